@@ -1,0 +1,99 @@
+import type { Entry } from '../journal/entries.ts';
+import type { RunFold } from '../journal/fold.ts';
+import type { Log } from '../journal/log.ts';
+import type { Halt, Scope, Transient } from '../loop/scope.ts';
+import { CancelSource } from '../reliability/cancel.ts';
+import type { AgentTrace } from '../telemetry/trace.ts';
+import { eventOf, type RunEvent } from './events.ts';
+import { EventStream } from './stream.ts';
+
+/** A run that this process drives, or is about to: who listens to it, and how to stop it. */
+export class Active {
+  readonly runId: string;
+  readonly cancel = new CancelSource();
+  log: Log | undefined;
+  trace: AgentTrace | undefined;
+  scope: Scope | undefined;
+  /** Whether a lease was taken for it, which is given back where the run does not end here. */
+  leased = false;
+  draining = false;
+  /** Settles with the drive. */
+  done: Promise<unknown> | undefined;
+  #halt: Halt | undefined;
+  readonly #streams = new Set<EventStream>();
+  readonly #onEvent: ((event: RunEvent) => void) | undefined;
+
+  constructor(runId: string, onEvent: ((event: RunEvent) => void) | undefined) {
+    this.runId = runId;
+    this.#onEvent = onEvent;
+  }
+
+  get halted(): Halt | undefined {
+    return this.#halt;
+  }
+
+  /** Stops the run as soon as it can be stopped. The first reason counts. */
+  halt(halt: Halt): void {
+    if (this.#halt) return;
+    this.#halt = halt;
+    if (this.scope) this.scope.halt = halt;
+    this.cancel.cancel();
+  }
+
+  /** Lets the calls under way end, and stops before the next model call. */
+  drain(): void {
+    this.draining = true;
+    if (this.scope) this.scope.draining = true;
+  }
+
+  /** Takes note of a committed entry. */
+  committed(run: RunFold, entry: Entry): void {
+    if (entry.type === 'approval.requested') this.trace?.approvalRequested(entry, entry.at);
+    else if (entry.type === 'approval.decided') this.trace?.approvalDecided(entry, entry.at);
+    else if (entry.type === 'message.received' && entry.kind === 'cancel') this.halt({ why: 'cancel' });
+    if (this.#streams.size === 0 && !this.#onEvent) return;
+    const event = eventOf(run, entry);
+    if (event) this.#tell(event);
+  }
+
+  /** A reader from now on; the next committed entry is its first. */
+  join(): EventStream {
+    const stream: EventStream = new EventStream(() => {
+      this.#streams.delete(stream);
+      this.listen();
+    });
+    this.#streams.add(stream);
+    this.listen();
+    return stream;
+  }
+
+  /** Tells the model adapters and tools whether anybody listens. */
+  listen(): void {
+    if (this.scope) this.scope.emit = this.#streams.size > 0 || this.#onEvent ? this.#emit : undefined;
+  }
+
+  readonly #emit = (event: Transient, step: number): void => {
+    const { run } = this.scope as Scope;
+    this.#tell({ ...event, runId: this.runId, path: [run.root.agent], step, at: Date.now() });
+  };
+
+  #tell(event: RunEvent): void {
+    for (const stream of this.#streams) stream.push(event);
+    if (!this.#onEvent) return;
+    try {
+      this.#onEvent(event);
+    } catch {
+      // a listener that throws never disturbs a run
+    }
+  }
+
+  ended(): void {
+    for (const stream of this.#streams) stream.end();
+    this.#streams.clear();
+  }
+
+  failed(error: unknown): void {
+    for (const stream of this.#streams) stream.fail(error);
+    this.#streams.clear();
+  }
+}

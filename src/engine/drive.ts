@@ -1,0 +1,152 @@
+import { type Failure, RondoError, ToolError } from '../errors.ts';
+import type { Draft, Limits } from '../journal/entries.ts';
+import { costUsd, type RunFold } from '../journal/fold.ts';
+import { Log } from '../journal/log.ts';
+import type { AgentDefinition } from '../loop/agent.ts';
+import { assertPriced, DEFAULT_LIMITS, timeLeft } from '../loop/limits.ts';
+import { loop } from '../loop/loop.ts';
+import type { Scope, Settlement } from '../loop/scope.ts';
+import type { Principal } from '../ports/principal.ts';
+import { LONGEST_TIMER } from '../reliability/timer.ts';
+import type { Active } from './active.ts';
+import { type RunResult, resultOf } from './results.ts';
+import type { Resources } from './resources.ts';
+import { pinned } from './sources.ts';
+
+/** Milliseconds that a process may be silent before another one may take its runs over. */
+export const LEASE = 30_000;
+
+/** Claims in a row that came to nothing, after which a run is given up: something in it kills whoever takes it. */
+const CRASHES = 3;
+
+/** The entry with which a drive begins; the trace it belongs to is known only then. */
+export type Opening = (trace: string | undefined, run: RunFold) => readonly Draft[];
+
+export interface DriveOptions {
+  agent: AgentDefinition;
+  run: RunFold;
+  opening: Opening;
+  /** Limits of this run, before those of its agent and engine. */
+  limits: Limits | undefined;
+  session: string | undefined;
+  by: Principal | undefined;
+}
+
+/**
+ * Drives a run from its opening entry to its next end. Resolves for every ending of the run; rejects only where the engine
+ * cannot do its job, and then the journal says all that has happened.
+ */
+export async function drive(resources: Resources, active: Active, o: DriveOptions): Promise<RunResult> {
+  const { agent, run } = o;
+  const limits: Limits = { ...DEFAULT_LIMITS, ...resources.limits, ...agent.limits, ...run.limits, ...o.limits };
+  const plan = resources.planOf(agent);
+  assertPriced(agent.model, limits, resources.host.prices);
+  const found = resources.sources.toolsOf(agent);
+  const tools = found instanceof Promise ? await found : found;
+
+  const trace = resources.telemetry.startAgent({
+    agent: agent.name,
+    runId: run.runId,
+    session: o.session,
+    by: o.by,
+    epoch: run.epoch + 1,
+    parent: firstTrace(run),
+    link: run.trace,
+  });
+  active.trace = trace;
+  const log = new Log(resources.journal, run, { owner: resources.owner, until: Date.now() + LEASE }, (entry) => active.committed(run, entry));
+  active.log = log;
+  const scope: Scope = { host: resources.host, agent, plan, run, log, limits, tools, trace, cancel: active.cancel, halt: active.halted, draining: active.draining, emit: undefined, request: undefined };
+  active.scope = scope;
+  active.listen();
+
+  const takeover = run.next > 0;
+  try {
+    const opened = log.append(() => o.opening(trace.traceparent, run), takeover);
+    if (opened) await opened;
+    active.leased = true;
+    const pins = pinned(agent, tools);
+    if (pins && JSON.stringify(pins) !== JSON.stringify(run.root.tools)) await log.append(() => [{ type: 'context.changed', tools: pins }]);
+    await work(scope, active);
+    trace.end(run.settled ?? {}, { usage: run.usage, usd: costUsd(run) });
+  } catch (error) {
+    trace.end({ error: { code: RondoError.is(error) ? error.code : 'INTERNAL' } });
+    throw error;
+  }
+  remember(scope);
+  return resultOf(run) as RunResult;
+}
+
+/** traceparent of the run's first claim, which all later ones belong to. */
+const firstTrace = (run: RunFold) => (run.next > 0 ? run.started.trace : undefined);
+
+async function work(scope: Scope, active: Active): Promise<void> {
+  const { run, limits } = scope;
+  const stop = timer(run, limits, active);
+  try {
+    while (run.status === 'running') {
+      const settlement: Settlement | undefined = crashLoop(run) ?? (await attempt(scope));
+      if (settlement && 'committed' in settlement) return;
+      const settled = settlement ?? halted(scope);
+      const append = scope.log.append(() => (settled.status === 'paused' && decidable(run) ? [] : [{ type: 'run.settled', ms: Date.now() - run.claimedAt, ...settled }]));
+      if (append) await append;
+    }
+  } finally {
+    clearTimeout(stop);
+  }
+}
+
+/** The loop; a typed failure of what the user declared (instructions that throw) ends the run, not the engine. */
+async function attempt(scope: Scope): Promise<Settlement | undefined> {
+  try {
+    return await loop(scope);
+  } catch (error) {
+    if (!(error instanceof ToolError)) throw error;
+    const { code, message, retryable, outcome } = error;
+    return { status: 'failed', error: { code, message, retryable, attempts: 1, outcome } };
+  }
+}
+
+type Settled = Omit<Extract<Draft, { type: 'run.settled' }>, 'type' | 'ms'>;
+
+/** How a halted run ends. @throws where it does not end, but moves on to another process. */
+function halted({ halt, run }: Scope): Settled {
+  if (halt?.why === 'limit') return { status: 'stopped', limit: halt.limit };
+  if (halt?.why === 'lost') throw halt.error;
+  if (halt?.why === 'close')
+    throw new RondoError('ENGINE_CLOSED', `the engine was closed while run ${run.runId} was under way. Nothing is lost: resume() it.`, { details: { runId: run.runId } });
+  const reason = run.cancelled?.reason ?? halt?.reason;
+  return { status: 'cancelled', ...(reason !== undefined && { reason }) };
+}
+
+function crashLoop(run: RunFold): Settlement | undefined {
+  if (run.fruitless < CRASHES) return undefined;
+  const error: Failure = {
+    code: 'CRASH_LOOP',
+    message: `${run.fruitless} processes in a row took this run over and came to nothing. See what its next step does before you start it anew.`,
+    retryable: false,
+    attempts: run.fruitless,
+    outcome: 'unknown',
+  };
+  return { status: 'failed', error };
+}
+
+/** Whether a decision came in that the loop has not acted on. */
+const decidable = (run: RunFold) => run.root.calls.some((c) => c.status === 'open' && c.approval?.decided);
+
+/** Stops the run when its working time or its deadline is over. */
+function timer(run: RunFold, limits: Limits, active: Active): NodeJS.Timeout | undefined {
+  const left = timeLeft(run, limits);
+  if (!left) return undefined;
+  const { ms, crossed } = left;
+  if (ms <= 0) active.halt({ why: 'limit', limit: crossed });
+  else if (ms < LONGEST_TIMER) return setTimeout(() => active.halt({ why: 'limit', limit: crossed }), ms);
+  return undefined;
+}
+
+/** Gives a completed conversation to the memory. One that fails to take it costs no run its result. */
+function remember({ host, run }: Scope): void {
+  const { by, session } = run.started;
+  if (!host.memory || !by || session === undefined || run.status !== 'completed') return;
+  host.memory.record({ by, session, messages: run.root.messages.slice(run.root.inherited) }).catch(() => undefined);
+}

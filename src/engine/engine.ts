@@ -1,0 +1,225 @@
+import { RondoError } from '../errors.ts';
+import type { Approval } from '../hitl/approvals.ts';
+import type { CallId, Decision, RunStatus } from '../journal/entries.ts';
+import type { RunHead } from '../journal/port.ts';
+import type { Agent } from '../loop/agent.ts';
+import type { Principal } from '../ports/principal.ts';
+import type { Json } from '../schema.ts';
+import { Active } from './active.ts';
+import type { RunEvent } from './events.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { newId } from './ids.ts';
+import { ENGINE, type Eyes, findRun, sees } from './lookup.ts';
+import type { EngineOptions, RunArgs, RunOptions, RunSummary } from './options.ts';
+import { cancel, decide, settle } from './outside.ts';
+import { Resources } from './resources.ts';
+import { type RunResult, type RunState, stateOf } from './results.ts';
+import { busy, type ResumeOptions, release, resume } from './resume.ts';
+import { type Run, runHandle } from './run.ts';
+import { checkRun, start } from './start.ts';
+import { follow, type WatchOptions, watch } from './watch.ts';
+
+/** Milliseconds that `close()` waits for calls that are under way. */
+const GRACE = 5_000;
+
+/** Holds the resources (journal, memory, identity, policy, telemetry) and runs agents. */
+export class Engine implements AsyncDisposable {
+  readonly #resources: Resources;
+  readonly #heartbeat: Heartbeat;
+  #warned = false;
+
+  /** @throws RondoError `CONFIG_INVALID` for options that make no sense. */
+  constructor(options: EngineOptions = {}) {
+    this.#resources = new Resources(options);
+    this.#heartbeat = new Heartbeat(this.#resources);
+  }
+
+  /**
+   * Starts a run, at once. Awaiting it resolves for every ending.
+   * Rejects with RondoError `RUN_EXISTS`, `SESSION_BUSY`, `CONFIG_INVALID`, or one of the journal's.
+   */
+  run<I, O, C>(agent: Agent<I, O, C>, input: NoInfer<I>, ...options: RunArgs<NoInfer<C>>): Run<O> {
+    const resources = this.#resources;
+    resources.assertOpen();
+    const o = (options[0] ?? {}) as RunOptions<Json>;
+    checkRun(agent, input, o);
+    const definition = resources.register(agent);
+    return this.#drive(o.id ?? newId(), o.signal, (active) => start(resources, active, definition, input, o));
+  }
+
+  /**
+   * Claims a run and drives it on: after a pause, a crash, or a limit that `limits` raises. One that has ended, or waits for
+   * people who have not answered, is answered as it stands.
+   * Rejects with RondoError `RUN_NOT_FOUND`, `RUN_BUSY`, `SESSION_BUSY`, `AGENT_NOT_REGISTERED`, or one of the journal's.
+   */
+  resume(runId: string, o: ResumeOptions = {}): Run {
+    return this.#resume(runId, o, o.by);
+  }
+
+  #resume(runId: string, o: ResumeOptions, eyes: Eyes): Run {
+    this.#resources.assertOpen();
+    return this.#drive(runId, o.signal, (active) => resume(this.#resources, active, o, eyes));
+  }
+
+  #drive<O>(runId: string, signal: AbortSignal | undefined, begin: (active: Active) => Promise<RunResult>): Run<O> {
+    const resources = this.#resources;
+    const other = resources.active.get(runId);
+    if (other) return runHandle(runId, Promise.reject(busy(runId)), () => follow(resources, other));
+    const active = new Active(runId, resources.onEvent);
+    resources.active.set(runId, active);
+    const abort = () => active.halt({ why: 'cancel', reason: reasonOf(signal) });
+    if (signal?.aborted) abort();
+    else signal?.addEventListener('abort', abort, { once: true });
+    this.#heartbeat.start();
+    const done = this.#see(active, begin).finally(() => signal?.removeEventListener('abort', abort));
+    active.done = done;
+    return runHandle(runId, done, () => follow(resources, active));
+  }
+
+  async #see(active: Active, begin: (active: Active) => Promise<RunResult>): Promise<RunResult> {
+    try {
+      const result = await begin(active);
+      this.#resources.active.delete(active.runId);
+      active.ended();
+      if (result.status === 'paused') this.#warn();
+      return result;
+    } catch (error) {
+      // a claim that was lost to another process is not ours to give back
+      if (active.leased && !RondoError.is(error, 'RUN_BUSY')) await release(this.#resources, active.runId);
+      this.#resources.active.delete(active.runId);
+      active.failed(error);
+      throw error;
+    }
+  }
+
+  #warn(): void {
+    if (this.#warned || this.#resources.journal.durable) return;
+    this.#warned = true;
+    process.emitWarning('a run paused in a journal that does not survive this process. Pass a durable one: new Engine({ journal: sqliteJournal("runs.db") }).', 'RondoWarning');
+  }
+
+  /**
+   * Records decisions, durably, from any process; `resume` acts on them. All are taken or none.
+   * @param o.by who decides, from the caller's authentication.
+   * @returns the approvals that stay open.
+   * @throws RondoError `RUN_NOT_FOUND`, `APPROVAL_NOT_FOUND`, `APPROVAL_CLOSED`, `APPROVAL_EXPIRED`, `NOT_PERMITTED`, `DECISION_INVALID`.
+   */
+  async decide(runId: string, decisions: readonly Decision[], o: { by: Principal }): Promise<readonly Approval[]> {
+    this.#resources.assertOpen();
+    return decide(this.#resources, runId, decisions, o?.by);
+  }
+
+  /** Joins a run at any time, whoever drives it, and misses no entry: to its next end. @throws RondoError `RUN_NOT_FOUND`. */
+  watch(runId: string, o: WatchOptions & { by?: Principal } = {}): AsyncIterable<RunEvent> {
+    return watch(this.#resources, runId, o, o.by);
+  }
+
+  /** Ends a run: at once where this engine drives it or nobody does, else within seconds. One that has ended stays as it is. */
+  async cancel(runId: string, o: { reason?: string; by?: Principal } = {}): Promise<void> {
+    this.#resources.assertOpen();
+    await cancel(this.#resources, runId, o);
+  }
+
+  /** Where a run stands, or stood after the entry `at`. @throws RondoError `RUN_NOT_FOUND`. */
+  async inspect(runId: string, o: { at?: number; by?: Principal } = {}): Promise<RunState> {
+    return stateOf(await findRun(this.#resources.journal, runId, o.by, o.at));
+  }
+
+  /** An operator's word on a call whose outcome is unknown. @throws RondoError `CALL_NOT_FOUND`. */
+  async settle(runId: string, callId: CallId, o: { outcome: 'done' | 'failed' | 'not-run'; note?: string; output?: Json; by: Principal }): Promise<void> {
+    this.#resources.assertOpen();
+    await settle(this.#resources, runId, callId, o);
+  }
+
+  /** Runs, newest first: of the caller's tenant and of none. */
+  async *runs(filter: { status?: RunStatus; session?: string; agent?: string; by?: Principal; limit?: number } = {}): AsyncGenerator<RunSummary, void, undefined> {
+    const { by, limit = Number.POSITIVE_INFINITY, ...wanted } = filter;
+    let left = limit;
+    for await (const head of this.#resources.journal.heads(wanted)) {
+      if (left <= 0) return;
+      if (!sees(by, head.tenant)) continue;
+      left--;
+      yield summary(head);
+    }
+  }
+
+  /** Drives on the runs whose process died: those that are running, and nobody holds. Runs of unknown agents are left alone. */
+  recover(): AsyncIterable<Run> {
+    return this.#due('running', (head, now) => (head.leaseUntil ?? 0) <= now);
+  }
+
+  /** Drives on the paused runs that wait no longer: an approval expired, or was decided and nobody resumed. */
+  sweep(): AsyncIterable<Run> {
+    return this.#due('paused', (head, now) => head.wakeAt !== undefined && head.wakeAt <= now);
+  }
+
+  #due(status: RunStatus, due: (head: RunHead, now: number) => boolean): AsyncIterable<Run> {
+    const resources = this.#resources;
+    const find = async () => {
+      const now = await resources.host.now();
+      const found: string[] = [];
+      for await (const head of resources.journal.heads({ status }))
+        if (due(head, now) && resources.agent(head.agent) && !resources.active.has(head.runId)) found.push(head.runId);
+      return found;
+    };
+    // an async generator would await each run it yields
+    return {
+      [Symbol.asyncIterator]: () => {
+        let found: Promise<string[]> | undefined;
+        return {
+          next: async () => {
+            found ??= find();
+            const runId = (await found).shift();
+            return runId === undefined ? { done: true, value: undefined } : { done: false, value: this.#resume(runId, {}, ENGINE) };
+          },
+        };
+      },
+    };
+  }
+
+  /**
+   * Stops driving runs, gives them back, and closes the journal and what the engine opened. Calls under way may end within
+   * 5 seconds; a run that is given back rejects with `ENGINE_CLOSED` and can be resumed elsewhere.
+   */
+  async close(): Promise<void> {
+    const resources = this.#resources;
+    if (resources.closed) return;
+    resources.closed = true;
+    this.#heartbeat.stop();
+    const running = [...resources.active.values()];
+    for (const active of running) active.drain();
+    await settled(running, GRACE);
+    for (const active of running) active.halt({ why: 'close' });
+    await Promise.allSettled(running.map((active) => active.done));
+    await resources.sources.close();
+    resources.host.breakers.close();
+    await resources.journal.close?.();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+const summary = ({ runId, agent, status, session, startedAt, wakeAt, unknowns }: RunHead): RunSummary => ({
+  runId,
+  agent,
+  status,
+  startedAt,
+  unknowns: unknowns ?? 0,
+  ...(session !== undefined && { session }),
+  ...(wakeAt !== undefined && { wakeAt }),
+});
+
+const reasonOf = (signal: AbortSignal | undefined) => (signal?.reason instanceof Error ? signal.reason.message : undefined);
+
+async function settled(running: readonly Active[], longest: number): Promise<void> {
+  if (running.length === 0) return;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, longest);
+  });
+  await Promise.race([Promise.allSettled(running.map((active) => active.done)), late]);
+  clearTimeout(timer);
+}
+

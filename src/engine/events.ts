@@ -1,0 +1,92 @@
+import { type Approval, view } from '../hitl/approvals.ts';
+import type { CallId, Decision, Entry } from '../journal/entries.ts';
+import type { RunFold } from '../journal/fold.ts';
+import type { ToolOutcome } from '../loop/middleware.ts';
+import type { Transient } from '../loop/scope.ts';
+import type { Message, Usage } from '../ports/model.ts';
+import type { Principal } from '../ports/principal.ts';
+import type { Json } from '../schema.ts';
+import { type RunResult, resultOf } from './results.ts';
+
+interface At {
+  runId: string;
+  /** The agents from the top run down to the one that speaks. */
+  path: readonly string[];
+  step: number;
+  /** Epoch milliseconds. */
+  at: number;
+}
+
+/**
+ * What happens in a run. With `seq`: an entry of the journal, seen after it was committed, once and in order. Without:
+ * shown while it happens, kept nowhere; a delta's `attempt` tells when a retry began the text anew.
+ */
+export type RunEvent = At &
+  (
+    | ({ seq: number } & (
+        | { type: 'run.started'; agent: string; input: Json }
+        | { type: 'run.resumed' }
+        | { type: 'model.finished'; message: Message; model: string; usage?: Usage; costUsd?: number; ms: number }
+        | { type: 'attempt.failed'; callId?: CallId; attempt: number; code: string; message: string; retryIn?: number; fallback?: string }
+        | { type: 'tool.started'; callId: CallId; tool: string; input: Json; attempt: number }
+        | { type: 'tool.finished'; callId: CallId; tool: string; outcome: ToolOutcome; attempts: number; ms: number }
+        | { type: 'approval.asked'; approval: Approval }
+        | { type: 'approval.decided'; decision: Decision; by: Principal }
+        | { type: 'outcome.settled'; callId: CallId; source: 'late' | 'operator'; outcome: 'done' | 'failed' | 'not-run' }
+        | { type: 'run.ended'; result: RunResult }
+      ))
+    | ({ seq?: undefined } & Transient)
+  );
+
+/** The event of an entry, after the fold has taken it; undefined for an entry that concerns nobody outside. */
+export function eventOf(run: RunFold, entry: Entry): RunEvent | undefined {
+  const base = { runId: run.runId, path: run.root.path.length > 0 ? run.root.path : [run.root.agent], step: run.root.step, at: entry.at, seq: entry.seq };
+  switch (entry.type) {
+    case 'run.started':
+      return { ...base, type: 'run.started', agent: entry.agent, input: entry.input };
+    case 'run.claimed':
+      return { ...base, type: 'run.resumed' };
+    case 'model.responded': {
+      const { model, usage, usd, ms, content } = entry;
+      return { ...base, type: 'model.finished', message: { role: 'assistant', content }, model, ms, ...(usage && { usage }), ...(usd !== undefined && { costUsd: usd }) };
+    }
+    case 'attempt.failed': {
+      const { of, attempt, code, message, retryIn, fallback } = entry;
+      return {
+        ...base,
+        step: entry.step,
+        type: 'attempt.failed',
+        attempt,
+        code,
+        message,
+        ...(of !== 'model' && { callId: of }),
+        ...(retryIn !== undefined && { retryIn }),
+        ...(fallback !== undefined && { fallback }),
+      };
+    }
+    case 'call.started': {
+      const call = callOf(run, entry.call);
+      const edit = call?.approval?.decided?.decision;
+      const input = edit?.type === 'edit' ? edit.input : (call?.input ?? null);
+      return { ...base, type: 'tool.started', callId: entry.call, tool: call?.name ?? '', input, attempt: 1 };
+    }
+    case 'call.finished': {
+      const outcome: ToolOutcome = entry.error ? { ok: false, error: entry.error } : { ok: true, output: entry.output ?? null };
+      return { ...base, type: 'tool.finished', callId: entry.call, tool: callOf(run, entry.call)?.name ?? '', outcome, attempts: entry.attempts, ms: entry.ms };
+    }
+    case 'approval.requested': {
+      const approval = run.approvals.get(entry.id);
+      return approval && { ...base, type: 'approval.asked', approval: view(run, approval) };
+    }
+    case 'approval.decided':
+      return { ...base, type: 'approval.decided', decision: entry.decision, by: entry.by };
+    case 'outcome.settled':
+      return { ...base, type: 'outcome.settled', callId: entry.call, source: entry.source, outcome: entry.outcome };
+    case 'run.settled':
+      return { ...base, type: 'run.ended', result: resultOf(run) as RunResult };
+    default:
+      return undefined;
+  }
+}
+
+const callOf = (run: RunFold, id: CallId) => run.root.calls.find((c) => c.id === id);

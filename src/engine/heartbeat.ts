@@ -1,0 +1,55 @@
+import type { Active } from './active.ts';
+import { LEASE } from './drive.ts';
+import type { Resources } from './resources.ts';
+
+/** Milliseconds between looks at what others appended to our runs: how long a request to cancel from another process takes. */
+const BEAT = 2_000;
+
+/** Keeps the leases of the runs this process drives, and takes in what other processes decided meanwhile. */
+export class Heartbeat {
+  readonly #resources: Resources;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(resources: Resources) {
+    this.#resources = resources;
+  }
+
+  /** Runs while there are runs. A journal that nobody else can reach needs none. */
+  start(): void {
+    if (this.#timer || !this.#resources.journal.durable) return;
+    this.#timer = setInterval(() => this.#beat(), BEAT);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #beat(): void {
+    if (this.#resources.active.size === 0) return this.stop();
+    for (const active of this.#resources.active.values()) if (active.log && !active.halted) this.#tend(active).catch((error) => active.halt({ why: 'lost', error }));
+  }
+
+  async #tend(active: Active): Promise<void> {
+    const { log } = active;
+    if (!log?.lease || log.run.next === 0) return;
+    const { journal, owner } = this.#resources;
+    if (log.lease.until - Date.now() < (LEASE * 2) / 3) {
+      const until = Date.now() + LEASE;
+      // a lease that somebody else has taken changes nothing yet: their claim is in the journal, and adopt() sees it
+      if (await unlessUnavailable(async () => journal.renew(log.run.runId, owner, until))) log.lease = { owner, until };
+    }
+    await unlessUnavailable(() => log.adopt());
+  }
+}
+
+/** A store that cannot be reached for a moment is no reason to give a run up. */
+async function unlessUnavailable<T>(f: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await f();
+  } catch (error) {
+    if ((error as { code?: string })?.code === 'JOURNAL_UNAVAILABLE') return undefined;
+    throw error;
+  }
+}

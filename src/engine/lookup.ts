@@ -1,0 +1,27 @@
+import { RondoError } from '../errors.ts';
+import type { RunFold } from '../journal/fold.ts';
+import type { Journal, RunHead } from '../journal/port.ts';
+import type { Principal } from '../ports/principal.ts';
+import { loadRun } from './history.ts';
+
+/** Whose eyes look: a principal's, or the engine's own. */
+export type Eyes = Principal | undefined | typeof ENGINE;
+export const ENGINE = Symbol('engine');
+
+/** A run of a tenant does not exist for anyone else. */
+export const sees = (eyes: Eyes, tenant: string | undefined) => eyes === ENGINE || tenant === undefined || eyes?.tenant === tenant;
+
+/** @throws RondoError `RUN_NOT_FOUND` where there is none, or none for these eyes: the two look the same. */
+export async function findRun(journal: Journal, runId: string, eyes: Eyes, until?: number): Promise<RunFold> {
+  const run = await loadRun(journal, runId, until);
+  if (run && sees(eyes, run.started.by?.tenant)) return run;
+  throw notFound(runId);
+}
+
+export const notFound = (runId: string) =>
+  new RondoError('RUN_NOT_FOUND', `there is no run "${runId}". runs() lists those there are.`, { details: { runId } });
+
+export async function findHead(journal: Journal, runId: string): Promise<RunHead | undefined> {
+  for await (const head of journal.heads({ runId, limit: 1 })) if (head.runId === runId) return head;
+  return undefined;
+}

@@ -1,0 +1,63 @@
+import type { Limits } from '../journal/entries.ts';
+import type { Journal } from '../journal/port.ts';
+import type { Agent, Reliability } from '../loop/agent.ts';
+import type { Middleware } from '../loop/middleware.ts';
+import type { Identity } from '../ports/identity.ts';
+import type { Memory } from '../ports/memory.ts';
+import type { Policy } from '../ports/policy.ts';
+import type { Principal } from '../ports/principal.ts';
+import type { Prices } from '../telemetry/prices.ts';
+import type { TelemetryOptions } from '../telemetry/spans.ts';
+import type { RunEvent } from './events.ts';
+
+export interface EngineOptions {
+  /** Those that runs of other processes may need here. An agent that is run is known from then on. */
+  agents?: readonly Agent[];
+  /** Default: this process's memory, which does not survive it. */
+  journal?: Journal;
+  memory?: Memory;
+  identity?: Identity;
+  policy?: Policy;
+  use?: readonly Middleware[];
+  /** Where neither the run nor its agent says otherwise. */
+  limits?: Limits;
+  /** Defaults for all tools and all model calls. */
+  reliability?: { tools?: Reliability; model?: Reliability };
+  /** Dollars per million tokens, by `provider/id`; before the built-in table. */
+  prices?: Prices;
+  telemetry?: TelemetryOptions;
+  /** Every event of every run of this engine. What it throws is ignored. */
+  onEvent?: (event: RunEvent) => void;
+}
+
+// biome-ignore lint/complexity/noBannedTypes: `{}` is "needs no context"
+type ContextOption<C> = {} extends C ? { context?: C } : { context: C };
+
+/** `C`: the context that the agent's tools ask for. It is kept in the journal: no secrets. */
+// biome-ignore lint/complexity/noBannedTypes: `{}` is "needs no context"
+export type RunOptions<C = {}> = {
+  /** Default: a new one. With an id of your own, a request that comes twice starts one run. */
+  id?: string;
+  /** Continues the conversation of the session's runs so far. */
+  session?: string;
+  by?: Principal;
+  limits?: Limits;
+  signal?: AbortSignal;
+  tags?: Record<string, string>;
+} & ContextOption<C>;
+
+// biome-ignore lint/complexity/noBannedTypes: `{}` is "needs no context"
+export type RunArgs<C> = {} extends C ? [options?: RunOptions<C>] : [options: RunOptions<C>];
+
+/** A run without its messages. Times are epoch milliseconds. */
+export interface RunSummary {
+  runId: string;
+  agent: string;
+  status: import('../journal/entries.ts').RunStatus;
+  session?: string;
+  startedAt: number;
+  /** When a paused run should be looked at: an approval expires, or was decided. */
+  wakeAt?: number;
+  /** Calls whose outcome an operator should settle. */
+  unknowns: number;
+}

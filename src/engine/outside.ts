@@ -1,0 +1,101 @@
+/**
+ * What anybody may append to a run, whoever drives it: decisions, a request to cancel, an operator's word on an outcome.
+ * Where this process drives it, through its own log; else by a compare-and-set of its own, which the owner adopts.
+ */
+import { RondoError } from '../errors.ts';
+import type { Approval } from '../hitl/approvals.ts';
+import { decisionEntries } from '../hitl/decisions.ts';
+import type { CallId, Decision, Draft } from '../journal/entries.ts';
+import type { RunFold } from '../journal/fold.ts';
+import { Log } from '../journal/log.ts';
+import type { Principal } from '../ports/principal.ts';
+import type { Json } from '../schema.ts';
+import { LEASE } from './drive.ts';
+import { type Eyes, findHead, findRun, notFound, sees } from './lookup.ts';
+import { release } from './resume.ts';
+import type { Resources } from './resources.ts';
+import { approvalsOf } from './results.ts';
+
+/** The log to append to. @throws RondoError `RUN_NOT_FOUND`. */
+async function logOf(resources: Resources, runId: string, eyes: Eyes): Promise<Log> {
+  const own = resources.active.get(runId)?.log;
+  if (own && own.run.next > 0) {
+    if (!sees(eyes, own.run.started.by?.tenant)) throw notFound(runId);
+    return own;
+  }
+  const run = await findRun(resources.journal, runId, eyes);
+  const head = await findHead(resources.journal, runId);
+  const lease = head?.owner === undefined ? undefined : { owner: head.owner, until: head.leaseUntil ?? 0 };
+  return new Log(resources.journal, run, lease, () => undefined);
+}
+
+/** @see Engine.decide */
+export async function decide(resources: Resources, runId: string, decisions: readonly Decision[], by: Principal): Promise<readonly Approval[]> {
+  if (typeof by?.id !== 'string') throw new RondoError('NOT_PERMITTED', 'a decision needs { by: { id } }, from the authentication of whoever decides.');
+  if (!Array.isArray(decisions)) throw new RondoError('DECISION_INVALID', 'decisions are a list: [{ approval, type: "approve" }].');
+  const log = await logOf(resources, runId, by);
+  const { run } = log;
+  const agent = resources.agent(run.root.agent);
+  const plain = JSON.parse(JSON.stringify(decisions)) as Decision[];
+  for (;;) {
+    const o = { by: principal(by), now: await resources.host.now(), schemaOf: (tool: string) => agent?.tools.get(tool)?.options.input };
+    const entries = await decisionEntries(run, plain, o);
+    if (entries.length === 0) return approvalsOf(run);
+    let raced = false;
+    await log.append(() => {
+      raced = entries.some((e) => e.type === 'approval.decided' && run.approvals.get(e.id)?.decided);
+      return raced ? [] : entries;
+    }, true);
+    // somebody else decided in between: look again, and say what is so now
+    if (!raced) return approvalsOf(run);
+  }
+}
+
+/** @see Engine.cancel */
+export async function cancel(resources: Resources, runId: string, o: { reason?: string; by?: Principal }): Promise<void> {
+  const log = await logOf(resources, runId, o.by);
+  const { run } = log;
+  const request: Draft = { type: 'message.received', kind: 'cancel', ...(o.reason !== undefined && { reason: o.reason }), ...(o.by && { by: principal(o.by) }) };
+  if (over(run)) return;
+  if (resources.active.has(runId)) return void (await log.append(() => (over(run) ? [] : [request])));
+  // nobody drives it: end it here, as its owner for a moment
+  if (!(await resources.journal.renew(runId, resources.owner, Date.now() + LEASE))) return void (await log.append(() => (over(run) ? [] : [request])));
+  log.lease = { owner: resources.owner, until: Date.now() + LEASE };
+  try {
+    await log.append(() =>
+      over(run)
+        ? []
+        : [
+            { type: 'run.claimed', owner: resources.owner, epoch: run.epoch + 1, fingerprint: run.started.fingerprint },
+            request,
+            { type: 'run.settled', status: 'cancelled', ms: 0, ...(o.reason !== undefined && { reason: o.reason }) },
+          ],
+    );
+  } finally {
+    await release(resources, runId);
+  }
+}
+
+const over = (run: RunFold) => run.status === 'completed' || run.status === 'cancelled' || (run.status === 'failed' && !run.settled?.error?.retryable);
+
+/** @see Engine.settle */
+export async function settle(resources: Resources, runId: string, callId: CallId, o: { outcome: 'done' | 'failed' | 'not-run'; note?: string; output?: Json; by: Principal }): Promise<void> {
+  const log = await logOf(resources, runId, o.by);
+  const entry: Draft = {
+    type: 'outcome.settled',
+    call: callId,
+    source: 'operator',
+    outcome: o.outcome,
+    by: principal(o.by),
+    ...(o.note !== undefined && { note: o.note }),
+    ...(o.output !== undefined && { output: o.output }),
+  };
+  let missing = false;
+  await log.append(() => {
+    missing = !log.run.unknowns.has(callId);
+    return missing ? [] : [entry];
+  });
+  if (missing) throw new RondoError('CALL_NOT_FOUND', `run ${runId} has no call ${callId} with an unknown outcome. inspect() lists them as unknowns.`, { details: { runId, callId } });
+}
+
+const principal = ({ id, tenant, roles }: Principal): Principal => ({ id, ...(tenant !== undefined && { tenant }), ...(roles && { roles: [...roles] }) });

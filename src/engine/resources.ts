@@ -1,0 +1,90 @@
+import { hostname } from 'node:os';
+import { RondoError } from '../errors.ts';
+import type { Limits } from '../journal/entries.ts';
+import { memoryJournal } from '../journal/memory.ts';
+import type { Journal } from '../journal/port.ts';
+import { type Agent, type AgentDefinition, agentDefinition, checkLimits } from '../loop/agent.ts';
+import { Plan } from '../loop/plan.ts';
+import type { Host } from '../loop/scope.ts';
+import { Breakers } from '../reliability/breaker.ts';
+import { checkPrices } from '../telemetry/prices.ts';
+import { type Telemetry, telemetry } from '../telemetry/spans.ts';
+import type { Active } from './active.ts';
+import type { RunEvent } from './events.ts';
+import { newId } from './ids.ts';
+import type { EngineOptions } from './options.ts';
+import { Sources } from './sources.ts';
+
+/** What an engine holds, and lends to each run it drives. */
+export class Resources {
+  /** Names this engine in claims and leases. */
+  readonly owner = `${hostname()}/${process.pid}/${newId().slice(-8)}`;
+  readonly journal: Journal;
+  readonly host: Host;
+  readonly sources = new Sources();
+  readonly telemetry: Telemetry;
+  readonly limits: Limits;
+  readonly onEvent: ((event: RunEvent) => void) | undefined;
+  /** The runs that this engine drives now. */
+  readonly active = new Map<string, Active>();
+  readonly #options: EngineOptions;
+  readonly #agents = new Map<string, AgentDefinition>();
+  readonly #declared = new Set<string>();
+  readonly #plans = new WeakMap<AgentDefinition, Plan>();
+  closed = false;
+
+  constructor(options: EngineOptions) {
+    checkLimits(options.limits, 'new Engine()');
+    this.#options = options;
+    this.journal = options.journal ?? memoryJournal();
+    this.limits = options.limits ?? {};
+    this.onEvent = options.onEvent;
+    this.telemetry = telemetry(options.telemetry);
+    const { journal } = this;
+    this.host = {
+      memory: options.memory,
+      identity: options.identity,
+      policy: options.policy,
+      prices: options.prices ? checkPrices(options.prices) : {},
+      breakers: new Breakers((circuit, state) => {
+        if (state === 'open') this.telemetry.breakerOpened(circuit.name.includes('/') ? 'model' : 'tool', circuit.name);
+      }),
+      now: () => journal.now?.() ?? Date.now(),
+    };
+    for (const agent of options.agents ?? []) {
+      const definition = agentDefinition(agent);
+      if (this.#agents.has(definition.name)) throw new RondoError('CONFIG_INVALID', `two agents are named "${definition.name}". Rename one: journals name them.`);
+      this.#agents.set(definition.name, definition);
+      this.#declared.add(definition.name);
+      this.planOf(definition);
+    }
+  }
+
+  planOf(agent: AgentDefinition): Plan {
+    let plan = this.#plans.get(agent);
+    if (!plan) {
+      plan = new Plan(agent, { use: this.#options.use ?? [], reliability: this.#options.reliability ?? {} });
+      this.#plans.set(agent, plan);
+    }
+    return plan;
+  }
+
+  /** Makes an agent known by its name, so that its runs can be resumed here. */
+  register(agent: Agent): AgentDefinition {
+    const definition = agentDefinition(agent);
+    const known = this.#agents.get(definition.name);
+    if (known === definition) return definition;
+    if (known && this.#declared.has(known.name) && known.fingerprint !== definition.fingerprint)
+      throw new RondoError('CONFIG_INVALID', `the engine knows another agent "${definition.name}". Run that one, or rename this one: journals name them.`);
+    this.#agents.set(definition.name, definition);
+    return definition;
+  }
+
+  agent(name: string): AgentDefinition | undefined {
+    return this.#agents.get(name);
+  }
+
+  assertOpen(): void {
+    if (this.closed) throw new RondoError('ENGINE_CLOSED', 'the engine is closed. Make a new Engine on the same journal; nothing is lost.');
+  }
+}

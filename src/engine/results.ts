@@ -1,0 +1,90 @@
+import type { Failure } from '../errors.ts';
+import { type Approval, view } from '../hitl/approvals.ts';
+import type { CallId, Limits, RunStatus } from '../journal/entries.ts';
+import { costUsd, openApprovals, type RunFold } from '../journal/fold.ts';
+import type { Message, Usage } from '../ports/model.ts';
+import type { Json } from '../schema.ts';
+
+interface Ended {
+  runId: string;
+  session?: string;
+  /** Turns of the loop, over all claims of the run. */
+  steps: number;
+  /** Tokens of all model calls; those of calls that broke off are counted at their upper bound. */
+  usage: Usage;
+  /** US dollars; undefined where a price or a usage is unknown. */
+  costUsd: number | undefined;
+}
+
+/** How a run ended, or where it stands. Plain JSON. */
+export type RunResult<O = unknown> = Ended &
+  (
+    | { status: 'completed'; output: O }
+    | { status: 'paused'; approvals: readonly [Approval, ...Approval[]] }
+    | { status: 'stopped'; limit: { name: keyof Limits; max: number; used: number } }
+    | { status: 'failed'; error: Failure }
+    | { status: 'cancelled'; reason?: string }
+  );
+
+/** A call of which nobody knows whether it took effect. */
+export interface UnknownOutcome {
+  callId: CallId;
+  tool: string;
+  input: Json;
+  /** Epoch milliseconds. */
+  since: number;
+}
+
+export interface RunState {
+  runId: string;
+  agent: string;
+  status: RunStatus;
+  session?: string;
+  messages: readonly Message[];
+  approvals: readonly Approval[];
+  /** For an operator to settle, with `engine.settle()`. */
+  unknowns: readonly UnknownOutcome[];
+  steps: number;
+  usage: Usage;
+  costUsd: number | undefined;
+  /** Of the newest entry. */
+  seq: number;
+}
+
+/** @returns undefined while the run is running. */
+export function resultOf(run: RunFold): RunResult | undefined {
+  const { settled } = run;
+  if (!settled) return undefined;
+  const ended: Ended = { runId: run.runId, steps: run.steps, usage: run.usage, costUsd: costUsd(run) };
+  if (run.started.session !== undefined) ended.session = run.started.session;
+  switch (settled.status) {
+    case 'completed':
+      return { ...ended, status: 'completed', output: settled.output ?? null };
+    case 'paused':
+      return { ...ended, status: 'paused', approvals: approvalsOf(run) as unknown as readonly [Approval, ...Approval[]] };
+    case 'stopped':
+      return { ...ended, status: 'stopped', limit: settled.limit ?? { name: 'steps', max: 0, used: 0 } };
+    case 'failed':
+      return { ...ended, status: 'failed', error: settled.error as Failure };
+    case 'cancelled':
+      return settled.reason === undefined ? { ...ended, status: 'cancelled' } : { ...ended, status: 'cancelled', reason: settled.reason };
+  }
+}
+
+export const approvalsOf = (run: RunFold): Approval[] => openApprovals(run).map((a) => view(run, a));
+
+export function stateOf(run: RunFold): RunState {
+  return {
+    runId: run.runId,
+    agent: run.root.agent,
+    status: run.status,
+    ...(run.started.session !== undefined && { session: run.started.session }),
+    messages: [...run.root.messages],
+    approvals: approvalsOf(run),
+    unknowns: [...run.unknowns.values()].map(({ call, since }) => ({ callId: call.id, tool: call.name, input: call.input, since })),
+    steps: run.steps,
+    usage: run.usage,
+    costUsd: costUsd(run),
+    seq: run.next - 1,
+  };
+}

@@ -1,0 +1,87 @@
+import { RondoError } from '../errors.ts';
+import type { Draft, Limits } from '../journal/entries.ts';
+import type { RunFold } from '../journal/fold.ts';
+import { type AgentDefinition, checkLimits } from '../loop/agent.ts';
+import { reservation } from '../loop/limits.ts';
+import type { Principal } from '../ports/principal.ts';
+import type { Active } from './active.ts';
+import { drive, LEASE } from './drive.ts';
+import { type Eyes, findRun } from './lookup.ts';
+import type { Resources } from './resources.ts';
+import { type RunResult, resultOf } from './results.ts';
+
+export interface ResumeOptions {
+  by?: Principal;
+  /** Raises the limits of a run that stopped at one. */
+  limits?: Limits;
+  signal?: AbortSignal;
+}
+
+/** Claims a run and drives it on. One that has ended, or has nothing to go on with, is answered as it stands. */
+export async function resume(resources: Resources, active: Active, o: ResumeOptions, eyes: Eyes): Promise<RunResult> {
+  const { journal, owner } = resources;
+  const { runId } = active;
+  checkLimits(o.limits, `the resume of run ${runId}`);
+  const run = await findRun(journal, runId, eyes);
+  if (!goesOn(run, await resources.host.now(), o.limits)) return resultOf(run) as RunResult;
+  const agent = resources.agent(run.root.agent);
+  if (!agent)
+    throw new RondoError(
+      'AGENT_NOT_REGISTERED',
+      `run ${runId} is of agent "${run.root.agent}", which this engine does not know. Pass it: new Engine({ agents: [${run.root.agent}] }). The run waits.`,
+      { details: { runId, agent: run.root.agent } },
+    );
+  if (!(await journal.renew(runId, owner, Date.now() + LEASE))) throw busy(runId);
+  active.leased = true;
+  return drive(resources, active, {
+    agent,
+    run,
+    opening: (trace, now) => claim(resources, agent, now, o, trace),
+    limits: o.limits,
+    session: run.started.session,
+    by: run.started.by,
+  });
+}
+
+/** Gives a lease back, so that whoever comes next need not wait for its end. */
+export const release = async ({ journal, owner }: Resources, runId: string) => {
+  try {
+    await journal.renew(runId, owner, 0);
+  } catch {
+    // the lease ends by itself
+  }
+};
+
+export const busy = (runId: string) =>
+  new RondoError('RUN_BUSY', `run ${runId} is being driven. watch() it, or try again after its owner's lease (${LEASE / 1_000} s) has ended.`, { details: { runId } });
+
+/** Whether a claim could do anything: a run that waits for people who have not answered is left as it is. */
+function goesOn(run: RunFold, now: number, raised: Limits | undefined): boolean {
+  switch (run.status) {
+    case 'running':
+      return true;
+    case 'paused':
+      return run.root.calls.some(({ status, approval }) => status === 'open' && (!approval || approval.decided || (approval.asked.expiresAt ?? Number.POSITIVE_INFINITY) <= now));
+    case 'stopped':
+      return raised !== undefined || run.settled?.limit === undefined;
+    case 'failed':
+      // the world may have mended since
+      return run.settled?.error?.retryable === true;
+    default:
+      return false;
+  }
+}
+
+function claim(resources: Resources, agent: AgentDefinition, run: RunFold, o: ResumeOptions, trace: string | undefined): readonly Draft[] {
+  const { limits } = o;
+  const draft: Draft & { type: 'run.claimed' } = { type: 'run.claimed', owner: resources.owner, epoch: run.epoch + 1, fingerprint: agent.fingerprint };
+  if (o.by) draft.by = o.by;
+  if (limits) draft.limits = limits;
+  if (trace) draft.trace = trace;
+  // a crash while the model thought: what that call cost nobody says, so it is taken to have cost the most it can
+  if (run.status === 'running' && run.root.unfinished === 0 && run.next > 0) {
+    const { tokens, usd } = reservation({ agent, run, host: resources.host, tools: agent.tools });
+    draft.lost = { tokens, ...(usd !== undefined && { usd }) };
+  }
+  return [draft];
+}

@@ -1,0 +1,45 @@
+import { RondoError } from '../errors.ts';
+import type { RunEvent } from './events.ts';
+import type { RunResult } from './results.ts';
+
+/**
+ * A run under way. Await it for its result, or iterate over its events, or both; it goes on whether or not anybody does.
+ * It is awaited where an async function returns it, so return `run.id` or `{ run }` from one to keep it iterable.
+ */
+export interface Run<O = unknown> extends PromiseLike<RunResult<O>>, AsyncIterable<RunEvent> {
+  readonly id: string;
+  /**
+   * The output of a run that completes.
+   * @throws RondoError `RUN_NOT_COMPLETED` for every other ending; its details are the result.
+   */
+  output(): Promise<O>;
+}
+
+export function runHandle<O>(id: string, done: Promise<RunResult>, events: () => AsyncIterator<RunEvent>): Run<O> {
+  // whoever only reads the events gets the error there; it must not end the process
+  done.catch(() => undefined);
+  return {
+    id,
+    // biome-ignore lint/suspicious/noThenProperty: a run is awaited
+    then: (fulfilled, rejected) => (done as Promise<RunResult<O>>).then(fulfilled, rejected),
+    [Symbol.asyncIterator]: events,
+    async output() {
+      const result = (await done) as RunResult<O>;
+      if (result.status === 'completed') return result.output;
+      throw new RondoError('RUN_NOT_COMPLETED', `run ${id} ${ended(result)}`, { details: JSON.parse(JSON.stringify(result)) });
+    },
+  };
+}
+
+function ended(result: Exclude<RunResult, { status: 'completed' }>): string {
+  switch (result.status) {
+    case 'paused':
+      return `waits for ${result.approvals.length} approval(s). decide() them, then resume() it.`;
+    case 'stopped':
+      return `stopped at its limit ${result.limit.name} (${result.limit.max}). resume() it with a higher one.`;
+    case 'failed':
+      return `failed: ${result.error.code}: ${result.error.message}`;
+    case 'cancelled':
+      return `was cancelled${result.reason ? `: ${result.reason}` : ''}.`;
+  }
+}

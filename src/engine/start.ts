@@ -1,0 +1,73 @@
+import { RondoError } from '../errors.ts';
+import type { Draft } from '../journal/entries.ts';
+import { emptyFold } from '../journal/fold.ts';
+import { type Agent, type AgentDefinition, checkLimits } from '../loop/agent.ts';
+import type { Json } from '../schema.ts';
+import type { Active } from './active.ts';
+import { drive } from './drive.ts';
+import { continueSession } from './history.ts';
+import type { RunOptions } from './options.ts';
+import type { Resources } from './resources.ts';
+import type { RunResult } from './results.ts';
+
+/** What is wrong with the way a run was asked for, told at once. @throws RondoError `CONFIG_INVALID`. */
+export function checkRun(agent: Agent, input: unknown, o: RunOptions<Json>): void {
+  const where = `the run of agent "${agent.name}"`;
+  checkLimits(o.limits, where);
+  if (typeof input !== 'string' && !Array.isArray(input)) throw invalid(`${where} needs a text, or a list of parts such as { type: 'text', text }.`);
+  if (o.id !== undefined && (typeof o.id !== 'string' || o.id === '' || o.id.length > 200)) throw invalid(`${where}: an id is a text of 1 to 200 characters.`);
+  if (o.session !== undefined && (typeof o.session !== 'string' || o.session === '')) throw invalid(`${where}: a session is a text that is not empty.`);
+  if (o.by !== undefined && typeof o.by?.id !== 'string') throw invalid(`${where}: by needs an id, from the caller's authentication.`);
+}
+
+const invalid = (message: string) => new RondoError('CONFIG_INVALID', message);
+
+/** Plain JSON, apart from the caller's own objects; what JSON cannot hold is refused while there is nothing to lose. */
+function plain(value: unknown, what: string): Json {
+  if (typeof value === 'string') return value;
+  try {
+    return JSON.parse(JSON.stringify(value)) as Json;
+  } catch (error) {
+    throw invalid(`${what} must be plain JSON: ${(error as Error).message}.`);
+  }
+}
+
+export function start(resources: Resources, active: Active, agent: AgentDefinition, input: unknown, o: RunOptions<Json>): Promise<RunResult> {
+  const started: Draft & { type: 'run.started' } = {
+    type: 'run.started',
+    agent: agent.name,
+    fingerprint: agent.fingerprint,
+    input: plain(input, 'the input'),
+    owner: resources.owner,
+  };
+  if (o.by) started.by = { id: o.by.id, ...(o.by.tenant !== undefined && { tenant: o.by.tenant }), ...(o.by.roles && { roles: [...o.by.roles] }) };
+  if (o.context !== undefined) started.context = plain(o.context, 'the context');
+  if (o.tags) started.tags = { ...o.tags };
+  if (o.limits) started.limits = { ...o.limits };
+  if (o.session === undefined) return begin(resources, active, agent, started, o, []);
+  started.session = o.session;
+  return inSession(resources, active, agent, started, o);
+}
+
+async function inSession(resources: Resources, active: Active, agent: AgentDefinition, started: Draft & { type: 'run.started' }, o: RunOptions<Json>): Promise<RunResult> {
+  const { messages, ...continued } = await continueSession(resources.journal, started.session as string, started.by?.tenant);
+  return begin(resources, active, agent, { ...started, ...continued }, o, messages);
+}
+
+function begin(
+  resources: Resources,
+  active: Active,
+  agent: AgentDefinition,
+  started: Draft & { type: 'run.started' },
+  o: RunOptions<Json>,
+  history: Parameters<typeof emptyFold>[2],
+): Promise<RunResult> {
+  return drive(resources, active, {
+    agent,
+    run: emptyFold(active.runId, agent.name, history),
+    opening: (trace) => [trace ? { ...started, trace } : started],
+    limits: o.limits,
+    session: started.session,
+    by: started.by,
+  });
+}

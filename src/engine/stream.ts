@@ -1,0 +1,123 @@
+import type { RunEvent } from './events.ts';
+
+type Result = IteratorResult<RunEvent, undefined>;
+type Failed = { error: unknown };
+const DONE: Result = { done: true, value: undefined };
+
+/**
+ * The events of a run as one reader gets them. Whoever is slow gets neighbouring text deltas joined, so that nothing is
+ * lost and memory stays bounded by the text itself. By hand, because an async generator costs several times as much per event.
+ */
+export class EventStream implements AsyncIterableIterator<RunEvent, undefined> {
+  readonly #queue: RunEvent[] = [];
+  #head = 0;
+  #waiting: { resolve: (r: Result) => void; reject: (e: unknown) => void } | undefined;
+  #ended = false;
+  #error: Failed | undefined;
+  #closing: { error: Failed | undefined } | undefined;
+  /** Live events that came while older ones were still being read. */
+  #held: RunEvent[] | undefined;
+  readonly #leave: () => void;
+
+  constructor(leave: () => void) {
+    this.#leave = leave;
+  }
+
+  push(event: RunEvent): void {
+    if (this.#ended) return;
+    if (this.#held) this.#held.push(event);
+    else this.#give(event);
+  }
+
+  #give(event: RunEvent): void {
+    const waiting = this.#waiting;
+    if (waiting) {
+      this.#waiting = undefined;
+      waiting.resolve({ done: false, value: event });
+      return;
+    }
+    const last = this.#queue[this.#queue.length - 1];
+    if (last && this.#queue.length > this.#head && joins(last, event)) this.#queue[this.#queue.length - 1] = { ...last, text: last.text + (event as Delta).text };
+    else this.#queue.push(event);
+  }
+
+  /** Puts the events of a replay before all live ones. */
+  async replay(events: AsyncIterable<RunEvent>): Promise<void> {
+    this.#held = [];
+    try {
+      for await (const event of events) {
+        if (this.#ended) return;
+        this.#give(event);
+      }
+      const held = this.#held;
+      this.#held = undefined;
+      for (const event of held) this.#give(event);
+      if (this.#closing) this.#finish(this.#closing.error);
+    } catch (error) {
+      this.#held = undefined;
+      this.fail(error);
+    }
+  }
+
+  end(): void {
+    this.#close(undefined);
+  }
+
+  fail(error: unknown): void {
+    this.#close({ error });
+  }
+
+  #close(error: Failed | undefined): void {
+    if (this.#ended) return;
+    // what is being replayed, and what waits behind it, comes first
+    if (this.#held) this.#closing ??= { error };
+    else this.#finish(error);
+  }
+
+  #finish(error: Failed | undefined): void {
+    this.#ended = true;
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (!waiting) this.#error = error;
+    else if (error) waiting.reject(error.error);
+    else waiting.resolve(DONE);
+  }
+
+  next(): Promise<Result> {
+    if (this.#head < this.#queue.length) {
+      const value = this.#queue[this.#head++] as RunEvent;
+      if (this.#head > 64 && this.#head * 2 > this.#queue.length) {
+        this.#queue.splice(0, this.#head);
+        this.#head = 0;
+      }
+      return Promise.resolve({ done: false, value });
+    }
+    if (this.#ended) {
+      const failed = this.#error;
+      this.#error = undefined;
+      return failed ? Promise.reject(failed.error) : Promise.resolve(DONE);
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+    });
+  }
+
+  return(): Promise<Result> {
+    this.#leave();
+    this.#ended = true;
+    this.#error = undefined;
+    this.#queue.length = this.#head = 0;
+    this.#waiting?.resolve(DONE);
+    this.#waiting = undefined;
+    return Promise.resolve(DONE);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}
+
+type Delta = RunEvent & { type: 'text.delta' | 'reasoning.delta' };
+
+const joins = (a: RunEvent, b: RunEvent): a is Delta =>
+  (a.type === 'text.delta' || a.type === 'reasoning.delta') && a.type === b.type && a.attempt === b.attempt && a.step === b.step;

@@ -1,0 +1,89 @@
+import { apply, emptyFold, type RunFold } from '../journal/fold.ts';
+import { type RunEvent, eventOf } from './events.ts';
+import { type Eyes, notFound, sees } from './lookup.ts';
+import type { Resources } from './resources.ts';
+import type { EventStream } from './stream.ts';
+import type { Active } from './active.ts';
+
+/** Milliseconds between looks at a run that another process drives. */
+const POLL = 250;
+
+/** The events of entries `after` < seq < `before`. Reads the run from its start: what an event says depends on what came before it. */
+async function* replay({ journal }: Resources, runId: string, after: number, before: number): AsyncGenerator<RunEvent> {
+  let run: RunFold | undefined;
+  for await (const entry of journal.read(runId)) {
+    if (entry.seq >= before) return;
+    if (!run) run = emptyFold(runId, entry.type === 'run.started' ? entry.agent : '');
+    apply(run, entry);
+    const event = entry.seq > after ? eventOf(run, entry) : undefined;
+    if (event) yield event;
+  }
+}
+
+/** A reader of a run that this process drives: what is in the journal already, then what comes. */
+export function follow(resources: Resources, active: Active, after = -1): EventStream {
+  const next = active.log?.run.next ?? 0;
+  const stream = active.join();
+  if (next > after + 1) void stream.replay(replay(resources, active.runId, after, next));
+  return stream;
+}
+
+export interface WatchOptions {
+  /** The sequence number of the last event seen. Default -1: all of them. */
+  after?: number;
+  signal?: AbortSignal;
+}
+
+/** Events from anywhere in a run to its next end, whoever drives it. */
+export async function* watch(resources: Resources, runId: string, o: WatchOptions, eyes: Eyes): AsyncGenerator<RunEvent, void, undefined> {
+  const { signal } = o;
+  let after = o.after ?? -1;
+  let run: RunFold | undefined;
+  while (!signal?.aborted) {
+    const active = resources.active.get(runId);
+    if (active?.log && active.log.run.next > 0) {
+      if (!sees(eyes, active.log.run.started.by?.tenant)) throw notFound(runId);
+      yield* until(follow(resources, active, after), signal);
+      return;
+    }
+    for await (const entry of resources.journal.read(runId, run ? run.next - 1 : -1)) {
+      if (!run && entry.type === 'run.started') {
+        if (!sees(eyes, entry.by?.tenant)) throw notFound(runId);
+        run = emptyFold(runId, entry.agent);
+      }
+      if (!run) throw notFound(runId);
+      apply(run, entry);
+      if (entry.seq <= after) continue;
+      after = entry.seq;
+      const event = eventOf(run, entry);
+      if (event) yield event;
+      if (signal?.aborted) return;
+    }
+    if (!run) throw notFound(runId);
+    if (run.status !== 'running') return;
+    await pause(POLL, signal);
+  }
+}
+
+async function* until(stream: EventStream, signal: AbortSignal | undefined): AsyncGenerator<RunEvent, void, undefined> {
+  const stop = () => void stream.return();
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    yield* stream;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    void stream.return();
+  }
+}
+
+const pause = (ms: number, signal: AbortSignal | undefined) =>
+  new Promise<void>((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener('abort', done, { once: true });
+  });
+

@@ -1,0 +1,80 @@
+import type { Json } from './schema.ts';
+
+/** Why the engine could not do its job. Failures of tools and models are no such errors: they are observations, see {@link Failure}. */
+export type ErrorCode =
+  | 'RUN_NOT_FOUND'
+  | 'RUN_BUSY'
+  | 'RUN_EXISTS'
+  | 'RUN_NOT_COMPLETED'
+  | 'SESSION_BUSY'
+  | 'AGENT_NOT_REGISTERED'
+  | 'CALL_NOT_FOUND'
+  | 'APPROVAL_NOT_FOUND'
+  | 'APPROVAL_CLOSED'
+  | 'APPROVAL_EXPIRED'
+  | 'DECISION_INVALID'
+  | 'NOT_PERMITTED'
+  | 'JOURNAL_CONFLICT'
+  | 'JOURNAL_DAMAGED'
+  | 'JOURNAL_VERSION'
+  | 'JOURNAL_UNAVAILABLE'
+  | 'ENGINE_CLOSED'
+  | 'CONFIG_INVALID';
+
+const MARK = Symbol.for('rondo.error');
+
+/** `message` says what happened and what to do next; `details` is plain JSON for a program. */
+export class RondoError<C extends ErrorCode = ErrorCode> extends Error {
+  readonly code: C;
+  readonly details: Json;
+  /** Recognises errors of another copy of this package in the same process too, which `instanceof` does not. */
+  readonly [MARK] = true;
+
+  constructor(code: C, message: string, o?: { details?: Json; cause?: unknown }) {
+    super(message, o?.cause === undefined ? undefined : { cause: o.cause });
+    this.name = 'RondoError';
+    this.code = code;
+    this.details = o?.details ?? null;
+  }
+
+  static is<C extends ErrorCode = ErrorCode>(e: unknown, code?: C): e is RondoError<C> {
+    return e instanceof Error && MARK in e && (code === undefined || (e as RondoError).code === code);
+  }
+}
+
+/** What is known of an effect that did not end well: it never ran, it ran and failed, or nobody can say. */
+export type Outcome = 'not-run' | 'failed' | 'unknown';
+
+/** A failure as plain JSON: what the agent is told of a tool that failed, and what a failed run ends with. */
+export interface Failure {
+  code: string;
+  message: string;
+  retryable: boolean;
+  attempts: number;
+  outcome: Outcome;
+  /** Milliseconds until another try makes sense, where known. */
+  retryAfter?: number;
+}
+
+/**
+ * Thrown by a tool or a model adapter that knows what went wrong.
+ * @param code a stable word, such as `THROTTLING`; what `retry.on` and the agent see.
+ * @param o.outcome `not-run` where it is certain that nothing happened: only then is a `once` tool tried again. Default `failed`.
+ * @param o.retryable whether the same call may succeed later. Default false.
+ * @param o.retryAfter milliseconds the other side asked to wait.
+ */
+export class ToolError extends Error {
+  readonly code: string;
+  readonly outcome: Outcome;
+  readonly retryable: boolean;
+  readonly retryAfter: number | undefined;
+
+  constructor(code: string, message: string, o?: { outcome?: Outcome; retryable?: boolean; retryAfter?: number; cause?: unknown }) {
+    super(message, o?.cause === undefined ? undefined : { cause: o.cause });
+    this.name = 'ToolError';
+    this.code = code;
+    this.outcome = o?.outcome ?? 'failed';
+    this.retryable = o?.retryable ?? o?.retryAfter !== undefined;
+    this.retryAfter = o?.retryAfter;
+  }
+}

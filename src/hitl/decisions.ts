@@ -1,0 +1,83 @@
+import { RondoError } from '../errors.ts';
+import { canonical } from '../journal/canonical.ts';
+import type { Decision, Draft } from '../journal/entries.ts';
+import type { Approval, RunFold } from '../journal/fold.ts';
+import type { Principal } from '../ports/principal.ts';
+import { jsonSchema, type Schema, validate } from '../schema.ts';
+
+export interface Deciding {
+  by: Principal;
+  /** The store's time, epoch milliseconds. */
+  now: number;
+  /** The input schema of a tool, where its agent is known in this process: an edit is checked against it. */
+  schemaOf(tool: string): Schema | undefined;
+}
+
+/**
+ * Checks decisions against the run, all before any is taken.
+ * @returns the entries to append; none for a decision that was taken before, in the same words.
+ * @throws RondoError `APPROVAL_NOT_FOUND`, `APPROVAL_CLOSED`, `APPROVAL_EXPIRED`, `NOT_PERMITTED`, or `DECISION_INVALID`.
+ */
+export async function decisionEntries(run: RunFold, decisions: readonly Decision[], o: Deciding): Promise<Draft[]> {
+  const entries: Draft[] = [];
+  const seen = new Set<string>();
+  for (const decision of decisions) {
+    const id = decision?.approval;
+    if (seen.has(id)) throw invalid(`approval ${id} is decided twice in one call. Decide it once.`, id);
+    seen.add(id);
+    const approval = run.approvals.get(id);
+    if (!approval)
+      throw new RondoError('APPROVAL_NOT_FOUND', `run ${run.runId} has no approval "${id}". inspect() lists its open ones.`, {
+        details: { approval: id ?? null },
+      });
+    if (approval.decided) {
+      if (canonical(approval.decided.decision) === canonical(decision) && approval.decided.by.id === o.by.id) continue;
+      throw new RondoError('APPROVAL_CLOSED', `approval ${id} was already decided: ${approval.decided.decision.type}, by ${approval.decided.by.id}.`, {
+        details: { approval: id, decision: approval.decided.decision.type, by: approval.decided.by.id },
+      });
+    }
+    checkOpen(run, approval, o);
+    await checkDecision(approval, decision, o);
+    entries.push({ type: 'approval.decided', id, decision, by: o.by, digest: approval.asked.digest });
+  }
+  return entries;
+}
+
+function checkOpen(run: RunFold, { asked }: Approval, o: Deciding): void {
+  const call = run.root.calls.find((c) => c.id === asked.call);
+  if (call?.status !== 'open' || (run.status !== 'running' && run.status !== 'paused' && run.status !== 'stopped'))
+    throw new RondoError('APPROVAL_CLOSED', `approval ${asked.id} is closed: ${call?.status === 'open' ? `the run ${run.status}` : 'its call has ended'}.`, {
+      details: { approval: asked.id },
+    });
+  if (asked.expiresAt !== undefined && o.now >= asked.expiresAt)
+    throw new RondoError(
+      'APPROVAL_EXPIRED',
+      `approval ${asked.id} expired at ${new Date(asked.expiresAt).toISOString()}. resume() tells the agent so; it may ask again.`,
+      { details: { approval: asked.id, expiresAt: asked.expiresAt } },
+    );
+  if (!asked.roles) return;
+  if (!asked.roles.some((role) => o.by.roles?.includes(role)))
+    throw notPermitted(`approval ${asked.id} asks for one of the roles ${asked.roles.join(', ')}, and ${o.by.id} has none of them.`);
+  // a rule that names roles wants a second pair of eyes
+  if (run.started.by?.id === o.by.id) throw notPermitted(`${o.by.id} asked for this run, so somebody else must decide approval ${asked.id}.`);
+}
+
+async function checkDecision({ asked }: Approval, decision: Decision, o: Deciding): Promise<void> {
+  const { id } = asked;
+  if (!asked.allow.includes(decision.type)) throw invalid(`approval ${id} takes ${asked.allow.join(', ')}, not "${decision.type}".`, id);
+  if (decision.type === 'reject' && typeof decision.reason !== 'string') throw invalid(`a rejection needs a reason: the agent is told it.`, id);
+  if (decision.type === 'edit') {
+    if (decision.input === undefined) throw invalid('an edit needs an input.', id);
+    const schema = o.schemaOf(asked.tool);
+    const checked = schema && (await validate(schema, decision.input));
+    if (checked && !checked.ok) throw invalid(`the edited input does not fit ${asked.tool}: ${checked.problem}.`, id);
+  }
+  if (decision.type === 'respond') {
+    if (decision.answer === undefined) throw invalid('a response needs an answer.', id);
+    const checked = asked.answer && (await validate(jsonSchema(asked.answer), decision.answer));
+    if (checked && !checked.ok) throw invalid(`the answer does not fit the question: ${checked.problem}.`, id);
+  }
+}
+
+const invalid = (message: string, id: string) => new RondoError('DECISION_INVALID', message, { details: { approval: id ?? null } });
+const notPermitted = (message: string) => new RondoError('NOT_PERMITTED', message);

@@ -1,0 +1,139 @@
+/**
+ * The gate before a call: are its arguments valid, may it be made at all, does a person have to say yes? It is the
+ * same for a call the model just asked for, one that a crash or a limit left waiting, and one that was decided.
+ */
+import type { Failure } from '../errors.ts';
+import type { Approval, Call } from '../journal/fold.ts';
+import type { Policy } from '../ports/policy.ts';
+import type { Principal } from '../ports/principal.ts';
+import type { ApprovalRule, Effect, Question, ToolOptions } from '../ports/tool.ts';
+import { type Json, type Schema, type Validated, validate } from '../schema.ts';
+
+/** What the gate needs to know of a tool. */
+export interface Gated {
+  readonly name: string;
+  readonly effect: Effect;
+  readonly options: {
+    readonly input: Schema;
+    readonly context?: Schema;
+    // biome-ignore lint/suspicious/noExplicitAny: inside, a declaration's types are gone
+    readonly approval?: ToolOptions<string, Schema, Schema, string, any>['approval'];
+  };
+  readonly ask?: (input: Json) => Question;
+}
+
+export type Verdict<T extends Gated> =
+  /** `value` is what the schema made of the input; `context` what the tool's context schema made of the run's. */
+  | { go: 'start'; tool: T; input: Json; value: unknown; context: unknown }
+  | { go: 'ask'; tool: T; rule: ApprovalRule; question?: Question }
+  | { go: 'refuse'; error: Failure }
+  /** A person answered in the tool's place. */
+  | { go: 'answer'; output: Json }
+  /** Asked already, and nobody has decided. */
+  | { go: 'wait' };
+
+export interface GateOptions {
+  agent: string;
+  by: Principal | undefined;
+  context: unknown;
+  policy: Policy | undefined;
+  /** The store's time, epoch milliseconds: what expiry is judged by. */
+  now: number;
+}
+
+/** Milliseconds a policy may think; one that takes longer denies. */
+const POLICY_TIMEOUT = 10_000;
+
+type Asked = Pick<Call, 'name' | 'input' | 'approval'>;
+
+export function gate<T extends Gated>(tools: ReadonlyMap<string, T>, call: Asked, o: GateOptions): Verdict<T> | Promise<Verdict<T>> {
+  const { approval } = call;
+  if (approval && !approval.decided) {
+    const { expiresAt } = approval.asked;
+    if (expiresAt === undefined || o.now < expiresAt) return { go: 'wait' };
+    return refuse('APPROVAL_EXPIRED', 'Nobody decided in time, so the call was not made.');
+  }
+  const decision = approval?.decided?.decision;
+  if (decision?.type === 'reject')
+    return refuse('REJECTED', `A person rejected this call: ${decision.reason}${decision.note ? ` (${decision.note})` : ''}`);
+  if (decision?.type === 'respond') return { go: 'answer', output: decision.answer };
+
+  const tool = tools.get(call.name);
+  if (!tool) return refuse('TOOL_NOT_FOUND', `There is no tool "${call.name}". There are: ${[...tools.keys()].join(', ') || 'none'}.`);
+  const input = decision?.type === 'edit' ? decision.input : call.input;
+  const valid = validate(tool.options.input, input);
+  return valid instanceof Promise
+    ? valid.then((v) => permit(tool, input, v, approval, o))
+    : permit(tool, input, valid, approval, o);
+}
+
+function permit<T extends Gated>(
+  tool: T,
+  input: Json,
+  valid: Validated<unknown>,
+  approval: Approval | undefined,
+  o: GateOptions,
+): Verdict<T> | Promise<Verdict<T>> {
+  if (!valid.ok) return refuse('INVALID_ARGUMENTS', `${valid.problem}. Correct the arguments and call ${tool.name} again.`);
+  let context = o.context ?? {};
+  if (tool.options.context) {
+    const checked = validate(tool.options.context, context);
+    if (checked instanceof Promise) return refuse('CONTEXT_INVALID', 'The context schema of this tool is asynchronous, which is not supported.');
+    if (!checked.ok) return refuse('CONTEXT_INVALID', `The run was started without what this tool needs: ${checked.problem}.`);
+    context = checked.value as object;
+  }
+  if (!o.policy) return approve(tool, input, valid.value, context, approval, o);
+  return permitted(o.policy, { by: o.by, agent: o.agent, tool: tool.name, input }).then((denied) =>
+    denied ? refuse<T>('NOT_PERMITTED', denied) : approve(tool, input, valid.value, context, approval, o),
+  );
+}
+
+function approve<T extends Gated>(
+  tool: T,
+  input: Json,
+  value: unknown,
+  context: unknown,
+  approval: Approval | undefined,
+  o: GateOptions,
+): Verdict<T> | Promise<Verdict<T>> {
+  // a person has said yes: to this call, these arguments
+  if (approval?.decided) return { go: 'start', tool, input, value, context };
+  const { approval: rule } = tool.options;
+  if (typeof rule !== 'function') return decided(tool, input, value, context, rule);
+  try {
+    const answer = rule(value, { context, by: o.by });
+    return answer instanceof Promise
+      ? answer.then((a) => decided(tool, input, value, context, a), ruleFailed<T>)
+      : decided(tool, input, value, context, answer);
+  } catch (error) {
+    return ruleFailed(error);
+  }
+}
+
+function decided<T extends Gated>(tool: T, input: Json, value: unknown, context: unknown, rule: boolean | ApprovalRule | undefined): Verdict<T> {
+  if (tool.ask) return { go: 'ask', tool, rule: typeof rule === 'object' ? rule : {}, question: tool.ask(input) };
+  if (!rule) return { go: 'start', tool, input, value, context };
+  return { go: 'ask', tool, rule: rule === true ? {} : rule };
+}
+
+async function permitted(policy: Policy, request: Parameters<Policy['decide']>[0]): Promise<string | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error('no answer in time')), POLICY_TIMEOUT);
+    });
+    const { allow, reason } = await Promise.race([policy.decide(request), late]);
+    return allow === true ? undefined : (reason ?? 'The policy does not allow this call.');
+  } catch (error) {
+    return `The policy could not be asked, so the call is denied: ${(error as Error)?.message ?? error}`;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const ruleFailed = <T extends Gated>(error: unknown): Verdict<T> =>
+  refuse('APPROVAL_RULE_FAILED', `Whether a person must approve this could not be found out, so it was not run: ${(error as Error)?.message ?? error}`);
+
+function refuse<T extends Gated>(code: string, message: string): Verdict<T> {
+  return { go: 'refuse', error: { code, message, retryable: false, attempts: 0, outcome: 'not-run' } };
+}

@@ -1,0 +1,20 @@
+import { hash } from 'node:crypto';
+import type { Json } from '../schema.ts';
+
+/** JSON with sorted keys and no spaces, so that equal values have equal text (RFC 8785 but for its number rules, which JSON.stringify follows). */
+export function canonical(value: Json): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  const object = value as { readonly [k: string]: Json };
+  const fields: string[] = [];
+  for (const key of Object.keys(object).sort()) {
+    const field = object[key];
+    if (field !== undefined) fields.push(`${JSON.stringify(key)}:${canonical(field)}`);
+  }
+  return `{${fields.join(',')}}`;
+}
+
+/** SHA-256 in hex. */
+export const sha256 = (text: string) => hash('sha256', text);
+/** SHA-256 of the canonical JSON, in hex. */
+export const digest = (value: Json) => sha256(canonical(value));

@@ -1,0 +1,197 @@
+/**
+ * The journal's entries, version 1. Written by hand: this is a storage format, see docs/journal.md.
+ *
+ * An entry is appended once and never changed. What is left out is its default: no `frame` is the root frame.
+ * A new optional field keeps the version; anything else raises {@link VERSION} and adds an upcaster.
+ */
+import type { Failure } from '../errors.ts';
+import type { Message, Part, Usage } from '../ports/model.ts';
+import type { Principal } from '../ports/principal.ts';
+import type { DecisionType, Effect } from '../ports/tool.ts';
+import type { Json, JsonObject, JsonSchema } from '../schema.ts';
+
+export const VERSION = 1;
+
+/** `<sequence number of the model's answer>.<index in it>`: ours, the provider's id is payload. */
+export type CallId = string;
+
+export interface Limits {
+  /** Turns of the loop. Default 50. */
+  steps?: number;
+  toolCalls?: number;
+  /** Input and output together, cached ones included. */
+  tokens?: number;
+  costUsd?: number;
+  /** Working time in milliseconds; waiting for a human does not count. */
+  time?: number;
+  /** Nesting of sub-agents. */
+  depth?: number;
+  /** Wall clock, epoch milliseconds. */
+  deadline?: number;
+}
+
+export type Decision = { approval: string; note?: string } & (
+  | { type: 'approve' }
+  | { type: 'edit'; input: Json }
+  | { type: 'reject'; reason: string }
+  | { type: 'respond'; answer: Json }
+);
+
+export type RunStatus = 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'stopped';
+
+export type Draft =
+  | {
+      type: 'run.started';
+      agent: string;
+      /** Hash of the agent's declaration; a later claim with another one revalidates open calls. */
+      fingerprint: string;
+      input: Json;
+      owner: string;
+      by?: Principal;
+      session?: string;
+      /** The run before this one in its session, whose live context this one continues. */
+      previous?: string;
+      /** How many runs back the session's context was last written out, see `history`. */
+      depth?: number;
+      /** The session's live context, written out every few runs so that a start reads a bounded number of them. */
+      history?: readonly Message[];
+      context?: Json;
+      tags?: { readonly [k: string]: string };
+      limits?: Limits;
+      /** W3C traceparent of the first `invoke_agent` span. */
+      trace?: string;
+    }
+  | {
+      type: 'run.claimed';
+      owner: string;
+      epoch: number;
+      fingerprint: string;
+      by?: Principal;
+      limits?: Limits;
+      /** What a model call that the crash cut off may have cost: an upper bound. */
+      lost?: { tokens: number; usd?: number };
+      /** traceparent of the claim's own `invoke_agent` span. */
+      trace?: string;
+    }
+  | {
+      type: 'run.settled';
+      status: Exclude<RunStatus, 'running'>;
+      output?: Json;
+      error?: Failure;
+      limit?: { name: keyof Limits; max: number; used: number };
+      reason?: string;
+      /** Working time of this claim in milliseconds. */
+      ms: number;
+    }
+  | { type: 'message.received'; kind: 'cancel'; by?: Principal; reason?: string }
+  | { type: 'message.received'; kind: 'repair'; text: string; step: number }
+  | { type: 'context.changed'; instructions?: string; memory?: readonly string[]; tools?: readonly { name: string; hash: string }[] }
+  | {
+      type: 'model.responded';
+      step: number;
+      /** `provider/id` of the model that answered. */
+      model: string;
+      standin?: true;
+      /** The only copy of the calls' inputs. */
+      content: readonly Part[];
+      stop: 'end' | 'tools' | 'length' | 'blocked';
+      usage?: Usage;
+      /** US dollars; left out where the price or the usage is unknown. */
+      usd?: number;
+      ms: number;
+      attempts?: number;
+    }
+  | {
+      type: 'attempt.failed';
+      /** `model`, or the call. */
+      of: 'model' | CallId;
+      step: number;
+      attempt: number;
+      code: string;
+      message: string;
+      /** Milliseconds until the next attempt; left out where there is none. */
+      retryIn?: number;
+      /** The model that takes over, `provider/id`. */
+      fallback?: string;
+      /** `provider/id` of the model that failed. */
+      model?: string;
+      /** What the attempt may have cost all the same, an upper bound; left out where it is known that nothing ran. */
+      lost?: { tokens: number; usd?: number };
+    }
+  | { type: 'call.started'; call: CallId; effect: Effect }
+  | {
+      type: 'call.finished';
+      call: CallId;
+      ok: boolean;
+      /** The tool's output as JSON, bounded; left out where `error` is set. */
+      output?: Json;
+      /** What the model sees, where the tool's `toModel` says other than the output. */
+      content?: readonly Part[];
+      error?: Failure;
+      attempts: number;
+      ms: number;
+      /** Bytes of output that were cut off. */
+      cut?: number;
+    }
+  | {
+      type: 'approval.requested';
+      id: string;
+      call: CallId;
+      kind: 'tool' | 'question' | 'consent';
+      tool: string;
+      /** SHA-256 of the canonical arguments, in hex. */
+      digest: string;
+      reason?: string;
+      roles?: readonly string[];
+      allow: readonly DecisionType[];
+      /** Epoch milliseconds, by the store's clock. */
+      expiresAt?: number;
+      question?: string;
+      answer?: JsonSchema;
+      provider?: string;
+      url?: string;
+    }
+  | { type: 'approval.decided'; id: string; decision: Decision; by: Principal; digest: string }
+  | {
+      type: 'outcome.settled';
+      call: CallId;
+      /** A late result of a call that had timed out, or an operator's word. Changes nothing the model has seen. */
+      source: 'late' | 'operator';
+      outcome: 'done' | 'failed' | 'not-run';
+      note?: string;
+      output?: Json;
+      by?: Principal;
+    };
+
+interface Stamp {
+  /** The version of this entry's format. */
+  v: 1;
+  /** Position in the run's journal, from 0, without gaps. */
+  seq: number;
+  /** Epoch milliseconds. */
+  at: number;
+  /** The frame (sub-agent, graph node) it belongs to; left out for the root. */
+  frame?: string;
+}
+// distributes over the union, so that narrowing by `type` works
+type Stamped<D> = D extends Draft ? D & Stamp : never;
+export type Entry = Stamped<Draft>;
+export type EntryType = Entry['type'];
+export type EntryOf<T extends EntryType> = Extract<Entry, { type: T }>;
+
+/** Entry kinds that anybody may append, also to a run that another process drives. */
+export const FOREIGN: ReadonlySet<string> = new Set(['approval.decided', 'message.received', 'outcome.settled'] satisfies EntryType[]);
+
+/** The fields of an entry that may be large, and so may be stored apart from it, by kind. */
+export const BULKY: Readonly<Partial<Record<EntryType, readonly string[]>>> = {
+  'run.started': ['input', 'history', 'context'],
+  'run.settled': ['output'],
+  'context.changed': ['instructions', 'memory', 'tools'],
+  'model.responded': ['content'],
+  'call.finished': ['output', 'content'],
+  'approval.decided': ['decision'],
+  'outcome.settled': ['output'],
+};
+
+/** An entry of any version, as a store returns it. */
+export type RawEntry = { v: number; seq: number; at: number; type: string } & JsonObject;

@@ -1,0 +1,58 @@
+import { type Entry, VERSION } from './entries.ts';
+import type { RunFold } from './fold.ts';
+import type { RunHead } from './port.ts';
+
+export interface Lease {
+  owner: string;
+  /** Epoch milliseconds. */
+  until: number;
+}
+
+/** The head of a run as it will be once `entries`, which follow the fold's state, are appended. */
+export function headAfter(run: RunFold, entries: readonly Entry[], lease: Lease | undefined): RunHead {
+  const first = entries[0] as Entry;
+  const started = first.type === 'run.started' ? first : run.started;
+  const head: RunHead = {
+    runId: run.runId,
+    agent: started.agent,
+    status: run.status,
+    session: started.session,
+    tenant: started.by?.tenant,
+    owner: lease?.owner,
+    leaseUntil: lease?.until,
+    wakeAt: undefined,
+    startedAt: started.at,
+    unknowns: undefined,
+    version: VERSION,
+    seq: (entries[entries.length - 1] as Entry).seq + 1,
+  };
+  let unknowns = run.unknowns.size;
+  for (const entry of entries) {
+    if (entry.type === 'run.claimed') head.status = 'running';
+    else if (entry.type === 'run.settled') head.status = entry.status;
+    else if (entry.type === 'call.finished' && entry.error?.outcome === 'unknown' && effectOf(run, entry.call) === 'once') unknowns++;
+    else if (entry.type === 'outcome.settled' && run.unknowns.has(entry.call)) unknowns--;
+  }
+  if (unknowns > 0) head.unknowns = unknowns;
+  if (head.status !== 'running') {
+    head.owner = undefined;
+    head.leaseUntil = undefined;
+  }
+  if (head.status === 'paused') head.wakeAt = firstExpiry(run, entries);
+  return head;
+}
+
+const effectOf = (run: RunFold, id: string) => run.root.calls.find((c) => c.id === id)?.effect;
+
+/** When the first open approval expires. */
+function firstExpiry(run: RunFold, entries: readonly Entry[]): number | undefined {
+  let first = Number.POSITIVE_INFINITY;
+  if (run.open > 0)
+    for (const { asked, decided } of run.approvals.values()) if (!decided && asked.expiresAt) first = Math.min(first, asked.expiresAt);
+  for (const entry of entries) {
+    if (entry.type === 'approval.requested' && entry.expiresAt) first = Math.min(first, entry.expiresAt);
+    // a decision on a paused run makes it due at once: somebody should resume it
+    else if (entry.type === 'approval.decided') first = Math.min(first, entry.at);
+  }
+  return first === Number.POSITIVE_INFINITY ? undefined : first;
+}

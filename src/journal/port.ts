@@ -1,0 +1,68 @@
+import type { Entry, RunStatus } from './entries.ts';
+
+/** The part of a run that is looked up without reading its journal. Can be rebuilt from it, but for the lease. */
+export interface RunHead {
+  runId: string;
+  agent: string;
+  status: RunStatus;
+  session?: string;
+  tenant?: string;
+  /** Who drives the run; set while it is `running`. */
+  owner?: string;
+  /** The owner's lease, epoch milliseconds. */
+  leaseUntil?: number;
+  /** When somebody should look at a paused run: its first approval expires. Epoch milliseconds. */
+  wakeAt?: number;
+  /** Epoch milliseconds; lists are newest first. */
+  startedAt: number;
+  /** Calls whose outcome is unknown, for an operator to settle. */
+  unknowns?: number;
+  /** Format of the newest entry. */
+  version: number;
+  /** Entries so far. A store may keep the one of the last head it wrote. */
+  seq: number;
+}
+
+/** Equality on each given field; `limit` bounds the answer. */
+export type HeadFilter = Partial<Pick<RunHead, 'runId' | 'agent' | 'status' | 'session' | 'tenant'>> & { limit?: number };
+
+/**
+ * Where runs are kept. Every store must pass `journalConformance` of `rondo/testing`.
+ * A method may answer at once or with a promise; answering at once is faster.
+ */
+export interface Journal {
+  /** Whether entries survive this process. */
+  readonly durable: boolean;
+  /**
+   * Appends as one atomic unit, if and only if the journal holds exactly `expectedSeq` entries, and stores `head`.
+   * Resolves when the entries survive a killed process; with `sync: 'power'`, when they survive power loss.
+   * @throws RondoError `JOURNAL_CONFLICT` where it holds more or fewer; nothing is written then.
+   * @throws RondoError `SESSION_BUSY` (details `{ runId }`) where the head is `running` or `paused` in a session
+   *   (of its tenant) that has another run in such a state.
+   * @throws RondoError `JOURNAL_UNAVAILABLE` where the store is locked, full or out of reach: nothing was written, a later try may succeed.
+   */
+  append(
+    runId: string,
+    expectedSeq: number,
+    entries: readonly Entry[],
+    head: RunHead,
+    o?: { sync?: 'power' | 'process' },
+  ): void | Promise<void>;
+  /**
+   * The entries after a sequence number (default -1, all), in order. None for an unknown run.
+   * A torn last append is left out; damage before it throws `JOURNAL_DAMAGED`, a newer format `JOURNAL_VERSION`.
+   */
+  read(runId: string, after?: number): Iterable<Entry> | AsyncIterable<Entry>;
+  /** Newest first. */
+  heads(filter: HeadFilter): Iterable<RunHead> | AsyncIterable<RunHead>;
+  /**
+   * Takes or prolongs the lease on a run: true where nobody else's lease is alive, by the store's clock.
+   * Only liveness hangs on it; safety is `append`'s compare-and-set.
+   */
+  renew(runId: string, owner: string, until: number): boolean | Promise<boolean>;
+  /** Forgets a run: entries, head, and blobs that no other run uses. */
+  remove(runId: string): void | Promise<void>;
+  /** The store's clock in epoch milliseconds; default `Date.now()`. Expiry is judged by it. */
+  now?(): number | Promise<number>;
+  close?(): void | Promise<void>;
+}

@@ -1,0 +1,169 @@
+import { type Failure, RondoError } from '../errors.ts';
+import { assertBound } from '../hitl/approvals.ts';
+import type { Draft } from '../journal/entries.ts';
+import type { Call } from '../journal/fold.ts';
+import { type Json, validate } from '../schema.ts';
+import { credentials } from './credentials.ts';
+import { execute, idempotencyKey, type Ready } from './execute.ts';
+import type { Crossed } from './limits.ts';
+import type { Scope } from './scope.ts';
+import { needsPower, type Staged, stage, stagedEntry } from './stage.ts';
+
+/** Why a step did not come to its end: it waits for people, or for a higher limit. */
+export type Blocked = { waiting: true } | { crossed: Crossed };
+
+/** A call to run; `intended` once its `call.started` is in the journal. */
+export interface Due {
+  call: Call;
+  ready: Ready;
+  intended: boolean;
+}
+
+/**
+ * Act: runs what the newest answer asked for and has not ended yet, until nothing more can run without a person.
+ * @param due calls that the gate has let through already, in the order asked.
+ */
+export async function act(scope: Scope, due: readonly Due[]): Promise<Blocked | undefined> {
+  const { run, agent } = scope;
+  for (;;) {
+    if (due.length === 1) await perform(scope, due[0] as Due, []);
+    else if (due.length > 1) {
+      const queue = [...due];
+      await Promise.all(queue.splice(0, agent.parallel).map((first) => perform(scope, first, queue)));
+    }
+    if (run.root.unfinished === 0 || scope.halt) return undefined;
+    const next = await restage(scope);
+    if (!Array.isArray(next)) return next as Blocked;
+    due = next;
+  }
+}
+
+/**
+ * Runs a call, writes down how it ended, and goes on with the queue. A call that the run's halt cut off stays started:
+ * the next claim sees to it.
+ */
+async function perform(scope: Scope, first: Due, queue: Due[]): Promise<void> {
+  for (let due: Due | undefined = first; due; ) {
+    const { call, ready } = due as Due;
+    const { name, effect } = ready.tool;
+    const span = scope.trace.tool(call.step, { call: call.id, name, effect, id: call.providerId, input: ready.input });
+    const finished = await execute(scope, call, ready, span);
+    if (!finished) return;
+    const next: Due | undefined = scope.halt ? undefined : queue.shift();
+    const drafts: Draft[] = [finished];
+    if (next && !next.intended) drafts.push({ type: 'call.started', call: next.call.id, effect: next.ready.tool.effect });
+    const pending = held(scope, drafts, next?.ready.tool.effect === 'once');
+    if (pending) await pending;
+    span.end(finished);
+    due = next;
+  }
+}
+
+/** Milliseconds between tries to write a result that the store could not take, and for how long. */
+const HOLD = { wait: 250, longest: 60_000 };
+
+/** Writes what has happened already, so it must not be lost: where the store cannot take it now, holds it and tries again. */
+function held(scope: Scope, drafts: readonly Draft[], power: boolean): void | Promise<void> {
+  const since = Date.now();
+  const again = async (error: unknown): Promise<void> => {
+    for (;;) {
+      if (!RondoError.is(error, 'JOURNAL_UNAVAILABLE') || Date.now() - since > HOLD.longest) throw error;
+      await new Promise((resolve) => setTimeout(resolve, HOLD.wait));
+      try {
+        return await scope.log.append(() => drafts, power);
+      } catch (e) {
+        error = e;
+      }
+    }
+  };
+  try {
+    return scope.log.append(() => drafts, power)?.catch(again);
+  } catch (error) {
+    return again(error);
+  }
+}
+
+/** Takes calls that have not run to the gate (again), and sees to those that a crash cut off. */
+async function restage(scope: Scope): Promise<readonly Due[] | Blocked> {
+  const { run, host, agent } = scope;
+  await scope.log.adopt();
+  const cutOff = run.root.calls.filter((c) => c.status === 'started');
+  if (cutOff.length > 0) return recover(scope, cutOff);
+
+  const open = run.root.calls.filter((c) => c.status === 'open');
+  for (const call of open) assertBound(run.runId, call);
+  const now = await host.now();
+  const staged = await stage(scope, open, now);
+  const { drafts, due } = intents(scope, open, staged, agent.parallel, now);
+  if (drafts.length > 0) {
+    await scope.log.append(() => drafts, needsPower(staged));
+    return due;
+  }
+  const hold = staged.find((s) => s.go === 'hold');
+  return hold?.go === 'hold' ? { crossed: hold.crossed } : { waiting: true };
+}
+
+/** The entries that a stage leads to, and the calls to run after them. Calls beyond the cap are entered when their turn comes. */
+function intents(scope: Scope, calls: readonly Call[], staged: readonly Staged[], parallel: number, now: number): { drafts: Draft[]; due: Due[] } {
+  const drafts: Draft[] = [];
+  const due: Due[] = [];
+  staged.forEach((s, i) => {
+    const call = calls[i] as Call;
+    const intended = due.length < parallel;
+    const draft = s.go !== 'start' || intended ? stagedEntry(scope, call.id, call, s, now) : undefined;
+    if (draft) drafts.push(draft);
+    if (s.go === 'start') due.push({ call, ready: s, intended });
+  });
+  return { drafts, due };
+}
+
+/** What a process that takes over does with calls that were running: see DESIGN, "Crashes". */
+async function recover(scope: Scope, calls: readonly Call[]): Promise<readonly Due[]> {
+  const found = await Promise.all(calls.map((call) => inquire(scope, call)));
+  const drafts: Draft[] = [];
+  const again: Due[] = [];
+  let power = false;
+  found.forEach((f, i) => {
+    const call = calls[i] as Call;
+    if ('ready' in f) {
+      again.push({ call, ready: f.ready, intended: true });
+      // a second intent, so that a crash in this attempt is told from one in the first
+      drafts.push({ type: 'call.started', call: call.id, effect: f.ready.tool.effect });
+      power ||= f.ready.tool.effect === 'once';
+    } else drafts.push({ type: 'call.finished', call: call.id, attempts: 0, ms: 0, ...f });
+  });
+  await scope.log.append(() => drafts, power);
+  return again;
+}
+
+type Found = { ready: Ready } | { ok: true; output: Json } | { ok: false; error: Failure };
+
+async function inquire(scope: Scope, call: Call): Promise<Found> {
+  const tool = scope.tools.get(call.name);
+  const once = call.effect === 'once';
+  const lostTrack = (why: string): Found => ({
+    ok: false,
+    error: { code: once ? 'OUTCOME_UNKNOWN' : 'TOOL_NOT_FOUND', message: why, retryable: false, attempts: 1, outcome: once ? 'unknown' : 'failed' },
+  });
+  if (!tool) return lostTrack(`The process stopped while ${call.name} ran, and the tool is no longer there to find out what it did.`);
+  const edit = call.approval?.decided?.decision;
+  const input = edit?.type === 'edit' ? edit.input : call.input;
+  const valid = await validate(tool.options.input, input);
+  if (!valid.ok) return lostTrack(`The process stopped while ${call.name} ran, and the tool no longer takes these arguments: ${valid.problem}.`);
+  const context = scope.run.started.context ?? {};
+  if (once) {
+    const unknown = lostTrack(`The process stopped while ${call.name} ran. Nobody knows whether it took effect: do not repeat it, find out first.`);
+    if (!tool.options.check) return unknown;
+    try {
+      const q = { idempotencyKey: idempotencyKey(scope.run.runId, call.id), input: valid.value, context };
+      const answer = await tool.options.check(q, { signal: scope.cancel.signal });
+      if (answer.outcome === 'done') return { ok: true, output: (answer.output ?? null) as Json };
+      if (answer.outcome !== 'not-run') return unknown;
+    } catch {
+      return unknown;
+    }
+  }
+  const got = tool.options.credentials ? await credentials(tool, scope.host.identity, scope.run.started.by) : undefined;
+  if (got && !got.ok) return lostTrack(`The process stopped while ${call.name} ran, and its credentials could not be had again.`);
+  return { ready: { tool, input, value: valid.value, context, ...(got && { secrets: got.secrets }) } };
+}

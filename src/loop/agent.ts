@@ -1,0 +1,135 @@
+import { RondoError } from '../errors.ts';
+import { sha256 } from '../journal/canonical.ts';
+import type { Limits } from '../journal/entries.ts';
+import type { Model, Prompt } from '../ports/model.ts';
+import type { Breaker, ContextOfTool, Retry, Tool, ToolSource } from '../ports/tool.ts';
+import { describe, type JsonSchema, type Out, type Schema } from '../schema.ts';
+import type { Middleware } from './middleware.ts';
+import { isTool, type ToolDefinition } from './tool.ts';
+
+declare const agentType: unique symbol;
+/** A declaration, plain data. The type parameters are for the compiler only. */
+// biome-ignore lint/suspicious/noExplicitAny: a list of agents holds agents of every type
+export interface Agent<I = any, O = any, Ctx = any> {
+  readonly name: string;
+  readonly description?: string | undefined;
+  readonly [agentType]: { input: (i: I) => void; output: O; context: (c: Ctx) => void };
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: matches an agent of any type
+type ContextOf<T> = T extends Agent<any, any, infer C> ? C : ContextOfTool<T>;
+// contravariant inference intersects the contexts of all tools; an `any` or unknown tool asks for nothing
+// biome-ignore lint/complexity/noBannedTypes: `{}` is "asks for nothing"
+export type ContextOfAll<T extends readonly unknown[]> = { [K in keyof T]: (c: unknown extends ContextOf<T[K]> ? {} : ContextOf<T[K]>) => void }[number] extends (c: infer C) => void ? C : {};
+
+/** How tools or model calls are guarded; the nearest declaration wins: tool, then agent, then engine. */
+export interface Reliability {
+  /** One attempt, ms. */
+  timeout?: number;
+  /** All attempts, ms. */
+  deadline?: number;
+  retry?: Retry;
+  breaker?: Breaker | false;
+}
+
+export interface AgentOptions<T extends readonly (Tool | ToolSource)[], OS extends Schema> {
+  name: string;
+  description?: string;
+  model: Model;
+  tools?: T;
+  /** The schema of the final answer. Without it, the answer is text. */
+  output?: OS;
+  limits?: Limits;
+  use?: readonly Middleware[];
+  /** Defaults for this agent's tools, and for its model's calls. */
+  reliability?: { tools?: Reliability; model?: Reliability };
+  /** How many calls of one step may run at the same time. Default 8. */
+  parallel?: number;
+  instructions:
+    | string
+    | ((ctx: { context: ContextOfAll<NoInfer<T>>; session: string | undefined }) => string | Promise<string>);
+}
+
+/** An agent as the engine holds it. Shared by every run: nothing here changes. */
+export interface AgentDefinition extends Agent {
+  readonly kind: 'loop';
+  readonly model: Model;
+  readonly instructions: string | ((ctx: { context: unknown; session: string | undefined }) => string | Promise<string>);
+  /** The tools declared by themselves, by name. */
+  readonly tools: ReadonlyMap<string, ToolDefinition>;
+  readonly sources: readonly ToolSource[];
+  readonly output: { schema: Schema; json: JsonSchema } | undefined;
+  readonly limits: Limits;
+  readonly use: readonly Middleware[];
+  readonly reliability: { tools?: Reliability; model?: Reliability };
+  readonly parallel: number;
+  /** Hash of what shapes a run: name, model, instructions, tools, output. */
+  readonly fingerprint: string;
+}
+
+const MADE = Symbol.for('rondo.agent');
+
+/**
+ * Declares an agent.
+ * @throws RondoError `CONFIG_INVALID` for a missing part, two tools of one name, or a bad limit.
+ */
+export function agent<const T extends readonly (Tool | ToolSource)[] = readonly [], OS extends Schema = Schema<string>>(
+  o: AgentOptions<T, OS>,
+): Agent<Prompt, Out<OS>, ContextOfAll<T>> {
+  const { name, model } = o;
+  if (typeof name !== 'string' || name === '') throw invalid('an agent needs a name: agent({ name: "support", ... }).');
+  if (typeof model?.generate !== 'function')
+    throw invalid(`agent "${name}" has no model. Pass one, such as bedrock("<model id>") of rondo/bedrock, or scripted([...]) of rondo/testing.`);
+  if (typeof o.instructions !== 'string' && typeof o.instructions !== 'function')
+    throw invalid(`agent "${name}": instructions must be a text, or a function that returns one.`);
+  const tools = new Map<string, ToolDefinition>();
+  const sources: ToolSource[] = [];
+  for (const item of o.tools ?? []) {
+    if (isTool(item)) {
+      if (tools.has(item.name)) throw invalid(`agent "${name}" has two tools named "${item.name}". Rename one.`);
+      tools.set(item.name, item);
+    } else if (typeof (item as ToolSource | undefined)?.open === 'function') sources.push(item as ToolSource);
+    else throw invalid(`agent "${name}": each of its tools must come from tool() or be a tool source such as mcpTools().`);
+  }
+  checkLimits(o.limits, `agent "${name}"`);
+  if (o.parallel !== undefined && !(Number.isInteger(o.parallel) && o.parallel > 0))
+    throw invalid(`agent "${name}": parallel must be a whole number above 0.`);
+  const output = o.output && { schema: o.output as Schema, json: describe(o.output, `the output of agent "${name}"`) };
+  const declared = [name, `${model.provider}/${model.id}`, String(o.instructions), [...tools.values()].map((t) => t.hash), output?.json ?? null];
+  const made = {
+    [MADE]: true,
+    kind: 'loop',
+    name,
+    description: o.description,
+    model,
+    instructions: o.instructions as AgentDefinition['instructions'],
+    tools,
+    sources,
+    output,
+    limits: o.limits ?? {},
+    use: o.use ?? [],
+    reliability: o.reliability ?? {},
+    parallel: o.parallel ?? 8,
+    fingerprint: sha256(JSON.stringify(declared)).slice(0, 16),
+  };
+  return made as unknown as Agent<Prompt, Out<OS>, ContextOfAll<T>>;
+}
+
+/** @throws RondoError `CONFIG_INVALID` where the value was not made by `agent()`. */
+export function agentDefinition(value: Agent): AgentDefinition {
+  if (typeof value === 'object' && value !== null && MADE in value) return value as unknown as AgentDefinition;
+  throw invalid('this is no agent. Write agent({ name, instructions, model, tools }).');
+}
+
+const LIMITS: readonly (keyof Limits)[] = ['steps', 'toolCalls', 'tokens', 'costUsd', 'time', 'depth', 'deadline'];
+
+/** @throws RondoError `CONFIG_INVALID` for an unknown limit, or one that is no number of 0 or more. */
+export function checkLimits(limits: Limits | undefined, where: string): void {
+  for (const [name, value] of Object.entries(limits ?? {})) {
+    if (!LIMITS.includes(name as keyof Limits)) throw invalid(`${where}: there is no limit "${name}". There are ${LIMITS.join(', ')}.`);
+    if (value !== undefined && !(typeof value === 'number' && value >= 0))
+      throw invalid(`${where}: the limit ${name} is ${value}; it must be a number of 0 or more.`);
+  }
+}
+
+const invalid = (message: string) => new RondoError('CONFIG_INVALID', message);

@@ -1,0 +1,27 @@
+import type { ApprovalRule, Tool } from '../ports/tool.ts';
+import { type Json, jsonSchema } from '../schema.ts';
+import { questionTool } from './tool.ts';
+
+interface Asked {
+  question: string;
+  options?: readonly string[];
+}
+
+const input = jsonSchema<Asked>({
+  type: 'object',
+  properties: {
+    question: { type: 'string', description: 'One clear question, with all that is needed to answer it.' },
+    options: { type: 'array', items: { type: 'string' }, minItems: 1, description: 'The possible answers, if they are few.' },
+  },
+  required: ['question'],
+  additionalProperties: false,
+});
+
+/** A tool with which the agent asks a person. The run pauses; the answer (`respond`) is the tool's output. */
+export function askHuman(o: { name?: string; description?: string } & Pick<ApprovalRule, 'roles' | 'expires'> = {}): Tool {
+  const { name = 'ask_human', description = 'Ask a person, and wait for the answer. For what only they can know or decide.', ...rule } = o;
+  return questionTool({ name, description, input, approval: rule }, (asked: Json) => {
+    const { question, options } = asked as unknown as Asked;
+    return { question, ...(options && { answer: { enum: options } }) };
+  });
+}

@@ -1,0 +1,96 @@
+import { RondoError } from '../errors.ts';
+import type { Limits } from '../journal/entries.ts';
+import { costUsd, type RunFold } from '../journal/fold.ts';
+import type { Message, Model } from '../ports/model.ts';
+import { candidates } from '../reliability/fallback.ts';
+import { reserve } from '../telemetry/cost.ts';
+import { type Prices, price } from '../telemetry/prices.ts';
+import type { Scope } from './scope.ts';
+
+export type Crossed = { name: keyof Limits; max: number; used: number };
+
+/** The limits of a run: its own, else its agent's, else the engine's, each by itself. */
+export const DEFAULT_LIMITS: Limits = { steps: 50 };
+/** Output tokens reserved for a model that does not say how many it may produce. */
+const MAX_OUTPUT = 4096;
+
+export const modelKey = (model: Model) => `${model.provider}/${model.id}`;
+
+/**
+ * A dollar limit can only be kept where every model's price is known.
+ * @throws RondoError `CONFIG_INVALID` otherwise.
+ */
+export function assertPriced(model: Model, limits: Limits, prices: Prices): void {
+  if (limits.costUsd === undefined) return;
+  const unpriced = candidates(model).find((m) => !price(modelKey(m), prices));
+  if (!unpriced) return;
+  throw new RondoError(
+    'CONFIG_INVALID',
+    `the limit costUsd cannot be kept: the price of ${modelKey(unpriced)} is unknown. Give it with new Engine({ prices: { "${modelKey(unpriced)}": { input, output, source, date } } }), in dollars per million tokens.`,
+    { details: { model: modelKey(unpriced) } },
+  );
+}
+
+/** The limit that the next model call would cross, if any. Called before each attempt, so nothing is spent beyond one. */
+export function crossing(scope: Scope): Crossed | undefined {
+  const { limits, run } = scope;
+  if (limits.steps !== undefined && run.steps >= limits.steps) return { name: 'steps', max: limits.steps, used: run.steps };
+  if (limits.tokens === undefined && limits.costUsd === undefined) return undefined;
+  const next = reservation(scope);
+  if (limits.tokens !== undefined) {
+    const { input, output, cacheRead = 0, cacheWrite = 0 } = run.usage;
+    const used = input + output + cacheRead + cacheWrite;
+    if (used + next.tokens > limits.tokens) return { name: 'tokens', max: limits.tokens, used };
+  }
+  if (limits.costUsd !== undefined) {
+    const used = costUsd(run);
+    // a model that did not report its usage leaves the sum unknown; going on would be a guess with somebody's money
+    if (used === undefined || next.usd === undefined || used + next.usd > limits.costUsd)
+      return { name: 'costUsd', max: limits.costUsd, used: used ?? Number.NaN };
+  }
+  return undefined;
+}
+
+/** The most that one more model call can cost, with the dearest of its candidates. */
+export function reservation(scope: Pick<Scope, 'agent' | 'run' | 'host' | 'tools'>): { tokens: number; usd: number | undefined } {
+  const { agent, run, host } = scope;
+  const { measured, messages, instructions, memory } = run.root;
+  let bytes = 0;
+  for (let i = measured.messages; i < messages.length; i++) bytes += bytesOf(messages[i] as Message);
+  if (measured.messages === 0) {
+    bytes += Buffer.byteLength(instructions ?? (typeof agent.instructions === 'string' ? agent.instructions : ''));
+    bytes += Buffer.byteLength(memory?.join('') ?? '');
+    for (const { spec } of scope.tools.values()) bytes += Buffer.byteLength(JSON.stringify(spec));
+  }
+  let tokens = 0;
+  let usd: number | undefined = 0;
+  for (const model of candidates(agent.model)) {
+    const known = price(modelKey(model), host.prices);
+    const bound = reserve({ measuredTokens: measured.tokens, newBytes: bytes, maxOutput: model.maxOutput ?? MAX_OUTPUT }, known);
+    tokens = Math.max(tokens, bound.tokens);
+    usd = usd === undefined || bound.usd === undefined ? undefined : Math.max(usd, bound.usd);
+  }
+  return { tokens, usd };
+}
+
+function bytesOf(message: Message): number {
+  let bytes = 0;
+  for (const part of message.content) {
+    if (part.type === 'text' || part.type === 'reasoning') bytes += Buffer.byteLength(part.text);
+    else bytes += Buffer.byteLength(JSON.stringify(part));
+  }
+  return bytes;
+}
+
+/** Working time of the run so far, ms. */
+export const workedMs = (run: RunFold) => run.workMs + (run.status === 'running' ? Date.now() - run.claimedAt : 0);
+
+/** The time limit that ends first, and in how many ms; undefined without one. */
+export function timeLeft(run: RunFold, limits: Limits): { ms: number; crossed: Crossed } | undefined {
+  const worked = workedMs(run);
+  const time = limits.time === undefined ? undefined : { ms: limits.time - worked, crossed: { name: 'time', max: limits.time, used: limits.time } as const };
+  if (limits.deadline === undefined) return time;
+  const { deadline } = limits;
+  const wall = { ms: deadline - Date.now(), crossed: { name: 'deadline', max: deadline, used: deadline } as const };
+  return time && time.ms < wall.ms ? time : wall;
+}

@@ -1,0 +1,146 @@
+import type { Draft } from '../journal/entries.ts';
+import type { Call } from '../journal/fold.ts';
+import type { ModelResponse, Part, ToolCallPart } from '../ports/model.ts';
+import { type Json, validate } from '../schema.ts';
+import { cost } from '../telemetry/cost.ts';
+import { price } from '../telemetry/prices.ts';
+import type { ChatTrace } from '../telemetry/trace.ts';
+import { act, type Due } from './act.ts';
+import { crossing, modelKey } from './limits.ts';
+import { observe } from './observe.ts';
+import type { Scope, Settlement } from './scope.ts';
+import { needsPower, type Staged, stage, stagedEntry } from './stage.ts';
+import { type Thought, think } from './think.ts';
+
+/** How often the model is told that its final answer does not fit the schema, before the run fails. */
+const REPAIRS = 2;
+
+/**
+ * The loop: observe, think, act, until the model answers without a call.
+ * @returns how it ended, which only a completed run has in its journal already; undefined where it was halted (`scope.halt`).
+ */
+export async function loop(scope: Scope): Promise<Settlement | undefined> {
+  let due: readonly Due[] = [];
+  for (;;) {
+    if (scope.halt) return undefined;
+    if (scope.run.root.unfinished > 0) {
+      const blocked = await act(scope, due);
+      if (scope.halt) return undefined;
+      if (blocked) return 'waiting' in blocked ? { status: 'paused' } : { status: 'stopped', limit: blocked.crossed };
+    }
+    if (scope.draining) scope.halt ??= { why: 'close' };
+    if (scope.halt || scope.run.cancelled) return undefined;
+    const crossed = crossing(scope);
+    if (crossed) return { status: 'stopped', limit: crossed };
+
+    const seen = observe(scope);
+    const request = seen instanceof Promise ? await seen : seen;
+    const span = scope.trace.chat(scope.run.root.step + 1, scope.agent.model, request);
+    const thought = await think(scope, request, span);
+    if (scope.halt) return undefined;
+    if (!thought.ok) {
+      span.end({ error: 'error' in thought ? thought.error : { code: 'LIMIT_REACHED' } });
+      return 'error' in thought ? { status: 'failed', error: thought.error } : { status: 'stopped', limit: thought.crossed };
+    }
+    const next = await take(scope, thought, span);
+    if (!Array.isArray(next)) return next as Settlement;
+    due = next;
+  }
+}
+
+/** Takes an answer into the journal, together with the intent of every call that may start, or with the end of the run. */
+async function take(scope: Scope, thought: Thought & { ok: true }, span: ChatTrace): Promise<readonly Due[] | Settlement> {
+  const { response } = thought;
+  const responded = respondedEntry(scope, thought);
+  const asked = response.content.filter((p): p is ToolCallPart => p.type === 'toolCall');
+  if (asked.length === 0) return conclude(scope, response, responded, span);
+
+  const now = Date.now();
+  const pending = stage(scope, asked, now);
+  const staged = pending instanceof Promise ? await pending : pending;
+  const { parallel } = scope.agent;
+  const append = scope.log.append((seq) => {
+    const drafts: Draft[] = [responded];
+    let starting = 0;
+    staged.forEach((s, i) => {
+      if (s.go === 'start' && ++starting > parallel) return;
+      const draft = stagedEntry(scope, `${seq}.${i}`, asked[i] as ToolCallPart, s, now);
+      if (draft) drafts.push(draft);
+    });
+    return drafts;
+  }, needsPower(staged));
+  if (append) await append;
+  span.end(responded);
+  return startable(scope.run.root.calls, staged);
+}
+
+/** The calls that the gate let through; their intents are in the journal, but for those beyond the cap. */
+function startable(calls: readonly Call[], staged: readonly Staged[]): readonly Due[] {
+  const due: Due[] = [];
+  staged.forEach((s, i) => {
+    const call = calls[i] as Call;
+    if (s.go === 'start') due.push({ call, ready: s, intended: call.status === 'started' });
+  });
+  return due;
+}
+
+type Responded = Extract<Draft, { type: 'model.responded' }>;
+
+function respondedEntry(scope: Scope, { response, model, attempts, ms }: Thought & { ok: true }): Responded {
+  const { usage, content, stop } = response;
+  const key = response.model ? `${model.provider}/${response.model}` : modelKey(model);
+  const known = price(key, scope.host.prices) ?? price(modelKey(model), scope.host.prices);
+  const usd = known && usage && cost(usage, known);
+  const entry: Responded = { type: 'model.responded', step: scope.run.root.step + 1, model: key, content, stop, ms };
+  if (model.standin) entry.standin = true;
+  if (usage) entry.usage = usage;
+  if (usd !== undefined) entry.usd = usd;
+  if (attempts > 1) entry.attempts = attempts;
+  return entry;
+}
+
+/** An answer without a call ends the run, unless it does not fit what was asked for. */
+async function conclude(scope: Scope, response: ModelResponse, responded: Responded, span: ChatTrace): Promise<readonly Due[] | Settlement> {
+  const failed = incomplete(response.stop);
+  const answer = failed ? undefined : await finalAnswer(scope, response.content);
+  if (answer?.ok) {
+    const append = scope.log.append(() => [responded, { type: 'run.settled', status: 'completed', output: answer.output, ms: Date.now() - scope.run.claimedAt }]);
+    if (append) await append;
+    span.end(responded);
+    return { status: 'completed', output: answer.output, committed: true };
+  }
+  const repairable = answer && scope.run.root.repairs < REPAIRS;
+  await scope.log.append(() => [
+    responded,
+    ...(repairable ? [{ type: 'message.received', kind: 'repair', step: responded.step, text: `Your answer does not fit: ${answer.problem}. Answer again, with JSON of the schema and nothing else.` } as const] : []),
+  ]);
+  span.end(responded);
+  if (repairable) return [];
+  const error = failed ?? { code: 'OUTPUT_INVALID', message: `the final answer does not fit the output schema: ${answer?.ok === false ? answer.problem : ''}.` };
+  return { status: 'failed', error: { ...error, retryable: false, attempts: 1, outcome: 'failed' } };
+}
+
+function incomplete(stop: ModelResponse['stop']): { code: string; message: string } | undefined {
+  if (stop === 'length') return { code: 'OUTPUT_TRUNCATED', message: "the model's answer was cut off at its output limit. Raise the model's maxTokens, or ask for less." };
+  if (stop === 'blocked') return { code: 'MODEL_BLOCKED', message: 'the provider blocked the answer (a guardrail or content filter). See the step in the journal.' };
+  return undefined;
+}
+
+type Answer = { ok: true; output: Json } | { ok: false; problem: string };
+
+async function finalAnswer({ agent }: Scope, content: readonly Part[]): Promise<Answer> {
+  let text = '';
+  for (const part of content) if (part.type === 'text') text += part.text;
+  if (!agent.output) return { ok: true, output: text };
+  let json: unknown;
+  try {
+    // models like to wrap JSON in a fence
+    json = JSON.parse(text.replace(/^\s*```(?:json)?\s*|\s*```\s*$/g, ''));
+  } catch (error) {
+    return { ok: false, problem: `it is no JSON (${(error as Error).message})` };
+  }
+  const valid = await validate(agent.output.schema, json);
+  // kept as JSON: what the schema makes of it (dates, defaults) is written the way JSON writes it
+  return valid.ok ? { ok: true, output: JSON.parse(JSON.stringify(valid.value ?? null)) } : valid;
+}
+

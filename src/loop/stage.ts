@@ -1,0 +1,69 @@
+import { request } from '../hitl/approvals.ts';
+import { type GateOptions, gate, type Verdict } from '../hitl/gate.ts';
+import type { CallId, Draft } from '../journal/entries.ts';
+import type { Call } from '../journal/fold.ts';
+import { credentials } from './credentials.ts';
+import type { Ready } from './execute.ts';
+import type { Crossed } from './limits.ts';
+import type { Scope } from './scope.ts';
+import type { ToolDefinition } from './tool.ts';
+
+/** What is to become of a call, once the entry that says so is in the journal. */
+export type Staged =
+  | ({ go: 'start' } & Ready)
+  | Exclude<Verdict<ToolDefinition>, { go: 'start' }>
+  | { go: 'consent'; provider: string; url: string }
+  /** Beyond the limit of tool calls: it stays open, for a resume with a higher one. */
+  | { go: 'hold'; crossed: Crossed };
+
+type Asked = Pick<Call, 'name' | 'input' | 'approval'>;
+
+/** Takes calls through the gate, and gets their credentials. Runs nothing and writes nothing. */
+export function stage(scope: Scope, calls: readonly Asked[], now: number): readonly Staged[] | Promise<readonly Staged[]> {
+  const { agent, host, limits, run } = scope;
+  const o: GateOptions = { agent: agent.name, by: run.started.by, context: run.started.context, policy: host.policy, now };
+  let left = limits.toolCalls === undefined ? Number.POSITIVE_INFINITY : limits.toolCalls - run.toolCalls;
+  let later = false;
+  const staged = calls.map((call): Staged | Promise<Staged> => {
+    if (left-- <= 0) return { go: 'hold', crossed: { name: 'toolCalls', max: limits.toolCalls ?? 0, used: run.toolCalls } };
+    const verdict = gate(scope.tools, call, o);
+    if (verdict instanceof Promise) {
+      later = true;
+      return verdict.then((v) => ready(scope, v));
+    }
+    if (verdict.go !== 'start' || !verdict.tool.options.credentials) return verdict;
+    later = true;
+    return ready(scope, verdict);
+  });
+  return later ? Promise.all(staged) : (staged as Staged[]);
+}
+
+async function ready(scope: Scope, verdict: Verdict<ToolDefinition>): Promise<Staged> {
+  if (verdict.go !== 'start' || !verdict.tool.options.credentials) return verdict;
+  const got = await credentials(verdict.tool, scope.host.identity, scope.run.started.by);
+  if (got.ok) return { ...verdict, secrets: got.secrets };
+  return 'consent' in got ? { go: 'consent', ...got.consent } : { go: 'refuse', error: got.error };
+}
+
+/** The entry that a staged call begins with, or ends with where it does not run. */
+export function stagedEntry(scope: Scope, id: CallId, call: Asked, staged: Staged, now: number): Draft | undefined {
+  const asking = { id, name: call.name, input: call.input };
+  switch (staged.go) {
+    case 'start':
+      return { type: 'call.started', call: id, effect: staged.tool.effect };
+    case 'ask':
+      return request(scope.run.runId, asking, staged, now);
+    case 'consent':
+      return request(scope.run.runId, asking, { rule: {}, consent: { provider: staged.provider, url: staged.url } }, now);
+    case 'refuse':
+      return { type: 'call.finished', call: id, ok: false, error: staged.error, attempts: 0, ms: 0 };
+    case 'answer':
+      return { type: 'call.finished', call: id, ok: true, output: staged.output, attempts: 0, ms: 0 };
+    default:
+      return undefined;
+  }
+}
+
+/** Whether an append that starts these calls must survive power loss: a lost `once` intent could be followed by a second effect. */
+export const needsPower = (staged: readonly Staged[]) => staged.some((s) => s.go === 'start' && s.tool.effect === 'once');
+

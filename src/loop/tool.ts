@@ -1,0 +1,84 @@
+import { RondoError } from '../errors.ts';
+import { sha256 } from '../journal/canonical.ts';
+import type { ToolSpec } from '../ports/model.ts';
+import type { Question, Tool, ToolOptions } from '../ports/tool.ts';
+import { describe, type Json, type JsonSchema, type Out, type Schema } from '../schema.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: inside, a declaration's types are gone
+type AnyOptions = ToolOptions<string, Schema, Schema, string, any>;
+
+const MADE = Symbol.for('rondo.tool');
+
+/** A tool as the engine holds it. Shared by every run: nothing here changes. */
+export interface ToolDefinition extends Tool {
+  readonly [MADE]: true;
+  readonly options: Omit<AnyOptions, 'input'> & { input: Schema };
+  readonly spec: ToolSpec;
+  /** Hash of what the model is told: a changed one is noticed. */
+  readonly hash: string;
+  /** Set for a tool that a person answers. */
+  readonly ask?: (input: Json) => Question;
+}
+
+const NAME = /^[a-zA-Z0-9_-]{1,64}$/;
+
+/**
+ * Declares a tool. Its schema is converted once, here.
+ * @throws RondoError `CONFIG_INVALID` for a bad name, a schema that is no object or cannot describe itself, or a bad number.
+ */
+export function tool<const Name extends string, S extends Schema, O, C extends Schema = Schema<unknown>, K extends string = never>(
+  options: ToolOptions<Name, S, C, K, O>,
+): Tool<Name, Out<S>, Awaited<O>, Out<C>> {
+  if (typeof options.execute !== 'function') throw invalid(`tool "${options.name}" has no execute function.`);
+  return define(options as unknown as AnyOptions) as unknown as Tool<Name, Out<S>, Awaited<O>, Out<C>>;
+}
+
+/** A tool without a body: the engine asks a person, and the answer is its output. */
+export function questionTool(
+  options: Pick<AnyOptions, 'name' | 'description' | 'input'> & { approval: AnyOptions['approval'] },
+  ask: (input: Json) => Question,
+): Tool {
+  return define({ ...options, effect: 'read', execute: () => undefined }, ask);
+}
+
+function define(options: AnyOptions, ask?: (input: Json) => Question): ToolDefinition {
+  const { name, description } = options;
+  if (typeof name !== 'string' || !NAME.test(name))
+    throw invalid(`"${name}" is no tool name: models take 1 to 64 letters, digits, "_" and "-".`);
+  if (typeof description !== 'string') throw invalid(`tool "${name}" needs a description: it is all that a model knows of it.`);
+  if (options.effect !== undefined && !['read', 'idempotent', 'once'].includes(options.effect))
+    throw invalid(`tool "${name}": effect is "${options.effect}"; it is one of "read", "idempotent", "once".`);
+  for (const field of ['timeout', 'deadline', 'maxBytes'] as const) {
+    const value = options[field];
+    if (value !== undefined && !(typeof value === 'number' && value > 0))
+      throw invalid(`tool "${name}": ${field} is ${value}; it must be a number above 0.`);
+  }
+  const input = objectSchema(describe(options.input, `the input of tool "${name}"`), name);
+  const spec: ToolSpec = { name, description, input };
+  return {
+    [MADE]: true,
+    name,
+    description,
+    effect: options.effect ?? 'once',
+    options,
+    spec,
+    hash: sha256(JSON.stringify(spec)).slice(0, 16),
+    ...(ask && { ask }),
+  };
+}
+
+function objectSchema(schema: JsonSchema, name: string): JsonSchema {
+  if (schema.type === 'object') return schema;
+  if (schema.type === undefined && (schema.properties || Object.keys(schema).length === 0)) return { type: 'object', ...schema };
+  throw invalid(`the input of tool "${name}" must be an object schema: models name their arguments. Wrap it: z.object({ value: ... }).`);
+}
+
+/** @throws RondoError `CONFIG_INVALID` where the value was not made by `tool()`. */
+export function definition(value: Tool): ToolDefinition {
+  if (typeof value === 'object' && value !== null && MADE in value) return value as ToolDefinition;
+  throw invalid('a tool was not made by tool(). Write tool({ name, description, input, execute }).');
+}
+
+export const isTool = (value: unknown): value is ToolDefinition => typeof value === 'object' && value !== null && MADE in value;
+
+const invalid = (message: string) => new RondoError('CONFIG_INVALID', message);

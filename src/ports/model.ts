@@ -1,0 +1,73 @@
+import type { Json, JsonSchema } from '../schema.ts';
+
+/**
+ * One piece of a message. `data` is base64. `vendor` is what an adapter needs to get back unchanged
+ * (signatures of reasoning, cache points); nobody else reads it.
+ */
+export type Part =
+  | { type: 'text'; text: string; vendor?: Json }
+  | { type: 'reasoning'; text: string; vendor?: Json }
+  | { type: 'image' | 'document'; mediaType: string; data: string; name?: string; vendor?: Json }
+  | { type: 'toolCall'; id: string; name: string; input: Json; vendor?: Json }
+  | { type: 'toolResult'; id: string; output: readonly Part[]; isError?: boolean };
+export type ToolCallPart = Extract<Part, { type: 'toolCall' }>;
+export type ToolResultPart = Extract<Part, { type: 'toolResult' }>;
+
+/** `tool` messages hold the results of all calls of the assistant message before them, in the order asked. */
+export interface Message {
+  role: 'user' | 'assistant' | 'tool';
+  content: readonly Part[];
+}
+export type Prompt = string | readonly Part[];
+
+/** A tool as the model sees it. */
+export interface ToolSpec {
+  name: string;
+  description: string;
+  input: JsonSchema;
+}
+
+export interface ModelRequest {
+  readonly instructions: string;
+  /** Grows during the run: an adapter that keeps it beyond its `generate` call must copy it. */
+  readonly messages: readonly Message[];
+  readonly tools: readonly ToolSpec[];
+  /** The final answer must be JSON of this schema. */
+  readonly output?: JsonSchema;
+}
+
+/** In tokens. `input` counts uncached input only; `output` includes `reasoning`. */
+export interface Usage {
+  input: number;
+  output: number;
+  cacheRead?: number;
+  cacheWrite?: number;
+  reasoning?: number;
+}
+
+export interface ModelResponse {
+  content: readonly Part[];
+  stop: 'end' | 'tools' | 'length' | 'blocked';
+  usage?: Usage;
+  /** The model that answered, where it differs from the one asked. */
+  model?: string;
+}
+export type ModelDelta = { type: 'text' | 'reasoning'; text: string };
+
+export interface Model {
+  /** The price table and the spans name a model `provider/id`. */
+  readonly provider: string;
+  readonly id: string;
+  /** The most output tokens one call can produce; a dollar or token limit reserves them. Default 4096. */
+  readonly maxOutput?: number;
+  /** Set by stand-ins, so that no journal or span passes their words off as a model's. */
+  readonly standin?: boolean;
+  /**
+   * `emit` is set only while somebody listens: with it, stream; without it, the one-shot call will do.
+   * Throw a `ToolError`, or the SDK's own error: the classification tables know AWS, HTTP and Node errors.
+   */
+  generate(
+    request: ModelRequest,
+    call: { readonly signal: AbortSignal; readonly emit?: (d: ModelDelta) => void },
+  ): Promise<ModelResponse>;
+}

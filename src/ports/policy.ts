@@ -1,0 +1,7 @@
+import type { Json } from '../schema.ts';
+import type { Principal } from './principal.ts';
+
+/** Decides whether a call may be made at all. One that throws denies. */
+export interface Policy {
+  decide(r: { by: Principal | undefined; agent: string; tool: string; input: Json }): Promise<{ allow: boolean; reason?: string }>;
+}

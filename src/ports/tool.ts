@@ -1,0 +1,121 @@
+import type { Json, JsonSchema, Out, Schema } from '../schema.ts';
+import type { CredentialRequest } from './identity.ts';
+import type { Part } from './model.ts';
+import type { Principal } from './principal.ts';
+
+/**
+ * What calling a tool twice does. `read`: nothing changes. `idempotent`: the second call with the same key changes
+ * nothing more. `once`: it would happen twice, so it is called at most once (the default).
+ */
+export type Effect = 'read' | 'idempotent' | 'once';
+
+/** `attempts` in all, the first included. `on`: the codes to retry. Delays in ms, full jitter between 0 and the doubled `initialDelay`. */
+export interface Retry {
+  attempts?: number;
+  on?: readonly string[];
+  initialDelay?: number;
+  maxDelay?: number;
+}
+
+/** Opens after so many `failures` in a row; after `recovery` ms one call may probe. */
+export interface Breaker {
+  failures?: number;
+  recovery?: number;
+}
+
+export type DecisionType = 'approve' | 'edit' | 'reject' | 'respond';
+
+/**
+ * @property roles who may decide: anyone with one of them, but never the requester. Default: anyone.
+ * @property expires ms after asking; later the agent is told so and the call does not run.
+ * @property allow the decisions offered. Default: approve, edit, reject.
+ */
+export interface ApprovalRule {
+  reason?: string;
+  roles?: readonly string[];
+  expires?: number;
+  allow?: readonly DecisionType[];
+}
+
+export interface ToolContext<C = unknown, K extends string = never> {
+  /** Aborted at the attempt's timeout, the call's deadline, or when the run is cancelled. */
+  readonly signal: AbortSignal;
+  /** The same for every attempt of this call, also after a crash. */
+  readonly idempotencyKey: string;
+  readonly attempt: number;
+  /** When this attempt times out, epoch milliseconds; Infinity without a timeout. */
+  readonly deadline: number;
+  readonly runId: string;
+  readonly callId: string;
+  readonly step: number;
+  readonly session: string | undefined;
+  readonly by: Principal | undefined;
+  readonly context: C;
+  readonly credentials: { readonly [P in K]: string };
+  /** Sends data to whoever watches the run. Not kept in the journal. */
+  progress(data: Json): void;
+}
+
+/** What a `check` found out about a call whose outcome nobody knew. */
+export type CheckResult<O> = { outcome: 'done'; output: O } | { outcome: 'not-run' } | { outcome: 'unknown' };
+
+export interface ToolOptions<Name extends string, S extends Schema, C extends Schema, K extends string, O> {
+  /** At most 64 letters, digits, `_` and `-`. */
+  name: Name;
+  description: string;
+  input: S;
+  /** What the tool needs of the run's context; asked for where the run is started. */
+  context?: C;
+  credentials?: { readonly [P in K]: CredentialRequest };
+  effect?: Effect;
+  approval?:
+    | boolean
+    | ApprovalRule
+    | ((
+        input: Out<S>,
+        ctx: { context: Out<C>; by: Principal | undefined },
+      ) => boolean | ApprovalRule | Promise<boolean | ApprovalRule>);
+  /** One attempt, ms. Default 60,000. */
+  timeout?: number;
+  /** All attempts and the waits between them, ms. */
+  deadline?: number;
+  retry?: Retry;
+  /** `false`: none. */
+  breaker?: Breaker | false;
+  /** Of output shown to the model and kept; more is cut, and the model told. Default 65,536. */
+  maxBytes?: number;
+  execute(input: Out<S>, ctx: ToolContext<Out<C>, K>): O | Promise<O>;
+  /** For a `once` tool: finds out what became of a call after a crash or a timeout. */
+  check?(
+    q: { idempotencyKey: string; input: Out<S>; context: Out<C> },
+    ctx: { signal: AbortSignal },
+  ): CheckResult<O> | Promise<CheckResult<O>>;
+  /** What the model sees of the output. Default: the text, or its JSON. */
+  toModel?(output: Awaited<O>): string | readonly Part[];
+}
+
+declare const ctxType: unique symbol;
+declare const ioType: unique symbol;
+
+/** Made by `tool()`. The type parameters are for the compiler only. */
+// biome-ignore lint/suspicious/noExplicitAny: a list of tools holds tools of every type
+export interface Tool<Name extends string = string, I = any, O = any, Ctx = any> {
+  readonly name: Name;
+  readonly description: string;
+  readonly effect: Effect;
+  readonly [ctxType]?: (c: Ctx) => void;
+  readonly [ioType]?: (i: I) => O;
+}
+export type ContextOfTool<T> = T extends { readonly [ctxType]?: (c: infer C) => void } ? C : unknown;
+
+/** Tools that are found at run time: an MCP server, a gateway. Opened and closed by the engine. */
+export interface ToolSource {
+  readonly name: string;
+  open(o: { signal: AbortSignal }): Promise<{ list(): Promise<readonly Tool[]>; close(): Promise<void> }>;
+}
+
+/** A question for a person that a tool stands for; it has no body, its answer is its output. */
+export interface Question {
+  question: string;
+  answer?: JsonSchema;
+}

@@ -1,0 +1,76 @@
+import { ToolError } from '../errors.ts';
+import type { Model, ModelRequest, ModelResponse, Part, Usage } from '../ports/model.ts';
+import type { Json } from '../schema.ts';
+
+/** One answer of a scripted model: a text, or text and calls, or an error by its code (such as `THROTTLING`). */
+export type Scripted =
+  | string
+  | {
+      text?: string;
+      reasoning?: string;
+      toolCalls?: readonly { name: string; input: Json; id?: string }[];
+      stop?: ModelResponse['stop'];
+      usage?: Usage;
+      /** Throws a ToolError of this code instead; THROTTLING and SERVICE_UNAVAILABLE are retryable. */
+      error?: string;
+      /** Milliseconds before the answer; an abort interrupts it. */
+      delay?: number;
+    };
+
+/** Every script is this good: what a model would have counted is its bytes by four. */
+const estimate = (bytes: number) => Math.max(1, Math.ceil(bytes / 4));
+const RETRYABLE = new Set(['THROTTLING', 'SERVICE_UNAVAILABLE', 'TIMEOUT', 'NETWORK', 'STREAM_BROKEN']);
+const NOT_RUN = new Set(['THROTTLING']);
+
+/**
+ * A model that says what it is told to: from a list, in order over all calls, or from a pure function of the request and the
+ * number of the call, from 0. For tests, benchmarks and offline demos; it costs nothing, and says so.
+ * @throws (from generate) ToolError `SCRIPT_ENDED` after the last of a list.
+ */
+export function scripted(
+  steps: readonly Scripted[] | ((request: ModelRequest, n: number) => Scripted | Promise<Scripted>),
+  o: { provider?: string; id?: string; maxOutput?: number } = {},
+): Model & { readonly requests: readonly ModelRequest[] } {
+  const requests: ModelRequest[] = [];
+  let ids = 0;
+  return {
+    provider: o.provider ?? 'scripted',
+    id: o.id ?? 'script',
+    ...(o.maxOutput !== undefined && { maxOutput: o.maxOutput }),
+    requests,
+    async generate(request, { signal, emit }) {
+      const n = requests.length;
+      // the messages grow after this call
+      requests.push({ ...request, messages: [...request.messages] });
+      const step = typeof steps === 'function' ? await steps(request, n) : steps[n];
+      if (step === undefined) throw new ToolError('SCRIPT_ENDED', `the script has ${n} steps, and the model was asked once more.`);
+      const s = typeof step === 'string' ? { text: step } : step;
+      if (s.delay) await wait(s.delay, signal);
+      if (s.error)
+        throw new ToolError(s.error, `scripted ${s.error}`, { retryable: RETRYABLE.has(s.error), outcome: NOT_RUN.has(s.error) ? 'not-run' : 'failed' });
+      const content: Part[] = [];
+      if (s.reasoning) content.push({ type: 'reasoning', text: s.reasoning });
+      if (s.text) content.push({ type: 'text', text: s.text });
+      for (const { id = `s${ids++}`, name, input } of s.toolCalls ?? []) content.push({ type: 'toolCall', id, name, input });
+      if (emit && s.reasoning) emit({ type: 'reasoning', text: s.reasoning });
+      if (emit && s.text) for (const word of s.text.match(/\S+\s*|\s+/g) ?? []) emit({ type: 'text', text: word });
+      const usage = s.usage ?? { input: estimate(JSON.stringify(request.messages).length), output: estimate(JSON.stringify(content).length) };
+      return { content, stop: s.stop ?? (s.toolCalls?.length ? 'tools' : 'end'), usage };
+    },
+  };
+}
+
+function wait(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', abort);
+      resolve();
+    }, ms);
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+  });
+}
