@@ -11,6 +11,7 @@ import { Heartbeat } from './heartbeat.ts';
 import { newId } from './ids.ts';
 import { ENGINE, type Eyes, findRun, sees } from './lookup.ts';
 import type { EngineOptions, RunArgs, RunOptions, RunSummary } from './options.ts';
+import { isGone } from './owner.ts';
 import { cancel, decide, settle } from './outside.ts';
 import { Resources } from './resources.ts';
 import { type RunResult, type RunState, stateOf } from './results.ts';
@@ -145,7 +146,7 @@ export class Engine implements AsyncDisposable {
 
   /** Drives on the runs whose process died: those that are running, and nobody holds. Runs of unknown agents are left alone. */
   recover(): AsyncIterable<Run> {
-    return this.#due('running', (head, now) => (head.leaseUntil ?? 0) <= now);
+    return this.#due('running', (head, now) => (head.leaseUntil ?? 0) <= now || isGone(head.owner));
   }
 
   /** Drives on the paused runs that wait no longer: an approval expired, or was decided and nobody resumed. */

@@ -12,7 +12,7 @@ import type { Principal } from '../ports/principal.ts';
 import type { Json } from '../schema.ts';
 import { LEASE } from './drive.ts';
 import { type Eyes, findHead, findRun, notFound, sees } from './lookup.ts';
-import { release } from './resume.ts';
+import { release, seize } from './resume.ts';
 import type { Resources } from './resources.ts';
 import { approvalsOf } from './results.ts';
 
@@ -59,7 +59,7 @@ export async function cancel(resources: Resources, runId: string, o: { reason?: 
   if (over(run)) return;
   if (resources.active.has(runId)) return void (await log.append(() => (over(run) ? [] : [request])));
   // nobody drives it: end it here, as its owner for a moment
-  if (!(await resources.journal.renew(runId, resources.owner, Date.now() + LEASE))) return void (await log.append(() => (over(run) ? [] : [request])));
+  if (!(await seize(resources, runId))) return void (await log.append(() => (over(run) ? [] : [request])));
   log.lease = { owner: resources.owner, until: Date.now() + LEASE };
   try {
     await log.append(() =>

@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import { RondoError } from '../errors.ts';
 import type { Limits } from '../journal/entries.ts';
 import { memoryJournal } from '../journal/memory.ts';
@@ -11,14 +10,14 @@ import { checkPrices } from '../telemetry/prices.ts';
 import { type Telemetry, telemetry } from '../telemetry/spans.ts';
 import type { Active } from './active.ts';
 import type { RunEvent } from './events.ts';
-import { newId } from './ids.ts';
 import type { EngineOptions } from './options.ts';
+import { newOwner } from './owner.ts';
 import { Sources } from './sources.ts';
 
 /** What an engine holds, and lends to each run it drives. */
 export class Resources {
   /** Names this engine in claims and leases. */
-  readonly owner = `${hostname()}/${process.pid}/${newId().slice(-8)}`;
+  readonly owner = newOwner();
   readonly journal: Journal;
   readonly host: Host;
   readonly sources = new Sources();

@@ -1,6 +1,6 @@
 import type { Failure } from '../errors.ts';
 import { type Approval, view } from '../hitl/approvals.ts';
-import type { CallId, Limits, RunStatus } from '../journal/entries.ts';
+import type { CallId, Crossed, RunStatus } from '../journal/entries.ts';
 import { costUsd, openApprovals, type RunFold } from '../journal/fold.ts';
 import type { Message, Usage } from '../ports/model.ts';
 import type { Json } from '../schema.ts';
@@ -21,7 +21,7 @@ export type RunResult<O = unknown> = Ended &
   (
     | { status: 'completed'; output: O }
     | { status: 'paused'; approvals: readonly [Approval, ...Approval[]] }
-    | { status: 'stopped'; limit: { name: keyof Limits; max: number; used: number } }
+    | { status: 'stopped'; limit: Crossed }
     | { status: 'failed'; error: Failure }
     | { status: 'cancelled'; reason?: string }
   );

@@ -6,7 +6,8 @@ import { reservation } from '../loop/limits.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { Active } from './active.ts';
 import { drive, LEASE } from './drive.ts';
-import { type Eyes, findRun } from './lookup.ts';
+import { type Eyes, findHead, findRun } from './lookup.ts';
+import { isGone } from './owner.ts';
 import type { Resources } from './resources.ts';
 import { type RunResult, resultOf } from './results.ts';
 
@@ -19,7 +20,7 @@ export interface ResumeOptions {
 
 /** Claims a run and drives it on. One that has ended, or has nothing to go on with, is answered as it stands. */
 export async function resume(resources: Resources, active: Active, o: ResumeOptions, eyes: Eyes): Promise<RunResult> {
-  const { journal, owner } = resources;
+  const { journal } = resources;
   const { runId } = active;
   checkLimits(o.limits, `the resume of run ${runId}`);
   const run = await findRun(journal, runId, eyes);
@@ -31,7 +32,7 @@ export async function resume(resources: Resources, active: Active, o: ResumeOpti
       `run ${runId} is of agent "${run.root.agent}", which this engine does not know. Pass it: new Engine({ agents: [${run.root.agent}] }). The run waits.`,
       { details: { runId, agent: run.root.agent } },
     );
-  if (!(await journal.renew(runId, owner, Date.now() + LEASE))) throw busy(runId);
+  if (!(await seize(resources, runId))) throw busy(runId);
   active.leased = true;
   return drive(resources, active, {
     agent,
@@ -41,6 +42,16 @@ export async function resume(resources: Resources, active: Active, o: ResumeOpti
     session: run.started.session,
     by: run.started.by,
   });
+}
+
+/** Takes the lease on a run: false where its owner is alive. */
+export async function seize({ journal, owner }: Resources, runId: string): Promise<boolean> {
+  const until = Date.now() + LEASE;
+  if (await journal.renew(runId, owner, until)) return true;
+  const holder = (await findHead(journal, runId))?.owner;
+  if (holder === undefined || !isGone(holder)) return false;
+  await journal.renew(runId, holder, 0);
+  return journal.renew(runId, owner, until);
 }
 
 /** Gives a lease back, so that whoever comes next need not wait for its end. */
@@ -63,7 +74,7 @@ function goesOn(run: RunFold, now: number, raised: Limits | undefined): boolean 
     case 'paused':
       return run.root.calls.some(({ status, approval }) => status === 'open' && (!approval || approval.decided || (approval.asked.expiresAt ?? Number.POSITIVE_INFINITY) <= now));
     case 'stopped':
-      return raised !== undefined || run.settled?.limit === undefined;
+      return raised !== undefined && run.settled?.limit?.name !== 'journal';
     case 'failed':
       // the world may have mended since
       return run.settled?.error?.retryable === true;

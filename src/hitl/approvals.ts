@@ -30,7 +30,7 @@ export type Asks = { rule: ApprovalRule; question?: Question; consent?: { provid
 /** The entry that asks. Its id is bound to run, call, tool and arguments: it fits nothing else. */
 export function request(
   runId: string,
-  call: Pick<Call, 'id' | 'name' | 'input'>,
+  call: Pick<Call, 'id' | 'name' | 'input' | 'approval'>,
   { rule, question, consent }: Asks,
   now: number,
 ): Omit<EntryOf<'approval.requested'>, 'v' | 'seq' | 'at' | 'frame'> {
@@ -38,7 +38,7 @@ export function request(
   const kind = question ? 'question' : consent ? 'consent' : 'tool';
   return {
     type: 'approval.requested',
-    id: `ap_${sha256(JSON.stringify([runId, call.id, call.name, bound, kind])).slice(0, 20)}`,
+    id: `ap_${sha256(JSON.stringify([runId, call.id, call.name, bound, kind, call.approval?.asked.seq ?? null])).slice(0, 20)}`,
     call: call.id,
     kind,
     tool: call.name,

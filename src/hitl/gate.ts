@@ -44,7 +44,7 @@ export interface GateOptions {
 /** Milliseconds a policy may think; one that takes longer denies. */
 const POLICY_TIMEOUT = 10_000;
 
-type Asked = Pick<Call, 'name' | 'input' | 'approval'>;
+type Asked = Pick<Call, 'name' | 'input' | 'edited' | 'approval'>;
 
 export function gate<T extends Gated>(tools: ReadonlyMap<string, T>, call: Asked, o: GateOptions): Verdict<T> | Promise<Verdict<T>> {
   const { approval } = call;
@@ -60,7 +60,7 @@ export function gate<T extends Gated>(tools: ReadonlyMap<string, T>, call: Asked
 
   const tool = tools.get(call.name);
   if (!tool) return refuse('TOOL_NOT_FOUND', `There is no tool "${call.name}". There are: ${[...tools.keys()].join(', ') || 'none'}.`);
-  const input = decision?.type === 'edit' ? decision.input : call.input;
+  const input = call.edited ?? call.input;
   const valid = validate(tool.options.input, input);
   return valid instanceof Promise
     ? valid.then((v) => permit(tool, input, v, approval, o))

@@ -15,6 +15,16 @@ export const VERSION = 1;
 /** `<sequence number of the model's answer>.<index in it>`: ours, the provider's id is payload. */
 export type CallId = string;
 
+/** What a run may hold before it stops, to be gone on with as a new run of its session: entries, and characters of text. */
+export const BOUND = { entries: 50_000, size: 64 * 1024 * 1024 } as const;
+
+/** The limit a run stopped at; `journal` is the bound of every run, and cannot be raised. */
+export interface Crossed {
+  name: keyof Limits | 'journal';
+  max: number;
+  used: number;
+}
+
 export interface Limits {
   /** Turns of the loop. Default 50. */
   steps?: number;
@@ -78,7 +88,7 @@ export type Draft =
       status: Exclude<RunStatus, 'running'>;
       output?: Json;
       error?: Failure;
-      limit?: { name: keyof Limits; max: number; used: number };
+      limit?: Crossed;
       reason?: string;
       /** Working time of this claim in milliseconds. */
       ms: number;

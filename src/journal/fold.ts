@@ -24,7 +24,12 @@ export interface Call {
   effect?: Effect;
   /** The claim under which it started: an older one than today's means a crash cut it off. */
   epoch?: number;
+  /** The newest approval asked for it. */
   approval?: Approval;
+  /** The arguments that a person put in the place of the model's. */
+  edited?: Json;
+  /** What became known of it after it was given up. */
+  settled?: EntryOf<'outcome.settled'>;
   finished?: EntryOf<'call.finished'>;
 }
 
@@ -77,6 +82,8 @@ export interface RunFold {
   nanoUsd: number | undefined;
   toolCalls: number;
   steps: number;
+  /** Characters of the conversation's texts, of this run alone. */
+  size: number;
   /** Working time of the claims that ended, ms. */
   workMs: number;
   claimedAt: number;
@@ -115,6 +122,7 @@ export function emptyFold(runId: string, agent: string, history: readonly Messag
     nanoUsd: 0,
     toolCalls: 0,
     steps: 0,
+    size: 0,
     workMs: 0,
     claimedAt: 0,
     lastAt: 0,
@@ -136,7 +144,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       run.limits = entry.limits ?? {};
       run.claimedAt = entry.at;
       run.trace = entry.trace;
-      frame.messages.push({ role: 'user', content: promptParts(entry.input) });
+      say(run, frame, { role: 'user', content: promptParts(entry.input) });
       return;
     case 'run.claimed':
       if (run.status === 'running') {
@@ -162,7 +170,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       if (entry.kind === 'cancel') run.cancelled ??= entry;
       else {
         frame.repairs++;
-        frame.messages.push({ role: 'user', content: [{ type: 'text', text: entry.text }] });
+        say(run, frame, { role: 'user', content: [{ type: 'text', text: entry.text }] });
       }
       return;
     case 'context.changed':
@@ -197,11 +205,16 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       approval.decided = entry;
       run.open--;
       run.fruitless = 0;
+      const { decision } = entry;
+      if (decision.type === 'edit') callOf(frame, approval.asked.call).edited = decision.input;
       return;
     }
-    case 'outcome.settled':
+    case 'outcome.settled': {
       run.unknowns.delete(entry.call);
+      const call = frame.calls.find((c) => c.id === entry.call);
+      if (call) call.settled = entry;
       return;
+    }
   }
 }
 
@@ -209,7 +222,7 @@ function responded(run: RunFold, frame: Frame, entry: EntryOf<'model.responded'>
   run.fruitless = 0;
   run.steps++;
   frame.step = entry.step;
-  frame.messages.push({ role: 'assistant', content: entry.content });
+  say(run, frame, { role: 'assistant', content: entry.content });
   const calls: Call[] = [];
   for (const part of entry.content) {
     if (part.type !== 'toolCall') continue;
@@ -239,13 +252,36 @@ function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finished'>): 
   if (entry.error?.outcome === 'unknown' && call.effect === 'once') run.unknowns.set(call.id, { call, since: entry.at });
   if (--frame.unfinished > 0) return;
   // all are in: the model sees them in the order it asked, whatever the order they came in
-  frame.messages.push({ role: 'tool', content: frame.calls.map(resultPart) });
+  say(run, frame, { role: 'tool', content: frame.calls.map(resultPart) });
 }
 
 function callOf(frame: Frame, id: CallId): Call {
   const call = frame.calls[Number(id.slice(id.indexOf('.') + 1))];
   if (call?.id !== id) throw new Error(`the journal names call ${id}, which no answer of the model made`);
   return call;
+}
+
+function say(run: RunFold, frame: Frame, message: Message): void {
+  frame.messages.push(message);
+  for (const part of message.content) run.size += charsOf(part);
+}
+
+function charsOf(part: Part): number {
+  switch (part.type) {
+    case 'text':
+    case 'reasoning':
+      return part.text.length;
+    case 'image':
+    case 'document':
+      return part.data.length;
+    case 'toolResult': {
+      let chars = 0;
+      for (const inner of part.output) chars += charsOf(inner);
+      return chars;
+    }
+    default:
+      return 0;
+  }
 }
 
 /** What the model is told of a finished call; of an unfinished one, that it did not end. */

@@ -75,7 +75,7 @@ export class Log {
         return this.#commit(entries);
       } catch (error) {
         if (!RondoError.is(error, 'JOURNAL_CONFLICT')) throw error;
-        await this.#adopt();
+        if (await this.#adopt(entries)) return;
         entries = this.#stamp(make);
         if (entries.length === 0) return;
         pending = Promise.resolve(this.#write(entries, power));
@@ -121,14 +121,21 @@ export class Log {
     }
   }
 
-  async #adopt(): Promise<void> {
+  /** @returns whether what was found begins with `ours`: an append that was reported as failed had come through. */
+  async #adopt(ours: readonly Entry[] = []): Promise<boolean> {
     const { runId, next } = this.run;
-    for await (const entry of this.#journal.read(runId, next - 1)) {
+    const found: Entry[] = [];
+    for await (const entry of this.#journal.read(runId, next - 1)) found.push(entry);
+    const through = next > 0 && ours.length > 0 && ours.every((entry, i) => same(entry, found[i]));
+    if (through) this.#commit(ours);
+    for (const entry of found) {
+      if (entry.seq < this.run.next) continue;
       if (next === 0) throw new RondoError('RUN_EXISTS', `there is a run ${runId} already. Use another id, or resume or watch that run.`, { details: { runId } });
       if (!FOREIGN.has(entry.type))
         throw new RondoError('RUN_BUSY', `run ${runId} was taken over by another process; watch it there.`, { details: { runId } });
       this.#apply(entry);
     }
+    return through;
   }
 
   #stamp(make: Make): readonly Entry[] {
@@ -154,5 +161,7 @@ export class Log {
     this.#committed(entry);
   }
 }
+
+const same = (a: Entry, b: Entry | undefined) => b !== undefined && JSON.stringify({ ...a, at: 0 }) === JSON.stringify({ ...b, at: 0 });
 
 const POWER = { sync: 'power' } as const;

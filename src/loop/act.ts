@@ -1,11 +1,10 @@
 import { type Failure, RondoError } from '../errors.ts';
 import { assertBound } from '../hitl/approvals.ts';
-import type { Draft } from '../journal/entries.ts';
+import type { Crossed, Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import { type Json, validate } from '../schema.ts';
 import { credentials } from './credentials.ts';
 import { execute, idempotencyKey, type Ready } from './execute.ts';
-import type { Crossed } from './limits.ts';
 import type { Scope } from './scope.ts';
 import { needsPower, type Staged, stage, stagedEntry } from './stage.ts';
 
@@ -67,7 +66,7 @@ function held(scope: Scope, drafts: readonly Draft[], power: boolean): void | Pr
   const since = Date.now();
   const again = async (error: unknown): Promise<void> => {
     for (;;) {
-      if (!RondoError.is(error, 'JOURNAL_UNAVAILABLE') || Date.now() - since > HOLD.longest) throw error;
+      if (!RondoError.is(error, 'JOURNAL_UNAVAILABLE') || Date.now() - since > HOLD.longest || scope.halt?.why === 'close') throw error;
       await new Promise((resolve) => setTimeout(resolve, HOLD.wait));
       try {
         return await scope.log.append(() => drafts, power);
@@ -145,13 +144,15 @@ async function inquire(scope: Scope, call: Call): Promise<Found> {
     ok: false,
     error: { code: once ? 'OUTCOME_UNKNOWN' : 'TOOL_NOT_FOUND', message: why, retryable: false, attempts: 1, outcome: once ? 'unknown' : 'failed' },
   });
+  const { settled } = call;
+  if (settled?.outcome === 'done') return { ok: true, output: settled.output ?? null };
+  if (settled?.outcome === 'failed') return { ok: false, error: { code: 'TOOL_FAILED', message: settled.note ?? 'It failed.', retryable: false, attempts: 1, outcome: 'failed' } };
   if (!tool) return lostTrack(`The process stopped while ${call.name} ran, and the tool is no longer there to find out what it did.`);
-  const edit = call.approval?.decided?.decision;
-  const input = edit?.type === 'edit' ? edit.input : call.input;
+  const input = call.edited ?? call.input;
   const valid = await validate(tool.options.input, input);
   if (!valid.ok) return lostTrack(`The process stopped while ${call.name} ran, and the tool no longer takes these arguments: ${valid.problem}.`);
   const context = scope.run.started.context ?? {};
-  if (once) {
+  if (once && settled?.outcome !== 'not-run') {
     const unknown = lostTrack(`The process stopped while ${call.name} ran. Nobody knows whether it took effect: do not repeat it, find out first.`);
     if (!tool.options.check) return unknown;
     try {

@@ -1,5 +1,5 @@
 import { RondoError } from '../errors.ts';
-import type { Limits } from '../journal/entries.ts';
+import { BOUND, type Crossed, type Limits } from '../journal/entries.ts';
 import { costUsd, type RunFold } from '../journal/fold.ts';
 import type { Message, Model } from '../ports/model.ts';
 import { candidates } from '../reliability/fallback.ts';
@@ -7,7 +7,6 @@ import { reserve } from '../telemetry/cost.ts';
 import { type Prices, price } from '../telemetry/prices.ts';
 import type { Scope } from './scope.ts';
 
-export type Crossed = { name: keyof Limits; max: number; used: number };
 
 /** The limits of a run: its own, else its agent's, else the engine's, each by itself. */
 export const DEFAULT_LIMITS: Limits = { steps: 50 };
@@ -35,6 +34,9 @@ export function assertPriced(model: Model, limits: Limits, prices: Prices): void
 export function crossing(scope: Scope): Crossed | undefined {
   const { limits, run } = scope;
   if (limits.steps !== undefined && run.steps >= limits.steps) return { name: 'steps', max: limits.steps, used: run.steps };
+  // room is kept for what one more step may write
+  if (run.next > BOUND.entries - 1_000) return { name: 'journal', max: BOUND.entries, used: run.next };
+  if (run.size > BOUND.size) return { name: 'journal', max: BOUND.size, used: run.size };
   if (limits.tokens === undefined && limits.costUsd === undefined) return undefined;
   const next = reservation(scope);
   if (limits.tokens !== undefined) {

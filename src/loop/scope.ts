@@ -1,5 +1,5 @@
 import type { Failure } from '../errors.ts';
-import type { Limits } from '../journal/entries.ts';
+import type { Crossed, Limits } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
 import type { Log } from '../journal/log.ts';
 import type { Identity } from '../ports/identity.ts';
@@ -35,7 +35,7 @@ export type Transient =
 export type Halt =
   | { why: 'cancel'; reason?: string | undefined }
   | { why: 'close' }
-  | { why: 'limit'; limit: { name: keyof Limits; max: number; used: number } }
+  | { why: 'limit'; limit: Crossed }
   | { why: 'lost'; error: unknown };
 
 /** One run while this process drives it. */
@@ -65,4 +65,4 @@ export type Settlement =
   | { status: 'completed'; output: Json; committed: true }
   | { status: 'failed'; error: Failure }
   | { status: 'paused' }
-  | { status: 'stopped'; limit: { name: keyof Limits; max: number; used: number } };
+  | { status: 'stopped'; limit: Crossed };

@@ -1,10 +1,9 @@
 import { request } from '../hitl/approvals.ts';
 import { type GateOptions, gate, type Verdict } from '../hitl/gate.ts';
-import type { CallId, Draft } from '../journal/entries.ts';
+import type { CallId, Crossed, Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import { credentials } from './credentials.ts';
 import type { Ready } from './execute.ts';
-import type { Crossed } from './limits.ts';
 import type { Scope } from './scope.ts';
 import type { ToolDefinition } from './tool.ts';
 
@@ -16,7 +15,7 @@ export type Staged =
   /** Beyond the limit of tool calls: it stays open, for a resume with a higher one. */
   | { go: 'hold'; crossed: Crossed };
 
-type Asked = Pick<Call, 'name' | 'input' | 'approval'>;
+type Asked = Pick<Call, 'name' | 'input' | 'edited' | 'approval'>;
 
 /** Takes calls through the gate, and gets their credentials. Runs nothing and writes nothing. */
 export function stage(scope: Scope, calls: readonly Asked[], now: number): readonly Staged[] | Promise<readonly Staged[]> {
@@ -47,7 +46,7 @@ async function ready(scope: Scope, verdict: Verdict<ToolDefinition>): Promise<St
 
 /** The entry that a staged call begins with, or ends with where it does not run. */
 export function stagedEntry(scope: Scope, id: CallId, call: Asked, staged: Staged, now: number): Draft | undefined {
-  const asking = { id, name: call.name, input: call.input };
+  const asking = { id, name: call.name, input: call.input, approval: call.approval };
   switch (staged.go) {
     case 'start':
       return { type: 'call.started', call: id, effect: staged.tool.effect };

@@ -1,10 +1,11 @@
+import type { Crossed } from '../journal/entries.ts';
 import { type Failure, ToolError } from '../errors.ts';
 import type { Model, ModelDelta, ModelRequest, ModelResponse } from '../ports/model.ts';
 import { guard } from '../reliability/envelope.ts';
 import { candidates, switches } from '../reliability/fallback.ts';
 import type { AttemptContext } from '../reliability/timeout.ts';
 import type { ChatTrace } from '../telemetry/trace.ts';
-import { type Crossed, crossing, modelKey, reservation } from './limits.ts';
+import { crossing, modelKey, reservation } from './limits.ts';
 import type { ModelWrapper } from './plan.ts';
 import type { Scope } from './scope.ts';
 
@@ -80,7 +81,7 @@ async function askInTurn(scope: Scope, request: ModelRequest, span: ChatTrace): 
     const crossed = result.error.code === 'LIMIT_REACHED' ? crossing(scope) : undefined;
     if (crossed) return { ok: false, crossed };
     const next = models[i + 1];
-    if (scope.halt || !next || !switches(agent.model, result.error.code)) return { ok: false, error: { ...result.error, attempts: before } };
+    if (scope.halt || !next || !switches(agent.model, result.error)) return { ok: false, error: { ...result.error, attempts: before } };
     const { code, message } = result.error;
     const draft = { type: 'attempt.failed', of: 'model', step, attempt: before, code, message, model: modelKey(model), fallback: modelKey(next) } as const;
     span.failedAttempt(draft);
