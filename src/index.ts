@@ -15,7 +15,7 @@ export type { Middleware, ToolOutcome } from './loop/middleware.ts';
 export { tool } from './loop/tool.ts';
 export type { CredentialRequest, Identity } from './ports/identity.ts';
 export type { Memory } from './ports/memory.ts';
-export type { Message, Model, ModelDelta, ModelRequest, ModelResponse, Part, Prompt, ToolSpec, Usage } from './ports/model.ts';
+export type { Message, Model, ModelDelta, ModelRequest, ModelResponse, Part, Prompt, ToolCallPart, ToolResultPart, ToolSpec, Usage } from './ports/model.ts';
 export type { Policy } from './ports/policy.ts';
 export type { Principal } from './ports/principal.ts';
 export type { ApprovalRule, Breaker, CheckResult, DecisionType, Effect, Retry, Tool, ToolContext, ToolOptions, ToolSource } from './ports/tool.ts';

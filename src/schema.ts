@@ -20,6 +20,19 @@ export type In<S> = S extends StandardTypedV1<infer I, any> ? I : never;
 // biome-ignore lint/suspicious/noExplicitAny: an inference helper matches any input
 export type Out<S> = S extends StandardTypedV1<any, infer O> ? O : never;
 
+/** A copy of plain JSON. Much cheaper than structuredClone for the small values that a model's arguments are. */
+export function copyJson(value: Json): Json {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(copyJson);
+  const copy: { [k: string]: Json } = {};
+  for (const [key, field] of Object.entries(value as { [k: string]: Json })) {
+    // plain assignment would set the prototype
+    if (key === '__proto__') Object.defineProperty(copy, key, { value: copyJson(field), enumerable: true, configurable: true, writable: true });
+    else copy[key] = copyJson(field);
+  }
+  return copy;
+}
+
 export type Validated<T> = { ok: true; value: T } | { ok: false; problem: string };
 
 const TARGET = { target: 'draft-2020-12' } as const;

@@ -81,9 +81,10 @@ export class Active {
     for (const stream of this.#streams) stream.push(event);
     if (!this.#onEvent) return;
     try {
-      this.#onEvent(event);
+      const answer: unknown = this.#onEvent(event);
+      if (answer instanceof Promise) answer.catch(() => undefined);
     } catch {
-      // a listener that throws never disturbs a run
+      // a listener that throws never disturbs a run, now or later
     }
   }
 

@@ -62,8 +62,8 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
 
   const takeover = run.next > 0;
   try {
-    const opened = log.append(() => o.opening(trace.traceparent, run), takeover);
-    if (opened) await opened;
+    // always awaited: whoever iterates over the run has joined by the time the model is asked
+    await log.append(() => o.opening(trace.traceparent, run), takeover);
     active.leased = true;
     const pins = pinned(agent, tools);
     if (pins && JSON.stringify(pins) !== JSON.stringify(run.root.tools)) await log.append(() => [{ type: 'context.changed', tools: pins }]);
@@ -73,7 +73,7 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
     trace.end({ error: { code: RondoError.is(error) ? error.code : 'INTERNAL' } });
     throw error;
   }
-  remember(scope);
+  if (resources.host.memory) void remember(scope);
   return resultOf(run) as RunResult;
 }
 
@@ -145,8 +145,12 @@ function timer(run: RunFold, limits: Limits, active: Active): NodeJS.Timeout | u
 }
 
 /** Gives a completed conversation to the memory. One that fails to take it costs no run its result. */
-function remember({ host, run }: Scope): void {
+async function remember({ host, run }: Scope): Promise<void> {
   const { by, session } = run.started;
   if (!host.memory || !by || session === undefined || run.status !== 'completed') return;
-  host.memory.record({ by, session, messages: run.root.messages.slice(run.root.inherited) }).catch(() => undefined);
+  try {
+    await host.memory.record({ by, session, messages: run.root.messages.slice(run.root.inherited) });
+  } catch {
+    // the memory's loss
+  }
 }

@@ -3,7 +3,7 @@ import { canonical } from '../journal/canonical.ts';
 import type { Decision, Draft } from '../journal/entries.ts';
 import type { Approval, RunFold } from '../journal/fold.ts';
 import type { Principal } from '../ports/principal.ts';
-import { jsonSchema, type Schema, validate } from '../schema.ts';
+import { copyJson, jsonSchema, type Schema, validate } from '../schema.ts';
 
 export interface Deciding {
   by: Principal;
@@ -69,7 +69,7 @@ async function checkDecision({ asked }: Approval, decision: Decision, o: Decidin
   if (decision.type === 'edit') {
     if (decision.input === undefined) throw invalid('an edit needs an input.', id);
     const schema = o.schemaOf(asked.tool);
-    const checked = schema && (await validate(schema, decision.input));
+    const checked = schema && (await validate(schema, copyJson(decision.input)));
     if (checked && !checked.ok) throw invalid(`the edited input does not fit ${asked.tool}: ${checked.problem}.`, id);
   }
   if (decision.type === 'respond') {

@@ -7,7 +7,7 @@ import type { Approval, Call } from '../journal/fold.ts';
 import type { Policy } from '../ports/policy.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { ApprovalRule, Effect, Question, ToolOptions } from '../ports/tool.ts';
-import { type Json, type Schema, type Validated, validate } from '../schema.ts';
+import { copyJson, type Json, type Schema, type Validated, validate } from '../schema.ts';
 
 /** What the gate needs to know of a tool. */
 export interface Gated {
@@ -61,7 +61,8 @@ export function gate<T extends Gated>(tools: ReadonlyMap<string, T>, call: Asked
   const tool = tools.get(call.name);
   if (!tool) return refuse('TOOL_NOT_FOUND', `There is no tool "${call.name}". There are: ${[...tools.keys()].join(', ') || 'none'}.`);
   const input = call.edited ?? call.input;
-  const valid = validate(tool.options.input, input);
+  // user code gets a copy: the journal's is the only one there is
+  const valid = validate(tool.options.input, copyJson(input));
   return valid instanceof Promise
     ? valid.then((v) => permit(tool, input, v, approval, o))
     : permit(tool, input, valid, approval, o);
@@ -83,7 +84,7 @@ function permit<T extends Gated>(
     context = checked.value as object;
   }
   if (!o.policy) return approve(tool, input, valid.value, context, approval, o);
-  return permitted(o.policy, { by: o.by, agent: o.agent, tool: tool.name, input }).then((denied) =>
+  return permitted(o.policy, { by: o.by, agent: o.agent, tool: tool.name, input: copyJson(input) }).then((denied) =>
     denied ? refuse<T>('NOT_PERMITTED', denied) : approve(tool, input, valid.value, context, approval, o),
   );
 }

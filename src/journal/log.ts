@@ -138,12 +138,16 @@ export class Log {
     return through;
   }
 
+  /** Makes entries of drafts, in place: they are ours, and fresh. */
   #stamp(make: Make): readonly Entry[] {
     const at = Date.now();
     let seq = this.run.next;
-    const drafts = make(seq);
-    const entries: Entry[] = [];
-    for (const draft of drafts) entries.push({ v: VERSION, seq: seq++, at, ...draft } as Entry);
+    const entries = make(seq) as readonly Entry[];
+    for (const entry of entries) {
+      entry.v = VERSION;
+      entry.seq = seq++;
+      entry.at = at;
+    }
     return entries;
   }
 

@@ -2,7 +2,7 @@ import { type Failure, RondoError } from '../errors.ts';
 import { assertBound } from '../hitl/approvals.ts';
 import type { Crossed, Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
-import { type Json, validate } from '../schema.ts';
+import { copyJson, type Json, validate } from '../schema.ts';
 import { credentials } from './credentials.ts';
 import { execute, idempotencyKey, type Ready } from './execute.ts';
 import type { Scope } from './scope.ts';
@@ -149,7 +149,7 @@ async function inquire(scope: Scope, call: Call): Promise<Found> {
   if (settled?.outcome === 'failed') return { ok: false, error: { code: 'TOOL_FAILED', message: settled.note ?? 'It failed.', retryable: false, attempts: 1, outcome: 'failed' } };
   if (!tool) return lostTrack(`The process stopped while ${call.name} ran, and the tool is no longer there to find out what it did.`);
   const input = call.edited ?? call.input;
-  const valid = await validate(tool.options.input, input);
+  const valid = await validate(tool.options.input, copyJson(input));
   if (!valid.ok) return lostTrack(`The process stopped while ${call.name} ran, and the tool no longer takes these arguments: ${valid.problem}.`);
   const context = scope.run.started.context ?? {};
   if (once && settled?.outcome !== 'not-run') {

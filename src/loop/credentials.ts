@@ -6,18 +6,11 @@ import type { ToolDefinition } from './tool.ts';
 /** A tool's credentials while it runs. They reach neither the model, the journal nor a span: what it says is masked. */
 export class Secrets {
   readonly values: { readonly [name: string]: string };
-  readonly #masks: readonly [secret: string, name: string][];
+  readonly #masks: readonly (readonly [secret: string, name: string])[];
 
   constructor(values: { readonly [name: string]: string }) {
     this.values = values;
-    this.#masks = Object.entries(values)
-      .filter(([, secret]) => secret.length > 0)
-      .flatMap(([name, secret]) => [
-        [secret, name] as [string, string],
-        [Buffer.from(secret).toString('base64').replace(/=+$/, ''), name] as [string, string],
-        [Buffer.from(secret).toString('base64url'), name] as [string, string],
-        [encodeURIComponent(secret), name] as [string, string],
-      ]);
+    this.#masks = Object.entries(values).flatMap(([name, secret]) => disguises(secret).map((text) => [text, name] as const));
   }
 
   mask(text: string): string {
@@ -29,6 +22,36 @@ export class Secrets {
   maskJson<T>(value: T): T {
     return maskDeep(value, (text) => this.mask(text)) as T;
   }
+
+  /** Masks what a tool throws before anybody reads or shortens it. */
+  maskThrown(error: unknown): unknown {
+    if (typeof error === 'string') return this.mask(error);
+    if (!(error instanceof Error)) return error;
+    const masked: Error = Object.create(Object.getPrototypeOf(error), Object.getOwnPropertyDescriptors(error));
+    const put = (key: string, value: unknown) => Object.defineProperty(masked, key, { value, configurable: true, writable: true });
+    put('message', this.mask(error.message));
+    for (const key of Object.keys(error)) put(key, this.maskJson((error as unknown as Record<string, unknown>)[key]));
+    if (error.cause !== undefined) put('cause', this.maskThrown(error.cause));
+    return masked;
+  }
+}
+
+/** Shorter ones are found as they are, and not inside base64, where so few letters would be anything. */
+const SHORTEST_DISGUISED = 6;
+
+/** The forms in which a secret is known to turn up. */
+function disguises(secret: string): string[] {
+  if (secret === '') return [];
+  const forms = new Set([secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]);
+  const bytes = Buffer.from(secret);
+  // behind other text, as in `user:secret`, base64 has three ways to write it; the letters at the seams belong to both
+  for (let offset = 0; bytes.length >= SHORTEST_DISGUISED && offset < 3; offset++) {
+    const text = Buffer.concat([Buffer.alloc(offset), bytes]).toString('base64');
+    const core = text.slice(Math.ceil((offset * 8) / 6), Math.floor(((offset + bytes.length) * 8) / 6));
+    forms.add(core).add(core.replaceAll('+', '-').replaceAll('/', '_'));
+  }
+  // the longest first, so that no part of one is left
+  return [...forms].sort((a, b) => b.length - a.length);
 }
 
 function maskDeep(value: unknown, mask: (text: string) => string): unknown {

@@ -4,7 +4,7 @@ import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import { type Guarded, guard } from '../reliability/envelope.ts';
 import type { AttemptContext, Late } from '../reliability/timeout.ts';
-import type { Json } from '../schema.ts';
+import { copyJson, type Json } from '../schema.ts';
 import type { ToolTrace } from '../telemetry/trace.ts';
 import type { Secrets } from './credentials.ts';
 import type { ToolOutcome } from './middleware.ts';
@@ -72,7 +72,8 @@ class CallContext {
   }
   // bound, because tools take it out of the context
   get progress() {
-    return (data: Json) => this.#scope.emit?.({ type: 'tool.progress', callId: this.#call.id, data }, this.#call.step);
+    const { secrets } = this.#ready;
+    return (data: Json) => this.#scope.emit?.({ type: 'tool.progress', callId: this.#call.id, data: secrets ? secrets.maskJson(data) : data }, this.#call.step);
   }
 }
 
@@ -85,23 +86,19 @@ export async function execute(scope: Scope, call: Call, ready: Ready, span: Tool
   const wrappers = scope.plan.toolWrappers;
   let attempts = 0;
   let seen: Observed | undefined;
-  const run = async (value: unknown): Promise<Guarded<unknown>> => {
-    const result = await attempt(scope, call, { ...ready, value }, span);
-    attempts += result.ok ? result.attempts : result.error.attempts;
-    return result;
-  };
   let error: Failure | undefined;
   if (wrappers.length === 0) {
     const result = await attempt(scope, call, ready, span);
     if (result.ok) seen = keep(ready, result.value);
     else if (result.cancelled && scope.halt?.why !== 'cancel') return undefined;
-    else error = mask(ready, result.error);
+    else error = result.error;
     attempts = result.ok ? result.attempts : result.error.attempts;
   } else {
-    const outcome = await wrap(wrappers, ready, run, (value) => keep(ready, value));
+    const outcome = await wrap(wrappers, ready, (value) => attempt(scope, call, { ...ready, value }, span));
     if (scope.halt && scope.halt.why !== 'cancel') return undefined;
+    attempts = outcome.attempts;
     if (outcome.ok) seen = outcome.seen;
-    else error = mask(ready, outcome.error);
+    else error = ready.secrets ? ready.secrets.maskJson(outcome.error) : outcome.error;
   }
   const ms = Math.round(performance.now() - started);
   if (error) return { type: 'call.finished', call: call.id, ok: false, error, attempts, ms };
@@ -112,7 +109,9 @@ function attempt(scope: Scope, call: Call, ready: Ready, span: ToolTrace): Promi
   const { tool } = ready;
   const policy = scope.plan.tool(tool);
   const { log, host } = scope;
-  return guard((a) => span.run(() => tool.options.execute(ready.value, new CallContext(a, scope, call, ready))), {
+  const body = (a: AttemptContext) => span.run(() => tool.options.execute(ready.value, new CallContext(a, scope, call, ready)));
+  const { secrets } = ready;
+  return guard(secrets ? (a) => discreet(secrets, () => body(a)) : body, {
     policy,
     circuit: host.breakers.of(tool, tool.name, policy.breaker),
     cancel: scope.cancel,
@@ -120,7 +119,7 @@ function attempt(scope: Scope, call: Call, ready: Ready, span: ToolTrace): Promi
     onAttemptFailed: (failed) => {
       // the last failure is told by call.finished
       if (failed.retryIn === undefined) return;
-      const draft = { type: 'attempt.failed', of: call.id, step: call.step, ...failed, message: ready.secrets?.mask(failed.message) ?? failed.message } as const;
+      const draft = { type: 'attempt.failed', of: call.id, step: call.step, ...failed, message: failed.message } as const;
       span.failedAttempt(draft);
       return log.append(() => [draft]);
     },
@@ -128,10 +127,18 @@ function attempt(scope: Scope, call: Call, ready: Ready, span: ToolTrace): Promi
   });
 }
 
+async function discreet<T>(secrets: Secrets, body: () => T | Promise<T>): Promise<T> {
+  try {
+    return await body();
+  } catch (error) {
+    throw secrets.maskThrown(error);
+  }
+}
+
 /** A result that came after its timeout is written down and changes nothing the model has seen. */
 function settleLate(scope: Scope, call: Call, ready: Ready, late: Late): void {
   const outcome = late.ok ? 'done' : 'failed';
-  const note = late.ok ? undefined : (ready.secrets?.mask(String((late.error as Error)?.message ?? late.error)) ?? String((late.error as Error)?.message ?? late.error)).slice(0, 500);
+  const note = late.ok ? undefined : String((late.error as Error)?.message ?? late.error).slice(0, 500);
   const append = async () =>
     scope.log.append(() => [
       { type: 'outcome.settled', call: call.id, source: 'late', outcome, ...(late.ok && { output: keep(ready, late.value).output }), ...(note && { note }) },
@@ -141,26 +148,22 @@ function settleLate(scope: Scope, call: Call, ready: Ready, late: Late): void {
 }
 
 function keep(ready: Ready, value: unknown): Observed {
-  const seen = observed(ready.tool, value);
-  return ready.secrets ? ready.secrets.maskJson(seen) : seen;
+  const { secrets } = ready;
+  return secrets ? observed(ready.tool, value, (json) => secrets.maskJson(json)) : observed(ready.tool, value);
 }
 
-const mask = (ready: Ready, error: Failure): Failure => (ready.secrets ? ready.secrets.maskJson(error) : error);
+type Wrapped = { attempts: number } & ({ ok: true; seen: Observed } | { ok: false; error: Failure });
 
-type Wrapped = { ok: true; seen: Observed } | { ok: false; error: Failure };
-
-async function wrap(
-  wrappers: readonly ToolWrapper[],
-  ready: Ready,
-  run: (value: unknown) => Promise<Guarded<unknown>>,
-  kept: (value: unknown) => Observed,
-): Promise<Wrapped> {
-  const call = { name: ready.tool.name, input: ready.input };
+async function wrap(wrappers: readonly ToolWrapper[], ready: Ready, run: (value: unknown) => Promise<Guarded<unknown>>): Promise<Wrapped> {
+  const call = { name: ready.tool.name, input: copyJson(ready.input) };
+  let last: Guarded<unknown> | undefined;
   let inner: Observed | undefined;
+  let attempts = 0;
   let next = async (input?: Json): Promise<ToolOutcome> => {
-    const result = await run(input === undefined ? ready.value : input);
-    if (!result.ok) return { ok: false, error: result.error };
-    inner = kept(result.value);
+    last = await run(input === undefined ? ready.value : input);
+    attempts += last.ok ? last.attempts : last.error.attempts;
+    if (!last.ok) return { ok: false, error: last.error };
+    inner = keep(ready, last.value);
     return { ok: true, output: inner.output };
   };
   for (const wrapper of [...wrappers].reverse()) {
@@ -169,10 +172,13 @@ async function wrap(
   }
   try {
     const outcome = await next();
-    if (!outcome.ok) return outcome;
+    if (!outcome.ok) return { ...outcome, attempts };
     // what the tool's toModel says stays, unless a wrapper changed the output
-    return { ok: true, seen: inner && inner.output === outcome.output ? inner : kept(outcome.output) };
+    return { ok: true, attempts, seen: inner && inner.output === outcome.output ? inner : keep(ready, outcome.output) };
   } catch (error) {
-    return { ok: false, error: { code: 'MIDDLEWARE_FAILED', message: String((error as Error)?.message ?? error).slice(0, 2_000), retryable: false, attempts: 0, outcome: inner ? 'failed' : 'unknown' } };
+    // the wrapper failed; what is known of the call is what the call itself came to
+    const outcome = last === undefined ? 'not-run' : last.ok ? 'unknown' : last.error.outcome;
+    const message = String((error as Error)?.message ?? error).slice(0, 2_000);
+    return { ok: false, attempts, error: { code: 'MIDDLEWARE_FAILED', message, retryable: false, attempts, outcome } };
   }
 }

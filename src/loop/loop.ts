@@ -48,15 +48,21 @@ export async function loop(scope: Scope): Promise<Settlement | undefined> {
   }
 }
 
+/** The arguments of a call in an answer that was cut off may be a part of what was meant. */
+const TRUNCATED: Staged = {
+  go: 'refuse',
+  error: { code: 'OUTPUT_TRUNCATED', message: 'Your answer was cut off at the output limit, so this call was not made. Answer in less.', retryable: true, attempts: 0, outcome: 'not-run' },
+};
+
 /** Takes an answer into the journal, together with the intent of every call that may start, or with the end of the run. */
 async function take(scope: Scope, thought: Thought & { ok: true }, span: ChatTrace): Promise<readonly Due[] | Settlement> {
   const { response } = thought;
   const responded = respondedEntry(scope, thought);
   const asked = response.content.filter((p): p is ToolCallPart => p.type === 'toolCall');
-  if (asked.length === 0) return conclude(scope, response, responded, span);
+  if (asked.length === 0 || response.stop === 'blocked') return conclude(scope, response, responded, span);
 
   const now = Date.now();
-  const pending = stage(scope, asked, now);
+  const pending = response.stop === 'length' ? asked.map(() => TRUNCATED) : stage(scope, asked, now);
   const staged = pending instanceof Promise ? await pending : pending;
   const { parallel } = scope.agent;
   const append = scope.log.append((seq) => {

@@ -17,22 +17,35 @@ export interface Observed {
  * A tool's output as it is kept: plain JSON that no later change of the tool's own objects reaches, bounded, with a note
  * to the model where something was cut off.
  */
-export function observed(tool: ToolDefinition, value: unknown): Observed {
+/** @param mask takes secrets out, before anything is cut: half a secret would not be found. */
+export function observed(tool: ToolDefinition, value: unknown, mask?: <T>(json: T) => T): Observed {
   const max = tool.options.maxBytes ?? MAX_BYTES;
-  const kept = bounded(value, max);
+  const kept = bounded(mask ? mask(asJson(value)) : value, max);
   const { toModel } = tool.options;
   if (!toModel) return kept;
   try {
     const said = toModel(value);
-    return { ...kept, content: boundedParts(typeof said === 'string' ? [{ type: 'text', text: said }] : said, max) };
+    const parts: readonly Part[] = typeof said === 'string' ? [{ type: 'text', text: said }] : said;
+    return { ...kept, content: boundedParts(mask ? mask(parts) : parts, max) };
   } catch (error) {
-    return { ...kept, content: [{ type: 'text', text: `(the tool succeeded, but its output could not be shown: ${(error as Error)?.message ?? error})` }] };
+    const why = String((error as Error)?.message ?? error);
+    return { ...kept, content: boundedParts([{ type: 'text', text: `(the tool succeeded, but its output could not be shown: ${mask ? mask(why) : why})` }], max) };
+  }
+}
+
+/** What JSON makes of a value; one that is no JSON is left for {@link bounded} to tell. */
+function asJson(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  try {
+    return JSON.parse(JSON.stringify(value));
+  } catch {
+    return value;
   }
 }
 
 function bounded(value: unknown, max: number): Observed {
   if (value === undefined || value === null) return { output: null };
-  if (typeof value === 'number' || typeof value === 'boolean') return { output: Number.isNaN(value) ? 'NaN' : value };
+  if (typeof value === 'number' || typeof value === 'boolean') return { output: typeof value === 'boolean' || Number.isFinite(value) ? value : String(value) };
   if (typeof value === 'string') return cutText(value, max);
   let text: string | undefined;
   try {

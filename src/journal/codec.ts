@@ -1,0 +1,107 @@
+/**
+ * One append as a store keeps it: a JSON array of its entries, and a checksum over its bytes.
+ *
+ * A field that may be bulky (BULKY in entries.ts) is taken out of an entry where its JSON is over 16 KB, and kept as a blob by
+ * the SHA-256 of that JSON. The entry then has `blobs: { field: hash }`, a name no entry kind uses; what users put into an entry
+ * lies at least one level deeper, so nothing of theirs can be taken for it.
+ */
+import { crc32 } from 'node:zlib';
+import type { JsonObject } from '../schema.ts';
+import { sha256 } from './canonical.ts';
+import type { Entry, RawEntry } from './entries.ts';
+import { BULKY, VERSION } from './entries.ts';
+import type { Upcasters } from './upcast.ts';
+import { upcast } from './upcast.ts';
+
+/** Bytes of JSON above which a bulky field is stored apart. */
+export const BLOB_BYTES = 16_384;
+
+export interface StoredBlob {
+  /** SHA-256 of the body, in hex. */
+  readonly hash: string;
+  readonly body: string;
+}
+export interface StoredAppend {
+  /** The JSON array of the entries. */
+  readonly body: string;
+  /** CRC-32 of the body's UTF-8 bytes. */
+  readonly checksum: number;
+  readonly blobs: readonly StoredBlob[];
+}
+
+const NONE: readonly StoredBlob[] = [];
+
+/** The entries of one append as they are stored. */
+export function encode(entries: readonly Entry[]): StoredAppend {
+  const body = JSON.stringify(entries);
+  // a UTF-16 unit is at most three bytes: most bodies need no count
+  if (body.length * 3 <= BLOB_BYTES || Buffer.byteLength(body) <= BLOB_BYTES) return { body, checksum: crc32(body), blobs: NONE };
+  const blobs: StoredBlob[] = [];
+  const slim = JSON.stringify(entries.map((entry) => takeOut(entry, blobs)));
+  return { body: slim, checksum: crc32(slim), blobs };
+}
+
+function takeOut(entry: Entry, into: StoredBlob[]): object {
+  const fields = BULKY[entry.type];
+  if (!fields) return entry;
+  let stored: Record<string, unknown> | undefined;
+  const hashes: Record<string, string> = {};
+  for (const field of fields) {
+    const body = JSON.stringify((entry as unknown as JsonObject)[field]);
+    if (body === undefined || Buffer.byteLength(body) <= BLOB_BYTES) continue;
+    const hash = sha256(body);
+    into.push({ hash, body });
+    hashes[field] = hash;
+    stored ??= { ...entry };
+    delete stored[field];
+  }
+  return stored ? { ...stored, blobs: hashes } : entry;
+}
+
+/**
+ * The entries of a stored append, in today's format; undefined where they are not what was written: the checksum, the sequence
+ * numbers or a blob do not fit. `blob` finds the body of a blob by its hash.
+ * @throws RondoError `JOURNAL_VERSION` where an entry is of a newer format.
+ */
+export function decode(
+  row: { readonly seq: number; readonly body: string; readonly checksum: number },
+  blob: (hash: string) => string | undefined,
+  steps?: Upcasters,
+  newest: number = VERSION,
+): Entry[] | undefined {
+  if (crc32(row.body) !== row.checksum) return undefined;
+  const raws = parse(row.body);
+  if (!raws) return undefined;
+  const entries: Entry[] = new Array(raws.length);
+  for (let i = 0; i < raws.length; i++) {
+    let raw = raws[i] as RawEntry;
+    // a newer format may store things otherwise: it goes to upcast() as it is, and is refused there
+    if (!(raw.v > newest)) {
+      if (raw.seq !== row.seq + i) return undefined;
+      const whole = 'blobs' in raw ? putBack(raw, blob) : raw;
+      if (!whole) return undefined;
+      raw = whole;
+    }
+    entries[i] = upcast(raw, steps, newest);
+  }
+  return entries;
+}
+
+function parse(body: string): RawEntry[] | undefined {
+  try {
+    const raws: unknown = JSON.parse(body);
+    return Array.isArray(raws) && raws.every((raw) => typeof raw === 'object' && raw !== null) ? raws : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function putBack(raw: RawEntry, blob: (hash: string) => string | undefined): RawEntry | undefined {
+  const { blobs, ...entry } = raw as RawEntry & { blobs: Readonly<Record<string, string>> };
+  for (const [field, hash] of Object.entries(blobs)) {
+    const body = blob(hash);
+    if (body === undefined || sha256(body) !== hash) return undefined;
+    (entry as Record<string, unknown>)[field] = JSON.parse(body);
+  }
+  return entry as RawEntry;
+}

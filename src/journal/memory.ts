@@ -1,0 +1,151 @@
+import type { Entry, RunStatus } from './entries.ts';
+import type { HeadFilter, Journal, RunHead } from './port.ts';
+import { conflict, sessionBusy } from './refuse.ts';
+
+interface Run {
+  /** Order of the first appends, to tell apart runs of one millisecond. */
+  readonly nr: number;
+  readonly log: Entry[];
+  head: RunHead;
+}
+
+/**
+ * The default journal: in this process, gone with it. Appends at once, in time that depends on the new entries alone. It keeps the
+ * entries it was given, so nobody may change them. Settled runs stay until `remove` is called, for their sessions go on from them.
+ */
+export function memoryJournal(): Journal {
+  const runs = new Map<string, Run>();
+  const byStatus = new Map<RunStatus, Set<Run>>();
+  const bySession = new Map<string, Set<Run>>();
+  /** The open run of each session of each tenant. */
+  const open = new Map<string, Run>();
+  let started = 0;
+
+  function append(runId: string, expectedSeq: number, entries: readonly Entry[], head: RunHead): void {
+    const run = runs.get(runId);
+    const held = run ? run.log.length : 0;
+    if (held !== expectedSeq) throw conflict(runId, expectedSeq, held);
+    if (!run) {
+      place(undefined, head);
+      const fresh: Run = { nr: started++, log: entries.slice(), head: { ...head } };
+      runs.set(runId, fresh);
+      index(fresh);
+      return;
+    }
+    const before = run.head;
+    if (before.status === head.status && before.session === head.session && before.tenant === head.tenant) run.head = kept(before, head);
+    else {
+      place(run, head);
+      unindex(run);
+      run.head = kept(before, head);
+      index(run);
+    }
+    for (const entry of entries) run.log.push(entry);
+  }
+
+  /** Refuses a second open run of a session. */
+  function place(run: Run | undefined, head: RunHead): void {
+    if (head.session === undefined || !isOpen(head.status)) return;
+    const other = open.get(sessionKey(head.session, head.tenant));
+    if (other && other !== run) throw sessionBusy(head.session, other.head.runId);
+  }
+
+  function index(run: Run): void {
+    const { status, session, tenant } = run.head;
+    into(byStatus, status, run);
+    if (session === undefined) return;
+    into(bySession, session, run);
+    if (isOpen(status)) open.set(sessionKey(session, tenant), run);
+  }
+
+  function unindex(run: Run): void {
+    const { status, session, tenant } = run.head;
+    outOf(byStatus, status, run);
+    if (session === undefined) return;
+    outOf(bySession, session, run);
+    if (isOpen(status)) open.delete(sessionKey(session, tenant));
+  }
+
+  function heads(f: HeadFilter): RunHead[] {
+    let from: Iterable<Run>;
+    if (f.runId !== undefined) {
+      const run = runs.get(f.runId);
+      from = run ? [run] : [];
+    } else if (f.session !== undefined) from = bySession.get(f.session) ?? [];
+    else if (f.status !== undefined) from = byStatus.get(f.status) ?? [];
+    else from = runs.values();
+    const found: Run[] = [];
+    for (const run of from) {
+      const { head } = run;
+      if (
+        (f.agent === undefined || f.agent === head.agent) &&
+        (f.status === undefined || f.status === head.status) &&
+        (f.session === undefined || f.session === head.session) &&
+        (f.tenant === undefined || f.tenant === head.tenant)
+      )
+        found.push(run);
+    }
+    // found oldest first as a rule, which the sort likes
+    found.reverse().sort((a, b) => b.head.startedAt - a.head.startedAt || b.nr - a.nr);
+    if (f.limit !== undefined && f.limit < found.length) found.length = f.limit;
+    return found.map(({ head }) => ({ ...head }));
+  }
+
+  return {
+    durable: false,
+    append,
+    read: (runId, after = -1) => section(runs.get(runId)?.log, after + 1),
+    heads,
+    renew(runId, owner, until) {
+      const run = runs.get(runId);
+      if (!run) return false;
+      const { owner: holder, leaseUntil } = run.head;
+      if (holder !== undefined && holder !== owner && leaseUntil !== undefined && leaseUntil > Date.now()) return false;
+      run.head = { ...run.head, owner, leaseUntil: until };
+      return true;
+    },
+    remove(runId) {
+      const run = runs.get(runId);
+      if (!run) return;
+      unindex(run);
+      runs.delete(runId);
+    },
+  };
+}
+
+const isOpen = (status: RunStatus) => status === 'running' || status === 'paused';
+const sessionKey = (session: string, tenant: string | undefined) =>
+  tenant === undefined ? `:${session}` : `${tenant.length}:${tenant}${session}`;
+
+/** A copy of the head, since its maker may go on using it. A lease that was renewed meanwhile is not shortened by an older word on it. */
+function kept(before: RunHead, head: RunHead): RunHead {
+  const copy = { ...head };
+  if (before.owner !== undefined && before.owner === head.owner && (before.leaseUntil ?? 0) > (head.leaseUntil ?? 0))
+    copy.leaseUntil = before.leaseUntil as number;
+  return copy;
+}
+
+/** The entries from an index on that there are when reading begins, without a copy. */
+function section(log: readonly Entry[] | undefined, from: number): Iterable<Entry> {
+  if (!log) return [];
+  return {
+    [Symbol.iterator]() {
+      let i = from;
+      const end = log.length;
+      return {
+        next: (): IteratorResult<Entry> => (i < end ? { done: false, value: log[i++] as Entry } : { done: true, value: undefined }),
+      };
+    },
+  };
+}
+
+function into<K>(map: Map<K, Set<Run>>, key: K, run: Run): void {
+  const set = map.get(key);
+  if (set) set.add(run);
+  else map.set(key, new Set([run]));
+}
+
+function outOf<K>(map: Map<K, Set<Run>>, key: K, run: Run): void {
+  const set = map.get(key);
+  if (set?.delete(run) && set.size === 0) map.delete(key);
+}

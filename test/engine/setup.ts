@@ -1,0 +1,225 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { expect, onTestFinished } from 'vitest';
+import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
+import {
+  type Entry,
+  type ErrorCode,
+  type Journal,
+  type Json,
+  jsonSchema,
+  type Message,
+  type ModelRequest,
+  memoryJournal,
+  RondoError,
+  type RunEvent,
+  type RunHead,
+  type RunResult,
+} from '../../src/index.ts';
+import type { Scripted } from '../../src/testing/scripted.ts';
+
+export interface Store {
+  readonly journal: Journal;
+  /** The same storage, as another process would open it. */
+  another(): Journal;
+}
+export interface Kind {
+  readonly name: string;
+  make(): Store;
+}
+
+/** Every kind of journal the engine must work on. Call `make` inside a test: it cleans up after it. */
+export const journals: readonly Kind[] = [
+  {
+    name: 'memory',
+    make() {
+      const journal = memoryJournal();
+      return { journal, another: () => journal };
+    },
+  },
+  {
+    name: 'memory, answering later',
+    make() {
+      const journal = later(memoryJournal());
+      return { journal, another: () => journal };
+    },
+  },
+  {
+    name: 'sqlite',
+    make() {
+      const folder = mkdtempSync(join(tmpdir(), 'rondo-'));
+      const opened: Journal[] = [];
+      const another = () => {
+        const journal = sqliteJournal(join(folder, 'runs.db'));
+        opened.push(journal);
+        return journal;
+      };
+      onTestFinished(async () => {
+        for (const journal of opened) await journal.close?.();
+        rmSync(folder, { recursive: true });
+      });
+      return { journal: another(), another };
+    },
+  },
+];
+
+/** A journal with some of its methods replaced. */
+export function around(inner: Journal, over: Partial<Journal>): Journal {
+  const outer: Journal = {
+    durable: inner.durable,
+    append: (...a) => inner.append(...a),
+    read: (...a) => inner.read(...a),
+    heads: (f) => inner.heads(f),
+    renew: (...a) => inner.renew(...a),
+    remove: (runId) => inner.remove(runId),
+    now: () => inner.now?.() ?? Date.now(),
+    close: () => inner.close?.(),
+  };
+  return Object.assign(outer, over);
+}
+
+/** A journal that answers nothing at once, as one over a network does. */
+export function later(inner: Journal): Journal {
+  return around(inner, {
+    append: async (...a) => (await setImmediate(), inner.append(...a)),
+    read: async function* (...a) {
+      for await (const entry of inner.read(...a)) {
+        await setImmediate();
+        yield entry;
+      }
+    },
+    heads: async function* (f) {
+      await setImmediate();
+      yield* inner.heads(f);
+    },
+    renew: async (...a) => (await setImmediate(), inner.renew(...a)),
+    remove: async (runId) => (await setImmediate(), inner.remove(runId)),
+    now: async () => (await setImmediate(), inner.now?.() ?? Date.now()),
+  });
+}
+
+/** One append as the engine made it. */
+export interface Appended {
+  readonly runId: string;
+  readonly seq: number;
+  readonly entries: readonly Entry[];
+  readonly head: RunHead;
+  readonly sync: 'power' | 'process' | undefined;
+}
+
+/** A journal that keeps a list of what was appended. */
+export function recording(inner: Journal): { journal: Journal; appends: Appended[] } {
+  const appends: Appended[] = [];
+  const journal = around(inner, {
+    async append(runId, seq, entries, head, o) {
+      await inner.append(runId, seq, entries, head, o);
+      appends.push({ runId, seq, entries: structuredClone(entries), head: structuredClone(head), sync: o?.sync });
+    },
+  });
+  return { journal, appends };
+}
+
+/** What a process that died left: some appends, and a lease that nobody prolongs. */
+export async function leftBehind(appends: readonly Appended[], journal: Journal = memoryJournal()): Promise<Journal> {
+  for (const { runId, seq, entries, head } of appends) await journal.append(runId, seq, structuredClone(entries), structuredClone(head));
+  for (const runId of new Set(appends.map((a) => a.runId))) await expireLease(journal, runId);
+  return journal;
+}
+
+export async function expireLease(journal: Journal, runId: string): Promise<void> {
+  const head = await headOf(journal, runId);
+  if (head?.owner !== undefined) await journal.renew(runId, head.owner, 0);
+}
+
+export async function headOf(journal: Journal, runId: string): Promise<RunHead | undefined> {
+  for await (const head of journal.heads({ runId })) return head;
+  return undefined;
+}
+
+export async function all<T>(items: Iterable<T> | AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
+
+export const entriesOf = (journal: Journal, runId: string): Promise<Entry[]> => all(journal.read(runId));
+export const typesOf = (items: readonly { type: string }[]) => items.map((item) => item.type);
+/** Events that are entries: what a replay shows too. */
+export const kept = (events: readonly RunEvent[]) => events.filter((e) => e.seq !== undefined);
+
+export interface Deferred<T = void> {
+  promise: Promise<T>;
+  resolve(value: T): void;
+  reject(error: unknown): void;
+}
+export function deferred<T = void>(): Deferred<T> {
+  let resolve!: (value: T) => void;
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  promise.catch(() => undefined);
+  return { promise, resolve, reject };
+}
+
+/** Lets everything that can go on go on: the work of some turns of the event loop. */
+export async function settle(turns = 20): Promise<void> {
+  for (let i = 0; i < turns; i++) await setImmediate();
+}
+
+/** Waits until something is so; the test's own time limit ends it. */
+export async function until(so: () => unknown): Promise<void> {
+  while (!so()) await setImmediate();
+}
+
+/** Expects a refusal with a code and a message to go by, and returns it. */
+export async function refused<C extends ErrorCode>(code: C, attempt: PromiseLike<unknown> | (() => unknown)): Promise<RondoError<C>> {
+  let value: unknown;
+  try {
+    value = await (typeof attempt === 'function' ? attempt() : attempt);
+  } catch (error) {
+    if (!RondoError.is(error, code)) throw new Error(`expected ${code}, got ${error}`, { cause: error });
+    expect(error.message.length).toBeGreaterThan(20);
+    expect(JSON.parse(JSON.stringify(error.details))).toEqual(error.details);
+    return error;
+  }
+  throw new Error(`expected ${code}, but it was accepted: ${JSON.stringify(value)}`);
+}
+
+type Asked = readonly [tool: string, input: Json, id?: string];
+/** An answer of a model that calls tools. */
+export const asks = (...calls: readonly Asked[]): Scripted => ({
+  toolCalls: calls.map(([name, input, id], i) => ({ name, input, id: id ?? `${name}-${i}` })),
+});
+
+export interface Seen {
+  id: string;
+  text: string;
+  isError: boolean;
+}
+/** The results of calls in a list of messages, in their order. */
+export function resultsIn(messages: readonly Message[] | undefined): Seen[] {
+  const parts = (messages ?? []).filter((m) => m.role === 'tool').flatMap((m) => m.content);
+  return parts.flatMap((p) =>
+    p.type === 'toolResult'
+      ? [{ id: p.id, text: p.output.map((o) => (o.type === 'text' ? o.text : `(${o.type})`)).join(''), isError: p.isError === true }]
+      : [],
+  );
+}
+/** The same of what a model was shown. */
+export const shown = (request: ModelRequest | undefined) => resultsIn(request?.messages);
+/** What the agent was told of a call that failed. */
+export const failure = (seen: Seen | undefined) => JSON.parse(seen?.text ?? 'null') as { code: string; message: string; outcome: string; attempts: number };
+
+export const anything = jsonSchema<{ readonly [k: string]: Json }>({ type: 'object' });
+export const nothing = jsonSchema<{ readonly [k: string]: Json }>({ type: 'object', properties: {}, additionalProperties: false });
+
+/** The result, which must be of this status. */
+export async function ends<S extends RunResult['status']>(run: PromiseLike<RunResult>, status: S): Promise<RunResult & { status: S }> {
+  const result = await run;
+  if (result.status !== status) throw new Error(`expected ${status}, got ${JSON.stringify(result)}`);
+  return result as RunResult & { status: S };
+}

@@ -1,0 +1,107 @@
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { agent, Engine, type Model, type ModelResponse, tool } from '../../src/index.ts';
+import { type Scripted, scripted } from '../../src/testing/scripted.ts';
+import { anything, asks, ends, entriesOf, journals, refused, typesOf } from '../engine/setup.ts';
+
+const total = z.object({ total: z.number(), currency: z.string().default('EUR') });
+
+describe.each(journals)('structured output on $name', ({ make }) => {
+  function start(steps: readonly Scripted[]) {
+    const { journal } = make();
+    const model = scripted(steps);
+    const engine = new Engine({ journal });
+    return { run: engine.run(agent({ name: 'a', instructions: '', model, output: total }), 'go'), model, journal };
+  }
+
+  test('the model is told the schema, and the output is what the schema makes of the answer', async () => {
+    const { run, model, journal } = start(['{"total": 7}']);
+    expect(await run.output()).toEqual({ total: 7, currency: 'EUR' });
+    expect(model.requests[0]?.output).toMatchObject({ type: 'object', properties: { total: { type: 'number' } } });
+    expect((await entriesOf(journal, run.id)).at(-1)).toMatchObject({ type: 'run.settled', output: { total: 7, currency: 'EUR' } });
+  });
+
+  test('JSON in a fence is JSON', async () => {
+    expect(await start(['```json\n{"total": 1}\n```']).run.output()).toEqual({ total: 1, currency: 'EUR' });
+  });
+
+  test('an answer that does not fit is repaired: the model is told what is wrong, in the journal too', async () => {
+    const { run, model, journal } = start(['seven', '{"total":"x"}', '{"total":7}']);
+    expect(await run.output()).toMatchObject({ total: 7 });
+    const told = model.requests.map((r) => r.messages.at(-1)?.content[0]);
+    expect(told[1]).toMatchObject({ type: 'text', text: expect.stringContaining('no JSON') });
+    expect(told[2]).toMatchObject({ type: 'text', text: expect.stringContaining('total') });
+    expect(typesOf(await entriesOf(journal, run.id)).filter((t) => t === 'message.received')).toHaveLength(2);
+    expect(await run).toMatchObject({ steps: 3 });
+  });
+
+  test('an answer that never fits fails the run, with what is wrong', async () => {
+    const { run } = start(['no', 'no', 'no', '{"total":1}']);
+    const { error } = await ends(run, 'failed');
+    expect(error).toMatchObject({ code: 'OUTPUT_INVALID', retryable: false, outcome: 'failed' });
+    expect((await refused('RUN_NOT_COMPLETED', run.output())).details).toEqual(await run);
+  });
+
+  test('tools come first, then the answer is judged', async () => {
+    const { journal } = make();
+    const echo = tool({ name: 'echo', description: '', input: anything, execute: ({ n }) => n });
+    const a = agent({ name: 'a', instructions: '', model: scripted([asks(['echo', { n: 1 }]), '{"total":1}']), output: total, tools: [echo] });
+    expect(await new Engine({ journal }).run(a, 'go').output()).toMatchObject({ total: 1 });
+  });
+});
+
+/** A model that answers so, whatever it is asked. */
+const answering = (response: Partial<ModelResponse>): Model => ({
+  provider: 'scripted',
+  id: 'm',
+  generate: async () => ({ content: [{ type: 'text', text: 'part' }], stop: 'end', usage: { input: 1, output: 1 }, ...response }),
+});
+const run = (model: Model) => new Engine().run(agent({ name: 'a', instructions: '', model }), 'go');
+
+describe('the end of an answer', () => {
+  test('text parts make the output, reasoning does not', async () => {
+    const content = [{ type: 'reasoning', text: 'secret thought' } as const, { type: 'text', text: 'a' } as const, { type: 'text', text: 'b' } as const];
+    expect(await run(answering({ content })).output()).toBe('ab');
+  });
+
+  test('cut off at the output limit fails the run, and says what to do', async () => {
+    const { error } = await ends(run(answering({ stop: 'length' })), 'failed');
+    expect(error).toMatchObject({ code: 'OUTPUT_TRUNCATED', message: expect.stringContaining('maxTokens') });
+  });
+
+  test('blocked by the provider fails the run', async () => {
+    expect((await ends(run(answering({ stop: 'blocked' })), 'failed')).error.code).toBe('MODEL_BLOCKED');
+  });
+
+  test('the answer of a failed run is in the journal all the same, with its cost', async () => {
+    const engine = new Engine();
+    const r = await engine.run(agent({ name: 'a', instructions: '', model: answering({ stop: 'length' }) }), 'go');
+    expect((await engine.inspect(r.runId)).messages.at(-1)).toMatchObject({ role: 'assistant', content: [{ text: 'part' }] });
+    expect(r).toMatchObject({ steps: 1, usage: { input: 1, output: 1 } });
+  });
+
+  test.each(['blocked', 'length'] as const)('a call in an answer that ended as %s is not made', async (stop) => {
+    const made: unknown[] = [];
+    const pay = tool({ name: 'pay', description: '', input: anything, execute: (i) => made.push(i) });
+    const model = answering({ content: [{ type: 'toolCall', id: '1', name: 'pay', input: { cents: 1 } }], stop });
+    await new Engine().run(agent({ name: 'a', instructions: '', model, tools: [pay], limits: { steps: 1 } }), 'go');
+    expect(made).toEqual([]);
+  });
+
+  test('an adapter that answers no content fails the run with a word on the adapter', async () => {
+    const broken = { provider: 'mine', id: 'broken', generate: async () => ({}) } as unknown as Model;
+    const { error } = await ends(run(broken), 'failed');
+    expect(error).toMatchObject({ code: 'MODEL_FAILED', message: expect.stringContaining('mine/broken') });
+  });
+
+  test('a model that fails for good fails the run with its code; a later resume may try again where that makes sense', async () => {
+    const model = scripted([{ error: 'ACCESS_DENIED' }]);
+    const denied = await ends(run(model), 'failed');
+    expect(denied.error).toMatchObject({ code: 'ACCESS_DENIED', retryable: false });
+    const busy = scripted([{ error: 'SERVICE_UNAVAILABLE' }, 'back']);
+    const engine = new Engine({ reliability: { model: { retry: { attempts: 1 } } } });
+    const failed = await ends(engine.run(agent({ name: 'b', instructions: '', model: busy }), 'go'), 'failed');
+    expect(failed.error.retryable).toBe(true);
+    expect(await ends(engine.resume(failed.runId), 'completed')).toMatchObject({ output: 'back' });
+  });
+});
