@@ -66,7 +66,7 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent | undefined {
     }
     case 'call.started': {
       const call = callOf(run, entry.call);
-      const input = call?.edited ?? call?.input ?? null;
+      const input = call?.edited ? call.edited.input : (call?.input ?? null);
       return { ...base, type: 'tool.started', callId: entry.call, tool: call?.name ?? '', input, attempt: 1 };
     }
     case 'call.finished': {

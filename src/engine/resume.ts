@@ -1,7 +1,7 @@
 import { RondoError } from '../errors.ts';
 import type { Draft, Limits } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
-import { type AgentDefinition, checkLimits } from '../loop/agent.ts';
+import { type AgentDefinition, checkLimits, jsonLimits } from '../loop/agent.ts';
 import { reservation } from '../loop/limits.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { Active } from './active.ts';
@@ -72,9 +72,9 @@ function goesOn(run: RunFold, now: number, raised: Limits | undefined): boolean 
     case 'running':
       return true;
     case 'paused':
-      return run.root.calls.some(({ status, approval }) => status === 'open' && (!approval || approval.decided || (approval.asked.expiresAt ?? Number.POSITIVE_INFINITY) <= now));
+      return answered(run, now) || run.root.calls.some((c) => c.status === 'open' && !c.approval);
     case 'stopped':
-      return raised !== undefined && run.settled?.limit?.name !== 'journal';
+      return (raised !== undefined || answered(run, now)) && run.settled?.limit?.name !== 'journal';
     case 'failed':
       // the world may have mended since
       return run.settled?.error?.retryable === true;
@@ -83,11 +83,15 @@ function goesOn(run: RunFold, now: number, raised: Limits | undefined): boolean 
   }
 }
 
+/** Whether there is a decision, or an approval that expired, that the agent has not been told of. */
+const answered = (run: RunFold, now: number) =>
+  run.root.calls.some(({ status, approval }) => status === 'open' && approval && (approval.decided || (approval.asked.expiresAt ?? Number.POSITIVE_INFINITY) <= now));
+
 function claim(resources: Resources, agent: AgentDefinition, run: RunFold, o: ResumeOptions, trace: string | undefined): readonly Draft[] {
   const { limits } = o;
   const draft: Draft & { type: 'run.claimed' } = { type: 'run.claimed', owner: resources.owner, epoch: run.epoch + 1, fingerprint: agent.fingerprint };
   if (o.by) draft.by = o.by;
-  if (limits) draft.limits = limits;
+  if (limits) draft.limits = jsonLimits(limits);
   if (trace) draft.trace = trace;
   // a crash while the model thought: what that call cost nobody says, so it is taken to have cost the most it can
   if (run.status === 'running' && run.root.unfinished === 0 && run.next > 0) {

@@ -1,7 +1,7 @@
 import { RondoError } from '../errors.ts';
 import type { Draft } from '../journal/entries.ts';
 import { emptyFold } from '../journal/fold.ts';
-import { type Agent, type AgentDefinition, checkLimits } from '../loop/agent.ts';
+import { type Agent, type AgentDefinition, checkLimits, jsonLimits } from '../loop/agent.ts';
 import type { Json } from '../schema.ts';
 import type { Active } from './active.ts';
 import { drive } from './drive.ts';
@@ -43,7 +43,7 @@ export function start(resources: Resources, active: Active, agent: AgentDefiniti
   if (o.by) started.by = { id: o.by.id, ...(o.by.tenant !== undefined && { tenant: o.by.tenant }), ...(o.by.roles && { roles: [...o.by.roles] }) };
   if (o.context !== undefined) started.context = plain(o.context, 'the context');
   if (o.tags) started.tags = { ...o.tags };
-  if (o.limits) started.limits = { ...o.limits };
+  if (o.limits) started.limits = jsonLimits(o.limits);
   if (o.session === undefined) return begin(resources, active, agent, started, o, []);
   started.session = o.session;
   return inSession(resources, active, agent, started, o);

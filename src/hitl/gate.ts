@@ -60,7 +60,7 @@ export function gate<T extends Gated>(tools: ReadonlyMap<string, T>, call: Asked
 
   const tool = tools.get(call.name);
   if (!tool) return refuse('TOOL_NOT_FOUND', `There is no tool "${call.name}". There are: ${[...tools.keys()].join(', ') || 'none'}.`);
-  const input = call.edited ?? call.input;
+  const input = call.edited ? call.edited.input : call.input;
   // user code gets a copy: the journal's is the only one there is
   const valid = validate(tool.options.input, copyJson(input));
   return valid instanceof Promise

@@ -22,7 +22,8 @@ export const BOUND = { entries: 50_000, size: 64 * 1024 * 1024 } as const;
 export interface Crossed {
   name: keyof Limits | 'journal';
   max: number;
-  used: number;
+  /** null: unknown, because a model did not say what it used, or its price is not known. */
+  used: number | null;
 }
 
 export interface Limits {

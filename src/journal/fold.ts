@@ -27,7 +27,7 @@ export interface Call {
   /** The newest approval asked for it. */
   approval?: Approval;
   /** The arguments that a person put in the place of the model's. */
-  edited?: Json;
+  edited?: { input: Json };
   /** What became known of it after it was given up. */
   settled?: EntryOf<'outcome.settled'>;
   finished?: EntryOf<'call.finished'>;
@@ -48,8 +48,11 @@ export interface Frame {
   instructions?: string;
   memory?: readonly string[];
   tools?: EntryOf<'context.changed'>['tools'];
-  /** Tokens of the conversation as last measured by a model, and how many messages that covers. */
-  measured: { tokens: number; messages: number };
+  /**
+   * Tokens of the conversation as last measured by a model, and how many messages that covers. `fixed`: whether the
+   * instructions, tools and schema of the next request are the measured ones.
+   */
+  measured: { tokens: number; messages: number; fixed: boolean };
   repairs: number;
 }
 
@@ -66,6 +69,8 @@ export interface RunFold {
   started: EntryOf<'run.started'>;
   settled?: EntryOf<'run.settled'>;
   owner?: string;
+  /** Of the agent as of the newest claim. */
+  fingerprint: string;
   epoch: number;
   /** Claims in a row that took over a running run and came to nothing. */
   fruitless: number;
@@ -78,6 +83,8 @@ export interface RunFold {
   open: number;
   readonly unknowns: Map<CallId, Unknown>;
   usage: Usage;
+  /** A model did not say what it used, so the sums are too low. */
+  unmetered: boolean;
   /** Billionths of a dollar, so that sums are exact; undefined once a price was unknown. */
   nanoUsd: number | undefined;
   toolCalls: number;
@@ -100,6 +107,7 @@ export function emptyFold(runId: string, agent: string, history: readonly Messag
     status: 'running',
     // apply() of the first entry sets it; a fold without one is never shown to anybody
     started: undefined as unknown as EntryOf<'run.started'>,
+    fingerprint: '',
     epoch: 0,
     fruitless: 0,
     limits: {},
@@ -112,13 +120,14 @@ export function emptyFold(runId: string, agent: string, history: readonly Messag
       step: 0,
       calls: [],
       unfinished: 0,
-      measured: { tokens: 0, messages: 0 },
+      measured: { tokens: 0, messages: 0, fixed: false },
       repairs: 0,
     },
     approvals: new Map(),
     open: 0,
     unknowns: new Map(),
     usage: { input: 0, output: 0 },
+    unmetered: false,
     nanoUsd: 0,
     toolCalls: 0,
     steps: 0,
@@ -141,6 +150,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
     case 'run.started':
       run.started = entry;
       run.owner = entry.owner;
+      run.fingerprint = entry.fingerprint;
       run.limits = entry.limits ?? {};
       run.claimedAt = entry.at;
       run.trace = entry.trace;
@@ -155,6 +165,8 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       run.settled = undefined;
       run.owner = entry.owner;
       run.epoch = entry.epoch;
+      if (entry.fingerprint !== run.fingerprint) frame.measured.fixed = false;
+      run.fingerprint = entry.fingerprint;
       run.claimedAt = entry.at;
       if (entry.limits) run.limits = { ...run.limits, ...entry.limits };
       lose(run, entry.lost);
@@ -174,6 +186,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       }
       return;
     case 'context.changed':
+      frame.measured.fixed = false;
       if (entry.instructions !== undefined) frame.instructions = entry.instructions;
       if (entry.memory) frame.memory = entry.memory;
       if (entry.tools) frame.tools = entry.tools;
@@ -206,7 +219,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       run.open--;
       run.fruitless = 0;
       const { decision } = entry;
-      if (decision.type === 'edit') callOf(frame, approval.asked.call).edited = decision.input;
+      if (decision.type === 'edit') callOf(frame, approval.asked.call).edited = { input: decision.input };
       return;
     }
     case 'outcome.settled': {
@@ -237,8 +250,9 @@ function responded(run: RunFold, frame: Frame, entry: EntryOf<'model.responded'>
     frame.measured = {
       tokens: usage.input + usage.output + (usage.cacheRead ?? 0) + (usage.cacheWrite ?? 0),
       messages: frame.messages.length,
+      fixed: true,
     };
-  }
+  } else run.unmetered = true;
   charge(run, entry.usd);
 }
 

@@ -98,6 +98,7 @@ async function restage(scope: Scope): Promise<readonly Due[] | Blocked> {
     await scope.log.append(() => drafts, needsPower(staged));
     return due;
   }
+  if (staged.some((s) => s.go === 'wait')) return { waiting: true };
   const hold = staged.find((s) => s.go === 'hold');
   return hold?.go === 'hold' ? { crossed: hold.crossed } : { waiting: true };
 }
@@ -148,7 +149,7 @@ async function inquire(scope: Scope, call: Call): Promise<Found> {
   if (settled?.outcome === 'done') return { ok: true, output: settled.output ?? null };
   if (settled?.outcome === 'failed') return { ok: false, error: { code: 'TOOL_FAILED', message: settled.note ?? 'It failed.', retryable: false, attempts: 1, outcome: 'failed' } };
   if (!tool) return lostTrack(`The process stopped while ${call.name} ran, and the tool is no longer there to find out what it did.`);
-  const input = call.edited ?? call.input;
+  const input = call.edited ? call.edited.input : call.input;
   const valid = await validate(tool.options.input, copyJson(input));
   if (!valid.ok) return lostTrack(`The process stopped while ${call.name} ran, and the tool no longer takes these arguments: ${valid.problem}.`);
   const context = scope.run.started.context ?? {};

@@ -2,7 +2,8 @@ import { RondoError } from '../errors.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { Limits } from '../journal/entries.ts';
 import type { Model, Prompt } from '../ports/model.ts';
-import type { Breaker, ContextOfTool, Retry, Tool, ToolSource } from '../ports/tool.ts';
+import type { ContextOfTool, Tool, ToolSource } from '../ports/tool.ts';
+import type { ReliabilityOptions } from '../reliability/policy.ts';
 import { describe, type JsonSchema, type Out, type Schema } from '../schema.ts';
 import type { Middleware } from './middleware.ts';
 import { isTool, type ToolDefinition } from './tool.ts';
@@ -23,14 +24,7 @@ type ContextOf<T> = T extends Agent<any, any, infer C> ? C : ContextOfTool<T>;
 export type ContextOfAll<T extends readonly unknown[]> = { [K in keyof T]: (c: unknown extends ContextOf<T[K]> ? {} : ContextOf<T[K]>) => void }[number] extends (c: infer C) => void ? C : {};
 
 /** How tools or model calls are guarded; the nearest declaration wins: tool, then agent, then engine. */
-export interface Reliability {
-  /** One attempt, ms. */
-  timeout?: number;
-  /** All attempts, ms. */
-  deadline?: number;
-  retry?: Retry;
-  breaker?: Breaker | false;
-}
+export type Reliability = Omit<ReliabilityOptions, 'effect'>;
 
 export interface AgentOptions<T extends readonly (Tool | ToolSource)[], OS extends Schema> {
   name: string;
@@ -131,5 +125,9 @@ export function checkLimits(limits: Limits | undefined, where: string): void {
       throw invalid(`${where}: the limit ${name} is ${value}; it must be a number of 0 or more.`);
   }
 }
+
+/** Limits as JSON can hold them: it knows no Infinity, which is how a limit of an agent is lifted. */
+export const jsonLimits = (limits: Limits): Limits =>
+  Object.fromEntries(Object.entries(limits).map(([name, value]) => [name, value === Number.POSITIVE_INFINITY ? Number.MAX_VALUE : value]));
 
 const invalid = (message: string) => new RondoError('CONFIG_INVALID', message);

@@ -42,13 +42,14 @@ export function crossing(scope: Scope): Crossed | undefined {
   if (limits.tokens !== undefined) {
     const { input, output, cacheRead = 0, cacheWrite = 0 } = run.usage;
     const used = input + output + cacheRead + cacheWrite;
+    if (run.unmetered) return { name: 'tokens', max: limits.tokens, used: null };
     if (used + next.tokens > limits.tokens) return { name: 'tokens', max: limits.tokens, used };
   }
   if (limits.costUsd !== undefined) {
     const used = costUsd(run);
     // a model that did not report its usage leaves the sum unknown; going on would be a guess with somebody's money
     if (used === undefined || next.usd === undefined || used + next.usd > limits.costUsd)
-      return { name: 'costUsd', max: limits.costUsd, used: used ?? Number.NaN };
+      return { name: 'costUsd', max: limits.costUsd, used: used ?? null };
   }
   return undefined;
 }
@@ -56,14 +57,10 @@ export function crossing(scope: Scope): Crossed | undefined {
 /** The most that one more model call can cost, with the dearest of its candidates. */
 export function reservation(scope: Pick<Scope, 'agent' | 'run' | 'host' | 'tools'>): { tokens: number; usd: number | undefined } {
   const { agent, run, host } = scope;
-  const { measured, messages, instructions, memory } = run.root;
+  const { measured, messages } = run.root;
   let bytes = 0;
   for (let i = measured.messages; i < messages.length; i++) bytes += bytesOf(messages[i] as Message);
-  if (measured.messages === 0) {
-    bytes += Buffer.byteLength(instructions ?? (typeof agent.instructions === 'string' ? agent.instructions : ''));
-    bytes += Buffer.byteLength(memory?.join('') ?? '');
-    for (const { spec } of scope.tools.values()) bytes += Buffer.byteLength(JSON.stringify(spec));
-  }
+  if (!measured.fixed) bytes += fixedBytes(scope);
   let tokens = 0;
   let usd: number | undefined = 0;
   for (const model of candidates(agent.model)) {
@@ -73,6 +70,16 @@ export function reservation(scope: Pick<Scope, 'agent' | 'run' | 'host' | 'tools
     usd = usd === undefined || bound.usd === undefined ? undefined : Math.max(usd, bound.usd);
   }
   return { tokens, usd };
+}
+
+/** Bytes of what is sent with every request besides the messages. */
+function fixedBytes({ agent, run, tools }: Pick<Scope, 'agent' | 'run' | 'tools'>): number {
+  const { instructions, memory } = run.root;
+  let bytes = Buffer.byteLength(instructions ?? (typeof agent.instructions === 'string' ? agent.instructions : ''));
+  for (const fact of memory ?? []) bytes += Buffer.byteLength(fact) + 3;
+  for (const { spec } of tools.values()) bytes += Buffer.byteLength(JSON.stringify(spec));
+  if (agent.output) bytes += Buffer.byteLength(JSON.stringify(agent.output.json));
+  return bytes;
 }
 
 function bytesOf(message: Message): number {

@@ -30,11 +30,11 @@ export async function loop(scope: Scope): Promise<Settlement | undefined> {
     }
     if (scope.draining) scope.halt ??= { why: 'close' };
     if (scope.halt || scope.run.cancelled) return undefined;
-    const crossed = crossing(scope);
-    if (crossed) return { status: 'stopped', limit: crossed };
 
     const seen = observe(scope);
     const request = seen instanceof Promise ? await seen : seen;
+    const crossed = crossing(scope);
+    if (crossed) return { status: 'stopped', limit: crossed };
     const span = scope.trace.chat(scope.run.root.step + 1, scope.agent.model, request);
     const thought = await think(scope, request, span);
     if (scope.halt) return undefined;

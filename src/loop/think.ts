@@ -1,7 +1,7 @@
 import type { Crossed } from '../journal/entries.ts';
 import { type Failure, ToolError } from '../errors.ts';
 import type { Model, ModelDelta, ModelRequest, ModelResponse } from '../ports/model.ts';
-import { guard } from '../reliability/envelope.ts';
+import { type FailedAttempt, guard } from '../reliability/envelope.ts';
 import { candidates, switches } from '../reliability/fallback.ts';
 import type { AttemptContext } from '../reliability/timeout.ts';
 import type { ChatTrace } from '../telemetry/trace.ts';
@@ -10,7 +10,7 @@ import type { ModelWrapper } from './plan.ts';
 import type { Scope } from './scope.ts';
 
 /** Failures after which the provider may have worked, and charged, all the same. */
-const BILLED: ReadonlySet<string> = new Set(['TIMEOUT', 'STREAM_BROKEN', 'NETWORK']);
+const BILLED: ReadonlySet<string> = new Set(['TIMEOUT', 'STREAM_BROKEN', 'STREAM_ERROR', 'NETWORK', 'CANCELLED']);
 
 export type Thought =
   | { ok: true; response: ModelResponse; model: Model; attempts: number; ms: number }
@@ -62,36 +62,57 @@ async function askInTurn(scope: Scope, request: ModelRequest, span: ChatTrace): 
   const step = run.root.step + 1;
   const policy = scope.plan.model;
   let before = 0;
-  for (let i = 0; ; i++) {
-    const model = models[i] as Model;
-    const result = await guard((attempt) => once(scope, model, request, attempt, before, step), {
-      policy,
-      circuit: host.breakers.of(model, modelKey(model), policy.breaker),
-      cancel: scope.cancel,
-      fallbackCode: 'MODEL_FAILED',
-      onAttemptFailed: (failed) => {
-        if (failed.code === 'LIMIT_REACHED') return;
-        const draft = { type: 'attempt.failed', of: 'model', step, model: modelKey(model), ...failed, attempt: before + failed.attempt } as const;
+  try {
+    for (let i = 0; ; i++) {
+      const model = models[i] as Model;
+      const failed = (f: FailedAttempt & { fallback?: string }) => {
+        const draft = { type: 'attempt.failed', of: 'model', step, model: modelKey(model), ...f, attempt: before + f.attempt } as const;
         span.failedAttempt(draft);
-        return log.append(() => [BILLED.has(failed.code) ? { ...draft, lost: lost(scope) } : draft]);
-      },
-    });
-    if (result.ok) return { ok: true, response: result.value, model, attempts: before + result.attempts, ms: Date.now() - started };
-    before += result.error.attempts;
-    const crossed = result.error.code === 'LIMIT_REACHED' ? crossing(scope) : undefined;
-    if (crossed) return { ok: false, crossed };
-    const next = models[i + 1];
-    if (scope.halt || !next || !switches(agent.model, result.error)) return { ok: false, error: { ...result.error, attempts: before } };
-    const { code, message } = result.error;
-    const draft = { type: 'attempt.failed', of: 'model', step, attempt: before, code, message, model: modelKey(model), fallback: modelKey(next) } as const;
-    span.failedAttempt(draft);
-    await log.append(() => [draft]);
+        // a switch tells of an attempt that was entered, and charged, before it
+        return log.append(() => [BILLED.has(f.code) && !f.fallback ? { ...draft, lost: lost(scope) } : draft]);
+      };
+      const result = await guard((attempt) => generate(scope, model, request, attempt, before, step), {
+        policy,
+        circuit: host.breakers.of(model, modelKey(model), policy.breaker),
+        cancel: scope.cancel,
+        fallbackCode: 'MODEL_FAILED',
+        onAttemptFailed: async (f) => {
+          await failed(f);
+          // the first attempt was checked before the step; each further one costs anew
+          if (f.retryIn !== undefined) affordable(scope);
+        },
+      });
+      if (result.ok) return { ok: true, response: result.value, model, attempts: before + result.attempts, ms: Date.now() - started };
+      const { error } = result;
+      // a closing engine gives the run back as it is: whoever claims it next charges what was under way
+      if (result.cancelled && error.attempts > 0 && scope.halt?.why !== 'close') await failed({ attempt: error.attempts, code: error.code, message: error.message });
+      const next = models[i + 1];
+      if (scope.halt || !next || !switches(agent.model, error)) return { ok: false, error: { ...error, attempts: before + error.attempts } };
+      await failed({ attempt: error.attempts, code: error.code, message: error.message, fallback: modelKey(next) });
+      affordable(scope);
+      before += error.attempts;
+    }
+  } catch (error) {
+    if (error instanceof Unaffordable) return { ok: false, crossed: error.crossed };
+    throw error;
   }
 }
 
-async function once(scope: Scope, model: Model, request: ModelRequest, attempt: AttemptContext, before: number, step: number): Promise<ModelResponse> {
-  // the first was checked before the step; each further one costs anew
-  if (before + attempt.attempt > 1 && crossing(scope)) throw new ToolError('LIMIT_REACHED', 'a further attempt would cross a limit');
+/** A further attempt would cross a limit. */
+class Unaffordable extends Error {
+  readonly crossed: Crossed;
+  constructor(crossed: Crossed) {
+    super('a further attempt would cross a limit');
+    this.crossed = crossed;
+  }
+}
+
+function affordable(scope: Scope): void {
+  const crossed = crossing(scope);
+  if (crossed) throw new Unaffordable(crossed);
+}
+
+async function generate(scope: Scope, model: Model, request: ModelRequest, attempt: AttemptContext, before: number, step: number): Promise<ModelResponse> {
   const response = await model.generate(request, scope.emit ? new Streaming(attempt, scope, before + attempt.attempt, step) : attempt);
   if (!Array.isArray(response?.content))
     throw new ToolError('MODEL_FAILED', `the model adapter ${modelKey(model)} did not answer { content: [...], stop }.`);

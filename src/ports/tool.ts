@@ -9,17 +9,24 @@ import type { Principal } from './principal.ts';
  */
 export type Effect = 'read' | 'idempotent' | 'once';
 
-/** `attempts` in all, the first included. `on`: the codes to retry. Delays in ms, full jitter between 0 and the doubled `initialDelay`. */
 export interface Retry {
+  /** How often a call may run in all. Default 3. */
   attempts?: number;
+  /**
+   * Codes to retry on. For `read` and `idempotent` it replaces the default (every retryable code), and may name codes that are
+   * not retryable otherwise; for `once` it can only narrow: what may have run is never run again.
+   */
   on?: readonly string[];
+  /** Longest wait before the second attempt, ms; doubles with every attempt, and the wait is a random part of it. Default 100. */
   initialDelay?: number;
+  /** Where the doubling ends, ms. Default 20,000. */
   maxDelay?: number;
 }
 
-/** Opens after so many `failures` in a row; after `recovery` ms one call may probe. */
 export interface Breaker {
+  /** Faults of the service in a row that open the circuit. Default 5. */
   failures?: number;
+  /** How long it stays open before one call may try again, ms. Default 30,000. */
   recovery?: number;
 }
 

@@ -1,0 +1,74 @@
+import type { BedrockRuntimeClient } from '@aws-sdk/client-bedrock-runtime';
+import { RondoError } from '../../errors.ts';
+import type { JsonObject } from '../../schema.ts';
+
+/** Which parts of a request are marked for Bedrock's prompt cache. A part left out is marked. */
+export interface CacheOptions {
+  system?: boolean;
+  tools?: boolean;
+  /** The end of the last user message, which during a run is the newest tool results. */
+  messages?: boolean;
+  /** How long an entry lives. Default: the model's own, five minutes. */
+  ttl?: '5m' | '1h';
+}
+
+export interface BedrockOptions {
+  /** Default: what the AWS SDK finds, `AWS_REGION` or the profile's. */
+  region?: string;
+  temperature?: number;
+  topP?: number;
+  /** The most output tokens of one answer, reasoning included. Default 4096. */
+  maxTokens?: number;
+  stopSequences?: readonly string[];
+  guardrail?: { id: string; version: string; trace?: 'enabled' | 'disabled' | 'enabled_full'; streamMode?: 'sync' | 'async' };
+  /** `true` marks the end of the system prompt, of the tools and of the last user message. Default false. */
+  cache?: boolean | CacheOptions;
+  /** A fixed budget in tokens (at least 1024, below `maxTokens`), or an effort the model budgets for itself. */
+  reasoning?: { budgetTokens: number } | { effort: 'low' | 'medium' | 'high' | 'xhigh' | 'max' };
+  /** Fields of this model that Converse does not know; sent as they are, and stronger than what `reasoning` adds. */
+  additionalFields?: JsonObject;
+  latency?: 'standard' | 'optimized';
+  serviceTier?: 'default' | 'flex' | 'priority' | 'reserved';
+  /** Another address of the service: a VPC endpoint, a proxy, a local stand-in. */
+  endpoint?: string;
+  /** A client of your own, in place of the shared one. Build it with `maxAttempts: 1`: Rondo retries. */
+  client?: BedrockRuntimeClient;
+}
+
+export const MAX_TOKENS = 4096;
+const ID = /^[\w.:/-]{1,2048}$/;
+
+/**
+ * Refuses what can be known to be wrong before any request.
+ * @throws RondoError `CONFIG_INVALID`
+ */
+export function check(id: string, o: BedrockOptions): void {
+  if (typeof id !== 'string' || !ID.test(id))
+    invalid(
+      `${JSON.stringify(id)} is not a Bedrock model id. Pass a model id, an inference profile id or an ARN, such as "us.anthropic.claude-sonnet-4-5-20250929-v1:0".`,
+    );
+  const maxTokens = o.maxTokens ?? MAX_TOKENS;
+  if (!Number.isInteger(maxTokens) || maxTokens < 1) invalid(`maxTokens is ${o.maxTokens}; give a whole number of at least 1.`);
+  for (const name of ['temperature', 'topP'] as const) {
+    const value = o[name];
+    if (value !== undefined && !(value >= 0 && value <= 1)) invalid(`${name} is ${value}; give a number from 0 to 1.`);
+  }
+  if (o.reasoning && 'budgetTokens' in o.reasoning) {
+    const budget = o.reasoning.budgetTokens;
+    if (!Number.isInteger(budget) || budget < 1024) invalid(`reasoning.budgetTokens is ${budget}; give a whole number of at least 1024.`);
+    if (budget >= maxTokens)
+      invalid(`reasoning.budgetTokens (${budget}) is part of maxTokens (${maxTokens}) and must be smaller. Raise maxTokens above it.`);
+  }
+  if (o.guardrail && !(o.guardrail.id && o.guardrail.version))
+    invalid('guardrail needs an id and a version, such as { id: "gr-1", version: "DRAFT" }.');
+  if (o.client && (o.region !== undefined || o.endpoint !== undefined))
+    invalid('region and endpoint belong to the client you passed; give one or the other.');
+  if (o.region !== undefined && !/^[a-z0-9-]+$/.test(o.region))
+    invalid(`region is ${JSON.stringify(o.region)}; give one such as "us-east-1".`);
+  if (o.endpoint !== undefined && !URL.canParse(o.endpoint))
+    invalid(`endpoint is ${JSON.stringify(o.endpoint)}; give an address such as "https://host".`);
+}
+
+function invalid(message: string): never {
+  throw new RondoError('CONFIG_INVALID', `bedrock(): ${message}`);
+}

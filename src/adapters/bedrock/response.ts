@@ -1,0 +1,98 @@
+import type { ContentBlock, ConverseCommandOutput, StopReason, TokenUsage } from '@aws-sdk/client-bedrock-runtime';
+import { ToolError } from '../../errors.ts';
+import type { ModelResponse, Part, Usage } from '../../ports/model.ts';
+import type { Json } from '../../schema.ts';
+import { imagePart } from './media.ts';
+import { type Kept, keep } from './vendor.ts';
+
+/** What of an answer is needed to read it, whichever way it came. */
+export interface Answer {
+  content: readonly ContentBlock[];
+  stopReason: StopReason | (string & {});
+  usage: TokenUsage | undefined;
+  /** The model a prompt router chose. */
+  invoked: string | undefined;
+}
+
+export function answerOf({ output, stopReason, usage, trace }: ConverseCommandOutput): Answer {
+  const content = output?.message?.content;
+  if (!content || stopReason === undefined)
+    throw new ToolError('STREAM_BROKEN', 'Bedrock answered without a message or a stop reason. Try again.', { retryable: true });
+  return { content, stopReason, usage, invoked: trace?.promptRouter?.invokedModelId };
+}
+
+/** @param toolName the tool's own name behind the one the model used. */
+export function responseOf(answer: Answer, id: string, toolName: (alias: string) => string): ModelResponse {
+  const content = answer.content.flatMap((block) => partOf(block, id, toolName) ?? []);
+  const usage = usageOf(answer.usage);
+  const { invoked } = answer;
+  const model = invoked?.includes('/') ? invoked.slice(invoked.lastIndexOf('/') + 1) : invoked;
+  return { content, stop: stopOf(answer.stopReason, content), ...(usage && { usage }), ...(model && model !== id && { model }) };
+}
+
+function partOf(block: ContentBlock, id: string, toolName: (alias: string) => string): Part | undefined {
+  if (block.text !== undefined) return block.text === '' ? undefined : { type: 'text', text: block.text };
+  if (block.toolUse) {
+    const { toolUseId = '', name = '', input, type } = block.toolUse;
+    // a tool of the provider's own, which it has already run
+    if (type === 'server_tool_use') return undefined;
+    return { type: 'toolCall', id: toolUseId, name: toolName(name), input: plain(input ?? {}) };
+  }
+  if (block.reasoningContent) {
+    const { reasoningText, redactedContent } = block.reasoningContent;
+    if (redactedContent) return reasoning('', { model: id, redacted: Buffer.from(redactedContent).toString('base64') });
+    const { text = '', signature } = reasoningText ?? {};
+    if (text === '' && !signature) return undefined;
+    return reasoning(text, signature ? { model: id, signature } : { model: id });
+  }
+  if (block.image) return imagePart(block.image);
+  if (block.citationsContent) {
+    const text = block.citationsContent.content?.map((c) => c.text ?? '').join('');
+    return text ? { type: 'text', text } : undefined;
+  }
+  return undefined;
+}
+
+const reasoning = (text: string, kept: Kept): Part => ({ type: 'reasoning', text, vendor: keep(kept) });
+
+/** Some models call a tool and say that their turn ended; what they did counts. */
+function stopOf(reason: string, content: readonly Part[]): ModelResponse['stop'] {
+  switch (reason) {
+    case 'max_tokens':
+    case 'model_context_window_exceeded':
+      return 'length';
+    case 'guardrail_intervened':
+    case 'content_filtered':
+    case 'refusal':
+    case 'malformed_model_output':
+    case 'malformed_tool_use':
+      return 'blocked';
+    default:
+      return content.some((p) => p.type === 'toolCall') ? 'tools' : 'end';
+  }
+}
+
+/** Bedrock counts cached input apart from `inputTokens`. Unknown counts stay unknown, never 0. */
+function usageOf(u: TokenUsage | undefined): Usage | undefined {
+  if (u?.inputTokens === undefined || u.outputTokens === undefined) return undefined;
+  return {
+    input: u.inputTokens,
+    output: u.outputTokens,
+    ...(u.cacheReadInputTokens && { cacheRead: u.cacheReadInputTokens }),
+    ...(u.cacheWriteInputTokens && { cacheWrite: u.cacheWriteInputTokens }),
+  };
+}
+
+/**
+ * The SDK reads numbers that a double cannot hold exactly as BigInt or as an object of its own, which no JSON can hold.
+ * They become the doubles that `JSON.parse` would give, as in a stream.
+ */
+function plain(value: unknown): Json {
+  if (typeof value === 'bigint') return Number(value);
+  if (typeof value !== 'object' || value === null) return value as Json;
+  if (Array.isArray(value)) return value.map(plain);
+  if ('string' in value && (value as { type?: unknown }).type === 'bigDecimal' && !isLiteral(value)) return Number(value.string);
+  return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, plain(v)]));
+}
+
+const isLiteral = (value: object): boolean => Object.getPrototypeOf(value) === Object.prototype;

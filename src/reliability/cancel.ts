@@ -1,0 +1,99 @@
+type Listener = (reason: unknown) => void;
+
+/** A listener in its source's list. A linked list, as a Set would have to hash every listener. */
+export class Subscription {
+  readonly #listener: Listener;
+  #before: Subscription | undefined;
+  #after: Subscription | undefined;
+
+  private constructor(listener: Listener) {
+    this.#listener = listener;
+  }
+
+  /** The start of a list. */
+  static head(): Subscription {
+    return new Subscription(() => {});
+  }
+
+  static insert(head: Subscription, listener: Listener): Subscription {
+    const s = new Subscription(listener);
+    s.#before = head;
+    s.#after = head.#after;
+    if (head.#after) head.#after.#before = s;
+    head.#after = s;
+    return s;
+  }
+
+  /** Empties a list, newest first, calling each listener. */
+  static drain(head: Subscription, reason: unknown): void {
+    for (let s = head.#after; s; s = head.#after) {
+      s.remove();
+      s.#listener(reason);
+    }
+  }
+
+  /** Stops listening. A second call changes nothing. */
+  remove(): void {
+    if (!this.#before) return;
+    this.#before.#after = this.#after;
+    if (this.#after) this.#after.#before = this.#before;
+    this.#before = undefined;
+    this.#after = undefined;
+  }
+}
+
+/**
+ * A request to stop that costs next to nothing to listen to. One per run; what runs long adds itself and takes itself off again.
+ * An AbortSignal does the same at some ten times the price, so one is made only where somebody asks for it.
+ */
+export class CancelSource {
+  #cancelled = false;
+  #reason: unknown;
+  readonly #listeners = Subscription.head();
+  #controller: AbortController | undefined;
+
+  /** A source that follows a signal; `unlink` takes it off the signal again. */
+  static follow(signal: AbortSignal): { source: CancelSource; unlink: () => void } {
+    const source = new CancelSource();
+    if (signal.aborted) {
+      source.cancel(signal.reason);
+      return { source, unlink: () => {} };
+    }
+    const onAbort = () => source.cancel(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    return { source, unlink: () => signal.removeEventListener('abort', onAbort) };
+  }
+
+  get cancelled(): boolean {
+    return this.#cancelled;
+  }
+
+  get reason(): unknown {
+    return this.#reason;
+  }
+
+  /** The same as an AbortSignal, made at the first call. */
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#cancelled) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  /** Tells every listener, once; later calls change nothing. */
+  cancel(reason?: unknown): void {
+    if (this.#cancelled) return;
+    this.#cancelled = true;
+    this.#reason = reason ?? new DOMException('The run was cancelled', 'AbortError');
+    Subscription.drain(this.#listeners, this.#reason);
+    this.#controller?.abort(this.#reason);
+  }
+
+  /** Calls `listener` when cancelled, or at once where it already is. It must not throw. */
+  add(listener: Listener): Subscription | undefined {
+    if (!this.#cancelled) return Subscription.insert(this.#listeners, listener);
+    listener(this.#reason);
+    return undefined;
+  }
+}

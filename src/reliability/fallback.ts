@@ -1,0 +1,101 @@
+import { RondoError, ToolError } from '../errors.ts';
+import type { Model, ModelResponse } from '../ports/model.ts';
+import { type Classified, classify } from './classify.ts';
+
+/** Where a {@link fallback} keeps its candidates and the codes it switches on. */
+export const CANDIDATES: unique symbol = Symbol.for('rondo.candidates');
+
+interface Candidates {
+  readonly models: readonly Model[];
+  readonly on: readonly string[];
+}
+type FallbackModel = Model & { readonly [CANDIDATES]: Candidates };
+
+/** Another model may well answer where this one cannot. A request that is wrong, or not allowed, is so for the next one too. */
+const SWITCH: ReadonlySet<string> = new Set([
+  'THROTTLING',
+  'QUOTA_EXCEEDED',
+  'SERVICE_UNAVAILABLE',
+  'INTERNAL_ERROR',
+  'STREAM_ERROR',
+  'STREAM_BROKEN',
+  'TIMEOUT',
+  'NETWORK',
+  'TLS_FAILED',
+  'TOO_EARLY',
+  'CIRCUIT_OPEN',
+]);
+const DEFAULT_OUTPUT = 4_096;
+
+/**
+ * A model that asks the next candidate where one fails: with a code that another model may not have (throttled, unavailable, timed
+ * out, out of reach, open circuit, over quota), with any error that is retryable, or with a code named in `on`, such as `ACCESS_DENIED`.
+ *
+ * It takes its name, for prices and spans, from the first candidate. The engine drives each candidate under its own envelope and
+ * records why it switched; used alone, `generate` tries them in order, once each. Deltas of a candidate that fails midway are
+ * already out: the attempt number of an event tells them apart, an `emit` of your own has to live with them.
+ * @throws RondoError `CONFIG_INVALID` without models.
+ */
+export function fallback(models: readonly [Model, ...Model[]], o?: { on?: readonly string[] }): Model {
+  if (!Array.isArray(models) || models.length === 0 || !models.every((m) => typeof m?.generate === 'function'))
+    throw new RondoError('CONFIG_INVALID', 'fallback() takes a list of at least one model, such as fallback([bedrock(a), bedrock(b)]).');
+  // a fallback among them with no rules of its own joins in
+  const all = models.flatMap((m) => (candidatesOf(m)?.on.length === 0 ? candidates(m) : [m]));
+  const first = all[0] as Model;
+  const bounds = all.map((m) => m.maxOutput);
+  const model: FallbackModel = {
+    provider: first.provider,
+    id: first.id,
+    ...(bounds.some((b) => b !== undefined) && { maxOutput: Math.max(...bounds.map((b) => b ?? DEFAULT_OUTPUT)) }),
+    ...(all.some((m) => m.standin) && { standin: true }),
+    generate: (request, call) => inOrder(model, request, call),
+    [CANDIDATES]: { models: all, on: o?.on ?? [] },
+  };
+  return model;
+}
+
+/** The models to ask in turn: those of a fallback, or the model itself. */
+export const candidates = (model: Model): readonly Model[] => candidatesOf(model)?.models ?? [model];
+
+/** Whether the next candidate is to be asked after a failure with this code. False for a model that is no fallback. */
+export function switches(model: Model, failure: string | { code: string; retryable: boolean }): boolean {
+  const own = candidatesOf(model);
+  if (!own) return false;
+  const { code, retryable } = typeof failure === 'string' ? { code: failure, retryable: false } : failure;
+  return retryable || SWITCH.has(code) || own.on.includes(code);
+}
+
+const candidatesOf = (model: Model): Candidates | undefined => (model as Partial<FallbackModel>)[CANDIDATES];
+
+async function inOrder(
+  model: Model,
+  request: Parameters<Model['generate']>[0],
+  call: Parameters<Model['generate']>[1],
+): Promise<ModelResponse> {
+  const all = candidates(model);
+  const failed: { name: string; failure: Classified; error: unknown }[] = [];
+  for (const candidate of all) {
+    call.signal.throwIfAborted();
+    const name = `${candidate.provider}/${candidate.id}`;
+    try {
+      const response = await candidate.generate(request, call);
+      return candidate === all[0] || response.model !== undefined ? response : { ...response, model: name };
+    } catch (error) {
+      // cancelled by the caller: not this candidate's failure
+      if (call.signal.aborted) throw error;
+      const failure = classify(error, 'MODEL_FAILED');
+      failed.push({ name, failure, error });
+      if (!switches(model, failure)) break;
+    }
+  }
+  const last = failed.at(-1) as (typeof failed)[number];
+  if (failed.length === 1) throw last.error;
+  const each = failed.map((f) => `${f.name}: ${f.failure.code}, ${f.failure.message}`).join('; ');
+  const { code, outcome, retryable, retryAfter } = last.failure;
+  throw new ToolError(code, `No model answered. ${each}`, {
+    outcome,
+    retryable,
+    ...(retryAfter !== undefined && { retryAfter }),
+    cause: last.error,
+  });
+}

@@ -1,0 +1,122 @@
+import { RondoError } from '../errors.ts';
+import type { Breaker, Effect, Retry } from '../ports/tool.ts';
+import type { Classified } from './classify.ts';
+import { LONGEST_TIMER } from './timer.ts';
+
+/** What a tool, an agent or an engine may declare. */
+export interface ReliabilityOptions {
+  /** Default `once`. */
+  effect?: Effect;
+  /** Longest time of one attempt, in ms. Default 60,000. */
+  timeout?: number;
+  /** Longest time of all attempts and the waits between them, in ms. Default: none. */
+  deadline?: number;
+  retry?: Retry;
+  /** `false`: none. */
+  breaker?: Breaker | false;
+}
+
+/** The rules of one guarded call, complete. Times in ms. */
+export interface EnvelopePolicy {
+  effect: Effect;
+  timeout?: number;
+  deadline?: number;
+  attempts: number;
+  on?: readonly string[];
+  initialDelay: number;
+  maxDelay: number;
+}
+
+export type BreakerPolicy = { failures: number; recovery: number } | false;
+
+export const DEFAULTS = {
+  effect: 'once',
+  timeout: 60_000,
+  attempts: 3,
+  initialDelay: 100,
+  maxDelay: 20_000,
+  failures: 5,
+  recovery: 30_000,
+} as const;
+
+/**
+ * Merges declarations, the most specific first: `resolvePolicy(tool, agent, engine)`. Each option is taken from the first layer
+ * that has it, those of `retry` and `breaker` one by one; `breaker: false` is an answer too.
+ * @throws RondoError `CONFIG_INVALID` for a number that makes no sense; a layer's `name` is in the message.
+ */
+export function resolvePolicy(...layers: readonly ((ReliabilityOptions & { name?: string }) | undefined)[]): EnvelopePolicy & {
+  breaker: BreakerPolicy;
+} {
+  const policy: EnvelopePolicy & { breaker: BreakerPolicy } = {
+    effect: DEFAULTS.effect,
+    timeout: DEFAULTS.timeout,
+    attempts: DEFAULTS.attempts,
+    initialDelay: DEFAULTS.initialDelay,
+    maxDelay: DEFAULTS.maxDelay,
+    breaker: { failures: DEFAULTS.failures, recovery: DEFAULTS.recovery },
+  };
+  let breakerOff: boolean | undefined;
+  const breaker: { failures?: number; recovery?: number } = {};
+  // from the most general to the most specific, so that the later assignment wins
+  for (const layer of layers.toReversed()) {
+    if (!layer) continue;
+    check(layer);
+    if (layer.effect !== undefined) policy.effect = layer.effect;
+    if (layer.timeout !== undefined) policy.timeout = layer.timeout;
+    if (layer.deadline !== undefined) policy.deadline = layer.deadline;
+    if (layer.retry?.attempts !== undefined) policy.attempts = layer.retry.attempts;
+    if (layer.retry?.on !== undefined) policy.on = [...layer.retry.on];
+    if (layer.retry?.initialDelay !== undefined) policy.initialDelay = layer.retry.initialDelay;
+    if (layer.retry?.maxDelay !== undefined) policy.maxDelay = layer.retry.maxDelay;
+    if (layer.breaker === undefined) continue;
+    breakerOff = layer.breaker === false;
+    if (layer.breaker === false) continue;
+    if (layer.breaker.failures !== undefined) breaker.failures = layer.breaker.failures;
+    if (layer.breaker.recovery !== undefined) breaker.recovery = layer.breaker.recovery;
+  }
+  policy.breaker = breakerOff
+    ? false
+    : { failures: breaker.failures ?? DEFAULTS.failures, recovery: breaker.recovery ?? DEFAULTS.recovery };
+  return policy;
+}
+
+/** Whether a failed attempt may be followed by another one, as far as the policy goes. */
+export function mayRetry(
+  failure: Pick<Classified, 'code' | 'retryable' | 'outcome'>,
+  policy: Pick<EnvelopePolicy, 'effect' | 'on'>,
+): boolean {
+  const named = policy.on?.includes(failure.code);
+  if (policy.effect === 'once') return failure.outcome === 'not-run' && failure.retryable && named !== false;
+  return named ?? failure.retryable;
+}
+
+function check(layer: ReliabilityOptions & { name?: string }): void {
+  const where = layer.name ? `${layer.name}: ` : '';
+  const bad = (what: string, must: string, got: unknown): never => {
+    throw new RondoError('CONFIG_INVALID', `${where}${what} must be ${must}, not ${show(got)}.`);
+  };
+  const number = (what: string, value: unknown, least: number, must: string, whole = false, most = Number.MAX_SAFE_INTEGER) => {
+    if (value === undefined) return;
+    if (typeof value !== 'number' || !(value >= least && value <= most) || (whole && !Number.isInteger(value))) bad(what, must, value);
+  };
+  if (layer.effect !== undefined && !['read', 'idempotent', 'once'].includes(layer.effect))
+    bad('effect', "'read', 'idempotent' or 'once'", layer.effect);
+  number('timeout', layer.timeout, 1, 'a number of milliseconds, at least 1');
+  number('deadline', layer.deadline, 1, 'a number of milliseconds, at least 1');
+  const { retry, breaker } = layer;
+  if (retry !== undefined) {
+    if (typeof retry !== 'object' || retry === null) bad('retry', 'an object such as { attempts: 3 }', retry);
+    number('retry.attempts', retry.attempts, 1, 'a whole number, at least 1 (1 means no retry)', true);
+    number('retry.initialDelay', retry.initialDelay, 0, 'a number of milliseconds, at least 0');
+    number('retry.maxDelay', retry.maxDelay, 0, 'a number of milliseconds, at least 0');
+    if (retry.on !== undefined && !(Array.isArray(retry.on) && retry.on.every((code) => typeof code === 'string' && code !== '')))
+      bad('retry.on', "a list of codes such as ['THROTTLING']", retry.on);
+  }
+  if (breaker !== undefined && breaker !== false) {
+    if (typeof breaker !== 'object' || breaker === null) bad('breaker', 'false or an object such as { failures: 5 }', breaker);
+    number('breaker.failures', breaker.failures, 1, 'a whole number, at least 1', true);
+    number('breaker.recovery', breaker.recovery, 1, `a number of milliseconds from 1 to ${LONGEST_TIMER}`, false, LONGEST_TIMER);
+  }
+}
+
+const show = (value: unknown) => (typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value));

@@ -1,0 +1,69 @@
+import type { Model, ModelRequest } from '../ports/model.ts';
+import { ChatRecorder, type Open, ToolRecorder, usageAttributes } from './calls.ts';
+import { quietly } from './guard.ts';
+import { ATTR, EVENT, errorType, OPERATION } from './names.ts';
+import { type Claim, Recorder } from './recorder.ts';
+import type { AgentTrace, ChatTrace, Settled, ToolStart, ToolTrace, Totals } from './trace.ts';
+
+/** Why a claim that settled nothing ended: its process lost the run, or the engine failed. */
+const LOST = { code: 'CLAIM_LOST' };
+
+/** One claim of a run that is traced, measured, or both. */
+export class AgentRecorder extends Recorder implements AgentTrace {
+  readonly #open: Open = new Set();
+
+  constructor(claim: Claim) {
+    super(claim, claim.span, claim.context, claim.start);
+  }
+
+  chat(step: number, model: Pick<Model, 'provider' | 'id' | 'standin'>, request?: ModelRequest, at?: number): ChatTrace {
+    return new ChatRecorder(this.claim, this.#open, step, model, request, at ?? Date.now());
+  }
+
+  tool(step: number, call: ToolStart, at?: number): ToolTrace {
+    return new ToolRecorder(this.claim, this.#open, step, call, at ?? Date.now());
+  }
+
+  approvalRequested(a: { id: string; kind: string; tool: string; call?: string }, at?: number): void {
+    this.event(
+      EVENT.approvalRequested,
+      { [ATTR.approval]: a.id, [ATTR.approvalKind]: a.kind, [ATTR.tool]: a.tool, [ATTR.call]: a.call },
+      at,
+    );
+  }
+
+  approvalDecided(a: { id: string; decision: { type: string }; by?: { id: string } }, at?: number): void {
+    const by = this.claim.content ? a.by?.id : undefined;
+    this.event(EVENT.approvalDecided, { [ATTR.approval]: a.id, [ATTR.approvalDecision]: a.decision.type, [ATTR.user]: by }, at);
+  }
+
+  end({ status, error, limit }: Settled, totals: Totals = {}, at?: number): void {
+    for (const call of this.#open) call.end({ error: { code: 'UNFINISHED' } }, at);
+    const failed = error ?? (status === undefined ? LOST : status === 'failed' ? { code: '_OTHER' } : undefined);
+    const seconds = this.close(
+      {
+        [ATTR.runStatus]: status,
+        [ATTR.limit]: limit?.name,
+        [ATTR.limitMax]: limit?.max,
+        [ATTR.limitUsed]: limit?.used ?? undefined,
+        ...(totals.usage && usageAttributes(totals.usage)),
+        [ATTR.costUsd]: totals.usd,
+      },
+      { error: failed, ok: true, at },
+    );
+    const { instruments, agent } = this.claim;
+    if (seconds === undefined || !instruments) return;
+    quietly(() =>
+      instruments.agent.record(
+        seconds,
+        {
+          [ATTR.operation]: OPERATION.agent,
+          [ATTR.agent]: agent,
+          [ATTR.runStatus]: status,
+          ...(failed && { [ATTR.errorType]: errorType(failed.code) }),
+        },
+        this.context,
+      ),
+    );
+  }
+}

@@ -1,0 +1,187 @@
+import { type Attributes, SpanKind } from '@opentelemetry/api';
+import type { Model, ModelRequest, Usage } from '../ports/model.ts';
+import { answerAttribute, instructionsAttribute, jsonAttribute, messagesAttribute } from './content.ts';
+import { quietly } from './guard.ts';
+import { ATTR, EVENT, errorType, FINISH, OPERATION, providerName, TOOL_TYPE } from './names.ts';
+import { activeWith, type Claim, Recorder, startChild } from './recorder.ts';
+import type { ChatEnd, ChatTrace, FailedAttempt, ToolEnd, ToolStart, ToolTrace } from './trace.ts';
+
+/** The calls of a claim that have not ended: it ends them with itself. */
+export type Open = Set<Pick<ToolTrace, 'end'>>;
+
+interface Start {
+  target: 'model' | 'tool';
+  name: string;
+  kind: SpanKind;
+  attributes: Attributes;
+  /** What this call's metrics are grouped by. */
+  dimensions: Attributes;
+  /** Epoch milliseconds. */
+  at: number;
+}
+
+/** One span for all attempts at one model or tool call. */
+abstract class CallRecorder extends Recorder {
+  readonly #open: Open;
+  readonly #target: 'model' | 'tool';
+  protected readonly dimensions: Attributes;
+
+  constructor(claim: Claim, open: Open, o: Start) {
+    const span = startChild(claim, o.name, o.kind, { ...o.dimensions, ...o.attributes }, o.at);
+    super(claim, span, activeWith(claim, span), o.at);
+    this.#open = open;
+    this.#target = o.target;
+    this.dimensions = o.dimensions;
+    open.add(this);
+  }
+
+  abstract end(o: ToolEnd, at?: number): void;
+
+  /** As {@link Recorder.close}. */
+  protected override close(attributes: Attributes, o: Parameters<Recorder['close']>[1]): number | undefined {
+    this.#open.delete(this);
+    return super.close(attributes, o);
+  }
+
+  failedAttempt(a: FailedAttempt, at?: number): void {
+    const code = errorType(a.code);
+    this.event(
+      EVENT.attemptFailed,
+      {
+        [ATTR.attempt]: a.attempt,
+        [ATTR.errorType]: code,
+        [ATTR.retryIn]: a.retryIn,
+        [ATTR.fallback]: a.fallback,
+        [ATTR.errorMessage]: this.claim.content ? a.message : undefined,
+      },
+      at,
+    );
+    if (a.retryIn === undefined && a.fallback === undefined) return;
+    const { instruments } = this.claim;
+    if (instruments)
+      quietly(() => instruments.retries.add(1, { ...this.dimensions, [ATTR.target]: this.#target, [ATTR.errorType]: code }, this.context));
+  }
+}
+
+export class ChatRecorder extends CallRecorder implements ChatTrace {
+  readonly #provider: string;
+
+  constructor(
+    claim: Claim,
+    open: Open,
+    step: number,
+    model: Pick<Model, 'provider' | 'id' | 'standin'>,
+    request: ModelRequest | undefined,
+    at: number,
+  ) {
+    const dimensions: Attributes = {
+      [ATTR.operation]: OPERATION.chat,
+      [ATTR.provider]: providerName(model.provider),
+      [ATTR.requestModel]: model.id,
+      // so that no chart counts a stand-in among the models
+      ...(model.standin ? { [ATTR.standin]: true } : {}),
+    };
+    super(claim, open, {
+      target: 'model',
+      name: `${OPERATION.chat} ${model.id}`,
+      kind: model.standin ? SpanKind.INTERNAL : SpanKind.CLIENT,
+      attributes: { [ATTR.step]: step },
+      dimensions,
+      at,
+    });
+    this.#provider = model.provider;
+    const { span } = this;
+    if (span && request && claim.content)
+      quietly(() =>
+        span.setAttributes({
+          [ATTR.instructions]: instructionsAttribute(request.instructions),
+          [ATTR.inputMessages]: messagesAttribute(request.messages),
+        }),
+      );
+  }
+
+  end(o: ChatEnd, at?: number): void {
+    const { error, usage, usd, content } = o;
+    const answered = this.#answered(o.model);
+    const seconds = this.close(
+      {
+        ...answered,
+        [ATTR.finishReasons]: o.stop && [FINISH[o.stop]],
+        ...(usage && usageAttributes(usage)),
+        [ATTR.costUsd]: usd,
+        [ATTR.attempts]: o.attempts,
+      },
+      { error, at, content: content && (() => ({ [ATTR.outputMessages]: answerAttribute(content) })) },
+    );
+    const { instruments } = this.claim;
+    if (seconds === undefined || !instruments) return;
+    quietly(() => {
+      const dimensions = { ...this.dimensions, ...answered };
+      instruments.operation.record(seconds, error ? { ...dimensions, [ATTR.errorType]: errorType(error.code) } : dimensions, this.context);
+      if (usage) {
+        const input = usage.input + (usage.cacheRead ?? 0) + (usage.cacheWrite ?? 0);
+        instruments.tokens.record(input, { ...dimensions, [ATTR.tokenType]: 'input' }, this.context);
+        instruments.tokens.record(usage.output, { ...dimensions, [ATTR.tokenType]: 'output' }, this.context);
+      }
+      if (usd !== undefined && usd > 0) instruments.cost.add(usd, { ...dimensions, [ATTR.agent]: this.claim.agent }, this.context);
+    });
+  }
+
+  /** Who answered, after a fallback maybe another provider than the one asked. */
+  #answered(model: string | undefined): Attributes {
+    if (model === undefined) return {};
+    const slash = model.indexOf('/');
+    const provider = slash < 0 ? this.#provider : model.slice(0, slash);
+    return { [ATTR.provider]: providerName(provider), [ATTR.responseModel]: model.slice(slash + 1) };
+  }
+}
+
+export class ToolRecorder extends CallRecorder implements ToolTrace {
+  constructor(claim: Claim, open: Open, step: number, call: ToolStart, at: number) {
+    const dimensions: Attributes = { [ATTR.tool]: call.name, [ATTR.toolType]: TOOL_TYPE, [ATTR.agent]: claim.agent };
+    super(claim, open, {
+      target: 'tool',
+      name: `${OPERATION.tool} ${call.name}`,
+      kind: SpanKind.INTERNAL,
+      attributes: {
+        [ATTR.operation]: OPERATION.tool,
+        [ATTR.toolCall]: call.id ?? call.call,
+        [ATTR.call]: call.call,
+        [ATTR.step]: step,
+        [ATTR.effect]: call.effect,
+      },
+      dimensions,
+      at,
+    });
+    const { span } = this;
+    if (span && claim.content) quietly(() => span.setAttributes({ [ATTR.toolArguments]: jsonAttribute(call.input) }));
+  }
+
+  end(o: ToolEnd, at?: number): void {
+    const { error } = o;
+    const seconds = this.close(
+      { [ATTR.attempts]: o.attempts, [ATTR.outcome]: error ? error.outcome : 'done' },
+      { error, at, content: () => ({ [ATTR.toolResult]: jsonAttribute(o.output) }) },
+    );
+    const { instruments } = this.claim;
+    if (seconds === undefined || !instruments) return;
+    quietly(() =>
+      instruments.tool.record(
+        seconds,
+        error ? { ...this.dimensions, [ATTR.errorType]: errorType(error.code) } : this.dimensions,
+        this.context,
+      ),
+    );
+  }
+}
+
+export function usageAttributes({ input, output, cacheRead, cacheWrite, reasoning }: Usage): Attributes {
+  return {
+    // the conventions count cached tokens as input, our Usage does not
+    [ATTR.inputTokens]: input + (cacheRead ?? 0) + (cacheWrite ?? 0),
+    [ATTR.outputTokens]: output,
+    [ATTR.cacheReadTokens]: cacheRead,
+    [ATTR.cacheWriteTokens]: cacheWrite,
+    [ATTR.reasoningTokens]: reasoning,
+  };
+}

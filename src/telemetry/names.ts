@@ -1,0 +1,99 @@
+/**
+ * Every name that leaves this process as telemetry, in one place.
+ *
+ * `gen_ai.*`: the OpenTelemetry conventions for generative AI, all in development. Pinned to
+ * github.com/open-telemetry/semantic-conventions-genai at 004902b8cb70aa5ae6ca4ae07132b7daabcd3e10 (model/gen-ai, read 2026-11-21).
+ * Renamed upstream since, not followed yet because the backends still read these: `gen_ai.client.operation.duration` (#521, for
+ * model calls), `gen_ai.client.token.usage` (#374), `gen_ai.usage.cache_creation.input_tokens` (#440).
+ *
+ * `rondo.*`: ours. What has no convention: runs, attempts, approvals, money, limits.
+ */
+export const SCOPE = 'rondo';
+
+/** Span names are `<operation> <agent, model or tool>`. */
+export const OPERATION = { agent: 'invoke_agent', chat: 'chat', tool: 'execute_tool' } as const;
+
+export const ATTR = {
+  operation: 'gen_ai.operation.name',
+  provider: 'gen_ai.provider.name',
+  requestModel: 'gen_ai.request.model',
+  responseModel: 'gen_ai.response.model',
+  finishReasons: 'gen_ai.response.finish_reasons',
+  /** All input, cached tokens included. */
+  inputTokens: 'gen_ai.usage.input_tokens',
+  outputTokens: 'gen_ai.usage.output_tokens',
+  cacheReadTokens: 'gen_ai.usage.cache_read.input_tokens',
+  cacheWriteTokens: 'gen_ai.usage.cache_creation.input_tokens',
+  reasoningTokens: 'gen_ai.usage.reasoning.output_tokens',
+  tokenType: 'gen_ai.token.type',
+  agent: 'gen_ai.agent.name',
+  conversation: 'gen_ai.conversation.id',
+  tool: 'gen_ai.tool.name',
+  toolCall: 'gen_ai.tool.call.id',
+  toolType: 'gen_ai.tool.type',
+  /** Of the general conventions; some backends group agents by it. */
+  session: 'session.id',
+  errorType: 'error.type',
+
+  // only where content capture is switched on
+  instructions: 'gen_ai.system_instructions',
+  inputMessages: 'gen_ai.input.messages',
+  outputMessages: 'gen_ai.output.messages',
+  toolArguments: 'gen_ai.tool.call.arguments',
+  toolResult: 'gen_ai.tool.call.result',
+  user: 'user.id',
+  errorMessage: 'rondo.error.message',
+
+  run: 'rondo.run.id',
+  runStatus: 'rondo.run.status',
+  epoch: 'rondo.run.epoch',
+  step: 'rondo.step',
+  call: 'rondo.call.id',
+  attempt: 'rondo.attempt',
+  attempts: 'rondo.attempts',
+  /** Milliseconds. */
+  retryIn: 'rondo.retry.in',
+  fallback: 'rondo.fallback.model',
+  effect: 'rondo.effect',
+  outcome: 'rondo.outcome',
+  standin: 'rondo.standin',
+  costUsd: 'rondo.cost.usd',
+  limit: 'rondo.limit.name',
+  limitMax: 'rondo.limit.max',
+  limitUsed: 'rondo.limit.used',
+  approval: 'rondo.approval.id',
+  approvalKind: 'rondo.approval.kind',
+  approvalDecision: 'rondo.approval.decision',
+  /** `model`, `tool`: what was tried again, or what a breaker guards. */
+  target: 'rondo.target',
+} as const;
+
+export const EVENT = {
+  attemptFailed: 'rondo.attempt.failed',
+  approvalRequested: 'rondo.approval.requested',
+  approvalDecided: 'rondo.approval.decided',
+} as const;
+
+export const METRIC = {
+  operationDuration: 'gen_ai.client.operation.duration',
+  tokenUsage: 'gen_ai.client.token.usage',
+  agentDuration: 'gen_ai.invoke_agent.duration',
+  toolDuration: 'gen_ai.execute_tool.duration',
+  costUsd: 'rondo.cost.usd',
+  retries: 'rondo.retries',
+  breakerOpens: 'rondo.breaker.opens',
+} as const;
+
+/** Our provider names, where the conventions have another word. */
+const PROVIDER: Readonly<Record<string, string>> = { bedrock: 'aws.bedrock' };
+export const providerName = (provider: string): string => PROVIDER[provider] ?? provider;
+
+/** Our reasons to stop, in the conventions' words. */
+export const FINISH = { end: 'stop', tools: 'tool_call', length: 'length', blocked: 'content_filter' } as const;
+
+/** Tools run in this process for the model, which the conventions call functions. */
+export const TOOL_TYPE = 'function';
+
+const WORD = /^[A-Za-z0-9_.:-]{1,64}$/;
+/** A code is a word. Whatever else a tool threw as one may hold anything, so it is not exported. */
+export const errorType = (code: string): string => (WORD.test(code) ? code : '_OTHER');

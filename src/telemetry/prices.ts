@@ -1,0 +1,112 @@
+import { RondoError } from '../errors.ts';
+import { BEDROCK } from './price-table.ts';
+
+/** US dollars per million tokens. */
+export interface Rates {
+  input: number;
+  output: number;
+  /** Left out where it is not known: then usage with such tokens has no known cost. */
+  cacheRead?: number;
+  cacheWrite?: number;
+}
+
+export interface Price extends Rates {
+  /** For a request whose input, cached tokens included, is over so many tokens: the rates of all its tokens. */
+  long?: Rates & { over: number };
+  /** Where the price was read. */
+  source: string;
+  /** The day for which the source vouches, `YYYY-MM-DD`. */
+  date: string;
+}
+
+/** By model key `provider/id`, or by the start of one with a `*` at the end. */
+export type Prices = Readonly<Record<string, Price>>;
+
+const FREE: Price = Object.freeze({ input: 0, output: 0, cacheRead: 0, cacheWrite: 0, source: 'no model', date: '2026-11-21' });
+const known = new Map<string, Price | undefined>();
+
+/**
+ * The price of a model, by its key `provider/id`; undefined where nobody knows it.
+ * An override by the exact key wins, then the longest that ends in `*`, then the table. Look it up once per model, not per call.
+ */
+export function price(model: string, overrides?: Prices): Price | undefined {
+  const own = overrides && override(model, overrides);
+  if (own) return own;
+  if (!known.has(model)) {
+    // a process uses few models; an id that is made up for every call must not fill its memory
+    if (known.size > 1_000) known.clear();
+    known.set(model, lookUp(model));
+  }
+  return known.get(model);
+}
+
+function override(model: string, overrides: Prices): Price | undefined {
+  if (Object.hasOwn(overrides, model)) return overrides[model];
+  let best: string | undefined;
+  for (const key of Object.keys(overrides))
+    if (key.endsWith('*') && model.startsWith(key.slice(0, -1)) && key.length > (best?.length ?? 0)) best = key;
+  return best === undefined ? undefined : overrides[best];
+}
+
+/**
+ * Checks prices that a user gave.
+ * @throws RondoError `CONFIG_INVALID` where a rate is missing, negative or no number: a limit in dollars would never hold.
+ */
+export function checkPrices(overrides: Prices): Prices {
+  for (const [key, entry] of Object.entries(overrides)) {
+    const bad = wrongRate(entry, 'input', 'output') ?? (entry.long && wrongRate(entry.long, 'input', 'output', 'over'));
+    if (bad)
+      throw new RondoError(
+        'CONFIG_INVALID',
+        `The price of '${key}' needs '${bad}': US dollars per million tokens, a number of 0 or more.`,
+        {
+          details: { key, rate: bad },
+        },
+      );
+  }
+  return overrides;
+}
+
+function wrongRate(rates: Rates, ...required: string[]): string | undefined {
+  const given = rates as unknown as Record<string, unknown>;
+  const names = [...required, ...['cacheRead', 'cacheWrite'].filter((name) => given?.[name] !== undefined)];
+  return names.find((name) => {
+    const rate = given?.[name];
+    return typeof rate !== 'number' || !Number.isFinite(rate) || rate < 0;
+  });
+}
+
+const PREFIX = /^(?:us-gov|us|eu|apac|au|jp|ca|in|global)\./;
+/** A release date and a version, as in `-20251001-v1:0`, `-v1`, `-2502-v1:0`. */
+const VERSION = /(?:-\d{8})?(?:-v\d+)?(?::\d+)?$/;
+
+function lookUp(model: string): Price | undefined {
+  const slash = model.indexOf('/');
+  const provider = model.slice(0, slash);
+  if (provider === 'scripted' || provider === 'standin') return FREE;
+  if (provider !== 'bedrock') return undefined;
+  // an ARN ends in the id; one of an application's own profile names no model, and so has no price here
+  const id = model.slice(model.lastIndexOf('/') + 1);
+  const prefix = PREFIX.exec(id)?.[0] ?? '';
+  const name = id.slice(prefix.length).replace(VERSION, '');
+  const row = Object.hasOwn(BEDROCK, name) ? BEDROCK[name] : undefined;
+  const factor = row && Object.hasOwn(row.factor, prefix) ? row.factor[prefix] : undefined;
+  if (!row || factor === undefined) return undefined;
+  const { long } = row;
+  return Object.freeze({
+    ...scaled(row.rates, factor),
+    ...(long && { long: Object.freeze({ over: long.over, ...scaled(long.rates, factor) }) }),
+    ...row.from,
+  });
+}
+
+function scaled([input, output, cacheRead, cacheWrite]: (typeof BEDROCK)[string]['rates'], factor: number): Rates {
+  // a factor of 1.1 leaves dust behind the ninth decimal
+  const times = (rate: number) => Math.round(rate * factor * 1e9) / 1e9;
+  return {
+    input: times(input),
+    output: times(output),
+    ...(cacheRead === undefined ? {} : { cacheRead: times(cacheRead) }),
+    ...(cacheWrite === undefined ? {} : { cacheWrite: times(cacheWrite) }),
+  };
+}

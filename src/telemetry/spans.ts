@@ -1,0 +1,105 @@
+import { type Attributes, type Context, context, isSpanContextValid, type Meter, SpanKind, type Tracer, trace } from '@opentelemetry/api';
+import { AgentRecorder } from './agent.ts';
+import { quietly } from './guard.ts';
+import { type Instruments, instrumentSource } from './metrics.ts';
+import { ATTR, OPERATION, SCOPE } from './names.ts';
+import { within } from './recorder.ts';
+import type { AgentStart, AgentTrace, ChatTrace, ToolTrace } from './trace.ts';
+import { formatTraceparent, parseTraceparent } from './traceparent.ts';
+
+export interface TelemetryOptions {
+  /**
+   * Whether prompts, answers, arguments, results, error texts and the caller's id go into spans, bounded in length.
+   * Default false: then no span holds any of them.
+   */
+  content?: boolean;
+  /** Default: the tracer of the globally registered TracerProvider, whenever it is registered. */
+  tracer?: Tracer;
+  /** Default: a meter of the globally registered MeterProvider, whenever it is registered. */
+  meter?: Meter;
+}
+
+export interface Telemetry {
+  /** Opens the span of one claim. Decides there, once, whether anything is recorded until the next claim. */
+  startAgent(o: AgentStart): AgentTrace;
+  /** Counts a circuit breaker that opened, by the name of the tool or the `provider/id` of the model it guards. */
+  breakerOpened(target: 'tool' | 'model', name: string): void;
+}
+
+export function telemetry(options: TelemetryOptions = {}): Telemetry {
+  const instruments = instrumentSource(options.meter);
+  return {
+    startAgent: (o) => quietly(() => open(options, instruments(), o)) ?? NOOP,
+    breakerOpened(target, name) {
+      const key = target === 'tool' ? ATTR.tool : ATTR.requestModel;
+      quietly(() => instruments()?.breakerOpens.add(1, { [ATTR.target]: target, [key]: name }));
+    },
+  };
+}
+
+function open(options: TelemetryOptions, instruments: Instruments | undefined, o: AgentStart): AgentTrace {
+  const content = options.content === true;
+  const start = o.at ?? Date.now();
+  const common: Attributes = { [ATTR.agent]: o.agent, [ATTR.run]: o.runId, [ATTR.conversation]: o.session, [ATTR.session]: o.session };
+  const base = context.active();
+  const first = parseTraceparent(o.parent);
+  const parent = first ? trace.setSpanContext(base, first) : base;
+  const before = parseTraceparent(o.link);
+  // asked for at each claim: a provider may have been registered, or replaced, since the last one
+  const tracer = options.tracer ?? quietly(() => trace.getTracer(SCOPE));
+  const span = quietly(() =>
+    tracer?.startSpan(
+      `${OPERATION.agent} ${o.agent}`,
+      {
+        kind: SpanKind.INTERNAL,
+        startTime: start,
+        attributes: {
+          ...common,
+          [ATTR.operation]: OPERATION.agent,
+          [ATTR.epoch]: o.epoch,
+          [ATTR.user]: content ? o.by?.id : undefined,
+        },
+        links: before ? [{ context: before }] : [],
+      },
+      parent,
+    ),
+  );
+  const spanContext = quietly(() => span?.spanContext());
+  // an unsampled span is handed on all the same, so that what is called below it is not sampled either
+  const traced = span && spanContext && isSpanContextValid(spanContext);
+  const active = traced ? trace.setSpan(parent, span) : undefined;
+  const traceparent = traced ? formatTraceparent(spanContext) : undefined;
+  const recording = traced && quietly(() => span.isRecording()) === true;
+  if (!recording && !instruments) return active ? passive(active, traceparent) : NOOP;
+  return new AgentRecorder({
+    tracer,
+    span: recording ? span : undefined,
+    context: active,
+    traceparent,
+    instruments,
+    common,
+    agent: o.agent,
+    content,
+    start,
+  });
+}
+
+/** Nobody records: one shared object, whose methods do nothing. */
+const nothing = () => {};
+const NOOP_CALL: ChatTrace & ToolTrace = { traceparent: undefined, run: (fn) => fn(), failedAttempt: nothing, end: nothing };
+export const NOOP: AgentTrace = {
+  traceparent: undefined,
+  run: (fn) => fn(),
+  chat: () => NOOP_CALL,
+  tool: () => NOOP_CALL,
+  approvalRequested: nothing,
+  approvalDecided: nothing,
+  end: nothing,
+};
+
+/** There is a trace, but it is not sampled: only its context is handed on. */
+function passive(active: Context, traceparent: string | undefined): AgentTrace {
+  const run = <T>(fn: () => T) => within(active, fn);
+  const call: ChatTrace & ToolTrace = { traceparent, run, failedAttempt: nothing, end: nothing };
+  return { traceparent, run, chat: () => call, tool: () => call, approvalRequested: nothing, approvalDecided: nothing, end: nothing };
+}

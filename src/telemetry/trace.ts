@@ -1,0 +1,107 @@
+import type { Failure } from '../errors.ts';
+import type { Decision, RunStatus } from '../journal/entries.ts';
+import type { Model, ModelRequest, Part, Usage } from '../ports/model.ts';
+import type { Principal } from '../ports/principal.ts';
+import type { Json } from '../schema.ts';
+
+/**
+ * What the loop tells telemetry. Every shape below is a subset of a journal entry's, so that an entry itself can be passed.
+ * Times (`at`) are epoch milliseconds by the journal's clock; left out, this process's clock is taken. Nothing here throws.
+ */
+interface Traced {
+  /** W3C traceparent of this span, for a journal or another process; undefined where there is no trace. */
+  readonly traceparent: string | undefined;
+  /** Runs user code with this span as its parent. Returns and throws what `fn` does. */
+  run<T>(fn: () => T): T;
+}
+
+/** One claim of a run: an `invoke_agent` span. */
+export interface AgentTrace extends Traced {
+  /** Starts a `chat` span: before the model call. `request` is read only where content capture is on. */
+  chat(step: number, model: Pick<Model, 'provider' | 'id' | 'standin'>, request?: ModelRequest, at?: number): ChatTrace;
+  /** Starts an `execute_tool` span: before the first attempt. */
+  tool(step: number, call: ToolStart, at?: number): ToolTrace;
+  approvalRequested(a: { id: string; kind: string; tool: string; call?: string }, at?: number): void;
+  approvalDecided(a: { id: string; decision: Pick<Decision, 'type'>; by?: Principal }, at?: number): void;
+  /** Ends the span, and every `chat` and `tool` span still open with the error `UNFINISHED`. */
+  end(settled: Settled, totals?: Totals, at?: number): void;
+}
+
+/** One model call with all its attempts and fallbacks. End it after the answer is committed. */
+export interface ChatTrace extends Traced {
+  failedAttempt(a: FailedAttempt, at?: number): void;
+  end(o: ChatEnd, at?: number): void;
+}
+
+/** One tool call with all its attempts. End it after the result is committed. */
+export interface ToolTrace extends Traced {
+  failedAttempt(a: FailedAttempt, at?: number): void;
+  end(o: ToolEnd, at?: number): void;
+}
+
+export interface AgentStart {
+  agent: string;
+  runId: string;
+  session?: string;
+  /** Exported only where content capture is on: it names a person. */
+  by?: Principal;
+  /** Number of the claim, from 1. */
+  epoch?: number;
+  /** traceparent of the run's first `invoke_agent` span. Left out (the first claim), the caller's active span is the parent. */
+  parent?: string;
+  /** traceparent of the claim before this one. */
+  link?: string;
+  at?: number;
+}
+
+export interface ToolStart {
+  /** Our id, `<seq>.<index>`. */
+  call: string;
+  /** Of a declared tool. A name that a model made up is content: open no span for it. */
+  name: string;
+  effect?: string;
+  /** The provider's id of the call, where there is one. */
+  id?: string;
+  /** Read only where content capture is on. */
+  input?: Json;
+}
+
+export interface FailedAttempt {
+  attempt: number;
+  code: string;
+  message?: string;
+  /** Milliseconds until the next attempt; left out where there is none. */
+  retryIn?: number;
+  /** The model that takes over, `provider/id`. */
+  fallback?: string;
+}
+
+export interface ChatEnd {
+  /** `provider/id` of the model that answered. */
+  model?: string;
+  stop?: 'end' | 'tools' | 'length' | 'blocked';
+  usage?: Usage;
+  usd?: number;
+  attempts?: number;
+  content?: readonly Part[];
+  error?: Pick<Failure, 'code'> & Partial<Failure>;
+}
+
+export interface ToolEnd {
+  attempts?: number;
+  output?: Json;
+  error?: Pick<Failure, 'code'> & Partial<Failure>;
+}
+
+export interface Settled {
+  /** Left out where this process lost the run before it was settled. */
+  status?: Exclude<RunStatus, 'running'>;
+  error?: Pick<Failure, 'code'> & Partial<Failure>;
+  limit?: { name: string; max: number; used: number | null };
+}
+
+/** Of the whole run so far. */
+export interface Totals {
+  usage?: Usage;
+  usd?: number;
+}

@@ -1,0 +1,186 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { agent, Engine, type Limits, type Model, ToolError, tool } from '../../src/index.ts';
+import { scripted } from '../../src/testing/scripted.ts';
+import { anything, asks, ends, entriesOf, failure, leftBehind, recording, shown } from '../engine/setup.ts';
+import { memoryJournal } from '../../src/index.ts';
+
+// the clock and the timers are the test's own: nothing here waits
+beforeEach(() => void vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] }));
+afterEach(() => void vi.useRealTimers());
+const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+const by = { id: 'ben' };
+
+/** A tool that takes its time, and does not listen. */
+const slow = (ms: number, o: { effect?: 'read' | 'once'; ran?: AbortSignal[] } = {}) =>
+  tool({
+    name: 'slow',
+    description: '',
+    input: anything,
+    effect: o.effect ?? 'read',
+    timeout: 1e9,
+    execute: async (_, { signal }) => {
+      o.ran?.push(signal);
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      return 'slept';
+    },
+  });
+const timed = (limits: Limits, model: Model, ...tools: readonly ReturnType<typeof slow>[]) => agent({ name: 'a', instructions: '', model, tools, limits });
+
+describe('working time', () => {
+  test('stops a run while a tool runs, and tells the tool; with more time the read runs again', async () => {
+    const ran: AbortSignal[] = [];
+    const engine = new Engine();
+    const model = scripted([asks(['slow', {}]), 'done']);
+    const run = engine.run(timed({ time: 1_000 }, model, slow(1_500, { ran })), 'go');
+    await pass(1_000);
+    expect(await ends(run, 'stopped')).toMatchObject({ limit: { name: 'time', max: 1_000 } });
+    expect(ran[0]?.aborted).toBe(true);
+    const resumed = engine.resume(run.id, { limits: { time: 10_000 } });
+    await pass(1_500);
+    await ends(resumed, 'completed');
+    expect(ran).toHaveLength(2);
+    expect(shown(model.requests[1])[0]).toMatchObject({ text: 'slept', isError: false });
+  });
+
+  test('that is over in the middle of a once call leaves it unknown, never run twice', async () => {
+    const ran: AbortSignal[] = [];
+    const engine = new Engine();
+    const model = scripted([asks(['slow', {}]), 'done']);
+    const run = engine.run(timed({ time: 1_000 }, model, slow(1e9, { ran, effect: 'once' })), 'go');
+    await pass(1_000);
+    await ends(run, 'stopped');
+    await ends(engine.resume(run.id, { limits: { time: 10_000 } }), 'completed');
+    expect(ran).toHaveLength(1);
+    expect(failure(shown(model.requests[1])[0])).toMatchObject({ code: 'OUTCOME_UNKNOWN', outcome: 'unknown' });
+    expect((await engine.inspect(run.id)).unknowns).toMatchObject([{ tool: 'slow' }]);
+  });
+
+  test('a result that came late, but before the resume, is what the agent is told', async () => {
+    const engine = new Engine();
+    const model = scripted([asks(['slow', {}]), 'done']);
+    const run = engine.run(timed({ time: 1_000 }, model, slow(1_500, { effect: 'once' })), 'go');
+    await pass(1_000);
+    await ends(run, 'stopped');
+    await pass(500);
+    await ends(engine.resume(run.id, { limits: { time: 10_000 } }), 'completed');
+    expect(shown(model.requests[1])[0]).toMatchObject({ text: 'slept', isError: false });
+    expect((await engine.inspect(run.id)).unknowns).toEqual([]);
+  });
+
+  test('stops a run while the model answers; the lost answer is charged', async () => {
+    let signal: AbortSignal | undefined;
+    let calls = 0;
+    const model: Model = {
+      provider: 'scripted',
+      id: 'm',
+      maxOutput: 500,
+      async generate(_, call) {
+        signal = call.signal;
+        if (++calls === 1) await new Promise(() => undefined);
+        return { content: [{ type: 'text', text: 'done' }], stop: 'end', usage: { input: 1, output: 1 } };
+      },
+    };
+    const engine = new Engine();
+    const run = engine.run(timed({ time: 1_000 }, model), 'go');
+    await pass(1_000);
+    await ends(run, 'stopped');
+    expect(signal?.aborted).toBe(true);
+    const result = await ends(engine.resume(run.id, { limits: { time: 10_000 } }), 'completed');
+    expect(result.usage.input).toBeGreaterThan(500);
+  });
+
+  test('stops a run in the sleep before a retry', async () => {
+    let attempts = 0;
+    const flaky = tool({
+      name: 'flaky',
+      description: '',
+      input: anything,
+      effect: 'read',
+      retry: { attempts: 2, initialDelay: 1 },
+      execute: () => {
+        attempts++;
+        throw new ToolError('BUSY', 'busy', { retryAfter: 30_000 });
+      },
+    });
+    const run = new Engine().run(agent({ name: 'a', instructions: '', model: scripted([asks(['flaky', {}])]), tools: [flaky], limits: { time: 1_000 } }), 'go');
+    await pass(1_000);
+    await ends(run, 'stopped');
+    expect(attempts).toBe(1);
+  });
+
+  test('does not count the wait for a person', async () => {
+    const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: () => 'signed' });
+    const engine = new Engine();
+    const a = agent({ name: 'a', instructions: '', model: scripted([asks(['sign', {}]), 'done']), tools: [sign], limits: { time: 1_000 } });
+    const paused = await ends(engine.run(a, 'go'), 'paused');
+    await pass(86_400_000);
+    await engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by });
+    await ends(engine.resume(paused.runId), 'completed');
+  });
+
+  test('adds up over all claims of a run', async () => {
+    const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: () => 'signed' });
+    const engine = new Engine();
+    const model = scripted([asks(['slow', {}]), asks(['sign', {}]), asks(['slow', {}]), 'never']);
+    const a = agent({ name: 'a', instructions: '', model, tools: [slow(600), sign], limits: { time: 1_000 } });
+    const run = engine.run(a, 'go');
+    await pass(600);
+    const paused = await ends(run, 'paused');
+    await engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by });
+    const resumed = engine.resume(paused.runId);
+    await pass(400);
+    expect(await ends(resumed, 'stopped')).toMatchObject({ limit: { name: 'time', max: 1_000 } });
+  });
+
+  test('of a process that died counts, as far as its journal goes', async () => {
+    const { journal, appends } = recording(memoryJournal());
+    const model = scripted([asks(['slow', {}]), asks(['slow', {}]), 'never']);
+    const a = timed({ time: 1_000 }, model, slow(600));
+    const first = new Engine({ journal }).run(a, 'go');
+    await pass(700);
+    // it dies in its second call, 700 ms after its start: 600 of them are in the journal
+    const engine = new Engine({ journal: await leftBehind(appends), agents: [a] });
+    await pass(3_600_000);
+    const resumed = engine.resume(first.id);
+    await pass(400);
+    expect(await ends(resumed, 'stopped')).toMatchObject({ limit: { name: 'time' } });
+  });
+});
+
+describe('a deadline', () => {
+  test('that has passed stops a run before its first call; a later one lets it go on', async () => {
+    const model = scripted(['done']);
+    const engine = new Engine();
+    const run = engine.run(agent({ name: 'a', instructions: '', model }), 'go', { limits: { deadline: Date.now() - 1 } });
+    expect(await ends(run, 'stopped')).toMatchObject({ limit: { name: 'deadline' }, steps: 0 });
+    expect(model.requests).toHaveLength(0);
+    await ends(engine.resume(run.id, { limits: { deadline: Date.now() + 1_000 } }), 'completed');
+  });
+
+  test('is the wall clock: it passes while people are waited for', async () => {
+    const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: () => 'signed' });
+    const engine = new Engine();
+    const a = agent({ name: 'a', instructions: '', model: scripted([asks(['sign', {}]), 'never']), tools: [sign] });
+    const paused = await ends(engine.run(a, 'go', { limits: { deadline: Date.now() + 1_000 } }), 'paused');
+    await pass(2_000);
+    await engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by });
+    expect(await ends(engine.resume(paused.runId), 'stopped')).toMatchObject({ limit: { name: 'deadline' } });
+  });
+
+  test('ends a call that does not listen, and leaves no timer behind', async () => {
+    const engine = new Engine();
+    const run = engine.run(timed({ deadline: Date.now() + 500, time: 5_000 }, scripted([asks(['slow', {}])]), slow(100_000)), 'go');
+    await pass(500);
+    expect(await ends(run, 'stopped')).toMatchObject({ limit: { name: 'deadline' } });
+    // the tool's own
+    expect(vi.getTimerCount()).toBe(1);
+  });
+
+  test('a run that completes leaves no timer behind', async () => {
+    const { journal } = recording(memoryJournal());
+    const run = new Engine({ journal }).run(timed({ time: 5_000 }, scripted(['done'])), 'go');
+    await ends(run, 'completed');
+    expect(vi.getTimerCount()).toBe(0);
+    expect((await entriesOf(journal, run.id)).at(-1)).toMatchObject({ type: 'run.settled', ms: 0 });
+  });
+});
