@@ -19,6 +19,10 @@ export class Active {
   draining = false;
   /** Settles with the drive. */
   done: Promise<unknown> | undefined;
+  /** Resolves once the first entry of this drive is committed, or the drive has ended without one. */
+  readonly opened: Promise<void>;
+  #open: () => void = () => {};
+  #over: { error?: unknown } | undefined;
   #halt: Halt | undefined;
   readonly #streams = new Set<EventStream>();
   readonly #onEvent: ((event: RunEvent) => void) | undefined;
@@ -26,6 +30,9 @@ export class Active {
   constructor(runId: string, onEvent: ((event: RunEvent) => void) | undefined) {
     this.runId = runId;
     this.#onEvent = onEvent;
+    this.opened = new Promise((resolve) => {
+      this.#open = resolve;
+    });
   }
 
   get halted(): Halt | undefined {
@@ -48,6 +55,7 @@ export class Active {
 
   /** Takes note of a committed entry. */
   committed(run: RunFold, entry: Entry): void {
+    this.#open();
     if (entry.type === 'approval.requested') this.trace?.approvalRequested(entry, entry.at);
     else if (entry.type === 'approval.decided') this.trace?.approvalDecided(entry, entry.at);
     else if (entry.type === 'message.received' && entry.kind === 'cancel') this.halt({ why: 'cancel' });
@@ -62,14 +70,15 @@ export class Active {
       this.#streams.delete(stream);
       this.listen();
     });
-    this.#streams.add(stream);
+    if (this.#over) this.#close(stream, this.#over);
+    else this.#streams.add(stream);
     this.listen();
     return stream;
   }
 
   /** Tells the model adapters and tools whether anybody listens. */
   listen(): void {
-    if (this.scope) this.scope.emit = this.#streams.size > 0 || this.#onEvent ? this.#emit : undefined;
+    if (this.scope && !this.#over) this.scope.emit = this.#streams.size > 0 || this.#onEvent ? this.#emit : undefined;
   }
 
   readonly #emit = (event: Transient, step: number): void => {
@@ -88,13 +97,17 @@ export class Active {
     }
   }
 
-  ended(): void {
-    for (const stream of this.#streams) stream.end();
+  /** The drive has ended; with `error`, the engine could not go on. Whoever joins later gets what there was, and the same end. */
+  end(over: { error?: unknown }): void {
+    this.#over = over;
+    this.#open();
+    if (this.scope) this.scope.emit = undefined;
+    for (const stream of this.#streams) this.#close(stream, over);
     this.#streams.clear();
   }
 
-  failed(error: unknown): void {
-    for (const stream of this.#streams) stream.fail(error);
-    this.#streams.clear();
+  #close(stream: EventStream, over: { error?: unknown }): void {
+    if ('error' in over) stream.fail(over.error);
+    else stream.end();
   }
 }

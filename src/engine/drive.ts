@@ -7,6 +7,8 @@ import { assertPriced, DEFAULT_LIMITS, timeLeft } from '../loop/limits.ts';
 import { loop } from '../loop/loop.ts';
 import type { Scope, Settlement } from '../loop/scope.ts';
 import type { Principal } from '../ports/principal.ts';
+import { Halted, unlessHalted } from '../reliability/patience.ts';
+import { freezeJson } from '../schema.ts';
 import { LONGEST_TIMER } from '../reliability/timer.ts';
 import type { Active } from './active.ts';
 import { type RunResult, resultOf } from './results.ts';
@@ -42,7 +44,7 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
   const plan = resources.planOf(agent);
   assertPriced(agent.model, limits, resources.host.prices);
   const found = resources.sources.toolsOf(agent);
-  const tools = found instanceof Promise ? await found : found;
+  const tools = found instanceof Promise ? await unlessHalted(found, active.cancel) : found;
 
   const trace = resources.telemetry.startAgent({
     agent: agent.name,
@@ -65,6 +67,9 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
     // always awaited: whoever iterates over the run has joined by the time the model is asked
     await log.append(() => o.opening(trace.traceparent, run), takeover);
     active.leased = true;
+    // rules, policies and tools see who asked; none of them may change it
+    freezeJson(run.started.by);
+    freezeJson(run.started.context);
     const pins = pinned(agent, tools);
     if (pins && JSON.stringify(pins) !== JSON.stringify(run.root.tools)) await log.append(() => [{ type: 'context.changed', tools: pins }]);
     await work(scope, active);
@@ -85,10 +90,12 @@ async function work(scope: Scope, active: Active): Promise<void> {
   const stop = timer(run, limits, active);
   try {
     while (run.status === 'running') {
+      const before = run.decisions;
       const settlement: Settlement | undefined = crashLoop(run) ?? (await attempt(scope));
       if (settlement && 'committed' in settlement) return;
       const settled = settlement ?? halted(scope);
-      const append = scope.log.append(() => (settled.status === 'paused' && decidable(run) ? [] : [{ type: 'run.settled', ms: Date.now() - run.claimedAt, ...settled }]));
+      // a decision that came in meanwhile may let the run go on instead
+      const append = scope.log.append(() => (settled.status === 'paused' && run.decisions !== before ? [] : [{ type: 'run.settled', ms: Date.now() - run.claimedAt, ...settled }]));
       if (append) await append;
     }
   } finally {
@@ -101,6 +108,7 @@ async function attempt(scope: Scope): Promise<Settlement | undefined> {
   try {
     return await loop(scope);
   } catch (error) {
+    if (error instanceof Halted) return undefined;
     if (!(error instanceof ToolError)) throw error;
     const { code, message, retryable, outcome } = error;
     return { status: 'failed', error: { code, message, retryable, attempts: 1, outcome } };
@@ -130,9 +138,6 @@ function crashLoop(run: RunFold): Settlement | undefined {
   };
   return { status: 'failed', error };
 }
-
-/** Whether a decision came in that the loop has not acted on. */
-const decidable = (run: RunFold) => run.root.calls.some((c) => c.status === 'open' && c.approval?.decided);
 
 /** Stops the run when its working time or its deadline is over. */
 function timer(run: RunFold, limits: Limits, active: Active): NodeJS.Timeout | undefined {

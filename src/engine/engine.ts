@@ -9,14 +9,14 @@ import { Active } from './active.ts';
 import type { RunEvent } from './events.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { newId } from './ids.ts';
-import { ENGINE, type Eyes, findRun, sees } from './lookup.ts';
+import { ENGINE, type Eyes, findRun, notFound, sees } from './lookup.ts';
 import type { EngineOptions, RunArgs, RunOptions, RunSummary } from './options.ts';
 import { isGone } from './owner.ts';
 import { cancel, decide, settle } from './outside.ts';
 import { Resources } from './resources.ts';
 import { type RunResult, type RunState, stateOf } from './results.ts';
 import { busy, type ResumeOptions, release, resume } from './resume.ts';
-import { type Run, runHandle } from './run.ts';
+import { type Run, refused, runExists, runHandle } from './run.ts';
 import { checkRun, start } from './start.ts';
 import { follow, type WatchOptions, watch } from './watch.ts';
 
@@ -36,16 +36,22 @@ export class Engine implements AsyncDisposable {
   }
 
   /**
-   * Starts a run, at once. Awaiting it resolves for every ending.
-   * Rejects with RondoError `RUN_EXISTS`, `SESSION_BUSY`, `CONFIG_INVALID`, or one of the journal's.
+   * Starts a run, at once. Awaiting it resolves for every ending of the run. Throws nothing itself: what is wrong with the call
+   * is what it rejects with: RondoError `RUN_EXISTS`, `SESSION_BUSY`, `CONFIG_INVALID`, `ENGINE_CLOSED`, or one of the journal's.
    */
   run<I, O, C>(agent: Agent<I, O, C>, input: NoInfer<I>, ...options: RunArgs<NoInfer<C>>): Run<O> {
     const resources = this.#resources;
-    resources.assertOpen();
     const o = (options[0] ?? {}) as RunOptions<Json>;
-    checkRun(agent, input, o);
-    const definition = resources.register(agent);
-    return this.#drive(o.id ?? newId(), o.signal, (active) => start(resources, active, definition, input, o));
+    const id = typeof o.id === 'string' ? o.id : newId();
+    try {
+      resources.assertOpen();
+      checkRun(agent, input, o);
+      if (resources.active.has(id)) throw runExists(id);
+      const definition = resources.register(agent);
+      return this.#drive(id, o.signal, (active) => start(resources, active, definition, input, o));
+    } catch (error) {
+      return refused(id, error);
+    }
   }
 
   /**
@@ -58,14 +64,20 @@ export class Engine implements AsyncDisposable {
   }
 
   #resume(runId: string, o: ResumeOptions, eyes: Eyes): Run {
-    this.#resources.assertOpen();
-    return this.#drive(runId, o.signal, (active) => resume(this.#resources, active, o, eyes));
+    const resources = this.#resources;
+    try {
+      resources.assertOpen();
+      const other = resources.active.get(runId);
+      if (!other) return this.#drive(runId, o.signal, (active) => resume(resources, active, o, eyes));
+      const tenant = async () => (await resources.opened(runId))?.run.started.by?.tenant;
+      return refused(runId, tenant().then((t) => (sees(eyes, t) ? busy(runId) : notFound(runId))));
+    } catch (error) {
+      return refused(runId, error);
+    }
   }
 
   #drive<O>(runId: string, signal: AbortSignal | undefined, begin: (active: Active) => Promise<RunResult>): Run<O> {
     const resources = this.#resources;
-    const other = resources.active.get(runId);
-    if (other) return runHandle(runId, Promise.reject(busy(runId)), () => follow(resources, other));
     const active = new Active(runId, resources.onEvent);
     resources.active.set(runId, active);
     const abort = () => active.halt({ why: 'cancel', reason: reasonOf(signal) });
@@ -81,14 +93,14 @@ export class Engine implements AsyncDisposable {
     try {
       const result = await begin(active);
       this.#resources.active.delete(active.runId);
-      active.ended();
+      active.end({});
       if (result.status === 'paused') this.#warn();
       return result;
     } catch (error) {
       // a claim that was lost to another process is not ours to give back
       if (active.leased && !RondoError.is(error, 'RUN_BUSY')) await release(this.#resources, active.runId);
       this.#resources.active.delete(active.runId);
-      active.failed(error);
+      active.end({ error });
       throw error;
     }
   }
@@ -123,6 +135,7 @@ export class Engine implements AsyncDisposable {
 
   /** Where a run stands, or stood after the entry `at`. @throws RondoError `RUN_NOT_FOUND`. */
   async inspect(runId: string, o: { at?: number; by?: Principal } = {}): Promise<RunState> {
+    await this.#resources.active.get(runId)?.opened;
     return stateOf(await findRun(this.#resources.journal, runId, o.by, o.at));
   }
 
@@ -130,6 +143,18 @@ export class Engine implements AsyncDisposable {
   async settle(runId: string, callId: CallId, o: { outcome: 'done' | 'failed' | 'not-run'; note?: string; output?: Json; by: Principal }): Promise<void> {
     this.#resources.assertOpen();
     await settle(this.#resources, runId, callId, o);
+  }
+
+  /**
+   * Forgets a run that is not open: its journal, and so all that was said in it. Runs that continued its session go on without it.
+   * @throws RondoError `RUN_NOT_FOUND`, or `RUN_BUSY` for one that is running or paused: cancel it first.
+   */
+  async forget(runId: string, o: { by?: Principal } = {}): Promise<void> {
+    const { journal } = this.#resources;
+    const { status } = await findRun(journal, runId, o.by);
+    if (status === 'running' || status === 'paused' || this.#resources.active.has(runId))
+      throw new RondoError('RUN_BUSY', `run ${runId} is ${status}: cancel() it before it is forgotten.`, { details: { runId } });
+    await journal.remove(runId);
   }
 
   /** Runs, newest first: of the caller's tenant and of none. */
@@ -191,7 +216,9 @@ export class Engine implements AsyncDisposable {
     for (const active of running) active.drain();
     await settled(running, GRACE);
     for (const active of running) active.halt({ why: 'close' });
-    await Promise.allSettled(running.map((active) => active.done));
+    // user code that does not end is left behind; its run is given back all the same
+    await settled(running, GRACE);
+    for (const { runId, leased } of resources.active.values()) if (leased) await release(resources, runId);
     await resources.sources.close();
     resources.host.breakers.close();
     await resources.journal.close?.();

@@ -3,9 +3,9 @@ import type { CallId, Decision, Entry } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
 import type { ToolOutcome } from '../loop/middleware.ts';
 import type { Transient } from '../loop/scope.ts';
-import type { Message, Usage } from '../ports/model.ts';
+import type { Message, Part, Usage } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
-import type { Json } from '../schema.ts';
+import { copyJson, type Json } from '../schema.ts';
 import { type RunResult, resultOf } from './results.ts';
 
 interface At {
@@ -38,17 +38,17 @@ export type RunEvent = At &
     | ({ seq?: undefined } & Transient)
   );
 
-/** The event of an entry, after the fold has taken it; undefined for an entry that concerns nobody outside. */
+/** The event of an entry, after the fold has taken it: copies, so that no reader changes the journal. Undefined where it concerns nobody outside. */
 export function eventOf(run: RunFold, entry: Entry): RunEvent | undefined {
   const base = { runId: run.runId, path: run.root.path.length > 0 ? run.root.path : [run.root.agent], step: run.root.step, at: entry.at, seq: entry.seq };
   switch (entry.type) {
     case 'run.started':
-      return { ...base, type: 'run.started', agent: entry.agent, input: entry.input };
+      return { ...base, type: 'run.started', agent: entry.agent, input: copyJson(entry.input) };
     case 'run.claimed':
       return { ...base, type: 'run.resumed' };
     case 'model.responded': {
       const { model, usage, usd, ms, content } = entry;
-      return { ...base, type: 'model.finished', message: { role: 'assistant', content }, model, ms, ...(usage && { usage }), ...(usd !== undefined && { costUsd: usd }) };
+      return { ...base, type: 'model.finished', message: { role: 'assistant', content: copyJson(content as unknown as Json) as unknown as readonly Part[] }, model, ms, ...(usage && { usage }), ...(usd !== undefined && { costUsd: usd }) };
     }
     case 'attempt.failed': {
       const { of, attempt, code, message, retryIn, fallback } = entry;
@@ -67,10 +67,10 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent | undefined {
     case 'call.started': {
       const call = callOf(run, entry.call);
       const input = call?.edited ? call.edited.input : (call?.input ?? null);
-      return { ...base, type: 'tool.started', callId: entry.call, tool: call?.name ?? '', input, attempt: 1 };
+      return { ...base, type: 'tool.started', callId: entry.call, tool: call?.name ?? '', input: copyJson(input), attempt: 1 };
     }
     case 'call.finished': {
-      const outcome: ToolOutcome = entry.error ? { ok: false, error: entry.error } : { ok: true, output: entry.output ?? null };
+      const outcome: ToolOutcome = entry.error ? { ok: false, error: { ...entry.error } } : { ok: true, output: copyJson(entry.output ?? null) };
       return { ...base, type: 'tool.finished', callId: entry.call, tool: callOf(run, entry.call)?.name ?? '', outcome, attempts: entry.attempts, ms: entry.ms };
     }
     case 'approval.requested': {
@@ -78,7 +78,7 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent | undefined {
       return approval && { ...base, type: 'approval.asked', approval: view(run, approval) };
     }
     case 'approval.decided':
-      return { ...base, type: 'approval.decided', decision: entry.decision, by: entry.by };
+      return { ...base, type: 'approval.decided', decision: copyJson(entry.decision as unknown as Json) as unknown as Decision, by: { ...entry.by } };
     case 'outcome.settled':
       return { ...base, type: 'outcome.settled', callId: entry.call, source: entry.source, outcome: entry.outcome };
     case 'run.settled':

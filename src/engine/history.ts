@@ -57,7 +57,7 @@ export async function continueSession(journal: Journal, session: string, tenant:
 }
 
 async function newest(journal: Journal, session: string, tenant: string | undefined): Promise<RunHead | undefined> {
-  for await (const head of journal.heads({ session, tenant, limit: 1 })) if (head.tenant === tenant) return head;
+  for await (const head of journal.heads(tenant === undefined ? { session } : { session, tenant, limit: 1 })) if (head.tenant === tenant) return head;
   return undefined;
 }
 

@@ -8,8 +8,8 @@ import { decisionEntries } from '../hitl/decisions.ts';
 import type { CallId, Decision, Draft } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
 import { Log } from '../journal/log.ts';
-import type { Principal } from '../ports/principal.ts';
-import type { Json } from '../schema.ts';
+import { type Principal, principal } from '../ports/principal.ts';
+import { type Json, plainJson } from '../schema.ts';
 import { LEASE } from './drive.ts';
 import { type Eyes, findHead, findRun, notFound, sees } from './lookup.ts';
 import { release, seize } from './resume.ts';
@@ -18,8 +18,8 @@ import { approvalsOf } from './results.ts';
 
 /** The log to append to. @throws RondoError `RUN_NOT_FOUND`. */
 async function logOf(resources: Resources, runId: string, eyes: Eyes): Promise<Log> {
-  const own = resources.active.get(runId)?.log;
-  if (own && own.run.next > 0) {
+  const own = await resources.opened(runId);
+  if (own) {
     if (!sees(eyes, own.run.started.by?.tenant)) throw notFound(runId);
     return own;
   }
@@ -33,12 +33,13 @@ async function logOf(resources: Resources, runId: string, eyes: Eyes): Promise<L
 export async function decide(resources: Resources, runId: string, decisions: readonly Decision[], by: Principal): Promise<readonly Approval[]> {
   if (typeof by?.id !== 'string') throw new RondoError('NOT_PERMITTED', 'a decision needs { by: { id } }, from the authentication of whoever decides.');
   if (!Array.isArray(decisions)) throw new RondoError('DECISION_INVALID', 'decisions are a list: [{ approval, type: "approve" }].');
-  const log = await logOf(resources, runId, by);
+  const plain = plainDecisions(decisions);
+  const decider = principal(by);
+  const log = await logOf(resources, runId, decider);
   const { run } = log;
   const agent = resources.agent(run.root.agent);
-  const plain = JSON.parse(JSON.stringify(decisions)) as Decision[];
   for (;;) {
-    const o = { by: principal(by), now: await resources.host.now(), schemaOf: (tool: string) => agent?.tools.get(tool)?.options.input };
+    const o = { by: decider, now: await resources.host.now(), schemaOf: (tool: string) => agent?.tools.get(tool)?.options.input };
     const entries = await decisionEntries(run, plain, o);
     if (entries.length === 0) return approvalsOf(run);
     let raced = false;
@@ -48,6 +49,14 @@ export async function decide(resources: Resources, runId: string, decisions: rea
     }, true);
     // somebody else decided in between: look again, and say what is so now
     if (!raced) return approvalsOf(run);
+  }
+}
+
+function plainDecisions(decisions: readonly Decision[]): Decision[] {
+  try {
+    return plainJson(decisions) as unknown as Decision[];
+  } catch (error) {
+    throw new RondoError('DECISION_INVALID', `decisions must be plain JSON: ${(error as Error).message}.`);
   }
 }
 
@@ -80,6 +89,9 @@ const over = (run: RunFold) => run.status === 'completed' || run.status === 'can
 
 /** @see Engine.settle */
 export async function settle(resources: Resources, runId: string, callId: CallId, o: { outcome: 'done' | 'failed' | 'not-run'; note?: string; output?: Json; by: Principal }): Promise<void> {
+  if (typeof o?.by?.id !== 'string') throw new RondoError('NOT_PERMITTED', 'settling an outcome needs { by: { id } }, from the authentication of whoever does.');
+  if (!['done', 'failed', 'not-run'].includes(o.outcome)) throw new RondoError('DECISION_INVALID', `an outcome is done, failed or not-run, not "${o.outcome}".`);
+  const output = settledOutput(o.output);
   const log = await logOf(resources, runId, o.by);
   const entry: Draft = {
     type: 'outcome.settled',
@@ -87,8 +99,8 @@ export async function settle(resources: Resources, runId: string, callId: CallId
     source: 'operator',
     outcome: o.outcome,
     by: principal(o.by),
-    ...(o.note !== undefined && { note: o.note }),
-    ...(o.output !== undefined && { output: o.output }),
+    ...(o.note !== undefined && { note: String(o.note).slice(0, 2_000) }),
+    ...(output !== undefined && { output }),
   };
   let missing = false;
   await log.append(() => {
@@ -98,4 +110,16 @@ export async function settle(resources: Resources, runId: string, callId: CallId
   if (missing) throw new RondoError('CALL_NOT_FOUND', `run ${runId} has no call ${callId} with an unknown outcome. inspect() lists them as unknowns.`, { details: { runId, callId } });
 }
 
-const principal = ({ id, tenant, roles }: Principal): Principal => ({ id, ...(tenant !== undefined && { tenant }), ...(roles && { roles: [...roles] }) });
+/** Bytes of an operator's output that are kept: as much as a tool's own by default. */
+const MAX_SETTLED = 65_536;
+
+function settledOutput(output: unknown): Json | undefined {
+  let plain: Json | undefined;
+  try {
+    plain = plainJson(output);
+  } catch (error) {
+    throw new RondoError('DECISION_INVALID', `the output must be plain JSON: ${(error as Error).message}.`);
+  }
+  if (plain !== undefined && JSON.stringify(plain).length > MAX_SETTLED) throw new RondoError('DECISION_INVALID', `the output is larger than ${MAX_SETTLED} characters. Put where it is to be found in the note.`);
+  return plain;
+}

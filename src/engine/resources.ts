@@ -1,5 +1,6 @@
 import { RondoError } from '../errors.ts';
 import type { Limits } from '../journal/entries.ts';
+import type { Log } from '../journal/log.ts';
 import { memoryJournal } from '../journal/memory.ts';
 import type { Journal } from '../journal/port.ts';
 import { type Agent, type AgentDefinition, agentDefinition, checkLimits } from '../loop/agent.ts';
@@ -77,6 +78,13 @@ export class Resources {
       throw new RondoError('CONFIG_INVALID', `the engine knows another agent "${definition.name}". Run that one, or rename this one: journals name them.`);
     this.#agents.set(definition.name, definition);
     return definition;
+  }
+
+  /** The log of a run that this engine drives, once it has begun; undefined where it does not. */
+  async opened(runId: string): Promise<Log | undefined> {
+    const active = this.active.get(runId);
+    await active?.opened;
+    return active?.log && active.log.run.next > 0 ? active.log : undefined;
   }
 
   agent(name: string): AgentDefinition | undefined {

@@ -3,7 +3,7 @@ import { type Approval, view } from '../hitl/approvals.ts';
 import type { CallId, Crossed, RunStatus } from '../journal/entries.ts';
 import { costUsd, openApprovals, type RunFold } from '../journal/fold.ts';
 import type { Message, Usage } from '../ports/model.ts';
-import type { Json } from '../schema.ts';
+import { copyJson, type Json } from '../schema.ts';
 
 interface Ended {
   runId: string;
@@ -59,13 +59,13 @@ export function resultOf(run: RunFold): RunResult | undefined {
   if (run.started.session !== undefined) ended.session = run.started.session;
   switch (settled.status) {
     case 'completed':
-      return { ...ended, status: 'completed', output: settled.output ?? null };
+      return { ...ended, status: 'completed', output: copyJson(settled.output ?? null) };
     case 'paused':
       return { ...ended, status: 'paused', approvals: approvalsOf(run) as unknown as readonly [Approval, ...Approval[]] };
     case 'stopped':
       return { ...ended, status: 'stopped', limit: settled.limit ?? { name: 'steps', max: 0, used: 0 } };
     case 'failed':
-      return { ...ended, status: 'failed', error: settled.error as Failure };
+      return { ...ended, status: 'failed', error: { ...(settled.error as Failure) } };
     case 'cancelled':
       return settled.reason === undefined ? { ...ended, status: 'cancelled' } : { ...ended, status: 'cancelled', reason: settled.reason };
   }
@@ -79,9 +79,10 @@ export function stateOf(run: RunFold): RunState {
     agent: run.root.agent,
     status: run.status,
     ...(run.started.session !== undefined && { session: run.started.session }),
-    messages: [...run.root.messages],
+    // a copy: the fold's own may be the journal's
+    messages: copyJson(run.root.messages as unknown as Json) as unknown as Message[],
     approvals: approvalsOf(run),
-    unknowns: [...run.unknowns.values()].map(({ call, since }) => ({ callId: call.id, tool: call.name, input: call.input, since })),
+    unknowns: [...run.unknowns.values()].map(({ call, since }) => ({ callId: call.id, tool: call.name, input: copyJson(call.input), since })),
     steps: run.steps,
     usage: run.usage,
     costUsd: costUsd(run),

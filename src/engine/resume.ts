@@ -3,7 +3,7 @@ import type { Draft, Limits } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
 import { type AgentDefinition, checkLimits, jsonLimits } from '../loop/agent.ts';
 import { reservation } from '../loop/limits.ts';
-import type { Principal } from '../ports/principal.ts';
+import { type Principal, principal } from '../ports/principal.ts';
 import type { Active } from './active.ts';
 import { drive, LEASE } from './drive.ts';
 import { type Eyes, findHead, findRun } from './lookup.ts';
@@ -90,7 +90,7 @@ const answered = (run: RunFold, now: number) =>
 function claim(resources: Resources, agent: AgentDefinition, run: RunFold, o: ResumeOptions, trace: string | undefined): readonly Draft[] {
   const { limits } = o;
   const draft: Draft & { type: 'run.claimed' } = { type: 'run.claimed', owner: resources.owner, epoch: run.epoch + 1, fingerprint: agent.fingerprint };
-  if (o.by) draft.by = o.by;
+  if (o.by) draft.by = principal(o.by);
   if (limits) draft.limits = jsonLimits(limits);
   if (trace) draft.trace = trace;
   // a crash while the model thought: what that call cost nobody says, so it is taken to have cost the most it can

@@ -31,6 +31,15 @@ export function runHandle<O>(id: string, done: Promise<RunResult>, events: () =>
   };
 }
 
+/** A run that did not start: awaiting it and reading its events give the reason. */
+export function refused<O>(id: string, reason: unknown): Run<O> {
+  const rejected = Promise.resolve(reason).then((error) => Promise.reject(error));
+  return runHandle(id, rejected, () => ({ next: () => rejected }));
+}
+
+export const runExists = (id: string) =>
+  new RondoError('RUN_EXISTS', `there is a run ${id} already. Use another id, or resume or watch that run.`, { details: { runId: id } });
+
 function ended(result: Exclude<RunResult, { status: 'completed' }>): string {
   switch (result.status) {
     case 'paused':

@@ -43,6 +43,7 @@ export class Sources {
     return opened;
   }
 
+  /** Bounded by the sources' own closing; one that is still being opened is told to stop. */
   async close(): Promise<void> {
     this.#closing.abort();
     const all = [...this.#opened.values()];

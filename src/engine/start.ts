@@ -2,7 +2,8 @@ import { RondoError } from '../errors.ts';
 import type { Draft } from '../journal/entries.ts';
 import { emptyFold } from '../journal/fold.ts';
 import { type Agent, type AgentDefinition, checkLimits, jsonLimits } from '../loop/agent.ts';
-import type { Json } from '../schema.ts';
+import { principal } from '../ports/principal.ts';
+import { type Json, plainJson } from '../schema.ts';
 import type { Active } from './active.ts';
 import { drive } from './drive.ts';
 import { continueSession } from './history.ts';
@@ -26,7 +27,7 @@ const invalid = (message: string) => new RondoError('CONFIG_INVALID', message);
 function plain(value: unknown, what: string): Json {
   if (typeof value === 'string') return value;
   try {
-    return JSON.parse(JSON.stringify(value)) as Json;
+    return plainJson(value) ?? null;
   } catch (error) {
     throw invalid(`${what} must be plain JSON: ${(error as Error).message}.`);
   }
@@ -40,7 +41,7 @@ export function start(resources: Resources, active: Active, agent: AgentDefiniti
     input: plain(input, 'the input'),
     owner: resources.owner,
   };
-  if (o.by) started.by = { id: o.by.id, ...(o.by.tenant !== undefined && { tenant: o.by.tenant }), ...(o.by.roles && { roles: [...o.by.roles] }) };
+  if (o.by) started.by = principal(o.by);
   if (o.context !== undefined) started.context = plain(o.context, 'the context');
   if (o.tags) started.tags = { ...o.tags };
   if (o.limits) started.limits = jsonLimits(o.limits);

@@ -1,6 +1,9 @@
 import type { RunEvent } from './events.ts';
 
 type Result = IteratorResult<RunEvent, undefined>;
+/** Events that wait for a reader, beyond which progress is left out: it is kept nowhere anyway. */
+const MAX_PROGRESS = 1_000;
+
 type Failed = { error: unknown };
 const DONE: Result = { done: true, value: undefined };
 
@@ -11,7 +14,7 @@ const DONE: Result = { done: true, value: undefined };
 export class EventStream implements AsyncIterableIterator<RunEvent, undefined> {
   readonly #queue: RunEvent[] = [];
   #head = 0;
-  #waiting: { resolve: (r: Result) => void; reject: (e: unknown) => void } | undefined;
+  #waiting: { resolve: (r: Result) => void; reject: (e: unknown) => void }[] = [];
   #ended = false;
   #error: Failed | undefined;
   #closing: { error: Failed | undefined } | undefined;
@@ -30,12 +33,9 @@ export class EventStream implements AsyncIterableIterator<RunEvent, undefined> {
   }
 
   #give(event: RunEvent): void {
-    const waiting = this.#waiting;
-    if (waiting) {
-      this.#waiting = undefined;
-      waiting.resolve({ done: false, value: event });
-      return;
-    }
+    const waiting = this.#waiting.shift();
+    if (waiting) return waiting.resolve({ done: false, value: event });
+    if (event.type === 'tool.progress' && this.#queue.length - this.#head > MAX_PROGRESS) return;
     const last = this.#queue[this.#queue.length - 1];
     if (last && this.#queue.length > this.#head && joins(last, event)) this.#queue[this.#queue.length - 1] = { ...last, text: last.text + (event as Delta).text };
     else this.#queue.push(event);
@@ -76,11 +76,12 @@ export class EventStream implements AsyncIterableIterator<RunEvent, undefined> {
 
   #finish(error: Failed | undefined): void {
     this.#ended = true;
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
-    if (!waiting) this.#error = error;
-    else if (error) waiting.reject(error.error);
-    else waiting.resolve(DONE);
+    const [first, ...others] = this.#waiting;
+    this.#waiting = [];
+    if (!first) this.#error = error;
+    else if (error) first.reject(error.error);
+    else first.resolve(DONE);
+    for (const waiting of others) waiting.resolve(DONE);
   }
 
   next(): Promise<Result> {
@@ -98,7 +99,7 @@ export class EventStream implements AsyncIterableIterator<RunEvent, undefined> {
       return failed ? Promise.reject(failed.error) : Promise.resolve(DONE);
     }
     return new Promise((resolve, reject) => {
-      this.#waiting = { resolve, reject };
+      this.#waiting.push({ resolve, reject });
     });
   }
 
@@ -107,8 +108,7 @@ export class EventStream implements AsyncIterableIterator<RunEvent, undefined> {
     this.#ended = true;
     this.#error = undefined;
     this.#queue.length = this.#head = 0;
-    this.#waiting?.resolve(DONE);
-    this.#waiting = undefined;
+    for (const waiting of this.#waiting.splice(0)) waiting.resolve(DONE);
     return Promise.resolve(DONE);
   }
 

@@ -41,8 +41,9 @@ export async function* watch(resources: Resources, runId: string, o: WatchOption
   let run: RunFold | undefined;
   while (!signal?.aborted) {
     const active = resources.active.get(runId);
-    if (active?.log && active.log.run.next > 0) {
-      if (!sees(eyes, active.log.run.started.by?.tenant)) throw notFound(runId);
+    const log = active && (await resources.opened(runId));
+    if (active && log) {
+      if (!sees(eyes, log.run.started.by?.tenant)) throw notFound(runId);
       yield* until(follow(resources, active, after), signal);
       return;
     }

@@ -1,9 +1,9 @@
 import { RondoError } from '../errors.ts';
 import { digest, sha256 } from '../journal/canonical.ts';
-import type { EntryOf } from '../journal/entries.ts';
+import type { Decision, EntryOf } from '../journal/entries.ts';
 import type { Approval as Asked, Call, RunFold } from '../journal/fold.ts';
 import type { ApprovalRule, DecisionType, Question } from '../ports/tool.ts';
-import type { Json, JsonSchema } from '../schema.ts';
+import { copyJson, type Json, type JsonSchema } from '../schema.ts';
 
 /** A question to a person. `path` names the agents from the top run down to the one that asks. Times are epoch milliseconds. */
 export type Approval = {
@@ -30,7 +30,7 @@ export type Asks = { rule: ApprovalRule; question?: Question; consent?: { provid
 /** The entry that asks. Its id is bound to run, call, tool and arguments: it fits nothing else. */
 export function request(
   runId: string,
-  call: Pick<Call, 'id' | 'name' | 'input' | 'approval'>,
+  call: Pick<Call, 'id' | 'name' | 'input' | 'asked'>,
   { rule, question, consent }: Asks,
   now: number,
 ): Omit<EntryOf<'approval.requested'>, 'v' | 'seq' | 'at' | 'frame'> {
@@ -38,19 +38,23 @@ export function request(
   const kind = question ? 'question' : consent ? 'consent' : 'tool';
   return {
     type: 'approval.requested',
-    id: `ap_${sha256(JSON.stringify([runId, call.id, call.name, bound, kind, call.approval?.asked.seq ?? null])).slice(0, 20)}`,
+    id: approvalId(runId, call, bound, kind, call.asked),
     call: call.id,
     kind,
     tool: call.name,
     digest: bound,
-    allow: question ? QUESTION : consent ? CONSENT : (rule.allow ?? TOOL),
+    allow: question ? QUESTION : consent ? CONSENT : [...(rule.allow ?? TOOL)],
     ...(rule.reason !== undefined && { reason: rule.reason }),
-    ...(rule.roles && { roles: rule.roles }),
-    ...(rule.expires !== undefined && { expiresAt: now + rule.expires }),
+    ...(rule.roles && { roles: [...rule.roles] }),
+    // JSON knows no Infinity: a time that never comes is left out
+    ...(rule.expires !== undefined && Number.isFinite(rule.expires) && { expiresAt: now + rule.expires }),
     ...question,
     ...consent,
   };
 }
+
+const approvalId = (runId: string, call: Pick<Call, 'id' | 'name'>, bound: string, kind: string, nth: number) =>
+  `ap_${sha256(JSON.stringify([runId, call.id, call.name, bound, kind, nth])).slice(0, 20)}`;
 
 /** The public face of an approval. */
 export function view(run: RunFold, { asked }: Asked): Approval {
@@ -58,28 +62,34 @@ export function view(run: RunFold, { asked }: Asked): Approval {
     id: asked.id,
     runId: run.runId,
     path: [run.root.agent],
-    allow: asked.allow,
+    allow: [...asked.allow],
     askedAt: asked.at,
     ...(asked.reason !== undefined && { reason: asked.reason }),
-    ...(asked.roles && { roles: asked.roles }),
+    ...(asked.roles && { roles: [...asked.roles] }),
     ...(asked.expiresAt !== undefined && { expiresAt: asked.expiresAt }),
   };
   if (asked.kind === 'question')
     return { ...base, kind: 'question', question: asked.question ?? '', ...(asked.answer && { answer: asked.answer }) };
   if (asked.kind === 'consent') return { ...base, kind: 'consent', provider: asked.provider ?? '', url: asked.url ?? '' };
-  const input = run.root.calls.find((c) => c.id === asked.call)?.input ?? null;
+  const input = copyJson(run.root.calls.find((c) => c.id === asked.call)?.input ?? null);
   return { ...base, kind: 'tool', tool: asked.tool, input, digest: asked.digest };
 }
+
+/** What a decision vouches for: the arguments that were shown, or those put in their place. */
+export const decidedDigest = (asked: Pick<EntryOf<'approval.requested'>, 'digest'>, decision: Decision) =>
+  decision.type === 'edit' ? digest(decision.input) : asked.digest;
 
 /**
  * Checks that a decided call is still the one that was decided.
  * @throws RondoError `JOURNAL_DAMAGED` where its arguments are others.
  */
 export function assertBound(runId: string, call: Call): void {
-  const { approval } = call;
-  if (!approval?.decided) return;
-  const now = digest(call.input);
-  if (approval.asked.digest === now && approval.decided.digest === now && approval.asked.tool === call.name) return;
+  const { asked, decided } = call.approval ?? {};
+  if (!asked || !decided) return;
+  const bound = digest(call.input);
+  const id = approvalId(runId, call, bound, asked.kind, call.asked - 1);
+  const same = asked.digest === bound && asked.id === id && decided.decision.approval === id && decided.digest === decidedDigest(asked, decided.decision);
+  if (same) return;
   throw new RondoError('JOURNAL_DAMAGED', `run ${runId}: the arguments of call ${call.id} are not those that were approved. Nothing was run; inspect the journal.`, {
     details: { runId, call: call.id },
   });

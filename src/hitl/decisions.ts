@@ -3,6 +3,7 @@ import { canonical } from '../journal/canonical.ts';
 import type { Decision, Draft } from '../journal/entries.ts';
 import type { Approval, RunFold } from '../journal/fold.ts';
 import type { Principal } from '../ports/principal.ts';
+import { decidedDigest } from './approvals.ts';
 import { copyJson, jsonSchema, type Schema, validate } from '../schema.ts';
 
 export interface Deciding {
@@ -38,7 +39,7 @@ export async function decisionEntries(run: RunFold, decisions: readonly Decision
     }
     checkOpen(run, approval, o);
     await checkDecision(approval, decision, o);
-    entries.push({ type: 'approval.decided', id, decision, by: o.by, digest: approval.asked.digest });
+    entries.push({ type: 'approval.decided', id, decision, by: o.by, digest: decidedDigest(approval.asked, decision) });
   }
   return entries;
 }

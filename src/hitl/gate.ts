@@ -6,6 +6,9 @@ import type { Failure } from '../errors.ts';
 import type { Approval, Call } from '../journal/fold.ts';
 import type { Policy } from '../ports/policy.ts';
 import type { Principal } from '../ports/principal.ts';
+import { bounded, messageOf } from '../reliability/classify.ts';
+import { inTime } from '../reliability/patience.ts';
+import { isThenable } from '../reliability/timeout.ts';
 import type { ApprovalRule, Effect, Question, ToolOptions } from '../ports/tool.ts';
 import { copyJson, type Json, type Schema, type Validated, validate } from '../schema.ts';
 
@@ -41,10 +44,10 @@ export interface GateOptions {
   now: number;
 }
 
-/** Milliseconds a policy may think; one that takes longer denies. */
-const POLICY_TIMEOUT = 10_000;
+/** Milliseconds a policy or a rule may think; one that takes longer denies. */
+const HOOK_TIMEOUT = 10_000;
 
-type Asked = Pick<Call, 'name' | 'input' | 'edited' | 'approval'>;
+type Asked = Pick<Call, 'name' | 'input'> & Partial<Pick<Call, 'edited' | 'approval'>>;
 
 export function gate<T extends Gated>(tools: ReadonlyMap<string, T>, call: Asked, o: GateOptions): Verdict<T> | Promise<Verdict<T>> {
   const { approval } = call;
@@ -76,16 +79,12 @@ function permit<T extends Gated>(
   o: GateOptions,
 ): Verdict<T> | Promise<Verdict<T>> {
   if (!valid.ok) return refuse('INVALID_ARGUMENTS', `${valid.problem}. Correct the arguments and call ${tool.name} again.`);
-  let context = o.context ?? {};
-  if (tool.options.context) {
-    const checked = validate(tool.options.context, context);
-    if (checked instanceof Promise) return refuse('CONTEXT_INVALID', 'The context schema of this tool is asynchronous, which is not supported.');
-    if (!checked.ok) return refuse('CONTEXT_INVALID', `The run was started without what this tool needs: ${checked.problem}.`);
-    context = checked.value as object;
-  }
+  const checked = contextOf(tool, o.context);
+  if (!checked.ok) return refuse('CONTEXT_INVALID', `The run was started without what this tool needs: ${checked.problem}.`);
+  const context = checked.value;
   if (!o.policy) return approve(tool, input, valid.value, context, approval, o);
   return permitted(o.policy, { by: o.by, agent: o.agent, tool: tool.name, input: copyJson(input) }).then((denied) =>
-    denied ? refuse<T>('NOT_PERMITTED', denied) : approve(tool, input, valid.value, context, approval, o),
+    denied !== undefined ? refuse<T>('NOT_PERMITTED', denied) : approve(tool, input, valid.value, context, approval, o),
   );
 }
 
@@ -103,37 +102,57 @@ function approve<T extends Gated>(
   if (typeof rule !== 'function') return decided(tool, input, value, context, rule);
   try {
     const answer = rule(value, { context, by: o.by });
-    return answer instanceof Promise
-      ? answer.then((a) => decided(tool, input, value, context, a), ruleFailed<T>)
+    return isThenable(answer)
+      ? inTime(answer, HOOK_TIMEOUT, 'the approval rule').then((a) => decided(tool, input, value, context, a), ruleFailed<T>)
       : decided(tool, input, value, context, answer);
   } catch (error) {
     return ruleFailed(error);
   }
 }
 
-function decided<T extends Gated>(tool: T, input: Json, value: unknown, context: unknown, rule: boolean | ApprovalRule | undefined): Verdict<T> {
-  if (tool.ask) return { go: 'ask', tool, rule: typeof rule === 'object' ? rule : {}, question: tool.ask(input) };
-  if (!rule) return { go: 'start', tool, input, value, context };
-  return { go: 'ask', tool, rule: rule === true ? {} : rule };
+/** Only `false`, and a tool without a rule, lets a call through: a rule that forgot to return has not allowed anything. */
+function decided<T extends Gated>(tool: T, input: Json, value: unknown, context: unknown, answer: unknown): Verdict<T> {
+  if (tool.ask) return { go: 'ask', tool, rule: typeof answer === 'object' && answer ? answer : {}, question: tool.ask(input) };
+  if (answer === false || tool.options.approval === undefined) return { go: 'start', tool, input, value, context };
+  if (answer === true) return { go: 'ask', tool, rule: {} };
+  const wrong = ruleProblem(answer);
+  return wrong === undefined ? { go: 'ask', tool, rule: answer as ApprovalRule } : ruleFailed(wrong);
+}
+
+/** What is wrong with an approval rule; undefined for one that makes sense. */
+export function ruleProblem(rule: unknown): string | undefined {
+  if (typeof rule !== 'object' || rule === null || Array.isArray(rule)) return `an approval rule is true, false, or an object such as { reason, roles, expires }, not ${typeof rule}`;
+  const { reason, roles, expires, allow } = rule as ApprovalRule;
+  if (reason !== undefined && typeof reason !== 'string') return 'reason must be a text';
+  const texts = (list: unknown) => Array.isArray(list) && list.length > 0 && list.every((item) => typeof item === 'string' && item !== '');
+  if (roles !== undefined && !texts(roles)) return 'roles must be a list of texts that is not empty';
+  if (expires !== undefined && !(typeof expires === 'number' && expires > 0)) return 'expires must be a number of milliseconds above 0';
+  if (allow !== undefined && !(texts(allow) && allow.every((type) => DECISIONS.has(type)))) return 'allow must be a list of approve, edit, reject, respond';
+  return undefined;
+}
+
+const DECISIONS: ReadonlySet<string> = new Set(['approve', 'edit', 'reject', 'respond']);
+
+/** What a tool's context schema makes of the run's context. */
+export function contextOf(tool: Gated, context: unknown): Validated<unknown> {
+  const { context: schema } = tool.options;
+  if (!schema) return { ok: true, value: context ?? {} };
+  const checked = validate(schema, context ?? {});
+  return checked instanceof Promise ? { ok: false, problem: 'its context schema is asynchronous, which is not supported' } : checked;
 }
 
 async function permitted(policy: Policy, request: Parameters<Policy['decide']>[0]): Promise<string | undefined> {
-  let timer: NodeJS.Timeout | undefined;
   try {
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error('no answer in time')), POLICY_TIMEOUT);
-    });
-    const { allow, reason } = await Promise.race([policy.decide(request), late]);
-    return allow === true ? undefined : (reason ?? 'The policy does not allow this call.');
+    const { allow, reason } = await inTime(policy.decide(request), HOOK_TIMEOUT, 'the policy');
+    if (allow === true) return undefined;
+    return typeof reason === 'string' && reason !== '' ? bounded(reason) : 'The policy does not allow this call.';
   } catch (error) {
-    return `The policy could not be asked, so the call is denied: ${(error as Error)?.message ?? error}`;
-  } finally {
-    clearTimeout(timer);
+    return `The policy could not be asked, so the call is denied: ${messageOf(error)}`;
   }
 }
 
 const ruleFailed = <T extends Gated>(error: unknown): Verdict<T> =>
-  refuse('APPROVAL_RULE_FAILED', `Whether a person must approve this could not be found out, so it was not run: ${(error as Error)?.message ?? error}`);
+  refuse('APPROVAL_RULE_FAILED', `Whether a person must approve this could not be found out, so it was not run: ${messageOf(error)}`);
 
 function refuse<T extends Gated>(code: string, message: string): Verdict<T> {
   return { go: 'refuse', error: { code, message, retryable: false, attempts: 0, outcome: 'not-run' } };

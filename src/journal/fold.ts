@@ -24,8 +24,9 @@ export interface Call {
   effect?: Effect;
   /** The claim under which it started: an older one than today's means a crash cut it off. */
   epoch?: number;
-  /** The newest approval asked for it. */
+  /** The newest approval asked for it, and how many there were. */
   approval?: Approval;
+  asked: number;
   /** The arguments that a person put in the place of the model's. */
   edited?: { input: Json };
   /** What became known of it after it was given up. */
@@ -81,6 +82,8 @@ export interface RunFold {
   readonly approvals: Map<string, Approval>;
   /** Approvals that wait for a decision. */
   open: number;
+  /** Decisions taken so far. */
+  decisions: number;
   readonly unknowns: Map<CallId, Unknown>;
   usage: Usage;
   /** A model did not say what it used, so the sums are too low. */
@@ -125,6 +128,7 @@ export function emptyFold(runId: string, agent: string, history: readonly Messag
     },
     approvals: new Map(),
     open: 0,
+    decisions: 0,
     unknowns: new Map(),
     usage: { input: 0, output: 0 },
     unmetered: false,
@@ -209,7 +213,9 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       const approval: Approval = { asked: entry };
       run.approvals.set(entry.id, approval);
       run.open++;
-      callOf(frame, entry.call).approval = approval;
+      const call = callOf(frame, entry.call);
+      call.approval = approval;
+      call.asked++;
       return;
     }
     case 'approval.decided': {
@@ -217,6 +223,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       if (!approval || approval.decided) return;
       approval.decided = entry;
       run.open--;
+      run.decisions++;
       run.fruitless = 0;
       const { decision } = entry;
       if (decision.type === 'edit') callOf(frame, approval.asked.call).edited = { input: decision.input };
@@ -240,7 +247,7 @@ function responded(run: RunFold, frame: Frame, entry: EntryOf<'model.responded'>
   for (const part of entry.content) {
     if (part.type !== 'toolCall') continue;
     const id = `${entry.seq}.${calls.length}`;
-    calls.push({ id, name: part.name, providerId: part.id, input: part.input, step: entry.step, status: 'open' });
+    calls.push({ id, name: part.name, providerId: part.id, input: part.input, step: entry.step, status: 'open', asked: 0 });
   }
   frame.calls = calls;
   frame.unfinished = calls.length;

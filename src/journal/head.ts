@@ -47,12 +47,17 @@ const effectOf = (run: RunFold, id: string) => run.root.calls.find((c) => c.id =
 /** When the first open approval expires. */
 function firstExpiry(run: RunFold, entries: readonly Entry[]): number | undefined {
   let first = Number.POSITIVE_INFINITY;
-  if (run.open > 0)
-    for (const { asked, decided } of run.approvals.values()) if (!decided && asked.expiresAt) first = Math.min(first, asked.expiresAt);
+  const ended = new Set<string>();
+  for (const entry of entries) if (entry.type === 'call.finished') ended.add(entry.call);
+  for (const { id, status, approval } of run.root.calls) {
+    if (status !== 'open' || !approval || ended.has(id)) continue;
+    // one that was decided makes the run due at once: somebody should resume it
+    if (approval.decided) first = run.started.at;
+    else if (approval.asked.expiresAt) first = Math.min(first, approval.asked.expiresAt);
+  }
   for (const entry of entries) {
     if (entry.type === 'approval.requested' && entry.expiresAt) first = Math.min(first, entry.expiresAt);
-    // a decision on a paused run makes it due at once: somebody should resume it
-    else if (entry.type === 'approval.decided') first = Math.min(first, entry.at);
+    else if (entry.type === 'approval.decided') first = run.started.at;
   }
   return first === Number.POSITIVE_INFINITY ? undefined : first;
 }

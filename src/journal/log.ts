@@ -78,7 +78,8 @@ export class Log {
         if (await this.#adopt(entries)) return;
         entries = this.#stamp(make);
         if (entries.length === 0) return;
-        pending = Promise.resolve(this.#write(entries, power));
+        const again = entries;
+        pending = (async () => this.#write(again, power))();
       }
     }
   }

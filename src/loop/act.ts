@@ -1,10 +1,13 @@
 import { type Failure, RondoError } from '../errors.ts';
 import { assertBound } from '../hitl/approvals.ts';
+import { contextOf } from '../hitl/gate.ts';
 import type { Crossed, Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
-import { copyJson, type Json, validate } from '../schema.ts';
+import { Halted, inTime, unlessHalted } from '../reliability/patience.ts';
+import { copyJson, validate } from '../schema.ts';
 import { credentials } from './credentials.ts';
-import { execute, idempotencyKey, type Ready } from './execute.ts';
+import { execute, idempotencyKey, keep, type Ready } from './execute.ts';
+import type { Observed } from './output.ts';
 import type { Scope } from './scope.ts';
 import { needsPower, type Staged, stage, stagedEntry } from './stage.ts';
 
@@ -86,13 +89,13 @@ function held(scope: Scope, drafts: readonly Draft[], power: boolean): void | Pr
 async function restage(scope: Scope): Promise<readonly Due[] | Blocked> {
   const { run, host, agent } = scope;
   await scope.log.adopt();
+  for (const call of run.root.calls) if (call.status !== 'finished') assertBound(run.runId, call);
   const cutOff = run.root.calls.filter((c) => c.status === 'started');
   if (cutOff.length > 0) return recover(scope, cutOff);
 
   const open = run.root.calls.filter((c) => c.status === 'open');
-  for (const call of open) assertBound(run.runId, call);
   const now = await host.now();
-  const staged = await stage(scope, open, now);
+  const staged = await unlessHalted(Promise.resolve(stage(scope, open, now)), scope.cancel);
   const { drafts, due } = intents(scope, open, staged, agent.parallel, now);
   if (drafts.length > 0) {
     await scope.log.append(() => drafts, needsPower(staged));
@@ -136,7 +139,10 @@ async function recover(scope: Scope, calls: readonly Call[]): Promise<readonly D
   return again;
 }
 
-type Found = { ready: Ready } | { ok: true; output: Json } | { ok: false; error: Failure };
+/** Milliseconds a tool's `check` may take. */
+const CHECK_TIMEOUT = 60_000;
+
+type Found = { ready: Ready } | ({ ok: true } & Observed) | { ok: false; error: Failure };
 
 async function inquire(scope: Scope, call: Call): Promise<Found> {
   const tool = scope.tools.get(call.name);
@@ -150,22 +156,26 @@ async function inquire(scope: Scope, call: Call): Promise<Found> {
   if (settled?.outcome === 'failed') return { ok: false, error: { code: 'TOOL_FAILED', message: settled.note ?? 'It failed.', retryable: false, attempts: 1, outcome: 'failed' } };
   if (!tool) return lostTrack(`The process stopped while ${call.name} ran, and the tool is no longer there to find out what it did.`);
   const input = call.edited ? call.edited.input : call.input;
-  const valid = await validate(tool.options.input, copyJson(input));
+  const valid = await unlessHalted(Promise.resolve(validate(tool.options.input, copyJson(input))), scope.cancel);
   if (!valid.ok) return lostTrack(`The process stopped while ${call.name} ran, and the tool no longer takes these arguments: ${valid.problem}.`);
-  const context = scope.run.started.context ?? {};
+  const checked = contextOf(tool, scope.run.started.context);
+  if (!checked.ok) return lostTrack(`The process stopped while ${call.name} ran, and the run has not what the tool needs: ${checked.problem}.`);
+  const context = checked.value;
   if (once && settled?.outcome !== 'not-run') {
     const unknown = lostTrack(`The process stopped while ${call.name} ran. Nobody knows whether it took effect: do not repeat it, find out first.`);
     if (!tool.options.check) return unknown;
     try {
       const q = { idempotencyKey: idempotencyKey(scope.run.runId, call.id), input: valid.value, context };
-      const answer = await tool.options.check(q, { signal: scope.cancel.signal });
-      if (answer.outcome === 'done') return { ok: true, output: (answer.output ?? null) as Json };
-      if (answer.outcome !== 'not-run') return unknown;
-    } catch {
+      const asked = async () => tool.options.check?.(q, { signal: scope.cancel.signal });
+      const answer = await unlessHalted(inTime(asked(), CHECK_TIMEOUT, 'the check'), scope.cancel);
+      if (answer?.outcome === 'done') return { ok: true, ...keep({ tool }, answer.output) };
+      if (answer?.outcome !== 'not-run') return unknown;
+    } catch (error) {
+      if (error instanceof Halted) throw error;
       return unknown;
     }
   }
-  const got = tool.options.credentials ? await credentials(tool, scope.host.identity, scope.run.started.by) : undefined;
+  const got = tool.options.credentials ? await unlessHalted(credentials(tool, scope.host.identity, scope.run.started.by), scope.cancel) : undefined;
   if (got && !got.ok) return lostTrack(`The process stopped while ${call.name} ran, and its credentials could not be had again.`);
   return { ready: { tool, input, value: valid.value, context, ...(got && { secrets: got.secrets }) } };
 }

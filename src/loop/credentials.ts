@@ -1,4 +1,6 @@
 import { RondoError, type Failure } from '../errors.ts';
+import { messageOf } from '../reliability/classify.ts';
+import { inTime } from '../reliability/patience.ts';
 import type { Identity } from '../ports/identity.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { ToolDefinition } from './tool.ts';
@@ -13,26 +15,15 @@ export class Secrets {
     this.#masks = Object.entries(values).flatMap(([name, secret]) => disguises(secret).map((text) => [text, name] as const));
   }
 
-  mask(text: string): string {
+  readonly mask = (text: string): string => {
     let masked = text;
     for (const [secret, name] of this.#masks) masked = masked.replaceAll(secret, `[secret ${name}]`);
     return masked;
-  }
+  };
 
+  /** Of plain JSON. */
   maskJson<T>(value: T): T {
-    return maskDeep(value, (text) => this.mask(text)) as T;
-  }
-
-  /** Masks what a tool throws before anybody reads or shortens it. */
-  maskThrown(error: unknown): unknown {
-    if (typeof error === 'string') return this.mask(error);
-    if (!(error instanceof Error)) return error;
-    const masked: Error = Object.create(Object.getPrototypeOf(error), Object.getOwnPropertyDescriptors(error));
-    const put = (key: string, value: unknown) => Object.defineProperty(masked, key, { value, configurable: true, writable: true });
-    put('message', this.mask(error.message));
-    for (const key of Object.keys(error)) put(key, this.maskJson((error as unknown as Record<string, unknown>)[key]));
-    if (error.cause !== undefined) put('cause', this.maskThrown(error.cause));
-    return masked;
+    return maskDeep(value, this.mask) as T;
   }
 }
 
@@ -42,8 +33,9 @@ const SHORTEST_DISGUISED = 6;
 /** The forms in which a secret is known to turn up. */
 function disguises(secret: string): string[] {
   if (secret === '') return [];
-  const forms = new Set([secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]);
+  const forms = new Set([secret, encodeURIComponent(Buffer.from(secret).toString()), JSON.stringify(secret).slice(1, -1)]);
   const bytes = Buffer.from(secret);
+  if (bytes.length >= SHORTEST_DISGUISED) forms.add(bytes.toString('hex')).add(bytes.toString('hex').toUpperCase());
   // behind other text, as in `user:secret`, base64 has three ways to write it; the letters at the seams belong to both
   for (let offset = 0; bytes.length >= SHORTEST_DISGUISED && offset < 3; offset++) {
     const text = Buffer.concat([Buffer.alloc(offset), bytes]).toString('base64');
@@ -61,6 +53,9 @@ function maskDeep(value: unknown, mask: (text: string) => string): unknown {
   return Object.fromEntries(Object.entries(value).map(([k, v]) => [mask(k), maskDeep(v, mask)]));
 }
 
+/** Milliseconds an identity may take. */
+const IDENTITY_TIMEOUT = 30_000;
+
 export type Credentials = { ok: true; secrets: Secrets } | { ok: false; consent: { provider: string; url: string } } | { ok: false; error: Failure };
 
 /** Gets what a tool declares. Asked at each start of a call, so that an expired one is renewed. */
@@ -69,11 +64,14 @@ export async function credentials(tool: ToolDefinition, identity: Identity | und
   for (const [name, wanted] of Object.entries(tool.options.credentials ?? {})) {
     try {
       if (!identity) throw new Error('the engine has no identity. Pass one: new Engine({ identity }).');
-      const got = await identity.get({ ...(wanted as Parameters<Identity['get']>[0]), by });
-      if ('consentUrl' in got) return { ok: false, consent: { provider: (wanted as { provider: string }).provider, url: got.consentUrl } };
+      const request = wanted as Parameters<Identity['get']>[0];
+      const got = await inTime(identity.get({ ...request, by }), IDENTITY_TIMEOUT, 'the identity');
+      if ('consentUrl' in got && typeof got.consentUrl === 'string' && got.consentUrl !== '')
+        return { ok: false, consent: { provider: request.provider, url: got.consentUrl } };
+      if (!('token' in got) || typeof got.token !== 'string' || got.token === '') throw new Error('the identity gave no token.');
       values[name] = got.token;
     } catch (error) {
-      const message = `The credential "${name}" could not be had: ${(error as Error)?.message ?? error}`;
+      const message = `The credential "${name}" could not be had: ${messageOf(error)}`;
       return { ok: false, error: { code: RondoError.is(error) ? error.code : 'CREDENTIALS_UNAVAILABLE', message, retryable: true, attempts: 0, outcome: 'not-run' } };
     }
   }

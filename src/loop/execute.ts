@@ -2,14 +2,15 @@ import type { Failure } from '../errors.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
+import { bounded, messageOf } from '../reliability/classify.ts';
 import { type Guarded, guard } from '../reliability/envelope.ts';
+import { Halted, unlessHalted } from '../reliability/patience.ts';
 import type { AttemptContext, Late } from '../reliability/timeout.ts';
 import { copyJson, type Json } from '../schema.ts';
 import type { ToolTrace } from '../telemetry/trace.ts';
 import type { Secrets } from './credentials.ts';
 import type { ToolOutcome } from './middleware.ts';
 import { type Observed, observed } from './output.ts';
-import type { ToolWrapper } from './plan.ts';
 import type { Scope } from './scope.ts';
 import type { ToolDefinition } from './tool.ts';
 
@@ -73,7 +74,11 @@ class CallContext {
   // bound, because tools take it out of the context
   get progress() {
     const { secrets } = this.#ready;
-    return (data: Json) => this.#scope.emit?.({ type: 'tool.progress', callId: this.#call.id, data: secrets ? secrets.maskJson(data) : data }, this.#call.step);
+    return (data: Json) => {
+      if (!this.#scope.emit) return;
+      const { output } = observed(this.#ready.tool, data, secrets);
+      this.#scope.emit({ type: 'tool.progress', callId: this.#call.id, data: output }, this.#call.step);
+    };
   }
 }
 
@@ -84,42 +89,36 @@ export async function execute(scope: Scope, call: Call, ready: Ready, span: Tool
   const { tool } = ready;
   const started = performance.now();
   const wrappers = scope.plan.toolWrappers;
-  let attempts = 0;
-  let seen: Observed | undefined;
-  let error: Failure | undefined;
-  if (wrappers.length === 0) {
-    const result = await attempt(scope, call, ready, span);
-    if (result.ok) seen = keep(ready, result.value);
-    else if (result.cancelled && scope.halt?.why !== 'cancel') return undefined;
-    else error = result.error;
-    attempts = result.ok ? result.attempts : result.error.attempts;
-  } else {
-    const outcome = await wrap(wrappers, ready, (value) => attempt(scope, call, { ...ready, value }, span));
-    if (scope.halt && scope.halt.why !== 'cancel') return undefined;
-    attempts = outcome.attempts;
-    if (outcome.ok) seen = outcome.seen;
-    else error = ready.secrets ? ready.secrets.maskJson(outcome.error) : outcome.error;
-  }
+  const end = wrappers.length === 0 ? ended(ready, await attempt(scope, call, ready, span)) : await wrapped(scope, call, ready, span);
+  const { attempts } = end;
+  // it may have run: the next claim finds out, or says that nobody knows
+  if (!end.ok && end.cancelled && attempts > 0 && scope.halt?.why !== 'cancel') return undefined;
   const ms = Math.round(performance.now() - started);
-  if (error) return { type: 'call.finished', call: call.id, ok: false, error, attempts, ms };
-  return { type: 'call.finished', call: call.id, ok: true, ...(seen as Observed), attempts, ms };
+  if (end.ok) return { type: 'call.finished', call: call.id, ok: true, ...end.seen, attempts, ms };
+  return { type: 'call.finished', call: call.id, ok: false, error: end.error, attempts, ms };
 }
+
+type End = { attempts: number } & ({ ok: true; seen: Observed } | { ok: false; error: Failure; cancelled?: true | undefined });
+
+const ended = (ready: Ready, result: Guarded<unknown>): End =>
+  result.ok
+    ? { ok: true, seen: keep(ready, result.value), attempts: result.attempts }
+    : { ok: false, error: result.error, attempts: result.error.attempts, cancelled: result.cancelled };
 
 function attempt(scope: Scope, call: Call, ready: Ready, span: ToolTrace): Promise<Guarded<unknown>> {
   const { tool } = ready;
   const policy = scope.plan.tool(tool);
   const { log, host } = scope;
-  const body = (a: AttemptContext) => span.run(() => tool.options.execute(ready.value, new CallContext(a, scope, call, ready)));
-  const { secrets } = ready;
-  return guard(secrets ? (a) => discreet(secrets, () => body(a)) : body, {
+  return guard((a) => span.run(() => tool.options.execute(ready.value, new CallContext(a, scope, call, ready))), {
     policy,
     circuit: host.breakers.of(tool, tool.name, policy.breaker),
     cancel: scope.cancel,
     fallbackCode: 'TOOL_FAILED',
+    mask: ready.secrets?.mask,
     onAttemptFailed: (failed) => {
       // the last failure is told by call.finished
       if (failed.retryIn === undefined) return;
-      const draft = { type: 'attempt.failed', of: call.id, step: call.step, ...failed, message: failed.message } as const;
+      const draft = { type: 'attempt.failed', of: call.id, step: call.step, ...failed } as const;
       span.failedAttempt(draft);
       return log.append(() => [draft]);
     },
@@ -127,58 +126,70 @@ function attempt(scope: Scope, call: Call, ready: Ready, span: ToolTrace): Promi
   });
 }
 
-async function discreet<T>(secrets: Secrets, body: () => T | Promise<T>): Promise<T> {
-  try {
-    return await body();
-  } catch (error) {
-    throw secrets.maskThrown(error);
-  }
-}
-
 /** A result that came after its timeout is written down and changes nothing the model has seen. */
 function settleLate(scope: Scope, call: Call, ready: Ready, late: Late): void {
   const outcome = late.ok ? 'done' : 'failed';
-  const note = late.ok ? undefined : String((late.error as Error)?.message ?? late.error).slice(0, 500);
-  const append = async () =>
-    scope.log.append(() => [
-      { type: 'outcome.settled', call: call.id, source: 'late', outcome, ...(late.ok && { output: keep(ready, late.value).output }), ...(note && { note }) },
-    ]);
+  const said = late.ok ? { output: keep(ready, late.value).output } : { note: messageOf(late.error, ready.secrets?.mask).slice(0, 500) };
+  const append = async () => scope.log.append(() => [{ type: 'outcome.settled', call: call.id, source: 'late', outcome, ...said }]);
   // nobody waits for it, and a run that has moved to another process keeps its word: unknown
   append().catch(() => undefined);
 }
 
-function keep(ready: Ready, value: unknown): Observed {
-  const { secrets } = ready;
-  return secrets ? observed(ready.tool, value, (json) => secrets.maskJson(json)) : observed(ready.tool, value);
+/** What is kept of a tool's output. Never throws. */
+export function keep(ready: Pick<Ready, 'tool' | 'secrets'>, value: unknown): Observed {
+  return observed(ready.tool, value, ready.secrets);
 }
 
-type Wrapped = { attempts: number } & ({ ok: true; seen: Observed } | { ok: false; error: Failure });
-
-async function wrap(wrappers: readonly ToolWrapper[], ready: Ready, run: (value: unknown) => Promise<Guarded<unknown>>): Promise<Wrapped> {
-  const call = { name: ready.tool.name, input: copyJson(ready.input) };
-  let last: Guarded<unknown> | undefined;
-  let inner: Observed | undefined;
+/** A call inside the wrappers. What is known of the call itself stays known, whatever a wrapper does after it. */
+async function wrapped(scope: Scope, call: Call, ready: Ready, span: ToolTrace): Promise<End> {
+  const asked = { name: ready.tool.name, input: copyJson(ready.input) };
+  let inside: Promise<End> | undefined;
+  let last: End | undefined;
   let attempts = 0;
   let next = async (input?: Json): Promise<ToolOutcome> => {
-    last = await run(input === undefined ? ready.value : input);
-    attempts += last.ok ? last.attempts : last.error.attempts;
-    if (!last.ok) return { ok: false, error: last.error };
-    inner = keep(ready, last.value);
-    return { ok: true, output: inner.output };
+    inside = attempt(scope, call, input === undefined ? ready : { ...ready, value: input }, span).then((result) => ended(ready, result));
+    last = undefined;
+    last = await inside;
+    attempts += last.attempts;
+    return last.ok ? { ok: true, output: last.seen.output } : { ok: false, error: last.error };
   };
-  for (const wrapper of [...wrappers].reverse()) {
-    const inside = next;
-    next = (input) => wrapper(input === undefined ? call : { ...call, input }, inside);
+  for (const wrapper of scope.plan.toolWrappers.toReversed()) {
+    const within = next;
+    next = async (input) => wrapper(input === undefined ? asked : { ...asked, input }, within);
   }
   try {
-    const outcome = await next();
-    if (!outcome.ok) return { ...outcome, attempts };
-    // what the tool's toModel says stays, unless a wrapper changed the output
-    return { ok: true, attempts, seen: inner && inner.output === outcome.output ? inner : keep(ready, outcome.output) };
+    const outcome: unknown = await unlessHalted(next(), scope.cancel);
+    return judged(ready, outcome, last, attempts);
   } catch (error) {
-    // the wrapper failed; what is known of the call is what the call itself came to
-    const outcome = last === undefined ? 'not-run' : last.ok ? 'unknown' : last.error.outcome;
-    const message = String((error as Error)?.message ?? error).slice(0, 2_000);
-    return { ok: false, attempts, error: { code: 'MIDDLEWARE_FAILED', message, retryable: false, attempts, outcome } };
+    // a halt ends the call itself too, at once
+    if (error instanceof Halted) return (await inside) ?? notRun();
+    return broken(messageOf(error, ready.secrets?.mask), last, attempts);
   }
+}
+
+const notRun = (): End => ({ ok: false, cancelled: true, attempts: 0, error: { code: 'CANCELLED', message: 'Cancelled before it began.', retryable: false, attempts: 0, outcome: 'not-run' } });
+
+/** What a wrapper answered, taken at its word where it is one. */
+function judged(ready: Ready, outcome: unknown, last: End | undefined, attempts: number): End {
+  const { ok, output, error } = (outcome ?? {}) as Partial<{ ok: unknown; output: Json; error: Partial<Failure> }>;
+  // what the tool's toModel says stays, unless a wrapper changed the output
+  if (ok === true) return { ok: true, attempts, seen: last?.ok && last.seen.output === output ? last.seen : keep(ready, output) };
+  if (ok !== false || typeof error?.code !== 'string' || typeof error.message !== 'string')
+    return broken('a wrapper answered neither { ok: true, output } nor { ok: false, error: { code, message } }', last, attempts);
+  const mask = ready.secrets?.mask ?? ((text: string) => text);
+  const known: Failure = {
+    code: mask(error.code).slice(0, 100),
+    message: bounded(mask(error.message)),
+    retryable: error.retryable === true,
+    attempts,
+    outcome: error.outcome === 'not-run' || error.outcome === 'unknown' ? error.outcome : 'failed',
+  };
+  if (typeof error.retryAfter === 'number') known.retryAfter = error.retryAfter;
+  return { ok: false, attempts, error: known };
+}
+
+/** The wrapper failed; what is known of the call is what the call itself came to. */
+function broken(message: string, last: End | undefined, attempts: number): End {
+  const outcome = last === undefined ? 'not-run' : last.ok ? 'unknown' : last.error.outcome;
+  return { ok: false, attempts, error: { code: 'MIDDLEWARE_FAILED', message, retryable: false, attempts, outcome } };
 }

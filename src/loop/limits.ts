@@ -1,9 +1,9 @@
 import { RondoError } from '../errors.ts';
 import { BOUND, type Crossed, type Limits } from '../journal/entries.ts';
 import { costUsd, type RunFold } from '../journal/fold.ts';
-import type { Message, Model } from '../ports/model.ts';
+import type { Message, Model, ModelResponse } from '../ports/model.ts';
 import { candidates } from '../reliability/fallback.ts';
-import { reserve } from '../telemetry/cost.ts';
+import { cost, reserve } from '../telemetry/cost.ts';
 import { type Prices, price } from '../telemetry/prices.ts';
 import type { Scope } from './scope.ts';
 
@@ -28,6 +28,12 @@ export function assertPriced(model: Model, limits: Limits, prices: Prices): void
     `the limit costUsd cannot be kept: the price of ${modelKey(unpriced)} is unknown. Give it with new Engine({ prices: { "${modelKey(unpriced)}": { input, output, source, date } } }), in dollars per million tokens.`,
     { details: { model: modelKey(unpriced) } },
   );
+}
+
+/** US dollars of an answer; undefined where the price or the usage is unknown. */
+export function costOf({ host }: Pick<Scope, 'host'>, model: Model, response: ModelResponse): number | undefined {
+  const known = (response.model && price(`${model.provider}/${response.model}`, host.prices)) || price(modelKey(model), host.prices);
+  return known && cost(response.usage, known);
 }
 
 /** The limit that the next model call would cross, if any. Called before each attempt, so nothing is spent beyond one. */

@@ -2,11 +2,10 @@ import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import type { ModelResponse, Part, ToolCallPart } from '../ports/model.ts';
 import { type Json, validate } from '../schema.ts';
-import { cost } from '../telemetry/cost.ts';
-import { price } from '../telemetry/prices.ts';
 import type { ChatTrace } from '../telemetry/trace.ts';
+import { Halted, unlessHalted } from '../reliability/patience.ts';
 import { act, type Due } from './act.ts';
-import { crossing, modelKey } from './limits.ts';
+import { costOf, crossing, modelKey } from './limits.ts';
 import { observe } from './observe.ts';
 import type { Scope, Settlement } from './scope.ts';
 import { needsPower, type Staged, stage, stagedEntry } from './stage.ts';
@@ -32,7 +31,7 @@ export async function loop(scope: Scope): Promise<Settlement | undefined> {
     if (scope.halt || scope.run.cancelled) return undefined;
 
     const seen = observe(scope);
-    const request = seen instanceof Promise ? await seen : seen;
+    const request = seen instanceof Promise ? await unlessHalted(seen, scope.cancel) : seen;
     const crossed = crossing(scope);
     if (crossed) return { status: 'stopped', limit: crossed };
     const span = scope.trace.chat(scope.run.root.step + 1, scope.agent.model, request);
@@ -61,9 +60,10 @@ async function take(scope: Scope, thought: Thought & { ok: true }, span: ChatTra
   const asked = response.content.filter((p): p is ToolCallPart => p.type === 'toolCall');
   if (asked.length === 0 || response.stop === 'blocked') return conclude(scope, response, responded, span);
 
-  const now = Date.now();
-  const pending = response.stop === 'length' ? asked.map(() => TRUNCATED) : stage(scope, asked, now);
-  const staged = pending instanceof Promise ? await pending : pending;
+  // calls that nobody was asked about have nothing that could expire
+  const pending = response.stop === 'length' ? asked.map(() => TRUNCATED) : stage(scope, asked, 0);
+  const staged = pending instanceof Promise ? await unlessAnswered(scope, pending, responded) : pending;
+  const now = staged.some((s) => s.go === 'ask') ? await scope.host.now() : 0;
   const { parallel } = scope.agent;
   const append = scope.log.append((seq) => {
     const drafts: Draft[] = [responded];
@@ -78,6 +78,16 @@ async function take(scope: Scope, thought: Thought & { ok: true }, span: ChatTra
   if (append) await append;
   span.end(responded);
   return startable(scope.run.root.calls, staged);
+}
+
+/** What the gate says, unless the run is halted first: then the answer is written down, and its calls wait for the next claim. */
+async function unlessAnswered(scope: Scope, pending: Promise<readonly Staged[]>, responded: Responded): Promise<readonly Staged[]> {
+  try {
+    return await unlessHalted(pending, scope.cancel);
+  } catch (error) {
+    if (error instanceof Halted && scope.halt?.why !== 'lost') await scope.log.append(() => [responded]);
+    throw error;
+  }
 }
 
 /** The calls that the gate let through; their intents are in the journal, but for those beyond the cap. */
@@ -95,8 +105,7 @@ type Responded = Extract<Draft, { type: 'model.responded' }>;
 function respondedEntry(scope: Scope, { response, model, attempts, ms }: Thought & { ok: true }): Responded {
   const { usage, content, stop } = response;
   const key = response.model ? `${model.provider}/${response.model}` : modelKey(model);
-  const known = price(key, scope.host.prices) ?? price(modelKey(model), scope.host.prices);
-  const usd = known && usage && cost(usage, known);
+  const usd = costOf(scope, model, response);
   const entry: Responded = { type: 'model.responded', step: scope.run.root.step + 1, model: key, content, stop, ms };
   if (model.standin) entry.standin = true;
   if (usage) entry.usage = usage;

@@ -1,8 +1,12 @@
 import { ToolError } from '../errors.ts';
 import type { ModelRequest } from '../ports/model.ts';
+import { messageOf } from '../reliability/classify.ts';
+import { inTime } from '../reliability/patience.ts';
 import type { AgentDefinition } from './agent.ts';
 import type { Scope } from './scope.ts';
 
+/** Milliseconds that instructions and memory may take. */
+const HOOK_TIMEOUT = 30_000;
 /** Tokens of recalled memory put before the model. */
 const MEMORY_TOKENS = 2_000;
 
@@ -38,11 +42,11 @@ async function refresh(scope: Scope): Promise<ModelRequest> {
 
 async function instructed(instructions: Exclude<AgentDefinition['instructions'], string>, { run }: Scope): Promise<string> {
   try {
-    const text = await instructions({ context: run.started.context ?? {}, session: run.started.session });
+    const text = await inTime(instructions({ context: run.started.context ?? {}, session: run.started.session }), HOOK_TIMEOUT, 'the instructions');
     if (typeof text === 'string') return text;
     throw new Error(`they returned ${typeof text}, not a text`);
   } catch (error) {
-    throw new ToolError('INSTRUCTIONS_FAILED', `the agent's instructions could not be made: ${(error as Error)?.message ?? error}`, { cause: error });
+    throw new ToolError('INSTRUCTIONS_FAILED', `the agent's instructions could not be made: ${messageOf(error)}`, { cause: error });
   }
 }
 
@@ -52,10 +56,17 @@ async function recalled({ host, run }: Scope): Promise<readonly string[] | undef
   if (!host.memory || !by) return undefined;
   const text = typeof input === 'string' ? input : JSON.stringify(input);
   try {
-    return await host.memory.recall({ by, text, tokens: MEMORY_TOKENS, ...(session !== undefined && { session }) });
+    const facts: unknown = await inTime(host.memory.recall({ by, text, tokens: MEMORY_TOKENS, ...(session !== undefined && { session }) }), HOOK_TIMEOUT, 'the memory');
+    return Array.isArray(facts) ? fitting(facts) : [];
   } catch {
     return [];
   }
+}
+
+/** The first facts that fit; what is no text is no fact. */
+function fitting(facts: readonly unknown[]): string[] {
+  let left = MEMORY_TOKENS * 4;
+  return facts.filter((fact): fact is string => typeof fact === 'string' && (left -= fact.length) >= 0);
 }
 
 function assemble(scope: Scope): ModelRequest {

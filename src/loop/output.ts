@@ -1,10 +1,12 @@
 import type { Part } from '../ports/model.ts';
+import { messageOf } from '../reliability/classify.ts';
 import type { Json } from '../schema.ts';
+import type { Secrets } from './credentials.ts';
 import type { ToolDefinition } from './tool.ts';
 
 /** Of a result that is kept and shown to the model, in bytes. */
 const MAX_BYTES = 65_536;
-/** An image or document larger than this is replaced by a note, in characters of base64. */
+/** Of the images and documents of one result, in characters of base64. */
 const MAX_BINARY = 8_000_000;
 
 export interface Observed {
@@ -14,48 +16,50 @@ export interface Observed {
 }
 
 /**
- * A tool's output as it is kept: plain JSON that no later change of the tool's own objects reaches, bounded, with a note
- * to the model where something was cut off.
+ * A tool's output as it is kept: plain JSON that no later change of the tool's own objects reaches, without secrets, bounded,
+ * with a note to the model where something was cut off. Never throws: the tool has succeeded, whatever its output is.
  */
-/** @param mask takes secrets out, before anything is cut: half a secret would not be found. */
-export function observed(tool: ToolDefinition, value: unknown, mask?: <T>(json: T) => T): Observed {
+export function observed(tool: ToolDefinition, value: unknown, secrets?: Secrets): Observed {
   const max = tool.options.maxBytes ?? MAX_BYTES;
-  const kept = bounded(mask ? mask(asJson(value)) : value, max);
+  const kept = bounded(value, max, secrets);
   const { toModel } = tool.options;
   if (!toModel) return kept;
+  let parts: readonly Part[];
   try {
     const said = toModel(value);
-    const parts: readonly Part[] = typeof said === 'string' ? [{ type: 'text', text: said }] : said;
-    return { ...kept, content: boundedParts(mask ? mask(parts) : parts, max) };
+    parts = typeof said === 'string' ? [{ type: 'text', text: said }] : (JSON.parse(JSON.stringify(said)) as Part[]);
+    if (!Array.isArray(parts)) throw new Error('it gave neither a text nor a list of parts');
   } catch (error) {
-    const why = String((error as Error)?.message ?? error);
-    return { ...kept, content: boundedParts([{ type: 'text', text: `(the tool succeeded, but its output could not be shown: ${mask ? mask(why) : why})` }], max) };
+    parts = [{ type: 'text', text: `(the tool succeeded, but its output could not be shown: ${messageOf(error)})` }];
   }
+  const content = boundedParts(secrets ? secrets.maskJson(parts) : parts, max);
+  const [only] = content;
+  // what is the default need not be kept twice
+  if (content.length === 1 && only?.type === 'text' && only.text === kept.output && only.vendor === undefined) return kept;
+  return { ...kept, content };
 }
 
-/** What JSON makes of a value; one that is no JSON is left for {@link bounded} to tell. */
-function asJson(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value;
-  try {
-    return JSON.parse(JSON.stringify(value));
-  } catch {
-    return value;
-  }
-}
-
-function bounded(value: unknown, max: number): Observed {
+function bounded(value: unknown, max: number, secrets: Secrets | undefined): Observed {
   if (value === undefined || value === null) return { output: null };
-  if (typeof value === 'number' || typeof value === 'boolean') return { output: typeof value === 'boolean' || Number.isFinite(value) ? value : String(value) };
-  if (typeof value === 'string') return cutText(value, max);
+  if (typeof value === 'boolean') return { output: value };
+  if (typeof value === 'number') return { output: Number.isFinite(value) ? value : String(value) };
+  if (typeof value === 'string') return cutText(secrets ? secrets.mask(value) : value, max);
   let text: string | undefined;
   try {
-    text = JSON.stringify(value);
+    text = JSON.stringify(value, secrets && bytesAsBase64);
+    if (text === undefined) return { output: null };
+    if (secrets) text = JSON.stringify(secrets.maskJson(JSON.parse(text)));
+    if (fits(text, max)) return { output: JSON.parse(text) as Json };
   } catch (error) {
-    return { output: `(the tool succeeded, but its output is no JSON: ${(error as Error).message})` };
+    return cutText(`(the tool succeeded, but its output is no JSON: ${messageOf(error, secrets?.mask)})`, Math.max(max, 200));
   }
-  if (text === undefined) return { output: null };
-  if (fits(text, max)) return { output: JSON.parse(text) as Json };
   return cutText(text, max);
+}
+
+/** A secret in bytes would be a list of numbers. */
+function bytesAsBase64(this: { [key: string]: unknown }, key: string, value: unknown): unknown {
+  const raw = this[key];
+  return raw instanceof Uint8Array ? Buffer.from(raw).toString('base64') : value;
 }
 
 // a UTF-16 unit is at most three bytes of UTF-8, so most texts need no counting
@@ -63,22 +67,39 @@ const fits = (text: string, max: number) => text.length * 3 <= max || Buffer.byt
 
 function cutText(text: string, max: number): Observed {
   if (fits(text, max)) return { output: text };
-  const bytes = Buffer.from(text);
-  let end = max;
+  const total = Buffer.byteLength(text);
+  // so many units hold at least so many bytes
+  const bytes = Buffer.from(text.slice(0, max));
+  let end = Math.min(max, bytes.length);
   // never inside a character
-  while (end > 0 && ((bytes[end] as number) & 0xc0) === 0x80) end--;
-  const cut = bytes.length - end;
-  return { output: `${bytes.toString('utf8', 0, end)}\n[cut: ${cut} of ${bytes.length} bytes are not shown; ask for less]`, cut };
+  while (end > 0 && end < bytes.length && ((bytes[end] as number) & 0xc0) === 0x80) end--;
+  const cut = total - end;
+  return { output: `${bytes.toString('utf8', 0, end)}\n[cut: ${cut} of ${total} bytes are not shown; ask for less]`, cut };
 }
 
+/** Parts within one budget for text, and one for images and documents; a note says what was left out. */
 function boundedParts(parts: readonly Part[], max: number): readonly Part[] {
-  let left = max;
-  return parts.map((part) => {
-    if (part.type === 'image' || part.type === 'document')
-      return part.data.length <= MAX_BINARY ? part : { type: 'text', text: `(${part.type} of ${part.data.length} characters left out: too large)` };
-    if (part.type !== 'text') return part;
-    const text = cutText(part.text, Math.max(left, 64)).output as string;
-    left -= Math.min(left, Buffer.byteLength(text));
-    return text === part.text ? part : { ...part, text };
-  });
+  let text = max;
+  let binary = MAX_BINARY;
+  let left = 0;
+  const kept: Part[] = [];
+  for (const part of parts) {
+    if (part?.type === 'text' && typeof part.text === 'string') {
+      const size = Buffer.byteLength(part.text) + sizeOf(part.vendor);
+      if (size <= text) kept.push(part);
+      else if (text > 64) kept.push({ type: 'text', text: cutText(part.text, text).output as string });
+      else left++;
+      text -= Math.min(text, size);
+    } else if ((part?.type === 'image' || part?.type === 'document') && typeof part.data === 'string' && typeof part.mediaType === 'string') {
+      const size = part.data.length + part.mediaType.length + (part.name?.length ?? 0) + sizeOf(part.vendor);
+      if (size <= binary) {
+        kept.push(part);
+        binary -= size;
+      } else left++;
+    } else left++;
+  }
+  if (left > 0) kept.push({ type: 'text', text: `[${left} of ${parts.length} parts are not shown: too large, or of a kind that is not known]` });
+  return kept;
 }
+
+const sizeOf = (vendor: Json | undefined) => (vendor === undefined ? 0 : JSON.stringify(vendor).length);

@@ -15,16 +15,14 @@ export type Staged =
   /** Beyond the limit of tool calls: it stays open, for a resume with a higher one. */
   | { go: 'hold'; crossed: Crossed };
 
-type Asked = Pick<Call, 'name' | 'input' | 'edited' | 'approval'>;
+type Asked = Pick<Call, 'name' | 'input'> & Partial<Pick<Call, 'edited' | 'approval' | 'asked'>>;
 
 /** Takes calls through the gate, and gets their credentials. Runs nothing and writes nothing. */
 export function stage(scope: Scope, calls: readonly Asked[], now: number): readonly Staged[] | Promise<readonly Staged[]> {
   const { agent, host, limits, run } = scope;
   const o: GateOptions = { agent: agent.name, by: run.started.by, context: run.started.context, policy: host.policy, now };
-  let left = limits.toolCalls === undefined ? Number.POSITIVE_INFINITY : limits.toolCalls - run.toolCalls;
   let later = false;
   const staged = calls.map((call): Staged | Promise<Staged> => {
-    if (left-- <= 0) return { go: 'hold', crossed: { name: 'toolCalls', max: limits.toolCalls ?? 0, used: run.toolCalls } };
     const verdict = gate(scope.tools, call, o);
     if (verdict instanceof Promise) {
       later = true;
@@ -34,7 +32,15 @@ export function stage(scope: Scope, calls: readonly Asked[], now: number): reado
     later = true;
     return ready(scope, verdict);
   });
-  return later ? Promise.all(staged) : (staged as Staged[]);
+  const { toolCalls: max } = limits;
+  if (max === undefined) return later ? Promise.all(staged) : (staged as Staged[]);
+  return later ? Promise.all(staged).then((s) => within(max, run.toolCalls, s)) : within(max, run.toolCalls, staged as Staged[]);
+}
+
+/** Holds back the calls that would cross the limit of tool calls. */
+function within(max: number, used: number, staged: readonly Staged[]): readonly Staged[] {
+  let left = max - used;
+  return staged.map((s) => (s.go !== 'start' || left-- > 0 ? s : { go: 'hold', crossed: { name: 'toolCalls', max, used } }));
 }
 
 async function ready(scope: Scope, verdict: Verdict<ToolDefinition>): Promise<Staged> {
@@ -46,7 +52,7 @@ async function ready(scope: Scope, verdict: Verdict<ToolDefinition>): Promise<St
 
 /** The entry that a staged call begins with, or ends with where it does not run. */
 export function stagedEntry(scope: Scope, id: CallId, call: Asked, staged: Staged, now: number): Draft | undefined {
-  const asking = { id, name: call.name, input: call.input, approval: call.approval };
+  const asking = { id, name: call.name, input: call.input, asked: call.asked ?? 0 };
   switch (staged.go) {
     case 'start':
       return { type: 'call.started', call: id, effect: staged.tool.effect };

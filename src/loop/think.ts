@@ -1,13 +1,14 @@
 import type { Crossed } from '../journal/entries.ts';
-import { type Failure, ToolError } from '../errors.ts';
+import type { Failure } from '../errors.ts';
 import type { Model, ModelDelta, ModelRequest, ModelResponse } from '../ports/model.ts';
 import { type FailedAttempt, guard } from '../reliability/envelope.ts';
 import { candidates, switches } from '../reliability/fallback.ts';
 import type { AttemptContext } from '../reliability/timeout.ts';
 import type { ChatTrace } from '../telemetry/trace.ts';
+import { answerOf } from './answer.ts';
 import { crossing, modelKey, reservation } from './limits.ts';
-import type { ModelWrapper } from './plan.ts';
 import type { Scope } from './scope.ts';
+import { wrapped } from './wrapped.ts';
 
 /** Failures after which the provider may have worked, and charged, all the same. */
 const BILLED: ReadonlySet<string> = new Set(['TIMEOUT', 'STREAM_BROKEN', 'STREAM_ERROR', 'NETWORK', 'CANCELLED']);
@@ -21,38 +22,7 @@ export type Thought =
 export function think(scope: Scope, request: ModelRequest, span: ChatTrace): Promise<Thought> {
   const { modelWrappers } = scope.plan;
   if (modelWrappers.length === 0) return askInTurn(scope, request, span);
-  return wrapped(modelWrappers, request, (r) => askInTurn(scope, r, span), scope.agent.model);
-}
-
-/** Carries a thought that is no answer through the wrappers, which know only answers and errors. */
-class NoAnswer extends Error {
-  readonly thought: Thought;
-  constructor(thought: Thought) {
-    super('no answer');
-    this.thought = thought;
-  }
-}
-
-async function wrapped(wrappers: readonly ModelWrapper[], request: ModelRequest, ask: (r: ModelRequest) => Promise<Thought>, asked: Model): Promise<Thought> {
-  const started = Date.now();
-  let inner: Thought | undefined;
-  let call = async (r: ModelRequest): Promise<ModelResponse> => {
-    inner = await ask(r);
-    if (!inner.ok) throw new NoAnswer(inner);
-    return inner.response;
-  };
-  for (const wrap of [...wrappers].reverse()) {
-    const next = call;
-    call = (r) => wrap(r, next);
-  }
-  try {
-    const response = await call(request);
-    const { model = asked, attempts = 0 } = inner?.ok ? inner : {};
-    return { ok: true, response, model, attempts, ms: Date.now() - started };
-  } catch (error) {
-    if (error instanceof NoAnswer) return error.thought;
-    return { ok: false, error: { code: 'MIDDLEWARE_FAILED', message: String((error as Error)?.message ?? error), retryable: false, attempts: 0, outcome: 'failed' } };
-  }
+  return wrapped(scope, request, (r) => askInTurn(scope, r, span));
 }
 
 async function askInTurn(scope: Scope, request: ModelRequest, span: ChatTrace): Promise<Thought> {
@@ -113,19 +83,27 @@ function affordable(scope: Scope): void {
 }
 
 async function generate(scope: Scope, model: Model, request: ModelRequest, attempt: AttemptContext, before: number, step: number): Promise<ModelResponse> {
-  const response = await model.generate(request, scope.emit ? new Streaming(attempt, scope, before + attempt.attempt, step) : attempt);
-  if (!Array.isArray(response?.content))
-    throw new ToolError('MODEL_FAILED', `the model adapter ${modelKey(model)} did not answer { content: [...], stop }.`);
-  return response;
+  if (!scope.emit) return answerOf(await model.generate(request, attempt), modelKey(model));
+  const streaming = new Streaming(attempt, scope, before + attempt.attempt, step);
+  try {
+    return answerOf(await model.generate(request, streaming), modelKey(model));
+  } finally {
+    streaming.over = true;
+  }
 }
 
 /** What a streaming call gets; its signal stays lazy. */
 class Streaming {
   readonly #attempt: AttemptContext;
   readonly emit: (delta: ModelDelta) => void;
+  over = false;
   constructor(attempt: AttemptContext, scope: Scope, number: number, step: number) {
     this.#attempt = attempt;
-    this.emit = ({ type, text }) => scope.emit?.({ type: type === 'text' ? 'text.delta' : 'reasoning.delta', text, attempt: number }, step);
+    this.emit = ({ type, text }) => {
+      // an attempt that was given up may go on talking
+      if (this.over || attempt.signal.aborted) return;
+      scope.emit?.({ type: type === 'text' ? 'text.delta' : 'reasoning.delta', text, attempt: number }, step);
+    };
   }
   get signal() {
     return this.#attempt.signal;

@@ -1,4 +1,5 @@
 import { RondoError } from '../errors.ts';
+import { ruleProblem } from '../hitl/gate.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { ToolSpec } from '../ports/model.ts';
 import type { Question, Tool, ToolOptions } from '../ports/tool.ts';
@@ -52,6 +53,10 @@ function define(options: AnyOptions, ask?: (input: Json) => Question): ToolDefin
     const value = options[field];
     if (value !== undefined && !(typeof value === 'number' && value > 0))
       throw invalid(`tool "${name}": ${field} is ${value}; it must be a number above 0.`);
+  }
+  if (typeof options.approval === 'object') {
+    const wrong = ruleProblem(options.approval);
+    if (wrong) throw invalid(`the approval of tool "${name}": ${wrong}.`);
   }
   const input = objectSchema(describe(options.input, `the input of tool "${name}"`), name);
   const spec: ToolSpec = { name, description, input };

@@ -4,3 +4,10 @@ export interface Principal {
   tenant?: string;
   roles?: readonly string[];
 }
+
+/** Of whatever a caller's authentication made, the fields that are kept. */
+export const principal = ({ id, tenant, roles }: Principal): Principal => ({
+  id,
+  ...(tenant !== undefined && { tenant }),
+  ...(roles && { roles: [...roles] }),
+});

@@ -17,6 +17,9 @@ export interface Classified {
 
 export type FallbackCode = 'TOOL_FAILED' | 'MODEL_FAILED';
 
+export type Mask = (text: string) => string;
+const asIs: Mask = (text) => text;
+
 export const MAX_MESSAGE = 2_000;
 const MAX_CODE = 100;
 const MAX_DEPTH = 6;
@@ -25,10 +28,11 @@ const MAX_DEPTH = 6;
  * Classifies anything that was thrown: a ToolError as it says, errors of AWS, HTTP and Node by table, the rest as `fallbackCode`.
  * `not-run` only where the error itself proves it: a plain Error that wraps a refused connection proves nothing of what its
  * author did before. Never throws, whatever the value does when it is read.
+ * @param mask takes secrets out of what is told, before anything is cut: half a secret would not be found.
  */
-export function classify(error: unknown, fallbackCode: FallbackCode = 'TOOL_FAILED'): Classified {
+export function classify(error: unknown, fallbackCode: FallbackCode = 'TOOL_FAILED', mask: Mask = asIs): Classified {
   try {
-    return own(error, fallbackCode) ?? byTable(error) ?? unclassified(describeThrown(error), fallbackCode);
+    return own(error, fallbackCode, mask) ?? byTable(error, mask) ?? unclassified(describeThrown(error, mask), fallbackCode);
   } catch {
     return unclassified('A value was thrown that cannot be read.', fallbackCode);
   }
@@ -43,17 +47,17 @@ const unclassified = (message: string, code: string): Classified => ({
 });
 
 /** Errors of this package, of another copy of it too. */
-function own(error: unknown, fallbackCode: FallbackCode): Classified | undefined {
+function own(error: unknown, fallbackCode: FallbackCode, mask: Mask): Classified | undefined {
   if (RondoError.is(error))
-    return { code: error.code, message: describeThrown(error), retryable: false, outcome: 'failed', fault: 'caller' };
+    return { code: error.code, message: describeThrown(error, mask), retryable: false, outcome: 'failed', fault: 'caller' };
   if (!(error instanceof ToolError) && !(error instanceof Error && error.name === 'ToolError' && 'outcome' in error)) return undefined;
   const { code: said, outcome: was, retryAfter } = error as ToolError;
-  const code = typeof said === 'string' && said !== '' ? said.slice(0, MAX_CODE) : fallbackCode;
+  const code = typeof said === 'string' && said !== '' ? mask(said).slice(0, MAX_CODE) : fallbackCode;
   const outcome = was === 'not-run' || was === 'unknown' ? was : 'failed';
   const retryable = (error as ToolError).retryable === true;
   // an error that its author foresaw, and that trying again does not heal, is an answer and no sign of an ill service
   const fault = faultOf(code) ?? (retryable || outcome === 'unknown' ? 'service' : 'caller');
-  const classified: Classified = { code, message: describeThrown(error), retryable, outcome, fault };
+  const classified: Classified = { code, message: describeThrown(error, mask), retryable, outcome, fault };
   if (typeof retryAfter === 'number' && retryAfter >= 0) classified.retryAfter = retryAfter;
   return classified;
 }
@@ -66,14 +70,14 @@ interface Found {
   proven: boolean;
 }
 
-function byTable(error: unknown): Classified | undefined {
+function byTable(error: unknown, mask: Mask): Classified | undefined {
   const found = search(error, 0);
   if (!found) return undefined;
   const { code, fault } = found.kind;
   const outcome = found.kind.outcome === 'not-run' && !found.proven ? 'failed' : found.kind.outcome;
   const retryable = found.kind.retryable || read(found.at, '$retryable') !== undefined;
-  const outer = describeThrown(error);
-  const inner = found.at === error ? outer : describeThrown(found.at);
+  const outer = describeThrown(error, mask);
+  const inner = found.at === error ? outer : describeThrown(found.at, mask);
   const message = outer.includes(inner) ? outer : bounded(`${outer}: ${inner}`);
   const classified: Classified = { code, message, retryable, outcome, fault };
   const retryAfter = retryable ? wait(found.at) : undefined;
@@ -135,20 +139,31 @@ function lookUp(error: object): Kind | undefined {
 }
 
 /** One line about a thrown value, bounded, never empty and never `[object Object]`. */
-function describeThrown(thrown: unknown): string {
-  if (typeof thrown === 'string') return bounded(thrown.trim() === '' ? 'An empty string was thrown.' : thrown);
-  if (typeof thrown !== 'object' || thrown === null) return bounded(`${inspect(thrown)} was thrown.`);
+function describeThrown(thrown: unknown, mask: Mask): string {
+  const told = (text: string) => bounded(mask(text));
+  if (typeof thrown === 'string') return told(thrown.trim() === '' ? 'An empty string was thrown.' : thrown);
+  if (typeof thrown !== 'object' || thrown === null) return told(`${inspect(thrown)} was thrown.`);
   const message = read(thrown, 'message');
-  if (typeof message === 'string' && message.trim() !== '' && message !== '[object Object]') return bounded(message);
+  if (typeof message === 'string' && message.trim() !== '' && message !== '[object Object]') return told(message);
   const status = read(thrown, 'status');
-  if (typeof status === 'number') return bounded(`HTTP ${status} ${String(read(thrown, 'statusText') ?? '')}`.trim());
+  if (typeof status === 'number') return told(`HTTP ${status} ${String(read(thrown, 'statusText') ?? '')}`.trim());
   const code = read(thrown, 'code');
   if (thrown instanceof Error) {
     const name = read(thrown, 'name');
     const known = [name, code].filter((s) => typeof s === 'string' && s !== '');
-    return bounded(`${known.length > 0 ? known.join(' ') : 'Error'} (without a message)`);
+    return told(`${known.length > 0 ? known.join(' ') : 'Error'} (without a message)`);
   }
-  return bounded(inspect(thrown, { depth: 2, breakLength: Infinity, maxStringLength: 500, maxArrayLength: 20, customInspect: false }));
+  const maxStringLength = mask === asIs ? 500 : Infinity;
+  return told(inspect(thrown, { depth: 2, breakLength: Infinity, maxStringLength, maxArrayLength: 20, customInspect: false }));
+}
+
+/** What a thrown value says, bounded. Never throws, whatever the value does when it is read. */
+export function messageOf(thrown: unknown, mask: Mask = asIs): string {
+  try {
+    return describeThrown(thrown, mask);
+  } catch {
+    return 'A value was thrown that cannot be read.';
+  }
 }
 
 /** Cuts a message to {@link MAX_MESSAGE} characters, and says so. */

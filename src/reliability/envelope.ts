@@ -1,7 +1,7 @@
 import type { Failure, Outcome } from '../errors.ts';
 import type { Circuit } from './breaker.ts';
 import { CancelSource } from './cancel.ts';
-import { bounded, type Classified, classify, type FallbackCode } from './classify.ts';
+import { bounded, type Classified, classify, type FallbackCode, type Mask } from './classify.ts';
 import { type EnvelopePolicy, mayRetry } from './policy.ts';
 import { fullJitter, retry, sleep } from './retry.ts';
 import { Attempt, type AttemptContext, type Bound, Cancelled, isThenable, type Late } from './timeout.ts';
@@ -35,6 +35,8 @@ export interface GuardOptions<T = unknown> {
   /** A bound from outside, such as the run's, in epoch ms. A call that it cuts off is not held against the circuit. */
   deadlineAt?: number | undefined;
   fallbackCode: FallbackCode;
+  /** Takes secrets out of what failures say. */
+  mask?: Mask | undefined;
   /** Called after each attempt that ran and failed, before the wait. What it throws ends the call, and `guard` rejects with it. */
   onAttemptFailed?: ((failed: FailedAttempt) => void | Promise<void>) | undefined;
   /** Called when an attempt that was given up ends after all. What it throws is ignored. */
@@ -148,8 +150,8 @@ class Recovery<T> {
   /** Takes note of a failed attempt and decides on the next; undefined where it did not run, or was cancelled. */
   #judge(thrown: unknown, n: number): FailedAttempt | undefined {
     if (this.#isCancelled(thrown) || !this.#attempt.started) return undefined;
-    const { policy, fallbackCode, circuit } = this.#o;
-    const failure = asSeen(classify(thrown, fallbackCode), policy.effect);
+    const { policy, fallbackCode, circuit, mask } = this.#o;
+    const failure = asSeen(classify(thrown, fallbackCode, mask), policy.effect);
     this.#ran = n;
     if (severity[failure.outcome] > severity[this.#outcome]) this.#outcome = failure.outcome;
     this.#last = { failure, cause: thrown };
@@ -174,9 +176,9 @@ class Recovery<T> {
   }
 
   #ended(thrown: unknown): Guarded<T> {
-    const { policy, fallbackCode } = this.#o;
+    const { policy, fallbackCode, mask } = this.#o;
     if (this.#isCancelled(thrown)) return this.#cancelled(thrown);
-    const now = classify(thrown, fallbackCode);
+    const now = classify(thrown, fallbackCode, mask);
     const { failure, cause, note, retryAfter } = this.#last ?? { failure: now, cause: thrown };
     // an attempt that did not run (circuit, deadline) does not replace the failure of one that did
     const refused = this.#last !== undefined && !this.#attempt.started;

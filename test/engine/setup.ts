@@ -6,6 +6,8 @@ import { expect, onTestFinished } from 'vitest';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import {
   type Entry,
+  type EntryOf,
+  type EntryType,
   type ErrorCode,
   type Journal,
   type Json,
@@ -170,10 +172,17 @@ export async function settle(turns = 20): Promise<void> {
   for (let i = 0; i < turns; i++) await setImmediate();
 }
 
-/** Waits until something is so; the test's own time limit ends it. */
-export async function until(so: () => unknown): Promise<void> {
-  while (!so()) await setImmediate();
+/** Waits until something is so, and returns it; the test's own time limit ends it. */
+export async function until<T>(so: () => T | Promise<T>): Promise<NonNullable<T>> {
+  for (;;) {
+    const found = await so();
+    if (found) return found;
+    await setImmediate();
+  }
 }
+/** The first entry of a kind, as soon as it is in the journal. */
+export const entryOf = <T extends EntryType>(journal: Journal, runId: string, type: T): Promise<EntryOf<T>> =>
+  until(async () => (await entriesOf(journal, runId)).find((e): e is EntryOf<T> => e.type === type));
 
 /** Expects a refusal with a code and a message to go by, and returns it. */
 export async function refused<C extends ErrorCode>(code: C, attempt: PromiseLike<unknown> | (() => unknown)): Promise<RondoError<C>> {

@@ -1,0 +1,285 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RondoError } from '../../errors.ts';
+import type { StoredAppend } from '../../journal/codec.ts';
+import { encode } from '../../journal/codec.ts';
+import type { Entry } from '../../journal/entries.ts';
+import type { HeadFilter, Journal, RunHead } from '../../journal/port.ts';
+import { conflict } from '../../journal/refuse.ts';
+import { explain, isBusy, LOCKED } from './sqlite/errors.ts';
+import type { Heads } from './sqlite/heads.ts';
+import { differs, heads } from './sqlite/heads.ts';
+import type { Log, Tail } from './sqlite/log.ts';
+import { log, NO_TAIL } from './sqlite/log.ts';
+import { open, rollback } from './sqlite/open.ts';
+import type { Verdict } from './sqlite/queue.ts';
+import { PATIENCE, PAUSE, Queue } from './sqlite/queue.ts';
+
+export interface SqliteJournalOptions {
+  /**
+   * What an acknowledged append survives. By default what the engine asks for it: power loss for what must not be lost (an
+   * effect that happens at most once, a decision, a claim), a killed process for the rest. `power` or `process` is for all alike.
+   */
+  durability?: 'power' | 'process';
+}
+
+/**
+ * A journal in one SQLite file, for any number of processes on one machine. The file and its directory are made when first used.
+ * @param path of the file; `-wal` and `-shm` files lie beside it while it is open.
+ */
+export function sqliteJournal(path: string, o: SqliteJournalOptions = {}): Journal {
+  if (typeof path !== 'string' || path === '' || path.startsWith(':memory:'))
+    throw new RondoError('CONFIG_INVALID', 'sqliteJournal() takes the path of a file. For a journal in memory, use memoryJournal().');
+  return new SqliteJournal(path, o.durability);
+}
+
+/** A run that this process writes: where it ends, and its head as it is stored. */
+interface Live {
+  readonly run: number;
+  tail: Tail;
+  head: RunHead;
+}
+
+/** Above this, the run that was remembered first is forgotten: it costs that run a few look-ups, no more. */
+const MOST_LIVE = 20_000;
+
+interface File {
+  readonly db: DatabaseSync;
+  readonly log: Log;
+  readonly heads: Heads;
+  begin(): void;
+  commit(): void;
+  /** Whether another connection wrote since the last time this was asked. */
+  foreignWrites(): boolean;
+}
+
+class SqliteJournal implements Journal {
+  readonly durable = true;
+  readonly #path: string;
+  readonly #durability: 'power' | 'process' | undefined;
+  readonly #queue: Queue;
+  readonly #live = new Map<string, Live>();
+  #file: File | undefined;
+  #synced: 'power' | 'process' | undefined;
+  /** The run of the append before. */
+  #lastRun: string | undefined;
+  #closed: 'no' | 'soon' | 'yes' = 'no';
+
+  constructor(path: string, durability: 'power' | 'process' | undefined) {
+    this.#path = path;
+    this.#durability = durability;
+    this.#queue = new Queue(
+      (power, body) => this.#transact(power, body),
+      (error) => explain(error, path),
+    );
+  }
+
+  append(
+    runId: string,
+    expectedSeq: number,
+    entries: readonly Entry[],
+    head: RunHead,
+    o?: { sync?: 'power' | 'process' },
+  ): void | Promise<void> {
+    this.#refuseClosed();
+    const power = (this.#durability ?? o?.sync) === 'power';
+    const stored = encode(entries);
+    // a run that appends twice in a row is alone: nothing is gained by waiting for others
+    const alone = runId === this.#lastRun && this.#queue.empty;
+    this.#lastRun = runId;
+    if (alone && this.#appendNext(runId, expectedSeq, entries.length, stored, head, power)) return;
+    const write = () => this.#append(runId, expectedSeq, entries.length, stored, head);
+    return alone ? this.#queue.now(power, write) : this.#queue.add(power, write);
+  }
+
+  /** The short way, one statement, for what most appends are; false where it does not apply, and nothing was written. */
+  #appendNext(runId: string, expectedSeq: number, count: number, stored: StoredAppend, head: RunHead, power: boolean): boolean {
+    const live = this.#live.get(runId);
+    if (!live || !this.#file || live.tail.held !== expectedSeq || count === 0 || stored.blobs.length > 0 || differs(live.head, head))
+      return false;
+    try {
+      this.#sync(this.#file.db, power);
+      const tail = this.#file.log.appendNext(live.run, live.tail, stored, count);
+      if (!tail) return false;
+      live.tail = tail;
+      return true;
+    } catch (error) {
+      this.#live.delete(runId);
+      if (isBusy(error)) return false;
+      throw explain(error, this.#path);
+    }
+  }
+
+  /** In a transaction. */
+  #append(runId: string, expectedSeq: number, count: number, stored: StoredAppend, head: RunHead): void {
+    const { log, heads } = this.#opened();
+    const known = this.#live.get(runId) ?? this.#find(runId);
+    const held = known?.tail.held ?? 0;
+    if (held !== expectedSeq) throw conflict(runId, expectedSeq, held);
+    heads.place(head, known);
+    const live = known ?? { run: heads.insert(head), tail: NO_TAIL, head };
+    if (known && differs(known.head, head)) live.head = heads.update(known.run, known.head, head);
+    if (count > 0) live.tail = log.append(live.run, live.tail, stored, count);
+    if (head.status === 'running') this.#remember(runId, live);
+    else this.#live.delete(runId);
+  }
+
+  #find(runId: string): Live | undefined {
+    const { log, heads } = this.#opened();
+    const stored = heads.find(runId);
+    return stored && { ...stored, tail: log.tail(runId, stored.run) };
+  }
+
+  #remember(runId: string, live: Live): void {
+    if (this.#live.size >= MOST_LIVE && !this.#live.has(runId)) this.#live.delete(this.#live.keys().next().value as string);
+    this.#live.set(runId, live);
+  }
+
+  read(runId: string, after = -1): Iterable<Entry> | AsyncIterable<Entry> {
+    return this.#current(() => this.#read(runId, after));
+  }
+
+  *#read(runId: string, after: number): Generator<Entry, void, undefined> {
+    try {
+      const { log, heads } = this.#opened();
+      const stored = heads.find(runId);
+      if (!stored) return;
+      for (const entries of log.read(runId, stored.run, after)) for (const entry of entries) if (entry.seq > after) yield entry;
+    } catch (error) {
+      throw explain(error, this.#path);
+    }
+  }
+
+  heads(filter: HeadFilter): Iterable<RunHead> | AsyncIterable<RunHead> {
+    return this.#current(() => this.#heads(filter));
+  }
+
+  *#heads(filter: HeadFilter): Generator<RunHead, void, undefined> {
+    try {
+      yield* this.#opened().heads.list(filter);
+    } catch (error) {
+      throw explain(error, this.#path);
+    }
+  }
+
+  renew(runId: string, owner: string, until: number): boolean | Promise<boolean> {
+    this.#refuseClosed();
+    return this.#queue.now(false, () => {
+      const renewed = this.#opened().heads.renew(runId, owner, until);
+      const live = this.#live.get(runId);
+      if (renewed && live) live.head = { ...live.head, owner, leaseUntil: until };
+      return renewed;
+    });
+  }
+
+  remove(runId: string): void | Promise<void> {
+    this.#refuseClosed();
+    return this.#queue.now(false, () => {
+      const { log, heads } = this.#opened();
+      const stored = heads.find(runId);
+      this.#live.delete(runId);
+      if (!stored) return;
+      log.remove(stored.run);
+      heads.remove(stored.run);
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed !== 'no') return;
+    this.#closed = 'soon';
+    this.#queue.flush();
+    await this.#queue.idle();
+    this.#closed = 'yes';
+    this.#live.clear();
+    const db = this.#file?.db;
+    this.#file = undefined;
+    if (!db) return;
+    try {
+      db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch {
+      // somebody reads or writes: the next one to close does it
+    }
+    db.close();
+  }
+
+  /** Reads after what this process has appended; where a lock is in the way, once it is gone. */
+  #current<T>(read: () => Iterable<T>): Iterable<T> | AsyncIterable<T> {
+    this.#refuseClosed();
+    if (this.#queue.catchUp() && this.#isOpen()) return read();
+    const current = async () => {
+      await this.#queue.idle();
+      for (const until = performance.now() + PATIENCE; !this.#isOpen(); await sleep(PAUSE))
+        if (performance.now() > until) throw explain(LOCKED, this.#path);
+    };
+    return (async function* () {
+      await current();
+      yield* read();
+    })();
+  }
+
+  #isOpen(): boolean {
+    try {
+      this.#opened();
+      return true;
+    } catch (error) {
+      if (isBusy(error)) return false;
+      throw explain(error, this.#path);
+    }
+  }
+
+  #transact(power: boolean, body: () => void): Verdict {
+    let file: File | undefined;
+    try {
+      const opened = this.#opened();
+      this.#sync(opened.db, power);
+      opened.begin();
+      file = opened;
+      file.log.begin();
+      if (file.foreignWrites()) this.#live.clear();
+      body();
+      file.commit();
+      return 'done';
+    } catch (error) {
+      // what was remembered during the transaction did not happen
+      this.#live.clear();
+      if (file) rollback(file.db);
+      return isBusy(error) ? 'busy' : { error };
+    }
+  }
+
+  #opened(): File {
+    if (this.#file) return this.#file;
+    if (this.#closed === 'yes') this.#refuseClosed();
+    const db = open(this.#path);
+    const begin = db.prepare('BEGIN IMMEDIATE');
+    const commit = db.prepare('COMMIT');
+    const version = db.prepare('PRAGMA data_version');
+    let seen: unknown;
+    this.#synced = undefined;
+    this.#file = {
+      db,
+      log: log(db),
+      heads: heads(db),
+      begin: () => void begin.run(),
+      commit: () => void commit.run(),
+      foreignWrites() {
+        const before = seen;
+        seen = (version.get() as { data_version: number }).data_version;
+        return seen !== before;
+      },
+    };
+    return this.#file;
+  }
+
+  #sync(db: DatabaseSync, power: boolean): void {
+    const wanted = power ? 'power' : 'process';
+    if (this.#synced === wanted) return;
+    db.exec(power ? 'PRAGMA synchronous = FULL' : 'PRAGMA synchronous = NORMAL');
+    this.#synced = wanted;
+  }
+
+  #refuseClosed(): void {
+    if (this.#closed !== 'no')
+      throw new RondoError('ENGINE_CLOSED', `The journal ${this.#path} was closed. Make a new one with sqliteJournal().`);
+  }
+}

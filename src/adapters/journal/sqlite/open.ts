@@ -1,0 +1,85 @@
+import { mkdirSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { RondoError } from '../../../errors.ts';
+import { foreign, tooNew } from './errors.ts';
+import { APPLICATION_ID, SCHEMA, SCHEMA_VERSION } from './schema.ts';
+
+/** How long SQLite itself waits for a lock, in milliseconds: the event loop stands still meanwhile. */
+const BUSY_TIMEOUT = 5;
+
+/**
+ * Opens the journal file, or makes it, with its directory. A file that turns out to be something else is only read, and that
+ * through SQLite: opening and closing it by other means would drop the locks that this process may hold on it.
+ * @throws RondoError `CONFIG_INVALID` where the file is something else, `JOURNAL_VERSION` where a newer rondo made it.
+ */
+export function open(path: string): DatabaseSync {
+  const { DatabaseSync } = sqlite();
+  mkdirSync(dirname(path), { recursive: true });
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found?.isDirectory()) throw foreign(path, 'is a directory');
+  // SQLite takes a file of one byte for an empty one, and would write over it
+  if (found?.size === 1) throw foreign(path, 'is not a SQLite database');
+  const db = new DatabaseSync(path);
+  try {
+    db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT}`);
+    if (!isOurs(db, path)) create(db, path);
+    db.exec('PRAGMA journal_mode = WAL');
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** True for a journal, false for a file with nothing in it yet. */
+function isOurs(db: DatabaseSync, path: string): boolean {
+  const id = pragma(db, 'application_id');
+  const version = pragma(db, 'user_version');
+  if (id === APPLICATION_ID) {
+    if (version > SCHEMA_VERSION) throw tooNew(path, version, SCHEMA_VERSION);
+    return true;
+  }
+  const { n } = db.prepare('SELECT count(*) AS n FROM sqlite_schema').get() as { n: number };
+  if (id !== 0 || version !== 0 || n > 0) throw foreign(path, 'is a SQLite database of another application');
+  return false;
+}
+
+function create(db: DatabaseSync, path: string): void {
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    // another process may have been faster
+    if (!isOurs(db, path)) db.exec(SCHEMA);
+    db.exec('COMMIT');
+  } catch (error) {
+    rollback(db);
+    throw error;
+  }
+}
+
+const pragma = (db: DatabaseSync, name: string) => (db.prepare(`PRAGMA ${name}`).get() as Record<string, number>)[name] as number;
+
+/** Loaded when a journal is first used, so that importing this module asks nothing of the Node it runs on. */
+function sqlite(): typeof import('node:sqlite') {
+  const warn = process.emitWarning;
+  // Node 22 warns that its SQLite is experimental; whoever chose this store need not hear it
+  process.emitWarning = ((...args: Parameters<typeof warn>) => {
+    if (!String(args[0]).startsWith('SQLite')) warn.apply(process, args);
+  }) as typeof warn;
+  try {
+    const found = process.getBuiltinModule?.('node:sqlite');
+    if (found) return found;
+  } finally {
+    process.emitWarning = warn;
+  }
+  throw new RondoError('CONFIG_INVALID', `sqliteJournal() needs the SQLite of Node 22.13 or later; this is Node ${process.versions.node}.`);
+}
+
+/** Ends a transaction, where SQLite has not done so itself: it does after some errors. */
+export function rollback(db: DatabaseSync): void {
+  try {
+    db.exec('ROLLBACK');
+  } catch {
+    // there was none
+  }
+}

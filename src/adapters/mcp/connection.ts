@@ -1,0 +1,205 @@
+import type { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import type { CallToolResult, Tool as ToolDescription } from '@modelcontextprotocol/sdk/types.js';
+import { context, isSpanContextValid, trace } from '@opentelemetry/api';
+import { ToolError } from '../../errors.ts';
+import type { ToolContext } from '../../ports/tool.ts';
+import type { JsonObject } from '../../schema.ts';
+import { callError, notConnected, unavailable } from './failure.ts';
+import type { McpOptions } from './index.ts';
+import { loadClient, loadTypes } from './sdk.ts';
+import { current, openWire, type Pending, type Wire } from './wire.ts';
+
+/** The envelope times a call out, not the SDK: this is as long as a timer can be. */
+const NEVER = 2 ** 31 - 1;
+const MAX_PAGES = 100;
+
+interface Peer {
+  client: Client;
+  wire: Wire;
+  types: Awaited<ReturnType<typeof loadTypes>>;
+  /** Calls under way: a peer that is given up is closed when the last of them has ended. */
+  busy: number;
+  given?: 'up';
+}
+
+/** Keeps one connection to a server, and makes a new one at the next call after it broke. */
+export class Connection {
+  /** Counts the server's "my tools changed". */
+  listVersion = 0;
+  readonly #options: McpOptions;
+  readonly #name: string;
+  #peer: Promise<Peer> | undefined;
+  #connecting: AbortController | undefined;
+  #closed = false;
+  #calls = 0;
+  readonly #progress = new Map<unknown, ToolContext>();
+
+  constructor(options: McpOptions, name: string) {
+    this.#options = options;
+    this.#name = name;
+  }
+
+  async open(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const onAbort = () => this.#connecting?.abort(signal.reason);
+    signal.addEventListener('abort', onAbort);
+    try {
+      await this.#connected();
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  async list(): Promise<ToolDescription[]> {
+    const { client, types } = await this.#connected();
+    const tools: ToolDescription[] = [];
+    let cursor: string | undefined;
+    try {
+      for (let page = 0; page < MAX_PAGES; page++) {
+        const request = { method: 'tools/list' as const, ...(cursor !== undefined && { params: { cursor } }) };
+        // not client.listTools(), which compiles the output schemas of a server that nobody knows yet
+        const answer = await client.request(request, types.ListToolsResultSchema, { timeout: this.#options.startTimeout ?? 30_000 });
+        tools.push(...answer.tools);
+        cursor = answer.nextCursor;
+        if (cursor === undefined) break;
+      }
+    } catch (error) {
+      throw unavailable(this.#options, this.#name, 'did not list its tools', (await this.#notes()) ?? '', error);
+    }
+    return tools;
+  }
+
+  /** @throws ToolError whose outcome says what is known of the call. */
+  async call(tool: string, input: JsonObject, ctx: ToolContext): Promise<CallToolResult> {
+    const peer = await raced(this.#connected(), ctx.signal);
+    const stop = new AbortController();
+    let lose: (error: Error) => void = () => {};
+    const lost = new Promise<never>((_, reject) => {
+      lose = reject;
+    });
+    const pending: Pending = { resumable: false, lost: () => lose(new Error('The connection broke before the answer came.')) };
+    const onAbort = () => stop.abort(ctx.signal.reason);
+    ctx.signal.addEventListener('abort', onAbort);
+    const progressToken = `rondo-${++this.#calls}`;
+    this.#progress.set(progressToken, ctx);
+    peer.busy++;
+    try {
+      const params = { name: tool, arguments: input as Record<string, unknown>, _meta: { ...meta(ctx), progressToken } };
+      const answer = current.run(pending, () =>
+        peer.client.request({ method: 'tools/call', params }, peer.types.CallToolResultSchema, {
+          signal: stop.signal,
+          timeout: NEVER,
+          onresumptiontoken: () => {
+            pending.resumable = true;
+          },
+        }),
+      );
+      return await Promise.race([answer, lost]);
+    } catch (error) {
+      if (ctx.signal.aborted)
+        throw new ToolError('ABORTED', `The call of ${tool} was given up.`, { outcome: 'unknown', cause: ctx.signal.reason });
+      const { failure, broken } = callError(error, this.#name, tool);
+      if (broken) this.#giveUp(peer);
+      throw failure;
+    } finally {
+      ctx.signal.removeEventListener('abort', onAbort);
+      this.#progress.delete(progressToken);
+      peer.busy--;
+      if (peer.given && peer.busy === 0) void peer.client.close().catch(() => {});
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#connecting?.abort(new Error('closed'));
+    const peer = await this.#peer?.catch(() => undefined);
+    this.#peer = undefined;
+    if (!peer) return;
+    await Promise.race([peer.wire.bye().catch(() => {}), delay(1_000)]);
+    await peer.client.close().catch(() => {});
+    await Promise.race([peer.wire.gone, delay(5_000)]);
+  }
+
+  #connected(): Promise<Peer> {
+    if (this.#closed) return Promise.reject(notConnected(this.#name, new Error('closed')));
+    this.#peer ??= this.#connect().catch((error) => {
+      this.#peer = undefined;
+      throw error;
+    });
+    return this.#peer;
+  }
+
+  async #connect(): Promise<Peer> {
+    const o = this.#options;
+    this.#connecting = new AbortController();
+    const { signal } = this.#connecting;
+    const [{ Client }, types, wire] = await Promise.all([loadClient(), loadTypes(), openWire(o)]);
+    const client = new Client({ name: 'rondo', version: '0.1.0' });
+    const peer: Peer = { client, wire, types, busy: 0 };
+    client.setNotificationHandler(types.ToolListChangedNotificationSchema, () => {
+      this.listVersion++;
+    });
+    client.onclose = () => this.#giveUp(peer);
+    // taken off the wire: the SDK loses a progress that arrives together with the result
+    wire.transport.onmessage = (message) => {
+      if ('method' in message && message.method === 'notifications/progress') this.#onProgress(message.params ?? {});
+    };
+    try {
+      await client.connect(wire.transport, { timeout: o.startTimeout ?? 30_000, signal });
+    } catch (error) {
+      // the SDK has begun to close it: not to wait would leave the process behind when ours ends
+      wire.kill();
+      await client.close().catch(() => {});
+      await Promise.race([wire.gone, delay(5_000)]);
+      signal.throwIfAborted();
+      throw unavailable(o, this.#name, 'did not start', wire.notes(), error);
+    } finally {
+      // the SDK would cancel a handshake that is long over
+      this.#connecting = undefined;
+    }
+    // what it offers may have changed with the process
+    this.listVersion++;
+    return peer;
+  }
+
+  #onProgress({ progressToken, progress, total, message }: { [k: string]: unknown }): void {
+    if (typeof progress !== 'number') return;
+    const more = { ...(typeof total === 'number' && { total }), ...(typeof message === 'string' && { message }) };
+    this.#progress.get(progressToken)?.progress({ progress, ...more });
+  }
+
+  async #notes(): Promise<string | undefined> {
+    return (await this.#peer?.catch(() => undefined))?.wire.notes();
+  }
+
+  /** The next call makes a new connection; those under way on this one may still end. */
+  #giveUp(peer: Peer): void {
+    if (peer.given) return;
+    peer.given = 'up';
+    void this.#peer?.then(
+      (now) => {
+        if (now === peer) this.#peer = undefined;
+      },
+      () => {},
+    );
+  }
+}
+
+function meta(ctx: ToolContext): Record<string, string> {
+  const span = trace.getSpanContext(context.active());
+  const traceparent = span && isSpanContextValid(span) && `00-${span.traceId}-${span.spanId}-0${span.traceFlags & 1}`;
+  return { 'rondo/idempotency-key': ctx.idempotencyKey, ...(traceparent && { traceparent }) };
+}
+
+/** Waits no longer than the call may take; the connection itself is everybody's and goes on. */
+function raced<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () =>
+      reject(new ToolError('ABORTED', 'The call was given up before it was sent.', { outcome: 'not-run', cause: signal.reason }));
+    if (signal.aborted) return onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+const delay = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms).unref());

@@ -1,0 +1,104 @@
+import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import { type Outcome, RondoError, ToolError } from '../../errors.ts';
+import { ofStatus } from '../../reliability/codes.ts';
+import type { McpOptions } from './index.ts';
+
+/** For whoever starts the run, so it may quote the server's stderr. */
+export function unavailable(o: McpOptions, name: string, what: string, notes: string, cause: unknown): Error {
+  if (RondoError.is(cause)) return cause;
+  const { code, message } = cause as { code?: unknown; message: string };
+  if (o.command !== undefined && (code === 'ENOENT' || code === 'EACCES'))
+    return new RondoError(
+      'CONFIG_INVALID',
+      `MCP server "${name}": cannot run "${o.command}" (${code}). Check command and cwd of mcpTools().`,
+      { cause },
+    );
+  const where =
+    o.command === undefined ? new URL(o.url as string).origin : [o.command, ...(o.args ?? [])].map(hideSecret).join(' ').slice(0, 200);
+  const why = code === -32001 ? 'it did not answer in time' : code === -32000 ? 'it ended, or closed the connection' : message;
+  return new ToolError('MCP_UNAVAILABLE', `MCP server "${name}" (${where}) ${what}: ${why}.${notes}`, {
+    outcome: 'not-run',
+    retryable: true,
+    cause,
+  });
+}
+
+export const notConnected = (name: string, cause: unknown) =>
+  new ToolError('NETWORK', `MCP server "${name}" is not connected.`, { outcome: 'not-run', retryable: true, cause });
+
+/** For the agent: nothing of the server's stderr. `broken`: this connection is no longer any good. */
+export function callError(error: unknown, name: string, tool: string): { failure: ToolError; broken: boolean } {
+  const { code, message } = error as { code?: unknown; message: string };
+  const of = `MCP server "${name}"`;
+  const fail = (errorCode: string, text: string, outcome: Outcome, retryable: boolean, broken = false) => ({
+    failure: new ToolError(errorCode, text, { outcome, retryable, cause: error }),
+    broken,
+  });
+  if ((error as Error).name === 'ZodError')
+    return fail('MCP_BAD_RESULT', `${of} answered ${tool} with something that is no tool result.`, 'unknown', false);
+  if (message === 'Not connected') return { failure: notConnected(name, error), broken: true };
+  if ((error as Error).constructor.name === 'StreamableHTTPError') return httpError(code as number, of, error);
+  if (code === -32000 || code === undefined) {
+    const cause = (error as { cause?: { code?: string } }).cause?.code ?? '';
+    if (NOT_SENT.has(cause)) return fail('NETWORK', `${of} cannot be reached (${cause}).`, 'not-run', true, true);
+    return fail('NETWORK', `${of} went away while it worked on ${tool}: nobody knows whether it was done.`, 'unknown', true, true);
+  }
+  const [errorCode, outcome] = RPC[code as number] ?? ['MCP_ERROR', 'failed'];
+  return fail(errorCode, `${of}: ${bounded(message)}`, outcome, false);
+}
+
+/** JSON-RPC codes that say that a request was refused before anything was done. */
+const RPC: Readonly<Record<number, readonly [string, Outcome]>> = {
+  [-32600]: ['MCP_INVALID_REQUEST', 'not-run'],
+  [-32601]: ['MCP_METHOD_NOT_FOUND', 'not-run'],
+  [-32602]: ['MCP_INVALID_PARAMS', 'not-run'],
+  [-32603]: ['MCP_INTERNAL_ERROR', 'failed'],
+};
+const NOT_SENT: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+/** @param status -1 where the answer was no MCP at all. */
+function httpError(status: number, of: string, cause: unknown): { failure: ToolError; broken: boolean } {
+  const fail = (code: string, text: string, outcome: Outcome, retryable: boolean, broken = false) => ({
+    failure: new ToolError(code, text, { outcome, retryable, cause }),
+    broken,
+  });
+  const kind = ofStatus(status);
+  if (!kind) return fail('MCP_BAD_RESULT', `${of} answered with something that is not MCP.`, 'unknown', false);
+  const text = `${of} answered HTTP ${status}.`;
+  // what a server says that does not know our session, because it was started anew
+  if (status === 400 || status === 404) return fail('MCP_SESSION_LOST', text, 'not-run', true, true);
+  if (status < 500) return fail(kind.code, status === 401 ? `${text} Check the headers of mcpTools().` : text, 'not-run', kind.retryable);
+  // a gateway says 5xx of a server that may have begun
+  return fail(kind.code, text, 'unknown', kind.retryable);
+}
+
+/**
+ * A result with `isError`. The server may say more in `_meta["rondo/error"]`:
+ * `{ code?: "UPPER_CASE", outcome?: "not-run" | "failed" | "unknown", retryable?: boolean, retryAfter?: ms }`.
+ */
+export function toolError(result: CallToolResult): ToolError {
+  const text = result.content.map((part) => (part.type === 'text' ? part.text : `[${part.type}]`)).join('\n');
+  const said = (result._meta?.['rondo/error'] ?? {}) as Record<string, unknown>;
+  const code = typeof said.code === 'string' && /^[A-Z][A-Z0-9_]{0,63}$/.test(said.code) ? said.code : 'MCP_TOOL_ERROR';
+  const outcome = said.outcome === 'not-run' || said.outcome === 'unknown' ? said.outcome : 'failed';
+  const retryAfter = typeof said.retryAfter === 'number' && said.retryAfter >= 0 ? said.retryAfter : undefined;
+  return new ToolError(code, bounded(text || 'the tool failed without saying why'), {
+    outcome,
+    retryable: said.retryable === true || (said.retryable === undefined && retryAfter !== undefined),
+    ...(retryAfter !== undefined && { retryAfter }),
+  });
+}
+
+const bounded = (text: string) => (text.length > 2_000 ? `${text.slice(0, 2_000)}…` : text);
+/** A command line may hold a key: `--token=...`, or the word after `--token` when it is long and random. */
+const hideSecret = (arg: string, index: number, all: readonly string[]) =>
+  /(token|secret|password|api-?key)/i.test(all[index - 1] ?? '')
+    ? '***'
+    : arg.replace(/((?:token|secret|password|api-?key)[^=]*=).+/i, '$1***');

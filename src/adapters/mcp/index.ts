@@ -1,0 +1,121 @@
+import { RondoError } from '../../errors.ts';
+import type { Breaker, Effect, Retry, Tool, ToolOptions, ToolSource } from '../../ports/tool.ts';
+import type { Json, Schema } from '../../schema.ts';
+import { Connection } from './connection.ts';
+import { toTools } from './tools.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: a server's arguments have no static type
+type Approval = ToolOptions<string, Schema<any>, Schema<any>, never, Json>['approval'];
+
+export interface McpOptions {
+  /** What errors call this server. Default: the command's or the host's name. */
+  name?: string;
+  /** Starts the server as a child process and speaks over its standard input and output. Either this or `url`. */
+  command?: string;
+  args?: readonly string[];
+  /** Added to the few variables a child inherits (PATH, HOME, USER, SHELL, TERM, LOGNAME): nothing else leaks to it. */
+  env?: Readonly<Record<string, string>>;
+  cwd?: string;
+  /** Speaks to a server over streamable HTTP. */
+  url?: string;
+  /** Sent with every HTTP request, such as `authorization`. */
+  headers?: Readonly<Record<string, string>>;
+  /** Offer only these of the server's tools. Default: all. */
+  allow?: readonly string[];
+  /** Put before every tool's name, so that two servers do not collide. */
+  prefix?: string;
+  /** What calling a tool twice does, by the server's name for it. Default `once`. */
+  effects?: Readonly<Record<string, Effect>>;
+  /** Take the server's word (`readOnlyHint`, `idempotentHint`) for tools that `effects` does not name. Default false: a hint is no promise. */
+  trustAnnotations?: boolean;
+  /** Who must agree to a call: a rule for all tools, or rules by the server's name for a tool. */
+  approval?: boolean | { readonly [tool: string]: Approval };
+  /** Milliseconds a server may take to start and answer the handshake or a listing. Default 30,000. */
+  startTimeout?: number;
+  /** As in `tool()`, for all tools of this server. */
+  timeout?: number;
+  deadline?: number;
+  retry?: Retry;
+  breaker?: Breaker | false;
+  maxBytes?: number;
+}
+
+/**
+ * The tools of an MCP server, over stdio (`command`) or streamable HTTP (`url`). Needs `@modelcontextprotocol/sdk`.
+ *
+ * A server that is gone is started or connected again at the next call. A result that is an error becomes a `ToolError`:
+ * with the code, outcome and `retryable` of `_meta["rondo/error"]` where the server sends one, else `MCP_TOOL_ERROR`.
+ * Each call carries `_meta["rondo/idempotency-key"]`, and `traceparent` where a span is active.
+ *
+ * `open()` and `list()` throw `ToolError` `MCP_UNAVAILABLE` for a server that does not start, exits, hangs or speaks something else.
+ * @throws RondoError `CONFIG_INVALID` for neither or both of `command` and `url`.
+ */
+export function mcpTools(options: McpOptions): ToolSource {
+  const name = check(options);
+  return {
+    name,
+    async open({ signal }) {
+      const connection = new Connection(options, name);
+      await connection.open(signal);
+      let known: Promise<readonly Tool[]> | undefined;
+      let listed: number | undefined;
+      let first = true;
+      return {
+        list() {
+          // asked often, so answered from memory until the server says that its tools changed
+          if (known && listed === connection.listVersion) return known;
+          const version = connection.listVersion;
+          const asked = connection.list().then((described) => {
+            // later on a server may drop a tool; at the start, a name it does not know is a typing error
+            if (first)
+              checkNames(
+                options,
+                name,
+                described.map((t) => t.name),
+              );
+            first = false;
+            return toTools(described, options, connection);
+          });
+          known = asked;
+          listed = version;
+          asked.catch(() => {
+            if (known === asked) known = undefined;
+          });
+          return asked;
+        },
+        close: () => connection.close(),
+      };
+    },
+  };
+}
+
+function check(o: McpOptions): string {
+  if (!o || (o.command === undefined) === (o.url === undefined))
+    throw invalid('mcpTools() takes either a command (a server to start) or a url (a server to call), not neither or both.');
+  if (o.prefix !== undefined && !/^[a-zA-Z0-9_-]{1,32}$/.test(o.prefix))
+    throw invalid(`mcpTools(): the prefix "${o.prefix}" must be 1 to 32 letters, digits, "_" and "-".`);
+  if (o.startTimeout !== undefined && !(o.startTimeout > 0)) throw invalid('mcpTools(): startTimeout must be a number above 0.');
+  if (o.command !== undefined) {
+    if (typeof o.command !== 'string' || o.command === '') throw invalid('mcpTools(): command must name a program, such as "node".');
+    return o.name ?? o.command.split(/[\\/]/).at(-1) ?? o.command;
+  }
+  const url = URL.canParse(o.url as string) ? new URL(o.url as string) : undefined;
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:')
+    throw invalid(`mcpTools(): "${o.url}" is no http or https URL, such as "https://example.com/mcp".`);
+  return o.name ?? url.host;
+}
+
+/** A misspelt name would silently leave a tool out, or leave it without its approval. */
+function checkNames(o: McpOptions, name: string, offered: readonly string[]): void {
+  const rules = typeof o.approval === 'object' ? o.approval : {};
+  for (const [option, names] of Object.entries({
+    allow: o.allow ?? [],
+    effects: Object.keys(o.effects ?? {}),
+    approval: Object.keys(rules),
+  }))
+    for (const tool of names)
+      if (!offered.includes(tool))
+        throw invalid(`MCP server "${name}" has no tool "${tool}", which ${option} names. It has ${offered.join(', ') || 'none'}.`);
+}
+
+const invalid = (message: string) => new RondoError('CONFIG_INVALID', message);

@@ -1,0 +1,18 @@
+import { RondoError } from '../../errors.ts';
+
+/** Loaded when a server is first opened: declaring costs nothing, and the SDK stays an optional peer. */
+export const loadClient = () => load(() => import('@modelcontextprotocol/sdk/client/index.js'));
+export const loadStdio = () => load(() => import('@modelcontextprotocol/sdk/client/stdio.js'));
+export const loadHttp = () => load(() => import('@modelcontextprotocol/sdk/client/streamableHttp.js'));
+export const loadTypes = () => load(() => import('@modelcontextprotocol/sdk/types.js'));
+
+async function load<T>(from: () => Promise<T>): Promise<T> {
+  try {
+    return await from();
+  } catch (error) {
+    const { code, message } = error as { code?: string; message?: string };
+    if (code === 'ERR_MODULE_NOT_FOUND' && message?.includes('@modelcontextprotocol/sdk'))
+      throw new RondoError('CONFIG_INVALID', 'mcpTools() needs the MCP SDK: npm install @modelcontextprotocol/sdk', { cause: error });
+    throw error;
+  }
+}

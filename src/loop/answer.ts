@@ -1,0 +1,86 @@
+import { ToolError } from '../errors.ts';
+import type { ModelResponse, Part, Usage } from '../ports/model.ts';
+import { NotJson, plainJson } from '../schema.ts';
+
+const STOPS: ReadonlySet<unknown> = new Set(['end', 'tools', 'length', 'blocked']);
+
+/**
+ * A model's answer as the journal takes it: the fields that there are and no others, copied, each of its type. An adapter may
+ * hand on what a provider sent, so nothing of it is believed.
+ * @throws ToolError `MODEL_FAILED` that names the adapter, where it is no answer.
+ */
+export function answerOf(response: unknown, model: string): ModelResponse {
+  const { content, stop, usage, model: named } = (response ?? {}) as Partial<ModelResponse>;
+  const wrong = (what: string) => new ToolError('MODEL_FAILED', `the model adapter ${model} did not answer { content: [...], stop }: ${what}.`);
+  if (!Array.isArray(content)) throw wrong('content is no list');
+  if (!STOPS.has(stop)) throw wrong(`stop is ${JSON.stringify(stop) ?? 'missing'}`);
+  const parts: Part[] = [];
+  for (const part of content as readonly Part[]) {
+    const copy = partOf(part);
+    if (!copy) throw wrong(`part ${parts.length} is no text, reasoning, image, document or toolCall`);
+    parts.push(copy);
+  }
+  const answer: ModelResponse = { content: parts, stop: stop as ModelResponse['stop'] };
+  const counted = usageOf(usage);
+  if (counted) answer.usage = counted;
+  if (typeof named === 'string' && named !== '') answer.model = named;
+  return answer;
+}
+
+function partOf(part: Part | null | undefined): Part | undefined {
+  switch (part?.type) {
+    case 'text':
+    case 'reasoning':
+      return typeof part.text === 'string' ? withVendor({ type: part.type, text: part.text }, part) : undefined;
+    case 'toolCall':
+      if (typeof part.name !== 'string' || typeof part.id !== 'string') return undefined;
+      return withVendor({ type: 'toolCall', id: part.id, name: part.name, input: inputOf(part.input) }, part);
+    case 'image':
+    case 'document': {
+      const { type, mediaType, data, name } = part;
+      if (typeof mediaType !== 'string' || typeof data !== 'string') return undefined;
+      return withVendor(typeof name === 'string' ? { type, mediaType, data, name } : { type, mediaType, data }, part);
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** Arguments that are no JSON, or nested without end, become a text that no schema takes: the model is told, and may correct them. */
+function inputOf(input: unknown) {
+  try {
+    return plainJson(input) ?? null;
+  } catch (error) {
+    if (error instanceof NotJson) return `(these arguments were left out: ${error.message})`;
+    throw error;
+  }
+}
+
+function withVendor<P extends Part>(copy: P, { vendor }: { vendor?: unknown }): P | undefined {
+  if (vendor === undefined) return copy;
+  try {
+    return { ...copy, vendor: plainJson(vendor) ?? null };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Counts that are none are no usage at all: a limit must not be held by a guess. */
+function usageOf(usage: unknown): Usage | undefined {
+  if (typeof usage !== 'object' || usage === null) return undefined;
+  const { input, output, cacheRead, cacheWrite, reasoning } = usage as Usage;
+  if (!isCount(input) || !isCount(output)) return undefined;
+  const counted: Usage = { input, output };
+  for (const [name, count] of [
+    ['cacheRead', cacheRead],
+    ['cacheWrite', cacheWrite],
+    ['reasoning', reasoning],
+  ] as const) {
+    if (count === undefined || count === null) continue;
+    if (!isCount(count)) return undefined;
+    counted[name] = count;
+  }
+  return counted;
+}
+
+const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0;

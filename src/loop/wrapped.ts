@@ -1,0 +1,64 @@
+import type { ModelRequest, ModelResponse } from '../ports/model.ts';
+import { messageOf } from '../reliability/classify.ts';
+import { Halted, unlessHalted } from '../reliability/patience.ts';
+import { answerOf } from './answer.ts';
+import { costOf, crossing, modelKey, reservation } from './limits.ts';
+import type { Scope } from './scope.ts';
+import type { Thought } from './think.ts';
+
+/** Carries a thought that is no answer through the wrappers, which know only answers and errors. */
+class NoAnswer extends Error {
+  readonly thought: Thought;
+  constructor(thought: Thought) {
+    super('no answer');
+    this.thought = thought;
+  }
+}
+
+/** A model call inside its wrappers. One may ask more than once: each further time is checked against the limits, and each is charged. */
+export async function wrapped(scope: Scope, request: ModelRequest, ask: (r: ModelRequest) => Promise<Thought>): Promise<Thought> {
+  const started = Date.now();
+  let inner: (Thought & { ok: true }) | undefined;
+  let call = async (r: ModelRequest): Promise<ModelResponse> => {
+    if (inner) {
+      await supersede(scope, inner);
+      inner = undefined;
+      const crossed = crossing(scope);
+      if (crossed) throw new NoAnswer({ ok: false, crossed });
+    }
+    const thought = await ask(r);
+    if (!thought.ok) throw new NoAnswer(thought);
+    inner = thought;
+    return thought.response;
+  };
+  for (const wrap of scope.plan.modelWrappers.toReversed()) {
+    const next = call;
+    call = async (r) => wrap(r, next);
+  }
+  const asked = modelKey(scope.agent.model);
+  try {
+    const answer = await unlessHalted(call(request), scope.cancel);
+    const response = answerOf(answer, asked);
+    // what the call cost stays, whatever a wrapper makes of its answer
+    const usage = response.usage ?? inner?.response.usage;
+    return { ok: true, response: usage ? { ...response, usage } : response, model: inner?.model ?? scope.agent.model, attempts: inner?.attempts ?? 0, ms: Date.now() - started };
+  } catch (error) {
+    if (error instanceof Halted) throw error;
+    if (error instanceof NoAnswer) return error.thought;
+    if (inner) await supersede(scope, inner);
+    return { ok: false, error: { code: 'MIDDLEWARE_FAILED', message: messageOf(error), retryable: false, attempts: 0, outcome: 'failed' } };
+  }
+}
+
+/** Charges an answer that will not be the step's. */
+async function supersede(scope: Scope, { response, model, attempts }: Thought & { ok: true }): Promise<void> {
+  const { usage } = response;
+  const tokens = usage && usage.input + usage.output + (usage.cacheRead ?? 0) + (usage.cacheWrite ?? 0);
+  const bound = reservation(scope);
+  const usd = usage ? costOf(scope, model, response) : bound.usd;
+  const lost = { tokens: tokens ?? bound.tokens, ...(usd !== undefined && { usd }) };
+  const step = scope.run.root.step + 1;
+  await scope.log.append(() => [
+    { type: 'attempt.failed', of: 'model', step, attempt: attempts, code: 'SUPERSEDED', message: 'a wrapper did not take this answer', model: modelKey(model), lost },
+  ]);
+}

@@ -1,0 +1,66 @@
+import { RondoError } from '../errors.ts';
+import type { Journal } from '../journal/port.ts';
+import { appendCases } from './journal/append.ts';
+import { contentCases } from './journal/content.ts';
+import { headCases } from './journal/heads.ts';
+import type { Case } from './journal/kit.ts';
+import { leaseCases } from './journal/leases.ts';
+import { readCases } from './journal/read.ts';
+import { removeCases } from './journal/remove.ts';
+import { sessionCases } from './journal/sessions.ts';
+import { storageCases } from './journal/storage.ts';
+
+export interface ConformanceOptions {
+  /** `test` of vitest, jest or node:test. Default: the global one. */
+  test?: (name: string, run: () => Promise<void>) => unknown;
+  /**
+   * Opens the storage of a journal once more, as another process would: while the first is open, or after it was closed.
+   * With it, the suite also checks what survives, and that two writers keep out of each other's way.
+   */
+  another?: (journal: Journal) => Promise<Journal>;
+}
+
+/**
+ * Every promise of the {@link Journal} port as a test. Call it at the top of a test file, or inside a `describe`.
+ * @param make a new, empty journal; called for each test, which closes it.
+ */
+export function journalConformance(make: () => Promise<Journal>, o: ConformanceOptions = {}): void {
+  const globals = globalThis as { test?: ConformanceOptions['test']; it?: ConformanceOptions['test'] };
+  const test = o.test ?? globals.test ?? globals.it;
+  if (!test)
+    throw new RondoError('CONFIG_INVALID', 'No test function is global here. Pass the one of vitest, jest or node:test: { test }.');
+  for (const { name, run } of journalCases(make, o)) test(`journal: ${name}`, run);
+}
+
+/** The tests by themselves, for a runner of another kind. Each throws where the journal breaks the promise of its name. */
+export function journalCases(
+  make: () => Promise<Journal>,
+  { another }: Pick<ConformanceOptions, 'another'> = {},
+): readonly { readonly name: string; run(): Promise<void> }[] {
+  const cases: readonly Case[] = [
+    ...appendCases,
+    ...readCases,
+    ...contentCases,
+    ...headCases,
+    ...sessionCases,
+    ...leaseCases,
+    ...removeCases,
+    ...(another ? storageCases : []),
+  ];
+  return cases.map(([name, check]) => ({
+    name,
+    async run() {
+      const journals = [await make()];
+      const [journal] = journals as [Journal];
+      try {
+        await check(journal, async (from = journal) => {
+          const second = await (another as NonNullable<typeof another>)(from);
+          journals.push(second);
+          return second;
+        });
+      } finally {
+        for (const each of journals) await each.close?.();
+      }
+    },
+  }));
+}

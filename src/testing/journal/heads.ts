@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import type { HeadFilter, Journal, RunHead } from '../../journal/port.ts';
+import type { Case } from './kit.ts';
+import { all, entry, head, headOf, plain, start } from './kit.ts';
+
+const ids = async (journal: Journal, filter: HeadFilter) => (await all(journal.heads(filter))).map(({ runId }) => runId);
+
+/** Started in an order that is not that of their times. */
+const RUNS: readonly Partial<RunHead>[] = [
+  { runId: 'a', startedAt: 30, agent: 'clerk', status: 'completed', session: 's', tenant: 't' },
+  { runId: 'b', startedAt: 10, agent: 'clerk', status: 'running', session: 's', tenant: 't' },
+  { runId: 'c', startedAt: 50, agent: 'cook', status: 'paused', session: 's', tenant: 'u' },
+  { runId: 'd', startedAt: 20, agent: 'cook', status: 'running', tenant: 't' },
+  { runId: 'e', startedAt: 60, agent: 'clerk', status: 'failed' },
+  { runId: 'f', startedAt: 40, agent: 'clerk', status: 'completed', session: 's' },
+];
+
+async function fill(journal: Journal): Promise<void> {
+  for (const run of RUNS) await start(journal, run.runId as string, 1, run);
+}
+
+export const headCases: readonly Case[] = [
+  [
+    'an empty store has no heads',
+    async (journal) => {
+      for (const filter of [{}, { runId: 'r' }, { status: 'running' }, { session: 's', limit: 3 }] as const)
+        assert.deepEqual(await ids(journal, filter), []);
+    },
+  ],
+  [
+    'all heads are listed newest first, by the time at which their runs started',
+    async (journal) => {
+      await fill(journal);
+      assert.deepEqual(await ids(journal, {}), ['e', 'c', 'f', 'a', 'd', 'b']);
+    },
+  ],
+  [
+    'a filter asks for equality on each of its fields, and keeps the order',
+    async (journal) => {
+      await fill(journal);
+      const expected: readonly (readonly [HeadFilter, readonly string[]])[] = [
+        [{ runId: 'c' }, ['c']],
+        [{ agent: 'clerk' }, ['e', 'f', 'a', 'b']],
+        [{ status: 'running' }, ['d', 'b']],
+        [{ status: 'paused' }, ['c']],
+        [{ status: 'completed' }, ['f', 'a']],
+        [{ status: 'cancelled' }, []],
+        [{ session: 's' }, ['c', 'f', 'a', 'b']],
+        [{ tenant: 't' }, ['a', 'd', 'b']],
+        [{ session: 's', tenant: 't' }, ['a', 'b']],
+        [{ session: 's', tenant: 't', status: 'running' }, ['b']],
+        [{ runId: 'c', status: 'running' }, []],
+        [{ runId: 'c', tenant: 'u', agent: 'cook' }, ['c']],
+        [{ agent: 'cook', tenant: 't' }, ['d']],
+        [{ session: 'nobody' }, []],
+      ];
+      for (const [filter, found] of expected) assert.deepEqual(await ids(journal, filter), found, JSON.stringify(filter));
+    },
+  ],
+  [
+    'a field that is undefined in a filter asks for nothing',
+    async (journal) => {
+      await fill(journal);
+      assert.deepEqual(await ids(journal, { agent: 'cook', session: undefined, status: undefined, limit: undefined } as HeadFilter), [
+        'c',
+        'd',
+      ]);
+    },
+  ],
+  [
+    'a limit bounds the answer to the newest',
+    async (journal) => {
+      await fill(journal);
+      for (const limit of [1, 2, 5, 6, 100])
+        assert.deepEqual(await ids(journal, { limit }), ['e', 'c', 'f', 'a', 'd', 'b'].slice(0, limit));
+      assert.deepEqual(await ids(journal, { session: 's', limit: 1 }), ['c']);
+      assert.deepEqual(await ids(journal, { session: 's', tenant: 't', limit: 1 }), ['a']);
+      assert.deepEqual(await ids(journal, { status: 'running', limit: 1 }), ['d']);
+    },
+  ],
+  [
+    'long lists are whole, also where many runs started in one millisecond',
+    async (journal) => {
+      const names = Array.from({ length: 1_203 }, (_, i) => `r${i}`);
+      await Promise.all(names.map(async (id) => start(journal, id, 1, { startedAt: 5, status: 'completed' })));
+      const found = await ids(journal, {});
+      assert.equal(found.length, names.length);
+      assert.deepEqual(new Set(found), new Set(names));
+      assert.equal((await ids(journal, { status: 'completed', limit: 1_001 })).length, 1_001);
+    },
+  ],
+  [
+    'every field of a head comes back, and one that was left out stays out',
+    async (journal) => {
+      const full = head('full', {
+        agent: 'cook',
+        session: 's',
+        tenant: 't',
+        owner: 'o',
+        leaseUntil: 1_999_999_999_999,
+        wakeAt: 1_888_888_888_888,
+        startedAt: 1_777_777_777_777,
+        unknowns: 3,
+      });
+      await start(journal, 'full', 1, full);
+      await start(journal, 'bare');
+      assert.deepEqual(await headOf(journal, 'full'), plain(full));
+      assert.deepEqual(await headOf(journal, 'bare'), plain(head('bare')));
+    },
+  ],
+  [
+    'each append stores its head: what it has, and what it has no more',
+    async (journal) => {
+      const steps: readonly Partial<RunHead>[] = [
+        { owner: 'o', leaseUntil: 5, session: 's', tenant: 't' },
+        { status: 'paused', wakeAt: 9, session: 's', tenant: 't' },
+        { owner: 'p', leaseUntil: 7, unknowns: 1, session: 's', tenant: 't' },
+        { owner: 'p', leaseUntil: 7, unknowns: 2, session: 's', tenant: 't' },
+        { status: 'stopped', unknowns: 2, session: 's', tenant: 't' },
+        { agent: 'cook', status: 'running', owner: 'q', leaseUntil: 8, session: 's2', tenant: 't2', startedAt: 77 },
+        { agent: 'cook', status: 'completed', startedAt: 77 },
+      ];
+      for (const [seq, over] of steps.entries()) {
+        await journal.append('r', seq, [entry(seq)], head('r', { seq: seq + 1, ...over }));
+        assert.deepEqual(await headOf(journal, 'r'), plain(head('r', over)), `after append ${seq}`);
+        assert.equal((await ids(journal, {})).length, 1);
+        assert.deepEqual(await ids(journal, { status: over.status ?? 'running' }), ['r']);
+        assert.deepEqual(await ids(journal, { session: 's' }), over.session === 's' ? ['r'] : []);
+      }
+    },
+  ],
+  [
+    'a head whose seq alone goes on stays the same otherwise',
+    async (journal) => {
+      const over = { owner: 'o', leaseUntil: 5, wakeAt: 3, unknowns: 1, session: 's' };
+      for (let seq = 0; seq < 5; seq++) await journal.append('r', seq, [entry(seq)], head('r', { ...over, seq: seq + 1 }));
+      assert.deepEqual(await headOf(journal, 'r'), plain(head('r', over)));
+    },
+  ],
+];

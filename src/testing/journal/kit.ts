@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
+import type { ErrorCode } from '../../errors.ts';
+import { RondoError } from '../../errors.ts';
+import type { Entry } from '../../journal/entries.ts';
+import { VERSION } from '../../journal/entries.ts';
+import type { Journal, RunHead } from '../../journal/port.ts';
+import type { Json } from '../../schema.ts';
+
+/** A promise of the port, and the test of it. `another` opens the storage once more. */
+export type Case = readonly [name: string, check: (journal: Journal, another: (from?: Journal) => Promise<Journal>) => Promise<void>];
+
+const START = 1_750_000_000_000;
+
+export function head(runId: string, over: Partial<RunHead> = {}): RunHead {
+  return { runId, agent: 'clerk', status: 'running', startedAt: START, version: VERSION, seq: 0, ...over };
+}
+
+/** A small entry that says its number; `output` tells apart entries of one number. */
+export function entry(seq: number, output: Json = seq): Entry {
+  return { v: 1, seq, at: START + seq, type: 'call.finished', call: `${seq}.0`, ok: true, output, attempts: 1, ms: 1 };
+}
+
+export const entries = (from: number, count: number): Entry[] => Array.from({ length: count }, (_, i) => entry(from + i));
+
+/** Starts a run with so many entries, in one append. */
+export async function start(journal: Journal, runId: string, count = 1, over: Partial<RunHead> = {}): Promise<void> {
+  await journal.append(runId, 0, entries(0, count), head(runId, { seq: count, ...over }));
+}
+
+export async function all<T>(items: Iterable<T> | AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
+
+/** Compares entries, and names the first that differs: a difference between long lists takes long to work out, and nobody reads it. */
+export function same(actual: readonly Entry[], expected: readonly Entry[], where = ''): void {
+  const at = expected.findIndex((entry, i) => !isDeepStrictEqual(actual[i], entry));
+  if (at === -1 && actual.length === expected.length) return;
+  const first = at === -1 ? expected.length : at;
+  const shown = (entry: Entry | undefined) => (entry ? JSON.stringify(entry).slice(0, 500) : 'nothing');
+  assert.fail(
+    `${where && `${where}: `}${actual.length} entries where ${expected.length} were expected; number ${first} is ${shown(actual[first])}, not ${shown(expected[first])}`,
+  );
+}
+
+export const read = (journal: Journal, runId: string, after?: number): Promise<Entry[]> => all(journal.read(runId, after));
+
+/** The head of a run, without fields that are undefined, and without `seq`, which may be an older one. */
+export async function headOf(journal: Journal, runId: string): Promise<Json | undefined> {
+  const [found] = await all(journal.heads({ runId }));
+  return found && plain(found);
+}
+
+export function plain({ seq: _, ...rest }: RunHead): Json {
+  return JSON.parse(JSON.stringify(rest));
+}
+
+/** Runs something that must be refused with a code, whether it throws or rejects; returns the error. */
+export async function refused(code: ErrorCode, attempt: () => unknown): Promise<RondoError> {
+  let result: unknown;
+  try {
+    result = await attempt();
+  } catch (error) {
+    assert.ok(RondoError.is(error), `expected a RondoError ${code}, got ${error}`);
+    assert.equal(error.code, code);
+    return error;
+  }
+  assert.fail(`expected ${code}, but it was accepted (${JSON.stringify(result)})`);
+}

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import type { Journal } from '../../journal/port.ts';
+import type { Case } from './kit.ts';
+import { all, entries, entry, head, read, same, start } from './kit.ts';
+
+/** Long enough that no test outlives it. */
+const LONG = 600_000;
+const clock = async (journal: Journal) => (journal.now ? journal.now() : Date.now());
+
+async function lease(journal: Journal, runId: string) {
+  const [found] = await all(journal.heads({ runId }));
+  return { owner: found?.owner, until: found?.leaseUntil };
+}
+
+export const leaseCases: readonly Case[] = [
+  [
+    'a free lease can be taken, and heads say by whom and until when',
+    async (journal) => {
+      await start(journal, 'r');
+      const until = (await clock(journal)) + LONG;
+      assert.equal(await journal.renew('r', 'ana', until), true);
+      assert.deepEqual(await lease(journal, 'r'), { owner: 'ana', until });
+    },
+  ],
+  [
+    'a living lease is refused to everybody but its owner, who prolongs it',
+    async (journal) => {
+      await start(journal, 'r');
+      const now = await clock(journal);
+      await journal.renew('r', 'ana', now + LONG);
+      assert.equal(await journal.renew('r', 'ben', now + 3 * LONG), false);
+      assert.deepEqual(await lease(journal, 'r'), { owner: 'ana', until: now + LONG });
+      assert.equal(await journal.renew('r', 'ana', now + 2 * LONG), true);
+      assert.deepEqual(await lease(journal, 'r'), { owner: 'ana', until: now + 2 * LONG });
+    },
+  ],
+  [
+    'a lease that has run out goes to whoever asks',
+    async (journal) => {
+      const now = await clock(journal);
+      await start(journal, 'r', 1, { owner: 'ana', leaseUntil: now - 1 });
+      assert.equal(await journal.renew('r', 'ben', now + LONG), true);
+      assert.equal(await journal.renew('r', 'ana', now + LONG), false);
+      assert.equal((await lease(journal, 'r')).owner, 'ben');
+    },
+  ],
+  [
+    'a lease that came with an append counts, and an append without an owner gives it up',
+    async (journal) => {
+      const now = await clock(journal);
+      await start(journal, 'r', 1, { owner: 'ana', leaseUntil: now + LONG });
+      assert.equal(await journal.renew('r', 'ben', now + LONG), false);
+      await journal.append('r', 1, [entry(1)], head('r', { status: 'paused' }));
+      assert.deepEqual(await lease(journal, 'r'), { owner: undefined, until: undefined });
+      assert.equal(await journal.renew('r', 'ben', now + LONG), true);
+    },
+  ],
+  [
+    'a lease is one run`s alone',
+    async (journal) => {
+      const now = await clock(journal);
+      await start(journal, 'a');
+      await start(journal, 'b');
+      await journal.renew('a', 'ana', now + LONG);
+      assert.equal(await journal.renew('b', 'ben', now + LONG), true);
+      assert.equal((await lease(journal, 'a')).owner, 'ana');
+    },
+  ],
+  [
+    'of takers at once exactly one gets a free lease',
+    async (journal) => {
+      await start(journal, 'r');
+      const until = (await clock(journal)) + LONG;
+      const taken = await Promise.all(Array.from({ length: 10 }, async (_, i) => journal.renew('r', `taker ${i}`, until)));
+      assert.equal(taken.filter(Boolean).length, 1);
+      assert.equal((await lease(journal, 'r')).owner, `taker ${taken.indexOf(true)}`);
+    },
+  ],
+  [
+    'leases change nothing about appends: safety is the sequence number',
+    async (journal) => {
+      await start(journal, 'r', 2);
+      await journal.renew('r', 'ana', (await clock(journal)) + LONG);
+      await journal.append('r', 2, [entry(2)], head('r', { owner: 'ben' }));
+      same(await read(journal, 'r'), entries(0, 3));
+    },
+  ],
+];

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import type { Case } from './kit.ts';
+import { all, entries, entry, head, headOf, read, refused, same, start } from './kit.ts';
+
+const LARGE = 'large '.repeat(10_000);
+
+export const removeCases: readonly Case[] = [
+  [
+    'a removed run is as if it had never been',
+    async (journal) => {
+      await start(journal, 'r', 3, { session: 's' });
+      await journal.append('r', 3, [entry(3)], head('r', { session: 's' }));
+      await journal.remove('r');
+      same(await read(journal, 'r'), []);
+      assert.equal(await headOf(journal, 'r'), undefined);
+      for (const filter of [{}, { session: 's' }, { status: 'running' }, { agent: 'clerk' }] as const)
+        assert.deepEqual(await all(journal.heads(filter)), []);
+      await refused('JOURNAL_CONFLICT', () => journal.append('r', 4, [entry(4)], head('r')));
+      await start(journal, 'next', 1, { session: 's' });
+    },
+  ],
+  [
+    'its name can be used again, from 0',
+    async (journal) => {
+      await start(journal, 'r', 5);
+      await journal.remove('r');
+      await journal.append('r', 0, [entry(0, 'new')], head('r'));
+      await journal.append('r', 1, [entry(1, 'new')], head('r'));
+      same(await read(journal, 'r'), [entry(0, 'new'), entry(1, 'new')]);
+    },
+  ],
+  [
+    'other runs are left alone, whatever they share with it',
+    async (journal) => {
+      const runs = ['a', 'b', 'c'];
+      for (let seq = 0; seq < 3; seq++) for (const id of runs) await journal.append(id, seq, [entry(seq, LARGE)], head(id));
+      const whole = [entry(0, LARGE), entry(1, LARGE), entry(2, LARGE)];
+      await journal.remove('b');
+      for (const id of ['a', 'c']) same(await read(journal, id), whole);
+      await journal.remove('a');
+      same(await read(journal, 'c'), whole);
+      await journal.append('c', 3, [entry(3)], head('c'));
+      same(await read(journal, 'c'), [...whole, entry(3)]);
+    },
+  ],
+  [
+    'appends to other runs go on behind it, and no row of theirs is lost',
+    async (journal) => {
+      await start(journal, 'kept');
+      await start(journal, 'gone', 4);
+      await journal.remove('gone');
+      await journal.append('kept', 1, [entry(1)], head('kept'));
+      await start(journal, 'new', 4);
+      await journal.append('kept', 2, [entry(2)], head('kept'));
+      same(await read(journal, 'kept'), entries(0, 3));
+      same(await read(journal, 'new'), entries(0, 4));
+    },
+  ],
+  [
+    'removing what is not there is no error',
+    async (journal) => {
+      await journal.remove('unknown');
+      await start(journal, 'r');
+      await journal.remove('r');
+      await journal.remove('r');
+    },
+  ],
+];

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { RondoError } from '../../errors.ts';
+import type { Case } from './kit.ts';
+import { all, entries, entry, head, headOf, plain, read, refused, same, start } from './kit.ts';
+
+/** With the storage opened once more: what survives, and two writers at once. */
+export const storageCases: readonly Case[] = [
+  [
+    'what was acknowledged is there after the store was closed and opened again',
+    async (journal, another) => {
+      const large = 'large '.repeat(10_000);
+      const leaseUntil = Date.now() + 600_000;
+      await start(journal, 'r', 3, { session: 's', tenant: 't', owner: 'ana', leaseUntil });
+      await journal.append('r', 3, [entry(3, large)], head('r', { session: 's', tenant: 't', owner: 'ana', leaseUntil, unknowns: 2 }));
+      await start(journal, 'paused', 1, { status: 'paused', wakeAt: 7 });
+      await journal.close?.();
+      const again = await another(journal);
+      same(await read(again, 'r'), [...entries(0, 3), entry(3, large)]);
+      assert.deepEqual(await headOf(again, 'r'), plain(head('r', { session: 's', tenant: 't', owner: 'ana', leaseUntil, unknowns: 2 })));
+      assert.deepEqual(await headOf(again, 'paused'), plain(head('paused', { status: 'paused', wakeAt: 7 })));
+      assert.equal(await again.renew('r', 'ben', leaseUntil), false);
+      await refused('SESSION_BUSY', () => start(again, 'second', 1, { session: 's', tenant: 't' }));
+      await refused('JOURNAL_CONFLICT', () => again.append('r', 3, [entry(3)], head('r')));
+      await again.append('r', 4, [entry(4)], head('r'));
+      assert.equal((await read(again, 'r')).length, 5);
+    },
+  ],
+  [
+    'an append of one is seen by the other',
+    async (journal, another) => {
+      const other = await another();
+      await start(journal, 'r', 2);
+      same(await read(other, 'r'), entries(0, 2));
+      await other.append('r', 2, [entry(2)], head('r', { status: 'paused' }));
+      same(await read(journal, 'r', 1), [entry(2)]);
+      assert.deepEqual(await headOf(journal, 'r'), plain(head('r', { status: 'paused' })));
+    },
+  ],
+  [
+    'one that does not know of the other`s append is refused, adopts it and goes on',
+    async (journal, another) => {
+      const other = await another();
+      await start(journal, 'r');
+      await journal.append('r', 1, [entry(1)], head('r'));
+      await other.append('r', 2, [entry(2, 'foreign')], head('r'));
+      await refused('JOURNAL_CONFLICT', () => journal.append('r', 2, [entry(2)], head('r')));
+      same(await read(journal, 'r', 1), [entry(2, 'foreign')]);
+      await journal.append('r', 3, [entry(3)], head('r'));
+      await journal.append('r', 4, [entry(4)], head('r'));
+      await refused('JOURNAL_CONFLICT', () => other.append('r', 3, [entry(3)], head('r')));
+      same(await read(other, 'r'), [entry(0), entry(1), entry(2, 'foreign'), entry(3), entry(4)]);
+    },
+  ],
+  [
+    'a head that the other has changed is replaced by the next append, changed or not',
+    async (journal, another) => {
+      const other = await another();
+      await start(journal, 'r');
+      await journal.append('r', 1, [entry(1)], head('r'));
+      await other.append('r', 2, [entry(2)], head('r', { wakeAt: 5, unknowns: 1 }));
+      await journal.append('r', 3, [entry(3)], head('r'));
+      assert.deepEqual(await headOf(other, 'r'), plain(head('r')));
+    },
+  ],
+  [
+    'of appends that both make at once exactly one is stored',
+    async (journal, another) => {
+      const other = await another();
+      await start(journal, 'r');
+      for (let seq = 1; seq <= 10; seq++) {
+        const results = await Promise.allSettled([
+          (async () => journal.append('r', seq, [entry(seq, 'first')], head('r')))(),
+          (async () => other.append('r', seq, [entry(seq, 'second')], head('r')))(),
+        ]);
+        assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1);
+        for (const result of results)
+          if (result.status === 'rejected') assert.ok(RondoError.is(result.reason, 'JOURNAL_CONFLICT'), result.reason);
+      }
+      assert.deepEqual(
+        (await read(other, 'r')).map(({ seq }) => seq),
+        entries(0, 11).map(({ seq }) => seq),
+      );
+    },
+  ],
+  [
+    'a session is open in one of them only',
+    async (journal, another) => {
+      const other = await another();
+      await start(journal, 'r', 1, { session: 's' });
+      const error = await refused('SESSION_BUSY', () => start(other, 'second', 1, { session: 's' }));
+      assert.equal((error.details as { runId: string }).runId, 'r');
+      await journal.append('r', 1, [entry(1)], head('r', { session: 's', status: 'completed' }));
+      await start(other, 'second', 1, { session: 's' });
+      assert.equal((await all(journal.heads({ session: 's', status: 'running' }))).length, 1);
+    },
+  ],
+  [
+    'a lease is held against the other, and goes over when it has run out',
+    async (journal, another) => {
+      const other = await another();
+      const now = Date.now();
+      await start(journal, 'r');
+      assert.equal(await journal.renew('r', 'ana', now + 600_000), true);
+      assert.equal(await other.renew('r', 'ben', now + 600_000), false);
+      assert.equal(await journal.renew('r', 'ana', now - 1), true);
+      assert.equal(await other.renew('r', 'ben', now + 600_000), true);
+      assert.equal(await journal.renew('r', 'ana', now + 600_000), false);
+    },
+  ],
+  [
+    'a run that the other removed takes no more appends',
+    async (journal, another) => {
+      const other = await another();
+      await start(journal, 'r', 2);
+      await journal.append('r', 2, [entry(2)], head('r'));
+      await other.remove('r');
+      await refused('JOURNAL_CONFLICT', () => journal.append('r', 3, [entry(3)], head('r')));
+      same(await read(journal, 'r'), []);
+    },
+  ],
+];

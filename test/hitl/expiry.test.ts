@@ -1,0 +1,113 @@
+import { describe, expect, test } from 'vitest';
+import { agent, Engine, type Journal, tool } from '../../src/index.ts';
+import { scripted } from '../../src/testing/scripted.ts';
+import { all, anything, around, asks, ends, entriesOf, failure, headOf, journals, refused, shown } from '../engine/setup.ts';
+import { ben, elsewhere, refunding } from './setup.ts';
+
+/** A store whose clock is its own: far from this process's, and moved by the test. */
+function clock(inner: Journal, start = 1_000_000) {
+  const time = { now: start };
+  return { time, journal: around(inner, { now: () => time.now }) };
+}
+
+describe.each(journals)('expiry on $name', ({ make }) => {
+  test('is counted and judged by the clock of the store, not of this process', async () => {
+    const { journal, time } = clock(make().journal);
+    const { a } = refunding({ rule: { expires: 60_000 } });
+    const engine = new Engine({ journal });
+    const paused = await ends(engine.run(a, 'go'), 'paused');
+    expect(paused.approvals[0].expiresAt).toBe(1_060_000);
+    time.now = 1_059_999;
+    await engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: ben });
+  });
+
+  test('a decision that comes too late is refused, and the agent is told when the run goes on', async () => {
+    const { journal, time } = clock(make().journal, Date.now());
+    const { a, ledger, model } = refunding({ rule: { expires: 60_000 } });
+    const engine = new Engine({ journal });
+    const paused = await ends(engine.run(a, 'go'), 'paused');
+    time.now += 60_001;
+    const error = await refused('APPROVAL_EXPIRED', engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: ben }));
+    expect(error.message).toContain('resume');
+    await ends(engine.resume(paused.runId), 'completed');
+    expect(ledger).toEqual([]);
+    expect(failure(shown(model.requests[1])[0])).toMatchObject({ code: 'APPROVAL_EXPIRED', outcome: 'not-run', attempts: 0 });
+  });
+
+  test('needs no timer: before it, a resume leaves the run as it is', async () => {
+    const { journal, time } = clock(make().journal, Date.now());
+    const { a, model } = refunding({ rule: { expires: 60_000 } });
+    const engine = new Engine({ journal });
+    const paused = await ends(engine.run(a, 'go'), 'paused');
+    time.now += 30_000;
+    const before = await entriesOf(journal, paused.runId);
+    expect(await engine.resume(paused.runId)).toEqual(paused);
+    expect(await entriesOf(journal, paused.runId)).toEqual(before);
+    expect(model.requests).toHaveLength(1);
+  });
+
+  test('wakeAt is when the first open approval expires', async () => {
+    const { journal } = clock(make().journal, Date.now());
+    const { a } = refunding({ rule: { expires: 60_000 }, steps: [asks(['refund', { cents: 1 }], ['refund', { cents: 2 }])] });
+    const engine = new Engine({ journal });
+    const paused = await ends(engine.run(a, 'go'), 'paused');
+    expect((await all(engine.runs()))[0]?.wakeAt).toBe(Math.min(...paused.approvals.map((p) => p.expiresAt as number)));
+    expect((await headOf(journal, paused.runId))?.wakeAt).toBe(paused.approvals[0].expiresAt);
+  });
+
+  test('sweep() drives on the run whose approval expired, in another process, and only that one', async () => {
+    const store = make();
+    const { journal, time } = clock(store.journal, Date.now());
+    const { a, model } = refunding({ rule: { expires: 60_000 } });
+    const open = refunding({ name: 'open', rule: true });
+    const engine = new Engine({ journal });
+    const paused = await ends(engine.run(a, 'go'), 'paused');
+    const waiting = await ends(engine.run(open.a, 'go'), 'paused');
+    const other = elsewhere(around(store.another(), { now: () => time.now }), a, { agents: [a, open.a] });
+    expect(await all(other.sweep())).toEqual([]);
+    time.now += 60_000;
+    const runs = await all(other.sweep());
+    expect(runs.map((r) => r.id)).toEqual([paused.runId]);
+    await ends(runs[0] as (typeof runs)[number], 'completed');
+    expect(failure(shown(model.requests[1])[0]).code).toBe('APPROVAL_EXPIRED');
+    expect((await other.inspect(waiting.runId)).status).toBe('paused');
+    expect(await all(other.sweep())).toEqual([]);
+  });
+
+  test.each([1_000_000, Date.now() + 3_600_000])('sweep() drives on a run that was decided and that nobody resumed (store clock at %d)', async (start) => {
+    const { journal } = clock(make().journal, start);
+    const { a, ledger } = refunding();
+    const engine = new Engine({ journal });
+    const paused = await ends(engine.run(a, 'go'), 'paused');
+    await engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: ben });
+    const [run] = await all(engine.sweep());
+    expect(run?.id).toBe(paused.runId);
+    await ends(run as NonNullable<typeof run>, 'completed');
+    expect(ledger).toHaveLength(1);
+  });
+
+  test('sweep() leaves alone a run of an agent it does not know', async () => {
+    const { journal, time } = clock(make().journal, Date.now());
+    const { a } = refunding({ rule: { expires: 1 } });
+    const paused = await ends(new Engine({ journal }).run(a, 'go'), 'paused');
+    time.now += 10;
+    const stranger = new Engine({ journal });
+    expect(await all(stranger.sweep())).toEqual([]);
+    expect((await stranger.inspect(paused.runId)).status).toBe('paused');
+  });
+
+  test('of one of two approvals leaves the other open, and wakes when that one expires', async () => {
+    const { journal, time } = clock(make().journal, Date.now());
+    let expires = 1_000;
+    const sign = tool({ name: 'sign', description: '', input: anything, approval: () => ({ expires: (expires += 1_000) }), execute: () => 1 });
+    const b = agent({ name: 'b', instructions: '', model: scripted([asks(['sign', {}], ['sign', {}]), 'done']), tools: [sign] });
+    const engine = new Engine({ journal });
+    const paused = await ends(engine.run(b, 'go'), 'paused');
+    time.now += 2_500;
+    const still = await ends(engine.resume(paused.runId), 'paused');
+    expect(still.approvals.map((p) => p.id)).toEqual([paused.approvals[1]?.id]);
+    expect((await headOf(journal, paused.runId))?.wakeAt).toBe(paused.approvals[1]?.expiresAt);
+    time.now += 1_000;
+    await ends(engine.resume(paused.runId), 'completed');
+  });
+});
