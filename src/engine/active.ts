@@ -64,12 +64,13 @@ export class Active {
     if (event) this.#tell(event);
   }
 
-  /** A reader from now on; the next committed entry is its first. */
-  join(): EventStream {
+  /** A reader from now on. `begin` puts before the next committed entry what it has missed. */
+  join(begin?: (stream: EventStream) => void): EventStream {
     const stream: EventStream = new EventStream(() => {
       this.#streams.delete(stream);
       this.listen();
     });
+    begin?.(stream);
     if (this.#over) this.#close(stream, this.#over);
     else this.#streams.add(stream);
     this.listen();

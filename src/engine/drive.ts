@@ -1,7 +1,7 @@
 import { type Failure, RondoError, ToolError } from '../errors.ts';
 import type { Draft, Limits } from '../journal/entries.ts';
 import { costUsd, type RunFold } from '../journal/fold.ts';
-import { Log } from '../journal/log.ts';
+import { Log, type Make } from '../journal/log.ts';
 import type { AgentDefinition } from '../loop/agent.ts';
 import { assertPriced, DEFAULT_LIMITS, timeLeft } from '../loop/limits.ts';
 import { loop } from '../loop/loop.ts';
@@ -11,6 +11,7 @@ import { Halted, unlessHalted } from '../reliability/patience.ts';
 import { freezeJson } from '../schema.ts';
 import { LONGEST_TIMER } from '../reliability/timer.ts';
 import type { Active } from './active.ts';
+import { loadRun, sessionBusy } from './history.ts';
 import { type RunResult, resultOf } from './results.ts';
 import type { Resources } from './resources.ts';
 import { pinned } from './sources.ts';
@@ -65,7 +66,7 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
   const takeover = run.next > 0;
   try {
     // always awaited: whoever iterates over the run has joined by the time the model is asked
-    await log.append(() => o.opening(trace.traceparent, run), takeover);
+    await open(resources, log, () => o.opening(trace.traceparent, run), takeover);
     active.leased = true;
     // rules, policies and tools see who asked; none of them may change it
     freezeJson(run.started.by);
@@ -82,6 +83,16 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
   return resultOf(run) as RunResult;
 }
 
+async function open(resources: Resources, log: Log, opening: Make, takeover: boolean): Promise<void> {
+  try {
+    await log.append(opening, takeover);
+  } catch (error) {
+    const other = RondoError.is(error, 'SESSION_BUSY') ? (error.details as { runId?: string } | null)?.runId : undefined;
+    const run = other === undefined ? undefined : await loadRun(resources.journal, other);
+    throw run ? sessionBusy(run) : error;
+  }
+}
+
 /** traceparent of the run's first claim, which all later ones belong to. */
 const firstTrace = (run: RunFold) => (run.next > 0 ? run.started.trace : undefined);
 
@@ -95,7 +106,7 @@ async function work(scope: Scope, active: Active): Promise<void> {
       if (settlement && 'committed' in settlement) return;
       const settled = settlement ?? halted(scope);
       // a decision that came in meanwhile may let the run go on instead
-      const append = scope.log.append(() => (settled.status === 'paused' && run.decisions !== before ? [] : [{ type: 'run.settled', ms: Date.now() - run.claimedAt, ...settled }]));
+      const append = scope.log.append(() => (settled.status === 'paused' && run.decisions !== before ? [] : [...(settled.status === 'cancelled' ? abandoned(run) : []), { type: 'run.settled', ms: Date.now() - run.claimedAt, ...settled }]));
       if (append) await append;
     }
   } finally {
@@ -126,6 +137,16 @@ function halted({ halt, run }: Scope): Settled {
   const reason = run.cancelled?.reason ?? halt?.reason;
   return { status: 'cancelled', ...(reason !== undefined && { reason }) };
 }
+
+/** The ends of calls that a cancelled run leaves behind: nobody will come back to find out what they did. */
+export const abandoned = (run: RunFold): Draft[] =>
+  run.root.calls
+    .filter((call) => call.status === 'started')
+    .map((call) => {
+      const outcome = call.effect === 'read' ? 'failed' : 'unknown';
+      const error: Failure = { code: 'CANCELLED', message: 'The run was cancelled while it ran.', retryable: false, attempts: 1, outcome };
+      return { type: 'call.finished', call: call.id, ok: false, error, attempts: 1, ms: 0 };
+    });
 
 function crashLoop(run: RunFold): Settlement | undefined {
   if (run.fruitless < CRASHES) return undefined;

@@ -28,6 +28,7 @@ export class Engine implements AsyncDisposable {
   readonly #resources: Resources;
   readonly #heartbeat: Heartbeat;
   #warned = false;
+  #closing: Promise<void> | undefined;
 
   /** @throws RondoError `CONFIG_INVALID` for options that make no sense. */
   constructor(options: EngineOptions = {}) {
@@ -182,6 +183,7 @@ export class Engine implements AsyncDisposable {
   #due(status: RunStatus, due: (head: RunHead, now: number) => boolean): AsyncIterable<Run> {
     const resources = this.#resources;
     const find = async () => {
+      resources.assertOpen();
       const now = await resources.host.now();
       const found: string[] = [];
       for await (const head of resources.journal.heads({ status }))
@@ -207,9 +209,13 @@ export class Engine implements AsyncDisposable {
    * Stops driving runs, gives them back, and closes the journal and what the engine opened. Calls under way may end within
    * 5 seconds; a run that is given back rejects with `ENGINE_CLOSED` and can be resumed elsewhere.
    */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     const resources = this.#resources;
-    if (resources.closed) return;
     resources.closed = true;
     this.#heartbeat.stop();
     const running = [...resources.active.values()];
@@ -239,7 +245,7 @@ const summary = ({ runId, agent, status, session, startedAt, wakeAt, unknowns }:
   ...(wakeAt !== undefined && { wakeAt }),
 });
 
-const reasonOf = (signal: AbortSignal | undefined) => (signal?.reason instanceof Error ? signal.reason.message : undefined);
+const reasonOf = (signal: AbortSignal | undefined) => (signal?.reason instanceof Error ? signal.reason.message : typeof signal?.reason === 'string' ? signal.reason : undefined);
 
 async function settled(running: readonly Active[], longest: number): Promise<void> {
   if (running.length === 0) return;

@@ -2,6 +2,7 @@ import { RondoError } from '../errors.ts';
 import { apply, closedMessages, emptyFold, type RunFold } from '../journal/fold.ts';
 import type { Journal, RunHead } from '../journal/port.ts';
 import type { Message } from '../ports/model.ts';
+import { messageOf } from '../reliability/classify.ts';
 import { approvalsOf } from './results.ts';
 
 /**
@@ -15,6 +16,7 @@ const LIVE_BYTES = 256 * 1024;
 /** What the first entry of a run of a session says of the runs before it. */
 export interface Continued {
   previous?: string;
+  previousSeq?: number;
   depth?: number;
   history?: readonly Message[];
 }
@@ -25,19 +27,25 @@ export async function loadRun(journal: Journal, runId: string, until = Number.PO
   for await (const entry of journal.read(runId)) {
     if (entry.seq > until) break;
     if (!run) {
-      if (entry.type !== 'run.started')
-        throw new RondoError('JOURNAL_DAMAGED', `the journal of run ${runId} does not begin with its start. Restore it from a backup.`, { details: { runId } });
+      if (entry.type !== 'run.started') throw damaged(runId, entry.seq, 'it does not begin with its start');
       run = emptyFold(runId, entry.agent, await historyOf(journal, entry));
     }
-    apply(run, entry);
+    try {
+      apply(run, entry);
+    } catch (error) {
+      throw damaged(runId, entry.seq, messageOf(error));
+    }
   }
   return run;
 }
 
+const damaged = (runId: string, seq: number, why: string) =>
+  new RondoError('JOURNAL_DAMAGED', `the journal of run ${runId} is damaged at entry ${seq}: ${why}. Restore it from a backup.`, { details: { runId, seq } });
+
 async function historyOf(journal: Journal, started: Continued): Promise<readonly Message[]> {
   if (started.history) return started.history;
   if (!started.previous) return [];
-  const before = await loadRun(journal, started.previous);
+  const before = await loadRun(journal, started.previous, (started.previousSeq ?? Number.POSITIVE_INFINITY) - 1);
   // a run that was forgotten is forgotten here too
   return before ? closedMessages(before) : [];
 }
@@ -51,9 +59,10 @@ export async function continueSession(journal: Journal, session: string, tenant:
   if (before.status === 'running' || before.status === 'paused') throw sessionBusy(before);
   const messages = closedMessages(before);
   const depth = (before.started.depth ?? 0) + 1;
-  if (depth < CHAIN) return { previous: head.runId, depth, messages };
+  const previous = { previous: head.runId, previousSeq: before.next };
+  if (depth < CHAIN) return { ...previous, depth, messages };
   const history = newestBytes(messages, LIVE_BYTES);
-  return { previous: head.runId, depth: 0, history, messages: history };
+  return { ...previous, depth: 0, history, messages: history };
 }
 
 async function newest(journal: Journal, session: string, tenant: string | undefined): Promise<RunHead | undefined> {

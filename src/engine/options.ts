@@ -56,7 +56,7 @@ export interface RunSummary {
   status: import('../journal/entries.ts').RunStatus;
   session?: string;
   startedAt: number;
-  /** When a paused run should be looked at: an approval expires, or was decided. */
+  /** When a paused run should be looked at, because an approval expires; 0: now, because one was decided. */
   wakeAt?: number;
   /** Calls whose outcome an operator should settle. */
   unknowns: number;

@@ -8,9 +8,9 @@ import { decisionEntries } from '../hitl/decisions.ts';
 import type { CallId, Decision, Draft } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
 import { Log } from '../journal/log.ts';
-import { type Principal, principal } from '../ports/principal.ts';
+import { type Principal, principal, principalProblem } from '../ports/principal.ts';
 import { type Json, plainJson } from '../schema.ts';
-import { LEASE } from './drive.ts';
+import { abandoned, LEASE } from './drive.ts';
 import { type Eyes, findHead, findRun, notFound, sees } from './lookup.ts';
 import { release, seize } from './resume.ts';
 import type { Resources } from './resources.ts';
@@ -26,12 +26,17 @@ async function logOf(resources: Resources, runId: string, eyes: Eyes): Promise<L
   const run = await findRun(resources.journal, runId, eyes);
   const head = await findHead(resources.journal, runId);
   const lease = head?.owner === undefined ? undefined : { owner: head.owner, until: head.leaseUntil ?? 0 };
-  return new Log(resources.journal, run, lease, () => undefined);
+  return new Log(resources.journal, run, lease, () => undefined, true);
+}
+
+function assertPrincipal(by: unknown, what: string): void {
+  const wrong = principalProblem(by);
+  if (wrong) throw new RondoError('NOT_PERMITTED', `${what} needs { by: { id, tenant?, roles? } }, from the caller's authentication: ${wrong}.`);
 }
 
 /** @see Engine.decide */
 export async function decide(resources: Resources, runId: string, decisions: readonly Decision[], by: Principal): Promise<readonly Approval[]> {
-  if (typeof by?.id !== 'string') throw new RondoError('NOT_PERMITTED', 'a decision needs { by: { id } }, from the authentication of whoever decides.');
+  assertPrincipal(by, 'a decision');
   if (!Array.isArray(decisions)) throw new RondoError('DECISION_INVALID', 'decisions are a list: [{ approval, type: "approve" }].');
   const plain = plainDecisions(decisions);
   const decider = principal(by);
@@ -69,6 +74,7 @@ export async function cancel(resources: Resources, runId: string, o: { reason?: 
   if (resources.active.has(runId)) return void (await log.append(() => (over(run) ? [] : [request])));
   // nobody drives it: end it here, as its owner for a moment
   if (!(await seize(resources, runId))) return void (await log.append(() => (over(run) ? [] : [request])));
+  log.guest = false;
   log.lease = { owner: resources.owner, until: Date.now() + LEASE };
   try {
     await log.append(() =>
@@ -77,6 +83,7 @@ export async function cancel(resources: Resources, runId: string, o: { reason?: 
         : [
             { type: 'run.claimed', owner: resources.owner, epoch: run.epoch + 1, fingerprint: run.started.fingerprint },
             request,
+            ...abandoned(run),
             { type: 'run.settled', status: 'cancelled', ms: 0, ...(o.reason !== undefined && { reason: o.reason }) },
           ],
     );
@@ -89,7 +96,7 @@ const over = (run: RunFold) => run.status === 'completed' || run.status === 'can
 
 /** @see Engine.settle */
 export async function settle(resources: Resources, runId: string, callId: CallId, o: { outcome: 'done' | 'failed' | 'not-run'; note?: string; output?: Json; by: Principal }): Promise<void> {
-  if (typeof o?.by?.id !== 'string') throw new RondoError('NOT_PERMITTED', 'settling an outcome needs { by: { id } }, from the authentication of whoever does.');
+  assertPrincipal(o?.by, 'settling an outcome');
   if (!['done', 'failed', 'not-run'].includes(o.outcome)) throw new RondoError('DECISION_INVALID', `an outcome is done, failed or not-run, not "${o.outcome}".`);
   const output = settledOutput(o.output);
   const log = await logOf(resources, runId, o.by);

@@ -2,7 +2,7 @@ import { RondoError } from '../errors.ts';
 import type { Draft } from '../journal/entries.ts';
 import { emptyFold } from '../journal/fold.ts';
 import { type Agent, type AgentDefinition, checkLimits, jsonLimits } from '../loop/agent.ts';
-import { principal } from '../ports/principal.ts';
+import { isName, principal, principalProblem } from '../ports/principal.ts';
 import { type Json, plainJson } from '../schema.ts';
 import type { Active } from './active.ts';
 import { drive } from './drive.ts';
@@ -16,9 +16,10 @@ export function checkRun(agent: Agent, input: unknown, o: RunOptions<Json>): voi
   const where = `the run of agent "${agent.name}"`;
   checkLimits(o.limits, where);
   if (typeof input !== 'string' && !Array.isArray(input)) throw invalid(`${where} needs a text, or a list of parts such as { type: 'text', text }.`);
-  if (o.id !== undefined && (typeof o.id !== 'string' || o.id === '' || o.id.length > 200)) throw invalid(`${where}: an id is a text of 1 to 200 characters.`);
-  if (o.session !== undefined && (typeof o.session !== 'string' || o.session === '')) throw invalid(`${where}: a session is a text that is not empty.`);
-  if (o.by !== undefined && typeof o.by?.id !== 'string') throw invalid(`${where}: by needs an id, from the caller's authentication.`);
+  if (o.id !== undefined && !isName(o.id)) throw invalid(`${where}: an id is a text of 1 to 500 characters.`);
+  if (o.session !== undefined && !isName(o.session)) throw invalid(`${where}: a session is a text of 1 to 500 characters.`);
+  const wrong = o.by === undefined ? undefined : principalProblem(o.by);
+  if (wrong) throw invalid(`${where}: by comes from the caller's authentication: ${wrong}.`);
 }
 
 const invalid = (message: string) => new RondoError('CONFIG_INVALID', message);

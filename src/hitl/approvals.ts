@@ -25,13 +25,13 @@ const TOOL: readonly DecisionType[] = ['approve', 'edit', 'reject'];
 const QUESTION: readonly DecisionType[] = ['respond', 'reject'];
 const CONSENT: readonly DecisionType[] = ['approve', 'reject'];
 
-export type Asks = { rule: ApprovalRule; question?: Question; consent?: { provider: string; url: string } };
+export type Asks = { rule: ApprovalRule; question?: Question; consent?: { provider: string; url: string }; hash?: string };
 
 /** The entry that asks. Its id is bound to run, call, tool and arguments: it fits nothing else. */
 export function request(
   runId: string,
   call: Pick<Call, 'id' | 'name' | 'input' | 'asked'>,
-  { rule, question, consent }: Asks,
+  { rule, question, consent, hash }: Asks,
   now: number,
 ): Omit<EntryOf<'approval.requested'>, 'v' | 'seq' | 'at' | 'frame'> {
   const bound = digest(call.input);
@@ -44,6 +44,7 @@ export function request(
     tool: call.name,
     digest: bound,
     allow: question ? QUESTION : consent ? CONSENT : [...(rule.allow ?? TOOL)],
+    ...(hash !== undefined && kind === 'tool' && { hash }),
     ...(rule.reason !== undefined && { reason: rule.reason }),
     ...(rule.roles && { roles: [...rule.roles] }),
     // JSON knows no Infinity: a time that never comes is left out

@@ -75,10 +75,14 @@ async function checkDecision({ asked }: Approval, decision: Decision, o: Decidin
   }
   if (decision.type === 'respond') {
     if (decision.answer === undefined) throw invalid('a response needs an answer.', id);
+    if (JSON.stringify(decision.answer).length > MAX_ANSWER) throw invalid(`the answer is longer than ${MAX_ANSWER} characters.`, id);
     const checked = asked.answer && (await validate(jsonSchema(asked.answer), decision.answer));
     if (checked && !checked.ok) throw invalid(`the answer does not fit the question: ${checked.problem}.`, id);
   }
 }
+
+/** Characters of JSON of an answer: it goes into every later request to the model. */
+const MAX_ANSWER = 65_536;
 
 const invalid = (message: string, id: string) => new RondoError('DECISION_INVALID', message, { details: { approval: id ?? null } });
 const notPermitted = (message: string) => new RondoError('NOT_PERMITTED', message);

@@ -16,6 +16,8 @@ import { copyJson, type Json, type Schema, type Validated, validate } from '../s
 export interface Gated {
   readonly name: string;
   readonly effect: Effect;
+  /** Of what the model is told of it. */
+  readonly hash: string;
   readonly options: {
     readonly input: Schema;
     readonly context?: Schema;
@@ -64,11 +66,30 @@ export function gate<T extends Gated>(tools: ReadonlyMap<string, T>, call: Asked
   const tool = tools.get(call.name);
   if (!tool) return refuse('TOOL_NOT_FOUND', `There is no tool "${call.name}". There are: ${[...tools.keys()].join(', ') || 'none'}.`);
   const input = call.edited ? call.edited.input : call.input;
+  if (isTooLarge(input)) return refuse('INVALID_ARGUMENTS', `The arguments are too large. Call ${tool.name} with less.`);
   // user code gets a copy: the journal's is the only one there is
   const valid = validate(tool.options.input, copyJson(input));
   return valid instanceof Promise
     ? valid.then((v) => permit(tool, input, v, approval, o))
     : permit(tool, input, valid, approval, o);
+}
+
+/** What validation may be given: it is synchronous, and some schemas take the square of what they check. */
+const LARGEST = { nodes: 10_000, chars: 256 * 1024 };
+
+function isTooLarge(input: Json): boolean {
+  let { nodes, chars } = LARGEST;
+  const visit = (value: Json): boolean => {
+    if (--nodes < 0) return true;
+    if (typeof value === 'string') chars -= value.length;
+    else if (typeof value === 'object' && value !== null)
+      for (const key in value) {
+        chars -= key.length;
+        if (visit((value as { [k: string]: Json })[key] as Json)) return true;
+      }
+    return chars < 0;
+  };
+  return visit(input);
 }
 
 function permit<T extends Gated>(
@@ -96,8 +117,9 @@ function approve<T extends Gated>(
   approval: Approval | undefined,
   o: GateOptions,
 ): Verdict<T> | Promise<Verdict<T>> {
-  // a person has said yes: to this call, these arguments
-  if (approval?.decided) return { go: 'start', tool, input, value, context };
+  // a person has said yes: to this call, these arguments, this tool
+  if (approval?.decided && (approval.asked.kind !== 'tool' || approval.asked.hash === tool.hash)) return { go: 'start', tool, input, value, context };
+  if (approval?.decided) return { go: 'ask', tool, rule: { ...kept(approval), reason: 'the tool has changed since it was approved' } };
   const { approval: rule } = tool.options;
   if (typeof rule !== 'function') return decided(tool, input, value, context, rule);
   try {
@@ -109,6 +131,9 @@ function approve<T extends Gated>(
     return ruleFailed(error);
   }
 }
+
+/** What an approval asked for, to be asked for again. */
+const kept = ({ asked: { roles, allow } }: Approval): ApprovalRule => ({ allow, ...(roles && { roles }) });
 
 /** Only `false`, and a tool without a rule, lets a call through: a rule that forgot to return has not allowed anything. */
 function decided<T extends Gated>(tool: T, input: Json, value: unknown, context: unknown, answer: unknown): Verdict<T> {
@@ -155,5 +180,5 @@ const ruleFailed = <T extends Gated>(error: unknown): Verdict<T> =>
   refuse('APPROVAL_RULE_FAILED', `Whether a person must approve this could not be found out, so it was not run: ${messageOf(error)}`);
 
 function refuse<T extends Gated>(code: string, message: string): Verdict<T> {
-  return { go: 'refuse', error: { code, message, retryable: false, attempts: 0, outcome: 'not-run' } };
+  return { go: 'refuse', error: { code, message: bounded(message), retryable: false, attempts: 0, outcome: 'not-run' } };
 }

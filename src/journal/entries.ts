@@ -62,6 +62,8 @@ export type Draft =
       session?: string;
       /** The run before this one in its session, whose live context this one continues. */
       previous?: string;
+      /** How many entries that one had then: what it came to later is no part of this conversation. */
+      previousSeq?: number;
       /** How many runs back the session's context was last written out, see `history`. */
       depth?: number;
       /** The session's live context, written out every few runs so that a start reads a bounded number of them. */
@@ -152,6 +154,8 @@ export type Draft =
       tool: string;
       /** SHA-256 of the canonical arguments, in hex. */
       digest: string;
+      /** Hash of the tool as the model knew it: a changed one is asked about again. */
+      hash?: string;
       reason?: string;
       roles?: readonly string[];
       allow: readonly DecisionType[];

@@ -2,6 +2,7 @@
  * The fold: what a run is, computed from its entries and nothing else. The live engine and a replay call the same
  * `apply`, so they cannot disagree. It calls no user code and never fails on entries that this engine wrote.
  */
+import { RondoError } from '../errors.ts';
 import type { Message, Part, ToolResultPart, Usage } from '../ports/model.ts';
 import type { Effect } from '../ports/tool.ts';
 import type { Json } from '../schema.ts';
@@ -215,6 +216,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       run.open++;
       const call = callOf(frame, entry.call);
       call.approval = approval;
+      call.edited = undefined;
       call.asked++;
       return;
     }
@@ -235,6 +237,8 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       if (call) call.settled = entry;
       return;
     }
+    default:
+      throw new RondoError('JOURNAL_DAMAGED', `the journal has an entry of the unknown type "${(entry as { type: string }).type}". Restore it from a backup.`);
   }
 }
 
@@ -278,7 +282,7 @@ function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finished'>): 
 
 function callOf(frame: Frame, id: CallId): Call {
   const call = frame.calls[Number(id.slice(id.indexOf('.') + 1))];
-  if (call?.id !== id) throw new Error(`the journal names call ${id}, which no answer of the model made`);
+  if (call?.id !== id) throw new RondoError('JOURNAL_DAMAGED', `the journal names call ${id}, which no answer of the model made. Restore it from a backup.`);
   return call;
 }
 
@@ -356,7 +360,7 @@ export const costUsd = (run: RunFold) => (run.nanoUsd === undefined ? undefined 
 
 /** Approvals that wait for a decision, oldest first. */
 export function openApprovals(run: RunFold): Approval[] {
-  if (run.open === 0) return [];
+  if (run.open === 0 || run.status === 'completed' || run.status === 'cancelled' || run.status === 'failed') return [];
   return [...run.approvals.values()].filter((a) => !a.decided && callOf(run.root, a.asked.call).status === 'open');
 }
 

@@ -52,12 +52,12 @@ function firstExpiry(run: RunFold, entries: readonly Entry[]): number | undefine
   for (const { id, status, approval } of run.root.calls) {
     if (status !== 'open' || !approval || ended.has(id)) continue;
     // one that was decided makes the run due at once: somebody should resume it
-    if (approval.decided) first = run.started.at;
+    if (approval.decided) first = 0;
     else if (approval.asked.expiresAt) first = Math.min(first, approval.asked.expiresAt);
   }
   for (const entry of entries) {
     if (entry.type === 'approval.requested' && entry.expiresAt) first = Math.min(first, entry.expiresAt);
-    else if (entry.type === 'approval.decided') first = run.started.at;
+    else if (entry.type === 'approval.decided') first = 0;
   }
   return first === Number.POSITIVE_INFINITY ? undefined : first;
 }

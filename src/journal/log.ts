@@ -25,10 +25,13 @@ export class Log {
   readonly #committed: (entry: Entry) => void;
   /** Undefined for one who only adds a decision to a run of nobody's, or of another process. */
   lease: Lease | undefined;
+  /** One who does not drive the run, and takes whatever others append. */
+  guest: boolean;
   #busy = false;
   #waiting: Waiting[] = [];
 
-  constructor(journal: Journal, run: RunFold, lease: Lease | undefined, committed: (entry: Entry) => void) {
+  constructor(journal: Journal, run: RunFold, lease: Lease | undefined, committed: (entry: Entry) => void, guest = false) {
+    this.guest = guest;
     this.#journal = journal;
     this.run = run;
     this.lease = lease;
@@ -132,7 +135,7 @@ export class Log {
     for (const entry of found) {
       if (entry.seq < this.run.next) continue;
       if (next === 0) throw new RondoError('RUN_EXISTS', `there is a run ${runId} already. Use another id, or resume or watch that run.`, { details: { runId } });
-      if (!FOREIGN.has(entry.type))
+      if (!this.guest && !FOREIGN.has(entry.type))
         throw new RondoError('RUN_BUSY', `run ${runId} was taken over by another process; watch it there.`, { details: { runId } });
       this.#apply(entry);
     }

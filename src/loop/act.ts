@@ -31,7 +31,10 @@ export async function act(scope: Scope, due: readonly Due[]): Promise<Blocked | 
     if (due.length === 1) await perform(scope, due[0] as Due, []);
     else if (due.length > 1) {
       const queue = [...due];
-      await Promise.all(queue.splice(0, agent.parallel).map((first) => perform(scope, first, queue)));
+      const ends = await Promise.allSettled(queue.splice(0, agent.parallel).map((first) => perform(scope, first, queue)));
+      // what has run is written down before the run is given up
+      const failed = ends.find((end) => end.status === 'rejected');
+      if (failed) throw failed.reason;
     }
     if (run.root.unfinished === 0 || scope.halt) return undefined;
     const next = await restage(scope);
@@ -165,7 +168,7 @@ async function inquire(scope: Scope, call: Call): Promise<Found> {
     const unknown = lostTrack(`The process stopped while ${call.name} ran. Nobody knows whether it took effect: do not repeat it, find out first.`);
     if (!tool.options.check) return unknown;
     try {
-      const q = { idempotencyKey: idempotencyKey(scope.run.runId, call.id), input: valid.value, context };
+      const q = { idempotencyKey: idempotencyKey(scope.run.runId, call), input: valid.value, context };
       const asked = async () => tool.options.check?.(q, { signal: scope.cancel.signal });
       const answer = await unlessHalted(inTime(asked(), CHECK_TIMEOUT, 'the check'), scope.cancel);
       if (answer?.outcome === 'done') return { ok: true, ...keep({ tool }, answer.output) };

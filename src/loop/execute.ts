@@ -1,5 +1,5 @@
-import type { Failure } from '../errors.ts';
-import { sha256 } from '../journal/canonical.ts';
+import { type Failure, RondoError } from '../errors.ts';
+import { canonical, sha256 } from '../journal/canonical.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import { bounded, messageOf } from '../reliability/classify.ts';
@@ -23,8 +23,12 @@ export interface Ready {
   secrets?: Secrets;
 }
 
-/** The same for every attempt of a call and after every crash; another for a fork. */
-export const idempotencyKey = (runId: string, callId: string) => sha256(`${runId}/${callId}`).slice(0, 32);
+/**
+ * The same for every attempt of a call and after every crash: also where power was lost before the model's answer was on disk,
+ * and the model, asked again, asked for the same.
+ */
+export const idempotencyKey = (runId: string, { id, step, name, input }: Call) =>
+  sha256(canonical([runId, step, id.slice(id.indexOf('.') + 1), name, input])).slice(0, 32);
 
 /** What `execute` of a tool is given. Getters, so that what a tool does not look at costs nothing. */
 class CallContext {
@@ -48,7 +52,7 @@ class CallContext {
     return this.#attempt.deadline;
   }
   get idempotencyKey() {
-    return idempotencyKey(this.#scope.run.runId, this.#call.id);
+    return idempotencyKey(this.#scope.run.runId, this.#call);
   }
   get runId() {
     return this.#scope.run.runId;
@@ -92,7 +96,7 @@ export async function execute(scope: Scope, call: Call, ready: Ready, span: Tool
   const end = wrappers.length === 0 ? ended(ready, await attempt(scope, call, ready, span)) : await wrapped(scope, call, ready, span);
   const { attempts } = end;
   // it may have run: the next claim finds out, or says that nobody knows
-  if (!end.ok && end.cancelled && attempts > 0 && scope.halt?.why !== 'cancel') return undefined;
+  if (!end.ok && end.cancelled && end.error.outcome !== 'not-run' && scope.halt?.why !== 'cancel') return undefined;
   const ms = Math.round(performance.now() - started);
   if (end.ok) return { type: 'call.finished', call: call.id, ok: true, ...end.seen, attempts, ms };
   return { type: 'call.finished', call: call.id, ok: false, error: end.error, attempts, ms };
@@ -120,10 +124,19 @@ function attempt(scope: Scope, call: Call, ready: Ready, span: ToolTrace): Promi
       if (failed.retryIn === undefined) return;
       const draft = { type: 'attempt.failed', of: call.id, step: call.step, ...failed } as const;
       span.failedAttempt(draft);
-      return log.append(() => [draft]);
+      return noted(() => log.append(() => [draft]));
     },
     onLate: (late) => settleLate(scope, call, ready, late),
   });
+}
+
+/** A note that the store cannot take now is left out: the end of the call says how often it ran. */
+async function noted(append: () => void | Promise<void>): Promise<void> {
+  try {
+    await append();
+  } catch (error) {
+    if (!RondoError.is(error, 'JOURNAL_UNAVAILABLE')) throw error;
+  }
 }
 
 /** A result that came after its timeout is written down and changes nothing the model has seen. */

@@ -21,6 +21,7 @@ const REPAIRS = 2;
 export async function loop(scope: Scope): Promise<Settlement | undefined> {
   let due: readonly Due[] = [];
   for (;;) {
+    if (scope.run.cancelled) scope.halt ??= { why: 'cancel' };
     if (scope.halt) return undefined;
     if (scope.run.root.unfinished > 0) {
       const blocked = await act(scope, due);
@@ -28,7 +29,7 @@ export async function loop(scope: Scope): Promise<Settlement | undefined> {
       if (blocked) return 'waiting' in blocked ? { status: 'paused' } : { status: 'stopped', limit: blocked.crossed };
     }
     if (scope.draining) scope.halt ??= { why: 'close' };
-    if (scope.halt || scope.run.cancelled) return undefined;
+    if (scope.halt) return undefined;
 
     const seen = observe(scope);
     const request = seen instanceof Promise ? await unlessHalted(seen, scope.cancel) : seen;

@@ -57,7 +57,7 @@ export function stagedEntry(scope: Scope, id: CallId, call: Asked, staged: Stage
     case 'start':
       return { type: 'call.started', call: id, effect: staged.tool.effect };
     case 'ask':
-      return request(scope.run.runId, asking, staged, now);
+      return request(scope.run.runId, asking, { ...staged, hash: staged.tool.hash }, now);
     case 'consent':
       return request(scope.run.runId, asking, { rule: {}, consent: { provider: staged.provider, url: staged.url } }, now);
     case 'refuse':

@@ -47,14 +47,20 @@ export function scripted(
       const s = typeof step === 'string' ? { text: step } : step;
       if (s.delay) await wait(s.delay, signal);
       if (s.error)
-        throw new ToolError(s.error, `scripted ${s.error}`, { retryable: RETRYABLE.has(s.error), outcome: NOT_RUN.has(s.error) ? 'not-run' : 'failed' });
+        throw new ToolError(s.error, `scripted ${s.error}`, {
+          retryable: RETRYABLE.has(s.error),
+          outcome: NOT_RUN.has(s.error) ? 'not-run' : 'failed',
+        });
       const content: Part[] = [];
       if (s.reasoning) content.push({ type: 'reasoning', text: s.reasoning });
       if (s.text) content.push({ type: 'text', text: s.text });
       for (const { id = `s${ids++}`, name, input } of s.toolCalls ?? []) content.push({ type: 'toolCall', id, name, input });
       if (emit && s.reasoning) emit({ type: 'reasoning', text: s.reasoning });
       if (emit && s.text) for (const word of s.text.match(/\S+\s*|\s+/g) ?? []) emit({ type: 'text', text: word });
-      const usage = s.usage ?? { input: estimate(JSON.stringify(request.messages).length), output: estimate(JSON.stringify(content).length) };
+      const usage = s.usage ?? {
+        input: estimate(JSON.stringify(request.messages).length),
+        output: estimate(JSON.stringify(content).length),
+      };
       return { content, stop: s.stop ?? (s.toolCalls?.length ? 'tools' : 'end'), usage };
     },
   };

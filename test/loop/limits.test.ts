@@ -82,12 +82,13 @@ describe.each(journals)('limits on $name', ({ make }) => {
     await run;
     const [approval] = (await engine.inspect(run.id)).approvals;
     await engine.decide(run.id, [{ approval: approval?.id as string, type: 'approve' }], { by: { id: 'ben' } });
+    const open = await ends(engine.resume(run.id), 'paused');
+    expect(ran).toEqual([1]);
+    expect(open.approvals).toHaveLength(1);
+    await engine.decide(run.id, [{ approval: open.approvals[0].id, type: 'approve' }], { by: { id: 'ben' } });
     await ends(engine.resume(run.id), 'stopped');
     expect(ran).toEqual([1]);
-    const open = (await engine.resume(run.id, { limits: { toolCalls: 2 } })) as { approvals: { id: string }[] };
-    expect(open.approvals).toHaveLength(1);
-    await engine.decide(run.id, [{ approval: open.approvals[0]?.id as string, type: 'approve' }], { by: { id: 'ben' } });
-    await ends(engine.resume(run.id), 'completed');
+    await ends(engine.resume(run.id, { limits: { toolCalls: 2 } }), 'completed');
     expect(ran).toEqual([1, 2]);
   });
 
@@ -201,8 +202,8 @@ test('a token limit counts what is recalled from memory, and instructions that g
   const growing = agent({ name: 'a', instructions: () => 'x'.repeat(n++ * 50_000), model, tools: [count], limits: { tokens: 10_000 } });
   expect(await ends(new Engine().run(growing, 'go'), 'stopped')).toMatchObject({ steps: 1 });
   const asked = scripted(['never'], { maxOutput: 100 });
-  const memory = { recall: async () => ['y'.repeat(50_000)], record: async () => undefined };
-  const b = agent({ name: 'b', instructions: '', model: asked, limits: { tokens: 10_000 } });
+  const memory = { recall: async () => ['y'.repeat(3_500), 'z'.repeat(3_500)], record: async () => undefined };
+  const b = agent({ name: 'b', instructions: '', model: asked, limits: { tokens: 6_000 } });
   await ends(new Engine({ memory }).run(b, 'go', { by: { id: 'ana' } }), 'stopped');
   expect(asked.requests).toHaveLength(0);
 });

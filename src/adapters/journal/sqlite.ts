@@ -194,11 +194,7 @@ class SqliteJournal implements Journal {
     const db = this.#file?.db;
     this.#file = undefined;
     if (!db) return;
-    try {
-      db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-    } catch {
-      // somebody reads or writes: the next one to close does it
-    }
+    // the last connection to a file takes the log of writes in
     db.close();
   }
 

@@ -119,6 +119,14 @@ export const headCases: readonly Case[] = [
         { status: 'stopped', unknowns: 2, session: 's', tenant: 't' },
         { agent: 'cook', status: 'running', owner: 'q', leaseUntil: 8, session: 's2', tenant: 't2', startedAt: 77 },
         { agent: 'cook', status: 'completed', startedAt: 77 },
+        // one field at a time
+        { owner: 'q' },
+        { owner: 'q', session: 's' },
+        { owner: 'q', session: 's', tenant: 't' },
+        { owner: 'q', session: 's', tenant: 't', agent: 'cook' },
+        { owner: 'q', session: 's', tenant: 't', agent: 'cook', startedAt: 78 },
+        { owner: 'q', session: 's', tenant: 't', agent: 'cook', startedAt: 78, wakeAt: 4 },
+        { owner: 'q', session: 's', tenant: 't', agent: 'cook', startedAt: 78, wakeAt: 4, leaseUntil: 6 },
       ];
       for (const [seq, over] of steps.entries()) {
         await journal.append('r', seq, [entry(seq)], head('r', { seq: seq + 1, ...over }));

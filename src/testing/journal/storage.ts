@@ -108,6 +108,41 @@ export const storageCases: readonly Case[] = [
     },
   ],
   [
+    'one that does not know of the other`s append is refused, whatever was removed between the two',
+    async (journal, another) => {
+      const other = await another();
+      await start(journal, 'r');
+      await journal.append('r', 1, [entry(1)], head('r'));
+      await start(other, 'between', 3);
+      await other.append('r', 2, [entry(2, 'foreign')], head('r'));
+      await other.remove('between');
+      await refused('JOURNAL_CONFLICT', () => journal.append('r', 2, [entry(2)], head('r')));
+      same(await read(journal, 'r'), [entry(0), entry(1), entry(2, 'foreign')]);
+    },
+  ],
+  [
+    'a run that the other removed and started again takes appends at its new end only',
+    async (journal, another) => {
+      const other = await another();
+      // the old run has entries 0, and 1 and 2; the new one as many appends, or fewer, or others
+      for (const counts of [[1], [2], [1, 1], [2, 1], [1, 3]]) {
+        await start(journal, 'r');
+        await journal.append('r', 1, entries(1, 2), head('r'));
+        await other.remove('r');
+        let seq = 0;
+        for (const count of counts) {
+          await other.append('r', seq, entries(seq, count), head('r'));
+          seq += count;
+        }
+        if (seq !== 3) await refused('JOURNAL_CONFLICT', () => journal.append('r', 3, [entry(3)], head('r')));
+        same(await read(journal, 'r'), entries(0, seq), `${counts}`);
+        await journal.append('r', seq, [entry(seq)], head('r'));
+        same(await read(other, 'r'), entries(0, seq + 1), `${counts}`);
+        await journal.remove('r');
+      }
+    },
+  ],
+  [
     'a run that the other removed takes no more appends',
     async (journal, another) => {
       const other = await another();

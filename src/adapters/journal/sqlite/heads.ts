@@ -44,11 +44,11 @@ export function heads(db: DatabaseSync) {
   );
   const replace = db.prepare(`UPDATE head SET ${COLUMNS.map(([column]) => `${column} = ?`).join(', ')} WHERE run = ?`);
   const openIn = db.prepare(`
-    SELECT run, run_id FROM head
+    SELECT run_id FROM head
     WHERE session = ? AND ifnull(tenant, 0) = ifnull(?, 0) AND session IS NOT NULL AND status IN ('running', 'paused')`);
   const lease = db.prepare(`
-    UPDATE head SET owner = ?1, lease_until = ?2
-    WHERE run_id = ?3 AND (owner IS NULL OR owner = ?1 OR lease_until IS NULL OR lease_until <= ?4)`);
+    UPDATE head SET owner = ?, lease_until = ?
+    WHERE run_id = ? AND (owner IS NULL OR owner = ? OR lease_until IS NULL OR lease_until <= ?)`);
   const remove = db.prepare('DELETE FROM head WHERE run = ?');
   const lists = new Map<string, StatementSync>();
 
@@ -83,8 +83,8 @@ export function heads(db: DatabaseSync) {
       if (head.session === undefined || !isOpen(head)) return;
       const before = stored?.head;
       if (before && isOpen(before) && before.session === head.session && before.tenant === head.tenant) return;
-      const other = openIn.get(head.session, head.tenant ?? null) as { run: number; run_id: string } | undefined;
-      if (other && other.run !== stored?.run) throw sessionBusy(head.session, other.run_id);
+      const other = openIn.get(head.session, head.tenant ?? null) as { run_id: string } | undefined;
+      if (other) throw sessionBusy(head.session, other.run_id);
     },
 
     insert: (head: RunHead): number => (insert.get(...toColumns(head)) as { run: number }).run,
@@ -103,7 +103,7 @@ export function heads(db: DatabaseSync) {
       return kept;
     },
 
-    renew: (runId: string, owner: string, until: number): boolean => lease.run(owner, until, runId, Date.now()).changes === 1,
+    renew: (runId: string, owner: string, until: number): boolean => lease.run(owner, until, runId, owner, Date.now()).changes === 1,
 
     *list(filter: HeadFilter): Generator<RunHead, void, undefined> {
       const { limit: wanted = Number.MAX_SAFE_INTEGER } = filter;

@@ -42,9 +42,9 @@ export type Log = ReturnType<typeof log>;
 export function log(db: DatabaseSync) {
   // no row where the newest of the log is not the one expected: `run` may not be null then
   const insertNext = db.prepare(`
-    INSERT OR IGNORE INTO entry (id, run, seq, body, checksum) VALUES (?1 + 1, (
+    INSERT OR IGNORE INTO entry (id, run, seq, body, checksum) VALUES (?, (
       SELECT run FROM (SELECT id, run, seq, checksum FROM entry ORDER BY id DESC LIMIT 1)
-      WHERE id = ?1 AND run = ?2 AND seq = ?3 AND checksum = ?4), ?5, ?6, ?7)`);
+      WHERE id = ? AND run = ? AND seq = ? AND checksum = ?), ?, ?, ?)`);
   const newest = db.prepare('SELECT ifnull(max(id), 0) AS id FROM entry');
   const insert = db.prepare('INSERT INTO entry (id, run, seq, body, checksum) VALUES (?, ?, ?, ?, ?)');
   const row = db.prepare('SELECT id, seq, body, checksum FROM entry WHERE id = ? AND run = ?');
@@ -60,8 +60,8 @@ export function log(db: DatabaseSync) {
   const insertBlob = db.prepare('INSERT INTO blob (hash, body) VALUES (?, ?) ON CONFLICT DO NOTHING');
   const insertUse = db.prepare('INSERT INTO blob_use (hash, run) VALUES (?, ?) ON CONFLICT DO NOTHING');
   const deleteBlobs = db.prepare(`
-    DELETE FROM blob WHERE hash IN (SELECT hash FROM blob_use WHERE run = ?1)
-    AND NOT EXISTS (SELECT 1 FROM blob_use WHERE blob_use.hash = blob.hash AND blob_use.run <> ?1)`);
+    DELETE FROM blob WHERE hash IN (SELECT hash FROM blob_use WHERE run = ?)
+    AND NOT EXISTS (SELECT 1 FROM blob_use WHERE blob_use.hash = blob.hash AND blob_use.run <> ?)`);
   const deleteUses = db.prepare('DELETE FROM blob_use WHERE run = ?');
 
   const begin = db.prepare('BEGIN');
@@ -181,7 +181,7 @@ export function log(db: DatabaseSync) {
      * not as `last` says. That the newest row of the whole log is this run's own proves that nobody appended to the run.
      */
     appendNext(run: number, last: Tail, stored: StoredAppend, count: number): Tail | undefined {
-      const { changes } = insertNext.run(last.id, run, last.seq, last.checksum, last.held, stored.body, stored.checksum);
+      const { changes } = insertNext.run(last.id + 1, last.id, run, last.seq, last.checksum, last.held, stored.body, stored.checksum);
       return changes === 1 ? { id: last.id + 1, seq: last.held, checksum: stored.checksum, held: last.held + count } : undefined;
     },
 
@@ -218,7 +218,7 @@ export function log(db: DatabaseSync) {
       top = undefined;
       for (const { id } of extents.all(run) as unknown as Extent[]) deleteRows.run(id, lastRow(run, id), run);
       deleteExtent.run(run, 0);
-      deleteBlobs.run(run);
+      deleteBlobs.run(run, run);
       deleteUses.run(run);
     },
   };

@@ -1,0 +1,170 @@
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { agent, Engine, fallback, jsonSchema, memoryJournal, type Model, RondoError, type Schema, ToolError, tool } from '../../src/index.ts';
+import { scripted } from '../../src/testing/scripted.ts';
+import { all, anything, asks, ends, entriesOf, leftBehind, nothing, recording, refused } from './setup.ts';
+
+const model = scripted(['done']);
+const ok = { name: 'a', instructions: '', model };
+const t = (name: string) => tool({ name, description: '', input: nothing, execute: () => 1 });
+const options = { description: '', input: nothing, execute: () => 1 };
+const bad = (value: unknown) => value as never;
+
+describe('a tool that makes no sense is refused where it is declared, and the message names it', () => {
+  const mute: Schema = bad({ '~standard': { version: 1, vendor: 'quiet', validate: (value: unknown) => ({ value }) } });
+  test.each<[string, () => unknown, string]>([
+    ['a bad name', () => t('no spaces'), 'no spaces'],
+    ['a name too long', () => t('x'.repeat(65)), '64'],
+    ['no name', () => tool(bad({ ...options })), 'name'],
+    ['no description', () => tool(bad({ name: 'x', input: nothing, execute: () => 1 })), '"x"'],
+    ['no execute', () => tool(bad({ name: 'x', description: '', input: nothing })), '"x"'],
+    ['no schema', () => tool(bad({ name: 'x', description: '', execute: () => 1 })), '"x"'],
+    ['a plain JSON Schema that was not wrapped', () => tool(bad({ name: 'x', ...options, input: { type: 'object' } })), 'jsonSchema'],
+    ['a schema that cannot describe itself', () => tool({ name: 'x', ...options, input: mute }), 'quiet'],
+    ['a schema that is no object', () => tool({ name: 'x', ...options, input: z.string() }), 'z.object'],
+    ['a schema that JSON Schema cannot say', () => tool({ name: 'x', ...options, input: z.object({ d: z.date() }) }), '"x"'],
+    ['an effect that there is not', () => tool({ name: 'x', ...options, effect: bad('twice') }), 'twice'],
+    ['a timeout of 0', () => tool({ name: 'x', ...options, timeout: 0 }), 'timeout'],
+    ['a negative bound', () => tool({ name: 'x', ...options, maxBytes: -1 }), 'maxBytes'],
+  ])('%s', async (_, declare, word) => {
+    expect((await refused('CONFIG_INVALID', declare)).message).toContain(word);
+  });
+});
+
+describe('an agent that makes no sense is refused where it is declared', () => {
+  test.each<[string, () => unknown, string]>([
+    ['no name', () => agent({ ...ok, name: '' }), 'name'],
+    ['no model', () => agent(bad({ name: 'a', instructions: '' })), 'bedrock'],
+    ['a model by its name', () => agent({ ...ok, model: bad('gpt') }), 'bedrock'],
+    ['no instructions', () => agent(bad({ name: 'a', model })), 'instructions'],
+    ['two tools of one name', () => agent({ ...ok, tools: [t('same'), t('same')] }), 'same'],
+    ['a tool that is none', () => agent({ ...ok, tools: [bad({ name: 'x' })] }), 'tool()'],
+    ['a cap of 0', () => agent({ ...ok, parallel: 0 }), 'parallel'],
+    ['an output that is no schema', () => agent({ ...ok, output: bad({ type: 'object' }) }), 'output'],
+  ])('%s', async (_, declare, word) => {
+    expect((await refused('CONFIG_INVALID', declare)).message).toContain(word);
+  });
+});
+
+describe('an engine or a run that makes no sense is refused at once', () => {
+  const engine = new Engine();
+  const a = agent(ok);
+  test.each<[string, () => unknown, string]>([
+    ['two agents of one name', () => new Engine({ agents: [agent(ok), agent({ ...ok, instructions: 'other' })] }), '"a"'],
+    ['an agent that is none', () => new Engine({ agents: [bad({ name: 'a' })] }), 'agent('],
+    ['a price without a rate', () => new Engine({ prices: { 'x/y': bad({ input: 1 }) } }), 'x/y'],
+    ['a bad retry', () => new Engine({ agents: [a], reliability: { tools: { retry: { attempts: 0 } } } }), 'attempts'],
+    ['a run of what is no agent', () => engine.run(bad({ name: 'a' }), 'go'), 'agent('],
+    ['an input that is a number', () => engine.run(a, bad(7)), 'text'],
+    ['no input', () => engine.run(a, bad(undefined)), 'text'],
+    ['an id that is empty', () => engine.run(a, 'go', { id: '' }), 'id'],
+    ['an id too long', () => engine.run(a, 'go', { id: 'x'.repeat(201) }), 'id'],
+    ['a session that is no text', () => engine.run(a, 'go', { session: bad(7) }), 'session'],
+    ['somebody without an id', () => engine.run(a, 'go', { by: bad({ name: 'ana' }) }), 'by'],
+    ['a context that JSON cannot hold', () => engine.run(a, 'go', { context: bad({ n: 1n }) }), 'context'],
+  ])('%s', async (_, attempt, word) => {
+    expect((await refused('CONFIG_INVALID', attempt)).message).toContain(word);
+  });
+
+  test('a run of another agent with the name of one that the engine was given', async () => {
+    const given = new Engine({ agents: [agent(ok)] });
+    await refused('CONFIG_INVALID', () => given.run(agent({ ...ok, instructions: 'do something else' }), 'go'));
+    await ends(given.run(agent(ok), 'go'), 'completed');
+  });
+
+  test('fallback() of nothing', async () => {
+    await refused('CONFIG_INVALID', () => fallback(bad([])));
+    await refused('CONFIG_INVALID', () => fallback([bad('sonnet')]));
+  });
+
+  test('jsonSchema() of no object', async () => {
+    for (const schema of [null, 'object', ['object'], true]) await refused('CONFIG_INVALID', () => jsonSchema(bad(schema)));
+  });
+});
+
+describe('input and context', () => {
+  test('are kept apart from the objects they came in', async () => {
+    const engine = new Engine();
+    const seen: unknown[] = [];
+    const look = tool({ name: 'look', description: '', input: nothing, context: z.object({ plan: z.string() }), execute: (_, { context }) => void seen.push(context.plan) });
+    const script = scripted([asks(['look', {}]), 'done']);
+    const context = { plan: 'pro' };
+    const tags = { team: 'x' };
+    const part = { type: 'text' as const, text: 'hello' };
+    const run = engine.run(agent({ ...ok, model: script, tools: [look] }), [part], { context, tags });
+    context.plan = 'free';
+    tags.team = 'y';
+    part.text = 'changed';
+    await ends(run, 'completed');
+    expect(seen).toEqual(['pro']);
+    expect(script.requests[0]?.messages[0]?.content).toEqual([{ type: 'text', text: 'hello' }]);
+  });
+
+  test('parts of any kind reach the model as they are', async () => {
+    const script = scripted(['a cat']);
+    const image = { type: 'image' as const, mediaType: 'image/png', data: 'aGk=' };
+    await ends(new Engine().run(agent({ ...ok, model: script }), [{ type: 'text', text: 'What is this?' }, image]), 'completed');
+    expect(script.requests[0]?.messages).toEqual([{ role: 'user', content: [{ type: 'text', text: 'What is this?' }, image] }]);
+  });
+
+  test('tags and principal are in the journal; a field of the principal that is no part of it is not', async () => {
+    const journal = memoryJournal();
+    const by = { id: 'ana', tenant: 't', roles: ['user'], password: 'hunter2' };
+    const run = new Engine({ journal }).run(agent({ ...ok, model: scripted(['done']) }), 'go', { by, tags: { team: 'x' } });
+    await ends(run, 'completed');
+    const log = await entriesOf(journal, run.id);
+    expect(log[0]).toMatchObject({ tags: { team: 'x' }, by: { id: 'ana', tenant: 't', roles: ['user'] } });
+    expect(JSON.stringify(log)).not.toContain('hunter2');
+  });
+});
+
+describe('a journal that is not as it should be', () => {
+  const started = async () => {
+    const { journal, appends } = recording(memoryJournal());
+    const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: () => 1 });
+    const a = agent({ ...ok, model: scripted([asks(['sign', {}])]), tools: [sign] });
+    const run = await new Engine({ journal }).run(a, 'go');
+    return { appends, a, runId: run.runId };
+  };
+
+  test('without its beginning is refused as damaged, by every method that reads it', async () => {
+    const { appends, a, runId } = await started();
+    const headless = appends.map((x, i) => (i === 0 ? { ...x, entries: x.entries.map((e) => ({ ...e, type: 'run.claimed', epoch: 1 }) as never) } : x));
+    const engine = new Engine({ journal: await leftBehind(headless), agents: [a] });
+    await refused('JOURNAL_DAMAGED', engine.inspect(runId));
+    await refused('JOURNAL_DAMAGED', engine.resume(runId));
+    await refused('JOURNAL_DAMAGED', engine.cancel(runId));
+    await refused('JOURNAL_DAMAGED', all(engine.watch(runId)));
+  });
+
+  test('whose entries name a call that there is not is refused as damaged', async () => {
+    const { appends, a, runId } = await started();
+    const wrong = appends.map((x) => ({ ...x, entries: x.entries.map((e) => (e.type === 'approval.requested' ? { ...e, call: '7.3' } : e)) }));
+    const engine = new Engine({ journal: await leftBehind(wrong), agents: [a] });
+    await refused('JOURNAL_DAMAGED', engine.inspect(runId));
+    await refused('JOURNAL_DAMAGED', engine.resume(runId));
+  });
+});
+
+describe('errors', () => {
+  test('are recognised by their mark, with or without a code', () => {
+    const error = new RondoError('RUN_BUSY', 'busy', { details: { runId: 'r' } });
+    expect(RondoError.is(error)).toBe(true);
+    expect(RondoError.is(error, 'RUN_BUSY')).toBe(true);
+    expect(RondoError.is(error, 'RUN_EXISTS')).toBe(false);
+    expect(RondoError.is(new Error('busy'))).toBe(false);
+    expect(RondoError.is({ code: 'RUN_BUSY' })).toBe(false);
+    expect(RondoError.is(undefined)).toBe(false);
+    expect(new ToolError('X', 'x')).toMatchObject({ code: 'X', outcome: 'failed', retryable: false });
+    expect(new ToolError('X', 'x', { retryAfter: 5 }).retryable).toBe(true);
+  });
+
+  test('a model that throws something odd fails the run, typed', async () => {
+    for (const thrown of [undefined, null, 'text', { code: 7 }, new Proxy({}, { get: () => { throw new Error('trap'); } })]) {
+      const odd: Model = { provider: 'mine', id: 'odd', generate: () => Promise.reject(thrown) };
+      const { error } = await ends(new Engine().run(agent({ ...ok, model: odd }), 'go'), 'failed');
+      expect(error).toMatchObject({ code: 'MODEL_FAILED', outcome: 'failed' });
+      expect(error.message).not.toBe('');
+    }
+  });
+});
