@@ -10,6 +10,8 @@ import { EventStream } from './stream.ts';
 /** A run that this process drives, or is about to: who listens to it, and how to stop it. */
 export class Active {
   readonly runId: string;
+  /** Of the principal who asked for the run; undefined until it is known. */
+  tenant: { is: string | undefined } | undefined;
   readonly cancel = new CancelSource();
   log: Log | undefined;
   trace: AgentTrace | undefined;

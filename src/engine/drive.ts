@@ -45,7 +45,7 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
   const plan = resources.planOf(agent);
   assertPriced(agent.model, limits, resources.host.prices);
   const found = resources.sources.toolsOf(agent);
-  const tools = found instanceof Promise ? await unlessHalted(found, active.cancel) : found;
+  const tools = found instanceof Promise ? await unlessHalted(found, active.cancel).catch(declared(agent)) : found;
 
   const trace = resources.telemetry.startAgent({
     agent: agent.name,
@@ -82,6 +82,12 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
   if (resources.host.memory) void remember(scope);
   return resultOf(run) as RunResult;
 }
+
+/** A run that is halted while its sources are opened ends like any other, without them. */
+const declared = (agent: AgentDefinition) => (error: unknown) => {
+  if (error instanceof Halted) return agent.tools;
+  throw error;
+};
 
 async function open(resources: Resources, log: Log, opening: Make, takeover: boolean): Promise<void> {
   try {

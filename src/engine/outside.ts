@@ -67,6 +67,9 @@ function plainDecisions(decisions: readonly Decision[]): Decision[] {
 
 /** @see Engine.cancel */
 export async function cancel(resources: Resources, runId: string, o: { reason?: string; by?: Principal }): Promise<void> {
+  // a run that is being started has nothing to append to yet
+  const starting = resources.active.get(runId);
+  if (starting?.tenant && !starting.log && sees(o.by, starting.tenant.is)) return starting.halt({ why: 'cancel', reason: o.reason });
   const log = await logOf(resources, runId, o.by);
   const { run } = log;
   const request: Draft = { type: 'message.received', kind: 'cancel', ...(o.reason !== undefined && { reason: o.reason }), ...(o.by && { by: principal(o.by) }) };

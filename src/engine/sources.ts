@@ -2,7 +2,11 @@ import { RondoError } from '../errors.ts';
 import type { EntryOf } from '../journal/entries.ts';
 import type { AgentDefinition } from '../loop/agent.ts';
 import { definition, type ToolDefinition } from '../loop/tool.ts';
+import { inTime } from '../reliability/patience.ts';
 import type { ToolSource } from '../ports/tool.ts';
+
+/** Milliseconds a source may take to close. */
+const CLOSE_TIMEOUT = 5_000;
 
 type Opened = Awaited<ReturnType<ToolSource['open']>>;
 
@@ -43,12 +47,12 @@ export class Sources {
     return opened;
   }
 
-  /** Bounded by the sources' own closing; one that is still being opened is told to stop. */
+  /** One that is still being opened is told to stop; one that does not end is left behind. */
   async close(): Promise<void> {
     this.#closing.abort();
     const all = [...this.#opened.values()];
     this.#opened.clear();
-    await Promise.allSettled(all.map(async (opened) => (await opened).close()));
+    await Promise.allSettled(all.map((opened) => inTime(opened.then((o) => o.close()), CLOSE_TIMEOUT, 'the tool source')));
   }
 }
 

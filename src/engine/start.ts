@@ -35,6 +35,7 @@ function plain(value: unknown, what: string): Json {
 }
 
 export function start(resources: Resources, active: Active, agent: AgentDefinition, input: unknown, o: RunOptions<Json>): Promise<RunResult> {
+  active.tenant = { is: o.by?.tenant };
   const started: Draft & { type: 'run.started' } = {
     type: 'run.started',
     agent: agent.name,

@@ -216,7 +216,8 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       run.open++;
       const call = callOf(frame, entry.call);
       call.approval = approval;
-      call.edited = undefined;
+      // asked for anew, the question is about the model's own arguments; consent has none
+      if (entry.kind === 'tool') call.edited = undefined;
       call.asked++;
       return;
     }

@@ -12,7 +12,8 @@ export class Secrets {
 
   constructor(values: { readonly [name: string]: string }) {
     this.values = values;
-    this.#masks = Object.entries(values).flatMap(([name, secret]) => disguises(secret).map((text) => [text, name] as const));
+    // the longest first, so that no part of one is left
+    this.#masks = Object.entries(values).flatMap(([name, secret]) => disguises(secret).map((text) => [text, name] as const)).sort(([a], [b]) => b.length - a.length);
   }
 
   readonly mask = (text: string): string => {
@@ -42,8 +43,7 @@ function disguises(secret: string): string[] {
     const core = text.slice(Math.ceil((offset * 8) / 6), Math.floor(((offset + bytes.length) * 8) / 6));
     forms.add(core).add(core.replaceAll('+', '-').replaceAll('/', '_'));
   }
-  // the longest first, so that no part of one is left
-  return [...forms].sort((a, b) => b.length - a.length);
+  return [...forms];
 }
 
 function maskDeep(value: unknown, mask: (text: string) => string): unknown {

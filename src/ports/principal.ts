@@ -9,7 +9,7 @@ export interface Principal {
 export function principalProblem(by: unknown): string | undefined {
   const { id, tenant, roles } = (by ?? {}) as { [k: string]: unknown };
   if (!isName(id)) return 'its id must be a text that is not empty';
-  if (tenant !== undefined && !isName(tenant)) return 'its tenant must be a text that is not empty';
+  if (tenant !== undefined && tenant !== '' && !isName(tenant)) return 'its tenant must be a text';
   if (roles !== undefined && !(Array.isArray(roles) && roles.every(isName))) return 'its roles must be a list of texts';
   return undefined;
 }

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type EngineOptions, memoryJournal, type ToolSource, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, deferred, ends, entriesOf, expireLease, failure, settle, shown, until } from '../engine/setup.ts';
+import { anything, asks, deferred, ends, entriesOf, expireLease, settle, shown } from '../engine/setup.ts';
 import { type Anything, clerk, HANGS, ledgered, never, settled, within } from './setup.ts';
 
 const sluggish = { '~standard': { version: 1, vendor: 'x', validate: never, jsonSchema: { input: () => ({ type: 'object' }), output: () => ({}) } } };
@@ -53,7 +53,8 @@ describe.each(cases)('%s never answers', (name, make) => {
   });
 
   test('the time limit ends the run', async () => {
-    if (/source/.test(name)) return expect(await within(settled(begun({ time: 0 }).run), 100)).toBeDefined();
+    // a source is opened before the run begins, and has time limits of its own
+    if (name.endsWith('tool source')) return;
     const result = await within(settled(begun({ time: 15 }).run));
     expect(result).toMatchObject({ status: 'stopped', limit: { name: 'time' } });
   });
@@ -61,18 +62,23 @@ describe.each(cases)('%s never answers', (name, make) => {
 
 test('engine.close() ends, however many things hang, and a run that is given back can be resumed', async () => {
   const journal = memoryJournal();
-  const engines = cases.map(([, make]) => {
+  const engines = cases.map(([name, make]) => {
     const { engine: o, agent: a } = make();
     const engine = new Engine({ ...o, ...(o?.memory ? {} : { journal }) });
-    return { engine, run: settled(engine.run(a, 'go', { by: { id: 'ana' } })) };
+    return { name, engine, run: settled(engine.run(a, 'go', { by: { id: 'ana' } })) };
   });
   await settle(3);
-  const ended = await within(Promise.all(engines.map(({ engine }) => engine.close())), 8_000);
-  expect(ended).not.toBe(HANGS);
-  const results = await within(Promise.all(engines.map(({ run }) => run)));
-  expect(results).not.toBe(HANGS);
-  for (const result of results as Anything[]) if (result.status === 'rejected') expect(result.error.code).toBe('ENGINE_CLOSED');
-}, 12_000);
+  const hanging = async (what: (e: (typeof engines)[number]) => PromiseLike<unknown>, ms: number) => {
+    const ended = await Promise.all(engines.map(async (e) => [e.name, await within(what(e), ms)] as const));
+    return ended.filter(([, outcome]) => outcome === HANGS).map(([name]) => name);
+  };
+  expect(await hanging(({ engine }) => engine.close(), 8_000)).toEqual([]);
+  expect(await hanging(({ run }) => run, 500)).toEqual([]);
+  for (const { run } of engines) {
+    const result = (await run) as Anything;
+    if (result.status === 'rejected') expect(result.error.code).toBe('ENGINE_CLOSED');
+  }
+}, 15_000);
 
 test('a check that never answers: the resumed run can be cancelled, and meets its limit', async () => {
   for (const way of ['abort', 'limit']) {
@@ -130,7 +136,6 @@ test('what hangs and rejects after all is no unhandled rejection, and changes no
   const journal = memoryJournal();
   const abort = new AbortController();
   const run = new Engine({ journal }).run(clerk(model(), [act]), 'go', { signal: abort.signal });
-  await until(async () => (await entriesOf(journal, run.id)).length > 0);
   await settle(3);
   abort.abort();
   await ends(run, 'cancelled');
@@ -139,5 +144,4 @@ test('what hangs and rejects after all is no unhandled rejection, and changes no
   await settle(5);
   expect(await entriesOf(journal, run.id)).toEqual(before);
   expect(ledger).toEqual([]);
-  expect(failure).toBeDefined();
 });

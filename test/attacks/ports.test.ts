@@ -1,8 +1,8 @@
 /** What users plug in, and what a model says, may throw, answer late, answer rubbish: the run ends in good order, and says why. */
 import { describe, expect, test } from 'vitest';
-import { Engine, type EngineOptions, type Identity, type Memory, memoryJournal, type RunEvent } from '../../src/index.ts';
+import { Engine, type EngineOptions, type Identity, type Memory, memoryJournal, type Run, type RunEvent } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends, entriesOf, failure, journals, shown } from '../engine/setup.ts';
+import { asks, ends, entriesOf, failure, journals, shown, until } from '../engine/setup.ts';
 import { type Anything, calling, clerk, ledgered, never, onDisk, raw, saying, settled, spans } from './setup.ts';
 
 const by = { id: 'ana' };
@@ -147,19 +147,23 @@ describe('who only listens disturbs nobody', () => {
   });
 
   test('a listener that starts, watches and cancels runs while it is told', async () => {
-    const started: string[] = [];
+    const started: Run[] = [];
     const a = clerk(scripted(() => 'ok'));
     const journal = memoryJournal();
     const engine: Engine = new Engine({
       journal,
       onEvent: (event) => {
         if (event.type !== 'run.ended' || started.length >= 3) return;
-        started.push(engine.run(a, 'again').id);
+        started.push(engine.run(a, 'again'));
         void engine.cancel(event.runId).catch(() => undefined);
       },
     });
     await ends(engine.run(a, 'go'), 'completed');
-    for (let i = 0; i < 3; i++) expect((await entriesOf(journal, started[i] as string)).at(-1)?.type).toBe('run.settled');
+    for (let i = 0; i < 3; i++) {
+      await until(() => started[i]);
+      await ends(started[i] as Run, 'completed');
+      expect((await entriesOf(journal, (started[i] as Run).id)).at(-1)?.type).toBe('run.settled');
+    }
   });
 });
 

@@ -58,7 +58,7 @@ describe('an engine or a run that makes no sense is refused at once', () => {
     ['an input that is a number', () => engine.run(a, bad(7)), 'text'],
     ['no input', () => engine.run(a, bad(undefined)), 'text'],
     ['an id that is empty', () => engine.run(a, 'go', { id: '' }), 'id'],
-    ['an id too long', () => engine.run(a, 'go', { id: 'x'.repeat(201) }), 'id'],
+    ['an id too long', () => engine.run(a, 'go', { id: 'x'.repeat(501) }), 'id'],
     ['a session that is no text', () => engine.run(a, 'go', { session: bad(7) }), 'session'],
     ['somebody without an id', () => engine.run(a, 'go', { by: bad({ name: 'ana' }) }), 'by'],
     ['a context that JSON cannot hold', () => engine.run(a, 'go', { context: bad({ n: 1n }) }), 'context'],
@@ -67,9 +67,10 @@ describe('an engine or a run that makes no sense is refused at once', () => {
   });
 
   test('a run of another agent with the name of one that the engine was given', async () => {
-    const given = new Engine({ agents: [agent(ok)] });
-    await refused('CONFIG_INVALID', () => given.run(agent({ ...ok, instructions: 'do something else' }), 'go'));
-    await ends(given.run(agent(ok), 'go'), 'completed');
+    const own = scripted(['done']);
+    const given = new Engine({ agents: [agent({ ...ok, model: own })] });
+    await refused('CONFIG_INVALID', () => given.run(agent({ ...ok, model: own, instructions: 'do something else' }), 'go'));
+    await ends(given.run(agent({ ...ok, model: own }), 'go'), 'completed');
   });
 
   test('fallback() of nothing', async () => {

@@ -3,6 +3,9 @@ import { agent, Engine, type Model, type RunEvent, ToolError, tool } from '../..
 import { scripted } from '../../src/testing/scripted.ts';
 import { all, anything, asks, deferred, ends, entriesOf, journals, kept, settle, typesOf } from '../engine/setup.ts';
 
+type Delta = RunEvent & { type: 'text.delta' | 'reasoning.delta' };
+const isDelta = (e: RunEvent): e is Delta => e.type === 'text.delta' || e.type === 'reasoning.delta';
+
 /** A model that streams, fails once in the middle, and streams again. */
 function stumbling(): Model {
   let calls = 0;
@@ -24,7 +27,7 @@ describe.each(journals)('events on $name', ({ make }) => {
     const { journal } = make();
     const a = agent({ name: 'a', instructions: '', model: stumbling(), reliability: { model: { retry: { initialDelay: 0 } } } });
     const events = await all(new Engine({ journal }).run(a, 'go'));
-    const deltas = events.filter((e) => e.type === 'text.delta' || e.type === 'reasoning.delta');
+    const deltas = events.filter(isDelta);
     expect(deltas.map((e) => [e.type, e.text, e.attempt, e.step, e.seq])).toEqual([
       ['reasoning.delta', 'hm', 1, 1, undefined],
       ['text.delta', 'lost', 1, 1, undefined],
@@ -159,7 +162,7 @@ test('a reader who is slow gets neighbouring deltas joined, and loses no text', 
   await run;
   const events: RunEvent[] = [];
   for (let e = await reader.next(); !e.done; e = await reader.next()) events.push(e.value);
-  const deltas = events.filter((e) => e.type === 'text.delta');
+  const deltas = events.filter(isDelta);
   expect(deltas.length).toBeLessThan(5);
   expect(deltas.map((d) => d.text).join('')).toBe(Array.from({ length: 1_000 }, (_, i) => `${i} `).join(''));
 });

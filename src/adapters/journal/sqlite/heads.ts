@@ -23,7 +23,8 @@ const COLUMNS = [
   ['seq', 'seq'],
 ] as const satisfies readonly (readonly [string, keyof RunHead])[];
 const NAMES = COLUMNS.map(([column]) => column).join(', ');
-const FILTERS = { runId: 'run_id', agent: 'agent', status: 'status', session: 'session', tenant: 'tenant' } as const;
+/** The fields of a filter, but for `runId`; each is named as its column. */
+const FILTERS = ['agent', 'status', 'session', 'tenant'] as const;
 
 /** Heads read at a time. */
 const CHUNK = 500;
@@ -53,13 +54,13 @@ export function heads(db: DatabaseSync) {
   const lists = new Map<string, StatementSync>();
 
   function list(filter: HeadFilter, paged: boolean): StatementSync {
-    const fields = (Object.keys(FILTERS) as (keyof typeof FILTERS)[]).filter((field) => filter[field] !== undefined);
+    const fields = FILTERS.filter((field) => filter[field] !== undefined);
     // the index over open runs is used only by a query that says in so many words that it wants no others
     const open = filter.status === 'running' || filter.status === 'paused';
     const key = `${fields.join()} ${open} ${paged}`;
     let found = lists.get(key);
     if (!found) {
-      const where = fields.map((field) => `${FILTERS[field]} = ?`);
+      const where = fields.map((field) => `${field} = ?`);
       if (open) where.push("status IN ('running', 'paused')");
       if (paged) where.push('(started_at, run) < (?, ?)');
       const condition = where.length > 0 ? `WHERE ${where.join(' AND ')}` : '';
@@ -69,11 +70,13 @@ export function heads(db: DatabaseSync) {
     return found;
   }
 
+  function find(runId: string): StoredHead | undefined {
+    const found = byId.get(runId) as Columns | undefined;
+    return found && { run: found.run as number, head: fromColumns(found) };
+  }
+
   return {
-    find(runId: string): StoredHead | undefined {
-      const found = byId.get(runId) as Columns | undefined;
-      return found && { run: found.run as number, head: fromColumns(found) };
-    },
+    find,
 
     /**
      * Makes sure that an open head has its session for itself. `stored` is what the run has by now.
@@ -106,8 +109,13 @@ export function heads(db: DatabaseSync) {
     renew: (runId: string, owner: string, until: number): boolean => lease.run(owner, until, runId, owner, Date.now()).changes === 1,
 
     *list(filter: HeadFilter): Generator<RunHead, void, undefined> {
-      const { limit: wanted = Number.MAX_SAFE_INTEGER } = filter;
-      const values = (Object.keys(FILTERS) as (keyof typeof FILTERS)[]).map((f) => filter[f]).filter((v) => v !== undefined);
+      const { runId, limit: wanted = Number.MAX_SAFE_INTEGER } = filter;
+      if (runId !== undefined) {
+        const head = wanted > 0 ? find(runId)?.head : undefined;
+        if (head && FILTERS.every((field) => filter[field] === undefined || filter[field] === head[field])) yield head;
+        return;
+      }
+      const values = FILTERS.map((field) => filter[field]).filter((value) => value !== undefined);
       let last: Columns | undefined;
       for (let given = 0; given < wanted; ) {
         const most = Math.min(CHUNK, wanted - given);

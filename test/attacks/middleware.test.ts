@@ -1,0 +1,96 @@
+/** A wrapper is trusted code, and wrong code all the same. */
+import { describe, expect, test } from 'vitest';
+import { Engine, type Middleware, memoryJournal } from '../../src/index.ts';
+import { scripted } from '../../src/testing/scripted.ts';
+import { asks, ends, entriesOf, failure, journals, shown } from '../engine/setup.ts';
+import { type Anything, clerk, finishedIn, ledgered, raw, saying } from './setup.ts';
+
+const boom = (): never => { throw new Error('boom'); };
+const cyclic: Anything = {};
+cyclic.a = cyclic;
+
+describe.each(journals)('a tool wrapper on $name', ({ make }) => {
+  const rubbish: readonly [string, unknown][] = [
+    ['nothing', undefined],
+    ['null', null],
+    ['a text', 'ok'],
+    ['an empty object', {}],
+    ['a failure without an error', { ok: false }],
+    ['a failure that is null', { ok: false, error: null }],
+    ['a failure that is a text', { ok: false, error: 'nope' }],
+    ['a failure with a bigint', { ok: false, error: { code: 'X', message: 'm', n: 1n } }],
+    ['a failure that is cyclic', { ok: false, error: { code: 'X', message: 'm', cyclic } }],
+    ['a failure whose code is an object', { ok: false, error: { code: {}, message: {} } }],
+    ['ok that is a text', { ok: 'true', output: 1 }],
+  ];
+  test.each(rubbish)('that answers %s is no success', async (_, answer) => {
+    for (const ran of [false, true]) {
+      const { journal } = make();
+      const { tool, ledger } = ledgered();
+      const model = scripted([asks(['act', {}]), 'done']);
+      const wrapper: Middleware['tool'] = async (_, next) => (ran && (await next()), answer as Anything);
+      const run = new Engine({ journal, use: [{ tool: wrapper }] }).run(clerk(model, [tool]), 'go');
+      await ends(run, 'completed');
+      const [finished] = finishedIn(await entriesOf(journal, run.id));
+      expect(finished?.ok).toBe(false);
+      const told = failure(shown(model.requests[1])[0]);
+      expect(told).toMatchObject({ code: expect.any(String), message: expect.any(String), outcome: expect.stringMatching(/^(not-run|failed|unknown)$/) });
+      expect(shown(model.requests[1])[0]?.isError).toBe(true);
+      // what ran and may have taken effect is never told as "did not run"
+      if (ran) expect(told.outcome).not.toBe('not-run');
+      expect(ledger).toHaveLength(ran ? 1 : 0);
+    }
+  });
+
+  const throws: readonly [string, unknown][] = [
+    ['an error', new Error('boom')],
+    ['nothing', undefined],
+    ['null', null],
+    ['what cannot be read', { get message() { return boom(); }, toString: boom }],
+    ['a proxy', new Proxy({}, { get: boom })],
+    ['fifty megabytes', new Error('x'.repeat(5e7))],
+  ];
+  test.each(throws)('that throws %s is an observation', async (_, error) => {
+    const { journal } = make();
+    const { tool } = ledgered();
+    const model = scripted([asks(['act', {}]), 'done']);
+    const run = new Engine({ journal, use: [{ tool: async () => { throw error; } }] }).run(clerk(model, [tool]), 'go');
+    await ends(run, 'completed');
+    const told = shown(model.requests[1])[0];
+    expect(failure(told)).toMatchObject({ code: 'MIDDLEWARE_FAILED', outcome: 'not-run', message: expect.stringMatching(/\S/) });
+    expect(told?.text.length).toBeLessThan(5_000);
+  });
+
+  test.each(throws)('of the model that throws %s fails the run, typed', async (_, error) => {
+    const { journal } = make();
+    const run = new Engine({ journal, use: [{ model: async () => { throw error; } }] }).run(clerk(raw([saying('x')])), 'go');
+    const result = await ends(run, 'failed');
+    expect(result.error).toMatchObject({ code: 'MIDDLEWARE_FAILED', message: expect.stringMatching(/\S/) });
+    expect(result.error.message.length).toBeLessThan(5_000);
+  });
+});
+
+test('a wrapper that changes the request it was given changes nothing but what the model sees', async () => {
+  const { tool, ledger } = ledgered();
+  const journal = memoryJournal();
+  const model = scripted([asks(['act', { cents: 1 }]), 'done']);
+  const engine = new Engine({
+    journal,
+    use: [
+      {
+        model: (request, next) => next({ ...request, messages: [...request.messages, { role: 'user', content: [{ type: 'text', text: 'INJECTED' }] }] }),
+        tool: async (call, next) => {
+          (call.input as Anything).cents = 666;
+          return next();
+        },
+      },
+    ],
+  });
+  const run = engine.run(clerk(model, [tool]), 'go');
+  await ends(run, 'completed');
+  expect(ledger).toEqual([{ cents: 1 }]);
+  expect(JSON.stringify(model.requests[0]?.messages)).toContain('INJECTED');
+  const log = JSON.stringify(await entriesOf(journal, run.id));
+  expect(log).not.toContain('INJECTED');
+  expect(log).not.toContain('666');
+});
