@@ -1,4 +1,4 @@
-export { Engine } from './engine/engine.ts';
+export { Engine, type Resumed } from './engine/engine.ts';
 export type { RunEvent } from './engine/events.ts';
 export type { EngineOptions, RunOptions, RunSummary } from './engine/options.ts';
 export type { RunResult, RunState, UnknownOutcome } from './engine/results.ts';
@@ -15,10 +15,33 @@ export type { Middleware, ToolOutcome } from './loop/middleware.ts';
 export { tool } from './loop/tool.ts';
 export type { CredentialRequest, Identity } from './ports/identity.ts';
 export type { Memory } from './ports/memory.ts';
-export type { Message, Model, ModelDelta, ModelRequest, ModelResponse, Part, Prompt, ToolCallPart, ToolResultPart, ToolSpec, Usage } from './ports/model.ts';
+export type {
+  Message,
+  Model,
+  ModelDelta,
+  ModelRequest,
+  ModelResponse,
+  Part,
+  Prompt,
+  ToolCallPart,
+  ToolResultPart,
+  ToolSpec,
+  Usage,
+} from './ports/model.ts';
 export type { Policy } from './ports/policy.ts';
 export type { Principal } from './ports/principal.ts';
-export type { ApprovalRule, Breaker, CheckResult, DecisionType, Effect, Retry, Tool, ToolContext, ToolOptions, ToolSource } from './ports/tool.ts';
+export type {
+  ApprovalRule,
+  Breaker,
+  CheckResult,
+  DecisionType,
+  Effect,
+  Retry,
+  Tool,
+  ToolContext,
+  ToolOptions,
+  ToolSource,
+} from './ports/tool.ts';
 export { fallback } from './reliability/fallback.ts';
 export { type In, type Json, type JsonSchema, jsonSchema, type Out, type Schema } from './schema.ts';
 export type { Price, Prices } from './telemetry/prices.ts';

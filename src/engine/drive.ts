@@ -8,12 +8,12 @@ import { loop } from '../loop/loop.ts';
 import type { Scope, Settlement } from '../loop/scope.ts';
 import type { Principal } from '../ports/principal.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
-import { freezeJson } from '../schema.ts';
 import { LONGEST_TIMER } from '../reliability/timer.ts';
+import { freezeJson } from '../schema.ts';
 import type { Active } from './active.ts';
 import { loadRun, sessionBusy } from './history.ts';
-import { type RunResult, resultOf } from './results.ts';
 import type { Resources } from './resources.ts';
+import { type RunResult, resultOf } from './results.ts';
 import { pinned } from './sources.ts';
 
 /** Milliseconds that a process may be silent before another one may take its runs over. */
@@ -57,9 +57,25 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
     link: run.trace,
   });
   active.trace = trace;
-  const log = new Log(resources.journal, run, { owner: resources.owner, until: Date.now() + LEASE }, (entry) => active.committed(run, entry));
+  const log = new Log(resources.journal, run, { owner: resources.owner, until: Date.now() + LEASE }, (entry) =>
+    active.committed(run, entry),
+  );
   active.log = log;
-  const scope: Scope = { host: resources.host, agent, plan, run, log, limits, tools, trace, cancel: active.cancel, halt: active.halted, draining: active.draining, emit: undefined, request: undefined };
+  const scope: Scope = {
+    host: resources.host,
+    agent,
+    plan,
+    run,
+    log,
+    limits,
+    tools,
+    trace,
+    cancel: active.cancel,
+    halt: active.halted,
+    draining: active.draining,
+    emit: undefined,
+    request: undefined,
+  };
   active.scope = scope;
   active.listen();
 
@@ -112,7 +128,14 @@ async function work(scope: Scope, active: Active): Promise<void> {
       if (settlement && 'committed' in settlement) return;
       const settled = settlement ?? halted(scope);
       // a decision that came in meanwhile may let the run go on instead
-      const append = scope.log.append(() => (settled.status === 'paused' && run.decisions !== before ? [] : [...(settled.status === 'cancelled' ? abandoned(run) : []), { type: 'run.settled', ms: Date.now() - run.claimedAt, ...settled }]));
+      const append = scope.log.append(() =>
+        settled.status === 'paused' && run.decisions !== before
+          ? []
+          : [
+              ...(settled.status === 'cancelled' ? abandoned(run) : []),
+              { type: 'run.settled', ms: Date.now() - run.claimedAt, ...settled },
+            ],
+      );
       if (append) await append;
     }
   } finally {
@@ -139,7 +162,9 @@ function halted({ halt, run }: Scope): Settled {
   if (halt?.why === 'limit') return { status: 'stopped', limit: halt.limit };
   if (halt?.why === 'lost') throw halt.error;
   if (halt?.why === 'close')
-    throw new RondoError('ENGINE_CLOSED', `the engine was closed while run ${run.runId} was under way. Nothing is lost: resume() it.`, { details: { runId: run.runId } });
+    throw new RondoError('ENGINE_CLOSED', `the engine was closed while run ${run.runId} was under way. Nothing is lost: resume() it.`, {
+      details: { runId: run.runId },
+    });
   const reason = run.cancelled?.reason ?? halt?.reason;
   return { status: 'cancelled', ...(reason !== undefined && { reason }) };
 }

@@ -11,8 +11,8 @@ import { Heartbeat } from './heartbeat.ts';
 import { newId } from './ids.ts';
 import { ENGINE, type Eyes, findRun, notFound, sees } from './lookup.ts';
 import type { EngineOptions, RunArgs, RunOptions, RunSummary } from './options.ts';
-import { isGone } from './owner.ts';
 import { cancel, decide, settle } from './outside.ts';
+import { isGone } from './owner.ts';
 import { Resources } from './resources.ts';
 import { type RunResult, type RunState, stateOf } from './results.ts';
 import { busy, type ResumeOptions, release, resume } from './resume.ts';
@@ -22,6 +22,12 @@ import { follow, type WatchOptions, watch } from './watch.ts';
 
 /** Milliseconds that `close()` waits for calls that are under way. */
 const GRACE = 5_000;
+
+/** A run that was driven on. In an object of its own, because a bare Run would be awaited by whoever iterates. */
+export interface Resumed {
+  runId: string;
+  run: Run;
+}
 
 /** Holds the resources (journal, memory, identity, policy, telemetry) and runs agents. */
 export class Engine implements AsyncDisposable {
@@ -71,7 +77,10 @@ export class Engine implements AsyncDisposable {
       const other = resources.active.get(runId);
       if (!other) return this.#drive(runId, o.signal, (active) => resume(resources, active, o, eyes));
       const tenant = async () => (await resources.opened(runId))?.run.started.by?.tenant;
-      return refused(runId, tenant().then((t) => (sees(eyes, t) ? busy(runId) : notFound(runId))));
+      return refused(
+        runId,
+        tenant().then((t) => (sees(eyes, t) ? busy(runId) : notFound(runId))),
+      );
     } catch (error) {
       return refused(runId, error);
     }
@@ -109,7 +118,10 @@ export class Engine implements AsyncDisposable {
   #warn(): void {
     if (this.#warned || this.#resources.journal.durable) return;
     this.#warned = true;
-    process.emitWarning('a run paused in a journal that does not survive this process. Pass a durable one: new Engine({ journal: sqliteJournal("runs.db") }).', 'RondoWarning');
+    process.emitWarning(
+      'a run paused in a journal that does not survive this process. Pass a durable one: new Engine({ journal: sqliteJournal("runs.db") }).',
+      'RondoWarning',
+    );
   }
 
   /**
@@ -141,7 +153,11 @@ export class Engine implements AsyncDisposable {
   }
 
   /** An operator's word on a call whose outcome is unknown. @throws RondoError `CALL_NOT_FOUND`. */
-  async settle(runId: string, callId: CallId, o: { outcome: 'done' | 'failed' | 'not-run'; note?: string; output?: Json; by: Principal }): Promise<void> {
+  async settle(
+    runId: string,
+    callId: CallId,
+    o: { outcome: 'done' | 'failed' | 'not-run'; note?: string; output?: Json; by: Principal },
+  ): Promise<void> {
     this.#resources.assertOpen();
     await settle(this.#resources, runId, callId, o);
   }
@@ -159,7 +175,9 @@ export class Engine implements AsyncDisposable {
   }
 
   /** Runs, newest first: of the caller's tenant and of none. */
-  async *runs(filter: { status?: RunStatus; session?: string; agent?: string; by?: Principal; limit?: number } = {}): AsyncGenerator<RunSummary, void, undefined> {
+  async *runs(
+    filter: { status?: RunStatus; session?: string; agent?: string; by?: Principal; limit?: number } = {},
+  ): AsyncGenerator<RunSummary, void, undefined> {
     const { by, limit = Number.POSITIVE_INFINITY, ...wanted } = filter;
     let left = limit;
     for await (const head of this.#resources.journal.heads(wanted)) {
@@ -171,16 +189,16 @@ export class Engine implements AsyncDisposable {
   }
 
   /** Drives on the runs whose process died: those that are running, and nobody holds. Runs of unknown agents are left alone. */
-  recover(): AsyncIterable<Run> {
+  recover(): AsyncIterable<Resumed> {
     return this.#due('running', (head, now) => (head.leaseUntil ?? 0) <= now || isGone(head.owner));
   }
 
   /** Drives on the paused runs that wait no longer: an approval expired, or was decided and nobody resumed. */
-  sweep(): AsyncIterable<Run> {
+  sweep(): AsyncIterable<Resumed> {
     return this.#due('paused', (head, now) => head.wakeAt !== undefined && head.wakeAt <= now);
   }
 
-  #due(status: RunStatus, due: (head: RunHead, now: number) => boolean): AsyncIterable<Run> {
+  #due(status: RunStatus, due: (head: RunHead, now: number) => boolean): AsyncIterable<Resumed> {
     const resources = this.#resources;
     const find = async () => {
       resources.assertOpen();
@@ -190,19 +208,9 @@ export class Engine implements AsyncDisposable {
         if (due(head, now) && resources.agent(head.agent) && !resources.active.has(head.runId)) found.push(head.runId);
       return found;
     };
-    // an async generator would await each run it yields
-    return {
-      [Symbol.asyncIterator]: () => {
-        let found: Promise<string[]> | undefined;
-        return {
-          next: async () => {
-            found ??= find();
-            const runId = (await found).shift();
-            return runId === undefined ? { done: true, value: undefined } : { done: false, value: this.#resume(runId, {}, ENGINE) };
-          },
-        };
-      },
-    };
+    return async function* (this: Engine) {
+      for (const runId of await find()) yield { runId, run: this.#resume(runId, {}, ENGINE) };
+    }.call(this);
   }
 
   /**
@@ -245,7 +253,8 @@ const summary = ({ runId, agent, status, session, startedAt, wakeAt, unknowns }:
   ...(wakeAt !== undefined && { wakeAt }),
 });
 
-const reasonOf = (signal: AbortSignal | undefined) => (signal?.reason instanceof Error ? signal.reason.message : typeof signal?.reason === 'string' ? signal.reason : undefined);
+const reasonOf = (signal: AbortSignal | undefined) =>
+  signal?.reason instanceof Error ? signal.reason.message : typeof signal?.reason === 'string' ? signal.reason : undefined;
 
 async function settled(running: readonly Active[], longest: number): Promise<void> {
   if (running.length === 0) return;
@@ -256,4 +265,3 @@ async function settled(running: readonly Active[], longest: number): Promise<voi
   await Promise.race([Promise.allSettled(running.map((active) => active.done)), late]);
   clearTimeout(timer);
 }
-

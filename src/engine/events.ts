@@ -40,7 +40,13 @@ export type RunEvent = At &
 
 /** The event of an entry, after the fold has taken it: copies, so that no reader changes the journal. Undefined where it concerns nobody outside. */
 export function eventOf(run: RunFold, entry: Entry): RunEvent | undefined {
-  const base = { runId: run.runId, path: run.root.path.length > 0 ? run.root.path : [run.root.agent], step: run.root.step, at: entry.at, seq: entry.seq };
+  const base = {
+    runId: run.runId,
+    path: run.root.path.length > 0 ? run.root.path : [run.root.agent],
+    step: run.root.step,
+    at: entry.at,
+    seq: entry.seq,
+  };
   switch (entry.type) {
     case 'run.started':
       return { ...base, type: 'run.started', agent: entry.agent, input: copyJson(entry.input) };
@@ -48,7 +54,15 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent | undefined {
       return { ...base, type: 'run.resumed' };
     case 'model.responded': {
       const { model, usage, usd, ms, content } = entry;
-      return { ...base, type: 'model.finished', message: { role: 'assistant', content: copyJson(content as unknown as Json) as unknown as readonly Part[] }, model, ms, ...(usage && { usage }), ...(usd !== undefined && { costUsd: usd }) };
+      return {
+        ...base,
+        type: 'model.finished',
+        message: { role: 'assistant', content: copyJson(content as unknown as Json) as unknown as readonly Part[] },
+        model,
+        ms,
+        ...(usage && { usage: { ...usage } }),
+        ...(usd !== undefined && { costUsd: usd }),
+      };
     }
     case 'attempt.failed': {
       const { of, attempt, code, message, retryIn, fallback } = entry;
@@ -70,15 +84,30 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent | undefined {
       return { ...base, type: 'tool.started', callId: entry.call, tool: call?.name ?? '', input: copyJson(input), attempt: 1 };
     }
     case 'call.finished': {
-      const outcome: ToolOutcome = entry.error ? { ok: false, error: { ...entry.error } } : { ok: true, output: copyJson(entry.output ?? null) };
-      return { ...base, type: 'tool.finished', callId: entry.call, tool: callOf(run, entry.call)?.name ?? '', outcome, attempts: entry.attempts, ms: entry.ms };
+      const outcome: ToolOutcome = entry.error
+        ? { ok: false, error: { ...entry.error } }
+        : { ok: true, output: copyJson(entry.output ?? null) };
+      return {
+        ...base,
+        type: 'tool.finished',
+        callId: entry.call,
+        tool: callOf(run, entry.call)?.name ?? '',
+        outcome,
+        attempts: entry.attempts,
+        ms: entry.ms,
+      };
     }
     case 'approval.requested': {
       const approval = run.approvals.get(entry.id);
       return approval && { ...base, type: 'approval.asked', approval: view(run, approval) };
     }
     case 'approval.decided':
-      return { ...base, type: 'approval.decided', decision: copyJson(entry.decision as unknown as Json) as unknown as Decision, by: { ...entry.by } };
+      return {
+        ...base,
+        type: 'approval.decided',
+        decision: copyJson(entry.decision as unknown as Json) as unknown as Decision,
+        by: { ...entry.by },
+      };
     case 'outcome.settled':
       return { ...base, type: 'outcome.settled', callId: entry.call, source: entry.source, outcome: entry.outcome };
     case 'run.settled':

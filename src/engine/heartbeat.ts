@@ -27,8 +27,9 @@ export class Heartbeat {
   }
 
   #beat(): void {
-    if (this.#resources.active.size === 0) return this.stop();
-    for (const active of this.#resources.active.values()) if (active.log && !active.halted) this.#tend(active).catch((error) => active.halt({ why: 'lost', error }));
+    if (this.#resources.active.size === 0) this.stop();
+    for (const active of this.#resources.active.values())
+      if (active.log && !active.halted) this.#tend(active).catch((error) => active.halt({ why: 'lost', error }));
   }
 
   async #tend(active: Active): Promise<void> {

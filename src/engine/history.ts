@@ -39,8 +39,10 @@ export async function loadRun(journal: Journal, runId: string, until = Number.PO
   return run;
 }
 
-const damaged = (runId: string, seq: number, why: string) =>
-  new RondoError('JOURNAL_DAMAGED', `the journal of run ${runId} is damaged at entry ${seq}: ${why}. Restore it from a backup.`, { details: { runId, seq } });
+export const damaged = (runId: string, seq: number, why: string) =>
+  new RondoError('JOURNAL_DAMAGED', `the journal of run ${runId} is damaged at entry ${seq}: ${why}. Restore it from a backup.`, {
+    details: { runId, seq },
+  });
 
 async function historyOf(journal: Journal, started: Continued): Promise<readonly Message[]> {
   if (started.history) return started.history;
@@ -51,7 +53,11 @@ async function historyOf(journal: Journal, started: Continued): Promise<readonly
 }
 
 /** The newest run of a session, if any. @throws RondoError `SESSION_BUSY` where it is still open. */
-export async function continueSession(journal: Journal, session: string, tenant: string | undefined): Promise<Continued & { messages: readonly Message[] }> {
+export async function continueSession(
+  journal: Journal,
+  session: string,
+  tenant: string | undefined,
+): Promise<Continued & { messages: readonly Message[] }> {
   const head = await newest(journal, session, tenant);
   if (!head) return { messages: [] };
   const before = await loadRun(journal, head.runId);
@@ -66,7 +72,8 @@ export async function continueSession(journal: Journal, session: string, tenant:
 }
 
 async function newest(journal: Journal, session: string, tenant: string | undefined): Promise<RunHead | undefined> {
-  for await (const head of journal.heads(tenant === undefined ? { session } : { session, tenant, limit: 1 })) if (head.tenant === tenant) return head;
+  for await (const head of journal.heads(tenant === undefined ? { session } : { session, tenant, limit: 1 }))
+    if (head.tenant === tenant) return head;
   return undefined;
 }
 
@@ -84,7 +91,8 @@ function newestBytes(messages: readonly Message[], max: number): readonly Messag
 
 export function sessionBusy(run: RunFold): RondoError {
   const approvals = approvalsOf(run);
-  const waits = approvals.length > 0 ? `waits for ${approvals.length} approval(s): decide and resume it` : 'is still running: watch it, or cancel it';
+  const waits =
+    approvals.length > 0 ? `waits for ${approvals.length} approval(s): decide and resume it` : 'is still running: watch it, or cancel it';
   return new RondoError('SESSION_BUSY', `session "${run.started.session}" has the open run ${run.runId}, which ${waits}.`, {
     details: { runId: run.runId, approvals: JSON.parse(JSON.stringify(approvals)) },
   });

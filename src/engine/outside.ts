@@ -12,9 +12,9 @@ import { type Principal, principal, principalProblem } from '../ports/principal.
 import { type Json, plainJson } from '../schema.ts';
 import { abandoned, LEASE } from './drive.ts';
 import { type Eyes, findHead, findRun, notFound, sees } from './lookup.ts';
-import { release, seize } from './resume.ts';
 import type { Resources } from './resources.ts';
 import { approvalsOf } from './results.ts';
+import { release, seize } from './resume.ts';
 
 /** The log to append to. @throws RondoError `RUN_NOT_FOUND`. */
 async function logOf(resources: Resources, runId: string, eyes: Eyes): Promise<Log> {
@@ -31,11 +31,17 @@ async function logOf(resources: Resources, runId: string, eyes: Eyes): Promise<L
 
 function assertPrincipal(by: unknown, what: string): void {
   const wrong = principalProblem(by);
-  if (wrong) throw new RondoError('NOT_PERMITTED', `${what} needs { by: { id, tenant?, roles? } }, from the caller's authentication: ${wrong}.`);
+  if (wrong)
+    throw new RondoError('NOT_PERMITTED', `${what} needs { by: { id, tenant?, roles? } }, from the caller's authentication: ${wrong}.`);
 }
 
 /** @see Engine.decide */
-export async function decide(resources: Resources, runId: string, decisions: readonly Decision[], by: Principal): Promise<readonly Approval[]> {
+export async function decide(
+  resources: Resources,
+  runId: string,
+  decisions: readonly Decision[],
+  by: Principal,
+): Promise<readonly Approval[]> {
   assertPrincipal(by, 'a decision');
   if (!Array.isArray(decisions)) throw new RondoError('DECISION_INVALID', 'decisions are a list: [{ approval, type: "approve" }].');
   const plain = plainDecisions(decisions);
@@ -72,7 +78,12 @@ export async function cancel(resources: Resources, runId: string, o: { reason?: 
   if (starting?.tenant && !starting.log && sees(o.by, starting.tenant.is)) return starting.halt({ why: 'cancel', reason: o.reason });
   const log = await logOf(resources, runId, o.by);
   const { run } = log;
-  const request: Draft = { type: 'message.received', kind: 'cancel', ...(o.reason !== undefined && { reason: o.reason }), ...(o.by && { by: principal(o.by) }) };
+  const request: Draft = {
+    type: 'message.received',
+    kind: 'cancel',
+    ...(o.reason !== undefined && { reason: o.reason }),
+    ...(o.by && { by: principal(o.by) }),
+  };
   if (over(run)) return;
   if (resources.active.has(runId)) return void (await log.append(() => (over(run) ? [] : [request])));
   // nobody drives it: end it here, as its owner for a moment
@@ -95,12 +106,20 @@ export async function cancel(resources: Resources, runId: string, o: { reason?: 
   }
 }
 
-const over = (run: RunFold) => run.status === 'completed' || run.status === 'cancelled' || (run.status === 'failed' && !run.settled?.error?.retryable);
+const over = (run: RunFold) =>
+  run.status === 'completed' || run.status === 'cancelled' || (run.status === 'failed' && !run.settled?.error?.retryable);
 
 /** @see Engine.settle */
-export async function settle(resources: Resources, runId: string, callId: CallId, o: { outcome: 'done' | 'failed' | 'not-run'; note?: string; output?: Json; by: Principal }): Promise<void> {
+export async function settle(
+  resources: Resources,
+  runId: string,
+  callId: CallId,
+  o: { outcome: 'done' | 'failed' | 'not-run'; note?: string; output?: Json; by: Principal },
+): Promise<void> {
   assertPrincipal(o?.by, 'settling an outcome');
-  if (!['done', 'failed', 'not-run'].includes(o.outcome)) throw new RondoError('DECISION_INVALID', `an outcome is done, failed or not-run, not "${o.outcome}".`);
+  if (!['done', 'failed', 'not-run'].includes(o.outcome))
+    throw new RondoError('DECISION_INVALID', `an outcome is done, failed or not-run, not "${o.outcome}".`);
+  if (o.note !== undefined && typeof o.note !== 'string') throw new RondoError('DECISION_INVALID', 'a note is a text.');
   const output = settledOutput(o.output);
   const log = await logOf(resources, runId, o.by);
   const entry: Draft = {
@@ -117,7 +136,12 @@ export async function settle(resources: Resources, runId: string, callId: CallId
     missing = !log.run.unknowns.has(callId);
     return missing ? [] : [entry];
   });
-  if (missing) throw new RondoError('CALL_NOT_FOUND', `run ${runId} has no call ${callId} with an unknown outcome. inspect() lists them as unknowns.`, { details: { runId, callId } });
+  if (missing)
+    throw new RondoError(
+      'CALL_NOT_FOUND',
+      `run ${runId} has no call ${callId} with an unknown outcome. inspect() lists them as unknowns.`,
+      { details: { runId, callId } },
+    );
 }
 
 /** Bytes of an operator's output that are kept: as much as a tool's own by default. */
@@ -130,6 +154,10 @@ function settledOutput(output: unknown): Json | undefined {
   } catch (error) {
     throw new RondoError('DECISION_INVALID', `the output must be plain JSON: ${(error as Error).message}.`);
   }
-  if (plain !== undefined && JSON.stringify(plain).length > MAX_SETTLED) throw new RondoError('DECISION_INVALID', `the output is larger than ${MAX_SETTLED} characters. Put where it is to be found in the note.`);
+  if (plain !== undefined && JSON.stringify(plain).length > MAX_SETTLED)
+    throw new RondoError(
+      'DECISION_INVALID',
+      `the output is larger than ${MAX_SETTLED} characters. Put where it is to be found in the note.`,
+    );
   return plain;
 }

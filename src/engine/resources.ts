@@ -7,6 +7,7 @@ import { type Agent, type AgentDefinition, agentDefinition, checkLimits } from '
 import { Plan } from '../loop/plan.ts';
 import type { Host } from '../loop/scope.ts';
 import { Breakers } from '../reliability/breaker.ts';
+import { resolvePolicy } from '../reliability/policy.ts';
 import { checkPrices } from '../telemetry/prices.ts';
 import { type Telemetry, telemetry } from '../telemetry/spans.ts';
 import type { Active } from './active.ts';
@@ -37,6 +38,9 @@ export class Resources {
     checkLimits(options.limits, 'new Engine()');
     this.#options = options;
     this.journal = options.journal ?? memoryJournal();
+    // a bad number is told here, not by the first run
+    resolvePolicy(options.reliability?.tools);
+    resolvePolicy(options.reliability?.model);
     this.limits = options.limits ?? {};
     this.onEvent = options.onEvent;
     this.telemetry = telemetry(options.telemetry);
@@ -53,7 +57,8 @@ export class Resources {
     };
     for (const agent of options.agents ?? []) {
       const definition = agentDefinition(agent);
-      if (this.#agents.has(definition.name)) throw new RondoError('CONFIG_INVALID', `two agents are named "${definition.name}". Rename one: journals name them.`);
+      if (this.#agents.has(definition.name))
+        throw new RondoError('CONFIG_INVALID', `two agents are named "${definition.name}". Rename one: journals name them.`);
       this.#agents.set(definition.name, definition);
       this.#declared.add(definition.name);
       this.planOf(definition);
@@ -75,7 +80,10 @@ export class Resources {
     const known = this.#agents.get(definition.name);
     if (known === definition) return definition;
     if (known && this.#declared.has(known.name) && known.fingerprint !== definition.fingerprint)
-      throw new RondoError('CONFIG_INVALID', `the engine knows another agent "${definition.name}". Run that one, or rename this one: journals name them.`);
+      throw new RondoError(
+        'CONFIG_INVALID',
+        `the engine knows another agent "${definition.name}". Run that one, or rename this one: journals name them.`,
+      );
     this.#agents.set(definition.name, definition);
     return definition;
   }

@@ -55,7 +55,7 @@ export interface RunState {
 export function resultOf(run: RunFold): RunResult | undefined {
   const { settled } = run;
   if (!settled) return undefined;
-  const ended: Ended = { runId: run.runId, steps: run.steps, usage: run.usage, costUsd: costUsd(run) };
+  const ended: Ended = { runId: run.runId, steps: run.steps, usage: { ...run.usage }, costUsd: costUsd(run) };
   if (run.started.session !== undefined) ended.session = run.started.session;
   switch (settled.status) {
     case 'completed':
@@ -82,9 +82,14 @@ export function stateOf(run: RunFold): RunState {
     // a copy: the fold's own may be the journal's
     messages: copyJson(run.root.messages as unknown as Json) as unknown as Message[],
     approvals: approvalsOf(run),
-    unknowns: [...run.unknowns.values()].map(({ call, since }) => ({ callId: call.id, tool: call.name, input: copyJson(call.input), since })),
+    unknowns: [...run.unknowns.values()].map(({ call, since }) => ({
+      callId: call.id,
+      tool: call.name,
+      input: copyJson(call.input),
+      since,
+    })),
     steps: run.steps,
-    usage: run.usage,
+    usage: { ...run.usage },
     costUsd: costUsd(run),
     seq: run.next - 1,
   };

@@ -64,7 +64,11 @@ export const release = async ({ journal, owner }: Resources, runId: string) => {
 };
 
 export const busy = (runId: string) =>
-  new RondoError('RUN_BUSY', `run ${runId} is being driven. watch() it, or try again after its owner's lease (${LEASE / 1_000} s) has ended.`, { details: { runId } });
+  new RondoError(
+    'RUN_BUSY',
+    `run ${runId} is being driven. watch() it, or try again after its owner's lease (${LEASE / 1_000} s) has ended.`,
+    { details: { runId } },
+  );
 
 /** Whether a claim could do anything: a run that waits for people who have not answered is left as it is. */
 function goesOn(run: RunFold, now: number, raised: Limits | undefined): boolean {
@@ -85,11 +89,19 @@ function goesOn(run: RunFold, now: number, raised: Limits | undefined): boolean 
 
 /** Whether there is a decision, or an approval that expired, that the agent has not been told of. */
 const answered = (run: RunFold, now: number) =>
-  run.root.calls.some(({ status, approval }) => status === 'open' && approval && (approval.decided || (approval.asked.expiresAt ?? Number.POSITIVE_INFINITY) <= now));
+  run.root.calls.some(
+    ({ status, approval }) =>
+      status === 'open' && approval && (approval.decided || (approval.asked.expiresAt ?? Number.POSITIVE_INFINITY) <= now),
+  );
 
 function claim(resources: Resources, agent: AgentDefinition, run: RunFold, o: ResumeOptions, trace: string | undefined): readonly Draft[] {
   const { limits } = o;
-  const draft: Draft & { type: 'run.claimed' } = { type: 'run.claimed', owner: resources.owner, epoch: run.epoch + 1, fingerprint: agent.fingerprint };
+  const draft: Draft & { type: 'run.claimed' } = {
+    type: 'run.claimed',
+    owner: resources.owner,
+    epoch: run.epoch + 1,
+    fingerprint: agent.fingerprint,
+  };
   if (o.by) draft.by = principal(o.by);
   if (limits) draft.limits = jsonLimits(limits);
   if (trace) draft.trace = trace;

@@ -2,8 +2,8 @@ import { RondoError } from '../errors.ts';
 import type { EntryOf } from '../journal/entries.ts';
 import type { AgentDefinition } from '../loop/agent.ts';
 import { definition, type ToolDefinition } from '../loop/tool.ts';
-import { inTime } from '../reliability/patience.ts';
 import type { ToolSource } from '../ports/tool.ts';
+import { inTime } from '../reliability/patience.ts';
 
 /** Milliseconds a source may take to close. */
 const CLOSE_TIMEOUT = 5_000;
@@ -13,6 +13,7 @@ type Opened = Awaited<ReturnType<ToolSource['open']>>;
 /** The tool sources an engine has opened: each once, shared by its runs, closed with it. */
 export class Sources {
   readonly #opened = new Map<ToolSource, Promise<Opened>>();
+  readonly #ready = new Set<Opened>();
   readonly #closing = new AbortController();
 
   /**
@@ -29,7 +30,10 @@ export class Sources {
     lists.forEach((list, i) => {
       for (const item of list) {
         if (tools.has(item.name))
-          throw new RondoError('CONFIG_INVALID', `agent "${agent.name}" has two tools named "${item.name}", one of them from the source "${agent.sources[i]?.name}". Rename or exclude one.`);
+          throw new RondoError(
+            'CONFIG_INVALID',
+            `agent "${agent.name}" has two tools named "${item.name}", one of them from the source "${agent.sources[i]?.name}". Rename or exclude one.`,
+          );
         tools.set(item.name, definition(item));
       }
     });
@@ -42,17 +46,28 @@ export class Sources {
       opened = source.open({ signal: this.#closing.signal });
       this.#opened.set(source, opened);
       // a source that could not be opened is tried again by the next run
-      opened.catch(() => this.#opened.delete(source));
+      opened.then(
+        (ready) => (this.#closing.signal.aborted ? void closeQuietly(ready) : this.#ready.add(ready)),
+        () => this.#opened.delete(source),
+      );
     }
     return opened;
   }
 
-  /** One that is still being opened is told to stop; one that does not end is left behind. */
+  /** One that is still being opened is told to stop, and not waited for. */
   async close(): Promise<void> {
     this.#closing.abort();
-    const all = [...this.#opened.values()];
-    this.#opened.clear();
-    await Promise.allSettled(all.map((opened) => inTime(opened.then((o) => o.close()), CLOSE_TIMEOUT, 'the tool source')));
+    const ready = [...this.#ready];
+    this.#ready.clear();
+    await Promise.all(ready.map(closeQuietly));
+  }
+}
+
+async function closeQuietly(opened: Opened): Promise<void> {
+  try {
+    await inTime(opened.close(), CLOSE_TIMEOUT, 'the tool source');
+  } catch {
+    // it is left behind; the engine has nothing more to do with it
   }
 }
 

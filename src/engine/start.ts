@@ -15,9 +15,12 @@ import type { RunResult } from './results.ts';
 export function checkRun(agent: Agent, input: unknown, o: RunOptions<Json>): void {
   const where = `the run of agent "${agent.name}"`;
   checkLimits(o.limits, where);
-  if (typeof input !== 'string' && !Array.isArray(input)) throw invalid(`${where} needs a text, or a list of parts such as { type: 'text', text }.`);
+  if (typeof input !== 'string' && !Array.isArray(input))
+    throw invalid(`${where} needs a text, or a list of parts such as { type: 'text', text }.`);
   if (o.id !== undefined && !isName(o.id)) throw invalid(`${where}: an id is a text of 1 to 500 characters.`);
   if (o.session !== undefined && !isName(o.session)) throw invalid(`${where}: a session is a text of 1 to 500 characters.`);
+  if (o.tags !== undefined && !Object.values(o.tags).every((tag) => typeof tag === 'string'))
+    throw invalid(`${where}: tags are texts by name.`);
   const wrong = o.by === undefined ? undefined : principalProblem(o.by);
   if (wrong) throw invalid(`${where}: by comes from the caller's authentication: ${wrong}.`);
 }
@@ -34,7 +37,13 @@ function plain(value: unknown, what: string): Json {
   }
 }
 
-export function start(resources: Resources, active: Active, agent: AgentDefinition, input: unknown, o: RunOptions<Json>): Promise<RunResult> {
+export function start(
+  resources: Resources,
+  active: Active,
+  agent: AgentDefinition,
+  input: unknown,
+  o: RunOptions<Json>,
+): Promise<RunResult> {
   active.tenant = { is: o.by?.tenant };
   const started: Draft & { type: 'run.started' } = {
     type: 'run.started',
@@ -52,7 +61,13 @@ export function start(resources: Resources, active: Active, agent: AgentDefiniti
   return inSession(resources, active, agent, started, o);
 }
 
-async function inSession(resources: Resources, active: Active, agent: AgentDefinition, started: Draft & { type: 'run.started' }, o: RunOptions<Json>): Promise<RunResult> {
+async function inSession(
+  resources: Resources,
+  active: Active,
+  agent: AgentDefinition,
+  started: Draft & { type: 'run.started' },
+  o: RunOptions<Json>,
+): Promise<RunResult> {
   const { messages, ...continued } = await continueSession(resources.journal, started.session as string, started.by?.tenant);
   return begin(resources, active, agent, { ...started, ...continued }, o, messages);
 }

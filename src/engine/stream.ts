@@ -34,10 +34,14 @@ export class EventStream implements AsyncIterableIterator<RunEvent, undefined> {
 
   #give(event: RunEvent): void {
     const waiting = this.#waiting.shift();
-    if (waiting) return waiting.resolve({ done: false, value: event });
+    if (waiting) {
+      waiting.resolve({ done: false, value: event });
+      return;
+    }
     if (event.type === 'tool.progress' && this.#queue.length - this.#head > MAX_PROGRESS) return;
     const last = this.#queue[this.#queue.length - 1];
-    if (last && this.#queue.length > this.#head && joins(last, event)) this.#queue[this.#queue.length - 1] = { ...last, text: last.text + (event as Delta).text };
+    if (last && this.#queue.length > this.#head && joins(last, event))
+      this.#queue[this.#queue.length - 1] = { ...last, text: last.text + (event as Delta).text };
     else this.#queue.push(event);
   }
 

@@ -1,9 +1,10 @@
 import { apply, emptyFold, type RunFold } from '../journal/fold.ts';
-import { type RunEvent, eventOf } from './events.ts';
+import type { Active } from './active.ts';
+import { eventOf, type RunEvent } from './events.ts';
+import { damaged } from './history.ts';
 import { type Eyes, notFound, sees } from './lookup.ts';
 import type { Resources } from './resources.ts';
 import type { EventStream } from './stream.ts';
-import type { Active } from './active.ts';
 
 /** Milliseconds between looks at a run that another process drives. */
 const POLL = 250;
@@ -48,11 +49,11 @@ export async function* watch(resources: Resources, runId: string, o: WatchOption
       return;
     }
     for await (const entry of resources.journal.read(runId, run ? run.next - 1 : -1)) {
-      if (!run && entry.type === 'run.started') {
+      if (!run) {
+        if (entry.type !== 'run.started') throw damaged(runId, entry.seq, 'it does not begin with its start');
         if (!sees(eyes, entry.by?.tenant)) throw notFound(runId);
         run = emptyFold(runId, entry.agent);
       }
-      if (!run) throw notFound(runId);
       apply(run, entry);
       if (entry.seq <= after) continue;
       after = entry.seq;
@@ -87,4 +88,3 @@ const pause = (ms: number, signal: AbortSignal | undefined) =>
     const timer = setTimeout(done, ms);
     signal?.addEventListener('abort', done, { once: true });
   });
-

@@ -16,7 +16,7 @@ export type Approval = {
   expiresAt?: number;
   askedAt: number;
 } & (
-  | { kind: 'tool'; tool: string; input: Json; /** SHA-256 of the canonical input, hex */ digest: string }
+  | { kind: 'tool'; tool: string; input: Json /** SHA-256 of the canonical input, hex */; digest: string }
   | { kind: 'question'; question: string; answer?: JsonSchema }
   | { kind: 'consent'; provider: string; url: string }
 );
@@ -89,9 +89,17 @@ export function assertBound(runId: string, call: Call): void {
   if (!asked || !decided) return;
   const bound = digest(call.input);
   const id = approvalId(runId, call, bound, asked.kind, call.asked - 1);
-  const same = asked.digest === bound && asked.id === id && decided.decision.approval === id && decided.digest === decidedDigest(asked, decided.decision);
+  const same =
+    asked.digest === bound &&
+    asked.id === id &&
+    decided.decision.approval === id &&
+    decided.digest === decidedDigest(asked, decided.decision);
   if (same) return;
-  throw new RondoError('JOURNAL_DAMAGED', `run ${runId}: the arguments of call ${call.id} are not those that were approved. Nothing was run; inspect the journal.`, {
-    details: { runId, call: call.id },
-  });
+  throw new RondoError(
+    'JOURNAL_DAMAGED',
+    `run ${runId}: the arguments of call ${call.id} are not those that were approved. Nothing was run; inspect the journal.`,
+    {
+      details: { runId, call: call.id },
+    },
+  );
 }

@@ -3,8 +3,8 @@ import { canonical } from '../journal/canonical.ts';
 import type { Decision, Draft } from '../journal/entries.ts';
 import type { Approval, RunFold } from '../journal/fold.ts';
 import type { Principal } from '../ports/principal.ts';
-import { decidedDigest } from './approvals.ts';
 import { copyJson, jsonSchema, type Schema, validate } from '../schema.ts';
+import { decidedDigest } from './approvals.ts';
 
 export interface Deciding {
   by: Principal;
@@ -33,9 +33,13 @@ export async function decisionEntries(run: RunFold, decisions: readonly Decision
       });
     if (approval.decided) {
       if (canonical(approval.decided.decision) === canonical(decision) && approval.decided.by.id === o.by.id) continue;
-      throw new RondoError('APPROVAL_CLOSED', `approval ${id} was already decided: ${approval.decided.decision.type}, by ${approval.decided.by.id}.`, {
-        details: { approval: id, decision: approval.decided.decision.type, by: approval.decided.by.id },
-      });
+      throw new RondoError(
+        'APPROVAL_CLOSED',
+        `approval ${id} was already decided: ${approval.decided.decision.type}, by ${approval.decided.by.id}.`,
+        {
+          details: { approval: id, decision: approval.decided.decision.type, by: approval.decided.by.id },
+        },
+      );
     }
     checkOpen(run, approval, o);
     await checkDecision(approval, decision, o);
@@ -47,9 +51,13 @@ export async function decisionEntries(run: RunFold, decisions: readonly Decision
 function checkOpen(run: RunFold, { asked }: Approval, o: Deciding): void {
   const call = run.root.calls.find((c) => c.id === asked.call);
   if (call?.status !== 'open' || (run.status !== 'running' && run.status !== 'paused' && run.status !== 'stopped'))
-    throw new RondoError('APPROVAL_CLOSED', `approval ${asked.id} is closed: ${call?.status === 'open' ? `the run ${run.status}` : 'its call has ended'}.`, {
-      details: { approval: asked.id },
-    });
+    throw new RondoError(
+      'APPROVAL_CLOSED',
+      `approval ${asked.id} is closed: ${call?.status === 'open' ? `the run ${run.status}` : 'its call has ended'}.`,
+      {
+        details: { approval: asked.id },
+      },
+    );
   if (asked.expiresAt !== undefined && o.now >= asked.expiresAt)
     throw new RondoError(
       'APPROVAL_EXPIRED',
@@ -60,13 +68,18 @@ function checkOpen(run: RunFold, { asked }: Approval, o: Deciding): void {
   if (!asked.roles.some((role) => o.by.roles?.includes(role)))
     throw notPermitted(`approval ${asked.id} asks for one of the roles ${asked.roles.join(', ')}, and ${o.by.id} has none of them.`);
   // a rule that names roles wants a second pair of eyes
-  if (run.started.by?.id === o.by.id) throw notPermitted(`${o.by.id} asked for this run, so somebody else must decide approval ${asked.id}.`);
+  if (run.started.by?.id === o.by.id)
+    throw notPermitted(`${o.by.id} asked for this run, so somebody else must decide approval ${asked.id}.`);
 }
 
 async function checkDecision({ asked }: Approval, decision: Decision, o: Deciding): Promise<void> {
   const { id } = asked;
   if (!asked.allow.includes(decision.type)) throw invalid(`approval ${id} takes ${asked.allow.join(', ')}, not "${decision.type}".`, id);
-  if (decision.type === 'reject' && typeof decision.reason !== 'string') throw invalid(`a rejection needs a reason: the agent is told it.`, id);
+  if (decision.type === 'reject' && typeof decision.reason !== 'string')
+    throw invalid(`a rejection needs a reason: the agent is told it.`, id);
+  for (const text of [decision.note, decision.type === 'reject' ? decision.reason : undefined])
+    if (text !== undefined && (typeof text !== 'string' || text.length > MAX_TEXT))
+      throw invalid(`a reason or note is a text of at most ${MAX_TEXT} characters.`, id);
   if (decision.type === 'edit') {
     if (decision.input === undefined) throw invalid('an edit needs an input.', id);
     const schema = o.schemaOf(asked.tool);
@@ -83,6 +96,8 @@ async function checkDecision({ asked }: Approval, decision: Decision, o: Decidin
 
 /** Characters of JSON of an answer: it goes into every later request to the model. */
 const MAX_ANSWER = 65_536;
+
+const MAX_TEXT = 10_000;
 
 const invalid = (message: string, id: string) => new RondoError('DECISION_INVALID', message, { details: { approval: id ?? null } });
 const notPermitted = (message: string) => new RondoError('NOT_PERMITTED', message);

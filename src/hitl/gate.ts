@@ -6,10 +6,10 @@ import type { Failure } from '../errors.ts';
 import type { Approval, Call } from '../journal/fold.ts';
 import type { Policy } from '../ports/policy.ts';
 import type { Principal } from '../ports/principal.ts';
+import type { ApprovalRule, Effect, Question, ToolOptions } from '../ports/tool.ts';
 import { bounded, messageOf } from '../reliability/classify.ts';
 import { inTime } from '../reliability/patience.ts';
 import { isThenable } from '../reliability/timeout.ts';
-import type { ApprovalRule, Effect, Question, ToolOptions } from '../ports/tool.ts';
 import { copyJson, type Json, type Schema, type Validated, validate } from '../schema.ts';
 
 /** What the gate needs to know of a tool. */
@@ -69,9 +69,7 @@ export function gate<T extends Gated>(tools: ReadonlyMap<string, T>, call: Asked
   if (isTooLarge(input)) return refuse('INVALID_ARGUMENTS', `The arguments are too large. Call ${tool.name} with less.`);
   // user code gets a copy: the journal's is the only one there is
   const valid = validate(tool.options.input, copyJson(input));
-  return valid instanceof Promise
-    ? valid.then((v) => permit(tool, input, v, approval, o))
-    : permit(tool, input, valid, approval, o);
+  return valid instanceof Promise ? valid.then((v) => permit(tool, input, v, approval, o)) : permit(tool, input, valid, approval, o);
 }
 
 /** What validation may be given: it is synchronous, and some schemas take the square of what they check. */
@@ -118,7 +116,8 @@ function approve<T extends Gated>(
   o: GateOptions,
 ): Verdict<T> | Promise<Verdict<T>> {
   // a person has said yes: to this call, these arguments, this tool
-  if (approval?.decided && (approval.asked.kind !== 'tool' || approval.asked.hash === tool.hash)) return { go: 'start', tool, input, value, context };
+  if (approval?.decided && (approval.asked.kind !== 'tool' || approval.asked.hash === tool.hash))
+    return { go: 'start', tool, input, value, context };
   if (approval?.decided) return { go: 'ask', tool, rule: { ...kept(approval), reason: 'the tool has changed since it was approved' } };
   const { approval: rule } = tool.options;
   if (typeof rule !== 'function') return decided(tool, input, value, context, rule);
@@ -146,13 +145,15 @@ function decided<T extends Gated>(tool: T, input: Json, value: unknown, context:
 
 /** What is wrong with an approval rule; undefined for one that makes sense. */
 export function ruleProblem(rule: unknown): string | undefined {
-  if (typeof rule !== 'object' || rule === null || Array.isArray(rule)) return `an approval rule is true, false, or an object such as { reason, roles, expires }, not ${typeof rule}`;
+  if (typeof rule !== 'object' || rule === null || Array.isArray(rule))
+    return `an approval rule is true, false, or an object such as { reason, roles, expires }, not ${typeof rule}`;
   const { reason, roles, expires, allow } = rule as ApprovalRule;
   if (reason !== undefined && typeof reason !== 'string') return 'reason must be a text';
   const texts = (list: unknown) => Array.isArray(list) && list.length > 0 && list.every((item) => typeof item === 'string' && item !== '');
   if (roles !== undefined && !texts(roles)) return 'roles must be a list of texts that is not empty';
   if (expires !== undefined && !(typeof expires === 'number' && expires > 0)) return 'expires must be a number of milliseconds above 0';
-  if (allow !== undefined && !(texts(allow) && allow.every((type) => DECISIONS.has(type)))) return 'allow must be a list of approve, edit, reject, respond';
+  if (allow !== undefined && !(texts(allow) && allow.every((type) => DECISIONS.has(type))))
+    return 'allow must be a list of approve, edit, reject, respond';
   return undefined;
 }
 

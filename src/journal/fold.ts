@@ -197,9 +197,11 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       if (entry.tools) frame.tools = entry.tools;
       return;
     case 'model.responded':
-      return responded(run, frame, entry);
+      responded(run, frame, entry);
+      return;
     case 'attempt.failed':
-      return lose(run, entry.lost);
+      lose(run, entry.lost);
+      return;
     case 'call.started': {
       const call = callOf(frame, entry.call);
       if (call.status === 'open') run.toolCalls++;
@@ -209,7 +211,8 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       return;
     }
     case 'call.finished':
-      return finished(run, frame, entry);
+      finished(run, frame, entry);
+      return;
     case 'approval.requested': {
       const approval: Approval = { asked: entry };
       run.approvals.set(entry.id, approval);
@@ -239,7 +242,10 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       return;
     }
     default:
-      throw new RondoError('JOURNAL_DAMAGED', `the journal has an entry of the unknown type "${(entry as { type: string }).type}". Restore it from a backup.`);
+      throw new RondoError(
+        'JOURNAL_DAMAGED',
+        `the journal has an entry of the unknown type "${(entry as { type: string }).type}". Restore it from a backup.`,
+      );
   }
 }
 
@@ -283,7 +289,8 @@ function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finished'>): 
 
 function callOf(frame: Frame, id: CallId): Call {
   const call = frame.calls[Number(id.slice(id.indexOf('.') + 1))];
-  if (call?.id !== id) throw new RondoError('JOURNAL_DAMAGED', `the journal names call ${id}, which no answer of the model made. Restore it from a backup.`);
+  if (call?.id !== id)
+    throw new RondoError('JOURNAL_DAMAGED', `the journal names call ${id}, which no answer of the model made. Restore it from a backup.`);
   return call;
 }
 
@@ -311,7 +318,7 @@ function charsOf(part: Part): number {
 }
 
 /** What the model is told of a finished call; of an unfinished one, that it did not end. */
-export function resultPart(call: Call): ToolResultPart {
+function resultPart(call: Call): ToolResultPart {
   const { finished, providerId: id } = call;
   if (!finished) {
     const outcome = call.status === 'started' && call.effect !== 'read' ? 'unknown' : 'not-run';
@@ -326,7 +333,7 @@ const outputParts = (output: Json | undefined): readonly Part[] => [
 ];
 
 /** The parts of an input: a text or parts as they are, anything else as its JSON. */
-export function promptParts(input: Json): readonly Part[] {
+function promptParts(input: Json): readonly Part[] {
   if (typeof input === 'string') return [{ type: 'text', text: input }];
   if (Array.isArray(input)) return input as unknown as readonly Part[];
   return [{ type: 'text', text: JSON.stringify(input) }];
@@ -338,7 +345,7 @@ export function closedMessages(run: RunFold): readonly Message[] {
   return unfinished > 0 ? [...messages, { role: 'tool', content: calls.map(resultPart) }] : messages;
 }
 
-export function addUsage(a: Usage, b: Usage): Usage {
+function addUsage(a: Usage, b: Usage): Usage {
   const sum: Usage = { input: a.input + b.input, output: a.output + b.output };
   if (a.cacheRead || b.cacheRead) sum.cacheRead = (a.cacheRead ?? 0) + (b.cacheRead ?? 0);
   if (a.cacheWrite || b.cacheWrite) sum.cacheWrite = (a.cacheWrite ?? 0) + (b.cacheWrite ?? 0);
@@ -364,4 +371,3 @@ export function openApprovals(run: RunFold): Approval[] {
   if (run.open === 0 || run.status === 'completed' || run.status === 'cancelled' || run.status === 'failed') return [];
   return [...run.approvals.values()].filter((a) => !a.decided && callOf(run.root, a.asked.call).status === 'open');
 }
-

@@ -103,7 +103,10 @@ export class Log {
       for (const w of group) w.reject(error);
     };
     try {
-      const pending = this.append(make, group.some((w) => w.power));
+      const pending = this.append(
+        make,
+        group.some((w) => w.power),
+      );
       if (pending) pending.then(done, failed);
       else done();
     } catch (error) {
@@ -134,7 +137,10 @@ export class Log {
     if (through) this.#commit(ours);
     for (const entry of found) {
       if (entry.seq < this.run.next) continue;
-      if (next === 0) throw new RondoError('RUN_EXISTS', `there is a run ${runId} already. Use another id, or resume or watch that run.`, { details: { runId } });
+      if (next === 0)
+        throw new RondoError('RUN_EXISTS', `there is a run ${runId} already. Use another id, or resume or watch that run.`, {
+          details: { runId },
+        });
       if (!this.guest && !FOREIGN.has(entry.type))
         throw new RondoError('RUN_BUSY', `run ${runId} was taken over by another process; watch it there.`, { details: { runId } });
       this.#apply(entry);

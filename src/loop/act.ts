@@ -110,7 +110,13 @@ async function restage(scope: Scope): Promise<readonly Due[] | Blocked> {
 }
 
 /** The entries that a stage leads to, and the calls to run after them. Calls beyond the cap are entered when their turn comes. */
-function intents(scope: Scope, calls: readonly Call[], staged: readonly Staged[], parallel: number, now: number): { drafts: Draft[]; due: Due[] } {
+function intents(
+  scope: Scope,
+  calls: readonly Call[],
+  staged: readonly Staged[],
+  parallel: number,
+  now: number,
+): { drafts: Draft[]; due: Due[] } {
   const drafts: Draft[] = [];
   const due: Due[] = [];
   staged.forEach((s, i) => {
@@ -152,20 +158,34 @@ async function inquire(scope: Scope, call: Call): Promise<Found> {
   const once = call.effect === 'once';
   const lostTrack = (why: string): Found => ({
     ok: false,
-    error: { code: once ? 'OUTCOME_UNKNOWN' : 'TOOL_NOT_FOUND', message: why, retryable: false, attempts: 1, outcome: once ? 'unknown' : 'failed' },
+    error: {
+      code: once ? 'OUTCOME_UNKNOWN' : 'TOOL_NOT_FOUND',
+      message: why,
+      retryable: false,
+      attempts: 1,
+      outcome: once ? 'unknown' : 'failed',
+    },
   });
   const { settled } = call;
   if (settled?.outcome === 'done') return { ok: true, output: settled.output ?? null };
-  if (settled?.outcome === 'failed') return { ok: false, error: { code: 'TOOL_FAILED', message: settled.note ?? 'It failed.', retryable: false, attempts: 1, outcome: 'failed' } };
+  if (settled?.outcome === 'failed')
+    return {
+      ok: false,
+      error: { code: 'TOOL_FAILED', message: settled.note ?? 'It failed.', retryable: false, attempts: 1, outcome: 'failed' },
+    };
   if (!tool) return lostTrack(`The process stopped while ${call.name} ran, and the tool is no longer there to find out what it did.`);
   const input = call.edited ? call.edited.input : call.input;
   const valid = await unlessHalted(Promise.resolve(validate(tool.options.input, copyJson(input))), scope.cancel);
-  if (!valid.ok) return lostTrack(`The process stopped while ${call.name} ran, and the tool no longer takes these arguments: ${valid.problem}.`);
+  if (!valid.ok)
+    return lostTrack(`The process stopped while ${call.name} ran, and the tool no longer takes these arguments: ${valid.problem}.`);
   const checked = contextOf(tool, scope.run.started.context);
-  if (!checked.ok) return lostTrack(`The process stopped while ${call.name} ran, and the run has not what the tool needs: ${checked.problem}.`);
+  if (!checked.ok)
+    return lostTrack(`The process stopped while ${call.name} ran, and the run has not what the tool needs: ${checked.problem}.`);
   const context = checked.value;
   if (once && settled?.outcome !== 'not-run') {
-    const unknown = lostTrack(`The process stopped while ${call.name} ran. Nobody knows whether it took effect: do not repeat it, find out first.`);
+    const unknown = lostTrack(
+      `The process stopped while ${call.name} ran. Nobody knows whether it took effect: do not repeat it, find out first.`,
+    );
     if (!tool.options.check) return unknown;
     try {
       const q = { idempotencyKey: idempotencyKey(scope.run.runId, call), input: valid.value, context };
@@ -178,7 +198,9 @@ async function inquire(scope: Scope, call: Call): Promise<Found> {
       return unknown;
     }
   }
-  const got = tool.options.credentials ? await unlessHalted(credentials(tool, scope.host.identity, scope.run.started.by), scope.cancel) : undefined;
+  const got = tool.options.credentials
+    ? await unlessHalted(credentials(tool, scope.host.identity, scope.run.started.by), scope.cancel)
+    : undefined;
   if (got && !got.ok) return lostTrack(`The process stopped while ${call.name} ran, and its credentials could not be had again.`);
   return { ready: { tool, input, value: valid.value, context, ...(got && { secrets: got.secrets }) } };
 }

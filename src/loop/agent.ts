@@ -19,9 +19,13 @@ export interface Agent<I = any, O = any, Ctx = any> {
 
 // biome-ignore lint/suspicious/noExplicitAny: matches an agent of any type
 type ContextOf<T> = T extends Agent<any, any, infer C> ? C : ContextOfTool<T>;
+// biome-ignore lint/complexity/noBannedTypes: `{}` is what asks for nothing
+type Nothing = {};
 // contravariant inference intersects the contexts of all tools; an `any` or unknown tool asks for nothing
-// biome-ignore lint/complexity/noBannedTypes: `{}` is "asks for nothing"
-export type ContextOfAll<T extends readonly unknown[]> = { [K in keyof T]: (c: unknown extends ContextOf<T[K]> ? {} : ContextOf<T[K]>) => void }[number] extends (c: infer C) => void ? C : {};
+type Wants<T> = unknown extends ContextOf<T> ? Nothing : ContextOf<T>;
+export type ContextOfAll<T extends readonly unknown[]> = { [K in keyof T]: (c: Wants<T[K]>) => void }[number] extends (c: infer C) => void
+  ? C
+  : Nothing;
 
 /** How tools or model calls are guarded; the nearest declaration wins: tool, then agent, then engine. */
 export type Reliability = Omit<ReliabilityOptions, 'effect'>;
@@ -39,9 +43,7 @@ export interface AgentOptions<T extends readonly (Tool | ToolSource)[], OS exten
   reliability?: { tools?: Reliability; model?: Reliability };
   /** How many calls of one step may run at the same time. Default 8. */
   parallel?: number;
-  instructions:
-    | string
-    | ((ctx: { context: ContextOfAll<NoInfer<T>>; session: string | undefined }) => string | Promise<string>);
+  instructions: string | ((ctx: { context: ContextOfAll<NoInfer<T>>; session: string | undefined }) => string | Promise<string>);
 }
 
 /** An agent as the engine holds it. Shared by every run: nothing here changes. */
@@ -73,7 +75,9 @@ export function agent<const T extends readonly (Tool | ToolSource)[] = readonly 
   const { name, model } = o;
   if (typeof name !== 'string' || name === '') throw invalid('an agent needs a name: agent({ name: "support", ... }).');
   if (typeof model?.generate !== 'function')
-    throw invalid(`agent "${name}" has no model. Pass one, such as bedrock("<model id>") of rondo/bedrock, or scripted([...]) of rondo/testing.`);
+    throw invalid(
+      `agent "${name}" has no model. Pass one, such as bedrock("<model id>") of rondo/bedrock, or scripted([...]) of rondo/testing.`,
+    );
   if (typeof o.instructions !== 'string' && typeof o.instructions !== 'function')
     throw invalid(`agent "${name}": instructions must be a text, or a function that returns one.`);
   const tools = new Map<string, ToolDefinition>();
@@ -89,7 +93,13 @@ export function agent<const T extends readonly (Tool | ToolSource)[] = readonly 
   if (o.parallel !== undefined && !(Number.isInteger(o.parallel) && o.parallel > 0))
     throw invalid(`agent "${name}": parallel must be a whole number above 0.`);
   const output = o.output && { schema: o.output as Schema, json: describe(o.output, `the output of agent "${name}"`) };
-  const declared = [name, `${model.provider}/${model.id}`, String(o.instructions), [...tools.values()].map((t) => t.hash), output?.json ?? null];
+  const declared = [
+    name,
+    `${model.provider}/${model.id}`,
+    String(o.instructions),
+    [...tools.values()].map((t) => t.hash),
+    output?.json ?? null,
+  ];
   const made = {
     [MADE]: true,
     kind: 'loop',

@@ -11,7 +11,8 @@ const STOPS: ReadonlySet<unknown> = new Set(['end', 'tools', 'length', 'blocked'
  */
 export function answerOf(response: unknown, model: string): ModelResponse {
   const { content, stop, usage, model: named } = (response ?? {}) as Partial<ModelResponse>;
-  const wrong = (what: string) => new ToolError('MODEL_FAILED', `the model adapter ${model} did not answer { content: [...], stop }: ${what}.`);
+  const wrong = (what: string) =>
+    new ToolError('MODEL_FAILED', `the model adapter ${model} did not answer { content: [...], stop }: ${what}.`);
   if (!Array.isArray(content)) throw wrong('content is no list');
   if (!STOPS.has(stop)) throw wrong(`stop is ${JSON.stringify(stop) ?? 'missing'}`);
   const parts: Part[] = [];

@@ -1,8 +1,8 @@
-import { RondoError, type Failure } from '../errors.ts';
-import { messageOf } from '../reliability/classify.ts';
-import { inTime } from '../reliability/patience.ts';
+import { type Failure, RondoError } from '../errors.ts';
 import type { Identity } from '../ports/identity.ts';
 import type { Principal } from '../ports/principal.ts';
+import { messageOf } from '../reliability/classify.ts';
+import { inTime } from '../reliability/patience.ts';
 import type { ToolDefinition } from './tool.ts';
 
 /** A tool's credentials while it runs. They reach neither the model, the journal nor a span: what it says is masked. */
@@ -13,7 +13,9 @@ export class Secrets {
   constructor(values: { readonly [name: string]: string }) {
     this.values = values;
     // the longest first, so that no part of one is left
-    this.#masks = Object.entries(values).flatMap(([name, secret]) => disguises(secret).map((text) => [text, name] as const)).sort(([a], [b]) => b.length - a.length);
+    this.#masks = Object.entries(values)
+      .flatMap(([name, secret]) => disguises(secret).map((text) => [text, name] as const))
+      .sort(([a], [b]) => b.length - a.length);
   }
 
   readonly mask = (text: string): string => {
@@ -56,7 +58,10 @@ function maskDeep(value: unknown, mask: (text: string) => string): unknown {
 /** Milliseconds an identity may take. */
 const IDENTITY_TIMEOUT = 30_000;
 
-export type Credentials = { ok: true; secrets: Secrets } | { ok: false; consent: { provider: string; url: string } } | { ok: false; error: Failure };
+export type Credentials =
+  | { ok: true; secrets: Secrets }
+  | { ok: false; consent: { provider: string; url: string } }
+  | { ok: false; error: Failure };
 
 /** Gets what a tool declares. Asked at each start of a call, so that an expired one is renewed. */
 export async function credentials(tool: ToolDefinition, identity: Identity | undefined, by: Principal | undefined): Promise<Credentials> {
@@ -72,7 +77,16 @@ export async function credentials(tool: ToolDefinition, identity: Identity | und
       values[name] = got.token;
     } catch (error) {
       const message = `The credential "${name}" could not be had: ${messageOf(error)}`;
-      return { ok: false, error: { code: RondoError.is(error) ? error.code : 'CREDENTIALS_UNAVAILABLE', message, retryable: true, attempts: 0, outcome: 'not-run' } };
+      return {
+        ok: false,
+        error: {
+          code: RondoError.is(error) ? error.code : 'CREDENTIALS_UNAVAILABLE',
+          message,
+          retryable: true,
+          attempts: 0,
+          outcome: 'not-run',
+        },
+      };
     }
   }
   return { ok: true, secrets: new Secrets(values) };

@@ -90,7 +90,6 @@ type Finished = Extract<Draft, { type: 'call.finished' }>;
 
 /** Runs a call in its envelope. @returns the entry that says how it ended; undefined where the run was halted while it ran. */
 export async function execute(scope: Scope, call: Call, ready: Ready, span: ToolTrace): Promise<Finished | undefined> {
-  const { tool } = ready;
   const started = performance.now();
   const wrappers = scope.plan.toolWrappers;
   const end = wrappers.length === 0 ? ended(ready, await attempt(scope, call, ready, span)) : await wrapped(scope, call, ready, span);
@@ -180,7 +179,12 @@ async function wrapped(scope: Scope, call: Call, ready: Ready, span: ToolTrace):
   }
 }
 
-const notRun = (): End => ({ ok: false, cancelled: true, attempts: 0, error: { code: 'CANCELLED', message: 'Cancelled before it began.', retryable: false, attempts: 0, outcome: 'not-run' } });
+const notRun = (): End => ({
+  ok: false,
+  cancelled: true,
+  attempts: 0,
+  error: { code: 'CANCELLED', message: 'Cancelled before it began.', retryable: false, attempts: 0, outcome: 'not-run' },
+});
 
 /** What a wrapper answered, taken at its word where it is one. */
 function judged(ready: Ready, outcome: unknown, last: End | undefined, attempts: number): End {

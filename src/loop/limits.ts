@@ -7,7 +7,6 @@ import { cost, reserve } from '../telemetry/cost.ts';
 import { type Prices, price } from '../telemetry/prices.ts';
 import type { Scope } from './scope.ts';
 
-
 /** The limits of a run: its own, else its agent's, else the engine's, each by itself. */
 export const DEFAULT_LIMITS: Limits = { steps: 50 };
 /** Output tokens reserved for a model that does not say how many it may produce. */
@@ -36,8 +35,8 @@ export function costOf({ host }: Pick<Scope, 'host'>, model: Model, response: Mo
   return known && cost(response.usage, known);
 }
 
-/** The limit that the next model call would cross, if any. Called before each attempt, so nothing is spent beyond one. */
-export function crossing(scope: Scope): Crossed | undefined {
+/** The limit that the next model call (or so many at once) would cross, if any. Called before each attempt, so nothing is spent beyond one. */
+export function crossing(scope: Scope, calls = 1): Crossed | undefined {
   const { limits, run } = scope;
   if (limits.steps !== undefined && run.steps >= limits.steps) return { name: 'steps', max: limits.steps, used: run.steps };
   // room is kept for what one more step may write
@@ -49,12 +48,12 @@ export function crossing(scope: Scope): Crossed | undefined {
     const { input, output, cacheRead = 0, cacheWrite = 0 } = run.usage;
     const used = input + output + cacheRead + cacheWrite;
     if (run.unmetered) return { name: 'tokens', max: limits.tokens, used: null };
-    if (used + next.tokens > limits.tokens) return { name: 'tokens', max: limits.tokens, used };
+    if (used + calls * next.tokens > limits.tokens) return { name: 'tokens', max: limits.tokens, used };
   }
   if (limits.costUsd !== undefined) {
     const used = costUsd(run);
     // a model that did not report its usage leaves the sum unknown; going on would be a guess with somebody's money
-    if (used === undefined || next.usd === undefined || used + next.usd > limits.costUsd)
+    if (used === undefined || next.usd === undefined || used + calls * next.usd > limits.costUsd)
       return { name: 'costUsd', max: limits.costUsd, used: used ?? null };
   }
   return undefined;
@@ -98,12 +97,15 @@ function bytesOf(message: Message): number {
 }
 
 /** Working time of the run so far, ms. */
-export const workedMs = (run: RunFold) => run.workMs + (run.status === 'running' ? Date.now() - run.claimedAt : 0);
+const workedMs = (run: RunFold) => run.workMs + (run.status === 'running' ? Date.now() - run.claimedAt : 0);
 
 /** The time limit that ends first, and in how many ms; undefined without one. */
 export function timeLeft(run: RunFold, limits: Limits): { ms: number; crossed: Crossed } | undefined {
   const worked = workedMs(run);
-  const time = limits.time === undefined ? undefined : { ms: limits.time - worked, crossed: { name: 'time', max: limits.time, used: limits.time } as const };
+  const time =
+    limits.time === undefined
+      ? undefined
+      : { ms: limits.time - worked, crossed: { name: 'time', max: limits.time, used: limits.time } as const };
   if (limits.deadline === undefined) return time;
   const { deadline } = limits;
   const wall = { ms: deadline - Date.now(), crossed: { name: 'deadline', max: deadline, used: deadline } as const };

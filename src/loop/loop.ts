@@ -1,9 +1,9 @@
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import type { ModelResponse, Part, ToolCallPart } from '../ports/model.ts';
+import { Halted, unlessHalted } from '../reliability/patience.ts';
 import { type Json, validate } from '../schema.ts';
 import type { ChatTrace } from '../telemetry/trace.ts';
-import { Halted, unlessHalted } from '../reliability/patience.ts';
 import { act, type Due } from './act.ts';
 import { costOf, crossing, modelKey } from './limits.ts';
 import { observe } from './observe.ts';
@@ -51,7 +51,13 @@ export async function loop(scope: Scope): Promise<Settlement | undefined> {
 /** The arguments of a call in an answer that was cut off may be a part of what was meant. */
 const TRUNCATED: Staged = {
   go: 'refuse',
-  error: { code: 'OUTPUT_TRUNCATED', message: 'Your answer was cut off at the output limit, so this call was not made. Answer in less.', retryable: true, attempts: 0, outcome: 'not-run' },
+  error: {
+    code: 'OUTPUT_TRUNCATED',
+    message: 'Your answer was cut off at the output limit, so this call was not made. Answer in less.',
+    retryable: true,
+    attempts: 0,
+    outcome: 'not-run',
+  },
 };
 
 /** Takes an answer into the journal, together with the intent of every call that may start, or with the end of the run. */
@@ -116,11 +122,19 @@ function respondedEntry(scope: Scope, { response, model, attempts, ms }: Thought
 }
 
 /** An answer without a call ends the run, unless it does not fit what was asked for. */
-async function conclude(scope: Scope, response: ModelResponse, responded: Responded, span: ChatTrace): Promise<readonly Due[] | Settlement> {
+async function conclude(
+  scope: Scope,
+  response: ModelResponse,
+  responded: Responded,
+  span: ChatTrace,
+): Promise<readonly Due[] | Settlement> {
   const failed = incomplete(response.stop);
   const answer = failed ? undefined : await finalAnswer(scope, response.content);
   if (answer?.ok) {
-    const append = scope.log.append(() => [responded, { type: 'run.settled', status: 'completed', output: answer.output, ms: Date.now() - scope.run.claimedAt }]);
+    const append = scope.log.append(() => [
+      responded,
+      { type: 'run.settled', status: 'completed', output: answer.output, ms: Date.now() - scope.run.claimedAt },
+    ]);
     if (append) await append;
     span.end(responded);
     return { status: 'completed', output: answer.output, committed: true };
@@ -128,17 +142,37 @@ async function conclude(scope: Scope, response: ModelResponse, responded: Respon
   const repairable = answer && scope.run.root.repairs < REPAIRS;
   await scope.log.append(() => [
     responded,
-    ...(repairable ? [{ type: 'message.received', kind: 'repair', step: responded.step, text: `Your answer does not fit: ${answer.problem}. Answer again, with JSON of the schema and nothing else.` } as const] : []),
+    ...(repairable
+      ? [
+          {
+            type: 'message.received',
+            kind: 'repair',
+            step: responded.step,
+            text: `Your answer does not fit: ${answer.problem}. Answer again, with JSON of the schema and nothing else.`,
+          } as const,
+        ]
+      : []),
   ]);
   span.end(responded);
   if (repairable) return [];
-  const error = failed ?? { code: 'OUTPUT_INVALID', message: `the final answer does not fit the output schema: ${answer?.ok === false ? answer.problem : ''}.` };
+  const error = failed ?? {
+    code: 'OUTPUT_INVALID',
+    message: `the final answer does not fit the output schema: ${answer?.ok === false ? answer.problem : ''}.`,
+  };
   return { status: 'failed', error: { ...error, retryable: false, attempts: 1, outcome: 'failed' } };
 }
 
 function incomplete(stop: ModelResponse['stop']): { code: string; message: string } | undefined {
-  if (stop === 'length') return { code: 'OUTPUT_TRUNCATED', message: "the model's answer was cut off at its output limit. Raise the model's maxTokens, or ask for less." };
-  if (stop === 'blocked') return { code: 'MODEL_BLOCKED', message: 'the provider blocked the answer (a guardrail or content filter). See the step in the journal.' };
+  if (stop === 'length')
+    return {
+      code: 'OUTPUT_TRUNCATED',
+      message: "the model's answer was cut off at its output limit. Raise the model's maxTokens, or ask for less.",
+    };
+  if (stop === 'blocked')
+    return {
+      code: 'MODEL_BLOCKED',
+      message: 'the provider blocked the answer (a guardrail or content filter). See the step in the journal.',
+    };
   return undefined;
 }
 
@@ -159,4 +193,3 @@ async function finalAnswer({ agent }: Scope, content: readonly Part[]): Promise<
   // kept as JSON: what the schema makes of it (dates, defaults) is written the way JSON writes it
   return valid.ok ? { ok: true, output: JSON.parse(JSON.stringify(valid.value ?? null)) } : valid;
 }
-

@@ -85,12 +85,16 @@ function boundedParts(parts: readonly Part[], max: number): readonly Part[] {
   const kept: Part[] = [];
   for (const part of parts) {
     if (part?.type === 'text' && typeof part.text === 'string') {
-      const size = Buffer.byteLength(part.text) + sizeOf(part.vendor);
+      const size = PART + Buffer.byteLength(part.text) + sizeOf(part.vendor);
       if (size <= text) kept.push(part);
       else if (text > 64) kept.push({ type: 'text', text: cutText(part.text, text).output as string });
       else left++;
       text -= Math.min(text, size);
-    } else if ((part?.type === 'image' || part?.type === 'document') && typeof part.data === 'string' && typeof part.mediaType === 'string') {
+    } else if (
+      (part?.type === 'image' || part?.type === 'document') &&
+      typeof part.data === 'string' &&
+      typeof part.mediaType === 'string'
+    ) {
       const size = part.data.length + part.mediaType.length + (part.name?.length ?? 0) + sizeOf(part.vendor);
       if (size <= binary) {
         kept.push(part);
@@ -98,8 +102,12 @@ function boundedParts(parts: readonly Part[], max: number): readonly Part[] {
       } else left++;
     } else left++;
   }
-  if (left > 0) kept.push({ type: 'text', text: `[${left} of ${parts.length} parts are not shown: too large, or of a kind that is not known]` });
+  if (left > 0)
+    kept.push({ type: 'text', text: `[${left} of ${parts.length} parts are not shown: too large, or of a kind that is not known]` });
   return kept;
 }
+
+/** What a part costs besides its text: so many empty ones are something too. */
+const PART = 32;
 
 const sizeOf = (vendor: Json | undefined) => (vendor === undefined ? 0 : JSON.stringify(vendor).length);

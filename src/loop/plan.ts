@@ -1,6 +1,6 @@
-import type { Middleware } from './middleware.ts';
-import type { AgentDefinition, Reliability } from './agent.ts';
 import { type BreakerPolicy, type EnvelopePolicy, resolvePolicy } from '../reliability/policy.ts';
+import type { AgentDefinition, Reliability } from './agent.ts';
+import type { Middleware } from './middleware.ts';
 import type { ToolDefinition } from './tool.ts';
 
 /** A model's answer may take minutes; one attempt longer than this hangs. */

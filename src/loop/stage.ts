@@ -71,4 +71,3 @@ export function stagedEntry(scope: Scope, id: CallId, call: Asked, staged: Stage
 
 /** Whether an append that starts these calls must survive power loss: a lost `once` intent could be followed by a second effect. */
 export const needsPower = (staged: readonly Staged[]) => staged.some((s) => s.go === 'start' && s.tool.effect === 'once');
-

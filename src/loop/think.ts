@@ -1,5 +1,5 @@
-import type { Crossed } from '../journal/entries.ts';
 import type { Failure } from '../errors.ts';
+import type { Crossed } from '../journal/entries.ts';
 import type { Model, ModelDelta, ModelRequest, ModelResponse } from '../ports/model.ts';
 import { type FailedAttempt, guard } from '../reliability/envelope.ts';
 import { candidates, switches } from '../reliability/fallback.ts';
@@ -55,9 +55,11 @@ async function askInTurn(scope: Scope, request: ModelRequest, span: ChatTrace): 
       if (result.ok) return { ok: true, response: result.value, model, attempts: before + result.attempts, ms: Date.now() - started };
       const { error } = result;
       // a closing engine gives the run back as it is: whoever claims it next charges what was under way
-      if (result.cancelled && error.attempts > 0 && scope.halt?.why !== 'close') await failed({ attempt: error.attempts, code: error.code, message: error.message });
+      if (result.cancelled && error.attempts > 0 && scope.halt?.why !== 'close')
+        await failed({ attempt: error.attempts, code: error.code, message: error.message });
       const next = models[i + 1];
-      if (scope.halt || !next || !switches(agent.model, error)) return { ok: false, error: { ...error, attempts: before + error.attempts } };
+      if (scope.halt || !next || !switches(agent.model, error))
+        return { ok: false, error: { ...error, attempts: before + error.attempts } };
       await failed({ attempt: error.attempts, code: error.code, message: error.message, fallback: modelKey(next) });
       affordable(scope);
       before += error.attempts;
@@ -82,7 +84,14 @@ function affordable(scope: Scope): void {
   if (crossed) throw new Unaffordable(crossed);
 }
 
-async function generate(scope: Scope, model: Model, request: ModelRequest, attempt: AttemptContext, before: number, step: number): Promise<ModelResponse> {
+async function generate(
+  scope: Scope,
+  model: Model,
+  request: ModelRequest,
+  attempt: AttemptContext,
+  before: number,
+  step: number,
+): Promise<ModelResponse> {
   if (!scope.emit) return answerOf(await model.generate(request, attempt), modelKey(model));
   const streaming = new Streaming(attempt, scope, before + attempt.attempt, step);
   try {

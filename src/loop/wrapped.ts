@@ -18,35 +18,44 @@ class NoAnswer extends Error {
 /** A model call inside its wrappers. One may ask more than once: each further time is checked against the limits, and each is charged. */
 export async function wrapped(scope: Scope, request: ModelRequest, ask: (r: ModelRequest) => Promise<Thought>): Promise<Thought> {
   const started = Date.now();
-  let inner: (Thought & { ok: true }) | undefined;
+  const answers: (Thought & { ok: true })[] = [];
+  let asked = 0;
   let call = async (r: ModelRequest): Promise<ModelResponse> => {
-    if (inner) {
-      await supersede(scope, inner);
-      inner = undefined;
-      const crossed = crossing(scope);
-      if (crossed) throw new NoAnswer({ ok: false, crossed });
-    }
+    // the first was checked before the step; those under way may each cost as much as one more
+    const crossed = asked++ === 0 ? undefined : crossing(scope, asked - answers.length);
+    if (crossed) throw new NoAnswer({ ok: false, crossed });
     const thought = await ask(r);
     if (!thought.ok) throw new NoAnswer(thought);
-    inner = thought;
+    answers.push(thought);
+    if (answers.length > 1) await supersede(scope, answers.at(-2) as Thought & { ok: true });
     return thought.response;
   };
   for (const wrap of scope.plan.modelWrappers.toReversed()) {
     const next = call;
     call = async (r) => wrap(r, next);
   }
-  const asked = modelKey(scope.agent.model);
   try {
     const answer = await unlessHalted(call(request), scope.cancel);
-    const response = answerOf(answer, asked);
+    const response = answerOf(answer, modelKey(scope.agent.model));
+    const last = answers.at(-1);
     // what the call cost stays, whatever a wrapper makes of its answer
-    const usage = response.usage ?? inner?.response.usage;
-    return { ok: true, response: usage ? { ...response, usage } : response, model: inner?.model ?? scope.agent.model, attempts: inner?.attempts ?? 0, ms: Date.now() - started };
+    const usage = last ? last.response.usage : response.usage;
+    return {
+      ok: true,
+      response: { ...response, usage },
+      model: last?.model ?? scope.agent.model,
+      attempts: last?.attempts ?? 0,
+      ms: Date.now() - started,
+    };
   } catch (error) {
     if (error instanceof Halted) throw error;
     if (error instanceof NoAnswer) return error.thought;
-    if (inner) await supersede(scope, inner);
-    return { ok: false, error: { code: 'MIDDLEWARE_FAILED', message: messageOf(error), retryable: false, attempts: 0, outcome: 'failed' } };
+    const last = answers.at(-1);
+    if (last) await supersede(scope, last);
+    return {
+      ok: false,
+      error: { code: 'MIDDLEWARE_FAILED', message: messageOf(error), retryable: false, attempts: 0, outcome: 'failed' },
+    };
   }
 }
 
@@ -59,6 +68,15 @@ async function supersede(scope: Scope, { response, model, attempts }: Thought & 
   const lost = { tokens: tokens ?? bound.tokens, ...(usd !== undefined && { usd }) };
   const step = scope.run.root.step + 1;
   await scope.log.append(() => [
-    { type: 'attempt.failed', of: 'model', step, attempt: attempts, code: 'SUPERSEDED', message: 'a wrapper did not take this answer', model: modelKey(model), lost },
+    {
+      type: 'attempt.failed',
+      of: 'model',
+      step,
+      attempt: attempts,
+      code: 'SUPERSEDED',
+      message: 'a wrapper did not take this answer',
+      model: modelKey(model),
+      lost,
+    },
   ]);
 }

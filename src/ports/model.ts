@@ -66,8 +66,5 @@ export interface Model {
    * `emit` is set only while somebody listens: with it, stream; without it, the one-shot call will do.
    * Throw a `ToolError`, or the SDK's own error: the classification tables know AWS, HTTP and Node errors.
    */
-  generate(
-    request: ModelRequest,
-    call: { readonly signal: AbortSignal; readonly emit?: (d: ModelDelta) => void },
-  ): Promise<ModelResponse>;
+  generate(request: ModelRequest, call: { readonly signal: AbortSignal; readonly emit?: (d: ModelDelta) => void }): Promise<ModelResponse>;
 }

@@ -15,7 +15,8 @@ export function principalProblem(by: unknown): string | undefined {
 }
 
 /** A text that every store can tell from another: not empty, not endless, no half characters. */
-export const isName = (value: unknown): value is string => typeof value === 'string' && value !== '' && value.length <= 500 && !/\p{Cs}/u.test(value);
+export const isName = (value: unknown): value is string =>
+  typeof value === 'string' && value !== '' && value.length <= 500 && !/\p{Cs}/u.test(value);
 
 /** Of whatever a caller's authentication made, the fields that are kept. */
 export const principal = ({ id, tenant, roles }: Principal): Principal => ({

@@ -78,10 +78,7 @@ export interface ToolOptions<Name extends string, S extends Schema, C extends Sc
   approval?:
     | boolean
     | ApprovalRule
-    | ((
-        input: Out<S>,
-        ctx: { context: Out<C>; by: Principal | undefined },
-      ) => boolean | ApprovalRule | Promise<boolean | ApprovalRule>);
+    | ((input: Out<S>, ctx: { context: Out<C>; by: Principal | undefined }) => boolean | ApprovalRule | Promise<boolean | ApprovalRule>);
   /** One attempt, ms. Default 60,000. */
   timeout?: number;
   /** All attempts and the waits between them, ms. */

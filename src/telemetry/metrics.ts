@@ -19,7 +19,6 @@ export interface Instruments {
   retries: Counter;
   breakerOpens: Counter;
 }
-export type { Attributes };
 
 // the buckets that the conventions recommend, in seconds and tokens
 const CALL = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];

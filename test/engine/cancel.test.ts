@@ -1,7 +1,27 @@
 import { describe, expect, test, vi } from 'vitest';
 import { agent, Engine, type Model, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, around, asks, deferred, ends, entriesOf, entryOf, failure, headOf, journals, leftBehind, recording, refused, resultsIn, settle, shown, typesOf, until } from './setup.ts';
+import {
+  all,
+  anything,
+  around,
+  asks,
+  deferred,
+  ends,
+  entriesOf,
+  entryOf,
+  failure,
+  headOf,
+  journals,
+  leftBehind,
+  recording,
+  refused,
+  resultsIn,
+  settle,
+  shown,
+  typesOf,
+  until,
+} from './setup.ts';
 
 /** A model that never answers, and listens or not. */
 function hanging(listens: boolean) {
@@ -21,7 +41,9 @@ describe.each(journals)('cancel on $name', ({ make }) => {
   test('by a signal that was aborted before the run: nothing is asked of anybody', async () => {
     const { journal } = make();
     const model = scripted(['never']);
-    const run = new Engine({ journal }).run(agent({ name: 'a', instructions: '', model }), 'go', { signal: AbortSignal.abort(new Error('left')) });
+    const run = new Engine({ journal }).run(agent({ name: 'a', instructions: '', model }), 'go', {
+      signal: AbortSignal.abort(new Error('left')),
+    });
     expect(await ends(run, 'cancelled')).toMatchObject({ reason: 'left', steps: 0 });
     expect(model.requests).toHaveLength(0);
     expect(typesOf(await entriesOf(journal, run.id))).toEqual(['run.started', 'run.settled']);
@@ -136,7 +158,10 @@ describe.each(journals)('cancel on $name', ({ make }) => {
     expect(await other.inspect(paused.runId)).toMatchObject({ status: 'cancelled', approvals: [] });
     expect(await headOf(journal, paused.runId)).toMatchObject({ status: 'cancelled' });
     expect((await headOf(journal, paused.runId))?.wakeAt).toBeUndefined();
-    await refused('APPROVAL_CLOSED', other.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: { id: 'ben' } }));
+    await refused(
+      'APPROVAL_CLOSED',
+      other.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: { id: 'ben' } }),
+    );
     expect(await ends(other.resume(paused.runId), 'cancelled')).toMatchObject({ reason: 'no need' });
     expect(ran).toBe(0);
   });
@@ -145,7 +170,15 @@ describe.each(journals)('cancel on $name', ({ make }) => {
     const { journal, another } = make();
     const hold = deferred();
     let ran = 0;
-    const slow = tool({ name: 'slow', description: '', input: anything, execute: () => (ran++, hold.promise) });
+    const slow = tool({
+      name: 'slow',
+      description: '',
+      input: anything,
+      execute: () => {
+        ran++;
+        return hold.promise;
+      },
+    });
     const model = scripted([asks(['slow', {}], ['slow', {}]), 'never']);
     const run = new Engine({ journal }).run(agent({ name: 'a', instructions: '', model, tools: [slow], parallel: 1 }), 'go');
     await entryOf(journal, run.id, 'call.started');
@@ -153,6 +186,7 @@ describe.each(journals)('cancel on $name', ({ make }) => {
     expect((await headOf(journal, run.id))?.status).toBe('running');
     hold.resolve();
     expect(await ends(run, 'cancelled')).toMatchObject({ reason: 'stop' });
+    expect(ran).toBe(1);
     expect(model.requests).toHaveLength(1);
   });
 
@@ -160,7 +194,16 @@ describe.each(journals)('cancel on $name', ({ make }) => {
     const { journal, appends } = recording(make().journal);
     const hold = deferred();
     const ran: unknown[] = [];
-    const slow = tool({ name: 'slow', description: '', input: anything, effect: 'read', execute: ({ n }) => (ran.push(n), hold.promise) });
+    const slow = tool({
+      name: 'slow',
+      description: '',
+      input: anything,
+      effect: 'read',
+      execute: ({ n }) => {
+        ran.push(n);
+        return hold.promise;
+      },
+    });
     const model = scripted([asks(['slow', { n: 1 }], ['slow', { n: 2 }]), 'never']);
     const a = agent({ name: 'a', instructions: '', model, tools: [slow], parallel: 1 });
     const run = new Engine({ journal }).run(a, 'go');
@@ -186,7 +229,10 @@ describe.each(journals)('cancel on $name', ({ make }) => {
     await engine.cancel(done.runId);
     expect(await entriesOf(journal, done.runId)).toEqual(before);
     expect((await engine.inspect(done.runId)).status).toBe('completed');
-    const stopped = await ends(engine.run(agent({ name: 'b', instructions: '', model: scripted(['x']), limits: { steps: 0 } }), 'go'), 'stopped');
+    const stopped = await ends(
+      engine.run(agent({ name: 'b', instructions: '', model: scripted(['x']), limits: { steps: 0 } }), 'go'),
+      'stopped',
+    );
     await engine.cancel(stopped.runId);
     expect((await engine.inspect(stopped.runId)).status).toBe('cancelled');
     await ends(engine.resume(stopped.runId, { limits: { steps: 5 } }), 'cancelled');
@@ -241,7 +287,17 @@ test('a reason that is a text is kept too', async () => {
 
 test('a signal given to resume cancels that drive', async () => {
   const begun = deferred();
-  const sign = tool({ name: 'sign', description: '', input: anything, effect: 'read', approval: true, execute: () => (begun.resolve(), new Promise(() => undefined)) });
+  const sign = tool({
+    name: 'sign',
+    description: '',
+    input: anything,
+    effect: 'read',
+    approval: true,
+    execute: () => {
+      begun.resolve();
+      return new Promise(() => undefined);
+    },
+  });
   const model = scripted([asks(['sign', {}]), 'never']);
   const engine = new Engine();
   const paused = await ends(engine.run(agent({ name: 'a', instructions: '', model, tools: [sign] }), 'go'), 'paused');

@@ -1,7 +1,22 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { agent, Engine, type Journal, type Model, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, around, asks, deferred, ends, entriesOf, entryOf, failure, headOf, journals, refused, shown, until } from './setup.ts';
+import {
+  all,
+  anything,
+  around,
+  asks,
+  deferred,
+  ends,
+  entriesOf,
+  entryOf,
+  failure,
+  headOf,
+  journals,
+  refused,
+  shown,
+  until,
+} from './setup.ts';
 
 // a call that hangs keeps close() waiting for five seconds, which need not pass here
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
@@ -46,7 +61,13 @@ describe.each(journals)('close() on $name', ({ make }) => {
     const ran: string[] = [];
     const signals: AbortSignal[] = [];
     const soon = deferred<string>();
-    const body = (name: string, value: () => unknown) => (_: unknown, { signal }: { signal: AbortSignal }) => (ran.push(name), name !== 'soon' && signals.push(signal), value());
+    const body =
+      (name: string, value: () => unknown) =>
+      (_: unknown, { signal }: { signal: AbortSignal }) => {
+        ran.push(name);
+        name !== 'soon' && signals.push(signal);
+        return value();
+      };
     let hang = true;
     const never = () => (hang ? new Promise(() => undefined) : 'at last');
     const tools = [
@@ -81,7 +102,15 @@ describe.each(journals)('close() on $name', ({ make }) => {
     const { journal, another } = make();
     const hold = deferred<string>();
     let ran = 0;
-    const slow = tool({ name: 'slow', description: '', input: anything, execute: () => (ran++, hold.promise) });
+    const slow = tool({
+      name: 'slow',
+      description: '',
+      input: anything,
+      execute: () => {
+        ran++;
+        return hold.promise;
+      },
+    });
     const model = scripted([asks(['slow', {}]), 'done']);
     const a = agent({ name: 'a', instructions: '', model, tools: [slow] });
     const engine = new Engine({ journal });
@@ -143,7 +172,10 @@ describe.each(journals)('close() on $name', ({ make }) => {
   test('lets runs that end in time end', async () => {
     const { journal } = make();
     const answer = deferred();
-    const model = scripted(async () => (await answer.promise, 'done'));
+    const model = scripted(async () => {
+      await answer.promise;
+      return 'done';
+    });
     const engine = new Engine({ journal });
     const run = engine.run(agent({ name: 'a', instructions: '', model }), 'go');
     await until(() => model.requests.length === 1);
@@ -166,7 +198,11 @@ describe.each(journals)('close() on $name', ({ make }) => {
     await closing;
     expect((await headOf(another(), run.id))?.leaseUntil ?? 0).toBeLessThanOrEqual(Date.now());
     const found = [];
-    for await (const r of new Engine({ journal: another(), agents: [agent({ name: 'a', instructions: '', model: scripted(['ok']) })] }).recover()) found.push(await r);
+    for await (const r of new Engine({
+      journal: another(),
+      agents: [agent({ name: 'a', instructions: '', model: scripted(['ok']) })],
+    }).recover())
+      found.push(await r.run);
     expect(found).toMatchObject([{ runId: run.id, status: 'completed' }]);
   });
 });
@@ -216,7 +252,15 @@ describe('a closed engine', () => {
   test('two closes at once both wait for the end', async () => {
     const hold = deferred<string>();
     let ran = 0;
-    const slow = tool({ name: 'slow', description: '', input: anything, execute: () => (ran++, hold.promise) });
+    const slow = tool({
+      name: 'slow',
+      description: '',
+      input: anything,
+      execute: () => {
+        ran++;
+        return hold.promise;
+      },
+    });
     const engine = new Engine();
     const run = engine.run(agent({ name: 'a', instructions: '', model: scripted([asks(['slow', {}]), 'x']), tools: [slow] }), 'go');
     void run.then(undefined, () => undefined);

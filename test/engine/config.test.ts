@@ -1,6 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { agent, Engine, fallback, jsonSchema, memoryJournal, type Model, RondoError, type Schema, ToolError, tool } from '../../src/index.ts';
+import {
+  agent,
+  Engine,
+  fallback,
+  jsonSchema,
+  type Model,
+  memoryJournal,
+  RondoError,
+  type Schema,
+  ToolError,
+  tool,
+} from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { all, anything, asks, ends, entriesOf, leftBehind, nothing, recording, refused } from './setup.ts';
 
@@ -87,7 +98,13 @@ describe('input and context', () => {
   test('are kept apart from the objects they came in', async () => {
     const engine = new Engine();
     const seen: unknown[] = [];
-    const look = tool({ name: 'look', description: '', input: nothing, context: z.object({ plan: z.string() }), execute: (_, { context }) => void seen.push(context.plan) });
+    const look = tool({
+      name: 'look',
+      description: '',
+      input: nothing,
+      context: z.object({ plan: z.string() }),
+      execute: (_, { context }) => void seen.push(context.plan),
+    });
     const script = scripted([asks(['look', {}]), 'done']);
     const context = { plan: 'pro' };
     const tags = { team: 'x' };
@@ -130,7 +147,9 @@ describe('a journal that is not as it should be', () => {
 
   test('without its beginning is refused as damaged, by every method that reads it', async () => {
     const { appends, a, runId } = await started();
-    const headless = appends.map((x, i) => (i === 0 ? { ...x, entries: x.entries.map((e) => ({ ...e, type: 'run.claimed', epoch: 1 }) as never) } : x));
+    const headless = appends.map((x, i) =>
+      i === 0 ? { ...x, entries: x.entries.map((e) => ({ ...e, type: 'run.claimed', epoch: 1 }) as never) } : x,
+    );
     const engine = new Engine({ journal: await leftBehind(headless), agents: [a] });
     await refused('JOURNAL_DAMAGED', engine.inspect(runId));
     await refused('JOURNAL_DAMAGED', engine.resume(runId));
@@ -140,7 +159,10 @@ describe('a journal that is not as it should be', () => {
 
   test('whose entries name a call that there is not is refused as damaged', async () => {
     const { appends, a, runId } = await started();
-    const wrong = appends.map((x) => ({ ...x, entries: x.entries.map((e) => (e.type === 'approval.requested' ? { ...e, call: '7.3' } : e)) }));
+    const wrong = appends.map((x) => ({
+      ...x,
+      entries: x.entries.map((e) => (e.type === 'approval.requested' ? { ...e, call: '7.3' } : e)),
+    }));
     const engine = new Engine({ journal: await leftBehind(wrong), agents: [a] });
     await refused('JOURNAL_DAMAGED', engine.inspect(runId));
     await refused('JOURNAL_DAMAGED', engine.resume(runId));
@@ -161,7 +183,20 @@ describe('errors', () => {
   });
 
   test('a model that throws something odd fails the run, typed', async () => {
-    for (const thrown of [undefined, null, 'text', { code: 7 }, new Proxy({}, { get: () => { throw new Error('trap'); } })]) {
+    for (const thrown of [
+      undefined,
+      null,
+      'text',
+      { code: 7 },
+      new Proxy(
+        {},
+        {
+          get: () => {
+            throw new Error('trap');
+          },
+        },
+      ),
+    ]) {
       const odd: Model = { provider: 'mine', id: 'odd', generate: () => Promise.reject(thrown) };
       const { error } = await ends(new Engine().run(agent({ ...ok, model: odd }), 'go'), 'failed');
       expect(error).toMatchObject({ code: 'MODEL_FAILED', outcome: 'failed' });

@@ -2,7 +2,22 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type Journal, type Message, memoryJournal, type RunResult, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, around, asks, entriesOf, expireLease, failure, headOf, journals, later, leftBehind, recording, resultsIn, settle, until } from './setup.ts';
+import {
+  anything,
+  around,
+  asks,
+  entriesOf,
+  expireLease,
+  failure,
+  headOf,
+  journals,
+  later,
+  leftBehind,
+  recording,
+  resultsIn,
+  settle,
+  until,
+} from './setup.ts';
 
 /** A call of a plan: what kind of tool, and whether a person must approve it. */
 type Planned = 'read' | 'idem' | 'once' | 'checked' | 'signed';
@@ -44,7 +59,13 @@ function clerk(plan: Plan, world: World, life: Life) {
     const calls = plan[step];
     return calls ? asks(...calls.map((name, i) => [name, { n: `${step}.${i}` }, `c${step}.${i}`] as const)) : 'the end';
   });
-  return agent({ name: 'clerk', instructions: '', model, tools: (['read', 'idem', 'once', 'checked', 'signed'] as const).map(make), parallel: 2 });
+  return agent({
+    name: 'clerk',
+    instructions: '',
+    model,
+    tools: (['read', 'idem', 'once', 'checked', 'signed'] as const).map(make),
+    parallel: 2,
+  });
 }
 
 const RUN = 'the-run';
@@ -56,7 +77,8 @@ async function finish(journal: Journal, plan: Plan, world: World, life: Life = {
   const head = await headOf(journal, RUN);
   let result = await (head ? engine.resume(RUN) : engine.run(a, 'go', { id: RUN }));
   while (result.status === 'paused') {
-    for (const { id } of (await engine.inspect(RUN)).approvals) await engine.decide(RUN, [{ approval: id, type: 'approve' }], { by: { id: 'ben' } });
+    for (const { id } of (await engine.inspect(RUN)).approvals)
+      await engine.decide(RUN, [{ approval: id, type: 'approve' }], { by: { id: 'ben' } });
     result = await engine.resume(RUN);
   }
   return result;
@@ -68,7 +90,11 @@ const stateOf = async (journal: Journal): Promise<readonly Message[]> => (await 
 async function expectSame(journal: Journal, result: RunResult, world: World, undisturbed: readonly Message[]) {
   expect(result).toMatchObject({ status: 'completed', output: 'the end' });
   const messages = await stateOf(journal);
-  const honest = new Set(resultsIn(messages).filter((r) => r.isError).map((r) => r.id));
+  const honest = new Set(
+    resultsIn(messages)
+      .filter((r) => r.isError)
+      .map((r) => r.id),
+  );
   for (const seen of resultsIn(messages)) {
     if (!honest.has(seen.id)) continue;
     expect(failure(seen)).toMatchObject({ code: 'OUTCOME_UNKNOWN', outcome: 'unknown' });
@@ -76,7 +102,10 @@ async function expectSame(journal: Journal, result: RunResult, world: World, und
     expect(['once', 'signed']).toContain((call as { name: string }).name);
   }
   const without = (all: readonly Message[]) =>
-    all.map((m) => ({ ...m, content: m.content.map((p) => (p.type === 'toolResult' && honest.has(p.id) ? { ...p, output: [], isError: true } : p)) }));
+    all.map((m) => ({
+      ...m,
+      content: m.content.map((p) => (p.type === 'toolResult' && honest.has(p.id) ? { ...p, output: [], isError: true } : p)),
+    }));
   expect(without(messages)).toEqual(without(undisturbed));
   for (const { tool: name, times } of world.values()) if (name !== 'read' && name !== 'idem') expect(times, name).toBe(1);
   const calls = resultsIn(undisturbed).length;
@@ -134,40 +163,45 @@ describe('any plan, any deaths', () => {
 
   test('end as the undisturbed run does, but for an honest unknown', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.array(planned, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 3 }), deaths, fc.boolean(), async (plan, dies, slow) => {
-        const calm: World = new Map();
-        const quiet = memoryJournal();
-        await finish(quiet, plan, calm);
-        const undisturbed = await stateOf(quiet);
+      fc.asyncProperty(
+        fc.array(fc.array(planned, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 3 }),
+        deaths,
+        fc.boolean(),
+        async (plan, dies, slow) => {
+          const calm: World = new Map();
+          const quiet = memoryJournal();
+          await finish(quiet, plan, calm);
+          const undisturbed = await stateOf(quiet);
 
-        const world: World = new Map();
-        const journal = slow ? later(memoryJournal()) : memoryJournal();
-        for (const { at, committed } of dies) {
-          const life: Life = { dead: false };
-          let appended = 0;
-          const mortal = around(journal, {
-            async append(...args) {
-              if (life.dead) return never();
-              const last = ++appended === at;
-              if (!last || committed) await journal.append(...args);
-              if (!last) return;
-              life.dead = true;
-              return never();
-            },
-            read: (...args) => (life.dead ? { [Symbol.asyncIterator]: () => ({ next: never }) } : journal.read(...args)),
-            renew: (...args) => (life.dead ? never() : journal.renew(...args)),
-          });
-          const ended = finish(mortal, plan, world, life).then(() => 'ended');
-          const died = until(() => life.dead).then(() => 'died');
-          if ((await Promise.race([ended, died])) === 'ended') life.dead = true;
-          await settle(2);
-          await expireLease(journal, RUN);
-        }
-        const result = await finish(journal, plan, world);
-        await expectSame(journal, result, world, undisturbed);
-        const log = await entriesOf(journal, RUN);
-        expect(log.map((e) => e.seq)).toEqual(log.map((_, i) => i));
-      }),
+          const world: World = new Map();
+          const journal = slow ? later(memoryJournal()) : memoryJournal();
+          for (const { at, committed } of dies) {
+            const life: Life = { dead: false };
+            let appended = 0;
+            const mortal = around(journal, {
+              async append(...args) {
+                if (life.dead) return never();
+                const last = ++appended === at;
+                if (!last || committed) await journal.append(...args);
+                if (!last) return;
+                life.dead = true;
+                return never();
+              },
+              read: (...args) => (life.dead ? { [Symbol.asyncIterator]: () => ({ next: never }) } : journal.read(...args)),
+              renew: (...args) => (life.dead ? never() : journal.renew(...args)),
+            });
+            const ended = finish(mortal, plan, world, life).then(() => 'ended');
+            const died = until(() => life.dead).then(() => 'died');
+            if ((await Promise.race([ended, died])) === 'ended') life.dead = true;
+            await settle(2);
+            await expireLease(journal, RUN);
+          }
+          const result = await finish(journal, plan, world);
+          await expectSame(journal, result, world, undisturbed);
+          const log = await entriesOf(journal, RUN);
+          expect(log.map((e) => e.seq)).toEqual(log.map((_, i) => i));
+        },
+      ),
       { numRuns: 150 },
     );
   }, 60_000);

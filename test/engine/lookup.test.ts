@@ -3,15 +3,25 @@ import { agent, Engine, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { all, anything, asks, deferred, ends, entriesOf, entryOf, expireLease, headOf, journals, refused } from './setup.ts';
 
-const named = (name: string, ...steps: Parameters<typeof scripted>[0] extends infer S ? (S extends readonly (infer I)[] ? I[] : never) : never) =>
-  agent({ name, instructions: '', model: scripted(steps) });
+const named = (
+  name: string,
+  ...steps: Parameters<typeof scripted>[0] extends infer S ? (S extends readonly (infer I)[] ? I[] : never) : never
+) => agent({ name, instructions: '', model: scripted(steps) });
 
 describe.each(journals)('finding runs on $name', ({ make }) => {
   test('RUN_EXISTS: an id starts one run, in this process and in another, while it runs and after', async () => {
     const { journal, another } = make();
     const hold = deferred();
     let ran = 0;
-    const slow = tool({ name: 'slow', description: '', input: anything, execute: () => (ran++, hold.promise) });
+    const slow = tool({
+      name: 'slow',
+      description: '',
+      input: anything,
+      execute: () => {
+        ran++;
+        return hold.promise;
+      },
+    });
     const a = agent({ name: 'a', instructions: '', model: scripted([asks(['slow', {}]), 'done', 'never']), tools: [slow] });
     const engine = new Engine({ journal });
     const other = new Engine({ journal: another() });
@@ -46,6 +56,7 @@ describe.each(journals)('finding runs on $name', ({ make }) => {
       () => engine.cancel('none'),
       () => all(engine.watch('none')),
       () => engine.decide('none', [], { by }),
+      () => engine.forget('none'),
       () => engine.settle('none', '1.0', { outcome: 'done', by }),
     ]) {
       const error = await refused('RUN_NOT_FOUND', attempt);
@@ -84,7 +95,10 @@ describe.each(journals)('finding runs on $name', ({ make }) => {
     await entryOf(journal, run.id, 'call.started');
     await expireLease(journal, run.id);
     const quick = tool({ name: 'slow', description: '', input: anything, effect: 'read', execute: () => 'quick' });
-    const other = new Engine({ journal: another(), agents: [agent({ name: 'a', instructions: '', model: scripted(['done']), tools: [quick] })] });
+    const other = new Engine({
+      journal: another(),
+      agents: [agent({ name: 'a', instructions: '', model: scripted(['done']), tools: [quick] })],
+    });
     await ends(other.resume(run.id), 'completed');
     expect((await headOf(journal, run.id))?.owner).toBeUndefined();
   });
@@ -107,7 +121,12 @@ describe.each(journals)('finding runs on $name', ({ make }) => {
   test('an agent that was run is known from then on', async () => {
     const { journal } = make();
     const engine = new Engine({ journal });
-    const a = agent({ name: 'a', instructions: '', model: scripted([{ error: 'SERVICE_UNAVAILABLE' }, 'done']), reliability: { model: { retry: { attempts: 1 } } } });
+    const a = agent({
+      name: 'a',
+      instructions: '',
+      model: scripted([{ error: 'SERVICE_UNAVAILABLE' }, 'done']),
+      reliability: { model: { retry: { attempts: 1 } } },
+    });
     const failed = await ends(engine.run(a, 'go'), 'failed');
     await ends(engine.resume(failed.runId), 'completed');
   });
@@ -116,7 +135,12 @@ describe.each(journals)('finding runs on $name', ({ make }) => {
     const { journal, another } = make();
     const engine = new Engine({ journal });
     const ids: string[] = [];
-    for (const [name, session] of [['a', 's'], ['b', 's'], ['a', 't']] as const) ids.unshift((await engine.run(named(name, 'done'), 'go', { session })).runId);
+    for (const [name, session] of [
+      ['a', 's'],
+      ['b', 's'],
+      ['a', 't'],
+    ] as const)
+      ids.unshift((await engine.run(named(name, 'done'), 'go', { session })).runId);
     const stopped = await engine.run(agent({ name: 'c', instructions: '', model: scripted([]), limits: { steps: 0 } }), 'go');
     const other = new Engine({ journal: another() });
     const list = async (f?: Parameters<Engine['runs']>[0]) => (await all(other.runs(f))).map((r) => r.runId);
@@ -126,7 +150,14 @@ describe.each(journals)('finding runs on $name', ({ make }) => {
     expect(await list({ agent: 'a' })).toEqual([ids[0], ids[2]]);
     expect(await list({ agent: 'a', session: 't' })).toEqual([ids[0]]);
     expect(await list({ limit: 2 })).toEqual([stopped.runId, ids[0]]);
-    expect((await all(other.runs({ session: 't' })))[0]).toEqual({ runId: ids[0], agent: 'a', status: 'completed', session: 't', startedAt: expect.any(Number), unknowns: 0 });
+    expect((await all(other.runs({ session: 't' })))[0]).toEqual({
+      runId: ids[0],
+      agent: 'a',
+      status: 'completed',
+      session: 't',
+      startedAt: expect.any(Number),
+      unknowns: 0,
+    });
   });
 
   test('inspect() shows where a run stands, and stood', async () => {
@@ -145,5 +176,27 @@ describe.each(journals)('finding runs on $name', ({ make }) => {
     expect(await engine.inspect(paused.runId, { at: 3 })).toEqual(now);
     expect(await engine.inspect(paused.runId, { at: 0 })).toMatchObject({ status: 'running', seq: 0, steps: 0, approvals: [] });
     expect((await engine.inspect(paused.runId)).messages.map((m) => m.role)).toEqual(['user', 'assistant', 'tool', 'assistant']);
+  });
+
+  test('forget() takes a run that ended out of the world, and no other', async () => {
+    const { journal, another } = make();
+    const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: () => 'signed' });
+    const engine = new Engine({ journal });
+    const paused = await ends(
+      engine.run(agent({ name: 'p', instructions: '', model: scripted([asks(['sign', {}])]), tools: [sign] }), 'secret one'),
+      'paused',
+    );
+    const done = await engine.run(named('a', 'done'), 'secret two', { id: 'r' });
+    expect((await refused('RUN_BUSY', engine.forget(paused.runId))).message).toContain('cancel()');
+    const other = new Engine({ journal: another() });
+    await other.forget(done.runId);
+    await refused('RUN_NOT_FOUND', engine.inspect(done.runId));
+    expect((await all(engine.runs())).map((r) => r.runId)).toEqual([paused.runId]);
+    expect(await entriesOf(journal, done.runId)).toEqual([]);
+    // its id is free again
+    await ends(other.run(named('a', 'done'), 'go', { id: 'r' }), 'completed');
+    await engine.cancel(paused.runId);
+    await engine.forget(paused.runId);
+    await refused('RUN_NOT_FOUND', engine.inspect(paused.runId));
   });
 });

@@ -19,6 +19,9 @@ test('a run calls its tool, sees the result and answers', async () => {
   for await (const e of run) types.push(e.type);
   const result = await run;
   expect(result).toMatchObject({ status: 'completed', output: 'three', steps: 2, costUsd: 0 });
-  expect(model.requests[1]?.messages.at(-1)).toMatchObject({ role: 'tool', content: [{ type: 'toolResult', output: [{ text: '{"sum":3}' }] }] });
+  expect(model.requests[1]?.messages.at(-1)).toMatchObject({
+    role: 'tool',
+    content: [{ type: 'toolResult', output: [{ text: '{"sum":3}' }] }],
+  });
   expect(types).toEqual(['run.started', 'model.finished', 'tool.started', 'tool.finished', 'text.delta', 'model.finished', 'run.ended']);
 });

@@ -12,7 +12,7 @@ describe.each(journals)('a run on $name', ({ make }) => {
     const ran = deferred();
     const note = tool({ name: 'note', description: '', input: anything, execute: () => ran.resolve() });
     const engine = new Engine({ journal });
-    engine.run(agent({ name: 'a', instructions: '', model: scripted([asks(['note', {}]), 'done']), tools: [note] }), 'go');
+    void engine.run(agent({ name: 'a', instructions: '', model: scripted([asks(['note', {}]), 'done']), tools: [note] }), 'go');
     await ran.promise;
   });
 
@@ -131,10 +131,10 @@ test('a run that nobody looks at, and that rejects, ends no process', async () =
   try {
     const engine = new Engine();
     await engine.run(simple(), 'go', { id: 'r' });
-    engine.run(simple(), 'go', { id: 'r' });
+    void engine.run(simple(), 'go', { id: 'r' });
     const run = engine.run(simple(), 'go', { id: 'r' });
     run[Symbol.asyncIterator]();
-    engine.resume('none');
+    void engine.resume('none');
     await settle(3);
   } finally {
     process.off('unhandledRejection', note);
@@ -161,6 +161,8 @@ test('an append that fails when the run starts rejects the run, and no effect ha
   const { journal } = (memory as (typeof journals)[number]).make();
   const broken = around(journal, { append: () => Promise.reject(new Error('disk on fire')) });
   const model = scripted([asks(['note', {}]), 'done']);
-  await expect(new Engine({ journal: broken }).run(agent({ name: 'a', instructions: '', model, tools: [note] }), 'go')).rejects.toThrow('disk on fire');
+  await expect(new Engine({ journal: broken }).run(agent({ name: 'a', instructions: '', model, tools: [note] }), 'go')).rejects.toThrow(
+    'disk on fire',
+  );
   expect([ran, model.requests.length]).toEqual([0, 0]);
 });

@@ -1,7 +1,21 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type Message, type ModelRequest, memoryJournal, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, around, asks, deferred, ends, entriesOf, entryOf, failure, headOf, journals, refused, resultsIn, shown } from './setup.ts';
+import {
+  anything,
+  around,
+  asks,
+  deferred,
+  ends,
+  entriesOf,
+  entryOf,
+  failure,
+  headOf,
+  journals,
+  refused,
+  resultsIn,
+  shown,
+} from './setup.ts';
 
 const texts = (messages: readonly Message[] | undefined) =>
   (messages ?? []).flatMap((m) => m.content.flatMap((p) => (p.type === 'text' ? [`${m.role}: ${p.text}`] : [`${m.role}: (${p.type})`])));
@@ -39,7 +53,8 @@ describe.each(journals)('a session on $name', ({ make }) => {
     const hold = deferred();
     const slow = tool({ name: 'slow', description: '', input: anything, execute: () => hold.promise });
     const script = () => scripted([asks(['slow', {}]), 'done']);
-    const start = (j: typeof journal, id: string) => new Engine({ journal: j }).run(agent({ name: 'a', instructions: '', model: script(), tools: [slow] }), 'go', { session: 's', id });
+    const start = (j: typeof journal, id: string) =>
+      new Engine({ journal: j }).run(agent({ name: 'a', instructions: '', model: script(), tools: [slow] }), 'go', { session: 's', id });
     const both = [start(journal, 'one'), start(another(), 'two')];
     const outcomes = Promise.allSettled(both);
     const winner = await Promise.any(['one', 'two'].map((id) => entryOf(journal, id, 'call.started').then(() => id)));
@@ -47,7 +62,10 @@ describe.each(journals)('a session on $name', ({ make }) => {
     hold.resolve();
     const rejected = (await outcomes).filter((o) => o.status === 'rejected');
     expect(rejected).toHaveLength(1);
-    expect((rejected[0] as PromiseRejectedResult).reason).toMatchObject({ code: 'SESSION_BUSY', details: { runId: winner, approvals: [] } });
+    expect((rejected[0] as PromiseRejectedResult).reason).toMatchObject({
+      code: 'SESSION_BUSY',
+      details: { runId: winner, approvals: [] },
+    });
   });
 
   test('goes on after a run that failed, stopped or was cancelled; no call is left without a result', async () => {
@@ -101,7 +119,10 @@ describe.each(journals)('a session on $name', ({ make }) => {
     const engine = new Engine({ journal });
     const first = agent({ name: 'first', instructions: '', model: scripted(['an answer that came later']), limits: { steps: 0 } });
     const stopped = await ends(engine.run(first, 'one', { session: 's' }), 'stopped');
-    const second = await ends(engine.run(agent({ name: 'second', instructions: '', model: scripted(['two']) }), 'two', { session: 's' }), 'completed');
+    const second = await ends(
+      engine.run(agent({ name: 'second', instructions: '', model: scripted(['two']) }), 'two', { session: 's' }),
+      'completed',
+    );
     const before = await engine.inspect(second.runId);
     await ends(engine.resume(stopped.runId, { limits: { steps: 5 } }), 'completed');
     expect(await engine.inspect(second.runId)).toEqual(before);
@@ -122,7 +143,9 @@ describe.each(journals)('a session on $name', ({ make }) => {
     });
     const engine = new Engine({ journal: counted });
     const look = tool({ name: 'look', description: '', input: anything, effect: 'read', execute: ({ n }) => `found ${n}` });
-    const model = scripted((r) => (r.messages.at(-1)?.role === 'user' ? asks(['look', { n: userTexts(r).length }, `c${userTexts(r).length}`]) : 'done'));
+    const model = scripted((r) =>
+      r.messages.at(-1)?.role === 'user' ? asks(['look', { n: userTexts(r).length }, `c${userTexts(r).length}`]) : 'done',
+    );
     const a = agent({ name: 'a', instructions: '', model, tools: [look] });
     const cost: [reads: number, entries: number][] = [];
     for (let n = 1; n <= 30; n++) {

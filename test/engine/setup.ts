@@ -85,7 +85,10 @@ export function around(inner: Journal, over: Partial<Journal>): Journal {
 /** A journal that answers nothing at once, as one over a network does. */
 export function later(inner: Journal): Journal {
   return around(inner, {
-    append: async (...a) => (await setImmediate(), inner.append(...a)),
+    append: async (...a) => {
+      await setImmediate();
+      return inner.append(...a);
+    },
     read: async function* (...a) {
       for await (const entry of inner.read(...a)) {
         await setImmediate();
@@ -96,9 +99,18 @@ export function later(inner: Journal): Journal {
       await setImmediate();
       yield* inner.heads(f);
     },
-    renew: async (...a) => (await setImmediate(), inner.renew(...a)),
-    remove: async (runId) => (await setImmediate(), inner.remove(runId)),
-    now: async () => (await setImmediate(), inner.now?.() ?? Date.now()),
+    renew: async (...a) => {
+      await setImmediate();
+      return inner.renew(...a);
+    },
+    remove: async (runId) => {
+      await setImmediate();
+      return inner.remove(runId);
+    },
+    now: async () => {
+      await setImmediate();
+      return inner.now?.() ?? Date.now();
+    },
   });
 }
 
@@ -221,7 +233,8 @@ export function resultsIn(messages: readonly Message[] | undefined): Seen[] {
 /** The same of what a model was shown. */
 export const shown = (request: ModelRequest | undefined) => resultsIn(request?.messages);
 /** What the agent was told of a call that failed. */
-export const failure = (seen: Seen | undefined) => JSON.parse(seen?.text ?? 'null') as { code: string; message: string; outcome: string; attempts: number };
+export const failure = (seen: Seen | undefined) =>
+  JSON.parse(seen?.text ?? 'null') as { code: string; message: string; outcome: string; attempts: number };
 
 export const anything = jsonSchema<{ readonly [k: string]: Json }>({ type: 'object' });
 export const nothing = jsonSchema<{ readonly [k: string]: Json }>({ type: 'object', properties: {}, additionalProperties: false });

@@ -2,7 +2,26 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { agent, type CheckResult, Engine, type Journal, type Json, type Tool, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, asks, deferred, ends, entriesOf, entryOf, expireLease, failure, headOf, journals, leftBehind, recording, refused, settle, shown, typesOf, until } from './setup.ts';
+import {
+  all,
+  anything,
+  asks,
+  deferred,
+  ends,
+  entriesOf,
+  entryOf,
+  expireLease,
+  failure,
+  headOf,
+  journals,
+  leftBehind,
+  recording,
+  refused,
+  settle,
+  shown,
+  typesOf,
+  until,
+} from './setup.ts';
 
 interface Did {
   tool: string;
@@ -30,7 +49,12 @@ function crew(o: { check?: (q: unknown) => CheckResult<string> | Promise<CheckRe
         return process.hangs ? new Promise<string>(() => undefined) : `${name} done`;
       },
     });
-  const tools = [make('read', 'read'), make('idem', 'idempotent'), make('once', 'once'), make('checked', 'once', o.check && { check: o.check })];
+  const tools = [
+    make('read', 'read'),
+    make('idem', 'idempotent'),
+    make('once', 'once'),
+    make('checked', 'once', o.check && { check: o.check }),
+  ];
   return { tools, ledger, process };
 }
 
@@ -58,13 +82,19 @@ describe.each(journals)('a process that takes over on $name', ({ make }) => {
     expect(ledger.map((d) => d.tool)).toEqual(['read', 'idem']);
     for (const did of ledger) expect(did).toEqual(first.find((f) => f.tool === did.tool));
     const told = shown(model.requests[1]);
-    expect(told.slice(0, 2)).toMatchObject([{ text: 'read done', isError: false }, { text: 'idem done', isError: false }]);
+    expect(told.slice(0, 2)).toMatchObject([
+      { text: 'read done', isError: false },
+      { text: 'idem done', isError: false },
+    ]);
     for (const seen of told.slice(2)) {
       expect(failure(seen)).toMatchObject({ code: 'OUTCOME_UNKNOWN', outcome: 'unknown' });
       expect(failure(seen).message).toContain('do not repeat');
     }
     // and an operator finds them
-    expect((await engine.inspect(runId)).unknowns).toMatchObject([{ tool: 'once', input: { n: 2 } }, { tool: 'checked', input: { n: 3 } }]);
+    expect((await engine.inspect(runId)).unknowns).toMatchObject([
+      { tool: 'once', input: { n: 2 } },
+      { tool: 'checked', input: { n: 3 } },
+    ]);
     expect((await all(engine.runs()))[0]).toMatchObject({ runId, unknowns: 2 });
   });
 
@@ -115,18 +145,32 @@ describe.each(journals)('a process that takes over on $name', ({ make }) => {
     const rec = recording(make().journal);
     const model = scripted([step, 'done']);
     const a = agent({ name: 'a', instructions: '', model, tools, parallel: 1 });
-    const policy = { decide: async (r: { tool: string }) => (asked.push(r.tool), { allow: true }) };
+    const policy = {
+      decide: async (r: { tool: string }) => {
+        asked.push(r.tool);
+        return { allow: true };
+      },
+    };
     const run = new Engine({ journal: rec.journal, policy }).run(a, 'go');
     await until(() => ledger.length === 1);
     const left = await leftBehind(rec.appends, make().journal);
     expect(asked.splice(0)).toEqual(['read', 'read', 'once']);
     const { tools: safe, process } = crew();
     process.hangs = false;
-    const strict = { decide: async (r: { tool: string }) => (asked.push(r.tool), { allow: r.tool !== 'once' }) };
+    const strict = {
+      decide: async (r: { tool: string }) => {
+        asked.push(r.tool);
+        return { allow: r.tool !== 'once' };
+      },
+    };
     const b = agent({ name: 'a', instructions: '', model, tools: safe, parallel: 1 });
     await ends(new Engine({ journal: left, policy: strict, agents: [b] }).resume(run.id), 'completed');
     expect(asked).toEqual(['read', 'once']);
-    expect(shown(model.requests[1]).map((s) => (s.isError ? failure(s).code : s.text))).toEqual(['read done', 'read done', 'NOT_PERMITTED']);
+    expect(shown(model.requests[1]).map((s) => (s.isError ? failure(s).code : s.text))).toEqual([
+      'read done',
+      'read done',
+      'NOT_PERMITTED',
+    ]);
   });
 
   test('of a tool that is gone tells so: a once call is unknown, others failed', async () => {
@@ -146,7 +190,10 @@ describe.each(journals)('a process that takes over on $name', ({ make }) => {
   test('goes by the effect that the call had when it began', async () => {
     const { runId, left, model, ledger } = await crashed(make().journal, make().journal, {}, asks(['once', { n: 2 }]), 1);
     const careless = tool({ name: 'once', description: '', input: anything, effect: 'read', execute: () => ledger.push({} as Did) });
-    await ends(new Engine({ journal: left, agents: [agent({ name: 'a', instructions: '', model, tools: [careless] })] }).resume(runId), 'completed');
+    await ends(
+      new Engine({ journal: left, agents: [agent({ name: 'a', instructions: '', model, tools: [careless] })] }).resume(runId),
+      'completed',
+    );
     expect(failure(shown(model.requests[1])[0]).outcome).toBe('unknown');
     expect(ledger).toEqual([]);
   });
@@ -161,7 +208,11 @@ describe.each(journals)('a process that takes over on $name', ({ make }) => {
       input: anything,
       effect: 'idempotent',
       approval: true,
-      execute: (input) => (ledger.push({ ...input }), begun.resolve(), hang ? new Promise(() => undefined) : 'paid'),
+      execute: (input) => {
+        ledger.push({ ...input });
+        begun.resolve();
+        return hang ? new Promise(() => undefined) : 'paid';
+      },
     });
     const model = scripted([asks(['pay', { cents: 900 }]), 'done']);
     const a = agent({ name: 'a', instructions: '', model, tools: [pay] });
@@ -180,7 +231,9 @@ describe.each(journals)('a process that takes over on $name', ({ make }) => {
   test('of a lost call of the model asks again, and charges the lost one at its most', async () => {
     const rec = recording(make().journal);
     let hang = true;
-    const model = scripted(() => (hang ? new Promise<string>(() => undefined) : { text: 'done', usage: { input: 10, output: 10 } }), { maxOutput: 700 });
+    const model = scripted(() => (hang ? new Promise<string>(() => undefined) : { text: 'done', usage: { input: 10, output: 10 } }), {
+      maxOutput: 700,
+    });
     const a = agent({ name: 'a', instructions: 'Be brief.', model });
     const run = new Engine({ journal: rec.journal }).run(a, 'go');
     await until(() => model.requests.length === 1);
@@ -191,7 +244,9 @@ describe.each(journals)('a process that takes over on $name', ({ make }) => {
     expect(model.requests).toHaveLength(2);
     expect(model.requests[1]?.messages).toEqual(model.requests[0]?.messages);
     expect(result.usage.input).toBeGreaterThan(700);
-    expect((await entriesOf(left, run.id)).find((e) => e.type === 'run.claimed')).toMatchObject({ lost: { tokens: result.usage.input - 10 } });
+    expect((await entriesOf(left, run.id)).find((e) => e.type === 'run.claimed')).toMatchObject({
+      lost: { tokens: result.usage.input - 10 },
+    });
   });
 
   test('of a run that waits for people does nothing, not even a claim', async () => {
@@ -212,14 +267,17 @@ describe.each(journals)('ownership on $name', ({ make }) => {
     const { runId, left, a } = await crashed(make().journal, make().journal);
     const hold = deferred();
     const slow = tool({ name: 'slow', description: '', input: anything, execute: () => hold.promise });
-    const live = new Engine({ journal: left }).run(agent({ name: 'live', instructions: '', model: scripted([asks(['slow', {}]), 'done']), tools: [slow] }), 'go');
+    const live = new Engine({ journal: left }).run(
+      agent({ name: 'live', instructions: '', model: scripted([asks(['slow', {}]), 'done']), tools: [slow] }),
+      'go',
+    );
     await entryOf(left, live.id, 'call.started');
     const stranger = new Engine({ journal: left });
     expect(await all(stranger.recover())).toEqual([]);
     const engine = new Engine({ journal: left, agents: [a, agent({ name: 'live', instructions: '', model: scripted(['never']) })] });
     const runs = await all(engine.recover());
-    expect(runs.map((r) => r.id)).toEqual([runId]);
-    await ends(runs[0] as (typeof runs)[number], 'completed');
+    expect(runs.map((r) => r.runId)).toEqual([runId]);
+    await ends((runs[0] as (typeof runs)[number]).run, 'completed');
     expect(await all(engine.recover())).toEqual([]);
     hold.resolve();
     await ends(live, 'completed');
@@ -229,7 +287,16 @@ describe.each(journals)('ownership on $name', ({ make }) => {
     const { journal, another } = make();
     const hold = deferred<string>();
     const ran: string[] = [];
-    const slow = tool({ name: 'slow', description: '', input: anything, effect: 'read', execute: () => (ran.push('slow'), hold.promise) });
+    const slow = tool({
+      name: 'slow',
+      description: '',
+      input: anything,
+      effect: 'read',
+      execute: () => {
+        ran.push('slow');
+        return hold.promise;
+      },
+    });
     const pay = tool({ name: 'pay', description: '', input: anything, execute: () => void ran.push('pay') });
     const script = () => scripted([asks(['slow', {}], ['pay', {}]), 'done']);
     const a = agent({ name: 'a', instructions: '', model: script(), tools: [slow, pay], parallel: 1 });
@@ -265,10 +332,19 @@ describe.each(journals)('ownership on $name', ({ make }) => {
   test('three claims that come to nothing: the run is failed, and says so, and stays so', async () => {
     const { runId, left, model } = await crashed(make().journal, make().journal, {}, asks(['read', {}]), 1);
     let ran = 0;
-    const killer = tool({ name: 'read', description: '', input: anything, effect: 'read', execute: () => (ran++, new Promise(() => undefined)) });
+    const killer = tool({
+      name: 'read',
+      description: '',
+      input: anything,
+      effect: 'read',
+      execute: () => {
+        ran++;
+        return new Promise(() => undefined);
+      },
+    });
     const a = agent({ name: 'a', instructions: '', model, tools: [killer] });
     for (let life = 1; life <= 2; life++) {
-      new Engine({ journal: left, agents: [a] }).resume(runId);
+      void new Engine({ journal: left, agents: [a] }).resume(runId);
       await until(() => ran === life);
       await settle();
       await expireLease(left, runId);
@@ -289,15 +365,24 @@ describe.each(journals)('ownership on $name', ({ make }) => {
     /** A process that dies in its second call. */
     const mortal = (life: number) => {
       let calls = 0;
-      const execute = () => (++calls === 2 ? (lives.push(life), new Promise(() => undefined)) : 'ok');
-      return agent({ name: 'a', instructions: '', model, tools: [tool({ name: 'read', description: '', input: anything, effect: 'read', execute })] });
+      const execute = () => {
+        if (++calls < 2) return 'ok';
+        lives.push(life);
+        return new Promise(() => undefined);
+      };
+      return agent({
+        name: 'a',
+        instructions: '',
+        model,
+        tools: [tool({ name: 'read', description: '', input: anything, effect: 'read', execute })],
+      });
     };
     const run = new Engine({ journal }).run(mortal(0), 'go');
     for (let life = 1; life <= 7; life++) {
       await until(() => lives.length === life);
       await settle();
       await expireLease(journal, run.id);
-      new Engine({ journal, agents: [mortal(life)] }).resume(run.id);
+      void new Engine({ journal, agents: [mortal(life)] }).resume(run.id);
     }
     await until(async () => (await headOf(journal, run.id))?.status === 'completed');
     expect((await entriesOf(journal, run.id)).filter((e) => e.type === 'run.claimed')).toHaveLength(7);

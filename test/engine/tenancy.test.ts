@@ -16,7 +16,9 @@ async function answer(runId: string, attempt: () => PromiseLike<unknown>): Promi
   }
 }
 
-const methods: Readonly<Record<string, (engine: Engine, runId: string, by: Principal | undefined, approval: string) => PromiseLike<unknown>>> = {
+const methods: Readonly<
+  Record<string, (engine: Engine, runId: string, by: Principal | undefined, approval: string) => PromiseLike<unknown>>
+> = {
   resume: (e, id, by) => e.resume(id, by ? { by } : {}),
   'resume, its events': (e, id, by) => all(e.resume(id, by ? { by } : {})),
   'resume with a limit': (e, id, by) => e.resume(id, { limits: { steps: 100 }, ...(by && { by }) }),
@@ -25,6 +27,7 @@ const methods: Readonly<Record<string, (engine: Engine, runId: string, by: Princ
   watch: (e, id, by) => all(e.watch(id, by ? { by } : {})),
   cancel: (e, id, by) => e.cancel(id, by ? { by } : {}),
   decide: (e, id, by, approval) => e.decide(id, [{ approval, type: 'approve' }], { by: by ?? { id: 'nobody' } }),
+  forget: (e, id, by) => e.forget(id, by ? { by } : {}),
   settle: (e, id, by) => e.settle(id, '1.0', { outcome: 'done', by: by ?? { id: 'nobody' } }),
 };
 
@@ -68,7 +71,10 @@ describe.each(journals)('a run of a tenant on $name', ({ make }) => {
     for (const by of strangers) expect(await all(engine.runs({ session: 's', ...(by && { by }) }))).toEqual([]);
     expect((await all(engine.runs({ by: ana }))).map((r) => r.runId)).toEqual([run.id]);
     const model = scripted(['hello']);
-    await ends(engine.run(agent({ name: 'b', instructions: '', model }), 'hi', { session: 's', by: { id: 'eve', tenant: 'evil' } }), 'completed');
+    await ends(
+      engine.run(agent({ name: 'b', instructions: '', model }), 'hi', { session: 's', by: { id: 'eve', tenant: 'evil' } }),
+      'completed',
+    );
     expect(JSON.stringify(model.requests)).not.toContain('secret');
     hold.hold.resolve();
     await ends(run, 'paused');
@@ -80,7 +86,10 @@ describe.each(journals)('a run of a tenant on $name', ({ make }) => {
     const { a, hold } = working();
     const run = engine.run(a, 'secret input', { by: ana, id: 'req-1' });
     await entryOf(journal, run.id, 'approval.requested');
-    const mine = engine.run(agent({ name: 'b', instructions: '', model: scripted(['x']) }), 'go', { id: 'req-1', by: { id: 'eve', tenant: 'evil' } });
+    const mine = engine.run(agent({ name: 'b', instructions: '', model: scripted(['x']) }), 'go', {
+      id: 'req-1',
+      by: { id: 'eve', tenant: 'evil' },
+    });
     const heard: unknown[] = [];
     const reading = (async () => {
       for await (const e of mine) heard.push(e);
@@ -113,8 +122,8 @@ describe.each(journals)('a run of a tenant on $name', ({ make }) => {
     hold.resolve();
     const paused = await ends(engine.run(a, 'go', { by: ana }), 'paused');
     await engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: ana });
-    const [run] = await all(engine.sweep());
-    await ends(run as NonNullable<typeof run>, 'completed');
+    const [swept] = await all(engine.sweep());
+    await ends((swept as NonNullable<typeof swept>).run, 'completed');
   });
 });
 
@@ -122,9 +131,15 @@ describe.each(journals)('a session of one name on $name', ({ make }) => {
   test('is another one in each tenant, and in none', async () => {
     const { journal } = make();
     const engine = new Engine({ journal });
-    const model = scripted(({ messages }) => messages.filter((m) => m.role === 'user').map((m) => (m.content[0] as { text: string }).text).join(','));
+    const model = scripted(({ messages }) =>
+      messages
+        .filter((m) => m.role === 'user')
+        .map((m) => (m.content[0] as { text: string }).text)
+        .join(','),
+    );
     const a = agent({ name: 'a', instructions: '', model });
-    const say = (text: string, tenant?: string) => engine.run(a, text, { session: 'ana', by: { id: 'ana', ...(tenant && { tenant }) } }).output();
+    const say = (text: string, tenant?: string) =>
+      engine.run(a, text, { session: 'ana', by: { id: 'ana', ...(tenant && { tenant }) } }).output();
     expect(await say('plain 1')).toBe('plain 1');
     await settle(1);
     expect(await say('acme 1', 'acme')).toBe('acme 1');

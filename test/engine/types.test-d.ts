@@ -6,7 +6,7 @@ import {
   type Approval,
   agent,
   type Decision,
-  Engine,
+  type Engine,
   jsonSchema,
   type Model,
   type Prompt,
@@ -58,7 +58,9 @@ const refund = tool({
     return output.id;
   },
 });
-expectTypeOf(refund).toEqualTypeOf<Tool<'refund', { orderId: string; cents: number; note?: string | undefined }, { id: string; paid: number }, { tenant: string }>>();
+expectTypeOf(refund).toEqualTypeOf<
+  Tool<'refund', { orderId: string; cents: number; note?: string | undefined }, { id: string; paid: number }, { tenant: string }>
+>();
 
 const options = { description: '', input: z.object({}) };
 // @ts-expect-error an effect that there is not
@@ -67,7 +69,12 @@ tool({ ...options, name: 'x', effect: 'twice', execute: () => 1 });
 tool({ name: 'x', description: '', input: 'string', execute: () => 1 });
 // @ts-expect-error what check found must be what execute returns
 tool({ ...options, name: 'x', execute: () => 1, check: () => ({ outcome: 'done', output: 'one' }) });
-tool({ ...options, name: 'x', input: jsonSchema<{ n: number }>({ type: 'object' }), execute: ({ n }) => expectTypeOf(n).toEqualTypeOf<number>() });
+tool({
+  ...options,
+  name: 'x',
+  input: jsonSchema<{ n: number }>({ type: 'object' }),
+  execute: ({ n }) => expectTypeOf(n).toEqualTypeOf<number>(),
+});
 
 // an agent: asks for the context of all its tools, gives what its output schema makes
 const locale = tool({ ...options, name: 'locale', context: z.object({ locale: z.string() }), execute: () => 1 });
@@ -95,15 +102,21 @@ agent({ name: 'x', instructions: '', model, limits: { step: 1 } });
 // a run: context where it is needed, an output of the agent's type
 expectTypeOf(engine.run(simple, 'go')).toEqualTypeOf<Run<string>>();
 expectTypeOf(engine.run(needy, 'go', { context: { tenant: 't', locale: 'de' } }).output()).resolves.toEqualTypeOf<{ total: number }>();
-engine.run(simple, [{ type: 'text', text: 'hi' }], { session: 's', by: { id: 'ana' }, limits: { steps: 3 }, signal: AbortSignal.abort(), tags: { a: 'b' } });
+void engine.run(simple, [{ type: 'text', text: 'hi' }], {
+  session: 's',
+  by: { id: 'ana' },
+  limits: { steps: 3 },
+  signal: AbortSignal.abort(),
+  tags: { a: 'b' },
+});
 // @ts-expect-error the context is needed
-engine.run(needy, 'go');
+void engine.run(needy, 'go');
 // @ts-expect-error half of the context
-engine.run(needy, 'go', { context: { tenant: 't' } });
+void engine.run(needy, 'go', { context: { tenant: 't' } });
 // @ts-expect-error no input
-engine.run(simple, 7);
+void engine.run(simple, 7);
 // @ts-expect-error a principal needs an id
-engine.run(simple, 'go', { by: { roles: [] } });
+void engine.run(simple, 'go', { by: { roles: [] } });
 
 // what it comes to, by its status
 declare const result: RunResult<string>;
@@ -142,12 +155,12 @@ expectTypeOf(engine.decide('r', decisions, { by: { id: 'ben' } })).resolves.toEq
 // @ts-expect-error a rejection needs a reason
 decisions.push({ approval: 'a', type: 'reject' });
 // @ts-expect-error nobody decides
-engine.decide('r', decisions);
+void engine.decide('r', decisions);
 
 expectTypeOf(engine.inspect('r')).resolves.toEqualTypeOf<RunState>();
 expectTypeOf(engine.watch('r', { after: 3 })).toExtend<AsyncIterable<RunEvent>>();
-expectTypeOf(engine.recover()).toExtend<AsyncIterable<Run>>();
-expectTypeOf(engine.sweep()).toExtend<AsyncIterable<Run>>();
+expectTypeOf(engine.recover()).toExtend<AsyncIterable<{ runId: string; run: Run }>>();
+expectTypeOf(engine.sweep()).toExtend<AsyncIterable<{ runId: string; run: Run }>>();
 expectTypeOf(engine).toExtend<AsyncDisposable>();
 
 declare const thrown: unknown;

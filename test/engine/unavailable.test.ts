@@ -27,7 +27,15 @@ function refusing(inner: Journal, refuses: (entries: readonly Entry[], n: number
 describe.each(['once', 'later'] as const)('a store that is full or locked and says so %s', (at) => {
   const paying = () => {
     const ran: unknown[] = [];
-    const pay = tool({ name: 'pay', description: '', input: anything, execute: ({ n }) => (ran.push(n), `paid ${n}`) });
+    const pay = tool({
+      name: 'pay',
+      description: '',
+      input: anything,
+      execute: ({ n }) => {
+        ran.push(n);
+        return `paid ${n}`;
+      },
+    });
     const model = scripted(({ messages }) => (messages.at(-1)?.role === 'user' ? asks(['pay', { n: 1 }], ['pay', { n: 2 }]) : 'done'));
     return { a: agent({ name: 'a', instructions: '', model, tools: [pay], parallel: 1 }), ran, model };
   };
@@ -107,7 +115,11 @@ describe.each(['once', 'later'] as const)('a store that is full or locked and sa
     const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: () => 'signed' });
     const a = agent({ name: 'a', instructions: '', model: scripted([asks(['sign', {}]), 'done']), tools: [sign] });
     let room = false;
-    const { journal } = refusing(memoryJournal(), (entries) => !room && entries.some((e) => e.type === 'approval.decided' || e.type === 'message.received'), at);
+    const { journal } = refusing(
+      memoryJournal(),
+      (entries) => !room && entries.some((e) => e.type === 'approval.decided' || e.type === 'message.received'),
+      at,
+    );
     const engine = new Engine({ journal });
     const paused = await ends(engine.run(a, 'go'), 'paused');
     const decide = () => engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: { id: 'ben' } });
@@ -189,7 +201,10 @@ test('a tool turn costs two transactions, however long the run, and writes no mo
   });
   const look = tool({ name: 'look', description: '', input: anything, effect: 'read', execute: () => 'x'.repeat(100) });
   const model = scripted(({ messages }) => (messages.length > 400 ? 'done' : asks(['look', { n: 1 }, 'c'])));
-  await ends(new Engine({ journal }).run(agent({ name: 'a', instructions: '', model, tools: [look], limits: { steps: 500 } }), 'go'), 'completed');
+  await ends(
+    new Engine({ journal }).run(agent({ name: 'a', instructions: '', model, tools: [look], limits: { steps: 500 } }), 'go'),
+    'completed',
+  );
   // the start, 200 turns, the end
   expect(sizes).toHaveLength(1 + 200 * 2 + 1);
   const turn = (n: number) => (sizes[1 + 2 * n] as number) + (sizes[2 + 2 * n] as number);

@@ -1,14 +1,37 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, asks, deferred, ends, entriesOf, entryOf, failure, journals, refused, settle, shown, typesOf, until } from './setup.ts';
+import {
+  all,
+  anything,
+  asks,
+  deferred,
+  ends,
+  entriesOf,
+  entryOf,
+  failure,
+  journals,
+  refused,
+  settle,
+  shown,
+  typesOf,
+  until,
+} from './setup.ts';
 
 const by = { id: 'op', roles: ['ops'] };
 
 /** A once tool that is given up at its timeout, and ends when the test says so. */
 function tardy(effect: 'once' | 'read' = 'once') {
   const end = deferred<string>();
-  const pay = tool({ name: 'pay', description: '', input: anything, effect, timeout: 5, retry: { attempts: 1 }, execute: () => end.promise });
+  const pay = tool({
+    name: 'pay',
+    description: '',
+    input: anything,
+    effect,
+    timeout: 5,
+    retry: { attempts: 1 },
+    execute: () => end.promise,
+  });
   const model = scripted([asks(['pay', { cents: 5 }]), 'done']);
   return { a: agent({ name: 'a', instructions: '', model, tools: [pay] }), model, end };
 }
@@ -21,28 +44,33 @@ describe.each(journals)('an unknown outcome on $name', ({ make }) => {
     const run = engine.run(a, 'go');
     await ends(run, 'completed');
     expect(failure(shown(model.requests[1])[0])).toMatchObject({ code: 'TIMEOUT', outcome: 'unknown', attempts: 1 });
-    expect((await engine.inspect(run.id)).unknowns).toEqual([{ callId: '1.0', tool: 'pay', input: { cents: 5 }, since: expect.any(Number) }]);
+    expect((await engine.inspect(run.id)).unknowns).toEqual([
+      { callId: '1.0', tool: 'pay', input: { cents: 5 }, since: expect.any(Number) },
+    ]);
     expect((await all(engine.runs()))[0]?.unknowns).toBe(1);
   });
 
   test.each([
     ['done', (end: ReturnType<typeof tardy>['end']) => end.resolve('paid'), { outcome: 'done', output: 'paid' }],
     ['failed', (end: ReturnType<typeof tardy>['end']) => end.reject(new Error('no money')), { outcome: 'failed', note: 'no money' }],
-  ] as const)('a late result (%s) is recorded as such, settles it, and changes nothing that the agent has seen', async (_, finish, settled) => {
-    const { journal, another } = make();
-    const { a, end } = tardy();
-    const engine = new Engine({ journal });
-    const run = engine.run(a, 'go');
-    await ends(run, 'completed');
-    const before = await engine.inspect(run.id);
-    finish(end);
-    expect(await entryOf(journal, run.id, 'outcome.settled')).toMatchObject({ call: '1.0', source: 'late', ...settled });
-    const other = new Engine({ journal: another() });
-    const now = await other.inspect(run.id);
-    expect(now).toEqual({ ...before, unknowns: [], seq: before.seq + 1 });
-    expect((await all(other.runs()))[0]?.unknowns).toBe(0);
-    expect((await all(other.watch(run.id))).at(-1)).toMatchObject({ type: 'outcome.settled', source: 'late', outcome: settled.outcome });
-  });
+  ] as const)(
+    'a late result (%s) is recorded as such, settles it, and changes nothing that the agent has seen',
+    async (_, finish, settled) => {
+      const { journal, another } = make();
+      const { a, end } = tardy();
+      const engine = new Engine({ journal });
+      const run = engine.run(a, 'go');
+      await ends(run, 'completed');
+      const before = await engine.inspect(run.id);
+      finish(end);
+      expect(await entryOf(journal, run.id, 'outcome.settled')).toMatchObject({ call: '1.0', source: 'late', ...settled });
+      const other = new Engine({ journal: another() });
+      const now = await other.inspect(run.id);
+      expect(now).toEqual({ ...before, unknowns: [], seq: before.seq + 1 });
+      expect((await all(other.runs()))[0]?.unknowns).toBe(0);
+      expect((await all(other.watch(run.id))).at(-1)).toMatchObject({ type: 'outcome.settled', source: 'late', outcome: settled.outcome });
+    },
+  );
 
   test('a late result while the run goes on is recorded in between', async () => {
     const { journal } = make();
@@ -58,7 +86,12 @@ describe.each(journals)('an unknown outcome on $name', ({ make }) => {
     hold.resolve('slept');
     await ends(run, 'completed');
     expect(failure(shown(model.requests[1])[0]).code).toBe('TIMEOUT');
-    expect(typesOf(await entriesOf(journal, run.id)).slice(-4)).toEqual(['outcome.settled', 'call.finished', 'model.responded', 'run.settled']);
+    expect(typesOf(await entriesOf(journal, run.id)).slice(-4)).toEqual([
+      'outcome.settled',
+      'call.finished',
+      'model.responded',
+      'run.settled',
+    ]);
   });
 
   test('of a read is none: it failed', async () => {
@@ -78,10 +111,19 @@ describe.each(journals)('an unknown outcome on $name', ({ make }) => {
     await ends(run, 'completed');
     const other = new Engine({ journal: another() });
     await other.settle(run.id, '1.0', { outcome: 'done', note: 'seen at the bank', output: { id: 7 }, by });
-    expect(await entryOf(journal, run.id, 'outcome.settled')).toMatchObject({ source: 'operator', outcome: 'done', note: 'seen at the bank', output: { id: 7 }, by });
+    expect(await entryOf(journal, run.id, 'outcome.settled')).toMatchObject({
+      source: 'operator',
+      outcome: 'done',
+      note: 'seen at the bank',
+      output: { id: 7 },
+      by,
+    });
     expect((await other.inspect(run.id)).unknowns).toEqual([]);
     expect((await all(other.runs()))[0]?.unknowns).toBe(0);
-    expect((await refused('CALL_NOT_FOUND', other.settle(run.id, '1.0', { outcome: 'failed', by }))).details).toEqual({ runId: run.id, callId: '1.0' });
+    expect((await refused('CALL_NOT_FOUND', other.settle(run.id, '1.0', { outcome: 'failed', by }))).details).toEqual({
+      runId: run.id,
+      callId: '1.0',
+    });
     await refused('CALL_NOT_FOUND', other.settle(run.id, '9.9', { outcome: 'failed', by }));
   });
 
@@ -95,7 +137,10 @@ describe.each(journals)('an unknown outcome on $name', ({ make }) => {
       engine.settle(run.id, '1.0', { outcome: 'done', by }),
       new Engine({ journal: another() }).settle(run.id, '1.0', { outcome: 'not-run', by }),
     ]);
-    expect(outcomes.map((o) => (o.status === 'fulfilled' ? 'ok' : (o.reason as { code: string }).code)).sort()).toEqual(['CALL_NOT_FOUND', 'ok']);
+    expect(outcomes.map((o) => (o.status === 'fulfilled' ? 'ok' : (o.reason as { code: string }).code)).sort()).toEqual([
+      'CALL_NOT_FOUND',
+      'ok',
+    ]);
     expect((await entriesOf(journal, run.id)).filter((e) => e.type === 'outcome.settled')).toHaveLength(1);
   });
 

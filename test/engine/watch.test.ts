@@ -71,7 +71,10 @@ describe.each(journals)('watch on $name', ({ make }) => {
     const { journal, another } = make();
     const hold = deferred();
     const slow = tool({ name: 'slow', description: '', input: anything, execute: () => hold.promise });
-    const run = new Engine({ journal }).run(agent({ name: 'a', instructions: '', model: scripted([asks(['slow', {}]), 'done']), tools: [slow] }), 'go');
+    const run = new Engine({ journal }).run(
+      agent({ name: 'a', instructions: '', model: scripted([asks(['slow', {}]), 'done']), tools: [slow] }),
+      'go',
+    );
     const live = all(run);
     await settle();
     const seen: RunEvent[] = [];

@@ -31,7 +31,10 @@ describe.each(journals)('ask_human on $name', ({ make }) => {
     const answer = (value: string): Decision[] => [{ approval: paused.approvals[0].id, type: 'respond', answer: value }];
     await refused('DECISION_INVALID', engine.decide(paused.runId, answer('green'), { by: ben }));
     await refused('DECISION_INVALID', engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: ben }));
-    await refused('DECISION_INVALID', engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'respond' } as never], { by: ben }));
+    await refused(
+      'DECISION_INVALID',
+      engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'respond' } as never], { by: ben }),
+    );
     await engine.decide(paused.runId, answer('blue'), { by: ben });
     await ends(engine.resume(paused.runId), 'completed');
     expect(shown(model.requests[1])[0]?.text).toBe('blue');

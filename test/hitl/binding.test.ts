@@ -1,16 +1,31 @@
 import { describe, expect, test } from 'vitest';
 import { type Decision, Engine, type Entry, type Json, memoryJournal } from '../../src/index.ts';
-import { type Appended, asks, deferred, ends, entriesOf, failure, journals, leftBehind, recording, refused, shown, until } from '../engine/setup.ts';
+import {
+  type Appended,
+  asks,
+  deferred,
+  ends,
+  entriesOf,
+  failure,
+  journals,
+  leftBehind,
+  recording,
+  refused,
+  shown,
+  until,
+} from '../engine/setup.ts';
 import { ana, ben, elsewhere, refunding } from './setup.ts';
 
 /** The appends with one entry changed, as somebody would who writes to the store by hand. */
 const tampered = (appends: readonly Appended[], change: (entry: Entry) => Entry | undefined): Appended[] =>
   appends.map((a) => ({ ...a, entries: a.entries.map((e) => change(structuredClone(e)) ?? e) }));
 
-const withInput = (input: Json) => (entry: Entry): Entry | undefined =>
-  entry.type === 'model.responded'
-    ? { ...entry, content: entry.content.map((p) => (p.type === 'toolCall' ? { ...p, input } : p)) }
-    : undefined;
+const withInput =
+  (input: Json) =>
+  (entry: Entry): Entry | undefined =>
+    entry.type === 'model.responded'
+      ? { ...entry, content: entry.content.map((p) => (p.type === 'toolCall' ? { ...p, input } : p)) }
+      : undefined;
 
 async function approved(type: Decision = { approval: '', type: 'approve' }) {
   const { journal, appends } = recording(memoryJournal());
@@ -31,8 +46,17 @@ describe('an approval is bound to the call it was given for', () => {
   test.each<[string, (entry: Entry) => Entry | undefined]>([
     ['arguments that were changed in the journal', withInput({ orderId: '7', cents: 600_000 })],
     ['arguments with a key more', withInput({ orderId: '7', cents: 6_000, to: 'eve' })],
-    ['another tool of the same arguments', (e) => (e.type === 'model.responded' ? { ...e, content: e.content.map((p) => (p.type === 'toolCall' ? { ...p, name: 'wire' } : p)) } : undefined)],
-    ['a digest that was changed with the arguments, but not in the decision', (e) => (e.type === 'approval.requested' ? { ...e, digest: 'f'.repeat(64) } : undefined)],
+    [
+      'another tool of the same arguments',
+      (e) =>
+        e.type === 'model.responded'
+          ? { ...e, content: e.content.map((p) => (p.type === 'toolCall' ? { ...p, name: 'wire' } : p)) }
+          : undefined,
+    ],
+    [
+      'a digest that was changed with the arguments, but not in the decision',
+      (e) => (e.type === 'approval.requested' ? { ...e, digest: 'f'.repeat(64) } : undefined),
+    ],
   ])('%s are refused, and nothing runs', async (_, change) => {
     const { appends, a, ledger, runId } = await approved();
     const engine = elsewhere(await leftBehind(tampered(appends, change)), a);
@@ -50,7 +74,9 @@ describe('an approval is bound to the call it was given for', () => {
   test('an edit that was changed in the journal is refused', async () => {
     const { appends, a, ledger, runId } = await approved({ approval: '', type: 'edit', input: { orderId: '7', cents: 1 } });
     const change = (e: Entry) =>
-      e.type === 'approval.decided' && e.decision.type === 'edit' ? { ...e, decision: { ...e.decision, input: { orderId: '7', cents: 600_000 } } } : undefined;
+      e.type === 'approval.decided' && e.decision.type === 'edit'
+        ? { ...e, decision: { ...e.decision, input: { orderId: '7', cents: 600_000 } } }
+        : undefined;
     await refused('JOURNAL_DAMAGED', elsewhere(await leftBehind(tampered(appends, change)), a).resume(runId));
     expect(ledger).toEqual([]);
   });
@@ -61,7 +87,11 @@ describe('an approval is bound to the call it was given for', () => {
     const yes = first.appends.flatMap((a) => a.entries).find((e) => e.type === 'approval.decided');
     const ask = first.appends.flatMap((a) => a.entries).find((e) => e.type === 'approval.requested');
     const change = (e: Entry): Entry | undefined =>
-      e.type === 'approval.decided' ? { ...(yes as Entry), seq: e.seq } : e.type === 'approval.requested' ? { ...(ask as Entry), seq: e.seq } : undefined;
+      e.type === 'approval.decided'
+        ? { ...(yes as Entry), seq: e.seq }
+        : e.type === 'approval.requested'
+          ? { ...(ask as Entry), seq: e.seq }
+          : undefined;
     await refused('JOURNAL_DAMAGED', elsewhere(await leftBehind(tampered(second.appends, change)), second.a).resume(second.runId));
     expect(second.ledger).toEqual([]);
   });
@@ -70,7 +100,17 @@ describe('an approval is bound to the call it was given for', () => {
     const { journal, appends } = recording(memoryJournal());
     const hang = deferred();
     const { a, ledger } = refunding({ effect: 'idempotent' });
-    const engine = new Engine({ journal, use: [{ tool: async (_, next) => (await hang.promise, next()) }] });
+    const engine = new Engine({
+      journal,
+      use: [
+        {
+          tool: async (_, next) => {
+            await hang.promise;
+            return next();
+          },
+        },
+      ],
+    });
     const paused = await ends(engine.run(a, 'go'), 'paused');
     await engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: ben });
     void engine.resume(paused.runId);
@@ -89,7 +129,9 @@ describe.each(journals)('an edit on $name', ({ make }) => {
     const { journal, another } = make();
     const { a, ledger, model } = refunding();
     const paused = await ends(new Engine({ journal }).run(a, 'go'), 'paused');
-    await new Engine({ journal: another() }).decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'edit', input: null }], { by: ben });
+    await new Engine({ journal: another() }).decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'edit', input: null }], {
+      by: ben,
+    });
     await ends(elsewhere(another(), a).resume(paused.runId), 'completed');
     expect(ledger).toEqual([]);
     expect(failure(shown(model.requests[1])[0]).code).toBe('INVALID_ARGUMENTS');

@@ -141,7 +141,13 @@ test('whatever people decide and whoever resumes, in any order: each call runs a
     fc.asyncProperty(fc.array(choice, { maxLength: 8 }), fc.boolean(), async (choices, atOnce) => {
       const journal = memoryJournal();
       const ledger: number[] = [];
-      const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: ({ n }) => void ledger.push(n as number) });
+      const sign = tool({
+        name: 'sign',
+        description: '',
+        input: anything,
+        approval: true,
+        execute: ({ n }) => void ledger.push(n as number),
+      });
       const model = scripted([asks(...[0, 1, 2, 3].map((n) => ['sign', { n }] as const)), 'done']);
       const a = agent({ name: 'a', instructions: '', model, tools: [sign] });
       const engines = [0, 1, 2].map(() => new Engine({ journal, agents: [a] }));
@@ -153,9 +159,10 @@ test('whatever people decide and whoever resumes, in any order: each call runs a
         await engine.decide(paused.runId, [decision], { by: { id: `p${who}` } }).catch((e) => {
           if (!RondoError.is(e, 'APPROVAL_CLOSED')) throw e;
         });
-        if (resume) await engine.resume(paused.runId).then(undefined, (e) => {
-          if (!RondoError.is(e, 'RUN_BUSY')) throw e;
-        });
+        if (resume)
+          await engine.resume(paused.runId).then(undefined, (e) => {
+            if (!RondoError.is(e, 'RUN_BUSY')) throw e;
+          });
       };
       if (atOnce) await Promise.all(choices.map(act));
       else for (const c of choices) await act(c);

@@ -27,7 +27,10 @@ describe.each(journals)('expiry on $name', ({ make }) => {
     const engine = new Engine({ journal });
     const paused = await ends(engine.run(a, 'go'), 'paused');
     time.now += 60_001;
-    const error = await refused('APPROVAL_EXPIRED', engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: ben }));
+    const error = await refused(
+      'APPROVAL_EXPIRED',
+      engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: ben }),
+    );
     expect(error.message).toContain('resume');
     await ends(engine.resume(paused.runId), 'completed');
     expect(ledger).toEqual([]);
@@ -67,24 +70,27 @@ describe.each(journals)('expiry on $name', ({ make }) => {
     expect(await all(other.sweep())).toEqual([]);
     time.now += 60_000;
     const runs = await all(other.sweep());
-    expect(runs.map((r) => r.id)).toEqual([paused.runId]);
-    await ends(runs[0] as (typeof runs)[number], 'completed');
+    expect(runs.map((r) => r.runId)).toEqual([paused.runId]);
+    await ends((runs[0] as (typeof runs)[number]).run, 'completed');
     expect(failure(shown(model.requests[1])[0]).code).toBe('APPROVAL_EXPIRED');
     expect((await other.inspect(waiting.runId)).status).toBe('paused');
     expect(await all(other.sweep())).toEqual([]);
   });
 
-  test.each([1_000_000, Date.now() + 3_600_000])('sweep() drives on a run that was decided and that nobody resumed (store clock at %d)', async (start) => {
-    const { journal } = clock(make().journal, start);
-    const { a, ledger } = refunding();
-    const engine = new Engine({ journal });
-    const paused = await ends(engine.run(a, 'go'), 'paused');
-    await engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: ben });
-    const [run] = await all(engine.sweep());
-    expect(run?.id).toBe(paused.runId);
-    await ends(run as NonNullable<typeof run>, 'completed');
-    expect(ledger).toHaveLength(1);
-  });
+  test.each([1_000_000, Date.now() + 3_600_000])(
+    'sweep() drives on a run that was decided and that nobody resumed (store clock at %d)',
+    async (start) => {
+      const { journal } = clock(make().journal, start);
+      const { a, ledger } = refunding();
+      const engine = new Engine({ journal });
+      const paused = await ends(engine.run(a, 'go'), 'paused');
+      await engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: ben });
+      const [swept] = await all(engine.sweep());
+      expect(swept?.runId).toBe(paused.runId);
+      await ends((swept as NonNullable<typeof swept>).run, 'completed');
+      expect(ledger).toHaveLength(1);
+    },
+  );
 
   test('sweep() leaves alone a run of an agent it does not know', async () => {
     const { journal, time } = clock(make().journal, Date.now());
@@ -99,7 +105,16 @@ describe.each(journals)('expiry on $name', ({ make }) => {
   test('of one of two approvals leaves the other open, and wakes when that one expires', async () => {
     const { journal, time } = clock(make().journal, Date.now());
     let expires = 1_000;
-    const sign = tool({ name: 'sign', description: '', input: anything, approval: () => ({ expires: (expires += 1_000) }), execute: () => 1 });
+    const sign = tool({
+      name: 'sign',
+      description: '',
+      input: anything,
+      approval: () => {
+        expires += 1_000;
+        return { expires };
+      },
+      execute: () => 1,
+    });
     const b = agent({ name: 'b', instructions: '', model: scripted([asks(['sign', {}], ['sign', {}]), 'done']), tools: [sign] });
     const engine = new Engine({ journal });
     const paused = await ends(engine.run(b, 'go'), 'paused');

@@ -1,4 +1,4 @@
-import { agent, type ApprovalRule, Engine, type EngineOptions, type Json, type Schema, tool } from '../../src/index.ts';
+import { type ApprovalRule, agent, Engine, type EngineOptions, type Json, type Schema, tool } from '../../src/index.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
 import { anything, asks } from '../engine/setup.ts';
 
@@ -6,7 +6,15 @@ export const ana = { id: 'ana' };
 export const ben = { id: 'ben', roles: ['lead'] };
 
 /** An agent that asks for one refund, which a person must approve. The ledger says what was paid. */
-export function refunding(o: { rule?: boolean | ApprovalRule; input?: Schema; effect?: 'read' | 'idempotent' | 'once'; steps?: readonly Scripted[]; name?: string } = {}) {
+export function refunding(
+  o: {
+    rule?: boolean | ApprovalRule;
+    input?: Schema;
+    effect?: 'read' | 'idempotent' | 'once';
+    steps?: readonly Scripted[];
+    name?: string;
+  } = {},
+) {
   const ledger: Json[] = [];
   const refund = tool({
     name: 'refund',

@@ -5,12 +5,29 @@ import { anything, asks, deferred, ends, entriesOf, entryOf, failure, headOf, jo
 import { ana, ben, elsewhere } from './setup.ts';
 
 /** Two calls that need a person, two that need nobody, mixed; a ledger of what ran. */
-function mixed() {
+function mixed(parallel = 8) {
   const ledger: Json[] = [];
-  const free = tool({ name: 'free', description: '', input: anything, execute: ({ n }) => (ledger.push(`free ${n}`), `free ${n}`) });
-  const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: ({ n }) => (ledger.push(`sign ${n}`), `sign ${n}`) });
+  const free = tool({
+    name: 'free',
+    description: '',
+    input: anything,
+    execute: ({ n }) => {
+      ledger.push(`free ${n}`);
+      return `free ${n}`;
+    },
+  });
+  const sign = tool({
+    name: 'sign',
+    description: '',
+    input: anything,
+    approval: true,
+    execute: ({ n }) => {
+      ledger.push(`sign ${n}`);
+      return `sign ${n}`;
+    },
+  });
   const model = scripted([asks(['sign', { n: 1 }], ['free', { n: 2 }], ['sign', { n: 3 }], ['free', { n: 4 }]), 'done']);
-  return { a: agent({ name: 'a', instructions: '', model, tools: [free, sign] }), ledger, model };
+  return { a: agent({ name: 'a', instructions: '', model, tools: [free, sign], parallel }), ledger, model };
 }
 
 describe.each(journals)('siblings on $name', ({ make }) => {
@@ -22,10 +39,14 @@ describe.each(journals)('siblings on $name', ({ make }) => {
     expect(paused.approvals.map((p) => p.kind === 'tool' && p.input)).toEqual([{ n: 1 }, { n: 3 }]);
     expect(model.requests).toHaveLength(1);
     const engine = elsewhere(another(), a);
-    await engine.decide(paused.runId, [
-      { approval: paused.approvals[1]?.id as string, type: 'approve' },
-      { approval: paused.approvals[0].id, type: 'reject', reason: 'no' },
-    ], { by: ben });
+    await engine.decide(
+      paused.runId,
+      [
+        { approval: paused.approvals[1]?.id as string, type: 'approve' },
+        { approval: paused.approvals[0].id, type: 'reject', reason: 'no' },
+      ],
+      { by: ben },
+    );
     await ends(engine.resume(paused.runId), 'completed');
     expect(ledger).toEqual(['free 2', 'free 4', 'sign 3']);
     expect(shown(model.requests[1]).map((s) => [s.id, s.isError ? failure(s).code : s.text])).toEqual([
@@ -117,12 +138,15 @@ describe.each(journals)('siblings on $name', ({ make }) => {
 
   test('calls beyond the cap wait their turn behind approved ones', async () => {
     const { journal } = make();
-    const { a, ledger } = mixed();
-    const narrow = agent({ ...(a as unknown as Parameters<typeof agent>[0]), tools: [...(a as unknown as { tools: Map<string, never> }).tools.values()], parallel: 1 });
+    const { a, ledger } = mixed(1);
     const engine = new Engine({ journal });
-    const paused = await ends(engine.run(narrow, 'go'), 'paused');
+    const paused = await ends(engine.run(a, 'go'), 'paused');
     expect(ledger).toEqual(['free 2', 'free 4']);
-    await engine.decide(paused.runId, paused.approvals.map((p) => ({ approval: p.id, type: 'approve' as const })), { by: ben });
+    await engine.decide(
+      paused.runId,
+      paused.approvals.map((p) => ({ approval: p.id, type: 'approve' as const })),
+      { by: ben },
+    );
     await ends(engine.resume(paused.runId), 'completed');
     expect(ledger).toEqual(['free 2', 'free 4', 'sign 1', 'sign 3']);
   });

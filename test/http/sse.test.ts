@@ -16,7 +16,9 @@ async function served(handle: (request: Request) => Response | Promise<Response>
   const server = createServer(async (req, res) => {
     const gone = new AbortController();
     res.on('close', () => gone.abort());
-    const response = await handle(new Request(`http://localhost${req.url}`, { headers: req.headers as Record<string, string>, signal: gone.signal }));
+    const response = await handle(
+      new Request(`http://localhost${req.url}`, { headers: req.headers as Record<string, string>, signal: gone.signal }),
+    );
     res.writeHead(response.status, Object.fromEntries(response.headers));
     for await (const chunk of response.body ?? []) res.write(chunk);
     res.end();
@@ -30,14 +32,20 @@ const parse = (text: string) =>
   text
     .split('\n\n')
     .filter((block) => block && !block.startsWith(':'))
-    .map((block) => Object.fromEntries(block.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)])));
+    .map((block) =>
+      Object.fromEntries(block.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)])),
+    );
 
-const look = () =>
-  tool({ name: 'look', description: 'Look', input: z.object({}), effect: 'read', execute: () => 'line one\nline two' });
+const look = () => tool({ name: 'look', description: 'Look', input: z.object({}), effect: 'read', execute: () => 'line one\nline two' });
 
 test('a run streams as events with ids, and a reader who reconnects misses nothing', async () => {
   const engine = new Engine();
-  const a = agent({ name: 'a', instructions: '', model: scripted([{ toolCalls: [{ name: 'look', input: {} }] }, 'all\ndone']), tools: [look()] });
+  const a = agent({
+    name: 'a',
+    instructions: '',
+    model: scripted([{ toolCalls: [{ name: 'look', input: {} }] }, 'all\ndone']),
+    tools: [look()],
+  });
   const url = await served((request) => {
     const seen = request.headers.get('last-event-id');
     return sse(seen === null ? engine.run(a, 'go', { id: 'r1' }) : engine.watch('r1', { after: Number(seen) }), { signal: request.signal });
@@ -68,7 +76,13 @@ test('an engine error is told as an event, with its code', async () => {
 test('a reader who leaves ends the stream and not the run', async () => {
   const engine = new Engine();
   let finish = () => {};
-  const slow = tool({ name: 'look', description: 'Look', input: z.object({}), effect: 'read', execute: () => new Promise<string>((resolve) => (finish = () => resolve('seen'))) });
+  const slow = tool({
+    name: 'look',
+    description: 'Look',
+    input: z.object({}),
+    effect: 'read',
+    execute: () => new Promise<string>((resolve) => (finish = () => resolve('seen'))),
+  });
   const a = agent({ name: 'a', instructions: '', model: scripted([{ toolCalls: [{ name: 'look', input: {} }] }, 'done']), tools: [slow] });
   const run = engine.run(a, 'go');
   const url = await served((request) => sse(run, { signal: request.signal }));

@@ -3,9 +3,9 @@ import { type } from 'arktype';
 import * as v from 'valibot';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { agent, Engine, type Json, jsonSchema, type Schema, tool } from '../../src/index.ts';
+import { agent, Engine, type Json, jsonSchema, type Model, type Schema, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends, failure, shown } from '../engine/setup.ts';
+import { asks, ends, failure, type Seen, shown } from '../engine/setup.ts';
 
 /** Runs one call and tells what reached the tool and what the model was told. */
 async function called(input: Schema, args: Json, approval = false) {
@@ -47,7 +47,12 @@ describe.each(schemas)('a schema of %s', (_, schema) => {
 });
 
 describe('a JSON Schema', () => {
-  const strict = jsonSchema<{ n: number }>({ type: 'object', properties: { n: { type: 'number' } }, required: ['n'], additionalProperties: false });
+  const strict = jsonSchema<{ n: number }>({
+    type: 'object',
+    properties: { n: { type: 'number' } },
+    required: ['n'],
+    additionalProperties: false,
+  });
 
   test('is passed to the model as it is, and its arguments to the tool', async () => {
     const { got, spec } = await called(strict, { n: 1 });
@@ -92,10 +97,18 @@ test('bad arguments are refused before the approval rule and the policy see them
     name: 'take',
     description: 'Take',
     input: z.object({ n: z.number() }),
-    approval: () => (asked.push('rule'), false),
+    approval: () => {
+      asked.push('rule');
+      return false;
+    },
     execute: () => asked.push('tool'),
   });
-  const policy = { decide: async () => (asked.push('policy'), { allow: true }) };
+  const policy = {
+    decide: async () => {
+      asked.push('policy');
+      return { allow: true };
+    },
+  };
   const a = agent({ name: 'a', instructions: '', model: scripted([asks(['take', { n: 'x' }]), 'done']), tools: [take] });
   await new Engine({ policy }).run(a, 'go');
   expect(asked).toEqual([]);
@@ -124,7 +137,14 @@ test('a schema that validates later, or throws, works all the same', async () =>
   expect((await called(slow, { n: 1 })).got).toEqual([{ n: 1 }]);
   expect(failure((await called(slow, { n: -1 })).told).message).toContain('must be positive');
   const broken = jsonSchema({ type: 'object' });
-  const throws: Schema = { '~standard': { ...broken['~standard'], validate: () => { throw new Error('schema bug'); } } };
+  const throws: Schema = {
+    '~standard': {
+      ...broken['~standard'],
+      validate: () => {
+        throw new Error('schema bug');
+      },
+    },
+  };
   const { got, told } = await called(throws, {});
   expect(got).toEqual([]);
   expect(failure(told)).toMatchObject({ code: 'INVALID_ARGUMENTS', message: expect.stringContaining('schema bug') });
@@ -146,4 +166,35 @@ test('what a tool does to its arguments changes neither the journal nor what the
   const asked = model.requests[1]?.messages[1]?.content[0];
   expect(asked).toMatchObject({ type: 'toolCall', input: { list: [1, 2] } });
   expect((await engine.inspect(result.runId)).messages[1]?.content[0]).toMatchObject({ input: { list: [1, 2] } });
+});
+
+test.each<[string, () => unknown]>([
+  ['too many', () => Array.from({ length: 50_000 }, (_, i) => i)],
+  ['too long', () => 'x'.repeat(1_000_000)],
+  ['nested too deep', () => JSON.parse(`${'['.repeat(50_000)}${']'.repeat(50_000)}`)],
+  [
+    'circular',
+    () => {
+      const a: unknown[] = [];
+      a.push(a);
+      return a;
+    },
+  ],
+])('arguments that are %s are refused, and the run goes on', async (_, value) => {
+  let ran = 0;
+  let told: Seen | undefined;
+  const take = tool({ name: 'take', description: '', input: jsonSchema({ type: 'object' }), execute: () => ++ran });
+  // a scripted model counts the bytes of what it says, which cannot be done with all of these
+  const model: Model = {
+    provider: 'scripted',
+    id: 'm',
+    async generate(request) {
+      told = shown(request)[0];
+      if (told) return { content: [{ type: 'text', text: 'done' }], stop: 'end' };
+      return { content: [{ type: 'toolCall', id: '1', name: 'take', input: { value: value() } as Json }], stop: 'tools' };
+    },
+  };
+  await ends(new Engine().run(agent({ name: 'a', instructions: '', model, tools: [take] }), 'go'), 'completed');
+  expect(ran).toBe(0);
+  expect(failure(told)).toMatchObject({ code: 'INVALID_ARGUMENTS', outcome: 'not-run' });
 });

@@ -15,7 +15,10 @@ describe.each(journals)('context on $name', ({ make }) => {
       description: '',
       input: nothing,
       context: z.object({ tenant: z.string(), plan: z.string().default('free') }),
-      approval: (_, { context }) => (seen.push(['rule', context.tenant, context.plan]), false),
+      approval: (_, { context }) => {
+        seen.push(['rule', context.tenant, context.plan]);
+        return false;
+      },
       execute: (_, { context }) => `${context.tenant} ${context.plan}`,
     });
     const model = scripted([asks(['look', {}]), 'done']);
@@ -64,12 +67,24 @@ describe.each(journals)('context on $name', ({ make }) => {
       description: '',
       input: nothing,
       execute: (_, { runId, callId, step, session, by, attempt, idempotencyKey, deadline, credentials }) =>
-        void seen.push({ runId, callId, step, session, by, attempt, key: idempotencyKey.length, ahead: deadline > Date.now(), credentials }),
+        void seen.push({
+          runId,
+          callId,
+          step,
+          session,
+          by,
+          attempt,
+          key: idempotencyKey.length,
+          ahead: deadline > Date.now(),
+          credentials,
+        }),
     });
     const a = agent({ name: 'a', instructions: '', model: scripted([asks(['look', {}]), 'done']), tools: [look] });
     const who = { id: 'ana', tenant: 't', roles: ['user'] };
     await ends(new Engine({ journal }).run(a, 'go', { id: 'run-1', session: 's', by: who }), 'completed');
-    expect(seen).toEqual([{ runId: 'run-1', callId: '1.0', step: 1, session: 's', by: who, attempt: 1, key: 32, ahead: true, credentials: {} }]);
+    expect(seen).toEqual([
+      { runId: 'run-1', callId: '1.0', step: 1, session: 's', by: who, attempt: 1, key: 32, ahead: true, credentials: {} },
+    ]);
   });
 });
 
@@ -80,7 +95,10 @@ describe.each(journals)('instructions on $name', ({ make }) => {
     let n = 0;
     const echo = tool({ name: 'echo', description: '', input: anything, execute: () => 'ok' });
     const model = scripted([asks(['echo', {}]), asks(['echo', {}]), 'done']);
-    const run = new Engine({ journal }).run(agent({ name: 'a', instructions: async () => texts[n++] as string, model, tools: [echo] }), 'go');
+    const run = new Engine({ journal }).run(
+      agent({ name: 'a', instructions: async () => texts[n++] as string, model, tools: [echo] }),
+      'go',
+    );
     await ends(run, 'completed');
     expect(model.requests.map((r) => r.instructions)).toEqual(texts);
     const log = await entriesOf(journal, run.id);
@@ -93,7 +111,9 @@ describe.each(journals)('instructions on $name', ({ make }) => {
   test('that throw fail the run, typed, and the model is not asked', async () => {
     const { journal } = make();
     const model = scripted(['never']);
-    const instructions = () => { throw new Error('no template'); };
+    const instructions = () => {
+      throw new Error('no template');
+    };
     const { error } = await ends(new Engine({ journal }).run(agent({ name: 'a', instructions, model }), 'go'), 'failed');
     expect(error).toMatchObject({ code: 'INSTRUCTIONS_FAILED', message: expect.stringContaining('no template') });
     expect(model.requests).toHaveLength(0);
@@ -111,7 +131,10 @@ describe.each(journals)('memory on $name', ({ make }) => {
     const recorded: { session: string; by: { id: string }; messages: readonly Message[] }[] = [];
     const asked: unknown[] = [];
     const memory: Memory = {
-      recall: async (q) => (asked.push(q), ['likes tea']),
+      recall: async (q) => {
+        asked.push(q);
+        return ['likes tea'];
+      },
       record: async (e) => void recorded.push(structuredClone(e)),
       ...over,
     };
@@ -123,7 +146,11 @@ describe.each(journals)('memory on $name', ({ make }) => {
     const { memory, asked } = remembering();
     const echo = tool({ name: 'echo', description: '', input: anything, execute: () => 'ok' });
     const model = scripted([asks(['echo', {}]), 'done']);
-    const run = new Engine({ journal, memory }).run(agent({ name: 'a', instructions: 'Be kind.', model, tools: [echo] }), 'What do I like?', { by, session: 's' });
+    const run = new Engine({ journal, memory }).run(
+      agent({ name: 'a', instructions: 'Be kind.', model, tools: [echo] }),
+      'What do I like?',
+      { by, session: 's' },
+    );
     await ends(run, 'completed');
     expect(asked).toEqual([{ by, session: 's', text: 'What do I like?', tokens: expect.any(Number) }]);
     for (const r of model.requests) expect(r.instructions).toMatch(/^Be kind\.\n\nRemembered.*not instructions.*\n- likes tea$/s);
@@ -150,21 +177,41 @@ describe.each(journals)('memory on $name', ({ make }) => {
     const engine = new Engine({ journal, memory });
     await ends(engine.run(agent({ name: 'a', instructions: '', model: scripted(['done']) }), 'go', { session: 's' }), 'completed');
     await ends(engine.run(agent({ name: 'b', instructions: '', model: scripted(['done']) }), 'go', { by }), 'completed');
-    await ends(engine.run(agent({ name: 'c', instructions: '', model: scripted([{ error: 'NO' }]) }), 'go', { by, session: 's2' }), 'failed');
+    await ends(
+      engine.run(agent({ name: 'c', instructions: '', model: scripted([{ error: 'NO' }]) }), 'go', { by, session: 's2' }),
+      'failed',
+    );
     expect(asked).toHaveLength(2);
     expect(recorded).toEqual([]);
   });
 
   test.each<[string, Partial<Memory>]>([
     ['recall rejects', { recall: () => Promise.reject(new Error('down')) }],
-    ['recall throws', { recall: () => { throw new Error('down'); } }],
+    [
+      'recall throws',
+      {
+        recall: () => {
+          throw new Error('down');
+        },
+      },
+    ],
     ['record rejects', { record: () => Promise.reject(new Error('down')) }],
-    ['record throws', { record: () => { throw new Error('down'); } }],
+    [
+      'record throws',
+      {
+        record: () => {
+          throw new Error('down');
+        },
+      },
+    ],
     ['record returns nothing', { record: (() => undefined) as unknown as Memory['record'] }],
   ])('costs no run its result where %s', async (_, over) => {
     const { journal } = make();
     const { memory } = remembering(over);
-    const run = new Engine({ journal, memory }).run(agent({ name: 'a', instructions: '', model: scripted(['done']) }), 'go', { by, session: 's' });
+    const run = new Engine({ journal, memory }).run(agent({ name: 'a', instructions: '', model: scripted(['done']) }), 'go', {
+      by,
+      session: 's',
+    });
     expect(await run.output()).toBe('done');
   });
 });

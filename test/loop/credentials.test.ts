@@ -21,7 +21,11 @@ const forms: readonly [string, string][] = [
 /** What of it must not be found anywhere: any long part of the secret, or of its encoded forms. */
 const traces = [secret.slice(0, 8), secret.slice(-8), encodeURIComponent(secret).slice(0, 12)].concat(
   // at any of the three places of base64 where it may begin
-  [0, 1, 2].map((pad) => Buffer.from(' '.repeat(pad) + secret).toString('base64').slice(4, 20)),
+  [0, 1, 2].map((pad) =>
+    Buffer.from(' '.repeat(pad) + secret)
+      .toString('base64')
+      .slice(4, 20),
+  ),
 );
 const clean = (places: { readonly [place: string]: unknown }) => {
   const found = Object.entries(places).filter(([, what]) => traces.some((trace) => JSON.stringify(what).includes(trace)));
@@ -40,7 +44,10 @@ describe.each(journals)('a credential on $name', ({ make }) => {
       retry: { initialDelay: 0, attempts: 2 },
       credentials: { key: { provider: 'pay' } },
       ...over,
-      execute: (_, { credentials, progress }) => (got.push(credentials.key), execute(credentials.key, progress)),
+      execute: (_, { credentials, progress }) => {
+        got.push(credentials.key);
+        return execute(credentials.key, progress);
+      },
     });
     const model = scripted([asks(['call', {}]), 'done']);
     const heard: RunEvent[] = [];
@@ -48,7 +55,18 @@ describe.each(journals)('a credential on $name', ({ make }) => {
     const run = engine.run(agent({ name: 'a', instructions: '', model, tools: [call] }), 'go', { by });
     const events = await all(run);
     const result = await ends(run, 'completed');
-    return { got, places: { log: await entriesOf(journal, run.id), requests: model.requests, events, heard, result, state: await engine.inspect(run.id) }, model };
+    return {
+      got,
+      places: {
+        log: await entriesOf(journal, run.id),
+        requests: model.requests,
+        events,
+        heard,
+        result,
+        state: await engine.inspect(run.id),
+      },
+      model,
+    };
   }
 
   test('reaches the tool', async () => {
@@ -63,13 +81,18 @@ describe.each(journals)('a credential on $name', ({ make }) => {
   });
 
   test.each(forms)('in an error (%s) is in no entry, event or request', async (_, form) => {
-    const { places, model } = await leaking(() => { throw new ToolError('NETWORK', `401 for ${form}`, { retryable: true }); });
+    const { places, model } = await leaking(() => {
+      throw new ToolError('NETWORK', `401 for ${form}`, { retryable: true });
+    });
     clean(places);
     expect(failure(shown(model.requests[1])[0])).toMatchObject({ code: 'NETWORK', attempts: 2 });
   });
 
   test('in progress is in no event', async () => {
-    const { places } = await leaking((key, progress) => (progress(`using ${key}`), 'ok'));
+    const { places } = await leaking((key, progress) => {
+      progress(`using ${key}`);
+      return 'ok';
+    });
     clean(places);
     expect(places.events.find((e) => e.type === 'tool.progress')).toMatchObject({ data: 'using [secret key]' });
   });
@@ -80,7 +103,9 @@ describe.each(journals)('a credential on $name', ({ make }) => {
   });
 
   test('in the error code or in toModel is masked too', async () => {
-    const { places } = await leaking((key) => { throw new ToolError(key, 'failed'); });
+    const { places } = await leaking((key) => {
+      throw new ToolError(key, 'failed');
+    });
     clean(places);
   });
 });
@@ -98,7 +123,9 @@ test('a secret in a late result is masked', async () => {
     toModel: (text) => text,
   });
   const engine = new Engine({ journal, identity: token });
-  const run = engine.run(agent({ name: 'a', instructions: '', model: scripted([asks(['call', {}]), 'done']), tools: [call] }), 'go', { by });
+  const run = engine.run(agent({ name: 'a', instructions: '', model: scripted([asks(['call', {}]), 'done']), tools: [call] }), 'go', {
+    by,
+  });
   await ends(run, 'completed');
   late.resolve('late');
   await settle(3);
@@ -141,7 +168,10 @@ describe.each(journals)('consent on $name', ({ make }) => {
     let ran = 0;
     const call = tool({ name: 'call', description: '', input: anything, credentials: { key: { provider: 'crm' } }, execute: () => ++ran });
     const engine = new Engine({ journal, identity });
-    const first = await ends(engine.run(agent({ name: 'a', instructions: '', model: scripted([asks(['call', {}]), 'done']), tools: [call] }), 'go', { by }), 'paused');
+    const first = await ends(
+      engine.run(agent({ name: 'a', instructions: '', model: scripted([asks(['call', {}]), 'done']), tools: [call] }), 'go', { by }),
+      'paused',
+    );
     await engine.decide(first.runId, [{ approval: first.approvals[0].id, type: 'approve' }], { by });
     const second = await ends(engine.resume(first.runId), 'paused');
     expect(second.approvals).toHaveLength(1);
@@ -170,9 +200,20 @@ describe.each(journals)('consent on $name', ({ make }) => {
     const { journal } = make();
     const identity = consenting();
     const ran: unknown[] = [];
-    const call = tool({ name: 'call', description: '', input: anything, approval: true, credentials: { key: { provider: 'crm' } }, execute: (i) => void ran.push(i) });
+    const call = tool({
+      name: 'call',
+      description: '',
+      input: anything,
+      approval: true,
+      credentials: { key: { provider: 'crm' } },
+      execute: (i) => void ran.push(i),
+    });
     const engine = new Engine({ journal, identity });
-    const run = engine.run(agent({ name: 'a', instructions: '', model: scripted([asks(['call', { cents: 900 }]), 'done']), tools: [call] }), 'go', { by });
+    const run = engine.run(
+      agent({ name: 'a', instructions: '', model: scripted([asks(['call', { cents: 900 }]), 'done']), tools: [call] }),
+      'go',
+      { by },
+    );
     const first = await ends(run, 'paused');
     expect(first.approvals[0].kind).toBe('tool');
     expect(identity.asked).toBe(0);
@@ -193,18 +234,33 @@ describe('a credential that cannot be had', () => {
   test.each<[string, Identity | undefined]>([
     ['without an identity', undefined],
     ['where the identity rejects', { get: () => Promise.reject(new Error('vault sealed')) }],
-    ['where the identity throws', { get: () => { throw new Error('vault sealed'); } }],
+    [
+      'where the identity throws',
+      {
+        get: () => {
+          throw new Error('vault sealed');
+        },
+      },
+    ],
   ])('%s is an observation, and the tool does not run', async (_, identity) => {
     const ran: unknown[] = [];
     const model = scripted([asks(['call', {}]), 'done']);
-    await ends(new Engine(identity ? { identity } : {}).run(agent({ name: 'a', instructions: '', model, tools: [call(ran)] }), 'go', { by }), 'completed');
+    await ends(
+      new Engine(identity ? { identity } : {}).run(agent({ name: 'a', instructions: '', model, tools: [call(ran)] }), 'go', { by }),
+      'completed',
+    );
     expect(failure(shown(model.requests[1])[0])).toMatchObject({ code: 'CREDENTIALS_UNAVAILABLE', outcome: 'not-run', attempts: 0 });
     expect(ran).toEqual([]);
   });
 
   test('is asked for whoever started the run', async () => {
     const asked: unknown[] = [];
-    const identity: Identity = { get: async (r) => (asked.push(r), { token: 'abcdef' }) };
+    const identity: Identity = {
+      get: async (r) => {
+        asked.push(r);
+        return { token: 'abcdef' };
+      },
+    };
     const scoped = tool({
       name: 'call',
       description: '',
@@ -212,7 +268,14 @@ describe('a credential that cannot be had', () => {
       credentials: { key: { provider: 'crm', scopes: ['read'], flow: 'user' } },
       execute: () => 1,
     });
-    await ends(new Engine({ identity }).run(agent({ name: 'a', instructions: '', model: scripted([asks(['call', {}]), 'done']), tools: [scoped] }), 'go', { by }), 'completed');
+    await ends(
+      new Engine({ identity }).run(
+        agent({ name: 'a', instructions: '', model: scripted([asks(['call', {}]), 'done']), tools: [scoped] }),
+        'go',
+        { by },
+      ),
+      'completed',
+    );
     expect(asked).toEqual([{ provider: 'crm', scopes: ['read'], flow: 'user', by }]);
   });
 });

@@ -40,7 +40,12 @@ describe.each(journals)('events on $name', ({ make }) => {
   test('are the entries, once and in order, each shown after it is in the journal', async () => {
     const { journal } = make();
     const echo = tool({ name: 'echo', description: '', input: anything, effect: 'read', execute: ({ n }) => n });
-    const a = agent({ name: 'a', instructions: '', model: scripted([asks(['echo', { n: 1 }], ['echo', { n: 2 }]), 'done']), tools: [echo] });
+    const a = agent({
+      name: 'a',
+      instructions: '',
+      model: scripted([asks(['echo', { n: 1 }], ['echo', { n: 2 }]), 'done']),
+      tools: [echo],
+    });
     const run = new Engine({ journal }).run(a, 'go');
     const events: RunEvent[] = [];
     for await (const event of run) {
@@ -95,7 +100,15 @@ describe.each(journals)('events on $name', ({ make }) => {
       seen.push(e);
       throw new Error('listener bug');
     };
-    const echo = tool({ name: 'echo', description: '', input: anything, execute: (_, { progress }) => (progress(1), 'ok') });
+    const echo = tool({
+      name: 'echo',
+      description: '',
+      input: anything,
+      execute: (_, { progress }) => {
+        progress(1);
+        return 'ok';
+      },
+    });
     const engine = new Engine({ journal, onEvent });
     const make1 = (name: string) => agent({ name, instructions: '', model: scripted([asks(['echo', {}]), 'two words']), tools: [echo] });
     const one = engine.run(make1('one'), 'go');
@@ -165,4 +178,29 @@ test('a reader who is slow gets neighbouring deltas joined, and loses no text', 
   const deltas = events.filter(isDelta);
   expect(deltas.length).toBeLessThan(5);
   expect(deltas.map((d) => d.text).join('')).toBe(Array.from({ length: 1_000 }, (_, i) => `${i} `).join(''));
+});
+
+test('a model that was given up and talks on is not heard', async () => {
+  let talk: ((text: string) => void) | undefined;
+  let calls = 0;
+  const model: Model = {
+    provider: 'scripted',
+    id: 'm',
+    async generate(_, { emit }) {
+      if (++calls === 1) {
+        talk = (text) => emit?.({ type: 'text', text });
+        talk('first ');
+        await new Promise(() => undefined);
+      }
+      talk?.('not heard ');
+      emit?.({ type: 'text', text: 'second' });
+      return { content: [{ type: 'text', text: 'second' }], stop: 'end', usage: { input: 1, output: 1 } };
+    },
+  };
+  const reliability = { model: { timeout: 5, retry: { initialDelay: 0, attempts: 2 } } };
+  const events = await all(new Engine().run(agent({ name: 'a', instructions: '', model, reliability }), 'go'));
+  expect(events.filter(isDelta).map((e) => [e.text, e.attempt])).toEqual([
+    ['first ', 1],
+    ['second', 2],
+  ]);
 });

@@ -15,7 +15,8 @@ const cheap = (steps: readonly Scripted[] | (() => Scripted), id = 'cheap') => s
 const again: Scripted = { ...(asks(['count', {}]) as object), usage };
 const count = tool({ name: 'count', description: '', input: anything, effect: 'read', execute: () => 1 });
 const quick = { model: { retry: { attempts: 3, initialDelay: 0 } } };
-const spending = (model: Model, limits: Limits) => agent({ name: 'a', instructions: '', model, tools: [count], limits, reliability: quick });
+const spending = (model: Model, limits: Limits) =>
+  agent({ name: 'a', instructions: '', model, tools: [count], limits, reliability: quick });
 
 describe.each(journals)('dollars on $name', ({ make }) => {
   test('are counted per step and in total, without drift', async () => {
@@ -48,7 +49,16 @@ describe.each(journals)('dollars on $name', ({ make }) => {
   test('never go over the limit, however large an answer', async () => {
     const { journal } = make();
     const largest: Scripted = { ...(asks(['count', {}]) as object), usage: { input: 20, output: 1_000 } };
-    const result = await ends(new Engine({ journal, prices }).run(spending(cheap(() => largest), { costUsd: 0.55 }), 'go'), 'stopped');
+    const result = await ends(
+      new Engine({ journal, prices }).run(
+        spending(
+          cheap(() => largest),
+          { costUsd: 0.55 },
+        ),
+        'go',
+      ),
+      'stopped',
+    );
     expect(result.costUsd).toBeGreaterThan(0.35);
     expect(result.costUsd).toBeLessThanOrEqual(0.55);
   });

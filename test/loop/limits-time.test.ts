@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { agent, Engine, type Limits, type Model, ToolError, tool } from '../../src/index.ts';
+import { agent, Engine, type Limits, type Model, memoryJournal, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { anything, asks, ends, entriesOf, failure, leftBehind, recording, shown } from '../engine/setup.ts';
-import { memoryJournal } from '../../src/index.ts';
 
 // the clock and the timers are the test's own: nothing here waits
 beforeEach(() => void vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] }));
@@ -24,7 +23,8 @@ const slow = (ms: number, o: { effect?: 'read' | 'once'; ran?: AbortSignal[] } =
       return 'slept';
     },
   });
-const timed = (limits: Limits, model: Model, ...tools: readonly ReturnType<typeof slow>[]) => agent({ name: 'a', instructions: '', model, tools, limits });
+const timed = (limits: Limits, model: Model, ...tools: readonly ReturnType<typeof slow>[]) =>
+  agent({ name: 'a', instructions: '', model, tools, limits });
 
 describe('working time', () => {
   test('stops a run while a tool runs, and tells the tool; with more time the read runs again', async () => {
@@ -102,7 +102,10 @@ describe('working time', () => {
         throw new ToolError('BUSY', 'busy', { retryAfter: 30_000 });
       },
     });
-    const run = new Engine().run(agent({ name: 'a', instructions: '', model: scripted([asks(['flaky', {}])]), tools: [flaky], limits: { time: 1_000 } }), 'go');
+    const run = new Engine().run(
+      agent({ name: 'a', instructions: '', model: scripted([asks(['flaky', {}])]), tools: [flaky], limits: { time: 1_000 } }),
+      'go',
+    );
     await pass(1_000);
     await ends(run, 'stopped');
     expect(attempts).toBe(1);

@@ -31,7 +31,9 @@ describe.each(journals)('limits on $name', ({ make }) => {
     const run = engine.run(a, 'go');
     await ends(run, 'stopped');
     expect(await ends(engine.resume(run.id, { limits: { steps: 10 } }), 'stopped')).toMatchObject({ limit: { name: 'toolCalls', max: 3 } });
-    expect(await ends(engine.resume(run.id, { limits: { toolCalls: 20 } }), 'stopped')).toMatchObject({ limit: { name: 'steps', max: 10, used: 10 } });
+    expect(await ends(engine.resume(run.id, { limits: { toolCalls: 20 } }), 'stopped')).toMatchObject({
+      limit: { name: 'steps', max: 10, used: 10 },
+    });
   });
 
   test('a stopped run that is resumed without a higher limit is answered as it stands, and costs nothing', async () => {
@@ -76,7 +78,13 @@ describe.each(journals)('limits on $name', ({ make }) => {
     const { journal } = make();
     const ran: unknown[] = [];
     const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: ({ n }) => void ran.push(n) });
-    const a = agent({ name: 'a', instructions: '', model: scripted([asks(['sign', { n: 1 }], ['sign', { n: 2 }]), 'done']), tools: [sign], limits: { toolCalls: 1 } });
+    const a = agent({
+      name: 'a',
+      instructions: '',
+      model: scripted([asks(['sign', { n: 1 }], ['sign', { n: 2 }]), 'done']),
+      tools: [sign],
+      limits: { toolCalls: 1 },
+    });
     const engine = new Engine({ journal });
     const run = engine.run(a, 'go');
     await run;
@@ -96,8 +104,9 @@ describe.each(journals)('limits on $name', ({ make }) => {
     const { journal } = make();
     const usage = { input: 100, output: 50 };
     const count = tool({ name: 'count', description: '', input: anything, effect: 'read', execute: () => 'x'.repeat(200) });
-    const model = scripted(() => ({ ...asks(['count', {}]) as object, usage }), { maxOutput: 1_000 });
-    const start = (tokens: number) => new Engine({ journal }).run(agent({ name: `a${tokens}`, instructions: '', model, tools: [count], limits: { tokens } }), 'go');
+    const model = scripted(() => ({ ...(asks(['count', {}]) as object), usage }), { maxOutput: 1_000 });
+    const start = (tokens: number) =>
+      new Engine({ journal }).run(agent({ name: `a${tokens}`, instructions: '', model, tools: [count], limits: { tokens } }), 'go');
     // after one step: used 150; the next is bounded by 150 measured, some 230 bytes of a tool message and 1,000 of output
     const one = start(1_400);
     expect(await ends(one, 'stopped')).toMatchObject({ limit: { name: 'tokens', max: 1_400, used: 150 }, steps: 1 });
@@ -108,8 +117,14 @@ describe.each(journals)('limits on $name', ({ make }) => {
   test('tokens: cached ones count', async () => {
     const { journal } = make();
     const { count } = { count: tool({ name: 'count', description: '', input: anything, effect: 'read', execute: () => 1 }) };
-    const model = scripted(() => ({ ...(asks(['count', {}]) as object), usage: { input: 1, output: 1, cacheRead: 500, cacheWrite: 500 } }), { maxOutput: 10 });
-    const r = await ends(new Engine({ journal }).run(agent({ name: 'a', instructions: '', model, tools: [count], limits: { tokens: 2_000 } }), 'go'), 'stopped');
+    const model = scripted(
+      () => ({ ...(asks(['count', {}]) as object), usage: { input: 1, output: 1, cacheRead: 500, cacheWrite: 500 } }),
+      { maxOutput: 10 },
+    );
+    const r = await ends(
+      new Engine({ journal }).run(agent({ name: 'a', instructions: '', model, tools: [count], limits: { tokens: 2_000 } }), 'go'),
+      'stopped',
+    );
     expect(r).toMatchObject({ limit: { name: 'tokens', used: 1_002 }, steps: 1 });
   });
 
@@ -126,7 +141,10 @@ describe.each(journals)('limits on $name', ({ make }) => {
     const { journal, another } = make();
     const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: () => 1 });
     const a = agent({ name: 'a', instructions: '', model: scripted(() => asks(['sign', {}])), tools: [sign] });
-    const paused = await ends(new Engine({ journal }).run(a, 'go', { limits: { steps: 1, toolCalls: Number.POSITIVE_INFINITY } }), 'paused');
+    const paused = await ends(
+      new Engine({ journal }).run(a, 'go', { limits: { steps: 1, toolCalls: Number.POSITIVE_INFINITY } }),
+      'paused',
+    );
     const engine = new Engine({ journal: another(), agents: [a] });
     await engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: { id: 'ben' } });
     expect(await ends(engine.resume(paused.runId), 'stopped')).toMatchObject({ limit: { name: 'steps', max: 1 }, steps: 1 });
@@ -175,7 +193,10 @@ test('a token limit holds too where the model does not say what it used', async 
     provider: 'mine',
     id: 'silent',
     maxOutput: 1_000,
-    generate: async () => (asked++, { content: [{ type: 'toolCall', id: `${asked}`, name: 'count', input: {} }], stop: 'tools' }),
+    generate: async () => {
+      asked++;
+      return { content: [{ type: 'toolCall', id: `${asked}`, name: 'count', input: {} }], stop: 'tools' };
+    },
   };
   const count = tool({ name: 'count', description: '', input: anything, effect: 'read', execute: () => 1 });
   const a = agent({ name: 'a', instructions: '', model: silent, tools: [count], limits: { tokens: 20_000, steps: 500 } });
@@ -185,7 +206,14 @@ test('a token limit holds too where the model does not say what it used', async 
 
 test.each<[string, object]>([
   ['instructions made at run time', { instructions: () => 'x'.repeat(50_000) }],
-  ['a large output schema', { output: { '~standard': { ...anything['~standard'], jsonSchema: { input: () => ({ type: 'object', description: 'x'.repeat(50_000) }) } } } }],
+  [
+    'a large output schema',
+    {
+      output: {
+        '~standard': { ...anything['~standard'], jsonSchema: { input: () => ({ type: 'object', description: 'x'.repeat(50_000) }) } },
+      },
+    },
+  ],
   ['long instructions', { instructions: 'x'.repeat(50_000) }],
   ['many tools', { tools: [tool({ name: 'long', description: 'x'.repeat(50_000), input: anything, execute: () => 1 })] }],
 ])('a token limit counts %s before the first call', async (_, over) => {

@@ -19,15 +19,32 @@ const naming = (name: string, said: string[]): Middleware => ({
 });
 
 const echo = (ran: unknown[] = []) =>
-  tool({ name: 'echo', description: '', input: anything, effect: 'idempotent', retry: { initialDelay: 0 }, execute: (i) => (ran.push(i), i.n) });
+  tool({
+    name: 'echo',
+    description: '',
+    input: anything,
+    effect: 'idempotent',
+    retry: { initialDelay: 0 },
+    execute: (i) => {
+      ran.push(i);
+      return i.n;
+    },
+  });
 
 describe.each(journals)('use on $name', ({ make }) => {
   test('the first is outermost, the engine is outside the agent', async () => {
     const { journal } = make();
     const said: string[] = [];
-    const a = agent({ name: 'a', instructions: '', model: scripted([asks(['echo', { n: 1 }]), 'done']), tools: [echo()], use: [naming('agent', said)] });
+    const a = agent({
+      name: 'a',
+      instructions: '',
+      model: scripted([asks(['echo', { n: 1 }]), 'done']),
+      tools: [echo()],
+      use: [naming('agent', said)],
+    });
     await ends(new Engine({ journal, use: [naming('one', said), naming('two', said)] }).run(a, 'go'), 'completed');
-    const around = (what: string) => ['one', 'two', 'agent'].map((n) => `${n} ${what}`).concat(['agent', 'two', 'one'].map((n) => `${n} ${what} done`));
+    const around = (what: string) =>
+      ['one', 'two', 'agent'].map((n) => `${n} ${what}`).concat(['agent', 'two', 'one'].map((n) => `${n} ${what} done`));
     expect(said).toEqual([...around('model'), ...around('echo'), ...around('model')]);
   });
 
@@ -47,7 +64,14 @@ describe.each(journals)('use on $name', ({ make }) => {
       },
     });
     const model = scripted([{ error: 'THROTTLING' }, asks(['flaky', {}]), 'done']);
-    const a = agent({ name: 'a', instructions: '', model, tools: [flaky], use: [naming('x', said)], reliability: { model: { retry: { initialDelay: 0 } } } });
+    const a = agent({
+      name: 'a',
+      instructions: '',
+      model,
+      tools: [flaky],
+      use: [naming('x', said)],
+      reliability: { model: { retry: { initialDelay: 0 } } },
+    });
     const run = new Engine({ journal }).run(a, 'go');
     await ends(run, 'completed');
     expect(tries).toBe(3);
@@ -59,7 +83,13 @@ describe.each(journals)('use on $name', ({ make }) => {
     const { journal } = make();
     const said: string[] = [];
     const signed = tool({ name: 'signed', description: '', input: anything, approval: true, execute: () => 'ok' });
-    const a = agent({ name: 'a', instructions: '', model: scripted([asks(['signed', {}], ['missing', {}])]), tools: [signed], use: [{ tool: naming('x', said).tool as never }] });
+    const a = agent({
+      name: 'a',
+      instructions: '',
+      model: scripted([asks(['signed', {}], ['missing', {}])]),
+      tools: [signed],
+      use: [{ tool: naming('x', said).tool as never }],
+    });
     await ends(new Engine({ journal }).run(a, 'go'), 'paused');
     expect(said).toEqual([]);
   });
@@ -89,7 +119,10 @@ describe.each(journals)('use on $name', ({ make }) => {
       },
     };
     const model = scripted([asks(['echo', { n: 1 }], ['echo', { n: 3 }]), 'done']);
-    await ends(new Engine({ journal }).run(agent({ name: 'a', instructions: '', model, tools: [echo(ran)], use: [use] }), 'go'), 'completed');
+    await ends(
+      new Engine({ journal }).run(agent({ name: 'a', instructions: '', model, tools: [echo(ran)], use: [use] }), 'go'),
+      'completed',
+    );
     expect(ran).toEqual([{ n: 2 }]);
     expect(shown(model.requests[1]).map((s) => s.text)).toEqual(['<2>', 'from a cache']);
   });
@@ -98,7 +131,13 @@ describe.each(journals)('use on $name', ({ make }) => {
     const { journal } = make();
     const seen: unknown[] = [];
     const bad = tool({ name: 'bad', description: '', input: anything, execute: () => Promise.reject(new ToolError('NO', 'no')) });
-    const use: Middleware = { tool: async (_, next) => { const o = await next(); seen.push(o); return { ok: true, output: 'sorry' }; } };
+    const use: Middleware = {
+      tool: async (_, next) => {
+        const o = await next();
+        seen.push(o);
+        return { ok: true, output: 'sorry' };
+      },
+    };
     const model = scripted([asks(['bad', {}]), 'done']);
     await ends(new Engine({ journal }).run(agent({ name: 'a', instructions: '', model, tools: [bad], use: [use] }), 'go'), 'completed');
     expect(seen).toEqual([{ ok: false, error: { code: 'NO', message: 'no', retryable: false, attempts: 1, outcome: 'failed' } }]);
@@ -110,7 +149,10 @@ describe.each(journals)('use on $name', ({ make }) => {
     const worded = tool({ name: 'worded', description: '', input: anything, execute: ({ n }) => ({ n }), toModel: ({ n }) => `n is ${n}` });
     const through: Middleware = { tool: (_, next) => next() };
     const model = scripted([asks(['worded', { n: 1 }]), 'done']);
-    await ends(new Engine({ journal }).run(agent({ name: 'a', instructions: '', model, tools: [worded], use: [through] }), 'go'), 'completed');
+    await ends(
+      new Engine({ journal }).run(agent({ name: 'a', instructions: '', model, tools: [worded], use: [through] }), 'go'),
+      'completed',
+    );
     expect(shown(model.requests[1])[0]?.text).toBe('n is 1');
   });
 });
@@ -127,14 +169,26 @@ describe('a wrapper that throws', () => {
 
   test('before the tool ran is an observation: it did not run', async () => {
     let ran = 0;
-    const { error, unknowns } = await told({ tool: () => { throw new Error('bug'); } }, () => ran++);
+    const { error, unknowns } = await told(
+      {
+        tool: () => {
+          throw new Error('bug');
+        },
+      },
+      () => ran++,
+    );
     expect(error).toMatchObject({ code: 'MIDDLEWARE_FAILED', message: expect.stringContaining('bug'), outcome: 'not-run', attempts: 0 });
     expect(ran).toBe(0);
     expect(unknowns).toEqual([]);
   });
 
   test('after the tool ran does not say that nothing happened', async () => {
-    const { error } = await told({ tool: async (_, next) => { await next(); throw new Error('bug'); } });
+    const { error } = await told({
+      tool: async (_, next) => {
+        await next();
+        throw new Error('bug');
+      },
+    });
     expect(error.code).toBe('MIDDLEWARE_FAILED');
     expect(error.outcome).not.toBe('not-run');
     expect(error.attempts).toBe(1);
@@ -142,7 +196,10 @@ describe('a wrapper that throws', () => {
 
   test('around the model fails the run', async () => {
     const use: Middleware = { model: () => Promise.reject(new Error('bug')) };
-    const { error } = await ends(new Engine({ use: [use] }).run(agent({ name: 'a', instructions: '', model: scripted(['x']) }), 'go'), 'failed');
+    const { error } = await ends(
+      new Engine({ use: [use] }).run(agent({ name: 'a', instructions: '', model: scripted(['x']) }), 'go'),
+      'failed',
+    );
     expect(error).toMatchObject({ code: 'MIDDLEWARE_FAILED', message: expect.stringContaining('bug') });
   });
 });

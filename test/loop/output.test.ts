@@ -45,7 +45,13 @@ describe.each(journals)('structured output on $name', ({ make }) => {
   test('tools come first, then the answer is judged', async () => {
     const { journal } = make();
     const echo = tool({ name: 'echo', description: '', input: anything, execute: ({ n }) => n });
-    const a = agent({ name: 'a', instructions: '', model: scripted([asks(['echo', { n: 1 }]), '{"total":1}']), output: total, tools: [echo] });
+    const a = agent({
+      name: 'a',
+      instructions: '',
+      model: scripted([asks(['echo', { n: 1 }]), '{"total":1}']),
+      output: total,
+      tools: [echo],
+    });
     expect(await new Engine({ journal }).run(a, 'go').output()).toMatchObject({ total: 1 });
   });
 });
@@ -60,7 +66,11 @@ const run = (model: Model) => new Engine().run(agent({ name: 'a', instructions: 
 
 describe('the end of an answer', () => {
   test('text parts make the output, reasoning does not', async () => {
-    const content = [{ type: 'reasoning', text: 'secret thought' } as const, { type: 'text', text: 'a' } as const, { type: 'text', text: 'b' } as const];
+    const content = [
+      { type: 'reasoning', text: 'secret thought' } as const,
+      { type: 'text', text: 'a' } as const,
+      { type: 'text', text: 'b' } as const,
+    ];
     expect(await run(answering({ content })).output()).toBe('ab');
   });
 
@@ -92,6 +102,32 @@ describe('the end of an answer', () => {
     const broken = { provider: 'mine', id: 'broken', generate: async () => ({}) } as unknown as Model;
     const { error } = await ends(run(broken), 'failed');
     expect(error).toMatchObject({ code: 'MODEL_FAILED', message: expect.stringContaining('mine/broken') });
+  });
+
+  test.each<[string, unknown]>([
+    ['nothing', undefined],
+    ['a text', 'done'],
+    ['no stop', { content: [{ type: 'text', text: 'x' }] }],
+    ['a stop that there is not', { content: [], stop: 'stop' }],
+    ['content that is a text', { content: 'x', stop: 'end' }],
+    ['a part that is none', { content: [null], stop: 'end' }],
+    ['a part of no known kind', { content: [{ type: 'audio', data: '' }], stop: 'end' }],
+    ['a text part without a text', { content: [{ type: 'text' }], stop: 'end' }],
+    ['a call without a name', { content: [{ type: 'toolCall', id: '1', input: {} }], stop: 'tools' }],
+  ])('an adapter that answers %s fails the run, typed', async (_, response) => {
+    const odd = { provider: 'mine', id: 'odd', generate: async () => response } as unknown as Model;
+    expect((await ends(run(odd), 'failed')).error).toMatchObject({ code: 'MODEL_FAILED', message: expect.stringContaining('mine/odd') });
+  });
+
+  test.each<[string, unknown]>([
+    ['text for numbers', { input: '12', output: 3 }],
+    ['NaN', { input: Number.NaN, output: 3 }],
+    ['a negative count', { input: -5, output: 3 }],
+    ['null', null],
+  ])('usage that is %s is no usage: the cost is unknown, not wrong', async (_, usage) => {
+    const result = await ends(run(answering({ usage: usage as never })), 'completed');
+    expect(result.costUsd).toBeUndefined();
+    expect(JSON.parse(JSON.stringify(result.usage))).toEqual(result.usage);
   });
 
   test('a model that fails for good fails the run with its code; a later resume may try again where that makes sense', async () => {

@@ -10,9 +10,18 @@ interface Kept {
 }
 
 describe.each(journals)('results on $name', ({ make }) => {
-  async function returned<O>(value: O | (() => O), o: { maxBytes?: number; toModel?: (output: Awaited<O>) => string | readonly Part[] } = {}) {
+  async function returned<O>(
+    value: O | (() => O),
+    o: { maxBytes?: number; toModel?: (output: Awaited<O>) => string | readonly Part[] } = {},
+  ) {
     const { journal } = make();
-    const give = tool({ name: 'give', description: '', input: anything, ...o, execute: () => (typeof value === 'function' ? (value as () => O)() : value) });
+    const give = tool({
+      name: 'give',
+      description: '',
+      input: anything,
+      ...o,
+      execute: () => (typeof value === 'function' ? (value as () => O)() : value),
+    });
     const model = scripted([asks(['give', {}]), 'done']);
     const run = new Engine({ journal }).run(agent({ name: 'a', instructions: '', model, tools: [give] }), 'go');
     await ends(run, 'completed');
@@ -41,8 +50,22 @@ describe.each(journals)('results on $name', ({ make }) => {
     ['Infinity', () => Number.POSITIVE_INFINITY],
     ['a bigint', () => 12n],
     ['a function', () => () => 1],
-    ['something circular', () => { const a: unknown[] = []; a.push(a); return a; }],
-    ['something that throws when read', () => ({ get bad() { throw new Error('no'); } })],
+    [
+      'something circular',
+      () => {
+        const a: unknown[] = [];
+        a.push(a);
+        return a;
+      },
+    ],
+    [
+      'something that throws when read',
+      () => ({
+        get bad() {
+          throw new Error('no');
+        },
+      }),
+    ],
   ])('%s, which JSON cannot hold, is told honestly, and the call counts as done', async (_, value) => {
     const { told, entry } = await returned(() => value());
     expect(told?.isError).toBe(false);
@@ -84,7 +107,11 @@ describe.each(journals)('results on $name', ({ make }) => {
   });
 
   test('toModel that throws does not undo the call', async () => {
-    const { told, entry } = await returned(7, { toModel: () => { throw new Error('bad view'); } });
+    const { told, entry } = await returned(7, {
+      toModel: () => {
+        throw new Error('bad view');
+      },
+    });
     expect(told).toMatchObject({ isError: false, text: expect.stringContaining('bad view') });
     expect(entry.output).toBe(7);
   });
@@ -97,9 +124,17 @@ describe.each(journals)('results on $name', ({ make }) => {
   });
 
   test('an error is an observation with code, message, outcome and attempts, and the loop goes on', async () => {
-    const { told, entry } = await returned(() => { throw new ToolError('NO_STOCK', 'none left', { outcome: 'not-run' }); });
+    const { told, entry } = await returned(() => {
+      throw new ToolError('NO_STOCK', 'none left', { outcome: 'not-run' });
+    });
     expect(told?.isError).toBe(true);
-    expect(JSON.parse(told?.text ?? '')).toEqual({ code: 'NO_STOCK', message: 'none left', retryable: false, attempts: 1, outcome: 'not-run' });
+    expect(JSON.parse(told?.text ?? '')).toEqual({
+      code: 'NO_STOCK',
+      message: 'none left',
+      retryable: false,
+      attempts: 1,
+      outcome: 'not-run',
+    });
     expect(entry).toMatchObject({ ok: false, attempts: 1 });
   });
 
@@ -109,7 +144,9 @@ describe.each(journals)('results on $name', ({ make }) => {
     ['null', null],
     ['a plain object', { code: 7 }],
   ])('%s that is thrown is an observation too', async (_, thrown) => {
-    const { told } = await returned(() => { throw thrown; });
+    const { told } = await returned(() => {
+      throw thrown;
+    });
     expect(failure(told)).toMatchObject({ code: 'TOOL_FAILED', outcome: 'failed', attempts: 1 });
     expect(failure(told).message).not.toBe('');
   });

@@ -14,7 +14,13 @@ function source(list: () => readonly Tool[] | Promise<readonly Tool[]>, name = '
     async open(o) {
       happened.push('open');
       signal = o.signal;
-      return { list: async () => (happened.push('list'), list()), close: async () => void happened.push('close') };
+      return {
+        list: async () => {
+          happened.push('list');
+          return list();
+        },
+        close: async () => void happened.push('close'),
+      };
     },
   };
   return { made, happened, signal: () => signal };
@@ -81,7 +87,10 @@ describe.each(journals)('a tool source on $name', ({ make }) => {
     const { journal } = make();
     const model = scripted(['never']);
     const two = [source(() => [named('find')], 'one').made, source(() => [named('find')], 'two').made];
-    const error = await refused('CONFIG_INVALID', new Engine({ journal }).run(agent({ name: 'a', instructions: '', model, tools: two }), 'go'));
+    const error = await refused(
+      'CONFIG_INVALID',
+      new Engine({ journal }).run(agent({ name: 'a', instructions: '', model, tools: two }), 'go'),
+    );
     expect(error.message).toMatch(/find.*two/s);
     expect(model.requests).toHaveLength(0);
   });

@@ -43,8 +43,11 @@ export function sse(run: Run | AsyncIterable<RunEvent>, o: { signal?: AbortSigna
 }
 
 // JSON holds no raw line break, so one data line is enough
-const frame = (event: RunEvent) => `${event.seq === undefined ? '' : `id: ${event.seq}\n`}event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+const frame = (event: RunEvent) =>
+  `${event.seq === undefined ? '' : `id: ${event.seq}\n`}event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
 
 /** What may be told outside: an error of ours as it is, anything else without its inside. */
 const problem = (error: unknown) =>
-  RondoError.is(error) ? { code: error.code, message: error.message, details: error.details } : { code: 'INTERNAL', message: 'the run could not be followed' };
+  RondoError.is(error)
+    ? { code: error.code, message: error.message, details: error.details }
+    : { code: 'INTERNAL', message: 'the run could not be followed' };

@@ -117,7 +117,7 @@ class SqliteJournal implements Journal {
     const held = known?.tail.held ?? 0;
     if (held !== expectedSeq) throw conflict(runId, expectedSeq, held);
     heads.place(head, known);
-    const live = known ?? { run: heads.insert(head), tail: NO_TAIL, head };
+    const live = known ?? { run: heads.insert(head), tail: NO_TAIL, head: { ...head } };
     if (known && differs(known.head, head)) live.head = heads.update(known.run, known.head, head);
     if (count > 0) live.tail = log.append(live.run, live.tail, stored, count);
     if (head.status === 'running') this.#remember(runId, live);
@@ -236,9 +236,11 @@ class SqliteJournal implements Journal {
       file.commit();
       return 'done';
     } catch (error) {
-      // what was remembered during the transaction did not happen
-      this.#live.clear();
-      if (file) rollback(file.db);
+      if (file) {
+        rollback(file.db);
+        // what was remembered during the transaction did not happen
+        this.#live.clear();
+      }
       return isBusy(error) ? 'busy' : { error };
     }
   }

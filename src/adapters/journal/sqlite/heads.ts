@@ -92,7 +92,7 @@ export function heads(db: DatabaseSync) {
 
     insert: (head: RunHead): number => (insert.get(...toColumns(head)) as { run: number }).run,
 
-    /** Writes what differs from `before`, which is what is stored. */
+    /** Replaces `before`, which is what is stored; returns a copy of what is stored then. */
     update(run: number, before: RunHead, head: RunHead): RunHead {
       const kept = withLease(before, head);
       const { status, owner = null, leaseUntil = null, wakeAt = null, unknowns = null, version, seq } = kept;
@@ -151,7 +151,7 @@ export function differs(before: RunHead, head: RunHead): boolean {
 /** A lease that its owner has renewed meanwhile is not shortened by a head that was made before. */
 function withLease(before: RunHead, head: RunHead): RunHead {
   const { owner, leaseUntil } = before;
-  if (owner === undefined || owner !== head.owner || leaseUntil === undefined || leaseUntil <= (head.leaseUntil ?? 0)) return head;
+  if (owner === undefined || owner !== head.owner || leaseUntil === undefined || leaseUntil <= (head.leaseUntil ?? 0)) return { ...head };
   return { ...head, leaseUntil };
 }
 

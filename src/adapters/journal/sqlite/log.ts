@@ -3,6 +3,7 @@ import type { StoredAppend } from '../../../journal/codec.ts';
 import { decode } from '../../../journal/codec.ts';
 import type { Entry } from '../../../journal/entries.ts';
 import { damaged } from '../../../journal/refuse.ts';
+import { rollback } from './open.ts';
 
 /** The last row of a run: its place in the log, what it says there, and how many entries the run has with it. */
 export interface Tail {
@@ -124,9 +125,12 @@ export function log(db: DatabaseSync) {
   function snapshot<T>(read: () => T): T {
     begin.run();
     try {
-      return read();
-    } finally {
+      const found = read();
       commit.run();
+      return found;
+    } catch (error) {
+      rollback(db);
+      throw error;
     }
   }
 

@@ -1,0 +1,37 @@
+/** Runs a job of main.ts in a process of its own: nothing that ran before has warmed up, filled the heap, or registered an SDK. */
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+
+/** Of one job; the longest takes well under two minutes. */
+const LONGEST = 300_000;
+
+/** The answer of a job. Rejects where the process ends without one. */
+export function inChild<T>(job: string, args: readonly string[] = []): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const child = fork(MAIN, ['--job', job, ...args], {
+      execArgv: ['--expose-gc'],
+      // what a job prints must not get into the JSON
+      stdio: ['ignore', 2, 2, 'ipc'],
+      timeout: LONGEST,
+    });
+    let answer: { value: T } | undefined;
+    child.on('message', (message) => {
+      answer = message as { value: T };
+    });
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (answer && code === 0) resolve(answer.value);
+      else reject(new Error(`${job} ended with code ${code}`));
+    });
+  });
+}
+
+/** Gives a job's answer to the process that started it. */
+export function answerParent(value: unknown): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (!process.send) throw new Error('nobody waits for the answer of this job');
+    process.send({ value }, (error: Error | null) => (error ? reject(error) : resolve()));
+  });
+}

@@ -1,0 +1,172 @@
+/** The loops as contenders: each sample is a number of runs one after another, on a store of its own that is warm. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { sqliteJournal } from '../src/adapters/journal/sqlite.ts';
+import { type Agent, agent, type Effect, Engine, type EngineOptions, type Journal, type Model, memoryJournal, tool } from '../src/index.ts';
+import { describe } from '../src/schema.ts';
+import { type BareLoop, bareRun, bareSqliteRun, bareStore } from './bare.ts';
+import type { Contender, Sample } from './harness.ts';
+import { INSTRUCTIONS, input, instantModel, lookupBody, PRICES, QUESTION, type Size } from './workload.ts';
+
+const DESCRIPTION = 'Looks something up';
+
+/** Counts what the tool did, so that a sample that skipped its work is found out. */
+export function counted(size: Size) {
+  const body = lookupBody(size);
+  const calls = { made: 0 };
+  const execute: typeof body = (value) => {
+    calls.made++;
+    return body(value);
+  };
+  return { execute, calls };
+}
+
+export const bareLoop = (model: Model, execute: BareLoop['execute']): BareLoop => ({
+  model,
+  execute,
+  tools: [{ name: 'lookup', description: DESCRIPTION, input: describe(input, 'lookup') }],
+});
+
+/** The default envelope is on: a timeout, retries and a circuit breaker for each tool and model call. */
+export function lookupAgent(model: Model, effect: Effect, execute: BareLoop['execute']): Agent {
+  const lookup = tool({ name: 'lookup', description: DESCRIPTION, input, effect, execute });
+  return agent({ name: 'bench', instructions: INSTRUCTIONS, model, tools: [lookup] });
+}
+
+/** @param o.listen somebody reads all of the run's events. */
+export async function rondoRun(engine: Engine, a: Agent, o: { listen: boolean }): Promise<number> {
+  const run = engine.run(a, QUESTION);
+  if (o.listen) for await (const _ of run);
+  const result = await run;
+  if (result.status !== 'completed') throw new Error(`a run did not complete: ${JSON.stringify(result)}`);
+  return result.steps - 1;
+}
+
+export const newEngine = (journal: Journal, o: EngineOptions = {}) =>
+  new Engine({ journal, prices: PRICES, limits: { steps: 1_000_000 }, ...o });
+
+/** A folder for one sample's files, on the disk that holds the system's temporary files. */
+export function scratch(): { path(name: string): string; remove(): void } {
+  const folder = mkdtempSync(join(tmpdir(), 'rondo-bench-'));
+  return { path: (name) => join(folder, name), remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+export interface Shape {
+  turns: number;
+  /** Of one sample, one after another. */
+  runs: number;
+}
+
+/** What does one run, and counts the calls of its tool. */
+interface Loop {
+  once(): Promise<number>;
+  readonly calls: { made: number };
+  close?(): void | Promise<void>;
+}
+
+/** One that writes a file, and leaves it behind. */
+export type FileLoop = Required<Loop>;
+
+function sample({ turns, runs }: Shape, { once, calls }: Loop, close?: () => unknown): Sample {
+  calls.made = 0;
+  return {
+    units: turns * runs,
+    async run() {
+      for (let i = 0; i < runs; i++) await once();
+    },
+    async finish() {
+      await close?.();
+      if (calls.made !== turns * runs) throw new Error(`${calls.made} tool calls were made, not ${turns * runs}`);
+    },
+  };
+}
+
+/** Has a new one for each sample, warm by one run: what a sample leaves in memory is not carried into the next. */
+export const afresh = (name: string, shape: Shape, open: () => Loop): Contender => ({
+  name,
+  async prepare() {
+    const loop = open();
+    await loop.once();
+    return sample(shape, loop, loop.close);
+  },
+});
+
+/** Keeps one for all samples: a file that is in use has a log that no longer grows, and is as fast as it will be. */
+function lasting(name: string, shape: Shape, open: () => Loop): Contender {
+  let loop: Loop | undefined;
+  return {
+    name,
+    prepare() {
+      loop ??= open();
+      return sample(shape, loop);
+    },
+    close: () => loop?.close?.(),
+  };
+}
+
+export const bare = (name: string, shape: Shape): Contender =>
+  afresh(name, shape, () => {
+    const { execute, calls } = counted('small');
+    const loop = bareLoop(instantModel(shape.turns), execute);
+    return { calls, once: () => bareRun(loop) };
+  });
+
+export const bareSqlite = (name: string, shape: Shape, effect: Effect): Contender =>
+  lasting(name, shape, () => inScratch((path) => bareSqliteLoop(path, shape.turns, effect)));
+
+export function bareSqliteLoop(path: string, turns: number, effect: Effect): FileLoop {
+  const { execute, calls } = counted('1 KB');
+  const loop = bareLoop(instantModel(turns), execute);
+  const store = bareStore(path);
+  let runs = 0;
+  return {
+    calls,
+    once() {
+      runs++;
+      return bareSqliteRun(loop, store, effect);
+    },
+    close() {
+      const rows = store.rows();
+      store.close();
+      if (rows !== 2 * turns * runs) throw new Error(`the bare loop wrote ${rows} rows in ${runs} runs of ${turns} turns`);
+    },
+  };
+}
+
+interface Told extends EngineOptions {
+  effect: Effect;
+  /** Whether somebody reads the events. */
+  listen: boolean;
+}
+
+export const rondo = (name: string, shape: Shape, { effect, listen, ...options }: Told): Contender =>
+  afresh(name, shape, () => {
+    const { execute, calls } = counted('small');
+    const engine = newEngine(memoryJournal(), options);
+    const a = lookupAgent(instantModel(shape.turns), effect, execute);
+    return { calls, once: () => rondoRun(engine, a, { listen }), close: () => engine.close() };
+  });
+
+export const rondoSqlite = (name: string, shape: Shape, told: Told): Contender =>
+  lasting(name, shape, () => inScratch((path) => rondoSqliteLoop(path, shape.turns, told)));
+
+export function rondoSqliteLoop(path: string, turns: number, { effect, listen, ...options }: Told): FileLoop {
+  const { execute, calls } = counted('1 KB');
+  const engine = newEngine(sqliteJournal(path), options);
+  const a = lookupAgent(instantModel(turns), effect, execute);
+  // closing an engine closes its journal
+  return { calls, once: () => rondoRun(engine, a, { listen }), close: () => engine.close() };
+}
+
+function inScratch(open: (path: string) => FileLoop): FileLoop {
+  const files = scratch();
+  const loop = open(files.path('bench.db'));
+  return {
+    ...loop,
+    async close() {
+      await loop.close();
+      files.remove();
+    },
+  };
+}

@@ -1,0 +1,104 @@
+/** Times things side by side: warm-up, interleaved rounds, medians with their range. Knows nothing of agents. */
+
+/** What one contender has to do once. Only `run` is timed. */
+export interface Sample {
+  /** How many units (turns, runs, ...) `run` works off. */
+  readonly units: number;
+  run(): void | Promise<void>;
+  /** Checks that the work was done, and cleans up. */
+  finish?(): void | Promise<void>;
+}
+
+export interface Contender {
+  readonly name: string;
+  /** Sets up one sample, untimed. */
+  prepare(): Sample | Promise<Sample>;
+  /** Ends what outlives a sample. */
+  close?(): void | Promise<void>;
+}
+
+/** A number measured several times. */
+export interface Spread {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+  readonly samples: number;
+}
+
+/** Microseconds per unit, by contender; the n-th of each was measured in the n-th round. */
+export type Times = ReadonlyMap<string, readonly number[]>;
+
+export interface Rounds {
+  readonly rounds: number;
+  /** Whole rounds that come first and are thrown away. */
+  readonly warmUp: number;
+  /** Milliseconds after which no further round is begun, once there are some: a disk that others use can be ten times slower. */
+  readonly longest?: number;
+}
+
+/** As few rounds still have a median worth the name. */
+const FEWEST = 7;
+
+/**
+ * Times the contenders in turn, A B C C B A A B C ...: what slows the machine down for a while, or drifts, hits all of them alike,
+ * and nobody is always the one after the garbage of somebody else.
+ */
+export async function interleave(contenders: readonly Contender[], { rounds, warmUp, longest = Infinity }: Rounds): Promise<Times> {
+  const times = new Map<string, number[]>(contenders.map(({ name }) => [name, []]));
+  if (times.size < contenders.length) throw new Error('two contenders have one name');
+  const started = performance.now();
+  try {
+    for (let round = -warmUp; round < rounds; round++) {
+      if (round >= FEWEST && performance.now() - started > longest) break;
+      const order = round % 2 === 0 ? contenders : [...contenders].reverse();
+      for (const contender of order) {
+        const time = await timeOnce(contender);
+        if (round >= 0) times.get(contender.name)?.push(time);
+      }
+    }
+  } finally {
+    for (const contender of contenders) await contender.close?.();
+  }
+  return times;
+}
+
+async function timeOnce(contender: Contender): Promise<number> {
+  const sample = await contender.prepare();
+  collectYoung();
+  const started = performance.now();
+  await sample.run();
+  const ms = performance.now() - started;
+  await sample.finish?.();
+  return (ms * 1000) / sample.units;
+}
+
+/**
+ * Starts a sample without the young garbage of the one before. Needs `--expose-gc`, which child.ts gives. A full collection would
+ * do harm: V8 throws away what it has learnt and compiled for shapes of which no object is alive, and the next sample runs on the
+ * interpreter (measured: 2.5 times slower).
+ */
+function collectYoung(): void {
+  globalThis.gc?.({ type: 'minor' });
+}
+
+export function spread(values: readonly number[]): Spread {
+  if (values.length === 0) throw new Error('nothing was measured');
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] as number;
+  const median = sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2;
+  return { median, min: sorted[0] as number, max: sorted[sorted.length - 1] as number, samples: sorted.length };
+}
+
+/** What was measured for one contender. @throws where there is no such one. */
+export function timesOf(times: Times, name: string): readonly number[] {
+  const found = times.get(name);
+  if (!found) throw new Error(`no contender is named ${name}`);
+  return found;
+}
+
+/** How many times as much one contender takes as another: each sample against its neighbour of the same round. */
+export function ratio(times: Times, name: string, to: string): Spread {
+  const base = timesOf(times, to);
+  return spread(timesOf(times, name).map((time, round) => time / (base[round] as number)));
+}

@@ -1,0 +1,56 @@
+/** What a scenario answers: tables of numbers, and how they stand to the targets. Plain JSON, for it comes from another process. */
+import type { Spread } from './harness.ts';
+
+export interface Row {
+  readonly name: string;
+  readonly cells: readonly (Spread | undefined)[];
+}
+
+export interface Table {
+  readonly title: string;
+  readonly unit: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly Row[];
+  /** What must be known to read the numbers. */
+  readonly notes?: readonly string[];
+}
+
+/** Something that must be at most (or, with `atLeast`, at least) so much. */
+export interface Target {
+  readonly name: string;
+  readonly measured: Spread;
+  readonly unit: string;
+  readonly limit: number;
+  readonly atLeast?: boolean;
+  /** Where the limit follows from another number: how. */
+  readonly basis?: string;
+  /** Said where it is missed, and the reason is known. */
+  readonly why?: string;
+}
+
+export interface Outcome {
+  readonly tables: readonly Table[];
+  readonly targets: readonly Target[];
+}
+
+export interface Settings {
+  /** A short run, to see that everything works: few rounds, and numbers that say little. */
+  readonly quick: boolean;
+}
+
+export type Scenario = (settings: Settings) => Promise<Outcome>;
+
+export interface Judged extends Target {
+  readonly pass: boolean;
+  /** Percent of the limit by which it is missed, or that are to spare. */
+  readonly by: number;
+}
+
+/** A median is judged: single samples are the machine's as much as ours. */
+export function judge(target: Target): Judged {
+  const { measured, limit, atLeast = false } = target;
+  const pass = atLeast ? measured.median >= limit : measured.median <= limit;
+  return { ...target, pass, by: (Math.abs(measured.median - limit) / limit) * 100 };
+}
+
+export const exactly = (value: number): Spread => ({ median: value, min: value, max: value, samples: 1 });

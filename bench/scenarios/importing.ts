@@ -1,0 +1,100 @@
+/** How long `import 'rondo'` takes in a fresh process, as a cold start has to wait for it. */
+import { execFileSync } from 'node:child_process';
+import { globSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { root } from '../../scripts/doors.ts';
+import { type Contender, interleave, type Spread, spread, timesOf } from '../harness.ts';
+import type { Scenario, Table } from '../result.ts';
+import { IMPORT_MS } from '../targets.ts';
+
+const BARE = 'bare node';
+
+export const importing: Scenario = async ({ quick }) => {
+  const { from, file } = found();
+  const folder = mkdtempSync(join(tmpdir(), 'rondo-bench-'));
+  const rows = [
+    { name: BARE, code: '' },
+    { name: 'the core', code: imported(file('index')) },
+    { name: 'the core and the SQLite journal', code: imported(file('index')) + imported(file('adapters/journal/sqlite')) },
+    { name: 'zod, for comparison', code: imported(fileURLToPath(import.meta.resolve('zod'))) },
+  ];
+  const cpu = new Map<string, number[]>();
+  const scripts = rows.map(({ name, code }, i) => {
+    const path = join(folder, `${i}.mjs`);
+    writeFileSync(path, code + SAY_CPU);
+    const used: number[] = [];
+    cpu.set(name, used);
+    return starting(name, path, used);
+  });
+  const times = await interleave(scripts, quick ? { rounds: 2, warmUp: 0 } : { rounds: 31, warmUp: 3 });
+  rmSync(folder, { recursive: true, force: true });
+  /** Of one contender, ms: how long it took, and what it kept the processor busy for, in the rounds that count. */
+  const wall = (name: string) => timesOf(times, name).map((us) => us / 1_000);
+  const busy = (name: string) => (cpu.get(name) ?? []).slice(-wall(name).length);
+  const more = (of: (name: string) => number[], name: string): Spread => {
+    const bare = of(BARE);
+    return spread(of(name).map((ms, round) => ms - (bare[round] as number)));
+  };
+  const table: Table = {
+    title: `Import, from ${from}`,
+    unit: 'ms',
+    columns: ['whole process', 'more than bare node', 'in processor time'],
+    rows: rows.map(({ name }) => ({
+      name,
+      cells: [spread(wall(name)), ...(name === BARE ? [undefined, undefined] : [more(wall, name), more(busy, name)])],
+    })),
+    notes: [
+      'From the start of a process to its end, less bare node of the same round. Processor time, of all threads, is the steadier one on a busy machine.',
+    ],
+  };
+  return {
+    tables: [table],
+    targets: [
+      {
+        name: 'import of the core',
+        measured: more(wall, 'the core'),
+        unit: 'ms',
+        limit: IMPORT_MS,
+        basis: `more than bare node, from ${from}`,
+        ...(from === SOURCES.from && {
+          why: 'sources are stripped of their types as they load; what a user gets is built: `npm run build` first',
+        }),
+      },
+    ],
+  };
+};
+
+interface Found {
+  /** Says what was measured. */
+  from: string;
+  file(name: string): string;
+}
+
+/** What a user gets, where it is built; else the sources. */
+function found(): Found {
+  const dist = join(root, 'dist');
+  const index = statSync(join(dist, 'index.js'), { throwIfNoEntry: false });
+  if (!index) return SOURCES;
+  const stale = globSync('src/**/*.ts', { cwd: root }).some((file) => statSync(join(root, file)).mtimeMs > index.mtimeMs);
+  return { from: stale ? 'dist, older than the sources' : 'dist', file: (name) => join(dist, `${name}.js`) };
+}
+
+const SOURCES: Found = { from: 'the sources, not built', file: (name) => join(root, 'src', `${name}.ts`) };
+
+const imported = (path: string) => `import ${JSON.stringify(pathToFileURL(path).href)};\n`;
+
+/** The last line of each script: microseconds of processor time so far. */
+const SAY_CPU =
+  "import { writeSync } from 'node:fs';\nconst { user, system } = process.cpuUsage();\nwriteSync(1, String(user + system));\n";
+
+const starting = (name: string, path: string, cpu: number[]): Contender => ({
+  name,
+  prepare: () => ({
+    units: 1,
+    run() {
+      cpu.push(Number(execFileSync(process.execPath, [path], { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' })) / 1_000);
+    },
+  }),
+});

@@ -1,0 +1,12 @@
+import type { Model } from 'rondo';
+import { standIn } from './standin.ts';
+import { UsageError } from './usage.ts';
+
+/** The model that RONDO_MODEL names. Without it, the offline stand-in: same agent, fixed rules. */
+export async function chooseModel(name: string | undefined): Promise<Model> {
+  if (!name) return standIn();
+  const id = /^bedrock:(.+)$/.exec(name)?.[1];
+  if (!id) throw new UsageError(`RONDO_MODEL is "${name}". Set it to bedrock:<model id>, or leave it out for the offline stand-in.`);
+  const { bedrock } = await import('rondo/bedrock');
+  return bedrock(id);
+}

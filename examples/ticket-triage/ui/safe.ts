@@ -1,0 +1,40 @@
+/**
+ * Text of strangers (tickets, tools, models) on a terminal: control characters could move the cursor and rewrite what
+ * was shown, invisible ones could hide words from whoever approves. Each is shown as what it is, such as `<U+200B>`.
+ */
+export function safe(text: string): string {
+  return text.replace(UNSAFE, (c) => NAMES[c] ?? `<U+${(c.codePointAt(0) as number).toString(16).toUpperCase().padStart(4, '0')}>`);
+}
+
+/** The same on one line, at most `width` characters. */
+export function oneLine(text: string, width: number): string {
+  const characters = [...safe(text.replace(/\s+/g, ' ').trim())];
+  return characters.length <= width ? characters.join('') : `${characters.slice(0, Math.max(width - 1, 0)).join('')}…`;
+}
+
+/** The same on at most `lines` lines of `width` characters, broken between words where that can be. */
+export function wrapped(text: string, width: number, lines: number): string[] {
+  const out: string[] = [];
+  let rest = oneLine(text, width * lines);
+  while (rest.length > width && out.length < lines - 1) {
+    const at = rest.lastIndexOf(' ', width);
+    const end = at > width / 2 ? at : width;
+    out.push(rest.slice(0, end));
+    rest = rest.slice(end).trimStart();
+  }
+  return [...out, rest.length > width ? `${rest.slice(0, width - 1)}…` : rest];
+}
+
+/** The same, keeping line breaks and tabs, as lines. */
+export const safeLines = (text: string): string[] => text.split(/\r?\n/).map((line) => safe(line.replaceAll('\t', '  ')));
+
+// controls, formats, surrogates, private and unassigned; separators of lines; everything without a width; blank letters
+const UNSAFE = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu;
+const NAMES: Readonly<Record<string, string>> = {
+  '\u001b': '<ESC>',
+  '\u0007': '<BEL>',
+  '\u0008': '<BS>',
+  '\r': '<CR>',
+  '\n': '<LF>',
+  '\t': '<TAB>',
+};

@@ -1,0 +1,86 @@
+import type { Readable } from 'node:stream';
+import { oneLine } from './safe.ts';
+
+/** Where the job talks to a person. Injected, so that a test can be one. */
+export interface Terminal {
+  input: Readable & { isTTY?: boolean };
+  output: { write(text: string): unknown; isTTY?: boolean; columns?: number };
+  env: { readonly [name: string]: string | undefined };
+}
+
+const SPINNER = ['|', '/', '-', '\\'];
+
+/** Lines are only ever appended. On a terminal there is one more, that comes and goes: what is happening now. */
+export class Screen {
+  readonly #terminal: Terminal;
+  readonly #lively: boolean;
+  readonly #colour: boolean;
+  #status: (() => string) | undefined;
+  #shown = false;
+  #turn = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+    const { env, output } = terminal;
+    this.#lively = output.isTTY === true && env.TERM !== 'dumb' && env.CI === undefined;
+    this.#colour = output.isTTY === true && env.TERM !== 'dumb' && !env.NO_COLOR;
+  }
+
+  get width(): number {
+    return Math.max(60, Math.min(this.#terminal.output.columns || 80, 160));
+  }
+
+  line(text = ''): void {
+    this.#clear();
+    this.#terminal.output.write(`${this.#paint(text.trimEnd())}\n`);
+    this.#draw();
+  }
+
+  /** Says what is happening, until told otherwise. Nothing without a terminal. */
+  status(say: (() => string) | undefined): void {
+    this.#clear();
+    this.#status = say;
+    if (!say) {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+    } else if (this.#lively && !this.#timer) this.#timer = setInterval(() => this.#draw(), 120).unref();
+  }
+
+  #draw(): void {
+    if (!this.#lively || !this.#status) return;
+    this.#terminal.output.write(`\r\u001b[2K${SPINNER[this.#turn++ % SPINNER.length]} ${oneLine(this.#status(), this.width - 3)}`);
+    this.#shown = true;
+  }
+
+  #clear(): void {
+    if (this.#shown) this.#terminal.output.write('\r\u001b[2K');
+    this.#shown = false;
+  }
+
+  /** Colour repeats what the words say. */
+  #paint(line: string): string {
+    if (!this.#colour) return line;
+    return line
+      .replace(/^(OFFLINE STAND-IN|COMPLETED|PAUSED|STOPPED|FAILED|CANCELLED)/, '\u001b[1m$1\u001b[22m')
+      .replace(/ {2}FAIL( +[\d,.]+ m?s)?$/, '\u001b[31m$&\u001b[39m')
+      .replace(/ {2}ok( +[\d,.]+ m?s)?$/, '\u001b[32m$&\u001b[39m')
+      .replace(/ {2}ASK$/, '\u001b[33m$&\u001b[39m');
+  }
+}
+
+/** Of a line with something on its right. */
+const LINE = 79;
+
+/** How much fits on the left of `right`. */
+export const room = (right: string) => LINE - 1 - right.length;
+
+/** `left`, and `right` at the end of the line. */
+export function columns(left: string, right = ''): string {
+  return right ? `${left.padEnd(room(right))} ${right}` : left;
+}
+
+export const number = (n: number) => n.toLocaleString('en-US');
+export const seconds = (ms: number) => (ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`);
+export const dollars = (usd: number | undefined) =>
+  usd === undefined ? '$?' : usd === 0 ? '$0' : usd < 0.01 ? `$${usd.toFixed(5)}` : `$${usd.toFixed(3)}`;

@@ -1,0 +1,18 @@
+import type { KnipConfig } from 'knip';
+import { doors } from './scripts/doors.ts';
+
+export default {
+  entry: [
+    ...doors().map(({ source }) => source),
+    'scripts/{build,source,totals,verify}.ts',
+    'examples/*/{main,check,demo-crash}.ts',
+    'test/surface/*.ts',
+  ],
+  project: ['{src,test,bench,examples,scripts}/**/*.ts'],
+  // a type that names a parameter of an exported function is exported with it
+  ignoreExportsUsedInFile: { interface: true, type: true },
+  // verify runs their commands
+  ignoreDependencies: ['@arethetypeswrong/cli', 'publint'],
+  // of the system; a test of a full disk needs it
+  ignoreBinaries: ['prlimit'],
+} satisfies KnipConfig;

@@ -1,0 +1,55 @@
+import { posix } from 'node:path';
+import type { Door } from './doors.ts';
+import { importsOf } from './imports.ts';
+
+const LONGEST = 400;
+const NO_CONCEPT = ['utils', 'util', 'helpers', 'common', 'misc'];
+
+/** Doors without a source, and adapters without a door: `rondo/<adapter>`, or `rondo/<adapter>/<file>` for a family. */
+export function doorProblems(doors: readonly Door[], sources: Iterable<string>): string[] {
+  const files = [...sources];
+  const problems = doors.filter((d) => !files.includes(d.source)).map((d) => `${d.name}: exported, but ${d.source} does not exist`);
+  const adapters = new Set(files.flatMap((file) => /^src\/adapters\/([^/]+)/.exec(file)?.[1] ?? []));
+  for (const adapter of adapters) {
+    const folder = `src/adapters/${adapter}/`;
+    const has = doors.some((d) => d.source.startsWith(folder));
+    if (!has) problems.push(`${folder}: no entry of "exports" in package.json opens it`);
+    else if (files.includes(`${folder}index.ts`) && !doors.some((d) => d.source === `${folder}index.ts`))
+      problems.push(`${folder}index.ts: not in "exports" of package.json`);
+  }
+  return problems;
+}
+
+/** Files that no reader takes in at one sitting, and folders that name no concept. */
+export function sizeProblems(files: ReadonlyMap<string, string>): string[] {
+  const problems: string[] = [];
+  for (const [file, text] of files) {
+    const lines = text.split('\n').length - (text.endsWith('\n') ? 1 : 0);
+    if (lines > LONGEST) problems.push(`${file}: ${lines} lines, more than ${LONGEST}: which concept is missing?`);
+    const vague = file.split('/').find((part) => NO_CONCEPT.includes(part.replace(/\.ts$/, '')));
+    if (vague) problems.push(`${file}: "${vague}" is no concept`);
+  }
+  return problems;
+}
+
+/** Examples that reach into the repository, where a user's program imports the package. */
+export function exampleProblems(files: ReadonlyMap<string, string>): string[] {
+  const problems: string[] = [];
+  for (const [file, text] of files) {
+    const folder = file.split('/').slice(0, 2).join('/');
+    for (const { specifier, line } of importsOf(file, text)) {
+      if (!specifier.startsWith('.')) continue;
+      const target = posix.join(posix.dirname(file), specifier);
+      if (!target.startsWith(`${folder}/`)) problems.push(`${file}:${line}: imports ${specifier}: a user has only 'rondo' and its doors`);
+    }
+  }
+  return problems;
+}
+
+/** A lock that names a registry installs only where that one is reached. */
+export function lockProblems(text: string): string[] {
+  const { packages } = JSON.parse(text) as { packages: Record<string, { resolved?: string }> };
+  return Object.entries(packages).flatMap(([path, { resolved }]) =>
+    resolved && /^\w+:\/\//.test(resolved) ? `package-lock.json: ${path} names where it comes from; .npmrc should prevent that` : [],
+  );
+}

@@ -1,0 +1,85 @@
+// The one gate. `npm run verify` runs every check; `npm run verify -- types knip` those named.
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { directionProblems } from './direction.ts';
+import { doors, manifest, root } from './doors.ts';
+import { runExamples } from './examples.ts';
+import { doorProblems, exampleProblems, lockProblems, sizeProblems } from './layout.ts';
+import { checkAttw, checkContents, checkImportTime, checkLoaded, checkPublint, checkSize, checkUser, Failed } from './package.ts';
+import { run } from './run.ts';
+
+/** As many lines of a failure are shown. */
+const LINES = 80;
+
+/** Answers what was measured; throws where it does not hold. */
+type Check = () => string | Promise<string>;
+
+const command =
+  (name: string, ...args: string[]): Check =>
+  async () => {
+    const { ok, output } = await run(name, args);
+    if (!ok) throw new Failed(output.trim());
+    return '';
+  };
+
+const read = (...patterns: string[]) =>
+  new Map(globSync(patterns, { cwd: root }).map((file) => [file.replaceAll('\\', '/'), readFileSync(join(root, file), 'utf8')]));
+
+const none = (problems: readonly string[], measured: string) => {
+  if (problems.length) throw new Failed(problems.join('\n'));
+  return measured;
+};
+
+const optionalPeers = Object.entries(manifest.peerDependenciesMeta ?? {}).flatMap(([name, { optional }]) => (optional ? name : []));
+
+const checks: Record<string, Check> = {
+  style: command('biome', 'check', '--error-on-warnings', '--max-diagnostics=50', '--colors=off'),
+  types: command('tsc', '-p', 'tsconfig.json', '--pretty', 'false'),
+  doors: () => none(doorProblems(doors(), read('src/**/*.ts').keys()), `${doors().length} doors`),
+  direction: () => {
+    const files = read('src/**/*.ts');
+    return none([...directionProblems(files, optionalPeers), ...exampleProblems(read('examples/**/*.ts'))], `${files.size} files`);
+  },
+  sizes: () => {
+    const files = read('src/**/*.ts', 'bench/**/*.ts', 'examples/**/*.ts', 'scripts/**/*.ts');
+    return none(sizeProblems(files), `${files.size} files`);
+  },
+  lock: () => none(lockProblems(readFileSync(join(root, 'package-lock.json'), 'utf8')), ''),
+  unused: command('knip', '--no-progress', '--treat-config-hints-as-errors'),
+  build: command('node', 'scripts/build.ts'),
+  contents: checkContents,
+  publint: checkPublint,
+  attw: checkAttw,
+  user: checkUser,
+  size: checkSize,
+  loads: checkLoaded,
+  import: checkImportTime,
+  examples: async () => {
+    const { ran, problems } = await runExamples();
+    return none(problems, ran.join(', '));
+  },
+};
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !Object.hasOwn(checks, name));
+if (unknown.length) throw new Error(`No such check: ${unknown.join(', ')}. There are: ${Object.keys(checks).join(', ')}.`);
+
+const started = performance.now();
+const seconds = (since: number) => `${((performance.now() - since) / 1000).toFixed(1)} s`;
+let failed = 0;
+for (const name of wanted.length ? wanted : Object.keys(checks)) {
+  const check = checks[name] as Check;
+  const at = performance.now();
+  try {
+    const measured = await check();
+    console.log(`ok    ${name.padEnd(10)} ${seconds(at).padStart(7)}  ${measured}`);
+  } catch (error) {
+    failed++;
+    console.log(`FAIL  ${name.padEnd(10)} ${seconds(at).padStart(7)}`);
+    const lines = String(error instanceof Failed ? error.message : (error as Error).stack).split('\n');
+    for (const line of lines.slice(0, LINES)) console.log(`      ${line}`);
+    if (lines.length > LINES) console.log(`      ... and ${lines.length - LINES} lines more`);
+  }
+}
+console.log(`${failed ? `${failed} checks FAILED` : 'all checks ok'} in ${seconds(started)}`);
+process.exitCode = failed ? 1 : 0;

@@ -1,0 +1,70 @@
+import { writeSync } from 'node:fs';
+import type { Journal } from '../../src/index.ts';
+
+/** Something happens here: a process may be killed or stopped at it. */
+export type Point = (label: string) => void;
+
+/**
+ * Counts the points that a process passes. At number `at` it says so, and sends itself the signal: a SIGKILL leaves it no time for
+ * anything more, a SIGSTOP holds it until somebody sends a SIGCONT.
+ */
+export class Points {
+  count = 0;
+  readonly #at: number;
+  readonly #signal: NodeJS.Signals;
+
+  /** @param at 0 for never. */
+  constructor(at: number, signal: NodeJS.Signals = 'SIGKILL') {
+    this.#at = at;
+    this.#signal = signal;
+  }
+
+  readonly pass: Point = (label) => {
+    if (++this.count !== this.#at) return;
+    writeSync(1, `${JSON.stringify({ at: label })}\n`);
+    process.kill(process.pid, this.#signal);
+  };
+}
+
+/** Told what a journal did: synced an append that must survive power loss, failed to take the result of a call. */
+export interface Noted {
+  synced?: () => void;
+  refused?: () => void;
+}
+
+/** A journal with a point before and after each write: committed, and nobody knows it yet. */
+export function pointed(journal: Journal, point: Point, { synced, refused }: Noted = {}): Journal {
+  const around = <T>(label: string, write: () => T | Promise<T>, power = false): T | Promise<T> => {
+    point(`before ${label}`);
+    const done = (result: T) => {
+      if (power) synced?.();
+      point(`after ${label}`);
+      return result;
+    };
+    const failed = (error: unknown): never => {
+      if (label.includes('call.finished')) refused?.();
+      throw error;
+    };
+    try {
+      const result = write();
+      return result instanceof Promise ? result.then(done, failed) : done(result);
+    } catch (error) {
+      return failed(error);
+    }
+  };
+  return {
+    durable: journal.durable,
+    append: (runId, seq, entries, head, o) =>
+      around(
+        `append of ${entries.map(({ type }) => type).join(', ')}`,
+        () => journal.append(runId, seq, entries, head, o),
+        o?.sync === 'power',
+      ),
+    renew: (runId, owner, until) =>
+      around(until === 0 ? 'giving the lease back' : 'taking the lease', () => journal.renew(runId, owner, until)),
+    read: (runId, after) => journal.read(runId, after),
+    heads: (filter) => journal.heads(filter),
+    remove: (runId) => journal.remove(runId),
+    close: () => journal.close?.(),
+  };
+}

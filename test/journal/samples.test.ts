@@ -1,0 +1,106 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { expect, test } from 'vitest';
+import { decode } from '../../src/journal/codec.ts';
+import type { Entry, EntryType } from '../../src/journal/entries.ts';
+import { VERSION } from '../../src/journal/entries.ts';
+import { all, plain } from '../../src/testing/journal/kit.ts';
+import { file } from './setup.ts';
+
+interface Sample {
+  rows: { seq: number; checksum: number; entries: object[] }[];
+  blobs: Record<string, string>;
+}
+const text = (name: string) => readFileSync(join(import.meta.dirname, 'samples', name), 'utf8');
+const versions = Array.from({ length: VERSION }, (_, i) => i + 1);
+
+// the type makes sure that no kind is forgotten here
+const KINDS: { readonly [T in EntryType]: 1 } = {
+  'run.started': 1,
+  'run.claimed': 1,
+  'run.settled': 1,
+  'message.received': 1,
+  'context.changed': 1,
+  'model.responded': 1,
+  'attempt.failed': 1,
+  'call.started': 1,
+  'call.finished': 1,
+  'approval.requested': 1,
+  'approval.decided': 1,
+  'outcome.settled': 1,
+};
+
+function entries(version: number): Entry[] {
+  const { rows, blobs } = JSON.parse(text(`v${version}.json`)) as Sample;
+  return rows.flatMap(({ seq, checksum, entries }) => {
+    const decoded = decode({ seq, checksum, body: JSON.stringify(entries) }, (hash) => blobs[hash]);
+    expect(decoded, `row ${seq}`).toBeDefined();
+    return decoded as Entry[];
+  });
+}
+
+// written out, so that a change to the reading code cannot change what is expected
+const HISTORY = [
+  { role: 'user', content: [{ type: 'text', text: 'My order 7 arrived broken.' }] },
+  { role: 'assistant', content: [{ type: 'text', text: 'I am sorry to hear that.' }] },
+];
+
+test.each(versions)('a journal of format %i is read', (version) => {
+  const read = entries(version);
+  expect(read.map(({ seq }) => seq)).toEqual(read.map((_, i) => i));
+  expect(read.every(({ v }) => v === VERSION)).toBe(true);
+  expect(read[0]).toMatchObject({ type: 'run.started', agent: 'support', session: 'ana', history: HISTORY });
+  expect(read[0]).not.toHaveProperty('blobs');
+  expect(read.at(-1)).toMatchObject({ type: 'run.settled', status: 'cancelled', reason: 'solved by phone' });
+});
+
+test('the sample of the newest format has every kind of entry, and both kinds of message', () => {
+  const read = entries(VERSION);
+  expect(new Set(read.map(({ type }) => type))).toEqual(new Set(Object.keys(KINDS)));
+  expect(new Set(read.flatMap((e) => (e.type === 'message.received' ? [e.kind] : [])))).toEqual(new Set(['cancel', 'repair']));
+});
+
+test('a SQLite file of schema 1 is read and written', async () => {
+  const { path, open } = file();
+  const db = new DatabaseSync(path);
+  db.exec(text('sqlite-1.sql'));
+  db.close();
+  const journal = open();
+  expect(await all(journal.read('run_1'))).toEqual(entries(1));
+  expect((await all(journal.heads({}))).map(plain)).toEqual([
+    {
+      runId: 'run_2',
+      agent: 'support',
+      status: 'paused',
+      session: 'ana',
+      tenant: 'acme',
+      wakeAt: 1763769600000,
+      startedAt: 1763683300000,
+      version: 1,
+    },
+    {
+      runId: 'run_1',
+      agent: 'support',
+      status: 'cancelled',
+      session: 'ana',
+      tenant: 'acme',
+      startedAt: 1763683200250,
+      unknowns: 1,
+      version: 1,
+    },
+  ]);
+  const started = { type: 'run.claimed', v: 1, seq: 2, at: 9, owner: 'o', epoch: 1, fingerprint: 'f' } as const;
+  const head = {
+    runId: 'run_2',
+    agent: 'support',
+    status: 'running',
+    session: 'ana',
+    tenant: 'acme',
+    startedAt: 1763683300000,
+    version: 1,
+    seq: 3,
+  } as const;
+  await journal.append('run_2', 2, [started], head);
+  expect(await all(journal.read('run_2', 1))).toEqual([started]);
+});

@@ -1,0 +1,42 @@
+import { randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
+import { fixture } from './fixture.ts';
+
+/** The fixture over streamable HTTP, with sessions. `restart` forgets them all; `answer` takes the place of the next answer. */
+export async function serveHttp(port = 0) {
+  const sessions = new Map<string, StreamableHTTPServerTransport>();
+  const seen: { method: string; headers: IncomingMessage['headers'] }[] = [];
+  const state = { cancelled: undefined as string | undefined, answer: undefined as ((res: ServerResponse) => void) | undefined };
+  const server = createServer(async (req, res) => {
+    seen.push({ method: req.method ?? '', headers: req.headers });
+    if (state.answer && req.method === 'POST') {
+      const { answer } = state;
+      state.answer = undefined;
+      return answer(res);
+    }
+    const id = req.headers['mcp-session-id'] as string | undefined;
+    const known = id === undefined ? undefined : sessions.get(id);
+    if (id !== undefined && !known) return res.writeHead(404).end();
+    const transport =
+      known ??
+      new StreamableHTTPServerTransport({ sessionIdGenerator: randomUUID, onsessioninitialized: (s) => void sessions.set(s, transport) });
+    // a connection that breaks in the middle of an answer, as when the process dies
+    if (!known) await fixture({ cancelled: state.cancelled, die: () => server.closeAllConnections() }).connect(transport as never);
+    await transport.handleRequest(req, res);
+  });
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  return Object.assign(state, {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`,
+    port: (server.address() as AddressInfo).port,
+    seen,
+    sessions,
+    restart: () => sessions.clear(),
+    close: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  });
+}

@@ -1,0 +1,17 @@
+import { expect, it, vi } from 'vitest';
+import { stdioServer, using } from './support.ts';
+
+// in a file of its own: it counts what this process holds open
+const held = () => process.getActiveResourcesInfo().filter((r) => r === 'PipeWrap' || r === 'ProcessWrap').length;
+
+it('starts a server anew that died between calls, and no call is wasted on finding out', async () => {
+  await using(stdioServer, async ({ call }) => {
+    const pid = Number(await call('pid'));
+    const during = held();
+    process.kill(pid, 'SIGKILL');
+    // the process, and the three pipes to it
+    await vi.waitFor(() => expect(held()).toBeLessThanOrEqual(during - 4), 5_000);
+    await new Promise(setImmediate);
+    expect(Number(await call('pid'))).not.toBe(pid);
+  });
+});

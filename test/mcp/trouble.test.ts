@@ -1,0 +1,229 @@
+import { spawnSync } from 'node:child_process';
+import { createServer, type ServerResponse } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { callError } from '../../src/adapters/mcp/failure.ts';
+import { mcpTools } from '../../src/adapters/mcp/index.ts';
+import { serveHttp } from './http.ts';
+import { alive, stdioServer, using } from './support.ts';
+
+const open = (o: Parameters<typeof mcpTools>[0], signal = new AbortController().signal) => mcpTools(o).open({ signal });
+const script = (code: string) => ({ name: 'bad', command: process.execPath, args: ['-e', code] });
+
+describe('a server that does not serve', () => {
+  it('is not there', async () => {
+    const refused = { code: 'CONFIG_INVALID', message: expect.stringContaining('cannot run "no-such-program-here" (ENOENT)') };
+    await expect(open({ command: 'no-such-program-here' })).rejects.toMatchObject(refused);
+  });
+
+  it('exits: its last words are in the message, the values of its env are not', async () => {
+    const code = 'console.error("one\\ntwo"); console.error("key is " + process.env.API_KEY); process.exit(3)';
+    const error = await open({ ...script(code), args: ['-e', code, '--', '--token', 'sesame-1'], env: { API_KEY: 'sesame-2' } }).catch(
+      (e) => e,
+    );
+    expect(error).toMatchObject({ code: 'MCP_UNAVAILABLE', outcome: 'not-run', retryable: true });
+    expect(error.message).toContain('"bad"');
+    expect(error.message).toContain(process.execPath);
+    expect(error.message).toContain('it ended');
+    expect(error.message).toMatch(/stderr:\none\ntwo\nkey is \*\*\*$/);
+    expect(error.message).not.toContain('sesame');
+  });
+
+  it('hangs: an error after startTimeout, and no process left', async () => {
+    const hang = 'process.on("SIGTERM", () => {}); console.error(process.pid); setInterval(() => {}, 1000)';
+    const error = await open({ ...script(hang), startTimeout: 300 }).catch((e) => e);
+    expect(error).toMatchObject({ code: 'MCP_UNAVAILABLE', message: expect.stringContaining('did not answer in time') });
+    const pid = Number(error.message.match(/(\d+)\s*$/)[1]);
+    expect(pid).toBeGreaterThan(1);
+    expect(alive(pid)).toBe(false);
+  });
+
+  it('speaks something else', async () => {
+    const error = await open({ ...script('console.log("Welcome!"); setInterval(() => {}, 1000)'), startTimeout: 300 }).catch((e) => e);
+    expect(error).toMatchObject({ code: 'MCP_UNAVAILABLE', message: expect.stringMatching(/sent something that is not MCP \(.*Welcome/) });
+  });
+
+  it('is given up when the run is', async () => {
+    const stop = new AbortController();
+    const opening = open(script('setInterval(() => {}, 1000)'), stop.signal);
+    stop.abort(new Error('enough'));
+    await expect(opening).rejects.toThrow('enough');
+  });
+
+  it('is a web page', async () => {
+    const page = createServer((_, res) => res.writeHead(200, { 'content-type': 'text/html' }).end('<html>')).listen(0, '127.0.0.1');
+    await new Promise((resolve) => page.once('listening', resolve));
+    const { port } = page.address() as { port: number };
+    const message = expect.stringMatching(/http:\/\/127.0.0.1:\d+\).*Unexpected content type: text\/html/);
+    await expect(open({ url: `http://127.0.0.1:${port}/mcp?key=sesame` })).rejects.toMatchObject({ code: 'MCP_UNAVAILABLE', message });
+    await new Promise((resolve) => page.close(resolve));
+    await expect(open({ url: `http://127.0.0.1:${port}/mcp` })).rejects.toMatchObject({ code: 'MCP_UNAVAILABLE', outcome: 'not-run' });
+  });
+
+  it('needs the SDK, and says so where it is missing', () => {
+    const block = `import { registerHooks } from 'node:module';
+      registerHooks({ resolve(name, context, next) {
+        if (name.startsWith('@modelcontextprotocol')) throw Object.assign(new Error("Cannot find package '@modelcontextprotocol/sdk'"), { code: 'ERR_MODULE_NOT_FOUND' });
+        return next(name, context); } });`;
+    const door = fileURLToPath(new URL('../../src/adapters/mcp/index.ts', import.meta.url));
+    const use = `const { mcpTools } = await import(${JSON.stringify(door)});
+      await mcpTools({ command: 'node' }).open({ signal: new AbortController().signal }).catch((e) => console.log(e.code, e.message));`;
+    const { stdout, stderr } = spawnSync(process.execPath, [
+      '--import',
+      `data:text/javascript,${encodeURIComponent(block)}`,
+      '--input-type=module',
+      '-e',
+      use,
+    ]);
+    expect(`${stdout}${stderr}`).toContain('CONFIG_INVALID mcpTools() needs the MCP SDK: npm install @modelcontextprotocol/sdk');
+  });
+});
+
+describe('a server that goes away', () => {
+  it('in the middle of a call: unknown, worth another try, and started anew for it', () =>
+    using(stdioServer, async ({ call, list, tools }) => {
+      const before = await call('pid');
+      const lost = await call('die').catch((e) => e);
+      expect(lost).toMatchObject({ code: 'NETWORK', outcome: 'unknown', retryable: true });
+      // what a server writes to stderr is for people: this message goes to a model
+      expect(lost.message).not.toContain('fixture dies');
+      const after = await call('pid');
+      expect(after).not.toBe(before);
+      expect(await list()).not.toBe(tools);
+    }));
+
+  it('over HTTP, in the middle of a call: the call does not wait for ever', async () => {
+    const http = await serveHttp();
+    try {
+      await using({ url: http.url }, async ({ call }) => {
+        await expect(call('die')).rejects.toMatchObject({ code: 'NETWORK', outcome: 'unknown', retryable: true });
+        expect(await call('echo', { text: 'back' })).toBe('back');
+      });
+    } finally {
+      await http.close();
+    }
+  });
+
+  it.each<[string, (res: ServerResponse) => void]>([
+    ['ends', (res) => res.writeHead(200, { 'content-type': 'text/event-stream' }).end(': no answer\n\n')],
+    ['breaks', (res) => res.writeHead(200, { 'content-type': 'text/event-stream' }).write(': half an answer', () => res.destroy())],
+  ])('over HTTP, and the stream of the answer %s: the call does not wait for ever', async (_, answer) => {
+    const http = await serveHttp();
+    try {
+      await using({ url: http.url }, async ({ call }) => {
+        http.answer = answer;
+        await expect(call('echo', { text: 'x' })).rejects.toMatchObject({ code: 'NETWORK', outcome: 'unknown', retryable: true });
+        expect(await call('echo', { text: 'back' })).toBe('back');
+      });
+    } finally {
+      await http.close();
+    }
+  });
+
+  it('over HTTP, in a stream that could be taken up again, but nobody is there', async () => {
+    const http = await serveHttp();
+    await using({ url: http.url }, async ({ call }) => {
+      http.answer = (res) => {
+        res.writeHead(200, { 'content-type': 'text/event-stream' }).end('id: 1\nretry: 10\ndata: \n\n');
+        void http.close();
+      };
+      await expect(call('echo', { text: 'x' })).rejects.toMatchObject({ code: 'NETWORK', outcome: 'unknown', retryable: true });
+    });
+  });
+
+  it('over HTTP, and is there again with no memory of us', async () => {
+    const http = await serveHttp();
+    try {
+      await using({ url: http.url, headers: { authorization: 'Bearer abc' } }, async ({ call }) => {
+        http.restart();
+        await expect(call('echo', { text: 'x' })).rejects.toMatchObject({ code: 'MCP_SESSION_LOST', outcome: 'not-run', retryable: true });
+        expect(await call('echo', { text: 'y' })).toBe('y');
+        expect(http.sessions.size).toBe(1);
+      });
+      expect(http.seen.every(({ headers }) => headers.authorization === 'Bearer abc')).toBe(true);
+      expect(http.seen.map(({ method }) => method)).toContain('DELETE');
+    } finally {
+      await http.close();
+    }
+  });
+
+  it('over HTTP, altogether', async () => {
+    const http = await serveHttp();
+    await using({ url: http.url }, async ({ call }) => {
+      await http.close();
+      // the first may still go out on a socket whose end has not been seen, and then nobody knows
+      await expect(call('echo', { text: 'x' })).rejects.toMatchObject({ code: 'NETWORK', retryable: true });
+      await expect(call('echo', { text: 'x' })).rejects.toMatchObject({ code: 'MCP_UNAVAILABLE', outcome: 'not-run', retryable: true });
+      const back = await serveHttp(http.port);
+      expect(await call('echo', { text: 'z' })).toBe('z');
+      await back.close();
+    });
+  });
+
+  it('knows a call that was never sent from one that may have been', () => {
+    const fetchFailed = (code: string) => Object.assign(new TypeError('fetch failed'), { cause: { code } });
+    for (const code of ['ECONNREFUSED', 'ENOTFOUND', 'UND_ERR_CONNECT_TIMEOUT'])
+      expect(callError(fetchFailed(code), 'x', 't')).toMatchObject({
+        failure: { code: 'NETWORK', outcome: 'not-run', retryable: true },
+        broken: true,
+      });
+    for (const code of ['ECONNRESET', 'UND_ERR_SOCKET'])
+      expect(callError(fetchFailed(code), 'x', 't')).toMatchObject({
+        failure: { code: 'NETWORK', outcome: 'unknown', retryable: true },
+        broken: true,
+      });
+  });
+
+  it.each([
+    [401, { code: 'UNAUTHENTICATED', outcome: 'not-run', retryable: false }],
+    [403, { code: 'ACCESS_DENIED', outcome: 'not-run', retryable: false }],
+    [429, { code: 'THROTTLING', outcome: 'not-run', retryable: true }],
+    [503, { code: 'SERVICE_UNAVAILABLE', outcome: 'unknown', retryable: true }],
+  ])('answers HTTP %i', async (status, expected) => {
+    const http = await serveHttp();
+    try {
+      await using({ url: http.url }, async ({ call }) => {
+        http.answer = (res) => res.writeHead(status).end('secret page');
+        const error = await call('echo', { text: 'x' }).catch((e) => e);
+        expect(error).toMatchObject(expected);
+        expect(error.message).not.toContain('secret page');
+      });
+    } finally {
+      await http.close();
+    }
+  });
+});
+
+describe('close()', () => {
+  it('does not wait for a server that hangs when it is connected to again', async () => {
+    const http = await serveHttp();
+    try {
+      await using({ url: http.url }, async ({ call, close }) => {
+        http.restart();
+        await call('pid').catch(() => undefined);
+        const connecting = new Promise<void>((resolve) => {
+          http.answer = () => resolve();
+        });
+        const hanging = call('pid').catch((e) => e);
+        await connecting;
+        await close();
+        expect(await hanging).toBeInstanceOf(Error);
+      });
+    } finally {
+      await http.close();
+    }
+  });
+
+  it('ends the process, and refuses calls after it', async () => {
+    let pid = 0;
+    let late: Promise<unknown> | undefined;
+    await using(stdioServer, async ({ call, close }) => {
+      pid = Number(await call('pid'));
+      await close();
+      late = call('pid').catch((e) => e);
+    });
+    expect(pid).toBeGreaterThan(1);
+    expect(alive(pid)).toBe(false);
+    expect(await late).toMatchObject({ code: 'NETWORK', outcome: 'not-run' });
+  });
+});

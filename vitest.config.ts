@@ -1,0 +1,25 @@
+import { join } from 'node:path';
+import { defineConfig } from 'vitest/config';
+import { doors, root } from './scripts/doors.ts';
+
+// set by .ci/run, which adds up the results of all suites
+const reports = process.env.RONDO_TEST_REPORTS;
+
+export default defineConfig({
+  // a test that imports the package gets the sources
+  resolve: { alias: doors().map(({ name, source }) => ({ find: new RegExp(`^${name}$`), replacement: join(root, source) })) },
+  test: {
+    environment: 'node',
+    // a file has a process of its own, as the engines of an application do; threads are no faster here
+    pool: 'forks',
+    testTimeout: 10_000,
+    hookTimeout: 10_000,
+    dangerouslyIgnoreUnhandledErrors: false,
+    reporters: reports ? ['default', ['json', { outputFile: join(reports, `${process.pid}.json`) }]] : ['default'],
+    // a suite that takes minutes is a project of its own, with a command in package.json and a line in .ci/run
+    projects: [
+      { extends: true, test: { name: 'fast', include: ['test/**/*.test.ts'], exclude: ['test/crash/**'] } },
+      { extends: true, test: { name: 'crash', include: ['test/crash/**/*.test.ts'], testTimeout: 600_000, hookTimeout: 60_000 } },
+    ],
+  },
+});
