@@ -9,7 +9,7 @@ const BUDGET = { megabytes: 2.8, packages: 8, importMs: 30 };
 /** All that `import 'rondo'` may load. */
 const LOADED = ['rondo', '@opentelemetry/api', 'opossum', 'p-retry', 'is-network-error'];
 const RUNS = 9;
-const ROUNDS = 3;
+const ROUNDS = 5;
 
 /** The packed package, and a folder in which a user has installed it and nothing else. */
 interface Packed {

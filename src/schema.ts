@@ -65,7 +65,7 @@ export type Validated<T> = { ok: true; value: T } | { ok: false; problem: string
 const TARGET = { target: 'draft-2020-12' } as const;
 
 /** What a document may be. One of a server is part of every prompt, and nobody here wrote it. */
-const LARGEST = { own: { nodes: 50_000, chars: 2_000_000 }, foreign: { nodes: 5_000, chars: 65_536 } };
+const LARGEST = { own: { nodes: 50_000, chars: 2_000_000 }, foreign: { nodes: 5_000, chars: 65_536 }, atOnce: 5_000 };
 
 /**
  * A schema from a plain JSON Schema document, draft 2020-12. The validator is loaded at the first validation, so declaring costs
@@ -98,13 +98,7 @@ function fromDocument<T>(given: unknown, whose: 'own' | 'foreign', where: string
     '~standard': {
       version: 1,
       vendor: 'rondo',
-      validate: (value) =>
-        library
-          ? check<T>(library, compiled, value)
-          : import('@cfworker/json-schema').then((loaded) => {
-              library = loaded;
-              return check<T>(loaded, compiled, value);
-            }),
+      validate: (value) => (library ? check<T>(library, compiled, value) : load().then((run) => check<T>(run, compiled, value))),
       jsonSchema: { input: () => document as Record<string, unknown>, output: () => document as Record<string, unknown> },
     },
   };
@@ -149,35 +143,23 @@ type Compiled = Checked | boolean;
 let left = 0;
 /** What `uniqueItems` costs for the longest array of the value that is checked: it compares each item with each. */
 let pairs = 0;
-let library: typeof import('@cfworker/json-schema') | undefined;
+type Run = typeof import('@cfworker/json-schema').validate;
+let library: Run | undefined;
+const load = async () => (library ??= (await import('@cfworker/json-schema')).validate);
 const MOST_WORK = 300_000;
 
-type Lookup = { [ref: string]: Compiled };
-interface Document {
-  root: Compiled;
-  lookup: Lookup;
-  unique: boolean;
-}
+type Document = { root: Compiled; lookup: { [ref: string]: Compiled }; unique: boolean };
 
-function check<T>(
-  { validate: run }: NonNullable<typeof library>,
-  { root, lookup, unique }: Document,
-  value: unknown,
-): StandardSchemaV1.Result<T> {
+function check<T>(run: Run, { root, lookup, unique }: Document, value: unknown): StandardSchemaV1.Result<T> {
   left = MOST_WORK;
   pairs = unique ? costOfUnique(value) : 0;
   try {
-    // biome-ignore lint/suspicious/noExplicitAny: the library's own schema type is narrower than a JSON document
-    const { valid, errors } = run(value, root as any, '2020-12', lookup as any, false);
+    const { valid, errors } = run(value, root as boolean, '2020-12', lookup as { [ref: string]: boolean }, false);
     if (valid) return { value: value as T };
     // a failing keyword is reported together with its parents; the last is the most specific
     const issues = errors.filter((e) => !PARENTS.has(e.keyword));
-    return {
-      issues: (issues.length ? issues : errors).slice(0, 100).map((e) => ({
-        message: e.error,
-        path: e.instanceLocation.split('/').slice(1).map(nameOf),
-      })),
-    };
+    const told = (issues.length ? issues : errors).slice(0, 100);
+    return { issues: told.map((e) => ({ message: e.error, path: e.instanceLocation.split('/').slice(1).map(nameOf) })) };
   } catch (error) {
     // too many errors to be passed on are a RangeError too
     if (error instanceof RangeError) return issue('it is too large, or nested too deeply, to be checked: pass less');
@@ -201,7 +183,7 @@ function nameOf(step: string): string {
 function costOfUnique(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0;
   const items = Object.values(value);
-  const own = Array.isArray(value) ? items.length ** 2 / (items.some((item) => typeof item === 'object') ? 16 : 1_024) : 0;
+  const own = Array.isArray(value) ? items.length ** 2 / (items.some((item) => typeof item === 'object') ? 8 : 64) : 0;
   return items.reduce<number>((most, item) => Math.max(most, costOfUnique(item)), own);
 }
 
@@ -210,16 +192,15 @@ const isCount = (value: unknown) => Number.isInteger(value) && (value as number)
 const isText = (value: unknown) => typeof value === 'string';
 const areTexts = (value: unknown) => Array.isArray(value) && value.every(isText);
 const TYPES = ['object', 'array', 'string', 'number', 'integer', 'boolean', 'null'];
-const isPattern = (value: unknown) => {
+function isPattern(value: unknown): boolean {
   try {
     return isText(value) && new RegExp(value as string, 'u') !== undefined;
   } catch {
     return false;
   }
-};
+}
 
-type Rule = readonly [keywords: string, fits: (value: unknown) => boolean, must: string];
-const RULES: readonly Rule[] = [
+const RULES: readonly [keywords: string, fits: (value: unknown) => boolean, must: string][] = [
   ['type', (v) => [v].flat().every((t) => TYPES.includes(t as string)), `be one or more of ${TYPES.join(', ')}`],
   ['enum', Array.isArray, 'be a list'],
   ['const', () => true, ''],
@@ -235,7 +216,7 @@ const RULES: readonly Rule[] = [
 const PLAIN = RULES.flatMap(([keywords, fits, must]) => keywords.split(' ').map((keyword) => ({ keyword, fits, must })));
 /** Keywords with a list of schemas, an object of them, or one. */
 const LIST: ReadonlySet<string> = new Set(['allOf', 'anyOf', 'oneOf', 'prefixItems']);
-const MAP: ReadonlySet<string> = new Set(['properties', 'patternProperties', 'dependentSchemas', 'dependencies']);
+const MAP: ReadonlySet<string> = new Set(['properties', 'patternProperties', 'dependentSchemas']);
 const ONE =
   'not if then else items additionalItems contains additionalProperties unevaluatedProperties unevaluatedItems propertyNames'.split(' ');
 const NESTED = [...LIST, ...MAP, ...ONE];
@@ -246,7 +227,7 @@ const ITS_OWN: ReadonlySet<string> = new Set(
 
 /** Checks a document, and makes of it what the validator needs. */
 function compile(document: JsonObject, foreign: boolean, where: string): Document {
-  const lookup: Lookup = Object.create(null);
+  const lookup: Document['lookup'] = Object.create(null);
   const copies = new Map<JsonObject, Checked>();
   const refs: { ref: string; at: string }[] = [];
   let unique = false;
@@ -259,13 +240,13 @@ function compile(document: JsonObject, foreign: boolean, where: string): Documen
     if (known) return known;
     const copy = new Checked();
     copies.set(node, copy);
-    let chars = 0;
     for (const { keyword, fits, must } of PLAIN) {
       const value = node[keyword];
       if (value === undefined || (foreign && (ITS_OWN.has(keyword) || !fits(value)))) continue;
       if (!fits(value)) throw wrong(`${at}/${keyword}`, must);
       copy[keyword] = value;
-      if (typeof value === 'object') chars += JSON.stringify(value).length;
+      if (keyword === 'required') copy.cost += (value as readonly Json[]).length;
+      else if (typeof value === 'object') copy.cost += Math.floor(JSON.stringify(value).length / 32);
       if (keyword === 'uniqueItems') unique ||= value === true;
     }
     for (const keyword of NESTED) {
@@ -280,14 +261,18 @@ function compile(document: JsonObject, foreign: boolean, where: string): Documen
         const map: { [name: string]: unknown } = Object.create(null);
         for (const [name, field] of Object.entries(value)) {
           if (keyword === 'patternProperties' && !isPattern(name)) throw wrong(`${here}/${name}`, 'be named by a regular expression');
-          chars += 16;
-          map[name] = keyword === 'dependencies' && areTexts(field) ? field : visit(field, `${here}/${name}`);
+          copy.cost++;
+          map[name] = visit(field, `${here}/${name}`);
         }
         copy[keyword] = map;
       } else copy[keyword] = visit(value, here);
     }
-    if (foreign) weaken(copy, node);
-    copy.cost += Math.floor(chars / 128);
+    if (foreign) {
+      // what depends on a keyword that is not checked must not refuse in its place
+      if (node.patternProperties !== undefined) copy.additionalProperties = undefined;
+      copy.anyOf ??= copy.oneOf;
+      copy.oneOf = undefined;
+    }
     const ref = node.$ref;
     if (ref === undefined) return copy;
     if (typeof ref !== 'string') throw wrong(`${at}/$ref`, 'be a text');
@@ -306,14 +291,6 @@ function compile(document: JsonObject, foreign: boolean, where: string): Documen
   }
   checkRefs(copies.values(), lookup, where);
   return { root, lookup, unique };
-}
-
-/** What depends on a keyword that is not checked must not refuse in its place. */
-function weaken(copy: Checked, node: JsonObject): void {
-  // names that only a pattern allows
-  if (node.patternProperties !== undefined) delete copy.additionalProperties;
-  copy.anyOf ??= copy.oneOf;
-  delete copy.oneOf;
 }
 
 /** The subschemas with a name of their own. */
@@ -338,32 +315,25 @@ function targetOf(ref: string, document: JsonObject, named: ReadonlyMap<string, 
   return node;
 }
 
-const MOST_AT_ONCE = 5_000;
-
 /** Bounds what is checked of one value when all `$ref`s are followed: each may double what the one before it asks for. */
-function checkRefs(schemas: Iterable<Checked>, lookup: Lookup, where: string): void {
-  const sizes = new Map<Compiled, number>();
-  const sizeOf = (schema: Compiled, depth: number): number => {
-    if (typeof schema === 'boolean') return 1;
-    const known = sizes.get(schema);
+function checkRefs(schemas: Iterable<Checked>, lookup: Document['lookup'], where: string): void {
+  const sizes = new Map<Checked, number>();
+  const sizeOf = (s: Checked, depth: number): number => {
+    const known = sizes.get(s);
     if (known) return known;
     if (known === 0) throw new RondoError('CONFIG_INVALID', `${where}: a $ref leads back to itself, and never to a value.`);
     if (depth > MAX_DEPTH) throw new RondoError('CONFIG_INVALID', `${where}: its $refs lead through more than ${MAX_DEPTH} schemas.`);
-    sizes.set(schema, 0);
+    sizes.set(s, 0);
     let size = 1;
-    for (const part of ofSameValue(schema, lookup)) size += sizeOf(part, depth + 1);
-    if (size > MOST_AT_ONCE)
-      throw new RondoError('CONFIG_INVALID', `${where} checks one value against more than ${MOST_AT_ONCE} schemas. Describe less.`);
-    sizes.set(schema, size);
+    const target = s.$ref !== undefined && lookup[s.$ref as string];
+    for (const part of [target, s.allOf, s.anyOf, s.oneOf, s.not, s.if, s.then, s.else, Object.values(s.dependentSchemas ?? {})].flat())
+      if (part instanceof Checked) size += sizeOf(part, depth + 1);
+    if (size > LARGEST.atOnce)
+      throw new RondoError('CONFIG_INVALID', `${where} checks one value against more than ${LARGEST.atOnce} schemas. Describe less.`);
+    sizes.set(s, size);
     return size;
   };
   for (const schema of schemas) sizeOf(schema, 1);
-}
-
-function ofSameValue(s: Checked, lookup: Lookup): Compiled[] {
-  const maps = [s.dependentSchemas, s.dependencies].flatMap((map) => Object.values(map ?? {}));
-  const all = [s.$ref !== undefined && lookup[s.$ref as string], s.allOf, s.anyOf, s.oneOf, s.not, s.if, s.then, s.else, maps].flat();
-  return all.filter((part) => part instanceof Checked);
 }
 
 /**

@@ -72,13 +72,16 @@ export class Log {
   }
 
   async #settle(pending: Promise<void>, entries: readonly Entry[], make: Make, power: boolean): Promise<void> {
-    for (;;) {
+    for (let fruitless = 0; ; ) {
       try {
         await pending;
         return this.#commit(entries);
       } catch (error) {
         if (!RondoError.is(error, 'JOURNAL_CONFLICT')) throw error;
+        const { next } = this.run;
         if (await this.#adopt(entries)) return;
+        // a store that refuses, and has nothing to show for it
+        if (this.run.next === next && ++fruitless > MAX_FRUITLESS) throw error;
         entries = this.#stamp(make);
         if (entries.length === 0) return;
         const again = entries;
@@ -177,5 +180,8 @@ export class Log {
 }
 
 const same = (a: Entry, b: Entry | undefined) => b !== undefined && JSON.stringify({ ...a, at: 0 }) === JSON.stringify({ ...b, at: 0 });
+
+/** Conflicts in a row in which nobody else had appended anything. */
+const MAX_FRUITLESS = 3;
 
 const POWER = { sync: 'power' } as const;

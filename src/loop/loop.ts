@@ -7,7 +7,7 @@ import type { ChatTrace } from '../telemetry/trace.ts';
 import { act, type Due } from './act.ts';
 import { costOf, crossing, modelKey } from './limits.ts';
 import { observe } from './observe.ts';
-import type { Scope, Settlement } from './scope.ts';
+import type { Halt, Scope, Settlement } from './scope.ts';
 import { needsPower, type Staged, stage, stagedEntry } from './stage.ts';
 import { type Thought, think } from './think.ts';
 
@@ -37,7 +37,9 @@ export async function loop(scope: Scope): Promise<Settlement | undefined> {
     if (crossed) return { status: 'stopped', limit: crossed };
     const span = scope.trace.chat(scope.run.root.step + 1, scope.agent.model, request);
     const thought = await think(scope, request, span);
-    if (scope.halt) return undefined;
+    // an answer that came in time is taken, and paid for, even where the run is halted right after it
+    const halt = haltOf(scope);
+    if (halt && (!thought.ok || halt.why === 'lost')) return undefined;
     if (!thought.ok) {
       span.end({ error: 'error' in thought ? thought.error : { code: 'LIMIT_REACHED' } });
       return 'error' in thought ? { status: 'failed', error: thought.error } : { status: 'stopped', limit: thought.crossed };
@@ -47,6 +49,9 @@ export async function loop(scope: Scope): Promise<Settlement | undefined> {
     due = next;
   }
 }
+
+/** Set from outside while the loop waits, which the compiler cannot know. */
+const haltOf = (scope: Scope): Halt | undefined => scope.halt;
 
 /** The arguments of a call in an answer that was cut off may be a part of what was meant. */
 const TRUNCATED: Staged = {
@@ -67,6 +72,10 @@ async function take(scope: Scope, thought: Thought & { ok: true }, span: ChatTra
   const asked = response.content.filter((p): p is ToolCallPart => p.type === 'toolCall');
   if (asked.length === 0 || response.stop === 'blocked') return conclude(scope, response, responded, span);
 
+  if (scope.halt) {
+    await scope.log.append(() => [responded]);
+    return [];
+  }
   // calls that nobody was asked about have nothing that could expire
   const pending = response.stop === 'length' ? asked.map(() => TRUNCATED) : stage(scope, asked, 0);
   const staged = pending instanceof Promise ? await unlessAnswered(scope, pending, responded) : pending;

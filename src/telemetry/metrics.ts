@@ -1,12 +1,4 @@
-import {
-  type Attributes,
-  type Counter,
-  createNoopMeter,
-  type Histogram,
-  type Meter,
-  type MeterProvider,
-  metrics,
-} from '@opentelemetry/api';
+import { type Counter, createNoopMeter, type Histogram, type Meter, type MeterProvider, metrics } from '@opentelemetry/api';
 import { swallowed } from './guard.ts';
 import { METRIC, SCOPE } from './names.ts';
 
