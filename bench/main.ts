@@ -76,6 +76,8 @@ function writeBetweenMarks(file: string, text: string): void {
 }
 
 async function jobNamed(name: string): Promise<unknown> {
+  // nobody waits for the answer any more
+  process.once('disconnect', () => process.exit(1));
   const scenario = SCENARIOS[name];
   if (scenario) return scenario(settings);
   if (name === 'held') return held(positionals[0] ?? '');

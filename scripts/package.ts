@@ -4,12 +4,15 @@ import { join } from 'node:path';
 import { type Door, doors, manifest, root } from './doors.ts';
 import { type RunOptions, run } from './run.ts';
 
-/** What the core may cost its users: the package and what it depends on, without peers. Measured, plus a fifth. */
-const BUDGET = { megabytes: 2.8, packages: 8, importMs: 30 };
+/**
+ * What the core may cost its users: the package and what it depends on, without peers; measured, plus a fifth. The import time is
+ * of a machine on which Node itself takes `nodeStartMs` of processor time to start.
+ */
+const BUDGET = { megabytes: 2.8, packages: 8, importMs: 30, nodeStartMs: 16 };
 /** All that `import 'rondo'` may load. */
 const LOADED = ['rondo', '@opentelemetry/api', 'opossum', 'p-retry', 'is-network-error'];
 const RUNS = 9;
-const ROUNDS = 5;
+const ROUNDS = 3;
 
 /** The packed package, and a folder in which a user has installed it and nothing else. */
 interface Packed {
@@ -89,27 +92,31 @@ export async function checkSize(): Promise<string> {
 }
 
 /**
- * The median time of `import 'rondo'` in a fresh process, the best of some rounds. Where others keep the machine busy, the
- * processor time that the import took tells more than the clock.
+ * The median time of `import 'rondo'` in a fresh process, the best of some rounds. Where others keep the machine busy, the processor
+ * time it took tells more than the clock; where Node itself starts slower than the budget assumes, that much is the machine's.
  */
 export async function checkImportTime(): Promise<string> {
   const { user } = await pack();
   const file = join(user, 'time.js');
   const timing = [
-    'const [cpu, clock] = [process.cpuUsage(), performance.now()];',
+    'const milliseconds = ({ user, system }) => (user + system) / 1000;',
+    'const [start, clock] = [process.cpuUsage(), performance.now()];',
     `await import('${manifest.name}');`,
-    'const [taken, { user, system }] = [performance.now() - clock, process.cpuUsage(cpu)];',
-    'console.log(Math.min(taken, (user + system) / 1000));',
+    'const [taken, cpu] = [performance.now() - clock, process.cpuUsage(start)];',
+    'console.log(milliseconds(start), Math.min(taken, milliseconds(cpu)));',
   ];
   writeFileSync(file, timing.join('\n'));
-  let best = Number.POSITIVE_INFINITY;
+  const median = (values: number[]) => values.sort((a, b) => a - b)[(RUNS - 1) / 2] as number;
+  let [best, measured] = [Number.POSITIVE_INFINITY, ''];
   for (let round = 0; round < ROUNDS && best > BUDGET.importMs; round++) {
-    const times: number[] = [];
-    for (let i = 0; i < RUNS; i++) times.push(Number(await must('node', [file])));
-    times.sort((a, b) => a - b);
-    best = Math.min(best, times[(RUNS - 1) / 2] as number);
+    const runs: number[][] = [];
+    for (let i = 0; i < RUNS; i++) runs.push((await must('node', [file])).split(' ').map(Number));
+    const [start, taken] = [median(runs.map((r) => r[0] as number)), median(runs.map((r) => r[1] as number))];
+    const scaled = taken * Math.min(1, BUDGET.nodeStartMs / start);
+    if (scaled >= best) continue;
+    best = scaled;
+    measured = `${scaled.toFixed(1)} ms of ${BUDGET.importMs} (measured ${taken.toFixed(1)}, where Node starts in ${start.toFixed(1)})`;
   }
-  const measured = `median ${best.toFixed(1)} ms of ${BUDGET.importMs}`;
   failIf(best > BUDGET.importMs ? [`over the budget: ${measured}`] : []);
   return measured;
 }

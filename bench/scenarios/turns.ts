@@ -8,8 +8,8 @@ import { flatOver, inTurns, lengths, SHORT_RUN, SQLITE_TIMES, turnTargets } from
 const EFFECTS = ['read', 'once'] as const satisfies readonly Effect[];
 
 /** Tool turns of one sample. The slower a loop, the fewer do. */
-const SAMPLE = { bare: 8_000, memory: 800, sqlite: 400 };
-const QUICK_SAMPLE = { bare: 2_000, memory: 400, sqlite: 40 };
+const SAMPLE = { bare: 8_000, memory: 800, read: 400, once: 100 };
+const QUICK_SAMPLE = { bare: 2_000, memory: 400, read: 40, once: 40 };
 
 const at = (name: string, turns: number) => `${name}, ${turns}`;
 const quiet = (effect: Effect) => `Rondo in memory, ${effect}`;
@@ -28,8 +28,8 @@ export const turns: Scenario = async ({ quick }) => {
       ...EFFECTS.flatMap((effect) => [
         rondo(at(quiet(effect), n), shape(size.memory), { effect, listen: false }),
         rondo(at(listened(effect), n), shape(size.memory), { effect, listen: true }),
-        bareSqlite(at(bareOnSqlite(effect), n), shape(size.sqlite), effect),
-        rondoSqlite(at(onSqlite(effect), n), shape(size.sqlite), { effect, listen: true }),
+        bareSqlite(at(bareOnSqlite(effect), n), shape(size[effect]), effect),
+        rondoSqlite(at(onSqlite(effect), n), shape(size[effect]), { effect, listen: true }),
       ]),
     ];
   });

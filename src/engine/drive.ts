@@ -132,7 +132,7 @@ async function work(scope: Scope, active: Active): Promise<void> {
         settled.status === 'paused' && run.decisions !== before
           ? []
           : [
-              ...(settled.status === 'cancelled' ? abandoned(run) : []),
+              ...(settled.status === 'cancelled' || settled.status === 'failed' ? abandoned(run) : []),
               { type: 'run.settled', ms: Date.now() - run.claimedAt, ...settled },
             ],
       );

@@ -11,7 +11,7 @@ import { Log } from '../journal/log.ts';
 import { type Principal, principal, principalProblem } from '../ports/principal.ts';
 import { type Json, plainJson } from '../schema.ts';
 import { abandoned, LEASE } from './drive.ts';
-import { type Eyes, findHead, findRun, notFound, sees } from './lookup.ts';
+import { type Eyes, findRun, notFound, sees } from './lookup.ts';
 import type { Resources } from './resources.ts';
 import { approvalsOf } from './results.ts';
 import { release, seize } from './resume.ts';
@@ -24,9 +24,7 @@ async function logOf(resources: Resources, runId: string, eyes: Eyes): Promise<L
     return own;
   }
   const run = await findRun(resources.journal, runId, eyes);
-  const head = await findHead(resources.journal, runId);
-  const lease = head?.owner === undefined ? undefined : { owner: head.owner, until: head.leaseUntil ?? 0 };
-  return new Log(resources.journal, run, lease, () => undefined, true);
+  return new Log(resources.journal, run, undefined, () => undefined, true);
 }
 
 function assertPrincipal(by: unknown, what: string): void {

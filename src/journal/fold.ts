@@ -168,6 +168,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       } else run.fruitless = 0;
       run.status = 'running';
       run.settled = undefined;
+      for (const call of frame.calls) if (call.status === 'started') run.unknowns.delete(call.id);
       run.owner = entry.owner;
       run.epoch = entry.epoch;
       if (entry.fingerprint !== run.fingerprint) frame.measured.fixed = false;
@@ -182,6 +183,9 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       run.settled = entry;
       run.owner = undefined;
       run.workMs += entry.ms;
+      // nobody may ever come back to find out what they did
+      for (const call of frame.calls)
+        if (call.status === 'started' && call.effect === 'once') run.unknowns.set(call.id, { call, since: entry.at });
       return;
     case 'message.received':
       if (entry.kind === 'cancel') run.cancelled ??= entry;
@@ -282,6 +286,7 @@ function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finished'>): 
   call.status = 'finished';
   call.finished = entry;
   if (entry.error?.outcome === 'unknown' && call.effect === 'once') run.unknowns.set(call.id, { call, since: entry.at });
+  else run.unknowns.delete(call.id);
   if (--frame.unfinished > 0) return;
   // all are in: the model sees them in the order it asked, whatever the order they came in
   say(run, frame, { role: 'tool', content: frame.calls.map(resultPart) });

@@ -26,13 +26,11 @@ export function headAfter(run: RunFold, entries: readonly Entry[], lease: Lease 
     version: VERSION,
     seq: (entries[entries.length - 1] as Entry).seq + 1,
   };
-  let unknowns = run.unknowns.size;
   for (const entry of entries) {
     if (entry.type === 'run.claimed') head.status = 'running';
     else if (entry.type === 'run.settled') head.status = entry.status;
-    else if (entry.type === 'call.finished' && entry.error?.outcome === 'unknown' && effectOf(run, entry.call) === 'once') unknowns++;
-    else if (entry.type === 'outcome.settled' && run.unknowns.has(entry.call)) unknowns--;
   }
+  const unknowns = unknownsAfter(run, entries);
   if (unknowns > 0) head.unknowns = unknowns;
   if (head.status !== 'running') {
     head.owner = undefined;
@@ -42,7 +40,28 @@ export function headAfter(run: RunFold, entries: readonly Entry[], lease: Lease 
   return head;
 }
 
-const effectOf = (run: RunFold, id: string) => run.root.calls.find((c) => c.id === id)?.effect;
+/** How many outcomes are unknown then: what the fold will make of the entries. */
+function unknownsAfter(run: RunFold, entries: readonly Entry[]): number {
+  if (run.unknowns.size === 0 && !entries.some(tells)) return 0;
+  const unknown = new Set(run.unknowns.keys());
+  const ended = new Set<string>();
+  const { calls } = run.root;
+  for (const entry of entries) {
+    if (entry.type === 'call.finished') {
+      ended.add(entry.call);
+      const once = calls.find((c) => c.id === entry.call)?.effect === 'once';
+      if (once && entry.error?.outcome === 'unknown') unknown.add(entry.call);
+      else unknown.delete(entry.call);
+    } else if (entry.type === 'outcome.settled') unknown.delete(entry.call);
+    else if (entry.type === 'run.settled') {
+      for (const { id, status, effect } of calls) if (status === 'started' && effect === 'once' && !ended.has(id)) unknown.add(id);
+    } else if (entry.type === 'run.claimed') for (const { id, status } of calls) if (status === 'started') unknown.delete(id);
+  }
+  return unknown.size;
+}
+
+/** Whether an entry may make an outcome unknown. */
+const tells = (entry: Entry) => entry.type === 'run.settled' || (entry.type === 'call.finished' && entry.error?.outcome === 'unknown');
 
 /** When the first open approval expires. */
 function firstExpiry(run: RunFold, entries: readonly Entry[]): number | undefined {

@@ -16,7 +16,8 @@ interface Run {
 export function memoryJournal(): Journal {
   const runs = new Map<string, Run>();
   const byStatus = new Map<RunStatus, Set<Run>>();
-  const bySession = new Map<string, Set<Run>>();
+  /** Each session's runs, in the order of their start. */
+  const bySession = new Map<string, Run[]>();
   /** The open run of each session of each tenant. */
   const open = new Map<string, Run>();
   let started = 0;
@@ -30,15 +31,19 @@ export function memoryJournal(): Journal {
       const fresh: Run = { nr: started++, log: entries.slice(), head: { ...head } };
       runs.set(runId, fresh);
       index(fresh);
+      join(fresh);
       return;
     }
     const before = run.head;
     if (before.status === head.status && before.session === head.session && before.tenant === head.tenant) run.head = kept(before, head);
     else {
       place(run, head);
+      const moves = before.session !== head.session;
       unindex(run);
+      if (moves) leave(run);
       run.head = kept(before, head);
       index(run);
+      if (moves) join(run);
     }
     for (const entry of entries) run.log.push(entry);
   }
@@ -53,38 +58,55 @@ export function memoryJournal(): Journal {
   function index(run: Run): void {
     const { status, session, tenant } = run.head;
     into(byStatus, status, run);
-    if (session === undefined) return;
-    into(bySession, session, run);
-    if (isOpen(status)) open.set(sessionKey(session, tenant), run);
+    if (session !== undefined && isOpen(status)) open.set(sessionKey(session, tenant), run);
   }
 
   function unindex(run: Run): void {
     const { status, session, tenant } = run.head;
     outOf(byStatus, status, run);
-    if (session === undefined) return;
-    outOf(bySession, session, run);
-    if (isOpen(status)) open.delete(sessionKey(session, tenant));
+    if (session !== undefined && isOpen(status)) open.delete(sessionKey(session, tenant));
   }
 
-  function heads(f: HeadFilter): RunHead[] {
+  /** Runs come in the order of their start, but for clocks that were set. */
+  function join(run: Run): void {
+    const { session, startedAt } = run.head;
+    if (session === undefined) return;
+    const members = bySession.get(session);
+    if (!members) return void bySession.set(session, [run]);
+    let at = members.length;
+    while (at > 0 && (members[at - 1] as Run).head.startedAt > startedAt) at--;
+    members.splice(at, 0, run);
+  }
+
+  function leave(run: Run): void {
+    const { session } = run.head;
+    const members = session === undefined ? undefined : bySession.get(session);
+    if (session === undefined || !members) return;
+    members.splice(members.indexOf(run), 1);
+    if (members.length === 0) bySession.delete(session);
+  }
+
+  function* ofSession(f: HeadFilter & { session: string }): Generator<RunHead> {
+    const members = bySession.get(f.session) ?? [];
+    let left = f.limit ?? Number.POSITIVE_INFINITY;
+    for (let i = members.length - 1; i >= 0 && left > 0; i--) {
+      const { head } = members[i] as Run;
+      if (!matches(f, head)) continue;
+      left--;
+      yield { ...head };
+    }
+  }
+
+  function heads(f: HeadFilter): Iterable<RunHead> {
+    if (f.runId === undefined && f.session !== undefined) return ofSession({ ...f, session: f.session });
     let from: Iterable<Run>;
     if (f.runId !== undefined) {
       const run = runs.get(f.runId);
       from = run ? [run] : [];
-    } else if (f.session !== undefined) from = bySession.get(f.session) ?? [];
-    else if (f.status !== undefined) from = byStatus.get(f.status) ?? [];
+    } else if (f.status !== undefined) from = byStatus.get(f.status) ?? [];
     else from = runs.values();
     const found: Run[] = [];
-    for (const run of from) {
-      const { head } = run;
-      if (
-        (f.agent === undefined || f.agent === head.agent) &&
-        (f.status === undefined || f.status === head.status) &&
-        (f.session === undefined || f.session === head.session) &&
-        (f.tenant === undefined || f.tenant === head.tenant)
-      )
-        found.push(run);
-    }
+    for (const run of from) if (matches(f, run.head)) found.push(run);
     // found oldest first as a rule, which the sort likes
     found.reverse().sort((a, b) => b.head.startedAt - a.head.startedAt || b.nr - a.nr);
     if (f.limit !== undefined && f.limit < found.length) found.length = f.limit;
@@ -108,6 +130,7 @@ export function memoryJournal(): Journal {
       const run = runs.get(runId);
       if (!run) return;
       unindex(run);
+      leave(run);
       runs.delete(runId);
     },
   };
@@ -117,9 +140,23 @@ const isOpen = (status: RunStatus) => status === 'running' || status === 'paused
 const sessionKey = (session: string, tenant: string | undefined) =>
   tenant === undefined ? `:${session}` : `${tenant.length}:${tenant}${session}`;
 
-/** A copy of the head, since its maker may go on using it. A lease that was renewed meanwhile is not shortened by an older word on it. */
+const matches = (f: HeadFilter, head: RunHead) =>
+  (f.agent === undefined || f.agent === head.agent) &&
+  (f.status === undefined || f.status === head.status) &&
+  (f.session === undefined || f.session === head.session) &&
+  (f.tenant === undefined || f.tenant === head.tenant);
+
+/**
+ * A copy of the head, since its maker may go on using it. One that names no owner changes none, and a lease that was renewed
+ * meanwhile is not shortened by an older word on it.
+ */
 function kept(before: RunHead, head: RunHead): RunHead {
   const copy = { ...head };
+  if (head.status === 'running' && head.owner === undefined) {
+    if (before.owner !== undefined) copy.owner = before.owner;
+    if (before.leaseUntil !== undefined) copy.leaseUntil = before.leaseUntil;
+    return copy;
+  }
   if (before.owner !== undefined && before.owner === head.owner && (before.leaseUntil ?? 0) > (head.leaseUntil ?? 0))
     copy.leaseUntil = before.leaseUntil as number;
   return copy;

@@ -7,7 +7,10 @@ export interface RunHead {
   status: RunStatus;
   session?: string;
   tenant?: string;
-  /** Who drives the run; set while it is `running`. */
+  /**
+   * Who drives the run, while it is `running`. A head that is `running` and names no owner comes from somebody else, such as one
+   * who decides: the stored owner and lease stay as they are.
+   */
   owner?: string;
   /** The owner's lease, epoch milliseconds. */
   leaseUntil?: number;

@@ -159,6 +159,9 @@ async function wrapped(scope: Scope, call: Call, ready: Ready, span: ToolTrace):
   let last: End | undefined;
   let attempts = 0;
   let next = async (input?: Json): Promise<ToolOutcome> => {
+    // once means once, also for a wrapper that tries again
+    if (ready.tool.effect === 'once' && inside && (!last || last.ok || last.error.outcome !== 'not-run'))
+      return last && !last.ok ? last : AGAIN;
     inside = attempt(scope, call, input === undefined ? ready : { ...ready, value: input }, span).then((result) => ended(ready, result));
     last = undefined;
     last = await inside;
@@ -178,6 +181,17 @@ async function wrapped(scope: Scope, call: Call, ready: Ready, span: ToolTrace):
     return broken(messageOf(error, ready.secrets?.mask), last, attempts);
   }
 }
+
+const AGAIN: ToolOutcome = {
+  ok: false,
+  error: {
+    code: 'NOT_REPEATED',
+    message: 'A tool that must run once is not called again.',
+    retryable: false,
+    attempts: 0,
+    outcome: 'failed',
+  },
+};
 
 const notRun = (): End => ({
   ok: false,

@@ -22,9 +22,11 @@ export async function loop(scope: Scope): Promise<Settlement | undefined> {
   let due: readonly Due[] = [];
   for (;;) {
     if (scope.run.cancelled) scope.halt ??= { why: 'cancel' };
-    if (scope.halt) return undefined;
+    // calls whose intent is written are seen to even now: they are told that they did not run
+    if (scope.halt && (due.length === 0 || scope.halt.why === 'lost')) return undefined;
     if (scope.run.root.unfinished > 0) {
       const blocked = await act(scope, due);
+      due = [];
       if (scope.halt) return undefined;
       if (blocked) return 'waiting' in blocked ? { status: 'paused' } : { status: 'stopped', limit: blocked.crossed };
     }
@@ -187,14 +189,21 @@ function incomplete(stop: ModelResponse['stop']): { code: string; message: strin
 
 type Answer = { ok: true; output: Json } | { ok: false; problem: string };
 
+/** Models like to wrap JSON in a fence. */
+function unfenced(text: string): string {
+  const trimmed = text.trim();
+  if (!trimmed.startsWith('```') || !trimmed.endsWith('```')) return trimmed;
+  const inner = trimmed.slice(3, -3);
+  return inner.startsWith('json') ? inner.slice(4) : inner;
+}
+
 async function finalAnswer({ agent }: Scope, content: readonly Part[]): Promise<Answer> {
   let text = '';
   for (const part of content) if (part.type === 'text') text += part.text;
   if (!agent.output) return { ok: true, output: text };
   let json: unknown;
   try {
-    // models like to wrap JSON in a fence
-    json = JSON.parse(text.replace(/^\s*```(?:json)?\s*|\s*```\s*$/g, ''));
+    json = JSON.parse(unfenced(text));
   } catch (error) {
     return { ok: false, problem: `it is no JSON (${(error as Error).message})` };
   }

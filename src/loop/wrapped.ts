@@ -8,9 +8,9 @@ import type { Thought } from './think.ts';
 
 /** Carries a thought that is no answer through the wrappers, which know only answers and errors. */
 class NoAnswer extends Error {
-  readonly thought: Thought;
-  constructor(thought: Thought) {
-    super('no answer');
+  readonly thought: Exclude<Thought, { ok: true }>;
+  constructor(thought: Exclude<Thought, { ok: true }>) {
+    super('error' in thought ? `${thought.error.code}: ${thought.error.message}` : 'a further call would cross a limit');
     this.thought = thought;
   }
 }
@@ -31,7 +31,13 @@ export async function wrapped(scope: Scope, request: ModelRequest, ask: (r: Mode
     return thought.response;
   };
   for (const wrap of scope.plan.modelWrappers.toReversed()) {
-    const next = call;
+    const inside = call;
+    // a wrapper may leave an answer behind; its failure must not end the process
+    const next = (r: ModelRequest) => {
+      const answer = inside(r);
+      answer.catch(() => undefined);
+      return answer;
+    };
     call = async (r) => wrap(r, next);
   }
   try {

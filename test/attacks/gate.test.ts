@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { type ApprovalRule, Engine, memoryJournal, type Policy, type Principal, tool } from '../../src/index.ts';
@@ -84,6 +85,33 @@ describe('an answer that carries its own approval', () => {
     await loot(model, [tool]);
     expect(ledger).toHaveLength(1);
     expect(told(model.requests[1])).toBe('done');
+  });
+});
+
+describe('a schema that answers with', () => {
+  const schema = (validate: (value: unknown) => unknown) => ({ '~standard': { version: 1, vendor: 'x', validate, jsonSchema: { input: () => ({ type: 'object' }), output: () => ({}) } } }) as Anything;
+  const refusing = { issues: [{ message: 'no' }] };
+  const answers: readonly [string, () => unknown][] = [
+    ['a thenable', () => ({ then: (done: (v: unknown) => void) => done(refusing) })],
+    ['a thenable that never settles its second word', () => ({ then: (done: (v: unknown) => void, no: (e: Error) => void) => (done(refusing), no(new Error('x'))) })],
+    ['a promise of another realm', () => runInNewContext('Promise.resolve({ issues: [{ message: "no" }] })')],
+    ['a promise that rejects', () => Promise.reject(new Error('no'))],
+    ['nothing', () => undefined],
+    ['null', () => null],
+    ['a text', () => 'ok'],
+    ['true', () => true],
+    ['an empty object', () => ({})],
+    ['issues that are no list', () => ({ issues: 'no' })],
+    ['a list of nothing as issues', () => ({ issues: [null] })],
+  ];
+  test.each(answers)('%s, lets nothing through: arguments, context and an edit', async (_, answer) => {
+    for (const over of [{ input: schema(answer) }, { context: schema(answer) }]) {
+      const { tool, ledger } = ledgered(over);
+      const model = scripted([asks(['act', {}]), 'done']);
+      await ends(new Engine().run(clerk(model, [tool]), 'go', { context: {} } as never), 'completed');
+      expect(ledger).toEqual([]);
+      expect(failure(shown(model.requests[1])[0])).toMatchObject({ outcome: 'not-run', message: expect.stringMatching(/\S/) });
+    }
   });
 });
 

@@ -158,6 +158,20 @@ test('a text of 200 MB costs a moment and is cut', async () => {
   expect(told(model.requests[1]).length).toBeLessThan(ROOM);
 });
 
+test.each([' '.repeat(200_000), '\n'.repeat(200_000), `${' '.repeat(200_000)}x`, '```'.repeat(100_000), `\`\`\`json${' '.repeat(200_000)}x`, `${'['.repeat(50_000)}${']'.repeat(50_000)}`, '1'.repeat(200_000), '"'.repeat(200_001)])(
+  'an answer of blanks, fences or brackets where JSON is due does not stop the process (%#)',
+  async (text) => {
+    const result = await ends(new Engine().run(clerk(scripted(() => text), [], { output: jsonSchema({ type: 'object' }) }), 'go'), 'failed');
+    expect(result.error.code).toBe('OUTPUT_INVALID');
+    expect(result.error.message.length).toBeLessThan(5_000);
+  },
+);
+
+test.each([['plain', '{"a":1}'], ['in a fence', '```json\n{"a":1}\n```'], ['in a bare fence', ' ```\n{"a":1}```  \n'], ['with blanks', ' \n{"a":1} \n']])('JSON %s is taken', async (_, text) => {
+  const result = await ends(new Engine().run(clerk(scripted([text]), [], { output: jsonSchema({ type: 'object' }) }), 'go'), 'completed');
+  expect(result.output).toEqual({ a: 1 });
+});
+
 test('a schema ten thousand levels deep is refused where the tool is declared', () => {
   let schema: Anything = { type: 'object' };
   for (let i = 0; i < 10_000; i++) schema = { type: 'object', properties: { a: schema } };

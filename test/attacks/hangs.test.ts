@@ -2,8 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type EngineOptions, memoryJournal, type ToolSource, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, deferred, ends, entriesOf, expireLease, settle, shown } from '../engine/setup.ts';
-import { type Anything, clerk, HANGS, ledgered, never, settled, within } from './setup.ts';
+import { anything, around, asks, deferred, ends, entriesOf, expireLease, settle, shown } from '../engine/setup.ts';
+import { type Anything, clerk, HANGS, ledgered, never, pause, settled, within } from './setup.ts';
 
 const sluggish = { '~standard': { version: 1, vendor: 'x', validate: never, jsonSchema: { input: () => ({ type: 'object' }), output: () => ({}) } } };
 const source = (over: Partial<ToolSource>): ToolSource => ({ name: 'source', open: async () => ({ list: async () => [], close: async () => undefined }), ...over });
@@ -112,6 +112,28 @@ test('a call whose gate outlasted the time limit is not unknown: it did not run,
   await ends(engine.resume(run.id, { limits: { time: 60_000 } }), 'completed');
   expect(ledger).toHaveLength(1);
   expect((await engine.inspect(run.id)).unknowns).toEqual([]);
+});
+
+test.each<['once' | 'idempotent']>([['once'], ['idempotent']])('a %s call that is halted while its intent is written is not unknown either', async (effect) => {
+  const { tool: act, ledger } = ledgered({ effect });
+  const inner = memoryJournal();
+  const slow = around(inner, {
+    async append(...args) {
+      if (args[2].some((e) => e.type === 'call.started')) await pause(60);
+      await inner.append(...args);
+    },
+  });
+  const m = model();
+  const run = new Engine({ journal: slow }).run(clerk(m, [act]), 'go', { limits: { time: 20 } });
+  await ends(run, 'stopped');
+  expect(ledger).toEqual([]);
+  const later = new Engine({ journal: inner, agents: [clerk(m, [act])] });
+  await ends(later.resume(run.id, { limits: { time: 60_000 } }), 'completed');
+  expect((await later.inspect(run.id)).unknowns).toEqual([]);
+  const told = shown(m.requests[1])[0];
+  // it runs now, or the agent hears that it did not; nobody is told that it may have
+  if (ledger.length === 0) expect(JSON.parse(told?.text as string)).toMatchObject({ outcome: 'not-run' });
+  else expect(told?.text).toBe('done');
 });
 
 test('a success that is known stays known, though a wrapper still works when the limit strikes', async () => {

@@ -1,9 +1,9 @@
 /** A wrapper is trusted code, and wrong code all the same. */
 import { describe, expect, test } from 'vitest';
-import { Engine, type Middleware, memoryJournal } from '../../src/index.ts';
+import { type Effect, Engine, type Middleware, memoryJournal, type Outcome, ToolError } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { asks, ends, entriesOf, failure, journals, shown } from '../engine/setup.ts';
-import { type Anything, clerk, finishedIn, ledgered, raw, saying } from './setup.ts';
+import { type Anything, calling, clerk, finishedIn, ledgered, raw, saying, settled } from './setup.ts';
 
 const boom = (): never => { throw new Error('boom'); };
 const cyclic: Anything = {};
@@ -93,4 +93,43 @@ test('a wrapper that changes the request it was given changes nothing but what t
   const log = JSON.stringify(await entriesOf(journal, run.id));
   expect(log).not.toContain('INJECTED');
   expect(log).not.toContain('666');
+});
+
+describe('a wrapper that tries again', () => {
+  const again: Middleware = { tool: async (_, next) => { const first = await next(); return first.ok ? first : next(); } };
+  const calls = async (effect: Effect, execute: () => unknown) => {
+    const { tool, ledger } = ledgered({ effect, execute, retry: { attempts: 1 } });
+    const model = scripted([asks(['act', {}]), 'done']);
+    await ends(new Engine({ use: [again] }).run(clerk(model, [tool]), 'go'), 'completed');
+    return { ran: ledger.length, told: failure(shown(model.requests[1])[0]) };
+  };
+  const fails = (outcome: Outcome) => () => { throw new ToolError('BAD', 'bad', { outcome }); };
+
+  test('does not run a `once` call again that may have taken effect', async () => {
+    for (const outcome of ['failed', 'unknown'] as const) {
+      const { ran, told } = await calls('once', fails(outcome));
+      expect(ran).toBe(1);
+      expect(told.outcome).toBe(outcome);
+    }
+  });
+
+  test('runs again what is known not to have run, and what may run twice', async () => {
+    expect((await calls('once', fails('not-run'))).ran).toBe(2);
+    expect((await calls('idempotent', fails('unknown'))).ran).toBe(2);
+    expect((await calls('read', fails('failed'))).ran).toBe(2);
+  });
+});
+
+test('a next() that nobody waits for, of a model or a tool that fails, ends no process', async () => {
+  const { tool } = ledgered({ execute: boom });
+  let n = 0;
+  const model = { provider: 'm', id: 'm', generate: async () => { if (n++ === 0) return boom(); return n > 3 ? saying('done') : calling('act', {}); } } as Anything;
+  const wrapper: Middleware = {
+    model: async (request, next) => { void next(request); return next(request); },
+    tool: async (_, next) => { void next(); return { ok: true, output: 'mine' }; },
+  };
+  const result = await settled(new Engine({ use: [wrapper], reliability: { model: { retry: { attempts: 1 } } } }).run(clerk(model, [tool]), 'go'));
+  expect(['completed', 'failed']).toContain(result.status);
+  // an unhandled rejection fails the whole suite
+  await new Promise((resolve) => setTimeout(resolve, 10));
 });

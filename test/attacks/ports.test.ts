@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { Engine, type EngineOptions, type Identity, type Memory, memoryJournal, type Run, type RunEvent } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { asks, ends, entriesOf, failure, journals, shown, until } from '../engine/setup.ts';
-import { type Anything, calling, clerk, ledgered, never, onDisk, raw, saying, settled, spans } from './setup.ts';
+import { type Anything, calling, clerk, ledgered, nested, never, onDisk, raw, saying, settled, spans } from './setup.ts';
 
 const by = { id: 'ana' };
 const boom = (): never => { throw new Error('boom'); };
@@ -115,6 +115,20 @@ describe.each(journals)('on $name', ({ make }) => {
     const result = await ends(new Engine({ journal }).run(clerk(scripted(['done']), [], { instructions: async () => text as string }), 'go'), 'failed');
     expect(result.error.code).toBe('INSTRUCTIONS_FAILED');
   });
+});
+
+test.each<[string, () => unknown]>([
+  ['a bigint', () => 1n],
+  ['something cyclic', () => { const a: Anything = {}; a.a = a; return a; }],
+  ['a function', () => boom],
+  ['a toJSON that throws', () => ({ toJSON: boom })],
+  ['something deep', () => nested(100_000)],
+])('what an output schema makes of an answer may be %s: the run ends, typed', async (_, value) => {
+  const output = { '~standard': { version: 1, vendor: 'x', validate: () => ({ value: value() }), jsonSchema: { input: () => ({ type: 'object' }), output: () => ({}) } } };
+  const model = scripted(() => '{}');
+  const result = await settled(new Engine({ journal: onDisk().open() }).run(clerk(model, [], { output: output as Anything }), 'go'));
+  expect(result.status).toMatch(/^(failed|completed)$/);
+  if (result.status === 'failed') expect(result.error).toMatchObject({ code: 'OUTPUT_INVALID', message: expect.stringMatching(/JSON/) });
 });
 
 describe('who only listens disturbs nobody', () => {

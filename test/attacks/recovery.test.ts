@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { type CheckResult, Engine, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, asks, deferred, ends, entriesOf, expireLease, journals, shown } from '../engine/setup.ts';
-import { type Anything, clerk, finishedIn, ledgered, nested, never } from './setup.ts';
+import { all, anything, asks, deferred, ends, entriesOf, expireLease, headOf, journals, shown } from '../engine/setup.ts';
+import { type Anything, clerk, finishedIn, ledgered, nested, never, pause, settled } from './setup.ts';
 
 const by = { id: 'ana', roles: ['lead'] };
 const operator = { id: 'op' };
@@ -33,7 +33,8 @@ describe.each(journals)('on $name', ({ make }) => {
     await begun.promise;
     dead = false;
     await expireLease(journal, run.id);
-    return { engine: new Engine({ journal: another(), agents: [a] }), runId: run.id, runs, model, journal };
+    const other = () => new Engine({ journal: another(), agents: [a] });
+    return { engine: other(), another: other, runId: run.id, runs, model, journal };
   }
 
   test('a call that runs again gets what its context schema made of the context, and so does a check', async () => {
@@ -117,5 +118,35 @@ describe.each(journals)('on $name', ({ make }) => {
     expect(ledger).toEqual([{ n: 1 }]);
     // and not again, now that it waits for the second
     expect(await all(engine.sweep())).toEqual([]);
+  });
+
+  test('a `once` call that a limit cut off is listed until somebody says or finds out what became of it', async () => {
+    const { journal } = make();
+    const { tool: act, ledger } = ledgered({ execute: never });
+    const engine = new Engine({ journal });
+    const model = scripted([asks(['act', { n: 1 }]), 'done']);
+    const { runId } = await ends(engine.run(clerk(model, [act]), 'go', { limits: { time: 15 } }), 'stopped');
+    const { unknowns } = await engine.inspect(runId);
+    expect(unknowns).toMatchObject([{ tool: 'act', input: { n: 1 } }]);
+    expect((await headOf(journal, runId))?.unknowns).toBe(1);
+    await engine.settle(runId, unknowns[0]?.callId as string, { outcome: 'done', output: 'order 7', by: operator });
+    expect((await engine.inspect(runId)).unknowns).toEqual([]);
+    await ends(engine.resume(runId, { limits: { time: 60_000 } }), 'completed');
+    expect(shown(model.requests[1])[0]).toMatchObject({ text: 'order 7', isError: false });
+    expect(ledger).toHaveLength(1);
+  });
+
+  test('so is one that a crash loop left behind', async () => {
+    const { engine, runId, journal, another } = await stopped({ effect: 'once', check: never });
+    const abandonedBy = [engine.resume(runId)];
+    for (let i = 0; i < 3; i++) {
+      await pause(15);
+      await expireLease(journal, runId);
+      abandonedBy.push(another().resume(runId));
+    }
+    const last = (await settled(abandonedBy.at(-1) as PromiseLike<Anything>)) as Anything;
+    expect(last).toMatchObject({ status: 'failed', error: { code: 'CRASH_LOOP' } });
+    expect((await engine.inspect(runId)).unknowns).toHaveLength(1);
+    expect((await headOf(journal, runId))?.unknowns).toBe(1);
   });
 });

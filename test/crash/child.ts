@@ -1,7 +1,7 @@
 /** One life of a process that does the job, as far as it gets: `node child.ts '<Order as JSON>'`. */
 import { statSync, writeSync } from 'node:fs';
-import { Engine, RondoError, type RunResult } from '../../src/index.ts';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
+import { Engine, RondoError, type RunResult } from '../../src/index.ts';
 import { ANA, BEN, decisionOn, PRICES, PROMPT, RUN, SESSION, worker } from './job.ts';
 import { database, synced, told, walOf } from './ledger.ts';
 import { Points, pointed } from './points.ts';

@@ -94,7 +94,7 @@ test('processes killed at any moment', async () => {
   const tally = new Tally();
   await each(
     Array.from({ length: 40 }, () => 160 * draw()),
-    (ms, i) =>
+    (ms) =>
       world.copy(async (dir) => {
         const child = startJob({ dir, at: 0 });
         await child.said({ ready: true });

@@ -11,7 +11,7 @@ export interface Effect {
 }
 
 /** Lines of JSON that many processes append to; each line is one write, so none is torn. */
-export function lines<T>(file: string): { add(line: T): void; all(): T[] } {
+function lines<T>(file: string): { add(line: T): void; all(): T[] } {
   return {
     add(line) {
       const fd = openSync(file, 'a');

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,14 +33,32 @@ export interface Child {
   ended: Promise<Life>;
 }
 
-/** @param limit bounds the files it writes, in KiB. */
-function start(name: string, order: object, limit?: number): Child {
+/** None of them outlives the suite. */
+const alive = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of alive) child.kill('SIGKILL');
+});
+
+interface Bounds {
+  /** Milliseconds after which it hangs, and is ended. */
+  longest: number;
+  /** How large its files may grow, in KiB. */
+  file?: number | undefined;
+}
+
+function start(name: string, order: object, { longest, file }: Bounds): Child {
   const args = ['--disable-warning=ExperimentalWarning', script(name), JSON.stringify(order)];
-  const bounded = ['-c', `ulimit -S -f ${limit} && exec "$0" "$@"`, process.execPath, ...args];
+  const bounded = ['-c', `ulimit -S -f ${file} && exec "$0" "$@"`, process.execPath, ...args];
   // the code that children load is compiled once for all of them
   const env = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'rondo-crash-compiled') };
-  const child = limit === undefined ? spawn(process.execPath, args, { env }) : spawn('bash', bounded, { env });
+  const child = file === undefined ? spawn(process.execPath, args, { env }) : spawn('bash', bounded, { env });
   const pid = child.pid as number;
+  alive.add(child);
+  let hangs = false;
+  const timer = setTimeout(() => {
+    hangs = true;
+    child.kill('SIGKILL');
+  }, longest);
   const lines: Line[] = [];
   const waiting: { fits: Line; resolve: (line: Line) => void; reject: (error: Error) => void }[] = [];
   let stderr = '';
@@ -57,9 +75,12 @@ function start(name: string, order: object, limit?: number): Child {
   const ended = new Promise<Life>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      alive.delete(child);
       for (const { fits, reject } of waiting.splice(0))
         reject(new Error(`it ended (${signal ?? code}) before it said ${JSON.stringify(fits)}: ${stderr}`));
-      if (code) reject(new Error(`it failed with code ${code}: ${stderr}`));
+      if (hangs) reject(new Error(`it did not end in ${longest / 1_000} s`));
+      else if (code) reject(new Error(`it failed with code ${code}: ${stderr}`));
       else resolve({ ...Object.assign({}, ...lines), signal });
     });
   });
@@ -81,8 +102,9 @@ function start(name: string, order: object, limit?: number): Child {
 const matches = (line: Line, fits: Line) =>
   Object.entries(fits).every(([key, value]) => (value === true ? key in line : line[key] === value));
 
-export const startJob = (order: Order, limit?: number): Child => start('./child.ts', order, limit);
-export const startOwner = (order: OwnerOrder): Child => start('./owner.ts', order);
+/** @param file how large the files that it writes may grow, in KiB. */
+export const startJob = (order: Order, file?: number): Child => start('./child.ts', order, { longest: 60_000, file });
+export const startOwner = (order: OwnerOrder): Child => start('./owner.ts', order, { longest: 120_000 });
 export const live = (order: Order): Promise<Life> => startJob(order).ended;
 
 /** Waits until a process is held by a SIGSTOP; false where it is gone. */
@@ -99,13 +121,17 @@ export async function held(pid: number): Promise<boolean> {
   }
 }
 
-/** Does something for each item, a few at a time. */
-export async function each<T>(items: readonly T[], work: (item: T, i: number) => Promise<void>): Promise<void> {
-  let next = 0;
+/** Does something for each item, a few at a time, until one fails. */
+export async function each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const left = [...items];
   const one = async () => {
-    while (next < items.length) {
-      const i = next++;
-      await work(items[i] as T, i);
+    for (let item = left.shift(); item !== undefined; item = left.shift()) {
+      try {
+        await work(item);
+      } catch (error) {
+        left.length = 0;
+        throw error;
+      }
     }
   };
   await Promise.all(Array.from({ length: Math.max(2, Math.min(8, availableParallelism())) }, one));

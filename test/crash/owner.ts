@@ -1,12 +1,14 @@
 /** A process that drives runs when it is told to, line by line; its tools and its model wait until they are told to go on. */
-import { createInterface } from 'node:readline';
+
 import { writeSync } from 'node:fs';
+import { createInterface } from 'node:readline';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import {
   agent,
   Engine,
   type Journal,
   jsonSchema,
+  type Message,
   type Model,
   type Part,
   type RondoError,
@@ -85,7 +87,8 @@ function model(calls: readonly string[], wait: boolean): Model {
     provider: 'test',
     id: 'driver',
     generate: async ({ messages }) => {
-      const run = (messages[0]?.content[0] as Part & { type: 'text' }).text;
+      const [said] = (messages[0] as Message).content;
+      const run = (said as Part & { type: 'text' }).text;
       if (wait && !released.has(run)) {
         say({ in: 'model', of: run });
         await untilReleased(run);

@@ -1,10 +1,9 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { agent, Engine, type Model, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import {
   all,
   anything,
-  around,
   asks,
   deferred,
   ends,
@@ -125,6 +124,63 @@ describe.each(journals)('cancel on $name', ({ make }) => {
       // nothing ran, so nothing is unknown
       expect((await engine.inspect(run.id)).unknowns).toEqual([]);
     }
+  });
+
+  test('by a signal in the middle of a stream: not a word more is heard, and the end is', async () => {
+    const { journal } = make();
+    const begun = deferred();
+    const model: Model = {
+      provider: 'scripted',
+      id: 'streaming',
+      async generate(_, { emit, signal }) {
+        for (let n = 0; ; n++) {
+          emit?.({ type: 'text', text: `${n} ` });
+          if (n === 2) begun.resolve();
+          await settle(1);
+          // it goes on for a while after it was told to stop
+          if (signal.aborted && n > 20) throw signal.reason;
+        }
+      },
+    };
+    const stop = new AbortController();
+    const run = new Engine({ journal }).run(agent({ name: 'a', instructions: '', model }), 'go', { signal: stop.signal });
+    const heard: string[] = [];
+    const reading = (async () => {
+      for await (const e of run) heard.push(e.type === 'text.delta' ? e.text : e.type);
+    })();
+    await begun.promise;
+    await until(() => heard.length > 3);
+    stop.abort();
+    const before = heard.length;
+    await ends(run, 'cancelled');
+    await reading;
+    await settle(30);
+    expect(heard.slice(before)).toEqual(['attempt.failed', 'run.ended']);
+  });
+
+  test('by a signal after the run paused is too late: it waits for people, and nobody listens to the signal any more', async () => {
+    const { journal } = make();
+    const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: () => 'signed' });
+    const engine = new Engine({ journal });
+    const stop = new AbortController();
+    let listeners = 0;
+    const { signal } = stop;
+    const add = signal.addEventListener.bind(signal);
+    const remove = signal.removeEventListener.bind(signal);
+    signal.addEventListener = (...args: Parameters<typeof add>) => {
+      listeners++;
+      add(...args);
+    };
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+      listeners--;
+      remove(...args);
+    };
+    const a = agent({ name: 'a', instructions: '', model: scripted([asks(['sign', {}]), 'done']), tools: [sign] });
+    const paused = await ends(engine.run(a, 'go', { signal }), 'paused');
+    expect(listeners).toBe(0);
+    stop.abort();
+    await engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: { id: 'ben' } });
+    await ends(engine.resume(paused.runId), 'completed');
   });
 
   test('by engine.cancel while it runs, with a reason and who', async () => {
@@ -250,30 +306,6 @@ describe.each(journals)('cancel on $name', ({ make }) => {
     await engine.cancel(run.id, { reason: 'three' });
     expect(typesOf(await entriesOf(journal, run.id)).filter((t) => t === 'run.settled')).toHaveLength(1);
   });
-});
-
-test('the heartbeat brings a request to cancel from another process to a run that writes nothing, and keeps its lease', async () => {
-  vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] });
-  try {
-    const { journal: inner } = (journals[0] as (typeof journals)[number]).make();
-    const journal = around(inner, { durable: true });
-    const { model, signals } = hanging(true);
-    const a = agent({ name: 'a', instructions: '', model, reliability: { model: { timeout: 1e9 } } });
-    const run = new Engine({ journal }).run(a, 'go');
-    await until(() => signals[0]);
-    const other = new Engine({ journal, agents: [a] });
-    await vi.advanceTimersByTimeAsync(120_000);
-    await refused('RUN_BUSY', other.resume(run.id));
-    expect((await headOf(journal, run.id))?.leaseUntil).toBeGreaterThan(Date.now());
-    await other.cancel(run.id, { reason: 'from afar' });
-    await vi.advanceTimersByTimeAsync(5_000);
-    expect(await ends(run, 'cancelled')).toMatchObject({ reason: 'from afar' });
-    // and it stops with the last run
-    await vi.advanceTimersByTimeAsync(5_000);
-    expect(vi.getTimerCount()).toBe(0);
-  } finally {
-    vi.useRealTimers();
-  }
 });
 
 test('a reason that is a text is kept too', async () => {

@@ -155,6 +155,30 @@ describe.each(journals)('a process that dies on $name', ({ make }) => {
     // and that was a test of something
     expect(honest).toBeGreaterThan(3);
   }, 30_000);
+
+  test('in the middle of an append, as no store should allow: it still repeats nothing, and comes to its end', async () => {
+    const world: World = new Map();
+    const { journal, appends } = recording(make().journal);
+    await finish(journal, plan, world);
+    const entries = appends.flatMap((a) => a.entries);
+    const starts = new Set(appends.map((a) => a.seq));
+    for (let cut = 1; cut < entries.length; cut++) {
+      if (starts.has(cut)) continue;
+      const head = appends.findLast((a) => a.seq < cut)?.head as (typeof appends)[number]['head'];
+      // nothing that the cut append allowed can have happened
+      const then: World = new Map();
+      const torn = {
+        runId: RUN,
+        seq: 0,
+        entries: entries.slice(0, cut),
+        head: { ...head, status: 'running' as const, seq: cut },
+        sync: undefined,
+      };
+      const left = await leftBehind([torn], make().journal);
+      expect(await finish(left, plan, then)).toMatchObject({ status: 'completed', output: 'the end' });
+      for (const { tool: name, times } of then.values()) if (name !== 'read' && name !== 'idem') expect(times, name).toBe(1);
+    }
+  });
 });
 
 describe('any plan, any deaths', () => {

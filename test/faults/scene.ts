@@ -26,7 +26,7 @@ export interface Done {
 
 export const MAX_OUTPUT = 100;
 export const PRICES: Prices = { 'test/script': { input: 3, output: 15, source: 'this test', date: '2026-11-21' } };
-export const TIMEOUT = 100;
+const TIMEOUT = 100;
 
 const input = jsonSchema<{ n: number }>({
   type: 'object',
@@ -215,7 +215,6 @@ function perform(act: Act, signal: AbortSignal): unknown {
     case 'thenable':
       // calls back twice, and throws after that
       return {
-        // biome-ignore lint/suspicious/noThenProperty: somebody's broken promise
         then(resolve: (v: unknown) => void, reject: (e: unknown) => void) {
           setTimeout(() => {
             resolve('first');

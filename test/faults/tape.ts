@@ -40,7 +40,7 @@ export class Tape implements Journal {
     const write = () => {
       if (trouble?.endsWith('full')) throw new RondoError('JOURNAL_UNAVAILABLE', 'no space left, says the test');
       const body = JSON.stringify(entries);
-      this.#inner.append(runId, expectedSeq, JSON.parse(body) as Entry[], head);
+      void this.#inner.append(runId, expectedSeq, JSON.parse(body) as Entry[], head);
       this.appends.push({ runId, body, head: { ...head }, effects: this.#o.effects?.() ?? 0 });
     };
     if (!trouble?.startsWith('late')) return write();
@@ -64,7 +64,11 @@ export class Tape implements Journal {
     const copy = new Tape(o);
     for (const { runId, body, head, effects } of this.appends.slice(0, count)) {
       const entries = JSON.parse(body) as Entry[];
-      copy.#inner.append(runId, entries[0]?.seq as number, entries, { ...head, owner: undefined as never, leaseUntil: undefined as never });
+      void copy.#inner.append(runId, entries[0]?.seq as number, entries, {
+        ...head,
+        owner: undefined as never,
+        leaseUntil: undefined as never,
+      });
       copy.appends.push({ runId, body, head, effects });
     }
     return copy;

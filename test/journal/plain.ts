@@ -45,7 +45,8 @@ export const BUGS = [
   'does not store who has a lease',
   'does not store until when a lease is',
   'ignores the owner that came with an append',
-  'keeps the owner after an append without one',
+  'keeps the owner of a run that is no longer running',
+  'lets a running head without an owner take it away',
   'refuses appends to all but the owner',
   'keeps the entries of a removed run',
   'keeps the head of a removed run',
@@ -137,7 +138,9 @@ export class PlainJournal implements Journal {
     const { owner, leaseUntil } = run.head;
     run.head = bug === 'keeps what a head no longer has' ? { ...run.head, ...JSON.parse(JSON.stringify(head)) } : { ...head };
     if (bug === 'ignores the owner that came with an append') Object.assign(run.head, { owner, leaseUntil });
-    if (bug === 'keeps the owner after an append without one' && head.owner === undefined) Object.assign(run.head, { owner, leaseUntil });
+    const foreign = head.status === 'running' && bug !== 'lets a running head without an owner take it away';
+    if (head.owner === undefined && owner !== undefined && (foreign || bug === 'keeps the owner of a run that is no longer running'))
+      Object.assign(run.head, { owner, leaseUntil });
   }
 
   #place(id: string, head: RunHead, before: RunHead | undefined): void {

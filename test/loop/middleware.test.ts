@@ -203,3 +203,31 @@ describe('a wrapper that throws', () => {
     expect(error).toMatchObject({ code: 'MIDDLEWARE_FAILED', message: expect.stringContaining('bug') });
   });
 });
+
+test.each<['once' | 'read', 'fails' | 'works' | 'refuses', number]>([
+  ['once', 'works', 1],
+  ['once', 'fails', 1],
+  ['once', 'refuses', 2],
+  ['read', 'works', 2],
+  ['read', 'fails', 2],
+])('a wrapper that calls next() twice: a %s tool that %s runs %i times', async (effect, how, times) => {
+  let ran = 0;
+  const execute = () => {
+    ran++;
+    if (how === 'works') return 'ok';
+    throw new ToolError('NO', 'no', { outcome: how === 'refuses' ? 'not-run' : 'failed' });
+  };
+  const pay = tool({ name: 'pay', description: '', input: anything, effect, execute });
+  const twice: Middleware = {
+    tool: async (_, next) => {
+      await next();
+      return next();
+    },
+  };
+  const model = scripted([asks(['pay', {}]), 'done']);
+  await ends(new Engine({ use: [twice] }).run(agent({ name: 'a', instructions: '', model, tools: [pay] }), 'go'), 'completed');
+  expect(ran).toBe(times);
+  // whatever the wrapper does, the agent is told what is known
+  if (how === 'works') expect(shown(model.requests[1])[0]).toMatchObject({ text: 'ok', isError: false });
+  else expect(failure(shown(model.requests[1])[0])).toMatchObject({ code: 'NO', outcome: how === 'refuses' ? 'not-run' : 'failed' });
+});

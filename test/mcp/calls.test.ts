@@ -48,8 +48,8 @@ describe.each(['stdio', 'http'] as const)('calls over %s', (kind) => {
       ]);
     }));
 
-  it('turns an error result into a ToolError, with what the server says of it', () =>
-    using(server(), async ({ call }) => {
+  it('turns an error result into a ToolError, with what a trusted server says of it', () =>
+    using({ ...server(), trustAnnotations: true }, async ({ call }) => {
       const plain = await call('fails').catch((e) => e);
       expect(plain).toBeInstanceOf(ToolError);
       expect(plain).toMatchObject({ code: 'MCP_TOOL_ERROR', message: 'it did not work', outcome: 'failed', retryable: false });

@@ -49,13 +49,13 @@ describe('an agent with the tools of an MCP server', () => {
     });
   });
 
-  it('sees an error retried where the server says that nothing was done, and then gets it', async () => {
+  it('sees an error retried where a trusted server says that nothing was done, and then gets it', async () => {
     const { texts } = await told(
       [
         { name: 'fails_well', input: {} },
         { name: 'fails', input: {} },
       ],
-      { retry: { attempts: 3, initialDelay: 1 } },
+      { retry: { attempts: 3, initialDelay: 1 }, trustAnnotations: true },
     );
     expect(JSON.parse(texts[0] as string)).toMatchObject({ code: 'SERVICE_UNAVAILABLE', outcome: 'not-run', attempts: 3 });
     expect(JSON.parse(texts[1] as string)).toMatchObject({ code: 'MCP_TOOL_ERROR', outcome: 'failed', attempts: 1 });

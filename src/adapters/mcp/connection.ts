@@ -11,7 +11,9 @@ import { current, openWire, type Pending, type Wire } from './wire.ts';
 
 /** The envelope times a call out, not the SDK: this is as long as a timer can be. */
 const NEVER = 2 ** 31 - 1;
+/** Where a listing ends that does not end. */
 const MAX_PAGES = 100;
+const MAX_LISTED = 10_000;
 
 interface Peer {
   client: Client;
@@ -61,7 +63,7 @@ export class Connection {
         const answer = await client.request(request, types.ListToolsResultSchema, { timeout: this.#options.startTimeout ?? 30_000 });
         tools.push(...answer.tools);
         cursor = answer.nextCursor;
-        if (cursor === undefined) break;
+        if (cursor === undefined || tools.length > MAX_LISTED) break;
       }
     } catch (error) {
       throw unavailable(this.#options, this.#name, 'did not list its tools', (await this.#notes()) ?? '', error);

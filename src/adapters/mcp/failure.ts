@@ -1,5 +1,6 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { type Outcome, RondoError, ToolError } from '../../errors.ts';
+import type { Effect } from '../../ports/tool.ts';
 import { ofStatus } from '../../reliability/codes.ts';
 import type { McpOptions } from './index.ts';
 
@@ -82,12 +83,14 @@ function httpError(status: number, of: string, cause: unknown): { failure: ToolE
 /**
  * A result with `isError`. The server may say more in `_meta["rondo/error"]`:
  * `{ code?: "UPPER_CASE", outcome?: "not-run" | "failed" | "unknown", retryable?: boolean, retryAfter?: ms }`.
+ * It is believed where the server is trusted. Else only the code and whether another try makes sense are, and those only of a
+ * tool that may run twice anyway: no server's word makes a `once` tool run again.
  */
-export function toolError(result: CallToolResult): ToolError {
+export function toolError(result: CallToolResult, { trusted, effect }: { trusted: boolean; effect: Effect }): ToolError {
   const text = result.content.map((part) => (part.type === 'text' ? part.text : `[${part.type}]`)).join('\n');
-  const said = (result._meta?.['rondo/error'] ?? {}) as Record<string, unknown>;
+  const said = (((trusted || effect !== 'once') && result._meta?.['rondo/error']) || {}) as Record<string, unknown>;
   const code = typeof said.code === 'string' && /^[A-Z][A-Z0-9_]{0,63}$/.test(said.code) ? said.code : 'MCP_TOOL_ERROR';
-  const outcome = said.outcome === 'not-run' || said.outcome === 'unknown' ? said.outcome : 'failed';
+  const outcome = trusted && (said.outcome === 'not-run' || said.outcome === 'unknown') ? said.outcome : 'failed';
   const retryAfter = typeof said.retryAfter === 'number' && said.retryAfter >= 0 ? said.retryAfter : undefined;
   return new ToolError(code, bounded(text || 'the tool failed without saying why'), {
     outcome,
@@ -96,7 +99,9 @@ export function toolError(result: CallToolResult): ToolError {
   });
 }
 
-const bounded = (text: string) => (text.length > 2_000 ? `${text.slice(0, 2_000)}…` : text);
+const bounded = (text: string) => cut(text, 2_000);
+/** At most so many characters, and never half a one. */
+export const cut = (text: string, max: number) => (text.length > max ? `${text.slice(0, max).replace(/[\ud800-\udbff]$/, '')}…` : text);
 /** A command line may hold a key: `--token=...`, or the word after `--token` when it is long and random. */
 const hideSecret = (arg: string, index: number, all: readonly string[]) =>
   /(token|secret|password|api-?key)/i.test(all[index - 1] ?? '')

@@ -2,7 +2,8 @@ import { RondoError } from '../../errors.ts';
 import type { Breaker, Effect, Retry, Tool, ToolOptions, ToolSource } from '../../ports/tool.ts';
 import type { Json, Schema } from '../../schema.ts';
 import { Connection } from './connection.ts';
-import { toTools } from './tools.ts';
+import { cut } from './failure.ts';
+import { Offer } from './tools.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a server's arguments have no static type
 type Approval = ToolOptions<string, Schema<any>, Schema<any>, never, Json>['approval'];
@@ -26,7 +27,10 @@ export interface McpOptions {
   prefix?: string;
   /** What calling a tool twice does, by the server's name for it. Default `once`. */
   effects?: Readonly<Record<string, Effect>>;
-  /** Take the server's word (`readOnlyHint`, `idempotentHint`) for tools that `effects` does not name. Default false: a hint is no promise. */
+  /**
+   * Take the server's word: `readOnlyHint` and `idempotentHint` for tools that `effects` does not name, and all of
+   * `_meta["rondo/error"]`. Default false: a hint is no promise.
+   */
   trustAnnotations?: boolean;
   /** Who must agree to a call: a rule for all tools, or rules by the server's name for a tool. */
   approval?: boolean | { readonly [tool: string]: Approval };
@@ -43,12 +47,17 @@ export interface McpOptions {
 /**
  * The tools of an MCP server, over stdio (`command`) or streamable HTTP (`url`). Needs `@modelcontextprotocol/sdk`.
  *
- * A server that is gone is started or connected again at the next call. A result that is an error becomes a `ToolError`:
- * with the code, outcome and `retryable` of `_meta["rondo/error"]` where the server sends one, else `MCP_TOOL_ERROR`.
+ * A server that is gone is started or connected again at the next call. A result that is an error becomes a `ToolError`
+ * `MCP_TOOL_ERROR`, or what the server says in `_meta["rondo/error"]`: with `trustAnnotations` all of it, else code, `retryable`
+ * and `retryAfter` of tools that `effects` calls `read` or `idempotent`.
+ *
+ * What a server says of its tools goes into every prompt, so it is bounded: 500 tools and 1,000,000 characters in all, 4,096 of
+ * each description (the rest is cut off, with a note), 65,536 of each schema. A tool that does not fit, or whose schema makes
+ * no sense, is left out with a `RondoWarning`; one that `allow` names is an error at the first listing.
  * Each call carries `_meta["rondo/idempotency-key"]`, and `traceparent` where a span is active.
  *
  * `open()` and `list()` throw `ToolError` `MCP_UNAVAILABLE` for a server that does not start, exits, hangs or speaks something else.
- * @throws RondoError `CONFIG_INVALID` for neither or both of `command` and `url`.
+ * @throws RondoError `CONFIG_INVALID` for neither or both of `command` and `url`; from `list()` for names that the server does not have.
  */
 export function mcpTools(options: McpOptions): ToolSource {
   const name = check(options);
@@ -59,6 +68,7 @@ export function mcpTools(options: McpOptions): ToolSource {
       await connection.open(signal);
       let known: Promise<readonly Tool[]> | undefined;
       let listed: number | undefined;
+      const offer = new Offer(options, name, connection);
       let first = true;
       return {
         list() {
@@ -73,8 +83,9 @@ export function mcpTools(options: McpOptions): ToolSource {
                 name,
                 described.map((t) => t.name),
               );
+            const tools = offer.take(described, { strict: first });
             first = false;
-            return toTools(described, options, connection);
+            return tools;
           });
           known = asked;
           listed = version;
@@ -115,7 +126,9 @@ function checkNames(o: McpOptions, name: string, offered: readonly string[]): vo
   }))
     for (const tool of names)
       if (!offered.includes(tool))
-        throw invalid(`MCP server "${name}" has no tool "${tool}", which ${option} names. It has ${offered.join(', ') || 'none'}.`);
+        throw invalid(
+          `MCP server "${name}" has no tool "${tool}", which ${option} names. It has ${cut(offered.join(', '), 2_000) || 'none'}.`,
+        );
 }
 
 const invalid = (message: string) => new RondoError('CONFIG_INVALID', message);

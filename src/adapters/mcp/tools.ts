@@ -1,28 +1,95 @@
 import type { Tool as ToolDescription } from '@modelcontextprotocol/sdk/types.js';
+import { RondoError } from '../../errors.ts';
 import { sha256 } from '../../journal/canonical.ts';
 import { tool } from '../../loop/tool.ts';
 import type { Effect, Tool } from '../../ports/tool.ts';
-import { type JsonObject, type JsonSchema, jsonSchema } from '../../schema.ts';
+import { foreignSchema, type JsonObject, type Schema } from '../../schema.ts';
 import type { Connection } from './connection.ts';
-import { toolError } from './failure.ts';
+import { cut, toolError } from './failure.ts';
 import type { McpOptions } from './index.ts';
 import { output, toParts } from './result.ts';
 
-/** The tools of a server as ours. What it says about itself is used as text for the model, and for nothing else. */
-export function toTools(described: readonly ToolDescription[], o: McpOptions, connection: Connection): Tool[] {
-  const offered = described.filter(({ name }) => !o.allow || o.allow.includes(name));
-  const names = validNames(
-    offered.map(({ name }) => name),
-    o.prefix ?? '',
-  );
-  return [...names].map(([original, name]) => {
-    const d = offered.find((t) => t.name === original) as ToolDescription;
+/** Of what goes into every prompt. */
+const MOST = { tools: 500, chars: 1_000_000, description: 4_096 };
+
+interface Made {
+  /** All that the server says of it. */
+  key: string;
+  tool: Tool;
+}
+
+/** The tools of one server as ours. What it says about itself is used as text for the model, and for nothing else. */
+export class Offer {
+  readonly #options: McpOptions;
+  readonly #server: string;
+  readonly #connection: Connection;
+  /** As listed last: a tool that has not changed stays the same object, by which its circuit is known. */
+  #known = new Map<string, Made>();
+  #warned = '';
+
+  constructor(options: McpOptions, server: string, connection: Connection) {
+    this.#options = options;
+    this.#server = server;
+    this.#connection = connection;
+  }
+
+  /**
+   * @param o.strict a tool that `allow` names may not be left out.
+   * @throws RondoError `CONFIG_INVALID` where it would be.
+   */
+  take(described: readonly ToolDescription[], o: { strict: boolean }): Tool[] {
+    const { allow, prefix = '' } = this.#options;
+    const offered = new Map<string, ToolDescription>();
+    for (const d of described) if (!offered.has(d.name) && (!allow || allow.includes(d.name))) offered.set(d.name, d);
+    const left: string[] = [];
+    const known = new Map<string, Made>();
+    let chars = MOST.chars;
+    for (const [original, name] of validNames([...offered.keys()].slice(0, MOST.tools), prefix)) {
+      try {
+        if (chars < 0) throw new RondoError('CONFIG_INVALID', `its tools are described in more than ${MOST.chars} characters`);
+        const made = this.#made(offered.get(original) as ToolDescription, name);
+        chars -= made.key.length;
+        known.set(original, made);
+      } catch (error) {
+        if (!RondoError.is(error)) throw error;
+        // JSON shows what a terminal would act on
+        const why = `${cut(JSON.stringify(original), 80)}: ${cut(error.message, 300)}`;
+        if (o.strict && allow)
+          throw new RondoError('CONFIG_INVALID', `MCP server "${this.#server}" has a tool that cannot be offered, ${why}`);
+        left.push(why);
+      }
+    }
+    if (offered.size > MOST.tools) left.push(`all after the first ${MOST.tools}: name those you need in allow`);
+    this.#known = known;
+    this.#warn(left);
+    return [...known.values()].map(({ tool }) => tool);
+  }
+
+  /** Once, as long as it stays the same. */
+  #warn(left: readonly string[]): void {
+    const more = left.length > 5 ? `; and ${left.length - 5} more` : '';
+    const text = left.length > 0 ? `MCP server "${this.#server}": tools are left out. ${left.slice(0, 5).join('; ')}${more}` : '';
+    if (text !== '' && text !== this.#warned) process.emitWarning(text, 'RondoWarning');
+    this.#warned = text;
+  }
+
+  #made(d: ToolDescription, name: string): Made {
+    const description = briefly(d.description ?? d.title ?? '');
+    const effect = effectOf(d, this.#options);
+    // measured before it is written out
+    const input = foreignSchema(d.inputSchema, 'its input schema');
+    const key = JSON.stringify([name, description, effect, d.inputSchema]);
+    const before = this.#known.get(d.name);
+    return before?.key === key ? before : { key, tool: this.#tool(d.name, { name, description, effect, input }) };
+  }
+
+  #tool(original: string, described: { name: string; description: string; effect: Effect; input: Schema<JsonObject> }): Tool {
+    const o = this.#options;
+    const { effect } = described;
+    const trusted = o.trustAnnotations === true;
     const approval = typeof o.approval === 'object' ? own(o.approval, original) : o.approval;
     return tool({
-      name,
-      description: d.description ?? d.title ?? '',
-      input: jsonSchema<JsonObject>(d.inputSchema as JsonSchema),
-      effect: effectOf(d, o),
+      ...described,
       ...(approval !== undefined && { approval }),
       ...(o.timeout !== undefined && { timeout: o.timeout }),
       ...(o.deadline !== undefined && { deadline: o.deadline }),
@@ -30,13 +97,18 @@ export function toTools(described: readonly ToolDescription[], o: McpOptions, co
       ...(o.breaker !== undefined && { breaker: o.breaker }),
       ...(o.maxBytes !== undefined && { maxBytes: o.maxBytes }),
       execute: async (input, ctx) => {
-        const result = await connection.call(original, input, ctx);
-        if (result.isError) throw toolError(result);
+        const result = await this.#connection.call(original, input as JsonObject, ctx);
+        if (result.isError) throw toolError(result, { trusted, effect });
         return output(result);
       },
       toModel: toParts,
     });
-  });
+  }
+}
+
+function briefly(description: string): string {
+  const over = description.length - MOST.description;
+  return over > 0 ? `${cut(description, MOST.description)} [cut: ${over} characters of this description are not shown]` : description;
 }
 
 function effectOf({ name, annotations }: ToolDescription, o: McpOptions): Effect {

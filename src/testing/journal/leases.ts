@@ -45,7 +45,7 @@ export const leaseCases: readonly Case[] = [
     },
   ],
   [
-    'a lease that came with an append counts, and an append without an owner gives it up',
+    'a lease that came with an append counts, and a run that is no longer running gives it up',
     async (journal) => {
       const now = await clock(journal);
       await start(journal, 'r', 1, { owner: 'ana', leaseUntil: now + LONG });
@@ -53,6 +53,20 @@ export const leaseCases: readonly Case[] = [
       await journal.append('r', 1, [entry(1)], head('r', { status: 'paused' }));
       assert.deepEqual(await lease(journal, 'r'), { owner: undefined, until: undefined });
       assert.equal(await journal.renew('r', 'ben', now + LONG), true);
+    },
+  ],
+  [
+    'a running head without an owner comes from somebody else: owner and lease stay, all else in it is stored',
+    async (journal) => {
+      const now = await clock(journal);
+      await start(journal, 'r', 1, { owner: 'ana', leaseUntil: now + LONG });
+      await journal.append('r', 1, [entry(1)], head('r', { unknowns: 1 }));
+      await journal.append('r', 2, [entry(2)], head('r', { unknowns: 1 }));
+      assert.deepEqual(await lease(journal, 'r'), { owner: 'ana', until: now + LONG });
+      assert.equal((await all(journal.heads({ runId: 'r' })))[0]?.unknowns, 1);
+      assert.equal(await journal.renew('r', 'ben', now + LONG), false);
+      await journal.append('r', 3, [entry(3)], head('r', { owner: 'cem', leaseUntil: now + 2 * LONG }));
+      assert.deepEqual(await lease(journal, 'r'), { owner: 'cem', until: now + 2 * LONG });
     },
   ],
   [

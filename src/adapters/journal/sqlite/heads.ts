@@ -133,7 +133,8 @@ export function heads(db: DatabaseSync) {
 }
 
 /** Whether storing `head` over `before` would change more than `seq`. */
-export function differs(before: RunHead, head: RunHead): boolean {
+export function differs(before: RunHead, given: RunHead): boolean {
+  const head = withLease(before, given);
   return (
     before.status !== head.status ||
     before.owner !== head.owner ||
@@ -144,13 +145,15 @@ export function differs(before: RunHead, head: RunHead): boolean {
     before.session !== head.session ||
     before.tenant !== head.tenant ||
     before.startedAt !== head.startedAt ||
-    (before.leaseUntil !== head.leaseUntil && withLease(before, head).leaseUntil !== before.leaseUntil)
+    before.leaseUntil !== head.leaseUntil
   );
 }
 
-/** A lease that its owner has renewed meanwhile is not shortened by a head that was made before. */
+/** A head that names no owner changes none, and a lease that was renewed meanwhile is not shortened by a head that was made before. */
 function withLease(before: RunHead, head: RunHead): RunHead {
   const { owner, leaseUntil } = before;
+  if (head.status === 'running' && head.owner === undefined)
+    return { ...head, ...(owner !== undefined && { owner }), ...(leaseUntil !== undefined && { leaseUntil }) };
   if (owner === undefined || owner !== head.owner || leaseUntil === undefined || leaseUntil <= (head.leaseUntil ?? 0)) return { ...head };
   return { ...head, leaseUntil };
 }

@@ -1,0 +1,109 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { agent, Engine, type Journal, type Model, memoryJournal, RondoError, tool } from '../../src/index.ts';
+import { scripted } from '../../src/testing/scripted.ts';
+import { anything, around, asks, ends, entriesOf, expireLease, headOf, refused, until } from './setup.ts';
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] }));
+afterEach(() => void vi.useRealTimers());
+const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+/** A journal in memory that says it can be reached by others. */
+const shared = (over: Partial<Journal> = {}, inner = memoryJournal()) => around(inner, { durable: true, ...over });
+
+/** A model that thinks for ever, and stops when it is told to. */
+function thinking() {
+  const signals: AbortSignal[] = [];
+  const model: Model = {
+    provider: 'scripted',
+    id: 'thinking',
+    generate: (_, { signal }) => {
+      signals.push(signal);
+      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    },
+  };
+  return { a: agent({ name: 'a', instructions: '', model, reliability: { model: { timeout: 1e9 } } }), signals };
+}
+
+test('keeps the lease of a run that writes nothing, and brings it a request to cancel from another process', async () => {
+  const journal = shared();
+  const { a, signals } = thinking();
+  const run = new Engine({ journal }).run(a, 'go');
+  await until(() => signals[0]);
+  const other = new Engine({ journal, agents: [a] });
+  await pass(120_000);
+  await refused('RUN_BUSY', other.resume(run.id));
+  expect((await headOf(journal, run.id))?.leaseUntil).toBeGreaterThan(Date.now());
+  await other.cancel(run.id, { reason: 'from afar' });
+  await pass(5_000);
+  expect(await ends(run, 'cancelled')).toMatchObject({ reason: 'from afar' });
+  // and it stops with the last run
+  await pass(5_000);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test('tells an owner that its run was taken over: the run rejects, and what it does is stopped', async () => {
+  const journal = shared();
+  const { a, signals } = thinking();
+  const run = new Engine({ journal }).run(a, 'go');
+  await until(() => signals[0]);
+  await expireLease(journal, run.id);
+  const quick = agent({ name: 'a', instructions: '', model: scripted(['done']) });
+  await ends(new Engine({ journal, agents: [quick] }).resume(run.id), 'completed');
+  const before = await entriesOf(journal, run.id);
+  const outcome = refused('RUN_BUSY', run);
+  await pass(5_000);
+  await outcome;
+  expect(signals[0]?.aborted).toBe(true);
+  expect(await entriesOf(journal, run.id)).toEqual(before);
+});
+
+test('is no reason to give a run up where the store is out of reach for a while', async () => {
+  const inner = memoryJournal();
+  let down = false;
+  const gone = () => {
+    if (down) throw new RondoError('JOURNAL_UNAVAILABLE', 'the store is out of reach for a moment; it will be back.');
+  };
+  const journal = shared(
+    {
+      read: (...args) => {
+        gone();
+        return inner.read(...args);
+      },
+      renew: (...args) => {
+        gone();
+        return inner.renew(...args);
+      },
+    },
+    inner,
+  );
+  let finish: ((value: string) => void) | undefined;
+  const slow = tool({
+    name: 'slow',
+    description: '',
+    input: anything,
+    timeout: 1e9,
+    execute: () => new Promise<string>((resolve) => (finish = resolve)),
+  });
+  const run = new Engine({ journal }).run(
+    agent({ name: 'a', instructions: '', model: scripted([asks(['slow', {}]), 'done']), tools: [slow] }),
+    'go',
+  );
+  await until(() => finish);
+  down = true;
+  await pass(20_000);
+  down = false;
+  await pass(5_000);
+  expect((await headOf(journal, run.id))?.leaseUntil).toBeGreaterThan(Date.now());
+  finish?.('slept');
+  await ends(run, 'completed');
+});
+
+test('a journal that nobody else can reach needs none', async () => {
+  const { a, signals } = thinking();
+  const engine = new Engine();
+  const run = engine.run(a, 'go');
+  await until(() => signals[0]);
+  // the timeout of the model's attempt
+  expect(vi.getTimerCount()).toBeLessThanOrEqual(1);
+  await engine.cancel(run.id);
+  await ends(run, 'cancelled');
+});
