@@ -159,14 +159,14 @@ async function wrapped(scope: Scope, call: Call, ready: Ready, span: ToolTrace):
   let last: End | undefined;
   let attempts = 0;
   let next = async (input?: Json): Promise<ToolOutcome> => {
-    // once means once, also for a wrapper that tries again
-    if (ready.tool.effect === 'once' && inside && (!last || last.ok || last.error.outcome !== 'not-run'))
-      return last && !last.ok ? last : AGAIN;
+    // once means once, also for a wrapper that tries again: it gets what the first came to
+    const first = ready.tool.effect === 'once' && (await inside);
+    if (first && (first.ok || first.error.outcome !== 'not-run')) return outcomeOf(first);
     inside = attempt(scope, call, input === undefined ? ready : { ...ready, value: input }, span).then((result) => ended(ready, result));
     last = undefined;
     last = await inside;
     attempts += last.attempts;
-    return last.ok ? { ok: true, output: last.seen.output } : { ok: false, error: last.error };
+    return outcomeOf(last);
   };
   for (const wrapper of scope.plan.toolWrappers.toReversed()) {
     const within = next;
@@ -182,16 +182,7 @@ async function wrapped(scope: Scope, call: Call, ready: Ready, span: ToolTrace):
   }
 }
 
-const AGAIN: ToolOutcome = {
-  ok: false,
-  error: {
-    code: 'NOT_REPEATED',
-    message: 'A tool that must run once is not called again.',
-    retryable: false,
-    attempts: 0,
-    outcome: 'failed',
-  },
-};
+const outcomeOf = (end: End): ToolOutcome => (end.ok ? { ok: true, output: end.seen.output } : { ok: false, error: end.error });
 
 const notRun = (): End => ({
   ok: false,

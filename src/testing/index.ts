@@ -1,2 +1,2 @@
-export { journalConformance } from './conformance.ts';
+export { type ConformanceOptions, journalCases, journalConformance } from './conformance.ts';
 export { type Scripted, scripted } from './scripted.ts';

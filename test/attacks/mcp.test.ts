@@ -206,17 +206,15 @@ describe('more than anybody asked for', () => {
   });
 });
 
-test('a server is believed about its own effects, and no further: "it did not run" costs `attempts` at most, "unknown" ends it', async () => {
+test('a server is believed about its own effects only where it is trusted: "it did not run, try again" runs a `once` call once', async () => {
   const lie = (outcome: string) => ({ isError: true, content: [], _meta: { 'rondo/error': { code: 'LATER', outcome, retryable: true } } });
-  const policy: Partial<McpOptions> = { retry: { attempts: 3, initialDelay: 0 }, breaker: false };
-  const eager = await hostile([described('pay')], () => lie('not-run'));
-  const first = over(eager, [asks(['pay', {}]), 'done'], policy);
-  await ends(first.engine.run(first.agent, 'go'), 'completed');
-  expect(eager.called).toHaveLength(3);
-  for (const outcome of ['unknown', 'failed', 'done', '__proto__']) {
+  const called = async (outcome: string, o: Partial<McpOptions>) => {
     const server = await hostile([described('pay')], () => lie(outcome));
-    const { engine, agent } = over(server, [asks(['pay', {}]), 'done'], policy);
+    const { engine, agent } = over(server, [asks(['pay', {}]), 'done'], { retry: { attempts: 3, initialDelay: 0 }, breaker: false, ...o });
     await ends(engine.run(agent, 'go'), 'completed');
-    expect(server.called).toHaveLength(1);
-  }
+    return server.called.length;
+  };
+  for (const outcome of ['not-run', 'unknown', 'failed', '__proto__']) expect(await called(outcome, {})).toBe(1);
+  for (const outcome of ['unknown', 'failed', '__proto__']) expect(await called(outcome, { trustAnnotations: true })).toBe(1);
+  expect(await called('not-run', { trustAnnotations: true })).toBe(3);
 });

@@ -1,9 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { agent, Engine, type Limits, type Model, memoryJournal, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { anything, asks, ends, entriesOf, failure, leftBehind, recording, shown } from '../engine/setup.ts';
 
 // the clock and the timers are the test's own: nothing here waits
+// the validator of jsonSchema() is loaded at its first use, which takes real time
+beforeAll(async () => void (await anything['~standard'].validate({})));
 beforeEach(() => void vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] }));
 afterEach(() => void vi.useRealTimers());
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);

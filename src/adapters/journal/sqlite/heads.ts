@@ -133,11 +133,9 @@ export function heads(db: DatabaseSync) {
 }
 
 /** Whether storing `head` over `before` would change more than `seq`. */
-export function differs(before: RunHead, given: RunHead): boolean {
-  const head = withLease(before, given);
+export function differs(before: RunHead, head: RunHead): boolean {
   return (
     before.status !== head.status ||
-    before.owner !== head.owner ||
     before.wakeAt !== head.wakeAt ||
     before.unknowns !== head.unknowns ||
     before.version !== head.version ||
@@ -145,9 +143,11 @@ export function differs(before: RunHead, given: RunHead): boolean {
     before.session !== head.session ||
     before.tenant !== head.tenant ||
     before.startedAt !== head.startedAt ||
-    before.leaseUntil !== head.leaseUntil
+    ((before.owner !== head.owner || before.leaseUntil !== head.leaseUntil) && leaseDiffers(before, withLease(before, head)))
   );
 }
+
+const leaseDiffers = (a: RunHead, b: RunHead) => a.owner !== b.owner || a.leaseUntil !== b.leaseUntil;
 
 /** A head that names no owner changes none, and a lease that was renewed meanwhile is not shortened by a head that was made before. */
 function withLease(before: RunHead, head: RunHead): RunHead {
