@@ -28,10 +28,22 @@ export function inChild<T>(job: string, args: readonly string[] = []): Promise<T
   });
 }
 
+const orphaned = () => process.exit(1);
+
+/** A job whose answer nobody waits for any more ends at once. */
+export function endWithParent(): void {
+  process.once('disconnect', orphaned);
+}
+
 /** Gives a job's answer to the process that started it. */
 export function answerParent(value: unknown): Promise<void> {
   return new Promise((resolve, reject) => {
     if (!process.send) throw new Error('nobody waits for the answer of this job');
-    process.send({ value }, (error: Error | null) => (error ? reject(error) : resolve()));
+    process.send({ value }, (error: Error | null) => {
+      // the listener keeps this process alive
+      process.off('disconnect', orphaned);
+      if (error) reject(error);
+      else resolve();
+    });
   });
 }

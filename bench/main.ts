@@ -8,7 +8,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { answerParent, inChild } from './child.ts';
+import { answerParent, endWithParent, inChild } from './child.ts';
 import { held } from './held.ts';
 import { machine, machineText } from './machine.ts';
 import { tableText, targetsText } from './report.ts';
@@ -76,8 +76,7 @@ function writeBetweenMarks(file: string, text: string): void {
 }
 
 async function jobNamed(name: string): Promise<unknown> {
-  // nobody waits for the answer any more
-  process.once('disconnect', () => process.exit(1));
+  endWithParent();
   const scenario = SCENARIOS[name];
   if (scenario) return scenario(settings);
   if (name === 'held') return held(positionals[0] ?? '');

@@ -1,4 +1,4 @@
-import type { Json } from './schema.ts';
+import type { Json } from './json.ts';
 
 /** Why the engine could not do its job. Failures of tools and models are no such errors: they are observations, see {@link Failure}. */
 export type ErrorCode =

@@ -9,6 +9,8 @@ export type { Approval } from './hitl/approvals.ts';
 export type { CallId, Decision, Entry, EntryOf, EntryType, Limits, RunStatus } from './journal/entries.ts';
 export { memoryJournal } from './journal/memory.ts';
 export type { HeadFilter, Journal, RunHead } from './journal/port.ts';
+export type { Json } from './json.ts';
+export { jsonSchema } from './json-schema.ts';
 export { type Agent, type AgentOptions, agent, type Reliability } from './loop/agent.ts';
 export { askHuman } from './loop/ask-human.ts';
 export type { Middleware, ToolOutcome } from './loop/middleware.ts';
@@ -43,6 +45,6 @@ export type {
   ToolSource,
 } from './ports/tool.ts';
 export { fallback } from './reliability/fallback.ts';
-export { type In, type Json, type JsonSchema, jsonSchema, type Out, type Schema } from './schema.ts';
+export type { In, JsonSchema, Out, Schema } from './schema.ts';
 export type { Price, Prices } from './telemetry/prices.ts';
 export type { TelemetryOptions } from './telemetry/spans.ts';

@@ -1,11 +1,11 @@
 import { type Approval, view } from '../hitl/approvals.ts';
 import type { CallId, Decision, Entry } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
+import { copyJson, type Json } from '../json.ts';
 import type { ToolOutcome } from '../loop/middleware.ts';
 import type { Transient } from '../loop/scope.ts';
 import type { Message, Part, Usage } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
-import { copyJson, type Json } from '../schema.ts';
 import { type RunResult, resultOf } from './results.ts';
 
 interface At {

@@ -8,8 +8,8 @@ import { decisionEntries } from '../hitl/decisions.ts';
 import type { CallId, Decision, Draft } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
 import { Log } from '../journal/log.ts';
+import { type Json, plainJson } from '../json.ts';
 import { type Principal, principal, principalProblem } from '../ports/principal.ts';
-import { type Json, plainJson } from '../schema.ts';
 import { abandoned, LEASE } from './drive.ts';
 import { type Eyes, findRun, notFound, sees } from './lookup.ts';
 import type { Resources } from './resources.ts';
@@ -99,6 +99,10 @@ export async function cancel(resources: Resources, runId: string, o: { reason?: 
             { type: 'run.settled', status: 'cancelled', ms: 0, ...(o.reason !== undefined && { reason: o.reason }) },
           ],
     );
+  } catch (error) {
+    if (!RondoError.is(error, 'RUN_BUSY')) throw error;
+    // somebody claimed it meanwhile, and is to be asked
+    return cancel(resources, runId, o);
   } finally {
     await release(resources, runId);
   }

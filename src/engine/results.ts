@@ -2,8 +2,8 @@ import type { Failure } from '../errors.ts';
 import { type Approval, view } from '../hitl/approvals.ts';
 import type { CallId, Crossed, RunStatus } from '../journal/entries.ts';
 import { costUsd, openApprovals, type RunFold } from '../journal/fold.ts';
+import { copyJson, type Json } from '../json.ts';
 import type { Message, Usage } from '../ports/model.ts';
-import { copyJson, type Json } from '../schema.ts';
 
 interface Ended {
   runId: string;

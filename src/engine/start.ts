@@ -1,9 +1,9 @@
 import { RondoError } from '../errors.ts';
 import type { Draft } from '../journal/entries.ts';
 import { emptyFold } from '../journal/fold.ts';
+import { type Json, plainJson } from '../json.ts';
 import { type Agent, type AgentDefinition, checkLimits, jsonLimits } from '../loop/agent.ts';
 import { isName, principal, principalProblem } from '../ports/principal.ts';
-import { type Json, plainJson } from '../schema.ts';
 import type { Active } from './active.ts';
 import { drive } from './drive.ts';
 import { continueSession } from './history.ts';

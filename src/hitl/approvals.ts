@@ -2,8 +2,9 @@ import { RondoError } from '../errors.ts';
 import { digest, sha256 } from '../journal/canonical.ts';
 import type { Decision, EntryOf } from '../journal/entries.ts';
 import type { Approval as Asked, Call, RunFold } from '../journal/fold.ts';
+import { copyJson, type Json } from '../json.ts';
 import type { ApprovalRule, DecisionType, Question } from '../ports/tool.ts';
-import { copyJson, type Json, type JsonSchema } from '../schema.ts';
+import type { JsonSchema } from '../schema.ts';
 
 /** A question to a person. `path` names the agents from the top run down to the one that asks. Times are epoch milliseconds. */
 export type Approval = {

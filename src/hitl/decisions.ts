@@ -2,8 +2,10 @@ import { RondoError } from '../errors.ts';
 import { canonical } from '../journal/canonical.ts';
 import type { Decision, Draft } from '../journal/entries.ts';
 import type { Approval, RunFold } from '../journal/fold.ts';
+import { copyJson } from '../json.ts';
+import { jsonSchema } from '../json-schema.ts';
 import type { Principal } from '../ports/principal.ts';
-import { copyJson, jsonSchema, type Schema, validate } from '../schema.ts';
+import { type Schema, validate } from '../schema.ts';
 import { decidedDigest } from './approvals.ts';
 
 export interface Deciding {

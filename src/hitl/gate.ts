@@ -4,13 +4,15 @@
  */
 import type { Failure } from '../errors.ts';
 import type { Approval, Call } from '../journal/fold.ts';
+import { copyJson, type Json } from '../json.ts';
 import type { Policy } from '../ports/policy.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { ApprovalRule, Effect, Question, ToolOptions } from '../ports/tool.ts';
+import type { CancelSource } from '../reliability/cancel.ts';
 import { bounded, messageOf } from '../reliability/classify.ts';
 import { inTime } from '../reliability/patience.ts';
 import { isThenable } from '../reliability/timeout.ts';
-import { copyJson, type Json, type Schema, type Validated, validate } from '../schema.ts';
+import { type Schema, type Validated, validate } from '../schema.ts';
 
 /** What the gate needs to know of a tool. */
 export interface Gated {
@@ -44,6 +46,8 @@ export interface GateOptions {
   policy: Policy | undefined;
   /** The store's time, epoch milliseconds: what expiry is judged by. */
   now: number;
+  /** Of the run: who waits for a rule or a policy stops waiting. */
+  cancel: CancelSource;
 }
 
 /** Milliseconds a policy or a rule may think; one that takes longer denies. */
@@ -102,7 +106,7 @@ function permit<T extends Gated>(
   if (!checked.ok) return refuse('CONTEXT_INVALID', `The run was started without what this tool needs: ${checked.problem}.`);
   const context = checked.value;
   if (!o.policy) return approve(tool, input, valid.value, context, approval, o);
-  return permitted(o.policy, { by: o.by, agent: o.agent, tool: tool.name, input: copyJson(input) }).then((denied) =>
+  return permitted(o.policy, { by: o.by, agent: o.agent, tool: tool.name, input: copyJson(input) }, o.cancel).then((denied) =>
     denied !== undefined ? refuse<T>('NOT_PERMITTED', denied) : approve(tool, input, valid.value, context, approval, o),
   );
 }
@@ -124,7 +128,7 @@ function approve<T extends Gated>(
   try {
     const answer = rule(value, { context, by: o.by });
     return isThenable(answer)
-      ? inTime(answer, HOOK_TIMEOUT, 'the approval rule').then((a) => decided(tool, input, value, context, a), ruleFailed<T>)
+      ? inTime(answer, HOOK_TIMEOUT, 'the approval rule', o.cancel).then((a) => decided(tool, input, value, context, a), ruleFailed<T>)
       : decided(tool, input, value, context, answer);
   } catch (error) {
     return ruleFailed(error);
@@ -167,9 +171,9 @@ export function contextOf(tool: Gated, context: unknown): Validated<unknown> {
   return checked instanceof Promise ? { ok: false, problem: 'its context schema is asynchronous, which is not supported' } : checked;
 }
 
-async function permitted(policy: Policy, request: Parameters<Policy['decide']>[0]): Promise<string | undefined> {
+async function permitted(policy: Policy, request: Parameters<Policy['decide']>[0], cancel: CancelSource): Promise<string | undefined> {
   try {
-    const { allow, reason } = await inTime(policy.decide(request), HOOK_TIMEOUT, 'the policy');
+    const { allow, reason } = await inTime(policy.decide(request), HOOK_TIMEOUT, 'the policy', cancel);
     if (allow === true) return undefined;
     return typeof reason === 'string' && reason !== '' ? bounded(reason) : 'The policy does not allow this call.';
   } catch (error) {

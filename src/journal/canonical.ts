@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Json } from '../schema.ts';
+import type { Json } from '../json.ts';
 
 /** JSON with sorted keys and no spaces, so that equal values have equal text (RFC 8785 but for its number rules, which JSON.stringify follows). */
 export function canonical(value: Json): string {

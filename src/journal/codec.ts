@@ -6,7 +6,7 @@
  * lies at least one level deeper, so nothing of theirs can be taken for it.
  */
 import { crc32 } from 'node:zlib';
-import type { JsonObject } from '../schema.ts';
+import type { JsonObject } from '../json.ts';
 import { sha256 } from './canonical.ts';
 import type { Entry, RawEntry } from './entries.ts';
 import { BULKY, VERSION } from './entries.ts';

@@ -5,10 +5,11 @@
  * A new optional field keeps the version; anything else raises {@link VERSION} and adds an upcaster.
  */
 import type { Failure } from '../errors.ts';
+import type { Json, JsonObject } from '../json.ts';
 import type { Message, Part, Usage } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { DecisionType, Effect } from '../ports/tool.ts';
-import type { Json, JsonObject, JsonSchema } from '../schema.ts';
+import type { JsonSchema } from '../schema.ts';
 
 export const VERSION = 1;
 

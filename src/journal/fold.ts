@@ -3,9 +3,9 @@
  * `apply`, so they cannot disagree. It calls no user code and never fails on entries that this engine wrote.
  */
 import { RondoError } from '../errors.ts';
+import type { Json } from '../json.ts';
 import type { Message, Part, ToolResultPart, Usage } from '../ports/model.ts';
 import type { Effect } from '../ports/tool.ts';
-import type { Json } from '../schema.ts';
 import type { CallId, Entry, EntryOf, Limits, RunStatus } from './entries.ts';
 
 export interface Approval {

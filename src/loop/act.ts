@@ -3,8 +3,9 @@ import { assertBound } from '../hitl/approvals.ts';
 import { contextOf } from '../hitl/gate.ts';
 import type { Crossed, Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
+import { copyJson } from '../json.ts';
 import { Halted, inTime, unlessHalted } from '../reliability/patience.ts';
-import { copyJson, validate } from '../schema.ts';
+import { validate } from '../schema.ts';
 import { credentials } from './credentials.ts';
 import { execute, idempotencyKey, keep, type Ready } from './execute.ts';
 import type { Observed } from './output.ts';
@@ -190,7 +191,7 @@ async function inquire(scope: Scope, call: Call): Promise<Found> {
     try {
       const q = { idempotencyKey: idempotencyKey(scope.run.runId, call), input: valid.value, context };
       const asked = async () => tool.options.check?.(q, { signal: scope.cancel.signal });
-      const answer = await unlessHalted(inTime(asked(), CHECK_TIMEOUT, 'the check'), scope.cancel);
+      const answer = await unlessHalted(inTime(asked(), CHECK_TIMEOUT, 'the check', scope.cancel), scope.cancel);
       if (answer?.outcome === 'done') return { ok: true, ...keep({ tool }, answer.output) };
       if (answer?.outcome !== 'not-run') return unknown;
     } catch (error) {
@@ -198,9 +199,7 @@ async function inquire(scope: Scope, call: Call): Promise<Found> {
       return unknown;
     }
   }
-  const got = tool.options.credentials
-    ? await unlessHalted(credentials(tool, scope.host.identity, scope.run.started.by), scope.cancel)
-    : undefined;
+  const got = tool.options.credentials ? await unlessHalted(credentials(scope, tool), scope.cancel) : undefined;
   if (got && !got.ok) return lostTrack(`The process stopped while ${call.name} ran, and its credentials could not be had again.`);
   return { ready: { tool, input, value: valid.value, context, ...(got && { secrets: got.secrets }) } };
 }

@@ -1,6 +1,6 @@
 import { ToolError } from '../errors.ts';
+import { NotJson, plainJson } from '../json.ts';
 import type { ModelResponse, Part, Usage } from '../ports/model.ts';
-import { NotJson, plainJson } from '../schema.ts';
 
 const STOPS: ReadonlySet<unknown> = new Set(['end', 'tools', 'length', 'blocked']);
 

@@ -1,5 +1,6 @@
+import type { Json } from '../json.ts';
+import { jsonSchema } from '../json-schema.ts';
 import type { ApprovalRule, Tool } from '../ports/tool.ts';
-import { type Json, jsonSchema } from '../schema.ts';
 import { questionTool } from './tool.ts';
 
 interface Asked {

@@ -1,8 +1,8 @@
 import { type Failure, RondoError } from '../errors.ts';
 import type { Identity } from '../ports/identity.ts';
-import type { Principal } from '../ports/principal.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { inTime } from '../reliability/patience.ts';
+import type { Scope } from './scope.ts';
 import type { ToolDefinition } from './tool.ts';
 
 /** A tool's credentials while it runs. They reach neither the model, the journal nor a span: what it says is masked. */
@@ -26,7 +26,7 @@ export class Secrets {
 
   /** Of plain JSON. */
   maskJson<T>(value: T): T {
-    return maskDeep(value, this.mask) as T;
+    return maskDeep(value, this.mask, MAX_DEPTH) as T;
   }
 }
 
@@ -48,11 +48,15 @@ function disguises(secret: string): string[] {
   return [...forms];
 }
 
-function maskDeep(value: unknown, mask: (text: string) => string): unknown {
+/** Deeper than this nothing is looked for, and so nothing is told. */
+const MAX_DEPTH = 500;
+
+function maskDeep(value: unknown, mask: (text: string) => string, depth: number): unknown {
   if (typeof value === 'string') return mask(value);
-  if (Array.isArray(value)) return value.map((item) => maskDeep(item, mask));
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([k, v]) => [mask(k), maskDeep(v, mask)]));
+  if (depth === 0) return '[nested too deeply]';
+  if (Array.isArray(value)) return value.map((item) => maskDeep(item, mask, depth - 1));
+  return Object.fromEntries(Object.entries(value).map(([k, v]) => [mask(k), maskDeep(v, mask, depth - 1)]));
 }
 
 /** Milliseconds an identity may take. */
@@ -64,13 +68,15 @@ export type Credentials =
   | { ok: false; error: Failure };
 
 /** Gets what a tool declares. Asked at each start of a call, so that an expired one is renewed. */
-export async function credentials(tool: ToolDefinition, identity: Identity | undefined, by: Principal | undefined): Promise<Credentials> {
+export async function credentials({ host, run, cancel }: Scope, tool: ToolDefinition): Promise<Credentials> {
+  const { identity } = host;
+  const { by } = run.started;
   const values: { [name: string]: string } = {};
   for (const [name, wanted] of Object.entries(tool.options.credentials ?? {})) {
     try {
       if (!identity) throw new Error('the engine has no identity. Pass one: new Engine({ identity }).');
       const request = wanted as Parameters<Identity['get']>[0];
-      const got = await inTime(identity.get({ ...request, by }), IDENTITY_TIMEOUT, 'the identity');
+      const got = await inTime(identity.get({ ...request, by }), IDENTITY_TIMEOUT, 'the identity', cancel);
       if ('consentUrl' in got && typeof got.consentUrl === 'string' && got.consentUrl !== '')
         return { ok: false, consent: { provider: request.provider, url: got.consentUrl } };
       if (!('token' in got) || typeof got.token !== 'string' || got.token === '') throw new Error('the identity gave no token.');

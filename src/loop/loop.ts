@@ -1,8 +1,10 @@
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
+import { type Json, plainJson } from '../json.ts';
 import type { ModelResponse, Part, ToolCallPart } from '../ports/model.ts';
+import { messageOf } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
-import { type Json, validate } from '../schema.ts';
+import { validate } from '../schema.ts';
 import type { ChatTrace } from '../telemetry/trace.ts';
 import { act, type Due } from './act.ts';
 import { costOf, crossing, modelKey } from './limits.ts';
@@ -150,7 +152,7 @@ async function conclude(
     span.end(responded);
     return { status: 'completed', output: answer.output, committed: true };
   }
-  const repairable = answer && scope.run.root.repairs < REPAIRS;
+  const repairable = answer && !answer.final && scope.run.root.repairs < REPAIRS;
   await scope.log.append(() => [
     responded,
     ...(repairable
@@ -187,7 +189,8 @@ function incomplete(stop: ModelResponse['stop']): { code: string; message: strin
   return undefined;
 }
 
-type Answer = { ok: true; output: Json } | { ok: false; problem: string };
+/** `final`: nothing the model could say would mend it. */
+type Answer = { ok: true; output: Json } | { ok: false; problem: string; final?: true };
 
 /** Models like to wrap JSON in a fence. */
 function unfenced(text: string): string {
@@ -209,5 +212,10 @@ async function finalAnswer({ agent }: Scope, content: readonly Part[]): Promise<
   }
   const valid = await validate(agent.output.schema, json);
   // kept as JSON: what the schema makes of it (dates, defaults) is written the way JSON writes it
-  return valid.ok ? { ok: true, output: JSON.parse(JSON.stringify(valid.value ?? null)) } : valid;
+  if (!valid.ok) return valid;
+  try {
+    return { ok: true, output: plainJson(valid.value) ?? null };
+  } catch (error) {
+    return { ok: false, problem: `what the output schema makes of it is no JSON (${messageOf(error)})`, final: true };
+  }
 }

@@ -1,6 +1,6 @@
 import type { Failure } from '../errors.ts';
+import type { Json } from '../json.ts';
 import type { ModelRequest, ModelResponse } from '../ports/model.ts';
-import type { Json } from '../schema.ts';
 
 export type ToolOutcome = { ok: true; output: Json } | { ok: false; error: Failure };
 

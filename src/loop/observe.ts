@@ -40,12 +40,13 @@ async function refresh(scope: Scope): Promise<ModelRequest> {
   return scope.request ?? assemble(scope);
 }
 
-async function instructed(instructions: Exclude<AgentDefinition['instructions'], string>, { run }: Scope): Promise<string> {
+async function instructed(instructions: Exclude<AgentDefinition['instructions'], string>, { run, cancel }: Scope): Promise<string> {
   try {
     const text = await inTime(
       instructions({ context: run.started.context ?? {}, session: run.started.session }),
       HOOK_TIMEOUT,
       'the instructions',
+      cancel,
     );
     if (typeof text === 'string') return text;
     throw new Error(`they returned ${typeof text}, not a text`);
@@ -55,7 +56,7 @@ async function instructed(instructions: Exclude<AgentDefinition['instructions'],
 }
 
 /** A memory that fails costs the run its recollection, not its life. */
-async function recalled({ host, run }: Scope): Promise<readonly string[] | undefined> {
+async function recalled({ host, run, cancel }: Scope): Promise<readonly string[] | undefined> {
   const { by, session, input } = run.started;
   if (!host.memory || !by) return undefined;
   const text = typeof input === 'string' ? input : JSON.stringify(input);
@@ -64,6 +65,7 @@ async function recalled({ host, run }: Scope): Promise<readonly string[] | undef
       host.memory.recall({ by, text, tokens: MEMORY_TOKENS, ...(session !== undefined && { session }) }),
       HOOK_TIMEOUT,
       'the memory',
+      cancel,
     );
     return Array.isArray(facts) ? fitting(facts) : [];
   } catch {

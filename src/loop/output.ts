@@ -1,6 +1,6 @@
+import type { Json } from '../json.ts';
 import type { Part } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
-import type { Json } from '../schema.ts';
 import type { Secrets } from './credentials.ts';
 import type { ToolDefinition } from './tool.ts';
 
@@ -35,7 +35,13 @@ export function observed(tool: ToolDefinition, value: unknown, secrets?: Secrets
   const content = boundedParts(secrets ? secrets.maskJson(parts) : parts, max);
   const [only] = content;
   // what is the default need not be kept twice
-  if (content.length === 1 && only?.type === 'text' && only.text === kept.output && only.vendor === undefined) return kept;
+  if (
+    content.length === 1 &&
+    only?.type === 'text' &&
+    only.vendor === undefined &&
+    only.text === (typeof kept.output === 'string' ? kept.output : JSON.stringify(kept.output))
+  )
+    return kept;
   return { ...kept, content };
 }
 

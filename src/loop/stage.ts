@@ -20,7 +20,14 @@ type Asked = Pick<Call, 'name' | 'input'> & Partial<Pick<Call, 'edited' | 'appro
 /** Takes calls through the gate, and gets their credentials. Runs nothing and writes nothing. */
 export function stage(scope: Scope, calls: readonly Asked[], now: number): readonly Staged[] | Promise<readonly Staged[]> {
   const { agent, host, limits, run } = scope;
-  const o: GateOptions = { agent: agent.name, by: run.started.by, context: run.started.context, policy: host.policy, now };
+  const o: GateOptions = {
+    agent: agent.name,
+    by: run.started.by,
+    context: run.started.context,
+    policy: host.policy,
+    now,
+    cancel: scope.cancel,
+  };
   let later = false;
   const staged = calls.map((call): Staged | Promise<Staged> => {
     const verdict = gate(scope.tools, call, o);
@@ -45,7 +52,7 @@ function within(max: number, used: number, staged: readonly Staged[]): readonly 
 
 async function ready(scope: Scope, verdict: Verdict<ToolDefinition>): Promise<Staged> {
   if (verdict.go !== 'start' || !verdict.tool.options.credentials) return verdict;
-  const got = await credentials(verdict.tool, scope.host.identity, scope.run.started.by);
+  const got = await credentials(scope, verdict.tool);
   if (got.ok) return { ...verdict, secrets: got.secrets };
   return 'consent' in got ? { go: 'consent', ...got.consent } : { go: 'refuse', error: got.error };
 }

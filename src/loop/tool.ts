@@ -1,9 +1,10 @@
 import { RondoError } from '../errors.ts';
 import { ruleProblem } from '../hitl/gate.ts';
 import { sha256 } from '../journal/canonical.ts';
+import type { Json } from '../json.ts';
 import type { ToolSpec } from '../ports/model.ts';
 import type { Question, Tool, ToolOptions } from '../ports/tool.ts';
-import { describe, type Json, type JsonSchema, type Out, type Schema } from '../schema.ts';
+import { describe, type JsonSchema, type Out, type Schema } from '../schema.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: inside, a declaration's types are gone
 type AnyOptions = ToolOptions<string, Schema, Schema, string, any>;

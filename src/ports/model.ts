@@ -1,4 +1,5 @@
-import type { Json, JsonSchema } from '../schema.ts';
+import type { Json } from '../json.ts';
+import type { JsonSchema } from '../schema.ts';
 
 /**
  * One piece of a message. `data` is base64. `vendor` is what an adapter needs to get back unchanged

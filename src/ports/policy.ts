@@ -1,4 +1,4 @@
-import type { Json } from '../schema.ts';
+import type { Json } from '../json.ts';
 import type { Principal } from './principal.ts';
 
 /** Decides whether a call may be made at all. One that throws denies. */

@@ -1,4 +1,5 @@
-import type { Json, JsonSchema, Out, Schema } from '../schema.ts';
+import type { Json } from '../json.ts';
+import type { JsonSchema, Out, Schema } from '../schema.ts';
 import type { CredentialRequest } from './identity.ts';
 import type { Part } from './model.ts';
 import type { Principal } from './principal.ts';

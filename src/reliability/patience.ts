@@ -1,21 +1,5 @@
 import type { CancelSource } from './cancel.ts';
 
-/**
- * The value, unless it takes longer: for code of the user's that stands outside the envelope (rules, policies, memories).
- * @throws Error where it took longer than `ms`. A late end of it changes nothing.
- */
-export async function inTime<T>(value: T | PromiseLike<T>, ms: number, what: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} did not answer within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([value, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
 /** The run was halted while it waited for code of the user's. */
 export class Halted extends Error {
   constructor() {
@@ -25,15 +9,40 @@ export class Halted extends Error {
 
 /** The value, unless the run is halted first. A late end of it changes nothing. @throws Halted */
 export function unlessHalted<T>(value: PromiseLike<T>, cancel: CancelSource): Promise<T> {
+  return first(value, undefined, cancel);
+}
+
+/**
+ * The value, unless it takes longer or the run is halted: for code of the user's that stands outside the envelope (rules,
+ * policies, memories). A late end of it changes nothing.
+ * @throws Error where it took longer than `ms`; Halted.
+ */
+export function inTime<T>(value: T | PromiseLike<T>, ms: number, what: string, cancel?: CancelSource): Promise<T> {
+  return first(Promise.resolve(value), { ms, what }, cancel);
+}
+
+function first<T>(value: PromiseLike<T>, limit: { ms: number; what: string } | undefined, cancel: CancelSource | undefined): Promise<T> {
   return new Promise((resolve, reject) => {
-    const subscription = cancel.add(() => reject(new Halted()));
+    const late = () => {
+      subscription?.remove();
+      reject(new Error(`${limit?.what} did not answer within ${limit?.ms} ms`));
+    };
+    const timer = limit && setTimeout(late, limit.ms);
+    const subscription = cancel?.add(() => {
+      clearTimeout(timer);
+      reject(new Halted());
+    });
+    const done = () => {
+      clearTimeout(timer);
+      subscription?.remove();
+    };
     value.then(
       (v) => {
-        subscription?.remove();
+        done();
         resolve(v);
       },
       (error) => {
-        subscription?.remove();
+        done();
         reject(error);
       },
     );

@@ -1,5 +1,5 @@
+import type { Json } from '../json.ts';
 import type { Message, Part } from '../ports/model.ts';
-import type { Json } from '../schema.ts';
 
 /** Bounds of what an opted-in attribute may hold, in characters. */
 const TEXT = 4_096;

@@ -1,8 +1,8 @@
 import type { Failure } from '../errors.ts';
 import type { Decision, RunStatus } from '../journal/entries.ts';
+import type { Json } from '../json.ts';
 import type { Model, ModelRequest, Part, Usage } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
-import type { Json } from '../schema.ts';
 
 /**
  * What the loop tells telemetry. Every shape below is a subset of a journal entry's, so that an entry itself can be passed.

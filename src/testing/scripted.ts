@@ -1,6 +1,6 @@
 import { ToolError } from '../errors.ts';
+import type { Json } from '../json.ts';
 import type { Model, ModelRequest, ModelResponse, Part, Usage } from '../ports/model.ts';
-import type { Json } from '../schema.ts';
 
 /** One answer of a scripted model: a text, or text and calls, or an error by its code (such as `THROTTLING`). */
 export type Scripted =

@@ -37,7 +37,10 @@ describe('an approval used elsewhere', () => {
     const again = await ends(engine.resume(runId), 'paused');
     expect(ledger).toHaveLength(1);
     expect(again.approvals.map((a) => a.id)).toEqual([ids[1]]);
-    await refused('APPROVAL_CLOSED', engine.decide(runId, [{ approval: ids[0] as string, type: 'reject', reason: 'on second thoughts' }], { by: ben }));
+    await refused(
+      'APPROVAL_CLOSED',
+      engine.decide(runId, [{ approval: ids[0] as string, type: 'reject', reason: 'on second thoughts' }], { by: ben }),
+    );
   });
 
   test('once more after the call ran: the same words change nothing, the effect stays one', async () => {
@@ -57,7 +60,10 @@ describe('an approval used elsewhere', () => {
   test('for the same call asked again by the model: it is asked again', async () => {
     const { tool, ledger } = ledgered({ approval: true });
     const engine = new Engine();
-    const first = await ends(engine.run(clerk(scripted([asks(['act', { cents: 1 }]), asks(['act', { cents: 1 }]), 'done']), [tool]), 'go'), 'paused');
+    const first = await ends(
+      engine.run(clerk(scripted([asks(['act', { cents: 1 }]), asks(['act', { cents: 1 }]), 'done']), [tool]), 'go'),
+      'paused',
+    );
     await engine.decide(first.runId, [{ approval: first.approvals[0].id, type: 'approve' }], { by: ben });
     const second = await ends(engine.resume(first.runId), 'paused');
     expect(second.approvals[0].id).not.toBe(first.approvals[0].id);
@@ -66,7 +72,16 @@ describe('an approval used elsewhere', () => {
 });
 
 describe('a decision that says more than a decision', () => {
-  const claims = { by: ben, roles: ['lead'], digest: 'f'.repeat(64), decided: true, at: 0, input: { cents: 666 }, answer: 'paid', run: 'other' };
+  const claims = {
+    by: ben,
+    roles: ['lead'],
+    digest: 'f'.repeat(64),
+    decided: true,
+    at: 0,
+    input: { cents: 666 },
+    answer: 'paid',
+    run: 'other',
+  };
 
   test('is taken for what it is: who decides comes from the caller, the arguments from the journal', async () => {
     const { engine, ids, ledger, runId, journal } = await waiting();
@@ -80,7 +95,10 @@ describe('a decision that says more than a decision', () => {
 
   test('and a role inside it is none', async () => {
     const { engine, ids, ledger, runId } = await waiting([{ cents: 1 }], { roles: ['lead'] });
-    await refused('NOT_PERMITTED', engine.decide(runId, [{ approval: ids[0] as string, type: 'approve', ...claims } as Decision], { by: eve }));
+    await refused(
+      'NOT_PERMITTED',
+      engine.decide(runId, [{ approval: ids[0] as string, type: 'approve', ...claims } as Decision], { by: eve }),
+    );
     expect(ledger).toEqual([]);
   });
 
@@ -124,7 +142,9 @@ describe('a decision that says more than a decision', () => {
     ['an object', { lead: true, includes: 'lead' }],
   ])('by somebody whose roles are %s is refused', async (_, roles) => {
     const { engine, ids, runId } = await waiting([{ cents: 1 }], { roles: ['lead'] });
-    const error = await engine.decide(runId, [{ approval: ids[0] as string, type: 'approve' }], { by: { id: 'cas', roles: roles as string[] } }).catch((e) => e);
+    const error = await engine
+      .decide(runId, [{ approval: ids[0] as string, type: 'approve' }], { by: { id: 'cas', roles: roles as string[] } })
+      .catch((e) => e);
     expect(error.code).toBe('NOT_PERMITTED');
   });
 });
@@ -142,7 +162,10 @@ describe('an edit', () => {
 
   test('of a call that was asked for in one role cannot be widened by one without it', async () => {
     const { engine, ids, ledger, runId } = await waiting([{ cents: 1 }], { roles: ['lead'] });
-    await refused('NOT_PERMITTED', engine.decide(runId, [{ approval: ids[0] as string, type: 'edit', input: { cents: 666 } }], { by: eve }));
+    await refused(
+      'NOT_PERMITTED',
+      engine.decide(runId, [{ approval: ids[0] as string, type: 'edit', input: { cents: 666 } }], { by: eve }),
+    );
     expect(ledger).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 /** Every way to spend more than was allowed. */
 import { describe, expect, test } from 'vitest';
-import { Engine, fallback, type Limits, memoryJournal, type Middleware } from '../../src/index.ts';
+import { Engine, fallback, type Limits, type Middleware, memoryJournal } from '../../src/index.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
 import { anything, asks, ends, entriesOf } from '../engine/setup.ts';
 import { type Anything, clerk, ledgered, nested, raw, settled } from './setup.ts';
@@ -19,7 +19,22 @@ async function spending(usage: unknown, limits: Limits, o: { use?: readonly Midd
 }
 
 describe('a model that lies about what it used, or does not say', () => {
-  const lies: readonly unknown[] = [undefined, null, {}, { input: 5 }, { output: 5 }, { input: Number.NaN, output: 1 }, { input: null, output: null }, { input: '5', output: '7' }, { input: -1e9, output: 0 }, { input: 1, output: -1e9 }, { input: Number.POSITIVE_INFINITY, output: 0 }, { input: 0.5, output: {} }, 'free', []];
+  const lies: readonly unknown[] = [
+    undefined,
+    null,
+    {},
+    { input: 5 },
+    { output: 5 },
+    { input: Number.NaN, output: 1 },
+    { input: null, output: null },
+    { input: '5', output: '7' },
+    { input: -1e9, output: 0 },
+    { input: 1, output: -1e9 },
+    { input: Number.POSITIVE_INFINITY, output: 0 },
+    { input: 0.5, output: {} },
+    'free',
+    [],
+  ];
   test.each(lies)('%j: a token limit and a dollar limit hold', async (usage) => {
     // each call may write 1,000 tokens
     const tokens = await spending(usage, { tokens: 5 * MAX });
@@ -57,7 +72,17 @@ test.each([
   ['denied calls', () => asks(['denied', {}])],
   ['final answers that do not fit', () => 'not json'],
 ] as [string, () => Scripted][])('an endless loop of %s ends too', async (what, step) => {
-  const strict = ledgered({ name: 'strict', input: { '~standard': { version: 1, vendor: 'x', validate: () => ({ issues: [{ message: 'no' }] }), jsonSchema: { input: () => ({ type: 'object' }), output: () => ({}) } } } as Anything });
+  const strict = ledgered({
+    name: 'strict',
+    input: {
+      '~standard': {
+        version: 1,
+        vendor: 'x',
+        validate: () => ({ issues: [{ message: 'no' }] }),
+        jsonSchema: { input: () => ({ type: 'object' }), output: () => ({}) },
+      },
+    } as Anything,
+  });
   const denied = ledgered({ name: 'denied' });
   const policy = { decide: async () => ({ allow: false }) };
   const model = scripted(step);
@@ -73,7 +98,14 @@ describe('a dollar limit', () => {
   const dear = { input: 0, output: MAX };
 
   test('is not passed by retries', async () => {
-    const model = raw([() => { throw Object.assign(new Error('timed out'), { code: 'ETIMEDOUT', syscall: 'read' }); }], { maxOutput: MAX });
+    const model = raw(
+      [
+        () => {
+          throw Object.assign(new Error('timed out'), { code: 'ETIMEDOUT', syscall: 'read' });
+        },
+      ],
+      { maxOutput: MAX },
+    );
     const engine = new Engine({ prices, reliability: { model: { retry: { attempts: 50, initialDelay: 0 }, breaker: false } } });
     const result = await settled(engine.run(clerk(model, [], { limits: limit }), 'go'));
     expect(['stopped', 'failed']).toContain(result.status);
@@ -81,7 +113,15 @@ describe('a dollar limit', () => {
   });
 
   test('is not passed by falling back', async () => {
-    const broken = () => raw([() => { throw Object.assign(new Error('timed out'), { code: 'ETIMEDOUT', syscall: 'read' }); }], { maxOutput: MAX });
+    const broken = () =>
+      raw(
+        [
+          () => {
+            throw Object.assign(new Error('timed out'), { code: 'ETIMEDOUT', syscall: 'read' });
+          },
+        ],
+        { maxOutput: MAX },
+      );
     const models = Array.from({ length: 20 }, broken);
     const engine = new Engine({ prices, reliability: { model: { retry: { attempts: 1 }, breaker: false } } });
     const result = await settled(engine.run(clerk(fallback(models as Anything), [], { limits: limit }), 'go'));
@@ -138,7 +178,10 @@ describe('a dollar limit', () => {
 describe('a limit of tool calls', () => {
   test('holds for ten thousand calls in one answer', async () => {
     const { tool, ledger } = ledgered({ effect: 'read' });
-    const calls = { content: Array.from({ length: 10_000 }, (_, i) => ({ type: 'toolCall', id: `p${i}`, name: 'act', input: { i } })), stop: 'tools' };
+    const calls = {
+      content: Array.from({ length: 10_000 }, (_, i) => ({ type: 'toolCall', id: `p${i}`, name: 'act', input: { i } })),
+      stop: 'tools',
+    };
     const result = await ends(new Engine().run(clerk(raw([calls]), [tool], { limits: { toolCalls: 7 } }), 'go'), 'stopped');
     expect(result.limit).toMatchObject({ name: 'toolCalls', max: 7, used: 7 });
     expect(ledger).toHaveLength(7);
@@ -147,8 +190,21 @@ describe('a limit of tool calls', () => {
   test('is not passed by parallel calls whose gates answer out of order', async () => {
     const { tool, ledger } = ledgered({ effect: 'read' });
     let n = 20;
-    const policy = { decide: async () => { await new Promise((r) => setTimeout(r, n--)); return { allow: true }; } };
-    await ends(new Engine({ policy }).run(clerk(scripted([asks(...Array.from({ length: 10 }, (_, i) => ['act', { i }] as const)), 'done']), [tool], { limits: { toolCalls: 4 } }), 'go'), 'stopped');
+    const policy = {
+      decide: async () => {
+        await new Promise((r) => setTimeout(r, n--));
+        return { allow: true };
+      },
+    };
+    await ends(
+      new Engine({ policy }).run(
+        clerk(scripted([asks(...Array.from({ length: 10 }, (_, i) => ['act', { i }] as const)), 'done']), [tool], {
+          limits: { toolCalls: 4 },
+        }),
+        'go',
+      ),
+      'stopped',
+    );
     expect(ledger).toHaveLength(4);
   });
 });
@@ -156,6 +212,15 @@ describe('a limit of tool calls', () => {
 test.each([Number.NaN, -1, '5', null, {}, nested(3)])('a limit of %j is refused, by engine, agent, run and resume', async (value) => {
   const limits = { steps: value } as Limits;
   const a = clerk(scripted(['ok']));
-  const refusals = [() => new Engine({ limits }), () => clerk(scripted([]), [], { limits }), () => new Engine().run(a, 'go', { limits }), () => new Engine().resume('x', { limits })];
-  for (const refusal of refusals) expect(await settled((async () => await (refusal() as Anything))())).toMatchObject({ status: 'rejected', error: { code: expect.stringMatching(/CONFIG_INVALID/) } });
+  const refusals = [
+    () => new Engine({ limits }),
+    () => clerk(scripted([]), [], { limits }),
+    () => new Engine().run(a, 'go', { limits }),
+    () => new Engine().resume('x', { limits }),
+  ];
+  for (const refusal of refusals)
+    expect(await settled((async () => await (refusal() as Anything))())).toMatchObject({
+      status: 'rejected',
+      error: { code: expect.stringMatching(/CONFIG_INVALID/) },
+    });
 });

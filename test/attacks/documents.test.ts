@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { jsonSchema, tool } from 'rondo';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { type Json, type JsonSchema, type Schema, validate } from '../../src/schema.ts';
+import type { Json } from '../../src/json.ts';
+import { describe as describeSchema, type JsonSchema, type Schema, validate } from '../../src/schema.ts';
 
 const problem = async (schema: Schema, value: unknown) => {
   const checked = await validate(schema, value);
@@ -90,6 +91,7 @@ describe('a document', () => {
     const schema = jsonSchema(document);
     document.properties.a.type = 'number';
     expect(await problem(schema, { a: 'x' })).toBe('fits');
+    expect(describeSchema(schema, 'it')).toEqual({ type: 'object', properties: { a: { type: 'string' } } });
     expect(await problem(jsonSchema(Object.freeze({ type: 'object', $defs: Object.freeze({}) })), {})).toBe('fits');
     expect(Reflect.ownKeys(document)).toEqual(['type', 'properties']);
   });
@@ -133,7 +135,9 @@ describe('what is told of a value', () => {
       const told = await problem(schema, keys);
       expect(told).toMatch(/wrong0/);
       expect(told.length).toBeLessThanOrEqual(2_000);
-      expect(told).toMatch(/…$|; and more$/);
+      const issues = told.split('; ');
+      expect(issues.length).toBeLessThanOrEqual(11);
+      expect(issues.at(-1)).toMatch(/…$|^and more$/);
     }
     const long = await problem(
       jsonSchema({ items: { type: 'string', enum: ['x'.repeat(5_000)] } }),

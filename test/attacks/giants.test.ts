@@ -3,10 +3,12 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { agent, Engine, jsonSchema, type Part } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends, entriesOf, failure, journals, shown } from '../engine/setup.ts';
+import { all, asks, ends, entriesOf, failure, journals, shown } from '../engine/setup.ts';
 import { type Anything, calling, clerk, finishedIn, ledgered, nested, raw, saying, settled, told } from './setup.ts';
 
-const boom = (): never => { throw new Error('boom'); };
+const boom = (): never => {
+  throw new Error('boom');
+};
 const bytes = (value: unknown) => Buffer.byteLength(JSON.stringify(value));
 /** What one call may keep and show in all, with its note. */
 const ROOM = 2 * 65_536 + 4_096;
@@ -30,14 +32,64 @@ describe.each(stores)('on $name', ({ make }) => {
     ['an object of 20 MB', () => ({ a: 'é'.repeat(1e7) })],
     ['a list of a million', () => Array.from({ length: 1e6 }, (_, i) => i)],
     ['a hundred thousand lists inside each other', () => nested(100_000)],
-    ['a cyclic object', () => { const a: Anything = {}; a.a = a; return a; }],
+    [
+      'a cyclic object',
+      () => {
+        const a: Anything = {};
+        a.a = a;
+        return a;
+      },
+    ],
     ['a bigint', () => ({ n: 1n })],
-    ['a toJSON that throws null', () => ({ toJSON() { throw null; } })],
-    ['a toJSON that throws undefined', () => ({ toJSON() { throw undefined; } })],
-    ['a toJSON that throws what cannot be read', () => ({ toJSON() { throw { get message() { return boom(); }, toString: boom }; } })],
-    ['a toJSON that throws 50 MB', () => ({ toJSON() { throw new Error('x'.repeat(5e7)); } })],
-    ['a getter that throws', () => ({ get a() { return boom(); } })],
-    ['a proxy that throws at all but then', () => new Proxy({}, { get: (_, key) => (key === 'then' ? undefined : boom()), ownKeys: boom, has: boom, getPrototypeOf: boom })],
+    [
+      'a toJSON that throws null',
+      () => ({
+        toJSON() {
+          throw null;
+        },
+      }),
+    ],
+    [
+      'a toJSON that throws undefined',
+      () => ({
+        toJSON() {
+          throw undefined;
+        },
+      }),
+    ],
+    [
+      'a toJSON that throws what cannot be read',
+      () => ({
+        toJSON() {
+          throw {
+            get message() {
+              return boom();
+            },
+            toString: boom,
+          };
+        },
+      }),
+    ],
+    [
+      'a toJSON that throws 50 MB',
+      () => ({
+        toJSON() {
+          throw new Error('x'.repeat(5e7));
+        },
+      }),
+    ],
+    [
+      'a getter that throws',
+      () => ({
+        get a() {
+          return boom();
+        },
+      }),
+    ],
+    [
+      'a proxy that throws at all but then',
+      () => new Proxy({}, { get: (_, key) => (key === 'then' ? undefined : boom()), ownKeys: boom, has: boom, getPrototypeOf: boom }),
+    ],
     ['a symbol', () => Symbol('x')],
     ['a function', () => boom],
   ];
@@ -51,12 +103,46 @@ describe.each(stores)('on $name', ({ make }) => {
   });
 
   const thrown: readonly [string, () => unknown][] = [
-    ['10 MB', () => { throw new Error('x'.repeat(1e7)); }],
-    ['10 MB of code', () => { throw Object.assign(new Error('x'), { code: 'x'.repeat(1e7), name: 'y'.repeat(1e7) }); }],
-    ['null', () => { throw null; }],
-    ['a proxy that throws', () => { throw new Proxy({}, { get: boom, getPrototypeOf: boom, has: boom }); }],
-    ['a revoked proxy', () => { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); throw proxy; }],
-    ['a then that throws', () => ({ get then() { return boom(); } })],
+    [
+      '10 MB',
+      () => {
+        throw new Error('x'.repeat(1e7));
+      },
+    ],
+    [
+      '10 MB of code',
+      () => {
+        throw Object.assign(new Error('x'), { code: 'x'.repeat(1e7), name: 'y'.repeat(1e7) });
+      },
+    ],
+    [
+      'null',
+      () => {
+        throw null;
+      },
+    ],
+    [
+      'a proxy that throws',
+      () => {
+        throw new Proxy({}, { get: boom, getPrototypeOf: boom, has: boom });
+      },
+    ],
+    [
+      'a revoked proxy',
+      () => {
+        const { proxy, revoke } = Proxy.revocable({}, {});
+        revoke();
+        throw proxy;
+      },
+    ],
+    [
+      'a then that throws',
+      () => ({
+        get then() {
+          return boom();
+        },
+      }),
+    ],
   ];
   test.each(thrown)('%s thrown', async (_, execute) => {
     const { finished } = await returning(execute, { effect: 'read', retry: { attempts: 1 } });
@@ -65,7 +151,12 @@ describe.each(stores)('on $name', ({ make }) => {
   });
 
   test('a thenable that calls both, twice, and throws: the first word counts', async () => {
-    const then = (yes: (v: string) => void, no: (e: Error) => void) => { yes('first'); no(new Error('second')); yes('third'); boom(); };
+    const then = (yes: (v: string) => void, no: (e: Error) => void) => {
+      yes('first');
+      no(new Error('second'));
+      yes('third');
+      boom();
+    };
     const { finished } = await returning(() => ({ then }));
     expect(finished).toMatchObject({ ok: true, output: 'first' });
   });
@@ -78,9 +169,19 @@ describe.each(stores)('on $name', ({ make }) => {
   const parts: readonly [string, () => unknown][] = [
     ['a hundred thousand texts', () => Array.from({ length: 100_000 }, () => ({ type: 'text', text: 'y'.repeat(200) }))],
     ['a hundred thousand empty texts', () => Array.from({ length: 100_000 }, () => ({ type: 'text', text: '' }))],
-    ['names and kinds of 10 MB', () => [{ type: 'image', mediaType: 'x'.repeat(1e7), data: '', name: 'n'.repeat(1e7), vendor: 'v'.repeat(1e7) }]],
+    [
+      'names and kinds of 10 MB',
+      () => [{ type: 'image', mediaType: 'x'.repeat(1e7), data: '', name: 'n'.repeat(1e7), vendor: 'v'.repeat(1e7) }],
+    ],
     ['a text whose vendor field is 10 MB', () => [{ type: 'text', text: 'x', vendor: { a: 'v'.repeat(1e7) } }]],
-    ['kinds of parts that no result has', () => [{ type: 'toolCall', id: 'x', name: 'act', input: {} }, { type: 'weird', blob: 'x'.repeat(1e6) }, { type: 'toolResult', id: 'x', output: [{ type: 'text', text: 'x'.repeat(1e6) }] }]],
+    [
+      'kinds of parts that no result has',
+      () => [
+        { type: 'toolCall', id: 'x', name: 'act', input: {} },
+        { type: 'weird', blob: 'x'.repeat(1e6) },
+        { type: 'toolResult', id: 'x', output: [{ type: 'text', text: 'x'.repeat(1e6) }] },
+      ],
+    ],
     ['rubbish', () => [null, undefined, 7, 'x', [], { type: 'text' }, { type: 'text', text: 7 }, { type: 'image' }]],
     ['no list', () => ({ length: 3 })],
     ['a text of 20 MB', () => 'é'.repeat(1e7)],
@@ -90,27 +191,73 @@ describe.each(stores)('on $name', ({ make }) => {
     expect(finished?.ok).toBe(true);
     expect(bytes(finished)).toBeLessThan(ROOM);
     expect(bytes(shown)).toBeLessThan(ROOM);
-    for (const part of (shown?.content[0] as { output: readonly Part[] }).output) expect(['text', 'image', 'document']).toContain(part?.type);
+    for (const part of ((shown as NonNullable<typeof shown>).content[0] as { output: readonly Part[] }).output)
+      expect(['text', 'image', 'document']).toContain(part?.type);
   });
 
   test('twenty pictures of 7 MB are not all kept', async () => {
-    const { finished, shown } = await returning(() => 'ok', { toModel: () => Array.from({ length: 20 }, () => ({ type: 'image', mediaType: 'image/png', data: 'A'.repeat(7e6) })) });
+    const { finished, shown } = await returning(() => 'ok', {
+      toModel: () => Array.from({ length: 20 }, () => ({ type: 'image', mediaType: 'image/png', data: 'A'.repeat(7e6) })),
+    });
     expect(bytes(finished)).toBeLessThan(17e6);
-    expect(JSON.stringify((shown?.content[0] as Anything).output.filter((p: Part) => p.type === 'text'))).toMatch(/left out|cut|not shown/);
+    expect(
+      JSON.stringify(((shown as NonNullable<typeof shown>).content[0] as Anything).output.filter((p: Part) => p.type === 'text')),
+    ).toMatch(/left out|cut|not shown/);
   });
 
-  test.each([1_000, 3_000, 20_000, 100_000])('arguments of %i lists inside each other end no run and reach no tool unbounded', async (levels) => {
-    for (const approval of [false, true]) {
-      const { journal } = make();
-      const { tool, ledger } = ledgered({ approval });
-      const model = raw([calling('act', { deep: nested(levels) }), saying('done')]);
-      const run = new Engine({ journal }).run(clerk(model, [tool]), 'go');
-      await ends(run, 'completed');
-      expect(ledger).toEqual([]);
-      expect(JSON.parse(told(model.requests[1]))).toMatchObject({ code: 'INVALID_ARGUMENTS', outcome: 'not-run' });
-      expect(bytes(await entriesOf(journal, run.id))).toBeLessThan(20_000);
-    }
-  });
+  test.each([1_000, 3_000, 20_000, 100_000])(
+    'arguments of %i lists inside each other end no run and reach no tool unbounded',
+    async (levels) => {
+      for (const approval of [false, true]) {
+        const { journal } = make();
+        const { tool, ledger } = ledgered({ approval });
+        const model = raw([calling('act', { deep: nested(levels) }), saying('done')]);
+        const run = new Engine({ journal }).run(clerk(model, [tool]), 'go');
+        await ends(run, 'completed');
+        expect(ledger).toEqual([]);
+        expect(JSON.parse(told(model.requests[1]))).toMatchObject({ code: 'INVALID_ARGUMENTS', outcome: 'not-run' });
+        expect(bytes(await entriesOf(journal, run.id))).toBeLessThan(20_000);
+      }
+    },
+  );
+
+  test.each([190, 196, 197, 198, 199, 200, 201, 205, 400, 3_000])(
+    'just within, and just beyond what may be nested (%i levels): with listeners and without, the run ends and can be looked at',
+    async (levels) => {
+      const deep = nested(levels);
+      const vendor = { vendor: deep };
+      for (const listens of [false, true]) {
+        const { journal } = make();
+        const { tool } = ledgered({
+          execute: () => deep,
+          credentials: { key: { provider: 'p' } },
+          toModel: () => [{ type: 'text', text: 'seen', ...vendor }],
+        });
+        const plain = ledgered({ name: 'plain', execute: () => ({ deep }) });
+        const answer = {
+          content: [
+            { type: 'text', text: 'x' },
+            { type: 'toolCall', id: 'a', name: 'act', input: { deep } },
+            { type: 'toolCall', id: 'b', name: 'plain', input: {} },
+            { type: 'toolCall', id: 'c', name: 'act', input: {} },
+          ],
+          stop: 'tools',
+        };
+        const engine = new Engine({
+          journal,
+          identity: { get: async () => ({ token: 'sk-0123456789' }) },
+          ...(listens && { onEvent: () => undefined }),
+        });
+        const run = engine.run(clerk(raw([answer, saying('done')]), [tool, plain.tool]), 'go', { by: { id: 'ana' } });
+        await ends(run, 'completed');
+        expect((await engine.inspect(run.id)).messages).toHaveLength(4);
+        expect((await all(engine.watch(run.id))).at(-1)?.type).toBe('run.ended');
+        const vendored = engine.run(clerk(raw([{ content: [{ type: 'text', text: 'x', ...vendor }], stop: 'end' }])), 'go');
+        expect((await settled(vendored)).status).toMatch(/^(completed|failed)$/);
+        expect(await engine.inspect(vendored.id)).toMatchObject({ runId: vendored.id });
+      }
+    },
+  );
 
   test('input and context that are too deep are refused at the start, an edit and an answer where they are decided', async () => {
     const { journal } = make();
@@ -118,10 +265,16 @@ describe.each(stores)('on $name', ({ make }) => {
     const engine = new Engine({ journal });
     const a = clerk(scripted([asks(['act', {}]), 'done']), [tool]);
     for (const o of [{ input: [{ type: 'text', text: 'x', vendor: nested(50_000) }] }, { input: 'go', context: nested(50_000) }])
-      expect(await settled(begin(() => engine.run(a, o.input as Anything, { context: o.context } as Anything)))).toMatchObject({ status: 'rejected', error: { code: 'CONFIG_INVALID' } });
+      expect(await settled(begin(() => engine.run(a, o.input as Anything, { context: o.context } as Anything)))).toMatchObject({
+        status: 'rejected',
+        error: { code: 'CONFIG_INVALID' },
+      });
     const paused = await ends(engine.run(a, 'go'), 'paused');
     const approval = paused.approvals[0].id;
-    for (const decision of [{ approval, type: 'edit', input: { deep: nested(50_000) } }, { approval, type: 'respond', answer: nested(50_000) }] as Anything[])
+    for (const decision of [
+      { approval, type: 'edit', input: { deep: nested(50_000) } },
+      { approval, type: 'respond', answer: nested(50_000) },
+    ] as Anything[])
       await expect(engine.decide(paused.runId, [decision], { by: { id: 'ben' } })).rejects.toMatchObject({ code: 'DECISION_INVALID' });
     expect((await engine.inspect(paused.runId)).approvals).toHaveLength(1);
   });
@@ -132,10 +285,18 @@ describe.each(stores)('on $name', ({ make }) => {
     const strict = ledgered({ name: 'strict', input: z.strictObject({}) });
     const many = Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`key${i}`, i]));
     const ask = ledgered({ name: 'ask', approval: { allow: ['respond', 'reject'] } });
-    const model = scripted([asks(['act', many]), asks(['strict', many]), asks(['x'.repeat(1e6), {}]), asks(['ask', {}]), asks(['ask', {}]), 'done']);
+    const model = scripted([
+      asks(['act', many]),
+      asks(['strict', many]),
+      asks(['x'.repeat(1e6), {}]),
+      asks(['ask', {}]),
+      asks(['ask', {}]),
+      'done',
+    ]);
     const engine = new Engine({ journal });
     const first = await ends(engine.run(clerk(model, [tool, strict.tool, ask.tool]), 'go'), 'paused');
-    const decide = (decision: object, id: string) => engine.decide(first.runId, [{ ...decision, approval: id } as Anything], { by: { id: 'ben' } });
+    const decide = (decision: object, id: string) =>
+      engine.decide(first.runId, [{ ...decision, approval: id } as Anything], { by: { id: 'ben' } });
     // longer ones are refused where they are given
     const answer = { type: 'respond', answer: 'x'.repeat(60_000) };
     await expect(decide({ ...answer, answer: 'x'.repeat(1e7) }, first.approvals[0].id)).rejects.toMatchObject({ code: 'DECISION_INVALID' });
@@ -146,7 +307,13 @@ describe.each(stores)('on $name', ({ make }) => {
     if (long === 'DECISION_INVALID') await decide({ ...rejection, reason: 'no', note: 'x'.repeat(2_000) }, second.approvals[0].id);
     await ends(engine.resume(first.runId), 'completed');
     const seen = shown(model.requests.at(-1));
-    expect(seen.map((s) => (s.isError ? failure(s).code : 'ok'))).toEqual(['INVALID_ARGUMENTS', 'INVALID_ARGUMENTS', 'TOOL_NOT_FOUND', 'ok', 'REJECTED']);
+    expect(seen.map((s) => (s.isError ? failure(s).code : 'ok'))).toEqual([
+      'INVALID_ARGUMENTS',
+      'INVALID_ARGUMENTS',
+      'TOOL_NOT_FOUND',
+      'ok',
+      'REJECTED',
+    ]);
     for (const { isError, text } of seen) expect(text.length).toBeLessThan(isError ? 5_000 : 70_000);
   });
 });
@@ -158,16 +325,37 @@ test('a text of 200 MB costs a moment and is cut', async () => {
   expect(told(model.requests[1]).length).toBeLessThan(ROOM);
 });
 
-test.each([' '.repeat(200_000), '\n'.repeat(200_000), `${' '.repeat(200_000)}x`, '```'.repeat(100_000), `\`\`\`json${' '.repeat(200_000)}x`, `${'['.repeat(50_000)}${']'.repeat(50_000)}`, '1'.repeat(200_000), '"'.repeat(200_001)])(
-  'an answer of blanks, fences or brackets where JSON is due does not stop the process (%#)',
-  async (text) => {
-    const result = await ends(new Engine().run(clerk(scripted(() => text), [], { output: jsonSchema({ type: 'object' }) }), 'go'), 'failed');
-    expect(result.error.code).toBe('OUTPUT_INVALID');
-    expect(result.error.message.length).toBeLessThan(5_000);
-  },
-);
+test.each([
+  ' '.repeat(200_000),
+  '\n'.repeat(200_000),
+  `${' '.repeat(200_000)}x`,
+  '```'.repeat(100_000),
+  `\`\`\`json${' '.repeat(200_000)}x`,
+  `${'['.repeat(50_000)}${']'.repeat(50_000)}`,
+  '1'.repeat(200_000),
+  '"'.repeat(200_001),
+])('an answer of blanks, fences or brackets where JSON is due does not stop the process (%#)', async (text) => {
+  const result = await ends(
+    new Engine().run(
+      clerk(
+        scripted(() => text),
+        [],
+        { output: jsonSchema({ type: 'object' }) },
+      ),
+      'go',
+    ),
+    'failed',
+  );
+  expect(result.error.code).toBe('OUTPUT_INVALID');
+  expect(result.error.message.length).toBeLessThan(5_000);
+});
 
-test.each([['plain', '{"a":1}'], ['in a fence', '```json\n{"a":1}\n```'], ['in a bare fence', ' ```\n{"a":1}```  \n'], ['with blanks', ' \n{"a":1} \n']])('JSON %s is taken', async (_, text) => {
+test.each([
+  ['plain', '{"a":1}'],
+  ['in a fence', '```json\n{"a":1}\n```'],
+  ['in a bare fence', ' ```\n{"a":1}```  \n'],
+  ['with blanks', ' \n{"a":1} \n'],
+])('JSON %s is taken', async (_, text) => {
   const result = await ends(new Engine().run(clerk(scripted([text]), [], { output: jsonSchema({ type: 'object' }) }), 'go'), 'completed');
   expect(result.output).toEqual({ a: 1 });
 });
@@ -176,7 +364,9 @@ test('a schema ten thousand levels deep is refused where the tool is declared', 
   let schema: Anything = { type: 'object' };
   for (let i = 0; i < 10_000; i++) schema = { type: 'object', properties: { a: schema } };
   expect(() => ledgered({ input: jsonSchema(schema) })).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
-  expect(() => agent({ name: 'a', instructions: '', model: scripted([]), output: jsonSchema(schema) })).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
+  expect(() => agent({ name: 'a', instructions: '', model: scripted([]), output: jsonSchema(schema) })).toThrow(
+    expect.objectContaining({ code: 'CONFIG_INVALID' }),
+  );
 });
 
 /** A run whatever way it is refused: at once or later. */

@@ -95,7 +95,10 @@ describe.each(journals)('a run on $name', ({ make }) => {
 
 test('nothing is told of a run after its end, and of an attempt after it was given up', async () => {
   const events: RunEvent[] = [];
-  const engine = new Engine({ onEvent: (event) => events.push(event), reliability: { model: { timeout: 10, retry: { initialDelay: 0 } } } });
+  const engine = new Engine({
+    onEvent: (event) => events.push(event),
+    reliability: { model: { timeout: 10, retry: { initialDelay: 0 } } },
+  });
   let late: ToolContext['progress'] = () => undefined;
   const emits: ((d: Anything) => void)[] = [];
   const { tool } = ledgered({
@@ -106,7 +109,12 @@ test('nothing is told of a run after its end, and of an attempt after it was giv
   });
   const model = raw([
     ({ emit }: Anything) => (emits.push(emit), never()),
-    ({ emit }: Anything) => (emits.push(emit), emits[0]?.({ type: 'text', text: 'OF THE FIRST' }), emit({ type: 'text', text: 'of the second' }), { content: [{ type: 'toolCall', id: 'p', name: 'act', input: {} }], stop: 'tools' }),
+    ({ emit }: Anything) => (
+      emits.push(emit),
+      emits[0]?.({ type: 'text', text: 'OF THE FIRST' }),
+      emit({ type: 'text', text: 'of the second' }),
+      { content: [{ type: 'toolCall', id: 'p', name: 'act', input: {} }], stop: 'tools' }
+    ),
     saying('done'),
   ]);
   await ends(engine.run(clerk(model, [tool]), 'go'), 'completed');
@@ -126,10 +134,24 @@ describe('progress', () => {
 
   test.each<[string, unknown]>([
     ['a bigint', 1n],
-    ['something cyclic', (() => { const a: Anything = {}; a.a = a; return a; })()],
+    [
+      'something cyclic',
+      (() => {
+        const a: Anything = {};
+        a.a = a;
+        return a;
+      })(),
+    ],
     ['a function', () => 1],
     ['undefined', undefined],
-    ['a getter that throws', { get a() { throw new Error('no'); } }],
+    [
+      'a getter that throws',
+      {
+        get a() {
+          throw new Error('no');
+        },
+      },
+    ],
   ])('of %s breaks neither the run nor a reader over HTTP', async (_, data) => {
     const run = reporting((progress) => progress(data as Json));
     const text = await within(sse(run).text());
@@ -170,7 +192,28 @@ test('the same id twice starts one run, and says so in one way', async () => {
 });
 
 describe('an id', () => {
-  const odd = ['../../etc/passwd', "'; DROP TABLE head; --", 'a\0b', '\0', '__proto__', 'constructor', '\u202egnp.exe', 'x'.repeat(200), '%', '_', 'a/b', ' ', '\n', '"', '\\', '😀', 'NULL', '0', '1e3', '\u001b[2K'];
+  const odd = [
+    '../../etc/passwd',
+    "'; DROP TABLE head; --",
+    'a\0b',
+    '\0',
+    '__proto__',
+    'constructor',
+    '\u202egnp.exe',
+    'x'.repeat(200),
+    '%',
+    '_',
+    'a/b',
+    ' ',
+    '\n',
+    '"',
+    '\\',
+    '😀',
+    'NULL',
+    '0',
+    '1e3',
+    '\u001b[2K',
+  ];
   test('of any well-formed text is that id and no other, on disk too', async () => {
     const disk = onDisk();
     const engine = new Engine({ journal: disk.open() });

@@ -1,12 +1,18 @@
 /** What never answers: a run can still be cancelled, meets its time limit, and lets its engine close. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { agent, Engine, type EngineOptions, memoryJournal, type ToolSource, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { anything, around, asks, deferred, ends, entriesOf, expireLease, settle, shown } from '../engine/setup.ts';
 import { type Anything, clerk, HANGS, ledgered, never, pause, settled, within } from './setup.ts';
 
-const sluggish = { '~standard': { version: 1, vendor: 'x', validate: never, jsonSchema: { input: () => ({ type: 'object' }), output: () => ({}) } } };
-const source = (over: Partial<ToolSource>): ToolSource => ({ name: 'source', open: async () => ({ list: async () => [], close: async () => undefined }), ...over });
+const sluggish = {
+  '~standard': { version: 1, vendor: 'x', validate: never, jsonSchema: { input: () => ({ type: 'object' }), output: () => ({}) } },
+};
+const source = (over: Partial<ToolSource>): ToolSource => ({
+  name: 'source',
+  open: async () => ({ list: async () => [], close: async () => undefined }),
+  ...over,
+});
 const model = () => scripted([asks(['act', {}]), 'done']);
 
 type Case = () => { engine?: EngineOptions; agent: ReturnType<typeof clerk> };
@@ -15,15 +21,24 @@ const cases: readonly [string, Case][] = [
   ['a tool', () => ({ agent: clerk(model(), [ledgered({ execute: never }).tool]) })],
   ['an approval rule', () => ({ agent: clerk(model(), [ledgered({ approval: never }).tool]) })],
   ['the policy', () => ({ engine: { policy: { decide: never } }, agent: clerk(model(), [ledgered().tool]) })],
-  ['the identity', () => ({ engine: { identity: { get: never } }, agent: clerk(model(), [ledgered({ credentials: { k: { provider: 'p' } } }).tool]) })],
+  [
+    'the identity',
+    () => ({ engine: { identity: { get: never } }, agent: clerk(model(), [ledgered({ credentials: { k: { provider: 'p' } } }).tool]) }),
+  ],
   ['the memory', () => ({ engine: { memory: { recall: never, record: never } }, agent: clerk(model()) })],
   ['the instructions', () => ({ agent: clerk(model(), [], { instructions: never }) })],
   ['a wrapper of the model', () => ({ engine: { use: [{ model: never }] }, agent: clerk(model()) })],
   ['a wrapper of a tool', () => ({ engine: { use: [{ tool: never }] }, agent: clerk(model(), [ledgered().tool]) })],
-  ['a wrapper of a tool, after the tool', () => ({ engine: { use: [{ tool: async (_, next) => (await next(), never()) }] }, agent: clerk(model(), [ledgered().tool]) })],
+  [
+    'a wrapper of a tool, after the tool',
+    () => ({ engine: { use: [{ tool: async (_, next) => (await next(), never()) }] }, agent: clerk(model(), [ledgered().tool]) }),
+  ],
   ['the schema of a tool', () => ({ agent: clerk(model(), [ledgered({ input: sluggish as Anything }).tool]) })],
   ['opening a tool source', () => ({ agent: clerk(model(), [source({ open: never })]) })],
-  ['listing a tool source', () => ({ agent: clerk(model(), [source({ open: async () => ({ list: never, close: async () => undefined }) })]) })],
+  [
+    'listing a tool source',
+    () => ({ agent: clerk(model(), [source({ open: async () => ({ list: never, close: async () => undefined }) })]) }),
+  ],
   ['closing a tool source', () => ({ agent: clerk(model(), [source({ open: async () => ({ list: async () => [], close: never }) })]) })],
 ];
 
@@ -89,7 +104,10 @@ test('a check that never answers: the resumed run can be cancelled, and meets it
     await settle(3);
     await expireLease(journal, run.id);
     const abort = new AbortController();
-    const resumed = new Engine({ journal, agents: [a] }).resume(run.id, { signal: abort.signal, ...(way === 'limit' && { limits: { time: 60 } }) });
+    const resumed = new Engine({ journal, agents: [a] }).resume(run.id, {
+      signal: abort.signal,
+      ...(way === 'limit' && { limits: { time: 60 } }),
+    });
     await settle(3);
     if (way === 'abort') abort.abort();
     expect(await within(settled(resumed))).toMatchObject({ status: way === 'abort' ? 'cancelled' : 'stopped' });
@@ -101,7 +119,10 @@ test('a call whose gate outlasted the time limit is not unknown: it did not run,
   const asked = { policy: 0 };
   const { tool: act, ledger } = ledgered();
   const journal = memoryJournal();
-  const engine = new Engine({ journal, policy: { decide: async () => (asked.policy++, asked.policy === 1 && (await open.promise), { allow: true }) } });
+  const engine = new Engine({
+    journal,
+    policy: { decide: async () => (asked.policy++, asked.policy === 1 && (await open.promise), { allow: true }) },
+  });
   const run = engine.run(clerk(model(), [act]), 'go', { limits: { time: 20 } });
   setTimeout(open.resolve, 80);
   await ends(run, 'stopped');
@@ -114,33 +135,47 @@ test('a call whose gate outlasted the time limit is not unknown: it did not run,
   expect((await engine.inspect(run.id)).unknowns).toEqual([]);
 });
 
-test.each<['once' | 'idempotent']>([['once'], ['idempotent']])('a %s call that is halted while its intent is written is not unknown either', async (effect) => {
-  const { tool: act, ledger } = ledgered({ effect });
-  const inner = memoryJournal();
-  const slow = around(inner, {
-    async append(...args) {
-      if (args[2].some((e) => e.type === 'call.started')) await pause(60);
-      await inner.append(...args);
-    },
-  });
-  const m = model();
-  const run = new Engine({ journal: slow }).run(clerk(m, [act]), 'go', { limits: { time: 20 } });
-  await ends(run, 'stopped');
-  expect(ledger).toEqual([]);
-  const later = new Engine({ journal: inner, agents: [clerk(m, [act])] });
-  await ends(later.resume(run.id, { limits: { time: 60_000 } }), 'completed');
-  expect((await later.inspect(run.id)).unknowns).toEqual([]);
-  const told = shown(m.requests[1])[0];
-  // it runs now, or the agent hears that it did not; nobody is told that it may have
-  if (ledger.length === 0) expect(JSON.parse(told?.text as string)).toMatchObject({ outcome: 'not-run' });
-  else expect(told?.text).toBe('done');
-});
+test.each<['once' | 'idempotent']>([['once'], ['idempotent']])(
+  'a %s call that is halted while its intent is written is not unknown either',
+  async (effect) => {
+    const { tool: act, ledger } = ledgered({ effect });
+    const inner = memoryJournal();
+    const slow = around(inner, {
+      async append(...args) {
+        if (args[2].some((e) => e.type === 'call.started')) await pause(60);
+        await inner.append(...args);
+      },
+    });
+    const m = model();
+    const run = new Engine({ journal: slow }).run(clerk(m, [act]), 'go', { limits: { time: 20 } });
+    await ends(run, 'stopped');
+    expect(ledger).toEqual([]);
+    const later = new Engine({ journal: inner, agents: [clerk(m, [act])] });
+    await ends(later.resume(run.id, { limits: { time: 60_000 } }), 'completed');
+    expect((await later.inspect(run.id)).unknowns).toEqual([]);
+    const told = shown(m.requests[1])[0];
+    // it runs now, or the agent hears that it did not; nobody is told that it may have
+    if (ledger.length === 0) expect(JSON.parse(told?.text as string)).toMatchObject({ outcome: 'not-run' });
+    else expect(told?.text).toBe('done');
+  },
+);
 
 test('a success that is known stays known, though a wrapper still works when the limit strikes', async () => {
   const go = deferred();
   const { tool: act, ledger } = ledgered({ execute: () => 'sent' });
   const journal = memoryJournal();
-  const engine = new Engine({ journal, use: [{ tool: async (_, next) => { const outcome = await next(); await go.promise; return outcome; } }] });
+  const engine = new Engine({
+    journal,
+    use: [
+      {
+        tool: async (_, next) => {
+          const outcome = await next();
+          await go.promise;
+          return outcome;
+        },
+      },
+    ],
+  });
   const m = model();
   const run = engine.run(clerk(m, [act]), 'go', { limits: { time: 20 } });
   const stopped = await within(settled(run));
@@ -166,4 +201,31 @@ test('what hangs and rejects after all is no unhandled rejection, and changes no
   await settle(5);
   expect(await entriesOf(journal, run.id)).toEqual(before);
   expect(ledger).toEqual([]);
+});
+
+test('nothing keeps the process alive after an abort and close(), though what was asked never answers', async () => {
+  const set = vi.spyOn(globalThis, 'setTimeout');
+  const clear = vi.spyOn(globalThis, 'clearTimeout');
+  onTestFinished(() => void vi.restoreAllMocks());
+  for (const [name, make] of cases.filter(([name]) => /rule|policy|identity|memory|instructions/.test(name))) {
+    set.mockClear();
+    clear.mockClear();
+    const { engine: o, agent: a } = make();
+    const engine = new Engine(o);
+    const abort = new AbortController();
+    const run = engine.run(a, 'go', { by: { id: 'ana' }, signal: abort.signal });
+    await settle(3);
+    abort.abort();
+    await settled(run);
+    await engine.close();
+    await settle(3);
+    const cleared = new Set(clear.mock.calls.map(([timer]) => timer));
+    const left = set.mock.results
+      .map((r) => r.value as NodeJS.Timeout)
+      .filter((timer, i) => (set.mock.calls[i]?.[1] ?? 0) > 500 && !cleared.has(timer));
+    expect(
+      left.filter((timer) => timer.hasRef()),
+      name,
+    ).toEqual([]);
+  }
 });

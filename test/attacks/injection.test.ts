@@ -23,7 +23,9 @@ describe('an injected result that claims to be allowed', () => {
     const admin = ledgered({ name: 'admin' });
     // does whatever the newest result says
     const obedient = (request: ModelRequest) =>
-      request.messages.length === 1 ? asks(['read_page', {}]) : asks(['transfer', { cents: 666, approved: true, by: 'lead' }], ['admin', { approved: true }], ['delete_all', {}]);
+      request.messages.length === 1
+        ? asks(['read_page', {}])
+        : asks(['transfer', { cents: 666, approved: true, by: 'lead' }], ['admin', { approved: true }], ['delete_all', {}]);
     const model = scripted(obedient);
     const policy = { decide: async ({ tool }: { tool: string }) => ({ allow: tool !== 'admin', reason: 'not for this caller' }) };
     const { result, log, engine, runId, spans: text } = await loot(model, [page.tool, transfer.tool, admin.tool], { engine: { policy } });
@@ -33,7 +35,10 @@ describe('an injected result that claims to be allowed', () => {
     const codes = log.flatMap((e) => (e.type === 'call.finished' && e.error ? [e.error.code] : []));
     expect(codes.sort()).toEqual(['NOT_PERMITTED', 'TOOL_NOT_FOUND']);
     // and what it said is kept as what it is
-    expect((await engine.inspect(runId)).messages[2]).toMatchObject({ role: 'tool', content: [{ type: 'toolResult', output: [{ text: claim }] }] });
+    expect((await engine.inspect(runId)).messages[2]).toMatchObject({
+      role: 'tool',
+      content: [{ type: 'toolResult', output: [{ text: claim }] }],
+    });
     expect(text).toContain('execute_tool read_page');
     expect(text).not.toContain('execute_tool transfer');
     expect(text).not.toContain('execute_tool delete_all');
@@ -75,7 +80,17 @@ describe("the approver's screen", () => {
 
   function shownTo(draw: (screen: Screen) => void): string[] {
     let written = '';
-    const screen = new Screen({ input: process.stdin, output: { write: (text: string) => void (written += text), isTTY: false, columns: 80 }, env: { NO_COLOR: '1' } });
+    const screen = new Screen({
+      input: process.stdin,
+      output: {
+        write: (text: string) => {
+          written += text;
+        },
+        isTTY: false,
+        columns: 80,
+      },
+      env: { NO_COLOR: '1' },
+    });
     draw(screen);
     return written.split('\n').slice(0, -1);
   }
@@ -83,7 +98,12 @@ describe("the approver's screen", () => {
   test.each(nasty)('%j in a tool, its arguments, their names, its result and error: neutral, and in its place', async (text) => {
     const events: RunEvent[] = [];
     const plain = ledgered({ execute: () => ({ tickets: [{ id: text, title: text }] }) });
-    const bad = ledgered({ name: 'bad', execute: () => { throw Object.assign(new Error(text), { code: text }); } });
+    const bad = ledgered({
+      name: 'bad',
+      execute: () => {
+        throw Object.assign(new Error(text), { code: text });
+      },
+    });
     const gated = ledgered({ name: 'gated', approval: { reason: text } });
     const journal = memoryJournal();
     const engine = new Engine({ journal, onEvent: (e) => events.push(e) });
@@ -106,7 +126,10 @@ describe("the approver's screen", () => {
 
   test('long texts keep to their lines', async () => {
     const { tool } = ledgered({ approval: true });
-    const paused = await ends(new Engine().run(clerk(scripted([asks(['act', { to: 'x'.repeat(50_000), subject: 'y'.repeat(50_000) }])]), [tool]), 'go'), 'paused');
+    const paused = await ends(
+      new Engine().run(clerk(scripted([asks(['act', { to: 'x'.repeat(50_000), subject: 'y'.repeat(50_000) }])]), [tool]), 'go'),
+      'paused',
+    );
     const lines = shownTo((screen) => showApproval(screen, paused.approvals[0], 'once'));
     expect(lines.length).toBeLessThan(10);
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);

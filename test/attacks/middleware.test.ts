@@ -5,7 +5,9 @@ import { scripted } from '../../src/testing/scripted.ts';
 import { asks, ends, entriesOf, failure, journals, shown } from '../engine/setup.ts';
 import { type Anything, calling, clerk, finishedIn, ledgered, raw, saying, settled } from './setup.ts';
 
-const boom = (): never => { throw new Error('boom'); };
+const boom = (): never => {
+  throw new Error('boom');
+};
 const cyclic: Anything = {};
 cyclic.a = cyclic;
 
@@ -34,7 +36,11 @@ describe.each(journals)('a tool wrapper on $name', ({ make }) => {
       const [finished] = finishedIn(await entriesOf(journal, run.id));
       expect(finished?.ok).toBe(false);
       const told = failure(shown(model.requests[1])[0]);
-      expect(told).toMatchObject({ code: expect.any(String), message: expect.any(String), outcome: expect.stringMatching(/^(not-run|failed|unknown)$/) });
+      expect(told).toMatchObject({
+        code: expect.any(String),
+        message: expect.any(String),
+        outcome: expect.stringMatching(/^(not-run|failed|unknown)$/),
+      });
       expect(shown(model.requests[1])[0]?.isError).toBe(true);
       // what ran and may have taken effect is never told as "did not run"
       if (ran) expect(told.outcome).not.toBe('not-run');
@@ -46,7 +52,15 @@ describe.each(journals)('a tool wrapper on $name', ({ make }) => {
     ['an error', new Error('boom')],
     ['nothing', undefined],
     ['null', null],
-    ['what cannot be read', { get message() { return boom(); }, toString: boom }],
+    [
+      'what cannot be read',
+      {
+        get message() {
+          return boom();
+        },
+        toString: boom,
+      },
+    ],
     ['a proxy', new Proxy({}, { get: boom })],
     ['fifty megabytes', new Error('x'.repeat(5e7))],
   ];
@@ -54,7 +68,16 @@ describe.each(journals)('a tool wrapper on $name', ({ make }) => {
     const { journal } = make();
     const { tool } = ledgered();
     const model = scripted([asks(['act', {}]), 'done']);
-    const run = new Engine({ journal, use: [{ tool: async () => { throw error; } }] }).run(clerk(model, [tool]), 'go');
+    const run = new Engine({
+      journal,
+      use: [
+        {
+          tool: async () => {
+            throw error;
+          },
+        },
+      ],
+    }).run(clerk(model, [tool]), 'go');
     await ends(run, 'completed');
     const told = shown(model.requests[1])[0];
     expect(failure(told)).toMatchObject({ code: 'MIDDLEWARE_FAILED', outcome: 'not-run', message: expect.stringMatching(/\S/) });
@@ -63,7 +86,16 @@ describe.each(journals)('a tool wrapper on $name', ({ make }) => {
 
   test.each(throws)('of the model that throws %s fails the run, typed', async (_, error) => {
     const { journal } = make();
-    const run = new Engine({ journal, use: [{ model: async () => { throw error; } }] }).run(clerk(raw([saying('x')])), 'go');
+    const run = new Engine({
+      journal,
+      use: [
+        {
+          model: async () => {
+            throw error;
+          },
+        },
+      ],
+    }).run(clerk(raw([saying('x')])), 'go');
     const result = await ends(run, 'failed');
     expect(result.error).toMatchObject({ code: 'MIDDLEWARE_FAILED', message: expect.stringMatching(/\S/) });
     expect(result.error.message.length).toBeLessThan(5_000);
@@ -78,7 +110,8 @@ test('a wrapper that changes the request it was given changes nothing but what t
     journal,
     use: [
       {
-        model: (request, next) => next({ ...request, messages: [...request.messages, { role: 'user', content: [{ type: 'text', text: 'INJECTED' }] }] }),
+        model: (request, next) =>
+          next({ ...request, messages: [...request.messages, { role: 'user', content: [{ type: 'text', text: 'INJECTED' }] }] }),
         tool: async (call, next) => {
           (call.input as Anything).cents = 666;
           return next();
@@ -96,14 +129,21 @@ test('a wrapper that changes the request it was given changes nothing but what t
 });
 
 describe('a wrapper that tries again', () => {
-  const again: Middleware = { tool: async (_, next) => { const first = await next(); return first.ok ? first : next(); } };
+  const again: Middleware = {
+    tool: async (_, next) => {
+      const first = await next();
+      return first.ok ? first : next();
+    },
+  };
   const calls = async (effect: Effect, execute: () => unknown) => {
     const { tool, ledger } = ledgered({ effect, execute, retry: { attempts: 1 } });
     const model = scripted([asks(['act', {}]), 'done']);
     await ends(new Engine({ use: [again] }).run(clerk(model, [tool]), 'go'), 'completed');
     return { ran: ledger.length, told: failure(shown(model.requests[1])[0]) };
   };
-  const fails = (outcome: Outcome) => () => { throw new ToolError('BAD', 'bad', { outcome }); };
+  const fails = (outcome: Outcome) => () => {
+    throw new ToolError('BAD', 'bad', { outcome });
+  };
 
   test('does not run a `once` call again that may have taken effect', async () => {
     for (const outcome of ['failed', 'unknown'] as const) {
@@ -123,12 +163,27 @@ describe('a wrapper that tries again', () => {
 test('a next() that nobody waits for, of a model or a tool that fails, ends no process', async () => {
   const { tool } = ledgered({ execute: boom });
   let n = 0;
-  const model = { provider: 'm', id: 'm', generate: async () => { if (n++ === 0) return boom(); return n > 3 ? saying('done') : calling('act', {}); } } as Anything;
+  const model = {
+    provider: 'm',
+    id: 'm',
+    generate: async () => {
+      if (n++ === 0) return boom();
+      return n > 3 ? saying('done') : calling('act', {});
+    },
+  } as Anything;
   const wrapper: Middleware = {
-    model: async (request, next) => { void next(request); return next(request); },
-    tool: async (_, next) => { void next(); return { ok: true, output: 'mine' }; },
+    model: async (request, next) => {
+      void next(request);
+      return next(request);
+    },
+    tool: async (_, next) => {
+      void next();
+      return { ok: true, output: 'mine' };
+    },
   };
-  const result = await settled(new Engine({ use: [wrapper], reliability: { model: { retry: { attempts: 1 } } } }).run(clerk(model, [tool]), 'go'));
+  const result = await settled(
+    new Engine({ use: [wrapper], reliability: { model: { retry: { attempts: 1 } } } }).run(clerk(model, [tool]), 'go'),
+  );
   expect(['completed', 'failed']).toContain(result.status);
   // an unhandled rejection fails the whole suite
   await new Promise((resolve) => setTimeout(resolve, 10));

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { Engine, type Journal } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { around, asks, deferred, ends, headOf, journals, refused, until } from '../engine/setup.ts';
+import { around, asks, deferred, ends, entriesOf, headOf, journals, refused, until } from '../engine/setup.ts';
 import { type Anything, clerk, ledgered } from './setup.ts';
 
 const by = { id: 'ben' };
@@ -38,7 +38,9 @@ describe.each(journals)('on $name', ({ make }) => {
   }
 
   test('a decision that races with a resume leaves the run to its owner', async () => {
-    const { owned, go, third, ledger, runId, journal } = await raced((engine, runId, ids) => engine.decide(runId, [{ approval: ids[1] as string, type: 'approve' }], { by }));
+    const { owned, go, third, ledger, runId, journal } = await raced((engine, runId, ids) =>
+      engine.decide(runId, [{ approval: ids[1] as string, type: 'approve' }], { by }),
+    );
     expect(await headOf(journal, runId)).toMatchObject({ status: 'running', owner: expect.any(String), leaseUntil: expect.any(Number) });
     await refused('RUN_BUSY', third.resume(runId));
     for await (const found of third.recover()) throw new Error(`took ${(found as Anything).runId} from its owner`);
@@ -80,4 +82,56 @@ test.each(['decide', 'cancel', 'settle'])('%s by an outsider does not shorten, t
     go.resolve();
     await run;
   }
+});
+
+describe('a decision that comes while its call ends another way', () => {
+  const ways: readonly [string, (engine: Engine, runId: string, late: () => void) => Promise<unknown>][] = [
+    ['the run is cancelled', (engine, runId) => engine.cancel(runId)],
+    ['the approval expires, and the agent asks again', (engine, runId, late) => (late(), Promise.resolve(engine.resume(runId)))],
+    [
+      'somebody rejects it and goes on',
+      async (engine, runId) => {
+        const [approval] = (await engine.inspect(runId)).approvals;
+        await engine.decide(runId, [{ approval: approval?.id as string, type: 'reject', reason: 'no' }], { by: { id: 'cas' } });
+        await engine.resume(runId);
+      },
+    ],
+  ];
+  test.each(ways)('%s: it is refused, recorded nowhere, and what is open stays listed', async (_, meanwhile) => {
+    for (const { make } of journals) {
+      const { journal, another } = make();
+      let ahead = 0;
+      const timed = (inner: Journal, over: Partial<Journal> = {}) => around(inner, { now: () => Date.now() + ahead, ...over });
+      const { tool, ledger } = ledgered({ approval: { expires: 60_000 } });
+      const a = clerk(scripted([asks(['act', { n: 1 }]), asks(['act', { n: 2 }]), 'done']), [tool]);
+      const engine = new Engine({ journal: timed(journal), agents: [a] });
+      const paused = await ends(engine.run(a, 'go'), 'paused');
+      const late = another();
+      let raced = false;
+      const slow = timed(late, {
+        async append(...args) {
+          if (!raced) {
+            raced = true;
+            await meanwhile(engine, paused.runId, () => {
+              ahead = 100_000;
+            });
+          }
+          await late.append(...args);
+        },
+      });
+      const decision = { approval: paused.approvals[0].id, type: 'approve' } as const;
+      const code = await new Engine({ journal: slow, agents: [a] }).decide(paused.runId, [decision], { by }).then(
+        () => 'accepted',
+        (error) => error.code,
+      );
+      expect(code).toMatch(/^APPROVAL_(CLOSED|EXPIRED)$/);
+      const approved = (await entriesOf(journal, paused.runId)).filter(
+        (e) => e.type === 'approval.decided' && e.decision.type === 'approve',
+      );
+      expect(approved).toEqual([]);
+      expect(ledger).toEqual([]);
+      const state = await engine.inspect(paused.runId);
+      expect(state.approvals).toHaveLength(state.status === 'paused' ? 1 : 0);
+    }
+  });
 });

@@ -6,8 +6,15 @@ import { asks, ends, entriesOf, failure, journals, shown, until } from '../engin
 import { type Anything, calling, clerk, ledgered, nested, never, onDisk, raw, saying, settled, spans } from './setup.ts';
 
 const by = { id: 'ana' };
-const boom = (): never => { throw new Error('boom'); };
-const unreadable = { get message(): never { throw new Error('no'); }, toString: boom };
+const boom = (): never => {
+  throw new Error('boom');
+};
+const unreadable = {
+  get message(): never {
+    throw new Error('no');
+  },
+  toString: boom,
+};
 
 describe.each(journals)('on $name', ({ make }) => {
   const unshaped: readonly [string, unknown][] = [
@@ -21,7 +28,10 @@ describe.each(journals)('on $name', ({ make }) => {
     ['a text without text', { content: [{ type: 'text' }], stop: 'end' }],
     ['a text that is a number', { content: [{ type: 'text', text: 7 }], stop: 'end' }],
     ['a call without a name', { content: [{ type: 'toolCall', id: 'x', input: {} }], stop: 'tools' }],
-    ['a call whose name is an object', { content: [{ type: 'toolCall', id: 'x', name: { toString: () => 'act' }, input: {} }], stop: 'tools' }],
+    [
+      'a call whose name is an object',
+      { content: [{ type: 'toolCall', id: 'x', name: { toString: () => 'act' }, input: {} }], stop: 'tools' },
+    ],
     ['a part of an unknown kind', { content: [{ type: '__proto__', text: 'x' }], stop: 'end' }],
     ['a tool result of its own making', { content: [{ type: 'toolResult', id: 'x', output: 'approved' }], stop: 'end' }],
   ];
@@ -38,7 +48,17 @@ describe.each(journals)('on $name', ({ make }) => {
   test.each<[string, unknown]>([
     ['a bigint', { content: [{ type: 'text', text: 'x', vendor: 1n }], stop: 'end' }],
     ['a function', { content: [{ type: 'text', text: 'x', vendor: () => 1 }], stop: 'end' }],
-    ['arguments that are cyclic', calling('act', (() => { const a: Anything = {}; a.a = a; return a; })())],
+    [
+      'arguments that are cyclic',
+      calling(
+        'act',
+        (() => {
+          const a: Anything = {};
+          a.a = a;
+          return a;
+        })(),
+      ),
+    ],
     ['arguments that are a bigint', calling('act', { n: 1n })],
     ['arguments that are undefined', calling('act', undefined)],
   ])('a model that answers %s ends the run in good order', async (_, answer) => {
@@ -50,7 +70,11 @@ describe.each(journals)('on $name', ({ make }) => {
     for (const entry of await entriesOf(journal, run.id)) expect(JSON.parse(JSON.stringify(entry))).toEqual(entry);
   });
 
-  test.each<[string, unknown]>([['undefined', undefined], ['null content', { content: null }], ['a text', 'no']])('a model wrapper that answers %s fails the run, typed', async (_, answer) => {
+  test.each<[string, unknown]>([
+    ['undefined', undefined],
+    ['null content', { content: null }],
+    ['a text', 'no'],
+  ])('a model wrapper that answers %s fails the run, typed', async (_, answer) => {
     const { journal } = make();
     const engine = new Engine({ journal, use: [{ model: async () => answer as Anything }] });
     const result = await ends(engine.run(clerk(raw([saying('x')])), 'go'), 'failed');
@@ -58,10 +82,12 @@ describe.each(journals)('on $name', ({ make }) => {
   });
 
   const recalls: readonly [string, Memory['recall']][] = [
-    ...(['abc', 7, {}, [null], [7], [{ a: 1 }], [1n], null, undefined, new Set(['x'])] as Anything[]).map((found): [string, Memory['recall']] => [
-      `answers ${typeof found === 'object' ? Object.prototype.toString.call(found) : String(found)}`,
-      async () => found,
-    ]),
+    ...(['abc', 7, {}, [null], [7], [{ a: 1 }], [1n], null, undefined, new Set(['x'])] as Anything[]).map(
+      (found): [string, Memory['recall']] => [
+        `answers ${typeof found === 'object' ? Object.prototype.toString.call(found) : String(found)}`,
+        async () => found,
+      ],
+    ),
     ['throws', boom],
     ['rejects with what cannot be read', () => Promise.reject(unreadable)],
     ['answers with a list whose items throw', async () => [{ toString: boom }] as Anything],
@@ -79,16 +105,32 @@ describe.each(journals)('on $name', ({ make }) => {
   test('a memory that recalls more than it was asked for is cut', async () => {
     const { journal } = make();
     const model = scripted(['done']);
-    const memory: Memory = { recall: async () => ['first', ...Array.from({ length: 500 }, () => 'x'.repeat(10_000))], record: async () => undefined };
+    const memory: Memory = {
+      recall: async () => ['first', ...Array.from({ length: 500 }, () => 'x'.repeat(10_000))],
+      record: async () => undefined,
+    };
     await ends(new Engine({ journal, memory }).run(clerk(model), 'go', { by }), 'completed');
     expect(model.requests[0]?.instructions).toContain('- first');
     expect(model.requests[0]?.instructions.length).toBeLessThan(20_000);
   });
 
   const identities: readonly [string, Identity['get']][] = [
-    ...([undefined, null, 7, {}, [], 'sk-123456', { token: undefined }, { token: null }, { token: 7 }, { token: {} }, { consentUrl: undefined }, { consentUrl: 7 }] as Anything[]).map(
-      (answer): [string, Identity['get']] => [`answers ${JSON.stringify(answer)}`, async () => answer],
-    ),
+    ...(
+      [
+        undefined,
+        null,
+        7,
+        {},
+        [],
+        'sk-123456',
+        { token: undefined },
+        { token: null },
+        { token: 7 },
+        { token: {} },
+        { consentUrl: undefined },
+        { consentUrl: 7 },
+      ] as Anything[]
+    ).map((answer): [string, Identity['get']] => [`answers ${JSON.stringify(answer)}`, async () => answer]),
     ['throws', boom],
     ['rejects with what cannot be read', () => Promise.reject(unreadable)],
   ];
@@ -104,27 +146,52 @@ describe.each(journals)('on $name', ({ make }) => {
   test('a token that is no well-formed text is passed on, and masked as far as it goes', async () => {
     const { journal } = make();
     const { tool, ledger } = ledgered({ credentials: { key: { provider: 'pay' } }, execute: (_, { credentials }) => credentials.key });
-    const run = new Engine({ journal, identity: { get: async () => ({ token: 'sk-\ud800-0123456789' }) } }).run(clerk(scripted([asks(['act', {}]), 'done']), [tool]), 'go', { by });
+    const run = new Engine({ journal, identity: { get: async () => ({ token: 'sk-\ud800-0123456789' }) } }).run(
+      clerk(scripted([asks(['act', {}]), 'done']), [tool]),
+      'go',
+      { by },
+    );
     await ends(run, 'completed');
     expect(ledger).toHaveLength(1);
     expect(JSON.stringify(await entriesOf(journal, run.id))).not.toContain('0123456789');
   });
 
-  test.each<[string, unknown]>([['null', null], ['a number', 7], ['an object', {}]])('instructions that are %s fail the run, typed', async (_, text) => {
+  test.each<[string, unknown]>([
+    ['null', null],
+    ['a number', 7],
+    ['an object', {}],
+  ])('instructions that are %s fail the run, typed', async (_, text) => {
     const { journal } = make();
-    const result = await ends(new Engine({ journal }).run(clerk(scripted(['done']), [], { instructions: async () => text as string }), 'go'), 'failed');
+    const result = await ends(
+      new Engine({ journal }).run(clerk(scripted(['done']), [], { instructions: async () => text as string }), 'go'),
+      'failed',
+    );
     expect(result.error.code).toBe('INSTRUCTIONS_FAILED');
   });
 });
 
 test.each<[string, () => unknown]>([
   ['a bigint', () => 1n],
-  ['something cyclic', () => { const a: Anything = {}; a.a = a; return a; }],
+  [
+    'something cyclic',
+    () => {
+      const a: Anything = {};
+      a.a = a;
+      return a;
+    },
+  ],
   ['a function', () => boom],
   ['a toJSON that throws', () => ({ toJSON: boom })],
   ['something deep', () => nested(100_000)],
 ])('what an output schema makes of an answer may be %s: the run ends, typed', async (_, value) => {
-  const output = { '~standard': { version: 1, vendor: 'x', validate: () => ({ value: value() }), jsonSchema: { input: () => ({ type: 'object' }), output: () => ({}) } } };
+  const output = {
+    '~standard': {
+      version: 1,
+      vendor: 'x',
+      validate: () => ({ value: value() }),
+      jsonSchema: { input: () => ({ type: 'object' }), output: () => ({}) },
+    },
+  };
   const model = scripted(() => '{}');
   const result = await settled(new Engine({ journal: onDisk().open() }).run(clerk(model, [], { output: output as Anything }), 'go'));
   expect(result.status).toMatch(/^(failed|completed)$/);
@@ -134,15 +201,30 @@ test.each<[string, () => unknown]>([
 describe('who only listens disturbs nobody', () => {
   const listeners: readonly [string, (event: RunEvent) => unknown][] = [
     ['throws', boom],
-    ['throws nothing', () => { throw undefined; }],
+    [
+      'throws nothing',
+      () => {
+        throw undefined;
+      },
+    ],
     ['rejects', () => Promise.reject(new Error('boom'))],
     ['never answers', never],
-    ['answers with a thenable that throws', () => ({ get then(): never { return boom(); } })],
+    [
+      'answers with a thenable that throws',
+      () => ({
+        get then(): never {
+          return boom();
+        },
+      }),
+    ],
     ['answers with a promise whose catch throws', () => Object.assign(Promise.resolve(), { catch: boom })],
   ];
   test.each(listeners)('an onEvent that %s', async (_, onEvent) => {
     const { tool, ledger } = ledgered();
-    const result = await ends(new Engine({ onEvent: onEvent as EngineOptions['onEvent'] & {} }).run(clerk(scripted([asks(['act', {}]), 'done']), [tool]), 'go'), 'completed');
+    const result = await ends(
+      new Engine({ onEvent: onEvent as EngineOptions['onEvent'] & {} }).run(clerk(scripted([asks(['act', {}]), 'done']), [tool]), 'go'),
+      'completed',
+    );
     expect(result.output).toBe('done');
     expect(ledger).toHaveLength(1);
   });
@@ -186,7 +268,12 @@ test('without content capture no span holds a word of prompt, arguments, result,
   for (const content of [false, true]) {
     const traced = spans();
     const good = ledgered({ execute: () => ({ r: 'RESULTWORD' }) });
-    const bad = ledgered({ name: 'bad', execute: () => { throw new Error('ERRORWORD'); } });
+    const bad = ledgered({
+      name: 'bad',
+      execute: () => {
+        throw new Error('ERRORWORD');
+      },
+    });
     const denied = ledgered({ name: 'denied' });
     const engine = new Engine({
       journal: onDisk().open(),
@@ -194,7 +281,10 @@ test('without content capture no span holds a word of prompt, arguments, result,
       policy: { decide: async ({ tool }) => ({ allow: tool !== 'denied', reason: 'POLICYWORD' }) },
     });
     const steps = [asks(['act', { a: 'ARGWORD' }], ['bad', {}], ['denied', {}], ['ANSWERWORD_no_such_tool', {}]), 'ANSWERWORD'];
-    await ends(engine.run(clerk(scripted(steps), [good.tool, bad.tool, denied.tool]), 'PROMPTWORD', { by: { id: 'CALLERWORD' } }), 'completed');
+    await ends(
+      engine.run(clerk(scripted(steps), [good.tool, bad.tool, denied.tool]), 'PROMPTWORD', { by: { id: 'CALLERWORD' } }),
+      'completed',
+    );
     const text = traced.text();
     expect(text).toContain('execute_tool act');
     if (!content) for (const word of words) expect(text, word).not.toContain(word);

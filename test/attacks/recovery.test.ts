@@ -41,7 +41,10 @@ describe.each(journals)('on $name', ({ make }) => {
     const context = z.object({ tenant: z.string().default('acme'), n: z.coerce.number() });
     const again = await stopped({ effect: 'idempotent', context }, { context: { n: '5' } });
     await ends(again.engine.resume(again.runId), 'completed');
-    expect(again.runs).toEqual([{ tenant: 'acme', n: 5 }, { tenant: 'acme', n: 5 }]);
+    expect(again.runs).toEqual([
+      { tenant: 'acme', n: 5 },
+      { tenant: 'acme', n: 5 },
+    ]);
     const checked: unknown[] = [];
     const check = (q: Anything) => (checked.push(q.context), { outcome: 'not-run' });
     const once = await stopped({ effect: 'once', context, check }, { context: { n: '5' } });
@@ -52,14 +55,39 @@ describe.each(journals)('on $name', ({ make }) => {
   const said: readonly [string, () => unknown, boolean][] = [
     ['10 MB', () => ({ outcome: 'done', output: 'x'.repeat(1e7) }), true],
     ['a bigint', () => ({ outcome: 'done', output: 1n }), true],
-    ['something cyclic', () => { const output: Anything = {}; output.a = output; return { outcome: 'done', output }; }, true],
+    [
+      'something cyclic',
+      () => {
+        const output: Anything = {};
+        output.a = output;
+        return { outcome: 'done', output };
+      },
+      true,
+    ],
     ['something deep', () => ({ outcome: 'done', output: nested(100_000) }), true],
-    ['a getter that throws', () => ({ outcome: 'done', output: { get a() { throw new Error('no'); } } }), true],
+    [
+      'a getter that throws',
+      () => ({
+        outcome: 'done',
+        output: {
+          get a() {
+            throw new Error('no');
+          },
+        },
+      }),
+      true,
+    ],
     ['nothing', () => undefined, false],
     ['null', () => null, false],
     ['a text', () => 'done', false],
     ['another outcome', () => ({ outcome: 'success' }), false],
-    ['a throw', () => { throw null; }, false],
+    [
+      'a throw',
+      () => {
+        throw null;
+      },
+      false,
+    ],
   ];
   test.each(said)('a check that says %s ends no run, and proves no more than it says', async (_, check, done) => {
     const { engine, runId, model, runs, journal } = await stopped({ effect: 'once', maxBytes: 1_000, check });
@@ -88,9 +116,27 @@ describe.each(journals)('on $name', ({ make }) => {
     const [unknown] = (await engine.inspect(runId)).unknowns;
     const call = unknown?.callId as string;
     const before = await entriesOf(journal, runId);
-    const bad: readonly Anything[] = [{ outcome: 'bogus', by: operator }, { by: operator }, {}, { outcome: 'done' }, { outcome: 'done', by: {} }, { outcome: 'done', by: operator, output: 1n }, { outcome: 'done', by: operator, output: nested(50_000) }, { outcome: 'done', by: operator, output: 'x'.repeat(1e7) }, { outcome: 'done', by: operator, note: { a: 1 } }];
-    for (const o of bad) expect(await engine.settle(runId, call, o).then(() => 'accepted', (e) => e.code), JSON.stringify(Object.keys(o))).toMatch(/^(DECISION_INVALID|NOT_PERMITTED|CONFIG_INVALID)$/);
-    for (const id of ['9.9', '__proto__', '', 'x'.repeat(1e6)]) expect(await engine.settle(runId, id, { outcome: 'done', by: operator }).catch((e) => e.code)).toBe('CALL_NOT_FOUND');
+    const bad: readonly Anything[] = [
+      { outcome: 'bogus', by: operator },
+      { by: operator },
+      {},
+      { outcome: 'done' },
+      { outcome: 'done', by: {} },
+      { outcome: 'done', by: operator, output: 1n },
+      { outcome: 'done', by: operator, output: nested(50_000) },
+      { outcome: 'done', by: operator, output: 'x'.repeat(1e7) },
+      { outcome: 'done', by: operator, note: { a: 1 } },
+    ];
+    for (const o of bad)
+      expect(
+        await engine.settle(runId, call, o).then(
+          () => 'accepted',
+          (e) => e.code,
+        ),
+        JSON.stringify(Object.keys(o)),
+      ).toMatch(/^(DECISION_INVALID|NOT_PERMITTED|CONFIG_INVALID)$/);
+    for (const id of ['9.9', '__proto__', '', 'x'.repeat(1e6)])
+      expect(await engine.settle(runId, id, { outcome: 'done', by: operator }).catch((e) => e.code)).toBe('CALL_NOT_FOUND');
     expect(await entriesOf(journal, runId)).toEqual(before);
     const output = { a: 1 };
     await engine.settle(runId, call, { outcome: 'done', output, by: operator });
@@ -104,7 +150,10 @@ describe.each(journals)('on $name', ({ make }) => {
     const slow = ledgered({ name: 'slow', timeout: 5, execute: never });
     const { tool: act, ledger } = ledgered({ approval: true });
     const engine = new Engine({ journal });
-    const paused = await ends(engine.run(clerk(scripted([asks(['slow', {}], ['act', { n: 1 }], ['act', { n: 2 }]), 'done']), [slow.tool, act]), 'go'), 'paused');
+    const paused = await ends(
+      engine.run(clerk(scripted([asks(['slow', {}], ['act', { n: 1 }], ['act', { n: 2 }]), 'done']), [slow.tool, act]), 'go'),
+      'paused',
+    );
     await engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by });
     const [unknown] = (await engine.inspect(paused.runId)).unknowns;
     await engine.settle(paused.runId, unknown?.callId as string, { outcome: 'done', by: operator });

@@ -1,17 +1,18 @@
 /** Schemas that servers send and models abuse: no network, no loop, no pollution, no standstill. */
 import { describe, expect, test } from 'vitest';
 import { Engine, type Json, jsonSchema } from '../../src/index.ts';
+import { foreignSchema } from '../../src/json-schema.ts';
 import { validate } from '../../src/schema.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { asks, ends, failure, shown } from '../engine/setup.ts';
 import { type Anything, clerk, ledgered, sockets } from './setup.ts';
 
-/** Calls a tool of this schema with these arguments: what became of it. */
-async function called(schema: Anything, input: Json) {
+/** Calls a tool of this schema with these arguments: what became of it. `of`: declared by the program, or sent by a server. */
+async function called(schema: Anything, input: Json, of: 'program' | 'server' = 'program') {
   const opened = sockets();
   let declared: ReturnType<typeof ledgered>;
   try {
-    declared = ledgered({ input: jsonSchema<Anything>(schema), effect: 'read' });
+    declared = ledgered({ input: of === 'program' ? jsonSchema<Anything>(schema) : foreignSchema(schema, 'the tool'), effect: 'read' });
   } catch (error) {
     return { ledger: [], code: (error as { code: string }).code, sockets: opened.length };
   }
@@ -42,7 +43,11 @@ describe('a schema that points elsewhere', () => {
   });
 
   test('by $schema or $id only, is not fetched either, and works', async () => {
-    const { code, sockets: opened, ledger } = await called({ type: 'object', $schema: 'http://127.0.0.1:1/draft', $id: 'http://127.0.0.1:1/tool' }, { a: 1 });
+    const {
+      code,
+      sockets: opened,
+      ledger,
+    } = await called({ type: 'object', $schema: 'http://127.0.0.1:1/draft', $id: 'http://127.0.0.1:1/tool' }, { a: 1 });
     expect({ opened, code }).toEqual({ opened: 0, code: undefined });
     expect(ledger).toHaveLength(2);
   });
@@ -89,14 +94,65 @@ describe('nothing stops the process for long', () => {
     for (let i = 1; i <= 22; i++) $defs[`d${i}`] = { allOf: [{ $ref: `#/$defs/d${i - 1}` }, { $ref: `#/$defs/d${i - 1}` }] };
     return { type: 'object', $defs, $ref: '#/$defs/d22' };
   };
-  test.each<[string, () => [Anything, Json]]>([
-    ['a pattern that backtracks without end', () => [{ type: 'object', properties: { a: { type: 'string', pattern: '^(a+)+$' } } }, { a: `${'a'.repeat(30)}!` }]],
-    ['a pattern for names that does', () => [{ type: 'object', patternProperties: { '^(a+)+$': { type: 'string' } } }, { [`${'a'.repeat(30)}!`]: 'x' }]],
-    ['references that double', () => [doubling(), {}]],
-    ['unique items, and twenty thousand of them', () => [{ type: 'object', properties: { a: { type: 'array', uniqueItems: true } } }, { a: Array.from({ length: 20_000 }, (_, i) => ({ i })) }]],
-    ['fifty thousand mistakes', () => [{ type: 'object', additionalProperties: { type: 'string' } }, Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [`k${i}`, i]))]],
-  ])('%s', async (_, make) => {
-    const { code, ledger } = await called(...make());
+  const stubborn = `${'a'.repeat(30)}!`;
+  const cases: [string, 'program' | 'server', () => [Anything, Json]][] = [
+    // a pattern of the program's own is the program's own fault
+    [
+      'a pattern that backtracks without end',
+      'server',
+      () => [{ type: 'object', properties: { a: { type: 'string', pattern: '^(a+)+$' } } }, { a: stubborn }],
+    ],
+    [
+      'a pattern for names that does',
+      'server',
+      () => [{ type: 'object', patternProperties: { '^(a+)+$': { type: 'string' } } }, { [stubborn]: 'x' }],
+    ],
+    [
+      'a format that does',
+      'server',
+      () => [{ type: 'object', properties: { a: { type: 'string', format: 'uri-template' } } }, { a: '{'.repeat(100_000) }],
+    ],
+  ];
+  for (const of of ['program', 'server'] as const)
+    cases.push(
+      ['references that double', of, () => [doubling(), {}]],
+      [
+        'unique items, and twenty thousand of them',
+        of,
+        () => [
+          { type: 'object', properties: { a: { type: 'array', uniqueItems: true } } },
+          { a: Array.from({ length: 20_000 }, (_, i) => ({ i })) },
+        ],
+      ],
+      [
+        'unique items, as many as may be',
+        of,
+        () => [
+          { type: 'object', properties: { a: { type: 'array', uniqueItems: true } } },
+          { a: Array.from({ length: 9_900 }, (_, i) => `${i}`) },
+        ],
+      ],
+      [
+        'fifty thousand mistakes',
+        of,
+        () => [
+          { type: 'object', additionalProperties: { type: 'string' } },
+          Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [`k${i}`, i])),
+        ],
+      ],
+      [
+        'choices that multiply with the depth of the arguments',
+        of,
+        () => {
+          const node: Anything = { type: 'object', properties: { next: { anyOf: Array.from({ length: 8 }, () => ({ $ref: '#' })) } } };
+          let value: Anything = { last: true };
+          for (let i = 0; i < 40; i++) value = { next: value };
+          return [{ ...node, required: ['next'] }, value];
+        },
+      ],
+    );
+  test.each(cases)('%s, of a %s', async (_, of, make) => {
+    const { code, ledger } = await called(...make(), of);
     expect(code === undefined ? ledger.length > 0 : REFUSED.test(code)).toBe(true);
   });
 });

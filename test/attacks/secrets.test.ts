@@ -1,7 +1,7 @@
 /** A tool that gives its credential away, in every way it can: it is in no entry, no byte of the file, no span, no request, no event. */
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
-import { Engine, type Identity, memoryJournal, ToolError, type ToolContext } from '../../src/index.ts';
+import { Engine, type Identity, memoryJournal, type ToolContext, ToolError } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { asks, deferred, ends, entriesOf, failure, settle, shown } from '../engine/setup.ts';
 import { type Anything, clerk, finishedIn, ledgered, loot, nested } from './setup.ts';
@@ -9,7 +9,14 @@ import { type Anything, clerk, finishedIn, ledgered, loot, nested } from './setu
 const secret = 'sk-live-0123456789-abcdefghij';
 const identity: Identity = { get: async () => ({ token: secret }) };
 const base64 = Buffer.from(secret).toString('base64');
-const traces = [secret.slice(0, 10), secret.slice(-10), base64.slice(2, 18), Buffer.from(`x${secret}`).toString('base64').slice(4, 18), Buffer.from(`xx${secret}`).toString('base64').slice(4, 18), Buffer.from(secret).toString('hex').slice(4, 24)];
+const traces = [
+  secret.slice(0, 10),
+  secret.slice(-10),
+  base64.slice(2, 18),
+  Buffer.from(`x${secret}`).toString('base64').slice(4, 18),
+  Buffer.from(`xx${secret}`).toString('base64').slice(4, 18),
+  Buffer.from(secret).toString('hex').slice(4, 24),
+];
 
 type Leak = (key: string, ctx: ToolContext) => unknown;
 async function leaking(execute: Leak, o: { content?: boolean; over?: object; engine?: object } = {}) {
@@ -33,48 +40,225 @@ function clean({ log, bytes, spans, requests, events, result }: Awaited<ReturnTy
     events: JSON.stringify(events),
     result: result.status === 'rejected' ? `${result.error.stack}${JSON.stringify(result.error)}` : JSON.stringify(result),
   };
-  for (const [place, text] of Object.entries(places)) for (const trace of traces) expect(text.includes(trace), `${trace} in ${place}`).toBe(false);
+  for (const [place, text] of Object.entries(places))
+    for (const trace of traces) expect(text.includes(trace), `${trace} in ${place}`).toBe(false);
 }
 
 const thrown: readonly [string, Leak][] = [
-  ['an error', (k) => { throw new Error(`401 for ${k}`); }],
-  ['an error with it in its name', (k) => { throw Object.assign(new Error(''), { name: k }); }],
-  ['an error with it in its code', (k) => { throw Object.assign(new Error('x'), { code: k }); }],
-  ['a ToolError with it as its code', (k) => { throw new ToolError(k, `x ${k}`); }],
-  ['an error whose message is a getter', (k) => { throw new (class extends Error { override get message() { return k; } })(); }],
-  ['an error with a cause', (k) => { throw new Error('outer', { cause: Object.assign(new Error(`to ${k}`), { code: 'ECONNREFUSED', syscall: 'connect' }) }); }],
-  ['an error whose cause is an object', (k) => { throw new Error('outer', { cause: { code: 'ECONNREFUSED', syscall: 'connect', message: `to ${k}` } }); }],
-  ['a chain of ten causes', (k) => { let e: unknown = Object.assign(new Error(k), { code: 'ECONNREFUSED', syscall: 'connect' }); for (let i = 0; i < 10; i++) e = new Error(`level ${i}`, { cause: e }); throw e; }],
-  ['several errors in one', (k) => { throw new AggregateError([Object.assign(new Error(`to ${k}`), { code: 'ECONNREFUSED', syscall: 'connect' })], 'all failed'); }],
-  ['an error that is its own cause', (k) => { const e = new Error(k); e.cause = e; throw e; }],
-  ['an error of another realm', (k) => { throw runInNewContext('new Error(k)', { k }); }],
-  ['a text', (k) => { throw `401 for ${k}`; }],
-  ['an object with a message', (k) => { throw { status: 401, message: `bad key ${k}` }; }],
-  ['an object without one', (k) => { throw { headers: { authorization: `Bearer ${k}` } }; }],
-  ['a list', (k) => { throw [k, base64]; }],
-  ['a function', (k) => { throw Object.assign(() => 1, { message: k }); }],
-  ['a symbol', (k) => { throw Symbol(k); }],
-  ['an error with a getter that throws it', (k) => { throw Object.defineProperty(new Error('x'), 'bad', { enumerable: true, get() { throw new Error(k); } }); }],
-  ['an object whose getters throw it', (k) => { throw { get message() { throw new Error(k); } }; }],
-  ['a proxy that throws it', (k) => { throw new Proxy({}, { get() { throw new Error(k); }, getPrototypeOf() { throw new Error(k); }, ownKeys() { throw new Error(k); } }); }],
-  ['a long text with it where it is cut', (k) => { throw new Error(`${'x'.repeat(1_960)}${k}${'y'.repeat(500)}`); }],
-  ['it in base64, after a name', (k) => { throw new Error(`Basic ${Buffer.from(`ana:${k}`).toString('base64')}`); }],
+  [
+    'an error',
+    (k) => {
+      throw new Error(`401 for ${k}`);
+    },
+  ],
+  [
+    'an error with it in its name',
+    (k) => {
+      throw Object.assign(new Error(''), { name: k });
+    },
+  ],
+  [
+    'an error with it in its code',
+    (k) => {
+      throw Object.assign(new Error('x'), { code: k });
+    },
+  ],
+  [
+    'a ToolError with it as its code',
+    (k) => {
+      throw new ToolError(k, `x ${k}`);
+    },
+  ],
+  [
+    'an error whose message is a getter',
+    (k) => {
+      throw new (class extends Error {
+        override get message() {
+          return k;
+        }
+      })();
+    },
+  ],
+  [
+    'an error with a cause',
+    (k) => {
+      throw new Error('outer', { cause: Object.assign(new Error(`to ${k}`), { code: 'ECONNREFUSED', syscall: 'connect' }) });
+    },
+  ],
+  [
+    'an error whose cause is an object',
+    (k) => {
+      throw new Error('outer', { cause: { code: 'ECONNREFUSED', syscall: 'connect', message: `to ${k}` } });
+    },
+  ],
+  [
+    'a chain of ten causes',
+    (k) => {
+      let e: unknown = Object.assign(new Error(k), { code: 'ECONNREFUSED', syscall: 'connect' });
+      for (let i = 0; i < 10; i++) e = new Error(`level ${i}`, { cause: e });
+      throw e;
+    },
+  ],
+  [
+    'several errors in one',
+    (k) => {
+      throw new AggregateError([Object.assign(new Error(`to ${k}`), { code: 'ECONNREFUSED', syscall: 'connect' })], 'all failed');
+    },
+  ],
+  [
+    'an error that is its own cause',
+    (k) => {
+      const e = new Error(k);
+      e.cause = e;
+      throw e;
+    },
+  ],
+  [
+    'an error of another realm',
+    (k) => {
+      throw runInNewContext('new Error(k)', { k });
+    },
+  ],
+  [
+    'a text',
+    (k) => {
+      throw `401 for ${k}`;
+    },
+  ],
+  [
+    'an object with a message',
+    (k) => {
+      throw { status: 401, message: `bad key ${k}` };
+    },
+  ],
+  [
+    'an object without one',
+    (k) => {
+      throw { headers: { authorization: `Bearer ${k}` } };
+    },
+  ],
+  [
+    'a list',
+    (k) => {
+      throw [k, base64];
+    },
+  ],
+  [
+    'a function',
+    (k) => {
+      throw Object.assign(() => 1, { message: k });
+    },
+  ],
+  [
+    'a symbol',
+    (k) => {
+      throw Symbol(k);
+    },
+  ],
+  [
+    'an error with a getter that throws it',
+    (k) => {
+      throw Object.defineProperty(new Error('x'), 'bad', {
+        enumerable: true,
+        get() {
+          throw new Error(k);
+        },
+      });
+    },
+  ],
+  [
+    'an object whose getters throw it',
+    (k) => {
+      throw {
+        get message() {
+          throw new Error(k);
+        },
+      };
+    },
+  ],
+  [
+    'a proxy that throws it',
+    (k) => {
+      throw new Proxy(
+        {},
+        {
+          get() {
+            throw new Error(k);
+          },
+          getPrototypeOf() {
+            throw new Error(k);
+          },
+          ownKeys() {
+            throw new Error(k);
+          },
+        },
+      );
+    },
+  ],
+  [
+    'a long text with it where it is cut',
+    (k) => {
+      throw new Error(`${'x'.repeat(1_960)}${k}${'y'.repeat(500)}`);
+    },
+  ],
+  [
+    'it in base64, after a name',
+    (k) => {
+      throw new Error(`Basic ${Buffer.from(`ana:${k}`).toString('base64')}`);
+    },
+  ],
 ];
 
 const returned: readonly [string, Leak][] = [
   ['text', (k) => `key ${k}`],
   ['an object, deep inside and as a key', (k) => ({ a: [{ b: { [k]: { c: `x${k}x` } } }] })],
-  ['base64, base64url and base64 behind other text', (k) => [base64, Buffer.from(k).toString('base64url'), Buffer.from(`ana:${k}`).toString('base64'), Buffer.from(`an:${k}`).toString('base64')]],
+  [
+    'base64, base64url and base64 behind other text',
+    (k) => [
+      base64,
+      Buffer.from(k).toString('base64url'),
+      Buffer.from(`ana:${k}`).toString('base64'),
+      Buffer.from(`an:${k}`).toString('base64'),
+    ],
+  ],
   ['hexadecimal', (k) => [Buffer.from(k).toString('hex'), Buffer.from(k).toString('hex').toUpperCase()]],
   ['percent-encoding and JSON in JSON', (k) => [encodeURIComponent(k), JSON.stringify(JSON.stringify({ k }))]],
   ['an error as a value', (k) => ({ error: { message: k } })],
   ['toJSON', (k) => ({ toJSON: () => ({ k }) })],
   ['a map, a set, a class', (k) => ({ map: new Map([[k, k]]), set: new Set([k]), url: new URL(`https://${k}@example.test/`) })],
-  ['a cyclic object', (k) => { const a: Anything = { k }; a.a = a; return a; }],
+  [
+    'a cyclic object',
+    (k) => {
+      const a: Anything = { k };
+      a.a = a;
+      return a;
+    },
+  ],
   ['an object with a bigint', (k) => ({ k, n: 1n })],
-  ['a getter that throws it', (k) => ({ get bad() { throw new Error(k); } })],
-  ['a toJSON that throws it', (k) => ({ toJSON() { throw new Error(k); } })],
-  ['a toJSON that throws it as an object', (k) => ({ toJSON() { throw { message: k }; } })],
+  [
+    'a getter that throws it',
+    (k) => ({
+      get bad() {
+        throw new Error(k);
+      },
+    }),
+  ],
+  [
+    'a toJSON that throws it',
+    (k) => ({
+      toJSON() {
+        throw new Error(k);
+      },
+    }),
+  ],
+  [
+    'a toJSON that throws it as an object',
+    (k) => ({
+      toJSON() {
+        throw { message: k };
+      },
+    }),
+  ],
   ['a hundred thousand lists inside each other', (k) => [k, nested(100_000)]],
   ['a text longer than is kept, across the cut', (k) => `${'x'.repeat(65_520)}${k}`],
 ];
@@ -105,27 +289,82 @@ describe('a result that holds it', () => {
       { type: 'document', mediaType: 'text/plain', data: Buffer.from(`hello ${k}`).toString('base64'), name: k },
     ];
     clean(await leaking((k) => ({ k }), { over: { toModel } }));
-    clean(await leaking((k) => ({ k }), { over: { toModel: ({ k }: Anything) => { throw { message: k }; } } }));
+    clean(
+      await leaking((k) => ({ k }), {
+        over: {
+          toModel: ({ k }: Anything) => {
+            throw { message: k };
+          },
+        },
+      }),
+    );
   });
 
   test('in a progress event, in a wrapper, in what a wrapper throws', async () => {
-    clean(await leaking((k, { progress }) => { progress({ [k]: [k, base64] }); progress(k); return 'ok'; }));
+    clean(
+      await leaking((k, { progress }) => {
+        progress({ [k]: [k, base64] });
+        progress(k);
+        return 'ok';
+      }),
+    );
     const use = (tool: Anything) => ({ engine: { use: [{ tool }] } });
-    clean(await leaking((k) => k, use(async (_: unknown, next: Anything) => { const r = await next(); throw new Error(JSON.stringify(r)); })));
-    clean(await leaking((k) => { throw new Error(k); }, use(async (_: unknown, next: Anything) => { const r = await next(); throw new Error(JSON.stringify(r)); })));
-    clean(await leaking((k) => k, use(async (_: unknown, next: Anything) => next())));
+    clean(
+      await leaking(
+        (k) => k,
+        use(async (_: unknown, next: Anything) => {
+          const r = await next();
+          throw new Error(JSON.stringify(r));
+        }),
+      ),
+    );
+    clean(
+      await leaking(
+        (k) => {
+          throw new Error(k);
+        },
+        use(async (_: unknown, next: Anything) => {
+          const r = await next();
+          throw new Error(JSON.stringify(r));
+        }),
+      ),
+    );
+    clean(
+      await leaking(
+        (k) => k,
+        use(async (_: unknown, next: Anything) => next()),
+      ),
+    );
   });
 });
 
 describe('masking keeps what an error means', () => {
-  const cyclic = (): Anything => { const request: Anything = { headers: {} }; request.self = request; return request; };
+  const cyclic = (): Anything => {
+    const request: Anything = { headers: {} };
+    request.self = request;
+    return request;
+  };
   test.each<[string, () => unknown, object]>([
-    ['a refused connection, with the objects of an HTTP client that know each other', () => Object.assign(new Error('connect'), { code: 'ECONNREFUSED', syscall: 'connect', request: cyclic(), response: cyclic() }), { code: 'NETWORK', outcome: 'not-run' }],
-    ['a status in a Response', () => Object.assign(new Error('bad'), { response: new Response('', { status: 429, headers: { 'retry-after': '0' } }) }), { code: 'THROTTLING', retryable: true }],
+    [
+      'a refused connection, with the objects of an HTTP client that know each other',
+      () => Object.assign(new Error('connect'), { code: 'ECONNREFUSED', syscall: 'connect', request: cyclic(), response: cyclic() }),
+      { code: 'NETWORK', outcome: 'not-run' },
+    ],
+    [
+      'a status in a Response',
+      () => Object.assign(new Error('bad'), { response: new Response('', { status: 429, headers: { 'retry-after': '0' } }) }),
+      { code: 'THROTTLING', retryable: true },
+    ],
     ['a ToolError', () => new ToolError('SOLD_OUT', 'none left', { outcome: 'not-run' }), { code: 'SOLD_OUT', outcome: 'not-run' }],
-    ['an error with a hundred thousand things inside each other', () => Object.assign(new Error('x'), { code: 'ECONNREFUSED', syscall: 'connect', deep: nested(100_000) }), { code: 'NETWORK', outcome: 'not-run' }],
+    [
+      'an error with a hundred thousand things inside each other',
+      () => Object.assign(new Error('x'), { code: 'ECONNREFUSED', syscall: 'connect', deep: nested(100_000) }),
+      { code: 'NETWORK', outcome: 'not-run' },
+    ],
   ])('%s', async (_, error, expected) => {
-    const { told } = await leaking(() => { throw error(); });
+    const { told } = await leaking(() => {
+      throw error();
+    });
     expect(failure({ id: '', text: told, isError: true })).toMatchObject(expected);
   });
 });
@@ -157,7 +396,9 @@ test("the caller's token: of who starts, decides, resumes, cancels or settles, o
   const by = { id: 'ana', tenant: 't', roles: ['lead'], token: secret, claims: { email: 'a@b.c', token: secret } };
   const { tool } = ledgered({ approval: true });
   const slow = ledgered({ name: 'slow', timeout: 5, execute: () => new Promise(() => {}) });
-  const { engine, result, disk, spans } = await loot(scripted([asks(['slow', {}], ['act', {}]), asks(['act', {}])]), [tool, slow.tool], { run: { by } });
+  const { engine, result, disk, spans } = await loot(scripted([asks(['slow', {}], ['act', {}]), asks(['act', {}])]), [tool, slow.tool], {
+    run: { by },
+  });
   if (result.status !== 'paused') throw new Error(result.status);
   await engine.decide(result.runId, [{ approval: result.approvals[0].id, type: 'approve' }], { by });
   const [unknown] = (await engine.inspect(result.runId, { by })).unknowns;

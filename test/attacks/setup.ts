@@ -118,7 +118,11 @@ export function sockets() {
 }
 
 /** Everything that a run left behind. */
-export async function loot(model: Model & { readonly requests: readonly ModelRequest[] }, tools: Tools, o: { engine?: EngineOptions; run?: RunOptions; content?: boolean } = {}) {
+export async function loot(
+  model: Model & { readonly requests: readonly ModelRequest[] },
+  tools: Tools,
+  o: { engine?: EngineOptions; run?: RunOptions; content?: boolean } = {},
+) {
   const disk = onDisk();
   const journal = disk.open();
   const traced = spans();

@@ -59,53 +59,93 @@ test('untouched, it runs what was approved', async () => {
 
 describe('is noticed, and nothing runs', () => {
   const attacks: readonly [string, (db: DatabaseSync, rows: Row[]) => void, { decide?: boolean; edit?: boolean }?][] = [
-    ['the body of a row', (db, rows) => put(db, holding(rows, '"cents":5'), holding(rows, '"cents":5').body.replace('"cents":5', '"cents":6'), false)],
+    [
+      'the body of a row',
+      (db, rows) => put(db, holding(rows, '"cents":5'), holding(rows, '"cents":5').body.replace('"cents":5', '"cents":6'), false),
+    ],
     ['the arguments of the approved call, checksum fixed', everywhere('"cents":5', '"cents":6')],
     ['a key more in them, checksum fixed', everywhere('"cents":5', '"cents":5,"to":"eve"')],
-    ['the arguments and every digest of them, checksums fixed', (db, rows) => {
-      for (const row of rows) {
-        const body = row.body.replace('"cents":5', '"cents":6').replace(/"digest":"[0-9a-f]+"/, `"digest":"${digest({ cents: 6 })}"`);
-        if (body !== row.body) put(db, row, body);
-      }
-    }],
+    [
+      'the arguments and every digest of them, checksums fixed',
+      (db, rows) => {
+        for (const row of rows) {
+          const body = row.body.replace('"cents":5', '"cents":6').replace(/"digest":"[0-9a-f]+"/, `"digest":"${digest({ cents: 6 })}"`);
+          if (body !== row.body) put(db, row, body);
+        }
+      },
+    ],
     ['another tool under the approved arguments, checksums fixed', everywhere('"name":"act"', '"name":"read"')],
-    ["the digest in the approval's request", (db, rows) => put(db, holding(rows, 'approval.requested'), flipped(holding(rows, 'approval.requested')))],
+    [
+      "the digest in the approval's request",
+      (db, rows) => put(db, holding(rows, 'approval.requested'), flipped(holding(rows, 'approval.requested'))),
+    ],
     ['the digest in the decision', (db, rows) => put(db, holding(rows, 'approval.decided'), flipped(holding(rows, 'approval.decided')))],
     ['the arguments of an edit, checksum fixed', everywhere('"input":{"cents":4}', '"input":{"cents":400}'), { edit: true }],
-    ['two rows swapped, with their checksums', (db, [, a, , b]) => {
-      put(db, a, (b as Row).body);
-      put(db, b, (a as Row).body);
-    }],
-    ['two rows swapped, with their sequence numbers too', (db, [, a, , b]) => {
-      const move = db.prepare('UPDATE entry SET seq = ?, body = ?, checksum = ? WHERE id = ?');
-      for (const [from, to] of [[a, b], [b, a]] as [Row, Row][]) move.run(from.seq, from.body, from.checksum, to.id);
-    }],
+    [
+      'two rows swapped, with their checksums',
+      (db, [, a, , b]) => {
+        put(db, a, (b as Row).body);
+        put(db, b, (a as Row).body);
+      },
+    ],
+    [
+      'two rows swapped, with their sequence numbers too',
+      (db, [, a, , b]) => {
+        const move = db.prepare('UPDATE entry SET seq = ?, body = ?, checksum = ? WHERE id = ?');
+        for (const [from, to] of [
+          [a, b],
+          [b, a],
+        ] as [Row, Row][])
+          move.run(from.seq, from.body, from.checksum, to.id);
+      },
+    ],
     ['a row deleted in the middle', (db, rows) => void db.prepare('DELETE FROM entry WHERE id = ?').run((rows[3] as Row).id)],
-    ['a row deleted in the middle, the others moved up', (db, rows) => {
-      db.prepare('DELETE FROM entry WHERE id = ?').run((rows[3] as Row).id);
-      for (const { id } of rows.slice(4)) db.prepare('UPDATE entry SET id = ? WHERE id = ?').run(id - 1, id);
-    }],
+    [
+      'a row deleted in the middle, the others moved up',
+      (db, rows) => {
+        db.prepare('DELETE FROM entry WHERE id = ?').run((rows[3] as Row).id);
+        for (const { id } of rows.slice(4)) db.prepare('UPDATE entry SET id = ? WHERE id = ?').run(id - 1, id);
+      },
+    ],
     ['the first row deleted', (db, rows) => void db.prepare('DELETE FROM entry WHERE id = ?').run((rows[0] as Row).id)],
-    ["a row of another run in this one's place", (db, rows) => void db.prepare('UPDATE entry SET run = run + 1 WHERE id = ?').run((rows[3] as Row).id)],
-    ['entries taken out of a row, checksum fixed', (db, rows) => {
-      const row = holding(rows, 'approval.requested');
-      put(db, row, JSON.stringify((JSON.parse(row.body) as { type: string }[]).filter((e) => e.type !== 'approval.requested')));
-    }],
+    [
+      "a row of another run in this one's place",
+      (db, rows) => void db.prepare('UPDATE entry SET run = run + 1 WHERE id = ?').run((rows[3] as Row).id),
+    ],
+    [
+      'entries taken out of a row, checksum fixed',
+      (db, rows) => {
+        const row = holding(rows, 'approval.requested');
+        put(db, row, JSON.stringify((JSON.parse(row.body) as { type: string }[]).filter((e) => e.type !== 'approval.requested')));
+      },
+    ],
     ['an entry that is null', (db, rows) => put(db, rows[3], '[null]')],
     ['a row without entries', (db, rows) => put(db, rows[3], '[]')],
-    ['a call that no answer made, checksum fixed', (db, rows) => {
-      const row = holding(rows, 'call.finished');
-      put(db, row, row.body.replaceAll(/"call":"[^"]+"/g, '"call":"99.0"'));
-    }],
-    ['an entry of a kind there is not, checksum fixed', (db, rows) => {
-      const row = holding(rows, 'call.finished');
-      put(db, row, row.body.replace('call.finished', 'call.exploded'));
-    }],
-    ['an answer without content, checksum fixed', (db, rows) => {
-      const row = holding(rows, 'model.responded');
-      put(db, row, row.body.replace(/"content":\[.*?\],"stop"/, '"content":null,"stop"'));
-    }],
-    ['a journal that begins with something else', (db, rows) => put(db, rows[0], (rows[0] as Row).body.replace('run.started', 'run.claimed'))],
+    [
+      'a call that no answer made, checksum fixed',
+      (db, rows) => {
+        const row = holding(rows, 'call.finished');
+        put(db, row, row.body.replaceAll(/"call":"[^"]+"/g, '"call":"99.0"'));
+      },
+    ],
+    [
+      'an entry of a kind there is not, checksum fixed',
+      (db, rows) => {
+        const row = holding(rows, 'call.finished');
+        put(db, row, row.body.replace('call.finished', 'call.exploded'));
+      },
+    ],
+    [
+      'an answer without content, checksum fixed',
+      (db, rows) => {
+        const row = holding(rows, 'model.responded');
+        put(db, row, row.body.replace(/"content":\[.*?\],"stop"/, '"content":null,"stop"'));
+      },
+    ],
+    [
+      'a journal that begins with something else',
+      (db, rows) => put(db, rows[0], (rows[0] as Row).body.replace('run.started', 'run.claimed')),
+    ],
   ];
   test.each(attacks)('%s', async (_, change, o) => {
     const { result, again, ledger, reads } = await tampered(change, o);

@@ -20,7 +20,12 @@ describe.each(journals)('a run of a tenant on $name', ({ make }) => {
     const go = deferred();
     const slow = ledgered({ name: 'slow', execute: () => go.promise.then(() => 'the secret result') });
     const { tool, ledger } = ledgered({ approval: true });
-    const a = clerk(scripted((request) => (request.messages.length > 1 ? 'the secret answer' : asks([JSON.stringify(request.messages).includes('wait') ? 'act' : 'slow', {}]))), [slow.tool, tool]);
+    const a = clerk(
+      scripted((request) =>
+        request.messages.length > 1 ? 'the secret answer' : asks([JSON.stringify(request.messages).includes('wait') ? 'act' : 'slow', {}]),
+      ),
+      [slow.tool, tool],
+    );
     const engine = new Engine({ journal, agents: [a] });
     const paused = await ends(engine.run(a, 'the secret question: wait', { id: 'paused', by: ana, session: 's' }), 'paused');
     const running = engine.run(a, 'the secret question', { id: 'running', by: ana });

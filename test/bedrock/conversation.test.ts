@@ -1,8 +1,8 @@
 import type { ContentBlock } from '@aws-sdk/client-bedrock-runtime';
 import { describe, expect, test } from 'vitest';
 import { bedrock } from '../../src/adapters/bedrock/index.ts';
+import type { Json } from '../../src/json.ts';
 import type { Message, Part, ToolSpec } from '../../src/ports/model.ts';
-import type { Json } from '../../src/schema.ts';
 import { fails, says } from '../wire/bedrock.ts';
 import { ask, assistant, ID, MODES, rejection, request, results, user, wire } from './setup.ts';
 

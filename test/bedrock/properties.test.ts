@@ -2,8 +2,8 @@ import type { ContentBlock } from '@aws-sdk/client-bedrock-runtime';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { bedrock } from '../../src/adapters/bedrock/index.ts';
+import type { Json } from '../../src/json.ts';
 import type { Message, Part, ToolSpec } from '../../src/ports/model.ts';
-import type { Json } from '../../src/schema.ts';
 import { says } from '../wire/bedrock.ts';
 import { ask, ID, request, wire } from './setup.ts';
 

@@ -74,10 +74,10 @@ test('processes that leave at each pause, every one killed at every point', asyn
 test('resumed runs, killed again', async () => {
   const draw = random(SEED);
   const pairs = [...after].flatMap(([schedule, points]) => Array.from({ length: points }, (_, k) => [...schedule, k + 1]));
-  const schedules = Array.from({ length: 120 }, () => pairs[Math.floor(draw() * pairs.length)] as Schedule);
+  const schedules = Array.from({ length: 80 }, () => pairs[Math.floor(draw() * pairs.length)] as Schedule);
   const tally = await playAll(schedules, true);
   tally.print(`killed, resumed and killed again: ${schedules.length} of ${pairs.length} pairs, RONDO_CRASH_SEED=${SEED}`);
-  expect(tally.hits).toBeGreaterThan(200);
+  expect(tally.hits).toBeGreaterThan(150);
   tally.check();
 });
 

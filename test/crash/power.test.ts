@@ -59,7 +59,7 @@ async function copiesOf(dir: string, cut: Cut): Promise<string[]> {
   const child = startJob({ dir, at: 0, synced: true });
   await child.said({ ready: true });
   for (;;) {
-    await sleep(12 * draw());
+    await sleep(16 * draw());
     child.kill('SIGSTOP');
     if (!(await held(child.pid))) break;
     const copy = world.folder('copy');
@@ -79,7 +79,7 @@ test.each([
   const tally = new Tally();
   const missing: string[] = [];
   let midway = 0;
-  for (let i = 0; i < 4; i++) {
+  for (let i = 0; i < 3; i++) {
     const copies = await world.copy((dir) => copiesOf(dir, cut));
     await each(copies, async (copy) => {
       const done = effects(copy).all();

@@ -83,6 +83,8 @@ test('an owner that was held past its lease, at every point, writes nothing more
     'after append of model.responded, run.settled: completed',
     'after append of run.settled: completed',
     'after append of run.settled: completed',
+    'before append of approval.decided, approval.decided, approval.decided: completed',
+    'before append of approval.decided: completed',
     'before append of run.started: RUN_EXISTS',
   ]);
 });

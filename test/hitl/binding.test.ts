@@ -81,6 +81,16 @@ describe('an approval is bound to the call it was given for', () => {
     expect(ledger).toEqual([]);
   });
 
+  test('a second decision that was put behind the first in the journal changes nothing: the first holds', async () => {
+    const { appends, a, ledger, runId } = await approved({ approval: '', type: 'reject', reason: 'no' });
+    const last = appends.at(-1) as Appended;
+    const no = last.entries[0] as Entry & { type: 'approval.decided' };
+    const yes = { ...no, seq: no.seq + 1, decision: { approval: no.id, type: 'approve' as const } };
+    const forged = { ...last, seq: yes.seq, entries: [yes], head: { ...last.head, seq: yes.seq + 1 } };
+    await ends(elsewhere(await leftBehind([...appends, forged]), a).resume(runId), 'completed');
+    expect(ledger).toEqual([]);
+  });
+
   test('a rejection that was turned into an approval of another run is refused', async () => {
     const first = await approved();
     const second = await approved({ approval: '', type: 'reject', reason: 'no' });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type Json, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, deferred, ends, entriesOf, entryOf, failure, headOf, journals, shown, typesOf } from '../engine/setup.ts';
+import { anything, around, asks, deferred, ends, entriesOf, entryOf, failure, headOf, journals, shown, typesOf } from '../engine/setup.ts';
 import { ana, ben, elsewhere } from './setup.ts';
 
 /** Two calls that need a person, two that need nobody, mixed; a ledger of what ran. */
@@ -115,25 +115,27 @@ describe.each(journals)('siblings on $name', ({ make }) => {
     expect(ledger).toEqual(['signed']);
   });
 
-  test('a decision just before the pause is written is not lost', async () => {
-    const { journal } = make();
+  test('a decision that gets in just before the pause is written: the run goes on instead of pausing', async () => {
+    const { journal, another } = make();
     const ledger: string[] = [];
     const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: () => void ledger.push('signed') });
-    const engine = new Engine({
-      journal,
-      onEvent: (e) => {
-        // the first moment at which anybody can know of it
-        if (e.type === 'approval.asked') void engine.decide(e.runId, [{ approval: e.approval.id, type: 'approve' }], { by: ben });
+    const a = agent({ name: 'a', instructions: '', model: scripted([asks(['sign', {}]), 'done']), tools: [sign] });
+    const other = new Engine({ journal: another() });
+    let decided = 0;
+    const slow = around(journal, {
+      async append(...args) {
+        const [runId, , entries] = args;
+        if (entries.some((e) => e.type === 'run.settled') && decided++ === 0) {
+          const { id: approval } = await entryOf(journal, runId, 'approval.requested');
+          await other.decide(runId, [{ approval, type: 'approve' }], { by: ben });
+        }
+        return journal.append(...args);
       },
     });
-    const run = engine.run(agent({ name: 'a', instructions: '', model: scripted([asks(['sign', {}]), 'done']), tools: [sign] }), 'go');
-    const result = await run;
-    // the decision came before the pause or after it: in either case it is there
-    if (result.status === 'paused') {
-      expect((await engine.inspect(run.id)).approvals).toEqual([]);
-      await ends(engine.resume(run.id), 'completed');
-    }
+    const run = new Engine({ journal: slow }).run(a, 'go');
+    await ends(run, 'completed');
     expect(ledger).toEqual(['signed']);
+    expect(typesOf(await entriesOf(journal, run.id)).filter((t) => t === 'run.settled')).toHaveLength(1);
   });
 
   test('calls beyond the cap wait their turn behind approved ones', async () => {

@@ -4,7 +4,7 @@ import { RondoError } from '../../src/errors.ts';
 import { sha256 } from '../../src/journal/canonical.ts';
 import { BLOB_BYTES, decode, encode, type StoredAppend } from '../../src/journal/codec.ts';
 import type { Entry } from '../../src/journal/entries.ts';
-import type { Json } from '../../src/schema.ts';
+import type { Json } from '../../src/json.ts';
 
 const finished = (seq: number, output: Json): Entry => ({
   v: 1,

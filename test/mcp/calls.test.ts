@@ -5,7 +5,7 @@ import { context as otel, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ToolError } from '../../src/errors.ts';
-import type { Json } from '../../src/schema.ts';
+import type { Json } from '../../src/json.ts';
 import { serveHttp } from './http.ts';
 import { stdioServer, toModel, using } from './support.ts';
 

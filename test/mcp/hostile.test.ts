@@ -10,8 +10,10 @@ import { type McpOptions, mcpTools } from 'rondo/mcp';
 import { scripted } from 'rondo/testing';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { toolError } from '../../src/adapters/mcp/failure.ts';
+import { output } from '../../src/adapters/mcp/result.ts';
+import { foreignSchema } from '../../src/json-schema.ts';
 import { definition } from '../../src/loop/tool.ts';
-import { foreignSchema, validate } from '../../src/schema.ts';
+import { validate } from '../../src/schema.ts';
 import { stdioServer, using } from './support.ts';
 
 type Described = { name: string; description?: string; inputSchema?: unknown; annotations?: object };
@@ -208,6 +210,23 @@ describe('what a server says of its tools', () => {
       expect(again).toHaveLength(tools.length);
       again.forEach((t, i) => void expect(t).toBe(tools[i]));
     }));
+});
+
+describe('an answer of a server', () => {
+  it('has short names, whatever it calls its parts', () => {
+    const resource = { uri: `file:///${'x'.repeat(5_000_000)}`, blob: 'AAAA', mimeType: 'y'.repeat(5_000_000) };
+    const parts = output({
+      content: [
+        { type: 'resource', resource },
+        { type: 'image', data: 'AAAA', mimeType: resource.mimeType },
+      ],
+    });
+    expect(JSON.stringify(parts).length).toBeLessThan(4_000);
+    expect(parts).toMatchObject([
+      { type: 'document', data: 'AAAA', name: expect.stringMatching(/^file:.*…$/) },
+      { type: 'image', data: 'AAAA' },
+    ]);
+  });
 });
 
 describe('what a server says of an error', () => {

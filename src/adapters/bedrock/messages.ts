@@ -6,8 +6,8 @@ import type {
   Message as WireMessage,
 } from '@aws-sdk/client-bedrock-runtime';
 import { ToolError } from '../../errors.ts';
+import type { JsonObject } from '../../json.ts';
 import type { Message, Part, ToolCallPart, ToolResultPart } from '../../ports/model.ts';
-import type { JsonObject } from '../../schema.ts';
 import { documentBlock, imageBlock } from './media.ts';
 import type { Aliases } from './names.ts';
 import type { Feature } from './quirks.ts';

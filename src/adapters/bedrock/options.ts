@@ -1,6 +1,6 @@
 import type { BedrockRuntimeClient } from '@aws-sdk/client-bedrock-runtime';
 import { RondoError } from '../../errors.ts';
-import type { JsonObject } from '../../schema.ts';
+import type { JsonObject } from '../../json.ts';
 
 /** Which parts of a request are marked for Bedrock's prompt cache. A part left out is marked. */
 export interface CacheOptions {

@@ -7,8 +7,8 @@ import type {
   ToolConfiguration,
   Message as WireMessage,
 } from '@aws-sdk/client-bedrock-runtime';
+import type { JsonObject } from '../../json.ts';
 import type { ModelRequest, ToolSpec } from '../../ports/model.ts';
-import type { JsonObject } from '../../schema.ts';
 import { type Context, conversation } from './messages.ts';
 import { aliases, documentNames } from './names.ts';
 import { type BedrockOptions, type CacheOptions, MAX_TOKENS } from './options.ts';

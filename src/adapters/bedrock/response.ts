@@ -1,7 +1,7 @@
 import type { ContentBlock, ConverseCommandOutput, StopReason, TokenUsage } from '@aws-sdk/client-bedrock-runtime';
 import { ToolError } from '../../errors.ts';
+import type { Json } from '../../json.ts';
 import type { ModelResponse, Part, Usage } from '../../ports/model.ts';
-import type { Json } from '../../schema.ts';
 import { imagePart } from './media.ts';
 import { type Kept, keep } from './vendor.ts';
 

@@ -1,5 +1,5 @@
 import type { CachePointBlock } from '@aws-sdk/client-bedrock-runtime';
-import type { Json } from '../../schema.ts';
+import type { Json } from '../../json.ts';
 
 /**
  * What this adapter keeps in a part's `vendor`, under `bedrock`, so that another adapter's is not mistaken for it.

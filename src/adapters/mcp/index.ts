@@ -1,6 +1,7 @@
 import { RondoError } from '../../errors.ts';
+import type { Json } from '../../json.ts';
 import type { Breaker, Effect, Retry, Tool, ToolOptions, ToolSource } from '../../ports/tool.ts';
-import type { Json, Schema } from '../../schema.ts';
+import type { Schema } from '../../schema.ts';
 import { Connection } from './connection.ts';
 import { cut } from './failure.ts';
 import { Offer } from './tools.ts';

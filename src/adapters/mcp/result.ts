@@ -1,6 +1,7 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import type { Json } from '../../json.ts';
 import type { Part } from '../../ports/model.ts';
-import type { Json } from '../../schema.ts';
+import { cut } from './failure.ts';
 
 type Content = CallToolResult['content'][number];
 
@@ -31,14 +32,14 @@ function toPart(c: Content): Part {
     case 'text':
       return { type: 'text', text: c.text };
     case 'image':
-      return { type: 'image', mediaType: c.mimeType, data: c.data };
+      return { type: 'image', mediaType: short(c.mimeType), data: c.data };
     case 'resource':
       if ('text' in c.resource) return { type: 'text', text: `${c.resource.uri}\n${c.resource.text}` };
       return {
         type: c.resource.mimeType?.startsWith('image/') ? 'image' : 'document',
-        mediaType: c.resource.mimeType ?? 'application/octet-stream',
+        mediaType: short(c.resource.mimeType ?? 'application/octet-stream'),
         data: c.resource.blob,
-        name: c.resource.uri,
+        name: short(c.resource.uri),
       };
     case 'resource_link':
       return { type: 'text', text: `${c.name}: ${c.uri}${c.description ? ` (${c.description})` : ''}` };
@@ -46,6 +47,9 @@ function toPart(c: Content): Part {
       return { type: 'text', text: `[${c.type}, ${c.mimeType}: this kind of content is not passed on]` };
   }
 }
+
+/** What is no content is not counted as such. */
+const short = (text: string) => cut(text, 1_000);
 
 function sameJson(text: string, value: Json): boolean {
   try {

@@ -1,9 +1,11 @@
 import type { Tool as ToolDescription } from '@modelcontextprotocol/sdk/types.js';
 import { RondoError } from '../../errors.ts';
 import { sha256 } from '../../journal/canonical.ts';
+import type { JsonObject } from '../../json.ts';
+import { foreignSchema } from '../../json-schema.ts';
 import { tool } from '../../loop/tool.ts';
 import type { Effect, Tool } from '../../ports/tool.ts';
-import { foreignSchema, type JsonObject, type Schema } from '../../schema.ts';
+import type { Schema } from '../../schema.ts';
 import type { Connection } from './connection.ts';
 import { cut, toolError } from './failure.ts';
 import type { McpOptions } from './index.ts';

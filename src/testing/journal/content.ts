@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Draft, Entry, EntryType } from '../../journal/entries.ts';
-import type { Json } from '../../schema.ts';
+import type { Json } from '../../json.ts';
 import type { Case } from './kit.ts';
 import { entry, head, read, same, start } from './kit.ts';
 

@@ -5,7 +5,7 @@ import { RondoError } from '../../errors.ts';
 import type { Entry } from '../../journal/entries.ts';
 import { VERSION } from '../../journal/entries.ts';
 import type { Journal, RunHead } from '../../journal/port.ts';
-import type { Json } from '../../schema.ts';
+import type { Json } from '../../json.ts';
 
 /** A promise of the port, and the test of it. `another` opens the storage once more. */
 export type Case = readonly [name: string, check: (journal: Journal, another: (from?: Journal) => Promise<Journal>) => Promise<void>];
