@@ -32,6 +32,14 @@ export function plainJson(value: unknown, depth = MAX_DEPTH): Json | undefined {
   return copy;
 }
 
+/** Whether JSON is nested more than 200 levels deep. */
+export function isDeep(value: Json, depth = MAX_DEPTH): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (depth === 0) return true;
+  for (const key in value) if (isDeep((value as { [k: string]: Json })[key] as Json, depth - 1)) return true;
+  return false;
+}
+
 /** A copy of what is plain JSON already. */
 export const copyJson = (value: Json): Json => plainJson(value, Number.POSITIVE_INFINITY) as Json;
 

@@ -62,7 +62,12 @@ export class Active {
     else if (entry.type === 'approval.decided') this.trace?.approvalDecided(entry, entry.at);
     else if (entry.type === 'message.received' && entry.kind === 'cancel') this.halt({ why: 'cancel' });
     if (this.#streams.size === 0 && !this.#onEvent) return;
-    const event = eventOf(run, entry);
+    let event: RunEvent | undefined;
+    try {
+      event = eventOf(run, entry);
+    } catch {
+      // the entry is committed: nothing that serves readers may undo it
+    }
     if (event) this.#tell(event);
   }
 

@@ -51,12 +51,13 @@ export async function decide(
     const o = { by: decider, now: await resources.host.now(), schemaOf: (tool: string) => agent?.tools.get(tool)?.options.input };
     const entries = await decisionEntries(run, plain, o);
     if (entries.length === 0) return approvalsOf(run);
+    const seen = run.next;
     let raced = false;
     await log.append(() => {
-      raced = entries.some((e) => e.type === 'approval.decided' && run.approvals.get(e.id)?.decided);
+      raced = run.next !== seen;
       return raced ? [] : entries;
     }, true);
-    // somebody else decided in between: look again, and say what is so now
+    // something was appended in between, which may have closed the approval: look again
     if (!raced) return approvalsOf(run);
   }
 }

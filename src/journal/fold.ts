@@ -81,8 +81,6 @@ export interface RunFold {
   readonly root: Frame;
   /** Every approval ever asked, by id. */
   readonly approvals: Map<string, Approval>;
-  /** Approvals that wait for a decision. */
-  open: number;
   /** Decisions taken so far. */
   decisions: number;
   readonly unknowns: Map<CallId, Unknown>;
@@ -128,7 +126,6 @@ export function emptyFold(runId: string, agent: string, history: readonly Messag
       repairs: 0,
     },
     approvals: new Map(),
-    open: 0,
     decisions: 0,
     unknowns: new Map(),
     usage: { input: 0, output: 0 },
@@ -220,7 +217,6 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
     case 'approval.requested': {
       const approval: Approval = { asked: entry };
       run.approvals.set(entry.id, approval);
-      run.open++;
       const call = callOf(frame, entry.call);
       call.approval = approval;
       // asked for anew, the question is about the model's own arguments; consent has none
@@ -232,7 +228,6 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       const approval = run.approvals.get(entry.id);
       if (!approval || approval.decided) return;
       approval.decided = entry;
-      run.open--;
       run.decisions++;
       run.fruitless = 0;
       const { decision } = entry;
@@ -282,7 +277,6 @@ function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finished'>): 
   run.fruitless = 0;
   const call = callOf(frame, entry.call);
   if (call.status === 'finished') return;
-  if (call.approval && !call.approval.decided) run.open--;
   call.status = 'finished';
   call.finished = entry;
   if (entry.error?.outcome === 'unknown' && call.effect === 'once') run.unknowns.set(call.id, { call, since: entry.at });
@@ -371,8 +365,10 @@ const lose = (run: RunFold, lost: { tokens: number; usd?: number } | undefined) 
 
 export const costUsd = (run: RunFold) => (run.nanoUsd === undefined ? undefined : run.nanoUsd / 1e9);
 
-/** Approvals that wait for a decision, oldest first. */
+/** Approvals that wait for a decision, in the order in which the calls were asked for. */
 export function openApprovals(run: RunFold): Approval[] {
-  if (run.open === 0 || run.status === 'completed' || run.status === 'cancelled' || run.status === 'failed') return [];
-  return [...run.approvals.values()].filter((a) => !a.decided && callOf(run.root, a.asked.call).status === 'open');
+  if (run.status === 'completed' || run.status === 'cancelled' || run.status === 'failed') return [];
+  const open: Approval[] = [];
+  for (const { status, approval } of run.root.calls) if (status === 'open' && approval && !approval.decided) open.push(approval);
+  return open;
 }

@@ -71,7 +71,7 @@ export type Credentials =
 export async function credentials({ host, run, cancel }: Scope, tool: ToolDefinition): Promise<Credentials> {
   const { identity } = host;
   const { by } = run.started;
-  const values: { [name: string]: string } = {};
+  const values: { [name: string]: string } = Object.create(null);
   for (const [name, wanted] of Object.entries(tool.options.credentials ?? {})) {
     try {
       if (!identity) throw new Error('the engine has no identity. Pass one: new Engine({ identity }).');

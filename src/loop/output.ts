@@ -1,4 +1,4 @@
-import type { Json } from '../json.ts';
+import { isDeep, type Json } from '../json.ts';
 import type { Part } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
 import type { Secrets } from './credentials.ts';
@@ -55,7 +55,9 @@ function bounded(value: unknown, max: number, secrets: Secrets | undefined): Obs
     text = JSON.stringify(value, secrets && bytesAsBase64);
     if (text === undefined) return { output: null };
     if (secrets) text = JSON.stringify(secrets.maskJson(JSON.parse(text)));
-    if (fits(text, max)) return { output: JSON.parse(text) as Json };
+    const json: Json = JSON.parse(text);
+    // what is nested without end is kept as text: who recurses over JSON later need not fear it
+    if (fits(text, max) && !isDeep(json)) return { output: json };
   } catch (error) {
     return cutText(`(the tool succeeded, but its output is no JSON: ${messageOf(error, secrets?.mask)})`, Math.max(max, 200));
   }
@@ -90,7 +92,8 @@ function boundedParts(parts: readonly Part[], max: number): readonly Part[] {
   let left = 0;
   const kept: Part[] = [];
   for (const part of parts) {
-    if (part?.type === 'text' && typeof part.text === 'string') {
+    if (part?.vendor !== undefined && isDeep(part.vendor)) left++;
+    else if (part?.type === 'text' && typeof part.text === 'string') {
       const size = PART + Buffer.byteLength(part.text) + sizeOf(part.vendor);
       if (size <= text) kept.push(part);
       else if (text > 64) kept.push({ type: 'text', text: cutText(part.text, text).output as string });

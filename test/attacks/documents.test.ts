@@ -56,7 +56,7 @@ describe('a document that cannot be checked against is an error where it is decl
   });
 
   it('without loading the validator', () => {
-    const door = fileURLToPath(new URL('../../src/schema.ts', import.meta.url));
+    const door = fileURLToPath(new URL('../../src/json-schema.ts', import.meta.url));
     const code = `import { registerHooks } from 'node:module';
       registerHooks({ resolve(name, context, next) { if (name.includes('cfworker')) console.log('loaded'); return next(name, context); } });
       const { jsonSchema } = await import(${JSON.stringify(door)});

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { type CheckResult, Engine, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, asks, deferred, ends, entriesOf, expireLease, headOf, journals, shown } from '../engine/setup.ts';
+import { all, anything, around, asks, deferred, ends, entriesOf, expireLease, headOf, journals, shown } from '../engine/setup.ts';
 import { type Anything, clerk, finishedIn, ledgered, nested, never, pause, settled } from './setup.ts';
 
 const by = { id: 'ana', roles: ['lead'] };
@@ -174,7 +174,7 @@ describe.each(journals)('on $name', ({ make }) => {
     const { tool: act, ledger } = ledgered({ execute: never });
     const engine = new Engine({ journal });
     const model = scripted([asks(['act', { n: 1 }]), 'done']);
-    const { runId } = await ends(engine.run(clerk(model, [act]), 'go', { limits: { time: 15 } }), 'stopped');
+    const { runId } = await ends(engine.run(clerk(model, [act]), 'go', { limits: { time: 150 } }), 'stopped');
     const { unknowns } = await engine.inspect(runId);
     expect(unknowns).toMatchObject([{ tool: 'act', input: { n: 1 } }]);
     expect((await headOf(journal, runId))?.unknowns).toBe(1);
@@ -197,5 +197,24 @@ describe.each(journals)('on $name', ({ make }) => {
     expect(last).toMatchObject({ status: 'failed', error: { code: 'CRASH_LOOP' } });
     expect((await engine.inspect(runId)).unknowns).toHaveLength(1);
     expect((await headOf(journal, runId))?.unknowns).toBe(1);
+  });
+
+  test('an approval that expired is behind the run: the agent may ask again, and again', async () => {
+    const { journal } = make();
+    let ahead = 0;
+    const clock = around(journal, { now: () => Date.now() + ahead });
+    const { tool: act, ledger } = ledgered({ approval: { expires: 60_000 } });
+    const model = scripted([asks(['act', { n: 1 }]), asks(['act', { n: 2 }]), asks(['act', { n: 3 }]), 'done']);
+    const engine = new Engine({ journal: clock });
+    let paused = await ends(engine.run(clerk(model, [act]), 'go'), 'paused');
+    for (const n of [2, 3]) {
+      ahead += 100_000;
+      paused = await ends(engine.resume(paused.runId), 'paused');
+      expect(paused.approvals).toMatchObject([{ input: { n } }]);
+      expect((await engine.inspect(paused.runId)).approvals).toEqual(paused.approvals);
+    }
+    expect(await engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by })).toEqual([]);
+    await ends(engine.resume(paused.runId), 'completed');
+    expect(ledger).toEqual([{ n: 3 }]);
   });
 });
