@@ -1,21 +1,22 @@
 /** One life of a process that does the job, as far as it gets: `node child.ts '<Order as JSON>'`. */
 import { statSync, writeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
-import { Engine, RondoError, type RunResult } from '../../src/index.ts';
+import { type Approval, Engine, RondoError, type RunResult } from '../../src/index.ts';
 import { ANA, BEN, decisionOn, PRICES, PROMPT, RUN, SESSION, worker } from './job.ts';
-import { database, synced, told, walOf } from './ledger.ts';
-import { Points, pointed } from './points.ts';
+import { acknowledged, database, synced, told, walOf } from './ledger.ts';
+import { Points, pointed, type Where } from './points.ts';
 
 export interface Order {
   dir: string;
-  /** The point at which it gets the signal; 0 for never. */
-  at: number;
+  /** The point at which it gets the signal. */
+  at: Where;
   signal?: NodeJS.Signals;
   /** Ends where the run pauses, so that another process answers; otherwise it answers itself. */
   leave?: boolean;
   /** Only begins an earlier run of the session. */
   earlier?: boolean;
-  /** Keeps a record of what it has synced to disk. */
+  /** Keeps a record of what it has synced to disk, and what it was told is decided. */
   synced?: boolean;
 }
 
@@ -39,6 +40,13 @@ const engine = new Engine({
   },
 });
 
+async function decide(approvals: readonly Approval[]): Promise<void> {
+  await engine.decide(RUN, approvals.map(decisionOn), { by: BEN });
+  if (!order.synced) return;
+  for (const { id } of approvals) acknowledged(dir).add({ id });
+  await sleep(20);
+}
+
 /** Goes on from wherever the run stands. */
 async function once(): Promise<RunResult> {
   const found = await engine.inspect(RUN).catch((error) => {
@@ -46,7 +54,7 @@ async function once(): Promise<RunResult> {
     throw error;
   });
   if (!found) return engine.run(agent, PROMPT, { id: RUN, session: SESSION, by: ANA });
-  if (found.approvals.length > 0) await engine.decide(RUN, found.approvals.map(decisionOn), { by: BEN });
+  if (found.approvals.length > 0) await decide(found.approvals);
   return engine.resume(RUN);
 }
 

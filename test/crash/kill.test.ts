@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { each, type Life, live, startJob } from './lives.ts';
+import type { Where } from './points.ts';
 import { random, SEED, Tally } from './tally.ts';
 import { judge, KINDS, outcomeOf } from './verdict.ts';
 import { JobWorld } from './world.ts';
@@ -10,7 +11,7 @@ beforeAll(() => world.prepare());
 afterAll(() => world.remove());
 
 /** The point at which each process in turn is killed; 0 and those after them live. */
-type Schedule = readonly number[];
+type Schedule = readonly Where[];
 
 /** Lets processes live and die as a schedule says, until the run has ended. */
 async function play(dir: string, schedule: Schedule, leave: boolean): Promise<Life[]> {
@@ -111,14 +112,22 @@ test('processes killed at any moment', async () => {
 });
 
 test('a step that kills every process that tries it is given up', async () => {
-  // in the model: of the first process, and of those that take over from it
+  const model = 'in the model, before';
   await world.copy(async (dir) => {
-    const lives = await play(dir, [3, 9], false);
-    expect(lives.map(({ at }) => at?.slice(0, 12))).toEqual(['in the model', 'in the model', undefined]);
+    const lives = await play(dir, [model, model], false);
+    expect(lives.filter(({ signal }) => signal).length).toBe(2);
     expect(lives.at(-1)?.end).toMatchObject({ status: 'completed' });
   });
   await world.copy(async (dir) => {
-    const lives = await play(dir, [3, 9, 9], false);
+    const lives = await play(dir, [model, model, model], false);
     expect(lives.at(-1)?.end).toMatchObject({ status: 'failed', error: { code: 'CRASH_LOOP' } });
+  });
+});
+
+test('a step in which every process gets one call done is not', async () => {
+  await world.copy(async (dir) => {
+    const lives = await play(dir, Array<Where>(5).fill('after append of call.finished'), false);
+    expect(lives.filter(({ signal }) => signal).length).toBe(5);
+    expect(lives.at(-1)?.end).toMatchObject({ status: 'completed' });
   });
 });

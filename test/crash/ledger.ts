@@ -42,3 +42,5 @@ export const database = (dir: string) => join(dir, 'runs.db');
 export const walOf = (dir: string) => `${database(dir)}-wal`;
 /** How long SQLite's log was, in bytes, each time it was synced to disk. */
 export const synced = (dir: string) => lines<{ wal: number }>(join(dir, 'synced'));
+/** Approvals whose decision was acknowledged. */
+export const acknowledged = (dir: string) => lines<{ id: string }>(join(dir, 'acknowledged'));

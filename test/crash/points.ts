@@ -4,23 +4,27 @@ import type { Journal } from '../../src/index.ts';
 /** Something happens here: a process may be killed or stopped at it. */
 export type Point = (label: string) => void;
 
+/** The number of a point, from 1, or how the label of the first one begins. 0: none. */
+export type Where = number | string;
+
 /**
- * Counts the points that a process passes. At number `at` it says so, and sends itself the signal: a SIGKILL leaves it no time for
+ * Counts the points that a process passes. At one of them it says so, and sends itself the signal: a SIGKILL leaves it no time for
  * anything more, a SIGSTOP holds it until somebody sends a SIGCONT.
  */
 export class Points {
   count = 0;
-  readonly #at: number;
+  #at: Where;
   readonly #signal: NodeJS.Signals;
 
-  /** @param at 0 for never. */
-  constructor(at: number, signal: NodeJS.Signals = 'SIGKILL') {
+  constructor(at: Where, signal: NodeJS.Signals = 'SIGKILL') {
     this.#at = at;
     this.#signal = signal;
   }
 
   readonly pass: Point = (label) => {
-    if (++this.count !== this.#at) return;
+    this.count++;
+    if (typeof this.#at === 'string' ? !label.startsWith(this.#at) : this.count !== this.#at) return;
+    this.#at = 0;
     writeSync(1, `${JSON.stringify({ at: label })}\n`);
     process.kill(process.pid, this.#signal);
   };

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Entry } from '../../src/index.ts';
 import { ONCE, RUN } from './job.ts';
-import { database, type Effect, effects, synced, walOf } from './ledger.ts';
+import { acknowledged, database, type Effect, effects, synced, walOf } from './ledger.ts';
 import { each, held, live, startJob } from './lives.ts';
 import { random, SEED, Tally } from './tally.ts';
 import { judge, outcomeOf } from './verdict.ts';
@@ -23,6 +23,7 @@ type Cut = 'none' | 'torn' | 'garbage';
 function snapshot(from: string, to: string, cut: Cut): void {
   copyFileSync(database(from), database(to));
   for (const effect of effects(from).all()) effects(to).add(effect);
+  for (const line of acknowledged(from).all()) acknowledged(to).add(line);
   if (!existsSync(walOf(from))) return;
   const wal = readFileSync(walOf(from));
   const safe = synced(from).all().at(-1)?.wal ?? 0;
@@ -31,13 +32,15 @@ function snapshot(from: string, to: string, cut: Cut): void {
   writeFileSync(walOf(to), cut === 'torn' ? wal.subarray(0, end) : wal);
 }
 
-/** Effects of `once` tools whose intent is not in a journal that says it was whole. */
-async function unintended(dir: string, done: readonly Effect[]): Promise<string[]> {
-  const entries = await outside(dir, async (journal) => {
+const entriesOf = (dir: string) =>
+  outside(dir, async (journal) => {
     const all: Entry[] = [];
     for await (const entry of journal.read(RUN)) all.push(entry);
     return all;
   });
+
+/** Effects of `once` tools whose intent is not in the journal. */
+function unintended(entries: readonly Entry[], done: readonly Effect[]): string[] {
   const started = entries.filter((e) => e.type === 'call.started').map(({ call }) => call);
   const names = new Map<string, number>();
   for (const answer of entries) {
@@ -78,12 +81,19 @@ test.each([
 ] as const)('a copy of the files goes on elsewhere (%s: %s)', async (cut, title) => {
   const tally = new Tally();
   const missing: string[] = [];
+  const broken: unknown[] = [];
   let midway = 0;
+  let acknowledgements = 0;
   for (let i = 0; i < 3; i++) {
     const copies = await world.copy((dir) => copiesOf(dir, cut));
     await each(copies, async (copy) => {
       const done = effects(copy).all();
-      missing.push(...(await unintended(copy, done)));
+      const entries = await entriesOf(copy);
+      missing.push(...unintended(entries, done));
+      const decided = entries.flatMap((e) => (e.type === 'approval.decided' ? e.id : []));
+      const promised = acknowledged(copy).all();
+      acknowledgements += promised.length;
+      broken.push(...promised.filter(({ id }) => !decided.includes(id)));
       if (done.length > 0 && done.length < world.undisturbed.effects.length) midway++;
       const life = await live({ dir: copy, at: 0 });
       tally.add([i], [{ ...life, at: `after ${done.length} effects` }], judge(await outcomeOf(copy), world.undisturbed));
@@ -91,8 +101,11 @@ test.each([
   }
   tally.row('of them midway', midway);
   tally.row('once effects without their intent', missing.length);
+  tally.row(`of ${acknowledgements} decisions that were heard, lost`, broken.length);
   tally.print(`copies of the files, ${title} (RONDO_CRASH_SEED=${SEED})`);
   expect(midway).toBeGreaterThan(5);
+  expect(acknowledgements).toBeGreaterThan(5);
   expect(missing).toEqual([]);
+  expect(broken).toEqual([]);
   tally.check();
 });

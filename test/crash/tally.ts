@@ -10,7 +10,7 @@ export class Tally {
   readonly #rows: [string, number | string][] = [];
 
   /** @param lives those of the schedule; the ones that say at which point they got a signal were hit. */
-  add(schedule: readonly number[], lives: readonly Life[], verdict: Verdict): void {
+  add(schedule: readonly (number | string)[], lives: readonly Life[], verdict: Verdict): void {
     const hit = lives.flatMap(({ at }) => at ?? []);
     this.hits += hit.length;
     for (const at of hit) this.#places.add(at);

@@ -12,6 +12,7 @@ import {
   ToolError,
   tool,
 } from '../../src/index.ts';
+import type { Json } from '../../src/json.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { all, anything, around, asks, entriesOf, expireLease, headOf, later, settle } from './setup.ts';
 
@@ -73,7 +74,7 @@ function clerk(plan: readonly (readonly Kind[])[], world: Map<string, number>, l
     if (life.dead) return never();
     const step = messages.filter((m) => m.role === 'assistant').length;
     const calls = plan[step];
-    const input = (name: Kind, i: number) => (name === 'ask_human' ? { question: `${step}.${i}?` } : { n: `${step}.${i}` });
+    const input = (name: Kind, i: number): Json => (name === 'ask_human' ? { question: `${step}.${i}?` } : { n: `${step}.${i}` });
     return calls ? asks(...calls.map((name, i) => [name, input(name, i), `c${step}.${i}`] as const)) : 'the end';
   });
   return agent({ name: 'clerk', instructions: '', model, tools, parallel: 2, limits: { steps: 2, toolCalls: 3 } });
