@@ -30,9 +30,10 @@ export function inChild<T>(job: string, args: readonly string[] = []): Promise<T
 
 const orphaned = () => process.exit(1);
 
-/** A job whose answer nobody waits for any more ends at once. */
+/** A job whose answer nobody waits for any more ends at the next turn of its event loop, and removes its files. */
 export function endWithParent(): void {
   process.once('disconnect', orphaned);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, orphaned);
 }
 
 /** Gives a job's answer to the process that started it. */

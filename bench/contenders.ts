@@ -46,10 +46,22 @@ export async function rondoRun(engine: Engine, a: Agent, o: { listen: boolean })
 export const newEngine = (journal: Journal, o: EngineOptions = {}) =>
   new Engine({ journal, prices: PRICES, limits: { steps: 1_000_000 }, ...o });
 
+const folders = new Set<string>();
+const remove = (folder: string) => rmSync(folder, { recursive: true, force: true });
+// also where a sample failed, or its parent ended
+process.once('exit', () => folders.forEach(remove));
+
 /** A folder for one sample's files, on the disk that holds the system's temporary files. */
 export function scratch(): { path(name: string): string; remove(): void } {
   const folder = mkdtempSync(join(tmpdir(), 'rondo-bench-'));
-  return { path: (name) => join(folder, name), remove: () => rmSync(folder, { recursive: true, force: true }) };
+  folders.add(folder);
+  return {
+    path: (name) => join(folder, name),
+    remove() {
+      remove(folder);
+      folders.delete(folder);
+    },
+  };
 }
 
 export interface Shape {

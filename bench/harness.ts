@@ -76,8 +76,8 @@ async function timeOnce(contender: Contender): Promise<number> {
 
 /**
  * Starts a sample without the young garbage of the one before. Needs `--expose-gc`, which child.ts gives. A full collection would
- * do harm: V8 throws away what it has learnt and compiled for shapes of which no object is alive, and the next sample runs on the
- * interpreter (measured: 2.5 times slower).
+ * do harm: V8 throws away what it has learnt and compiled for shapes of which no object is alive, and the next sample begins with
+ * code that is not optimised (measured: 2 to 3 times slower).
  */
 function collectYoung(): void {
   globalThis.gc?.({ type: 'minor' });

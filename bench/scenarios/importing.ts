@@ -1,10 +1,10 @@
 /** How long `import 'rondo'` takes in a fresh process, as a cold start has to wait for it. */
 import { execFileSync } from 'node:child_process';
-import { globSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { globSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { root } from '../../scripts/doors.ts';
+import { scratch } from '../contenders.ts';
 import { type Contender, interleave, type Spread, spread, timesOf } from '../harness.ts';
 import type { Scenario, Table } from '../result.ts';
 import { IMPORT_MS } from '../targets.ts';
@@ -13,7 +13,7 @@ const BARE = 'bare node';
 
 export const importing: Scenario = async ({ quick }) => {
   const { from, file } = found();
-  const folder = mkdtempSync(join(tmpdir(), 'rondo-bench-'));
+  const files = scratch();
   const rows = [
     { name: BARE, code: '' },
     { name: 'the core', code: imported(file('index')) },
@@ -22,14 +22,14 @@ export const importing: Scenario = async ({ quick }) => {
   ];
   const cpu = new Map<string, number[]>();
   const scripts = rows.map(({ name, code }, i) => {
-    const path = join(folder, `${i}.mjs`);
+    const path = files.path(`${i}.mjs`);
     writeFileSync(path, code + SAY_CPU);
     const used: number[] = [];
     cpu.set(name, used);
     return starting(name, path, used);
   });
   const times = await interleave(scripts, quick ? { rounds: 2, warmUp: 0 } : { rounds: 31, warmUp: 3 });
-  rmSync(folder, { recursive: true, force: true });
+  files.remove();
   /** Of one contender, ms: how long it took, and what it kept the processor busy for, in the rounds that count. */
   const wall = (name: string) => timesOf(times, name).map((us) => us / 1_000);
   const busy = (name: string) => (cpu.get(name) ?? []).slice(-wall(name).length);

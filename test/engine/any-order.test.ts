@@ -14,7 +14,7 @@ import {
 } from '../../src/index.ts';
 import type { Json } from '../../src/json.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, around, asks, entriesOf, expireLease, headOf, later, settle } from './setup.ts';
+import { all, anything, around, asks, type Deferred, deferred, entriesOf, expireLease, headOf, later, settle } from './setup.ts';
 
 const RUN = 'the-run';
 const KINDS = ['read', 'idem', 'once', 'signed', 'ask_human', 'flaky', 'missing'] as const;
@@ -23,6 +23,7 @@ type Kind = (typeof KINDS)[number];
 /** One life of a process: when it is dead, nothing of it happens any more. */
 interface Life {
   dead: boolean;
+  end: Deferred;
 }
 const never = () => new Promise<never>(() => undefined);
 
@@ -146,7 +147,7 @@ test('whatever two processes and their people do to a run, in any order: it stay
         const world = new Map<string, number>();
         /** A process with a life of its own. */
         const born = () => {
-          const life: Life = { dead: false };
+          const life: Life = { dead: false, end: deferred() };
           const mortal = around(store, {
             now: () => clock.now,
             append: (...args) => (life.dead ? never() : store.append(...args)),
@@ -166,23 +167,16 @@ test('whatever two processes and their people do to a run, in any order: it stay
           const quiet = went.then(undefined, (e) => {
             if (!RondoError.is(e, 'RUN_EXISTS')) tolerate(e);
           });
-          under.push(
-            Promise.race([
-              quiet,
-              (async () => {
-                while (!life.dead) await settle(1);
-              })(),
-            ]),
-          );
+          under.push(Promise.race([quiet, life.end.promise]));
           return quiet;
         };
         let raised = 2;
-        await drive(0);
+        void drive(0);
         for (const { do: what, who, pick, type, wait } of ops) {
           await settle(wait);
           const { engine, life } = processes[who] as ReturnType<typeof born>;
-          if (what === 'drive') await drive(who);
-          else if (what === 'raise') await drive(who, { steps: ++raised, toolCalls: raised * 2 });
+          if (what === 'drive') void drive(who);
+          else if (what === 'raise') void drive(who, { steps: ++raised, toolCalls: raised * 2 });
           else if (what === 'tick') clock.now += 90;
           else if (what === 'cancel' && pick === 0) await engine.cancel(RUN, { reason: 'enough' }).catch(tolerate);
           else if (what === 'look') await engine.inspect(RUN).catch(tolerate);
@@ -195,6 +189,7 @@ test('whatever two processes and their people do to a run, in any order: it stay
             if (approval) await engine.decide(RUN, [decisionOf(approval.id, type)], { by: { id: `p${who}` } }).catch(tolerate);
           } else if (what === 'crash') {
             life.dead = true;
+            life.end.resolve();
             processes[who] = born();
             await settle(3);
             await expireLease(store, RUN);
@@ -228,6 +223,6 @@ test('whatever two processes and their people do to a run, in any order: it stay
         expectWellFormed((await last.engine.inspect(RUN)).messages);
       },
     ),
-    { numRuns: 300, endOnFailure: false },
+    { numRuns: 300, timeout: 5_000 },
   );
 }, 60_000);

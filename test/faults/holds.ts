@@ -64,6 +64,9 @@ export function stands(scene: Scene, tape: Tape, played: Pick<Played, 'result' |
   asApproved(entries, scene.done);
   for (const before of [...played.stopped, ...(played.stopped.length > 0 ? [] : [entries])]) withinLimits(before, scene.script.limits);
   bounded(entries);
+  const cancelled = entries.some((e) => e.type === 'message.received' && e.kind === 'cancel');
+  // an answer that came in time is taken, so it may have completed or failed as well
+  if (cancelled) assert.ok(['cancelled', 'completed', 'failed'].includes(run.status), `it was to be cancelled, and is ${run.status}`);
 }
 
 function numbered(entries: readonly Entry[]): void {
@@ -186,8 +189,8 @@ async function projected(tape: Tape, scene: Scene, { events: live, rejected }: P
   let driven = false;
   for (const { seq, type } of entries) {
     if (type === 'run.started' || type === 'run.claimed') driven = told.has(seq);
-    // where a drive gave up, nobody is told of what comes until the next one
-    const silent = SILENT.has(type) || type === 'outcome.settled' || (type === 'approval.decided' && rejected.length > 0);
+    // a decision just before a claim is taken up with it; where a drive gave up, nobody is told of one until the next
+    const silent = SILENT.has(type) || type === 'outcome.settled' || (type === 'approval.decided' && (!driven || rejected.length > 0));
     if (driven !== told.has(seq) && !silent) missed.push(`${seq} ${type}`);
     if (type === 'run.settled') driven = false;
   }

@@ -1,7 +1,9 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { agent, Engine, type Entry, jsonSchema, type RunResult, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { Tape } from './tape.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 const HUGE = 100_000_000;
 const MAX_BYTES = 65_536;

@@ -25,7 +25,8 @@ export async function rivalry(scene: Scene, tape: Tape, moments: readonly number
         agents: [scene.agent],
         prices: PRICES,
         onEvent: ({ seq, type }) => {
-          if (seq !== undefined && type !== 'approval.decided') told.push(seq);
+          // what anybody may write is told by whoever drives the run then
+          if (seq !== undefined && type !== 'approval.decided' && type !== 'outcome.settled') told.push(seq);
         },
       }),
   ) as [Engine, Engine];
