@@ -14,6 +14,8 @@ export class Active {
   tenant: { is: string | undefined } | undefined;
   readonly cancel = new CancelSource();
   log: Log | undefined;
+  /** The first entry of this drive: what its own readers begin with. */
+  from = 0;
   trace: AgentTrace | undefined;
   scope: Scope | undefined;
   /** Whether a lease was taken for it, which is given back where the run does not end here. */
@@ -61,7 +63,8 @@ export class Active {
     if (entry.type === 'approval.requested') this.trace?.approvalRequested(entry, entry.at);
     else if (entry.type === 'approval.decided') this.trace?.approvalDecided(entry, entry.at);
     else if (entry.type === 'message.received' && entry.kind === 'cancel') this.halt({ why: 'cancel' });
-    if (this.#streams.size === 0 && !this.#onEvent) return;
+    // a late result may still be written down after the end; by then another drive may be telling what happens
+    if (this.#over || (this.#streams.size === 0 && !this.#onEvent)) return;
     let event: RunEvent | undefined;
     try {
       event = eventOf(run, entry);

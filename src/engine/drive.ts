@@ -60,6 +60,7 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
   const log = new Log(resources.journal, run, { owner: resources.owner, until: Date.now() + LEASE }, (entry) =>
     active.committed(run, entry),
   );
+  active.from = run.next;
   active.log = log;
   const scope: Scope = {
     host: resources.host,

@@ -22,7 +22,7 @@ async function* replay({ journal }: Resources, runId: string, after: number, bef
 }
 
 /** A reader of a run that this process drives: what is in the journal already, then what comes. */
-export function follow(resources: Resources, active: Active, after = -1): EventStream {
+export function follow(resources: Resources, active: Active, after = active.from - 1): EventStream {
   const next = active.log?.run.next ?? 0;
   return active.join((stream) => {
     if (next > after + 1) void stream.replay(replay(resources, active.runId, after, next));

@@ -1,5 +1,5 @@
 import { ToolError } from '../errors.ts';
-import { NotJson, plainJson } from '../json.ts';
+import { type Json, NotJson, plainJson } from '../json.ts';
 import type { ModelResponse, Part, Usage } from '../ports/model.ts';
 
 const STOPS: ReadonlySet<unknown> = new Set(['end', 'tools', 'length', 'blocked']);
@@ -47,10 +47,25 @@ function partOf(part: Part | null | undefined): Part | undefined {
   }
 }
 
+/** Characters of one call's arguments; more than any tool takes, and less than what would fill a journal. */
+const MAX_INPUT = 4_000_000;
+
+/** What is left of `chars` after the texts of a value. */
+function charsIn(value: Json, chars: number): number {
+  if (typeof value === 'string') return chars - value.length;
+  if (typeof value !== 'object' || value === null) return chars - 1;
+  for (const key in value) {
+    chars = charsIn((value as { [k: string]: Json })[key] as Json, chars - key.length);
+    if (chars < 0) break;
+  }
+  return chars;
+}
+
 /** Arguments that are no JSON, or nested without end, become a text that no schema takes: the model is told, and may correct them. */
 function inputOf(input: unknown) {
   try {
-    return plainJson(input) ?? null;
+    const json = plainJson(input) ?? null;
+    return charsIn(json, MAX_INPUT) < 0 ? '(these arguments were left out: they are too large)' : json;
   } catch (error) {
     if (error instanceof NotJson) return `(these arguments were left out: ${error.message})`;
     throw error;

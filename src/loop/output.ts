@@ -92,7 +92,7 @@ function boundedParts(parts: readonly Part[], max: number): readonly Part[] {
   let left = 0;
   const kept: Part[] = [];
   for (const part of parts) {
-    if (part && 'vendor' in part && part.vendor !== undefined && isDeep(part.vendor)) left++;
+    if (typeof part === 'object' && part && 'vendor' in part && part.vendor !== undefined && isDeep(part.vendor)) left++;
     else if (part?.type === 'text' && typeof part.text === 'string') {
       const size = PART + Buffer.byteLength(part.text) + sizeOf(part.vendor);
       if (size <= text) kept.push(part);

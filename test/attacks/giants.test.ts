@@ -318,6 +318,24 @@ describe.each(stores)('on $name', ({ make }) => {
   });
 });
 
+test.each<[string, object]>([
+  ['a text of 1 MB', { a: 'x'.repeat(1e6) }],
+  ['a name of 1 MB', { ['x'.repeat(1e6)]: 1 }],
+  ['fifty thousand values', { a: Array.from({ length: 50_000 }, (_, i) => i) }],
+])('arguments with %s reach no schema, rule, policy, person or tool', async (_, input) => {
+  const seen: string[] = [];
+  const see = (what: string) => void seen.push(what);
+  const { tool, ledger } = ledgered({
+    input: z.looseObject({}).refine(() => (see('schema'), true)),
+    approval: () => (see('rule'), true),
+  });
+  const policy = { decide: async () => (see('policy'), { allow: true }) };
+  const model = raw([calling('act', input), saying('done')]);
+  await ends(new Engine({ policy }).run(clerk(model, [tool]), 'go'), 'completed');
+  expect(JSON.parse(told(model.requests[1]))).toMatchObject({ code: 'INVALID_ARGUMENTS', outcome: 'not-run' });
+  expect({ seen, ledger }).toEqual({ seen: [], ledger: [] });
+});
+
 test('a text of 200 MB costs a moment and is cut', async () => {
   const { tool } = ledgered({ execute: () => 'x'.repeat(2e8) });
   const model = scripted([asks(['act', {}]), 'done']);

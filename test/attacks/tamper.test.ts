@@ -63,6 +63,27 @@ describe('is noticed, and nothing runs', () => {
       'the body of a row',
       (db, rows) => put(db, holding(rows, '"cents":5'), holding(rows, '"cents":5').body.replace('"cents":5', '"cents":6'), false),
     ],
+    [
+      'the result of an earlier call',
+      (db, rows) =>
+        put(
+          db,
+          holding(rows, '"output":"done"'),
+          holding(rows, '"output":"done"').body.replace('"output":"done"', '"output":"dine"'),
+          false,
+        ),
+    ],
+    [
+      'the number of an entry, checksum fixed',
+      (db, rows) => {
+        const row = holding(rows, 'run.settled');
+        put(
+          db,
+          row,
+          row.body.replace(/"seq":(\d+)/g, (_, n: string) => `"seq":${Number(n) + 100}`),
+        );
+      },
+    ],
     ['the arguments of the approved call, checksum fixed', everywhere('"cents":5', '"cents":6')],
     ['a key more in them, checksum fixed', everywhere('"cents":5', '"cents":5,"to":"eve"')],
     [

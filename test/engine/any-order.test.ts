@@ -31,7 +31,7 @@ function clerk(plan: readonly (readonly Kind[])[], world: Map<string, number>, l
   const did = async (key: string, value: string) => {
     if (life.dead) return never();
     world.set(key, (world.get(key) ?? 0) + 1);
-    await settle(2);
+    await settle(6);
     return life.dead ? never() : value;
   };
   const tools = [
@@ -82,7 +82,21 @@ function clerk(plan: readonly (readonly Kind[])[], world: Map<string, number>, l
 }
 
 const op = fc.record({
-  do: fc.constantFrom('drive', 'drive', 'decide', 'decide', 'decide', 'tick', 'crash', 'close', 'look', 'raise', 'cancel'),
+  do: fc.constantFrom(
+    'drive',
+    'drive',
+    'decide',
+    'decide',
+    'decide',
+    'tick',
+    'crash',
+    'crash',
+    'steal',
+    'close',
+    'look',
+    'raise',
+    'cancel',
+  ),
   who: fc.nat(1),
   pick: fc.nat(3),
   type: fc.constantFrom('approve', 'edit', 'reject', 'respond'),
@@ -138,7 +152,7 @@ async function expectSound(journal: Journal, world: ReadonlyMap<string, number>)
 test('whatever two processes and their people do to a run, in any order: it stays sound, and can be brought to its end', async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.array(fc.array(fc.constantFrom(...KINDS), { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 3 }),
+      fc.array(fc.array(fc.constantFrom(...KINDS, 'once', 'signed'), { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 3 }),
       fc.array(op, { maxLength: 14 }),
       fc.boolean(),
       async (plan, ops, slow) => {
@@ -178,7 +192,11 @@ test('whatever two processes and their people do to a run, in any order: it stay
           if (what === 'drive') void drive(who);
           else if (what === 'raise') void drive(who, { steps: ++raised, toolCalls: raised * 2 });
           else if (what === 'tick') clock.now += 90;
-          else if (what === 'cancel' && pick === 0) await engine.cancel(RUN, { reason: 'enough' }).catch(tolerate);
+          // its owner lives on, and does not know yet
+          else if (what === 'steal') {
+            await expireLease(store, RUN);
+            void drive(who);
+          } else if (what === 'cancel' && pick === 0) await engine.cancel(RUN, { reason: 'enough' }).catch(tolerate);
           else if (what === 'look') await engine.inspect(RUN).catch(tolerate);
           else if (what === 'decide') {
             const open = await engine.inspect(RUN).then(

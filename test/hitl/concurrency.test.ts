@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { agent, type Decision, Engine, memoryJournal, RondoError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, around, asks, deferred, ends, entriesOf, entryOf, journals, until } from '../engine/setup.ts';
+import { anything, around, asks, deferred, ends, entriesOf, entryOf, expireLease, journals, settle, until } from '../engine/setup.ts';
 import { ben, elsewhere, refunding } from './setup.ts';
 
 const codes = (outcomes: readonly PromiseSettledResult<unknown>[]) =>
@@ -104,6 +104,30 @@ describe.each(journals)('two at once on $name', ({ make }) => {
     expect(n).toBe(2);
     doors[2]?.resolve();
     await ends(run, 'completed');
+  });
+
+  test('people may decide in the process that was the owner and does not know yet that another took over', async () => {
+    const { journal, another } = make();
+    const ledger: string[] = [];
+    const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: () => void ledger.push('signed') });
+    const look = (execute: () => unknown) => tool({ name: 'look', description: '', input: anything, effect: 'read', execute });
+    const model = scripted(
+      ({ messages }) => [asks(['look', {}]), asks(['sign', {}]), 'done'][messages.filter((m) => m.role === 'assistant').length] ?? '',
+    );
+    const made = (execute: () => unknown) => agent({ name: 'a', instructions: '', model, tools: [look(execute), sign] });
+    const former = new Engine({ journal });
+    const run = former.run(
+      made(() => new Promise(() => undefined)),
+      'go',
+    );
+    await entryOf(journal, run.id, 'call.started');
+    await settle();
+    await expireLease(journal, run.id);
+    const owner = new Engine({ journal: another(), agents: [made(() => 'seen')] });
+    const paused = await ends(owner.resume(run.id), 'paused');
+    expect(await former.decide(run.id, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: ben })).toEqual([]);
+    await ends(owner.resume(run.id), 'completed');
+    expect(ledger).toEqual(['signed']);
   });
 
   test('a request to cancel goes through although the owner of the run writes in between', async () => {
