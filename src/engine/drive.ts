@@ -41,7 +41,7 @@ export interface DriveOptions {
  */
 export async function drive(resources: Resources, active: Active, o: DriveOptions): Promise<RunResult> {
   const { agent, run } = o;
-  const limits: Limits = { ...DEFAULT_LIMITS, ...resources.limits, ...agent.limits, ...run.limits, ...o.limits };
+  const limits = limitsOf(resources, agent, run, o.limits);
   const plan = resources.planOf(agent);
   assertPriced(agent.model, limits, resources.host.prices);
   const found = resources.sources.toolsOf(agent);
@@ -99,6 +99,15 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
   if (resources.host.memory) void remember(scope);
   return resultOf(run) as RunResult;
 }
+
+/** Each limit by itself: of this claim, else of the run, its agent, the engine. */
+export const limitsOf = ({ limits }: Resources, agent: AgentDefinition, run: RunFold, claimed?: Limits): Limits => ({
+  ...DEFAULT_LIMITS,
+  ...limits,
+  ...agent.limits,
+  ...run.limits,
+  ...claimed,
+});
 
 /** A run that is halted while its sources are opened ends like any other, without them. */
 const declared = (agent: AgentDefinition) => (error: unknown) => {

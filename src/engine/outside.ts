@@ -21,10 +21,21 @@ async function logOf(resources: Resources, runId: string, eyes: Eyes): Promise<L
   const own = await resources.opened(runId);
   if (own) {
     if (!sees(eyes, own.run.started.by?.tenant)) throw notFound(runId);
-    return own;
+    if (await current(own)) return own;
   }
   const run = await findRun(resources.journal, runId, eyes);
   return new Log(resources.journal, run, undefined, () => undefined, true);
+}
+
+/** Brings a log up to date: false where another process took the run over, which this one had not noticed. */
+async function current(log: Log): Promise<boolean> {
+  try {
+    await log.adopt();
+    return true;
+  } catch (error) {
+    if (RondoError.is(error, 'RUN_BUSY')) return false;
+    throw error;
+  }
 }
 
 function assertPrincipal(by: unknown, what: string): void {

@@ -2,10 +2,10 @@ import { RondoError } from '../errors.ts';
 import type { Draft, Limits } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
 import { type AgentDefinition, checkLimits, jsonLimits } from '../loop/agent.ts';
-import { reservation } from '../loop/limits.ts';
+import { crossing, reservation } from '../loop/limits.ts';
 import { type Principal, principal } from '../ports/principal.ts';
 import type { Active } from './active.ts';
-import { drive, LEASE } from './drive.ts';
+import { drive, LEASE, limitsOf } from './drive.ts';
 import { type Eyes, findHead, findRun } from './lookup.ts';
 import { isGone } from './owner.ts';
 import type { Resources } from './resources.ts';
@@ -107,8 +107,10 @@ function claim(resources: Resources, agent: AgentDefinition, run: RunFold, o: Re
   if (trace) draft.trace = trace;
   // a crash while the model thought: what that call cost nobody says, so it is taken to have cost the most it can
   if (run.status === 'running' && run.root.unfinished === 0 && run.next > 0) {
-    const { tokens, usd } = reservation({ agent, run, host: resources.host, tools: agent.tools });
-    draft.lost = { tokens, ...(usd !== undefined && { usd }) };
+    const then = { agent, run, host: resources.host, tools: agent.tools, limits: limitsOf(resources, agent, run) };
+    const { tokens, usd } = reservation(then);
+    // one that would have crossed a limit was never made
+    if (!crossing(then)) draft.lost = { tokens, ...(usd !== undefined && { usd }) };
   }
   return [draft];
 }

@@ -125,14 +125,20 @@ function approve<T extends Gated>(
   if (approval?.decided) return { go: 'ask', tool, rule: { ...kept(approval), reason: 'the tool has changed since it was approved' } };
   const { approval: rule } = tool.options;
   if (typeof rule !== 'function') return decided(tool, input, value, context, rule);
-  try {
-    const answer = rule(value, { context, by: o.by });
-    return isThenable(answer)
-      ? inTime(answer, HOOK_TIMEOUT, 'the approval rule', o.cancel).then((a) => decided(tool, input, value, context, a), ruleFailed<T>)
-      : decided(tool, input, value, context, answer);
-  } catch (error) {
-    return ruleFailed(error);
-  }
+  const ask = (own: Validated<unknown>): Verdict<T> | Promise<Verdict<T>> => {
+    if (!own.ok) return ruleFailed(own.problem);
+    try {
+      const answer = rule(own.value, { context, by: o.by });
+      return isThenable(answer)
+        ? inTime(answer, HOOK_TIMEOUT, 'the approval rule', o.cancel).then((a) => decided(tool, input, value, context, a), ruleFailed<T>)
+        : decided(tool, input, value, context, answer);
+    } catch (error) {
+      return ruleFailed(error);
+    }
+  };
+  // arguments of its own: what a rule does to them, the tool must not see
+  const own = validate(tool.options.input, copyJson(input));
+  return own instanceof Promise ? own.then(ask) : ask(own);
 }
 
 /** What an approval asked for, to be asked for again. */

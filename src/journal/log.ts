@@ -1,6 +1,6 @@
 import { RondoError } from '../errors.ts';
 import { type Draft, type Entry, FOREIGN, VERSION } from './entries.ts';
-import { apply, type RunFold } from './fold.ts';
+import { apply, emptyFold, type RunFold } from './fold.ts';
 import { headAfter, type Lease } from './head.ts';
 import type { Journal } from './port.ts';
 
@@ -56,6 +56,22 @@ export class Log {
     if (pending === undefined) return this.#commit(entries);
     this.#busy = true;
     return this.#finish(pending, entries, make, power);
+  }
+
+  /**
+   * Appends what may come at any time, from whoever: also where another process has taken the run over since.
+   * @throws RondoError as `append`, but for `RUN_BUSY`.
+   */
+  async add(make: Make): Promise<void> {
+    try {
+      await this.append(make);
+    } catch (error) {
+      if (!RondoError.is(error, 'RUN_BUSY')) throw error;
+      const { runId, started } = this.run;
+      const run = emptyFold(runId, started.agent);
+      for await (const entry of this.#journal.read(runId)) apply(run, entry);
+      await new Log(this.#journal, run, undefined, () => undefined, true).append(make);
+    }
   }
 
   async #finish(pending: Promise<void>, entries: readonly Entry[], make: Make, power: boolean): Promise<void> {

@@ -36,7 +36,13 @@ const SHORTEST_DISGUISED = 6;
 /** The forms in which a secret is known to turn up. */
 function disguises(secret: string): string[] {
   if (secret === '') return [];
-  const forms = new Set([secret, encodeURIComponent(Buffer.from(secret).toString()), JSON.stringify(secret).slice(1, -1)]);
+  const text = Buffer.from(secret).toString();
+  const forms = new Set([secret, encodeURIComponent(text), new URLSearchParams({ '': text }).toString().slice(1)]);
+  // in JSON, in JSON in JSON, and in JSON in that
+  for (let json = secret, i = 0; i < 3; i++) {
+    json = JSON.stringify(json).slice(1, -1);
+    forms.add(json);
+  }
   const bytes = Buffer.from(secret);
   if (bytes.length >= SHORTEST_DISGUISED) forms.add(bytes.toString('hex')).add(bytes.toString('hex').toUpperCase());
   // behind other text, as in `user:secret`, base64 has three ways to write it; the letters at the seams belong to both

@@ -1,4 +1,4 @@
-import { type Failure, RondoError } from '../errors.ts';
+import { type Failure, RondoError, ToolError } from '../errors.ts';
 import { canonical, sha256 } from '../journal/canonical.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
@@ -7,6 +7,7 @@ import { bounded, messageOf } from '../reliability/classify.ts';
 import { type Guarded, guard } from '../reliability/envelope.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
 import type { AttemptContext, Late } from '../reliability/timeout.ts';
+import { type Validated, validate } from '../schema.ts';
 import type { ToolTrace } from '../telemetry/trace.ts';
 import type { Secrets } from './credentials.ts';
 import type { ToolOutcome } from './middleware.ts';
@@ -18,7 +19,9 @@ import type { ToolDefinition } from './tool.ts';
 export interface Ready {
   tool: ToolDefinition;
   input: Json;
+  /** What the schema made of it: for the first attempt, which may change it. */
   value: unknown;
+  taken?: true;
   context: unknown;
   secrets?: Secrets;
 }
@@ -108,11 +111,33 @@ const ended = (ready: Ready, result: Guarded<unknown>): End =>
     ? { ok: true, seen: keep(ready, result.value), attempts: result.attempts }
     : { ok: false, error: result.error, attempts: result.error.attempts, cancelled: result.cancelled };
 
-function attempt(scope: Scope, call: Call, ready: Ready, span: ToolTrace): Promise<Guarded<unknown>> {
+/** What an attempt is given, for itself alone: the next one must not find what this one made of it. */
+function argument(ready: Ready, changed: Json | undefined): unknown {
+  if (changed !== undefined) return copyJson(changed);
+  if (!ready.taken) {
+    ready.taken = true;
+    return ready.value;
+  }
+  const valid = validate(ready.tool.options.input, copyJson(ready.input));
+  return valid instanceof Promise ? valid.then(validOnce) : validOnce(valid);
+}
+
+function validOnce(valid: Validated<unknown>): unknown {
+  if (valid.ok) return valid.value;
+  throw new ToolError('INVALID_ARGUMENTS', `${valid.problem}, which they did not a moment ago.`, { outcome: 'not-run', retryable: false });
+}
+
+/** `changed`: what a wrapper put in the place of the input. */
+function attempt(scope: Scope, call: Call, ready: Ready, span: ToolTrace, changed?: Json): Promise<Guarded<unknown>> {
   const { tool } = ready;
   const policy = scope.plan.tool(tool);
   const { log, host } = scope;
-  return guard((a) => span.run(() => tool.options.execute(ready.value, new CallContext(a, scope, call, ready))), {
+  const run = (value: unknown, a: AttemptContext) => span.run(() => tool.options.execute(value, new CallContext(a, scope, call, ready)));
+  const once = (a: AttemptContext) => {
+    const value = argument(ready, changed);
+    return value instanceof Promise ? value.then((v) => run(v, a)) : run(value, a);
+  };
+  return guard(once, {
     policy,
     circuit: host.breakers.of(tool, tool.name, policy.breaker),
     cancel: scope.cancel,
@@ -142,9 +167,8 @@ async function noted(append: () => void | Promise<void>): Promise<void> {
 function settleLate(scope: Scope, call: Call, ready: Ready, late: Late): void {
   const outcome = late.ok ? 'done' : 'failed';
   const said = late.ok ? { output: keep(ready, late.value).output } : { note: messageOf(late.error, ready.secrets?.mask).slice(0, 500) };
-  const append = async () => scope.log.append(() => [{ type: 'outcome.settled', call: call.id, source: 'late', outcome, ...said }]);
-  // nobody waits for it, and a run that has moved to another process keeps its word: unknown
-  append().catch(() => undefined);
+  // nobody waits for it; what cannot be written stays unknown
+  scope.log.add(() => [{ type: 'outcome.settled', call: call.id, source: 'late', outcome, ...said }]).catch(() => undefined);
 }
 
 /** What is kept of a tool's output. Never throws. */
@@ -159,10 +183,13 @@ async function wrapped(scope: Scope, call: Call, ready: Ready, span: ToolTrace):
   let last: End | undefined;
   let attempts = 0;
   let next = async (input?: Json): Promise<ToolOutcome> => {
-    // once means once, also for a wrapper that tries again: it gets what the first came to
-    const first = ready.tool.effect === 'once' && (await inside);
-    if (first && (first.ok || first.error.outcome !== 'not-run')) return outcomeOf(first);
-    inside = attempt(scope, call, input === undefined ? ready : { ...ready, value: input }, span).then((result) => ended(ready, result));
+    // once means once, also for a wrapper that tries again, or twice at once: it gets what the first came to
+    for (let seen: typeof inside; ready.tool.effect === 'once' && inside !== seen; ) {
+      seen = inside;
+      const first = await seen;
+      if (first && (first.ok || first.error.outcome !== 'not-run')) return outcomeOf(first);
+    }
+    inside = attempt(scope, call, ready, span, input).then((result) => ended(ready, result));
     last = undefined;
     last = await inside;
     attempts += last.attempts;

@@ -36,7 +36,7 @@ export function costOf({ host }: Pick<Scope, 'host'>, model: Model, response: Mo
 }
 
 /** The limit that the next model call (or so many at once) would cross, if any. Called before each attempt, so nothing is spent beyond one. */
-export function crossing(scope: Scope, calls = 1): Crossed | undefined {
+export function crossing(scope: Pick<Scope, 'agent' | 'run' | 'host' | 'tools' | 'limits'>, calls = 1): Crossed | undefined {
   const { limits, run } = scope;
   if (limits.steps !== undefined && run.steps >= limits.steps) return { name: 'steps', max: limits.steps, used: run.steps };
   // room is kept for what one more step may write

@@ -1,7 +1,7 @@
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { type ApprovalRule, Engine, memoryJournal, type Policy, type Principal, tool } from '../../src/index.ts';
+import { type ApprovalRule, Engine, memoryJournal, type Policy, type Principal, type Schema, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { anything, asks, ends, entriesOf, failure, refused, shown } from '../engine/setup.ts';
 import { type Anything, calling, clerk, ledgered, loot, raw, saying, settled, spans, told } from './setup.ts';
@@ -298,6 +298,40 @@ describe('user code cannot change who asked', () => {
     await ends(run, 'completed');
     expect(seen).toEqual(['free', 'free', 'free']);
     expect((await entriesOf(journal, run.id))[0]).toMatchObject({ context: { plan: 'free' } });
+  });
+});
+
+describe('every attempt, the rule and the tool get their own arguments', () => {
+  const spoil = (input: Anything) => {
+    try {
+      input.cents *= 100;
+      input.list.push('spoilt');
+    } catch {
+      // frozen: as good as a copy
+    }
+  };
+  test.each<[string, () => Schema]>([
+    ['JSON Schema', () => anything],
+    ['Zod', () => z.looseObject({})],
+    ['Zod, transformed', () => z.looseObject({}).transform((v) => v)],
+  ])('with %s', async (_, input) => {
+    const seen: string[] = [];
+    let fails = 2;
+    const { tool } = ledgered({
+      input: input(),
+      effect: 'idempotent',
+      retry: { attempts: 3, initialDelay: 0 },
+      approval: (given: Anything) => (spoil(given), false),
+      execute: (given: Anything) => {
+        seen.push(JSON.stringify(given));
+        spoil(given);
+        if (fails-- > 0) throw Object.assign(new Error('down'), { status: 503 });
+        return 'done';
+      },
+    });
+    const run = new Engine().run(clerk(scripted([asks(['act', { cents: 1, list: [] }]), 'done']), [tool]), 'go');
+    await ends(run, 'completed');
+    expect(seen).toEqual(Array(3).fill('{"cents":1,"list":[]}'));
   });
 });
 

@@ -1,6 +1,6 @@
 /** A wrapper is trusted code, and wrong code all the same. */
 import { describe, expect, test } from 'vitest';
-import { type Effect, Engine, type Middleware, memoryJournal, type Outcome, ToolError } from '../../src/index.ts';
+import { type Effect, Engine, type Middleware, memoryJournal, type Outcome, ToolError, type ToolOutcome } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { asks, ends, entriesOf, failure, journals, shown } from '../engine/setup.ts';
 import { type Anything, calling, clerk, finishedIn, ledgered, raw, saying, settled } from './setup.ts';
@@ -150,6 +150,35 @@ describe('a wrapper that tries again', () => {
       const { ran, told } = await calls('once', fails(outcome));
       expect(ran).toBe(1);
       expect(told.outcome).toBe(outcome);
+    }
+  });
+
+  test.each<[string, Middleware['tool']]>([
+    ['both', async (_, next) => (await Promise.all([next(), next()]))[0] as ToolOutcome],
+    ['the first that answers', (_, next) => Promise.race([next(), next()])],
+    [
+      'one that nobody waits for',
+      async (_, next) => {
+        void next();
+        return next();
+      },
+    ],
+  ])('does not run it twice at once either: %s', async (_, wrapper) => {
+    for (const [effect, times] of [
+      ['once', 1],
+      ['idempotent', 2],
+    ] as const) {
+      const { tool, ledger } = ledgered({
+        effect,
+        execute: async () => {
+          await new Promise((resolve) => setTimeout(resolve, 2));
+          return 'done';
+        },
+      });
+      const model = scripted([asks(['act', {}]), 'done']);
+      await ends(new Engine({ use: [{ tool: wrapper as NonNullable<Middleware['tool']> }] }).run(clerk(model, [tool]), 'go'), 'completed');
+      expect(ledger).toHaveLength(times);
+      expect(shown(model.requests[1])[0]).toMatchObject({ text: 'done', isError: false });
     }
   });
 

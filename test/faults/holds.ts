@@ -3,11 +3,20 @@ import assert from 'node:assert/strict';
 import { vi } from 'vitest';
 import { Active } from '../../src/engine/active.ts';
 import { resultOf } from '../../src/engine/results.ts';
-import { Engine, type Entry, type EntryOf, type Limits, type Message, type ModelRequest, type RunEvent } from '../../src/index.ts';
+import {
+  Engine,
+  type Entry,
+  type EntryOf,
+  type Limits,
+  type Message,
+  type ModelRequest,
+  type RunEvent,
+  type RunHead,
+} from '../../src/index.ts';
 import { apply, costUsd, emptyFold, type RunFold } from '../../src/journal/fold.ts';
 import { passing } from './clock.ts';
 import { type Played, RUN } from './play.ts';
-import { type Done, MAX_OUTPUT, PRICES, type Scene } from './scene.ts';
+import { type Done, PRICES, type Scene } from './scene.ts';
 import type { Tape } from './tape.ts';
 
 /** The state that entries lead to, up to a sequence number. */
@@ -54,7 +63,7 @@ export async function holds(scene: Scene, tape: Tape, played: Played): Promise<v
 }
 
 /** What must hold of it in its journal and in the world. */
-export function stands(scene: Scene, tape: Tape, played: Pick<Played, 'result' | 'stopped'>): void {
+export function stands(scene: Scene, tape: Tape, played: Pick<Played, 'result'>): void {
   const entries = tape.entries(RUN);
   const run = fold(entries);
   numbered(entries);
@@ -62,8 +71,11 @@ export function stands(scene: Scene, tape: Tape, played: Pick<Played, 'result' |
   conversation(run.root.messages, run.status);
   atMostOnce(scene.done);
   asApproved(entries, scene.done);
-  for (const before of [...played.stopped, ...(played.stopped.length > 0 ? [] : [entries])]) withinLimits(before, scene.script.limits);
+  withinLimits(entries, scene.script.limits);
   bounded(entries);
+  summed(entries, run);
+  const [head] = [...(tape.heads({ runId: RUN }) as Iterable<RunHead>)];
+  assert.deepEqual([head?.status, head?.unknowns ?? 0], [run.status, run.unknowns.size], 'the head says otherwise');
   const cancelled = entries.some((e) => e.type === 'message.received' && e.kind === 'cancel');
   // an answer that came in time is taken, so it may have completed or failed as well
   if (cancelled) assert.ok(['cancelled', 'completed', 'failed'].includes(run.status), `it was to be cancelled, and is ${run.status}`);
@@ -115,6 +127,7 @@ function asApproved(entries: readonly Entry[], done: readonly Done[]): void {
     const started = entries.find((e) => e.type === 'call.started' && e.call === asked.call);
     assert.ok(!started || (yes && decided.seq < started.seq), 'a call started that nobody approved');
     if (!decided || !yes) continue;
+    assert.ok(asked.expiresAt === undefined || decided.at < asked.expiresAt + 50, 'somebody decided after it had expired');
     assert.ok(!asked.roles || asked.roles.some((role) => decided.by.roles?.includes(role)), 'somebody without the role decided');
     const input = decided.decision.type === 'edit' ? decided.decision.input : callAt(entries, asked.call).input;
     allowed.add(`${asked.tool} ${(input as { n: number }).n}`);
@@ -129,15 +142,32 @@ function callAt(entries: readonly Entry[], id: string) {
   return answer.content.filter((part) => part.type === 'toolCall')[i] as { input: unknown };
 }
 
+/** Until somebody raised them. */
 function withinLimits(entries: readonly Entry[], limits: Limits): void {
-  const run = fold(entries);
+  const raised = entries.findIndex((e) => e.type === 'run.claimed' && e.limits);
+  const run = fold(raised < 0 ? entries : entries.slice(0, raised));
   const { input, output } = run.usage;
   if (limits.steps !== undefined) assert.ok(run.steps <= limits.steps, `${run.steps} steps of ${limits.steps}`);
   if (limits.toolCalls !== undefined) assert.ok(run.toolCalls <= limits.toolCalls, `${run.toolCalls} calls of ${limits.toolCalls}`);
   if (limits.tokens !== undefined) assert.ok(input + output <= limits.tokens, `${input + output} tokens of ${limits.tokens}`);
   const usd = costUsd(run);
   if (limits.costUsd !== undefined && usd !== undefined) assert.ok(usd <= limits.costUsd, `$${usd} of $${limits.costUsd}`);
-  assert.ok(output <= (run.steps + 100) * MAX_OUTPUT);
+}
+
+/** What is counted and listed, added up once more. */
+function summed(entries: readonly Entry[], run: RunFold): void {
+  let tokens = 0;
+  const unknown = new Set<string>();
+  const once = new Set<string>();
+  for (const entry of entries) {
+    if (entry.type === 'model.responded') tokens += (entry.usage?.input ?? 0) + (entry.usage?.output ?? 0);
+    else if (entry.type === 'run.claimed' || entry.type === 'attempt.failed') tokens += entry.lost?.tokens ?? 0;
+    else if (entry.type === 'call.started' && entry.effect === 'once') once.add(entry.call);
+    else if (entry.type === 'call.finished' && entry.error?.outcome === 'unknown' && once.has(entry.call)) unknown.add(entry.call);
+    else if (entry.type === 'outcome.settled') unknown.delete(entry.call);
+  }
+  assert.equal(run.usage.input + run.usage.output, tokens, 'tokens');
+  assert.deepEqual([...run.unknowns.keys()].sort(), [...unknown].sort(), 'unknown outcomes');
 }
 
 const PAYLOAD = new Set(['content', 'output', 'input', 'decision', 'message', 'error', 'question', 'answer', 'note']);

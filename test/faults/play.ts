@@ -1,13 +1,4 @@
-import {
-  type Approval,
-  type Decision,
-  Engine,
-  type Entry,
-  type Principal,
-  RondoError,
-  type RunEvent,
-  type RunResult,
-} from '../../src/index.ts';
+import { type Approval, type Decision, Engine, type Principal, RondoError, type RunEvent, type RunResult } from '../../src/index.ts';
 import { passing } from './clock.ts';
 import { PRICES, type Scene } from './scene.ts';
 import type { Answer } from './script.ts';
@@ -21,8 +12,6 @@ const UNLIMITED = { steps: 1_000, toolCalls: 1_000, costUsd: 1_000, tokens: 1e9,
 
 export interface Played {
   result: RunResult;
-  /** How it stood each time it stopped at a limit. */
-  stopped: Entry[][];
   /** Events as they were told, of the engine that drove. */
   events: RunEvent[];
   /** What people were told who decided wrongly or too late. */
@@ -32,9 +21,9 @@ export interface Played {
 }
 
 /** Plays a script on a journal to the run's end, whatever state the run is in. */
-export async function play(scene: Scene, tape: Tape, o: { raise?: boolean } = {}): Promise<Played> {
+export async function play(scene: Scene, tape: Tape): Promise<Played> {
   const { script } = scene;
-  const played: Played = { result: undefined as never, stopped: [], events: [], refusals: [], rejected: [] };
+  const played: Played = { result: undefined as never, events: [], refusals: [], rejected: [] };
   const engine = new Engine({
     journal: tape,
     agents: [scene.agent],
@@ -47,6 +36,8 @@ export async function play(scene: Scene, tape: Tape, o: { raise?: boolean } = {}
   const timers = script.eager.map((ms) => setTimeout(() => void people.answer(), ms));
   if (script.cancelAt !== undefined)
     timers.push(setTimeout(() => void people.note(beside.cancel(RUN, { reason: 'enough' })), script.cancelAt));
+  // a run that stops at a limit is resumed with higher ones
+  let stops = 0;
   try {
     for (let turns = 0; ; turns++) {
       if (turns > 60)
@@ -54,8 +45,7 @@ export async function play(scene: Scene, tape: Tape, o: { raise?: boolean } = {}
       const result = await drive();
       if (!result) continue;
       played.result = result;
-      if (result.status === 'stopped' && o.raise !== false && played.stopped.length < 3 && result.limit.name !== 'journal')
-        played.stopped.push(tape.entries(RUN));
+      if (result.status === 'stopped' && stops < 3 && result.limit.name !== 'journal') stops++;
       else if (result.status === 'paused') await passing(people.answer(turns > 40), 'people');
       else return played;
     }
@@ -68,7 +58,7 @@ export async function play(scene: Scene, tape: Tape, o: { raise?: boolean } = {}
   /** One drive; undefined where it was turned away because somebody else cancels the run just then, or the store was full. */
   async function drive(): Promise<RunResult | undefined> {
     const exists = tape.entries(RUN).length > 0;
-    const resumed = { ...(played.stopped.length > 0 && { limits: UNLIMITED }) };
+    const resumed = { ...(stops > 0 && { limits: UNLIMITED }) };
     const run = exists ? engine.resume(RUN, resumed) : engine.run(scene.agent, 'go', { id: RUN, by: ANA });
     if (script.stream) void reading(run);
     try {
@@ -157,7 +147,9 @@ export class People {
         await decide(yes, ANA);
         return decide(yes);
       case 'expire':
-        return new Promise((resolve) => setTimeout(resolve, 1_500));
+      case 'too-late':
+        await new Promise((resolve) => setTimeout(resolve, 1_500));
+        return how === 'expire' ? undefined : decide(yes);
       case 'nobody':
         return;
       default:

@@ -24,7 +24,7 @@ export interface Done {
   n: number;
 }
 
-export const MAX_OUTPUT = 100;
+const MAX_OUTPUT = 100;
 export const PRICES: Prices = { 'test/script': { input: 3, output: 15, source: 'this test', date: '2026-11-21' } };
 const TIMEOUT = 100;
 
