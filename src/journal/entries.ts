@@ -8,8 +8,10 @@ import type { Failure } from '../errors.ts';
 import type { Json, JsonObject } from '../json.ts';
 import type { Message, Part, Usage } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
-import type { DecisionType, Effect } from '../ports/tool.ts';
+import type { Decision, DecisionType, Effect } from '../ports/tool.ts';
 import type { JsonSchema } from '../schema.ts';
+
+export type { Decision };
 
 export const VERSION = 1;
 
@@ -41,13 +43,6 @@ export interface Limits {
   /** Wall clock, epoch milliseconds. */
   deadline?: number;
 }
-
-export type Decision = { approval: string; note?: string } & (
-  | { type: 'approve' }
-  | { type: 'edit'; input: Json }
-  | { type: 'reject'; reason: string }
-  | { type: 'respond'; answer: Json }
-);
 
 export type RunStatus = 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'stopped';
 

@@ -33,6 +33,14 @@ export interface Breaker {
 
 export type DecisionType = 'approve' | 'edit' | 'reject' | 'respond';
 
+/** What a person answers. `approval` is its id. */
+export type Decision = { approval: string; note?: string } & (
+  | { type: 'approve' }
+  | { type: 'edit'; input: Json }
+  | { type: 'reject'; reason: string }
+  | { type: 'respond'; answer: Json }
+);
+
 /**
  * @property roles who may decide: anyone with one of them, but never the requester. Default: anyone.
  * @property expires ms after asking; later the agent is told so and the call does not run.

@@ -1,0 +1,46 @@
+import type { Json } from '../json.ts';
+import type { JsonSchema } from '../schema.ts';
+import type { ModelDelta, Prompt, Usage } from './model.ts';
+import type { Principal } from './principal.ts';
+import type { Decision, DecisionType } from './tool.ts';
+
+/**
+ * What a foreign agent is asked to do: begin, or go on from the state it gave when it paused. `answers` has one for each of its
+ * asks, in their order; one that a person rejected is there too.
+ */
+export type Turn<St extends Json = Json> =
+  | { type: 'start'; input: Prompt }
+  | { type: 'resume'; state: St; answers: readonly { id: string; decision: Decision }[] };
+
+/** How a turn ended. A failure is thrown: a `ToolError` says its code and outcome. `usage` is of this turn alone. */
+export type TurnResult<O = string, St extends Json = Json> =
+  | { status: 'completed'; output: O; usage?: Usage }
+  | { status: 'paused'; state: St; asks: readonly [Ask, ...Ask[]]; usage?: Usage };
+
+/** What a foreign agent wants of a person. `id` is its own, unique within the turn. */
+export type Ask = { id: string; reason?: string; allow?: readonly DecisionType[] } & (
+  | { kind: 'question'; question: string; answer?: JsonSchema }
+  | { kind: 'tool'; tool: string; input: Json }
+  | { kind: 'consent'; provider: string; url: string }
+);
+
+/** What a turn may use. */
+export interface TurnContext {
+  /** Aborted when the run is cancelled or the turn timed out. */
+  readonly signal: AbortSignal;
+  /** The same for every attempt of this turn, also after a crash; another one for the next turn. */
+  readonly idempotencyKey: string;
+  /** Names this agent's part of the run, the same over all its turns: what a thread or a remote context is to be derived from. */
+  readonly thread: string;
+  readonly attempt: number;
+  readonly runId: string;
+  readonly session: string | undefined;
+  readonly by: Principal | undefined;
+  readonly context: unknown;
+  /** How deep in the tree of agents this one is; 1 for a sub-agent of the top. */
+  readonly depth: number;
+  /** W3C trace context of this turn's span, to be sent with requests. */
+  readonly traceparent: string | undefined;
+  /** Set while somebody listens: text as it is made. */
+  readonly emit: ((delta: ModelDelta) => void) | undefined;
+}
