@@ -5,6 +5,7 @@ export type { RunResult, RunState, UnknownOutcome } from './engine/results.ts';
 export type { ResumeOptions } from './engine/resume.ts';
 export type { Run } from './engine/run.ts';
 export { type ErrorCode, type Failure, type Outcome, RondoError, ToolError } from './errors.ts';
+export { type DelegateOptions, delegate, handoff, type SupervisorOptions, supervisor } from './graph/supervisor.ts';
 export type { Approval } from './hitl/approvals.ts';
 export type { CallId, Decision, Entry, EntryOf, EntryType, Limits, RunStatus } from './journal/entries.ts';
 export { memoryJournal } from './journal/memory.ts';

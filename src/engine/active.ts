@@ -54,7 +54,7 @@ export class Active {
   /** Lets the calls under way end, and stops before the next model call. */
   drain(): void {
     this.draining = true;
-    if (this.scope) this.scope.draining = true;
+    if (this.scope) this.scope.drive.draining = true;
   }
 
   /** Takes note of a committed entry. */
@@ -89,12 +89,11 @@ export class Active {
 
   /** Tells the model adapters and tools whether anybody listens. */
   listen(): void {
-    if (this.scope && !this.#over) this.scope.emit = this.#streams.size > 0 || this.#onEvent ? this.#emit : undefined;
+    if (this.scope && !this.#over) this.scope.drive.emit = this.#streams.size > 0 || this.#onEvent ? this.#emit : undefined;
   }
 
-  readonly #emit = (event: Transient, step: number): void => {
-    const { run } = this.scope as Scope;
-    this.#tell({ ...event, runId: this.runId, path: [run.root.agent], step, at: Date.now() });
+  readonly #emit = (event: Transient, step: number, path: readonly string[]): void => {
+    this.#tell({ ...event, runId: this.runId, path, step, at: Date.now() });
   };
 
   #tell(event: RunEvent): void {
@@ -112,7 +111,7 @@ export class Active {
   end(over: { error?: unknown }): void {
     this.#over = over;
     this.#open();
-    if (this.scope) this.scope.emit = undefined;
+    if (this.scope) this.scope.drive.emit = undefined;
     for (const stream of this.#streams) this.#close(stream, over);
     this.#streams.clear();
   }

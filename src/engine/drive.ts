@@ -1,12 +1,14 @@
 import { type Failure, RondoError, ToolError } from '../errors.ts';
 import type { Draft, Limits } from '../journal/entries.ts';
 import { costUsd, type RunFold } from '../journal/fold.ts';
+import { callsOf } from '../journal/frame.ts';
 import { Log, type Make } from '../journal/log.ts';
 import { freezeJson } from '../json.ts';
-import type { AgentDefinition } from '../loop/agent.ts';
+import { toolFailure } from '../loop/child.ts';
+import type { AgentDefinition } from '../loop/definition.ts';
+import { granted } from '../loop/grants.ts';
 import { assertPriced, DEFAULT_LIMITS, timeLeft } from '../loop/limits.ts';
-import { loop } from '../loop/loop.ts';
-import type { Scope, Settlement } from '../loop/scope.ts';
+import { type End, Scope, type Settlement } from '../loop/scope.ts';
 import type { Principal } from '../ports/principal.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
 import { LONGEST_TIMER } from '../reliability/timer.ts';
@@ -42,10 +44,10 @@ export interface DriveOptions {
 export async function drive(resources: Resources, active: Active, o: DriveOptions): Promise<RunResult> {
   const { agent, run } = o;
   const limits = limitsOf(resources, agent, run, o.limits);
-  const plan = resources.planOf(agent);
-  assertPriced(agent.model, limits, resources.host.prices);
+  assertPriced(agent, limits, resources.host.prices);
   const found = resources.sources.toolsOf(agent);
-  const tools = found instanceof Promise ? await unlessHalted(found, active.cancel).catch(declared(agent)) : found;
+  const listed = found instanceof Promise ? await unlessHalted(found, active.cancel).catch(declared(agent)) : found;
+  const tools = agent.grants ? granted(listed, [agent.grants]) : listed;
 
   const trace = resources.telemetry.startAgent({
     agent: agent.name,
@@ -62,21 +64,17 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
   );
   active.from = run.next;
   active.log = log;
-  const scope: Scope = {
-    host: resources.host,
+  const scope = new Scope({
+    drive: { host: resources.host, run, log, draining: active.draining, emit: undefined },
+    frame: run.root,
     agent,
-    plan,
-    run,
-    log,
     limits,
     tools,
     trace,
     cancel: active.cancel,
-    halt: active.halted,
-    draining: active.draining,
-    emit: undefined,
-    request: undefined,
-  };
+    closing: (end) => [{ type: 'run.settled', ...statusOf(end), ms: Date.now() - run.claimedAt }],
+  });
+  if (active.halted) scope.halt = active.halted;
   active.scope = scope;
   active.listen();
 
@@ -136,9 +134,9 @@ async function work(scope: Scope, active: Active): Promise<void> {
       const before = run.decisions;
       const settlement: Settlement | undefined = crashLoop(run) ?? (await attempt(scope));
       if (settlement && 'committed' in settlement) return;
-      const settled = settlement ?? halted(scope);
+      const settled = settlement ? settledOf(settlement) : halted(scope);
       // a decision that came in meanwhile may let the run go on instead
-      const append = scope.log.append(() =>
+      const append = scope.append(() =>
         settled.status === 'paused' && run.decisions !== before
           ? []
           : [
@@ -156,14 +154,20 @@ async function work(scope: Scope, active: Active): Promise<void> {
 /** The loop; a typed failure of what the user declared (instructions that throw) ends the run, not the engine. */
 async function attempt(scope: Scope): Promise<Settlement | undefined> {
   try {
-    return await loop(scope);
+    return await scope.agent.drive(scope);
   } catch (error) {
     if (error instanceof Halted) return undefined;
     if (!(error instanceof ToolError)) throw error;
-    const { code, message, retryable, outcome } = error;
-    return { status: 'failed', error: { code, message, retryable, attempts: 1, outcome } };
+    return { status: 'failed', error: toolFailure(error) };
   }
 }
+
+/** How the top ends: a run that completed has said so already. */
+const statusOf = (end: End) =>
+  end.ok ? ({ status: 'completed', output: end.output } as const) : ({ status: 'failed', error: end.error } as const);
+
+const settledOf = (settlement: Exclude<Settlement, { committed: true }>): Settled =>
+  settlement.status === 'stopped' ? { status: 'stopped', limit: settlement.limit } : settlement;
 
 type Settled = Omit<Extract<Draft, { type: 'run.settled' }>, 'type' | 'ms'>;
 
@@ -181,13 +185,22 @@ function halted({ halt, run }: Scope): Settled {
 
 /** The ends of calls that a cancelled run leaves behind: nobody will come back to find out what they did. */
 export const abandoned = (run: RunFold): Draft[] =>
-  run.root.calls
-    .filter((call) => call.status === 'started')
-    .map((call) => {
-      const outcome = call.effect === 'read' ? 'failed' : 'unknown';
-      const error: Failure = { code: 'CANCELLED', message: 'The run was cancelled while it ran.', retryable: false, attempts: 1, outcome };
-      return { type: 'call.finished', call: call.id, ok: false, error, attempts: 1, ms: 0 };
-    });
+  // the newest frames first: a call that is answered closes what is below it
+  [run.root, ...run.frames.values()].toReversed().flatMap((frame) =>
+    [...callsOf(frame)]
+      .filter((call) => call.status === 'started')
+      .map((call): Draft => {
+        const outcome = call.effect === 'read' ? 'failed' : 'unknown';
+        const error: Failure = {
+          code: 'CANCELLED',
+          message: 'The run was cancelled while it ran.',
+          retryable: false,
+          attempts: 1,
+          outcome,
+        };
+        return { type: 'call.finished', frame: frame.id || undefined, call: call.id, ok: false, error, attempts: 1, ms: 0 };
+      }),
+  );
 
 function crashLoop(run: RunFold): Settlement | undefined {
   if (run.fruitless < CRASHES) return undefined;

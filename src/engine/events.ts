@@ -1,6 +1,7 @@
 import { type Approval, view } from '../hitl/approvals.ts';
 import type { CallId, Decision, Entry } from '../journal/entries.ts';
-import type { RunFold } from '../journal/fold.ts';
+import { type Call, type Frame, type RunFold, unfinishedCalls } from '../journal/fold.ts';
+import { callsOf } from '../journal/frame.ts';
 import { copyJson, type Json } from '../json.ts';
 import type { ToolOutcome } from '../loop/middleware.ts';
 import type { Transient } from '../loop/scope.ts';
@@ -40,10 +41,11 @@ export type RunEvent = At &
 
 /** The event of an entry, after the fold has taken it: copies, so that no reader changes the journal. Undefined where it concerns nobody outside. */
 export function eventOf(run: RunFold, entry: Entry): RunEvent | undefined {
+  const frame = entry.frame === undefined ? run.root : (run.frames.get(entry.frame) ?? run.root);
   const base = {
     runId: run.runId,
-    path: run.root.path.length > 0 ? run.root.path : [run.root.agent],
-    step: run.root.step,
+    path: frame.path,
+    step: frame.step,
     at: entry.at,
     seq: entry.seq,
   };
@@ -79,7 +81,7 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent | undefined {
       };
     }
     case 'call.started': {
-      const call = callOf(run, entry.call);
+      const call = called(run, frame, entry.call);
       const input = call?.edited ? call.edited.input : (call?.input ?? null);
       return { ...base, type: 'tool.started', callId: entry.call, tool: call?.name ?? '', input: copyJson(input), attempt: 1 };
     }
@@ -91,7 +93,7 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent | undefined {
         ...base,
         type: 'tool.finished',
         callId: entry.call,
-        tool: callOf(run, entry.call)?.name ?? '',
+        tool: called(run, frame, entry.call)?.name ?? '',
         outcome,
         attempts: entry.attempts,
         ms: entry.ms,
@@ -117,4 +119,9 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent | undefined {
   }
 }
 
-const callOf = (run: RunFold, id: CallId) => run.root.calls.find((c) => c.id === id);
+/** A call after the entry that may have ended it. */
+const called = (run: RunFold, frame: Frame, id: CallId): Call | undefined => {
+  if (frame.last?.id === id) return frame.last;
+  for (const call of callsOf(frame)) if (call.id === id) return call;
+  return unfinishedCalls(run).find((call) => call.id === id);
+};

@@ -6,7 +6,7 @@ import { RondoError } from '../errors.ts';
 import type { Approval } from '../hitl/approvals.ts';
 import { decisionEntries } from '../hitl/decisions.ts';
 import type { CallId, Decision, Draft } from '../journal/entries.ts';
-import type { RunFold } from '../journal/fold.ts';
+import type { Approval as Asked, RunFold } from '../journal/fold.ts';
 import { Log } from '../journal/log.ts';
 import { type Json, plainJson } from '../json.ts';
 import { type Principal, principal, principalProblem } from '../ports/principal.ts';
@@ -14,7 +14,7 @@ import { abandoned, LEASE } from './drive.ts';
 import { type Eyes, findRun, notFound, sees } from './lookup.ts';
 import type { Resources } from './resources.ts';
 import { approvalsOf } from './results.ts';
-import { release, seize } from './resume.ts';
+import { agentOf, release, seize } from './resume.ts';
 
 /** The log to append to. @throws RondoError `RUN_NOT_FOUND`. */
 async function logOf(resources: Resources, runId: string, eyes: Eyes): Promise<Log> {
@@ -59,7 +59,11 @@ export async function decide(
   const { run } = log;
   const agent = resources.agent(run.root.agent);
   for (;;) {
-    const o = { by: decider, now: await resources.host.now(), schemaOf: (tool: string) => agent?.tools.get(tool)?.options.input };
+    const o = {
+      by: decider,
+      now: await resources.host.now(),
+      schemaOf: ({ asked, frame }: Asked) => agent && agentOf(agent, frame)?.tools.get(asked.tool)?.options.input,
+    };
     const entries = await decisionEntries(run, plain, o);
     if (entries.length === 0) return approvalsOf(run);
     const seen = run.next;

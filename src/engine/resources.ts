@@ -3,7 +3,8 @@ import type { Limits } from '../journal/entries.ts';
 import type { Log } from '../journal/log.ts';
 import { memoryJournal } from '../journal/memory.ts';
 import type { Journal } from '../journal/port.ts';
-import { type Agent, type AgentDefinition, agentDefinition, checkLimits } from '../loop/agent.ts';
+import type { Agent } from '../loop/agent.ts';
+import { type AgentDefinition, agentDefinition, checkLimits } from '../loop/definition.ts';
 import { Plan } from '../loop/plan.ts';
 import type { Host } from '../loop/scope.ts';
 import { Breakers } from '../reliability/breaker.ts';
@@ -54,6 +55,8 @@ export class Resources {
         if (state === 'open') this.telemetry.breakerOpened(circuit.name.includes('/') ? 'model' : 'tool', circuit.name);
       }),
       now: () => journal.now?.() ?? Date.now(),
+      planOf: (agent) => this.planOf(agent),
+      toolsOf: (agent) => this.sources.toolsOf(agent),
     };
     for (const agent of options.agents ?? []) {
       const definition = agentDefinition(agent);

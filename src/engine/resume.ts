@@ -1,7 +1,9 @@
 import { RondoError } from '../errors.ts';
 import type { Draft, Limits } from '../journal/entries.ts';
-import type { RunFold } from '../journal/fold.ts';
-import { type AgentDefinition, checkLimits, jsonLimits } from '../loop/agent.ts';
+import { type Frame, type RunFold, unfinishedCalls } from '../journal/fold.ts';
+import { callsOf } from '../journal/frame.ts';
+import { type AgentDefinition, checkLimits, isLoop, jsonLimits } from '../loop/definition.ts';
+import { Flight } from '../loop/flight.ts';
 import { crossing, reservation } from '../loop/limits.ts';
 import { type Principal, principal } from '../ports/principal.ts';
 import type { Active } from './active.ts';
@@ -76,7 +78,7 @@ function goesOn(run: RunFold, now: number, raised: Limits | undefined): boolean 
     case 'running':
       return true;
     case 'paused':
-      return answered(run, now) || run.root.calls.some((c) => c.status === 'open' && !c.approval);
+      return answered(run, now) || unfinishedCalls(run).some((c) => c.status === 'open' && !c.approval);
     case 'stopped':
       return (raised !== undefined || answered(run, now)) && run.settled?.limit?.name !== 'journal';
     case 'failed':
@@ -89,7 +91,7 @@ function goesOn(run: RunFold, now: number, raised: Limits | undefined): boolean 
 
 /** Whether there is a decision, or an approval that expired, that the agent has not been told of. */
 const answered = (run: RunFold, now: number) =>
-  run.root.calls.some(
+  unfinishedCalls(run).some(
     ({ status, approval }) =>
       status === 'open' && approval && (approval.decided || (approval.asked.expiresAt ?? Number.POSITIVE_INFINITY) <= now),
   );
@@ -105,12 +107,33 @@ function claim(resources: Resources, agent: AgentDefinition, run: RunFold, o: Re
   if (o.by) draft.by = principal(o.by);
   if (limits) draft.limits = jsonLimits(limits);
   if (trace) draft.trace = trace;
-  // a crash while the model thought: what that call cost nobody says, so it is taken to have cost the most it can
-  if (run.status === 'running' && run.root.unfinished === 0 && run.next > 0) {
-    const then = { agent, run, host: resources.host, tools: agent.tools, limits: limitsOf(resources, agent, run) };
-    const { tokens, usd } = reservation(then);
-    // one that would have crossed a limit was never made
-    if (!crossing(then)) draft.lost = { tokens, ...(usd !== undefined && { usd }) };
-  }
+  const lost = run.status === 'running' && run.next > 0 ? lostIn(resources, agent, run) : undefined;
+  if (lost) draft.lost = lost;
   return [draft];
+}
+
+/** A crash while models thought: what those calls cost nobody says, so each is taken to have cost the most it can. */
+function lostIn(resources: Resources, agent: AgentDefinition, run: RunFold): { tokens: number; usd?: number } | undefined {
+  const { host } = resources;
+  const flight = new Flight();
+  for (const frame of [run.root, ...run.frames.values()]) {
+    const own = agentOf(agent, frame);
+    if (!own || !isLoop(own) || frame.unfinished > 0) continue;
+    const limits = frame.parent ? own.limits : limitsOf(resources, agent, run);
+    const then = { agent: own, run, frame, host, tools: own.tools, limits, flight: new Flight() };
+    // one that would have crossed a limit was never made
+    if (crossing(then)) continue;
+    const { tokens, usd } = reservation(then);
+    flight.add(tokens, usd);
+  }
+  if (flight.calls === 0) return undefined;
+  return { tokens: flight.tokens, ...(flight.usd !== undefined && { usd: flight.usd }) };
+}
+
+/** The agent of a frame, by the calls that lead to it; undefined where it is no longer declared. */
+export function agentOf(top: AgentDefinition, frame: Frame): AgentDefinition | undefined {
+  if (!frame.parent) return top;
+  const above = agentOf(top, frame.parent);
+  const call = frame.parent && [...callsOf(frame.parent)].find((c) => c.id === frame.id);
+  return call && above?.child(call.name);
 }

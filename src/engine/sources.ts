@@ -1,6 +1,6 @@
 import { RondoError } from '../errors.ts';
 import type { EntryOf } from '../journal/entries.ts';
-import type { AgentDefinition } from '../loop/agent.ts';
+import type { AgentDefinition } from '../loop/definition.ts';
 import { definition, type ToolDefinition } from '../loop/tool.ts';
 import type { ToolSource } from '../ports/tool.ts';
 import { inTime } from '../reliability/patience.ts';

@@ -59,11 +59,11 @@ const approvalId = (runId: string, call: Pick<Call, 'id' | 'name'>, bound: strin
   `ap_${sha256(JSON.stringify([runId, call.id, call.name, bound, kind, nth])).slice(0, 20)}`;
 
 /** The public face of an approval. */
-export function view(run: RunFold, { asked }: Asked): Approval {
+export function view(run: RunFold, { asked, call, frame }: Asked): Approval {
   const base = {
     id: asked.id,
     runId: run.runId,
-    path: [run.root.agent],
+    path: frame.path,
     allow: [...asked.allow],
     askedAt: asked.at,
     ...(asked.reason !== undefined && { reason: asked.reason }),
@@ -73,7 +73,7 @@ export function view(run: RunFold, { asked }: Asked): Approval {
   if (asked.kind === 'question')
     return { ...base, kind: 'question', question: asked.question ?? '', ...(asked.answer && { answer: asked.answer }) };
   if (asked.kind === 'consent') return { ...base, kind: 'consent', provider: asked.provider ?? '', url: asked.url ?? '' };
-  const input = copyJson(run.root.calls.find((c) => c.id === asked.call)?.input ?? null);
+  const input = copyJson(call.input);
   return { ...base, kind: 'tool', tool: asked.tool, input, digest: asked.digest };
 }
 

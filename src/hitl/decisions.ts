@@ -13,7 +13,7 @@ export interface Deciding {
   /** The store's time, epoch milliseconds. */
   now: number;
   /** The input schema of a tool, where its agent is known in this process: an edit is checked against it. */
-  schemaOf(tool: string): Schema | undefined;
+  schemaOf(approval: Approval): Schema | undefined;
 }
 
 /**
@@ -50,16 +50,12 @@ export async function decisionEntries(run: RunFold, decisions: readonly Decision
   return entries;
 }
 
-function checkOpen(run: RunFold, { asked }: Approval, o: Deciding): void {
-  const call = run.root.calls.find((c) => c.id === asked.call);
-  if (call?.status !== 'open' || (run.status !== 'running' && run.status !== 'paused' && run.status !== 'stopped'))
-    throw new RondoError(
-      'APPROVAL_CLOSED',
-      `approval ${asked.id} is closed: ${call?.status === 'open' ? `the run ${run.status}` : 'its call has ended'}.`,
-      {
-        details: { approval: asked.id },
-      },
-    );
+function checkOpen(run: RunFold, { asked, call, frame }: Approval, o: Deciding): void {
+  const open = call.status === 'open' && !frame.ended;
+  if (!open || (run.status !== 'running' && run.status !== 'paused' && run.status !== 'stopped'))
+    throw new RondoError('APPROVAL_CLOSED', `approval ${asked.id} is closed: ${open ? `the run ${run.status}` : 'its call has ended'}.`, {
+      details: { approval: asked.id },
+    });
   if (asked.expiresAt !== undefined && o.now >= asked.expiresAt)
     throw new RondoError(
       'APPROVAL_EXPIRED',
@@ -74,7 +70,8 @@ function checkOpen(run: RunFold, { asked }: Approval, o: Deciding): void {
     throw notPermitted(`${o.by.id} asked for this run, so somebody else must decide approval ${asked.id}.`);
 }
 
-async function checkDecision({ asked }: Approval, decision: Decision, o: Deciding): Promise<void> {
+async function checkDecision(approval: Approval, decision: Decision, o: Deciding): Promise<void> {
+  const { asked } = approval;
   const { id } = asked;
   if (!asked.allow.includes(decision.type)) throw invalid(`approval ${id} takes ${asked.allow.join(', ')}, not "${decision.type}".`, id);
   if (decision.type === 'reject' && typeof decision.reason !== 'string')
@@ -84,7 +81,7 @@ async function checkDecision({ asked }: Approval, decision: Decision, o: Decidin
       throw invalid(`a reason or note is a text of at most ${MAX_TEXT} characters.`, id);
   if (decision.type === 'edit') {
     if (decision.input === undefined) throw invalid('an edit needs an input.', id);
-    const schema = o.schemaOf(asked.tool);
+    const schema = o.schemaOf(approval);
     const checked = schema && (await validate(schema, copyJson(decision.input)));
     if (checked && !checked.ok) throw invalid(`the edited input does not fit ${asked.tool}: ${checked.problem}.`, id);
   }

@@ -40,7 +40,8 @@ export type Verdict<T extends Gated> =
   | { go: 'wait' };
 
 export interface GateOptions {
-  agent: string;
+  /** The agents from the top run down to the one that calls. */
+  path: readonly string[];
   by: Principal | undefined;
   context: unknown;
   policy: Policy | undefined;
@@ -106,7 +107,7 @@ function permit<T extends Gated>(
   if (!checked.ok) return refuse('CONTEXT_INVALID', `The run was started without what this tool needs: ${checked.problem}.`);
   const context = checked.value;
   if (!o.policy) return approve(tool, input, valid.value, context, approval, o);
-  return permitted(o.policy, { by: o.by, agent: o.agent, tool: tool.name, input: copyJson(input) }, o.cancel).then((denied) =>
+  return permitted(o.policy, tool, input, o).then((denied) =>
     denied !== undefined ? refuse<T>('NOT_PERMITTED', denied) : approve(tool, input, valid.value, context, approval, o),
   );
 }
@@ -177,14 +178,18 @@ export function contextOf(tool: Gated, context: unknown): Validated<unknown> {
   return checked instanceof Promise ? { ok: false, problem: 'its context schema is asynchronous, which is not supported' } : checked;
 }
 
-async function permitted(policy: Policy, request: Parameters<Policy['decide']>[0], cancel: CancelSource): Promise<string | undefined> {
-  try {
-    const { allow, reason } = await inTime(policy.decide(request), HOOK_TIMEOUT, 'the policy', cancel);
-    if (allow === true) return undefined;
-    return typeof reason === 'string' && reason !== '' ? bounded(reason) : 'The policy does not allow this call.';
-  } catch (error) {
-    return `The policy could not be asked, so the call is denied: ${messageOf(error)}`;
+/** What a sub-agent does is also done for the agents above it: each of them must be allowed to. @returns why not, if not. */
+async function permitted(policy: Policy, tool: Gated, input: Json, o: GateOptions): Promise<string | undefined> {
+  for (const agent of new Set(o.path)) {
+    try {
+      const asked = policy.decide({ by: o.by, agent, tool: tool.name, input: copyJson(input) });
+      const { allow, reason } = await inTime(asked, HOOK_TIMEOUT, 'the policy', o.cancel);
+      if (allow !== true) return typeof reason === 'string' && reason !== '' ? bounded(reason) : 'The policy does not allow this call.';
+    } catch (error) {
+      return `The policy could not be asked, so the call is denied: ${messageOf(error)}`;
+    }
   }
+  return undefined;
 }
 
 const ruleFailed = <T extends Gated>(error: unknown): Verdict<T> =>

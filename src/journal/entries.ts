@@ -38,7 +38,7 @@ export interface Limits {
   costUsd?: number;
   /** Working time in milliseconds; waiting for a human does not count. */
   time?: number;
-  /** Nesting of sub-agents. */
+  /** Nesting of sub-agents: 0 is an agent without any. Default 8. */
   depth?: number;
   /** Wall clock, epoch milliseconds. */
   deadline?: number;
@@ -46,7 +46,20 @@ export interface Limits {
 
 export type RunStatus = 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'stopped';
 
-export type Draft =
+/** A node of a graph that was reached, or whatever else a frame without a model has to do next. */
+export interface Reached {
+  node: string;
+  /** What `send` gave it. */
+  input?: Json;
+}
+
+/** What changed of a frame's state. `push` adds to the end of a list, `keys` changes some of an object, null takes one away. */
+export type Patch = { set: Json } | { push: readonly Json[] } | { keys: { readonly [key: string]: Patch | null } };
+
+/** An entry before it is stamped. `frame`: the sub-agent or graph it belongs to, by the call it was opened for; left out for the root. */
+export type Draft = Body & { frame?: string | undefined };
+
+type Body =
   | {
       type: 'run.started';
       agent: string;
@@ -65,6 +78,10 @@ export type Draft =
       /** The session's live context, written out every few runs so that a start reads a bounded number of them. */
       history?: readonly Message[];
       context?: Json;
+      /** How deep in a tree of agents that others drive this run already is. Left out: 0. */
+      level?: number;
+      /** The run this one was forked from, and the last entry that was taken over. */
+      fork?: { run: string; at: number };
       tags?: { readonly [k: string]: string };
       limits?: Limits;
       /** W3C traceparent of the first `invoke_agent` span. */
@@ -127,7 +144,22 @@ export type Draft =
       /** What the attempt may have cost all the same, an upper bound; left out where it is known that nothing ran. */
       lost?: { tokens: number; usd?: number };
     }
-  | { type: 'call.started'; call: CallId; effect: Effect }
+  /** A sub-agent's part of the run begins: a frame by the id of the call it is to answer, which ends with that call. */
+  | {
+      type: 'frame.opened';
+      call: CallId;
+      agent: string;
+      fingerprint: string;
+      input: Json;
+      /** What it sees of its parent's conversation, where that is shared. */
+      history?: readonly Message[];
+    }
+  /** A frame that has a state instead of a conversation: a graph, or a foreign agent. */
+  | { type: 'frame.began'; state: Json; next: readonly Reached[] }
+  /** A fork begins with another state. */
+  | { type: 'state.changed'; state: Json }
+  /** `merged`: the other arrivals at the same node that this start answers. */
+  | { type: 'call.started'; call: CallId; effect: Effect; merged?: readonly CallId[] }
   | {
       type: 'call.finished';
       call: CallId;
@@ -141,6 +173,12 @@ export type Draft =
       ms: number;
       /** Bytes of output that were cut off. */
       cut?: number;
+      /** Of a graph's node or a foreign agent's turn: what it changed, and what it leads to. */
+      state?: Patch;
+      next?: readonly Reached[];
+      /** What a foreign agent's turn used, and cost in US dollars. */
+      usage?: Usage;
+      usd?: number;
     }
   | {
       type: 'approval.requested';
@@ -181,8 +219,6 @@ interface Stamp {
   seq: number;
   /** Epoch milliseconds. */
   at: number;
-  /** The frame (sub-agent, graph node) it belongs to; left out for the root. */
-  frame?: string;
 }
 // distributes over the union, so that narrowing by `type` works
 type Stamped<D> = D extends Draft ? D & Stamp : never;
@@ -199,7 +235,10 @@ export const BULKY: Readonly<Partial<Record<EntryType, readonly string[]>>> = {
   'run.settled': ['output'],
   'context.changed': ['instructions', 'memory', 'tools'],
   'model.responded': ['content'],
-  'call.finished': ['output', 'content'],
+  'frame.opened': ['input', 'history'],
+  'frame.began': ['state', 'next'],
+  'state.changed': ['state'],
+  'call.finished': ['output', 'content', 'state', 'next'],
   'approval.decided': ['decision'],
   'outcome.settled': ['output'],
 };

@@ -3,67 +3,32 @@
  * `apply`, so they cannot disagree. It calls no user code and never fails on entries that this engine wrote.
  */
 import { RondoError } from '../errors.ts';
-import type { Json } from '../json.ts';
-import type { Message, Part, ToolResultPart, Usage } from '../ports/model.ts';
-import type { Effect } from '../ports/tool.ts';
+import type { Message, Usage } from '../ports/model.ts';
 import type { CallId, Entry, EntryOf, Limits, RunStatus } from './entries.ts';
+import {
+  type Approval,
+  type Call,
+  callOf,
+  callsOf,
+  charsOf,
+  type Frame,
+  newFrame,
+  nothingSpent,
+  promptParts,
+  reach,
+  resultPart,
+  type Spent,
+} from './frame.ts';
+import { patched } from './patch.ts';
 
-export interface Approval {
-  readonly asked: EntryOf<'approval.requested'>;
-  decided?: EntryOf<'approval.decided'>;
-}
-
-export interface Call {
-  readonly id: CallId;
-  readonly name: string;
-  /** The provider's id, which its result must carry. */
-  readonly providerId: string;
-  readonly input: Json;
-  readonly step: number;
-  /** `open`: not started; it waits for its turn, for a person, or for a higher limit. */
-  status: 'open' | 'started' | 'finished';
-  effect?: Effect;
-  /** The claim under which it started: an older one than today's means a crash cut it off. */
-  epoch?: number;
-  /** The newest approval asked for it, and how many there were. */
-  approval?: Approval;
-  asked: number;
-  /** The arguments that a person put in the place of the model's. */
-  edited?: { input: Json };
-  /** What became known of it after it was given up. */
-  settled?: EntryOf<'outcome.settled'>;
-  finished?: EntryOf<'call.finished'>;
-}
-
-/** One agent's part of a run: its conversation, and the calls of its newest answer. */
-export interface Frame {
-  readonly id: string;
-  readonly agent: string;
-  readonly path: readonly string[];
-  readonly messages: Message[];
-  /** How many of them come from earlier runs of the session. */
-  readonly inherited: number;
-  step: number;
-  /** Calls of the newest answer, in the order asked. */
-  calls: Call[];
-  unfinished: number;
-  instructions?: string;
-  memory?: readonly string[];
-  tools?: EntryOf<'context.changed'>['tools'];
-  /**
-   * Tokens of the conversation as last measured by a model, and how many messages that covers. `fixed`: whether the
-   * instructions, tools and schema of the next request are the measured ones.
-   */
-  measured: { tokens: number; messages: number; fixed: boolean };
-  repairs: number;
-}
+export type { Approval, Call, Frame, Spent } from './frame.ts';
 
 export interface Unknown {
   call: Call;
   since: number;
 }
 
-export interface RunFold {
+export interface RunFold extends Spent {
   readonly runId: string;
   /** Sequence number of the next entry. */
   next: number;
@@ -79,19 +44,14 @@ export interface RunFold {
   limits: Limits;
   cancelled?: EntryOf<'message.received'> & { kind: 'cancel' };
   readonly root: Frame;
+  /** The sub-agents that have not ended, by the call they answer. */
+  readonly frames: Map<CallId, Frame>;
   /** Every approval ever asked, by id. */
   readonly approvals: Map<string, Approval>;
   /** Decisions taken so far. */
   decisions: number;
   readonly unknowns: Map<CallId, Unknown>;
-  usage: Usage;
-  /** A model did not say what it used, so the sums are too low. */
-  unmetered: boolean;
-  /** Billionths of a dollar, so that sums are exact; undefined once a price was unknown. */
-  nanoUsd: number | undefined;
-  toolCalls: number;
-  steps: number;
-  /** Characters of the conversation's texts, of this run alone. */
+  /** Characters of the conversations' texts, of this run alone. */
   size: number;
   /** Working time of the claims that ended, ms. */
   workMs: number;
@@ -103,48 +63,44 @@ export interface RunFold {
 
 /** The state before the first entry. `history` is the live context of the session's earlier runs. */
 export function emptyFold(runId: string, agent: string, history: readonly Message[] = []): RunFold {
-  return {
+  const spent = nothingSpent();
+  const run = {
+    ...spent,
     runId,
     next: 0,
-    status: 'running',
+    status: 'running' as const,
     // apply() of the first entry sets it; a fold without one is never shown to anybody
     started: undefined as unknown as EntryOf<'run.started'>,
     fingerprint: '',
     epoch: 0,
     fruitless: 0,
     limits: {},
-    root: {
-      id: '',
-      agent,
-      path: [],
-      messages: [...history],
-      inherited: history.length,
-      step: 0,
-      calls: [],
-      unfinished: 0,
-      measured: { tokens: 0, messages: 0, fixed: false },
-      repairs: 0,
-    },
-    approvals: new Map(),
+    root: undefined as unknown as Frame,
+    frames: new Map<CallId, Frame>(),
+    approvals: new Map<string, Approval>(),
     decisions: 0,
-    unknowns: new Map(),
-    usage: { input: 0, output: 0 },
-    unmetered: false,
-    nanoUsd: 0,
-    toolCalls: 0,
-    steps: 0,
+    unknowns: new Map<CallId, Unknown>(),
     size: 0,
     workMs: 0,
     claimedAt: 0,
     lastAt: 0,
   };
+  // what the root spent is what the run spent
+  run.root = newFrame({ id: '', agent, parent: undefined, fingerprint: '', spent: run, at: 0, history });
+  return run;
 }
 
 /** Takes one entry into the state. */
 export function apply(run: RunFold, entry: Entry): void {
   run.next = entry.seq + 1;
-  take(run, run.root, entry);
+  take(run, entry.frame === undefined ? run.root : frameOf(run, entry.frame), entry);
   run.lastAt = entry.at;
+}
+
+function frameOf(run: RunFold, id: string): Frame {
+  const frame = run.frames.get(id);
+  if (!frame) throw new RondoError('JOURNAL_DAMAGED', `the journal names frame ${id}, which is not open. Restore it from a backup.`);
+  return frame;
 }
 
 function take(run: RunFold, frame: Frame, entry: Entry): void {
@@ -159,21 +115,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       say(run, frame, { role: 'user', content: promptParts(entry.input) });
       return;
     case 'run.claimed':
-      if (run.status === 'running') {
-        run.fruitless++;
-        run.workMs += run.lastAt - run.claimedAt;
-      } else run.fruitless = 0;
-      run.status = 'running';
-      run.settled = undefined;
-      for (const call of frame.calls) if (call.status === 'started') run.unknowns.delete(call.id);
-      run.owner = entry.owner;
-      run.epoch = entry.epoch;
-      if (entry.fingerprint !== run.fingerprint) frame.measured.fixed = false;
-      run.fingerprint = entry.fingerprint;
-      run.claimedAt = entry.at;
-      if (entry.limits) run.limits = { ...run.limits, ...entry.limits };
-      lose(run, entry.lost);
-      run.trace = entry.trace ?? run.trace;
+      claimed(run, frame, entry);
       return;
     case 'run.settled':
       run.status = entry.status;
@@ -181,7 +123,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       run.owner = undefined;
       run.workMs += entry.ms;
       // nobody may ever come back to find out what they did
-      for (const call of frame.calls)
+      for (const call of unfinishedCalls(run))
         if (call.status === 'started' && call.effect === 'once') run.unknowns.set(call.id, { call, since: entry.at });
       return;
     case 'message.received':
@@ -201,11 +143,25 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       responded(run, frame, entry);
       return;
     case 'attempt.failed':
-      lose(run, entry.lost);
+      lose(frame, entry.lost);
+      return;
+    case 'frame.opened':
+      opened(run, frame, entry);
+      return;
+    case 'frame.began':
+      frame.tasks = new Map();
+      frame.visits = new Map();
+      frame.state = entry.state;
+      reach(frame, entry.seq, entry.next, 1);
+      return;
+    case 'state.changed':
+      frame.state = entry.state;
       return;
     case 'call.started': {
       const call = callOf(frame, entry.call);
-      if (call.status === 'open') run.toolCalls++;
+      // nodes are no calls of tools
+      if (call.status === 'open' && !frame.tasks) for (let f: Frame | undefined = frame; f; f = f.parent) f.spent.toolCalls++;
+      if (entry.merged) for (const id of entry.merged) frame.tasks?.delete(id);
       call.status = 'started';
       call.effect = entry.effect;
       call.epoch = run.epoch;
@@ -215,9 +171,9 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       finished(run, frame, entry);
       return;
     case 'approval.requested': {
-      const approval: Approval = { asked: entry };
-      run.approvals.set(entry.id, approval);
       const call = callOf(frame, entry.call);
+      const approval: Approval = { asked: entry, call, frame };
+      run.approvals.set(entry.id, approval);
       call.approval = approval;
       // asked for anew, the question is about the model's own arguments; consent has none
       if (entry.kind === 'tool') call.edited = undefined;
@@ -231,13 +187,12 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       run.decisions++;
       run.fruitless = 0;
       const { decision } = entry;
-      if (decision.type === 'edit') callOf(frame, approval.asked.call).edited = { input: decision.input };
+      if (decision.type === 'edit') approval.call.edited = { input: decision.input };
       return;
     }
     case 'outcome.settled': {
       run.unknowns.delete(entry.call);
-      const call = frame.calls.find((c) => c.id === entry.call);
-      if (call) call.settled = entry;
+      for (const call of unfinishedCalls(run)) if (call.id === entry.call) call.settled = entry;
       return;
     }
     default:
@@ -248,9 +203,26 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
   }
 }
 
+function claimed(run: RunFold, frame: Frame, entry: EntryOf<'run.claimed'>): void {
+  if (run.status === 'running') {
+    run.fruitless++;
+    run.workMs += run.lastAt - run.claimedAt;
+  } else run.fruitless = 0;
+  run.status = 'running';
+  run.settled = undefined;
+  for (const call of unfinishedCalls(run)) if (call.status === 'started') run.unknowns.delete(call.id);
+  run.owner = entry.owner;
+  run.epoch = entry.epoch;
+  if (entry.fingerprint !== run.fingerprint) frame.measured.fixed = false;
+  run.fingerprint = entry.fingerprint;
+  run.claimedAt = entry.at;
+  if (entry.limits) run.limits = { ...run.limits, ...entry.limits };
+  lose(frame, entry.lost);
+  run.trace = entry.trace ?? run.trace;
+}
+
 function responded(run: RunFold, frame: Frame, entry: EntryOf<'model.responded'>): void {
   run.fruitless = 0;
-  run.steps++;
   frame.step = entry.step;
   say(run, frame, { role: 'assistant', content: entry.content });
   const calls: Call[] = [];
@@ -262,15 +234,37 @@ function responded(run: RunFold, frame: Frame, entry: EntryOf<'model.responded'>
   frame.calls = calls;
   frame.unfinished = calls.length;
   const { usage } = entry;
-  if (usage) {
-    run.usage = addUsage(run.usage, usage);
+  if (usage)
     frame.measured = {
       tokens: usage.input + usage.output + (usage.cacheRead ?? 0) + (usage.cacheWrite ?? 0),
       messages: frame.messages.length,
       fixed: true,
     };
-  } else run.unmetered = true;
-  charge(run, entry.usd);
+  for (let f: Frame | undefined = frame; f; f = f.parent) {
+    const { spent } = f;
+    spent.steps++;
+    if (usage) spent.usage = addUsage(spent.usage, usage);
+    else spent.unmetered = true;
+    charge(spent, entry.usd);
+  }
+}
+
+function opened(run: RunFold, parent: Frame, entry: EntryOf<'frame.opened'>): void {
+  const call = callOf(parent, entry.call);
+  const frame = newFrame({
+    id: call.id,
+    agent: entry.agent,
+    parent,
+    fingerprint: entry.fingerprint,
+    spent: nothingSpent(),
+    at: entry.at,
+    history: entry.history ?? [],
+  });
+  parent.children.push(frame);
+  call.frame = frame;
+  run.frames.set(call.id, frame);
+  run.fruitless = 0;
+  say(run, frame, { role: 'user', content: promptParts(entry.input) });
 }
 
 function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finished'>): void {
@@ -279,63 +273,50 @@ function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finished'>): 
   if (call.status === 'finished') return;
   call.status = 'finished';
   call.finished = entry;
+  if (call.frame) close(run, call.frame, entry);
+  if (entry.usage || entry.usd !== undefined)
+    for (let f: Frame | undefined = frame; f; f = f.parent) {
+      if (entry.usage) f.spent.usage = addUsage(f.spent.usage, entry.usage);
+      charge(f.spent, entry.usd);
+    }
   if (entry.error?.outcome === 'unknown' && call.effect === 'once') run.unknowns.set(call.id, { call, since: entry.at });
   else run.unknowns.delete(call.id);
+  if (frame.tasks) {
+    if (entry.state) frame.state = patched(frame.state ?? null, entry.state);
+    frame.last = call;
+    // what a node's function did stays known until the node has ended
+    if (call.id.includes('/')) return;
+    if (entry.ok) {
+      frame.tasks.delete(call.id);
+      frame.visits?.set(call.name, (frame.visits.get(call.name) ?? 0) + 1);
+    }
+    reach(frame, entry.seq, entry.next, call.step + 1);
+    return;
+  }
   if (--frame.unfinished > 0) return;
   // all are in: the model sees them in the order it asked, whatever the order they came in
   say(run, frame, { role: 'tool', content: frame.calls.map(resultPart) });
 }
 
-function callOf(frame: Frame, id: CallId): Call {
-  const call = frame.calls[Number(id.slice(id.indexOf('.') + 1))];
-  if (call?.id !== id)
-    throw new RondoError('JOURNAL_DAMAGED', `the journal names call ${id}, which no answer of the model made. Restore it from a backup.`);
-  return call;
+/** A sub-agent has ended, and with it what is below it. Of its part, only what it spent is kept. */
+function close(run: RunFold, frame: Frame, { ok, error, at }: EntryOf<'call.finished'>): void {
+  for (const call of callsOf(frame)) {
+    if (call.frame) close(run, call.frame, { ok: false, at } as EntryOf<'call.finished'>);
+    // nobody comes back to find out what it did
+    if (call.status === 'started' && call.effect === 'once' && !call.frame) run.unknowns.set(call.id, { call, since: at });
+    call.frame = undefined;
+  }
+  run.frames.delete(frame.id);
+  frame.ended = { ok, at, ...(error && { code: error.code }) };
+  frame.messages = [];
+  frame.calls = [];
+  frame.unfinished = 0;
+  frame.tasks = frame.tasks && new Map();
 }
 
 function say(run: RunFold, frame: Frame, message: Message): void {
   frame.messages.push(message);
   for (const part of message.content) run.size += charsOf(part);
-}
-
-function charsOf(part: Part): number {
-  switch (part.type) {
-    case 'text':
-    case 'reasoning':
-      return part.text.length;
-    case 'image':
-    case 'document':
-      return part.data.length;
-    case 'toolResult': {
-      let chars = 0;
-      for (const inner of part.output) chars += charsOf(inner);
-      return chars;
-    }
-    default:
-      return 0;
-  }
-}
-
-/** What the model is told of a finished call; of an unfinished one, that it did not end. */
-function resultPart(call: Call): ToolResultPart {
-  const { finished, providerId: id } = call;
-  if (!finished) {
-    const outcome = call.status === 'started' && call.effect !== 'read' ? 'unknown' : 'not-run';
-    return { type: 'toolResult', id, output: [{ type: 'text', text: JSON.stringify({ code: 'RUN_ENDED', outcome }) }], isError: true };
-  }
-  if (finished.error) return { type: 'toolResult', id, output: [{ type: 'text', text: JSON.stringify(finished.error) }], isError: true };
-  return { type: 'toolResult', id, output: finished.content ?? outputParts(finished.output) };
-}
-
-const outputParts = (output: Json | undefined): readonly Part[] => [
-  { type: 'text', text: typeof output === 'string' ? output : output === undefined ? 'null' : JSON.stringify(output) },
-];
-
-/** The parts of an input: a text or parts as they are, anything else as its JSON. */
-function promptParts(input: Json): readonly Part[] {
-  if (typeof input === 'string') return [{ type: 'text', text: input }];
-  if (Array.isArray(input)) return input as unknown as readonly Part[];
-  return [{ type: 'text', text: JSON.stringify(input) }];
 }
 
 /** The conversation as a later run of the session may continue it: no call is left without a result. */
@@ -352,23 +333,32 @@ function addUsage(a: Usage, b: Usage): Usage {
   return sum;
 }
 
-const charge = (run: RunFold, usd: number | undefined) => {
-  run.nanoUsd = usd === undefined || run.nanoUsd === undefined ? undefined : run.nanoUsd + Math.round(usd * 1e9);
+const charge = (spent: Spent, usd: number | undefined) => {
+  spent.nanoUsd = usd === undefined || spent.nanoUsd === undefined ? undefined : spent.nanoUsd + Math.round(usd * 1e9);
 };
 
 /** Charges what a call that was cut off may have cost. */
-const lose = (run: RunFold, lost: { tokens: number; usd?: number } | undefined) => {
+const lose = (frame: Frame, lost: { tokens: number; usd?: number } | undefined) => {
   if (!lost) return;
-  run.usage = { ...run.usage, input: run.usage.input + lost.tokens };
-  charge(run, lost.usd);
+  for (let f: Frame | undefined = frame; f; f = f.parent) {
+    f.spent.usage = { ...f.spent.usage, input: f.spent.usage.input + lost.tokens };
+    charge(f.spent, lost.usd);
+  }
 };
 
-export const costUsd = (run: RunFold) => (run.nanoUsd === undefined ? undefined : run.nanoUsd / 1e9);
+export const costUsd = ({ nanoUsd }: Spent) => (nanoUsd === undefined ? undefined : nanoUsd / 1e9);
+
+/** The calls of all frames that may still be going on: the root's first, then those of sub-agents in the order they began. */
+export function unfinishedCalls({ root, frames }: RunFold): readonly Call[] {
+  const calls = [...callsOf(root)];
+  for (const frame of frames.values()) for (const call of callsOf(frame)) calls.push(call);
+  return calls;
+}
 
 /** Approvals that wait for a decision, in the order in which the calls were asked for. */
 export function openApprovals(run: RunFold): Approval[] {
   if (run.status === 'completed' || run.status === 'cancelled' || run.status === 'failed') return [];
   const open: Approval[] = [];
-  for (const { status, approval } of run.root.calls) if (status === 'open' && approval && !approval.decided) open.push(approval);
+  for (const { status, approval } of unfinishedCalls(run)) if (status === 'open' && approval && !approval.decided) open.push(approval);
   return open;
 }

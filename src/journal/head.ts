@@ -1,5 +1,5 @@
 import { type Entry, VERSION } from './entries.ts';
-import type { RunFold } from './fold.ts';
+import { type RunFold, unfinishedCalls } from './fold.ts';
 import type { RunHead } from './port.ts';
 
 export interface Lease {
@@ -45,7 +45,7 @@ function unknownsAfter(run: RunFold, entries: readonly Entry[]): number {
   if (run.unknowns.size === 0 && !entries.some(tells)) return 0;
   const unknown = new Set(run.unknowns.keys());
   const ended = new Set<string>();
-  const { calls } = run.root;
+  const calls = unfinishedCalls(run);
   for (const entry of entries) {
     if (entry.type === 'call.finished') {
       ended.add(entry.call);
@@ -68,7 +68,7 @@ function firstExpiry(run: RunFold, entries: readonly Entry[]): number | undefine
   let first = Number.POSITIVE_INFINITY;
   const ended = new Set<string>();
   for (const entry of entries) if (entry.type === 'call.finished') ended.add(entry.call);
-  for (const { id, status, approval } of run.root.calls) {
+  for (const { id, status, approval } of unfinishedCalls(run)) {
     if (status !== 'open' || !approval || ended.has(id)) continue;
     // one that was decided makes the run due at once: somebody should resume it
     if (approval.decided) first = 0;

@@ -153,7 +153,8 @@ export class Log {
     const found: Entry[] = [];
     for await (const entry of this.#journal.read(runId, next - 1)) found.push(entry);
     const through = next > 0 && ours.length > 0 && ours.every((entry, i) => same(entry, found[i]));
-    if (through) this.#commit(ours);
+    // as the store has them: somebody else may have written the same at another moment
+    if (through) this.#commit(found.slice(0, ours.length));
     for (const entry of found) {
       if (entry.seq < this.run.next) continue;
       if (next === 0)

@@ -1,19 +1,21 @@
 import { type Failure, RondoError } from '../errors.ts';
 import { assertBound } from '../hitl/approvals.ts';
 import { contextOf } from '../hitl/gate.ts';
-import type { Crossed, Draft } from '../journal/entries.ts';
+import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import { copyJson } from '../json.ts';
 import { Halted, inTime, unlessHalted } from '../reliability/patience.ts';
 import { validate } from '../schema.ts';
+import { Starts } from './admit.ts';
+import type { Blocked } from './child.ts';
 import { credentials } from './credentials.ts';
+import { descend } from './descend.ts';
 import { execute, idempotencyKey, keep, type Ready } from './execute.ts';
+import { callsLeft } from './limits.ts';
 import type { Observed } from './output.ts';
 import type { Scope } from './scope.ts';
 import { needsPower, type Staged, stage, stagedEntry } from './stage.ts';
-
-/** Why a step did not come to its end: it waits for people, or for a higher limit. */
-export type Blocked = { waiting: true } | { crossed: Crossed };
+import type { ToolDefinition } from './tool.ts';
 
 /** A call to run; `intended` once its `call.started` is in the journal. */
 export interface Due {
@@ -27,42 +29,75 @@ export interface Due {
  * @param due calls that the gate has let through already, in the order asked.
  */
 export async function act(scope: Scope, due: readonly Due[]): Promise<Blocked | undefined> {
-  const { run, agent } = scope;
+  const { agent, frame } = scope;
+  const asleep: Asleep = new Map();
   for (;;) {
-    if (due.length === 1) await perform(scope, due[0] as Due, []);
+    if (due.length === 1) await perform(scope, due[0] as Due, [], asleep);
     else if (due.length > 1) {
       const queue = [...due];
-      const ends = await Promise.allSettled(queue.splice(0, agent.parallel).map((first) => perform(scope, first, queue)));
+      const ends = await Promise.allSettled(queue.splice(0, agent.parallel).map((first) => perform(scope, first, queue, asleep)));
       // what has run is written down before the run is given up
       const failed = ends.find((end) => end.status === 'rejected');
       if (failed) throw failed.reason;
     }
-    if (run.root.unfinished === 0 || scope.halt) return undefined;
-    const next = await restage(scope);
+    if (frame.unfinished === 0 || scope.halt) return undefined;
+    const next = await restage(scope, asleep);
     if (!Array.isArray(next)) return next as Blocked;
     due = next;
   }
 }
 
+/** Sub-agents that cannot go on, why, and how many decisions there were then: a new one may be theirs. */
+type Asleep = Map<Call, { blocked: Blocked; decisions: number }>;
+
 /**
  * Runs a call, writes down how it ended, and goes on with the queue. A call that the run's halt cut off stays started:
  * the next claim sees to it.
  */
-async function perform(scope: Scope, first: Due, queue: Due[]): Promise<void> {
+async function perform(scope: Scope, first: Due, queue: Due[], asleep: Asleep): Promise<void> {
   for (let due: Due | undefined = first; due; ) {
     const { call, ready } = due as Due;
-    const { name, effect } = ready.tool;
+    const { name, effect, delegate } = ready.tool;
+    if (delegate) {
+      const { decisions } = scope.run;
+      const blocked = await descend(scope, call, ready, delegate);
+      if (blocked) asleep.set(call, { blocked, decisions });
+      due = scope.halt ? undefined : await begun(scope, queue.shift());
+      continue;
+    }
     const span = scope.trace.tool(call.step, { call: call.id, name, effect, id: call.providerId, input: ready.input });
     const finished = await execute(scope, call, ready, span);
     if (!finished) return;
     const next: Due | undefined = scope.halt ? undefined : queue.shift();
     const drafts: Draft[] = [finished];
-    if (next && !next.intended) drafts.push({ type: 'call.started', call: next.call.id, effect: next.ready.tool.effect });
-    const pending = held(scope, drafts, next?.ready.tool.effect === 'once');
-    if (pending) await pending;
+    const starts = new Starts(scope);
+    const goes = next && (next.intended || starts.take());
+    if (next && goes && !next.intended) drafts.push(intent(next));
+    try {
+      const pending = held(scope, drafts, next?.ready.tool.effect === 'once');
+      if (pending) await pending;
+    } finally {
+      starts.clear();
+    }
     span.end(finished);
-    due = next;
+    // one that a limit holds back stays open: it is looked at again when the others have ended
+    due = goes ? next : undefined;
   }
+}
+
+const intent = ({ call, ready }: Due): Draft => ({ type: 'call.started', call: call.id, effect: ready.tool.effect });
+
+/** A call of the queue with its intent written down; undefined where there is none, or none that may start. */
+async function begun(scope: Scope, due: Due | undefined): Promise<Due | undefined> {
+  if (!due || due.intended) return due;
+  const starts = new Starts(scope);
+  if (!starts.take()) return undefined;
+  try {
+    await scope.append(() => [intent(due)], due.ready.tool.effect === 'once');
+  } finally {
+    starts.clear();
+  }
+  return due;
 }
 
 /** Milliseconds between tries to write a result that the store could not take, and for how long. */
@@ -76,38 +111,49 @@ function held(scope: Scope, drafts: readonly Draft[], power: boolean): void | Pr
       if (!RondoError.is(error, 'JOURNAL_UNAVAILABLE') || Date.now() - since > HOLD.longest || scope.halt?.why === 'close') throw error;
       await new Promise((resolve) => setTimeout(resolve, HOLD.wait));
       try {
-        return await scope.log.append(() => drafts, power);
+        return await scope.append(() => drafts, power);
       } catch (e) {
         error = e;
       }
     }
   };
   try {
-    return scope.log.append(() => drafts, power)?.catch(again);
+    return scope.append(() => drafts, power)?.catch(again);
   } catch (error) {
     return again(error);
   }
 }
 
 /** Takes calls that have not run to the gate (again), and sees to those that a crash cut off. */
-async function restage(scope: Scope): Promise<readonly Due[] | Blocked> {
-  const { run, host, agent } = scope;
-  await scope.log.adopt();
-  for (const call of run.root.calls) if (call.status !== 'finished') assertBound(run.runId, call);
-  const cutOff = run.root.calls.filter((c) => c.status === 'started');
+async function restage(scope: Scope, asleep: Asleep): Promise<readonly Due[] | Blocked> {
+  const { run, host, frame } = scope;
+  await scope.drive.log.adopt();
+  for (const call of frame.calls) if (call.status !== 'finished') assertBound(run.runId, call);
+  const cutOff = frame.calls.filter((c) => c.status === 'started' && !asleep.has(c));
   if (cutOff.length > 0) return recover(scope, cutOff);
+  const woken = frame.calls.filter((c) => c.status === 'started' && asleep.get(c)?.decisions !== run.decisions);
+  for (const call of woken) asleep.delete(call);
+  if (woken.length > 0) return recover(scope, woken);
 
-  const open = run.root.calls.filter((c) => c.status === 'open');
+  const open = frame.calls.filter((c) => c.status === 'open');
   const now = await host.now();
   const staged = await unlessHalted(Promise.resolve(stage(scope, open, now)), scope.cancel);
-  const { drafts, due } = intents(scope, open, staged, agent.parallel, now);
+  const starts = new Starts(scope);
+  const { drafts, due } = intents(scope, open, staged, starts, now);
   if (drafts.length > 0) {
-    await scope.log.append(() => drafts, needsPower(staged));
+    try {
+      await scope.append(() => drafts, needsPower(staged));
+    } finally {
+      starts.clear();
+    }
     return due;
   }
-  if (staged.some((s) => s.go === 'wait')) return { waiting: true };
+  const stopped = [...asleep.values()].find(({ blocked }) => 'crossed' in blocked);
+  if (stopped) return stopped.blocked;
+  if (asleep.size > 0 || staged.some((s) => s.go === 'wait')) return { waiting: true };
   const hold = staged.find((s) => s.go === 'hold');
-  return hold?.go === 'hold' ? { crossed: hold.crossed } : { waiting: true };
+  if (hold?.go === 'hold') return { crossed: hold.crossed, at: hold.at };
+  return (staged.some((s) => s.go === 'start') && callsLeft(scope).crossing) || { waiting: true };
 }
 
 /** The entries that a stage leads to, and the calls to run after them. Calls beyond the cap are entered when their turn comes. */
@@ -115,14 +161,15 @@ function intents(
   scope: Scope,
   calls: readonly Call[],
   staged: readonly Staged[],
-  parallel: number,
+  starts: Starts,
   now: number,
 ): { drafts: Draft[]; due: Due[] } {
   const drafts: Draft[] = [];
   const due: Due[] = [];
   staged.forEach((s, i) => {
     const call = calls[i] as Call;
-    const intended = due.length < parallel;
+    const intended = due.length < scope.agent.parallel;
+    if (s.go === 'start' && intended && !starts.take()) return;
     const draft = s.go !== 'start' || intended ? stagedEntry(scope, call.id, call, s, now) : undefined;
     if (draft) drafts.push(draft);
     if (s.go === 'start') due.push({ call, ready: s, intended });
@@ -132,12 +179,15 @@ function intents(
 
 /** What a process that takes over does with calls that were running: see DESIGN, "Crashes". */
 async function recover(scope: Scope, calls: readonly Call[]): Promise<readonly Due[]> {
-  const found = await Promise.all(calls.map((call) => inquire(scope, call)));
+  // a sub-agent that was at work goes on where it was
+  const [going, cutOff] = [calls.filter((c) => isDelegate(scope, c)), calls.filter((c) => !isDelegate(scope, c))];
+  const again: Due[] = going.map((call) => goOn(scope, call));
+  if (cutOff.length === 0) return again;
+  const found = await Promise.all(cutOff.map((call) => inquire(scope, call)));
   const drafts: Draft[] = [];
-  const again: Due[] = [];
   let power = false;
   found.forEach((f, i) => {
-    const call = calls[i] as Call;
+    const call = cutOff[i] as Call;
     if ('ready' in f) {
       again.push({ call, ready: f.ready, intended: true });
       // a second intent, so that a crash in this attempt is told from one in the first
@@ -145,8 +195,16 @@ async function recover(scope: Scope, calls: readonly Call[]): Promise<readonly D
       power ||= f.ready.tool.effect === 'once';
     } else drafts.push({ type: 'call.finished', call: call.id, attempts: 0, ms: 0, ...f });
   });
-  await scope.log.append(() => drafts, power);
+  await scope.append(() => drafts, power);
   return again;
+}
+
+const isDelegate = (scope: Scope, call: Call) => scope.tools.get(call.name)?.delegate !== undefined;
+
+function goOn(scope: Scope, call: Call): Due {
+  const tool = scope.tools.get(call.name) as ToolDefinition;
+  const input = call.edited ? call.edited.input : call.input;
+  return { call, intended: true, ready: { tool, input, value: input, context: undefined } };
 }
 
 /** Milliseconds a tool's `check` may take. */

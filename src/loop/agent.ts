@@ -1,10 +1,11 @@
-import { RondoError } from '../errors.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { Limits } from '../journal/entries.ts';
 import type { Model, Prompt } from '../ports/model.ts';
 import type { ContextOfTool, Tool, ToolSource } from '../ports/tool.ts';
 import type { ReliabilityOptions } from '../reliability/policy.ts';
-import { describe, type JsonSchema, type Out, type Schema } from '../schema.ts';
+import { describe, type Out, type Schema } from '../schema.ts';
+import { checkLimits, type Grants, invalid, type LoopDefinition, type LoopScope, made } from './definition.ts';
+import { loop } from './loop.ts';
 import type { Middleware } from './middleware.ts';
 import { isTool, type ToolDefinition } from './tool.ts';
 
@@ -43,27 +44,10 @@ export interface AgentOptions<T extends readonly (Tool | ToolSource)[], OS exten
   reliability?: { tools?: Reliability; model?: Reliability };
   /** How many calls of one step may run at the same time. Default 8. */
   parallel?: number;
+  /** The most that this agent and its sub-agents may use. */
+  grants?: Grants;
   instructions: string | ((ctx: { context: ContextOfAll<NoInfer<T>>; session: string | undefined }) => string | Promise<string>);
 }
-
-/** An agent as the engine holds it. Shared by every run: nothing here changes. */
-export interface AgentDefinition extends Agent {
-  readonly kind: 'loop';
-  readonly model: Model;
-  readonly instructions: string | ((ctx: { context: unknown; session: string | undefined }) => string | Promise<string>);
-  /** The tools declared by themselves, by name. */
-  readonly tools: ReadonlyMap<string, ToolDefinition>;
-  readonly sources: readonly ToolSource[];
-  readonly output: { schema: Schema; json: JsonSchema } | undefined;
-  readonly limits: Limits;
-  readonly use: readonly Middleware[];
-  readonly reliability: { tools?: Reliability; model?: Reliability };
-  readonly parallel: number;
-  /** Hash of what shapes a run: name, model, instructions, tools, output. */
-  readonly fingerprint: string;
-}
-
-const MADE = Symbol.for('rondo.agent');
 
 /**
  * Declares an agent.
@@ -100,44 +84,24 @@ export function agent<const T extends readonly (Tool | ToolSource)[] = readonly 
     [...tools.values()].map((t) => t.hash),
     output?.json ?? null,
   ];
-  const made = {
-    [MADE]: true,
+  const definition = made<LoopDefinition>({
     kind: 'loop',
     name,
     description: o.description,
     model,
-    instructions: o.instructions as AgentDefinition['instructions'],
+    instructions: o.instructions as LoopDefinition['instructions'],
     tools,
     sources,
+    agents: [...tools.values()].flatMap((t) => (t.delegate ? [t.delegate.agent] : [])),
     output,
     limits: o.limits ?? {},
     use: o.use ?? [],
     reliability: o.reliability ?? {},
     parallel: o.parallel ?? 8,
+    ...(o.grants && { grants: o.grants }),
     fingerprint: sha256(JSON.stringify(declared)).slice(0, 16),
-  };
-  return made as unknown as Agent<Prompt, Out<OS>, ContextOfAll<T>>;
+    child: (called) => tools.get(called)?.delegate?.agent,
+    drive: (scope) => loop(scope as LoopScope),
+  });
+  return definition as unknown as Agent<Prompt, Out<OS>, ContextOfAll<T>>;
 }
-
-/** @throws RondoError `CONFIG_INVALID` where the value was not made by `agent()`. */
-export function agentDefinition(value: Agent): AgentDefinition {
-  if (typeof value === 'object' && value !== null && MADE in value) return value as unknown as AgentDefinition;
-  throw invalid('this is no agent. Write agent({ name, instructions, model, tools }).');
-}
-
-const LIMITS: readonly (keyof Limits)[] = ['steps', 'toolCalls', 'tokens', 'costUsd', 'time', 'depth', 'deadline'];
-
-/** @throws RondoError `CONFIG_INVALID` for an unknown limit, or one that is no number of 0 or more. */
-export function checkLimits(limits: Limits | undefined, where: string): void {
-  for (const [name, value] of Object.entries(limits ?? {})) {
-    if (!LIMITS.includes(name as keyof Limits)) throw invalid(`${where}: there is no limit "${name}". There are ${LIMITS.join(', ')}.`);
-    if (value !== undefined && !(typeof value === 'number' && value >= 0))
-      throw invalid(`${where}: the limit ${name} is ${value}; it must be a number of 0 or more.`);
-  }
-}
-
-/** Limits as JSON can hold them: it knows no Infinity, which is how a limit of an agent is lifted. */
-export const jsonLimits = (limits: Limits): Limits =>
-  Object.fromEntries(Object.entries(limits).map(([name, value]) => [name, value === Number.POSITIVE_INFINITY ? Number.MAX_VALUE : value]));
-
-const invalid = (message: string) => new RondoError('CONFIG_INVALID', message);

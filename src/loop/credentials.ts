@@ -2,6 +2,7 @@ import { type Failure, RondoError } from '../errors.ts';
 import type { Identity } from '../ports/identity.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { inTime } from '../reliability/patience.ts';
+import { beyond } from './grants.ts';
 import type { Scope } from './scope.ts';
 import type { ToolDefinition } from './tool.ts';
 
@@ -74,7 +75,7 @@ export type Credentials =
   | { ok: false; error: Failure };
 
 /** Gets what a tool declares. Asked at each start of a call, so that an expired one is renewed. */
-export async function credentials({ host, run, cancel }: Scope, tool: ToolDefinition): Promise<Credentials> {
+export async function credentials({ host, run, cancel, grants }: Scope, tool: ToolDefinition): Promise<Credentials> {
   const { identity } = host;
   const { by } = run.started;
   const values: { [name: string]: string } = Object.create(null);
@@ -82,6 +83,8 @@ export async function credentials({ host, run, cancel }: Scope, tool: ToolDefini
     try {
       if (!identity) throw new Error('the engine has no identity. Pass one: new Engine({ identity }).');
       const request = wanted as Parameters<Identity['get']>[0];
+      const more = beyond(request, grants);
+      if (more) return { ok: false, error: notGranted(tool.name, more) };
       const got = await inTime(identity.get({ ...request, by }), IDENTITY_TIMEOUT, 'the identity', cancel);
       if ('consentUrl' in got && typeof got.consentUrl === 'string' && got.consentUrl !== '')
         return { ok: false, consent: { provider: request.provider, url: got.consentUrl } };
@@ -103,3 +106,11 @@ export async function credentials({ host, run, cancel }: Scope, tool: ToolDefini
   }
   return { ok: true, secrets: new Secrets(values) };
 }
+
+const notGranted = (tool: string, more: string): Failure => ({
+  code: 'NOT_PERMITTED',
+  message: `${tool} needs ${more}, which this agent was not granted.`,
+  retryable: false,
+  attempts: 0,
+  outcome: 'not-run',
+});

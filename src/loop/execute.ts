@@ -131,7 +131,7 @@ function validOnce(valid: Validated<unknown>): unknown {
 function attempt(scope: Scope, call: Call, ready: Ready, span: ToolTrace, changed?: Json): Promise<Guarded<unknown>> {
   const { tool } = ready;
   const policy = scope.plan.tool(tool);
-  const { log, host } = scope;
+  const { host } = scope;
   const run = (value: unknown, a: AttemptContext) => span.run(() => tool.options.execute(value, new CallContext(a, scope, call, ready)));
   const once = (a: AttemptContext) => {
     const value = argument(ready, changed);
@@ -148,7 +148,7 @@ function attempt(scope: Scope, call: Call, ready: Ready, span: ToolTrace, change
       if (failed.retryIn === undefined) return;
       const draft = { type: 'attempt.failed', of: call.id, step: call.step, ...failed } as const;
       span.failedAttempt(draft);
-      return noted(() => log.append(() => [draft]));
+      return noted(() => scope.append(() => [draft]));
     },
     onLate: (late) => settleLate(scope, call, ready, late),
   });
@@ -168,7 +168,7 @@ function settleLate(scope: Scope, call: Call, ready: Ready, late: Late): void {
   const outcome = late.ok ? 'done' : 'failed';
   const said = late.ok ? { output: keep(ready, late.value).output } : { note: messageOf(late.error, ready.secrets?.mask).slice(0, 500) };
   // nobody waits for it; what cannot be written stays unknown
-  scope.log.add(() => [{ type: 'outcome.settled', call: call.id, source: 'late', outcome, ...said }]).catch(() => undefined);
+  scope.drive.log.add(() => [{ type: 'outcome.settled', call: call.id, source: 'late', outcome, ...said }]).catch(() => undefined);
 }
 
 /** What is kept of a tool's output. Never throws. */

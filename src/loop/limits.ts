@@ -5,28 +5,32 @@ import type { Message, Model, ModelResponse } from '../ports/model.ts';
 import { candidates } from '../reliability/fallback.ts';
 import { cost, reserve } from '../telemetry/cost.ts';
 import { type Prices, price } from '../telemetry/prices.ts';
+import { type AgentDefinition, isLoop, type LoopDefinition } from './definition.ts';
 import type { Scope } from './scope.ts';
 
 /** The limits of a run: its own, else its agent's, else the engine's, each by itself. */
-export const DEFAULT_LIMITS: Limits = { steps: 50 };
+export const DEFAULT_LIMITS: Limits = { steps: 50, depth: 8 };
 /** Output tokens reserved for a model that does not say how many it may produce. */
 const MAX_OUTPUT = 4096;
 
 export const modelKey = (model: Model) => `${model.provider}/${model.id}`;
 
 /**
- * A dollar limit can only be kept where every model's price is known.
+ * A dollar limit can only be kept where every model's price is known, in the whole tree.
  * @throws RondoError `CONFIG_INVALID` otherwise.
  */
-export function assertPriced(model: Model, limits: Limits, prices: Prices): void {
-  if (limits.costUsd === undefined) return;
-  const unpriced = candidates(model).find((m) => !price(modelKey(m), prices));
-  if (!unpriced) return;
-  throw new RondoError(
-    'CONFIG_INVALID',
-    `the limit costUsd cannot be kept: the price of ${modelKey(unpriced)} is unknown. Give it with new Engine({ prices: { "${modelKey(unpriced)}": { input, output, source, date } } }), in dollars per million tokens.`,
-    { details: { model: modelKey(unpriced) } },
-  );
+export function assertPriced(agent: AgentDefinition, limits: Limits, prices: Prices): void {
+  const limited = limits.costUsd !== undefined;
+  if (limited && isLoop(agent)) {
+    const unpriced = candidates(agent.model).find((m) => !price(modelKey(m), prices));
+    if (unpriced)
+      throw new RondoError(
+        'CONFIG_INVALID',
+        `the limit costUsd cannot be kept: the price of ${modelKey(unpriced)}, which agent "${agent.name}" asks, is unknown. Give it with new Engine({ prices: { "${modelKey(unpriced)}": { input, output, source, date } } }), in dollars per million tokens.`,
+        { details: { model: modelKey(unpriced) } },
+      );
+  }
+  for (const child of agent.agents) assertPriced(child, limited ? limits : child.limits, prices);
 }
 
 /** US dollars of an answer; undefined where the price or the usage is unknown. */
@@ -35,37 +39,84 @@ export function costOf({ host }: Pick<Scope, 'host'>, model: Model, response: Mo
   return known && cost(response.usage, known);
 }
 
-/** The limit that the next model call (or so many at once) would cross, if any. Called before each attempt, so nothing is spent beyond one. */
-export function crossing(scope: Pick<Scope, 'agent' | 'run' | 'host' | 'tools' | 'limits'>, calls = 1): Crossed | undefined {
-  const { limits, run } = scope;
-  if (limits.steps !== undefined && run.steps >= limits.steps) return { name: 'steps', max: limits.steps, used: run.steps };
-  // room is kept for what one more step may write
-  if (run.next > BOUND.entries - 1_000) return { name: 'journal', max: BOUND.entries, used: run.next };
-  if (run.size > BOUND.size) return { name: 'journal', max: BOUND.size, used: run.size };
-  if (limits.tokens === undefined && limits.costUsd === undefined) return undefined;
-  const next = reservation(scope);
+/** A limit that would be crossed, and the part of the run whose limit it is. */
+export interface Crossing {
+  crossed: Crossed;
+  at: Scope;
+}
+
+type Limited = Pick<Scope, 'agent' | 'frame' | 'host' | 'tools' | 'limits' | 'run' | 'flight'> & { readonly parent?: Limited | undefined };
+
+/**
+ * The limit that the next model call (or so many at once) would cross, if any: of this part, or of one that it is a part of.
+ * Called before each attempt, so nothing is spent beyond one. What is under way beside it counts at its most.
+ */
+export function crossing<S extends Limited>(scope: S, calls = 1): { crossed: Crossed; at: S } | undefined {
+  let next: Reservation | undefined;
+  for (let at: Limited | undefined = scope; at; at = at.parent) {
+    const { limits } = at;
+    if (limits.tokens !== undefined || limits.costUsd !== undefined) next ??= reservation(scope);
+    const crossed = crossedAt(at, calls, next);
+    if (crossed) return { crossed, at: at as S };
+  }
+  return undefined;
+}
+
+function crossedAt({ limits, frame, flight, run }: Limited, calls: number, next: Reservation | undefined): Crossed | undefined {
+  const { spent } = frame;
+  // a wrapper that asks again does so in the same step
+  if (limits.steps !== undefined && spent.steps + flight.calls + Math.min(calls, 1) > limits.steps)
+    return { name: 'steps', max: limits.steps, used: spent.steps };
+  if (!frame.parent) {
+    // room is kept for what one more step may write
+    if (run.next > BOUND.entries - 1_000) return { name: 'journal', max: BOUND.entries, used: run.next };
+    if (run.size > BOUND.size) return { name: 'journal', max: BOUND.size, used: run.size };
+  }
+  if (!next) return undefined;
   if (limits.tokens !== undefined) {
-    const { input, output, cacheRead = 0, cacheWrite = 0 } = run.usage;
+    const { input, output, cacheRead = 0, cacheWrite = 0 } = spent.usage;
     const used = input + output + cacheRead + cacheWrite;
-    if (run.unmetered) return { name: 'tokens', max: limits.tokens, used: null };
-    if (used + calls * next.tokens > limits.tokens) return { name: 'tokens', max: limits.tokens, used };
+    if (spent.unmetered) return { name: 'tokens', max: limits.tokens, used: null };
+    if (used + flight.tokens + calls * next.tokens > limits.tokens) return { name: 'tokens', max: limits.tokens, used };
   }
   if (limits.costUsd !== undefined) {
-    const used = costUsd(run);
+    const used = costUsd(spent);
     // a model that did not report its usage leaves the sum unknown; going on would be a guess with somebody's money
-    if (used === undefined || next.usd === undefined || used + calls * next.usd > limits.costUsd)
+    if (used === undefined || next.usd === undefined || flight.usd === undefined || used + flight.usd + calls * next.usd > limits.costUsd)
       return { name: 'costUsd', max: limits.costUsd, used: used ?? null };
   }
   return undefined;
 }
 
+/** How many more tool calls may start, by the limits of this part and of those it is a part of. */
+export function callsLeft(scope: Scope): { left: number; crossing: Crossing | undefined } {
+  let left = Number.POSITIVE_INFINITY;
+  let crossing: Crossing | undefined;
+  for (let at: Scope | undefined = scope; at; at = at.parent) {
+    const max = at.limits.toolCalls;
+    if (max === undefined) continue;
+    const used = at.frame.spent.toolCalls;
+    const here = max - used - at.flight.starts;
+    if (here >= left) continue;
+    left = here;
+    crossing = { crossed: { name: 'toolCalls', max, used }, at };
+  }
+  return { left, crossing };
+}
+
+interface Reservation {
+  tokens: number;
+  usd: number | undefined;
+}
+
 /** The most that one more model call can cost, with the dearest of its candidates. */
-export function reservation(scope: Pick<Scope, 'agent' | 'run' | 'host' | 'tools'>): { tokens: number; usd: number | undefined } {
-  const { agent, run, host } = scope;
-  const { measured, messages } = run.root;
+export function reservation(scope: Pick<Scope, 'agent' | 'frame' | 'host' | 'tools'>): Reservation {
+  const { agent, frame, host } = scope;
+  const { measured, messages } = frame;
+  if (!isLoop(agent)) return { tokens: 0, usd: 0 };
   let bytes = 0;
   for (let i = measured.messages; i < messages.length; i++) bytes += bytesOf(messages[i] as Message);
-  if (!measured.fixed) bytes += fixedBytes(scope);
+  if (!measured.fixed) bytes += fixedBytes(agent, scope);
   let tokens = 0;
   let usd: number | undefined = 0;
   for (const model of candidates(agent.model)) {
@@ -78,8 +129,8 @@ export function reservation(scope: Pick<Scope, 'agent' | 'run' | 'host' | 'tools
 }
 
 /** Bytes of what is sent with every request besides the messages. */
-function fixedBytes({ agent, run, tools }: Pick<Scope, 'agent' | 'run' | 'tools'>): number {
-  const { instructions, memory } = run.root;
+function fixedBytes(agent: LoopDefinition, { frame, tools }: Pick<Scope, 'frame' | 'tools'>): number {
+  const { instructions, memory } = frame;
   let bytes = Buffer.byteLength(instructions ?? (typeof agent.instructions === 'string' ? agent.instructions : ''));
   for (const fact of memory ?? []) bytes += Buffer.byteLength(fact) + 3;
   for (const { spec } of tools.values()) bytes += Buffer.byteLength(JSON.stringify(spec));

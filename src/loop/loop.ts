@@ -1,12 +1,15 @@
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import { type Json, plainJson } from '../json.ts';
-import type { ModelResponse, Part, ToolCallPart } from '../ports/model.ts';
+import type { ModelRequest, ModelResponse, Part, ToolCallPart } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
 import { validate } from '../schema.ts';
 import type { ChatTrace } from '../telemetry/trace.ts';
 import { act, type Due } from './act.ts';
+import { admit, type Seat, Starts } from './admit.ts';
+import type { LoopScope } from './definition.ts';
+import { handedOver } from './handoff.ts';
 import { costOf, crossing, modelKey } from './limits.ts';
 import { observe } from './observe.ts';
 import type { Halt, Scope, Settlement } from './scope.ts';
@@ -20,37 +23,51 @@ const REPAIRS = 2;
  * The loop: observe, think, act, until the model answers without a call.
  * @returns how it ended, which only a completed run has in its journal already; undefined where it was halted (`scope.halt`).
  */
-export async function loop(scope: Scope): Promise<Settlement | undefined> {
+export async function loop(scope: LoopScope): Promise<Settlement | undefined> {
+  const { frame } = scope;
   let due: readonly Due[] = [];
   for (;;) {
     if (scope.run.cancelled) scope.halt ??= { why: 'cancel' };
     // calls whose intent is written are seen to even now: they are told that they did not run
     if (scope.halt && (due.length === 0 || scope.halt.why === 'lost')) return undefined;
-    if (scope.run.root.unfinished > 0) {
+    if (frame.unfinished > 0) {
       const blocked = await act(scope, due);
       due = [];
       if (scope.halt) return undefined;
-      if (blocked) return 'waiting' in blocked ? { status: 'paused' } : { status: 'stopped', limit: blocked.crossed };
+      if (blocked) return 'waiting' in blocked ? { status: 'paused' } : { status: 'stopped', limit: blocked.crossed, at: blocked.at };
     }
-    if (scope.draining) scope.halt ??= { why: 'close' };
+    const handed = handedOver(scope);
+    if (handed) return handed instanceof Promise ? await handed : handed;
+    if (scope.drive.draining) scope.halt ??= { why: 'close' };
     if (scope.halt) return undefined;
 
     const seen = observe(scope);
     const request = seen instanceof Promise ? await unlessHalted(seen, scope.cancel) : seen;
-    const crossed = crossing(scope);
-    if (crossed) return { status: 'stopped', limit: crossed };
-    const span = scope.trace.chat(scope.run.root.step + 1, scope.agent.model, request);
+    const admitted = scope.parent ? await admit(scope) : crossing(scope);
+    if (admitted && 'crossed' in admitted) return { status: 'stopped', limit: admitted.crossed, at: admitted.at };
+    const next = await turn(scope, request, admitted);
+    if (!Array.isArray(next)) return next as Settlement | undefined;
+    due = next;
+  }
+}
+
+/** One question to the model, and its answer in the journal. @returns the calls to run, or how it ended. */
+async function turn(scope: LoopScope, request: ModelRequest, seat: Seat | undefined): Promise<readonly Due[] | Settlement | undefined> {
+  try {
+    const span = scope.trace.chat(scope.frame.step + 1, scope.agent.model, request);
     const thought = await think(scope, request, span);
     // an answer that came in time is taken, and paid for, even where the run is halted right after it
     const halt = haltOf(scope);
     if (halt && (!thought.ok || halt.why === 'lost')) return undefined;
     if (!thought.ok) {
       span.end({ error: 'error' in thought ? thought.error : { code: 'LIMIT_REACHED' } });
-      return 'error' in thought ? { status: 'failed', error: thought.error } : { status: 'stopped', limit: thought.crossed };
+      return 'error' in thought
+        ? { status: 'failed', error: thought.error }
+        : { status: 'stopped', limit: thought.crossed, at: thought.at };
     }
-    const next = await take(scope, thought, span);
-    if (!Array.isArray(next)) return next as Settlement;
-    due = next;
+    return await take(scope, thought, span);
+  } finally {
+    seat?.land();
   }
 }
 
@@ -70,14 +87,14 @@ const TRUNCATED: Staged = {
 };
 
 /** Takes an answer into the journal, together with the intent of every call that may start, or with the end of the run. */
-async function take(scope: Scope, thought: Thought & { ok: true }, span: ChatTrace): Promise<readonly Due[] | Settlement> {
+async function take(scope: LoopScope, thought: Thought & { ok: true }, span: ChatTrace): Promise<readonly Due[] | Settlement> {
   const { response } = thought;
   const responded = respondedEntry(scope, thought);
   const asked = response.content.filter((p): p is ToolCallPart => p.type === 'toolCall');
   if (asked.length === 0 || response.stop === 'blocked') return conclude(scope, response, responded, span);
 
   if (scope.halt) {
-    await scope.log.append(() => [responded]);
+    await scope.append(() => [responded]);
     return [];
   }
   // calls that nobody was asked about have nothing that could expire
@@ -85,19 +102,25 @@ async function take(scope: Scope, thought: Thought & { ok: true }, span: ChatTra
   const staged = pending instanceof Promise ? await unlessAnswered(scope, pending, responded) : pending;
   const now = staged.some((s) => s.go === 'ask') ? await scope.host.now() : 0;
   const { parallel } = scope.agent;
-  const append = scope.log.append((seq) => {
+  const starts = new Starts(scope);
+  const append = scope.append((seq) => {
     const drafts: Draft[] = [responded];
     let starting = 0;
+    starts.clear();
     staged.forEach((s, i) => {
-      if (s.go === 'start' && ++starting > parallel) return;
+      if (s.go === 'start' && (++starting > parallel || !starts.take())) return;
       const draft = stagedEntry(scope, `${seq}.${i}`, asked[i] as ToolCallPart, s, now);
       if (draft) drafts.push(draft);
     });
     return drafts;
   }, needsPower(staged));
-  if (append) await append;
+  try {
+    if (append) await append;
+  } finally {
+    starts.clear();
+  }
   span.end(responded);
-  return startable(scope.run.root.calls, staged);
+  return startable(scope.frame.calls, staged);
 }
 
 /** What the gate says, unless the run is halted first: then the answer is written down, and its calls wait for the next claim. */
@@ -105,7 +128,7 @@ async function unlessAnswered(scope: Scope, pending: Promise<readonly Staged[]>,
   try {
     return await unlessHalted(pending, scope.cancel);
   } catch (error) {
-    if (error instanceof Halted && scope.halt?.why !== 'lost') await scope.log.append(() => [responded]);
+    if (error instanceof Halted && scope.halt?.why !== 'lost') await scope.append(() => [responded]);
     throw error;
   }
 }
@@ -122,11 +145,11 @@ function startable(calls: readonly Call[], staged: readonly Staged[]): readonly 
 
 type Responded = Extract<Draft, { type: 'model.responded' }>;
 
-function respondedEntry(scope: Scope, { response, model, attempts, ms }: Thought & { ok: true }): Responded {
+function respondedEntry(scope: LoopScope, { response, model, attempts, ms }: Thought & { ok: true }): Responded {
   const { usage, content, stop } = response;
   const key = response.model ? `${model.provider}/${response.model}` : modelKey(model);
   const usd = costOf(scope, model, response);
-  const entry: Responded = { type: 'model.responded', step: scope.run.root.step + 1, model: key, content, stop, ms };
+  const entry: Responded = { type: 'model.responded', step: scope.frame.step + 1, model: key, content, stop, ms };
   if (model.standin) entry.standin = true;
   if (usage) entry.usage = usage;
   if (usd !== undefined) entry.usd = usd;
@@ -136,7 +159,7 @@ function respondedEntry(scope: Scope, { response, model, attempts, ms }: Thought
 
 /** An answer without a call ends the run, unless it does not fit what was asked for. */
 async function conclude(
-  scope: Scope,
+  scope: LoopScope,
   response: ModelResponse,
   responded: Responded,
   span: ChatTrace,
@@ -144,16 +167,14 @@ async function conclude(
   const failed = incomplete(response.stop);
   const answer = failed ? undefined : await finalAnswer(scope, response.content);
   if (answer?.ok) {
-    const append = scope.log.append(() => [
-      responded,
-      { type: 'run.settled', status: 'completed', output: answer.output, ms: Date.now() - scope.run.claimedAt },
-    ]);
+    const closing = scope.closing(answer);
+    const append = scope.append(() => [responded, ...closing]);
     if (append) await append;
     span.end(responded);
     return { status: 'completed', output: answer.output, committed: true };
   }
-  const repairable = answer && !answer.final && scope.run.root.repairs < REPAIRS;
-  await scope.log.append(() => [
+  const repairable = answer && !answer.final && scope.frame.repairs < REPAIRS;
+  await scope.append(() => [
     responded,
     ...(repairable
       ? [
@@ -190,7 +211,7 @@ function incomplete(stop: ModelResponse['stop']): { code: string; message: strin
 }
 
 /** `final`: nothing the model could say would mend it. */
-type Answer = { ok: true; output: Json } | { ok: false; problem: string; final?: true };
+export type Answer = { ok: true; output: Json } | { ok: false; problem: string; final?: true };
 
 /** Models like to wrap JSON in a fence. */
 function unfenced(text: string): string {
@@ -200,7 +221,7 @@ function unfenced(text: string): string {
   return inner.startsWith('json') ? inner.slice(4) : inner;
 }
 
-async function finalAnswer({ agent }: Scope, content: readonly Part[]): Promise<Answer> {
+async function finalAnswer({ agent }: LoopScope, content: readonly Part[]): Promise<Answer> {
   let text = '';
   for (const part of content) if (part.type === 'text') text += part.text;
   if (!agent.output) return { ok: true, output: text };

@@ -2,7 +2,7 @@ import { ToolError } from '../errors.ts';
 import type { ModelRequest } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { inTime } from '../reliability/patience.ts';
-import type { AgentDefinition } from './agent.ts';
+import type { LoopDefinition, LoopScope } from './definition.ts';
 import type { Scope } from './scope.ts';
 
 /** Milliseconds that instructions and memory may take. */
@@ -14,33 +14,34 @@ const MEMORY_TOKENS = 2_000;
  * Observe: what the model is to see. What user code says of it (instructions, recalled memory) is written to the journal
  * when it changes, before it is used.
  */
-export function observe(scope: Scope): ModelRequest | Promise<ModelRequest> {
-  const { agent, run, host } = scope;
+export function observe(scope: LoopScope): ModelRequest | Promise<ModelRequest> {
+  const { agent, frame, run, host } = scope;
   const dynamic = typeof agent.instructions === 'function';
-  const recall = host.memory && run.root.memory === undefined && run.started.by;
+  // a sub-agent sees what it is given, and no more
+  const recall = host.memory && !frame.parent && frame.memory === undefined && run.started.by;
   if (!dynamic && !recall && scope.request) return scope.request;
   return dynamic || recall ? refresh(scope) : assemble(scope);
 }
 
-async function refresh(scope: Scope): Promise<ModelRequest> {
-  const { agent, run, log } = scope;
+async function refresh(scope: LoopScope): Promise<ModelRequest> {
+  const { agent, frame } = scope;
   const changed: { instructions?: string; memory?: readonly string[] } = {};
   if (typeof agent.instructions === 'function') {
     const text = await instructed(agent.instructions, scope);
-    if (text !== run.root.instructions) changed.instructions = text;
+    if (text !== frame.instructions) changed.instructions = text;
   }
-  if (run.root.memory === undefined) {
+  if (!frame.parent && frame.memory === undefined) {
     const memory = await recalled(scope);
     if (memory) changed.memory = memory;
   }
   if (Object.keys(changed).length > 0) {
-    await log.append(() => [{ type: 'context.changed', ...changed }]);
+    await scope.append(() => [{ type: 'context.changed', ...changed }]);
     scope.request = undefined;
   }
   return scope.request ?? assemble(scope);
 }
 
-async function instructed(instructions: Exclude<AgentDefinition['instructions'], string>, { run, cancel }: Scope): Promise<string> {
+async function instructed(instructions: Exclude<LoopDefinition['instructions'], string>, { run, cancel }: Scope): Promise<string> {
   try {
     const text = await inTime(
       instructions({ context: run.started.context ?? {}, session: run.started.session }),
@@ -85,9 +86,9 @@ function fitting(facts: readonly unknown[]): string[] {
   return kept;
 }
 
-function assemble(scope: Scope): ModelRequest {
-  const { agent, run, tools } = scope;
-  const { messages, instructions, memory } = run.root;
+function assemble(scope: LoopScope): ModelRequest {
+  const { agent, frame, tools } = scope;
+  const { messages, instructions, memory } = frame;
   const said = instructions ?? staticInstructions(agent);
   scope.request = {
     instructions: memory?.length
@@ -100,4 +101,4 @@ function assemble(scope: Scope): ModelRequest {
   return scope.request;
 }
 
-const staticInstructions = (agent: AgentDefinition) => (typeof agent.instructions === 'string' ? agent.instructions : '');
+const staticInstructions = (agent: LoopDefinition) => (typeof agent.instructions === 'string' ? agent.instructions : '');

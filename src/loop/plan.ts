@@ -1,5 +1,6 @@
 import { type BreakerPolicy, type EnvelopePolicy, resolvePolicy } from '../reliability/policy.ts';
-import type { AgentDefinition, Reliability } from './agent.ts';
+import type { Reliability } from './agent.ts';
+import type { AgentDefinition } from './definition.ts';
 import type { Middleware } from './middleware.ts';
 import type { ToolDefinition } from './tool.ts';
 

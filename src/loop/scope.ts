@@ -1,19 +1,22 @@
 import type { Failure } from '../errors.ts';
-import type { Crossed, Limits } from '../journal/entries.ts';
-import type { RunFold } from '../journal/fold.ts';
-import type { Log } from '../journal/log.ts';
+import type { Crossed, Draft, Limits } from '../journal/entries.ts';
+import type { Frame, RunFold } from '../journal/fold.ts';
+import type { Log, Make } from '../journal/log.ts';
 import type { Json } from '../json.ts';
 import type { Identity } from '../ports/identity.ts';
 import type { Memory } from '../ports/memory.ts';
 import type { ModelRequest } from '../ports/model.ts';
 import type { Policy } from '../ports/policy.ts';
 import type { Breakers } from '../reliability/breaker.ts';
-import type { CancelSource } from '../reliability/cancel.ts';
+import { CancelSource } from '../reliability/cancel.ts';
 import type { Prices } from '../telemetry/prices.ts';
 import type { AgentTrace } from '../telemetry/trace.ts';
-import type { AgentDefinition } from './agent.ts';
+import type { AgentDefinition, Grants } from './definition.ts';
+import { Flight } from './flight.ts';
 import type { Plan } from './plan.ts';
 import type { ToolDefinition } from './tool.ts';
+
+export type Tools = ReadonlyMap<string, ToolDefinition>;
 
 /** What a run can use of the engine that drives it. */
 export interface Host {
@@ -24,6 +27,9 @@ export interface Host {
   readonly breakers: Breakers;
   /** The store's clock, epoch milliseconds. */
   now(): number | Promise<number>;
+  planOf(agent: AgentDefinition): Plan;
+  /** What an agent may call: its declared tools, and those its sources list now. */
+  toolsOf(agent: AgentDefinition): Tools | Promise<Tools>;
 }
 
 /** Events that are shown while they happen and kept nowhere. */
@@ -31,38 +37,124 @@ export type Transient =
   | { type: 'text.delta' | 'reasoning.delta'; text: string; attempt: number }
   | { type: 'tool.progress'; callId: string; data: Json };
 
-/** Why a run that is being driven should stop at once. */
+/** Why a run that is being driven, or a part of it, should stop at once. */
 export type Halt =
   | { why: 'cancel'; reason?: string | undefined }
   | { why: 'close' }
   | { why: 'limit'; limit: Crossed }
   | { why: 'lost'; error: unknown };
 
+/** How an agent's part of a run ended. */
+export type End = { ok: true; output: Json } | { ok: false; error: Failure };
+
 /** One run while this process drives it. */
-export interface Scope {
+export interface Drive {
   readonly host: Host;
-  readonly agent: AgentDefinition;
-  readonly plan: Plan;
   readonly run: RunFold;
   readonly log: Log;
-  readonly limits: Limits;
-  /** What the agent may call in this claim, by name. */
-  readonly tools: ReadonlyMap<string, ToolDefinition>;
-  readonly trace: AgentTrace;
-  /** Cancelled when the run must stop: then `halt` says why. */
-  readonly cancel: CancelSource;
-  halt: Halt | undefined;
   /** The engine is closing: the run ends before its next model call. */
   draining: boolean;
-  /** The step number shown with transient events; undefined while nobody listens. */
-  emit: ((event: Transient, step: number) => void) | undefined;
-  /** What the model is asked, but for the messages, which grow: made anew when the instructions change. */
-  request: ModelRequest | undefined;
+  /** Shows transient events; undefined while nobody listens. */
+  emit: ((event: Transient, step: number, path: readonly string[]) => void) | undefined;
 }
 
-/** How one drive of a run ended. Nothing of it is in the journal yet, unless `committed`. */
+export interface ScopeOptions {
+  drive: Drive;
+  frame: Frame;
+  agent: AgentDefinition;
+  limits: Limits;
+  tools: Tools;
+  trace: AgentTrace;
+  cancel: CancelSource;
+  parent?: Scope;
+  /** The entries with which this part ends, in the same append as its last answer. */
+  closing(end: End): readonly Draft[];
+}
+
+/** One agent's part of a run while this process drives it: the whole of it, or a sub-agent's frame. */
+export class Scope {
+  readonly drive: Drive;
+  readonly frame: Frame;
+  readonly agent: AgentDefinition;
+  readonly plan: Plan;
+  readonly limits: Limits;
+  /** What the agent may call in this claim, by name. */
+  readonly tools: Tools;
+  readonly trace: AgentTrace;
+  /** Cancelled when this part must stop: then `halt` says why. */
+  readonly cancel: CancelSource;
+  readonly parent: Scope | undefined;
+  readonly closing: (end: End) => readonly Draft[];
+  /** The bounds of all agents on the way down to this one. */
+  readonly grants: readonly Grants[];
+  /** What is under way in this part and below it, and not in the journal yet. */
+  readonly flight = new Flight();
+  /** What the model is asked, but for the messages, which grow: made anew when the instructions change. */
+  request: ModelRequest | undefined;
+  #halt: Halt | undefined;
+
+  constructor(o: ScopeOptions) {
+    this.drive = o.drive;
+    this.frame = o.frame;
+    this.agent = o.agent;
+    this.plan = o.drive.host.planOf(o.agent);
+    this.limits = o.limits;
+    this.tools = o.tools;
+    this.trace = o.trace;
+    this.cancel = o.cancel;
+    this.parent = o.parent;
+    this.closing = o.closing;
+    const above = o.parent?.grants ?? [];
+    this.grants = o.agent.grants ? [...above, o.agent.grants] : above;
+    this.request = undefined;
+    this.#halt = undefined;
+  }
+
+  get host(): Host {
+    return this.drive.host;
+  }
+
+  get run(): RunFold {
+    return this.drive.run;
+  }
+
+  get halt(): Halt | undefined {
+    return this.#halt ?? this.parent?.halt;
+  }
+
+  set halt(halt: Halt) {
+    this.#halt ??= halt;
+  }
+
+  /** Appends entries of this frame, or of one that they name themselves. @throws as `Log.append`. */
+  append(make: Make, power = false): void | Promise<void> {
+    const { id } = this.frame;
+    if (id === '') return this.drive.log.append(make, power);
+    return this.drive.log.append((seq) => {
+      const drafts = make(seq);
+      for (const draft of drafts) if (!('frame' in draft)) (draft as { frame?: string }).frame = id;
+      return drafts;
+    }, power);
+  }
+
+  /** Shows a transient event of this frame; undefined while nobody listens. */
+  get emit(): ((event: Transient, step: number) => void) | undefined {
+    const { emit } = this.drive;
+    return emit && ((event, step) => emit(event, step, this.frame.path));
+  }
+
+  /** A source that is cancelled with this scope's, and can be cancelled by itself. `unlink` lets go of it. */
+  linkedCancel(): { cancel: CancelSource; unlink: () => void } {
+    const cancel = new CancelSource();
+    const link = this.cancel.add((reason) => cancel.cancel(reason));
+    return { cancel, unlink: () => link?.remove() };
+  }
+}
+
+/** How one drive of an agent's part ended. Nothing of it is in the journal yet, unless `committed`. */
 export type Settlement =
   | { status: 'completed'; output: Json; committed: true }
   | { status: 'failed'; error: Failure }
   | { status: 'paused' }
-  | { status: 'stopped'; limit: Crossed };
+  /** `at`: the scope whose limit it is. */
+  | { status: 'stopped'; limit: Crossed; at: Scope };

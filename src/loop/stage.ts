@@ -1,9 +1,11 @@
 import { request } from '../hitl/approvals.ts';
 import { type GateOptions, gate, type Verdict } from '../hitl/gate.ts';
-import type { CallId, Crossed, Draft } from '../journal/entries.ts';
+import type { CallId, Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import { credentials } from './credentials.ts';
+import { delegations } from './delegation.ts';
 import type { Ready } from './execute.ts';
+import { type Crossing, callsLeft } from './limits.ts';
 import type { Scope } from './scope.ts';
 import type { ToolDefinition } from './tool.ts';
 
@@ -13,15 +15,15 @@ export type Staged =
   | Exclude<Verdict<ToolDefinition>, { go: 'start' }>
   | { go: 'consent'; provider: string; url: string }
   /** Beyond the limit of tool calls: it stays open, for a resume with a higher one. */
-  | { go: 'hold'; crossed: Crossed };
+  | ({ go: 'hold' } & Crossing);
 
 type Asked = Pick<Call, 'name' | 'input'> & Partial<Pick<Call, 'edited' | 'approval' | 'asked'>>;
 
 /** Takes calls through the gate, and gets their credentials. Runs nothing and writes nothing. */
 export function stage(scope: Scope, calls: readonly Asked[], now: number): readonly Staged[] | Promise<readonly Staged[]> {
-  const { agent, host, limits, run } = scope;
+  const { host, run } = scope;
   const o: GateOptions = {
-    agent: agent.name,
+    path: scope.frame.path,
     by: run.started.by,
     context: run.started.context,
     policy: host.policy,
@@ -39,15 +41,16 @@ export function stage(scope: Scope, calls: readonly Asked[], now: number): reado
     later = true;
     return ready(scope, verdict);
   });
-  const { toolCalls: max } = limits;
-  if (max === undefined) return later ? Promise.all(staged) : (staged as Staged[]);
-  return later ? Promise.all(staged).then((s) => within(max, run.toolCalls, s)) : within(max, run.toolCalls, staged as Staged[]);
+  return later ? Promise.all(staged).then((s) => within(scope, s)) : within(scope, staged as Staged[]);
 }
 
 /** Holds back the calls that would cross the limit of tool calls. */
-function within(max: number, used: number, staged: readonly Staged[]): readonly Staged[] {
-  let left = max - used;
-  return staged.map((s) => (s.go !== 'start' || left-- > 0 ? s : { go: 'hold', crossed: { name: 'toolCalls', max, used } }));
+function within(scope: Scope, staged: readonly Staged[]): readonly Staged[] {
+  const allowed = delegations(scope, staged);
+  let { left, crossing } = callsLeft(scope);
+  if (!crossing) return allowed;
+  const hold: Staged = { go: 'hold', ...crossing };
+  return allowed.map((s) => (s.go !== 'start' || left-- > 0 ? s : hold));
 }
 
 async function ready(scope: Scope, verdict: Verdict<ToolDefinition>): Promise<Staged> {

@@ -1,13 +1,12 @@
 import type { Failure } from '../errors.ts';
-import type { Crossed } from '../journal/entries.ts';
 import type { Model, ModelDelta, ModelRequest, ModelResponse } from '../ports/model.ts';
 import { type FailedAttempt, guard } from '../reliability/envelope.ts';
 import { candidates, switches } from '../reliability/fallback.ts';
 import type { AttemptContext } from '../reliability/timeout.ts';
 import type { ChatTrace } from '../telemetry/trace.ts';
 import { answerOf } from './answer.ts';
-import { crossing, modelKey, reservation } from './limits.ts';
-import type { Scope } from './scope.ts';
+import type { LoopScope } from './definition.ts';
+import { type Crossing, crossing, modelKey, reservation } from './limits.ts';
 import { wrapped } from './wrapped.ts';
 
 /** Failures after which the provider may have worked, and charged, all the same. */
@@ -15,21 +14,21 @@ const BILLED: ReadonlySet<string> = new Set(['TIMEOUT', 'STREAM_BROKEN', 'STREAM
 
 export type Thought =
   | { ok: true; response: ModelResponse; model: Model; attempts: number; ms: number }
-  | { ok: false; crossed: Crossed }
+  | ({ ok: false } & Crossing)
   | { ok: false; error: Failure };
 
 /** Think: asks the model, each candidate under its own envelope. Every failed attempt and every switch is in the journal. */
-export function think(scope: Scope, request: ModelRequest, span: ChatTrace): Promise<Thought> {
+export function think(scope: LoopScope, request: ModelRequest, span: ChatTrace): Promise<Thought> {
   const { modelWrappers } = scope.plan;
   if (modelWrappers.length === 0) return askInTurn(scope, request, span);
   return wrapped(scope, request, (r) => askInTurn(scope, r, span));
 }
 
-async function askInTurn(scope: Scope, request: ModelRequest, span: ChatTrace): Promise<Thought> {
-  const { agent, run, log, host } = scope;
+async function askInTurn(scope: LoopScope, request: ModelRequest, span: ChatTrace): Promise<Thought> {
+  const { agent, host } = scope;
   const started = Date.now();
   const models = candidates(agent.model);
-  const step = run.root.step + 1;
+  const step = scope.frame.step + 1;
   const policy = scope.plan.model;
   let before = 0;
   try {
@@ -39,7 +38,7 @@ async function askInTurn(scope: Scope, request: ModelRequest, span: ChatTrace): 
         const draft = { type: 'attempt.failed', of: 'model', step, model: modelKey(model), ...f, attempt: before + f.attempt } as const;
         span.failedAttempt(draft);
         // a switch tells of an attempt that was entered, and charged, before it
-        return log.append(() => [BILLED.has(f.code) && !f.fallback ? { ...draft, lost: lost(scope) } : draft]);
+        return scope.append(() => [BILLED.has(f.code) && !f.fallback ? { ...draft, lost: lost(scope) } : draft]);
       };
       const result = await guard((attempt) => generate(scope, model, request, attempt, before, step), {
         policy,
@@ -65,27 +64,28 @@ async function askInTurn(scope: Scope, request: ModelRequest, span: ChatTrace): 
       before += error.attempts;
     }
   } catch (error) {
-    if (error instanceof Unaffordable) return { ok: false, crossed: error.crossed };
+    if (error instanceof Unaffordable) return { ok: false, ...error.crossing };
     throw error;
   }
 }
 
 /** A further attempt would cross a limit. */
 class Unaffordable extends Error {
-  readonly crossed: Crossed;
-  constructor(crossed: Crossed) {
+  readonly crossing: Crossing;
+  constructor(crossing: Crossing) {
     super('a further attempt would cross a limit');
-    this.crossed = crossed;
+    this.crossing = crossing;
   }
 }
 
-function affordable(scope: Scope): void {
-  const crossed = crossing(scope);
+function affordable(scope: LoopScope): void {
+  // a sub-agent's place is reserved already
+  const crossed = crossing(scope, scope.parent ? 0 : 1);
   if (crossed) throw new Unaffordable(crossed);
 }
 
 async function generate(
-  scope: Scope,
+  scope: LoopScope,
   model: Model,
   request: ModelRequest,
   attempt: AttemptContext,
@@ -106,7 +106,7 @@ class Streaming {
   readonly #attempt: AttemptContext;
   readonly emit: (delta: ModelDelta) => void;
   over = false;
-  constructor(attempt: AttemptContext, scope: Scope, number: number, step: number) {
+  constructor(attempt: AttemptContext, scope: LoopScope, number: number, step: number) {
     this.#attempt = attempt;
     this.emit = ({ type, text }) => {
       // an attempt that was given up may go on talking
@@ -120,7 +120,7 @@ class Streaming {
 }
 
 /** What a failed attempt may have been charged for: an upper bound, since nobody says. */
-function lost(scope: Scope): { tokens: number; usd?: number } {
+function lost(scope: LoopScope): { tokens: number; usd?: number } {
   const { tokens, usd } = reservation(scope);
   return { tokens, ...(usd !== undefined && { usd }) };
 }

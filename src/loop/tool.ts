@@ -5,6 +5,7 @@ import type { Json } from '../json.ts';
 import type { ToolSpec } from '../ports/model.ts';
 import type { Question, Tool, ToolOptions } from '../ports/tool.ts';
 import { describe, type JsonSchema, type Out, type Schema } from '../schema.ts';
+import type { Delegate } from './delegation.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: inside, a declaration's types are gone
 type AnyOptions = ToolOptions<string, Schema, Schema, string, any>;
@@ -18,11 +19,14 @@ export interface ToolDefinition extends Tool {
   readonly spec: ToolSpec;
   /** Hash of what the model is told: a changed one is noticed. */
   readonly hash: string;
+  /** Set for a tool that stands for a sub-agent. */
+  readonly delegate?: Delegate;
   /** Set for a tool that a person answers. */
   readonly ask?: (input: Json) => Question;
 }
 
-const NAME = /^[a-zA-Z0-9_-]{1,64}$/;
+/** What models take for a tool's name. */
+export const TOOL_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
 
 /**
  * Declares a tool. Its schema is converted once, here.
@@ -43,9 +47,15 @@ export function questionTool(
   return define({ ...options, effect: 'read', execute: () => undefined }, ask);
 }
 
+/** A tool that a sub-agent answers. */
+export const delegateTool = (options: Pick<AnyOptions, 'name' | 'description' | 'input'>, delegate: Delegate): ToolDefinition => ({
+  ...define({ ...options, effect: 'read', execute: () => undefined }),
+  delegate,
+});
+
 function define(options: AnyOptions, ask?: (input: Json) => Question): ToolDefinition {
   const { name, description } = options;
-  if (typeof name !== 'string' || !NAME.test(name))
+  if (typeof name !== 'string' || !TOOL_NAME.test(name))
     throw invalid(`"${name}" is no tool name: models take 1 to 64 letters, digits, "_" and "-".`);
   if (typeof description !== 'string') throw invalid(`tool "${name}" needs a description: it is all that a model knows of it.`);
   if (options.effect !== undefined && !['read', 'idempotent', 'once'].includes(options.effect))

@@ -2,8 +2,8 @@ import type { ModelRequest, ModelResponse } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
 import { answerOf } from './answer.ts';
+import type { LoopScope } from './definition.ts';
 import { costOf, crossing, modelKey, reservation } from './limits.ts';
-import type { Scope } from './scope.ts';
 import type { Thought } from './think.ts';
 
 /** Carries a thought that is no answer through the wrappers, which know only answers and errors. */
@@ -16,14 +16,14 @@ class NoAnswer extends Error {
 }
 
 /** A model call inside its wrappers. One may ask more than once: each further time is checked against the limits, and each is charged. */
-export async function wrapped(scope: Scope, request: ModelRequest, ask: (r: ModelRequest) => Promise<Thought>): Promise<Thought> {
+export async function wrapped(scope: LoopScope, request: ModelRequest, ask: (r: ModelRequest) => Promise<Thought>): Promise<Thought> {
   const started = Date.now();
   const answers: (Thought & { ok: true })[] = [];
   let asked = 0;
   let call = async (r: ModelRequest): Promise<ModelResponse> => {
     // the first was checked before the step; those under way may each cost as much as one more
-    const crossed = asked++ === 0 ? undefined : crossing(scope, asked - answers.length);
-    if (crossed) throw new NoAnswer({ ok: false, crossed });
+    const crossed = asked++ === 0 ? undefined : crossing(scope, asked - answers.length - (scope.parent ? 1 : 0));
+    if (crossed) throw new NoAnswer({ ok: false, ...crossed });
     const thought = await ask(r);
     if (!thought.ok) throw new NoAnswer(thought);
     answers.push(thought);
@@ -66,14 +66,14 @@ export async function wrapped(scope: Scope, request: ModelRequest, ask: (r: Mode
 }
 
 /** Charges an answer that will not be the step's. */
-async function supersede(scope: Scope, { response, model, attempts }: Thought & { ok: true }): Promise<void> {
+async function supersede(scope: LoopScope, { response, model, attempts }: Thought & { ok: true }): Promise<void> {
   const { usage } = response;
   const tokens = usage && usage.input + usage.output + (usage.cacheRead ?? 0) + (usage.cacheWrite ?? 0);
   const bound = reservation(scope);
   const usd = usage ? costOf(scope, model, response) : bound.usd;
   const lost = { tokens: tokens ?? bound.tokens, ...(usd !== undefined && { usd }) };
-  const step = scope.run.root.step + 1;
-  await scope.log.append(() => [
+  const step = scope.frame.step + 1;
+  await scope.append(() => [
     {
       type: 'attempt.failed',
       of: 'model',

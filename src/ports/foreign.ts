@@ -12,10 +12,14 @@ export type Turn<St extends Json = Json> =
   | { type: 'start'; input: Prompt }
   | { type: 'resume'; state: St; answers: readonly { id: string; decision: Decision }[] };
 
-/** How a turn ended. A failure is thrown: a `ToolError` says its code and outcome. `usage` is of this turn alone. */
-export type TurnResult<O = string, St extends Json = Json> =
-  | { status: 'completed'; output: O; usage?: Usage }
-  | { status: 'paused'; state: St; asks: readonly [Ask, ...Ask[]]; usage?: Usage };
+/**
+ * How a turn ended. A failure is thrown: a `ToolError` says its code and outcome. `usage` (tokens) and `costUsd` (US dollars) are of
+ * this turn alone; usage without a cost makes the run's cost unknown, and what is not told is not counted.
+ */
+export type TurnResult<O = string, St extends Json = Json> = { usage?: Usage; costUsd?: number } & (
+  | { status: 'completed'; output: O }
+  | { status: 'paused'; state: St; asks: readonly [Ask, ...Ask[]] }
+);
 
 /** What a foreign agent wants of a person. `id` is its own, unique within the turn. */
 export type Ask = { id: string; reason?: string; allow?: readonly DecisionType[] } & (

@@ -24,6 +24,10 @@ export class AgentRecorder extends Recorder implements AgentTrace {
     return new ToolRecorder(this.claim, this.#open, step, call, at ?? Date.now());
   }
 
+  agent({ agent }: { agent: string; path: readonly string[] }, at?: number): AgentTrace {
+    return quietly(() => this.claim.below(agent, at)) ?? this;
+  }
+
   approvalRequested(a: { id: string; kind: string; tool: string; call?: string }, at?: number): void {
     this.event(
       EVENT.approvalRequested,

@@ -12,6 +12,7 @@ import {
 import { quietly, swallowed } from './guard.ts';
 import type { Instruments } from './metrics.ts';
 import { ATTR, errorType } from './names.ts';
+import type { AgentTrace } from './trace.ts';
 import { formatTraceparent } from './traceparent.ts';
 
 /** An error as a span shows it: its text only where content capture is on. */
@@ -34,6 +35,8 @@ export interface Claim {
   readonly content: boolean;
   /** Epoch milliseconds. */
   readonly start: number;
+  /** Opens the span of a sub-agent. */
+  below(agent: string, at?: number): AgentTrace;
 }
 
 /** Runs `fn` once in a context, even where the context manager fails. */

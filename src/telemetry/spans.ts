@@ -37,11 +37,11 @@ export function telemetry(options: TelemetryOptions = {}): Telemetry {
   };
 }
 
-function open(options: TelemetryOptions, instruments: Instruments | undefined, o: AgentStart): AgentTrace {
+function open(options: TelemetryOptions, instruments: Instruments | undefined, o: AgentStart, under?: Context): AgentTrace {
   const content = options.content === true;
   const start = o.at ?? Date.now();
   const common: Attributes = { [ATTR.agent]: o.agent, [ATTR.run]: o.runId, [ATTR.conversation]: o.session, [ATTR.session]: o.session };
-  const base = context.active();
+  const base = under ?? context.active();
   const first = parseTraceparent(o.parent);
   const parent = first ? trace.setSpanContext(base, first) : base;
   const before = parseTraceparent(o.link);
@@ -71,6 +71,7 @@ function open(options: TelemetryOptions, instruments: Instruments | undefined, o
   const traceparent = traced ? formatTraceparent(spanContext) : undefined;
   const recording = traced && quietly(() => span.isRecording()) === true;
   if (!recording && !instruments) return active ? passive(active, traceparent) : NOOP;
+  const { runId, session, by } = o;
   return new AgentRecorder({
     tracer,
     span: recording ? span : undefined,
@@ -81,6 +82,14 @@ function open(options: TelemetryOptions, instruments: Instruments | undefined, o
     agent: o.agent,
     content,
     start,
+    // a sub-agent's span is this one's child, whatever is active where it begins
+    below: (agent, at) =>
+      open(
+        options,
+        instruments,
+        { agent, runId, ...(session !== undefined && { session }), ...(by && { by }), ...(at !== undefined && { at }) },
+        active,
+      ),
   });
 }
 
@@ -92,6 +101,7 @@ export const NOOP: AgentTrace = {
   run: (fn) => fn(),
   chat: () => NOOP_CALL,
   tool: () => NOOP_CALL,
+  agent: () => NOOP,
   approvalRequested: nothing,
   approvalDecided: nothing,
   end: nothing,
@@ -101,5 +111,15 @@ export const NOOP: AgentTrace = {
 function passive(active: Context, traceparent: string | undefined): AgentTrace {
   const run = <T>(fn: () => T) => within(active, fn);
   const call: ChatTrace & ToolTrace = { traceparent, run, failedAttempt: nothing, end: nothing };
-  return { traceparent, run, chat: () => call, tool: () => call, approvalRequested: nothing, approvalDecided: nothing, end: nothing };
+  const agent: AgentTrace = {
+    traceparent,
+    run,
+    chat: () => call,
+    tool: () => call,
+    agent: () => agent,
+    approvalRequested: nothing,
+    approvalDecided: nothing,
+    end: nothing,
+  };
+  return agent;
 }

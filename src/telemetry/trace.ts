@@ -21,6 +21,8 @@ export interface AgentTrace extends Traced {
   chat(step: number, model: Pick<Model, 'provider' | 'id' | 'standin'>, request?: ModelRequest, at?: number): ChatTrace;
   /** Starts an `execute_tool` span: before the first attempt. */
   tool(step: number, call: ToolStart, at?: number): ToolTrace;
+  /** Starts the `invoke_agent` span of a sub-agent, under this one. */
+  agent(o: { agent: string; path: readonly string[] }, at?: number): AgentTrace;
   approvalRequested(a: { id: string; kind: string; tool: string; call?: string }, at?: number): void;
   approvalDecided(a: { id: string; decision: Pick<Decision, 'type'>; by?: Principal }, at?: number): void;
   /** Ends the span, and every `chat` and `tool` span still open with the error `UNFINISHED`. */

@@ -27,7 +27,10 @@ function fold(entries: readonly Entry[], until = Number.POSITIVE_INFINITY): RunF
 }
 
 /** As JSON would keep it, maps as lists of pairs. */
-const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value, (_, v) => (v instanceof Map ? [...v] : v)));
+const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value, (key, v) => (v instanceof Map ? [...v] : isLink(key, v) ? undefined : v)));
+/** What leads back up: JSON knows no circles. */
+const isLink = (key: string, v: unknown) =>
+  key === 'parent' || ((key === 'frame' || key === 'call') && typeof v === 'object') || (key === 'spent' && 'runId' in (v as object));
 
 /** Compares the live state with the journal's after every entry that an engine takes in. Ends with the returned function. */
 export function watchingState(tape: Tape): { problems: string[]; stop: () => void } {

@@ -1,0 +1,201 @@
+/** One agent's part of a run: a conversation and the calls of its newest answer, or a state and the nodes that were reached. */
+import { RondoError } from '../errors.ts';
+import type { Json } from '../json.ts';
+import type { Message, Part, ToolResultPart, Usage } from '../ports/model.ts';
+import type { Effect } from '../ports/tool.ts';
+import type { CallId, EntryOf, Reached } from './entries.ts';
+
+export interface Approval {
+  readonly asked: EntryOf<'approval.requested'>;
+  readonly call: Call;
+  readonly frame: Frame;
+  decided?: EntryOf<'approval.decided'>;
+}
+
+/** A tool's call, a delegation, or a node of a graph that was reached. */
+export interface Call {
+  readonly id: CallId;
+  readonly name: string;
+  /** The provider's id, which its result must carry. */
+  readonly providerId: string;
+  readonly input: Json;
+  /** Of a node: how many came before it on its way. */
+  readonly step: number;
+  /** `open`: not started; it waits for its turn, for a person, or for a higher limit. */
+  status: 'open' | 'started' | 'finished';
+  effect?: Effect;
+  /** The claim under which it started: an older one than today's means a crash cut it off. */
+  epoch?: number;
+  /** The newest approval asked for it, and how many there were. */
+  approval?: Approval;
+  asked: number;
+  /** The arguments that a person put in the place of the model's. */
+  edited?: { input: Json };
+  /** What became known of it after it was given up. */
+  settled?: EntryOf<'outcome.settled'>;
+  finished?: EntryOf<'call.finished'>;
+  /** The sub-agent that answers it, while it does. */
+  frame?: Frame;
+  /** What a node's function did under a name of its own. */
+  durable?: Map<string, Call>;
+}
+
+/** What was used: of a run, and of each frame with all below it. */
+export interface Spent {
+  usage: Usage;
+  /** A model did not say what it used, so the sums are too low. */
+  unmetered: boolean;
+  /** Billionths of a dollar, so that sums are exact; undefined once a price was unknown. */
+  nanoUsd: number | undefined;
+  toolCalls: number;
+  /** Answers of models. */
+  steps: number;
+}
+
+export const nothingSpent = (): Spent => ({ usage: { input: 0, output: 0 }, unmetered: false, nanoUsd: 0, toolCalls: 0, steps: 0 });
+
+export interface Frame {
+  /** The id of the call it answers; empty for the root. */
+  readonly id: string;
+  readonly agent: string;
+  /** The agents from the top run down to this one. */
+  readonly path: readonly string[];
+  readonly parent: Frame | undefined;
+  readonly children: Frame[];
+  readonly fingerprint: string;
+  readonly spent: Spent;
+  /** Epoch milliseconds. */
+  readonly startedAt: number;
+  ended?: { ok: boolean; code?: string; at: number };
+  messages: Message[];
+  /** How many of them come from elsewhere: earlier runs of the session, or the parent. */
+  readonly inherited: number;
+  step: number;
+  /** Calls of the newest answer, in the order asked. */
+  calls: Call[];
+  unfinished: number;
+  /** Instead of a conversation: nodes that were reached and have not ended, the state, and how often each node ended. */
+  tasks?: Map<CallId, Call>;
+  state?: Json;
+  visits?: Map<string, number>;
+  /** The node that ended last. */
+  last?: Call;
+  instructions?: string;
+  memory?: readonly string[];
+  tools?: EntryOf<'context.changed'>['tools'];
+  /**
+   * Tokens of the conversation as last measured by a model, and how many messages that covers. `fixed`: whether the
+   * instructions, tools and schema of the next request are the measured ones.
+   */
+  measured: { tokens: number; messages: number; fixed: boolean };
+  repairs: number;
+}
+
+export function newFrame(o: {
+  id: string;
+  agent: string;
+  parent: Frame | undefined;
+  fingerprint: string;
+  spent: Spent;
+  at: number;
+  history: readonly Message[];
+}): Frame {
+  return {
+    id: o.id,
+    agent: o.agent,
+    path: o.parent ? [...o.parent.path, o.agent] : [o.agent],
+    parent: o.parent,
+    children: [],
+    fingerprint: o.fingerprint,
+    spent: o.spent,
+    startedAt: o.at,
+    messages: [...o.history],
+    inherited: o.history.length,
+    step: 0,
+    calls: [],
+    unfinished: 0,
+    measured: { tokens: 0, messages: 0, fixed: false },
+    repairs: 0,
+  };
+}
+
+/** Depth of a frame below the root's. */
+export const depthOf = (frame: Frame) => frame.path.length - 1;
+
+/** The calls of a frame that may still be going on, in the order asked. */
+export const callsOf = (frame: Frame): Iterable<Call> => (frame.tasks ? frame.tasks.values() : frame.calls);
+
+/** @throws RondoError `JOURNAL_DAMAGED`. */
+export function callOf(frame: Frame, id: CallId): Call {
+  const call = frame.tasks ? taskOf(frame.tasks, id) : frame.calls[Number(id.slice(id.indexOf('.') + 1))];
+  if (call?.id !== id)
+    throw new RondoError('JOURNAL_DAMAGED', `the journal names call ${id}, which nothing before it made. Restore it from a backup.`);
+  return call;
+}
+
+/** A node, or what its function does under a name: `<node's id>/<name>`. */
+function taskOf(tasks: Map<CallId, Call>, id: CallId): Call | undefined {
+  const slash = id.indexOf('/');
+  if (slash < 0) return tasks.get(id);
+  const task = tasks.get(id.slice(0, slash));
+  if (!task) return undefined;
+  task.durable ??= new Map();
+  let call = task.durable.get(id);
+  if (!call) {
+    call = { id, name: id.slice(slash + 1), providerId: '', input: null, step: task.step, status: 'open', asked: 0 };
+    task.durable.set(id, call);
+  }
+  return call;
+}
+
+/** Nodes that were reached by the entry at `seq`. */
+export function reach(frame: Frame, seq: number, next: readonly Reached[] | undefined, step: number): void {
+  const { tasks } = frame;
+  if (!next || !tasks) return;
+  next.forEach(({ node, input }, i) => {
+    const id = `${seq}.${i}`;
+    tasks.set(id, { id, name: node, providerId: '', input: input ?? null, step, status: 'open', asked: 0 });
+  });
+  if (next.length > 0) frame.step = Math.max(frame.step, step);
+}
+
+/** What the model is told of a finished call; of an unfinished one, that it did not end. */
+export function resultPart(call: Call): ToolResultPart {
+  const { finished, providerId: id } = call;
+  if (!finished) {
+    const outcome = call.status === 'started' && call.effect !== 'read' ? 'unknown' : 'not-run';
+    return { type: 'toolResult', id, output: [{ type: 'text', text: JSON.stringify({ code: 'RUN_ENDED', outcome }) }], isError: true };
+  }
+  if (finished.error) return { type: 'toolResult', id, output: [{ type: 'text', text: JSON.stringify(finished.error) }], isError: true };
+  return { type: 'toolResult', id, output: finished.content ?? outputParts(finished.output) };
+}
+
+const outputParts = (output: Json | undefined): readonly Part[] => [
+  { type: 'text', text: typeof output === 'string' ? output : output === undefined ? 'null' : JSON.stringify(output) },
+];
+
+/** The parts of an input: a text or parts as they are, anything else as its JSON. */
+export function promptParts(input: Json): readonly Part[] {
+  if (typeof input === 'string') return [{ type: 'text', text: input }];
+  if (Array.isArray(input) && input.every((part) => typeof (part as { type?: unknown } | null)?.type === 'string'))
+    return input as unknown as readonly Part[];
+  return [{ type: 'text', text: JSON.stringify(input) }];
+}
+
+export function charsOf(part: Part): number {
+  switch (part.type) {
+    case 'text':
+    case 'reasoning':
+      return part.text.length;
+    case 'image':
+    case 'document':
+      return part.data.length;
+    case 'toolResult': {
+      let chars = 0;
+      for (const inner of part.output) chars += charsOf(inner);
+      return chars;
+    }
+    default:
+      return 0;
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * What changed of a state, so that a step writes what it adds and not the whole: a list that grows by one entry a step
+ * would otherwise fill the journal with the square of its length.
+ */
+import type { Json } from '../json.ts';
+import type { Patch } from './entries.ts';
+
+/** What makes `after` of `before`; undefined where they are the same. Parts are compared by identity first: what was kept costs nothing. */
+export function diff(before: Json, after: Json): Patch | undefined {
+  if (before === after) return undefined;
+  if (Array.isArray(before) && Array.isArray(after)) {
+    if (after.length < before.length || before.some((item, i) => item !== after[i]))
+      return same(before, after) ? undefined : { set: after };
+    return after.length === before.length ? undefined : { push: after.slice(before.length) };
+  }
+  if (!isObject(before) || !isObject(after)) return { set: after };
+  let keys: { [key: string]: Patch | null } | undefined;
+  for (const key of Object.keys(after)) {
+    const change = Object.hasOwn(before, key) ? diff(before[key] as Json, after[key] as Json) : { set: after[key] as Json };
+    if (change) define((keys ??= {}), key, change);
+  }
+  for (const key of Object.keys(before)) if (!Object.hasOwn(after, key)) define((keys ??= {}), key, null);
+  return keys && { keys };
+}
+
+/** The state after a patch. Nothing of the state before is changed: who still holds it sees what was. */
+export function patched(before: Json, patch: Patch): Json {
+  if ('set' in patch) return patch.set;
+  if ('push' in patch) return [...(before as readonly Json[]), ...patch.push];
+  const after: { [key: string]: Json } = { ...(before as { [key: string]: Json }) };
+  for (const key of Object.keys(patch.keys)) {
+    const change = patch.keys[key] as Patch | null;
+    if (change === null) delete after[key];
+    else define(after, key, patched(after[key] as Json, change));
+  }
+  return after;
+}
+
+/** Of a key that may be `__proto__`. */
+function define<T>(object: { [key: string]: T }, key: string, value: T): void {
+  if (key === '__proto__') Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
+  else object[key] = value;
+}
+
+const isObject = (value: Json): value is { readonly [key: string]: Json } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const same = (a: Json, b: Json) => JSON.stringify(a) === JSON.stringify(b);

@@ -1,0 +1,120 @@
+/** A sub-agent's part of a run: its frame is opened, driven, and closed with the call that it answers. */
+import { type Failure, ToolError } from '../errors.ts';
+import type { Draft, Limits } from '../journal/entries.ts';
+import type { Call, Frame } from '../journal/fold.ts';
+import type { Json } from '../json.ts';
+import type { Message } from '../ports/model.ts';
+import { Halted, unlessHalted } from '../reliability/patience.ts';
+import type { AgentDefinition } from './definition.ts';
+import { granted } from './grants.ts';
+import type { Crossing } from './limits.ts';
+import { type End, Scope, type Settlement, type Tools } from './scope.ts';
+
+/** Why a part did not come to its end: it waits for people, or for a higher limit. */
+export type Blocked = { waiting: true } | Crossing;
+
+export interface Child {
+  call: Call;
+  agent: AgentDefinition;
+  /** Besides the agent's own. */
+  limits?: Limits;
+  /** What it is given, asked once: then it is in the journal. */
+  given(): { input: Json; history?: readonly Message[] };
+  /** The entries with which its parent's call ends. */
+  closing(end: End): readonly Draft[];
+}
+
+/**
+ * Drives a sub-agent to its next end. Its failures, and limits of its own, end the call that it answers and nothing else.
+ * @returns why it did not end; undefined where its end is in the journal, or the run was halted.
+ */
+export async function driveChild(scope: Scope, child: Child): Promise<Blocked | undefined> {
+  const { call, agent } = child;
+  if (!call.frame) {
+    const opened: Draft = { type: 'frame.opened', call: call.id, agent: agent.name, fingerprint: agent.fingerprint, ...child.given() };
+    await scope.append(() => [opened]);
+  }
+  const frame = call.frame as unknown as Frame;
+  if (frame.fingerprint !== agent.fingerprint) frame.measured.fixed = false;
+  const inner = await open(scope, frame, child);
+  const trace = inner.scope.trace;
+  let error: Failure | undefined;
+  try {
+    const settlement = await settle(inner.scope);
+    if (settlement && 'committed' in settlement) return undefined;
+    if (!settlement && (scope.halt || !inner.scope.halt)) return undefined;
+    if (settlement?.status === 'paused') return { waiting: true };
+    if (settlement?.status === 'stopped' && settlement.at !== inner.scope) return { crossed: settlement.limit, at: settlement.at };
+    error = failureOf(agent, settlement, inner.scope);
+    const closing = inner.scope.closing({ ok: false, error });
+    await inner.scope.append(() => closing);
+    return undefined;
+  } finally {
+    inner.done();
+    trace.end(error ? { status: 'failed', error } : { status: frame.ended ? 'completed' : 'paused' }, { usage: frame.spent.usage });
+  }
+}
+
+async function open(scope: Scope, frame: Frame, { agent, limits, closing }: Child): Promise<{ scope: Scope; done(): void }> {
+  const own: Limits = { ...agent.limits, ...limits };
+  const { cancel, unlink } = own.time === undefined ? { cancel: scope.cancel, unlink: undefined } : scope.linkedCancel();
+  const tools = await toolsOf(scope, agent);
+  const trace = scope.trace.agent({ agent: agent.name, path: frame.path });
+  const inner = new Scope({ drive: scope.drive, frame, agent, limits: own, tools, trace, cancel, parent: scope, closing });
+  const max = own.time;
+  const timer =
+    max === undefined
+      ? undefined
+      : setTimeout(() => {
+          inner.halt = { why: 'limit', limit: { name: 'time', max, used: max } };
+          cancel.cancel();
+        }, max);
+  const done = () => {
+    clearTimeout(timer);
+    unlink?.();
+  };
+  return { scope: inner, done };
+}
+
+/** Sources that cannot be opened leave the agent with what it declares itself where the run is halted; else that is its failure. */
+async function toolsOf(scope: Scope, agent: AgentDefinition): Promise<Tools> {
+  const found = scope.host.toolsOf(agent);
+  const grants = agent.grants ? [...scope.grants, agent.grants] : scope.grants;
+  try {
+    return granted(found instanceof Promise ? await unlessHalted(found, scope.cancel) : found, grants);
+  } catch (error) {
+    if (error instanceof Halted) return granted(agent.tools, grants);
+    throw error;
+  }
+}
+
+/** A typed failure of what the user declared (instructions that throw) ends the part, not the run. */
+async function settle(inner: Scope): Promise<Settlement | undefined> {
+  try {
+    return await inner.agent.drive(inner);
+  } catch (error) {
+    if (error instanceof Halted) return undefined;
+    if (!(error instanceof ToolError)) throw error;
+    return { status: 'failed', error: toolFailure(error) };
+  }
+}
+
+export const toolFailure = ({ code, message, retryable, outcome }: ToolError): Failure => ({
+  code,
+  message,
+  retryable,
+  attempts: 1,
+  outcome,
+});
+
+function failureOf(agent: AgentDefinition, settlement: Exclude<Settlement, { committed: true }> | undefined, inner: Scope): Failure {
+  if (settlement?.status === 'failed') return settlement.error;
+  const limit = settlement?.status === 'stopped' ? settlement.limit : inner.halt?.why === 'limit' ? inner.halt.limit : undefined;
+  return {
+    code: 'LIMIT_REACHED',
+    message: `Agent ${agent.name} stopped at its own limit: ${limit?.name} ${limit?.max}. Ask for less, or go on without it.`,
+    retryable: false,
+    attempts: 1,
+    outcome: 'failed',
+  };
+}

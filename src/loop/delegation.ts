@@ -1,0 +1,58 @@
+/** What a call of a sub-agent may do: how deep, and to how many the conversation can be handed over. */
+import type { Limits } from '../journal/entries.ts';
+import { depthOf } from '../journal/frame.ts';
+import type { Message } from '../ports/model.ts';
+import type { AgentDefinition } from './definition.ts';
+import { DEFAULT_LIMITS } from './limits.ts';
+import type { Scope } from './scope.ts';
+import type { Staged } from './stage.ts';
+
+/** What a sub-agent sees of its parent's conversation besides its task: nothing, all of it as text, or what a function picks. */
+export type Share = 'task' | 'history' | ((messages: readonly Message[]) => readonly Message[]);
+
+/** The sub-agent that a tool stands for. */
+export interface Delegate {
+  readonly agent: AgentDefinition;
+  readonly share: Share;
+  readonly limits: Limits;
+  /** The sub-agent's answer is its parent's. */
+  readonly handoff: boolean;
+}
+
+/** Refuses calls of sub-agents that would nest too deeply, and all but one to whom the conversation is handed over. */
+export function delegations(scope: Scope, staged: readonly Staged[]): readonly Staged[] {
+  if (scope.agent.agents.length === 0) return staged;
+  const { frame, tools } = scope;
+  const max = depthLimit(scope);
+  let handed = frame.calls.some((c) => (c.status === 'started' || c.finished?.ok) && tools.get(c.name)?.delegate?.handoff);
+  return staged.map((s): Staged => {
+    const delegate = s.go === 'start' ? s.tool.delegate : undefined;
+    if (!delegate) return s;
+    if (levelOf(scope) + 1 > max)
+      return refused(
+        'DEPTH_LIMIT',
+        `Agents may nest ${max} deep, and this would be one more. Do it yourself, or say that it cannot be done.`,
+      );
+    if (!delegate.handoff) return s;
+    if (handed) return refused('HANDOFF_TAKEN', 'The conversation is handed over to one agent at a time, and another one has it.');
+    handed = true;
+    return s;
+  });
+}
+
+/** How deep an agent's part is, counting the agents that others drive above the run. */
+export const levelOf = ({ frame, run }: Pick<Scope, 'frame' | 'run'>) => (run.started.level ?? 0) + depthOf(frame);
+
+/** The smallest of the limits on the way down: none is higher than its parent's. */
+export function depthLimit(scope: Scope): number {
+  let max = Number.POSITIVE_INFINITY;
+  for (let at: Scope | undefined = scope; at; at = at.parent)
+    // a sub-agent's own is counted from itself
+    if (at.limits.depth !== undefined) max = Math.min(max, at.parent ? levelOf(at) + at.limits.depth : at.limits.depth);
+  return max === Number.POSITIVE_INFINITY ? (DEFAULT_LIMITS.depth as number) : max;
+}
+
+const refused = (code: string, message: string): Staged => ({
+  go: 'refuse',
+  error: { code, message, retryable: false, attempts: 0, outcome: 'not-run' },
+});

@@ -1,0 +1,88 @@
+/** A tool that stands for a sub-agent: what it is given, and what its parent is told. */
+import { ToolError } from '../errors.ts';
+import type { Draft } from '../journal/entries.ts';
+import type { Call } from '../journal/fold.ts';
+import { type Json, plainJson } from '../json.ts';
+import type { Message, Part } from '../ports/model.ts';
+import { messageOf } from '../reliability/classify.ts';
+import { type Blocked, driveChild } from './child.ts';
+import type { Delegate } from './delegation.ts';
+import type { Ready } from './execute.ts';
+import { observed } from './output.ts';
+import type { End, Scope } from './scope.ts';
+
+/** Lets a sub-agent answer a call. @returns why it did not, where it waits. */
+export function descend(scope: Scope, call: Call, ready: Ready, delegate: Delegate): Promise<Blocked | undefined> {
+  const { tool, input } = ready;
+  const since = Date.now();
+  const closing = (end: End): readonly Draft[] => [
+    {
+      type: 'call.finished',
+      frame: scope.frame.id || undefined,
+      call: call.id,
+      ok: end.ok,
+      ...(end.ok ? observed(tool, end.output) : { error: end.error }),
+      attempts: 1,
+      ms: Date.now() - since,
+    },
+  ];
+  return driveChild(scope, {
+    call,
+    agent: delegate.agent,
+    limits: delegate.limits,
+    given: () => given(scope, delegate, input),
+    closing,
+  });
+}
+
+function given(scope: Scope, { agent, share, handoff }: Delegate, input: Json): { input: Json; history?: readonly Message[] } {
+  const { task, reason } = input as { task?: Json; reason?: Json };
+  const said: Json = handoff
+    ? `You take over this conversation from ${scope.agent.name}${typeof reason === 'string' && reason ? `: ${reason}` : '.'}`
+    : agent.input
+      ? input
+      : (task ?? '');
+  if (share === 'task') return { input: said };
+  // the answer that asked for this has calls without results
+  const messages = scope.frame.messages.slice(0, -1);
+  return { input: said, history: flat(share === 'history' ? messages : picked(share, messages)) };
+}
+
+function picked(share: (messages: readonly Message[]) => readonly Message[], messages: readonly Message[]): readonly Message[] {
+  try {
+    const chosen = share(plainJson(messages) as unknown as readonly Message[]);
+    if (!Array.isArray(chosen)) throw new Error('it returned no list of messages');
+    return plainJson(chosen) as unknown as readonly Message[];
+  } catch (error) {
+    throw new ToolError('SHARE_FAILED', `what the sub-agent may see could not be picked: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** A conversation without its calls, which are of tools that the reader does not have: they are told in words. */
+function flat(messages: readonly Message[]): readonly Message[] {
+  const told: { role: 'user' | 'assistant'; content: Part[] }[] = [];
+  for (const { role, content } of messages) {
+    const as = role === 'assistant' ? 'assistant' : 'user';
+    const parts = content.flatMap(inWords);
+    if (parts.length === 0) continue;
+    const last = told.at(-1);
+    if (last?.role === as) last.content.push(...parts);
+    else told.push({ role: as, content: parts });
+  }
+  return told;
+}
+
+function inWords(part: Part): Part[] {
+  switch (part.type) {
+    case 'toolCall':
+      return [{ type: 'text', text: `[called ${part.name} with ${JSON.stringify(part.input)}]` }];
+    case 'toolResult':
+      return [{ type: 'text', text: part.isError ? '[it failed:]' : '[it gave:]' }, ...part.output];
+    case 'reasoning':
+      return [];
+    case 'text':
+      return part.text === '' ? [] : [{ type: 'text', text: part.text }];
+    default:
+      return [part];
+  }
+}

@@ -1,0 +1,22 @@
+import type { CredentialRequest } from '../ports/identity.ts';
+import type { Grants } from './definition.ts';
+import type { Tools } from './scope.ts';
+
+/** The tools that all the bounds on the way down allow. */
+export function granted(tools: Tools, grants: readonly Grants[]): Tools {
+  const bounds = grants.flatMap((g) => (g.tools ? [g.tools] : []));
+  if (bounds.length === 0) return tools;
+  return new Map([...tools].filter(([name]) => bounds.every((allowed) => allowed.includes(name))));
+}
+
+/** What a credential asks for beyond the bounds; undefined where it keeps within them. */
+export function beyond({ provider, scopes = [] }: CredentialRequest, grants: readonly Grants[]): string | undefined {
+  for (const { credentials } of grants) {
+    if (!credentials) continue;
+    const allowed = Object.hasOwn(credentials, provider) ? credentials[provider] : undefined;
+    if (!allowed) return `credentials of ${provider}`;
+    const missing = scopes.find((scope) => !allowed.includes(scope));
+    if (missing !== undefined) return `the scope ${missing} of ${provider}`;
+  }
+  return undefined;
+}

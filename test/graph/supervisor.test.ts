@@ -1,0 +1,140 @@
+import { describe, expect, test } from 'vitest';
+import { agent, delegate, Engine, handoff, supervisor, tool } from '../../src/index.ts';
+import { scripted } from '../../src/testing/scripted.ts';
+import { anything, asks, ends, entriesOf, journals } from '../engine/setup.ts';
+
+const ben = { id: 'ben' };
+const leaf = (name: string, steps: Parameters<typeof scripted>[0], tools: ReturnType<typeof tool>[] = [], more = {}) =>
+  agent({ name, description: `does ${name}`, instructions: `You are ${name}.`, model: scripted(steps), tools, ...more });
+
+describe.each(journals)('a supervisor on $name', ({ make }) => {
+  test('gives tasks to several agents at once, and is told their answers in the order asked', async () => {
+    const { journal } = make();
+    const model = scripted([asks(['research', { task: 'find' }], ['finance', { task: 'add up' }]), 'both done']);
+    const desk = supervisor({
+      name: 'desk',
+      instructions: '',
+      model,
+      agents: [leaf('research', ['found']), leaf('finance', ['42'])],
+    });
+    const run = new Engine({ journal }).run(desk, 'go');
+    const result = await ends(run, 'completed');
+    expect(result).toMatchObject({ output: 'both done', steps: 4 });
+    const told = model.requests[1]?.messages.at(-1);
+    expect(told?.content).toMatchObject([{ output: [{ text: 'found' }] }, { output: [{ text: '42' }] }]);
+    const kinds = (await entriesOf(journal, run.id)).map((e) => `${e.type} ${e.frame ?? ''}`);
+    expect(kinds.filter((k) => k.startsWith('frame.opened'))).toHaveLength(2);
+  });
+
+  test('an approval three levels down surfaces at the top with its path, and one resume elsewhere reaches it', async () => {
+    const { journal, another } = make();
+    const ledger: string[] = [];
+    const pay = tool({
+      name: 'pay',
+      description: '',
+      input: anything,
+      approval: true,
+      execute: ({ n }) => `paid ${ledger.push(`paid ${n}`)}`,
+    });
+    const made = () => {
+      const clerk = (name: string, n: number) => leaf(name, [asks(['pay', { n }]), `${name} paid`], [pay]);
+      const mid = (name: string, below: ReturnType<typeof clerk>) =>
+        supervisor({
+          name,
+          description: '',
+          instructions: '',
+          model: scripted([asks([below.name, { task: 'pay' }]), `${name} done`]),
+          agents: [below],
+        });
+      return supervisor({
+        name: 'top',
+        instructions: '',
+        model: scripted([asks(['left', { task: 'x' }], ['right', { task: 'y' }]), 'all done']),
+        agents: [mid('left', clerk('ann', 1)), mid('right', clerk('bob', 2))],
+      });
+    };
+    const first = new Engine({ journal });
+    const run = first.run(made(), 'go');
+    const paused = await ends(run, 'paused');
+    expect(paused.approvals.map((a) => a.path)).toEqual([
+      ['top', 'left', 'ann'],
+      ['top', 'right', 'bob'],
+    ]);
+    // one by one, and in another engine, whose models go on where the others were
+    const scriptOf = (name: string) => (name === 'top' ? ['all done'] : name.length === 3 ? [`${name} paid`] : [`${name} done`]);
+    const later = () => {
+      const clerk = (name: string) => leaf(name, scriptOf(name), [pay]);
+      const mid = (name: string, below: ReturnType<typeof clerk>) =>
+        supervisor({ name, description: '', instructions: '', model: scripted(scriptOf(name)), agents: [below] });
+      return supervisor({
+        name: 'top',
+        instructions: '',
+        model: scripted(scriptOf('top')),
+        agents: [mid('left', clerk('ann')), mid('right', clerk('bob'))],
+      });
+    };
+    const second = new Engine({ journal: another(), agents: [later()] });
+    const [a, b] = paused.approvals;
+    await second.decide(run.id, [{ approval: (b as typeof a).id, type: 'approve' }], { by: ben });
+    const still = await ends(second.resume(run.id), 'paused');
+    expect(still.approvals.map((x) => x.path)).toEqual([['top', 'left', 'ann']]);
+    expect(ledger).toEqual(['paid 2']);
+    await second.decide(run.id, [{ approval: a.id, type: 'approve' }], { by: ben });
+    expect(await ends(second.resume(run.id), 'completed')).toMatchObject({ output: 'all done' });
+    expect(ledger).toEqual(['paid 2', 'paid 1']);
+  });
+
+  test('an agent to whom the conversation is handed over sees it, and its answer is the end', async () => {
+    const { journal } = make();
+    const billing = scripted(['I can refund you.']);
+    const model = scripted([asks(['handoff_to_billing', { reason: 'money' }]), 'never asked']);
+    const desk = supervisor({
+      name: 'desk',
+      instructions: '',
+      model,
+      agents: [handoff(agent({ name: 'billing', instructions: 'You are billing.', model: billing }), { when: 'money' })],
+    });
+    expect(await ends(new Engine({ journal }).run(desk, 'I was charged twice'), 'completed')).toMatchObject({
+      output: 'I can refund you.',
+    });
+    expect(model.requests).toHaveLength(1);
+    const seen = JSON.stringify(billing.requests[0]?.messages);
+    expect(seen).toContain('I was charged twice');
+    expect(seen).toContain('You take over this conversation from desk: money');
+  });
+});
+
+test('a sub-agent sees its task alone, unless it is given more', async () => {
+  const alone = scripted(['a']);
+  const all = scripted(['b']);
+  const some = scripted(['c']);
+  const desk = supervisor({
+    name: 'desk',
+    instructions: '',
+    model: scripted([asks(['alone', { task: 'one' }], ['all', { task: 'two' }], ['some', { task: 'three' }]), 'done']),
+    agents: [
+      agent({ name: 'alone', instructions: '', model: alone }),
+      delegate(agent({ name: 'all', instructions: '', model: all }), { share: 'history' }),
+      delegate(agent({ name: 'some', instructions: '', model: some }), {
+        share: () => [{ role: 'user', content: [{ type: 'text', text: 'picked' }] }],
+      }),
+    ],
+  });
+  await ends(new Engine().run(desk, 'the secret is 7'), 'completed');
+  const texts = (m: typeof alone) => m.requests[0]?.messages.map((message) => (message.content[0] as { text: string }).text);
+  expect(texts(alone)).toEqual(['one']);
+  expect(texts(all)).toEqual(['the secret is 7', 'two']);
+  expect(texts(some)).toEqual(['picked', 'three']);
+});
+
+test('a sub-agent that fails is an observation, and its parent goes on', async () => {
+  const model = scripted([asks(['bad', { task: 'x' }]), 'I could not']);
+  const desk = supervisor({
+    name: 'desk',
+    instructions: '',
+    model,
+    agents: [leaf('bad', [{ error: 'MODEL_DOWN' } as never], [], { reliability: { model: { retry: { attempts: 1 } } } })],
+  });
+  expect(await ends(new Engine().run(desk, 'go'), 'completed')).toMatchObject({ output: 'I could not' });
+  expect(JSON.stringify(model.requests[1]?.messages.at(-1))).toContain('MODEL_DOWN');
+});
