@@ -5,6 +5,7 @@ export type { RunResult, RunState, UnknownOutcome } from './engine/results.ts';
 export type { ResumeOptions } from './engine/resume.ts';
 export type { Run } from './engine/run.ts';
 export { type ErrorCode, type Failure, type Outcome, RondoError, ToolError } from './errors.ts';
+export { type ForeignAgentOptions, foreignAgent } from './graph/foreign.ts';
 export { type DelegateOptions, delegate, handoff, type SupervisorOptions, supervisor } from './graph/supervisor.ts';
 export type { Approval } from './hitl/approvals.ts';
 export type { CallId, Decision, Entry, EntryOf, EntryType, Limits, RunStatus } from './journal/entries.ts';
@@ -16,6 +17,7 @@ export { type Agent, type AgentOptions, agent, type Reliability } from './loop/a
 export { askHuman } from './loop/ask-human.ts';
 export type { Middleware, ToolOutcome } from './loop/middleware.ts';
 export { tool } from './loop/tool.ts';
+export type { Ask, Turn, TurnContext, TurnResult } from './ports/foreign.ts';
 export type { CredentialRequest, Identity } from './ports/identity.ts';
 export type { Memory } from './ports/memory.ts';
 export type {

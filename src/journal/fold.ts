@@ -86,7 +86,7 @@ export function emptyFold(runId: string, agent: string, history: readonly Messag
     lastAt: 0,
   };
   // what the root spent is what the run spent
-  run.root = newFrame({ id: '', agent, parent: undefined, fingerprint: '', spent: run, at: 0, history });
+  run.root = newFrame({ id: '', agent, position: '', parent: undefined, fingerprint: '', spent: run, at: 0, history });
   return run;
 }
 
@@ -254,6 +254,8 @@ function opened(run: RunFold, parent: Frame, entry: EntryOf<'frame.opened'>): vo
   const frame = newFrame({
     id: call.id,
     agent: entry.agent,
+    // the sequence number is another one where an append was lost; a node's is all there is
+    position: `${parent.position}/${parent.tasks ? call.id : `${call.step}${call.id.slice(call.id.indexOf('.'))}`}`,
     parent,
     fingerprint: entry.fingerprint,
     spent: nothingSpent(),

@@ -60,6 +60,8 @@ export interface Frame {
   readonly agent: string;
   /** The agents from the top run down to this one. */
   readonly path: readonly string[];
+  /** Where in the tree it is, the same after power was lost and a model asked again: what idempotency keys hang on. */
+  readonly position: string;
   readonly parent: Frame | undefined;
   readonly children: Frame[];
   readonly fingerprint: string;
@@ -94,6 +96,7 @@ export interface Frame {
 export function newFrame(o: {
   id: string;
   agent: string;
+  position: string;
   parent: Frame | undefined;
   fingerprint: string;
   spent: Spent;
@@ -104,6 +107,7 @@ export function newFrame(o: {
     id: o.id,
     agent: o.agent,
     path: o.parent ? [...o.parent.path, o.agent] : [o.agent],
+    position: o.position,
     parent: o.parent,
     children: [],
     fingerprint: o.fingerprint,

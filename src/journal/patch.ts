@@ -14,13 +14,13 @@ export function diff(before: Json, after: Json): Patch | undefined {
     return after.length === before.length ? undefined : { push: after.slice(before.length) };
   }
   if (!isObject(before) || !isObject(after)) return { set: after };
-  let keys: { [key: string]: Patch | null } | undefined;
+  const keys: { [key: string]: Patch | null } = {};
   for (const key of Object.keys(after)) {
     const change = Object.hasOwn(before, key) ? diff(before[key] as Json, after[key] as Json) : { set: after[key] as Json };
-    if (change) define((keys ??= {}), key, change);
+    if (change) define(keys, key, change);
   }
-  for (const key of Object.keys(before)) if (!Object.hasOwn(after, key)) define((keys ??= {}), key, null);
-  return keys && { keys };
+  for (const key of Object.keys(before)) if (!Object.hasOwn(after, key)) define(keys, key, null);
+  return Object.keys(keys).length > 0 ? { keys } : undefined;
 }
 
 /** The state after a patch. Nothing of the state before is changed: who still holds it sees what was. */

@@ -247,7 +247,7 @@ async function inquire(scope: Scope, call: Call): Promise<Found> {
     );
     if (!tool.options.check) return unknown;
     try {
-      const q = { idempotencyKey: idempotencyKey(scope.run.runId, call), input: valid.value, context };
+      const q = { idempotencyKey: idempotencyKey(scope, call), input: valid.value, context };
       const asked = async () => tool.options.check?.(q, { signal: scope.cancel.signal });
       const answer = await unlessHalted(inTime(asked(), CHECK_TIMEOUT, 'the check', scope.cancel), scope.cancel);
       if (answer?.outcome === 'done') return { ok: true, ...keep({ tool }, answer.output) };

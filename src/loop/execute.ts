@@ -30,8 +30,8 @@ export interface Ready {
  * The same for every attempt of a call and after every crash: also where power was lost before the model's answer was on disk,
  * and the model, asked again, asked for the same.
  */
-export const idempotencyKey = (runId: string, { id, step, name, input }: Call) =>
-  sha256(canonical([runId, step, id.slice(id.indexOf('.') + 1), name, input])).slice(0, 32);
+export const idempotencyKey = ({ run, frame }: Pick<Scope, 'run' | 'frame'>, { id, step, name, input }: Call) =>
+  sha256(canonical([`${run.runId}${frame.position}`, step, id.slice(id.indexOf('.') + 1), name, input])).slice(0, 32);
 
 /** What `execute` of a tool is given. Getters, so that what a tool does not look at costs nothing. */
 class CallContext {
@@ -55,7 +55,7 @@ class CallContext {
     return this.#attempt.deadline;
   }
   get idempotencyKey() {
-    return idempotencyKey(this.#scope.run.runId, this.#call);
+    return idempotencyKey(this.#scope, this.#call);
   }
   get runId() {
     return this.#scope.run.runId;
