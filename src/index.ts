@@ -6,7 +6,19 @@ export type { ResumeOptions } from './engine/resume.ts';
 export type { Run } from './engine/run.ts';
 export { type ErrorCode, type Failure, type Outcome, RondoError, ToolError } from './errors.ts';
 export { type ForeignAgentOptions, foreignAgent } from './graph/foreign.ts';
+export { graph } from './graph/graph.ts';
 export { type DelegateOptions, delegate, handoff, type SupervisorOptions, supervisor } from './graph/supervisor.ts';
+export {
+  append,
+  type GraphOptions,
+  type NodeContext,
+  type NodeSpec,
+  type Reducers,
+  type Route,
+  type Send,
+  send,
+  type Update,
+} from './graph/types.ts';
 export type { Approval } from './hitl/approvals.ts';
 export type { CallId, Decision, Entry, EntryOf, EntryType, Limits, RunStatus } from './journal/entries.ts';
 export { memoryJournal } from './journal/memory.ts';

@@ -72,7 +72,8 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
     tools,
     trace,
     cancel: active.cancel,
-    closing: (end) => [{ type: 'run.settled', ...statusOf(end), ms: Date.now() - run.claimedAt }],
+    // a sub-agent far below may append it with its own last entry
+    closing: (end) => [{ type: 'run.settled', frame: undefined, ...statusOf(end), ms: Date.now() - run.claimedAt }],
   });
   if (active.halted) scope.halt = active.halted;
   active.scope = scope;

@@ -78,7 +78,7 @@ function goesOn(run: RunFold, now: number, raised: Limits | undefined): boolean 
     case 'running':
       return true;
     case 'paused':
-      return answered(run, now) || unfinishedCalls(run).some((c) => c.status === 'open' && !c.approval);
+      return answered(run, now) || [run.root, ...run.frames.values()].some((f) => f.calls.some((c) => c.status === 'open' && !c.approval));
     case 'stopped':
       return (raised !== undefined || answered(run, now)) && run.settled?.limit?.name !== 'journal';
     case 'failed':

@@ -3,7 +3,7 @@ import type { Draft } from '../journal/entries.ts';
 import { emptyFold } from '../journal/fold.ts';
 import { type Json, plainJson } from '../json.ts';
 import type { Agent } from '../loop/agent.ts';
-import { type AgentDefinition, checkLimits, jsonLimits } from '../loop/definition.ts';
+import { type AgentDefinition, checkLimits, isAgent, jsonLimits } from '../loop/definition.ts';
 import { isName, principal, principalProblem } from '../ports/principal.ts';
 import type { Active } from './active.ts';
 import { drive } from './drive.ts';
@@ -16,7 +16,7 @@ import type { RunResult } from './results.ts';
 export function checkRun(agent: Agent, input: unknown, o: RunOptions<Json>): void {
   const where = `the run of agent "${agent.name}"`;
   checkLimits(o.limits, where);
-  if (typeof input !== 'string' && !Array.isArray(input))
+  if (!(isAgent(agent) && agent.input) && typeof input !== 'string' && !Array.isArray(input))
     throw invalid(`${where} needs a text, or a list of parts such as { type: 'text', text }.`);
   if (o.id !== undefined && !isName(o.id)) throw invalid(`${where}: an id is a text of 1 to 500 characters.`);
   if (o.session !== undefined && !isName(o.session)) throw invalid(`${where}: a session is a text of 1 to 500 characters.`);

@@ -44,7 +44,7 @@ export function request(
     kind,
     tool: call.name,
     digest: bound,
-    allow: question ? QUESTION : consent ? CONSENT : [...(rule.allow ?? TOOL)],
+    allow: question ? [...(rule.allow ?? QUESTION)] : consent ? CONSENT : [...(rule.allow ?? TOOL)],
     ...(hash !== undefined && kind === 'tool' && { hash }),
     ...(rule.reason !== undefined && { reason: rule.reason }),
     ...(rule.roles && { roles: [...rule.roles] }),

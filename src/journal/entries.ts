@@ -158,8 +158,7 @@ type Body =
   | { type: 'frame.began'; state: Json; next: readonly Reached[] }
   /** A fork begins with another state. */
   | { type: 'state.changed'; state: Json }
-  /** `merged`: the other arrivals at the same node that this start answers. */
-  | { type: 'call.started'; call: CallId; effect: Effect; merged?: readonly CallId[] }
+  | { type: 'call.started'; call: CallId; effect: Effect }
   | {
       type: 'call.finished';
       call: CallId;

@@ -112,6 +112,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       run.limits = entry.limits ?? {};
       run.claimedAt = entry.at;
       run.trace = entry.trace;
+      frame.input = entry.input;
       say(run, frame, { role: 'user', content: promptParts(entry.input) });
       return;
     case 'run.claimed':
@@ -159,9 +160,10 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       return;
     case 'call.started': {
       const call = callOf(frame, entry.call);
+      // a node that failed is begun anew
+      if (call.status === 'finished') anew(call);
       // nodes are no calls of tools
       if (call.status === 'open' && !frame.tasks) for (let f: Frame | undefined = frame; f; f = f.parent) f.spent.toolCalls++;
-      if (entry.merged) for (const id of entry.merged) frame.tasks?.delete(id);
       call.status = 'started';
       call.effect = entry.effect;
       call.epoch = run.epoch;
@@ -262,6 +264,8 @@ function opened(run: RunFold, parent: Frame, entry: EntryOf<'frame.opened'>): vo
     at: entry.at,
     history: entry.history ?? [],
   });
+  frame.input = entry.input;
+  call.status = 'started';
   parent.children.push(frame);
   call.frame = frame;
   run.frames.set(call.id, frame);
@@ -298,6 +302,12 @@ function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finished'>): 
   if (--frame.unfinished > 0) return;
   // all are in: the model sees them in the order it asked, whatever the order they came in
   say(run, frame, { role: 'tool', content: frame.calls.map(resultPart) });
+}
+
+function anew(call: Call): void {
+  call.finished = undefined;
+  call.frame = undefined;
+  call.approval = undefined;
 }
 
 /** A sub-agent has ended, and with it what is below it. Of its part, only what it spent is kept. */
@@ -352,9 +362,18 @@ export const costUsd = ({ nanoUsd }: Spent) => (nanoUsd === undefined ? undefine
 
 /** The calls of all frames that may still be going on: the root's first, then those of sub-agents in the order they began. */
 export function unfinishedCalls({ root, frames }: RunFold): readonly Call[] {
-  const calls = [...callsOf(root)];
-  for (const frame of frames.values()) for (const call of callsOf(frame)) calls.push(call);
+  const calls: Call[] = [];
+  gather(root, calls);
+  for (const frame of frames.values()) gather(frame, calls);
   return calls;
+}
+
+function gather(frame: Frame, into: Call[]): void {
+  for (const call of callsOf(frame)) {
+    into.push(call);
+    // what a node's function was doing, and nobody knows the end of
+    if (call.durable) for (const step of call.durable.values()) if (step.status === 'started') into.push(step);
+  }
 }
 
 /** Approvals that wait for a decision, in the order in which the calls were asked for. */

@@ -68,6 +68,8 @@ export interface Frame {
   readonly spent: Spent;
   /** Epoch milliseconds. */
   readonly startedAt: number;
+  /** What it was given. */
+  input?: Json;
   ended?: { ok: boolean; code?: string; at: number };
   messages: Message[];
   /** How many of them come from elsewhere: earlier runs of the session, or the parent. */

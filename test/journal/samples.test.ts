@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { decode } from '../../src/journal/codec.ts';
 import type { Entry, EntryType } from '../../src/journal/entries.ts';
 import { VERSION } from '../../src/journal/entries.ts';
+import { apply, emptyFold } from '../../src/journal/fold.ts';
 import { all, plain } from '../../src/testing/journal/kit.ts';
 import { file } from './setup.ts';
 
@@ -34,8 +35,9 @@ const KINDS: { readonly [T in EntryType]: 1 } = {
   'outcome.settled': 1,
 };
 
-function entries(version: number): Entry[] {
-  const { rows, blobs } = JSON.parse(text(`v${version}.json`)) as Sample;
+/** `of`: `1`, or `1-tree` for the kinds of entry that only a tree of agents has. */
+function entries(of: string | number): Entry[] {
+  const { rows, blobs } = JSON.parse(text(`v${of}.json`)) as Sample;
   return rows.flatMap(({ seq, checksum, entries }) => {
     const decoded = decode({ seq, checksum, body: JSON.stringify(entries) }, (hash) => blobs[hash]);
     expect(decoded, `row ${seq}`).toBeDefined();
@@ -58,8 +60,18 @@ test.each(versions)('a journal of format %i is read', (version) => {
   expect(read.at(-1)).toMatchObject({ type: 'run.settled', status: 'cancelled', reason: 'solved by phone' });
 });
 
-test('the sample of the newest format has every kind of entry, and both kinds of message', () => {
-  const read = entries(VERSION);
+test('a tree of agents of format 1 is read, and folds to what it came to', () => {
+  const run = emptyFold('run_5', 'report');
+  for (const entry of entries('1-tree')) apply(run, entry);
+  expect(run.root.state).toEqual({ topic: 'neap tides', notes: ['by hand', 'the moon pulls', 'Two metres.'] });
+  expect(run).toMatchObject({ status: 'completed', usage: { input: 21, output: 9 }, nanoUsd: 6_000_000, toolCalls: 0, steps: 2 });
+  expect(run.root.children.map((f) => [f.path, f.children.map((c) => c.path)])).toEqual([
+    [['report', 'desk'], [['report', 'desk', 'ocean']]],
+  ]);
+});
+
+test('the samples of the newest format have every kind of entry, and both kinds of message', () => {
+  const read = [...entries(VERSION), ...entries(`${VERSION}-tree`)];
   expect(new Set(read.map(({ type }) => type))).toEqual(new Set(Object.keys(KINDS)));
   expect(new Set(read.flatMap((e) => (e.type === 'message.received' ? [e.kind] : [])))).toEqual(new Set(['cancel', 'repair']));
 });

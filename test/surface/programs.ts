@@ -1,16 +1,21 @@
 // Programs that a user would write. They are compiled, never run: `npm run typecheck` fails where one no longer works as it stands.
 import {
   agent,
+  append,
   type Decision,
+  delegate,
   Engine,
   type Entry,
   fallback,
+  graph,
   type HeadFilter,
+  handoff,
   type Journal,
   type Model,
   RondoError,
   type RunHead,
   type RunResult,
+  supervisor,
   ToolError,
   tool,
 } from 'rondo';
@@ -203,4 +208,86 @@ export async function context() {
   await engine.run(needy, '', { context: { tenant: 't' } });
   const { total } = await engine.run(needy, '', { context: { tenant: 't', locale: 'de' } }).output();
   return total.toFixed(2);
+}
+
+// a supervisor
+const model = bedrock('sonnet');
+const research = agent({ name: 'research', description: '', instructions: '', model });
+const finance = agent({ name: 'finance', description: '', instructions: '', model, output: z.object({ total: z.number() }) });
+const billing = agent({ name: 'billing', instructions: '', model });
+export const desk = supervisor({
+  name: 'desk',
+  instructions: '',
+  model: fallback([bedrock('sonnet'), bedrock('haiku')]),
+  agents: [research, delegate(finance, { share: 'task' }), handoff(billing)],
+});
+
+// a graph
+const report = graph({
+  name: 'report',
+  state: z.object({ topic: z.string(), notes: z.array(z.string()).default([]), ok: z.boolean().default(false) }),
+  reducers: { notes: append },
+  nodes: {
+    plan: (s) => ({ topic: s.topic.trim() }),
+    web: { agent: research, input: (s) => s.topic, output: (t) => ({ notes: [t] }) },
+    sums: { agent: finance, input: (s) => s.topic, output: (f) => ({ notes: [`${f.total}`] }) },
+    sign: { ask: (s) => s.notes.join(), answer: z.object({ ok: z.boolean() }), roles: ['lead'], output: (a) => ({ ok: a.ok }) },
+  },
+  edges: { start: 'plan', plan: ['web', 'sums'], web: 'sign', sums: 'sign', sign: (s) => (s.ok ? 'end' : 'plan') },
+  output: (s) => s.notes,
+  limits: { steps: 30 },
+});
+export async function written() {
+  const notes: string[] = await engine.run(report, { topic: 'x' }).output();
+  return notes;
+}
+
+// the context of an agent far below is asked of the top
+const g2 = graph({
+  name: 'g2',
+  state: z.object({ a: z.string() }),
+  nodes: { n: { agent: needy, input: (s) => s.a, output: (o) => ({ a: `${o.total}` }) } },
+  edges: { start: 'n', n: 'end' },
+});
+export function contexts() {
+  // @ts-expect-error the context is missing
+  void engine.run(g2, { a: '' });
+  return engine.run(g2, { a: '' }, { context: { tenant: 't', locale: 'de' } });
+}
+const deep = supervisor({
+  name: 'deep',
+  instructions: '',
+  model: mine,
+  agents: [supervisor({ name: 'mid', instructions: '', model: mine, agents: [needy] })],
+});
+export function deeper() {
+  // @ts-expect-error the context is missing
+  void engine.run(deep, '');
+  return engine.run(deep, '', { context: { tenant: 't', locale: 'de' } });
+}
+
+// mistakes in a graph that the compiler finds
+export function mistakes() {
+  const state = z.object({ a: z.string() });
+  // @ts-expect-error a field that the state does not have
+  graph({ name: 'g', state, nodes: { n: () => ({ b: 1 }) }, edges: { start: 'n', n: 'end' } });
+  // @ts-expect-error a value of another type
+  graph({ name: 'g', state, nodes: { n: () => ({ a: 1 }) }, edges: { start: 'n', n: 'end' } });
+  // @ts-expect-error an edge to a node that is missing
+  graph({ name: 'g', state, nodes: { n: () => ({ a: '' }) }, edges: { start: 'n', n: 'm' } });
+  // @ts-expect-error a node without an edge
+  graph({ name: 'g', state, nodes: { n: () => ({ a: '' }), m: () => ({}) }, edges: { start: 'n', n: 'end' } });
+  // @ts-expect-error an edge from a node that is missing
+  graph({ name: 'g', state, nodes: { n: () => ({ a: '' }) }, edges: { start: 'n', n: 'end', m: 'end' } });
+  // @ts-expect-error an agent's input that it does not take
+  graph({ name: 'g', state, nodes: { n: { agent: g2, input: (s) => s.a, output: () => ({}) } }, edges: { start: 'n', n: 'end' } });
+  graph({
+    name: 'g',
+    state,
+    // @ts-expect-error the output of the agent is a text
+    nodes: { n: { agent: research, input: (s) => s.a, output: (o) => ({ a: o.total }) } },
+    edges: { start: 'n', n: 'end' },
+  });
+  // @ts-expect-error a reducer of another type
+  graph({ name: 'g', state, reducers: { a: append }, nodes: { n: () => ({ a: '' }) }, edges: { start: 'n', n: 'end' } });
 }

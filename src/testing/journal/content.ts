@@ -74,7 +74,7 @@ const KINDS: { readonly [T in EntryType]: Extract<Draft, { type: T }> } = {
   },
   'frame.began': { type: 'frame.began', frame: '5.0', state: { topic: 'x' }, next: [{ node: 'plan' }, { node: 'web', input: 1 }] },
   'state.changed': { type: 'state.changed', state: { topic: 'y' } },
-  'call.started': { type: 'call.started', call: '5.0', effect: 'once', merged: ['4.1'] },
+  'call.started': { type: 'call.started', call: '5.0', effect: 'once' },
   'call.finished': {
     type: 'call.finished',
     call: '5.0',

@@ -1,0 +1,124 @@
+import { sha256 } from '../journal/canonical.ts';
+import type { Limits } from '../journal/entries.ts';
+import type { Json } from '../json.ts';
+import type { Agent } from '../loop/agent.ts';
+import { type AgentDefinition, agentDefinition, checkLimits, invalid, isAgent, made } from '../loop/definition.ts';
+import { describe, type In, type JsonSchema, type Out, type Schema } from '../schema.ts';
+import { schedule } from './schedule.ts';
+import { type Shape, shapeOf } from './shape.ts';
+import type { State } from './state.ts';
+import type { ContextOfNodes, GraphOptions, NodeContext } from './types.ts';
+
+/** A node as the engine holds it. */
+export type Node =
+  | { kind: 'function'; run(state: State, ctx: NodeContext): unknown }
+  | {
+      kind: 'agent';
+      agent: AgentDefinition;
+      input(state: State, item: Json | undefined): unknown;
+      output(output: Json, state: State): unknown;
+    }
+  | {
+      kind: 'ask';
+      ask(state: State, item: Json | undefined): string;
+      answer: { schema: Schema; json: JsonSchema };
+      rule: { reason?: string; roles?: readonly string[]; expires?: number; allow: readonly ['respond'] };
+      output(answer: unknown, state: State): unknown;
+    };
+
+export interface GraphDefinition extends AgentDefinition {
+  readonly kind: 'graph';
+  readonly input: { schema: Schema; json: JsonSchema };
+  readonly nodes: ReadonlyMap<string, Node>;
+  readonly shape: Shape;
+  readonly reducers: Readonly<Record<string, ((now: Json, update: Json) => unknown) | undefined>>;
+  readonly result: ((state: State) => unknown) | undefined;
+}
+
+export const isGraph = (agent: AgentDefinition): agent is GraphDefinition => agent.kind === 'graph';
+
+const RESERVED: ReadonlySet<string> = new Set(['start', 'end']);
+
+/**
+ * Declares a graph: an agent whose steps are nodes, joined by edges, around a typed state.
+ *
+ * A node that was reached waits while something under way can still come to it by an edge that is written down, and then runs once for
+ * all that came. A node that has ended is in the journal, and never runs again. A function is run again after a crash that cut it off:
+ * what it must not repeat goes into `ctx.durable()`.
+ * @throws RondoError `CONFIG_INVALID` for a node without an edge, an edge to no node, nodes that nothing leads to, ways without an end.
+ */
+export function graph<SS extends Schema, A extends Record<string, unknown>, O = Out<SS>>(
+  o: GraphOptions<SS, A, O>,
+): Agent<In<SS>, O, ContextOfNodes<A>> {
+  const { name } = o;
+  if (typeof name !== 'string' || name === '') throw invalid('a graph needs a name: graph({ name: "report", ... }).');
+  if (typeof o.nodes !== 'object' || o.nodes === null || Object.keys(o.nodes).length === 0) throw invalid(`graph "${name}" has no nodes.`);
+  if (typeof o.edges !== 'object' || o.edges === null)
+    throw invalid(`graph "${name}" has no edges: edges: { start: 'first', first: 'end' }.`);
+  checkLimits(o.limits, `graph "${name}"`);
+  if (o.parallel !== undefined && !(Number.isInteger(o.parallel) && o.parallel > 0))
+    throw invalid(`graph "${name}": parallel must be a whole number above 0.`);
+  const json = describe(o.state, `the state of graph "${name}"`);
+  if (json.type !== 'object') throw invalid(`the state of graph "${name}" must be an object schema: its fields are what nodes update.`);
+  for (const [key, reducer] of Object.entries(o.reducers ?? {}))
+    if (reducer !== undefined && typeof reducer !== 'function') throw invalid(`graph "${name}": the reducer of "${key}" is no function.`);
+  const nodes = new Map<string, Node>(Object.entries(o.nodes).map(([key, spec]) => [key, nodeOf(name, key, spec)]));
+  const shape = shapeOf(name, new Set(nodes.keys()), o.edges);
+  const agents = [...nodes.values()].flatMap((node) => (node.kind === 'agent' ? [node.agent] : []));
+  const definition: GraphDefinition = made<GraphDefinition>({
+    kind: 'graph',
+    name,
+    description: o.description,
+    input: { schema: o.state, json },
+    nodes,
+    shape,
+    reducers: (o.reducers ?? {}) as GraphDefinition['reducers'],
+    result: o.output as GraphDefinition['result'],
+    tools: new Map(),
+    sources: [],
+    agents,
+    limits: (o.limits ?? {}) as Limits,
+    use: [],
+    reliability: {},
+    parallel: o.parallel ?? 8,
+    fingerprint: sha256(
+      JSON.stringify([name, json, [...nodes].map(([n, { kind }]) => [n, kind]), [...shape.ways].map(([n, w]) => [n, w.targets ?? null])]),
+    ).slice(0, 16),
+    child: (node) => {
+      const found = nodes.get(node);
+      return found?.kind === 'agent' ? found.agent : undefined;
+    },
+    drive: (scope) => schedule(scope, definition),
+  });
+  return definition as unknown as Agent<In<SS>, O, ContextOfNodes<A>>;
+}
+
+function nodeOf(graphName: string, name: string, spec: unknown): Node {
+  const where = `graph "${graphName}": node "${name}"`;
+  if (RESERVED.has(name)) throw invalid(`${where} has a name that is taken: every graph has its start and its end.`);
+  if (typeof spec === 'function') return { kind: 'function', run: spec as Extract<Node, { kind: 'function' }>['run'] };
+  const { agent, input, output, ask, answer, reason, roles, expires } = (spec ?? {}) as { [key: string]: unknown };
+  if (typeof output !== 'function' && (agent !== undefined || ask !== undefined))
+    throw invalid(`${where} has no output function: what of the state does its result change?`);
+  if (isAgent(agent)) {
+    if (typeof input !== 'function') throw invalid(`${where} has no input function: what of the state is its agent given?`);
+    return { kind: 'agent', agent: agentDefinition(agent), input, output } as Extract<Node, { kind: 'agent' }>;
+  }
+  if (typeof ask !== 'function')
+    throw invalid(`${where} is neither a function, nor { agent, input, output }, nor { ask, answer, output }.`);
+  if (expires !== undefined && !(typeof expires === 'number' && expires > 0))
+    throw invalid(`${where}: expires is a number of milliseconds above 0.`);
+  if (roles !== undefined && !(Array.isArray(roles) && roles.length > 0 && roles.every((r) => typeof r === 'string')))
+    throw invalid(`${where}: roles is a list of texts that is not empty.`);
+  const rule = {
+    allow: ['respond'] as const,
+    ...(typeof reason === 'string' && { reason }),
+    ...(roles !== undefined && { roles: roles as readonly string[] }),
+    ...(expires !== undefined && { expires }),
+  };
+  const schema = answer as Schema;
+  return { kind: 'ask', ask, answer: { schema, json: describe(schema, `the answer of ${where}`) }, rule, output } as Extract<
+    Node,
+    { kind: 'ask' }
+  >;
+}

@@ -1,0 +1,303 @@
+/**
+ * Runs a graph: starts the nodes that were reached and wait for nobody, takes their updates into the state one after the other, and
+ * follows their edges. What a node came to, what that changed and where it leads is one entry; nothing of it is worked out again.
+ */
+import { type Failure, RondoError, ToolError } from '../errors.ts';
+import { assertBound } from '../hitl/approvals.ts';
+import { BOUND, type Crossed, type Draft, type Reached } from '../journal/entries.ts';
+import type { Call } from '../journal/fold.ts';
+import { copyJson, type Json } from '../json.ts';
+import type { Blocked } from '../loop/child.ts';
+import type { Scope, Settlement } from '../loop/scope.ts';
+import { Halted } from '../reliability/patience.ts';
+import { validate } from '../schema.ts';
+import { failureOf } from './failure.ts';
+import type { GraphDefinition } from './graph.ts';
+import { perform } from './perform.ts';
+import { routed } from './route.ts';
+import { keep, type State, updated } from './state.ts';
+
+/** Nodes in a row that may end without the event loop having had a turn. */
+const IN_A_ROW = 100;
+
+export async function schedule(scope: Scope, graph: GraphDefinition): Promise<Settlement | undefined> {
+  if (!scope.frame.tasks) {
+    const failed = await begin(scope, graph);
+    if (failed) return { status: 'failed', error: failed };
+  }
+  return new Schedule(scope, graph).run();
+}
+
+/** Takes the input for the state, as the schema makes it, and follows the first edges. */
+async function begin(scope: Scope, graph: GraphDefinition): Promise<Failure | undefined> {
+  try {
+    const valid = await validate(graph.input.schema, copyJson(scope.frame.input ?? null));
+    if (!valid.ok) throw new ToolError('INVALID_INPUT', `the input of graph "${graph.name}" does not fit its state: ${valid.problem}.`);
+    const state = keep(valid.value) as State;
+    const next = routed(graph, 'start', state);
+    await scope.append(() => [{ type: 'frame.began', state, next }]);
+    return undefined;
+  } catch (error) {
+    return failureOf(error);
+  }
+}
+
+/** What the scheduler keeps in hand, all of which the journal says too. */
+export class Schedule {
+  readonly scope: Scope;
+  readonly graph: GraphDefinition;
+  /** With the updates whose entries are being written. */
+  state: State;
+  /** How many tasks of a node are under way or waiting. */
+  readonly #active = new Map<string, number>();
+  #total = 0;
+  /** Tasks that may start now, from `#head` on. */
+  readonly #queue: Call[] = [];
+  #head = 0;
+  /** Tasks that wait for others to pass, by their node: one for all arrivals. */
+  readonly #joins = new Map<string, Call | undefined>();
+  /** Tasks that wait for people, or for a higher limit, and how many decisions there were then. */
+  readonly #asleep = new Map<Call, { blocked: Blocked; decisions: number }>();
+  /** When a field was last written, and when a task began, in updates taken. */
+  readonly #written = new Map<string, number>();
+  readonly #began = new Map<Call, number>();
+  #updates = 0;
+  #running = 0;
+  #error: Failure | undefined;
+  #fatal: { error: unknown } | undefined;
+  #crossed: { crossed: Crossed; at: Scope } | undefined;
+  #ended: Settlement | undefined;
+  #wake: () => void = () => {};
+
+  constructor(scope: Scope, graph: GraphDefinition) {
+    this.scope = scope;
+    this.graph = graph;
+    this.state = keep(scope.frame.state) as State;
+    const tasks = [...(scope.frame.tasks?.values() ?? [])];
+    for (const task of tasks) this.#count(task.name, 1);
+    for (const task of tasks) this.#arrive(task);
+  }
+
+  async run(): Promise<Settlement | undefined> {
+    const { scope } = this;
+    for (;;) {
+      if (scope.run.cancelled) scope.halt = { why: 'cancel' };
+      const going = !this.#stops();
+      if (going && !scope.drive.draining) this.#start();
+      if (this.#running > 0) {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+        continue;
+      }
+      if (this.#fatal) throw this.#fatal.error;
+      if (this.#ended) return this.#ended;
+      if (scope.drive.draining) scope.halt = { why: 'close' };
+      if (scope.halt) return undefined;
+      if (this.#error) return { status: 'failed', error: this.#error };
+      if (this.#hasReady()) {
+        if (!this.#crossed) {
+          await new Promise((resolve) => setImmediate(resolve));
+          continue;
+        }
+      } else {
+        await scope.drive.log.adopt();
+        if (this.#awaken()) continue;
+      }
+      this.#crossed ??= [...this.#asleep.values()].flatMap(({ blocked }) => ('crossed' in blocked ? [blocked] : []))[0];
+      if (this.#crossed) return { status: 'stopped', limit: this.#crossed.crossed, at: this.#crossed.at };
+      return { status: 'paused' };
+    }
+  }
+
+  #stops(): boolean {
+    return Boolean(this.scope.halt || this.#error || this.#fatal || this.#ended || this.#crossed);
+  }
+
+  #start(): void {
+    this.#awaken();
+    for (let n = 0; n < IN_A_ROW && this.#running < this.graph.parallel && !this.#stops(); n++) {
+      const task = this.#queue[this.#head];
+      if (!task) return;
+      if (!this.#mayStart(task)) return;
+      this.#head++;
+      // what was taken is let go of now and then
+      if (this.#head > 1_000) {
+        this.#queue.splice(0, this.#head);
+        this.#head = 0;
+      }
+      this.#launch(task);
+    }
+  }
+
+  #hasReady(): boolean {
+    return this.#head < this.#queue.length;
+  }
+
+  /** The bound of the way, and of the journal. */
+  #mayStart(task: Call): boolean {
+    const { limits, run } = this.scope;
+    if (limits.steps !== undefined && task.step > limits.steps)
+      this.#crossed = { crossed: { name: 'steps', max: limits.steps, used: task.step - 1 }, at: this.scope };
+    else if (run.next > BOUND.entries - 1_000)
+      this.#crossed = { crossed: { name: 'journal', max: BOUND.entries, used: run.next }, at: topOf(this.scope) };
+    return this.#crossed === undefined;
+  }
+
+  #launch(task: Call): void {
+    this.#began.set(task, this.#updates);
+    this.#running++;
+    let result: Blocked | undefined | Promise<Blocked | undefined>;
+    try {
+      result = perform(this, task);
+    } catch (error) {
+      result = this.failed(task, error);
+    }
+    if (!(result instanceof Promise)) {
+      this.#landed(task, result);
+      return;
+    }
+    result.then(
+      (blocked) => this.#landed(task, blocked),
+      (error) => {
+        this.#running--;
+        // a halt is not the node's failure, nor the engine's
+        if (!(error instanceof Halted)) this.#fatal ??= { error };
+        this.#wake();
+      },
+    );
+  }
+
+  /** A task has ended, waits, or was halted. */
+  #landed(task: Call, blocked: Blocked | undefined): void {
+    this.#running--;
+    if (blocked) this.#asleep.set(task, { blocked, decisions: this.scope.run.decisions });
+    else if (task.finished?.ok) {
+      this.#began.delete(task);
+      const { seq, next } = task.finished;
+      const { tasks } = this.scope.frame;
+      if (next && tasks) for (let i = 0; i < next.length; i++) this.#arrive(tasks.get(`${seq}.${i}`) as Call);
+      this.#passed();
+    }
+    this.#wake();
+  }
+
+  /** Takes a task that was reached: it starts, or waits for those that may still come to it. */
+  #arrive(task: Call): void {
+    const upstream = this.graph.shape.upstream.get(task.name);
+    if (!upstream?.size || task.input !== null || task.approval || task.frame) this.#queue.push(task);
+    else {
+      this.#joins.set(task.name, task);
+      this.#passed();
+    }
+  }
+
+  /** Lets go of the joins to which nothing can come any more. */
+  #passed(): void {
+    for (const [node, task] of this.#joins) {
+      if (!task || this.#awaited(node)) continue;
+      this.#joins.delete(node);
+      this.#queue.push(task);
+    }
+  }
+
+  #awaited(node: string): boolean {
+    for (const before of this.graph.shape.upstream.get(node) ?? []) if ((this.#active.get(before) ?? 0) > 0) return true;
+    return false;
+  }
+
+  /** Looks again at those who wait, where somebody has decided something since. */
+  #awaken(): boolean {
+    const { run } = this.scope;
+    let woken = false;
+    for (const [task, { decisions }] of this.#asleep) {
+      if (decisions === run.decisions) continue;
+      this.#asleep.delete(task);
+      this.#queue.push(task);
+      woken = true;
+    }
+    return woken;
+  }
+
+  #count(node: string, by: number): void {
+    this.#active.set(node, (this.#active.get(node) ?? 0) + by);
+    this.#total += by;
+  }
+
+  /**
+   * The entries with which a task ends, made the moment before they are appended: its update is taken, its edges are followed.
+   * @throws ToolError where the update or the route makes no sense; nothing has changed then.
+   */
+  ending(task: Call, update: unknown, since: number, more?: Partial<Extract<Draft, { type: 'call.finished' }>>): readonly Draft[] {
+    const { graph } = this;
+    const { state, patch } = updated(task.name, this.state, update, graph.reducers);
+    const keys = patch && 'keys' in patch ? Object.keys(patch.keys) : [];
+    for (const key of keys) if (!Object.hasOwn(graph.reducers, key)) this.#assertAlone(task, key);
+    const next = routed(graph, task.name, state).filter((reached, i, all) => this.#isNew(reached, i, all));
+    const last = this.#total === 1 && next.length === 0;
+    const output = last ? resultOf(graph, state) : undefined;
+    // from here on nothing can fail
+    this.state = state;
+    this.#updates++;
+    for (const key of keys) this.#written.set(key, this.#updates);
+    this.#count(task.name, -1);
+    for (const { node, input } of next) {
+      this.#count(node, 1);
+      if (input === undefined && this.graph.shape.upstream.get(node)?.size) this.#joins.set(node, undefined);
+    }
+    const finished: Draft = { type: 'call.finished', call: task.id, ok: true, attempts: 1, ms: Date.now() - since, ...more };
+    finished.frame = this.scope.frame.id || undefined;
+    if (patch) finished.state = patch;
+    if (next.length > 0) finished.next = next;
+    if (!last) return [finished];
+    this.#ended = { status: 'completed', output: output as Json, committed: true };
+    return [finished, ...this.scope.closing({ ok: true, output: output as Json })];
+  }
+
+  /** Two that run side by side and write the same field would lose one of the updates, whichever came first. */
+  #assertAlone(task: Call, key: string): void {
+    if ((this.#written.get(key) ?? 0) <= (this.#began.get(task) ?? 0)) return;
+    throw new ToolError(
+      'UPDATE_CONFLICT',
+      `node "${task.name}" wrote "${key}", which another node wrote while it ran. Give it a reducer: reducers: { ${key}: (now, update) => ... }.`,
+    );
+  }
+
+  /** Whether an arrival makes a task of its own: all that come to a node that still waits are one. */
+  #isNew({ node, input }: Reached, i: number, all: readonly Reached[]): boolean {
+    if (input !== undefined || !this.graph.shape.upstream.get(node)?.size) return true;
+    return !this.#joins.has(node) && all.findIndex((other) => other.node === node && other.input === undefined) === i;
+  }
+
+  /** Writes down that a node failed, which ends the graph when what is under way beside it has ended. */
+  async failed(task: Call, thrown: unknown): Promise<undefined> {
+    // the engine cannot go on, or must not: no failure of the node
+    if (thrown instanceof Halted || RondoError.is(thrown)) throw thrown;
+    const error = failureOf(thrown);
+    this.#error ??= error;
+    const finished = this.failure(task, error);
+    await this.scope.append(() => [finished]);
+    return undefined;
+  }
+
+  failure(task: Call, error: Failure): Draft {
+    this.#error ??= error;
+    const frame = this.scope.frame.id || undefined;
+    return { type: 'call.finished', frame, call: task.id, ok: false, error, attempts: error.attempts, ms: 0 };
+  }
+
+  /** @throws RondoError `JOURNAL_DAMAGED` where a decision is about something else. */
+  assertBound(task: Call): void {
+    assertBound(this.scope.run.runId, task);
+  }
+}
+
+function topOf(scope: Scope): Scope {
+  let top = scope;
+  while (top.parent) top = top.parent;
+  return top;
+}
+
+function resultOf(graph: GraphDefinition, state: State): Json {
+  return graph.result ? (keep(graph.result(state)) ?? null) : state;
+}
