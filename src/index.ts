@@ -1,12 +1,15 @@
 export { Engine, type Resumed } from './engine/engine.ts';
-export type { RunEvent } from './engine/events.ts';
+export type { NodeOutcome, RunEvent } from './engine/events.ts';
+export type { ForkOptions } from './engine/fork.ts';
 export type { EngineOptions, RunOptions, RunSummary } from './engine/options.ts';
 export type { RunResult, RunState, UnknownOutcome } from './engine/results.ts';
 export type { ResumeOptions } from './engine/resume.ts';
 export type { Run } from './engine/run.ts';
+export type { AgentState, NodeState } from './engine/tree.ts';
 export { type ErrorCode, type Failure, type Outcome, RondoError, ToolError } from './errors.ts';
 export { type ForeignAgentOptions, foreignAgent } from './graph/foreign.ts';
 export { graph } from './graph/graph.ts';
+export { type DrawnAgent, toMermaid } from './graph/mermaid.ts';
 export { type DelegateOptions, delegate, handoff, type SupervisorOptions, supervisor } from './graph/supervisor.ts';
 export {
   append,

@@ -1,8 +1,9 @@
 import { type Failure, RondoError, ToolError } from '../errors.ts';
 import type { Draft, Limits } from '../journal/entries.ts';
-import { costUsd, type RunFold } from '../journal/fold.ts';
+import type { RunFold } from '../journal/fold.ts';
 import { callsOf } from '../journal/frame.ts';
 import { Log, type Make } from '../journal/log.ts';
+import { costUsd } from '../journal/spent.ts';
 import { freezeJson } from '../json.ts';
 import { toolFailure } from '../loop/child.ts';
 import type { AgentDefinition } from '../loop/definition.ts';

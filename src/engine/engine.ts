@@ -7,6 +7,7 @@ import type { Agent } from '../loop/agent.ts';
 import type { Principal } from '../ports/principal.ts';
 import { Active } from './active.ts';
 import type { RunEvent } from './events.ts';
+import { checkFork, type ForkOptions, fork } from './fork.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { newId } from './ids.ts';
 import { ENGINE, type Eyes, findRun, notFound, sees } from './lookup.ts';
@@ -160,6 +161,24 @@ export class Engine implements AsyncDisposable {
   ): Promise<void> {
     this.#resources.assertOpen();
     await settle(this.#resources, runId, callId, o);
+  }
+
+  /**
+   * Starts a new run from any position of an old one, which stays as it is: what had ended by then is taken over and not done again, what
+   * had not is done anew, and asked about anew. What the old run spent is not counted. Events of what was taken over come first.
+   * Rejects with RondoError `RUN_NOT_FOUND`, `CONFIG_INVALID`, `AGENT_NOT_REGISTERED`, `RUN_EXISTS`, or one of the journal's.
+   */
+  fork(runId: string, o: ForkOptions): Run {
+    const resources = this.#resources;
+    const id = typeof o?.id === 'string' ? o.id : newId();
+    try {
+      resources.assertOpen();
+      checkFork(runId, o);
+      if (resources.active.has(id)) throw runExists(id);
+      return this.#drive(id, o.signal, (active) => fork(resources, active, runId, o));
+    } catch (error) {
+      return refused(id, error);
+    }
   }
 
   /**

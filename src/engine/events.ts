@@ -1,5 +1,6 @@
+import type { Failure } from '../errors.ts';
 import { type Approval, view } from '../hitl/approvals.ts';
-import type { CallId, Decision, Entry } from '../journal/entries.ts';
+import type { CallId, Decision, Entry, EntryOf } from '../journal/entries.ts';
 import { type Call, type Frame, type RunFold, unfinishedCalls } from '../journal/fold.ts';
 import { callsOf } from '../journal/frame.ts';
 import { copyJson, type Json } from '../json.ts';
@@ -18,6 +19,9 @@ interface At {
   at: number;
 }
 
+/** How a graph's node ended: with the fields of the state that it changed, or its failure. */
+export type NodeOutcome = { ok: true; changed: readonly string[] } | { ok: false; error: Failure };
+
 /**
  * What happens in a run. With `seq`: an entry of the journal, seen after it was committed, once and in order. Without:
  * shown while it happens, kept nowhere; a delta's `attempt` tells when a retry began the text anew.
@@ -29,6 +33,8 @@ export type RunEvent = At &
         | { type: 'run.resumed' }
         | { type: 'model.finished'; message: Message; model: string; usage?: Usage; costUsd?: number; ms: number }
         | { type: 'attempt.failed'; callId?: CallId; attempt: number; code: string; message: string; retryIn?: number; fallback?: string }
+        | { type: 'agent.started'; callId: CallId; agent: string; input: Json }
+        | { type: 'node.finished'; callId: CallId; node: string; outcome: NodeOutcome; next: readonly string[]; ms: number }
         | { type: 'tool.started'; callId: CallId; tool: string; input: Json; attempt: number }
         | { type: 'tool.finished'; callId: CallId; tool: string; outcome: ToolOutcome; attempts: number; ms: number }
         | { type: 'approval.asked'; approval: Approval }
@@ -80,12 +86,19 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent | undefined {
         ...(fallback !== undefined && { fallback }),
       };
     }
+    case 'frame.opened': {
+      const opened = run.frames.get(entry.call) ?? frame;
+      return { ...base, path: opened.path, type: 'agent.started', callId: entry.call, agent: entry.agent, input: copyJson(entry.input) };
+    }
     case 'call.started': {
+      // a node has no arguments, and a foreign agent's turn is the agent
+      if (frame.tasks) return undefined;
       const call = called(run, frame, entry.call);
       const input = call?.edited ? call.edited.input : (call?.input ?? null);
       return { ...base, type: 'tool.started', callId: entry.call, tool: call?.name ?? '', input: copyJson(input), attempt: 1 };
     }
     case 'call.finished': {
+      if (frame.kind) return frame.kind === 'graph' ? nodeEvent(frame, entry, base) : undefined;
       const outcome: ToolOutcome = entry.error
         ? { ok: false, error: { ...entry.error } }
         : { ok: true, output: copyJson(entry.output ?? null) };
@@ -119,9 +132,23 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent | undefined {
   }
 }
 
+/** What a node's function did under a name of its own is told with its node. */
+function nodeEvent(frame: Frame, entry: EntryOf<'call.finished'>, base: At & { seq: number }): RunEvent | undefined {
+  if (entry.call.includes('/')) return undefined;
+  const { error, state, next = [] } = entry;
+  return {
+    ...base,
+    type: 'node.finished',
+    callId: entry.call,
+    node: frame.last?.name ?? '',
+    outcome: error ? { ok: false, error: { ...error } } : { ok: true, changed: state && 'keys' in state ? Object.keys(state.keys) : [] },
+    next: next.map(({ node }) => node),
+    ms: entry.ms,
+  };
+}
+
 /** A call after the entry that may have ended it. */
 const called = (run: RunFold, frame: Frame, id: CallId): Call | undefined => {
-  if (frame.last?.id === id) return frame.last;
   for (const call of callsOf(frame)) if (call.id === id) return call;
   return unfinishedCalls(run).find((call) => call.id === id);
 };

@@ -19,7 +19,16 @@ export async function findRun(journal: Journal, runId: string, eyes: Eyes, until
 }
 
 export const notFound = (runId: string) =>
-  new RondoError('RUN_NOT_FOUND', `there is no run "${runId}". runs() lists those there are.`, { details: { runId } });
+  new RondoError(
+    'RUN_NOT_FOUND',
+    CALL.test(runId)
+      ? `"${runId}" is a call, not a run: what a sub-agent or a node does is part of the run at the top. Name that one.`
+      : `there is no run "${runId}". runs() lists those there are.`,
+    { details: { runId } },
+  );
+
+/** Ids of calls, by which sub-agents are known too. */
+const CALL = /^\d+\.\d+(\/|$)/;
 
 export async function findHead(journal: Journal, runId: string): Promise<RunHead | undefined> {
   for await (const head of journal.heads({ runId, limit: 1 })) if (head.runId === runId) return head;

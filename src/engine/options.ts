@@ -43,6 +43,8 @@ export type RunOptions<C = {}> = {
   by?: Principal;
   limits?: Limits;
   signal?: AbortSignal;
+  /** How deep in a tree of agents that others drive this run is, for the limit `depth`. Default 0. */
+  level?: number;
   tags?: Record<string, string>;
 } & ContextOption<C>;
 

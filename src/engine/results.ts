@@ -1,9 +1,11 @@
 import type { Failure } from '../errors.ts';
 import { type Approval, view } from '../hitl/approvals.ts';
 import type { CallId, Crossed, RunStatus } from '../journal/entries.ts';
-import { costUsd, openApprovals, type RunFold } from '../journal/fold.ts';
+import { openApprovals, type RunFold } from '../journal/fold.ts';
+import { costUsd } from '../journal/spent.ts';
 import { copyJson, type Json } from '../json.ts';
 import type { Message, Usage } from '../ports/model.ts';
+import { type AgentState, treeOf } from './tree.ts';
 
 interface Ended {
   runId: string;
@@ -41,6 +43,10 @@ export interface RunState {
   status: RunStatus;
   session?: string;
   messages: readonly Message[];
+  /** Of a graph. */
+  state?: Json;
+  /** Its agents, from the top one down. */
+  tree: AgentState;
   approvals: readonly Approval[];
   /** For an operator to settle, with `engine.settle()`. */
   unknowns: readonly UnknownOutcome[];
@@ -81,6 +87,8 @@ export function stateOf(run: RunFold): RunState {
     ...(run.started.session !== undefined && { session: run.started.session }),
     // a copy: the fold's own may be the journal's
     messages: copyJson(run.root.messages as unknown as Json) as unknown as Message[],
+    ...(run.root.kind === 'graph' && { state: copyJson(run.root.state ?? null) }),
+    tree: treeOf(run),
     approvals: approvalsOf(run),
     unknowns: [...run.unknowns.values()].map(({ call, since }) => ({
       callId: call.id,

@@ -28,12 +28,7 @@ export async function resume(resources: Resources, active: Active, o: ResumeOpti
   const run = await findRun(journal, runId, eyes);
   if (!goesOn(run, await resources.host.now(), o.limits)) return resultOf(run) as RunResult;
   const agent = resources.agent(run.root.agent);
-  if (!agent)
-    throw new RondoError(
-      'AGENT_NOT_REGISTERED',
-      `run ${runId} is of agent "${run.root.agent}", which this engine does not know. Pass it: new Engine({ agents: [${run.root.agent}] }). The run waits.`,
-      { details: { runId, agent: run.root.agent } },
-    );
+  if (!agent) throw unregistered(runId, run.root.agent);
   if (!(await seize(resources, runId))) throw busy(runId);
   active.leased = true;
   return drive(resources, active, {
@@ -45,6 +40,13 @@ export async function resume(resources: Resources, active: Active, o: ResumeOpti
     by: run.started.by,
   });
 }
+
+export const unregistered = (runId: string, agent: string) =>
+  new RondoError(
+    'AGENT_NOT_REGISTERED',
+    `run ${runId} is of agent "${agent}", which this engine does not know. Pass it: new Engine({ agents: [${agent}] }). The run waits.`,
+    { details: { runId, agent } },
+  );
 
 /** Takes the lease on a run: false where its owner is alive. */
 export async function seize({ journal, owner }: Resources, runId: string): Promise<boolean> {

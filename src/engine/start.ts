@@ -22,6 +22,8 @@ export function checkRun(agent: Agent, input: unknown, o: RunOptions<Json>): voi
   if (o.session !== undefined && !isName(o.session)) throw invalid(`${where}: a session is a text of 1 to 500 characters.`);
   if (o.tags !== undefined && !Object.values(o.tags).every((tag) => typeof tag === 'string'))
     throw invalid(`${where}: tags are texts by name.`);
+  if (o.level !== undefined && !(Number.isInteger(o.level) && o.level >= 0))
+    throw invalid(`${where}: level is a whole number of 0 or more.`);
   const wrong = o.by === undefined ? undefined : principalProblem(o.by);
   if (wrong) throw invalid(`${where}: by comes from the caller's authentication: ${wrong}.`);
 }
@@ -55,6 +57,7 @@ export function start(
   };
   if (o.by) started.by = principal(o.by);
   if (o.context !== undefined) started.context = plain(o.context, 'the context');
+  if (o.level) started.level = o.level;
   if (o.tags) started.tags = { ...o.tags };
   if (o.limits) started.limits = jsonLimits(o.limits);
   if (o.session === undefined) return begin(resources, active, agent, started, o, []);

@@ -81,7 +81,8 @@ interface State {
 
 async function drive(scope: Scope, own: Foreign): Promise<Settlement | undefined> {
   const { frame } = scope;
-  if (!frame.tasks) await scope.append(() => [{ type: 'frame.began', state: { state: null, asks: {} }, next: [{ node: TURN }] }]);
+  if (!frame.tasks)
+    await scope.append(() => [{ type: 'frame.began', kind: 'foreign', state: { state: null, asks: {} }, next: [{ node: TURN }] }]);
   for (;;) {
     if (scope.run.cancelled) scope.halt = { why: 'cancel' };
     if (scope.drive.draining) scope.halt = { why: 'close' };

@@ -35,7 +35,7 @@ async function begin(scope: Scope, graph: GraphDefinition): Promise<Failure | un
     if (!valid.ok) throw new ToolError('INVALID_INPUT', `the input of graph "${graph.name}" does not fit its state: ${valid.problem}.`);
     const state = keep(valid.value) as State;
     const next = routed(graph, 'start', state);
-    await scope.append(() => [{ type: 'frame.began', state, next }]);
+    await scope.append(() => [{ type: 'frame.began', kind: 'graph', state, next }]);
     return undefined;
   } catch (error) {
     return failureOf(error);

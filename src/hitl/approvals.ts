@@ -55,7 +55,8 @@ export function request(
   };
 }
 
-const approvalId = (runId: string, call: Pick<Call, 'id' | 'name'>, bound: string, kind: string, nth: number) =>
+/** Names a question by all that it is about, so that an answer fits nothing else. */
+export const approvalId = (runId: string, call: Pick<Call, 'id' | 'name'>, bound: string, kind: string, nth: number) =>
   `ap_${sha256(JSON.stringify([runId, call.id, call.name, bound, kind, nth])).slice(0, 20)}`;
 
 /** The public face of an approval. */

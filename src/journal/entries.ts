@@ -155,9 +155,11 @@ type Body =
       history?: readonly Message[];
     }
   /** A frame that has a state instead of a conversation: a graph, or a foreign agent. */
-  | { type: 'frame.began'; state: Json; next: readonly Reached[] }
+  | { type: 'frame.began'; kind: 'graph' | 'foreign'; state: Json; next: readonly Reached[] }
   /** A fork begins with another state. */
   | { type: 'state.changed'; state: Json }
+  /** In a fork, in the place of an entry of the old run that does not hold in the new one: a claim, a pause, a decision on a call that is to be made anew. */
+  | { type: 'entry.omitted'; was: string }
   | { type: 'call.started'; call: CallId; effect: Effect }
   | {
       type: 'call.finished';

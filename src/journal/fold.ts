@@ -3,25 +3,13 @@
  * `apply`, so they cannot disagree. It calls no user code and never fails on entries that this engine wrote.
  */
 import { RondoError } from '../errors.ts';
-import type { Message, Usage } from '../ports/model.ts';
+import type { Message } from '../ports/model.ts';
 import type { CallId, Entry, EntryOf, Limits, RunStatus } from './entries.ts';
-import {
-  type Approval,
-  type Call,
-  callOf,
-  callsOf,
-  charsOf,
-  type Frame,
-  newFrame,
-  nothingSpent,
-  promptParts,
-  reach,
-  resultPart,
-  type Spent,
-} from './frame.ts';
+import { type Approval, type Call, callOf, callsOf, charsOf, type Frame, newFrame, promptParts, reach, resultPart } from './frame.ts';
 import { patched } from './patch.ts';
+import { nothingSpent, type Spent, spend } from './spent.ts';
 
-export type { Approval, Call, Frame, Spent } from './frame.ts';
+export type { Approval, Call, Frame } from './frame.ts';
 
 export interface Unknown {
   call: Call;
@@ -51,6 +39,8 @@ export interface RunFold extends Spent {
   /** Decisions taken so far. */
   decisions: number;
   readonly unknowns: Map<CallId, Unknown>;
+  /** The last entry that was taken over from the run this one was forked from, which paid for it; -1: none. */
+  inherited: number;
   /** Characters of the conversations' texts, of this run alone. */
   size: number;
   /** Working time of the claims that ended, ms. */
@@ -80,6 +70,7 @@ export function emptyFold(runId: string, agent: string, history: readonly Messag
     approvals: new Map<string, Approval>(),
     decisions: 0,
     unknowns: new Map<CallId, Unknown>(),
+    inherited: -1,
     size: 0,
     workMs: 0,
     claimedAt: 0,
@@ -110,6 +101,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       run.owner = entry.owner;
       run.fingerprint = entry.fingerprint;
       run.limits = entry.limits ?? {};
+      run.inherited = entry.fork?.at ?? -1;
       run.claimedAt = entry.at;
       run.trace = entry.trace;
       frame.input = entry.input;
@@ -144,26 +136,32 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       responded(run, frame, entry);
       return;
     case 'attempt.failed':
-      lose(frame, entry.lost);
+      if (entry.seq > run.inherited) lose(frame, entry.lost);
       return;
     case 'frame.opened':
       opened(run, frame, entry);
       return;
     case 'frame.began':
+      frame.kind = entry.kind;
       frame.tasks = new Map();
       frame.visits = new Map();
       frame.state = entry.state;
       reach(frame, entry.seq, entry.next, 1);
+      return;
+    case 'entry.omitted':
       return;
     case 'state.changed':
       frame.state = entry.state;
       return;
     case 'call.started': {
       const call = callOf(frame, entry.call);
-      // a node that failed is begun anew
-      if (call.status === 'finished') anew(call);
+      if (frame.tasks && call.status === 'finished') {
+        anew(call);
+        return;
+      }
       // nodes are no calls of tools
-      if (call.status === 'open' && !frame.tasks) for (let f: Frame | undefined = frame; f; f = f.parent) f.spent.toolCalls++;
+      if (call.status === 'open' && !frame.tasks && entry.seq > run.inherited)
+        for (let f: Frame | undefined = frame; f; f = f.parent) f.spent.toolCalls++;
       call.status = 'started';
       call.effect = entry.effect;
       call.epoch = run.epoch;
@@ -242,12 +240,12 @@ function responded(run: RunFold, frame: Frame, entry: EntryOf<'model.responded'>
       messages: frame.messages.length,
       fixed: true,
     };
+  // what a fork was forked from was paid for there
+  if (entry.seq <= run.inherited) return;
   for (let f: Frame | undefined = frame; f; f = f.parent) {
-    const { spent } = f;
-    spent.steps++;
-    if (usage) spent.usage = addUsage(spent.usage, usage);
-    else spent.unmetered = true;
-    charge(spent, entry.usd);
+    f.spent.steps++;
+    if (!usage) f.spent.unmetered = true;
+    spend(f.spent, usage, entry.usd);
   }
 }
 
@@ -280,12 +278,10 @@ function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finished'>): 
   call.status = 'finished';
   call.finished = entry;
   if (call.frame) close(run, call.frame, entry);
-  if (entry.usage || entry.usd !== undefined)
-    for (let f: Frame | undefined = frame; f; f = f.parent) {
-      if (entry.usage) f.spent.usage = addUsage(f.spent.usage, entry.usage);
-      charge(f.spent, entry.usd);
-    }
-  if (entry.error?.outcome === 'unknown' && call.effect === 'once') run.unknowns.set(call.id, { call, since: entry.at });
+  if ((entry.usage || entry.usd !== undefined) && entry.seq > run.inherited)
+    for (let f: Frame | undefined = frame; f; f = f.parent) spend(f.spent, entry.usage, entry.usd);
+  if (entry.error?.outcome === 'unknown' && call.effect === 'once' && entry.seq > run.inherited)
+    run.unknowns.set(call.id, { call, since: entry.at });
   else run.unknowns.delete(call.id);
   if (frame.tasks) {
     if (entry.state) frame.state = patched(frame.state ?? null, entry.state);
@@ -294,7 +290,7 @@ function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finished'>): 
     if (call.id.includes('/')) return;
     if (entry.ok) {
       frame.tasks.delete(call.id);
-      frame.visits?.set(call.name, (frame.visits.get(call.name) ?? 0) + 1);
+      visited(frame, call.name, entry.ms);
     }
     reach(frame, entry.seq, entry.next, call.step + 1);
     return;
@@ -304,7 +300,9 @@ function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finished'>): 
   say(run, frame, { role: 'tool', content: frame.calls.map(resultPart) });
 }
 
+/** A node that failed is reached again. */
 function anew(call: Call): void {
+  call.status = 'open';
   call.finished = undefined;
   call.frame = undefined;
   call.approval = undefined;
@@ -326,6 +324,20 @@ function close(run: RunFold, frame: Frame, { ok, error, at }: EntryOf<'call.fini
   frame.tasks = frame.tasks && new Map();
 }
 
+function visited(frame: Frame, node: string, ms: number): void {
+  const visit = frame.visits?.get(node);
+  if (visit) {
+    visit.runs++;
+    visit.ms += ms;
+  } else frame.visits?.set(node, { runs: 1, ms });
+}
+
+/** Charges what a call that was cut off may have cost. */
+function lose(frame: Frame, lost: { tokens: number; usd?: number } | undefined): void {
+  if (!lost) return;
+  for (let f: Frame | undefined = frame; f; f = f.parent) spend(f.spent, { input: lost.tokens, output: 0 }, lost.usd);
+}
+
 function say(run: RunFold, frame: Frame, message: Message): void {
   frame.messages.push(message);
   for (const part of message.content) run.size += charsOf(part);
@@ -336,29 +348,6 @@ export function closedMessages(run: RunFold): readonly Message[] {
   const { messages, calls, unfinished } = run.root;
   return unfinished > 0 ? [...messages, { role: 'tool', content: calls.map(resultPart) }] : messages;
 }
-
-function addUsage(a: Usage, b: Usage): Usage {
-  const sum: Usage = { input: a.input + b.input, output: a.output + b.output };
-  if (a.cacheRead || b.cacheRead) sum.cacheRead = (a.cacheRead ?? 0) + (b.cacheRead ?? 0);
-  if (a.cacheWrite || b.cacheWrite) sum.cacheWrite = (a.cacheWrite ?? 0) + (b.cacheWrite ?? 0);
-  if (a.reasoning || b.reasoning) sum.reasoning = (a.reasoning ?? 0) + (b.reasoning ?? 0);
-  return sum;
-}
-
-const charge = (spent: Spent, usd: number | undefined) => {
-  spent.nanoUsd = usd === undefined || spent.nanoUsd === undefined ? undefined : spent.nanoUsd + Math.round(usd * 1e9);
-};
-
-/** Charges what a call that was cut off may have cost. */
-const lose = (frame: Frame, lost: { tokens: number; usd?: number } | undefined) => {
-  if (!lost) return;
-  for (let f: Frame | undefined = frame; f; f = f.parent) {
-    f.spent.usage = { ...f.spent.usage, input: f.spent.usage.input + lost.tokens };
-    charge(f.spent, lost.usd);
-  }
-};
-
-export const costUsd = ({ nanoUsd }: Spent) => (nanoUsd === undefined ? undefined : nanoUsd / 1e9);
 
 /** The calls of all frames that may still be going on: the root's first, then those of sub-agents in the order they began. */
 export function unfinishedCalls({ root, frames }: RunFold): readonly Call[] {

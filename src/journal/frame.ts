@@ -1,9 +1,10 @@
 /** One agent's part of a run: a conversation and the calls of its newest answer, or a state and the nodes that were reached. */
 import { RondoError } from '../errors.ts';
 import type { Json } from '../json.ts';
-import type { Message, Part, ToolResultPart, Usage } from '../ports/model.ts';
+import type { Message, Part, ToolResultPart } from '../ports/model.ts';
 import type { Effect } from '../ports/tool.ts';
 import type { CallId, EntryOf, Reached } from './entries.ts';
+import type { Spent } from './spent.ts';
 
 export interface Approval {
   readonly asked: EntryOf<'approval.requested'>;
@@ -40,20 +41,6 @@ export interface Call {
   durable?: Map<string, Call>;
 }
 
-/** What was used: of a run, and of each frame with all below it. */
-export interface Spent {
-  usage: Usage;
-  /** A model did not say what it used, so the sums are too low. */
-  unmetered: boolean;
-  /** Billionths of a dollar, so that sums are exact; undefined once a price was unknown. */
-  nanoUsd: number | undefined;
-  toolCalls: number;
-  /** Answers of models. */
-  steps: number;
-}
-
-export const nothingSpent = (): Spent => ({ usage: { input: 0, output: 0 }, unmetered: false, nanoUsd: 0, toolCalls: 0, steps: 0 });
-
 export interface Frame {
   /** The id of the call it answers; empty for the root. */
   readonly id: string;
@@ -78,10 +65,11 @@ export interface Frame {
   /** Calls of the newest answer, in the order asked. */
   calls: Call[];
   unfinished: number;
-  /** Instead of a conversation: nodes that were reached and have not ended, the state, and how often each node ended. */
+  /** Instead of a conversation: nodes that were reached and have not ended, the state, and how often each node ended, in how many ms. */
+  kind?: 'graph' | 'foreign';
   tasks?: Map<CallId, Call>;
   state?: Json;
-  visits?: Map<string, number>;
+  visits?: Map<string, { runs: number; ms: number }>;
   /** The node that ended last. */
   last?: Call;
   instructions?: string;

@@ -1,6 +1,7 @@
 import { RondoError } from '../errors.ts';
 import { BOUND, type Crossed, type Limits } from '../journal/entries.ts';
-import { costUsd, type RunFold } from '../journal/fold.ts';
+import type { RunFold } from '../journal/fold.ts';
+import { costUsd } from '../journal/spent.ts';
 import type { Message, Model, ModelResponse } from '../ports/model.ts';
 import { candidates } from '../reliability/fallback.ts';
 import { cost, reserve } from '../telemetry/cost.ts';

@@ -13,7 +13,8 @@ import {
   type RunEvent,
   type RunHead,
 } from '../../src/index.ts';
-import { apply, costUsd, emptyFold, type RunFold } from '../../src/journal/fold.ts';
+import { apply, emptyFold, type RunFold } from '../../src/journal/fold.ts';
+import { costUsd } from '../../src/journal/spent.ts';
 import { passing } from './clock.ts';
 import { type Played, RUN } from './play.ts';
 import { type Done, PRICES, type Scene } from './scene.ts';
@@ -27,7 +28,8 @@ function fold(entries: readonly Entry[], until = Number.POSITIVE_INFINITY): RunF
 }
 
 /** As JSON would keep it, maps as lists of pairs. */
-const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value, (key, v) => (v instanceof Map ? [...v] : isLink(key, v) ? undefined : v)));
+const plain = (value: unknown): unknown =>
+  JSON.parse(JSON.stringify(value, (key, v) => (v instanceof Map ? [...v] : isLink(key, v) ? undefined : v)));
 /** What leads back up: JSON knows no circles. */
 const isLink = (key: string, v: unknown) =>
   key === 'parent' || ((key === 'frame' || key === 'call') && typeof v === 'object') || (key === 'spent' && 'runId' in (v as object));

@@ -28,6 +28,7 @@ const KINDS: { readonly [T in EntryType]: 1 } = {
   'frame.opened': 1,
   'frame.began': 1,
   'state.changed': 1,
+  'entry.omitted': 1,
   'call.started': 1,
   'call.finished': 1,
   'approval.requested': 1,

@@ -72,7 +72,14 @@ const KINDS: { readonly [T in EntryType]: Extract<Draft, { type: T }> } = {
     input: 'find it',
     history: [{ role: 'user', content: [{ type: 'text', text: 'before' }] }],
   },
-  'frame.began': { type: 'frame.began', frame: '5.0', state: { topic: 'x' }, next: [{ node: 'plan' }, { node: 'web', input: 1 }] },
+  'frame.began': {
+    type: 'frame.began',
+    kind: 'graph',
+    frame: '5.0',
+    state: { topic: 'x' },
+    next: [{ node: 'plan' }, { node: 'web', input: 1 }],
+  },
+  'entry.omitted': { type: 'entry.omitted', was: 'run.claimed' },
   'state.changed': { type: 'state.changed', state: { topic: 'y' } },
   'call.started': { type: 'call.started', call: '5.0', effect: 'once' },
   'call.finished': {

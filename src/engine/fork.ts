@@ -1,0 +1,162 @@
+/** A new run from any position of an old one, which stays as it is. */
+import { RondoError } from '../errors.ts';
+import { approvalId } from '../hitl/approvals.ts';
+import type { CallId, Draft, Entry, Limits } from '../journal/entries.ts';
+import { emptyFold, type RunFold, unfinishedCalls } from '../journal/fold.ts';
+import { type Json, plainJson } from '../json.ts';
+import { checkLimits, jsonLimits } from '../loop/definition.ts';
+import { type Principal, principal, principalProblem } from '../ports/principal.ts';
+import type { Active } from './active.ts';
+import { drive } from './drive.ts';
+import { findRun } from './lookup.ts';
+import type { Resources } from './resources.ts';
+import type { RunResult } from './results.ts';
+import { unregistered } from './resume.ts';
+
+export interface ForkOptions {
+  /** The last entry that is taken over: the `seq` of an event, or of an `inspect()`. */
+  at: number;
+  /** What the state of a graph is to be from there on, whole. */
+  state?: Json;
+  /** Default: a new one. */
+  id?: string;
+  /** On whose behalf. Default: as the old run. */
+  by?: Principal;
+  /** Besides those of the old run. */
+  limits?: Limits;
+  signal?: AbortSignal;
+}
+
+/** What is wrong with the way a fork was asked for, told at once. @throws RondoError `CONFIG_INVALID`. */
+export function checkFork(runId: string, o: ForkOptions): void {
+  const where = `the fork of run ${runId}`;
+  if (!Number.isInteger(o?.at) || o.at < 0)
+    throw invalid(`${where} needs { at }: the seq of the last entry it takes over, a whole number of 0 or more.`);
+  checkLimits(o.limits, where);
+  const wrong = o.by === undefined ? undefined : principalProblem(o.by);
+  if (wrong) throw invalid(`${where}: by comes from the caller's authentication: ${wrong}.`);
+}
+
+const invalid = (message: string) => new RondoError('CONFIG_INVALID', message);
+
+/**
+ * Writes what is taken over into a journal of its own, and drives it on. Entries keep their positions, so that what they say of each
+ * other holds; what does not hold in another run is left out. What had not ended is done anew, and asked about anew.
+ */
+export async function fork(resources: Resources, active: Active, runId: string, o: ForkOptions): Promise<RunResult> {
+  const { journal } = resources;
+  // whether there is such a run for these eyes comes before anything that is said about it
+  const whole = await findRun(journal, runId, o.by);
+  const entries: Entry[] = [];
+  for await (const entry of journal.read(runId)) entries.push(entry);
+  const at = boundary(runId, entries.slice(0, whole.next), o.at);
+  const old = await findRun(journal, runId, o.by, at);
+  const agent = resources.agent(old.root.agent);
+  if (!agent) throw unregistered(runId, old.root.agent);
+  const by = o.by ? principal(o.by) : old.started.by;
+  active.tenant = { is: by?.tenant };
+  const limits = { ...old.limits, ...(o.limits && jsonLimits(o.limits)) };
+  const history = old.root.messages.slice(0, old.root.inherited);
+  const started: Draft & { type: 'run.started' } = {
+    ...firstOf(old),
+    owner: resources.owner,
+    fingerprint: agent.fingerprint,
+    fork: { run: runId, at },
+    limits,
+    ...(by && { by }),
+    ...(history.length > 0 && { history }),
+  };
+  const taken = takenOver(old, entries.slice(1, at + 1), active.runId, await resources.host.now());
+  const changed: Draft[] = o.state === undefined ? [] : [{ type: 'state.changed', state: newState(old, o.state) }];
+  return drive(resources, active, {
+    agent,
+    run: emptyFold(active.runId, agent.name, history),
+    opening: (trace) => [trace ? { ...started, trace } : started, ...taken, ...changed],
+    limits,
+    session: undefined,
+    by,
+  });
+}
+
+/** What the old run began with, without its place in a session: a fork is a conversation of its own. */
+function firstOf({ started }: RunFold): Draft & { type: 'run.started' } {
+  const { agent, fingerprint, input, owner, context, level, tags } = started;
+  return {
+    type: 'run.started',
+    agent,
+    fingerprint,
+    input,
+    owner,
+    ...(context !== undefined && { context }),
+    ...(level !== undefined && { level }),
+    ...(tags && { tags }),
+  };
+}
+
+/**
+ * The last entry to take over: what was appended as one stays together.
+ * @throws RondoError `CONFIG_INVALID` for a position that the run does not have, or where nothing is left to do.
+ */
+function boundary(runId: string, entries: readonly Entry[], at: number): number {
+  if (at >= entries.length)
+    throw invalid(`run ${runId} has the entries 0 to ${entries.length - 1}: a fork of it cannot take over those up to ${at}.`);
+  let last = at;
+  while (last + 1 < entries.length && belongs(entries[last] as Entry, entries[last + 1] as Entry)) last++;
+  const end = [entries[last], entries[last + 1]].find((e) => e?.type === 'run.settled' && e.status === 'completed');
+  if (end) throw invalid(`run ${runId} had nothing left to do after entry ${at}: it was completed at ${end.seq}. Fork it further up.`);
+  return last;
+}
+
+/** A sub-agent's last entry and the one that tells its parent, and an answer that does not fit and what the model is told of it. */
+const belongs = (entry: Entry, next: Entry) =>
+  (next.type === 'call.finished' && next.call === entry.frame) ||
+  (next.type === 'message.received' && next.kind === 'repair' && next.frame === entry.frame && entry.type === 'model.responded');
+
+/** The entries of the old run as they hold in the new one, each at its old position. */
+function takenOver(old: RunFold, entries: readonly Entry[], runId: string, now: number): Draft[] {
+  const undone = new Set<CallId>(unfinishedCalls(old).flatMap((c) => (c.status === 'finished' || c.frame ? [] : [c.id])));
+  const asked = new Map<CallId, number>();
+  return entries.map((entry): Draft => {
+    const { v: _, seq: _s, at, ...draft } = entry;
+    const omitted: Draft = { type: 'entry.omitted', was: entry.type };
+    switch (draft.type) {
+      case 'run.claimed':
+      case 'run.settled':
+        return omitted;
+      case 'message.received':
+        return draft.kind === 'cancel' ? omitted : draft;
+      case 'call.started':
+      case 'outcome.settled':
+        return undone.has(draft.call) ? omitted : draft;
+      // whoever agreed to it agreed to it in the old run
+      case 'approval.decided':
+        return undone.has(old.approvals.get(draft.id)?.call.id ?? '') ? omitted : draft;
+      case 'approval.requested': {
+        const nth = asked.get(draft.call) ?? 0;
+        asked.set(draft.call, nth + 1);
+        if (!undone.has(draft.call)) return draft;
+        const { expiresAt } = draft;
+        const id = approvalId(runId, { id: draft.call, name: draft.tool }, draft.digest, draft.kind, nth);
+        return { ...draft, id, ...(expiresAt !== undefined && { expiresAt: now + expiresAt - at }) };
+      }
+      default:
+        return draft;
+    }
+  });
+}
+
+/** @throws RondoError `CONFIG_INVALID` for a run that has no state, and for what is no object of JSON. */
+function newState(old: RunFold, state: unknown): Json {
+  const { kind, state: before } = old.root;
+  if (kind !== 'graph' || before === undefined)
+    throw invalid(`run ${old.runId} has no state at that entry that could be changed: only graphs have one.`);
+  let json: Json | undefined;
+  try {
+    json = plainJson(state);
+  } catch (error) {
+    throw invalid(`the state must be plain JSON: ${(error as Error).message}.`);
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    throw invalid(`the state is an object with all of its fields: ${Object.keys(before ?? {}).join(', ')}.`);
+  return json;
+}
