@@ -84,8 +84,8 @@ function goesOn(run: RunFold, now: number, raised: Limits | undefined): boolean 
     case 'stopped':
       return (raised !== undefined || answered(run, now)) && run.settled?.limit?.name !== 'journal';
     case 'failed':
-      // the world may have mended since
-      return run.settled?.error?.retryable === true;
+      // the world may have mended since, or an operator said what nobody knew
+      return run.settled?.error?.retryable === true || (run.settled?.error?.code === 'OUTCOME_UNKNOWN' && run.unknowns.size === 0);
     default:
       return false;
   }
