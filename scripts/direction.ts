@@ -21,6 +21,12 @@ const ADAPTERS_ONLY = ['node:sqlite'];
 const SDK: Record<string, readonly string[]> = {
   bedrock: ['@aws-sdk/client-bedrock-runtime'],
   mcp: ['@modelcontextprotocol/sdk'],
+  langgraph: ['@langchain/langgraph', '@langchain/langgraph-checkpoint', '@langchain/core'],
+  langchain: ['@langchain/core'],
+  strands: ['@strands-agents/sdk'],
+  'ai-sdk': ['ai'],
+  'openai-agents': ['@openai/agents-core'],
+  a2a: ['@a2a-js/sdk', 'jose'],
 };
 
 const ORDER: readonly Import['kind'][] = ['type', 'dynamic', 'value'];

@@ -22,7 +22,10 @@ export function plainJson(value: unknown, depth = MAX_DEPTH): Json | undefined {
   const { toJSON } = value as { toJSON?: unknown };
   if (typeof toJSON === 'function') return plainJson(toJSON.call(value), depth - 1);
   const copy: { [k: string]: Json } = {};
-  for (const key of Object.keys(value)) {
+  const keys = Object.keys(value);
+  // it would be an empty object, and what is in it lost
+  if (keys.length === 0 && (value instanceof Map || value instanceof Set)) throw new NotJson('a Map or a Set is no JSON');
+  for (const key of keys) {
     const field = plainJson((value as { [k: string]: unknown })[key], depth - 1);
     if (field === undefined) continue;
     // plain assignment would set the prototype

@@ -9,6 +9,7 @@ import type { Agent } from '../loop/agent.ts';
 import { type AgentDefinition, checkLimits, invalid, made } from '../loop/definition.ts';
 import { levelOf } from '../loop/delegation.ts';
 import { idempotencyKey } from '../loop/execute.ts';
+import { crossing } from '../loop/limits.ts';
 import type { Scope, Settlement } from '../loop/scope.ts';
 import type { Ask, Turn, TurnContext, TurnResult } from '../ports/foreign.ts';
 import type { Prompt, Usage } from '../ports/model.ts';
@@ -17,6 +18,8 @@ import { messageOf } from '../reliability/classify.ts';
 import { guard } from '../reliability/envelope.ts';
 import { resolvePolicy } from '../reliability/policy.ts';
 import type { AttemptContext } from '../reliability/timeout.ts';
+import { cost } from '../telemetry/cost.ts';
+import { checkPrices, type Price, type Rates } from '../telemetry/prices.ts';
 
 export interface ForeignAgentOptions<O, St extends Json> {
   name: string;
@@ -27,6 +30,8 @@ export interface ForeignAgentOptions<O, St extends Json> {
   timeout?: number;
   retry?: Retry;
   limits?: Limits;
+  /** US dollars per million tokens of its model: what a turn cost that says what it used, and not what that cost. */
+  price?: Rates;
   turn(turn: Turn<St>, ctx: TurnContext): Promise<TurnResult<O, St>>;
 }
 
@@ -45,9 +50,11 @@ export function foreignAgent<O = string, St extends Json = Json>(o: ForeignAgent
   if (typeof name !== 'string' || name === '') throw invalid('a foreign agent needs a name: foreignAgent({ name, turn }).');
   if (typeof turn !== 'function') throw invalid(`foreign agent "${name}" has no turn function.`);
   checkLimits(o.limits, `foreign agent "${name}"`);
+  const price = o.price && { ...o.price, source: '', date: '' };
+  if (price) checkPrices({ [name]: price });
   const effect = o.effect ?? 'once';
   const policy = resolvePolicy({ name, effect, timeout: o.timeout ?? TIMEOUT, ...(o.retry && { retry: o.retry }) });
-  const own: Foreign = { turn: turn as unknown as Foreign['turn'], policy, effect };
+  const own: Foreign = { turn: turn as unknown as Foreign['turn'], policy, effect, price };
   const definition = made<AgentDefinition>({
     kind: 'foreign',
     name,
@@ -70,6 +77,7 @@ interface Foreign {
   turn(turn: Turn, ctx: TurnContext): Promise<TurnResult<unknown>>;
   policy: ReturnType<typeof resolvePolicy>;
   effect: Effect;
+  price: Price | undefined;
 }
 
 /** Of a foreign agent's frame: what it gave when it paused, and which of its asks each call of ours is. */
@@ -128,6 +136,9 @@ async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement 
     const known = cutOff(own, call);
     if (known) return end(scope, call, known);
   }
+  // what a turn will use nobody can say: it is not begun where a limit is used up
+  const crossed = crossing(scope);
+  if (crossed) return { status: 'stopped', limit: crossed.crossed, at: crossed.at };
   const since = Date.now();
   await scope.append(() => [{ type: 'call.started', call: call.id, effect: own.effect }], own.effect === 'once');
   const span = scope.trace.tool(call.step, { call: call.id, name: scope.agent.name, effect: own.effect });
@@ -157,7 +168,8 @@ async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement 
   const { value, attempts } = result;
   const finished: Draft = { type: 'call.finished', call: call.id, ok: true, attempts, ms: Date.now() - since };
   if (value.usage) finished.usage = value.usage;
-  if (value.costUsd !== undefined) finished.usd = value.costUsd;
+  const usd = value.costUsd ?? cost(value.usage, own.price);
+  if (usd !== undefined) finished.usd = usd;
   span.end({ attempts });
   if (value.status === 'completed') {
     const closing = scope.closing({ ok: true, output: value.output });

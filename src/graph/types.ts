@@ -3,7 +3,7 @@ import type { Json } from '../json.ts';
 import type { Agent } from '../loop/agent.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { Effect } from '../ports/tool.ts';
-import type { In, Out, Schema } from '../schema.ts';
+import type { Out, Schema } from '../schema.ts';
 
 /** Some of a state's fields, anew. */
 export type Update<S> = { readonly [K in keyof S]?: S[K] };
@@ -97,5 +97,3 @@ export type ContextOfNodes<A> = {
 }[keyof A] extends (c: infer C) => void
   ? C
   : Nothing;
-
-export type InputOfState<SS> = In<SS>;

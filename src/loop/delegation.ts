@@ -44,7 +44,7 @@ export function delegations(scope: Scope, staged: readonly Staged[]): readonly S
 export const levelOf = ({ frame, run }: Pick<Scope, 'frame' | 'run'>) => (run.started.level ?? 0) + depthOf(frame);
 
 /** The smallest of the limits on the way down: none is higher than its parent's. */
-export function depthLimit(scope: Scope): number {
+function depthLimit(scope: Scope): number {
   let max = Number.POSITIVE_INFINITY;
   for (let at: Scope | undefined = scope; at; at = at.parent)
     // a sub-agent's own is counted from itself

@@ -114,7 +114,8 @@ interface Reservation {
 export function reservation(scope: Pick<Scope, 'agent' | 'frame' | 'host' | 'tools'>): Reservation {
   const { agent, frame, host } = scope;
   const { measured, messages } = frame;
-  if (!isLoop(agent)) return { tokens: 0, usd: 0 };
+  // nobody can say what another's agent will use, but it will be something
+  if (!isLoop(agent)) return { tokens: 1, usd: 1e-9 };
   let bytes = 0;
   for (let i = measured.messages; i < messages.length; i++) bytes += bytesOf(messages[i] as Message);
   if (!measured.fixed) bytes += fixedBytes(agent, scope);

@@ -281,3 +281,54 @@ describe.each(journals)('down the tree on $name:', ({ make }) => {
     expect(JSON.parse(part.output[0].text) as Json).toMatchObject({ retryable: true });
   });
 });
+
+describe('what a foreign agent uses', () => {
+  const usage = { input: 60, output: 10 };
+  const peer = (more: object = {}) =>
+    foreignAgent({
+      name: 'peer',
+      description: '',
+      turn: async (turn) =>
+        turn.type === 'start'
+          ? { status: 'paused', state: null, asks: [{ id: 'q', kind: 'question', question: 'Go on?' }], usage }
+          : { status: 'completed', output: 'went on', usage },
+      ...more,
+    });
+  const ben = { id: 'ben' };
+  const answered = async (engine: Engine, runId: string, approval: string) => {
+    await engine.decide(runId, [{ approval, type: 'respond', answer: 'yes' }], { by: ben });
+    return engine.resume(runId);
+  };
+
+  test('is counted, priced, and bounds its next turn', async () => {
+    const priced = peer({ price: { input: 1_000, output: 2_000 } });
+    const engine = new Engine({ agents: [priced] });
+    const paused = await ends(engine.run(priced, 'x', { limits: { costUsd: 0.05 } }), 'paused');
+    expect(paused).toMatchObject({ usage, costUsd: 0.08 });
+    const stopped = await answered(engine, paused.runId, paused.approvals[0].id);
+    expect(stopped).toMatchObject({ status: 'stopped', limit: { name: 'costUsd', max: 0.05, used: 0.08 } });
+    const done = await ends(engine.resume(paused.runId, { limits: { costUsd: 1 } }), 'completed');
+    expect(done).toMatchObject({ output: 'went on', costUsd: 0.16 });
+  });
+
+  test('without a price is a cost that nobody knows, so that a limit in dollars stops it', async () => {
+    const unpriced = peer();
+    const engine = new Engine({ agents: [unpriced] });
+    const paused = await ends(engine.run(unpriced, 'x', { limits: { costUsd: 100 } }), 'paused');
+    expect(paused.costUsd).toBeUndefined();
+    expect(await answered(engine, paused.runId, paused.approvals[0].id)).toMatchObject({
+      status: 'stopped',
+      limit: { name: 'costUsd', used: null },
+    });
+  });
+
+  test('counts towards a limit of its own, which ends it alone', async () => {
+    const bounded = peer({ limits: { tokens: 70 } });
+    const model = scripted((r) => (told(r) ? JSON.stringify(r.messages.at(-1)) : asks(['peer', { task: 'x' }])));
+    const top = supervisor({ name: 'top', instructions: '', model, agents: [bounded] });
+    const engine = new Engine({ agents: [top] });
+    const paused = await ends(engine.run(top, 'x'), 'paused');
+    const result = await answered(engine, paused.runId, paused.approvals[0].id);
+    expect(result).toMatchObject({ status: 'completed', output: expect.stringContaining('LIMIT_REACHED') });
+  });
+});

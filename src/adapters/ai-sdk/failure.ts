@@ -1,0 +1,41 @@
+import { APICallError, RetryError } from 'ai';
+import { RondoError, ToolError } from '../../errors.ts';
+import { classify } from '../../reliability/classify.ts';
+import { askedWait } from '../../reliability/retry-after.ts';
+
+/**
+ * What a failed call is told as. Once a tool began, nothing can prove that the turn did not happen: a throttled model call behind
+ * it must not send the whole turn again.
+ */
+export function failure(error: unknown, began: boolean): unknown {
+  if (RondoError.is(error)) return error;
+  // the SDK hides what went wrong behind its own retries
+  const cause = RetryError.isInstance(error) ? error.lastError : error;
+  const { code, message, outcome, retryable, retryAfter } = classify(cause, 'TOOL_FAILED');
+  const wait = retryAfter ?? (APICallError.isInstance(cause) && retryable ? askedWait({ headers: cause.responseHeaders }) : undefined);
+  return new ToolError(code, message, {
+    outcome: began && outcome === 'not-run' ? 'failed' : outcome,
+    retryable,
+    ...(wait !== undefined && { retryAfter: wait }),
+    cause: error,
+  });
+}
+
+/** An end without an answer must not pass for an empty one. */
+export function unanswered(finishReason: string): ToolError | undefined {
+  switch (finishReason) {
+    case 'stop':
+      return undefined;
+    case 'length':
+      return new ToolError('OUTPUT_TOO_LONG', 'the answer was cut at the output limit of the model.');
+    case 'content-filter':
+      return new ToolError('BLOCKED', 'the content filter of the model blocked the answer.');
+    case 'tool-calls':
+      return new ToolError(
+        'LIMIT',
+        'the agent was stopped between two steps, by its stopWhen. Where that is how it answers, pass output(result), which says what its answer is.',
+      );
+    default:
+      return new ToolError('INCOMPLETE', `the agent ended without an answer (${finishReason}).`);
+  }
+}

@@ -1,0 +1,21 @@
+import { foreignAgent } from '../../graph/foreign.ts';
+import type { Agent } from '../../loop/agent.ts';
+import type { Prompt } from '../../ports/model.ts';
+import { type StrandsAgentOptions, strandsTurn } from './agent.ts';
+import type { StrandsState } from './state.ts';
+
+export type { StrandsAgentOptions } from './agent.ts';
+export type { Interrupted } from './interrupts.ts';
+export { type RondoToolOptions, rondoTool } from './tool.ts';
+
+/**
+ * A Strands agent as an agent of this engine. Its interrupts are approvals of the run: one that holds a call back is decided as
+ * that call, any other is a question; see docs/foreign-agents.md.
+ *
+ * Failures are ToolErrors: what went wrong by the tables of this engine, and `BLOCKED`, `LIMIT`, `OUTPUT_TOO_LONG`,
+ * `CONTEXT_TOO_LONG`, `INCOMPLETE`, `STATE_TOO_LARGE`, `STATE_UNREADABLE`.
+ * @throws RondoError `CONFIG_INVALID`.
+ */
+export function strandsAgent<O = string>(o: StrandsAgentOptions<O>): Agent<Prompt, O, Record<never, never>> {
+  return foreignAgent<O, StrandsState>({ ...o, turn: strandsTurn(o) });
+}

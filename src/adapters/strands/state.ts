@@ -1,0 +1,72 @@
+import type { Agent, JSONValue, Snapshot } from '@strands-agents/sdk';
+import { ToolError } from '../../errors.ts';
+import type { Json, JsonObject } from '../../json.ts';
+
+/** What a person ruled about a call that has not run to its end: kept until it has, for it may pause again. */
+export type Ruling = { reject: string } | { edit: Json };
+export type Rulings = { readonly [toolUseId: string]: Ruling };
+
+/** A paused Strands agent: its own snapshot without what the agent's declaration says anyway, and the rulings still to apply. */
+export type StrandsState = { readonly schema: string; readonly data: JsonObject; readonly rulings?: Rulings };
+
+/** Characters of JSON: a state is one entry of the journal, written at every pause. */
+const MAX_STATE = 4_000_000;
+
+export function save(agent: Agent, rulings: Rulings): StrandsState {
+  // the system prompt is the declaration's: a resumed agent has the one it would start with today
+  const { schemaVersion, data } = agent.takeSnapshot({ preset: 'session', exclude: ['systemPrompt'] });
+  const text = JSON.stringify(data);
+  if (text.length > MAX_STATE)
+    throw new ToolError(
+      'STATE_TOO_LARGE',
+      `the paused Strands agent is ${text.length} characters of JSON, over ${MAX_STATE}: let its conversation manager cut earlier.`,
+    );
+  const state: StrandsState = { schema: schemaVersion, data: JSON.parse(text) as JsonObject };
+  return Object.keys(rulings).length > 0 ? { ...state, rulings } : state;
+}
+
+export function load(agent: Agent, { schema, data }: StrandsState): void {
+  try {
+    // a copy: the agent goes on with what it is given, and the state is the journal's
+    agent.loadSnapshot({
+      scope: 'agent',
+      schemaVersion: schema,
+      createdAt: '',
+      data: structuredClone(data) as Snapshot['data'],
+      appData: {},
+    });
+  } catch (cause) {
+    throw new ToolError(
+      'STATE_UNREADABLE',
+      `this version of @strands-agents/sdk cannot go on from the state of the pause: ${(cause as Error)?.message}`,
+      { outcome: 'not-run', cause },
+    );
+  }
+}
+
+/** The call of a tool as the paused agent holds it, to be shown to whoever decides. */
+export interface PendingCall {
+  readonly id: string;
+  readonly name: string;
+  readonly input: Json;
+}
+
+/** The interrupts that nobody has answered, in the order in which they were raised. */
+export function openInterrupts({ data }: StrandsState): { id: string; name: string; reason?: JSONValue }[] {
+  const { interrupts } = data.interrupts as {
+    interrupts: { [id: string]: { id: string; name: string; reason?: JSONValue; response?: Json } };
+  };
+  return Object.values(interrupts).filter((interrupt) => interrupt.response === undefined);
+}
+
+/** The calls of the model's answer that has not been carried out whole. */
+export function pendingCalls({ data, rulings }: StrandsState): PendingCall[] {
+  const interrupts = data.interrupts as { pendingToolExecution?: { assistantMessageData?: { content?: readonly JsonObject[] } } } | null;
+  const content = interrupts?.pendingToolExecution?.assistantMessageData?.content ?? [];
+  return content.flatMap((block) => {
+    const use = block.toolUse as { toolUseId: string; name: string; input: Json } | undefined;
+    if (!use) return [];
+    const ruling = rulings?.[use.toolUseId];
+    return [{ id: use.toolUseId, name: use.name, input: ruling && 'edit' in ruling ? ruling.edit : use.input }];
+  });
+}

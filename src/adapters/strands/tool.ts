@@ -1,0 +1,218 @@
+import {
+  type InvocationState,
+  type JSONSchema,
+  type JSONValue,
+  JsonBlock,
+  TextBlock,
+  Tool,
+  type ToolContext,
+  ToolResultBlock,
+  type ToolSpec,
+  ToolStreamEvent,
+  type ToolStreamGenerator,
+} from '@strands-agents/sdk';
+import type { Engine } from '../../engine/engine.ts';
+import type { RunResult } from '../../engine/results.ts';
+import type { Run } from '../../engine/run.ts';
+import { RondoError } from '../../errors.ts';
+import type { Approval } from '../../hitl/approvals.ts';
+import type { Json } from '../../json.ts';
+import type { Agent } from '../../loop/agent.ts';
+import type { Principal } from '../../ports/principal.ts';
+import { decisionOf } from './answer.ts';
+
+export interface RondoToolOptions {
+  /** Default: the agent's. */
+  name?: string;
+  description?: string;
+  /** For an agent that takes an object: its JSON Schema. Default: the model gives one text, `input`. */
+  input?: JSONSchema;
+  /** Who the run is for. */
+  by?: Principal | ((state: InvocationState) => Principal | undefined);
+  /** The run's context. */
+  context?: (state: InvocationState) => Json;
+  /**
+   * Who answered an interrupt, from the caller's authentication. Default: a principal without roles, so that an approval that
+   * asks for a role stays open.
+   */
+  decidedBy?: (response: Json, state: InvocationState) => Principal;
+}
+
+/**
+ * An agent of this engine as a tool of a Strands agent. Where its run pauses, the Strands agent is interrupted, once for each
+ * open approval; its responses are recorded as decisions, and the same run goes on: nothing that ran is run again. Which run it
+ * was is kept in the Strands agent's `appState`, so whatever saves that agent saves it too.
+ *
+ * The engine that resumes must know the agent: `new Engine({ agents: [...] })`.
+ */
+export function rondoTool<I, O, C>(engine: Engine, agent: Agent<I, O, C>, o: RondoToolOptions = {}): Tool {
+  return new RondoTool(engine, agent, o);
+}
+
+/** In `appState`: the run of each call that has not ended. */
+const KEY = 'rondo.runs';
+/** With the answers to its approvals that were refused: how many, and why the last. */
+type Kept = { run: string; refused?: { [approval: string]: { times: number; why: string } } };
+type Calls = { [toolUseId: string]: Kept };
+
+class RondoTool extends Tool {
+  readonly name: string;
+  readonly description: string;
+  readonly toolSpec: ToolSpec;
+  readonly #engine: Engine;
+  readonly #agent: Agent;
+  readonly #o: RondoToolOptions;
+
+  constructor(engine: Engine, agent: Agent, o: RondoToolOptions) {
+    super();
+    this.#engine = engine;
+    this.#agent = agent;
+    this.#o = o;
+    this.name = o.name ?? agent.name;
+    this.description = o.description ?? agent.description ?? `Gives a task to the agent ${agent.name} and returns its answer.`;
+    this.toolSpec = { name: this.name, description: this.description, inputSchema: o.input ?? TEXT };
+  }
+
+  async *stream(ctx: ToolContext): ToolStreamGenerator {
+    const { toolUseId } = ctx.toolUse;
+    const known = recall(ctx)?.run;
+    let block: ToolResultBlock;
+    try {
+      const run = known === undefined ? this.#begin(ctx) : undefined;
+      const runId = run?.id ?? (known as string);
+      let stand = run ? yield* told(run) : ((await this.#waiting(runId)) ?? (yield* this.#goOn(runId, ctx.cancelSignal)));
+      while (stand.status === 'paused') {
+        remember(ctx, { ...recall(ctx), run: runId });
+        await this.#ask(ctx, runId, stand.approvals);
+        stand = yield* this.#goOn(runId, ctx.cancelSignal);
+      }
+      block = answer(toolUseId, stand);
+    } catch (error) {
+      if (isInterrupt(error)) throw error;
+      remember(ctx, undefined);
+      if (!RondoError.is(error)) throw error;
+      block = failed(toolUseId, { status: 'failed', error: { code: error.code, message: error.message } });
+    }
+    remember(ctx, undefined);
+    return block;
+  }
+
+  #begin({ toolUse, invocationState, cancelSignal }: ToolContext): Run {
+    const { by, context } = this.#o;
+    const input = this.#o.input ? toolUse.input : (toolUse.input as { input?: unknown } | null)?.input;
+    const who = typeof by === 'function' ? by(invocationState) : by;
+    return this.#engine.run(this.#agent, input ?? '', {
+      signal: cancelSignal,
+      ...(who && { by: who }),
+      ...(context && { context: context(invocationState) }),
+    });
+  }
+
+  /** What a run waits for; undefined for one that may go on: a person decided in another way, or a process died with it. */
+  async #waiting(runId: string): Promise<{ status: 'paused'; approvals: readonly Approval[] } | undefined> {
+    const { status, approvals } = await this.#engine.inspect(runId);
+    return status === 'paused' && approvals.length > 0 ? { status, approvals } : undefined;
+  }
+
+  async *#goOn(runId: string, signal: AbortSignal): AsyncGenerator<ToolStreamEvent, RunResult, undefined> {
+    for (;;) {
+      try {
+        return yield* told(this.#engine.resume(runId, { signal }));
+      } catch (error) {
+        if (!RondoError.is(error, 'RUN_BUSY')) throw error;
+      }
+      // another process drives it, one that had recovered it, say: this one waits for its end
+      for await (const event of this.#engine.watch(runId, { signal })) yield new ToolStreamEvent({ data: event });
+      signal.throwIfAborted();
+    }
+  }
+
+  /** Records what was answered; throws the interrupts of the rest, all at once. */
+  async #ask(ctx: ToolContext, runId: string, approvals: readonly Approval[]): Promise<void> {
+    const open: unknown[] = [];
+    for (const approval of approvals) {
+      try {
+        await this.#decide(ctx, runId, approval);
+      } catch (error) {
+        if (!isInterrupt(error)) throw error;
+        open.push(error);
+      }
+    }
+    const [first, ...rest] = open.filter(isInterrupt);
+    if (!first) return;
+    for (const { interrupts } of rest) first.interrupts.push(...interrupts);
+    throw first;
+  }
+
+  async #decide(ctx: ToolContext, runId: string, approval: Approval): Promise<void> {
+    for (;;) {
+      const kept = recall(ctx) ?? { run: runId };
+      // Strands gives the first answer again for ever. One that was refused is not to be taken for the word of whoever comes
+      // next, so the approval is asked for under another name.
+      const { times = 0, why } = kept.refused?.[approval.id] ?? {};
+      const response = ctx.interrupt<JSONValue>({
+        name: times === 0 ? approval.id : `${approval.id}#${times + 1}`,
+        reason: { ...(approval as unknown as { [k: string]: JSONValue }), ...(why !== undefined && { refused: why }) },
+      });
+      const by = this.#o.decidedBy?.(response, ctx.invocationState) ?? { id: 'strands' };
+      try {
+        await this.#engine.decide(runId, [decisionOf(approval, response)], { by });
+        return;
+      } catch (error) {
+        if (RondoError.is(error, 'APPROVAL_CLOSED') || RondoError.is(error, 'APPROVAL_EXPIRED')) return;
+        if (!RondoError.is(error, 'DECISION_INVALID') && !RondoError.is(error, 'NOT_PERMITTED')) throw error;
+        remember(ctx, { ...kept, refused: { ...kept.refused, [approval.id]: { times: times + 1, why: error.message } } });
+      }
+    }
+  }
+}
+
+const TEXT: JSONSchema = {
+  type: 'object',
+  properties: { input: { type: 'string', description: 'The task, in full: the agent sees nothing else.' } },
+  required: ['input'],
+};
+
+/** The class is no export of Strands. */
+const isInterrupt = (error: unknown): error is Error & { interrupts: unknown[] } =>
+  error instanceof Error && error.name === 'InterruptError' && 'interrupts' in error && Array.isArray(error.interrupts);
+
+const callsOf = ({ agent }: ToolContext) => (agent.appState.get(KEY) as Calls | undefined) ?? {};
+
+function recall(ctx: ToolContext): Kept | undefined {
+  const calls = callsOf(ctx);
+  return Object.hasOwn(calls, ctx.toolUse.toolUseId) ? calls[ctx.toolUse.toolUseId] : undefined;
+}
+
+function remember(ctx: ToolContext, kept: Kept | undefined): void {
+  const { appState } = ctx.agent;
+  const { [ctx.toolUse.toolUseId]: _, ...others } = callsOf(ctx);
+  const calls: Calls = kept ? { ...others, [ctx.toolUse.toolUseId]: kept } : others;
+  if (Object.keys(calls).length > 0) appState.set(KEY, calls);
+  else appState.delete(KEY);
+}
+
+async function* told(run: Run): AsyncGenerator<ToolStreamEvent, RunResult, undefined> {
+  for await (const event of run) yield new ToolStreamEvent({ data: event });
+  return run;
+}
+
+function answer(toolUseId: string, result: RunResult | { status: 'paused' }): ToolResultBlock {
+  switch (result.status) {
+    case 'completed': {
+      const { output } = result;
+      const block = typeof output === 'string' ? new TextBlock(output) : new JsonBlock({ json: output as JSONValue });
+      return new ToolResultBlock({ toolUseId, status: 'success', content: [block] });
+    }
+    case 'failed':
+      return failed(toolUseId, { status: 'failed', error: result.error });
+    case 'stopped':
+      return failed(toolUseId, { status: 'stopped', limit: result.limit });
+    default:
+      return failed(toolUseId, { status: result.status, ...('reason' in result && { reason: result.reason }) });
+  }
+}
+
+/** What the model is told of a run that did not end well: how it ended, and why. */
+const failed = (toolUseId: string, why: { status: RunResult['status']; [k: string]: unknown }) =>
+  new ToolResultBlock({ toolUseId, status: 'error', content: [new TextBlock(JSON.stringify(why))] });
