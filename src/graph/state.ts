@@ -3,6 +3,7 @@ import type { Patch } from '../journal/entries.ts';
 import { diff } from '../journal/patch.ts';
 import { isDeep, type Json, plainJson } from '../json.ts';
 import { messageOf } from '../reliability/classify.ts';
+import { append } from './types.ts';
 
 export type State = { readonly [key: string]: Json };
 
@@ -54,33 +55,56 @@ export function updated(
   for (const key of Object.keys(update)) {
     const given = (update as { [key: string]: unknown })[key];
     if (given === undefined) continue;
-    const next = value(node, key, state[key], given, Object.hasOwn(reducers, key) ? reducers[key] : undefined);
     const before = Object.hasOwn(state, key) ? state[key] : undefined;
-    const change: Patch | undefined = before === undefined ? { set: next } : diff(before, next);
+    const change = changed(node, key, before, given, Object.hasOwn(reducers, key) ? reducers[key] : undefined);
     if (!change) continue;
-    after[key] = next;
-    keys[key] = change;
+    after[key] = change.value;
+    keys[key] = change.patch;
   }
   if (Object.keys(keys).length === 0) return { state, patch: undefined };
   known.add(Object.freeze(after));
   return { state: after, patch: { keys } };
 }
 
-function value(node: string, key: string, now: Json | undefined, given: unknown, reducer: Reducer | undefined): Json {
+interface Change {
+  value: Json;
+  patch: Patch;
+}
+
+function changed(node: string, key: string, before: Json | undefined, given: unknown, reducer: Reducer | undefined): Change | undefined {
   try {
+    // an assignment would set the prototype
+    if (key === '__proto__') throw new Error('no field of a state can have that name');
     const update = keep(given) ?? null;
-    const next = reducer && now !== undefined ? (keep(reducer(now, update)) ?? null) : update;
-    if (isTooDeep(next, now)) throw new Error('it is nested too deeply');
-    return next;
+    if (reducer === append && Array.isArray(before) && Array.isArray(update)) return longer(before, update);
+    const made = reducer && before !== undefined ? reducer(before, update) : update;
+    const grown = Array.isArray(before) && Array.isArray(made) ? grownBy(before, made) : undefined;
+    if (grown) return longer(before as readonly Json[], grown);
+    const value = keep(made) ?? null;
+    if (isDeep(value)) throw new Error('it is nested too deeply');
+    const patch: Patch | undefined = before === undefined ? { set: value } : diff(before, value);
+    return patch && { value, patch };
   } catch (error) {
     throw problem(node, `its update of "${key}" cannot be taken: ${messageOf(error)}`);
   }
 }
 
-/** Only what is new is looked at: a list that grows by one entry is not walked through at every step. */
-function isTooDeep(next: Json, now: Json | undefined): boolean {
-  if (Array.isArray(next) && Array.isArray(now)) return next.some((item, i) => item !== now[i] && isDeep(item));
-  return isDeep(next);
+/** What is new of a list that begins as it was, looked at alone: one that grows by an item is not walked through at every step. */
+function grownBy(before: readonly Json[], made: readonly unknown[]): readonly Json[] | undefined {
+  const { length } = before;
+  if (made.length < length) return undefined;
+  for (let i = 0; i < length; i++) if (before[i] !== made[i]) return undefined;
+  const grown: Json[] = [];
+  for (let i = length; i < made.length; i++) grown.push(keep(made[i]) ?? null);
+  return grown;
+}
+
+function longer(before: readonly Json[], grown: readonly Json[]): Change | undefined {
+  if (grown.length === 0) return undefined;
+  if (isDeep(grown)) throw new Error('it is nested too deeply');
+  const value = Object.freeze([...before, ...grown]);
+  known.add(value);
+  return { value, patch: { push: grown } };
 }
 
 const problem = (node: string, message: string) => new ToolError('UPDATE_INVALID', `node "${node}": ${message}.`, { retryable: false });

@@ -23,10 +23,21 @@ export function diff(before: Json, after: Json): Patch | undefined {
   return Object.keys(keys).length > 0 ? { keys } : undefined;
 }
 
-/** The state after a patch. Nothing of the state before is changed: who still holds it sees what was. */
+/** Lists that were made here: only the state has them. */
+const own = new WeakSet<Json[]>();
+
+/**
+ * The state after a patch. Entries stay as they are, but the state before is used up: a list that grows by one a step would be copied at
+ * every step otherwise.
+ */
 export function patched(before: Json, patch: Patch): Json {
   if ('set' in patch) return patch.set;
-  if ('push' in patch) return [...(before as readonly Json[]), ...patch.push];
+  if ('push' in patch) {
+    const list = own.has(before as Json[]) ? (before as Json[]) : [...(before as Json[])];
+    own.add(list);
+    for (const item of patch.push) list.push(item);
+    return list;
+  }
   const after: { [key: string]: Json } = { ...(before as { [key: string]: Json }) };
   for (const key of Object.keys(patch.keys)) {
     const change = patch.keys[key] as Patch | null;
