@@ -15,13 +15,14 @@ import { tableText, targetsText } from './report.ts';
 import { judge, type Outcome, type Scenario, type Settings } from './result.ts';
 import { bytes } from './scenarios/bytes.ts';
 import { concurrent } from './scenarios/concurrent.ts';
+import { graphs } from './scenarios/graphs.ts';
 import { importing } from './scenarios/importing.ts';
 import { resume } from './scenarios/resume.ts';
 import { spans } from './scenarios/spans.ts';
 import { tokens } from './scenarios/tokens.ts';
 import { turns } from './scenarios/turns.ts';
 
-const SCENARIOS: Readonly<Record<string, Scenario>> = { turns, bytes, concurrent, spans, tokens, resume, import: importing };
+const SCENARIOS: Readonly<Record<string, Scenario>> = { turns, bytes, concurrent, spans, tokens, graphs, resume, import: importing };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

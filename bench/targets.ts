@@ -6,7 +6,9 @@ import type { Target } from './result.ts';
 const TURN_US = 15;
 const BARE_TIMES = 10;
 /** A turn of a long run costs at most this times one of a short run. */
-const FLAT_TIMES = 1.25;
+export const FLAT_TIMES = 1.25;
+/** A node of a graph, and a delegation: LangGraph takes at least so many times as long. */
+export const PEER_TIMES = 20;
 /** On SQLite: times the bare SQLite loop, in time and in bytes. */
 export const SQLITE_TIMES = 1.5;
 /** Turns per second of 500 runs at a time. */
