@@ -4,6 +4,7 @@ import type { CallId, Decision, RunStatus } from '../journal/entries.ts';
 import type { RunHead } from '../journal/port.ts';
 import type { Json } from '../json.ts';
 import type { Agent } from '../loop/agent.ts';
+import { RESERVED } from '../loop/definition.ts';
 import type { Principal } from '../ports/principal.ts';
 import { Active } from './active.ts';
 import type { RunEvent } from './events.ts';
@@ -41,6 +42,14 @@ export class Engine implements AsyncDisposable {
   constructor(options: EngineOptions = {}) {
     this.#resources = new Resources(options);
     this.#heartbeat = new Heartbeat(this.#resources);
+  }
+
+  /**
+   * Makes an agent known by its name, so that its runs can be resumed here. One that is run is known from then on.
+   * @throws RondoError `CONFIG_INVALID` where the engine was given another agent of that name.
+   */
+  register<I, O, C>(agent: Agent<I, O, C>): void {
+    this.#resources.register(agent as Agent);
   }
 
   /**
@@ -201,7 +210,7 @@ export class Engine implements AsyncDisposable {
     let left = limit;
     for await (const head of this.#resources.journal.heads(wanted)) {
       if (left <= 0) return;
-      if (!sees(by, head.tenant)) continue;
+      if (!sees(by, head.tenant) || head.agent.startsWith(RESERVED)) continue;
       left--;
       yield summary(head);
     }

@@ -1,6 +1,7 @@
 /** Agents of other frameworks, functions and services, by the contract in ports/foreign.ts: one turn at a time. */
 import type { Failure } from '../errors.ts';
 import { assertBound, request } from '../hitl/approvals.ts';
+import { ruleProblem } from '../hitl/gate.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { CallId, Draft, Limits, Reached } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
@@ -13,7 +14,7 @@ import { crossing } from '../loop/limits.ts';
 import type { Scope, Settlement } from '../loop/scope.ts';
 import type { Ask, Turn, TurnContext, TurnResult } from '../ports/foreign.ts';
 import type { Prompt, Usage } from '../ports/model.ts';
-import type { Decision, Effect, Retry } from '../ports/tool.ts';
+import type { ApprovalRule, Decision, Effect, Retry } from '../ports/tool.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { guard } from '../reliability/envelope.ts';
 import { resolvePolicy } from '../reliability/policy.ts';
@@ -100,7 +101,7 @@ async function drive(scope: Scope, own: Foreign): Promise<Settlement | undefined
     const calls = [...(frame.tasks?.values() ?? [])];
     const turn = calls.find((call) => asks[call.id] === undefined);
     if (!turn) {
-      const answered = answers(scope, calls, asks);
+      const answered = answers(scope, calls, asks, await scope.host.now());
       if (!answered) return { status: 'paused' };
       await scope.append(() => answered);
       continue;
@@ -111,11 +112,11 @@ async function drive(scope: Scope, own: Foreign): Promise<Settlement | undefined
 }
 
 /** The entries that close the asks and open the next turn; undefined while one waits. */
-function answers(scope: Scope, calls: readonly Call[], asks: State['asks']): readonly Draft[] | undefined {
+function answers(scope: Scope, calls: readonly Call[], asks: State['asks'], now: number): readonly Draft[] | undefined {
   const given: { id: string; decision: Decision }[] = [];
   for (const call of calls) {
     assertBound(scope.run.runId, call);
-    const decision = call.approval?.decided?.decision;
+    const decision = call.approval?.decided?.decision ?? expired(call, now);
     if (!decision) return undefined;
     given.push({ id: asks[call.id] as string, decision });
   }
@@ -128,6 +129,13 @@ function answers(scope: Scope, calls: readonly Call[], asks: State['asks']): rea
     ms: 0,
     ...(i === calls.length - 1 && { next }),
   }));
+}
+
+/** What the agent is told of an approval that nobody decided in time. */
+function expired({ approval }: Call, now: number): Decision | undefined {
+  const { id, expiresAt } = approval?.asked ?? {};
+  if (id === undefined || expiresAt === undefined || now < expiresAt) return undefined;
+  return { approval: id, type: 'reject', reason: 'Nobody decided in time.' };
 }
 
 /** One turn, in its envelope. @returns how the agent's part ended, or that it asked. */
@@ -195,6 +203,11 @@ function checked(result: TurnResult<unknown>): Checked {
   if (!Array.isArray(asks) || asks.length === 0) throw new Error('the turn paused without asking anything');
   const ids = new Set(asks.map((ask) => ask?.id));
   if (ids.size !== asks.length || [...ids].some((id) => typeof id !== 'string')) throw new Error('each ask needs an id of its own');
+  // a role that is misspelt would let anybody decide
+  for (const ask of asks) {
+    const wrong = ruleProblem(ask);
+    if (wrong) throw new Error(`an ask makes no sense: ${wrong}`);
+  }
   return { ...spent, status: 'paused', state: bounded(result.state, 'the state'), asks };
 }
 
@@ -218,7 +231,13 @@ async function pause(scope: Scope, finished: Draft, { state, asks }: Extract<Che
     });
     const requests = asks.map((ask, i): Draft => {
       const { node, input = null } = next[i] as Reached;
-      const rule = { ...(ask.reason !== undefined && { reason: ask.reason }), ...(ask.allow && { allow: ask.allow }) };
+      const { reason, allow, roles, expires } = ask;
+      const rule: ApprovalRule = {
+        ...(reason !== undefined && { reason }),
+        ...(allow && { allow }),
+        ...(roles && { roles }),
+        ...(expires !== undefined && { expires }),
+      };
       const call = { id: `${seq}.${i}`, name: node, input, asked: 0 };
       if (ask.kind === 'question')
         return request(

@@ -59,8 +59,15 @@ export interface Grants {
 
 const MADE = Symbol.for('rondo.agent');
 
-/** Marks a definition as an agent. */
-export const made = <D extends AgentDefinition>(definition: Omit<D, symbol>): D => ({ [MADE]: true, ...definition }) as unknown as D;
+/** With this begin the names of what is in a journal and is no run. */
+export const RESERVED = '@';
+
+/** Marks a definition as an agent. @throws RondoError `CONFIG_INVALID` for a name that is reserved. */
+export function made<D extends AgentDefinition>(definition: Omit<D, symbol>): D {
+  const { name } = definition as Pick<D, 'name'>;
+  if (name.startsWith(RESERVED)) throw invalid(`no agent can be named "${name}": names that begin with ${RESERVED} are reserved.`);
+  return { [MADE]: true, ...definition } as unknown as D;
+}
 
 export const isAgent = (value: unknown): value is AgentDefinition => typeof value === 'object' && value !== null && MADE in value;
 

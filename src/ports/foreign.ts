@@ -21,8 +21,11 @@ export type TurnResult<O = string, St extends Json = Json> = { usage?: Usage; co
   | { status: 'paused'; state: St; asks: readonly [Ask, ...Ask[]] }
 );
 
-/** What a foreign agent wants of a person. `id` is its own, unique within the turn. */
-export type Ask = { id: string; reason?: string; allow?: readonly DecisionType[] } & (
+/**
+ * What a foreign agent wants of a person. `id` is its own, unique within the turn. `roles`: who may decide, anybody where it is left out.
+ * `expires`: ms; a later decision is refused, and the agent is told that nobody decided (`reject`).
+ */
+export type Ask = { id: string; reason?: string; allow?: readonly DecisionType[]; roles?: readonly string[]; expires?: number } & (
   | { kind: 'question'; question: string; answer?: JsonSchema }
   | { kind: 'tool'; tool: string; input: Json }
   | { kind: 'consent'; provider: string; url: string }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Agent, Engine, foreignAgent, supervisor, type Turn } from '../../src/index.ts';
+import { type Agent, type Ask, Engine, foreignAgent, supervisor, type Turn } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { asks, ends, expireLease, journals, settle, until } from '../engine/setup.ts';
 
@@ -73,6 +73,50 @@ describe.each(journals)('a foreign agent on $name', ({ make }) => {
       expect(JSON.stringify(model.requests.at(-1)?.messages)).toContain(said);
     }
   });
+});
+
+describe('what a foreign agent asks', () => {
+  const asking = (ask: object) =>
+    foreignAgent({
+      name: 'alien',
+      turn: async (turn) =>
+        turn.type === 'resume'
+          ? { status: 'completed', output: JSON.stringify(turn.answers) }
+          : { status: 'paused', state: null, asks: [{ id: 'a', kind: 'tool', tool: 'pay', input: 1, ...ask } as Ask] },
+    });
+
+  test('may be decided by its roles alone', async () => {
+    const alien = asking({ roles: ['lead'], reason: 'much money' });
+    const engine = new Engine({ agents: [alien] });
+    const paused = await ends(engine.run(alien, 'x'), 'paused');
+    const [{ id, ...approval }] = paused.approvals;
+    expect(approval).toMatchObject({ roles: ['lead'], reason: 'much money' });
+    const approve = [{ approval: id, type: 'approve' }] as const;
+    await expect(engine.decide(paused.runId, approve, { by: { id: 'eve' } })).rejects.toMatchObject({ code: 'NOT_PERMITTED' });
+    await engine.decide(paused.runId, approve, { by: { id: 'ben', roles: ['lead'] } });
+    expect((await ends(engine.resume(paused.runId), 'completed')).output).toContain('"approve"');
+  });
+
+  test('is rejected where nobody decided in time', async () => {
+    const alien = asking({ expires: 20 });
+    const engine = new Engine({ agents: [alien] });
+    const paused = await ends(engine.run(alien, 'x'), 'paused');
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    const late = engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: { id: 'ben' } });
+    await expect(late).rejects.toMatchObject({ code: 'APPROVAL_EXPIRED' });
+    const { output } = await ends(engine.resume(paused.runId), 'completed');
+    expect(output).toContain('"reject"');
+    expect(output).toContain('Nobody decided in time.');
+  });
+
+  test.each([[{ roles: 'lead' }], [{ roles: [] }], [{ expires: -1 }], [{ allow: ['yes'] }], [{ id: 7 }]])(
+    'makes sense, or is a failure: %j',
+    async (ask) => {
+      const alien = asking(ask);
+      const failed = await ends(new Engine().run(alien, 'x'), 'failed');
+      expect(failed.error.message).toMatch(/ask/);
+    },
+  );
 });
 
 test('runs at the top, and a failure of it is a typed one', async () => {

@@ -1,0 +1,54 @@
+import { lookup } from 'node:dns';
+import { BlockList, isIP, type LookupFunction } from 'node:net';
+
+/** Everything that is not the public internet: private, loopback, link-local, shared, reserved, multicast, and what can stand for those. */
+const INSIDE = { 4: new BlockList(), 6: new BlockList() };
+for (const [address, bits] of [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.0.2.0', 24],
+  ['192.88.99.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
+  ['224.0.0.0', 4],
+  ['240.0.0.0', 4],
+] as const)
+  INSIDE[4].addSubnet(address, bits, 'ipv4');
+// of IPv6 only 2000::/3 is public, and some of that is not
+for (const [address, bits] of [
+  ['::', 3],
+  ['4000::', 2],
+  ['8000::', 1],
+  ['2001::', 23],
+  ['2001:db8::', 32],
+  ['2002::', 16],
+  ['3fff::', 20],
+] as const)
+  INSIDE[6].addSubnet(address, bits, 'ipv6');
+
+export const isInside = (address: string): boolean => {
+  const version = isIP(address);
+  // one list of both would find every address of version 4 in ::/3
+  return version === 4 ? INSIDE[4].check(address, 'ipv4') : version !== 6 || INSIDE[6].check(address, 'ipv6');
+};
+
+/** Resolves a name as usual, and refuses it where any of its addresses is inside: what is checked is what is connected to. */
+export const publicOnly: LookupFunction = (host, options, done) => {
+  lookup(host, { ...options, all: true }, (error, found) => {
+    if (error) return done(error, []);
+    const inside = found.find((a) => isInside(a.address));
+    if (inside || found.length === 0) return done(new Error(`${host} is no public address`), []);
+    const [first] = found;
+    return options.all ? done(null, found) : done(null, first?.address ?? '', first?.family);
+  });
+};
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i;
+export const isLoopback = (host: string): boolean => LOOPBACK.test(host);

@@ -1,0 +1,87 @@
+/** What a remote agent wants of people, and what they answered. All of it is the peer's word: it is shown, and decides nothing. */
+import type { Message } from '@a2a-js/sdk';
+import { ToolError } from '../../errors.ts';
+import { type Json, plainJson } from '../../json.ts';
+import type { Ask } from '../../ports/foreign.ts';
+import type { Decision, DecisionType } from '../../ports/tool.ts';
+import type { JsonSchema } from '../../schema.ts';
+import { cut, LIMIT } from './names.ts';
+import { dataOf, dataPart, textOf, textPart } from './parts.ts';
+
+const KINDS: readonly DecisionType[] = ['approve', 'edit', 'reject', 'respond'];
+/** The ask of a peer that says what it wants in words. */
+const WORDS = 'input';
+
+type Answers = readonly { id: string; decision: Decision }[];
+
+/** @param auth the task waits for consent. */
+export function asksOf(name: string, page: string, auth: boolean, message: Message | undefined): readonly [Ask, ...Ask[]] {
+  const parts = message?.parts ?? [];
+  const listed = dataOf(parts).find((d) => Array.isArray(d.approvals))?.approvals as unknown[] | undefined;
+  if (listed) {
+    const [first, ...rest] = listed.slice(0, LIMIT.asks).map((a) => askOf(name, a));
+    if (!first || listed.length > LIMIT.asks) throw strange(name, `${listed.length} approvals`);
+    return [first, ...rest];
+  }
+  const text = cut(textOf(parts), LIMIT.text);
+  if (!auth) return [{ id: WORDS, kind: 'question', question: text || `The agent ${name} needs more to go on.` }];
+  const url = /https?:\/\/[^\s"'<>)\]]+/.exec(text)?.[0];
+  return [{ id: WORDS, kind: 'consent', provider: name, url: webAddress(url) ?? page, ...(text && { reason: text }) }];
+}
+
+function askOf(name: string, value: unknown): Ask {
+  const a = (typeof value === 'object' && value !== null ? value : {}) as { [k: string]: unknown };
+  if (!isText(a.id, LIMIT.id)) throw strange(name, 'an approval without an id');
+  const allow = Array.isArray(a.allow) ? KINDS.filter((k) => (a.allow as unknown[]).includes(k)) : [];
+  const ask = {
+    id: a.id,
+    ...(typeof a.reason === 'string' && { reason: cut(a.reason, LIMIT.text) }),
+    ...(allow.length > 0 && { allow }),
+  };
+  if (a.kind === 'tool' && isText(a.tool, LIMIT.id)) return { ...ask, kind: 'tool', tool: a.tool, input: plainJson(a.input) ?? null };
+  if (a.kind === 'question' && isText(a.question, LIMIT.text)) {
+    const schema = typeof a.answer === 'object' && a.answer !== null ? (plainJson(a.answer) as JsonSchema) : undefined;
+    return { ...ask, kind: 'question', question: a.question, ...(schema && { answer: schema }) };
+  }
+  const url = a.kind === 'consent' ? webAddress(a.url) : undefined;
+  if (url && isText(a.provider, LIMIT.id)) return { ...ask, kind: 'consent', provider: a.provider, url };
+  throw strange(name, `an approval of kind ${JSON.stringify(a.kind)?.slice(0, 50)}`);
+}
+
+const isText = (value: unknown, max: number): value is string => typeof value === 'string' && value !== '' && value.length <= max;
+
+/** One that a browser may be sent to. */
+function webAddress(value: unknown): string | undefined {
+  if (typeof value !== 'string' || !URL.canParse(value)) return undefined;
+  const url = new URL(value);
+  return url.protocol === 'https:' || url.protocol === 'http:' ? url.href : undefined;
+}
+
+const strange = (name: string, what: string) =>
+  new ToolError('A2A_BAD_RESPONSE', `agent "${name}" asks for something that makes no sense: ${what}.`, { outcome: 'unknown' });
+
+/** The parts that tell the peer what was decided. */
+export function answering(answers: Answers): Message['parts'] {
+  const [only] = answers;
+  if (only?.id === WORDS) return [textPart(inWords(only.decision))];
+  return [dataPart({ decisions: answers.map(({ id, decision }) => ({ ...decision, approval: id })) as unknown as Json })];
+}
+
+function inWords(decision: Decision): string {
+  switch (decision.type) {
+    case 'respond':
+      return typeof decision.answer === 'string' ? decision.answer : JSON.stringify(decision.answer);
+    case 'reject':
+      return `Declined: ${decision.reason}`;
+    case 'edit':
+      return JSON.stringify(decision.input);
+    case 'approve':
+      return 'Done, please go on.';
+  }
+}
+
+/** A consent that a person refused, of a peer that would take any words for a yes. */
+export const refusedConsent = (auth: boolean, answers: Answers): string | undefined => {
+  const [only] = answers;
+  return auth && only?.id === WORDS && only.decision.type === 'reject' ? only.decision.reason : undefined;
+};

@@ -1,0 +1,87 @@
+import { AgentCard, generateAgentCardSignature, type SecurityRequirement, type SecurityScheme } from '@a2a-js/sdk';
+import { LegacyRestTransportHandler } from '@a2a-js/sdk/compat/v0_3/server';
+import { type A2ARequestHandler, ServerCallContext } from '@a2a-js/sdk/server';
+import type { CryptoKey, JWK, KeyObject } from 'jose';
+import type { Agent } from '../../loop/agent.ts';
+import { APPROVALS } from './names.ts';
+
+/** A key that signs the card: `alg` such as ES256 or EdDSA, `kid` as callers know it. */
+export interface CardKey {
+  key: JWK | KeyObject | CryptoKey;
+  alg: string;
+  kid: string;
+}
+
+/** What the card says that the agent does not. */
+export interface CardOptions {
+  /** Where callers reach this server, such as `https://agents.example.com`. Default: where it listens. */
+  url?: string;
+  name?: string;
+  description?: string;
+  /** Of the agent. Default `1.0.0`. */
+  version?: string;
+  provider?: { url: string; organization: string };
+  documentationUrl?: string;
+  iconUrl?: string;
+  /** Default: one, of the agent itself. Its tools are its own business. */
+  skills?: readonly { id: string; name: string; description: string; tags?: readonly string[]; examples?: readonly string[] }[];
+  /** As in A2A 1.0, in JSON. Default: what `auth` declares. */
+  securitySchemes?: Readonly<Record<string, object>>;
+  securityRequirements?: readonly object[];
+  sign?: CardKey;
+}
+
+export interface Declared {
+  readonly securitySchemes: { readonly [name: string]: SecurityScheme };
+  readonly securityRequirements: readonly SecurityRequirement[];
+}
+
+/** @param base without a slash at its end. */
+export async function cardOf(
+  agent: Agent,
+  base: string,
+  path: string,
+  push: boolean,
+  o: CardOptions,
+  declared: Declared | undefined,
+): Promise<AgentCard> {
+  const name = o.name ?? agent.name;
+  const description = o.description ?? agent.description ?? `The agent ${name}.`;
+  const skills = o.skills ?? [{ id: agent.name, name, description }];
+  const card = AgentCard.fromJSON({
+    name,
+    description,
+    version: o.version ?? '1.0.0',
+    ...(o.provider && { provider: o.provider }),
+    ...(o.documentationUrl !== undefined && { documentationUrl: o.documentationUrl }),
+    ...(o.iconUrl !== undefined && { iconUrl: o.iconUrl }),
+    supportedInterfaces: [
+      { url: `${base}${path}`, protocolBinding: 'JSONRPC', protocolVersion: '1.0' },
+      { url: `${base}${path === '/' ? '' : path}/rest`, protocolBinding: 'HTTP+JSON', protocolVersion: '1.0' },
+      { url: `${base}${path}`, protocolBinding: 'JSONRPC', protocolVersion: '0.3' },
+    ],
+    capabilities: {
+      streaming: true,
+      pushNotifications: push,
+      extensions: [{ uri: APPROVALS, description: 'Approvals as data, answered with decisions.', required: false }],
+    },
+    defaultInputModes: ['text/plain', 'application/json', 'image/*', 'application/pdf'],
+    defaultOutputModes: ['text/plain', 'application/json'],
+    skills: skills.map((s) => ({ ...s, tags: s.tags ?? ['agent'] })),
+    ...(o.securitySchemes && { securitySchemes: o.securitySchemes }),
+    ...(o.securityRequirements && { securityRequirements: o.securityRequirements }),
+  });
+  if (declared && !o.securitySchemes) card.securitySchemes = { ...declared.securitySchemes };
+  if (declared && !o.securityRequirements) card.securityRequirements = [...declared.securityRequirements];
+  if (!o.sign) return card;
+  const { key, alg, kid } = o.sign;
+  return generateAgentCardSignature(key, { alg, kid, typ: 'JOSE' })(card);
+}
+
+/** The card as callers of version 0.3 read it. Those of 1.0 that did not say so find theirs in it. */
+export async function legacyCard(card: AgentCard): Promise<object> {
+  const only: Pick<A2ARequestHandler, 'getAuthenticatedExtendedAgentCard'> = { getAuthenticatedExtendedAgentCard: async () => card };
+  const legacy = await new LegacyRestTransportHandler(only as A2ARequestHandler).getAuthenticatedExtendedAgentCard(new ServerCallContext());
+  const { supportedInterfaces } = AgentCard.toJSON(card) as { supportedInterfaces: unknown };
+  return { ...legacy, supportedInterfaces };
+}

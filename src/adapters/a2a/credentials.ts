@@ -1,0 +1,112 @@
+/** How `a2aAgent()` shows who it is, checked against what the peer's card asks for. */
+import type { AgentCard, SecurityScheme } from '@a2a-js/sdk';
+import { RondoError, ToolError } from '../../errors.ts';
+import type { TurnContext } from '../../ports/foreign.ts';
+import { isLoopback } from './addresses.ts';
+
+/** A bearer token, or what gets one for a turn. */
+export type Token = string | ((ctx: TurnContext) => string | Promise<string>);
+
+/**
+ * Whether a card's peer can be asked with what is at hand. Headers of the application may be anything, so they are taken as they are.
+ * @throws ToolError `A2A_NO_CREDENTIALS`, before anything was sent but the request for the card.
+ */
+export function assertWelcome(name: string, card: AgentCard, has: 'nothing' | 'token' | 'headers'): void {
+  const { securityRequirements, securitySchemes } = card;
+  const wanted = securityRequirements.map(({ schemes }) => Object.keys(schemes));
+  if (has === 'headers' || wanted.length === 0) return;
+  if (wanted.some((schemes) => schemes.length === 0 || (has === 'token' && schemes.every((s) => takesBearer(securitySchemes[s]))))) return;
+  const ways = wanted.map((schemes) => schemes.map((s) => named(s, securitySchemes[s])).join(' with ')).join(', or ');
+  throw new ToolError(
+    'A2A_NO_CREDENTIALS',
+    `agent "${name}" wants ${ways.slice(0, 500)}. Pass ${has === 'token' ? 'headers' : 'auth or headers'} to a2aAgent().`,
+    { outcome: 'not-run' },
+  );
+}
+
+function takesBearer(declared: SecurityScheme | undefined): boolean {
+  const scheme = declared?.scheme;
+  if (scheme?.$case === 'httpAuthSecurityScheme') return scheme.value.scheme.toLowerCase() === 'bearer';
+  return scheme?.$case === 'oauth2SecurityScheme' || scheme?.$case === 'openIdConnectSecurityScheme';
+}
+
+const KINDS = {
+  apiKeySecurityScheme: 'an API key',
+  httpAuthSecurityScheme: 'HTTP authentication',
+  oauth2SecurityScheme: 'OAuth 2',
+  openIdConnectSecurityScheme: 'OpenID Connect',
+  mtlsSecurityScheme: 'mutual TLS',
+} as const;
+const named = (name: string, scheme: SecurityScheme | undefined) =>
+  `${scheme?.scheme ? KINDS[scheme.scheme.$case] : 'something unknown'} (${name})`;
+
+export interface ClientCredentialsOptions {
+  /** Of the authorization server, as you know it: what a card says of it is never asked, for it would be told the secret. */
+  tokenUrl: string;
+  clientId: string;
+  clientSecret: string;
+  scopes?: readonly string[];
+  /** Sent along, such as `audience` or `resource`. */
+  parameters?: Readonly<Record<string, string>>;
+}
+
+/** Milliseconds for a token to come, and before its end that it is renewed. */
+const TIMEOUT = 10_000;
+const EARLY = 30_000;
+const MAX_BODY = 65_536;
+
+/**
+ * Tokens by the OAuth 2 client credentials grant, each used until shortly before it expires: for `a2aAgent(url, { auth })`.
+ * @throws RondoError `CONFIG_INVALID`.
+ */
+export function clientCredentials(o: ClientCredentialsOptions): () => Promise<string> {
+  const { tokenUrl, clientId, clientSecret, scopes = [], parameters } = o;
+  const url = URL.canParse(tokenUrl) ? new URL(tokenUrl) : undefined;
+  if (!url || (url.protocol !== 'https:' && !isLoopback(url.hostname)))
+    throw new RondoError('CONFIG_INVALID', 'clientCredentials(): tokenUrl is an https URL.');
+  if (!clientId || !clientSecret) throw new RondoError('CONFIG_INVALID', 'clientCredentials() needs clientId and clientSecret.');
+  // RFC 6749, 2.3.1: each is encoded as in a form before they are joined
+  const basic = Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`).toString('base64');
+  const body = new URLSearchParams({
+    ...parameters,
+    grant_type: 'client_credentials',
+    ...(scopes.length > 0 && { scope: scopes.join(' ') }),
+  });
+  let known: { token: string; until: number } | undefined;
+  let coming: Promise<string> | undefined;
+
+  async function fetched(): Promise<string> {
+    const response = await fetch(url as URL, {
+      method: 'POST',
+      headers: { authorization: `Basic ${basic}`, accept: 'application/json' },
+      body,
+      redirect: 'error',
+      signal: AbortSignal.timeout(TIMEOUT),
+    });
+    const text = await bounded(response);
+    if (!response.ok) throw new Error(`the token endpoint answered HTTP ${response.status}`);
+    const { access_token: token, token_type: type, expires_in: seconds } = JSON.parse(text) as { [k: string]: unknown };
+    if (typeof token !== 'string' || token === '' || typeof type !== 'string' || type.toLowerCase() !== 'bearer')
+      throw new Error('the token endpoint gave no bearer token');
+    // one of which nobody says how long it is good is used once
+    known = { token, until: typeof seconds === 'number' ? Date.now() + seconds * 1_000 - EARLY : 0 };
+    return token;
+  }
+  return () => {
+    if (known && Date.now() < known.until) return Promise.resolve(known.token);
+    coming ??= fetched().finally(() => {
+      coming = undefined;
+    });
+    return coming;
+  };
+}
+
+async function bounded(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const chunk of response.body ?? []) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length > MAX_BODY) throw new Error('the token endpoint answered too much');
+  }
+  return text;
+}

@@ -1,0 +1,97 @@
+/** One turn's conversation with a peer, as far as it has come. */
+import { type Artifact, type Part, type StreamResponse, type Task, TaskState, type TaskStatus } from '@a2a-js/sdk';
+import { ToolError } from '../../errors.ts';
+import type { TurnContext } from '../../ports/foreign.ts';
+import type { Usage } from '../../ports/model.ts';
+import { isOver, LIMIT, USAGE, waits } from './names.ts';
+import { joined, textOf } from './parts.ts';
+
+export class Exchange {
+  readonly #name: string;
+  readonly #emit: TurnContext['emit'];
+  readonly #artifacts = new Map<string, Part[]>();
+  taskId: string | undefined;
+  contextId: string | undefined;
+  status: TaskStatus | undefined;
+  /** A peer that answered with no task at all. */
+  reply: string | undefined;
+  usage: Usage | undefined;
+  /** US dollars, as the peer counts them. */
+  costUsd: number | undefined;
+
+  constructor(name: string, emit: TurnContext['emit']) {
+    this.#name = name;
+    this.#emit = emit;
+  }
+
+  get ended(): boolean {
+    return this.reply !== undefined || isOver(this.status?.state) || waits(this.status?.state);
+  }
+
+  get output(): string {
+    if (this.reply !== undefined) return this.reply;
+    const made = [...this.#artifacts.values()].map((parts) => textOf(joined(parts))).filter((text) => text !== '');
+    return made.length > 0 ? made.join('\n\n') : textOf(this.status?.message?.parts ?? []);
+  }
+
+  /** @throws ToolError for what is no answer to this task. */
+  take({ payload }: StreamResponse): void {
+    switch (payload?.$case) {
+      case 'message':
+        this.reply = textOf(payload.value.parts);
+        return;
+      case 'task':
+        this.#task(payload.value);
+        return;
+      case 'statusUpdate':
+        this.#belongs(payload.value.taskId, payload.value.contextId);
+        this.status = known(payload.value.status) ?? this.status;
+        this.#count(payload.value.metadata);
+        return;
+      case 'artifactUpdate': {
+        const { taskId, contextId, artifact, append, lastChunk } = payload.value;
+        this.#belongs(taskId, contextId);
+        if (artifact) this.#artifact(artifact, append, lastChunk);
+        return;
+      }
+      default:
+    }
+  }
+
+  #task(task: Task): void {
+    this.#belongs(task.id, task.contextId);
+    this.status = known(task.status) ?? this.status;
+    this.#count(task.metadata);
+    for (const { artifactId, parts } of task.artifacts) this.#artifacts.set(artifactId, [...parts]);
+  }
+
+  #artifact({ artifactId, parts }: Artifact, append: boolean, last: boolean): void {
+    const before = this.#artifacts.get(artifactId);
+    if (append && before) before.push(...parts);
+    else this.#artifacts.set(artifactId, [...parts]);
+    // the last word on a draft is not said again to who listened to it
+    if (!this.#emit || (last && !append && before)) return;
+    const text = textOf(parts);
+    if (text !== '') this.#emit({ type: 'text', text });
+  }
+
+  /** What a peer says it used: to be counted, so nothing below 0 and nothing endless. */
+  #count(metadata: { [k: string]: unknown } | undefined): void {
+    const said = metadata?.[USAGE];
+    const { input, output, costUsd } = (typeof said === 'object' && said !== null ? said : {}) as { [k: string]: unknown };
+    if (!isCount(input) || !isCount(output)) return;
+    this.usage = { input, output };
+    this.costUsd = typeof costUsd === 'number' && costUsd >= 0 && costUsd < 1e9 ? costUsd : undefined;
+  }
+
+  #belongs(taskId: string, contextId: string): void {
+    if (!taskId || taskId.length > LIMIT.id * 4 || contextId.length > LIMIT.id * 4 || (this.taskId !== undefined && this.taskId !== taskId))
+      throw new ToolError('A2A_BAD_RESPONSE', `agent "${this.#name}" answered about another task.`, { outcome: 'unknown' });
+    this.taskId = taskId;
+    if (contextId) this.contextId = contextId;
+  }
+}
+
+const known = (status: TaskStatus | undefined) => (status && status.state > TaskState.TASK_STATE_UNSPECIFIED ? status : undefined);
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < 1e12;

@@ -1,0 +1,152 @@
+import { ToolError } from '../../errors.ts';
+import { classify } from '../../reliability/classify.ts';
+import { ofStatus } from '../../reliability/codes.ts';
+import { cut } from './names.ts';
+
+export interface Line {
+  /** What errors call the other side. */
+  readonly name: string;
+  /** Who may be connected to. */
+  readonly origins: ReadonlySet<string>;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+  /** Bytes of one answer, a whole stream included. */
+  readonly maxBytes: number;
+}
+
+/** Characters of an error's body that are looked at. */
+const ERROR_BODY = 65_536;
+
+/**
+ * A fetch for one peer: to its own origins, without following redirects, with an end to what is read.
+ * Throws ToolErrors: `not-run` where the request certainly never arrived, or was turned away at the door.
+ */
+export function lineTo(line: Line): typeof fetch {
+  const { name, origins, signal, maxBytes } = line;
+  return async (input, init) => {
+    const url = new URL(input instanceof Request ? input.url : input);
+    if (!origins.has(url.origin))
+      throw refused('A2A_CARD_REJECTED', `agent "${name}" points to ${url.origin}, which is not its own origin.`);
+    const headers = new Headers(init?.headers);
+    for (const [key, value] of Object.entries(line.headers)) headers.set(key, value);
+    let response: Response;
+    try {
+      response = await fetch(url, { ...init, headers, signal, redirect: 'manual' });
+    } catch (error) {
+      throw unreached(error, name);
+    }
+    if (response.status >= 300 && response.status < 400) {
+      await response.body?.cancel();
+      throw refused('A2A_REDIRECTED', `agent "${name}" points elsewhere (HTTP ${response.status}). Use its address as it is now.`);
+    }
+    if (!response.ok) return failed(name, response);
+    return new Response(response.body?.pipeThrough(counted(name, maxBytes)) ?? null, response);
+  };
+}
+
+const refused = (code: string, message: string) => new ToolError(code, message, { outcome: 'not-run' });
+
+function unreached(error: unknown, name: string): ToolError {
+  if (error instanceof ToolError) return error;
+  const { code, message, outcome, retryable } = classify(error);
+  return new ToolError(code, `agent "${name}" cannot be reached: ${message}`, { outcome, retryable, cause: error });
+}
+
+/** An error of the protocol goes on to who asked; one of HTTP ends here. */
+async function failed(name: string, response: Response): Promise<Response> {
+  const text = await head(response);
+  if (speaksA2A(text)) return new Response(text, { status: response.status, headers: { 'content-type': 'application/json' } });
+  const { status } = response;
+  const kind = ofStatus(status) ?? { code: 'A2A_BAD_RESPONSE', retryable: false };
+  const wait = Number(response.headers.get('retry-after') ?? Number.NaN) * 1_000;
+  const hint = status === 401 || status === 403 ? ' Check the headers of a2aAgent().' : '';
+  throw new ToolError(kind.code, `agent "${name}" answered HTTP ${status}.${hint}`, {
+    // a gateway says 5xx of a server that may have begun
+    outcome: status < 500 ? 'not-run' : 'unknown',
+    retryable: kind.retryable,
+    ...(kind.retryable && Number.isFinite(wait) && wait >= 0 && { retryAfter: wait }),
+  });
+}
+
+async function head(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  try {
+    for await (const chunk of response.body ?? []) {
+      text += decoder.decode(chunk, { stream: true });
+      if (text.length > ERROR_BODY) return '';
+    }
+  } catch {
+    return '';
+  }
+  return text;
+}
+
+function speaksA2A(text: string): boolean {
+  try {
+    const { error } = JSON.parse(text) as { error?: { code?: unknown; message?: unknown } };
+    return typeof error?.code === 'number' && typeof error.message === 'string';
+  } catch {
+    return false;
+  }
+}
+
+function counted(name: string, max: number): TransformStream<Uint8Array, Uint8Array> {
+  let size = 0;
+  return new TransformStream({
+    transform(chunk, controller) {
+      size += chunk.byteLength;
+      if (size > max)
+        controller.error(new ToolError('A2A_TOO_LARGE', `agent "${name}" answered more than ${max} bytes.`, { outcome: 'unknown' }));
+      else controller.enqueue(chunk);
+    },
+  });
+}
+
+/** What went wrong on the way, or in the protocol. @param sent whether the work may have begun. */
+export function failure(error: unknown, name: string, sent: boolean): ToolError {
+  const found = toolErrorIn(error) ?? ofProtocol(error, name) ?? strange(error, name);
+  // whatever is refused now, the task was begun before
+  if (!sent || found.outcome !== 'not-run') return found;
+  return new ToolError(found.code, found.message, { outcome: 'unknown', retryable: found.retryable, cause: found });
+}
+
+function toolErrorIn(error: unknown, depth = 0): ToolError | undefined {
+  if (error instanceof ToolError) return error;
+  return error instanceof Error && depth < 5 ? toolErrorIn(error.cause, depth + 1) : undefined;
+}
+
+/** Errors of A2A that say that a request was refused before anything was done. */
+const REFUSED: ReadonlySet<string> = new Set([
+  'TaskNotFoundError',
+  'TaskNotCancelableError',
+  'PushNotificationNotSupportedError',
+  'UnsupportedOperationError',
+  'ContentTypeNotSupportedError',
+  'ExtendedAgentCardNotConfiguredError',
+  'ExtensionSupportRequiredError',
+  'VersionNotSupportedError',
+  'RequestMalformedError',
+]);
+
+function ofProtocol(error: unknown, name: string): ToolError | undefined {
+  const of = error instanceof Error && /^SSE event contained an error/.test(error.message) ? error.cause : error;
+  if (!(of instanceof Error) || !('reason' in of) || !('transport' in of)) return undefined;
+  const known = REFUSED.has(of.name.replace(/^(JsonRpc|Rest)/, ''));
+  const code = known ? `A2A_${String(of.reason)}`.slice(0, 64) : 'A2A_INTERNAL_ERROR';
+  return new ToolError(code, `agent "${name}": ${cut(of.message, 2_000)}`, {
+    outcome: known ? 'not-run' : 'unknown',
+    retryable: !known,
+    cause: error,
+  });
+}
+
+function strange(error: unknown, name: string): ToolError {
+  // what the tables do not know came from reading the answer
+  if (classify(error).code !== 'TOOL_FAILED') return unreached(error, name);
+  const message = error instanceof Error ? cut(error.message, 300) : 'something that is no error';
+  return new ToolError('A2A_BAD_RESPONSE', `agent "${name}" answered with something that is not A2A: ${message}`, {
+    outcome: 'unknown',
+    cause: error,
+  });
+}

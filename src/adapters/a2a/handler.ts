@@ -1,0 +1,262 @@
+/** The operations of A2A on an engine. The SDK's transports call it; what a task is, `tasks.ts` says. */
+import {
+  type AgentCard,
+  type CancelTaskRequest,
+  type GetTaskRequest,
+  type ListTasksRequest,
+  type ListTasksResponse,
+  type Message,
+  Role,
+  type SendMessageRequest,
+  type StreamResponse,
+  type SubscribeToTaskRequest,
+  type Task,
+  type TaskPushNotificationConfig,
+  TaskState,
+} from '@a2a-js/sdk';
+import {
+  ExtendedAgentCardNotConfiguredError,
+  PushNotificationNotSupportedError,
+  RequestMalformedError,
+  TaskNotCancelableError,
+  UnsupportedOperationError,
+} from '@a2a-js/sdk/errors';
+import type { A2ARequestHandler, ServerCallContext } from '@a2a-js/sdk/server';
+import type { Engine } from '../../engine/engine.ts';
+import type { RunEvent } from '../../engine/events.ts';
+import type { RunOptions } from '../../engine/options.ts';
+import type { Run } from '../../engine/run.ts';
+import { RondoError } from '../../errors.ts';
+import type { Limits } from '../../journal/entries.ts';
+import type { Json } from '../../json.ts';
+import type { Agent } from '../../loop/agent.ts';
+import type { Principal } from '../../ports/principal.ts';
+import { decisionsIn } from './approvals.ts';
+import { type Caller, callerOf, checkMessage, sessionOf, taskIdOf, within } from './caller.ts';
+import { listTasks } from './list.ts';
+import { isOver, LIMIT } from './names.ts';
+import { toPrompt } from './parts.ts';
+import type { Push } from './push.ts';
+import { noTask, openIn } from './refuse.ts';
+import { streamOf } from './stream.ts';
+import { type Reading, type Seen, see, type Where } from './tasks.ts';
+
+/** Milliseconds a cancellation may take before the task is shown as it is. */
+const CANCEL = 10_000;
+
+export interface Serving {
+  readonly engine: Engine;
+  readonly agent: Agent;
+  readonly card: AgentCard;
+  readonly maxDepth: number;
+  readonly usage: boolean;
+  readonly limits: Limits | undefined;
+  readonly context: ((by: Principal) => Json) | undefined;
+  readonly push: Push | undefined;
+}
+
+/** A run under way, and the task it is. */
+interface Begun extends Where {
+  events: AsyncIterator<RunEvent>;
+}
+
+export class Handler implements A2ARequestHandler {
+  readonly #o: Serving;
+  readonly #reading: Reading;
+
+  constructor(o: Serving) {
+    this.#o = o;
+    this.#reading = { engine: o.engine, agent: o.agent.name, usage: o.usage };
+  }
+
+  async getAgentCard(): Promise<AgentCard> {
+    return this.#o.card;
+  }
+
+  async getAuthenticatedExtendedAgentCard(): Promise<AgentCard> {
+    throw new ExtendedAgentCardNotConfiguredError('This agent has one card.');
+  }
+
+  async sendMessage(request: SendMessageRequest, ctx: ServerCallContext): Promise<Task> {
+    const caller = callerOf(ctx);
+    const begun = await this.#begin(request, ctx);
+    if (request.configuration?.returnImmediately) await begun.events.return?.();
+    else for await (const _ of heard(begun, caller));
+    const { task } = await this.#need(caller, begun.id);
+    return trimmed(task, request.configuration?.historyLength);
+  }
+
+  async *sendMessageStream(request: SendMessageRequest, ctx: ServerCallContext): AsyncGenerator<StreamResponse, void, undefined> {
+    const caller = callerOf(ctx);
+    const begun = await this.#begin(request, ctx);
+    // a caller that leaves stops listening, and the run goes on
+    try {
+      const { task } = await this.#need(caller, begun.id);
+      yield { payload: { $case: 'task', value: trimmed(task, request.configuration?.historyLength) } };
+      // one that came twice, and has ended
+      if (isOver(task.status?.state)) return;
+      yield* streamOf(begun, heard(begun, caller), this.#reading.usage);
+    } finally {
+      await begun.events.return?.();
+    }
+  }
+
+  async getTask({ id, historyLength }: GetTaskRequest, ctx: ServerCallContext): Promise<Task> {
+    return trimmed((await this.#need(callerOf(ctx), id)).task, historyLength);
+  }
+
+  listTasks(request: ListTasksRequest, ctx: ServerCallContext): Promise<ListTasksResponse> {
+    return listTasks(this.#reading, callerOf(ctx), request);
+  }
+
+  async cancelTask({ id }: CancelTaskRequest, ctx: ServerCallContext): Promise<Task> {
+    const caller = callerOf(ctx);
+    const { task, seq } = await this.#need(caller, id);
+    if (task.status?.state === TaskState.TASK_STATE_CANCELED) return task;
+    if (isOver(task.status?.state)) throw new TaskNotCancelableError(`Task ${id} has ended.`);
+    const { engine } = this.#o;
+    await engine.cancel(id, { by: caller.by, reason: 'cancelled by its caller' });
+    // another process may drive it, and takes its time to notice
+    for await (const event of engine.watch(id, { by: caller.by, after: seq, signal: AbortSignal.timeout(CANCEL) })) void event;
+    const now = (await this.#need(caller, id)).task;
+    // it was faster
+    if (isOver(now.status?.state) && now.status?.state !== TaskState.TASK_STATE_CANCELED)
+      throw new TaskNotCancelableError(`Task ${id} has ended.`);
+    return now;
+  }
+
+  async *resubscribe({ id }: SubscribeToTaskRequest, ctx: ServerCallContext): AsyncGenerator<StreamResponse, void, undefined> {
+    const caller = callerOf(ctx);
+    const seen = await this.#need(caller, id);
+    if (isOver(seen.task.status?.state)) throw new UnsupportedOperationError(`Task ${id} has ended: get it.`);
+    yield { payload: { $case: 'task', value: seen.task } };
+    yield* streamOf(seen.task, this.#watch(caller, id, seen.seq), this.#reading.usage);
+  }
+
+  async createTaskPushNotificationConfig(config: TaskPushNotificationConfig, ctx: ServerCallContext): Promise<TaskPushNotificationConfig> {
+    await this.#need(callerOf(ctx), config.taskId);
+    return this.#push().add(config, ctx);
+  }
+
+  async getTaskPushNotificationConfig(
+    { taskId, id }: { taskId: string; id: string },
+    ctx: ServerCallContext,
+  ): Promise<TaskPushNotificationConfig> {
+    await this.#need(callerOf(ctx), taskId);
+    const found = (await this.#push().list(taskId, ctx)).find((c) => c.id === id);
+    if (!found) throw noTask(taskId);
+    return found;
+  }
+
+  async listTaskPushNotificationConfigs(
+    { taskId }: { taskId: string },
+    ctx: ServerCallContext,
+  ): Promise<{ configs: TaskPushNotificationConfig[]; nextPageToken: string }> {
+    await this.#need(callerOf(ctx), taskId);
+    return { configs: await this.#push().list(taskId, ctx), nextPageToken: '' };
+  }
+
+  async deleteTaskPushNotificationConfig({ taskId, id }: { taskId: string; id: string }, ctx: ServerCallContext): Promise<void> {
+    await this.#need(callerOf(ctx), taskId);
+    await this.#push().remove(taskId, id, ctx);
+  }
+
+  #watch({ by, gone }: Caller, id: string, after: number): AsyncIterable<RunEvent> {
+    return this.#o.engine.watch(id, { by, after, signal: gone });
+  }
+
+  #push(): Push {
+    if (!this.#o.push) throw noPush();
+    return this.#o.push;
+  }
+
+  async #need(caller: Caller, id: string): Promise<Seen> {
+    if (!id || id.length > LIMIT.id) throw new RequestMalformedError('A task id is required.');
+    const seen = await see(this.#reading, caller, id);
+    if (!seen) throw noTask(id);
+    return seen;
+  }
+
+  async #begin(request: SendMessageRequest, ctx: ServerCallContext): Promise<Begun> {
+    const caller = callerOf(ctx);
+    const depth = checkMessage(request.message, request.metadata, this.#o.maxDepth);
+    const message = request.message as Message;
+    if (message.role === Role.ROLE_AGENT) throw new RequestMalformedError('A message to an agent has the role user.');
+    const hook = request.configuration?.taskPushNotificationConfig;
+    if (hook && !this.#o.push) throw noPush();
+    const checked = hook && (await this.#o.push?.check(hook));
+    const begun = await (message.taskId ? this.#answer(message, caller) : this.#start(message, depth, caller));
+    if (checked) await this.#o.push?.add({ ...checked, taskId: begun.id }, ctx);
+    // webhooks of before a restart are told of what comes of an answer too
+    else if (message.taskId) this.#o.push?.wake(begun.id, ctx);
+    return begun;
+  }
+
+  async #start(message: Message, depth: number, caller: Caller): Promise<Begun> {
+    const { engine, agent, limits, context } = this.#o;
+    const id = taskIdOf(caller, depth, message);
+    const contextId = message.contextId || `ctx-${id.slice(-32)}`;
+    const options: RunOptions<Json> = {
+      id,
+      session: sessionOf(caller, contextId),
+      by: caller.by,
+      ...(limits && { limits }),
+      ...(context && { context: context(caller.by) }),
+    };
+    const run = within(caller, () => engine.run(agent, toPrompt(message.parts), options));
+    try {
+      return { id, contextId, events: await begun(run) };
+    } catch (error) {
+      if (!isItself(error, id)) throw error;
+      const { task, seq } = await this.#need(caller, id);
+      return { id, contextId: task.contextId, events: this.#watch(caller, id, seq)[Symbol.asyncIterator]() };
+    }
+  }
+
+  /** Takes decisions, and drives the run on. Who decides is who is authenticated, whatever the message says. */
+  async #answer(message: Message, caller: Caller): Promise<Begun> {
+    const { engine } = this.#o;
+    const id = message.taskId;
+    const { task, approvals, running, seq } = await this.#need(caller, id);
+    const { contextId } = task;
+    if (message.contextId && message.contextId !== contextId) throw new RequestMalformedError(`Task ${id} belongs to another context.`);
+    const decisions = decisionsIn(message, approvals);
+    // the same decisions again, as after an answer that was lost, are taken as one
+    await engine.decide(id, decisions, { by: caller.by });
+    const watched = () => ({ id, contextId, events: this.#watch(caller, id, seq)[Symbol.asyncIterator]() });
+    if (running || isOver(task.status?.state)) return watched();
+    try {
+      return { id, contextId, events: await begun(within(caller, () => engine.resume(id, { by: caller.by }))) };
+    } catch (error) {
+      // somebody else was faster, and drives it
+      if (RondoError.is(error, 'RUN_BUSY')) return watched();
+      throw error;
+    }
+  }
+}
+
+/** Whether the same message came twice: it is answered with the task that it started, even where that waits and keeps its context. */
+const isItself = (error: unknown, id: string): boolean =>
+  RondoError.is(error, 'RUN_EXISTS') || (RondoError.is(error, 'SESSION_BUSY') && openIn(error) === id);
+
+/** The events after the first, which says that the run is in the journal. */
+async function begun(run: Run): Promise<AsyncIterator<RunEvent>> {
+  const events = run[Symbol.asyncIterator]();
+  await events.next();
+  return events;
+}
+
+/** The events of a run for as long as its caller listens. */
+function heard({ events }: Begun, { gone }: Caller): AsyncIterable<RunEvent> {
+  const leave = () => void events.return?.();
+  if (gone.aborted) leave();
+  else gone.addEventListener('abort', leave, { once: true });
+  return { [Symbol.asyncIterator]: () => events };
+}
+
+function trimmed(task: Task, length: number | undefined): Task {
+  if (length === undefined) return task;
+  return { ...task, history: length <= 0 ? [] : task.history.slice(-length) };
+}
+
+const noPush = () => new PushNotificationNotSupportedError('Push notifications are off.');

@@ -1,0 +1,6 @@
+export { type Auth, type AuthRequest, type BearerOptions, bearer, type JwtOptions, jwt, type OAuth2 } from './auth.ts';
+export type { CardKey, CardOptions } from './card.ts';
+export { type ClientCredentialsOptions, clientCredentials, type Token } from './credentials.ts';
+export type { PushOptions } from './push.ts';
+export { type A2AAgentOptions, a2aAgent } from './remote.ts';
+export { type A2AServer, type ServeOptions, serveA2A } from './serve.ts';

@@ -1,0 +1,219 @@
+/** Tells webhooks how tasks stand. */
+import { randomUUID } from 'node:crypto';
+import { request as http } from 'node:http';
+import { request as https } from 'node:https';
+import type { Task, TaskPushNotificationConfig } from '@a2a-js/sdk';
+import { V03PushNotificationSerializer } from '@a2a-js/sdk/compat/v0_3/server';
+import { RequestMalformedError } from '@a2a-js/sdk/errors';
+import {
+  InMemoryPushNotificationStore,
+  type PushNotificationStore,
+  type ServerCallContext,
+  type StoredPushNotificationConfig,
+  V1PushNotificationSerializer,
+} from '@a2a-js/sdk/server';
+import { isInside, publicOnly } from './addresses.ts';
+import { callerOf } from './caller.ts';
+import { isOver } from './names.ts';
+import { refusal } from './refuse.ts';
+import { type Reading, see } from './tasks.ts';
+
+/**
+ * @property allow origins that may be notified although they are not https or not public, such as `http://127.0.0.1:9000`.
+ * @property store where the webhooks of tasks are kept. Default: this process's memory, so they do not survive it. They hold tokens,
+ *   so they are no part of the journal. Scope it by `state`'s caller, or use one store for callers who may see each other's webhooks.
+ * @property timeout of one notification, ms. Default 5,000.
+ */
+export interface PushOptions {
+  allow?: readonly string[];
+  store?: PushNotificationStore;
+  timeout?: number;
+}
+
+/** Milliseconds between looks at a task that waits for somebody, from and to, and before a notification is tried again. */
+const LOOK = { first: 500, last: 15_000 };
+const RETRY = [200, 1_000];
+/** Webhooks of a task, and ended tasks whose webhooks are kept. */
+const MOST = 10;
+const KEPT = 1_000;
+
+/** A task that is followed. `again`: look once more before it is left. */
+interface Follow {
+  again: boolean;
+  wake: (() => void) | undefined;
+}
+
+export class Push {
+  readonly #reading: Reading;
+  readonly #store: PushNotificationStore;
+  readonly #allow: ReadonlySet<string>;
+  readonly #timeout: number;
+  readonly #followed = new Map<string, Follow>();
+  readonly #ended: { taskId: string; ctx: ServerCallContext }[] = [];
+  readonly #closing = new AbortController();
+
+  constructor(reading: Reading, o: PushOptions) {
+    this.#reading = reading;
+    this.#store = o.store ?? new InMemoryPushNotificationStore((ctx) => callerOf(ctx).scope);
+    this.#allow = new Set((o.allow ?? []).map((origin) => new URL(origin).origin));
+    this.#timeout = o.timeout ?? 5_000;
+  }
+
+  /** @throws RequestMalformedError for an address that we would not connect to. */
+  check(config: TaskPushNotificationConfig): TaskPushNotificationConfig {
+    if (!URL.canParse(config.url)) throw new RequestMalformedError('A push notification needs a url.');
+    const url = new URL(config.url);
+    if (url.username || url.password) throw new RequestMalformedError('Credentials of a push notification go into authentication.');
+    if (this.#allow.has(url.origin)) return config;
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    const literal = /^[\d.]+$|:/.test(host);
+    if (url.protocol !== 'https:' || (literal && isInside(host)) || /(^|\.)localhost$/i.test(host))
+      throw new RequestMalformedError('Push notifications go to public https addresses.');
+    return config;
+  }
+
+  async add(config: TaskPushNotificationConfig, ctx: ServerCallContext): Promise<TaskPushNotificationConfig> {
+    const kept = { ...this.check(config), id: config.id || randomUUID() };
+    const before = await this.#store.load(kept.taskId, ctx);
+    if (before.length >= MOST && !before.some((c) => c.id === kept.id))
+      throw new RequestMalformedError(`A task has at most ${MOST} webhooks.`);
+    await this.#store.save(kept.taskId, ctx, kept);
+    this.wake(kept.taskId, ctx);
+    return kept;
+  }
+
+  list(taskId: string, ctx: ServerCallContext): Promise<TaskPushNotificationConfig[]> {
+    return this.#store.load(taskId, ctx);
+  }
+
+  remove(taskId: string, id: string, ctx: ServerCallContext): Promise<void> {
+    return this.#store.delete(taskId, ctx, id);
+  }
+
+  close(): void {
+    this.#closing.abort();
+  }
+
+  /** Says that something came of a task, or a webhook: it is looked at now, and followed from here on. */
+  wake(taskId: string, ctx: ServerCallContext): void {
+    const key = `${callerOf(ctx).scope}/${taskId}`;
+    const followed = this.#followed.get(key);
+    if (followed) {
+      followed.again = true;
+      followed.wake?.();
+      return;
+    }
+    const follow: Follow = { again: false, wake: undefined };
+    this.#followed.set(key, follow);
+    this.#follow(taskId, ctx, follow, () => this.#followed.delete(key)).catch(refusal);
+  }
+
+  /** One loop a task, to its end: whoever drives it, in whatever process. @param done called before anything else can happen. */
+  async #follow(taskId: string, ctx: ServerCallContext, follow: Follow, done: () => void): Promise<void> {
+    const caller = callerOf(ctx);
+    const { signal } = this.#closing;
+    const told = new Map<string, string>();
+    try {
+      for (let wait = LOOK.first; !signal.aborted; ) {
+        follow.again = false;
+        const configs = await this.#configs(taskId, ctx);
+        const seen = configs.length > 0 ? await see(this.#reading, caller, taskId) : undefined;
+        if (seen) {
+          const { task } = seen;
+          const now = `${task.status?.state}/${task.status?.timestamp}`;
+          const due = configs.filter(({ config }) => told.get(config.id) !== now);
+          if (due.length > 0) wait = LOOK.first;
+          for (const { config } of due) told.set(config.id, now);
+          await Promise.all(due.map((c) => this.#send(c, task, signal)));
+        }
+        if (follow.again) continue;
+        if (!seen) return;
+        if (isOver(seen.task.status?.state)) {
+          this.#end(taskId, ctx);
+          return;
+        }
+        if (seen.running)
+          for await (const event of this.#reading.engine.watch(taskId, { by: caller.by, after: seen.seq, signal })) void event;
+        else await pause(wait, signal, follow);
+        wait = Math.min(wait * 1.5, LOOK.last);
+      }
+    } finally {
+      done();
+    }
+  }
+
+  /** The webhooks of tasks that ended long ago are let go of; a store of the application's is its own. */
+  #end(taskId: string, ctx: ServerCallContext): void {
+    if (!(this.#store instanceof InMemoryPushNotificationStore)) return;
+    if (this.#ended.push({ taskId, ctx }) <= KEPT) return;
+    const oldest = this.#ended.shift();
+    if (oldest) this.#store.delete(oldest.taskId, oldest.ctx).catch(refusal);
+  }
+
+  async #configs(taskId: string, ctx: ServerCallContext): Promise<StoredPushNotificationConfig[]> {
+    if (this.#store.loadWithMetadata) return this.#store.loadWithMetadata(taskId, ctx);
+    return (await this.#store.load(taskId, ctx)).map((config) => ({ config, wireVersion: ctx.requestedVersion }));
+  }
+
+  async #send({ config, wireVersion }: StoredPushNotificationConfig, task: Task, signal: AbortSignal): Promise<void> {
+    try {
+      // one that was kept may be older than the rule
+      this.check(config);
+    } catch (error) {
+      return warn(config, (error as Error).message);
+    }
+    const serializer = wireVersion.startsWith('0.') ? new V03PushNotificationSerializer() : new V1PushNotificationSerializer();
+    const { body, contentType } = serializer.serialize({ payload: { $case: 'task', value: task } }, task);
+    const { authentication: a, token } = config;
+    const headers: Record<string, string> = { 'content-type': contentType, 'content-length': String(Buffer.byteLength(body)) };
+    if (a?.scheme && a.credentials) headers.authorization = `${a.scheme} ${a.credentials}`;
+    if (token) headers['x-a2a-notification-token'] = token;
+    for (const wait of [...RETRY, undefined]) {
+      try {
+        const status = await this.#post(new URL(config.url), headers, body, signal);
+        if (status < 300) return;
+        if (status < 500 && status !== 429) return warn(config, `HTTP ${status}`);
+        if (wait === undefined) warn(config, `HTTP ${status}`);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (wait === undefined) warn(config, error instanceof Error ? error.message : String(error));
+      }
+      if (wait !== undefined) await pause(wait, signal);
+    }
+  }
+
+  /** Follows no redirect, and connects to no address that was not checked. */
+  #post(url: URL, headers: Record<string, string>, body: string, signal: AbortSignal): Promise<number> {
+    const send = url.protocol === 'https:' ? https : http;
+    const guarded = this.#allow.has(url.origin) ? {} : { lookup: publicOnly };
+    return new Promise((resolve, reject) => {
+      const late = AbortSignal.any([signal, AbortSignal.timeout(this.#timeout)]);
+      const request = send(url, { method: 'POST', headers, signal: late, agent: false, ...guarded }, (response) => {
+        response.destroy();
+        resolve(response.statusCode ?? 500);
+      });
+      request.on('error', reject);
+      request.end(body);
+    });
+  }
+}
+
+const warn = ({ url, taskId }: TaskPushNotificationConfig, why: string) =>
+  process.emitWarning(
+    `serveA2A(): ${URL.canParse(url) ? new URL(url).origin : 'a webhook'} was not told of task ${taskId}: ${why}.`,
+    'RondoWarning',
+  );
+
+const pause = (ms: number, signal: AbortSignal, follow?: Follow) =>
+  new Promise<void>((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      if (follow) follow.wake = undefined;
+      resolve();
+    };
+    if (follow) follow.wake = done;
+    const timer = setTimeout(done, ms);
+    timer.unref();
+    signal.addEventListener('abort', done, { once: true });
+  });

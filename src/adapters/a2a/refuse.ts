@@ -1,0 +1,39 @@
+import { A2AError, RequestMalformedError, TaskNotFoundError, UnsupportedOperationError } from '@a2a-js/sdk/errors';
+import { RondoError } from '../../errors.ts';
+
+/** The same words for a task that is not there and one of somebody else. */
+export const noTask = (id: string) => new TaskNotFoundError(`Task not found: ${id.slice(0, 256)}`);
+
+/** The run that keeps a session busy. */
+export function openIn({ details }: RondoError): string | undefined {
+  const open = (details as { runId?: unknown } | null)?.runId;
+  return typeof open === 'string' ? open : undefined;
+}
+
+/** What a caller is told of an error: nothing of our insides. */
+export function refusal(error: unknown): Error {
+  if (error instanceof A2AError) return error;
+  if (RondoError.is(error)) {
+    const { code, message } = error;
+    switch (code) {
+      case 'SESSION_BUSY': {
+        const open = openIn(error);
+        return new UnsupportedOperationError(
+          `This context has an open task${open ? ` ${open}` : ''}: end it, or send to it with its taskId.`,
+        );
+      }
+      case 'APPROVAL_NOT_FOUND':
+        return new RequestMalformedError('A decision names an approval that this task does not have.');
+      case 'DECISION_INVALID':
+        return new RequestMalformedError(message);
+      case 'APPROVAL_CLOSED':
+      case 'APPROVAL_EXPIRED':
+      case 'NOT_PERMITTED':
+        return new UnsupportedOperationError(`${code}: ${message}`);
+      default:
+    }
+  }
+  // whoever runs this server should know; the caller need not
+  process.emitWarning(`serveA2A(): ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`, 'RondoWarning');
+  return new Error('The agent could not do this now.');
+}

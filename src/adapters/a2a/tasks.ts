@@ -1,0 +1,143 @@
+/** A task is a run, read from its journal. Nothing else is kept. */
+import { type Artifact, type Message, Role, type Task, TaskState, type TaskStatus } from '@a2a-js/sdk';
+import type { Engine } from '../../engine/engine.ts';
+import type { RunEvent } from '../../engine/events.ts';
+import type { RunResult, RunState } from '../../engine/results.ts';
+import { RondoError } from '../../errors.ts';
+import type { Approval } from '../../hitl/approvals.ts';
+import type { Json } from '../../json.ts';
+import type { Prompt } from '../../ports/model.ts';
+import { asking } from './approvals.ts';
+import { type Caller, contextOf } from './caller.ts';
+import { APPROVALS, USAGE } from './names.ts';
+import { dataPart, outputPart, textPart, toRemote } from './parts.ts';
+
+/** The artifact that holds what the agent answered. */
+export const OUTPUT = 'output';
+
+/** Milliseconds to wait for a journal that is being written while it is read. */
+const READ = 2_000;
+
+export interface Where {
+  readonly id: string;
+  readonly contextId: string;
+}
+
+/** A task as it stands. `seq`: of the newest entry it shows. */
+export interface Seen {
+  readonly task: Task;
+  readonly approvals: readonly Approval[];
+  readonly running: boolean;
+  readonly seq: number;
+}
+
+export interface Reading {
+  readonly engine: Engine;
+  readonly agent: string;
+  readonly usage: boolean;
+}
+
+/** @returns undefined where there is none, or none for this caller: nobody can tell the two apart. */
+export async function see({ engine, agent, usage }: Reading, caller: Caller, id: string): Promise<Seen | undefined> {
+  const state = await stateOf(engine, caller, id);
+  const contextId = contextOf(caller, state?.session);
+  if (!state || contextId === undefined || state.agent !== agent) return undefined;
+  const where = { id, contextId };
+  const running = state.status === 'running';
+  const events = await eventsOf(engine, caller, state);
+  const last = events.at(-1);
+  const ended = running ? undefined : events.findLast((e) => e.type === 'run.ended');
+  const result = ended?.type === 'run.ended' ? ended.result : undefined;
+  const task: Task = {
+    ...where,
+    status: statusOf(where, ended?.at ?? last?.at ?? 0, result, state.approvals),
+    artifacts: result?.status === 'completed' ? [artifact(result.output)] : [],
+    history: events.flatMap((e) => said(where, e)),
+    metadata: usage ? usageOf(state) : undefined,
+  };
+  return { task, approvals: state.approvals, running, seq: state.seq };
+}
+
+async function stateOf(engine: Engine, caller: Caller, id: string): Promise<RunState | undefined> {
+  try {
+    return await engine.inspect(id, { by: caller.by });
+  } catch (error) {
+    if (RondoError.is(error, 'RUN_NOT_FOUND')) return undefined;
+    throw error;
+  }
+}
+
+/** The kept events of a run: of one under way only the first, for the next may be long in coming. */
+async function eventsOf(engine: Engine, { by }: Caller, { runId, status, seq }: RunState): Promise<RunEvent[]> {
+  const events: RunEvent[] = [];
+  // one that is resumed just now would be followed to its next end
+  for await (const event of engine.watch(runId, { by, signal: AbortSignal.timeout(READ) })) {
+    if (event.seq === undefined || event.seq > seq) break;
+    events.push(event);
+    if (status === 'running' || event.seq === seq) break;
+  }
+  return events;
+}
+
+/** What of a run is part of the conversation with its caller: what they sent and were asked. Its steps are the agent's own. */
+function said(where: Where, event: RunEvent): Message[] {
+  const id = `${where.id}-${event.seq}`;
+  if (event.type === 'run.started') return [message(where, id, Role.ROLE_USER, toRemote(event.input as unknown as Prompt))];
+  if (event.type === 'approval.asked') return [message(where, id, Role.ROLE_AGENT, asking([event.approval]), [APPROVALS])];
+  if (event.type !== 'approval.decided') return [];
+  return [message(where, id, Role.ROLE_USER, [dataPart({ decisions: [event.decision as unknown as Json] })])];
+}
+
+const message = ({ id, contextId }: Where, messageId: string, role: Role, parts: Message['parts'], extensions: string[] = []): Message => ({
+  messageId,
+  contextId,
+  taskId: id,
+  role,
+  parts,
+  extensions,
+  metadata: undefined,
+  referenceTaskIds: [],
+});
+
+export const artifact = (output: unknown): Artifact => ({
+  artifactId: OUTPUT,
+  name: OUTPUT,
+  description: '',
+  parts: [outputPart(output)],
+  metadata: undefined,
+  extensions: [],
+});
+
+/** @param at epoch milliseconds. @param result undefined while the run is under way. */
+export function statusOf(where: Where, at: number, result: RunResult | undefined, open: readonly Approval[]): TaskStatus {
+  const status = (state: TaskState, parts?: Message['parts'], extensions?: string[]): TaskStatus => ({
+    state,
+    message: parts && message(where, `${where.id}-${at}`, Role.ROLE_AGENT, parts, extensions),
+    timestamp: new Date(at).toISOString(),
+  });
+  switch (result?.status) {
+    case 'completed':
+      return status(TaskState.TASK_STATE_COMPLETED);
+    case 'cancelled':
+      return status(TaskState.TASK_STATE_CANCELED, [textPart(result.reason ?? 'Cancelled.')]);
+    case 'stopped':
+      return status(TaskState.TASK_STATE_FAILED, failed(`LIMIT_${result.limit.name.toUpperCase()}`, false));
+    case 'failed':
+      return status(TaskState.TASK_STATE_FAILED, failed(result.error.code, result.error.retryable));
+    case 'paused': {
+      // all answered, and not yet gone on
+      if (open.length === 0) return status(TaskState.TASK_STATE_WORKING);
+      const consent = open.every((a) => a.kind === 'consent');
+      return status(consent ? TaskState.TASK_STATE_AUTH_REQUIRED : TaskState.TASK_STATE_INPUT_REQUIRED, asking(open), [APPROVALS]);
+    }
+    default:
+      return status(TaskState.TASK_STATE_WORKING);
+  }
+}
+
+/** A code, and no more: the message of a failure may quote our insides. */
+const failed = (code: string, retryable: boolean) => [textPart(`Failed: ${code}.`), dataPart({ error: { code, retryable } })];
+
+export const usageOf = ({ usage, costUsd }: Pick<RunState, 'usage' | 'costUsd'>): Task['metadata'] => ({
+  [USAGE]: { input: usage.input, output: usage.output, ...(costUsd !== undefined && { costUsd }) },
+});

@@ -1,0 +1,102 @@
+import { RondoError, ToolError } from '../../errors.ts';
+import type { Model, ModelRequest } from '../../ports/model.ts';
+import { modelFailure } from './failure.ts';
+import { messagesOf } from './messages.ts';
+import { type Answer, deltasOf, responseOf } from './response.ts';
+
+/** What of a chat model is used: any `BaseChatModel` of LangChain. */
+export interface ChatModelLike {
+  invoke(input: never, options?: never): Promise<unknown>;
+  stream(input: never, options?: never): Promise<AsyncIterable<unknown>>;
+  bindTools?(tools: never, options?: never): unknown;
+  getLsParams?(options: never): unknown;
+}
+
+export interface LangchainModelOptions {
+  /** Prices and spans name the model `provider/id`. Default: what the chat model says of itself. */
+  provider?: string;
+  id?: string;
+  /** The most output tokens of one call: limits in tokens or dollars reserve them. Default: the chat model's `maxTokens`, else 4096. */
+  maxOutput?: number;
+}
+
+interface Bound {
+  invoke(input: unknown, options: { signal: AbortSignal }): Promise<unknown>;
+  stream(input: unknown, options: { signal: AbortSignal }): Promise<AsyncIterable<unknown>>;
+}
+type Chunk = Answer & { concat(other: Chunk): Chunk };
+
+/**
+ * A chat model of LangChain as a model of ours. Give it `maxRetries: 0`: the engine retries, and LangChain would try each of its
+ * attempts up to seven times.
+ *
+ * Text, images and documents, reasoning and calls go both ways; blocks of the provider's own (signed reasoning) come back to it. An
+ * answer in a schema is asked for in words. Failures are ToolErrors by LangChain's codes, or by our tables.
+ * @throws RondoError `CONFIG_INVALID` for what is no chat model.
+ */
+export function langchainModel(model: ChatModelLike, o: LangchainModelOptions = {}): Model {
+  if (typeof model?.invoke !== 'function' || typeof model.stream !== 'function')
+    throw new RondoError(
+      'CONFIG_INVALID',
+      'langchainModel() takes a chat model of LangChain, such as new ChatOpenAI({ model, maxRetries: 0 }).',
+    );
+  const said = describe(model);
+  const id = o.id ?? said.id;
+  const maxOutput = o.maxOutput ?? said.maxOutput;
+  return {
+    provider: o.provider ?? said.provider,
+    id,
+    ...(maxOutput !== undefined && { maxOutput }),
+    async generate(request, { signal, emit }) {
+      signal.throwIfAborted();
+      const listener: { threw?: { error: unknown } } = {};
+      try {
+        const bound = bind(model, request, id);
+        const messages = messagesOf(request, id);
+        if (!emit) return responseOf((await bound.invoke(messages, { signal })) as Answer, id);
+        let whole: Chunk | undefined;
+        for await (const chunk of (await bound.stream(messages, { signal })) as AsyncIterable<Chunk>) {
+          try {
+            for (const delta of deltasOf(chunk)) emit(delta);
+          } catch (error) {
+            listener.threw = { error };
+            throw error;
+          }
+          whole = whole ? whole.concat(chunk) : chunk;
+        }
+        // some end quietly there, and what came so far is no answer
+        signal.throwIfAborted();
+        return responseOf(whole, id);
+      } catch (error) {
+        if (signal.aborted) throw signal.reason;
+        throw listener.threw ? listener.threw.error : modelFailure(error, id);
+      }
+    },
+  };
+}
+
+function bind(model: ChatModelLike, { tools }: ModelRequest, id: string): Bound {
+  if (tools.length === 0) return model as unknown as Bound;
+  if (!model.bindTools) throw new ToolError('VALIDATION', `"${id}" takes no tools: its class has no bindTools().`, { outcome: 'not-run' });
+  // the form that every provider's bindTools() knows
+  const specs = tools.map(({ name, description, input }) => ({ type: 'function', function: { name, description, parameters: input } }));
+  return model.bindTools(specs as never) as Bound;
+}
+
+function describe(model: ChatModelLike): { provider: string; id: string; maxOutput?: number } {
+  const { model: own, modelName, maxTokens } = model as { model?: unknown; modelName?: unknown; maxTokens?: unknown };
+  let said: { ls_provider?: unknown; ls_model_name?: unknown } = {};
+  try {
+    said = (model.getLsParams?.({} as never) ?? {}) as typeof said;
+  } catch {
+    // it is only a name
+  }
+  const first = (...names: unknown[]) => names.find((name): name is string => typeof name === 'string' && name !== '');
+  const provider = first(said.ls_provider)?.toLowerCase() ?? 'langchain';
+  return {
+    // the name by which its prices are known
+    provider: provider === 'amazon_bedrock' ? 'bedrock' : provider,
+    id: first(said.ls_model_name, own, modelName) ?? 'unknown',
+    ...(typeof maxTokens === 'number' && maxTokens > 0 && { maxOutput: maxTokens }),
+  };
+}

@@ -1,0 +1,179 @@
+import { ToolError } from '../../errors.ts';
+import { type Json, type JsonObject, plainJson } from '../../json.ts';
+import type { ModelDelta, ModelResponse, Part, Usage } from '../../ports/model.ts';
+import type { Block } from './messages.ts';
+import { keep } from './vendor.ts';
+
+/** What of an `AIMessage` is read. */
+export interface Answer {
+  content: string | readonly Block[];
+  tool_calls?: readonly { id?: string | undefined; name: string; args: unknown }[] | undefined;
+  invalid_tool_calls?: readonly { id?: string | undefined; name?: string | undefined; args?: string | undefined }[] | undefined;
+  usage_metadata?: Counted | undefined;
+  response_metadata?: { readonly [k: string]: unknown } | undefined;
+  additional_kwargs?: { readonly [k: string]: unknown } | undefined;
+}
+
+interface Counted {
+  input_tokens: number;
+  output_tokens: number;
+  input_token_details?: { cache_read?: number; cache_creation?: number };
+  output_token_details?: { reasoning?: number };
+}
+
+export function responseOf(answer: Answer | undefined, model: string): ModelResponse {
+  if (!answer || answer.content === undefined)
+    throw new ToolError('STREAM_BROKEN', `"${model}" answered without a message. Try again.`, { retryable: true });
+  const content = withBeside(partsOf(answer, model), answer, model);
+  const usage = usageOf(answer.usage_metadata);
+  return { content, stop: stopOf(answer, content), ...(usage && { usage }) };
+}
+
+function partsOf({ content, tool_calls = [], invalid_tool_calls = [], additional_kwargs }: Answer, model: string): Part[] {
+  const parts: Part[] = [];
+  // where there are no blocks, some providers put it here
+  const thoughts = additional_kwargs?.reasoning_content;
+  if (typeof content === 'string') {
+    if (typeof thoughts === 'string' && thoughts !== '') parts.push({ type: 'reasoning', text: thoughts });
+    if (content !== '') parts.push({ type: 'text', text: content });
+  }
+  const ids = new Set<string>();
+  // some providers give no ids, or all calls the same
+  const named = (id: string | undefined) => {
+    let own = id || `call_${ids.size}`;
+    while (ids.has(own)) own = `${own}_${ids.size}`;
+    ids.add(own);
+    return own;
+  };
+  const calls = tool_calls.map((call) => ({ ...call, theirs: call.id, id: named(call.id) }));
+  for (const block of typeof content === 'string' ? [] : content) {
+    if (!CALLS.has(block.type)) {
+      parts.push(...(partOf(block, model) ?? []));
+      continue;
+    }
+    const place = calls.findIndex(({ theirs }) => theirs === block.id);
+    const [call] = place < 0 ? [] : calls.splice(place, 1);
+    if (call) parts.push({ ...callPart(call), vendor: keep(model, { block: block.type, rest: signed(block) }) });
+  }
+  for (const call of calls) parts.push(callPart(call));
+  // arguments that are no JSON: the gate refuses them, and the model is told why
+  for (const { id, name = '', args = '' } of invalid_tool_calls) parts.push({ type: 'toolCall', id: named(id), name, input: args });
+  return parts;
+}
+
+/** The calls, and thoughts that are a part already, are told in their own places. */
+const TOLD: ReadonlySet<string> = new Set(['tool_calls', 'function_call', 'refusal']);
+
+/** Gemini's signatures of calls and DeepSeek's thoughts are such: the provider refuses a conversation that lost them. */
+function withBeside(parts: Part[], { additional_kwargs = {} }: Answer, model: string): Part[] {
+  const [first, ...others] = parts;
+  const beside = plainJson(Object.fromEntries(Object.entries(additional_kwargs).filter(([key]) => !TOLD.has(key)))) as JsonObject;
+  if (!first || first.type === 'toolResult' || Object.keys(beside).length === 0) return parts;
+  const own = (first.vendor ?? {}) as JsonObject;
+  return [{ ...first, vendor: { ...own, langchain: model, beside } }, ...others];
+}
+
+const CALLS: ReadonlySet<string> = new Set(['tool_use', 'tool_call', 'input_json_delta', 'tool_call_chunk']);
+
+const callPart = ({ id, name, args }: { id: string; name: string; args: unknown }): Part & { type: 'toolCall' } => ({
+  type: 'toolCall',
+  id,
+  name,
+  input: plainJson(args) ?? {},
+});
+
+/** What a call's block has besides the call: signatures. */
+function signed({ type: _, id: __, name: ___, input: ____, args: _____, index: ______, ...rest }: Block): JsonObject {
+  return (plainJson(rest) ?? {}) as JsonObject;
+}
+
+function partOf(block: Block, model: string): Part[] | undefined {
+  switch (block.type) {
+    case 'text':
+    case 'text_delta':
+    case 'output_text':
+      return typeof block.text === 'string' && block.text !== '' ? [{ type: 'text', text: block.text }] : undefined;
+    case 'image':
+    case 'file':
+      return media(block);
+    default:
+      return REASONING.has(block.type)
+        ? [{ type: 'reasoning', text: thought(block), vendor: keep(model, { rest: whole(block) }) }]
+        : undefined;
+  }
+}
+
+const REASONING: ReadonlySet<string> = new Set(['reasoning', 'thinking', 'redacted_thinking', 'reasoning_content']);
+
+/** Each provider's own words for it. */
+function thought(block: Block): string {
+  const { thinking, reasoning, text, reasoningText, summary } = block as { [k: string]: unknown };
+  const nested = (reasoningText as { text?: unknown } | undefined)?.text;
+  const summed = Array.isArray(summary) ? summary.map((s: { text?: unknown }) => s?.text ?? '').join('\n') : undefined;
+  return [thinking, reasoning, text, nested, summed].find((t): t is string => typeof t === 'string') ?? '';
+}
+
+const whole = ({ index: _, ...block }: Block): JsonObject => (plainJson(block) ?? {}) as JsonObject;
+
+/** Of standard blocks, those that bring their bytes along: what a URL leads to may be gone when it is needed. */
+function media(block: Block): Part[] | undefined {
+  const data = block.data instanceof Uint8Array ? Buffer.from(block.data).toString('base64') : block.data;
+  const mediaType = block.mimeType ?? block.mime_type;
+  if (typeof data !== 'string' || typeof mediaType !== 'string') {
+    return typeof block.url === 'string' ? [{ type: 'text', text: block.url }] : undefined;
+  }
+  const name = (block.metadata as { filename?: unknown; name?: unknown } | undefined)?.filename;
+  return [{ type: block.type === 'image' ? 'image' : 'document', mediaType, data, ...(typeof name === 'string' && { name }) }];
+}
+
+/** Content of a tool's message. */
+export const contentParts = (content: readonly Block[]): Part[] =>
+  content.flatMap(
+    (block) =>
+      (block.type === 'image_url' ? dataUrl(block) : partOf(block, '')) ?? [{ type: 'text', text: JSON.stringify(plainJson(block)) }],
+  );
+
+function dataUrl({ image_url }: Block): Part[] | undefined {
+  const url = typeof image_url === 'string' ? image_url : (image_url as { url?: unknown } | undefined)?.url;
+  const [, mediaType, data] = typeof url === 'string' ? (/^data:([^;,]+);base64,(.*)$/s.exec(url) ?? []) : [];
+  if (mediaType && data) return [{ type: 'image', mediaType, data }];
+  return typeof url === 'string' ? [{ type: 'text', text: url }] : undefined;
+}
+
+/** LangChain counts cached input among the input. */
+function usageOf(u: Counted | undefined): Usage | undefined {
+  if (typeof u?.input_tokens !== 'number' || typeof u.output_tokens !== 'number') return undefined;
+  const { cache_read = 0, cache_creation = 0 } = u.input_token_details ?? {};
+  const reasoning = u.output_token_details?.reasoning;
+  return {
+    input: Math.max(0, u.input_tokens - cache_read - cache_creation),
+    output: u.output_tokens,
+    ...(cache_read > 0 && { cacheRead: cache_read }),
+    ...(cache_creation > 0 && { cacheWrite: cache_creation }),
+    ...(reasoning && { reasoning }),
+  };
+}
+
+/** Each provider says it in a place and in words of its own. */
+function stopOf({ response_metadata: m = {} }: Answer, content: readonly Part[]): ModelResponse['stop'] {
+  const said: Json | unknown = m.stop_reason ?? m.finish_reason ?? m.stopReason ?? m.finishReason;
+  const reason = String(said ?? '').toLowerCase();
+  if (/^(length|max_tokens|max_output_tokens|model_context_window_exceeded)$/.test(reason)) return 'length';
+  if (/content_filter|refusal|safety|guardrail|prohibited|blocklist|recitation/.test(reason)) return 'blocked';
+  return content.some(({ type }) => type === 'toolCall') ? 'tools' : 'end';
+}
+
+/** What a chunk of a stream says. */
+export function deltasOf({ content, additional_kwargs }: Pick<Answer, 'content' | 'additional_kwargs'>): ModelDelta[] {
+  if (typeof content === 'string') {
+    const thoughts = additional_kwargs?.reasoning_content;
+    return [
+      ...(typeof thoughts === 'string' && thoughts !== '' ? [{ type: 'reasoning' as const, text: thoughts }] : []),
+      ...(content !== '' ? [{ type: 'text' as const, text: content }] : []),
+    ];
+  }
+  return content.flatMap((block) => {
+    const [part] = partOf(block, '') ?? [];
+    return (part?.type === 'text' || part?.type === 'reasoning') && part.text !== '' ? [{ type: part.type, text: part.text }] : [];
+  });
+}

@@ -1,0 +1,122 @@
+import { AsyncLocalStorageProviderSingleton } from '@langchain/core/singletons';
+import { toJsonSchema } from '@langchain/core/utils/json_schema';
+import { RondoError, ToolError } from '../../errors.ts';
+import { type Json, type JsonObject, plainJson } from '../../json.ts';
+import { jsonSchema } from '../../json-schema.ts';
+import { tool } from '../../loop/tool.ts';
+import type { Part } from '../../ports/model.ts';
+import type { Tool, ToolOptions } from '../../ports/tool.ts';
+import { describe, type Schema } from '../../schema.ts';
+import { toolFailure } from './failure.ts';
+import type { Block } from './messages.ts';
+import { contentParts } from './response.ts';
+
+/** What of a tool is used: any `StructuredTool` of LangChain, such as `tool()` makes. */
+export interface StructuredToolLike {
+  name: string;
+  description: string;
+  schema: unknown;
+  invoke(input: never, options?: never): Promise<unknown>;
+}
+
+type Common = Pick<
+  ToolOptions<string, Schema<JsonObject, JsonObject>, Schema, never, Json>,
+  'effect' | 'approval' | 'timeout' | 'deadline' | 'retry' | 'breaker' | 'maxBytes'
+>;
+
+export interface LangchainToolOptions extends Common {
+  /** Default: the tool's own. */
+  name?: string;
+  description?: string;
+}
+
+/**
+ * A tool of LangChain as a tool of ours, with our timeouts, retries and approvals around it. Nobody knows what calling it twice does
+ * unless `effect` says so. Its message's text or blocks are the output; an error message is a ToolError `LANGCHAIN_TOOL_FAILED`, and
+ * arguments that its own schema refuses are `INVALID_ARGUMENTS`. In its config it finds the `signal`, and in `configurable.rondo`
+ * `{ runId, callId, idempotencyKey, session, by, context }`. Artifacts are not kept.
+ * @throws RondoError `CONFIG_INVALID` for what is no tool, a schema that JSON Schema cannot say, or a name that models do not take.
+ */
+export function langchainTool(structured: StructuredToolLike, o: LangchainToolOptions = {}): Tool<string, JsonObject, Json> {
+  if (typeof structured?.invoke !== 'function' || typeof structured.name !== 'string')
+    throw new RondoError(
+      'CONFIG_INVALID',
+      'langchainTool() takes a tool of LangChain, such as tool(fn, { name, description, schema }) makes.',
+    );
+  const { name = structured.name, description = structured.description, ...rest } = o;
+  return tool({
+    ...rest,
+    name,
+    description,
+    input: jsonSchema<JsonObject>(schemaOf(structured, name)),
+    async execute(args, { signal, runId, callId, idempotencyKey, session, by, context }) {
+      const call = { name: structured.name, args: { ...args }, id: callId, type: 'tool_call' };
+      const config = { signal, configurable: { rondo: { runId, callId, idempotencyKey, session, by, context } } };
+      try {
+        // not as a part of whatever graph is running around it
+        const invoke = () => structured.invoke(call as never, config as never);
+        return outputOf(await AsyncLocalStorageProviderSingleton.getInstance().run(undefined, invoke), name);
+      } catch (error) {
+        throw toolFailure(error, name);
+      }
+    },
+    toModel: (output: Json) =>
+      typeof output === 'string' ? output : isParts(output) ? (output.parts as unknown as readonly Part[]) : JSON.stringify(output),
+  }) as Tool<string, JsonObject, Json>;
+}
+
+function schemaOf({ schema }: StructuredToolLike, name: string): JsonObject {
+  // what goes in: LangChain's own conversion says what comes out, and there a field with a default is required
+  if ((schema as Partial<Schema> | undefined)?.['~standard']?.jsonSchema)
+    return describe(schema as Schema, `the schema of LangChain tool "${name}"`);
+  let document: unknown;
+  try {
+    document = toJsonSchema(schema as never);
+  } catch (error) {
+    throw new RondoError(
+      'CONFIG_INVALID',
+      `the schema of LangChain tool "${name}" cannot be written as JSON Schema: ${(error as Error).message}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  const { $schema: _, ...plain } = (plainJson(document) ?? {}) as JsonObject;
+  // what takes one string is declared as something that becomes one
+  return plain.type === undefined && !plain.properties ? { type: 'object', properties: { input: { type: 'string' } } } : plain;
+}
+
+interface Message {
+  content: string | readonly Block[];
+  status?: string;
+}
+
+const isMessage = (value: unknown): value is Message =>
+  typeof value === 'object' && value !== null && 'tool_call_id' in value && 'content' in value;
+
+function outputOf(result: unknown, name: string): Json {
+  if (!isMessage(result)) {
+    if ((result as { lg_name?: unknown } | null)?.lg_name === 'Command')
+      throw new ToolError(
+        'LANGCHAIN_TOOL_FAILED',
+        `${name} answered with a Command, which only a LangGraph graph can follow. Wrap the graph: langgraphAgent().`,
+      );
+    return plainJson(result) ?? null;
+  }
+  const { content, status } = result;
+  if (status === 'error') throw new ToolError('LANGCHAIN_TOOL_FAILED', textOf(content) || 'The tool failed without saying why.');
+  if (typeof content === 'string') return content;
+  const parts = contentParts(content);
+  return parts.every(({ type }) => type === 'text') ? textOf(content) : { parts: parts as unknown as Json };
+}
+
+/** What is kept of content that is more than text. */
+const isParts = (output: Json): output is { parts: Json } =>
+  typeof output === 'object' && output !== null && 'parts' in output && Array.isArray(output.parts);
+
+const textOf = (content: Message['content']): string =>
+  typeof content === 'string'
+    ? content
+    : contentParts(content)
+        .map((part) => (part.type === 'text' ? part.text : `[${part.type}]`))
+        .join('\n');

@@ -1,0 +1,177 @@
+import type { RunnableConfig } from '@langchain/core/runnables';
+import { Annotation, Command, END, interrupt, type LangGraphRunnableConfig, START, StateGraph } from '@langchain/langgraph';
+import type { Engine } from '../../engine/engine.ts';
+import { newId } from '../../engine/ids.ts';
+import type { RunResult } from '../../engine/results.ts';
+import type { Run } from '../../engine/run.ts';
+import { RondoError } from '../../errors.ts';
+import type { Approval } from '../../hitl/approvals.ts';
+import { sha256 } from '../../journal/canonical.ts';
+import type { Json } from '../../json.ts';
+import type { Agent } from '../../loop/agent.ts';
+import type { Principal } from '../../ports/principal.ts';
+import type { Decision } from '../../ports/tool.ts';
+import { isolated } from './isolate.ts';
+
+/** The `value` of the interrupt with which an agent of ours waits for people, as a graph's caller finds it. Plain JSON. */
+export interface PendingApprovals {
+  runId: string;
+  approvals: readonly Approval[];
+  /** Why the decisions given last were not taken. */
+  problem?: string;
+}
+
+type WithoutId<D> = D extends { approval: string } ? Omit<D, 'approval'> & { approval?: string } : never;
+
+/** What such an interrupt is resumed with: decisions on some of the approvals or on all. Where one is open, its id may be left out. */
+export type Decisions = WithoutId<Decision> | readonly Decision[];
+
+/** @typeParam S the state of the graph that the agent is a node of. */
+export interface RondoNodeOptions<I, O, S> {
+  /** What the agent is asked, of the graph's state. Default: the text of the last of its `messages`. */
+  input?: (state: S) => I;
+  /** What its answer changes in the state. Default: one more of the `messages`. */
+  output?: (output: O, state: S) => object;
+  /**
+   * Who starts the run and who decides, of the config that the graph was called with: from your authentication, never from the answer.
+   * Default: nobody starts it, and `{ id: 'langgraph' }` decides, who has no roles.
+   */
+  by?: (config: RunnableConfig) => Principal | undefined;
+  /** What the agent's tools ask for. */
+  context?: (config: RunnableConfig) => Json;
+  /** Default: none. The graph keeps the conversation. */
+  session?: (config: RunnableConfig) => string | undefined;
+}
+
+/** Between the nodes of the subgraph. */
+interface Pending extends PendingApprovals {
+  decided?: readonly Decision[];
+}
+
+const RUN = 'run';
+const HUMAN = 'human';
+const Inner = Annotation.Root({
+  id: Annotation<string>,
+  input: Annotation<unknown>,
+  pending: Annotation<Pending | undefined>,
+  output: Annotation<unknown>,
+});
+
+// biome-ignore lint/suspicious/noExplicitAny: messages of any kind, in a state of any kind
+type Default = { messages: any };
+
+/**
+ * An agent of ours as a node of a LangGraph graph: `graph.addNode('support', rondoNode(engine, support))`.
+ *
+ * In it is a graph of two nodes: one drives the run until it ends or waits, the other interrupts with what it waits for. So an answer
+ * enters no body again, and a node that LangGraph runs once more, after a crash or by a retry policy, finds its run and goes on with it.
+ * The graph needs a checkpointer where the agent asks people.
+ *
+ * Every event of the run goes to the graph's `custom` stream. Aborting the graph cancels the run for good. A run that ends in any other
+ * way than completed throws RondoError `RUN_NOT_COMPLETED`.
+ */
+export function rondoNode<I, O, C, S = Default>(engine: Engine, agent: Agent<I, O, C>, options: RondoNodeOptions<I, O, S> = {}) {
+  const { input = lastText as (state: S) => I, output = asMessage(agent.name) as (output: O) => object } = options;
+  const inner = subgraph(engine, agent as Agent, options as Pick<typeof options, 'by' | 'context' | 'session'>);
+  return async (state: S, config: LangGraphRunnableConfig): Promise<object> => {
+    const { thread_id, checkpoint_ns } = config.configurable ?? {};
+    // of the task, which is the same however often it is run
+    const id = thread_id === undefined ? newId() : `lg_${sha256(JSON.stringify([thread_id, checkpoint_ns])).slice(0, 32)}`;
+    const ended = await inner.invoke({ id, input: input(state) }, config);
+    return output(ended.output as O, state);
+  };
+}
+
+type Who = Pick<RondoNodeOptions<never, never, never>, 'by' | 'context' | 'session'>;
+
+function subgraph(engine: Engine, agent: Agent, { by, context, session }: Who) {
+  async function run({ id, input, pending }: typeof Inner.State, config: LangGraphRunnableConfig) {
+    const { signal } = config;
+    const who = by?.(config);
+    const listen = async (started: Run) => {
+      for await (const event of started) config.writer?.(event);
+      return started;
+    };
+    const options = { id, ...(signal && { signal }), ...(who && { by: who }) };
+    try {
+      const result = await isolated(async () => {
+        if (pending?.decided) {
+          await engine.decide(id, pending.decided, { by: who ?? { id: 'langgraph' } });
+          return listen(engine.resume(id, options));
+        }
+        const named = session?.(config);
+        const o = { ...options, ...(named !== undefined && { session: named }), ...(context && { context: context(config) }) };
+        return listen(engine.run(agent, input, o)).catch((error) => {
+          // an earlier attempt at this node began it
+          if (!RondoError.is(error, 'RUN_EXISTS')) throw error;
+          return listen(engine.resume(id, options));
+        });
+      });
+      return next(result);
+    } catch (error) {
+      // the person who decided is told, and may decide otherwise
+      if (!pending || !RondoError.is(error) || !REFUSED.has(error.code)) throw error;
+      return wait({ runId: id, approvals: pending.approvals, problem: error.message });
+    }
+  }
+
+  function human({ pending }: typeof Inner.State) {
+    const { decided: _, ...asked } = pending as Pending;
+    const decided = decisionsOf(interrupt(asked), asked.approvals);
+    if (!decided)
+      return wait({
+        ...asked,
+        problem: 'An answer is a decision, such as { type: "approve" }, or a list of decisions with their approvals.',
+      });
+    return new Command({ update: { pending: { ...asked, decided } }, goto: RUN });
+  }
+
+  return new StateGraph(Inner)
+    .addNode(RUN, run, { ends: [HUMAN, END] })
+    .addNode(HUMAN, human, { ends: [RUN, HUMAN] })
+    .addEdge(START, RUN)
+    .compile({ name: agent.name });
+}
+
+const REFUSED: ReadonlySet<string> = new Set([
+  'APPROVAL_NOT_FOUND',
+  'APPROVAL_CLOSED',
+  'APPROVAL_EXPIRED',
+  'DECISION_INVALID',
+  'NOT_PERMITTED',
+]);
+
+const wait = (pending: Pending) => new Command({ update: { pending }, goto: HUMAN });
+
+function next(result: RunResult) {
+  if (result.status === 'completed') return new Command({ update: { output: result.output, pending: undefined }, goto: END });
+  if (result.status === 'paused') return wait({ runId: result.runId, approvals: result.approvals });
+  const why = result.status === 'failed' ? `failed: ${result.error.code}: ${result.error.message}` : result.status;
+  throw new RondoError('RUN_NOT_COMPLETED', `run ${result.runId} of a LangGraph node ended as ${why}.`, {
+    details: JSON.parse(JSON.stringify(result)),
+  });
+}
+
+function decisionsOf(answer: unknown, open: readonly Approval[]): readonly Decision[] | undefined {
+  const list: readonly unknown[] = Array.isArray(answer) ? answer : [answer];
+  const [only] = open;
+  const whole = list.map((given) => {
+    if (typeof given !== 'object' || given === null || !('type' in given)) return undefined;
+    return 'approval' in given || open.length !== 1 ? given : { ...given, approval: only?.id };
+  });
+  return whole.length > 0 && !whole.includes(undefined) ? (whole as Decision[]) : undefined;
+}
+
+function lastText(state: unknown): string {
+  const messages = (state as { messages?: readonly { text?: unknown }[] } | undefined)?.messages;
+  const text = Array.isArray(messages) ? messages.at(-1)?.text : undefined;
+  if (typeof text === 'string') return text;
+  throw new RondoError(
+    'CONFIG_INVALID',
+    'The state of this graph has no messages. Say what the agent is asked: rondoNode(engine, agent, { input }).',
+  );
+}
+
+const asMessage = (name: string) => (output: unknown) => ({
+  messages: [{ role: 'assistant', content: typeof output === 'string' ? output : JSON.stringify(output), name }],
+});

@@ -1,0 +1,69 @@
+import type { RunnableConfig } from '@langchain/core/runnables';
+import type { BaseCheckpointSaver } from '@langchain/langgraph';
+import { RondoError } from '../../errors.ts';
+import type { ForeignAgentOptions } from '../../graph/foreign.ts';
+import type { Json } from '../../json.ts';
+import type { Prompt } from '../../ports/model.ts';
+import type { Decision } from '../../ports/tool.ts';
+import type { Rates } from '../../telemetry/prices.ts';
+
+/** What of a compiled graph is used. */
+export interface CompiledGraphLike {
+  stream(input: never, options?: never): Promise<AsyncIterable<unknown>>;
+  getState(config: RunnableConfig): Promise<{ values: unknown; tasks: readonly { name: string }[]; config: RunnableConfig }>;
+  checkpointer?: BaseCheckpointSaver | boolean | undefined;
+  interruptBefore?: readonly string[] | '*' | undefined;
+  interruptAfter?: readonly string[] | '*' | undefined;
+  getSubgraphsAsync?(namespace?: string, recurse?: boolean): AsyncIterable<readonly [string, unknown]>;
+  // a graph has a single name for its output, or several
+  outputChannels?: unknown;
+}
+
+/** The state that a graph ends with. */
+// biome-ignore lint/suspicious/noExplicitAny: the type of a graph that is typed elsewhere does not say
+type OutputOf<G> = G extends { '~OutputType': infer S } ? S : any;
+
+/** @typeParam G the compiled graph: its type is that of the state which `output` is given. */
+export interface LanggraphAgentOptions<O = string, G = unknown> extends Pick<ForeignAgentOptions<O, Json>, 'timeout' | 'retry' | 'limits'> {
+  name: string;
+  /** What a supervising model is told of it. */
+  description?: string;
+  /** `new StateGraph(...).compile({ checkpointer })`, `createReactAgent(...)`, or an entrypoint. */
+  graph: G;
+  /** The graph's input. Default: `{ messages: [{ role: 'user', content }] }`. */
+  input?: (prompt: Prompt) => unknown;
+  /** The agent's output of the graph's. Default: the text of the last of its `messages`, else its JSON. */
+  output?: (state: OutputOf<G>) => O;
+  /**
+   * What running a turn twice does. Default `once`: after a crash the outcome is unknown. With `idempotent` a turn is tried again: the
+   * thread goes on from its last checkpoint, and only what ran and was not stored there runs again.
+   */
+  effect?: ForeignAgentOptions<O, Json>['effect'];
+  /** How many steps the graph may take in a turn. Default: LangGraph's, 25. */
+  recursionLimit?: number;
+  /** For a graph that was compiled without one. It must survive the process as the engine's journal does. */
+  checkpointer?: BaseCheckpointSaver;
+  /** US dollars per million tokens of its models. Without it the cost of a run in which they are called is unknown. */
+  price?: Rates;
+  /** What `interrupt()` returns. Default: the answer, `true` for approve, `false` for reject, the new input for edit. */
+  answer?: (decision: Decision) => Json;
+}
+
+export type GraphOptions<O> = Omit<LanggraphAgentOptions<O>, 'graph'> & { graph: CompiledGraphLike };
+
+/** @throws RondoError `CONFIG_INVALID`. */
+export function checked<O, G>(o: LanggraphAgentOptions<O, G>): GraphOptions<O> {
+  const { name, recursionLimit, checkpointer } = o;
+  const graph = o.graph as unknown as CompiledGraphLike;
+  if (typeof graph?.stream !== 'function' || typeof graph.getState !== 'function')
+    throw invalid(name, 'graph is no compiled graph. Call compile() on the StateGraph.');
+  if (graph.checkpointer === true)
+    throw invalid(name, 'the graph was compiled with `checkpointer: true`, which is for subgraphs. Pass a saver.');
+  if (recursionLimit !== undefined && !(Number.isInteger(recursionLimit) && recursionLimit > 0))
+    throw invalid(name, `recursionLimit is ${recursionLimit}; it must be a whole number above 0.`);
+  if (checkpointer !== undefined && typeof checkpointer?.getTuple !== 'function')
+    throw invalid(name, 'checkpointer is no checkpoint saver. Pass journalSaver(journal), or one of LangGraph.');
+  return o as unknown as GraphOptions<O>;
+}
+
+const invalid = (name: string, what: string) => new RondoError('CONFIG_INVALID', `langgraphAgent("${name}"): ${what}`);
