@@ -5,10 +5,12 @@ import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import { copyJson, type Json } from '../json.ts';
 import { type Blocked, driveChild } from '../loop/child.ts';
+import { assertDepth } from '../loop/delegation.ts';
 import type { End } from '../loop/scope.ts';
 import { unlessHalted } from '../reliability/patience.ts';
 import { isThenable } from '../reliability/timeout.ts';
 import { validate } from '../schema.ts';
+import type { NodeTrace } from '../telemetry/trace.ts';
 import { Context } from './context.ts';
 import { failureOf } from './failure.ts';
 import type { Node } from './graph.ts';
@@ -36,28 +38,38 @@ const itemOf = (task: Call): Json | undefined => (task.input === null ? undefine
 function call(schedule: Schedule, task: Call, node: Extract<Node, { kind: 'function' }>): undefined | Promise<undefined> {
   const since = Date.now();
   const { scope } = schedule;
+  const span = scope.trace.node(task.step, { call: task.id, name: task.name });
+  let result: unknown;
   try {
-    const result = node.run(schedule.state, new Context(scope, task, itemOf(task)));
-    if (isThenable(result))
-      return unlessHalted(result, scope.cancel).then(
-        (update) => end(schedule, task, update, since),
-        (error) => schedule.failed(task, error),
-      );
-    return end(schedule, task, result, since);
+    result = span.run(() => node.run(schedule.state, new Context(scope, task, itemOf(task))));
   } catch (error) {
-    return schedule.failed(task, error);
+    return fail(schedule, task, error, span);
   }
+  if (!isThenable(result)) return end(schedule, task, result, since, span);
+  return unlessHalted(result, scope.cancel).then(
+    (update) => end(schedule, task, update, since, span),
+    (error) => fail(schedule, task, error, span),
+  );
 }
 
-/** Takes an update, or fails the node where it cannot be taken. */
-function end(schedule: Schedule, task: Call, update: unknown, since: number): undefined | Promise<undefined> {
+/** Takes an update, or fails the node where it cannot be taken. A store that fails is no failure of the node. */
+function end(schedule: Schedule, task: Call, update: unknown, since: number, span?: NodeTrace): undefined | Promise<undefined> {
   let drafts: readonly Draft[];
   try {
     drafts = schedule.ending(task, update, since);
   } catch (error) {
-    return schedule.failed(task, error);
+    return fail(schedule, task, error, span);
   }
-  return schedule.scope.append(() => drafts)?.then(() => undefined);
+  const pending = schedule.scope.append(() => drafts);
+  if (pending) return pending.then(() => span?.end({}) as undefined);
+  span?.end({});
+  return undefined;
+}
+
+async function fail(schedule: Schedule, task: Call, thrown: unknown, span?: NodeTrace): Promise<undefined> {
+  await schedule.failed(task, thrown);
+  span?.end({ error: failureOf(thrown) });
+  return undefined;
 }
 
 async function hand(
@@ -70,6 +82,7 @@ async function hand(
   let given: Json = null;
   if (!task.frame) {
     try {
+      assertDepth(scope);
       given = keep(input(schedule.state, itemOf(task))) ?? null;
     } catch (error) {
       return schedule.failed(task, error);

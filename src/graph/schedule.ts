@@ -151,7 +151,7 @@ export class Schedule {
     try {
       result = perform(this, task);
     } catch (error) {
-      result = this.failed(task, error);
+      result = error instanceof ToolError ? this.failed(task, error) : Promise.reject(error);
     }
     if (!(result instanceof Promise)) {
       this.#landed(task, result);

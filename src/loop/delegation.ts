@@ -1,4 +1,5 @@
 /** What a call of a sub-agent may do: how deep, and to how many the conversation can be handed over. */
+import { ToolError } from '../errors.ts';
 import type { Limits } from '../journal/entries.ts';
 import { depthOf } from '../journal/frame.ts';
 import type { Message } from '../ports/model.ts';
@@ -28,16 +29,21 @@ export function delegations(scope: Scope, staged: readonly Staged[]): readonly S
   return staged.map((s): Staged => {
     const delegate = s.go === 'start' ? s.tool.delegate : undefined;
     if (!delegate) return s;
-    if (levelOf(scope) + 1 > max)
-      return refused(
-        'DEPTH_LIMIT',
-        `Agents may nest ${max} deep, and this would be one more. Do it yourself, or say that it cannot be done.`,
-      );
+    if (levelOf(scope) + 1 > max) return refused(TOO_DEEP, `${tooDeep(max)} Do it yourself, or say that it cannot be done.`);
     if (!delegate.handoff) return s;
     if (handed) return refused('HANDOFF_TAKEN', 'The conversation is handed over to one agent at a time, and another one has it.');
     handed = true;
     return s;
   });
+}
+
+const TOO_DEEP = 'DEPTH_LIMIT';
+const tooDeep = (max: number) => `Agents may nest ${max} deep, and this would be one more.`;
+
+/** @throws ToolError `DEPTH_LIMIT` where an agent below this part would be one too deep. */
+export function assertDepth(scope: Scope): void {
+  const max = depthLimit(scope);
+  if (levelOf(scope) + 1 > max) throw new ToolError(TOO_DEEP, tooDeep(max), { outcome: 'not-run', retryable: false });
 }
 
 /** How deep an agent's part is, counting the agents that others drive above the run. */

@@ -1,9 +1,9 @@
 import type { Model, ModelRequest } from '../ports/model.ts';
-import { ChatRecorder, type Open, ToolRecorder, usageAttributes } from './calls.ts';
+import { ChatRecorder, NodeRecorder, type Open, ToolRecorder, usageAttributes } from './calls.ts';
 import { quietly } from './guard.ts';
 import { ATTR, EVENT, errorType, OPERATION } from './names.ts';
 import { type Claim, Recorder } from './recorder.ts';
-import type { AgentTrace, ChatTrace, Settled, ToolStart, ToolTrace, Totals } from './trace.ts';
+import type { AgentTrace, ChatTrace, NodeTrace, Settled, ToolStart, ToolTrace, Totals } from './trace.ts';
 
 /** Why a claim that settled nothing ended: its process lost the run, or the engine failed. */
 const LOST = { code: 'CLAIM_LOST' };
@@ -22,6 +22,10 @@ export class AgentRecorder extends Recorder implements AgentTrace {
 
   tool(step: number, call: ToolStart, at?: number): ToolTrace {
     return new ToolRecorder(this.claim, this.#open, step, call, at ?? Date.now());
+  }
+
+  node(step: number, node: { call: string; name: string }, at?: number): NodeTrace {
+    return new NodeRecorder(this.claim, this.#open, step, node, at ?? Date.now());
   }
 
   agent({ agent }: { agent: string; path: readonly string[] }, at?: number): AgentTrace {

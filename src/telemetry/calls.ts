@@ -4,7 +4,7 @@ import { answerAttribute, instructionsAttribute, jsonAttribute, messagesAttribut
 import { quietly } from './guard.ts';
 import { ATTR, EVENT, errorType, FINISH, OPERATION, providerName, TOOL_TYPE } from './names.ts';
 import { activeWith, type Claim, Recorder, startChild } from './recorder.ts';
-import type { ChatEnd, ChatTrace, FailedAttempt, ToolEnd, ToolStart, ToolTrace } from './trace.ts';
+import type { ChatEnd, ChatTrace, FailedAttempt, NodeTrace, ToolEnd, ToolStart, ToolTrace } from './trace.ts';
 
 /** The calls of a claim that have not ended: it ends them with itself. */
 export type Open = Set<Pick<ToolTrace, 'end'>>;
@@ -172,6 +172,23 @@ export class ToolRecorder extends CallRecorder implements ToolTrace {
         this.context,
       ),
     );
+  }
+}
+
+export class NodeRecorder extends Recorder implements NodeTrace {
+  readonly #open: Open;
+
+  constructor(claim: Claim, open: Open, step: number, { call, name }: { call: string; name: string }, at: number) {
+    const attributes: Attributes = { [ATTR.node]: name, [ATTR.call]: call, [ATTR.step]: step };
+    const span = startChild(claim, `${OPERATION.node} ${name}`, SpanKind.INTERNAL, attributes, at);
+    super(claim, span, activeWith(claim, span), at);
+    this.#open = open;
+    open.add(this);
+  }
+
+  end({ error }: Pick<ToolEnd, 'error'>, at?: number): void {
+    this.#open.delete(this);
+    this.close({}, { error, at });
   }
 }
 

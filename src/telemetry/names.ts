@@ -10,8 +10,8 @@
  */
 export const SCOPE = 'rondo';
 
-/** Span names are `<operation> <agent, model or tool>`. */
-export const OPERATION = { agent: 'invoke_agent', chat: 'chat', tool: 'execute_tool' } as const;
+/** Span names are `<operation> <agent, model, tool or node>`. The conventions know no nodes. */
+export const OPERATION = { agent: 'invoke_agent', chat: 'chat', tool: 'execute_tool', node: 'node' } as const;
 
 export const ATTR = {
   operation: 'gen_ai.operation.name',
@@ -49,6 +49,7 @@ export const ATTR = {
   epoch: 'rondo.run.epoch',
   step: 'rondo.step',
   call: 'rondo.call.id',
+  node: 'rondo.node',
   attempt: 'rondo.attempt',
   attempts: 'rondo.attempts',
   /** Milliseconds. */

@@ -21,11 +21,13 @@ export interface AgentTrace extends Traced {
   chat(step: number, model: Pick<Model, 'provider' | 'id' | 'standin'>, request?: ModelRequest, at?: number): ChatTrace;
   /** Starts an `execute_tool` span: before the first attempt. */
   tool(step: number, call: ToolStart, at?: number): ToolTrace;
+  /** Starts the span of a graph's node: before its function is called. */
+  node(step: number, node: { call: string; name: string }, at?: number): NodeTrace;
   /** Starts the `invoke_agent` span of a sub-agent, under this one. */
   agent(o: { agent: string; path: readonly string[] }, at?: number): AgentTrace;
   approvalRequested(a: { id: string; kind: string; tool: string; call?: string }, at?: number): void;
   approvalDecided(a: { id: string; decision: Pick<Decision, 'type'>; by?: Principal }, at?: number): void;
-  /** Ends the span, and every `chat` and `tool` span still open with the error `UNFINISHED`. */
+  /** Ends the span, and every span of a call or a node still open with the error `UNFINISHED`. */
   end(settled: Settled, totals?: Totals, at?: number): void;
 }
 
@@ -39,6 +41,11 @@ export interface ChatTrace extends Traced {
 export interface ToolTrace extends Traced {
   failedAttempt(a: FailedAttempt, at?: number): void;
   end(o: ToolEnd, at?: number): void;
+}
+
+/** One call of a node's function. End it after what it came to is committed. */
+export interface NodeTrace extends Traced {
+  end(o: Pick<ToolEnd, 'error'>, at?: number): void;
 }
 
 export interface AgentStart {

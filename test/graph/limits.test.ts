@@ -118,6 +118,29 @@ describe.each(journals)('down the tree on $name:', ({ make }) => {
     expect((await entriesOf(journal, nested.id)).filter((e) => e.type === 'frame.opened')).toHaveLength(1);
   });
 
+  test('agents in graphs count too', async () => {
+    const { journal } = make();
+    const inner = (n: number): ReturnType<typeof agent> =>
+      n === 0
+        ? agent({ name: 'leaf', instructions: '', model: scripted(['bottom']) })
+        : (graph({
+            name: `g${n}`,
+            state: z.object({ said: z.string().default('') }),
+            nodes: {
+              below: {
+                agent: inner(n - 1) as never,
+                input: () => (n === 1 ? 'x' : {}) as never,
+                output: (said) => ({ said: JSON.stringify(said) }),
+              },
+            },
+            edges: { start: 'below', below: 'end' },
+          }) as never);
+    const engine = new Engine({ journal });
+    expect(JSON.stringify(await ends(engine.run(inner(3), {} as never), 'completed'))).toContain('bottom');
+    const failed = await ends(engine.run(inner(3), {} as never, { limits: { depth: 2 } }), 'failed');
+    expect(failed.error.code).toBe('DEPTH_LIMIT');
+  });
+
   test('two agents that delegate to each other over a peer, as frameworks do, are bounded by the level', async () => {
     const { journal } = make();
     const engine = new Engine({ journal });
