@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { agent, delegate, Engine, handoff, supervisor, tool } from '../../src/index.ts';
+import { z } from 'zod';
+import { agent, delegate, Engine, graph, handoff, supervisor, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { anything, asks, ends, entriesOf, journals } from '../engine/setup.ts';
 
@@ -137,4 +138,44 @@ test('a sub-agent that fails is an observation, and its parent goes on', async (
   });
   expect(await ends(new Engine().run(desk, 'go'), 'completed')).toMatchObject({ output: 'I could not' });
   expect(JSON.stringify(model.requests[1]?.messages.at(-1))).toContain('MODEL_DOWN');
+});
+
+describe('a supervisor that makes no sense is refused where it is declared:', () => {
+  const research = leaf('research', ['x']);
+  const flow = graph({ name: 'flow', state: z.object({ a: z.string() }), nodes: { n: () => {} }, edges: { start: 'n', n: 'end' } });
+  const make = (o: object) =>
+    supervisor({ name: 'desk', instructions: '', model: scripted(['x']), agents: [research], ...o } as Parameters<typeof supervisor>[0]);
+  test.each<[string, () => unknown, string]>([
+    ['no agents', () => make({ agents: [] }), 'has no agents'],
+    ['agents that are no list', () => make({ agents: research }), 'has no agents'],
+    ['something that is no agent', () => make({ agents: [{ name: 'x' }] }), 'each of its agents must come from'],
+    ['one agent twice', () => make({ agents: [research, research] }), 'two tools or agents named "research"'],
+    ['two agents of one name', () => make({ agents: [research, leaf('research', ['y'])] }), 'Rename one: delegate(agent, { name })'],
+    [
+      'an agent named like a tool',
+      () => make({ tools: [tool({ name: 'research', description: '', input: anything, execute: () => 1 })] }),
+      'two tools or agents',
+    ],
+    ['a name that no model takes', () => make({ agents: [leaf('my agent', ['x'])] }), 'is no name that models take'],
+    ['a graph that is handed a conversation', () => make({ agents: [handoff(flow)] }), 'takes no conversation'],
+    ['a share that is none', () => delegate(research, { share: 'all' as 'task' }), "share is 'task', 'history' or a function"],
+    ['a limit that is none', () => delegate(research, { limits: { cost: 1 } as object }), 'there is no limit "cost"'],
+    ['a delegate that is no agent', () => delegate({ name: 'x' } as never), 'this is no agent'],
+    ['a name that is reserved', () => leaf('@x', ['x']), 'are reserved'],
+  ])('%s', (_, declare, message) => {
+    expect(declare).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining(message) }));
+  });
+
+  test('one agent may take part under two names', async () => {
+    const model = scripted([asks(['fast', { task: 'a' }], ['slow', { task: 'b' }]), 'both']);
+    const echo = agent({ name: 'echo', instructions: '', model: scripted((r) => JSON.stringify(r.messages.at(-1)?.content)) });
+    const desk = supervisor({
+      name: 'desk',
+      instructions: '',
+      model,
+      agents: [delegate(echo, { name: 'fast' }), delegate(echo, { name: 'slow' })],
+    });
+    await ends(new Engine().run(desk, 'go'), 'completed');
+    expect(model.requests[1]?.messages.at(-1)?.content).toHaveLength(2);
+  });
 });

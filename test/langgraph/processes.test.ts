@@ -118,12 +118,12 @@ test('two processes that write to one thread at once lose nothing, and neither r
 const idOf = (approvals: readonly Approval[], tool: string) => approvals.find((a) => a.kind === 'tool' && a.tool === tool)?.id as string;
 const ben = { id: 'ben' };
 
-test('interrupts of a graph in a run of a process that is gone: one approved, one rejected, nothing done twice', async () => {
+test('interrupts of a LangGraph node in a graph under a supervisor, of a process that is gone: one approved, one rejected, nothing done twice', async () => {
   const { path, file, ran } = place();
   const said = JSON.parse((await child('run', path, file)).out) as RunResult & { status: 'paused' };
   expect(said.approvals).toMatchObject([
-    { kind: 'tool', path: ['boss', 'desk'], input: { cents: 7 }, reason: 'money' },
-    { kind: 'tool', path: ['boss', 'desk'] },
+    { kind: 'tool', path: ['boss', 'flow', 'desk'], input: { cents: 7 }, reason: 'money' },
+    { kind: 'tool', path: ['boss', 'flow', 'desk'] },
   ]);
   const { engine } = nested(path, ran.add);
   await engine.decide('r', [{ approval: idOf(said.approvals, 'wipe'), type: 'reject', reason: 'no' }], { by: ben });

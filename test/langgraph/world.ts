@@ -1,8 +1,9 @@
 import { appendFileSync, readFileSync } from 'node:fs';
 import { Annotation, type BaseCheckpointSaver, interrupt, MessagesAnnotation, START, StateGraph } from '@langchain/langgraph';
+import { z } from 'zod';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { journalSaver, langgraphAgent, rondoNode } from '../../src/adapters/langgraph/index.ts';
-import { Engine, type Journal, supervisor } from '../../src/index.ts';
+import { Engine, graph, type Journal, supervisor } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 
 export const THREAD = { configurable: { thread_id: 't' } };
@@ -32,7 +33,7 @@ export function diamond(checkpointer: BaseCheckpointSaver, note: (name: string) 
     .compile({ checkpointer });
 }
 
-/** Their graph, in it a supervisor of ours, and under that a graph of theirs which asks twice; all in one file. */
+/** Their graph, in it a supervisor of ours, under that a graph of ours, and in that a graph of theirs which asks twice; all in one file. */
 export function nested(path: string, note: (name: string) => void) {
   const journal: Journal = sqliteJournal(path);
   const checkpointer = journalSaver(journal);
@@ -55,10 +56,17 @@ export function nested(path: string, note: (name: string) => void) {
   const agent = langgraphAgent({ name: 'desk', graph: desk, input: () => ({ log: [] }), output: ({ log }) => log.join(', ') });
   const model = scripted(({ messages }) => {
     const last = messages.at(-1);
-    if (last?.role === 'user') return { toolCalls: [{ name: 'desk', input: { task: 'go' } }] };
+    if (last?.role === 'user') return { toolCalls: [{ name: 'flow', input: {} }] };
     return JSON.stringify(last?.content);
   });
-  const boss = supervisor({ name: 'boss', instructions: '', model, agents: [agent] });
+  const flow = graph({
+    name: 'flow',
+    description: 'has it done',
+    state: z.object({ said: z.string().default('') }),
+    nodes: { ask: { agent, input: () => 'go', output: (said) => ({ said }) } },
+    edges: { start: 'ask', ask: 'end' },
+  });
+  const boss = supervisor({ name: 'boss', instructions: '', model, agents: [flow] });
   const engine = new Engine({ journal, agents: [boss] });
   const outer = new StateGraph(MessagesAnnotation)
     .addNode('boss', rondoNode(engine, boss))
