@@ -1,41 +1,12 @@
 import { sha256 } from '../journal/canonical.ts';
 import type { Limits } from '../journal/entries.ts';
-import type { Json } from '../json.ts';
 import type { Agent } from '../loop/agent.ts';
-import { type AgentDefinition, agentDefinition, checkLimits, invalid, isAgent, made } from '../loop/definition.ts';
-import { describe, type In, type JsonSchema, type Out, type Schema } from '../schema.ts';
+import { agentDefinition, checkLimits, invalid, isAgent, made } from '../loop/definition.ts';
+import { describe, type In, type Out, type Schema } from '../schema.ts';
+import type { GraphDefinition, Node } from './definition.ts';
 import { schedule } from './schedule.ts';
-import { type Shape, shapeOf } from './shape.ts';
-import type { State } from './state.ts';
-import type { ContextOfNodes, GraphOptions, NodeContext } from './types.ts';
-
-/** A node as the engine holds it. */
-export type Node =
-  | { kind: 'function'; run(state: State, ctx: NodeContext): unknown }
-  | {
-      kind: 'agent';
-      agent: AgentDefinition;
-      input(state: State, item: Json | undefined): unknown;
-      output(output: Json, state: State): unknown;
-    }
-  | {
-      kind: 'ask';
-      ask(state: State, item: Json | undefined): string;
-      answer: { schema: Schema; json: JsonSchema };
-      rule: { reason?: string; roles?: readonly string[]; expires?: number; allow: readonly ['respond'] };
-      output(answer: unknown, state: State): unknown;
-    };
-
-export interface GraphDefinition extends AgentDefinition {
-  readonly kind: 'graph';
-  readonly input: { schema: Schema; json: JsonSchema };
-  readonly nodes: ReadonlyMap<string, Node>;
-  readonly shape: Shape;
-  readonly reducers: Readonly<Record<string, ((now: Json, update: Json) => unknown) | undefined>>;
-  readonly result: ((state: State) => unknown) | undefined;
-}
-
-export const isGraph = (agent: AgentDefinition): agent is GraphDefinition => agent.kind === 'graph';
+import { shapeOf } from './shape.ts';
+import type { ContextOfNodes, GraphOptions } from './types.ts';
 
 const RESERVED: ReadonlySet<string> = new Set(['start', 'end']);
 

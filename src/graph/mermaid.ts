@@ -1,7 +1,7 @@
 /** Graphs as pictures: a Mermaid flowchart, which GitHub and most editors draw. */
 import type { Agent } from '../loop/agent.ts';
 import { agentDefinition, invalid } from '../loop/definition.ts';
-import { type GraphDefinition, isGraph, type Node } from './graph.ts';
+import { type GraphDefinition, isGraph, type Node } from './definition.ts';
 
 /** Of a run's tree, what is drawn: as `inspect()` gives it. */
 export interface DrawnAgent {

@@ -12,8 +12,8 @@ import { isThenable } from '../reliability/timeout.ts';
 import { validate } from '../schema.ts';
 import type { NodeTrace } from '../telemetry/trace.ts';
 import { Context } from './context.ts';
+import type { Node } from './definition.ts';
 import { failureOf } from './failure.ts';
-import type { Node } from './graph.ts';
 import type { Schedule } from './schedule.ts';
 import { keep } from './state.ts';
 

@@ -1,6 +1,6 @@
 import { ToolError } from '../errors.ts';
 import type { Reached } from '../journal/entries.ts';
-import type { GraphDefinition } from './graph.ts';
+import type { GraphDefinition } from './definition.ts';
 import { keep, type State } from './state.ts';
 
 /**

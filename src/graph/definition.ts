@@ -1,0 +1,34 @@
+import type { Json } from '../json.ts';
+import type { AgentDefinition } from '../loop/definition.ts';
+import type { JsonSchema, Schema } from '../schema.ts';
+import type { Shape } from './shape.ts';
+import type { State } from './state.ts';
+import type { NodeContext } from './types.ts';
+
+/** A node as the engine holds it. */
+export type Node =
+  | { kind: 'function'; run(state: State, ctx: NodeContext): unknown }
+  | {
+      kind: 'agent';
+      agent: AgentDefinition;
+      input(state: State, item: Json | undefined): unknown;
+      output(output: Json, state: State): unknown;
+    }
+  | {
+      kind: 'ask';
+      ask(state: State, item: Json | undefined): string;
+      answer: { schema: Schema; json: JsonSchema };
+      rule: { reason?: string; roles?: readonly string[]; expires?: number; allow: readonly ['respond'] };
+      output(answer: unknown, state: State): unknown;
+    };
+
+export interface GraphDefinition extends AgentDefinition {
+  readonly kind: 'graph';
+  readonly input: { schema: Schema; json: JsonSchema };
+  readonly nodes: ReadonlyMap<string, Node>;
+  readonly shape: Shape;
+  readonly reducers: Readonly<Record<string, ((now: Json, update: Json) => unknown) | undefined>>;
+  readonly result: ((state: State) => unknown) | undefined;
+}
+
+export const isGraph = (agent: AgentDefinition): agent is GraphDefinition => agent.kind === 'graph';
