@@ -1,7 +1,6 @@
 import { type Failure, RondoError, ToolError } from '../errors.ts';
 import type { Draft, Limits } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
-import { callsOf } from '../journal/frame.ts';
 import { Log, type Make } from '../journal/log.ts';
 import { costUsd } from '../journal/spent.ts';
 import { freezeJson } from '../json.ts';
@@ -14,6 +13,7 @@ import type { Principal } from '../ports/principal.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
 import { LONGEST_TIMER } from '../reliability/timer.ts';
 import type { Active } from './active.ts';
+import { abandoned, farewells } from './cancelled.ts';
 import { loadRun, sessionBusy } from './history.ts';
 import type { Resources } from './resources.ts';
 import { type RunResult, resultOf } from './results.ts';
@@ -137,6 +137,7 @@ async function work(scope: Scope, active: Active): Promise<void> {
       const settlement: Settlement | undefined = crashLoop(run) ?? (await attempt(scope));
       if (settlement && 'committed' in settlement) return;
       const settled = settlement ? settledOf(settlement) : halted(scope);
+      const waiting = settled.status === 'cancelled' ? farewells(scope.agent, run) : [];
       // a decision that came in meanwhile may let the run go on instead
       const append = scope.append(() =>
         settled.status === 'paused' && run.decisions !== before
@@ -147,6 +148,7 @@ async function work(scope: Scope, active: Active): Promise<void> {
             ],
       );
       if (append) await append;
+      for (const say of waiting) say();
     }
   } finally {
     clearTimeout(stop);
@@ -184,25 +186,6 @@ function halted({ halt, run }: Scope): Settled {
   const reason = run.cancelled?.reason ?? halt?.reason;
   return { status: 'cancelled', ...(reason !== undefined && { reason }) };
 }
-
-/** The ends of calls that a cancelled run leaves behind: nobody will come back to find out what they did. */
-export const abandoned = (run: RunFold): Draft[] =>
-  // the newest frames first: a call that is answered closes what is below it
-  [run.root, ...run.frames.values()].toReversed().flatMap((frame) =>
-    [...callsOf(frame)]
-      .filter((call) => call.status === 'started')
-      .map((call): Draft => {
-        const outcome = call.effect === 'read' ? 'failed' : 'unknown';
-        const error: Failure = {
-          code: 'CANCELLED',
-          message: 'The run was cancelled while it ran.',
-          retryable: false,
-          attempts: 1,
-          outcome,
-        };
-        return { type: 'call.finished', frame: frame.id || undefined, call: call.id, ok: false, error, attempts: 1, ms: 0 };
-      }),
-  );
 
 function crashLoop(run: RunFold): Settlement | undefined {
   if (run.fruitless < CRASHES) return undefined;

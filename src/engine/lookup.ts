@@ -1,6 +1,8 @@
 import { RondoError } from '../errors.ts';
-import type { RunFold } from '../journal/fold.ts';
+import type { Frame, RunFold } from '../journal/fold.ts';
+import { callsOf } from '../journal/frame.ts';
 import type { Journal, RunHead } from '../journal/port.ts';
+import type { AgentDefinition } from '../loop/definition.ts';
 import type { Principal } from '../ports/principal.ts';
 import { loadRun } from './history.ts';
 
@@ -33,4 +35,12 @@ const CALL = /^\d+\.\d+(\/|$)/;
 export async function findHead(journal: Journal, runId: string): Promise<RunHead | undefined> {
   for await (const head of journal.heads({ runId, limit: 1 })) if (head.runId === runId) return head;
   return undefined;
+}
+
+/** The agent of a frame, by the calls that lead to it; undefined where it is no longer declared. */
+export function agentOf(top: AgentDefinition, frame: Frame): AgentDefinition | undefined {
+  if (!frame.parent) return top;
+  const above = agentOf(top, frame.parent);
+  const call = frame.parent && [...callsOf(frame.parent)].find((c) => c.id === frame.id);
+  return call && above?.child(call.name);
 }

@@ -10,11 +10,12 @@ import type { Approval as Asked, RunFold } from '../journal/fold.ts';
 import { Log } from '../journal/log.ts';
 import { type Json, plainJson } from '../json.ts';
 import { type Principal, principal, principalProblem } from '../ports/principal.ts';
-import { abandoned, LEASE } from './drive.ts';
-import { type Eyes, findRun, notFound, sees } from './lookup.ts';
+import { abandoned, farewells } from './cancelled.ts';
+import { LEASE } from './drive.ts';
+import { agentOf, type Eyes, findRun, notFound, sees } from './lookup.ts';
 import type { Resources } from './resources.ts';
 import { approvalsOf } from './results.ts';
-import { agentOf, release, seize } from './resume.ts';
+import { release, seize } from './resume.ts';
 
 /** The log to append to. @throws RondoError `RUN_NOT_FOUND`. */
 async function logOf(resources: Resources, runId: string, eyes: Eyes): Promise<Log> {
@@ -102,6 +103,7 @@ export async function cancel(resources: Resources, runId: string, o: { reason?: 
   if (resources.active.has(runId)) return void (await log.append(() => (over(run) ? [] : [request])));
   // nobody drives it: end it here, as its owner for a moment
   if (!(await seize(resources, runId))) return void (await log.append(() => (over(run) ? [] : [request])));
+  const waiting = farewells(resources.agent(run.root.agent), run);
   log.guest = false;
   log.lease = { owner: resources.owner, until: Date.now() + LEASE };
   try {
@@ -122,6 +124,7 @@ export async function cancel(resources: Resources, runId: string, o: { reason?: 
   } finally {
     await release(resources, runId);
   }
+  for (const say of waiting) say();
 }
 
 const over = (run: RunFold) =>

@@ -1,14 +1,13 @@
 import { RondoError } from '../errors.ts';
 import type { Draft, Limits } from '../journal/entries.ts';
-import { type Frame, type RunFold, unfinishedCalls } from '../journal/fold.ts';
-import { callsOf } from '../journal/frame.ts';
+import { type RunFold, unfinishedCalls } from '../journal/fold.ts';
 import { type AgentDefinition, checkLimits, isLoop, jsonLimits } from '../loop/definition.ts';
 import { Flight } from '../loop/flight.ts';
 import { crossing, reservation } from '../loop/limits.ts';
 import { type Principal, principal } from '../ports/principal.ts';
 import type { Active } from './active.ts';
 import { drive, LEASE, limitsOf } from './drive.ts';
-import { type Eyes, findHead, findRun } from './lookup.ts';
+import { agentOf, type Eyes, findHead, findRun } from './lookup.ts';
 import { isGone } from './owner.ts';
 import type { Resources } from './resources.ts';
 import { type RunResult, resultOf } from './results.ts';
@@ -130,12 +129,4 @@ function lostIn(resources: Resources, agent: AgentDefinition, run: RunFold): { t
   }
   if (flight.calls === 0) return undefined;
   return { tokens: flight.tokens, ...(flight.usd !== undefined && { usd: flight.usd }) };
-}
-
-/** The agent of a frame, by the calls that lead to it; undefined where it is no longer declared. */
-export function agentOf(top: AgentDefinition, frame: Frame): AgentDefinition | undefined {
-  if (!frame.parent) return top;
-  const above = agentOf(top, frame.parent);
-  const call = frame.parent && [...callsOf(frame.parent)].find((c) => c.id === frame.id);
-  return call && above?.child(call.name);
 }

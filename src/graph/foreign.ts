@@ -1,26 +1,16 @@
 /** Agents of other frameworks, functions and services, by the contract in ports/foreign.ts: one turn at a time. */
-import type { Failure } from '../errors.ts';
-import { assertBound, request } from '../hitl/approvals.ts';
-import { ruleProblem } from '../hitl/gate.ts';
 import { sha256 } from '../journal/canonical.ts';
-import type { CallId, Draft, Limits, Reached } from '../journal/entries.ts';
-import type { Call } from '../journal/fold.ts';
-import { isDeep, type Json, plainJson } from '../json.ts';
+import type { Limits } from '../journal/entries.ts';
+import type { Frame, RunFold } from '../journal/fold.ts';
+import type { Json } from '../json.ts';
 import type { Agent } from '../loop/agent.ts';
 import { type AgentDefinition, checkLimits, invalid, made } from '../loop/definition.ts';
-import { levelOf } from '../loop/delegation.ts';
-import { idempotencyKey } from '../loop/execute.ts';
-import { crossing } from '../loop/limits.ts';
-import type { Scope, Settlement } from '../loop/scope.ts';
-import type { Ask, Turn, TurnContext, TurnResult } from '../ports/foreign.ts';
-import type { Prompt, Usage } from '../ports/model.ts';
-import type { ApprovalRule, Decision, Effect, Retry } from '../ports/tool.ts';
-import { messageOf } from '../reliability/classify.ts';
-import { guard } from '../reliability/envelope.ts';
+import type { Turn, TurnContext, TurnResult } from '../ports/foreign.ts';
+import type { Prompt } from '../ports/model.ts';
+import type { Effect, Retry } from '../ports/tool.ts';
 import { resolvePolicy } from '../reliability/policy.ts';
-import type { AttemptContext } from '../reliability/timeout.ts';
-import { cost } from '../telemetry/cost.ts';
-import { checkPrices, type Price, type Rates } from '../telemetry/prices.ts';
+import { checkPrices, type Rates } from '../telemetry/prices.ts';
+import { drive, type Foreign, letGo } from './turns.ts';
 
 export interface ForeignAgentOptions<O, St extends Json> {
   name: string;
@@ -34,13 +24,14 @@ export interface ForeignAgentOptions<O, St extends Json> {
   /** US dollars per million tokens of its model: what a turn cost that says what it used, and not what that cost. */
   price?: Rates;
   turn(turn: Turn<St>, ctx: TurnContext): Promise<TurnResult<O, St>>;
+  /**
+   * The run was cancelled while this agent waited for people: what it left open elsewhere can be closed, by the state it gave. Called once,
+   * where the run was cancelled; its signal is aborted after 10 seconds, and nobody hears of a failure.
+   */
+  cancel?(state: St, ctx: TurnContext): Promise<void>;
 }
 
-/** Bytes of JSON of a state, and of an output: they are in the journal. */
-const MAX_BYTES = 4 * 1024 * 1024;
 const TIMEOUT = 600_000;
-/** The name of the node that a turn is; what is asked of people has the names of its own. */
-const TURN = '';
 
 /**
  * An agent of another framework, a function, a service: anything that takes a turn and completes, or pauses with questions.
@@ -55,7 +46,8 @@ export function foreignAgent<O = string, St extends Json = Json>(o: ForeignAgent
   if (price) checkPrices({ [name]: price });
   const effect = o.effect ?? 'once';
   const policy = resolvePolicy({ name, effect, timeout: o.timeout ?? TIMEOUT, ...(o.retry && { retry: o.retry }) });
-  const own: Foreign = { turn: turn as unknown as Foreign['turn'], policy, effect, price };
+  const cancel = o.cancel as Foreign['cancel'];
+  const own: Foreign = { turn: turn as unknown as Foreign['turn'], cancel, policy, effect, price };
   const definition = made<AgentDefinition>({
     kind: 'foreign',
     name,
@@ -70,250 +62,7 @@ export function foreignAgent<O = string, St extends Json = Json>(o: ForeignAgent
     fingerprint: sha256(JSON.stringify(['foreign', name, effect])).slice(0, 16),
     child: () => undefined,
     drive: (scope) => drive(scope, own),
+    ...(cancel && { letGo: (run: RunFold, frame: Frame) => letGo(own, run, frame) }),
   });
   return definition as unknown as Agent<Prompt, O, Record<never, never>>;
 }
-
-interface Foreign {
-  turn(turn: Turn, ctx: TurnContext): Promise<TurnResult<unknown>>;
-  policy: ReturnType<typeof resolvePolicy>;
-  effect: Effect;
-  price: Price | undefined;
-}
-
-/** Of a foreign agent's frame: what it gave when it paused, and which of its asks each call of ours is. */
-interface State {
-  readonly [key: string]: Json;
-  state: Json;
-  asks: { [call: CallId]: string };
-}
-
-async function drive(scope: Scope, own: Foreign): Promise<Settlement | undefined> {
-  const { frame } = scope;
-  if (!frame.tasks)
-    await scope.append(() => [{ type: 'frame.began', kind: 'foreign', state: { state: null, asks: {} }, next: [{ node: TURN }] }]);
-  for (;;) {
-    if (scope.run.cancelled) scope.halt = { why: 'cancel' };
-    if (scope.drive.draining) scope.halt = { why: 'close' };
-    if (scope.halt) return undefined;
-    await scope.drive.log.adopt();
-    const { asks } = frame.state as State;
-    const calls = [...(frame.tasks?.values() ?? [])];
-    const turn = calls.find((call) => asks[call.id] === undefined);
-    if (!turn) {
-      const answered = answers(scope, calls, asks, await scope.host.now());
-      if (!answered) return { status: 'paused' };
-      await scope.append(() => answered);
-      continue;
-    }
-    const end = await take(scope, own, turn);
-    if (end !== 'paused') return end;
-  }
-}
-
-/** The entries that close the asks and open the next turn; undefined while one waits. */
-function answers(scope: Scope, calls: readonly Call[], asks: State['asks'], now: number): readonly Draft[] | undefined {
-  const given: { id: string; decision: Decision }[] = [];
-  for (const call of calls) {
-    assertBound(scope.run.runId, call);
-    const decision = call.approval?.decided?.decision ?? expired(call, now);
-    if (!decision) return undefined;
-    given.push({ id: asks[call.id] as string, decision });
-  }
-  const next: readonly Reached[] = [{ node: TURN, input: plainJson(given) as Json }];
-  return calls.map((call, i) => ({
-    type: 'call.finished',
-    call: call.id,
-    ok: true,
-    attempts: 0,
-    ms: 0,
-    ...(i === calls.length - 1 && { next }),
-  }));
-}
-
-/** What the agent is told of an approval that nobody decided in time. */
-function expired({ approval }: Call, now: number): Decision | undefined {
-  const { id, expiresAt } = approval?.asked ?? {};
-  if (id === undefined || expiresAt === undefined || now < expiresAt) return undefined;
-  return { approval: id, type: 'reject', reason: 'Nobody decided in time.' };
-}
-
-/** One turn, in its envelope. @returns how the agent's part ended, or that it asked. */
-async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement | undefined | 'paused'> {
-  if (call.status === 'started') {
-    const known = cutOff(own, call);
-    if (known) return end(scope, call, known);
-  }
-  // what a turn will use nobody can say: it is not begun where a limit is used up
-  const crossed = crossing(scope);
-  if (crossed) return { status: 'stopped', limit: crossed.crossed, at: crossed.at };
-  const since = Date.now();
-  await scope.append(() => [{ type: 'call.started', call: call.id, effect: own.effect }], own.effect === 'once');
-  const span = scope.trace.tool(call.step, { call: call.id, name: scope.agent.name, effect: own.effect });
-  const { state } = scope.frame.state as State;
-  const turn: Turn =
-    call.input === null
-      ? { type: 'start', input: promptOf(scope) }
-      : { type: 'resume', state, answers: call.input as unknown as Extract<Turn, { type: 'resume' }>['answers'] };
-  const result = await guard((attempt) => span.run(() => own.turn(turn, contextOf(scope, call, attempt, span.traceparent))).then(checked), {
-    policy: own.policy,
-    circuit: scope.host.breakers.of(own, scope.agent.name, own.policy.breaker),
-    cancel: scope.cancel,
-    fallbackCode: 'TOOL_FAILED',
-    onAttemptFailed: async (failed) => {
-      if (failed.retryIn === undefined) return;
-      const draft = { type: 'attempt.failed', of: call.id, step: call.step, ...failed } as const;
-      span.failedAttempt(draft);
-      await scope.append(() => [draft]);
-    },
-  });
-  if (!result.ok) {
-    // the next claim finds out, or says that nobody knows
-    if (result.cancelled && result.error.outcome !== 'not-run' && scope.halt?.why !== 'cancel') return undefined;
-    span.end({ error: result.error, attempts: result.error.attempts });
-    return end(scope, call, result.error);
-  }
-  const { value, attempts } = result;
-  const finished: Draft = { type: 'call.finished', call: call.id, ok: true, attempts, ms: Date.now() - since };
-  if (value.usage) finished.usage = value.usage;
-  const usd = value.costUsd ?? cost(value.usage, own.price);
-  if (usd !== undefined) finished.usd = usd;
-  span.end({ attempts });
-  if (value.status === 'completed') {
-    const closing = scope.closing({ ok: true, output: value.output });
-    await scope.append(() => [finished, ...closing]);
-    return { status: 'completed', output: value.output, committed: true };
-  }
-  await pause(scope, finished, value);
-  return 'paused';
-}
-
-type Checked = { usage?: Usage; costUsd?: number } & (
-  | { status: 'completed'; output: Json }
-  | { status: 'paused'; state: Json; asks: readonly Ask[] }
-);
-
-/** What a turn gave, as JSON of its own. @throws what says why it is none. */
-function checked(result: TurnResult<unknown>): Checked {
-  const { usage, costUsd } = result ?? {};
-  const spent = { ...(usage && { usage: plainJson(usage) as unknown as Usage }), ...(typeof costUsd === 'number' && { costUsd }) };
-  if (result?.status === 'completed') return { ...spent, status: 'completed', output: bounded(result.output, 'the output') };
-  if (result?.status !== 'paused') throw new Error("the turn gave neither { status: 'completed' } nor { status: 'paused' }");
-  const asks = plainJson(result.asks) as unknown as readonly Ask[];
-  if (!Array.isArray(asks) || asks.length === 0) throw new Error('the turn paused without asking anything');
-  const ids = new Set(asks.map((ask) => ask?.id));
-  if (ids.size !== asks.length || [...ids].some((id) => typeof id !== 'string')) throw new Error('each ask needs an id of its own');
-  // a role that is misspelt would let anybody decide
-  for (const ask of asks) {
-    const wrong = ruleProblem(ask);
-    if (wrong) throw new Error(`an ask makes no sense: ${wrong}`);
-  }
-  return { ...spent, status: 'paused', state: bounded(result.state, 'the state'), asks };
-}
-
-function bounded(value: unknown, what: string): Json {
-  const json = plainJson(value) ?? null;
-  if (isDeep(json)) throw new Error(`${what} is nested too deeply`);
-  if (JSON.stringify(json).length > MAX_BYTES) throw new Error(`${what} is larger than ${MAX_BYTES} characters of JSON`);
-  return json;
-}
-
-/** Writes down what is asked, and the state to go on from. */
-async function pause(scope: Scope, finished: Draft, { state, asks }: Extract<Checked, { status: 'paused' }>): Promise<void> {
-  const now = await scope.host.now();
-  const next: readonly Reached[] = asks.map((ask) =>
-    ask.kind === 'tool' ? { node: ask.tool, input: ask.input } : { node: scope.agent.name, input: plainJson(ask) as Json },
-  );
-  await scope.append((seq) => {
-    const named: State['asks'] = {};
-    asks.forEach((ask, i) => {
-      named[`${seq}.${i}`] = ask.id;
-    });
-    const requests = asks.map((ask, i): Draft => {
-      const { node, input = null } = next[i] as Reached;
-      const { reason, allow, roles, expires } = ask;
-      const rule: ApprovalRule = {
-        ...(reason !== undefined && { reason }),
-        ...(allow && { allow }),
-        ...(roles && { roles }),
-        ...(expires !== undefined && { expires }),
-      };
-      const call = { id: `${seq}.${i}`, name: node, input, asked: 0 };
-      if (ask.kind === 'question')
-        return request(
-          scope.run.runId,
-          call,
-          { rule, question: { question: ask.question, ...(ask.answer && { answer: ask.answer }) } },
-          now,
-        );
-      if (ask.kind === 'consent') return request(scope.run.runId, call, { rule, consent: { provider: ask.provider, url: ask.url } }, now);
-      return request(scope.run.runId, call, { rule }, now);
-    });
-    return [{ ...finished, state: { set: { state, asks: named } }, next }, ...requests];
-  });
-}
-
-/** What is known of a turn that a crash cut off; undefined where it is made again. */
-function cutOff({ effect }: Foreign, { settled }: Call): Failure | undefined {
-  if (effect !== 'once' || settled?.outcome === 'not-run') return undefined;
-  const said = settled && settled.outcome === 'failed';
-  return {
-    code: said ? 'TOOL_FAILED' : 'OUTCOME_UNKNOWN',
-    message: said
-      ? (settled.note ?? 'It failed.')
-      : 'The process stopped while this agent worked. Nobody knows what it did: find out first.',
-    retryable: false,
-    attempts: 1,
-    outcome: said ? 'failed' : 'unknown',
-  };
-}
-
-async function end(scope: Scope, call: Call, error: Failure): Promise<Settlement> {
-  await scope.append(() => [{ type: 'call.finished', call: call.id, ok: false, error, attempts: error.attempts, ms: 0 }]);
-  return { status: 'failed', error };
-}
-
-/** What the agent was given, with what it may see of its parent's conversation before it. */
-function promptOf({ frame }: Scope): Prompt {
-  const { messages, inherited } = frame;
-  const task = messages.at(-1)?.content ?? [];
-  if (inherited === 0) return task.length === 1 && task[0]?.type === 'text' ? task[0].text : task;
-  const before = messages.slice(0, inherited).flatMap(({ role, content }) => [{ type: 'text' as const, text: `${role}:` }, ...content]);
-  return [...before, { type: 'text', text: 'user:' }, ...task];
-}
-
-/** Getters, so that the signal is made only where it is looked at. */
-function contextOf(scope: Scope, call: Call, attempt: AttemptContext, traceparent: string | undefined): TurnContext {
-  const { run, frame } = scope;
-  const step = call.step;
-  let over = false;
-  return {
-    get signal() {
-      return attempt.signal;
-    },
-    get idempotencyKey() {
-      return idempotencyKey(scope, call);
-    },
-    get thread() {
-      return sha256(JSON.stringify([run.runId, frame.position])).slice(0, 32);
-    },
-    attempt: attempt.attempt,
-    runId: run.runId,
-    session: run.started.session,
-    by: run.started.by,
-    context: run.started.context ?? {},
-    depth: levelOf(scope),
-    traceparent,
-    get emit(): TurnContext['emit'] {
-      if (!scope.emit) return undefined;
-      return ({ type, text }) => {
-        // one that was given up may go on talking
-        over ||= attempt.signal.aborted;
-        if (over) return;
-        scope.emit?.({ type: type === 'text' ? 'text.delta' : 'reasoning.delta', text: messageText(text), attempt: attempt.attempt }, step);
-      };
-    },
-  };
-}
-
-const messageText = (text: unknown) => (typeof text === 'string' ? text : messageOf(text));

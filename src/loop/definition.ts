@@ -1,5 +1,6 @@
 import { RondoError } from '../errors.ts';
 import type { Limits } from '../journal/entries.ts';
+import type { Frame, RunFold } from '../journal/fold.ts';
 import type { Model } from '../ports/model.ts';
 import type { ToolSource } from '../ports/tool.ts';
 import type { JsonSchema, Schema } from '../schema.ts';
@@ -32,6 +33,8 @@ export interface AgentDefinition extends Agent {
   child(name: string): AgentDefinition | undefined;
   /** Drives its part of a run to its next end; undefined where it was halted (`scope.halt`). */
   drive(scope: Scope): Promise<Settlement | undefined>;
+  /** What to do once the run is cancelled, where this part of it waits for people. It returns at once, and throws nothing. */
+  letGo?(run: RunFold, frame: Frame): (() => void) | undefined;
 }
 
 /** A loop around a model. */

@@ -7,8 +7,8 @@ import { type A2AAgentOptions, a2aAgent, serveA2A } from '../../src/adapters/a2a
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { agent, Engine, jsonSchema, memoryJournal, supervisor, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { ends, failure, refused, shown } from '../engine/setup.ts';
-import { connect } from './client.ts';
+import { ends, failure, refused, shown, until } from '../engine/setup.ts';
+import { connect, get, stateOf } from './client.ts';
 import { journalFile, type Process, serve, start } from './process.ts';
 
 const spans = new InMemorySpanExporter();
@@ -155,6 +155,23 @@ describe('a remote agent', () => {
 });
 
 describe('an agent of ours in another process', () => {
+  it('is told that nobody will answer, when the run that waits for an approval of it is cancelled', async () => {
+    const theirs = await serve();
+    const engine = engineOf();
+    const model = scripted(({ messages }) =>
+      messages.length > 2 ? 'done' : { toolCalls: [{ name: 'remote', input: { task: 'call pay {"to":"ana","cents":5}' } }] },
+    );
+    const run = engine.run(supervisor({ name: 'boss', instructions: '', agents: [remoteOf(theirs)], model }), 'go');
+    await ends(run, 'paused');
+    const client = await connect(theirs.url);
+    const { tasks } = await client.listTasks(any);
+    const [{ id }] = tasks as [{ id: string }];
+    expect(stateOf(await get(client, id))).toBe('TASK_STATE_INPUT_REQUIRED');
+    await engine.cancel(run.id);
+    await until(async () => stateOf(await get(client, id)) === 'TASK_STATE_CANCELED');
+    expect(theirs.said).toEqual([]);
+  });
+
   it('stops its tools when the run that asked it is cancelled', async () => {
     const theirs = await serve();
     const engine = engineOf();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Agent, type Ask, Engine, foreignAgent, supervisor, type Turn } from '../../src/index.ts';
+import { type Agent, type Ask, Engine, foreignAgent, memoryJournal, supervisor, type Turn } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { asks, ends, expireLease, journals, settle, until } from '../engine/setup.ts';
 
@@ -72,6 +72,72 @@ describe.each(journals)('a foreign agent on $name', ({ make }) => {
       expect(new Set(keys).size).toBe(1);
       expect(JSON.stringify(model.requests.at(-1)?.messages)).toContain(said);
     }
+  });
+});
+
+describe('a foreign agent that waits for people while its run is cancelled', () => {
+  const made = (told: unknown[], more: object = {}) =>
+    foreignAgent({
+      name: 'alien',
+      description: '',
+      turn: async (turn) =>
+        turn.type === 'resume'
+          ? { status: 'completed', output: 'done' }
+          : { status: 'paused', state: { task: 7 }, asks: [{ id: 'q', kind: 'question', question: 'Go on?' }] },
+      cancel: async (state, { runId, thread, signal }) => {
+        told.push({ state, runId, thread, aborted: signal.aborted });
+        throw new Error('out of reach');
+      },
+      ...more,
+    });
+
+  test('is told so once, by the state it gave, wherever it is cancelled', async () => {
+    const [kind] = journals;
+    const { journal, another } = (kind as (typeof journals)[number]).make();
+    const told: { runId: string }[] = [];
+    const { agent } = desk([made(told)]);
+    const run = new Engine({ journal }).run(agent, 'x');
+    await ends(run, 'paused');
+    const elsewhere = new Engine({ journal: another(), agents: [desk([made(told)]).agent] });
+    await elsewhere.cancel(run.id);
+    await elsewhere.cancel(run.id);
+    await settle();
+    expect(told).toEqual([{ state: { task: 7 }, runId: run.id, thread: expect.stringMatching(/^[0-9a-f]{32}$/), aborted: false }]);
+    expect((await elsewhere.inspect(run.id)).status).toBe('cancelled');
+  });
+
+  test('is told so where another part of the run is under way, and not where its own turn is', async () => {
+    const told: object[] = [];
+    let hangs = 0;
+    const hanging = made([], {
+      name: 'hanging',
+      turn: () => new Promise(() => hangs++),
+      cancel: async () => expect.fail('it does not wait'),
+    });
+    const model = scripted([asks(['alien', { task: 'x' }], ['hanging', { task: 'y' }])]);
+    const top = supervisor({ name: 'desk', instructions: '', model, agents: [made(told), hanging] });
+    const engine = new Engine();
+    const run = engine.run(top, 'x');
+    await until(async () => hangs === 1 && (await engine.inspect(run.id)).approvals.length === 1);
+    await engine.cancel(run.id);
+    await ends(run, 'cancelled');
+    await settle();
+    expect(told).toHaveLength(1);
+  });
+
+  test('is not told of other ends, nor by an engine that does not know it', async () => {
+    const told: object[] = [];
+    const { agent } = desk([made(told)]);
+    const journal = memoryJournal();
+    const engine = new Engine({ journal });
+    const done = await ends(engine.run(agent, 'x'), 'paused');
+    await engine.decide(done.runId, [{ approval: done.approvals[0].id, type: 'respond', answer: 1 }], { by: ben });
+    await ends(engine.resume(done.runId), 'completed');
+    await engine.cancel(done.runId);
+    const left = await ends(engine.run(agent, 'x'), 'paused');
+    await new Engine({ journal }).cancel(left.runId);
+    await settle();
+    expect(told).toEqual([]);
   });
 });
 

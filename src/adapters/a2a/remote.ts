@@ -8,7 +8,7 @@ import type { Prompt } from '../../ports/model.ts';
 import type { Effect, Retry } from '../../ports/tool.ts';
 import type { Token } from './credentials.ts';
 import { Peer } from './peer.ts';
-import { takeTurn, type Waiting } from './turn.ts';
+import { stop, takeTurn, type Waiting } from './turn.ts';
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -67,6 +67,7 @@ export function a2aAgent(address: string, o: A2AAgentOptions = {}): Agent<Prompt
     ...(o.retry && { retry: o.retry }),
     ...(o.limits && { limits: o.limits }),
     turn: (turn, ctx) => takeTurn(peer, effect, turn, ctx),
+    cancel: ({ taskId }, ctx) => stop(peer, taskId, ctx),
   });
 }
 

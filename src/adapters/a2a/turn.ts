@@ -171,7 +171,8 @@ async function cancelled(peer: Peer, effect: Effect, taskId: string | undefined,
   if (effect === 'once' || cause === 'cancel' || cause === 'limit') await stop(peer, taskId, ctx);
 }
 
-async function stop(peer: Peer, taskId: string | undefined, ctx: TurnContext): Promise<void> {
+/** Tells the peer, as far as it can be told, that nobody will come back for a task. */
+export async function stop(peer: Peer, taskId: string | undefined, ctx: TurnContext): Promise<void> {
   try {
     const client = await peer.client(ctx, AbortSignal.timeout(CANCEL));
     const ids = taskId === undefined ? await openIn(client, contextIdOf(ctx.thread)) : [taskId];

@@ -1,0 +1,35 @@
+/** What a cancelled run leaves behind: calls whose end nobody will write any more, and agents that wait for people. */
+import type { Failure } from '../errors.ts';
+import type { Draft } from '../journal/entries.ts';
+import type { RunFold } from '../journal/fold.ts';
+import { callsOf } from '../journal/frame.ts';
+import type { AgentDefinition } from '../loop/definition.ts';
+import { agentOf } from './lookup.ts';
+
+/** The ends of calls that a cancelled run leaves behind: nobody will come back to find out what they did. */
+export const abandoned = (run: RunFold): Draft[] =>
+  // the newest frames first: a call that is answered closes what is below it
+  [run.root, ...run.frames.values()].toReversed().flatMap((frame) =>
+    [...callsOf(frame)]
+      .filter((call) => call.status === 'started')
+      .map((call): Draft => {
+        const outcome = call.effect === 'read' ? 'failed' : 'unknown';
+        const error: Failure = {
+          code: 'CANCELLED',
+          message: 'The run was cancelled while it ran.',
+          retryable: false,
+          attempts: 1,
+          outcome,
+        };
+        return { type: 'call.finished', frame: frame.id || undefined, call: call.id, ok: false, error, attempts: 1, ms: 0 };
+      }),
+  );
+
+/**
+ * What agents that wait for people do once nobody will answer. Looked up before the run ends, because with it they do.
+ * @param top undefined where the run's agent is not known here: then nobody can be told.
+ */
+export function farewells(top: AgentDefinition | undefined, run: RunFold): readonly (() => void)[] {
+  if (!top) return [];
+  return [run.root, ...run.frames.values()].flatMap((frame) => agentOf(top, frame)?.letGo?.(run, frame) ?? []);
+}
