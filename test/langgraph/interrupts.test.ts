@@ -14,8 +14,8 @@ describe.each(savers)('interrupts, kept by %s', (_, saver) => {
   test('become asks of their kind, and every answer reaches its own, the falsy ones too', async () => {
     const values = {
       text: 'Really?',
-      asked: { question: 'How many?', answer: { type: 'integer' } },
-      tool: { tool: 'refund', input: { cents: 7 }, reason: 'over 5' },
+      asked: { question: 'How many?', answer: { type: 'integer' }, roles: 'boss' },
+      tool: { tool: 'refund', input: { cents: 7 }, reason: 'over 5', roles: ['lead'], expires: 60_000 },
       changed: { tool: 'mail', input: { to: 'a' } },
       refused: { tool: 'wipe', input: {} },
       odd: { some: ['thing', 1] },
@@ -35,8 +35,8 @@ describe.each(savers)('interrupts, kept by %s', (_, saver) => {
     expect(about).toEqual(
       expect.arrayContaining([
         { kind: 'question', question: 'Really?', allow: ['respond', 'approve', 'reject'] },
-        { kind: 'question', question: 'How many?', answer: { type: 'integer' } },
-        { kind: 'tool', tool: 'refund', input: { cents: 7 }, reason: 'over 5' },
+        { kind: 'question', question: 'How many?', answer: { type: 'integer' }, roles: ['boss'] },
+        { kind: 'tool', tool: 'refund', input: { cents: 7 }, reason: 'over 5', roles: ['lead'], expires: 60_000 },
         { kind: 'question', question: '{"some":["thing",1]}', allow: ['respond', 'approve', 'reject'] },
       ]),
     );

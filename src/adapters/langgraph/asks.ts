@@ -31,7 +31,7 @@ export function asksOf({ id, value, response_schema }: Raised): Asked {
     });
     return { asks, form };
   }
-  const reason = reasonOf(value);
+  const reason = { ...reasonOf(value), ...boundsOf(value) };
   if (isRecord(value) && typeof value.tool === 'string')
     return { asks: [{ id, ...reason, kind: 'tool', tool: value.tool, input: json(value.input) }] };
   // a person must see all of what has no question of its own
@@ -47,6 +47,16 @@ function reasonOf(value: unknown): { reason?: string } {
   if (!isRecord(value)) return {};
   const said = value.reason ?? value.description;
   return typeof said === 'string' ? { reason: cut(said) } : {};
+}
+
+/** Who may decide, and until when. What makes no sense there is refused by the engine, rather than left out. */
+function boundsOf(value: unknown): Pick<Ask, 'roles' | 'expires'> {
+  if (!isRecord(value)) return {};
+  const { roles, expires } = value;
+  return {
+    ...(roles !== undefined && { roles: (typeof roles === 'string' ? [roles] : roles) as readonly string[] }),
+    ...(expires !== undefined && { expires: expires as number }),
+  };
 }
 
 /**
