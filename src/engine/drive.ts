@@ -4,10 +4,10 @@ import type { RunFold } from '../journal/fold.ts';
 import { Log, type Make } from '../journal/log.ts';
 import { costUsd } from '../journal/spent.ts';
 import { freezeJson } from '../json.ts';
-import { toolFailure } from '../loop/child.ts';
+import { isResumable, toolFailure } from '../loop/child.ts';
 import type { AgentDefinition } from '../loop/definition.ts';
 import { granted } from '../loop/grants.ts';
-import { assertPriced, DEFAULT_LIMITS, timeLeft } from '../loop/limits.ts';
+import { assertPriced, DEFAULT_LIMITS, timeLeft, workedMs } from '../loop/limits.ts';
 import { type End, Scope, type Settlement } from '../loop/scope.ts';
 import type { Principal } from '../ports/principal.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
@@ -137,15 +137,14 @@ async function work(scope: Scope, active: Active): Promise<void> {
       const settlement: Settlement | undefined = crashLoop(run) ?? (await attempt(scope));
       if (settlement && 'committed' in settlement) return;
       const settled = settlement ? settledOf(settlement) : halted(scope);
+      // one that failed may go on later, in the middle of what is below it
+      const over = settled.status === 'cancelled' || (settled.status === 'failed' && !isResumable(settled.error as Failure));
       const waiting = settled.status === 'cancelled' ? farewells(scope.agent, run) : [];
       // a decision that came in meanwhile may let the run go on instead
       const append = scope.append(() =>
         settled.status === 'paused' && run.decisions !== before
           ? []
-          : [
-              ...(settled.status === 'cancelled' || settled.status === 'failed' ? abandoned(run) : []),
-              { type: 'run.settled', ms: Date.now() - run.claimedAt, ...settled },
-            ],
+          : [...(over ? abandoned(run) : []), { type: 'run.settled', ms: Date.now() - run.claimedAt, ...settled }],
       );
       if (append) await append;
       for (const say of waiting) say();
@@ -201,7 +200,7 @@ function crashLoop(run: RunFold): Settlement | undefined {
 
 /** Stops the run when its working time or its deadline is over. */
 function timer(run: RunFold, limits: Limits, active: Active): NodeJS.Timeout | undefined {
-  const left = timeLeft(run, limits);
+  const left = timeLeft(workedMs(run), limits);
   if (!left) return undefined;
   const { ms, crossed } = left;
   if (ms <= 0) active.halt({ why: 'limit', limit: crossed });

@@ -3,9 +3,10 @@ import { RondoError } from '../errors.ts';
 import { approvalId } from '../hitl/approvals.ts';
 import type { CallId, Draft, Entry, Limits } from '../journal/entries.ts';
 import { emptyFold, type RunFold, unfinishedCalls } from '../journal/fold.ts';
-import { type Json, plainJson } from '../json.ts';
-import { checkLimits, jsonLimits } from '../loop/definition.ts';
+import { copyJson, type Json, plainJson } from '../json.ts';
+import { type AgentDefinition, checkLimits, jsonLimits } from '../loop/definition.ts';
 import { type Principal, principal, principalProblem } from '../ports/principal.ts';
+import { validate } from '../schema.ts';
 import type { Active } from './active.ts';
 import { drive } from './drive.ts';
 import { findRun } from './lookup.ts';
@@ -67,7 +68,7 @@ export async function fork(resources: Resources, active: Active, runId: string, 
     ...(history.length > 0 && { history }),
   };
   const taken = takenOver(old, entries.slice(1, at + 1), active.runId, await resources.host.now());
-  const changed: Draft[] = o.state === undefined ? [] : [{ type: 'state.changed', state: newState(old, o.state) }];
+  const changed: Draft[] = o.state === undefined ? [] : [{ type: 'state.changed', state: await newState(old, agent, o.state) }];
   return drive(resources, active, {
     agent,
     run: emptyFold(active.runId, agent.name, history),
@@ -107,10 +108,18 @@ function boundary(runId: string, entries: readonly Entry[], at: number): number 
   return last;
 }
 
-/** A sub-agent's last entry and the one that tells its parent, and an answer that does not fit and what the model is told of it. */
+/**
+ * A sub-agent's last entry and the one that tells its parent, an answer that does not fit and what the model is told of it, the turn of a
+ * foreign agent and all that it asks.
+ */
 const belongs = (entry: Entry, next: Entry) =>
   (next.type === 'call.finished' && next.call === entry.frame) ||
+  (next.type === 'approval.requested' && next.frame === entry.frame && madeBy(entry) === Number.parseInt(next.call, 10)) ||
   (next.type === 'message.received' && next.kind === 'repair' && next.frame === entry.frame && entry.type === 'model.responded');
+
+/** The entry that made the calls that this one is about, or makes. */
+const madeBy = (entry: Entry) =>
+  entry.type === 'call.finished' ? entry.seq : entry.type === 'approval.requested' ? Number.parseInt(entry.call, 10) : undefined;
 
 /** The entries of the old run as they hold in the new one, each at its old position. */
 function takenOver(old: RunFold, entries: readonly Entry[], runId: string, now: number): Draft[] {
@@ -146,7 +155,7 @@ function takenOver(old: RunFold, entries: readonly Entry[], runId: string, now: 
 }
 
 /** @throws RondoError `CONFIG_INVALID` for a run that has no state, and for what is no object of JSON. */
-function newState(old: RunFold, state: unknown): Json {
+async function newState(old: RunFold, agent: AgentDefinition, state: unknown): Promise<Json> {
   const { kind, state: before } = old.root;
   if (kind !== 'graph' || before === undefined)
     throw invalid(`run ${old.runId} has no state at that entry that could be changed: only graphs have one.`);
@@ -158,5 +167,10 @@ function newState(old: RunFold, state: unknown): Json {
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw invalid(`the state is an object with all of its fields: ${Object.keys(before ?? {}).join(', ')}.`);
+  const fields = Object.keys({ ...(agent.input?.json.properties as object), ...(before as object) });
+  const odd = Object.keys(json).find((key) => !fields.includes(key));
+  if (odd !== undefined) throw invalid(`the state has no field "${odd}". It has ${fields.join(', ')}.`);
+  const valid = agent.input && (await validate(agent.input.schema, copyJson(json)));
+  if (valid && !valid.ok) throw invalid(`the state does not fit graph "${agent.name}": ${valid.problem}.`);
   return json;
 }

@@ -42,9 +42,15 @@ export async function loadRun(journal: Journal, runId: string, until = Number.PO
 }
 
 export const damaged = (runId: string, seq: number, why: string) =>
-  new RondoError('JOURNAL_DAMAGED', `the journal of run ${runId} is damaged at entry ${seq}: ${why}. Restore it from a backup.`, {
-    details: { runId, seq },
-  });
+  new RondoError(
+    'JOURNAL_DAMAGED',
+    `the journal of run ${runId} is damaged at entry ${seq}: ${why.replace(`. ${RESTORE}`, '')}. ${RESTORE}`,
+    {
+      details: { runId, seq },
+    },
+  );
+
+const RESTORE = 'Restore it from a backup.';
 
 async function historyOf(journal: Journal, started: Continued): Promise<readonly Message[]> {
   if (started.history) return started.history;

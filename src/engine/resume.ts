@@ -1,6 +1,7 @@
 import { RondoError } from '../errors.ts';
 import type { Draft, Limits } from '../journal/entries.ts';
 import { type RunFold, unfinishedCalls } from '../journal/fold.ts';
+import { isResumable } from '../loop/child.ts';
 import { type AgentDefinition, checkLimits, isLoop, jsonLimits } from '../loop/definition.ts';
 import { Flight } from '../loop/flight.ts';
 import { crossing, reservation } from '../loop/limits.ts';
@@ -75,6 +76,7 @@ export const busy = (runId: string) =>
 
 /** Whether a claim could do anything: a run that waits for people who have not answered is left as it is. */
 function goesOn(run: RunFold, now: number, raised: Limits | undefined): boolean {
+  const error = run.settled?.error;
   switch (run.status) {
     case 'running':
       return true;
@@ -84,7 +86,7 @@ function goesOn(run: RunFold, now: number, raised: Limits | undefined): boolean 
       return (raised !== undefined || answered(run, now)) && run.settled?.limit?.name !== 'journal';
     case 'failed':
       // the world may have mended since, or an operator said what nobody knew
-      return run.settled?.error?.retryable === true || (run.settled?.error?.code === 'OUTCOME_UNKNOWN' && run.unknowns.size === 0);
+      return error !== undefined && isResumable(error) && (error.retryable || run.unknowns.size === 0);
     default:
       return false;
   }
@@ -108,25 +110,37 @@ function claim(resources: Resources, agent: AgentDefinition, run: RunFold, o: Re
   if (o.by) draft.by = principal(o.by);
   if (limits) draft.limits = jsonLimits(limits);
   if (trace) draft.trace = trace;
-  const lost = run.status === 'running' && run.next > 0 ? lostIn(resources, agent, run) : undefined;
-  if (lost) draft.lost = lost;
-  return [draft];
+  const lost = run.status === 'running' && run.next > 0 ? lostIn(resources, agent, run) : [];
+  const own = lost.find(({ frame }) => frame === '')?.lost;
+  if (own) draft.lost = own;
+  const below = lost.filter(({ frame }) => frame !== '').map(({ frame, step, lost }): Draft => ({ ...CRASHED, frame, step, lost }));
+  return [draft, ...below];
 }
 
+const CRASHED = {
+  type: 'attempt.failed',
+  of: 'model',
+  attempt: 1,
+  code: 'CRASHED',
+  message: 'the process stopped while the model thought',
+} as const;
+
 /** A crash while models thought: what those calls cost nobody says, so each is taken to have cost the most it can. */
-function lostIn(resources: Resources, agent: AgentDefinition, run: RunFold): { tokens: number; usd?: number } | undefined {
+function lostIn(resources: Resources, agent: AgentDefinition, run: RunFold): { frame: string; step: number; lost: Lost }[] {
   const { host } = resources;
-  const flight = new Flight();
-  for (const frame of [run.root, ...run.frames.values()]) {
+  return [run.root, ...run.frames.values()].flatMap((frame) => {
     const own = agentOf(agent, frame);
-    if (!own || !isLoop(own) || frame.unfinished > 0) continue;
+    if (!own || !isLoop(own) || frame.unfinished > 0) return [];
     const limits = frame.parent ? own.limits : limitsOf(resources, agent, run);
     const then = { agent: own, run, frame, host, tools: own.tools, limits, flight: new Flight() };
     // one that would have crossed a limit was never made
-    if (crossing(then)) continue;
+    if (crossing(then)) return [];
     const { tokens, usd } = reservation(then);
-    flight.add(tokens, usd);
-  }
-  if (flight.calls === 0) return undefined;
-  return { tokens: flight.tokens, ...(flight.usd !== undefined && { usd: flight.usd }) };
+    return [{ frame: frame.id, step: frame.step + 1, lost: { tokens, ...(usd !== undefined && { usd }) } }];
+  });
+}
+
+interface Lost {
+  tokens: number;
+  usd?: number;
 }

@@ -64,7 +64,7 @@ function stateOf(run: RunFold, frame: Frame, status: RunStatus): AgentState {
     toolCalls: spent.toolCalls,
     usage: { ...spent.usage },
     costUsd: costUsd(spent),
-    ...(frame.kind === 'graph' && { nodes: nodesOf(frame) }),
+    ...(frame.kind === 'graph' && { nodes: nodesOf(run, frame) }),
     agents: frame.children.map((child) => stateOf(run, child, statusOf(run, child))),
   };
 }
@@ -83,15 +83,22 @@ const waits = (call: Call): boolean =>
   (call.status === 'open' && call.approval !== undefined && !call.approval.decided) ||
   (call.frame !== undefined && !call.frame.ended && asks(call.frame));
 
-function nodesOf({ tasks, visits }: Frame): NodeState[] {
+function nodesOf(run: RunFold, { tasks, visits }: Frame): NodeState[] {
   const nodes = new Map<string, NodeState>();
   for (const [name, { runs, ms }] of visits ?? []) nodes.set(name, { name, status: 'completed', runs, ms });
   for (const task of tasks?.values() ?? []) {
     const before = nodes.get(task.name);
-    const status = task.status === 'finished' ? 'failed' : waits(task) ? 'waiting' : 'active';
+    // one whose agent failed with the run goes on from there, should the run be resumed
+    const failed = task.status === 'finished' || (run.status === 'failed' && task.frame !== undefined);
+    const status = failed ? 'failed' : waits(task) ? 'waiting' : 'active';
     // of several at once, the one that somebody should look at
     if (before && RANK.indexOf(before.status) > RANK.indexOf(status)) continue;
     nodes.set(task.name, { name: task.name, runs: before?.runs ?? 0, ms: before?.ms ?? 0, status });
+  }
+  // where a graph has ended its tasks are gone
+  for (const [name, { failed }] of visits ?? []) {
+    const node = nodes.get(name) as NodeState;
+    if (failed && node.status === 'completed') nodes.set(name, { ...node, status: 'failed' });
   }
   return [...nodes.values()];
 }

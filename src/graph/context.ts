@@ -1,9 +1,13 @@
-import { ToolError } from '../errors.ts';
+import { type Failure, ToolError } from '../errors.ts';
+import type { CallId, Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
-import { isDeep, type Json, plainJson } from '../json.ts';
+import { copyJson, isDeep, type Json, plainJson } from '../json.ts';
+import { held } from '../loop/held.ts';
 import type { Scope } from '../loop/scope.ts';
 import type { Effect } from '../ports/tool.ts';
-import { unlessHalted } from '../reliability/patience.ts';
+import { messageOf } from '../reliability/classify.ts';
+import { Halted, unlessHalted } from '../reliability/patience.ts';
+import { failureOf } from './failure.ts';
 import type { NodeContext } from './types.ts';
 
 /** Characters of JSON of one durable result. */
@@ -15,6 +19,11 @@ export class Context implements NodeContext {
   readonly #task: Call;
   readonly item: Json | undefined;
   #steps: Map<string, Promise<unknown>> | undefined;
+  readonly #running = new Set<Promise<unknown>>();
+  /** The function has ended: what it left running writes nothing any more. */
+  #over = false;
+  /** The journal failed under a step, whatever the function made of that. */
+  trouble: { error: unknown } | undefined;
 
   constructor(scope: Scope, task: Call, item: Json | undefined) {
     this.#scope = scope;
@@ -45,39 +54,105 @@ export class Context implements NodeContext {
       let step = this.#steps.get(name) as Promise<never> | undefined;
       if (!step) {
         step = this.#step(name, fn, o?.effect ?? 'once') as Promise<never>;
-        step.catch(() => this.#steps?.delete(name));
         this.#steps.set(name, step);
+        this.#run(name, step);
       }
       return step;
     };
   }
 
+  #run(name: string, step: Promise<unknown>): void {
+    this.#running.add(step);
+    const done = () => this.#running.delete(step);
+    step.then(done, () => {
+      done();
+      // one that failed may be tried again
+      this.#steps?.delete(name);
+    });
+  }
+
+  /** A node ends with its steps: one that nobody awaited ends before what comes after the node begins. Undefined where there is none. */
+  ended(): Promise<void> | undefined {
+    if (this.#running.size > 0) return Promise.allSettled(this.#running).then(() => this.ended());
+    this.#over = true;
+    return undefined;
+  }
+
   async #step(name: string, fn: () => unknown, effect: Effect): Promise<unknown> {
-    const scope = this.#scope;
     const id = `${this.#task.id}/${name}`;
-    const before = this.#task.durable?.get(id);
-    if (before?.finished?.ok && before.status === 'finished') return before.finished.output;
-    const { settled } = before ?? {};
-    if (settled?.outcome === 'done') return settled.output ?? null;
-    if (before?.status === 'started' && effect === 'once' && settled?.outcome !== 'not-run')
-      throw new ToolError('OUTCOME_UNKNOWN', `the process stopped while the step "${name}" ran. Nobody knows whether it took effect.`, {
-        outcome: 'unknown',
-        retryable: false,
-      });
-    await scope.append(() => [{ type: 'call.started', call: id, effect }], effect === 'once');
+    const known = outcomeOf(name, this.#task.durable?.get(id), effect);
+    if (known) return known.output;
+    await this.#append({ type: 'call.started', call: id, effect }, { power: effect === 'once' });
     const since = Date.now();
+    const ended = (o: { output: Json } | { error: Failure }): Draft => ({
+      type: 'call.finished',
+      call: id,
+      ok: 'output' in o,
+      ...o,
+      attempts: 1,
+      ms: Date.now() - since,
+    });
+    const doing = Promise.resolve().then(fn);
     let output: Json;
     try {
-      output = result(name, await unlessHalted(Promise.resolve().then(fn), scope.cancel));
+      output = result(name, await unlessHalted(doing, this.#scope.cancel));
     } catch (error) {
-      if (scope.halt) throw error;
-      const failure = { code: 'STEP_FAILED', message: 'It threw.', retryable: false, attempts: 1, outcome: 'failed' } as const;
-      await scope.append(() => [{ type: 'call.finished', call: id, ok: false, error: failure, attempts: 1, ms: Date.now() - since }]);
+      if (error instanceof Halted) this.#late(id, name, doing);
+      else await this.#append(ended({ error: failureOf(error, { code: 'STEP_FAILED' }) }), { hold: true });
       throw error;
     }
-    await scope.append(() => [{ type: 'call.finished', call: id, ok: true, output, attempts: 1, ms: Date.now() - since }]);
+    await this.#append(ended({ output }), { hold: true });
     return output;
   }
+
+  /** The run is being halted; what the step comes to all the same is written down, and changes nothing that anybody has seen. */
+  #late(id: CallId, name: string, doing: Promise<unknown>): void {
+    const settle = (o: { outcome: 'done'; output: Json } | { outcome: 'failed'; note: string }) =>
+      this.#scope.drive.log.add(() => [{ type: 'outcome.settled', call: id, source: 'late', ...o }]).catch(() => undefined);
+    doing
+      .then(
+        (value) => settle({ outcome: 'done', output: result(name, value) }),
+        (error) => settle({ outcome: 'failed', note: messageOf(error).slice(0, 500) }),
+      )
+      .catch(() => undefined);
+  }
+
+  /** @throws ToolError `STEP_LATE` where the node or its run is over; nothing is written then. */
+  async #append(draft: Draft, { power = false, hold = false }): Promise<void> {
+    const scope = this.#scope;
+    let refused = false;
+    const make = () => {
+      refused = this.#over || scope.halt !== undefined || scope.frame.ended !== undefined;
+      return refused ? [] : [{ ...draft }];
+    };
+    try {
+      await (hold ? held(scope, make, power) : scope.append(make, power));
+    } catch (error) {
+      this.trouble ??= { error };
+      throw error;
+    }
+    if (refused)
+      throw new ToolError('STEP_LATE', 'a durable step cannot begin or end after its node, or when the run was halted.', {
+        outcome: 'not-run',
+        retryable: false,
+      });
+  }
+}
+
+/** What became of a step before: its output, or nothing where it is to be done. @throws ToolError `OUTCOME_UNKNOWN`. */
+function outcomeOf(name: string, before: Call | undefined, effect: Effect): { output: unknown } | undefined {
+  if (!before) return undefined;
+  const { finished, settled } = before;
+  if (finished?.ok) return { output: copyJson(finished.output ?? null) };
+  if (settled?.outcome === 'done') return { output: copyJson(settled.output ?? null) };
+  if (settled?.outcome === 'failed') throw new ToolError('STEP_FAILED', settled.note ?? `the step "${name}" failed.`, { retryable: false });
+  if (effect !== 'once' || settled) return undefined;
+  if (before.status !== 'started' && finished?.error?.outcome !== 'unknown') return undefined;
+  const why = before.status === 'started' ? 'the process stopped while it ran' : `it failed with ${finished?.error?.code}`;
+  throw new ToolError('OUTCOME_UNKNOWN', `nobody knows whether the step "${name}" took effect: ${why}.`, {
+    outcome: 'unknown',
+    retryable: false,
+  });
 }
 
 function result(name: string, value: unknown): Json {

@@ -25,6 +25,8 @@ export type Node =
 export interface GraphDefinition extends AgentDefinition {
   readonly kind: 'graph';
   readonly input: { schema: Schema; json: JsonSchema };
+  /** Of the state; undefined where its schema lets it have any. */
+  readonly fields: ReadonlySet<string> | undefined;
   readonly nodes: ReadonlyMap<string, Node>;
   readonly shape: Shape;
   readonly reducers: Readonly<Record<string, ((now: Json, update: Json) => unknown) | undefined>>;

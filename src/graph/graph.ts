@@ -2,7 +2,7 @@ import { sha256 } from '../journal/canonical.ts';
 import type { Limits } from '../journal/entries.ts';
 import type { Agent } from '../loop/agent.ts';
 import { agentDefinition, checkLimits, invalid, isAgent, made } from '../loop/definition.ts';
-import { describe, type In, type Out, type Schema } from '../schema.ts';
+import { describe, type In, type JsonSchema, type Out, type Schema } from '../schema.ts';
 import type { GraphDefinition, Node } from './definition.ts';
 import { schedule } from './schedule.ts';
 import { shapeOf } from './shape.ts';
@@ -41,6 +41,7 @@ export function graph<SS extends Schema, A extends Record<string, unknown>, O = 
     name,
     description: o.description,
     input: { schema: o.state, json },
+    fields: fieldsOf(json),
     nodes,
     shape,
     reducers: (o.reducers ?? {}) as GraphDefinition['reducers'],
@@ -62,6 +63,12 @@ export function graph<SS extends Schema, A extends Record<string, unknown>, O = 
     drive: (scope) => schedule(scope, definition),
   });
   return definition as unknown as Agent<In<SS>, O, ContextOfNodes<A>>;
+}
+
+/** The fields that a state can have, where its schema names all of them. */
+function fieldsOf({ properties, additionalProperties }: JsonSchema): ReadonlySet<string> | undefined {
+  if (typeof properties !== 'object' || properties === null || additionalProperties) return undefined;
+  return new Set(Object.keys(properties));
 }
 
 function nodeOf(graphName: string, name: string, spec: unknown): Node {

@@ -4,10 +4,12 @@ import { request } from '../hitl/approvals.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import { copyJson, type Json } from '../json.ts';
-import { type Blocked, driveChild } from '../loop/child.ts';
+import { type Blocked, driveChild, type Left } from '../loop/child.ts';
 import { assertDepth } from '../loop/delegation.ts';
+import { held } from '../loop/held.ts';
 import type { End } from '../loop/scope.ts';
-import { unlessHalted } from '../reliability/patience.ts';
+import type { ApprovalRule } from '../ports/tool.ts';
+import { Halted, unlessHalted } from '../reliability/patience.ts';
 import { isThenable } from '../reliability/timeout.ts';
 import { validate } from '../schema.ts';
 import type { NodeTrace } from '../telemetry/trace.ts';
@@ -18,38 +20,40 @@ import type { Schedule } from './schedule.ts';
 import { keep } from './state.ts';
 
 /** Runs a node's task. @returns why it did not end, where it waits. What it throws is the engine's trouble, or a failure of the node. */
-export function perform(schedule: Schedule, task: Call): undefined | Promise<Blocked | undefined> {
+export function perform(schedule: Schedule, task: Call): undefined | Promise<Left | undefined> {
   const node = schedule.graph.nodes.get(task.name);
   if (!node) throw new ToolError('NODE_NOT_FOUND', `graph "${schedule.graph.name}" has no node "${task.name}" any more.`);
-  // one that had failed is begun anew
-  if (task.status === 'finished') return again(schedule, task, node);
   if (node.kind === 'function') return call(schedule, task, node);
   return node.kind === 'agent' ? hand(schedule, task, node) : question(schedule, task, node);
 }
 
-async function again(schedule: Schedule, task: Call, node: Node): Promise<Blocked | undefined> {
-  await schedule.scope.append(() => [{ type: 'call.started', call: task.id, effect: 'idempotent' }]);
-  if (node.kind === 'function') return call(schedule, task, node);
-  return node.kind === 'agent' ? hand(schedule, task, node) : question(schedule, task, node);
-}
-
-const itemOf = (task: Call): Json | undefined => (task.input === null ? undefined : task.input);
+const itemOf = (task: Call): Json | undefined => (task.sent ? task.input : undefined);
 
 function call(schedule: Schedule, task: Call, node: Extract<Node, { kind: 'function' }>): undefined | Promise<undefined> {
   const since = Date.now();
   const { scope } = schedule;
   const span = scope.trace.node(task.step, { call: task.id, name: task.name });
+  const ctx = new Context(scope, task, itemOf(task));
+  const settled = (then: () => undefined | Promise<undefined>): undefined | Promise<undefined> => {
+    const steps = ctx.ended();
+    return steps ? unlessHalted(steps, scope.cancel).then(then) : then();
+  };
+  const failed = async (thrown: unknown): Promise<undefined> => {
+    if (thrown instanceof Halted) throw thrown;
+    return settled(() => {
+      // the journal's trouble is no failure of the node, whatever its function made of it
+      if (ctx.trouble) throw ctx.trouble.error;
+      return fail(schedule, task, thrown, span);
+    });
+  };
   let result: unknown;
   try {
-    result = span.run(() => node.run(schedule.state, new Context(scope, task, itemOf(task))));
+    result = span.run(() => node.run(schedule.state, ctx));
   } catch (error) {
-    return fail(schedule, task, error, span);
+    return failed(error);
   }
-  if (!isThenable(result)) return end(schedule, task, result, since, span);
-  return unlessHalted(result, scope.cancel).then(
-    (update) => end(schedule, task, update, since, span),
-    (error) => fail(schedule, task, error, span),
-  );
+  if (!isThenable(result)) return settled(() => end(schedule, task, result, since, span));
+  return unlessHalted(result, scope.cancel).then((update) => settled(() => end(schedule, task, update, since, span)), failed);
 }
 
 /** Takes an update, or fails the node where it cannot be taken. A store that fails is no failure of the node. */
@@ -60,7 +64,7 @@ function end(schedule: Schedule, task: Call, update: unknown, since: number, spa
   } catch (error) {
     return fail(schedule, task, error, span);
   }
-  const pending = schedule.scope.append(() => drafts);
+  const pending = held(schedule.scope, () => drafts);
   if (pending) return pending.then(() => span?.end({}) as undefined);
   span?.end({});
   return undefined;
@@ -72,64 +76,69 @@ async function fail(schedule: Schedule, task: Call, thrown: unknown, span?: Node
   return undefined;
 }
 
-async function hand(
-  schedule: Schedule,
-  task: Call,
-  { agent, input, output }: Extract<Node, { kind: 'agent' }>,
-): Promise<Blocked | undefined> {
+async function hand(schedule: Schedule, task: Call, { agent, input, output }: Extract<Node, { kind: 'agent' }>): Promise<Left | undefined> {
   const since = Date.now();
   const { scope } = schedule;
-  let given: Json = null;
-  if (!task.frame) {
+  const given = () => {
     try {
       assertDepth(scope);
-      given = keep(input(schedule.state, itemOf(task))) ?? null;
+      return { input: keep(input(schedule.state, itemOf(task))) ?? null };
     } catch (error) {
-      return schedule.failed(task, error);
+      const { code, message, retryable, outcome } = failureOf(error, { node: task.name });
+      throw new ToolError(code, message, { retryable, outcome });
     }
-  }
+  };
   const closing = (ended: End): readonly Draft[] => {
     if (!ended.ok) return [schedule.failure(task, ended.error)];
     try {
       return schedule.ending(task, output(copyJson(ended.output), schedule.state), since, { output: ended.output });
     } catch (error) {
-      return [schedule.failure(task, failureOf(error))];
+      return [schedule.failure(task, failureOf(error, { node: task.name }))];
     }
   };
-  return driveChild(scope, { call: task, agent, given: () => ({ input: given }), closing });
+  return driveChild(scope, { call: task, agent, given, closing, fatal: true });
 }
 
 async function question(schedule: Schedule, task: Call, node: Extract<Node, { kind: 'ask' }>): Promise<Blocked | undefined> {
   const since = Date.now();
-  const { scope, state } = schedule;
-  const { approval } = task;
+  const { scope } = schedule;
   const now = await scope.host.now();
-  if (!approval) {
-    try {
-      const text = String(node.ask(state, itemOf(task)));
-      const asked = request(scope.run.runId, task, { rule: node.rule, question: { question: text, answer: node.answer.json } }, now);
-      await scope.append(() => [asked]);
-      return { waiting: true };
-    } catch (error) {
-      return schedule.failed(task, error);
-    }
-  }
+  const { approval } = task;
+  if (!approval) return put(schedule, task, node, now, node.rule);
   schedule.assertBound(task);
   const decision = approval.decided?.decision;
-  if (decision?.type === 'respond') {
-    const valid = await validate(node.answer.schema, copyJson(decision.answer));
-    if (!valid.ok)
-      return schedule.failed(task, new ToolError('ANSWER_INVALID', `the answer does not fit node "${task.name}": ${valid.problem}.`));
-    let update: unknown;
-    try {
-      update = node.output(valid.value, schedule.state);
-    } catch (error) {
-      return schedule.failed(task, error);
-    }
-    return end(schedule, task, update, since);
+  if (decision?.type !== 'respond') {
+    const { expiresAt } = approval.asked;
+    if (expiresAt === undefined || now < expiresAt) return { waiting: true };
+    return fail(schedule, task, new ToolError('APPROVAL_EXPIRED', `nobody answered node "${task.name}" in time.`));
   }
-  const { expiresAt } = approval.asked;
-  if (expiresAt !== undefined && now >= expiresAt)
-    return schedule.failed(task, new ToolError('APPROVAL_EXPIRED', `nobody answered node "${task.name}" in time.`));
+  const valid = await validate(node.answer.schema, copyJson(decision.answer));
+  // what only the schema's own code refuses was not seen when it was decided: whoever answered may mend it
+  if (!valid.ok) return put(schedule, task, node, now, { ...node.rule, reason: `The last answer does not fit: ${valid.problem}.` });
+  let update: unknown;
+  try {
+    update = node.output(valid.value, schedule.state);
+  } catch (error) {
+    return fail(schedule, task, error);
+  }
+  return end(schedule, task, update, since);
+}
+
+/** Puts a node's question to a person. */
+async function put(
+  schedule: Schedule,
+  task: Call,
+  node: Extract<Node, { kind: 'ask' }>,
+  now: number,
+  rule: ApprovalRule,
+): Promise<Blocked | undefined> {
+  const { scope } = schedule;
+  let question: string;
+  try {
+    question = String(node.ask(schedule.state, itemOf(task)));
+  } catch (error) {
+    return fail(schedule, task, error);
+  }
+  await scope.append(() => [request(scope.run.runId, task, { rule, question: { question, answer: node.answer.json } }, now)]);
   return { waiting: true };
 }

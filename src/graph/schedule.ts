@@ -2,12 +2,13 @@
  * Runs a graph: starts the nodes that were reached and wait for nobody, takes their updates into the state one after the other, and
  * follows their edges. What a node came to, what that changed and where it leads is one entry; nothing of it is worked out again.
  */
-import { type Failure, RondoError, ToolError } from '../errors.ts';
+import { type Failure, ToolError } from '../errors.ts';
 import { assertBound } from '../hitl/approvals.ts';
 import { BOUND, type Crossed, type Draft, type Reached } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import { copyJson, type Json } from '../json.ts';
-import type { Blocked } from '../loop/child.ts';
+import type { Blocked, Left } from '../loop/child.ts';
+import { held } from '../loop/held.ts';
 import type { Scope, Settlement } from '../loop/scope.ts';
 import { Halted } from '../reliability/patience.ts';
 import { validate } from '../schema.ts';
@@ -21,25 +22,27 @@ import { keep, type State, updated } from './state.ts';
 const IN_A_ROW = 100;
 
 export async function schedule(scope: Scope, graph: GraphDefinition): Promise<Settlement | undefined> {
-  if (!scope.frame.tasks) {
-    const failed = await begin(scope, graph);
-    if (failed) return { status: 'failed', error: failed };
-  }
-  return new Schedule(scope, graph).run();
+  const ended = scope.frame.tasks ? undefined : await begin(scope, graph);
+  return ended ?? new Schedule(scope, graph).run();
 }
 
-/** Takes the input for the state, as the schema makes it, and follows the first edges. */
-async function begin(scope: Scope, graph: GraphDefinition): Promise<Failure | undefined> {
+/** Takes the input for the state, as the schema makes it, and follows the first edges: maybe nowhere, and the graph has ended. */
+async function begin(scope: Scope, graph: GraphDefinition): Promise<Settlement | undefined> {
+  let state: State;
+  let next: readonly Reached[];
+  let output: Json = null;
   try {
     const valid = await validate(graph.input.schema, copyJson(scope.frame.input ?? null));
     if (!valid.ok) throw new ToolError('INVALID_INPUT', `the input of graph "${graph.name}" does not fit its state: ${valid.problem}.`);
-    const state = keep(valid.value) as State;
-    const next = routed(graph, 'start', state);
-    await scope.append(() => [{ type: 'frame.began', kind: 'graph', state, next }]);
-    return undefined;
+    state = keep(valid.value) as State;
+    next = routed(graph, 'start', state);
+    if (next.length === 0) output = resultOf(graph, state);
   } catch (error) {
-    return failureOf(error);
+    return { status: 'failed', error: failureOf(error) };
   }
+  const closing = next.length === 0 ? scope.closing({ ok: true, output }) : [];
+  await scope.append(() => [{ type: 'frame.began', kind: 'graph', state, next }, ...closing]);
+  return next.length === 0 ? { status: 'completed', output, committed: true } : undefined;
 }
 
 /** What the scheduler keeps in hand, all of which the journal says too. */
@@ -58,10 +61,13 @@ export class Schedule {
   readonly #joins = new Map<string, Call | undefined>();
   /** Tasks that wait for people, or for a higher limit, and how many decisions there were then. */
   readonly #asleep = new Map<Call, { blocked: Blocked; decisions: number }>();
-  /** When a field was last written, and when a task began, in updates taken. */
-  readonly #written = new Map<string, number>();
-  readonly #began = new Map<Call, number>();
-  #updates = 0;
+  /** Tasks that waited, and wait no longer. */
+  readonly #released = new Set<Call>();
+  /** When a field was last written, by which node, and when a task was reached: by the journal's order, with what is being written. */
+  readonly #written: Map<string, { at: number; node: string }>;
+  readonly #reached = new Map<Call, number>();
+  readonly #ends = new Map<Call, number>();
+  #clock: number;
   #running = 0;
   #error: Failure | undefined;
   #fatal: { error: unknown } | undefined;
@@ -73,9 +79,15 @@ export class Schedule {
     this.scope = scope;
     this.graph = graph;
     this.state = keep(scope.frame.state) as State;
+    this.#clock = scope.run.next;
+    this.#written = new Map([...(scope.frame.written ?? [])].map(([key, { seq, node }]) => [key, { at: seq, node }]));
     const tasks = [...(scope.frame.tasks?.values() ?? [])];
     for (const task of tasks) this.#count(task.name, 1);
-    for (const task of tasks) this.#arrive(task);
+    for (const task of tasks) {
+      // a crash came between a failure and the end of the graph
+      if (task.finished?.error) this.#error ??= task.finished.error;
+      else this.#arrive(task, Number.parseInt(task.id, 10));
+    }
   }
 
   async run(): Promise<Settlement | undefined> {
@@ -103,6 +115,7 @@ export class Schedule {
       } else {
         await scope.drive.log.adopt();
         if (this.#awaken()) continue;
+        if (this.#total === 0) return this.#conclude();
       }
       this.#crossed ??= [...this.#asleep.values()].flatMap(({ blocked }) => ('crossed' in blocked ? [blocked] : []))[0];
       if (this.#crossed) return { status: 'stopped', limit: this.#crossed.crossed, at: this.#crossed.at };
@@ -134,20 +147,30 @@ export class Schedule {
     return this.#head < this.#queue.length;
   }
 
-  /** The bound of the way, and of the journal. */
+  /** Nothing is left to run, and nobody said so: a fork may begin there. */
+  async #conclude(): Promise<Settlement> {
+    const output = resultOf(this.graph, this.state);
+    const closing = this.scope.closing({ ok: true, output });
+    await this.scope.append(() => closing);
+    return { status: 'completed', output, committed: true };
+  }
+
+  /** The bounds of the way, of this graph and of those it is in, and those of the journal. */
   #mayStart(task: Call): boolean {
-    const { limits, run } = this.scope;
-    if (limits.steps !== undefined && task.step > limits.steps)
-      this.#crossed = { crossed: { name: 'steps', max: limits.steps, used: task.step - 1 }, at: this.scope };
-    else if (run.next > BOUND.entries - 1_000)
-      this.#crossed = { crossed: { name: 'journal', max: BOUND.entries, used: run.next }, at: topOf(this.scope) };
+    const { run } = this.scope;
+    for (let at: Scope | undefined = this.scope; at; at = at.parent) {
+      const { steps } = at.limits;
+      if (steps !== undefined && task.step > steps) this.#crossed ??= { crossed: { name: 'steps', max: steps, used: task.step - 1 }, at };
+      if (at.parent) continue;
+      if (run.next > BOUND.entries - 1_000) this.#crossed ??= { crossed: { name: 'journal', max: BOUND.entries, used: run.next }, at };
+      if (run.size > BOUND.size) this.#crossed ??= { crossed: { name: 'journal', max: BOUND.size, used: run.size }, at };
+    }
     return this.#crossed === undefined;
   }
 
   #launch(task: Call): void {
-    this.#began.set(task, this.#updates);
     this.#running++;
-    let result: Blocked | undefined | Promise<Blocked | undefined>;
+    let result: Left | undefined | Promise<Left | undefined>;
     try {
       result = perform(this, task);
     } catch (error) {
@@ -169,27 +192,45 @@ export class Schedule {
   }
 
   /** A task has ended, waits, or was halted. */
-  #landed(task: Call, blocked: Blocked | undefined): void {
+  #landed(task: Call, left: Left | undefined): void {
     this.#running--;
-    if (blocked) this.#asleep.set(task, { blocked, decisions: this.scope.run.decisions });
+    if (left && 'failed' in left) this.#error ??= left.failed;
+    else if (left) this.#asleep.set(task, { blocked: left, decisions: this.scope.run.decisions });
     else if (task.finished?.ok) {
-      this.#began.delete(task);
+      this.#reached.delete(task);
+      this.#released.delete(task);
       const { seq, next } = task.finished;
       const { tasks } = this.scope.frame;
-      if (next && tasks) for (let i = 0; i < next.length; i++) this.#arrive(tasks.get(`${seq}.${i}`) as Call);
+      const at = this.#ends.get(task) ?? seq;
+      this.#ends.delete(task);
+      if (next && tasks) for (let i = 0; i < next.length; i++) this.#arrive(tasks.get(`${seq}.${i}`) as Call, at);
       this.#passed();
     }
     this.#wake();
   }
 
   /** Takes a task that was reached: it starts, or waits for those that may still come to it. */
-  #arrive(task: Call): void {
-    const upstream = this.graph.shape.upstream.get(task.name);
-    if (!upstream?.size || task.input !== null || task.approval || task.frame) this.#queue.push(task);
-    else {
-      this.#joins.set(task.name, task);
-      this.#passed();
+  #arrive(task: Call, at: number): void {
+    this.#reached.set(task, at);
+    if (!this.#waits(task) || task.status !== 'open' || task.approval) {
+      this.#queue.push(task);
+      return;
     }
+    // in a journal, of two tasks of one node that waits the earlier one waited no longer when the later one was made
+    const before = this.#joins.get(task.name);
+    if (before) this.#release(before);
+    this.#joins.set(task.name, task);
+    this.#passed();
+  }
+
+  /** Whether a task is of those that wait for what may still come to their node. */
+  #waits({ name, sent }: Pick<Call, 'name' | 'sent'>): boolean {
+    return !sent && (this.graph.shape.upstream.get(name)?.size ?? 0) > 0;
+  }
+
+  #release(task: Call): void {
+    this.#released.add(task);
+    this.#queue.push(task);
   }
 
   /** Lets go of the joins to which nothing can come any more. */
@@ -197,12 +238,13 @@ export class Schedule {
     for (const [node, task] of this.#joins) {
       if (!task || this.#awaited(node)) continue;
       this.#joins.delete(node);
-      this.#queue.push(task);
+      this.#release(task);
     }
   }
 
   #awaited(node: string): boolean {
-    for (const before of this.graph.shape.upstream.get(node) ?? []) if ((this.#active.get(before) ?? 0) > 0) return true;
+    const upstream = this.graph.shape.upstream.get(node);
+    for (const before of this.#active.keys()) if (upstream?.has(before)) return true;
     return false;
   }
 
@@ -220,7 +262,9 @@ export class Schedule {
   }
 
   #count(node: string, by: number): void {
-    this.#active.set(node, (this.#active.get(node) ?? 0) + by);
+    const now = (this.#active.get(node) ?? 0) + by;
+    if (now === 0) this.#active.delete(node);
+    else this.#active.set(node, now);
     this.#total += by;
   }
 
@@ -230,7 +274,7 @@ export class Schedule {
    */
   ending(task: Call, update: unknown, since: number, more?: Partial<Extract<Draft, { type: 'call.finished' }>>): readonly Draft[] {
     const { graph } = this;
-    const { state, patch } = updated(task.name, this.state, update, graph.reducers);
+    const { state, patch } = updated(task.name, this.state, update, graph);
     const keys = patch && 'keys' in patch ? Object.keys(patch.keys) : [];
     for (const key of keys) if (!Object.hasOwn(graph.reducers, key)) this.#assertAlone(task, key);
     const next = routed(graph, task.name, state).filter((reached, i, all) => this.#isNew(reached, i, all));
@@ -238,28 +282,46 @@ export class Schedule {
     const output = last ? resultOf(graph, state) : undefined;
     // from here on nothing can fail
     this.state = state;
-    this.#updates++;
-    for (const key of keys) this.#written.set(key, this.#updates);
+    const at = ++this.#clock;
+    this.#ends.set(task, at);
+    for (const key of keys) this.#written.set(key, { at, node: task.name });
     this.#count(task.name, -1);
+    this.#released.delete(task);
+    const begun = this.#begun(next);
     for (const { node, input } of next) {
       this.#count(node, 1);
-      if (input === undefined && this.graph.shape.upstream.get(node)?.size) this.#joins.set(node, undefined);
+      if (this.#waits({ name: node, ...(input !== undefined && { sent: true }) }) && !this.#joins.has(node))
+        this.#joins.set(node, undefined);
     }
     const finished: Draft = { type: 'call.finished', call: task.id, ok: true, attempts: 1, ms: Date.now() - since, ...more };
     finished.frame = this.scope.frame.id || undefined;
     if (patch) finished.state = patch;
     if (next.length > 0) finished.next = next;
-    if (!last) return [finished];
+    if (!last) return begun.length === 0 ? [finished] : [...begun, finished];
     this.#ended = { status: 'completed', output: output as Json, committed: true };
     return [finished, ...this.scope.closing({ ok: true, output: output as Json })];
   }
 
+  /** Tasks that waited, and wait no longer, though something that they would wait for begins: the journal must know. */
+  #begun(next: readonly Reached[]): Draft[] {
+    const drafts: Draft[] = [];
+    for (const { id, name, status } of this.#released) {
+      const upstream = this.graph.shape.upstream.get(name);
+      if (status !== 'open' || !next.some(({ node }) => upstream?.has(node))) continue;
+      drafts.push({ type: 'call.started', frame: this.scope.frame.id || undefined, call: id, effect: 'idempotent' });
+    }
+    return drafts;
+  }
+
   /** Two that run side by side and write the same field would lose one of the updates, whichever came first. */
   #assertAlone(task: Call, key: string): void {
-    if ((this.#written.get(key) ?? 0) <= (this.#began.get(task) ?? 0)) return;
+    const written = this.#written.get(key);
+    if (!written || written.at <= (this.#reached.get(task) ?? 0)) return;
+    // one that waited for what wrote it has seen that
+    if (this.#waits(task) && this.graph.shape.upstream.get(task.name)?.has(written.node)) return;
     throw new ToolError(
       'UPDATE_CONFLICT',
-      `node "${task.name}" wrote "${key}", which another node wrote while it ran. Give it a reducer: reducers: { ${key}: (now, update) => ... }.`,
+      `node "${task.name}" wrote "${key}", which node "${written.node}" wrote beside it. Give it a reducer: reducers: { ${key}: (now, update) => ... }.`,
     );
   }
 
@@ -271,12 +333,9 @@ export class Schedule {
 
   /** Writes down that a node failed, which ends the graph when what is under way beside it has ended. */
   async failed(task: Call, thrown: unknown): Promise<undefined> {
-    // the engine cannot go on, or must not: no failure of the node
-    if (thrown instanceof Halted || RondoError.is(thrown)) throw thrown;
-    const error = failureOf(thrown);
-    this.#error ??= error;
-    const finished = this.failure(task, error);
-    await this.scope.append(() => [finished]);
+    if (thrown instanceof Halted) throw thrown;
+    const error = failureOf(thrown, { node: task.name });
+    await held(this.scope, () => [this.failure(task, error)]);
     return undefined;
   }
 
@@ -290,12 +349,6 @@ export class Schedule {
   assertBound(task: Call): void {
     assertBound(this.scope.run.runId, task);
   }
-}
-
-function topOf(scope: Scope): Scope {
-  let top = scope;
-  while (top.parent) top = top.parent;
-  return top;
 }
 
 function resultOf(graph: GraphDefinition, state: State): Json {

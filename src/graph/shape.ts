@@ -12,7 +12,7 @@ export interface Way {
 export interface Shape {
   readonly ways: ReadonlyMap<string, Way>;
   /** By node: those from which it can be reached by edges that are written down, loops left out. */
-  readonly upstream: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly upstream: ReadonlyMap<string, Nodes>;
 }
 
 /** @throws RondoError `CONFIG_INVALID` for edges that lead nowhere, nodes that nothing leads to, and ways without an end. */
@@ -50,63 +50,106 @@ const isTargets = (value: unknown): value is readonly string[] =>
 
 /** A function without named targets may lead anywhere, so that nothing is known to be out of reach. */
 function assertReached(name: string, nodes: ReadonlySet<string>, ways: ReadonlyMap<string, Way>): void {
-  const reached = new Set<string>();
-  const walk = (from: string): boolean => {
-    const way = ways.get(from) as Way;
-    if (!way.targets) return false;
-    return way.targets.every((to) => {
-      if (to === 'end' || reached.has(to)) return true;
-      reached.add(to);
-      return walk(to);
-    });
-  };
-  if (!walk('start')) return;
+  const reached = new Set<string>(['start']);
+  for (const from of reached) {
+    const { targets } = ways.get(from) as Way;
+    if (!targets) return;
+    for (const to of targets) if (to !== 'end') reached.add(to);
+  }
   const lost = [...nodes].filter((node) => !reached.has(node));
   if (lost.length > 0) throw invalid(`graph "${name}": no edge leads to ${lost.map((n) => `"${n}"`).join(', ')}. Add one, or take it out.`);
 }
 
 /** A join behind a loop without a way out, or a loop by itself, would never complete. */
 function assertEnds(name: string, nodes: ReadonlySet<string>, ways: ReadonlyMap<string, Way>): void {
+  const leading = new Map<string, string[]>();
   const ends = new Set<string>(['end']);
-  for (let grown = true; grown; ) {
-    grown = false;
-    for (const node of ['start', ...nodes]) {
-      const way = ways.get(node) as Way;
-      if (ends.has(node) || (way.targets && !way.targets.some((to) => ends.has(to)))) continue;
-      ends.add(node);
-      grown = true;
+  for (const node of nodes) {
+    const { targets } = ways.get(node) as Way;
+    if (!targets) ends.add(node);
+    for (const to of targets ?? []) {
+      const from = leading.get(to);
+      if (from) from.push(node);
+      else leading.set(to, [node]);
     }
   }
+  for (const to of ends) for (const from of leading.get(to) ?? []) ends.add(from);
   const stuck = [...nodes].filter((node) => !ends.has(node));
   if (stuck.length > 0)
     throw invalid(`graph "${name}": from ${stuck.map((n) => `"${n}"`).join(', ')} no way leads to the end. Add an edge to 'end'.`);
 }
 
+/** Some of a graph's nodes, a bit each: of a long chain, every node has all before it upstream. */
+export class Nodes {
+  readonly #places: ReadonlyMap<string, number>;
+  readonly #bits: Uint32Array;
+  size = 0;
+
+  constructor(places: ReadonlyMap<string, number>) {
+    this.#places = places;
+    this.#bits = new Uint32Array((places.size + 31) >> 5);
+  }
+
+  has(node: string): boolean {
+    const place = this.#places.get(node);
+    return place !== undefined && ((this.#bits[place >> 5] as number) & (1 << (place & 31))) !== 0;
+  }
+
+  add(node: string): void {
+    const place = this.#places.get(node);
+    if (place === undefined || this.has(node)) return;
+    this.#bits[place >> 5] = (this.#bits[place >> 5] as number) | (1 << (place & 31));
+    this.size++;
+  }
+
+  addAll(others: Nodes): void {
+    for (let i = 0; i < this.#bits.length; i++) this.#bits[i] = (this.#bits[i] as number) | (others.#bits[i] as number);
+    // how many does not matter, only whether any
+    this.size += others.size;
+  }
+}
+
 /** Without the edges that go back around a loop, what comes before what is an order: no two nodes can wait for each other. */
-function upstreamOf(nodes: ReadonlySet<string>, ways: ReadonlyMap<string, Way>): Map<string, Set<string>> {
-  const before = new Map<string, Set<string>>([...nodes].map((node) => [node, new Set<string>()]));
-  const forward = new Map<string, string[]>();
-  const state = new Map<string, 'open' | 'done'>();
-  const order: string[] = [];
-  const walk = (from: string) => {
-    state.set(from, 'open');
-    const ahead: string[] = [];
-    for (const to of ways.get(from)?.targets ?? []) {
-      if (to === 'end' || state.get(to) === 'open') continue;
-      ahead.push(to);
-      if (!state.has(to)) walk(to);
-    }
-    forward.set(from, ahead);
-    state.set(from, 'done');
-    order.push(from);
-  };
-  for (const from of ['start', ...nodes]) if (!state.has(from)) walk(from);
-  // the last to be done has nothing before it
-  for (const from of order.toReversed())
+function upstreamOf(nodes: ReadonlySet<string>, ways: ReadonlyMap<string, Way>): Map<string, Nodes> {
+  const places = new Map([...nodes].map((node, i) => [node, i]));
+  const before = new Map([...nodes].map((node) => [node, new Nodes(places)]));
+  const { order, forward } = forwardOf(nodes, ways);
+  for (const from of order)
     for (const to of forward.get(from) ?? []) {
-      const all = before.get(to) as Set<string>;
-      if (from !== 'start') all.add(from);
-      for (const node of before.get(from) ?? []) all.add(node);
+      const all = before.get(to) as Nodes;
+      if (from === 'start') continue;
+      all.add(from);
+      all.addAll(before.get(from) as Nodes);
     }
   return before;
+}
+
+/** The edges that do not lead back to where a walk is, and an order in which each leads from an earlier node to a later one. */
+function forwardOf(nodes: ReadonlySet<string>, ways: ReadonlyMap<string, Way>): { order: string[]; forward: Map<string, string[]> } {
+  const forward = new Map<string, string[]>();
+  const state = new Map<string, 'open' | 'done'>();
+  const done: string[] = [];
+  for (const root of ['start', ...nodes]) {
+    if (state.has(root)) continue;
+    // a graph may be deeper than the stack of calls
+    const walk = [{ from: root, next: 0 }];
+    state.set(root, 'open');
+    forward.set(root, []);
+    for (let at = walk.at(-1); at; at = walk.at(-1)) {
+      const to = ways.get(at.from)?.targets?.[at.next++];
+      if (to === undefined) {
+        state.set(at.from, 'done');
+        done.push(at.from);
+        walk.pop();
+      } else if (to !== 'end' && state.get(to) !== 'open') {
+        forward.get(at.from)?.push(to);
+        if (state.has(to)) continue;
+        state.set(to, 'open');
+        forward.set(to, []);
+        walk.push({ from: to, next: 0 });
+      }
+    }
+  }
+  // the last to be done has nothing before it
+  return { order: done.toReversed(), forward };
 }

@@ -1,7 +1,7 @@
 import { ToolError } from '../errors.ts';
 import type { Patch } from '../journal/entries.ts';
 import { diff } from '../journal/patch.ts';
-import { isDeep, type Json, plainJson } from '../json.ts';
+import { isDeep, type Json, MAX_DEPTH, NotJson, plainJson } from '../json.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { append } from './types.ts';
 
@@ -11,21 +11,22 @@ export type State = { readonly [key: string]: Json };
 const known = new WeakSet<object>();
 
 /** A value as JSON of our own: parts that came from the state stay what they are. @throws NotJson. */
-export function keep(value: unknown): Json | undefined {
+export function keep(value: unknown, depth = MAX_DEPTH): Json | undefined {
   if (typeof value !== 'object' || value === null) return plainJson(value);
   if (known.has(value)) return value as Json;
+  if (depth === 0) throw new NotJson(`it is nested more than ${MAX_DEPTH} levels deep, or in a circle`);
   let kept: Json | undefined;
-  if (Array.isArray(value)) kept = value.map((item) => keep(item) ?? null);
+  if (Array.isArray(value)) kept = value.map((item) => keep(item, depth - 1) ?? null);
   else if (isPlain(value)) {
     const copy: { [key: string]: Json } = {};
     for (const key of Object.keys(value)) {
-      const field = keep((value as { [key: string]: unknown })[key]);
+      const field = keep((value as { [key: string]: unknown })[key], depth - 1);
       if (field === undefined) continue;
       if (key === '__proto__') Object.defineProperty(copy, key, { value: field, enumerable: true, configurable: true, writable: true });
       else copy[key] = field;
     }
     kept = copy;
-  } else return keep(plainJson(value));
+  } else return keep(plainJson(value), depth - 1);
   known.add(Object.freeze(kept));
   return kept;
 }
@@ -45,7 +46,7 @@ export function updated(
   node: string,
   state: State,
   update: unknown,
-  reducers: Readonly<Record<string, Reducer | undefined>>,
+  { reducers, fields }: { reducers: Readonly<Record<string, Reducer | undefined>>; fields: ReadonlySet<string> | undefined },
 ): { state: State; patch: Patch | undefined } {
   if (update === undefined || update === null) return { state, patch: undefined };
   if (typeof update !== 'object' || Array.isArray(update))
@@ -55,6 +56,7 @@ export function updated(
   for (const key of Object.keys(update)) {
     const given = (update as { [key: string]: unknown })[key];
     if (given === undefined) continue;
+    if (fields && !fields.has(key)) throw problem(node, `the state has no field "${key}". It has ${[...fields].join(', ')}`);
     const before = Object.hasOwn(state, key) ? state[key] : undefined;
     const change = changed(node, key, before, given, Object.hasOwn(reducers, key) ? reducers[key] : undefined);
     if (!change) continue;

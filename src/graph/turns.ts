@@ -8,6 +8,7 @@ import type { Call, Frame, RunFold } from '../journal/fold.ts';
 import { isDeep, type Json, plainJson } from '../json.ts';
 import { levelOf } from '../loop/delegation.ts';
 import { idempotencyKey } from '../loop/execute.ts';
+import { held } from '../loop/held.ts';
 import { crossing } from '../loop/limits.ts';
 import type { Scope, Settlement } from '../loop/scope.ts';
 import type { Ask, Turn, TurnContext, TurnResult } from '../ports/foreign.ts';
@@ -94,10 +95,8 @@ function expired({ approval }: Call, now: number): Decision | undefined {
 
 /** One turn, in its envelope. @returns how the agent's part ended, or that it asked. */
 async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement | undefined | 'paused'> {
-  if (call.status === 'started') {
-    const known = cutOff(own, call);
-    if (known) return end(scope, call, known);
-  }
+  const known = outcomeOf(own, call);
+  if (known) return 'output' in known ? complete(scope, call, known.output) : end(scope, call, known.error);
   // what a turn will use nobody can say: it is not begun where a limit is used up
   const crossed = crossing(scope);
   if (crossed) return { status: 'stopped', limit: crossed.crossed, at: crossed.at };
@@ -109,18 +108,23 @@ async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement 
     call.input === null
       ? { type: 'start', input: promptOf(scope) }
       : { type: 'resume', state, answers: call.input as unknown as Extract<Turn, { type: 'resume' }>['answers'] };
-  const result = await guard((attempt) => span.run(() => own.turn(turn, contextOf(scope, call, attempt, span.traceparent))).then(checked), {
-    policy: own.policy,
-    circuit: scope.host.breakers.of(own, scope.agent.name, own.policy.breaker),
-    cancel: scope.cancel,
-    fallbackCode: 'TOOL_FAILED',
-    onAttemptFailed: async (failed) => {
-      if (failed.retryIn === undefined) return;
-      const draft = { type: 'attempt.failed', of: call.id, step: call.step, ...failed } as const;
-      span.failedAttempt(draft);
-      await scope.append(() => [draft]);
+  const talk = { over: false };
+  const result = await guard(
+    (attempt) => span.run(() => own.turn(turn, contextOf(scope, call, attempt, span.traceparent, talk))).then(checked),
+    {
+      policy: own.policy,
+      circuit: scope.host.breakers.of(own, scope.agent.name, own.policy.breaker),
+      cancel: scope.cancel,
+      fallbackCode: 'TOOL_FAILED',
+      onAttemptFailed: async (failed) => {
+        if (failed.retryIn === undefined) return;
+        const draft = { type: 'attempt.failed', of: call.id, step: call.step, ...failed } as const;
+        span.failedAttempt(draft);
+        await scope.append(() => [draft]);
+      },
     },
-  });
+  );
+  talk.over = true;
   if (!result.ok) {
     // the next claim finds out, or says that nobody knows
     if (result.cancelled && result.error.outcome !== 'not-run' && scope.halt?.why !== 'cancel') return undefined;
@@ -133,13 +137,16 @@ async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement 
   const usd = value.costUsd ?? cost(value.usage, own.price);
   if (usd !== undefined) finished.usd = usd;
   span.end({ attempts });
-  if (value.status === 'completed') {
-    const closing = scope.closing({ ok: true, output: value.output });
-    await scope.append(() => [finished, ...closing]);
-    return { status: 'completed', output: value.output, committed: true };
-  }
+  if (value.status === 'completed') return complete(scope, call, value.output, finished);
   await pause(scope, finished, value);
   return 'paused';
+}
+
+async function complete(scope: Scope, call: Call, output: Json, last?: Draft): Promise<Settlement> {
+  const finished: Draft = last ?? { type: 'call.finished', call: call.id, ok: true, attempts: 1, ms: 0 };
+  const closing = scope.closing({ ok: true, output });
+  await held(scope, () => [finished, ...closing]);
+  return { status: 'completed', output, committed: true };
 }
 
 type Checked = { usage?: Usage; costUsd?: number } & (
@@ -178,7 +185,7 @@ async function pause(scope: Scope, finished: Draft, { state, asks }: Extract<Che
   const next: readonly Reached[] = asks.map((ask) =>
     ask.kind === 'tool' ? { node: ask.tool, input: ask.input } : { node: scope.agent.name, input: plainJson(ask) as Json },
   );
-  await scope.append((seq) => {
+  await held(scope, (seq) => {
     const named: State['asks'] = {};
     asks.forEach((ask, i) => {
       named[`${seq}.${i}`] = ask.id;
@@ -207,23 +214,29 @@ async function pause(scope: Scope, finished: Draft, { state, asks }: Extract<Che
   });
 }
 
-/** What is known of a turn that a crash cut off; undefined where it is made again. */
-function cutOff({ effect }: Foreign, { settled }: Call): Failure | undefined {
-  if (effect !== 'once' || settled?.outcome === 'not-run') return undefined;
-  const said = settled && settled.outcome === 'failed';
-  return {
-    code: said ? 'TOOL_FAILED' : 'OUTCOME_UNKNOWN',
-    message: said
-      ? (settled.note ?? 'It failed.')
-      : 'The process stopped while this agent worked. Nobody knows what it did: find out first.',
-    retryable: false,
-    attempts: 1,
-    outcome: said ? 'failed' : 'unknown',
-  };
+/** What is known of a turn that began before; undefined where it is made, or made again. An operator's word stands. */
+function outcomeOf({ effect }: Foreign, { status, settled, finished }: Call): { output: Json } | { error: Failure } | undefined {
+  const base = { retryable: false, attempts: 1 };
+  switch (settled?.outcome) {
+    case 'done':
+      return { output: settled.output ?? null };
+    case 'failed':
+      return { error: { ...base, code: 'TOOL_FAILED', message: settled.note ?? 'It failed.', outcome: 'failed' } };
+    case 'not-run':
+      return undefined;
+    default:
+  }
+  // a crash came between a failure and the end of this part
+  if (finished?.error) return { error: finished.error };
+  if (status !== 'started' || effect !== 'once') return undefined;
+  const message = 'The process stopped while this agent worked. Nobody knows what it did: find out first.';
+  return { error: { ...base, code: 'OUTCOME_UNKNOWN', message, outcome: 'unknown' } };
 }
 
 async function end(scope: Scope, call: Call, error: Failure): Promise<Settlement> {
-  await scope.append(() => [{ type: 'call.finished', call: call.id, ok: false, error, attempts: error.attempts, ms: 0 }]);
+  // said before, and nothing has become known since
+  if (call.status !== 'finished')
+    await held(scope, () => [{ type: 'call.finished', call: call.id, ok: false, error, attempts: error.attempts, ms: 0 }]);
   return { status: 'failed', error };
 }
 
@@ -237,10 +250,15 @@ function promptOf({ frame }: Scope): Prompt {
 }
 
 /** Getters, so that the signal is made only where it is looked at. */
-function contextOf(scope: Scope, call: Call, attempt: AttemptContext, traceparent: string | undefined): TurnContext {
+function contextOf(
+  scope: Scope,
+  call: Call,
+  attempt: AttemptContext,
+  traceparent: string | undefined,
+  talk: { over: boolean },
+): TurnContext {
   const { run, frame } = scope;
   const step = call.step;
-  let over = false;
   return {
     get signal() {
       return attempt.signal;
@@ -262,8 +280,7 @@ function contextOf(scope: Scope, call: Call, attempt: AttemptContext, traceparen
       if (!scope.emit) return undefined;
       return ({ type, text }) => {
         // one that was given up may go on talking
-        over ||= attempt.signal.aborted;
-        if (over) return;
+        if (talk.over || attempt.signal.aborted) return;
         scope.emit?.({ type: type === 'text' ? 'text.delta' : 'reasoning.delta', text: messageText(text), attempt: attempt.attempt }, step);
       };
     },

@@ -5,8 +5,8 @@
 import { RondoError } from '../errors.ts';
 import type { Message } from '../ports/model.ts';
 import type { CallId, Entry, EntryOf, Limits, RunStatus } from './entries.ts';
-import { type Approval, type Call, callOf, callsOf, charsOf, type Frame, newFrame, promptParts, reach, resultPart } from './frame.ts';
-import { patched } from './patch.ts';
+import { type Approval, type Call, callOf, everyCallOf, type Frame, newFrame, promptParts, reach, resultPart } from './frame.ts';
+import { finished, isCutOff, opened, reopen, say, sizeOf } from './frames.ts';
 import { nothingSpent, type Spent, spend } from './spent.ts';
 
 export type { Approval, Call, Frame } from './frame.ts';
@@ -85,6 +85,7 @@ export function emptyFold(runId: string, agent: string, history: readonly Messag
 export function apply(run: RunFold, entry: Entry): void {
   run.next = entry.seq + 1;
   take(run, entry.frame === undefined ? run.root : frameOf(run, entry.frame), entry);
+  if (entry.seq === run.inherited) reopen(run);
   run.lastAt = entry.at;
 }
 
@@ -116,8 +117,8 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       run.owner = undefined;
       run.workMs += entry.ms;
       // nobody may ever come back to find out what they did
-      for (const call of unfinishedCalls(run))
-        if (call.status === 'started' && call.effect === 'once') run.unknowns.set(call.id, { call, since: entry.at });
+      for (const call of unfinishedCalls(run)) if (isCutOff(call)) run.unknowns.set(call.id, { call, since: entry.at });
+      for (const f of run.frames.values()) f.workMs += entry.at - f.workSince;
       return;
     case 'message.received':
       if (entry.kind === 'cancel') run.cancelled ??= entry;
@@ -146,6 +147,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       frame.tasks = new Map();
       frame.visits = new Map();
       frame.state = entry.state;
+      run.size += sizeOf(entry.state);
       reach(frame, entry.seq, entry.next, 1);
       return;
     case 'entry.omitted':
@@ -155,10 +157,9 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       return;
     case 'call.started': {
       const call = callOf(frame, entry.call);
-      if (frame.tasks && call.status === 'finished') {
-        anew(call);
-        return;
-      }
+      call.finished = undefined;
+      // said of an earlier time
+      call.settled = undefined;
       // nodes are no calls of tools
       if (call.status === 'open' && !frame.tasks && entry.seq > run.inherited)
         for (let f: Frame | undefined = frame; f; f = f.parent) f.spent.toolCalls++;
@@ -207,7 +208,10 @@ function claimed(run: RunFold, frame: Frame, entry: EntryOf<'run.claimed'>): voi
   if (run.status === 'running') {
     run.fruitless++;
     run.workMs += run.lastAt - run.claimedAt;
+    for (const f of run.frames.values()) f.workMs += run.lastAt - f.workSince;
   } else run.fruitless = 0;
+  if (run.status === 'failed') reopen(run);
+  for (const f of run.frames.values()) f.workSince = entry.at;
   run.status = 'running';
   run.settled = undefined;
   for (const call of unfinishedCalls(run)) if (call.status === 'started') run.unknowns.delete(call.id);
@@ -249,98 +253,10 @@ function responded(run: RunFold, frame: Frame, entry: EntryOf<'model.responded'>
   }
 }
 
-function opened(run: RunFold, parent: Frame, entry: EntryOf<'frame.opened'>): void {
-  const call = callOf(parent, entry.call);
-  const frame = newFrame({
-    id: call.id,
-    agent: entry.agent,
-    // the sequence number is another one where an append was lost; a node's is all there is
-    position: `${parent.position}/${parent.tasks ? call.id : `${call.step}${call.id.slice(call.id.indexOf('.'))}`}`,
-    parent,
-    fingerprint: entry.fingerprint,
-    spent: nothingSpent(),
-    at: entry.at,
-    history: entry.history ?? [],
-  });
-  frame.input = entry.input;
-  call.status = 'started';
-  parent.children.push(frame);
-  call.frame = frame;
-  run.frames.set(call.id, frame);
-  run.fruitless = 0;
-  say(run, frame, { role: 'user', content: promptParts(entry.input) });
-}
-
-function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finished'>): void {
-  run.fruitless = 0;
-  const call = callOf(frame, entry.call);
-  if (call.status === 'finished') return;
-  call.status = 'finished';
-  call.finished = entry;
-  if (call.frame) close(run, call.frame, entry);
-  if ((entry.usage || entry.usd !== undefined) && entry.seq > run.inherited)
-    for (let f: Frame | undefined = frame; f; f = f.parent) spend(f.spent, entry.usage, entry.usd);
-  if (entry.error?.outcome === 'unknown' && call.effect === 'once' && entry.seq > run.inherited)
-    run.unknowns.set(call.id, { call, since: entry.at });
-  else run.unknowns.delete(call.id);
-  if (frame.tasks) {
-    if (entry.state) frame.state = patched(frame.state ?? null, entry.state);
-    frame.last = call;
-    // what a node's function did stays known until the node has ended
-    if (call.id.includes('/')) return;
-    if (entry.ok) {
-      frame.tasks.delete(call.id);
-      visited(frame, call.name, entry.ms);
-    }
-    reach(frame, entry.seq, entry.next, call.step + 1);
-    return;
-  }
-  if (--frame.unfinished > 0) return;
-  // all are in: the model sees them in the order it asked, whatever the order they came in
-  say(run, frame, { role: 'tool', content: frame.calls.map(resultPart) });
-}
-
-/** A node that failed is reached again. */
-function anew(call: Call): void {
-  call.status = 'open';
-  call.finished = undefined;
-  call.frame = undefined;
-  call.approval = undefined;
-}
-
-/** A sub-agent has ended, and with it what is below it. Of its part, only what it spent is kept. */
-function close(run: RunFold, frame: Frame, { ok, error, at }: EntryOf<'call.finished'>): void {
-  for (const call of callsOf(frame)) {
-    if (call.frame) close(run, call.frame, { ok: false, at } as EntryOf<'call.finished'>);
-    // nobody comes back to find out what it did
-    if (call.status === 'started' && call.effect === 'once' && !call.frame) run.unknowns.set(call.id, { call, since: at });
-    call.frame = undefined;
-  }
-  run.frames.delete(frame.id);
-  frame.ended = { ok, at, ...(error && { code: error.code }) };
-  frame.messages = [];
-  frame.calls = [];
-  frame.unfinished = 0;
-  frame.tasks = frame.tasks && new Map();
-}
-
-function visited(frame: Frame, node: string, ms: number): void {
-  const visit = frame.visits?.get(node);
-  if (visit) {
-    visit.runs++;
-    visit.ms += ms;
-  } else frame.visits?.set(node, { runs: 1, ms });
-}
-
 /** Charges what a call that was cut off may have cost. */
 function lose(frame: Frame, lost: { tokens: number; usd?: number } | undefined): void {
   if (!lost) return;
   for (let f: Frame | undefined = frame; f; f = f.parent) spend(f.spent, { input: lost.tokens, output: 0 }, lost.usd);
-}
-
-function say(run: RunFold, frame: Frame, message: Message): void {
-  frame.messages.push(message);
-  for (const part of message.content) run.size += charsOf(part);
 }
 
 /** The conversation as a later run of the session may continue it: no call is left without a result. */
@@ -358,12 +274,11 @@ export function unfinishedCalls({ root, frames }: RunFold): readonly Call[] {
 }
 
 function gather(frame: Frame, into: Call[]): void {
-  for (const call of callsOf(frame)) {
-    into.push(call);
-    // what a node's function was doing, and nobody knows the end of
-    if (call.durable) for (const step of call.durable.values()) if (step.status === 'started') into.push(step);
-  }
+  // what a step of a node's function came to is its node's to know
+  for (const call of everyCallOf(frame)) if (!call.id.includes('/') || call.status === 'started' || isUnknown(call)) into.push(call);
 }
+
+const isUnknown = ({ finished }: Call) => finished?.error?.outcome === 'unknown';
 
 /** Approvals that wait for a decision, in the order in which the calls were asked for. */
 export function openApprovals(run: RunFold): Approval[] {

@@ -20,6 +20,8 @@ export interface Call {
   /** The provider's id, which its result must carry. */
   readonly providerId: string;
   readonly input: Json;
+  /** A node that was sent to, with `input` for it alone. */
+  readonly sent?: true;
   /** Of a node: how many came before it on its way. */
   readonly step: number;
   /** `open`: not started; it waits for its turn, for a person, or for a higher limit. */
@@ -41,6 +43,14 @@ export interface Call {
   durable?: Map<string, Call>;
 }
 
+export interface Visit {
+  /** How often the node ended, and in how many ms in all. */
+  runs: number;
+  ms: number;
+  /** What it came to last was a failure. */
+  failed: boolean;
+}
+
 export interface Frame {
   /** The id of the call it answers; empty for the root. */
   readonly id: string;
@@ -55,6 +65,9 @@ export interface Frame {
   readonly spent: Spent;
   /** Epoch milliseconds. */
   readonly startedAt: number;
+  /** Working time of the claims that ended, ms, and since when it counts on. */
+  workMs: number;
+  workSince: number;
   /** What it was given. */
   input?: Json;
   ended?: { ok: boolean; code?: string; at: number };
@@ -69,7 +82,9 @@ export interface Frame {
   kind?: 'graph' | 'foreign';
   tasks?: Map<CallId, Call>;
   state?: Json;
-  visits?: Map<string, { runs: number; ms: number }>;
+  visits?: Map<string, Visit>;
+  /** By field of the state: the entry that wrote it last, and of which node. */
+  written?: Map<string, { seq: number; node: string }>;
   /** The node that ended last. */
   last?: Call;
   instructions?: string;
@@ -103,6 +118,8 @@ export function newFrame(o: {
     fingerprint: o.fingerprint,
     spent: o.spent,
     startedAt: o.at,
+    workMs: 0,
+    workSince: o.at,
     messages: [...o.history],
     inherited: o.history.length,
     step: 0,
@@ -118,6 +135,14 @@ export const depthOf = (frame: Frame) => frame.path.length - 1;
 
 /** The calls of a frame that may still be going on, in the order asked. */
 export const callsOf = (frame: Frame): Iterable<Call> => (frame.tasks ? frame.tasks.values() : frame.calls);
+
+/** The same, and what the functions of nodes do under names of their own. */
+export function* everyCallOf(frame: Frame): Generator<Call, void, undefined> {
+  for (const call of callsOf(frame)) {
+    yield call;
+    if (call.durable) yield* call.durable.values();
+  }
+}
 
 /** @throws RondoError `JOURNAL_DAMAGED`. */
 export function callOf(frame: Frame, id: CallId): Call {
@@ -148,7 +173,10 @@ export function reach(frame: Frame, seq: number, next: readonly Reached[] | unde
   if (!next || !tasks) return;
   next.forEach(({ node, input }, i) => {
     const id = `${seq}.${i}`;
-    tasks.set(id, { id, name: node, providerId: '', input: input ?? null, step, status: 'open', asked: 0 });
+    // a turn of a foreign agent has no name of its own
+    const name = node || frame.agent;
+    const task: Call = { id, name, providerId: '', input: input ?? null, step, status: 'open', asked: 0 };
+    tasks.set(id, input === undefined ? task : { ...task, sent: true });
   });
   if (next.length > 0) frame.step = Math.max(frame.step, step);
 }

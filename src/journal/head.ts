@@ -1,5 +1,6 @@
 import { type Entry, VERSION } from './entries.ts';
-import { type RunFold, unfinishedCalls } from './fold.ts';
+import { type Call, type Frame, type RunFold, unfinishedCalls } from './fold.ts';
+import { everyCallOf } from './frame.ts';
 import type { RunHead } from './port.ts';
 
 export interface Lease {
@@ -42,16 +43,19 @@ export function headAfter(run: RunFold, entries: readonly Entry[], lease: Lease 
 
 /** How many outcomes are unknown then: what the fold will make of the entries. */
 function unknownsAfter(run: RunFold, entries: readonly Entry[]): number {
-  if (run.unknowns.size === 0 && !entries.some(tells)) return 0;
+  // most entries change nothing of it, and a look at all calls is not for every append
+  if (!entries.some((entry) => tells(entry) || (run.unknowns.size > 0 && settles(run, entry)))) return run.unknowns.size;
   const unknown = new Set(run.unknowns.keys());
   const ended = new Set<string>();
   const calls = unfinishedCalls(run);
   for (const entry of entries) {
     if (entry.type === 'call.finished') {
       ended.add(entry.call);
-      const once = calls.find((c) => c.id === entry.call)?.effect === 'once';
+      const call = calls.find((c) => c.id === entry.call);
+      const once = call?.effect === 'once';
       if (once && entry.error?.outcome === 'unknown') unknown.add(entry.call);
       else unknown.delete(entry.call);
+      for (const { id } of call?.frame ? cutOffIn(call.frame) : []) if (!ended.has(id)) unknown.add(id);
     } else if (entry.type === 'outcome.settled') unknown.delete(entry.call);
     else if (entry.type === 'run.settled') {
       for (const { id, status, effect } of calls) if (status === 'started' && effect === 'once' && !ended.has(id)) unknown.add(id);
@@ -60,8 +64,20 @@ function unknownsAfter(run: RunFold, entries: readonly Entry[]): number {
   return unknown.size;
 }
 
-/** Whether an entry may make an outcome unknown. */
-const tells = (entry: Entry) => entry.type === 'run.settled' || (entry.type === 'call.finished' && entry.error?.outcome === 'unknown');
+/** Calls in a part of the run, which ends before they do. */
+function* cutOffIn(frame: Frame): Generator<Call, void, undefined> {
+  for (const call of everyCallOf(frame)) {
+    if (call.frame) yield* cutOffIn(call.frame);
+    else if (call.status === 'started' && call.effect === 'once') yield call;
+  }
+}
+
+/** Whether an entry may make an outcome unknown: also where it ends a sub-agent that was in the middle of something. */
+const tells = (entry: Entry) => entry.type === 'run.settled' || (entry.type === 'call.finished' && !entry.ok);
+
+/** Whether an entry may make one that is unknown known. */
+const settles = (run: RunFold, entry: Entry) =>
+  entry.type === 'run.claimed' || ((entry.type === 'outcome.settled' || entry.type === 'call.finished') && run.unknowns.has(entry.call));
 
 /** When the first open approval expires. */
 function firstExpiry(run: RunFold, entries: readonly Entry[]): number | undefined {

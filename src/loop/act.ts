@@ -1,4 +1,4 @@
-import { type Failure, RondoError } from '../errors.ts';
+import type { Failure } from '../errors.ts';
 import { assertBound } from '../hitl/approvals.ts';
 import { contextOf } from '../hitl/gate.ts';
 import type { Draft } from '../journal/entries.ts';
@@ -11,6 +11,7 @@ import type { Blocked } from './child.ts';
 import { credentials } from './credentials.ts';
 import { descend } from './descend.ts';
 import { execute, idempotencyKey, keep, type Ready } from './execute.ts';
+import { held } from './held.ts';
 import { callsLeft } from './limits.ts';
 import type { Observed } from './output.ts';
 import type { Scope } from './scope.ts';
@@ -74,7 +75,7 @@ async function perform(scope: Scope, first: Due, queue: Due[], asleep: Asleep): 
     const goes = next && (next.intended || starts.take());
     if (next && goes && !next.intended) drafts.push(intent(next));
     try {
-      const pending = held(scope, drafts, next?.ready.tool.effect === 'once');
+      const pending = held(scope, () => drafts, next?.ready.tool.effect === 'once');
       if (pending) await pending;
     } finally {
       starts.clear();
@@ -98,30 +99,6 @@ async function begun(scope: Scope, due: Due | undefined): Promise<Due | undefine
     starts.clear();
   }
   return due;
-}
-
-/** Milliseconds between tries to write a result that the store could not take, and for how long. */
-const HOLD = { wait: 250, longest: 60_000 };
-
-/** Writes what has happened already, so it must not be lost: where the store cannot take it now, holds it and tries again. */
-function held(scope: Scope, drafts: readonly Draft[], power: boolean): void | Promise<void> {
-  const since = Date.now();
-  const again = async (error: unknown): Promise<void> => {
-    for (;;) {
-      if (!RondoError.is(error, 'JOURNAL_UNAVAILABLE') || Date.now() - since > HOLD.longest || scope.halt?.why === 'close') throw error;
-      await new Promise((resolve) => setTimeout(resolve, HOLD.wait));
-      try {
-        return await scope.append(() => drafts, power);
-      } catch (e) {
-        error = e;
-      }
-    }
-  };
-  try {
-    return scope.append(() => drafts, power)?.catch(again);
-  } catch (error) {
-    return again(error);
-  }
 }
 
 /** Takes calls that have not run to the gate (again), and sees to those that a crash cut off. */

@@ -4,14 +4,19 @@ import type { Draft, Limits } from '../journal/entries.ts';
 import type { Call, Frame } from '../journal/fold.ts';
 import type { Json } from '../json.ts';
 import type { Message } from '../ports/model.ts';
+import { bounded, classify } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
+import { LONGEST_TIMER } from '../reliability/timer.ts';
 import type { AgentDefinition } from './definition.ts';
 import { granted } from './grants.ts';
-import type { Crossing } from './limits.ts';
+import { held } from './held.ts';
+import { type Crossing, timeLeft } from './limits.ts';
 import { type End, Scope, type Settlement, type Tools } from './scope.ts';
 
 /** Why a part did not come to its end: it waits for people, or for a higher limit. */
 export type Blocked = { waiting: true } | Crossing;
+/** Or for the world to mend, where what is above it fails with it. */
+export type Left = Blocked | { failed: Failure };
 
 export interface Child {
   call: Call;
@@ -22,21 +27,33 @@ export interface Child {
   given(): { input: Json; history?: readonly Message[] };
   /** The entries with which its parent's call ends. */
   closing(end: End): readonly Draft[];
+  /** What is above fails with it, and may be resumed: then it goes on in the middle of this part, which stays open. */
+  fatal?: true;
 }
 
 /**
  * Drives a sub-agent to its next end. Its failures, and limits of its own, end the call that it answers and nothing else.
  * @returns why it did not end; undefined where its end is in the journal, or the run was halted.
  */
-export async function driveChild(scope: Scope, child: Child): Promise<Blocked | undefined> {
+export async function driveChild(scope: Scope, child: Child): Promise<Left | undefined> {
   const { call, agent } = child;
   if (!call.frame) {
-    const opened: Draft = { type: 'frame.opened', call: call.id, agent: agent.name, fingerprint: agent.fingerprint, ...child.given() };
-    await scope.append(() => [opened]);
+    let opened: Draft;
+    try {
+      opened = { type: 'frame.opened', call: call.id, agent: agent.name, fingerprint: agent.fingerprint, ...child.given() };
+    } catch (error) {
+      return refuse(scope, child, failureIn(error));
+    }
+    await scope.append(() => [{ ...opened }]);
   }
   const frame = call.frame as unknown as Frame;
   if (frame.fingerprint !== agent.fingerprint) frame.measured.fixed = false;
-  const inner = await open(scope, frame, child);
+  let inner: { scope: Scope; done(): void };
+  try {
+    inner = await open(scope, frame, child);
+  } catch (error) {
+    return refuse(scope, child, failureIn(error));
+  }
   const trace = inner.scope.trace;
   let error: Failure | undefined;
   try {
@@ -46,29 +63,36 @@ export async function driveChild(scope: Scope, child: Child): Promise<Blocked | 
     if (settlement?.status === 'paused') return { waiting: true };
     if (settlement?.status === 'stopped' && settlement.at !== inner.scope) return { crossed: settlement.limit, at: settlement.at };
     error = failureOf(agent, settlement, inner.scope);
-    const closing = inner.scope.closing({ ok: false, error });
-    await inner.scope.append(() => closing);
-    return undefined;
+    if (child.fatal && isResumable(error)) return { failed: error };
+    return await refuse(inner.scope, child, error);
   } finally {
     inner.done();
     trace.end(error ? { status: 'failed', error } : { status: frame.ended ? 'completed' : 'paused' }, { usage: frame.spent.usage });
   }
 }
 
+/** Ends the call with a failure. */
+async function refuse(scope: Scope, { closing }: Child, error: Failure): Promise<undefined> {
+  await held(scope, () => closing({ ok: false, error }));
+  return undefined;
+}
+
+/** Whether a run that failed with it may be resumed: the world may have mended, or somebody have said what nobody knew. */
+export const isResumable = ({ code, retryable }: Failure) => retryable || code === 'OUTCOME_UNKNOWN';
+
 async function open(scope: Scope, frame: Frame, { agent, limits, closing }: Child): Promise<{ scope: Scope; done(): void }> {
   const own: Limits = { ...agent.limits, ...limits };
-  const { cancel, unlink } = own.time === undefined ? { cancel: scope.cancel, unlink: undefined } : scope.linkedCancel();
+  const left = timeLeft(frame.workMs, own);
+  const { cancel, unlink } = left === undefined ? { cancel: scope.cancel, unlink: undefined } : scope.linkedCancel();
   const tools = await toolsOf(scope, agent);
   const trace = scope.trace.agent({ agent: agent.name, path: frame.path });
   const inner = new Scope({ drive: scope.drive, frame, agent, limits: own, tools, trace, cancel, parent: scope, closing });
-  const max = own.time;
-  const timer =
-    max === undefined
-      ? undefined
-      : setTimeout(() => {
-          inner.halt = { why: 'limit', limit: { name: 'time', max, used: max } };
-          cancel.cancel();
-        }, max);
+  const stop = () => {
+    if (!left) return;
+    inner.halt = { why: 'limit', limit: left.crossed };
+    cancel.cancel();
+  };
+  const timer = left && left.ms < LONGEST_TIMER ? setTimeout(stop, Math.max(0, left.ms)) : undefined;
   const done = () => {
     clearTimeout(timer);
     unlink?.();
@@ -76,7 +100,7 @@ async function open(scope: Scope, frame: Frame, { agent, limits, closing }: Chil
   return { scope: inner, done };
 }
 
-/** Sources that cannot be opened leave the agent with what it declares itself where the run is halted; else that is its failure. */
+/** A run that is halted while its sources are opened ends like any other, without them. */
 async function toolsOf(scope: Scope, agent: AgentDefinition): Promise<Tools> {
   const found = scope.host.toolsOf(agent);
   const grants = agent.grants ? [...scope.grants, agent.grants] : scope.grants;
@@ -97,6 +121,12 @@ async function settle(inner: Scope): Promise<Settlement | undefined> {
     if (!(error instanceof ToolError)) throw error;
     return { status: 'failed', error: toolFailure(error) };
   }
+}
+
+/** What a part cannot begin with (a server that does not start, a choice that throws) is its failure. */
+function failureIn(thrown: unknown): Failure {
+  const { code, message, retryable, outcome } = classify(thrown, 'AGENT_FAILED');
+  return { code, message: bounded(message), retryable, attempts: 1, outcome };
 }
 
 export const toolFailure = ({ code, message, retryable, outcome }: ToolError): Failure => ({

@@ -12,7 +12,7 @@ import { observed } from './output.ts';
 import type { End, Scope } from './scope.ts';
 
 /** Lets a sub-agent answer a call. @returns why it did not, where it waits. */
-export function descend(scope: Scope, call: Call, ready: Ready, delegate: Delegate): Promise<Blocked | undefined> {
+export async function descend(scope: Scope, call: Call, ready: Ready, delegate: Delegate): Promise<Blocked | undefined> {
   const { tool, input } = ready;
   const since = Date.now();
   const closing = (end: End): readonly Draft[] => [
@@ -21,18 +21,20 @@ export function descend(scope: Scope, call: Call, ready: Ready, delegate: Delega
       frame: scope.frame.id || undefined,
       call: call.id,
       ok: end.ok,
-      ...(end.ok ? observed(tool, end.output) : { error: end.error }),
+      // an answer that is the end is not for the model to read
+      ...(end.ok ? (delegate.handoff ? { output: end.output } : observed(tool, end.output)) : { error: end.error }),
       attempts: 1,
       ms: Date.now() - since,
     },
   ];
-  return driveChild(scope, {
+  const left = await driveChild(scope, {
     call,
     agent: delegate.agent,
     limits: delegate.limits,
     given: () => given(scope, delegate, input),
     closing,
   });
+  return left && 'failed' in left ? undefined : left;
 }
 
 function given(scope: Scope, { agent, share, handoff }: Delegate, input: Json): { input: Json; history?: readonly Message[] } {

@@ -150,11 +150,10 @@ function bytesOf(message: Message): number {
 }
 
 /** Working time of the run so far, ms. */
-const workedMs = (run: RunFold) => run.workMs + (run.status === 'running' ? Date.now() - run.claimedAt : 0);
+export const workedMs = (run: RunFold) => run.workMs + (run.status === 'running' ? Date.now() - run.claimedAt : 0);
 
-/** The time limit that ends first, and in how many ms; undefined without one. */
-export function timeLeft(run: RunFold, limits: Limits): { ms: number; crossed: Crossed } | undefined {
-  const worked = workedMs(run);
+/** The time limit that ends first, and in how many ms; undefined without one. `worked`: ms so far. */
+export function timeLeft(worked: number, limits: Limits): { ms: number; crossed: Crossed } | undefined {
   const time =
     limits.time === undefined
       ? undefined

@@ -126,15 +126,25 @@ export class Scope {
     this.#halt ??= halt;
   }
 
-  /** Appends entries of this frame, or of one that they name themselves. @throws as `Log.append`. */
+  /**
+   * Appends entries of this frame, or of one that they name themselves. What comes when the frame is over changes nothing any more: only what
+   * it cost is kept, of whoever goes on. @throws as `Log.append`.
+   */
   append(make: Make, power = false): void | Promise<void> {
-    const { id } = this.frame;
-    if (id === '') return this.drive.log.append(make, power);
+    if (this.frame.id === '') return this.drive.log.append(make, power);
     return this.drive.log.append((seq) => {
-      const drafts = make(seq);
-      for (const draft of drafts) if (!('frame' in draft)) (draft as { frame?: string }).frame = id;
+      const drafts = this.frame.ended ? make(seq).filter(costs) : make(seq);
+      const id = this.#open().frame.id || undefined;
+      for (const draft of drafts) if (this.frame.ended || !('frame' in draft)) draft.frame = id;
       return drafts;
     }, power);
+  }
+
+  /** The part of the run that goes on: this one, or one that it is in. */
+  #open(): Scope {
+    let scope: Scope = this;
+    while (scope.frame.ended && scope.parent) scope = scope.parent;
+    return scope;
   }
 
   /** Shows a transient event of this frame; undefined while nobody listens. */
@@ -150,6 +160,8 @@ export class Scope {
     return { cancel, unlink: () => link?.remove() };
   }
 }
+
+const costs = (draft: Draft) => draft.type === 'attempt.failed' && draft.lost !== undefined;
 
 /** How one drive of an agent's part ended. Nothing of it is in the journal yet, unless `committed`. */
 export type Settlement =

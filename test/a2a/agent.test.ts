@@ -165,7 +165,7 @@ describe('an agent of ours in another process', () => {
     await ends(run, 'paused');
     const client = await connect(theirs.url);
     const { tasks } = await client.listTasks(any);
-    const [{ id }] = tasks as [{ id: string }];
+    const [{ id }] = tasks as unknown as [{ id: string }];
     expect(stateOf(await get(client, id))).toBe('TASK_STATE_INPUT_REQUIRED');
     await engine.cancel(run.id);
     await until(async () => stateOf(await get(client, id)) === 'TASK_STATE_CANCELED');

@@ -11,7 +11,7 @@ export interface Effect {
 }
 
 /** Lines of JSON that many processes append to; each line is one write, so none is torn. */
-function lines<T>(file: string): { add(line: T): void; all(): T[] } {
+export function lines<T>(file: string): { add(line: T): void; all(): T[] } {
   return {
     add(line) {
       const fd = openSync(file, 'a');
@@ -31,6 +31,8 @@ function lines<T>(file: string): { add(line: T): void; all(): T[] } {
 
 /** An event that a process told its listener. */
 export interface Told {
+  /** Left out where there is one run only. */
+  run?: string;
   pid: number;
   seq: number;
   type: string;

@@ -46,7 +46,8 @@ interface Bounds {
   file?: number | undefined;
 }
 
-function start(name: string, order: object, { longest, file }: Bounds): Child {
+/** Starts a process of a script of this folder. */
+export function start(name: string, order: object, { longest, file }: Bounds): Child {
   const args = ['--disable-warning=ExperimentalWarning', script(name), JSON.stringify(order)];
   const bounded = ['-c', `ulimit -S -f ${file} && exec "$0" "$@"`, process.execPath, ...args];
   // the code that children load is compiled once for all of them

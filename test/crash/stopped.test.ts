@@ -68,8 +68,9 @@ test('an owner that was held past its lease, at every point, writes nothing more
     woken.reduce((sum, w) => sum + w.effects.length, 0),
   );
   // a check said, truly, that the call had not run; then the held process woke up inside it
-  const outrun = tally.sum.duplicates.filter((what) => CHECKED.some((tool) => what.includes(`: ${tool} `)));
-  tally.sum.duplicates = tally.sum.duplicates.filter((what) => !outrun.includes(what));
+  const { duplicates = [] } = tally.sum;
+  const outrun = duplicates.filter((what) => CHECKED.some((tool) => what.includes(`: ${tool} `)));
+  tally.sum.duplicates = duplicates.filter((what) => !outrun.includes(what));
   tally.row('calls that outran their check', outrun.length);
   tally.print('the owner is held by SIGSTOP past its lease, another one finishes, SIGCONT');
   expect(woken.filter(({ wrote }) => wrote > 0)).toEqual([]);

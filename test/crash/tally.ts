@@ -1,22 +1,42 @@
 import { expect } from 'vitest';
 import type { Life } from './lives.ts';
-import { blank, KINDS, type Verdict } from './verdict.ts';
 
-/** What came of many schedules, to be printed and checked. */
+/** What is wrong, by kind, and what is told of each kind. All lists must be empty. */
+const LABELS = {
+  duplicates: 'duplicate once effects',
+  lost: 'lost runs',
+  approvals: 'lost approvals',
+  differences: 'other final states',
+  again: 'ended, and begun again',
+  repeats: 'events emitted twice on resume',
+  keys: 'calls under a second key',
+} as const;
+type Kind = keyof typeof LABELS;
+const KINDS = Object.keys(LABELS) as Kind[];
+
+type Told = { [K in Kind]?: readonly string[] } & { unknown: number; settled?: number };
+
+/** What came of many schedules, to be printed and checked. A kind that no verdict knows is not told. */
 export class Tally {
-  readonly sum: Verdict = blank();
+  readonly sum: { [K in Kind]?: string[] } & { unknown: number; settled?: number } = { unknown: 0 };
   hits = 0;
   readonly #places = new Set<string>();
   readonly #rows: [string, number | string][] = [];
 
   /** @param lives those of the schedule; the ones that say at which point they got a signal were hit. */
-  add(schedule: readonly (number | string)[], lives: readonly Life[], verdict: Verdict): void {
+  add(schedule: readonly (number | string)[], lives: readonly Life[], verdict: Told): void {
     const hit = lives.flatMap(({ at }) => at ?? []);
     this.hits += hit.length;
     for (const at of hit) this.#places.add(at);
     const where = `[${schedule.join(', ')}] ${hit.join(' | ')}`;
-    for (const kind of KINDS) this.sum[kind].push(...verdict[kind].map((what) => `${where}: ${what}`));
+    for (const kind of KINDS) {
+      const wrong = verdict[kind];
+      if (!wrong) continue;
+      this.sum[kind] ??= [];
+      this.sum[kind].push(...wrong.map((what) => `${where}: ${what}`));
+    }
     this.sum.unknown += verdict.unknown;
+    if (verdict.settled !== undefined) this.sum.settled = (this.sum.settled ?? 0) + verdict.settled;
   }
 
   row(what: string, n: number | string): void {
@@ -28,20 +48,16 @@ export class Tally {
     const rows = [
       ['crash points', this.hits],
       ['different places', this.#places.size],
-      ['duplicate once effects', sum.duplicates.length],
-      ['lost runs', sum.lost.length],
-      ['lost approvals', sum.approvals.length],
-      ['other final states', sum.differences.length],
-      ['events emitted twice on resume', sum.repeats.length],
-      ['calls under a second key', sum.keys.length],
+      ...KINDS.flatMap((kind) => (sum[kind] ? [[LABELS[kind], sum[kind].length] as const] : [])),
       ['honestly unknown outcomes', sum.unknown],
+      ...(sum.settled === undefined ? [] : [['found out by an operator', sum.settled] as const]),
       ...this.#rows,
     ];
     console.log([title, ...rows.map(([what, n]) => `  ${String(what).padEnd(32)} ${n}`)].join('\n'));
   }
 
   check(): void {
-    for (const kind of KINDS) expect(this.sum[kind].slice(0, 10), `${kind}: ${this.sum[kind].length}`).toEqual([]);
+    for (const kind of KINDS) expect(this.sum[kind]?.slice(0, 10) ?? [], `${kind}: ${this.sum[kind]?.length}`).toEqual([]);
   }
 }
 

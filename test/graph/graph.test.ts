@@ -90,7 +90,12 @@ describe.each(journals)('a graph on $name', ({ make }) => {
     const loop = graph({
       name: 'loop',
       state: z.object({ n: z.number() }),
-      nodes: { add: (s) => ({ n: s.n + 1, ran: runs++ }) },
+      nodes: {
+        add: (s) => {
+          runs++;
+          return { n: s.n + 1 };
+        },
+      },
       edges: { start: 'add', add: { to: ['add', 'end'], choose: (s) => (s.n < 5 ? 'add' : 'end') } },
       limits: { steps: 3 },
     });
@@ -117,8 +122,9 @@ describe.each(journals)('a graph on $name', ({ make }) => {
           ran.push('good');
           return { seen: ['good'] };
         },
-        bad: () => {
+        bad: async () => {
           ran.push('bad');
+          await Promise.resolve();
           if (broken) throw Object.assign(new Error('service down'), { code: 'ECONNREFUSED' });
           return { seen: ['bad'] };
         },

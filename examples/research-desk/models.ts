@@ -1,0 +1,30 @@
+import type { Model } from 'rondo';
+import { type Move, type Seen, standIn } from './standin/model.ts';
+
+/** What RONDO_MODEL=bedrock:<id> names; undefined: everybody is a stand-in. @throws Error for anything else. */
+export function modelId(): string | undefined {
+  const name = process.env.RONDO_MODEL;
+  if (!name) return undefined;
+  const id = /^bedrock:(.+)$/.exec(name)?.[1];
+  if (!id) throw new Error(`RONDO_MODEL is "${name}". Set it to bedrock:<model id>, or leave it out for the offline stand-ins.`);
+  return id;
+}
+
+/** The model of an agent of ours. */
+export async function ownModel(agent: string, rules: (seen: Seen) => Move): Promise<Model> {
+  const id = modelId();
+  return id ? (await import('rondo/bedrock')).bedrock(id) : standIn(agent, rules);
+}
+
+/** A model of another framework, where RONDO_MODEL is set and the module that has its class is installed; else undefined. */
+export async function vendorModel<M>(module: string, name: string, o: (id: string) => object): Promise<M | undefined> {
+  const id = modelId();
+  if (!id) return undefined;
+  try {
+    const vendor = (await import(module)) as Record<string, new (o: object) => M>;
+    return vendor[name] && new vendor[name](o(id));
+  } catch (error) {
+    if ((error as { code?: string }).code === 'ERR_MODULE_NOT_FOUND') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,175 @@
+import { expect, test } from 'vitest';
+import { z } from 'zod';
+import {
+  agent,
+  Engine,
+  type Entry,
+  foreignAgent,
+  graph,
+  type Journal,
+  type NodeContext,
+  supervisor,
+  ToolError,
+  tool,
+} from '../../src/index.ts';
+import { scripted } from '../../src/testing/scripted.ts';
+import { anything, around, asks, ends, expireLease, journals, type Kind } from '../engine/setup.ts';
+
+const ben = { id: 'ben' };
+const { make } = journals[0] as Kind;
+type Ended = { type: string; call?: string; ok?: boolean };
+
+/** A journal whose process dies before it writes an entry that `at` picks. */
+function dies(journal: Journal, at: (entry: Ended) => boolean | undefined): Journal {
+  let dead = false;
+  return around(journal, {
+    append(...args) {
+      dead ||= (args[2] as readonly Entry[]).some((entry) => at(entry as unknown as Ended) === true);
+      if (dead) throw new Error('the process is gone');
+      return journal.append(...args);
+    },
+    renew: (...args) => (dead ? true : journal.renew(...args)),
+  });
+}
+const g = (fn: (ctx: NodeContext) => Promise<string>) =>
+  graph({
+    name: 'g',
+    state: z.object({ said: z.string().default('') }),
+    nodes: { work: async (_, ctx) => ({ said: await fn(ctx) }) },
+    edges: { start: 'work', work: 'end' },
+  });
+
+test('a once step that failed, was begun again and cut off, is not done again', async () => {
+  const { journal, another } = make();
+  let done = 0;
+  const work = async ({ durable }: NodeContext) => {
+    for (let i = 0; ; i++)
+      try {
+        return await durable('pay', () => {
+          if (i === 0) throw new Error('busy');
+          return `paid ${++done}`;
+        });
+      } catch (e) {
+        if (i > 0 || (e as ToolError).code === 'OUTCOME_UNKNOWN') throw e;
+      }
+  };
+  const run = new Engine({ journal: dies(journal, (e) => e.type === 'call.finished' && e.ok && e.call === '1.0/pay') }).run(g(work), {});
+  await expect(run).rejects.toThrow('gone');
+  await expireLease(journal, run.id);
+  await ends(new Engine({ journal: another(), agents: [g(work)] }).resume(run.id), 'failed');
+  expect(done).toBe(1);
+});
+
+test('a once turn of a foreign agent at the top, that failed retryably, was begun again and cut off', async () => {
+  const { journal, another } = make();
+  let turns = 0;
+  const alien = () =>
+    foreignAgent({
+      name: 'alien',
+      retry: { attempts: 1 },
+      turn: async () => {
+        if (++turns === 1) throw new ToolError('BUSY', 'busy', { retryable: true, outcome: 'not-run' });
+        return { status: 'completed', output: 'x' };
+      },
+    });
+  const run = new Engine({ journal }).run(alien(), 'hi');
+  await ends(run, 'failed');
+  const second = new Engine({ journal: dies(another(), (e) => e.type === 'call.finished' && e.ok), agents: [alien()] });
+  await expect(second.resume(run.id)).rejects.toThrow('gone');
+  await expireLease(journal, run.id);
+  await ends(new Engine({ journal: another(), agents: [alien()] }).resume(run.id), 'failed');
+  expect(turns).toBe(2);
+});
+
+test('a once step that an operator said did not run, begun again and cut off, is not done again', async () => {
+  const { journal, another } = make();
+  let done = 0;
+  const work = ({ durable }: NodeContext) => durable('pay', () => `paid ${++done}`);
+  const cut = (j: Journal) => dies(j, (e) => e.type === 'call.finished' && e.call === '1.0/pay');
+  const run = new Engine({ journal: cut(journal) }).run(g(work), {});
+  await expect(run).rejects.toThrow('gone');
+  await expireLease(journal, run.id);
+  const op = new Engine({ journal: another(), agents: [g(work)] });
+  await ends(op.resume(run.id), 'failed');
+  await op.settle(run.id, '1.0/pay', { outcome: 'not-run', by: ben });
+  await expect(new Engine({ journal: cut(another()), agents: [g(work)] }).resume(run.id)).rejects.toThrow('gone');
+  await expireLease(journal, run.id);
+  await ends(new Engine({ journal: another(), agents: [g(work)] }).resume(run.id), 'failed');
+  expect(done).toBe(2);
+});
+
+test('the same of a tool, in a run that stopped while it ran', async () => {
+  const { journal, another } = make();
+  let done = 0;
+  const made = (hang: boolean) =>
+    agent({
+      name: 'a',
+      instructions: '',
+      model: scripted((r) => (r.messages.length > 1 ? 'end' : asks(['pay', {}]))),
+      limits: { time: 60_000 },
+      tools: [
+        tool({
+          name: 'pay',
+          description: '',
+          input: anything,
+          effect: 'once',
+          execute: async () => {
+            done++;
+            if (hang) await new Promise(() => undefined);
+            return 'x';
+          },
+        }),
+      ],
+    });
+  const run = new Engine({ journal }).run(made(true), 'go', { limits: { time: 50 } });
+  await ends(run, 'stopped');
+  const op = new Engine({ journal: another(), agents: [made(false)] });
+  const [u] = (await op.inspect(run.id)).unknowns as unknown as [{ callId: string }];
+  await op.settle(run.id, u.callId, { outcome: 'not-run', by: ben });
+  const second = new Engine({ journal: dies(another(), (e) => e.type === 'call.finished'), agents: [made(false)] });
+  await expect(second.resume(run.id, { limits: { time: 60_000 } })).rejects.toThrow('gone');
+  await expireLease(journal, run.id);
+  await ends(new Engine({ journal: another(), agents: [made(false)] }).resume(run.id), 'completed');
+  expect(done).toBe(2);
+});
+
+test('a once step that was cut off is listed as unknown, where its node caught that, and where its graph failed below a supervisor', async () => {
+  for (const caught of [true, false]) {
+    const { journal, another } = make();
+    const work = async ({ durable }: NodeContext) => {
+      try {
+        return await durable('pay', () => 'paid');
+      } catch (e) {
+        if (!caught || (e as ToolError).code !== 'OUTCOME_UNKNOWN') throw e;
+        return 'unknown';
+      }
+    };
+    const desk = () =>
+      supervisor({
+        name: 'desk',
+        instructions: '',
+        model: scripted((r) => (r.messages.length > 1 ? 'end' : asks(['g', { said: '' }]))),
+        agents: [g(work)],
+      });
+    const run = new Engine({ journal: dies(journal, (e) => e.type === 'call.finished') }).run(desk(), 'go');
+    await expect(run).rejects.toThrow('gone');
+    await expireLease(journal, run.id);
+    const e = new Engine({ journal: another(), agents: [desk()] });
+    await ends(e.resume(run.id), 'completed');
+    expect((await e.inspect(run.id)).unknowns, String(caught)).toMatchObject([{ tool: 'pay' }]);
+  }
+});
+
+test('an operator said that a step failed: it is not unknown again', async () => {
+  const { journal, another } = make();
+  const work = ({ durable }: NodeContext) => durable('pay', () => 'paid');
+  const run = new Engine({ journal: dies(journal, (e) => e.type === 'call.finished') }).run(g(work), {});
+  await expect(run).rejects.toThrow('gone');
+  await expireLease(journal, run.id);
+  const op = new Engine({ journal: another(), agents: [g(work)] });
+  await ends(op.resume(run.id), 'failed');
+  await op.settle(run.id, '1.0/pay', { outcome: 'failed', note: 'the bank said no', by: ben });
+  const end = await ends(op.resume(run.id), 'failed');
+  expect(end.error.code).not.toBe('OUTCOME_UNKNOWN');
+  expect((await op.inspect(run.id)).unknowns).toEqual([]);
+});
