@@ -3,6 +3,9 @@ import { RondoError } from './errors.ts';
 import { freezeJson, type Json, type JsonObject, MAX_DEPTH, plainJson } from './json.ts';
 import type { JsonSchema, Schema } from './schema.ts';
 
+/** Who made the schemas of this file, as they say themselves. */
+export const VENDOR = 'rondo';
+
 /** What a document may be. One of a server is part of every prompt, and nobody here wrote it. */
 export const LARGEST = { own: { nodes: 50_000, chars: 2_000_000 }, foreign: { nodes: 5_000, chars: 65_536 }, atOnce: 5_000 };
 
@@ -36,7 +39,7 @@ function fromDocument<T>(given: unknown, whose: 'own' | 'foreign', where: string
   return {
     '~standard': {
       version: 1,
-      vendor: 'rondo',
+      vendor: VENDOR,
       validate: (value) => (library ? check<T>(library, compiled, value) : load().then((run) => check<T>(run, compiled, value))),
       jsonSchema: { input: () => document as Record<string, unknown>, output: () => document as Record<string, unknown> },
     },

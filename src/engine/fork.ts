@@ -1,5 +1,6 @@
 /** A new run from any position of an old one, which stays as it is. */
 import { RondoError } from '../errors.ts';
+import { isGraph } from '../graph/definition.ts';
 import { approvalId } from '../hitl/approvals.ts';
 import type { CallId, Draft, Entry, Limits } from '../journal/entries.ts';
 import { emptyFold, type RunFold, unfinishedCalls } from '../journal/fold.ts';
@@ -167,9 +168,9 @@ async function newState(old: RunFold, agent: AgentDefinition, state: unknown): P
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw invalid(`the state is an object with all of its fields: ${Object.keys(before ?? {}).join(', ')}.`);
-  const fields = Object.keys({ ...(agent.input?.json.properties as object), ...(before as object) });
-  const odd = Object.keys(json).find((key) => !fields.includes(key));
-  if (odd !== undefined) throw invalid(`the state has no field "${odd}". It has ${fields.join(', ')}.`);
+  const fields = isGraph(agent) ? agent.fields : undefined;
+  const odd = Object.keys(json).find((key) => fields && !fields.has(key));
+  if (odd !== undefined) throw invalid(`the state has no field "${odd}". It has ${[...(fields ?? [])].join(', ')}.`);
   const valid = agent.input && (await validate(agent.input.schema, copyJson(json)));
   if (valid && !valid.ok) throw invalid(`the state does not fit graph "${agent.name}": ${valid.problem}.`);
   return json;

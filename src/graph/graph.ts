@@ -1,5 +1,6 @@
 import { sha256 } from '../journal/canonical.ts';
 import type { Limits } from '../journal/entries.ts';
+import { VENDOR } from '../json-schema.ts';
 import type { Agent } from '../loop/agent.ts';
 import { agentDefinition, checkLimits, invalid, isAgent, made } from '../loop/definition.ts';
 import { describe, type In, type JsonSchema, type Out, type Schema } from '../schema.ts';
@@ -41,7 +42,7 @@ export function graph<SS extends Schema, A extends Record<string, unknown>, O = 
     name,
     description: o.description,
     input: { schema: o.state, json },
-    fields: fieldsOf(json),
+    fields: fieldsOf(o.state, json),
     nodes,
     shape,
     reducers: (o.reducers ?? {}) as GraphDefinition['reducers'],
@@ -65,10 +66,10 @@ export function graph<SS extends Schema, A extends Record<string, unknown>, O = 
   return definition as unknown as Agent<In<SS>, O, ContextOfNodes<A>>;
 }
 
-/** The fields that a state can have, where its schema names all of them. */
-function fieldsOf({ properties, additionalProperties }: JsonSchema): ReadonlySet<string> | undefined {
-  if (typeof properties !== 'object' || properties === null || additionalProperties) return undefined;
-  return new Set(Object.keys(properties));
+/** The fields that a state can have, where its schema names all of them. What JSON Schema does not forbid, it allows. */
+function fieldsOf(schema: Schema, { properties, additionalProperties }: JsonSchema): ReadonlySet<string> | undefined {
+  const open = additionalProperties ?? schema['~standard'].vendor === VENDOR;
+  return open || typeof properties !== 'object' || properties === null ? undefined : new Set(Object.keys(properties));
 }
 
 function nodeOf(graphName: string, name: string, spec: unknown): Node {

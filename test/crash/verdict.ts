@@ -178,7 +178,9 @@ function isUnknown(part: Part): boolean {
 
 /** What the run cost but for the model calls that a crash cut off, which are charged at the most they can have cost. */
 function withoutLost({ state, entries }: Outcome): { usage: Usage; usd: number } {
-  const lost = entries.flatMap((e) => (e.type === 'run.claimed' && e.lost ? [e.lost] : []));
+  const lost = entries.flatMap((e) =>
+    (e.type === 'run.claimed' || (e.type === 'attempt.failed' && e.code === 'CRASHED')) && e.lost ? [e.lost] : [],
+  );
   const tokens = lost.reduce((sum, l) => sum + l.tokens, 0);
   const usd = lost.reduce((sum, l) => sum + (l.usd ?? Number.NaN), 0);
   return { usage: { ...state.usage, input: state.usage.input - tokens }, usd: (state.costUsd ?? Number.NaN) - usd };

@@ -186,7 +186,11 @@ function judgeEnd(got: TreeOutcome, want: TreeOutcome, excused: ReadonlySet<stri
   if (got.state.state !== undefined) differ('state', plain(got.state.state, masked), plain(want.state.state, masked));
   differ('messages', got.state.messages.map(shape), want.state.messages.map(shape));
   if (!masked) differ('messages', got.state.messages, want.state.messages);
-  differ('agents', agentsOf(got.state.tree, excused, spent), agentsOf(want.state.tree, excused, spent));
+  differ(
+    'agents',
+    agentsOf(got.state.tree, excused, spent, lostOf(got.entries)),
+    agentsOf(want.state.tree, excused, spent, lostOf(want.entries)),
+  );
   if (excused.size === 0 && spent) {
     differ('usage', withoutLost(got), withoutLost(want));
     differ('steps', got.state.steps, want.state.steps);
@@ -209,14 +213,24 @@ const shape = ({ role, content }: TreeOutcome['state']['messages'][number]) => [
 ];
 
 /** The agents of the tree, by path: how each ended, what it used, and how often its nodes ran. */
-function agentsOf(top: AgentState, excused: ReadonlySet<string>, spent: boolean): unknown[] {
+function agentsOf(top: AgentState, excused: ReadonlySet<string>, spent: boolean, lost: ReadonlyMap<string, number>): unknown[] {
   if (top.path.some((agent) => excused.has(agent))) return [];
   const { path, status, error, nodes = [], usage, steps, toolCalls, agents } = top;
   const whole = !agents.some((below) => hasAny(below, excused));
-  // what a crash cut off is charged to the top
-  const used = path.length > 1 && whole && spent ? { usage, steps, toolCalls } : {};
+  const used = path.length > 1 && whole && spent ? { usage: { ...usage, input: usage.input - lostIn(top, lost) }, steps, toolCalls } : {};
   const ran = nodes.map(({ name, status, runs }) => `${name}: ${status} ${runs}`).sort();
-  return [{ path, status, error, ran, ...used }, ...agents.flatMap((below) => agentsOf(below, excused, spent)).sort(byPath)];
+  return [{ path, status, error, ran, ...used }, ...agents.flatMap((below) => agentsOf(below, excused, spent, lost)).sort(byPath)];
+}
+
+/** Tokens of model calls that a crash cut off, of an agent and all below it. */
+const lostIn = ({ callId = '', agents }: AgentState, lost: ReadonlyMap<string, number>): number =>
+  agents.reduce((sum, below) => sum + lostIn(below, lost), lost.get(callId) ?? 0);
+
+function lostOf(entries: readonly Entry[]): Map<string, number> {
+  const lost = new Map<string, number>();
+  for (const e of entries)
+    if (e.type === 'attempt.failed' && e.lost) lost.set(e.frame ?? '', (lost.get(e.frame ?? '') ?? 0) + e.lost.tokens);
+  return lost;
 }
 const hasAny = ({ agent, agents }: AgentState, excused: ReadonlySet<string>): boolean =>
   excused.has(agent) || agents.some((below) => hasAny(below, excused));
@@ -224,7 +238,7 @@ const byPath = (a: unknown, b: unknown) => (JSON.stringify(a) < JSON.stringify(b
 
 /** Tokens and dollars but for the model calls that a crash cut off, which are charged at the most they can have cost. */
 function withoutLost({ state, entries }: TreeOutcome): unknown {
-  const lost = entries.flatMap((e: Entry) => (e.type === 'run.claimed' && e.lost ? [e.lost] : []));
+  const lost = entries.flatMap((e: Entry) => ((e.type === 'run.claimed' || e.type === 'attempt.failed') && e.lost ? [e.lost] : []));
   const tokens = lost.reduce((sum, l) => sum + l.tokens, 0);
   const usd = lost.reduce((sum, l) => sum + (l.usd ?? Number.NaN), 0);
   return { ...state.usage, input: state.usage.input - tokens, usd: ((state.costUsd ?? Number.NaN) - usd).toFixed(9) };
