@@ -56,7 +56,7 @@ export interface Verdict {
   unknown: number;
 }
 export const KINDS = ['duplicates', 'lost', 'approvals', 'differences', 'repeats', 'keys'] as const;
-export const blank = (): Verdict => ({ duplicates: [], lost: [], approvals: [], differences: [], repeats: [], keys: [], unknown: 0 });
+const blank = (): Verdict => ({ duplicates: [], lost: [], approvals: [], differences: [], repeats: [], keys: [], unknown: 0 });
 
 export function judge(got: Outcome, want: Outcome): Verdict {
   const verdict = blank();

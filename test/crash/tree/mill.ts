@@ -87,4 +87,4 @@ async function grit(out: Outside, what: string, tries: number): Promise<string> 
 }
 
 /** How the n-th visit of a node is called. */
-export const visit = (node: string, n: number) => `mill/${node}${n > 1 ? `@${n}` : ''}`;
+const visit = (node: string, n: number) => `mill/${node}${n > 1 ? `@${n}` : ''}`;
