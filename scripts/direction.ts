@@ -21,7 +21,7 @@ const ADAPTERS_ONLY = ['node:sqlite'];
 const SDK: Record<string, readonly string[]> = {
   bedrock: ['@aws-sdk/client-bedrock-runtime'],
   mcp: ['@modelcontextprotocol/sdk'],
-  langgraph: ['@langchain/langgraph', '@langchain/langgraph-checkpoint', '@langchain/core'],
+  langgraph: ['@langchain/langgraph', '@langchain/core'],
   langchain: ['@langchain/core'],
   strands: ['@strands-agents/sdk'],
   'ai-sdk': ['ai'],

@@ -149,7 +149,12 @@ export class Schedule {
 
   /** Nothing is left to run, and nobody said so: a fork may begin there. */
   async #conclude(): Promise<Settlement> {
-    const output = resultOf(this.graph, this.state);
+    let output: Json;
+    try {
+      output = resultOf(this.graph, this.state);
+    } catch (error) {
+      return { status: 'failed', error: failureOf(error) };
+    }
     const closing = this.scope.closing({ ok: true, output });
     await this.scope.append(() => closing);
     return { status: 'completed', output, committed: true };
