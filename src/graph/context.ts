@@ -82,7 +82,7 @@ export class Context implements NodeContext {
     const id = `${this.#task.id}/${name}`;
     const known = outcomeOf(name, this.#task.durable?.get(id), effect);
     if (known) return known.output;
-    await this.#append({ type: 'call.started', call: id, effect }, { power: effect === 'once' });
+    if (!(await this.#append({ type: 'call.started', call: id, effect }, { power: effect === 'once' }))) throw late();
     const since = Date.now();
     const ended = (o: { output: Json } | { error: Failure }): Draft => ({
       type: 'call.finished',
@@ -97,12 +97,13 @@ export class Context implements NodeContext {
     try {
       output = result(name, await unlessHalted(doing, this.#scope.cancel));
     } catch (error) {
-      if (error instanceof Halted) this.#late(id, name, doing);
-      else await this.#append(ended({ error: failureOf(error, { code: 'STEP_FAILED' }) }), { hold: true });
+      const failed = error instanceof Halted ? undefined : ended({ error: failureOf(error, { code: 'STEP_FAILED' }) });
+      if (!failed || !(await this.#append(failed, { hold: true }))) this.#late(id, name, doing);
       throw error;
     }
-    await this.#append(ended({ output }), { hold: true });
-    return output;
+    if (await this.#append(ended({ output }), { hold: true })) return output;
+    this.#late(id, name, doing);
+    throw late();
   }
 
   /** The run is being halted; what the step comes to all the same is written down, and changes nothing that anybody has seen. */
@@ -117,13 +118,13 @@ export class Context implements NodeContext {
       .catch(() => undefined);
   }
 
-  /** @throws ToolError `STEP_LATE` where the node or its run is over; nothing is written then. */
-  async #append(draft: Draft, { power = false, hold = false }): Promise<void> {
+  /** @returns whether it was written: not where the node or its run is over. */
+  async #append(draft: Draft, { power = false, hold = false }): Promise<boolean> {
     const scope = this.#scope;
-    let refused = false;
+    let written = false;
     const make = () => {
-      refused = this.#over || scope.halt !== undefined || scope.frame.ended !== undefined;
-      return refused ? [] : [{ ...draft }];
+      written = !this.#over && scope.halt === undefined && scope.frame.ended === undefined;
+      return written ? [{ ...draft }] : [];
     };
     try {
       await (hold ? held(scope, make, power) : scope.append(make, power));
@@ -131,13 +132,12 @@ export class Context implements NodeContext {
       this.trouble ??= { error };
       throw error;
     }
-    if (refused)
-      throw new ToolError('STEP_LATE', 'a durable step cannot begin or end after its node, or when the run was halted.', {
-        outcome: 'not-run',
-        retryable: false,
-      });
+    return written;
   }
 }
+
+const late = () =>
+  new ToolError('STEP_LATE', 'a durable step cannot begin or end after its node, or when the run was halted.', { retryable: false });
 
 /** What became of a step before: its output, or nothing where it is to be done. @throws ToolError `OUTCOME_UNKNOWN`. */
 function outcomeOf(name: string, before: Call | undefined, effect: Effect): { output: unknown } | undefined {
@@ -158,7 +158,9 @@ function outcomeOf(name: string, before: Call | undefined, effect: Effect): { ou
 function result(name: string, value: unknown): Json {
   const json = plainJson(value) ?? null;
   if (isDeep(json) || JSON.stringify(json).length > MAX_RESULT)
+    // it was done, and must not be done again for a result that cannot be kept
     throw new ToolError('STEP_INVALID', `the result of the step "${name}" is larger than ${MAX_RESULT} characters, or nested too deeply.`, {
+      outcome: 'unknown',
       retryable: false,
     });
   return json;
