@@ -78,3 +78,6 @@ export class ToolError extends Error {
     this.retryAfter = o?.retryAfter;
   }
 }
+
+/** Whether a run that failed with it may be resumed: the world may have mended, or an operator have said what nobody knew. */
+export const isResumable = ({ code, retryable, outcome }: Failure) => retryable || (outcome === 'unknown' && code !== 'CRASH_LOOP');

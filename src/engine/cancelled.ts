@@ -7,7 +7,7 @@ import type { AgentDefinition } from '../loop/definition.ts';
 import { agentOf } from './lookup.ts';
 
 /** The ends of calls that a cancelled run leaves behind: nobody will come back to find out what they did. */
-export const abandoned = (run: RunFold): Draft[] =>
+export const abandoned = (run: RunFold, status: 'cancelled' | 'failed'): Draft[] =>
   // the newest frames first: a call that is answered closes what is below it
   [run.root, ...run.frames.values()].toReversed().flatMap((frame) =>
     [...callsOf(frame)]
@@ -16,7 +16,7 @@ export const abandoned = (run: RunFold): Draft[] =>
         const outcome = call.effect === 'read' ? 'failed' : 'unknown';
         const error: Failure = {
           code: 'CANCELLED',
-          message: 'The run was cancelled while it ran.',
+          message: status === 'failed' ? 'The run failed while it ran, or waited.' : 'The run was cancelled while it ran.',
           retryable: false,
           attempts: 1,
           outcome,

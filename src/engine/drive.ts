@@ -1,10 +1,10 @@
-import { type Failure, RondoError, ToolError } from '../errors.ts';
+import { type Failure, isResumable, RondoError, ToolError } from '../errors.ts';
 import type { Draft, Limits } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
 import { Log, type Make } from '../journal/log.ts';
 import { costUsd } from '../journal/spent.ts';
 import { freezeJson } from '../json.ts';
-import { isResumable, toolFailure } from '../loop/child.ts';
+import { toolFailure } from '../loop/child.ts';
 import type { AgentDefinition } from '../loop/definition.ts';
 import { granted } from '../loop/grants.ts';
 import { assertPriced, DEFAULT_LIMITS, timeLeft, workedMs } from '../loop/limits.ts';
@@ -74,7 +74,7 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
     trace,
     cancel: active.cancel,
     // a sub-agent far below may append it with its own last entry
-    closing: (end) => [{ type: 'run.settled', frame: undefined, ...statusOf(end), ms: Date.now() - run.claimedAt }],
+    closing: (end) => () => [{ type: 'run.settled', frame: undefined, ...statusOf(end), ms: Date.now() - run.claimedAt }],
   });
   if (active.halted) scope.halt = active.halted;
   active.scope = scope;
@@ -144,7 +144,10 @@ async function work(scope: Scope, active: Active): Promise<void> {
       const append = scope.append(() =>
         settled.status === 'paused' && run.decisions !== before
           ? []
-          : [...(over ? abandoned(run) : []), { type: 'run.settled', ms: Date.now() - run.claimedAt, ...settled }],
+          : [
+              ...(over ? abandoned(run, settled.status === 'failed' ? 'failed' : 'cancelled') : []),
+              { type: 'run.settled', ms: Date.now() - run.claimedAt, ...settled },
+            ],
       );
       if (append) await append;
       for (const say of waiting) say();

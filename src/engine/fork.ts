@@ -136,6 +136,7 @@ function takenOver(old: RunFold, entries: readonly Entry[], runId: string, now: 
       case 'message.received':
         return draft.kind === 'cancel' ? omitted : draft;
       case 'call.started':
+        return undone.has(draft.call) && !isNode(old, draft) ? omitted : draft;
       case 'outcome.settled':
         return undone.has(draft.call) ? omitted : draft;
       // whoever agreed to it agreed to it in the old run
@@ -154,6 +155,10 @@ function takenOver(old: RunFold, entries: readonly Entry[], runId: string, now: 
     }
   });
 }
+
+/** Whether a call is a node of a graph: that it waits no longer holds in a fork too. */
+const isNode = ({ root, frames }: RunFold, { frame, call }: { frame?: string | undefined; call: CallId }) =>
+  (frame === undefined ? root : frames.get(frame))?.kind === 'graph' && !call.includes('/');
 
 /** @throws RondoError `CONFIG_INVALID` for a run that has no state, and for what is no object of JSON. */
 async function newState(old: RunFold, agent: AgentDefinition, state: unknown): Promise<Json> {

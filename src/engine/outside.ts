@@ -6,7 +6,7 @@ import { RondoError } from '../errors.ts';
 import type { Approval } from '../hitl/approvals.ts';
 import { decisionEntries } from '../hitl/decisions.ts';
 import type { CallId, Decision, Draft } from '../journal/entries.ts';
-import type { Approval as Asked, RunFold } from '../journal/fold.ts';
+import { type Approval as Asked, isOver } from '../journal/fold.ts';
 import { Log } from '../journal/log.ts';
 import { type Json, plainJson } from '../json.ts';
 import { type Principal, principal, principalProblem } from '../ports/principal.ts';
@@ -99,21 +99,21 @@ export async function cancel(resources: Resources, runId: string, o: { reason?: 
     ...(o.reason !== undefined && { reason: o.reason }),
     ...(o.by && { by: principal(o.by) }),
   };
-  if (over(run)) return;
-  if (resources.active.has(runId)) return void (await log.append(() => (over(run) ? [] : [request])));
+  if (isOver(run)) return;
+  if (resources.active.has(runId)) return void (await log.append(() => (isOver(run) ? [] : [request])));
   // nobody drives it: end it here, as its owner for a moment
-  if (!(await seize(resources, runId))) return void (await log.append(() => (over(run) ? [] : [request])));
+  if (!(await seize(resources, runId))) return void (await log.append(() => (isOver(run) ? [] : [request])));
   const waiting = farewells(resources.agent(run.root.agent), run);
   log.guest = false;
   log.lease = { owner: resources.owner, until: Date.now() + LEASE };
   try {
     await log.append(() =>
-      over(run)
+      isOver(run)
         ? []
         : [
             { type: 'run.claimed', owner: resources.owner, epoch: run.epoch + 1, fingerprint: run.started.fingerprint },
             request,
-            ...abandoned(run),
+            ...abandoned(run, 'cancelled'),
             { type: 'run.settled', status: 'cancelled', ms: 0, ...(o.reason !== undefined && { reason: o.reason }) },
           ],
     );
@@ -126,9 +126,6 @@ export async function cancel(resources: Resources, runId: string, o: { reason?: 
   }
   for (const say of waiting) say();
 }
-
-const over = (run: RunFold) =>
-  run.status === 'completed' || run.status === 'cancelled' || (run.status === 'failed' && !run.settled?.error?.retryable);
 
 /** @see Engine.settle */
 export async function settle(

@@ -1,7 +1,6 @@
-import { RondoError } from '../errors.ts';
+import { isResumable, RondoError } from '../errors.ts';
 import type { Draft, Limits } from '../journal/entries.ts';
 import { type RunFold, unfinishedCalls } from '../journal/fold.ts';
-import { isResumable } from '../loop/child.ts';
 import { type AgentDefinition, checkLimits, isLoop, jsonLimits } from '../loop/definition.ts';
 import { Flight } from '../loop/flight.ts';
 import { crossing, reservation } from '../loop/limits.ts';
@@ -86,7 +85,7 @@ function goesOn(run: RunFold, now: number, raised: Limits | undefined): boolean 
       return (raised !== undefined || answered(run, now)) && run.settled?.limit?.name !== 'journal';
     case 'failed':
       // the world may have mended since, or an operator said what nobody knew
-      return error !== undefined && isResumable(error) && (error.retryable || run.unknowns.size === 0);
+      return error !== undefined && isResumable(error) && (error.outcome !== 'unknown' || run.unknowns.size === 0);
     default:
       return false;
   }

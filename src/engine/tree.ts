@@ -90,7 +90,7 @@ function nodesOf(run: RunFold, { tasks, visits }: Frame): NodeState[] {
     const before = nodes.get(task.name);
     // one whose agent failed with the run goes on from there, should the run be resumed
     const failed = task.status === 'finished' || (run.status === 'failed' && task.frame !== undefined);
-    const status = failed ? 'failed' : waits(task) ? 'waiting' : 'active';
+    const status = waits(task) ? 'waiting' : failed ? 'failed' : 'active';
     // of several at once, the one that somebody should look at
     if (before && RANK.indexOf(before.status) > RANK.indexOf(status)) continue;
     nodes.set(task.name, { name: task.name, runs: before?.runs ?? 0, ms: before?.ms ?? 0, status });

@@ -108,12 +108,16 @@ export class Context implements NodeContext {
 
   /** The run is being halted; what the step comes to all the same is written down, and changes nothing that anybody has seen. */
   #late(id: CallId, name: string, doing: Promise<unknown>): void {
-    const settle = (o: { outcome: 'done'; output: Json } | { outcome: 'failed'; note: string }) =>
+    const settle = (o: { outcome: 'done'; output: Json } | { outcome: 'failed' | 'not-run'; note: string }) =>
       this.#scope.drive.log.add(() => [{ type: 'outcome.settled', call: id, source: 'late', ...o }]).catch(() => undefined);
     doing
       .then(
         (value) => settle({ outcome: 'done', output: result(name, value) }),
-        (error) => settle({ outcome: 'failed', note: messageOf(error).slice(0, 500) }),
+        // a step that gave up because it was told to, or lost its connection, says nothing of what it did
+        (error) =>
+          error instanceof ToolError && error.outcome !== 'unknown'
+            ? settle({ outcome: error.outcome ?? 'failed', note: messageOf(error).slice(0, 500) })
+            : undefined,
       )
       .catch(() => undefined);
   }
@@ -145,7 +149,9 @@ function outcomeOf(name: string, before: Call | undefined, effect: Effect): { ou
   const { finished, settled } = before;
   if (finished?.ok) return { output: copyJson(finished.output ?? null) };
   if (settled?.outcome === 'done') return { output: copyJson(settled.output ?? null) };
-  if (settled?.outcome === 'failed') throw new ToolError('STEP_FAILED', settled.note ?? `the step "${name}" failed.`, { retryable: false });
+  // an operator's word counts; what came late, where the step may be done again, does not
+  if (settled?.outcome === 'failed' && (effect === 'once' || settled.source === 'operator'))
+    throw new ToolError('STEP_FAILED', settled.note ?? `the step "${name}" failed.`, { retryable: false });
   if (effect !== 'once' || settled) return undefined;
   if (before.status !== 'started' && finished?.error?.outcome !== 'unknown') return undefined;
   const why = before.status === 'started' ? 'the process stopped while it ran' : `it failed with ${finished?.error?.code}`;

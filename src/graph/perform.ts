@@ -1,12 +1,11 @@
 /** One node: a function, an agent, or a question. */
 import { ToolError } from '../errors.ts';
 import { request } from '../hitl/approvals.ts';
-import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
+import type { Make } from '../journal/log.ts';
 import { copyJson, type Json } from '../json.ts';
 import { type Blocked, driveChild, type Left } from '../loop/child.ts';
 import { assertDepth } from '../loop/delegation.ts';
-import { held } from '../loop/held.ts';
 import type { End } from '../loop/scope.ts';
 import type { ApprovalRule } from '../ports/tool.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
@@ -58,13 +57,13 @@ function call(schedule: Schedule, task: Call, node: Extract<Node, { kind: 'funct
 
 /** Takes an update, or fails the node where it cannot be taken. A store that fails is no failure of the node. */
 function end(schedule: Schedule, task: Call, update: unknown, since: number, span?: NodeTrace): undefined | Promise<undefined> {
-  let drafts: readonly Draft[];
+  let ending: Make;
   try {
-    drafts = schedule.ending(task, update, since);
+    ending = schedule.ending(task, update, since);
   } catch (error) {
     return fail(schedule, task, error, span);
   }
-  const pending = held(schedule.scope, () => drafts);
+  const pending = schedule.scope.append(ending);
   if (pending) return pending.then(() => span?.end({}) as undefined);
   span?.end({});
   return undefined;
@@ -88,12 +87,13 @@ async function hand(schedule: Schedule, task: Call, { agent, input, output }: Ex
       throw new ToolError(code, message, { retryable, outcome });
     }
   };
-  const closing = (ended: End): readonly Draft[] => {
-    if (!ended.ok) return [schedule.failure(task, ended.error)];
+  const closing = (ended: End): Make => {
+    if (!ended.ok) return () => [schedule.failure(task, ended.error)];
     try {
       return schedule.ending(task, output(copyJson(ended.output), schedule.state), since, { output: ended.output });
     } catch (error) {
-      return [schedule.failure(task, failureOf(error, { node: task.name }))];
+      const failure = failureOf(error, { node: task.name });
+      return () => [schedule.failure(task, failure)];
     }
   };
   return driveChild(scope, { call: task, agent, given, closing, fatal: true });

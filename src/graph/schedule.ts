@@ -2,10 +2,11 @@
  * Runs a graph: starts the nodes that were reached and wait for nobody, takes their updates into the state one after the other, and
  * follows their edges. What a node came to, what that changed and where it leads is one entry; nothing of it is worked out again.
  */
-import { type Failure, ToolError } from '../errors.ts';
+import { type Failure, isResumable, RondoError, ToolError } from '../errors.ts';
 import { assertBound } from '../hitl/approvals.ts';
 import { BOUND, type Crossed, type Draft, type Reached } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
+import type { Make } from '../journal/log.ts';
 import { copyJson, type Json } from '../json.ts';
 import type { Blocked, Left } from '../loop/child.ts';
 import { held } from '../loop/held.ts';
@@ -40,9 +41,15 @@ async function begin(scope: Scope, graph: GraphDefinition): Promise<Settlement |
   } catch (error) {
     return { status: 'failed', error: failureOf(error) };
   }
-  const closing = next.length === 0 ? scope.closing({ ok: true, output }) : [];
-  await scope.append(() => [{ type: 'frame.began', kind: 'graph', state, next }, ...closing]);
+  const closing = next.length === 0 ? scope.closing({ ok: true, output }) : () => [];
+  await scope.append((seq) => [{ type: 'frame.began', kind: 'graph', state, next }, ...closing(seq + 1)]);
   return next.length === 0 ? { status: 'completed', output, committed: true } : undefined;
+}
+
+/** The end of a task, and with which append it was to be written. */
+interface Ending {
+  task: Call;
+  stamped: number;
 }
 
 /** What the scheduler keeps in hand, all of which the journal says too. */
@@ -73,6 +80,7 @@ export class Schedule {
   #fatal: { error: unknown } | undefined;
   #crossed: { crossed: Crossed; at: Scope } | undefined;
   #ended: Settlement | undefined;
+  #newest: Ending | undefined;
   #wake: () => void = () => {};
 
   constructor(scope: Scope, graph: GraphDefinition) {
@@ -85,7 +93,7 @@ export class Schedule {
     for (const task of tasks) this.#count(task.name, 1);
     for (const task of tasks) {
       // a crash came between a failure and the end of the graph
-      if (task.finished?.error) this.#error ??= task.finished.error;
+      if (task.finished?.error) this.#fail(task.finished.error);
       else this.#arrive(task, Number.parseInt(task.id, 10));
     }
   }
@@ -156,7 +164,7 @@ export class Schedule {
       return { status: 'failed', error: failureOf(error) };
     }
     const closing = this.scope.closing({ ok: true, output });
-    await this.scope.append(() => closing);
+    await this.scope.append(closing);
     return { status: 'completed', output, committed: true };
   }
 
@@ -190,16 +198,22 @@ export class Schedule {
       (error) => {
         this.#running--;
         // a halt is not the node's failure, nor the engine's
-        if (!(error instanceof Halted)) this.#fatal ??= { error };
+        if (!(error instanceof Halted)) this.#lose(error);
         this.#wake();
       },
     );
   }
 
+  /** The journal cannot go on: nothing that is still under way is written any more. */
+  #lose(error: unknown): void {
+    this.#fatal ??= { error };
+    this.scope.halt = { why: 'lost', error };
+  }
+
   /** A task has ended, waits, or was halted. */
   #landed(task: Call, left: Left | undefined): void {
     this.#running--;
-    if (left && 'failed' in left) this.#error ??= left.failed;
+    if (left && 'failed' in left) this.#fail(left.failed);
     else if (left) this.#asleep.set(task, { blocked: left, decisions: this.scope.run.decisions });
     else if (task.finished?.ok) {
       this.#reached.delete(task);
@@ -274,10 +288,10 @@ export class Schedule {
   }
 
   /**
-   * The entries with which a task ends, made the moment before they are appended: its update is taken, its edges are followed.
+   * The entries with which a task ends: its update is taken, its edges are followed. They build upon those of the task that ended before it.
    * @throws ToolError where the update or the route makes no sense; nothing has changed then.
    */
-  ending(task: Call, update: unknown, since: number, more?: Partial<Extract<Draft, { type: 'call.finished' }>>): readonly Draft[] {
+  ending(task: Call, update: unknown, since: number, more?: Partial<Extract<Draft, { type: 'call.finished' }>>): Make {
     const { graph } = this;
     const { state, patch } = updated(task.name, this.state, update, graph);
     const keys = patch && 'keys' in patch ? Object.keys(patch.keys) : [];
@@ -302,15 +316,39 @@ export class Schedule {
     finished.frame = this.scope.frame.id || undefined;
     if (patch) finished.state = patch;
     if (next.length > 0) finished.next = next;
-    if (!last) return begun.length === 0 ? [finished] : [...begun, finished];
-    this.#ended = { status: 'completed', output: output as Json, committed: true };
-    return [finished, ...this.scope.closing({ ok: true, output: output as Json })];
+    const drafts = last ? [finished] : [...begun, finished];
+    if (last) this.#ended = { status: 'completed', output: output as Json, committed: true };
+    const closing = last ? this.scope.closing({ ok: true, output: output as Json }) : undefined;
+    return this.#inOrder(task, (seq) => {
+      const own = drafts.map((draft) => ({ ...draft }));
+      return closing ? [...own, ...closing(seq + own.length)] : own;
+    });
+  }
+
+  /**
+   * Entries that are written after those of the task that ended before, or with them, and else not at all: they say what changed of a state
+   * that has its update.
+   */
+  #inOrder(task: Call, make: Make): Make {
+    const before = this.#newest;
+    const mine: Ending = { task, stamped: -1 };
+    this.#newest = mine;
+    return (seq) => {
+      const { log } = this.scope.drive;
+      if (before && !before.task.finished && before.stamped !== log.stamped) {
+        const message = `graph "${this.graph.name}": an entry before this one could not be written. Nothing is lost: resume the run.`;
+        throw new RondoError('JOURNAL_UNAVAILABLE', message);
+      }
+      mine.stamped = log.stamped;
+      return make(seq);
+    };
   }
 
   /** Tasks that waited, and wait no longer, though something that they would wait for begins: the journal must know. */
   #begun(next: readonly Reached[]): Draft[] {
     const drafts: Draft[] = [];
-    for (const { id, name, status } of this.#released) {
+    for (const { id, name, status, approval, frame } of this.#released) {
+      if (approval || frame) continue;
       const upstream = this.graph.shape.upstream.get(name);
       if (status !== 'open' || !next.some(({ node }) => upstream?.has(node))) continue;
       drafts.push({ type: 'call.started', frame: this.scope.frame.id || undefined, call: id, effect: 'idempotent' });
@@ -344,8 +382,13 @@ export class Schedule {
     return undefined;
   }
 
+  /** The graph fails with the first failure; one that cannot be mended counts before one that can, whichever came first. */
+  #fail(error: Failure): void {
+    if (!this.#error || (isResumable(this.#error) && !isResumable(error))) this.#error = error;
+  }
+
   failure(task: Call, error: Failure): Draft {
-    this.#error ??= error;
+    this.#fail(error);
     const frame = this.scope.frame.id || undefined;
     return { type: 'call.finished', frame, call: task.id, ok: false, error, attempts: error.attempts, ms: 0 };
   }

@@ -145,7 +145,7 @@ async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement 
 async function complete(scope: Scope, call: Call, output: Json, last?: Draft): Promise<Settlement> {
   const finished: Draft = last ?? { type: 'call.finished', call: call.id, ok: true, attempts: 1, ms: 0 };
   const closing = scope.closing({ ok: true, output });
-  await held(scope, () => [finished, ...closing]);
+  await held(scope, (seq) => [{ ...finished }, ...closing(seq + 1)]);
   return { status: 'completed', output, committed: true };
 }
 

@@ -1,7 +1,7 @@
 import { RondoError } from '../errors.ts';
 import { canonical } from '../journal/canonical.ts';
 import type { Decision, Draft } from '../journal/entries.ts';
-import type { Approval, RunFold } from '../journal/fold.ts';
+import { type Approval, isOver, type RunFold } from '../journal/fold.ts';
 import { copyJson } from '../json.ts';
 import { jsonSchema } from '../json-schema.ts';
 import type { Principal } from '../ports/principal.ts';
@@ -52,7 +52,7 @@ export async function decisionEntries(run: RunFold, decisions: readonly Decision
 
 function checkOpen(run: RunFold, { asked, call, frame }: Approval, o: Deciding): void {
   const open = call.status === 'open' && !frame.ended;
-  if (!open || (run.status !== 'running' && run.status !== 'paused' && run.status !== 'stopped'))
+  if (!open || isOver(run))
     throw new RondoError('APPROVAL_CLOSED', `approval ${asked.id} is closed: ${open ? `the run ${run.status}` : 'its call has ended'}.`, {
       details: { approval: asked.id },
     });

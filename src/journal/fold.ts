@@ -2,7 +2,7 @@
  * The fold: what a run is, computed from its entries and nothing else. The live engine and a replay call the same
  * `apply`, so they cannot disagree. It calls no user code and never fails on entries that this engine wrote.
  */
-import { RondoError } from '../errors.ts';
+import { isResumable, RondoError } from '../errors.ts';
 import type { Message } from '../ports/model.ts';
 import type { CallId, Entry, EntryOf, Limits, RunStatus } from './entries.ts';
 import { type Approval, type Call, callOf, everyCallOf, type Frame, newFrame, promptParts, reach, resultPart } from './frame.ts';
@@ -86,7 +86,13 @@ export function apply(run: RunFold, entry: Entry): void {
   run.next = entry.seq + 1;
   take(run, entry.frame === undefined ? run.root : frameOf(run, entry.frame), entry);
   if (entry.seq === run.inherited) reopen(run);
+  if (entry.frame !== undefined) touch(run.frames.get(entry.frame), entry.at);
   run.lastAt = entry.at;
+}
+
+/** Of a frame, and of those it is in. */
+function touch(frame: Frame | undefined, at: number): void {
+  for (let f = frame; f; f = f.parent) f.lastAt = at;
 }
 
 function frameOf(run: RunFold, id: string): Frame {
@@ -118,7 +124,8 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       run.workMs += entry.ms;
       // nobody may ever come back to find out what they did
       for (const call of unfinishedCalls(run)) if (isCutOff(call)) run.unknowns.set(call.id, { call, since: entry.at });
-      for (const f of run.frames.values()) f.workMs += entry.at - f.workSince;
+      // one that waited for people while others worked did not work
+      for (const f of run.frames.values()) f.workMs += Math.max(0, f.lastAt - f.workSince);
       return;
     case 'message.received':
       if (entry.kind === 'cancel') run.cancelled ??= entry;
@@ -176,6 +183,8 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       const approval: Approval = { asked: entry, call, frame };
       run.approvals.set(entry.id, approval);
       call.approval = approval;
+      // one that was begun asks first
+      if (frame.kind === 'graph') call.status = 'open';
       // asked for anew, the question is about the model's own arguments; consent has none
       if (entry.kind === 'tool') call.edited = undefined;
       call.asked++;
@@ -208,7 +217,7 @@ function claimed(run: RunFold, frame: Frame, entry: EntryOf<'run.claimed'>): voi
   if (run.status === 'running') {
     run.fruitless++;
     run.workMs += run.lastAt - run.claimedAt;
-    for (const f of run.frames.values()) f.workMs += run.lastAt - f.workSince;
+    for (const f of run.frames.values()) f.workMs += Math.max(0, f.lastAt - f.workSince);
   } else run.fruitless = 0;
   if (run.status === 'failed') reopen(run);
   for (const f of run.frames.values()) f.workSince = entry.at;
@@ -280,9 +289,15 @@ function gather(frame: Frame, into: Call[]): void {
 
 const isUnknown = ({ finished }: Call) => finished?.error?.outcome === 'unknown';
 
+/** Whether nothing can come of a run any more: one that failed may go on where the world mends, or somebody says what nobody knew. */
+export function isOver({ status, settled }: Pick<RunFold, 'status' | 'settled'>): boolean {
+  if (status === 'failed') return !(settled?.error && isResumable(settled.error));
+  return status === 'completed' || status === 'cancelled';
+}
+
 /** Approvals that wait for a decision, in the order in which the calls were asked for. */
 export function openApprovals(run: RunFold): Approval[] {
-  if (run.status === 'completed' || run.status === 'cancelled' || run.status === 'failed') return [];
+  if (isOver(run)) return [];
   const open: Approval[] = [];
   for (const { status, approval } of unfinishedCalls(run)) if (status === 'open' && approval && !approval.decided) open.push(approval);
   return open;

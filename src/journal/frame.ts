@@ -68,6 +68,8 @@ export interface Frame {
   /** Working time of the claims that ended, ms, and since when it counts on. */
   workMs: number;
   workSince: number;
+  /** When its newest entry was made, or one of what is below it. */
+  lastAt: number;
   /** What it was given. */
   input?: Json;
   ended?: { ok: boolean; code?: string; at: number };
@@ -120,6 +122,7 @@ export function newFrame(o: {
     startedAt: o.at,
     workMs: 0,
     workSince: o.at,
+    lastAt: o.at,
     messages: [...o.history],
     inherited: o.history.length,
     step: 0,

@@ -1,4 +1,5 @@
 /** The part of the fold that is about parts: how sub-agents begin and end, and what the nodes of a graph change. */
+import { isResumable } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { Message } from '../ports/model.ts';
 import type { EntryOf, Patch } from './entries.ts';
@@ -40,7 +41,8 @@ export function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finish
   if (call.frame) close(run, call.frame, entry);
   if ((entry.usage || entry.usd !== undefined) && entry.seq > run.inherited)
     for (let f: Frame | undefined = frame; f; f = f.parent) spend(f.spent, entry.usage, entry.usd);
-  if (entry.error?.outcome === 'unknown' && call.effect === 'once' && entry.seq > run.inherited)
+  // a fork asks an operator of its own what it builds upon
+  if (entry.error?.outcome === 'unknown' && call.effect === 'once' && (entry.seq > run.inherited || frame.tasks))
     run.unknowns.set(call.id, { call, since: entry.at });
   else run.unknowns.delete(call.id);
   if (frame.tasks) {
@@ -62,14 +64,14 @@ export function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finish
 }
 
 /**
- * What failed is to be done anew, where a run that failed goes on: nodes, and turns of foreign agents. But what may have taken effect, or
- * what an operator said of, stays as it is.
+ * What failed and may be mended is to be done anew, where a run that failed goes on: nodes, and turns of foreign agents. But what may have
+ * taken effect, or what an operator said of, stays as it is.
  */
 export function reopen(run: RunFold): void {
   for (const { tasks } of [run.root, ...run.frames.values()])
     for (const call of tasks?.values() ?? []) {
       const { error } = call.finished ?? {};
-      if (!error || call.settled || (error.outcome === 'unknown' && call.effect === 'once')) continue;
+      if (!error || !isResumable(error) || call.settled || (error.outcome === 'unknown' && call.effect === 'once')) continue;
       call.status = 'open';
       call.finished = undefined;
       call.frame = undefined;

@@ -1,6 +1,7 @@
 import { type Entry, VERSION } from './entries.ts';
 import { type Call, type Frame, type RunFold, unfinishedCalls } from './fold.ts';
 import { everyCallOf } from './frame.ts';
+import { isCutOff } from './frames.ts';
 import type { RunHead } from './port.ts';
 
 export interface Lease {
@@ -44,7 +45,7 @@ export function headAfter(run: RunFold, entries: readonly Entry[], lease: Lease 
 /** How many outcomes are unknown then: what the fold will make of the entries. */
 function unknownsAfter(run: RunFold, entries: readonly Entry[]): number {
   // most entries change nothing of it, and a look at all calls is not for every append
-  if (!entries.some((entry) => tells(entry) || (run.unknowns.size > 0 && settles(run, entry)))) return run.unknowns.size;
+  if (!entries.some((entry) => tells(run, entry) || (run.unknowns.size > 0 && settles(run, entry)))) return run.unknowns.size;
   const unknown = new Set(run.unknowns.keys());
   const ended = new Set<string>();
   const calls = unfinishedCalls(run);
@@ -55,6 +56,7 @@ function unknownsAfter(run: RunFold, entries: readonly Entry[]): number {
       const once = call?.effect === 'once';
       if (once && entry.error?.outcome === 'unknown') unknown.add(entry.call);
       else unknown.delete(entry.call);
+      for (const step of stepsOf(run, entry)?.values() ?? []) if (isCutOff(step)) unknown.add(step.id);
       for (const { id } of call?.frame ? cutOffIn(call.frame) : []) if (!ended.has(id)) unknown.add(id);
     } else if (entry.type === 'outcome.settled') unknown.delete(entry.call);
     else if (entry.type === 'run.settled') {
@@ -73,7 +75,12 @@ function* cutOffIn(frame: Frame): Generator<Call, void, undefined> {
 }
 
 /** Whether an entry may make an outcome unknown: also where it ends a sub-agent that was in the middle of something. */
-const tells = (entry: Entry) => entry.type === 'run.settled' || (entry.type === 'call.finished' && !entry.ok);
+const tells = (run: RunFold, entry: Entry) =>
+  entry.type === 'run.settled' || (entry.type === 'call.finished' && (!entry.ok || stepsOf(run, entry) !== undefined));
+
+/** What the function of a node that ends did under names of its own. */
+const stepsOf = (run: RunFold, { frame, call }: { frame?: string | undefined; call: string }) =>
+  (frame === undefined ? run.root : run.frames.get(frame))?.tasks?.get(call)?.durable;
 
 /** Whether an entry may make one that is unknown known. */
 const settles = (run: RunFold, entry: Entry) =>

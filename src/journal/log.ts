@@ -27,6 +27,8 @@ export class Log {
   lease: Lease | undefined;
   /** One who does not drive the run, and takes whatever others append. */
   guest: boolean;
+  /** How often entries were stamped: those of one time are appended together, or not at all. */
+  stamped = 0;
   #busy = false;
   #waiting: Waiting[] = [];
 
@@ -170,6 +172,7 @@ export class Log {
 
   /** Makes entries of drafts, in place: they are ours, and fresh. */
   #stamp(make: Make): readonly Entry[] {
+    this.stamped++;
     const at = Date.now();
     let seq = this.run.next;
     const entries = make(seq) as readonly Entry[];

@@ -1,7 +1,8 @@
 /** A sub-agent's part of a run: its frame is opened, driven, and closed with the call that it answers. */
-import { type Failure, ToolError } from '../errors.ts';
+import { type Failure, isResumable, ToolError } from '../errors.ts';
 import type { Draft, Limits } from '../journal/entries.ts';
 import type { Call, Frame } from '../journal/fold.ts';
+import type { Make } from '../journal/log.ts';
 import type { Json } from '../json.ts';
 import type { Message } from '../ports/model.ts';
 import { bounded, classify } from '../reliability/classify.ts';
@@ -26,7 +27,7 @@ export interface Child {
   /** What it is given, asked once: then it is in the journal. */
   given(): { input: Json; history?: readonly Message[] };
   /** The entries with which its parent's call ends. */
-  closing(end: End): readonly Draft[];
+  closing(end: End): Make;
   /** What is above fails with it, and may be resumed: then it goes on in the middle of this part, which stays open. */
   fatal?: true;
 }
@@ -73,12 +74,9 @@ export async function driveChild(scope: Scope, child: Child): Promise<Left | und
 
 /** Ends the call with a failure. */
 async function refuse(scope: Scope, { closing }: Child, error: Failure): Promise<undefined> {
-  await held(scope, () => closing({ ok: false, error }));
+  await held(scope, closing({ ok: false, error }));
   return undefined;
 }
-
-/** Whether a run that failed with it may be resumed: the world may have mended, or somebody have said what nobody knew. */
-export const isResumable = ({ code, retryable }: Failure) => retryable || code === 'OUTCOME_UNKNOWN';
 
 async function open(scope: Scope, frame: Frame, { agent, limits, closing }: Child): Promise<{ scope: Scope; done(): void }> {
   const own: Limits = { ...agent.limits, ...limits };

@@ -15,7 +15,7 @@ import type { End, Scope } from './scope.ts';
 export async function descend(scope: Scope, call: Call, ready: Ready, delegate: Delegate): Promise<Blocked | undefined> {
   const { tool, input } = ready;
   const since = Date.now();
-  const closing = (end: End): readonly Draft[] => [
+  const closing = (end: End) => (): readonly Draft[] => [
     {
       type: 'call.finished',
       frame: scope.frame.id || undefined,

@@ -19,6 +19,6 @@ async function conclude(scope: LoopScope, output: Json): Promise<Settlement> {
     return { status: 'failed', error: { code: 'OUTPUT_INVALID', message, retryable: false, attempts: 1, outcome: 'failed' } };
   }
   const closing = scope.closing({ ok: true, output });
-  await scope.append(() => closing);
+  await scope.append(closing);
   return { status: 'completed', output, committed: true };
 }

@@ -168,7 +168,7 @@ async function conclude(
   const answer = failed ? undefined : await finalAnswer(scope, response.content);
   if (answer?.ok) {
     const closing = scope.closing(answer);
-    const append = scope.append(() => [responded, ...closing]);
+    const append = scope.append((seq) => [responded, ...closing(seq + 1)]);
     if (append) await append;
     span.end(responded);
     return { status: 'completed', output: answer.output, committed: true };

@@ -68,7 +68,7 @@ export interface ScopeOptions {
   cancel: CancelSource;
   parent?: Scope;
   /** The entries with which this part ends, in the same append as its last answer. */
-  closing(end: End): readonly Draft[];
+  closing(end: End): Make;
 }
 
 /** One agent's part of a run while this process drives it: the whole of it, or a sub-agent's frame. */
@@ -84,7 +84,7 @@ export class Scope {
   /** Cancelled when this part must stop: then `halt` says why. */
   readonly cancel: CancelSource;
   readonly parent: Scope | undefined;
-  readonly closing: (end: End) => readonly Draft[];
+  readonly closing: (end: End) => Make;
   /** The bounds of all agents on the way down to this one. */
   readonly grants: readonly Grants[];
   /** What is under way in this part and below it, and not in the journal yet. */
