@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { doors, root } from './scripts/doors.ts';
@@ -12,6 +13,8 @@ export default defineConfig({
     environment: 'node',
     // a file has a process of its own, as the engines of an application do; threads are no faster here
     pool: 'forks',
+    // they wait more than they compute: left to itself, vitest takes one less than there are cores
+    maxWorkers: Math.max(2, availableParallelism()),
     testTimeout: 10_000,
     hookTimeout: 10_000,
     dangerouslyIgnoreUnhandledErrors: false,

@@ -25,6 +25,9 @@ import { follow, type WatchOptions, watch } from './watch.ts';
 /** Milliseconds that `close()` waits for calls that are under way. */
 const GRACE = 5_000;
 
+/** Said once in a process: an application may make an engine for each request. */
+let warned = false;
+
 /** A run that was driven on. In an object of its own, because a bare Run would be awaited by whoever iterates. */
 export interface Resumed {
   runId: string;
@@ -35,7 +38,6 @@ export interface Resumed {
 export class Engine implements AsyncDisposable {
   readonly #resources: Resources;
   readonly #heartbeat: Heartbeat;
-  #warned = false;
   #closing: Promise<void> | undefined;
 
   /** @throws RondoError `CONFIG_INVALID` for options that make no sense. */
@@ -126,8 +128,8 @@ export class Engine implements AsyncDisposable {
   }
 
   #warn(): void {
-    if (this.#warned || this.#resources.journal.durable) return;
-    this.#warned = true;
+    if (warned || this.#resources.journal.durable) return;
+    warned = true;
     process.emitWarning(
       'a run paused in a journal that does not survive this process. Pass a durable one: new Engine({ journal: sqliteJournal("runs.db") }).',
       'RondoWarning',

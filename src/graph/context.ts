@@ -18,7 +18,7 @@ export class Context implements NodeContext {
   readonly #scope: Scope;
   readonly #task: Call;
   readonly item: Json | undefined;
-  #steps: Map<string, Promise<unknown>> | undefined;
+  readonly #steps = new Set<string>();
   readonly #running = new Set<Promise<unknown>>();
   /** The function has ended: what it left running writes nothing any more. */
   #over = false;
@@ -48,15 +48,13 @@ export class Context implements NodeContext {
   get durable(): NodeContext['durable'] {
     return (name, fn, o) => {
       if (typeof name !== 'string' || name === '' || name.length > 200)
-        return Promise.reject(new ToolError('STEP_INVALID', 'a durable step needs a name of 1 to 200 characters.', { retryable: false }));
-      this.#steps ??= new Map();
-      // the same name again is the same step
-      let step = this.#steps.get(name) as Promise<never> | undefined;
-      if (!step) {
-        step = this.#step(name, fn, o?.effect ?? 'once') as Promise<never>;
-        this.#steps.set(name, step);
-        this.#run(name, step);
-      }
+        return Promise.reject(invalid('a durable step needs a name of 1 to 200 characters.'));
+      // in a loop, one name would be one step: it is done for the first time round and passed over in all others
+      if (this.#steps.has(name))
+        return Promise.reject(invalid(`the step "${name}" was begun before. Name each: durable(\`${name}-\${id}\`, ...).`));
+      const step = this.#step(name, fn, o?.effect ?? 'once') as Promise<never>;
+      this.#steps.add(name);
+      this.#run(name, step);
       return step;
     };
   }
@@ -67,7 +65,7 @@ export class Context implements NodeContext {
     step.then(done, () => {
       done();
       // one that failed may be tried again
-      this.#steps?.delete(name);
+      this.#steps.delete(name);
     });
   }
 
@@ -139,6 +137,8 @@ export class Context implements NodeContext {
     return written;
   }
 }
+
+const invalid = (message: string) => new ToolError('STEP_INVALID', message, { retryable: false });
 
 const late = () =>
   new ToolError('STEP_LATE', 'a durable step cannot begin or end after its node, or when the run was halted.', { retryable: false });

@@ -46,8 +46,9 @@ function find(tree: DrawnAgent, name: string): DrawnAgent | undefined {
 function draw(graph: GraphDefinition, prefix: string, run: DrawnAgent | undefined, indent: string, lines: string[]): void {
   // ids of our own: a node may be named "end", or with a bracket
   const ids = new Map([...graph.nodes.keys()].map((name, i) => [name, `${prefix}n${i}`]));
-  const id = (name: string) => (name === 'start' || name === 'end' ? `${prefix}${name}` : (ids.get(name) as string));
-  lines.push(`${indent}${id('start')}([start])`);
+  // `end` is a word of Mermaid's own
+  const id = (name: string) => (name === 'start' || name === 'end' ? `${prefix}${name}_` : (ids.get(name) as string));
+  lines.push(`${indent}${id('start')}(["start"])`);
   for (const [name, node] of graph.nodes) {
     const state = run?.nodes?.find((n) => n.name === name);
     const label = state && state.runs > 1 ? `${name} × ${state.runs}` : name;
@@ -64,7 +65,7 @@ function draw(graph: GraphDefinition, prefix: string, run: DrawnAgent | undefine
     } else lines.push(`${indent}${id(name)}${shape(node, label)}`);
     if (state) lines.push(`${indent}class ${id(name)} ${state.status}`);
   }
-  lines.push(`${indent}${id('end')}([end])`);
+  lines.push(`${indent}${id('end')}(["end"])`);
   for (const [from, { targets, choose }] of graph.shape.ways) {
     const arrow = choose ? '-.->' : '-->';
     for (const to of targets ?? []) lines.push(`${indent}${id(from)} ${arrow} ${id(to)}`);

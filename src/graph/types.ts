@@ -22,7 +22,7 @@ export interface NodeContext<C = unknown> {
   readonly item: Json | undefined;
   /**
    * A step of the function that is done once: its result is in the journal, and after a crash it is taken from there. `name` is
-   * unique within the node. `effect` says what doing it twice does; a `once` (the default) that a crash cut off throws a `ToolError`
+   * unique within the node: one that was begun before is refused (`STEP_INVALID`), unless it failed. `effect` says what doing it twice does; a `once` (the default) that a crash cut off throws a `ToolError`
    * `OUTCOME_UNKNOWN`.
    */
   durable<T>(name: string, fn: () => T | Promise<T>, o?: { effect?: Effect }): Promise<T>;

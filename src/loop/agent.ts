@@ -4,7 +4,7 @@ import type { Model, Prompt } from '../ports/model.ts';
 import type { ContextOfTool, Tool, ToolSource } from '../ports/tool.ts';
 import type { ReliabilityOptions } from '../reliability/policy.ts';
 import { describe, type Out, type Schema } from '../schema.ts';
-import { checkLimits, type Grants, invalid, type LoopDefinition, type LoopScope, made } from './definition.ts';
+import { checkGrants, checkLimits, type Grants, invalid, type LoopDefinition, type LoopScope, made } from './definition.ts';
 import { loop } from './loop.ts';
 import type { Middleware } from './middleware.ts';
 import { isTool, type ToolDefinition } from './tool.ts';
@@ -74,6 +74,7 @@ export function agent<const T extends readonly (Tool | ToolSource)[] = readonly 
     else throw invalid(`agent "${name}": each of its tools must come from tool() or be a tool source such as mcpTools().`);
   }
   checkLimits(o.limits, `agent "${name}"`);
+  checkGrants(o.grants, `agent "${name}"`);
   if (o.parallel !== undefined && !(Number.isInteger(o.parallel) && o.parallel > 0))
     throw invalid(`agent "${name}": parallel must be a whole number above 0.`);
   const output = o.output && { schema: o.output as Schema, json: describe(o.output, `the output of agent "${name}"`) };

@@ -91,6 +91,20 @@ export function checkLimits(limits: Limits | undefined, where: string): void {
   }
 }
 
+/** @throws RondoError `CONFIG_INVALID` for bounds that would bound nothing. */
+export function checkGrants(grants: Grants | undefined, where: string): void {
+  if (grants === undefined) return;
+  const texts = (list: unknown) => Array.isArray(list) && list.every((item) => typeof item === 'string');
+  const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
+  const odd = isObject(grants) ? Object.keys(grants).find((key) => key !== 'tools' && key !== 'credentials') : '';
+  if (odd !== undefined)
+    throw invalid(`${where}: grants are { tools: [names], credentials: { provider: [scopes] } }${odd && `, and have no "${odd}"`}.`);
+  if (grants.tools !== undefined && !texts(grants.tools)) throw invalid(`${where}: grants.tools is a list of names.`);
+  const { credentials } = grants;
+  if (credentials !== undefined && !(isObject(credentials) && Object.values(credentials).every(texts)))
+    throw invalid(`${where}: grants.credentials has a list of scopes for each provider: { github: ['repo'] }.`);
+}
+
 /** Limits as JSON can hold them: it knows no Infinity, which is how a limit of an agent is lifted. */
 export const jsonLimits = (limits: Limits): Limits =>
   Object.fromEntries(Object.entries(limits).map(([name, value]) => [name, value === Number.POSITIVE_INFINITY ? Number.MAX_VALUE : value]));

@@ -87,12 +87,13 @@ describe.each(journals)('durable steps on $name', ({ make }) => {
     const { journal } = make();
     let ran = 0;
     const same = two(async ({ durable }) => {
-      const [a, b] = await Promise.all([durable('x', () => ++ran), durable('x', () => ++ran)]);
-      return `${a} ${b}`;
+      const [a, b] = await Promise.allSettled([durable('x', () => ++ran), durable('x', () => ++ran)]);
+      const c = await durable('x', () => ++ran).catch((error) => error.code);
+      return `${a.status} ${b.status} ${c} ${ran}`;
     });
     const engine = new Engine({ journal });
     const run = engine.run(same, {});
-    expect((await ends(run, 'completed')).output).toEqual({ said: '1 1' });
+    expect((await ends(run, 'completed')).output).toEqual({ said: 'fulfilled rejected STEP_INVALID 1' });
     const calls = (await entriesOf(journal, run.id)).flatMap((e) => ('call' in e ? [e.call] : []));
     expect(calls).toEqual(['1.0/x', '1.0/x', '1.0']);
     const empty = await ends(engine.run(graphOf(''), {}), 'failed');

@@ -196,6 +196,19 @@ describe.each(journals)('down the tree on $name:', ({ make }) => {
     expect(model.requests[0]?.tools.map((t) => t.name)).toEqual(['look']);
   });
 
+  test.each([
+    [{ tools: 'delete_all' }],
+    [{ tool: ['x'] }],
+    [['x']],
+    [null],
+    [{ tools: [1] }],
+    [{ credentials: { github: 'repo' } }],
+    [{ credentials: [] }],
+  ])('grants that would bound nothing are refused: %j', (grants) => {
+    const declare = () => agent({ name: 'a', instructions: '', model: scripted(['x']), grants: grants as never });
+    expect(declare).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining('grants') }));
+  });
+
   test('cancelling reaches every branch at once, and no call of a model or a tool comes after', async () => {
     const { journal } = make();
     const hung: AbortSignal[] = [];

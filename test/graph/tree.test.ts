@@ -98,7 +98,7 @@ describe.each(journals)('the tree of a run on $name', ({ make }) => {
     await ends(run, 'paused');
     const drawing = toMermaid(report(), await engine.inspect(run.id));
     expect(drawing).toBe(`flowchart TD
-  start([start])
+  start_(["start"])
   n0["plan × 2"]
   class n0 completed
   n1[["web × 2: research"]]
@@ -106,13 +106,13 @@ describe.each(journals)('the tree of a run on $name', ({ make }) => {
   n2{{"sign #34;off#34; [end]: asks a person"}}
   class n2 waiting
   n3["unused"]
-  end([end])
-  start --> n0
+  end_(["end"])
+  start_ --> n0
   n0 --> n1
   n1 -.-> n0
   n1 -.-> n2
   n2 -.-> n2_any{{?}}
-  n3 --> end
+  n3 --> end_
   classDef completed fill:#d3f2d8,stroke:#2b8a3e,color:#000
   classDef active fill:#d0e4ff,stroke:#1864ab,color:#000
   classDef waiting fill:#fff3bf,stroke:#e67700,color:#000
