@@ -93,6 +93,8 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
     await work(scope, active);
     trace.end(run.settled ?? {}, { usage: run.usage, usd: costUsd(run) });
   } catch (error) {
+    // what comes late must not take the run again, which is given back
+    log.lease = undefined;
     trace.end({ error: { code: RondoError.is(error) ? error.code : 'INTERNAL' } });
     throw error;
   }

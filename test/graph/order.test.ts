@@ -15,7 +15,7 @@ import {
   tool,
 } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, around, asks, ends, entriesOf, expireLease, headOf, settle, until } from '../engine/setup.ts';
+import { anything, around, asks, ends, expireLease, headOf, settle, until } from '../engine/setup.ts';
 
 const ben = { id: 'ben' };
 const later = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
@@ -205,31 +205,104 @@ describe('a durable step that gives up because its engine closes', () => {
       edges: { start: 'work', work: 'end' },
     });
 
-  test.each(['once', 'idempotent'] as const)('is as if the process had been killed: %s', async (effect) => {
-    const journal = memoryJournal();
-    const done: string[] = [];
-    const first = new Engine({ journal: around(journal, { close: () => undefined }) });
-    const run = first.run(g(effect, done, true), {});
-    const rejected = run.then(
-      () => 'ended',
-      (error) => error.code,
+  test('is as if the process had been killed, and may be gone on with at once', async () => {
+    await Promise.all(
+      (['once', 'idempotent'] as const).map(async (effect) => {
+        const journal = memoryJournal();
+        const done: string[] = [];
+        const first = new Engine({ journal: around(journal, { close: () => undefined }) });
+        const run = first.run(g(effect, done, true), {});
+        const rejected = run.then(
+          () => 'ended',
+          (error) => error.code,
+        );
+        await until(() => done.length === 1);
+        await first.close();
+        expect(await rejected).toBe('ENGINE_CLOSED');
+        const engine = new Engine({ journal, agents: [g(effect, done, false)] });
+        if (effect === 'idempotent') {
+          expect((await ends(engine.resume(run.id), 'completed')).output).toEqual({ said: 'paid' });
+          return;
+        }
+        expect((await ends(engine.resume(run.id), 'failed')).error.code).toBe('OUTCOME_UNKNOWN');
+        expect((await engine.inspect(run.id)).unknowns).toHaveLength(1);
+        expect((await headOf(journal, run.id))?.unknowns).toBe(1);
+        expect(done).toHaveLength(1);
+      }),
     );
-    await until(() => done.length === 1);
-    await first.close();
-    expect(await rejected).toBe('ENGINE_CLOSED');
-    const engine = new Engine({ journal, agents: [g(effect, done, false)] });
-    if (effect === 'idempotent') {
-      expect((await ends(engine.resume(run.id), 'completed')).output).toEqual({ said: 'paid' });
-      return;
-    }
-    expect((await ends(engine.resume(run.id), 'failed')).error.code).toBe('OUTCOME_UNKNOWN');
-    expect((await engine.inspect(run.id)).unknowns).toHaveLength(1);
-    expect((await headOf(journal, run.id))?.unknowns).toBe(1);
-    expect(done).toHaveLength(1);
-    // a fork is told of it too, and can be told what became of it
-    const at = (await entriesOf(journal, run.id)).length - 2;
-    const fork = engine.fork(run.id, { at });
-    await fork;
-    expect(done.length).toBeLessThanOrEqual(2);
   });
+
+  test("or ends all the same: its result is kept, and the run is nobody's until somebody takes it", async () => {
+    const journal = memoryJournal();
+    let paid = () => {};
+    const slow = () =>
+      graph({
+        name: 'g',
+        state: z.object({ said: z.string().default('') }),
+        nodes: {
+          work: async (_, { durable }: NodeContext) => ({
+            said: await durable('pay', () => new Promise<string>((resolve) => (paid = () => resolve('paid')))),
+          }),
+        },
+        edges: { start: 'work', work: 'end' },
+      });
+    const first = new Engine({ journal: around(journal, { close: () => undefined }) });
+    const run = first.run(slow(), {}, { limits: { time: 20 } });
+    await ends(run, 'stopped');
+    paid();
+    await settle();
+    const engine = new Engine({ journal, agents: [slow()] });
+    expect((await ends(engine.resume(run.id, { limits: { time: 60_000 } }), 'completed')).output).toEqual({ said: 'paid' });
+  });
+});
+
+test('a result that comes after its engine was closed does not take the run again', async () => {
+  const journal = memoryJournal();
+  let paid: (() => void) | undefined;
+  const made = (hangs: boolean) =>
+    graph({
+      name: 'g',
+      state: z.object({ said: z.string().default('') }),
+      nodes: {
+        work: async (_, { durable }: NodeContext) => ({
+          said: await durable('pay', () => (hangs ? new Promise<string>((resolve) => (paid = () => resolve('paid'))) : 'again')),
+        }),
+      },
+      edges: { start: 'work', work: 'end' },
+    });
+  const first = new Engine({ journal: around(journal, { close: () => undefined }) });
+  const run = first.run(made(true), {});
+  const rejected = run.then(
+    () => 'ended',
+    (error) => error.code,
+  );
+  await until(() => paid !== undefined);
+  await first.close();
+  expect(await rejected).toBe('ENGINE_CLOSED');
+  paid?.();
+  await settle();
+  const { output } = await ends(new Engine({ journal, agents: [made(false)] }).resume(run.id), 'completed');
+  expect(output).toEqual({ said: 'paid' });
+});
+
+test('the time of a sub-agent stands still while it waits for a person, whatever works beside it', async () => {
+  const yes = tool({ name: 'yes', description: '', input: anything, approval: true, execute: () => 'yes' });
+  const asker = agent({
+    name: 'asker',
+    description: '',
+    instructions: '',
+    model: scripted((r) => (told(r) ? 'fine' : asks(['yes', {}]))),
+    tools: [yes],
+    limits: { time: 80 },
+  });
+  const g = graph({
+    name: 'g',
+    state: z.object({ said: z.string().default('') }),
+    nodes: { ask: { agent: asker, input: () => 'x', output: (said) => ({ said }) }, slow: () => later(160) },
+    edges: { start: ['ask', 'slow'], ask: 'end', slow: 'end' },
+  });
+  const engine = new Engine({ agents: [g] });
+  const paused = await ends(engine.run(g, {}), 'paused');
+  await engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: ben });
+  expect((await ends(engine.resume(paused.runId), 'completed')).output).toEqual({ said: 'fine' });
 });
