@@ -18,6 +18,7 @@ import { failureOf } from './failure.ts';
 import { perform } from './perform.ts';
 import { routed } from './route.ts';
 import { keep, type State, updated } from './state.ts';
+import { Writes } from './writes.ts';
 
 /** Nodes in a row that may end without the event loop having had a turn. */
 const IN_A_ROW = 100;
@@ -70,11 +71,7 @@ export class Schedule {
   readonly #asleep = new Map<Call, { blocked: Blocked; decisions: number }>();
   /** Tasks that waited, and wait no longer. */
   readonly #released = new Set<Call>();
-  /** When a field was last written, by which node, and when a task was reached: by the journal's order, with what is being written. */
-  readonly #written: Map<string, { at: number; node: string }>;
-  readonly #reached = new Map<Call, number>();
-  readonly #ends = new Map<Call, number>();
-  #clock: number;
+  readonly #writes: Writes;
   #running = 0;
   #error: Failure | undefined;
   #fatal: { error: unknown } | undefined;
@@ -87,8 +84,7 @@ export class Schedule {
     this.scope = scope;
     this.graph = graph;
     this.state = keep(scope.frame.state) as State;
-    this.#clock = scope.run.next;
-    this.#written = new Map([...(scope.frame.written ?? [])].map(([key, { seq, node }]) => [key, { at: seq, node }]));
+    this.#writes = new Writes(scope.frame, scope.run.next);
     const tasks = [...(scope.frame.tasks?.values() ?? [])];
     for (const task of tasks) this.#count(task.name, 1);
     for (const task of tasks) {
@@ -216,12 +212,10 @@ export class Schedule {
     if (left && 'failed' in left) this.#fail(left.failed);
     else if (left) this.#asleep.set(task, { blocked: left, decisions: this.scope.run.decisions });
     else if (task.finished?.ok) {
-      this.#reached.delete(task);
       this.#released.delete(task);
       const { seq, next } = task.finished;
       const { tasks } = this.scope.frame;
-      const at = this.#ends.get(task) ?? seq;
-      this.#ends.delete(task);
+      const at = this.#writes.ended(task);
       if (next && tasks) for (let i = 0; i < next.length; i++) this.#arrive(tasks.get(`${seq}.${i}`) as Call, at);
       this.#passed();
     }
@@ -230,7 +224,7 @@ export class Schedule {
 
   /** Takes a task that was reached: it starts, or waits for those that may still come to it. */
   #arrive(task: Call, at: number): void {
-    this.#reached.set(task, at);
+    this.#writes.reached(task, at);
     if (!this.#waits(task) || task.status !== 'open' || task.approval) {
       this.#queue.push(task);
       return;
@@ -295,15 +289,14 @@ export class Schedule {
     const { graph } = this;
     const { state, patch } = updated(task.name, this.state, update, graph);
     const keys = patch && 'keys' in patch ? Object.keys(patch.keys) : [];
-    for (const key of keys) if (!Object.hasOwn(graph.reducers, key)) this.#assertAlone(task, key);
+    const waitedFor = (node: string) => this.#waits(task) && (graph.shape.upstream.get(task.name)?.has(node) ?? false);
+    for (const key of keys) if (!Object.hasOwn(graph.reducers, key)) this.#writes.assertAlone(task, key, waitedFor);
     const next = routed(graph, task.name, state).filter((reached, i, all) => this.#isNew(reached, i, all));
     const last = this.#total === 1 && next.length === 0;
     const output = last ? resultOf(graph, state) : undefined;
     // from here on nothing can fail
     this.state = state;
-    const at = ++this.#clock;
-    this.#ends.set(task, at);
-    for (const key of keys) this.#written.set(key, { at, node: task.name });
+    this.#writes.ending(task, keys);
     this.#count(task.name, -1);
     this.#released.delete(task);
     const begun = this.#begun(next);
@@ -354,18 +347,6 @@ export class Schedule {
       drafts.push({ type: 'call.started', frame: this.scope.frame.id || undefined, call: id, effect: 'idempotent' });
     }
     return drafts;
-  }
-
-  /** Two that run side by side and write the same field would lose one of the updates, whichever came first. */
-  #assertAlone(task: Call, key: string): void {
-    const written = this.#written.get(key);
-    if (!written || written.at <= (this.#reached.get(task) ?? 0)) return;
-    // one that waited for what wrote it has seen that
-    if (this.#waits(task) && this.graph.shape.upstream.get(task.name)?.has(written.node)) return;
-    throw new ToolError(
-      'UPDATE_CONFLICT',
-      `node "${task.name}" wrote "${key}", which node "${written.node}" wrote beside it. Give it a reducer: reducers: { ${key}: (now, update) => ... }.`,
-    );
   }
 
   /** Whether an arrival makes a task of its own: all that come to a node that still waits are one. */

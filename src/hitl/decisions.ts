@@ -83,13 +83,13 @@ async function checkDecision(approval: Approval, decision: Decision, o: Deciding
     if (decision.input === undefined) throw invalid('an edit needs an input.', id);
     const schema = o.schemaOf(approval);
     const checked = schema && (await validate(schema, copyJson(decision.input)));
-    if (checked && !checked.ok) throw invalid(`the edited input does not fit ${asked.tool}: ${checked.problem}.`, id);
+    if (checked && !checked.ok) throw invalid(`the edited input does not fit ${asked.tool}: ${checked.problem.replace(/\.$/, '')}.`, id);
   }
   if (decision.type === 'respond') {
     if (decision.answer === undefined) throw invalid('a response needs an answer.', id);
     if (JSON.stringify(decision.answer).length > MAX_ANSWER) throw invalid(`the answer is longer than ${MAX_ANSWER} characters.`, id);
     const checked = asked.answer && (await validate(jsonSchema(asked.answer), decision.answer));
-    if (checked && !checked.ok) throw invalid(`the answer does not fit the question: ${checked.problem}.`, id);
+    if (checked && !checked.ok) throw invalid(`the answer does not fit the question: ${checked.problem.replace(/\.$/, '')}.`, id);
   }
 }
 

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { folder } from '../folder.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -41,7 +41,7 @@ export function run(dir: string, args: readonly string[], o: Options = {}): Prom
   return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err })));
 }
 
-export const temp = () => mkdtempSync(join(tmpdir(), 'rondo-job-'));
+export const temp = () => folder('job');
 export const mails = (dir: string) => readdirSync(join(dir, 'outbox')).filter((f) => f.endsWith('.eml'));
 /** The arguments of the one command that the output says to copy. */
 export const copied = (out: string) => (out.match(/npm start -- (resume .*)/)?.[1] ?? 'no command').trim().split(' ');

@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { agent, Engine, type RunResult } from 'rondo';
@@ -12,8 +11,9 @@ import { sendMail, TEAM } from '../../examples/ticket-triage/mail/send-mail.ts';
 import { type SmtpAddress, startSmtp } from '../../examples/ticket-triage/mail/smtp.ts';
 import { openTickets } from '../../examples/ticket-triage/tickets/database.ts';
 import { faultsOf } from '../../examples/ticket-triage/tickets/faults.ts';
+import { folder } from '../folder.ts';
 
-const temp = () => mkdtempSync(join(tmpdir(), 'rondo-triage-'));
+const temp = () => folder('triage');
 
 describe('the ticket database', () => {
   it('lists the most pressing first, and finds issues by words', () => {

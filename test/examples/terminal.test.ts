@@ -1,6 +1,4 @@
 /** The path with a terminal, in process: the streams are ours, everything behind them is real but for the ticket service. */
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { agent, Engine, type Json, type ModelRequest, type Part, tool } from 'rondo';
@@ -11,6 +9,7 @@ import type { Desk } from '../../examples/ticket-triage/desk.ts';
 import { attend, type Ending } from '../../examples/ticket-triage/session.ts';
 import { Screen } from '../../examples/ticket-triage/ui/screen.ts';
 import type { Decide } from '../../examples/ticket-triage/usage.ts';
+import { folder } from '../folder.ts';
 
 const MENU = 'decide later > ';
 const MAIL = { to: 'support-team@example.test', subject: 'Hello\u001b[2K', body: 'Line one\nLine two\u200b' };
@@ -62,7 +61,7 @@ async function play(
     },
   };
   const desk = agent({ name: 'desk', instructions: '', model, tools: [mailer] });
-  const journal = sqliteJournal(join(mkdtempSync(join(tmpdir(), 'rondo-terminal-')), 'runs.db'));
+  const journal = sqliteJournal(join(folder('terminal'), 'runs.db'));
   const engine = new Engine({ journal, agents: [desk] });
   const input = Object.assign(new PassThrough(), { isTTY: o.isTTY ?? true });
   let shown = '';

@@ -1,11 +1,11 @@
-import { existsSync, mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { context as otel, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ToolError } from '../../src/errors.ts';
 import type { Json } from '../../src/json.ts';
+import { folder } from '../folder.ts';
 import { serveHttp } from './http.ts';
 import { stdioServer, toModel, using } from './support.ts';
 
@@ -98,7 +98,7 @@ describe.each(['stdio', 'http'] as const)('calls over %s', (kind) => {
   });
 
   it('tells the server when a call is given up', async () => {
-    const cancelled = join(mkdtempSync(join(tmpdir(), 'rondo-mcp-')), 'cancelled');
+    const cancelled = join(folder('mcp'), 'cancelled');
     http.cancelled = cancelled;
     await using({ ...server(), ...(kind === 'stdio' && { env: { CANCELLED: cancelled } }) }, async ({ call }) => {
       const stop = new AbortController();
