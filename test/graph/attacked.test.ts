@@ -70,7 +70,7 @@ describe('a durable step', () => {
     let paid = 0;
     let refused: unknown;
     const slow = one(async (_, ctx) => {
-      await later(15);
+      await later(250);
       await ctx
         .durable('pay', () => ++paid)
         .catch((error) => {

@@ -293,12 +293,12 @@ test('the time of a sub-agent stands still while it waits for a person, whatever
     instructions: '',
     model: scripted((r) => (told(r) ? 'fine' : asks(['yes', {}]))),
     tools: [yes],
-    limits: { time: 80 },
+    limits: { time: 500 },
   });
   const g = graph({
     name: 'g',
     state: z.object({ said: z.string().default('') }),
-    nodes: { ask: { agent: asker, input: () => 'x', output: (said) => ({ said }) }, slow: () => later(160) },
+    nodes: { ask: { agent: asker, input: () => 'x', output: (said) => ({ said }) }, slow: () => later(800) },
     edges: { start: ['ask', 'slow'], ask: 'end', slow: 'end' },
   });
   const engine = new Engine({ agents: [g] });
