@@ -42,6 +42,9 @@ export class RondoError<C extends ErrorCode = ErrorCode> extends Error {
   }
 }
 
+/** How the caller declared or asked for what makes no sense. */
+export const invalid = (message: string) => new RondoError('CONFIG_INVALID', message);
+
 /** What is known of an effect that did not end well: it never ran, it ran and failed, or nobody can say. */
 export type Outcome = 'not-run' | 'failed' | 'unknown';
 

@@ -44,7 +44,7 @@ export function isDeep(value: Json, depth = MAX_DEPTH): boolean {
 }
 
 /** A copy of what is plain JSON already. */
-export const copyJson = (value: Json): Json => plainJson(value, Number.POSITIVE_INFINITY) as Json;
+export const copyJson = <T>(value: T): T => plainJson(value, Number.POSITIVE_INFINITY) as T;
 
 /** Makes plain JSON unchangeable, all the way down. */
 export function freezeJson<T>(value: T): T {

@@ -1,10 +1,10 @@
-import { type Failure, isResumable, RondoError, ToolError } from '../errors.ts';
+import { type Failure, isResumable, RondoError } from '../errors.ts';
 import type { Draft, Limits } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
 import { Log, type Make } from '../journal/log.ts';
 import { costUsd } from '../journal/spent.ts';
 import { freezeJson } from '../json.ts';
-import { toolFailure } from '../loop/child.ts';
+import { attempt } from '../loop/child.ts';
 import type { AgentDefinition } from '../loop/definition.ts';
 import { granted } from '../loop/grants.ts';
 import { assertPriced, DEFAULT_LIMITS, timeLeft, workedMs } from '../loop/limits.ts';
@@ -156,17 +156,6 @@ async function work(scope: Scope, active: Active): Promise<void> {
     }
   } finally {
     clearTimeout(stop);
-  }
-}
-
-/** The loop; a typed failure of what the user declared (instructions that throw) ends the run, not the engine. */
-async function attempt(scope: Scope): Promise<Settlement | undefined> {
-  try {
-    return await scope.agent.drive(scope);
-  } catch (error) {
-    if (error instanceof Halted) return undefined;
-    if (!(error instanceof ToolError)) throw error;
-    return { status: 'failed', error: toolFailure(error) };
   }
 }
 

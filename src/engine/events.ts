@@ -6,7 +6,7 @@ import { callsOf } from '../journal/frame.ts';
 import { copyJson, type Json } from '../json.ts';
 import type { ToolOutcome } from '../loop/middleware.ts';
 import type { Transient } from '../loop/scope.ts';
-import type { Message, Part, Usage } from '../ports/model.ts';
+import type { Message, Usage } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
 import { type RunResult, resultOf } from './results.ts';
 
@@ -65,7 +65,7 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent | undefined {
       return {
         ...base,
         type: 'model.finished',
-        message: { role: 'assistant', content: copyJson(content as unknown as Json) as unknown as readonly Part[] },
+        message: { role: 'assistant', content: copyJson(content) },
         model,
         ms,
         ...(usage && { usage: { ...usage } }),
@@ -120,7 +120,7 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent | undefined {
       return {
         ...base,
         type: 'approval.decided',
-        decision: copyJson(entry.decision as unknown as Json) as unknown as Decision,
+        decision: copyJson(entry.decision),
         by: { ...entry.by },
       };
     case 'outcome.settled':

@@ -1,12 +1,12 @@
 /** A new run from any position of an old one, which stays as it is. */
-import { RondoError } from '../errors.ts';
+import { invalid } from '../errors.ts';
 import { isGraph } from '../graph/definition.ts';
 import { approvalId } from '../hitl/approvals.ts';
 import type { CallId, Draft, Entry, Limits } from '../journal/entries.ts';
 import { emptyFold, type RunFold, unfinishedCalls } from '../journal/fold.ts';
-import { copyJson, type Json, plainJson } from '../json.ts';
+import { copyJson, type Json } from '../json.ts';
 import { type AgentDefinition, checkLimits, jsonLimits } from '../loop/definition.ts';
-import { type Principal, principal, principalProblem } from '../ports/principal.ts';
+import { type Principal, principal } from '../ports/principal.ts';
 import { validate } from '../schema.ts';
 import type { Active } from './active.ts';
 import { drive } from './drive.ts';
@@ -14,6 +14,7 @@ import { findRun } from './lookup.ts';
 import type { Resources } from './resources.ts';
 import type { RunResult } from './results.ts';
 import { unregistered } from './resume.ts';
+import { checkBy, plain } from './start.ts';
 
 export interface ForkOptions {
   /** The last entry that is taken over: the `seq` of an event, or of an `inspect()`. */
@@ -35,11 +36,8 @@ export function checkFork(runId: string, o: ForkOptions): void {
   if (!Number.isInteger(o?.at) || o.at < 0)
     throw invalid(`${where} needs { at }: the seq of the last entry it takes over, a whole number of 0 or more.`);
   checkLimits(o.limits, where);
-  const wrong = o.by === undefined ? undefined : principalProblem(o.by);
-  if (wrong) throw invalid(`${where}: by comes from the caller's authentication: ${wrong}.`);
+  checkBy(o.by, where);
 }
-
-const invalid = (message: string) => new RondoError('CONFIG_INVALID', message);
 
 /**
  * Writes what is taken over into a journal of its own, and drives it on. Entries keep their positions, so that what they say of each
@@ -165,12 +163,7 @@ async function newState(old: RunFold, agent: AgentDefinition, state: unknown): P
   const { kind, state: before } = old.root;
   if (kind !== 'graph' || before === undefined)
     throw invalid(`run ${old.runId} has no state at that entry that could be changed: only graphs have one.`);
-  let json: Json | undefined;
-  try {
-    json = plainJson(state);
-  } catch (error) {
-    throw invalid(`the state must be plain JSON: ${(error as Error).message}.`);
-  }
+  const json = plain(state, 'the state');
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw invalid(`the state is an object with all of its fields: ${Object.keys(before ?? {}).join(', ')}.`);
   const fields = isGraph(agent) ? agent.fields : undefined;

@@ -80,7 +80,7 @@ export async function decide(
 
 function plainDecisions(decisions: readonly Decision[]): Decision[] {
   try {
-    return plainJson(decisions) as unknown as Decision[];
+    return plainJson(decisions) as Decision[];
   } catch (error) {
     throw new RondoError('DECISION_INVALID', `decisions must be plain JSON: ${(error as Error).message}.`);
   }

@@ -67,7 +67,7 @@ export function resultOf(run: RunFold): RunResult | undefined {
     case 'completed':
       return { ...ended, status: 'completed', output: copyJson(settled.output ?? null) };
     case 'paused':
-      return { ...ended, status: 'paused', approvals: approvalsOf(run) as unknown as readonly [Approval, ...Approval[]] };
+      return { ...ended, status: 'paused', approvals: approvalsOf(run) as [Approval, ...Approval[]] };
     case 'stopped':
       return { ...ended, status: 'stopped', limit: settled.limit ?? { name: 'steps', max: 0, used: 0 } };
     case 'failed':
@@ -86,7 +86,7 @@ export function stateOf(run: RunFold): RunState {
     status: run.status,
     ...(run.started.session !== undefined && { session: run.started.session }),
     // a copy: the fold's own may be the journal's
-    messages: copyJson(run.root.messages as unknown as Json) as unknown as Message[],
+    messages: copyJson(run.root.messages),
     ...(run.root.kind === 'graph' && { state: copyJson(run.root.state ?? null) }),
     tree: treeOf(run),
     approvals: approvalsOf(run),

@@ -1,10 +1,10 @@
-import { RondoError } from '../errors.ts';
+import { invalid } from '../errors.ts';
 import type { Draft } from '../journal/entries.ts';
 import { emptyFold } from '../journal/fold.ts';
 import { type Json, plainJson } from '../json.ts';
 import type { Agent } from '../loop/agent.ts';
 import { type AgentDefinition, checkLimits, isAgent, jsonLimits } from '../loop/definition.ts';
-import { isName, principal, principalProblem } from '../ports/principal.ts';
+import { isName, type Principal, principal, principalProblem } from '../ports/principal.ts';
 import type { Active } from './active.ts';
 import { drive } from './drive.ts';
 import { continueSession } from './history.ts';
@@ -24,14 +24,17 @@ export function checkRun(agent: Agent, input: unknown, o: RunOptions<Json>): voi
     throw invalid(`${where}: tags are texts by name.`);
   if (o.level !== undefined && !(Number.isInteger(o.level) && o.level >= 0))
     throw invalid(`${where}: level is a whole number of 0 or more.`);
-  const wrong = o.by === undefined ? undefined : principalProblem(o.by);
+  checkBy(o.by, where);
+}
+
+/** @throws RondoError `CONFIG_INVALID` for what is no principal. */
+export function checkBy(by: Principal | undefined, where: string): void {
+  const wrong = by === undefined ? undefined : principalProblem(by);
   if (wrong) throw invalid(`${where}: by comes from the caller's authentication: ${wrong}.`);
 }
 
-const invalid = (message: string) => new RondoError('CONFIG_INVALID', message);
-
 /** Plain JSON, apart from the caller's own objects; what JSON cannot hold is refused while there is nothing to lose. */
-function plain(value: unknown, what: string): Json {
+export function plain(value: unknown, what: string): Json {
   if (typeof value === 'string') return value;
   try {
     return plainJson(value) ?? null;

@@ -5,9 +5,8 @@ import { copyJson, isDeep, type Json, plainJson } from '../json.ts';
 import { held } from '../loop/held.ts';
 import type { Scope } from '../loop/scope.ts';
 import type { Effect } from '../ports/tool.ts';
-import { messageOf } from '../reliability/classify.ts';
+import { failureOf, messageOf } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
-import { failureOf } from './failure.ts';
 import type { NodeContext } from './types.ts';
 
 /** Characters of JSON of one durable result. */
@@ -95,7 +94,7 @@ export class Context implements NodeContext {
     try {
       output = result(name, await unlessHalted(doing, this.#scope.cancel));
     } catch (error) {
-      const failed = error instanceof Halted ? undefined : ended({ error: failureOf(error, { code: 'STEP_FAILED' }) });
+      const failed = error instanceof Halted ? undefined : ended({ error: failureOf(error, 'STEP_FAILED') });
       if (!failed || !(await this.#append(failed, { hold: true }))) this.#late(id, name, doing);
       throw error;
     }

@@ -1,10 +1,11 @@
 /** Agents of other frameworks, functions and services, by the contract in ports/foreign.ts: one turn at a time. */
+import { invalid } from '../errors.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { Limits } from '../journal/entries.ts';
 import type { Frame, RunFold } from '../journal/fold.ts';
 import type { Json } from '../json.ts';
 import type { Agent } from '../loop/agent.ts';
-import { type AgentDefinition, checkLimits, invalid, made } from '../loop/definition.ts';
+import { type AgentDefinition, checkLimits, made } from '../loop/definition.ts';
 import type { Turn, TurnContext, TurnResult } from '../ports/foreign.ts';
 import type { Prompt } from '../ports/model.ts';
 import type { Effect, Retry } from '../ports/tool.ts';
@@ -47,7 +48,7 @@ export function foreignAgent<O = string, St extends Json = Json>(o: ForeignAgent
   const effect = o.effect ?? 'once';
   const policy = resolvePolicy({ name, effect, timeout: o.timeout ?? TIMEOUT, ...(o.retry && { retry: o.retry }) });
   const cancel = o.cancel as Foreign['cancel'];
-  const own: Foreign = { turn: turn as unknown as Foreign['turn'], cancel, policy, effect, price };
+  const own: Foreign = { turn: turn as Foreign['turn'], cancel, policy, effect, price };
   const definition = made<AgentDefinition>({
     kind: 'foreign',
     name,
@@ -64,5 +65,5 @@ export function foreignAgent<O = string, St extends Json = Json>(o: ForeignAgent
     drive: (scope) => drive(scope, own),
     ...(cancel && { letGo: (run: RunFold, frame: Frame) => letGo(own, run, frame) }),
   });
-  return definition as unknown as Agent<Prompt, O, Record<never, never>>;
+  return definition as Agent<Prompt, O, Record<never, never>>;
 }

@@ -1,8 +1,9 @@
+import { invalid } from '../errors.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { Limits } from '../journal/entries.ts';
 import { VENDOR } from '../json-schema.ts';
 import type { Agent } from '../loop/agent.ts';
-import { agentDefinition, checkLimits, invalid, isAgent, made } from '../loop/definition.ts';
+import { agentDefinition, checkLimits, isAgent, made } from '../loop/definition.ts';
 import { describe, type In, type JsonSchema, type Out, type Schema } from '../schema.ts';
 import type { GraphDefinition, Node } from './definition.ts';
 import { schedule } from './schedule.ts';
@@ -63,7 +64,7 @@ export function graph<SS extends Schema, A extends Record<string, unknown>, O = 
     },
     drive: (scope) => schedule(scope, definition),
   });
-  return definition as unknown as Agent<In<SS>, O, ContextOfNodes<A>>;
+  return definition as Agent<In<SS>, O, ContextOfNodes<A>>;
 }
 
 /** The fields that a state can have, where its schema names all of them. What JSON Schema does not forbid, it allows. */

@@ -8,13 +8,14 @@ import { type Blocked, driveChild, type Left } from '../loop/child.ts';
 import { assertDepth } from '../loop/delegation.ts';
 import type { End } from '../loop/scope.ts';
 import type { ApprovalRule } from '../ports/tool.ts';
+import { failureOf } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
 import { isThenable } from '../reliability/timeout.ts';
 import { validate } from '../schema.ts';
 import type { NodeTrace } from '../telemetry/trace.ts';
 import { Context } from './context.ts';
 import type { Node } from './definition.ts';
-import { failureOf } from './failure.ts';
+import { nodeFailure } from './failure.ts';
 import type { Schedule } from './schedule.ts';
 import { keep } from './state.ts';
 
@@ -71,7 +72,7 @@ function end(schedule: Schedule, task: Call, update: unknown, since: number, spa
 
 async function fail(schedule: Schedule, task: Call, thrown: unknown, span?: NodeTrace): Promise<undefined> {
   await schedule.failed(task, thrown);
-  span?.end({ error: failureOf(thrown) });
+  span?.end({ error: failureOf(thrown, 'NODE_FAILED') });
   return undefined;
 }
 
@@ -83,7 +84,7 @@ async function hand(schedule: Schedule, task: Call, { agent, input, output }: Ex
       assertDepth(scope);
       return { input: keep(input(schedule.state, itemOf(task))) ?? null };
     } catch (error) {
-      const { code, message, retryable, outcome } = failureOf(error, { node: task.name });
+      const { code, message, retryable, outcome } = nodeFailure(task, error);
       throw new ToolError(code, message, { retryable, outcome });
     }
   };
@@ -92,7 +93,7 @@ async function hand(schedule: Schedule, task: Call, { agent, input, output }: Ex
     try {
       return schedule.ending(task, output(copyJson(ended.output), schedule.state), since, { output: ended.output });
     } catch (error) {
-      const failure = failureOf(error, { node: task.name });
+      const failure = nodeFailure(task, error);
       return () => [schedule.failure(task, failure)];
     }
   };

@@ -11,10 +11,11 @@ import { copyJson, type Json } from '../json.ts';
 import type { Blocked, Left } from '../loop/child.ts';
 import { held } from '../loop/held.ts';
 import type { Scope, Settlement } from '../loop/scope.ts';
+import { failureOf } from '../reliability/classify.ts';
 import { Halted } from '../reliability/patience.ts';
 import { validate } from '../schema.ts';
 import type { GraphDefinition } from './definition.ts';
-import { failureOf } from './failure.ts';
+import { nodeFailure } from './failure.ts';
 import { perform } from './perform.ts';
 import { routed } from './route.ts';
 import { keep, type State, updated } from './state.ts';
@@ -40,7 +41,7 @@ async function begin(scope: Scope, graph: GraphDefinition): Promise<Settlement |
     next = routed(graph, 'start', state);
     if (next.length === 0) output = resultOf(graph, state);
   } catch (error) {
-    return { status: 'failed', error: failureOf(error) };
+    return { status: 'failed', error: failureOf(error, 'NODE_FAILED') };
   }
   const closing = next.length === 0 ? scope.closing({ ok: true, output }) : () => [];
   await scope.append((seq) => [{ type: 'frame.began', kind: 'graph', state, next }, ...closing(seq + 1)]);
@@ -157,7 +158,7 @@ export class Schedule {
     try {
       output = resultOf(this.graph, this.state);
     } catch (error) {
-      return { status: 'failed', error: failureOf(error) };
+      return { status: 'failed', error: failureOf(error, 'NODE_FAILED') };
     }
     const closing = this.scope.closing({ ok: true, output });
     await this.scope.append(closing);
@@ -358,7 +359,7 @@ export class Schedule {
   /** Writes down that a node failed, which ends the graph when what is under way beside it has ended. */
   async failed(task: Call, thrown: unknown): Promise<undefined> {
     if (thrown instanceof Halted) throw thrown;
-    const error = failureOf(thrown, { node: task.name });
+    const error = nodeFailure(task, thrown);
     await held(this.scope, () => [this.failure(task, error)]);
     return undefined;
   }

@@ -1,5 +1,5 @@
 /** What a graph's declaration says about its ways, worked out once: which nodes wait for which, and what cannot work. */
-import { invalid } from '../loop/definition.ts';
+import { invalid } from '../errors.ts';
 
 /** A route without its function. */
 export interface Way {

@@ -107,7 +107,7 @@ async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement 
   const turn: Turn =
     call.input === null
       ? { type: 'start', input: promptOf(scope) }
-      : { type: 'resume', state, answers: call.input as unknown as Extract<Turn, { type: 'resume' }>['answers'] };
+      : { type: 'resume', state, answers: call.input as Extract<Turn, { type: 'resume' }>['answers'] };
   const talk = { over: false };
   const result = await guard(
     (attempt) => span.run(() => own.turn(turn, contextOf(scope, call, attempt, span.traceparent, talk))).then(checked),

@@ -6,7 +6,6 @@
  * lies at least one level deeper, so nothing of theirs can be taken for it.
  */
 import { crc32 } from 'node:zlib';
-import type { JsonObject } from '../json.ts';
 import { sha256 } from './canonical.ts';
 import type { Entry, RawEntry } from './entries.ts';
 import { BULKY, VERSION } from './entries.ts';
@@ -47,7 +46,7 @@ function takeOut(entry: Entry, into: StoredBlob[]): object {
   let stored: Record<string, unknown> | undefined;
   const hashes: Record<string, string> = {};
   for (const field of fields) {
-    const body = JSON.stringify((entry as unknown as JsonObject)[field]);
+    const body = JSON.stringify(entry[field as keyof Entry]);
     if (body === undefined || Buffer.byteLength(body) <= BLOB_BYTES) continue;
     const hash = sha256(body);
     into.push({ hash, body });

@@ -203,7 +203,7 @@ const outputParts = (output: Json | undefined): readonly Part[] => [
 export function promptParts(input: Json): readonly Part[] {
   if (typeof input === 'string') return [{ type: 'text', text: input }];
   if (Array.isArray(input) && input.every((part) => typeof (part as { type?: unknown } | null)?.type === 'string'))
-    return input as unknown as readonly Part[];
+    return input as readonly Part[];
   return [{ type: 'text', text: JSON.stringify(input) }];
 }
 

@@ -107,7 +107,7 @@ function close(run: RunFold, frame: Frame, { ok, error, at }: EntryOf<'call.fini
 
 function changed(run: RunFold, frame: Frame, { name }: Call, patch: Patch, seq: number): void {
   frame.state = patched(frame.state ?? null, patch);
-  run.size += sizeOf(patch as unknown as Json);
+  run.size += sizeOf(patch);
   if (!('keys' in patch)) return;
   frame.written ??= new Map();
   for (const key of Object.keys(patch.keys)) frame.written.set(key, { seq, node: name });

@@ -17,7 +17,7 @@ const UPCASTERS: Upcasters = {};
  * @throws RondoError `JOURNAL_VERSION` where the entry is of a later version than this code knows, or of one that nothing reads.
  */
 export function upcast(raw: RawEntry, steps: Upcasters = UPCASTERS, newest: number = VERSION): Entry {
-  if (raw.v === newest) return raw as unknown as Entry;
+  if (raw.v === newest) return raw as Entry;
   if (raw.v > newest)
     throw new RondoError(
       'JOURNAL_VERSION',
@@ -33,5 +33,5 @@ export function upcast(raw: RawEntry, steps: Upcasters = UPCASTERS, newest: numb
       });
     entry = { ...step(entry), v: v + 1 };
   }
-  return entry as unknown as Entry;
+  return entry as Entry;
 }

@@ -1,10 +1,11 @@
+import { invalid } from '../errors.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { Limits } from '../journal/entries.ts';
 import type { Model, Prompt } from '../ports/model.ts';
 import type { ContextOfTool, Tool, ToolSource } from '../ports/tool.ts';
 import type { ReliabilityOptions } from '../reliability/policy.ts';
 import { describe, type Out, type Schema } from '../schema.ts';
-import { checkGrants, checkLimits, type Grants, invalid, type LoopDefinition, type LoopScope, made } from './definition.ts';
+import { checkGrants, checkLimits, type Grants, type LoopDefinition, type LoopScope, made } from './definition.ts';
 import { loop } from './loop.ts';
 import type { Middleware } from './middleware.ts';
 import { isTool, type ToolDefinition } from './tool.ts';
@@ -104,5 +105,5 @@ export function agent<const T extends readonly (Tool | ToolSource)[] = readonly 
     child: (called) => tools.get(called)?.delegate?.agent,
     drive: (scope) => loop(scope as LoopScope),
   });
-  return definition as unknown as Agent<Prompt, Out<OS>, ContextOfAll<T>>;
+  return definition as Agent<Prompt, Out<OS>, ContextOfAll<T>>;
 }

@@ -3,10 +3,7 @@ import { jsonSchema } from '../json-schema.ts';
 import type { ApprovalRule, Tool } from '../ports/tool.ts';
 import { questionTool } from './tool.ts';
 
-interface Asked {
-  question: string;
-  options?: readonly string[];
-}
+type Asked = { question: string; options?: readonly string[] };
 
 const input = jsonSchema<Asked>({
   type: 'object',
@@ -22,7 +19,7 @@ const input = jsonSchema<Asked>({
 export function askHuman(o: { name?: string; description?: string } & Pick<ApprovalRule, 'roles' | 'expires'> = {}): Tool {
   const { name = 'ask_human', description = 'Ask a person, and wait for the answer. For what only they can know or decide.', ...rule } = o;
   return questionTool({ name, description, input, approval: rule }, (asked: Json) => {
-    const { question, options } = asked as unknown as Asked;
+    const { question, options } = asked as Asked;
     return { question, ...(options && { answer: { enum: options } }) };
   });
 }

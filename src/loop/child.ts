@@ -5,7 +5,7 @@ import type { Call, Frame } from '../journal/fold.ts';
 import type { Make } from '../journal/log.ts';
 import type { Json } from '../json.ts';
 import type { Message } from '../ports/model.ts';
-import { bounded, classify } from '../reliability/classify.ts';
+import { failureOf } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
 import { LONGEST_TIMER } from '../reliability/timer.ts';
 import type { AgentDefinition } from './definition.ts';
@@ -43,27 +43,27 @@ export async function driveChild(scope: Scope, child: Child): Promise<Left | und
     try {
       opened = { type: 'frame.opened', call: call.id, agent: agent.name, fingerprint: agent.fingerprint, ...child.given() };
     } catch (error) {
-      return refuse(scope, child, failureIn(error));
+      return refuse(scope, child, failureOf(error, 'AGENT_FAILED'));
     }
     await scope.append(() => [{ ...opened }]);
   }
-  const frame = call.frame as unknown as Frame;
+  const frame = call.frame as Frame;
   if (frame.fingerprint !== agent.fingerprint) frame.measured.fixed = false;
   let inner: { scope: Scope; done(): void };
   try {
     inner = await open(scope, frame, child);
   } catch (error) {
-    return refuse(scope, child, failureIn(error));
+    return refuse(scope, child, failureOf(error, 'AGENT_FAILED'));
   }
   const trace = inner.scope.trace;
   let error: Failure | undefined;
   try {
-    const settlement = await settle(inner.scope);
+    const settlement = await attempt(inner.scope);
     if (settlement && 'committed' in settlement) return undefined;
     if (!settlement && (scope.halt || !inner.scope.halt)) return undefined;
     if (settlement?.status === 'paused') return { waiting: true };
     if (settlement?.status === 'stopped' && settlement.at !== inner.scope) return { crossed: settlement.limit, at: settlement.at };
-    error = failureOf(agent, settlement, inner.scope);
+    error = failureOfPart(agent, settlement, inner.scope);
     if (child.fatal && isResumable(error)) return { failed: error };
     return await refuse(inner.scope, child, error);
   } finally {
@@ -110,32 +110,19 @@ async function toolsOf(scope: Scope, agent: AgentDefinition): Promise<Tools> {
   }
 }
 
-/** A typed failure of what the user declared (instructions that throw) ends the part, not the run. */
-async function settle(inner: Scope): Promise<Settlement | undefined> {
+/** Drives an agent; a typed failure of what the user declared (instructions that throw) ends its part, not what is above it. */
+export async function attempt(scope: Scope): Promise<Settlement | undefined> {
   try {
-    return await inner.agent.drive(inner);
+    return await scope.agent.drive(scope);
   } catch (error) {
     if (error instanceof Halted) return undefined;
     if (!(error instanceof ToolError)) throw error;
-    return { status: 'failed', error: toolFailure(error) };
+    const { code, message, retryable, outcome } = error;
+    return { status: 'failed', error: { code, message, retryable, attempts: 1, outcome } };
   }
 }
 
-/** What a part cannot begin with (a server that does not start, a choice that throws) is its failure. */
-function failureIn(thrown: unknown): Failure {
-  const { code, message, retryable, outcome } = classify(thrown, 'AGENT_FAILED');
-  return { code, message: bounded(message), retryable, attempts: 1, outcome };
-}
-
-export const toolFailure = ({ code, message, retryable, outcome }: ToolError): Failure => ({
-  code,
-  message,
-  retryable,
-  attempts: 1,
-  outcome,
-});
-
-function failureOf(agent: AgentDefinition, settlement: Exclude<Settlement, { committed: true }> | undefined, inner: Scope): Failure {
+function failureOfPart(agent: AgentDefinition, settlement: Exclude<Settlement, { committed: true }> | undefined, inner: Scope): Failure {
   if (settlement?.status === 'failed') return settlement.error;
   const limit = settlement?.status === 'stopped' ? settlement.limit : inner.halt?.why === 'limit' ? inner.halt.limit : undefined;
   return {

@@ -1,4 +1,4 @@
-import { RondoError } from '../errors.ts';
+import { invalid } from '../errors.ts';
 import type { Limits } from '../journal/entries.ts';
 import type { Frame, RunFold } from '../journal/fold.ts';
 import type { Model } from '../ports/model.ts';
@@ -108,5 +108,3 @@ export function checkGrants(grants: Grants | undefined, where: string): void {
 /** Limits as JSON can hold them: it knows no Infinity, which is how a limit of an agent is lifted. */
 export const jsonLimits = (limits: Limits): Limits =>
   Object.fromEntries(Object.entries(limits).map(([name, value]) => [name, value === Number.POSITIVE_INFINITY ? Number.MAX_VALUE : value]));
-
-export const invalid = (message: string) => new RondoError('CONFIG_INVALID', message);

@@ -1,4 +1,4 @@
-import { RondoError } from '../errors.ts';
+import { invalid } from '../errors.ts';
 import { ruleProblem } from '../hitl/gate.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { Json } from '../json.ts';
@@ -96,5 +96,3 @@ export function definition(value: Tool): ToolDefinition {
 }
 
 export const isTool = (value: unknown): value is ToolDefinition => typeof value === 'object' && value !== null && MADE in value;
-
-const invalid = (message: string) => new RondoError('CONFIG_INVALID', message);

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { type Outcome, RondoError, ToolError } from '../errors.ts';
+import { type Failure, type Outcome, RondoError, ToolError } from '../errors.ts';
 import { faultOf, type Kind, NOT_SENT, ofMessage, ofName, ofNodeCode, ofStatus, throttling } from './codes.ts';
 import { askedWait } from './retry-after.ts';
 
@@ -36,6 +36,12 @@ export function classify(error: unknown, fallbackCode: FallbackCode = 'TOOL_FAIL
   } catch {
     return unclassified('A value was thrown that cannot be read.', fallbackCode);
   }
+}
+
+/** What was thrown, as the failure of what was tried once. `where`: said before an error that has no code of its own. */
+export function failureOf(thrown: unknown, fallbackCode: FallbackCode, where = ''): Failure {
+  const { code, message, retryable, outcome } = classify(thrown, fallbackCode);
+  return { code, message: bounded(code === fallbackCode ? where + message : message), retryable, attempts: 1, outcome };
 }
 
 const unclassified = (message: string, code: string): Classified => ({

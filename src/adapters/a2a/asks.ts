@@ -1,7 +1,7 @@
 /** What a remote agent wants of people, and what they answered. All of it is the peer's word: it is shown, and decides nothing. */
 import type { Message } from '@a2a-js/sdk';
 import { ToolError } from '../../errors.ts';
-import { type Json, plainJson } from '../../json.ts';
+import { plainJson } from '../../json.ts';
 import type { Ask } from '../../ports/foreign.ts';
 import type { Decision, DecisionType } from '../../ports/tool.ts';
 import type { JsonSchema } from '../../schema.ts';
@@ -64,7 +64,7 @@ const strange = (name: string, what: string) =>
 export function answering(answers: Answers): Message['parts'] {
   const [only] = answers;
   if (only?.id === WORDS) return [textPart(inWords(only.decision))];
-  return [dataPart({ decisions: answers.map(({ id, decision }) => ({ ...decision, approval: id })) as unknown as Json })];
+  return [dataPart({ decisions: answers.map(({ id, decision }) => ({ ...decision, approval: id })) })];
 }
 
 function inWords(decision: Decision): string {

@@ -5,7 +5,6 @@ import type { RunEvent } from '../../engine/events.ts';
 import type { RunResult, RunState } from '../../engine/results.ts';
 import { RondoError } from '../../errors.ts';
 import type { Approval } from '../../hitl/approvals.ts';
-import type { Json } from '../../json.ts';
 import type { Prompt } from '../../ports/model.ts';
 import { asking } from './approvals.ts';
 import { type Caller, contextOf } from './caller.ts';
@@ -82,10 +81,10 @@ async function eventsOf(engine: Engine, { by }: Caller, { runId, status, seq }: 
 /** What of a run is part of the conversation with its caller: what they sent and were asked. Its steps are the agent's own. */
 function said(where: Where, event: RunEvent): Message[] {
   const id = `${where.id}-${event.seq}`;
-  if (event.type === 'run.started') return [message(where, id, Role.ROLE_USER, toRemote(event.input as unknown as Prompt))];
+  if (event.type === 'run.started') return [message(where, id, Role.ROLE_USER, toRemote(event.input as Prompt))];
   if (event.type === 'approval.asked') return [message(where, id, Role.ROLE_AGENT, asking([event.approval]), [APPROVALS])];
   if (event.type !== 'approval.decided') return [];
-  return [message(where, id, Role.ROLE_USER, [dataPart({ decisions: [event.decision as unknown as Json] })])];
+  return [message(where, id, Role.ROLE_USER, [dataPart({ decisions: [event.decision] })])];
 }
 
 const message = ({ id, contextId }: Where, messageId: string, role: Role, parts: Message['parts'], extensions: string[] = []): Message => ({

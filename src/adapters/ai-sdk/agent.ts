@@ -55,7 +55,7 @@ export function aiSdkTurn<O = string>(
       const waiting = waitingIn(result);
       if (waiting.length > 0) {
         const state = save([...messages, ...result.responseMessages], waiting);
-        return { status: 'paused', state, asks: waiting.map(askOf) as unknown as [Ask, ...Ask[]], ...used };
+        return { status: 'paused', state, asks: waiting.map(askOf) as [Ask, ...Ask[]], ...used };
       }
       if (o.output) return { status: 'completed', output: o.output(result), ...used };
       const without = unanswered(result.finishReason);

@@ -68,5 +68,5 @@ export function decided({ messages, waiting }: AiSdkState, answers: readonly { i
         : { type: 'execution-denied' as const, ...(reason !== undefined && { reason }) };
     return { type: 'tool-result', toolCallId: about.call, toolName: about.tool, output };
   });
-  return [...(structuredClone(messages) as unknown as ModelMessage[]), { role: 'tool', content }];
+  return [...(structuredClone(messages) as ModelMessage[]), { role: 'tool', content }];
 }

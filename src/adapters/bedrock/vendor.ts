@@ -12,7 +12,7 @@ export interface Kept {
   cachePoint?: boolean | { ttl?: '5m' | '1h' };
 }
 
-export const keep = (kept: Kept): Json => ({ bedrock: kept as unknown as Json });
+export const keep = (kept: Kept): Json => ({ bedrock: kept as Json });
 
 export function kept(vendor: Json | undefined): Kept | undefined {
   if (typeof vendor !== 'object' || vendor === null || !('bedrock' in vendor)) return undefined;

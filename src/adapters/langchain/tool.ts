@@ -61,7 +61,7 @@ export function langchainTool(structured: StructuredToolLike, o: LangchainToolOp
       }
     },
     toModel: (output: Json) =>
-      typeof output === 'string' ? output : isParts(output) ? (output.parts as unknown as readonly Part[]) : JSON.stringify(output),
+      typeof output === 'string' ? output : isParts(output) ? (output.parts as readonly Part[]) : JSON.stringify(output),
   }) as Tool<string, JsonObject, Json>;
 }
 
@@ -107,7 +107,7 @@ function outputOf(result: unknown, name: string): Json {
   if (status === 'error') throw new ToolError('LANGCHAIN_TOOL_FAILED', textOf(content) || 'The tool failed without saying why.');
   if (typeof content === 'string') return content;
   const parts = contentParts(content);
-  return parts.every(({ type }) => type === 'text') ? textOf(content) : { parts: parts as unknown as Json };
+  return parts.every(({ type }) => type === 'text') ? textOf(content) : { parts };
 }
 
 /** What is kept of content that is more than text. */

@@ -54,7 +54,7 @@ export type GraphOptions<O> = Omit<LanggraphAgentOptions<O>, 'graph'> & { graph:
 /** @throws RondoError `CONFIG_INVALID`. */
 export function checked<O, G>(o: LanggraphAgentOptions<O, G>): GraphOptions<O> {
   const { name, recursionLimit, checkpointer } = o;
-  const graph = o.graph as unknown as CompiledGraphLike;
+  const graph = o.graph as CompiledGraphLike;
   if (typeof graph?.stream !== 'function' || typeof graph.getState !== 'function')
     throw invalid(name, 'graph is no compiled graph. Call compile() on the StateGraph.');
   if (graph.checkpointer === true)
@@ -63,7 +63,7 @@ export function checked<O, G>(o: LanggraphAgentOptions<O, G>): GraphOptions<O> {
     throw invalid(name, `recursionLimit is ${recursionLimit}; it must be a whole number above 0.`);
   if (checkpointer !== undefined && typeof checkpointer?.getTuple !== 'function')
     throw invalid(name, 'checkpointer is no checkpoint saver. Pass journalSaver(journal), or one of LangGraph.');
-  return o as unknown as GraphOptions<O>;
+  return o as GraphOptions<O>;
 }
 
 const invalid = (name: string, what: string) => new RondoError('CONFIG_INVALID', `langgraphAgent("${name}"): ${what}`);

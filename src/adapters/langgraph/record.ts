@@ -2,7 +2,6 @@
  * What the saver keeps in a journal. One `put` or `putWrites` of LangGraph is one entry, so it is there in whole or not at all.
  */
 import type { Entry } from '../../journal/entries.ts';
-import type { Json } from '../../json.ts';
 
 /** A serialised value: JSON as text, anything else in base64, or the change to what entry `from` holds of the same channel. */
 export type Kept = { json: string } | { type: string; base64: string } | { from: number; head: number; tail: number; json: string };
@@ -45,10 +44,10 @@ export interface CheckpointEntry {
   data: CheckpointData;
 }
 
-export const asEntry = (seq: number, at: number, data: CheckpointData): Entry =>
-  ({ v: 1, seq, at, type: 'checkpoint.put', saver: 'langgraph', data: data as unknown as Json }) satisfies Omit<CheckpointEntry, 'data'> & {
-    data: Json;
-  } as unknown as Entry;
+export function asEntry(seq: number, at: number, data: CheckpointData): Entry {
+  const entry: CheckpointEntry = { v: 1, seq, at, type: 'checkpoint.put', saver: 'langgraph', data };
+  return entry as unknown as Entry;
+}
 
 export function dataOf(entry: Entry): CheckpointData | undefined {
   const { type, saver, data } = entry as unknown as CheckpointEntry;

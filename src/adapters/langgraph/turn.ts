@@ -133,7 +133,7 @@ class GraphTurn<O> {
       );
     const asked = interrupts.map((raised) => asksOf(raised));
     const waiting = await Promise.all(interrupts.map((raised, i) => this.#waiting(raised, asked[i] as Asked)));
-    const asks = asked.flatMap(({ asks }) => asks) as unknown as readonly [Ask, ...Ask[]];
+    const asks = asked.flatMap(({ asks }) => asks) as [Ask, ...Ask[]];
     return { status: 'paused', state: { waiting }, asks, ...this.#usage() };
   }
 

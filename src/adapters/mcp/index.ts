@@ -1,4 +1,4 @@
-import { RondoError } from '../../errors.ts';
+import { invalid } from '../../errors.ts';
 import type { Json } from '../../json.ts';
 import type { Breaker, Effect, Retry, Tool, ToolOptions, ToolSource } from '../../ports/tool.ts';
 import type { Schema } from '../../schema.ts';
@@ -131,5 +131,3 @@ function checkNames(o: McpOptions, name: string, offered: readonly string[]): vo
           `MCP server "${name}" has no tool "${tool}", which ${option} names. It has ${cut(offered.join(', '), 2_000) || 'none'}.`,
         );
 }
-
-const invalid = (message: string) => new RondoError('CONFIG_INVALID', message);

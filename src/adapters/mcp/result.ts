@@ -18,13 +18,13 @@ export function output(result: CallToolResult): Json {
   const parts = content.map(toPart);
   // a summary in words next to the data: the model gets both
   if (structured !== undefined) parts.push({ type: 'text', text: JSON.stringify(structured) });
-  return parts as unknown as Json;
+  return parts;
 }
 
 /** What the model sees of an {@link output}. Structured content is always an object, so an array holds parts. */
 export function toParts(value: Json): string | readonly Part[] {
   if (typeof value === 'string') return value;
-  return Array.isArray(value) ? (value as unknown as readonly Part[]) : JSON.stringify(value);
+  return Array.isArray(value) ? (value as readonly Part[]) : JSON.stringify(value);
 }
 
 function toPart(c: Content): Part {

@@ -37,7 +37,7 @@ function relayed({ interrupt, before }: Interrupted): Approval | undefined {
   const reason = interrupt.reason as { readonly [k: string]: Json } | null | undefined;
   if (before || typeof reason !== 'object' || reason === null) return undefined;
   const whole = ['id', 'runId', 'kind'].every((key) => typeof reason[key] === 'string') && Array.isArray(reason.allow);
-  return whole ? (reason as unknown as Approval) : undefined;
+  return whole ? (reason as Approval) : undefined;
 }
 
 /** A call held back is decided as a call; whatever else a Strands agent asks is a question. */
@@ -61,7 +61,7 @@ export function askOf(interrupted: Interrupted): Ask {
  * handlers take for a yes.
  */
 export function responseOf(decision: Decision, about: Interrupted): JSONValue {
-  if (relayed(about)) return decision as unknown as JSONValue;
+  if (relayed(about)) return decision as JSONValue;
   if (decision.type === 'respond') return decision.answer as JSONValue;
   return decision.type !== 'reject';
 }

@@ -17,22 +17,14 @@ export interface Tail {
 /** Of a run without rows. */
 export const NO_TAIL: Tail = { id: -1, seq: -1, checksum: 0, held: 0 };
 
-interface Extent {
-  seq: number;
-  id: number;
-}
+type Extent = { seq: number; id: number };
 /** Where reading goes on: in the extent that begins with one sequence number, at a row that begins with another. */
 interface Place {
   extent: number;
   id: number;
   seq: number;
 }
-interface Row {
-  id: number;
-  seq: number;
-  body: string;
-  checksum: number;
-}
+type Row = { id: number; seq: number; body: string; checksum: number };
 
 /** Rows read at a time. */
 const CHUNK = 64;
@@ -154,7 +146,7 @@ export function log(db: DatabaseSync) {
       // a row holds one entry or more, so the next extent bounds the rows of this one
       const most = next ? Math.min(CHUNK, next.seq - seq) : CHUNK;
       const bound = id + most;
-      for (const found of rows.all(id, bound, run) as unknown as Row[]) {
+      for (const found of rows.all(id, bound, run) as Row[]) {
         // a row of a later extent
         if (found.id !== id) break;
         const entries = found.seq === seq ? decode(found, blobBody) : undefined;
@@ -220,7 +212,7 @@ export function log(db: DatabaseSync) {
 
     remove(run: number): void {
       top = undefined;
-      for (const { id } of extents.all(run) as unknown as Extent[]) deleteRows.run(id, lastRow(run, id), run);
+      for (const { id } of extents.all(run) as Extent[]) deleteRows.run(id, lastRow(run, id), run);
       deleteExtent.run(run, 0);
       deleteBlobs.run(run, run);
       deleteUses.run(run);
