@@ -15,14 +15,15 @@ export default defineConfig({
     pool: 'forks',
     // they wait more than they compute: left to itself, vitest takes one less than there are cores
     maxWorkers: Math.max(2, availableParallelism()),
-    testTimeout: 10_000,
-    hookTimeout: 10_000,
+    // ends a test that hangs; no test may fail because the machine is slow
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     dangerouslyIgnoreUnhandledErrors: false,
     reporters: reports ? ['default', ['json', { outputFile: join(reports, `${process.pid}.json`) }]] : ['default'],
     // a suite that takes minutes is a project of its own, with a command in package.json and a line in .ci/run
     projects: [
       { extends: true, test: { name: 'fast', include: ['test/**/*.test.ts'], exclude: ['test/crash/**'] } },
-      { extends: true, test: { name: 'crash', include: ['test/crash/**/*.test.ts'], testTimeout: 600_000, hookTimeout: 60_000 } },
+      { extends: true, test: { name: 'crash', include: ['test/crash/**/*.test.ts'], testTimeout: 600_000 } },
     ],
   },
 });

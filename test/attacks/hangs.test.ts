@@ -93,7 +93,7 @@ test('engine.close() ends, however many things hang, and a run that is given bac
     const result = (await run) as Anything;
     if (result.status === 'rejected') expect(result.error.code).toBe('ENGINE_CLOSED');
   }
-}, 15_000);
+});
 
 test('a check that never answers: the resumed run can be cancelled, and meets its limit', async () => {
   for (const way of ['abort', 'limit']) {

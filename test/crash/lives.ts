@@ -104,8 +104,8 @@ const matches = (line: Line, fits: Line) =>
   Object.entries(fits).every(([key, value]) => (value === true ? key in line : line[key] === value));
 
 /** @param file how large the files that it writes may grow, in KiB. */
-export const startJob = (order: Order, file?: number): Child => start('./child.ts', order, { longest: 60_000, file });
-export const startOwner = (order: OwnerOrder): Child => start('./owner.ts', order, { longest: 120_000 });
+export const startJob = (order: Order, file?: number): Child => start('./child.ts', order, { longest: 300_000, file });
+export const startOwner = (order: OwnerOrder): Child => start('./owner.ts', order, { longest: 300_000 });
 export const live = (order: Order): Promise<Life> => startJob(order).ended;
 
 /** Waits until a process is held by a SIGSTOP; false where it is gone. */

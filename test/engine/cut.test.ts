@@ -154,7 +154,7 @@ describe.each(journals)('a process that dies on $name', ({ make }) => {
     }
     // and that was a test of something
     expect(honest).toBeGreaterThan(3);
-  }, 30_000);
+  });
 
   test('in the middle of an append, as no store should allow: it still repeats nothing, and comes to its end', async () => {
     const world: World = new Map();
@@ -228,5 +228,5 @@ describe('any plan, any deaths', () => {
       ),
       { numRuns: 150 },
     );
-  }, 60_000);
+  });
 });

@@ -63,4 +63,4 @@ it('does the same job on a model of Bedrock, throttled once, in two processes', 
   expect(mails(dir)).toHaveLength(1);
   const [asked] = server.calls.slice(-1);
   expect(asked?.input.system).toMatchObject([{ text: expect.stringContaining('You triage support tickets') }]);
-}, 30_000);
+});

@@ -45,7 +45,7 @@ describe('the job without a terminal', () => {
     expect(shown.out).toMatch(/0 +\+0\.00s {2}run\.started agent ticket-triage/);
     expect(shown.out).toContain('call.started send_mail "3 tickets triaged, 1 NOT CHECKED" (once)');
     expect(shown.out).toMatch(/run\.settled completed\n$/);
-  }, 30_000);
+  });
 
   it('finds everything without the faults, and takes a decision from the command line', async () => {
     const dir = temp();
@@ -54,7 +54,7 @@ describe('the job without a terminal', () => {
     expect(out).toMatch(/COMPLETED {2}4 steps, 5 tools ran, 1 approval\n/);
     const [file] = mails(dir);
     expect(readFileSync(join(dir, 'outbox', file as string), 'utf8')).toContain('KI-40');
-  }, 20_000);
+  });
 
   it('sends nothing where a person says no', async () => {
     const dir = temp();
@@ -62,7 +62,7 @@ describe('the job without a terminal', () => {
     expect(code).toBe(0);
     expect(out).toMatch(/rejected by .*NOT RUN[\s\S]*was NOT sent[\s\S]*not today[\s\S]*mail {2}none was sent/);
     expect(mails(dir)).toEqual([]);
-  }, 20_000);
+  });
 
   it('loses nothing to Ctrl-C in the middle', async () => {
     const dir = temp();
@@ -85,14 +85,14 @@ describe('the job without a terminal', () => {
     // the list was read before Ctrl-C, and is not read again
     expect(gone.out).not.toContain('list_tickets');
     expect(mails(dir)).toHaveLength(1);
-  }, 30_000);
+  });
 
   it('says of another task that it does not know it', async () => {
     const { code, out } = await run(temp(), ['--task', 'Write a poem']);
     expect(code).toBe(0);
     expect(out).toContain('I only know this job');
     expect(out).toContain('mail  none was sent');
-  }, 20_000);
+  });
 
   it('survives a kill at the worst moment', async () => {
     const { code, out, err } = await run(temp(), [], { name: 'demo-crash' });
@@ -100,7 +100,7 @@ describe('the job without a terminal', () => {
     expect(out).toMatch(/KILLED\. mails in the outbox: 1[\s\S]*call\.started send_mail "3 tickets triaged" \(once\)\nit holds the intent/);
     expect(out).toMatch(/call\.finished send_mail .* OUTCOME_UNKNOWN, outcome unknown/);
     expect(out).toContain('1 mail, outcome unknown, agent told');
-  }, 30_000);
+  });
 });
 
 describe('bad input', () => {

@@ -58,7 +58,7 @@ async function check(scene: Scene, tape: Tape, may: readonly string[] = []): Pro
 
 const tapeOf = (scene: Scene, trouble?: Trouble) => new Tape({ effects: () => scene.done.length, ...(trouble && { trouble }) });
 
-test('whatever models, tools and people do, the run ends or pauses, and keeps its promises', { timeout: 120_000 }, async () => {
+test('whatever models, tools and people do, the run ends or pauses, and keeps its promises', async () => {
   await fc.assert(
     fc.asyncProperty(script, async (s) => {
       const scene = new Scene(s);
@@ -68,7 +68,7 @@ test('whatever models, tools and people do, the run ends or pauses, and keeps it
   );
 });
 
-test('and so it does on a journal that answers late', { timeout: 120_000 }, async () => {
+test('and so it does on a journal that answers late', async () => {
   await fc.assert(
     fc.asyncProperty(script, fc.infiniteStream(fc.boolean()), async (s, late) => {
       const scene = new Scene(s);
@@ -81,7 +81,7 @@ test('and so it does on a journal that answers late', { timeout: 120_000 }, asyn
   );
 });
 
-test('after a crash behind any append, and another one, it goes on to an end that keeps them', { timeout: 120_000 }, async () => {
+test('after a crash behind any append, and another one, it goes on to an end that keeps them', async () => {
   await fc.assert(
     fc.asyncProperty(script, fc.nat(), fc.nat(), fc.nat(3), async (s: Script, first, second, more) => {
       let scene = new Scene(s);
@@ -101,7 +101,7 @@ test('after a crash behind any append, and another one, it goes on to an end tha
   );
 });
 
-test('on a store that is full now and then, nothing runs twice, and it ends once there is room', { timeout: 120_000 }, async () => {
+test('on a store that is full now and then, nothing runs twice, and it ends once there is room', async () => {
   const trouble = fc.array(fc.constantFrom<ReturnType<Trouble>>(undefined, undefined, undefined, 'late', 'full', 'full', 'late-full'), {
     minLength: 20,
     maxLength: 60,
@@ -120,9 +120,7 @@ test('on a store that is full now and then, nothing runs twice, and it ends once
   );
 });
 
-test('two engines that take a run from each other never both act, and the run ends as if one had driven it', {
-  timeout: 120_000,
-}, async () => {
+test('two engines that take a run from each other never both act, and the run ends as if one had driven it', async () => {
   let busy = 0;
   await fc.assert(
     fc.asyncProperty(script, fc.array(fc.integer({ min: 0, max: 300 }), { minLength: 1, maxLength: 5 }), async (s, moments) => {

@@ -91,7 +91,7 @@ test('killed around put and putWrites: what the file has does not run again, and
   );
   // nothing, the first, one of two branches, both, and all
   expect([...seen].sort()).toEqual([0, 1, 2, 3, 4]);
-}, 60_000);
+});
 
 test('two processes that write to one thread at once lose nothing, and neither reads what the other wrote as its own', async () => {
   const { path, file } = place();
@@ -113,7 +113,7 @@ test('two processes that write to one thread at once lose nothing, and neither r
   const writers = data.map(({ id }) => id.slice(5));
   expect(writers.filter((name, i) => i > 0 && name !== writers[i - 1]).length).toBeGreaterThan(2);
   await journal.close?.();
-}, 30_000);
+});
 
 const idOf = (approvals: readonly Approval[], tool: string) => approvals.find((a) => a.kind === 'tool' && a.tool === tool)?.id as string;
 const ben = { id: 'ben' };
@@ -131,7 +131,7 @@ test('interrupts of a LangGraph node in a graph under a supervisor, of a process
   expect((await ends(engine.resume('r'), 'completed')).output).toContain('free, refund true, wipe false');
   expect(ran.read().sort()).toEqual(['free', 'refund true', 'wipe false']);
   await engine.close();
-}, 30_000);
+});
 
 test('and the same where all of it is a node of a graph of theirs', async () => {
   const { path, file, ran } = place();
@@ -146,4 +146,4 @@ test('and the same where all of it is a node of a graph of theirs', async () => 
   expect(done.messages.at(-1)?.text).toContain('free, refund true, wipe false');
   expect(ran.read().sort()).toEqual(['free', 'refund true', 'wipe false']);
   await engine.close();
-}, 30_000);
+});

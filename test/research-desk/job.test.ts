@@ -85,7 +85,7 @@ describe.concurrent('the desk without a terminal', () => {
     expect(published(dir)).toEqual([brief]);
     const entries = await entriesOf(dir, id);
     expect(entries.filter((e) => e.type === 'call.started' && e.effect === 'once')).toHaveLength(1);
-  }, 30_000);
+  });
 
   it('publishes nothing where a person says no', async () => {
     const dir = temp();
@@ -94,7 +94,7 @@ describe.concurrent('the desk without a terminal', () => {
     expect(out).toMatch(/publish: REJECTED, .*NOT RUN\n[\s\S]*\nNOT published: .*not before the election.*\nCOMPLETED\n/);
     expect(out).toMatch(/^published: nothing$/m);
     expect(published(dir)).toEqual([]);
-  }, 20_000);
+  });
 });
 
 describe.concurrent('a kill in the middle', () => {
