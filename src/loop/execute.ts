@@ -54,6 +54,11 @@ class CallContext {
   get deadline() {
     return this.#attempt.deadline;
   }
+  // this one and `progress` are bound, because tools take them out of the context
+  get alive() {
+    const attempt = this.#attempt;
+    return () => attempt.alive();
+  }
   get idempotencyKey() {
     return idempotencyKey(this.#scope, this.#call);
   }
@@ -78,7 +83,6 @@ class CallContext {
   get credentials() {
     return this.#ready.secrets?.values ?? {};
   }
-  // bound, because tools take it out of the context
   get progress() {
     const { secrets } = this.#ready;
     return (data: Json) => {

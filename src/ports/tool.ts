@@ -59,7 +59,7 @@ export interface ToolContext<C = unknown, K extends string = never> {
   /** The same for every attempt of this call, also after a crash. */
   readonly idempotencyKey: string;
   readonly attempt: number;
-  /** When this attempt times out, epoch milliseconds; Infinity without a timeout. */
+  /** When this attempt times out, epoch milliseconds; Infinity without a timeout. `alive()` moves it. */
   readonly deadline: number;
   readonly runId: string;
   readonly callId: string;
@@ -70,6 +70,8 @@ export interface ToolContext<C = unknown, K extends string = never> {
   readonly credentials: { readonly [P in K]: string };
   /** Sends data to whoever watches the run. Not kept in the journal. */
   progress(data: Json): void;
+  /** Says that the tool is at work: `timeout` begins again. The `deadline` of all attempts, and the run's, stay. */
+  alive(): void;
 }
 
 /** What a `check` found out about a call whose outcome nobody knew. */

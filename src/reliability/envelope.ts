@@ -4,7 +4,7 @@ import { CancelSource } from './cancel.ts';
 import { bounded, type Classified, classify, type FallbackCode, type Mask } from './classify.ts';
 import { type EnvelopePolicy, mayRetry } from './policy.ts';
 import { fullJitter, retry, sleep } from './retry.ts';
-import { Attempt, type AttemptContext, type Bound, Cancelled, isThenable, type Late } from './timeout.ts';
+import { Attempt, type AttemptContext, Cancelled, isThenable, type Late, type Limit } from './timeout.ts';
 
 export type { AttemptContext, Late } from './timeout.ts';
 
@@ -73,12 +73,13 @@ function within<T>(run: Run<T>, o: GuardOptions<T>, cancel: CancelSource | undef
 
 const succeeded = <T>(value: T): Guarded<T> => ({ ok: true, value, attempts: 1 });
 
-/** The time an attempt that begins now may take. */
-function limit(policy: EnvelopePolicy, now: number, own: number, outer: number): { ms: number; deadline: number; bound: Bound } {
+/** The time an attempt that begins now may take: its timeout begins again with each sign of life, up to the total deadline. */
+function limit(policy: EnvelopePolicy, now: number, own: number, outer: number): Limit {
   const timeout = policy.timeout ?? Infinity;
   const left = Math.min(own, outer) - now;
-  if (timeout <= left) return { ms: timeout, deadline: now + timeout, bound: 'timeout' };
-  return { ms: left, deadline: now + left, bound: own <= outer ? 'deadline' : 'outer' };
+  const total = own <= outer ? 'deadline' : 'outer';
+  if (timeout <= left) return { ms: timeout, deadline: now + timeout, bound: 'timeout', most: left, mostBound: total };
+  return { ms: left, deadline: now + left, bound: total };
 }
 
 const launch = <T>(attempt: Attempt<T>, circuit: Circuit | undefined): Promise<T> =>

@@ -7,8 +7,24 @@ export interface AttemptContext {
   readonly attempt: number;
   /** Aborted at the attempt's deadline and when the call is cancelled. Made at the first access: not looking at it costs nothing. */
   readonly signal: AbortSignal;
-  /** When the attempt is given up, epoch milliseconds; `Infinity` where never. */
+  /** When the attempt is given up, epoch milliseconds; `Infinity` where never. A sign of life moves it. */
   readonly deadline: number;
+  /** A sign of life: the timeout begins again, but never reaches past {@link Limit.most}. Cheap: once for each piece of a stream is fine. */
+  alive(): void;
+}
+
+/** How long an attempt may take, in ms from its start. `Infinity` for no bound. */
+export interface Limit {
+  /** Without a sign of life. */
+  readonly ms: number;
+  /** What `ms` is. */
+  readonly bound: Bound;
+  /** When that is, epoch ms. */
+  readonly deadline: number;
+  /** With signs of life; left out, they change nothing. */
+  readonly most?: number;
+  /** What `most` is. */
+  readonly mostBound?: Bound;
 }
 
 /** How an attempt ended after nobody waited for it any more. */
@@ -27,8 +43,9 @@ const BOUND = {
 export class Expired extends Error {
   readonly #bound: Bound;
 
-  constructor(ms: number, bound: Bound) {
-    super(`No result after ${Math.round(ms)} ms, ${BOUND[bound]}.`);
+  /** @param quiet it had shown signs of life before. */
+  constructor(ms: number, bound: Bound, quiet = false) {
+    super(`${quiet ? 'No sign of life for' : 'No result after'} ${Math.round(ms)} ms, ${BOUND[bound]}.`);
     this.name = 'TimeoutError';
     this.#bound = bound;
   }
@@ -60,31 +77,31 @@ export class Cancelled extends Error {
  */
 export class Attempt<T> implements AttemptContext {
   readonly attempt: number;
-  readonly deadline: number;
+  deadline: number;
   /** Whether the run was entered. */
   started = false;
   readonly #run: (attempt: AttemptContext) => T | PromiseLike<T>;
-  readonly #ms: number;
-  readonly #bound: Bound;
+  readonly #limit: Limit;
   readonly #cancel: CancelSource | undefined;
   readonly #onLate: ((late: Late<T>) => unknown) | undefined;
   #controller: AbortController | undefined;
   /** Why nobody waits any more; what an aborted signal gives as its reason. */
   #lost: { reason: unknown } | undefined;
+  /** When the race began, and the last sign of life; on the clock that does not jump. -1: not yet. */
+  #began = -1;
+  #heard = -1;
 
-  /** @param limit.ms `Infinity` for no timeout. */
   constructor(
     run: (attempt: AttemptContext) => T | PromiseLike<T>,
     attempt: number,
-    limit: { ms: number; deadline: number; bound: Bound },
+    limit: Limit,
     cancel?: CancelSource,
     onLate?: (late: Late<T>) => unknown,
   ) {
     this.#run = run;
     this.attempt = attempt;
-    this.#ms = limit.ms;
+    this.#limit = limit;
     this.deadline = limit.deadline;
-    this.#bound = limit.bound;
     this.#cancel = cancel;
     this.#onLate = onLate;
   }
@@ -95,6 +112,14 @@ export class Attempt<T> implements AttemptContext {
       if (this.#lost) this.#controller.abort(this.#lost.reason);
     }
     return this.#controller.signal;
+  }
+
+  alive(): void {
+    const { ms, deadline, most } = this.#limit;
+    // while the run is entered, its time has only begun
+    if (most === undefined || this.#began < 0 || this.#lost) return;
+    this.#heard = performance.now();
+    this.deadline = deadline + Math.min(this.#heard - this.#began, most - ms);
   }
 
   /** Runs once. Rejects with what was thrown, with {@link Expired} or with {@link Cancelled}. */
@@ -128,11 +153,20 @@ export class Attempt<T> implements AttemptContext {
         reject(error);
         this.#controller?.abort(reason);
       };
-      if (this.#ms < Infinity) {
-        timer = new Timer(this.#ms, () => {
-          const expired = new Expired(this.#ms, this.#bound);
-          abandon(expired, new DOMException(expired.message, 'TimeoutError'));
-        });
+      const { ms, bound, most = ms, mostBound = bound } = this.#limit;
+      const expire = (expired: Expired) => abandon(expired, new DOMException(expired.message, 'TimeoutError'));
+      // a sign of life only takes a note: the timer looks at it when it rings, and is set again
+      const ring = () => {
+        if (this.#heard < 0) return expire(new Expired(ms, bound));
+        const now = performance.now();
+        const [quiet, all] = [this.#heard + ms - now, this.#began + most - now];
+        if (all <= 0) return expire(new Expired(most, mostBound));
+        if (quiet <= 0) return expire(new Expired(ms, bound, true));
+        timer = new Timer(Math.ceil(Math.min(quiet, all)), ring);
+      };
+      if (ms < Infinity) {
+        this.#began = performance.now();
+        timer = new Timer(ms, ring);
       }
       subscription = this.#cancel?.add((reason) => abandon(new Cancelled(reason), reason));
       running.then(

@@ -123,3 +123,26 @@ test('what a tool, its agent and its engine declare: the nearest wins, part by p
   await ends(engine.run(two, 'go'), 'completed');
   expect(attempts).toEqual({ tool: 2, agent: 3, engine: 4 });
 });
+
+test('a tool that says it is alive gets its timeout anew', async () => {
+  const seen: number[] = [];
+  const slow = tool({
+    name: 'slow',
+    description: '',
+    input: anything,
+    timeout: 60_000,
+    execute: async (_, ctx) => {
+      const { alive } = ctx;
+      const { deadline } = ctx;
+      while (Date.now() + 60_000 <= deadline) await new Promise((r) => setTimeout(r, 1));
+      seen.push(deadline, ctx.deadline);
+      alive();
+      seen.push(ctx.deadline);
+      return 'x';
+    },
+  });
+  const model = scripted([asks(['slow', {}]), 'done']);
+  await ends(new Engine().run(agent({ name: 'a', instructions: '', model, tools: [slow] }), 'go'), 'completed');
+  expect(seen[1]).toBe(seen[0]);
+  expect(seen[2]).toBeGreaterThan(seen[0] as number);
+});

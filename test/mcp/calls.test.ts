@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { context as otel, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ToolError } from '../../src/errors.ts';
 import type { Json } from '../../src/json.ts';
 import { folder } from '../folder.ts';
@@ -80,6 +80,33 @@ describe.each(['stdio', 'http'] as const)('calls over %s', (kind) => {
         { progress: 1, total: 2, message: 'step 1' },
         { progress: 2, total: 2, message: 'step 2' },
       ]);
+    }));
+
+  it('takes progress for a sign of life, of the call that it belongs to', () =>
+    using(server(), async ({ call }) => {
+      let [mine, other] = [0, 0];
+      const stop = new AbortController();
+      const hanging = call('hang', {}, { signal: stop.signal, alive: () => other++ }).catch(() => {});
+      await call('steps', {}, { alive: () => mine++ });
+      expect(mine).toBe(2);
+      expect(other).toBeLessThan(2);
+      stop.abort();
+      await hanging;
+    }));
+
+  it('believes progress for an hour of one call, and no longer', () =>
+    using(server(), async ({ call }) => {
+      let [alive, progress] = [0, 0];
+      const real = performance.now.bind(performance);
+      let ahead = 0;
+      const clock = vi.spyOn(performance, 'now').mockImplementation(() => real() + ahead);
+      onTestFinished(() => clock.mockRestore());
+      const told = () => {
+        progress++;
+        ahead = 3_600_001;
+      };
+      await call('steps', {}, { alive: () => alive++, progress: told });
+      expect([alive, progress]).toEqual([1, 2]);
     }));
 
   it('sends the idempotency key, and the active span', async () => {

@@ -24,6 +24,7 @@ const context = (over: Partial<ToolContext> = {}): ToolContext => ({
   context: {},
   credentials: {},
   progress: () => {},
+  alive: () => {},
   ...over,
 });
 

@@ -189,6 +189,23 @@ describe('timeouts', () => {
 });
 
 describe('the total deadline', () => {
+  it('holds for an attempt that shows signs of life, whose timeout begins again with each', async () => {
+    const busyFor = (ms: number) => async (a: { alive(): void }) => {
+      for (let i = 0; i < ms; i += 50) {
+        await sleep(50);
+        a.alive();
+      }
+      return 'done';
+    };
+    expect(await finish(guard(busyFor(1_000), options({ timeout: 60 })))).toEqual({ ok: true, value: 'done', attempts: 1 });
+    const late: number[] = [];
+    const bound = { effect: 'read', timeout: 60, deadline: 500 } as const;
+    const cut = await finish(guard(busyFor(1_000), options(bound, { onLate: () => late.push(Date.now()) })));
+    expect(cut).toMatchObject({ ok: false, error: { code: 'TIMEOUT', message: expect.stringContaining('500 ms, the deadline of all') } });
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(late).toHaveLength(1);
+  });
+
   it('cuts off an attempt', async () => {
     const result = await finish(guard(never, options({ effect: 'read', timeout: 1_000, deadline: 300 })));
     expect(Date.now()).toBe(1_000_300);

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CancelSource, Subscription } from '../../src/reliability/cancel.ts';
 import { sleep } from '../../src/reliability/retry.ts';
-import { Attempt, type AttemptContext, Cancelled, Expired, type Late } from '../../src/reliability/timeout.ts';
+import { Attempt, type AttemptContext, Cancelled, Expired, type Late, type Limit } from '../../src/reliability/timeout.ts';
 import { LONGEST_TIMER, Timer } from '../../src/reliability/timer.ts';
 
 const limit = (ms: number) => ({ ms, deadline: Date.now() + ms, bound: 'timeout' as const });
@@ -104,6 +104,83 @@ describe('the race', () => {
     // biome-ignore-end lint/suspicious/noThenProperty: thenables are what this is about
     expect(late).not.toHaveBeenCalled();
     expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('a sign of life', () => {
+  const streaming = (every: number, times: number, limits: Limit = { ...limit(100), most: Infinity, mostBound: 'deadline' }) => {
+    let seen: AttemptContext | undefined;
+    const run = async (a: AttemptContext) => {
+      seen = a;
+      for (let i = 0; i < times; i++) {
+        await new Promise((r) => setTimeout(r, every));
+        a.alive();
+      }
+      return never();
+    };
+    const end = vi.fn();
+    const attempt = new Attempt(run, 1, limits);
+    attempt.start().catch(end);
+    return { end, deadline: () => seen?.deadline, aborted: () => seen?.signal.aborted };
+  };
+
+  it('lets the timeout begin again, and the end comes one timeout after the last', async () => {
+    const { end, deadline, aborted } = streaming(90, 5);
+    const began = Date.now();
+    expect(deadline()).toBe(began + 100);
+    await vi.advanceTimersByTimeAsync(549);
+    expect(deadline()).toBe(began + 550);
+    expect(end).not.toHaveBeenCalled();
+    expect(aborted()).toBe(false);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(end.mock.calls).toMatchObject([[{ message: 'No sign of life for 100 ms, the timeout of one attempt.' }]]);
+    expect(aborted()).toBe(true);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('never moves it past the bound of all attempts', async () => {
+    const { end, deadline } = streaming(90, 5, { ...limit(100), most: 250, mostBound: 'deadline' });
+    const began = Date.now();
+    await vi.advanceTimersByTimeAsync(249);
+    expect(deadline()).toBe(began + 250);
+    expect(end).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(Expired.boundOf(end.mock.calls[0]?.[0])).toBe('deadline');
+    expect(end.mock.calls).toMatchObject([[{ message: 'No result after 250 ms, the deadline of all attempts.' }]]);
+  });
+
+  it('costs no timer of its own, and changes nothing where no bound is left, or after the end', async () => {
+    const set = vi.spyOn(globalThis, 'setTimeout');
+    let seen: AttemptContext | undefined;
+    const run = (a: AttemptContext) => {
+      seen = a;
+      return later(150, 'x');
+    };
+    const end = new Attempt(run, 1, { ...limit(100), most: Infinity }).start();
+    await vi.advanceTimersByTimeAsync(60);
+    for (let i = 0; i < 1_000; i++) seen?.alive();
+    await vi.advanceTimersByTimeAsync(90);
+    expect(await end).toBe('x');
+    // the tool's, the attempt's, and the one that went on
+    expect(set).toHaveBeenCalledTimes(3);
+    set.mockRestore();
+    seen?.alive();
+    expect(vi.getTimerCount()).toBe(0);
+    const fixed = streaming(90, 5, limit(100)).end;
+    await vi.advanceTimersByTimeAsync(100);
+    expect(fixed).toHaveBeenCalledOnce();
+  });
+
+  it('is not undone by a wall clock that jumps', async () => {
+    const { end } = streaming(90, 5);
+    await vi.advanceTimersByTimeAsync(95);
+    vi.setSystemTime(Date.now() + 3_600_000);
+    await vi.advanceTimersByTimeAsync(100);
+    vi.setSystemTime(Date.now() - 7_200_000);
+    await vi.advanceTimersByTimeAsync(549 - 195);
+    expect(end).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(end).toHaveBeenCalledOnce();
   });
 });
 

@@ -14,6 +14,8 @@ const NEVER = 2 ** 31 - 1;
 /** Where a listing ends that does not end. */
 const MAX_PAGES = 100;
 const MAX_LISTED = 10_000;
+/** How long progress may hold a call, ms: a server that says so for ever is not believed. */
+const LONGEST_CALL = 3_600_000;
 
 interface Peer {
   client: Client;
@@ -34,7 +36,7 @@ export class Connection {
   #connecting: AbortController | undefined;
   #closed = false;
   #calls = 0;
-  readonly #progress = new Map<unknown, ToolContext>();
+  readonly #progress = new Map<unknown, { ctx: ToolContext; began: number }>();
 
   constructor(options: McpOptions, name: string) {
     this.#options = options;
@@ -83,7 +85,7 @@ export class Connection {
     const onAbort = () => stop.abort(ctx.signal.reason);
     ctx.signal.addEventListener('abort', onAbort);
     const progressToken = `rondo-${++this.#calls}`;
-    this.#progress.set(progressToken, ctx);
+    this.#progress.set(progressToken, { ctx, began: performance.now() });
     peer.busy++;
     try {
       const params = { name: tool, arguments: input as Record<string, unknown>, _meta: { ...meta(ctx), progressToken } };
@@ -167,7 +169,10 @@ export class Connection {
   #onProgress({ progressToken, progress, total, message }: { [k: string]: unknown }): void {
     if (typeof progress !== 'number') return;
     const more = { ...(typeof total === 'number' && { total }), ...(typeof message === 'string' && { message }) };
-    this.#progress.get(progressToken)?.progress({ progress, ...more });
+    const call = this.#progress.get(progressToken);
+    if (!call) return;
+    if (performance.now() - call.began < LONGEST_CALL) call.ctx.alive();
+    call.ctx.progress({ progress, ...more });
   }
 
   async #notes(): Promise<string | undefined> {

@@ -37,7 +37,7 @@ export interface McpOptions {
   approval?: boolean | { readonly [tool: string]: Approval };
   /** Milliseconds a server may take to start and answer the handshake or a listing. Default 30,000. */
   startTimeout?: number;
-  /** As in `tool()`, for all tools of this server. */
+  /** As in `tool()`, for all tools of this server. Progress that the server tells of lets it begin again, for at most an hour. */
   timeout?: number;
   deadline?: number;
   retry?: Retry;
