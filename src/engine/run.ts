@@ -1,4 +1,5 @@
 import { RondoError } from '../errors.ts';
+import { limitText } from '../loop/limits.ts';
 import type { RunEvent } from './events.ts';
 import type { RunResult } from './results.ts';
 
@@ -45,7 +46,7 @@ function ended(result: Exclude<RunResult, { status: 'completed' }>): string {
     case 'paused':
       return `waits for ${result.approvals.length} approval(s). decide() them, then resume() it.`;
     case 'stopped':
-      return `stopped at its limit ${result.limit.name} (${result.limit.max}). resume() it with a higher one.`;
+      return `stopped at its limit: ${limitText(result.limit)}. resume() it with a higher one.`;
     case 'failed':
       return `failed: ${result.error.code}: ${result.error.message}`;
     case 'cancelled':

@@ -4,12 +4,13 @@
  */
 import { type Failure, isResumable, RondoError, ToolError } from '../errors.ts';
 import { assertBound } from '../hitl/approvals.ts';
-import { BOUND, type Crossed, type Draft, type Reached } from '../journal/entries.ts';
+import type { Crossed, Draft, Reached } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import type { Make } from '../journal/log.ts';
 import { copyJson, type Json } from '../json.ts';
 import type { Blocked, Left } from '../loop/child.ts';
 import { held } from '../loop/held.ts';
+import { journalCrossed } from '../loop/limits.ts';
 import type { Scope, Settlement } from '../loop/scope.ts';
 import { failureOf } from '../reliability/classify.ts';
 import { Halted } from '../reliability/patience.ts';
@@ -170,10 +171,10 @@ export class Schedule {
     const { run } = this.scope;
     for (let at: Scope | undefined = this.scope; at; at = at.parent) {
       const { steps } = at.limits;
-      if (steps !== undefined && task.step > steps) this.#crossed ??= { crossed: { name: 'steps', max: steps, used: task.step - 1 }, at };
-      if (at.parent) continue;
-      if (run.next > BOUND.entries - 1_000) this.#crossed ??= { crossed: { name: 'journal', max: BOUND.entries, used: run.next }, at };
-      if (run.size > BOUND.size) this.#crossed ??= { crossed: { name: 'journal', max: BOUND.size, used: run.size }, at };
+      if (steps !== undefined && task.step > steps)
+        this.#crossed ??= { crossed: { name: 'steps', max: steps, used: task.step - 1, needed: 1 }, at };
+      const full = at.parent ? undefined : journalCrossed(run);
+      if (full) this.#crossed ??= { crossed: full, at };
     }
     return this.#crossed === undefined;
   }

@@ -27,6 +27,8 @@ export interface Crossed {
   max: number;
   /** null: unknown, because a model did not say what it used, or its price is not known. */
   used: number | null;
+  /** What the next call would have taken at its most, beyond `used`; left out where it cannot be said, as of time. */
+  needed?: number;
 }
 
 export interface Limits {

@@ -11,7 +11,7 @@ import { LONGEST_TIMER } from '../reliability/timer.ts';
 import type { AgentDefinition } from './definition.ts';
 import { granted } from './grants.ts';
 import { held } from './held.ts';
-import { type Crossing, timeLeft } from './limits.ts';
+import { type Crossing, limitText, timeLeft } from './limits.ts';
 import { type End, Scope, type Settlement, type Tools } from './scope.ts';
 
 /** Why a part did not come to its end: it waits for people, or for a higher limit. */
@@ -127,7 +127,7 @@ function failureOfPart(agent: AgentDefinition, settlement: Exclude<Settlement, {
   const limit = settlement?.status === 'stopped' ? settlement.limit : inner.halt?.why === 'limit' ? inner.halt.limit : undefined;
   return {
     code: 'LIMIT_REACHED',
-    message: `Agent ${agent.name} stopped at its own limit: ${limit?.name} ${limit?.max}. Ask for less, or go on without it.`,
+    message: `Agent ${agent.name} stopped at its own limit${limit ? `: ${limitText(limit)}` : ''}. Ask for less, or go on without it.`,
     retryable: false,
     attempts: 1,
     outcome: 'failed',

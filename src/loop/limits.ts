@@ -67,27 +67,48 @@ function crossedAt({ limits, frame, flight, run }: Limited, calls: number, next:
   const { spent } = frame;
   // a wrapper that asks again does so in the same step
   if (limits.steps !== undefined && spent.steps + flight.calls + Math.min(calls, 1) > limits.steps)
-    return { name: 'steps', max: limits.steps, used: spent.steps };
-  if (!frame.parent) {
-    // room is kept for what one more step may write
-    if (run.next > BOUND.entries - 1_000) return { name: 'journal', max: BOUND.entries, used: run.next };
-    if (run.size > BOUND.size) return { name: 'journal', max: BOUND.size, used: run.size };
-  }
+    return { name: 'steps', max: limits.steps, used: spent.steps, needed: 1 };
+  const full = frame.parent ? undefined : journalCrossed(run);
+  if (full) return full;
   if (!next) return undefined;
   if (limits.tokens !== undefined) {
     const { input, output, cacheRead = 0, cacheWrite = 0 } = spent.usage;
     const used = input + output + cacheRead + cacheWrite;
-    if (spent.unmetered) return { name: 'tokens', max: limits.tokens, used: null };
-    if (used + flight.tokens + calls * next.tokens > limits.tokens) return { name: 'tokens', max: limits.tokens, used };
+    if (spent.unmetered) return { name: 'tokens', max: limits.tokens, used: null, ...needed(next.tokens, calls, next) };
+    if (used + flight.tokens + calls * next.tokens > limits.tokens)
+      return { name: 'tokens', max: limits.tokens, used, ...needed(next.tokens, calls, next) };
   }
   if (limits.costUsd !== undefined) {
     const used = costUsd(spent);
     // a model that did not report its usage leaves the sum unknown; going on would be a guess with somebody's money
     if (used === undefined || next.usd === undefined || flight.usd === undefined || used + flight.usd + calls * next.usd > limits.costUsd)
-      return { name: 'costUsd', max: limits.costUsd, used: used ?? null };
+      return { name: 'costUsd', max: limits.costUsd, used: used ?? null, ...needed(next.usd, calls, next) };
   }
   return undefined;
 }
+
+/** Of calls that are reserved already (`calls` is 0), what one of them takes. */
+const needed = (each: number | undefined, calls: number, { guess }: Reservation): Pick<Crossed, 'needed'> =>
+  each === undefined || guess ? {} : { needed: each * Math.max(calls, 1) };
+
+/** Entries that one more step may write. */
+const ROOM = 1_000;
+
+/** The bound of a journal that one more step could cross. */
+export function journalCrossed({ next, size }: Pick<RunFold, 'next' | 'size'>): Crossed | undefined {
+  if (next > BOUND.entries - ROOM) return { name: 'journal', max: BOUND.entries, used: next, needed: ROOM };
+  if (size > BOUND.size) return { name: 'journal', max: BOUND.size, used: size };
+  return undefined;
+}
+
+/** A limit that was reached, in words. */
+export function limitText({ name, max, used, needed: more }: Crossed): string {
+  const spent = name === 'time' || name === 'deadline' ? '' : `, ${used === null ? 'an unknown amount' : number(used)} used`;
+  return `${name} ${number(max)}${spent}${more === undefined ? '' : `; the next call needs up to ${number(more)} more`}`;
+}
+
+/** Without the digits that adding up binary fractions leaves. */
+const number = (n: number) => String(Number(n.toPrecision(12)));
 
 /** How many more tool calls may start, by the limits of this part and of those it is a part of. */
 export function callsLeft(scope: Scope): { left: number; crossing: Crossing | undefined } {
@@ -100,7 +121,7 @@ export function callsLeft(scope: Scope): { left: number; crossing: Crossing | un
     const here = max - used - at.flight.starts;
     if (here >= left) continue;
     left = here;
-    crossing = { crossed: { name: 'toolCalls', max, used }, at };
+    crossing = { crossed: { name: 'toolCalls', max, used, needed: 1 }, at };
   }
   return { left, crossing };
 }
@@ -108,6 +129,8 @@ export function callsLeft(scope: Scope): { left: number; crossing: Crossing | un
 interface Reservation {
   tokens: number;
   usd: number | undefined;
+  /** Of another's agent: enough to stop at a limit that is used up, and no estimate. */
+  guess?: true;
 }
 
 /** The most that one more model call can cost, with the dearest of its candidates. */
@@ -115,7 +138,7 @@ export function reservation(scope: Pick<Scope, 'agent' | 'frame' | 'host' | 'too
   const { agent, frame, host } = scope;
   const { measured, messages } = frame;
   // nobody can say what another's agent will use, but it will be something
-  if (!isLoop(agent)) return { tokens: 1, usd: 1e-9 };
+  if (!isLoop(agent)) return { tokens: 1, usd: 1e-9, guess: true };
   let bytes = 0;
   for (let i = measured.messages; i < messages.length; i++) bytes += bytesOf(messages[i] as Message);
   if (!measured.fixed) bytes += fixedBytes(agent, scope);

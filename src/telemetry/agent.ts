@@ -54,6 +54,7 @@ export class AgentRecorder extends Recorder implements AgentTrace {
         [ATTR.limit]: limit?.name,
         [ATTR.limitMax]: limit?.max,
         [ATTR.limitUsed]: limit?.used ?? undefined,
+        [ATTR.limitNeeded]: limit?.needed,
         ...(totals.usage && usageAttributes(totals.usage)),
         [ATTR.costUsd]: totals.usd,
       },

@@ -62,6 +62,7 @@ export const ATTR = {
   limit: 'rondo.limit.name',
   limitMax: 'rondo.limit.max',
   limitUsed: 'rondo.limit.used',
+  limitNeeded: 'rondo.limit.needed',
   approval: 'rondo.approval.id',
   approvalKind: 'rondo.approval.kind',
   approvalDecision: 'rondo.approval.decision',

@@ -106,7 +106,7 @@ export interface Settled {
   /** Left out where this process lost the run before it was settled. */
   status?: Exclude<RunStatus, 'running'>;
   error?: Pick<Failure, 'code'> & Partial<Failure>;
-  limit?: { name: string; max: number; used: number | null };
+  limit?: { name: string; max: number; used: number | null; needed?: number };
 }
 
 /** Of the whole run so far. */

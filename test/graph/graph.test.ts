@@ -102,7 +102,7 @@ describe.each(journals)('a graph on $name', ({ make }) => {
     const engine = new Engine({ journal, agents: [loop] });
     const run = engine.run(loop, { n: 0 });
     const stopped = await ends(run, 'stopped');
-    expect(stopped.limit).toEqual({ name: 'steps', max: 3, used: 3 });
+    expect(stopped.limit).toEqual({ name: 'steps', max: 3, used: 3, needed: 1 });
     expect(runs).toBe(3);
     const result = await ends(engine.resume(run.id, { limits: { steps: 5 } }), 'completed');
     expect(result.output).toMatchObject({ n: 5 });

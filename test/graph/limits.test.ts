@@ -63,11 +63,11 @@ describe.each(journals)('down the tree on $name:', ({ make }) => {
     const steps = tree(6);
     const engine = new Engine({ journal });
     const stopped = await ends(engine.run(steps.top, 'go', { limits: { steps: 7 } }), 'stopped');
-    expect(stopped.limit).toEqual({ name: 'steps', max: 7, used: 7 });
+    expect(stopped.limit).toEqual({ name: 'steps', max: 7, used: 7, needed: 1 });
     expect(steps.calls()).toBe(7);
     const calls = tree(6, { top: { name: 'top2' } });
     const second = await ends(engine.run(calls.top, 'go', { limits: { toolCalls: 5 } }), 'stopped');
-    expect(second.limit).toEqual({ name: 'toolCalls', max: 5, used: 5 });
+    expect(second.limit).toEqual({ name: 'toolCalls', max: 5, used: 5, needed: 1 });
   });
 
   test('a limit of its own ends a sub-agent with an error that its parent is told, and not the run', async () => {
