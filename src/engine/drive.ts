@@ -12,6 +12,7 @@ import { type End, Scope, type Settlement } from '../loop/scope.ts';
 import type { Principal } from '../ports/principal.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
 import { LONGEST_TIMER } from '../reliability/timer.ts';
+import { Secrets } from '../secrets.ts';
 import type { Active } from './active.ts';
 import { abandoned, farewells } from './cancelled.ts';
 import { loadRun, sessionBusy } from './history.ts';
@@ -66,7 +67,7 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
   active.from = run.next;
   active.log = log;
   const scope = new Scope({
-    drive: { host: resources.host, run, log, draining: active.draining, emit: undefined },
+    drive: { host: resources.host, run, log, secrets: new Secrets(), draining: active.draining, emit: undefined },
     frame: run.root,
     agent,
     limits,

@@ -18,6 +18,7 @@ import { messageOf } from '../reliability/classify.ts';
 import { guard } from '../reliability/envelope.ts';
 import type { resolvePolicy } from '../reliability/policy.ts';
 import type { AttemptContext } from '../reliability/timeout.ts';
+import { Secrets } from '../secrets.ts';
 import { cost } from '../telemetry/cost.ts';
 import type { Price } from '../telemetry/prices.ts';
 
@@ -116,6 +117,7 @@ async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement 
       circuit: scope.host.breakers.of(own, scope.agent.name, own.policy.breaker),
       cancel: scope.cancel,
       fallbackCode: 'TOOL_FAILED',
+      mask: scope.drive.secrets.mask,
       onAttemptFailed: async (failed) => {
         if (failed.retryIn === undefined) return;
         const draft = { type: 'attempt.failed', of: call.id, step: call.step, ...failed } as const;
@@ -131,7 +133,8 @@ async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement 
     span.end({ error: result.error, attempts: result.error.attempts });
     return end(scope, call, result.error);
   }
-  const { value, attempts } = result;
+  const { attempts } = result;
+  const value = scope.secrets?.maskJson(result.value) ?? result.value;
   const finished: Draft = { type: 'call.finished', call: call.id, ok: true, attempts, ms: Date.now() - since };
   if (value.usage) finished.usage = value.usage;
   const usd = value.costUsd ?? cost(value.usage, own.price);
@@ -276,12 +279,20 @@ function contextOf(
     context: run.started.context ?? {},
     depth: levelOf(scope),
     traceparent,
+    secrets: scope.drive.secrets,
     get emit(): TurnContext['emit'] {
       if (!scope.emit) return undefined;
       return ({ type, text }) => {
         // one that was given up may go on talking
         if (talk.over || attempt.signal.aborted) return;
-        scope.emit?.({ type: type === 'text' ? 'text.delta' : 'reasoning.delta', text: messageText(text), attempt: attempt.attempt }, step);
+        scope.emit?.(
+          {
+            type: type === 'text' ? 'text.delta' : 'reasoning.delta',
+            text: scope.drive.secrets.mask(messageText(text)),
+            attempt: attempt.attempt,
+          },
+          step,
+        );
       };
     },
   };
@@ -310,6 +321,7 @@ export function letGo({ cancel }: Foreign, run: RunFold, frame: Frame): (() => v
     context: run.started.context ?? {},
     depth: levelOf({ run, frame }),
     traceparent: run.trace,
+    secrets: new Secrets(),
     emit: undefined,
   });
   return () => void new Promise<void>((resolve) => resolve(cancel(state ?? null, ctx()))).catch(() => undefined);

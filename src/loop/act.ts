@@ -227,7 +227,7 @@ async function inquire(scope: Scope, call: Call): Promise<Found> {
       const q = { idempotencyKey: idempotencyKey(scope, call), input: valid.value, context };
       const asked = async () => tool.options.check?.(q, { signal: scope.cancel.signal });
       const answer = await unlessHalted(inTime(asked(), CHECK_TIMEOUT, 'the check', scope.cancel), scope.cancel);
-      if (answer?.outcome === 'done') return { ok: true, ...keep({ tool }, answer.output) };
+      if (answer?.outcome === 'done') return { ok: true, ...keep(scope, tool, answer.output) };
       if (answer?.outcome !== 'not-run') return unknown;
     } catch (error) {
       if (error instanceof Halted) throw error;
@@ -236,5 +236,5 @@ async function inquire(scope: Scope, call: Call): Promise<Found> {
   }
   const got = tool.options.credentials ? await unlessHalted(credentials(scope, tool), scope.cancel) : undefined;
   if (got && !got.ok) return lostTrack(`The process stopped while ${call.name} ran, and its credentials could not be had again.`);
-  return { ready: { tool, input, value: valid.value, context, ...(got && { secrets: got.secrets }) } };
+  return { ready: { tool, input, value: valid.value, context, ...(got && { credentials: got.values }) } };
 }

@@ -9,7 +9,6 @@ import { Halted, unlessHalted } from '../reliability/patience.ts';
 import type { AttemptContext, Late } from '../reliability/timeout.ts';
 import { type Validated, validate } from '../schema.ts';
 import type { ToolTrace } from '../telemetry/trace.ts';
-import type { Secrets } from './credentials.ts';
 import type { ToolOutcome } from './middleware.ts';
 import { type Observed, observed } from './output.ts';
 import type { Scope } from './scope.ts';
@@ -23,7 +22,7 @@ export interface Ready {
   value: unknown;
   taken?: true;
   context: unknown;
-  secrets?: Secrets;
+  credentials?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -81,13 +80,12 @@ class CallContext {
     return this.#ready.context;
   }
   get credentials() {
-    return this.#ready.secrets?.values ?? {};
+    return this.#ready.credentials ?? {};
   }
   get progress() {
-    const { secrets } = this.#ready;
     return (data: Json) => {
       if (!this.#scope.emit) return;
-      const { output } = observed(this.#ready.tool, data, secrets);
+      const { output } = keep(this.#scope, this.#ready.tool, data);
       this.#scope.emit({ type: 'tool.progress', callId: this.#call.id, data: output }, this.#call.step);
     };
   }
@@ -99,7 +97,8 @@ type Finished = Extract<Draft, { type: 'call.finished' }>;
 export async function execute(scope: Scope, call: Call, ready: Ready, span: ToolTrace): Promise<Finished | undefined> {
   const started = performance.now();
   const wrappers = scope.plan.toolWrappers;
-  const end = wrappers.length === 0 ? ended(ready, await attempt(scope, call, ready, span)) : await wrapped(scope, call, ready, span);
+  const end =
+    wrappers.length === 0 ? ended(scope, ready, await attempt(scope, call, ready, span)) : await wrapped(scope, call, ready, span);
   const { attempts } = end;
   // it may have run: the next claim finds out, or says that nobody knows
   if (!end.ok && end.cancelled && end.error.outcome !== 'not-run' && scope.halt?.why !== 'cancel') return undefined;
@@ -110,9 +109,9 @@ export async function execute(scope: Scope, call: Call, ready: Ready, span: Tool
 
 type End = { attempts: number } & ({ ok: true; seen: Observed } | { ok: false; error: Failure; cancelled?: true | undefined });
 
-const ended = (ready: Ready, result: Guarded<unknown>): End =>
+const ended = (scope: Scope, ready: Ready, result: Guarded<unknown>): End =>
   result.ok
-    ? { ok: true, seen: keep(ready, result.value), attempts: result.attempts }
+    ? { ok: true, seen: keep(scope, ready.tool, result.value), attempts: result.attempts }
     : { ok: false, error: result.error, attempts: result.error.attempts, cancelled: result.cancelled };
 
 /** What an attempt is given, for itself alone: the next one must not find what this one made of it. */
@@ -146,7 +145,7 @@ function attempt(scope: Scope, call: Call, ready: Ready, span: ToolTrace, change
     circuit: host.breakers.of(tool, tool.name, policy.breaker),
     cancel: scope.cancel,
     fallbackCode: 'TOOL_FAILED',
-    mask: ready.secrets?.mask,
+    mask: scope.drive.secrets.mask,
     onAttemptFailed: (failed) => {
       // the last failure is told by call.finished
       if (failed.retryIn === undefined) return;
@@ -170,15 +169,15 @@ async function noted(append: () => void | Promise<void>): Promise<void> {
 /** A result that came after its timeout is written down and changes nothing the model has seen. */
 function settleLate(scope: Scope, call: Call, ready: Ready, late: Late): void {
   const outcome = late.ok ? 'done' : 'failed';
-  const said = late.ok ? { output: keep(ready, late.value).output } : { note: messageOf(late.error, ready.secrets?.mask).slice(0, 500) };
+  const said = late.ok
+    ? { output: keep(scope, ready.tool, late.value).output }
+    : { note: messageOf(late.error, scope.drive.secrets.mask).slice(0, 500) };
   // nobody waits for it; what cannot be written stays unknown
   scope.drive.log.add(() => [{ type: 'outcome.settled', call: call.id, source: 'late', outcome, ...said }]).catch(() => undefined);
 }
 
 /** What is kept of a tool's output. Never throws. */
-export function keep(ready: Pick<Ready, 'tool' | 'secrets'>, value: unknown): Observed {
-  return observed(ready.tool, value, ready.secrets);
-}
+export const keep = (scope: Scope, tool: ToolDefinition, value: unknown): Observed => observed(tool, value, scope.secrets);
 
 /** A call inside the wrappers. What is known of the call itself stays known, whatever a wrapper does after it. */
 async function wrapped(scope: Scope, call: Call, ready: Ready, span: ToolTrace): Promise<End> {
@@ -193,7 +192,7 @@ async function wrapped(scope: Scope, call: Call, ready: Ready, span: ToolTrace):
       const first = await seen;
       if (first && (first.ok || first.error.outcome !== 'not-run')) return outcomeOf(first);
     }
-    inside = attempt(scope, call, ready, span, input).then((result) => ended(ready, result));
+    inside = attempt(scope, call, ready, span, input).then((result) => ended(scope, ready, result));
     last = undefined;
     last = await inside;
     attempts += last.attempts;
@@ -205,11 +204,11 @@ async function wrapped(scope: Scope, call: Call, ready: Ready, span: ToolTrace):
   }
   try {
     const outcome: unknown = await unlessHalted(next(), scope.cancel);
-    return judged(ready, outcome, last, attempts);
+    return judged(scope, ready, outcome, last, attempts);
   } catch (error) {
     // a halt ends the call itself too, at once
     if (error instanceof Halted) return (await inside) ?? notRun();
-    return broken(messageOf(error, ready.secrets?.mask), last, attempts);
+    return broken(messageOf(error, scope.drive.secrets.mask), last, attempts);
   }
 }
 
@@ -223,13 +222,14 @@ const notRun = (): End => ({
 });
 
 /** What a wrapper answered, taken at its word where it is one. */
-function judged(ready: Ready, outcome: unknown, last: End | undefined, attempts: number): End {
+function judged(scope: Scope, ready: Ready, outcome: unknown, last: End | undefined, attempts: number): End {
   const { ok, output, error } = (outcome ?? {}) as Partial<{ ok: unknown; output: Json; error: Partial<Failure> }>;
   // what the tool's toModel says stays, unless a wrapper changed the output
-  if (ok === true) return { ok: true, attempts, seen: last?.ok && last.seen.output === output ? last.seen : keep(ready, output) };
+  if (ok === true)
+    return { ok: true, attempts, seen: last?.ok && last.seen.output === output ? last.seen : keep(scope, ready.tool, output) };
   if (ok !== false || typeof error?.code !== 'string' || typeof error.message !== 'string')
     return broken('a wrapper answered neither { ok: true, output } nor { ok: false, error: { code, message } }', last, attempts);
-  const mask = ready.secrets?.mask ?? ((text: string) => text);
+  const { mask } = scope.drive.secrets;
   const known: Failure = {
     code: mask(error.code).slice(0, 100),
     message: bounded(mask(error.message)),

@@ -65,10 +65,22 @@ async function turn(scope: LoopScope, request: ModelRequest, seat: Seat | undefi
         ? { status: 'failed', error: thought.error }
         : { status: 'stopped', limit: thought.crossed, at: thought.at };
     }
-    return await take(scope, thought, span);
+    return await take(scope, masked(scope, thought), span);
   } finally {
     seat?.land();
   }
+}
+
+/** An answer without secrets. Reasoning that had one loses what its provider would check it by. */
+function masked({ secrets }: Scope, thought: Thought & { ok: true }): Thought & { ok: true } {
+  if (!secrets) return thought;
+  const content = thought.response.content.map((part): Part => {
+    const told = secrets.maskJson(part);
+    return part.type === 'reasoning' && (told as typeof part).text !== part.text
+      ? { type: 'reasoning', text: (told as typeof part).text }
+      : told;
+  });
+  return { ...thought, response: { ...thought.response, content } };
 }
 
 /** Set from outside while the loop waits, which the compiler cannot know. */

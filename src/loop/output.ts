@@ -1,7 +1,7 @@
 import { isDeep, type Json } from '../json.ts';
 import type { Part } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
-import type { Secrets } from './credentials.ts';
+import type { Secrets } from '../secrets.ts';
 import type { ToolDefinition } from './tool.ts';
 
 /** Of a result that is kept and shown to the model, in bytes. */
@@ -30,7 +30,7 @@ export function observed(tool: ToolDefinition, value: unknown, secrets?: Secrets
     parts = typeof said === 'string' ? [{ type: 'text', text: said }] : (JSON.parse(JSON.stringify(said)) as Part[]);
     if (!Array.isArray(parts)) throw new Error('it gave neither a text nor a list of parts');
   } catch (error) {
-    parts = [{ type: 'text', text: `(the tool succeeded, but its output could not be shown: ${messageOf(error)})` }];
+    parts = [{ type: 'text', text: `(the tool succeeded, but its output could not be shown: ${messageOf(error, secrets?.mask)})` }];
   }
   const content = boundedParts(secrets ? secrets.maskJson(parts) : parts, max);
   const [only] = content;
@@ -48,7 +48,7 @@ export function observed(tool: ToolDefinition, value: unknown, secrets?: Secrets
 function bounded(value: unknown, max: number, secrets: Secrets | undefined): Observed {
   if (value === undefined || value === null) return { output: null };
   if (typeof value === 'boolean') return { output: value };
-  if (typeof value === 'number') return { output: Number.isFinite(value) ? value : String(value) };
+  if (typeof value === 'number') return { output: Number.isFinite(value) ? (secrets ? secrets.maskJson(value) : value) : String(value) };
   if (typeof value === 'string') return cutText(secrets ? secrets.mask(value) : value, max);
   let text: string | undefined;
   try {

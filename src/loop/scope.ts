@@ -9,6 +9,7 @@ import type { ModelRequest } from '../ports/model.ts';
 import type { Policy } from '../ports/policy.ts';
 import type { Breakers } from '../reliability/breaker.ts';
 import { CancelSource } from '../reliability/cancel.ts';
+import type { Secrets } from '../secrets.ts';
 import type { Prices } from '../telemetry/prices.ts';
 import type { AgentTrace } from '../telemetry/trace.ts';
 import type { AgentDefinition, Grants } from './definition.ts';
@@ -52,6 +53,8 @@ export interface Drive {
   readonly host: Host;
   readonly run: RunFold;
   readonly log: Log;
+  /** All that was handed out in this run: masked in whatever a tool, a server or a model of it says. */
+  readonly secrets: Secrets;
   /** The engine is closing: the run ends before its next model call. */
   draining: boolean;
   /** Shows transient events; undefined while nobody listens. */
@@ -108,6 +111,7 @@ export class Scope {
     this.grants = o.agent.grants ? [...above, o.agent.grants] : above;
     this.request = undefined;
     this.#halt = undefined;
+    for (const { secrets } of o.agent.sources) if (secrets) o.drive.secrets.add(secrets);
   }
 
   get host(): Host {
@@ -116,6 +120,11 @@ export class Scope {
 
   get run(): RunFold {
     return this.drive.run;
+  }
+
+  /** Undefined while there are none: masking costs nothing then. */
+  get secrets(): Secrets | undefined {
+    return this.drive.secrets.empty ? undefined : this.drive.secrets;
   }
 
   get halt(): Halt | undefined {

@@ -56,7 +56,7 @@ function within(scope: Scope, staged: readonly Staged[]): readonly Staged[] {
 async function ready(scope: Scope, verdict: Verdict<ToolDefinition>): Promise<Staged> {
   if (verdict.go !== 'start' || !verdict.tool.options.credentials) return verdict;
   const got = await credentials(scope, verdict.tool);
-  if (got.ok) return { ...verdict, secrets: got.secrets };
+  if (got.ok) return { ...verdict, credentials: got.values };
   return 'consent' in got ? { go: 'consent', ...got.consent } : { go: 'refuse', error: got.error };
 }
 

@@ -3,6 +3,7 @@ import type { Model, ModelDelta, ModelRequest, ModelResponse } from '../ports/mo
 import { type FailedAttempt, guard } from '../reliability/envelope.ts';
 import { candidates, switches } from '../reliability/fallback.ts';
 import type { AttemptContext } from '../reliability/timeout.ts';
+import type { SecretStream } from '../secrets.ts';
 import type { ChatTrace } from '../telemetry/trace.ts';
 import { answerOf } from './answer.ts';
 import type { LoopScope } from './definition.ts';
@@ -45,6 +46,7 @@ async function askInTurn(scope: LoopScope, request: ModelRequest, span: ChatTrac
         circuit: host.breakers.of(model, modelKey(model), policy.breaker),
         cancel: scope.cancel,
         fallbackCode: 'MODEL_FAILED',
+        mask: scope.drive.secrets.mask,
         onAttemptFailed: async (f) => {
           await failed(f);
           // the first attempt was checked before the step; each further one costs anew
@@ -97,25 +99,40 @@ async function generate(
   try {
     return answerOf(await model.generate(request, streaming), modelKey(model));
   } finally {
-    streaming.over = true;
+    streaming.end();
   }
 }
 
 /** What a streaming call gets; its signal stays lazy. */
 class Streaming {
   readonly #attempt: AttemptContext;
+  readonly #show: (type: ModelDelta['type'], text: string) => void;
+  readonly #masks: { text?: SecretStream; reasoning?: SecretStream } = {};
   readonly emit: (delta: ModelDelta) => void;
-  over = false;
+  #over = false;
   constructor(attempt: AttemptContext, scope: LoopScope, number: number, step: number) {
     this.#attempt = attempt;
+    this.#show = (type, text) => scope.emit?.({ type: type === 'text' ? 'text.delta' : 'reasoning.delta', text, attempt: number }, step);
     this.emit = ({ type, text }) => {
       // an attempt that was given up may go on talking
-      if (this.over || attempt.signal.aborted) return;
-      scope.emit?.({ type: type === 'text' ? 'text.delta' : 'reasoning.delta', text, attempt: number }, step);
+      if (this.#over || attempt.signal.aborted) return;
+      if (!scope.secrets) return this.#show(type, text);
+      this.#masks[type] ??= scope.secrets.stream();
+      const masked = this.#masks[type].next(text);
+      if (masked !== '') this.#show(type, masked);
     };
   }
   get signal() {
     return this.#attempt.signal;
+  }
+  /** Tells what was held back, and nothing after it. */
+  end(): void {
+    this.#over = true;
+    if (this.#attempt.signal.aborted) return;
+    for (const type of ['reasoning', 'text'] as const) {
+      const rest = this.#masks[type]?.end();
+      if (rest) this.#show(type, rest);
+    }
   }
 }
 

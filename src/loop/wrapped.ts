@@ -60,7 +60,13 @@ export async function wrapped(scope: LoopScope, request: ModelRequest, ask: (r: 
     if (last) await supersede(scope, last);
     return {
       ok: false,
-      error: { code: 'MIDDLEWARE_FAILED', message: messageOf(error), retryable: false, attempts: 0, outcome: 'failed' },
+      error: {
+        code: 'MIDDLEWARE_FAILED',
+        message: messageOf(error, scope.drive.secrets.mask),
+        retryable: false,
+        attempts: 0,
+        outcome: 'failed',
+      },
     };
   }
 }

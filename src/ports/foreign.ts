@@ -1,5 +1,6 @@
 import type { Json } from '../json.ts';
 import type { JsonSchema } from '../schema.ts';
+import type { Secrets } from '../secrets.ts';
 import type { ModelDelta, Prompt, Usage } from './model.ts';
 import type { Principal } from './principal.ts';
 import type { Decision, DecisionType } from './tool.ts';
@@ -48,6 +49,11 @@ export interface TurnContext {
   readonly depth: number;
   /** W3C trace context of this turn's span, to be sent with requests. */
   readonly traceparent: string | undefined;
+  /**
+   * The run's secrets. `add` names those that this turn hands out, such as a token: from then on they are masked in all that is said in the run.
+   * `mask` does so at once, for a text that is to be cut.
+   */
+  readonly secrets: Pick<Secrets, 'add' | 'mask' | 'maskJson'>;
   /** Set while somebody listens: text as it is made. */
   readonly emit: ((delta: ModelDelta) => void) | undefined;
 }

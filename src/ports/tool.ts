@@ -126,6 +126,8 @@ export type ContextOfTool<T> = T extends { readonly [ctxType]?: (c: infer C) => 
 /** Tools that are found at run time: an MCP server, a gateway. Opened and closed by the engine. */
 export interface ToolSource {
   readonly name: string;
+  /** What the source hands to its server, by name: masked in all that a run with this source says. */
+  readonly secrets?: Iterable<readonly [name: string, secret: string]>;
   open(o: { signal: AbortSignal }): Promise<{ list(): Promise<readonly Tool[]>; close(): Promise<void> }>;
 }
 

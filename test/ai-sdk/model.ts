@@ -1,6 +1,7 @@
 import { simulateReadableStream } from 'ai';
 import { MockLanguageModelV4 } from 'ai/test';
 import type { TurnContext } from '../../src/ports/foreign.ts';
+import { Secrets } from '../../src/secrets.ts';
 
 export type Said =
   | string
@@ -84,6 +85,7 @@ export function context(o: Partial<TurnContext> = {}): TurnContext {
     context: undefined,
     depth: 1,
     traceparent: undefined,
+    secrets: new Secrets(),
     emit: undefined,
     ...o,
   };

@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import type { Waits } from '../../src/adapters/langgraph/turn.ts';
 import type { Decision, Json, ModelDelta } from '../../src/index.ts';
 import type { Ask, TurnContext, TurnResult } from '../../src/ports/foreign.ts';
+import { Secrets } from '../../src/secrets.ts';
 
 export const Log = Annotation.Root({ log: Annotation<string[]>({ reducer: (a, b) => a.concat(b), default: () => [] }) });
 export type Logged = typeof Log.State;
@@ -33,6 +34,7 @@ export function context(o: Partial<TurnContext> & { deltas?: ModelDelta[] } = {}
     context: undefined,
     depth: 1,
     traceparent: undefined,
+    secrets: new Secrets(),
     emit: deltas && ((delta) => void deltas.push(delta)),
     ...rest,
   };

@@ -25,7 +25,7 @@ describe('a server that does not serve', () => {
     expect(error.message).toContain('"bad"');
     expect(error.message).toContain(process.execPath);
     expect(error.message).toContain('it ended');
-    expect(error.message).toMatch(/stderr:\none\ntwo\nkey is \*\*\*$/);
+    expect(error.message).toMatch(/stderr:\none\ntwo\nkey is \[secret API_KEY\]$/);
     expect(error.message).not.toContain('sesame');
   });
 

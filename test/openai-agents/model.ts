@@ -1,5 +1,6 @@
 import { type Model, type ModelRequest, type ModelResponse, Usage } from '@openai/agents-core';
 import type { TurnContext } from '../../src/ports/foreign.ts';
+import { Secrets } from '../../src/secrets.ts';
 
 export type Said = string | Error | readonly { id: string; name: string; input: unknown }[];
 
@@ -89,6 +90,7 @@ export function context(o: Partial<TurnContext> = {}): TurnContext {
     context: undefined,
     depth: 1,
     traceparent: undefined,
+    secrets: new Secrets(),
     emit: undefined,
     ...o,
   };

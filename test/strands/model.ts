@@ -10,6 +10,7 @@ import {
 } from '@strands-agents/sdk';
 import { z } from 'zod';
 import type { TurnContext } from '../../src/ports/foreign.ts';
+import { Secrets } from '../../src/secrets.ts';
 
 export type Said = string | Error | readonly { id: string; name: string; input: JSONValue }[];
 
@@ -86,6 +87,7 @@ export function context(o: Partial<TurnContext> = {}): TurnContext {
     context: undefined,
     depth: 1,
     traceparent: undefined,
+    secrets: new Secrets(),
     emit: undefined,
     ...o,
   };

@@ -2,7 +2,7 @@
 import type { Message } from '@a2a-js/sdk';
 import { ToolError } from '../../errors.ts';
 import { plainJson } from '../../json.ts';
-import type { Ask } from '../../ports/foreign.ts';
+import type { Ask, TurnContext } from '../../ports/foreign.ts';
 import type { Decision, DecisionType } from '../../ports/tool.ts';
 import type { JsonSchema } from '../../schema.ts';
 import { cut, LIMIT } from './names.ts';
@@ -14,16 +14,25 @@ const WORDS = 'input';
 
 type Answers = readonly { id: string; decision: Decision }[];
 
-/** @param auth the task waits for consent. */
-export function asksOf(name: string, page: string, auth: boolean, message: Message | undefined): readonly [Ask, ...Ask[]] {
+/**
+ * @param auth the task waits for consent.
+ * @param secrets are taken out of what is cut.
+ */
+export function asksOf(
+  name: string,
+  page: string,
+  auth: boolean,
+  message: Message | undefined,
+  secrets: TurnContext['secrets'],
+): readonly [Ask, ...Ask[]] {
   const parts = message?.parts ?? [];
   const listed = dataOf(parts).find((d) => Array.isArray(d.approvals))?.approvals as unknown[] | undefined;
   if (listed) {
-    const [first, ...rest] = listed.slice(0, LIMIT.asks).map((a) => askOf(name, a));
+    const [first, ...rest] = listed.slice(0, LIMIT.asks).map((a) => askOf(name, secrets.maskJson(a)));
     if (!first || listed.length > LIMIT.asks) throw strange(name, `${listed.length} approvals`);
     return [first, ...rest];
   }
-  const text = cut(textOf(parts), LIMIT.text);
+  const text = cut(secrets.mask(textOf(parts)), LIMIT.text);
   if (!auth) return [{ id: WORDS, kind: 'question', question: text || `The agent ${name} needs more to go on.` }];
   const url = /https?:\/\/[^\s"'<>)\]]+/.exec(text)?.[0];
   return [{ id: WORDS, kind: 'consent', provider: name, url: webAddress(url) ?? page, ...(text && { reason: text }) }];

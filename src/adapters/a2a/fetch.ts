@@ -103,9 +103,13 @@ function counted(name: string, max: number): TransformStream<Uint8Array, Uint8Ar
   });
 }
 
-/** What went wrong on the way, or in the protocol. @param sent whether the work may have begun. */
-export function failure(error: unknown, name: string, sent: boolean): ToolError {
-  const found = toolErrorIn(error) ?? ofProtocol(error, name) ?? strange(error, name);
+/**
+ * What went wrong on the way, or in the protocol.
+ * @param sent whether the work may have begun.
+ * @param mask takes secrets out of what is cut.
+ */
+export function failure(error: unknown, name: string, sent: boolean, mask: (text: string) => string = (text) => text): ToolError {
+  const found = toolErrorIn(error) ?? ofProtocol(error, name, mask) ?? strange(error, name, mask);
   // whatever is refused now, the task was begun before
   if (!sent || found.outcome !== 'not-run') return found;
   return new ToolError(found.code, found.message, { outcome: 'unknown', retryable: found.retryable, cause: found });
@@ -129,22 +133,22 @@ const REFUSED: ReadonlySet<string> = new Set([
   'RequestMalformedError',
 ]);
 
-function ofProtocol(error: unknown, name: string): ToolError | undefined {
+function ofProtocol(error: unknown, name: string, mask: (text: string) => string): ToolError | undefined {
   const of = error instanceof Error && /^SSE event contained an error/.test(error.message) ? error.cause : error;
   if (!(of instanceof Error) || !('reason' in of) || !('transport' in of)) return undefined;
   const known = REFUSED.has(of.name.replace(/^(JsonRpc|Rest)/, ''));
   const code = known ? `A2A_${String(of.reason)}`.slice(0, 64) : 'A2A_INTERNAL_ERROR';
-  return new ToolError(code, `agent "${name}": ${cut(of.message, 2_000)}`, {
+  return new ToolError(code, `agent "${name}": ${cut(mask(of.message), 2_000)}`, {
     outcome: known ? 'not-run' : 'unknown',
     retryable: !known,
     cause: error,
   });
 }
 
-function strange(error: unknown, name: string): ToolError {
+function strange(error: unknown, name: string, mask: (text: string) => string): ToolError {
   // what the tables do not know came from reading the answer
   if (classify(error).code !== 'TOOL_FAILED') return unreached(error, name);
-  const message = error instanceof Error ? cut(error.message, 300) : 'something that is no error';
+  const message = error instanceof Error ? cut(mask(error.message), 300) : 'something that is no error';
   return new ToolError('A2A_BAD_RESPONSE', `agent "${name}" answered with something that is not A2A: ${message}`, {
     outcome: 'unknown',
     cause: error,

@@ -4,6 +4,7 @@ import { type Client, ClientFactory, DefaultAgentCardResolver, JsonRpcTransportF
 import { flattenedVerify, importJWK, type JWK } from 'jose';
 import { ToolError } from '../../errors.ts';
 import type { TurnContext } from '../../ports/foreign.ts';
+import { secretsIn } from '../../secrets.ts';
 import { assertWelcome, type Token } from './credentials.ts';
 import { failure, lineTo } from './fetch.ts';
 
@@ -62,7 +63,9 @@ export class Peer {
     try {
       const token = typeof auth === 'function' ? await auth(ctx) : auth;
       if (token !== undefined) found.authorization = `Bearer ${token}`;
-      return Object.assign(found, await headers?.(ctx));
+      const own = (await headers?.(ctx)) ?? {};
+      ctx.secrets.add([['authorization', token ?? ''], ...secretsIn(own)]);
+      return Object.assign(found, own);
     } catch (error) {
       throw new ToolError('A2A_NO_CREDENTIALS', `the credentials for agent "${name}" could not be had.`, {
         outcome: 'not-run',

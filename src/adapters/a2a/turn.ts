@@ -37,10 +37,10 @@ export async function takeTurn(peer: Peer, effect: Effect, turn: Turn<Waiting>, 
     const message = turn.type === 'start' ? start(turn, ctx) : await answer(peer, turn, ctx, client, exchange);
     if (message) await send(client, message, exchange, progress, ctx);
     if (!exchange.ended) await follow(client, exchange, ctx);
-    return await result(peer, client, exchange, counted, ctx.signal);
+    return await result(peer, client, exchange, counted, ctx);
   } catch (error) {
     if (ctx.signal.aborted) await cancelled(peer, effect, exchange.taskId ?? (turn.type === 'resume' ? turn.state.taskId : undefined), ctx);
-    throw failure(error, name, progress.sent);
+    throw failure(error, name, progress.sent, ctx.secrets.mask);
   }
 }
 
@@ -122,14 +122,14 @@ async function look(client: Client, exchange: Exchange, id: string, signal: Abor
   }
 }
 
-async function result(peer: Peer, client: Client, exchange: Exchange, before: Spent, signal: AbortSignal): Promise<Result> {
+async function result(peer: Peer, client: Client, exchange: Exchange, before: Spent, ctx: TurnContext): Promise<Result> {
   const { name, url } = peer.o;
   const { taskId, status } = exchange;
   const state = exchange.reply === undefined ? status?.state : TaskState.TASK_STATE_COMPLETED;
   switch (state) {
     case TaskState.TASK_STATE_COMPLETED: {
       // some peers stream how they are, and leave what they made in the task
-      if (exchange.output.trim() === '' && taskId !== undefined) await look(client, exchange, taskId, signal);
+      if (exchange.output.trim() === '' && taskId !== undefined) await look(client, exchange, taskId, ctx.signal);
       const text = exchange.output;
       if (text.trim() === '') throw new ToolError('A2A_EMPTY', `agent "${name}" says that it completed, and gave nothing.`);
       return { status: 'completed', output: text, ...spentSince(before, exchange) };
@@ -144,11 +144,16 @@ async function result(peer: Peer, client: Client, exchange: Exchange, before: Sp
         auth,
         spent: exchange.usage ? { ...exchange.usage, usd: exchange.costUsd ?? before.usd } : before,
       };
-      return { status: 'paused', state: waiting, asks: asksOf(name, url.href, auth, status?.message), ...spentSince(before, exchange) };
+      return {
+        status: 'paused',
+        state: waiting,
+        asks: asksOf(name, url.href, auth, status?.message, ctx.secrets),
+        ...spentSince(before, exchange),
+      };
     }
     default: {
       const word = wordOf(state);
-      const text = textOf(status?.message?.parts ?? []);
+      const text = ctx.secrets.mask(textOf(status?.message?.parts ?? []));
       throw new ToolError(`A2A_${word.toUpperCase().replace('-', '_')}`, `agent "${name}" ${word}${text ? `: ${cut(text, 2_000)}` : '.'}`, {
         outcome: 'failed',
       });

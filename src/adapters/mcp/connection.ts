@@ -4,6 +4,7 @@ import { context, isSpanContextValid, trace } from '@opentelemetry/api';
 import { ToolError } from '../../errors.ts';
 import type { JsonObject } from '../../json.ts';
 import type { ToolContext } from '../../ports/tool.ts';
+import type { Secrets } from '../../secrets.ts';
 import { callError, notConnected, unavailable } from './failure.ts';
 import type { McpOptions } from './index.ts';
 import { loadClient, loadTypes } from './sdk.ts';
@@ -32,15 +33,17 @@ export class Connection {
   listVersion = 0;
   readonly #options: McpOptions;
   readonly #name: string;
+  readonly #secrets: Secrets;
   #peer: Promise<Peer> | undefined;
   #connecting: AbortController | undefined;
   #closed = false;
   #calls = 0;
   readonly #progress = new Map<unknown, { ctx: ToolContext; began: number }>();
 
-  constructor(options: McpOptions, name: string) {
+  constructor(options: McpOptions, name: string, secrets: Secrets) {
     this.#options = options;
     this.#name = name;
+    this.#secrets = secrets;
   }
 
   async open(signal: AbortSignal): Promise<void> {
@@ -137,7 +140,7 @@ export class Connection {
     const o = this.#options;
     this.#connecting = new AbortController();
     const { signal } = this.#connecting;
-    const [{ Client }, types, wire] = await Promise.all([loadClient(), loadTypes(), openWire(o)]);
+    const [{ Client }, types, wire] = await Promise.all([loadClient(), loadTypes(), openWire(o, this.#secrets)]);
     const client = new Client({ name: 'rondo', version: '0.1.0' });
     const peer: Peer = { client, wire, types, busy: 0 };
     client.setNotificationHandler(types.ToolListChangedNotificationSchema, () => {

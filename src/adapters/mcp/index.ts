@@ -2,6 +2,7 @@ import { invalid } from '../../errors.ts';
 import type { Json } from '../../json.ts';
 import type { Breaker, Effect, Retry, Tool, ToolOptions, ToolSource } from '../../ports/tool.ts';
 import type { Schema } from '../../schema.ts';
+import { Secrets, secretsIn } from '../../secrets.ts';
 import { Connection } from './connection.ts';
 import { cut } from './failure.ts';
 import { Offer } from './tools.ts';
@@ -15,7 +16,10 @@ export interface McpOptions {
   /** Starts the server as a child process and speaks over its standard input and output. Either this or `url`. */
   command?: string;
   args?: readonly string[];
-  /** Added to the few variables a child inherits (PATH, HOME, USER, SHELL, TERM, LOGNAME): nothing else leaks to it. */
+  /**
+   * Added to the few variables a child inherits (PATH, HOME, USER, SHELL, TERM, LOGNAME): nothing else leaks to it. What looks like a secret, by
+   * its name or its value, is masked in all that a run with these tools says; likewise of `args`, `headers` and `url`.
+   */
   env?: Readonly<Record<string, string>>;
   cwd?: string;
   /** Speaks to a server over streamable HTTP. */
@@ -62,10 +66,13 @@ export interface McpOptions {
  */
 export function mcpTools(options: McpOptions): ToolSource {
   const name = check(options);
+  const handed = secretsOf(options);
+  const secrets = new Secrets(handed);
   return {
     name,
+    secrets: handed,
     async open({ signal }) {
-      const connection = new Connection(options, name);
+      const connection = new Connection(options, name, secrets);
       await connection.open(signal);
       let known: Promise<readonly Tool[]> | undefined;
       let listed: number | undefined;
@@ -115,6 +122,16 @@ function check(o: McpOptions): string {
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:')
     throw invalid(`mcpTools(): "${o.url}" is no http or https URL, such as "https://example.com/mcp".`);
   return o.name ?? url.host;
+}
+
+/** What the server is given that must not be told: of its environment, its headers, its arguments and its address. */
+function secretsOf({ env, headers, args = [], url }: McpOptions) {
+  const flags = args.flatMap((arg, i): [string, string][] => {
+    const [, flag = '', value = ''] = /^--?([\w-]+)=(.+)$/s.exec(arg) ?? [];
+    const before = /^--?([\w-]+)$/.exec(args[i - 1] ?? '')?.[1];
+    return value ? [[flag, value]] : before !== undefined && !arg.startsWith('-') ? [[before, arg]] : [];
+  });
+  return secretsIn({ ...Object.fromEntries(flags), ...(url !== undefined && { url }), ...env, ...headers });
 }
 
 /** A misspelt name would silently leave a tool out, or leave it without its approval. */

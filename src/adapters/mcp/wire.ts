@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import type { Secrets } from '../../secrets.ts';
 import type { McpOptions } from './index.ts';
 import { loadHttp, loadStdio } from './sdk.ts';
 
@@ -27,11 +28,12 @@ export interface Wire {
 /** Which call a transport is working for: its errors do not say. */
 export const current = new AsyncLocalStorage<Pending>();
 
-export async function openWire(o: McpOptions): Promise<Wire> {
-  return o.command === undefined ? httpWire(o) : stdioWire(o);
+/** @param secrets what the server was given: taken out of all it says, before anything is done with it. */
+export async function openWire(o: McpOptions, secrets: Secrets): Promise<Wire> {
+  return o.command === undefined ? httpWire(o, secrets) : stdioWire(o, secrets);
 }
 
-async function stdioWire(o: McpOptions): Promise<Wire> {
+async function stdioWire(o: McpOptions, secrets: Secrets): Promise<Wire> {
   const { StdioClientTransport } = await loadStdio();
   const transport = new StdioClientTransport({
     command: o.command as string,
@@ -44,7 +46,7 @@ async function stdioWire(o: McpOptions): Promise<Wire> {
   transport.stderr?.on('data', (chunk: Buffer) => {
     stderr = (stderr + chunk.toString()).slice(-4_096);
   });
-  const watch = listen(transport);
+  const watch = listen(transport, secrets);
   let pid: number | null = null;
   const start = transport.start.bind(transport);
   transport.start = async () => {
@@ -55,11 +57,7 @@ async function stdioWire(o: McpOptions): Promise<Wire> {
     ...watch,
     transport,
     notes() {
-      const lines = mask(stderr, Object.values(o.env ?? {}))
-        .trim()
-        .split('\n')
-        .slice(-5)
-        .join('\n');
+      const lines = secrets.mask(stderr).trim().split('\n').slice(-5).join('\n');
       return `${watch.notes()}${lines ? ` The last it wrote to stderr:\n${lines}` : ' It wrote nothing to stderr.'}`;
     },
     kill() {
@@ -69,14 +67,14 @@ async function stdioWire(o: McpOptions): Promise<Wire> {
   };
 }
 
-async function httpWire(o: McpOptions): Promise<Wire> {
+async function httpWire(o: McpOptions, secrets: Secrets): Promise<Wire> {
   const { StreamableHTTPClientTransport } = await loadHttp();
   const transport = new StreamableHTTPClientTransport(new URL(o.url as string), {
     requestInit: { headers: { ...o.headers } },
     fetch: watchedFetch,
   });
   return {
-    ...listen(transport as Transport, (error) => {
+    ...listen(transport as Transport, secrets, (error) => {
       if (error.message.startsWith('Maximum reconnection attempts')) current.getStore()?.lost();
     }),
     transport: transport as Transport,
@@ -85,9 +83,10 @@ async function httpWire(o: McpOptions): Promise<Wire> {
   };
 }
 
-function listen(transport: Transport, onError?: (error: Error) => void) {
+function listen(transport: Transport, secrets: Secrets, onError?: (error: Error) => void) {
   let rubbish = '';
   let ended = false;
+  withoutSecrets(transport, secrets);
   const gone = new Promise<void>((resolve) => {
     transport.onclose = () => {
       ended = true;
@@ -95,10 +94,39 @@ function listen(transport: Transport, onError?: (error: Error) => void) {
     };
   });
   transport.onerror = (error) => {
-    if (!rubbish && (error instanceof SyntaxError || error.name === 'ZodError')) rubbish = error.message.replace(/\s+/g, ' ').slice(0, 200);
+    if (!rubbish && (error instanceof SyntaxError || error.name === 'ZodError'))
+      rubbish = secrets.mask(error.message).replace(/\s+/g, ' ').slice(0, 200);
     onError?.(error);
   };
   return { gone, ended: () => ended, notes: () => (rubbish ? ` It sent something that is not MCP (${rubbish}).` : '') };
+}
+
+/** Takes secrets out of every message, whoever listens: results, errors, descriptions and progress alike. Its id is not a text of the server. */
+function withoutSecrets(transport: Transport, secrets: Secrets): void {
+  if (secrets.empty) return;
+  let listener: Transport['onmessage'];
+  Object.defineProperty(transport, 'onmessage', {
+    configurable: true,
+    get: () => listener,
+    set(inner: Transport['onmessage']) {
+      listener =
+        inner &&
+        ((message, extra) => {
+          const { params, result, error } = message as { params?: unknown; result?: unknown; error?: unknown };
+          inner(
+            {
+              ...message,
+              ...secrets.maskJson({
+                ...(params !== undefined && { params }),
+                ...(result !== undefined && { result }),
+                ...(error !== undefined && { error }),
+              }),
+            } as typeof message,
+            extra,
+          );
+        });
+    },
+  });
 }
 
 /**
@@ -128,6 +156,3 @@ const watchedFetch = async (url: string | URL, init?: RequestInit): Promise<Resp
   });
   return new Response(body, { status: response.status, statusText: response.statusText, headers: response.headers });
 };
-
-const mask = (text: string, secrets: readonly string[]) =>
-  secrets.filter((s) => s.length >= 6).reduce((all, secret) => all.replaceAll(secret, '***'), text);
