@@ -115,8 +115,7 @@ export class Secrets {
 
   /** A secret of digits may come back as a number. */
   #number(value: number): unknown {
-    for (const [secret, name] of this.#names)
-      if (/^\s*[+-]?\d[\d.]*\s*$/.test(secret) && Number(secret) === value) return mark(name);
+    for (const [secret, name] of this.#names) if (/^\s*[+-]?\d[\d.]*\s*$/.test(secret) && Number(secret) === value) return mark(name);
     const text = String(value);
     const masked = this.mask(text);
     return masked === text ? value : masked;
