@@ -19,7 +19,12 @@ export type ErrorCode =
   | 'JOURNAL_VERSION'
   | 'JOURNAL_UNAVAILABLE'
   | 'ENGINE_CLOSED'
-  | 'CONFIG_INVALID';
+  | 'CONFIG_INVALID'
+  // a source of tools could not be opened, or did not list them
+  | 'SOURCE_UNAVAILABLE'
+  | 'MCP_UNAVAILABLE'
+  // what is thrown by parts that are given to the engine, such as a store, and is no RondoError
+  | 'INTERNAL';
 
 const MARK = Symbol.for('rondo.error');
 

@@ -1,4 +1,5 @@
-export { Engine, type Resumed } from './engine/engine.ts';
+export type { Driven, Resumed } from './engine/driven.ts';
+export { Engine } from './engine/engine.ts';
 export type { NodeOutcome, RunEvent } from './engine/events.ts';
 export type { ForkOptions } from './engine/fork.ts';
 export type { EngineOptions, RunOptions, RunSummary } from './engine/options.ts';

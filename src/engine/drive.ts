@@ -1,4 +1,4 @@
-import { type Failure, isResumable, RondoError } from '../errors.ts';
+import { type Failure, isResumable, RondoError, ToolError } from '../errors.ts';
 import type { Draft, Limits } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
 import { Log, type Make } from '../journal/log.ts';
@@ -10,6 +10,7 @@ import { granted } from '../loop/grants.ts';
 import { assertPriced, DEFAULT_LIMITS, timeLeft, workedMs } from '../loop/limits.ts';
 import { type End, Scope, type Settlement } from '../loop/scope.ts';
 import type { Principal } from '../ports/principal.ts';
+import { messageOf } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
 import { LONGEST_TIMER } from '../reliability/timer.ts';
 import { Secrets } from '../secrets.ts';
@@ -115,8 +116,16 @@ export const limitsOf = ({ limits }: Resources, agent: AgentDefinition, run: Run
 /** A run that is halted while its sources are opened ends like any other, without them. */
 const declared = (agent: AgentDefinition) => (error: unknown) => {
   if (error instanceof Halted) return agent.tools;
-  throw error;
+  throw RondoError.is(error) ? error : unavailable(agent, error);
 };
+
+/** Under the code that the source gives it, where it knows one: such as `MCP_UNAVAILABLE`. */
+function unavailable(agent: AgentDefinition, cause: unknown): RondoError {
+  const code = cause instanceof ToolError && cause.code === 'MCP_UNAVAILABLE' ? cause.code : 'SOURCE_UNAVAILABLE';
+  return new RondoError(code, `agent "${agent.name}" has no tools: ${messageOf(cause)} Nothing was done: try again once they are there.`, {
+    cause,
+  });
+}
 
 async function open(resources: Resources, log: Log, opening: Make, takeover: boolean): Promise<void> {
   try {

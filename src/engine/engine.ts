@@ -1,4 +1,4 @@
-import { RondoError } from '../errors.ts';
+import { isResumable, RondoError } from '../errors.ts';
 import type { Approval } from '../hitl/approvals.ts';
 import type { CallId, Decision, RunStatus } from '../journal/entries.ts';
 import type { RunHead } from '../journal/port.ts';
@@ -7,6 +7,7 @@ import type { Agent } from '../loop/agent.ts';
 import { RESERVED } from '../loop/definition.ts';
 import type { Principal } from '../ports/principal.ts';
 import { Active } from './active.ts';
+import { type Driven, driveAll } from './driven.ts';
 import type { RunEvent } from './events.ts';
 import { checkFork, type ForkOptions, fork } from './fork.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -18,7 +19,7 @@ import { isGone } from './owner.ts';
 import { Resources } from './resources.ts';
 import { type RunResult, type RunState, stateOf } from './results.ts';
 import { busy, type ResumeOptions, release, resume } from './resume.ts';
-import { type Run, refused, runExists, runHandle } from './run.ts';
+import { engineError, type Run, refused, runExists, runHandle } from './run.ts';
 import { checkRun, start } from './start.ts';
 import { follow, type WatchOptions, watch } from './watch.ts';
 
@@ -27,12 +28,6 @@ const GRACE = 5_000;
 
 /** Said once in a process: an application may make an engine for each request. */
 let warned = false;
-
-/** A run that was driven on. In an object of its own, because a bare Run would be awaited by whoever iterates. */
-export interface Resumed {
-  runId: string;
-  run: Run;
-}
 
 /** Holds the resources (journal, memory, identity, policy, telemetry) and runs agents. */
 export class Engine implements AsyncDisposable {
@@ -47,11 +42,12 @@ export class Engine implements AsyncDisposable {
   }
 
   /**
-   * Makes an agent known by its name, so that its runs can be resumed here. One that is run is known from then on.
-   * @throws RondoError `CONFIG_INVALID` where the engine was given another agent of that name.
+   * Registers an agent under its name, so that runs which another process started can go on here. A run that this engine started goes
+   * on with the agent it was started with, registered or not.
+   * @throws RondoError `CONFIG_INVALID` where another agent of that name is registered.
    */
   register<I, O, C>(agent: Agent<I, O, C>): void {
-    this.#resources.register(agent as Agent);
+    this.#resources.agents.register(agent as Agent);
   }
 
   /**
@@ -66,7 +62,7 @@ export class Engine implements AsyncDisposable {
       resources.assertOpen();
       checkRun(agent, input, o);
       if (resources.active.has(id)) throw runExists(id);
-      const definition = resources.register(agent);
+      const definition = resources.agents.checked(agent);
       return this.#drive(id, o.signal, (active) => start(resources, active, definition, input, o));
     } catch (error) {
       return refused(id, error);
@@ -114,17 +110,27 @@ export class Engine implements AsyncDisposable {
   async #see(active: Active, begin: (active: Active) => Promise<RunResult>): Promise<RunResult> {
     try {
       const result = await begin(active);
+      if (mayGoOn(result)) this.#hold(active);
+      else this.#resources.agents.letGo(active.runId);
       this.#resources.active.delete(active.runId);
       active.end({});
       if (result.status === 'paused') this.#warn();
       return result;
-    } catch (error) {
+    } catch (thrown) {
+      const error = engineError(thrown);
+      if (active.leased) this.#hold(active);
       // a claim that was lost to another process is not ours to give back
       if (active.leased && !RondoError.is(error, 'RUN_BUSY')) await release(this.#resources, active.runId);
       this.#resources.active.delete(active.runId);
       active.end({ error });
       throw error;
     }
+  }
+
+  /** The run waits, and goes on with the agent that it has. */
+  #hold({ runId, scope }: Active): void {
+    const { agents, active } = this.#resources;
+    if (scope) agents.hold(runId, scope.agent, active.size);
   }
 
   #warn(): void {
@@ -201,6 +207,7 @@ export class Engine implements AsyncDisposable {
     const { status } = await findRun(journal, runId, o.by);
     if (status === 'running' || status === 'paused' || this.#resources.active.has(runId))
       throw new RondoError('RUN_BUSY', `run ${runId} is ${status}: cancel() it before it is forgotten.`, { details: { runId } });
+    this.#resources.agents.letGo(runId);
     await journal.remove(runId);
   }
 
@@ -218,29 +225,33 @@ export class Engine implements AsyncDisposable {
     }
   }
 
-  /** Drives on the runs whose process died: those that are running, and nobody holds. Runs of unknown agents are left alone. */
-  recover(): AsyncIterable<Resumed> {
+  /**
+   * Drives on the runs whose process died: those that are running, and held by none. Runs of unknown agents are left alone. It begins
+   * when it is called: await it for their next ends, or iterate over the runs as they are claimed.
+   */
+  recover(): Driven {
     return this.#due('running', (head, now) => (head.leaseUntil ?? 0) <= now || isGone(head.owner));
   }
 
-  /** Drives on the paused runs that wait no longer: an approval expired, or was decided and nobody resumed. */
-  sweep(): AsyncIterable<Resumed> {
+  /** Drives on the paused runs that wait no longer, as `recover` does: an approval expired, or was decided and nobody resumed. */
+  sweep(): Driven {
     return this.#due('paused', (head, now) => head.wakeAt !== undefined && head.wakeAt <= now);
   }
 
-  #due(status: RunStatus, due: (head: RunHead, now: number) => boolean): AsyncIterable<Resumed> {
+  #due(status: RunStatus, due: (head: RunHead, now: number) => boolean): Driven {
     const resources = this.#resources;
     const find = async () => {
       resources.assertOpen();
       const now = await resources.host.now();
       const found: string[] = [];
       for await (const head of resources.journal.heads({ status }))
-        if (due(head, now) && resources.agent(head.agent) && !resources.active.has(head.runId)) found.push(head.runId);
+        if (due(head, now) && resources.agentOf(head.runId, head.agent) && !resources.active.has(head.runId)) found.push(head.runId);
       return found;
     };
-    return async function* (this: Engine) {
-      for (const runId of await find()) yield { runId, run: this.#resume(runId, {}, ENGINE) };
-    }.call(this);
+    return driveAll(find, (runId) => {
+      const run = this.#resume(runId, {}, ENGINE);
+      return { run, claimed: resources.active.get(runId)?.opened ?? Promise.resolve() };
+    });
   }
 
   /**
@@ -272,6 +283,10 @@ export class Engine implements AsyncDisposable {
     await this.close();
   }
 }
+
+/** Whether a run may be gone on with: its agent is held as long. */
+const mayGoOn = (result: RunResult) =>
+  result.status === 'paused' || result.status === 'stopped' || (result.status === 'failed' && isResumable(result.error));
 
 const summary = ({ runId, agent, status, session, startedAt, wakeAt, unknowns }: RunHead): RunSummary => ({
   runId,

@@ -5,6 +5,7 @@ import { approvalId } from '../hitl/approvals.ts';
 import type { CallId, Draft, Entry, Limits } from '../journal/entries.ts';
 import { emptyFold, type RunFold, unfinishedCalls } from '../journal/fold.ts';
 import { copyJson, type Json } from '../json.ts';
+import type { Agent } from '../loop/agent.ts';
 import { type AgentDefinition, checkLimits, jsonLimits } from '../loop/definition.ts';
 import { type Principal, principal } from '../ports/principal.ts';
 import { validate } from '../schema.ts';
@@ -13,7 +14,7 @@ import { drive } from './drive.ts';
 import { findRun } from './lookup.ts';
 import type { Resources } from './resources.ts';
 import type { RunResult } from './results.ts';
-import { unregistered } from './resume.ts';
+import { agentFor, unregistered } from './resume.ts';
 import { checkBy, plain } from './start.ts';
 
 export interface ForkOptions {
@@ -23,6 +24,8 @@ export interface ForkOptions {
   state?: Json;
   /** Default: a new one. */
   id?: string;
+  /** As for `resume`. */
+  agent?: Agent;
   /** On whose behalf. Default: as the old run. */
   by?: Principal;
   /** Besides those of the old run. */
@@ -51,7 +54,7 @@ export async function fork(resources: Resources, active: Active, runId: string, 
   for await (const entry of journal.read(runId)) entries.push(entry);
   const at = boundary(runId, entries.slice(0, whole.next), o.at);
   const old = await findRun(journal, runId, o.by, at);
-  const agent = resources.agent(old.root.agent);
+  const agent = agentFor(resources, old, o.agent);
   if (!agent) throw unregistered(runId, old.root.agent);
   const by = o.by ? principal(o.by) : old.started.by;
   active.tenant = { is: by?.tenant };

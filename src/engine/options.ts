@@ -11,7 +11,7 @@ import type { TelemetryOptions } from '../telemetry/spans.ts';
 import type { RunEvent } from './events.ts';
 
 export interface EngineOptions {
-  /** Those that runs of other processes may need here. An agent that is run is known from then on. */
+  /** Those that go on with runs of other processes, by their names. `run()` registers nothing. */
   agents?: readonly Agent[];
   /** Default: this process's memory, which does not survive it. */
   journal?: Journal;

@@ -58,7 +58,7 @@ export async function decide(
   const decider = principal(by);
   const log = await logOf(resources, runId, decider);
   const { run } = log;
-  const agent = resources.agent(run.root.agent);
+  const agent = resources.agentOf(runId, run.root.agent);
   for (;;) {
     const o = {
       by: decider,
@@ -103,7 +103,7 @@ export async function cancel(resources: Resources, runId: string, o: { reason?: 
   if (resources.active.has(runId)) return void (await log.append(() => (isOver(run) ? [] : [request])));
   // nobody drives it: end it here, as its owner for a moment
   if (!(await seize(resources, runId))) return void (await log.append(() => (isOver(run) ? [] : [request])));
-  const waiting = farewells(resources.agent(run.root.agent), run);
+  const waiting = farewells(resources.agentOf(runId, run.root.agent), run);
   log.guest = false;
   log.lease = { owner: resources.owner, until: Date.now() + LEASE };
   try {
@@ -124,6 +124,7 @@ export async function cancel(resources: Resources, runId: string, o: { reason?: 
   } finally {
     await release(resources, runId);
   }
+  resources.agents.letGo(runId);
   for (const say of waiting) say();
 }
 

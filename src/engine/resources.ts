@@ -3,8 +3,7 @@ import type { Limits } from '../journal/entries.ts';
 import type { Log } from '../journal/log.ts';
 import { memoryJournal } from '../journal/memory.ts';
 import type { Journal } from '../journal/port.ts';
-import type { Agent } from '../loop/agent.ts';
-import { type AgentDefinition, agentDefinition, checkLimits } from '../loop/definition.ts';
+import { type AgentDefinition, checkLimits } from '../loop/definition.ts';
 import { Plan } from '../loop/plan.ts';
 import type { Host } from '../loop/scope.ts';
 import { Breakers } from '../reliability/breaker.ts';
@@ -12,6 +11,7 @@ import { resolvePolicy } from '../reliability/policy.ts';
 import { checkPrices } from '../telemetry/prices.ts';
 import { type Telemetry, telemetry } from '../telemetry/spans.ts';
 import type { Active } from './active.ts';
+import { Agents } from './agents.ts';
 import type { RunEvent } from './events.ts';
 import type { EngineOptions } from './options.ts';
 import { newOwner } from './owner.ts';
@@ -24,14 +24,13 @@ export class Resources {
   readonly journal: Journal;
   readonly host: Host;
   readonly sources = new Sources();
+  readonly agents = new Agents();
   readonly telemetry: Telemetry;
   readonly limits: Limits;
   readonly onEvent: ((event: RunEvent) => void) | undefined;
   /** The runs that this engine drives now. */
   readonly active = new Map<string, Active>();
   readonly #options: EngineOptions;
-  readonly #agents = new Map<string, AgentDefinition>();
-  readonly #declared = new Set<string>();
   readonly #plans = new WeakMap<AgentDefinition, Plan>();
   closed = false;
 
@@ -58,14 +57,7 @@ export class Resources {
       planOf: (agent) => this.planOf(agent),
       toolsOf: (agent) => this.sources.toolsOf(agent),
     };
-    for (const agent of options.agents ?? []) {
-      const definition = agentDefinition(agent);
-      if (this.#agents.has(definition.name))
-        throw new RondoError('CONFIG_INVALID', `two agents are named "${definition.name}". Rename one: journals name them.`);
-      this.#agents.set(definition.name, definition);
-      this.#declared.add(definition.name);
-      this.planOf(definition);
-    }
+    for (const agent of options.agents ?? []) this.planOf(this.agents.register(agent));
   }
 
   planOf(agent: AgentDefinition): Plan {
@@ -77,20 +69,6 @@ export class Resources {
     return plan;
   }
 
-  /** Makes an agent known by its name, so that its runs can be resumed here. */
-  register(agent: Agent): AgentDefinition {
-    const definition = agentDefinition(agent);
-    const known = this.#agents.get(definition.name);
-    if (known === definition) return definition;
-    if (known && this.#declared.has(known.name) && known.fingerprint !== definition.fingerprint)
-      throw new RondoError(
-        'CONFIG_INVALID',
-        `the engine knows another agent "${definition.name}". Run that one, or rename this one: journals name them.`,
-      );
-    this.#agents.set(definition.name, definition);
-    return definition;
-  }
-
   /** The log of a run that this engine drives, once it has begun; undefined where it does not. */
   async opened(runId: string): Promise<Log | undefined> {
     const active = this.active.get(runId);
@@ -98,8 +76,9 @@ export class Resources {
     return active?.log && active.log.run.next > 0 ? active.log : undefined;
   }
 
-  agent(name: string): AgentDefinition | undefined {
-    return this.#agents.get(name);
+  /** The agent that goes on with a run here; undefined where it is known nowhere. */
+  agentOf(runId: string, name: string): AgentDefinition | undefined {
+    return this.active.get(runId)?.scope?.agent ?? this.agents.of(runId, name);
   }
 
   assertOpen(): void {

@@ -1,7 +1,8 @@
-import { isResumable, RondoError } from '../errors.ts';
+import { invalid, isResumable, RondoError } from '../errors.ts';
 import type { Draft, Limits } from '../journal/entries.ts';
-import { type RunFold, unfinishedCalls } from '../journal/fold.ts';
-import { type AgentDefinition, checkLimits, isLoop, jsonLimits } from '../loop/definition.ts';
+import { isOver, type RunFold, unfinishedCalls } from '../journal/fold.ts';
+import type { Agent } from '../loop/agent.ts';
+import { type AgentDefinition, agentDefinition, checkLimits, isLoop, jsonLimits } from '../loop/definition.ts';
 import { Flight } from '../loop/flight.ts';
 import { crossing, reservation } from '../loop/limits.ts';
 import { type Principal, principal } from '../ports/principal.ts';
@@ -13,6 +14,8 @@ import type { Resources } from './resources.ts';
 import { type RunResult, resultOf } from './results.ts';
 
 export interface ResumeOptions {
+  /** Goes on with this agent, of the run's agent's name. Default: the one that drove the run here before, else the one registered. */
+  agent?: Agent;
   by?: Principal;
   /** Raises the limits of a run that stopped at one. */
   limits?: Limits;
@@ -25,9 +28,9 @@ export async function resume(resources: Resources, active: Active, o: ResumeOpti
   const { runId } = active;
   checkLimits(o.limits, `the resume of run ${runId}`);
   const run = await findRun(journal, runId, eyes);
-  if (!goesOn(run, await resources.host.now(), o.limits)) return resultOf(run) as RunResult;
-  const agent = resources.agent(run.root.agent);
-  if (!agent) throw unregistered(runId, run.root.agent);
+  const agent = agentFor(resources, run, o.agent);
+  if (!agent && !isOver(run)) throw unregistered(runId, run.root.agent);
+  if (!agent || !goesOn(run, await resources.host.now(), o.limits)) return resultOf(run) as RunResult;
   if (!(await seize(resources, runId))) throw busy(runId);
   active.leased = true;
   return drive(resources, active, {
@@ -40,10 +43,18 @@ export async function resume(resources: Resources, active: Active, o: ResumeOpti
   });
 }
 
+/** @throws RondoError `CONFIG_INVALID` where the one that was given is of another name. */
+export function agentFor(resources: Resources, { runId, root }: RunFold, given: Agent | undefined): AgentDefinition | undefined {
+  if (!given) return resources.agentOf(runId, root.agent);
+  const agent = agentDefinition(given);
+  if (agent.name === root.agent) return agent;
+  throw invalid(`run ${runId} is of agent "${root.agent}", and "${agent.name}" was given to go on with it. Give the one of its name.`);
+}
+
 export const unregistered = (runId: string, agent: string) =>
   new RondoError(
     'AGENT_NOT_REGISTERED',
-    `run ${runId} is of agent "${agent}", which this engine does not know. Pass it: new Engine({ agents: [${agent}] }). The run waits.`,
+    `run ${runId} is of agent "${agent}", which this engine does not know. Pass it: new Engine({ agents: [${agent}] }), or { agent } with this call. The run waits.`,
     { details: { runId, agent } },
   );
 

@@ -1,5 +1,6 @@
 import { RondoError } from '../errors.ts';
 import { limitText } from '../loop/limits.ts';
+import { messageOf } from '../reliability/classify.ts';
 import type { RunEvent } from './events.ts';
 import type { RunResult } from './results.ts';
 
@@ -9,6 +10,8 @@ import type { RunResult } from './results.ts';
  */
 export interface Run<O = unknown> extends PromiseLike<RunResult<O>>, AsyncIterable<RunEvent> {
   readonly id: string;
+  catch<T = never>(rejected?: ((reason: unknown) => T | PromiseLike<T>) | null): Promise<RunResult<O> | T>;
+  finally(last?: (() => void) | null): Promise<RunResult<O>>;
   /**
    * The output of a run that completes.
    * @throws RondoError `RUN_NOT_COMPLETED` for every other ending; its details are the result.
@@ -19,22 +22,29 @@ export interface Run<O = unknown> extends PromiseLike<RunResult<O>>, AsyncIterab
 export function runHandle<O>(id: string, done: Promise<RunResult>, events: () => AsyncIterator<RunEvent>): Run<O> {
   // whoever only reads the events gets the error there; it must not end the process
   done.catch(() => undefined);
+  const result = done as Promise<RunResult<O>>;
   return {
     id,
     // biome-ignore lint/suspicious/noThenProperty: a run is awaited
-    then: (fulfilled, rejected) => (done as Promise<RunResult<O>>).then(fulfilled, rejected),
+    then: (fulfilled, rejected) => result.then(fulfilled, rejected),
+    catch: (rejected) => result.catch(rejected),
+    finally: (last) => result.finally(last),
     [Symbol.asyncIterator]: events,
     async output() {
-      const result = (await done) as RunResult<O>;
-      if (result.status === 'completed') return result.output;
-      throw new RondoError('RUN_NOT_COMPLETED', `run ${id} ${ended(result)}`, { details: JSON.parse(JSON.stringify(result)) });
+      const end = await result;
+      if (end.status === 'completed') return end.output;
+      throw new RondoError('RUN_NOT_COMPLETED', `run ${id} ${ended(end)}`, { details: JSON.parse(JSON.stringify(end)) });
     },
   };
 }
 
+/** Why a run rejects: also where a store of the user's own, say, throws what is no RondoError. */
+export const engineError = (thrown: unknown): RondoError =>
+  RondoError.is(thrown) ? thrown : new RondoError('INTERNAL', `the engine could not go on: ${messageOf(thrown)}`, { cause: thrown });
+
 /** A run that did not start: awaiting it and reading its events give the reason. */
 export function refused<O>(id: string, reason: unknown): Run<O> {
-  const rejected = Promise.resolve(reason).then((error) => Promise.reject(error));
+  const rejected = Promise.resolve(reason).then((error) => Promise.reject(engineError(error)));
   return runHandle(id, rejected, () => ({ next: () => rejected }));
 }
 

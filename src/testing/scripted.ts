@@ -1,6 +1,6 @@
 import { ToolError } from '../errors.ts';
 import type { Json } from '../json.ts';
-import type { Model, ModelRequest, ModelResponse, Part, Usage } from '../ports/model.ts';
+import type { Message, Model, ModelRequest, ModelResponse, Part, Usage } from '../ports/model.ts';
 
 /** One answer of a scripted model: a text, or text and calls, or an error by its code (such as `THROTTLING`). */
 export type Scripted =
@@ -32,6 +32,7 @@ export function scripted(
   o: { provider?: string; id?: string; maxOutput?: number } = {},
 ): Model & { readonly requests: readonly ModelRequest[] } {
   const requests: ModelRequest[] = [];
+  const measure = measuring();
   let ids = 0;
   return {
     provider: o.provider ?? 'scripted',
@@ -40,8 +41,7 @@ export function scripted(
     requests,
     async generate(request, { signal, emit }) {
       const n = requests.length;
-      // the messages grow after this call
-      requests.push({ ...request, messages: [...request.messages] });
+      requests.push(asAsked(request));
       const step = typeof steps === 'function' ? await steps(request, n) : steps[n];
       if (step === undefined) throw new ToolError('SCRIPT_ENDED', `the script has ${n} steps, and the model was asked once more.`);
       const s = typeof step === 'string' ? { text: step } : step;
@@ -58,11 +58,39 @@ export function scripted(
       if (emit && s.reasoning) emit({ type: 'reasoning', text: s.reasoning });
       if (emit && s.text) for (const word of s.text.match(/\S+\s*|\s+/g) ?? []) emit({ type: 'text', text: word });
       const usage = s.usage ?? {
-        input: estimate(JSON.stringify(request.messages).length),
+        input: estimate(measure(request.messages)),
         output: estimate(JSON.stringify(content).length),
       };
       return { content, stop: s.stop ?? (s.toolCalls?.length ? 'tools' : 'end'), usage };
     },
+  };
+}
+
+/** A request as it is now: its messages grow after this call, so those of now are cut out when somebody looks. */
+function asAsked(request: ModelRequest): ModelRequest {
+  const { messages: growing } = request;
+  const { length } = growing;
+  let messages: readonly Message[] | undefined;
+  return {
+    ...request,
+    get messages() {
+      messages ??= growing.slice(0, length);
+      return messages;
+    },
+  };
+}
+
+/** Characters of messages as JSON. Those of a list that has grown are measured once, or a long run would cost the square of its length. */
+function measuring(): (messages: readonly Message[]) => number {
+  const known = new WeakMap<readonly Message[], { count: number; last: Message | undefined; size: number }>();
+  return (messages) => {
+    let { count, last, size } = known.get(messages) ?? { count: 0, last: undefined, size: 2 };
+    // another list behind the same name
+    if (count > messages.length || (count > 0 && messages[count - 1] !== last)) [count, size] = [0, 2];
+    for (; count < messages.length; count++) size += JSON.stringify(messages[count]).length + (count > 0 ? 1 : 0);
+    last = messages[count - 1];
+    known.set(messages, { count, last, size });
+    return size;
   };
 }
 

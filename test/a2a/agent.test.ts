@@ -231,7 +231,7 @@ describe('an agent of ours in another process', () => {
             : { toolCalls: [{ name: 'remote', input: { task: 'call pay {"to":"ana","cents":5};call pay {"to":"ben","cents":6}' } }] };
         }),
       });
-    const engine = new Engine({ journal: sqliteJournal(here), agents: [boss()] });
+    const engine = new Engine({ journal: sqliteJournal(here) });
     const asked = await ends(engine.run(boss(), 'pay them'), 'paused');
     expect(asked.approvals.map((a) => a.kind === 'tool' && [a.path, a.tool, a.input, a.reason])).toEqual([
       [['boss', 'remote'], 'pay', { to: 'ana', cents: 5 }, 'money to ana'],
@@ -269,7 +269,7 @@ describe('an agent of ours in another process', () => {
       return supervisor({ name: 'middle', instructions: '', agents: [a2aAgent(far.url, { name: 'far' })], model });
     };
     const open = (port = 0) => {
-      const engine = new Engine({ journal: sqliteJournal(file), agents: [middle()] });
+      const engine = new Engine({ journal: sqliteJournal(file) });
       return serveA2A(engine, middle(), { port });
     };
     const first = await open();

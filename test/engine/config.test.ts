@@ -79,9 +79,14 @@ describe('an engine or a run that makes no sense is refused at once', () => {
 
   test('a run of another agent with the name of one that the engine was given', async () => {
     const own = scripted(['done']);
-    const given = new Engine({ agents: [agent({ ...ok, model: own })] });
-    await refused('CONFIG_INVALID', () => given.run(agent({ ...ok, model: own, instructions: 'do something else' }), 'go'));
-    await ends(given.run(agent({ ...ok, model: own }), 'go'), 'completed');
+    const registered = agent({ ...ok, model: own });
+    const given = new Engine({ agents: [registered] });
+    // one that looks the same may close over another tenant
+    for (const instructions of ['do something else', ok.instructions]) {
+      const error = await refused('CONFIG_INVALID', () => given.run(agent({ ...ok, model: own, instructions }), 'go'));
+      expect(error.message).toContain('{ context }');
+    }
+    await ends(given.run(registered, 'go'), 'completed');
   });
 
   test('fallback() of nothing', async () => {

@@ -40,7 +40,7 @@ function slow(tape: Tape): { journal: Journal; asked: Promise<void>; let: () => 
 test('one who took the lease of a run that had moved on meanwhile gives it back', async () => {
   const tape = new Tape();
   const by = { by: { id: 'ben' } };
-  const [first, third] = [new Engine({ journal: tape, agents: [asks()] }), new Engine({ journal: tape, agents: [asks()] })];
+  const [first, third] = [new Engine({ journal: tape }), new Engine({ journal: tape, agents: [asks()] })];
   const late = slow(tape);
   const second = new Engine({ journal: late.journal, agents: [asks()] });
   const approve = async () => {
@@ -67,7 +67,7 @@ test('one who took the lease of a run that had moved on meanwhile gives it back'
 test('a reader of a resumed run gets the same events whenever it begins to read', async () => {
   const read = async (wait: boolean) => {
     const tape = new Tape();
-    const engine = new Engine({ journal: tape, agents: [asks()] });
+    const engine = new Engine({ journal: tape });
     await engine.run(asks(), 'go', { id: 'r' });
     const [open] = (await engine.inspect('r')).approvals;
     await engine.decide('r', [{ approval: open?.id as string, type: 'approve' }], { by: { id: 'ben' } });

@@ -127,8 +127,9 @@ describe.each(journals)('a fork on $name', ({ make }) => {
 
   test('what makes no sense is said', async () => {
     const { journal } = make();
-    const engine = new Engine({ journal });
-    const run = engine.run(agent({ name: 'a', instructions: '', model: scripted(['x']) }), 'go', { by: ben });
+    const a = agent({ name: 'a', instructions: '', model: scripted(['x']) });
+    const engine = new Engine({ journal, agents: [a] });
+    const run = engine.run(a, 'go', { by: ben });
     await ends(run, 'completed');
     const code = (o: object, id = run.id) =>
       engine.fork(id, o as { at: number }).then(

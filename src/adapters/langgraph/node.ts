@@ -97,14 +97,14 @@ function subgraph(engine: Engine, agent: Agent, { by, context, session }: Who) {
       const result = await isolated(async () => {
         if (pending?.decided) {
           await engine.decide(id, pending.decided, { by: who ?? { id: 'langgraph' } });
-          return listen(engine.resume(id, options));
+          return listen(engine.resume(id, { ...options, agent }));
         }
         const named = session?.(config);
         const o = { ...options, ...(named !== undefined && { session: named }), ...(context && { context: context(config) }) };
         return listen(engine.run(agent, input, o)).catch((error) => {
           // an earlier attempt at this node began it
           if (!RondoError.is(error, 'RUN_EXISTS')) throw error;
-          return listen(engine.resume(id, options));
+          return listen(engine.resume(id, { ...options, agent }));
         });
       });
       return next(result);
