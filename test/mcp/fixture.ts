@@ -40,14 +40,17 @@ const text = (value: unknown): CallToolResult => ({
   content: [{ type: 'text', text: typeof value === 'string' ? value : JSON.stringify(value) }],
 });
 
-/** @param cancelled a file to write to when a call is cancelled. @param die ends the server's process or connection. */
-export function fixture(o: { cancelled?: string | undefined; die?: () => void } = {}): Server {
+/** @param cancelled a file to write to when a call is cancelled. @param endless its list has no last page. @param die ends the server's process or connection. */
+export function fixture(o: { cancelled?: string | undefined; endless?: boolean; die?: () => void } = {}): Server {
   const server = new Server({ name: 'fixture', version: '1.0.0' }, { capabilities: { tools: { listChanged: true } } });
   let tools = TOOLS;
   // seven a page, so that a client that ignores the cursor is found out
   server.setRequestHandler(ListToolsRequestSchema, ({ params }) => {
     const from = Number(params?.cursor ?? 0);
-    return { tools: tools.slice(from, from + 7), ...(from + 7 < tools.length && { nextCursor: String(from + 7) }) };
+    return {
+      tools: tools.slice(from, from + 7),
+      ...((o.endless || from + 7 < tools.length) && { nextCursor: String((from + 7) % tools.length) }),
+    };
   });
   server.setRequestHandler(CallToolRequestSchema, async ({ params }, { signal, sendNotification, _meta }): Promise<CallToolResult> => {
     switch (params.name) {

@@ -229,6 +229,65 @@ describe('an answer of a server', () => {
   });
 });
 
+describe('a result', () => {
+  const text = (value: unknown) => ({ type: 'text' as const, text: typeof value === 'string' ? value : JSON.stringify(value) });
+  const picture = { type: 'image' as const, data: 'iVBORw0KGgo='.repeat(20), mimeType: 'image/png' };
+  const long = 'a line of a file\n'.repeat(20);
+
+  it.each<[string, CallToolResult, unknown]>([
+    ['text wrapped as data', { content: [text(long)], structuredContent: { content: long } }, long],
+    [
+      'texts joined',
+      { content: [text('a'), text('b')], structuredContent: { content: 'a\nb' } },
+      [
+        { type: 'text', text: 'a' },
+        { type: 'text', text: 'b' },
+      ],
+    ],
+    [
+      'a picture as base64 in the data',
+      { content: [picture], structuredContent: { content: [picture] } },
+      [{ type: 'image', mediaType: 'image/png', data: picture.data }],
+    ],
+    [
+      'a list, an item a text',
+      { content: [text({ id: 1 }), text({ at: 2, id: 2 })], structuredContent: { result: [{ id: 1 }, { id: 2, at: 2 }] } },
+      [
+        { type: 'text', text: '{"id":1}' },
+        { type: 'text', text: '{"at":2,"id":2}' },
+      ],
+    ],
+    ['a number', { content: [text('2')], structuredContent: { result: 2 } }, '2'],
+    [
+      'the same data in another order',
+      { content: [text('{ "b": [1], "a": "x" }')], structuredContent: { a: 'x', b: [1] } },
+      { a: 'x', b: [1] },
+    ],
+    ['data alone', { content: [], structuredContent: { n: 1 } }, { n: 1 }],
+    ['no data', { content: [text(long)], structuredContent: {} }, long],
+  ])('is told once: %s', (_, result, kept) => {
+    expect(output(result)).toEqual(kept);
+  });
+
+  it('keeps what only the data says, without what the content says already', () => {
+    expect(output({ content: [text(long)], structuredContent: { content: long, lines: 20 } })).toEqual([
+      { type: 'text', text: long },
+      { type: 'text', text: '{"content":"(as above)","lines":20}' },
+    ]);
+    // a value that is somewhere in the text is not told by it
+    expect(output({ content: [text('{"n":1}')], structuredContent: { n: 1, m: 1 } })).toEqual([
+      { type: 'text', text: '{"n":1}' },
+      { type: 'text', text: '{"n":1,"m":1}' },
+    ]);
+  });
+
+  it('may be nested without end', () => {
+    const deep = JSON.parse(`${'['.repeat(50_000)}${']'.repeat(50_000)}`);
+    const kept = output({ content: [text('x'), text(`${'['.repeat(50_000)}${']'.repeat(50_000)}`)], structuredContent: { deep } });
+    expect(JSON.stringify(kept)).toContain('nested too deeply');
+  });
+});
+
 describe('what a server says of an error', () => {
   const said = { code: 'SERVICE_UNAVAILABLE', outcome: 'not-run', retryable: true };
   const failing = () =>

@@ -8,13 +8,25 @@ import { fixture } from './fixture.ts';
 export async function serveHttp(port = 0) {
   const sessions = new Map<string, StreamableHTTPServerTransport>();
   const seen: { method: string; headers: IncomingMessage['headers'] }[] = [];
-  const state = { cancelled: undefined as string | undefined, answer: undefined as ((res: ServerResponse) => void) | undefined };
+  const state = {
+    cancelled: undefined as string | undefined,
+    answer: undefined as ((res: ServerResponse) => void) | undefined,
+    /** A status to refuse a request with, and what happens then. */
+    refuse: undefined as ((req: IncomingMessage) => number | undefined) | undefined,
+    refused: undefined as (() => void) | undefined,
+    endless: false,
+  };
   const server = createServer(async (req, res) => {
     seen.push({ method: req.method ?? '', headers: req.headers });
     if (state.answer && req.method === 'POST') {
       const { answer } = state;
       state.answer = undefined;
       return answer(res);
+    }
+    const status = state.refuse?.(req);
+    if (status !== undefined) {
+      res.writeHead(status).end();
+      return state.refused?.();
     }
     const id = req.headers['mcp-session-id'] as string | undefined;
     const known = id === undefined ? undefined : sessions.get(id);
@@ -23,7 +35,10 @@ export async function serveHttp(port = 0) {
       known ??
       new StreamableHTTPServerTransport({ sessionIdGenerator: randomUUID, onsessioninitialized: (s) => void sessions.set(s, transport) });
     // a connection that breaks in the middle of an answer, as when the process dies
-    if (!known) await fixture({ cancelled: state.cancelled, die: () => server.closeAllConnections() }).connect(transport as never);
+    if (!known)
+      await fixture({ cancelled: state.cancelled, endless: state.endless, die: () => server.closeAllConnections() }).connect(
+        transport as never,
+      );
     await transport.handleRequest(req, res);
   });
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));

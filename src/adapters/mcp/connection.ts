@@ -1,20 +1,19 @@
 import type { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import type { CallToolResult, Tool as ToolDescription } from '@modelcontextprotocol/sdk/types.js';
+import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { context, isSpanContextValid, trace } from '@opentelemetry/api';
 import { ToolError } from '../../errors.ts';
 import type { JsonObject } from '../../json.ts';
 import type { ToolContext } from '../../ports/tool.ts';
 import type { Secrets } from '../../secrets.ts';
 import { callError, notConnected, unavailable } from './failure.ts';
+import { current, type Pending } from './fetch.ts';
 import type { McpOptions } from './index.ts';
+import { type Listing, listTools } from './listing.ts';
 import { loadClient, loadTypes } from './sdk.ts';
-import { current, openWire, type Pending, type Wire } from './wire.ts';
+import { openWire, type Wire } from './wire.ts';
 
 /** The envelope times a call out, not the SDK: this is as long as a timer can be. */
 const NEVER = 2 ** 31 - 1;
-/** Where a listing ends that does not end. */
-const MAX_PAGES = 100;
-const MAX_LISTED = 10_000;
 /** How long progress may hold a call, ms: a server that says so for ever is not believed. */
 const LONGEST_CALL = 3_600_000;
 
@@ -57,34 +56,25 @@ export class Connection {
     }
   }
 
-  async list(): Promise<ToolDescription[]> {
+  async list(): Promise<Listing> {
     const { client, types } = await this.#connected();
-    const tools: ToolDescription[] = [];
-    let cursor: string | undefined;
+    const limit = this.#options.startTimeout ?? 30_000;
     try {
-      for (let page = 0; page < MAX_PAGES; page++) {
-        const request = { method: 'tools/list' as const, ...(cursor !== undefined && { params: { cursor } }) };
+      return await listTools(
         // not client.listTools(), which compiles the output schemas of a server that nobody knows yet
-        const answer = await client.request(request, types.ListToolsResultSchema, { timeout: this.#options.startTimeout ?? 30_000 });
-        tools.push(...answer.tools);
-        cursor = answer.nextCursor;
-        if (cursor === undefined || tools.length > MAX_LISTED) break;
-      }
+        (params, timeout) =>
+          asked((options) => client.request({ method: 'tools/list', params }, types.ListToolsResultSchema, { ...options, timeout })),
+        limit,
+      );
     } catch (error) {
       throw unavailable(this.#options, this.#name, 'did not list its tools', (await this.#notes()) ?? '', error);
     }
-    return tools;
   }
 
   /** @throws ToolError whose outcome says what is known of the call. */
   async call(tool: string, input: JsonObject, ctx: ToolContext): Promise<CallToolResult> {
     const peer = await raced(this.#connected(), ctx.signal);
     const stop = new AbortController();
-    let lose: (error: Error) => void = () => {};
-    const lost = new Promise<never>((_, reject) => {
-      lose = reject;
-    });
-    const pending: Pending = { resumable: false, lost: () => lose(new Error('The connection broke before the answer came.')) };
     const onAbort = () => stop.abort(ctx.signal.reason);
     ctx.signal.addEventListener('abort', onAbort);
     const progressToken = `rondo-${++this.#calls}`;
@@ -92,20 +82,17 @@ export class Connection {
     peer.busy++;
     try {
       const params = { name: tool, arguments: input as Record<string, unknown>, _meta: { ...meta(ctx), progressToken } };
-      const answer = current.run(pending, () =>
+      return await asked((options) =>
         peer.client.request({ method: 'tools/call', params }, peer.types.CallToolResultSchema, {
+          ...options,
           signal: stop.signal,
           timeout: NEVER,
-          onresumptiontoken: () => {
-            pending.resumable = true;
-          },
         }),
       );
-      return await Promise.race([answer, lost]);
     } catch (error) {
       if (ctx.signal.aborted)
         throw new ToolError('ABORTED', `The call of ${tool} was given up.`, { outcome: 'unknown', cause: ctx.signal.reason });
-      const { failure, broken } = callError(error, this.#name, tool);
+      const { failure, broken } = callError(peer.wire.flaw() ?? error, this.#name, tool);
       if (broken) this.#giveUp(peer);
       throw failure;
     } finally {
@@ -140,7 +127,7 @@ export class Connection {
     const o = this.#options;
     this.#connecting = new AbortController();
     const { signal } = this.#connecting;
-    const [{ Client }, types, wire] = await Promise.all([loadClient(), loadTypes(), openWire(o, this.#secrets)]);
+    const [{ Client }, types, wire] = await Promise.all([loadClient(), loadTypes(), openWire(o, this.#name, this.#secrets)]);
     const client = new Client({ name: 'rondo', version: '0.1.0' });
     const peer: Peer = { client, wire, types, busy: 0 };
     client.setNotificationHandler(types.ToolListChangedNotificationSchema, () => {
@@ -193,6 +180,17 @@ export class Connection {
       () => {},
     );
   }
+}
+
+/** One request, which ends also where its answer can no longer come. */
+function asked<T>(request: (options: { onresumptiontoken(): void }) => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const pending: Pending = { resumable: false, lost: reject };
+    const onresumptiontoken = () => {
+      pending.resumable = true;
+    };
+    current.run(pending, () => request({ onresumptiontoken })).then(resolve, reject);
+  });
 }
 
 function meta(ctx: ToolContext): Record<string, string> {

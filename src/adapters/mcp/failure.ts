@@ -2,6 +2,7 @@ import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { type Outcome, RondoError, ToolError } from '../../errors.ts';
 import type { Effect } from '../../ports/tool.ts';
 import { ofStatus } from '../../reliability/codes.ts';
+import { TooLarge } from './fetch.ts';
 import type { McpOptions } from './index.ts';
 
 /** For whoever starts the run, so it may quote the server's stderr. */
@@ -35,6 +36,16 @@ export function callError(error: unknown, name: string, tool: string): { failure
     failure: new ToolError(errorCode, text, { outcome, retryable, cause: error }),
     broken,
   });
+  // what our own fetch says
+  if (error instanceof ToolError) return { failure: error, broken: false };
+  if (error instanceof TooLarge)
+    return fail(
+      'MCP_RESULT_TOO_LARGE',
+      `${of} answered ${tool} with ${message}, which was not read. Ask for less.`,
+      'unknown',
+      false,
+      true,
+    );
   if ((error as Error).name === 'ZodError')
     return fail('MCP_BAD_RESULT', `${of} answered ${tool} with something that is no tool result.`, 'unknown', false);
   if (message === 'Not connected') return { failure: notConnected(name, error), broken: true };

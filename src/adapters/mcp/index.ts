@@ -24,8 +24,8 @@ export interface McpOptions {
   cwd?: string;
   /** Speaks to a server over streamable HTTP. */
   url?: string;
-  /** Sent with every HTTP request, such as `authorization`. */
-  headers?: Readonly<Record<string, string>>;
+  /** Sent with every HTTP request, such as `authorization`. A function is asked before each, and once more after a 401: for tokens that expire. */
+  headers?: Readonly<Record<string, string>> | (() => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>);
   /** Offer only these of the server's tools. Default: all. */
   allow?: readonly string[];
   /** Put before every tool's name, so that two servers do not collide. */
@@ -83,7 +83,7 @@ export function mcpTools(options: McpOptions): ToolSource {
           // asked often, so answered from memory until the server says that its tools changed
           if (known && listed === connection.listVersion) return known;
           const version = connection.listVersion;
-          const asked = connection.list().then((described) => {
+          const asked = connection.list().then(({ tools: described, cut: missing }) => {
             // later on a server may drop a tool; at the start, a name it does not know is a typing error
             if (first)
               checkNames(
@@ -91,7 +91,7 @@ export function mcpTools(options: McpOptions): ToolSource {
                 name,
                 described.map((t) => t.name),
               );
-            const tools = offer.take(described, { strict: first });
+            const tools = offer.take(described, { strict: first, missing });
             first = false;
             return tools;
           });
@@ -131,7 +131,12 @@ function secretsOf({ env, headers, args = [], url }: McpOptions) {
     const before = /^--?([\w-]+)$/.exec(args[i - 1] ?? '')?.[1];
     return value ? [[flag, value]] : before !== undefined && !arg.startsWith('-') ? [[before, arg]] : [];
   });
-  return secretsIn({ ...Object.fromEntries(flags), ...(url !== undefined && { url }), ...env, ...headers });
+  return secretsIn({
+    ...Object.fromEntries(flags),
+    ...(url !== undefined && { url }),
+    ...env,
+    ...(typeof headers !== 'function' && headers),
+  });
 }
 
 /** A misspelt name would silently leave a tool out, or leave it without its approval. */

@@ -1,5 +1,6 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
-import type { Json } from '../../json.ts';
+import { canonical } from '../../journal/canonical.ts';
+import { isDeep, type Json } from '../../json.ts';
 import type { Part } from '../../ports/model.ts';
 import { cut } from './failure.ts';
 
@@ -7,18 +8,68 @@ type Content = CallToolResult['content'][number];
 
 /**
  * What the journal keeps of a result: the structured content where it says all, the text where there is only text,
- * else the parts.
+ * else the parts. Nothing is in it twice: servers repeat their content as structured content, or the other way round.
  */
 export function output(result: CallToolResult): Json {
   const { content } = result;
   const structured = result.structuredContent as Json | undefined;
-  if (structured !== undefined && content.every((c) => c.type === 'text' && sameJson(c.text, structured))) return structured;
   const [only] = content;
-  if (structured === undefined && content.length === 1 && only?.type === 'text') return only.text;
-  const parts = content.map(toPart);
-  // a summary in words next to the data: the model gets both
-  if (structured !== undefined) parts.push({ type: 'text', text: JSON.stringify(structured) });
-  return parts;
+  if (structured === undefined) return content.length === 1 && only?.type === 'text' ? only.text : content.map(toPart);
+  if (content.length === 0) return structured;
+  if (isDeep(structured))
+    return [...content.map(toPart), { type: 'text', text: '[structured content that is nested too deeply is not passed on]' }];
+  const said = new Said(content);
+  if (content.every((c) => c.type === 'text') && said.asText(structured)) return structured;
+  if (said.all(structured)) return content.length === 1 && only?.type === 'text' ? only.text : content.map(toPart);
+  // the data says more than the content: the model gets both
+  return [...content.map(toPart), { type: 'text', text: JSON.stringify(said.rest(structured)) }];
+}
+
+/** Texts shorter than this are repeated at no cost, and tell what belongs to what. */
+const WORTH = 64;
+
+/** What the content of a result says, part for part. */
+class Said {
+  readonly #texts = new Set<string>();
+  readonly #json = new Set<string>();
+
+  constructor(content: readonly Content[]) {
+    const texts = content.flatMap((c) => (c.type === 'text' ? [c.text] : []));
+    for (const text of [...texts, texts.join('\n'), texts.join('')]) {
+      this.#texts.add(text);
+      const json = parsed(text);
+      const key = json === undefined ? undefined : canonicalOf(json);
+      if (key !== undefined) this.#json.add(key);
+    }
+    for (const c of content) for (const text of textsOf(c)) this.#texts.add(text);
+  }
+
+  /** As the JSON of one text. */
+  asText(value: Json): boolean {
+    const json = canonicalOf(value);
+    return json !== undefined && this.#json.has(json);
+  }
+
+  /** Part for part: each value is a part of its own, or made of such. Servers wrap what they say at most twice: `{ result: [...] }`. */
+  all(value: Json, wraps = 2): boolean {
+    if (typeof value === 'string') return this.#texts.has(value);
+    if (typeof value !== 'object' || value === null) return this.asText(value);
+    return (wraps >= 0 && this.asText(value)) || Object.values(value).every((v) => this.all(v, wraps - 1));
+  }
+
+  /** The value, without the long texts that the content says already. */
+  rest(value: Json): Json {
+    if (typeof value === 'string') return value.length >= WORTH && this.#texts.has(value) ? '(as above)' : value;
+    if (typeof value !== 'object' || value === null) return value;
+    if (Array.isArray(value)) return value.map((v) => this.rest(v));
+    return Object.fromEntries(Object.entries(value).map(([key, v]) => [key, this.rest(v)]));
+  }
+}
+
+/** All texts of a part, such as the base64 of a picture and its type. */
+function textsOf(part: Content): string[] {
+  const fields = Object.values(part.type === 'resource' ? { type: part.type, ...part.resource } : part);
+  return fields.filter((field): field is string => typeof field === 'string');
 }
 
 /** What the model sees of an {@link output}. Structured content is always an object, so an array holds parts. */
@@ -51,11 +102,20 @@ function toPart(c: Content): Part {
 /** What is no content is not counted as such. */
 const short = (text: string) => cut(text, 1_000);
 
-function sameJson(text: string, value: Json): boolean {
+function parsed(text: string): Json | undefined {
+  // a text that is no JSON is not read to its end for that
+  if (!/^\s*[[{"\dtfn-]/.test(text)) return undefined;
   try {
-    // both come from one serialiser in practice; another key order only means that the model sees it twice
-    return JSON.stringify(JSON.parse(text)) === JSON.stringify(value);
+    return JSON.parse(text);
   } catch {
-    return false;
+    return undefined;
+  }
+}
+
+function canonicalOf(value: Json): string | undefined {
+  try {
+    return canonical(value);
+  } catch {
+    return undefined;
   }
 }

@@ -36,14 +36,15 @@ export class Offer {
   }
 
   /**
+   * @param o.missing why the list does not have all tools.
    * @param o.strict a tool that `allow` names may not be left out.
    * @throws RondoError `CONFIG_INVALID` where it would be.
    */
-  take(described: readonly ToolDescription[], o: { strict: boolean }): Tool[] {
+  take(described: readonly ToolDescription[], o: { strict: boolean; missing: string | undefined }): Tool[] {
     const { allow, prefix = '' } = this.#options;
     const offered = new Map<string, ToolDescription>();
     for (const d of described) if (!offered.has(d.name) && (!allow || allow.includes(d.name))) offered.set(d.name, d);
-    const left: string[] = [];
+    const left: string[] = o.missing === undefined ? [] : [o.missing];
     const known = new Map<string, Made>();
     let chars = MOST.chars;
     for (const [original, name] of validNames([...offered.keys()].slice(0, MOST.tools), prefix)) {

@@ -1,22 +1,16 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import type { Secrets } from '../../secrets.ts';
+import { current, LARGEST_MESSAGE, serverFetch, TooLarge } from './fetch.ts';
 import type { McpOptions } from './index.ts';
 import { loadHttp, loadStdio } from './sdk.ts';
-
-/** A call under way, as its transport sees it. */
-export interface Pending {
-  /** The server numbers its events, so the SDK asks for the rest of a broken stream itself. */
-  resumable: boolean;
-  /** The answer can no longer come. */
-  lost(): void;
-}
 
 /** One connection to a server, before the protocol is spoken on it. */
 export interface Wire {
   readonly transport: Transport;
   /** The first thing the server sent that is not MCP, and the last lines of its stderr: for people, never for a model. */
   notes(): string;
+  /** Set where it sent a message that is too large, and was ended for it. */
+  flaw(): TooLarge | undefined;
   /** Resolves when the server's process has ended, or the connection is closed. */
   readonly gone: Promise<void>;
   /** Ends a server that does not deserve patience. */
@@ -25,12 +19,9 @@ export interface Wire {
   bye(): Promise<void>;
 }
 
-/** Which call a transport is working for: its errors do not say. */
-export const current = new AsyncLocalStorage<Pending>();
-
 /** @param secrets what the server was given: taken out of all it says, before anything is done with it. */
-export async function openWire(o: McpOptions, secrets: Secrets): Promise<Wire> {
-  return o.command === undefined ? httpWire(o, secrets) : stdioWire(o, secrets);
+export async function openWire(o: McpOptions, name: string, secrets: Secrets): Promise<Wire> {
+  return o.command === undefined ? httpWire(o, name, secrets) : stdioWire(o, secrets);
 }
 
 async function stdioWire(o: McpOptions, secrets: Secrets): Promise<Wire> {
@@ -39,6 +30,7 @@ async function stdioWire(o: McpOptions, secrets: Secrets): Promise<Wire> {
     command: o.command as string,
     args: [...(o.args ?? [])],
     stderr: 'pipe',
+    maxBufferSize: LARGEST_MESSAGE,
     ...(o.env && { env: { ...o.env } }),
     ...(o.cwd !== undefined && { cwd: o.cwd }),
   });
@@ -67,15 +59,15 @@ async function stdioWire(o: McpOptions, secrets: Secrets): Promise<Wire> {
   };
 }
 
-async function httpWire(o: McpOptions, secrets: Secrets): Promise<Wire> {
+async function httpWire(o: McpOptions, name: string, secrets: Secrets): Promise<Wire> {
   const { StreamableHTTPClientTransport } = await loadHttp();
   const transport = new StreamableHTTPClientTransport(new URL(o.url as string), {
-    requestInit: { headers: { ...o.headers } },
-    fetch: watchedFetch,
+    // what is no answer came on the stream that the SDK would open again and again
+    fetch: serverFetch(o.headers, { name, secrets }, () => void transport.close().catch(() => {})),
   });
   return {
     ...listen(transport as Transport, secrets, (error) => {
-      if (error.message.startsWith('Maximum reconnection attempts')) current.getStore()?.lost();
+      if (error.message.startsWith('Maximum reconnection attempts')) current.getStore()?.lost(error);
     }),
     transport: transport as Transport,
     kill() {},
@@ -87,6 +79,7 @@ function listen(transport: Transport, secrets: Secrets, onError?: (error: Error)
   let rubbish = '';
   let ended = false;
   withoutSecrets(transport, secrets);
+  let flaw: TooLarge | undefined;
   const gone = new Promise<void>((resolve) => {
     transport.onclose = () => {
       ended = true;
@@ -94,16 +87,17 @@ function listen(transport: Transport, secrets: Secrets, onError?: (error: Error)
     };
   });
   transport.onerror = (error) => {
+    // the SDK's own words, over stdio
+    if (error.message.startsWith('ReadBuffer exceeded')) flaw = new TooLarge();
     if (!rubbish && (error instanceof SyntaxError || error.name === 'ZodError'))
       rubbish = secrets.mask(error.message).replace(/\s+/g, ' ').slice(0, 200);
     onError?.(error);
   };
-  return { gone, ended: () => ended, notes: () => (rubbish ? ` It sent something that is not MCP (${rubbish}).` : '') };
+  return { gone, flaw: () => flaw, ended: () => ended, notes: () => (rubbish ? ` It sent something that is not MCP (${rubbish}).` : '') };
 }
 
 /** Takes secrets out of every message, whoever listens: results, errors, descriptions and progress alike. Its id is not a text of the server. */
 function withoutSecrets(transport: Transport, secrets: Secrets): void {
-  if (secrets.empty) return;
   let listener: Transport['onmessage'];
   Object.defineProperty(transport, 'onmessage', {
     configurable: true,
@@ -112,6 +106,7 @@ function withoutSecrets(transport: Transport, secrets: Secrets): void {
       listener =
         inner &&
         ((message, extra) => {
+          if (secrets.empty) return inner(message, extra);
           const { params, result, error } = message as { params?: unknown; result?: unknown; error?: unknown };
           inner(
             {
@@ -128,31 +123,3 @@ function withoutSecrets(transport: Transport, secrets: Secrets): void {
     },
   });
 }
-
-/**
- * The SDK leaves a request open for ever when its event stream ends without the answer, as it does when the server's
- * process dies. So the end of the stream is watched here.
- */
-const watchedFetch = async (url: string | URL, init?: RequestInit): Promise<Response> => {
-  const response = await fetch(url, init);
-  const call = current.getStore();
-  if (!call || init?.method !== 'POST' || !response.body || !response.headers.get('content-type')?.startsWith('text/event-stream'))
-    return response;
-  const reader = response.body.getReader();
-  // the answer, where there was one, is read from the stream before this fires
-  const over = () => setTimeout(() => call.resumable || call.lost(), 50).unref();
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        const { done, value } = await reader.read();
-        if (!done) return controller.enqueue(value);
-        controller.close();
-      } catch (error) {
-        controller.error(error);
-      }
-      over();
-    },
-    cancel: (reason) => reader.cancel(reason),
-  });
-  return new Response(body, { status: response.status, statusText: response.statusText, headers: response.headers });
-};

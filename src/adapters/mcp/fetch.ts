@@ -1,0 +1,127 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { ToolError } from '../../errors.ts';
+import { type Secrets, secretsIn } from '../../secrets.ts';
+import type { McpOptions } from './index.ts';
+
+/** Bytes of one message of a server. It is counted before it is read as text or JSON. */
+export const LARGEST_MESSAGE = 16 * 1024 * 1024;
+
+/** A message of a server that was not read to its end. */
+export class TooLarge extends Error {
+  constructor() {
+    super(`a message of more than ${LARGEST_MESSAGE} bytes`);
+    this.name = 'TooLarge';
+  }
+}
+
+/** A request under way, as its transport sees it. */
+export interface Pending {
+  /** The server numbers its events, so the SDK asks for the rest of a broken stream itself. */
+  resumable: boolean;
+  /** The answer can no longer come. */
+  lost(error: Error): void;
+}
+
+/** Which request a transport is working for: its errors do not say. */
+export const current = new AsyncLocalStorage<Pending>();
+
+type Headed = McpOptions['headers'];
+type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
+
+/**
+ * `fetch` with headers that are asked for at each request, so that a token may be renewed, and bodies that end where they grow
+ * too large. @param flooded called where that is no answer to a request.
+ */
+export function serverFetch(headers: Headed, to: { name: string; secrets: Secrets }, flooded: (error: TooLarge) => void): Fetch {
+  const send = async (url: string | URL, init: RequestInit | undefined, own: Readonly<Record<string, string>>) => {
+    const all = new Headers(init?.headers);
+    for (const [key, value] of Object.entries(own)) all.set(key, value);
+    return fetch(url, { ...init, headers: all });
+  };
+  return async (url, init) => {
+    const own = await headersOf(headers, to);
+    let response = await send(url, init, own);
+    if (response.status === 401 && typeof headers === 'function') {
+      // it expired on the way
+      const renewed = await headersOf(headers, to);
+      if (JSON.stringify(renewed) !== JSON.stringify(own)) {
+        await response.body?.cancel();
+        response = await send(url, init, renewed);
+      }
+    }
+    return watched(response, current.getStore(), { posted: init?.method === 'POST', flooded });
+  };
+}
+
+async function headersOf(
+  headers: Headed,
+  { name, secrets }: { name: string; secrets: Secrets },
+): Promise<Readonly<Record<string, string>>> {
+  if (typeof headers !== 'function') return { ...headers };
+  try {
+    const made = { ...(await headers()) };
+    secrets.add(secretsIn(made));
+    return made;
+  } catch (cause) {
+    const message = `MCP server "${name}" was not asked: the headers of mcpTools() could not be had.`;
+    throw new ToolError('UNAUTHENTICATED', message, { outcome: 'not-run', retryable: true, cause });
+  }
+}
+
+/**
+ * The SDK leaves a request open for ever when its event stream ends without the answer, as it does when the server's
+ * process dies. So the end of the stream is watched here, and what comes before it is counted.
+ */
+function watched(response: Response, call: Pending | undefined, o: { posted: boolean; flooded: (error: TooLarge) => void }): Response {
+  if (!response.body) return response;
+  const reader = response.body.getReader();
+  const stream = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
+  const count = stream ? sizeOfEvent() : sizeOfAll();
+  const lost = (error: Error) => stream && call?.lost(error);
+  // the answer, where there was one, is read from the stream before this fires
+  const over = () =>
+    o.posted && setTimeout(() => call?.resumable || lost(new Error('The connection broke before the answer came.')), 50).unref();
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read();
+        if (!done) {
+          if (count(value) <= LARGEST_MESSAGE) return controller.enqueue(value);
+          const error = new TooLarge();
+          // asked for the rest, the server would send the same
+          if (call) lost(error);
+          else o.flooded(error);
+          void reader.cancel(error).catch(() => {});
+          return controller.error(error);
+        }
+        controller.close();
+      } catch (error) {
+        controller.error(error);
+      }
+      over();
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
+  return new Response(body, { status: response.status, statusText: response.statusText, headers: response.headers });
+}
+
+function sizeOfAll(): (chunk: Uint8Array) => number {
+  let size = 0;
+  return (chunk) => {
+    size += chunk.length;
+    return size;
+  };
+}
+
+/** The size of the event that is not at its end yet: an empty line ends it. */
+function sizeOfEvent(): (chunk: Uint8Array) => number {
+  let size = 0;
+  let end = '';
+  return (chunk) => {
+    const text = end + Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1');
+    const last = Math.max(text.lastIndexOf('\n\n'), text.lastIndexOf('\n\r\n'), text.lastIndexOf('\r\r'));
+    size = last < 0 ? size + chunk.length : text.length - last;
+    end = text.slice(-2);
+    return size;
+  };
+}
