@@ -12,7 +12,7 @@ import type { RunEvent } from './events.ts';
 import { checkFork, type ForkOptions, fork } from './fork.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { newId } from './ids.ts';
-import { ENGINE, type Eyes, findRun, notFound, sees } from './lookup.ts';
+import { ENGINE, type Eyes, findRun, notFound, sees, summaryOf } from './lookup.ts';
 import type { EngineOptions, RunArgs, RunOptions, RunSummary } from './options.ts';
 import { cancel, decide, settle } from './outside.ts';
 import { isGone } from './owner.ts';
@@ -219,9 +219,11 @@ export class Engine implements AsyncDisposable {
     let left = limit;
     for await (const head of this.#resources.journal.heads(wanted)) {
       if (left <= 0) return;
-      if (!sees(by, head.tenant) || head.agent.startsWith(RESERVED)) continue;
+      if (head.agent.startsWith(RESERVED)) continue;
+      const summary = await summaryOf(this.#resources.journal, head, by);
+      if (!summary) continue;
       left--;
-      yield summary(head);
+      yield summary;
     }
   }
 
@@ -287,16 +289,6 @@ export class Engine implements AsyncDisposable {
 /** Whether a run may be gone on with: its agent is held as long. */
 const mayGoOn = (result: RunResult) =>
   result.status === 'paused' || result.status === 'stopped' || (result.status === 'failed' && isResumable(result.error));
-
-const summary = ({ runId, agent, status, session, startedAt, wakeAt, unknowns }: RunHead): RunSummary => ({
-  runId,
-  agent,
-  status,
-  startedAt,
-  unknowns: unknowns ?? 0,
-  ...(session !== undefined && { session }),
-  ...(wakeAt !== undefined && { wakeAt }),
-});
 
 const reasonOf = (signal: AbortSignal | undefined) =>
   signal?.reason instanceof Error ? signal.reason.message : typeof signal?.reason === 'string' ? signal.reason : undefined;

@@ -69,6 +69,7 @@ export async function continueSession(
   const head = await newest(journal, session, tenant);
   if (!head) return { messages: [] };
   const before = await loadRun(journal, head.runId);
+  if (!before && head.doubtful) throw damaged(head.runId, 0, 'what is listed of it is not what was written');
   if (!before) return { messages: [] };
   if (before.status === 'running' || before.status === 'paused') throw sessionBusy(before);
   const messages = closedMessages(before);

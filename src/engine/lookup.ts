@@ -5,6 +5,7 @@ import type { Journal, RunHead } from '../journal/port.ts';
 import type { AgentDefinition } from '../loop/definition.ts';
 import type { Principal } from '../ports/principal.ts';
 import { loadRun } from './history.ts';
+import type { RunSummary } from './options.ts';
 
 /** Whose eyes look: a principal's, or the engine's own. */
 export type Eyes = Principal | undefined | typeof ENGINE;
@@ -35,6 +36,42 @@ const CALL = /^\d+\.\d+(\/|$)/;
 export async function findHead(journal: Journal, runId: string): Promise<RunHead | undefined> {
   for await (const head of journal.heads({ runId, limit: 1 })) if (head.runId === runId) return head;
   return undefined;
+}
+
+/**
+ * A run as it is listed; undefined where these eyes do not see it. A head that the store doubts is not believed: its entries say whose
+ * the run is and where it stands, or that they are damaged.
+ */
+export async function summaryOf(journal: Journal, head: RunHead, eyes: Eyes): Promise<RunSummary | undefined> {
+  const { runId, agent, status, session, startedAt, wakeAt, unknowns } = head;
+  const summary: RunSummary = {
+    runId,
+    agent,
+    status,
+    startedAt,
+    unknowns: unknowns ?? 0,
+    ...(session !== undefined && { session }),
+    ...(wakeAt !== undefined && { wakeAt }),
+  };
+  const visible = sees(eyes, head.tenant);
+  if (!head.doubtful) return visible ? summary : undefined;
+  try {
+    const run = await loadRun(journal, runId);
+    if (!run) return visible ? { ...summary, damaged: true } : undefined;
+    const { started } = run;
+    if (!sees(eyes, started.by?.tenant)) return undefined;
+    return {
+      ...summary,
+      agent: started.agent,
+      status: run.status,
+      startedAt: started.at,
+      unknowns: run.unknowns.size,
+      session: started.session,
+    };
+  } catch (error) {
+    if (!RondoError.is(error, 'JOURNAL_DAMAGED')) throw error;
+    return visible ? { ...summary, damaged: true } : undefined;
+  }
 }
 
 /** The agent of a frame, by the calls that lead to it; undefined where it is no longer declared. */

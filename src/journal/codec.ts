@@ -68,7 +68,8 @@ export function decode(
   steps?: Upcasters,
   newest: number = VERSION,
 ): Entry[] | undefined {
-  if (crc32(row.body) !== row.checksum) return undefined;
+  // a store may find another type where a text was
+  if (typeof row.body !== 'string' || crc32(row.body) !== row.checksum) return undefined;
   const raws = parse(row.body);
   if (!raws) return undefined;
   const entries: Entry[] = new Array(raws.length);
@@ -99,7 +100,7 @@ function putBack(raw: RawEntry, blob: (hash: string) => string | undefined): Raw
   const { blobs, ...entry } = raw as RawEntry & { blobs: Readonly<Record<string, string>> };
   for (const [field, hash] of Object.entries(blobs)) {
     const body = blob(hash);
-    if (body === undefined || sha256(body) !== hash) return undefined;
+    if (typeof body !== 'string' || sha256(body) !== hash) return undefined;
     (entry as Record<string, unknown>)[field] = JSON.parse(body);
   }
   return entry as RawEntry;

@@ -20,6 +20,8 @@ export function headAfter(run: RunFold, entries: readonly Entry[], lease: Lease 
     status: run.status,
     session: started.session,
     tenant: started.by?.tenant,
+    by: started.by?.id,
+    fork: started.fork?.run,
     owner: lease?.owner,
     leaseUntil: lease?.until,
     wakeAt: undefined,

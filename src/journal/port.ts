@@ -7,6 +7,10 @@ export interface RunHead {
   status: RunStatus;
   session?: string;
   tenant?: string;
+  /** Id of the principal on whose behalf the run was started. */
+  by?: string;
+  /** The run this one was forked from. */
+  fork?: string;
   /**
    * Who drives the run, while it is `running`. A head that is `running` and names no owner comes from somebody else, such as one
    * who decides: the stored owner and lease stay as they are.
@@ -24,10 +28,12 @@ export interface RunHead {
   version: number;
   /** Entries so far. A store may keep the one of the last head it wrote. */
   seq: number;
+  /** Set by a store that finds the head, or the last entry it was written with, changed since: read the run to know. Never stored. */
+  doubtful?: true;
 }
 
 /** Equality on each given field; `limit` bounds the answer. */
-export type HeadFilter = Partial<Pick<RunHead, 'runId' | 'agent' | 'status' | 'session' | 'tenant'>> & { limit?: number };
+export type HeadFilter = Partial<Pick<RunHead, 'runId' | 'agent' | 'status' | 'session' | 'tenant' | 'by' | 'fork'>> & { limit?: number };
 
 /**
  * Where runs are kept. Every store must pass `journalConformance` of `rondo/testing`.
@@ -36,6 +42,11 @@ export type HeadFilter = Partial<Pick<RunHead, 'runId' | 'agent' | 'status' | 's
 export interface Journal {
   /** Whether entries survive this process. */
   readonly durable: boolean;
+  /**
+   * What a crash can leave of the end of a run. `never` (the default): an acknowledged append is whole, so one that is not is damage.
+   * `last-append`: the last append may be torn, and is then left out; for files that are appended to without a log of their own.
+   */
+  readonly tornTail?: 'never' | 'last-append';
   /**
    * Appends as one atomic unit, if and only if the journal holds exactly `expectedSeq` entries, and stores `head`.
    * Resolves when the entries survive a killed process; with `sync: 'power'`, when they survive power loss.
@@ -53,7 +64,7 @@ export interface Journal {
   ): void | Promise<void>;
   /**
    * The entries after a sequence number (default -1, all), in order. None for an unknown run.
-   * A torn last append is left out; damage before it throws `JOURNAL_DAMAGED`, a newer format `JOURNAL_VERSION`.
+   * Damage throws `JOURNAL_DAMAGED`, but for what {@link tornTail} allows; a newer format throws `JOURNAL_VERSION`.
    */
   read(runId: string, after?: number): Iterable<Entry> | AsyncIterable<Entry>;
   /** Newest first. */
@@ -63,8 +74,16 @@ export interface Journal {
    * Only liveness hangs on it; safety is `append`'s compare-and-set.
    */
   renew(runId: string, owner: string, until: number): boolean | Promise<boolean>;
-  /** Forgets a run: entries, head, and blobs that no other run uses. */
+  /**
+   * Forgets a run: entries, head, and blobs that no other run uses. What is forgotten is in none of the store's files when this
+   * resolves; `JOURNAL_UNAVAILABLE` where that is not sure yet.
+   */
   remove(runId: string): void | Promise<void>;
+  /**
+   * Puts entries in the place of those of the same numbers, which are forgotten as by `remove`. Used for nothing else: entries of
+   * other runs that repeat the words of a forgotten one. Numbers that the run does not hold are ignored; the head stays.
+   */
+  rewrite?(runId: string, entries: readonly Entry[]): void | Promise<void>;
   /** The store's clock in epoch milliseconds; default `Date.now()`. Expiry is judged by it. */
   now?(): number | Promise<number>;
   close?(): void | Promise<void>;

@@ -19,11 +19,11 @@ export function sessionBusy(session: string, open: string): RondoError<'SESSION_
   );
 }
 
-/** A stored append that is not what was written, with others after it. */
+/** A stored append that is not what was written, or is missing. */
 export function damaged(runId: string, seq: number, cause?: unknown): RondoError<'JOURNAL_DAMAGED'> {
   return new RondoError(
     'JOURNAL_DAMAGED',
-    `The journal of run ${runId} is damaged at entry ${seq}, and entries follow it. Restore the store from a copy, or remove the run.`,
+    `The journal of run ${runId} is damaged at entry ${seq}. Nothing was left out or done again; restore the store from a copy, or forget the run.`,
     { details: { runId, seq }, cause },
   );
 }

@@ -2,7 +2,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { Engine, RondoError } from '../../src/index.ts';
+import { Engine, type Principal, RondoError } from '../../src/index.ts';
 import { digest } from '../../src/journal/canonical.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { asks, ends } from '../engine/setup.ts';
@@ -189,9 +189,14 @@ test('an entry of a newer format is told from damage', async () => {
 test.each<[string, (db: DatabaseSync, rows: Row[]) => void]>([
   ['deleted', (db, rows) => void db.prepare('DELETE FROM entry WHERE id = ?').run((rows.at(-1) as Row).id)],
   ['torn', (db, rows) => put(db, rows.at(-1), (rows.at(-1) as Row).body.slice(0, -3), false)],
-  ['made a decision of another approval', everywhere(/"id":"ap_[0-9a-f]{20}","decision"/, `"id":"ap_${'0'.repeat(20)}","decision"`)],
-])('the last row %s, which held the decision: it is asked again, and nothing runs meanwhile', async (_, change) => {
+])('the last row %s, which held the decision: that is damage, and nothing runs', async (_, change) => {
   const { result, ledger } = await tampered(change);
+  expect(result).toMatchObject({ status: 'rejected', error: { code: 'JOURNAL_DAMAGED' } });
+  expect(ledger).toEqual([]);
+});
+
+test('a decision made one of another approval: it is asked again, and nothing runs meanwhile', async () => {
+  const { result, ledger } = await tampered(everywhere(/"id":"ap_[0-9a-f]{20}","decision"/, `"id":"ap_${'0'.repeat(20)}","decision"`));
   expect(result.status).toBe('paused');
   expect(ledger).toEqual([]);
 });
@@ -217,4 +222,33 @@ test.each([
   await later.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: ana });
   await ends(later.resume(paused.runId, { by: ana }), 'completed');
   expect(ledger as Anything).toHaveLength(1);
+});
+
+test.each([
+  ['with another status', "UPDATE head SET status = 'completed'"],
+  ['moved to another tenant', "UPDATE head SET tenant = 'evil'"],
+])('a head %s: the list says what the entries say, to those who may see it', async (_, sql) => {
+  const disk = onDisk();
+  const ana = { id: 'ana', tenant: 'acme' };
+  const a = clerk(scripted([asks(['act', {}]), 'done']), [ledgered({ approval: true }).tool]);
+  const engine = new Engine({ journal: disk.open() });
+  const paused = await ends(engine.run(a, 'go', { by: ana, session: 's' }), 'paused');
+  await engine.close();
+  const db = new DatabaseSync(disk.path);
+  db.exec(sql);
+  const later = new Engine({ journal: disk.open() });
+  const list = async (by?: Principal) => {
+    const found = [];
+    for await (const run of later.runs(by ? { by } : {})) found.push(run);
+    return found;
+  };
+  expect(await list(ana)).toMatchObject([{ runId: paused.runId, status: 'paused', session: 's' }]);
+  expect((await list(ana))[0]).not.toHaveProperty('damaged');
+  expect(await list({ id: 'eve', tenant: 'evil' })).toEqual([]);
+  expect(await list()).toEqual([]);
+  // where the entries cannot be read either, that is said
+  db.exec(sql.includes('tenant') ? "UPDATE head SET tenant = 'acme'" : 'SELECT 1');
+  db.exec("UPDATE entry SET body = body || ' '");
+  db.close();
+  expect(await list(ana)).toMatchObject([{ runId: paused.runId, damaged: true }]);
 });

@@ -1,4 +1,8 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { copyFileSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { agent, Engine, type Journal, type Model, memoryJournal, RondoError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { anything, around, asks, ends, entriesOf, expireLease, headOf, refused, until } from './setup.ts';
@@ -106,4 +110,48 @@ test('a journal that nobody else can reach needs none', async () => {
   expect(vi.getTimerCount()).toBeLessThanOrEqual(1);
   await engine.cancel(run.id);
   await ends(run, 'cancelled');
+});
+
+test.each([
+  ['deleted', (path: string) => rmSync(path)],
+  [
+    'replaced',
+    (path: string) => {
+      copyFileSync(path, `${path}.copy`);
+      renameSync(`${path}.copy`, path);
+    },
+  ],
+])('a journal file that was %s under a run: the run stops within a heartbeat, and nothing more is done', async (_, swap) => {
+  const folder = mkdtempSync(join(tmpdir(), 'rondo-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'runs.db');
+  const done: string[] = [];
+  let finish: (() => void) | undefined;
+  const slow = tool({
+    name: 'slow',
+    description: '',
+    input: anything,
+    effect: 'idempotent',
+    timeout: 1e9,
+    execute: (_input, { signal }) =>
+      new Promise<string>((resolve, reject) => {
+        finish = () => resolve('done');
+        signal.addEventListener('abort', () => reject(signal.reason));
+      }),
+  });
+  const pay = tool({ name: 'pay', description: '', input: anything, execute: () => done.push('paid') });
+  const model = scripted([asks(['slow', {}]), asks(['pay', {}]), 'done']);
+  const engine = new Engine({ journal: sqliteJournal(path) });
+  const run = engine.run(agent({ name: 'a', instructions: '', model, tools: [slow, pay] }), 'go');
+  await until(() => finish);
+  swap(path);
+  const outcome = refused('JOURNAL_DAMAGED', run);
+  await pass(2_100);
+  expect((await outcome).message).toContain('while it was open');
+  finish?.();
+  await pass(5_000);
+  expect(model.requests).toHaveLength(1);
+  expect(done).toEqual([]);
+  await refused('JOURNAL_DAMAGED', engine.resume(run.id));
+  await engine.close();
 });

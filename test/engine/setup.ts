@@ -76,6 +76,7 @@ export function around(inner: Journal, over: Partial<Journal>): Journal {
     heads: (f) => inner.heads(f),
     renew: (...a) => inner.renew(...a),
     remove: (runId) => inner.remove(runId),
+    rewrite: (...a) => inner.rewrite?.(...a),
     now: () => inner.now?.() ?? Date.now(),
     close: () => inner.close?.(),
   };

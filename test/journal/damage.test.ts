@@ -2,8 +2,9 @@ import { copyFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { RondoError } from '../../src/errors.ts';
 import type { Journal } from '../../src/journal/port.ts';
-import { entries, entry, head, read, refused, start } from '../../src/testing/journal/kit.ts';
+import { all, entries, entry, head, read, refused, start } from '../../src/testing/journal/kit.ts';
 import { file, folder } from './setup.ts';
 
 /** The same file, without rondo: for doing harm. */
@@ -36,7 +37,7 @@ describe.each([
   ['a run alone', false],
   ['a run among others', true],
 ] as const)('the last row of %s', (_, guests) => {
-  test('cut or turned at any byte, it is left out, and the next append takes its place', async () => {
+  test('cut or turned at any byte, it is reported, and nothing is appended behind it', async () => {
     const { path, open } = file();
     const journal = open({ durability: 'process' });
     const db = raw(path);
@@ -53,47 +54,177 @@ describe.each([
         const runId = `${how} ${at}`;
         await fill(journal, runId, guests, 1);
         set.run(hurt, rowsOf(db, runId).at(-1)?.id as number);
+        expect((await refused('JOURNAL_DAMAGED', () => read(journal, runId))).details, runId).toEqual({ runId, seq: 3 });
+        await refused('JOURNAL_DAMAGED', () => read(journal, runId, 3));
         // this process wrote the row and knows where the run ended; one that opens the file later does not
-        const reader = at % 20 === 0 ? open() : journal;
-        expect(await read(reader, runId), runId).toEqual(entries(0, 3));
-        expect(await read(reader, runId, 3), runId).toEqual([]);
-        await reader.append(runId, 3, [entry(3, 'again')], head(runId));
-        await reader.append(runId, 4, [entry(4, 'again')], head(runId));
-        expect(await read(reader, runId), runId).toEqual([...entries(0, 3), entry(3, 'again'), entry(4, 'again')]);
+        if (at % 20 !== 0) continue;
+        const later = open();
+        await refused('JOURNAL_DAMAGED', () => read(later, runId));
+        for (const seq of [3, 4]) await refused('JOURNAL_DAMAGED', () => later.append(runId, seq, [entry(seq, 'again')], head(runId)));
       }
     }
     expect(await read(journal, 'r')).toEqual(entries(0, 4));
   });
 
-  test('gone, or no longer saying whose or which it is, it is left out as well', async () => {
+  test.each([
+    'DELETE FROM entry',
+    'UPDATE entry SET run = 777',
+    'UPDATE entry SET run = 1',
+    'UPDATE entry SET run = 0',
+    'UPDATE entry SET seq = 70',
+    'UPDATE entry SET id = id + 4096',
+    'UPDATE entry SET checksum = checksum + 1',
+    "UPDATE entry SET body = ''",
+  ])('gone, or no longer saying whose or which it is (%s), it is reported as well', async (change) => {
     const { path, open } = file();
     const journal = open();
+    await start(journal, 'first', 1, { status: 'completed' });
+    await fill(journal, 'r', guests);
+    // whoever comes next does not hide it
+    await start(journal, 'next');
     const db = raw(path);
-    for (const change of [
-      'DELETE FROM entry',
-      'UPDATE entry SET run = 777',
-      'UPDATE entry SET seq = 70',
-      'UPDATE entry SET checksum = checksum + 1',
-      "UPDATE entry SET body = ''",
-    ]) {
-      await fill(journal, change, guests);
-      db.exec(`${change} WHERE id = ${rowsOf(db, change).at(-1)?.id}`);
-      const reader = open();
-      expect(await read(reader, change), change).toEqual(entries(0, 3));
-      await reader.append(change, 3, [entry(3, 'again')], head(change));
-      expect(await read(reader, change), change).toEqual([...entries(0, 3), entry(3, 'again')]);
+    db.exec(`${change} WHERE id = ${rowsOf(db, 'r').at(-1)?.id}`);
+    for (const reader of [journal, open()]) {
+      await refused('JOURNAL_DAMAGED', () => read(reader, 'r'));
+      for (const seq of [3, 6]) await refused('JOURNAL_DAMAGED', async () => open().append('r', seq, [entry(seq, 'again')], head('r')));
+      expect(await read(reader, 'first')).toEqual([entry(0)]);
     }
   });
 
-  test('the only row of a run may be torn: the run begins anew', async () => {
+  test('of a settled run, gone with all that finds it, it is missed, and the listing says so', async () => {
+    const { path, open } = file();
+    const journal = open();
+    await fill(journal, 'r', true);
+    await journal.append('r', 6, [entry(6)], head('r', { status: 'completed', seq: 7 }));
+    raw(path).exec('DELETE FROM entry WHERE id = (SELECT max(id) FROM entry); DELETE FROM extent WHERE seq = 6');
+    await refused('JOURNAL_DAMAGED', () => read(journal, 'r'));
+    await refused('JOURNAL_DAMAGED', async () => open().append('r', 6, [entry(6)], head('r')));
+    expect((await all(journal.heads({ runId: 'r' })))[0]).toMatchObject({ status: 'completed', doubtful: true });
+  });
+
+  test('the only row of a run is no exception', async () => {
     const { path, open } = file();
     await open().append('r', 0, entries(0, 2), head('r'));
     raw(path).exec("UPDATE entry SET body = 'x'");
     const journal = open();
-    expect(await read(journal, 'r')).toEqual([]);
-    await refused('JOURNAL_CONFLICT', () => journal.append('r', 2, [entry(2)], head('r')));
-    await journal.append('r', 0, [entry(0, 'again')], head('r'));
-    expect(await read(journal, 'r')).toEqual([entry(0, 'again')]);
+    for (const attempt of [
+      () => read(journal, 'r'),
+      () => journal.append('r', 0, [entry(0, 'again')], head('r')),
+      () => journal.append('r', 2, [entry(2)], head('r')),
+    ])
+      expect((await refused('JOURNAL_DAMAGED', attempt)).details).toEqual({ runId: 'r', seq: 0 });
+  });
+});
+
+test('any bit of the last row turned in the file: what is read is right, or refused', async () => {
+  const { path, open } = file();
+  const journal = open();
+  for (let i = 0; i < 3; i++) await start(journal, `guest ${i}`, 2, { status: 'completed' });
+  await start(journal, 'r', 2);
+  await journal.append('r', 2, [entry(2, 'the last row')], head('r'));
+  await journal.close?.();
+  const whole = readFileSync(path);
+  const copy = join(folder(), 'copy.db');
+  const body = whole.indexOf(JSON.stringify([entry(2, 'the last row')]));
+  let reported = 0;
+  // the head of the record, with its id, and the beginning of its text
+  for (let at = body - 14; at < body + 8; at++)
+    for (let bit = 0; bit < 8; bit++) {
+      const turned = Buffer.from(whole);
+      turned[at] = (turned[at] as number) ^ (1 << bit);
+      writeFileSync(copy, turned, { mode: 0o600 });
+      const reopened = file(copy).open();
+      try {
+        expect(await read(reopened, 'r'), `byte ${at - body}, bit ${bit}`).toEqual([...entries(0, 2), entry(2, 'the last row')]);
+      } catch (error) {
+        if (!RondoError.is(error, 'JOURNAL_DAMAGED')) throw error;
+        reported++;
+      }
+      await reopened.close?.();
+    }
+  expect(reported).toBeGreaterThan(100);
+});
+
+describe('a head', () => {
+  test('that was changed in any field is listed as doubtful, until it is written again', async () => {
+    const { path, open } = file();
+    const journal = open();
+    const full = { session: 's', tenant: 't', by: 'ana', fork: 'x', wakeAt: 5, unknowns: 1, status: 'paused' } as const;
+    const db = raw(path);
+    for (const change of [
+      "agent = 'x'",
+      "status = 'failed'",
+      "session = 'S'",
+      "tenant = 'u'",
+      "by_id = 'ben'",
+      "fork = 'y'",
+      'wake_at = 6',
+      'started_at = 7',
+      'unknowns = NULL',
+      'version = 3',
+      'seq = 9',
+      'tail = 1',
+      'checksum = 1',
+      'checksum = NULL',
+    ]) {
+      await start(journal, change, 1, { ...full, session: change });
+      expect((await all(journal.heads({ runId: change })))[0]?.doubtful).toBeUndefined();
+      db.prepare(`UPDATE head SET ${change} WHERE run_id = ?`).run(change);
+      for (const filter of [{ runId: change }, {}])
+        expect(
+          (await all(journal.heads(filter))).filter((h) => h.doubtful).map((h) => h.runId),
+          change,
+        ).toEqual([change]);
+      // entries can be read all the same, unless the last of them is in doubt
+      expect(await read(journal, change)).toEqual([entry(0)]);
+      await open().append(change, 1, [entry(1)], head(change, { ...full, session: change }));
+      expect((await all(journal.heads({ runId: change })))[0]).toEqual({ ...head(change, { ...full, session: change }) });
+    }
+  });
+
+  test('that names the rows of another run is refused', async () => {
+    const { path, open } = file();
+    const journal = open();
+    await start(journal, 'a', 2);
+    await start(journal, 'b', 2);
+    raw(path).exec("UPDATE head SET run = 9 WHERE run_id = 'a'; UPDATE head SET run = 1 WHERE run_id = 'b'");
+    const later = open();
+    for (const runId of ['a', 'b']) {
+      await refused('JOURNAL_DAMAGED', () => read(later, runId));
+      await refused('JOURNAL_DAMAGED', () => later.append(runId, 2, [entry(2)], head(runId)));
+      await refused('JOURNAL_DAMAGED', () => later.remove(runId));
+    }
+    expect((await all(later.heads({}))).every((h) => h.doubtful)).toBe(true);
+  });
+
+  test('whose last row is damaged is doubtful', async () => {
+    const { path, open } = file();
+    const journal = open();
+    await fill(journal, 'r', false);
+    await journal.append('r', 6, [entry(6)], head('r', { status: 'completed' }));
+    raw(path).exec("UPDATE entry SET body = replace(body, 'ok', 'ko') WHERE id = (SELECT max(id) FROM entry)");
+    expect(await all(journal.heads({}))).toMatchObject([{ runId: 'r', status: 'completed', doubtful: true }]);
+  });
+
+  test('whose run was removed comes back with nothing of it', async () => {
+    const { path, open } = file();
+    const journal = open();
+    for (const order of [
+      ['a', 'b', 'c'],
+      ['b', 'a', 'c'],
+      ['c', 'b', 'a'],
+      ['b', 'c', 'a'],
+    ]) {
+      for (const [i, runId] of ['a', 'b', 'c'].entries()) await start(journal, runId, 1 + i);
+      for (const runId of ['a', 'c']) await journal.append(runId, runId === 'a' ? 1 : 3, entries(runId === 'a' ? 1 : 3, 2), head(runId));
+      for (const runId of order) {
+        await journal.remove(runId);
+        for (const kept of order.slice(order.indexOf(runId) + 1))
+          expect((await read(open(), kept)).length).toBe({ a: 3, b: 2, c: 5 }[kept]);
+      }
+      // neighbours become one
+      expect(raw(path).prepare('SELECT count(*) AS n, min(run) AS run FROM entry').get()).toEqual({ n: 1, run: 0 });
+    }
   });
 });
 
@@ -152,7 +283,7 @@ describe.each([
     expect((await refused('JOURNAL_DAMAGED', () => read(journal, 'r'))).details).toEqual({ runId: 'r', seq: 0 });
   });
 
-  test('two damaged rows at the end are more than a torn append', async () => {
+  test('two damaged rows at the end are reported at the first', async () => {
     const { path, open } = file();
     await fill(open(), 'r', guests);
     const db = raw(path);
@@ -180,7 +311,8 @@ test('a blob that is gone or changed damages the append it belongs to', async ()
   const large = 'x'.repeat(20_000);
   await journal.append('r', 0, [entry(0, large)], head('r'));
   db.exec(`UPDATE blob SET body = '"short"'`);
-  expect(await read(journal, 'r')).toEqual([]);
+  expect((await refused('JOURNAL_DAMAGED', () => read(journal, 'r'))).details).toEqual({ runId: 'r', seq: 0 });
+  await journal.remove('r');
   await journal.append('r', 0, [entry(0)], head('r'));
   await journal.append('r', 1, [entry(1, `${large}y`)], head('r'));
   await journal.append('r', 2, [entry(2)], head('r'));

@@ -6,7 +6,7 @@ import { decode } from '../../src/journal/codec.ts';
 import type { Entry, EntryType } from '../../src/journal/entries.ts';
 import { VERSION } from '../../src/journal/entries.ts';
 import { apply, emptyFold } from '../../src/journal/fold.ts';
-import { all, plain } from '../../src/testing/journal/kit.ts';
+import { all, entry, head, plain } from '../../src/testing/journal/kit.ts';
 import { file } from './setup.ts';
 
 interface Sample {
@@ -91,6 +91,7 @@ test('a SQLite file of schema 1 is read and written', async () => {
       status: 'paused',
       session: 'ana',
       tenant: 'acme',
+      by: 'ana',
       wakeAt: 1763769600000,
       startedAt: 1763683300000,
       version: 1,
@@ -101,6 +102,7 @@ test('a SQLite file of schema 1 is read and written', async () => {
       status: 'cancelled',
       session: 'ana',
       tenant: 'acme',
+      by: 'ana',
       startedAt: 1763683200250,
       unknowns: 1,
       version: 1,
@@ -119,4 +121,25 @@ test('a SQLite file of schema 1 is read and written', async () => {
   } as const;
   await journal.append('run_2', 2, [started], head);
   expect(await all(journal.read('run_2', 1))).toEqual([started]);
+});
+
+test('in a SQLite file of schema 1 from which runs were removed, nothing is taken for missing', async () => {
+  const { path, open } = file();
+  const db = new DatabaseSync(path);
+  db.exec(text('sqlite-1.sql'));
+  // a run was removed, and so were others before it
+  db.exec(`
+    UPDATE entry SET id = id + 1000; UPDATE extent SET id = id + 1000;
+    DELETE FROM entry WHERE run = 1; DELETE FROM extent WHERE run = 1; DELETE FROM head WHERE run = 1`);
+  const [first] = db.prepare('SELECT id, seq FROM entry ORDER BY id').all() as { id: number }[];
+  expect(first?.id).toBeGreaterThan(1000);
+  db.close();
+  const journal = open();
+  expect((await all(journal.read('run_2'))).length).toBe(2);
+  await journal.append('new', 0, [entry(0)], head('new'));
+  expect(await all(journal.read('new'))).toEqual([entry(0)]);
+  expect((await all(journal.read('run_2'))).length).toBe(2);
+  expect((await all(journal.heads({}))).filter((h) => h.doubtful)).toEqual([]);
+  await journal.remove('run_2');
+  expect(await all(journal.read('new'))).toEqual([entry(0)]);
 });

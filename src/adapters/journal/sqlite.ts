@@ -1,4 +1,3 @@
-import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RondoError } from '../../errors.ts';
 import type { StoredAppend } from '../../journal/codec.ts';
@@ -6,12 +5,11 @@ import { encode } from '../../journal/codec.ts';
 import type { Entry } from '../../journal/entries.ts';
 import type { HeadFilter, Journal, RunHead } from '../../journal/port.ts';
 import { conflict } from '../../journal/refuse.ts';
-import { explain, isBusy, LOCKED } from './sqlite/errors.ts';
-import type { Heads } from './sqlite/heads.ts';
-import { differs, heads } from './sqlite/heads.ts';
-import type { Log, Tail } from './sqlite/log.ts';
-import { log, NO_TAIL } from './sqlite/log.ts';
-import { open, rollback } from './sqlite/open.ts';
+import { explain, isBusy, LOCKED, stillThere } from './sqlite/errors.ts';
+import { File } from './sqlite/file.ts';
+import { differs } from './sqlite/heads.ts';
+import { NO_TAIL, type Tail } from './sqlite/log.ts';
+import { rollback } from './sqlite/open.ts';
 import type { Verdict } from './sqlite/queue.ts';
 import { PATIENCE, PAUSE, Queue } from './sqlite/queue.ts';
 
@@ -43,16 +41,6 @@ interface Live {
 /** Above this, the run that was remembered first is forgotten: it costs that run a few look-ups, no more. */
 const MOST_LIVE = 20_000;
 
-interface File {
-  readonly db: DatabaseSync;
-  readonly log: Log;
-  readonly heads: Heads;
-  begin(): void;
-  commit(): void;
-  /** Whether another connection wrote since the last time this was asked. */
-  foreignWrites(): boolean;
-}
-
 class SqliteJournal implements Journal {
   readonly durable = true;
   readonly #path: string;
@@ -60,9 +48,10 @@ class SqliteJournal implements Journal {
   readonly #queue: Queue;
   readonly #live = new Map<string, Live>();
   #file: File | undefined;
-  #synced: 'power' | 'process' | undefined;
   /** The run of the append before. */
   #lastRun: string | undefined;
+  /** Set once the file was replaced or deleted: nothing is written any more. */
+  #lost: Error | undefined;
   #closed: 'no' | 'soon' | 'yes' = 'no';
 
   constructor(path: string, durability: 'power' | 'process' | undefined) {
@@ -98,9 +87,11 @@ class SqliteJournal implements Journal {
     if (!live || !this.#file || live.tail.held !== expectedSeq || count === 0 || stored.blobs.length > 0 || differs(live.head, head))
       return false;
     try {
-      this.#sync(this.#file.db, power);
+      if (power) this.#assertThere(this.#file);
+      this.#file.sync(power);
       const tail = this.#file.log.appendNext(live.run, live.tail, stored, count);
       if (!tail) return false;
+      this.#file.appended(tail.id, power);
       live.tail = tail;
       return true;
     } catch (error) {
@@ -117,9 +108,11 @@ class SqliteJournal implements Journal {
     const held = known?.tail.held ?? 0;
     if (held !== expectedSeq) throw conflict(runId, expectedSeq, held);
     heads.place(head, known);
-    const live = known ?? { run: heads.insert(head), tail: NO_TAIL, head: { ...head } };
-    if (known && differs(known.head, head)) live.head = heads.update(known.run, known.head, head);
+    const live: Live = known ?? { run: heads.nextRun(), tail: NO_TAIL, head: { ...head } };
     if (count > 0) live.tail = log.append(live.run, live.tail, stored, count);
+    const tail = live.tail === NO_TAIL ? null : live.tail.id;
+    if (!known) heads.insert(live.run, head, tail);
+    else if (differs(known.head, head)) live.head = heads.update(known.run, known.head, head, tail);
     if (head.status === 'running') this.#remember(runId, live);
     else this.#live.delete(runId);
   }
@@ -127,7 +120,7 @@ class SqliteJournal implements Journal {
   #find(runId: string): Live | undefined {
     const { log, heads } = this.#opened();
     const stored = heads.find(runId);
-    return stored && { ...stored, tail: log.tail(runId, stored.run) };
+    return stored && { ...stored, tail: log.tail(runId, stored.run, stored.tail) };
   }
 
   #remember(runId: string, live: Live): void {
@@ -142,9 +135,8 @@ class SqliteJournal implements Journal {
   *#read(runId: string, after: number): Generator<Entry, void, undefined> {
     try {
       const { log, heads } = this.#opened();
-      const stored = heads.find(runId);
-      if (!stored) return;
-      for (const entries of log.read(runId, stored.run, after)) for (const entry of entries) if (entry.seq > after) yield entry;
+      for (const entries of log.read(runId, () => heads.find(runId), after))
+        for (const entry of entries) if (entry.seq > after) yield entry;
     } catch (error) {
       throw explain(error, this.#path);
     }
@@ -172,16 +164,35 @@ class SqliteJournal implements Journal {
     });
   }
 
-  remove(runId: string): void | Promise<void> {
-    this.#refuseClosed();
-    return this.#queue.now(false, () => {
-      const { log, heads } = this.#opened();
+  remove(runId: string): Promise<void> {
+    return this.#forget(() => {
+      const { log, heads, removal } = this.#opened();
+      const run = heads.find(runId)?.run;
+      if (run === undefined) return;
+      const isSound = log.isSound(runId, run);
+      removal.remove(run);
+      if (!isSound) removal.removeStrays(run);
+      heads.remove(run);
+    }, runId);
+  }
+
+  rewrite(runId: string, entries: readonly Entry[]): Promise<void> {
+    return this.#forget(() => {
+      const { heads, removal } = this.#opened();
       const stored = heads.find(runId);
+      if (stored) removal.rewrite(runId, stored.run, entries);
+    }, runId);
+  }
+
+  /** Does away with something, in the log of writes too, where older versions of pages are. */
+  async #forget(write: () => void, runId: string): Promise<void> {
+    this.#refuseClosed();
+    await this.#queue.now(false, () => {
       this.#live.delete(runId);
-      if (!stored) return;
-      log.remove(stored.run);
-      heads.remove(stored.run);
+      write();
     });
+    for (const until = performance.now() + PATIENCE; !this.#opened().emptyLog(); await sleep(PAUSE))
+      if (performance.now() > until) throw stillThere(this.#path);
   }
 
   async close(): Promise<void> {
@@ -191,11 +202,8 @@ class SqliteJournal implements Journal {
     await this.#queue.idle();
     this.#closed = 'yes';
     this.#live.clear();
-    const db = this.#file?.db;
+    this.#file?.close();
     this.#file = undefined;
-    if (!db) return;
-    // the last connection to a file takes the log of writes in
-    db.close();
   }
 
   /** Reads after what this process has appended; where a lock is in the way, once it is gone. */
@@ -215,7 +223,9 @@ class SqliteJournal implements Journal {
 
   #isOpen(): boolean {
     try {
-      this.#opened();
+      const file = this.#opened();
+      this.#assertThere(file);
+      file.catchUp();
       return true;
     } catch (error) {
       if (isBusy(error)) return false;
@@ -227,13 +237,13 @@ class SqliteJournal implements Journal {
     let file: File | undefined;
     try {
       const opened = this.#opened();
-      this.#sync(opened.db, power);
+      this.#assertThere(opened);
+      opened.sync(power);
       opened.begin();
       file = opened;
-      file.log.begin();
       if (file.foreignWrites()) this.#live.clear();
       body();
-      file.commit();
+      file.commit(power);
       return 'done';
     } catch (error) {
       if (file) {
@@ -246,37 +256,25 @@ class SqliteJournal implements Journal {
   }
 
   #opened(): File {
-    if (this.#file) return this.#file;
-    if (this.#closed === 'yes') this.#refuseClosed();
-    const db = open(this.#path);
-    const begin = db.prepare('BEGIN IMMEDIATE');
-    const commit = db.prepare('COMMIT');
-    const version = db.prepare('PRAGMA data_version');
-    let seen: unknown;
-    this.#synced = undefined;
-    this.#file = {
-      db,
-      log: log(db),
-      heads: heads(db),
-      begin: () => void begin.run(),
-      commit: () => void commit.run(),
-      foreignWrites() {
-        const before = seen;
-        seen = (version.get() as { data_version: number }).data_version;
-        return seen !== before;
-      },
-    };
+    if (!this.#file) {
+      if (this.#closed === 'yes') this.#refuseClosed();
+      this.#file = new File(this.#path);
+    }
     return this.#file;
   }
 
-  #sync(db: DatabaseSync, power: boolean): void {
-    const wanted = power ? 'power' : 'process';
-    if (this.#synced === wanted) return;
-    db.exec(power ? 'PRAGMA synchronous = FULL' : 'PRAGMA synchronous = NORMAL');
-    this.#synced = wanted;
+  /** @throws RondoError `JOURNAL_DAMAGED`, from then on whenever the journal is used. */
+  #assertThere(file: File): void {
+    try {
+      file.assertThere();
+    } catch (error) {
+      if (RondoError.is(error)) this.#lost = error;
+      throw error;
+    }
   }
 
   #refuseClosed(): void {
+    if (this.#lost) throw this.#lost;
     if (this.#closed !== 'no')
       throw new RondoError('ENGINE_CLOSED', `The journal ${this.#path} was closed. Make a new one with sqliteJournal().`);
   }

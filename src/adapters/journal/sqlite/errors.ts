@@ -32,6 +32,14 @@ export function explain(error: unknown, path: string): Error {
   if (RondoError.is(error)) return error;
   const said = error instanceof Error ? error.message : String(error);
   const unavailable = (what: string) => new RondoError('JOURNAL_UNAVAILABLE', what, { cause: error, details: { path } });
+  const corrupt = () =>
+    new RondoError(
+      'JOURNAL_DAMAGED',
+      `${path} is damaged as a SQLite file (${said}). Restore it from a copy, or save what is left with the .recover command of sqlite3.`,
+      { cause: error, details: { path } },
+    );
+  // a number that nobody wrote
+  if ((error as NodeJS.ErrnoException | undefined)?.code === 'ERR_OUT_OF_RANGE') return corrupt();
   switch (primary(error)) {
     case BUSY:
     case TABLE_LOCKED:
@@ -45,11 +53,7 @@ export function explain(error: unknown, path: string): Error {
     case CANTOPEN:
       return unavailable(`${path} cannot be opened (${said}). Check that the path is right and this process may read and write it.`);
     case CORRUPT:
-      return new RondoError(
-        'JOURNAL_DAMAGED',
-        `${path} is damaged as a SQLite file (${said}). Restore it from a copy, or save what is left with the .recover command of sqlite3.`,
-        { cause: error, details: { path } },
-      );
+      return corrupt();
     case NOTADB:
       return foreign(path, 'is not a SQLite database', error);
     default:
@@ -72,4 +76,26 @@ export const tooNew = (path: string, version: number, newest: number) =>
     'JOURNAL_VERSION',
     `${path} has tables of version ${version}, and this version of rondo knows up to ${newest}. Upgrade rondo to use it.`,
     { details: { path, version, newest } },
+  );
+
+export const cutOff = (path: string, mark: string, last: number, least: number) =>
+  new RondoError(
+    'JOURNAL_DAMAGED',
+    `${path} ends at row ${last}, but ${least} rows were written: its log of writes is damaged or missing. Restore the file from a copy. ` +
+      `Where this is such a copy, or what it has is enough, delete ${mark}.`,
+    { details: { path, last, least } },
+  );
+
+export const replaced = (path: string, isGone: boolean) =>
+  new RondoError(
+    'JOURNAL_DAMAGED',
+    `${path} was ${isGone ? 'deleted' : 'replaced'} while it was open, so what this process writes would be lost. Put the file back and start again.`,
+    { details: { path } },
+  );
+
+export const stillThere = (path: string) =>
+  new RondoError(
+    'JOURNAL_UNAVAILABLE',
+    `What was forgotten is gone from the journal, but its bytes are still in ${path}-wal, because another process reads. They go as soon as something is forgotten, or the last process closes the file, while nobody does.`,
+    { details: { path } },
   );

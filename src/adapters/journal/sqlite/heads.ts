@@ -1,11 +1,14 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { crc32 } from 'node:zlib';
 import type { HeadFilter, RunHead } from '../../../journal/port.ts';
-import { sessionBusy } from '../../../journal/refuse.ts';
+import { damaged, sessionBusy } from '../../../journal/refuse.ts';
 
 /** A head and the number that stands for its run in the other tables. */
 export interface StoredHead {
   readonly run: number;
   readonly head: RunHead;
+  /** The last row of the run when the head was written; undefined where that is not known. */
+  readonly tail: number | undefined;
 }
 
 const COLUMNS = [
@@ -21,10 +24,13 @@ const COLUMNS = [
   ['unknowns', 'unknowns'],
   ['version', 'version'],
   ['seq', 'seq'],
+  ['by_id', 'by'],
+  ['fork', 'fork'],
 ] as const satisfies readonly (readonly [string, keyof RunHead])[];
 const NAMES = COLUMNS.map(([column]) => column).join(', ');
-/** The fields of a filter, but for `runId`; each is named as its column. */
-const FILTERS = ['agent', 'status', 'session', 'tenant'] as const;
+/** The fields of a filter, but for `runId`, and their columns. */
+const FILTERS = { agent: 'agent', status: 'status', session: 'session', tenant: 'tenant', by: 'by_id', fork: 'fork' } as const;
+const FIELDS = Object.keys(FILTERS) as (keyof typeof FILTERS)[];
 
 /** Heads read at a time. */
 const CHUNK = 500;
@@ -34,16 +40,18 @@ type Columns = Record<string, string | number | null>;
 
 export type Heads = ReturnType<typeof heads>;
 
-export function heads(db: DatabaseSync) {
-  const byId = db.prepare(`SELECT run, ${NAMES} FROM head WHERE run_id = ?`);
+/** `isWhole`: whether a row of the log is as it was written. */
+export function heads(db: DatabaseSync, isWhole: (run: number, row: number) => boolean) {
+  const byId = db.prepare(`SELECT run, ${NAMES}, tail, identity, checksum FROM head WHERE run_id = ?`);
+  const nextRun = db.prepare('SELECT ifnull(max(run), 0) + 1 AS run FROM head');
   const insert = db.prepare(`
-    INSERT INTO head (run, ${NAMES}) VALUES ((SELECT ifnull(max(run), 0) + 1 FROM head), ${COLUMNS.map(() => '?').join(', ')})
-    RETURNING run`);
+    INSERT INTO head (run, ${NAMES}, tail, identity, checksum) VALUES (?, ${COLUMNS.map(() => '?').join(', ')}, ?, ?, ?)`);
   // the columns that a run changes as it goes; the others are in indexes that need not be touched then
-  const update = db.prepare(
-    'UPDATE head SET status = ?, owner = ?, lease_until = ?, wake_at = ?, unknowns = ?, version = ?, seq = ? WHERE run = ?',
-  );
-  const replace = db.prepare(`UPDATE head SET ${COLUMNS.map(([column]) => `${column} = ?`).join(', ')} WHERE run = ?`);
+  const update = db.prepare(`
+    UPDATE head SET status = ?, owner = ?, lease_until = ?, wake_at = ?, unknowns = ?, version = ?, seq = ?, tail = ?, checksum = ?
+    WHERE run = ?`);
+  const replace = db.prepare(`
+    UPDATE head SET ${COLUMNS.map(([column]) => `${column} = ?`).join(', ')}, tail = ?, identity = ?, checksum = ? WHERE run = ?`);
   const openIn = db.prepare(`
     SELECT run_id FROM head
     WHERE session = ? AND ifnull(tenant, 0) = ifnull(?, 0) AND session IS NOT NULL AND status IN ('running', 'paused')`);
@@ -54,25 +62,38 @@ export function heads(db: DatabaseSync) {
   const lists = new Map<string, StatementSync>();
 
   function list(filter: HeadFilter, paged: boolean): StatementSync {
-    const fields = FILTERS.filter((field) => filter[field] !== undefined);
+    const fields = FIELDS.filter((field) => filter[field] !== undefined);
     // the index over open runs is used only by a query that says in so many words that it wants no others
     const open = filter.status === 'running' || filter.status === 'paused';
     const key = `${fields.join()} ${open} ${paged}`;
     let found = lists.get(key);
     if (!found) {
-      const where = fields.map((field) => `${field} = ?`);
+      const where = fields.map((field) => `${FILTERS[field]} = ?`);
       if (open) where.push("status IN ('running', 'paused')");
       if (paged) where.push('(started_at, run) < (?, ?)');
       const condition = where.length > 0 ? `WHERE ${where.join(' AND ')}` : '';
-      found = db.prepare(`SELECT run, ${NAMES} FROM head ${condition} ORDER BY started_at DESC, run DESC LIMIT ?`);
+      found = db.prepare(
+        `SELECT run, ${NAMES}, tail, identity, checksum FROM head ${condition} ORDER BY started_at DESC, run DESC LIMIT ?`,
+      );
       lists.set(key, found);
     }
     return found;
   }
 
+  /** @throws RondoError `JOURNAL_DAMAGED` where it cannot be said which rows are the run's. */
   function find(runId: string): StoredHead | undefined {
     const found = byId.get(runId) as Columns | undefined;
-    return found && { run: found.run as number, head: fromColumns(found) };
+    if (!found) return undefined;
+    if (found.identity !== identity(found.run as number, runId)) throw damaged(runId, 0);
+    return { run: found.run as number, head: fromColumns(found), tail: (found.tail as number | null) ?? undefined };
+  }
+
+  /** As it is listed: a head that was changed, or whose last row was, says so. */
+  function listed(columns: Columns): RunHead {
+    const head = fromColumns(columns);
+    const { run, tail } = columns as { run: number; tail: number | null };
+    if (columns.identity !== identity(run, head.runId) || (tail !== null && !isWhole(run, tail))) head.doubtful = true;
+    return head;
   }
 
   return {
@@ -82,7 +103,7 @@ export function heads(db: DatabaseSync) {
      * Makes sure that an open head has its session for itself. `stored` is what the run has by now.
      * @throws RondoError `SESSION_BUSY`, before anything is written.
      */
-    place(head: RunHead, stored: StoredHead | undefined): void {
+    place(head: RunHead, stored: { readonly head: RunHead } | undefined): void {
       if (head.session === undefined || !isOpen(head)) return;
       const before = stored?.head;
       if (before && isOpen(before) && before.session === head.session && before.tenant === head.tenant) return;
@@ -90,19 +111,26 @@ export function heads(db: DatabaseSync) {
       if (other) throw sessionBusy(head.session, other.run_id);
     },
 
-    insert: (head: RunHead): number => (insert.get(...toColumns(head)) as { run: number }).run,
+    nextRun: (): number => (nextRun.get() as { run: number }).run,
 
-    /** Replaces `before`, which is what is stored; returns a copy of what is stored then. */
-    update(run: number, before: RunHead, head: RunHead): RunHead {
+    insert: (run: number, head: RunHead, tail: number | null): void =>
+      void insert.run(run, ...toColumns(head), tail, identity(run, head.runId), checksum(head, tail)),
+
+    /** Replaces `before`, which is what is stored; returns a copy of what is stored then. `tail`: the run's last row. */
+    update(run: number, before: RunHead, head: RunHead, tail: number | null): RunHead {
       const kept = withLease(before, head);
       const { status, owner = null, leaseUntil = null, wakeAt = null, unknowns = null, version, seq } = kept;
       const same =
+        !before.doubtful &&
         before.agent === head.agent &&
         before.session === head.session &&
         before.tenant === head.tenant &&
+        before.by === head.by &&
+        before.fork === head.fork &&
         before.startedAt === head.startedAt;
-      if (same) update.run(status, owner, leaseUntil, wakeAt, unknowns, version, seq, run);
-      else replace.run(...toColumns(kept), run);
+      const sum = checksum(kept, tail);
+      if (same) update.run(status, owner, leaseUntil, wakeAt, unknowns, version, seq, tail, sum, run);
+      else replace.run(...toColumns(kept), tail, identity(run, kept.runId), sum, run);
       return kept;
     },
 
@@ -111,17 +139,18 @@ export function heads(db: DatabaseSync) {
     *list(filter: HeadFilter): Generator<RunHead, void, undefined> {
       const { runId, limit: wanted = Number.MAX_SAFE_INTEGER } = filter;
       if (runId !== undefined) {
-        const head = wanted > 0 ? find(runId)?.head : undefined;
-        if (head && FILTERS.every((field) => filter[field] === undefined || filter[field] === head[field])) yield head;
+        const found = wanted > 0 ? (byId.get(runId) as Columns | undefined) : undefined;
+        const head = found && listed(found);
+        if (head && FIELDS.every((field) => filter[field] === undefined || filter[field] === head[field])) yield head;
         return;
       }
-      const values = FILTERS.map((field) => filter[field]).filter((value) => value !== undefined);
+      const values = FIELDS.map((field) => filter[field]).filter((value) => value !== undefined);
       let last: Columns | undefined;
       for (let given = 0; given < wanted; ) {
         const most = Math.min(CHUNK, wanted - given);
         const from = last ? [last.started_at as number, last.run as number] : [];
         const found = list(filter, last !== undefined).all(...values, ...from, most) as Columns[];
-        for (const columns of found) yield fromColumns(columns);
+        for (const columns of found) yield listed(columns);
         if (found.length < most) return;
         given += found.length;
         last = found.at(-1);
@@ -129,12 +158,24 @@ export function heads(db: DatabaseSync) {
     },
 
     remove: (run: number): void => void remove.run(run),
+
+    /** Heads from before there were checksums get theirs. */
+    seal(): void {
+      for (const found of db
+        .prepare(`SELECT run, ${NAMES}, tail, identity, checksum FROM head WHERE identity IS NULL`)
+        .all() as Columns[]) {
+        const head = fromColumns(found);
+        const run = found.run as number;
+        replace.run(...toColumns(head), null, identity(run, head.runId), checksum(head, null), run);
+      }
+    },
   };
 }
 
 /** Whether storing `head` over `before` would change more than `seq`. */
 export function differs(before: RunHead, head: RunHead): boolean {
   return (
+    before.doubtful === true ||
     before.status !== head.status ||
     before.wakeAt !== head.wakeAt ||
     before.unknowns !== head.unknowns ||
@@ -142,6 +183,8 @@ export function differs(before: RunHead, head: RunHead): boolean {
     before.agent !== head.agent ||
     before.session !== head.session ||
     before.tenant !== head.tenant ||
+    before.by !== head.by ||
+    before.fork !== head.fork ||
     before.startedAt !== head.startedAt ||
     ((before.owner !== head.owner || before.leaseUntil !== head.leaseUntil) && leaseDiffers(before, withLease(before, head)))
   );
@@ -163,5 +206,15 @@ const toColumns = (head: RunHead) => COLUMNS.map(([, field]) => head[field] ?? n
 function fromColumns(columns: Columns): RunHead {
   const head: Record<string, unknown> = {};
   for (const [column, field] of COLUMNS) if (columns[column] !== null) head[field] = columns[column];
+  if (columns.checksum !== checksum(head as unknown as RunHead, columns.tail as number | null)) head.doubtful = true;
   return head as unknown as RunHead;
 }
+
+/** Which rows are whose: a head that has another run's number would show that run's entries. */
+const identity = (run: number, runId: string) => crc32(`${run}/${runId}`);
+
+/** Of all that a head says, but for the lease, which changes without it. */
+const checksum = (
+  { runId, agent, status, session, tenant, by, fork, wakeAt, startedAt, unknowns, version, seq }: RunHead,
+  tail: number | null,
+) => crc32(JSON.stringify([runId, agent, status, session, tenant, by, fork, wakeAt, startedAt, unknowns, version, seq, tail]));

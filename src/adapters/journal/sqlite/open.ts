@@ -1,9 +1,11 @@
-import { mkdirSync, statSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { RondoError } from '../../../errors.ts';
-import { foreign, tooNew } from './errors.ts';
-import { APPLICATION_ID, SCHEMA, SCHEMA_VERSION } from './schema.ts';
+import { cutOff, foreign, tooNew } from './errors.ts';
+import { heads } from './heads.ts';
+import { leastOf, markOf, unmark } from './mark.ts';
+import { APPLICATION_ID, GONE, goneChecksum, SCHEMA, SCHEMA_VERSION, UPGRADE } from './schema.ts';
 
 /** How long SQLite itself waits for a lock, in milliseconds: the event loop stands still meanwhile. */
 const BUSY_TIMEOUT = 5;
@@ -20,17 +22,45 @@ export function open(path: string): DatabaseSync {
   if (found?.isDirectory()) throw foreign(path, 'is a directory');
   // SQLite takes a file of one byte for an empty one, and would write over it
   if (found?.size === 1) throw foreign(path, 'is not a SQLite database');
+  if (!found) make(path);
+  else if (process.platform !== 'win32' && found.mode & 0o007) warnOfMode(path, found.mode);
   const db = new DatabaseSync(path);
   try {
     db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT}`);
     if (!isOurs(db, path)) create(db, path);
+    if (pragma(db, 'user_version') < SCHEMA_VERSION) upgrade(db);
     // on macOS a plain fsync does not reach the disk itself; elsewhere this changes nothing
     db.exec('PRAGMA journal_mode = WAL; PRAGMA fullfsync = 1');
+    // what is deleted is written over, so that nothing of it stays in the file
+    db.exec('PRAGMA secure_delete = ON');
     return db;
   } catch (error) {
     db.close();
     throw error;
   }
+}
+
+/** For its owner alone; SQLite gives the files beside it the same rights. */
+function make(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+    // of a file that was there before, and was deleted
+    unmark(path);
+  } catch (error) {
+    // another process was faster
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
+const warned = new Set<string>();
+
+function warnOfMode(path: string, mode: number): void {
+  if (warned.has(path)) return;
+  warned.add(path);
+  process.emitWarning(
+    `${path} can be used by every user of this machine (mode ${(mode & 0o777).toString(8)}). It was left so; chmod 600 it, with its -wal, -shm and -mark files.`,
+    'RondoWarning',
+  );
 }
 
 /** True for a journal, false for a file with nothing in it yet. */
@@ -50,7 +80,28 @@ function create(db: DatabaseSync, path: string): void {
   db.exec('BEGIN IMMEDIATE');
   try {
     // another process may have been faster
-    if (!isOurs(db, path)) db.exec(SCHEMA);
+    if (!isOurs(db, path)) {
+      const least = leastOf(path);
+      if (least > 0) throw cutOff(path, markOf(path), 0, least);
+      db.exec(SCHEMA);
+    }
+    db.exec('COMMIT');
+  } catch (error) {
+    rollback(db);
+    throw error;
+  }
+}
+
+function upgrade(db: DatabaseSync): void {
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    if (pragma(db, 'user_version') < SCHEMA_VERSION) {
+      db.exec(UPGRADE);
+      heads(db, () => true).seal();
+      const gone = db.prepare('SELECT id, seq FROM entry WHERE run = ?').all(GONE) as { id: number; seq: number }[];
+      const seal = db.prepare('UPDATE entry SET checksum = ? WHERE id = ?');
+      for (const { id, seq } of gone) seal.run(goneChecksum(id, seq), id);
+    }
     db.exec('COMMIT');
   } catch (error) {
     rollback(db);

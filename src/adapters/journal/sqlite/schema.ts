@@ -1,14 +1,27 @@
+import { crc32 } from 'node:zlib';
+
 /** "Rndo", in the header of our files: tells a journal from somebody else's database. */
 export const APPLICATION_ID = 0x526e646f;
 /** Of the tables below, in the header too (`user_version`). The format of entries has its own version, in each entry. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
+
+/** The run of a row that stands for removed ones. */
+export const GONE = 0;
+/** Its checksum, so that no row that is hurt passes for one. `seq`: how many rows it stands for. */
+export const goneChecksum = (id: number, seq: number) => crc32(`gone ${id} ${seq}`);
+export const standsForRemoved = ({ id, run, seq, checksum }: { id: number; run: number; seq: number; checksum: number }) =>
+  run === GONE && checksum === goneChecksum(id, seq);
 
 /**
  * `entry` is one log of all runs in the order of their appends, so that appends of many runs in one transaction share its pages.
  * `extent` finds a run in it: one row for each stretch of neighbouring log rows of one run. A run that appends alone has one
  * extent however long it gets, and each of its appends writes one page; runs that take turns have one per append, in few pages.
  *
- * A head's `seq` is that of the last time the head changed. `blob_use` says which runs a blob is for.
+ * Rows have neighbours: a removed stretch leaves one row of run {@link GONE}, whose `seq` is the number of rows it stands for. So a row
+ * that is missing, or says that it is of another run, is noticed by whoever reads up to it, and ids never come back.
+ *
+ * A head's `seq` and `tail` (its run's last row) are those of the last time the head changed. `identity` and `checksum` are CRC-32s of
+ * what the head says, see heads.ts. `blob_use` says which runs a blob is for.
  */
 export const SCHEMA = `
   CREATE TABLE head (
@@ -24,11 +37,18 @@ export const SCHEMA = `
     started_at INTEGER NOT NULL,
     unknowns INTEGER,
     version INTEGER NOT NULL,
-    seq INTEGER NOT NULL
+    seq INTEGER NOT NULL,
+    by_id TEXT,
+    fork TEXT,
+    tail INTEGER,
+    identity INTEGER,
+    checksum INTEGER
   );
   CREATE INDEX head_newest ON head (started_at);
   CREATE INDEX head_open ON head (status, started_at) WHERE status IN ('running', 'paused');
   CREATE INDEX head_session ON head (session, started_at) WHERE session IS NOT NULL;
+  CREATE INDEX head_by ON head (by_id, started_at) WHERE by_id IS NOT NULL;
+  CREATE INDEX head_fork ON head (fork, started_at) WHERE fork IS NOT NULL;
   CREATE UNIQUE INDEX head_session_open ON head (session, ifnull(tenant, 0)) WHERE session IS NOT NULL AND status IN ('running', 'paused');
 
   CREATE TABLE entry (
@@ -57,5 +77,23 @@ export const SCHEMA = `
   CREATE INDEX blob_use_run ON blob_use (run);
 
   PRAGMA application_id = ${APPLICATION_ID};
+  PRAGMA user_version = ${SCHEMA_VERSION};
+`;
+
+/** From tables of version 1: heads of then have no checksums, and so are not doubted until they are written again. */
+export const UPGRADE = `
+  ALTER TABLE head ADD COLUMN by_id TEXT;
+  ALTER TABLE head ADD COLUMN fork TEXT;
+  ALTER TABLE head ADD COLUMN tail INTEGER;
+  ALTER TABLE head ADD COLUMN identity INTEGER;
+  ALTER TABLE head ADD COLUMN checksum INTEGER;
+  UPDATE head SET (by_id, fork) = (
+    SELECT json_extract(body, '$[0].by.id'), json_extract(body, '$[0].fork.run')
+    FROM extent JOIN entry USING (id) WHERE extent.run = head.run AND extent.seq = 0 AND json_valid(body));
+  CREATE INDEX head_by ON head (by_id, started_at) WHERE by_id IS NOT NULL;
+  CREATE INDEX head_fork ON head (fork, started_at) WHERE fork IS NOT NULL;
+  INSERT INTO entry (id, run, seq, body, checksum)
+    SELECT before + 1, ${GONE}, id - before - 1, '', 0
+    FROM (SELECT id, lag(id, 1, 0) OVER (ORDER BY id) AS before FROM entry) WHERE id > before + 1;
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
