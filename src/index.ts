@@ -57,6 +57,7 @@ export type {
   CheckResult,
   DecisionType,
   Effect,
+  OpenedSource,
   Retry,
   Tool,
   ToolContext,

@@ -8,6 +8,7 @@ import { attempt } from '../loop/child.ts';
 import type { AgentDefinition } from '../loop/definition.ts';
 import { granted } from '../loop/grants.ts';
 import { assertPriced, DEFAULT_LIMITS, timeLeft, workedMs } from '../loop/limits.ts';
+import { pinned } from '../loop/offered.ts';
 import { type End, Scope, type Settlement } from '../loop/scope.ts';
 import type { Principal } from '../ports/principal.ts';
 import { messageOf } from '../reliability/classify.ts';
@@ -19,7 +20,6 @@ import { abandoned, farewells } from './cancelled.ts';
 import { loadRun, sessionBusy } from './history.ts';
 import type { Resources } from './resources.ts';
 import { type RunResult, resultOf } from './results.ts';
-import { pinned } from './sources.ts';
 
 /** Milliseconds that a process may be silent before another one may take its runs over. */
 export const LEASE = 30_000;

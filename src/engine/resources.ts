@@ -56,6 +56,7 @@ export class Resources {
       now: () => journal.now?.() ?? Date.now(),
       planOf: (agent) => this.planOf(agent),
       toolsOf: (agent) => this.sources.toolsOf(agent),
+      revisionOf: (agent) => this.sources.revisionOf(agent),
     };
     for (const agent of options.agents ?? []) this.planOf(this.agents.register(agent));
   }

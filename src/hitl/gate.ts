@@ -27,6 +27,8 @@ export interface Gated {
     readonly approval?: ToolOptions<string, Schema, Schema, string, any>['approval'];
   };
   readonly ask?: (input: Json) => Question;
+  /** Why it must not be called for now. */
+  readonly held?: string;
 }
 
 export type Verdict<T extends Gated> =
@@ -69,13 +71,18 @@ export function gate<T extends Gated>(tools: ReadonlyMap<string, T>, call: Asked
   if (decision?.type === 'respond') return { go: 'answer', output: decision.answer };
 
   const tool = tools.get(call.name);
-  if (!tool) return refuse('TOOL_NOT_FOUND', `There is no tool "${call.name}". There are: ${[...tools.keys()].join(', ') || 'none'}.`);
+  if (!tool) return refuse('TOOL_NOT_FOUND', `There is no tool "${call.name}". There are: ${namesOf(tools) || 'none'}.`);
+  if (tool.held !== undefined)
+    return refuse('TOOL_HELD_BACK', `${tool.held}. It is held back until the change is accepted: go on without it.`);
   const input = call.edited ? call.edited.input : call.input;
   if (isTooLarge(input)) return refuse('INVALID_ARGUMENTS', `The arguments are too large. Call ${tool.name} with less.`);
   // user code gets a copy: the journal's is the only one there is
   const valid = validate(tool.options.input, copyJson(input));
   return valid instanceof Promise ? valid.then((v) => permit(tool, input, v, approval, o)) : permit(tool, input, valid, approval, o);
 }
+
+const namesOf = (tools: ReadonlyMap<string, Gated>) =>
+  [...tools.values()].flatMap((t) => (t.held === undefined ? [t.name] : [])).join(', ');
 
 /** What validation may be given: it is synchronous, and some schemas take the square of what they check. */
 const LARGEST = { nodes: 10_000, chars: 256 * 1024 };

@@ -31,6 +31,8 @@ export interface Host {
   planOf(agent: AgentDefinition): Plan;
   /** What an agent may call: its declared tools, and those its sources list now. */
   toolsOf(agent: AgentDefinition): Tools | Promise<Tools>;
+  /** Another value where `toolsOf` would answer something else; undefined where that cannot be told. */
+  revisionOf(agent: AgentDefinition): string | undefined;
 }
 
 /** Events that are shown while they happen and kept nowhere. */
@@ -81,8 +83,10 @@ export class Scope {
   readonly agent: AgentDefinition;
   readonly plan: Plan;
   readonly limits: Limits;
-  /** What the agent may call in this claim, by name. */
-  readonly tools: Tools;
+  /** What the agent may call in this step, by name. */
+  tools: Tools;
+  /** Of the sources, when `tools` was asked of them. */
+  revision: string | undefined;
   readonly trace: AgentTrace;
   /** Cancelled when this part must stop: then `halt` says why. */
   readonly cancel: CancelSource;
@@ -103,6 +107,7 @@ export class Scope {
     this.plan = o.drive.host.planOf(o.agent);
     this.limits = o.limits;
     this.tools = o.tools;
+    this.revision = undefined;
     this.trace = o.trace;
     this.cancel = o.cancel;
     this.parent = o.parent;

@@ -23,7 +23,14 @@ export interface ToolDefinition extends Tool {
   readonly delegate?: Delegate;
   /** Set for a tool that a person answers. */
   readonly ask?: (input: Json) => Question;
+  /** Why a tool that a source offers must not be called for now. */
+  readonly held?: string;
+  /** The model is not told of it. */
+  readonly hidden?: true;
 }
+
+/** Names that have a meaning in the engine: no server may answer in their place. */
+export const RESERVED_NAME = /^(ask_human$|handoff_to_|rondo_)/i;
 
 /** What models take for a tool's name. */
 export const TOOL_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
@@ -46,6 +53,22 @@ export function questionTool(
 ): Tool {
   return define({ ...options, effect: 'read', execute: () => undefined }, ask);
 }
+
+/** Stands for a tool of a source that is held back: the model is not told of it, and a call gets the reason. */
+export const heldTool = (name: string, why: string): ToolDefinition => ({
+  ...define({ name, description: '', input: ANYTHING, effect: 'once', execute: () => undefined }),
+  held: why,
+  hidden: true,
+});
+
+const ANYTHING: Schema = {
+  '~standard': {
+    version: 1,
+    vendor: 'rondo',
+    validate: (value) => ({ value }),
+    jsonSchema: { input: () => ({ type: 'object' }), output: () => ({ type: 'object' }) },
+  },
+};
 
 /** A tool that a sub-agent answers. */
 export const delegateTool = (options: Pick<AnyOptions, 'name' | 'description' | 'input'>, delegate: Delegate): ToolDefinition => ({

@@ -128,7 +128,18 @@ export interface ToolSource {
   readonly name: string;
   /** What the source hands to its server, by name: masked in all that a run with this source says. */
   readonly secrets?: Iterable<readonly [name: string, secret: string]>;
-  open(o: { signal: AbortSignal }): Promise<{ list(): Promise<readonly Tool[]>; close(): Promise<void> }>;
+  open(o: { signal: AbortSignal }): Promise<OpenedSource>;
+}
+
+export interface OpenedSource {
+  /** What it offers now. */
+  list(): Promise<readonly Tool[]>;
+  /**
+   * Another value where `list` would answer something else. It is looked at before each step of a run, which is then offered what there is.
+   * Left out, a run keeps the tools it began with.
+   */
+  revision?(): string | number;
+  close(): Promise<void>;
 }
 
 /** A question for a person that a tool stands for; it has no body, its answer is its output. */

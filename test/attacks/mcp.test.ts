@@ -83,9 +83,21 @@ describe('a server that changes a tool after it was listed', () => {
     expect(model.requests.map((r) => r.tools[0]?.description)).toEqual(['does pay', 'does pay']);
   });
 
-  test('a tool that changed after its call was approved is asked for again, and not run', async () => {
+  test('a tool that changed after its call was approved is held back, and not run', async () => {
     const server = await hostile([described('pay')]);
-    const { engine, agent, journal } = over(server, [asks(['pay', { cents: 1 }]), 'done'], { approval: true });
+    const { engine, agent, model } = over(server, [asks(['pay', { cents: 1 }]), 'done'], { approval: true });
+    const paused = await ends(engine.run(agent, 'go'), 'paused');
+    await server.change([changed]);
+    await engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: { id: 'ben' } });
+    await ends(engine.resume(paused.runId), 'completed');
+    expect(server.called).toEqual([]);
+    expect(failure(shown(model.requests[1])[0])).toMatchObject({ code: 'TOOL_HELD_BACK', outcome: 'not-run' });
+    expect(JSON.stringify(model.requests)).not.toContain('EVIL');
+  });
+
+  test('a tool whose change was accepted after its call was approved is asked for again, and not run', async () => {
+    const server = await hostile([described('pay')]);
+    const { engine, agent, journal } = over(server, [asks(['pay', { cents: 1 }]), 'done'], { approval: true, acceptChange: () => true });
     const paused = await ends(engine.run(agent, 'go'), 'paused');
     await server.change([changed]);
     await engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: { id: 'ben' } });

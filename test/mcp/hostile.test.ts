@@ -173,7 +173,7 @@ describe('what a server says of its tools', () => {
   it('is one object per tool as long as it stays the same: circuits are known by it', async () => {
     const one = { name: 'one', inputSchema: { type: 'object', properties: { a: { type: 'string' } } } };
     const server = await served([one, { name: 'two', description: 'before' }]);
-    await using(server.options, async ({ list, tools }) => {
+    await using({ ...server.options, acceptChange: () => true }, async ({ list, tools }) => {
       const relisted = async (next: readonly Described[], last: readonly Tool[]) => {
         server.tools = next;
         await server.changed();

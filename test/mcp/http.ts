@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { fixture } from './fixture.ts';
 
@@ -54,4 +55,29 @@ export async function serveHttp(port = 0) {
         server.closeAllConnections();
       }),
   });
+}
+
+/** Any server over streamable HTTP, one for each session. */
+export async function serveWith(make: () => Server) {
+  const sessions = new Map<string, StreamableHTTPServerTransport>();
+  const http = createServer(async (req, res) => {
+    let transport = sessions.get(String(req.headers['mcp-session-id']));
+    if (!transport) {
+      const fresh = new StreamableHTTPServerTransport({
+        sessionIdGenerator: randomUUID,
+        onsessioninitialized: (id) => void sessions.set(id, fresh),
+      });
+      await make().connect(fresh as never);
+      transport = fresh;
+    }
+    await transport.handleRequest(req, res);
+  });
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(http.address() as AddressInfo).port}/mcp`,
+    close() {
+      http.close();
+      http.closeAllConnections();
+    },
+  };
 }

@@ -5,7 +5,10 @@ import type { Schema } from '../../schema.ts';
 import { Secrets, secretsIn } from '../../secrets.ts';
 import { Connection } from './connection.ts';
 import { cut } from './failure.ts';
+import { Pins, type ToolChange } from './pins.ts';
 import { Offer } from './tools.ts';
+
+export type { ToolChange } from './pins.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a server's arguments have no static type
 type Approval = ToolOptions<string, Schema<any>, Schema<any>, never, Json>['approval'];
@@ -39,6 +42,14 @@ export interface McpOptions {
   trustAnnotations?: boolean;
   /** Who must agree to a call: a rule for all tools, or rules by the server's name for a tool. */
   approval?: boolean | { readonly [tool: string]: Approval };
+  /**
+   * Where it is kept what each tool was when it was first seen (its name, title, description, schemas and annotations): a file, which is made and
+   * kept up to date, or the hashes by the server's names. Default: in memory, for as long as the process lives. A tool that has changed is held
+   * back: it is not offered, and a call of it is told `TOOL_HELD_BACK`.
+   */
+  pins?: string | Readonly<Record<string, string>>;
+  /** Asked once for each change of a tool, for at most ten seconds: `true` accepts it. Default: none is. See `held()` and `accept()` of the source. */
+  acceptChange?: (change: ToolChange) => boolean | Promise<boolean>;
   /** Milliseconds a server may take to start and answer the handshake or a listing. Default 30,000. */
   startTimeout?: number;
   /** As in `tool()`, for all tools of this server. Progress that the server tells of lets it begin again, for at most an hour. */
@@ -47,6 +58,17 @@ export interface McpOptions {
   retry?: Retry;
   breaker?: Breaker | false;
   maxBytes?: number;
+}
+
+/** The tools of an MCP server. */
+export interface McpSource extends ToolSource {
+  /** Tools that have changed since they were pinned. */
+  held(): readonly ToolChange[];
+  /**
+   * Accepts what a tool is now; runs are offered it from their next step on. @param tool the server's name for it.
+   * @throws RondoError `CONFIG_INVALID` where no such tool is held back, or the pins cannot be written.
+   */
+  accept(tool: string): Promise<void>;
 }
 
 /**
@@ -64,26 +86,31 @@ export interface McpOptions {
  * `open()` and `list()` throw `ToolError` `MCP_UNAVAILABLE` for a server that does not start, exits, hangs or speaks something else.
  * @throws RondoError `CONFIG_INVALID` for neither or both of `command` and `url`; from `list()` for names that the server does not have.
  */
-export function mcpTools(options: McpOptions): ToolSource {
+export function mcpTools(options: McpOptions): McpSource {
   const name = check(options);
   const handed = secretsOf(options);
   const secrets = new Secrets(handed);
+  const pins = new Pins(name, options);
   return {
     name,
     secrets: handed,
+    held: () => pins.held(),
+    accept: (tool) => pins.accept(tool),
     async open({ signal }) {
+      await pins.load();
       const connection = new Connection(options, name, secrets);
       await connection.open(signal);
       let known: Promise<readonly Tool[]> | undefined;
-      let listed: number | undefined;
-      const offer = new Offer(options, name, connection);
+      let listed: string | undefined;
+      const offer = new Offer(options, name, connection, pins);
+      const revision = () => `${connection.listVersion}.${pins.version}`;
       let first = true;
       return {
         list() {
           // asked often, so answered from memory until the server says that its tools changed
-          if (known && listed === connection.listVersion) return known;
-          const version = connection.listVersion;
-          const asked = connection.list().then(({ tools: described, cut: missing }) => {
+          const version = revision();
+          if (known && listed === version) return known;
+          const asked = connection.list().then(async ({ tools: described, cut: missing }) => {
             // later on a server may drop a tool; at the start, a name it does not know is a typing error
             if (first)
               checkNames(
@@ -91,7 +118,7 @@ export function mcpTools(options: McpOptions): ToolSource {
                 name,
                 described.map((t) => t.name),
               );
-            const tools = offer.take(described, { strict: first, missing });
+            const tools = await offer.take(described, { strict: first, missing });
             first = false;
             return tools;
           });
@@ -102,6 +129,7 @@ export function mcpTools(options: McpOptions): ToolSource {
           });
           return asked;
         },
+        revision,
         close: () => connection.close(),
       };
     },

@@ -1,14 +1,15 @@
 import type { Tool as ToolDescription } from '@modelcontextprotocol/sdk/types.js';
-import { RondoError } from '../../errors.ts';
+import { invalid, RondoError } from '../../errors.ts';
 import { sha256 } from '../../journal/canonical.ts';
-import type { JsonObject } from '../../json.ts';
+import { isDeep, type Json, type JsonObject } from '../../json.ts';
 import { foreignSchema } from '../../json-schema.ts';
-import { tool } from '../../loop/tool.ts';
+import { heldTool, RESERVED_NAME, tool } from '../../loop/tool.ts';
 import type { Effect, Tool } from '../../ports/tool.ts';
 import type { Schema } from '../../schema.ts';
 import type { Connection } from './connection.ts';
 import { cut, toolError } from './failure.ts';
 import type { McpOptions } from './index.ts';
+import type { Pins } from './pins.ts';
 import { output, toParts } from './result.ts';
 
 /** Of what goes into every prompt. */
@@ -29,7 +30,10 @@ export class Offer {
   #known = new Map<string, Made>();
   #warned = '';
 
-  constructor(options: McpOptions, server: string, connection: Connection) {
+  readonly #pins: Pins;
+
+  constructor(options: McpOptions, server: string, connection: Connection, pins: Pins) {
+    this.#pins = pins;
     this.#options = options;
     this.#server = server;
     this.#connection = connection;
@@ -40,19 +44,30 @@ export class Offer {
    * @param o.strict a tool that `allow` names may not be left out.
    * @throws RondoError `CONFIG_INVALID` where it would be.
    */
-  take(described: readonly ToolDescription[], o: { strict: boolean; missing: string | undefined }): Tool[] {
+  async take(described: readonly ToolDescription[], o: { strict: boolean; missing: string | undefined }): Promise<Tool[]> {
     const { allow, prefix = '' } = this.#options;
     const offered = new Map<string, ToolDescription>();
     for (const d of described) if (!offered.has(d.name) && (!allow || allow.includes(d.name))) offered.set(d.name, d);
     const left: string[] = o.missing === undefined ? [] : [o.missing];
     const known = new Map<string, Made>();
+    const tools: Tool[] = [];
     let chars = MOST.chars;
     for (const [original, name] of validNames([...offered.keys()].slice(0, MOST.tools), prefix)) {
       try {
         if (chars < 0) throw new RondoError('CONFIG_INVALID', `its tools are described in more than ${MOST.chars} characters`);
-        const made = this.#made(offered.get(original) as ToolDescription, name);
+        if (RESERVED_NAME.test(name)) throw invalid('its name is reserved for the engine: give it another with prefix');
+        const now = offered.get(original) as ToolDescription;
+        const made = this.#made(now, name);
         chars -= made.key.length;
+        if (!(await this.#pins.allows(now))) {
+          tools.push(heldTool(name, `MCP server "${this.#server}" has changed what it says of "${name}" since it was pinned`));
+          left.push(
+            `${cut(JSON.stringify(original), 80)}: it has changed since it was pinned, and is held back until the change is accepted`,
+          );
+          continue;
+        }
         known.set(original, made);
+        tools.push(made.tool);
       } catch (error) {
         if (!RondoError.is(error)) throw error;
         // JSON shows what a terminal would act on
@@ -65,7 +80,8 @@ export class Offer {
     if (offered.size > MOST.tools) left.push(`all after the first ${MOST.tools}: name those you need in allow`);
     this.#known = known;
     this.#warn(left);
-    return [...known.values()].map(({ tool }) => tool);
+    await this.#pins.save();
+    return tools;
   }
 
   /** Once, as long as it stays the same. */
@@ -81,6 +97,7 @@ export class Offer {
     const effect = effectOf(d, this.#options);
     // measured before it is written out
     const input = foreignSchema(d.inputSchema, 'its input schema');
+    if (isDeep([d.outputSchema, d.annotations] as Json)) throw invalid('its description is nested too deeply');
     const key = JSON.stringify([name, description, effect, d.inputSchema]);
     const before = this.#known.get(d.name);
     return before?.key === key ? before : { key, tool: this.#tool(d.name, { name, description, effect, input }) };

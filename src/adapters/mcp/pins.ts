@@ -1,0 +1,165 @@
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import type { Tool as ToolDescription } from '@modelcontextprotocol/sdk/types.js';
+import { invalid } from '../../errors.ts';
+import { digest } from '../../journal/canonical.ts';
+import type { Json } from '../../json.ts';
+import { inTime } from '../../reliability/patience.ts';
+import { cut } from './failure.ts';
+
+/** A tool that is not what it was when it was pinned. `pinned` and `now` are hashes; the rest is what the server says now. */
+export interface ToolChange {
+  readonly server: string;
+  /** The server's name for it. */
+  readonly tool: string;
+  readonly pinned: string;
+  readonly now: string;
+  readonly description: string;
+  readonly input: unknown;
+  readonly annotations: unknown;
+}
+
+export interface PinOptions {
+  /** A file that is made and kept up to date, or the hashes by the server's names for its tools. */
+  pins?: string | Readonly<Record<string, string>>;
+  acceptChange?: (change: ToolChange) => boolean | Promise<boolean>;
+}
+
+/** Milliseconds that `acceptChange` may take. */
+const ACCEPT_TIMEOUT = 10_000;
+
+type Names = { [tool: string]: string };
+
+/**
+ * What each tool of a server was when it was first seen: its name, title, description, schemas and annotations. Held in memory for as
+ * long as the process lives, and in a file where there is one.
+ */
+export class Pins {
+  readonly #server: string;
+  readonly #file: string | undefined;
+  readonly #accept: PinOptions['acceptChange'];
+  readonly #pinned = new Map<string, string>();
+  readonly #held = new Map<string, ToolChange>();
+  #read: Promise<void> | undefined;
+  #unsaved = false;
+  /** Counts what was accepted by hand. */
+  version = 0;
+
+  constructor(server: string, { pins, acceptChange }: PinOptions) {
+    this.#server = server;
+    this.#accept = acceptChange;
+    this.#file = typeof pins === 'string' ? pins : undefined;
+    if (typeof pins === 'object') for (const [tool, hash] of Object.entries(pins)) this.#pinned.set(tool, hash);
+  }
+
+  held(): readonly ToolChange[] {
+    return [...this.#held.values()];
+  }
+
+  /** @throws RondoError `CONFIG_INVALID` where no such tool is held back, or the file cannot be written. */
+  async accept(tool: string): Promise<void> {
+    const change = this.#held.get(tool);
+    if (!change) {
+      const all = [...this.#held.keys()].join(', ');
+      throw invalid(`MCP server "${this.#server}": no tool "${tool}" is held back. ${all ? `Held back: ${cut(all, 500)}.` : 'None is.'}`);
+    }
+    this.#pin(tool, change.now);
+    await this.save();
+    this.version++;
+  }
+
+  /** Reads the file, once. @throws RondoError `CONFIG_INVALID` for one that cannot be read. */
+  load(): Promise<void> {
+    this.#read ??= this.#load().catch((error) => {
+      this.#read = undefined;
+      throw error;
+    });
+    return this.#read;
+  }
+
+  /** Whether a tool may be offered as the server describes it now. One that is seen for the first time is pinned. */
+  async allows(d: ToolDescription): Promise<boolean> {
+    const { name, title, description, inputSchema, outputSchema, annotations } = d;
+    const now = digest({ name, title, description, inputSchema, outputSchema, annotations } as unknown as Json).slice(0, 32);
+    const pinned = this.#pinned.get(name);
+    if (pinned === undefined || pinned === now) {
+      if (pinned === undefined) this.#pin(name, now);
+      this.#held.delete(name);
+      return true;
+    }
+    const change: ToolChange = {
+      server: this.#server,
+      tool: name,
+      pinned,
+      now,
+      description: description ?? '',
+      input: inputSchema,
+      annotations,
+    };
+    // asked once for each change
+    if (this.#held.get(name)?.now !== now && (await this.#accepted(change))) {
+      this.#pin(name, now);
+      return true;
+    }
+    this.#held.set(name, change);
+    return false;
+  }
+
+  /** Writes new pins to the file. Other servers' pins, and those that another process wrote, stay. */
+  async save(): Promise<void> {
+    if (!this.#unsaved || this.#file === undefined) return;
+    this.#unsaved = false;
+    const all = await this.#inFile();
+    all[this.#server] = { ...all[this.#server], ...Object.fromEntries([...this.#pinned].toSorted(([a], [b]) => (a < b ? -1 : 1))) };
+    const draft = `${this.#file}.${process.pid}.tmp`;
+    try {
+      await writeFile(draft, `${JSON.stringify(all, null, 2)}\n`);
+      await rename(draft, this.#file);
+    } catch (cause) {
+      this.#unsaved = true;
+      throw invalid(`mcpTools(): the pins cannot be written to "${this.#file}" (${(cause as { code?: string }).code}).`);
+    }
+  }
+
+  #pin(tool: string, hash: string): void {
+    this.#pinned.set(tool, hash);
+    this.#held.delete(tool);
+    this.#unsaved = true;
+  }
+
+  /** One that fails, or takes its time, does not accept. */
+  async #accepted(change: ToolChange): Promise<boolean> {
+    if (!this.#accept) return false;
+    try {
+      return (await inTime(Promise.resolve(this.#accept(change)), ACCEPT_TIMEOUT, 'acceptChange')) === true;
+    } catch {
+      return false;
+    }
+  }
+
+  async #load(): Promise<void> {
+    const all = await this.#inFile();
+    for (const [tool, hash] of Object.entries(all[this.#server] ?? {})) this.#pinned.set(tool, hash);
+  }
+
+  async #inFile(): Promise<{ [server: string]: Names }> {
+    if (this.#file === undefined) return {};
+    let text: string;
+    try {
+      text = await readFile(this.#file, 'utf8');
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (code === 'ENOENT') return {};
+      throw invalid(`mcpTools(): the pins in "${this.#file}" cannot be read (${code}).`);
+    }
+    try {
+      const all = JSON.parse(text);
+      const fits =
+        isRecord(all) && Object.values(all).every((tools) => isRecord(tools) && Object.values(tools).every((h) => typeof h === 'string'));
+      if (fits) return all as { [server: string]: Names };
+    } catch {}
+    throw invalid(`mcpTools(): "${this.#file}" holds no pins: { "server": { "tool": "hash" } }. Mend it, or remove it to pin anew.`);
+  }
+}
+
+const isRecord = (value: unknown): value is { [k: string]: unknown } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
