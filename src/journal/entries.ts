@@ -122,7 +122,7 @@ type Body =
       standin?: true;
       /** The only copy of the calls' inputs. */
       content: readonly Part[];
-      stop: 'end' | 'tools' | 'length' | 'blocked';
+      stop: 'end' | 'tools' | 'length' | 'context' | 'blocked';
       usage?: Usage;
       /** US dollars; left out where the price or the usage is unknown. */
       usd?: number;

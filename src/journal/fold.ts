@@ -3,7 +3,7 @@
  * `apply`, so they cannot disagree. It calls no user code and never fails on entries that this engine wrote.
  */
 import { isResumable, RondoError } from '../errors.ts';
-import type { Message } from '../ports/model.ts';
+import type { Message, Part } from '../ports/model.ts';
 import type { CallId, Entry, EntryOf, Limits, RunStatus } from './entries.ts';
 import { type Approval, type Call, callOf, everyCallOf, type Frame, newFrame, promptParts, reach, resultPart } from './frame.ts';
 import { finished, isCutOff, opened, reopen, say, sizeOf } from './frames.ts';
@@ -237,9 +237,12 @@ function claimed(run: RunFold, frame: Frame, entry: EntryOf<'run.claimed'>): voi
 function responded(run: RunFold, frame: Frame, entry: EntryOf<'model.responded'>): void {
   run.fruitless = 0;
   frame.step = entry.step;
-  say(run, frame, { role: 'assistant', content: entry.content });
+  // sent again, what a provider refused would be refused again, with all that is said after it
+  const refused = entry.stop === 'blocked';
+  if (refused) leaveOut(frame);
+  else say(run, frame, { role: 'assistant', content: entry.content });
   const calls: Call[] = [];
-  for (const part of entry.content) {
+  for (const part of refused ? [] : entry.content) {
     if (part.type !== 'toolCall') continue;
     const id = `${entry.seq}.${calls.length}`;
     calls.push({ id, name: part.name, providerId: part.id, input: part.input, step: entry.step, status: 'open', asked: 0 });
@@ -259,6 +262,21 @@ function responded(run: RunFold, frame: Frame, entry: EntryOf<'model.responded'>
     f.spent.steps++;
     if (!usage) f.spent.unmetered = true;
     spend(f.spent, usage, entry.usd);
+  }
+}
+
+const REFUSED: Part = { type: 'text', text: "(Left out here: a filter of the model's provider refused it.)" };
+
+/**
+ * Leaves out what was said since the last answer: the provider took what came before it. The results of calls stay results, so that
+ * the model knows what it did.
+ */
+function leaveOut({ messages }: Frame): void {
+  const from = messages.findLastIndex(({ role }) => role === 'assistant') + 1;
+  for (let i = from; i < messages.length; i++) {
+    const { role, content } = messages[i] as Message;
+    const left = content.map((part): Part => (part.type === 'toolResult' ? { ...part, output: [REFUSED] } : REFUSED));
+    messages[i] = { role, content: role === 'user' ? [REFUSED] : left };
   }
 }
 

@@ -2,7 +2,7 @@ import { ToolError } from '../errors.ts';
 import { type Json, NotJson, plainJson } from '../json.ts';
 import type { ModelResponse, Part, Usage } from '../ports/model.ts';
 
-const STOPS: ReadonlySet<unknown> = new Set(['end', 'tools', 'length', 'blocked']);
+const STOPS: ReadonlySet<unknown> = new Set(['end', 'tools', 'length', 'context', 'blocked']);
 
 /**
  * A model's answer as the journal takes it: the fields that there are and no others, copied, each of its type. An adapter may

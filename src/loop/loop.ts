@@ -103,7 +103,7 @@ async function take(scope: LoopScope, thought: Thought & { ok: true }, span: Cha
   const { response } = thought;
   const responded = respondedEntry(scope, thought);
   const asked = response.content.filter((p): p is ToolCallPart => p.type === 'toolCall');
-  if (asked.length === 0 || response.stop === 'blocked') return conclude(scope, response, responded, span);
+  if (asked.length === 0 || response.stop === 'blocked' || response.stop === 'context') return conclude(scope, response, responded, span);
 
   if (scope.halt) {
     await scope.append(() => [responded]);
@@ -213,6 +213,12 @@ function incomplete(stop: ModelResponse['stop']): { code: string; message: strin
     return {
       code: 'OUTPUT_TRUNCATED',
       message: "the model's answer was cut off at its output limit. Raise the model's maxTokens, or ask for less.",
+    };
+  if (stop === 'context')
+    return {
+      code: 'CONTEXT_TOO_LONG',
+      message:
+        "the conversation fills the model's context, so its answer was cut off. Begin a new session, bound what tools return (maxBytes), or use a model with a larger context.",
     };
   if (stop === 'blocked')
     return {

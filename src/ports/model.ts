@@ -48,7 +48,8 @@ export interface Usage {
 
 export interface ModelResponse {
   content: readonly Part[];
-  stop: 'end' | 'tools' | 'length' | 'blocked';
+  /** `length`: cut off at the output limit; `context`: the conversation fills the model's context. */
+  stop: 'end' | 'tools' | 'length' | 'context' | 'blocked';
   usage?: Usage;
   /** The model that answered, where it differs from the one asked. */
   model?: string;

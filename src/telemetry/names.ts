@@ -91,7 +91,7 @@ const PROVIDER: Readonly<Record<string, string>> = { bedrock: 'aws.bedrock' };
 export const providerName = (provider: string): string => PROVIDER[provider] ?? provider;
 
 /** Our reasons to stop, in the conventions' words. */
-export const FINISH = { end: 'stop', tools: 'tool_call', length: 'length', blocked: 'content_filter' } as const;
+export const FINISH = { end: 'stop', tools: 'tool_call', length: 'length', context: 'length', blocked: 'content_filter' } as const;
 
 /** Tools run in this process for the model, which the conventions call functions. */
 export const TOOL_TYPE = 'function';

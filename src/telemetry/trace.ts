@@ -88,7 +88,7 @@ export interface FailedAttempt {
 export interface ChatEnd {
   /** `provider/id` of the model that answered. */
   model?: string;
-  stop?: 'end' | 'tools' | 'length' | 'blocked';
+  stop?: 'end' | 'tools' | 'length' | 'context' | 'blocked';
   usage?: Usage;
   usd?: number;
   attempts?: number;

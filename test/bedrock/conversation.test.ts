@@ -113,14 +113,37 @@ describe('media', () => {
   });
 
   test.each([
-    ['image', 'image/tiff'],
-    ['document', 'application/zip'],
-  ] as const)('an %s of type %s is refused, and the error lists what is taken', async (type, mediaType) => {
-    const error = await rejection(ask(model(), request({ messages: [user({ type, mediaType, data: PNG })] }), 'one-shot'));
-    expect(error).toMatchObject({ code: 'VALIDATION', outcome: 'not-run' });
-    expect(error.message).toContain(mediaType);
-    expect(error.message).toMatch(/image\/png|application\/pdf/);
-    expect(w.server.calls).toHaveLength(0);
+    ['image', 'image/svg+xml', 'An image', 'image/png'],
+    ['document', 'application/zip', 'A document', 'application/pdf'],
+  ] as const)('an %s of type %s becomes a line that says what is taken', async (type, mediaType, what, taken) => {
+    const part: Part = { type, mediaType, data: 'aGk=', name: 'a.x' };
+    const line = expect.stringMatching(
+      new RegExp(`^\\(${what} "a\\.x" of type ${mediaType.replace('+', '\\+')} was left out here: .*${taken}`),
+    );
+    const [message] = await seen([user(part, 'look')]);
+    expect(message?.content).toEqual([{ text: line }, { text: 'look' }]);
+    expect(await resultOf('here', part)).toMatchObject({ content: [{ text: 'here' }, { text: line }] });
+  });
+
+  test('an image that is empty or too large becomes a line', async () => {
+    const [message] = await seen([
+      user({ type: 'image', mediaType: 'image/png', data: '' }, { type: 'image', mediaType: 'image/png', data: 'A'.repeat(5_242_884) }),
+    ]);
+    expect(message?.content.map((b) => b.text)).toEqual([expect.stringContaining('it is empty'), expect.stringContaining('3932163 bytes')]);
+  });
+
+  test('of more media than a request may hold the newest stay', async () => {
+    const shots = Array.from({ length: 23 }, (_, i) => i);
+    const messages = await seen([
+      user('look'),
+      ...shots.flatMap((i) => [
+        assistant(call(`t${i}`)),
+        results(result(`t${i}`, { type: 'image', mediaType: 'image/png', data: Buffer.from([i + 1]).toString('base64') })),
+      ]),
+    ]);
+    const kinds = messages.flatMap((m) => m.content).flatMap((b) => b.toolResult?.content?.map((c) => (c.image ? 'image' : c.text)) ?? []);
+    expect(kinds.slice(0, 3)).toEqual(Array(3).fill(expect.stringContaining('newer ones fill')));
+    expect(kinds.slice(3)).toEqual(Array(20).fill('image'));
   });
 
   test('an image that a model drew is not shown back to it', async () => {
@@ -266,10 +289,13 @@ describe('what a model said goes back to it unchanged', () => {
   });
 });
 
+// says nothing of whose model it is
+const PROFILE = 'arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc123';
+
 describe('what some models refuse is learned from the first refusal', () => {
   const failed: Message[] = [
     user('a'),
-    assistant({ type: 'reasoning', text: 'hm', vendor: { bedrock: { model: ID, signature: 's' } } }, call('t')),
+    assistant({ type: 'reasoning', text: 'hm', vendor: { bedrock: { model: PROFILE, signature: 's' } } }, call('t')),
     results({ type: 'toolResult', id: 't', output: [{ type: 'text', text: 'no' }], isError: true }),
   ];
   const refusals: [string, string, (input: { messages: { content: ContentBlock[] }[] }) => unknown, unknown[]][] = [
@@ -294,7 +320,7 @@ describe('what some models refuse is learned from the first refusal', () => {
   ];
   describe.each(MODES)('%s', (mode) => {
     test.each(refusals)('%s', async (_, message, of, values) => {
-      const m = model();
+      const m = model(PROFILE);
       w.server.next(fails('ValidationException', message), says('ok'), says('ok'));
       await ask(m, request({ messages: failed }), mode);
       await ask(m, request({ messages: failed }), mode);

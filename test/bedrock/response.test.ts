@@ -66,15 +66,25 @@ describe.each(MODES)('%s', (mode) => {
     ['end_turn', 'end'],
     ['stop_sequence', 'end'],
     ['max_tokens', 'length'],
-    ['model_context_window_exceeded', 'length'],
+    ['model_context_window_exceeded', 'context'],
     ['guardrail_intervened', 'blocked'],
     ['content_filtered', 'blocked'],
     ['refusal', 'blocked'],
-    ['malformed_model_output', 'blocked'],
-    ['malformed_tool_use', 'blocked'],
     ['a_reason_of_tomorrow', 'end'],
   ] as const)('%s means %s', async (stopReason, stop) => {
     expect((await answer({ content: [{ text: 'x' }], stopReason })).stop).toBe(stop);
+  });
+
+  test.each(['malformed_model_output', 'malformed_tool_use'])('%s is asked for again', async (stopReason) => {
+    w.server.next(says({ content: [{ text: '<tool>look' }], stopReason }));
+    expect(await rejection(ask(model(), request(), mode))).toMatchObject({ code: 'STREAM_ERROR', retryable: true, outcome: 'failed' });
+  });
+
+  test('calls without ids, or all with one, get ids of their own', async () => {
+    const content = ['', '', 'x', 'x', 'call_1'].map((toolUseId) => ({ toolUse: { toolUseId, name: 'look', input: {} } }));
+    const ids = (await answer({ content })).content.map((p) => p.type === 'toolCall' && p.id);
+    expect(new Set(ids).size).toBe(5);
+    expect(ids).not.toContain('');
   });
 
   test('calls count, whatever reason is given; but a cut or blocked answer is no request for tools', async () => {

@@ -116,6 +116,60 @@ describe('what Bedrock refuses', () => {
   test.each(cases)('%s', (_, input) => {
     expect(refusal(input)).toBeTypeOf('string');
   });
+  const png = (length: number) => ({ image: { format: 'png', source: { bytes: new Uint8Array(length) } } });
+  const json = (schema: object) => ({
+    messages: [hi],
+    toolConfig: { tools: [spec('a', { inputSchema: { json: { type: 'object', ...schema } } })] },
+  });
+  const cached = (ttl?: string) => ({ cachePoint: { type: 'default', ...(ttl && { ttl }) } });
+  const thoughts = { reasoningContent: { reasoningText: { text: 'hm' } } };
+  const families: [string, string, object][] = [
+    ['half a pair', 'x', { messages: [u({ text: '\ud83d' })] }],
+    ['half a pair as a name', 'x', { messages: [hi, a(use('n', 't', { '\ud83d': 1 })), u(res())], toolConfig }],
+    ['an answer begun', 'x', { messages: [hi, a({ text: 'x' })] }],
+    ['one id twice', 'x', { messages: [hi, a(use(), use()), u(res())], toolConfig }],
+    ['one id twice, far apart', 'x', { messages: [hi, a(use()), u(res()), a(use()), u(res())], toolConfig }],
+    ['two results of a call', 'x', { messages: [hi, a(use()), u(res(), res())], toolConfig }],
+    ['an empty image', 'x', { messages: [u(png(0))] }],
+    ['a large image', 'x', { messages: [u(png(4_000_000))] }],
+    ['many images', 'x', { messages: [u(...Array.from({ length: 21 }, () => png(1)))] }],
+    ['two cache points in a row', 'x', { messages: [u({ text: 'x' }, cached(), cached())] }],
+    ['a longer life after a shorter', 'x', { messages: [u({ text: 'x' }, cached('1h'))], system: [{ text: 'x' }, cached()] }],
+    ['an older schema', 'x', json({ properties: { a: { type: 'any' } } })],
+    ['a tuple of draft 7', 'x', json({ properties: { a: { items: [{}] } } })],
+    ['a reference to nowhere', 'x', json({ properties: { a: { $ref: '#/$defs/x' } } })],
+    ['unsigned reasoning', 'anthropic.x', { messages: [hi, a(thoughts, { text: 'x' }), hi] }],
+    ['a choice at the top', 'anthropic.x', json({ anyOf: [{}] })],
+    ['an argument', 'anthropic.x', json({ properties: { $top: {} } })],
+    ['an argument within', 'anthropic.x', json({ properties: { a: { items: { properties: { 'a b': {} } } } } })],
+    [
+      'a budget, and no thought before',
+      'anthropic.x',
+      { messages: [hi, a(use()), u(res())], toolConfig, additionalModelRequestFields: { thinking: { type: 'enabled' } } },
+    ],
+    ['a hyphen', 'amazon.nova-x', { messages: [hi], toolConfig: { tools: [spec('a-b')] } }],
+    ['definitions', 'amazon.nova-x', json({ $defs: {} })],
+    ['cached tools', 'amazon.nova-x', { messages: [hi], toolConfig: { tools: [spec('a'), cached()] } }],
+    ['text beside results', 'meta.llama4-x', { messages: [hi, a(use()), u(res(), { text: 'x' })], toolConfig }],
+    [
+      'the status of a result',
+      'mistral.x',
+      { messages: [hi, a(use()), u({ toolResult: { ...res().toolResult, status: 'error' } })], toolConfig },
+    ],
+    ['an image in a result', 'mistral.x', { messages: [hi, a(use()), u(res('t', [png(1)]))], toolConfig }],
+    ['a system prompt', 'mistral.mistral-7b-x', { messages: [hi], system: [{ text: 'x' }] }],
+    ['reasoning', 'deepseek.r1-x', { messages: [hi, a(thoughts, { text: 'x' }), hi] }],
+    ['tools', 'deepseek.r1-x', { messages: [hi], toolConfig }],
+    ['an image', 'deepseek.v3-x', { messages: [u(png(1))] }],
+  ];
+  test.each(families)('%s (%s)', (_, modelId, input) => {
+    expect(refusal({ modelId, ...input })).toBeTypeOf('string');
+  });
+  test('tools while streaming', () => {
+    const input = { modelId: 'us.meta.llama4-x', messages: [hi], toolConfig };
+    expect(refusal(input, 'ConverseStream')).toContain('streaming');
+    expect(refusal(input)).toBeUndefined();
+  });
   test('and what it takes', () => {
     expect(
       refusal({ messages: [hi, a(use()), u(res(), { text: 'x' }, { cachePoint: {} })], toolConfig, system: [{ text: 'x' }] }),

@@ -1,8 +1,9 @@
 import type { Model, ModelDelta, ModelResponse } from '../../ports/model.ts';
 import { clientFor, loadSdk } from './client.ts';
 import { failure } from './errors.ts';
+import { type Feature, lacking } from './families.ts';
 import { type BedrockOptions, check, MAX_TOKENS } from './options.ts';
-import { type Feature, refusedFeature } from './quirks.ts';
+import { lessonOf } from './quirks.ts';
 import { type Prepared, prepare } from './request.ts';
 import { answerOf, responseOf } from './response.ts';
 import { collect } from './stream.ts';
@@ -19,24 +20,26 @@ export type { BedrockOptions, CacheOptions } from './options.ts';
  */
 export function bedrock(id: string, o: BedrockOptions = {}): Model {
   check(id, o);
-  const dropped = new Set<Feature>();
+  const learned = new Set(lacking(id));
   return {
     provider: 'bedrock',
     id,
     maxOutput: o.maxTokens ?? MAX_TOKENS,
     async generate(request, { signal, emit }) {
+      const once = new Set<Feature>();
       for (;;) {
+        const dropped: ReadonlySet<Feature> = once.size > 0 ? new Set([...learned, ...once]) : learned;
         const progress: Progress = { began: false };
         const prepared = prepare(id, o, request, dropped);
         try {
           signal.throwIfAborted();
-          return await call(id, o, prepared, { signal, emit, progress });
+          return await call(id, o, prepared, { signal, emit, progress, dropped });
         } catch (error) {
           if (signal.aborted) throw signal.reason;
           if (progress.listener) throw progress.listener.error;
-          const refused = progress.began ? undefined : refusedFeature(error, prepared.sent);
-          if (!refused) throw failure(error, id, progress.began);
-          dropped.add(refused);
+          const lesson = progress.began ? undefined : lessonOf(error, prepared.sent);
+          if (!lesson) throw failure(error, id, progress.began);
+          for (const feature of lesson.features) (lesson.once ? once : learned).add(feature);
         }
       }
     },
@@ -50,15 +53,34 @@ interface Progress {
   listener?: { error: unknown };
 }
 
-async function call(
-  id: string,
-  o: BedrockOptions,
-  { input, toolName }: Prepared,
-  { signal, emit, progress }: { signal: AbortSignal; emit: ((d: ModelDelta) => void) | undefined; progress: Progress },
-): Promise<ModelResponse> {
+interface Call {
+  signal: AbortSignal;
+  emit: ((d: ModelDelta) => void) | undefined;
+  progress: Progress;
+  dropped: ReadonlySet<Feature>;
+}
+
+async function call(id: string, o: BedrockOptions, prepared: Prepared, { signal, emit, progress, dropped }: Call): Promise<ModelResponse> {
+  const { input, sent } = prepared;
   const sdk = await loadSdk();
   const client = clientFor(sdk, o);
-  if (!emit) return responseOf(answerOf(await client.send(new sdk.ConverseCommand(input), { abortSignal: signal })), id, toolName);
+  const tell = (delta: ModelDelta): void => {
+    try {
+      emit?.(delta);
+    } catch (error) {
+      progress.listener = { error };
+      throw error;
+    }
+  };
+  if (!emit || dropped.has('stream') || (input.toolConfig && dropped.has('stream.tools'))) {
+    const response = responseOf(answerOf(await client.send(new sdk.ConverseCommand(input), { abortSignal: signal })), id, prepared);
+    // who listens to a model that cannot stream hears it all at once
+    for (const part of response.content)
+      if ((part.type === 'text' || part.type === 'reasoning') && part.text !== '') tell({ type: part.type, text: part.text });
+    return response;
+  }
+  sent.add('stream');
+  if (input.toolConfig) sent.add('stream.tools');
 
   // leaving a stream early does not close it in the SDK: only its signal does, so each stream has one of its own
   const link = new AbortController();
@@ -68,16 +90,9 @@ async function call(
   try {
     const { stream } = await client.send(new sdk.ConverseStreamCommand(input), { abortSignal: link.signal });
     progress.began = true;
-    const answer = await collect(stream, (delta) => {
-      try {
-        emit(delta);
-      } catch (error) {
-        progress.listener = { error };
-        throw error;
-      }
-    });
+    const answer = await collect(stream, tell);
     whole = true;
-    return responseOf(answer, id, toolName);
+    return responseOf(answer, id, prepared);
   } finally {
     signal.removeEventListener('abort', abort);
     if (!whole) link.abort();

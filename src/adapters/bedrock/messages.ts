@@ -6,107 +6,165 @@ import type {
   Message as WireMessage,
 } from '@aws-sdk/client-bedrock-runtime';
 import { ToolError } from '../../errors.ts';
-import type { JsonObject } from '../../json.ts';
+import type { Json, JsonObject } from '../../json.ts';
 import type { Message, Part, ToolCallPart, ToolResultPart } from '../../ports/model.ts';
-import { documentBlock, imageBlock } from './media.ts';
-import type { Aliases } from './names.ts';
-import type { Feature } from './quirks.ts';
-import { cachePoint, kept, maker } from './vendor.ts';
+import { sendable } from '../../ports/sendable/calls.ts';
+import type { Aliases } from '../../ports/sendable/names.ts';
+import { wellFormedJson } from '../../ports/sendable/text.ts';
+import { cachePoint } from './cache.ts';
+import { type Media, type MediaBlock, mediaBlock, type Shelf } from './media.ts';
+import { kept, maker } from './vendor.ts';
 
 /** What one request shares between its parts. */
-export interface Context {
+export interface Context extends Shelf {
   id: string;
   tools: Aliases;
-  /** Ids of calls: another provider's, or the journal's own, may hold characters that Bedrock refuses. */
-  calls: Aliases;
-  documentName: (name: string | undefined) => string;
-  dropped: ReadonlySet<Feature>;
-  sent: Set<Feature>;
+  /** Arguments under the names that the model is told. */
+  aliased: (tool: string, input: Json) => Json;
+}
+
+/** Ids of calls: another provider's, or the journal's own, may hold characters that Bedrock refuses. */
+const CALL_ID = /^[a-zA-Z0-9_-]{1,64}$/;
+
+/** Images and documents in one request, and how many are tried where that was too many. */
+const MOST_MEDIA = { usual: 20, few: 5 };
+
+interface Wire {
+  role: 'user' | 'assistant';
+  content: ContentBlock[];
 }
 
 /**
- * The conversation as Bedrock takes it: it begins with the user, roles alternate, tool results are the user's, and
+ * The conversation as Bedrock takes it: it begins and ends with the user, roles alternate, tool results are the user's, and
  * nothing is blank. Messages of one role in a row become one.
  */
-export function conversation(messages: readonly Message[], context: Context): WireMessage[] {
-  const wire: { role: 'user' | 'assistant'; content: ContentBlock[] }[] = [];
-  for (const message of messages) {
-    const role = message.role === 'assistant' ? 'assistant' : 'user';
-    const content = message.content.flatMap((part) => blocks(part, role, context));
-    if (!content.length) continue;
-    const last = wire.at(-1);
-    if (last?.role === role) last.content.push(...content);
-    else wire.push({ role, content });
+export function conversation(journal: readonly Message[], shared: Omit<Context, 'surplus'>): WireMessage[] {
+  const messages = sendable(journal, CALL_ID);
+  const context: Context = { ...shared, surplus: surplusOf(messages, shared.dropped.has('many') ? MOST_MEDIA.few : MOST_MEDIA.usual) };
+  if (!shared.dropped.has('many')) shared.sent.add('many');
+  const wire: Wire[] = [];
+  for (const { role, content } of messages) {
+    if (role === 'assistant') add(wire, { role, content: said(content, context) }, context);
+    else if (role === 'user') add(wire, { role, content: content.flatMap((part) => blocks(part, context)) }, context);
+    else {
+      const beside: ContentBlock[] = [];
+      add(wire, { role: 'user', content: content.flatMap((part) => results(part, beside, context)) }, context);
+      add(wire, { role: 'user', content: beside }, context);
+    }
   }
   if (!wire.length)
     throw new ToolError('VALIDATION', 'The conversation holds no text for the model. Pass an input that is not blank.', {
       outcome: 'not-run',
     });
   if (wire[0]?.role === 'assistant') wire.unshift({ role: 'user', content: [{ text: '(The conversation goes on.)' }] });
+  // newer models take no answer that is begun for them
+  if (wire.at(-1)?.role === 'assistant') wire.push({ role: 'user', content: [{ text: '(Go on.)' }] });
   for (const { role, content } of wire)
     if (role === 'user' && content.some((b) => b.document) && !content.some((b) => b.text))
       content.push({ text: 'The document is attached.' });
   return wire;
 }
 
-function blocks(part: Part, role: 'user' | 'assistant', context: Context): ContentBlock[] {
-  const block = contentBlock(part, role, context);
-  if (!block) return [];
-  const mark = 'vendor' in part ? kept(part.vendor)?.cachePoint : undefined;
+function add(wire: Wire[], { role, content }: Wire, { dropped, sent }: Context): void {
+  if (!content.length) return;
+  const last = wire.at(-1);
+  if (last?.role !== role) {
+    wire.push({ role, content });
+    return;
+  }
+  const mixed = role === 'user' && last.content.some((b) => b.toolResult);
+  if (mixed && dropped.has('beside')) {
+    wire.push({ role: 'assistant', content: [{ text: '(I have the results.)' }] }, { role, content });
+    return;
+  }
+  if (mixed) sent.add('beside');
+  last.content.push(...content);
+}
+
+/** The older ones of too many media. */
+function surplusOf(messages: readonly Message[], most: number): ReadonlySet<Part> {
+  const media: Part[] = [];
+  for (const { role, content } of messages) {
+    if (role === 'assistant') continue;
+    for (const part of content)
+      media.push(...(part.type === 'toolResult' ? part.output : [part]).filter(({ type }) => type === 'image' || type === 'document'));
+  }
+  return new Set(media.length > most ? media.slice(0, -most) : []);
+}
+
+/** What the user says, with the cache point that a part asks for. */
+function blocks(part: Part, context: Context): ContentBlock[] {
+  if (part.type === 'text') return part.text.trim() ? marked(part, { text: part.text }) : [];
+  return isMedia(part) ? marked(part, mediaBlock(part, context)) : [];
+}
+
+function marked(part: Exclude<Part, ToolResultPart>, block: ContentBlock): ContentBlock[] {
+  const mark = kept(part.vendor)?.cachePoint;
   return mark ? [block, { cachePoint: cachePoint(mark === true ? undefined : mark.ttl) }] : [block];
 }
 
-function contentBlock(part: Part, role: 'user' | 'assistant', context: Context): ContentBlock | undefined {
-  switch (part.type) {
-    case 'text':
-      return part.text.trim() ? { text: part.text } : undefined;
-    case 'reasoning':
-      return role === 'assistant' ? reasoning(part, context) : undefined;
-    // only the user may show media: what a model drew cannot be shown back to it
-    case 'image':
-      return role === 'user' ? { image: imageBlock(part) } : undefined;
-    case 'document':
-      return role === 'user' ? { document: documentBlock(part, context.documentName(part.name)) } : undefined;
-    case 'toolCall':
-      return { toolUse: toolUse(part, context) };
-    case 'toolResult':
-      return { toolResult: toolResult(part, context) };
-  }
+const isMedia = (part: Part): part is Media => part.type === 'image' || part.type === 'document';
+
+/** What the assistant said. Only the user may show media: what a model drew cannot be shown back to it. */
+function said(content: readonly Part[], context: Context): ContentBlock[] {
+  const wire = content.flatMap((part): ContentBlock[] => {
+    if (part.type === 'text') return blocks(part, context);
+    if (part.type === 'reasoning') return reasoning(part, context);
+    return part.type === 'toolCall' ? [call(part, context)] : [];
+  });
+  // thoughts that led to nothing are no message
+  return wire.every((block) => block.reasoningContent) ? [] : wire;
 }
 
 /** Goes back unchanged, and only to models of the maker whose reasoning it is: others cannot verify its signature. */
-function reasoning(part: Extract<Part, { type: 'reasoning' }>, { id, dropped, sent }: Context): ContentBlock | undefined {
+function reasoning(part: Extract<Part, { type: 'reasoning' }>, { id, dropped, sent }: Context): ContentBlock[] {
   const own = kept(part.vendor);
-  if (own?.model === undefined || maker(own.model) !== maker(id) || dropped.has('reasoning')) return undefined;
+  if (own?.model === undefined || maker(own.model) !== maker(id) || dropped.has('reasoning')) return [];
   if (own.redacted !== undefined) {
     sent.add('reasoning');
-    return { reasoningContent: { redactedContent: Buffer.from(own.redacted, 'base64') } };
+    return [{ reasoningContent: { redactedContent: Buffer.from(own.redacted, 'base64') } }];
   }
-  if (!part.text && own.signature === undefined) return undefined;
-  sent.add('reasoning');
-  if (own.signature === undefined || dropped.has('signature')) return { reasoningContent: { reasoningText: { text: part.text } } };
-  sent.add('signature');
-  return { reasoningContent: { reasoningText: { text: part.text, signature: own.signature } } };
+  const signed = own.signature !== undefined && !dropped.has('signature');
+  if (!signed && (!part.text || dropped.has('unsigned'))) return [];
+  sent.add('reasoning').add(signed ? 'signature' : 'unsigned');
+  return [{ reasoningContent: { reasoningText: { text: part.text, ...(signed && { signature: own.signature }) } } }];
 }
 
-function toolUse(part: ToolCallPart, { tools, calls }: Context): ToolUseBlock {
-  const { input } = part;
+function call({ id, name, input }: ToolCallPart, { tools, dropped, aliased }: Context): ContentBlock {
+  if (dropped.has('tools')) return { text: `(I called ${name}: ${JSON.stringify(input)})` };
   // a malformed input is kept as the text it was; Bedrock takes objects only
-  const object = isObject(input) ? input : { invalid_input: input };
-  return { toolUseId: calls.alias(part.id), name: tools.alias(part.name), input: object as ToolUseBlock['input'] };
+  const object = isObject(input) ? aliased(name, input) : { invalid_input: input };
+  return { toolUse: { toolUseId: id, name: tools.alias(name), input: object as ToolUseBlock['input'] } };
 }
 
-function toolResult(part: ToolResultPart, context: Context): ToolResultBlock {
+/** @param beside gets what the model does not take inside a result. */
+function results(part: Part, beside: ContentBlock[], context: Context): ContentBlock[] {
+  if (part.type !== 'toolResult') return [];
+  if (!context.dropped.has('tools')) return [{ toolResult: toolResult(part, beside, context) }];
+  const told = part.output.flatMap((p) => blocks(p, context));
+  return [{ text: part.isError ? '(The call failed:)' : '(The call resulted in:)' }, ...(told.length ? told : [{ text: NOTHING }])];
+}
+
+const NOTHING = '(no output)';
+
+function toolResult(part: ToolResultPart, beside: ContentBlock[], context: Context): ToolResultBlock {
+  const { dropped, sent } = context;
   const content = part.output.flatMap((p): ToolResultContentBlock[] => {
     if (p.type === 'text') return p.text.trim() ? [textOrJson(p.text)] : [];
-    if (p.type === 'image') return [{ image: imageBlock(p) }];
-    if (p.type === 'document') return [{ document: documentBlock(p, context.documentName(p.name)) }];
-    return [];
+    if (!isMedia(p)) return [];
+    const block = mediaBlock(p, context);
+    if (block.text !== undefined) return [{ text: block.text }];
+    if (dropped.has(`result.${p.type}`)) {
+      beside.push(block);
+      return [{ text: p.type === 'image' ? '(An image, shown below.)' : '(A document, shown below.)' }];
+    }
+    sent.add(`result.${p.type}`);
+    return [block as Exclude<MediaBlock, ContentBlock.TextMember> as ToolResultContentBlock];
   });
-  if (!content.length) content.push({ text: '(no output)' });
-  const failed = part.isError && !context.dropped.has('status');
-  if (failed) context.sent.add('status');
-  return { toolUseId: context.calls.alias(part.id), content, ...(failed && { status: 'error' }) };
+  if (!content.length) content.push({ text: NOTHING });
+  const failed = part.isError && !dropped.has('status');
+  if (failed) sent.add('status');
+  return { toolUseId: part.id, content, ...(failed && { status: 'error' }) };
 }
 
 /** Text that is exactly the JSON of an object goes as JSON: Bedrock refuses arrays and scalars there. */
@@ -115,7 +173,7 @@ function textOrJson(text: string): ToolResultContentBlock {
     try {
       const json: unknown = JSON.parse(text);
       // where writing it again gives other text, such as a number with more digits than a double holds, the text stands
-      if (JSON.stringify(json) === text) return { json: json as ToolResultContentBlock.JsonMember['json'] };
+      if (JSON.stringify(json) === text) return { json: wellFormedJson(json as Json) as ToolResultContentBlock.JsonMember['json'] };
     } catch {}
   }
   return { text };

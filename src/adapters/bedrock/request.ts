@@ -4,47 +4,58 @@ import type {
   OutputConfig,
   SystemContentBlock,
   Tool,
-  ToolConfiguration,
   Message as WireMessage,
 } from '@aws-sdk/client-bedrock-runtime';
-import type { JsonObject } from '../../json.ts';
+import type { Json, JsonObject } from '../../json.ts';
 import type { ModelRequest, ToolSpec } from '../../ports/model.ts';
-import { type Context, conversation } from './messages.ts';
-import { aliases, documentNames } from './names.ts';
+import { type Aliases, aliases } from '../../ports/sendable/names.ts';
+import { wellFormed } from '../../ports/sendable/text.ts';
+import { setCachePoints } from './cache.ts';
+import type { Feature } from './families.ts';
+import { documentNames } from './media.ts';
+import { conversation } from './messages.ts';
 import { type BedrockOptions, type CacheOptions, MAX_TOKENS } from './options.ts';
 import { instruction, textFormat } from './output.ts';
-import type { Feature } from './quirks.ts';
-import { cachePoint, maker } from './vendor.ts';
+import { type Told, told } from './schema.ts';
+import { maker } from './vendor.ts';
 
 export interface Prepared {
   input: ConverseCommandInput & ConverseStreamCommandInput;
-  /** The tool's own name behind the one the model was told. */
+  /** The tool's own name behind the one the model was told, and the arguments under their own names. */
   toolName: (alias: string) => string;
+  argumentsOf: (tool: string, input: Json) => Json;
   /** Features in this request that a model may refuse. */
-  sent: ReadonlySet<Feature>;
+  sent: Set<Feature>;
 }
 
 const UNMARKED: CacheOptions = { system: false, tools: false, messages: false };
+const TOOL_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
+const UNHYPHENED = /^[a-zA-Z0-9_]{1,64}$/;
 
 export function prepare(id: string, o: BedrockOptions, request: ModelRequest, dropped: ReadonlySet<Feature>): Prepared {
   const sent = new Set<Feature>();
-  const tools = aliases();
-  const context: Context = { id, tools, calls: aliases(), documentName: documentNames(), dropped, sent };
-  const cache: CacheOptions = o.cache === true ? {} : o.cache || UNMARKED;
+  const tools = aliases(dropped.has('hyphen') ? UNHYPHENED : TOOL_NAME);
   // the tools on offer come first, so that their names stay plain where an old call's name would collide
   for (const tool of request.tools) tools.alias(tool.name);
+  const inputs = new Map(request.tools.map((tool) => [tool.name, told(tool.input, dropped)] as const));
   const format = request.output && !dropped.has('textFormat') ? textFormat(request.output) : undefined;
   if (format) sent.add('textFormat');
+  // tools on offer that a model does not take are the developer's to know, and so are refused
+  const wordless = dropped.has('tools') && request.tools.length > 0 ? without(dropped, 'tools') : dropped;
 
-  const messages = conversation(request.messages, context);
-  if (cache.messages !== false) messages.findLast((m) => m.role === 'user')?.content?.push({ cachePoint: cachePoint(cache.ttl) });
-  const system = systemBlocks(request, format === undefined, cache);
-  const toolConfig = toolConfiguration(request.tools, messages, context, cache);
+  const aliased = (tool: string, input: Json): Json => inputs.get(tool)?.aliased(input) ?? input;
+  const messages = conversation(request.messages, { id, tools, aliased, documentName: documentNames(), dropped: wordless, sent });
+  const system = systemBlocks(request, format === undefined);
+  if (dropped.has('system')) intoMessages(system.splice(0), messages);
+  else if (system.length) sent.add('system');
+  const declared = toolSpecs(request.tools, messages, tools, inputs, sent);
+  setCachePoints({ system, tools: declared, messages }, o.cache === true ? {} : o.cache || UNMARKED, dropped, sent);
   const effort = o.reasoning && 'effort' in o.reasoning ? o.reasoning.effort : undefined;
   const outputConfig: OutputConfig = { ...(format && { textFormat: format }), ...(effort && { effort }) };
-  const fields = { ...thinking(id, o), ...o.additionalFields };
+  const fields = { ...thinking(id, o, messages, dropped, sent), ...o.additionalFields };
   return {
     toolName: tools.original,
+    argumentsOf: (tool, input) => inputs.get(tool)?.original(input) ?? input,
     sent,
     input: {
       modelId: id,
@@ -56,7 +67,7 @@ export function prepare(id: string, o: BedrockOptions, request: ModelRequest, dr
         ...(o.stopSequences?.length && { stopSequences: [...o.stopSequences] }),
       },
       ...(system.length && { system }),
-      ...(toolConfig && { toolConfig }),
+      ...(declared.length && { toolConfig: { tools: declared } }),
       ...(o.guardrail && { guardrailConfig: guardrail(o.guardrail) }),
       ...((format || effort) && { outputConfig }),
       ...(Object.keys(fields).length && { additionalModelRequestFields: fields as ConverseCommandInput['additionalModelRequestFields'] }),
@@ -66,40 +77,51 @@ export function prepare(id: string, o: BedrockOptions, request: ModelRequest, dr
   };
 }
 
-function systemBlocks({ instructions, output }: ModelRequest, spell: boolean, cache: CacheOptions): SystemContentBlock[] {
+function without(features: ReadonlySet<Feature>, feature: Feature): ReadonlySet<Feature> {
+  const others = new Set(features);
+  others.delete(feature);
+  return others;
+}
+
+function systemBlocks({ instructions, output }: ModelRequest, spell: boolean): SystemContentBlock[] {
   const system: SystemContentBlock[] = [];
-  if (instructions.trim()) system.push({ text: instructions });
-  if (output && spell) system.push({ text: instruction(output) });
-  if (system.length && cache.system !== false) system.push({ cachePoint: cachePoint(cache.ttl) });
+  if (instructions.trim()) system.push({ text: wellFormed(instructions) });
+  if (output && spell) system.push({ text: wellFormed(instruction(output)) });
   return system;
 }
 
-/** Bedrock wants tools declared wherever a conversation holds calls, also where none is on offer any more. */
-function toolConfiguration(
-  specs: readonly ToolSpec[],
-  messages: readonly WireMessage[],
-  { tools: names }: Context,
-  cache: CacheOptions,
-): ToolConfiguration | undefined {
-  const tools: Tool[] = specs.map(({ name, description, input }) => ({
-    toolSpec: {
-      name: names.alias(name),
-      ...(description.trim() && { description }),
-      inputSchema: { json: objectSchema(input) as { [k: string]: never } },
-    },
-  }));
-  if (!tools.length) {
-    const used = new Set(messages.flatMap((m) => m.content ?? []).flatMap((b) => b.toolUse?.name ?? []));
-    for (const name of used)
-      tools.push({ toolSpec: { name, description: 'Not available any more.', inputSchema: { json: { type: 'object', properties: {} } } } });
-  }
-  if (!tools.length) return undefined;
-  if (cache.tools !== false) tools.push({ cachePoint: cachePoint(cache.ttl) });
-  return { tools };
+/** For a model that takes no system prompt. The first message is the user's. */
+function intoMessages(system: readonly SystemContentBlock[], [first]: readonly WireMessage[]): void {
+  first?.content?.unshift(...system.flatMap(({ text }) => (text === undefined ? [] : [{ text }])));
 }
 
-const objectSchema = (schema: JsonObject): JsonObject =>
-  schema.type === 'object' ? schema : { ...schema, type: 'object', properties: schema.properties ?? {} };
+/** Bedrock wants tools declared wherever a conversation holds calls, also where none is on offer any more. */
+function toolSpecs(
+  specs: readonly ToolSpec[],
+  messages: readonly WireMessage[],
+  names: Aliases,
+  inputs: ReadonlyMap<string, Told>,
+  sent: Set<Feature>,
+): Tool[] {
+  const tools = specs.map(({ name, description, input }): Tool => {
+    const { schema, uses } = inputs.get(name) ?? { schema: input, uses: [] };
+    for (const feature of uses) sent.add(feature);
+    return {
+      toolSpec: {
+        name: names.alias(name),
+        ...(description.trim() && { description: wellFormed(description) }),
+        inputSchema: { json: schema as { [k: string]: never } },
+      },
+    };
+  });
+  if (tools.length > 0) return tools;
+  const used = new Set(messages.flatMap((m) => m.content ?? []).flatMap((b) => b.toolUse?.name ?? []));
+  for (const name of used) {
+    sent.add('tools');
+    tools.push({ toolSpec: { name, description: 'Not available any more.', inputSchema: { json: { type: 'object', properties: {} } } } });
+  }
+  return tools;
+}
 
 /** The one-shot call knows no stream mode, and the SDK does not send it there. */
 function guardrail(g: NonNullable<BedrockOptions['guardrail']>): ConverseStreamCommandInput['guardrailConfig'] {
@@ -111,9 +133,26 @@ function guardrail(g: NonNullable<BedrockOptions['guardrail']>): ConverseStreamC
   };
 }
 
-/** Claude reasons only where it is told to; with an effort and no budget it budgets for itself. */
-function thinking(id: string, { reasoning }: BedrockOptions): JsonObject {
-  if (!reasoning) return {};
-  if ('budgetTokens' in reasoning) return { thinking: { type: 'enabled', budget_tokens: reasoning.budgetTokens } };
-  return maker(id) === 'anthropic' ? { thinking: { type: 'adaptive' } } : {};
+/**
+ * Claude reasons only where it is told to; with an effort and no budget it budgets for itself. With a budget, an answer that it goes
+ * on with must have begun with reasoning: where another model gave it, or the reasoning is lost, it goes on without.
+ */
+function thinking(
+  id: string,
+  { reasoning }: BedrockOptions,
+  messages: readonly WireMessage[],
+  dropped: ReadonlySet<Feature>,
+  sent: Set<Feature>,
+): JsonObject {
+  if (!reasoning || dropped.has('thinking')) return {};
+  if (!('budgetTokens' in reasoning)) {
+    if (maker(id) !== 'anthropic') return {};
+    sent.add('thinking');
+    return { thinking: { type: 'adaptive' } };
+  }
+  const last = messages.findLast((m) => m.role === 'assistant')?.content ?? [];
+  const goesOn = messages.at(-1)?.content?.some((b) => b.toolResult) ?? false;
+  if (goesOn && !last[0]?.reasoningContent) return {};
+  sent.add('thinking');
+  return { thinking: { type: 'enabled', budget_tokens: reasoning.budgetTokens } };
 }

@@ -3,6 +3,7 @@ import { ToolError } from '../../errors.ts';
 import type { Json } from '../../json.ts';
 import type { ModelResponse, Part, Usage } from '../../ports/model.ts';
 import { imagePart } from './media.ts';
+import type { Prepared } from './request.ts';
 import { type Kept, keep } from './vendor.ts';
 
 /** What of an answer is needed to read it, whichever way it came. */
@@ -21,22 +22,41 @@ export function answerOf({ output, stopReason, usage, trace }: ConverseCommandOu
   return { content, stopReason, usage, invoked: trace?.promptRouter?.invokedModelId };
 }
 
-/** @param toolName the tool's own name behind the one the model used. */
-export function responseOf(answer: Answer, id: string, toolName: (alias: string) => string): ModelResponse {
-  const content = answer.content.flatMap((block) => partOf(block, id, toolName) ?? []);
+/**
+ * @throws ToolError `STREAM_ERROR` for what the provider itself calls malformed: another try may well give an answer.
+ */
+export function responseOf(answer: Answer, id: string, asked: Pick<Prepared, 'toolName' | 'argumentsOf'>): ModelResponse {
+  if (/^malformed_/.test(answer.stopReason))
+    throw new ToolError('STREAM_ERROR', `"${id}" gave an answer that Bedrock calls malformed (${answer.stopReason}). Try again.`, {
+      retryable: true,
+    });
+  const content = named(answer.content.flatMap((block) => partOf(block, id, asked) ?? []));
   const usage = usageOf(answer.usage);
   const { invoked } = answer;
   const model = invoked?.includes('/') ? invoked.slice(invoked.lastIndexOf('/') + 1) : invoked;
   return { content, stop: stopOf(answer.stopReason, content), ...(usage && { usage }), ...(model && model !== id && { model }) };
 }
 
-function partOf(block: ContentBlock, id: string, toolName: (alias: string) => string): Part | undefined {
+/** Some models give no ids, or all calls of an answer the same; results are told apart by them. */
+function named(content: Part[]): Part[] {
+  const used = new Set<string>();
+  return content.map((part, i) => {
+    if (part.type !== 'toolCall') return part;
+    let id = part.id || `call_${i}`;
+    while (used.has(id)) id = `${id}_${i}`;
+    used.add(id);
+    return id === part.id ? part : { ...part, id };
+  });
+}
+
+function partOf(block: ContentBlock, id: string, { toolName, argumentsOf }: Pick<Prepared, 'toolName' | 'argumentsOf'>): Part | undefined {
   if (block.text !== undefined) return block.text === '' ? undefined : { type: 'text', text: block.text };
   if (block.toolUse) {
     const { toolUseId = '', name = '', input, type } = block.toolUse;
     // a tool of the provider's own, which it has already run
     if (type === 'server_tool_use') return undefined;
-    return { type: 'toolCall', id: toolUseId, name: toolName(name), input: plain(input ?? {}) };
+    const tool = toolName(name);
+    return { type: 'toolCall', id: toolUseId, name: tool, input: argumentsOf(tool, plain(input ?? {})) };
   }
   if (block.reasoningContent) {
     const { reasoningText, redactedContent } = block.reasoningContent;
@@ -59,13 +79,12 @@ const reasoning = (text: string, kept: Kept): Part => ({ type: 'reasoning', text
 function stopOf(reason: string, content: readonly Part[]): ModelResponse['stop'] {
   switch (reason) {
     case 'max_tokens':
-    case 'model_context_window_exceeded':
       return 'length';
+    case 'model_context_window_exceeded':
+      return 'context';
     case 'guardrail_intervened':
     case 'content_filtered':
     case 'refusal':
-    case 'malformed_model_output':
-    case 'malformed_tool_use':
       return 'blocked';
     default:
       return content.some((p) => p.type === 'toolCall') ? 'tools' : 'end';

@@ -1,4 +1,3 @@
-import type { CachePointBlock } from '@aws-sdk/client-bedrock-runtime';
 import type { Json } from '../../json.ts';
 
 /**
@@ -20,16 +19,15 @@ export function kept(vendor: Json | undefined): Kept | undefined {
   return typeof own === 'object' && own !== null ? (own as Kept) : undefined;
 }
 
-export function cachePoint(ttl: '5m' | '1h' | undefined): CachePointBlock {
-  return ttl === undefined ? { type: 'default' } : { type: 'default', ttl };
-}
-
 // a geography in front of the id routes the call and is not who made the model
 const GEOGRAPHY = /^(?:us-gov|us|eu|apac|jp|au|ca|sa|me|af|global)\./;
 
+/** A model's id without what routes the call to it: `anthropic.claude-...`, or the last part of an ARN. */
+export const bareName = (id: string): string => (id.split('/').pop() ?? id).replace(GEOGRAPHY, '');
+
 /** Who made a model, such as `anthropic`; the whole id where it does not say, as in the ARN of a profile of one's own. */
 export function maker(id: string): string {
-  const name = (id.split('/').pop() ?? id).replace(GEOGRAPHY, '');
+  const name = bareName(id);
   const dot = name.indexOf('.');
   return dot > 0 ? name.slice(0, dot) : id;
 }

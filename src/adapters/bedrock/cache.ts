@@ -1,0 +1,61 @@
+import type { CachePointBlock, SystemContentBlock, Tool, Message as WireMessage } from '@aws-sdk/client-bedrock-runtime';
+import type { Feature } from './families.ts';
+import type { CacheOptions } from './options.ts';
+
+const MOST = 4;
+
+interface Request {
+  system: SystemContentBlock[];
+  tools: Tool[];
+  messages: readonly WireMessage[];
+}
+type Block = { cachePoint?: CachePointBlock | undefined };
+interface Point {
+  list: Block[];
+  block: Block;
+  cachePoint: CachePointBlock;
+  feature: Feature;
+}
+
+export function cachePoint(ttl: '5m' | '1h' | undefined): CachePointBlock {
+  return ttl === undefined ? { type: 'default' } : { type: 'default', ttl };
+}
+
+/**
+ * Sets the cache points that were asked for, and takes back those that the model would refuse: where its family has none, two in a
+ * row, more than four. Those of the options stay before those of single parts, newer ones before older ones. A longer life must
+ * not come after a shorter one, in the order tools, system, messages: the earlier one lives as long then.
+ */
+export function setCachePoints(request: Request, o: CacheOptions, dropped: ReadonlySet<Feature>, sent: Set<Feature>): void {
+  const { system, tools, messages } = request;
+  const asked = new Set<Block>();
+  const set = (list: Block[] | undefined, wanted: boolean | undefined): void => {
+    if (wanted === false || !list?.length || list.at(-1)?.cachePoint) return;
+    const block = { cachePoint: cachePoint(o.ttl) };
+    asked.add(block);
+    list.push(block);
+  };
+  set(tools, o.tools);
+  set(system, o.system);
+  set(messages.findLast((m) => m.role === 'user')?.content as Block[] | undefined, o.messages);
+
+  const points = [...of(tools, 'cache.tools'), ...of(system, 'cache.system')];
+  for (const { content = [] } of messages)
+    points.push(...of(content, content.some((b) => b.toolResult) ? 'cache.results' : 'cache.messages'));
+  const allowed = points.filter(({ feature }) => !dropped.has(feature));
+  const first = allowed.filter(({ block }) => asked.has(block));
+  const kept = new Set([...first, ...allowed.filter(({ block }) => !asked.has(block)).reverse()].slice(0, MOST));
+  for (const point of points) if (!kept.has(point)) point.list.splice(point.list.indexOf(point.block), 1);
+
+  let long = false;
+  for (const { cachePoint: point, feature } of points.filter((p) => kept.has(p)).reverse()) {
+    sent.add(feature);
+    long ||= point.ttl === '1h';
+    if (dropped.has('cache.ttl')) delete point.ttl;
+    else if (long) point.ttl = '1h';
+    if (point.ttl) sent.add('cache.ttl');
+  }
+}
+
+const of = (list: Block[], feature: Feature): Point[] =>
+  list.flatMap((block) => (block.cachePoint ? [{ list, block, cachePoint: block.cachePoint, feature }] : []));
