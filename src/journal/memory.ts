@@ -113,6 +113,14 @@ export function memoryJournal(): Journal {
     return found.map(({ head }) => ({ ...head }));
   }
 
+  function remove(runId: string): void {
+    const run = runs.get(runId);
+    if (!run) return;
+    unindex(run);
+    leave(run);
+    runs.delete(runId);
+  }
+
   return {
     durable: false,
     append,
@@ -126,12 +134,10 @@ export function memoryJournal(): Journal {
       run.head = { ...run.head, owner, leaseUntil: until };
       return true;
     },
-    remove(runId) {
-      const run = runs.get(runId);
-      if (!run) return;
-      unindex(run);
-      leave(run);
-      runs.delete(runId);
+    remove,
+    rewrite(runId, entries) {
+      const log = runs.get(runId)?.log;
+      for (const entry of entries) if (log && entry.seq < log.length) log[entry.seq] = entry;
     },
   };
 }
@@ -144,7 +150,9 @@ const matches = (f: HeadFilter, head: RunHead) =>
   (f.agent === undefined || f.agent === head.agent) &&
   (f.status === undefined || f.status === head.status) &&
   (f.session === undefined || f.session === head.session) &&
-  (f.tenant === undefined || f.tenant === head.tenant);
+  (f.tenant === undefined || f.tenant === head.tenant) &&
+  (f.by === undefined || f.by === head.by) &&
+  (f.fork === undefined || f.fork === head.fork);
 
 /**
  * A copy of the head, since its maker may go on using it. One that names no owner changes none, and a lease that was renewed

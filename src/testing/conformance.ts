@@ -5,10 +5,12 @@ import { contentCases } from './journal/content.ts';
 import { headCases } from './journal/heads.ts';
 import type { Case } from './journal/kit.ts';
 import { leaseCases } from './journal/leases.ts';
+import { type Opening, processCases } from './journal/processes.ts';
 import { readCases } from './journal/read.ts';
 import { removeCases } from './journal/remove.ts';
+import { rewriteCases } from './journal/rewrite.ts';
 import { sessionCases } from './journal/sessions.ts';
-import { storageCases } from './journal/storage.ts';
+import { damageCase, storageCases } from './journal/storage.ts';
 
 export interface ConformanceOptions {
   /** `test` of vitest, jest or node:test. Default: the global one. */
@@ -17,14 +19,26 @@ export interface ConformanceOptions {
    * Opens the storage of a journal once more, as another process would: while the first is open, or after it was closed.
    * With it, the suite also checks what survives, and that two writers keep out of each other's way.
    */
-  another?: (journal: Journal) => Promise<Journal>;
+  another?: (journal: Journal) => Journal | Promise<Journal>;
+  /**
+   * How another process opens the storage of a journal. With it, two real processes write to it at once. A store that several processes
+   * may use needs this: that two handles of one process keep apart says little, where their code never runs at the same time.
+   */
+  process?: (journal: Journal) => Opening | Promise<Opening>;
+  /**
+   * Changes what is stored of the last append of a run, as a disk that fails would. With it, the suite checks that the change is
+   * noticed, or (where the store says `tornTail: 'last-append'`) that the append is left out.
+   */
+  damageLast?: (journal: Journal, runId: string) => void | Promise<void>;
 }
+
+type Make = () => Journal | Promise<Journal>;
 
 /**
  * Every promise of the {@link Journal} port as a test. Call it at the top of a test file, or inside a `describe`.
  * @param make a new, empty journal; called for each test, which closes it.
  */
-export function journalConformance(make: () => Promise<Journal>, o: ConformanceOptions = {}): void {
+export function journalConformance(make: Make, o: ConformanceOptions = {}): void {
   const globals = globalThis as { test?: ConformanceOptions['test']; it?: ConformanceOptions['test'] };
   const test = o.test ?? globals.test ?? globals.it;
   if (!test)
@@ -34,8 +48,8 @@ export function journalConformance(make: () => Promise<Journal>, o: ConformanceO
 
 /** The tests by themselves, for a runner of another kind. Each throws where the journal breaks the promise of its name. */
 export function journalCases(
-  make: () => Promise<Journal>,
-  { another }: Pick<ConformanceOptions, 'another'> = {},
+  make: Make,
+  { another, process, damageLast }: Omit<ConformanceOptions, 'test'> = {},
 ): readonly { readonly name: string; run(): Promise<void> }[] {
   const cases: readonly Case[] = [
     ...appendCases,
@@ -45,7 +59,10 @@ export function journalCases(
     ...sessionCases,
     ...leaseCases,
     ...removeCases,
+    ...rewriteCases,
     ...(another ? storageCases : []),
+    ...(damageLast ? [damageCase(damageLast)] : []),
+    ...(process ? processCases.map(([name, check]): Case => [name, async (journal) => check(journal, await process(journal))]) : []),
   ];
   return cases.map(([name, check]) => ({
     name,

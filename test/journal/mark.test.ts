@@ -170,8 +170,8 @@ describe('a file that is no longer the one that was opened', () => {
     expect(await read(journal, 'r')).toEqual(entries(0, 2));
     swap(path);
     for (const attempt of [
-      () => journal.append('r', 2, [entry(2)], head('r'), { sync: 'power' }),
       () => read(journal, 'r'),
+      () => journal.append('r', 2, [entry(2)], head('r'), { sync: 'power' }),
       () => journal.append('r', 2, [entry(2)], head('r')),
       () => all(journal.heads({})),
       () => journal.renew('r', 'me', Date.now() + 1_000),

@@ -1,6 +1,11 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { Journal } from '../../src/journal/port.ts';
 import { journalCases, journalConformance } from '../../src/testing/conformance.ts';
+import { lineJournal } from './locked.ts';
 import { BUGS, type Bug, PlainJournal } from './plain.ts';
+import { folder } from './setup.ts';
 
 /** The name of the first test that a store with a bug fails. */
 async function failure(bug?: Bug): Promise<string | undefined> {
@@ -18,6 +23,57 @@ describe('the conformance suite', () => {
   test('passes a plain store without a bug', async () => expect(await failure()).toBeUndefined());
 
   test.each(BUGS)('fails a store that %s', async (bug) => expect(await failure(bug)).toBeDefined());
+
+  describe('with two processes', () => {
+    const make = (lock: boolean) => () => lineJournal(join(folder(), 'lines'), { lock });
+    const pathOf = (journal: Journal) => (journal as Journal & { path: string }).path;
+    const cases = (lock: boolean) =>
+      journalCases(make(lock), {
+        another: (journal) => lineJournal(pathOf(journal), { lock }),
+        process: (journal) => ({
+          module: new URL('./locked.ts', import.meta.url),
+          open: 'lineJournal',
+          args: [pathOf(journal), { lock }],
+          execArgv: [],
+        }),
+      });
+    const races = (lock: boolean) => cases(lock).filter(({ name }) => name.includes('two processes'));
+    // the long ones read the whole file for each entry
+    const others = (lock: boolean) => cases(lock).filter(({ name }) => !/process|long|1 MB|megabyte/.test(name));
+
+    test('passes a store of files that locks', async () => {
+      expect(races(true)).toHaveLength(4);
+      for (const { run } of races(true)) await run();
+    });
+
+    test('fails one that does not, though it passes all that one process can try', async () => {
+      for (const { run } of others(false)) await run();
+      const failed = await Promise.all(
+        races(false).map(({ run }) =>
+          run().then(
+            () => false,
+            () => true,
+          ),
+        ),
+      );
+      expect(failed).toContain(true);
+    });
+
+    test('says what went wrong in a process that cannot open the store', async () => {
+      const broken = journalCases(make(true), { process: () => ({ module: new URL('./missing.ts', import.meta.url), execArgv: [] }) });
+      await expect(broken.at(-1)?.run()).rejects.toThrow(/missing\.ts/);
+    });
+  });
+
+  test('passes a store that leaves out a torn last append, where it says so, and fails one that says nothing', async () => {
+    const damageLast = (journal: Journal) => {
+      const { path } = journal as Journal & { path: string };
+      writeFileSync(path, readFileSync(path, 'utf8').slice(0, -20));
+    };
+    const last = (torn: boolean) => journalCases(() => lineJournal(join(folder(), 'lines'), { lock: true, torn }), { damageLast }).at(-1);
+    await last(true)?.run();
+    await expect(last(false)?.run()).rejects.toThrow();
+  });
 
   test('registers its tests with the function given, or with the global one', () => {
     const names: string[] = [];

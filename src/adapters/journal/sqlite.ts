@@ -87,7 +87,7 @@ class SqliteJournal implements Journal {
     if (!live || !this.#file || live.tail.held !== expectedSeq || count === 0 || stored.blobs.length > 0 || differs(live.head, head))
       return false;
     try {
-      if (power) this.#assertThere(this.#file);
+      if (power && this.#file.isDue) this.#assertThere(this.#file);
       this.#file.sync(power);
       const tail = this.#file.log.appendNext(live.run, live.tail, stored, count);
       if (!tail) return false;

@@ -7,10 +7,10 @@ const ids = async (journal: Journal, filter: HeadFilter) => (await all(journal.h
 
 /** Started in an order that is not that of their times. */
 const RUNS: readonly Partial<RunHead>[] = [
-  { runId: 'a', startedAt: 30, agent: 'clerk', status: 'completed', session: 's', tenant: 't' },
-  { runId: 'b', startedAt: 10, agent: 'clerk', status: 'running', session: 's', tenant: 't' },
+  { runId: 'a', startedAt: 30, agent: 'clerk', status: 'completed', session: 's', tenant: 't', by: 'ana' },
+  { runId: 'b', startedAt: 10, agent: 'clerk', status: 'running', session: 's', tenant: 't', by: 'ben', fork: 'a' },
   { runId: 'c', startedAt: 50, agent: 'cook', status: 'paused', session: 's', tenant: 'u' },
-  { runId: 'd', startedAt: 20, agent: 'cook', status: 'running', tenant: 't' },
+  { runId: 'd', startedAt: 20, agent: 'cook', status: 'running', tenant: 't', by: 'ana', fork: 'c' },
   { runId: 'e', startedAt: 60, agent: 'clerk', status: 'failed' },
   { runId: 'f', startedAt: 40, agent: 'clerk', status: 'completed', session: 's' },
 ];
@@ -53,6 +53,10 @@ export const headCases: readonly Case[] = [
         [{ runId: 'c', tenant: 'u', agent: 'cook' }, ['c']],
         [{ agent: 'cook', tenant: 't' }, ['d']],
         [{ session: 'nobody' }, []],
+        [{ by: 'ana' }, ['a', 'd']],
+        [{ by: 'ana', session: 's' }, ['a']],
+        [{ fork: 'c' }, ['d']],
+        [{ fork: 'x' }, []],
       ];
       for (const [filter, found] of expected) assert.deepEqual(await ids(journal, filter), found, JSON.stringify(filter));
     },
@@ -96,6 +100,8 @@ export const headCases: readonly Case[] = [
         agent: 'cook',
         session: 's',
         tenant: 't',
+        by: 'ana',
+        fork: 'base',
         owner: 'o',
         leaseUntil: 1_999_999_999_999,
         wakeAt: 1_888_888_888_888,

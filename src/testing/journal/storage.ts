@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { RondoError } from '../../errors.ts';
+import type { Journal } from '../../journal/port.ts';
 import type { Case } from './kit.ts';
 import { all, entries, entry, head, headOf, plain, read, refused, same, start } from './kit.ts';
 
@@ -83,6 +84,28 @@ export const storageCases: readonly Case[] = [
     },
   ],
   [
+    'of first appends, sessions and leases that both want at once exactly one gets each',
+    async (journal, another) => {
+      const other = await another();
+      const now = Date.now();
+      const outcome = async (attempt: () => unknown) => {
+        try {
+          return (await attempt()) === false ? 'refused' : 'stored';
+        } catch (error) {
+          return (error as { code?: string }).code;
+        }
+      };
+      const both = async (attempt: (store: Journal, i: number) => unknown) =>
+        (await Promise.all([journal, other].map((store, i) => outcome(() => attempt(store, i))))).sort();
+      for (let round = 0; round < 10; round++) {
+        const session = `s${round}`;
+        assert.deepEqual(await both((store) => start(store, `r${round}`)), ['JOURNAL_CONFLICT', 'stored']);
+        assert.deepEqual(await both((store, i) => start(store, `${session} ${i}`, 1, { session })), ['SESSION_BUSY', 'stored']);
+        assert.deepEqual(await both((store, i) => store.renew(`r${round}`, `owner ${i}`, now + 600_000)), ['refused', 'stored']);
+      }
+    },
+  ],
+  [
     'a session is open in one of them only',
     async (journal, another) => {
       const other = await another();
@@ -153,4 +176,24 @@ export const storageCases: readonly Case[] = [
       same(await read(journal, 'r'), []);
     },
   ],
+];
+
+/** Of a store whose last append can be hurt: what is said of it. */
+export const damageCase = (damageLast: (journal: Journal, runId: string) => void | Promise<void>): Case => [
+  'an append that is not what was written is noticed, or left out where the store says so',
+  async (journal) => {
+    await start(journal, 'r', 2);
+    await start(journal, 'other');
+    await journal.append('r', 2, [entry(2)], head('r', { seq: 3 }));
+    await damageLast(journal, 'r');
+    if (journal.tornTail === 'last-append') {
+      same(await read(journal, 'r'), entries(0, 2));
+      await journal.append('r', 2, [entry(2, 'again')], head('r'));
+      same(await read(journal, 'r'), [...entries(0, 2), entry(2, 'again')]);
+    } else {
+      await refused('JOURNAL_DAMAGED', () => read(journal, 'r'));
+      await refused('JOURNAL_DAMAGED', () => read(journal, 'r', 1));
+    }
+    same(await read(journal, 'other'), [entry(0)]);
+  },
 ];

@@ -13,6 +13,9 @@ import { type Removal, removal } from './removal.ts';
 /** Appends of the short way that may go by without a note of how far the log has come. */
 const UNMARKED = 16;
 
+/** Milliseconds between looks at where the paths lead, while appends go the short way. */
+const CHECK = 100;
+
 export class File {
   readonly db: DatabaseSync;
   readonly log: Log;
@@ -29,6 +32,7 @@ export class File {
   readonly #own: string | undefined;
   #wal: string | undefined;
   #unmarked = 0;
+  #checked = 0;
 
   /** @throws RondoError `JOURNAL_DAMAGED` where rows that were written are no longer there. */
   constructor(path: string) {
@@ -96,8 +100,14 @@ export class File {
     this.#synced = wanted;
   }
 
+  /** Whether it is time to look where the paths lead: not before each append of the short way, which would take a tenth longer. */
+  get isDue(): boolean {
+    return performance.now() - this.#checked > CHECK;
+  }
+
   /** @throws RondoError `JOURNAL_DAMAGED` where the paths lead elsewhere: what is written to this file would be found by nobody. */
   assertThere(): void {
+    this.#checked = performance.now();
     const own = inode(this.#path);
     const wal = inode(`${this.#path}-wal`);
     this.#wal ??= wal;

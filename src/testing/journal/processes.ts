@@ -1,0 +1,188 @@
+/** With processes of their own on one storage: what no two handles of one process can show, since their code never runs at once. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
+import type { Journal } from '../../journal/port.ts';
+import { all, entry, head, read, start } from './kit.ts';
+
+/** How another process opens a storage: it imports a module, and calls a function of it. */
+export interface Opening {
+  /** As a URL, or a path. It must load in a plain Node process with `execArgv`. */
+  module: string | URL;
+  /** The name of the export that opens the journal. Default: `default`. */
+  open?: string;
+  /** Its arguments, as JSON can hold them. */
+  args?: readonly unknown[];
+  /** Default: those of this process. */
+  execArgv?: readonly string[];
+}
+
+export type ProcessCase = readonly [name: string, check: (journal: Journal, opening: Opening) => Promise<void>];
+
+/** Appends of each process to the run that both write. */
+const APPENDS = 200;
+/** Moments at which both try to get what only one can have. */
+const ROUNDS = 40;
+
+/** What a process does: plain JavaScript that needs nothing but the module it is given. It reads commands from its input, and answers each. */
+const CHILD = `
+import { createInterface } from 'node:readline';
+const { module, open, args, who } = JSON.parse(process.argv[1]);
+const journal = await (await import(module))[open](...args);
+const say = (line) => process.stdout.write(JSON.stringify(line) + '\\n');
+const entryOf = (seq) => ({ v: 1, seq, at: 1750000000000, type: 'call.finished', call: seq + '.0', ok: true, output: who, attempts: 1, ms: 1 });
+const headOf = (runId, over) => ({ runId, agent: who, status: 'running', startedAt: 1750000000000, version: 1, seq: 0, ...over });
+async function patient(attempt) {
+  for (let tries = 0; ; tries++) {
+    try { return { ok: await attempt() }; } catch (error) {
+      if (error?.code !== 'JOURNAL_UNAVAILABLE' || tries > 200) return { code: error?.code ?? String(error) };
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+}
+async function both(runId, count) {
+  const written = [];
+  let next = 0;
+  for (let fruitless = 0; written.length < count; ) {
+    const at = next;
+    const { code } = await patient(() => journal.append(runId, next, [entryOf(next)], headOf(runId, { seq: next + 1 })));
+    if (code === undefined) written.push(next++);
+    else if (code !== 'JOURNAL_CONFLICT') return { code };
+    else for await (const { seq } of journal.read(runId, next - 1)) next = seq + 1;
+    // refused, and nothing new to read: it has entries that it does not show, or shows twice
+    if (next !== at) fruitless = 0;
+    else if (++fruitless > 100) return { code: 'refused at ' + next + ', where the run ends' };
+    if (written.length % 5 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  return { written };
+}
+const commands = {
+  both: ({ runId, count }) => both(runId, count),
+  start: ({ runId, session }) => patient(() => journal.append(runId, 0, [entryOf(0)], headOf(runId, { seq: 1, session }))),
+  renew: ({ runId, until }) => patient(() => journal.renew(runId, who, until)),
+};
+say({ ready: true });
+for await (const line of createInterface({ input: process.stdin })) {
+  const command = JSON.parse(line);
+  while (Date.now() < command.at);
+  say(await commands[command.do](command));
+}
+await journal.close?.();
+`;
+
+type Answer = { ready?: true; ok?: unknown; code?: string; written?: number[] };
+
+/** Two processes that have the storage open; they answer each command when both were told it. */
+async function twoProcesses(opening: Opening, work: (ask: (command: (i: number) => object) => Promise<[Answer, Answer]>) => Promise<void>) {
+  const { module, open = 'default', args = [], execArgv = process.execArgv } = opening;
+  const url = module instanceof URL || /^[a-z]+:/.test(module) ? String(module) : pathToFileURL(module).href;
+  const children = ['ana', 'ben'].map((who) => {
+    const child = spawn(
+      process.execPath,
+      [...execArgv, '--input-type=module', '-e', CHILD, JSON.stringify({ module: url, open, args, who })],
+      {
+        stdio: ['pipe', 'pipe', 'pipe'],
+      },
+    );
+    let said = '';
+    child.stderr.on('data', (chunk) => {
+      said += chunk;
+    });
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const answer = async (): Promise<Answer> => {
+      const { value } = await lines.next();
+      return value === undefined ? assert.fail(`the other process ended: ${said.slice(-2_000)}`) : JSON.parse(value);
+    };
+    return { child, answer, ended: once(child, 'close') };
+  });
+  try {
+    await Promise.all(children.map(({ answer }) => answer()));
+    await work(async (command) => {
+      // at one moment, as far as two processes can
+      const at = Date.now() + 3;
+      for (const [i, { child }] of children.entries()) child.stdin.write(`${JSON.stringify({ ...command(i), at })}\n`);
+      return (await Promise.all(children.map(({ answer }) => answer()))) as [Answer, Answer];
+    });
+  } finally {
+    for (const { child } of children) child.stdin.end();
+    await Promise.all(children.map(({ ended }) => ended));
+  }
+}
+
+const codes = (answers: readonly Answer[]) => answers.map(({ ok, code }) => code ?? (ok === false ? 'refused' : 'stored')).sort();
+
+export const processCases: readonly ProcessCase[] = [
+  [
+    'two processes append to one run as fast as they can: every entry has one writer, and nothing acknowledged is lost',
+    async (journal, opening) => {
+      await twoProcesses(opening, async (ask) => {
+        const answers = await ask(() => ({ do: 'both', runId: 'r', count: APPENDS }));
+        for (const { code } of answers) assert.equal(code, undefined);
+        const found = (await read(journal, 'r')) as unknown as { seq: number; output: string }[];
+        assert.deepEqual(
+          found.map(({ seq }) => seq),
+          found.map((_, i) => i),
+        );
+        assert.equal(found.length, 2 * APPENDS, `${found.length} entries where ${2 * APPENDS} appends were acknowledged`);
+        for (const [i, who] of ['ana', 'ben'].entries())
+          assert.deepEqual(
+            answers[i]?.written,
+            found.flatMap(({ seq, output }) => (output === who ? seq : [])),
+            `an entry that ${who} was told is stored is not, or is another's`,
+          );
+      });
+    },
+  ],
+  [
+    'of two processes that start a run at one moment exactly one does',
+    async (journal, opening) => {
+      await twoProcesses(opening, async (ask) => {
+        for (let round = 0; round < ROUNDS; round++) {
+          const answers = await ask(() => ({ do: 'start', runId: `r${round}` }));
+          assert.deepEqual(codes(answers), ['JOURNAL_CONFLICT', 'stored']);
+          assert.equal((await read(journal, `r${round}`)).length, 1);
+        }
+      });
+    },
+  ],
+  [
+    'of two processes that open a session at one moment exactly one does',
+    async (journal, opening) => {
+      await twoProcesses(opening, async (ask) => {
+        for (let round = 0; round < ROUNDS; round++) {
+          const session = `s${round}`;
+          const answers = await ask((i) => ({ do: 'start', runId: `${session} ${i}`, session }));
+          assert.deepEqual(codes(answers), ['SESSION_BUSY', 'stored']);
+          assert.equal((await all(journal.heads({ session }))).length, 1);
+        }
+      });
+    },
+  ],
+  [
+    'of two processes that take a free lease at one moment exactly one gets it',
+    async (journal, opening) => {
+      const now = journal.now ? await journal.now() : Date.now();
+      for (let round = 0; round < ROUNDS; round++) await start(journal, `r${round}`);
+      await twoProcesses(opening, async (ask) => {
+        for (let round = 0; round < ROUNDS; round++) {
+          const answers = await ask(() => ({ do: 'renew', runId: `r${round}`, until: now + 600_000 }));
+          assert.deepEqual(codes(answers), ['refused', 'stored']);
+          const [found] = await all(journal.heads({ runId: `r${round}` }));
+          assert.equal(found?.owner, answers[0].ok === true ? 'ana' : 'ben');
+        }
+      });
+    },
+  ],
+  [
+    'what a process was told is stored is there when it has ended',
+    async (journal, opening) => {
+      await twoProcesses(opening, async (ask) => {
+        assert.deepEqual(codes(await ask((i) => ({ do: 'start', runId: `r${i}` }))), ['stored', 'stored']);
+      });
+      for (const [i, who] of ['ana', 'ben'].entries()) assert.deepEqual(await read(journal, `r${i}`), [entry(0, who)]);
+      await journal.append('r0', 1, [entry(1)], head('r0'));
+    },
+  ],
+];
