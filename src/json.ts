@@ -1,38 +1,244 @@
+import { types } from 'node:util';
+
 /** What JSON can hold. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [k: string]: Json };
 export type JsonObject = { readonly [k: string]: Json };
 
 /** Deeper than anybody means; what recurses over JSON can rely on it. */
 export const MAX_DEPTH = 200;
+/** Values in one: what refers to itself over and over, without a circle, can be large without end. */
+const MAX_VALUES = 5_000_000;
 
-export class NotJson extends Error {}
+/** What JSON cannot hold; the message names it, and where it is. */
+export class NotJson extends Error {
+  readonly #what: string;
+  #at = '';
+
+  constructor(what: string) {
+    super(what);
+    this.#what = what;
+  }
+
+  /** Says that it is inside of a field. */
+  in(key: string | number): this {
+    this.#at = `${typeof key === 'number' ? `[${key}]` : `.${key}`}${this.#at}`;
+    this.message = `${this.#what} (at ${this.#at.replace(/^\./, '')})`;
+    return this;
+  }
+}
 
 /**
- * A copy of a value as plain JSON: what JSON leaves out is left out. Much cheaper than a round trip through text for the small
- * values that a model's arguments are.
+ * A copy of a value as plain JSON, for a program that reads it back: what would come back as another thing (BigInt, Map, Set, bytes) or not at all
+ * (functions, symbols, streams) is refused. docs/outputs.md has the table.
  * @throws NotJson for what JSON cannot hold, and for what is nested more than 200 levels deep.
  */
 export function plainJson(value: unknown, depth = MAX_DEPTH): Json | undefined {
   if (typeof value === 'string' || typeof value === 'boolean' || value === null) return value;
-  if (typeof value === 'number') return Number.isFinite(value) ? value : null;
-  if (typeof value === 'bigint') throw new NotJson('a BigInt is no JSON');
-  if (typeof value !== 'object') return undefined;
-  if (depth === 0) throw new NotJson(`it is nested more than ${MAX_DEPTH} levels deep`);
-  if (Array.isArray(value)) return value.map((item) => plainJson(item, depth - 1) ?? null);
+  return copied(value, { left: MAX_VALUES }, depth);
+}
+
+/** Of one copy: how many more values it may have, and, where nothing is refused, what is known of it. */
+interface Copying {
+  left: number;
+  telling?: { exact: boolean; inside: object[] };
+}
+
+/**
+ * A value as plain JSON for whoever reads it: what JSON has no form of is written in one, by the table in docs/outputs.md, and what has none is
+ * named in its place. `exact`: nothing was, so that a copy of the JSON can stand for the value. Never throws.
+ */
+export function toldJson(value: unknown): { json: Json; exact: boolean } {
+  const telling = { exact: true, inside: [] };
+  const json = copied(value, { left: MAX_VALUES, telling }, MAX_DEPTH) ?? null;
+  return { json, exact: telling.exact };
+}
+
+function copied(value: unknown, c: Copying, depth: number): Json | undefined {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return value;
+    case 'number':
+      // JSON has one zero
+      if (Number.isFinite(value)) return value === 0 ? 0 : value;
+      return c.telling ? inexact(c.telling, String(value)) : null;
+    case 'undefined':
+      return undefined;
+    case 'bigint':
+      return c.telling ? inexact(c.telling, String(value)) : refused(c, 'JSON cannot hold a BigInt');
+    case 'object':
+      break;
+    default:
+      return refused(c, `JSON cannot hold a ${typeof value}`);
+  }
+  if (value === null) return null;
+  if (depth === 0) return refused(c, `it is nested more than ${MAX_DEPTH} levels deep`);
+  if (--c.left < 0) return refused(c, `it has more than ${MAX_VALUES} values`);
+  const { telling } = c;
+  if (!telling) return copiedObject(value, c, depth);
+  if (telling.inside.includes(value)) return refused(c, 'it is in a circle: this is what it is inside of');
+  telling.inside.push(value);
+  try {
+    return copiedObject(value, c, depth);
+  } catch (error) {
+    return refused(c, `it cannot be read: ${said(error)}`);
+  } finally {
+    telling.inside.pop();
+  }
+}
+
+function copiedObject(value: object, c: Copying, depth: number): Json | undefined {
+  if (Array.isArray(value)) {
+    const list: Json[] = [];
+    // by index, because a list may have holes
+    for (let i = 0; i < value.length; i++) {
+      if (--c.left < 0) return refused(c, `it has more than ${MAX_VALUES} values`);
+      list.push(field(value, i, c, depth) ?? null);
+    }
+    return list;
+  }
+  const plain = isPlain(value);
+  const special = plain ? undefined : specialOf(value);
+  if (special) {
+    if (!c.telling || special.as === undefined) return refused(c, special.refusal);
+    c.telling.exact = false;
+    return copied(special.as(), c, depth - 1);
+  }
+  if (c.telling && !plain) c.telling.exact = false;
   const { toJSON } = value as { toJSON?: unknown };
-  if (typeof toJSON === 'function') return plainJson(toJSON.call(value), depth - 1);
+  if (typeof toJSON === 'function') {
+    if (c.telling) c.telling.exact = false;
+    return copied(toJSON.call(value), c, depth - 1);
+  }
   const copy: { [k: string]: Json } = {};
   const keys = Object.keys(value);
   // it would be an empty object, and what is in it lost
-  if (keys.length === 0 && (value instanceof Map || value instanceof Set)) throw new NotJson('a Map or a Set is no JSON');
+  if (keys.length === 0 && (!plain || Object.getOwnPropertySymbols(value).length > 0))
+    return refused(c, `JSON cannot hold ${named(value)}, which has no fields: give it a toJSON()`);
   for (const key of keys) {
-    const field = plainJson((value as { [k: string]: unknown })[key], depth - 1);
-    if (field === undefined) continue;
-    // plain assignment would set the prototype
-    if (key === '__proto__') Object.defineProperty(copy, key, { value: field, enumerable: true, configurable: true, writable: true });
-    else copy[key] = field;
+    const json = field(value as { [k: string]: unknown }, key, c, depth);
+    if (json !== undefined) put(copy, key, json);
   }
   return copy;
+}
+
+function field<K extends string | number>(of: { readonly [k in K]: unknown }, key: K, c: Copying, depth: number): Json | undefined {
+  if (c.telling) {
+    let value: unknown;
+    try {
+      value = of[key];
+    } catch (error) {
+      return refused(c, `it cannot be read: ${said(error)}`);
+    }
+    return copied(value, c, depth - 1);
+  }
+  try {
+    return copied(of[key], c, depth - 1);
+  } catch (error) {
+    if (error instanceof NotJson) throw error.in(key);
+    throw error;
+  }
+}
+
+/** @throws NotJson, unless it is told in the value's place. */
+function refused({ telling }: Copying, why: string): string {
+  if (!telling) throw new NotJson(why);
+  return inexact(telling, `[not shown: ${why}]`);
+}
+
+function inexact(telling: { exact: boolean }, text: string): string {
+  telling.exact = false;
+  return text;
+}
+
+function said(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error).slice(0, 500);
+  } catch {
+    return 'it does not say why';
+  }
+}
+
+/** Of what is no plain object and no list: what stands for it in JSON (nothing, where it must be refused by all), and why a program is not given that. */
+interface Special {
+  refusal: string;
+  as?: () => unknown;
+}
+
+function specialOf(value: object): Special | undefined {
+  if (types.isDate(value))
+    return Number.isNaN(value.getTime()) ? { refusal: 'JSON cannot hold an invalid Date', as: () => 'Invalid Date' } : undefined;
+  if (types.isMap(value)) return { refusal: 'JSON cannot hold a Map: use Object.fromEntries(map), or [...map]', as: () => ofMap(value) };
+  if (types.isSet(value)) return { refusal: 'JSON cannot hold a Set: use [...set]', as: () => [...value] };
+  if (types.isBoxedPrimitive(value)) return { refusal: 'JSON cannot hold a boxed value', as: () => value.valueOf() };
+  if (types.isRegExp(value)) return { refusal: 'JSON cannot hold a RegExp: use its source', as: () => String(value) };
+  if (types.isAnyArrayBuffer(value) || ArrayBuffer.isView(value))
+    return { refusal: 'JSON cannot hold bytes: use base64', as: () => ofBytes(value) };
+  if (value instanceof URLSearchParams)
+    return { refusal: 'JSON cannot hold URLSearchParams: use their toString()', as: () => String(value) };
+  if (value instanceof Headers)
+    return { refusal: 'JSON cannot hold Headers: use Object.fromEntries(headers)', as: () => Object.fromEntries(value) };
+  const has = (name: string) => typeof (value as { [k: string]: unknown })[name] === 'function';
+  if (has('then')) return { refusal: `JSON cannot hold ${named(value)}: await it` };
+  // a Response, a Request or a Blob, of whichever library
+  if (has('arrayBuffer') && has('text')) return { refusal: `JSON cannot hold ${named(value)}: await its text(), or its json()` };
+  if (has('toJSON')) return undefined;
+  if (types.isNativeError(value) || value instanceof Error)
+    return { refusal: 'JSON cannot hold an Error: use its message', as: () => ofError(value) };
+  // what they hold is not in their fields
+  if (Symbol.asyncIterator in value || Symbol.iterator in value || has('pipe'))
+    return { refusal: `JSON cannot hold ${named(value)}: read it to its end, and return what it held` };
+  return undefined;
+}
+
+/** Whether all of an object is in its fields. Objects of other realms count too. */
+export function isPlain(value: object): boolean {
+  const proto = Object.getPrototypeOf(value);
+  if (proto === Object.prototype || proto === null) return true;
+  return Object.getPrototypeOf(proto) === null && Object.hasOwn(proto, 'hasOwnProperty');
+}
+
+const ofMap = (map: ReadonlyMap<unknown, unknown>): unknown =>
+  [...map.keys()].every((key) => typeof key === 'string') ? Object.fromEntries(map) : [...map];
+
+/** Bytes as base64, numbers as a list of them. */
+function ofBytes(value: ArrayBufferLike | ArrayBufferView): unknown {
+  if (!ArrayBuffer.isView(value)) return Buffer.from(value as ArrayBuffer).toString('base64');
+  const { buffer, byteOffset, byteLength } = value;
+  if (types.isUint8Array(value) || types.isUint8ClampedArray(value) || types.isDataView(value))
+    return Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength).toString('base64');
+  return [...(value as Float64Array | BigInt64Array)];
+}
+
+/** Without its stack, which is of no use to whoever reads it. */
+function ofError(error: Error): unknown {
+  const { name, message, cause, errors } = error as Error & { errors?: unknown };
+  return { name, message, ...(cause !== undefined && { cause }), ...(Array.isArray(errors) && { errors }), ...(error as object) };
+}
+
+function named(value: object): string {
+  const made = (value as { constructor?: unknown }).constructor;
+  return typeof made === 'function' && made.name ? `an instance of ${made.name}` : 'an object';
+}
+
+/** Whether a value is plain JSON, and the same as some JSON. Keys that are undefined are no keys. */
+export function isSameJson(value: unknown, json: Json | undefined): boolean {
+  if (typeof value !== 'object' || value === null) return Object.is(value, json) || (value === 0 && json === 0);
+  if (typeof json !== 'object' || json === null) return false;
+  if (Array.isArray(value) || Array.isArray(json)) {
+    if (!Array.isArray(value) || !Array.isArray(json) || value.length !== json.length) return false;
+    for (let i = 0; i < value.length; i++) if (!isSameJson(value[i], json[i])) return false;
+    return true;
+  }
+  if (!isPlain(value)) return false;
+  let keys = 0;
+  for (const key of Object.keys(value)) {
+    const own = (value as { [k: string]: unknown })[key];
+    if (own === undefined) continue;
+    if (!Object.hasOwn(json, key) || !isSameJson(own, (json as JsonObject)[key])) return false;
+    keys++;
+  }
+  return keys === Object.keys(json).length;
 }
 
 /** Whether JSON is nested more than 200 levels deep. */
@@ -44,7 +250,22 @@ export function isDeep(value: Json, depth = MAX_DEPTH): boolean {
 }
 
 /** A copy of what is plain JSON already. */
-export const copyJson = <T>(value: T): T => plainJson(value, Number.POSITIVE_INFINITY) as T;
+export function copyJson<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(copyJson) as T;
+  const copy: { [k: string]: unknown } = {};
+  for (const key of Object.keys(value)) {
+    const own = (value as { [k: string]: unknown })[key];
+    if (own !== undefined) put(copy, key, copyJson(own));
+  }
+  return copy as T;
+}
+
+/** Plain assignment would set the prototype. */
+function put(copy: { [k: string]: unknown }, key: string, value: unknown): void {
+  if (key === '__proto__') Object.defineProperty(copy, key, { value, enumerable: true, configurable: true, writable: true });
+  else copy[key] = value;
+}
 
 /** Makes plain JSON unchangeable, all the way down. */
 export function freezeJson<T>(value: T): T {

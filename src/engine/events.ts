@@ -2,7 +2,7 @@ import type { Failure } from '../errors.ts';
 import { type Approval, view } from '../hitl/approvals.ts';
 import type { CallId, Decision, Entry, EntryOf } from '../journal/entries.ts';
 import { type Call, type Frame, type RunFold, unfinishedCalls } from '../journal/fold.ts';
-import { callsOf } from '../journal/frame.ts';
+import { argumentsOf, callsOf } from '../journal/frame.ts';
 import { copyJson, type Json } from '../json.ts';
 import type { ToolOutcome } from '../loop/middleware.ts';
 import type { Transient } from '../loop/scope.ts';
@@ -94,7 +94,7 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent | undefined {
       // a node has no arguments, and a foreign agent's turn is the agent
       if (frame.tasks) return undefined;
       const call = called(run, frame, entry.call);
-      const input = call?.edited ? call.edited.input : (call?.input ?? null);
+      const input = call ? argumentsOf(call) : null;
       return { ...base, type: 'tool.started', callId: entry.call, tool: call?.name ?? '', input: copyJson(input), attempt: 1 };
     }
     case 'call.finished': {

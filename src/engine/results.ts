@@ -2,6 +2,7 @@ import type { Failure } from '../errors.ts';
 import { type Approval, view } from '../hitl/approvals.ts';
 import type { CallId, Crossed, RunStatus } from '../journal/entries.ts';
 import { openApprovals, type RunFold } from '../journal/fold.ts';
+import { argumentsOf } from '../journal/frame.ts';
 import { costUsd } from '../journal/spent.ts';
 import { copyJson, type Json } from '../json.ts';
 import type { Message, Usage } from '../ports/model.ts';
@@ -93,7 +94,7 @@ export function stateOf(run: RunFold): RunState {
     unknowns: [...run.unknowns.values()].map(({ call, since }) => ({
       callId: call.id,
       tool: call.name,
-      input: copyJson(call.input),
+      input: copyJson(argumentsOf(call)),
       since,
     })),
     steps: run.steps,

@@ -161,12 +161,16 @@ function outcomeOf(name: string, before: Call | undefined, effect: Effect): { ou
 }
 
 function result(name: string, value: unknown): Json {
-  const json = plainJson(value) ?? null;
+  // it was done, and must not be done again for a result that cannot be kept
+  const unkept = (why: string) =>
+    new ToolError('STEP_INVALID', `the result of the step "${name}" cannot be kept: ${why}.`, { outcome: 'unknown', retryable: false });
+  let json: Json;
+  try {
+    json = plainJson(value) ?? null;
+  } catch (error) {
+    throw unkept(messageOf(error));
+  }
   if (isDeep(json) || JSON.stringify(json).length > MAX_RESULT)
-    // it was done, and must not be done again for a result that cannot be kept
-    throw new ToolError('STEP_INVALID', `the result of the step "${name}" is larger than ${MAX_RESULT} characters, or nested too deeply.`, {
-      outcome: 'unknown',
-      retryable: false,
-    });
+    throw unkept(`it is larger than ${MAX_RESULT} characters, or nested too deeply`);
   return json;
 }

@@ -1,7 +1,7 @@
 import { ToolError } from '../errors.ts';
 import type { Patch } from '../journal/entries.ts';
 import { diff } from '../journal/patch.ts';
-import { isDeep, type Json, MAX_DEPTH, NotJson, plainJson } from '../json.ts';
+import { isDeep, isPlain, type Json, MAX_DEPTH, NotJson, plainJson } from '../json.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { append } from './types.ts';
 
@@ -17,7 +17,7 @@ export function keep(value: unknown, depth = MAX_DEPTH): Json | undefined {
   if (depth === 0) throw new NotJson(`it is nested more than ${MAX_DEPTH} levels deep, or in a circle`);
   let kept: Json | undefined;
   if (Array.isArray(value)) kept = value.map((item) => keep(item, depth - 1) ?? null);
-  else if (isPlain(value)) {
+  else if (isPlain(value) && typeof (value as { toJSON?: unknown }).toJSON !== 'function') {
     const copy: { [key: string]: Json } = {};
     for (const key of Object.keys(value)) {
       const field = keep((value as { [key: string]: unknown })[key], depth - 1);
@@ -29,11 +29,6 @@ export function keep(value: unknown, depth = MAX_DEPTH): Json | undefined {
   } else return keep(plainJson(value), depth - 1);
   known.add(Object.freeze(kept));
   return kept;
-}
-
-function isPlain(value: object): boolean {
-  const proto = Object.getPrototypeOf(value);
-  return (proto === Object.prototype || proto === null) && typeof (value as { toJSON?: unknown }).toJSON !== 'function';
 }
 
 type Reducer = (now: Json, update: Json) => unknown;
@@ -51,10 +46,11 @@ export function updated(
   if (update === undefined || update === null) return { state, patch: undefined };
   if (typeof update !== 'object' || Array.isArray(update))
     throw problem(node, `it returned ${Array.isArray(update) ? 'a list' : typeof update}, not an object with some of the state's fields`);
+  const fieldsOf = isPlain(update) ? update : ofInstance(node, update);
   const after: { [key: string]: Json } = { ...state };
   const keys: { [key: string]: Patch } = {};
-  for (const key of Object.keys(update)) {
-    const given = (update as { [key: string]: unknown })[key];
+  for (const key of Object.keys(fieldsOf)) {
+    const given = (fieldsOf as { [key: string]: unknown })[key];
     if (given === undefined) continue;
     if (fields && !fields.has(key)) throw problem(node, `the state has no field "${key}". It has ${[...fields].join(', ')}`);
     const before = Object.hasOwn(state, key) ? state[key] : undefined;
@@ -66,6 +62,17 @@ export function updated(
   if (Object.keys(keys).length === 0) return { state, patch: undefined };
   known.add(Object.freeze(after));
   return { state: after, patch: { keys } };
+}
+
+/** A Map or a generator has no fields either, and would be an update that changes nothing. */
+function ofInstance(node: string, update: object): object {
+  try {
+    const json = plainJson(update);
+    if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json;
+  } catch (error) {
+    throw problem(node, `its update cannot be taken: ${messageOf(error)}`);
+  }
+  throw problem(node, "its update is no object with some of the state's fields");
 }
 
 interface Change {

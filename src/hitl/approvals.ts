@@ -2,7 +2,7 @@ import { RondoError } from '../errors.ts';
 import { digest, sha256 } from '../journal/canonical.ts';
 import type { Decision, EntryOf } from '../journal/entries.ts';
 import type { Approval as Asked, Call, RunFold } from '../journal/fold.ts';
-import { copyJson, type Json } from '../json.ts';
+import { copyJson, isSameJson, type Json } from '../json.ts';
 import type { ApprovalRule, DecisionType, Question } from '../ports/tool.ts';
 import type { JsonSchema } from '../schema.ts';
 
@@ -17,7 +17,16 @@ export type Approval = {
   expiresAt?: number;
   askedAt: number;
 } & (
-  | { kind: 'tool'; tool: string; input: Json /** SHA-256 of the canonical input, hex */; digest: string }
+  | {
+      kind: 'tool';
+      tool: string;
+      /** What the tool will get. */
+      input: Json;
+      /** What the model wrote, where that is something else: the tool's schema added to it or changed it, or a person did. */
+      written?: Json;
+      /** SHA-256 of the canonical `input`, hex. */
+      digest: string;
+    }
   | { kind: 'question'; question: string; answer?: JsonSchema }
   | { kind: 'consent'; provider: string; url: string }
 );
@@ -26,16 +35,23 @@ const TOOL: readonly DecisionType[] = ['approve', 'edit', 'reject'];
 const QUESTION: readonly DecisionType[] = ['respond', 'reject'];
 const CONSENT: readonly DecisionType[] = ['approve', 'reject'];
 
-export type Asks = { rule: ApprovalRule; question?: Question; consent?: { provider: string; url: string }; hash?: string };
+/** `shown`: what the tool will get, where that is not what the model wrote. */
+export type Asks = {
+  rule: ApprovalRule;
+  question?: Question | undefined;
+  consent?: { provider: string; url: string };
+  hash?: string;
+  shown?: Json;
+};
 
 /** The entry that asks. Its id is bound to run, call, tool and arguments: it fits nothing else. */
 export function request(
   runId: string,
   call: Pick<Call, 'id' | 'name' | 'input' | 'asked'>,
-  { rule, question, consent, hash }: Asks,
+  { rule, question, consent, hash, shown = call.input }: Asks,
   now: number,
 ): Omit<EntryOf<'approval.requested'>, 'v' | 'seq' | 'at' | 'frame'> {
-  const bound = digest(call.input);
+  const bound = digest(shown);
   const kind = question ? 'question' : consent ? 'consent' : 'tool';
   return {
     type: 'approval.requested',
@@ -44,6 +60,7 @@ export function request(
     kind,
     tool: call.name,
     digest: bound,
+    ...(shown !== call.input && !isSameJson(shown, call.input) && { input: shown }),
     allow: question ? [...(rule.allow ?? QUESTION)] : consent ? CONSENT : [...(rule.allow ?? TOOL)],
     ...(hash !== undefined && kind === 'tool' && { hash }),
     ...(rule.reason !== undefined && { reason: rule.reason }),
@@ -74,8 +91,9 @@ export function view(run: RunFold, { asked, call, frame }: Asked): Approval {
   if (asked.kind === 'question')
     return { ...base, kind: 'question', question: asked.question ?? '', ...(asked.answer && { answer: asked.answer }) };
   if (asked.kind === 'consent') return { ...base, kind: 'consent', provider: asked.provider ?? '', url: asked.url ?? '' };
-  const input = copyJson(call.input);
-  return { ...base, kind: 'tool', tool: asked.tool, input, digest: asked.digest };
+  const written = copyJson(call.input);
+  const tool = { ...base, kind: 'tool', tool: asked.tool, digest: asked.digest } as const;
+  return asked.input === undefined ? { ...tool, input: written } : { ...tool, input: copyJson(asked.input), written };
 }
 
 /** What a decision vouches for: the arguments that were shown, or those put in their place. */
@@ -89,7 +107,7 @@ export const decidedDigest = (asked: Pick<EntryOf<'approval.requested'>, 'digest
 export function assertBound(runId: string, call: Call): void {
   const { asked, decided } = call.approval ?? {};
   if (!asked || !decided) return;
-  const bound = digest(call.input);
+  const bound = digest(asked.input ?? call.input);
   const id = approvalId(runId, call, bound, asked.kind, call.asked - 1);
   const same =
     asked.digest === bound &&

@@ -4,7 +4,8 @@
  */
 import type { Failure } from '../errors.ts';
 import type { Approval, Call } from '../journal/fold.ts';
-import { copyJson, type Json } from '../json.ts';
+import { writtenOf } from '../journal/frame.ts';
+import { copyJson, isSameJson, type Json } from '../json.ts';
 import type { Policy } from '../ports/policy.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { ApprovalRule, Effect, Question, ToolOptions } from '../ports/tool.ts';
@@ -13,6 +14,7 @@ import { bounded, messageOf } from '../reliability/classify.ts';
 import { inTime } from '../reliability/patience.ts';
 import { isThenable } from '../reliability/timeout.ts';
 import { type Schema, type Validated, validate } from '../schema.ts';
+import { type Again, type Arguments, foreseen, type Parsed, parse, parseAgain } from './arguments.ts';
 
 /** What the gate needs to know of a tool. */
 export interface Gated {
@@ -32,9 +34,9 @@ export interface Gated {
 }
 
 export type Verdict<T extends Gated> =
-  /** `value` is what the schema made of the input; `context` what the tool's context schema made of the run's. */
-  | { go: 'start'; tool: T; input: Json; value: unknown; context: unknown }
-  | { go: 'ask'; tool: T; rule: ApprovalRule; question?: Question }
+  /** `input` is what was written, `context` what the tool's context schema made of the run's. */
+  | ({ go: 'start'; tool: T; input: Json; context: unknown } & Arguments)
+  | { go: 'ask'; tool: T; rule: ApprovalRule; shown: Json; question?: Question | undefined }
   | { go: 'refuse'; error: Failure }
   /** A person answered in the tool's place. */
   | { go: 'answer'; output: Json }
@@ -56,7 +58,7 @@ export interface GateOptions {
 /** Milliseconds a policy or a rule may think; one that takes longer denies. */
 const HOOK_TIMEOUT = 10_000;
 
-type Asked = Pick<Call, 'name' | 'input'> & Partial<Pick<Call, 'edited' | 'approval'>>;
+export type Asked = Pick<Call, 'name' | 'input'> & Partial<Pick<Call, 'edited' | 'approval' | 'agreed' | 'asked'>>;
 
 export function gate<T extends Gated>(tools: ReadonlyMap<string, T>, call: Asked, o: GateOptions): Verdict<T> | Promise<Verdict<T>> {
   const { approval } = call;
@@ -74,11 +76,12 @@ export function gate<T extends Gated>(tools: ReadonlyMap<string, T>, call: Asked
   if (!tool) return refuse('TOOL_NOT_FOUND', `There is no tool "${call.name}". There are: ${namesOf(tools) || 'none'}.`);
   if (tool.held !== undefined)
     return refuse('TOOL_HELD_BACK', `${tool.held}. It is held back until the change is accepted: go on without it.`);
-  const input = call.edited ? call.edited.input : call.input;
-  if (isTooLarge(input)) return refuse('INVALID_ARGUMENTS', `The arguments are too large. Call ${tool.name} with less.`);
-  // user code gets a copy: the journal's is the only one there is
-  const valid = validate(tool.options.input, copyJson(input));
-  return valid instanceof Promise ? valid.then((v) => permit(tool, input, v, approval, o)) : permit(tool, input, valid, approval, o);
+  const written = writtenOf(call);
+  if (isTooLarge(written, LARGEST)) return refuse('INVALID_ARGUMENTS', `The arguments are too large. Call ${tool.name} with less.`);
+  const { input } = tool.options;
+  const again = (call.asked ?? 0) > 1;
+  const args = call.agreed ? parseAgain(input, written, call.agreed.input, again) : parse(input, written);
+  return args instanceof Promise ? args.then((a) => permit(tool, call, written, a, o)) : permit(tool, call, written, args, o);
 }
 
 const namesOf = (tools: ReadonlyMap<string, Gated>) =>
@@ -86,9 +89,10 @@ const namesOf = (tools: ReadonlyMap<string, Gated>) =>
 
 /** What validation may be given: it is synchronous, and some schemas take the square of what they check. */
 const LARGEST = { nodes: 10_000, chars: 256 * 1024 };
+/** What a schema may make of it: it is in the journal, and shown. */
+const LARGEST_MADE = { nodes: 100_000, chars: 4 * 1024 * 1024 };
 
-function isTooLarge(input: Json): boolean {
-  let { nodes, chars } = LARGEST;
+function isTooLarge(input: Json, { nodes, chars }: typeof LARGEST): boolean {
   const visit = (value: Json): boolean => {
     if (--nodes < 0) return true;
     if (typeof value === 'string') chars -= value.length;
@@ -102,64 +106,102 @@ function isTooLarge(input: Json): boolean {
   return visit(input);
 }
 
-function permit<T extends Gated>(
-  tool: T,
-  input: Json,
-  valid: Validated<unknown>,
-  approval: Approval | undefined,
-  o: GateOptions,
-): Verdict<T> | Promise<Verdict<T>> {
-  if (!valid.ok) return refuse('INVALID_ARGUMENTS', `${valid.problem}. Correct the arguments and call ${tool.name} again.`);
-  const checked = contextOf(tool, o.context);
-  if (!checked.ok) return refuse('CONTEXT_INVALID', `The run was started without what this tool needs: ${checked.problem}.`);
-  const context = checked.value;
-  if (!o.policy) return approve(tool, input, valid.value, context, approval, o);
-  return permitted(o.policy, tool, input, o).then((denied) =>
-    denied !== undefined ? refuse<T>('NOT_PERMITTED', denied) : approve(tool, input, valid.value, context, approval, o),
+/** A call whose tool takes its arguments. */
+interface Checked<T extends Gated> {
+  tool: T;
+  call: Asked;
+  written: Json;
+  args: Arguments & { changed?: true };
+  context: unknown;
+}
+
+function permit<T extends Gated>(tool: T, call: Asked, written: Json, args: Again, o: GateOptions): Verdict<T> | Promise<Verdict<T>> {
+  if (!args.ok) return refuse('INVALID_ARGUMENTS', `${args.problem}. Correct the arguments and call ${tool.name} again.`);
+  if (args.shown !== written && isTooLarge(args.shown, LARGEST_MADE))
+    return refuse('INVALID_ARGUMENTS', `What the schema of ${tool.name} makes of the arguments is too large. Call it with less.`);
+  const valid = contextOf(tool, o.context);
+  if (!valid.ok) return refuse('CONTEXT_INVALID', `The run was started without what this tool needs: ${valid.problem}.`);
+  const checked: Checked<T> = { tool, call, written, args, context: valid.value };
+  if (!o.policy) return approve(checked, o);
+  return permitted(o.policy, checked, o).then((denied) =>
+    denied !== undefined ? refuse<T>('NOT_PERMITTED', denied) : approve(checked, o),
   );
 }
 
-function approve<T extends Gated>(
-  tool: T,
-  input: Json,
-  value: unknown,
-  context: unknown,
-  approval: Approval | undefined,
-  o: GateOptions,
-): Verdict<T> | Promise<Verdict<T>> {
+const start = <T extends Gated>({ tool, written, args: { value, shown, exact }, context }: Checked<T>): Verdict<T> => ({
+  go: 'start',
+  tool,
+  input: written,
+  value,
+  shown,
+  exact,
+  context,
+});
+
+const ask = <T extends Gated>({ tool, args }: Checked<T>, rule: ApprovalRule): Verdict<T> => ({ go: 'ask', tool, rule, shown: args.shown });
+
+function approve<T extends Gated>(checked: Checked<T>, o: GateOptions): Verdict<T> | Promise<Verdict<T>> {
+  const { tool, call, args } = checked;
+  const { asked, decided } = call.approval ?? {};
+  if (!asked || !decided) return ruled(checked, o);
+  if (asked.kind !== 'tool') return args.changed ? ruled(checked, o) : start(checked);
+  const again = (reason: string) => ask(checked, { ...kept(asked), reason });
   // a person has said yes: to this call, these arguments, this tool
-  if (approval?.decided && (approval.asked.kind !== 'tool' || approval.asked.hash === tool.hash))
-    return { go: 'start', tool, input, value, context };
-  if (approval?.decided) return { go: 'ask', tool, rule: { ...kept(approval), reason: 'the tool has changed since it was approved' } };
+  if (asked.hash !== tool.hash) return again('the tool has changed since it was approved');
+  if (args.changed) return again('the tool makes something else of the arguments than when it was approved');
+  if (decided.decision.type !== 'edit') return start(checked);
+  if (!foreseen(args.shown, decided.decision.input, asked.input ?? call.input))
+    return again('the tool makes something else of the edited arguments than was written');
+  return ruled(checked, o, decided);
+}
+
+/** What the tool's own rule says of the call; of an edited one, whether who edited it may decide it. */
+function ruled<T extends Gated>(checked: Checked<T>, o: GateOptions, edited?: Decided): Verdict<T> | Promise<Verdict<T>> {
+  const { tool, written, args, context } = checked;
   const { approval: rule } = tool.options;
-  if (typeof rule !== 'function') return decided(tool, input, value, context, rule);
-  const ask = (own: Validated<unknown>): Verdict<T> | Promise<Verdict<T>> => {
+  if (typeof rule !== 'function') return judged(checked, rule, o, edited);
+  const answered = (own: Parsed): Verdict<T> | Promise<Verdict<T>> => {
     if (!own.ok) return ruleFailed(own.problem);
     try {
       const answer = rule(own.value, { context, by: o.by });
       return isThenable(answer)
-        ? inTime(answer, HOOK_TIMEOUT, 'the approval rule', o.cancel).then((a) => decided(tool, input, value, context, a), ruleFailed<T>)
-        : decided(tool, input, value, context, answer);
+        ? inTime(answer, HOOK_TIMEOUT, 'the approval rule', o.cancel).then((a) => judged(checked, a, o, edited), ruleFailed<T>)
+        : judged(checked, answer, o, edited);
     } catch (error) {
       return ruleFailed(error);
     }
   };
   // arguments of its own: what a rule does to them, the tool must not see
-  const own = validate(tool.options.input, copyJson(input));
-  return own instanceof Promise ? own.then(ask) : ask(own);
+  if (args.exact) return answered({ ok: true, ...args, value: copyJson(args.shown) });
+  const own = parseAgain(tool.options.input, written, args.shown, true);
+  return own instanceof Promise ? own.then(answered) : answered(own);
 }
 
 /** What an approval asked for, to be asked for again. */
-const kept = ({ asked: { roles, allow } }: Approval): ApprovalRule => ({ allow, ...(roles && { roles }) });
+const kept = ({ roles, allow }: Approval['asked']): ApprovalRule => ({ allow, ...(roles && { roles }) });
 
 /** Only `false`, and a tool without a rule, lets a call through: a rule that forgot to return has not allowed anything. */
-function decided<T extends Gated>(tool: T, input: Json, value: unknown, context: unknown, answer: unknown): Verdict<T> {
-  if (tool.ask) return { go: 'ask', tool, rule: typeof answer === 'object' && answer ? answer : {}, question: tool.ask(input) };
-  if (answer === false || tool.options.approval === undefined) return { go: 'start', tool, input, value, context };
-  if (answer === true) return { go: 'ask', tool, rule: {} };
-  const wrong = ruleProblem(answer);
-  return wrong === undefined ? { go: 'ask', tool, rule: answer as ApprovalRule } : ruleFailed(wrong);
+function judged<T extends Gated>(checked: Checked<T>, answer: unknown, o: GateOptions, edited: Decided | undefined): Verdict<T> {
+  const { tool, args } = checked;
+  if (tool.ask) {
+    const rule = typeof answer === 'object' && answer ? answer : {};
+    return { go: 'ask', tool, rule, shown: args.shown, question: tool.ask(args.shown) };
+  }
+  if (answer === false || tool.options.approval === undefined) return start(checked);
+  const wrong = answer === true ? undefined : ruleProblem(answer);
+  if (wrong !== undefined) return ruleFailed(wrong);
+  const rule: ApprovalRule = answer === true ? {} : (answer as ApprovalRule);
+  if (!edited) return ask(checked, rule);
+  return suffices(edited, rule, o)
+    ? start(checked)
+    : ask(checked, { ...rule, reason: rule.reason ?? 'what was edited needs another approval' });
 }
+
+type Decided = NonNullable<Approval['decided']>;
+
+/** Whether a rule would have let the person who edited a call do so. */
+const suffices = ({ by }: Decided, { roles, allow }: ApprovalRule, o: GateOptions) =>
+  (!allow || allow.includes('edit')) && (!roles || (roles.some((role) => by.roles?.includes(role)) && by.id !== o.by?.id));
 
 /** What is wrong with an approval rule; undefined for one that makes sense. */
 export function ruleProblem(rule: unknown): string | undefined {
@@ -186,10 +228,11 @@ export function contextOf(tool: Gated, context: unknown): Validated<unknown> {
 }
 
 /** What a sub-agent does is also done for the agents above it: each of them must be allowed to. @returns why not, if not. */
-async function permitted(policy: Policy, tool: Gated, input: Json, o: GateOptions): Promise<string | undefined> {
+async function permitted(policy: Policy, { tool, call, args }: Checked<Gated>, o: GateOptions): Promise<string | undefined> {
+  const written = isSameJson(args.shown, call.input) ? undefined : { written: call.input };
   for (const agent of new Set(o.path)) {
     try {
-      const asked = policy.decide({ by: o.by, agent, tool: tool.name, input: copyJson(input) });
+      const asked = policy.decide({ by: o.by, agent, tool: tool.name, input: copyJson(args.shown), ...copyJson(written) });
       const { allow, reason } = await inTime(asked, HOOK_TIMEOUT, 'the policy', o.cancel);
       if (allow !== true) return typeof reason === 'string' && reason !== '' ? bounded(reason) : 'The policy does not allow this call.';
     } catch (error) {

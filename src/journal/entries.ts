@@ -27,7 +27,7 @@ export interface Crossed {
   max: number;
   /** null: unknown, because a model did not say what it used, or its price is not known. */
   used: number | null;
-  /** What the next call would have taken at its most, beyond `used`; left out where it cannot be said, as of time. */
+  /** What the next call would have taken at its most, beyond `used`; left out where `used` or that is unknown, as of time. */
   needed?: number;
 }
 
@@ -162,7 +162,13 @@ type Body =
   | { type: 'state.changed'; state: Json }
   /** In a fork, in the place of an entry of the old run that does not hold in the new one: a claim, a pause, a decision on a call that is to be made anew. */
   | { type: 'entry.omitted'; was: string }
-  | { type: 'call.started'; call: CallId; effect: Effect }
+  | {
+      type: 'call.started';
+      call: CallId;
+      effect: Effect;
+      /** What the tool gets, where its schema made something else of what was written, and no approval says so already. */
+      input?: Json;
+    }
   | {
       type: 'call.finished';
       call: CallId;
@@ -191,6 +197,8 @@ type Body =
       tool: string;
       /** SHA-256 of the canonical arguments, in hex. */
       digest: string;
+      /** The arguments as the tool will get them, where that is not what the model wrote. */
+      input?: Json;
       /** Hash of the tool as the model knew it: a changed one is asked about again. */
       hash?: string;
       reason?: string;
@@ -241,7 +249,9 @@ export const BULKY: Readonly<Partial<Record<EntryType, readonly string[]>>> = {
   'frame.opened': ['input', 'history'],
   'frame.began': ['state', 'next'],
   'state.changed': ['state'],
+  'call.started': ['input'],
   'call.finished': ['output', 'content', 'state', 'next'],
+  'approval.requested': ['input'],
   'approval.decided': ['decision'],
   'outcome.settled': ['output'],
 };

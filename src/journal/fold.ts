@@ -5,7 +5,7 @@
 import { isResumable, RondoError } from '../errors.ts';
 import type { Message, Part } from '../ports/model.ts';
 import type { CallId, Entry, EntryOf, Limits, RunStatus } from './entries.ts';
-import { type Approval, type Call, callOf, everyCallOf, type Frame, newFrame, promptParts, reach, resultPart } from './frame.ts';
+import { type Approval, type Call, callOf, everyCallOf, type Frame, newFrame, promptParts, reach, resultPart, writtenOf } from './frame.ts';
 import { finished, isCutOff, opened, reopen, say, sizeOf } from './frames.ts';
 import { nothingSpent, type Spent, spend } from './spent.ts';
 
@@ -173,6 +173,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       call.status = 'started';
       call.effect = entry.effect;
       call.epoch = run.epoch;
+      if (entry.input !== undefined) call.agreed = { input: entry.input };
       return;
     }
     case 'call.finished':
@@ -185,8 +186,11 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       call.approval = approval;
       // one that was begun asks first
       if (frame.kind === 'graph') call.status = 'open';
-      // asked for anew, the question is about the model's own arguments; consent has none
-      if (entry.kind === 'tool') call.edited = undefined;
+      // consent is about no arguments; a question of its own about an edit says so
+      if (entry.kind === 'tool') {
+        call.agreed = undefined;
+        if (entry.input === undefined) call.edited = undefined;
+      }
       call.asked++;
       return;
     }
@@ -197,7 +201,9 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       run.decisions++;
       run.fruitless = 0;
       const { decision } = entry;
-      if (decision.type === 'edit') approval.call.edited = { input: decision.input };
+      const { asked, call } = approval;
+      if (decision.type === 'edit') call.edited = { input: decision.input, note: decision.note };
+      else if (decision.type === 'approve' && asked.kind === 'tool') call.agreed = { input: asked.input ?? writtenOf(call) };
       return;
     }
     case 'outcome.settled': {

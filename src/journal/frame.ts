@@ -1,6 +1,6 @@
 /** One agent's part of a run: a conversation and the calls of its newest answer, or a state and the nodes that were reached. */
 import { RondoError } from '../errors.ts';
-import type { Json } from '../json.ts';
+import { isSameJson, type Json } from '../json.ts';
 import type { Message, Part, ToolResultPart } from '../ports/model.ts';
 import type { Effect } from '../ports/tool.ts';
 import type { CallId, EntryOf, Reached } from './entries.ts';
@@ -33,7 +33,9 @@ export interface Call {
   approval?: Approval;
   asked: number;
   /** The arguments that a person put in the place of the model's. */
-  edited?: { input: Json };
+  edited?: { input: Json; note?: string | undefined };
+  /** What the tool gets, as a person approved it or as it was started: only that may run. */
+  agreed?: { input: Json };
   /** What became known of it after it was given up. */
   settled?: EntryOf<'outcome.settled'>;
   finished?: EntryOf<'call.finished'>;
@@ -184,6 +186,12 @@ export function reach(frame: Frame, seq: number, next: readonly Reached[] | unde
   if (next.length > 0) frame.step = Math.max(frame.step, step);
 }
 
+/** What was written last of a call's arguments: by a person, or else by the model. */
+export const writtenOf = ({ edited, input }: Pick<Call, 'edited' | 'input'>): Json => (edited ? edited.input : input);
+
+/** What its tool gets, or got. */
+export const argumentsOf = (call: Pick<Call, 'agreed' | 'edited' | 'input'>): Json => (call.agreed ? call.agreed.input : writtenOf(call));
+
 /** What the model is told of a finished call; of an unfinished one, that it did not end. */
 export function resultPart(call: Call): ToolResultPart {
   const { finished, providerId: id } = call;
@@ -191,8 +199,23 @@ export function resultPart(call: Call): ToolResultPart {
     const outcome = call.status === 'started' && call.effect !== 'read' ? 'unknown' : 'not-run';
     return { type: 'toolResult', id, output: [{ type: 'text', text: JSON.stringify({ code: 'RUN_ENDED', outcome }) }], isError: true };
   }
-  if (finished.error) return { type: 'toolResult', id, output: [{ type: 'text', text: JSON.stringify(finished.error) }], isError: true };
-  return { type: 'toolResult', id, output: finished.content ?? outputParts(finished.output) };
+  const edited = call.edited && !isSameJson(call.edited.input, call.input) ? call.edited : undefined;
+  if (finished.error) {
+    const told = edited ? { ...finished.error, arguments: editText(call, edited) } : finished.error;
+    return { type: 'toolResult', id, output: [{ type: 'text', text: JSON.stringify(told) }], isError: true };
+  }
+  const output = finished.content ?? outputParts(finished.output);
+  return { type: 'toolResult', id, output: edited ? [{ type: 'text', text: `[${editText(call, edited)}]` }, ...output] : output };
+}
+
+/** Characters of arguments that are told again. */
+const MAX_EDIT = 16_384;
+
+/** The model sees its own arguments in the conversation, and would take them for what was done. */
+function editText(call: Call, { note }: { note?: string | undefined }): string {
+  const json = JSON.stringify(argumentsOf(call));
+  const told = json.length > MAX_EDIT ? `${json.slice(0, MAX_EDIT)} (cut)` : json;
+  return `A person changed the arguments of this call. In place of yours, these were used: ${told}${note ? `. Their note: ${note}` : ''}`;
 }
 
 const outputParts = (output: Json | undefined): readonly Part[] => [

@@ -1,11 +1,11 @@
 import type { Failure } from '../errors.ts';
 import { assertBound } from '../hitl/approvals.ts';
+import { parse, parseAgain } from '../hitl/arguments.ts';
 import { contextOf } from '../hitl/gate.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
-import { copyJson } from '../json.ts';
+import { writtenOf } from '../journal/frame.ts';
 import { Halted, inTime, unlessHalted } from '../reliability/patience.ts';
-import { validate } from '../schema.ts';
 import { Starts } from './admit.ts';
 import type { Blocked } from './child.ts';
 import { credentials } from './credentials.ts';
@@ -15,7 +15,7 @@ import { held } from './held.ts';
 import { callsLeft } from './limits.ts';
 import type { Observed } from './output.ts';
 import type { Scope } from './scope.ts';
-import { needsPower, type Staged, stage, stagedEntry } from './stage.ts';
+import { needsPower, type Staged, stage, stagedEntry, startEntry } from './stage.ts';
 import type { ToolDefinition } from './tool.ts';
 
 /** A call to run; `intended` once its `call.started` is in the journal. */
@@ -66,7 +66,7 @@ async function perform(scope: Scope, first: Due, queue: Due[], asleep: Asleep): 
       due = scope.halt ? undefined : await begun(scope, queue.shift());
       continue;
     }
-    const span = scope.trace.tool(call.step, { call: call.id, name, effect, id: call.providerId, input: ready.input });
+    const span = scope.trace.tool(call.step, { call: call.id, name, effect, id: call.providerId, input: ready.shown });
     const finished = await execute(scope, call, ready, span);
     if (!finished) return;
     const next: Due | undefined = scope.halt ? undefined : queue.shift();
@@ -86,7 +86,7 @@ async function perform(scope: Scope, first: Due, queue: Due[], asleep: Asleep): 
   }
 }
 
-const intent = ({ call, ready }: Due): Draft => ({ type: 'call.started', call: call.id, effect: ready.tool.effect });
+const intent = ({ call, ready }: Due): Draft => startEntry(call.id, call, ready);
 
 /** A call of the queue with its intent written down; undefined where there is none, or none that may start. */
 async function begun(scope: Scope, due: Due | undefined): Promise<Due | undefined> {
@@ -168,7 +168,7 @@ async function recover(scope: Scope, calls: readonly Call[]): Promise<readonly D
     if ('ready' in f) {
       again.push({ call, ready: f.ready, intended: true });
       // a second intent, so that a crash in this attempt is told from one in the first
-      drafts.push({ type: 'call.started', call: call.id, effect: f.ready.tool.effect });
+      drafts.push(startEntry(call.id, call, f.ready));
       power ||= f.ready.tool.effect === 'once';
     } else drafts.push({ type: 'call.finished', call: call.id, attempts: 0, ms: 0, ...f });
   });
@@ -180,8 +180,8 @@ const isDelegate = (scope: Scope, call: Call) => scope.tools.get(call.name)?.del
 
 function goOn(scope: Scope, call: Call): Due {
   const tool = scope.tools.get(call.name) as ToolDefinition;
-  const input = call.edited ? call.edited.input : call.input;
-  return { call, intended: true, ready: { tool, input, value: input, context: undefined } };
+  const input = writtenOf(call);
+  return { call, intended: true, ready: { tool, input, value: input, shown: input, exact: true, context: undefined } };
 }
 
 /** Milliseconds a tool's `check` may take. */
@@ -210,8 +210,10 @@ async function inquire(scope: Scope, call: Call): Promise<Found> {
       error: { code: 'TOOL_FAILED', message: settled.note ?? 'It failed.', retryable: false, attempts: 1, outcome: 'failed' },
     };
   if (!tool) return lostTrack(`The process stopped while ${call.name} ran, and the tool is no longer there to find out what it did.`);
-  const input = call.edited ? call.edited.input : call.input;
-  const valid = await unlessHalted(Promise.resolve(validate(tool.options.input, copyJson(input))), scope.cancel);
+  const input = writtenOf(call);
+  const { input: schema } = tool.options;
+  const parsing = call.agreed ? parseAgain(schema, input, call.agreed.input, true) : parse(schema, input);
+  const valid = await unlessHalted(Promise.resolve(parsing), scope.cancel);
   if (!valid.ok)
     return lostTrack(`The process stopped while ${call.name} ran, and the tool no longer takes these arguments: ${valid.problem}.`);
   const checked = contextOf(tool, scope.run.started.context);
@@ -236,5 +238,5 @@ async function inquire(scope: Scope, call: Call): Promise<Found> {
   }
   const got = tool.options.credentials ? await unlessHalted(credentials(scope, tool), scope.cancel) : undefined;
   if (got && !got.ok) return lostTrack(`The process stopped while ${call.name} ran, and its credentials could not be had again.`);
-  return { ready: { tool, input, value: valid.value, context, ...(got && { credentials: got.values }) } };
+  return { ready: { ...valid, tool, input, context, ...(got && { credentials: got.values }) } };
 }

@@ -1,4 +1,5 @@
 import { type Failure, RondoError, ToolError } from '../errors.ts';
+import { type Again, type Arguments, parseAgain } from '../hitl/arguments.ts';
 import { canonical, sha256 } from '../journal/canonical.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
@@ -6,20 +7,18 @@ import { copyJson, type Json } from '../json.ts';
 import { bounded, messageOf } from '../reliability/classify.ts';
 import { type Guarded, guard } from '../reliability/envelope.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
-import type { AttemptContext, Late } from '../reliability/timeout.ts';
-import { type Validated, validate } from '../schema.ts';
+import { type AttemptContext, isThenable, type Late } from '../reliability/timeout.ts';
 import type { ToolTrace } from '../telemetry/trace.ts';
+import { driven, isGenerator } from './generator.ts';
 import type { ToolOutcome } from './middleware.ts';
 import { type Observed, observed } from './output.ts';
 import type { Scope } from './scope.ts';
 import type { ToolDefinition } from './tool.ts';
 
-/** A call that the gate let through. */
-export interface Ready {
+/** A call that the gate let through. `input` is what was written; the first attempt gets `value`, and may change it. */
+export interface Ready extends Arguments {
   tool: ToolDefinition;
   input: Json;
-  /** What the schema made of it: for the first attempt, which may change it. */
-  value: unknown;
   taken?: true;
   context: unknown;
   credentials?: Readonly<Record<string, string>>;
@@ -121,13 +120,14 @@ function argument(ready: Ready, changed: Json | undefined): unknown {
     ready.taken = true;
     return ready.value;
   }
-  const valid = validate(ready.tool.options.input, copyJson(ready.input));
-  return valid instanceof Promise ? valid.then(validOnce) : validOnce(valid);
+  if (ready.exact) return copyJson(ready.shown);
+  const again = parseAgain(ready.tool.options.input, ready.input, ready.shown, true);
+  return again instanceof Promise ? again.then(sameValue) : sameValue(again);
 }
 
-function validOnce(valid: Validated<unknown>): unknown {
-  if (valid.ok) return valid.value;
-  throw new ToolError('INVALID_ARGUMENTS', `${valid.problem}, which they did not a moment ago.`, { outcome: 'not-run', retryable: false });
+function sameValue(again: Again): unknown {
+  if (again.ok) return again.value;
+  throw new ToolError('INVALID_ARGUMENTS', `${again.problem}. They were valid before.`, { outcome: 'not-run', retryable: false });
 }
 
 /** `changed`: what a wrapper put in the place of the input. */
@@ -135,7 +135,13 @@ function attempt(scope: Scope, call: Call, ready: Ready, span: ToolTrace, change
   const { tool } = ready;
   const policy = scope.plan.tool(tool);
   const { host } = scope;
-  const run = (value: unknown, a: AttemptContext) => span.run(() => tool.options.execute(value, new CallContext(a, scope, call, ready)));
+  const run = (value: unknown, a: AttemptContext) =>
+    span.run(() => {
+      const ctx = new CallContext(a, scope, call, ready);
+      const whole = (output: unknown) => (isGenerator(output) ? driven(output, a.signal, ctx.progress as (data: unknown) => void) : output);
+      const output: unknown = tool.options.execute(value, ctx);
+      return isThenable(output) ? Promise.resolve(output).then(whole) : whole(output);
+    });
   const once = (a: AttemptContext) => {
     const value = argument(ready, changed);
     return value instanceof Promise ? value.then((v) => run(v, a)) : run(value, a);
@@ -181,7 +187,7 @@ export const keep = (scope: Scope, tool: ToolDefinition, value: unknown): Observ
 
 /** A call inside the wrappers. What is known of the call itself stays known, whatever a wrapper does after it. */
 async function wrapped(scope: Scope, call: Call, ready: Ready, span: ToolTrace): Promise<End> {
-  const asked = { name: ready.tool.name, input: copyJson(ready.input) };
+  const asked = { name: ready.tool.name, input: copyJson(ready.shown) };
   let inside: Promise<End> | undefined;
   let last: End | undefined;
   let attempts = 0;

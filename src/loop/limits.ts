@@ -74,7 +74,7 @@ function crossedAt({ limits, frame, flight, run }: Limited, calls: number, next:
   if (limits.tokens !== undefined) {
     const { input, output, cacheRead = 0, cacheWrite = 0 } = spent.usage;
     const used = input + output + cacheRead + cacheWrite;
-    if (spent.unmetered) return { name: 'tokens', max: limits.tokens, used: null, ...needed(next.tokens, calls, next) };
+    if (spent.unmetered) return { name: 'tokens', max: limits.tokens, used: null };
     if (used + flight.tokens + calls * next.tokens > limits.tokens)
       return { name: 'tokens', max: limits.tokens, used, ...needed(next.tokens, calls, next) };
   }
@@ -82,7 +82,7 @@ function crossedAt({ limits, frame, flight, run }: Limited, calls: number, next:
     const used = costUsd(spent);
     // a model that did not report its usage leaves the sum unknown; going on would be a guess with somebody's money
     if (used === undefined || next.usd === undefined || flight.usd === undefined || used + flight.usd + calls * next.usd > limits.costUsd)
-      return { name: 'costUsd', max: limits.costUsd, used: used ?? null, ...needed(next.usd, calls, next) };
+      return { name: 'costUsd', max: limits.costUsd, used: used ?? null, ...(used !== undefined && needed(next.usd, calls, next)) };
   }
   return undefined;
 }

@@ -1,4 +1,4 @@
-import { isDeep, type Json } from '../json.ts';
+import { isDeep, type Json, toldJson } from '../json.ts';
 import type { Part } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
 import type { Secrets } from '../secrets.ts';
@@ -46,28 +46,12 @@ export function observed(tool: ToolDefinition, value: unknown, secrets?: Secrets
 }
 
 function bounded(value: unknown, max: number, secrets: Secrets | undefined): Observed {
-  if (value === undefined || value === null) return { output: null };
-  if (typeof value === 'boolean') return { output: value };
-  if (typeof value === 'number') return { output: Number.isFinite(value) ? (secrets ? secrets.maskJson(value) : value) : String(value) };
   if (typeof value === 'string') return cutText(secrets ? secrets.mask(value) : value, max);
-  let text: string | undefined;
-  try {
-    text = JSON.stringify(value, secrets && bytesAsBase64);
-    if (text === undefined) return { output: null };
-    if (secrets) text = JSON.stringify(secrets.maskJson(JSON.parse(text)));
-    const json: Json = JSON.parse(text);
-    // what is nested without end is kept as text: who recurses over JSON later need not fear it
-    if (fits(text, max) && !isDeep(json)) return { output: json };
-  } catch (error) {
-    return cutText(`(the tool succeeded, but its output is no JSON: ${messageOf(error, secrets?.mask)})`, Math.max(max, 200));
-  }
-  return cutText(text, max);
-}
-
-/** A secret in bytes would be a list of numbers. */
-function bytesAsBase64(this: { [key: string]: unknown }, key: string, value: unknown): unknown {
-  const raw = this[key];
-  return raw instanceof Uint8Array ? Buffer.from(raw).toString('base64') : value;
+  const { json: told } = toldJson(value);
+  const json = secrets ? secrets.maskJson(told) : told;
+  if (typeof json === 'string') return cutText(json, max);
+  const text = JSON.stringify(json);
+  return fits(text, max) ? { output: json } : cutText(text, max);
 }
 
 // a UTF-16 unit is at most three bytes of UTF-8, so most texts need no counting

@@ -1,7 +1,8 @@
 import { request } from '../hitl/approvals.ts';
-import { type GateOptions, gate, type Verdict } from '../hitl/gate.ts';
+import { type Asked, type GateOptions, gate, type Verdict } from '../hitl/gate.ts';
 import type { CallId, Draft } from '../journal/entries.ts';
-import type { Call } from '../journal/fold.ts';
+import { argumentsOf } from '../journal/frame.ts';
+import { isSameJson } from '../json.ts';
 import { credentials } from './credentials.ts';
 import { delegations } from './delegation.ts';
 import type { Ready } from './execute.ts';
@@ -16,8 +17,6 @@ export type Staged =
   | { go: 'consent'; provider: string; url: string }
   /** Beyond the limit of tool calls: it stays open, for a resume with a higher one. */
   | ({ go: 'hold' } & Crossing);
-
-type Asked = Pick<Call, 'name' | 'input'> & Partial<Pick<Call, 'edited' | 'approval' | 'asked'>>;
 
 /** Takes calls through the gate, and gets their credentials. Runs nothing and writes nothing. */
 export function stage(scope: Scope, calls: readonly Asked[], now: number): readonly Staged[] | Promise<readonly Staged[]> {
@@ -65,7 +64,7 @@ export function stagedEntry(scope: Scope, id: CallId, call: Asked, staged: Stage
   const asking = { id, name: call.name, input: call.input, asked: call.asked ?? 0 };
   switch (staged.go) {
     case 'start':
-      return { type: 'call.started', call: id, effect: staged.tool.effect };
+      return startEntry(id, call, staged);
     case 'ask':
       return request(scope.run.runId, asking, { ...staged, hash: staged.tool.hash }, now);
     case 'consent':
@@ -77,6 +76,14 @@ export function stagedEntry(scope: Scope, id: CallId, call: Asked, staged: Stage
     default:
       return undefined;
   }
+}
+
+/** The intent of a call, with what its tool gets where nothing else says so. */
+export function startEntry(id: CallId, call: Asked, { tool, shown }: Pick<Ready, 'tool' | 'shown'>): Draft {
+  const entry: Draft = { type: 'call.started', call: id, effect: tool.effect };
+  const known = argumentsOf(call);
+  if (shown !== known && !isSameJson(shown, known)) entry.input = shown;
+  return entry;
 }
 
 /** Whether an append that starts these calls must survive power loss: a lost `once` intent could be followed by a second effect. */

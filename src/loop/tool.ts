@@ -3,7 +3,7 @@ import { ruleProblem } from '../hitl/gate.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { Json } from '../json.ts';
 import type { ToolSpec } from '../ports/model.ts';
-import type { Question, Tool, ToolOptions } from '../ports/tool.ts';
+import type { OutputOf, Question, Tool, ToolOptions } from '../ports/tool.ts';
 import { describe, type JsonSchema, type Out, type Schema } from '../schema.ts';
 import type { Delegate } from './delegation.ts';
 
@@ -41,9 +41,9 @@ export const TOOL_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
  */
 export function tool<const Name extends string, S extends Schema, O, C extends Schema = Schema<unknown>, K extends string = never>(
   options: ToolOptions<Name, S, C, K, O>,
-): Tool<Name, Out<S>, Awaited<O>, Out<C>> {
+): Tool<Name, Out<S>, OutputOf<O>, Out<C>> {
   if (typeof options.execute !== 'function') throw invalid(`tool "${options.name}" has no execute function.`);
-  return define(options as unknown as AnyOptions) as unknown as Tool<Name, Out<S>, Awaited<O>, Out<C>>;
+  return define(options as unknown as AnyOptions) as unknown as Tool<Name, Out<S>, OutputOf<O>, Out<C>>;
 }
 
 /** A tool without a body: the engine asks a person, and the answer is its output. */

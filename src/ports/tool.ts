@@ -77,6 +77,13 @@ export interface ToolContext<C = unknown, K extends string = never> {
 /** What a `check` found out about a call whose outcome nobody knew. */
 export type CheckResult<O> = { outcome: 'done'; output: O } | { outcome: 'not-run' } | { outcome: 'unknown' };
 
+/** What a tool's output is: of a generator what it returns, or else what it yields. */
+export type OutputOf<O> = Whole<Awaited<O>>;
+// biome-ignore lint/suspicious/noConfusingVoidType: what a generator without a return value returns
+type Whole<O> = O extends Steps<infer Y, infer R> ? ([R] extends [void] ? Awaited<Y> : Exclude<R, void>) : O;
+// biome-ignore lint/suspicious/noExplicitAny: whatever may be sent into it
+type Steps<Y, R> = Generator<Y, R, any> | AsyncGenerator<Y, R, any>;
+
 export interface ToolOptions<Name extends string, S extends Schema, C extends Schema, K extends string, O> {
   /** At most 64 letters, digits, `_` and `-`. */
   name: Name;
@@ -99,14 +106,15 @@ export interface ToolOptions<Name extends string, S extends Schema, C extends Sc
   breaker?: Breaker | false;
   /** Of output shown to the model and kept; more is cut, and the model told. Default 65,536. */
   maxBytes?: number;
+  /** May be a generator, sync or async: what it yields is progress, what it returns, or else yielded last, is the output. */
   execute(input: Out<S>, ctx: ToolContext<Out<C>, K>): O | Promise<O>;
   /** For a `once` tool: finds out what became of a call after a crash or a timeout. */
   check?(
     q: { idempotencyKey: string; input: Out<S>; context: Out<C> },
     ctx: { signal: AbortSignal },
-  ): CheckResult<O> | Promise<CheckResult<O>>;
+  ): CheckResult<OutputOf<O>> | Promise<CheckResult<OutputOf<O>>>;
   /** What the model sees of the output. Default: the text, or its JSON. */
-  toModel?(output: Awaited<O>): string | readonly Part[];
+  toModel?(output: OutputOf<O>): string | readonly Part[];
 }
 
 declare const ctxType: unique symbol;

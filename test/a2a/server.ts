@@ -65,7 +65,8 @@ const worker = agent({
       input: JSON.parse(input),
     }));
     if (calls.length > 0 && results.length === 0) return { toolCalls: calls };
-    const texts = results.flatMap((r) => (r.type === 'toolResult' ? r.output : [])).map((o) => (o.type === 'text' ? o.text : ''));
+    // before its result, an edited call has a word on the edit
+    const texts = results.flatMap((r) => (r.type === 'toolResult' ? r.output.slice(-1) : [])).map((o) => (o.type === 'text' ? o.text : ''));
     return results.length > 0 ? texts.join(' and ') : `You said: ${said}`;
   }),
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type Json, type Part, ToolError, tool } from '../../src/index.ts';
+import type { OutputOf } from '../../src/ports/tool.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { anything, asks, ends, entriesOf, failure, journals, shown } from '../engine/setup.ts';
 
@@ -12,7 +13,7 @@ interface Kept {
 describe.each(journals)('results on $name', ({ make }) => {
   async function returned<O>(
     value: O | (() => O),
-    o: { maxBytes?: number; toModel?: (output: Awaited<O>) => string | readonly Part[] } = {},
+    o: { maxBytes?: number; toModel?: (output: OutputOf<O>) => string | readonly Part[] } = {},
   ) {
     const { journal } = make();
     const give = tool({

@@ -1,0 +1,71 @@
+/** The arguments of a call: what was written, and what the tool's schema makes of that, which is what the tool gets. */
+import { copyJson, isSameJson, type Json, toldJson } from '../json.ts';
+import { type Schema, type Validated, validate } from '../schema.ts';
+
+/** @property shown the value as JSON: what a policy, a rule and a person see, and what an approval is bound to. */
+export interface Arguments {
+  value: unknown;
+  shown: Json;
+  /** The value is plain JSON, so that a copy of `shown` can stand for it. */
+  exact: boolean;
+}
+
+export type Parsed = ({ ok: true } & Arguments) | { ok: false; problem: string };
+
+/** Parses arguments. User code gets a copy: the journal's own is the only one there is. */
+export function parse(schema: Schema, written: Json): Parsed | Promise<Parsed> {
+  const valid = validate(schema, copyJson(written));
+  return valid instanceof Promise ? valid.then((v) => parsed(v, written)) : parsed(valid, written);
+}
+
+function parsed(valid: Validated<unknown>, written: Json): Parsed {
+  if (!valid.ok) return valid;
+  const { value } = valid;
+  if (isSameJson(value, written)) return { ok: true, value, shown: written, exact: true };
+  const { json, exact } = toldJson(value);
+  return { ok: true, value, shown: json, exact };
+}
+
+/** `changed`: the schema makes something else of the same arguments than it did when they were shown. */
+export type Again = Parsed & { changed?: true };
+
+/**
+ * Parses arguments anew that were shown before: what was shown is what runs, also where a default is random or is the time.
+ * @param settled whether a schema that gives something else is known to give something else each time.
+ */
+export function parseAgain(schema: Schema, written: Json, shown: Json, settled = false): Again | Promise<Again> {
+  const first = parse(schema, written);
+  return first instanceof Promise
+    ? first.then((p) => same(p, schema, written, shown, settled))
+    : same(first, schema, written, shown, settled);
+}
+
+function same(first: Parsed, schema: Schema, written: Json, shown: Json, settled: boolean): Again | Promise<Again> {
+  if (!first.ok || first.shown === shown || isSameJson(first.shown, shown)) return first.ok ? { ...first, shown } : first;
+  return differing(first, schema, written, shown, settled);
+}
+
+async function differing(first: Arguments & { ok: true }, schema: Schema, written: Json, shown: Json, settled: boolean): Promise<Again> {
+  // most schemas leave what they made of it as it is, and what was a default is in it now
+  const made = await parse(schema, shown);
+  if (made.ok && isSameJson(made.shown, shown)) return { ...made, shown };
+  const second = await parse(schema, written);
+  if (!settled && second.ok && isSameJson(second.shown, first.shown)) return { ...first, changed: true };
+  if (first.exact) return { ok: true, value: copyJson(shown), shown, exact: true };
+  return { ok: false, problem: 'its schema makes something else of these arguments each time, so what was shown cannot be made again' };
+}
+
+/**
+ * Whether whoever wrote arguments has seen what the tool gets: each part is as they wrote it, or they left it out and it was shown to
+ * them with the same value.
+ */
+export function foreseen(gets: Json | undefined, wrote: Json | undefined, before: Json | undefined): boolean {
+  if (isSameJson(gets, wrote)) return true;
+  if (wrote === undefined) return isSameJson(gets, before);
+  if (!isObject(gets) || !isObject(wrote)) return false;
+  const known = isObject(before) ? before : {};
+  return [...new Set([...Object.keys(gets), ...Object.keys(wrote)])].every((key) => foreseen(gets[key], wrote[key], known[key]));
+}
+
+const isObject = (value: Json | undefined): value is { readonly [k: string]: Json } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
