@@ -2,17 +2,23 @@ import type { KnipConfig } from 'knip';
 import { doors } from './scripts/doors.ts';
 
 export default {
-  entry: [
-    ...doors().map(({ source }) => source),
-    'scripts/{build,source,totals,verify}.ts',
-    'examples/*/{main,check,demo-crash}.ts',
-    'test/surface/*.ts',
-  ],
-  project: ['{src,test,bench,examples,scripts}/**/*.ts'],
+  // holds versions, and no code
+  ignoreWorkspaces: ['test/lowest'],
+  workspaces: {
+    '.': {
+      entry: [
+        ...doors().map(({ source }) => source),
+        'scripts/{build,lowest,node22,source,totals,verify}.ts',
+        'examples/*/{main,check,demo-crash}.ts',
+        'test/surface/*.ts',
+      ],
+      project: ['{src,test,bench,examples,scripts}/**/*.ts'],
+    },
+  },
   // a type that names a parameter of an exported function is exported with it
   ignoreExportsUsedInFile: { interface: true, type: true },
   // verify runs their commands
-  ignoreDependencies: ['@arethetypeswrong/cli', 'publint'],
+  ignoreDependencies: ['@arethetypeswrong/cli', 'esbuild', 'publint'],
   // of the system; a test of a full disk needs it
   ignoreBinaries: ['prlimit'],
 } satisfies KnipConfig;

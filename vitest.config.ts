@@ -2,9 +2,30 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { doors, root } from './scripts/doors.ts';
+import { inLowest, isLowered } from './scripts/peers.ts';
 
 // set by .ci/run, which adds up the results of all suites
 const reports = process.env.RONDO_TEST_REPORTS;
+
+// the adapters on the lowest versions of their peers that the package admits; what they are tested on otherwise is the newest
+const lowest = {
+  extends: true as const,
+  plugins: [
+    {
+      name: 'lowest',
+      enforce: 'pre' as const,
+      resolveId(this: { resolve(id: string, importer: string, o: { skipSelf: boolean }): unknown }, id: string, importer = '') {
+        return isLowered(id, importer) ? this.resolve(id, inLowest, { skipSelf: true }) : undefined;
+      },
+    },
+  ],
+  test: {
+    name: 'lowest',
+    include: ['test/{langgraph,langchain}/**/*.test.ts'],
+    // for the processes that tests start
+    env: { RONDO_PEERS: 'lowest', NODE_OPTIONS: `--import ${join(root, 'scripts', 'lowest.ts')}` },
+  },
+};
 
 export default defineConfig({
   // a test that imports the package gets the sources
@@ -22,7 +43,8 @@ export default defineConfig({
     reporters: reports ? ['default', ['json', { outputFile: join(reports, `${process.pid}.json`) }]] : ['default'],
     // a suite that takes minutes is a project of its own, with a command in package.json and a line in .ci/run
     projects: [
-      { extends: true, test: { name: 'fast', include: ['test/**/*.test.ts'], exclude: ['test/crash/**'] } },
+      { extends: true, test: { name: 'fast', include: ['test/**/*.test.ts'], exclude: ['test/crash/**', 'test/lowest/**'] } },
+      lowest,
       { extends: true, test: { name: 'crash', include: ['test/crash/**/*.test.ts'], testTimeout: 600_000 } },
     ],
   },

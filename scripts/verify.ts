@@ -1,6 +1,7 @@
 // The one gate. `npm run verify` runs every check; `npm run verify -- types knip` those named.
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkBundle } from './bundle.ts';
 import { directionProblems } from './direction.ts';
 import { doors, manifest, root } from './doors.ts';
 import { runExamples } from './examples.ts';
@@ -54,6 +55,7 @@ const checks: Record<string, Check> = {
   size: checkSize,
   loads: checkLoaded,
   import: checkImportTime,
+  bundle: checkBundle,
   examples: async () => {
     const { ran, problems } = await runExamples();
     return none(problems, ran.join(', '));

@@ -37,6 +37,37 @@ function diamond(checkpointer: BaseCheckpointSaver, ran: string[] = []) {
 }
 const whole = { log: ['a', 'b', 'c', 'd'], last: 'a,b,c' };
 
+test('writes come back in the order in which their step applies them, whatever order they came in', async () => {
+  const path = file();
+  const config = { configurable: { thread_id: 't', checkpoint_ns: '', checkpoint_id: '1' } };
+  const checkpoint = { v: 4, id: '1', ts: '', channel_values: {}, channel_versions: {}, versions_seen: {} };
+  // task, path and channels, as they are to come back: by code point, which is not the order of JavaScript's strings
+  const sorted = [
+    ['z', undefined, ['a', 'b']],
+    ['b', '~__pregel_pull, a', ['c']],
+    ['d', '~__pregel_pull, \uff61', ['f']],
+    ['a', '~__pregel_pull, \u{1f600}', ['d']],
+    ['c', '~__pregel_pull, \u{1f600}', ['__resume__', '__interrupt__', 'e', 'a']],
+  ] as const;
+  for (const order of [sorted, sorted.toReversed()]) {
+    const journal = sqliteJournal(path);
+    const saver = journalSaver(journal);
+    await saver.put({ configurable: { thread_id: 't', checkpoint_ns: '' } }, checkpoint, { source: 'loop', step: 0, parents: {} }, {});
+    // with its path, which older versions do not declare
+    for (const [task, at, channels] of order)
+      await (saver.putWrites as (...args: unknown[]) => Promise<void>)(
+        config,
+        channels.map((channel) => [channel, `${task} to ${channel}`]),
+        task,
+        at,
+      );
+    const expected = sorted.flatMap(([task, , channels]) => channels.map((channel) => [task, channel, `${task} to ${channel}`]));
+    for (const reader of [saver, journalSaver(journal)]) expect((await reader.getTuple(config))?.pendingWrites).toEqual(expected);
+    await saver.deleteThread('t');
+    await journal.close?.();
+  }
+});
+
 test('what it keeps in a journal is no run', async () => {
   const journal = memoryJournal();
   await diamond(journalSaver(journal)).invoke({}, { configurable: { thread_id: 't' } });

@@ -28,6 +28,8 @@ export interface WritesRecord {
   ns: string;
   id: string;
   task: string;
+  /** Where the task stands among those of its step. Versions of LangGraph that do not pass it left it out. */
+  path?: string;
   /** Place, channel, value. A negative place is overwritten, another one is kept as it was first written. */
   writes: readonly (readonly [number, string, Kept])[];
 }

@@ -124,14 +124,14 @@ class JournalSaver extends BaseCheckpointSaver {
     return { configurable: { thread_id, checkpoint_ns: ns, checkpoint_id: checkpoint.id } };
   }
 
-  async putWrites(config: RunnableConfig, writes: Writes, task: string): Promise<void> {
+  async putWrites(config: RunnableConfig, writes: Writes, task: string, path?: string): Promise<void> {
     const { thread_id, checkpoint_ns: ns = '', checkpoint_id: id } = config.configurable ?? {};
     const thread = this.#thread(thread_id);
     if (typeof id !== 'string' || id === '') throw missing('checkpoint_id');
     const kept = await Promise.all(
       writes.map(async ([channel, value], i) => [PLACES.get(channel) ?? i, channel, await this.#keep(value)] as const),
     );
-    await thread.queued(() => thread.append(() => ({ kind: 'writes', ns, id, task, writes: kept })));
+    await thread.queued(() => thread.append(() => ({ kind: 'writes', ns, id, task, ...(path && { path }), writes: kept })));
   }
 
   async deleteThread(threadId: string): Promise<void> {

@@ -23,7 +23,9 @@ export interface Saved {
 }
 
 export interface Write {
+  readonly path: string;
   readonly task: string;
+  readonly place: number;
   readonly channel: string;
   readonly value: Kept;
 }
@@ -83,8 +85,11 @@ export class Thread {
     return [...(this.#checkpoints.get(ns)?.values() ?? [])].sort((a, b) => (a.id < b.id ? 1 : a.id > b.id ? -1 : 0));
   }
 
+  /** In the order in which a step applies its tasks' writes, which is what LangGraph relies on when it replays them. */
   writes(ns: string, id: string): readonly Write[] {
-    return [...(this.#writes.get(keyOf(ns, id))?.values() ?? [])];
+    return [...(this.#writes.get(keyOf(ns, id))?.values() ?? [])].sort(
+      (a, b) => byCodePoint(a.path, b.path) || byCodePoint(a.task, b.task) || a.place - b.place,
+    );
   }
 
   /** All values that a channel ever had under a version: more than one where a thread was forked. */
@@ -214,13 +219,16 @@ export class Thread {
     for (const [place, channel, value] of r.writes) {
       const at = keyOf(r.task, String(place));
       if (place >= 0 && writes.has(at)) continue;
-      writes.set(at, { task: r.task, channel, value });
+      writes.set(at, { path: r.path ?? '', task: r.task, place, channel, value });
       this.size += sizeOf(value);
     }
   }
 }
 
 const sizeOf = (kept: Kept) => ('json' in kept ? kept.json.length : kept.base64.length);
+/** As LangGraph sorts. The order of `<` is another one beyond U+FFFF. */
+const byCodePoint = (a: string, b: string): number => (a === b ? 0 : Buffer.from(a).compare(Buffer.from(b)));
+
 const keyOf = (...parts: readonly string[]) => JSON.stringify(parts);
 
 function identity(entry: Entry): string {

@@ -155,7 +155,7 @@ class GraphTurn<O> {
   async #waiting({ id, ns: names }: Interruption, { form }: Asked): Promise<Waiting> {
     const ns = names.join('|');
     const tuple = await this.#saver?.getTuple(this.#at(ns));
-    const task = tuple?.pendingWrites?.find(([, channel, raised]) => channel === INTERRUPT && idOf(raised) === id)?.[0];
+    const task = tuple?.pendingWrites?.find(([, channel, raised]) => channel === INTERRUPT && raises(raised, id))?.[0];
     const checkpoint = tuple?.checkpoint.id;
     return {
       id,
@@ -214,7 +214,9 @@ const answersIn = (writes: PendingWrites, task: string | undefined): number =>
     0,
   );
 
-const idOf = (raised: unknown) => (raised as { id?: unknown } | null)?.id;
+/** A task's pending interrupts: one up to LangGraph 1.4, a list of them since. */
+const raises = (raised: unknown, id: string): boolean =>
+  Array.isArray(raised) ? raised.some((one) => raises(one, id)) : (raised as { id?: unknown } | null)?.id === id;
 
 const rejected = (name: string, decision: Decision) =>
   new ToolError('REJECTED', `Graph "${name}" was not to go on: ${decision.type === 'reject' ? decision.reason : ''}`);

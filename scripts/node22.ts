@@ -1,0 +1,34 @@
+// The suites of the core on the oldest Node that the package admits. It comes from the npm registry, into a folder that the next run
+// finds again.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from './doors.ts';
+import { run } from './run.ts';
+
+const VERSION = '22.13.1';
+/** Later versions read TypeScript without being asked; the tests start processes that do. */
+const OPTIONS = '--experimental-strip-types --disable-warning=ExperimentalWarning';
+const SUITES = ['journal', 'loop', 'engine', 'hitl', 'reliability', 'graph'];
+
+const folder = join(root, 'node_modules', '.cache', `node-${VERSION}`);
+const node = join(folder, 'node_modules', '.bin', 'node');
+if (!existsSync(node)) {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, allowScripts: { node: true } }));
+  const installed = await run('npm', ['install', '--no-audit', '--no-fund', `node@${VERSION}`], { cwd: folder });
+  if (!installed.ok) throw new Error(`node@${VERSION} does not install:\n${installed.output}`);
+}
+const found = await run(node, ['--version']);
+if (found.output.trim() !== `v${VERSION}`) throw new Error(`${node} is ${found.output.trim()}, not v${VERSION}`);
+
+const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
+const args = [vitest, 'run', '--project', 'fast', ...SUITES.map((suite) => `test/${suite}/`)];
+const child = spawn(node, [...args, ...process.argv.slice(2)], {
+  cwd: root,
+  stdio: 'inherit',
+  env: { ...process.env, NODE_OPTIONS: OPTIONS },
+});
+child.on('exit', (code, signal) => {
+  process.exitCode = code ?? (signal ? 1 : 0);
+});
