@@ -35,6 +35,7 @@ export type { Middleware, ToolOutcome } from './loop/middleware.ts';
 export { tool } from './loop/tool.ts';
 export type { Ask, Turn, TurnContext, TurnResult } from './ports/foreign.ts';
 export type { CredentialRequest, Identity } from './ports/identity.ts';
+export type { Kept } from './ports/kept.ts';
 export type { Memory } from './ports/memory.ts';
 export type {
   Message,

@@ -2,6 +2,7 @@ import { invalid } from '../errors.ts';
 import { ruleProblem } from '../hitl/gate.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { Json } from '../json.ts';
+import type { Kept } from '../ports/kept.ts';
 import type { ToolSpec } from '../ports/model.ts';
 import type { OutputOf, Question, Tool, ToolOptions } from '../ports/tool.ts';
 import { describe, type JsonSchema, type Out, type Schema } from '../schema.ts';
@@ -40,7 +41,7 @@ export const TOOL_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
  * @throws RondoError `CONFIG_INVALID` for a bad name, a schema that is no object or cannot describe itself, or a bad number.
  */
 export function tool<const Name extends string, S extends Schema, O, C extends Schema = Schema<unknown>, K extends string = never>(
-  options: ToolOptions<Name, S, C, K, O>,
+  options: ToolOptions<Name, S, C, K, O> & Kept<O>,
 ): Tool<Name, Out<S>, OutputOf<O>, Out<C>> {
   if (typeof options.execute !== 'function') throw invalid(`tool "${options.name}" has no execute function.`);
   return define(options as unknown as AnyOptions) as unknown as Tool<Name, Out<S>, OutputOf<O>, Out<C>>;

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import { agent, Engine, type Json, type Part, ToolError, tool } from '../../src/index.ts';
-import type { OutputOf } from '../../src/ports/tool.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { anything, asks, ends, entriesOf, failure, journals, shown } from '../engine/setup.ts';
 
@@ -13,7 +12,7 @@ interface Kept {
 describe.each(journals)('results on $name', ({ make }) => {
   async function returned<O>(
     value: O | (() => O),
-    o: { maxBytes?: number; toModel?: (output: OutputOf<O>) => string | readonly Part[] } = {},
+    o: { maxBytes?: number; toModel?: (output: Awaited<O>) => string | readonly Part[] } = {},
   ) {
     const { journal } = make();
     const give = tool({
@@ -21,7 +20,7 @@ describe.each(journals)('results on $name', ({ make }) => {
       description: '',
       input: anything,
       ...o,
-      execute: () => (typeof value === 'function' ? (value as () => O)() : value),
+      execute: (): unknown => (typeof value === 'function' ? (value as () => O)() : value),
     });
     const model = scripted([asks(['give', {}]), 'done']);
     const run = new Engine({ journal }).run(agent({ name: 'a', instructions: '', model, tools: [give] }), 'go');
