@@ -18,11 +18,9 @@ import { Secrets } from '../secrets.ts';
 import type { Active } from './active.ts';
 import { abandoned, farewells } from './cancelled.ts';
 import { loadRun, sessionBusy } from './history.ts';
+import { leaseOf, ownership } from './lease.ts';
 import type { Resources } from './resources.ts';
 import { type RunResult, resultOf } from './results.ts';
-
-/** Milliseconds that a process may be silent before another one may take its runs over. */
-export const LEASE = 30_000;
 
 /** Claims in a row that came to nothing, after which a run is given up: something in it kills whoever takes it. */
 const CRASHES = 3;
@@ -62,13 +60,19 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
     link: run.trace,
   });
   active.trace = trace;
-  const log = new Log(resources.journal, run, { owner: resources.owner, until: Date.now() + LEASE }, (entry) =>
-    active.committed(run, entry),
-  );
+  const log = new Log(resources.journal, run, leaseOf(resources.owner), (entry) => active.committed(run, entry));
   active.from = run.next;
   active.log = log;
   const scope = new Scope({
-    drive: { host: resources.host, run, log, secrets: new Secrets(), draining: active.draining, emit: undefined },
+    drive: {
+      host: resources.host,
+      run,
+      log,
+      secrets: new Secrets(),
+      own: ownership(resources, active, log),
+      draining: active.draining,
+      emit: undefined,
+    },
     frame: run.root,
     agent,
     limits,

@@ -1,5 +1,5 @@
 import type { Active } from './active.ts';
-import { LEASE } from './drive.ts';
+import { LEASE, left, prolong } from './lease.ts';
 import type { Resources } from './resources.ts';
 
 /** Milliseconds between looks at what others appended to our runs: how long a request to cancel from another process takes. */
@@ -35,12 +35,8 @@ export class Heartbeat {
   async #tend(active: Active): Promise<void> {
     const { log } = active;
     if (!log?.lease || log.run.next === 0) return;
-    const { journal, owner } = this.#resources;
-    if (log.lease.until - Date.now() < (LEASE * 2) / 3) {
-      const until = Date.now() + LEASE;
-      // a lease that somebody else has taken changes nothing yet: their claim is in the journal, and adopt() sees it
-      if (await unlessUnavailable(async () => journal.renew(log.run.runId, owner, until))) log.lease = { owner, until };
-    }
+    // a lease that somebody else has taken changes nothing yet: their claim is in the journal, and adopt() sees it
+    if (left(log.lease) < (LEASE * 2) / 3) await unlessUnavailable(() => prolong(this.#resources, log));
     await unlessUnavailable(() => log.adopt());
   }
 }

@@ -11,11 +11,11 @@ import { Log } from '../journal/log.ts';
 import { type Json, plainJson } from '../json.ts';
 import { type Principal, principal, principalProblem } from '../ports/principal.ts';
 import { abandoned, farewells } from './cancelled.ts';
-import { LEASE } from './drive.ts';
+import { leaseOf, release } from './lease.ts';
 import { agentOf, type Eyes, findRun, notFound, sees } from './lookup.ts';
 import type { Resources } from './resources.ts';
 import { approvalsOf } from './results.ts';
-import { release, seize } from './resume.ts';
+import { seize } from './resume.ts';
 
 /** The log to append to. @throws RondoError `RUN_NOT_FOUND`. */
 async function logOf(resources: Resources, runId: string, eyes: Eyes): Promise<Log> {
@@ -105,7 +105,7 @@ export async function cancel(resources: Resources, runId: string, o: { reason?: 
   if (!(await seize(resources, runId))) return void (await log.append(() => (isOver(run) ? [] : [request])));
   const waiting = farewells(resources.agentOf(runId, run.root.agent), run);
   log.guest = false;
-  log.lease = { owner: resources.owner, until: Date.now() + LEASE };
+  log.lease = leaseOf(resources.owner);
   try {
     await log.append(() =>
       isOver(run)

@@ -7,7 +7,8 @@ import { Flight } from '../loop/flight.ts';
 import { crossing, reservation } from '../loop/limits.ts';
 import { type Principal, principal } from '../ports/principal.ts';
 import type { Active } from './active.ts';
-import { drive, LEASE, limitsOf } from './drive.ts';
+import { drive, limitsOf } from './drive.ts';
+import { LEASE } from './lease.ts';
 import { agentOf, type Eyes, findHead, findRun } from './lookup.ts';
 import { isGone } from './owner.ts';
 import type { Resources } from './resources.ts';
@@ -67,15 +68,6 @@ export async function seize({ journal, owner }: Resources, runId: string): Promi
   await journal.renew(runId, holder, 0);
   return journal.renew(runId, owner, until);
 }
-
-/** Gives a lease back, so that whoever comes next need not wait for its end. */
-export const release = async ({ journal, owner }: Resources, runId: string) => {
-  try {
-    await journal.renew(runId, owner, 0);
-  } catch {
-    // the lease ends by itself
-  }
-};
 
 export const busy = (runId: string) =>
   new RondoError(

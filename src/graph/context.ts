@@ -1,8 +1,9 @@
-import { type Failure, ToolError } from '../errors.ts';
+import { type Failure, RondoError, ToolError } from '../errors.ts';
 import type { CallId, Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import { copyJson, isDeep, type Json, plainJson } from '../json.ts';
 import { held } from '../loop/held.ts';
+import { cameTo, settleLate } from '../loop/late.ts';
 import type { Scope } from '../loop/scope.ts';
 import type { Effect } from '../ports/tool.ts';
 import { failureOf, messageOf } from '../reliability/classify.ts';
@@ -80,6 +81,9 @@ export class Context implements NodeContext {
     const known = outcomeOf(name, this.#task.durable?.get(id), effect);
     if (known) return known.output;
     if (!(await this.#append({ type: 'call.started', call: id, effect }, { power: effect === 'once' }))) throw late();
+    const { epoch } = this.#scope.run;
+    const asking = this.#scope.own();
+    if (asking) await asking;
     const since = Date.now();
     const ended = (o: { output: Json } | { error: Failure }): Draft => ({
       type: 'call.finished',
@@ -95,28 +99,38 @@ export class Context implements NodeContext {
       output = result(name, await unlessHalted(doing, this.#scope.cancel));
     } catch (error) {
       const failed = error instanceof Halted ? undefined : ended({ error: failureOf(error, 'STEP_FAILED') });
-      if (!failed || !(await this.#append(failed, { hold: true }))) this.#late(id, name, doing);
+      await this.#finish(failed, () => this.#late(id, epoch, name, doing));
       throw error;
     }
-    if (await this.#append(ended({ output }), { hold: true })) return output;
-    this.#late(id, name, doing);
+    if (await this.#finish(ended({ output }), () => this.#late(id, epoch, name, doing))) return output;
     throw late();
   }
 
   /** The run is being halted; what the step comes to all the same is written down, and changes nothing that anybody has seen. */
-  #late(id: CallId, name: string, doing: Promise<unknown>): void {
-    const settle = (o: { outcome: 'done'; output: Json } | { outcome: 'failed' | 'not-run'; note: string }) =>
-      this.#scope.drive.log.add(() => [{ type: 'outcome.settled', call: id, source: 'late', ...o }]).catch(() => undefined);
+  #late(id: CallId, epoch: number, name: string, doing: Promise<unknown>): void {
+    const scope = this.#scope;
     doing
       .then(
-        (value) => settle({ outcome: 'done', output: result(name, value) }),
+        (value) => settleLate(scope, id, epoch, { output: result(name, value) }),
         // a step that gave up because it was told to, or lost its connection, says nothing of what it did
         (error) =>
           error instanceof ToolError && error.outcome !== 'unknown'
-            ? settle({ outcome: error.outcome ?? 'failed', note: messageOf(error).slice(0, 500) })
+            ? settleLate(scope, id, epoch, cameTo(scope, error), error.outcome ?? 'failed')
             : undefined,
       )
       .catch(() => undefined);
+  }
+
+  /** Writes down how a step ended. Where the run is over, or was lost to another process, `late` does. @returns whether it was written in time. */
+  async #finish(draft: Draft | undefined, late: () => void): Promise<boolean> {
+    try {
+      if (draft && (await this.#append(draft, { hold: true }))) return true;
+    } catch (error) {
+      if (RondoError.is(error, 'RUN_BUSY')) late();
+      throw error;
+    }
+    late();
+    return false;
   }
 
   /** @returns whether it was written: not where the node or its run is over. */

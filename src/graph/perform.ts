@@ -23,7 +23,10 @@ import { keep } from './state.ts';
 export function perform(schedule: Schedule, task: Call): undefined | Promise<Left | undefined> {
   const node = schedule.graph.nodes.get(task.name);
   if (!node) throw new ToolError('NODE_NOT_FOUND', `graph "${schedule.graph.name}" has no node "${task.name}" any more.`);
-  if (node.kind === 'function') return call(schedule, task, node);
+  if (node.kind === 'function') {
+    const asking = schedule.scope.own();
+    return asking ? asking.then(() => call(schedule, task, node)) : call(schedule, task, node);
+  }
   return node.kind === 'agent' ? hand(schedule, task, node) : question(schedule, task, node);
 }
 

@@ -1,5 +1,5 @@
 /** Agents of other frameworks at work, by the contract in ports/foreign.ts: one turn at a time. */
-import type { Failure } from '../errors.ts';
+import { type Failure, RondoError } from '../errors.ts';
 import { assertBound, request } from '../hitl/approvals.ts';
 import { ruleProblem } from '../hitl/gate.ts';
 import { sha256 } from '../journal/canonical.ts';
@@ -9,6 +9,7 @@ import { isDeep, type Json, plainJson } from '../json.ts';
 import { levelOf } from '../loop/delegation.ts';
 import { idempotencyKey } from '../loop/execute.ts';
 import { held } from '../loop/held.ts';
+import { settleLate } from '../loop/late.ts';
 import { crossing } from '../loop/limits.ts';
 import type { Scope, Settlement } from '../loop/scope.ts';
 import type { Ask, Turn, TurnContext, TurnResult } from '../ports/foreign.ts';
@@ -110,8 +111,19 @@ async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement 
       ? { type: 'start', input: promptOf(scope) }
       : { type: 'resume', state, answers: call.input as Extract<Turn, { type: 'resume' }>['answers'] };
   const talk = { over: false };
+  const { epoch } = scope.run;
+  const late = (value: Checked) => {
+    if (value.status === 'completed') settleLate(scope, call.id, epoch, { output: masked(scope, value).output });
+  };
   const result = await guard(
-    (attempt) => span.run(() => own.turn(turn, contextOf(scope, call, attempt, span.traceparent, talk))).then(checked),
+    async (attempt) => {
+      const asking = scope.own(attempt.attempt > 1);
+      if (asking) {
+        await asking;
+        attempt.signal.throwIfAborted();
+      }
+      return checked(await span.run(() => own.turn(turn, contextOf(scope, call, attempt, span.traceparent, talk))));
+    },
     {
       policy: own.policy,
       circuit: scope.host.breakers.of(own, scope.agent.name, own.policy.breaker),
@@ -124,26 +136,35 @@ async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement 
         span.failedAttempt(draft);
         await scope.append(() => [draft]);
       },
+      onLate: (came) => (came.ok ? late(came.value) : undefined),
     },
   );
   talk.over = true;
   if (!result.ok) {
+    const why = scope.halt?.why;
     // the next claim finds out, or says that nobody knows
-    if (result.cancelled && result.error.outcome !== 'not-run' && scope.halt?.why !== 'cancel') return undefined;
+    if (result.cancelled && (why === 'lost' || (result.error.outcome !== 'not-run' && why !== 'cancel'))) return undefined;
     span.end({ error: result.error, attempts: result.error.attempts });
     return end(scope, call, result.error);
   }
   const { attempts } = result;
-  const value = scope.secrets?.maskJson(result.value) ?? result.value;
+  const value = masked(scope, result.value);
   const finished: Draft = { type: 'call.finished', call: call.id, ok: true, attempts, ms: Date.now() - since };
   if (value.usage) finished.usage = value.usage;
   const usd = value.costUsd ?? cost(value.usage, own.price);
   if (usd !== undefined) finished.usd = usd;
   span.end({ attempts });
-  if (value.status === 'completed') return complete(scope, call, value.output, finished);
-  await pause(scope, finished, value);
-  return 'paused';
+  try {
+    if (value.status === 'completed') return await complete(scope, call, value.output, finished);
+    await pause(scope, finished, value);
+    return 'paused';
+  } catch (error) {
+    if (RondoError.is(error, 'RUN_BUSY')) late(value);
+    throw error;
+  }
 }
+
+const masked = <T extends Checked>(scope: Scope, value: T): T => scope.secrets?.maskJson(value) ?? value;
 
 async function complete(scope: Scope, call: Call, output: Json, last?: Draft): Promise<Settlement> {
   const finished: Draft = last ?? { type: 'call.finished', call: call.id, ok: true, attempts: 1, ms: 0 };

@@ -8,6 +8,8 @@ export interface Lease {
   owner: string;
   /** Epoch milliseconds. */
   until: number;
+  /** The same by this process's monotonic clock, ms: a wall clock may jump. */
+  monotonic: number;
 }
 
 /** The head of a run as it will be once `entries`, which follow the fold's state, are appended. */

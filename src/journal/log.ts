@@ -64,15 +64,15 @@ export class Log {
    * Appends what may come at any time, from whoever: also where another process has taken the run over since.
    * @throws RondoError as `append`, but for `RUN_BUSY`.
    */
-  async add(make: Make): Promise<void> {
+  async add(make: (run: RunFold) => readonly Draft[]): Promise<void> {
     try {
-      await this.append(make);
+      await this.append(() => make(this.run));
     } catch (error) {
       if (!RondoError.is(error, 'RUN_BUSY')) throw error;
       const { runId, started } = this.run;
       const run = emptyFold(runId, started.agent);
       for await (const entry of this.#journal.read(runId)) apply(run, entry);
-      await new Log(this.#journal, run, undefined, () => undefined, true).append(make);
+      await new Log(this.#journal, run, undefined, () => undefined, true).append(() => make(run));
     }
   }
 

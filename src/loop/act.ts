@@ -1,4 +1,4 @@
-import type { Failure } from '../errors.ts';
+import { type Failure, RondoError } from '../errors.ts';
 import { assertBound } from '../hitl/approvals.ts';
 import { parse, parseAgain } from '../hitl/arguments.ts';
 import { contextOf } from '../hitl/gate.ts';
@@ -10,7 +10,7 @@ import { Starts } from './admit.ts';
 import type { Blocked } from './child.ts';
 import { credentials } from './credentials.ts';
 import { descend } from './descend.ts';
-import { execute, idempotencyKey, keep, type Ready } from './execute.ts';
+import { endedLate, execute, idempotencyKey, keep, type Ready } from './execute.ts';
 import { held } from './held.ts';
 import { callsLeft } from './limits.ts';
 import type { Observed } from './output.ts';
@@ -66,6 +66,7 @@ async function perform(scope: Scope, first: Due, queue: Due[], asleep: Asleep): 
       due = scope.halt ? undefined : await begun(scope, queue.shift());
       continue;
     }
+    const { epoch } = scope.run;
     const span = scope.trace.tool(call.step, { call: call.id, name, effect, id: call.providerId, input: ready.shown });
     const finished = await execute(scope, call, ready, span);
     if (!finished) return;
@@ -77,6 +78,9 @@ async function perform(scope: Scope, first: Due, queue: Due[], asleep: Asleep): 
     try {
       const pending = held(scope, () => drafts, next?.ready.tool.effect === 'once');
       if (pending) await pending;
+    } catch (error) {
+      if (RondoError.is(error, 'RUN_BUSY')) endedLate(scope, call, epoch, finished);
+      throw error;
     } finally {
       starts.clear();
     }

@@ -7,19 +7,23 @@ import { copyJson, type Json } from '../json.ts';
 import { bounded, messageOf } from '../reliability/classify.ts';
 import { type Guarded, guard } from '../reliability/envelope.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
-import { type AttemptContext, isThenable, type Late } from '../reliability/timeout.ts';
+import { type AttemptContext, isThenable } from '../reliability/timeout.ts';
 import type { ToolTrace } from '../telemetry/trace.ts';
 import { driven, isGenerator } from './generator.ts';
+import { cameTo, settleLate } from './late.ts';
 import type { ToolOutcome } from './middleware.ts';
 import { type Observed, observed } from './output.ts';
 import type { Scope } from './scope.ts';
 import type { ToolDefinition } from './tool.ts';
+import { Wrapping } from './wrapping.ts';
 
 /** A call that the gate let through. `input` is what was written; the first attempt gets `value`, and may change it. */
 export interface Ready extends Arguments {
   tool: ToolDefinition;
   input: Json;
   taken?: true;
+  /** The attempt that was entered last; 0 while none was. */
+  entered?: number;
   context: unknown;
   credentials?: Readonly<Record<string, string>>;
 }
@@ -92,15 +96,19 @@ class CallContext {
 
 type Finished = Extract<Draft, { type: 'call.finished' }>;
 
+/** Nothing waits for it any more, so it must not begin. */
+const GIVEN_UP = 'the attempt was given up before it began';
+
 /** Runs a call in its envelope. @returns the entry that says how it ended; undefined where the run was halted while it ran. */
 export async function execute(scope: Scope, call: Call, ready: Ready, span: ToolTrace): Promise<Finished | undefined> {
   const started = performance.now();
   const wrappers = scope.plan.toolWrappers;
   const end =
-    wrappers.length === 0 ? ended(scope, ready, await attempt(scope, call, ready, span)) : await wrapped(scope, call, ready, span);
+    wrappers.length === 0 ? ended(scope, ready, await attempt(scope, call, ready, span, false)) : await wrapped(scope, call, ready, span);
   const { attempts } = end;
-  // it may have run: the next claim finds out, or says that nobody knows
-  if (!end.ok && end.cancelled && end.error.outcome !== 'not-run' && scope.halt?.why !== 'cancel') return undefined;
+  const why = scope.halt?.why;
+  // it may have run, or another process runs it: the next claim finds out, or says that nobody knows
+  if (!end.ok && end.cancelled && (why === 'lost' || (end.error.outcome !== 'not-run' && why !== 'cancel'))) return undefined;
   const ms = Math.round(performance.now() - started);
   if (end.ok) return { type: 'call.finished', call: call.id, ok: true, ...end.seen, attempts, ms };
   return { type: 'call.finished', call: call.id, ok: false, error: end.error, attempts, ms };
@@ -108,10 +116,13 @@ export async function execute(scope: Scope, call: Call, ready: Ready, span: Tool
 
 type End = { attempts: number } & ({ ok: true; seen: Observed } | { ok: false; error: Failure; cancelled?: true | undefined });
 
-const ended = (scope: Scope, ready: Ready, result: Guarded<unknown>): End =>
-  result.ok
-    ? { ok: true, seen: keep(scope, ready.tool, result.value), attempts: result.attempts }
-    : { ok: false, error: result.error, attempts: result.error.attempts, cancelled: result.cancelled };
+function ended(scope: Scope, ready: Ready, result: Guarded<unknown>): End {
+  if (result.ok) return { ok: true, seen: keep(scope, ready.tool, result.value), attempts: result.attempts };
+  const { error, cancelled } = result;
+  // given up while the store was asked whether the run is still ours; a `once` call comes to a second attempt only where the first did not run
+  const idle = ready.tool.effect === 'once' && (ready.entered ?? 0) < error.attempts;
+  return { ok: false, error: idle ? { ...error, outcome: 'not-run' } : error, attempts: error.attempts, cancelled };
+}
 
 /** What an attempt is given, for itself alone: the next one must not find what this one made of it. */
 function argument(ready: Ready, changed: Json | undefined): unknown {
@@ -130,18 +141,33 @@ function sameValue(again: Again): unknown {
   throw new ToolError('INVALID_ARGUMENTS', `${again.problem}. They were valid before.`, { outcome: 'not-run', retryable: false });
 }
 
-/** `changed`: what a wrapper put in the place of the input. */
-function attempt(scope: Scope, call: Call, ready: Ready, span: ToolTrace, changed?: Json): Promise<Guarded<unknown>> {
+/**
+ * `waited`: something was waited for since the intent was written.
+ * `changed`: what a wrapper put in the place of the input.
+ */
+function attempt(scope: Scope, call: Call, ready: Ready, span: ToolTrace, waited: boolean, changed?: Json): Promise<Guarded<unknown>> {
   const { tool } = ready;
   const policy = scope.plan.tool(tool);
   const { host } = scope;
-  const run = (value: unknown, a: AttemptContext) =>
-    span.run(() => {
+  const { epoch } = scope.run;
+  ready.entered = 0;
+  const enter = (value: unknown, a: AttemptContext) => {
+    ready.entered = a.attempt;
+    return span.run(() => {
       const ctx = new CallContext(a, scope, call, ready);
       const whole = (output: unknown) => (isGenerator(output) ? driven(output, a.signal, ctx.progress as (data: unknown) => void) : output);
       const output: unknown = tool.options.execute(value, ctx);
       return isThenable(output) ? Promise.resolve(output).then(whole) : whole(output);
     });
+  };
+  const run = (value: unknown, a: AttemptContext) => {
+    const asking = scope.own(waited || a.attempt > 1);
+    if (!asking) return enter(value, a);
+    return asking.then(() => {
+      if (a.signal.aborted) throw new Error(GIVEN_UP);
+      return enter(value, a);
+    });
+  };
   const once = (a: AttemptContext) => {
     const value = argument(ready, changed);
     return value instanceof Promise ? value.then((v) => run(v, a)) : run(value, a);
@@ -159,7 +185,11 @@ function attempt(scope: Scope, call: Call, ready: Ready, span: ToolTrace, change
       span.failedAttempt(draft);
       return noted(() => scope.append(() => [draft]));
     },
-    onLate: (late) => settleLate(scope, call, ready, late),
+    onLate: (late) => {
+      // one that was given up before it was entered has done nothing
+      if (late.attempt > (ready.entered ?? 0)) return;
+      settleLate(scope, call.id, epoch, late.ok ? { output: keep(scope, tool, late.value).output } : cameTo(scope, late.error));
+    },
   });
 }
 
@@ -172,14 +202,10 @@ async function noted(append: () => void | Promise<void>): Promise<void> {
   }
 }
 
-/** A result that came after its timeout is written down and changes nothing the model has seen. */
-function settleLate(scope: Scope, call: Call, ready: Ready, late: Late): void {
-  const outcome = late.ok ? 'done' : 'failed';
-  const said = late.ok
-    ? { output: keep(scope, ready.tool, late.value).output }
-    : { note: messageOf(late.error, scope.drive.secrets.mask).slice(0, 500) };
-  // nobody waits for it; what cannot be written stays unknown
-  scope.drive.log.add(() => [{ type: 'outcome.settled', call: call.id, source: 'late', outcome, ...said }]).catch(() => undefined);
+/** How a call ended, where its end found no place in the journal: the run was lost meanwhile. */
+export function endedLate(scope: Scope, { id }: Call, epoch: number, end: Pick<Finished, 'output' | 'error'>): void {
+  if (!end.error) settleLate(scope, id, epoch, { output: end.output ?? null });
+  else if (end.error.outcome === 'failed') settleLate(scope, id, epoch, { failed: end.error.message });
 }
 
 /** What is kept of a tool's output. Never throws. */
@@ -191,30 +217,40 @@ async function wrapped(scope: Scope, call: Call, ready: Ready, span: ToolTrace):
   let inside: Promise<End> | undefined;
   let last: End | undefined;
   let attempts = 0;
-  let next = async (input?: Json): Promise<ToolOutcome> => {
+  const { epoch } = scope.run;
+  const wrapping = new Wrapping('a use.tool wrapper', scope.plan.tool(ready.tool));
+  const asks = async (input?: Json): Promise<ToolOutcome> => {
+    const { waited } = wrapping;
     // once means once, also for a wrapper that tries again, or twice at once: it gets what the first came to
     for (let seen: typeof inside; ready.tool.effect === 'once' && inside !== seen; ) {
       seen = inside;
       const first = await seen;
       if (first && (first.ok || first.error.outcome !== 'not-run')) return outcomeOf(first);
     }
-    inside = attempt(scope, call, ready, span, input).then((result) => ended(scope, ready, result));
+    inside = attempt(scope, call, ready, span, waited, input).then((result) => ended(scope, ready, result));
     last = undefined;
     last = await inside;
     attempts += last.attempts;
     return outcomeOf(last);
   };
+  let next = (input?: Json) => wrapping.inside(() => asks(input));
   for (const wrapper of scope.plan.toolWrappers.toReversed()) {
     const within = next;
     next = async (input) => wrapper(input === undefined ? asked : { ...asked, input }, within);
   }
   try {
-    const outcome: unknown = await unlessHalted(next(), scope.cancel);
+    const answering = next();
+    wrapping.waited = true;
+    const outcome: unknown = await unlessHalted(Promise.race([answering, wrapping.late]), scope.cancel);
     return judged(scope, ready, outcome, last, attempts);
   } catch (error) {
     // a halt ends the call itself too, at once
     if (error instanceof Halted) return (await inside) ?? notRun();
     return broken(messageOf(error, scope.drive.secrets.mask), last, attempts);
+  } finally {
+    wrapping.end();
+    // a wrapper that answered by itself left it behind
+    if (!last) void inside?.then((end) => endedLate(scope, call, epoch, end.ok ? end.seen : end));
   }
 }
 

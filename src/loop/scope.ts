@@ -57,6 +57,12 @@ export interface Drive {
   readonly log: Log;
   /** All that was handed out in this run: masked in whatever a tool, a server or a model of it says. */
   readonly secrets: Secrets;
+  /**
+   * Makes sure, before an effect, that the run is still this process's: at once where its lease has long to go, else by the store.
+   * `waited`: something was waited for since the last append, so the lease alone does not tell.
+   * @throws RondoError `RUN_BUSY` where it is not; the run is halted then, and the effect must not begin.
+   */
+  own(waited: boolean): void | Promise<void>;
   /** The engine is closing: the run ends before its next model call. */
   draining: boolean;
   /** Shows transient events; undefined while nobody listens. */
@@ -165,6 +171,11 @@ export class Scope {
   get emit(): ((event: Transient, step: number) => void) | undefined {
     const { emit } = this.drive;
     return emit && ((event, step) => emit(event, step, this.frame.path));
+  }
+
+  /** @see Drive.own */
+  own(waited = false): void | Promise<void> {
+    return this.drive.own(waited);
   }
 
   /** A source that is cancelled with this scope's, and can be cancelled by itself. `unlink` lets go of it. */

@@ -13,6 +13,8 @@ import { wrapped } from './wrapped.ts';
 /** Failures after which the provider may have worked, and charged, all the same. */
 const BILLED: ReadonlySet<string> = new Set(['TIMEOUT', 'STREAM_BROKEN', 'STREAM_ERROR', 'NETWORK', 'CANCELLED']);
 
+const GONE: ReadonlySet<string | undefined> = new Set(['close', 'lost']);
+
 export type Thought =
   | { ok: true; response: ModelResponse; model: Model; attempts: number; ms: number }
   | ({ ok: false } & Crossing)
@@ -22,10 +24,10 @@ export type Thought =
 export function think(scope: LoopScope, request: ModelRequest, span: ChatTrace): Promise<Thought> {
   const { modelWrappers } = scope.plan;
   if (modelWrappers.length === 0) return askInTurn(scope, request, span);
-  return wrapped(scope, request, (r) => askInTurn(scope, r, span));
+  return wrapped(scope, request, (r, waited) => askInTurn(scope, r, span, waited));
 }
 
-async function askInTurn(scope: LoopScope, request: ModelRequest, span: ChatTrace): Promise<Thought> {
+async function askInTurn(scope: LoopScope, request: ModelRequest, span: ChatTrace, waited = false): Promise<Thought> {
   const { agent, host } = scope;
   const started = Date.now();
   const models = candidates(agent.model);
@@ -41,7 +43,7 @@ async function askInTurn(scope: LoopScope, request: ModelRequest, span: ChatTrac
         // a switch tells of an attempt that was entered, and charged, before it
         return scope.append(() => [BILLED.has(f.code) && !f.fallback ? { ...draft, lost: lost(scope) } : draft]);
       };
-      const result = await guard((attempt) => generate(scope, model, request, attempt, before, step), {
+      const result = await guard((attempt) => generate(scope, model, request, attempt, before, step, waited), {
         policy,
         circuit: host.breakers.of(model, modelKey(model), policy.breaker),
         cancel: scope.cancel,
@@ -55,8 +57,8 @@ async function askInTurn(scope: LoopScope, request: ModelRequest, span: ChatTrac
       });
       if (result.ok) return { ok: true, response: result.value, model, attempts: before + result.attempts, ms: Date.now() - started };
       const { error } = result;
-      // a closing engine gives the run back as it is: whoever claims it next charges what was under way
-      if (result.cancelled && error.attempts > 0 && scope.halt?.why !== 'close')
+      // a run that is given back, or was taken, stays as it is: its next claim charges what was under way
+      if (result.cancelled && error.attempts > 0 && !GONE.has(scope.halt?.why))
         await failed({ attempt: error.attempts, code: error.code, message: error.message });
       const next = models[i + 1];
       if (scope.halt || !next || !switches(agent.model, error))
@@ -93,7 +95,14 @@ async function generate(
   attempt: AttemptContext,
   before: number,
   step: number,
+  waited: boolean,
 ): Promise<ModelResponse> {
+  // who lost the run pays for no answer that would be thrown away
+  const asking = scope.own(waited || attempt.attempt > 1);
+  if (asking) {
+    await asking;
+    attempt.signal.throwIfAborted();
+  }
   if (!scope.emit) return answerOf(await model.generate(request, attempt), modelKey(model));
   const streaming = new Streaming(attempt, scope, before + attempt.attempt, step);
   try {

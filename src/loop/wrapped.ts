@@ -5,6 +5,7 @@ import { answerOf } from './answer.ts';
 import type { LoopScope } from './definition.ts';
 import { costOf, crossing, modelKey, reservation } from './limits.ts';
 import type { Thought } from './think.ts';
+import { Wrapping } from './wrapping.ts';
 
 /** Carries a thought that is no answer through the wrappers, which know only answers and errors. */
 class NoAnswer extends Error {
@@ -16,20 +17,26 @@ class NoAnswer extends Error {
 }
 
 /** A model call inside its wrappers. One may ask more than once: each further time is checked against the limits, and each is charged. */
-export async function wrapped(scope: LoopScope, request: ModelRequest, ask: (r: ModelRequest) => Promise<Thought>): Promise<Thought> {
+export async function wrapped(
+  scope: LoopScope,
+  request: ModelRequest,
+  ask: (r: ModelRequest, waited: boolean) => Promise<Thought>,
+): Promise<Thought> {
   const started = Date.now();
   const answers: (Thought & { ok: true })[] = [];
   let asked = 0;
-  let call = async (r: ModelRequest): Promise<ModelResponse> => {
+  const wrapping = new Wrapping('a use.model wrapper', scope.plan.model);
+  const asks = async (r: ModelRequest): Promise<ModelResponse> => {
     // the first was checked before the step; those under way may each cost as much as one more
     const crossed = asked++ === 0 ? undefined : crossing(scope, asked - answers.length - (scope.parent ? 1 : 0));
     if (crossed) throw new NoAnswer({ ok: false, ...crossed });
-    const thought = await ask(r);
+    const thought = await ask(r, wrapping.waited);
     if (!thought.ok) throw new NoAnswer(thought);
     answers.push(thought);
     if (answers.length > 1) await supersede(scope, answers.at(-2) as Thought & { ok: true });
     return thought.response;
   };
+  let call = (r: ModelRequest) => wrapping.inside(() => asks(r));
   for (const wrap of scope.plan.modelWrappers.toReversed()) {
     const inside = call;
     // a wrapper may leave an answer behind; its failure must not end the process
@@ -41,7 +48,9 @@ export async function wrapped(scope: LoopScope, request: ModelRequest, ask: (r: 
     call = async (r) => wrap(r, next);
   }
   try {
-    const answer = await unlessHalted(call(request), scope.cancel);
+    const answering = call(request);
+    wrapping.waited = true;
+    const answer = await unlessHalted(Promise.race([answering, wrapping.late]), scope.cancel);
     const response = answerOf(answer, modelKey(scope.agent.model));
     const last = answers.at(-1);
     // what the call cost stays, whatever a wrapper makes of its answer
@@ -68,6 +77,8 @@ export async function wrapped(scope: LoopScope, request: ModelRequest, ask: (r: 
         outcome: 'failed',
       },
     };
+  } finally {
+    wrapping.end();
   }
 }
 
