@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { type Failure, type Outcome, RondoError, ToolError } from '../errors.ts';
-import { faultOf, type Kind, NOT_SENT, ofMessage, ofName, ofNodeCode, ofStatus, throttling } from './codes.ts';
+import { CONTEXT_TOO_LONG, faultOf, isTooLong, type Kind, NOT_SENT, ofMessage, ofName, ofNodeCode, ofStatus, throttling } from './codes.ts';
 import { askedWait } from './retry-after.ts';
 
 /** What a thrown value means. Codes and their meaning: {@link Kind}. */
@@ -32,7 +32,7 @@ const MAX_DEPTH = 6;
  */
 export function classify(error: unknown, fallbackCode: FallbackCode = 'TOOL_FAILED', mask: Mask = asIs): Classified {
   try {
-    return own(error, fallbackCode, mask) ?? byTable(error, mask) ?? unclassified(describeThrown(error, mask), fallbackCode);
+    return own(error, fallbackCode, mask) ?? byTable(error, fallbackCode, mask) ?? unclassified(describeThrown(error, mask), fallbackCode);
   } catch {
     return unclassified('A value was thrown that cannot be read.', fallbackCode);
   }
@@ -68,6 +68,8 @@ function own(error: unknown, fallbackCode: FallbackCode, mask: Mask): Classified
   return classified;
 }
 
+const SHORTEN = 'Shorten the conversation, bound what tools return (maxBytes), or use a model with a larger context.';
+
 interface Found {
   kind: Kind;
   /** The error of the chain that the tables know. */
@@ -76,7 +78,7 @@ interface Found {
   proven: boolean;
 }
 
-function byTable(error: unknown, mask: Mask): Classified | undefined {
+function byTable(error: unknown, fallbackCode: FallbackCode, mask: Mask): Classified | undefined {
   const found = search(error, 0);
   if (!found) return undefined;
   const { code, fault } = found.kind;
@@ -85,6 +87,9 @@ function byTable(error: unknown, mask: Mask): Classified | undefined {
   const outer = describeThrown(error, mask);
   const inner = found.at === error ? outer : describeThrown(found.at, mask);
   const message = outer.includes(inner) ? outer : bounded(`${outer}: ${inner}`);
+  // only its words tell it from another refusal, and only a model's words mean it
+  if (code === 'VALIDATION' && fallbackCode === 'MODEL_FAILED' && isTooLong(message))
+    return { ...CONTEXT_TOO_LONG, message: bounded(`${message} ${SHORTEN}`) };
   const classified: Classified = { code, message, retryable, outcome, fault };
   const retryAfter = retryable ? wait(found.at) : undefined;
   if (retryAfter !== undefined) classified.retryAfter = retryAfter;

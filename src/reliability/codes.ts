@@ -27,6 +27,7 @@ import type { Outcome } from '../errors.ts';
  * | CIRCUIT_OPEN | yes | not-run | service | our circuit breaker, or one of opossum inside a tool |
  * | CANCELLED | no | not-run, failed or unknown | caller | our cancellation (only the envelope says so) |
  * | ENGINE_CLOSED | no | not-run | caller | a call after the engine closed its circuits |
+ * | CONTEXT_TOO_LONG | no | failed | caller | VALIDATION of a model whose message says so |
  * | TOOL_FAILED, MODEL_FAILED | no | failed | service | anything else that was thrown |
  */
 export interface Kind {
@@ -120,6 +121,12 @@ const STATUS = new Map<number, Kind>([
   [504, TIMEOUT],
   [505, NOT_IMPLEMENTED],
 ]);
+
+/** Each maker of models has words of its own for a conversation that is longer than the model takes. */
+const TOO_LONG =
+  /(input|prompt|request) is too long|context window|context (limit|length)|context_length_exceeded|too many total text bytes|too many input tokens|input token count.*exceeds|maximum number of (input )?tokens|maximum input tokens|maximum prompt length/i;
+export const isTooLong = (message: string): boolean => TOO_LONG.test(message);
+export const CONTEXT_TOO_LONG = kind('CONTEXT_TOO_LONG', false, 'failed', 'caller');
 
 export const ofName = (name: string): Kind | undefined =>
   NAMES.get(name) ?? (name.endsWith('Exception') ? NAMES.get(name.slice(0, -9)) : undefined);

@@ -7,11 +7,11 @@ import { askedWait } from '../../reliability/retry-after.ts';
  * What a failed call is told as. Once a tool began, nothing can prove that the turn did not happen: a throttled model call behind
  * it must not send the whole turn again.
  */
-export function failure(error: unknown, began: boolean): unknown {
+export function failure(error: unknown, began: boolean, fallbackCode: 'TOOL_FAILED' | 'MODEL_FAILED' = 'TOOL_FAILED'): unknown {
   if (RondoError.is(error)) return error;
   // the SDK hides what went wrong behind its own retries
   const cause = RetryError.isInstance(error) ? error.lastError : error;
-  const { code, message, outcome, retryable, retryAfter } = classify(cause, 'TOOL_FAILED');
+  const { code, message, outcome, retryable, retryAfter } = classify(cause, fallbackCode);
   const wait = retryAfter ?? (APICallError.isInstance(cause) && retryable ? askedWait({ headers: cause.responseHeaders }) : undefined);
   return new ToolError(code, message, {
     outcome: began && outcome === 'not-run' ? 'failed' : outcome,

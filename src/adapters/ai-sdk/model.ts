@@ -12,8 +12,12 @@ import {
   tool,
 } from 'ai';
 import { ToolError } from '../../errors.ts';
-import type { Json } from '../../json.ts';
-import type { Message, Model, ModelRequest, ModelResponse, Part } from '../../ports/model.ts';
+import type { Json, JsonObject } from '../../json.ts';
+import type { Message, Model, ModelDelta, ModelRequest, ModelResponse, Part } from '../../ports/model.ts';
+import { sendable } from '../../ports/sendable/calls.ts';
+import { blamesMedia, holdsMedia, isKnown, linesForMedia } from '../../ports/sendable/media.ts';
+import { aliases, unusedName } from '../../ports/sendable/names.ts';
+import { wellFormed, wellFormedJson } from '../../ports/sendable/text.ts';
 import type { JsonSchema } from '../../schema.ts';
 import { usageOf, userMessage } from './convert.ts';
 import { failure } from './failure.ts';
@@ -32,59 +36,109 @@ export function aiSdkModel(model: LanguageModel, o: { provider?: string; maxOutp
     id: named.modelId,
     ...(o.maxOutput !== undefined && { maxOutput: o.maxOutput }),
     async generate(request, { signal, emit }) {
-      const call = {
-        ...o.settings,
-        ...(o.maxOutput !== undefined && { maxOutputTokens: o.maxOutput }),
-        model,
-        ...promptOf(request),
-        abortSignal: signal,
-        maxRetries: 0,
-      };
-      try {
+      const ids = /^mistral/.test(named.provider) ? MISTRAL_ID : CALL_ID;
+      const once = async (asked: ModelRequest): Promise<ModelResponse> => {
+        const { prompt, toolName } = promptOf(asked, ids);
+        const call = {
+          ...o.settings,
+          ...(o.maxOutput !== undefined && { maxOutputTokens: o.maxOutput }),
+          model,
+          ...prompt,
+          abortSignal: signal,
+          maxRetries: 0,
+        };
         signal.throwIfAborted();
-        if (!emit) return responseOf((await generateText(call)).finalStep);
+        if (!emit) return responseOf((await generateText(call)).finalStep, toolName);
         // without it, the SDK writes errors to the console
         const stream = streamText({ ...call, onError: () => undefined });
         for await (const part of stream.stream) {
-          if (part.type === 'text-delta') emit({ type: 'text', text: part.text });
-          else if (part.type === 'reasoning-delta') emit({ type: 'reasoning', text: part.text });
+          if (part.type === 'text-delta') tell({ type: 'text', text: part.text });
+          else if (part.type === 'reasoning-delta') tell({ type: 'reasoning', text: part.text });
           else if (part.type === 'error') throw part.error;
           else if (part.type === 'abort') throw signal.reason;
         }
-        return responseOf(await stream.finalStep);
+        return responseOf(await stream.finalStep, toolName);
+      };
+      let heard = false;
+      const tell = (delta: ModelDelta): void => {
+        heard = true;
+        emit?.(delta);
+      };
+      try {
+        const messages = linesForMedia(request.messages, isKnown);
+        try {
+          return await once({ ...request, messages });
+        } catch (error) {
+          // one picture that the provider does not take must not end the session
+          if (signal.aborted || heard || !blamesMedia(error) || !holdsMedia(messages)) throw error;
+          return await once({ ...request, messages: linesForMedia(messages, () => false) });
+        }
       } catch (error) {
         if (signal.aborted) throw signal.reason;
-        throw failure(error, false);
+        throw failure(error, false, 'MODEL_FAILED');
       }
     },
   };
 }
 
-function promptOf({ instructions, messages, tools, output }: ModelRequest) {
+/** What the providers take as the id of a call and as the name of a tool. */
+const CALL_ID = /^[a-zA-Z0-9_-]{1,40}$/;
+const MISTRAL_ID = /^[a-zA-Z0-9]{9}$/;
+const TOOL_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
+
+function promptOf({ instructions, messages: journal, tools, output }: ModelRequest, ids: RegExp) {
   const set: ToolSet = {};
+  const aliased = aliases(TOOL_NAME);
+  for (const { name, description, input } of tools)
+    set[aliased.alias(name)] = tool({ description: wellFormed(description), inputSchema: jsonSchema(wellFormedJson(input) as object) });
+  const messages = sendable(journal, ids);
   // a result names its call by id, and some providers want the tool's name with it
-  const names = new Map(messages.flatMap((m) => m.content.flatMap((p) => (p.type === 'toolCall' ? [[p.id, p.name] as const] : []))));
-  for (const { name, description, input } of tools) set[name] = tool({ description, inputSchema: jsonSchema(input as object) });
-  return {
-    ...(instructions !== '' && { instructions }),
-    messages: messages.map((message) => messageOf(message, names)),
+  const names = new Map(
+    messages.flatMap((m) => m.content.flatMap((p) => (p.type === 'toolCall' ? [[p.id, aliased.alias(p.name)] as const] : []))),
+  );
+  const prompt = {
+    ...(instructions !== '' && { instructions: wellFormed(instructions) }),
+    messages: messages.map((message) => messageOf(message, names)).filter(({ content }) => content.length > 0),
     ...(tools.length > 0 && { tools: set }),
     ...(output && { output: format(output) }),
   };
+  return { prompt, toolName: aliased.original };
 }
 
 function messageOf({ role, content }: Message, names: ReadonlyMap<string, string>): ModelMessage {
-  if (role === 'user') return userMessage(content);
-  if (role === 'assistant') return { role, content: content.flatMap(saidOf) };
+  if (role === 'user') return userMessage(content.filter(isSaid));
+  if (role === 'assistant') return { role, content: content.filter(isSaid).flatMap((part) => saidOf(part, names)) };
   return { role, content: content.flatMap((part) => resultOf(part, names)) };
 }
+
+/** Providers refuse a text of nothing. */
+const isSaid = (part: Part): boolean => part.type !== 'text' || part.text.trim() !== '';
 
 type ToolResultOutput = Extract<ToolModelMessage['content'][number], { type: 'tool-result' }>['output'];
 /** Asks for JSON of a schema, and leaves it to the engine to check what came. */
 const format = (schema: JsonSchema) => ({
-  ...Output.object({ schema: jsonSchema(schema as object) }),
+  ...Output.object({ schema: jsonSchema(closed(wellFormedJson(schema)) as object) }),
   parseCompleteOutput: async ({ text }: { text: string }) => text as never,
 });
+
+/** OpenAI refuses a schema with an object that does not say `additionalProperties: false`; the SDK closes those of Zod the same way. */
+function closed(schema: Json): Json {
+  if (typeof schema !== 'object' || schema === null) return schema;
+  if (Array.isArray(schema)) return schema.map(closed);
+  const node: { [k: string]: Json } = {};
+  for (const [key, value] of Object.entries(schema as JsonObject)) {
+    const byName = NAMED.has(key) && typeof value === 'object' && value !== null && !Array.isArray(value);
+    if (byName) node[key] = Object.fromEntries(Object.entries(value as JsonObject).map(([name, inner]) => [name, closed(inner)]));
+    else node[key] = NESTED.has(key) ? closed(value) : value;
+  }
+  const { type, additionalProperties } = node;
+  const isObject = type === 'object' || (Array.isArray(type) && type.includes('object')) || 'properties' in node;
+  if (isObject && (typeof additionalProperties !== 'object' || additionalProperties === null)) node.additionalProperties = false;
+  return node;
+}
+
+const NAMED = new Set(['properties', '$defs', 'definitions']);
+const NESTED = new Set(['items', 'prefixItems', 'anyOf', 'oneOf', 'allOf', 'additionalProperties']);
 
 type Said = Exclude<AssistantModelMessage['content'], string>;
 
@@ -92,7 +146,7 @@ type Said = Exclude<AssistantModelMessage['content'], string>;
 const isMetadata = (vendor: unknown): vendor is ProviderMetadata =>
   typeof vendor === 'object' && vendor !== null && Object.values(vendor).every((v) => typeof v === 'object' && v !== null);
 
-function saidOf(part: Part): Said {
+function saidOf(part: Part, names: ReadonlyMap<string, string>): Said {
   const vendor = 'vendor' in part && isMetadata(part.vendor) ? { providerOptions: part.vendor } : {};
   switch (part.type) {
     case 'text':
@@ -100,7 +154,7 @@ function saidOf(part: Part): Said {
     case 'reasoning':
       return [{ type: 'reasoning', text: part.text, ...vendor }];
     case 'toolCall':
-      return [{ type: 'tool-call', toolCallId: part.id, toolName: part.name, input: part.input, ...vendor }];
+      return [{ type: 'tool-call', toolCallId: part.id, toolName: names.get(part.id) ?? part.name, input: part.input, ...vendor }];
     default:
       return [];
   }
@@ -109,10 +163,10 @@ function saidOf(part: Part): Said {
 function resultOf(part: Part, names: ReadonlyMap<string, string>): ToolModelMessage['content'] {
   if (part.type !== 'toolResult') return [];
   const { id, output, isError } = part;
-  const text = output.map((p) => (p.type === 'text' ? p.text : '')).join('');
+  const text = output.map((p) => (p.type === 'text' ? p.text : '')).join('') || '(no output)';
   const files = output.some((p) => p.type !== 'text');
   const value = output.flatMap((p): Extract<ToolResultOutput, { type: 'content' }>['value'] => {
-    if (p.type === 'text') return [{ type: 'text', text: p.text }];
+    if (p.type === 'text') return isSaid(p) ? [{ type: 'text', text: p.text }] : [];
     return p.type === 'image' || p.type === 'document' ? [{ type: 'file-data', data: p.data, mediaType: p.mediaType }] : [];
   });
   return [
@@ -125,21 +179,38 @@ function resultOf(part: Part, names: ReadonlyMap<string, string>): ToolModelMess
   ];
 }
 
+const ANY = /^/;
+
 type Step = Awaited<ReturnType<typeof generateText>>['finalStep'];
 
-function responseOf(step: Step): ModelResponse {
+function responseOf(step: Step, toolName: (alias: string) => string): ModelResponse {
+  const used = new Set<string>();
   const content = step.content.flatMap((part): Part[] => {
     const vendor = 'providerMetadata' in part && part.providerMetadata ? { vendor: part.providerMetadata as Json } : {};
     if (part.type === 'text') return part.text === '' ? [] : [{ type: 'text', text: part.text, ...vendor }];
     if (part.type === 'reasoning') return [{ type: 'reasoning', text: part.text, ...vendor }];
-    if (part.type === 'tool-call')
-      return [{ type: 'toolCall', id: part.toolCallId, name: part.toolName, input: (part.input ?? {}) as Json, ...vendor }];
+    if (part.type === 'tool-call') {
+      // some providers give no ids, or all calls of an answer the same
+      const id = unusedName(part.toolCallId || `call_${used.size}`, ANY, used);
+      used.add(id);
+      return [{ type: 'toolCall', id, name: toolName(part.toolName), input: (part.input ?? {}) as Json, ...vendor }];
+    }
     return [];
   });
-  const { finishReason, response } = step;
+  const { finishReason, rawFinishReason, response } = step;
   if (finishReason === 'error') throw new ToolError('MODEL_FAILED', 'the model ended its answer with an error.', { retryable: true });
+  if (/^malformed_/i.test(rawFinishReason ?? ''))
+    throw new ToolError('STREAM_ERROR', `the model gave an answer that its provider calls malformed (${rawFinishReason}). Try again.`, {
+      retryable: true,
+    });
   const stops = { stop: 'end', 'tool-calls': 'tools', length: 'length', 'content-filter': 'blocked' } as const;
   const stop =
-    finishReason in stops ? stops[finishReason as keyof typeof stops] : content.some((p) => p.type === 'toolCall') ? 'tools' : 'end';
+    rawFinishReason === 'model_context_window_exceeded'
+      ? 'context'
+      : finishReason in stops
+        ? stops[finishReason as keyof typeof stops]
+        : content.some((p) => p.type === 'toolCall')
+          ? 'tools'
+          : 'end';
   return { content, stop, usage: usageOf([step]), ...(response.modelId && { model: response.modelId }) };
 }

@@ -1,5 +1,5 @@
 import { type Outcome, RondoError, ToolError } from '../../errors.ts';
-import { ofNodeCode } from '../../reliability/codes.ts';
+import { isTooLong, ofNodeCode } from '../../reliability/codes.ts';
 import { askedWait } from '../../reliability/retry-after.ts';
 import { broken } from './stream.ts';
 
@@ -100,7 +100,7 @@ function refusal(id: string, { name, message, status }: Raised): Told | undefine
       'QUOTA_EXCEEDED',
       `The account's quota for "${id}" is used up: ${message} Raise it under Service Quotas, wait until it renews, or use another model.`,
     );
-  if (TOO_LONG.test(message))
+  if (isTooLong(message))
     return told(
       'CONTEXT_TOO_LONG',
       `The conversation is too long for "${id}": ${message} Shorten it, bound what tools return (maxBytes), or use a model with a larger context.`,
@@ -110,10 +110,6 @@ function refusal(id: string, { name, message, status }: Raised): Told | undefine
 
 const CREDENTIALS =
   /^(ExpiredToken|UnrecognizedClient|InvalidSignature|InvalidClientTokenId|SignatureDoesNotMatch|MissingAuthenticationToken|IncompleteSignature|RequestExpired)/;
-// each maker of models has words of its own
-const TOO_LONG =
-  /(input|prompt|request) is too long|context window|context (limit|length)|too many total text bytes|too many input tokens|maximum number of (input )?tokens|maximum input tokens/i;
-
 /** By the error's name, or the status where a gateway answered in the service's place. */
 function kindOf(id: string, { name, message, status = 0 }: Raised): Told | undefined {
   const again = { retryable: true };

@@ -1,6 +1,9 @@
 import { AIMessage, type BaseMessage, HumanMessage, SystemMessage, ToolMessage } from '@langchain/core/messages';
 import type { Json } from '../../json.ts';
 import type { Message, ModelRequest, Part, ToolCallPart, ToolResultPart } from '../../ports/model.ts';
+import { sendable } from '../../ports/sendable/calls.ts';
+import type { Aliases } from '../../ports/sendable/names.ts';
+import { wellFormed } from '../../ports/sendable/text.ts';
 import { kept } from './vendor.ts';
 
 /** A content block of LangChain, standard or of one provider. */
@@ -9,15 +12,28 @@ export type Block = { readonly type: string; readonly [k: string]: unknown };
 const instruction = (schema: Json): string =>
   `When you give your final answer, write only one JSON value that is valid against this JSON Schema, with no other text and no code fence:\n${JSON.stringify(schema)}`;
 
+/** What the providers take as the id of a call. */
+const CALL_ID = /^[a-zA-Z0-9_-]{1,40}$/;
+
 /** Our conversation as LangChain's messages. Each result of a tool is a message there. */
 export function messagesOf(
-  { instructions, messages, output }: Pick<ModelRequest, 'instructions' | 'messages' | 'output'>,
+  { instructions, messages: journal, output }: Pick<ModelRequest, 'instructions' | 'messages' | 'output'>,
   id: string,
+  tools: Aliases,
 ): BaseMessage[] {
-  const system = [instructions, ...(output ? [instruction(output)] : [])].filter((text) => text !== '').join('\n\n');
+  const messages = sendable(journal, CALL_ID).map(({ role, content }): Message => {
+    // what a provider keeps beside its message hangs on the first part
+    const said = content.filter((part) => part.type !== 'text' || part.text.trim() !== '' || part.vendor !== undefined);
+    return { role, content: said.map((part) => (part.type === 'toolCall' ? { ...part, name: tools.alias(part.name) } : part)) };
+  });
+  const system = [instructions, ...(output ? [instruction(output)] : [])]
+    .filter((text) => text !== '')
+    .map(wellFormed)
+    .join('\n\n');
   // results do not name their tool, and some providers want that
   let names: ReadonlyMap<string, string> = new Map();
   const told = messages.flatMap(({ role, content }): BaseMessage | BaseMessage[] => {
+    if (content.length === 0) return [];
     if (role === 'user') return new HumanMessage(contentOf(content));
     if (role === 'tool') return resultsOf(content, names);
     names = new Map(callsIn(content).map((call) => [call.id, call.name]));
@@ -34,7 +50,9 @@ const resultsOf = (content: Message['content'], names: ReadonlyMap<string, strin
     .map(({ id, isError, output }) => {
       const name = names.get(id);
       const status = isError ? ('error' as const) : ('success' as const);
-      return new ToolMessage({ ...contentOf(output), tool_call_id: id, status, ...(name !== undefined && { name }) });
+      const said = output.filter((part) => part.type !== 'text' || part.text.trim() !== '');
+      const told = contentOf(said.length > 0 ? said : [{ type: 'text', text: '(no output)' }]);
+      return new ToolMessage({ ...told, tool_call_id: id, status, ...(name !== undefined && { name }) });
     });
 
 function assistant(content: readonly Part[], id: string): AIMessage {

@@ -1,5 +1,8 @@
 import { RondoError, ToolError } from '../../errors.ts';
-import type { Model, ModelRequest } from '../../ports/model.ts';
+import type { Model, ModelRequest, ModelResponse } from '../../ports/model.ts';
+import { blamesMedia, holdsMedia, isKnown, linesForMedia } from '../../ports/sendable/media.ts';
+import { type Aliases, aliases } from '../../ports/sendable/names.ts';
+import { wellFormed, wellFormedJson } from '../../ports/sendable/text.ts';
 import { modelFailure } from './failure.ts';
 import { messagesOf } from './messages.ts';
 import { type Answer, deltasOf, responseOf } from './response.ts';
@@ -50,12 +53,15 @@ export function langchainModel(model: ChatModelLike, o: LangchainModelOptions = 
     async generate(request, { signal, emit }) {
       signal.throwIfAborted();
       const listener: { threw?: { error: unknown } } = {};
-      try {
-        const bound = bind(model, request, id);
-        const messages = messagesOf(request, id);
-        if (!emit) return responseOf((await bound.invoke(messages, { signal })) as Answer, id);
+      let heard = false;
+      const once = async (asked: ModelRequest): Promise<ModelResponse> => {
+        const tools = aliases(TOOL_NAME);
+        const bound = bind(model, asked, id, tools);
+        const messages = messagesOf(asked, id, tools);
+        if (!emit) return responseOf((await bound.invoke(messages, { signal })) as Answer, id, tools);
         let whole: Chunk | undefined;
         for await (const chunk of (await bound.stream(messages, { signal })) as AsyncIterable<Chunk>) {
+          heard = true;
           try {
             for (const delta of deltasOf(chunk)) emit(delta);
           } catch (error) {
@@ -66,7 +72,17 @@ export function langchainModel(model: ChatModelLike, o: LangchainModelOptions = 
         }
         // some end quietly there, and what came so far is no answer
         signal.throwIfAborted();
-        return responseOf(whole, id);
+        return responseOf(whole, id, tools);
+      };
+      try {
+        const messages = linesForMedia(request.messages, isKnown);
+        try {
+          return await once({ ...request, messages });
+        } catch (error) {
+          // one picture that the provider does not take must not end the session
+          if (signal.aborted || heard || !blamesMedia(error) || !holdsMedia(messages)) throw error;
+          return await once({ ...request, messages: linesForMedia(messages, () => false) });
+        }
       } catch (error) {
         if (signal.aborted) throw signal.reason;
         throw listener.threw ? listener.threw.error : modelFailure(error, id);
@@ -75,11 +91,16 @@ export function langchainModel(model: ChatModelLike, o: LangchainModelOptions = 
   };
 }
 
-function bind(model: ChatModelLike, { tools }: ModelRequest, id: string): Bound {
+const TOOL_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
+
+function bind(model: ChatModelLike, { tools }: ModelRequest, id: string, names: Aliases): Bound {
   if (tools.length === 0) return model as unknown as Bound;
   if (!model.bindTools) throw new ToolError('VALIDATION', `"${id}" takes no tools: its class has no bindTools().`, { outcome: 'not-run' });
   // the form that every provider's bindTools() knows
-  const specs = tools.map(({ name, description, input }) => ({ type: 'function', function: { name, description, parameters: input } }));
+  const specs = tools.map(({ name, description, input }) => ({
+    type: 'function',
+    function: { name: names.alias(name), description: wellFormed(description), parameters: wellFormedJson(input) },
+  }));
   return model.bindTools(specs as never) as Bound;
 }
 

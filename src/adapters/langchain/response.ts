@@ -1,6 +1,7 @@
 import { ToolError } from '../../errors.ts';
 import { type Json, type JsonObject, plainJson } from '../../json.ts';
 import type { ModelDelta, ModelResponse, Part, Usage } from '../../ports/model.ts';
+import type { Aliases } from '../../ports/sendable/names.ts';
 import type { Block } from './messages.ts';
 import { keep } from './vendor.ts';
 
@@ -21,12 +22,19 @@ interface Counted {
   output_token_details?: { reasoning?: number };
 }
 
-export function responseOf(answer: Answer | undefined, model: string): ModelResponse {
+export function responseOf(answer: Answer | undefined, model: string, tools: Aliases): ModelResponse {
   if (!answer || answer.content === undefined)
     throw new ToolError('STREAM_BROKEN', `"${model}" answered without a message. Try again.`, { retryable: true });
-  const content = withBeside(partsOf(answer, model), answer, model);
+  const reason = reasonOf(answer);
+  if (/^malformed_/.test(reason))
+    throw new ToolError('STREAM_ERROR', `"${model}" gave an answer that its provider calls malformed (${reason}). Try again.`, {
+      retryable: true,
+    });
+  const content = withBeside(partsOf(answer, model), answer, model).map((part) =>
+    part.type === 'toolCall' ? { ...part, name: tools.original(part.name) } : part,
+  );
   const usage = usageOf(answer.usage_metadata);
-  return { content, stop: stopOf(answer, content), ...(usage && { usage }) };
+  return { content, stop: stopOf(reason, content), ...(usage && { usage }) };
 }
 
 function partsOf({ content, tool_calls = [], invalid_tool_calls = [], additional_kwargs }: Answer, model: string): Part[] {
@@ -155,10 +163,14 @@ function usageOf(u: Counted | undefined): Usage | undefined {
 }
 
 /** Each provider says it in a place and in words of its own. */
-function stopOf({ response_metadata: m = {} }: Answer, content: readonly Part[]): ModelResponse['stop'] {
+function reasonOf({ response_metadata: m = {} }: Answer): string {
   const said: Json | unknown = m.stop_reason ?? m.finish_reason ?? m.stopReason ?? m.finishReason;
-  const reason = String(said ?? '').toLowerCase();
-  if (/^(length|max_tokens|max_output_tokens|model_context_window_exceeded)$/.test(reason)) return 'length';
+  return String(said ?? '').toLowerCase();
+}
+
+function stopOf(reason: string, content: readonly Part[]): ModelResponse['stop'] {
+  if (reason === 'model_context_window_exceeded') return 'context';
+  if (/^(length|max_tokens|max_output_tokens)$/.test(reason)) return 'length';
   if (/content_filter|refusal|safety|guardrail|prohibited|blocklist|recitation/.test(reason)) return 'blocked';
   return content.some(({ type }) => type === 'toolCall') ? 'tools' : 'end';
 }

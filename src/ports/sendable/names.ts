@@ -32,9 +32,10 @@ export function unusedName(name: string, fits: RegExp, used: { has(name: string)
 }
 
 function hashed(name: string, salt: number, fits: RegExp): string {
-  const hash = createHash('sha256').update(`${salt}:${name}`).digest('hex').slice(0, 8);
+  const hash = createHash('sha256').update(`${salt}:${name}`).digest('hex');
   const legible = name.replace(/[^a-zA-Z0-9_-]/g, '_');
-  // the longest that a provider takes is 64 or, of ids, 40 characters; some take no hyphens
-  const made = [55, 31].map((length) => `${legible.slice(0, length)}_${hash}`);
-  return made.find((alias) => fits.test(alias)) ?? `${legible.replaceAll('-', '_').slice(0, 31)}_${hash}`;
+  // the longest that a provider takes is 64 or, of ids, 40 characters; some take no hyphens, or nothing but 9 letters and digits
+  const made = [55, 31].map((length) => `${legible.slice(0, length)}_${hash.slice(0, 8)}`);
+  const plain = `${legible.replaceAll('-', '_').slice(0, 31)}_${hash.slice(0, 8)}`;
+  return [...made, plain, hash.slice(0, 9)].find((alias) => fits.test(alias)) ?? plain;
 }

@@ -1,0 +1,38 @@
+import type { Message, Part } from '../model.ts';
+
+type Media = Extract<Part, { type: 'image' | 'document' }>;
+
+/** What every provider that takes images takes. */
+const IMAGES = /^image\/(png|jpe?g|gif|webp)(;|$)/i;
+
+/** The images and documents that may be sent: with other ones a provider refuses the whole request. */
+export const isKnown = ({ type, mediaType, data }: Media): boolean => data !== '' && (type === 'document' || IMAGES.test(mediaType.trim()));
+
+export const holdsMedia = (messages: readonly Message[]): boolean =>
+  messages.some(({ content }) => content.some((part) => (part.type === 'toolResult' ? part.output.some(isMedia) : isMedia(part))));
+
+const isMedia = (part: Part): part is Media => part.type === 'image' || part.type === 'document';
+
+/** The conversation with a line of text in the place of each image and document that is not kept. */
+export function linesForMedia(messages: readonly Message[], keep: (part: Media) => boolean): Message[] {
+  const line = (part: Part): Part => {
+    if (part.type === 'toolResult') return { ...part, output: part.output.map(line) };
+    if (!isMedia(part) || keep(part)) return part;
+    const name = part.name === undefined ? '' : ` ${JSON.stringify(part.name.slice(0, 200))}`;
+    const what = part.type === 'image' ? 'An image' : 'A document';
+    return {
+      type: 'text',
+      text: `(${what}${name} of type ${part.mediaType.slice(0, 100)} was left out here: the model does not take it.)`,
+    };
+  };
+  return messages.map(({ role, content }) => ({ role, content: content.map(line) }));
+}
+
+/** Whether a refusal may be about an image or a document. */
+export function blamesMedia(error: unknown): boolean {
+  const { name, message, statusCode, status } = (error ?? {}) as { [k: string]: unknown };
+  if (name === 'AI_UnsupportedFunctionalityError') return true;
+  const code = typeof statusCode === 'number' ? statusCode : status;
+  const refused = code === undefined || code === 400 || code === 413 || code === 415 || code === 422;
+  return refused && /\b(images?|image_url|media|mime|documents?|files?|pdf)\b/i.test(String(message));
+}
