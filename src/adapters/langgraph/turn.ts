@@ -1,7 +1,7 @@
 import type { RunnableConfig } from '@langchain/core/runnables';
 import { type BaseCheckpointSaver, Command } from '@langchain/langgraph';
 import { ToolError } from '../../errors.ts';
-import { type Json, plainJson } from '../../json.ts';
+import { type Json, toldJson } from '../../json.ts';
 import type { Ask, Turn, TurnContext, TurnResult } from '../../ports/foreign.ts';
 import type { Part, Prompt } from '../../ports/model.ts';
 import type { Decision } from '../../ports/tool.ts';
@@ -236,5 +236,5 @@ function outputOf(state: unknown): string {
   const last = Array.isArray(messages) ? (messages.at(-1) as { text?: unknown; content?: unknown } | undefined) : undefined;
   if (typeof last?.text === 'string') return last.text;
   if (typeof last?.content === 'string') return last.content;
-  return typeof state === 'string' ? state : JSON.stringify(plainJson(state) ?? null);
+  return typeof state === 'string' ? state : JSON.stringify(toldJson(state).json);
 }

@@ -15,7 +15,8 @@ export type OpenAiState = { readonly run: JsonObject };
 const MAX_STATE = 4_000_000;
 
 export function save(state: AnyState): OpenAiState {
-  const run = withoutContext(plainJson(state.toJSON()) as JsonObject);
+  // it is made to be written by JSON.stringify, which leaves out the functions of its tools
+  const run = withoutContext(JSON.parse(JSON.stringify(state.toJSON())) as JsonObject);
   const { length } = JSON.stringify(run);
   if (length > MAX_STATE)
     throw new ToolError(
