@@ -1,6 +1,7 @@
 export type { Driven, Resumed } from './engine/driven.ts';
 export { Engine } from './engine/engine.ts';
 export type { NodeOutcome, RunEvent } from './engine/events.ts';
+export type { ForgetTarget, Forgotten, Pruned, PruneOptions } from './engine/forget.ts';
 export type { ForkOptions } from './engine/fork.ts';
 export type { EngineOptions, RunOptions, RunSummary } from './engine/options.ts';
 export type { RunResult, RunState, UnknownOutcome } from './engine/results.ts';
@@ -25,7 +26,7 @@ export {
 } from './graph/types.ts';
 export type { Approval } from './hitl/approvals.ts';
 export type { CallId, Decision, Entry, EntryOf, EntryType, Limits, RunStatus } from './journal/entries.ts';
-export { memoryJournal } from './journal/memory.ts';
+export { type MemoryJournalOptions, memoryJournal } from './journal/memory.ts';
 export type { HeadFilter, Journal, RunHead } from './journal/port.ts';
 export type { Json } from './json.ts';
 export { jsonSchema } from './json-schema.ts';

@@ -9,6 +9,7 @@ import type { Principal } from '../ports/principal.ts';
 import { Active } from './active.ts';
 import { type Driven, driveAll } from './driven.ts';
 import type { RunEvent } from './events.ts';
+import { type ForgetTarget, type Forgotten, forget, type Pruned, type PruneOptions, prune } from './forget.ts';
 import { checkFork, type ForkOptions, fork } from './fork.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { newId } from './ids.ts';
@@ -200,16 +201,20 @@ export class Engine implements AsyncDisposable {
   }
 
   /**
-   * Forgets a run that is not open: its journal, and so all that was said in it. Runs that continued its session go on without it.
-   * @throws RondoError `RUN_NOT_FOUND`, or `RUN_BUSY` for one that is running or paused: cancel it first.
+   * Forgets a run, the runs of a session, or all runs of a principal: their journals, and their words in later runs of the session and in
+   * forks, whose models are not shown them again. Nothing of it is done where one of them is open.
+   * @param o.by whose eyes look for the run. `by` beside or in place of a session is whose they are.
+   * @throws RondoError `RUN_NOT_FOUND`, or `RUN_BUSY` for one that is running or paused, or that holds their words and is: cancel it first.
    */
-  async forget(runId: string, o: { by?: Principal } = {}): Promise<void> {
-    const { journal } = this.#resources;
-    const { status } = await findRun(journal, runId, o.by);
-    if (status === 'running' || status === 'paused' || this.#resources.active.has(runId))
-      throw new RondoError('RUN_BUSY', `run ${runId} is ${status}: cancel() it before it is forgotten.`, { details: { runId } });
-    this.#resources.agents.letGo(runId);
-    await journal.remove(runId);
+  async forget(target: ForgetTarget, o: { by?: Principal } = {}): Promise<Forgotten> {
+    this.#resources.assertOpen();
+    return forget(this.#resources, target, o.by);
+  }
+
+  /** Forgets runs in which nothing has happened for some time. @returns the runs that are gone, and those that could not go. */
+  async prune(o: PruneOptions): Promise<Pruned> {
+    this.#resources.assertOpen();
+    return prune(this.#resources, o);
   }
 
   /** Runs, newest first: of the caller's tenant and of none. */

@@ -87,11 +87,16 @@ function plainDecisions(decisions: readonly Decision[]): Decision[] {
 }
 
 /** @see Engine.cancel */
-export async function cancel(resources: Resources, runId: string, o: { reason?: string; by?: Principal }): Promise<void> {
+export async function cancel(
+  resources: Resources,
+  runId: string,
+  o: { reason?: string; by?: Principal },
+  eyes: Eyes = o.by,
+): Promise<void> {
   // a run that is being started has nothing to append to yet
   const starting = resources.active.get(runId);
-  if (starting?.tenant && !starting.log && sees(o.by, starting.tenant.is)) return starting.halt({ why: 'cancel', reason: o.reason });
-  const log = await logOf(resources, runId, o.by);
+  if (starting?.tenant && !starting.log && sees(eyes, starting.tenant.is)) return starting.halt({ why: 'cancel', reason: o.reason });
+  const log = await logOf(resources, runId, eyes);
   const { run } = log;
   const request: Draft = {
     type: 'message.received',
@@ -120,7 +125,7 @@ export async function cancel(resources: Resources, runId: string, o: { reason?: 
   } catch (error) {
     if (!RondoError.is(error, 'RUN_BUSY')) throw error;
     // somebody claimed it meanwhile, and is to be asked
-    return cancel(resources, runId, o);
+    return cancel(resources, runId, o, eyes);
   } finally {
     await release(resources, runId);
   }

@@ -1,8 +1,18 @@
+import { invalid } from '../errors.ts';
 import type { Entry, RunStatus } from './entries.ts';
 import type { HeadFilter, Journal, RunHead } from './port.ts';
 import { conflict, sessionBusy } from './refuse.ts';
 
+/** What may be kept. The runs that ended first are let go, and with them what their sessions could go on from; open ones never are. */
+export interface MemoryJournalOptions {
+  maxRuns?: number;
+  /** Of entries as JSON, in UTF-16 characters. */
+  maxBytes?: number;
+}
+
 interface Run {
+  /** Characters of its entries, where that is bounded. */
+  size: number;
   /** Order of the first appends, to tell apart runs of one millisecond. */
   readonly nr: number;
   readonly log: Entry[];
@@ -13,7 +23,14 @@ interface Run {
  * The default journal: in this process, gone with it. Appends at once, in time that depends on the new entries alone. It keeps the
  * entries it was given, so nobody may change them. Settled runs stay until `remove` is called, for their sessions go on from them.
  */
-export function memoryJournal(): Journal {
+export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
+  for (const [name, value] of Object.entries(o))
+    if (value !== undefined && !(typeof value === 'number' && value > 0)) throw invalid(`memoryJournal(): ${name} is a number above 0.`);
+  const { maxRuns = Number.POSITIVE_INFINITY, maxBytes = Number.POSITIVE_INFINITY } = o;
+  /** In the order in which they ended. */
+  const ended = new Set<Run>();
+  let size = 0;
+  const bounded = Math.min(maxRuns, maxBytes) !== Number.POSITIVE_INFINITY;
   const runs = new Map<string, Run>();
   const byStatus = new Map<RunStatus, Set<Run>>();
   /** Each session's runs, in the order of their start. */
@@ -28,10 +45,11 @@ export function memoryJournal(): Journal {
     if (held !== expectedSeq) throw conflict(runId, expectedSeq, held);
     if (!run) {
       place(undefined, head);
-      const fresh: Run = { nr: started++, log: entries.slice(), head: { ...head } };
+      const fresh: Run = { nr: started++, log: entries.slice(), head: { ...head }, size: 0 };
       runs.set(runId, fresh);
       index(fresh);
       join(fresh);
+      if (bounded) bound(fresh, entries);
       return;
     }
     const before = run.head;
@@ -46,6 +64,20 @@ export function memoryJournal(): Journal {
       if (moves) join(run);
     }
     for (const entry of entries) run.log.push(entry);
+    if (bounded) bound(run, entries);
+  }
+
+  /** Lets go what is too much; the run that was just written may be the last to go. */
+  function bound(run: Run, entries: readonly Entry[]): void {
+    if (maxBytes !== Number.POSITIVE_INFINITY) {
+      const more = JSON.stringify(entries).length;
+      run.size += more;
+      size += more;
+    }
+    for (const old of ended) {
+      if (runs.size <= maxRuns && size <= maxBytes) return;
+      if (old !== run) remove(old.head.runId);
+    }
   }
 
   /** Refuses a second open run of a session. */
@@ -58,12 +90,14 @@ export function memoryJournal(): Journal {
   function index(run: Run): void {
     const { status, session, tenant } = run.head;
     into(byStatus, status, run);
+    if (!isOpen(status)) ended.add(run);
     if (session !== undefined && isOpen(status)) open.set(sessionKey(session, tenant), run);
   }
 
   function unindex(run: Run): void {
     const { status, session, tenant } = run.head;
     outOf(byStatus, status, run);
+    ended.delete(run);
     if (session !== undefined && isOpen(status)) open.delete(sessionKey(session, tenant));
   }
 
@@ -119,6 +153,7 @@ export function memoryJournal(): Journal {
     unindex(run);
     leave(run);
     runs.delete(runId);
+    size -= run.size;
   }
 
   return {

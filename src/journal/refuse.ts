@@ -23,7 +23,7 @@ export function sessionBusy(session: string, open: string): RondoError<'SESSION_
 export function damaged(runId: string, seq: number, cause?: unknown): RondoError<'JOURNAL_DAMAGED'> {
   return new RondoError(
     'JOURNAL_DAMAGED',
-    `The journal of run ${runId} is damaged at entry ${seq}. Nothing was left out or done again; restore the store from a copy, or forget the run.`,
+    `The journal of run ${runId} is damaged at entry ${seq}. Nothing was left out or done again; restore the store from a copy, or remove() the run from the journal.`,
     { details: { runId, seq }, cause },
   );
 }

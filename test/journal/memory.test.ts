@@ -119,3 +119,32 @@ describe('a store with many runs', () => {
     expect(scans({ agent: 'clerk', limit: 1 })).toEqual({ runs: ['r49'], all: true });
   });
 });
+
+test('a bound lets go of the runs that ended first, and of no other', () => {
+  const journal = make({ maxRuns: 3 }) as AtOnce;
+  const ids = () => [...journal.heads({})].map(({ runId }) => runId).sort();
+  for (const id of ['a', 'b', 'c', 'd']) journal.append(id, 0, [entry(0)], head(id, { status: id === 'b' ? 'paused' : 'running' }));
+  expect(ids()).toEqual(['a', 'b', 'c', 'd']);
+  journal.append('c', 1, [entry(1)], head('c', { status: 'completed' }));
+  // the run that was just written stays
+  expect(ids()).toEqual(['a', 'b', 'c', 'd']);
+  journal.append('a', 1, [entry(1)], head('a', { status: 'failed' }));
+  expect(ids()).toEqual(['a', 'b', 'd']);
+  journal.append('e', 0, [entry(0)], head('e', { status: 'completed' }));
+  expect(ids()).toEqual(['b', 'd', 'e']);
+  // one that goes on is open again
+  journal.append('e', 1, [entry(1)], head('e'));
+  journal.append('f', 0, [entry(0)], head('f', { status: 'completed' }));
+  expect(ids()).toEqual(['b', 'd', 'e', 'f']);
+});
+
+test('a bound on characters counts what is kept', () => {
+  const journal = make({ maxBytes: 10_000 }) as AtOnce;
+  for (let i = 0; i < 50; i++) journal.append(`r${i}`, 0, [entry(0, 'x'.repeat(900))], head(`r${i}`, { status: 'completed' }));
+  const kept = [...journal.heads({})];
+  expect(kept.length).toBe(9);
+  for (const { runId } of kept) journal.remove(runId);
+  for (let i = 0; i < 9; i++) journal.append(`s${i}`, 0, [entry(0, 'x'.repeat(900))], head(`s${i}`, { status: 'completed' }));
+  expect([...journal.heads({})].length).toBe(9);
+  for (const bound of [0, -1, Number.NaN, 'x']) expect(() => make({ maxRuns: bound as number })).toThrowError(/above 0/);
+});

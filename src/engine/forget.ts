@@ -1,0 +1,271 @@
+/**
+ * Forgetting. A run's words are not only in its own journal: a later run of its session may hold the conversation so far, written out,
+ * and a fork holds what it took over. Those entries are written again without them, the runs after it continue the one before it, and
+ * only then the run itself goes: whatever cuts this short, doing it again completes it.
+ */
+import { invalid, RondoError } from '../errors.ts';
+import type { Entry, EntryOf, RunStatus } from '../journal/entries.ts';
+import { closedMessages, isOver } from '../journal/fold.ts';
+import type { Journal, RunHead } from '../journal/port.ts';
+import { redacted } from '../journal/redact.ts';
+import { RESERVED } from '../loop/definition.ts';
+import { isName, type Principal } from '../ports/principal.ts';
+import { loadRun } from './history.ts';
+import { ENGINE, findRun } from './lookup.ts';
+import { cancel } from './outside.ts';
+import type { Resources } from './resources.ts';
+import { checkBy } from './start.ts';
+
+/** What was done: the runs that are gone, and those that had words of theirs and are without them. */
+export interface Forgotten {
+  runs: readonly string[];
+  rewritten: readonly string[];
+}
+
+/** A session of one user, or of the application itself; or everything that was done on behalf of a principal. */
+export type ForgetTarget = string | { session: string; by?: Principal } | { by: Principal };
+
+export interface PruneOptions {
+  /** Milliseconds since the run's newest entry, by the store's clock. */
+  olderThan: number;
+  /** Default: all that have ended. A run that is running or paused is cancelled first, and only where its status is named. */
+  status?: RunStatus | readonly RunStatus[];
+  /** Of this principal alone. Default: of all. */
+  by?: Principal;
+}
+
+/** `kept`: runs that would have been removed, but that others are in the way of: somebody drives them, or a run that holds their words. */
+export interface Pruned extends Forgotten {
+  kept: readonly string[];
+}
+
+const OPEN: ReadonlySet<RunStatus> = new Set(['running', 'paused']);
+const STATUSES: ReadonlySet<RunStatus> = new Set(['running', 'paused', 'completed', 'failed', 'cancelled', 'stopped']);
+
+/** @see Engine.forget */
+export async function forget(resources: Resources, target: ForgetTarget, eyes: Principal | undefined): Promise<Forgotten> {
+  const { journal } = resources;
+  if (typeof target === 'string') {
+    await findRun(journal, target, eyes);
+    return forgetRuns(resources, new Set([target]));
+  }
+  if (typeof target !== 'object' || target === null || !('session' in target || 'by' in target))
+    throw invalid('forget() takes the id of a run, { session, by } or { by }.');
+  checkBy(target.by, 'forget()');
+  if (!('session' in target)) {
+    if (!target.by) throw invalid('forget({ by }) needs the principal that is to be forgotten.');
+    return forgetRuns(resources, await runsBy(journal, target.by));
+  }
+  if (!isName(target.session)) throw invalid('forget({ session }): a session is a text of 1 to 500 characters.');
+  return forgetRuns(resources, await runsOf(journal, target.session, target.by));
+}
+
+async function runsBy(journal: Journal, { id, tenant }: Principal): Promise<Set<string>> {
+  const found = new Set<string>();
+  for await (const head of journal.heads({ by: id })) if (head.tenant === tenant) found.add(head.runId);
+  return found;
+}
+
+/** The runs of a conversation that was begun by `by`: sessions of one name may be several. */
+async function runsOf(journal: Journal, session: string, by: Principal | undefined): Promise<Set<string>> {
+  const found = new Set<string>();
+  const heads: RunHead[] = [];
+  for await (const head of journal.heads({ session })) if (head.tenant === by?.tenant) heads.push(head);
+  for (const head of heads.reverse()) {
+    const started = await firstOf(journal, head.runId);
+    const before = started?.previous !== undefined && heads.some(({ runId }) => runId === started.previous) ? started.previous : undefined;
+    if (before === undefined ? head.by === by?.id : found.has(before)) found.add(head.runId);
+  }
+  return found;
+}
+
+/** @see Engine.prune */
+export async function prune(resources: Resources, { olderThan, status, by }: PruneOptions): Promise<Pruned> {
+  if (typeof olderThan !== 'number' || !(olderThan >= 0)) throw invalid('prune() needs { olderThan }: milliseconds, 0 or more.');
+  const wanted = new Set(status === undefined ? [...STATUSES].filter((s) => !OPEN.has(s)) : [status].flat());
+  for (const s of wanted) if (!STATUSES.has(s)) throw invalid(`prune(): there is no status "${s}". There are ${[...STATUSES].join(', ')}.`);
+  checkBy(by, 'prune()');
+  const { journal } = resources;
+  const before = (await resources.host.now()) - olderThan;
+  const groups = new Map<string, Set<string>>();
+  for (const s of wanted)
+    for await (const head of journal.heads(by ? { status: s, by: by.id } : { status: s })) {
+      if (head.startedAt > before || head.agent.startsWith(RESERVED) || (by && head.tenant !== by.tenant)) continue;
+      if (((await loadRun(journal, head.runId))?.lastAt ?? Number.POSITIVE_INFINITY) > before) continue;
+      const group = head.session === undefined ? `run ${head.runId}` : `session ${JSON.stringify([head.tenant, head.session])}`;
+      groups.set(group, (groups.get(group) ?? new Set()).add(head.runId));
+    }
+  const pruned = { runs: [] as string[], rewritten: [] as string[], kept: [] as string[] };
+  for (const ids of groups.values()) {
+    try {
+      for (const id of ids)
+        if (OPEN.has((await findRun(journal, id, ENGINE)).status)) await cancel(resources, id, { reason: 'pruned' }, ENGINE);
+      const { runs, rewritten } = await forgetRuns(resources, ids);
+      pruned.runs.push(...runs);
+      pruned.rewritten.push(...rewritten);
+    } catch (error) {
+      if (!RondoError.is(error, 'RUN_BUSY')) throw error;
+      pruned.kept.push(...ids);
+    }
+  }
+  return pruned;
+}
+
+async function forgetRuns(resources: Resources, ids: ReadonlySet<string>): Promise<Forgotten> {
+  const { journal } = resources;
+  for (const id of ids) await assertIdle(resources, id, 'it is forgotten');
+  const words = new Words(journal, ids);
+  const holders = await words.holders();
+  for (const id of holders)
+    if ((await words.copied(id)) >= 0) await assertIdle(resources, id, 'what it was forked from is forgotten');
+    else await assertIdle(resources, id, 'what it continues is forgotten', ['running']);
+  const changed = new Map<string, Entry[]>();
+  for (const id of holders) {
+    // calls that were taken over, and are not done yet, must not be done with the words gone
+    if ((await words.copied(id)) >= 0 && !isOver(await findRun(journal, id, ENGINE)))
+      await cancel(resources, id, { reason: 'the run it was forked from was forgotten' }, ENGINE);
+    const entries = await words.without(id);
+    if (entries.length > 0) changed.set(id, entries);
+  }
+  if (changed.size > 0 && !journal.rewrite)
+    throw invalid(
+      `runs ${[...changed.keys()].join(', ')} hold words of what is to be forgotten, and this journal has no rewrite() to take them out. Nothing was forgotten.`,
+    );
+  for (const [id, entries] of changed) await journal.rewrite?.(id, entries);
+  for (const id of ids) {
+    resources.agents.letGo(id);
+    await journal.remove(id);
+  }
+  return { runs: [...ids], rewritten: [...changed.keys()] };
+}
+
+/** @throws RondoError `RUN_BUSY` */
+async function assertIdle(resources: Resources, runId: string, why: string, busy: readonly RunStatus[] = [...OPEN]): Promise<void> {
+  const { status } = await findRun(resources.journal, runId, ENGINE);
+  if (busy.includes(status) || resources.active.has(runId))
+    throw new RondoError('RUN_BUSY', `run ${runId} is ${status}: cancel() it before ${why}. Nothing was forgotten.`, {
+      details: { runId },
+    });
+}
+
+type Started = EntryOf<'run.started'>;
+
+async function firstOf(journal: Journal, runId: string): Promise<Started | undefined> {
+  for await (const entry of journal.read(runId)) return entry.type === 'run.started' ? entry : undefined;
+  return undefined;
+}
+
+/** Where the words of some runs are, besides in those. */
+class Words {
+  readonly #journal: Journal;
+  readonly #ids: ReadonlySet<string>;
+  readonly #started = new Map<string, Started | undefined>();
+  readonly #origins = new Map<string, readonly string[]>();
+
+  constructor(journal: Journal, ids: ReadonlySet<string>) {
+    this.#journal = journal;
+    this.#ids = ids;
+  }
+
+  async #first(id: string): Promise<Started | undefined> {
+    if (!this.#started.has(id)) this.#started.set(id, await firstOf(this.#journal, id));
+    return this.#started.get(id);
+  }
+
+  /** Runs that continue one of these, or were forked from one, at any remove; the earlier ones first. */
+  async holders(): Promise<readonly string[]> {
+    const found = new Set<string>(this.#ids);
+    const sessions = new Set<string>();
+    for (const id of found) {
+      for await (const { runId } of this.#journal.heads({ fork: id })) found.add(runId);
+      const session = (await this.#first(id))?.session;
+      if (session === undefined || sessions.has(session)) continue;
+      sessions.add(session);
+      const heads: RunHead[] = [];
+      for await (const head of this.#journal.heads({ session })) heads.push(head);
+      for (const { runId } of heads.reverse()) {
+        const previous = (await this.#first(runId))?.previous;
+        if (previous !== undefined && found.has(previous)) found.add(runId);
+      }
+    }
+    return [...found].filter((id) => !this.#ids.has(id));
+  }
+
+  /** The last entry that a run took over from one of these; -1: none. */
+  async copied(id: string): Promise<number> {
+    const fork = (await this.#first(id))?.fork;
+    if (!fork) return -1;
+    return this.#ids.has(fork.run) ? fork.at : Math.min(fork.at, await this.copied(fork.run));
+  }
+
+  /** Whose each message is that a run began with; empty for one whose run is gone. */
+  async #inherited(id: string): Promise<readonly string[]> {
+    const known = this.#origins.get(id);
+    if (known) return known;
+    const started = await this.#first(id);
+    let origins: readonly string[] = [];
+    if (started?.fork) origins = await this.#inherited(started.fork.run);
+    else if (started?.previous !== undefined) origins = await this.#conversation(started.previous, started.previousSeq);
+    if (started?.history) origins = lastOf(origins, started.history.length);
+    else if (started?.fork) origins = [];
+    this.#origins.set(id, origins);
+    return origins;
+  }
+
+  async #conversation(id: string, end: number | undefined): Promise<readonly string[]> {
+    const run = await loadRun(this.#journal, id, (end ?? Number.POSITIVE_INFINITY) - 1);
+    if (!run) return [];
+    const { inherited } = run.root;
+    const own = closedMessages(run).length - inherited;
+    return [...lastOf(await this.#inherited(id), inherited), ...Array<string>(own).fill(id)];
+  }
+
+  /** The entries of a run that are to be written again. */
+  async without(id: string): Promise<Entry[]> {
+    const copied = await this.copied(id);
+    const gone = new Set<string>();
+    const changed: Entry[] = [];
+    for await (const entry of this.#journal.read(id)) {
+      let now = entry;
+      if (now.type === 'run.started') now = await this.#begin(now, id, gone);
+      else if (now.type === 'frame.opened' && now.history) {
+        const history = now.history.filter((message) => !gone.has(JSON.stringify(message)));
+        if (history.length < now.history.length) now = { ...now, history };
+      }
+      if (entry.seq <= copied) now = redacted(now);
+      if (now !== entry) changed.push(now);
+    }
+    return changed;
+  }
+
+  /** The first entry of a run without words of these, and as the continuation of the run before them. Adds to `gone` what it began with. */
+  async #begin(entry: Started, id: string, gone: Set<string>): Promise<Started> {
+    const origins = await this.#inherited(id);
+    const run = await loadRun(this.#journal, id, 0);
+    for (const [i, message] of (run?.root.messages ?? []).entries()) if (this.#ids.has(origins[i] ?? '')) gone.add(JSON.stringify(message));
+    let { previous, previousSeq, history } = entry;
+    const first = history;
+    if (history) history = history.filter((_, i) => !this.#ids.has(origins[i] ?? ''));
+    for (let steps = previous; steps !== undefined && this.#ids.has(steps); steps = previous) {
+      const before = await this.#first(steps);
+      if (!history && before?.history) {
+        const whose = await this.#inherited(steps);
+        history = before.history.filter((_, i) => !this.#ids.has(whose[i] ?? ''));
+      }
+      previous = before?.previous;
+      previousSeq = before?.previousSeq;
+    }
+    if (previous === entry.previous && history?.length === first?.length) return entry;
+    const { previous: _, previousSeq: _s, history: _h, ...rest } = entry;
+    return {
+      ...rest,
+      ...(previous !== undefined && { previous }),
+      ...(previous !== undefined && previousSeq !== undefined && { previousSeq }),
+      ...(history && { history }),
+    };
+  }
+}
+
+/** The last of a list; '' where it has fewer. */
+const lastOf = (list: readonly string[], count: number): readonly string[] =>
+  list.length >= count ? list.slice(list.length - count) : [...Array<string>(count - list.length).fill(''), ...list];

@@ -1,0 +1,87 @@
+/** Entries without the words that they were copied with: what holds a run together stays, what was said in it goes. */
+import type { Part } from '../ports/model.ts';
+import type { Entry, Reached } from './entries.ts';
+
+/** What stands in the place of words. */
+const FORGOTTEN = '[forgotten]';
+
+/**
+ * The entry as a fork keeps it when the run it was copied from is forgotten. It folds as before: calls, frames and nodes are the same.
+ * Calls that had not ended must not be done again from it, so its run must be over.
+ */
+export function redacted(entry: Entry): Entry {
+  switch (entry.type) {
+    case 'run.started': {
+      const { context: _, tags: _t, ...rest } = entry;
+      return { ...rest, input: FORGOTTEN };
+    }
+    case 'message.received': {
+      if (entry.kind === 'repair') return { ...entry, text: FORGOTTEN };
+      const { reason: _, ...rest } = entry;
+      return rest;
+    }
+    case 'context.changed':
+      return {
+        ...entry,
+        ...(entry.instructions !== undefined && { instructions: FORGOTTEN }),
+        ...(entry.memory && { memory: [] }),
+      };
+    case 'model.responded':
+      return { ...entry, content: entry.content.map(redactedPart) };
+    case 'attempt.failed':
+      return { ...entry, message: FORGOTTEN };
+    case 'frame.opened':
+      return { ...entry, input: FORGOTTEN, ...(entry.history && { history: [] }) };
+    case 'frame.began':
+      return { ...entry, state: {}, next: entry.next.map(nodeOf) };
+    case 'state.changed':
+      return { ...entry, state: {} };
+    case 'call.finished': {
+      const { output, content, error, state, next, ...rest } = entry;
+      return {
+        ...rest,
+        ...(output !== undefined && { output: FORGOTTEN }),
+        ...(content && { content: [{ type: 'text', text: FORGOTTEN }] }),
+        ...(error && { error: { ...error, message: FORGOTTEN } }),
+        ...(state && { state: { keys: {} } }),
+        ...(next && { next: next.map(nodeOf) }),
+      };
+    }
+    case 'approval.requested': {
+      const { reason: _, question, url: _u, ...rest } = entry;
+      return { ...rest, ...(question !== undefined && { question: FORGOTTEN }) };
+    }
+    case 'approval.decided':
+      return { ...entry, decision: redactedDecision(entry.decision) };
+    case 'outcome.settled': {
+      const { note: _, output: _o, ...rest } = entry;
+      return rest;
+    }
+    case 'run.settled': {
+      const { reason: _, output, error, ...rest } = entry;
+      return {
+        ...rest,
+        ...(output !== undefined && { output: FORGOTTEN }),
+        ...(error && { error: { ...error, message: FORGOTTEN } }),
+      };
+    }
+    case 'run.claimed':
+    case 'entry.omitted':
+    case 'call.started':
+      return entry;
+  }
+}
+
+const nodeOf = ({ node }: Reached): Reached => ({ node });
+
+function redactedPart(part: Part): Part {
+  if (part.type === 'toolCall') return { type: 'toolCall', id: part.id, name: part.name, input: {} };
+  return { type: 'text', text: FORGOTTEN };
+}
+
+/** What was decided stays, and by whom; what was written with it goes. */
+function redactedDecision<D extends { type: string; approval: string }>(decision: D): D {
+  const { type, approval } = decision;
+  const plain = { type, approval, ...(type === 'edit' && { input: {} }), ...(type === 'respond' && { answer: FORGOTTEN }) };
+  return (type === 'reject' ? { ...plain, reason: FORGOTTEN } : plain) as unknown as D;
+}
