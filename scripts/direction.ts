@@ -4,7 +4,7 @@ import { type Import, importsOf } from './imports.ts';
 /** Each layer may import those before it. */
 const LAYERS = ['ports', 'journal', 'telemetry', 'reliability', 'hitl', 'loop', 'graph', 'engine', 'index.ts', 'adapters', 'testing'];
 /** Below all layers. */
-const BASE = ['errors.ts', 'json.ts', 'json-schema.ts', 'schema.ts', 'secrets.ts', 'spellings.ts'];
+const BASE = ['errors.ts', 'json.ts', 'json-schema', 'json-schema.ts', 'schema.ts', 'secrets.ts', 'spellings.ts'];
 
 /** What the core may import besides Node, and how at most. Everything else is an adapter's. */
 const CORE: Record<string, Import['kind']> = {

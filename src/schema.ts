@@ -1,7 +1,7 @@
 import type { StandardJSONSchemaV1, StandardSchemaV1, StandardTypedV1 } from '@standard-schema/spec';
 import { RondoError } from './errors.ts';
 import type { JsonObject } from './json.ts';
-import { checkSize, cut, LARGEST } from './json-schema.ts';
+import { checkSize, cut, LARGEST } from './json-schema/size.ts';
 
 /** A JSON Schema document, draft 2020-12. */
 export type JsonSchema = JsonObject;

@@ -3,7 +3,7 @@ import { canonical } from '../journal/canonical.ts';
 import type { Decision, Draft } from '../journal/entries.ts';
 import { type Approval, isOver, type RunFold } from '../journal/fold.ts';
 import { copyJson } from '../json.ts';
-import { jsonSchema } from '../json-schema.ts';
+import { foreignSchema } from '../json-schema.ts';
 import type { Principal } from '../ports/principal.ts';
 import { type Schema, validate } from '../schema.ts';
 import { decidedDigest } from './approvals.ts';
@@ -88,7 +88,7 @@ async function checkDecision(approval: Approval, decision: Decision, o: Deciding
   if (decision.type === 'respond') {
     if (decision.answer === undefined) throw invalid('a response needs an answer.', id);
     if (JSON.stringify(decision.answer).length > MAX_ANSWER) throw invalid(`the answer is longer than ${MAX_ANSWER} characters.`, id);
-    const checked = asked.answer && (await validate(jsonSchema(asked.answer), decision.answer));
+    const checked = asked.answer && (await validate(foreignSchema(asked.answer, 'the schema of the answer'), decision.answer));
     if (checked && !checked.ok) throw invalid(`the answer does not fit the question: ${checked.problem.replace(/\.$/, '')}.`, id);
   }
 }

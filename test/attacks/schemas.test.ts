@@ -42,12 +42,17 @@ describe('a schema that points elsewhere', () => {
     expect(ledger.filter((input) => (input as Anything).a)).toEqual([]);
   });
 
+  test('by a $schema that is not known is refused: what it means cannot be known', async () => {
+    const { code, sockets: opened } = await called({ type: 'object', $schema: 'http://127.0.0.1:1/draft' }, { a: 1 });
+    expect({ opened, code }).toEqual({ opened: 0, code: 'CONFIG_INVALID' });
+  });
+
   test('by $schema or $id only, is not fetched either, and works', async () => {
     const {
       code,
       sockets: opened,
       ledger,
-    } = await called({ type: 'object', $schema: 'http://127.0.0.1:1/draft', $id: 'http://127.0.0.1:1/tool' }, { a: 1 });
+    } = await called({ type: 'object', $schema: 'https://json-schema.org/draft/2020-12/schema', $id: 'http://127.0.0.1:1/tool' }, { a: 1 });
     expect({ opened, code }).toEqual({ opened: 0, code: undefined });
     expect(ledger).toHaveLength(2);
   });

@@ -1,0 +1,53 @@
+import type { JsonObject } from '../json.ts';
+
+export const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isCount = (value: unknown) => Number.isInteger(value) && (value as number) >= 0;
+const isText = (value: unknown) => typeof value === 'string';
+const areTexts = (value: unknown) => Array.isArray(value) && value.every(isText);
+const TYPES = ['object', 'array', 'string', 'number', 'integer', 'boolean', 'null'];
+export function isPattern(value: unknown): boolean {
+  try {
+    return isText(value) && new RegExp(value as string, 'u') !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+const RULES: readonly [keywords: string, fits: (value: unknown) => boolean, must: string][] = [
+  ['type', (v) => [v].flat().every((t) => TYPES.includes(t as string)), `be one or more of ${TYPES.join(', ')}`],
+  ['enum', Array.isArray, 'be a list'],
+  ['const', () => true, ''],
+  ['required', areTexts, 'be a list of names'],
+  ['minimum maximum exclusiveMinimum exclusiveMaximum', (v) => typeof v === 'number', 'be a number'],
+  ['multipleOf', (v) => typeof v === 'number' && v > 0, 'be a number above 0'],
+  ['minLength maxLength minItems maxItems minContains maxContains minProperties maxProperties', isCount, 'be a whole number'],
+  ['uniqueItems', (v) => typeof v === 'boolean', 'be true or false'],
+  ['pattern', isPattern, 'be a regular expression (with the flag "u")'],
+  ['format', isText, 'be a text'],
+  ['dependentRequired', (v) => isObject(v) && Object.values(v).every(areTexts), 'be an object of lists of names'],
+];
+export const PLAIN = RULES.flatMap(([keywords, fits, must]) => keywords.split(' ').map((keyword) => ({ keyword, fits, must })));
+/** Keywords with a list of schemas, an object of them, or one. */
+export const LIST: ReadonlySet<string> = new Set(['allOf', 'anyOf', 'oneOf', 'prefixItems']);
+export const MAP: ReadonlySet<string> = new Set(['properties', 'patternProperties', 'dependentSchemas']);
+const ONE =
+  'not if then else items additionalItems contains additionalProperties unevaluatedProperties unevaluatedItems propertyNames'.split(' ');
+export const NESTED = [...LIST, ...MAP, ...ONE];
+/** What a server checks itself. */
+export const ITS_OWN: ReadonlySet<string> = new Set(
+  'format uniqueItems patternProperties not if then else maxContains unevaluatedProperties unevaluatedItems'.split(' '),
+);
+
+/** Documents say so where they are not of draft 2020-12. In those of draft 7 and before, a `$ref` stands alone. */
+const DIALECT = /^https?:\/\/json-schema\.org\/(?:draft-0[467]|draft\/(?:2019-09|2020-12))\/schema#?$/;
+export const isDialect = (value: unknown) => value === undefined || (isText(value) && DIALECT.test(value as string));
+export const isLegacy = (value: unknown) => isText(value) && /\/draft-0[467]\//.test(value as string);
+
+/** What would change a verdict, and is not JSON Schema of these drafts, or not checked here: what to write in its place. */
+export const INSTEAD: readonly [keyword: string, changes: (value: unknown) => boolean, write: string][] = [
+  ['nullable', (v) => v === true, 'type: ["string", "null"]'],
+  ['divisibleBy', () => true, 'multipleOf'],
+  ['disallow', () => true, 'not'],
+  ['extends', () => true, 'allOf'],
+  ['format', (v) => /^(?:idn-|iri)/.test(String(v)), 'a pattern'],
+];

@@ -1,0 +1,123 @@
+import type { Json, JsonObject } from '../json.ts';
+import { isObject, LIST, MAP, NESTED } from './keywords.ts';
+
+/** The address of a document that has none. */
+const NOWHERE = 'schema:///';
+/** Where schemas are kept that are only referred to. */
+const DEFINITIONS = ['$defs', 'definitions', 'dependencies'];
+
+export interface Target {
+  node: Json;
+  /** The address that its own references start from. */
+  base: string;
+}
+
+/** The schemas of one document that a reference can lead to, by address. No other document is ever loaded. */
+export class Refs {
+  /** Undefined where two have one name: which of them is meant cannot be told. */
+  readonly #named = new Map<string, JsonObject | undefined>();
+  readonly #bases = new Map<Json, string>();
+  readonly #dynamic = new Map<string, number>();
+  readonly #legacy: boolean;
+  #recursive = 0;
+  readonly root: string;
+
+  /** @param legacy of draft 7 or before: a `$ref` stands alone, and an `$id` may be a name. */
+  constructor(document: JsonObject, legacy: boolean) {
+    this.#legacy = legacy;
+    this.#name(NOWHERE, document);
+    this.#collect(document, NOWHERE);
+    this.root = this.#bases.get(document) ?? NOWHERE;
+  }
+
+  /** The address that the references in a schema start from. */
+  baseOf(node: Json, base: string): string {
+    return this.#bases.get(node) ?? base;
+  }
+
+  /** @returns the address that `ref` means, and what is there; undefined where that is another document, or nothing. */
+  target(ref: string, base: string): (Target & { address: string }) | undefined {
+    const address = resolved(ref, base);
+    if (address === undefined) return undefined;
+    const [resource = '', fragment = ''] = address.split('#', 2);
+    const root = this.#named.get(resource);
+    if (root === undefined) return undefined;
+    if (fragment === '') return { address, node: root, base: resource };
+    if (!fragment.startsWith('/')) {
+      const node = this.#named.get(address);
+      return node && { address, node, base: this.baseOf(node, resource) };
+    }
+    let at: Target = { node: root, base: resource };
+    for (const part of fragment.slice(1).split('/')) {
+      const name = nameOf(part);
+      if (typeof at.node !== 'object' || at.node === null || !Object.hasOwn(at.node, name)) return undefined;
+      const node = (at.node as { [k: string]: Json })[name] as Json;
+      at = { node, base: this.baseOf(node, at.base) };
+    }
+    return { address, ...at };
+  }
+
+  /** Whether `$dynamicRef` to this target may lead elsewhere, depending on how it was come to. */
+  isDynamic({ node, address }: Target & { address: string }): boolean {
+    const name = isObject(node) ? node.$dynamicAnchor : undefined;
+    return typeof name === 'string' && address.endsWith(`#${name}`) && (this.#dynamic.get(name) ?? 0) > 1;
+  }
+
+  /** Likewise `$recursiveRef`. */
+  isRecursive({ node }: Target): boolean {
+    return isObject(node) && node.$recursiveAnchor === true && this.#recursive > 1;
+  }
+
+  #collect(node: Json | undefined, above: string): void {
+    if (!isObject(node)) return;
+    let base = above;
+    const { $id } = node;
+    if (typeof $id === 'string' && !(this.#legacy && node.$ref !== undefined)) {
+      const address = resolved($id, base);
+      if (this.#legacy && $id.startsWith('#')) {
+        if (address !== undefined) this.#name(address, node);
+      } else if (address !== undefined) {
+        base = address.replace(/#$/, '');
+        this.#bases.set(node, base);
+        this.#name(base, node);
+      }
+    }
+    for (const anchor of [node.$anchor, node.$dynamicAnchor]) if (typeof anchor === 'string') this.#name(`${base}#${anchor}`, node);
+    if (typeof node.$dynamicAnchor === 'string') this.#dynamic.set(node.$dynamicAnchor, (this.#dynamic.get(node.$dynamicAnchor) ?? 0) + 1);
+    if (node.$recursiveAnchor === true) this.#recursive++;
+    for (const keyword of [...NESTED, ...DEFINITIONS]) {
+      const value = node[keyword];
+      if (value === undefined) continue;
+      if (LIST.has(keyword) || Array.isArray(value))
+        for (const item of Array.isArray(value) ? value : []) this.#collect(item as Json, base);
+      else if (MAP.has(keyword) || DEFINITIONS.includes(keyword)) {
+        if (isObject(value)) for (const item of Object.values(value)) this.#collect(item, base);
+      } else this.#collect(value, base);
+    }
+  }
+
+  #name(address: string, node: JsonObject): void {
+    const known = this.#named.get(address);
+    this.#named.set(address, this.#named.has(address) && known !== node ? undefined : node);
+  }
+}
+
+function resolved(ref: string, base: string): string | undefined {
+  if (!URL.canParse(ref, base)) return undefined;
+  // an empty fragment is none
+  return new URL(ref, base).href.replace(/#$/, '');
+}
+
+/** A step of a JSON pointer in a URI fragment. */
+export function nameOf(step: string): string {
+  const plain = decoded(step).replaceAll('~1', '/').replaceAll('~0', '~');
+  return plain;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
