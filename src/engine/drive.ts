@@ -19,8 +19,10 @@ import type { Active } from './active.ts';
 import { abandoned, farewells } from './cancelled.ts';
 import { loadRun, sessionBusy } from './history.ts';
 import { leaseOf, ownership } from './lease.ts';
+import { findHead, sees } from './lookup.ts';
 import type { Resources } from './resources.ts';
 import { type RunResult, resultOf } from './results.ts';
+import { idTaken } from './run.ts';
 
 /** Claims in a row that came to nothing, after which a run is given up: something in it kills whoever takes it. */
 const CRASHES = 3;
@@ -89,7 +91,7 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
   const takeover = run.next > 0;
   try {
     // always awaited: whoever iterates over the run has joined by the time the model is asked
-    await open(resources, log, () => o.opening(trace.traceparent, run), takeover);
+    await open(resources, log, () => o.opening(trace.traceparent, run), takeover, o.by);
     active.leased = true;
     // rules, policies and tools see who asked; none of them may change it
     freezeJson(run.started.by);
@@ -131,10 +133,12 @@ function unavailable(agent: AgentDefinition, cause: unknown): RondoError {
   });
 }
 
-async function open(resources: Resources, log: Log, opening: Make, takeover: boolean): Promise<void> {
+async function open(resources: Resources, log: Log, opening: Make, takeover: boolean, by: Principal | undefined): Promise<void> {
   try {
     await log.append(opening, takeover);
   } catch (error) {
+    const { runId } = log.run;
+    if (RondoError.is(error, 'RUN_EXISTS') && !sees(by, (await findHead(resources.journal, runId))?.tenant)) throw idTaken(runId);
     const other = RondoError.is(error, 'SESSION_BUSY') ? (error.details as { runId?: string } | null)?.runId : undefined;
     const run = other === undefined ? undefined : await loadRun(resources.journal, other);
     throw run ? sessionBusy(run) : error;

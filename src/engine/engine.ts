@@ -14,14 +14,14 @@ import { checkFork, type ForkOptions, fork } from './fork.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { newId } from './ids.ts';
 import { release } from './lease.ts';
-import { ENGINE, type Eyes, findRun, notFound, sees, summaryOf } from './lookup.ts';
+import { ENGINE, type Eyes, findRun, headsOfSession, notFound, sees, summaryOf } from './lookup.ts';
 import type { EngineOptions, RunArgs, RunOptions, RunSummary } from './options.ts';
 import { cancel, decide, settle } from './outside.ts';
 import { isGone } from './owner.ts';
 import { Resources } from './resources.ts';
 import { type RunResult, type RunState, stateOf } from './results.ts';
 import { busy, type ResumeOptions, resume } from './resume.ts';
-import { engineError, type Run, refused, runExists, runHandle } from './run.ts';
+import { engineError, idTaken, type Run, refused, runExists, runHandle } from './run.ts';
 import { checkRun, start } from './start.ts';
 import { follow, type WatchOptions, watch } from './watch.ts';
 
@@ -63,7 +63,7 @@ export class Engine implements AsyncDisposable {
     try {
       resources.assertOpen();
       checkRun(agent, input, o);
-      if (resources.active.has(id)) throw runExists(id);
+      if (resources.active.has(id)) throw this.#taken(id, o.by);
       const definition = resources.agents.checked(agent);
       return this.#drive(id, o.signal, (active) => start(resources, active, definition, input, o));
     } catch (error) {
@@ -78,6 +78,11 @@ export class Engine implements AsyncDisposable {
    */
   resume(runId: string, o: ResumeOptions = {}): Run {
     return this.#resume(runId, o, o.by);
+  }
+
+  #taken(id: string, by: Principal | undefined): RondoError {
+    const { tenant } = this.#resources.active.get(id) ?? {};
+    return tenant && sees(by, tenant.is) ? runExists(id) : idTaken(id);
   }
 
   #resume(runId: string, o: ResumeOptions, eyes: Eyes): Run {
@@ -193,7 +198,7 @@ export class Engine implements AsyncDisposable {
     try {
       resources.assertOpen();
       checkFork(runId, o);
-      if (resources.active.has(id)) throw runExists(id);
+      if (resources.active.has(id)) throw this.#taken(id, o.by);
       return this.#drive(id, o.signal, (active) => fork(resources, active, runId, o));
     } catch (error) {
       return refused(id, error);
@@ -217,13 +222,14 @@ export class Engine implements AsyncDisposable {
     return prune(this.#resources, o);
   }
 
-  /** Runs, newest first: of the caller's tenant and of none. */
+  /** Runs, newest first: of the caller's tenant and of none. `session`: as this caller would continue it. */
   async *runs(
     filter: { status?: RunStatus; session?: string; agent?: string; by?: Principal; limit?: number } = {},
   ): AsyncGenerator<RunSummary, void, undefined> {
-    const { by, limit = Number.POSITIVE_INFINITY, ...wanted } = filter;
+    const { by, limit = Number.POSITIVE_INFINITY, session, ...wanted } = filter;
+    const { journal } = this.#resources;
     let left = limit;
-    for await (const head of this.#resources.journal.heads(wanted)) {
+    for await (const head of session === undefined ? journal.heads(wanted) : await headsOfSession(journal, session, by, wanted)) {
       if (left <= 0) return;
       if (head.agent.startsWith(RESERVED)) continue;
       const summary = await summaryOf(this.#resources.journal, head, by);

@@ -8,10 +8,11 @@ import type { Entry, EntryOf, RunStatus } from '../journal/entries.ts';
 import { closedMessages, isOver } from '../journal/fold.ts';
 import type { Journal, RunHead } from '../journal/port.ts';
 import { redacted } from '../journal/redact.ts';
+import { sessionKey } from '../journal/session.ts';
 import { RESERVED } from '../loop/definition.ts';
 import { isName, type Principal } from '../ports/principal.ts';
 import { loadRun } from './history.ts';
-import { ENGINE, findRun } from './lookup.ts';
+import { ENGINE, findRun, headsOfSession } from './lookup.ts';
 import { cancel } from './outside.ts';
 import type { Resources } from './resources.ts';
 import { checkBy } from './start.ts';
@@ -69,8 +70,7 @@ async function runsBy(journal: Journal, { id, tenant }: Principal): Promise<Set<
 /** The runs of a conversation that was begun by `by`: sessions of one name may be several. */
 async function runsOf(journal: Journal, session: string, by: Principal | undefined): Promise<Set<string>> {
   const found = new Set<string>();
-  const heads: RunHead[] = [];
-  for await (const head of journal.heads({ session })) if (head.tenant === by?.tenant) heads.push(head);
+  const heads = await headsOfSession(journal, session, by, {});
   for (const head of heads.reverse()) {
     const started = await firstOf(journal, head.runId);
     const before = started?.previous !== undefined && heads.some(({ runId }) => runId === started.previous) ? started.previous : undefined;
@@ -178,7 +178,8 @@ class Words {
     const sessions = new Set<string>();
     for (const id of found) {
       for await (const { runId } of this.#journal.heads({ fork: id })) found.add(runId);
-      const session = (await this.#first(id))?.session;
+      const first = await this.#first(id);
+      const session = first && sessionKey(first);
       if (session === undefined || sessions.has(session)) continue;
       sessions.add(session);
       const heads: RunHead[] = [];

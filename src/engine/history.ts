@@ -1,6 +1,7 @@
 import { RondoError } from '../errors.ts';
 import { apply, closedMessages, emptyFold, type RunFold } from '../journal/fold.ts';
 import type { Journal, RunHead } from '../journal/port.ts';
+import { type Session, sessionKey } from '../journal/session.ts';
 import type { Message } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { approvalsOf } from './results.ts';
@@ -60,13 +61,22 @@ async function historyOf(journal: Journal, started: Continued): Promise<readonly
   return before ? closedMessages(before) : [];
 }
 
-/** The newest run of a session, if any. @throws RondoError `SESSION_BUSY` where it is still open. */
+/**
+ * The newest run of a session, if any: of the caller's own, else of one that was begun as shared.
+ * @throws RondoError `SESSION_BUSY` where it is still open.
+ */
 export async function continueSession(
   journal: Journal,
-  session: string,
-  tenant: string | undefined,
-): Promise<Continued & { messages: readonly Message[] }> {
-  const head = await newest(journal, session, tenant);
+  { session, by, shared }: Session,
+): Promise<Continued & { messages: readonly Message[]; shared?: true }> {
+  const at = (all: boolean) => newest(journal, sessionKey({ session, by, shared: all }) as string, by?.tenant);
+  const own = shared && by ? undefined : await at(false);
+  const head = own ?? (by && (await at(true)));
+  const { messages, ...continued } = await after(journal, head);
+  return { messages, ...continued, ...(by && (shared || (head && !own)) && { shared: true }) };
+}
+
+async function after(journal: Journal, head: RunHead | undefined): Promise<Continued & { messages: readonly Message[] }> {
   if (!head) return { messages: [] };
   const before = await loadRun(journal, head.runId);
   if (!before && head.doubtful) throw damaged(head.runId, 0, 'what is listed of it is not what was written');

@@ -1,7 +1,8 @@
 import { RondoError } from '../errors.ts';
 import type { Frame, RunFold } from '../journal/fold.ts';
 import { callsOf } from '../journal/frame.ts';
-import type { Journal, RunHead } from '../journal/port.ts';
+import type { HeadFilter, Journal, RunHead } from '../journal/port.ts';
+import { sessionId, sessionKey } from '../journal/session.ts';
 import type { AgentDefinition } from '../loop/definition.ts';
 import type { Principal } from '../ports/principal.ts';
 import { loadRun } from './history.ts';
@@ -19,6 +20,15 @@ export async function findRun(journal: Journal, runId: string, eyes: Eyes, until
   const run = await loadRun(journal, runId, until);
   if (run && sees(eyes, run.started.by?.tenant)) return run;
   throw notFound(runId);
+}
+
+/** The heads of the sessions of an id as a caller would continue them, newest first. */
+export async function headsOfSession(journal: Journal, session: string, by: Principal | undefined, filter: HeadFilter): Promise<RunHead[]> {
+  const heads: RunHead[] = [];
+  for (const shared of by ? [false, true] : [false])
+    for await (const head of journal.heads({ ...filter, session: sessionKey({ session, by, shared }) as string }))
+      if (head.tenant === by?.tenant) heads.push(head);
+  return heads.sort((a, b) => b.startedAt - a.startedAt);
 }
 
 export const notFound = (runId: string) =>
@@ -50,7 +60,7 @@ export async function summaryOf(journal: Journal, head: RunHead, eyes: Eyes): Pr
     status,
     startedAt,
     unknowns: unknowns ?? 0,
-    ...(session !== undefined && { session }),
+    ...(session !== undefined && { session: sessionId(session) }),
     ...(wakeAt !== undefined && { wakeAt }),
   };
   const visible = sees(eyes, head.tenant);

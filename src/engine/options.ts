@@ -38,8 +38,11 @@ type ContextOption<C> = {} extends C ? { context?: C } : { context: C };
 export type RunOptions<C = {}> = {
   /** Default: a new one. With an id of your own, a request that comes twice starts one run. */
   id?: string;
-  /** Continues the conversation of the session's runs so far. */
-  session?: string;
+  /**
+   * Continues the conversation of the session's runs so far. A session is of the user (`by.id`) whose run began it; one that is begun
+   * with `shared: true` is of all the tenant. Without `by` it is the application's own.
+   */
+  session?: string | { id: string; shared?: boolean };
   by?: Principal;
   limits?: Limits;
   signal?: AbortSignal;

@@ -51,6 +51,12 @@ export function refused<O>(id: string, reason: unknown): Run<O> {
 export const runExists = (id: string) =>
   new RondoError('RUN_EXISTS', `there is a run ${id} already. Use another id, or resume or watch that run.`, { details: { runId: id } });
 
+/** The same for those who may not know of the run, if it is one. */
+export const idTaken = (id: string) =>
+  new RondoError('RUN_EXISTS', `the id ${id} cannot be used here. Use another one, or leave it out: then one is made.`, {
+    details: { runId: id },
+  });
+
 function ended(result: Exclude<RunResult, { status: 'completed' }>): string {
   switch (result.status) {
     case 'paused':

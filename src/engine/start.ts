@@ -19,7 +19,9 @@ export function checkRun(agent: Agent, input: unknown, o: RunOptions<Json>): voi
   if (!(isAgent(agent) && agent.input) && typeof input !== 'string' && !Array.isArray(input))
     throw invalid(`${where} needs a text, or a list of parts such as { type: 'text', text }.`);
   if (o.id !== undefined && !isName(o.id)) throw invalid(`${where}: an id is a text of 1 to 500 characters.`);
-  if (o.session !== undefined && !isName(o.session)) throw invalid(`${where}: a session is a text of 1 to 500 characters.`);
+  const session = typeof o.session === 'object' && o.session ? o.session.id : o.session;
+  if (o.session !== undefined && !isName(session))
+    throw invalid(`${where}: a session is a text of 1 to 500 characters, or { id, shared: true }.`);
   if (o.tags !== undefined && !Object.values(o.tags).every((tag) => typeof tag === 'string'))
     throw invalid(`${where}: tags are texts by name.`);
   if (o.level !== undefined && !(Number.isInteger(o.level) && o.level >= 0))
@@ -64,7 +66,9 @@ export function start(
   if (o.tags) started.tags = { ...o.tags };
   if (o.limits) started.limits = jsonLimits(o.limits);
   if (o.session === undefined) return begin(resources, active, agent, started, o, []);
-  started.session = o.session;
+  const session = typeof o.session === 'string' ? { id: o.session } : o.session;
+  started.session = session.id;
+  if (session.shared === true && started.by) started.shared = true;
   return inSession(resources, active, agent, started, o);
 }
 
@@ -75,7 +79,7 @@ async function inSession(
   started: Draft & { type: 'run.started' },
   o: RunOptions<Json>,
 ): Promise<RunResult> {
-  const { messages, ...continued } = await continueSession(resources.journal, started.session as string, started.by?.tenant);
+  const { messages, ...continued } = await continueSession(resources.journal, started);
   return begin(resources, active, agent, { ...started, ...continued }, o, messages);
 }
 

@@ -23,6 +23,8 @@ import { Secrets } from '../secrets.ts';
 import { cost } from '../telemetry/cost.ts';
 import type { Price } from '../telemetry/prices.ts';
 
+/** What an ask has besides the fields of an approval rule. */
+const ASK = ['id', 'kind', 'tool', 'input', 'question', 'answer', 'provider', 'url'];
 /** Bytes of JSON of a state, and of an output: they are in the journal. */
 const MAX_BYTES = 4 * 1024 * 1024;
 /** The name of the node that a turn is; what is asked of people has the names of its own. */
@@ -164,7 +166,9 @@ async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement 
   }
 }
 
-const masked = <T extends Checked>(scope: Scope, value: T): T => scope.secrets?.maskJson(value) ?? value;
+/** What it says, not how it is said: a secret may be a word such as "completed". */
+const masked = <T extends Checked>(scope: Scope, value: T): T =>
+  scope.secrets ? { ...scope.secrets.maskJson(value), status: value.status } : value;
 
 async function complete(scope: Scope, call: Call, output: Json, last?: Draft): Promise<Settlement> {
   const finished: Draft = last ?? { type: 'call.finished', call: call.id, ok: true, attempts: 1, ms: 0 };
@@ -190,7 +194,7 @@ function checked(result: TurnResult<unknown>): Checked {
   if (ids.size !== asks.length || [...ids].some((id) => typeof id !== 'string')) throw new Error('each ask needs an id of its own');
   // a role that is misspelt would let anybody decide
   for (const ask of asks) {
-    const wrong = ruleProblem(ask);
+    const wrong = ruleProblem(ask, ASK);
     if (wrong) throw new Error(`an ask makes no sense: ${wrong}`);
   }
   return { ...spent, status: 'paused', state: bounded(result.state, 'the state'), asks };

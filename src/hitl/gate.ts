@@ -204,9 +204,12 @@ const suffices = ({ by }: Decided, { roles, allow }: ApprovalRule, o: GateOption
   (!allow || allow.includes('edit')) && (!roles || (roles.some((role) => by.roles?.includes(role)) && by.id !== o.by?.id));
 
 /** What is wrong with an approval rule; undefined for one that makes sense. */
-export function ruleProblem(rule: unknown): string | undefined {
+export function ruleProblem(rule: unknown, besides: readonly string[] = []): string | undefined {
   if (typeof rule !== 'object' || rule === null || Array.isArray(rule))
     return `an approval rule is true, false, or an object such as { reason, roles, expires }, not ${typeof rule}`;
+  // a role under another name would let anyone decide
+  const odd = Object.keys(rule).find((key) => !RULE.has(key) && !besides.includes(key));
+  if (odd !== undefined) return `an approval rule has no "${odd}": it has ${[...RULE].join(', ')}`;
   const { reason, roles, expires, allow } = rule as ApprovalRule;
   if (reason !== undefined && typeof reason !== 'string') return 'reason must be a text';
   const texts = (list: unknown) => Array.isArray(list) && list.length > 0 && list.every((item) => typeof item === 'string' && item !== '');
@@ -217,6 +220,7 @@ export function ruleProblem(rule: unknown): string | undefined {
   return undefined;
 }
 
+const RULE: ReadonlySet<string> = new Set(['reason', 'roles', 'expires', 'allow'] satisfies (keyof ApprovalRule)[]);
 const DECISIONS: ReadonlySet<string> = new Set(['approve', 'edit', 'reject', 'respond']);
 
 /** What a tool's context schema makes of the run's context. */

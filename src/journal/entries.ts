@@ -71,6 +71,8 @@ type Body =
       owner: string;
       by?: Principal;
       session?: string;
+      /** The session is one that all of the tenant share. */
+      shared?: true;
       /** The run before this one in its session, whose live context this one continues. */
       previous?: string;
       /** How many entries that one had then: what it came to later is no part of this conversation. */

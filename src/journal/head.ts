@@ -3,6 +3,7 @@ import { type Call, type Frame, type RunFold, unfinishedCalls } from './fold.ts'
 import { everyCallOf } from './frame.ts';
 import { isCutOff } from './frames.ts';
 import type { RunHead } from './port.ts';
+import { sessionKey } from './session.ts';
 
 export interface Lease {
   owner: string;
@@ -20,7 +21,7 @@ export function headAfter(run: RunFold, entries: readonly Entry[], lease: Lease 
     runId: run.runId,
     agent: started.agent,
     status: run.status,
-    session: started.session,
+    session: sessionKey(started),
     tenant: started.by?.tenant,
     by: started.by?.id,
     fork: started.fork?.run,

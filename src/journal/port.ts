@@ -5,6 +5,7 @@ export interface RunHead {
   runId: string;
   agent: string;
   status: RunStatus;
+  /** Its name among those of the tenant: see `sessionKey`. */
   session?: string;
   tenant?: string;
   /** Id of the principal on whose behalf the run was started. */

@@ -1,4 +1,5 @@
 import { RondoError } from '../errors.ts';
+import { sessionId } from './session.ts';
 
 /** Somebody else appended, or the caller counted wrong: what every store answers to a failed compare-and-set. */
 export function conflict(runId: string, expected: number, held: number): RondoError<'JOURNAL_CONFLICT'> {
@@ -14,8 +15,8 @@ export function conflict(runId: string, expected: number, held: number): RondoEr
 export function sessionBusy(session: string, open: string): RondoError<'SESSION_BUSY'> {
   return new RondoError(
     'SESSION_BUSY',
-    `Session ${session} has an open run, ${open}. Resume, decide or cancel that one first, or use another session.`,
-    { details: { runId: open, session } },
+    `Session ${sessionId(session)} has an open run, ${open}. Resume, decide or cancel that one first, or use another session.`,
+    { details: { runId: open, session: sessionId(session) } },
   );
 }
 

@@ -33,7 +33,10 @@ export interface Ready extends Arguments {
  * and the model, asked again, asked for the same.
  */
 export const idempotencyKey = ({ run, frame }: Pick<Scope, 'run' | 'frame'>, { id, step, name, input }: Call) =>
-  sha256(canonical([`${run.runId}${frame.position}`, step, id.slice(id.indexOf('.') + 1), name, input])).slice(0, 32);
+  sha256(canonical([run.started.by?.tenant ?? null, run.runId, frame.position, step, id.slice(id.indexOf('.') + 1), name, input])).slice(
+    0,
+    32,
+  );
 
 /** What `execute` of a tool is given. Getters, so that what a tool does not look at costs nothing. */
 class CallContext {

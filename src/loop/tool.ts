@@ -77,10 +77,31 @@ export const delegateTool = (options: Pick<AnyOptions, 'name' | 'description' | 
   delegate,
 });
 
+const OPTIONS: ReadonlySet<string> = new Set([
+  'name',
+  'description',
+  'input',
+  'context',
+  'credentials',
+  'effect',
+  'approval',
+  'timeout',
+  'deadline',
+  'retry',
+  'breaker',
+  'maxBytes',
+  'execute',
+  'check',
+  'toModel',
+] satisfies (keyof AnyOptions)[]);
+
 function define(options: AnyOptions, ask?: (input: Json) => Question): ToolDefinition {
   const { name, description } = options;
   if (typeof name !== 'string' || !TOOL_NAME.test(name))
     throw invalid(`"${name}" is no tool name: models take 1 to 64 letters, digits, "_" and "-".`);
+  // "aproval" would be a tool that anyone may call
+  const odd = Object.keys(options).find((key) => !OPTIONS.has(key));
+  if (odd !== undefined) throw invalid(`tool "${name}" has no option "${odd}". There are ${[...OPTIONS].join(', ')}.`);
   if (typeof description !== 'string') throw invalid(`tool "${name}" needs a description: it is all that a model knows of it.`);
   if (options.effect !== undefined && !['read', 'idempotent', 'once'].includes(options.effect))
     throw invalid(`tool "${name}": effect is "${options.effect}"; it is one of "read", "idempotent", "once".`);

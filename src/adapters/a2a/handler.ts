@@ -198,7 +198,8 @@ export class Handler implements A2ARequestHandler {
     const contextId = message.contextId || `ctx-${id.slice(-32)}`;
     const options: RunOptions<Json> = {
       id,
-      session: sessionOf(caller, contextId),
+      // its name says already who may see it
+      session: { id: sessionOf(caller, contextId), shared: true },
       by: caller.by,
       ...(limits && { limits }),
       ...(context && { context: context(caller.by) }),
