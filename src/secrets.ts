@@ -1,5 +1,8 @@
 import { literal, plainSpellings, spellings } from './spellings.ts';
 
+/** Fewer characters stand in every text: masked, they would leave none readable, and hide nothing. */
+const SHORTEST_NAMED = 4;
+
 /** Deeper than this nothing is looked for, and so nothing is told. */
 const MAX_DEPTH = 500;
 
@@ -30,7 +33,7 @@ export class Secrets {
 
   add(named: Iterable<Named>): void {
     for (const [name, value] of named) {
-      if (value === '' || this.#names.has(value)) continue;
+      if (value.length < SHORTEST_NAMED || this.#names.has(value)) continue;
       this.#names.set(value, name);
       this.#pattern = undefined;
       this.#plain = undefined;
@@ -128,8 +131,6 @@ const SECRET_NAME =
 /** Words, numbers, versions, and names with a number behind them: what paths, addresses and languages are made of. */
 const PLAIN_WORD = /^(?:[A-Z]?[a-z]{0,15}\d{0,4}|[A-Z]{1,12}\d{0,4}|\d{1,8}[a-zA-Z]{0,2}|[a-z]{1,12}(?:[A-Z][a-z]{1,11})+)$/;
 const SHORTEST = 6;
-/** Of what has the name of a secret: fewer characters are found in every text. */
-const SHORTEST_NAMED = 4;
 
 /** Whether a value is no secret by its looks. An address with a user in it may be one. */
 const isPlain = (value: string) => !/:\/\/[^/]*@/.test(value) && value.split(/[^a-zA-Z0-9]+/).every((word) => PLAIN_WORD.test(word));

@@ -120,6 +120,15 @@ test('a secret inside another, a secret that is a part of its own mark, and one 
   expect(secrets.mask('[secret other]')).toBe('[se[secret short] [secret late]]');
 });
 
+test('fewer than four characters are found in every text, so they are no secret that could be kept', () => {
+  const secrets = new Secrets([
+    ['a', 't'],
+    ['b', 'abc'],
+    ['c', 'wxyz'],
+  ]);
+  expect(secrets.mask('the abc of wxyz')).toBe('the abc of [secret c]');
+});
+
 test('of settings, what is a secret by its name or by its looks', () => {
   const found = secretsIn({
     NODE_ENV: 'production',

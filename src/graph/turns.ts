@@ -5,6 +5,7 @@ import { ruleProblem } from '../hitl/gate.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { CallId, Draft, Reached } from '../journal/entries.ts';
 import type { Call, Frame, RunFold } from '../journal/fold.ts';
+import { countsOf, isCost } from '../journal/spent.ts';
 import { isDeep, type Json, plainJson } from '../json.ts';
 import { levelOf } from '../loop/delegation.ts';
 import { idempotencyKey } from '../loop/execute.ts';
@@ -14,6 +15,7 @@ import { crossing } from '../loop/limits.ts';
 import type { Scope, Settlement } from '../loop/scope.ts';
 import type { Ask, Turn, TurnContext, TurnResult } from '../ports/foreign.ts';
 import type { Prompt, Usage } from '../ports/model.ts';
+import type { Principal } from '../ports/principal.ts';
 import type { ApprovalRule, Decision, Effect } from '../ports/tool.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { guard } from '../reliability/envelope.ts';
@@ -72,12 +74,12 @@ export async function drive(scope: Scope, own: Foreign): Promise<Settlement | un
 
 /** The entries that close the asks and open the next turn; undefined while one waits. */
 function answers(scope: Scope, calls: readonly Call[], asks: State['asks'], now: number): readonly Draft[] | undefined {
-  const given: { id: string; decision: Decision }[] = [];
+  const given: { id: string; decision: Decision; by?: Principal }[] = [];
   for (const call of calls) {
     assertBound(scope.run.runId, call);
-    const decision = call.approval?.decided?.decision ?? expired(call, now);
+    const { decision = expired(call, now), by } = call.approval?.decided ?? {};
     if (!decision) return undefined;
-    given.push({ id: asks[call.id] as string, decision });
+    given.push({ id: asks[call.id] as string, decision, ...(by && { by }) });
   }
   const next: readonly Reached[] = [{ node: TURN, input: plainJson(given) as Json }];
   return calls.map((call, i) => ({
@@ -111,7 +113,7 @@ async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement 
   const turn: Turn =
     call.input === null
       ? { type: 'start', input: promptOf(scope) }
-      : { type: 'resume', state, answers: call.input as Extract<Turn, { type: 'resume' }>['answers'] };
+      : { type: 'resume', state, answers: call.input as unknown as Extract<Turn, { type: 'resume' }>['answers'] };
   const talk = { over: false };
   const { epoch } = scope.run;
   const late = (value: Checked) => {
@@ -124,7 +126,7 @@ async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement 
         await asking;
         attempt.signal.throwIfAborted();
       }
-      return checked(await span.run(() => own.turn(turn, contextOf(scope, call, attempt, span.traceparent, talk))));
+      return checked(await span.run(() => own.turn(turn, contextOf(scope, call, turn, attempt, span.traceparent, talk))));
     },
     {
       policy: own.policy,
@@ -143,10 +145,9 @@ async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement 
   );
   talk.over = true;
   if (!result.ok) {
-    const why = scope.halt?.why;
-    // the next claim finds out, or says that nobody knows
-    if (result.cancelled && (why === 'lost' || (result.error.outcome !== 'not-run' && why !== 'cancel'))) return undefined;
-    span.end({ error: result.error, attempts: result.error.attempts });
+    const halted = result.cancelled && scope.halt;
+    if (!halted || halted.why === 'cancel') span.end({ error: result.error, attempts: result.error.attempts });
+    if (halted) return cutOff(scope, call, result.error);
     return end(scope, call, result.error);
   }
   const { attempts } = result;
@@ -155,6 +156,7 @@ async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement 
   if (value.usage) finished.usage = value.usage;
   const usd = value.costUsd ?? cost(value.usage, own.price);
   if (usd !== undefined) finished.usd = usd;
+  if (value.unmetered) finished.unmetered = true;
   span.end({ attempts });
   try {
     if (value.status === 'completed') return await complete(scope, call, value.output, finished);
@@ -166,9 +168,22 @@ async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement 
   }
 }
 
-/** What it says, not how it is said: a secret may be a word such as "completed". */
-const masked = <T extends Checked>(scope: Scope, value: T): T =>
-  scope.secrets ? { ...scope.secrets.maskJson(value), status: value.status } : value;
+/** Without secrets. What it used is numbers of our own. */
+function masked<T extends Checked>({ secrets }: Scope, value: T): T {
+  if (!secrets) return value;
+  if (value.status === 'completed') return { ...value, output: secrets.maskJson(value.output) };
+  return { ...value, state: secrets.maskJson(value.state), asks: secrets.maskJson(value.asks) };
+}
+
+/** A turn that the run's halt ended: it is no failure of the agent, the run ends as it was halted. */
+async function cutOff(scope: Scope, call: Call, error: Failure): Promise<undefined> {
+  // it is over for good, and what is known of the turn is written down
+  if (scope.halt?.why === 'cancel') await end(scope, call, error);
+  // it did not begin, so the next claim may take it; of any other, that claim finds out, or says that nobody knows
+  else if (error.outcome === 'not-run' && scope.halt?.why !== 'lost')
+    await held(scope, () => [{ type: 'outcome.settled', call: call.id, source: 'late', outcome: 'not-run' }]);
+  return undefined;
+}
 
 async function complete(scope: Scope, call: Call, output: Json, last?: Draft): Promise<Settlement> {
   const finished: Draft = last ?? { type: 'call.finished', call: call.id, ok: true, attempts: 1, ms: 0 };
@@ -177,15 +192,12 @@ async function complete(scope: Scope, call: Call, output: Json, last?: Draft): P
   return { status: 'completed', output, committed: true };
 }
 
-type Checked = { usage?: Usage; costUsd?: number } & (
-  | { status: 'completed'; output: Json }
-  | { status: 'paused'; state: Json; asks: readonly Ask[] }
-);
+type Spent = { usage?: Usage; costUsd?: number; unmetered?: true };
+type Checked = Spent & ({ status: 'completed'; output: Json } | { status: 'paused'; state: Json; asks: readonly Ask[] });
 
 /** What a turn gave, as JSON of its own. @throws what says why it is none. */
 function checked(result: TurnResult<unknown>): Checked {
-  const { usage, costUsd } = result ?? {};
-  const spent = { ...(usage && { usage: plainJson(usage) as unknown as Usage }), ...(typeof costUsd === 'number' && { costUsd }) };
+  const spent = spentOf(result);
   if (result?.status === 'completed') return { ...spent, status: 'completed', output: bounded(result.output, 'the output') };
   if (result?.status !== 'paused') throw new Error("the turn gave neither { status: 'completed' } nor { status: 'paused' }");
   const asks = plainJson(result.asks) as unknown as readonly Ask[];
@@ -198,6 +210,14 @@ function checked(result: TurnResult<unknown>): Checked {
     if (wrong) throw new Error(`an ask makes no sense: ${wrong}`);
   }
   return { ...spent, status: 'paused', state: bounded(result.state, 'the state'), asks };
+}
+
+/** What a turn says it used. Numbers that make no sense are not counted, and leave the sums unknown: a limit then stops what would be a guess. */
+function spentOf(result: TurnResult<unknown>): Spent {
+  const { usage, costUsd } = result ?? {};
+  const counts = countsOf(usage);
+  const odd = (usage !== undefined && usage !== null && !counts) || (costUsd !== undefined && !isCost(costUsd) && !counts);
+  return { ...(counts && { usage: counts }), ...(isCost(costUsd) && { costUsd }), ...(odd && { unmetered: true }) };
 }
 
 function bounded(value: unknown, what: string): Json {
@@ -281,6 +301,7 @@ function promptOf({ frame }: Scope): Prompt {
 function contextOf(
   scope: Scope,
   call: Call,
+  turn: Turn,
   attempt: AttemptContext,
   traceparent: string | undefined,
   talk: { over: boolean },
@@ -301,6 +322,7 @@ function contextOf(
     runId: run.runId,
     session: run.started.session,
     by: run.started.by,
+    decidedBy: deciderOf(turn),
     context: run.started.context ?? {},
     depth: levelOf(scope),
     traceparent,
@@ -323,6 +345,13 @@ function contextOf(
   };
 }
 
+/** Who gave the answers of a turn, where it was one person. */
+function deciderOf(turn: Turn): Principal | undefined {
+  if (turn.type === 'start') return undefined;
+  const [first, ...others] = turn.answers.map(({ by }) => by);
+  return first && others.every((by) => by?.id === first.id && by.tenant === first.tenant) ? first : undefined;
+}
+
 const messageText = (text: unknown) => (typeof text === 'string' ? text : messageOf(text));
 
 const threadOf = (run: RunFold, frame: Frame) => sha256(JSON.stringify([run.runId, frame.position])).slice(0, 32);
@@ -343,6 +372,7 @@ export function letGo({ cancel }: Foreign, run: RunFold, frame: Frame): (() => v
     runId: run.runId,
     session: run.started.session,
     by: run.started.by,
+    decidedBy: undefined,
     context: run.started.context ?? {},
     depth: levelOf({ run, frame }),
     traceparent: run.trace,

@@ -190,6 +190,8 @@ type Body =
       /** What a foreign agent's turn used, and cost in US dollars. */
       usage?: Usage;
       usd?: number;
+      /** What it said of that made no sense, so the sums of the run are unknown. */
+      unmetered?: true;
     }
   | {
       type: 'approval.requested';

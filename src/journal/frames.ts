@@ -39,8 +39,11 @@ export function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finish
   call.status = 'finished';
   call.finished = entry;
   if (call.frame) close(run, call.frame, entry);
-  if ((entry.usage || entry.usd !== undefined) && entry.seq > run.inherited)
-    for (let f: Frame | undefined = frame; f; f = f.parent) spend(f.spent, entry.usage, entry.usd);
+  if ((entry.usage || entry.usd !== undefined || entry.unmetered) && entry.seq > run.inherited)
+    for (let f: Frame | undefined = frame; f; f = f.parent) {
+      spend(f.spent, entry.usage, entry.usd);
+      if (entry.unmetered) f.spent.unmetered = true;
+    }
   // a fork asks an operator of its own what it builds upon
   if (entry.error?.outcome === 'unknown' && call.effect === 'once' && (entry.seq > run.inherited || frame.tasks))
     run.unknowns.set(call.id, { call, since: entry.at });

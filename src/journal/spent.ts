@@ -17,6 +17,32 @@ export const nothingSpent = (): Spent => ({ usage: { input: 0, output: 0 }, unme
 /** US dollars; undefined where a price or a usage is unknown. */
 export const costUsd = ({ nanoUsd }: Spent) => (nanoUsd === undefined ? undefined : nanoUsd / 1e9);
 
+/** Above this a count or a sum of dollars is no measurement. */
+const MOST = { tokens: 1e12, usd: 1e9 };
+
+/** Whether a number of US dollars may be what something cost. */
+export const isCost = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= MOST.usd;
+
+const isCount = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= MOST.tokens;
+
+/** The counts of a usage that comes from outside; undefined where one makes no sense: a limit must not be held by a guess. */
+export function countsOf(usage: unknown): Usage | undefined {
+  if (typeof usage !== 'object' || usage === null) return undefined;
+  const { input, output, cacheRead, cacheWrite, reasoning } = usage as Usage;
+  if (!isCount(input) || !isCount(output)) return undefined;
+  const counted: Usage = { input, output };
+  for (const [name, count] of [
+    ['cacheRead', cacheRead],
+    ['cacheWrite', cacheWrite],
+    ['reasoning', reasoning],
+  ] as const) {
+    if (count === undefined || count === null) continue;
+    if (!isCount(count)) return undefined;
+    counted[name] = count;
+  }
+  return counted;
+}
+
 /** Adds what an answer used and cost. A cost that is unknown makes the sum unknown. */
 export function spend(spent: Spent, usage: Usage | undefined, usd: number | undefined): void {
   if (usage) spent.usage = sum(spent.usage, usage);

@@ -1,6 +1,7 @@
 import { ToolError } from '../errors.ts';
+import { countsOf } from '../journal/spent.ts';
 import { type Json, NotJson, plainJson } from '../json.ts';
-import type { ModelResponse, Part, Usage } from '../ports/model.ts';
+import type { ModelResponse, Part } from '../ports/model.ts';
 
 const STOPS: ReadonlySet<unknown> = new Set(['end', 'tools', 'length', 'context', 'blocked']);
 
@@ -22,7 +23,7 @@ export function answerOf(response: unknown, model: string): ModelResponse {
     parts.push(copy);
   }
   const answer: ModelResponse = { content: parts, stop: stop as ModelResponse['stop'] };
-  const counted = usageOf(usage);
+  const counted = countsOf(usage);
   if (counted) answer.usage = counted;
   if (typeof named === 'string' && named !== '') answer.model = named;
   return answer;
@@ -80,23 +81,3 @@ function withVendor<P extends Part>(copy: P, { vendor }: { vendor?: unknown }): 
     return undefined;
   }
 }
-
-/** Counts that are none are no usage at all: a limit must not be held by a guess. */
-function usageOf(usage: unknown): Usage | undefined {
-  if (typeof usage !== 'object' || usage === null) return undefined;
-  const { input, output, cacheRead, cacheWrite, reasoning } = usage as Usage;
-  if (!isCount(input) || !isCount(output)) return undefined;
-  const counted: Usage = { input, output };
-  for (const [name, count] of [
-    ['cacheRead', cacheRead],
-    ['cacheWrite', cacheWrite],
-    ['reasoning', reasoning],
-  ] as const) {
-    if (count === undefined || count === null) continue;
-    if (!isCount(count)) return undefined;
-    counted[name] = count;
-  }
-  return counted;
-}
-
-const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0;

@@ -7,11 +7,11 @@ import type { Decision, DecisionType } from './tool.ts';
 
 /**
  * What a foreign agent is asked to do: begin, or go on from the state it gave when it paused. `answers` has one for each of its
- * asks, in their order; one that a person rejected is there too.
+ * asks, in their order; one that a person rejected is there too. `by`: who decided; left out where the ask expired.
  */
 export type Turn<St extends Json = Json> =
   | { type: 'start'; input: Prompt }
-  | { type: 'resume'; state: St; answers: readonly { id: string; decision: Decision }[] };
+  | { type: 'resume'; state: St; answers: readonly { id: string; decision: Decision; by?: Principal }[] };
 
 /**
  * How a turn ended. A failure is thrown: a `ToolError` says its code and outcome. `usage` (tokens) and `costUsd` (US dollars) are of
@@ -44,6 +44,8 @@ export interface TurnContext {
   readonly runId: string;
   readonly session: string | undefined;
   readonly by: Principal | undefined;
+  /** Who decided the answers of this turn, where one person did: for a service that must see them, rather than who started the run. */
+  readonly decidedBy: Principal | undefined;
   readonly context: unknown;
   /** How deep in the tree of agents this one is; 1 for a sub-agent of the top. */
   readonly depth: number;

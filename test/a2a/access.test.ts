@@ -204,8 +204,57 @@ describe('where it listens', () => {
       return [answer.status, ((await answer.json()) as { error: { code: number } }).error.code];
     };
     expect(await code('{')).toEqual([400, -32700]);
-    expect(await code('null')).toEqual([200, -32602]);
-    expect(await code([])).toEqual([200, -32602]);
+    const noEnvelope: unknown[] = [
+      'null',
+      '1',
+      '"text"',
+      [],
+      [call('GetTask', { id: 'x' })],
+      {},
+      { id: 1, method: 'GetTask', params: { id: 'x' } },
+    ];
+    for (const odd of [
+      { jsonrpc: '1.0' },
+      { jsonrpc: 2 },
+      { id: {} },
+      { id: true },
+      { id: [] },
+      { id: 1.5 },
+      { method: 7 },
+      { method: '' },
+      { method: undefined },
+    ])
+      noEnvelope.push({ ...call('GetTask', { id: 'x' }), ...odd });
+    for (const body of noEnvelope) expect([body, await code(body)]).toEqual([body, [200, -32600]]);
+    for (const params of [[], 'x', 7, null, true]) expect(await code(call('GetTask', params))).toEqual([200, -32602]);
+    // its id comes back where it can be told
+    expect(await (await rpc(url, { jsonrpc: '1.0', id: 'mine', method: 'GetTask' })).json()).toMatchObject({
+      id: 'mine',
+      error: { code: -32600 },
+    });
+    for (const historyLength of [-1, 1.5, 'x', 1e300]) {
+      expect(await code(call('GetTask', { id: 'x', historyLength }))).toEqual([200, -32602]);
+      expect(await code(call('ListTasks', { historyLength }))).toEqual([200, -32602]);
+      const said = { messageId: 'm', role: 'ROLE_USER', parts: [{ text: 'x' }] };
+      expect(await code(call('SendMessage', { message: said, configuration: { historyLength } }))).toEqual([200, -32602]);
+    }
+    for (const status of ['INVALID', 'completed', 'TASK_STATE_DONE', 99, -2])
+      expect(await code(call('ListTasks', { status }))).toEqual([200, -32602]);
+    for (const statusTimestampAfter of [
+      'yesterday',
+      '2026',
+      '2026-11-28',
+      '2026-02-30T00:00:00Z',
+      '2026-11-28T12:00:00',
+      '28 Nov 2026 12:00:00 GMT',
+    ])
+      expect([statusTimestampAfter, await code(call('ListTasks', { statusTimestampAfter }))]).toEqual([
+        statusTimestampAfter,
+        [200, -32602],
+      ]);
+    expect(
+      (await (await rpc(url, call('ListTasks', { statusTimestampAfter: '2026-11-28T12:00:00.5+01:00' }))).json()) as object,
+    ).toHaveProperty('result');
     expect(await code(call('Nonsense', {}))).toEqual([200, -32601]);
     expect(await code(call('SendMessage', { message: { messageId: 'x'.repeat(5_001) } }))).toEqual([413, -32600]);
     expect(await code(call('SendMessage', {}))).toEqual([200, -32602]);
@@ -228,6 +277,8 @@ describe('where it listens', () => {
     expect(await rest('/tasks/none')).toBe(404);
     expect(await rest('/nonsense')).toBe(404);
     expect(await rest('/tasks/%ff')).toBe(400);
+    for (const query of ['historyLength=-1', 'status=INVALID', 'status=completed', 'statusTimestampAfter=2026', 'pageSize=0'])
+      expect([query, await rest(`/tasks?${query}`)]).toEqual([query, 400]);
     expect(await rest('/tasks?pageSize=101')).toBe(400);
     expect(await rest('/message:send', { method: 'POST', body: '[]' })).toBe(400);
     expect(await rest('/message:stream', { method: 'POST', body: '{}' })).toBe(400);
@@ -249,15 +300,33 @@ describe('messages', () => {
     expect((await send(client, 'hello!', twice)).id).not.toBe(both[0]?.id);
   });
 
-  it('in a context with an open task must be for it', async () => {
-    const { url } = await serve();
-    const client = await connect(url);
-    const open = await send(client, 'call pay {"to":"ana","cents":1}');
-    await expect(send(client, 'hello', { contextId: open.contextId })).rejects.toThrow(open.id);
-    await expect(send(client, 'approve', { taskId: open.id, contextId: 'another' })).rejects.toMatchObject({ reason: 'INVALID_PARAMS' });
-    expect(stateOf(await send(client, 'approve', { taskId: open.id, contextId: open.contextId }))).toBe('TASK_STATE_COMPLETED');
-    await expect(send(client, 'hello', { taskId: open.id })).rejects.toMatchObject({ reason: 'UNSUPPORTED_OPERATION' });
-  });
+  it.each<Transport>(['JSONRPC', 'HTTP+JSON'])(
+    'may open several tasks in one context over %s, each answered for itself',
+    async (transport) => {
+      const { url } = await serve();
+      const client = await connect(url, transport);
+      const first = await send(client, 'call pay {"to":"ana","cents":1}');
+      const { contextId } = first;
+      const again = message('call pay {"to":"ben","cents":2}', { contextId });
+      const request = { tenant: '', message: again, configuration: undefined, metadata: undefined };
+      const second = (await client.sendMessage(request)) as typeof first;
+      const third = await send(client, 'hello', { contextId });
+      expect([second, third].map((t) => t.contextId)).toEqual([contextId, contextId]);
+      expect([first, second, third].map(stateOf)).toEqual([
+        'TASK_STATE_INPUT_REQUIRED',
+        'TASK_STATE_INPUT_REQUIRED',
+        'TASK_STATE_COMPLETED',
+      ]);
+      // the same message again is the same task
+      expect(((await client.sendMessage(request)) as typeof first).id).toBe(second.id);
+      const { tasks } = await client.listTasks({ tenant: '', contextId, status: 0, pageToken: '', statusTimestampAfter: undefined });
+      expect(tasks.map((t) => t.id)).toEqual([third.id, second.id, first.id]);
+      await expect(send(client, 'approve', { taskId: first.id, contextId: 'another' })).rejects.toMatchObject({ reason: 'INVALID_PARAMS' });
+      expect(output(await send(client, 'approve', { taskId: second.id, contextId }))).toBe('paid 2 to ben');
+      expect(output(await send(client, 'approve', { taskId: first.id, contextId }))).toBe('paid 1 to ana');
+      await expect(send(client, 'hello', { taskId: first.id })).rejects.toMatchObject({ reason: 'UNSUPPORTED_OPERATION' });
+    },
+  );
 
   it('that were passed on too often are refused', async () => {
     const { url } = await serve({ options: { maxDepth: 3 } });

@@ -1,7 +1,7 @@
 /** Peers that are down, slow, broken or lying: the run goes on with an error observation, and says what happened. */
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { generateAgentCardSignature } from '@a2a-js/sdk';
+import { AgentCard, generateAgentCardSignature } from '@a2a-js/sdk';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type A2AAgentOptions, a2aAgent, clientCredentials } from '../../src/adapters/a2a/index.ts';
 import { Engine, memoryJournal, supervisor } from '../../src/index.ts';
@@ -306,5 +306,48 @@ describe('credentials', () => {
     }
     await refused('CONFIG_INVALID', () => clientCredentials({ ...o, tokenUrl: 'http://example.com/token' }));
     await refused('CONFIG_INVALID', () => clientCredentials({ ...o, clientSecret: '' }));
+  });
+});
+
+describe('what a peer made', () => {
+  const made = async (artifacts: readonly Card[]) => {
+    const { url } = await peer(result(task({ artifacts: artifacts.map((a, i) => ({ artifactId: `${i}`, ...a })) })));
+    return (await ends(new Engine({ journal: memoryJournal() }).run(a2aAgent(url), 'go'), 'completed')).output;
+  };
+
+  it('arrives as a value where it is data and nothing else', async () => {
+    expect(await made([{ parts: [{ data: { total: 7, lines: [1, null] } }] }])).toEqual({ total: 7, lines: [1, null] });
+    expect(await made([{ parts: [{ data: [1, 2] }] }])).toEqual([1, 2]);
+    expect(await made([{ parts: [{ data: 0 }] }])).toBe(0);
+  });
+
+  it('is a text where there is more than one part', async () => {
+    expect(await made([{ parts: [{ text: 'The total:' }, { data: { total: 7 } }] }])).toBe('The total:\n{"total":7}');
+    expect(await made([{ parts: [{ data: { a: 1 } }] }, { parts: [{ data: { b: 2 } }] }])).toBe('{"a":1}\n\n{"b":2}');
+  });
+});
+
+describe('a signed card', () => {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const keys = [{ ...publicKey.export({ format: 'jwk' }), kid: 'k1' }];
+  const elsewhere = { url: 'https://elsewhere.example/rpc', protocolBinding: 'JSONRPC', protocolVersion: '1.0' };
+  const sign = generateAgentCardSignature(privateKey, { alg: 'ES256', kid: 'k1', typ: 'JOSE' });
+  const both = (url: string, change: (card: Card) => Card = (card) => card) =>
+    sign(AgentCard.fromJSON({ ...cardOf(url), supportedInterfaces: [...(cardOf(url).supportedInterfaces as Card[]), elsewhere] })).then(
+      (card) => change(AgentCard.toJSON(card) as Card),
+    );
+  const answered = result(task({ artifacts: [{ artifactId: 'a', parts: [{ text: 'hello' }] }] }));
+  const engine = () => new Engine({ journal: memoryJournal() });
+
+  it('that names an interface elsewhere is verified as it was signed, and that interface is not used', async () => {
+    const { url, asked } = await peer(answered, (at) => both(at));
+    expect((await ends(engine().run(a2aAgent(url, { keys }), 'go'), 'completed')).output).toBe('hello');
+    expect(asked).toContain('/rpc');
+  });
+
+  it('from which somebody took an interface is not used', async () => {
+    const { url } = await peer(answered, (at) => both(at, (card) => ({ ...card, supportedInterfaces: cardOf(at).supportedInterfaces })));
+    const failed = await ends(engine().run(a2aAgent(url, { keys }), 'go'), 'failed');
+    expect(failed.error).toMatchObject({ code: 'A2A_CARD_REJECTED', outcome: 'not-run' });
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { type Agent, type Ask, Engine, foreignAgent, memoryJournal, supervisor, type Turn } from '../../src/index.ts';
+import { type Agent, type Ask, Engine, foreignAgent, memoryJournal, supervisor, ToolError, type Turn } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends, expireLease, journals, settle, until } from '../engine/setup.ts';
+import { asks, deferred, ends, expireLease, journals, settle, until } from '../engine/setup.ts';
 
 const ben = { id: 'ben' };
 const desk = (agents: readonly Agent[], last = 'done') => {
@@ -196,4 +196,74 @@ test('runs at the top, and a failure of it is a typed one', async () => {
   const failed = await ends(engine.run(bad, 'hello'), 'failed');
   expect(failed.error).toMatchObject({ code: 'TOOL_FAILED' });
   expect(failed.error.message).toContain("{ status: 'completed' }");
+});
+
+describe('a run of a foreign agent alone', () => {
+  test.each(['once', 'idempotent', 'read'] as const)('whose turn (%s) is under way ends cancelled when it is cancelled', async (effect) => {
+    const [kind] = journals;
+    const { journal } = (kind as (typeof journals)[number]).make();
+    const begun = deferred();
+    const alien = foreignAgent({
+      name: 'alien',
+      effect,
+      turn: (_, { signal }) => (begun.resolve(), new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))),
+    });
+    const engine = new Engine({ journal });
+    const run = engine.run(alien, 'x');
+    await begun.promise;
+    await engine.cancel(run.id, { reason: 'enough' });
+    expect(await ends(run, 'cancelled')).toMatchObject({ reason: 'enough' });
+    const { unknowns } = await engine.inspect(run.id);
+    expect(unknowns).toHaveLength(effect === 'once' ? 1 : 0);
+  });
+
+  test('that waits between attempts, and is halted, can be resumed: the turn had not begun', async () => {
+    const [kind] = journals;
+    const { journal, another } = (kind as (typeof journals)[number]).make();
+    let turns = 0;
+    const alien = () =>
+      foreignAgent({
+        name: 'alien',
+        retry: { attempts: 2, initialDelay: 1e9, maxDelay: 1e9 },
+        turn: async () => {
+          if (++turns === 1) throw new ToolError('BUSY', 'later', { outcome: 'not-run', retryable: true });
+          return { status: 'completed', output: 'done' };
+        },
+      });
+    const first = new Engine({ journal });
+    const run = first.run(alien(), 'x');
+    await until(async () => turns === 1 || undefined);
+    await settle();
+    await Promise.allSettled([first.close(), run]);
+    const second = new Engine({ journal: another(), agents: [alien()] });
+    expect((await ends(second.resume(run.id), 'completed')).output).toBe('done');
+    expect(turns).toBe(2);
+  });
+
+  test.each<[string, object, readonly string[]]>([
+    ['a cost that is no number', { usage: { input: 1, output: 1 }, costUsd: Number.NaN }, ['costUsd']],
+    ['a negative cost', { usage: { input: 0, output: 0 }, costUsd: -100 }, ['costUsd']],
+    ['an endless cost', { usage: { input: 1, output: 1 }, costUsd: Number.POSITIVE_INFINITY }, ['costUsd']],
+    ['a cost in words, and nothing else', { costUsd: '5' }, ['costUsd', 'tokens']],
+    ['negative tokens', { usage: { input: -1e9, output: 0 }, costUsd: 0 }, ['tokens']],
+    ['tokens in words', { usage: { input: '5', output: '5' }, costUsd: 0 }, ['tokens']],
+    ['tokens that are no number', { usage: { input: Number.NaN, output: 1 } }, ['costUsd', 'tokens']],
+    ['more tokens than there are', { usage: { input: 1e300, output: 0 }, costUsd: 0 }, ['tokens']],
+    ['usage that is a text', { usage: 'much' }, ['costUsd', 'tokens']],
+  ])('says that it used %s: what is limited is unknown then, and stops', async (_, spent, unknown) => {
+    for (const [name, max] of [
+      ['costUsd', 30],
+      ['tokens', 100_000],
+    ] as const) {
+      const alien = foreignAgent({ name: 'alien', turn: async () => ({ status: 'completed', output: 'x', ...spent }) as never });
+      const model = Object.assign(scripted([asks(['alien', { task: 'x' }]), 'on']), { provider: 'p', id: 'm' });
+      const top = supervisor({ name: 'desk', instructions: '', model, agents: [alien], limits: { [name]: max } });
+      const engine = new Engine({ journal: memoryJournal(), prices: { 'p/m': { input: 1, output: 1, source: 's', date: '2026-01-01' } } });
+      const result = await engine.run(top, 'x');
+      if (unknown.includes(name)) expect(result).toMatchObject({ status: 'stopped', limit: { name, max, used: null } });
+      else expect(result.status).toBe('completed');
+      const { usage, costUsd } = await engine.inspect(result.runId);
+      expect([usage.input, usage.output, costUsd ?? 0].every((n) => Number.isFinite(n) && n >= 0)).toBe(true);
+    }
+  });
 });

@@ -17,8 +17,24 @@ type Answers = readonly { id: string; decision: Decision }[];
 /**
  * @param auth the task waits for consent.
  * @param secrets are taken out of what is cut.
+ * @param refused why the peer asks again, where it did not take an answer.
  */
 export function asksOf(
+  name: string,
+  page: string,
+  auth: boolean,
+  message: Message | undefined,
+  secrets: TurnContext['secrets'],
+  refused?: string,
+): readonly [Ask, ...Ask[]] {
+  const asks = asked(name, page, auth, message, secrets);
+  if (refused === undefined) return asks;
+  const again = ({ reason }: Ask) =>
+    cut(`The agent did not take the answer: ${refused}${reason === undefined ? '' : ` (${reason})`}`, LIMIT.text);
+  return asks.map((ask) => ({ ...ask, reason: again(ask) })) as [Ask, ...Ask[]];
+}
+
+function asked(
   name: string,
   page: string,
   auth: boolean,
@@ -46,6 +62,8 @@ function askOf(name: string, value: unknown): Ask {
     id: a.id,
     ...(typeof a.reason === 'string' && { reason: cut(a.reason, LIMIT.text) }),
     ...(allow.length > 0 && { allow }),
+    ...rolesOf(name, a.roles),
+    ...(typeof a.expiresAt === 'number' && a.expiresAt > Date.now() && { expires: a.expiresAt - Date.now() }),
   };
   if (a.kind === 'tool' && isText(a.tool, LIMIT.id)) return { ...ask, kind: 'tool', tool: a.tool, input: plainJson(a.input) ?? null };
   if (a.kind === 'question' && isText(a.question, LIMIT.text)) {
@@ -55,6 +73,14 @@ function askOf(name: string, value: unknown): Ask {
   const url = a.kind === 'consent' ? webAddress(a.url) : undefined;
   if (url && isText(a.provider, LIMIT.id)) return { ...ask, kind: 'consent', provider: a.provider, url };
   throw strange(name, `an approval of kind ${JSON.stringify(a.kind)?.slice(0, 50)}`);
+}
+
+/** Who may answer, by the peer's own rule: an answer of anyone else would be refused there. */
+function rolesOf(name: string, roles: unknown): { roles?: readonly string[] } {
+  if (roles === undefined || roles === null) return {};
+  if (!Array.isArray(roles) || roles.length === 0 || roles.length > LIMIT.asks || !roles.every((role) => isText(role, LIMIT.id)))
+    throw strange(name, 'an approval with roles that are none');
+  return { roles };
 }
 
 const isText = (value: unknown, max: number): value is string => typeof value === 'string' && value !== '' && value.length <= max;

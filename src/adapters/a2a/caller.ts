@@ -28,12 +28,17 @@ const hash = (...words: unknown[]) => createHash('sha256').update(JSON.stringify
 export const scopeOf = (agent: string, { id, tenant }: Principal, tasks: 'own' | 'tenant'): string =>
   hash(agent, tenant ?? null, tasks === 'own' ? id : null).slice(0, 24);
 
-export const sessionOf = ({ scope }: Caller, contextId: string): string => `a2a:${scope}:${contextId}`;
+/** Tasks of one context that may be open side by side. */
+const MOST_OPEN = 100;
+
+/** The sessions of a context, in the order in which they are used: a session has one open run, a context may have several open tasks. */
+export const sessionsOf = ({ scope }: Caller, contextId: string): string[] =>
+  Array.from({ length: MOST_OPEN }, (_, i) => `a2a${i === 0 ? '' : `+${i}`}:${scope}:${contextId}`);
 
 /** The context of a session; undefined for one that is not this caller's. */
 export function contextOf({ scope }: Caller, session: string | undefined): string | undefined {
-  const prefix = `a2a:${scope}:`;
-  return session?.startsWith(prefix) ? session.slice(prefix.length) : undefined;
+  const [, of, contextId] = /^a2a(?:\+\d+)?:([^:]*):(.*)$/s.exec(session ?? '') ?? [];
+  return of === scope ? contextId : undefined;
 }
 
 /**

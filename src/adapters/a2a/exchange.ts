@@ -1,6 +1,7 @@
 /** One turn's conversation with a peer, as far as it has come. */
 import { type Artifact, type Part, type StreamResponse, type Task, TaskState, type TaskStatus } from '@a2a-js/sdk';
 import { ToolError } from '../../errors.ts';
+import type { Json } from '../../json.ts';
 import type { TurnContext } from '../../ports/foreign.ts';
 import type { Usage } from '../../ports/model.ts';
 import { isOver, LIMIT, USAGE, waits } from './names.ts';
@@ -13,6 +14,8 @@ export class Exchange {
   taskId: string | undefined;
   contextId: string | undefined;
   status: TaskStatus | undefined;
+  /** Why the peer did not take what was sent on a task that waits. */
+  refused: string | undefined;
   /** A peer that answered with no task at all. */
   reply: string | undefined;
   usage: Usage | undefined;
@@ -28,10 +31,15 @@ export class Exchange {
     return this.reply !== undefined || isOver(this.status?.state) || waits(this.status?.state);
   }
 
-  get output(): string {
-    if (this.reply !== undefined) return this.reply;
-    const made = [...this.#artifacts.values()].map((parts) => textOf(joined(parts))).filter((text) => text !== '');
-    return made.length > 0 ? made.join('\n\n') : textOf(this.status?.message?.parts ?? []);
+  /** What was made: the value, where it is data and nothing else, else all of it as text. Undefined where it is nothing. */
+  get output(): Json | undefined {
+    if (this.reply !== undefined) return this.reply === '' ? undefined : this.reply;
+    const artifacts = [...this.#artifacts.values()].filter((parts) => textOf(joined(parts)).trim() !== '');
+    const [only, ...others] = artifacts.flat();
+    if (only?.content?.$case === 'data' && others.length === 0) return (only.content.value ?? null) as Json;
+    const text =
+      artifacts.length > 0 ? artifacts.map((parts) => textOf(joined(parts))).join('\n\n') : textOf(this.status?.message?.parts ?? []);
+    return text.trim() === '' ? undefined : text;
   }
 
   /** @throws ToolError for what is no answer to this task. */

@@ -145,6 +145,12 @@ function ofProtocol(error: unknown, name: string, mask: (text: string) => string
   });
 }
 
+/** What a peer says of a message that it did not take; undefined where the connection broke instead. */
+export function refusalOf(error: unknown, mask: (text: string) => string): string | undefined {
+  const of = error instanceof Error && /^SSE event contained an error/.test(error.message) ? error.cause : error;
+  return of instanceof Error && 'reason' in of && 'transport' in of ? cut(mask(of.message), 1_000) : undefined;
+}
+
 function strange(error: unknown, name: string, mask: (text: string) => string): ToolError {
   // what the tables do not know came from reading the answer
   if (classify(error).code !== 'TOOL_FAILED') return unreached(error, name);

@@ -32,14 +32,14 @@ import type { Json } from '../../json.ts';
 import type { Agent } from '../../loop/agent.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { decisionsIn } from './approvals.ts';
-import { type Caller, callerOf, checkMessage, sessionOf, taskIdOf, within } from './caller.ts';
+import { type Caller, callerOf, checkMessage, sessionsOf, taskIdOf, within } from './caller.ts';
 import { listTasks } from './list.ts';
 import { isOver, LIMIT } from './names.ts';
 import { toPrompt } from './parts.ts';
 import type { Push } from './push.ts';
 import { noTask, openIn } from './refuse.ts';
 import { streamOf } from './stream.ts';
-import { type Reading, type Seen, see, type Where } from './tasks.ts';
+import { assertHistoryLength, type Reading, type Seen, see, trimmed, type Where } from './tasks.ts';
 
 /** Milliseconds a cancellation may take before the task is shown as it is. */
 const CANCEL = 10_000;
@@ -102,6 +102,7 @@ export class Handler implements A2ARequestHandler {
   }
 
   async getTask({ id, historyLength }: GetTaskRequest, ctx: ServerCallContext): Promise<Task> {
+    assertHistoryLength(historyLength);
     return trimmed((await this.#need(callerOf(ctx), id)).task, historyLength);
   }
 
@@ -180,6 +181,7 @@ export class Handler implements A2ARequestHandler {
   async #begin(request: SendMessageRequest, ctx: ServerCallContext): Promise<Begun> {
     const caller = callerOf(ctx);
     const depth = checkMessage(request.message, request.metadata, this.#o.maxDepth);
+    assertHistoryLength(request.configuration?.historyLength);
     const message = request.message as Message;
     if (message.role === Role.ROLE_AGENT) throw new RequestMalformedError('A message to an agent has the role user.');
     const hook = request.configuration?.taskPushNotificationConfig;
@@ -196,22 +198,30 @@ export class Handler implements A2ARequestHandler {
     const { engine, agent, limits, context } = this.#o;
     const id = taskIdOf(caller, depth, message);
     const contextId = message.contextId || `ctx-${id.slice(-32)}`;
-    const options: RunOptions<Json> = {
+    const options = {
       id,
-      // its name says already who may see it
-      session: { id: sessionOf(caller, contextId), shared: true },
       by: caller.by,
       ...(limits && { limits }),
       ...(context && { context: context(caller.by) }),
     };
-    const run = within(caller, () => engine.run(agent, toPrompt(message.parts), options));
-    try {
-      return { id, contextId, events: await begun(run) };
-    } catch (error) {
-      if (!isItself(error, id)) throw error;
-      const { task, seq } = await this.#need(caller, id);
-      return { id, contextId: task.contextId, events: this.#watch(caller, id, seq)[Symbol.asyncIterator]() };
+    let busy: unknown;
+    // beside an open task of its context, a task has a session of its own; its name says already who may see it
+    for (const session of sessionsOf(caller, contextId)) {
+      const run = within(caller, () =>
+        engine.run(agent, toPrompt(message.parts), { ...options, session: { id: session, shared: true } } as RunOptions<Json>),
+      );
+      try {
+        return { id, contextId, events: await begun(run) };
+      } catch (error) {
+        if (isItself(error, id)) {
+          const { task, seq } = await this.#need(caller, id);
+          return { id, contextId: task.contextId, events: this.#watch(caller, id, seq)[Symbol.asyncIterator]() };
+        }
+        if (!RondoError.is(error, 'SESSION_BUSY')) throw error;
+        busy = error;
+      }
     }
+    throw busy;
   }
 
   /** Takes decisions, and drives the run on. Who decides is who is authenticated, whatever the message says. */
@@ -253,11 +263,6 @@ function heard({ events }: Begun, { gone }: Caller): AsyncIterable<RunEvent> {
   if (gone.aborted) leave();
   else gone.addEventListener('abort', leave, { once: true });
   return { [Symbol.asyncIterator]: () => events };
-}
-
-function trimmed(task: Task, length: number | undefined): Task {
-  if (length === undefined) return task;
-  return { ...task, history: length <= 0 ? [] : task.history.slice(-length) };
 }
 
 const noPush = () => new PushNotificationNotSupportedError('Push notifications are off.');

@@ -1,43 +1,72 @@
 import { type ListTasksRequest, type ListTasksResponse, type Task, TaskState } from '@a2a-js/sdk';
 import { RequestMalformedError } from '@a2a-js/sdk/errors';
 import type { RunSummary } from '../../engine/options.ts';
-import { type Caller, contextOf, sessionOf } from './caller.ts';
-import { type Reading, see } from './tasks.ts';
+import { type Caller, contextOf, sessionsOf } from './caller.ts';
+import { assertHistoryLength, type Reading, see, trimmed } from './tasks.ts';
 
-/** Runs that are looked at for one list. */
-const MOST = 10_000;
+/** Runs whose heads are looked at for one list, and tasks that are read in full besides those of the page. */
+const MOST = { heads: 10_000, read: 200 };
 
-/** The caller's tasks, newest first. A page token is the id of the last task of the page before. */
+/**
+ * The caller's tasks, newest first. A page token is the id of the last task that was looked at. A filter that only the whole task can
+ * answer reads a bounded number of tasks for a page: it may be shorter, and goes on with its token. `totalSize` counts what may fit.
+ */
 export async function listTasks(reading: Reading, caller: Caller, o: ListTasksRequest): Promise<ListTasksResponse> {
-  const pageSize = o.pageSize ?? 50;
-  if (!Number.isInteger(pageSize) || pageSize < 1 || pageSize > 100) throw new RequestMalformedError('pageSize is 1 to 100.');
-  const after = o.statusTimestampAfter ? Date.parse(o.statusTimestampAfter) : undefined;
-  if (Number.isNaN(after)) throw new RequestMalformedError('statusTimestampAfter is an ISO 8601 time.');
-  const found: { id: string; task?: Task }[] = [];
-  const wanted = { agent: reading.agent, by: caller.by, limit: MOST, ...(o.contextId && { session: sessionOf(caller, o.contextId) }) };
-  for await (const run of reading.engine.runs(wanted)) {
-    if (contextOf(caller, run.session) === undefined || !mayBe(o.status, run)) continue;
-    if (after === undefined && !o.status) {
-      found.push({ id: run.runId });
-      continue;
-    }
-    const task = (await see(reading, caller, run.runId))?.task;
-    if (!task || (o.status && task.status?.state !== o.status)) continue;
-    if (after !== undefined && Date.parse(task.status?.timestamp ?? '') < after) continue;
-    found.push({ id: run.runId, task });
-  }
-  const from = o.pageToken ? found.findIndex((f) => f.id === o.pageToken) + 1 : 0;
+  const { pageSize, fits } = checked(o);
+  const candidates = await candidatesOf(reading, caller, o);
+  const from = o.pageToken ? candidates.indexOf(o.pageToken) + 1 : 0;
   if (o.pageToken && from === 0) throw new RequestMalformedError('This page token is not known.');
-  const page = found.slice(from, from + pageSize);
   const tasks: Task[] = [];
-  for (const { id, task } of page) {
-    const shown = task ?? (await see(reading, caller, id))?.task;
-    if (!shown) continue;
-    const history = o.historyLength === undefined ? shown.history : o.historyLength <= 0 ? [] : shown.history.slice(-o.historyLength);
-    tasks.push({ ...shown, history, artifacts: o.includeArtifacts ? shown.artifacts : [] });
+  let next = from;
+  for (; next < candidates.length && tasks.length < pageSize && next - from < pageSize + MOST.read; next++) {
+    const task = (await see(reading, caller, candidates[next] as string))?.task;
+    if (task && fits(task)) tasks.push({ ...trimmed(task, o.historyLength), artifacts: o.includeArtifacts ? task.artifacts : [] });
   }
-  const more = from + pageSize < found.length;
-  return { tasks, nextPageToken: more ? (page.at(-1)?.id ?? '') : '', pageSize: tasks.length, totalSize: found.length };
+  const nextPageToken = next < candidates.length ? (candidates[next - 1] ?? '') : '';
+  return { tasks, nextPageToken, pageSize: tasks.length, totalSize: candidates.length };
+}
+
+/** @throws RequestMalformedError for what is no filter. */
+function checked({ pageSize = 50, status, statusTimestampAfter, historyLength }: ListTasksRequest) {
+  if (!Number.isInteger(pageSize) || pageSize < 1 || pageSize > 100) throw new RequestMalformedError('pageSize is 1 to 100.');
+  assertHistoryLength(historyLength);
+  if (status === undefined || TaskState[status] === undefined || status === TaskState.UNRECOGNIZED)
+    throw new RequestMalformedError('status is a state of tasks, such as TASK_STATE_COMPLETED.');
+  const after = statusTimestampAfter ? timeOf(statusTimestampAfter) : undefined;
+  const fits = (task: Task) =>
+    (status === TaskState.TASK_STATE_UNSPECIFIED || task.status?.state === status) &&
+    (after === undefined || Date.parse(task.status?.timestamp ?? '') >= after);
+  return { pageSize, fits };
+}
+
+/** RFC 3339: what `Date.parse` takes besides is no time that two sides read alike. */
+const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})$/;
+
+function timeOf(text: string): number {
+  const time = TIME.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(time)) throw new RequestMalformedError('statusTimestampAfter is a time such as 2026-11-28T12:00:00Z.');
+  // a day that the month does not have is moved to the next one
+  if (new Date(`${text.slice(0, 10)}T00:00:00Z`).toISOString().slice(0, 10) !== text.slice(0, 10))
+    throw new RequestMalformedError('statusTimestampAfter names a day that there is not.');
+  return time;
+}
+
+/** The ids of the tasks that may fit, as far as the heads of their runs tell. */
+async function candidatesOf({ engine, agent }: Reading, caller: Caller, o: ListTasksRequest): Promise<string[]> {
+  const found: { id: string; at: number }[] = [];
+  let looked = 0;
+  const sessions = o.contextId ? sessionsOf(caller, o.contextId) : [undefined];
+  for (const session of sessions) {
+    const before = looked;
+    const wanted = { agent, by: caller.by, limit: MOST.heads - looked, ...(session !== undefined && { session }) };
+    for await (const run of engine.runs(wanted)) {
+      looked++;
+      if (contextOf(caller, run.session) !== undefined && mayBe(o.status, run)) found.push({ id: run.runId, at: run.startedAt });
+    }
+    if (looked === before || looked >= MOST.heads) break;
+  }
+  if (o.contextId) found.sort((a, b) => b.at - a.at);
+  return found.map(({ id }) => id);
 }
 
 /** Whether a run can be in a task's state, as far as its head tells. */

@@ -78,9 +78,10 @@ export class Peer {
   async #cardNow(headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<AgentCard> {
     const known = this.#card;
     if (known && Date.now() - known.at < FRESH) return known.card;
-    const card = this.#checked(await this.#fetchCard(headers, signal));
-    if (this.o.keys) await signed(this.o.name, card, this.o.keys);
-    this.#card = { card, at: Date.now() };
+    const whole = await this.#fetchCard(headers, signal);
+    // as it was signed: with all its interfaces, those that are not for us too
+    if (this.o.keys) await signed(this.o.name, whole, this.o.keys);
+    this.#card = { card: this.#checked(whole), at: Date.now() };
     return this.#card.card;
   }
 

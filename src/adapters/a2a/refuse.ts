@@ -19,7 +19,7 @@ export function refusal(error: unknown): Error {
       case 'SESSION_BUSY': {
         const open = openIn(error);
         return new UnsupportedOperationError(
-          `This context has an open task${open ? ` ${open}` : ''}: end it, or send to it with its taskId.`,
+          `This context has as many open tasks as it can have${open ? `, such as ${open}` : ''}: end one, or send to it with its taskId.`,
         );
       }
       case 'APPROVAL_NOT_FOUND':

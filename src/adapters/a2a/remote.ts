@@ -2,6 +2,7 @@ import type { JWK } from 'jose';
 import { RondoError } from '../../errors.ts';
 import { foreignAgent } from '../../graph/foreign.ts';
 import type { Limits } from '../../journal/entries.ts';
+import type { Json } from '../../json.ts';
 import type { Agent } from '../../loop/agent.ts';
 import type { TurnContext } from '../../ports/foreign.ts';
 import type { Prompt } from '../../ports/model.ts';
@@ -38,11 +39,12 @@ export interface A2AAgentOptions {
 /**
  * A remote agent, to be run, or to be part of a supervisor or a graph. Its card is fetched when it is first needed, and checked.
  * A remote failure is a `ToolError`; `not-run` only where the message certainly never arrived.
- * What it asks of people are approvals of the run; what it says is data, and decides nothing.
+ * What it asks of people are approvals of the run; what it says is data, and decides nothing. Its output is a text, or the value of the data
+ * that it made, where it made nothing else.
  * @param address its origin, the folder of its `.well-known/agent-card.json`, or the address of its card.
  * @throws RondoError `CONFIG_INVALID`.
  */
-export function a2aAgent(address: string, o: A2AAgentOptions = {}): Agent<Prompt, string, Record<never, never>> {
+export function a2aAgent(address: string, o: A2AAgentOptions = {}): Agent<Prompt, Json, Record<never, never>> {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) throw invalid(`"${address}" is no http or https URL.`);
   if (url.username || url.password) throw invalid('credentials go into headers, not into the URL.');
@@ -59,7 +61,7 @@ export function a2aAgent(address: string, o: A2AAgentOptions = {}): Agent<Prompt
     auth: o.auth,
     headers: headers && (async (ctx) => (typeof headers === 'function' ? headers(ctx) : headers)),
   });
-  return foreignAgent<string, Waiting>({
+  return foreignAgent<Json, Waiting>({
     name,
     description: o.description ?? `The agent at ${url.origin}.`,
     effect,

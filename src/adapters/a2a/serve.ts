@@ -16,6 +16,7 @@ import { isLoopback } from './addresses.ts';
 import type { Auth } from './auth.ts';
 import { type Caller, scopeOf, stateWith } from './caller.ts';
 import { type CardOptions, cardOf, legacyCard } from './card.ts';
+import { EnvelopeError, envelope } from './envelope.ts';
 import { Handler } from './handler.ts';
 import { bodyOf, HttpError, sendEvents, sendJson } from './http.ts';
 import { Push, type PushOptions } from './push.ts';
@@ -151,7 +152,7 @@ export async function serveA2A<O, C>(engine: Engine, agent: Agent<Prompt, O, C>,
   }
 
   async function serveRpc(request: IncomingMessage, response: ServerResponse, legacy: boolean, ctx: ServerCallContext): Promise<void> {
-    const body = (await bodyOf(request, maxBytes)) as Record<string, unknown>;
+    const body = envelope(await bodyOf(request, maxBytes));
     const answer = await (legacy ? legacyRpc : rpc).handle(body, ctx);
     if (!(Symbol.asyncIterator in answer)) return sendJson(response, 200, answer);
     const id = body.id ?? null;
@@ -243,6 +244,10 @@ function fail(response: ServerResponse, error: unknown, isRest: boolean): void {
     const code = RPC_ERROR[status as keyof typeof RPC_ERROR] ?? -32000;
     const body = isRest ? toRestErrorBody(error, status) : { jsonrpc: '2.0', id: null, error: { code, message } };
     sendJson(response, status, body, headers);
+    return;
+  }
+  if (error instanceof EnvelopeError) {
+    sendJson(response, 200, error.answer);
     return;
   }
   const body = isRest ? restError(error) : { jsonrpc: '2.0', id: null, error: rpcError(error, false) };

@@ -1,5 +1,6 @@
 /** A task is a run, read from its journal. Nothing else is kept. */
 import { type Artifact, type Message, Role, type Task, TaskState, type TaskStatus } from '@a2a-js/sdk';
+import { RequestMalformedError } from '@a2a-js/sdk/errors';
 import type { Engine } from '../../engine/engine.ts';
 import type { RunEvent } from '../../engine/events.ts';
 import type { RunResult, RunState } from '../../engine/results.ts';
@@ -132,6 +133,18 @@ export function statusOf(where: Where, at: number, result: RunResult | undefined
     default:
       return status(TaskState.TASK_STATE_WORKING);
   }
+}
+
+/** @throws RequestMalformedError for what is no number of messages. */
+export function assertHistoryLength(length: number | undefined): void {
+  if (length !== undefined && !(Number.isInteger(length) && length >= 0 && length < 2 ** 31))
+    throw new RequestMalformedError('historyLength is a whole number of 0 or more.');
+}
+
+/** With the newest messages of its history. */
+export function trimmed(task: Task, length: number | undefined): Task {
+  if (length === undefined) return task;
+  return { ...task, history: length === 0 ? [] : task.history.slice(-length) };
 }
 
 /** A code, and no more: the message of a failure may quote our insides. */

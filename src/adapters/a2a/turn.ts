@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto';
 import { type Message, Role, TaskState } from '@a2a-js/sdk';
 import type { Client } from '@a2a-js/sdk/client';
 import { ToolError } from '../../errors.ts';
+import type { Json } from '../../json.ts';
 import type { Turn, TurnContext, TurnResult } from '../../ports/foreign.ts';
 import type { Effect } from '../../ports/tool.ts';
 import { answering, asksOf, refusedConsent } from './asks.ts';
 import { depthOf } from './caller.ts';
 import { Exchange } from './exchange.ts';
-import { failure } from './fetch.ts';
+import { failure, refusalOf } from './fetch.ts';
 import { cut, DEPTH, isOver, wordOf } from './names.ts';
 import { textOf, toRemote } from './parts.ts';
 import type { Peer } from './peer.ts';
@@ -18,7 +19,7 @@ export type Waiting = { taskId: string; contextId: string; mark: string; auth: b
 /** Of all turns so far, as the peer counts them: what is told of a turn is what came on top. */
 type Spent = { input: number; output: number; usd: number };
 
-type Result = TurnResult<string, Waiting>;
+type Result = TurnResult<Json, Waiting>;
 
 /** Milliseconds between looks at a task, from and to. */
 const LOOK = { first: 200, last: 5_000 };
@@ -37,6 +38,8 @@ export async function takeTurn(peer: Peer, effect: Effect, turn: Turn<Waiting>, 
     const message = turn.type === 'start' ? start(turn, ctx) : await answer(peer, turn, ctx, client, exchange);
     if (message) await send(client, message, exchange, progress, ctx);
     if (!exchange.ended) await follow(client, exchange, ctx);
+    // what was refused is asked again; anything else is another question
+    if (turn.type === 'start' || markOf(exchange) !== turn.state.mark) exchange.refused = undefined;
     return await result(peer, client, exchange, counted, ctx);
   } catch (error) {
     if (ctx.signal.aborted) await cancelled(peer, effect, exchange.taskId ?? (turn.type === 'resume' ? turn.state.taskId : undefined), ctx);
@@ -95,6 +98,7 @@ async function send(client: Client, message: Message, exchange: Exchange, progre
   } catch (error) {
     // a stream that breaks is no reason to give up a task that we can look at
     if (ctx.signal.aborted || exchange.taskId === undefined || error instanceof ToolError) throw error;
+    exchange.refused = refusalOf(error, ctx.secrets.mask);
   }
   if (exchange.taskId === undefined && exchange.reply === undefined) throw new Error('it gave neither a task nor a message');
 }
@@ -129,10 +133,10 @@ async function result(peer: Peer, client: Client, exchange: Exchange, before: Sp
   switch (state) {
     case TaskState.TASK_STATE_COMPLETED: {
       // some peers stream how they are, and leave what they made in the task
-      if (exchange.output.trim() === '' && taskId !== undefined) await look(client, exchange, taskId, ctx.signal);
-      const text = exchange.output;
-      if (text.trim() === '') throw new ToolError('A2A_EMPTY', `agent "${name}" says that it completed, and gave nothing.`);
-      return { status: 'completed', output: text, ...spentSince(before, exchange) };
+      if (exchange.output === undefined && taskId !== undefined) await look(client, exchange, taskId, ctx.signal);
+      const { output } = exchange;
+      if (output === undefined) throw new ToolError('A2A_EMPTY', `agent "${name}" says that it completed, and gave nothing.`);
+      return { status: 'completed', output, ...spentSince(before, exchange) };
     }
     case TaskState.TASK_STATE_INPUT_REQUIRED:
     case TaskState.TASK_STATE_AUTH_REQUIRED: {
@@ -147,7 +151,7 @@ async function result(peer: Peer, client: Client, exchange: Exchange, before: Sp
       return {
         status: 'paused',
         state: waiting,
-        asks: asksOf(name, url.href, auth, status?.message, ctx.secrets),
+        asks: asksOf(name, url.href, auth, status?.message, ctx.secrets, exchange.refused),
         ...spentSince(before, exchange),
       };
     }
