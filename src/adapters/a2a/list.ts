@@ -14,16 +14,21 @@ const MOST = { heads: 10_000, read: 200 };
 export async function listTasks(reading: Reading, caller: Caller, o: ListTasksRequest): Promise<ListTasksResponse> {
   const { pageSize, fits } = checked(o);
   const candidates = await candidatesOf(reading, caller, o);
-  const from = o.pageToken ? candidates.indexOf(o.pageToken) + 1 : 0;
+  const from = o.pageToken ? candidates.findIndex(({ id }) => id === o.pageToken) + 1 : 0;
   if (o.pageToken && from === 0) throw new RequestMalformedError('This page token is not known.');
   const tasks: Task[] = [];
   let next = from;
-  for (; next < candidates.length && tasks.length < pageSize && next - from < pageSize + MOST.read; next++) {
-    const task = (await see(reading, caller, candidates[next] as string))?.task;
+  let read = 0;
+  for (; next < candidates.length && tasks.length < pageSize && read < pageSize + MOST.read; next++) {
+    const { id, may } = candidates[next] as Candidate;
+    if (!may) continue;
+    read++;
+    const task = (await see(reading, caller, id))?.task;
     if (task && fits(task)) tasks.push({ ...trimmed(task, o.historyLength), artifacts: o.includeArtifacts ? task.artifacts : [] });
   }
-  const nextPageToken = next < candidates.length ? (candidates[next - 1] ?? '') : '';
-  return { tasks, nextPageToken, pageSize: tasks.length, totalSize: candidates.length };
+  const more = candidates.slice(next).some(({ may }) => may);
+  const nextPageToken = more ? (candidates[next - 1]?.id ?? '') : '';
+  return { tasks, nextPageToken, pageSize: tasks.length, totalSize: candidates.filter(({ may }) => may).length };
 }
 
 /** @throws RequestMalformedError for what is no filter. */
@@ -51,22 +56,29 @@ function timeOf(text: string): number {
   return time;
 }
 
-/** The ids of the tasks that may fit, as far as the heads of their runs tell. */
-async function candidatesOf({ engine, agent }: Reading, caller: Caller, o: ListTasksRequest): Promise<string[]> {
-  const found: { id: string; at: number }[] = [];
+/** `may`: whether it can fit, as far as the head of its run tells. One that cannot still names a place in the list: a page token may be its id. */
+interface Candidate {
+  readonly id: string;
+  readonly at: number;
+  readonly may: boolean;
+}
+
+/** The caller's tasks, newest first, whatever state they are in: the state of one that ended a page may have changed since. */
+async function candidatesOf({ engine, agent }: Reading, caller: Caller, o: ListTasksRequest): Promise<Candidate[]> {
+  const found: Candidate[] = [];
   let looked = 0;
+  // all sessions of a context: one whose runs were forgotten stands before others that have some
   const sessions = o.contextId ? sessionsOf(caller, o.contextId) : [undefined];
   for (const session of sessions) {
-    const before = looked;
     const wanted = { agent, by: caller.by, limit: MOST.heads - looked, ...(session !== undefined && { session }) };
     for await (const run of engine.runs(wanted)) {
       looked++;
-      if (contextOf(caller, run.session) !== undefined && mayBe(o.status, run)) found.push({ id: run.runId, at: run.startedAt });
+      if (contextOf(caller, run.session) !== undefined) found.push({ id: run.runId, at: run.startedAt, may: mayBe(o.status, run) });
     }
-    if (looked === before || looked >= MOST.heads) break;
+    if (looked >= MOST.heads) break;
   }
   if (o.contextId) found.sort((a, b) => b.at - a.at);
-  return found.map(({ id }) => id);
+  return found;
 }
 
 /** Whether a run can be in a task's state, as far as its head tells. */

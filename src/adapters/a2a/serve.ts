@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { A2A_VERSION_HEADER, AGENT_CARD_PATH, AgentCard, Extensions } from '@a2a-js/sdk';
@@ -103,7 +104,7 @@ export async function serveA2A<O, C>(engine: Engine, agent: Agent<Prompt, O, C>,
       throw error;
     },
   );
-  const cards = { now: JSON.stringify(AgentCard.toJSON(card)), legacy: JSON.stringify(await legacyCard(card)) };
+  const cards = { now: tagged(AgentCard.toJSON(card)), legacy: tagged(await legacyCard(card)) };
   const context = o.context as ((by: Principal) => Json) | undefined;
   const handler = new Handler({ ...reading, agent, card, push, context, limits: o.limits, maxDepth: o.maxDepth ?? 8 });
   const rpc = new JsonRpcTransportHandler(guarded(handler));
@@ -116,8 +117,9 @@ export async function serveA2A<O, C>(engine: Engine, agent: Agent<Prompt, O, C>,
     try {
       // a name that some page had resolve to this machine is not ours
       if (local && !isLoopback((request.headers.host ?? '').replace(/:\d+$/, ''))) throw new HttpError(403, 'Not for this host.');
-      if (pathname === `/${AGENT_CARD_PATH}` && request.method === 'GET') return sendCard(response, legacy);
-      if (!isRest && pathname !== path) throw new HttpError(404, 'There is nothing here.');
+      if (pathname === `/${AGENT_CARD_PATH}` && request.method === 'GET') return sendCard(request, response, legacy);
+      // some clients put a slash behind every address
+      if (!isRest && pathname !== path && pathname !== `${path}/`) throw new HttpError(404, 'There is nothing here.');
       const ctx = await contextOf(request, response, legacy);
       if (isRest) return await serveRest(request, response, pathname.slice(below.length + 5), searchParams, ctx);
       if (request.method !== 'POST') throw new HttpError(405, 'JSON-RPC is POST.');
@@ -128,9 +130,11 @@ export async function serveA2A<O, C>(engine: Engine, agent: Agent<Prompt, O, C>,
     }
   }
 
-  function sendCard(response: ServerResponse, legacy: boolean): void {
-    const headers = { 'content-type': 'application/json', vary: A2A_VERSION_HEADER, 'cache-control': 'public, max-age=300' };
-    response.writeHead(200, headers).end(legacy ? cards.legacy : cards.now);
+  function sendCard(request: IncomingMessage, response: ServerResponse, legacy: boolean): void {
+    const { text, etag } = legacy ? cards.legacy : cards.now;
+    const headers = { etag, vary: A2A_VERSION_HEADER, 'cache-control': 'public, max-age=300' };
+    if (isKnown(request.headers['if-none-match'], etag)) response.writeHead(304, headers).end();
+    else response.writeHead(200, { ...headers, 'content-type': 'application/json' }).end(text);
   }
 
   async function contextOf(request: IncomingMessage, response: ServerResponse, legacy: boolean): Promise<ServerCallContext> {
@@ -191,6 +195,16 @@ export async function serveA2A<O, C>(engine: Engine, agent: Agent<Prompt, O, C>,
   }
   return { url: base, port: listening.port, close, [Symbol.asyncDispose]: close };
 }
+
+/** A card as it is sent, and the tag by which a client asks whether it has changed. */
+function tagged(card: unknown): { text: string; etag: string } {
+  const text = JSON.stringify(card);
+  return { text, etag: `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"` };
+}
+
+/** Whether `If-None-Match` names the tag. Weak comparison, as RFC 9110 has it. */
+const isKnown = (header: string | undefined, etag: string): boolean =>
+  header?.split(',').some((tag) => ['*', etag].includes(tag.trim().replace(/^W\//, ''))) ?? false;
 
 /** What a request is for. A target that is no address is that of nothing: `//` for one is none. */
 function targetOf(target: string | undefined): Pick<URL, 'pathname' | 'searchParams'> {
