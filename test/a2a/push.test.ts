@@ -208,3 +208,9 @@ describe('a webhook', () => {
     expect((await client.getAgentCard()).capabilities?.pushNotifications).toBeFalsy();
   });
 });
+
+it.each([['text'], [7], [['no address']], [[7]], [{}]])('allow: %j is told, and nothing listens', async (allow) => {
+  const quiet = agent({ name: 'quiet', instructions: '', model: scripted([]) });
+  const error = await serveA2A(new Engine(), quiet, { push: { allow: allow as never } }).catch((e) => e);
+  expect(error).toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringContaining('push.allow is a list of origins') });
+});

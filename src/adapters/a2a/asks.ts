@@ -63,7 +63,7 @@ function askOf(name: string, value: unknown): Ask {
     ...(typeof a.reason === 'string' && { reason: cut(a.reason, LIMIT.text) }),
     ...(allow.length > 0 && { allow }),
     ...rolesOf(name, a.roles),
-    ...(typeof a.expiresAt === 'number' && a.expiresAt > Date.now() && { expires: a.expiresAt - Date.now() }),
+    ...expiryOf(a.expiresAt),
   };
   if (a.kind === 'tool' && isText(a.tool, LIMIT.id)) return { ...ask, kind: 'tool', tool: a.tool, input: plainJson(a.input) ?? null };
   if (a.kind === 'question' && isText(a.question, LIMIT.text)) {
@@ -73,6 +73,14 @@ function askOf(name: string, value: unknown): Ask {
   const url = a.kind === 'consent' ? webAddress(a.url) : undefined;
   if (url && isText(a.provider, LIMIT.id)) return { ...ask, kind: 'consent', provider: a.provider, url };
   throw strange(name, `an approval of kind ${JSON.stringify(a.kind)?.slice(0, 50)}`);
+}
+
+/** Ten years, ms: a later end is no end. */
+const LATEST = 315_576_000_000;
+
+function expiryOf(at: unknown): { expires?: number } {
+  const expires = typeof at === 'number' ? at - Date.now() : Number.NaN;
+  return expires > 0 && expires < LATEST ? { expires } : {};
 }
 
 /** Who may answer, by the peer's own rule: an answer of anyone else would be refused there. */

@@ -12,6 +12,7 @@ import {
   type StoredPushNotificationConfig,
   V1PushNotificationSerializer,
 } from '@a2a-js/sdk/server';
+import { invalid } from '../../errors.ts';
 import { isInside, publicOnly } from './addresses.ts';
 import { callerOf } from './caller.ts';
 import { isOver } from './names.ts';
@@ -55,7 +56,7 @@ export class Push {
   constructor(reading: Reading, o: PushOptions) {
     this.#reading = reading;
     this.#store = o.store ?? new InMemoryPushNotificationStore((ctx) => callerOf(ctx).scope);
-    this.#allow = new Set((o.allow ?? []).map((origin) => new URL(origin).origin));
+    this.#allow = new Set(originsOf(o.allow ?? []));
     this.#timeout = o.timeout ?? 5_000;
   }
 
@@ -217,3 +218,13 @@ const pause = (ms: number, signal: AbortSignal, follow?: Follow) =>
     timer.unref();
     signal.addEventListener('abort', done, { once: true });
   });
+
+function originsOf(allow: unknown): string[] {
+  const wrong = (what: unknown) =>
+    invalid(`serveA2A(): push.allow is a list of origins such as ["http://127.0.0.1:9000"]; ${JSON.stringify(what)} is none.`);
+  if (!Array.isArray(allow)) throw wrong(allow);
+  return allow.map((origin) => {
+    if (typeof origin !== 'string' || !URL.canParse(origin)) throw wrong(origin);
+    return new URL(origin).origin;
+  });
+}

@@ -87,6 +87,9 @@ export async function serveA2A<O, C>(engine: Engine, agent: Agent<Prompt, O, C>,
   engine.register(agent);
   const local = auth === undefined;
   const below = path === '/' ? '' : path;
+  // what is wrong with the options is told before anything listens
+  const reading = { engine, agent: agent.name, usage: o.usage ?? false };
+  const push = o.push ? new Push(reading, o.push === true ? {} : o.push) : undefined;
   const server = createServer({ requestTimeout: 60_000 }, (request, response) => void serve(request, response));
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(invalid(`cannot listen on ${host}:${port}: ${error.message}.`, error)));
@@ -95,8 +98,6 @@ export async function serveA2A<O, C>(engine: Engine, agent: Agent<Prompt, O, C>,
   server.on('error', refusal);
   const listening = server.address() as AddressInfo;
   const own = `http://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${listening.port}`;
-  const reading = { engine, agent: agent.name, usage: o.usage ?? false };
-  const push = o.push ? new Push(reading, o.push === true ? {} : o.push) : undefined;
   const base = (o.card?.url ?? own).replace(/\/+$/, '');
   const card = await cardOf(agent, base, path, push !== undefined, o.card ?? {}, typeof auth === 'function' ? auth.card : undefined).catch(
     (error) => {
