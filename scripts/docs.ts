@@ -93,7 +93,7 @@ export async function checkDocs(pages = ['README.md', 'docs/*.md']): Promise<{ c
   const found = globSync(pages, { cwd: root }).map((page) => blocksOf(page, readFileSync(join(root, page), 'utf8')));
   const problems = found.flatMap((f) => f.problems);
   const blocks = found.flatMap((f) => f.blocks);
-  const folder = join(root, 'node_modules', '.cache', 'docs');
+  const folder = join(root, '.cache', 'docs');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const files = new Map(blocks.map((block, i) => [join(folder, `${i}.ts`), block]));
