@@ -8,7 +8,7 @@ export default {
     '.': {
       entry: [
         ...doors().map(({ source }) => source),
-        'scripts/{build,lowest,node22,source,totals,verify}.ts',
+        'scripts/{build,lowest,node22,path,source,totals,verify}.ts',
         'examples/*/{main,check,demo-crash}.ts',
         'test/surface/*.ts',
       ],

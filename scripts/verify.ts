@@ -3,6 +3,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkBundle } from './bundle.ts';
 import { directionProblems } from './direction.ts';
+import { checkDocs } from './docs.ts';
 import { doors, manifest, root } from './doors.ts';
 import { runExamples } from './examples.ts';
 import { doorProblems, exampleProblems, lockProblems, sizeProblems } from './layout.ts';
@@ -56,6 +57,10 @@ const checks: Record<string, Check> = {
   loads: checkLoaded,
   import: checkImportTime,
   bundle: checkBundle,
+  docs: async () => {
+    const { compiled, ran, problems } = await checkDocs();
+    return none(problems, `${compiled} blocks compiled, ${ran} run`);
+  },
   examples: async () => {
     const { ran, problems } = await runExamples();
     return none(problems, ran.join(', '));
