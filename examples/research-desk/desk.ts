@@ -12,6 +12,8 @@ import { desk as deskRules, writing as writingRules } from './standin/rules.ts';
 /** Where the files are: `.rondo/research-desk`, or below RONDO_DIR. */
 export const folder = join(process.env.RONDO_DIR || '.rondo', 'research-desk');
 
+export const openJournal = () => sqliteJournal(join(folder, 'runs.db'));
+
 /** What each agent is made of. */
 export const KINDS: Record<string, string> = {
   desk: 'own',
@@ -27,7 +29,7 @@ export async function openDesk() {
   // the other process starts while the frameworks are loaded here
   const frameworks = [import('./agents/research.ts'), import('./agents/finance.ts')] as const;
   const [peer, { research }, { finance }] = await Promise.all([startPeer(folder), ...frameworks]);
-  const journal = sqliteJournal(join(folder, 'runs.db'));
+  const journal = openJournal();
   // of the LangGraph agent
   const threads = sqliteJournal(join(folder, 'threads.db'));
   const langgraph = await research(openLibrary(), threads);

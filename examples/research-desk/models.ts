@@ -1,12 +1,13 @@
 import type { Model } from 'rondo';
+import { UsageError } from '../kit/usage.ts';
 import { type Move, type Seen, standIn } from './standin/model.ts';
 
-/** What RONDO_MODEL=bedrock:<id> names; undefined: everybody is a stand-in. @throws Error for anything else. */
+/** What RONDO_MODEL=bedrock:<id> names; undefined: everybody is a stand-in. @throws UsageError for anything else. */
 export function modelId(): string | undefined {
   const name = process.env.RONDO_MODEL;
   if (!name) return undefined;
   const id = /^bedrock:(.+)$/.exec(name)?.[1];
-  if (!id) throw new Error(`RONDO_MODEL is "${name}". Set it to bedrock:<model id>, or leave it out for the offline stand-ins.`);
+  if (!id) throw new UsageError(`RONDO_MODEL is "${name}". Set it to bedrock:<model id>, or leave it out for the offline stand-ins.`);
   return id;
 }
 

@@ -10,9 +10,10 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Entry } from 'rondo';
 import { sqliteJournal } from 'rondo/journal/sqlite';
-import { entriesOf, folder } from './desk.ts';
+import { describeEntries } from '../kit/entries.ts';
+import { entriesOf } from '../kit/runs.ts';
+import { folder } from './desk.ts';
 import { startSmtp } from './mail/smtp.ts';
-import { describeEntries } from './ui/entries.ts';
 
 const say = (text = '') => process.stdout.write(`${text}\n`);
 mkdirSync(folder(), { recursive: true });

@@ -1,12 +1,12 @@
 import { readdir } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join, relative, resolve } from 'node:path';
-import { Engine, type Entry, type Journal, type Model, type Principal, RondoError } from 'rondo';
+import { Engine, type Journal, type Model, type Principal, RondoError } from 'rondo';
 import { sqliteJournal } from 'rondo/journal/sqlite';
+import { UsageError } from '../kit/usage.ts';
 import { ticketTriage } from './agent.ts';
 import { type SmtpAddress, startSmtp } from './mail/smtp.ts';
 import type { Faults } from './tickets/faults.ts';
-import { UsageError } from './usage.ts';
 
 /** Everything a run of this example needs, opened. */
 export interface Desk {
@@ -50,27 +50,6 @@ function smtpAddress(text: string): SmtpAddress {
 
 /** Whoever is logged in on this machine: what a web server would take from its authentication. */
 export const me = (): Principal => ({ id: userInfo().username });
-
-export async function entriesOf(journal: Journal, run: string): Promise<Entry[]> {
-  const entries: Entry[] = [];
-  for await (const entry of journal.read(run)) entries.push(entry);
-  return entries;
-}
-
-/** The run of an id, or of the beginning of one. @throws UsageError where there is none, or more than one. */
-export async function findRun(journal: Journal, start: string): Promise<string> {
-  const found: string[] = [];
-  for await (const { runId } of journal.heads({})) {
-    if (runId === start) return runId;
-    if (runId.startsWith(start)) found.push(runId);
-  }
-  if (found.length === 1) return found[0] as string;
-  throw new UsageError(
-    found.length
-      ? `"${start}" is the beginning of ${found.length} runs: ${found.join(', ')}.`
-      : `There is no run "${start}". npm start -- runs lists them.`,
-  );
-}
 
 /** The mails of a run in the outbox, as paths from here. */
 export async function mailsOf(run: string): Promise<string[]> {

@@ -1,6 +1,6 @@
 import type { Model } from 'rondo';
+import { UsageError } from '../kit/usage.ts';
 import { standIn } from './standin.ts';
-import { UsageError } from './usage.ts';
 
 /** The model that RONDO_MODEL names. Without it, the offline stand-in: same agent, fixed rules. */
 export async function chooseModel(name: string | undefined): Promise<Model> {

@@ -1,12 +1,13 @@
 import { type Approval, type Decision, RondoError, type Run, type RunResult } from 'rondo';
-import { command, type Desk, entriesOf, isClosed, mailsOf, me } from './desk.ts';
-import { ask, showApproval } from './ui/ask.ts';
-import { describeEntries } from './ui/entries.ts';
+import { ask, showApproval } from '../kit/ask.ts';
+import { describeEntries } from '../kit/entries.ts';
+import { entriesOf } from '../kit/runs.ts';
+import { safe } from '../kit/safe.ts';
+import { type Screen, seconds, type Terminal } from '../kit/screen.ts';
+import type { Decide } from '../kit/usage.ts';
+import { command, type Desk, isClosed, mailsOf, me } from './desk.ts';
 import { Render } from './ui/render.ts';
-import { safe } from './ui/safe.ts';
-import { type Screen, seconds, type Terminal } from './ui/screen.ts';
 import { type Clock, summary } from './ui/summary.ts';
-import type { Decide } from './usage.ts';
 
 /** `later`: it waits for a person; `interrupted`: Ctrl-C. */
 export type Ending = 'completed' | 'later' | 'interrupted' | 'ended';
@@ -140,9 +141,9 @@ async function ended(session: Session, result: RunResult, clock: Clock): Promise
 
 function paused({ screen }: Session, run: string): Ending {
   screen.line();
-  screen.line('PAUSED  it waits for your decision, and nothing else: no process, no timer. Approve with:');
+  screen.prose('PAUSED  it waits for your decision, and nothing else: no process, no timer. Approve with:');
   screen.line(`  ${command(`resume ${run} --approve`)}`);
-  screen.line('or without --approve, to be asked in a terminal; or with --reject "why".');
+  screen.prose('or without --approve, to be asked in a terminal; or with --reject "why".');
   return 'later';
 }
 

@@ -1,9 +1,9 @@
 /** What a tool gives back is data: it may claim whatever it likes. And what an approver sees is what there is. */
 import { describe, expect, test } from 'vitest';
-import { showApproval } from '../../examples/ticket-triage/ui/ask.ts';
-import { describeEntries } from '../../examples/ticket-triage/ui/entries.ts';
+import { showApproval } from '../../examples/kit/ask.ts';
+import { describeEntries } from '../../examples/kit/entries.ts';
+import { Screen } from '../../examples/kit/screen.ts';
 import { Render } from '../../examples/ticket-triage/ui/render.ts';
-import { Screen } from '../../examples/ticket-triage/ui/screen.ts';
 import { Engine, type ModelRequest, memoryJournal, type RunEvent } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { asks, ends, entriesOf, failure, shown } from '../engine/setup.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { oneLine, safe, safeLines, wrapped } from '../../examples/ticket-triage/ui/safe.ts';
-import { Screen } from '../../examples/ticket-triage/ui/screen.ts';
+import { oneLine, safe, safeLines, wrapped } from '../../examples/kit/safe.ts';
+import { Screen } from '../../examples/kit/screen.ts';
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not get through
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;

@@ -5,10 +5,10 @@ import { agent, Engine, type Json, type ModelRequest, type Part, tool } from 'ro
 import { sqliteJournal } from 'rondo/journal/sqlite';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { Screen } from '../../examples/kit/screen.ts';
+import type { Decide } from '../../examples/kit/usage.ts';
 import type { Desk } from '../../examples/ticket-triage/desk.ts';
 import { attend, type Ending } from '../../examples/ticket-triage/session.ts';
-import { Screen } from '../../examples/ticket-triage/ui/screen.ts';
-import type { Decide } from '../../examples/ticket-triage/usage.ts';
 import { folder } from '../folder.ts';
 
 const MENU = 'decide later > ';
@@ -145,6 +145,11 @@ describe('a person at a terminal', () => {
     const editor = `${process.execPath} -e 'const fs=require("node:fs");const f=process.argv[1];fs.writeFileSync(f,fs.readFileSync(f,"utf8").replace("Line one","Line 1"))'`;
     const { sent } = await play(['e'], { env: { EDITOR: editor } });
     expect(sent).toEqual([{ ...MAIL, body: MAIL.body.replace('Line one', 'Line 1') }]);
+  });
+
+  it('edits field by field where only npm set EDITOR', async () => {
+    const { sent } = await play(['e', '', 'Better', '', ''], { env: { EDITOR: 'vi', npm_lifecycle_event: 'start' } });
+    expect(sent).toEqual([{ ...MAIL, subject: 'Better' }]);
   });
 
   it('edits nothing, or writes no JSON: is asked again', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseCommand, TASK, UsageError } from '../../examples/ticket-triage/usage.ts';
+import { UsageError } from '../../examples/kit/usage.ts';
+import { parseCommand, TASK } from '../../examples/ticket-triage/usage.ts';
 
 describe('the command line', () => {
   it.each([
@@ -24,6 +25,7 @@ describe('the command line', () => {
     [['resume', '01', 'two'], /one word too many/],
     [['resume', '01', '--approve', '--reject', 'x'], /exclude each other/],
     [['resume', '01', '--task', 'x'], /"resume" does not take --task/],
+    [['runs', '01'], /"runs" takes no "01"/],
     [['runs', '--approve'], /"runs" does not take --approve/],
   ])('%j is refused', (args, message) => {
     expect(() => parseCommand(args)).toThrow(UsageError);

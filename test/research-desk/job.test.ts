@@ -9,7 +9,7 @@ const order = (out: string, ...lines: RegExp[]) => {
   expect(at).toEqual(at.toSorted((a, b) => a - b));
 };
 
-describe.concurrent('the desk without a terminal', () => {
+describe('the desk without a terminal', () => {
   it('pauses, prints a command, and that command in another process publishes what was verified', async () => {
     const dir = temp();
     const first = await run(dir);
@@ -97,54 +97,63 @@ describe.concurrent('the desk without a terminal', () => {
   });
 });
 
-describe.concurrent('a kill in the middle', () => {
+describe('a kill in the middle', () => {
   it.each([
     // in a turn of the LangGraph agent; in one of the remote agent, whose process dies too; where it is approved
     ['node search', ['--approve']],
     ['verification +begins', ['--approve']],
     ['wants a person', ['--approve']],
-  ])(
-    'at "%s" loses nothing, and does nothing twice',
-    async (at, args) => {
-      const dir = temp();
-      const before = await run(dir, args, {
-        onOutput: (out, kill) => {
-          if (new RegExp(at).test(out)) kill('SIGKILL');
-        },
-      });
-      const id = /^run (\w{26})$/m.exec(before.out)?.[1] as string;
-      const after = await run(dir, ['resume', id, '--approve']);
-      expect({ code: after.code, err: after.err }).toEqual({ code: 0, err: '' });
-      expect(after.out).toMatch(/\nPublished after 2 drafts\. VERIFIED: 38 figures and 15 citations hold\.\nCOMPLETED\n/);
-      expect(published(dir)).toHaveLength(1);
-      const entries = await entriesOf(dir, id);
-      expect(entries.filter((e) => e.type === 'frame.opened').map((e) => e.agent)).toEqual([
-        'research',
-        'finance',
-        'writing',
-        'verification',
-        'writing',
-        'verification',
-      ]);
-      expect(entries.filter((e) => e.type === 'approval.requested')).toHaveLength(1);
-    },
-    30_000,
-  );
+  ])('at "%s" loses nothing, and does nothing twice', async (at, args) => {
+    const dir = temp();
+    const before = await run(dir, args, {
+      onOutput: (out, kill) => {
+        if (new RegExp(at).test(out)) kill('SIGKILL');
+      },
+    });
+    const id = /^run (\w{26})$/m.exec(before.out)?.[1] as string;
+    const after = await run(dir, ['resume', id, '--approve']);
+    expect({ code: after.code, err: after.err }).toEqual({ code: 0, err: '' });
+    expect(after.out).toMatch(/\nPublished after 2 drafts\. VERIFIED: 38 figures and 15 citations hold\.\nCOMPLETED\n/);
+    expect(published(dir)).toHaveLength(1);
+    const entries = await entriesOf(dir, id);
+    expect(entries.filter((e) => e.type === 'frame.opened').map((e) => e.agent)).toEqual([
+      'research',
+      'finance',
+      'writing',
+      'verification',
+      'writing',
+      'verification',
+    ]);
+    expect(entries.filter((e) => e.type === 'approval.requested')).toHaveLength(1);
+  });
 });
 
-describe.concurrent('bad input', () => {
-  it.each<[string, string[], Record<string, string>, RegExp]>([
-    ['an unknown model', [], { RONDO_MODEL: 'foo' }, /^ERROR: RONDO_MODEL is "foo"\. Set it to bedrock:<model id>, or leave it out/],
-    ['an unknown run', ['resume', 'nope'], {}, /^RUN_NOT_FOUND: /],
-    ['an unknown command', ['start'], {}, /^ERROR: That is no command\. There is: npm run research-desk/],
-  ])(
-    '%s is one clear error',
-    async (_, args, env, message) => {
-      const { code, err } = await run(temp(), args, { env });
-      expect(code).toBe(1);
-      expect(err).toMatch(message);
-      expect(err.trim().split('\n')).toHaveLength(1);
-    },
-    20_000,
-  );
+describe('what is asked for wrongly', () => {
+  it.each<[string, string[], Record<string, string>, RegExp, number]>([
+    ['an unknown model', [], { RONDO_MODEL: 'foo' }, /^RONDO_MODEL is "foo"\. Set it to bedrock:<model id>, or leave it out/, 2],
+    ['an unknown run', ['resume', 'nope'], {}, /^There is no run "nope"\. .*npm run research-desk -- runs lists them\.$/m, 2],
+    ['an unknown command', ['dance'], {}, /^There is no command "dance"\.\nnpm run research-desk /, 2],
+    ['an unknown option', ['--faults', 'none'], {}, /^Unknown option '--faults'\.\n/, 2],
+    ['a run that is not named', ['show'], {}, /^Which run\? npm run research-desk -- show <run>/, 2],
+    ['two decisions', ['resume', '1', '--approve', '--reject', 'no'], {}, /^--approve and --reject exclude each other\.$/m, 2],
+  ])('%s is told in a line, without a stack', async (_, args, env, message, expected) => {
+    const { code, err, out } = await run(temp(), args, { env });
+    expect({ code, out }).toEqual({ code: expected, out: '' });
+    expect(err).toMatch(message);
+    expect(err).not.toMatch(/^ +at /m);
+  });
+});
+
+describe('the other commands', () => {
+  it('list the runs, show one by the beginning of its id, and explain themselves', async () => {
+    const dir = temp();
+    expect(await run(dir, ['runs'])).toMatchObject({ code: 0, out: expect.stringContaining('no runs in') });
+    const [, id = ''] = /^run (\S+)$/m.exec((await run(dir)).out) ?? [];
+    const listed = await run(dir, ['runs']);
+    expect(listed.out).toMatch(new RegExp(`^${id} .*paused.*npm run research-desk -- resume ${id}$`, 'm'));
+    const shown = await run(dir, ['show', id.slice(0, 10)]);
+    expect(shown).toMatchObject({ code: 0, err: '' });
+    expect(shown.out).toMatch(/run\.started agent desk[\s\S]*approval\.requested/);
+    expect(await run(dir, ['--help'])).toMatchObject({ code: 0, out: expect.stringContaining('-- show <run>') });
+  });
 });

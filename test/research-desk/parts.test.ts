@@ -1,11 +1,12 @@
 import { PassThrough } from 'node:stream';
 import type { Approval } from 'rondo';
 import { describe, expect, it } from 'vitest';
+import { paragraphs, safe } from '../../examples/kit/safe.ts';
 import { checkDraft } from '../../examples/research-desk/evidence.ts';
 import { evaluate, openLibrary } from '../../examples/research-desk/library.ts';
 import { desk, TASK } from '../../examples/research-desk/standin/rules.ts';
 import { ask } from '../../examples/research-desk/ui/ask.ts';
-import { safe } from '../../examples/research-desk/ui/text.ts';
+import { line, width } from '../../examples/research-desk/ui/text.ts';
 
 const library = openLibrary();
 
@@ -90,9 +91,10 @@ describe('a person at the terminal', () => {
     [['x', 'A'], { approval: 'ap_1', type: 'approve' }],
     [['r', 'too early'], { approval: 'ap_1', type: 'reject', reason: 'too early' }],
     [['r', ''], { approval: 'ap_1', type: 'reject', reason: 'no reason given' }],
-    [['q'], undefined],
-    [['x'], undefined],
-    [[], undefined],
+    [['q'], 'quit'],
+    [['x'], 'quit'],
+    [['s', 'w', 'q'], 'quit'],
+    [[], 'quit'],
   ])('who types %j, and then nothing', async (typed, decision) => {
     const input = new PassThrough();
     const output = new PassThrough();
@@ -104,11 +106,30 @@ describe('a person at the terminal', () => {
       if (line === undefined) input.end();
       else input.write(`${line}\n`);
     });
-    expect(await ask({ id: 'ap_1' } as Approval, input, output)).toEqual(decision);
+    const asked = { id: 'ap_1', kind: 'tool', allow: ['approve', 'reject'], path: ['desk'], tool: 'publish', digest: '', input: {} };
+    const terminal = { input: Object.assign(input, { isTTY: true }), output, env: { TERM: 'dumb' } };
+    expect(await ask(asked as unknown as Approval, terminal, async () => ['an entry'])).toEqual(decision);
     expect(left).toEqual([]);
   });
 
+  it('sees whole words in a narrow terminal', () => {
+    expect(width(20)).toBe(60);
+    const words = 'harbour ferry council minutes operator report passenger survey night roster'.split(' ');
+    for (let columns = 60; columns < 80; columns++) {
+      const shown = line('  1.00s desk         ', words.join(' '), 'ok 12 ms', columns);
+      expect(shown.length).toBeLessThanOrEqual(columns);
+      const text = shown.slice(21).replace(/ *ok 12 ms$/, '');
+      expect(text.replace(/ …$/, '').split(' ')).toEqual(words.slice(0, text.split(' ').length - 1));
+    }
+    const letter = `- ${words.join(' ')}\n\n  ${words.join(' ')}`;
+    for (const shown of paragraphs(letter, 30)) {
+      expect(shown.length).toBeLessThanOrEqual(30);
+      for (const word of shown.trim().split(' ').filter(Boolean)) expect(['-', ...words]).toContain(word);
+    }
+    expect(paragraphs(letter, 30).join(' ').split(/\s+/)).toEqual(letter.split(/\s+/));
+  });
+
   it('sees what would hide', () => {
-    expect(safe('a\u001b[2Kb\u200b')).toBe('a<U+001B>[2Kb<U+200B>');
+    expect(safe('a\u001b[2Kb\u200b')).toBe('a<ESC>[2Kb<U+200B>');
   });
 });

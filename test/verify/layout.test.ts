@@ -38,6 +38,7 @@ test('a file has at most 400 lines and its folder a concept', () => {
 test('an example imports only what a user has', () => {
   const one = (text: string) => exampleProblems(new Map([['examples/one/tools/a.ts', text]]));
   expect(one("import 'rondo'; import '../main.ts'; import './b.ts';")).toEqual([]);
+  expect(one("import '../../kit/screen.ts';")).toEqual([]);
   expect(one("import '../../../src/index.ts';")).toHaveLength(1);
   expect(one("import '../../two/main.ts';")).toHaveLength(1);
 });

@@ -1,33 +1,20 @@
-import { createInterface } from 'node:readline/promises';
-import type { Approval, Decision } from 'rondo';
-import { print, safe } from './text.ts';
+import type { Approval } from 'rondo';
+import { type Answer, ask as askKit, type Background } from '../../kit/ask.ts';
+import { paragraphs } from '../../kit/safe.ts';
+import { Screen, type Terminal } from '../../kit/screen.ts';
+import { print, proseWidth } from './text.ts';
 
-/** What is asked, in full: nobody can decide on what they did not see. */
-export function showApproval(asked: Approval): void {
+/** What is asked, in full: a person must see all that they decide on. */
+export function showApproval(asked: Approval, columns = proseWidth()): void {
   if (asked.kind !== 'tool') return;
   const { title = '', brief = '' } = asked.input as { title?: string; brief?: string };
-  print(`  +- APPROVAL ${asked.path.map(safe).join(' > ')} > ${safe(asked.tool)}, sha256 ${asked.digest.slice(0, 6)}..: ${safe(title)}`);
-  for (const text of [`asked because ${asked.reason ?? 'it was declared so'}`, ...brief.trimEnd().split('\n')])
-    print(`  |  ${safe(text)}`.trimEnd());
+  const head = `APPROVAL ${asked.path.join(' > ')} > ${asked.tool}, sha256 ${asked.digest.slice(0, 6)}..: ${title}`;
+  const [first = '', ...more] = paragraphs(head, columns - 5);
+  print(`  +- ${first}`);
+  for (const text of [...more, ...paragraphs(`asked because ${asked.reason ?? 'it was declared so'}\n${brief.trimEnd()}`, columns - 5)])
+    print(`  |  ${text}`.trimEnd());
 }
 
-/** Asks at the terminal. Undefined: later, also for Ctrl-C and the end of the input. */
-export async function ask({ id }: Approval, input: NodeJS.ReadableStream, output: NodeJS.WritableStream): Promise<Decision | undefined> {
-  const keys = createInterface({ input, output });
-  const stop = new AbortController();
-  for (const event of ['SIGINT', 'close'] as const) keys.once(event, () => stop.abort());
-  const answer = async (prompt: string) => (await keys.question(`  +- ${prompt} > `, stop)).trim();
-  try {
-    for (;;) {
-      const word = (await answer('[a]pprove [r]eject [q]uit and decide later')).toLowerCase();
-      if (word === 'a') return { approval: id, type: 'approve' };
-      if (word === 'r') return { approval: id, type: 'reject', reason: (await answer('why not')) || 'no reason given' };
-      if (word === 'q') return undefined;
-    }
-  } catch (error) {
-    if (stop.signal.aborted) return undefined;
-    throw error;
-  } finally {
-    keys.close();
-  }
-}
+/** Asks at the terminal. `quit`: later, also for the end of the input. */
+export const ask = (asked: Approval, terminal: Terminal, why: Background['why']): Promise<Answer> =>
+  askKit(terminal, new Screen(terminal), asked, { effect: 'once', why, show: () => showApproval(asked) });

@@ -1,6 +1,7 @@
 import type { RunEvent } from 'rondo';
+import { safe } from '../../kit/safe.ts';
 import { KINDS } from '../desk.ts';
-import { dollars, duration, line, number, print, safe } from './text.ts';
+import { dollars, duration, line, number, print, width } from './text.ts';
 
 /** Prints what happens: a line for each event, with the time since `since` (epoch ms) and the path of the agent. */
 export function steps(since: number): (event: RunEvent) => void {
@@ -9,7 +10,12 @@ export function steps(since: number): (event: RunEvent) => void {
   return (event) => {
     const say = (text: string, right = '', path = event.path) => {
       const time = ((event.at - since) / 1_000).toFixed(2).padStart(6);
-      print(line(`${time}s ${safe(path.join(' > ')).padEnd(20)} `, text, right));
+      // a narrow terminal has no room for both; the dollars are in the tree at the end
+      const narrow = width() < 79;
+      const who = safe(path.join(' > '));
+      print(
+        line(`${time}s ${narrow ? (path.at(-1) ?? '').padEnd(12) : who.padEnd(20)} `, text, narrow ? right.replace(/ \$\S+$/, '') : right),
+      );
     };
     switch (event.type) {
       case 'run.started':

@@ -1,11 +1,16 @@
 /** The tree of what ran: each part with its time, and with its own tokens and dollars. */
 import type { AgentState, Entry } from 'rondo';
+import { safe } from '../../kit/safe.ts';
 import { KINDS } from '../desk.ts';
 import { PRICED } from '../standin/model.ts';
-import { dollars, duration, number, print, safe } from './text.ts';
+import { dollars, duration, number, print, tell, width } from './text.ts';
 
-const row = (name: string, kind: string, ...numbers: readonly string[]) =>
-  print((name.padEnd(22) + kind.padEnd(10) + numbers.map((n) => n.padStart(10)).join('')).trimEnd());
+/** A narrow terminal is told the time, the tokens and the dollars. */
+function row(name: string, kind: string, ...numbers: readonly string[]): void {
+  const [time = '', answers = '', ...rest] = numbers;
+  if (width() < 92) print((name.padEnd(20) + [time, ...rest].map((n) => n.padStart(10)).join('')).trimEnd());
+  else print((name.padEnd(22) + kind.padEnd(10) + [time, answers, ...rest].map((n) => n.padStart(10)).join('')).trimEnd());
+}
 
 export function printTree(tree: AgentState, entries: readonly Entry[], standins: readonly string[]): void {
   const about = (agent: string, n: number) => `${standins.includes(agent) ? '~' : ''}${number(n)}`;
@@ -36,10 +41,10 @@ export function printTree(tree: AgentState, entries: readonly Entry[], standins:
   const [any = ''] = standins;
   row('total', '', duration(time), number(tree.steps), about(any, input(tree)), about(any, output(tree)), dollars(tree.costUsd));
   const waited = last - tree.startedAt - time;
-  print(`times include the agents below${waited > 0 ? `, and not ${duration(waited)} in which it waited for a person or a process` : ''}`);
+  tell(`times include the agents below${waited > 0 ? `, and not ${duration(waited)} in which it waited for a person or a process` : ''}`);
   if (standins.length === 0) return;
-  print(`~ stand-ins (${standins.join(', ')}): estimated. They are no models, and nothing is paid for them:`);
-  print(`  their dollars are what it would cost at ${PRICED}`);
+  tell(`~ stand-ins (${standins.join(', ')}): estimated. They are no models, and nothing is paid for them:`);
+  tell(`  their dollars are what it would cost at ${PRICED}`);
 }
 
 const output = ({ usage }: AgentState) => usage.output;

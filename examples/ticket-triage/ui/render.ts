@@ -1,6 +1,7 @@
 import type { Json, RunEvent } from 'rondo';
-import { oneLine, wrapped } from './safe.ts';
-import { columns, dollars, number, room, type Screen, seconds } from './screen.ts';
+import { brief } from '../../kit/entries.ts';
+import { oneLine, wholeWords, wrapped } from '../../kit/safe.ts';
+import { columns, dollars, number, room, type Screen, seconds } from '../../kit/screen.ts';
 
 /** Under the word THINK, and under the name of a tool. */
 const THOUGHT = 15;
@@ -87,7 +88,7 @@ export class Render {
     this.#decided.delete(tool);
     const unknown = !outcome.ok && outcome.error.outcome === 'unknown';
     const ended = unknown ? 'UNKNOWN     ' : `${outcome.ok ? 'ok  ' : 'FAIL'} ${seconds(ms).padStart(7)}`;
-    const said = `ACT   ${oneLine(`${tool} ${brief(tool, call?.input ?? null)}`.trim(), room(ended) - THOUGHT - 6)}`;
+    const said = `ACT   ${wholeWords(`${tool} ${brief(tool, call?.input ?? null)}`.trim(), room(ended, this.#screen.width) - THOUGHT - 6)}`;
     const quiet = outcome.ok && !call?.failed.length;
     if (decision) {
       // nothing went wrong where a person said no
@@ -118,12 +119,12 @@ export class Render {
 
   #line(at: number, step: string, text: string, right: string): void {
     const time = `${(Math.max(at - this.#since, 0) / 1_000).toFixed(2)}s`.padStart(6);
-    this.#screen.line(columns(`${time} ${step.padEnd(7)} ${text}`, right));
+    this.#screen.line(columns(`${time} ${step.padEnd(7)} ${text}`, right, this.#screen.width));
   }
 
   #below(indent: number, text: string, right = ''): void {
     const pad = ' '.repeat(indent);
-    if (right) this.#screen.line(columns(pad + oneLine(text, room(right) - indent), right));
+    if (right) this.#screen.line(columns(pad + wholeWords(text, room(right, this.#screen.width) - indent), right, this.#screen.width));
     else for (const line of wrapped(text, this.#screen.width - indent, 3)) this.#screen.line(pad + line);
   }
 
@@ -136,17 +137,6 @@ export class Render {
 }
 
 const wait = ({ retryIn }: { retryIn?: number }) => (retryIn === undefined ? '' : `, wait ${seconds(retryIn)}`);
-
-/** A call's arguments, as short as they can be said. */
-export function brief(tool: string, input: Json): string {
-  if (typeof input !== 'object' || input === null) return '';
-  const fields = input as { readonly [k: string]: Json };
-  if (tool === 'search_issues') return JSON.stringify(fields.query ?? '');
-  if (tool === 'send_mail') return JSON.stringify(fields.subject ?? '');
-  return `{${Object.entries(fields)
-    .map(([k, v]) => `${k}: ${typeof v === 'string' ? v : JSON.stringify(v)}`)
-    .join(', ')}}`;
-}
 
 /** What a call found, in a few words; undefined where the result says nothing to a person. */
 function gist(tool: string, output: Json): string | undefined {

@@ -1,6 +1,6 @@
 import type { Entry, RunResult } from 'rondo';
-import { safe, safeLines } from './safe.ts';
-import { dollars, number, type Screen, seconds } from './screen.ts';
+import { safe } from '../../kit/safe.ts';
+import { dollars, number, type Screen, seconds } from '../../kit/screen.ts';
 
 /** What this process knows of its own time. */
 export interface Clock {
@@ -24,15 +24,15 @@ export function summary(screen: Screen, result: RunResult, entries: readonly Ent
     c.unknown && `${c.unknown} outcome unknown`,
   ].filter(Boolean);
   screen.line();
-  if (result.status === 'completed') for (const line of safeLines(String(result.output))) screen.line(line);
-  screen.line(`${result.status.toUpperCase()}  ${counts.join(', ')}`);
-  if (result.status === 'failed') screen.line(`why   ${safe(`${result.error.code}: ${result.error.message}`)}`);
-  if (result.status === 'stopped') screen.line(`why   its limit of ${number(result.limit.max)} ${result.limit.name} is reached`);
-  if (result.status === 'cancelled' && result.reason) screen.line(`why   ${safe(result.reason)}`);
-  screen.line(`time  ${times(entries, clock, c.standin)}`);
+  if (result.status === 'completed') screen.prose(String(result.output));
+  screen.prose(`${result.status.toUpperCase()}  ${counts.join(', ')}`);
+  if (result.status === 'failed') screen.prose(`why   ${safe(`${result.error.code}: ${result.error.message}`)}`);
+  if (result.status === 'stopped') screen.prose(`why   its limit of ${number(result.limit.max)} ${result.limit.name} is reached`);
+  if (result.status === 'cancelled' && result.reason) screen.prose(`why   ${safe(result.reason)}`);
+  screen.prose(`time  ${times(entries, clock, c.standin)}`);
   const { input, output, cacheRead = 0, cacheWrite = 0 } = result.usage;
   const tokens = `${c.standin ? '~' : ''}${number(input + cacheRead + cacheWrite)} tokens in, ${c.standin ? '~' : ''}${number(output)} out`;
-  screen.line(
+  screen.prose(
     c.standin
       ? `cost  $0, no model was called; ~ means estimated (${tokens})`
       : `cost  ${result.costUsd === undefined ? 'unknown: no price is known for this model' : dollars(result.costUsd)} (${tokens})`,

@@ -7,6 +7,8 @@ import type { Screen, Terminal } from './screen.ts';
 /** What a person may ask for before deciding. */
 export interface Background {
   effect: string;
+  /** Shows the question, where the example has its own way. */
+  show?(): void;
   /** The entries that led here, a line each, safe to show. */
   why(): Promise<readonly string[]>;
 }
@@ -40,7 +42,8 @@ function glance(input: Json): string[] {
 
 /** Asks until there is a decision. The end of the input is taken for "decide later". */
 export async function ask(terminal: Terminal, screen: Screen, a: Approval, background: Background): Promise<Answer> {
-  showApproval(screen, a, background.effect);
+  if (background.show) background.show();
+  else showApproval(screen, a, background.effect);
   const keys = createInterface({
     input: terminal.input,
     output: terminal.output as NodeJS.WritableStream,

@@ -12,6 +12,21 @@ export function oneLine(text: string, width: number): string {
   return characters.length <= width ? characters.join('') : `${characters.slice(0, Math.max(width - 1, 0)).join('')}…`;
 }
 
+/** The same, cut after a whole word where that can be. */
+export function wholeWords(text: string, width: number): string {
+  const line = oneLine(text, width);
+  if (!line.endsWith('…') || text.trimEnd().endsWith('…')) return line;
+  const at = line.lastIndexOf(' ');
+  return at > width / 3 ? `${line.slice(0, at)} …` : line;
+}
+
+/** A text with its own line breaks, on as many lines of `width` as it takes. */
+export const paragraphs = (text: string, width: number): string[] =>
+  safeLines(text).flatMap((line) => {
+    const indent = /^ */.exec(line)?.[0] ?? '';
+    return line.length <= width ? line : wrapped(line, width - indent.length, line.length).map((part) => indent + part);
+  });
+
 /** The same on at most `lines` lines of `width` characters, broken between words where that can be. */
 export function wrapped(text: string, width: number, lines: number): string[] {
   const out: string[] = [];

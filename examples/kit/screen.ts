@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { oneLine } from './safe.ts';
+import { oneLine, paragraphs } from './safe.ts';
 
 /** Where the job talks to a person. Injected, so that a test can be one. */
 export interface Terminal {
@@ -29,6 +29,12 @@ export class Screen {
 
   get width(): number {
     return Math.max(60, Math.min(this.#terminal.output.columns || 80, 160));
+  }
+
+  /** Prose is broken between words on a terminal; a file gets whole lines. */
+  prose(text: string): void {
+    const width = this.#terminal.output.isTTY ? this.width : Number.POSITIVE_INFINITY;
+    for (const line of paragraphs(text, width)) this.line(line);
   }
 
   line(text = ''): void {
@@ -69,15 +75,15 @@ export class Screen {
   }
 }
 
-/** Of a line with something on its right. */
+/** Of a line with something on its right, where the terminal has room for it. */
 const LINE = 79;
 
 /** How much fits on the left of `right`. */
-export const room = (right: string) => LINE - 1 - right.length;
+export const room = (right: string, width: number) => Math.min(LINE, width) - 1 - right.length;
 
 /** `left`, and `right` at the end of the line. */
-export function columns(left: string, right = ''): string {
-  return right ? `${left.padEnd(room(right))} ${right}` : left;
+export function columns(left: string, right: string, width: number): string {
+  return right ? `${left.padEnd(room(right, width))} ${right}` : left;
 }
 
 export const number = (n: number) => n.toLocaleString('en-US');

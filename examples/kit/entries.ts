@@ -1,5 +1,4 @@
-import type { Entry } from 'rondo';
-import { brief } from './render.ts';
+import type { Entry, Json } from 'rondo';
 import { oneLine, wrapped } from './safe.ts';
 import { dollars, seconds } from './screen.ts';
 
@@ -76,4 +75,15 @@ function say(e: Entry, calls: Map<string, string>): string {
     default:
       return '';
   }
+}
+
+/** A call's arguments, as short as they can be said. */
+export function brief(tool: string, input: Json): string {
+  if (typeof input !== 'object' || input === null) return '';
+  const fields = input as { readonly [k: string]: Json };
+  if (tool === 'search_issues') return JSON.stringify(fields.query ?? '');
+  if (tool === 'send_mail') return JSON.stringify(fields.subject ?? '');
+  return `{${Object.entries(fields)
+    .map(([k, v]) => `${k}: ${typeof v === 'string' ? v : JSON.stringify(v)}`)
+    .join(', ')}}`;
 }

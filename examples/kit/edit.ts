@@ -7,7 +7,7 @@ import { oneLine } from './safe.ts';
 import type { Screen, Terminal } from './screen.ts';
 
 /**
- * Lets a person change arguments: in their editor where VISUAL or EDITOR names one, else field by field.
+ * Lets a person change arguments: in their editor where they set VISUAL or EDITOR, else field by field.
  * @returns undefined where nothing was changed, or what was written is no JSON. The engine checks the rest.
  */
 export async function edited(
@@ -16,13 +16,21 @@ export async function edited(
   question: (text: string) => Promise<string>,
   screen: Screen,
 ): Promise<Json | undefined> {
-  const editor = terminal.env.VISUAL ?? terminal.env.EDITOR;
+  const editor = editorOf(terminal.env);
   const changed = editor && terminal.input.isTTY ? await inEditor(input, editor, screen) : await byField(input, question);
   if (changed === undefined || JSON.stringify(changed) === JSON.stringify(input)) {
     screen.line('  |  nothing is changed');
     return undefined;
   }
   return changed;
+}
+
+/** npm sets EDITOR for its scripts to an editor that the person did not choose. A person who wants that one sets VISUAL. */
+const NPM_DEFAULTS: ReadonlySet<string | undefined> = new Set(['vi', 'notepad.exe', `${process.env.SYSTEMROOT}\\notepad.exe`]);
+
+function editorOf({ VISUAL, EDITOR, npm_lifecycle_event }: Terminal['env']): string | undefined {
+  if (VISUAL) return VISUAL;
+  return npm_lifecycle_event !== undefined && NPM_DEFAULTS.has(EDITOR) ? undefined : EDITOR;
 }
 
 async function inEditor(input: Json, editor: string, screen: Screen): Promise<Json | undefined> {
