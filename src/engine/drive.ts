@@ -54,6 +54,7 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
 
   const trace = resources.telemetry.startAgent({
     agent: agent.name,
+    description: agent.description,
     runId: run.runId,
     session: o.session,
     by: o.by,

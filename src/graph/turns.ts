@@ -108,7 +108,12 @@ async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement 
   if (crossed) return { status: 'stopped', limit: crossed.crossed, at: crossed.at };
   const since = Date.now();
   await scope.append(() => [{ type: 'call.started', call: call.id, effect: own.effect }], own.effect === 'once');
-  const span = scope.trace.tool(call.step, { call: call.id, name: scope.agent.name, effect: own.effect });
+  const span = scope.trace.tool(call.step, {
+    call: call.id,
+    name: scope.agent.name,
+    effect: own.effect,
+    description: scope.agent.description,
+  });
   const { state } = scope.frame.state as State;
   const turn: Turn =
     call.input === null

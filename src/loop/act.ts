@@ -58,7 +58,7 @@ type Asleep = Map<Call, { blocked: Blocked; decisions: number }>;
 async function perform(scope: Scope, first: Due, queue: Due[], asleep: Asleep): Promise<void> {
   for (let due: Due | undefined = first; due; ) {
     const { call, ready } = due as Due;
-    const { name, effect, delegate } = ready.tool;
+    const { name, effect, delegate, description } = ready.tool;
     if (delegate) {
       const { decisions } = scope.run;
       const blocked = await descend(scope, call, ready, delegate);
@@ -67,7 +67,7 @@ async function perform(scope: Scope, first: Due, queue: Due[], asleep: Asleep): 
       continue;
     }
     const { epoch } = scope.run;
-    const span = scope.trace.tool(call.step, { call: call.id, name, effect, id: call.providerId, input: ready.shown });
+    const span = scope.trace.tool(call.step, { call: call.id, name, effect, id: call.providerId, input: ready.shown, description });
     const finished = await execute(scope, call, ready, span);
     if (!finished) return;
     const next: Due | undefined = scope.halt ? undefined : queue.shift();

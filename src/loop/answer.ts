@@ -11,7 +11,7 @@ const STOPS: ReadonlySet<unknown> = new Set(['end', 'tools', 'length', 'context'
  * @throws ToolError `MODEL_FAILED` that names the adapter, where it is no answer.
  */
 export function answerOf(response: unknown, model: string): ModelResponse {
-  const { content, stop, usage, model: named } = (response ?? {}) as Partial<ModelResponse>;
+  const { content, stop, usage, model: named, id } = (response ?? {}) as Partial<ModelResponse>;
   const wrong = (what: string) =>
     new ToolError('MODEL_FAILED', `the model adapter ${model} did not answer { content: [...], stop }: ${what}.`);
   if (!Array.isArray(content)) throw wrong('content is no list');
@@ -26,6 +26,7 @@ export function answerOf(response: unknown, model: string): ModelResponse {
   const counted = countsOf(usage);
   if (counted) answer.usage = counted;
   if (typeof named === 'string' && named !== '') answer.model = named;
+  if (typeof id === 'string' && id !== '') answer.id = id;
   return answer;
 }
 

@@ -83,7 +83,7 @@ async function open(scope: Scope, frame: Frame, { agent, limits, closing }: Chil
   const left = timeLeft(frame.workMs, own);
   const { cancel, unlink } = left === undefined ? { cancel: scope.cancel, unlink: undefined } : scope.linkedCancel();
   const tools = await toolsOf(scope, agent);
-  const trace = scope.trace.agent({ agent: agent.name, path: frame.path });
+  const trace = scope.trace.agent({ agent: agent.name, description: agent.description, path: frame.path });
   const inner = new Scope({ drive: scope.drive, frame, agent, limits: own, tools, trace, cancel, parent: scope, closing });
   const stop = () => {
     if (!left) return;

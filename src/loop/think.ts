@@ -43,7 +43,7 @@ async function askInTurn(scope: LoopScope, request: ModelRequest, span: ChatTrac
         // a switch tells of an attempt that was entered, and charged, before it
         return scope.append(() => [BILLED.has(f.code) && !f.fallback ? { ...draft, lost: lost(scope) } : draft]);
       };
-      const result = await guard((attempt) => generate(scope, model, request, attempt, before, step, waited), {
+      const result = await guard((attempt) => generate(scope, span, model, request, attempt, before, step, waited), {
         policy,
         circuit: host.breakers.of(model, modelKey(model), policy.breaker),
         cancel: scope.cancel,
@@ -90,6 +90,7 @@ function affordable(scope: LoopScope): void {
 
 async function generate(
   scope: LoopScope,
+  span: ChatTrace,
   model: Model,
   request: ModelRequest,
   attempt: AttemptContext,
@@ -103,10 +104,16 @@ async function generate(
     await asking;
     attempt.signal.throwIfAborted();
   }
-  if (!scope.emit) return answerOf(await model.generate(request, attempt), modelKey(model));
+  if (!scope.emit) {
+    const answer = answerOf(await model.generate(request, attempt), modelKey(model));
+    if (answer.id !== undefined) span.answered(answer.id);
+    return answer;
+  }
   const streaming = new Streaming(attempt, scope, before + attempt.attempt, step);
   try {
-    return answerOf(await model.generate(request, streaming), modelKey(model));
+    const answer = answerOf(await model.generate(request, streaming), modelKey(model));
+    span.answered(answer.id, streaming.firstChunk);
+    return answer;
   } finally {
     streaming.end();
   }
@@ -119,12 +126,16 @@ class Streaming {
   readonly #masks: { text?: SecretStream; reasoning?: SecretStream } = {};
   readonly emit: (delta: ModelDelta) => void;
   #over = false;
+  /** Seconds from the question to the first piece of the answer. */
+  firstChunk: number | undefined;
   constructor(attempt: AttemptContext, scope: LoopScope, number: number, step: number) {
     this.#attempt = attempt;
     this.#show = (type, text) => scope.emit?.({ type: type === 'text' ? 'text.delta' : 'reasoning.delta', text, attempt: number }, step);
+    const asked = performance.now();
     this.emit = ({ type, text }) => {
       // an attempt that was given up may go on talking
       if (this.#over || attempt.signal.aborted) return;
+      this.firstChunk ??= (performance.now() - asked) / 1000;
       if (!scope.secrets) return this.#show(type, text);
       this.#masks[type] ??= scope.secrets.stream();
       const masked = this.#masks[type].next(text);

@@ -53,8 +53,18 @@ export interface ModelResponse {
   usage?: Usage;
   /** The model that answered, where it differs from the one asked. */
   model?: string;
+  /** The provider's id of the answer, for telemetry. */
+  id?: string;
 }
 export type ModelDelta = { type: 'text' | 'reasoning'; text: string };
+
+/** What an adapter asks for with every call, as far as it knows. Only telemetry reads it. */
+export interface ModelSettings {
+  readonly temperature?: number;
+  readonly topP?: number;
+  /** Where the provider is asked, `host` or `host:port`. */
+  readonly server?: string;
+}
 
 export interface Model {
   /** The price table and the spans name a model `provider/id`. */
@@ -62,6 +72,7 @@ export interface Model {
   readonly id: string;
   /** The most output tokens one call can produce; a dollar or token limit reserves them. Default 4096. */
   readonly maxOutput?: number;
+  readonly settings?: ModelSettings;
   /** Set by stand-ins, so that no journal or span passes their words off as a model's. */
   readonly standin?: boolean;
   /**

@@ -1,9 +1,9 @@
-import type { Model, ModelRequest } from '../ports/model.ts';
+import type { ModelRequest } from '../ports/model.ts';
 import { ChatRecorder, NodeRecorder, type Open, ToolRecorder, usageAttributes } from './calls.ts';
 import { quietly } from './guard.ts';
 import { ATTR, EVENT, errorType, OPERATION } from './names.ts';
 import { type Claim, Recorder } from './recorder.ts';
-import type { AgentTrace, ChatTrace, NodeTrace, Settled, ToolStart, ToolTrace, Totals } from './trace.ts';
+import type { AgentTrace, ChatTrace, NodeTrace, Settled, ToolStart, ToolTrace, Totals, TracedModel } from './trace.ts';
 
 /** Why a claim that settled nothing ended: its process lost the run, or the engine failed. */
 const LOST = { code: 'CLAIM_LOST' };
@@ -16,7 +16,7 @@ export class AgentRecorder extends Recorder implements AgentTrace {
     super(claim, claim.span, claim.context, claim.start);
   }
 
-  chat(step: number, model: Pick<Model, 'provider' | 'id' | 'standin'>, request?: ModelRequest, at?: number): ChatTrace {
+  chat(step: number, model: TracedModel, request?: ModelRequest, at?: number): ChatTrace {
     return new ChatRecorder(this.claim, this.#open, step, model, request, at ?? Date.now());
   }
 
@@ -28,8 +28,8 @@ export class AgentRecorder extends Recorder implements AgentTrace {
     return new NodeRecorder(this.claim, this.#open, step, node, at ?? Date.now());
   }
 
-  agent({ agent }: { agent: string; path: readonly string[] }, at?: number): AgentTrace {
-    return quietly(() => this.claim.below(agent, at)) ?? this;
+  agent(o: { agent: string; description?: string; path: readonly string[] }, at?: number): AgentTrace {
+    return quietly(() => this.claim.below(o, at)) ?? this;
   }
 
   approvalRequested(a: { id: string; kind: string; tool: string; call?: string }, at?: number): void {

@@ -1,10 +1,10 @@
 import { type Attributes, SpanKind } from '@opentelemetry/api';
-import type { Model, ModelRequest, Usage } from '../ports/model.ts';
-import { answerAttribute, instructionsAttribute, jsonAttribute, messagesAttribute } from './content.ts';
+import type { ModelRequest, ModelSettings, Usage } from '../ports/model.ts';
+import { answerAttribute, clip, instructionsAttribute, jsonAttribute, messagesAttribute } from './content.ts';
 import { quietly } from './guard.ts';
 import { ATTR, EVENT, errorType, FINISH, OPERATION, providerName, TOOL_TYPE } from './names.ts';
 import { activeWith, type Claim, Recorder, startChild } from './recorder.ts';
-import type { ChatEnd, ChatTrace, FailedAttempt, NodeTrace, ToolEnd, ToolStart, ToolTrace } from './trace.ts';
+import type { ChatEnd, ChatTrace, FailedAttempt, NodeTrace, ToolEnd, ToolStart, ToolTrace, TracedModel } from './trace.ts';
 
 /** The calls of a claim that have not ended: it ends them with itself. */
 export type Open = Set<Pick<ToolTrace, 'end'>>;
@@ -65,15 +65,10 @@ abstract class CallRecorder extends Recorder {
 
 export class ChatRecorder extends CallRecorder implements ChatTrace {
   readonly #provider: string;
+  #id: string | undefined;
+  #firstChunk: number | undefined;
 
-  constructor(
-    claim: Claim,
-    open: Open,
-    step: number,
-    model: Pick<Model, 'provider' | 'id' | 'standin'>,
-    request: ModelRequest | undefined,
-    at: number,
-  ) {
+  constructor(claim: Claim, open: Open, step: number, model: TracedModel, request: ModelRequest | undefined, at: number) {
     const dimensions: Attributes = {
       [ATTR.operation]: OPERATION.chat,
       [ATTR.provider]: providerName(model.provider),
@@ -85,7 +80,12 @@ export class ChatRecorder extends CallRecorder implements ChatTrace {
       target: 'model',
       name: `${OPERATION.chat} ${model.id}`,
       kind: model.standin ? SpanKind.INTERNAL : SpanKind.CLIENT,
-      attributes: { [ATTR.step]: step },
+      attributes: {
+        [ATTR.step]: step,
+        [ATTR.maxTokens]: model.maxOutput,
+        [ATTR.outputType]: request?.output && 'json',
+        ...(model.settings && settingsAttributes(model.settings)),
+      },
       dimensions,
       at,
     });
@@ -100,12 +100,20 @@ export class ChatRecorder extends CallRecorder implements ChatTrace {
       );
   }
 
+  answered(id: string | undefined, firstChunk?: number): void {
+    this.#id = id;
+    this.#firstChunk = firstChunk;
+  }
+
   end(o: ChatEnd, at?: number): void {
     const { error, usage, usd, content } = o;
     const answered = this.#answered(o.model);
     const seconds = this.close(
       {
         ...answered,
+        [ATTR.responseId]: this.#id,
+        [ATTR.stream]: this.#firstChunk === undefined ? undefined : true,
+        [ATTR.firstChunk]: this.#firstChunk,
         [ATTR.finishReasons]: o.stop && [FINISH[o.stop]],
         ...(usage && usageAttributes(usage)),
         [ATTR.costUsd]: usd,
@@ -149,6 +157,7 @@ export class ToolRecorder extends CallRecorder implements ToolTrace {
         [ATTR.call]: call.call,
         [ATTR.step]: step,
         [ATTR.effect]: call.effect,
+        [ATTR.toolDescription]: call.description && clip(call.description),
       },
       dimensions,
       at,
@@ -190,6 +199,16 @@ export class NodeRecorder extends Recorder implements NodeTrace {
     this.#open.delete(this);
     this.close({}, { error, at });
   }
+}
+
+function settingsAttributes({ temperature, topP, server }: ModelSettings): Attributes {
+  const [, address, port] = /^(.*?)(?::(\d+))?$/.exec(server ?? '') ?? [];
+  return {
+    [ATTR.temperature]: temperature,
+    [ATTR.topP]: topP,
+    [ATTR.serverAddress]: address || undefined,
+    [ATTR.serverPort]: address ? Number(port ?? 443) : undefined,
+  };
 }
 
 export function usageAttributes({ input, output, cacheRead, cacheWrite, reasoning }: Usage): Attributes {

@@ -5,7 +5,7 @@ import type { Message, Part } from '../ports/model.ts';
 const TEXT = 4_096;
 const ATTRIBUTE = 32_768;
 
-const clip = (text: string) => (text.length <= TEXT ? text : `${text.slice(0, TEXT)} [cut: ${text.length - TEXT} more characters]`);
+export const clip = (text: string) => (text.length <= TEXT ? text : `${text.slice(0, TEXT)} [cut: ${text.length - TEXT} more characters]`);
 
 /** Any JSON as an attribute. A long one is a string with a mark at its end, and no longer JSON. */
 export function jsonAttribute(value: Json | undefined): string | undefined {

@@ -17,7 +17,18 @@ export const ATTR = {
   operation: 'gen_ai.operation.name',
   provider: 'gen_ai.provider.name',
   requestModel: 'gen_ai.request.model',
+  maxTokens: 'gen_ai.request.max_tokens',
+  temperature: 'gen_ai.request.temperature',
+  topP: 'gen_ai.request.top_p',
+  stream: 'gen_ai.request.stream',
+  /** Only where a form was asked for. */
+  outputType: 'gen_ai.output.type',
   responseModel: 'gen_ai.response.model',
+  responseId: 'gen_ai.response.id',
+  /** Seconds. */
+  firstChunk: 'gen_ai.response.time_to_first_chunk',
+  serverAddress: 'server.address',
+  serverPort: 'server.port',
   finishReasons: 'gen_ai.response.finish_reasons',
   /** All input, cached tokens included. */
   inputTokens: 'gen_ai.usage.input_tokens',
@@ -27,8 +38,10 @@ export const ATTR = {
   reasoningTokens: 'gen_ai.usage.reasoning.output_tokens',
   tokenType: 'gen_ai.token.type',
   agent: 'gen_ai.agent.name',
+  agentDescription: 'gen_ai.agent.description',
   conversation: 'gen_ai.conversation.id',
   tool: 'gen_ai.tool.name',
+  toolDescription: 'gen_ai.tool.description',
   toolCall: 'gen_ai.tool.call.id',
   toolType: 'gen_ai.tool.type',
   /** Of the general conventions; some backends group agents by it. */

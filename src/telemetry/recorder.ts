@@ -36,7 +36,7 @@ export interface Claim {
   /** Epoch milliseconds. */
   readonly start: number;
   /** Opens the span of a sub-agent. */
-  below(agent: string, at?: number): AgentTrace;
+  below(o: { agent: string; description?: string }, at?: number): AgentTrace;
 }
 
 /** Runs `fn` once in a context, even where the context manager fails. */

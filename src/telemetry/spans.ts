@@ -1,5 +1,6 @@
 import { type Attributes, type Context, context, isSpanContextValid, type Meter, SpanKind, type Tracer, trace } from '@opentelemetry/api';
 import { AgentRecorder } from './agent.ts';
+import { clip } from './content.ts';
 import { quietly } from './guard.ts';
 import { type Instruments, instrumentSource } from './metrics.ts';
 import { ATTR, OPERATION, SCOPE } from './names.ts';
@@ -56,6 +57,7 @@ function open(options: TelemetryOptions, instruments: Instruments | undefined, o
         attributes: {
           ...common,
           [ATTR.operation]: OPERATION.agent,
+          [ATTR.agentDescription]: o.description && clip(o.description),
           [ATTR.epoch]: o.epoch,
           [ATTR.user]: content ? o.by?.id : undefined,
         },
@@ -83,11 +85,18 @@ function open(options: TelemetryOptions, instruments: Instruments | undefined, o
     content,
     start,
     // a sub-agent's span is this one's child, whatever is active where it begins
-    below: (agent, at) =>
+    below: ({ agent, description }, at) =>
       open(
         options,
         instruments,
-        { agent, runId, ...(session !== undefined && { session }), ...(by && { by }), ...(at !== undefined && { at }) },
+        {
+          agent,
+          ...(description !== undefined && { description }),
+          runId,
+          ...(session !== undefined && { session }),
+          ...(by && { by }),
+          ...(at !== undefined && { at }),
+        },
         active,
       ),
   });
@@ -95,7 +104,13 @@ function open(options: TelemetryOptions, instruments: Instruments | undefined, o
 
 /** Nobody records: one shared object, whose methods do nothing. */
 const nothing = () => {};
-const NOOP_CALL: ChatTrace & ToolTrace = { traceparent: undefined, run: (fn) => fn(), failedAttempt: nothing, end: nothing };
+const NOOP_CALL: ChatTrace & ToolTrace = {
+  traceparent: undefined,
+  run: (fn) => fn(),
+  answered: nothing,
+  failedAttempt: nothing,
+  end: nothing,
+};
 export const NOOP: AgentTrace = {
   traceparent: undefined,
   run: (fn) => fn(),
@@ -111,7 +126,7 @@ export const NOOP: AgentTrace = {
 /** There is a trace, but it is not sampled: only its context is handed on. */
 function passive(active: Context, traceparent: string | undefined): AgentTrace {
   const run = <T>(fn: () => T) => within(active, fn);
-  const call: ChatTrace & ToolTrace = { traceparent, run, failedAttempt: nothing, end: nothing };
+  const call: ChatTrace & ToolTrace = { traceparent, run, answered: nothing, failedAttempt: nothing, end: nothing };
   const agent: AgentTrace = {
     traceparent,
     run,

@@ -17,14 +17,14 @@ interface Traced {
 
 /** One claim of a run: an `invoke_agent` span. */
 export interface AgentTrace extends Traced {
-  /** Starts a `chat` span: before the model call. `request` is read only where content capture is on. */
-  chat(step: number, model: Pick<Model, 'provider' | 'id' | 'standin'>, request?: ModelRequest, at?: number): ChatTrace;
+  /** Starts a `chat` span: before the model call. Of `request` only what form it asks for is read where content capture is off. */
+  chat(step: number, model: TracedModel, request?: ModelRequest, at?: number): ChatTrace;
   /** Starts an `execute_tool` span: before the first attempt. */
   tool(step: number, call: ToolStart, at?: number): ToolTrace;
   /** Starts the span of a graph's node: before its function is called. */
   node(step: number, node: { call: string; name: string }, at?: number): NodeTrace;
   /** Starts the `invoke_agent` span of a sub-agent, under this one. */
-  agent(o: { agent: string; path: readonly string[] }, at?: number): AgentTrace;
+  agent(o: { agent: string; description?: string; path: readonly string[] }, at?: number): AgentTrace;
   approvalRequested(a: { id: string; kind: string; tool: string; call?: string }, at?: number): void;
   approvalDecided(a: { id: string; decision: Pick<Decision, 'type'>; by?: Principal }, at?: number): void;
   /** Ends the span, and every span of a call or a node still open with the error `UNFINISHED`. */
@@ -33,6 +33,8 @@ export interface AgentTrace extends Traced {
 
 /** One model call with all its attempts and fallbacks. End it after the answer is committed. */
 export interface ChatTrace extends Traced {
+  /** The answer is there. @param firstChunk seconds from the question to the first piece of a streamed answer. */
+  answered(id: string | undefined, firstChunk?: number): void;
   failedAttempt(a: FailedAttempt, at?: number): void;
   end(o: ChatEnd, at?: number): void;
 }
@@ -48,8 +50,11 @@ export interface NodeTrace extends Traced {
   end(o: Pick<ToolEnd, 'error'>, at?: number): void;
 }
 
+export type TracedModel = Pick<Model, 'provider' | 'id' | 'standin' | 'maxOutput' | 'settings'>;
+
 export interface AgentStart {
   agent: string;
+  description?: string;
   runId: string;
   session?: string;
   /** Exported only where content capture is on: it names a person. */
@@ -68,6 +73,7 @@ export interface ToolStart {
   call: string;
   /** Of a declared tool. A name that a model made up is content: open no span for it. */
   name: string;
+  description?: string;
   effect?: string;
   /** The provider's id of the call, where there is one. */
   id?: string;

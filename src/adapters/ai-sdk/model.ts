@@ -13,7 +13,7 @@ import {
 } from 'ai';
 import { ToolError } from '../../errors.ts';
 import type { Json, JsonObject } from '../../json.ts';
-import type { Message, Model, ModelDelta, ModelRequest, ModelResponse, Part } from '../../ports/model.ts';
+import type { Message, Model, ModelDelta, ModelRequest, ModelResponse, ModelSettings, Part } from '../../ports/model.ts';
 import { sendable } from '../../ports/sendable/calls.ts';
 import { blamesMedia, holdsMedia, isKnown, linesForMedia } from '../../ports/sendable/media.ts';
 import { aliases, unusedName } from '../../ports/sendable/names.ts';
@@ -35,6 +35,7 @@ export function aiSdkModel(model: LanguageModel, o: { provider?: string; maxOutp
     provider: o.provider ?? named.provider.split('.')[0] ?? named.provider,
     id: named.modelId,
     ...(o.maxOutput !== undefined && { maxOutput: o.maxOutput }),
+    settings: numbersOf(o.settings),
     async generate(request, { signal, emit }) {
       const ids = /^mistral/.test(named.provider) ? MISTRAL_ID : CALL_ID;
       const once = async (asked: ModelRequest): Promise<ModelResponse> => {
@@ -80,6 +81,11 @@ export function aiSdkModel(model: LanguageModel, o: { provider?: string; maxOutp
     },
   };
 }
+
+const numbersOf = ({ temperature, topP }: { temperature?: unknown; topP?: unknown } = {}): ModelSettings => ({
+  ...(typeof temperature === 'number' && { temperature }),
+  ...(typeof topP === 'number' && { topP }),
+});
 
 /** What the providers take as the id of a call and as the name of a tool. */
 const CALL_ID = /^[a-zA-Z0-9_-]{1,40}$/;
@@ -212,5 +218,11 @@ function responseOf(step: Step, toolName: (alias: string) => string): ModelRespo
         : content.some((p) => p.type === 'toolCall')
           ? 'tools'
           : 'end';
-  return { content, stop, usage: usageOf([step]), ...(response.modelId && { model: response.modelId }) };
+  return {
+    content,
+    stop,
+    usage: usageOf([step]),
+    ...(response.modelId && { model: response.modelId }),
+    ...(response.id && { id: response.id }),
+  };
 }

@@ -2,7 +2,7 @@ import type { Model, ModelDelta, ModelResponse } from '../../ports/model.ts';
 import { clientFor, loadSdk } from './client.ts';
 import { failure } from './errors.ts';
 import { type Feature, lacking } from './families.ts';
-import { type BedrockOptions, check, MAX_TOKENS } from './options.ts';
+import { type BedrockOptions, check, MAX_TOKENS, settingsOf } from './options.ts';
 import { lessonOf } from './quirks.ts';
 import { type Prepared, prepare } from './request.ts';
 import { answerOf, responseOf } from './response.ts';
@@ -25,6 +25,7 @@ export function bedrock(id: string, o: BedrockOptions = {}): Model {
     provider: 'bedrock',
     id,
     maxOutput: o.maxTokens ?? MAX_TOKENS,
+    settings: settingsOf(o),
     async generate(request, { signal, emit }) {
       const once = new Set<Feature>();
       for (;;) {
@@ -88,9 +89,9 @@ async function call(id: string, o: BedrockOptions, prepared: Prepared, { signal,
   signal.addEventListener('abort', abort, { once: true });
   let whole = false;
   try {
-    const { stream } = await client.send(new sdk.ConverseStreamCommand(input), { abortSignal: link.signal });
+    const { stream, $metadata } = await client.send(new sdk.ConverseStreamCommand(input), { abortSignal: link.signal });
     progress.began = true;
-    const answer = await collect(stream, tell);
+    const answer = { ...(await collect(stream, tell)), id: $metadata?.requestId };
     whole = true;
     return responseOf(answer, id, prepared);
   } finally {

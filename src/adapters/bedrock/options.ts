@@ -1,6 +1,7 @@
 import type { BedrockRuntimeClient } from '@aws-sdk/client-bedrock-runtime';
 import { RondoError } from '../../errors.ts';
 import type { JsonObject } from '../../json.ts';
+import type { ModelSettings } from '../../ports/model.ts';
 
 /** Which parts of a request are marked for Bedrock's prompt cache. A part left out is marked. */
 export interface CacheOptions {
@@ -67,6 +68,14 @@ export function check(id: string, o: BedrockOptions): void {
     invalid(`region is ${JSON.stringify(o.region)}; give one such as "us-east-1".`);
   if (o.endpoint !== undefined && !URL.canParse(o.endpoint))
     invalid(`endpoint is ${JSON.stringify(o.endpoint)}; give an address such as "https://host".`);
+}
+
+/** As far as it is known before the SDK has found its region. */
+export function settingsOf({ temperature, topP, region, endpoint }: BedrockOptions): ModelSettings {
+  const url = endpoint === undefined ? undefined : new URL(endpoint);
+  const port = url && (url.port || (url.protocol === 'http:' ? '80' : '443'));
+  const server = url ? `${url.hostname}:${port}` : region && `bedrock-runtime.${region}.amazonaws.com`;
+  return { ...(temperature !== undefined && { temperature }), ...(topP !== undefined && { topP }), ...(server && { server }) };
 }
 
 function invalid(message: string): never {

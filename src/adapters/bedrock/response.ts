@@ -13,13 +13,15 @@ export interface Answer {
   usage: TokenUsage | undefined;
   /** The model a prompt router chose. */
   invoked: string | undefined;
+  /** Of the request, by which AWS knows it. */
+  id?: string | undefined;
 }
 
-export function answerOf({ output, stopReason, usage, trace }: ConverseCommandOutput): Answer {
+export function answerOf({ output, stopReason, usage, trace, $metadata }: ConverseCommandOutput): Answer {
   const content = output?.message?.content;
   if (!content || stopReason === undefined)
     throw new ToolError('STREAM_BROKEN', 'Bedrock answered without a message or a stop reason. Try again.', { retryable: true });
-  return { content, stopReason, usage, invoked: trace?.promptRouter?.invokedModelId };
+  return { content, stopReason, usage, invoked: trace?.promptRouter?.invokedModelId, id: $metadata?.requestId };
 }
 
 /**
@@ -34,7 +36,13 @@ export function responseOf(answer: Answer, id: string, asked: Pick<Prepared, 'to
   const usage = usageOf(answer.usage);
   const { invoked } = answer;
   const model = invoked?.includes('/') ? invoked.slice(invoked.lastIndexOf('/') + 1) : invoked;
-  return { content, stop: stopOf(answer.stopReason, content), ...(usage && { usage }), ...(model && model !== id && { model }) };
+  return {
+    content,
+    stop: stopOf(answer.stopReason, content),
+    ...(usage && { usage }),
+    ...(model && model !== id && { model }),
+    ...(answer.id && { id: answer.id }),
+  };
 }
 
 /** Some models give no ids, or all calls of an answer the same; results are told apart by them. */

@@ -1,5 +1,5 @@
 import { RondoError, ToolError } from '../../errors.ts';
-import type { Model, ModelRequest, ModelResponse } from '../../ports/model.ts';
+import type { Model, ModelRequest, ModelResponse, ModelSettings } from '../../ports/model.ts';
 import { blamesMedia, holdsMedia, isKnown, linesForMedia } from '../../ports/sendable/media.ts';
 import { type Aliases, aliases } from '../../ports/sendable/names.ts';
 import { wellFormed, wellFormedJson } from '../../ports/sendable/text.ts';
@@ -50,6 +50,7 @@ export function langchainModel(model: ChatModelLike, o: LangchainModelOptions = 
     provider: o.provider ?? said.provider,
     id,
     ...(maxOutput !== undefined && { maxOutput }),
+    settings: said.settings,
     async generate(request, { signal, emit }) {
       signal.throwIfAborted();
       const listener: { threw?: { error: unknown } } = {};
@@ -104,8 +105,8 @@ function bind(model: ChatModelLike, { tools }: ModelRequest, id: string, names: 
   return model.bindTools(specs as never) as Bound;
 }
 
-function describe(model: ChatModelLike): { provider: string; id: string; maxOutput?: number } {
-  const { model: own, modelName, maxTokens } = model as { model?: unknown; modelName?: unknown; maxTokens?: unknown };
+function describe(model: ChatModelLike): { provider: string; id: string; maxOutput?: number; settings: ModelSettings } {
+  const { model: own, modelName, maxTokens, temperature, topP } = model as unknown as { readonly [k: string]: unknown };
   let said: { ls_provider?: unknown; ls_model_name?: unknown } = {};
   try {
     said = (model.getLsParams?.({} as never) ?? {}) as typeof said;
@@ -119,5 +120,6 @@ function describe(model: ChatModelLike): { provider: string; id: string; maxOutp
     provider: provider === 'amazon_bedrock' ? 'bedrock' : provider,
     id: first(said.ls_model_name, own, modelName) ?? 'unknown',
     ...(typeof maxTokens === 'number' && maxTokens > 0 && { maxOutput: maxTokens }),
+    settings: { ...(typeof temperature === 'number' && { temperature }), ...(typeof topP === 'number' && { topP }) },
   };
 }

@@ -11,6 +11,7 @@ export interface Answer {
   tool_calls?: readonly { id?: string | undefined; name: string; args: unknown }[] | undefined;
   invalid_tool_calls?: readonly { id?: string | undefined; name?: string | undefined; args?: string | undefined }[] | undefined;
   usage_metadata?: Counted | undefined;
+  id?: unknown;
   response_metadata?: { readonly [k: string]: unknown } | undefined;
   additional_kwargs?: { readonly [k: string]: unknown } | undefined;
 }
@@ -34,7 +35,9 @@ export function responseOf(answer: Answer | undefined, model: string, tools: Ali
     part.type === 'toolCall' ? { ...part, name: tools.original(part.name) } : part,
   );
   const usage = usageOf(answer.usage_metadata);
-  return { content, stop: stopOf(reason, content), ...(usage && { usage }) };
+  // where the provider gave no id, LangChain makes one of its own
+  const id = typeof answer.id === 'string' && answer.id !== '' && !answer.id.startsWith('run-') ? answer.id : undefined;
+  return { content, stop: stopOf(reason, content), ...(usage && { usage }), ...(id !== undefined && { id }) };
 }
 
 function partsOf({ content, tool_calls = [], invalid_tool_calls = [], additional_kwargs }: Answer, model: string): Part[] {
