@@ -41,6 +41,7 @@ export type { Memory } from './ports/memory.ts';
 export type {
   Message,
   Model,
+  ModelCall,
   ModelDelta,
   ModelRequest,
   ModelResponse,

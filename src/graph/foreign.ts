@@ -33,6 +33,8 @@ export interface ForeignAgentOptions<O, St extends Json> {
 }
 
 const TIMEOUT = 600_000;
+/** Of one that shows signs of life. */
+const LONGEST = 3_600_000;
 
 /**
  * An agent of another framework, a function, a service: anything that takes a turn and completes, or pauses with questions.
@@ -46,7 +48,7 @@ export function foreignAgent<O = string, St extends Json = Json>(o: ForeignAgent
   const price = o.price && { ...o.price, source: '', date: '' };
   if (price) checkPrices({ [name]: price });
   const effect = o.effect ?? 'once';
-  const policy = resolvePolicy({ name, effect, timeout: o.timeout ?? TIMEOUT, ...(o.retry && { retry: o.retry }) });
+  const policy = resolvePolicy({ name, effect, timeout: o.timeout ?? TIMEOUT, longest: LONGEST, ...(o.retry && { retry: o.retry }) });
   const cancel = o.cancel as Foreign['cancel'];
   const own: Foreign = { turn: turn as Foreign['turn'], cancel, policy, effect, price };
   const definition = made<AgentDefinition>({

@@ -331,12 +331,14 @@ function contextOf(
     context: run.started.context ?? {},
     depth: levelOf(scope),
     traceparent,
+    alive: () => attempt.alive(),
     secrets: scope.drive.secrets,
     get emit(): TurnContext['emit'] {
       if (!scope.emit) return undefined;
       return ({ type, text }) => {
         // one that was given up may go on talking
         if (talk.over || attempt.signal.aborted) return;
+        attempt.alive();
         scope.emit?.(
           {
             type: type === 'text' ? 'text.delta' : 'reasoning.delta',
@@ -381,6 +383,7 @@ export function letGo({ cancel }: Foreign, run: RunFold, frame: Frame): (() => v
     context: run.started.context ?? {},
     depth: levelOf({ run, frame }),
     traceparent: run.trace,
+    alive: () => {},
     secrets: new Secrets(),
     emit: undefined,
   });

@@ -4,8 +4,8 @@ import type { AgentDefinition } from './definition.ts';
 import type { Middleware } from './middleware.ts';
 import type { ToolDefinition } from './tool.ts';
 
-/** A model's answer may take minutes; one attempt longer than this hangs. */
-const MODEL_DEFAULTS: Reliability = { timeout: 300_000, retry: { attempts: 3, initialDelay: 500 } };
+/** A model may be silent for minutes; one that is for longer hangs. One that goes on and on does not come to an end. */
+const MODEL_DEFAULTS: Reliability = { timeout: 300_000, longest: 3_600_000, retry: { attempts: 3, initialDelay: 500 } };
 
 export type ResolvedPolicy = EnvelopePolicy & { breaker: BreakerPolicy };
 export type ModelWrapper = NonNullable<Middleware['model']>;

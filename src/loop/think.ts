@@ -136,6 +136,7 @@ class Streaming {
       // an attempt that was given up may go on talking
       if (this.#over || attempt.signal.aborted) return;
       this.firstChunk ??= (performance.now() - asked) / 1000;
+      attempt.alive();
       if (!scope.secrets) return this.#show(type, text);
       this.#masks[type] ??= scope.secrets.stream();
       const masked = this.#masks[type].next(text);
@@ -144,6 +145,9 @@ class Streaming {
   }
   get signal() {
     return this.#attempt.signal;
+  }
+  get alive() {
+    return this.#attempt.alive;
   }
   /** Tells what was held back, and nothing after it. */
   end(): void {

@@ -56,6 +56,8 @@ export interface TurnContext {
    * `mask` does so at once, for a text that is to be cut.
    */
   readonly secrets: Pick<Secrets, 'add' | 'mask' | 'maskJson'>;
-  /** Set while somebody listens: text as it is made. */
+  /** A sign of life: the timeout of this attempt begins again. */
+  alive(): void;
+  /** Set while somebody listens: text as it is made. It is a sign of life too. */
   readonly emit: ((delta: ModelDelta) => void) | undefined;
 }

@@ -66,6 +66,16 @@ export interface ModelSettings {
   readonly server?: string;
 }
 
+/** What one call of a model is given. */
+export interface ModelCall {
+  /** Aborted when the attempt is given up, or the run is cancelled. */
+  readonly signal: AbortSignal;
+  /** Set while somebody listens. What it shows is a sign of life too. */
+  readonly emit?: (d: ModelDelta) => void;
+  /** A sign of life: the attempt's timeout, the longest silence, begins again. */
+  readonly alive?: () => void;
+}
+
 export interface Model {
   /** The price table and the spans name a model `provider/id`. */
   readonly provider: string;
@@ -77,7 +87,8 @@ export interface Model {
   readonly standin?: boolean;
   /**
    * `emit` is set only while somebody listens: with it, stream; without it, the one-shot call will do.
+   * A stream that goes on may take long: call `alive` for every piece that comes, shown or not.
    * Throw a `ToolError`, or the SDK's own error: the classification tables know AWS, HTTP and Node errors.
    */
-  generate(request: ModelRequest, call: { readonly signal: AbortSignal; readonly emit?: (d: ModelDelta) => void }): Promise<ModelResponse>;
+  generate(request: ModelRequest, call: ModelCall): Promise<ModelResponse>;
 }

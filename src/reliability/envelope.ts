@@ -78,7 +78,11 @@ function limit(policy: EnvelopePolicy, now: number, own: number, outer: number):
   const timeout = policy.timeout ?? Infinity;
   const left = Math.min(own, outer) - now;
   const total = own <= outer ? 'deadline' : 'outer';
-  if (timeout <= left) return { ms: timeout, deadline: now + timeout, bound: 'timeout', most: left, mostBound: total };
+  if (timeout <= left) {
+    const { longest = Infinity } = policy;
+    const most = Math.max(timeout, longest) < left ? Math.max(timeout, longest) : left;
+    return { ms: timeout, deadline: now + timeout, bound: 'timeout', most, mostBound: most < left ? 'timeout' : total };
+  }
   return { ms: left, deadline: now + left, bound: total };
 }
 

@@ -7,8 +7,10 @@ import { LONGEST_TIMER } from './timer.ts';
 export interface ReliabilityOptions {
   /** Default `once`. */
   effect?: Effect;
-  /** Longest time of one attempt, in ms. Default 60,000. */
+  /** Longest time of one attempt without a sign of life, in ms. Default 60,000; 300,000 for models. */
   timeout?: number;
+  /** Longest time of one attempt that shows signs of life, in ms. Default: 3,600,000 for models, none for tools. */
+  longest?: number;
   /** Longest time of all attempts and the waits between them, in ms. Default: none. */
   deadline?: number;
   retry?: Retry;
@@ -20,6 +22,7 @@ export interface ReliabilityOptions {
 export interface EnvelopePolicy {
   effect: Effect;
   timeout?: number;
+  longest?: number;
   deadline?: number;
   attempts: number;
   on?: readonly string[];
@@ -63,6 +66,7 @@ export function resolvePolicy(...layers: readonly ((ReliabilityOptions & { name?
     check(layer);
     if (layer.effect !== undefined) policy.effect = layer.effect;
     if (layer.timeout !== undefined) policy.timeout = layer.timeout;
+    if (layer.longest !== undefined) policy.longest = layer.longest;
     if (layer.deadline !== undefined) policy.deadline = layer.deadline;
     if (layer.retry?.attempts !== undefined) policy.attempts = layer.retry.attempts;
     if (layer.retry?.on !== undefined) policy.on = [...layer.retry.on];
@@ -102,6 +106,7 @@ function check(layer: ReliabilityOptions & { name?: string }): void {
   if (layer.effect !== undefined && !['read', 'idempotent', 'once'].includes(layer.effect))
     bad('effect', "'read', 'idempotent' or 'once'", layer.effect);
   number('timeout', layer.timeout, 1, 'a number of milliseconds, at least 1');
+  number('longest', layer.longest, 1, 'a number of milliseconds, at least 1');
   number('deadline', layer.deadline, 1, 'a number of milliseconds, at least 1');
   const { retry, breaker } = layer;
   if (retry !== undefined) {

@@ -114,7 +114,12 @@ export class Attempt<T> implements AttemptContext {
     return this.#controller.signal;
   }
 
-  alive(): void {
+  // bound, because it is taken out of the context
+  get alive(): () => void {
+    return () => this.#live();
+  }
+
+  #live(): void {
     const { ms, deadline, most } = this.#limit;
     // while the run is entered, its time has only begun
     if (most === undefined || this.#began < 0 || this.#lost) return;

@@ -86,6 +86,7 @@ export function context(o: Partial<TurnContext> = {}): TurnContext {
     depth: 1,
     traceparent: undefined,
     secrets: new Secrets(),
+    alive: () => undefined,
     decidedBy: undefined,
     emit: undefined,
     ...o,

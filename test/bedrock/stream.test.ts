@@ -38,6 +38,16 @@ describe.each(protocols)('%s', (protocol, model) => {
     expect(w.server.calls[0]?.protocol).toBe(protocol);
   });
 
+  test('every event is a sign of life, those that are not shown too', async () => {
+    const tool = { contentBlockStart: { start: { toolUse: { toolUseId: 't', name: 'look' } }, contentBlockIndex: 0 } };
+    const piece = { contentBlockDelta: { delta: { toolUse: { input: '{}' } }, contentBlockIndex: 0 } };
+    w.server.next({ events: [start, { event: tool }, { event: piece }, { event: { messageStop: { stopReason: 'tool_use' } } }] });
+    let alive = 0;
+    const call = { signal: new AbortController().signal, emit: () => expect.fail('there is no text'), alive: () => void alive++ };
+    await model().generate(request(), call);
+    expect(alive).toBeGreaterThanOrEqual(4);
+  });
+
   const breaks: [string, Step[]][] = [
     [
       'cut in the middle of a frame, the connection gone',

@@ -35,6 +35,7 @@ export function context(o: Partial<TurnContext> & { deltas?: ModelDelta[] } = {}
     depth: 1,
     traceparent: undefined,
     secrets: new Secrets(),
+    alive: () => undefined,
     decidedBy: undefined,
     emit: deltas && ((delta) => void deltas.push(delta)),
     ...rest,

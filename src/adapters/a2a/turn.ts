@@ -91,6 +91,8 @@ async function send(client: Client, message: Message, exchange: Exchange, progre
   try {
     for await (const event of client.sendMessageStream(request, { signal: ctx.signal })) {
       progress.sent = true;
+      // a peer that tells what it does is at work; one that is asked how it is may say `working` for ever
+      ctx.alive();
       exchange.take(event);
       // a peer may leave the stream of a task that waits open
       if (exchange.ended) break;

@@ -36,7 +36,7 @@ export function aiSdkModel(model: LanguageModel, o: { provider?: string; maxOutp
     id: named.modelId,
     ...(o.maxOutput !== undefined && { maxOutput: o.maxOutput }),
     settings: numbersOf(o.settings),
-    async generate(request, { signal, emit }) {
+    async generate(request, { signal, emit, alive }) {
       const ids = /^mistral/.test(named.provider) ? MISTRAL_ID : CALL_ID;
       const once = async (asked: ModelRequest): Promise<ModelResponse> => {
         const { prompt, toolName } = promptOf(asked, ids);
@@ -53,6 +53,7 @@ export function aiSdkModel(model: LanguageModel, o: { provider?: string; maxOutp
         // without it, the SDK writes errors to the console
         const stream = streamText({ ...call, onError: () => undefined });
         for await (const part of stream.stream) {
+          alive?.();
           if (part.type === 'text-delta') tell({ type: 'text', text: part.text });
           else if (part.type === 'reasoning-delta') tell({ type: 'reasoning', text: part.text });
           else if (part.type === 'error') throw part.error;

@@ -26,7 +26,7 @@ export function bedrock(id: string, o: BedrockOptions = {}): Model {
     id,
     maxOutput: o.maxTokens ?? MAX_TOKENS,
     settings: settingsOf(o),
-    async generate(request, { signal, emit }) {
+    async generate(request, { signal, emit, alive }) {
       const once = new Set<Feature>();
       for (;;) {
         const dropped: ReadonlySet<Feature> = once.size > 0 ? new Set([...learned, ...once]) : learned;
@@ -34,7 +34,7 @@ export function bedrock(id: string, o: BedrockOptions = {}): Model {
         const prepared = prepare(id, o, request, dropped);
         try {
           signal.throwIfAborted();
-          return await call(id, o, prepared, { signal, emit, progress, dropped });
+          return await call(id, o, prepared, { signal, emit, alive, progress, dropped });
         } catch (error) {
           if (signal.aborted) throw signal.reason;
           if (progress.listener) throw progress.listener.error;
@@ -57,11 +57,17 @@ interface Progress {
 interface Call {
   signal: AbortSignal;
   emit: ((d: ModelDelta) => void) | undefined;
+  alive: (() => void) | undefined;
   progress: Progress;
   dropped: ReadonlySet<Feature>;
 }
 
-async function call(id: string, o: BedrockOptions, prepared: Prepared, { signal, emit, progress, dropped }: Call): Promise<ModelResponse> {
+async function call(
+  id: string,
+  o: BedrockOptions,
+  prepared: Prepared,
+  { signal, emit, alive, progress, dropped }: Call,
+): Promise<ModelResponse> {
   const { input, sent } = prepared;
   const sdk = await loadSdk();
   const client = clientFor(sdk, o);
@@ -91,7 +97,7 @@ async function call(id: string, o: BedrockOptions, prepared: Prepared, { signal,
   try {
     const { stream, $metadata } = await client.send(new sdk.ConverseStreamCommand(input), { abortSignal: link.signal });
     progress.began = true;
-    const answer = { ...(await collect(stream, tell)), id: $metadata?.requestId };
+    const answer = { ...(await collect(stream, tell, alive)), id: $metadata?.requestId };
     whole = true;
     return responseOf(answer, id, prepared);
   } finally {

@@ -22,9 +22,14 @@ type Kind = Open['kind'];
 
 /**
  * Reads a stream to its end, into what the one-shot call would have answered.
+ * @param alive called for each event, shown or not.
  * @throws ToolError `STREAM_BROKEN` where it ends before the model said why it stopped
  */
-export async function collect(stream: AsyncIterable<ConverseStreamOutput> | undefined, emit: (d: ModelDelta) => void): Promise<Answer> {
+export async function collect(
+  stream: AsyncIterable<ConverseStreamOutput> | undefined,
+  emit: (d: ModelDelta) => void,
+  alive?: () => void,
+): Promise<Answer> {
   const blocks: Open[] = [];
   const open = new Map<number, Open>();
   let stopReason: string | undefined;
@@ -70,6 +75,7 @@ export async function collect(stream: AsyncIterable<ConverseStreamOutput> | unde
 
   try {
     for await (const event of stream ?? []) {
+      alive?.();
       if (event.contentBlockDelta) received(event.contentBlockDelta.contentBlockIndex ?? 0, event.contentBlockDelta.delta);
       else if (event.contentBlockStart) started(event.contentBlockStart.contentBlockIndex ?? 0, event.contentBlockStart.start);
       else if (event.contentBlockStop) open.delete(event.contentBlockStop.contentBlockIndex ?? 0);

@@ -51,7 +51,7 @@ export function langchainModel(model: ChatModelLike, o: LangchainModelOptions = 
     id,
     ...(maxOutput !== undefined && { maxOutput }),
     settings: said.settings,
-    async generate(request, { signal, emit }) {
+    async generate(request, { signal, emit, alive }) {
       signal.throwIfAborted();
       const listener: { threw?: { error: unknown } } = {};
       let heard = false;
@@ -63,6 +63,7 @@ export function langchainModel(model: ChatModelLike, o: LangchainModelOptions = 
         let whole: Chunk | undefined;
         for await (const chunk of (await bound.stream(messages, { signal })) as AsyncIterable<Chunk>) {
           heard = true;
+          alive?.();
           try {
             for (const delta of deltasOf(chunk)) emit(delta);
           } catch (error) {
