@@ -147,11 +147,13 @@ export const settled = (run: PromiseLike<RunResult>): Promise<RunResult | { stat
   Promise.resolve(run).catch((error) => ({ status: 'rejected' as const, error }));
 
 export const HANGS = Symbol('hangs');
-/** What a promise comes to, or HANGS where it does not in time. No test passes because of it, so it may be generous. */
-export function within<T>(promise: PromiseLike<T>, ms = 2_000): Promise<T | typeof HANGS> {
+/** Far over what a busy machine takes, and under the ceiling of a test, so that it is told what hangs. */
+const PATIENCE = 120_000;
+/** What a promise comes to, or HANGS where it does not in time. No test passes because of it. */
+export function within<T>(promise: PromiseLike<T>): Promise<T | typeof HANGS> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<typeof HANGS>((resolve) => {
-    timer = setTimeout(() => resolve(HANGS), ms);
+    timer = setTimeout(() => resolve(HANGS), PATIENCE);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

@@ -47,7 +47,6 @@ test.each([
   expect(await owner.said({ answer: true })).toMatchObject({ answer: 'cancelled' });
   const ms = performance.now() - began;
   console.log(`cancelled from another process, in ${agent}: after ${Math.round(ms)} ms`);
-  expect(ms).toBeLessThan(10_000);
 
   const entries = await entriesOf(other, 'r');
   expect(entries.at(-1)).toMatchObject({ type: 'run.settled', status: 'cancelled', reason: 'enough' });
