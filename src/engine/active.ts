@@ -21,6 +21,8 @@ export class Active {
   /** Whether a lease was taken for it, which is given back where the run does not end here. */
   leased = false;
   draining = false;
+  /** When the claim was made, by the clock that does not jump. */
+  began = performance.now();
   /** Settles with the drive. */
   done: Promise<unknown> | undefined;
   /** Resolves once the first entry of this drive is committed, or the drive has ended without one. */
@@ -41,6 +43,11 @@ export class Active {
 
   get halted(): Halt | undefined {
     return this.#halt;
+  }
+
+  /** Milliseconds since the claim: the wall clock may have been set meanwhile. */
+  worked(): number {
+    return Math.round(performance.now() - this.began);
   }
 
   /** Stops the run as soon as it can be stopped. The first reason counts. */

@@ -7,13 +7,12 @@ import { freezeJson } from '../json.ts';
 import { attempt } from '../loop/child.ts';
 import type { AgentDefinition } from '../loop/definition.ts';
 import { granted } from '../loop/grants.ts';
-import { assertPriced, DEFAULT_LIMITS, timeLeft, workedMs } from '../loop/limits.ts';
+import { assertPriced, DEFAULT_LIMITS, watchTime } from '../loop/limits.ts';
 import { pinned } from '../loop/offered.ts';
 import { type End, Scope, type Settlement } from '../loop/scope.ts';
 import type { Principal } from '../ports/principal.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
-import { LONGEST_TIMER } from '../reliability/timer.ts';
 import { Secrets } from '../secrets.ts';
 import type { Active } from './active.ts';
 import { abandoned, farewells } from './cancelled.ts';
@@ -83,7 +82,7 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
     trace,
     cancel: active.cancel,
     // a sub-agent far below may append it with its own last entry
-    closing: (end) => () => [{ type: 'run.settled', frame: undefined, ...statusOf(end), ms: Date.now() - run.claimedAt }],
+    closing: (end) => () => [{ type: 'run.settled', frame: undefined, ...statusOf(end), ms: active.worked() }],
   });
   if (active.halted) scope.halt = active.halted;
   active.scope = scope;
@@ -94,6 +93,7 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
     // always awaited: whoever iterates over the run has joined by the time the model is asked
     await open(resources, log, () => o.opening(trace.traceparent, run), takeover, o.by);
     active.leased = true;
+    active.began = performance.now();
     // rules, policies and tools see who asked; none of them may change it
     freezeJson(run.started.by);
     freezeJson(run.started.context);
@@ -151,7 +151,7 @@ const firstTrace = (run: RunFold) => (run.next > 0 ? run.started.trace : undefin
 
 async function work(scope: Scope, active: Active): Promise<void> {
   const { run, limits } = scope;
-  const stop = timer(run, limits, active);
+  const stop = watchTime(run.workMs + active.worked(), limits, (limit) => active.halt({ why: 'limit', limit }));
   try {
     while (run.status === 'running') {
       const before = run.decisions;
@@ -167,14 +167,14 @@ async function work(scope: Scope, active: Active): Promise<void> {
           ? []
           : [
               ...(over ? abandoned(run, settled.status === 'failed' ? 'failed' : 'cancelled') : []),
-              { type: 'run.settled', ms: Date.now() - run.claimedAt, ...settled },
+              { type: 'run.settled', ms: active.worked(), ...settled },
             ],
       );
       if (append) await append;
       for (const say of waiting) say();
     }
   } finally {
-    clearTimeout(stop);
+    stop?.();
   }
 }
 
@@ -209,16 +209,6 @@ function crashLoop(run: RunFold): Settlement | undefined {
     outcome: 'unknown',
   };
   return { status: 'failed', error };
-}
-
-/** Stops the run when its working time or its deadline is over. */
-function timer(run: RunFold, limits: Limits, active: Active): NodeJS.Timeout | undefined {
-  const left = timeLeft(workedMs(run), limits);
-  if (!left) return undefined;
-  const { ms, crossed } = left;
-  if (ms <= 0) active.halt({ why: 'limit', limit: crossed });
-  else if (ms < LONGEST_TIMER) return setTimeout(() => active.halt({ why: 'limit', limit: crossed }), ms);
-  return undefined;
 }
 
 /** Gives a completed conversation to the memory. One that fails to take it costs no run its result. */

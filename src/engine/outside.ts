@@ -12,7 +12,7 @@ import { type Json, plainJson } from '../json.ts';
 import { type Principal, principal, principalProblem } from '../ports/principal.ts';
 import { abandoned, farewells } from './cancelled.ts';
 import { leaseOf, release } from './lease.ts';
-import { agentOf, type Eyes, findRun, notFound, sees } from './lookup.ts';
+import { agentOf, type Eyes, findHead, findRun, notFound, sees } from './lookup.ts';
 import type { Resources } from './resources.ts';
 import { approvalsOf } from './results.ts';
 import { seize } from './resume.ts';
@@ -74,8 +74,22 @@ export async function decide(
       return raced ? [] : entries;
     }, true);
     // something was appended in between, which may have closed the approval: look again
-    if (!raced) return approvalsOf(run);
+    if (raced) continue;
+    await tell(resources, log, entries);
+    return approvalsOf(run);
   }
+}
+
+/** A process that drives the run tells of a decision itself, when it takes it. */
+async function tell({ journal, host, telemetry }: Resources, { run, guest }: Log, entries: readonly Draft[]): Promise<void> {
+  if (!guest) return;
+  if (run.status === 'running' && ((await findHead(journal, run.runId))?.leaseUntil ?? 0) > (await host.now())) return;
+  const { agent, session, by, trace } = run.started;
+  const parent = trace === undefined ? {} : { parent: trace, ...(run.trace !== trace && { link: run.trace }) };
+  telemetry.decided(
+    { agent, runId: run.runId, ...(session !== undefined && { session }), ...(by && { by }), ...parent },
+    entries.filter((entry) => entry.type === 'approval.decided'),
+  );
 }
 
 function plainDecisions(decisions: readonly Decision[]): Decision[] {

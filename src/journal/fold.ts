@@ -125,7 +125,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       // nobody may ever come back to find out what they did
       for (const call of unfinishedCalls(run)) if (isCutOff(call)) run.unknowns.set(call.id, { call, since: entry.at });
       // one that waited for people while others worked did not work
-      for (const f of run.frames.values()) f.workMs += Math.max(0, f.lastAt - f.workSince);
+      for (const f of run.frames.values()) f.workMs += workedOf(f, entry.ms);
       return;
     case 'message.received':
       if (entry.kind === 'cancel') run.cancelled ??= entry;
@@ -219,11 +219,17 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
   }
 }
 
+/**
+ * How long a sub-agent worked in a claim. Entries have the time of the wall clock, which may have been set in between: it is no less than
+ * nothing, and no more than the whole claim, where that was measured.
+ */
+const workedOf = ({ lastAt, workSince }: Frame, most = Number.POSITIVE_INFINITY) => Math.min(Math.max(0, lastAt - workSince), most);
+
 function claimed(run: RunFold, frame: Frame, entry: EntryOf<'run.claimed'>): void {
   if (run.status === 'running') {
     run.fruitless++;
-    run.workMs += run.lastAt - run.claimedAt;
-    for (const f of run.frames.values()) f.workMs += Math.max(0, f.lastAt - f.workSince);
+    run.workMs += Math.max(0, run.lastAt - run.claimedAt);
+    for (const f of run.frames.values()) f.workMs += workedOf(f);
   } else run.fruitless = 0;
   if (run.status === 'failed') reopen(run);
   for (const f of run.frames.values()) f.workSince = entry.at;

@@ -7,11 +7,10 @@ import type { Json } from '../json.ts';
 import type { Message } from '../ports/model.ts';
 import { failureOf } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
-import { LONGEST_TIMER } from '../reliability/timer.ts';
 import type { AgentDefinition } from './definition.ts';
 import { granted } from './grants.ts';
 import { held } from './held.ts';
-import { type Crossing, limitText, timeLeft } from './limits.ts';
+import { type Crossing, limitText, watchTime } from './limits.ts';
 import { type End, Scope, type Settlement, type Tools } from './scope.ts';
 
 /** Why a part did not come to its end: it waits for people, or for a higher limit. */
@@ -80,19 +79,17 @@ async function refuse(scope: Scope, { closing }: Child, error: Failure): Promise
 
 async function open(scope: Scope, frame: Frame, { agent, limits, closing }: Child): Promise<{ scope: Scope; done(): void }> {
   const own: Limits = { ...agent.limits, ...limits };
-  const left = timeLeft(frame.workMs, own);
-  const { cancel, unlink } = left === undefined ? { cancel: scope.cancel, unlink: undefined } : scope.linkedCancel();
+  const timed = own.time !== undefined || own.deadline !== undefined;
+  const { cancel, unlink } = timed ? scope.linkedCancel() : { cancel: scope.cancel, unlink: undefined };
   const tools = await toolsOf(scope, agent);
   const trace = scope.trace.agent({ agent: agent.name, description: agent.description, path: frame.path });
   const inner = new Scope({ drive: scope.drive, frame, agent, limits: own, tools, trace, cancel, parent: scope, closing });
-  const stop = () => {
-    if (!left) return;
-    inner.halt = { why: 'limit', limit: left.crossed };
+  const stop = watchTime(frame.workMs, own, (limit) => {
+    inner.halt = { why: 'limit', limit };
     cancel.cancel();
-  };
-  const timer = left && left.ms < LONGEST_TIMER ? setTimeout(stop, Math.max(0, left.ms)) : undefined;
+  });
   const done = () => {
-    clearTimeout(timer);
+    stop?.();
     unlink?.();
   };
   return { scope: inner, done };

@@ -4,6 +4,7 @@ import type { RunFold } from '../journal/fold.ts';
 import { costUsd } from '../journal/spent.ts';
 import type { Message, Model, ModelResponse } from '../ports/model.ts';
 import { candidates } from '../reliability/fallback.ts';
+import { LONGEST_TIMER } from '../reliability/timer.ts';
 import { cost, reserve } from '../telemetry/cost.ts';
 import { type Prices, price } from '../telemetry/prices.ts';
 import { type AgentDefinition, isLoop, type LoopDefinition } from './definition.ts';
@@ -172,17 +173,26 @@ function bytesOf(message: Message): number {
   return bytes;
 }
 
-/** Working time of the run so far, ms. */
-export const workedMs = (run: RunFold) => run.workMs + (run.status === 'running' ? Date.now() - run.claimedAt : 0);
+/** Milliseconds until a deadline is looked at again: it is of the wall clock, which may be set meanwhile. */
+const LOOK = 60_000;
 
-/** The time limit that ends first, and in how many ms; undefined without one. `worked`: ms so far. */
-export function timeLeft(worked: number, limits: Limits): { ms: number; crossed: Crossed } | undefined {
-  const time =
-    limits.time === undefined
-      ? undefined
-      : { ms: limits.time - worked, crossed: { name: 'time', max: limits.time, used: limits.time } as const };
-  if (limits.deadline === undefined) return time;
-  const { deadline } = limits;
-  const wall = { ms: deadline - Date.now(), crossed: { name: 'deadline', max: deadline, used: deadline } as const };
-  return time && time.ms < wall.ms ? time : wall;
+/**
+ * Calls `cross` once a time limit is used up; at once, where it is already. Working time is measured by the clock that does not jump, a
+ * deadline is judged by the one on the wall.
+ * @param worked ms so far.
+ * @returns what stops watching; undefined where there is no such limit.
+ */
+export function watchTime(worked: number, { time, deadline }: Limits, cross: (limit: Crossed) => void): (() => void) | undefined {
+  if (time === undefined && deadline === undefined) return undefined;
+  const began = performance.now() - worked;
+  let timer: NodeJS.Timeout | undefined;
+  const look = (): void => {
+    const work = time === undefined ? Number.POSITIVE_INFINITY : time - (performance.now() - began);
+    const wall = deadline === undefined ? Number.POSITIVE_INFINITY : deadline - Date.now();
+    if (time !== undefined && work <= 0) cross({ name: 'time', max: time, used: time });
+    else if (deadline !== undefined && wall <= 0) cross({ name: 'deadline', max: deadline, used: deadline });
+    else timer = setTimeout(look, Math.ceil(Math.min(work, wall, deadline === undefined ? LONGEST_TIMER : LOOK)));
+  };
+  look();
+  return () => clearTimeout(timer);
 }

@@ -10,8 +10,8 @@
  */
 export const SCOPE = 'rondo';
 
-/** Span names are `<operation> <agent, model, tool or node>`. The conventions know no nodes. */
-export const OPERATION = { agent: 'invoke_agent', chat: 'chat', tool: 'execute_tool', node: 'node' } as const;
+/** Span names are `<operation> <agent, model, tool or node>`. The conventions know no nodes and no decisions. */
+export const OPERATION = { agent: 'invoke_agent', chat: 'chat', tool: 'execute_tool', node: 'node', decide: 'decide' } as const;
 
 export const ATTR = {
   operation: 'gen_ai.operation.name',

@@ -23,6 +23,8 @@ export interface TelemetryOptions {
 export interface Telemetry {
   /** Opens the span of one claim. Decides there, once, whether anything is recorded until the next claim. */
   startAgent(o: AgentStart): AgentTrace;
+  /** Decisions that came while no process drove the run: a span of its own, with an event for each, once they are committed. */
+  decided(o: AgentStart, decisions: readonly Parameters<AgentTrace['approvalDecided']>[0][]): void;
   /** Counts a circuit breaker that opened, by the name of the tool or the `provider/id` of the model it guards. */
   breakerOpened(target: 'tool' | 'model', name: string): void;
 }
@@ -31,6 +33,11 @@ export function telemetry(options: TelemetryOptions = {}): Telemetry {
   const instruments = instrumentSource(options.meter);
   return {
     startAgent: (o) => quietly(() => open(options, instruments(), o)) ?? NOOP,
+    decided(o, decisions) {
+      const decision = quietly(() => open(options, undefined, o, undefined, OPERATION.decide)) ?? NOOP;
+      for (const one of decisions) decision.approvalDecided(one);
+      decision.end({ status: 'paused' });
+    },
     breakerOpened(target, name) {
       const key = target === 'tool' ? ATTR.tool : ATTR.requestModel;
       quietly(() => instruments()?.breakerOpens.add(1, { [ATTR.target]: target, [key]: name }));
@@ -38,7 +45,13 @@ export function telemetry(options: TelemetryOptions = {}): Telemetry {
   };
 }
 
-function open(options: TelemetryOptions, instruments: Instruments | undefined, o: AgentStart, under?: Context): AgentTrace {
+function open(
+  options: TelemetryOptions,
+  instruments: Instruments | undefined,
+  o: AgentStart,
+  under?: Context,
+  operation: string = OPERATION.agent,
+): AgentTrace {
   const content = options.content === true;
   const start = o.at ?? Date.now();
   const common: Attributes = { [ATTR.agent]: o.agent, [ATTR.run]: o.runId, [ATTR.conversation]: o.session, [ATTR.session]: o.session };
@@ -50,13 +63,13 @@ function open(options: TelemetryOptions, instruments: Instruments | undefined, o
   const tracer = options.tracer ?? quietly(() => trace.getTracer(SCOPE));
   const span = quietly(() =>
     tracer?.startSpan(
-      `${OPERATION.agent} ${o.agent}`,
+      `${operation} ${o.agent}`,
       {
         kind: SpanKind.INTERNAL,
         startTime: start,
         attributes: {
           ...common,
-          [ATTR.operation]: OPERATION.agent,
+          [ATTR.operation]: operation,
           [ATTR.agentDescription]: o.description && clip(o.description),
           [ATTR.epoch]: o.epoch,
           [ATTR.user]: content ? o.by?.id : undefined,

@@ -3,7 +3,7 @@ import { agent, Engine, type Entry, type Journal, memoryJournal, RondoError, too
 import { scripted } from '../../src/testing/scripted.ts';
 import { anything, around, asks, deferred, ends, entriesOf, headOf, refused, settle, shown, until } from './setup.ts';
 
-beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] }));
+beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] }));
 afterEach(() => void vi.useRealTimers());
 
 const full = () => new RondoError('JOURNAL_UNAVAILABLE', 'the disk is full: make room, then resume the run.');

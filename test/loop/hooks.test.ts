@@ -4,7 +4,7 @@ import { scripted } from '../../src/testing/scripted.ts';
 import { anything, asks, ends, failure, refused, settle, shown } from '../engine/setup.ts';
 
 // user code that never answers is waited for on the test's own clock
-beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] }));
+beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] }));
 afterEach(() => void vi.useRealTimers());
 
 const never = () => new Promise<never>(() => undefined);

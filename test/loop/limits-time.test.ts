@@ -1,12 +1,12 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { agent, Engine, type Limits, type Model, memoryJournal, ToolError, tool } from '../../src/index.ts';
+import { agent, Engine, type Limits, type Model, memoryJournal, supervisor, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { anything, asks, ends, entriesOf, failure, leftBehind, recording, shown } from '../engine/setup.ts';
 
 // the clock and the timers are the test's own: nothing here waits
 // the validator of jsonSchema() is loaded at its first use, which takes real time
 beforeAll(async () => void (await anything['~standard'].validate({})));
-beforeEach(() => void vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] }));
+beforeEach(() => void vi.useFakeTimers({ toFake: ['Date', 'performance', 'setTimeout', 'clearTimeout'] }));
 afterEach(() => void vi.useRealTimers());
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 const by = { id: 'ben' };
@@ -187,5 +187,79 @@ describe('a deadline', () => {
     await ends(run, 'completed');
     expect(vi.getTimerCount()).toBe(0);
     expect((await entriesOf(journal, run.id)).at(-1)).toMatchObject({ type: 'run.settled', ms: 0 });
+  });
+});
+
+describe('a wall clock that is set while a run is under way', () => {
+  const jump = (ms: number) => vi.setSystemTime(Date.now() + ms);
+
+  test.each([3_600_000, -3_600_000])('(by %d ms) neither stops it by `time` nor counts as work', async (by) => {
+    const journal = memoryJournal();
+    const model = scripted([asks(['slow', {}]), asks(['slow', {}]), 'done']);
+    const run = new Engine({ journal }).run(timed({ time: 5_000 }, model, slow(1_000)), 'go');
+    await pass(500);
+    jump(by);
+    await pass(1_500);
+    await ends(run, 'completed');
+    const [settled] = (await entriesOf(journal, run.id)).filter((e) => e.type === 'run.settled');
+    expect(settled).toMatchObject({ ms: 2_000 });
+  });
+
+  test.each([3_600_000, -3_600_000])('(by %d ms) leaves a run that paused as much time as it had', async (by) => {
+    const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: () => 'signed' });
+    const model = scripted([asks(['slow', {}]), asks(['sign', {}]), asks(['slow', {}]), 'done']);
+    const a = agent({ name: 'a', instructions: '', model, tools: [slow(1_000), sign], limits: { time: 5_000 } });
+    const engine = new Engine({ journal: memoryJournal() });
+    const run = engine.run(a, 'go');
+    await pass(500);
+    jump(by);
+    await pass(500);
+    const paused = await ends(run, 'paused');
+    await engine.decide(run.id, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: { id: 'ben' } });
+    const resumed = engine.resume(run.id);
+    await pass(1_000);
+    await ends(resumed, 'completed');
+  });
+
+  test.each([3_600_000, -3_600_000])('(by %d ms) leaves a sub-agent as much time as it had', async (by) => {
+    const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: () => 'signed' });
+    const inner = scripted([asks(['slow', {}]), asks(['sign', {}]), asks(['slow', {}]), 'done']);
+    const child = agent({ name: 'child', instructions: '', model: inner, tools: [slow(1_000), sign], limits: { time: 5_000 } });
+    const boss = supervisor({
+      name: 'boss',
+      instructions: '',
+      model: scripted([asks(['child', { task: 'x' }]), 'all done']),
+      agents: [child],
+    });
+    const engine = new Engine({ journal: memoryJournal() });
+    const run = engine.run(boss, 'go');
+    await pass(500);
+    jump(by);
+    await pass(500);
+    const paused = await ends(run, 'paused');
+    await engine.decide(run.id, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: { id: 'ben' } });
+    const resumed = engine.resume(run.id);
+    await pass(1_000);
+    await ends(resumed, 'completed');
+    expect(shown(inner.requests.at(-1)).at(-1)).toMatchObject({ text: 'slept' });
+  });
+
+  test('a deadline is of the wall clock: set forward it comes within a minute, set back it is waited for', async () => {
+    const engine = new Engine({ journal: memoryJournal() });
+    const made = () => timed({ deadline: Date.now() + 3_600_000 }, scripted([asks(['slow', {}]), 'done']), slow(1e8));
+    const early = engine.run(made(), 'go');
+    await pass(1_000);
+    jump(3_600_000);
+    await pass(60_000);
+    expect(await ends(early, 'stopped')).toMatchObject({ limit: { name: 'deadline' } });
+    const later = engine.run(made(), 'go');
+    let over = false;
+    later.then(() => (over = true));
+    await pass(1_000);
+    jump(-1_800_000);
+    await pass(3_600_000 + 1_000);
+    expect(over).toBe(false);
+    await pass(1_800_000);
+    await ends(later, 'stopped');
   });
 });

@@ -61,6 +61,7 @@ test('a tree of agents is one trace, with a span for each agent, node, answer an
     'invoke_agent clerk > chat script',
     'invoke_agent clerk > execute_tool pay',
     'invoke_agent desk > chat script',
+    'invoke_agent desk > decide desk',
     'invoke_agent desk > invoke_agent alien',
     'invoke_agent desk > invoke_agent desk',
     'invoke_agent desk > invoke_agent flow',
