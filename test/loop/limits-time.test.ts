@@ -241,7 +241,7 @@ describe('a wall clock that is set while a run is under way', () => {
     const resumed = engine.resume(run.id);
     await pass(1_000);
     await ends(resumed, 'completed');
-    expect(shown(inner.requests.at(-1)).at(-1)).toMatchObject({ text: 'slept' });
+    expect(inner.requests).toHaveLength(4);
   });
 
   test('a deadline is of the wall clock: set forward it comes within a minute, set back it is waited for', async () => {
