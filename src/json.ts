@@ -44,7 +44,7 @@ interface Copying {
 }
 
 /**
- * A value as plain JSON for whoever reads it: what JSON has no form of is written in one, by the table in docs/outputs.md, and what has none is
+ * A value as plain JSON for a reader: what JSON has no form of is written in one, by the table in docs/outputs.md, and what has none is
  * named in its place. `exact`: nothing was, so that a copy of the JSON can stand for the value. Never throws.
  */
 export function toldJson(value: unknown): { json: Json; exact: boolean } {
@@ -210,7 +210,7 @@ function ofBytes(value: ArrayBufferLike | ArrayBufferView): unknown {
   return [...(value as Float64Array | BigInt64Array)];
 }
 
-/** Without its stack, which is of no use to whoever reads it. */
+/** Without its stack, which is of no use to the reader. */
 function ofError(error: Error): unknown {
   const { name, message, cause, errors } = error as Error & { errors?: unknown };
   return { name, message, ...(cause !== undefined && { cause }), ...(Array.isArray(errors) && { errors }), ...(error as object) };

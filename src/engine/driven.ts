@@ -1,6 +1,6 @@
 import type { Run } from './run.ts';
 
-/** A run that was driven on. In an object of its own, because a bare Run would be awaited by whoever iterates. */
+/** A run that was driven on. In an object of its own, because iterating would await a bare Run. */
 export interface Resumed {
   runId: string;
   run: Run;
@@ -43,7 +43,7 @@ export function driveAll(find: () => Promise<readonly string[]>, claim: (runId: 
     return begun;
   };
   const done = ends();
-  // whoever only calls it hears of no failure, and it must not end the process
+  // a caller who does not await it hears of no failure, and it must not end the process
   done.catch(() => undefined);
 
   async function* each(): AsyncGenerator<Resumed, void, undefined> {

@@ -247,7 +247,7 @@ export class Engine implements AsyncDisposable {
     return this.#due('running', (head, now) => (head.leaseUntil ?? 0) <= now || isGone(head.owner));
   }
 
-  /** Drives on the paused runs that wait no longer, as `recover` does: an approval expired, or was decided and nobody resumed. */
+  /** Drives on the paused runs that wait no longer, as `recover` does: an approval expired, or was decided and the run was not resumed. */
   sweep(): Driven {
     return this.#due('paused', (head, now) => head.wakeAt !== undefined && head.wakeAt <= now);
   }

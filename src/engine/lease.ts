@@ -72,7 +72,7 @@ async function renewed(resources: Resources, log: Log): Promise<void> {
   if (!renewed) throw new RondoError('RUN_BUSY', `run ${runId} was taken over by another process; watch it there.`, { details: { runId } });
 }
 
-/** Gives a lease back, so that whoever comes next need not wait for its end. */
+/** Gives a lease back, so that the next owner need not wait for its end. */
 export const release = async ({ journal, owner }: Resources, runId: string) => {
   try {
     await journal.renew(runId, owner, 0);

@@ -65,6 +65,6 @@ export interface RunSummary {
   wakeAt?: number;
   /** Calls whose outcome an operator should settle. */
   unknowns: number;
-  /** The journal of the run is damaged, so that nobody can say whether the rest is true: `inspect()` says where. */
+  /** The journal of the run is damaged, so that the rest may not be true: `inspect()` says where. */
   damaged?: true;
 }

@@ -37,7 +37,7 @@ function startOf(pid: number): string {
 export const newOwner = () => `${machine()}/${process.pid}@${startOf(process.pid)}/${newId().slice(-8)}`;
 
 /**
- * Whether an owner's process is known to be gone, so that its lease need not be waited for. False where nobody here can say: on another
+ * Whether an owner's process is known to be gone, so that its lease need not be waited for. False where it cannot be known here: on another
  * host, in another container, or before this host was started, since another host may have its name.
  * A mistake costs no effect: the journal's compare-and-set decides who may write.
  */

@@ -30,7 +30,7 @@ function parsed(valid: Validated<unknown>, written: Json): Parsed {
 export type Again = Parsed & { changed?: true };
 
 /**
- * Parses arguments anew that were shown before: what was shown is what runs, also where a default is random or is the time.
+ * Parses again the arguments that were shown before: what was shown is what runs, also where a default is random or is the time.
  * @param settled whether a schema that gives something else is known to give something else each time.
  */
 export function parseAgain(schema: Schema, written: Json, shown: Json, settled = false): Again | Promise<Again> {
@@ -56,7 +56,7 @@ async function differing(first: Arguments & { ok: true }, schema: Schema, writte
 }
 
 /**
- * Whether whoever wrote arguments has seen what the tool gets: each part is as they wrote it, or they left it out and it was shown to
+ * Whether the author of the arguments has seen what the tool gets: each part is as they wrote it, or they left it out and it was shown to
  * them with the same value.
  */
 export function foreseen(gets: Json | undefined, wrote: Json | undefined, before: Json | undefined): boolean {

@@ -3,7 +3,7 @@ const MOST_CHOICES = 6;
 
 /**
  * Whether a regular expression surely takes time in proportion to the text: its parts follow each other, at most one of them repeats, and
- * where one does, the match begins at the start of the text. Others may be as harmless; these are so whoever wrote them.
+ * where one does, the match begins at the start of the text. Others may be as harmless; these are harmless whatever their source.
  */
 export function isLinear(pattern: string): boolean {
   const anchored = pattern.startsWith('^');

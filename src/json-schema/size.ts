@@ -1,7 +1,7 @@
 import { RondoError } from '../errors.ts';
 import { MAX_DEPTH } from '../json.ts';
 
-/** What a document may be. One of a server is part of every prompt, and nobody here wrote it. */
+/** What a document may be. One of a server is part of every prompt, and comes from outside. */
 export const LARGEST = { own: { nodes: 50_000, chars: 2_000_000 }, foreign: { nodes: 5_000, chars: 65_536 }, atOnce: 5_000 };
 
 /** Objects that hold themselves, or each other again and again, are as large as their text would be. */

@@ -18,7 +18,7 @@ export function isGenerator(value: unknown): value is Steps {
 /** Steps of a generator between which the event loop has its turn: one that only yields would let no timeout fire. */
 const TURN = 100;
 
-/** Runs a generator to its end. One that nobody waits for any more is ended at its next yield, and says nothing of what it did. */
+/** Runs a generator to its end. One that is no longer waited for is ended at its next yield, and says nothing of what it did. */
 export async function driven(steps: Steps, signal: AbortSignal, progress: (data: unknown) => void): Promise<unknown> {
   let last: unknown;
   for (let n = 1; ; n++) {

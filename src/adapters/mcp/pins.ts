@@ -157,7 +157,9 @@ export class Pins {
         isRecord(all) && Object.values(all).every((tools) => isRecord(tools) && Object.values(tools).every((h) => typeof h === 'string'));
       if (fits) return all as { [server: string]: Names };
     } catch {}
-    throw invalid(`mcpTools(): "${this.#file}" holds no pins: { "server": { "tool": "hash" } }. Mend it, or remove it to pin anew.`);
+    throw invalid(
+      `mcpTools(): "${this.#file}" holds no pins: { "server": { "tool": "hash" } }. Mend it, or remove it to pin the tools again.`,
+    );
   }
 }
 

@@ -96,7 +96,7 @@ function listen(transport: Transport, secrets: Secrets, onError?: (error: Error)
   return { gone, flaw: () => flaw, ended: () => ended, notes: () => (rubbish ? ` It sent something that is not MCP (${rubbish}).` : '') };
 }
 
-/** Takes secrets out of every message, whoever listens: results, errors, descriptions and progress alike. Its id is not a text of the server. */
+/** Takes secrets out of every message before it is read: results, errors, descriptions and progress alike. Its id is not a text of the server. */
 function withoutSecrets(transport: Transport, secrets: Secrets): void {
   let listener: Transport['onmessage'];
   Object.defineProperty(transport, 'onmessage', {

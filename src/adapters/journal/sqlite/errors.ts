@@ -38,7 +38,7 @@ export function explain(error: unknown, path: string): Error {
       `${path} is damaged as a SQLite file (${said}). Restore it from a copy, or save what is left with the .recover command of sqlite3.`,
       { cause: error, details: { path } },
     );
-  // a number that nobody wrote
+  // a number that no one wrote
   if ((error as NodeJS.ErrnoException | undefined)?.code === 'ERR_OUT_OF_RANGE') return corrupt();
   switch (primary(error)) {
     case BUSY:
@@ -96,6 +96,6 @@ export const replaced = (path: string, isGone: boolean) =>
 export const stillThere = (path: string) =>
   new RondoError(
     'JOURNAL_UNAVAILABLE',
-    `What was forgotten is gone from the journal, but its bytes are still in ${path}-wal, because another process reads. They go as soon as something is forgotten, or the last process closes the file, while nobody does.`,
+    `What was forgotten is gone from the journal, but its bytes are still in ${path}-wal, because another process reads. They go when something is forgotten, or the last process closes the file, and no process reads.`,
     { details: { path } },
   );

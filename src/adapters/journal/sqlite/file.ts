@@ -105,7 +105,7 @@ export class File {
     return performance.now() - this.#checked > CHECK;
   }
 
-  /** @throws RondoError `JOURNAL_DAMAGED` where the paths lead elsewhere: what is written to this file would be found by nobody. */
+  /** @throws RondoError `JOURNAL_DAMAGED` where the paths lead elsewhere: what is written to this file would not be found. */
   assertThere(): void {
     this.#checked = performance.now();
     const own = inode(this.#path);

@@ -1,6 +1,6 @@
 /**
  * How far the log has come, told outside of it. SQLite takes damage in the `-wal` file for the end of what was written: all after it is
- * left out, and nothing says so. So whoever writes notes the end of the log in `<path>-mark`, and whoever opens the file compares.
+ * left out, and nothing says so. So a writer notes the end of the log in `<path>-mark`, and the next one to open the file compares.
  *
  * A note says two numbers. `synced`: rows up to here have reached the disk, so they must be there whatever happened. `written`: rows up
  * to here were handed to the operating system, so they must be there while it has not been started again. A note is made after the

@@ -18,7 +18,7 @@ export const standsForRemoved = ({ id, run, seq, checksum }: { id: number; run: 
  * extent however long it gets, and each of its appends writes one page; runs that take turns have one per append, in few pages.
  *
  * Rows have neighbours: a removed stretch leaves one row of run {@link GONE}, whose `seq` is the number of rows it stands for. So a row
- * that is missing, or says that it is of another run, is noticed by whoever reads up to it, and ids never come back.
+ * that is missing, or says that it is of another run, is noticed by a reader who comes to it, and ids never come back.
  *
  * A head's `seq` and `tail` (its run's last row) are those of the last time the head changed. `identity` and `checksum` are CRC-32s of
  * what the head says, see heads.ts. `blob_use` says which runs a blob is for.
