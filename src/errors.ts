@@ -27,6 +27,7 @@ export type ErrorCode =
   | 'INTERNAL';
 
 const MARK = Symbol.for('rondo.error');
+const TOOL_MARK = Symbol.for('rondo.tool-error');
 
 /** `message` says what happened and what to do next; `details` is plain JSON for a program. */
 export class RondoError<C extends ErrorCode = ErrorCode> extends Error {
@@ -76,6 +77,8 @@ export class ToolError extends Error {
   readonly outcome: Outcome;
   readonly retryable: boolean;
   readonly retryAfter: number | undefined;
+  /** As that of a {@link RondoError}. */
+  readonly [TOOL_MARK] = true;
 
   constructor(code: string, message: string, o?: { outcome?: Outcome; retryable?: boolean; retryAfter?: number; cause?: unknown }) {
     super(message, o?.cause === undefined ? undefined : { cause: o.cause });
@@ -84,6 +87,11 @@ export class ToolError extends Error {
     this.outcome = o?.outcome ?? 'failed';
     this.retryable = o?.retryable ?? o?.retryAfter !== undefined;
     this.retryAfter = o?.retryAfter;
+  }
+
+  /** Subclasses count too, under any name. */
+  static is(e: unknown): e is ToolError {
+    return e instanceof Error && (TOOL_MARK in e || (e.name === 'ToolError' && 'outcome' in e));
   }
 }
 

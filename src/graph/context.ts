@@ -98,7 +98,7 @@ export class Context implements NodeContext {
     try {
       output = result(name, await unlessHalted(doing, this.#scope.cancel));
     } catch (error) {
-      const failed = error instanceof Halted ? undefined : ended({ error: failureOf(error, 'STEP_FAILED') });
+      const failed = error instanceof Halted ? undefined : ended({ error: failureOf(error, 'STEP_FAILED', { effect }) });
       await this.#finish(failed, () => this.#late(id, epoch, name, doing));
       throw error;
     }
@@ -113,10 +113,7 @@ export class Context implements NodeContext {
       .then(
         (value) => settleLate(scope, id, epoch, { output: result(name, value) }),
         // a step that gave up because it was told to, or lost its connection, says nothing of what it did
-        (error) =>
-          error instanceof ToolError && error.outcome !== 'unknown'
-            ? settleLate(scope, id, epoch, cameTo(scope, error), error.outcome ?? 'failed')
-            : undefined,
+        (error) => settleLate(scope, id, epoch, cameTo(scope, error)),
       )
       .catch(() => undefined);
   }

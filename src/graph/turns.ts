@@ -1,5 +1,5 @@
 /** Agents of other frameworks at work, by the contract in ports/foreign.ts: one turn at a time. */
-import { type Failure, RondoError } from '../errors.ts';
+import { type Failure, RondoError, ToolError } from '../errors.ts';
 import { assertBound, request } from '../hitl/approvals.ts';
 import { ruleProblem } from '../hitl/gate.ts';
 import { sha256 } from '../journal/canonical.ts';
@@ -204,18 +204,21 @@ type Checked = Spent & ({ status: 'completed'; output: Json } | { status: 'pause
 function checked(result: TurnResult<unknown>): Checked {
   const spent = spentOf(result);
   if (result?.status === 'completed') return { ...spent, status: 'completed', output: bounded(result.output, 'the output') };
-  if (result?.status !== 'paused') throw new Error("the turn gave neither { status: 'completed' } nor { status: 'paused' }");
+  if (result?.status !== 'paused') throw nonsense("the turn gave neither { status: 'completed' } nor { status: 'paused' }");
   const asks = plainJson(result.asks) as unknown as readonly Ask[];
-  if (!Array.isArray(asks) || asks.length === 0) throw new Error('the turn paused without asking anything');
+  if (!Array.isArray(asks) || asks.length === 0) throw nonsense('the turn paused without asking anything');
   const ids = new Set(asks.map((ask) => ask?.id));
-  if (ids.size !== asks.length || [...ids].some((id) => typeof id !== 'string')) throw new Error('each ask needs an id of its own');
+  if (ids.size !== asks.length || [...ids].some((id) => typeof id !== 'string')) throw nonsense('each ask needs an id of its own');
   // a role that is misspelt would let anybody decide
   for (const ask of asks) {
     const wrong = ruleProblem(ask, ASK);
-    if (wrong) throw new Error(`an ask makes no sense: ${wrong}`);
+    if (wrong) throw nonsense(`an ask makes no sense: ${wrong}`);
   }
   return { ...spent, status: 'paused', state: bounded(result.state, 'the state'), asks };
 }
+
+/** Whatever a turn did before it gave nonsense was done: it is not tried again. */
+const nonsense = (message: string) => new ToolError('TOOL_FAILED', message, { outcome: 'unknown', retryable: false });
 
 /** What a turn says it used. Numbers that make no sense are not counted, and leave the sums unknown: a limit then stops what would be a guess. */
 function spentOf(result: TurnResult<unknown>): Spent {
@@ -227,8 +230,8 @@ function spentOf(result: TurnResult<unknown>): Spent {
 
 function bounded(value: unknown, what: string): Json {
   const json = plainJson(value) ?? null;
-  if (isDeep(json)) throw new Error(`${what} is nested too deeply`);
-  if (JSON.stringify(json).length > MAX_BYTES) throw new Error(`${what} is larger than ${MAX_BYTES} characters of JSON`);
+  if (isDeep(json)) throw nonsense(`${what} is nested too deeply`);
+  if (JSON.stringify(json).length > MAX_BYTES) throw nonsense(`${what} is larger than ${MAX_BYTES} characters of JSON`);
   return json;
 }
 

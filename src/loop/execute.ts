@@ -1,10 +1,10 @@
-import { type Failure, RondoError, ToolError } from '../errors.ts';
+import { type Failure, type Outcome, RondoError, ToolError } from '../errors.ts';
 import { type Again, type Arguments, parseAgain } from '../hitl/arguments.ts';
 import { canonical, sha256 } from '../journal/canonical.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import { copyJson, type Json } from '../json.ts';
-import { bounded, messageOf } from '../reliability/classify.ts';
+import { bounded, messageOf, severity } from '../reliability/classify.ts';
 import { type Guarded, guard } from '../reliability/envelope.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
 import { type AttemptContext, isThenable } from '../reliability/timeout.ts';
@@ -191,7 +191,12 @@ function attempt(scope: Scope, call: Call, ready: Ready, span: ToolTrace, waited
     onLate: (late) => {
       // one that was given up before it was entered has done nothing
       if (late.attempt > (ready.entered ?? 0)) return;
-      settleLate(scope, call.id, epoch, late.ok ? { output: keep(scope, tool, late.value).output } : cameTo(scope, late.error));
+      settleLate(
+        scope,
+        call.id,
+        epoch,
+        late.ok ? { output: keep(scope, tool, late.value).output } : cameTo(scope, late.error, tool.effect),
+      );
     },
   });
 }
@@ -208,7 +213,7 @@ async function noted(append: () => void | Promise<void>): Promise<void> {
 /** How a call ended, where its end found no place in the journal: the run was lost meanwhile. */
 export function endedLate(scope: Scope, { id }: Call, epoch: number, end: Pick<Finished, 'output' | 'error'>): void {
   if (!end.error) settleLate(scope, id, epoch, { output: end.output ?? null });
-  else if (end.error.outcome === 'failed') settleLate(scope, id, epoch, { failed: end.error.message });
+  else if (end.error.outcome === 'failed') settleLate(scope, id, epoch, { outcome: 'failed', note: end.error.message.slice(0, 500) });
 }
 
 /** What is kept of a tool's output. Never throws. */
@@ -219,6 +224,10 @@ async function wrapped(scope: Scope, call: Call, ready: Ready, span: ToolTrace):
   const asked = { name: ready.tool.name, input: copyJson(ready.shown) };
   let inside: Promise<End> | undefined;
   let last: End | undefined;
+  /** Of a call that was made and whose end a wrapper does not tell. */
+  const untold: Outcome = ready.tool.effect === 'read' ? 'failed' : 'unknown';
+  /** Over all that a wrapper asked for: what may have run is not undone by a later try that was refused. */
+  let worst: Outcome = 'not-run';
   let attempts = 0;
   const { epoch } = scope.run;
   const wrapping = new Wrapping('a use.tool wrapper', scope.plan.tool(ready.tool));
@@ -234,8 +243,12 @@ async function wrapped(scope: Scope, call: Call, ready: Ready, span: ToolTrace):
     last = undefined;
     last = await inside;
     attempts += last.attempts;
+    const came = last.ok ? untold : last.error.outcome;
+    if (severity[came] > severity[worst]) worst = came;
     return outcomeOf(last);
   };
+  /** What is known of the effect, where a wrapper does not say. One that went on without its call knows nothing. */
+  const known = (): Outcome => (inside && !last ? untold : worst);
   let next = (input?: Json) => wrapping.inside(() => asks(input));
   for (const wrapper of scope.plan.toolWrappers.toReversed()) {
     const within = next;
@@ -245,11 +258,11 @@ async function wrapped(scope: Scope, call: Call, ready: Ready, span: ToolTrace):
     const answering = next();
     wrapping.waited = true;
     const outcome: unknown = await unlessHalted(Promise.race([answering, wrapping.late]), scope.cancel);
-    return judged(scope, ready, outcome, last, attempts);
+    return judged(scope, ready, outcome, last, attempts, known());
   } catch (error) {
     // a halt ends the call itself too, at once
     if (error instanceof Halted) return (await inside) ?? notRun();
-    return broken(messageOf(error, scope.drive.secrets.mask), last, attempts);
+    return broken(messageOf(error, scope.drive.secrets.mask), attempts, known());
   } finally {
     wrapping.end();
     // a wrapper that answered by itself left it behind
@@ -267,27 +280,26 @@ const notRun = (): End => ({
 });
 
 /** What a wrapper answered, taken at its word where it is one. */
-function judged(scope: Scope, ready: Ready, outcome: unknown, last: End | undefined, attempts: number): End {
+function judged(scope: Scope, ready: Ready, outcome: unknown, last: End | undefined, attempts: number, otherwise: Outcome): End {
   const { ok, output, error } = (outcome ?? {}) as Partial<{ ok: unknown; output: Json; error: Partial<Failure> }>;
   // what the tool's toModel says stays, unless a wrapper changed the output
   if (ok === true)
     return { ok: true, attempts, seen: last?.ok && last.seen.output === output ? last.seen : keep(scope, ready.tool, output) };
   if (ok !== false || typeof error?.code !== 'string' || typeof error.message !== 'string')
-    return broken('a wrapper answered neither { ok: true, output } nor { ok: false, error: { code, message } }', last, attempts);
+    return broken('a wrapper answered neither { ok: true, output } nor { ok: false, error: { code, message } }', attempts, otherwise);
   const { mask } = scope.drive.secrets;
   const known: Failure = {
     code: mask(error.code).slice(0, 100),
     message: bounded(mask(error.message)),
     retryable: error.retryable === true,
     attempts,
-    outcome: error.outcome === 'not-run' || error.outcome === 'unknown' ? error.outcome : 'failed',
+    outcome: error.outcome !== undefined && Object.hasOwn(severity, error.outcome) ? error.outcome : otherwise,
   };
   if (typeof error.retryAfter === 'number') known.retryAfter = error.retryAfter;
   return { ok: false, attempts, error: known };
 }
 
 /** The wrapper failed; what is known of the call is what the call itself came to. */
-function broken(message: string, last: End | undefined, attempts: number): End {
-  const outcome = last === undefined ? 'not-run' : last.ok ? 'unknown' : last.error.outcome;
+function broken(message: string, attempts: number, outcome: Outcome): End {
   return { ok: false, attempts, error: { code: 'MIDDLEWARE_FAILED', message, retryable: false, attempts, outcome } };
 }

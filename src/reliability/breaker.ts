@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import Opossum from 'opossum';
 import { ToolError } from '../errors.ts';
 import { classify } from './classify.ts';
+import type { Fault } from './codes.ts';
 import { type BreakerPolicy, DEFAULTS } from './policy.ts';
 import { Cancelled, Expired } from './timeout.ts';
 
@@ -29,8 +30,8 @@ const HALF_OPEN = { closed: false, halfOpen: true };
 
 /**
  * A circuit breaker for calls that are few and slow. It opens after so many service faults in a row, and `recovery` ms later lets
- * one call try. A caller's fault (bad arguments, not found, denied) is an answer, and as good as a success; a cancelled call says
- * nothing, not even as the trial. While open, `fire` rejects with CIRCUIT_OPEN, and nothing ran.
+ * one call try. A caller's fault (bad arguments, not found, denied) is an answer, and as good as a success; a cancelled call, or an
+ * error that no table knows, says nothing, not even as the trial. While open, `fire` rejects with CIRCUIT_OPEN, and nothing ran.
  */
 export class Circuit {
   readonly name: string;
@@ -170,10 +171,8 @@ export class Circuit {
 export const circuit = (o: CircuitOptions): Circuit => new Circuit(o);
 
 /** What an error says about the service: nothing, where the call was cut off from our side or the service was never asked. */
-function evidenceOf(error: unknown): 'service' | 'caller' | 'none' {
-  if (Cancelled.is(error) || Expired.boundOf(error) === 'outer') return 'none';
-  const { code, fault } = classify(error);
-  return code === 'ABORTED' || code === 'CANCELLED' || code === 'CIRCUIT_OPEN' ? 'none' : fault;
+function evidenceOf(error: unknown): Fault {
+  return Cancelled.is(error) || Expired.boundOf(error) === 'outer' ? 'none' : classify(error).fault;
 }
 
 /** The circuits of an engine, one per owner, such as a tool or a model; they live as long as their owner. */

@@ -1,6 +1,20 @@
 import { inspect } from 'node:util';
 import { type Failure, type Outcome, RondoError, ToolError } from '../errors.ts';
-import { CONTEXT_TOO_LONG, faultOf, isTooLong, type Kind, NOT_SENT, ofMessage, ofName, ofNodeCode, ofStatus, throttling } from './codes.ts';
+import type { Effect } from '../ports/tool.ts';
+import {
+  type Fault,
+  faultOf,
+  isTooLong,
+  type Kind,
+  NOT_SENT,
+  ofGrpc,
+  ofMessage,
+  ofName,
+  ofNodeCode,
+  ofStatus,
+  outcomeOf,
+  throttling,
+} from './codes.ts';
 import { askedWait } from './retry-after.ts';
 
 /** What a thrown value means. Codes and their meaning: {@link Kind}. */
@@ -9,10 +23,12 @@ export interface Classified {
   /** Never empty, at most {@link MAX_MESSAGE} characters. */
   message: string;
   retryable: boolean;
+  /** No table knows it, so nobody can say whether another try helps: what may run twice is tried again. */
+  unclassified?: true;
   outcome: Outcome;
   /** Milliseconds the other side asked to wait. */
   retryAfter?: number;
-  fault: 'caller' | 'service';
+  fault: Fault;
 }
 
 export type FallbackCode = 'TOOL_FAILED' | 'MODEL_FAILED' | 'NODE_FAILED' | 'STEP_FAILED' | 'AGENT_FAILED';
@@ -25,9 +41,9 @@ const MAX_CODE = 100;
 const MAX_DEPTH = 6;
 
 /**
- * Classifies anything that was thrown: a ToolError as it says, errors of AWS, HTTP and Node by table, the rest as `fallbackCode`.
- * `not-run` only where the error itself proves it: a plain Error that wraps a refused connection proves nothing of what its
- * author did before. Never throws, whatever the value does when it is read.
+ * Classifies anything that was thrown: a ToolError as it says, errors of AWS, HTTP, gRPC and Node by table, the rest as `fallbackCode`.
+ * `not-run` and `failed` only where the error itself proves it: a plain Error that wraps a refused connection, or a 404, proves
+ * nothing of what its author did before. All else is `unknown`. Never throws, whatever the value does when it is read.
  * @param mask takes secrets out of what is told, before anything is cut: half a secret would not be found.
  */
 export function classify(error: unknown, fallbackCode: FallbackCode = 'TOOL_FAILED', mask: Mask = asIs): Classified {
@@ -38,31 +54,44 @@ export function classify(error: unknown, fallbackCode: FallbackCode = 'TOOL_FAIL
   }
 }
 
-/** What was thrown, as the failure of what was tried once. `where`: said before an error that has no code of its own. */
-export function failureOf(thrown: unknown, fallbackCode: FallbackCode, where = ''): Failure {
-  const { code, message, retryable, outcome } = classify(thrown, fallbackCode);
-  return { code, message: bounded(code === fallbackCode ? where + message : message), retryable, attempts: 1, outcome };
+/**
+ * What was thrown, as the failure of what was tried once.
+ * @param o.effect of what was tried. Left out for a node or an agent, which are no effect of their own: their steps and calls say
+ * what is known of each, and only a ToolError says more.
+ * @param o.where said before an error that has no code of its own.
+ */
+export function failureOf(thrown: unknown, fallbackCode: FallbackCode, o: { effect?: Effect; where?: string } = {}): Failure {
+  const effect = o.effect ?? (ToolError.is(thrown) ? 'once' : 'read');
+  const { code, message, retryable, outcome } = asSeen(classify(thrown, fallbackCode), effect);
+  return { code, message: bounded(code === fallbackCode ? (o.where ?? '') + message : message), retryable, attempts: 1, outcome };
+}
+
+/** A read has no effect that could be unknown. */
+export function asSeen(failure: Classified, effect: Effect): Classified {
+  return effect === 'read' && failure.outcome === 'unknown' ? { ...failure, outcome: 'failed' } : failure;
 }
 
 const unclassified = (message: string, code: string): Classified => ({
   code,
   message,
   retryable: false,
-  outcome: 'failed',
-  fault: 'service',
+  // a model's answer may have been charged: its adapter says what is worth another one
+  ...(code !== 'MODEL_FAILED' && { unclassified: true }),
+  outcome: 'unknown',
+  fault: 'none',
 });
 
 /** Errors of this package, of another copy of it too. */
 function own(error: unknown, fallbackCode: FallbackCode, mask: Mask): Classified | undefined {
   if (RondoError.is(error))
-    return { code: error.code, message: describeThrown(error, mask), retryable: false, outcome: 'failed', fault: 'caller' };
-  if (!(error instanceof ToolError) && !(error instanceof Error && error.name === 'ToolError' && 'outcome' in error)) return undefined;
-  const { code: said, outcome: was, retryAfter } = error as ToolError;
+    return { code: error.code, message: describeThrown(error, mask), retryable: false, outcome: 'unknown', fault: 'none' };
+  if (!ToolError.is(error)) return undefined;
+  const { code: said, outcome: was, retryAfter } = error;
   const code = typeof said === 'string' && said !== '' ? mask(said).slice(0, MAX_CODE) : fallbackCode;
-  const outcome = was === 'not-run' || was === 'unknown' ? was : 'failed';
-  const retryable = (error as ToolError).retryable === true;
+  const outcome = was === 'not-run' || was === 'failed' ? was : 'unknown';
+  const retryable = error.retryable === true;
   // an error that its author foresaw, and that trying again does not heal, is an answer and no sign of an ill service
-  const fault = faultOf(code) ?? (retryable || outcome === 'unknown' ? 'service' : 'caller');
+  const fault = faultOf(code) ?? (retryable ? 'service' : outcome === 'unknown' ? 'none' : 'caller');
   const classified: Classified = { code, message: describeThrown(error, mask), retryable, outcome, fault };
   if (typeof retryAfter === 'number' && retryAfter >= 0) classified.retryAfter = retryAfter;
   return classified;
@@ -74,22 +103,22 @@ interface Found {
   kind: Kind;
   /** The error of the chain that the tables know. */
   at: object;
-  /** Whether `kind.outcome` may be trusted, see {@link classify}. */
-  proven: boolean;
+  /** What the error at hand proves, see {@link classify}. */
+  outcome: Outcome;
 }
 
 function byTable(error: unknown, fallbackCode: FallbackCode, mask: Mask): Classified | undefined {
   const found = search(error, 0);
   if (!found) return undefined;
+  const { outcome } = found;
   const { code, fault } = found.kind;
-  const outcome = found.kind.outcome === 'not-run' && !found.proven ? 'failed' : found.kind.outcome;
   const retryable = found.kind.retryable || read(found.at, '$retryable') !== undefined;
   const outer = describeThrown(error, mask);
   const inner = found.at === error ? outer : describeThrown(found.at, mask);
   const message = outer.includes(inner) ? outer : bounded(`${outer}: ${inner}`);
   // only its words tell it from another refusal, and only a model's words mean it
   if (code === 'VALIDATION' && fallbackCode === 'MODEL_FAILED' && isTooLong(message))
-    return { ...CONTEXT_TOO_LONG, message: bounded(`${message} ${SHORTEN}`) };
+    return { code: 'CONTEXT_TOO_LONG', message: bounded(`${message} ${SHORTEN}`), retryable: false, outcome, fault };
   const classified: Classified = { code, message, retryable, outcome, fault };
   const retryAfter = retryable ? wait(found.at) : undefined;
   if (retryAfter !== undefined) classified.retryAfter = retryAfter;
@@ -111,19 +140,24 @@ function search(error: unknown, depth: number): Found | undefined {
   const errors = read(error, 'errors');
   if (error instanceof AggregateError && Array.isArray(errors) && errors.length > 0 && depth < 3) {
     const each = errors.slice(0, 20).map((e) => search(e, depth + 1));
-    const worst = each.find((f) => f && !(f.proven && f.kind.outcome === 'not-run')) ?? each.find((f) => f !== undefined);
-    return worst && { ...worst, proven: worst.proven && errors.length <= 20 && !each.includes(undefined) };
+    // what is known of all is what is known of the worst of them, and nothing where one is not known
+    const worst = each.reduce((a, f) => (a && (!f || severity[f.outcome] <= severity[a.outcome]) ? a : f), undefined);
+    return worst && { ...worst, outcome: errors.length > 20 || each.includes(undefined) ? 'unknown' : worst.outcome };
   }
   const unsent = read(error, 'code') === NOT_SENT ? search(read(error, 'cause'), depth + 1) : undefined;
   if (unsent) return unsent;
-  const kind = lookUp(error);
-  if (kind) return { kind, at: error, proven: true };
+  const status = statusOf(error);
+  const kind = lookUp(error, status);
+  if (kind) return { kind, at: error, outcome: outcomeOf(kind, status) };
   const inner = search(read(error, 'cause'), depth + 1);
   // fetch wraps the error of its one connection; nobody else is known to have done nothing else
-  return inner && { ...inner, proven: inner.proven && error instanceof TypeError && error.message === 'fetch failed' };
+  return inner && (error instanceof TypeError && error.message === 'fetch failed' ? inner : { ...inner, outcome: 'unknown' });
 }
 
-function lookUp(error: object): Kind | undefined {
+/** From what is best known to what is least. */
+export const severity = { 'not-run': 0, failed: 1, unknown: 2 } as const satisfies Record<Outcome, number>;
+
+function lookUp(error: object, status: number | undefined): Kind | undefined {
   const name = read(error, 'name');
   const code = read(error, 'code');
   const text = read(error, 'message');
@@ -135,6 +169,11 @@ function lookUp(error: object): Kind | undefined {
     const byCode = ofNodeCode(code, read(error, 'syscall'), message) ?? ofName(code);
     if (byCode) return byCode;
   }
+  return (status === undefined ? undefined : ofStatus(status)) ?? ofGrpc(code, read(error, 'details'));
+}
+
+/** The status of a failure that a service answered: of the AWS SDK, of fetch, of axios and its like. */
+function statusOf(error: object): number | undefined {
   const response = read(error, 'response');
   for (const status of [
     read(read(error, '$metadata'), 'httpStatusCode'),
@@ -142,10 +181,8 @@ function lookUp(error: object): Kind | undefined {
     read(error, 'statusCode'),
     read(response, 'status'),
     read(response, 'statusCode'),
-  ]) {
-    const byStatus = typeof status === 'number' ? ofStatus(status) : undefined;
-    if (byStatus) return byStatus;
-  }
+  ])
+    if (typeof status === 'number' && ofStatus(status)) return status;
   return undefined;
 }
 

@@ -1,63 +1,50 @@
 import type { Outcome } from '../errors.ts';
 
 /**
- * What a code means unless an error says otherwise. `fault` is for circuit breakers: a `caller` fault is an answer
- * of a service in good health, a `service` fault counts against it.
- *
- * | code | retryable | outcome | fault | thrown as |
- * |---|---|---|---|---|
- * | THROTTLING | yes | not-run | service | 429, Throttling*, TooManyRequests, SlowDown, RequestLimitExceeded |
- * | QUOTA_EXCEEDED | no | failed | service | 402, ServiceQuotaExceeded |
- * | SERVICE_UNAVAILABLE | yes | failed | service | 503, ServiceUnavailable, ModelNotReady |
- * | SERVICE_UNAVAILABLE | yes | unknown | service | 502 |
- * | INTERNAL_ERROR | yes | failed | service | 500, 424 and 5xx, InternalServer, ModelError (501, 505: not retryable) |
- * | STREAM_ERROR | yes | unknown | service | ModelStreamError: the service broke off its answer, and said so |
- * | STREAM_BROKEN | yes | failed | service | a model adapter: the answer ended before it was complete |
- * | TIMEOUT | yes | unknown | service | our own deadline, 408, 504, ModelTimeout, TimeoutError, a socket's ETIMEDOUT, UND_ERR_HEADERS_TIMEOUT |
- * | NETWORK | yes | not-run | service | ECONNREFUSED, ENOTFOUND, EAI_AGAIN, a connect that timed out or found no route, a refused HTTP/2 stream |
- * | NETWORK | yes | unknown | service | ECONNRESET, EPIPE, UND_ERR_SOCKET, a broken stream |
- * | TLS_FAILED | no | failed | service | a certificate that does not verify |
- * | TOO_EARLY | yes | failed | service | 425 |
- * | VALIDATION | no | failed | caller | 400 and other 4xx, Validation, InvalidParameter |
- * | UNAUTHENTICATED | no | failed | caller | 401, ExpiredToken, CredentialsProviderError, UnrecognizedClient, InvalidSignature |
- * | ACCESS_DENIED | no | failed | caller | 403, AccessDenied |
- * | NOT_FOUND | no | failed | caller | 404, 410, ResourceNotFound |
- * | CONFLICT | no | failed | caller | 409, 412, Conflict, ConditionalCheckFailed |
- * | ABORTED | no | unknown | caller | AbortError that is not our cancellation |
- * | CIRCUIT_OPEN | yes | not-run | service | our circuit breaker, or one of opossum inside a tool |
- * | CANCELLED | no | not-run, failed or unknown | caller | our cancellation (only the envelope says so) |
- * | ENGINE_CLOSED | no | not-run | caller | a call after the engine closed its circuits |
- * | CONTEXT_TOO_LONG | no | failed | caller | VALIDATION of a model whose message says so |
- * | TOOL_FAILED, MODEL_FAILED | no | failed | service | anything else that was thrown |
+ * What is known of the effect of a call that ended with an error. `answered`: that it failed, where the error carries the status of a
+ * service that refused it (a 4xx), else nothing.
  */
+export type Known = 'not-run' | 'answered' | 'unknown';
+
+/**
+ * What an error says of the service, for circuit breakers. `caller`: it is in good health, and answered. `service`: it counts
+ * against the circuit. `none`: nothing.
+ */
+export type Fault = 'caller' | 'service' | 'none';
+
+/** What a code means. docs/reliability.md has the whole table, and a test holds each of its rows against this one. */
 export interface Kind {
   readonly code: string;
+  /** Whether the same call may succeed later. */
   readonly retryable: boolean;
-  readonly outcome: Outcome;
-  readonly fault: 'caller' | 'service';
+  readonly known: Known;
+  readonly fault: Fault;
 }
 
-const kind = (code: string, retryable: boolean, outcome: Outcome, fault: Kind['fault']): Kind => ({ code, retryable, outcome, fault });
+const kind = (code: string, retryable: boolean, known: Known, fault: Fault): Kind => ({ code, retryable, known, fault });
 
 const THROTTLING = kind('THROTTLING', true, 'not-run', 'service');
-const QUOTA = kind('QUOTA_EXCEEDED', false, 'failed', 'service');
-const UNAVAILABLE = kind('SERVICE_UNAVAILABLE', true, 'failed', 'service');
-const BAD_GATEWAY = kind('SERVICE_UNAVAILABLE', true, 'unknown', 'service');
-const INTERNAL = kind('INTERNAL_ERROR', true, 'failed', 'service');
-const NOT_IMPLEMENTED = kind('INTERNAL_ERROR', false, 'failed', 'service');
+/** Of gRPC, which calls an answer that is too long for the client by the same name as too many requests. */
+const EXHAUSTED = kind('THROTTLING', true, 'unknown', 'service');
+const QUOTA = kind('QUOTA_EXCEEDED', false, 'answered', 'none');
+const UNAVAILABLE = kind('SERVICE_UNAVAILABLE', true, 'answered', 'service');
+const INTERNAL = kind('INTERNAL_ERROR', true, 'answered', 'service');
+const NOT_IMPLEMENTED = kind('INTERNAL_ERROR', false, 'answered', 'service');
 const STREAM = kind('STREAM_ERROR', true, 'unknown', 'service');
 const TIMEOUT = kind('TIMEOUT', true, 'unknown', 'service');
 const UNREACHED = kind('NETWORK', true, 'not-run', 'service');
 const BROKEN = kind('NETWORK', true, 'unknown', 'service');
-const TLS = kind('TLS_FAILED', false, 'failed', 'service');
-const TOO_EARLY = kind('TOO_EARLY', true, 'failed', 'service');
-const VALIDATION = kind('VALIDATION', false, 'failed', 'caller');
-const UNAUTHENTICATED = kind('UNAUTHENTICATED', false, 'failed', 'caller');
-const DENIED = kind('ACCESS_DENIED', false, 'failed', 'caller');
-const NOT_FOUND = kind('NOT_FOUND', false, 'failed', 'caller');
-const CONFLICT = kind('CONFLICT', false, 'failed', 'caller');
-const ABORTED = kind('ABORTED', false, 'unknown', 'caller');
-const CIRCUIT_OPEN = kind('CIRCUIT_OPEN', true, 'not-run', 'service');
+const TLS = kind('TLS_FAILED', false, 'unknown', 'service');
+const TOO_EARLY = kind('TOO_EARLY', true, 'answered', 'none');
+const VALIDATION = kind('VALIDATION', false, 'answered', 'caller');
+const UNAUTHENTICATED = kind('UNAUTHENTICATED', false, 'answered', 'caller');
+const DENIED = kind('ACCESS_DENIED', false, 'answered', 'caller');
+const NOT_FOUND = kind('NOT_FOUND', false, 'answered', 'caller');
+const PRECONDITION = kind('CONFLICT', false, 'answered', 'caller');
+/** A conflict may be with an earlier attempt, which took effect. */
+const CONFLICT = kind('CONFLICT', false, 'unknown', 'caller');
+const ABORTED = kind('ABORTED', false, 'unknown', 'none');
+const CIRCUIT_OPEN = kind('CIRCUIT_OPEN', true, 'not-run', 'none');
 
 const table = (rows: readonly (readonly [Kind, string])[]): ReadonlyMap<string, Kind> =>
   new Map(rows.flatMap(([k, names]) => names.split(' ').map((name) => [name, k] as const)));
@@ -79,7 +66,8 @@ const NAMES = table([
   [UNAUTHENTICATED, 'MissingAuthenticationToken IncompleteSignature SignatureDoesNotMatch Unauthorized RequestExpired'],
   [DENIED, 'AccessDenied Forbidden NotAuthorized'],
   [NOT_FOUND, 'ResourceNotFound NotFound NoSuchKey NoSuchBucket'],
-  [CONFLICT, 'Conflict ConditionalCheckFailed TransactionConflict TransactionInProgress'],
+  [CONFLICT, 'Conflict TransactionInProgress'],
+  [PRECONDITION, 'ConditionalCheckFailed TransactionConflict'],
   [ABORTED, 'AbortError'],
 ]);
 
@@ -111,12 +99,12 @@ const STATUS = new Map<number, Kind>([
   [408, TIMEOUT],
   [409, CONFLICT],
   [410, NOT_FOUND],
-  [412, CONFLICT],
+  [412, PRECONDITION],
   [424, INTERNAL],
   [425, TOO_EARLY],
   [429, THROTTLING],
   [501, NOT_IMPLEMENTED],
-  [502, BAD_GATEWAY],
+  [502, UNAVAILABLE],
   [503, UNAVAILABLE],
   [504, TIMEOUT],
   [505, NOT_IMPLEMENTED],
@@ -126,7 +114,6 @@ const STATUS = new Map<number, Kind>([
 const TOO_LONG =
   /(input|prompt|request) is too long|context window|context (limit|length)|context_length_exceeded|too many total text bytes|too many input tokens|input token count.*exceeds|maximum number of (input )?tokens|maximum input tokens|maximum prompt length/i;
 export const isTooLong = (message: string): boolean => TOO_LONG.test(message);
-export const CONTEXT_TOO_LONG = kind('CONTEXT_TOO_LONG', false, 'failed', 'caller');
 
 export const ofName = (name: string): Kind | undefined =>
   NAMES.get(name) ?? (name.endsWith('Exception') ? NAMES.get(name.slice(0, -9)) : undefined);
@@ -152,13 +139,46 @@ export function ofStatus(status: number): Kind | undefined {
   return STATUS.get(status) ?? (status < 500 ? VALIDATION : INTERNAL);
 }
 
+/** By the status of gRPC, 0 to 16. UNKNOWN (2) says no more than a plain error. */
+const GRPC: readonly (Kind | undefined)[] = [
+  undefined,
+  ABORTED,
+  undefined,
+  VALIDATION,
+  TIMEOUT,
+  NOT_FOUND,
+  CONFLICT,
+  DENIED,
+  EXHAUSTED,
+  PRECONDITION,
+  CONFLICT,
+  VALIDATION,
+  NOT_IMPLEMENTED,
+  INTERNAL,
+  UNAVAILABLE,
+  INTERNAL,
+  UNAUTHENTICATED,
+];
+
+/** @param details as the errors of gRPC clients have them. */
+export const ofGrpc = (code: unknown, details: unknown): Kind | undefined =>
+  typeof code === 'number' && typeof details === 'string' ? GRPC[code] : undefined;
+
+/** What is known of the effect: all that an error of this kind proves, with the status that its service answered, if it did. */
+export function outcomeOf({ known }: Kind, status: number | undefined): Outcome {
+  if (known !== 'answered') return known;
+  // a refusal for being too much is one whatever the service calls it
+  if (status === 429) return 'not-run';
+  return status !== undefined && status >= 400 && status < 500 && status !== 408 && status !== 409 ? 'failed' : 'unknown';
+}
+
 export const throttling = THROTTLING;
 
-const FAULTS: ReadonlyMap<string, Kind['fault']> = new Map([
+const FAULTS: ReadonlyMap<string, Fault> = new Map([
   ...[...NAMES.values(), ...NODE.values(), ...STATUS.values()].map((k) => [k.code, k.fault] as const),
   ['STREAM_BROKEN', 'service'],
-  ['TOOL_FAILED', 'service'],
-  ['MODEL_FAILED', 'service'],
+  ['CONTEXT_TOO_LONG', 'caller'],
+  ['CANCELLED', 'none'],
 ]);
 /** Whose fault a code of these tables is; undefined for a code of somebody else's. */
-export const faultOf = (code: string): Kind['fault'] | undefined => FAULTS.get(code);
+export const faultOf = (code: string): Fault | undefined => FAULTS.get(code);

@@ -1,7 +1,7 @@
 import type { Failure, Outcome } from '../errors.ts';
 import type { Circuit } from './breaker.ts';
 import { CancelSource } from './cancel.ts';
-import { bounded, type Classified, classify, type FallbackCode, type Mask } from './classify.ts';
+import { asSeen, bounded, type Classified, classify, type FallbackCode, type Mask, severity } from './classify.ts';
 import { type EnvelopePolicy, mayRetry } from './policy.ts';
 import { fullJitter, retry, sleep } from './retry.ts';
 import { Attempt, type AttemptContext, Cancelled, isThenable, type Late, type Limit } from './timeout.ts';
@@ -212,11 +212,4 @@ class Recovery<T> {
     const message = attempts === 0 ? 'Cancelled before it began.' : running ? 'Cancelled while it ran.' : 'Cancelled between two attempts.';
     return { ok: false, error: { code: 'CANCELLED', message, retryable: false, attempts, outcome }, cause: thrown.cause, cancelled: true };
   }
-}
-
-const severity = { 'not-run': 0, failed: 1, unknown: 2 } as const satisfies Record<Outcome, number>;
-
-/** A read has no effect that could be unknown. */
-function asSeen(failure: Classified, effect: EnvelopePolicy['effect']): Classified {
-  return effect === 'read' && failure.outcome === 'unknown' ? { ...failure, outcome: 'failed' } : failure;
 }

@@ -86,12 +86,12 @@ export function resolvePolicy(...layers: readonly ((ReliabilityOptions & { name?
 
 /** Whether a failed attempt may be followed by another one, as far as the policy goes. */
 export function mayRetry(
-  failure: Pick<Classified, 'code' | 'retryable' | 'outcome'>,
+  failure: Pick<Classified, 'code' | 'retryable' | 'unclassified' | 'outcome'>,
   policy: Pick<EnvelopePolicy, 'effect' | 'on'>,
 ): boolean {
   const named = policy.on?.includes(failure.code);
   if (policy.effect === 'once') return failure.outcome === 'not-run' && failure.retryable && named !== false;
-  return named ?? failure.retryable;
+  return named ?? (failure.retryable || failure.unclassified === true);
 }
 
 function check(layer: ReliabilityOptions & { name?: string }): void {

@@ -53,11 +53,12 @@ describe.each([
     expect(failed.error).toMatchObject({
       code: 'A2A_FAILED',
       message: expect.stringContaining('no luck'),
-      outcome: 'failed',
+      // what it did before it failed
+      outcome: 'unknown',
       retryable: false,
     });
     expect((await ends(engine.run(remote, 'reject not me'), 'failed')).error).toMatchObject({ code: 'A2A_REJECTED', outcome: 'failed' });
-    expect((await ends(engine.run(remote, 'empty'), 'failed')).error).toMatchObject({ code: 'A2A_EMPTY', outcome: 'failed' });
+    expect((await ends(engine.run(remote, 'empty'), 'failed')).error).toMatchObject({ code: 'A2A_EMPTY', outcome: 'unknown' });
 
     const asked = await ends(engine.run(remote, 'ask Which city?'), 'paused');
     expect(asked.approvals).toMatchObject([{ kind: 'question', question: 'Which city?', path: ['remote'] }]);

@@ -275,7 +275,7 @@ describe('credentials', () => {
     expect(asked).toEqual(['/.well-known/agent-card.json']);
     expect(await observed(url, { auth: 't' })).toMatchObject({ code: 'OK' });
     expect(await observed(url, { auth: async () => 't' })).toMatchObject({ code: 'OK' });
-    expect(await observed(url, { auth: 'wrong' })).toMatchObject({ outcome: 'not-run', message: expect.stringContaining('401') });
+    expect(await observed(url, { auth: 'wrong' })).toMatchObject({ outcome: 'failed', message: expect.stringContaining('401') });
     const withKey = await peer(only('x-key', 'k'), key);
     expect(await observed(withKey.url, { auth: 't' })).toMatchObject({
       code: 'A2A_NO_CREDENTIALS',

@@ -205,11 +205,11 @@ test('a throttled model may be asked again, but not once a tool has run; the SDK
   const sent: string[] = [];
   expect(await failed(desk([[call('c1', 'ana')], throttled()], { sent }).turn(start, context()))).toMatchObject({
     code: 'THROTTLING',
-    outcome: 'failed',
+    outcome: 'unknown',
   });
   expect(sent).toEqual(['ana']);
   const whole = aiSdkTurn({ name: 'f', generate: (o) => generateText({ model: fakeModel([throttled()]), maxRetries: 0, ...o }) });
-  expect(await failed(whole(start, context()))).toMatchObject({ code: 'THROTTLING', outcome: 'failed' });
+  expect(await failed(whole(start, context()))).toMatchObject({ code: 'THROTTLING', outcome: 'unknown' });
 });
 
 test('of an agent that is not the SDK’s own nobody knows what ran: a throttled model is no reason to run it again', async () => {
@@ -222,7 +222,7 @@ test('of an agent that is not the SDK’s own nobody knows what ran: a throttled
     stream: () => inner.stream({ prompt: 'x' }),
   };
   const turn = aiSdkTurn({ name: 'desk', agent });
-  expect(await failed(turn(start, context()))).toMatchObject({ code: 'THROTTLING', outcome: 'failed' });
+  expect(await failed(turn(start, context()))).toMatchObject({ code: 'THROTTLING', outcome: 'unknown' });
 });
 
 test('a tool that the provider ran is one that ran', async () => {
@@ -245,7 +245,7 @@ test('a tool that the provider ran is one that ran', async () => {
   const book = tool({ type: 'provider', id: 'fake.book', args: {}, inputSchema: z.object({}), isProviderExecuted: true } as never);
   const sent: string[] = [];
   const agent = new ToolLoopAgent({ model, tools: { book, mail: mail(sent) }, maxRetries: 0, toolApproval: { mail: 'denied' } });
-  expect(await failed(aiSdkTurn({ name: 'desk', agent })(start, context()))).toMatchObject({ code: 'THROTTLING', outcome: 'failed' });
+  expect(await failed(aiSdkTurn({ name: 'desk', agent })(start, context()))).toMatchObject({ code: 'THROTTLING', outcome: 'unknown' });
   expect([model.doGenerateCalls.length, sent]).toEqual([2, []]);
 });
 

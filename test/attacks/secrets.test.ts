@@ -164,7 +164,8 @@ test('a late result and a late error are masked', async () => {
       timeout: 5,
       execute: async (_, { credentials }) => {
         await go.promise;
-        if (outcome === 'error') throw { message: credentials.key };
+        // one that says that nothing took effect, else it would settle nothing
+        if (outcome === 'error') throw new ToolError('LATE', credentials.key as string);
         return { [credentials.key as string]: credentials.key };
       },
     });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { agent, Engine, tool } from '../../src/index.ts';
+import { agent, Engine, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import {
   all,
@@ -52,7 +52,11 @@ describe.each(journals)('an unknown outcome on $name', ({ make }) => {
 
   test.each([
     ['done', (end: ReturnType<typeof tardy>['end']) => end.resolve('paid'), { outcome: 'done', output: 'paid' }],
-    ['failed', (end: ReturnType<typeof tardy>['end']) => end.reject(new Error('no money')), { outcome: 'failed', note: 'no money' }],
+    [
+      'failed',
+      (end: ReturnType<typeof tardy>['end']) => end.reject(new ToolError('NO_MONEY', 'no money')),
+      { outcome: 'failed', note: 'no money' },
+    ],
   ] as const)(
     'a late result (%s) is recorded as such, settles it, and changes nothing that the agent has seen',
     async (_, finish, settled) => {
@@ -71,6 +75,23 @@ describe.each(journals)('an unknown outcome on $name', ({ make }) => {
       expect((await all(other.watch(run.id))).at(-1)).toMatchObject({ type: 'outcome.settled', source: 'late', outcome: settled.outcome });
     },
   );
+
+  test.each([
+    ['a plain Error', new Error('the answer could not be read')],
+    ['a lost connection', Object.assign(new Error('x'), { code: 'ECONNRESET' })],
+    ['a 500', Object.assign(new Error('x'), { status: 500 })],
+    ['an abort', AbortSignal.abort().reason],
+  ])('%s that comes late proves nothing: it stays unknown', async (_, thrown) => {
+    const { journal } = make();
+    const { a, end } = tardy();
+    const engine = new Engine({ journal });
+    const run = engine.run(a, 'go');
+    await ends(run, 'completed');
+    end.reject(thrown);
+    await settle(3);
+    expect(typesOf(await entriesOf(journal, run.id))).not.toContain('outcome.settled');
+    expect((await engine.inspect(run.id)).unknowns).toHaveLength(1);
+  });
 
   test('a late result while the run goes on is recorded in between', async () => {
     const { journal } = make();

@@ -46,7 +46,7 @@ test('a once step that failed, was begun again and cut off, is not done again', 
     for (let i = 0; ; i++)
       try {
         return await durable('pay', () => {
-          if (i === 0) throw new Error('busy');
+          if (i === 0) throw new ToolError('BUSY', 'busy');
           return `paid ${++done}`;
         });
       } catch (e) {

@@ -90,7 +90,7 @@ test('a question is answered with data, and a failing graph fails as what it is'
   const agent = langgraphAgent({ name: 'g', graph, input, output });
   for (const [answer, ended] of [
     [3, { status: 'completed', output: '3' }],
-    [0, { status: 'failed', error: { code: 'LANGGRAPH_FAILED', message: 'Graph "g": none left', outcome: 'failed' } }],
+    [0, { status: 'failed', error: { code: 'LANGGRAPH_FAILED', message: 'Graph "g": none left', outcome: 'unknown' } }],
   ] as const) {
     const first = await engine.run(agent, 'go');
     const [approval] = pausedOf(first);

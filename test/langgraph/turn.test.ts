@@ -149,10 +149,10 @@ describe('what goes wrong is told', () => {
   });
 
   test('errors of nodes, as what they are', async () => {
-    expect(await failing(new Error('boom'))).toMatchObject({ code: 'LANGGRAPH_FAILED', message: 'Graph "g": boom', outcome: 'failed' });
+    expect(await failing(new Error('boom'))).toMatchObject({ code: 'LANGGRAPH_FAILED', message: 'Graph "g": boom', outcome: 'unknown' });
     expect(await failing(Object.assign(new Error('slow down'), { status: 429 }))).toMatchObject({
       code: 'THROTTLING',
-      outcome: 'failed',
+      outcome: 'unknown',
       retryable: true,
     });
     const own = new ToolError('OWN', 'mine', { outcome: 'unknown' });

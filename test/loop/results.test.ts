@@ -147,7 +147,7 @@ describe.each(journals)('results on $name', ({ make }) => {
     const { told } = await returned(() => {
       throw thrown;
     });
-    expect(failure(told)).toMatchObject({ code: 'TOOL_FAILED', outcome: 'failed', attempts: 1 });
+    expect(failure(told)).toMatchObject({ code: 'TOOL_FAILED', outcome: 'unknown', attempts: 1 });
     expect(failure(told).message).not.toBe('');
   });
 });

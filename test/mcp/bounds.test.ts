@@ -176,7 +176,7 @@ describe('headers', () => {
       expect(await call('echo', { text: 'c' })).toBe('c');
       // refused for good: told as such, and not asked for ever
       valid.clear();
-      await expect(call('echo', { text: 'd' })).rejects.toMatchObject({ code: 'UNAUTHENTICATED', outcome: 'not-run' });
+      await expect(call('echo', { text: 'd' })).rejects.toMatchObject({ code: 'UNAUTHENTICATED', outcome: 'failed' });
     });
   });
 

@@ -52,7 +52,7 @@ describe.each(['stdio', 'http'] as const)('calls over %s', (kind) => {
     using({ ...server(), trustAnnotations: true }, async ({ call }) => {
       const plain = await call('fails').catch((e) => e);
       expect(plain).toBeInstanceOf(ToolError);
-      expect(plain).toMatchObject({ code: 'MCP_TOOL_ERROR', message: 'it did not work', outcome: 'failed', retryable: false });
+      expect(plain).toMatchObject({ code: 'MCP_TOOL_ERROR', message: 'it did not work', outcome: 'unknown', retryable: false });
       await expect(call('fails_well')).rejects.toMatchObject({
         code: 'SERVICE_UNAVAILABLE',
         outcome: 'not-run',

@@ -58,7 +58,7 @@ describe('an agent with the tools of an MCP server', () => {
       { retry: { attempts: 3, initialDelay: 1 }, trustAnnotations: true },
     );
     expect(JSON.parse(texts[0] as string)).toMatchObject({ code: 'SERVICE_UNAVAILABLE', outcome: 'not-run', attempts: 3 });
-    expect(JSON.parse(texts[1] as string)).toMatchObject({ code: 'MCP_TOOL_ERROR', outcome: 'failed', attempts: 1 });
+    expect(JSON.parse(texts[1] as string)).toMatchObject({ code: 'MCP_TOOL_ERROR', outcome: 'unknown', attempts: 1 });
   });
 
   it('does not run a `once` tool again whose server died under it; a `read` one is, on a new server', async () => {

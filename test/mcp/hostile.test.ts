@@ -294,7 +294,7 @@ describe('what a server says of an error', () => {
     served([{ name: 'pay' }], () => ({ content: [{ type: 'text', text: 'no' }], isError: true, _meta: { 'rondo/error': said } }));
 
   it.each<[string, Partial<McpOptions>, number, object]>([
-    ['is not believed of a `once` tool', {}, 1, { code: 'MCP_TOOL_ERROR', outcome: 'failed', retryable: false }],
+    ['is not believed of a `once` tool', {}, 1, { code: 'MCP_TOOL_ERROR', outcome: 'unknown', retryable: false }],
     [
       'is believed of a `read` tool, but for the outcome',
       { effects: { pay: 'read' } },
@@ -316,7 +316,7 @@ describe('what a server says of an error', () => {
   it('may be anything', () => {
     for (const meta of ['x', 7, null, [], { code: 7, outcome: 'done', retryable: 'yes', retryAfter: -1 }]) {
       const error = toolError({ content: [], isError: true, _meta: { 'rondo/error': meta } }, { trusted: true, effect: 'read' });
-      expect(error).toMatchObject({ code: 'MCP_TOOL_ERROR', outcome: 'failed', retryable: false });
+      expect(error).toMatchObject({ code: 'MCP_TOOL_ERROR', outcome: 'unknown', retryable: false });
     }
   });
 });

@@ -175,8 +175,8 @@ describe('a server that goes away', () => {
   });
 
   it.each([
-    [401, { code: 'UNAUTHENTICATED', outcome: 'not-run', retryable: false }],
-    [403, { code: 'ACCESS_DENIED', outcome: 'not-run', retryable: false }],
+    [401, { code: 'UNAUTHENTICATED', outcome: 'failed', retryable: false }],
+    [403, { code: 'ACCESS_DENIED', outcome: 'failed', retryable: false }],
     [429, { code: 'THROTTLING', outcome: 'not-run', retryable: true }],
     [503, { code: 'SERVICE_UNAVAILABLE', outcome: 'unknown', retryable: true }],
   ])('answers HTTP %i', async (status, expected) => {

@@ -199,7 +199,7 @@ test.each([
   expect(await failed(desk([throttled()]).turn(start, ctx()))).toMatchObject(first);
   const sent: string[] = [];
   const late = desk([[call('c1', 'ana')], throttled()], { sent });
-  expect(await failed(late.turn(start, ctx()))).toMatchObject({ code: 'THROTTLING', outcome: 'failed' });
+  expect(await failed(late.turn(start, ctx()))).toMatchObject({ code: 'THROTTLING', outcome: 'unknown' });
   expect(sent).toEqual(['ana']);
 });
 
@@ -207,7 +207,7 @@ test('after a handoff the turn has begun as well', async () => {
   const model = new FakeModel([[{ id: 'h1', name: 'transfer_to_writer', input: {} }], throttled()]);
   const writer = new Agent({ name: 'writer', model });
   const turn = openaiTurn({ name: 'top', agent: new Agent({ name: 'top', model, handoffs: [handoff(writer)] }) });
-  expect(await failed(turn(start, context()))).toMatchObject({ code: 'THROTTLING', outcome: 'failed' });
+  expect(await failed(turn(start, context()))).toMatchObject({ code: 'THROTTLING', outcome: 'unknown' });
 });
 
 test('a run without an answer is an error: too many turns, a guardrail, a state that cannot be read', async () => {

@@ -38,9 +38,9 @@ describe('ToolError', () => {
     });
   });
 
-  it('is a fault of the caller where it is neither retryable nor unknown, unless its code is one of the service', () => {
+  it('is a fault of the service only where it is retryable, or its code is one of the service', () => {
     expect(short(new ToolError('NO_SUCH_ORDER', 'x'))).toBe('NO_SUCH_ORDER stop failed caller');
-    expect(short(new ToolError('HALF_DONE', 'x', { outcome: 'unknown' }))).toBe('HALF_DONE stop unknown service');
+    expect(short(new ToolError('HALF_DONE', 'x', { outcome: 'unknown' }))).toBe('HALF_DONE stop unknown none');
     expect(short(new ToolError('SERVICE_UNAVAILABLE', 'x'))).toBe('SERVICE_UNAVAILABLE stop failed service');
     expect(short(new ToolError('VALIDATION', 'x', { retryable: true }))).toBe('VALIDATION retry failed caller');
   });
@@ -49,11 +49,27 @@ describe('ToolError', () => {
     const other = Object.assign(new Error('x'), { name: 'ToolError', code: 'BUSY', outcome: 'not-run', retryable: true, retryAfter: 5 });
     expect(classify(other)).toMatchObject({ code: 'BUSY', outcome: 'not-run', retryable: true, retryAfter: 5 });
     const odd = Object.assign(new Error('x'), { name: 'ToolError', code: 7, outcome: 'perhaps', retryable: 'yes', retryAfter: Number.NaN });
-    expect(classify(odd)).toEqual({ code: 'TOOL_FAILED', message: 'x', retryable: false, outcome: 'failed', fault: 'service' });
+    expect(classify(odd)).toEqual({ code: 'TOOL_FAILED', message: 'x', retryable: false, outcome: 'unknown', fault: 'none' });
   });
 
-  it('an engine error keeps its code', () => {
-    expect(short(new RondoError('RUN_BUSY', 'x'))).toBe('RUN_BUSY stop failed caller');
+  it('a subclass counts too, also of another copy and under a name of its own', () => {
+    class PaymentError extends ToolError {
+      override name = 'PaymentError';
+    }
+    expect(short(new PaymentError('NO_FUNDS', 'x'))).toBe('NO_FUNDS stop failed caller');
+    const other = Object.assign(new Error('x'), new PaymentError('BUSY', 'x', { outcome: 'not-run', retryable: true }));
+    expect(other).not.toBeInstanceOf(ToolError);
+    expect(short(other)).toBe('BUSY retry not-run service');
+  });
+
+  it('inside another error says nothing of what that one did', () => {
+    const own = new ToolError('BUSY', 'x', { outcome: 'not-run', retryable: true });
+    expect(short(new Error('y', { cause: own }))).toBe('TOOL_FAILED stop unknown none');
+    expect(short(new AggregateError([own, own]))).toBe('TOOL_FAILED stop unknown none');
+  });
+
+  it('an engine error keeps its code, and says nothing of what was done before it', () => {
+    expect(short(new RondoError('RUN_BUSY', 'x'))).toBe('RUN_BUSY stop unknown none');
   });
 });
 
@@ -61,8 +77,8 @@ describe('AWS', () => {
   const aws = (httpStatusCode: number) => ({ message: 'said AWS', $metadata: { httpStatusCode } });
   it.each([
     [new ThrottlingException(aws(429)), 'THROTTLING retry not-run service'],
-    [new ServiceQuotaExceededException(aws(400)), 'QUOTA_EXCEEDED stop failed service'],
-    [new ModelNotReadyException(aws(429)), 'SERVICE_UNAVAILABLE retry failed service'],
+    [new ServiceQuotaExceededException(aws(400)), 'QUOTA_EXCEEDED stop failed none'],
+    [new ModelNotReadyException(aws(429)), 'SERVICE_UNAVAILABLE retry not-run service'],
     [new ModelTimeoutException(aws(408)), 'TIMEOUT retry unknown service'],
     [new ModelErrorException(aws(424)), 'INTERNAL_ERROR retry failed service'],
     [new ModelStreamErrorException(aws(424)), 'STREAM_ERROR retry unknown service'],
@@ -70,18 +86,26 @@ describe('AWS', () => {
     [new AccessDeniedException(aws(403)), 'ACCESS_DENIED stop failed caller'],
     [
       new BedrockRuntimeServiceException({ name: 'NewException', $fault: 'server', ...aws(503) }),
-      'SERVICE_UNAVAILABLE retry failed service',
+      'SERVICE_UNAVAILABLE retry unknown service',
     ],
     [new BedrockRuntimeServiceException({ name: 'NewException', $fault: 'client', ...aws(404) }), 'NOT_FOUND stop failed caller'],
     [Object.assign(new Error('x'), { name: 'Odd', $retryable: { throttling: true } }), 'THROTTLING retry not-run service'],
     [Object.assign(new Error('x'), { name: 'Odd', $retryable: {}, $metadata: { httpStatusCode: 400 } }), 'VALIDATION retry failed caller'],
     [Object.assign(new Error('x'), { code: 'ThrottlingException' }), 'THROTTLING retry not-run service'],
     [Object.assign(new Error('x'), { name: 'ProvisionedThroughputExceededException' }), 'THROTTLING retry not-run service'],
-    [Object.assign(new Error('x'), { name: 'InternalServerException' }), 'INTERNAL_ERROR retry failed service'],
-    [Object.assign(new Error('x'), { name: 'ResourceNotFoundException' }), 'NOT_FOUND stop failed caller'],
-    [Object.assign(new Error('x'), { name: 'ExpiredTokenException' }), 'UNAUTHENTICATED stop failed caller'],
-    [Object.assign(new Error('x'), { name: 'CredentialsProviderError' }), 'UNAUTHENTICATED stop failed caller'],
-    [Object.assign(new Error('x'), { name: 'ConditionalCheckFailedException' }), 'CONFLICT stop failed caller'],
+    [Object.assign(new Error('x'), { name: 'InternalServerException' }), 'INTERNAL_ERROR retry unknown service'],
+    [Object.assign(new Error('x'), { name: 'ResourceNotFoundException' }), 'NOT_FOUND stop unknown caller'],
+    [Object.assign(new Error('x'), { name: 'ExpiredTokenException' }), 'UNAUTHENTICATED stop unknown caller'],
+    [Object.assign(new Error('x'), { name: 'CredentialsProviderError' }), 'UNAUTHENTICATED stop unknown caller'],
+    [Object.assign(new Error('x'), { name: 'ConditionalCheckFailedException' }), 'CONFLICT stop unknown caller'],
+    [Object.assign(new Error('x'), { name: 'ConditionalCheckFailedException', ...aws(400) }), 'CONFLICT stop failed caller'],
+    [Object.assign(new Error('x'), { name: 'ConflictException', ...aws(409) }), 'CONFLICT stop unknown caller'],
+    [Object.assign(new Error('x'), { name: 'TransactionInProgressException', ...aws(400) }), 'CONFLICT stop unknown caller'],
+    [Object.assign(new Error('x'), { name: 'AccessDeniedException', ...aws(500) }), 'ACCESS_DENIED stop unknown caller'],
+    [Object.assign(new Error('x'), { name: 'RequestTimeout', ...aws(400) }), 'TIMEOUT retry unknown service'],
+    [Object.assign(new Error('x'), { name: 'SlowDown', ...aws(503) }), 'THROTTLING retry not-run service'],
+    // of a library that checks values, not of a service
+    [Object.assign(new Error('x'), { name: 'ValidationError' }), 'VALIDATION stop unknown caller'],
   ])('%s', (error, expected) => {
     expect(short(error)).toBe(expected);
   });
@@ -114,22 +138,24 @@ describe('HTTP', () => {
   const statuses = Object.entries({
     400: 'VALIDATION stop failed caller',
     401: 'UNAUTHENTICATED stop failed caller',
-    402: 'QUOTA_EXCEEDED stop failed service',
+    402: 'QUOTA_EXCEEDED stop failed none',
     403: 'ACCESS_DENIED stop failed caller',
     404: 'NOT_FOUND stop failed caller',
     408: 'TIMEOUT retry unknown service',
-    409: 'CONFLICT stop failed caller',
+    409: 'CONFLICT stop unknown caller',
     410: 'NOT_FOUND stop failed caller',
+    412: 'CONFLICT stop failed caller',
     418: 'VALIDATION stop failed caller',
     422: 'VALIDATION stop failed caller',
-    425: 'TOO_EARLY retry failed service',
+    424: 'INTERNAL_ERROR retry failed service',
+    425: 'TOO_EARLY retry failed none',
     429: 'THROTTLING retry not-run service',
-    500: 'INTERNAL_ERROR retry failed service',
-    501: 'INTERNAL_ERROR stop failed service',
+    500: 'INTERNAL_ERROR retry unknown service',
+    501: 'INTERNAL_ERROR stop unknown service',
     502: 'SERVICE_UNAVAILABLE retry unknown service',
-    503: 'SERVICE_UNAVAILABLE retry failed service',
+    503: 'SERVICE_UNAVAILABLE retry unknown service',
     504: 'TIMEOUT retry unknown service',
-    529: 'INTERNAL_ERROR retry failed service',
+    529: 'INTERNAL_ERROR retry unknown service',
   });
   it.each(statuses)('%s: %s', (status, expected) => {
     const n = Number(status);
@@ -140,7 +166,7 @@ describe('HTTP', () => {
   });
 
   it.each([200, 302, 399, 600, 404.5, Number.NaN])('%s is no status of a failure', (status) => {
-    expect(short(Object.assign(new Error('x'), { status }))).toBe('TOOL_FAILED stop failed service');
+    expect(short(Object.assign(new Error('x'), { status }))).toBe('TOOL_FAILED stop unknown none');
   });
 
   it('Retry-After: seconds, a date, milliseconds, in Headers and in objects', () => {
@@ -174,8 +200,8 @@ describe('Node', () => {
     [node('EHOSTUNREACH', { syscall: 'connect' }), 'NETWORK retry not-run service'],
     [node('EHOSTUNREACH', { syscall: 'write' }), 'NETWORK retry unknown service'],
     [node('UND_ERR_HEADERS_TIMEOUT'), 'TIMEOUT retry unknown service'],
-    [node('CERT_HAS_EXPIRED'), 'TLS_FAILED stop failed service'],
-    [node('EOPENBREAKER'), 'CIRCUIT_OPEN retry not-run service'],
+    [node('CERT_HAS_EXPIRED'), 'TLS_FAILED stop unknown service'],
+    [node('EOPENBREAKER'), 'CIRCUIT_OPEN retry not-run none'],
     [node('ERR_HTTP2_STREAM_ERROR'), 'NETWORK retry unknown service'],
     [
       Object.assign(new Error('Stream closed with error code NGHTTP2_REFUSED_STREAM'), { code: 'ERR_HTTP2_STREAM_ERROR' }),
@@ -185,7 +211,7 @@ describe('Node', () => {
     [node('ERR_HTTP2_STREAM_CANCEL', { cause: node('ECONNREFUSED') }), 'NETWORK retry not-run service'],
     [node('ERR_HTTP2_STREAM_CANCEL', { cause: node('ECONNRESET') }), 'NETWORK retry unknown service'],
     [new Error('HTTP/2 stream is abnormally aborted in mid-communication with result code 8.'), 'NETWORK retry unknown service'],
-    [node('ENOENT'), 'TOOL_FAILED stop failed service'],
+    [node('ENOENT'), 'TOOL_FAILED stop unknown none'],
   ])('%s', (error, expected) => {
     expect(short(error)).toBe(expected);
   });
@@ -194,24 +220,34 @@ describe('Node', () => {
     const failed = (cause: unknown) => new TypeError('fetch failed', { cause });
     expect(short(failed(node('ECONNREFUSED')))).toBe('NETWORK retry not-run service');
     expect(short(failed(node('ECONNRESET')))).toBe('NETWORK retry unknown service');
-    expect(short(failed(undefined))).toBe('TOOL_FAILED stop failed service');
+    expect(short(failed(undefined))).toBe('TOOL_FAILED stop unknown none');
     expect(classify(failed(node('ECONNREFUSED'))).message).toBe('fetch failed: ECONNREFUSED');
-    expect(short(Object.assign(new TypeError('Invalid URL'), { code: 'ERR_INVALID_URL' }))).toBe('VALIDATION stop failed caller');
+    expect(short(Object.assign(new TypeError('Invalid URL'), { code: 'ERR_INVALID_URL' }))).toBe('VALIDATION stop unknown caller');
   });
 
   it('fetch: not-run only where all addresses refused', () => {
     const failed = (...errors: Error[]) => new TypeError('fetch failed', { cause: new AggregateError(errors) });
     expect(short(failed(node('ECONNREFUSED'), node('ETIMEDOUT', { syscall: 'connect' })))).toBe('NETWORK retry not-run service');
     expect(short(failed(node('ECONNREFUSED'), node('ECONNRESET')))).toBe('NETWORK retry unknown service');
-    expect(short(failed(node('ECONNREFUSED'), new Error('?')))).toBe('NETWORK retry failed service');
+    expect(short(failed(node('ECONNREFUSED'), new Error('?')))).toBe('NETWORK retry unknown service');
+    const answered = Object.assign(new Error('x'), { status: 404 });
+    expect(classify(new AggregateError([node('ECONNREFUSED'), answered])).outcome).toBe('failed');
+    expect(classify(new AggregateError([answered, node('ECONNREFUSED'), node('EPIPE')])).outcome).toBe('unknown');
+    expect(classify(new AggregateError(Array(21).fill(node('ECONNREFUSED')))).outcome).toBe('unknown');
+  });
+
+  it('a plain Error around an answer of a service proves nothing either', () => {
+    const answer = Object.assign(new Error('x'), { status: 404 });
+    expect(short(new Error('second step', { cause: answer }))).toBe('NOT_FOUND stop unknown caller');
+    expect(short(new TypeError('fetch failed', { cause: new Error('a', { cause: answer }) }))).toBe('NOT_FOUND stop unknown caller');
   });
 
   it('a plain Error around a refused connection does not prove that nothing was done before', () => {
-    expect(short(new Error('second step', { cause: node('ECONNREFUSED') }))).toBe('NETWORK retry failed service');
+    expect(short(new Error('second step', { cause: node('ECONNREFUSED') }))).toBe('NETWORK retry unknown service');
     expect(short(new Error('a', { cause: new TypeError('fetch failed', { cause: node('ENOTFOUND') }) }))).toBe(
-      'NETWORK retry failed service',
+      'NETWORK retry unknown service',
     );
-    expect(short(new TypeError('a', { cause: node('ECONNREFUSED') }))).toBe('NETWORK retry failed service');
+    expect(short(new TypeError('a', { cause: node('ECONNREFUSED') }))).toBe('NETWORK retry unknown service');
     expect(short(new Error('a', { cause: new Error('b', { cause: node('ECONNRESET') }) }))).toBe('NETWORK retry unknown service');
   });
 
@@ -235,11 +271,11 @@ describe('Node', () => {
 
 describe('aborts', () => {
   it("an abort is nobody's answer, a timeout of the tool's own is one", async () => {
-    expect(short(AbortSignal.abort().reason)).toBe('ABORTED stop unknown caller');
-    expect(short(node('ABORT_ERR'))).toBe('ABORTED stop unknown caller');
+    expect(short(AbortSignal.abort().reason)).toBe('ABORTED stop unknown none');
+    expect(short(node('ABORT_ERR'))).toBe('ABORTED stop unknown none');
     expect(short(new DOMException('x', 'TimeoutError'))).toBe('TIMEOUT retry unknown service');
     const aborted = await fetch('http://127.0.0.1:9', { signal: AbortSignal.abort() }).catch((e) => e);
-    expect(short(aborted)).toBe('ABORTED stop unknown caller');
+    expect(short(aborted)).toBe('ABORTED stop unknown none');
   });
 });
 
@@ -272,9 +308,10 @@ describe('everything else', () => {
       code: 'MODEL_FAILED',
       message: 'x',
       retryable: false,
-      outcome: 'failed',
-      fault: 'service',
+      outcome: 'unknown',
+      fault: 'none',
     });
+    expect(classify(new Error('x'), 'STEP_FAILED')).toMatchObject({ code: 'STEP_FAILED', unclassified: true });
   });
 
   it('bounds messages, without half a surrogate pair', () => {
@@ -313,13 +350,13 @@ describe('everything else', () => {
       'errors',
       'retryAfterSeconds',
     ];
-    expect(short(hostile(keys))).toBe('TOOL_FAILED stop failed service');
-    expect(short(hostile(keys, new Error('x')))).toBe('TOOL_FAILED stop failed service');
-    expect(short(hostile(keys, new ToolError('A', 'x')))).toBe('TOOL_FAILED stop failed service');
+    expect(short(hostile(keys))).toBe('TOOL_FAILED stop unknown none');
+    expect(short(hostile(keys, new Error('x')))).toBe('TOOL_FAILED stop unknown none');
+    expect(short(hostile(keys, new ToolError('A', 'x')))).toBe('TOOL_FAILED stop unknown none');
     expect(short(hostile(['headers'], Object.assign(new Error('x'), { status: 429 })))).toBe('THROTTLING retry not-run service');
   });
 
-  it('whatever is thrown: well formed, bounded, never not-run', () => {
+  it('whatever is thrown: well formed, bounded, and nothing known of its effect without a status', () => {
     const anything = fc.oneof(
       fc.anything({ withNullPrototype: true, withBigInt: true, withDate: true, withMap: true, withSet: true }),
       fc.anything().map((cause) => new Error('x', { cause })),
@@ -334,13 +371,41 @@ describe('everything else', () => {
         expect(c.message.length).toBeGreaterThan(0);
         expect(c.message.length).toBeLessThanOrEqual(MAX_MESSAGE);
         expect(c.message).not.toContain('[object Object]');
-        expect(c.outcome).not.toBe('not-run');
+        expect(c.outcome === 'unknown' || /^(4\d\d)$/.test(String(statusIn(thrown)))).toBe(true);
         expect(c.code).not.toBe('');
       }),
       { numRuns: 500 },
     );
   });
 });
+
+describe('gRPC', () => {
+  const grpc = (code: number) => Object.assign(new Error(`${code} X: x`), { code, details: 'x' });
+  it.each([
+    [grpc(1), 'ABORTED stop unknown none'],
+    [grpc(2), 'TOOL_FAILED stop unknown none'],
+    [grpc(3), 'VALIDATION stop unknown caller'],
+    [grpc(4), 'TIMEOUT retry unknown service'],
+    [grpc(5), 'NOT_FOUND stop unknown caller'],
+    [grpc(6), 'CONFLICT stop unknown caller'],
+    [grpc(7), 'ACCESS_DENIED stop unknown caller'],
+    // also where the answer, after the effect, was too long for the client
+    [grpc(8), 'THROTTLING retry unknown service'],
+    [grpc(13), 'INTERNAL_ERROR retry unknown service'],
+    [grpc(14), 'SERVICE_UNAVAILABLE retry unknown service'],
+    [grpc(16), 'UNAUTHENTICATED stop unknown caller'],
+    [grpc(17), 'TOOL_FAILED stop unknown none'],
+    [Object.assign(new Error('x'), { code: 14 }), 'TOOL_FAILED stop unknown none'],
+  ])('%s', (error, expected) => {
+    expect(short(error)).toBe(expected);
+  });
+});
+
+/** The status that a thrown value shows. */
+function statusIn(thrown: unknown): unknown {
+  const { status, response } = (thrown ?? {}) as { status?: unknown; response?: { status?: unknown; statusCode?: unknown } };
+  return [status, response?.status, response?.statusCode].find((s) => typeof s === 'number');
+}
 
 const open: Server[] = [];
 async function server(handler: Parameters<typeof createServer>[1] & object) {

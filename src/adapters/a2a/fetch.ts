@@ -1,6 +1,6 @@
 import { ToolError } from '../../errors.ts';
 import { classify } from '../../reliability/classify.ts';
-import { ofStatus } from '../../reliability/codes.ts';
+import { ofStatus, outcomeOf } from '../../reliability/codes.ts';
 import { cut } from './names.ts';
 
 export interface Line {
@@ -57,12 +57,12 @@ async function failed(name: string, response: Response): Promise<Response> {
   const text = await head(response);
   if (speaksA2A(text)) return new Response(text, { status: response.status, headers: { 'content-type': 'application/json' } });
   const { status } = response;
-  const kind = ofStatus(status) ?? { code: 'A2A_BAD_RESPONSE', retryable: false };
+  const known = ofStatus(status);
+  const kind = known ?? { code: 'A2A_BAD_RESPONSE', retryable: false };
   const wait = Number(response.headers.get('retry-after') ?? Number.NaN) * 1_000;
   const hint = status === 401 || status === 403 ? ' Check the headers of a2aAgent().' : '';
   throw new ToolError(kind.code, `agent "${name}" answered HTTP ${status}.${hint}`, {
-    // a gateway says 5xx of a server that may have begun
-    outcome: status < 500 ? 'not-run' : 'unknown',
+    outcome: known ? outcomeOf(known, status) : 'unknown',
     retryable: kind.retryable,
     ...(kind.retryable && Number.isFinite(wait) && wait >= 0 && { retryAfter: wait }),
   });
@@ -110,8 +110,8 @@ function counted(name: string, max: number): TransformStream<Uint8Array, Uint8Ar
  */
 export function failure(error: unknown, name: string, sent: boolean, mask: (text: string) => string = (text) => text): ToolError {
   const found = toolErrorIn(error) ?? ofProtocol(error, name, mask) ?? strange(error, name, mask);
-  // whatever is refused now, the task was begun before
-  if (!sent || found.outcome !== 'not-run') return found;
+  // whatever is refused now, the task was begun before; only the agent itself can say that it will not do it
+  if (!sent || found.outcome === 'unknown' || found.code === 'A2A_REJECTED') return found;
   return new ToolError(found.code, found.message, { outcome: 'unknown', retryable: found.retryable, cause: found });
 }
 

@@ -161,7 +161,8 @@ async function result(peer: Peer, client: Client, exchange: Exchange, before: Sp
       const word = wordOf(state);
       const text = ctx.secrets.mask(textOf(status?.message?.parts ?? []));
       throw new ToolError(`A2A_${word.toUpperCase().replace('-', '_')}`, `agent "${name}" ${word}${text ? `: ${cut(text, 2_000)}` : '.'}`, {
-        outcome: 'failed',
+        // only what was rejected was not begun
+        outcome: word === 'rejected' ? 'failed' : 'unknown',
       });
     }
   }

@@ -14,7 +14,7 @@ export function failure(error: unknown, began: boolean, fallbackCode: 'TOOL_FAIL
   const { code, message, outcome, retryable, retryAfter } = classify(cause, fallbackCode);
   const wait = retryAfter ?? (APICallError.isInstance(cause) && retryable ? askedWait({ headers: cause.responseHeaders }) : undefined);
   return new ToolError(code, message, {
-    outcome: began && outcome === 'not-run' ? 'failed' : outcome,
+    outcome: began ? 'unknown' : outcome,
     retryable,
     ...(wait !== undefined && { retryAfter: wait }),
     cause: error,

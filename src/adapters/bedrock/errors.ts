@@ -1,5 +1,5 @@
 import { type Outcome, RondoError, ToolError } from '../../errors.ts';
-import { isTooLong, ofNodeCode } from '../../reliability/codes.ts';
+import { isTooLong, ofNodeCode, outcomeOf } from '../../reliability/codes.ts';
 import { askedWait } from '../../reliability/retry-after.ts';
 import { broken } from './stream.ts';
 
@@ -54,9 +54,9 @@ function localFailure(error: Error, { name, message, status }: Raised, began: bo
     return new ToolError('REGION_MISSING', 'No AWS region is set. Pass bedrock(id, { region: "us-east-1" }) or set AWS_REGION.', notRun);
   const lost = began || status !== undefined ? undefined : connection(error);
   if (!lost) return undefined;
-  const { code, retryable, outcome } = lost;
+  const { code, retryable } = lost;
   const text = `Bedrock could not be reached: ${message} Check the network, the region and the endpoint.`;
-  return new ToolError(code, text, { retryable, outcome, cause: error });
+  return new ToolError(code, text, { retryable, outcome: outcomeOf(lost, undefined), cause: error });
 }
 
 interface Told {

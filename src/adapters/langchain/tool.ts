@@ -100,11 +100,14 @@ function outputOf(result: unknown, name: string): Json {
       throw new ToolError(
         'LANGCHAIN_TOOL_FAILED',
         `${name} answered with a Command, which only a LangGraph graph can follow. Wrap the graph: langgraphAgent().`,
+        { outcome: 'unknown' },
       );
     return plainJson(result) ?? null;
   }
   const { content, status } = result;
-  if (status === 'error') throw new ToolError('LANGCHAIN_TOOL_FAILED', textOf(content) || 'The tool failed without saying why.');
+  // it says that it failed, and not what it did before
+  if (status === 'error')
+    throw new ToolError('LANGCHAIN_TOOL_FAILED', textOf(content) || 'The tool failed without saying why.', { outcome: 'unknown' });
   if (typeof content === 'string') return content;
   const parts = contentParts(content);
   return parts.every(({ type }) => type === 'text') ? textOf(content) : { parts };

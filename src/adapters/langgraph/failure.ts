@@ -23,7 +23,7 @@ export function failure(error: unknown, name: string): Error {
   const told = classify(error);
   const { retryable, retryAfter } = told;
   return new ToolError(told.code === 'TOOL_FAILED' ? 'LANGGRAPH_FAILED' : told.code, `Graph "${name}": ${told.message}`, {
-    outcome: told.outcome === 'not-run' ? 'failed' : told.outcome,
+    outcome: 'unknown',
     retryable,
     ...(retryAfter !== undefined && { retryAfter }),
     cause: error,

@@ -1,7 +1,7 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { type Outcome, RondoError, ToolError } from '../../errors.ts';
 import type { Effect } from '../../ports/tool.ts';
-import { ofStatus } from '../../reliability/codes.ts';
+import { ofStatus, outcomeOf } from '../../reliability/codes.ts';
 import { TooLarge } from './fetch.ts';
 import type { McpOptions } from './index.ts';
 
@@ -55,16 +55,16 @@ export function callError(error: unknown, name: string, tool: string): { failure
     if (NOT_SENT.has(cause)) return fail('NETWORK', `${of} cannot be reached (${cause}).`, 'not-run', true, true);
     return fail('NETWORK', `${of} went away while it worked on ${tool}: nobody knows whether it was done.`, 'unknown', true, true);
   }
-  const [errorCode, outcome] = RPC[code as number] ?? ['MCP_ERROR', 'failed'];
+  const [errorCode, outcome] = RPC[code as number] ?? ['MCP_ERROR', 'unknown'];
   return fail(errorCode, `${of}: ${bounded(message)}`, outcome, false);
 }
 
-/** JSON-RPC codes that say that a request was refused before anything was done. */
+/** JSON-RPC codes: all but the last say that a request was refused before anything was done. */
 const RPC: Readonly<Record<number, readonly [string, Outcome]>> = {
   [-32600]: ['MCP_INVALID_REQUEST', 'not-run'],
   [-32601]: ['MCP_METHOD_NOT_FOUND', 'not-run'],
   [-32602]: ['MCP_INVALID_PARAMS', 'not-run'],
-  [-32603]: ['MCP_INTERNAL_ERROR', 'failed'],
+  [-32603]: ['MCP_INTERNAL_ERROR', 'unknown'],
 };
 const NOT_SENT: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
@@ -86,22 +86,22 @@ function httpError(status: number, of: string, cause: unknown): { failure: ToolE
   const text = `${of} answered HTTP ${status}.`;
   // what a server says that does not know our session, because it was started anew
   if (status === 400 || status === 404) return fail('MCP_SESSION_LOST', text, 'not-run', true, true);
-  if (status < 500) return fail(kind.code, status === 401 ? `${text} Check the headers of mcpTools().` : text, 'not-run', kind.retryable);
-  // a gateway says 5xx of a server that may have begun
-  return fail(kind.code, text, 'unknown', kind.retryable);
+  const advice = status === 401 ? ' Check the headers of mcpTools().' : '';
+  return fail(kind.code, text + advice, outcomeOf(kind, status), kind.retryable);
 }
 
 /**
  * A result with `isError`. The server may say more in `_meta["rondo/error"]`:
  * `{ code?: "UPPER_CASE", outcome?: "not-run" | "failed" | "unknown", retryable?: boolean, retryAfter?: ms }`.
- * It is believed where the server is trusted. Else only the code and whether another try makes sense are, and those only of a
+ * It is believed where the server is trusted, and where it says nothing of the outcome, that is unknown: SDKs make such a result of
+ * whatever a tool throws, also after it took effect. Else only the code and whether another try makes sense are, and those only of a
  * tool that may run twice anyway: no server's word makes a `once` tool run again.
  */
 export function toolError(result: CallToolResult, { trusted, effect }: { trusted: boolean; effect: Effect }): ToolError {
   const text = result.content.map((part) => (part.type === 'text' ? part.text : `[${part.type}]`)).join('\n');
   const said = (((trusted || effect !== 'once') && result._meta?.['rondo/error']) || {}) as Record<string, unknown>;
   const code = typeof said.code === 'string' && /^[A-Z][A-Z0-9_]{0,63}$/.test(said.code) ? said.code : 'MCP_TOOL_ERROR';
-  const outcome = trusted && (said.outcome === 'not-run' || said.outcome === 'unknown') ? said.outcome : 'failed';
+  const outcome = trusted && (said.outcome === 'not-run' || said.outcome === 'failed') ? said.outcome : 'unknown';
   const retryAfter = typeof said.retryAfter === 'number' && said.retryAfter >= 0 ? said.retryAfter : undefined;
   return new ToolError(code, bounded(text || 'the tool failed without saying why'), {
     outcome,

@@ -28,7 +28,7 @@ export function failure(error: unknown, began: boolean): unknown {
   if (known) return new ToolError(known, (cause as Error).message, { cause: error });
   const { code, message, outcome, retryable, retryAfter } = classify(cause, 'TOOL_FAILED');
   return new ToolError(code, message, {
-    outcome: began && outcome === 'not-run' ? 'failed' : outcome,
+    outcome: began ? 'unknown' : outcome,
     retryable,
     ...(retryAfter !== undefined && { retryAfter }),
     cause: error,

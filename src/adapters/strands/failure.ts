@@ -10,7 +10,7 @@ export function failure(error: unknown, began: boolean): unknown {
   if (RondoError.is(error)) return error;
   const { code, message, outcome, retryable, retryAfter } = known(error) ?? classify(unwrapped(error), 'TOOL_FAILED');
   return new ToolError(code, message, {
-    outcome: began && outcome === 'not-run' ? 'failed' : outcome,
+    outcome: began ? 'unknown' : outcome,
     retryable,
     ...(retryAfter !== undefined && { retryAfter }),
     cause: error,
