@@ -75,6 +75,8 @@ export interface Frame {
   /** What it was given. */
   input?: Json;
   ended?: { ok: boolean; code?: string; at: number };
+  /** A call of it, or of what is below it, that is no read has run, as far as is known. */
+  acted?: true;
   messages: Message[];
   /** How many of them come from elsewhere: earlier runs of the session, or the parent. */
   readonly inherited: number;

@@ -38,6 +38,9 @@ export function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finish
   if (call.status === 'finished') return;
   call.status = 'finished';
   call.finished = entry;
+  // a part has told of itself what it did
+  if (!call.frame && call.effect && call.effect !== 'read' && entry.error?.outcome !== 'not-run')
+    for (let f: Frame | undefined = frame; f && !f.acted; f = f.parent) f.acted = true;
   if (call.frame) close(run, call.frame, entry);
   if ((entry.usage || entry.usd !== undefined || entry.unmetered) && entry.seq > run.inherited)
     for (let f: Frame | undefined = frame; f; f = f.parent) {

@@ -203,7 +203,7 @@ async function inquire(scope: Scope, call: Call): Promise<Found> {
       message: why,
       retryable: false,
       attempts: 1,
-      outcome: once ? 'unknown' : 'failed',
+      outcome: call.effect === 'read' ? 'failed' : 'unknown',
     },
   });
   const { settled } = call;

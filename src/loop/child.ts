@@ -63,7 +63,10 @@ export async function driveChild(scope: Scope, child: Child): Promise<Left | und
     if (settlement?.status === 'paused') return { waiting: true };
     if (settlement?.status === 'stopped' && settlement.at !== inner.scope) return { crossed: settlement.limit, at: settlement.at };
     error = failureOfPart(agent, settlement, inner.scope);
-    if (child.fatal && isResumable(error)) return { failed: error };
+    const fatal = child.fatal && isResumable(error);
+    // that its model was refused does not undo what its tools did: asked again, it would do that twice
+    if (frame.acted && error.outcome === 'not-run') error = { ...error, outcome: 'unknown', retryable: fatal === true };
+    if (fatal) return { failed: error };
     return await refuse(inner.scope, child, error);
   } finally {
     inner.done();

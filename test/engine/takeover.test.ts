@@ -173,14 +173,14 @@ describe.each(journals)('a process that takes over on $name', ({ make }) => {
     ]);
   });
 
-  test('of a tool that is gone tells so: a once call is unknown, others failed', async () => {
+  test('of a tool that is gone tells so: a read failed, of others nobody knows', async () => {
     const { runId, left, model } = await crashed(make().journal, make().journal);
     const bare = agent({ name: 'a', instructions: '', model });
     const engine = new Engine({ journal: left, agents: [bare] });
     await ends(engine.resume(runId), 'completed');
     expect(shown(model.requests[1]).map((s) => [failure(s).code, failure(s).outcome])).toEqual([
       ['TOOL_NOT_FOUND', 'failed'],
-      ['TOOL_NOT_FOUND', 'failed'],
+      ['TOOL_NOT_FOUND', 'unknown'],
       ['OUTCOME_UNKNOWN', 'unknown'],
       ['OUTCOME_UNKNOWN', 'unknown'],
     ]);
