@@ -52,10 +52,22 @@ export function ownership(resources: Resources, active: Active, log: Log): (wait
     try {
       await once();
     } catch (error) {
+      if (RondoError.is(error, 'JOURNAL_UNAVAILABLE') && isOurs() && (await isUnclaimed(log))) return;
       await insisted(error, once, () => active.halted);
     }
   };
   return (waited) => (waited || !isOurs() ? confirm() : undefined);
+}
+
+/** A store that is full can still be read: where no other process claimed the run, the lease that is left is good. @throws RondoError `RUN_BUSY`. */
+async function isUnclaimed(log: Log): Promise<boolean> {
+  try {
+    await log.adopt();
+    return true;
+  } catch (error) {
+    if (RondoError.is(error, 'JOURNAL_UNAVAILABLE')) return false;
+    throw error;
+  }
 }
 
 /** Renews the lease, and looks whether somebody claimed the run before that: they may have given it back since. @throws RondoError `RUN_BUSY`. */

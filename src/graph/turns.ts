@@ -126,7 +126,7 @@ async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement 
   };
   const result = await guard(
     async (attempt) => {
-      const asking = scope.own(attempt.attempt > 1);
+      const asking = scope.own();
       if (asking) {
         await asking;
         attempt.signal.throwIfAborted();
@@ -135,6 +135,7 @@ async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement 
     },
     {
       policy: own.policy,
+      before: () => scope.own(true),
       circuit: scope.host.breakers.of(own, scope.agent.name, own.policy.breaker),
       cancel: scope.cancel,
       fallbackCode: 'TOOL_FAILED',

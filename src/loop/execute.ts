@@ -164,7 +164,7 @@ function attempt(scope: Scope, call: Call, ready: Ready, span: ToolTrace, waited
     });
   };
   const run = (value: unknown, a: AttemptContext) => {
-    const asking = scope.own(waited || a.attempt > 1);
+    const asking = scope.own();
     if (!asking) return enter(value, a);
     return asking.then(() => {
       if (a.signal.aborted) throw new Error(GIVEN_UP);
@@ -175,30 +175,35 @@ function attempt(scope: Scope, call: Call, ready: Ready, span: ToolTrace, waited
     const value = argument(ready, changed);
     return value instanceof Promise ? value.then((v) => run(v, a)) : run(value, a);
   };
-  return guard(once, {
-    policy,
-    circuit: host.breakers.of(tool, tool.name, policy.breaker),
-    cancel: scope.cancel,
-    fallbackCode: 'TOOL_FAILED',
-    mask: scope.drive.secrets.mask,
-    onAttemptFailed: (failed) => {
-      // the last failure is told by call.finished
-      if (failed.retryIn === undefined) return;
-      const draft = { type: 'attempt.failed', of: call.id, step: call.step, ...failed } as const;
-      span.failedAttempt(draft);
-      return noted(() => scope.append(() => [draft]));
-    },
-    onLate: (late) => {
-      // one that was given up before it was entered has done nothing
-      if (late.attempt > (ready.entered ?? 0)) return;
-      settleLate(
-        scope,
-        call.id,
-        epoch,
-        late.ok ? { output: keep(scope, tool, late.value).output } : cameTo(scope, late.error, tool.effect),
-      );
-    },
-  });
+  const guarded = () =>
+    guard(once, {
+      policy,
+      before: () => scope.own(true),
+      circuit: host.breakers.of(tool, tool.name, policy.breaker),
+      cancel: scope.cancel,
+      fallbackCode: 'TOOL_FAILED',
+      mask: scope.drive.secrets.mask,
+      onAttemptFailed: (failed) => {
+        // the last failure is told by call.finished
+        if (failed.retryIn === undefined) return;
+        const draft = { type: 'attempt.failed', of: call.id, step: call.step, ...failed } as const;
+        span.failedAttempt(draft);
+        return noted(() => scope.append(() => [draft]));
+      },
+      onLate: (late) => {
+        // one that was given up before it was entered has done nothing
+        if (late.attempt > (ready.entered ?? 0)) return;
+        settleLate(
+          scope,
+          call.id,
+          epoch,
+          late.ok ? { output: keep(scope, tool, late.value).output } : cameTo(scope, late.error, tool.effect),
+        );
+      },
+    });
+  // outside the timeout of an attempt: a store that is slow is no slow tool
+  const asking = waited ? scope.own(true) : undefined;
+  return asking ? asking.then(guarded) : guarded();
 }
 
 /** A note that the store cannot take now is left out: the end of the call says how often it ran. */

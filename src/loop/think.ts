@@ -43,8 +43,11 @@ async function askInTurn(scope: LoopScope, request: ModelRequest, span: ChatTrac
         // a switch tells of an attempt that was entered, and charged, before it
         return scope.append(() => [BILLED.has(f.code) && !f.fallback ? { ...draft, lost: lost(scope) } : draft]);
       };
-      const result = await guard((attempt) => generate(scope, span, model, request, attempt, before, step, waited), {
+      // who lost the run pays for no answer that would be thrown away; a store that is slow is no slow model
+      if (waited && i === 0) await scope.own(true);
+      const result = await guard((attempt) => generate(scope, span, model, request, attempt, before, step), {
         policy,
+        before: () => scope.own(true),
         circuit: host.breakers.of(model, modelKey(model), policy.breaker),
         cancel: scope.cancel,
         fallbackCode: 'MODEL_FAILED',
@@ -96,10 +99,8 @@ async function generate(
   attempt: AttemptContext,
   before: number,
   step: number,
-  waited: boolean,
 ): Promise<ModelResponse> {
-  // who lost the run pays for no answer that would be thrown away
-  const asking = scope.own(waited || attempt.attempt > 1);
+  const asking = scope.own();
   if (asking) {
     await asking;
     attempt.signal.throwIfAborted();

@@ -39,6 +39,8 @@ export interface GuardOptions<T = unknown> {
   mask?: Mask | undefined;
   /** Called after each attempt that ran and failed, before the wait. What it throws ends the call, and `guard` rejects with it. */
   onAttemptFailed?: ((failed: FailedAttempt) => void | Promise<void>) | undefined;
+  /** Called before each further attempt, after the wait and outside its timeout. What it throws ends the call likewise. */
+  before?: (() => void | Promise<void>) | undefined;
   /** Called when an attempt that was given up ends after all. What it throws is ignored. */
   onLate?: ((late: Late<T>) => unknown) | undefined;
   /** Default Math.random. */
@@ -48,7 +50,7 @@ export interface GuardOptions<T = unknown> {
 /**
  * Runs a call inside total deadline, retry, circuit breaker and the timeout of each attempt, in this order from outside.
  *
- * Resolves also for failures and cancellation; rejects only with what `onAttemptFailed` threw. A cancelled call resolves at once,
+ * Resolves also for failures and cancellation; rejects only with what `onAttemptFailed` or `before` threw. A cancelled call resolves at once,
  * whether it listens or not: `not-run` where it had not begun, else `unknown` (`failed` for a read, which has nothing to undo).
  */
 export function guard<T>(run: (attempt: AttemptContext) => T | PromiseLike<T>, o: GuardOptions<T>): Promise<Guarded<T>> {
@@ -135,6 +137,13 @@ class Recovery<T> {
           }
           if (failed.retryIn === undefined) return false;
           await sleep(failed.retryIn, this.#cancel);
+          try {
+            const may = this.#o.before?.();
+            if (isThenable(may)) await may;
+          } catch (error) {
+            unrecorded = { error };
+            throw error;
+          }
           return true;
         },
       });

@@ -14,8 +14,10 @@ afterAll(() => world.remove());
 interface Woken {
   at: string;
   end: string;
-  /** What it wrote to the journal after it was woken. */
+  /** What it wrote to the journal after it was woken, but for results that came too late for it. */
   wrote: number;
+  /** Those results: they are recorded, and change nothing. */
+  late: number;
   /** Tools that it let take effect after it was woken. */
   effects: string[];
   life: Life;
@@ -35,10 +37,13 @@ async function hold(dir: string, at: number): Promise<Woken> {
   owner.kill('SIGCONT');
   const life = await owner.ended;
   const after = await outcomeOf(dir);
+  const written = after.entries.slice(entries);
+  const late = written.filter((entry) => entry.type === 'outcome.settled' && entry.source === 'late').length;
   return {
     at: label as string,
     end: life.end?.error ?? (life.end?.status as string),
-    wrote: after.entries.length - entries,
+    wrote: written.length - late,
+    late,
     effects: after.effects.slice(done).map(({ tool }) => tool),
     life: { ...life, at: label as string },
   };
@@ -62,6 +67,10 @@ test('an owner that was held past its lease, at every point, writes nothing more
   tally.row(
     'late writes',
     woken.reduce((sum, { wrote }) => sum + wrote, 0),
+  );
+  tally.row(
+    'late results recorded',
+    woken.reduce((sum, { late }) => sum + late, 0),
   );
   tally.row(
     'late effects of calls under way',
