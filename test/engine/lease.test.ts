@@ -14,7 +14,7 @@ import {
   tool,
 } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, around, asks, deferred, ends, entriesOf, expireLease, journals, refused, until } from './setup.ts';
+import { anything, around, asks, deferred, ends, entriesOf, expireLease, journals, refused, shown, until } from './setup.ts';
 
 afterEach(() => void vi.restoreAllMocks());
 
@@ -298,5 +298,49 @@ describe('a use wrapper that hangs', () => {
     const { error } = await ends(engine.run(a, 'go'), 'failed');
     expect(error).toMatchObject({ code: 'MIDDLEWARE_FAILED', message: expect.stringContaining('did not answer within') });
     expect(model.requests).toHaveLength(times);
+  });
+});
+
+describe('a store that is slow or full when the lease is to be renewed between two attempts', () => {
+  const flaky = (ran: number[]) =>
+    tool({
+      name: 'flaky',
+      description: '',
+      input: anything,
+      effect: 'read',
+      timeout: 40,
+      retry: { attempts: 2, initialDelay: 0 },
+      execute: (_, { attempt }) => {
+        ran.push(attempt);
+        if (attempt === 1) throw new ToolError('BUSY', 'later', { retryable: true });
+        return 'done';
+      },
+    });
+  const runOn = async (renew: Journal['renew']) => {
+    const ran: number[] = [];
+    const journal = Object.assign(memoryJournal(), { renew });
+    const model = scripted([asks(['flaky', {}]), 'over']);
+    const result = await ends(
+      new Engine({ journal }).run(agent({ name: 'a', instructions: '', model, tools: [flaky(ran)] }), 'go'),
+      'completed',
+    );
+    return { ran, result, told: shown(model.requests[1])[0] };
+  };
+
+  test('that takes longer than an attempt may is no tool that timed out', async () => {
+    const { ran, told } = await runOn(() => new Promise((resolve) => setTimeout(resolve, 200, true)));
+    expect(ran).toEqual([1, 2]);
+    expect(told).toMatchObject({ text: 'done', isError: false });
+  });
+
+  test('that takes nothing, but can be read, lets the run go on with the lease that it has', async () => {
+    let refused = 0;
+    const { ran, told } = await runOn(() => {
+      refused++;
+      throw new RondoError('JOURNAL_UNAVAILABLE', 'the disk is full');
+    });
+    expect(refused).toBeGreaterThan(0);
+    expect(ran).toEqual([1, 2]);
+    expect(told).toMatchObject({ text: 'done', isError: false });
   });
 });
