@@ -271,7 +271,12 @@ async function wrapped(scope: Scope, call: Call, ready: Ready, span: ToolTrace):
   } finally {
     wrapping.end();
     // a wrapper that answered by itself left it behind
-    if (!last) void inside?.then((end) => endedLate(scope, call, epoch, end.ok ? end.seen : end));
+    if (!last)
+      void inside?.then(
+        (end) => endedLate(scope, call, epoch, end.ok ? end.seen : end),
+        // the run was lost before it began
+        () => undefined,
+      );
   }
 }
 
