@@ -1,20 +1,18 @@
 /** Agents of other frameworks at work, by the contract in ports/foreign.ts: one turn at a time. */
-import { type Failure, RondoError, ToolError } from '../errors.ts';
+import { type Failure, RondoError } from '../errors.ts';
 import { assertBound, request } from '../hitl/approvals.ts';
-import { ruleProblem } from '../hitl/gate.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { CallId, Draft, Reached } from '../journal/entries.ts';
 import type { Call, Frame, RunFold } from '../journal/fold.ts';
-import { countsOf, isCost } from '../journal/spent.ts';
-import { isDeep, type Json, plainJson } from '../json.ts';
+import { type Json, plainJson } from '../json.ts';
 import { levelOf } from '../loop/delegation.ts';
 import { idempotencyKey } from '../loop/execute.ts';
 import { held } from '../loop/held.ts';
 import { settleLate } from '../loop/late.ts';
 import { crossing } from '../loop/limits.ts';
 import type { Scope, Settlement } from '../loop/scope.ts';
-import type { Ask, Turn, TurnContext, TurnResult } from '../ports/foreign.ts';
-import type { Prompt, Usage } from '../ports/model.ts';
+import type { Turn, TurnContext, TurnResult } from '../ports/foreign.ts';
+import type { Prompt } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { ApprovalRule, Decision, Effect } from '../ports/tool.ts';
 import { messageOf } from '../reliability/classify.ts';
@@ -24,11 +22,8 @@ import type { AttemptContext } from '../reliability/timeout.ts';
 import { Secrets } from '../secrets.ts';
 import { cost } from '../telemetry/cost.ts';
 import type { Price } from '../telemetry/prices.ts';
+import { type Checked, checked, masked } from './turn-result.ts';
 
-/** What an ask has besides the fields of an approval rule. */
-const ASK = ['id', 'kind', 'tool', 'input', 'question', 'answer', 'provider', 'url'];
-/** Bytes of JSON of a state, and of an output: they are in the journal. */
-const MAX_BYTES = 4 * 1024 * 1024;
 /** The name of the node that a turn is; what is asked of people has the names of its own. */
 const TURN = '';
 
@@ -174,13 +169,6 @@ async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement 
   }
 }
 
-/** Without secrets. What it used is numbers of our own. */
-function masked<T extends Checked>({ secrets }: Scope, value: T): T {
-  if (!secrets) return value;
-  if (value.status === 'completed') return { ...value, output: secrets.maskJson(value.output) };
-  return { ...value, state: secrets.maskJson(value.state), asks: secrets.maskJson(value.asks) };
-}
-
 /** A turn that the run's halt ended: it is no failure of the agent, the run ends as it was halted. */
 async function cutOff(scope: Scope, call: Call, error: Failure): Promise<undefined> {
   // it is over for good, and what is known of the turn is written down
@@ -196,44 +184,6 @@ async function complete(scope: Scope, call: Call, output: Json, last?: Draft): P
   const closing = scope.closing({ ok: true, output });
   await held(scope, (seq) => [{ ...finished }, ...closing(seq + 1)]);
   return { status: 'completed', output, committed: true };
-}
-
-type Spent = { usage?: Usage; costUsd?: number; unmetered?: true };
-type Checked = Spent & ({ status: 'completed'; output: Json } | { status: 'paused'; state: Json; asks: readonly Ask[] });
-
-/** What a turn gave, as JSON of its own. @throws what says why it is none. */
-function checked(result: TurnResult<unknown>): Checked {
-  const spent = spentOf(result);
-  if (result?.status === 'completed') return { ...spent, status: 'completed', output: bounded(result.output, 'the output') };
-  if (result?.status !== 'paused') throw nonsense("the turn gave neither { status: 'completed' } nor { status: 'paused' }");
-  const asks = plainJson(result.asks) as unknown as readonly Ask[];
-  if (!Array.isArray(asks) || asks.length === 0) throw nonsense('the turn paused without asking anything');
-  const ids = new Set(asks.map((ask) => ask?.id));
-  if (ids.size !== asks.length || [...ids].some((id) => typeof id !== 'string')) throw nonsense('each ask needs an id of its own');
-  // a role that is misspelt would let anybody decide
-  for (const ask of asks) {
-    const wrong = ruleProblem(ask, ASK);
-    if (wrong) throw nonsense(`an ask makes no sense: ${wrong}`);
-  }
-  return { ...spent, status: 'paused', state: bounded(result.state, 'the state'), asks };
-}
-
-/** Whatever a turn did before it gave nonsense was done: it is not tried again. */
-const nonsense = (message: string) => new ToolError('TOOL_FAILED', message, { outcome: 'unknown', retryable: false });
-
-/** What a turn says it used. Numbers that make no sense are not counted, and leave the sums unknown: a limit then stops what would be a guess. */
-function spentOf(result: TurnResult<unknown>): Spent {
-  const { usage, costUsd } = result ?? {};
-  const counts = countsOf(usage);
-  const odd = (usage !== undefined && usage !== null && !counts) || (costUsd !== undefined && !isCost(costUsd) && !counts);
-  return { ...(counts && { usage: counts }), ...(isCost(costUsd) && { costUsd }), ...(odd && { unmetered: true }) };
-}
-
-function bounded(value: unknown, what: string): Json {
-  const json = plainJson(value) ?? null;
-  if (isDeep(json)) throw nonsense(`${what} is nested too deeply`);
-  if (JSON.stringify(json).length > MAX_BYTES) throw nonsense(`${what} is larger than ${MAX_BYTES} characters of JSON`);
-  return json;
 }
 
 /** Writes down what is asked, and the state to go on from. */
