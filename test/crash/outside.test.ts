@@ -118,8 +118,14 @@ test('whoever decides or cancels while the process writes is not turned away', a
     await (cancels ? other.engine.cancel(run) : other.engine.decide(run, [{ approval: approval.id, type: 'approve' }], { by: BEN })).catch(
       (error: RondoError) => refused.push(`${cancels ? 'cancel' : 'decide'}: ${error.code}: ${error.message}`),
     );
-    const { answer } = await owner.said({ answer: true, of: run });
-    answers.push(answer === (cancels ? 'cancelled' : 'completed') || answer);
+    const expected = cancels ? 'cancelled' : 'completed';
+    let { answer } = await owner.said({ answer: true, of: run });
+    // on a busy machine all else may be done before the decision comes, and the run pauses: then a resume takes it up
+    if (answer === 'paused') {
+      owner.tell({ do: 'resume', run });
+      ({ answer } = await owner.said({ answer: expected, of: run }));
+    }
+    answers.push(answer === expected || answer);
   }
   console.log(`decided or cancelled while the owner writes: ${ROUNDS} times, turned away ${refused.length}`);
   expect(refused).toEqual([]);

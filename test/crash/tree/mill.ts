@@ -1,5 +1,5 @@
 /** A graph of its own: a loop with branches in it, steps that nobody catches, one that fails first, and a map at the end. */
-import { type Agent, agent, append, graph, jsonSchema, send } from '../../../src/index.ts';
+import { type Agent, agent, append, graph, jsonSchema, send, ToolError } from '../../../src/index.ts';
 import type { Outside } from './deeds.ts';
 import { isUnknown, step, thinker, work } from './parts.ts';
 
@@ -80,7 +80,7 @@ async function grit(out: Outside, what: string, tries: number): Promise<string> 
   out.began(`${what}/grit`, 'once');
   out.point(`in ${what}/grit, before it fails or not`);
   await new Promise((resolve) => setTimeout(resolve, 1));
-  if (tries === 0) throw new Error('not yet');
+  if (tries === 0) throw new ToolError('NOT_YET', 'not yet');
   out.acts(`${what}/grit`, 'once', 'grit');
   out.point(`in ${what}/grit, after its effect`);
   return 'grit done';
