@@ -2,7 +2,20 @@ import { posix } from 'node:path';
 import { type Import, importsOf } from './imports.ts';
 
 /** Each layer may import those before it. */
-const LAYERS = ['ports', 'journal', 'telemetry', 'reliability', 'hitl', 'loop', 'graph', 'engine', 'index.ts', 'adapters', 'testing'];
+const LAYERS = [
+  'ports',
+  'journal',
+  'pricing',
+  'telemetry',
+  'reliability',
+  'hitl',
+  'loop',
+  'graph',
+  'engine',
+  'index.ts',
+  'adapters',
+  'testing',
+];
 /** Below all layers. */
 const BASE = ['errors.ts', 'json.ts', 'json-schema', 'json-schema.ts', 'schema.ts', 'secrets.ts', 'spellings.ts'];
 
@@ -58,8 +71,8 @@ export function directionProblems(files: ReadonlyMap<string, string>, peers: rea
       problems.push(`${file}: belongs to no layer; the layers are in scripts/direction.ts`);
       continue;
     }
-    const values: string[] = [];
-    loads.set(file, values);
+    const imported: string[] = [];
+    loads.set(file, imported);
     for (const use of importsOf(file, text)) {
       const report = (why: string) => problems.push(`${file}:${use.line}: imports ${use.specifier}: ${why}`);
       if (!use.specifier.startsWith('.')) {
@@ -74,7 +87,7 @@ export function directionProblems(files: ReadonlyMap<string, string>, peers: rea
       else if (to.rank > from.rank) report(`${from.layer} is before ${to.layer}`);
       else if (from.adapter !== undefined && to.adapter !== undefined && from.adapter !== to.adapter)
         report('an adapter imports no other adapter');
-      if (use.kind === 'value') values.push(target);
+      if (use.kind === 'value') imported.push(target);
     }
   }
   const cycle = cycleIn(loads);

@@ -30,10 +30,11 @@ export { type MemoryJournalOptions, memoryJournal } from './journal/memory.ts';
 export type { HeadFilter, Journal, RunHead } from './journal/port.ts';
 export type { Json } from './json.ts';
 export { jsonSchema } from './json-schema.ts';
-export { type Agent, type AgentOptions, agent, type Reliability } from './loop/agent.ts';
+export { type AgentOptions, agent } from './loop/agent.ts';
 export { askHuman } from './loop/ask-human.ts';
 export type { Middleware, ToolOutcome } from './loop/middleware.ts';
 export { tool } from './loop/tool.ts';
+export type { Agent, Reliability } from './loop/types.ts';
 export type { Ask, Turn, TurnContext, TurnResult } from './ports/foreign.ts';
 export type { CredentialRequest, Identity } from './ports/identity.ts';
 export type { Kept } from './ports/kept.ts';
@@ -67,7 +68,8 @@ export type {
   ToolOptions,
   ToolSource,
 } from './ports/tool.ts';
+export type { Price } from './pricing/price.ts';
+export type { Prices } from './pricing/prices.ts';
 export { fallback } from './reliability/fallback.ts';
 export type { In, JsonSchema, Out, Schema } from './schema.ts';
-export type { Price, Prices } from './telemetry/prices.ts';
 export type { TelemetryOptions } from './telemetry/spans.ts';

@@ -1,7 +1,8 @@
 import type { Entry } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
 import type { Log } from '../journal/log.ts';
-import type { Halt, Scope, Transient } from '../loop/scope.ts';
+import type { Halt, Scope, Transient } from '../loop/types.ts';
+
 import { CancelSource } from '../reliability/cancel.ts';
 import type { AgentTrace } from '../telemetry/trace.ts';
 import { eventOf, type RunEvent } from './events.ts';

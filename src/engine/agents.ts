@@ -1,6 +1,6 @@
 import { invalid } from '../errors.ts';
-import type { Agent } from '../loop/agent.ts';
-import { type AgentDefinition, agentDefinition } from '../loop/definition.ts';
+import { agentDefinition } from '../loop/definition.ts';
+import type { Agent, AgentDefinition } from '../loop/types.ts';
 
 /** Agents that are held for runs of this engine which may go on. */
 const MOST_HELD = 10_000;

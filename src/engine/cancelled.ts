@@ -1,9 +1,11 @@
 /** What a cancelled run leaves behind: calls whose end nobody will write any more, and agents that wait for people. */
+
 import type { Failure } from '../errors.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
 import { callsOf } from '../journal/frame.ts';
-import type { AgentDefinition } from '../loop/definition.ts';
+import type { AgentDefinition } from '../loop/types.ts';
+
 import { agentOf } from './lookup.ts';
 
 /** The ends of calls that a cancelled run leaves behind: nobody will come back to find out what they did. */

@@ -5,11 +5,11 @@ import { Log, type Make } from '../journal/log.ts';
 import { costUsd } from '../journal/spent.ts';
 import { freezeJson } from '../json.ts';
 import { attempt } from '../loop/child.ts';
-import type { AgentDefinition } from '../loop/definition.ts';
 import { granted } from '../loop/grants.ts';
 import { assertPriced, DEFAULT_LIMITS, watchTime } from '../loop/limits.ts';
 import { pinned } from '../loop/offered.ts';
-import { type End, Scope, type Settlement } from '../loop/scope.ts';
+import { LiveScope } from '../loop/scope.ts';
+import type { AgentDefinition, End, Scope, Settlement } from '../loop/types.ts';
 import type { Principal } from '../ports/principal.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
@@ -65,7 +65,7 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
   const log = new Log(resources.journal, run, leaseOf(resources.owner), (entry) => active.committed(run, entry));
   active.from = run.next;
   active.log = log;
-  const scope = new Scope({
+  const scope = new LiveScope({
     drive: {
       host: resources.host,
       run,

@@ -5,7 +5,8 @@ import { type Call, type Frame, type RunFold, unfinishedCalls } from '../journal
 import { argumentsOf, callsOf } from '../journal/frame.ts';
 import { copyJson, type Json } from '../json.ts';
 import type { ToolOutcome } from '../loop/middleware.ts';
-import type { Transient } from '../loop/scope.ts';
+import type { Transient } from '../loop/types.ts';
+
 import type { Message, Usage } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
 import { type RunResult, resultOf } from './results.ts';

@@ -1,12 +1,13 @@
 /** A new run from any position of an old one, which stays as it is. */
+
 import { invalid } from '../errors.ts';
 import { isGraph } from '../graph/definition.ts';
 import { approvalId } from '../hitl/approvals.ts';
 import type { CallId, Draft, Entry, Limits } from '../journal/entries.ts';
 import { emptyFold, type RunFold, unfinishedCalls } from '../journal/fold.ts';
 import { copyJson, type Json } from '../json.ts';
-import type { Agent } from '../loop/agent.ts';
-import { type AgentDefinition, checkLimits, jsonLimits } from '../loop/definition.ts';
+import { checkLimits, jsonLimits } from '../loop/definition.ts';
+import type { Agent, AgentDefinition } from '../loop/types.ts';
 import { type Principal, principal } from '../ports/principal.ts';
 import { validate } from '../schema.ts';
 import type { Active } from './active.ts';

@@ -3,7 +3,8 @@ import type { Frame, RunFold } from '../journal/fold.ts';
 import { callsOf } from '../journal/frame.ts';
 import type { HeadFilter, Journal, RunHead } from '../journal/port.ts';
 import { sessionId, sessionKey } from '../journal/session.ts';
-import type { AgentDefinition } from '../loop/definition.ts';
+import type { AgentDefinition } from '../loop/types.ts';
+
 import type { Principal } from '../ports/principal.ts';
 import { loadRun } from './history.ts';
 import type { RunSummary } from './options.ts';

@@ -1,12 +1,12 @@
 import type { Limits } from '../journal/entries.ts';
 import type { Journal } from '../journal/port.ts';
-import type { Agent, Reliability } from '../loop/agent.ts';
 import type { Middleware } from '../loop/middleware.ts';
+import type { Agent, Reliability } from '../loop/types.ts';
 import type { Identity } from '../ports/identity.ts';
 import type { Memory } from '../ports/memory.ts';
 import type { Policy } from '../ports/policy.ts';
 import type { Principal } from '../ports/principal.ts';
-import type { Prices } from '../telemetry/prices.ts';
+import type { Prices } from '../pricing/prices.ts';
 import type { TelemetryOptions } from '../telemetry/spans.ts';
 import type { RunEvent } from './events.ts';
 

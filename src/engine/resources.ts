@@ -3,12 +3,12 @@ import type { Limits } from '../journal/entries.ts';
 import type { Log } from '../journal/log.ts';
 import { memoryJournal } from '../journal/memory.ts';
 import type { Journal } from '../journal/port.ts';
-import { type AgentDefinition, checkLimits } from '../loop/definition.ts';
-import { Plan } from '../loop/plan.ts';
-import type { Host } from '../loop/scope.ts';
+import { checkLimits } from '../loop/definition.ts';
+import { planOf } from '../loop/plan.ts';
+import type { AgentDefinition, Host, Plan } from '../loop/types.ts';
+import { checkPrices } from '../pricing/prices.ts';
 import { Breakers } from '../reliability/breaker.ts';
 import { resolvePolicy } from '../reliability/policy.ts';
-import { checkPrices } from '../telemetry/prices.ts';
 import { type Telemetry, telemetry } from '../telemetry/spans.ts';
 import type { Active } from './active.ts';
 import { Agents } from './agents.ts';
@@ -64,7 +64,7 @@ export class Resources {
   planOf(agent: AgentDefinition): Plan {
     let plan = this.#plans.get(agent);
     if (!plan) {
-      plan = new Plan(agent, { use: this.#options.use ?? [], reliability: this.#options.reliability ?? {} });
+      plan = planOf(agent, { use: this.#options.use ?? [], reliability: this.#options.reliability ?? {} });
       this.#plans.set(agent, plan);
     }
     return plan;

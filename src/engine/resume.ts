@@ -1,10 +1,10 @@
 import { invalid, isResumable, RondoError } from '../errors.ts';
 import type { Draft, Limits } from '../journal/entries.ts';
 import { isOver, type RunFold, unfinishedCalls } from '../journal/fold.ts';
-import type { Agent } from '../loop/agent.ts';
-import { type AgentDefinition, agentDefinition, checkLimits, isLoop, jsonLimits } from '../loop/definition.ts';
+import { agentDefinition, checkLimits, isLoop, jsonLimits } from '../loop/definition.ts';
 import { Flight } from '../loop/flight.ts';
 import { crossing, reservation } from '../loop/limits.ts';
+import type { Agent, AgentDefinition } from '../loop/types.ts';
 import { type Principal, principal } from '../ports/principal.ts';
 import type { Active } from './active.ts';
 import { drive, limitsOf } from './drive.ts';

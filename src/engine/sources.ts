@@ -1,6 +1,6 @@
 import { RondoError } from '../errors.ts';
-import type { AgentDefinition } from '../loop/definition.ts';
-import { definition, RESERVED_NAME, type ToolDefinition } from '../loop/tool.ts';
+import { definition, RESERVED_NAME } from '../loop/tool.ts';
+import type { AgentDefinition, ToolDefinition } from '../loop/types.ts';
 import type { OpenedSource, ToolSource } from '../ports/tool.ts';
 import { inTime } from '../reliability/patience.ts';
 

@@ -4,7 +4,8 @@ import type { Call } from '../journal/fold.ts';
 import { copyJson, isDeep, type Json, plainJson } from '../json.ts';
 import { held } from '../loop/held.ts';
 import { cameTo, settleLate } from '../loop/late.ts';
-import type { Scope } from '../loop/scope.ts';
+import type { Scope } from '../loop/types.ts';
+
 import type { Effect } from '../ports/tool.ts';
 import { failureOf, messageOf } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';

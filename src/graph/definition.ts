@@ -1,5 +1,6 @@
 import type { Json } from '../json.ts';
-import type { AgentDefinition } from '../loop/definition.ts';
+import type { AgentDefinition } from '../loop/types.ts';
+
 import type { JsonSchema, Schema } from '../schema.ts';
 import type { Shape } from './shape.ts';
 import type { State } from './state.ts';

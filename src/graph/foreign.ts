@@ -1,16 +1,18 @@
 /** Agents of other frameworks, functions and services, by the contract in ports/foreign.ts: one turn at a time. */
+
 import { invalid } from '../errors.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { Limits } from '../journal/entries.ts';
 import type { Frame, RunFold } from '../journal/fold.ts';
 import type { Json } from '../json.ts';
-import type { Agent } from '../loop/agent.ts';
-import { type AgentDefinition, checkLimits, made } from '../loop/definition.ts';
+import { checkLimits, made } from '../loop/definition.ts';
+import type { Agent, AgentDefinition } from '../loop/types.ts';
 import type { Turn, TurnContext, TurnResult } from '../ports/foreign.ts';
 import type { Prompt } from '../ports/model.ts';
 import type { Effect, Retry } from '../ports/tool.ts';
+import type { Rates } from '../pricing/price.ts';
+import { checkPrices } from '../pricing/prices.ts';
 import { resolvePolicy } from '../reliability/policy.ts';
-import { checkPrices, type Rates } from '../telemetry/prices.ts';
 import { drive, type Foreign, letGo } from './turns.ts';
 
 export interface ForeignAgentOptions<O, St extends Json> {

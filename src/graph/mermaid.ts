@@ -1,7 +1,8 @@
 /** Graphs as pictures: a Mermaid flowchart, which GitHub and most editors draw. */
+
 import { invalid } from '../errors.ts';
-import type { Agent } from '../loop/agent.ts';
 import { agentDefinition } from '../loop/definition.ts';
+import type { Agent } from '../loop/types.ts';
 import { type GraphDefinition, isGraph, type Node } from './definition.ts';
 
 /** Of a run's tree, what is drawn: as `inspect()` gives it. */

@@ -1,12 +1,15 @@
 /** One node: a function, an agent, or a question. */
-import { ToolError } from '../errors.ts';
-import { request } from '../hitl/approvals.ts';
+
+import { type Failure, ToolError } from '../errors.ts';
+import { assertBound, request } from '../hitl/approvals.ts';
+import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import type { Make } from '../journal/log.ts';
 import { copyJson, type Json } from '../json.ts';
 import { type Blocked, driveChild, type Left } from '../loop/child.ts';
 import { assertDepth } from '../loop/delegation.ts';
-import type { End } from '../loop/scope.ts';
+import type { End, Scope } from '../loop/types.ts';
+
 import type { ApprovalRule } from '../ports/tool.ts';
 import { failureOf } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
@@ -14,13 +17,26 @@ import { isThenable } from '../reliability/timeout.ts';
 import { validate } from '../schema.ts';
 import type { NodeTrace } from '../telemetry/trace.ts';
 import { Context } from './context.ts';
-import type { Node } from './definition.ts';
+import type { GraphDefinition, Node } from './definition.ts';
 import { nodeFailure } from './failure.ts';
-import type { Schedule } from './schedule.ts';
-import { keep } from './state.ts';
+import { keep, type State } from './state.ts';
+
+/** What running one node needs of the schedule of its graph. */
+export interface Scheduling {
+  readonly scope: Scope;
+  readonly graph: GraphDefinition;
+  /** The state with every update taken so far. */
+  readonly state: State;
+  /** The entries with which a task ends. @throws ToolError where the update or the route makes no sense; nothing has changed then. */
+  ending(task: Call, update: unknown, since: number, more?: Partial<Extract<Draft, { type: 'call.finished' }>>): Make;
+  /** Writes down that a node failed. */
+  failed(task: Call, thrown: unknown): Promise<undefined>;
+  /** The entry with which a node fails. */
+  failure(task: Call, error: Failure): Draft;
+}
 
 /** Runs a node's task. @returns why it did not end, where it waits. What it throws is the engine's trouble, or a failure of the node. */
-export function perform(schedule: Schedule, task: Call): undefined | Promise<Left | undefined> {
+export function perform(schedule: Scheduling, task: Call): undefined | Promise<Left | undefined> {
   const node = schedule.graph.nodes.get(task.name);
   if (!node) throw new ToolError('NODE_NOT_FOUND', `graph "${schedule.graph.name}" has no node "${task.name}" any more.`);
   if (node.kind === 'function') {
@@ -32,7 +48,7 @@ export function perform(schedule: Schedule, task: Call): undefined | Promise<Lef
 
 const itemOf = (task: Call): Json | undefined => (task.sent ? task.input : undefined);
 
-function call(schedule: Schedule, task: Call, node: Extract<Node, { kind: 'function' }>): undefined | Promise<undefined> {
+function call(schedule: Scheduling, task: Call, node: Extract<Node, { kind: 'function' }>): undefined | Promise<undefined> {
   const since = Date.now();
   const { scope } = schedule;
   const span = scope.trace.node(task.step, { call: task.id, name: task.name });
@@ -60,7 +76,7 @@ function call(schedule: Schedule, task: Call, node: Extract<Node, { kind: 'funct
 }
 
 /** Takes an update, or fails the node where it cannot be taken. A store that fails is no failure of the node. */
-function end(schedule: Schedule, task: Call, update: unknown, since: number, span?: NodeTrace): undefined | Promise<undefined> {
+function end(schedule: Scheduling, task: Call, update: unknown, since: number, span?: NodeTrace): undefined | Promise<undefined> {
   let ending: Make;
   try {
     ending = schedule.ending(task, update, since);
@@ -73,13 +89,17 @@ function end(schedule: Schedule, task: Call, update: unknown, since: number, spa
   return undefined;
 }
 
-async function fail(schedule: Schedule, task: Call, thrown: unknown, span?: NodeTrace): Promise<undefined> {
+async function fail(schedule: Scheduling, task: Call, thrown: unknown, span?: NodeTrace): Promise<undefined> {
   await schedule.failed(task, thrown);
   span?.end({ error: failureOf(thrown, 'NODE_FAILED') });
   return undefined;
 }
 
-async function hand(schedule: Schedule, task: Call, { agent, input, output }: Extract<Node, { kind: 'agent' }>): Promise<Left | undefined> {
+async function hand(
+  schedule: Scheduling,
+  task: Call,
+  { agent, input, output }: Extract<Node, { kind: 'agent' }>,
+): Promise<Left | undefined> {
   const since = Date.now();
   const { scope } = schedule;
   const given = () => {
@@ -103,13 +123,13 @@ async function hand(schedule: Schedule, task: Call, { agent, input, output }: Ex
   return driveChild(scope, { call: task, agent, given, closing, fatal: true });
 }
 
-async function question(schedule: Schedule, task: Call, node: Extract<Node, { kind: 'ask' }>): Promise<Blocked | undefined> {
+async function question(schedule: Scheduling, task: Call, node: Extract<Node, { kind: 'ask' }>): Promise<Blocked | undefined> {
   const since = Date.now();
   const { scope } = schedule;
   const now = await scope.host.now();
   const { approval } = task;
   if (!approval) return put(schedule, task, node, now, node.rule);
-  schedule.assertBound(task);
+  assertBound(scope.run.runId, task);
   const decision = approval.decided?.decision;
   if (decision?.type !== 'respond') {
     const { expiresAt } = approval.asked;
@@ -130,7 +150,7 @@ async function question(schedule: Schedule, task: Call, node: Extract<Node, { ki
 
 /** Puts a node's question to a person. */
 async function put(
-  schedule: Schedule,
+  schedule: Scheduling,
   task: Call,
   node: Extract<Node, { kind: 'ask' }>,
   now: number,

@@ -2,8 +2,8 @@
  * Runs a graph: starts the nodes that were reached and wait for nobody, takes their updates into the state one after the other, and
  * follows their edges. What a node came to, what that changed and where it leads is one entry; nothing of it is worked out again.
  */
+
 import { type Failure, isResumable, RondoError, ToolError } from '../errors.ts';
-import { assertBound } from '../hitl/approvals.ts';
 import type { Crossed, Draft, Reached } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import type { Make } from '../journal/log.ts';
@@ -11,13 +11,14 @@ import { copyJson, type Json } from '../json.ts';
 import type { Blocked, Left } from '../loop/child.ts';
 import { held } from '../loop/held.ts';
 import { journalCrossed } from '../loop/limits.ts';
-import type { Scope, Settlement } from '../loop/scope.ts';
+import type { Scope, Settlement } from '../loop/types.ts';
+
 import { failureOf } from '../reliability/classify.ts';
 import { Halted } from '../reliability/patience.ts';
 import { validate } from '../schema.ts';
 import type { GraphDefinition } from './definition.ts';
 import { nodeFailure } from './failure.ts';
-import { perform } from './perform.ts';
+import { perform, type Scheduling } from './perform.ts';
 import { routed } from './route.ts';
 import { keep, type State, updated } from './state.ts';
 import { Writes } from './writes.ts';
@@ -56,7 +57,7 @@ interface Ending {
 }
 
 /** What the scheduler keeps in hand, all of which the journal says too. */
-export class Schedule {
+class Schedule implements Scheduling {
   readonly scope: Scope;
   readonly graph: GraphDefinition;
   /** With the updates whose entries are being written. */
@@ -374,11 +375,6 @@ export class Schedule {
     this.#fail(error);
     const frame = this.scope.frame.id || undefined;
     return { type: 'call.finished', frame, call: task.id, ok: false, error, attempts: error.attempts, ms: 0 };
-  }
-
-  /** @throws RondoError `JOURNAL_DAMAGED` where a decision is about something else. */
-  assertBound(task: Call): void {
-    assertBound(this.scope.run.runId, task);
   }
 }
 

@@ -1,10 +1,10 @@
 import { invalid } from '../errors.ts';
 import type { Limits } from '../journal/entries.ts';
 import { jsonSchema } from '../json-schema.ts';
-import { type Agent, type AgentOptions, agent, type ContextOfAll } from '../loop/agent.ts';
+import { type AgentOptions, agent, type ContextOfAll } from '../loop/agent.ts';
 import { agentDefinition, checkLimits, isAgent } from '../loop/definition.ts';
-import type { Delegate } from '../loop/delegation.ts';
-import { delegateTool, TOOL_NAME, type ToolDefinition } from '../loop/tool.ts';
+import { delegateTool, TOOL_NAME } from '../loop/tool.ts';
+import type { Agent, Delegate, ToolDefinition } from '../loop/types.ts';
 import type { Message, Prompt } from '../ports/model.ts';
 import type { Tool, ToolSource } from '../ports/tool.ts';
 import type { Out, Schema } from '../schema.ts';

@@ -1,4 +1,5 @@
 /** Agents of other frameworks at work, by the contract in ports/foreign.ts: one turn at a time. */
+
 import { type Failure, RondoError } from '../errors.ts';
 import { assertBound, request } from '../hitl/approvals.ts';
 import { sha256 } from '../journal/canonical.ts';
@@ -10,18 +11,19 @@ import { idempotencyKey } from '../loop/execute.ts';
 import { held } from '../loop/held.ts';
 import { settleLate } from '../loop/late.ts';
 import { crossing } from '../loop/limits.ts';
-import type { Scope, Settlement } from '../loop/scope.ts';
+import type { Scope, Settlement } from '../loop/types.ts';
+
 import type { Turn, TurnContext, TurnResult } from '../ports/foreign.ts';
 import type { Prompt } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { ApprovalRule, Decision, Effect } from '../ports/tool.ts';
+import { cost } from '../pricing/cost.ts';
+import type { Price } from '../pricing/price.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { guard } from '../reliability/envelope.ts';
 import type { resolvePolicy } from '../reliability/policy.ts';
 import type { AttemptContext } from '../reliability/timeout.ts';
 import { Secrets } from '../secrets.ts';
-import { cost } from '../telemetry/cost.ts';
-import type { Price } from '../telemetry/prices.ts';
 import { type Checked, checked, masked } from './turn-result.ts';
 
 /** The name of the node that a turn is; what is asked of people has the names of its own. */

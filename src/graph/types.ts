@@ -1,6 +1,7 @@
 import type { Limits } from '../journal/entries.ts';
 import type { Json } from '../json.ts';
-import type { Agent } from '../loop/agent.ts';
+import type { Agent } from '../loop/types.ts';
+
 import type { Principal } from '../ports/principal.ts';
 import type { Effect } from '../ports/tool.ts';
 import type { Out, Schema } from '../schema.ts';

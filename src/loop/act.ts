@@ -7,23 +7,16 @@ import type { Call } from '../journal/fold.ts';
 import { writtenOf } from '../journal/frame.ts';
 import { Halted, inTime, unlessHalted } from '../reliability/patience.ts';
 import { Starts } from './admit.ts';
+import type { Due, Ready, Staged } from './call.ts';
 import type { Blocked } from './child.ts';
 import { credentials } from './credentials.ts';
 import { descend } from './descend.ts';
-import { endedLate, execute, idempotencyKey, keep, type Ready } from './execute.ts';
+import { endedLate, execute, idempotencyKey, keep } from './execute.ts';
 import { held } from './held.ts';
 import { callsLeft } from './limits.ts';
 import type { Observed } from './output.ts';
-import type { Scope } from './scope.ts';
-import { needsPower, type Staged, stage, stagedEntry, startEntry } from './stage.ts';
-import type { ToolDefinition } from './tool.ts';
-
-/** A call to run; `intended` once its `call.started` is in the journal. */
-export interface Due {
-  call: Call;
-  ready: Ready;
-  intended: boolean;
-}
+import { needsPower, stage, stagedEntry, startEntry } from './stage.ts';
+import type { Scope, ToolDefinition } from './types.ts';
 
 /**
  * Act: runs what the newest answer asked for and has not ended yet, until nothing more can run without a person.

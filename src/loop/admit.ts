@@ -1,7 +1,8 @@
 /** Who may begin what costs something, when several agents of one run work side by side. */
+
 import { Halted } from '../reliability/patience.ts';
-import { type Crossing, callsLeft, crossing, reservation } from './limits.ts';
-import type { Scope } from './scope.ts';
+import { callsLeft, crossing, reservation } from './limits.ts';
+import type { Crossing, Scope } from './types.ts';
 
 /** A model call that was let in. `land` once what it cost is in the journal, or it was never made. */
 export interface Seat {

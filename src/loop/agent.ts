@@ -3,21 +3,12 @@ import { sha256 } from '../journal/canonical.ts';
 import type { Limits } from '../journal/entries.ts';
 import type { Model, Prompt } from '../ports/model.ts';
 import type { ContextOfTool, Tool, ToolSource } from '../ports/tool.ts';
-import type { ReliabilityOptions } from '../reliability/policy.ts';
 import { describe, type Out, type Schema } from '../schema.ts';
-import { checkGrants, checkLimits, type Grants, type LoopDefinition, type LoopScope, made } from './definition.ts';
+import { checkGrants, checkLimits, made } from './definition.ts';
 import { loop } from './loop.ts';
 import type { Middleware } from './middleware.ts';
-import { isTool, type ToolDefinition } from './tool.ts';
-
-declare const agentType: unique symbol;
-/** A declaration, plain data. The type parameters are for the compiler only. */
-// biome-ignore lint/suspicious/noExplicitAny: a list of agents holds agents of every type
-export interface Agent<I = any, O = any, Ctx = any> {
-  readonly name: string;
-  readonly description?: string | undefined;
-  readonly [agentType]: { input: (i: I) => void; output: O; context: (c: Ctx) => void };
-}
+import { isTool } from './tool.ts';
+import type { Agent, Grants, LoopDefinition, LoopScope, Reliability, ToolDefinition } from './types.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: matches an agent of any type
 type ContextOf<T> = T extends Agent<any, any, infer C> ? C : ContextOfTool<T>;
@@ -28,9 +19,6 @@ type Wants<T> = unknown extends ContextOf<T> ? Nothing : ContextOf<T>;
 export type ContextOfAll<T extends readonly unknown[]> = { [K in keyof T]: (c: Wants<T[K]>) => void }[number] extends (c: infer C) => void
   ? C
   : Nothing;
-
-/** How tools or model calls are guarded; the nearest declaration wins: tool, then agent, then engine. */
-export type Reliability = Omit<ReliabilityOptions, 'effect'>;
 
 export interface AgentOptions<T extends readonly (Tool | ToolSource)[], OS extends Schema> {
   name: string;

@@ -1,7 +1,15 @@
+import type { Failure } from '../errors.ts';
 import { ToolError } from '../errors.ts';
 import { countsOf } from '../journal/spent.ts';
 import { type Json, NotJson, plainJson } from '../json.ts';
-import type { ModelResponse, Part } from '../ports/model.ts';
+import type { Model, ModelResponse, Part } from '../ports/model.ts';
+import type { Crossing } from './types.ts';
+
+/** What became of one question to the model. */
+export type Thought =
+  | { ok: true; response: ModelResponse; model: Model; attempts: number; ms: number }
+  | ({ ok: false } & Crossing)
+  | { ok: false; error: Failure };
 
 const STOPS: ReadonlySet<unknown> = new Set(['end', 'tools', 'length', 'context', 'blocked']);
 

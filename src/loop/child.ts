@@ -1,4 +1,5 @@
 /** A sub-agent's part of a run: its frame is opened, driven, and closed with the call that it answers. */
+
 import { type Failure, isResumable, ToolError } from '../errors.ts';
 import type { Draft, Limits } from '../journal/entries.ts';
 import type { Call, Frame } from '../journal/fold.ts';
@@ -7,11 +8,11 @@ import type { Json } from '../json.ts';
 import type { Message } from '../ports/model.ts';
 import { failureOf } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
-import type { AgentDefinition } from './definition.ts';
 import { granted } from './grants.ts';
 import { held } from './held.ts';
-import { type Crossing, limitText, watchTime } from './limits.ts';
-import { type End, Scope, type Settlement, type Tools } from './scope.ts';
+import { limitText, watchTime } from './limits.ts';
+import { LiveScope } from './scope.ts';
+import type { AgentDefinition, Crossing, End, Scope, Settlement, Tools } from './types.ts';
 
 /** Why a part did not come to its end: it waits for people, or for a higher limit. */
 export type Blocked = { waiting: true } | Crossing;
@@ -86,7 +87,7 @@ async function open(scope: Scope, frame: Frame, { agent, limits, closing }: Chil
   const { cancel, unlink } = timed ? scope.linkedCancel() : { cancel: scope.cancel, unlink: undefined };
   const tools = await toolsOf(scope, agent);
   const trace = scope.trace.agent({ agent: agent.name, description: agent.description, path: frame.path });
-  const inner = new Scope({ drive: scope.drive, frame, agent, limits: own, tools, trace, cancel, parent: scope, closing });
+  const inner = new LiveScope({ drive: scope.drive, frame, agent, limits: own, tools, trace, cancel, parent: scope, closing });
   const stop = watchTime(frame.workMs, own, (limit) => {
     inner.halt = { why: 'limit', limit };
     cancel.cancel();

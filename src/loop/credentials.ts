@@ -4,8 +4,7 @@ import { classify, messageOf } from '../reliability/classify.ts';
 import { inTime } from '../reliability/patience.ts';
 import type { Secrets } from '../secrets.ts';
 import { beyond } from './grants.ts';
-import type { Scope } from './scope.ts';
-import type { ToolDefinition } from './tool.ts';
+import type { Scope, ToolDefinition } from './types.ts';
 
 /** Milliseconds an identity may take. */
 const IDENTITY_TIMEOUT = 30_000;

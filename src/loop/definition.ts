@@ -1,64 +1,8 @@
 import { invalid } from '../errors.ts';
 import type { Limits } from '../journal/entries.ts';
-import type { Frame, RunFold } from '../journal/fold.ts';
-import type { Model } from '../ports/model.ts';
-import type { ToolSource } from '../ports/tool.ts';
-import type { JsonSchema, Schema } from '../schema.ts';
-import type { Agent, Reliability } from './agent.ts';
-import type { Middleware } from './middleware.ts';
-import type { Scope, Settlement } from './scope.ts';
-import type { ToolDefinition } from './tool.ts';
-
-/**
- * An agent as the engine holds it, of whatever kind: a loop around a model, a graph, an agent of another framework. Shared by every
- * run: nothing here changes.
- */
-export interface AgentDefinition extends Agent {
-  readonly kind: 'loop' | 'graph' | 'foreign';
-  /** The schema of its input; left out: a text or parts. */
-  readonly input?: { schema: Schema; json: JsonSchema };
-  /** The tools declared by themselves, by name. */
-  readonly tools: ReadonlyMap<string, ToolDefinition>;
-  readonly sources: readonly ToolSource[];
-  /** The agents that it may hand work to. */
-  readonly agents: readonly AgentDefinition[];
-  readonly limits: Limits;
-  readonly use: readonly Middleware[];
-  readonly reliability: { tools?: Reliability; model?: Reliability };
-  readonly parallel: number;
-  readonly grants?: Grants;
-  /** Hash of what shapes a run: name, model, instructions, tools, output. */
-  readonly fingerprint: string;
-  /** The agent behind a call of this name, so that a frame finds its own again. */
-  child(name: string): AgentDefinition | undefined;
-  /** Drives its part of a run to its next end; undefined where it was halted (`scope.halt`). */
-  drive(scope: Scope): Promise<Settlement | undefined>;
-  /** What to do once the run is cancelled, where this part of it waits for people. It returns at once, and throws nothing. */
-  letGo?(run: RunFold, frame: Frame): (() => void) | undefined;
-}
-
-/** A loop around a model. */
-export interface LoopDefinition extends AgentDefinition {
-  readonly kind: 'loop';
-  readonly model: Model;
-  readonly instructions: string | ((ctx: { context: unknown; session: string | undefined }) => string | Promise<string>);
-  readonly output: { schema: Schema; json: JsonSchema } | undefined;
-}
-
-export type LoopScope = Scope & { readonly agent: LoopDefinition };
+import type { Agent, AgentDefinition, Grants, LoopDefinition } from './types.ts';
 
 export const isLoop = (agent: AgentDefinition): agent is LoopDefinition => agent.kind === 'loop';
-
-/**
- * The most that an agent and all below it may use, whatever they declare. What is left out is not bounded here; the bounds of all
- * agents on the way down hold together.
- */
-export interface Grants {
-  /** Names of tools, those that stand for sub-agents included. */
-  readonly tools?: readonly string[];
-  /** Scopes by the name of the provider whose credentials they are of. */
-  readonly credentials?: { readonly [provider: string]: readonly string[] };
-}
 
 const MADE = Symbol.for('rondo.agent');
 

@@ -1,24 +1,10 @@
 /** What a call of a sub-agent may do: how deep, and to how many the conversation can be handed over. */
+
 import { ToolError } from '../errors.ts';
-import type { Limits } from '../journal/entries.ts';
 import { depthOf } from '../journal/frame.ts';
-import type { Message } from '../ports/model.ts';
-import type { AgentDefinition } from './definition.ts';
+import type { Staged } from './call.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
-import type { Scope } from './scope.ts';
-import type { Staged } from './stage.ts';
-
-/** What a sub-agent sees of its parent's conversation besides its task: nothing, all of it as text, or what a function picks. */
-export type Share = 'task' | 'history' | ((messages: readonly Message[]) => readonly Message[]);
-
-/** The sub-agent that a tool stands for. */
-export interface Delegate {
-  readonly agent: AgentDefinition;
-  readonly share: Share;
-  readonly limits: Limits;
-  /** The sub-agent's answer is its parent's. */
-  readonly handoff: boolean;
-}
+import type { Scope } from './types.ts';
 
 /** Refuses calls of sub-agents that would nest too deeply, and all but one to whom the conversation is handed over. */
 export function delegations(scope: Scope, staged: readonly Staged[]): readonly Staged[] {

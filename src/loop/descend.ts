@@ -1,15 +1,15 @@
 /** A tool that stands for a sub-agent: what it is given, and what its parent is told. */
+
 import { ToolError } from '../errors.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import { type Json, plainJson } from '../json.ts';
 import type { Message, Part } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
+import type { Ready } from './call.ts';
 import { type Blocked, driveChild } from './child.ts';
-import type { Delegate } from './delegation.ts';
-import type { Ready } from './execute.ts';
 import { observed } from './output.ts';
-import type { End, Scope } from './scope.ts';
+import type { Delegate, End, Scope } from './types.ts';
 
 /** Lets a sub-agent answer a call. @returns why it did not, where it waits. */
 export async function descend(scope: Scope, call: Call, ready: Ready, delegate: Delegate): Promise<Blocked | undefined> {

@@ -1,5 +1,5 @@
 import { type Failure, type Outcome, RondoError, ToolError } from '../errors.ts';
-import { type Again, type Arguments, parseAgain } from '../hitl/arguments.ts';
+import { type Again, parseAgain } from '../hitl/arguments.ts';
 import { canonical, sha256 } from '../journal/canonical.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
@@ -9,24 +9,14 @@ import { type Guarded, guard } from '../reliability/envelope.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
 import { type AttemptContext, isThenable } from '../reliability/timeout.ts';
 import type { ToolTrace } from '../telemetry/trace.ts';
+import type { Ready } from './call.ts';
 import { driven, isGenerator } from './generator.ts';
 import { cameTo, settleLate } from './late.ts';
 import type { ToolOutcome } from './middleware.ts';
 import { type Observed, observed } from './output.ts';
-import type { Scope } from './scope.ts';
-import type { ToolDefinition } from './tool.ts';
-import { Wrapping } from './wrapping.ts';
+import type { Scope, ToolDefinition } from './types.ts';
 
-/** A call that the gate let through. `input` is what was written; the first attempt gets `value`, and may change it. */
-export interface Ready extends Arguments {
-  tool: ToolDefinition;
-  input: Json;
-  taken?: true;
-  /** The attempt that was entered last; 0 while none was. */
-  entered?: number;
-  context: unknown;
-  credentials?: Readonly<Record<string, string>>;
-}
+import { Wrapping } from './wrapping.ts';
 
 /**
  * The same for every attempt of a call and after every crash: also where power was lost before the model's answer was on disk,

@@ -1,6 +1,5 @@
 import type { CredentialRequest } from '../ports/identity.ts';
-import type { Grants } from './definition.ts';
-import type { Tools } from './scope.ts';
+import type { Grants, Tools } from './types.ts';
 
 /** The tools that all the bounds on the way down allow. */
 export function granted(tools: Tools, grants: readonly Grants[]): Tools {

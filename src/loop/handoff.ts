@@ -1,7 +1,6 @@
 import type { Json } from '../json.ts';
 import { validate } from '../schema.ts';
-import type { LoopScope } from './definition.ts';
-import type { Settlement } from './scope.ts';
+import type { LoopScope, Settlement } from './types.ts';
 
 /** Where a sub-agent took the conversation over and has answered, its answer is the end: nobody is asked again. */
 export function handedOver(scope: LoopScope): Promise<Settlement> | undefined {

@@ -1,6 +1,6 @@
 import { RondoError } from '../errors.ts';
 import type { Make } from '../journal/log.ts';
-import type { Halt, Scope } from './scope.ts';
+import type { Halt, Scope } from './types.ts';
 
 /** Milliseconds between tries to write a result that the store could not take, and for how long. */
 const HOLD = { wait: 250, longest: 60_000, halted: 5_000 };

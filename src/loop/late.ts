@@ -1,10 +1,11 @@
 /** Results that come when the journal has no place for them any more: after a timeout, or after the run was lost to another process. */
+
 import type { CallId, Draft } from '../journal/entries.ts';
 import { type RunFold, unfinishedCalls } from '../journal/fold.ts';
 import type { Json } from '../json.ts';
 import type { Effect } from '../ports/tool.ts';
 import { asSeen, classify } from '../reliability/classify.ts';
-import type { Scope } from './scope.ts';
+import type { Scope } from './types.ts';
 
 /** What a call came to after all. */
 export type Came = { output: Json } | { outcome: 'failed' | 'not-run'; note: string };

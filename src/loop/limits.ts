@@ -3,12 +3,12 @@ import { BOUND, type Crossed, type Limits } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
 import { costUsd } from '../journal/spent.ts';
 import type { Message, Model, ModelResponse } from '../ports/model.ts';
+import { cost, reserve } from '../pricing/cost.ts';
+import { type Prices, price } from '../pricing/prices.ts';
 import { candidates } from '../reliability/fallback.ts';
 import { LONGEST_TIMER } from '../reliability/timer.ts';
-import { cost, reserve } from '../telemetry/cost.ts';
-import { type Prices, price } from '../telemetry/prices.ts';
-import { type AgentDefinition, isLoop, type LoopDefinition } from './definition.ts';
-import type { Scope } from './scope.ts';
+import { isLoop } from './definition.ts';
+import type { AgentDefinition, Crossing, LoopDefinition, Scope } from './types.ts';
 
 /** The limits of a run: its own, else its agent's, else the engine's, each by itself. */
 export const DEFAULT_LIMITS: Limits = { steps: 50, depth: 8 };
@@ -39,12 +39,6 @@ export function assertPriced(agent: AgentDefinition, limits: Limits, prices: Pri
 export function costOf({ host }: Pick<Scope, 'host'>, model: Model, response: ModelResponse): number | undefined {
   const known = (response.model && price(`${model.provider}/${response.model}`, host.prices)) || price(modelKey(model), host.prices);
   return known && cost(response.usage, known);
-}
-
-/** A limit that would be crossed, and the part of the run whose limit it is. */
-export interface Crossing {
-  crossed: Crossed;
-  at: Scope;
 }
 
 type Limited = Pick<Scope, 'agent' | 'frame' | 'host' | 'tools' | 'limits' | 'run' | 'flight'> & { readonly parent?: Limited | undefined };

@@ -6,15 +6,16 @@ import { messageOf } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
 import { validate } from '../schema.ts';
 import type { ChatTrace } from '../telemetry/trace.ts';
-import { act, type Due } from './act.ts';
+import { act } from './act.ts';
 import { admit, type Seat, Starts } from './admit.ts';
-import type { LoopScope } from './definition.ts';
+import type { Thought } from './answer.ts';
+import type { Due, Staged } from './call.ts';
 import { handedOver } from './handoff.ts';
 import { costOf, crossing, modelKey } from './limits.ts';
 import { observe } from './observe.ts';
-import type { Halt, Scope, Settlement } from './scope.ts';
-import { needsPower, type Staged, stage, stagedEntry } from './stage.ts';
-import { type Thought, think } from './think.ts';
+import { needsPower, stage, stagedEntry } from './stage.ts';
+import { think } from './think.ts';
+import type { Halt, LoopScope, Scope, Settlement } from './types.ts';
 
 /** How often the model is told that its final answer does not fit the schema, before the run fails. */
 const REPAIRS = 2;

@@ -2,9 +2,8 @@ import { ToolError } from '../errors.ts';
 import type { ModelRequest } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { inTime } from '../reliability/patience.ts';
-import type { LoopDefinition, LoopScope } from './definition.ts';
 import { isStale, relist } from './offered.ts';
-import type { Scope } from './scope.ts';
+import type { LoopDefinition, LoopScope, Scope } from './types.ts';
 
 /** Milliseconds that instructions and memory may take. */
 const HOOK_TIMEOUT = 30_000;

@@ -2,10 +2,8 @@ import { RondoError } from '../errors.ts';
 import type { EntryOf } from '../journal/entries.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
-import type { AgentDefinition } from './definition.ts';
 import { granted } from './grants.ts';
-import type { Scope, Tools } from './scope.ts';
-import type { ToolDefinition } from './tool.ts';
+import type { AgentDefinition, Scope, ToolDefinition, Tools } from './types.ts';
 
 /** The tools of sources, as the journal pins them; undefined for an agent without sources. */
 export function pinned(agent: AgentDefinition, tools: Tools): EntryOf<'context.changed'>['tools'] {

@@ -2,7 +2,7 @@ import { isDeep, type Json, toldJson } from '../json.ts';
 import type { Part } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
 import type { Secrets } from '../secrets.ts';
-import type { ToolDefinition } from './tool.ts';
+import type { ToolDefinition } from './types.ts';
 
 /** Of a result that is kept and shown to the model, in bytes. */
 const MAX_BYTES = 65_536;

@@ -1,73 +1,12 @@
-import type { Failure } from '../errors.ts';
-import type { Crossed, Draft, Limits } from '../journal/entries.ts';
+import type { Draft, Limits } from '../journal/entries.ts';
 import type { Frame, RunFold } from '../journal/fold.ts';
-import type { Log, Make } from '../journal/log.ts';
-import type { Json } from '../json.ts';
-import type { Identity } from '../ports/identity.ts';
-import type { Memory } from '../ports/memory.ts';
+import type { Make } from '../journal/log.ts';
 import type { ModelRequest } from '../ports/model.ts';
-import type { Policy } from '../ports/policy.ts';
-import type { Breakers } from '../reliability/breaker.ts';
 import { CancelSource } from '../reliability/cancel.ts';
 import type { Secrets } from '../secrets.ts';
-import type { Prices } from '../telemetry/prices.ts';
 import type { AgentTrace } from '../telemetry/trace.ts';
-import type { AgentDefinition, Grants } from './definition.ts';
 import { Flight } from './flight.ts';
-import type { Plan } from './plan.ts';
-import type { ToolDefinition } from './tool.ts';
-
-export type Tools = ReadonlyMap<string, ToolDefinition>;
-
-/** What a run can use of the engine that drives it. */
-export interface Host {
-  readonly memory: Memory | undefined;
-  readonly identity: Identity | undefined;
-  readonly policy: Policy | undefined;
-  readonly prices: Prices;
-  readonly breakers: Breakers;
-  /** The store's clock, epoch milliseconds. */
-  now(): number | Promise<number>;
-  planOf(agent: AgentDefinition): Plan;
-  /** What an agent may call: its declared tools, and those its sources list now. */
-  toolsOf(agent: AgentDefinition): Tools | Promise<Tools>;
-  /** Another value where `toolsOf` would answer something else; undefined where that cannot be told. */
-  revisionOf(agent: AgentDefinition): string | undefined;
-}
-
-/** Events that are shown while they happen and kept nowhere. */
-export type Transient =
-  | { type: 'text.delta' | 'reasoning.delta'; text: string; attempt: number }
-  | { type: 'tool.progress'; callId: string; data: Json };
-
-/** Why a run that is being driven, or a part of it, should stop at once. */
-export type Halt =
-  | { why: 'cancel'; reason?: string | undefined }
-  | { why: 'close' }
-  | { why: 'limit'; limit: Crossed }
-  | { why: 'lost'; error: unknown };
-
-/** How an agent's part of a run ended. */
-export type End = { ok: true; output: Json } | { ok: false; error: Failure };
-
-/** One run while this process drives it. */
-export interface Drive {
-  readonly host: Host;
-  readonly run: RunFold;
-  readonly log: Log;
-  /** All that was handed out in this run: masked in whatever a tool, a server or a model of it says. */
-  readonly secrets: Secrets;
-  /**
-   * Makes sure, before an effect, that the run is still this process's: at once where its lease has long to go, else by the store.
-   * `waited`: something was waited for since the last append, so the lease alone does not tell.
-   * @throws RondoError `RUN_BUSY` where it is not; the run is halted then, and the effect must not begin.
-   */
-  own(waited: boolean): void | Promise<void>;
-  /** The engine is closing: the run ends before its next model call. */
-  draining: boolean;
-  /** Shows transient events; undefined while nobody listens. */
-  emit: ((event: Transient, step: number, path: readonly string[]) => void) | undefined;
-}
+import type { AgentDefinition, Drive, End, Grants, Halt, Host, Plan, Scope, Tools, Transient } from './types.ts';
 
 export interface ScopeOptions {
   drive: Drive;
@@ -82,8 +21,8 @@ export interface ScopeOptions {
   closing(end: End): Make;
 }
 
-/** One agent's part of a run while this process drives it: the whole of it, or a sub-agent's frame. */
-export class Scope {
+/** @see Scope */
+export class LiveScope implements Scope {
   readonly drive: Drive;
   readonly frame: Frame;
   readonly agent: AgentDefinition;
@@ -187,11 +126,3 @@ export class Scope {
 }
 
 const costs = (draft: Draft) => draft.type === 'attempt.failed' && draft.lost !== undefined;
-
-/** How one drive of an agent's part ended. Nothing of it is in the journal yet, unless `committed`. */
-export type Settlement =
-  | { status: 'completed'; output: Json; committed: true }
-  | { status: 'failed'; error: Failure }
-  | { status: 'paused' }
-  /** `at`: the scope whose limit it is. */
-  | { status: 'stopped'; limit: Crossed; at: Scope };

@@ -3,20 +3,11 @@ import { type Asked, type GateOptions, gate, type Verdict } from '../hitl/gate.t
 import type { CallId, Draft } from '../journal/entries.ts';
 import { argumentsOf } from '../journal/frame.ts';
 import { isSameJson } from '../json.ts';
+import type { Ready, Staged } from './call.ts';
 import { credentials } from './credentials.ts';
 import { delegations } from './delegation.ts';
-import type { Ready } from './execute.ts';
-import { type Crossing, callsLeft } from './limits.ts';
-import type { Scope } from './scope.ts';
-import type { ToolDefinition } from './tool.ts';
-
-/** What is to become of a call, once the entry that says so is in the journal. */
-export type Staged =
-  | ({ go: 'start' } & Ready)
-  | Exclude<Verdict<ToolDefinition>, { go: 'start' }>
-  | { go: 'consent'; provider: string; url: string }
-  /** Beyond the limit of tool calls: it stays open, for a resume with a higher one. */
-  | ({ go: 'hold' } & Crossing);
+import { callsLeft } from './limits.ts';
+import type { Scope, ToolDefinition } from './types.ts';
 
 /** Takes calls through the gate, and gets their credentials. Runs nothing and writes nothing. */
 export function stage(scope: Scope, calls: readonly Asked[], now: number): readonly Staged[] | Promise<readonly Staged[]> {

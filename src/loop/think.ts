@@ -1,24 +1,19 @@
-import type { Failure } from '../errors.ts';
 import type { Model, ModelDelta, ModelRequest, ModelResponse } from '../ports/model.ts';
 import { type FailedAttempt, guard } from '../reliability/envelope.ts';
 import { candidates, switches } from '../reliability/fallback.ts';
 import type { AttemptContext } from '../reliability/timeout.ts';
 import type { SecretStream } from '../secrets.ts';
 import type { ChatTrace } from '../telemetry/trace.ts';
+import type { Thought } from './answer.ts';
 import { answerOf } from './answer.ts';
-import type { LoopScope } from './definition.ts';
-import { type Crossing, crossing, modelKey, reservation } from './limits.ts';
+import { crossing, modelKey, reservation } from './limits.ts';
+import type { Crossing, LoopScope } from './types.ts';
 import { wrapped } from './wrapped.ts';
 
 /** Failures after which the provider may have worked, and charged, all the same. */
 const BILLED: ReadonlySet<string> = new Set(['TIMEOUT', 'STREAM_BROKEN', 'STREAM_ERROR', 'NETWORK', 'CANCELLED']);
 
 const GONE: ReadonlySet<string | undefined> = new Set(['close', 'lost']);
-
-export type Thought =
-  | { ok: true; response: ModelResponse; model: Model; attempts: number; ms: number }
-  | ({ ok: false } & Crossing)
-  | { ok: false; error: Failure };
 
 /** Think: asks the model, each candidate under its own envelope. Every failed attempt and every switch is in the journal. */
 export function think(scope: LoopScope, request: ModelRequest, span: ChatTrace): Promise<Thought> {

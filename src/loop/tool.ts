@@ -6,29 +6,9 @@ import type { Kept } from '../ports/kept.ts';
 import type { ToolSpec } from '../ports/model.ts';
 import type { OutputOf, Question, Tool, ToolOptions } from '../ports/tool.ts';
 import { describe, type JsonSchema, type Out, type Schema } from '../schema.ts';
-import type { Delegate } from './delegation.ts';
-
-// biome-ignore lint/suspicious/noExplicitAny: inside, a declaration's types are gone
-type AnyOptions = ToolOptions<string, Schema, Schema, string, any>;
+import type { AnyToolOptions, Delegate, ToolDefinition } from './types.ts';
 
 const MADE = Symbol.for('rondo.tool');
-
-/** A tool as the engine holds it. Shared by every run: nothing here changes. */
-export interface ToolDefinition extends Tool {
-  readonly [MADE]: true;
-  readonly options: Omit<AnyOptions, 'input'> & { input: Schema };
-  readonly spec: ToolSpec;
-  /** Hash of what the model is told: a changed one is noticed. */
-  readonly hash: string;
-  /** Set for a tool that stands for a sub-agent. */
-  readonly delegate?: Delegate;
-  /** Set for a tool that a person answers. */
-  readonly ask?: (input: Json) => Question;
-  /** Why a tool that a source offers must not be called for now. */
-  readonly held?: string;
-  /** The model is not told of it. */
-  readonly hidden?: true;
-}
 
 /** Names that have a meaning in the engine: no server may answer in their place. */
 export const RESERVED_NAME = /^(ask_human$|handoff_to_|rondo_)/i;
@@ -44,12 +24,12 @@ export function tool<const Name extends string, S extends Schema, O, C extends S
   options: ToolOptions<Name, S, C, K, O> & Kept<O>,
 ): Tool<Name, Out<S>, OutputOf<O>, Out<C>> {
   if (typeof options.execute !== 'function') throw invalid(`tool "${options.name}" has no execute function.`);
-  return define(options as unknown as AnyOptions) as unknown as Tool<Name, Out<S>, OutputOf<O>, Out<C>>;
+  return define(options as unknown as AnyToolOptions) as unknown as Tool<Name, Out<S>, OutputOf<O>, Out<C>>;
 }
 
 /** A tool without a body: the engine asks a person, and the answer is its output. */
 export function questionTool(
-  options: Pick<AnyOptions, 'name' | 'description' | 'input'> & { approval: AnyOptions['approval'] },
+  options: Pick<AnyToolOptions, 'name' | 'description' | 'input'> & { approval: AnyToolOptions['approval'] },
   ask: (input: Json) => Question,
 ): Tool {
   return define({ ...options, effect: 'read', execute: () => undefined }, ask);
@@ -72,7 +52,7 @@ const ANYTHING: Schema = {
 };
 
 /** A tool that a sub-agent answers. */
-export const delegateTool = (options: Pick<AnyOptions, 'name' | 'description' | 'input'>, delegate: Delegate): ToolDefinition => ({
+export const delegateTool = (options: Pick<AnyToolOptions, 'name' | 'description' | 'input'>, delegate: Delegate): ToolDefinition => ({
   ...define({ ...options, effect: 'read', execute: () => undefined }),
   delegate,
 });
@@ -93,9 +73,9 @@ const OPTIONS: ReadonlySet<string> = new Set([
   'execute',
   'check',
   'toModel',
-] satisfies (keyof AnyOptions)[]);
+] satisfies (keyof AnyToolOptions)[]);
 
-function define(options: AnyOptions, ask?: (input: Json) => Question): ToolDefinition {
+function define(options: AnyToolOptions, ask?: (input: Json) => Question): ToolDefinition {
   const { name, description } = options;
   if (typeof name !== 'string' || !TOOL_NAME.test(name))
     throw invalid(`"${name}" is no tool name: models take 1 to 64 letters, digits, "_" and "-".`);
@@ -116,7 +96,7 @@ function define(options: AnyOptions, ask?: (input: Json) => Question): ToolDefin
   }
   const input = objectSchema(describe(options.input, `the input of tool "${name}"`), name);
   const spec: ToolSpec = { name, description, input };
-  return {
+  const made = {
     [MADE]: true,
     name,
     description,
@@ -126,6 +106,7 @@ function define(options: AnyOptions, ask?: (input: Json) => Question): ToolDefin
     hash: sha256(JSON.stringify(spec)).slice(0, 16),
     ...(ask && { ask }),
   };
+  return made;
 }
 
 function objectSchema(schema: JsonSchema, name: string): JsonSchema {
@@ -136,7 +117,7 @@ function objectSchema(schema: JsonSchema, name: string): JsonSchema {
 
 /** @throws RondoError `CONFIG_INVALID` where the value was not made by `tool()`. */
 export function definition(value: Tool): ToolDefinition {
-  if (typeof value === 'object' && value !== null && MADE in value) return value as ToolDefinition;
+  if (isTool(value)) return value;
   throw invalid('a tool was not made by tool(). Write tool({ name, description, input, execute }).');
 }
 

@@ -1,10 +1,10 @@
 import type { ModelRequest, ModelResponse } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
+import type { Thought } from './answer.ts';
 import { answerOf } from './answer.ts';
-import type { LoopScope } from './definition.ts';
 import { costOf, crossing, modelKey, reservation } from './limits.ts';
-import type { Thought } from './think.ts';
+import type { LoopScope } from './types.ts';
 import { Wrapping } from './wrapping.ts';
 
 /** Carries a thought that is no answer through the wrappers, which know only answers and errors. */

@@ -2,7 +2,8 @@ import { AgentCard, generateAgentCardSignature, type SecurityRequirement, type S
 import { LegacyRestTransportHandler } from '@a2a-js/sdk/compat/v0_3/server';
 import { type A2ARequestHandler, ServerCallContext } from '@a2a-js/sdk/server';
 import type { CryptoKey, JWK, KeyObject } from 'jose';
-import type { Agent } from '../../loop/agent.ts';
+import type { Agent } from '../../loop/types.ts';
+
 import { APPROVALS } from './names.ts';
 
 /** A key that signs the card: `alg` such as ES256 or EdDSA, `kid` as callers know it. */

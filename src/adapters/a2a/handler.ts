@@ -1,4 +1,5 @@
 /** The operations of A2A on an engine. The SDK's transports call it; what a task is, `tasks.ts` says. */
+
 import {
   type AgentCard,
   type CancelTaskRequest,
@@ -29,7 +30,8 @@ import type { Run } from '../../engine/run.ts';
 import { RondoError } from '../../errors.ts';
 import type { Limits } from '../../journal/entries.ts';
 import type { Json } from '../../json.ts';
-import type { Agent } from '../../loop/agent.ts';
+import type { Agent } from '../../loop/types.ts';
+
 import type { Principal } from '../../ports/principal.ts';
 import { decisionsIn } from './approvals.ts';
 import { type Caller, callerOf, checkMessage, sessionsOf, taskIdOf, within } from './caller.ts';

@@ -3,7 +3,8 @@ import { RondoError } from '../../errors.ts';
 import { foreignAgent } from '../../graph/foreign.ts';
 import type { Limits } from '../../journal/entries.ts';
 import type { Json } from '../../json.ts';
-import type { Agent } from '../../loop/agent.ts';
+import type { Agent } from '../../loop/types.ts';
+
 import type { TurnContext } from '../../ports/foreign.ts';
 import type { Prompt } from '../../ports/model.ts';
 import type { Effect, Retry } from '../../ports/tool.ts';

@@ -9,7 +9,8 @@ import type { Engine } from '../../engine/engine.ts';
 import { RondoError } from '../../errors.ts';
 import type { Limits } from '../../journal/entries.ts';
 import type { Json } from '../../json.ts';
-import type { Agent } from '../../loop/agent.ts';
+import type { Agent } from '../../loop/types.ts';
+
 import type { Prompt } from '../../ports/model.ts';
 import { type Principal, principal, principalProblem } from '../../ports/principal.ts';
 import { parseTraceparent } from '../../telemetry/traceparent.ts';

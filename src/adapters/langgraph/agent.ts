@@ -1,5 +1,6 @@
 import { type ForeignAgentOptions, foreignAgent } from '../../graph/foreign.ts';
-import type { Agent } from '../../loop/agent.ts';
+import type { Agent } from '../../loop/types.ts';
+
 import type { Prompt } from '../../ports/model.ts';
 import { checked, type LanggraphAgentOptions } from './options.ts';
 import { takeTurn, type Waits } from './turn.ts';

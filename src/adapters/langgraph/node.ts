@@ -8,7 +8,8 @@ import { RondoError } from '../../errors.ts';
 import type { Approval } from '../../hitl/approvals.ts';
 import { sha256 } from '../../journal/canonical.ts';
 import type { Json } from '../../json.ts';
-import type { Agent } from '../../loop/agent.ts';
+import type { Agent } from '../../loop/types.ts';
+
 import type { Principal } from '../../ports/principal.ts';
 import type { Decision } from '../../ports/tool.ts';
 import { isolated } from './isolate.ts';

@@ -5,7 +5,7 @@ import type { ForeignAgentOptions } from '../../graph/foreign.ts';
 import type { Json } from '../../json.ts';
 import type { Prompt } from '../../ports/model.ts';
 import type { Decision } from '../../ports/tool.ts';
-import type { Rates } from '../../telemetry/prices.ts';
+import type { Rates } from '../../pricing/price.ts';
 
 /** What of a compiled graph is used. */
 export interface CompiledGraphLike {

@@ -5,7 +5,7 @@ import { type Json, toldJson } from '../../json.ts';
 import type { Ask, Turn, TurnContext, TurnResult } from '../../ports/foreign.ts';
 import type { Part, Prompt } from '../../ports/model.ts';
 import type { Decision } from '../../ports/tool.ts';
-import { cost } from '../../telemetry/cost.ts';
+import { cost } from '../../pricing/cost.ts';
 import { type Asked, answerOf, asksOf } from './asks.ts';
 import { failure, noCheckpointer, threadLost } from './failure.ts';
 import { isolated } from './isolate.ts';

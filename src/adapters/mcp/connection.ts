@@ -7,8 +7,8 @@ import type { ToolContext } from '../../ports/tool.ts';
 import type { Secrets } from '../../secrets.ts';
 import { callError, notConnected, unavailable } from './failure.ts';
 import { current, type Pending } from './fetch.ts';
-import type { McpOptions } from './index.ts';
 import { type Listing, listTools } from './listing.ts';
+import type { McpOptions } from './options.ts';
 import { loadClient, loadTypes } from './sdk.ts';
 import { openWire, type Wire } from './wire.ts';
 

@@ -3,7 +3,7 @@ import { type Outcome, RondoError, ToolError } from '../../errors.ts';
 import type { Effect } from '../../ports/tool.ts';
 import { ofStatus, outcomeOf } from '../../reliability/codes.ts';
 import { TooLarge } from './fetch.ts';
-import type { McpOptions } from './index.ts';
+import type { McpOptions } from './options.ts';
 
 /** For whoever starts the run, so it may quote the server's stderr. */
 export function unavailable(o: McpOptions, name: string, what: string, notes: string, cause: unknown): Error {

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ToolError } from '../../errors.ts';
 import { type Secrets, secretsIn } from '../../secrets.ts';
-import type { McpOptions } from './index.ts';
+import type { McpOptions } from './options.ts';
 
 /** Bytes of one message of a server. It is counted before it is read as text or JSON. */
 export const LARGEST_MESSAGE = 16 * 1024 * 1024;

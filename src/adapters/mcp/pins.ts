@@ -5,18 +5,7 @@ import { digest } from '../../journal/canonical.ts';
 import type { Json } from '../../json.ts';
 import { inTime } from '../../reliability/patience.ts';
 import { cut } from './failure.ts';
-
-/** A tool that is not what it was when it was pinned. `pinned` and `now` are hashes; the rest is what the server says now. */
-export interface ToolChange {
-  readonly server: string;
-  /** The server's name for it. */
-  readonly tool: string;
-  readonly pinned: string;
-  readonly now: string;
-  readonly description: string;
-  readonly input: unknown;
-  readonly annotations: unknown;
-}
+import type { ToolChange } from './options.ts';
 
 export interface PinOptions {
   /** A file that is made and kept up to date, or the hashes by the server's names for its tools. */

@@ -8,7 +8,7 @@ import type { Effect, Tool } from '../../ports/tool.ts';
 import type { Schema } from '../../schema.ts';
 import type { Connection } from './connection.ts';
 import { cut, toolError } from './failure.ts';
-import type { McpOptions } from './index.ts';
+import type { McpOptions } from './options.ts';
 import type { Pins } from './pins.ts';
 import { output, toParts } from './result.ts';
 

@@ -1,7 +1,7 @@
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import type { Secrets } from '../../secrets.ts';
 import { current, LARGEST_MESSAGE, serverFetch, TooLarge } from './fetch.ts';
-import type { McpOptions } from './index.ts';
+import type { McpOptions } from './options.ts';
 import { loadHttp, loadStdio } from './sdk.ts';
 
 /** One connection to a server, before the protocol is spoken on it. */

@@ -1,5 +1,6 @@
 import { foreignAgent } from '../../graph/foreign.ts';
-import type { Agent } from '../../loop/agent.ts';
+import type { Agent } from '../../loop/types.ts';
+
 import type { Prompt } from '../../ports/model.ts';
 import { type OpenAiAgentOptions, openaiTurn } from './agent.ts';
 import type { OpenAiState } from './state.ts';

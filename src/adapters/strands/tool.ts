@@ -17,7 +17,8 @@ import type { Run } from '../../engine/run.ts';
 import { RondoError } from '../../errors.ts';
 import type { Approval } from '../../hitl/approvals.ts';
 import type { Json } from '../../json.ts';
-import type { Agent } from '../../loop/agent.ts';
+import type { Agent } from '../../loop/types.ts';
+
 import type { Principal } from '../../ports/principal.ts';
 import { decisionOf } from './answer.ts';
 

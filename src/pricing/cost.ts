@@ -1,5 +1,5 @@
 import type { Usage } from '../ports/model.ts';
-import type { Price, Rates } from './prices.ts';
+import type { Price, Rates } from './price.ts';
 
 /**
  * Money is counted in whole nano-dollars and shown in dollars: sums of doubles drift, integers do not (up to 9 million dollars).

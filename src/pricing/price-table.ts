@@ -1,4 +1,4 @@
-import type { Price } from './prices.ts';
+import type { Price } from './price.ts';
 
 /** US dollars per million tokens: input, output, cache read, 5-minute cache write. */
 type Rates = readonly [input: number, output: number, cacheRead?: number, cacheWrite?: number];

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cost, reserve } from '../../src/telemetry/cost.ts';
-import { type Price, price } from '../../src/telemetry/prices.ts';
+import { cost, reserve } from '../../src/pricing/cost.ts';
+import type { Price } from '../../src/pricing/price.ts';
+import { price } from '../../src/pricing/prices.ts';
 
 const rates: Price = { input: 3, output: 15, cacheRead: 0.3, cacheWrite: 3.75, source: 'test', date: '2026-01-01' };
 const plain: Price = { input: 3, output: 15, source: 'test', date: '2026-01-01' };

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { BEDROCK } from '../../src/telemetry/price-table.ts';
-import { checkPrices, type Price, price } from '../../src/telemetry/prices.ts';
+import type { Price } from '../../src/pricing/price.ts';
+import { BEDROCK } from '../../src/pricing/price-table.ts';
+import { checkPrices, price } from '../../src/pricing/prices.ts';
 
 const mine = (input: number): Price => ({ input, output: 1, source: 'contract', date: '2026-01-01' });
 
