@@ -13,6 +13,7 @@ const LAYERS = [
   'graph',
   'engine',
   'index.ts',
+  'server',
   'adapters',
   'testing',
 ];

@@ -1,9 +1,9 @@
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import { InMemoryPushNotificationStore } from '@a2a-js/sdk/server';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { isInside, publicOnly } from '../../src/adapters/a2a/addresses.ts';
 import { serveA2A } from '../../src/adapters/a2a/index.ts';
 import { agent, Engine, jsonSchema, memoryJournal, tool } from '../../src/index.ts';
+import { isInside, publicOnly } from '../../src/server/addresses.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { until } from '../engine/setup.ts';
 import { approvalsIn, connect, message, send, stateOf, type Transport } from './client.ts';

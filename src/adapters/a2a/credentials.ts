@@ -2,7 +2,7 @@
 import type { AgentCard, SecurityScheme } from '@a2a-js/sdk';
 import { RondoError, ToolError } from '../../errors.ts';
 import type { TurnContext } from '../../ports/foreign.ts';
-import { isLoopback } from './addresses.ts';
+import { isLoopback } from '../../server/addresses.ts';
 
 /** A bearer token, or what gets one for a turn. */
 export type Token = string | ((ctx: TurnContext) => string | Promise<string>);

@@ -13,7 +13,7 @@ import {
   V1PushNotificationSerializer,
 } from '@a2a-js/sdk/server';
 import { invalid } from '../../errors.ts';
-import { isInside, publicOnly } from './addresses.ts';
+import { isInside, publicOnly } from '../../server/addresses.ts';
 import { callerOf } from './caller.ts';
 import { isOver } from './names.ts';
 import { refusal } from './refuse.ts';

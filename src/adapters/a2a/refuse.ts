@@ -1,5 +1,8 @@
 import { A2AError, RequestMalformedError, TaskNotFoundError, UnsupportedOperationError } from '@a2a-js/sdk/errors';
 import { RondoError } from '../../errors.ts';
+import { report } from '../../server/report.ts';
+
+const tellOperator = report('serveA2A()');
 
 /** The same words for a task that is not there and one of somebody else. */
 export const noTask = (id: string) => new TaskNotFoundError(`Task not found: ${id.slice(0, 256)}`);
@@ -33,7 +36,6 @@ export function refusal(error: unknown): Error {
       default:
     }
   }
-  // whoever runs this server should know; the caller need not
-  process.emitWarning(`serveA2A(): ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`, 'RondoWarning');
+  tellOperator(error);
   return new Error('The agent could not do this now.');
 }

@@ -13,8 +13,10 @@ import type { Agent } from '../../loop/types.ts';
 
 import type { Prompt } from '../../ports/model.ts';
 import { type Principal, principal, principalProblem } from '../../ports/principal.ts';
+import { isLoopback } from '../../server/addresses.ts';
+import { report } from '../../server/report.ts';
+import { worker } from '../../server/worker.ts';
 import { parseTraceparent } from '../../telemetry/traceparent.ts';
-import { isLoopback } from './addresses.ts';
 import type { Auth } from './auth.ts';
 import { type Caller, scopeOf, stateWith } from './caller.ts';
 import { type CardOptions, cardOf, legacyCard } from './card.ts';
@@ -24,7 +26,6 @@ import { bodyOf, HttpError, sendEvents, sendJson } from './http.ts';
 import { Push, type PushOptions } from './push.ts';
 import { refusal } from './refuse.ts';
 import { rest } from './rest.ts';
-import { revive } from './revive.ts';
 
 export interface ServeOptions<C = unknown> {
   /** Default 0: one that is free. */
@@ -54,7 +55,7 @@ export interface ServeOptions<C = unknown> {
   /** Whether tasks tell the tokens and dollars they took. Default false. */
   usage?: boolean;
   /**
-   * Drives on what was left behind: the engine's `recover()` and `sweep()`, now and every 15 seconds. Default true; `false` where the
+   * Drives on what was left behind, as `worker()` of `rondo/server` does, now and every 15 seconds. Default true; `false` where the
    * application does it.
    */
   recover?: boolean;
@@ -186,14 +187,14 @@ export async function serveA2A<O, C>(engine: Engine, agent: Agent<Prompt, O, C>,
     sendJson(response, answer.status, answer.body, { 'content-type': 'application/a2a+json' });
   }
 
-  const stopReviving = o.recover === false ? undefined : revive(engine);
+  const work = o.recover === false ? undefined : worker(engine, { onError: report('serveA2A()') });
 
   async function close(): Promise<void> {
-    stopReviving?.();
+    const stopped = work?.stop();
     push?.close();
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     server.closeAllConnections();
-    await closed;
+    await Promise.all([closed, stopped]);
   }
   return { url: base, port: listening.port, close, [Symbol.asyncDispose]: close };
 }

@@ -1,0 +1,1 @@
+export { type Worker, type WorkerOptions, worker } from './worker.ts';
