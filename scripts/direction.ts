@@ -28,6 +28,8 @@ const CORE: Record<string, Import['kind']> = {
   '@cfworker/json-schema': 'dynamic',
   '@standard-schema/spec': 'type',
 };
+/** What `server` may import besides: an optional peer, which most servers do without. */
+const SERVER: Record<string, Import['kind']> = { jose: 'dynamic' };
 /** Nodes's own, but an adapter's: it warns on Node 22, and a core without it starts faster. */
 const ADAPTERS_ONLY = ['node:sqlite'];
 
@@ -103,6 +105,8 @@ function foreign(from: Place, { specifier, kind }: Import, peers: readonly strin
   const name = packageOf(specifier);
   const core = Object.hasOwn(CORE, name) ? CORE[name] : undefined;
   if (core) return ORDER.indexOf(kind) > ORDER.indexOf(core) ? `only as a ${core} import` : undefined;
+  if (from.layer === 'server' && Object.hasOwn(SERVER, name))
+    return ORDER.indexOf(kind) > ORDER.indexOf(SERVER[name] as Import['kind']) ? `only as a ${SERVER[name]} import` : undefined;
   if (from.adapter === undefined) return `not among the packages ${from.layer} may import`;
   if (!SDK[from.adapter]?.includes(name)) return `not the SDK of the adapter ${from.adapter}`;
   return peers.includes(name) ? undefined : 'not an optional peer in package.json';

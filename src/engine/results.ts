@@ -54,6 +54,8 @@ export interface RunState {
   steps: number;
   usage: Usage;
   costUsd: number | undefined;
+  /** How the run ended, or what it waits for; undefined while it is running. */
+  result?: RunResult;
   /** Of the newest entry. */
   seq: number;
 }
@@ -100,6 +102,7 @@ export function stateOf(run: RunFold): RunState {
     steps: run.steps,
     usage: { ...run.usage },
     costUsd: costUsd(run),
+    result: resultOf(run),
     seq: run.next - 1,
   };
 }

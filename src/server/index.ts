@@ -1,1 +1,23 @@
+export { accepted, isSameRun, openRunOf } from './accept.ts';
+export { isInside, isLoopback, publicOnly } from './addresses.ts';
+export { errorAnswer, json } from './answer.ts';
+export {
+  type Auth,
+  type AuthOption,
+  type AuthRequest,
+  type AuthScheme,
+  authenticate,
+  type BearerOptions,
+  bearer,
+  checkHost,
+  checkOpen,
+  type OAuth2,
+} from './auth.ts';
+export { type BodyLimits, readJson } from './body.ts';
+export { HttpError, type Problem, problemOf, STATUS } from './errors.ts';
+export { type Claims, type JwtOptions, jwt } from './jwt.ts';
+export { type Handler, type Listening, type ListenOptions, listen } from './listen.ts';
+export { report } from './report.ts';
+export { type HandlerOptions, requestHandler, type ServeOptions, serve } from './serve.ts';
+export { begun, eventStream, lastEventId, type ServerEvent, type StreamOptions, sse } from './sse.ts';
 export { type Worker, type WorkerOptions, worker } from './worker.ts';

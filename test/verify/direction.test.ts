@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { directionProblems } from '../../scripts/direction.ts';
 import { importsOf } from '../../scripts/imports.ts';
 
-const PEERS = ['@aws-sdk/client-bedrock-runtime', '@modelcontextprotocol/sdk'];
+const PEERS = ['@aws-sdk/client-bedrock-runtime', '@modelcontextprotocol/sdk', 'jose'];
 const tree = (files: Record<string, string>) => directionProblems(new Map(Object.entries(files)), PEERS);
 const base = { 'src/errors.ts': '', 'src/ports/model.ts': '', 'src/loop/act.ts': '', 'src/engine/engine.ts': '', 'src/index.ts': '' };
 
@@ -44,6 +44,8 @@ describe('direction of imports', () => {
         'src/adapters/bedrock/index.ts':
           "import { C } from '@aws-sdk/client-bedrock-runtime'; import '../../index.ts'; import './wire.ts';",
         'src/adapters/bedrock/wire.ts': '',
+        'src/server/jwt.ts': "import '../index.ts'; const j = () => import('jose');",
+        'src/adapters/http/index.ts': "import '../../server/jwt.ts';",
         'src/adapters/journal/sqlite.ts': "import { DatabaseSync } from 'node:sqlite';",
         'src/testing/index.ts': "import '../engine/engine.ts';",
       }),
@@ -56,6 +58,11 @@ describe('direction of imports', () => {
     ['any layer from below all', 'src/errors.ts', "import '../src/ports/model.ts';", 'errors.ts is before ports'],
     ['an adapter from the core', 'src/index.ts', "export * from './adapters/http/index.ts';", 'index.ts is before adapters'],
     ['testing from the core', 'src/engine/engine.ts', "import '../testing/index.ts';", 'engine is before testing'],
+    ['a server from the core', 'src/engine/engine.ts', "import '../server/worker.ts';", 'engine is before server'],
+    ['an adapter from a server', 'src/server/worker.ts', "import '../adapters/http/index.ts';", 'server is before adapters'],
+    ["a server's peer at once", 'src/server/worker.ts', "import { jwtVerify } from 'jose';", 'only as a dynamic import'],
+    ["a server's peer from the core", 'src/loop/act.ts', "const j = () => import('jose');", 'not among the packages'],
+    ['another peer from a server', 'src/server/worker.ts', "import '@modelcontextprotocol/sdk/types.js';", 'not among the packages'],
     ['an SDK from the core', 'src/loop/act.ts', "import type { X } from '@modelcontextprotocol/sdk/types.js';", 'not among the packages'],
     ['Zod from the core', 'src/loop/act.ts', "const z = () => import('zod');", 'not among the packages'],
     ['Zod from testing', 'src/testing/index.ts', "import { z } from 'zod';", 'not among the packages'],
@@ -73,7 +80,12 @@ describe('direction of imports', () => {
     ['a file that is not there', 'src/loop/act.ts', "import './gone.ts';", 'no such source file'],
     ['a layer that is not named', 'src/utils/x.ts', '', 'belongs to no layer'],
   ])('%s is refused', (_, file, text, why) => {
-    const others = { 'src/adapters/http/index.ts': '', 'src/adapters/journal/sqlite.ts': '', 'src/testing/index.ts': '' };
+    const others = {
+      'src/server/worker.ts': '',
+      'src/adapters/http/index.ts': '',
+      'src/adapters/journal/sqlite.ts': '',
+      'src/testing/index.ts': '',
+    };
     const problems = tree({ ...base, ...others, [file]: text });
     expect(problems).toHaveLength(1);
     expect(problems[0]).toContain(file);

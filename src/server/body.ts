@@ -1,0 +1,69 @@
+import { isDeep, type Json } from '../json.ts';
+import { HttpError } from './errors.ts';
+
+export interface BodyLimits {
+  /** Default 1,000,000. */
+  maxBytes?: number;
+  /** Levels of objects and lists inside each other. Default 200. */
+  maxDepth?: number;
+  /** Milliseconds until all of it has arrived. Default 30,000. */
+  timeout?: number;
+}
+
+/** Forms and scripts of other origins cannot send this type without the browser asking first. */
+const JSON_TYPE = /^application\/([\w.-]+\+)?json$/;
+
+/**
+ * The body of a request, which is JSON.
+ * @throws HttpError 415 for another type, 413 and 422 for one that is too large or too deep, 408 for one that is too slow, 400 for what is not JSON.
+ */
+export async function readJson(request: Request, o: BodyLimits = {}): Promise<Json> {
+  const { maxBytes = 1_000_000, maxDepth = 200, timeout = 30_000 } = o;
+  const { headers } = request;
+  const type = headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  if (!JSON_TYPE.test(type)) throw new HttpError(415, 'The body is application/json.');
+  if ((headers.get('content-encoding') ?? 'identity') !== 'identity') throw new HttpError(415, 'The body is not compressed.');
+  if (Number(headers.get('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  const bytes = await readBytes(request, maxBytes, timeout);
+  let body: Json;
+  try {
+    body = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as Json;
+  } catch {
+    throw new HttpError(400, 'The body is not JSON.');
+  }
+  if (isDeep(body, maxDepth)) throw new HttpError(422, `The body is nested more than ${maxDepth} levels deep.`);
+  return body;
+}
+
+const tooLarge = (max: number) => new HttpError(413, `The body has at most ${max} bytes.`);
+
+async function readBytes(request: Request, max: number, timeout: number): Promise<Uint8Array> {
+  const reader = request.body?.getReader();
+  if (!reader) throw new HttpError(400, 'The body is missing.');
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    cancel();
+  }, timeout);
+  const cancel = () => void reader.cancel().catch(() => undefined);
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (late) throw new HttpError(408, `The body must arrive within ${timeout} ms.`);
+      if (done) return Buffer.concat(chunks);
+      size += value.byteLength;
+      if (size > max) {
+        cancel();
+        throw tooLarge(max);
+      }
+      chunks.push(value);
+    }
+  } catch (error) {
+    if (error instanceof HttpError) throw error;
+    throw new HttpError(400, 'The body broke off.');
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,82 @@
+import { type ErrorCode, RondoError } from '../errors.ts';
+import type { Json } from '../json.ts';
+
+/** The HTTP status of each error of the engine. */
+export const STATUS: Readonly<Record<ErrorCode, number>> = {
+  RUN_NOT_FOUND: 404,
+  RUN_BUSY: 409,
+  RUN_EXISTS: 409,
+  RUN_NOT_COMPLETED: 409,
+  SESSION_BUSY: 409,
+  AGENT_NOT_REGISTERED: 404,
+  CALL_NOT_FOUND: 404,
+  APPROVAL_NOT_FOUND: 404,
+  APPROVAL_CLOSED: 409,
+  APPROVAL_EXPIRED: 410,
+  DECISION_INVALID: 400,
+  NOT_PERMITTED: 403,
+  CONFIG_INVALID: 400,
+  JOURNAL_CONFLICT: 503,
+  JOURNAL_UNAVAILABLE: 503,
+  ENGINE_CLOSED: 503,
+  SOURCE_UNAVAILABLE: 503,
+  MCP_UNAVAILABLE: 503,
+  JOURNAL_DAMAGED: 500,
+  JOURNAL_VERSION: 500,
+  INTERNAL: 500,
+};
+
+/** The codes of requests that do not reach the engine, by their status. */
+const CODES = {
+  400: 'BAD_REQUEST',
+  401: 'UNAUTHENTICATED',
+  403: 'FORBIDDEN',
+  404: 'NOT_FOUND',
+  405: 'METHOD_NOT_ALLOWED',
+  408: 'REQUEST_TIMEOUT',
+  413: 'BODY_TOO_LARGE',
+  415: 'UNSUPPORTED_MEDIA_TYPE',
+  422: 'BODY_TOO_DEEP',
+  503: 'UNAVAILABLE',
+} as const;
+
+/** A request that is refused before it reaches the engine. Its message is told to the caller. */
+export class HttpError extends Error {
+  readonly status: keyof typeof CODES;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(status: keyof typeof CODES, message: string, headers: Readonly<Record<string, string>> = {}) {
+    super(message);
+    this.name = 'HttpError';
+    this.status = status;
+    this.headers = headers;
+  }
+
+  get code(): string {
+    return CODES[this.status];
+  }
+}
+
+/** What a caller is told of an error. `details` is plain JSON for a program. */
+export interface Problem {
+  code: string;
+  message: string;
+  details?: Json;
+}
+
+/**
+ * What a caller is told of an error, and with which status. What is no fault of the caller is told by its code alone, for its message may
+ * quote our insides; `tell` gets all of it.
+ */
+export function problemOf(error: unknown, tell: (error: unknown) => void): { status: number; problem: Problem } {
+  if (error instanceof HttpError) return { status: error.status, problem: { code: error.code, message: error.message } };
+  const known = RondoError.is(error) && Object.hasOwn(STATUS, error.code);
+  const status = known ? STATUS[error.code] : 500;
+  if (known && status < 500) {
+    const { code, message, details } = error;
+    return { status, problem: { code, message, ...(details !== null && { details }) } };
+  }
+  tell(error);
+  const message = status === 503 ? 'The server cannot do this now. Try again later.' : 'The server failed. Its operator was told why.';
+  return { status, problem: { code: known ? error.code : 'INTERNAL', message } };
+}

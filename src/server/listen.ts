@@ -1,0 +1,179 @@
+/** A handler of the web platform, `Request -> Response`, on Node's HTTP server. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { RondoError } from '../errors.ts';
+import { errorAnswer } from './answer.ts';
+import { HttpError } from './errors.ts';
+import { report } from './report.ts';
+
+/** `request.signal` is aborted when the caller hangs up, and when the server closes: then answer with what there is. */
+export type Handler = (request: Request) => Response | Promise<Response>;
+
+export interface ListenOptions {
+  /** Default 0: a free one. */
+  port?: number;
+  /** Default 127.0.0.1. */
+  host?: string;
+  /** Names the server in errors and warnings. Default `listen()`. */
+  where?: string;
+}
+
+export interface Listening extends AsyncDisposable {
+  /** Such as `http://127.0.0.1:8080`. */
+  readonly url: string;
+  readonly port: number;
+  /**
+   * Takes no more connections, aborts the signal of each open request, and waits for the answers. Connections that are open after `grace`
+   * ms (default 5,000) are cut. Runs go on: they are the engine's.
+   */
+  close(o?: { grace?: number }): Promise<void>;
+}
+
+/** Milliseconds that a request may take to arrive. */
+const REQUEST_TIMEOUT = 60_000;
+/** Milliseconds that the rest of a body is thrown away after the answer: a caller that still sends would not read it. */
+const LINGER = 2_000;
+
+/** @throws RondoError `CONFIG_INVALID` where it cannot listen. */
+export async function listen(handler: Handler, o: ListenOptions = {}): Promise<Listening> {
+  const { port = 0, host = '127.0.0.1', where = 'listen()' } = o;
+  const tell = report(where);
+  const open = new Map<AbortController, Request | undefined>();
+  let closing = false;
+  const server = createServer({ requestTimeout: REQUEST_TIMEOUT }, (request, response) => void serve(request, response));
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) =>
+      reject(new RondoError('CONFIG_INVALID', `${where}: cannot listen on ${host}:${port}: ${cause.message}.`, { cause })),
+    );
+    server.listen(port, host, resolve);
+  });
+  server.on('error', tell);
+
+  async function serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const gone = new AbortController();
+    open.set(gone, undefined);
+    outgoing.once('close', () => {
+      open.delete(gone);
+      gone.abort();
+      // its connection is idle only after this event
+      if (closing) setImmediate(() => server.closeIdleConnections());
+    });
+    // a connection that breaks while it is read
+    incoming.on('error', () => undefined);
+    try {
+      if (closing) outgoing.setHeader('connection', 'close');
+      const request = requestOf(incoming, gone.signal);
+      // the signal of a request that is collected is never aborted
+      open.set(gone, request);
+      await send(await handler(request), outgoing);
+    } catch (error) {
+      if (outgoing.headersSent) tell(error);
+      else if (!outgoing.destroyed) await send(errorAnswer(error, tell), outgoing).catch(tell);
+    } finally {
+      linger(incoming);
+    }
+  }
+
+  async function close({ grace = 5_000 }: { grace?: number } = {}): Promise<void> {
+    closing = true;
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    for (const gone of [...open.keys()]) gone.abort(new Error('the server closes'));
+    const late = setTimeout(() => server.closeAllConnections(), grace);
+    await closed;
+    clearTimeout(late);
+  }
+
+  const listening = server.address() as AddressInfo;
+  const url = `http://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${listening.port}`;
+  return { url, port: listening.port, close, [Symbol.asyncDispose]: () => close() };
+}
+
+/** @throws HttpError 404 for a target that is no path, 405 for a method that the web platform does not have. */
+function requestOf(incoming: IncomingMessage, signal: AbortSignal): Request {
+  const { method = 'GET', url = '', headers } = incoming;
+  const target = `http://${headers.host ?? 'localhost'}${url}`;
+  if (!url.startsWith('/') || url.startsWith('//') || !URL.canParse(target)) throw new HttpError(404, 'There is nothing here.');
+  const list = new Headers();
+  for (const [name, value] of Object.entries(headers)) if (value !== undefined) list.set(name, String(value));
+  const body = method === 'GET' || method === 'HEAD' ? undefined : { body: bodyOf(incoming), duplex: 'half' as const };
+  try {
+    return new Request(target, { method, headers: list, signal, ...body });
+  } catch {
+    throw new HttpError(405, 'There is no such method here.');
+  }
+}
+
+/** The body as it arrives, no faster than it is read. One that is not wanted is left: what reads on throws it away. */
+function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
+  let listening = false;
+  let over = false;
+  const end = (say: () => void) => {
+    if (over) return;
+    over = true;
+    say();
+  };
+  return new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        if (!listening) {
+          listening = true;
+          incoming.on('data', (chunk: Buffer) => {
+            if (over) return;
+            controller.enqueue(chunk);
+            incoming.pause();
+          });
+          incoming.once('end', () => end(() => controller.close()));
+          incoming.once('close', () => end(() => controller.error(new Error('the caller hung up'))));
+        }
+        incoming.resume();
+      },
+      cancel() {
+        over = true;
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/** Reads on after the answer, for a moment: a connection that is cut while the caller sends would take the answer with it. */
+function linger(incoming: IncomingMessage): void {
+  if (incoming.complete || incoming.destroyed) return;
+  incoming.resume();
+  const late = setTimeout(() => incoming.destroy(), LINGER);
+  late.unref();
+  incoming.once('close', () => clearTimeout(late));
+}
+
+async function send(response: Response, outgoing: ServerResponse): Promise<void> {
+  const cookies = response.headers.getSetCookie();
+  outgoing.writeHead(response.status, { ...Object.fromEntries(response.headers), ...(cookies.length > 0 && { 'set-cookie': cookies }) });
+  const reader = response.body?.getReader();
+  if (!reader) return void outgoing.end();
+  const leave = () => void reader.cancel().catch(() => undefined);
+  if (outgoing.destroyed) return leave();
+  outgoing.once('close', leave);
+  // the first event may be long in coming
+  if (response.headers.get('content-type')?.startsWith('text/event-stream')) outgoing.flushHeaders();
+  try {
+    for (let item = await reader.read(); !item.done; item = await reader.read()) if (!outgoing.write(item.value)) await drained(outgoing);
+    outgoing.end();
+  } catch (error) {
+    // half an answer is no answer
+    outgoing.destroy();
+    throw error;
+  } finally {
+    outgoing.off('close', leave);
+  }
+}
+
+const drained = (outgoing: ServerResponse) =>
+  new Promise<void>((resolve) => {
+    const done = () => {
+      outgoing.off('drain', done);
+      outgoing.off('close', done);
+      resolve();
+    };
+    outgoing.once('drain', done);
+    outgoing.once('close', done);
+    if (outgoing.destroyed) done();
+  });

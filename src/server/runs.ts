@@ -1,0 +1,158 @@
+/** The runs of an engine as resources of HTTP. */
+import { createHash } from 'node:crypto';
+import type { Engine } from '../engine/engine.ts';
+import type { RunOptions } from '../engine/options.ts';
+import type { RunState } from '../engine/results.ts';
+import { RondoError } from '../errors.ts';
+import type { Decision, Limits } from '../journal/entries.ts';
+import type { Json, JsonObject } from '../json.ts';
+import type { Agent } from '../loop/types.ts';
+import { isName, type Principal } from '../ports/principal.ts';
+import { accepted, isSameRun } from './accept.ts';
+import { json } from './answer.ts';
+import { type BodyLimits, readJson } from './body.ts';
+import { HttpError } from './errors.ts';
+import { begun, lastEventId, sse } from './sse.ts';
+
+export interface RunsOptions extends BodyLimits {
+  readonly engine: Engine;
+  readonly agents: ReadonlyMap<string, Agent>;
+  /** Of the routes, such as `/api`. Without a slash at its end. */
+  readonly path: string;
+  readonly limits?: Limits;
+  readonly context?: (by: Principal) => Json;
+  readonly heartbeat?: number;
+  readonly tell: (error: unknown) => void;
+}
+
+type Act = (o: RunsOptions, request: Request, by: Principal, runId: string) => Promise<Response>;
+
+/** By what follows `/runs`: nothing, the id of a run, or the id and a word. */
+const ROUTES: Readonly<Record<string, Readonly<Record<string, Act>>>> = {
+  '': { POST: startRun },
+  id: { GET: readRun },
+  events: { GET: readEvents },
+  approvals: { GET: readApprovals },
+  decisions: { POST: decideRun },
+  cancel: { POST: cancelRun },
+};
+
+/** What is to be done for a request, before it is known who asks. @throws HttpError 404, 405. */
+export function routeOf(o: RunsOptions, request: Request): (by: Principal) => Promise<Response> {
+  const { pathname } = new URL(request.url);
+  const below = pathname.startsWith(`${o.path}/`) ? pathname.slice(o.path.length) : '';
+  const match = /^\/runs(?:\/([^/]+)(?:\/(events|approvals|decisions|cancel))?)?\/?$/.exec(below);
+  if (!match) throw nothingHere();
+  const [, id, word = 'id'] = match;
+  const acts = ROUTES[id === undefined ? '' : word] ?? {};
+  const act = acts[request.method];
+  const allow = Object.keys(acts).join(', ');
+  if (!act) throw new HttpError(405, `The method here is ${allow}.`, { allow });
+  const runId = id === undefined ? '' : decoded(id);
+  return (by) => act(o, request, by, runId);
+}
+
+const nothingHere = () => new HttpError(404, 'There is nothing here.');
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw nothingHere();
+  }
+}
+
+/** The body, whose fields are all known: a misspelt one would be ignored, and `by` is not for the caller to say. */
+async function fieldsOf(o: RunsOptions, request: Request, known: readonly string[]): Promise<JsonObject> {
+  const body = await readJson(request, o);
+  const fields = `with ${known.map((name) => `"${name}"`).join(', ')}`;
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new HttpError(400, `The body is an object ${fields}.`);
+  const other = Object.keys(body).find((name) => !known.includes(name));
+  if (other !== undefined) throw new HttpError(400, `The body has the field "${other.slice(0, 100)}". It is an object ${fields}.`);
+  return body as JsonObject;
+}
+
+async function startRun(o: RunsOptions, request: Request, by: Principal): Promise<Response> {
+  const { engine, agents, limits, context } = o;
+  const { input, session, agent: name } = await fieldsOf(o, request, ['input', 'session', 'agent']);
+  if (input === undefined) throw new HttpError(400, 'input is missing: what the agent is asked.');
+  if (session !== undefined && !isName(session)) throw new HttpError(400, 'session is a text of 1 to 500 characters.');
+  const agent = name === undefined && agents.size === 1 ? [...agents.values()][0] : agents.get(String(name));
+  if (!agent) throw new HttpError(400, `agent is one of ${[...agents.keys()].map((known) => `"${known}"`).join(', ')}.`);
+  const key = request.headers.get('idempotency-key');
+  const options = {
+    by,
+    ...(key !== null && { id: idOf(by, agent.name, key) }),
+    ...(session !== undefined && { session }),
+    ...(limits && { limits }),
+    ...(context && { context: context(by) }),
+  } as RunOptions<Json>;
+  const run = engine.run(agent, input, options);
+  let created = true;
+  try {
+    await (await accepted(run)).return?.();
+  } catch (error) {
+    if (key === null || !isSameRun(error, run.id)) throw error;
+    created = false;
+  }
+  const headers = { location: `${o.path}/runs/${encodeURIComponent(run.id)}` };
+  return json(created ? 201 : 200, { runId: run.id }, headers);
+}
+
+/** The same for a request that is sent again after its answer was lost. It holds who asks, so that callers cannot meet in one run. */
+function idOf({ tenant, id }: Principal, agent: string, key: string): string {
+  if (!isName(key)) throw new HttpError(400, 'Idempotency-Key is a text of 1 to 500 characters.');
+  const digest = createHash('sha256').update(JSON.stringify([tenant ?? null, id, agent, key]));
+  return `key-${digest.digest('hex').slice(0, 32)}`;
+}
+
+/** The run, for a caller who may see it. @throws what 404 is made of, the same for a run that is not there and one of another tenant or agent. */
+async function seen({ engine, agents }: RunsOptions, by: Principal, runId: string): Promise<RunState> {
+  const state = await engine.inspect(runId, { by });
+  if (!agents.has(state.agent)) throw new RondoError('RUN_NOT_FOUND', `there is no run "${runId}".`, { details: { runId } });
+  return state;
+}
+
+async function readRun(o: RunsOptions, _: Request, by: Principal, runId: string): Promise<Response> {
+  const { agent, status, session, steps, usage, costUsd, seq, result } = await seen(o, by, runId);
+  return json(200, { runId, agent, status, session, steps, usage, costUsd, seq, ...result });
+}
+
+async function readEvents(o: RunsOptions, request: Request, by: Principal, runId: string): Promise<Response> {
+  const after = lastEventId(request);
+  const { status } = await seen(o, by, runId);
+  const { signal } = request;
+  const events = o.engine.watch(runId, { by, signal, ...(after !== undefined && { after }) });
+  const options = { signal, ...(o.heartbeat !== undefined && { heartbeat: o.heartbeat }) };
+  if (status === 'running') return sse(events, options);
+  // a browser that has seen the end is told so, or it would come back for ever
+  const rest = await begun(events);
+  return rest ? sse(rest, options) : new Response(null, { status: 204 });
+}
+
+async function readApprovals(o: RunsOptions, _: Request, by: Principal, runId: string): Promise<Response> {
+  const { approvals } = await seen(o, by, runId);
+  return json(200, { runId, approvals });
+}
+
+/** Takes decisions, and drives the run on. Who decides is who is authenticated. */
+async function decideRun(o: RunsOptions, request: Request, by: Principal, runId: string): Promise<Response> {
+  const { engine, tell } = o;
+  const { decisions } = await fieldsOf(o, request, ['decisions']);
+  await seen(o, by, runId);
+  const approvals = await engine.decide(runId, decisions as unknown as readonly Decision[], { by });
+  // the decisions are in the journal: where it cannot go on now, a worker finds it
+  engine.resume(runId, { by }).then(undefined, (error) => {
+    if (!RondoError.is(error, 'RUN_BUSY') && !RondoError.is(error, 'ENGINE_CLOSED')) tell(error);
+  });
+  return json(200, { runId, approvals });
+}
+
+async function cancelRun(o: RunsOptions, request: Request, by: Principal, runId: string): Promise<Response> {
+  const { reason } = await fieldsOf(o, request, ['reason']);
+  if (reason !== undefined && (typeof reason !== 'string' || reason.length > 1_000))
+    throw new HttpError(400, 'reason is a text of at most 1,000 characters.');
+  await seen(o, by, runId);
+  await o.engine.cancel(runId, { by, ...(reason !== undefined && { reason }) });
+  return json(202, { runId });
+}

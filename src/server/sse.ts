@@ -1,0 +1,151 @@
+import type { RunEvent } from '../engine/events.ts';
+import type { Run } from '../engine/run.ts';
+import { RondoError } from '../errors.ts';
+import { HttpError } from './errors.ts';
+
+/** A Server-Sent Event. `data` is sent as JSON. A client that reconnects says the last `id` that it saw. */
+export interface ServerEvent {
+  id?: number | string;
+  event?: string;
+  data: unknown;
+}
+
+export interface StreamOptions {
+  /** The request's: ends the stream. */
+  signal?: AbortSignal;
+  /** Milliseconds between comments that keep proxies from closing a quiet connection. Default 15,000. */
+  heartbeat?: number;
+  /** The data of the event `error`, which ends a stream that fails. Default: `{ code, message, details }`, of an error of the engine. */
+  problem?: (error: unknown) => unknown;
+}
+
+const HEADERS = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-cache, no-transform',
+  // nginx would hold events back
+  'x-accel-buffering': 'no',
+};
+
+/** Events as a `Response`, taken one by one as fast as the reader reads. The source is told to end when the reader leaves. */
+export function eventStream(events: AsyncIterable<ServerEvent>, o: StreamOptions = {}): Response {
+  const { signal, heartbeat = 15_000, problem = told } = o;
+  const encoder = new TextEncoder();
+  let source: AsyncIterator<ServerEvent> | undefined;
+  let beat: NodeJS.Timeout | undefined;
+  let ended = false;
+  let end = () => {};
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      source = events[Symbol.asyncIterator]();
+      end = () => {
+        if (ended) return;
+        leave();
+        controller.close();
+      };
+      if (signal?.aborted) return end();
+      signal?.addEventListener('abort', end, { once: true });
+      // a reader that has stalled gets no more of them
+      beat = setInterval(() => {
+        if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(': keep-alive\n\n'));
+      }, heartbeat);
+      beat.unref();
+    },
+    async pull(controller) {
+      try {
+        const item = await source?.next();
+        if (ended) return;
+        if (item && !item.done) return controller.enqueue(encoder.encode(frame(item.value)));
+      } catch (error) {
+        if (ended) return;
+        controller.enqueue(encoder.encode(frame({ event: 'error', data: problem(error) })));
+      }
+      end();
+    },
+    cancel: () => leave(),
+  });
+  function leave(): void {
+    ended = true;
+    clearInterval(beat);
+    signal?.removeEventListener('abort', end);
+    // a source that waits for something is not waited for
+    Promise.resolve(source?.return?.()).catch(() => undefined);
+  }
+  return new Response(body, { headers: HEADERS });
+}
+
+// JSON holds no raw line break, so one data line is enough
+const frame = ({ id, event, data }: ServerEvent) =>
+  `${id === undefined ? '' : `id: ${id}\n`}${event === undefined ? '' : `event: ${event}\n`}data: ${JSON.stringify(data)}\n\n`;
+
+/** What may be told outside: an error of ours as it is, anything else without its inside. */
+const told = (error: unknown) =>
+  RondoError.is(error)
+    ? { code: error.code, message: error.message, details: error.details }
+    : { code: 'INTERNAL', message: 'the run could not be followed' };
+
+/**
+ * The events of a run as Server-Sent Events: `event` is the event's type, `data` its JSON, `id` its sequence number, so that
+ * a browser that reconnects sends `Last-Event-ID`, see {@link lastEventId}. Text deltas have no id.
+ * An engine error ends the stream with an event `error` of `{ code, message, details }`. A reader that leaves cancels nothing.
+ *
+ * @param o.signal the request's: ends the stream, not the run.
+ */
+export function sse(run: Run | AsyncIterable<RunEvent>, o: StreamOptions = {}): Response {
+  return eventStream(serverEvents(run), o);
+}
+
+/** By hand: `return()` of a generator that waits would wait too. */
+function serverEvents(run: AsyncIterable<RunEvent>): AsyncIterable<ServerEvent> {
+  return {
+    [Symbol.asyncIterator]() {
+      const events = run[Symbol.asyncIterator]();
+      return {
+        async next() {
+          const { done, value } = await events.next();
+          return done ? { done, value: undefined } : { done: false, value: serverEvent(value) };
+        },
+        async return() {
+          await events.return?.();
+          return { done: true, value: undefined };
+        },
+      };
+    },
+  };
+}
+
+const serverEvent = (event: RunEvent): ServerEvent => ({
+  ...(event.seq !== undefined && { id: event.seq }),
+  event: event.type,
+  data: event,
+});
+
+/**
+ * Where a reader of a run's events was, for `engine.watch(runId, { after })`: what a browser that reconnects says in `Last-Event-ID`, else
+ * `?after=` of the address. undefined: it has seen nothing.
+ * @throws HttpError 400 for what is no sequence number.
+ */
+export function lastEventId(request: Request): number | undefined {
+  // a browser that reconnects uses the address of before
+  const text = request.headers.get('last-event-id') || new URL(request.url).searchParams.get('after');
+  if (text === null || text === '') return undefined;
+  if (!/^\d{1,15}$/.test(text)) throw new HttpError(400, 'Last-Event-ID, or ?after=, is the id of an event: a whole number.');
+  return Number(text);
+}
+
+/** Waits for the first item, so that an error before it can still be answered with a status. undefined: there is none. */
+export async function begun<T>(items: AsyncIterable<T>): Promise<AsyncIterable<T> | undefined> {
+  const iterator = items[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  if (first.done) return undefined;
+  let told = false;
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next: async () => {
+        if (told) return iterator.next();
+        told = true;
+        return first;
+      },
+      return: async () => (await iterator.return?.()) ?? { done: true, value: undefined },
+    }),
+  };
+}
