@@ -1,9 +1,10 @@
 import { invalid, isResumable, RondoError } from '../errors.ts';
 import type { Draft, Limits } from '../journal/entries.ts';
 import { isOver, type RunFold, unfinishedCalls } from '../journal/fold.ts';
+import { crossing } from '../loop/budget.ts';
 import { agentDefinition, checkLimits, isLoop, jsonLimits } from '../loop/definition.ts';
-import { Flight } from '../loop/flight.ts';
-import { crossing, reservation } from '../loop/limits.ts';
+import { estimate } from '../loop/estimate.ts';
+import { Reserved } from '../loop/reserved.ts';
 import type { Agent, AgentDefinition } from '../loop/types.ts';
 import { type Principal, principal } from '../ports/principal.ts';
 import type { Active } from './active.ts';
@@ -134,10 +135,10 @@ function lostIn(resources: Resources, agent: AgentDefinition, run: RunFold): { f
     const own = agentOf(agent, frame);
     if (!own || !isLoop(own) || frame.unfinished > 0) return [];
     const limits = frame.parent ? own.limits : limitsOf(resources, agent, run);
-    const then = { agent: own, run, frame, host, tools: own.tools, limits, flight: new Flight() };
+    const then = { agent: own, run, frame, host, tools: own.tools, limits, reserved: new Reserved() };
     // one that would have crossed a limit was never made
     if (crossing(then)) return [];
-    const { tokens, usd } = reservation(then);
+    const { tokens, usd } = estimate(then);
     return [{ frame: frame.id, step: frame.step + 1, lost: { tokens, ...(usd !== undefined && { usd }) } }];
   });
 }

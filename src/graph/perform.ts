@@ -6,7 +6,8 @@ import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import type { Make } from '../journal/log.ts';
 import { copyJson, type Json } from '../json.ts';
-import { type Blocked, driveChild, type Left } from '../loop/child.ts';
+import type { Blocked } from '../loop/call.ts';
+import { driveChild, type Left } from '../loop/child.ts';
 import { assertDepth } from '../loop/delegation.ts';
 import type { End, Scope } from '../loop/types.ts';
 

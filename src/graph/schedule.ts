@@ -8,9 +8,10 @@ import type { Crossed, Draft, Reached } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import type { Make } from '../journal/log.ts';
 import { copyJson, type Json } from '../json.ts';
-import type { Blocked, Left } from '../loop/child.ts';
+import { journalCrossed } from '../loop/budget.ts';
+import type { Blocked } from '../loop/call.ts';
+import type { Left } from '../loop/child.ts';
 import { held } from '../loop/held.ts';
-import { journalCrossed } from '../loop/limits.ts';
 import type { Scope, Settlement } from '../loop/types.ts';
 
 import { failureOf } from '../reliability/classify.ts';

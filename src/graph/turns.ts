@@ -6,11 +6,11 @@ import { sha256 } from '../journal/canonical.ts';
 import type { CallId, Draft, Reached } from '../journal/entries.ts';
 import type { Call, Frame, RunFold } from '../journal/fold.ts';
 import { type Json, plainJson } from '../json.ts';
+import { crossing } from '../loop/budget.ts';
 import { levelOf } from '../loop/delegation.ts';
 import { idempotencyKey } from '../loop/execute.ts';
 import { held } from '../loop/held.ts';
 import { settleLate } from '../loop/late.ts';
-import { crossing } from '../loop/limits.ts';
 import type { Scope, Settlement } from '../loop/types.ts';
 
 import type { Turn, TurnContext, TurnResult } from '../ports/foreign.ts';

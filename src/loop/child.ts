@@ -8,14 +8,13 @@ import type { Json } from '../json.ts';
 import type { Message } from '../ports/model.ts';
 import { failureOf } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
+import type { Blocked } from './call.ts';
 import { granted } from './grants.ts';
 import { held } from './held.ts';
 import { limitText, watchTime } from './limits.ts';
 import { LiveScope } from './scope.ts';
-import type { AgentDefinition, Crossing, End, Scope, Settlement, Tools } from './types.ts';
+import type { AgentDefinition, End, Scope, Settlement, Tools } from './types.ts';
 
-/** Why a part did not come to its end: it waits for people, or for a higher limit. */
-export type Blocked = { waiting: true } | Crossing;
 /** Or for the world to mend, where what is above it fails with it. */
 export type Left = Blocked | { failed: Failure };
 

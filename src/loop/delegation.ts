@@ -2,17 +2,17 @@
 
 import { ToolError } from '../errors.ts';
 import { depthOf } from '../journal/frame.ts';
-import type { Staged } from './call.ts';
+import type { Prepared } from './call.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import type { Scope } from './types.ts';
 
 /** Refuses calls of sub-agents that would nest too deeply, and all but one to whom the conversation is handed over. */
-export function delegations(scope: Scope, staged: readonly Staged[]): readonly Staged[] {
-  if (scope.agent.agents.length === 0) return staged;
+export function delegations(scope: Scope, prepared: readonly Prepared[]): readonly Prepared[] {
+  if (scope.agent.agents.length === 0) return prepared;
   const { frame, tools } = scope;
   const max = depthLimit(scope);
   let handed = frame.calls.some((c) => (c.status === 'started' || c.finished?.ok) && tools.get(c.name)?.delegate?.handoff);
-  return staged.map((s): Staged => {
+  return prepared.map((s): Prepared => {
     const delegate = s.go === 'start' ? s.tool.delegate : undefined;
     if (!delegate) return s;
     if (levelOf(scope) + 1 > max) return refused(TOO_DEEP, `${tooDeep(max)} Do it yourself, or say that it cannot be done.`);
@@ -44,7 +44,7 @@ function depthLimit(scope: Scope): number {
   return max === Number.POSITIVE_INFINITY ? (DEFAULT_LIMITS.depth as number) : max;
 }
 
-const refused = (code: string, message: string): Staged => ({
+const refused = (code: string, message: string): Prepared => ({
   go: 'refuse',
   error: { code, message, retryable: false, attempts: 0, outcome: 'not-run' },
 });

@@ -6,8 +6,8 @@ import type { Call } from '../journal/fold.ts';
 import { type Json, plainJson } from '../json.ts';
 import type { Message, Part } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
-import type { Ready } from './call.ts';
-import { type Blocked, driveChild } from './child.ts';
+import type { Blocked, Ready } from './call.ts';
+import { driveChild } from './child.ts';
 import { observed } from './output.ts';
 import type { Delegate, End, Scope } from './types.ts';
 

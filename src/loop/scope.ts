@@ -5,7 +5,7 @@ import type { ModelRequest } from '../ports/model.ts';
 import { CancelSource } from '../reliability/cancel.ts';
 import type { Secrets } from '../secrets.ts';
 import type { AgentTrace } from '../telemetry/trace.ts';
-import { Flight } from './flight.ts';
+import { Reserved } from './reserved.ts';
 import type { AgentDefinition, Drive, End, Grants, Halt, Host, Plan, Scope, Tools, Transient } from './types.ts';
 
 export interface ScopeOptions {
@@ -40,7 +40,7 @@ export class LiveScope implements Scope {
   /** The bounds of all agents on the way down to this one. */
   readonly grants: readonly Grants[];
   /** What is under way in this part and below it, and not in the journal yet. */
-  readonly flight = new Flight();
+  readonly reserved = new Reserved();
   /** What the model is asked, but for the messages, which grow: made anew when the instructions change. */
   request: ModelRequest | undefined;
   #halt: Halt | undefined;

@@ -6,7 +6,8 @@ import type { SecretStream } from '../secrets.ts';
 import type { ChatTrace } from '../telemetry/trace.ts';
 import type { Thought } from './answer.ts';
 import { answerOf } from './answer.ts';
-import { crossing, modelKey, reservation } from './limits.ts';
+import { crossing } from './budget.ts';
+import { estimate, modelKey } from './estimate.ts';
 import type { Crossing, LoopScope } from './types.ts';
 import { wrapped } from './wrapped.ts';
 
@@ -158,6 +159,6 @@ class Streaming {
 
 /** What a failed attempt may have been charged for: an upper bound, since nobody says. */
 function lost(scope: LoopScope): { tokens: number; usd?: number } {
-  const { tokens, usd } = reservation(scope);
+  const { tokens, usd } = estimate(scope);
   return { tokens, ...(usd !== undefined && { usd }) };
 }

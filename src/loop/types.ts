@@ -19,8 +19,8 @@ import type { BreakerPolicy, EnvelopePolicy, ReliabilityOptions } from '../relia
 import type { JsonSchema, Schema } from '../schema.ts';
 import type { Secrets } from '../secrets.ts';
 import type { AgentTrace } from '../telemetry/trace.ts';
-import type { Flight } from './flight.ts';
 import type { Middleware } from './middleware.ts';
+import type { Reserved } from './reserved.ts';
 
 declare const agentType: unique symbol;
 /** A declaration, plain data. The type parameters are for the compiler only. */
@@ -195,7 +195,7 @@ export interface Scope {
   /** The bounds of all agents on the way down to this one. */
   readonly grants: readonly Grants[];
   /** Reservations of this part, and of all parts below it. */
-  readonly flight: Flight;
+  readonly reserved: Reserved;
   /** What the model is asked. The list of messages in it grows; the rest is made again when it changes. */
   request: ModelRequest | undefined;
   /** Undefined while there are none: masking costs nothing then. */

@@ -3,7 +3,8 @@ import { messageOf } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
 import type { Thought } from './answer.ts';
 import { answerOf } from './answer.ts';
-import { costOf, crossing, modelKey, reservation } from './limits.ts';
+import { crossing } from './budget.ts';
+import { costOf, estimate, modelKey } from './estimate.ts';
 import type { LoopScope } from './types.ts';
 import { Wrapping } from './wrapping.ts';
 
@@ -86,7 +87,7 @@ export async function wrapped(
 async function supersede(scope: LoopScope, { response, model, attempts }: Thought & { ok: true }): Promise<void> {
   const { usage } = response;
   const tokens = usage && usage.input + usage.output + (usage.cacheRead ?? 0) + (usage.cacheWrite ?? 0);
-  const bound = reservation(scope);
+  const bound = estimate(scope);
   const usd = usage ? costOf(scope, model, response) : bound.usd;
   const lost = { tokens: tokens ?? bound.tokens, ...(usd !== undefined && { usd }) };
   const step = scope.frame.step + 1;

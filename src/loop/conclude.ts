@@ -1,0 +1,114 @@
+/** Conclude: an answer without a call is the end of an agent's part, unless it does not fit what was asked for. */
+import { type Json, plainJson } from '../json.ts';
+import type { ModelResponse, Part } from '../ports/model.ts';
+import { messageOf } from '../reliability/classify.ts';
+import { validate } from '../schema.ts';
+import type { Due } from './call.ts';
+import type { Responded } from './start.ts';
+import type { LoopScope, Settlement } from './types.ts';
+
+/** How often the model is told that its final answer does not fit the schema, before the run fails. */
+const REPAIRS = 2;
+
+/** Writes the answer with the end of the part, or with what is wrong with it. @returns an empty list where the model is asked again. */
+export async function conclude(scope: LoopScope, response: ModelResponse, responded: Responded): Promise<readonly Due[] | Settlement> {
+  const failed = incomplete(response.stop);
+  const answer = failed ? undefined : await finalAnswer(scope, response.content);
+  if (answer?.ok) {
+    const closing = scope.closing(answer);
+    const append = scope.append((seq) => [responded, ...closing(seq + 1)]);
+    if (append) await append;
+    return { status: 'completed', output: answer.output, committed: true };
+  }
+  const repairable = answer && !answer.final && scope.frame.repairs < REPAIRS;
+  await scope.append(() => [
+    responded,
+    ...(repairable
+      ? [
+          {
+            type: 'message.received',
+            kind: 'repair',
+            step: responded.step,
+            text: `Your answer does not fit: ${answer.problem}. Answer again, with JSON of the schema and nothing else.`,
+          } as const,
+        ]
+      : []),
+  ]);
+  if (repairable) return [];
+  const error = failed ?? {
+    code: 'OUTPUT_INVALID',
+    message: `the final answer does not fit the output schema: ${answer?.ok === false ? answer.problem : ''}.`,
+  };
+  return { status: 'failed', error: { ...error, retryable: false, attempts: 1, outcome: 'failed' } };
+}
+
+function incomplete(stop: ModelResponse['stop']): { code: string; message: string } | undefined {
+  if (stop === 'length')
+    return {
+      code: 'OUTPUT_TRUNCATED',
+      message: "the model's answer was cut off at its output limit. Raise the model's maxTokens, or ask for less.",
+    };
+  if (stop === 'context')
+    return {
+      code: 'CONTEXT_TOO_LONG',
+      message:
+        "the conversation fills the model's context, so its answer was cut off. Begin a new session, bound what tools return (maxBytes), or use a model with a larger context.",
+    };
+  if (stop === 'blocked')
+    return {
+      code: 'MODEL_BLOCKED',
+      message: 'the provider blocked the answer (a guardrail or content filter). See the step in the journal.',
+    };
+  return undefined;
+}
+
+/** `final`: nothing the model could say would mend it. */
+export type Answer = { ok: true; output: Json } | { ok: false; problem: string; final?: true };
+
+/** Models like to wrap JSON in a fence. */
+function unfenced(text: string): string {
+  const trimmed = text.trim();
+  if (!trimmed.startsWith('```') || !trimmed.endsWith('```')) return trimmed;
+  const inner = trimmed.slice(3, -3);
+  return inner.startsWith('json') ? inner.slice(4) : inner;
+}
+
+async function finalAnswer({ agent }: LoopScope, content: readonly Part[]): Promise<Answer> {
+  let text = '';
+  for (const part of content) if (part.type === 'text') text += part.text;
+  if (!agent.output) return { ok: true, output: text };
+  let json: unknown;
+  try {
+    json = JSON.parse(unfenced(text));
+  } catch (error) {
+    return { ok: false, problem: `it is no JSON (${(error as Error).message})` };
+  }
+  const valid = await validate(agent.output.schema, json);
+  // kept as JSON: what the schema makes of it (dates, defaults) is written the way JSON writes it
+  if (!valid.ok) return valid;
+  try {
+    return { ok: true, output: plainJson(valid.value) ?? null };
+  } catch (error) {
+    return { ok: false, problem: `what the output schema makes of it is no JSON (${messageOf(error)})`, final: true };
+  }
+}
+
+/** Where a sub-agent took the conversation over and has answered, its answer is the end: nobody is asked again. */
+export function handedOver(scope: LoopScope): Promise<Settlement> | undefined {
+  const { agent, frame, tools } = scope;
+  if (agent.agents.length === 0) return undefined;
+  const call = frame.calls.find((c) => c.finished?.ok && tools.get(c.name)?.delegate?.handoff);
+  return call && handOver(scope, call.finished?.output ?? null);
+}
+
+async function handOver(scope: LoopScope, output: Json): Promise<Settlement> {
+  const { output: wanted } = scope.agent;
+  const valid = wanted ? await validate(wanted.schema, output) : undefined;
+  if (valid && !valid.ok) {
+    const message = `the agent that took the conversation over gave an answer that does not fit the output schema: ${valid.problem}.`;
+    return { status: 'failed', error: { code: 'OUTPUT_INVALID', message, retryable: false, attempts: 1, outcome: 'failed' } };
+  }
+  const closing = scope.closing({ ok: true, output });
+  await scope.append(closing);
+  return { status: 'completed', output, committed: true };
+}

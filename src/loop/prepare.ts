@@ -1,0 +1,55 @@
+/**
+ * Prepare: what is to become of each call that a model asked for. It reads and asks (schema, policy, approval, credentials, limits), runs no
+ * tool and writes nothing. A call that was just asked for, one that waited for a person or a limit, and one that a crash cut off come this way.
+ */
+import { type Asked, type GateOptions, gate, type Verdict } from '../hitl/gate.ts';
+import type { Call } from '../journal/fold.ts';
+import { callsLeft } from './budget.ts';
+import type { Prepared } from './call.ts';
+import { credentials } from './credentials.ts';
+import { delegations } from './delegation.ts';
+import { recall } from './recall.ts';
+import type { Scope, ToolDefinition } from './types.ts';
+
+/** @param now the store's time, epoch milliseconds; what an approval's expiry is judged by. */
+export function prepare(scope: Scope, calls: readonly (Asked | Call)[], now: number): readonly Prepared[] | Promise<readonly Prepared[]> {
+  const { host, run } = scope;
+  const o: GateOptions = {
+    path: scope.frame.path,
+    by: run.started.by,
+    context: run.started.context,
+    policy: host.policy,
+    now,
+    cancel: scope.cancel,
+  };
+  let later = false;
+  const prepared: (Prepared | Promise<Prepared>)[] = [];
+  for (const call of calls) {
+    const one = 'status' in call && call.status === 'started' ? recall(scope, call) : gated(scope, call, o);
+    later ||= one instanceof Promise;
+    prepared.push(one);
+  }
+  return later ? Promise.all(prepared).then((all) => within(scope, all)) : within(scope, prepared as Prepared[]);
+}
+
+function gated(scope: Scope, call: Asked, o: GateOptions): Prepared | Promise<Prepared> {
+  const verdict = gate(scope.tools, call, o);
+  if (verdict instanceof Promise) return verdict.then((v) => withCredentials(scope, v));
+  return verdict.go === 'start' && verdict.tool.options.credentials ? withCredentials(scope, verdict) : verdict;
+}
+
+async function withCredentials(scope: Scope, verdict: Verdict<ToolDefinition>): Promise<Prepared> {
+  if (verdict.go !== 'start' || !verdict.tool.options.credentials) return verdict;
+  const got = await credentials(scope, verdict.tool);
+  if (got.ok) return { ...verdict, credentials: got.values };
+  return 'consent' in got ? { go: 'consent', ...got.consent } : { go: 'refuse', error: got.error };
+}
+
+/** Holds back the calls that would cross the limit of tool calls, or that no sub-agent may take. */
+function within(scope: Scope, prepared: readonly Prepared[]): readonly Prepared[] {
+  const allowed = delegations(scope, prepared);
+  let { left, crossing } = callsLeft(scope);
+  if (!crossing) return allowed;
+  const hold: Prepared = { go: 'hold', ...crossing };
+  return allowed.map((p) => (p.go !== 'start' || p.resumed || left-- > 0 ? p : hold));
+}
