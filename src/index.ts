@@ -12,7 +12,6 @@ export { type ErrorCode, type Failure, type Outcome, RondoError, ToolError } fro
 export { type ForeignAgentOptions, foreignAgent } from './graph/foreign.ts';
 export { graph } from './graph/graph.ts';
 export { type DrawnAgent, toMermaid } from './graph/mermaid.ts';
-export { type DelegateOptions, delegate, handoff, type SupervisorOptions, supervisor } from './graph/supervisor.ts';
 export {
   append,
   type GraphOptions,
@@ -33,6 +32,8 @@ export { jsonSchema } from './json-schema.ts';
 export { type AgentOptions, agent } from './loop/agent.ts';
 export { askHuman } from './loop/ask-human.ts';
 export type { Middleware, ToolOutcome } from './loop/middleware.ts';
+export { type DelegateOptions, delegate, handoff } from './loop/sub-agent.ts';
+export { type SupervisorOptions, supervisor } from './loop/supervisor.ts';
 export { tool } from './loop/tool.ts';
 export type { Agent, Reliability } from './loop/types.ts';
 export type { Ask, Turn, TurnContext, TurnResult } from './ports/foreign.ts';

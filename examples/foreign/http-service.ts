@@ -1,6 +1,6 @@
-// An HTTP service as a sub-agent: called under a key, tried again while it is busy, its failures told to the supervisor.
+// An HTTP service as a sub-agent: called under a key, tried again while it is busy, its failures told to the agent above it.
 // node --import ./scripts/source.ts examples/foreign/http-service.ts
-import { Engine, foreignAgent, supervisor, ToolError } from 'rondo';
+import { agent, Engine, foreignAgent, ToolError } from 'rondo';
 import { scripted } from 'rondo/testing';
 import { startService } from './service.ts';
 
@@ -23,7 +23,7 @@ const summary = foreignAgent({
     });
     if (!response.ok) {
       await response.body?.cancel();
-      // never an empty answer: the supervisor is to know that there is none, and why
+      // never an empty answer: the agent above is to know that there is none, and why
       throw new ToolError(response.status === 503 ? 'SERVICE_UNAVAILABLE' : 'VALIDATION', `the service answered ${response.status}`, {
         retryable: response.status === 503,
       });
@@ -54,7 +54,7 @@ const model = scripted((request) =>
       }
     : { text: JSON.stringify(request.messages.at(-1)?.content), usage: { input: 0, output: 0 } },
 );
-const desk = supervisor({ name: 'desk', instructions: 'Summarise what you are given.', model, agents: [summary] });
+const desk = agent({ name: 'desk', instructions: 'Summarise what you are given.', model, agents: [summary] });
 
 const engine = new Engine();
 const result = await engine.run(desk, 'two texts');

@@ -62,9 +62,9 @@ export class Engine implements AsyncDisposable {
     const id = typeof o.id === 'string' ? o.id : newId();
     try {
       resources.assertOpen();
-      checkRun(agent, input, o);
-      if (resources.active.has(id)) throw this.#taken(id, o.by);
       const definition = resources.agents.checked(agent);
+      checkRun(definition, input, o);
+      if (resources.active.has(id)) throw this.#taken(id, o.by);
       return this.#drive(id, o.signal, (active) => start(resources, active, definition, input, o));
     } catch (error) {
       return refused(id, error);

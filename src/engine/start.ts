@@ -2,8 +2,8 @@ import { invalid } from '../errors.ts';
 import type { Draft } from '../journal/entries.ts';
 import { emptyFold } from '../journal/fold.ts';
 import { type Json, plainJson } from '../json.ts';
-import { checkLimits, isAgent, jsonLimits } from '../loop/definition.ts';
-import type { Agent, AgentDefinition } from '../loop/types.ts';
+import { checkLimits, jsonLimits } from '../loop/definition.ts';
+import type { AgentDefinition } from '../loop/types.ts';
 import { isName, type Principal, principal, principalProblem } from '../ports/principal.ts';
 import type { Active } from './active.ts';
 import { drive } from './drive.ts';
@@ -13,10 +13,10 @@ import type { Resources } from './resources.ts';
 import type { RunResult } from './results.ts';
 
 /** What is wrong with the way a run was asked for, told at once. @throws RondoError `CONFIG_INVALID`. */
-export function checkRun(agent: Agent, input: unknown, o: RunOptions<Json>): void {
+export function checkRun(agent: AgentDefinition, input: unknown, o: RunOptions<Json>): void {
   const where = `the run of agent "${agent.name}"`;
   checkLimits(o.limits, where);
-  if (!(isAgent(agent) && agent.input) && typeof input !== 'string' && !Array.isArray(input))
+  if (!agent.input && typeof input !== 'string' && !Array.isArray(input))
     throw invalid(`${where} needs a text, or a list of parts such as { type: 'text', text }.`);
   if (o.id !== undefined && !isName(o.id)) throw invalid(`${where}: an id is a text of 1 to 500 characters.`);
   const session = typeof o.session === 'object' && o.session ? o.session.id : o.session;

@@ -2,7 +2,7 @@ import { invalid } from '../errors.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { Limits } from '../journal/entries.ts';
 import { VENDOR } from '../json-schema.ts';
-import { agentDefinition, checkLimits, isAgent, made } from '../loop/definition.ts';
+import { agentIn, checkLimits, made } from '../loop/definition.ts';
 import type { Agent } from '../loop/types.ts';
 import { describe, type In, type JsonSchema, type Out, type Schema } from '../schema.ts';
 import type { GraphDefinition, Node } from './definition.ts';
@@ -80,9 +80,10 @@ function nodeOf(graphName: string, name: string, spec: unknown): Node {
   const { agent, input, output, ask, answer, reason, roles, expires } = (spec ?? {}) as { [key: string]: unknown };
   if (typeof output !== 'function' && (agent !== undefined || ask !== undefined))
     throw invalid(`${where} has no output function: what of the state does its result change?`);
-  if (isAgent(agent)) {
+  const definition = agentIn(agent);
+  if (definition) {
     if (typeof input !== 'function') throw invalid(`${where} has no input function: what of the state is its agent given?`);
-    return { kind: 'agent', agent: agentDefinition(agent), input, output } as Extract<Node, { kind: 'agent' }>;
+    return { kind: 'agent', agent: definition, input, output } as Extract<Node, { kind: 'agent' }>;
   }
   if (typeof ask !== 'function')
     throw invalid(`${where} is neither a function, nor { agent, input, output }, nor { ask, answer, output }.`);

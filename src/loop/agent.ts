@@ -4,9 +4,10 @@ import type { Limits } from '../journal/entries.ts';
 import type { Model, Prompt } from '../ports/model.ts';
 import type { ContextOfTool, Tool, ToolSource } from '../ports/tool.ts';
 import { describe, type Out, type Schema } from '../schema.ts';
-import { checkGrants, checkLimits, made } from './definition.ts';
+import { checkGrants, checkLimits, isAgent, made } from './definition.ts';
 import { loop } from './loop.ts';
 import type { Middleware } from './middleware.ts';
+import { delegated } from './sub-agent.ts';
 import { isTool } from './tool.ts';
 import type { Agent, Grants, LoopDefinition, LoopScope, Reliability, ToolDefinition } from './types.ts';
 
@@ -20,11 +21,21 @@ export type ContextOfAll<T extends readonly unknown[]> = { [K in keyof T]: (c: W
   ? C
   : Nothing;
 
-export interface AgentOptions<T extends readonly (Tool | ToolSource)[], OS extends Schema> {
+export interface AgentOptions<
+  T extends readonly (Tool | ToolSource | Agent)[],
+  OS extends Schema,
+  A extends readonly Agent[] = readonly [],
+> {
   name: string;
   description?: string;
   model: Model;
+  /** Tools, sources of tools such as MCP servers, and agents: one here means the same as in `agents`. */
   tools?: T;
+  /**
+   * Agents that the model may give tasks to, each as a tool: as they are, or by `delegate()` and `handoff()`, which say how they take
+   * part. Several that are called in one step work side by side.
+   */
+  agents?: A;
   /** The schema of the final answer. Without it, the answer is text. */
   output?: OS;
   limits?: Limits;
@@ -35,16 +46,20 @@ export interface AgentOptions<T extends readonly (Tool | ToolSource)[], OS exten
   parallel?: number;
   /** The most that this agent and its sub-agents may use. */
   grants?: Grants;
-  instructions: string | ((ctx: { context: ContextOfAll<NoInfer<T>>; session: string | undefined }) => string | Promise<string>);
+  instructions:
+    | string
+    | ((ctx: { context: ContextOfAll<NoInfer<T>> & ContextOfAll<NoInfer<A>>; session: string | undefined }) => string | Promise<string>);
 }
 
 /**
  * Declares an agent.
- * @throws RondoError `CONFIG_INVALID` for a missing part, two tools of one name, or a bad limit.
+ * @throws RondoError `CONFIG_INVALID` for a missing part, two tools or agents of one name, or a bad limit.
  */
-export function agent<const T extends readonly (Tool | ToolSource)[] = readonly [], OS extends Schema = Schema<string>>(
-  o: AgentOptions<T, OS>,
-): Agent<Prompt, Out<OS>, ContextOfAll<T>> {
+export function agent<
+  const T extends readonly (Tool | ToolSource | Agent)[] = readonly [],
+  OS extends Schema = Schema<string>,
+  const A extends readonly Agent[] = readonly [],
+>(o: AgentOptions<T, OS, A>): Agent<Prompt, Out<OS>, ContextOfAll<T> & ContextOfAll<A>> {
   const { name, model } = o;
   if (typeof name !== 'string' || name === '') throw invalid('an agent needs a name: agent({ name: "support", ... }).');
   if (typeof model?.generate !== 'function')
@@ -53,15 +68,7 @@ export function agent<const T extends readonly (Tool | ToolSource)[] = readonly 
     );
   if (typeof o.instructions !== 'string' && typeof o.instructions !== 'function')
     throw invalid(`agent "${name}": instructions must be a text, or a function that returns one.`);
-  const tools = new Map<string, ToolDefinition>();
-  const sources: ToolSource[] = [];
-  for (const item of o.tools ?? []) {
-    if (isTool(item)) {
-      if (tools.has(item.name)) throw invalid(`agent "${name}" has two tools named "${item.name}". Rename one.`);
-      tools.set(item.name, item);
-    } else if (typeof (item as ToolSource | undefined)?.open === 'function') sources.push(item as ToolSource);
-    else throw invalid(`agent "${name}": each of its tools must come from tool() or be a tool source such as mcpTools().`);
-  }
+  const { tools, sources } = offered(name, o.tools ?? [], o.agents ?? []);
   checkLimits(o.limits, `agent "${name}"`);
   checkGrants(o.grants, `agent "${name}"`);
   if (o.parallel !== undefined && !(Number.isInteger(o.parallel) && o.parallel > 0))
@@ -93,5 +100,37 @@ export function agent<const T extends readonly (Tool | ToolSource)[] = readonly 
     child: (called) => tools.get(called)?.delegate?.agent,
     drive: (scope) => loop(scope as LoopScope),
   });
-  return definition as Agent<Prompt, Out<OS>, ContextOfAll<T>>;
+  return definition as Agent<Prompt, Out<OS>, ContextOfAll<T> & ContextOfAll<A>>;
+}
+
+/** What an agent declares that its model may call: agents come as the tools that stand for them. */
+function offered(
+  name: string,
+  given: readonly unknown[],
+  agents: readonly unknown[],
+): { tools: Map<string, ToolDefinition>; sources: ToolSource[] } {
+  const tools = new Map<string, ToolDefinition>();
+  const sources: ToolSource[] = [];
+  const add = (tool: ToolDefinition) => {
+    const other = tools.get(tool.name);
+    if (other?.delegate || (other && tool.delegate))
+      throw invalid(`agent "${name}" has two tools or agents named "${tool.name}". Rename one: delegate(agent, { name }).`);
+    if (other) throw invalid(`agent "${name}" has two tools named "${tool.name}". Rename one.`);
+    tools.set(tool.name, tool);
+  };
+  if (!Array.isArray(given)) throw invalid(`agent "${name}": tools is a list: tools: [refund].`);
+  if (!Array.isArray(agents)) throw invalid(`agent "${name}": agents is a list: agents: [research].`);
+  for (const item of given) {
+    if (isTool(item)) add(item);
+    else if (isAgent(item)) add(delegated(item));
+    else if (typeof (item as ToolSource | undefined)?.open === 'function') sources.push(item as ToolSource);
+    else throw invalid(`agent "${name}": each of its tools must come from tool() or agent(), or be a tool source such as mcpTools().`);
+  }
+  for (const item of agents) {
+    if (isAgent(item)) add(delegated(item));
+    else if (isTool(item) && item.delegate) add(item);
+    else if (isTool(item)) throw invalid(`agent "${name}": "${item.name}" among its agents is a tool. List it in tools.`);
+    else throw invalid(`agent "${name}": each of its agents must come from agent(), graph() or the like.`);
+  }
+  return { tools, sources };
 }

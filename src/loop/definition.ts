@@ -1,5 +1,6 @@
 import { invalid } from '../errors.ts';
 import type { Limits } from '../journal/entries.ts';
+import { isTool } from './tool.ts';
 import type { Agent, AgentDefinition, Grants, LoopDefinition } from './types.ts';
 
 export const isLoop = (agent: AgentDefinition): agent is LoopDefinition => agent.kind === 'loop';
@@ -18,9 +19,15 @@ export function made<D extends AgentDefinition>(definition: Omit<D, symbol>): D 
 
 export const isAgent = (value: unknown): value is AgentDefinition => typeof value === 'object' && value !== null && MADE in value;
 
-/** @throws RondoError `CONFIG_INVALID` where the value was not made by `agent()`, `supervisor()`, `graph()` or `foreignAgent()`. */
+/** The agent that a value is, or stands for: `delegate()` and `handoff()` make tools. */
+export function agentIn(value: unknown): AgentDefinition | undefined {
+  return isAgent(value) ? value : isTool(value) ? value.delegate?.agent : undefined;
+}
+
+/** @throws RondoError `CONFIG_INVALID` where the value was not made by `agent()`, `graph()` or `foreignAgent()`. */
 export function agentDefinition(value: Agent): AgentDefinition {
-  if (isAgent(value)) return value;
+  const agent = agentIn(value);
+  if (agent) return agent;
   throw invalid('this is no agent. Write agent({ name, instructions, model, tools }).');
 }
 

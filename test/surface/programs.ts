@@ -222,6 +222,17 @@ export const desk = supervisor({
   agents: [research, delegate(finance, { share: 'task' }), handoff(billing)],
 });
 
+// an agent among the tools, and agents of an agent: the context of each is asked of the top
+export function underAnAgent() {
+  const one = agent({ name: 'one', instructions: ({ context }) => context.tenant, model: mine, tools: [refund, needy, research] });
+  const two = agent({ name: 'two', instructions: ({ context }) => context.locale, model: mine, agents: [handoff(needy)], tools: [refund] });
+  // @ts-expect-error the context is missing
+  void engine.run(one, '');
+  // @ts-expect-error the context is missing
+  void engine.run(two, '');
+  return [one, two].map((a) => engine.run(a, '', { context: { tenant: 't', locale: 'de' } }));
+}
+
 // a graph
 const report = graph({
   name: 'report',

@@ -166,6 +166,13 @@ describe('a supervisor that makes no sense is refused where it is declared:', ()
     expect(declare).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining(message) }));
   });
 
+  test('a tool among the agents is told where it belongs', () => {
+    const look = tool({ name: 'look', description: '', input: anything, execute: () => 1 });
+    expect(() => make({ agents: [look] })).toThrow('"look" among its agents is a tool. List it in tools.');
+    expect(() => make({ tools: [{ name: 'x' }] })).toThrow('each of its tools must come from tool() or agent()');
+    expect(() => make({ tools: look })).toThrow('tools is a list');
+  });
+
   test('one agent may take part under two names', async () => {
     const model = scripted([asks(['fast', { task: 'a' }], ['slow', { task: 'b' }]), 'both']);
     const echo = agent({ name: 'echo', instructions: '', model: scripted((r) => JSON.stringify(r.messages.at(-1)?.content)) });
@@ -178,4 +185,44 @@ describe('a supervisor that makes no sense is refused where it is declared:', ()
     await ends(new Engine().run(desk, 'go'), 'completed');
     expect(model.requests[1]?.messages.at(-1)?.content).toHaveLength(2);
   });
+});
+
+test('agent() takes agents as supervisor() does, and an agent among the tools is one of them', async () => {
+  const declared = [
+    (research: ReturnType<typeof leaf>, model: ReturnType<typeof scripted>) =>
+      supervisor({ name: 'desk', instructions: '', model, agents: [research] }),
+    (research: ReturnType<typeof leaf>, model: ReturnType<typeof scripted>) =>
+      agent({ name: 'desk', instructions: '', model, agents: [research] }),
+    (research: ReturnType<typeof leaf>, model: ReturnType<typeof scripted>) =>
+      agent({ name: 'desk', instructions: '', model, tools: [research] }),
+    (research: ReturnType<typeof leaf>, model: ReturnType<typeof scripted>) =>
+      agent({ name: 'desk', instructions: '', model, tools: [delegate(research)] }),
+  ];
+  const requests = [];
+  const fingerprints = new Set();
+  for (const declare of declared) {
+    const model = scripted([asks(['research', { task: 'find' }]), 'done']);
+    const made = declare(leaf('research', ['found']), model);
+    fingerprints.add((made as unknown as { fingerprint: string }).fingerprint);
+    await ends(new Engine().run(made, 'go'), 'completed');
+    requests.push(model.requests);
+  }
+  expect(requests[0]?.[1]?.messages.at(-1)?.content).toMatchObject([{ output: [{ text: 'found' }] }]);
+  for (const other of requests) expect(other).toEqual(requests[0]);
+  // a run that one of them began goes on with another
+  expect(fingerprints.size).toBe(1);
+});
+
+test('an agent that takes part in another is still an agent: it runs, is registered, and is a node', async () => {
+  const echo = agent({ name: 'echo', instructions: '', model: scripted(() => 'heard') });
+  const part = delegate(echo, { name: 'fast', limits: { steps: 1 } });
+  const engine = new Engine({ agents: [part, echo] });
+  expect(await ends(engine.run(part, 'go'), 'completed')).toMatchObject({ output: 'heard' });
+  const flow = graph({
+    name: 'flow',
+    state: z.object({ a: z.string() }),
+    nodes: { n: { agent: handoff(echo), input: (s) => s.a, output: (a) => ({ a }) } },
+    edges: { start: 'n', n: 'end' },
+  });
+  expect(await ends(engine.run(flow, { a: 'x' }), 'completed')).toMatchObject({ output: { a: 'heard' } });
 });

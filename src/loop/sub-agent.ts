@@ -1,0 +1,92 @@
+/** Agents as tools of another agent: what its model is told of them, and what they see. */
+import { invalid } from '../errors.ts';
+import type { Limits } from '../journal/entries.ts';
+import { jsonSchema } from '../json-schema.ts';
+import type { Message } from '../ports/model.ts';
+import { agentDefinition, checkLimits } from './definition.ts';
+import { delegateTool, TOOL_NAME } from './tool.ts';
+import type { Agent, AgentDefinition, Share, ToolDefinition } from './types.ts';
+
+/** How an agent takes part in the work of the agent above it. */
+export interface DelegateOptions {
+  /** What the model above calls it. Default: the agent's name. */
+  name?: string;
+  /** What the model above is told of it. Default: the agent's description. */
+  description?: string;
+  /**
+   * What it sees besides its task: nothing (`task`, the default), the conversation so far, its calls told in words (`history`), or
+   * what a function picks of it.
+   */
+  share?: 'task' | 'history' | ((messages: readonly Message[]) => readonly Message[]);
+  /** Before the agent's own. Where it reaches one, the agent above is told so and goes on. */
+  limits?: Limits;
+}
+
+/**
+ * An agent as a tool of another agent: it is given a task, and its answer comes back. An agent that is listed by itself takes part in
+ * the same way.
+ * @throws RondoError `CONFIG_INVALID`.
+ */
+export function delegate<A extends Agent>(a: A, o: DelegateOptions = {}): A {
+  checkLimits(o.limits, `delegate("${a?.name}")`);
+  if (o.share !== undefined && o.share !== 'task' && o.share !== 'history' && typeof o.share !== 'function')
+    throw invalid(`delegate("${a?.name}"): share is 'task', 'history' or a function, not ${JSON.stringify(o.share)}.`);
+  return asAgent<A>(delegated(agentDefinition(a), o));
+}
+
+/**
+ * An agent that another may hand the conversation over to: it sees all of it, and its answer is the end of the conversation.
+ * @param o.when tells the model when to.
+ * @throws RondoError `CONFIG_INVALID`, also for an agent that takes no conversation, such as a graph.
+ */
+export function handoff<A extends Agent>(a: A, o: { when?: string } = {}): A {
+  const agent = agentDefinition(a);
+  const { name, description } = agent;
+  if (agent.input) throw invalid(`handoff("${name}"): this agent takes no conversation, so it cannot be handed one. Delegate to it.`);
+  return asAgent<A>(
+    delegateTool(
+      {
+        name: toolName(`handoff_to_${name}`),
+        description: `Hand the conversation over to ${name}${description ? `, ${description}` : ''}.${o.when ? ` When: ${o.when}` : ''} It answers in your place.`,
+        input: REASON,
+      },
+      { agent, share: 'history', limits: {}, handoff: true },
+    ),
+  );
+}
+
+/** The tool that stands for an agent. @throws RondoError `CONFIG_INVALID` for a name that models do not take. */
+export function delegated(agent: AgentDefinition, o: DelegateOptions = {}): ToolDefinition {
+  const description = o.description ?? agent.description;
+  return delegateTool(
+    {
+      name: toolName(o.name ?? agent.name),
+      description: description || `Agent ${agent.name}. Give it a task; its answer comes back.`,
+      input: agent.input?.schema ?? TASK,
+    },
+    { agent, share: (o.share ?? 'task') as Share, limits: o.limits ?? {}, handoff: false },
+  );
+}
+
+/** Its type stays that of the agent, which says what the run's context must hold. `agentDefinition` finds the agent in it again. */
+const asAgent = <A extends Agent>(tool: ToolDefinition) => tool as unknown as A;
+
+function toolName(name: string): string {
+  if (TOOL_NAME.test(name)) return name;
+  throw invalid(
+    `"${name}" is no name that models take: 1 to 64 letters, digits, "_" and "-". Give the agent one: delegate(agent, { name }).`,
+  );
+}
+
+const TASK = jsonSchema({
+  type: 'object',
+  properties: { task: { type: 'string', description: 'What to do, with all that is needed to do it: nothing else is known there.' } },
+  required: ['task'],
+  additionalProperties: false,
+});
+
+const REASON = jsonSchema({
+  type: 'object',
+  properties: { reason: { type: 'string', description: 'Why, in a sentence.' } },
+  additionalProperties: false,
+});

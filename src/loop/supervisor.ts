@@ -1,0 +1,28 @@
+import { invalid } from '../errors.ts';
+import type { Prompt } from '../ports/model.ts';
+import type { Tool, ToolSource } from '../ports/tool.ts';
+import type { Out, Schema } from '../schema.ts';
+import { type AgentOptions, agent, type ContextOfAll } from './agent.ts';
+import type { Agent } from './types.ts';
+
+/** @deprecated Use {@link AgentOptions}, which has `agents`. */
+export type SupervisorOptions<
+  A extends readonly Agent[],
+  T extends readonly (Tool | ToolSource | Agent)[],
+  OS extends Schema,
+> = AgentOptions<T, OS, A> & { agents: A };
+
+/**
+ * An agent whose tools are agents.
+ * @deprecated Use `agent({ agents: [...] })`, which is the same.
+ * @throws RondoError `CONFIG_INVALID` as `agent()`, and without agents.
+ */
+export function supervisor<
+  const A extends readonly Agent[],
+  const T extends readonly (Tool | ToolSource | Agent)[] = readonly [],
+  OS extends Schema = Schema<string>,
+>(o: SupervisorOptions<A, T, OS>): Agent<Prompt, Out<OS>, ContextOfAll<T> & ContextOfAll<A>> {
+  const { agents }: { agents: A } = o;
+  if (!Array.isArray(agents) || agents.length === 0) throw invalid(`supervisor "${o.name}" has no agents. Pass some: agents: [research].`);
+  return agent<T, OS, A>(o);
+}
