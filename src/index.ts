@@ -72,5 +72,5 @@ export type {
 export type { Price } from './pricing/price.ts';
 export type { Prices } from './pricing/prices.ts';
 export { fallback } from './reliability/fallback.ts';
-export type { In, JsonSchema, Out, Schema } from './schema.ts';
+export type { In, JsonSchema, Out, Schema, SchemaLike } from './schema.ts';
 export type { TelemetryOptions } from './telemetry/spans.ts';

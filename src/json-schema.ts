@@ -1,7 +1,8 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { RondoError } from './errors.ts';
+import { invalid, RondoError } from './errors.ts';
 import { freezeJson, type Json, type JsonObject, plainJson } from './json.ts';
 import { allow, compile, type Document } from './json-schema/compile.ts';
+import { isKeyword } from './json-schema/keywords.ts';
 import { nameOf } from './json-schema/refs.ts';
 import { checkSize, LARGEST } from './json-schema/size.ts';
 import type { JsonSchema, Schema } from './schema.ts';
@@ -21,6 +22,22 @@ export function jsonSchema<T = Json>(schema: JsonSchema): Schema<T, T> {
 }
 
 /**
+ * The schema that a declaration was given: one of a library as it is, a plain JSON Schema document as by {@link jsonSchema}.
+ * @param where names the schema in errors.
+ * @throws RondoError `CONFIG_INVALID` for what is neither, as `jsonSchema` does.
+ */
+export function schemaOf(given: unknown, where: string): Schema {
+  // the schemas of some libraries are functions
+  if (typeof given === 'function' || typeof given !== 'object' || given === null || '~standard' in given) return given as Schema;
+  const keys = Object.keys(given);
+  if (keys.length > 0 && !keys.some((key) => isKeyword(key)))
+    throw invalid(
+      `${where} is neither a schema nor JSON Schema: it is an object with ${keys.slice(0, 5).join(', ')}. Wrap the fields: z.object({ ... }), or { type: 'object', properties: { ... } }.`,
+    );
+  return fromDocument(given, 'own', where);
+}
+
+/**
  * A schema from a document that a server sent. Checked is what surely tells a slip of the model: types, names, ranges, choices.
  * What a server could use to hold up the process (`format`, `uniqueItems`, a `pattern` that is not surely quick), and what can only be judged together with
  * those (`not`, `if`; `oneOf` counts as `anyOf`), it checks itself. The model is shown all of it.
@@ -35,7 +52,7 @@ function fromDocument<T>(given: unknown, whose: 'own' | 'foreign', where: string
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     throw new RondoError('CONFIG_INVALID', `${where} takes a JSON Schema object, such as { type: "object", properties: {} }.`);
   checkSize(given, LARGEST[whose], where);
-  const document = freezeJson(plainJson(given)) as JsonObject;
+  const document = freezeJson(plainDocument(given, where));
   const compiled = compile(document, whose === 'foreign', where);
   return {
     '~standard': {
@@ -46,6 +63,14 @@ function fromDocument<T>(given: unknown, whose: 'own' | 'foreign', where: string
       jsonSchema: { input: () => document as Record<string, unknown>, output: () => document as Record<string, unknown> },
     },
   };
+}
+
+function plainDocument(given: object, where: string): JsonObject {
+  try {
+    return plainJson(given) as JsonObject;
+  } catch (error) {
+    throw invalid(`${where} must be plain JSON: ${(error as Error).message}.`);
+  }
 }
 
 type Run = typeof import('@cfworker/json-schema').validate;

@@ -14,10 +14,52 @@ export type JsonSchema = JsonObject;
 export interface Schema<I = any, O = I> {
   readonly '~standard': StandardSchemaV1.Props<I, O> & StandardJSONSchemaV1.Props<I, O>;
 }
+
+/** What a declaration takes where it wants a schema: one of a library, or a plain JSON Schema document. */
+export type SchemaLike = Schema | JsonSchema;
+
 // biome-ignore lint/suspicious/noExplicitAny: an inference helper matches any output
-export type In<S> = S extends StandardTypedV1<infer I, any> ? I : never;
+export type In<S> = S extends StandardTypedV1<infer I, any> ? I : S extends JsonSchema ? Described<S> : never;
 // biome-ignore lint/suspicious/noExplicitAny: an inference helper matches any input
-export type Out<S> = S extends StandardTypedV1<any, infer O> ? O : never;
+export type Out<S> = S extends StandardTypedV1<any, infer O> ? O : S extends JsonSchema ? Described<S> : never;
+
+/**
+ * The values that a JSON Schema document describes, as far as `type`, `properties`, `required`, `items`, `enum` and `const` of a
+ * literal say; `any` for the rest.
+ */
+type Described<S, Depth extends 0[] = []> = Depth['length'] extends 8
+  ? Unsaid
+  : S extends { readonly const: infer C }
+    ? C
+    : S extends { readonly enum: readonly (infer E)[] }
+      ? E
+      : S extends { readonly type: readonly (infer T)[] }
+        ? OfType<T, S, Depth>
+        : S extends { readonly type: infer T }
+          ? OfType<T, S, Depth>
+          : Unsaid;
+// biome-ignore lint/suspicious/noExplicitAny: what a document does not say is not known
+type Unsaid = any;
+type OfType<T, S, Depth extends 0[]> = T extends 'string'
+  ? string
+  : T extends 'number' | 'integer'
+    ? number
+    : T extends 'boolean'
+      ? boolean
+      : T extends 'null'
+        ? null
+        : T extends 'array'
+          ? S extends { readonly items: infer I }
+            ? Described<I, [...Depth, 0]>[]
+            : Unsaid[]
+          : T extends 'object'
+            ? S extends { readonly properties: infer P }
+              ? Fields<P, S extends { readonly required: readonly (infer R)[] } ? R : never, Depth>
+              : Record<string, Unsaid>
+            : Unsaid;
+type Fields<P, R, Depth extends 0[]> = { -readonly [K in keyof P as K extends R ? K : never]: Described<P[K], [...Depth, 0]> } & {
+  -readonly [K in keyof P as K extends R ? never : K]?: Described<P[K], [...Depth, 0]>;
+};
 
 export type Validated<T> = { ok: true; value: T } | { ok: false; problem: string };
 
@@ -30,11 +72,14 @@ const TARGET = { target: 'draft-2020-12' } as const;
 export function describe(schema: Schema, where: string): JsonSchema {
   const standard = (schema as Partial<Schema> | undefined)?.['~standard'];
   if (!standard?.validate)
-    throw new RondoError('CONFIG_INVALID', `${where} is not a schema. Pass a Zod (>= 4.2) or ArkType schema, or jsonSchema({ ... }).`);
+    throw new RondoError(
+      'CONFIG_INVALID',
+      `${where} is not a schema. Pass a Zod (>= 4.2) or ArkType schema, or JSON Schema: { type: 'object', properties: { ... } }.`,
+    );
   if (!standard.jsonSchema)
     throw new RondoError(
       'CONFIG_INVALID',
-      `${where}: this ${standard.vendor} schema cannot describe itself as JSON Schema. Use Zod >= 4.2, ArkType >= 2.1.28, Valibot's toStandardJsonSchema(), or jsonSchema({ ... }).`,
+      `${where}: this ${standard.vendor} schema cannot describe itself as JSON Schema. Use Zod >= 4.2, ArkType >= 2.1.28, Valibot's toStandardJsonSchema(), or plain JSON Schema.`,
     );
   try {
     const { $schema: _, ...rest } = standard.jsonSchema.input(TARGET) as JsonObject;

@@ -1,10 +1,10 @@
 import { invalid } from '../errors.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { Limits } from '../journal/entries.ts';
-import { VENDOR } from '../json-schema.ts';
+import { schemaOf, VENDOR } from '../json-schema.ts';
 import { agentIn, checkLimits, made } from '../loop/definition.ts';
 import type { Agent } from '../loop/types.ts';
-import { describe, type In, type JsonSchema, type Out, type Schema } from '../schema.ts';
+import { describe, type In, type JsonSchema, type Out, type Schema, type SchemaLike } from '../schema.ts';
 import type { GraphDefinition, Node } from './definition.ts';
 import { schedule } from './schedule.ts';
 import { shapeOf } from './shape.ts';
@@ -20,7 +20,7 @@ const RESERVED: ReadonlySet<string> = new Set(['start', 'end']);
  * what it must not repeat goes into `ctx.durable()`.
  * @throws RondoError `CONFIG_INVALID` for a node without an edge, an edge to no node, nodes that nothing leads to, ways without an end.
  */
-export function graph<SS extends Schema, A extends Record<string, unknown>, O = Out<SS>>(
+export function graph<const SS extends SchemaLike, A extends Record<string, unknown>, O = Out<SS>>(
   o: GraphOptions<SS, A, O>,
 ): Agent<In<SS>, O, ContextOfNodes<A>> {
   const { name } = o;
@@ -31,7 +31,8 @@ export function graph<SS extends Schema, A extends Record<string, unknown>, O = 
   checkLimits(o.limits, `graph "${name}"`);
   if (o.parallel !== undefined && !(Number.isInteger(o.parallel) && o.parallel > 0))
     throw invalid(`graph "${name}": parallel must be a whole number above 0.`);
-  const json = describe(o.state, `the state of graph "${name}"`);
+  const state = schemaOf(o.state, `the state of graph "${name}"`);
+  const json = describe(state, `the state of graph "${name}"`);
   if (json.type !== 'object') throw invalid(`the state of graph "${name}" must be an object schema: its fields are what nodes update.`);
   for (const [key, reducer] of Object.entries(o.reducers ?? {}))
     if (reducer !== undefined && typeof reducer !== 'function') throw invalid(`graph "${name}": the reducer of "${key}" is no function.`);
@@ -42,8 +43,8 @@ export function graph<SS extends Schema, A extends Record<string, unknown>, O = 
     kind: 'graph',
     name,
     description: o.description,
-    input: { schema: o.state, json },
-    fields: fieldsOf(o.state, json),
+    input: { schema: state, json },
+    fields: fieldsOf(state, json),
     nodes,
     shape,
     reducers: (o.reducers ?? {}) as GraphDefinition['reducers'],
@@ -97,7 +98,7 @@ function nodeOf(graphName: string, name: string, spec: unknown): Node {
     ...(roles !== undefined && { roles: roles as readonly string[] }),
     ...(expires !== undefined && { expires }),
   };
-  const schema = answer as Schema;
+  const schema = schemaOf(answer, `the answer of ${where}`);
   return { kind: 'ask', ask, answer: { schema, json: describe(schema, `the answer of ${where}`) }, rule, output } as Extract<
     Node,
     { kind: 'ask' }

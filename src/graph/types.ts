@@ -4,7 +4,7 @@ import type { Agent } from '../loop/types.ts';
 
 import type { Principal } from '../ports/principal.ts';
 import type { Effect } from '../ports/tool.ts';
-import type { Out, Schema } from '../schema.ts';
+import type { Out, SchemaLike } from '../schema.ts';
 
 /** Some of a state's fields, anew. */
 export type Update<S> = { readonly [K in keyof S]?: S[K] };
@@ -30,7 +30,7 @@ export interface NodeContext<C = unknown> {
 }
 
 type InputOf<A> = A extends Agent<infer I, infer _O, infer _C> ? I : never;
-type OutputOf<A> = A extends Agent<infer _I, infer O, infer _C> ? O : A extends Schema<infer _I, infer O> ? O : never;
+type OutputOf<A> = A extends Agent<infer _I, infer O, infer _C> ? O : A extends SchemaLike ? Out<A> : never;
 
 /** A node: a function of yours, an agent, or a question to a person. `item`: what `send` gave to it. */
 export type NodeSpec<S, A> =
@@ -73,7 +73,7 @@ export type Route<S, N extends string> =
   | ((state: S) => Chosen<N>)
   | { to: readonly Target<N>[]; choose: (state: S) => Chosen<N> };
 
-export interface GraphOptions<SS extends Schema, A extends Record<string, unknown>, O> {
+export interface GraphOptions<SS extends SchemaLike, A extends Record<string, unknown>, O> {
   name: string;
   description?: string;
   /** The state's schema: an object. The graph's input is validated with it, and its defaults are taken. */

@@ -33,6 +33,13 @@ export const MAP: ReadonlySet<string> = new Set(['properties', 'patternPropertie
 const ONE =
   'not if then else items additionalItems contains additionalProperties unevaluatedProperties unevaluatedItems propertyNames'.split(' ');
 export const NESTED = [...LIST, ...MAP, ...ONE];
+const KEYWORDS: ReadonlySet<string> = new Set([
+  ...PLAIN.map(({ keyword }) => keyword),
+  ...NESTED,
+  ...'$ref $dynamicRef $defs definitions $schema $id $anchor $comment title description default examples deprecated'.split(' '),
+]);
+/** Whether it is a keyword of JSON Schema, so that an object with it may be a document. */
+export const isKeyword = (key: string) => KEYWORDS.has(key);
 /** What a server checks itself. */
 export const ITS_OWN: ReadonlySet<string> = new Set(
   'format uniqueItems patternProperties not if then else maxContains unevaluatedProperties unevaluatedItems'.split(' '),

@@ -1,9 +1,10 @@
 import { invalid } from '../errors.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { Limits } from '../journal/entries.ts';
+import { schemaOf } from '../json-schema.ts';
 import type { Model, Prompt } from '../ports/model.ts';
 import type { ContextOfTool, Tool, ToolSource } from '../ports/tool.ts';
-import { describe, type Out, type Schema } from '../schema.ts';
+import { describe, type Out, type Schema, type SchemaLike } from '../schema.ts';
 import { checkGrants, checkLimits, isAgent, made } from './definition.ts';
 import { loop } from './loop.ts';
 import type { Middleware } from './middleware.ts';
@@ -23,7 +24,7 @@ export type ContextOfAll<T extends readonly unknown[]> = { [K in keyof T]: (c: W
 
 export interface AgentOptions<
   T extends readonly (Tool | ToolSource | Agent)[],
-  OS extends Schema,
+  OS extends SchemaLike,
   A extends readonly Agent[] = readonly [],
 > {
   name: string;
@@ -57,7 +58,7 @@ export interface AgentOptions<
  */
 export function agent<
   const T extends readonly (Tool | ToolSource | Agent)[] = readonly [],
-  OS extends Schema = Schema<string>,
+  const OS extends SchemaLike = Schema<string>,
   const A extends readonly Agent[] = readonly [],
 >(o: AgentOptions<T, OS, A>): Agent<Prompt, Out<OS>, ContextOfAll<T> & ContextOfAll<A>> {
   const { name, model } = o;
@@ -73,7 +74,7 @@ export function agent<
   checkGrants(o.grants, `agent "${name}"`);
   if (o.parallel !== undefined && !(Number.isInteger(o.parallel) && o.parallel > 0))
     throw invalid(`agent "${name}": parallel must be a whole number above 0.`);
-  const output = o.output && { schema: o.output as Schema, json: describe(o.output, `the output of agent "${name}"`) };
+  const output = o.output && outputOf(name, o.output);
   const declared = [
     name,
     `${model.provider}/${model.id}`,
@@ -101,6 +102,11 @@ export function agent<
     drive: (scope) => loop(scope as LoopScope),
   });
   return definition as Agent<Prompt, Out<OS>, ContextOfAll<T> & ContextOfAll<A>>;
+}
+
+function outputOf(name: string, given: SchemaLike): LoopDefinition['output'] {
+  const schema = schemaOf(given, `the output of agent "${name}"`);
+  return { schema, json: describe(schema, `the output of agent "${name}"`) };
 }
 
 /** What an agent declares that its model may call: agents come as the tools that stand for them. */

@@ -1,7 +1,7 @@
 import { invalid } from '../errors.ts';
 import type { Prompt } from '../ports/model.ts';
 import type { Tool, ToolSource } from '../ports/tool.ts';
-import type { Out, Schema } from '../schema.ts';
+import type { Out, Schema, SchemaLike } from '../schema.ts';
 import { type AgentOptions, agent, type ContextOfAll } from './agent.ts';
 import type { Agent } from './types.ts';
 
@@ -9,7 +9,7 @@ import type { Agent } from './types.ts';
 export type SupervisorOptions<
   A extends readonly Agent[],
   T extends readonly (Tool | ToolSource | Agent)[],
-  OS extends Schema,
+  OS extends SchemaLike,
 > = AgentOptions<T, OS, A> & { agents: A };
 
 /**
@@ -20,7 +20,7 @@ export type SupervisorOptions<
 export function supervisor<
   const A extends readonly Agent[],
   const T extends readonly (Tool | ToolSource | Agent)[] = readonly [],
-  OS extends Schema = Schema<string>,
+  const OS extends SchemaLike = Schema<string>,
 >(o: SupervisorOptions<A, T, OS>): Agent<Prompt, Out<OS>, ContextOfAll<T> & ContextOfAll<A>> {
   const { agents }: { agents: A } = o;
   if (!Array.isArray(agents) || agents.length === 0) throw invalid(`supervisor "${o.name}" has no agents. Pass some: agents: [research].`);

@@ -2,10 +2,11 @@ import { invalid } from '../errors.ts';
 import { ruleProblem } from '../hitl/gate.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { Json } from '../json.ts';
+import { schemaOf } from '../json-schema.ts';
 import type { Kept } from '../ports/kept.ts';
 import type { ToolSpec } from '../ports/model.ts';
 import type { OutputOf, Question, Tool, ToolOptions } from '../ports/tool.ts';
-import { describe, type JsonSchema, type Out, type Schema } from '../schema.ts';
+import { describe, type JsonSchema, type Out, type Schema, type SchemaLike } from '../schema.ts';
 import type { AnyToolOptions, Delegate, ToolDefinition } from './types.ts';
 
 const MADE = Symbol.for('rondo.tool');
@@ -20,9 +21,13 @@ export const TOOL_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
  * Declares a tool. Its schema is converted once, here.
  * @throws RondoError `CONFIG_INVALID` for a bad name, a schema that is no object or cannot describe itself, or a bad number.
  */
-export function tool<const Name extends string, S extends Schema, O, C extends Schema = Schema<unknown>, K extends string = never>(
-  options: ToolOptions<Name, S, C, K, O> & Kept<O>,
-): Tool<Name, Out<S>, OutputOf<O>, Out<C>> {
+export function tool<
+  const Name extends string,
+  const S extends SchemaLike,
+  O,
+  const C extends SchemaLike = Schema<unknown>,
+  K extends string = never,
+>(options: ToolOptions<Name, S, C, K, O> & Kept<O>): Tool<Name, Out<S>, OutputOf<O>, Out<C>> {
   if (typeof options.execute !== 'function') throw invalid(`tool "${options.name}" has no execute function.`);
   return define(options as unknown as AnyToolOptions) as unknown as Tool<Name, Out<S>, OutputOf<O>, Out<C>>;
 }
@@ -94,14 +99,19 @@ function define(options: AnyToolOptions, ask?: (input: Json) => Question): ToolD
     const wrong = ruleProblem(options.approval);
     if (wrong) throw invalid(`the approval of tool "${name}": ${wrong}.`);
   }
-  const input = objectSchema(describe(options.input, `the input of tool "${name}"`), name);
+  const schema = schemaOf(options.input, `the input of tool "${name}"`);
+  const input = objectSchema(describe(schema, `the input of tool "${name}"`), name);
   const spec: ToolSpec = { name, description, input };
   const made = {
     [MADE]: true,
     name,
     description,
     effect: options.effect ?? 'once',
-    options,
+    options: {
+      ...options,
+      input: schema,
+      ...(options.context && { context: schemaOf(options.context, `the context of tool "${name}"`) }),
+    },
     spec,
     hash: sha256(JSON.stringify(spec)).slice(0, 16),
     ...(ask && { ask }),

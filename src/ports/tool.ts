@@ -1,5 +1,5 @@
 import type { Json } from '../json.ts';
-import type { JsonSchema, Out, Schema } from '../schema.ts';
+import type { JsonSchema, Out, SchemaLike } from '../schema.ts';
 import type { CredentialRequest } from './identity.ts';
 import type { Part } from './model.ts';
 import type { Principal } from './principal.ts';
@@ -84,10 +84,11 @@ type Whole<O> = O extends Steps<infer Y, infer R> ? ([R] extends [void] ? Awaite
 // biome-ignore lint/suspicious/noExplicitAny: whatever may be sent into it
 type Steps<Y, R> = Generator<Y, R, any> | AsyncGenerator<Y, R, any>;
 
-export interface ToolOptions<Name extends string, S extends Schema, C extends Schema, K extends string, O> {
+export interface ToolOptions<Name extends string, S extends SchemaLike, C extends SchemaLike, K extends string, O> {
   /** At most 64 letters, digits, `_` and `-`. */
   name: Name;
   description: string;
+  /** What the model is to pass, an object: a schema of Zod, ArkType or the like, or plain JSON Schema. */
   input: S;
   /** What the tool needs of the run's context; asked for where the run is started. */
   context?: C;

@@ -30,7 +30,15 @@ describe('a tool that makes no sense is refused where it is declared, and the me
     ['no description', () => tool(bad({ name: 'x', input: nothing, execute: () => 1 })), '"x"'],
     ['no execute', () => tool(bad({ name: 'x', description: '', input: nothing })), '"x"'],
     ['no schema', () => tool(bad({ name: 'x', description: '', execute: () => 1 })), '"x"'],
-    ['a plain JSON Schema that was not wrapped', () => tool(bad({ name: 'x', ...options, input: { type: 'object' } })), 'jsonSchema'],
+    ['fields in place of a schema', () => tool(bad({ name: 'x', ...options, input: { n: z.number() } })), 'Wrap the fields: z.object'],
+    [
+      'a JSON Schema with a wrong keyword',
+      () => tool({ name: 'x', ...options, input: { type: 'objekt' } }),
+      'input of tool "x": #/type must',
+    ],
+    ['a JSON Schema that is no JSON', () => tool(bad({ name: 'x', ...options, input: { type: 'object', at: new Map() } })), 'a Map'],
+    ['a JSON Schema of no object', () => tool({ name: 'x', ...options, input: { type: 'string' } }), 'must be an object schema'],
+    ['a context that is no schema', () => tool(bad({ name: 'x', ...options, context: { tenant: 'text' } })), 'context of tool "x"'],
     ['a schema that cannot describe itself', () => tool({ name: 'x', ...options, input: mute }), 'quiet'],
     ['a schema that is no object', () => tool({ name: 'x', ...options, input: z.string() }), 'z.object'],
     ['a schema that JSON Schema cannot say', () => tool({ name: 'x', ...options, input: z.object({ d: z.date() }) }), '"x"'],
@@ -51,7 +59,7 @@ describe('an agent that makes no sense is refused where it is declared', () => {
     ['two tools of one name', () => agent({ ...ok, tools: [t('same'), t('same')] }), 'same'],
     ['a tool that is none', () => agent({ ...ok, tools: [bad({ name: 'x' })] }), 'tool()'],
     ['a cap of 0', () => agent({ ...ok, parallel: 0 }), 'parallel'],
-    ['an output that is no schema', () => agent({ ...ok, output: bad({ type: 'object' }) }), 'output'],
+    ['an output that is no schema', () => agent({ ...ok, output: bad({ total: 'number' }) }), 'output of agent "a"'],
   ])('%s', async (_, declare, word) => {
     expect((await refused('CONFIG_INVALID', declare)).message).toContain(word);
   });

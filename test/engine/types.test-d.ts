@@ -7,6 +7,7 @@ import {
   agent,
   type Decision,
   type Engine,
+  type JsonSchema,
   jsonSchema,
   type Model,
   type Prompt,
@@ -75,6 +76,30 @@ tool({
   input: jsonSchema<{ n: number }>({ type: 'object' }),
   execute: ({ n }) => expectTypeOf(n).toEqualTypeOf<number>(),
 });
+
+// plain JSON Schema: what a literal says of its values is known
+const point = { type: 'object', properties: { x: { type: 'number' }, tag: { enum: ['a', 'b'] } }, required: ['x'] } as const;
+tool({
+  name: 'x',
+  description: '',
+  input: {
+    type: 'object',
+    properties: { at: point, list: { type: 'array', items: { type: ['string', 'null'] } }, free: { anyOf: [] } },
+    required: ['at', 'free'],
+  },
+  execute: (input) => {
+    expectTypeOf(input.at.x).toEqualTypeOf<number>();
+    expectTypeOf(input.at.tag).toEqualTypeOf<'a' | 'b' | undefined>();
+    expectTypeOf(input.list).toEqualTypeOf<(string | null)[] | undefined>();
+    expectTypeOf(input.free).toBeAny();
+    // @ts-expect-error a field that the schema does not know
+    void input.amount;
+  },
+});
+declare const document: JsonSchema;
+tool({ name: 'x', description: '', input: document, execute: (input) => expectTypeOf(input).toBeAny() });
+const pointed = agent({ name: 'x', instructions: '', model, output: point });
+expectTypeOf(engine.run(pointed, '').output()).resolves.toExtend<{ x: number; tag?: 'a' | 'b' }>();
 
 // an agent: asks for the context of all its tools, gives what its output schema makes
 const locale = tool({ ...options, name: 'locale', context: z.object({ locale: z.string() }), execute: () => 1 });
