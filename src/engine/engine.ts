@@ -6,6 +6,7 @@ import type { Json } from '../json.ts';
 import { RESERVED } from '../loop/definition.ts';
 import type { Agent } from '../loop/types.ts';
 import type { Principal } from '../ports/principal.ts';
+import { aboutRun, assertAccess } from './access.ts';
 import { Active } from './active.ts';
 import { type Driven, driveAll } from './driven.ts';
 import type { RunEvent } from './events.ts';
@@ -174,7 +175,9 @@ export class Engine implements AsyncDisposable {
   /** Where a run stands, or stood after the entry `at`. @throws RondoError `RUN_NOT_FOUND`. */
   async inspect(runId: string, o: { at?: number; by?: Principal } = {}): Promise<RunState> {
     await this.#resources.active.get(runId)?.opened;
-    return stateOf(await findRun(this.#resources.journal, runId, o.by, o.at));
+    const run = await findRun(this.#resources.journal, runId, o.by, o.at);
+    await assertAccess(this.#resources, 'inspect', o.by, aboutRun(run));
+    return stateOf(run);
   }
 
   /** An operator's word on a call whose outcome is unknown. @throws RondoError `CALL_NOT_FOUND`. */

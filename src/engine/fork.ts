@@ -10,6 +10,7 @@ import { checkLimits, jsonLimits } from '../loop/definition.ts';
 import type { Agent, AgentDefinition } from '../loop/types.ts';
 import { type Principal, principal } from '../ports/principal.ts';
 import { validate } from '../schema.ts';
+import { aboutRun, assertAccess } from './access.ts';
 import type { Active } from './active.ts';
 import { drive } from './drive.ts';
 import { findRun } from './lookup.ts';
@@ -51,6 +52,7 @@ export async function fork(resources: Resources, active: Active, runId: string, 
   const { journal } = resources;
   // whether there is such a run for these eyes comes before anything that is said about it
   const whole = await findRun(journal, runId, o.by);
+  await assertAccess(resources, 'run', o.by, aboutRun(whole));
   const entries: Entry[] = [];
   for await (const entry of journal.read(runId)) entries.push(entry);
   const at = boundary(runId, entries.slice(0, whole.next), o.at);

@@ -10,6 +10,7 @@ import { type Approval as Asked, isOver } from '../journal/fold.ts';
 import { Log } from '../journal/log.ts';
 import { type Json, plainJson } from '../json.ts';
 import { type Principal, principal, principalProblem } from '../ports/principal.ts';
+import { aboutRun, assertAccess } from './access.ts';
 import { abandoned, farewells } from './cancelled.ts';
 import { leaseOf, release } from './lease.ts';
 import { agentOf, type Eyes, findHead, findRun, notFound, sees } from './lookup.ts';
@@ -58,6 +59,7 @@ export async function decide(
   const decider = principal(by);
   const log = await logOf(resources, runId, decider);
   const { run } = log;
+  await assertAccess(resources, 'decide', decider, aboutRun(run));
   const agent = resources.agentOf(runId, run.root.agent);
   for (;;) {
     const o = {
@@ -112,6 +114,7 @@ export async function cancel(
   if (starting?.tenant && !starting.log && sees(eyes, starting.tenant.is)) return starting.halt({ why: 'cancel', reason: o.reason });
   const log = await logOf(resources, runId, eyes);
   const { run } = log;
+  await assertAccess(resources, 'decide', eyes, aboutRun(run));
   const request: Draft = {
     type: 'message.received',
     kind: 'cancel',
@@ -160,6 +163,7 @@ export async function settle(
   if (o.note !== undefined && typeof o.note !== 'string') throw new RondoError('DECISION_INVALID', 'a note is a text.');
   const output = settledOutput(o.output);
   const log = await logOf(resources, runId, o.by);
+  await assertAccess(resources, 'decide', o.by, aboutRun(log.run));
   const entry: Draft = {
     type: 'outcome.settled',
     call: callId,

@@ -7,6 +7,7 @@ import { estimate } from '../loop/estimate.ts';
 import { Reserved } from '../loop/reserved.ts';
 import type { Agent, AgentDefinition } from '../loop/types.ts';
 import { type Principal, principal } from '../ports/principal.ts';
+import { aboutRun, assertAccess } from './access.ts';
 import type { Active } from './active.ts';
 import { drive, limitsOf } from './drive.ts';
 import { LEASE } from './lease.ts';
@@ -30,6 +31,7 @@ export async function resume(resources: Resources, active: Active, o: ResumeOpti
   const { runId } = active;
   checkLimits(o.limits, `the resume of run ${runId}`);
   const run = await findRun(journal, runId, eyes);
+  await assertAccess(resources, 'run', eyes, aboutRun(run));
   const agent = agentFor(resources, run, o.agent);
   if (!agent && !isOver(run)) throw unregistered(runId, run.root.agent);
   if (!agent || !goesOn(run, await resources.host.now(), o.limits)) return resultOf(run) as RunResult;

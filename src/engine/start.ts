@@ -5,6 +5,7 @@ import { type Json, plainJson } from '../json.ts';
 import { checkLimits, jsonLimits } from '../loop/definition.ts';
 import type { AgentDefinition } from '../loop/types.ts';
 import { isName, type Principal, principal, principalProblem } from '../ports/principal.ts';
+import { allowedInput, assertAccess } from './access.ts';
 import type { Active } from './active.ts';
 import { drive } from './drive.ts';
 import { continueSession } from './history.ts';
@@ -65,6 +66,31 @@ export function start(
   if (o.level) started.level = o.level;
   if (o.tags) started.tags = { ...o.tags };
   if (o.limits) started.limits = jsonLimits(o.limits);
+  if (resources.host.policy?.access || resources.host.policy?.content) return allowed(resources, active, agent, started, o);
+  return inContext(resources, active, agent, started, o);
+}
+
+/** What the policy lets in, before anything is written. */
+async function allowed(
+  resources: Resources,
+  active: Active,
+  agent: AgentDefinition,
+  started: Draft & { type: 'run.started' },
+  o: RunOptions<Json>,
+): Promise<RunResult> {
+  const about = { runId: active.runId, agent: agent.name, session: typeof o.session === 'object' ? o.session.id : o.session };
+  await assertAccess(resources, 'run', started.by, about);
+  const input = await allowedInput(resources, started.by, about, started.input);
+  return inContext(resources, active, agent, { ...started, input }, o);
+}
+
+function inContext(
+  resources: Resources,
+  active: Active,
+  agent: AgentDefinition,
+  started: Draft & { type: 'run.started' },
+  o: RunOptions<Json>,
+): Promise<RunResult> {
   if (o.session === undefined) return begin(resources, active, agent, started, o, []);
   const session = typeof o.session === 'string' ? { id: o.session } : o.session;
   started.session = session.id;

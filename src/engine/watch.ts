@@ -1,4 +1,5 @@
 import { apply, emptyFold, type RunFold } from '../journal/fold.ts';
+import { aboutRun, assertAccess } from './access.ts';
 import type { Active } from './active.ts';
 import { eventOf, type RunEvent } from './events.ts';
 import { damaged } from './history.ts';
@@ -45,6 +46,7 @@ export async function* watch(resources: Resources, runId: string, o: WatchOption
     const log = active && (await resources.opened(runId));
     if (active && log) {
       if (!sees(eyes, log.run.started.by?.tenant)) throw notFound(runId);
+      if (!run) await assertAccess(resources, 'inspect', eyes, aboutRun(log.run));
       yield* until(follow(resources, active, after), signal);
       return;
     }
@@ -53,6 +55,7 @@ export async function* watch(resources: Resources, runId: string, o: WatchOption
         if (entry.type !== 'run.started') throw damaged(runId, entry.seq, 'it does not begin with its start');
         if (!sees(eyes, entry.by?.tenant)) throw notFound(runId);
         run = emptyFold(runId, entry.agent);
+        await assertAccess(resources, 'inspect', eyes, { runId, agent: entry.agent, session: entry.session });
       }
       apply(run, entry);
       if (entry.seq <= after) continue;

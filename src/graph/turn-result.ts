@@ -1,7 +1,7 @@
 /** What a foreign agent's turn gave: its word, so it is checked before it is used. */
 
 import { ToolError } from '../errors.ts';
-import { ruleProblem } from '../hitl/gate.ts';
+import { ruleProblem } from '../hitl/rules.ts';
 import { countsOf, isCost } from '../journal/spent.ts';
 import { isDeep, type Json, plainJson } from '../json.ts';
 import type { Scope } from '../loop/types.ts';

@@ -15,6 +15,8 @@ import { inTime } from '../reliability/patience.ts';
 import { isThenable } from '../reliability/timeout.ts';
 import { type Schema, type Validated, validate } from '../schema.ts';
 import { type Again, type Arguments, foreseen, type Parsed, parse, parseAgain } from './arguments.ts';
+import { HOOK_TIMEOUT, permission } from './policy.ts';
+import { mayDecide, ruleProblem, together } from './rules.ts';
 
 /** What the gate needs to know of a tool. */
 export interface Gated {
@@ -27,6 +29,8 @@ export interface Gated {
     readonly context?: Schema;
     // biome-ignore lint/suspicious/noExplicitAny: inside, a declaration's types are gone
     readonly approval?: ToolOptions<string, Schema, Schema, string, any>['approval'];
+    // biome-ignore lint/suspicious/noExplicitAny: inside, a declaration's types are gone
+    readonly amount?: ToolOptions<string, Schema, Schema, string, any>['amount'];
   };
   readonly ask?: (input: Json) => Question;
   /** Why it must not be called for now. */
@@ -51,12 +55,11 @@ export interface GateOptions {
   policy: Policy | undefined;
   /** The store's time, epoch milliseconds: what expiry is judged by. */
   now: number;
+  runId: string;
+  session: string | undefined;
   /** Of the run: who waits for a rule or a policy stops waiting. */
   cancel: CancelSource;
 }
-
-/** Milliseconds a policy or a rule may think; one that takes longer denies. */
-const HOOK_TIMEOUT = 10_000;
 
 export type Asked = Pick<Call, 'name' | 'input'> & Partial<Pick<Call, 'edited' | 'approval' | 'agreed' | 'asked'>>;
 
@@ -113,6 +116,8 @@ interface Checked<T extends Gated> {
   written: Json;
   args: Arguments & { changed?: true };
   context: unknown;
+  /** What the policy asks a person for, besides the tool's own rule. */
+  asks?: readonly ApprovalRule[];
 }
 
 function permit<T extends Gated>(tool: T, call: Asked, written: Json, args: Again, o: GateOptions): Verdict<T> | Promise<Verdict<T>> {
@@ -122,11 +127,44 @@ function permit<T extends Gated>(tool: T, call: Asked, written: Json, args: Agai
   const valid = contextOf(tool, o.context);
   if (!valid.ok) return refuse('CONTEXT_INVALID', `The run was started without what this tool needs: ${valid.problem}.`);
   const checked: Checked<T> = { tool, call, written, args, context: valid.value };
-  if (!o.policy) return approve(checked, o);
-  return permitted(o.policy, checked, o).then((denied) =>
-    denied !== undefined ? refuse<T>('NOT_PERMITTED', denied) : approve(checked, o),
-  );
+  if (!o.policy && !tool.options.amount) return approve(checked, o);
+  return ruledByPolicy(checked, o);
 }
+
+async function ruledByPolicy<T extends Gated>(checked: Checked<T>, o: GateOptions): Promise<Verdict<T>> {
+  const { tool, call, args } = checked;
+  const amount = amountOf(tool, args);
+  if (typeof amount === 'string') return refuse('AMOUNT_INVALID', amount);
+  if (!o.policy) return approve(checked, o);
+  const written = isSameJson(args.shown, call.input) ? undefined : call.input;
+  const { denied, asks } = await permission(o.policy, o, {
+    tool: tool.name,
+    effect: tool.effect,
+    input: args.shown,
+    ...(written !== undefined && { written }),
+    ...(amount && { amount }),
+  });
+  return denied !== undefined ? refuse('NOT_PERMITTED', denied) : approve({ ...checked, asks }, o);
+}
+
+/** What the tool declares of the call, by unit; a text says why it cannot be told. */
+function amountOf(tool: Gated, { value, shown, exact }: Arguments): Readonly<Record<string, number>> | string | undefined {
+  const { amount } = tool.options;
+  if (!amount) return undefined;
+  try {
+    const told: unknown = amount(exact ? copyJson(shown) : value);
+    if (typeof told !== 'object' || told === null || Array.isArray(told))
+      return `the amount of ${tool.name} is not an object such as { usd: 12.5 }.`;
+    for (const [unit, n] of Object.entries(told))
+      if (!UNIT.test(unit) || typeof n !== 'number' || !Number.isFinite(n) || n < 0)
+        return `the amount of ${tool.name} is { ${unit}: ${String(n)} }: a unit is a-z, 0-9, "_" and "-", and an amount a number of 0 or more.`;
+    return { ...told } as Record<string, number>;
+  } catch (error) {
+    return `the amount of ${tool.name} could not be found out, so it was not run: ${messageOf(error)}`;
+  }
+}
+
+const UNIT = /^[a-z][a-z0-9_-]{0,31}$/;
 
 const start = <T extends Gated>({ tool, written, args: { value, shown, exact }, context }: Checked<T>): Verdict<T> => ({
   go: 'start',
@@ -138,7 +176,19 @@ const start = <T extends Gated>({ tool, written, args: { value, shown, exact }, 
   context,
 });
 
-const ask = <T extends Gated>({ tool, args }: Checked<T>, rule: ApprovalRule): Verdict<T> => ({ go: 'ask', tool, rule, shown: args.shown });
+/** Asks a person, by the rule and by what the policy asks for. */
+function ask<T extends Gated>({ tool, args, asks = [] }: Checked<T>, rule: ApprovalRule, question?: Question): Verdict<T> {
+  const all = together([rule, ...asks]);
+  if (!all) return ruleFailed('no role, or no kind of decision, satisfies both the rule of the tool and the policy');
+  return { go: 'ask', tool, rule: all, shown: args.shown, ...(question && { question }) };
+}
+
+/** Lets a call start that needs no approval by its own rule, unless the policy asks for one that `decided` does not satisfy. */
+function unlessAsked<T extends Gated>(checked: Checked<T>, o: GateOptions, decided?: Decided): Verdict<T> {
+  const { asks = [] } = checked;
+  if (asks.every((rule) => decided && mayDecide(decided.by, decided.decision.type, rule, o.by))) return start(checked);
+  return ask(checked, {});
+}
 
 function approve<T extends Gated>(checked: Checked<T>, o: GateOptions): Verdict<T> | Promise<Verdict<T>> {
   const { tool, call, args } = checked;
@@ -149,7 +199,7 @@ function approve<T extends Gated>(checked: Checked<T>, o: GateOptions): Verdict<
   // a person has said yes: to this call, these arguments, this tool
   if (asked.hash !== tool.hash) return again('the tool has changed since it was approved');
   if (args.changed) return again('the tool makes something else of the arguments than when it was approved');
-  if (decided.decision.type !== 'edit') return start(checked);
+  if (decided.decision.type !== 'edit') return unlessAsked(checked, o, decided);
   if (!foreseen(args.shown, decided.decision.input, asked.input ?? call.input))
     return again('the tool makes something else of the edited arguments than was written');
   return ruled(checked, o, decided);
@@ -185,43 +235,19 @@ function judged<T extends Gated>(checked: Checked<T>, answer: unknown, o: GateOp
   const { tool, args } = checked;
   if (tool.ask) {
     const rule = typeof answer === 'object' && answer ? answer : {};
-    return { go: 'ask', tool, rule, shown: args.shown, question: tool.ask(args.shown) };
+    return ask(checked, rule, tool.ask(args.shown));
   }
-  if (answer === false || tool.options.approval === undefined) return start(checked);
+  if (answer === false || tool.options.approval === undefined) return unlessAsked(checked, o, edited);
   const wrong = answer === true ? undefined : ruleProblem(answer);
   if (wrong !== undefined) return ruleFailed(wrong);
   const rule: ApprovalRule = answer === true ? {} : (answer as ApprovalRule);
   if (!edited) return ask(checked, rule);
-  return suffices(edited, rule, o)
-    ? start(checked)
+  return mayDecide(edited.by, 'edit', rule, o.by)
+    ? unlessAsked(checked, o, edited)
     : ask(checked, { ...rule, reason: rule.reason ?? 'what was edited needs another approval' });
 }
 
 type Decided = NonNullable<Approval['decided']>;
-
-/** Whether a rule would have let the person who edited a call do so. */
-const suffices = ({ by }: Decided, { roles, allow }: ApprovalRule, o: GateOptions) =>
-  (!allow || allow.includes('edit')) && (!roles || (roles.some((role) => by.roles?.includes(role)) && by.id !== o.by?.id));
-
-/** What is wrong with an approval rule; undefined for one that makes sense. */
-export function ruleProblem(rule: unknown, besides: readonly string[] = []): string | undefined {
-  if (typeof rule !== 'object' || rule === null || Array.isArray(rule))
-    return `an approval rule is true, false, or an object such as { reason, roles, expires }, not ${typeof rule}`;
-  // a role under another name would let anyone decide
-  const odd = Object.keys(rule).find((key) => !RULE.has(key) && !besides.includes(key));
-  if (odd !== undefined) return `an approval rule has no "${odd}": it has ${[...RULE].join(', ')}`;
-  const { reason, roles, expires, allow } = rule as ApprovalRule;
-  if (reason !== undefined && typeof reason !== 'string') return 'reason must be a text';
-  const texts = (list: unknown) => Array.isArray(list) && list.length > 0 && list.every((item) => typeof item === 'string' && item !== '');
-  if (roles !== undefined && !texts(roles)) return 'roles must be a list of texts that is not empty';
-  if (expires !== undefined && !(typeof expires === 'number' && expires > 0)) return 'expires must be a number of milliseconds above 0';
-  if (allow !== undefined && !(texts(allow) && allow.every((type) => DECISIONS.has(type))))
-    return 'allow must be a list of approve, edit, reject, respond';
-  return undefined;
-}
-
-const RULE: ReadonlySet<string> = new Set(['reason', 'roles', 'expires', 'allow'] satisfies (keyof ApprovalRule)[]);
-const DECISIONS: ReadonlySet<string> = new Set(['approve', 'edit', 'reject', 'respond']);
 
 /** What a tool's context schema makes of the run's context. */
 export function contextOf(tool: Gated, context: unknown): Validated<unknown> {
@@ -229,21 +255,6 @@ export function contextOf(tool: Gated, context: unknown): Validated<unknown> {
   if (!schema) return { ok: true, value: context ?? {} };
   const checked = validate(schema, context ?? {});
   return checked instanceof Promise ? { ok: false, problem: 'its context schema is asynchronous, which is not supported' } : checked;
-}
-
-/** What a sub-agent does is also done for the agents above it: each of them must be allowed to. @returns why not, if not. */
-async function permitted(policy: Policy, { tool, call, args }: Checked<Gated>, o: GateOptions): Promise<string | undefined> {
-  const written = isSameJson(args.shown, call.input) ? undefined : { written: call.input };
-  for (const agent of new Set(o.path)) {
-    try {
-      const asked = policy.decide({ by: o.by, agent, tool: tool.name, input: copyJson(args.shown), ...copyJson(written) });
-      const { allow, reason } = await inTime(asked, HOOK_TIMEOUT, 'the policy', o.cancel);
-      if (allow !== true) return typeof reason === 'string' && reason !== '' ? bounded(reason) : 'The policy does not allow this call.';
-    } catch (error) {
-      return `The policy could not be asked, so the call is denied: ${messageOf(error)}`;
-    }
-  }
-  return undefined;
 }
 
 const ruleFailed = <T extends Gated>(error: unknown): Verdict<T> =>

@@ -11,6 +11,7 @@ import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import { callsLeft, reserveToolCall } from './budget.ts';
 import type { Blocked, Due, Prepared } from './call.ts';
+import { hasContentPolicy, resultAllowed } from './content.ts';
 import { descend } from './descend.ts';
 import { endedLate, execute } from './execute.ts';
 import { held } from './held.ts';
@@ -79,8 +80,9 @@ async function lane(scope: Scope, first: Due, queue: Due[], asleep: Asleep): Pro
     }
     const { epoch } = scope.run;
     const span = scope.trace.tool(call.step, { call: call.id, name, effect, id: call.providerId, input: ready.shown, description });
-    const finished = await execute(scope, call, ready, span);
-    if (!finished) return;
+    const ended = await execute(scope, call, ready, span);
+    if (!ended) return;
+    const finished = ended.ok && hasContentPolicy(scope) ? await resultAllowed(scope, name, ended) : ended;
     try {
       due = await finish(scope, finished, queue);
     } catch (error) {

@@ -4,6 +4,7 @@ import type { ModelResponse, Part } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { validate } from '../schema.ts';
 import type { Due } from './call.ts';
+import { contentAllowed, hasContentPolicy } from './content.ts';
 import type { Responded } from './start.ts';
 import type { LoopScope, Settlement } from './types.ts';
 
@@ -15,10 +16,15 @@ export async function conclude(scope: LoopScope, response: ModelResponse, respon
   const failed = incomplete(response.stop);
   const answer = failed ? undefined : await finalAnswer(scope, response.content);
   if (answer?.ok) {
-    const closing = scope.closing(answer);
-    const append = scope.append((seq) => [responded, ...closing(seq + 1)]);
+    const allowed = hasContentPolicy(scope)
+      ? await contentAllowed(scope, 'output', answer.output)
+      : { ok: true as const, value: answer.output };
+    const entry = allowed.ok && allowed.value === answer.output ? responded : withheld(responded, allowed);
+    if (!allowed.ok) return refused(scope, entry, allowed.reason);
+    const closing = scope.closing({ ok: true, output: allowed.value });
+    const append = scope.append((seq) => [entry, ...closing(seq + 1)]);
     if (append) await append;
-    return { status: 'completed', output: answer.output, committed: true };
+    return { status: 'completed', output: allowed.value, committed: true };
   }
   const repairable = answer && !answer.final && scope.frame.repairs < REPAIRS;
   await scope.append(() => [
@@ -40,6 +46,22 @@ export async function conclude(scope: LoopScope, response: ModelResponse, respon
     message: `the final answer does not fit the output schema: ${answer?.ok === false ? answer.problem : ''}.`,
   };
   return { status: 'failed', error: { ...error, retryable: false, attempts: 1, outcome: 'failed' } };
+}
+
+/** The answer with what the policy left of it, so that neither the journal nor a later run of the session has the rest. */
+function withheld(responded: Responded, allowed: { ok: true; value: Json } | { ok: false; reason: string }): Responded {
+  const text = !allowed.ok
+    ? `(withheld: ${allowed.reason})`
+    : typeof allowed.value === 'string'
+      ? allowed.value
+      : JSON.stringify(allowed.value);
+  return { ...responded, content: [{ type: 'text', text }] };
+}
+
+async function refused(scope: LoopScope, entry: Responded, reason: string): Promise<Settlement> {
+  await scope.append(() => [entry]);
+  const message = `the policy refused the final answer: ${reason}`;
+  return { status: 'failed', error: { code: 'OUTPUT_REFUSED', message, retryable: false, attempts: 1, outcome: 'failed' } };
 }
 
 function incomplete(stop: ModelResponse['stop']): { code: string; message: string } | undefined {

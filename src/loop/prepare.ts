@@ -6,6 +6,7 @@ import { type Asked, type GateOptions, gate, type Verdict } from '../hitl/gate.t
 import type { Call } from '../journal/fold.ts';
 import { callsLeft } from './budget.ts';
 import type { Prepared } from './call.ts';
+import { hasContentPolicy, resultAllowed } from './content.ts';
 import { credentials } from './credentials.ts';
 import { delegations } from './delegation.ts';
 import { recall } from './recall.ts';
@@ -17,6 +18,8 @@ export function prepare(scope: Scope, calls: readonly (Asked | Call)[], now: num
   const o: GateOptions = {
     path: scope.frame.path,
     by: run.started.by,
+    runId: run.runId,
+    session: run.started.session,
     context: run.started.context,
     policy: host.policy,
     now,
@@ -25,7 +28,7 @@ export function prepare(scope: Scope, calls: readonly (Asked | Call)[], now: num
   let later = false;
   const prepared: (Prepared | Promise<Prepared>)[] = [];
   for (const call of calls) {
-    const one = 'status' in call && call.status === 'started' ? recall(scope, call) : gated(scope, call, o);
+    const one = 'status' in call && call.status === 'started' ? recalled(scope, call) : gated(scope, call, o);
     later ||= one instanceof Promise;
     prepared.push(one);
   }
@@ -36,6 +39,12 @@ function gated(scope: Scope, call: Asked, o: GateOptions): Prepared | Promise<Pr
   const verdict = gate(scope.tools, call, o);
   if (verdict instanceof Promise) return verdict.then((v) => withCredentials(scope, v));
   return verdict.go === 'start' && verdict.tool.options.credentials ? withCredentials(scope, verdict) : verdict;
+}
+
+/** What a `check` found passes the policy like what the tool itself gives. */
+async function recalled(scope: Scope, call: Call): Promise<Prepared> {
+  const found = await recall(scope, call);
+  return found.go === 'answer' && hasContentPolicy(scope) ? resultAllowed(scope, call.name, found) : found;
 }
 
 async function withCredentials(scope: Scope, verdict: Verdict<ToolDefinition>): Promise<Prepared> {

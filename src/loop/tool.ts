@@ -1,5 +1,5 @@
 import { invalid } from '../errors.ts';
-import { ruleProblem } from '../hitl/gate.ts';
+import { ruleProblem } from '../hitl/rules.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { Json } from '../json.ts';
 import { schemaOf } from '../json-schema.ts';
@@ -70,6 +70,7 @@ const OPTIONS: ReadonlySet<string> = new Set([
   'credentials',
   'effect',
   'approval',
+  'amount',
   'timeout',
   'deadline',
   'retry',

@@ -94,6 +94,8 @@ export interface ToolOptions<Name extends string, S extends SchemaLike, C extend
   context?: C;
   credentials?: { readonly [P in K]: CredentialRequest };
   effect?: Effect;
+  /** What a call is worth, by unit: `{ usd: 12.5 }`. Policies see it. A unit is `[a-z][a-z0-9_-]{0,31}`, an amount 0 or more. */
+  amount?(input: Out<S>): Readonly<Record<string, number>>;
   approval?:
     | boolean
     | ApprovalRule

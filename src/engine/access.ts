@@ -1,0 +1,30 @@
+/** What the engine's policy says of a run as a whole, and of what comes in from outside. */
+import { RondoError } from '../errors.ts';
+import { accessProblem, allowedContent } from '../hitl/policy.ts';
+import type { RunFold } from '../journal/fold.ts';
+import type { Json } from '../json.ts';
+import type { AccessRequest } from '../ports/policy.ts';
+import { ENGINE, type Eyes } from './lookup.ts';
+import type { Resources } from './resources.ts';
+
+type About = Pick<AccessRequest, 'agent' | 'runId' | 'session'>;
+
+export const aboutRun = ({ runId, root, started }: RunFold): About => ({ runId, agent: root.agent, session: started.session });
+
+/** The engine's own work is asked of no policy. @throws RondoError `NOT_PERMITTED` with the policy's reason. */
+export async function assertAccess({ host }: Resources, point: AccessRequest['point'], by: Eyes, about: About): Promise<void> {
+  if (by === ENGINE || !host.policy?.access) return;
+  const problem = await accessProblem(host.policy, { point, by, ...about });
+  if (problem === undefined) return;
+  throw new RondoError('NOT_PERMITTED', `run ${about.runId} (${point}): ${problem}`, { details: { runId: about.runId, point } });
+}
+
+/** @returns the input as the policy leaves it. @throws RondoError `INPUT_REFUSED` with the policy's reason. */
+export async function allowedInput({ host }: Resources, by: Eyes, about: About, value: Json): Promise<Json> {
+  if (by === ENGINE || !host.policy?.content) return value;
+  const allowed = await allowedContent(host.policy, { point: 'input', by, ...about, value });
+  if (allowed.ok) return allowed.value;
+  throw new RondoError('INPUT_REFUSED', `the input of run ${about.runId} was refused, and nothing was done: ${allowed.reason}`, {
+    details: { runId: about.runId },
+  });
+}

@@ -1,0 +1,86 @@
+/** Asks the policy, at each of its points. One that throws, hangs or answers nonsense denies. */
+import { copyJson, type Json } from '../json.ts';
+import type { AccessRequest, CallRequest, ContentRequest, ContentRuling, Policy } from '../ports/policy.ts';
+import type { Principal } from '../ports/principal.ts';
+import type { ApprovalRule } from '../ports/tool.ts';
+import type { CancelSource } from '../reliability/cancel.ts';
+import { bounded, messageOf } from '../reliability/classify.ts';
+import { Halted, inTime } from '../reliability/patience.ts';
+import { ruleProblem } from './rules.ts';
+
+/** Milliseconds a policy or an approval rule may take; one that takes longer denies. */
+export const HOOK_TIMEOUT = 10_000;
+
+export interface Asking {
+  /** The agents from the top run down to the one that calls. */
+  path: readonly string[];
+  by: Principal | undefined;
+  context: unknown;
+  runId: string;
+  session: string | undefined;
+  cancel: CancelSource;
+}
+
+/**
+ * What a sub-agent does is also done for the agents above it: each of them must be allowed to.
+ * @returns why the call is denied, or what persons are asked for by each agent on the way.
+ */
+export async function permission(
+  policy: Policy,
+  { path, by, context, runId, session, cancel }: Asking,
+  call: Omit<CallRequest, 'by' | 'agent' | 'context' | 'runId' | 'session'>,
+): Promise<{ denied?: string; asks: readonly ApprovalRule[] }> {
+  const asks: ApprovalRule[] = [];
+  const written = call.written === undefined ? undefined : { written: call.written };
+  for (const agent of new Set(path)) {
+    try {
+      const asked = { ...call, input: copyJson(call.input), ...copyJson(written), by, agent, context, runId, session };
+      const ruling: unknown = await inTime(policy.decide(asked), HOOK_TIMEOUT, 'the policy', cancel);
+      const { allow, ask, reason } = (ruling ?? {}) as { allow?: unknown; ask?: unknown; reason?: unknown };
+      if (ask === undefined) {
+        if (allow !== true) return { denied: reasonOf(reason, 'The policy does not allow this call.'), asks };
+        continue;
+      }
+      // a ruling that says both would be read one way by its author, and another way here
+      const wrong = allow !== undefined ? 'a ruling is { allow } or { ask }, not both' : ask === true ? undefined : ruleProblem(ask);
+      if (wrong !== undefined)
+        return { denied: `The policy asked for an approval that makes no sense, so the call is denied: ${wrong}.`, asks };
+      const rule = ask === true ? {} : (ask as ApprovalRule);
+      asks.push({ ...rule, ...(rule.reason === undefined && typeof reason === 'string' && { reason: bounded(reason) }) });
+    } catch (error) {
+      if (error instanceof Halted) throw error;
+      return { denied: `The policy could not be asked, so the call is denied: ${messageOf(error)}`, asks };
+    }
+  }
+  return { asks };
+}
+
+/** @returns why the caller may not do this; undefined where they may. */
+export async function accessProblem(policy: Policy | undefined, r: AccessRequest): Promise<string | undefined> {
+  if (!policy?.access) return undefined;
+  try {
+    const { allow, reason } = await inTime(policy.access(r), HOOK_TIMEOUT, 'the policy');
+    return allow === true ? undefined : reasonOf(reason, 'The policy does not allow it.');
+  } catch (error) {
+    return `The policy could not be asked: ${messageOf(error)}`;
+  }
+}
+
+/** What is left of a value once the policy has looked at it: the value itself, another one, or the reason why it is withheld. */
+export async function allowedContent(
+  policy: Policy,
+  r: ContentRequest,
+  cancel?: CancelSource,
+): Promise<{ ok: true; value: Json } | { ok: false; reason: string }> {
+  try {
+    if (!policy.content) return { ok: true, value: r.value };
+    const ruling: ContentRuling = await inTime(policy.content({ ...r, value: copyJson(r.value) }), HOOK_TIMEOUT, 'the policy', cancel);
+    if (ruling.allow !== true) return { ok: false, reason: reasonOf(ruling.reason, 'the policy does not allow it') };
+    return { ok: true, value: ruling.value === undefined ? r.value : copyJson(ruling.value) };
+  } catch (error) {
+    if (error instanceof Halted) throw error;
+    return { ok: false, reason: `the policy could not be asked: ${messageOf(error)}` };
+  }
+}
+
+const reasonOf = (reason: unknown, otherwise: string) => (typeof reason === 'string' && reason !== '' ? bounded(reason) : otherwise);
