@@ -9,6 +9,7 @@ import { runExamples } from './examples.ts';
 import { doorProblems, exampleProblems, lockProblems, sizeProblems } from './layout.ts';
 import { checkAttw, checkContents, checkImportTime, checkLoaded, checkPublint, checkSize, checkUser, Failed } from './package.ts';
 import { run } from './run.ts';
+import { CHECKED, COUNTED, wordProblems } from './words.ts';
 
 /** As many lines of a failure are shown. */
 const LINES = 80;
@@ -45,6 +46,11 @@ const checks: Record<string, Check> = {
   sizes: () => {
     const files = read('src/**/*.ts', 'bench/**/*.ts', 'examples/**/*.ts', 'scripts/**/*.ts');
     return none(sizeProblems(files), `${files.size} files`);
+  },
+  words: () => {
+    const counts = COUNTED.map((pattern) => `${pattern.split('/')[0]} ${wordProblems(read(pattern)).length}`);
+    const files = read(...CHECKED);
+    return none(wordProblems(files), `${files.size} files; still to do: ${counts.join(', ')}`);
   },
   lock: () => none(lockProblems(readFileSync(join(root, 'package-lock.json'), 'utf8')), ''),
   unused: command('knip', '--no-progress', '--treat-config-hints-as-errors'),

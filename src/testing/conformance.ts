@@ -16,18 +16,18 @@ export interface ConformanceOptions {
   /** `test` of vitest, jest or node:test. Default: the global one. */
   test?: (name: string, run: () => Promise<void>) => unknown;
   /**
-   * Opens the storage of a journal once more, as another process would: while the first is open, or after it was closed.
-   * With it, the suite also checks what survives, and that two writers keep out of each other's way.
+   * Opens the storage of a journal again, as another process would: while the first is open, or after it was closed. With it, the suite
+   * also tests what survives, and that two writers do not conflict.
    */
   another?: (journal: Journal) => Journal | Promise<Journal>;
   /**
-   * How another process opens the storage of a journal. With it, two real processes write to it at once. A store that several processes
-   * may use needs this: that two handles of one process keep apart says little, where their code never runs at the same time.
+   * How another process opens the storage of a journal. With it, two real processes write at once. A store that several processes use
+   * needs this: two handles of one process never run at the same time, so they prove little.
    */
   process?: (journal: Journal) => Opening | Promise<Opening>;
   /**
-   * Changes what is stored of the last append of a run, as a disk that fails would. With it, the suite checks that the change is
-   * noticed, or (where the store says `tornTail: 'last-append'`) that the append is left out.
+   * Changes the stored bytes of a run's last append, as a failing disk would. With it, the suite tests that the change is detected, or
+   * (if the store declares `tornTail: 'last-append'`) that the append is ignored.
    */
   damageLast?: (journal: Journal, runId: string) => void | Promise<void>;
 }
@@ -35,7 +35,7 @@ export interface ConformanceOptions {
 type Make = () => Journal | Promise<Journal>;
 
 /**
- * Every promise of the {@link Journal} port as a test. Call it at the top of a test file, or inside a `describe`.
+ * Every guarantee of the {@link Journal} port as a test. Call it at the top of a test file, or inside a `describe`.
  * @param make a new, empty journal; called for each test, which closes it.
  */
 export function journalConformance(make: Make, o: ConformanceOptions = {}): void {
@@ -46,7 +46,7 @@ export function journalConformance(make: Make, o: ConformanceOptions = {}): void
   for (const { name, run } of journalCases(make, o)) test(`journal: ${name}`, run);
 }
 
-/** The tests by themselves, for a runner of another kind. Each throws where the journal breaks the promise of its name. */
+/** The tests as a list, for another kind of runner. Each throws if the journal breaks the guarantee in its name. */
 export function journalCases(
   make: Make,
   { another, process, damageLast }: Omit<ConformanceOptions, 'test'> = {},

@@ -2,7 +2,7 @@ import { ToolError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { Message, Model, ModelRequest, ModelResponse, Part, Usage } from '../ports/model.ts';
 
-/** One answer of a scripted model: a text, or text and calls, or an error by its code (such as `THROTTLING`). */
+/** One answer of a scripted model: a text, a text with calls, or an error by its code (such as `THROTTLING`). */
 export type Scripted =
   | string
   | {
@@ -17,15 +17,15 @@ export type Scripted =
       delay?: number;
     };
 
-/** Every script is this good: what a model would have counted is its bytes by four. */
+/** An estimate that is good enough for scripts: bytes / 4. */
 const estimate = (bytes: number) => Math.max(1, Math.ceil(bytes / 4));
 const RETRYABLE = new Set(['THROTTLING', 'SERVICE_UNAVAILABLE', 'TIMEOUT', 'NETWORK', 'STREAM_BROKEN']);
 const NOT_RUN = new Set(['THROTTLING']);
 
 /**
- * A model that says what it is told to: from a list, in order over all calls, or from a pure function of the request and the
- * number of the call, from 0. For tests, benchmarks and offline demos; it costs nothing, and says so.
- * @throws (from generate) ToolError `SCRIPT_ENDED` after the last of a list.
+ * A model that answers from a script: a list, in order over all calls, or a pure function of the request and the number of the call,
+ * from 0. For tests, benchmarks and offline demos. It costs nothing, and is marked as a stand-in.
+ * @throws (from generate) ToolError `SCRIPT_ENDED` after the last step of a list.
  */
 export function scripted(
   steps: readonly Scripted[] | ((request: ModelRequest, n: number) => Scripted | Promise<Scripted>),
@@ -66,7 +66,7 @@ export function scripted(
   };
 }
 
-/** A request as it is now: its messages grow after this call, so those of now are cut out when somebody looks. */
+/** A snapshot of a request. Its messages grow after this call, so the current ones are cut out when the snapshot is read. */
 function asAsked(request: ModelRequest): ModelRequest {
   const { messages: growing } = request;
   const { length } = growing;
@@ -80,12 +80,15 @@ function asAsked(request: ModelRequest): ModelRequest {
   };
 }
 
-/** Characters of messages as JSON. Those of a list that has grown are measured once, or a long run would cost the square of its length. */
+/**
+ * Characters of messages as JSON. The messages of a growing list are measured once; otherwise a long run would cost the square of its
+ * length.
+ */
 function measuring(): (messages: readonly Message[]) => number {
   const known = new WeakMap<readonly Message[], { count: number; last: Message | undefined; size: number }>();
   return (messages) => {
     let { count, last, size } = known.get(messages) ?? { count: 0, last: undefined, size: 2 };
-    // another list behind the same name
+    // another list under the same name
     if (count > messages.length || (count > 0 && messages[count - 1] !== last)) [count, size] = [0, 2];
     for (; count < messages.length; count++) size += JSON.stringify(messages[count]).length + (count > 0 ? 1 : 0);
     last = messages[count - 1];

@@ -13,23 +13,23 @@ type AnyResult = GenerateTextResult<any, any, any>;
 // biome-ignore lint/suspicious/noExplicitAny: as above
 type AnyStream = StreamTextResult<any, any, any>;
 
-/** What of a result is read. */
+/** The fields of a result that this adapter reads. */
 export type AiSdkResult = Pick<AnyResult, 'responseMessages' | 'steps' | 'finishReason' | 'text'>;
 
-/** What a turn asks for; to be passed on to `generateText`. */
+/** The options of a turn; pass them on to `generateText`. */
 export interface AiSdkCall {
   readonly messages: ModelMessage[];
   readonly abortSignal: AbortSignal;
 }
 
 export type AiSdkAgentOptions<O = string> = Omit<ForeignAgentOptions<O, AiSdkState>, 'turn'> & {
-  /** The output. Default: that of the agent's `output` setting, which is the text of the last step where it has none. */
+  /** Makes the output. Default: the agent's `output` setting, else the text of the last step. */
   output?(result: AiSdkResult): O;
 } & (
     | {
-        /** A `ToolLoopAgent`, or anything else that is an `Agent` of the SDK. */
+        /** A `ToolLoopAgent`, or another `Agent` of the SDK. */
         agent: AnyAgent;
-        /** More for each call: `options` of an agent with call options, for instance. */
+        /** More options for each call, for instance the `options` of an agent with call options. */
         call?(ctx: TurnContext): object;
         generate?: undefined;
       }
@@ -45,7 +45,7 @@ export function aiSdkTurn<O = string>(
   o: AiSdkAgentOptions<O>,
 ): (turn: Turn<AiSdkState>, ctx: TurnContext) => Promise<TurnResult<O, AiSdkState>> {
   return async (turn, ctx) => {
-    // only of the SDK's own loop it is known what it did before its model fails
+    // only the SDK's own loop reports what it did before its model failed
     const turned = { began: !(o.agent instanceof ToolLoopAgent) };
     try {
       ctx.signal.throwIfAborted();
@@ -88,7 +88,7 @@ async function answerOf<O>(o: AiSdkAgentOptions<O>, call: AiSdkCall, ctx: TurnCo
       turned.began = true;
       return own.onToolExecutionStart?.(event);
     },
-    // the tools that a provider runs itself ran in its step
+    // tools that the provider runs itself ran in their own step
     onStepEnd(event: unknown) {
       turned.began = true;
       return (own.onStepEnd ?? own.onStepFinish)?.(event);
@@ -115,7 +115,7 @@ async function streamed(stream: AnyStream, emit: NonNullable<TurnContext['emit']
   return { result: { responseMessages, steps, finishReason, text }, output: () => stream.output };
 }
 
-/** What the last step waits for: the loop ends where a call has neither a result nor a denial. */
+/** The calls that the last step waits for: the loop ends at a call without a result and without a denial. */
 function waitingIn({ steps }: AiSdkResult): Waiting[] {
   const content = steps.at(-1)?.content ?? [];
   const settled = new Set<string>();

@@ -2,7 +2,7 @@ import type { LanguageModelUsage, ModelMessage, UserContent } from 'ai';
 import { ToolError } from '../../errors.ts';
 import type { Prompt, Usage } from '../../ports/model.ts';
 
-/** @throws ToolError `VALIDATION` for what cannot be said in a user message. */
+/** @throws ToolError `VALIDATION` for a part that a user message cannot hold. */
 export function userMessage(prompt: Prompt): ModelMessage {
   if (typeof prompt === 'string') return { role: 'user', content: prompt };
   const content = prompt.flatMap((part): Exclude<UserContent, string> => {
@@ -17,7 +17,7 @@ export function userMessage(prompt: Prompt): ModelMessage {
   return { role: 'user', content };
 }
 
-/** In the SDK, input counts what was cached too. */
+/** The SDK counts cached tokens as input; Rondo counts them separately. */
 export function usageOf(steps: readonly { readonly usage: LanguageModelUsage }[]): Usage {
   const sum = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, reasoning: 0 };
   for (const { usage } of steps) {

@@ -4,12 +4,12 @@ import { classify } from '../../reliability/classify.ts';
 import { askedWait } from '../../reliability/retry-after.ts';
 
 /**
- * What a failed call is told as. Once a tool began, nothing can prove that the turn did not happen: a throttled model call behind
- * it must not send the whole turn again.
+ * Classifies a failed call. Once a tool has started, the turn is never `not-run`: a throttled model call after it must not repeat the
+ * whole turn.
  */
 export function failure(error: unknown, began: boolean, fallbackCode: 'TOOL_FAILED' | 'MODEL_FAILED' = 'TOOL_FAILED'): unknown {
   if (RondoError.is(error)) return error;
-  // the SDK hides what went wrong behind its own retries
+  // the SDK wraps the error in its own retry error
   const cause = RetryError.isInstance(error) ? error.lastError : error;
   const { code, message, outcome, retryable, retryAfter } = classify(cause, fallbackCode);
   const wait = retryAfter ?? (APICallError.isInstance(cause) && retryable ? askedWait({ headers: cause.responseHeaders }) : undefined);
@@ -21,7 +21,7 @@ export function failure(error: unknown, began: boolean, fallbackCode: 'TOOL_FAIL
   });
 }
 
-/** An end without an answer must not pass for an empty one. */
+/** An end without an answer is a failure, not an empty answer. */
 export function unanswered(finishReason: string): ToolError | undefined {
   switch (finishReason) {
     case 'stop':

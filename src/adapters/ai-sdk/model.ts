@@ -23,11 +23,10 @@ import { usageOf, userMessage } from './convert.ts';
 import { failure } from './failure.ts';
 
 /**
- * A language model of the AI SDK as a model of this engine. The SDK makes one call and executes no tool; retries, limits and
- * approvals are the engine's.
- * @param o.provider what the price table and the spans call the provider. Default: what the model says, up to the first dot.
- * @param o.maxOutput the most output tokens one call can produce.
- * @param o.settings further settings of the SDK for each call: `temperature`, `providerOptions`, `headers`.
+ * An AI SDK language model as a Rondo model. The SDK makes one call and executes no tool; the engine does retries, limits and approvals.
+ * @param o.provider the provider's name in price table and spans. Default: the model's provider, up to the first dot.
+ * @param o.maxOutput the most output tokens of one call.
+ * @param o.settings more SDK settings for each call: `temperature`, `providerOptions`, `headers`.
  */
 export function aiSdkModel(model: LanguageModel, o: { provider?: string; maxOutput?: number; settings?: object } = {}): Model {
   const named = typeof model === 'string' ? { provider: 'gateway', modelId: model } : model;
@@ -50,7 +49,7 @@ export function aiSdkModel(model: LanguageModel, o: { provider?: string; maxOutp
         };
         signal.throwIfAborted();
         if (!emit) return responseOf((await generateText(call)).finalStep, toolName);
-        // without it, the SDK writes errors to the console
+        // without this handler the SDK writes errors to the console
         const stream = streamText({ ...call, onError: () => undefined });
         for await (const part of stream.stream) {
           alive?.();
@@ -71,7 +70,7 @@ export function aiSdkModel(model: LanguageModel, o: { provider?: string; maxOutp
         try {
           return await once({ ...request, messages });
         } catch (error) {
-          // one picture that the provider does not take must not end the session
+          // an image that the provider refuses must not end the session
           if (signal.aborted || heard || !blamesMedia(error) || !holdsMedia(messages)) throw error;
           return await once({ ...request, messages: linesForMedia(messages, () => false) });
         }
@@ -88,7 +87,7 @@ const numbersOf = ({ temperature, topP }: { temperature?: unknown; topP?: unknow
   ...(typeof topP === 'number' && { topP }),
 });
 
-/** What the providers take as the id of a call and as the name of a tool. */
+/** The call ids and tool names that providers accept. */
 const CALL_ID = /^[a-zA-Z0-9_-]{1,40}$/;
 const MISTRAL_ID = /^[a-zA-Z0-9]{9}$/;
 const TOOL_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
@@ -99,7 +98,7 @@ function promptOf({ instructions, messages: journal, tools, output }: ModelReque
   for (const { name, description, input } of tools)
     set[aliased.alias(name)] = tool({ description: wellFormed(description), inputSchema: jsonSchema(wellFormedJson(input) as object) });
   const messages = sendable(journal, ids);
-  // a result names its call by id, and some providers want the tool's name with it
+  // a result refers to its call by id, and some providers also require the tool's name
   const names = new Map(
     messages.flatMap((m) => m.content.flatMap((p) => (p.type === 'toolCall' ? [[p.id, aliased.alias(p.name)] as const] : []))),
   );
@@ -118,17 +117,17 @@ function messageOf({ role, content }: Message, names: ReadonlyMap<string, string
   return { role, content: content.flatMap((part) => resultOf(part, names)) };
 }
 
-/** Providers refuse a text of nothing. */
+/** Providers refuse an empty text. */
 const isSaid = (part: Part): boolean => part.type !== 'text' || part.text.trim() !== '';
 
 type ToolResultOutput = Extract<ToolModelMessage['content'][number], { type: 'tool-result' }>['output'];
-/** Asks for JSON of a schema, and leaves it to the engine to check what came. */
+/** Asks for JSON of a schema. The engine validates the answer. */
 const format = (schema: JsonSchema) => ({
   ...Output.object({ schema: jsonSchema(closed(wellFormedJson(schema)) as object) }),
   parseCompleteOutput: async ({ text }: { text: string }) => text as never,
 });
 
-/** OpenAI refuses a schema with an object that does not say `additionalProperties: false`; the SDK closes those of Zod the same way. */
+/** OpenAI refuses object schemas without `additionalProperties: false`. The SDK closes Zod's objects in the same way. */
 function closed(schema: Json): Json {
   if (typeof schema !== 'object' || schema === null) return schema;
   if (Array.isArray(schema)) return schema.map(closed);
@@ -149,7 +148,7 @@ const NESTED = new Set(['items', 'prefixItems', 'anyOf', 'oneOf', 'allOf', 'addi
 
 type Said = Exclude<AssistantModelMessage['content'], string>;
 
-/** Ours comes by provider. What a part holds of another adapter's may be anything. */
+/** Vendor data of this adapter has the provider's name. A part may hold another adapter's data. */
 const isMetadata = (vendor: unknown): vendor is ProviderMetadata =>
   typeof vendor === 'object' && vendor !== null && Object.values(vendor).every((v) => typeof v === 'object' && v !== null);
 
@@ -197,7 +196,7 @@ function responseOf(step: Step, toolName: (alias: string) => string): ModelRespo
     if (part.type === 'text') return part.text === '' ? [] : [{ type: 'text', text: part.text, ...vendor }];
     if (part.type === 'reasoning') return [{ type: 'reasoning', text: part.text, ...vendor }];
     if (part.type === 'tool-call') {
-      // some providers give no ids, or all calls of an answer the same
+      // some providers give no call ids, or equal ids for all calls of an answer
       const id = unusedName(part.toolCallId || `call_${used.size}`, ANY, used);
       used.add(id);
       return [{ type: 'toolCall', id, name: toolName(part.toolName), input: (part.input ?? {}) as Json, ...vendor }];

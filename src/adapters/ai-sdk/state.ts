@@ -4,7 +4,7 @@ import type { Json } from '../../json.ts';
 import type { Ask } from '../../ports/foreign.ts';
 import type { Decision } from '../../ports/tool.ts';
 
-/** A call that waits: for an approval, or, of a tool that the SDK cannot execute, for its output. */
+/** A waiting call: for an approval, or for its output if the SDK cannot execute the tool. */
 export type Waiting = {
   readonly id: string;
   readonly call: string;
@@ -15,10 +15,10 @@ export type Waiting = {
   readonly kind: 'approval' | 'output';
 };
 
-/** A paused AI SDK agent: its messages, as they are sent again, and what it waits for. */
+/** A paused AI SDK agent: its messages, as they will be sent again, and the calls that it waits for. */
 export type AiSdkState = { readonly messages: Json; readonly waiting: readonly Omit<Waiting, 'input'>[] };
 
-/** Characters of JSON: a state is one entry of the journal, written at every pause. */
+/** Characters of JSON. A state is one journal entry, written at every pause. */
 const MAX_STATE = 4_000_000;
 
 export function save(messages: readonly ModelMessage[], waiting: readonly Waiting[]): AiSdkState {
@@ -31,7 +31,7 @@ export function save(messages: readonly ModelMessage[], waiting: readonly Waitin
   return JSON.parse(text) as AiSdkState;
 }
 
-/** Bytes of a message part become the base64 that the SDK takes as well. */
+/** The bytes of a message part, as base64, which the SDK accepts too. */
 function binary(this: unknown, key: string, value: unknown): unknown {
   const raw = (this as { [k: string]: unknown })[key];
   return raw instanceof Uint8Array ? Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString('base64') : value;
@@ -42,12 +42,12 @@ export const askOf = ({ kind, id, tool, input, reason }: Waiting): Ask => ({
   kind: 'tool',
   tool,
   input,
-  // the SDK refuses an approved call whose arguments are not those it asked about, so nothing can be edited
+  // the SDK refuses an approved call whose arguments differ from those it asked about, so edits are not offered
   allow: kind === 'approval' ? ['approve', 'reject'] : ['respond', 'reject'],
   ...(reason !== undefined && { reason }),
 });
 
-/** The messages to go on with: the SDK carries out the decided calls before it asks the model. */
+/** The messages to continue with: the SDK runs the decided calls before it calls the model. */
 export function decided({ messages, waiting }: AiSdkState, answers: readonly { id: string; decision: Decision }[]): ModelMessage[] {
   const content = answers.map(({ id, decision }): ToolModelMessage['content'][number] => {
     const about = waiting.find((w) => w.id === id);

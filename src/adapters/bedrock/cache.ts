@@ -22,9 +22,9 @@ export function cachePoint(ttl: '5m' | '1h' | undefined): CachePointBlock {
 }
 
 /**
- * Sets the cache points that were asked for, and takes back those that the model would refuse: where its family has none, two in a
- * row, more than four. Those of the options stay before those of single parts, newer ones before older ones. A longer life must
- * not come after a shorter one, in the order tools, system, messages: the earlier one lives as long then.
+ * Sets the requested cache points and removes those that the model would refuse: all if its family has none, the second of two in a row,
+ * more than four. Option points take precedence over points of single parts, and newer points over older ones. A longer TTL must not
+ * come after a shorter one, in the order tools, system, messages; the earlier point then gets the longer TTL.
  */
 export function setCachePoints(request: Request, o: CacheOptions, dropped: ReadonlySet<Feature>, sent: Set<Feature>): void {
   const { system, tools, messages } = request;

@@ -5,16 +5,17 @@ import type { BedrockOptions } from './options.ts';
 type Sdk = typeof import('@aws-sdk/client-bedrock-runtime');
 
 let loading: Promise<Sdk> | undefined;
-/** Keyed by region and endpoint: a client holds credentials and connections, and its first call resolves both. */
+/** Keyed by region and endpoint. A client holds credentials and connections; its first call resolves both. */
 const shared = new Map<string, BedrockRuntimeClient>();
 
-// AWS lets an inference run for up to an hour; the SDK would drop a connection that is silent for five minutes.
+// AWS allows an inference of up to an hour, but the SDK drops a connection that is silent for five minutes. Shorter limits come from the
+// caller's signal.
 // Shorter limits are the caller's, through the signal.
 const SILENCE = 3_600_000;
 
 /**
- * The SDK, loaded at the first use of a model.
- * @throws RondoError `CONFIG_INVALID` where it is not installed
+ * Loads the SDK at the first use of a model.
+ * @throws RondoError `CONFIG_INVALID` if it is not installed.
  */
 export function loadSdk(): Promise<Sdk> {
   loading ??= import('@aws-sdk/client-bedrock-runtime').catch((cause: unknown) => {
@@ -34,7 +35,7 @@ export function clientFor(sdk: Sdk, o: BedrockOptions): BedrockRuntimeClient {
   let client = shared.get(key);
   if (!client) {
     client = new sdk.BedrockRuntimeClient({
-      // the envelope around a model call retries; a second layer would multiply attempts and hide them
+      // the envelope around a model call retries; a second retry layer would multiply attempts and hide them
       maxAttempts: 1,
       retryMode: 'standard',
       requestHandler: { disableConcurrentStreams: true, sessionTimeout: SILENCE },

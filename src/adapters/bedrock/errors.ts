@@ -4,16 +4,16 @@ import { askedWait } from '../../reliability/retry-after.ts';
 import { broken } from './stream.ts';
 
 interface Raised {
-  /** As the service's model names it, also inside a stream. */
+  /** The name of the exception in the service's model, also inside a stream. */
   name: string;
-  /** One line that ends in a full stop. */
+  /** One line that ends with a full stop. */
   message: string;
   status: number | undefined;
 }
 
 /**
- * What a failed call means to the engine, and what a person can do about it.
- * @param began whether part of an answer had arrived: then the request did run, whatever ended it.
+ * Classifies a failed call, and says what a person can do about it.
+ * @param began whether part of an answer had arrived. Then the request did run, whatever ended it.
  */
 export function failure(error: unknown, id: string, began: boolean): unknown {
   if (error instanceof ToolError || RondoError.is(error) || !(error instanceof Error)) return error;
@@ -21,7 +21,7 @@ export function failure(error: unknown, id: string, began: boolean): unknown {
   const local = localFailure(error, raised, began);
   if (local) return local;
   const told = refusal(id, raised) ?? kindOf(id, raised);
-  // an answer that began, or came with a good status and cannot be read, was cut or damaged on its way
+  // an answer that started, or an unreadable one with a good status, was cut or damaged in transit
   if (!told && (began || raised.status === 200)) return broken(error);
   const {
     code,
@@ -41,7 +41,7 @@ export function failure(error: unknown, id: string, began: boolean): unknown {
   });
 }
 
-/** Failures on this side of the service: no credentials, no region, no connection. */
+/** Failures on the client side: no credentials, no region, no connection. */
 function localFailure(error: Error, { name, message, status }: Raised, began: boolean): ToolError | undefined {
   const notRun = { outcome: 'not-run' as const, cause: error };
   if (/^(CredentialsProviderError|TokenProviderError)$/.test(name) || /credential is missing|could not load credentials/i.test(message))
@@ -66,7 +66,7 @@ interface Told {
   outcome?: Outcome;
 }
 
-/** Refusals that say more in their message than in their name. None of them ran. */
+/** Refusals whose message says more than their name. None of them ran. */
 function refusal(id: string, { name, message, status }: Raised): Told | undefined {
   const told = (code: string, text: string): Told => ({ code, text, outcome: 'not-run' });
   if (CREDENTIALS.test(name))
@@ -110,7 +110,7 @@ function refusal(id: string, { name, message, status }: Raised): Told | undefine
 
 const CREDENTIALS =
   /^(ExpiredToken|UnrecognizedClient|InvalidSignature|InvalidClientTokenId|SignatureDoesNotMatch|MissingAuthenticationToken|IncompleteSignature|RequestExpired)/;
-/** By the error's name, or the status where a gateway answered in the service's place. */
+/** By the error's name, or by the status if a gateway answered instead of the service. */
 function kindOf(id: string, { name, message, status = 0 }: Raised): Told | undefined {
   const again = { retryable: true };
   if (/^(Throttling|TooManyRequests)/.test(name) || (status === 429 && !/^ModelNotReady/.test(name)))
@@ -153,13 +153,13 @@ function kindOf(id: string, { name, message, status = 0 }: Raised): Told | undef
 
 function read(error: Error): Raised {
   const { $metadata, $response } = error as { $metadata?: { httpStatusCode?: number }; $response?: { statusCode?: number } };
-  // inside a stream an exception is named as the member it arrives in, throttlingException
+  // inside a stream, an exception has the name of its union member, such as throttlingException
   const name = error.name.charAt(0).toUpperCase() + error.name.slice(1);
   const line = (error.message.split('\n', 1)[0] ?? '').trim() || 'no reason was given';
   return { name, message: /[.!?]$/.test(line) ? line : `${line}.`, status: $response?.statusCode ?? $metadata?.httpStatusCode };
 }
 
-/** What is known of a lost connection. Over HTTP/2 only the innermost cause says whether it was ever made. */
+/** The outcome of a lost connection. Over HTTP/2 only the innermost cause says whether a connection was made. */
 function connection(error: Error): ReturnType<typeof ofNodeCode> {
   const chain: Error[] = [];
   for (let e: unknown = error; e instanceof Error && chain.length < 5; e = e.cause) chain.unshift(e);
@@ -167,6 +167,6 @@ function connection(error: Error): ReturnType<typeof ofNodeCode> {
     const kind = typeof code === 'string' ? ofNodeCode(code, syscall, message) : undefined;
     if (kind) return kind;
   }
-  // the SDK's words for a connection that closed before any answer; it calls that a timeout
+  // the SDK's message for a connection that closed before any answer; the SDK calls it a timeout
   return /did not get a response|abnormally aborted/.test(error.message) ? ofNodeCode('ECONNRESET', undefined, '') : undefined;
 }

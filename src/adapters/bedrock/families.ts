@@ -1,60 +1,60 @@
 import { bareName } from './vendor.ts';
 
 /**
- * What of Converse a model may refuse although another takes it. A request that would use a feature which its model lacks is
- * written another way, see docs/bedrock-rules.md.
+ * Features of Converse that one model accepts and another refuses. A request is rewritten if its model lacks a feature, see
+ * docs/bedrock-rules.md.
  */
 export type Feature =
-  /** Native structured output. Instead: the schema is put into the system prompt. */
+  /** Native structured output. Instead: the schema in the system prompt. */
   | 'textFormat'
-  /** `status: 'error'` on a tool's result. Instead: the result's own text says that it failed. */
+  /** `status: 'error'` on a tool's result. Instead: the result's text says that it failed. */
   | 'status'
-  /** Reasoning that goes back; reasoning without a signature; the signature of reasoning. Instead: none. */
+  /** Reasoning that is sent back; reasoning without a signature; the signature of reasoning. Instead: none. */
   | 'reasoning'
   | 'unsigned'
   | 'signature'
-  /** Reasoning turned on while the answer to go on with did not begin with reasoning. Instead: off for that request. */
+  /** Reasoning turned on while the answer to continue did not begin with reasoning. Instead: off for that request. */
   | 'thinking'
-  /** Streams; streams while tools are declared. Instead: the one-shot call. */
+  /** Streams; streams while tools are declared. Instead: a non-streamed call. */
   | 'stream'
   | 'stream.tools'
-  /** A system prompt. Instead: the first thing the user says. */
+  /** A system prompt. Instead: the first user text. */
   | 'system'
-  /** Tools declared, and calls in the conversation. Instead, where no tool is on offer: calls and results in words. */
+  /** Tools declared, and calls in the conversation. Instead, if no tool is offered: calls and results as text. */
   | 'tools'
-  /** Anything else beside tool results in one message. Instead: a line of the assistant's between them. */
+  /** Other parts beside tool results in one message. Instead: an assistant line between them. */
   | 'beside'
   /** Media, and media inside a tool's result. Instead: a line of text; beside the result. */
   | 'image'
   | 'document'
   | 'result.image'
   | 'result.document'
-  /** Images under the media type they were given. Instead: the one their bytes show. */
+  /** Images under the given media type. Instead: the type that their bytes show. */
   | 'declared'
   /** Up to 20 images and documents in a request. Instead: the newest 5. */
   | 'many'
-  /** Cache points, by where they stand; their time to live. Instead: none. */
+  /** Cache points, by place; their TTL. Instead: none. */
   | 'cache.system'
   | 'cache.tools'
   | 'cache.messages'
   | 'cache.results'
   | 'cache.ttl'
-  /** Names of arguments outside `[a-zA-Z0-9_.-]{1,64}`. Instead: aliases. */
+  /** Argument names outside `[a-zA-Z0-9_.-]{1,64}`. Instead: aliases. */
   | 'argument'
-  /** `anyOf`, `oneOf`, `allOf` or `$ref` at the top of a tool's schema. Instead: one object, and the choice in its description. */
+  /** `anyOf`, `oneOf`, `allOf` or `$ref` at the top of a tool's schema. Instead: one object, with the choice in its description. */
   | 'union'
-  /** At the top of a tool's schema anything but type, properties, required; and references. Instead: without; written out. */
+  /** Keywords other than type, properties, required at the top of a tool's schema; references. Instead: omitted; inlined. */
   | 'root'
-  /** More than the plainest of JSON Schema. Instead: types, properties, enums, descriptions. */
+  /** More than basic JSON Schema. Instead: types, properties, enums, descriptions. */
   | 'schema'
-  /** Hyphens in names of tools. Instead: aliases. */
+  /** Hyphens in tool names. Instead: aliases. */
   | 'hyphen';
 
 const CACHE = ['cache.system', 'cache.tools', 'cache.messages', 'cache.results', 'cache.ttl'] as const;
 
 /**
- * By what a model's id begins with; the first row that fits counts. What is not known here is learned from refusals, see quirks.ts.
- * The sources of each row are in docs/bedrock-rules.md.
+ * By the prefix of a model's id; the first matching row counts. Other refusals are learned, see quirks.ts. The sources of each row are
+ * in docs/bedrock-rules.md.
  */
 const FAMILIES: readonly (readonly [RegExp, readonly Feature[]])[] = [
   [/^anthropic\./, ['unsigned', 'argument', 'union']],
@@ -70,11 +70,11 @@ const FAMILIES: readonly (readonly [RegExp, readonly Feature[]])[] = [
   [/^deepseek\./, [...CACHE, 'reasoning', 'status', 'image', 'result.image', 'result.document']],
   // other makers
   [/^[a-z0-9-]+\./, ['status', 'result.image']],
-  // the ARN of a profile of one's own does not say whose model it is: what no other model minds is done as for Claude
+  // the ARN of an application inference profile does not name its model: use Claude's rules, which every other model accepts too
   [/^/, ['argument', 'union']],
 ];
 
-/** What the model of an id is known to refuse. */
+/** The features that the model of an id is known to refuse. */
 export function lacking(id: string): ReadonlySet<Feature> {
   const name = bareName(id);
   return new Set(FAMILIES.find(([family]) => family.test(name))?.[1]);

@@ -11,12 +11,12 @@ import { collect } from './stream.ts';
 export type { BedrockOptions, CacheOptions } from './options.ts';
 
 /**
- * A model of Amazon Bedrock, through its Converse API. Needs `@aws-sdk/client-bedrock-runtime`, which is loaded at the
- * first call. Credentials and region are found as the AWS SDK finds them.
+ * An Amazon Bedrock model, through the Converse API. Needs `@aws-sdk/client-bedrock-runtime`, which is loaded at the first call. The AWS
+ * SDK finds credentials and region in its usual places.
  *
  * @param id a model id, an inference profile id, or an ARN, such as `us.anthropic.claude-sonnet-4-5-20250929-v1:0`.
- * @throws RondoError `CONFIG_INVALID` for an id or an option that cannot be right; `generate` throws it where the SDK is
- *   missing. Everything else that fails is a ToolError, see docs/bedrock.md.
+ * @throws RondoError `CONFIG_INVALID` for an impossible id or option; `generate` throws it if the SDK is missing. Other failures are
+ * ToolErrors, see docs/bedrock.md.
  */
 export function bedrock(id: string, o: BedrockOptions = {}): Model {
   check(id, o);
@@ -50,7 +50,7 @@ export function bedrock(id: string, o: BedrockOptions = {}): Model {
 interface Progress {
   /** Part of an answer has arrived. */
   began: boolean;
-  /** Whoever listens threw: not the model's failure. */
+  /** The listener threw: not a failure of the model. */
   listener?: { error: unknown };
 }
 
@@ -81,7 +81,7 @@ async function call(
   };
   if (!emit || dropped.has('stream') || (input.toolConfig && dropped.has('stream.tools'))) {
     const response = responseOf(answerOf(await client.send(new sdk.ConverseCommand(input), { abortSignal: signal })), id, prepared);
-    // who listens to a model that cannot stream hears it all at once
+    // a listener gets the answer of a model that cannot stream in one piece
     for (const part of response.content)
       if ((part.type === 'text' || part.type === 'reasoning') && part.text !== '') tell({ type: part.type, text: part.text });
     return response;
@@ -89,7 +89,7 @@ async function call(
   sent.add('stream');
   if (input.toolConfig) sent.add('stream.tools');
 
-  // leaving a stream early does not close it in the SDK: only its signal does, so each stream has one of its own
+  // leaving a stream early does not close it in the SDK; only its signal does, so each stream has its own signal
   const link = new AbortController();
   const abort = (): void => link.abort(signal.reason);
   signal.addEventListener('abort', abort, { once: true });

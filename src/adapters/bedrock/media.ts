@@ -4,7 +4,7 @@ import { wellFormed } from '../../ports/sendable/text.ts';
 import type { Feature } from './families.ts';
 
 export type Media = Extract<Part, { type: 'image' | 'document' }>;
-/** A block that may stand in a message or in a tool's result. */
+/** A block that a message or a tool's result may hold. */
 export type MediaBlock = ContentBlock.ImageMember | ContentBlock.DocumentMember | ContentBlock.TextMember;
 
 const IMAGES: Readonly<Record<string, ImageFormat>> = {
@@ -31,16 +31,16 @@ const MAX_IMAGE = 3_932_160;
 
 const essence = (mediaType: string): string => (mediaType.split(';', 1)[0] ?? '').trim().toLowerCase();
 
-/** What one request shares of its media. */
+/** The media state of one request. */
 export interface Shelf {
   documentName: (name: string | undefined) => string;
   dropped: ReadonlySet<Feature>;
   sent: Set<Feature>;
-  /** The media that are too many. */
+  /** The media beyond the limit. */
   surplus: ReadonlySet<Part>;
 }
 
-/** An image or a document as a block, or the line of text that stands for one which cannot be sent. */
+/** An image or a document as a block, or the line of text that replaces one which cannot be sent. */
 export function mediaBlock(part: Media, shelf: Shelf): MediaBlock {
   const { dropped, sent, surplus } = shelf;
   if (surplus.has(part)) return left(part, 'newer ones fill what one request may hold');
@@ -79,7 +79,7 @@ function left({ type, mediaType, name }: Media, why: string): MediaBlock {
   };
 }
 
-/** The format that the first bytes of an image show. */
+/** The format according to an image's first bytes. */
 function shown(bytes: Buffer): ImageFormat | undefined {
   if (bytes.subarray(0, 4).toString('latin1') === '\x89PNG') return 'png';
   if (bytes[0] === 0xff && bytes[1] === 0xd8) return 'jpeg';
@@ -87,7 +87,7 @@ function shown(bytes: Buffer): ImageFormat | undefined {
   return bytes.subarray(0, 4).toString('latin1') === 'RIFF' && bytes.subarray(8, 12).toString('latin1') === 'WEBP' ? 'webp' : undefined;
 }
 
-/** An image of the model's own making; none where the model failed to make it. */
+/** An image that the model created; none if the model failed to create it. */
 export function imagePart(image: ImageBlock): Part | undefined {
   const bytes = image.source?.bytes;
   if (!bytes) return undefined;
@@ -95,8 +95,8 @@ export function imagePart(image: ImageBlock): Part | undefined {
 }
 
 /**
- * Document names as Bedrock takes them: letters, digits, hyphens, brackets, single spaces; no two the same in a request.
- * The extension goes, since its dot is refused and the format is told apart from it.
+ * Document names as Bedrock accepts them: letters, digits, hyphens, brackets, single spaces, unique in a request. The extension is
+ * removed, because Bedrock refuses its dot and gets the format separately.
  */
 export function documentNames(): (name: string | undefined) => string {
   const used = new Set<string>();

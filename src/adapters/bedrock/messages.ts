@@ -15,18 +15,18 @@ import { cachePoint } from './cache.ts';
 import { type Media, type MediaBlock, mediaBlock, type Shelf } from './media.ts';
 import { kept, maker } from './vendor.ts';
 
-/** What one request shares between its parts. */
+/** The state that the parts of one request share. */
 export interface Context extends Shelf {
   id: string;
   tools: Aliases;
-  /** Arguments under the names that the model is told. */
+  /** Arguments under the names that the model is given. */
   aliased: (tool: string, input: Json) => Json;
 }
 
-/** Ids of calls: another provider's, or the journal's own, may hold characters that Bedrock refuses. */
+/** Call ids. Another provider's, or the journal's own, may hold characters that Bedrock refuses. */
 const CALL_ID = /^[a-zA-Z0-9_-]{1,64}$/;
 
-/** Images and documents in one request, and how many are tried where that was too many. */
+/** The most images and documents in one request, and how many are sent after a refusal. */
 const MOST_MEDIA = { usual: 20, few: 5 };
 
 interface Wire {
@@ -35,8 +35,8 @@ interface Wire {
 }
 
 /**
- * The conversation as Bedrock takes it: it begins and ends with the user, roles alternate, tool results are the user's, and
- * nothing is blank. Messages of one role in a row become one.
+ * The conversation as Bedrock accepts it: it begins and ends with the user, roles alternate, tool results are the user's, and no text is
+ * blank. Consecutive messages of one role are merged.
  */
 export function conversation(journal: readonly Message[], shared: Omit<Context, 'surplus'>): WireMessage[] {
   const messages = sendable(journal, CALL_ID);
@@ -57,7 +57,7 @@ export function conversation(journal: readonly Message[], shared: Omit<Context, 
       outcome: 'not-run',
     });
   if (wire[0]?.role === 'assistant') wire.unshift({ role: 'user', content: [{ text: '(The conversation goes on.)' }] });
-  // newer models take no answer that is begun for them
+  // newer models do not accept a started assistant answer at the end
   if (wire.at(-1)?.role === 'assistant') wire.push({ role: 'user', content: [{ text: '(Go on.)' }] });
   for (const { role, content } of wire)
     if (role === 'user' && content.some((b) => b.document) && !content.some((b) => b.text))
@@ -81,7 +81,7 @@ function add(wire: Wire[], { role, content }: Wire, { dropped, sent }: Context):
   last.content.push(...content);
 }
 
-/** The older ones of too many media. */
+/** The older media beyond the limit. */
 function surplusOf(messages: readonly Message[], most: number): ReadonlySet<Part> {
   const media: Part[] = [];
   for (const { role, content } of messages) {
@@ -92,7 +92,7 @@ function surplusOf(messages: readonly Message[], most: number): ReadonlySet<Part
   return new Set(media.length > most ? media.slice(0, -most) : []);
 }
 
-/** What the user says, with the cache point that a part asks for. */
+/** The user's content, with the cache point that a part asks for. */
 function blocks(part: Part, context: Context): ContentBlock[] {
   if (part.type === 'text') return part.text.trim() ? marked(part, { text: part.text }) : [];
   return isMedia(part) ? marked(part, mediaBlock(part, context)) : [];
@@ -105,18 +105,18 @@ function marked(part: Exclude<Part, ToolResultPart>, block: ContentBlock): Conte
 
 const isMedia = (part: Part): part is Media => part.type === 'image' || part.type === 'document';
 
-/** What the assistant said. Only the user may show media: what a model drew cannot be shown back to it. */
+/** The assistant's content. Only the user may show media, so an image that a model created cannot be sent back. */
 function said(content: readonly Part[], context: Context): ContentBlock[] {
   const wire = content.flatMap((part): ContentBlock[] => {
     if (part.type === 'text') return blocks(part, context);
     if (part.type === 'reasoning') return reasoning(part, context);
     return part.type === 'toolCall' ? [call(part, context)] : [];
   });
-  // thoughts that led to nothing are no message
+  // reasoning without an answer is not a message
   return wire.every((block) => block.reasoningContent) ? [] : wire;
 }
 
-/** Goes back unchanged, and only to models of the maker whose reasoning it is: others cannot verify its signature. */
+/** Sent back unchanged, and only to models of the same maker: others cannot verify the signature. */
 function reasoning(part: Extract<Part, { type: 'reasoning' }>, { id, dropped, sent }: Context): ContentBlock[] {
   const own = kept(part.vendor);
   if (own?.model === undefined || maker(own.model) !== maker(id) || dropped.has('reasoning')) return [];
@@ -132,12 +132,12 @@ function reasoning(part: Extract<Part, { type: 'reasoning' }>, { id, dropped, se
 
 function call({ id, name, input }: ToolCallPart, { tools, dropped, aliased }: Context): ContentBlock {
   if (dropped.has('tools')) return { text: `(I called ${name}: ${JSON.stringify(input)})` };
-  // a malformed input is kept as the text it was; Bedrock takes objects only
+  // a malformed input is stored as text, but Bedrock accepts only objects
   const object = isObject(input) ? aliased(name, input) : { invalid_input: input };
   return { toolUse: { toolUseId: id, name: tools.alias(name), input: object as ToolUseBlock['input'] } };
 }
 
-/** @param beside gets what the model does not take inside a result. */
+/** @param beside gets the parts that the model does not accept inside a result. */
 function results(part: Part, beside: ContentBlock[], context: Context): ContentBlock[] {
   if (part.type !== 'toolResult') return [];
   if (!context.dropped.has('tools')) return [{ toolResult: toolResult(part, beside, context) }];
@@ -167,12 +167,12 @@ function toolResult(part: ToolResultPart, beside: ContentBlock[], context: Conte
   return { toolUseId: part.id, content, ...(failed && { status: 'error' }) };
 }
 
-/** Text that is exactly the JSON of an object goes as JSON: Bedrock refuses arrays and scalars there. */
+/** Text that is exactly the JSON of an object is sent as JSON: Bedrock refuses arrays and scalars there. */
 function textOrJson(text: string): ToolResultContentBlock {
   if (text[0] === '{') {
     try {
       const json: unknown = JSON.parse(text);
-      // where writing it again gives other text, such as a number with more digits than a double holds, the text stands
+      // the text is sent if its JSON would be written differently, such as a number with more digits than a double holds
       if (JSON.stringify(json) === text) return { json: wellFormedJson(json as Json) as ToolResultContentBlock.JsonMember['json'] };
     } catch {}
   }

@@ -3,18 +3,18 @@ import { RondoError } from '../../errors.ts';
 import type { JsonObject } from '../../json.ts';
 import type { ModelSettings } from '../../ports/model.ts';
 
-/** Which parts of a request are marked for Bedrock's prompt cache. A part left out is marked. */
+/** Which parts of a request are marked for Bedrock's prompt cache. Default of each: marked. */
 export interface CacheOptions {
   system?: boolean;
   tools?: boolean;
-  /** The end of the last user message, which during a run is the newest tool results. */
+  /** The end of the last user message; during a run, the newest tool results. */
   messages?: boolean;
-  /** How long an entry lives. Default: the model's own, five minutes. */
+  /** The TTL of an entry. Default: the model's own, five minutes. */
   ttl?: '5m' | '1h';
 }
 
 export interface BedrockOptions {
-  /** Default: what the AWS SDK finds, `AWS_REGION` or the profile's. */
+  /** Default: the AWS SDK's, from `AWS_REGION` or the profile. */
   region?: string;
   temperature?: number;
   topP?: number;
@@ -24,15 +24,15 @@ export interface BedrockOptions {
   guardrail?: { id: string; version: string; trace?: 'enabled' | 'disabled' | 'enabled_full'; streamMode?: 'sync' | 'async' };
   /** `true` marks the end of the system prompt, of the tools and of the last user message. Default false. */
   cache?: boolean | CacheOptions;
-  /** A fixed budget in tokens (at least 1024, below `maxTokens`), or an effort the model budgets for itself. */
+  /** A fixed budget in tokens (at least 1024, below `maxTokens`), or an effort from which the model sets its own budget. */
   reasoning?: { budgetTokens: number } | { effort: 'low' | 'medium' | 'high' | 'xhigh' | 'max' };
-  /** Fields of this model that Converse does not know; sent as they are, and stronger than what `reasoning` adds. */
+  /** Model-specific fields that Converse does not know. They are sent as given, and override what `reasoning` adds. */
   additionalFields?: JsonObject;
   latency?: 'standard' | 'optimized';
   serviceTier?: 'default' | 'flex' | 'priority' | 'reserved';
-  /** Another address of the service: a VPC endpoint, a proxy, a local stand-in. */
+  /** Another endpoint: a VPC endpoint, a proxy, a local stand-in. */
   endpoint?: string;
-  /** A client of your own, in place of the shared one. Build it with `maxAttempts: 1`: Rondo retries. */
+  /** Your own client, instead of the shared one. Create it with `maxAttempts: 1`, because Rondo retries. */
   client?: BedrockRuntimeClient;
 }
 
@@ -40,7 +40,7 @@ export const MAX_TOKENS = 4096;
 const ID = /^[\w.:/-]{1,2048}$/;
 
 /**
- * Refuses what can be known to be wrong before any request.
+ * Refuses impossible options before any request.
  * @throws RondoError `CONFIG_INVALID`
  */
 export function check(id: string, o: BedrockOptions): void {
@@ -70,7 +70,7 @@ export function check(id: string, o: BedrockOptions): void {
     invalid(`endpoint is ${JSON.stringify(o.endpoint)}; give an address such as "https://host".`);
 }
 
-/** As far as it is known before the SDK has found its region. */
+/** As far as it is known before the SDK has resolved its region. */
 export function settingsOf({ temperature, topP, region, endpoint }: BedrockOptions): ModelSettings {
   const url = endpoint === undefined ? undefined : new URL(endpoint);
   const port = url && (url.port || (url.protocol === 'http:' ? '80' : '443'));

@@ -6,8 +6,8 @@ import { isObject } from './messages.ts';
 const cache = new WeakMap<JsonSchema, OutputFormat | 'none'>();
 
 /**
- * Converse's own structured output for a schema; nothing where a constrained decoder cannot hold it. The answer of such a
- * schema is asked for in words then, see {@link instruction}. Either way the loop validates the answer against the schema.
+ * Converse's structured output for a schema; undefined if a constrained decoder cannot hold the schema. The answer is then requested in
+ * the prompt, see {@link instruction}. Either way the loop validates the answer against the schema.
  */
 export function textFormat(schema: JsonSchema): OutputFormat | undefined {
   let format = cache.get(schema);
@@ -22,7 +22,7 @@ export function textFormat(schema: JsonSchema): OutputFormat | undefined {
 export const instruction = (schema: JsonSchema): string =>
   `When you give your final answer, write only one JSON value that is valid against this JSON Schema, with no other text and no code fence:\n${JSON.stringify(schema)}`;
 
-/** Constraints on values that the decoder cannot hold. They are told in the description instead. */
+/** Constraints on values that the decoder cannot hold. They are moved into the description. */
 const SPOKEN = new Set(
   'minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength pattern minItems maxItems uniqueItems minProperties maxProperties'.split(
     ' ',
@@ -31,7 +31,10 @@ const SPOKEN = new Set(
 const ANNOTATIONS = new Set('default examples $comment $schema $id readOnly writeOnly deprecated'.split(' '));
 const FORMATS = new Set('date-time time date duration email hostname uri ipv4 ipv6 uuid'.split(' '));
 
-/** The schema in the subset that Bedrock compiles: closed objects, no recursion, no ranges. Every answer to it has the shape asked for. */
+/**
+ * The schema in the subset that Bedrock compiles: closed objects, no recursion, no ranges. Every answer that fits it has the requested
+ * shape.
+ */
 function decodable(schema: JsonSchema): JsonObject | undefined {
   const refs = new Map<string, Set<string>>([['', new Set()]]);
   try {
@@ -65,7 +68,7 @@ function node(schema: Json | undefined, inside: string, refs: Refs): { [k: strin
     else if (key === 'additionalProperties') value === false || beyond();
     else if (key === 'format' && FORMATS.has(String(value))) out.format = value;
     else if (SPOKEN.has(key) || key === 'format') {
-      // what every integer has, and says nothing
+      // redundant for every integer
       if (Math.abs(Number(value)) !== Number.MAX_SAFE_INTEGER) spoken.push(`${key}: ${String(value)}`);
     } else if (!ANNOTATIONS.has(key)) beyond();
   }
@@ -73,7 +76,7 @@ function node(schema: Json | undefined, inside: string, refs: Refs): { [k: strin
   const types: readonly Json[] = Array.isArray(out.type) ? out.type : [out.type ?? ''];
   if (types.includes('array') && !out.items) beyond();
   if (types.includes('object')) {
-    // an object that lists no properties takes any, which the decoder cannot
+    // an object without listed properties accepts any, which the decoder cannot hold
     if (!isObject(out.properties)) beyond();
     const names = out.properties;
     if (Array.isArray(out.required) && !out.required.every((r) => Object.hasOwn(names, String(r)))) beyond();

@@ -1,12 +1,12 @@
 import type { Feature } from './families.ts';
 
 /**
- * What a refusal is about. Lists of models go stale, so what the table of families does not know is learned: a refusal that names
- * such a feature drops it, and the request is made again at once. A refusal costs nothing.
+ * Classifies a refusal. Lists of models go stale, so refusals beyond the table of families are learned: a refusal that names a feature
+ * drops it, and the request is repeated at once. A refused request costs nothing.
  */
 export interface Lesson {
   features: readonly Feature[];
-  /** It says something about this conversation, and nothing about the model. */
+  /** It is about this conversation, not about the model. */
   once?: true;
 }
 
@@ -14,7 +14,7 @@ type Row = readonly [pattern: RegExp, features: readonly Feature[], once?: true]
 
 const CACHE: readonly Feature[] = ['cache.system', 'cache.tools', 'cache.messages', 'cache.results'];
 
-/** The first row that fits, and of whose features one was sent. */
+/** The first matching row of whose features one was sent. */
 const REFUSALS: readonly Row[] = [
   [/\bttl\b/i, ['cache.ttl']],
   [/(toolConfig|tools)\b.*(cache_?point|cache_control)/i, ['cache.tools']],
@@ -57,11 +57,11 @@ const REFUSALS: readonly Row[] = [
   [/input_?schema|json ?schema/i, ['schema']],
 ];
 
-/** What to leave out of the request that was refused, if it was sent. */
+/** The features to omit from the refused request, if they were sent. */
 export function lessonOf(error: unknown, sent: ReadonlySet<Feature>): Lesson | undefined {
   const { name, message } = error as { name?: unknown; message?: unknown };
   const text = String(message);
-  // some models say so of caches as if it were a matter of rights
+  // some models report an unsupported cache as an access error
   const refused = /^validationexception$/i.test(String(name)) || (/^accessdenied/i.test(String(name)) && /prompt caching/i.test(text));
   if (!refused) return undefined;
   for (const [pattern, features, once] of REFUSALS) {

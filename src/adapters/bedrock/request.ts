@@ -21,7 +21,7 @@ import { maker } from './vendor.ts';
 
 export interface Prepared {
   input: ConverseCommandInput & ConverseStreamCommandInput;
-  /** The tool's own name behind the one the model was told, and the arguments under their own names. */
+  /** Maps back to the tool's own name and argument names. */
   toolName: (alias: string) => string;
   argumentsOf: (tool: string, input: Json) => Json;
   /** Features in this request that a model may refuse. */
@@ -35,12 +35,12 @@ const UNHYPHENED = /^[a-zA-Z0-9_]{1,64}$/;
 export function prepare(id: string, o: BedrockOptions, request: ModelRequest, dropped: ReadonlySet<Feature>): Prepared {
   const sent = new Set<Feature>();
   const tools = aliases(dropped.has('hyphen') ? UNHYPHENED : TOOL_NAME);
-  // the tools on offer come first, so that their names stay plain where an old call's name would collide
+  // the offered tools come first, so that their names stay unchanged if an old call's name collides
   for (const tool of request.tools) tools.alias(tool.name);
   const inputs = new Map(request.tools.map((tool) => [tool.name, told(tool.input, dropped)] as const));
   const format = request.output && !dropped.has('textFormat') ? textFormat(request.output) : undefined;
   if (format) sent.add('textFormat');
-  // tools on offer that a model does not take are the developer's to know, and so are refused
+  // offering tools to a model that supports none is a developer's error, so it is refused
   const wordless = dropped.has('tools') && request.tools.length > 0 ? without(dropped, 'tools') : dropped;
 
   const aliased = (tool: string, input: Json): Json => inputs.get(tool)?.aliased(input) ?? input;
@@ -90,12 +90,12 @@ function systemBlocks({ instructions, output }: ModelRequest, spell: boolean): S
   return system;
 }
 
-/** For a model that takes no system prompt. The first message is the user's. */
+/** For a model without system prompts. The first message is the user's. */
 function intoMessages(system: readonly SystemContentBlock[], [first]: readonly WireMessage[]): void {
   first?.content?.unshift(...system.flatMap(({ text }) => (text === undefined ? [] : [{ text }])));
 }
 
-/** Bedrock wants tools declared wherever a conversation holds calls, also where none is on offer any more. */
+/** Bedrock requires declared tools whenever a conversation holds calls, even if none is offered any more. */
 function toolSpecs(
   specs: readonly ToolSpec[],
   messages: readonly WireMessage[],
@@ -123,7 +123,7 @@ function toolSpecs(
   return tools;
 }
 
-/** The one-shot call knows no stream mode, and the SDK does not send it there. */
+/** The non-streamed call has no stream mode, and the SDK does not send it there. */
 function guardrail(g: NonNullable<BedrockOptions['guardrail']>): ConverseStreamCommandInput['guardrailConfig'] {
   return {
     guardrailIdentifier: g.id,
@@ -134,8 +134,8 @@ function guardrail(g: NonNullable<BedrockOptions['guardrail']>): ConverseStreamC
 }
 
 /**
- * Claude reasons only where it is told to; with an effort and no budget it budgets for itself. With a budget, an answer that it goes
- * on with must have begun with reasoning: where another model gave it, or the reasoning is lost, it goes on without.
+ * Claude reasons only if asked to; with an effort and no budget it sets its own budget. With a budget, an answer that it continues must
+ * have begun with reasoning. If another model gave that answer, or the reasoning is lost, reasoning is off for that request.
  */
 function thinking(
   id: string,

@@ -6,14 +6,14 @@ import { imagePart } from './media.ts';
 import type { Prepared } from './request.ts';
 import { type Kept, keep } from './vendor.ts';
 
-/** What of an answer is needed to read it, whichever way it came. */
+/** The fields of an answer that are needed to read it, streamed or not. */
 export interface Answer {
   content: readonly ContentBlock[];
   stopReason: StopReason | (string & {});
   usage: TokenUsage | undefined;
-  /** The model a prompt router chose. */
+  /** The model that a prompt router chose. */
   invoked: string | undefined;
-  /** Of the request, by which AWS knows it. */
+  /** The request id, by which AWS can find it. */
   id?: string | undefined;
 }
 
@@ -24,9 +24,7 @@ export function answerOf({ output, stopReason, usage, trace, $metadata }: Conver
   return { content, stopReason, usage, invoked: trace?.promptRouter?.invokedModelId, id: $metadata?.requestId };
 }
 
-/**
- * @throws ToolError `STREAM_ERROR` for what the provider itself calls malformed: another try may well give an answer.
- */
+/** @throws ToolError `STREAM_ERROR` for an answer that the provider itself calls malformed; a retry may succeed. */
 export function responseOf(answer: Answer, id: string, asked: Pick<Prepared, 'toolName' | 'argumentsOf'>): ModelResponse {
   if (/^malformed_/.test(answer.stopReason))
     throw new ToolError('STREAM_ERROR', `"${id}" gave an answer that Bedrock calls malformed (${answer.stopReason}). Try again.`, {
@@ -45,7 +43,7 @@ export function responseOf(answer: Answer, id: string, asked: Pick<Prepared, 'to
   };
 }
 
-/** Some models give no ids, or all calls of an answer the same; results are told apart by them. */
+/** Some models give no call ids, or equal ids for all calls of an answer. Results need unique ids. */
 function named(content: Part[]): Part[] {
   const used = new Set<string>();
   return content.map((part, i) => {
@@ -61,7 +59,7 @@ function partOf(block: ContentBlock, id: string, { toolName, argumentsOf }: Pick
   if (block.text !== undefined) return block.text === '' ? undefined : { type: 'text', text: block.text };
   if (block.toolUse) {
     const { toolUseId = '', name = '', input, type } = block.toolUse;
-    // a tool of the provider's own, which it has already run
+    // a tool of the provider, which it has already run
     if (type === 'server_tool_use') return undefined;
     const tool = toolName(name);
     return { type: 'toolCall', id: toolUseId, name: tool, input: argumentsOf(tool, plain(input ?? {})) };
@@ -83,7 +81,7 @@ function partOf(block: ContentBlock, id: string, { toolName, argumentsOf }: Pick
 
 const reasoning = (text: string, kept: Kept): Part => ({ type: 'reasoning', text, vendor: keep(kept) });
 
-/** Some models call a tool and say that their turn ended; what they did counts. */
+/** Some models call a tool and report that their turn ended. The calls count. */
 function stopOf(reason: string, content: readonly Part[]): ModelResponse['stop'] {
   switch (reason) {
     case 'max_tokens':
@@ -111,8 +109,8 @@ function usageOf(u: TokenUsage | undefined): Usage | undefined {
 }
 
 /**
- * The SDK reads numbers that a double cannot hold exactly as BigInt or as an object of its own, which no JSON can hold.
- * They become the doubles that `JSON.parse` would give, as in a stream.
+ * The SDK reads numbers that a double cannot hold exactly as BigInt or as its own object, which JSON cannot hold. They become the
+ * doubles that `JSON.parse` would give, as in a stream.
  */
 function plain(value: unknown): Json {
   if (typeof value === 'bigint') return Number(value);

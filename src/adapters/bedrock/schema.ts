@@ -6,12 +6,12 @@ import type { Feature } from './families.ts';
 import { isObject } from './messages.ts';
 import { escaped, type Node, pointed, sound, unescaped } from './sound.ts';
 
-/** A tool's input as a model is told of it. */
+/** A tool's input as it is declared to a model. */
 export interface Told {
   schema: JsonObject;
-  /** What of it some model may refuse. */
+  /** The parts that some model may refuse. */
   uses: readonly Feature[];
-  /** Arguments under the names that the model was told, and back. */
+  /** Maps arguments to the names that the model was given, and back. */
   aliased(input: Json): Json;
   original(input: Json): Json;
 }
@@ -21,7 +21,7 @@ const WELL_FORMED = /^[^\ud800-\udfff]*$/u;
 const REWRITES = ['argument', 'union', 'root', 'schema'] as const;
 const cache = new WeakMap<JsonSchema, Map<string, Told>>();
 
-/** The schema of a tool's input as a model takes it. The loop validates the arguments against the schema as it was declared. */
+/** The schema of a tool's input as a model accepts it. The loop validates the arguments against the schema as declared. */
 export function told(schema: JsonSchema, dropped: ReadonlySet<Feature>): Told {
   const key = REWRITES.filter((feature) => dropped.has(feature)).join();
   const known = cache.get(schema) ?? new Map<string, Told>();
@@ -44,19 +44,19 @@ function make(schema: JsonSchema, dropped: ReadonlySet<Feature>): Told {
     node = { type: type ?? 'object', properties, ...(required !== undefined && { required }) };
   } else if (Object.keys(node).some((k) => k !== 'type' && k !== 'properties' && k !== 'required')) uses.push('root');
   if (dropped.has('schema')) node = plain(expanded(node, node));
-  // Bedrock takes objects only
+  // Bedrock accepts only objects
   if (node.type !== 'object') node = { ...node, type: 'object', properties: node.properties ?? {} };
 
   const fits = dropped.has('argument') ? ARGUMENT : WELL_FORMED;
   const names = aliases(fits);
   const all = [...namesIn(node)];
   if (fits !== ARGUMENT && all.some((name) => !ARGUMENT.test(name))) uses.push('argument');
-  // a name that fits goes before one that would be aliased to it
+  // a valid name takes precedence over one that would be aliased to it
   for (const name of all) if (fits.test(name)) names.alias(name);
   const odd = new Set(all.filter((name) => !fits.test(name)));
   const alias = (name: string): string => (odd.has(name) ? names.alias(name) : name);
   const renamed = odd.size > 0 ? (rename(node, alias) as Node) : node;
-  // what a reference pointed at may have moved
+  // the target of a reference may have moved
   const told = wellFormedJson<JsonObject>(sound(renamed, patterns));
   if (odd.size === 0) return { schema: told, uses, aliased: same, original: same };
   return { schema: told, uses, aliased: (input) => keyed(input, alias), original: (input) => keyed(input, names.original) };
@@ -70,7 +70,7 @@ function keyed(value: Json, name: (key: string) => string): Json {
   return Object.fromEntries(Object.entries(value).map(([key, field]) => [name(key), keyed(field, name)]));
 }
 
-/** Keywords that hold schemas by name, a schema or a list of them. */
+/** Keywords that hold schemas: by name, a single one, or a list. */
 const BY_NAME = new Set(['properties', '$defs', 'definitions', 'dependentSchemas', 'patternProperties']);
 const NESTED = new Set(
   'items prefixItems anyOf oneOf allOf not if then else contains propertyNames additionalProperties unevaluatedProperties unevaluatedItems'.split(
@@ -78,7 +78,7 @@ const NESTED = new Set(
   ),
 );
 
-/** A copy of a schema in which each schema within was passed through `map`. */
+/** A copy of a schema, with each schema inside mapped by `map`. */
 function within(node: JsonObject, map: (schema: Json) => Json): Node {
   const copy: Node = {};
   for (const [key, value] of Object.entries(node)) {
@@ -128,12 +128,12 @@ const noted = (schema: JsonObject, note: string): JsonObject => ({
 });
 
 const CHOICES = ['anyOf', 'oneOf', 'allOf'] as const;
-/** Schemas that are looked at while one is rewritten: references make a small one large. */
+/** The most schemas visited while one is rewritten: references can make a small schema large. */
 const MAX_EXPANDED = 1_000;
-/** Characters of a choice that is told in words. */
+/** Characters of a choice in the description. */
 const MAX_CHOICE = 2_000;
 
-/** A schema with a choice at its top as one object: all the properties of all cases; required is what every case requires. */
+/** Rewrites a schema with a choice at its top as one object: the properties of all cases; required are those that every case requires. */
 function flat(root: Node): Node {
   const whole = merged(root, root, { left: MAX_EXPANDED });
   const { anyOf, oneOf } = root;
@@ -146,7 +146,7 @@ function merged(schema: Json | undefined, root: Node, budget: { left: number }, 
   if (!isObject(schema) || budget.left-- <= 0) return {};
   const { $ref, allOf, anyOf, oneOf, ...own } = schema;
   let node: Node = own;
-  // one that leads back to where it came from says nothing more
+  // a case that leads back to its own choice adds nothing
   if (typeof $ref === 'string' && !path.includes($ref))
     node = both(node, merged(pointed($ref, root), root, budget, [...path, $ref]), 'all');
   for (const part of Array.isArray(allOf) ? allOf : []) node = both(node, merged(part, root, budget, path), 'all');
@@ -174,7 +174,7 @@ function both(a: Node, b: Node, how: 'all' | 'any'): Node {
   const required = how === 'all' ? [...new Set([...(one ?? []), ...(two ?? [])])] : (one ?? []).filter((name) => two?.includes(name));
   const { title: _, description: __, ...shape } = a;
   const node: Node = how === 'all' ? { ...b, ...a } : { ...shape };
-  // what one case forbids another may want
+  // one case may allow what another forbids
   if (a.additionalProperties !== b.additionalProperties) delete node.additionalProperties;
   node.properties = properties;
   delete node.required;
@@ -182,7 +182,7 @@ function both(a: Node, b: Node, how: 'all' | 'any'): Node {
   return node;
 }
 
-/** With its references written out; one that leads back into itself takes anything. */
+/** Inlines references; a recursive one accepts anything. */
 function expanded(schema: Json, root: Json, path: readonly string[] = [], budget = { left: MAX_EXPANDED }): Json {
   if (!isObject(schema)) return schema;
   if (budget.left-- <= 0) return {};

@@ -6,9 +6,9 @@ export type Node = { [k: string]: Json };
 const TYPES = new Set<Json>(['string', 'number', 'integer', 'boolean', 'object', 'array', 'null']);
 
 /**
- * A schema as draft 2020-12 has it, which Claude checks: what older drafts wrote otherwise is rewritten, a keyword whose value is none
- * is left out, and so is a reference to nowhere. One such keyword of one tool makes every request fail.
- * @param patterns whether `patternProperties` are refused too; then such properties are allowed without a schema.
+ * Rewrites a schema to draft 2020-12, which Claude checks. Keywords of older drafts are rewritten; keywords with an invalid value and
+ * dangling references are omitted. One such keyword of one tool makes every request fail.
+ * @param patterns whether `patternProperties` are refused too; such properties are then allowed without a schema.
  */
 export function sound(root: JsonObject, patterns: boolean): Node {
   const { $schema: _, $id: __, ...rest } = root;
@@ -40,10 +40,10 @@ const SCHEMAS = new Set(
 );
 const TEXTS = new Set('title description format $comment $anchor contentEncoding contentMediaType'.split(' '));
 const FLAGS = new Set('uniqueItems deprecated readOnly writeOnly'.split(' '));
-/** Of older drafts, and what else cannot be sent; `older` rewrites some of them. */
+/** Keywords of older drafts, and others that cannot be sent; `older` rewrites some of them. */
 const GONE = new Set('$schema $id id additionalItems dependencies $dynamicRef $recursiveRef $dynamicAnchor $recursiveAnchor'.split(' '));
 
-/** The value of a keyword, where it is one. */
+/** The value of a keyword, if it is valid. */
 function keyword(key: string, value: Json, inner: (schema: Json) => Json, root: Json): Json | undefined {
   if (GONE.has(key)) return undefined;
   if (key === 'type') return types(value);
@@ -84,7 +84,7 @@ function isPattern(text: string): boolean {
   }
 }
 
-/** What drafts 4 to 7 wrote another way. */
+/** Keywords that drafts 4 to 7 wrote differently. */
 function older(schema: JsonObject, out: Node, inner: (schema: Json) => Json): void {
   const { items, additionalItems } = schema;
   if (Array.isArray(items) && items.length > 0) {
@@ -101,7 +101,7 @@ function older(schema: JsonObject, out: Node, inner: (schema: Json) => Json): vo
   }
 }
 
-/** What a reference within a document points at. */
+/** The target of a reference within a document. */
 export function pointed(ref: string, root: Json): Json | undefined {
   if (ref === '#') return root;
   if (!ref.startsWith('#/')) return undefined;
@@ -113,7 +113,7 @@ export function pointed(ref: string, root: Json): Json | undefined {
   return at;
 }
 
-/** A step of a pointer as the name it stands for, and back. */
+/** Decodes one step of a JSON pointer, and encodes it. */
 export function unescaped(step: string): string {
   try {
     return decodeURIComponent(step).replaceAll('~1', '/').replaceAll('~0', '~');

@@ -16,14 +16,14 @@ type Open =
   | { kind: 'redacted'; bytes: Uint8Array[] }
   | { kind: 'tool'; id: string; name: string; json: string; server: boolean }
   | { kind: 'image'; format: ImageFormat; bytes: Uint8Array[] }
-  /** A kind this adapter does not know. */
+  /** A block of a kind that this adapter does not know. */
   | { kind: 'other' };
 type Kind = Open['kind'];
 
 /**
- * Reads a stream to its end, into what the one-shot call would have answered.
+ * Reads a stream to its end, and returns what the non-streamed call would have returned.
  * @param alive called for each event, shown or not.
- * @throws ToolError `STREAM_BROKEN` where it ends before the model said why it stopped
+ * @throws ToolError `STREAM_BROKEN` if it ends before the stop reason.
  */
 export async function collect(
   stream: AsyncIterable<ConverseStreamOutput> | undefined,
@@ -36,7 +36,7 @@ export async function collect(
   let usage: TokenUsage | undefined;
   let invoked: string | undefined;
 
-  // some models reuse an index for another kind of content, and only tools and images announce themselves
+  // some models reuse an index for another kind of content, and only tools and images have a start event
   const at = <K extends Kind>(index: number, kind: K, fresh: () => Extract<Open, { kind: K }>): Extract<Open, { kind: K }> => {
     const known = open.get(index);
     if (known?.kind === kind) return known as Extract<Open, { kind: K }>;
@@ -86,7 +86,7 @@ export async function collect(
       }
     }
   } catch (error) {
-    // the answer is whole: only what it cost stays unknown, and asking again would cost it twice
+    // the answer is complete; only its usage stays unknown, and a retry would pay for it twice
     if (stopReason === undefined) throw error;
   }
   if (stopReason === undefined) throw broken();
@@ -120,7 +120,7 @@ function blockOf(block: Open): ContentBlock | undefined {
   }
 }
 
-/** The input as the model wrote it: what is no JSON stays text, which no tool's schema takes, so the model is told. */
+/** The input as the model wrote it. Invalid JSON stays text, which no tool's schema accepts, so the model is told. */
 function parsed(json: string): never {
   if (!json.trim()) return {} as never;
   try {

@@ -1,8 +1,8 @@
 import type { Json } from '../../json.ts';
 
 /**
- * What this adapter keeps in a part's `vendor`, under `bedrock`, so that another adapter's is not mistaken for it.
- * On reasoning: the model that reasoned, and its signature or the redacted bytes in base64. On any part: a cache point after it.
+ * The data that this adapter stores in a part's `vendor`, under `bedrock`, to tell it from another adapter's. For reasoning: the model,
+ * and its signature or the redacted bytes in base64. For any part: a cache point after it.
  */
 export interface Kept {
   model?: string;
@@ -19,13 +19,13 @@ export function kept(vendor: Json | undefined): Kept | undefined {
   return typeof own === 'object' && own !== null ? (own as Kept) : undefined;
 }
 
-// a geography in front of the id routes the call and is not who made the model
+// a geography prefix routes the call and does not name the maker
 const GEOGRAPHY = /^(?:us-gov|us|eu|apac|jp|au|ca|sa|me|af|global)\./;
 
-/** A model's id without what routes the call to it: `anthropic.claude-...`, or the last part of an ARN. */
+/** A model's id without its routing prefix: `anthropic.claude-...`, or the last part of an ARN. */
 export const bareName = (id: string): string => (id.split('/').pop() ?? id).replace(GEOGRAPHY, '');
 
-/** Who made a model, such as `anthropic`; the whole id where it does not say, as in the ARN of a profile of one's own. */
+/** The maker of a model, such as `anthropic`; the whole id if it does not say, as in the ARN of an application inference profile. */
 export function maker(id: string): string {
   const name = bareName(id);
   const dot = name.indexOf('.');

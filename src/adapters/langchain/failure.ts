@@ -8,7 +8,7 @@ interface Told {
   advice: string;
 }
 
-/** LangChain's own codes; its classes for the same have names. */
+/** LangChain's error codes; some of its error classes have their own names. */
 const CODES: Readonly<Record<string, Told>> = {
   MODEL_AUTHENTICATION: { code: 'UNAUTHENTICATED', outcome: 'not-run', advice: 'Check the API key of the chat model.' },
   MODEL_NOT_FOUND: { code: 'MODEL_NOT_FOUND', outcome: 'not-run', advice: 'Check the name of the model.' },
@@ -26,15 +26,15 @@ const NAMES: Readonly<Record<string, string>> = { ContextOverflowError: 'CONTEXT
 
 const SPENT: Told = { code: 'QUOTA_EXCEEDED', advice: 'Waiting does not help: raise the quota, or pay.' };
 
-/** What LangChain writes on the errors that its models give up on. */
+/** The texts that LangChain adds to errors after which its models give up. */
 interface Marked {
   lc_error_code?: unknown;
-  /** Of a 429: `stop` where the quota is used up, else how long to wait, ms. */
+  /** For a 429: `stop` if the quota is used up, else the wait in ms. */
   rateLimitType?: unknown;
   retryAfterMs?: unknown;
 }
 
-/** What a failed call of a chat model means. What LangChain has no word for is for our tables, which know HTTP, AWS and Node. */
+/** Classifies a failed call of a chat model. The engine's tables classify the rest: HTTP, AWS and Node errors. */
 export function modelFailure(error: unknown, id: string): unknown {
   if (!(error instanceof Error) || error instanceof ToolError || RondoError.is(error)) return error;
   const { lc_error_code, rateLimitType, retryAfterMs } = error as Marked;
@@ -48,7 +48,7 @@ export function modelFailure(error: unknown, id: string): unknown {
   return new ToolError(code, `"${id}": ${line.trim()} ${advice}`, { retryable, outcome, ...retryAfter, cause: error });
 }
 
-/** What a tool threw; its own checks of the arguments come before it does anything. */
+/** An error that a tool threw. The tool's own argument checks precede any effect. */
 export function toolFailure(error: unknown, name: string): unknown {
   if (error instanceof Error && error.constructor.name === 'ToolInputParsingException')
     return new ToolError('INVALID_ARGUMENTS', `${error.message} Correct the arguments and call ${name} again.`, {

@@ -6,23 +6,23 @@ import type { Aliases } from '../../ports/sendable/names.ts';
 import { wellFormed } from '../../ports/sendable/text.ts';
 import { kept } from './vendor.ts';
 
-/** A content block of LangChain, standard or of one provider. */
+/** A LangChain content block, standard or of one provider. */
 export type Block = { readonly type: string; readonly [k: string]: unknown };
 
 const instruction = (schema: Json): string =>
   `When you give your final answer, write only one JSON value that is valid against this JSON Schema, with no other text and no code fence:\n${JSON.stringify(schema)}`;
 
-/** What the providers take as the id of a call. */
+/** The call ids that providers accept. */
 const CALL_ID = /^[a-zA-Z0-9_-]{1,40}$/;
 
-/** Our conversation as LangChain's messages. Each result of a tool is a message there. */
+/** The conversation as LangChain messages. Each tool result is its own message. */
 export function messagesOf(
   { instructions, messages: journal, output }: Pick<ModelRequest, 'instructions' | 'messages' | 'output'>,
   id: string,
   tools: Aliases,
 ): BaseMessage[] {
   const messages = sendable(journal, CALL_ID).map(({ role, content }): Message => {
-    // what a provider keeps beside its message hangs on the first part
+    // a provider's data beside the message is stored on its first part
     const said = content.filter((part) => part.type !== 'text' || part.text.trim() !== '' || part.vendor !== undefined);
     return { role, content: said.map((part) => (part.type === 'toolCall' ? { ...part, name: tools.alias(part.name) } : part)) };
   });
@@ -30,7 +30,7 @@ export function messagesOf(
     .filter((text) => text !== '')
     .map(wellFormed)
     .join('\n\n');
-  // results do not name their tool, and some providers want that
+  // results do not name their tool, and some providers require the name
   let names: ReadonlyMap<string, string> = new Map();
   const told = messages.flatMap(({ role, content }): BaseMessage | BaseMessage[] => {
     if (content.length === 0) return [];
@@ -62,7 +62,7 @@ function assistant(content: readonly Part[], id: string): AIMessage {
     tool_calls: callsIn(content).map(({ id, name, input }) => ({ id, name, args: argsOf(input), type: 'tool_call' as const })),
     ...(beside && { additional_kwargs: { ...beside } }),
   };
-  // a provider that gave blocks of its own, such as signed reasoning, wants them back; others take text
+  // a provider that returned its own blocks, such as signed reasoning, expects them back; others accept text
   const own = content.some((part) => part.type !== 'toolResult' && kept(part, id)?.rest);
   if (own) return new AIMessage({ ...common, content: content.flatMap((part) => native(part, id) ?? []) as never });
   const media = content.some(({ type }) => type === 'image' || type === 'document');
@@ -70,7 +70,7 @@ function assistant(content: readonly Part[], id: string): AIMessage {
   return new AIMessage({ ...common, content: content.map((part) => (part.type === 'text' ? part.text : '')).join('') });
 }
 
-/** Models name their arguments; anything else is a call that the gate refused, and is told as it was. */
+/** Models send arguments as an object. Anything else is a refused call, and is sent back unchanged. */
 const argsOf = (input: Json): Record<string, unknown> =>
   typeof input === 'object' && input !== null && !Array.isArray(input) ? (input as Record<string, unknown>) : { arguments: input };
 
@@ -83,13 +83,13 @@ function native(part: Part, id: string): Block | undefined {
   return (own?.rest as Block | undefined) ?? block(part);
 }
 
-/** Text alone is a string, which every provider takes. */
+/** Text alone is a string, which every provider accepts. */
 function contentOf(parts: readonly Part[]): { content: string } | { contentBlocks: never } {
   if (parts.every((part) => part.type === 'text')) return { content: parts.map((part) => (part as { text: string }).text).join('\n') };
   return { contentBlocks: parts.flatMap((part) => block(part) ?? []) as never };
 }
 
-/** As LangChain's standard content block. Reasoning of another model is not shown: it is no word of this one. */
+/** As a LangChain standard content block. Reasoning of another model is omitted. */
 function block(part: Part): Block | undefined {
   switch (part.type) {
     case 'text':

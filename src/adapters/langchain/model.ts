@@ -7,7 +7,7 @@ import { modelFailure } from './failure.ts';
 import { messagesOf } from './messages.ts';
 import { type Answer, deltasOf, responseOf } from './response.ts';
 
-/** What of a chat model is used: any `BaseChatModel` of LangChain. */
+/** The members of a chat model that are used: any LangChain `BaseChatModel` has them. */
 export interface ChatModelLike {
   invoke(input: never, options?: never): Promise<unknown>;
   stream(input: never, options?: never): Promise<AsyncIterable<unknown>>;
@@ -16,10 +16,10 @@ export interface ChatModelLike {
 }
 
 export interface LangchainModelOptions {
-  /** Prices and spans name the model `provider/id`. Default: what the chat model says of itself. */
+  /** Prices and spans name the model `provider/id`. Default: from the chat model. */
   provider?: string;
   id?: string;
-  /** The most output tokens of one call: limits in tokens or dollars reserve them. Default: the chat model's `maxTokens`, else 4096. */
+  /** The most output tokens of one call, which token and dollar limits reserve. Default: the chat model's `maxTokens`, else 4096. */
   maxOutput?: number;
 }
 
@@ -30,12 +30,13 @@ interface Bound {
 type Chunk = Answer & { concat(other: Chunk): Chunk };
 
 /**
- * A chat model of LangChain as a model of ours. Give it `maxRetries: 0`: the engine retries, and LangChain would try each of its
- * attempts up to seven times.
+ * A LangChain chat model as a Rondo model. Set `maxRetries: 0`: the engine retries, and LangChain would repeat each of its attempts up
+ * to seven times.
  *
- * Text, images and documents, reasoning and calls go both ways; blocks of the provider's own (signed reasoning) come back to it. An
- * answer in a schema is asked for in words. Failures are ToolErrors by LangChain's codes, or by our tables.
- * @throws RondoError `CONFIG_INVALID` for what is no chat model.
+ * Text, images, documents, reasoning and calls work in both directions; provider blocks (signed reasoning) are sent back to their
+ * provider. An answer with a schema is requested in the prompt. Failures are ToolErrors, by LangChain's codes or the engine's error
+ * table.
+ * @throws RondoError `CONFIG_INVALID` if it is not a chat model.
  */
 export function langchainModel(model: ChatModelLike, o: LangchainModelOptions = {}): Model {
   if (typeof model?.invoke !== 'function' || typeof model.stream !== 'function')
@@ -72,7 +73,7 @@ export function langchainModel(model: ChatModelLike, o: LangchainModelOptions = 
           }
           whole = whole ? whole.concat(chunk) : chunk;
         }
-        // some end quietly there, and what came so far is no answer
+        // some streams end without an error here, and a partial text is not an answer
         signal.throwIfAborted();
         return responseOf(whole, id, tools);
       };
@@ -81,7 +82,7 @@ export function langchainModel(model: ChatModelLike, o: LangchainModelOptions = 
         try {
           return await once({ ...request, messages });
         } catch (error) {
-          // one picture that the provider does not take must not end the session
+          // an image that the provider refuses must not end the session
           if (signal.aborted || heard || !blamesMedia(error) || !holdsMedia(messages)) throw error;
           return await once({ ...request, messages: linesForMedia(messages, () => false) });
         }
@@ -98,7 +99,7 @@ const TOOL_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
 function bind(model: ChatModelLike, { tools }: ModelRequest, id: string, names: Aliases): Bound {
   if (tools.length === 0) return model as unknown as Bound;
   if (!model.bindTools) throw new ToolError('VALIDATION', `"${id}" takes no tools: its class has no bindTools().`, { outcome: 'not-run' });
-  // the form that every provider's bindTools() knows
+  // the format that every provider's bindTools() accepts
   const specs = tools.map(({ name, description, input }) => ({
     type: 'function',
     function: { name: names.alias(name), description: wellFormed(description), parameters: wellFormedJson(input) },
@@ -117,7 +118,7 @@ function describe(model: ChatModelLike): { provider: string; id: string; maxOutp
   const first = (...names: unknown[]) => names.find((name): name is string => typeof name === 'string' && name !== '');
   const provider = first(said.ls_provider)?.toLowerCase() ?? 'langchain';
   return {
-    // the name by which its prices are known
+    // the name under which its prices are known
     provider: provider === 'amazon_bedrock' ? 'bedrock' : provider,
     id: first(said.ls_model_name, own, modelName) ?? 'unknown',
     ...(typeof maxTokens === 'number' && maxTokens > 0 && { maxOutput: maxTokens }),

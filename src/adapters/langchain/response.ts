@@ -5,7 +5,7 @@ import type { Aliases } from '../../ports/sendable/names.ts';
 import type { Block } from './messages.ts';
 import { keep } from './vendor.ts';
 
-/** What of an `AIMessage` is read. */
+/** The fields of an `AIMessage` that are read. */
 export interface Answer {
   content: string | readonly Block[];
   tool_calls?: readonly { id?: string | undefined; name: string; args: unknown }[] | undefined;
@@ -35,21 +35,21 @@ export function responseOf(answer: Answer | undefined, model: string, tools: Ali
     part.type === 'toolCall' ? { ...part, name: tools.original(part.name) } : part,
   );
   const usage = usageOf(answer.usage_metadata);
-  // where the provider gave no id, LangChain makes one of its own
+  // LangChain creates its own id if the provider gave none
   const id = typeof answer.id === 'string' && answer.id !== '' && !answer.id.startsWith('run-') ? answer.id : undefined;
   return { content, stop: stopOf(reason, content), ...(usage && { usage }), ...(id !== undefined && { id }) };
 }
 
 function partsOf({ content, tool_calls = [], invalid_tool_calls = [], additional_kwargs }: Answer, model: string): Part[] {
   const parts: Part[] = [];
-  // where there are no blocks, some providers put it here
+  // some providers put it here if there are no blocks
   const thoughts = additional_kwargs?.reasoning_content;
   if (typeof content === 'string') {
     if (typeof thoughts === 'string' && thoughts !== '') parts.push({ type: 'reasoning', text: thoughts });
     if (content !== '') parts.push({ type: 'text', text: content });
   }
   const ids = new Set<string>();
-  // some providers give no ids, or all calls the same
+  // some providers give no ids, or equal ids for all calls
   const named = (id: string | undefined) => {
     let own = id || `call_${ids.size}`;
     while (ids.has(own)) own = `${own}_${ids.size}`;
@@ -67,15 +67,15 @@ function partsOf({ content, tool_calls = [], invalid_tool_calls = [], additional
     if (call) parts.push({ ...callPart(call), vendor: keep(model, { block: block.type, rest: signed(block) }) });
   }
   for (const call of calls) parts.push(callPart(call));
-  // arguments that are no JSON: the gate refuses them, and the model is told why
+  // arguments that are not JSON: prepare refuses them, and the model is told why
   for (const { id, name = '', args = '' } of invalid_tool_calls) parts.push({ type: 'toolCall', id: named(id), name, input: args });
   return parts;
 }
 
-/** The calls, and thoughts that are a part already, are told in their own places. */
+/** Calls, and reasoning that is already a part, have their own places. */
 const TOLD: ReadonlySet<string> = new Set(['tool_calls', 'function_call', 'refusal']);
 
-/** Gemini's signatures of calls and DeepSeek's thoughts are such: the provider refuses a conversation that lost them. */
+/** Gemini's call signatures and DeepSeek's reasoning are such: the provider refuses a conversation without them. */
 function withBeside(parts: Part[], { additional_kwargs = {} }: Answer, model: string): Part[] {
   const [first, ...others] = parts;
   const beside = plainJson(Object.fromEntries(Object.entries(additional_kwargs).filter(([key]) => !TOLD.has(key)))) as JsonObject;
@@ -93,7 +93,7 @@ const callPart = ({ id, name, args }: { id: string; name: string; args: unknown 
   input: plainJson(args) ?? {},
 });
 
-/** What a call's block has besides the call: signatures. */
+/** The additional data of a call's block: signatures. */
 function signed({ type: _, id: __, name: ___, input: ____, args: _____, index: ______, ...rest }: Block): JsonObject {
   return (plainJson(rest) ?? {}) as JsonObject;
 }
@@ -116,7 +116,7 @@ function partOf(block: Block, model: string): Part[] | undefined {
 
 const REASONING: ReadonlySet<string> = new Set(['reasoning', 'thinking', 'redacted_thinking', 'reasoning_content']);
 
-/** Each provider's own words for it. */
+/** Each provider's own stop reasons. */
 function thought(block: Block): string {
   const { thinking, reasoning, text, reasoningText, summary } = block as { [k: string]: unknown };
   const nested = (reasoningText as { text?: unknown } | undefined)?.text;
@@ -126,7 +126,7 @@ function thought(block: Block): string {
 
 const whole = ({ index: _, ...block }: Block): JsonObject => (plainJson(block) ?? {}) as JsonObject;
 
-/** Of standard blocks, those that bring their bytes along: what a URL leads to may be gone when it is needed. */
+/** Of standard blocks, only those that include their bytes: the target of a URL may be gone later. */
 function media(block: Block): Part[] | undefined {
   const data = block.data instanceof Uint8Array ? Buffer.from(block.data).toString('base64') : block.data;
   const mediaType = block.mimeType ?? block.mime_type;
@@ -137,7 +137,7 @@ function media(block: Block): Part[] | undefined {
   return [{ type: block.type === 'image' ? 'image' : 'document', mediaType, data, ...(typeof name === 'string' && { name }) }];
 }
 
-/** Content of a tool's message. */
+/** The content of a tool message. */
 export const contentParts = (content: readonly Block[]): Part[] =>
   content.flatMap(
     (block) =>
@@ -151,7 +151,7 @@ function dataUrl({ image_url }: Block): Part[] | undefined {
   return typeof url === 'string' ? [{ type: 'text', text: url }] : undefined;
 }
 
-/** LangChain counts cached input among the input. */
+/** LangChain counts cached tokens as input; Rondo does not. */
 function usageOf(u: Counted | undefined): Usage | undefined {
   if (typeof u?.input_tokens !== 'number' || typeof u.output_tokens !== 'number') return undefined;
   const { cache_read = 0, cache_creation = 0 } = u.input_token_details ?? {};
@@ -165,7 +165,7 @@ function usageOf(u: Counted | undefined): Usage | undefined {
   };
 }
 
-/** Each provider says it in a place and in words of its own. */
+/** Each provider reports it in its own place and format. */
 function reasonOf({ response_metadata: m = {} }: Answer): string {
   const said: Json | unknown = m.stop_reason ?? m.finish_reason ?? m.stopReason ?? m.finishReason;
   return String(said ?? '').toLowerCase();
@@ -178,7 +178,7 @@ function stopOf(reason: string, content: readonly Part[]): ModelResponse['stop']
   return content.some(({ type }) => type === 'toolCall') ? 'tools' : 'end';
 }
 
-/** What a chunk of a stream says. */
+/** The content of a stream chunk. */
 export function deltasOf({ content, additional_kwargs }: Pick<Answer, 'content' | 'additional_kwargs'>): ModelDelta[] {
   if (typeof content === 'string') {
     const thoughts = additional_kwargs?.reasoning_content;

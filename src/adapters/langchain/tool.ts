@@ -11,7 +11,7 @@ import { toolFailure } from './failure.ts';
 import type { Block } from './messages.ts';
 import { contentParts } from './response.ts';
 
-/** What of a tool is used: any `StructuredTool` of LangChain, such as `tool()` makes. */
+/** The members of a tool that are used: any LangChain `StructuredTool` has them, such as one from `tool()`. */
 export interface StructuredToolLike {
   name: string;
   description: string;
@@ -31,11 +31,11 @@ export interface LangchainToolOptions extends Common {
 }
 
 /**
- * A tool of LangChain as a tool of ours, with our timeouts, retries and approvals around it. Nobody knows what calling it twice does
- * unless `effect` says so. Its message's text or blocks are the output; an error message is a ToolError `LANGCHAIN_TOOL_FAILED`, and
- * arguments that its own schema refuses are `INVALID_ARGUMENTS`. In its config it finds the `signal`, and in `configurable.rondo`
- * `{ runId, callId, idempotencyKey, session, by, context }`. Artifacts are not kept.
- * @throws RondoError `CONFIG_INVALID` for what is no tool, a schema that JSON Schema cannot say, or a name that models do not take.
+ * A LangChain tool as a Rondo tool, with the engine's timeouts, retries and approvals. It is `once` unless `effect` says otherwise. The
+ * output is its message's text or blocks. An error message is a ToolError `LANGCHAIN_TOOL_FAILED`; arguments that its own schema refuses
+ * are `INVALID_ARGUMENTS`. Its config has `signal` and, in `configurable.rondo`, `{ runId, callId, idempotencyKey, session, by, context
+ * }`. Artifacts are not stored.
+ * @throws RondoError `CONFIG_INVALID` if it is not a tool, for a schema without a JSON Schema form, or a name that models do not accept.
  */
 export function langchainTool(structured: StructuredToolLike, o: LangchainToolOptions = {}): Tool<string, JsonObject, Json> {
   if (typeof structured?.invoke !== 'function' || typeof structured.name !== 'string')
@@ -53,7 +53,7 @@ export function langchainTool(structured: StructuredToolLike, o: LangchainToolOp
       const call = { name: structured.name, args: { ...args }, id: callId, type: 'tool_call' };
       const config = { signal, configurable: { rondo: { runId, callId, idempotencyKey, session, by, context } } };
       try {
-        // not as a part of whatever graph is running around it
+        // not as a part of a surrounding graph
         const invoke = () => structured.invoke(call as never, config as never);
         return outputOf(await AsyncLocalStorageProviderSingleton.getInstance().run(undefined, invoke), name);
       } catch (error) {
@@ -66,7 +66,7 @@ export function langchainTool(structured: StructuredToolLike, o: LangchainToolOp
 }
 
 function schemaOf({ schema }: StructuredToolLike, name: string): JsonObject {
-  // what goes in: LangChain's own conversion says what comes out, and there a field with a default is required
+  // the input schema: LangChain's own conversion gives the output schema, in which a field with a default is required
   if ((schema as Partial<Schema> | undefined)?.['~standard']?.jsonSchema)
     return describe(schema as Schema, `the schema of LangChain tool "${name}"`);
   let document: unknown;
@@ -82,7 +82,7 @@ function schemaOf({ schema }: StructuredToolLike, name: string): JsonObject {
     );
   }
   const { $schema: _, ...plain } = (plainJson(document) ?? {}) as JsonObject;
-  // what takes one string is declared as something that becomes one
+  // a tool that takes one string is declared with a schema that converts to one
   return plain.type === undefined && !plain.properties ? { type: 'object', properties: { input: { type: 'string' } } } : plain;
 }
 
@@ -105,7 +105,7 @@ function outputOf(result: unknown, name: string): Json {
     return plainJson(result) ?? null;
   }
   const { content, status } = result;
-  // it says that it failed, and not what it did before
+  // the error says that the tool failed, but not what it did before
   if (status === 'error')
     throw new ToolError('LANGCHAIN_TOOL_FAILED', textOf(content) || 'The tool failed without saying why.', { outcome: 'unknown' });
   if (typeof content === 'string') return content;
@@ -113,7 +113,7 @@ function outputOf(result: unknown, name: string): Json {
   return parts.every(({ type }) => type === 'text') ? textOf(content) : { parts };
 }
 
-/** What is kept of content that is more than text. */
+/** The stored content beyond text. */
 const isParts = (output: Json): output is { parts: Json } =>
   typeof output === 'object' && output !== null && 'parts' in output && Array.isArray(output.parts);
 

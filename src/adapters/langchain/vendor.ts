@@ -1,12 +1,12 @@
 import type { Json, JsonObject } from '../../json.ts';
 import type { Part } from '../../ports/model.ts';
 
-/** What a part keeps of the block it came from, so that its provider gets that back. Only for the model that made it. */
+/** The data of the original block, so that its provider gets it back. Only for the model that created it. */
 export interface Kept {
-  /** The type of the block of a call. */
+  /** The block type of a call. */
   block?: string;
   rest?: JsonObject;
-  /** Of the first part of a message: what its provider keeps beside the content, such as signatures of calls. */
+  /** On the first part of a message: the provider's data beside the content, such as call signatures. */
   beside?: JsonObject;
 }
 

@@ -1,4 +1,4 @@
-/** Interrupts of a graph as questions to a person, and what people decide as what `interrupt()` returns. */
+/** Converts a graph's interrupts to asks, and decisions to what `interrupt()` returns. */
 import { type Json, NotJson, plainJson } from '../../json.ts';
 import type { Ask } from '../../ports/foreign.ts';
 import type { Decision, DecisionType } from '../../ports/tool.ts';
@@ -12,7 +12,7 @@ export interface Raised {
   response_schema?: unknown;
 }
 
-/** What is asked for one interrupt, and the form that the answer is to have where that is one of LangChain's. */
+/** The asks of one interrupt, and the form of the answer if the interrupt has one of LangChain's forms. */
 export interface Asked {
   asks: readonly Ask[];
   form?: Form;
@@ -34,11 +34,11 @@ export function asksOf({ id, value, response_schema }: Raised): Asked {
   const reason = { ...reasonOf(value), ...boundsOf(value) };
   if (isRecord(value) && typeof value.tool === 'string')
     return { asks: [{ id, ...reason, kind: 'tool', tool: value.tool, input: json(value.input) }] };
-  // a person must see all of what has no question of its own
+  // the person must see the whole value of an interrupt without its own question
   const [question, schema] =
     isRecord(value) && typeof value.question === 'string' ? [value.question, value.answer ?? response_schema] : [value, response_schema];
   const text = typeof question === 'string' ? question : JSON.stringify(json(question));
-  // who must answer with data of some shape cannot just say yes
+  // an answer with a schema cannot be replaced by a plain approval
   const answer = isRecord(schema) ? { answer: json(schema) as JsonSchema } : { allow: OPEN };
   return { asks: [{ id, ...reason, kind: 'question', question: cut(text), ...answer }] };
 }
@@ -49,7 +49,7 @@ function reasonOf(value: unknown): { reason?: string } {
   return typeof said === 'string' ? { reason: cut(said) } : {};
 }
 
-/** Who may decide, and until when. What makes no sense there is refused by the engine, rather than left out. */
+/** Who may decide, and until when. The engine refuses invalid values, so they are not dropped here. */
 function boundsOf(value: unknown): Pick<Ask, 'roles' | 'expires'> {
   if (!isRecord(value)) return {};
   const { roles, expires } = value;
@@ -60,8 +60,8 @@ function boundsOf(value: unknown): Pick<Ask, 'roles' | 'expires'> {
 }
 
 /**
- * What `interrupt()` returns: an answer as it is, `true` for an approval, `false` for a rejection, the input for an edit. A graph
- * that asks `if (interrupt(...))` so does nothing that a person refused.
+ * The return value of `interrupt()`: an answer unchanged, `true` for an approval, `false` for a rejection, the input for an edit. So a
+ * graph with `if (interrupt(...))` does nothing that a person refused.
  */
 export function answerOf(decision: Decision): Json {
   switch (decision.type) {
@@ -76,7 +76,7 @@ export function answerOf(decision: Decision): Json {
   }
 }
 
-/** A copy as JSON. What JSON cannot hold is told in words: a person must be asked all the same. */
+/** A copy as JSON. Values that JSON cannot hold become text, because the person must be asked in any case. */
 function json(value: unknown): Json {
   try {
     return plainJson(value) ?? null;

@@ -1,33 +1,33 @@
 /**
- * Texts that grow are stored as what changed. A channel such as `messages` is written anew at every step, and its JSON is
- * mostly that of the step before: kept whole each time, storage grows with the square of the conversation's length.
+ * Stores growing texts as differences. A channel such as `messages` is written again at every step, and its JSON is mostly that of the
+ * step before. Stored whole each time, storage would grow with the square of the conversation's length.
  */
 
-/** A stored value as it is read: whole, or as a change to an earlier one. */
+/** A stored value: whole, or a change to an earlier one. */
 export interface Piece {
   /** In UTF-16 units, of the whole text. */
   readonly length: number;
-  /** The text itself, or what stands between the parts that are the base's. */
+  /** The whole text, or the part between those of the base. */
   readonly own: string;
-  /** How much of the base's beginning and end belong to it. */
+  /** The lengths of the base's start and end that belong to it. */
   readonly base?: { readonly of: Piece; readonly head: number; readonly tail: number };
-  /** The whole text, while somebody is likely to need it again. */
+  /** The whole text, cached while it is likely to be read again. */
   text?: string;
 }
 
 /** A shorter common end is not worth a look-up. */
 const LEAST_TAIL = 64;
-/** Of a text that is mostly new nothing is saved. */
+/** A text that is mostly new is stored whole. */
 const MOST_NEW = 0.7;
 const BLOCK = 4_096;
 
-/** How much of the beginning and the end of a text is that of another; undefined where it is better kept whole. */
+/** The lengths of the start and the end that a text shares with another; undefined if it is better stored whole. */
 export function common(base: string, text: string): { head: number; tail: number } | undefined {
   const most = Math.min(base.length, text.length);
   let head = 0;
   while (head + BLOCK <= most && base.slice(head, head + BLOCK) === text.slice(head, head + BLOCK)) head += BLOCK;
   while (head < most && base.charCodeAt(head) === text.charCodeAt(head)) head++;
-  // half a surrogate pair is no text
+  // half a surrogate pair is not valid text
   if (head > 0 && (text.charCodeAt(head - 1) & 0xfc00) === 0xd800) head--;
   let tail = 0;
   const left = most - head;
@@ -40,7 +40,7 @@ export function common(base: string, text: string): { head: number; tail: number
 interface Range {
   start: number;
   end: number;
-  /** Where it goes in the text that is wanted. */
+  /** Its position in the result. */
   at: number;
 }
 

@@ -7,10 +7,7 @@ const CODES: Readonly<Record<string, string>> = {
   INVALID_GRAPH_NODE_RETURN_VALUE: 'INVALID_GRAPH_UPDATE',
 };
 
-/**
- * What a failed graph means to the engine. Never `not-run`: nodes before the one that failed have run, whatever its error says
- * of itself.
- */
+/** Classifies a failed graph. Never `not-run`: nodes before the failed one have run, whatever the error says of itself. */
 export function failure(error: unknown, name: string): Error {
   if (RondoError.is(error)) return error;
   const code = lcCode(error);

@@ -14,31 +14,31 @@ import type { Principal } from '../../ports/principal.ts';
 import type { Decision } from '../../ports/tool.ts';
 import { isolated } from './isolate.ts';
 
-/** The `value` of the interrupt with which an agent of ours waits for people, as a graph's caller finds it. Plain JSON. */
+/** The `value` of the interrupt with which a Rondo agent waits for people, as the graph's caller sees it. Plain JSON. */
 export interface PendingApprovals {
   runId: string;
   approvals: readonly Approval[];
-  /** Why the decisions given last were not taken. */
+  /** Why the last decisions were refused. */
   problem?: string;
 }
 
 type WithoutId<D> = D extends { approval: string } ? Omit<D, 'approval'> & { approval?: string } : never;
 
-/** What such an interrupt is resumed with: decisions on some of the approvals or on all. Where one is open, its id may be left out. */
+/** The value that resumes such an interrupt: decisions on some or all approvals. If only one is open, its id may be omitted. */
 export type Decisions = WithoutId<Decision> | readonly Decision[];
 
-/** @typeParam S the state of the graph that the agent is a node of. */
+/** @typeParam S the state of the graph that contains the node. */
 export interface RondoNodeOptions<I, O, S> {
-  /** What the agent is asked, of the graph's state. Default: the text of the last of its `messages`. */
+  /** Makes the agent's input from the graph's state. Default: the text of the last of its `messages`. */
   input?: (state: S) => I;
-  /** What its answer changes in the state. Default: one more of the `messages`. */
+  /** Makes the state's update from the agent's answer. Default: one more of the `messages`. */
   output?: (output: O, state: S) => object;
   /**
-   * Who starts the run and who decides, of the config that the graph was called with: from your authentication, never from the answer.
-   * Default: nobody starts it, and `{ id: 'langgraph' }` decides, who has no roles.
+   * Who starts the run and who decides, from the graph's config: from your authentication, never from the answer. Default: the run has
+   * no principal, and decisions are by `{ id: 'langgraph' }` without roles.
    */
   by?: (config: RunnableConfig) => Principal | undefined;
-  /** What the agent's tools ask for. */
+  /** The context that the agent's tools need. */
   context?: (config: RunnableConfig) => Json;
   /** Default: none. The graph keeps the conversation. */
   session?: (config: RunnableConfig) => string | undefined;
@@ -62,21 +62,21 @@ const Inner = Annotation.Root({
 type Default = { messages: any };
 
 /**
- * An agent of ours as a node of a LangGraph graph: `graph.addNode('support', rondoNode(engine, support))`.
+ * A Rondo agent as a node of a LangGraph graph: `graph.addNode('support', rondoNode(engine, support))`.
  *
- * In it is a graph of two nodes: one drives the run until it ends or waits, the other interrupts with what it waits for. So an answer
- * enters no body again, and a node that LangGraph runs once more, after a crash or by a retry policy, finds its run and goes on with it.
- * The graph needs a checkpointer where the agent asks people.
+ * The node is a graph of two nodes: one drives the run until it ends or pauses, the other interrupts with the open approvals. So an
+ * answer does not run a node body again, and a node that LangGraph runs again, after a crash or by a retry policy, finds its run and
+ * continues it. The graph needs a checkpointer if the agent asks people.
  *
- * Every event of the run goes to the graph's `custom` stream. Aborting the graph cancels the run for good. A run that ends in any other
- * way than completed throws RondoError `RUN_NOT_COMPLETED`.
+ * Every event of the run goes to the graph's `custom` stream. Aborting the graph cancels the run for good. A run that does not complete
+ * throws RondoError `RUN_NOT_COMPLETED`.
  */
 export function rondoNode<I, O, C, S = Default>(engine: Engine, agent: Agent<I, O, C>, options: RondoNodeOptions<I, O, S> = {}) {
   const { input = lastText as (state: S) => I, output = asMessage(agent.name) as (output: O) => object } = options;
   const inner = subgraph(engine, agent as Agent, options as Pick<typeof options, 'by' | 'context' | 'session'>);
   return async (state: S, config: LangGraphRunnableConfig): Promise<object> => {
     const { thread_id, checkpoint_ns } = config.configurable ?? {};
-    // of the task, which is the same however often it is run
+    // the task's id, which is the same however often the task runs
     const id = thread_id === undefined ? newId() : `lg_${sha256(JSON.stringify([thread_id, checkpoint_ns])).slice(0, 32)}`;
     const ended = await inner.invoke({ id, input: input(state) }, config);
     return output(ended.output as O, state);
@@ -103,14 +103,14 @@ function subgraph(engine: Engine, agent: Agent, { by, context, session }: Who) {
         const named = session?.(config);
         const o = { ...options, ...(named !== undefined && { session: named }), ...(context && { context: context(config) }) };
         return listen(engine.run(agent, input, o)).catch((error) => {
-          // an earlier attempt at this node began it
+          // an earlier attempt of this node started it
           if (!RondoError.is(error, 'RUN_EXISTS')) throw error;
           return listen(engine.resume(id, { ...options, agent }));
         });
       });
       return next(result);
     } catch (error) {
-      // the person who decided is told, and may decide otherwise
+      // the person who decided sees the reason, and may decide differently
       if (!pending || !RondoError.is(error) || !REFUSED.has(error.code)) throw error;
       return wait({ runId: id, approvals: pending.approvals, problem: error.message });
     }

@@ -7,7 +7,7 @@ import type { Prompt } from '../../ports/model.ts';
 import type { Decision } from '../../ports/tool.ts';
 import type { Rates } from '../../pricing/price.ts';
 
-/** What of a compiled graph is used. */
+/** The members of a compiled graph that are used. */
 export interface CompiledGraphLike {
   stream(input: never, options?: never): Promise<AsyncIterable<unknown>>;
   getState(config: RunnableConfig): Promise<{ values: unknown; tasks: readonly { name: string }[]; config: RunnableConfig }>;
@@ -15,37 +15,37 @@ export interface CompiledGraphLike {
   interruptBefore?: readonly string[] | '*' | undefined;
   interruptAfter?: readonly string[] | '*' | undefined;
   getSubgraphsAsync?(namespace?: string, recurse?: boolean): AsyncIterable<readonly [string, unknown]>;
-  // a graph has a single name for its output, or several
+  // a graph has one name for its output, or several
   outputChannels?: unknown;
 }
 
-/** The state that a graph ends with. */
+/** The final state of a graph. */
 // biome-ignore lint/suspicious/noExplicitAny: the type of a graph that is typed elsewhere does not say
 type OutputOf<G> = G extends { '~OutputType': infer S } ? S : any;
 
-/** @typeParam G the compiled graph: its type is that of the state which `output` is given. */
+/** @typeParam G the compiled graph: its type gives the state that `output` receives. */
 export interface LanggraphAgentOptions<O = string, G = unknown> extends Pick<ForeignAgentOptions<O, Json>, 'timeout' | 'retry' | 'limits'> {
   name: string;
-  /** What a supervising model is told of it. */
+  /** Shown to a supervising model. */
   description?: string;
   /** `new StateGraph(...).compile({ checkpointer })`, `createReactAgent(...)`, or an entrypoint. */
   graph: G;
   /** The graph's input. Default: `{ messages: [{ role: 'user', content }] }`. */
   input?: (prompt: Prompt) => unknown;
-  /** The agent's output of the graph's. Default: the text of the last of its `messages`, else its JSON. */
+  /** Makes the agent's output from the graph's. Default: the text of the last of its `messages`, else its JSON. */
   output?: (state: OutputOf<G>) => O;
   /**
-   * What running a turn twice does. Default `once`: after a crash the outcome is unknown. With `idempotent` a turn is tried again: the
-   * thread goes on from its last checkpoint, and only what ran and was not stored there runs again.
+   * What a second run of a turn would do. Default `once`: after a crash the outcome is unknown. With `idempotent` a turn is retried: the
+   * thread continues from its last checkpoint, and only unsaved work runs again.
    */
   effect?: ForeignAgentOptions<O, Json>['effect'];
-  /** How many steps the graph may take in a turn. Default: LangGraph's, 25. */
+  /** The most steps of the graph in a turn. Default: LangGraph's, 25. */
   recursionLimit?: number;
-  /** For a graph that was compiled without one. It must survive the process as the engine's journal does. */
+  /** For a graph that was compiled without one. It must survive the process, like the engine's journal. */
   checkpointer?: BaseCheckpointSaver;
-  /** US dollars per million tokens of its models. Without it the cost of a run in which they are called is unknown. */
+  /** US dollars per million tokens of its models. Without it, the cost of a run that calls them is unknown. */
   price?: Rates;
-  /** What `interrupt()` returns. Default: the answer, `true` for approve, `false` for reject, the new input for edit. */
+  /** The return value of `interrupt()`. Default: the answer, `true` for approve, `false` for reject, the new input for edit. */
   answer?: (decision: Decision) => Json;
 }
 

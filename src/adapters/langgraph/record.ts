@@ -1,9 +1,10 @@
 /**
- * What the saver keeps in a journal. One `put` or `putWrites` of LangGraph is one entry, so it is there in whole or not at all.
+ * The entries that the saver stores in a journal. One `put` or `putWrites` of LangGraph is one entry, so it is stored whole or not at
+ * all.
  */
 import type { Entry } from '../../journal/entries.ts';
 
-/** A serialised value: JSON as text, anything else in base64, or the change to what entry `from` holds of the same channel. */
+/** A serialised value: JSON as text, anything else in base64, or the change to the same channel's value in entry `from`. */
 export type Kept = { json: string } | { type: string; base64: string } | { from: number; head: number; tail: number; json: string };
 
 export type Versions = { readonly [channel: string]: number | string };
@@ -17,9 +18,9 @@ export interface CheckpointRecord {
   checkpoint: Kept;
   metadata: Kept;
   versions: Versions;
-  /** The channels that are new in it. The others are those of its parent, as far as the versions are the same. */
+  /** The channels that changed in it. The others are its parent's, if their versions are equal. */
   values: { readonly [channel: string]: Kept };
-  /** Channels that it has neither from itself nor from its parent, and the entry that holds them: those of a copy. */
+  /** Channels that neither it nor its parent holds, and the entry that holds them: those of a copy. */
   from?: { readonly [channel: string]: number };
 }
 
@@ -28,9 +29,9 @@ export interface WritesRecord {
   ns: string;
   id: string;
   task: string;
-  /** Where the task stands among those of its step. Versions of LangGraph that do not pass it left it out. */
+  /** The task's position in its step. Versions of LangGraph that do not pass it left it out. */
   path?: string;
-  /** Place, channel, value. A negative place is overwritten, another one is kept as it was first written. */
+  /** Index, channel, value. A write with a negative index is overwritten; others keep their first value. */
   writes: readonly (readonly [number, string, Kept])[];
 }
 

@@ -1,5 +1,5 @@
 /**
- * The two forms in which LangChain's libraries ask about tool calls, several in one interrupt: `{ actionRequests, reviewConfigs }` of its
+ * The two forms in which LangChain's libraries ask about several tool calls in one interrupt: `{ actionRequests, reviewConfigs }` of the
  * human-in-the-loop middleware, and the `HumanInterrupt` of LangGraph's prebuilt agents and Agent Inbox.
  */
 import type { Json } from '../../json.ts';
@@ -16,11 +16,11 @@ export interface Action {
   allow: readonly DecisionType[];
 }
 
-/** What is needed to put decisions into the form that was asked in; plain JSON. */
+/** The data that is needed to answer in the form of the request; plain JSON. */
 export type Form = {
   kind: 'middleware' | 'inbox';
   actions: readonly string[];
-  /** Of the inbox: for each action, whether a refusal may be told in words. */
+  /** For the inbox: whether each action allows a text as refusal. */
   told?: readonly boolean[];
 };
 
@@ -68,7 +68,7 @@ function inboxed(value: unknown): (Action & { told: boolean }) | undefined {
   };
 }
 
-/** What `interrupt()` is to return for decisions on all its actions, in their order. One without a decision is refused. */
+/** The return value of `interrupt()` for decisions on all its actions, in their order. An action without a decision is refused. */
 export function reviewOf({ kind, actions, told }: Form, decisions: readonly (Decision | undefined)[]): Json {
   if (kind === 'inbox') return actions.map((action, i) => responseOf(action, decisions[i], told?.[i] ?? false));
   return {

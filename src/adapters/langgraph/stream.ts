@@ -8,7 +8,7 @@ export interface Interruption extends Raised {
 }
 
 export interface Drained {
-  /** The graph's output as it was last; undefined where it gave none. */
+  /** The graph's last output; undefined if it gave none. */
   output: unknown;
   interrupts: readonly Interruption[];
 }
@@ -17,8 +17,8 @@ type Chunk = readonly [namespace: readonly string[], mode: string, payload: unkn
 type Record_ = { readonly [k: string]: unknown };
 
 /**
- * Reads a graph's stream to its end. A graph reports only one interrupt of each of its nodes; where several branches of a
- * subgraph ask at once, the others are seen only where they are raised.
+ * Reads a graph's stream to its end. A graph reports only one interrupt of each of its nodes. If several branches of a subgraph
+ * interrupt at once, the others are seen only where they are raised.
  */
 export async function drain(stream: AsyncIterable<unknown>, emit: ((delta: ModelDelta) => void) | undefined): Promise<Drained> {
   let output: unknown;
@@ -31,7 +31,7 @@ export async function drain(stream: AsyncIterable<unknown>, emit: ((delta: Model
       if (!isInterrupt(payload)) output = payload;
     } else if (mode === 'updates' && isInterrupt(payload))
       for (const raised of payload.__interrupt__) {
-        // the innermost graph tells it first
+        // the innermost graph reports it first
         if (!interrupts.has(raised.id)) interrupts.set(raised.id, { ...raised, ns });
       }
   }
@@ -41,14 +41,14 @@ export async function drain(stream: AsyncIterable<unknown>, emit: ((delta: Model
 const isInterrupt = (payload: unknown): payload is { __interrupt__: readonly Raised[] } =>
   typeof payload === 'object' && payload !== null && Array.isArray((payload as Record_).__interrupt__);
 
-/** The words of a model, as they come. */
+/** A model's text, as it streams. */
 function say(payload: unknown, emit: ((delta: ModelDelta) => void) | undefined): void {
   const [message] = payload as [{ getType?(): string; text?: unknown }];
   if (message?.getType?.() === 'ai' && typeof message.text === 'string' && message.text !== '')
     emit?.({ type: 'text', text: message.text });
 }
 
-/** What a node writes itself, where it is text. */
+/** Text that a node writes itself. */
 function pass(payload: unknown, emit: ((delta: ModelDelta) => void) | undefined): void {
   const { type, text } = (payload ?? {}) as Record_;
   if ((type === 'text' || type === 'reasoning') && typeof text === 'string') emit?.({ type, text });
@@ -61,14 +61,14 @@ interface Counted {
   output_token_details?: { reasoning?: number };
 }
 
-/** Adds up what the models of a graph used, wherever in it they are called. */
+/** Sums the usage of a graph's models, wherever in it they are called. */
 export class Meter extends BaseCallbackHandler {
   name = 'rondo';
-  // counted before the graph goes on
+  // counted before the graph continues
   override awaitHandlers = true;
-  /** Undefined where no model was called. */
+  /** Undefined if no model was called. */
   usage: Usage | undefined;
-  /** False where a model did not say what it used: there was more than `usage`, and what it cost is not known. */
+  /** False if a model did not report its usage: the real usage is higher than `usage`, and the cost is unknown. */
   complete = true;
 
   override handleLLMEnd(output: { generations: readonly (readonly unknown[])[] }): void {

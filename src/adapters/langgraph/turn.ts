@@ -13,7 +13,9 @@ import type { CompiledGraphLike, GraphOptions } from './options.ts';
 import { type Form, reviewOf } from './review.ts';
 import { type Drained, drain, type Interruption, Meter } from './stream.ts';
 
-/** Where one interrupt was raised, so that its answer goes to it and to no later one: LangGraph gives all those of a node one id. */
+/**
+ * Where one interrupt was raised, so that its answer goes to it and not to a later one: LangGraph gives all interrupts of a node one id.
+ */
 type Waiting = {
   id: string;
   /** The namespace, checkpoint and task of the node, and how many answers it had by then. */
@@ -21,11 +23,11 @@ type Waiting = {
   checkpoint?: string;
   task?: string;
   answers: number;
-  /** Of a request in a form of LangChain's: how it is answered. */
+  /** For a request in one of LangChain's forms: how it is answered. */
   form?: Form;
 };
 
-/** What is kept in the run's journal while people are asked; the graph's state is in its checkpointer. */
+/** The state in the run's journal while people are asked; the graph's own state is in its checkpointer. */
 export type Waits = { waiting: readonly Waiting[] } | { before: readonly string[]; checkpoint: string };
 
 const isStop = (waits: Waits): waits is Extract<Waits, { before: unknown }> => 'before' in waits;
@@ -65,14 +67,14 @@ class GraphTurn<O> {
       input = await this.#resumption(turn);
     } else input = begun ? AGAIN : (this.#o.input ?? inputOf)(turn.input);
     if (input !== AGAIN) return this.#run(input);
-    // an earlier attempt came so far
+    // an earlier attempt got this far
     const { values, tasks } = await this.#graph.getState(this.#config());
-    // not `next`: it leaves out a node that was answered and asked again, or failed
+    // not `next`: it omits a node that was answered and interrupted again, or failed
     if (tasks.length === 0) return this.#completed(values);
     return ((await hasStops(this.#graph)) ? await this.#stopped() : undefined) ?? this.#run(null);
   }
 
-  /** What to go on with: the answers that were not taken in an earlier attempt of this turn. */
+  /** The input to continue with: the answers that an earlier attempt of this turn did not deliver. */
   async #resumption({ state, answers }: Extract<Turn<Waits>, { type: 'resume' }>): Promise<unknown> {
     if (isStop(state)) {
       const refused = answers.find(({ decision }) => decision.type === 'reject');
@@ -83,7 +85,7 @@ class GraphTurn<O> {
     const decisions = new Map(answers.map(({ id, decision }) => [id, decision]));
     const resume: Record<string, Json> = {};
     for (const waiting of state.waiting) if (await this.#waits(waiting)) resume[waiting.id] = this.#answer(waiting, decisions);
-    // always by id: a bare answer goes to every open interrupt, and one that is falsy to none
+    // always by id: a bare answer goes to every open interrupt, and a falsy one to none
     return Object.keys(resume).length > 0 ? new Command({ resume }) : AGAIN;
   }
 
@@ -137,7 +139,7 @@ class GraphTurn<O> {
     return { status: 'paused', state: { waiting }, asks, ...this.#usage() };
   }
 
-  /** Where the graph, or one in it, was compiled with `interruptBefore` or `interruptAfter`, and stands there. */
+  /** Whether the graph, or one in it, stands at an `interruptBefore` or `interruptAfter`. */
   async #stopped(): Promise<TurnResult<O, Waits> | undefined> {
     if (!this.#saver) {
       if (await hasStops(this.#graph)) throw noCheckpointer(this.#o.name);
@@ -167,7 +169,7 @@ class GraphTurn<O> {
     };
   }
 
-  /** Whether an interrupt still has no answer. What cannot be looked up is as it was. */
+  /** Whether an interrupt is still unanswered. One that cannot be looked up counts as before. */
   async #waits({ ns, checkpoint, task, answers }: Waiting): Promise<boolean> {
     if (checkpoint === undefined || task === undefined) return true;
     const tuple = await this.#saver?.getTuple(this.#at(ns, checkpoint));
@@ -214,7 +216,7 @@ const answersIn = (writes: PendingWrites, task: string | undefined): number =>
     0,
   );
 
-/** A task's pending interrupts: one up to LangGraph 1.4, a list of them since. */
+/** A task's pending interrupts: one up to LangGraph 1.4, a list since. */
 const raises = (raised: unknown, id: string): boolean =>
   Array.isArray(raised) ? raised.some((one) => raises(one, id)) : (raised as { id?: unknown } | null)?.id === id;
 

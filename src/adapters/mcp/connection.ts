@@ -12,23 +12,23 @@ import type { McpOptions } from './options.ts';
 import { loadClient, loadTypes } from './sdk.ts';
 import { openWire, type Wire } from './wire.ts';
 
-/** The envelope times a call out, not the SDK: this is as long as a timer can be. */
+/** The envelope times a call out, not the SDK, so this is the longest timer. */
 const NEVER = 2 ** 31 - 1;
-/** How long progress may hold a call, ms: a server that says so for ever is not believed. */
+/** How long progress may extend a call, ms. It bounds a server that reports progress for ever. */
 const LONGEST_CALL = 3_600_000;
 
 interface Peer {
   client: Client;
   wire: Wire;
   types: Awaited<ReturnType<typeof loadTypes>>;
-  /** Calls under way: a peer that is given up is closed when the last of them has ended. */
+  /** Open calls: a dropped connection is closed when the last of them has ended. */
   busy: number;
   given?: 'up';
 }
 
-/** Keeps one connection to a server, and makes a new one at the next call after it broke. */
+/** Keeps one connection to a server, and reconnects at the next call after it broke. */
 export class Connection {
-  /** Counts the server's "my tools changed". */
+  /** Counts the server's "my tools changed" notifications. */
   listVersion = 0;
   readonly #options: McpOptions;
   readonly #name: string;
@@ -61,7 +61,7 @@ export class Connection {
     const limit = this.#options.startTimeout ?? 30_000;
     try {
       return await listTools(
-        // not client.listTools(), which compiles the output schemas of a server that nobody knows yet
+        // not client.listTools(): it would compile the output schemas of an untrusted server
         (params, timeout) =>
           asked((options) => client.request({ method: 'tools/list', params }, types.ListToolsResultSchema, { ...options, timeout })),
         limit,
@@ -71,7 +71,7 @@ export class Connection {
     }
   }
 
-  /** @throws ToolError whose outcome says what is known of the call. */
+  /** @throws ToolError with the outcome of the call, as far as it is known. */
   async call(tool: string, input: JsonObject, ctx: ToolContext): Promise<CallToolResult> {
     const peer = await raced(this.#connected(), ctx.signal);
     const stop = new AbortController();
@@ -134,24 +134,24 @@ export class Connection {
       this.listVersion++;
     });
     client.onclose = () => this.#giveUp(peer);
-    // taken off the wire: the SDK loses a progress that arrives together with the result
+    // read from the transport: the SDK loses a progress that arrives together with the result
     wire.transport.onmessage = (message) => {
       if ('method' in message && message.method === 'notifications/progress') this.#onProgress(message.params ?? {});
     };
     try {
       await client.connect(wire.transport, { timeout: o.startTimeout ?? 30_000, signal });
     } catch (error) {
-      // the SDK has begun to close it: not to wait would leave the process behind when ours ends
+      // the SDK has started to close it; without this wait, the child process would outlive ours
       wire.kill();
       await client.close().catch(() => {});
       await Promise.race([wire.gone, delay(5_000)]);
       signal.throwIfAborted();
       throw unavailable(o, this.#name, 'did not start', wire.notes(), error);
     } finally {
-      // the SDK would cancel a handshake that is long over
+      // the SDK would cancel a handshake that ended long ago
       this.#connecting = undefined;
     }
-    // what it offers may have changed with the process
+    // a new process may offer other tools
     this.listVersion++;
     return peer;
   }
@@ -169,7 +169,7 @@ export class Connection {
     return (await this.#peer?.catch(() => undefined))?.wire.notes();
   }
 
-  /** The next call makes a new connection; those under way on this one may still end. */
+  /** The next call opens a new connection; open calls on this one may still end. */
   #giveUp(peer: Peer): void {
     if (peer.given) return;
     peer.given = 'up';
@@ -182,7 +182,7 @@ export class Connection {
   }
 }
 
-/** One request, which ends also where its answer can no longer come. */
+/** One request. It also ends when its answer can no longer arrive. */
 function asked<T>(request: (options: { onresumptiontoken(): void }) => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const pending: Pending = { resumable: false, lost: reject };
@@ -199,7 +199,7 @@ function meta(ctx: ToolContext): Record<string, string> {
   return { 'rondo/idempotency-key': ctx.idempotencyKey, ...(traceparent && { traceparent }) };
 }
 
-/** Waits no longer than the call may take; the connection itself is everybody's and goes on. */
+/** Waits at most as long as the call may take. The connection is shared and stays. */
 function raced<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = () =>

@@ -5,7 +5,7 @@ import { ofStatus, outcomeOf } from '../../reliability/codes.ts';
 import { TooLarge } from './fetch.ts';
 import type { McpOptions } from './options.ts';
 
-/** For whoever starts the run, so it may quote the server's stderr. */
+/** For the person who starts the run, so it may quote the server's stderr. */
 export function unavailable(o: McpOptions, name: string, what: string, notes: string, cause: unknown): Error {
   if (RondoError.is(cause)) return cause;
   const { code, message } = cause as { code?: unknown; message: string };
@@ -28,7 +28,7 @@ export function unavailable(o: McpOptions, name: string, what: string, notes: st
 export const notConnected = (name: string, cause: unknown) =>
   new ToolError('NETWORK', `MCP server "${name}" is not connected.`, { outcome: 'not-run', retryable: true, cause });
 
-/** For the agent: nothing of the server's stderr. `broken`: this connection is no longer any good. */
+/** For the agent: without the server's stderr. `broken`: this connection can no longer be used. */
 export function callError(error: unknown, name: string, tool: string): { failure: ToolError; broken: boolean } {
   const { code, message } = error as { code?: unknown; message: string };
   const of = `MCP server "${name}"`;
@@ -36,7 +36,7 @@ export function callError(error: unknown, name: string, tool: string): { failure
     failure: new ToolError(errorCode, text, { outcome, retryable, cause: error }),
     broken,
   });
-  // what our own fetch says
+  // the messages of our own fetch
   if (error instanceof ToolError) return { failure: error, broken: false };
   if (error instanceof TooLarge)
     return fail(
@@ -59,7 +59,7 @@ export function callError(error: unknown, name: string, tool: string): { failure
   return fail(errorCode, `${of}: ${bounded(message)}`, outcome, false);
 }
 
-/** JSON-RPC codes: all but the last say that a request was refused before anything was done. */
+/** JSON-RPC codes: all but the last prove that a request was refused before it ran. */
 const RPC: Readonly<Record<number, readonly [string, Outcome]>> = {
   [-32600]: ['MCP_INVALID_REQUEST', 'not-run'],
   [-32601]: ['MCP_METHOD_NOT_FOUND', 'not-run'],
@@ -75,7 +75,7 @@ const NOT_SENT: ReadonlySet<string> = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
-/** @param status -1 where the answer was no MCP at all. */
+/** @param status -1 if the answer was not MCP. */
 function httpError(status: number, of: string, cause: unknown): { failure: ToolError; broken: boolean } {
   const fail = (code: string, text: string, outcome: Outcome, retryable: boolean, broken = false) => ({
     failure: new ToolError(code, text, { outcome, retryable, cause }),
@@ -84,18 +84,18 @@ function httpError(status: number, of: string, cause: unknown): { failure: ToolE
   const kind = ofStatus(status);
   if (!kind) return fail('MCP_BAD_RESULT', `${of} answered with something that is not MCP.`, 'unknown', false);
   const text = `${of} answered HTTP ${status}.`;
-  // what a server says that does not know our session, because it was started anew
+  // a restarted server answers this for a session that it does not know
   if (status === 400 || status === 404) return fail('MCP_SESSION_LOST', text, 'not-run', true, true);
   const advice = status === 401 ? ' Check the headers of mcpTools().' : '';
   return fail(kind.code, text + advice, outcomeOf(kind, status), kind.retryable);
 }
 
 /**
- * A result with `isError`. The server may say more in `_meta["rondo/error"]`:
- * `{ code?: "UPPER_CASE", outcome?: "not-run" | "failed" | "unknown", retryable?: boolean, retryAfter?: ms }`.
- * It is believed where the server is trusted, and where it says nothing of the outcome, that is unknown: SDKs make such a result of
- * whatever a tool throws, also after it took effect. Else only the code and whether another try makes sense are, and those only of a
- * tool that may run twice anyway: no server's word makes a `once` tool run again.
+ * A result with `isError`. The server may add details in `_meta["rondo/error"]`: `{ code?: "UPPER_CASE", outcome?: "not-run" | "failed"
+ * | "unknown", retryable?: boolean, retryAfter?: ms }`.
+ * A trusted server's details are all used. Without an outcome it is unknown, because SDKs turn every error of a tool into such a result,
+ * also after an effect. Of an untrusted server only the code and the retry fields are used, and only for tools that may run twice
+ * anyway: a server cannot make a `once` tool run again.
  */
 export function toolError(result: CallToolResult, { trusted, effect }: { trusted: boolean; effect: Effect }): ToolError {
   const text = result.content.map((part) => (part.type === 'text' ? part.text : `[${part.type}]`)).join('\n');
@@ -111,9 +111,9 @@ export function toolError(result: CallToolResult, { trusted, effect }: { trusted
 }
 
 const bounded = (text: string) => cut(text, 2_000);
-/** At most so many characters, and never half a one. */
+/** At most `max` characters, and never half a surrogate pair. */
 export const cut = (text: string, max: number) => (text.length > max ? `${text.slice(0, max).replace(/[\ud800-\udbff]$/, '')}…` : text);
-/** A command line may hold a key: `--token=...`, or the word after `--token` when it is long and random. */
+/** A command line may hold a key: `--token=...`, or the word after `--token` if it is long and random. */
 const hideSecret = (arg: string, index: number, all: readonly string[]) =>
   /(token|secret|password|api-?key)/i.test(all[index - 1] ?? '')
     ? '***'

@@ -3,7 +3,7 @@ import { ToolError } from '../../errors.ts';
 import { type Secrets, secretsIn } from '../../secrets.ts';
 import type { McpOptions } from './options.ts';
 
-/** Bytes of one message of a server. It is counted before it is read as text or JSON. */
+/** Bytes of one message of a server. Counted before the message is parsed. */
 export const LARGEST_MESSAGE = 16 * 1024 * 1024;
 
 /** A message of a server that was not read to its end. */
@@ -14,23 +14,23 @@ export class TooLarge extends Error {
   }
 }
 
-/** A request under way, as its transport sees it. */
+/** An open request, as its transport sees it. */
 export interface Pending {
-  /** The server numbers its events, so the SDK asks for the rest of a broken stream itself. */
+  /** The server numbers its events, so the SDK itself asks for the rest of a broken stream. */
   resumable: boolean;
-  /** The answer can no longer come. */
+  /** The answer can no longer arrive. */
   lost(error: Error): void;
 }
 
-/** Which request a transport is working for: its errors do not say. */
+/** The request that a transport works on: its errors do not say. */
 export const current = new AsyncLocalStorage<Pending>();
 
 type Headed = McpOptions['headers'];
 type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
 
 /**
- * `fetch` with headers that are asked for at each request, so that a token may be renewed, and bodies that end where they grow
- * too large. @param flooded called where that is no answer to a request.
+ * `fetch` with headers that are computed for each request, so that a token can be renewed, and with a size limit on bodies.
+ * @param flooded called when a body that does not answer a request exceeds the limit.
  */
 export function serverFetch(headers: Headed, to: { name: string; secrets: Secrets }, flooded: (error: TooLarge) => void): Fetch {
   const send = async (url: string | URL, init: RequestInit | undefined, own: Readonly<Record<string, string>>) => {
@@ -42,7 +42,7 @@ export function serverFetch(headers: Headed, to: { name: string; secrets: Secret
     const own = await headersOf(headers, to);
     let response = await send(url, init, own);
     if (response.status === 401 && typeof headers === 'function') {
-      // it expired on the way
+      // it expired in transit
       const renewed = await headersOf(headers, to);
       if (JSON.stringify(renewed) !== JSON.stringify(own)) {
         await response.body?.cancel();
@@ -69,8 +69,8 @@ async function headersOf(
 }
 
 /**
- * The SDK leaves a request open for ever when its event stream ends without the answer, as it does when the server's
- * process dies. So the end of the stream is watched here, and what comes before it is counted.
+ * When an event stream ends without the answer, for example because the server's process died, the SDK leaves the request open for ever.
+ * So the end of the stream is watched here, and its size is counted.
  */
 function watched(response: Response, call: Pending | undefined, o: { posted: boolean; flooded: (error: TooLarge) => void }): Response {
   if (!response.body) return response;
@@ -78,7 +78,7 @@ function watched(response: Response, call: Pending | undefined, o: { posted: boo
   const stream = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
   const count = stream ? sizeOfEvent() : sizeOfAll();
   const lost = (error: Error) => stream && call?.lost(error);
-  // the answer, where there was one, is read from the stream before this fires
+  // an answer in the stream is read before this fires
   const over = () =>
     o.posted && setTimeout(() => call?.resumable || lost(new Error('The connection broke before the answer came.')), 50).unref();
   const body = new ReadableStream<Uint8Array>({
@@ -113,7 +113,7 @@ function sizeOfAll(): (chunk: Uint8Array) => number {
   };
 }
 
-/** The size of the event that is not at its end yet: an empty line ends it. */
+/** The size of the current event; an empty line ends it. */
 function sizeOfEvent(): (chunk: Uint8Array) => number {
   let size = 0;
   let end = '';

@@ -15,8 +15,9 @@ export interface McpSource extends ToolSource {
   /** Tools that have changed since they were pinned. */
   held(): readonly ToolChange[];
   /**
-   * Accepts what a tool is now; runs are offered it from their next step on. @param tool the server's name for it.
-   * @throws RondoError `CONFIG_INVALID` where no such tool is held back, or the pins cannot be written.
+   * Accepts a tool's current declaration; runs are offered it from their next step on.
+   * @param tool the server's name for it.
+   * @throws RondoError `CONFIG_INVALID` if no such tool is held back, or the pins cannot be written.
    */
   accept(tool: string): Promise<void>;
 }
@@ -24,16 +25,16 @@ export interface McpSource extends ToolSource {
 /**
  * The tools of an MCP server, over stdio (`command`) or streamable HTTP (`url`). Needs `@modelcontextprotocol/sdk`.
  *
- * A server that is gone is started or connected again at the next call. A result that is an error becomes a `ToolError`
- * `MCP_TOOL_ERROR`, or what the server says in `_meta["rondo/error"]`: with `trustAnnotations` all of it, else code, `retryable`
- * and `retryAfter` of tools that `effects` calls `read` or `idempotent`.
+ * A server that is gone is started or connected again at the next call. An error result becomes a `ToolError` `MCP_TOOL_ERROR`, or what
+ * the server says in `_meta["rondo/error"]`: with `trustAnnotations` all of it, else `code`, `retryable` and `retryAfter` of tools that
+ * `effects` declares `read` or `idempotent`.
  *
- * What a server says of its tools goes into every prompt, so it is bounded: 500 tools and 1,000,000 characters in all, 4,096 of
- * each description (the rest is cut off, with a note), 65,536 of each schema. A tool that does not fit, or whose schema makes
- * no sense, is left out with a `RondoWarning`; one that `allow` names is an error at the first listing.
- * Each call carries `_meta["rondo/idempotency-key"]`, and `traceparent` where a span is active.
+ * A server's tool declarations are in every prompt, so they are bounded: 500 tools and 1,000,000 characters in all, 4,096 of each
+ * description (the rest is cut, with a note), 65,536 of each schema. A tool that does not fit, or whose schema is invalid, is left out
+ * with a `RondoWarning`; if `allow` names it, the first listing fails. Each call carries `_meta["rondo/idempotency-key"]`, and
+ * `traceparent` if a span is active.
  *
- * `open()` and `list()` throw `ToolError` `MCP_UNAVAILABLE` for a server that does not start, exits, hangs or speaks something else.
+ * `open()` and `list()` throw `ToolError` `MCP_UNAVAILABLE` for a server that does not start, exits, hangs or does not speak MCP.
  * @throws RondoError `CONFIG_INVALID` for neither or both of `command` and `url`; from `list()` for names that the server does not have.
  */
 export function mcpTools(options: McpOptions): McpSource {
@@ -57,11 +58,11 @@ export function mcpTools(options: McpOptions): McpSource {
       let first = true;
       return {
         list() {
-          // asked often, so answered from memory until the server says that its tools changed
+          // called often, so answered from memory until the server reports a change
           const version = revision();
           if (known && listed === version) return known;
           const asked = connection.list().then(async ({ tools: described, cut: missing }) => {
-            // later on a server may drop a tool; at the start, a name it does not know is a typing error
+            // a server may drop a tool later; at the start, an unknown name is a typing error
             if (first)
               checkNames(
                 options,

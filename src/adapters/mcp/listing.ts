@@ -1,9 +1,9 @@
 import type { Tool as ToolDescription } from '@modelcontextprotocol/sdk/types.js';
 
-/** Where a listing ends that does not end. */
+/** The limits of an endless listing. */
 export const MOST_LISTED = { pages: 100, tools: 10_000, chars: 16 * 1024 * 1024 };
 
-/** `cut`: why it does not have all that the server would list. */
+/** `cut`: why the list is not complete. */
 export interface Listing {
   tools: readonly ToolDescription[];
   cut?: string;
@@ -14,10 +14,7 @@ interface Page {
   nextCursor?: string | undefined;
 }
 
-/**
- * All pages of a listing, in the time that one request may take: a server that answers each page, but never the last, is no
- * better than one that does not answer.
- */
+/** All pages of a listing, within the time of one request: a server that never sends the last page counts as one that does not answer. */
 export async function listTools(ask: (params: { cursor?: string }, timeout: number) => Promise<Page>, ms: number): Promise<Listing> {
   const until = performance.now() + ms;
   const tools: ToolDescription[] = [];

@@ -7,7 +7,7 @@ import { secretsIn } from '../../secrets.ts';
 // biome-ignore lint/suspicious/noExplicitAny: a server's arguments have no static type
 type Approval = ToolOptions<string, Schema<any>, Schema<any>, never, Json>['approval'];
 
-/** A tool that is not what it was when it was pinned. `pinned` and `now` are hashes; the rest is what the server says now. */
+/** A tool that differs from its pin. `pinned` and `now` are hashes; the rest is the server's current declaration. */
 export interface ToolChange {
   readonly server: string;
   /** The server's name for it. */
@@ -20,45 +20,52 @@ export interface ToolChange {
 }
 
 export interface McpOptions {
-  /** What errors call this server. Default: the command's or the host's name. */
+  /** The server's name in errors. Default: the command's or the host's name. */
   name?: string;
-  /** Starts the server as a child process and speaks over its standard input and output. Either this or `url`. */
+  /** Starts the server as a child process and uses its standard input and output. Either this or `url`. */
   command?: string;
   args?: readonly string[];
   /**
-   * Added to the few variables a child inherits (PATH, HOME, USER, SHELL, TERM, LOGNAME): nothing else leaks to it. What looks like a secret, by
-   * its name or its value, is masked in all that a run with these tools says; likewise of `args`, `headers` and `url`.
+   * Added to the variables that a child inherits (PATH, HOME, USER, SHELL, TERM, LOGNAME). No others are passed. Values that look like
+   * secrets, by name or content, are masked in everything that a run with these tools writes; so are those of `args`, `headers` and
+   * `url`.
    */
   env?: Readonly<Record<string, string>>;
   cwd?: string;
-  /** Speaks to a server over streamable HTTP. */
+  /** Connects to a server over streamable HTTP. */
   url?: string;
-  /** Sent with every HTTP request, such as `authorization`. A function is asked before each, and once more after a 401: for tokens that expire. */
+  /**
+   * Sent with every HTTP request, such as `authorization`. A function is called before each request, and once more after a 401: for
+   * tokens that expire.
+   */
   headers?: Readonly<Record<string, string>> | (() => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>);
   /** Offer only these of the server's tools. Default: all. */
   allow?: readonly string[];
-  /** Put before every tool's name, so that two servers do not collide. */
+  /** Prefix of every tool's name, so that two servers do not collide. */
   prefix?: string;
-  /** What calling a tool twice does, by the server's name for it. Default `once`. */
+  /** What a second call of a tool does, by the server's name for it. Default `once`. */
   effects?: Readonly<Record<string, Effect>>;
   /**
-   * Take the server's word: `readOnlyHint` and `idempotentHint` for tools that `effects` does not name, and all of
-   * `_meta["rondo/error"]`. Default false: a hint is no promise.
+   * Trusts the server: `readOnlyHint` and `idempotentHint` for tools that `effects` does not name, and all of `_meta["rondo/error"]`.
+   * Default false: a hint is not a guarantee.
    */
   trustAnnotations?: boolean;
-  /** Who must agree to a call: a rule for all tools, or rules by the server's name for a tool. */
+  /** Who must approve a call: one rule for all tools, or rules by the server's name for a tool. */
   approval?: boolean | { readonly [tool: string]: Approval };
   /**
-   * Where it is kept what each tool was when it was first seen (its name, title, description, schemas and annotations): a file, which is made and
-   * kept up to date, or the hashes by the server's names. Default: in memory, for as long as the process lives. A tool that has changed is held
-   * back: it is not offered, and a call of it is told `TOOL_HELD_BACK`.
+   * The pins: the declaration of each tool when it was first seen (name, title, description, schemas and annotations). A file, which is
+   * created and updated, or hashes by the server's names. Default: in memory, for the life of the process. A changed tool is held back:
+   * it is not offered, and a call of it gets `TOOL_HELD_BACK`.
    */
   pins?: string | Readonly<Record<string, string>>;
-  /** Asked once for each change of a tool, for at most ten seconds: `true` accepts it. Default: none is. See `held()` and `accept()` of the source. */
+  /**
+   * Called once for each change of a tool; it has ten seconds. `true` accepts the change. Default: no change is accepted. See `held()`
+   * and `accept()` of the source.
+   */
   acceptChange?: (change: ToolChange) => boolean | Promise<boolean>;
-  /** Milliseconds a server may take to start and answer the handshake or a listing. Default 30,000. */
+  /** Milliseconds for start and handshake, and for a listing. Default 30,000. */
   startTimeout?: number;
-  /** As in `tool()`, for all tools of this server. Progress that the server tells of lets it begin again, for at most an hour. */
+  /** As in `tool()`, for all tools of this server. The server's progress restarts the timeout, for at most an hour. */
   timeout?: number;
   deadline?: number;
   retry?: Retry;
@@ -83,7 +90,7 @@ export function check(o: McpOptions): string {
   return o.name ?? url.host;
 }
 
-/** What the server is given that must not be told: of its environment, its headers, its arguments and its address. */
+/** Values given to the server that must be masked: from its environment, headers, arguments and URL. */
 export function secretsOf({ env, headers, args = [], url }: McpOptions) {
   const flags = args.flatMap((arg, i): [string, string][] => {
     const [, flag = '', value = ''] = /^--?([\w-]+)=(.+)$/s.exec(arg) ?? [];

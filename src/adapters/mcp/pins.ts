@@ -8,19 +8,19 @@ import { cut } from './failure.ts';
 import type { ToolChange } from './options.ts';
 
 export interface PinOptions {
-  /** A file that is made and kept up to date, or the hashes by the server's names for its tools. */
+  /** A file that is created and updated, or hashes by the server's names for its tools. */
   pins?: string | Readonly<Record<string, string>>;
   acceptChange?: (change: ToolChange) => boolean | Promise<boolean>;
 }
 
-/** Milliseconds that `acceptChange` may take. */
+/** Milliseconds for `acceptChange`. */
 const ACCEPT_TIMEOUT = 10_000;
 
 type Names = { [tool: string]: string };
 
 /**
- * What each tool of a server was when it was first seen: its name, title, description, schemas and annotations. Held in memory for as
- * long as the process lives, and in a file where there is one.
+ * The declaration of each tool when it was first seen: name, title, description, schemas and annotations. In memory for the life of the
+ * process, and in a file if one is given.
  */
 export class Pins {
   readonly #server: string;
@@ -30,7 +30,7 @@ export class Pins {
   readonly #held = new Map<string, ToolChange>();
   #read: Promise<void> | undefined;
   #unsaved = false;
-  /** Counts what was accepted by hand. */
+  /** Counts manual accepts. */
   version = 0;
 
   constructor(server: string, { pins, acceptChange }: PinOptions) {
@@ -44,7 +44,7 @@ export class Pins {
     return [...this.#held.values()];
   }
 
-  /** @throws RondoError `CONFIG_INVALID` where no such tool is held back, or the file cannot be written. */
+  /** @throws RondoError `CONFIG_INVALID` if no such tool is held back, or the file cannot be written. */
   async accept(tool: string): Promise<void> {
     const change = this.#held.get(tool);
     if (!change) {
@@ -56,7 +56,10 @@ export class Pins {
     this.version++;
   }
 
-  /** Reads the file, once. @throws RondoError `CONFIG_INVALID` for one that cannot be read. */
+  /**
+   * Reads the file, once.
+   * @throws RondoError `CONFIG_INVALID` if it cannot be read.
+   */
   load(): Promise<void> {
     this.#read ??= this.#load().catch((error) => {
       this.#read = undefined;
@@ -65,7 +68,7 @@ export class Pins {
     return this.#read;
   }
 
-  /** Whether a tool may be offered as the server describes it now. One that is seen for the first time is pinned. */
+  /** Whether a tool may be offered with its current declaration. A tool that is seen for the first time is pinned. */
   async allows(d: ToolDescription): Promise<boolean> {
     const { name, title, description, inputSchema, outputSchema, annotations } = d;
     const now = digest({ name, title, description, inputSchema, outputSchema, annotations } as unknown as Json).slice(0, 32);
@@ -93,7 +96,7 @@ export class Pins {
     return false;
   }
 
-  /** Writes new pins to the file. Other servers' pins, and those that another process wrote, stay. */
+  /** Writes new pins to the file. It keeps other servers' pins, and those that another process wrote. */
   async save(): Promise<void> {
     if (!this.#unsaved || this.#file === undefined) return;
     this.#unsaved = false;
@@ -115,7 +118,7 @@ export class Pins {
     this.#unsaved = true;
   }
 
-  /** One that fails, or takes its time, does not accept. */
+  /** A callback that fails or is too slow does not accept. */
   async #accepted(change: ToolChange): Promise<boolean> {
     if (!this.#accept) return false;
     try {

@@ -7,8 +7,8 @@ import { cut } from './failure.ts';
 type Content = CallToolResult['content'][number];
 
 /**
- * What the journal keeps of a result: the structured content where it says all, the text where there is only text,
- * else the parts. Nothing is in it twice: servers repeat their content as structured content, or the other way round.
+ * What the journal stores of a result: the structured content if it holds everything, the text if there is only text, else the parts.
+ * Servers repeat their content as structured content, or the other way round; each part is stored once.
  */
 export function output(result: CallToolResult): Json {
   const { content } = result;
@@ -21,14 +21,14 @@ export function output(result: CallToolResult): Json {
   const said = new Said(content);
   if (content.every((c) => c.type === 'text') && said.asText(structured)) return structured;
   if (said.all(structured)) return content.length === 1 && only?.type === 'text' ? only.text : content.map(toPart);
-  // the data says more than the content: the model gets both
+  // the structured content holds more than the content: the model gets both
   return [...content.map(toPart), { type: 'text', text: JSON.stringify(said.rest(structured)) }];
 }
 
-/** Texts shorter than this are repeated at no cost, and tell what belongs to what. */
+/** Shorter texts cost nothing to repeat, and show what belongs together. */
 const WORTH = 64;
 
-/** What the content of a result says, part for part. */
+/** The values in a result's content, one per part. */
 class Said {
   readonly #texts = new Set<string>();
   readonly #json = new Set<string>();
@@ -50,14 +50,14 @@ class Said {
     return json !== undefined && this.#json.has(json);
   }
 
-  /** Part for part: each value is a part of its own, or made of such. Servers wrap what they say at most twice: `{ result: [...] }`. */
+  /** One value per part: each value is its own part, or made of parts. Servers nest at most twice: `{ result: [...] }`. */
   all(value: Json, wraps = 2): boolean {
     if (typeof value === 'string') return this.#texts.has(value);
     if (typeof value !== 'object' || value === null) return this.asText(value);
     return (wraps >= 0 && this.asText(value)) || Object.values(value).every((v) => this.all(v, wraps - 1));
   }
 
-  /** The value, without the long texts that the content says already. */
+  /** The value, without the long texts that the content already holds. */
   rest(value: Json): Json {
     if (typeof value === 'string') return value.length >= WORTH && this.#texts.has(value) ? '(as above)' : value;
     if (typeof value !== 'object' || value === null) return value;
@@ -66,7 +66,7 @@ class Said {
   }
 }
 
-/** All texts of a part, such as the base64 of a picture and its type. */
+/** All texts of a part, such as the base64 of an image and its type. */
 function textsOf(part: Content): string[] {
   const fields = Object.values(part.type === 'resource' ? { type: part.type, ...part.resource } : part);
   return fields.filter((field): field is string => typeof field === 'string');
@@ -99,11 +99,11 @@ function toPart(c: Content): Part {
   }
 }
 
-/** What is no content is not counted as such. */
+/** Other values are not counted as content. */
 const short = (text: string) => cut(text, 1_000);
 
 function parsed(text: string): Json | undefined {
-  // a text that is no JSON is not read to its end for that
+  // a text that is not JSON is not parsed to its end for this
   if (!/^\s*[[{"\dtfn-]/.test(text)) return undefined;
   try {
     return JSON.parse(text);

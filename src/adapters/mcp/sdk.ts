@@ -1,6 +1,6 @@
 import { RondoError } from '../../errors.ts';
 
-/** Loaded when a server is first opened: declaring costs nothing, and the SDK stays an optional peer. */
+/** Loaded when a server is first opened, so that declaring one is free and the SDK stays an optional peer. */
 export const loadClient = () => load(() => import('@modelcontextprotocol/sdk/client/index.js'));
 export const loadStdio = () => load(() => import('@modelcontextprotocol/sdk/client/stdio.js'));
 export const loadHttp = () => load(() => import('@modelcontextprotocol/sdk/client/streamableHttp.js'));

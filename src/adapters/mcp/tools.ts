@@ -12,21 +12,21 @@ import type { McpOptions } from './options.ts';
 import type { Pins } from './pins.ts';
 import { output, toParts } from './result.ts';
 
-/** Of what goes into every prompt. */
+/** The limits of what goes into every prompt. */
 const MOST = { tools: 500, chars: 1_000_000, description: 4_096 };
 
 interface Made {
-  /** All that the server says of it. */
+  /** The server's whole tool list. */
   key: string;
   tool: Tool;
 }
 
-/** The tools of one server as ours. What it says about itself is used as text for the model, and for nothing else. */
+/** The tools of one server as Rondo tools. The server's declarations are used only as text for the model. */
 export class Offer {
   readonly #options: McpOptions;
   readonly #server: string;
   readonly #connection: Connection;
-  /** As listed last: a tool that has not changed stays the same object, by which its circuit is known. */
+  /** As last listed: an unchanged tool stays the same object, which identifies its circuit. */
   #known = new Map<string, Made>();
   #warned = '';
 
@@ -40,9 +40,9 @@ export class Offer {
   }
 
   /**
-   * @param o.missing why the list does not have all tools.
-   * @param o.strict a tool that `allow` names may not be left out.
-   * @throws RondoError `CONFIG_INVALID` where it would be.
+   * @param o.missing why the list is not complete.
+   * @param o.strict a tool that `allow` names must not be left out.
+   * @throws RondoError `CONFIG_INVALID` if it would be.
    */
   async take(described: readonly ToolDescription[], o: { strict: boolean; missing: string | undefined }): Promise<Tool[]> {
     const { allow, prefix = '' } = this.#options;
@@ -70,7 +70,7 @@ export class Offer {
         tools.push(made.tool);
       } catch (error) {
         if (!RondoError.is(error)) throw error;
-        // JSON shows what a terminal would act on
+        // JSON escapes characters that a terminal would act on
         const why = `${cut(JSON.stringify(original), 80)}: ${cut(error.message, 300)}`;
         if (o.strict && allow)
           throw new RondoError('CONFIG_INVALID', `MCP server "${this.#server}" has a tool that cannot be offered, ${why}`);
@@ -84,7 +84,7 @@ export class Offer {
     return tools;
   }
 
-  /** Once, as long as it stays the same. */
+  /** Once, as long as it does not change. */
   #warn(left: readonly string[]): void {
     const more = left.length > 5 ? `; and ${left.length - 5} more` : '';
     const text = left.length > 0 ? `MCP server "${this.#server}": tools are left out. ${left.slice(0, 5).join('; ')}${more}` : '';
@@ -95,7 +95,7 @@ export class Offer {
   #made(d: ToolDescription, name: string): Made {
     const description = briefly(d.description ?? d.title ?? '');
     const effect = effectOf(d, this.#options);
-    // measured before it is written out
+    // measured before it is serialised
     const input = foreignSchema(d.inputSchema, 'its input schema');
     if (isDeep([d.outputSchema, d.annotations] as Json)) throw invalid('its description is nested too deeply');
     const key = JSON.stringify([name, description, effect, d.inputSchema]);
@@ -138,8 +138,8 @@ function effectOf({ name, annotations }: ToolDescription, o: McpOptions): Effect
 }
 
 /**
- * Original names to such as models take. A name that is fine keeps itself; of others that collide, each gets a part
- * of its hash, so that the result does not depend on the order of the list.
+ * Converts the server's names to names that models accept. A valid name stays; colliding ones get a part of their hash, so that the
+ * result does not depend on the order of the list.
  */
 export function validNames(originals: readonly string[], prefix: string): Map<string, string> {
   const fine = (name: string) => /^[a-zA-Z0-9_-]+$/.test(name) && prefix.length + name.length <= 64;

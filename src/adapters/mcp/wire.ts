@@ -4,22 +4,22 @@ import { current, LARGEST_MESSAGE, serverFetch, TooLarge } from './fetch.ts';
 import type { McpOptions } from './options.ts';
 import { loadHttp, loadStdio } from './sdk.ts';
 
-/** One connection to a server, before the protocol is spoken on it. */
+/** One connection to a server, before the protocol starts. */
 export interface Wire {
   readonly transport: Transport;
-  /** The first thing the server sent that is not MCP, and the last lines of its stderr: for people, never for a model. */
+  /** The first output of the server that is not MCP, and the last lines of its stderr: for people, never for a model. */
   notes(): string;
-  /** Set where it sent a message that is too large, and was ended for it. */
+  /** Set if the server sent a message that is too large, and was ended for it. */
   flaw(): TooLarge | undefined;
   /** Resolves when the server's process has ended, or the connection is closed. */
   readonly gone: Promise<void>;
-  /** Ends a server that does not deserve patience. */
+  /** Ends a server at once. */
   kill(): void;
   /** Tells the server that its session is over. */
   bye(): Promise<void>;
 }
 
-/** @param secrets what the server was given: taken out of all it says, before anything is done with it. */
+/** @param secrets values given to the server; they are masked in all its messages before these are used. */
 export async function openWire(o: McpOptions, name: string, secrets: Secrets): Promise<Wire> {
   return o.command === undefined ? httpWire(o, name, secrets) : stdioWire(o, secrets);
 }
@@ -62,7 +62,7 @@ async function stdioWire(o: McpOptions, secrets: Secrets): Promise<Wire> {
 async function httpWire(o: McpOptions, name: string, secrets: Secrets): Promise<Wire> {
   const { StreamableHTTPClientTransport } = await loadHttp();
   const transport = new StreamableHTTPClientTransport(new URL(o.url as string), {
-    // what is no answer came on the stream that the SDK would open again and again
+    // an invalid answer came on the stream that the SDK would open again and again
     fetch: serverFetch(o.headers, { name, secrets }, () => void transport.close().catch(() => {})),
   });
   return {
@@ -87,7 +87,7 @@ function listen(transport: Transport, secrets: Secrets, onError?: (error: Error)
     };
   });
   transport.onerror = (error) => {
-    // the SDK's own words, over stdio
+    // the SDK's own messages, over stdio
     if (error.message.startsWith('ReadBuffer exceeded')) flaw = new TooLarge();
     if (!rubbish && (error instanceof SyntaxError || error.name === 'ZodError'))
       rubbish = secrets.mask(error.message).replace(/\s+/g, ' ').slice(0, 200);
@@ -96,7 +96,7 @@ function listen(transport: Transport, secrets: Secrets, onError?: (error: Error)
   return { gone, flaw: () => flaw, ended: () => ended, notes: () => (rubbish ? ` It sent something that is not MCP (${rubbish}).` : '') };
 }
 
-/** Takes secrets out of every message before it is read: results, errors, descriptions and progress alike. Its id is not a text of the server. */
+/** Masks secrets in every message before it is read: results, errors, descriptions and progress. The message id is not masked. */
 function withoutSecrets(transport: Transport, secrets: Secrets): void {
   let listener: Transport['onmessage'];
   Object.defineProperty(transport, 'onmessage', {

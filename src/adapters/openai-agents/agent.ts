@@ -7,19 +7,22 @@ import { failure } from './failure.ts';
 import { type AnyAgent, type AnyState, asksOf, decide, load, type OpenAiState, save } from './state.ts';
 
 export interface OpenAiAgentOptions<O = string> extends Omit<ForeignAgentOptions<O, OpenAiState>, 'turn'> {
-  /** The agent a run begins with; others are reached by its handoffs and its tools. They hold no state of a run. */
+  /** The agent that a run starts with; its handoffs and tools reach others. Agents hold no state of a run. */
   agent: AnyAgent;
-  /** Whose settings the runs have. Default: a new one, with the tracing of the SDK switched off, as it sends what was said away. */
+  /**
+   * The runner whose settings the runs have. Default: a new one, with the SDK's tracing off, because tracing sends the conversation to
+   * OpenAI.
+   */
   runner?: Runner;
-  /** The application's own context for a turn. It is not kept: a turn that goes on elsewhere has it made anew. */
+  /** The application's own context for a turn. It is not stored: a turn in another process creates it again. */
   context?(ctx: TurnContext): object;
   /** Default: the SDK's, 10. */
   maxTurns?: number;
-  /** The output. Default: the final output, which is text, or what the agent's `outputType` says. */
+  /** Makes the output. Default: the final output, which is text, or has the agent's `outputType`. */
   output?(result: OpenAiResult): O;
 }
 
-/** What of a result is read. */
+/** The fields of a result that are read. */
 export type OpenAiResult = Pick<RunResult<unknown, AnyAgent>, 'finalOutput' | 'newItems' | 'lastAgent'>;
 type AnyResult = RunResult<unknown, AnyAgent> | StreamedRunResult<unknown, AnyAgent>;
 
@@ -31,13 +34,13 @@ export function openaiTurn<O = string>(
 ): (turn: Turn<OpenAiState>, ctx: TurnContext) => Promise<TurnResult<O, OpenAiState>> {
   return async (turn, ctx) => {
     const runner = o.runner ?? new Runner({ tracingDisabled: true });
-    // a runner that is shared tells of other runs as well: then a turn is held for one that began, at worst
+    // a shared runner reports other runs too; at worst a turn then counts as started
     const turned = { began: false };
     const onAct = () => {
       turned.began = true;
     };
     runner.on('agent_tool_start', onAct);
-    // the tools that a provider runs itself ran before it
+    // tools that the provider runs itself ran before it
     runner.on('agent_handoff', onAct);
     try {
       ctx.signal.throwIfAborted();
@@ -76,7 +79,7 @@ async function run<O>(
 ): Promise<AnyResult> {
   const options = {
     signal,
-    // a run that goes on has its context already
+    // a continued run already has its context
     ...(context && (typeof input === 'string' || Array.isArray(input)) && { context: context as unknown }),
     ...(o.maxTurns !== undefined && { maxTurns: o.maxTurns }),
   };
@@ -85,7 +88,7 @@ async function run<O>(
   for await (const event of result)
     if (event.type === 'raw_model_stream_event' && event.data.type === 'output_text_delta') emit({ type: 'text', text: event.data.delta });
   await result.completed;
-  // the stream of a run that was stopped just ends
+  // the stream of a stopped run ends without an error
   signal.throwIfAborted();
   return result;
 }

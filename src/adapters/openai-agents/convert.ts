@@ -2,7 +2,7 @@ import type { AgentInputItem, Usage as SdkUsage } from '@openai/agents-core';
 import { ToolError } from '../../errors.ts';
 import type { Part, Prompt, Usage } from '../../ports/model.ts';
 
-/** @throws ToolError `VALIDATION` for what cannot be said in a user message. */
+/** @throws ToolError `VALIDATION` for a part that a user message cannot hold. */
 export function inputOf(prompt: Prompt): string | AgentInputItem[] {
   if (typeof prompt === 'string') return prompt;
   return [{ role: 'user', content: prompt.flatMap(contentOf) }];
@@ -25,7 +25,7 @@ function contentOf(part: Part): Content {
   }
 }
 
-/** What a run has used so far. In the SDK, input counts what was cached too; a run that goes on keeps counting. */
+/** The usage of a run so far. The SDK counts cached tokens as input, and a continued run keeps counting. */
 export function usedBy(usage: SdkUsage): Required<Pick<Usage, 'input' | 'output' | 'cacheRead' | 'reasoning'>> {
   const sum = (details: readonly { [key: string]: number }[], key: string) => details.reduce((n, d) => n + (d[key] ?? 0), 0);
   const cacheRead = sum(usage.inputTokensDetails, 'cached_tokens');

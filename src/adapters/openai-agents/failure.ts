@@ -18,8 +18,8 @@ const GUARDRAILS = [
 ];
 
 /**
- * What a failed run is told as. Once a tool began, nothing can prove that the turn did not happen: a throttled model call behind
- * it must not send the whole turn again.
+ * Classifies a failed run. Once a tool has started, the turn is never `not-run`: a throttled model call after it must not repeat the
+ * whole turn.
  */
 export function failure(error: unknown, began: boolean): unknown {
   if (RondoError.is(error)) return error;

@@ -8,11 +8,11 @@ import type { OpenAiState } from './state.ts';
 export type { OpenAiAgentOptions, OpenAiResult } from './agent.ts';
 
 /**
- * An agent of the OpenAI Agents SDK (`@openai/agents-core`, or `@openai/agents`) as an agent of this engine. Its tools that need
- * approval become approvals of the run; see docs/foreign-agents.md.
+ * An agent of the OpenAI Agents SDK (`@openai/agents-core`, or `@openai/agents`) as a Rondo agent. Its tools that need approval become
+ * approvals of the run; see docs/foreign-agents.md.
  *
- * Failures are ToolErrors: what went wrong by the tables of this engine, and `LIMIT` (too many turns), `BLOCKED` (a guardrail, a
- * refusal), `INCOMPLETE`, `STATE_TOO_LARGE`, `STATE_UNREADABLE`.
+ * Failures are ToolErrors: by the engine's error table, and `LIMIT` (too many turns), `BLOCKED` (a guardrail, a refusal), `INCOMPLETE`,
+ * `STATE_TOO_LARGE`, `STATE_UNREADABLE`.
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function openaiAgent<O = string>(o: OpenAiAgentOptions<O>): Agent<Prompt, O, Record<never, never>> {

@@ -8,14 +8,14 @@ import type { Decision } from '../../ports/tool.ts';
 export type AnyAgent = Agent<any, any>;
 export type AnyState = RunState<unknown, AnyAgent>;
 
-/** A paused run of the SDK, as it writes itself down, without the application's context. */
+/** A paused run of the SDK, in its own serialised form, without the application's context. */
 export type OpenAiState = { readonly run: JsonObject };
 
-/** Characters of JSON: a state is one entry of the journal, written at every pause. */
+/** Characters of JSON. A state is one journal entry, written at every pause. */
 const MAX_STATE = 4_000_000;
 
 export function save(state: AnyState): OpenAiState {
-  // it is made to be written by JSON.stringify, which leaves out the functions of its tools
+  // it is meant for JSON.stringify, which omits the functions of its tools
   const run = withoutContext(JSON.parse(JSON.stringify(state.toJSON())) as JsonObject);
   const { length } = JSON.stringify(run);
   if (length > MAX_STATE)
@@ -27,8 +27,8 @@ export function save(state: AnyState): OpenAiState {
 }
 
 /**
- * The context of a run is the application's: it may hold a key or a connection, and it is made anew for every turn. Agents that
- * run as tools of others have their own state inside, as text.
+ * Removes the application's context, which may hold a key or a connection and is created again for every turn. Agents that run as tools
+ * have their own state inside, as text.
  */
 function withoutContext(run: JsonObject): JsonObject {
   const { context, pendingAgentToolRuns } = run as { context: JsonObject; pendingAgentToolRuns?: { [key: string]: string } };
@@ -38,7 +38,7 @@ function withoutContext(run: JsonObject): JsonObject {
   return { ...run, context: { ...context, context: {} }, ...(pendingAgentToolRuns && { pendingAgentToolRuns: inner }) };
 }
 
-/** @throws ToolError `STATE_UNREADABLE`, where nothing was run. */
+/** @throws ToolError `STATE_UNREADABLE`; nothing has run then. */
 export async function load(agent: AnyAgent, { run }: OpenAiState, context: object | undefined): Promise<AnyState> {
   try {
     const text = JSON.stringify(run);
@@ -52,7 +52,7 @@ export async function load(agent: AnyAgent, { run }: OpenAiState, context: objec
 
 const unreadable = (message: string, cause?: unknown) => new ToolError('STATE_UNREADABLE', message, { outcome: 'not-run', cause });
 
-// agents that run as tools have call ids of their own, which may be the same
+// agents that run as tools have their own call ids, which may be equal
 const idOf = (item: RunToolApprovalItem, i: number) => `${i}.${'callId' in item.rawItem ? item.rawItem.callId : (item.rawItem.id ?? '')}`;
 
 export const asksOf = (items: readonly RunToolApprovalItem[]): Ask[] =>
@@ -76,7 +76,7 @@ function inputOf({ arguments: text, rawItem }: RunToolApprovalItem): Json {
   }
 }
 
-/** Puts the decisions into a run that was read back. */
+/** Applies the decisions to a run that was read back. */
 export function decide(state: AnyState, answers: readonly { id: string; decision: Decision }[]): void {
   const items = new Map(state.getInterruptions().map((item, i) => [idOf(item, i), item]));
   for (const { id, decision } of answers) {

@@ -19,17 +19,17 @@ import { load, openInterrupts, pendingCalls, type Ruling, type Rulings, type Str
 
 export interface StrandsAgentOptions<O = string> extends Omit<ForeignAgentOptions<O, StrandsState>, 'turn'> {
   /**
-   * Makes the agent of a turn: best a new one each time. An agent itself is shared by all runs, one turn after the other, and
-   * set back before each; it must have no session manager. `printer: false` keeps it from writing to the console.
+   * Creates the agent for a turn; best a new one each time. A given `Agent` is shared by all runs, one turn after another, and is reset
+   * before each; it must not have a session manager. `printer: false` keeps it from writing to the console.
    */
   agent: StrandsAgent | ((ctx: TurnContext) => StrandsAgent | Promise<StrandsAgent>);
-  /** What its tools and hooks find in `invocationState`. It is not kept: every turn has one made anew. */
+  /** What its tools and hooks get as `invocationState`. It is not stored: every turn creates it again. */
   invocationState?(ctx: TurnContext): InvocationState;
-  /** The output. Default: the structured output where there is one, else the text of the answer. */
+  /** Makes the output. Default: the structured output if there is one, else the text of the answer. */
   output?(result: AgentResult): O;
-  /** What a person is asked about an interrupt, where the default does not say it well; its id stays. */
+  /** Overrides what a person is asked about an interrupt; its id stays. */
   ask?(interrupted: Interrupted): Ask | undefined;
-  /** What `interrupt()` returns. Default: the answer to a question, `true` for yes, `false` for no. */
+  /** The return value of `interrupt()`. Default: the answer to a question, `true` for approve, `false` for reject. */
   answer?(decision: Decision, interrupted: Interrupted): JSONValue | undefined;
 }
 
@@ -73,7 +73,7 @@ async function perform<O>(
   const turned = { began: false };
   let rules: ReturnType<typeof enforce> | undefined;
   try {
-    // a session manager restores its own session here; what the journal says comes after, and wins
+    // a session manager restores its own session here; the journal's state is loaded afterwards and wins
     await agent.initialize();
     const { args, rulings } = turn.type === 'start' ? { args: inputOf(turn.input), rulings: {} } : resumed(o, agent, turn);
     rules = enforce(agent, rulings);
@@ -118,7 +118,7 @@ function resumed<O>(
     const about = asked.get(id);
     if (!about) throw new ToolError('STATE_UNREADABLE', `the paused Strands agent did not ask "${id}".`, { outcome: 'not-run' });
     const ruling = rulingOf(decision, about);
-    // of several answers about one call, a no stands
+    // of several answers about one call, a rejection counts
     if (ruling && about.call && !('reject' in (rulings[about.call.id] ?? {}))) rulings[about.call.id] = ruling;
     return new InterruptResponseContent({ interruptId: id, response: o.answer?.(decision, about) ?? responseOf(decision, about) });
   });

@@ -6,8 +6,8 @@ const YES = new Set(['y', 'yes', 'approve', 'approved', 'true']);
 const NO = new Set(['n', 'no', 'reject', 'rejected', 'deny', 'denied', 'false']);
 
 /**
- * What a response to a Strands interrupt decides: a decision of this engine's form (`{ type: 'edit', input }`), the answer to a
- * question as it is, or a plain yes or no to a call. Anything else approves nothing.
+ * The decision in a response to a Strands interrupt: a Rondo decision (`{ type: 'edit', input }`), the answer to a question, or a plain
+ * yes or no to a call. Anything else approves nothing.
  */
 export function decisionOf({ id, kind, allow }: Approval, response: Json): Decision {
   const form = decisionForm(response);

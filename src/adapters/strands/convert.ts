@@ -25,7 +25,7 @@ const DOCUMENTS: { readonly [mediaType: string]: DocumentFormat } = {
   'application/json': 'json',
 };
 
-/** @throws ToolError `VALIDATION` for what a Strands agent cannot be told. */
+/** @throws ToolError `VALIDATION` for a part that a Strands agent does not accept. */
 export function inputOf(prompt: Prompt): string | ContentBlock[] {
   if (typeof prompt === 'string') return prompt;
   return prompt.flatMap((part): ContentBlock[] => {
@@ -56,12 +56,12 @@ export function textOf({ lastMessage }: AgentResult): string {
     .join('');
 }
 
-/** What an agent used since it had made `from` invocations. */
+/** An agent's usage since it had made `from` invocations. */
 export function usageOf(metrics: AgentMetrics, from: number): Usage {
   const sum = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
   for (const { usage } of metrics.agentInvocations.slice(from)) {
     const { inputTokens, outputTokens, totalTokens, cacheReadInputTokens: read = 0, cacheWriteInputTokens: write = 0 } = usage;
-    // providers differ in whether cached input is part of the input; the total tells, but for Anthropic's own, where it leaves it out
+    // providers differ in whether input includes cached tokens; the total shows it, except for Anthropic's, which leaves it out
     const folded = inputTokens + outputTokens === totalTokens && read + write <= inputTokens;
     sum.input += folded ? Math.max(0, inputTokens - read - write) : inputTokens;
     sum.output += outputTokens;

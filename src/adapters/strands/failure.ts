@@ -3,8 +3,8 @@ import { RondoError, ToolError } from '../../errors.ts';
 import { classify } from '../../reliability/classify.ts';
 
 /**
- * What a failed turn is told as. Once a tool of the agent began, nothing can prove that the turn did not happen: a throttled
- * model call behind it must not send the whole turn again.
+ * Classifies a failed turn. Once a tool of the agent has started, the turn is never `not-run`: a throttled model call after it must not
+ * repeat the whole turn.
  */
 export function failure(error: unknown, began: boolean): unknown {
   if (RondoError.is(error)) return error;
@@ -17,7 +17,7 @@ export function failure(error: unknown, began: boolean): unknown {
   });
 }
 
-/** Strands wraps whatever a model threw. */
+/** Strands wraps every error of a model. */
 const unwrapped = (error: unknown) => (error instanceof ModelError && error.cause !== undefined ? error.cause : error);
 
 function known(
@@ -44,7 +44,7 @@ const STOPPED: { readonly [reason: string]: readonly [code: string, message: str
   pauseTurn: ['INCOMPLETE', 'the model paused its turn without an answer.'],
 };
 
-/** A stop without an answer must not pass for an empty one. */
+/** A stop without an answer is a failure, not an empty answer. */
 export function stopped(reason: string): ToolError | undefined {
   if (reason === 'endTurn' || reason === 'stopSequence' || reason === 'toolUse') return undefined;
   const [code, message] = STOPPED[reason] ?? ['INCOMPLETE', `the Strands agent stopped without an answer: ${reason}.`];

@@ -10,11 +10,11 @@ export type { Interrupted } from './interrupts.ts';
 export { type RondoToolOptions, rondoTool } from './tool.ts';
 
 /**
- * A Strands agent as an agent of this engine. Its interrupts are approvals of the run: one that holds a call back is decided as
- * that call, any other is a question; see docs/foreign-agents.md.
+ * A Strands agent as a Rondo agent. Its interrupts are approvals of the run: one that holds a call back is decided as that call, any
+ * other is a question; see docs/foreign-agents.md.
  *
- * Failures are ToolErrors: what went wrong by the tables of this engine, and `BLOCKED`, `LIMIT`, `OUTPUT_TOO_LONG`,
- * `CONTEXT_TOO_LONG`, `INCOMPLETE`, `STATE_TOO_LARGE`, `STATE_UNREADABLE`.
+ * Failures are ToolErrors: by the engine's error table, and `BLOCKED`, `LIMIT`, `OUTPUT_TOO_LONG`, `CONTEXT_TOO_LONG`, `INCOMPLETE`,
+ * `STATE_TOO_LARGE`, `STATE_UNREADABLE`.
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function strandsAgent<O = string>(o: StrandsAgentOptions<O>): Agent<Prompt, O, Record<never, never>> {

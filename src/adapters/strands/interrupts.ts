@@ -8,15 +8,15 @@ import type { PendingCall, Ruling, Rulings } from './state.ts';
 /** An interrupt as JSON. */
 export type Asked = Pick<Interrupt, 'id' | 'name' | 'reason'>;
 
-/** What the one who maps an interrupt is shown: it, and the call it holds back, where it holds one. */
+/** What `ask` and `answer` get: the interrupt, and the call that it holds back, if any. */
 export interface Interrupted {
   readonly interrupt: Asked;
   readonly call: PendingCall | undefined;
-  /** The interrupt stands before the call, which has not begun; else it came out of the tool, or belongs to no call. */
+  /** The interrupt precedes the call, which has not started. Otherwise the tool raised it, or it belongs to no call. */
   readonly before: boolean;
 }
 
-// the ids that Strands makes: where an interrupt came from, the call, and the name its author gave it
+// the format of Strands' ids: the source of the interrupt, the call, and the name that its author gave it
 const BEFORE = /^(?:hook:beforeToolCall|middleware:executeTool):/;
 const INSIDE = /^tool:/;
 
@@ -32,7 +32,7 @@ export function interrupted(interrupt: Asked, calls: readonly PendingCall[]): In
 const told = (reason: Json | undefined, name: string) =>
   typeof reason === 'string' && reason !== '' ? reason : reason === undefined || reason === null ? name : JSON.stringify(reason);
 
-/** An approval that a `rondoTool` of the agent asks for: it stays what it is on its way up, and the decision on its way down. */
+/** An approval of a `rondoTool` of the agent. It is passed up unchanged, and the decision is passed down unchanged. */
 function relayed({ interrupt, before }: Interrupted): Approval | undefined {
   const reason = interrupt.reason as { readonly [k: string]: Json } | null | undefined;
   if (before || typeof reason !== 'object' || reason === null) return undefined;
@@ -40,7 +40,7 @@ function relayed({ interrupt, before }: Interrupted): Approval | undefined {
   return whole ? (reason as Approval) : undefined;
 }
 
-/** A call held back is decided as a call; whatever else a Strands agent asks is a question. */
+/** A call that is held back is decided as a call; any other interrupt is a question. */
 export function askOf(interrupted: Interrupted): Ask {
   const { interrupt, call, before } = interrupted;
   const { id, name, reason } = interrupt;
@@ -57,8 +57,8 @@ export function askOf(interrupted: Interrupted): Ask {
 }
 
 /**
- * What `interrupt()` returns to the code that asked. Hooks of applications compare it as they like; `true` is what Strands' own
- * handlers take for a yes.
+ * What `interrupt()` returns to the code that asked. Applications' hooks may compare it in any way; Strands' own handlers take `true`
+ * for a yes.
  */
 export function responseOf(decision: Decision, about: Interrupted): JSONValue {
   if (relayed(about)) return decision as JSONValue;
@@ -66,18 +66,18 @@ export function responseOf(decision: Decision, about: Interrupted): JSONValue {
   return decision.type !== 'reject';
 }
 
-/** What decisions mean for the calls themselves, whatever the hooks make of the responses. */
+/** What decisions mean for the calls, whatever the hooks make of the responses. */
 export function rulingOf(decision: Decision, about: Interrupted): Ruling | undefined {
-  // the agent inside is told, and answers its call
+  // the inner agent is told, and answers its call
   if (relayed(about)) return undefined;
   if (decision.type === 'reject') return { reject: decision.reason };
   return decision.type === 'edit' ? { edit: decision.input } : undefined;
 }
 
 /**
- * Makes rulings hold: a rejected call never runs and the model is told why, an edited one runs with the edited input, and what
- * else asks about it sees that input.
- * @returns the rulings that still wait for their calls, and how to take the hooks away.
+ * Enforces the decisions: a rejected call never runs and the model is told why; an edited one runs with the edited input, and later
+ * interrupts see that input.
+ * @returns the decisions that still wait for their calls, and a function that removes the hooks.
  */
 export function enforce(agent: Agent, given: Rulings): { left(): Rulings; stop(): void } {
   let rulings = given;
@@ -99,7 +99,7 @@ export function enforce(agent: Agent, given: Rulings): { left(): Rulings; stop()
       },
       { order: HookOrder.SDK_LAST + 1 },
     ),
-    // the results of the calls enter the conversation: models may use the same ids again after this
+    // the calls' results enter the conversation; models may use the same ids again after this
     agent.addHook(MessageAddedEvent, () => {
       rulings = {};
     }),

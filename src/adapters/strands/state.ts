@@ -2,18 +2,18 @@ import type { Agent, JSONValue, Snapshot } from '@strands-agents/sdk';
 import { ToolError } from '../../errors.ts';
 import type { Json, JsonObject } from '../../json.ts';
 
-/** What a person ruled about a call that has not run to its end: kept until it has, for it may pause again. */
+/** A decision about a call that has not ended: kept until it has, because the call may pause again. */
 export type Ruling = { reject: string } | { edit: Json };
 export type Rulings = { readonly [toolUseId: string]: Ruling };
 
-/** A paused Strands agent: its own snapshot without what the agent's declaration says anyway, and the rulings still to apply. */
+/** A paused Strands agent: its own snapshot without what its declaration holds, and the decisions still to apply. */
 export type StrandsState = { readonly schema: string; readonly data: JsonObject; readonly rulings?: Rulings };
 
-/** Characters of JSON: a state is one entry of the journal, written at every pause. */
+/** Characters of JSON. A state is one journal entry, written at every pause. */
 const MAX_STATE = 4_000_000;
 
 export function save(agent: Agent, rulings: Rulings): StrandsState {
-  // the system prompt is the declaration's: a resumed agent has the one it would start with today
+  // the system prompt belongs to the declaration: a resumed agent has the current one
   const { schemaVersion, data } = agent.takeSnapshot({ preset: 'session', exclude: ['systemPrompt'] });
   const text = JSON.stringify(data);
   if (text.length > MAX_STATE)
@@ -27,7 +27,7 @@ export function save(agent: Agent, rulings: Rulings): StrandsState {
 
 export function load(agent: Agent, { schema, data }: StrandsState): void {
   try {
-    // a copy: the agent goes on with what it is given, and the state is the journal's
+    // a copy: the agent changes its own, and the state belongs to the journal
     agent.loadSnapshot({
       scope: 'agent',
       schemaVersion: schema,
@@ -44,14 +44,14 @@ export function load(agent: Agent, { schema, data }: StrandsState): void {
   }
 }
 
-/** The call of a tool as the paused agent holds it, to be shown to whoever decides. */
+/** A tool call as the paused agent holds it, to be shown to the person who decides. */
 export interface PendingCall {
   readonly id: string;
   readonly name: string;
   readonly input: Json;
 }
 
-/** The interrupts that nobody has answered, in the order in which they were raised. */
+/** The unanswered interrupts, in the order in which they were raised. */
 export function openInterrupts({ data }: StrandsState): { id: string; name: string; reason?: JSONValue }[] {
   const { interrupts } = data.interrupts as {
     interrupts: { [id: string]: { id: string; name: string; reason?: JSONValue; response?: Json } };
@@ -59,7 +59,7 @@ export function openInterrupts({ data }: StrandsState): { id: string; name: stri
   return Object.values(interrupts).filter((interrupt) => interrupt.response === undefined);
 }
 
-/** The calls of the model's answer that has not been carried out whole. */
+/** The calls of the model's answer that has not been completed. */
 export function pendingCalls({ data, rulings }: StrandsState): PendingCall[] {
   const interrupts = data.interrupts as { pendingToolExecution?: { assistantMessageData?: { content?: readonly JsonObject[] } } } | null;
   const content = interrupts?.pendingToolExecution?.assistantMessageData?.content ?? [];

@@ -26,23 +26,23 @@ export interface RondoToolOptions {
   /** Default: the agent's. */
   name?: string;
   description?: string;
-  /** For an agent that takes an object: its JSON Schema. Default: the model gives one text, `input`. */
+  /** For an agent that takes an object: its JSON Schema. Default: one text, `input`. */
   input?: JSONSchema;
   /** Who the run is for. */
   by?: Principal | ((state: InvocationState) => Principal | undefined);
   /** The run's context. */
   context?: (state: InvocationState) => Json;
   /**
-   * Who answered an interrupt, from the caller's authentication. Default: a principal without roles, so that an approval that
-   * asks for a role stays open.
+   * Who answered an interrupt, from the caller's authentication. Default: a principal without roles, so that an approval that requires a
+   * role stays open.
    */
   decidedBy?: (response: Json, state: InvocationState) => Principal;
 }
 
 /**
- * An agent of this engine as a tool of a Strands agent. Where its run pauses, the Strands agent is interrupted, once for each
- * open approval; its responses are recorded as decisions, and the same run goes on: nothing that ran is run again. Which run it
- * was is kept in the Strands agent's `appState`, so whatever saves that agent saves it too.
+ * A Rondo agent as a tool of a Strands agent. When its run pauses, the Strands agent is interrupted once for each open approval. Its
+ * responses are recorded as decisions, and the same run continues; nothing that ran is run again. The run's id is in the Strands agent's
+ * `appState`, so whatever saves that agent saves it too.
  *
  * The engine that resumes must know the agent: `new Engine({ agents: [...] })`.
  */
@@ -52,7 +52,7 @@ export function rondoTool<I, O, C>(engine: Engine, agent: Agent<I, O, C>, o: Ron
 
 /** In `appState`: the run of each call that has not ended. */
 const KEY = 'rondo.runs';
-/** With the answers to its approvals that were refused: how many, and why the last. */
+/** With the refused answers to its approvals: how many, and why the last was refused. */
 type Kept = { run: string; refused?: { [approval: string]: { times: number; why: string } } };
 type Calls = { [toolUseId: string]: Kept };
 
@@ -109,7 +109,7 @@ class RondoTool extends Tool {
     });
   }
 
-  /** What a run waits for; undefined for one that may go on: a person decided in another way, or a process died with it. */
+  /** What a run waits for; undefined if it may continue: it was decided in another way, or its process died. */
   async #waiting(runId: string): Promise<{ status: 'paused'; approvals: readonly Approval[] } | undefined> {
     const { status, approvals } = await this.#engine.inspect(runId);
     return status === 'paused' && approvals.length > 0 ? { status, approvals } : undefined;
@@ -122,13 +122,13 @@ class RondoTool extends Tool {
       } catch (error) {
         if (!RondoError.is(error, 'RUN_BUSY')) throw error;
       }
-      // another process drives it, one that had recovered it, say: this one waits for its end
+      // another process drives it, for example after recovery: this one waits for its end
       for await (const event of this.#engine.watch(runId, { signal })) yield new ToolStreamEvent({ data: event });
       signal.throwIfAborted();
     }
   }
 
-  /** Records what was answered; throws the interrupts of the rest, all at once. */
+  /** Records the answers, then interrupts for the remaining approvals, all at once. */
   async #ask(ctx: ToolContext, runId: string, approvals: readonly Approval[]): Promise<void> {
     const open: unknown[] = [];
     for (const approval of approvals) {
@@ -148,8 +148,8 @@ class RondoTool extends Tool {
   async #decide(ctx: ToolContext, runId: string, approval: Approval): Promise<void> {
     for (;;) {
       const kept = recall(ctx) ?? { run: runId };
-      // Strands gives the first answer again for ever. One that was refused is not to be taken for the word of whoever comes
-      // next, so the approval is asked for under another name.
+      // Strands returns the first answer of an interrupt again for ever. A refused answer must not count as the next person's, so the
+      // approval gets another interrupt name.
       const { times = 0, why } = kept.refused?.[approval.id] ?? {};
       const response = ctx.interrupt<JSONValue>({
         name: times === 0 ? approval.id : `${approval.id}#${times + 1}`,
@@ -174,7 +174,7 @@ const TEXT: JSONSchema = {
   required: ['input'],
 };
 
-/** The class is no export of Strands. */
+/** Strands does not export the class. */
 const isInterrupt = (error: unknown): error is Error & { interrupts: unknown[] } =>
   error instanceof Error && error.name === 'InterruptError' && 'interrupts' in error && Array.isArray(error.interrupts);
 
@@ -214,6 +214,6 @@ function answer(toolUseId: string, result: RunResult | { status: 'paused' }): To
   }
 }
 
-/** What the model is told of a run that did not end well: how it ended, and why. */
+/** What the model is told about a run that did not complete: how it ended, and why. */
 const failed = (toolUseId: string, why: { status: RunResult['status']; [k: string]: unknown }) =>
   new ToolResultBlock({ toolUseId, status: 'error', content: [new TextBlock(JSON.stringify(why))] });

@@ -104,7 +104,7 @@ export const appendCases: readonly Case[] = [
       const mark = (runId: string, seq: number) => entry(seq, `${runId} ${seq}`);
       await Promise.all(
         runs.map(async (runId, i) => {
-          // some in one go, some after a break, so that they meet in different ways
+          // some at once, some after a break, so that they meet in different ways
           for (let seq = 0; seq < 8; seq += 2) {
             if ((i + seq) % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
             await journal.append(runId, seq, [mark(runId, seq), mark(runId, seq + 1)], head(runId));

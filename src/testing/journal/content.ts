@@ -7,7 +7,7 @@ import { entry, head, read, same, start } from './kit.ts';
 const failure = { code: 'THROTTLING', message: 'slow down', retryable: true, attempts: 3, outcome: 'not-run', retryAfter: 2_000 } as const;
 const by = { id: 'ana', tenant: 't', roles: ['lead'] };
 
-/** One entry of each kind, with as many of its fields as can be together. The type makes sure that none is forgotten. */
+/** One entry of each kind, with as many of its fields as can occur together. The type ensures that none is missing. */
 const KINDS: { readonly [T in EntryType]: Extract<Draft, { type: T }> } = {
   'run.started': {
     type: 'run.started',
@@ -169,7 +169,7 @@ export const contentCases: readonly Case[] = [
     ([name, value]): Case => [
       `large content comes back as it was: ${name}`,
       async (journal) => {
-        // once more in the same append, in another one, and in another run
+        // again in the same append, in another one, and in another run
         await journal.append('r', 0, [entry(0, value), entry(1, value), entry(2)], head('r'));
         await journal.append('r', 3, [entry(3, value)], head('r'));
         await journal.append('other', 0, [entry(0, value)], head('other'));

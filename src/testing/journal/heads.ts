@@ -5,7 +5,7 @@ import { all, entry, head, headOf, plain, start } from './kit.ts';
 
 const ids = async (journal: Journal, filter: HeadFilter) => (await all(journal.heads(filter))).map(({ runId }) => runId);
 
-/** Started in an order that is not that of their times. */
+/** Started in another order than that of their times. */
 const RUNS: readonly Partial<RunHead>[] = [
   { runId: 'a', startedAt: 30, agent: 'clerk', status: 'completed', session: 's', tenant: 't', by: 'ana' },
   { runId: 'b', startedAt: 10, agent: 'clerk', status: 'running', session: 's', tenant: 't', by: 'ben', fork: 'a' },

@@ -7,7 +7,7 @@ import { VERSION } from '../../journal/entries.ts';
 import type { Journal, RunHead } from '../../journal/port.ts';
 import type { Json } from '../../json.ts';
 
-/** A promise of the port, and the test of it. `another` opens the storage once more. */
+/** A guarantee of the port, and its test. `another` opens the storage again. */
 export type Case = readonly [name: string, check: (journal: Journal, another: (from?: Journal) => Promise<Journal>) => Promise<void>];
 
 const START = 1_750_000_000_000;
@@ -16,14 +16,14 @@ export function head(runId: string, over: Partial<RunHead> = {}): RunHead {
   return { runId, agent: 'clerk', status: 'running', startedAt: START, version: VERSION, seq: 0, ...over };
 }
 
-/** A small entry that says its number; `output` tells apart entries of one number. */
+/** A small entry that holds its number; `output` distinguishes entries of the same number. */
 export function entry(seq: number, output: Json = seq): Entry {
   return { v: 1, seq, at: START + seq, type: 'call.finished', call: `${seq}.0`, ok: true, output, attempts: 1, ms: 1 };
 }
 
 export const entries = (from: number, count: number): Entry[] => Array.from({ length: count }, (_, i) => entry(from + i));
 
-/** Starts a run with so many entries, in one append. */
+/** Starts a run with `n` entries, in one append. */
 export async function start(journal: Journal, runId: string, count = 1, over: Partial<RunHead> = {}): Promise<void> {
   await journal.append(runId, 0, entries(0, count), head(runId, { seq: count, ...over }));
 }
@@ -34,7 +34,7 @@ export async function all<T>(items: Iterable<T> | AsyncIterable<T>): Promise<T[]
   return found;
 }
 
-/** Compares entries, and names the first that differs: a difference between long lists takes long to work out, and nobody reads it. */
+/** Compares entries and names the first that differs: the difference of two long lists takes long to compute and is unreadable. */
 export function same(actual: readonly Entry[], expected: readonly Entry[], where = ''): void {
   const at = expected.findIndex((entry, i) => !isDeepStrictEqual(actual[i], entry));
   if (at === -1 && actual.length === expected.length) return;
@@ -47,7 +47,7 @@ export function same(actual: readonly Entry[], expected: readonly Entry[], where
 
 export const read = (journal: Journal, runId: string, after?: number): Promise<Entry[]> => all(journal.read(runId, after));
 
-/** The head of a run, without fields that are undefined, and without `seq`, which may be an older one. */
+/** The head of a run, without undefined fields and without `seq`, which may be an older one. */
 export async function headOf(journal: Journal, runId: string): Promise<Json | undefined> {
   const [found] = await all(journal.heads({ runId }));
   return found && plain(found);
@@ -57,7 +57,7 @@ export function plain({ seq: _, ...rest }: RunHead): Json {
   return JSON.parse(JSON.stringify(rest));
 }
 
-/** Runs something that must be refused with a code, whether it throws or rejects; returns the error. */
+/** Runs something that must be refused with a code, thrown or rejected; returns the error. */
 export async function refused(code: ErrorCode, attempt: () => unknown): Promise<RondoError> {
   let result: unknown;
   try {

@@ -1,4 +1,4 @@
-/** With processes of their own on one storage: what no two handles of one process can show, since their code never runs at once. */
+/** Tests with separate processes on one storage. Two handles of one process cannot show this, because their code never runs at once. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,13 +7,13 @@ import { pathToFileURL } from 'node:url';
 import type { Journal } from '../../journal/port.ts';
 import { all, entry, head, read, start } from './kit.ts';
 
-/** How another process opens a storage: it imports a module, and calls a function of it. */
+/** How another process opens a storage: it imports a module, and calls one of its functions. */
 export interface Opening {
   /** As a URL, or a path. It must load in a plain Node process with `execArgv`. */
   module: string | URL;
   /** The name of the export that opens the journal. Default: `default`. */
   open?: string;
-  /** Its arguments, as JSON can hold them. */
+  /** Its arguments, as JSON values. */
   args?: readonly unknown[];
   /** Default: those of this process. */
   execArgv?: readonly string[];
@@ -26,7 +26,7 @@ const APPENDS = 200;
 /** Moments at which both try to get what only one can have. */
 const ROUNDS = 40;
 
-/** What a process does: plain JavaScript that needs nothing but the module it is given. It reads commands from its input, and answers each. */
+/** The program of a process: plain JavaScript that needs only the given module. It reads commands from its input, and answers each. */
 const CHILD = `
 import { createInterface } from 'node:readline';
 const { module, open, args, who } = JSON.parse(process.argv[1]);
@@ -74,7 +74,7 @@ await journal.close?.();
 
 type Answer = { ready?: true; ok?: unknown; code?: string; written?: number[] };
 
-/** Two processes that have the storage open; they answer each command when both were told it. */
+/** Two processes with the storage open. They answer a command after both have received it. */
 async function twoProcesses(opening: Opening, work: (ask: (command: (i: number) => object) => Promise<[Answer, Answer]>) => Promise<void>) {
   const { module, open = 'default', args = [], execArgv = process.execArgv } = opening;
   const url = module instanceof URL || /^[a-z]+:/.test(module) ? String(module) : pathToFileURL(module).href;
@@ -100,7 +100,7 @@ async function twoProcesses(opening: Opening, work: (ask: (command: (i: number) 
   try {
     await Promise.all(children.map(({ answer }) => answer()));
     await work(async (command) => {
-      // at one moment, as far as two processes can
+      // at the same moment, as far as two processes can
       const at = Date.now() + 3;
       for (const [i, { child }] of children.entries()) child.stdin.write(`${JSON.stringify({ ...command(i), at })}\n`);
       return (await Promise.all(children.map(({ answer }) => answer()))) as [Answer, Answer];

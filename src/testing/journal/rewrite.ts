@@ -4,7 +4,7 @@ import type { Case } from './kit.ts';
 import { entries, entry, head, headOf, read, same, start } from './kit.ts';
 
 const LARGE = 'large '.repeat(10_000);
-/** A store need not be able to: then nothing can be forgotten that later runs repeat. */
+/** A store need not support this. Without it, content that later runs repeat cannot be forgotten. */
 const able = (journal: Journal): journal is Journal & Required<Pick<Journal, 'rewrite'>> => journal.rewrite !== undefined;
 
 export const rewriteCases: readonly Case[] = [

@@ -4,7 +4,7 @@ import type { Journal } from '../../journal/port.ts';
 import type { Case } from './kit.ts';
 import { all, entries, entry, head, headOf, plain, read, refused, same, start } from './kit.ts';
 
-/** With the storage opened once more: what survives, and two writers at once. */
+/** With the storage opened again: what survives, and two writers at once. */
 export const storageCases: readonly Case[] = [
   [
     'what was acknowledged is there after the store was closed and opened again',
@@ -178,7 +178,7 @@ export const storageCases: readonly Case[] = [
   ],
 ];
 
-/** Of a store whose last append can be hurt: what is said of it. */
+/** For a store whose last append can be damaged: what it declares about it. */
 export const damageCase = (damageLast: (journal: Journal, runId: string) => void | Promise<void>): Case => [
   'an append that is not what was written is noticed, or left out where the store says so',
   async (journal) => {

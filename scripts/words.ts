@@ -1,0 +1,32 @@
+/** Refuses archaic words in the project's prose. Code blocks and inline code of a page are not prose. */
+
+/** Files that must be free of them. */
+export const CHECKED = ['README.md', 'CONTRIBUTING.md', 'docs/**/*.md'];
+/** Files whose words are only counted: move a pattern to CHECKED when its count is 0. */
+export const COUNTED = ['src/**/*.ts', 'bench/**/*.ts', 'examples/**/*.ts'];
+
+const FORBIDDEN: readonly { word: string; pattern: RegExp; instead: string }[] = [
+  { word: 'nobody', pattern: /\bnobody\b/gi, instead: 'no one, or the part that does not do it' },
+  { word: 'whoever', pattern: /\bwhoever\b/gi, instead: 'the person who, or the process that' },
+  { word: 'anew', pattern: /\banew\b/gi, instead: 'again' },
+  // "there is no" and "is no longer" are plain English
+  { word: 'is no', pattern: /(?<!\bthere\s+)\bis\s+no\s(?!\s*longer\b)/gi, instead: 'is not a' },
+];
+
+/** The text of a page with each code block and each inline code blanked, line for line. */
+function prose(text: string): string {
+  const blank = (code: string) => code.replace(/[^\n]/g, ' ');
+  return text.replace(/^( *)```[\s\S]*?^ *```$/gm, blank).replace(/(`+)[^`](?:[\s\S]*?[^`])?\1(?!`)/g, blank);
+}
+
+/** @returns one problem per forbidden word, as `file:line: ...`. */
+export function wordProblems(files: ReadonlyMap<string, string>): string[] {
+  const problems: string[] = [];
+  for (const [file, whole] of files) {
+    const text = file.endsWith('.md') ? prose(whole) : whole;
+    for (const { word, pattern, instead } of FORBIDDEN)
+      for (const { index } of text.matchAll(pattern))
+        problems.push(`${file}:${text.slice(0, index).split('\n').length}: "${word}": write ${instead}`);
+  }
+  return problems;
+}
