@@ -49,6 +49,8 @@ export interface RunFold extends Spent {
   /** When the newest entry was made. */
   lastAt: number;
   trace?: string;
+  /** Lists of states that only this fold has: see `patched`. */
+  own: WeakSet<object>;
 }
 
 /** The state before the first entry. `history` is the live context of the session's earlier runs. */
@@ -75,6 +77,7 @@ export function emptyFold(runId: string, agent: string, history: readonly Messag
     workMs: 0,
     claimedAt: 0,
     lastAt: 0,
+    own: new WeakSet(),
   };
   // what the root spent is what the run spent
   run.root = newFrame({ id: '', agent, position: '', parent: undefined, fingerprint: '', spent: run, at: 0, history });

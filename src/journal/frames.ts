@@ -112,7 +112,7 @@ function close(run: RunFold, frame: Frame, { ok, error, at }: EntryOf<'call.fini
 }
 
 function changed(run: RunFold, frame: Frame, { name }: Call, patch: Patch, seq: number): void {
-  frame.state = patched(frame.state ?? null, patch);
+  frame.state = patched(frame.state ?? null, patch, run.own);
   run.size += sizeOf(patch);
   if (!('keys' in patch)) return;
   frame.written ??= new Map();

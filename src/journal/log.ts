@@ -1,10 +1,25 @@
+/**
+ * The only writer of a run's journal in this process.
+ *
+ * I1. The run's fold holds what the store holds: an entry is applied to it after the store took the entry, never before.
+ * I2. The head of an append is read off a fold that has taken its entries, by the same `apply` that a replay uses.
+ * I3. Entries that the fold refuses are never written.
+ * I4. An append that the store refuses leaves no trace: the next one starts from what the store holds.
+ * I5. One append is under way at a time; those that come meanwhile go together in the next, in the order they came.
+ * I6. Entries that others may append are taken over, and the append is made again; any other entry ends it with `RUN_BUSY`.
+ * I7. An append that was reported as failed, and that the store holds all the same, counts as written and is not written twice.
+ */
 import { RondoError } from '../errors.ts';
+import { copyOf } from './copy.ts';
 import { type Draft, type Entry, FOREIGN, VERSION } from './entries.ts';
 import { apply, emptyFold, type RunFold } from './fold.ts';
-import { headAfter, type Lease } from './head.ts';
+import { headOf, type Lease } from './head.ts';
 import type { Journal } from './port.ts';
 
-/** Entries to append; made anew where somebody else appended first, because call ids hang on the sequence number. */
+/**
+ * Makes the entries of an append; an empty list cancels it. Called again after a conflict, since call ids contain the sequence number.
+ * The drafts become the entries, so each call must return new objects. @param seq of the first entry.
+ */
 export type Make = (seq: number) => readonly Draft[];
 
 interface Waiting {
@@ -14,24 +29,23 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-/**
- * The one writer of a run's journal in this process. Appends wait for each other; those that come while one is under
- * way go together in the next. An append that meets entries of others adopts decisions and requests to cancel, and
- * tries again; it stops for good where another process claimed the run.
- */
 export class Log {
+  /** The run as the store has it. */
   readonly run: RunFold;
+  /** The lease of this process; undefined where it does not drive the run, and where it gave the run back. */
+  lease: Lease | undefined;
+  /** Does not drive the run, and so takes over every entry that others append. */
+  guest: boolean;
+  /** The number of the newest batch: drafts made in the same batch are appended together or not at all. */
+  stamped = 0;
   readonly #journal: Journal;
   readonly #committed: (entry: Entry) => void;
-  /** Undefined for one who only adds a decision to a run of nobody's, or of another process. */
-  lease: Lease | undefined;
-  /** One who does not drive the run, and takes whatever others append. */
-  guest: boolean;
-  /** How often entries were stamped: those of one time are appended together, or not at all. */
-  stamped = 0;
+  /** The run with the entries of the append that is under way. Undefined: to be copied from `run`. */
+  #ahead: RunFold | undefined;
   #busy = false;
   #waiting: Waiting[] = [];
 
+  /** @param committed is called for each entry that was written or taken over, when `run` has just taken it. */
   constructor(journal: Journal, run: RunFold, lease: Lease | undefined, committed: (entry: Entry) => void, guest = false) {
     this.guest = guest;
     this.#journal = journal;
@@ -41,8 +55,10 @@ export class Log {
   }
 
   /**
-   * Appends, and applies to the fold what was committed. Answers at once where the store does.
-   * @throws RondoError `RUN_BUSY` where another process took the run over, or whatever the store throws; nothing was written then.
+   * Appends entries, as one atomic unit. Returns a promise only where the store does, or while another append is under way.
+   * @param power whether the entries must survive a loss of power, not only of this process.
+   * @throws RondoError `RUN_BUSY` where another process took the run over, `RUN_EXISTS` where a new run finds entries, or what the store
+   *   throws. Nothing was written then.
    */
   append(make: Make, power = false): void | Promise<void> {
     if (this.#busy) return new Promise<void>((resolve, reject) => this.#waiting.push({ make, power, resolve, reject }));
@@ -57,12 +73,12 @@ export class Log {
     }
     if (pending === undefined) return this.#commit(entries);
     this.#busy = true;
-    return this.#finish(pending, entries, make, power);
+    return this.#settle(pending, entries, make, power);
   }
 
   /**
-   * Appends what may come at any time, from whoever: also where another process has taken the run over since.
-   * @throws RondoError as `append`, but for `RUN_BUSY`.
+   * Appends what may come at any time and from anyone, also after another process took the run over.
+   * @throws RondoError as `append`, except `RUN_BUSY`.
    */
   async add(make: (run: RunFold) => readonly Draft[]): Promise<void> {
     try {
@@ -76,9 +92,65 @@ export class Log {
     }
   }
 
-  async #finish(pending: Promise<void>, entries: readonly Entry[], make: Make, power: boolean): Promise<void> {
+  /**
+   * Reads and takes over what others appended, once no append is under way.
+   * @throws RondoError `RUN_BUSY` where another process claimed the run.
+   */
+  async adopt(): Promise<void> {
+    while (this.#busy) await new Promise<void>((resolve, reject) => this.#waiting.push({ make: () => [], power: false, resolve, reject }));
+    this.#busy = true;
     try {
-      await this.#settle(pending, entries, make, power);
+      await this.#adopt();
+    } finally {
+      this.#free();
+    }
+  }
+
+  /** Turns drafts into entries, in place: `make` returned them for this append alone. */
+  #stamp(make: Make): readonly Entry[] {
+    this.stamped++;
+    const at = Date.now();
+    let seq = this.run.next;
+    const entries = make(seq) as readonly Entry[];
+    for (const entry of entries) {
+      entry.v = VERSION;
+      entry.seq = seq++;
+      entry.at = at;
+    }
+    return entries;
+  }
+
+  #write(entries: readonly Entry[], power: boolean): void | Promise<void> {
+    const { run } = this;
+    const ahead = this.#ahead ?? copyOf(run);
+    // put back by the commit alone: after anything else it is ahead of the store
+    this.#ahead = undefined;
+    for (const entry of entries) apply(ahead, entry);
+    const pending = this.#journal.append(run.runId, run.next, entries, headOf(ahead, this.lease), power ? POWER : undefined);
+    this.#ahead = ahead;
+    return pending;
+  }
+
+  /** Waits for an append, and repeats it after a conflict. */
+  async #settle(pending: Promise<void>, entries: readonly Entry[], make: Make, power: boolean): Promise<void> {
+    try {
+      for (let fruitless = 0; ; ) {
+        try {
+          await pending;
+          return this.#commit(entries);
+        } catch (error) {
+          this.#ahead = undefined;
+          if (!RondoError.is(error, 'JOURNAL_CONFLICT')) throw error;
+          const { next } = this.run;
+          if (await this.#adopt(entries)) return;
+          // the store refuses, and holds nothing new that would explain it
+          if (this.run.next === next && ++fruitless > MAX_FRUITLESS) throw error;
+          entries = this.#stamp(make);
+          if (entries.length === 0) return;
+          const again = entries;
+          pending = (async () => this.#write(again, power))();
+        }
+      }
     } finally {
       this.#free();
     }
@@ -87,25 +159,6 @@ export class Log {
   #free(): void {
     this.#busy = false;
     if (this.#waiting.length > 0) this.#next();
-  }
-
-  async #settle(pending: Promise<void>, entries: readonly Entry[], make: Make, power: boolean): Promise<void> {
-    for (let fruitless = 0; ; ) {
-      try {
-        await pending;
-        return this.#commit(entries);
-      } catch (error) {
-        if (!RondoError.is(error, 'JOURNAL_CONFLICT')) throw error;
-        const { next } = this.run;
-        if (await this.#adopt(entries)) return;
-        // a store that refuses, and has nothing to show for it
-        if (this.run.next === next && ++fruitless > MAX_FRUITLESS) throw error;
-        entries = this.#stamp(make);
-        if (entries.length === 0) return;
-        const again = entries;
-        pending = (async () => this.#write(again, power))();
-      }
-    }
   }
 
   /** Sends everything that waited as one append. */
@@ -135,27 +188,14 @@ export class Log {
     }
   }
 
-  /**
-   * Reads and applies what others appended, when no append of ours is under way.
-   * @throws RondoError `RUN_BUSY` where another process claimed the run.
-   */
-  async adopt(): Promise<void> {
-    while (this.#busy) await new Promise<void>((resolve, reject) => this.#waiting.push({ make: () => [], power: false, resolve, reject }));
-    this.#busy = true;
-    try {
-      await this.#adopt();
-    } finally {
-      this.#free();
-    }
-  }
-
   /** @returns whether what was found begins with `ours`: an append that was reported as failed had come through. */
   async #adopt(ours: readonly Entry[] = []): Promise<boolean> {
     const { runId, next } = this.run;
     const found: Entry[] = [];
     for await (const entry of this.#journal.read(runId, next - 1)) found.push(entry);
+    if (found.length > 0) this.#ahead = undefined;
     const through = next > 0 && ours.length > 0 && ours.every((entry, i) => same(entry, found[i]));
-    // as the store has them: somebody else may have written the same at another moment
+    // as the store has them: another process may have written the same at another moment
     if (through) this.#commit(found.slice(0, ours.length));
     for (const entry of found) {
       if (entry.seq < this.run.next) continue;
@@ -165,43 +205,23 @@ export class Log {
         });
       if (!this.guest && !FOREIGN.has(entry.type))
         throw new RondoError('RUN_BUSY', `run ${runId} was taken over by another process; watch it there.`, { details: { runId } });
-      this.#apply(entry);
+      this.#commit([entry]);
     }
     return through;
   }
 
-  /** Makes entries of drafts, in place: they are ours, and fresh. */
-  #stamp(make: Make): readonly Entry[] {
-    this.stamped++;
-    const at = Date.now();
-    let seq = this.run.next;
-    const entries = make(seq) as readonly Entry[];
-    for (const entry of entries) {
-      entry.v = VERSION;
-      entry.seq = seq++;
-      entry.at = at;
-    }
-    return entries;
-  }
-
-  #write(entries: readonly Entry[], power: boolean): void | Promise<void> {
-    const { run } = this;
-    return this.#journal.append(run.runId, run.next, entries, headAfter(run, entries, this.lease), power ? POWER : undefined);
-  }
-
+  /** The store holds these entries. */
   #commit(entries: readonly Entry[]): void {
-    for (const entry of entries) this.#apply(entry);
-  }
-
-  #apply(entry: Entry): void {
-    apply(this.run, entry);
-    this.#committed(entry);
+    for (const entry of entries) {
+      apply(this.run, entry);
+      this.#committed(entry);
+    }
   }
 }
 
 const same = (a: Entry, b: Entry | undefined) => b !== undefined && JSON.stringify({ ...a, at: 0 }) === JSON.stringify({ ...b, at: 0 });
 
-/** Conflicts in a row in which nobody else had appended anything. */
+/** Conflicts in a row in which no other entries were found. */
 const MAX_FRUITLESS = 3;
 
 const POWER = { sync: 'power' } as const;

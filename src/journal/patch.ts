@@ -23,14 +23,11 @@ export function diff(before: Json, after: Json): Patch | undefined {
   return Object.keys(keys).length > 0 ? { keys } : undefined;
 }
 
-/** Lists that were made here: only the state has them. */
-const own = new WeakSet<Json[]>();
-
 /**
- * The state after a patch. Entries stay as they are, but the state before is used up: a list that grows by one a step would be copied at
- * every step otherwise.
+ * The state after a patch. Entries stay as they are. Lists in `own` belong to the state alone and grow in place: a list that grows by one a
+ * step would be copied at every step otherwise. A list that is copied here joins them.
  */
-export function patched(before: Json, patch: Patch): Json {
+export function patched(before: Json, patch: Patch, own: WeakSet<object> = new WeakSet()): Json {
   if ('set' in patch) return patch.set;
   if ('push' in patch) {
     const list = own.has(before as Json[]) ? (before as Json[]) : [...(before as Json[])];
@@ -42,7 +39,7 @@ export function patched(before: Json, patch: Patch): Json {
   for (const key of Object.keys(patch.keys)) {
     const change = patch.keys[key] as Patch | null;
     if (change === null) delete after[key];
-    else define(after, key, patched(after[key] as Json, change));
+    else define(after, key, patched(after[key] as Json, change, own));
   }
   return after;
 }
