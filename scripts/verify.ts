@@ -6,6 +6,7 @@ import { directionProblems } from './direction.ts';
 import { checkDocs } from './docs.ts';
 import { doors, manifest, root } from './doors.ts';
 import { runExamples } from './examples.ts';
+import { invariantProblems } from './invariants.ts';
 import { doorProblems, exampleProblems, lockProblems, sizeProblems } from './layout.ts';
 import { checkAttw, checkContents, checkImportTime, checkLoaded, checkPublint, checkSize, checkUser, Failed } from './package.ts';
 import { run } from './run.ts';
@@ -51,6 +52,10 @@ const checks: Record<string, Check> = {
     const counts = COUNTED.map((pattern) => `${pattern.split('/')[0]} ${wordProblems(read(pattern)).length}`);
     const files = read(...CHECKED);
     return none(wordProblems(files), `${files.size} files; still to do: ${counts.join(', ')}`);
+  },
+  invariants: () => {
+    const tests = read('test/**/*.test.ts');
+    return none(invariantProblems(read('src/**/*.ts'), tests), `${tests.size} test files`);
   },
   lock: () => none(lockProblems(readFileSync(join(root, 'package-lock.json'), 'utf8')), ''),
   unused: command('knip', '--no-progress', '--treat-config-hints-as-errors'),

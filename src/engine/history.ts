@@ -1,20 +1,21 @@
 import { RondoError } from '../errors.ts';
 import { apply, closedMessages, emptyFold, type RunFold } from '../journal/fold.ts';
 import type { Journal, RunHead } from '../journal/port.ts';
+import { sessionBusy as busy, damaged } from '../journal/refuse.ts';
 import { type Session, sessionKey } from '../journal/session.ts';
+import type { Json } from '../json.ts';
 import type { Message } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { approvalsOf } from './results.ts';
 
 /**
- * Sessions. A run continues the conversation of the run before it, by naming it. Every few runs the live context is written
- * out into the new run's first entry, so that a start reads a bounded number of journals, however long the session.
+ * Runs of a session may continue for years, and a start must read few journals. So a run names the one before it, and every `CHAIN` runs the
+ * newest messages are copied into the first entry of a run, at most `LIVE_BYTES` of JSON.
  */
 const CHAIN = 8;
-/** What is written out: the newest messages of so many bytes of JSON. */
 const LIVE_BYTES = 256 * 1024;
 
-/** What the first entry of a run of a session says of the runs before it. */
+/** How the first entry of a run refers to the runs before it in its session: fields of `run.started`. */
 export interface Continued {
   previous?: string;
   previousSeq?: number;
@@ -22,7 +23,10 @@ export interface Continued {
   history?: readonly Message[];
 }
 
-/** A run as its journal tells it; undefined where there is none. `until`: the last sequence number taken. */
+/**
+ * Reads a run from its journal; undefined where there is none.
+ * @param until the last sequence number to apply. @throws RondoError `JOURNAL_DAMAGED`, also where the entries contradict each other.
+ */
 export async function loadRun(journal: Journal, runId: string, until = Number.POSITIVE_INFINITY): Promise<RunFold | undefined> {
   let run: RunFold | undefined;
   for await (const entry of journal.read(runId)) {
@@ -36,34 +40,23 @@ export async function loadRun(journal: Journal, runId: string, until = Number.PO
     try {
       apply(run, entry);
     } catch (error) {
-      throw damaged(runId, entry.seq, messageOf(error));
+      throw RondoError.is(error, 'JOURNAL_DAMAGED') ? error : damaged(runId, entry.seq, messageOf(error));
     }
   }
   return run;
 }
 
-export const damaged = (runId: string, seq: number, why: string) =>
-  new RondoError(
-    'JOURNAL_DAMAGED',
-    `the journal of run ${runId} is damaged at entry ${seq}: ${why.replace(`. ${RESTORE}`, '')}. ${RESTORE}`,
-    {
-      details: { runId, seq },
-    },
-  );
-
-const RESTORE = 'Restore it from a backup.';
-
 async function historyOf(journal: Journal, started: Continued): Promise<readonly Message[]> {
   if (started.history) return started.history;
   if (!started.previous) return [];
   const before = await loadRun(journal, started.previous, (started.previousSeq ?? Number.POSITIVE_INFINITY) - 1);
-  // a run that was forgotten is forgotten here too
+  // after forget() of that run its messages are gone here too
   return before ? closedMessages(before) : [];
 }
 
 /**
- * The newest run of a session, if any: of the caller's own, else of one that was begun as shared.
- * @throws RondoError `SESSION_BUSY` where it is still open.
+ * Finds the newest run of a session, so that the next one continues it: in the caller's own session, else in a shared one of that name.
+ * @returns the fields for the new run's first entry, and its `messages`. @throws RondoError `SESSION_BUSY` where that run is still open.
  */
 export async function continueSession(
   journal: Journal,
@@ -96,7 +89,7 @@ async function newest(journal: Journal, session: string, tenant: string | undefi
   return undefined;
 }
 
-/** The newest messages that fit, from one of the user's on: a result without its call would be refused by every provider. */
+/** The newest messages that fit. They begin with the user's, since providers refuse a result without its call. */
 function newestBytes(messages: readonly Message[], max: number): readonly Message[] {
   let from = messages.length;
   let bytes = 0;
@@ -108,11 +101,6 @@ function newestBytes(messages: readonly Message[], max: number): readonly Messag
   return messages.slice(from);
 }
 
-export function sessionBusy(run: RunFold): RondoError {
-  const approvals = approvalsOf(run);
-  const waits =
-    approvals.length > 0 ? `waits for ${approvals.length} approval(s): decide and resume it` : 'is still running: watch it, or cancel it';
-  return new RondoError('SESSION_BUSY', `session "${run.started.session}" has the open run ${run.runId}, which ${waits}.`, {
-    details: { runId: run.runId, approvals: JSON.parse(JSON.stringify(approvals)) },
-  });
-}
+/** @see busy. Names the approvals too, so that the caller can decide them. */
+export const sessionBusy = (run: RunFold) =>
+  busy(sessionKey(run.started) as string, run.runId, JSON.parse(JSON.stringify(approvalsOf(run))) as Json[]);

@@ -1,8 +1,8 @@
 import { apply, emptyFold, type RunFold } from '../journal/fold.ts';
+import { damaged } from '../journal/refuse.ts';
 import { aboutRun, assertAccess } from './access.ts';
 import type { Active } from './active.ts';
 import { eventOf, type RunEvent } from './events.ts';
-import { damaged } from './history.ts';
 import { type Eyes, notFound, sees } from './lookup.ts';
 import type { Resources } from './resources.ts';
 import type { EventStream } from './stream.ts';

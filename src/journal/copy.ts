@@ -1,4 +1,4 @@
-import type { RunFold } from './fold.ts';
+import type { RunFold } from './state.ts';
 
 /** Fields that are replaced as a whole, so that two folds may share their values. Anything else is copied. */
 const SHARED: ReadonlySet<string> = new Set(

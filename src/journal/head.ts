@@ -1,7 +1,8 @@
 import { VERSION } from './entries.ts';
-import { type RunFold, unfinishedCalls } from './fold.ts';
+import { unfinishedCalls } from './frame.ts';
 import type { RunHead } from './port.ts';
 import { sessionKey } from './session.ts';
+import type { RunFold } from './state.ts';
 
 /** The right of one process to drive a run, until it ends or is renewed. */
 export interface Lease {

@@ -12,9 +12,10 @@
 import { RondoError } from '../errors.ts';
 import { copyOf } from './copy.ts';
 import { type Draft, type Entry, FOREIGN, VERSION } from './entries.ts';
-import { apply, emptyFold, type RunFold } from './fold.ts';
+import { apply, emptyFold } from './fold.ts';
 import { headOf, type Lease } from './head.ts';
 import type { Journal } from './port.ts';
+import type { RunFold } from './state.ts';
 
 /**
  * Makes the entries of an append; an empty list cancels it. Called again after a conflict, since call ids contain the sequence number.

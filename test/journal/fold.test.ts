@@ -1,8 +1,9 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { copyOf } from '../../src/journal/copy.ts';
 import { type Draft, type Entry, VERSION } from '../../src/journal/entries.ts';
-import { apply, emptyFold } from '../../src/journal/fold.ts';
-import { lives } from './lives.ts';
+import { apply, emptyFold, unfinishedCalls } from '../../src/journal/fold.ts';
+import { freezeJson } from '../../src/json.ts';
+import { asked, asks, begins, claimed, decided, ends, lives, settled, started } from './lives.ts';
 
 const entriesOf = (drafts: readonly Draft[]) =>
   structuredClone(drafts).map((draft, seq) => ({ ...draft, v: VERSION, seq, at: 1_000 + seq }) as Entry);
@@ -15,6 +16,38 @@ function folded(entries: readonly Entry[]) {
 
 describe.each(Object.keys(lives))('%s', (name) => {
   const entries = entriesOf((lives[name] as Draft[][]).flat());
+
+  // holds fold.I1
+  test('the state is the same whenever it is computed', () => {
+    const before = folded(entries);
+    const clocks = [vi.spyOn(Date, 'now'), vi.spyOn(performance, 'now'), vi.spyOn(Math, 'random')];
+    for (const clock of clocks)
+      clock.mockImplementation(() => {
+        throw new Error('the fold asked for something that is in no entry');
+      });
+    try {
+      expect(folded(entries)).toEqual(before);
+    } finally {
+      for (const clock of clocks) clock.mockRestore();
+    }
+  });
+
+  // holds fold.I2
+  test('the entries stay as they are', () => {
+    const frozen = freezeJson(structuredClone(entries)) as Entry[];
+    expect(folded(frozen)).toEqual(folded(entries));
+    expect(frozen).toEqual(entriesOf((lives[name] as Draft[][]).flat()));
+  });
+
+  // holds fold.I6
+  test('no call that may have taken effect is forgotten', () => {
+    for (let at = 1; at <= entries.length; at++) {
+      const run = folded(entries.slice(0, at));
+      if (run.status === 'running') continue;
+      for (const call of unfinishedCalls(run))
+        if (call.status === 'started' && call.effect === 'once') expect([...run.unknowns.keys()]).toContain(call.id);
+    }
+  });
 
   test('a copy and the fold it was made of go on without each other', () => {
     for (let at = 1; at <= entries.length; at++) {
@@ -32,4 +65,69 @@ describe.each(Object.keys(lives))('%s', (name) => {
       }
     }
   });
+});
+
+const usage = (tokens: number) => ({ usage: { input: tokens, output: 0 }, usd: tokens / 1_000 });
+const answer = (tokens: number, frame?: string): Draft => ({ ...asks('t'), ...usage(tokens), frame }) as Draft;
+
+// holds fold.I3
+test('the results of an answer come in one message, in the order asked, once all are there', () => {
+  const drafts = [started, asks('a', 'b', 'c'), ends('1.2', { output: 'C' }), ends('1.0', { output: 'A' })];
+  expect(folded(entriesOf(drafts)).root.messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
+  const { messages } = folded(entriesOf([...drafts, ends('1.1', { output: 'B' })])).root;
+  expect(messages.slice(2)).toEqual([
+    {
+      role: 'tool',
+      content: ['A', 'B', 'C'].map((text, i) => ({ type: 'toolResult', id: `p${i}`, output: [{ type: 'text', text }] })),
+    },
+  ]);
+});
+
+const opens = (call: string, frame?: string): Draft => ({ type: 'frame.opened', call, agent: 'b', fingerprint: 'f', input: 'go', frame });
+
+// holds fold.I4
+test('what a sub-agent spends, those above it have spent too', () => {
+  const run = folded(
+    entriesOf([started, answer(100), opens('1.0'), answer(20, '1.0'), opens('3.0', '1.0'), answer(3, '3.0'), begins('5.0', '3.0')]),
+  );
+  const [middle] = run.root.children;
+  const [lowest] = middle?.children ?? [];
+  for (const [spent, tokens, steps] of [
+    [run, 123, 3],
+    [run.root.spent, 123, 3],
+    [middle?.spent, 23, 2],
+    [lowest?.spent, 3, 1],
+  ] as const)
+    expect(spent).toMatchObject({ usage: { input: tokens }, nanoUsd: tokens * 1e6, toolCalls: 1, steps });
+});
+
+// holds fold.I5
+test('what a fork copied costs it nothing', () => {
+  const copied = [answer(100), begins('1.0'), ends('1.0')];
+  const fork = { ...started, fork: { run: 'old', at: copied.length } } as Draft;
+  expect(folded(entriesOf([fork, ...copied]))).toMatchObject({ usage: { input: 0 }, nanoUsd: 0, toolCalls: 0, steps: 0 });
+  const own = folded(entriesOf([fork, ...copied, answer(7), begins('4.0')]));
+  expect(own).toMatchObject({ usage: { input: 7 }, nanoUsd: 7e6, toolCalls: 1, steps: 1 });
+});
+
+// holds fold.I6
+test('a call that was cut off is unknown until its run goes on; one of a sub-agent that ended stays so', () => {
+  const cut = [started, asks('t', 'sub'), begins('1.0'), opens('1.1'), { ...asks('t'), frame: '1.1' } as Draft, begins('4.0', '1.1')];
+  const unknowns = (...drafts: Draft[]) => [...folded(entriesOf([...cut, ...drafts])).unknowns.keys()];
+  expect(unknowns()).toEqual([]);
+  expect(unknowns(settled('paused'))).toEqual(['1.0', '4.0']);
+  expect(unknowns(settled('paused'), claimed('me'))).toEqual([]);
+  expect(unknowns(ends('1.1'))).toEqual(['4.0']);
+  expect(unknowns(ends('1.1'), settled('paused'), claimed('me'))).toEqual(['4.0']);
+});
+
+// holds fold.I7
+test('an approval keeps its first decision, a call its first result', () => {
+  const no: Draft = { ...decided('x'), decision: { type: 'reject', approval: 'x' } } as Draft;
+  const run = folded(
+    entriesOf([started, asks('t', 't'), asked('x', '1.0'), decided('x'), no, ends('1.0', { output: 1 }), ends('1.0', { output: 2 })]),
+  );
+  expect([run.approvals.get('x')?.decided?.decision.type, run.decisions]).toEqual(['approve', 1]);
+  expect(run.root.calls[0]?.finished?.output).toBe(1);
+  expect(run.root.unfinished).toBe(1);
 });

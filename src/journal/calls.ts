@@ -1,0 +1,184 @@
+/** What the entries about calls change: tool calls, sub-agents, and the nodes of graphs. */
+import { isResumable } from '../errors.ts';
+import type { Json } from '../json.ts';
+import { promptParts, resultPart, say } from './conversation.ts';
+import type { EntryOf, Patch } from './entries.ts';
+import { callOf, everyCallOf, isCutOff, newFrame, reach, unfinishedCalls, writtenOf } from './frame.ts';
+import { patched } from './patch.ts';
+import { nothingSpent, spend } from './spent.ts';
+import type { Approval, Call, Frame, RunFold } from './state.ts';
+
+export function begun(run: RunFold, frame: Frame, entry: EntryOf<'call.started'>): void {
+  const call = callOf(run, frame, entry.call);
+  call.finished = undefined;
+  // it was about an earlier attempt
+  call.settled = undefined;
+  // nodes of a graph are no tool calls
+  if (call.status === 'open' && !frame.tasks && entry.seq > run.inherited)
+    for (let f: Frame | undefined = frame; f; f = f.parent) f.spent.toolCalls++;
+  call.status = 'started';
+  call.effect = entry.effect;
+  call.epoch = run.epoch;
+  if (entry.input !== undefined) call.agreed = { input: entry.input };
+}
+
+export function requested(run: RunFold, frame: Frame, entry: EntryOf<'approval.requested'>): void {
+  const call = callOf(run, frame, entry.call);
+  const approval: Approval = { asked: entry, call, frame };
+  run.approvals.set(entry.id, approval);
+  call.approval = approval;
+  // a node asks from inside its function, so after its start
+  if (frame.kind === 'graph') call.status = 'open';
+  // a consent or a question does not touch the arguments; a new question about an edit repeats the edited ones
+  if (entry.kind === 'tool') {
+    call.agreed = undefined;
+    if (entry.input === undefined) call.edited = undefined;
+  }
+  call.asked++;
+}
+
+export function decided(run: RunFold, entry: EntryOf<'approval.decided'>): void {
+  const approval = run.approvals.get(entry.id);
+  if (!approval || approval.decided) return;
+  approval.decided = entry;
+  run.decisions++;
+  run.fruitless = 0;
+  const { decision } = entry;
+  const { asked, call } = approval;
+  if (decision.type === 'edit') call.edited = { input: decision.input, note: decision.note };
+  else if (decision.type === 'approve' && asked.kind === 'tool') call.agreed = { input: asked.input ?? writtenOf(call) };
+}
+
+/** A sub-agent begins to answer a call. */
+export function opened(run: RunFold, parent: Frame, entry: EntryOf<'frame.opened'>): void {
+  const call = callOf(run, parent, entry.call);
+  const frame = newFrame({
+    id: call.id,
+    agent: entry.agent,
+    // an id contains a sequence number, which differs where a model is asked again; a node is not asked for, so its id is the same
+    position: `${parent.position}/${parent.tasks ? call.id : `${call.step}${call.id.slice(call.id.indexOf('.'))}`}`,
+    parent,
+    fingerprint: entry.fingerprint,
+    spent: nothingSpent(),
+    at: entry.at,
+    history: entry.history ?? [],
+  });
+  frame.input = entry.input;
+  call.status = 'started';
+  parent.children.push(frame);
+  call.frame = frame;
+  run.frames.set(call.id, frame);
+  run.fruitless = 0;
+  say(run, frame, { role: 'user', content: promptParts(entry.input) });
+}
+
+/** A call ends, and with it the sub-agent that answers it. */
+export function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finished'>): void {
+  run.fruitless = 0;
+  const call = callOf(run, frame, entry.call);
+  if (call.status === 'finished') return;
+  call.status = 'finished';
+  call.finished = entry;
+  // the calls of a sub-agent have set this themselves
+  if (!call.frame && call.effect && call.effect !== 'read' && entry.error?.outcome !== 'not-run')
+    for (let f: Frame | undefined = frame; f && !f.acted; f = f.parent) f.acted = true;
+  if (call.frame) close(run, call.frame, entry);
+  if ((entry.usage || entry.usd !== undefined || entry.unmetered) && entry.seq > run.inherited)
+    for (let f: Frame | undefined = frame; f; f = f.parent) {
+      spend(f.spent, entry.usage, entry.usd);
+      if (entry.unmetered) f.spent.unmetered = true;
+    }
+  // an inherited one is the other run's to settle, unless a node or a foreign agent of this run builds on it
+  if (entry.error?.outcome === 'unknown' && call.effect === 'once' && (entry.seq > run.inherited || frame.tasks))
+    run.unknowns.set(call.id, { call, since: entry.at });
+  else run.unknowns.delete(call.id);
+  if (frame.tasks) ended(run, frame, call, entry);
+  // the model sees the results once all are there, in the order it asked
+  else if (--frame.unfinished === 0) say(run, frame, { role: 'tool', content: frame.calls.map(resultPart) });
+}
+
+/** A node of a graph ends, a turn of a foreign agent, or a durable step. */
+function ended(run: RunFold, frame: Frame, call: Call, entry: EntryOf<'call.finished'>): void {
+  if (entry.state) changed(run, frame, call, entry.state, entry.seq);
+  if (entry.output !== undefined) run.size += sizeOf(entry.output);
+  frame.last = call;
+  // the node needs the result of a durable step until the node has ended
+  if (call.id.includes('/')) return;
+  // a crash cut the step off, and the node ended without repeating it
+  for (const step of call.durable?.values() ?? []) if (isCutOff(step)) run.unknowns.set(step.id, { call: step, since: entry.at });
+  if (entry.ok) frame.tasks?.delete(call.id);
+  visited(frame, call.name, entry);
+  reach(frame, entry.seq, entry.next, call.step + 1);
+}
+
+/** Ends a frame and all frames below it. Only what they spent is kept. */
+function close(run: RunFold, frame: Frame, { ok, error, at }: Pick<EntryOf<'call.finished'>, 'ok' | 'error' | 'at'>): void {
+  for (const call of everyCallOf(frame)) {
+    if (call.frame) close(run, call.frame, { ok: false, at });
+    if (isCutOff(call)) run.unknowns.set(call.id, { call, since: at });
+    call.frame = undefined;
+  }
+  run.frames.delete(frame.id);
+  frame.ended = { ok, at, ...(error && { code: error.code }) };
+  frame.messages = [];
+  frame.calls = [];
+  frame.unfinished = 0;
+  frame.tasks = frame.tasks && new Map();
+  frame.last = undefined;
+  frame.state = undefined;
+  frame.input = undefined;
+  frame.instructions = undefined;
+  frame.memory = undefined;
+  frame.tools = undefined;
+}
+
+/**
+ * Prepares a failed run to go on: failed nodes and foreign turns whose error is temporary become open again. Not so one that an operator
+ * settled, and not a `once` call whose outcome is unknown.
+ */
+export function reopen(run: RunFold): void {
+  for (const { tasks } of [run.root, ...run.frames.values()])
+    for (const call of tasks?.values() ?? []) {
+      const { error } = call.finished ?? {};
+      if (!error || !isResumable(error) || call.settled || (error.outcome === 'unknown' && call.effect === 'once')) continue;
+      call.status = 'open';
+      call.finished = undefined;
+      call.frame = undefined;
+      call.approval = undefined;
+    }
+}
+
+export function outcomeSettled(run: RunFold, entry: EntryOf<'outcome.settled'>): void {
+  run.unknowns.delete(entry.call);
+  for (const call of unfinishedCalls(run)) if (call.id === entry.call) call.settled = entry;
+}
+
+function changed(run: RunFold, frame: Frame, { name }: Call, patch: Patch, seq: number): void {
+  frame.state = patched(frame.state ?? null, patch, run.own);
+  run.size += sizeOf(patch);
+  if (!('keys' in patch)) return;
+  frame.written ??= new Map();
+  for (const key of Object.keys(patch.keys)) frame.written.set(key, { seq, node: name });
+}
+
+function visited({ visits }: Frame, node: string, { ok, ms }: EntryOf<'call.finished'>): void {
+  if (!visits) return;
+  let visit = visits.get(node);
+  if (!visit) {
+    visit = { runs: 0, ms: 0, failed: false };
+    visits.set(node, visit);
+  }
+  visit.failed = !ok;
+  if (!ok) return;
+  visit.runs++;
+  visit.ms += ms;
+}
+
+/** Approximate characters of a value as JSON: all text, and a few for anything else. */
+export function sizeOf(value: Json): number {
+  if (typeof value === 'string') return value.length;
+  if (typeof value !== 'object' || value === null) return 4;
+  let size = 2;
+  for (const key in value) size += (Array.isArray(value) ? 1 : key.length) + sizeOf((value as { [key: string]: Json })[key] as Json);
+  return size;
+}

@@ -1,0 +1,176 @@
+/** The state that a run's entries lead to. Only `apply` of fold.ts and what it calls change it. */
+import type { Json } from '../json.ts';
+import type { Message } from '../ports/model.ts';
+import type { Effect } from '../ports/tool.ts';
+import type { CallId, EntryOf, Limits, RunStatus } from './entries.ts';
+import type { Spent } from './spent.ts';
+
+/** A whole run. What it spent is what its root frame spent, with all frames below. */
+export interface RunFold extends Spent {
+  readonly runId: string;
+  /** Sequence number of the next entry, so the number of entries applied. */
+  next: number;
+  status: RunStatus;
+  started: EntryOf<'run.started'>;
+  /** How it ended or paused; undefined while it is running. */
+  settled?: EntryOf<'run.settled'>;
+  /** The process of the newest claim; undefined unless the run is running. */
+  owner?: string;
+  /** Hash of the agent's declaration at the newest claim. */
+  fingerprint: string;
+  /** Number of the newest claim: 0 for the start, and one more for each `run.claimed`. */
+  epoch: number;
+  /** Claims in a row that found the run running, each after a crash, and made no progress: what detects a crash loop. */
+  fruitless: number;
+  /** As given for this run alone: those of the agent and of the engine come on top. */
+  limits: Limits;
+  /** The first request to cancel the run. */
+  cancelled?: EntryOf<'message.received'> & { kind: 'cancel' };
+  readonly root: Frame;
+  /** Frames of sub-agents that have not ended, by the call that they answer. The root is not among them. */
+  readonly frames: Map<CallId, Frame>;
+  /** All approvals, open and decided, by id. */
+  readonly approvals: Map<string, Approval>;
+  /** Number of decided approvals. */
+  decisions: number;
+  /** Calls that may or may not have taken effect, for an operator to settle. */
+  readonly unknowns: Map<CallId, Unknown>;
+  /** Sequence number of the last entry copied from the run that this one was forked from; -1 without a fork. Costs up to it are the other run's. */
+  inherited: number;
+  /** Characters of all texts, states and outputs: what the bound of a journal is compared with. */
+  size: number;
+  /** Milliseconds of work in the claims that ended. Time spent paused does not count. */
+  workMs: number;
+  /** Time of the newest claim, epoch milliseconds. */
+  claimedAt: number;
+  /** Time of the newest entry, epoch milliseconds. */
+  lastAt: number;
+  /** W3C traceparent of the newest claim. */
+  trace?: string;
+  /** Lists of states that this fold alone refers to, so that it may grow them in place: see `patched`. */
+  own: WeakSet<object>;
+}
+
+/** One agent's part of a run: a conversation with the calls of its newest answer, or a state with nodes to run. */
+export interface Frame {
+  /** Id of the call that it answers; empty for the root. */
+  readonly id: string;
+  /** Name of the agent. */
+  readonly agent: string;
+  /** Names of the agents from the root down to this one. */
+  readonly path: readonly string[];
+  /**
+   * Where the frame is in the tree, by steps and indices rather than sequence numbers: the same again where a crash lost entries and the
+   * model is asked once more. Idempotency keys are derived from it.
+   */
+  readonly position: string;
+  readonly parent: Frame | undefined;
+  /** Frames opened below this one, including ended ones, in the order they were opened. */
+  readonly children: Frame[];
+  /** Hash of the agent's declaration when the frame was opened. */
+  readonly fingerprint: string;
+  /** What this frame and all below it spent. */
+  readonly spent: Spent;
+  /** Epoch milliseconds. */
+  readonly startedAt: number;
+  /** Milliseconds of work in the claims that ended, and the time from which the current claim counts. */
+  workMs: number;
+  workSince: number;
+  /** Time of the newest entry of this frame or one below it. */
+  lastAt: number;
+  /** The prompt; undefined once the frame has ended, like all other content of it. */
+  input?: Json;
+  ended?: { ok: boolean; code?: string; at: number };
+  /** A call with an effect other than `read` may have run in this frame or below. */
+  acted?: true;
+  messages: Message[];
+  /** Number of leading messages that come from earlier runs of the session, or from the parent. */
+  readonly inherited: number;
+  /** Number of the newest step. A step is one model answer, or one layer of nodes. */
+  step: number;
+  /** Calls of the newest answer, in the order the model asked. */
+  calls: Call[];
+  /** How many of `calls` have not finished. */
+  unfinished: number;
+
+  /** A frame without a conversation: a graph, or an agent of another framework. It has the fields down to `last`. */
+  kind?: 'graph' | 'foreign';
+  /** Nodes to run, running, or failed, by id. One that succeeded is removed. */
+  tasks?: Map<CallId, Call>;
+  state?: Json;
+  /** By name of the node. */
+  visits?: Map<string, Visit>;
+  /** By field of the state: the entry and the node that wrote it last. */
+  written?: Map<string, { seq: number; node: string }>;
+  /** The node that ended last. */
+  last?: Call;
+
+  /** Instructions, memory and tools as the journal last recorded them. */
+  instructions?: string;
+  memory?: readonly string[];
+  tools?: EntryOf<'context.changed'>['tools'];
+  /**
+   * Size of the conversation in tokens, by the usage of the newest answer, and the number of messages it covers.
+   * `fixed`: instructions, tools and schema have not changed since.
+   */
+  measured: { tokens: number; messages: number; fixed: boolean };
+  /** How often the model was asked to repair its output. */
+  repairs: number;
+}
+
+/** A tool call, a call to a sub-agent, a node of a graph, or a durable step of a node. */
+export interface Call {
+  readonly id: CallId;
+  /** Name of the tool, agent, node or step. */
+  readonly name: string;
+  /** The provider's id, which the result must carry. Empty where no model asked. */
+  readonly providerId: string;
+  /** The arguments as the model wrote them; for a node, what `send` gave it. */
+  readonly input: Json;
+  /** The node was reached by `send`, with an input of its own. */
+  readonly sent?: true;
+  /** The step of the answer that asked for it; for a node, its layer. */
+  readonly step: number;
+  /** `open`: not started, since it waits for its turn, a decision, or a higher limit. */
+  status: 'open' | 'started' | 'finished';
+  /** Known from the start on. */
+  effect?: Effect;
+  /** The claim under which it started. If that is not the run's current one, a crash cut the call off. */
+  epoch?: number;
+  /** The newest approval asked for it, and how many were asked. */
+  approval?: Approval;
+  asked: number;
+  /** Arguments that a person put in place of the model's. */
+  edited?: { input: Json; note?: string | undefined };
+  /** The arguments that were approved, or that it started with. Only these may run. */
+  agreed?: { input: Json };
+  /** What became known after the call was given up. */
+  settled?: EntryOf<'outcome.settled'>;
+  finished?: EntryOf<'call.finished'>;
+  /** The frame of the sub-agent that answers it, until that ends. */
+  frame?: Frame;
+  /** Durable steps of a node (`ctx.durable`), by id. */
+  durable?: Map<CallId, Call>;
+}
+
+export interface Approval {
+  readonly asked: EntryOf<'approval.requested'>;
+  readonly call: Call;
+  readonly frame: Frame;
+  /** The first decision; later ones are ignored. */
+  decided?: EntryOf<'approval.decided'>;
+}
+
+export interface Unknown {
+  call: Call;
+  /** Epoch milliseconds. */
+  since: number;
+}
+
+export interface Visit {
+  /** Number of times the node succeeded, and the milliseconds they took in total. */
+  runs: number;
+  ms: number;
+  /** The newest end was a failure. */
+  failed: boolean;
+}
