@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs';
 
 let known: string | undefined;
 
-/** Names this start of the operating system; empty where it does not say. */
+/**
+ * Identifies this boot of the operating system, so that a lease of a process from before a reboot is known to be dead. Empty where the
+ * system does not tell (only Linux does).
+ */
 export function bootId(): string {
   if (known === undefined) {
     try {

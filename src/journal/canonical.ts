@@ -1,7 +1,10 @@
 import { hash } from 'node:crypto';
 import type { Json } from '../json.ts';
 
-/** JSON with sorted keys and no spaces, so that equal values have equal text (RFC 8785 but for its number rules, which JSON.stringify follows). */
+/**
+ * JSON with sorted keys and no spaces: equal values have equal text. As RFC 8785, with numbers as JSON.stringify writes them. Fields that
+ * are undefined are left out.
+ */
 export function canonical(value: Json): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
@@ -14,7 +17,7 @@ export function canonical(value: Json): string {
   return `{${fields.join(',')}}`;
 }
 
-/** SHA-256 in hex. */
+/** SHA-256 of a text's UTF-8 bytes, in hex. */
 export const sha256 = (text: string) => hash('sha256', text);
 /** SHA-256 of the canonical JSON, in hex. */
 export const digest = (value: Json) => sha256(canonical(value));

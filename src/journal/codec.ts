@@ -1,9 +1,9 @@
 /**
- * One append as a store keeps it: a JSON array of its entries, and a checksum over its bytes.
+ * The stored form of an append: a JSON array of its entries, and a checksum of its bytes.
  *
- * A field that may be bulky (BULKY in entries.ts) is taken out of an entry where its JSON is over 16 KB, and kept as a blob by
- * the SHA-256 of that JSON. The entry then has `blobs: { field: hash }`, a name no entry kind uses; what users put into an entry
- * lies at least one level deeper, so nothing of theirs can be taken for it.
+ * A field listed in BULKY (entries.ts) whose JSON exceeds 16 KB is stored apart, as a blob under the SHA-256 of that JSON. The entry then has
+ * `blobs: { field: hash }` in its place. No entry type has a field `blobs`, and data of users is always nested deeper, so it cannot be
+ * mistaken for one.
  */
 import { crc32 } from 'node:zlib';
 import { sha256 } from './canonical.ts';
@@ -12,7 +12,7 @@ import { BULKY, VERSION } from './entries.ts';
 import type { Upcasters } from './upcast.ts';
 import { upcast } from './upcast.ts';
 
-/** Bytes of JSON above which a bulky field is stored apart. */
+/** A field in BULKY is stored apart if its JSON has more bytes than this. */
 export const BLOB_BYTES = 16_384;
 
 export interface StoredBlob {
@@ -30,10 +30,10 @@ export interface StoredAppend {
 
 const NONE: readonly StoredBlob[] = [];
 
-/** The entries of one append as they are stored. */
+/** Encodes the entries of one append. */
 export function encode(entries: readonly Entry[]): StoredAppend {
   const body = JSON.stringify(entries);
-  // a UTF-16 unit is at most three bytes: most bodies need no count
+  // a UTF-16 unit takes at most three bytes, so most bodies need not be counted
   if (body.length * 3 <= BLOB_BYTES || Buffer.byteLength(body) <= BLOB_BYTES) return { body, checksum: crc32(body), blobs: NONE };
   const blobs: StoredBlob[] = [];
   const slim = JSON.stringify(entries.map((entry) => takeOut(entry, blobs)));
@@ -58,8 +58,8 @@ function takeOut(entry: Entry, into: StoredBlob[]): object {
 }
 
 /**
- * The entries of a stored append, in today's format; undefined where they are not what was written: the checksum, the sequence
- * numbers or a blob do not fit. `blob` finds the body of a blob by its hash.
+ * Decodes a stored append into entries of the current format. Undefined if it is damaged: the checksum, a sequence number or a blob is wrong.
+ * @param blob finds the body of a blob by its hash. @param steps upcasters and newest version, which only tests replace.
  * @throws RondoError `JOURNAL_VERSION` where an entry is of a newer format.
  */
 export function decode(
@@ -68,14 +68,14 @@ export function decode(
   steps?: Upcasters,
   newest: number = VERSION,
 ): Entry[] | undefined {
-  // a store may find another type where a text was
+  // a damaged store may return another type than was written
   if (typeof row.body !== 'string' || crc32(row.body) !== row.checksum) return undefined;
   const raws = parse(row.body);
   if (!raws) return undefined;
   const entries: Entry[] = new Array(raws.length);
   for (let i = 0; i < raws.length; i++) {
     let raw = raws[i] as RawEntry;
-    // a newer format may store things otherwise: it goes to upcast() as it is, and is refused there
+    // a newer format may be laid out differently, so it is left to upcast(), which refuses it
     if (!(raw.v > newest)) {
       if (raw.seq !== row.seq + i) return undefined;
       const whole = 'blobs' in raw ? putBack(raw, blob) : raw;

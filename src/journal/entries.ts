@@ -1,8 +1,8 @@
 /**
- * The journal's entries, version 1. Written by hand: this is a storage format, see docs/journal.md.
+ * The journal's entries, format version 1: see docs/journal.md.
  *
- * An entry is appended once and never changed. What is left out is its default: no `frame` is the root frame.
- * A new optional field keeps the version; anything else raises {@link VERSION} and adds an upcaster.
+ * An entry is appended once and never changed. A field that is left out has its default: without `frame` an entry belongs to the root frame.
+ * A new optional field keeps the version. Any other change raises {@link VERSION} and adds an upcaster.
  */
 import type { Failure } from '../errors.ts';
 import type { Json, JsonObject } from '../json.ts';
@@ -15,80 +15,80 @@ export type { Decision };
 
 export const VERSION = 1;
 
-/** `<sequence number of the model's answer>.<index in it>`: ours, the provider's id is payload. */
+/** `<sequence number of the model's answer>.<index in it>`. Not the provider's id, which need not be unique. */
 export type CallId = string;
 
-/** What a run may hold before it stops, to be gone on with as a new run of its session: entries, and characters of text. */
+/** Bounds of one journal: number of entries, and characters of text. A run that reaches one stops; its session can continue in a new run. */
 export const BOUND = { entries: 50_000, size: 64 * 1024 * 1024 } as const;
 
-/** The limit a run stopped at; `journal` is the bound of every run, and cannot be raised. */
+/** The limit that stopped a run. `journal` is {@link BOUND}, which cannot be raised. */
 export interface Crossed {
   name: keyof Limits | 'journal';
   max: number;
-  /** null: unknown, because a model did not say what it used, or its price is not known. */
+  /** null if unknown: a model reported no usage, or its price is unknown. */
   used: number | null;
-  /** What the next call would have taken at its most, beyond `used`; left out where `used` or that is unknown, as of time. */
+  /** The most that the next call could have used beyond `used`. Left out where either is unknown, and for time. */
   needed?: number;
 }
 
 export interface Limits {
-  /** Turns of the loop. Default 50. */
+  /** Model answers. Default 50. */
   steps?: number;
   toolCalls?: number;
-  /** Input and output together, cached ones included. */
+  /** Input and output together, including cached input. */
   tokens?: number;
   costUsd?: number;
-  /** Working time in milliseconds; waiting for a human does not count. */
+  /** Milliseconds of work. Time spent paused does not count. */
   time?: number;
-  /** Nesting of sub-agents: 0 is an agent without any. Default 8. */
+  /** Levels of sub-agents below the top one; 0 allows none. Default 8. */
   depth?: number;
-  /** Wall clock, epoch milliseconds. */
+  /** Epoch milliseconds, by the wall clock. */
   deadline?: number;
 }
 
 export type RunStatus = 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'stopped';
 
-/** A node of a graph that was reached, or whatever else a frame without a model has to do next. */
+/** What a frame without a conversation runs next: a node of a graph, or a turn of a foreign agent. */
 export interface Reached {
   node: string;
-  /** What `send` gave it. */
+  /** The input given by `send`. */
   input?: Json;
 }
 
-/** What changed of a frame's state. `push` adds to the end of a list, `keys` changes some of an object, null takes one away. */
+/** A change of a frame's state: `set` replaces it, `push` appends to a list, `keys` patches fields of an object, where null removes one. */
 export type Patch = { set: Json } | { push: readonly Json[] } | { keys: { readonly [key: string]: Patch | null } };
 
-/** An entry before it is stamped. `frame`: the sub-agent or graph it belongs to, by the call it was opened for; left out for the root. */
+/** An entry before it gets version, number and time. `frame`: id of the call that its frame answers; left out for the root frame. */
 export type Draft = Body & { frame?: string | undefined };
 
 type Body =
   | {
       type: 'run.started';
       agent: string;
-      /** Hash of the agent's declaration; a later claim with another one revalidates open calls. */
+      /** Hash of the agent's declaration. A later claim with another one validates the open calls again. */
       fingerprint: string;
       input: Json;
       owner: string;
       by?: Principal;
       session?: string;
-      /** The session is one that all of the tenant share. */
+      /** All principals of the tenant may continue the session. */
       shared?: true;
-      /** The run before this one in its session, whose live context this one continues. */
+      /** The run before this one in its session, whose messages this one continues. */
       previous?: string;
-      /** How many entries that one had then: what it came to later is no part of this conversation. */
+      /** How many entries of that run count. Later ones are not part of this conversation. */
       previousSeq?: number;
-      /** How many runs back the session's context was last written out, see `history`. */
+      /** Number of runs since one last had `history`. */
       depth?: number;
-      /** The session's live context, written out every few runs so that a start reads a bounded number of them. */
+      /** The session's messages, written out every few runs so that a start reads a bounded number of journals. */
       history?: readonly Message[];
       context?: Json;
-      /** How deep in a tree of agents that others drive this run already is. Left out: 0. */
+      /** Depth in a tree of agents that another engine drives. Default 0. */
       level?: number;
-      /** The run this one was forked from, and the last entry that was taken over. */
+      /** The run that this one was forked from, and the sequence number of the last entry copied from it. */
       fork?: { run: string; at: number };
       tags?: { readonly [k: string]: string };
       limits?: Limits;
-      /** W3C traceparent of the first `invoke_agent` span. */
+      /** W3C traceparent of the run's first `invoke_agent` span. */
       trace?: string;
     }
   | {
@@ -98,7 +98,7 @@ type Body =
       fingerprint: string;
       by?: Principal;
       limits?: Limits;
-      /** What a model call that the crash cut off may have cost: an upper bound. */
+      /** Upper bound of what a model call cost that the crash cut off. */
       lost?: { tokens: number; usd?: number };
       /** traceparent of the claim's own `invoke_agent` span. */
       trace?: string;
@@ -110,7 +110,7 @@ type Body =
       error?: Failure;
       limit?: Crossed;
       reason?: string;
-      /** Working time of this claim in milliseconds. */
+      /** Milliseconds of work in this claim. */
       ms: number;
     }
   | { type: 'message.received'; kind: 'cancel'; by?: Principal; reason?: string }
@@ -126,71 +126,71 @@ type Body =
       content: readonly Part[];
       stop: 'end' | 'tools' | 'length' | 'context' | 'blocked';
       usage?: Usage;
-      /** US dollars; left out where the price or the usage is unknown. */
+      /** US dollars. Left out where the price or the usage is unknown. */
       usd?: number;
       ms: number;
       attempts?: number;
     }
   | {
       type: 'attempt.failed';
-      /** `model`, or the call. */
+      /** `model`, or the id of the call. */
       of: 'model' | CallId;
       step: number;
       attempt: number;
       code: string;
       message: string;
-      /** Milliseconds until the next attempt; left out where there is none. */
+      /** Milliseconds until the next attempt. Left out for the last one. */
       retryIn?: number;
-      /** The model that takes over, `provider/id`. */
+      /** The model that is asked instead, `provider/id`. */
       fallback?: string;
       /** `provider/id` of the model that failed. */
       model?: string;
-      /** What the attempt may have cost all the same, an upper bound; left out where it is known that nothing ran. */
+      /** Upper bound of what the attempt cost. Left out where it certainly did not run. */
       lost?: { tokens: number; usd?: number };
     }
-  /** A sub-agent's part of the run begins: a frame by the id of the call it is to answer, which ends with that call. */
+  /** A frame for a sub-agent, named by the id of the call that it answers. It ends with the end of that call. */
   | {
       type: 'frame.opened';
       call: CallId;
       agent: string;
       fingerprint: string;
       input: Json;
-      /** What it sees of its parent's conversation, where that is shared. */
+      /** Messages of the parent, where they are shared with the sub-agent. */
       history?: readonly Message[];
     }
-  /** A frame that has a state instead of a conversation: a graph, or a foreign agent. */
+  /** The frame has a state instead of a conversation: it is a graph, or an agent of another framework. */
   | { type: 'frame.began'; kind: 'graph' | 'foreign'; state: Json; next: readonly Reached[] }
-  /** A fork begins with another state. */
+  /** The new state with which a fork begins. */
   | { type: 'state.changed'; state: Json }
-  /** In a fork, in the place of an entry of the old run that does not hold in the new one: a claim, a pause, a decision on a call that is to be made anew. */
+  /** In a fork: takes the place of an entry that does not apply to it, such as a claim, a pause, or a decision on a call that is made again. */
   | { type: 'entry.omitted'; was: string }
   | {
       type: 'call.started';
       call: CallId;
       effect: Effect;
-      /** What the tool gets, where its schema made something else of what was written, and no approval says so already. */
+      /** The arguments that the tool gets, where its schema changed the written ones and no approval records that. */
       input?: Json;
     }
   | {
       type: 'call.finished';
       call: CallId;
       ok: boolean;
-      /** The tool's output as JSON, bounded; left out where `error` is set. */
+      /** The tool's output as JSON, bounded. Left out where `error` is set. */
       output?: Json;
-      /** What the model sees, where the tool's `toModel` says other than the output. */
+      /** What the model sees, where the tool's `toModel` returned something other than the output. */
       content?: readonly Part[];
       error?: Failure;
       attempts: number;
       ms: number;
-      /** Bytes of output that were cut off. */
+      /** Bytes cut off the output. */
       cut?: number;
-      /** Of a graph's node or a foreign agent's turn: what it changed, and what it leads to. */
+      /** For a node or a foreign agent's turn: the change of state, and what runs next. */
       state?: Patch;
       next?: readonly Reached[];
-      /** What a foreign agent's turn used, and cost in US dollars. */
+      /** For a foreign agent's turn: what it used, and its cost in US dollars. */
       usage?: Usage;
       usd?: number;
-      /** What it said of that made no sense, so the sums of the run are unknown. */
+      /** The usage that it reported was implausible, so the sums of the run are unknown. */
       unmetered?: true;
     }
   | {
@@ -201,9 +201,9 @@ type Body =
       tool: string;
       /** SHA-256 of the canonical arguments, in hex. */
       digest: string;
-      /** The arguments as the tool will get them, where that is not what the model wrote. */
+      /** The arguments that the tool will get, where they differ from what the model wrote. */
       input?: Json;
-      /** Hash of the tool as the model knew it: a changed one is asked about again. */
+      /** Hash of the tool as the model knew it. If the tool has changed since, the approval is asked for again. */
       hash?: string;
       reason?: string;
       roles?: readonly string[];
@@ -241,10 +241,10 @@ export type Entry = Stamped<Draft>;
 export type EntryType = Entry['type'];
 export type EntryOf<T extends EntryType> = Extract<Entry, { type: T }>;
 
-/** Entry kinds that anybody may append, also to a run that another process drives. */
+/** Entry types that any process may append, also to a run that another one drives. */
 export const FOREIGN: ReadonlySet<string> = new Set(['approval.decided', 'message.received', 'outcome.settled'] satisfies EntryType[]);
 
-/** The fields of an entry that may be large, and so may be stored apart from it, by kind. */
+/** Fields that may be large, by entry type. A store may keep them apart from the entry. */
 export const BULKY: Readonly<Partial<Record<EntryType, readonly string[]>>> = {
   'run.started': ['input', 'history', 'context'],
   'run.settled': ['output'],
@@ -260,5 +260,5 @@ export const BULKY: Readonly<Partial<Record<EntryType, readonly string[]>>> = {
   'outcome.settled': ['output'],
 };
 
-/** An entry of any version, as a store returns it. */
+/** An entry of any format version, as a store returns it. */
 export type RawEntry = { v: number; seq: number; at: number; type: string } & JsonObject;

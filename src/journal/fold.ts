@@ -77,11 +77,9 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       run.claimedAt = entry.at;
       run.trace = entry.trace;
       frame.input = entry.input;
-      say(run, frame, { role: 'user', content: promptParts(entry.input) });
-      return;
+      return void say(run, frame, { role: 'user', content: promptParts(entry.input) });
     case 'run.claimed':
-      claimed(run, frame, entry);
-      return;
+      return void claimed(run, frame, entry);
     case 'run.settled':
       run.status = entry.status;
       run.settled = entry;
@@ -105,42 +103,34 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       if (entry.tools) frame.tools = entry.tools;
       return;
     case 'model.responded':
-      responded(run, frame, entry);
-      return;
+      return void responded(run, frame, entry);
     case 'attempt.failed':
       if (entry.seq > run.inherited) lose(frame, entry.lost);
       return;
     case 'frame.opened':
-      opened(run, frame, entry);
-      return;
+      return void opened(run, frame, entry);
     case 'frame.began':
       frame.kind = entry.kind;
       frame.tasks = new Map();
       frame.visits = new Map();
       frame.state = entry.state;
       run.size += sizeOf(entry.state);
-      reach(frame, entry.seq, entry.next, 1);
-      return;
+      return void reach(frame, entry.seq, entry.next, 1);
     case 'entry.omitted':
       return;
     case 'state.changed':
       frame.state = entry.state;
       return;
     case 'call.started':
-      begun(run, frame, entry);
-      return;
+      return void begun(run, frame, entry);
     case 'call.finished':
-      finished(run, frame, entry);
-      return;
+      return void finished(run, frame, entry);
     case 'approval.requested':
-      requested(run, frame, entry);
-      return;
+      return void requested(run, frame, entry);
     case 'approval.decided':
-      decided(run, entry);
-      return;
+      return void decided(run, entry);
     case 'outcome.settled':
-      outcomeSettled(run, entry);
-      return;
+      return void outcomeSettled(run, entry);
     default:
       throw damaged(run.runId, run.next - 1, `it is of the unknown type "${(entry as { type: string }).type}"`);
   }

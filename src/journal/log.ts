@@ -23,6 +23,7 @@ import type { RunFold } from './state.ts';
  */
 export type Make = (seq: number) => readonly Draft[];
 
+/** An append that came while another one was under way. */
 interface Waiting {
   make: Make;
   power: boolean;
@@ -135,7 +136,7 @@ export class Log {
   /** Waits for an append, and repeats it after a conflict. */
   async #settle(pending: Promise<void>, entries: readonly Entry[], make: Make, power: boolean): Promise<void> {
     try {
-      for (let fruitless = 0; ; ) {
+      for (let refusals = 0; ; ) {
         try {
           await pending;
           return this.#commit(entries);
@@ -145,7 +146,7 @@ export class Log {
           const { next } = this.run;
           if (await this.#adopt(entries)) return;
           // the store refuses, and holds nothing new that would explain it
-          if (this.run.next === next && ++fruitless > MAX_FRUITLESS) throw error;
+          if (this.run.next === next && ++refusals > MAX_REFUSALS) throw error;
           entries = this.#stamp(make);
           if (entries.length === 0) return;
           const again = entries;
@@ -223,6 +224,6 @@ export class Log {
 const same = (a: Entry, b: Entry | undefined) => b !== undefined && JSON.stringify({ ...a, at: 0 }) === JSON.stringify({ ...b, at: 0 });
 
 /** Conflicts in a row in which no other entries were found. */
-const MAX_FRUITLESS = 3;
+const MAX_REFUSALS = 3;
 
 const POWER = { sync: 'power' } as const;

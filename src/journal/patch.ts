@@ -1,11 +1,11 @@
 /**
- * What changed of a state, so that a step writes what it adds and not the whole: a list that grows by one entry a step
- * would otherwise fill the journal with the square of its length.
+ * Patches of a graph's state. Each step writes what it changed instead of the whole state: a list that grows by one item a step would
+ * otherwise take space quadratic in its length.
  */
 import type { Json } from '../json.ts';
 import type { Patch } from './entries.ts';
 
-/** What makes `after` of `before`; undefined where they are the same. Parts are compared by identity first: what was kept costs nothing. */
+/** The patch from `before` to `after`; undefined if they are equal. Parts are compared by identity first, so unchanged ones cost nothing. */
 export function diff(before: Json, after: Json): Patch | undefined {
   if (before === after) return undefined;
   if (Array.isArray(before) && Array.isArray(after)) {
@@ -44,7 +44,7 @@ export function patched(before: Json, patch: Patch, own: WeakSet<object> = new W
   return after;
 }
 
-/** Of a key that may be `__proto__`. */
+/** Sets a key that may be `__proto__`, which a plain assignment would not create. */
 function define<T>(object: { [key: string]: T }, key: string, value: T): void {
   if (key === '__proto__') Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
   else object[key] = value;

@@ -1,13 +1,13 @@
-/** Entries without the words that they were copied with: what holds a run together stays, what was said in it goes. */
+/** Removes personal content from entries of a fork, after the run they were copied from is forgotten. */
 import type { Part } from '../ports/model.ts';
 import type { Entry, Reached } from './entries.ts';
 
-/** What stands in the place of words. */
+/** Replaces every text. */
 const FORGOTTEN = '[forgotten]';
 
 /**
- * The entry as a fork keeps it when the run it was copied from is forgotten. It folds as before: calls, frames and nodes are the same.
- * Calls that had not ended must not be done again from it, so its run must be over.
+ * The entry without content: texts, arguments, outputs and state. Its structure stays, so the run folds into the same calls, frames and nodes.
+ * Only for runs that are over: an open call would run again without its arguments.
  */
 export function redacted(entry: Entry): Entry {
   switch (entry.type) {
@@ -79,7 +79,7 @@ function redactedPart(part: Part): Part {
   return { type: 'text', text: FORGOTTEN };
 }
 
-/** What was decided stays, and by whom; what was written with it goes. */
+/** Keeps the verdict; removes what the person wrote. */
 function redactedDecision<D extends { type: string; approval: string }>(decision: D): D {
   const { type, approval } = decision;
   const plain = { type, approval, ...(type === 'edit' && { input: {} }), ...(type === 'respond' && { answer: FORGOTTEN }) };

@@ -1,26 +1,27 @@
 /**
- * The names under which stores keep sessions. A store tells sessions apart by name and tenant; whose a session is, is part of the name:
- * one user's own, one that all of a tenant share, or the application's, which runs without a principal.
+ * Keys of sessions in a store. A store compares key and tenant only, so the key contains the owner: `~<length>:<user>:<id>` for a session of
+ * one user, `~s:<id>` for one that the tenant shares, and the plain id (or `~a:<id>`, if that begins with `~`) for one without a principal.
  */
 import type { Principal } from '../ports/principal.ts';
 
 export interface Session {
   session?: string | undefined;
   by?: Principal | undefined;
-  /** It was begun for all of the tenant. */
+  /** All principals of the tenant may continue it. */
   shared?: boolean | undefined;
 }
 
 const SHARED = '~s:';
 const ESCAPED = '~a:';
 
+/** The key of a session; undefined for a run without one. */
 export function sessionKey({ session, by, shared }: Session): string | undefined {
   if (session === undefined) return undefined;
   if (!by) return session.startsWith('~') ? `${ESCAPED}${session}` : session;
   return shared ? `${SHARED}${session}` : `~${by.id.length}:${by.id}:${session}`;
 }
 
-/** The session's id, as it was given. */
+/** The id that the caller gave, from a key. */
 export function sessionId(key: string): string {
   if (!key.startsWith('~')) return key;
   if (key.startsWith(SHARED) || key.startsWith(ESCAPED)) return key.slice(SHARED.length);

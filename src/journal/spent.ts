@@ -1,14 +1,14 @@
 import type { Usage } from '../ports/model.ts';
 
-/** What was used: of a run, and of each frame with all below it. */
+/** Consumption of a run, or of a frame with all frames below it. */
 export interface Spent {
   usage: Usage;
-  /** A model did not say what it used, so the sums are too low. */
+  /** A model reported no usage, so the sums are too low. */
   unmetered: boolean;
-  /** Billionths of a dollar, so that sums are exact; undefined once a price was unknown. */
+  /** Billionths of a US dollar, an integer so that sums are exact. Undefined once a price was unknown. */
   nanoUsd: number | undefined;
   toolCalls: number;
-  /** Answers of models. */
+  /** Model answers. */
   steps: number;
 }
 
@@ -17,15 +17,15 @@ export const nothingSpent = (): Spent => ({ usage: { input: 0, output: 0 }, unme
 /** US dollars; undefined where a price or a usage is unknown. */
 export const costUsd = ({ nanoUsd }: Spent) => (nanoUsd === undefined ? undefined : nanoUsd / 1e9);
 
-/** Above this a count or a sum of dollars is no measurement. */
+/** A higher count or sum is treated as nonsense. */
 const MOST = { tokens: 1e12, usd: 1e9 };
 
-/** Whether a number of US dollars may be what something cost. */
+/** Whether a value is a plausible cost in US dollars. */
 export const isCost = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= MOST.usd;
 
 const isCount = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= MOST.tokens;
 
-/** The counts of a usage that comes from outside; undefined where one makes no sense: a limit must not be held by a guess. */
+/** Checks a usage that comes from outside. Undefined if any count is implausible, so that no limit is enforced by a wrong number. */
 export function countsOf(usage: unknown): Usage | undefined {
   if (typeof usage !== 'object' || usage === null) return undefined;
   const { input, output, cacheRead, cacheWrite, reasoning } = usage as Usage;
@@ -43,7 +43,7 @@ export function countsOf(usage: unknown): Usage | undefined {
   return counted;
 }
 
-/** Adds what an answer used and cost. A cost that is unknown makes the sum unknown. */
+/** Adds usage and cost of one answer. An unknown cost (`usd` undefined) makes the sum unknown. */
 export function spend(spent: Spent, usage: Usage | undefined, usd: number | undefined): void {
   if (usage) spent.usage = sum(spent.usage, usage);
   spent.nanoUsd = usd === undefined || spent.nanoUsd === undefined ? undefined : spent.nanoUsd + Math.round(usd * 1e9);

@@ -1,20 +1,20 @@
 /**
- * Old entries, read as today's. A change to the format raises VERSION in entries.ts and adds here the step from the version
- * before; a journal of that version stays in test/journal/samples, so that every step has something real to read.
+ * Reads entries of older formats. A change of the format raises VERSION in entries.ts and adds a step here, from the version before it.
+ * A journal of each version is kept in test/journal/samples, so that every step is tested on real data.
  */
 import { RondoError } from '../errors.ts';
 import type { Entry, RawEntry } from './entries.ts';
 import { VERSION } from './entries.ts';
 
-/** By version: turns an entry of it into one of the next. */
+/** By version: converts an entry of that version into the next one. */
 export type Upcasters = Readonly<Record<number, (entry: RawEntry) => RawEntry>>;
 
-/** None yet: 1 is the first version. */
+/** Empty: 1 is the first version. */
 const UPCASTERS: Upcasters = {};
 
 /**
- * The entry in the newest format; one that is in it already is returned as it is.
- * @throws RondoError `JOURNAL_VERSION` where the entry is of a later version than this code knows, or of one that nothing reads.
+ * Converts an entry to the newest format. One of that format is returned unchanged.
+ * @throws RondoError `JOURNAL_VERSION` where the entry is newer than this code, or of a version without a step.
  */
 export function upcast(raw: RawEntry, steps: Upcasters = UPCASTERS, newest: number = VERSION): Entry {
   if (raw.v === newest) return raw as Entry;
