@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
+import { ToolError } from '../errors.ts';
 
 /** Everything that is not the public internet: private, loopback, link-local, shared, reserved, multicast, and what can stand for those. */
 const INSIDE = { 4: new BlockList(), 6: new BlockList() };
@@ -39,12 +40,15 @@ export const isInside = (address: string): boolean => {
   return version === 4 ? INSIDE[4].check(address, 'ipv4') : version !== 6 || INSIDE[6].check(address, 'ipv6');
 };
 
+/** Nothing was sent, and trying again would not help. */
+const notPublic = (host: string) => new ToolError('ADDRESS_REFUSED', `${host} is no public address`, { outcome: 'not-run' });
+
 /** Resolves a name as usual, and refuses it where any of its addresses is inside: what is checked is what is connected to. */
 export const publicOnly: LookupFunction = (host, options, done) => {
   lookup(host, { ...options, all: true }, (error, found) => {
     if (error) return done(error, []);
     const inside = found.find((a) => isInside(a.address));
-    if (inside || found.length === 0) return done(new Error(`${host} is no public address`), []);
+    if (inside || found.length === 0) return done(notPublic(host), []);
     const [first] = found;
     return options.all ? done(null, found) : done(null, first?.address ?? '', first?.family);
   });

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { a2aAgent, serveA2A } from '../../src/adapters/a2a/index.ts';
 import { agent, Engine, jsonSchema, memoryJournal, supervisor, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, ends, leftBehind, recording, until } from '../engine/setup.ts';
+import { all, deferred, ends, leftBehind, recording, until } from '../engine/setup.ts';
 import { approvalsIn, connect, get, message, output, send, stateOf, stream, type Transport } from './client.ts';
 import { journalFile, serve, start } from './process.ts';
 
@@ -95,6 +95,32 @@ it('a caller that hangs up is no longer followed', async () => {
   expect(followed()).toHaveLength(1);
   await until(() => followed()[0]?.signal?.aborted);
   await engine.cancel(id, { by: { id: 'anonymous' } });
+});
+
+it('a caller that waits when the server closes is answered with the task as it stands', async () => {
+  const begun = deferred();
+  const finish = deferred<string>();
+  const wait = tool({
+    name: 'wait',
+    description: '',
+    input: jsonSchema<object>({ type: 'object' }),
+    execute: () => {
+      begun.resolve();
+      return finish.promise;
+    },
+  });
+  const model = scripted(({ messages }) => (messages.at(-1)?.role === 'tool' ? 'ok' : { toolCalls: [{ name: 'wait', input: {} }] }));
+  const slow = agent({ name: 'slow', instructions: '', tools: [wait], model });
+  const engine = new Engine();
+  const server = await serveA2A(engine, slow);
+  const client = await connect(server.url);
+  const sending = send(client, 'go');
+  await begun.promise;
+  await server.close();
+  const task = await sending;
+  expect(stateOf(task)).toBe('TASK_STATE_WORKING');
+  finish.resolve('seen');
+  await until(async () => (await engine.inspect(task.id)).status === 'completed');
 });
 
 it('a process that dies while it asks a peer asks again where that may be done, and the peer works once', async () => {

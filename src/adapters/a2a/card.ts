@@ -1,9 +1,10 @@
-import { AgentCard, generateAgentCardSignature, type SecurityRequirement, type SecurityScheme } from '@a2a-js/sdk';
+import { AgentCard, generateAgentCardSignature, SecurityRequirement, SecurityScheme } from '@a2a-js/sdk';
 import { LegacyRestTransportHandler } from '@a2a-js/sdk/compat/v0_3/server';
 import { type A2ARequestHandler, ServerCallContext } from '@a2a-js/sdk/server';
 import type { CryptoKey, JWK, KeyObject } from 'jose';
 import type { Agent } from '../../loop/types.ts';
 
+import type { AuthScheme } from '../../server/auth.ts';
 import { APPROVALS } from './names.ts';
 
 /** A key that signs the card: `alg` such as ES256 or EdDSA, `kid` as callers know it. */
@@ -32,9 +33,26 @@ export interface CardOptions {
   sign?: CardKey;
 }
 
-export interface Declared {
+interface Declared {
   readonly securitySchemes: { readonly [name: string]: SecurityScheme };
   readonly securityRequirements: readonly SecurityRequirement[];
+}
+
+/** What a card says of how callers show who they are. */
+export function declared({ oauth2 }: AuthScheme): Declared {
+  if (!oauth2)
+    return {
+      securitySchemes: { bearer: SecurityScheme.fromJSON({ httpAuthSecurityScheme: { scheme: 'Bearer', bearerFormat: 'JWT' } }) },
+      securityRequirements: [SecurityRequirement.fromJSON({ schemes: { bearer: { list: [] } } })],
+    };
+  const { tokenUrl, authorizationUrl, scopes = {} } = oauth2;
+  const flows = authorizationUrl
+    ? { authorizationCode: { authorizationUrl, tokenUrl, scopes, pkceRequired: true } }
+    : { clientCredentials: { tokenUrl, scopes } };
+  return {
+    securitySchemes: { oauth2: SecurityScheme.fromJSON({ oauth2SecurityScheme: { flows } }) },
+    securityRequirements: [SecurityRequirement.fromJSON({ schemes: { oauth2: { list: Object.keys(scopes) } } })],
+  };
 }
 
 /** @param base without a slash at its end. */

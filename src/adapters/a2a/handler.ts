@@ -26,20 +26,20 @@ import type { A2ARequestHandler, ServerCallContext } from '@a2a-js/sdk/server';
 import type { Engine } from '../../engine/engine.ts';
 import type { RunEvent } from '../../engine/events.ts';
 import type { RunOptions } from '../../engine/options.ts';
-import type { Run } from '../../engine/run.ts';
 import { RondoError } from '../../errors.ts';
 import type { Limits } from '../../journal/entries.ts';
 import type { Json } from '../../json.ts';
 import type { Agent } from '../../loop/types.ts';
 
 import type { Principal } from '../../ports/principal.ts';
+import { accepted, isSameRun } from '../../server/accept.ts';
 import { decisionsIn } from './approvals.ts';
 import { type Caller, callerOf, checkMessage, sessionsOf, taskIdOf, within } from './caller.ts';
 import { listTasks } from './list.ts';
 import { isOver, LIMIT } from './names.ts';
 import { toPrompt } from './parts.ts';
 import type { Push } from './push.ts';
-import { noTask, openIn } from './refuse.ts';
+import { noTask } from './refuse.ts';
 import { streamOf } from './stream.ts';
 import { assertHistoryLength, type Reading, type Seen, see, trimmed, type Where } from './tasks.ts';
 
@@ -213,9 +213,10 @@ export class Handler implements A2ARequestHandler {
         engine.run(agent, toPrompt(message.parts), { ...options, session: { id: session, shared: true } } as RunOptions<Json>),
       );
       try {
-        return { id, contextId, events: await begun(run) };
+        return { id, contextId, events: await accepted(run) };
       } catch (error) {
-        if (isItself(error, id)) {
+        // the same message came twice: the task it started may wait, and keep its context
+        if (isSameRun(error, id)) {
           const { task, seq } = await this.#need(caller, id);
           return { id, contextId: task.contextId, events: this.#watch(caller, id, seq)[Symbol.asyncIterator]() };
         }
@@ -239,24 +240,13 @@ export class Handler implements A2ARequestHandler {
     const watched = () => ({ id, contextId, events: this.#watch(caller, id, seq)[Symbol.asyncIterator]() });
     if (running || isOver(task.status?.state)) return watched();
     try {
-      return { id, contextId, events: await begun(within(caller, () => engine.resume(id, { by: caller.by }))) };
+      return { id, contextId, events: await accepted(within(caller, () => engine.resume(id, { by: caller.by }))) };
     } catch (error) {
       // somebody else was faster, and drives it
       if (RondoError.is(error, 'RUN_BUSY')) return watched();
       throw error;
     }
   }
-}
-
-/** Whether the same message came twice: it is answered with the task that it started, even where that waits and keeps its context. */
-const isItself = (error: unknown, id: string): boolean =>
-  RondoError.is(error, 'RUN_EXISTS') || (RondoError.is(error, 'SESSION_BUSY') && openIn(error) === id);
-
-/** The events after the first, which says that the run is in the journal. */
-async function begun(run: Run): Promise<AsyncIterator<RunEvent>> {
-  const events = run[Symbol.asyncIterator]();
-  await events.next();
-  return events;
 }
 
 /** The events of a run for as long as its caller listens. */

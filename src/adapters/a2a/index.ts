@@ -1,4 +1,5 @@
-export { type Auth, type AuthRequest, type BearerOptions, bearer, type JwtOptions, jwt, type OAuth2 } from './auth.ts';
+export { type Auth, type AuthRequest, type BearerOptions, bearer, type OAuth2 } from '../../server/auth.ts';
+export { type JwtOptions, jwt } from '../../server/jwt.ts';
 export type { CardKey, CardOptions } from './card.ts';
 export { type ClientCredentialsOptions, clientCredentials, type Token } from './credentials.ts';
 export type { PushOptions } from './push.ts';

@@ -1,7 +1,5 @@
 /** Tells webhooks how tasks stand. */
 import { randomUUID } from 'node:crypto';
-import { request as http } from 'node:http';
-import { request as https } from 'node:https';
 import type { Task, TaskPushNotificationConfig } from '@a2a-js/sdk';
 import { V03PushNotificationSerializer } from '@a2a-js/sdk/compat/v0_3/server';
 import { RequestMalformedError } from '@a2a-js/sdk/errors';
@@ -12,8 +10,7 @@ import {
   type StoredPushNotificationConfig,
   V1PushNotificationSerializer,
 } from '@a2a-js/sdk/server';
-import { invalid } from '../../errors.ts';
-import { isInside, publicOnly } from '../../server/addresses.ts';
+import { type Webhooks, webhooks } from '../../server/webhooks.ts';
 import { callerOf } from './caller.ts';
 import { isOver } from './names.ts';
 import { refusal } from './refuse.ts';
@@ -31,9 +28,8 @@ export interface PushOptions {
   timeout?: number;
 }
 
-/** Milliseconds between looks at a task that waits for somebody, from and to, and before a notification is tried again. */
+/** Milliseconds between looks at a task that waits for somebody, from and to. */
 const LOOK = { first: 500, last: 15_000 };
-const RETRY = [200, 1_000];
 /** Webhooks of a task, and ended tasks whose webhooks are kept. */
 const MOST = 10;
 const KEPT = 1_000;
@@ -47,8 +43,7 @@ interface Follow {
 export class Push {
   readonly #reading: Reading;
   readonly #store: PushNotificationStore;
-  readonly #allow: ReadonlySet<string>;
-  readonly #timeout: number;
+  readonly #webhooks: Webhooks;
   readonly #followed = new Map<string, Follow>();
   readonly #ended: { taskId: string; ctx: ServerCallContext }[] = [];
   readonly #closing = new AbortController();
@@ -56,20 +51,13 @@ export class Push {
   constructor(reading: Reading, o: PushOptions) {
     this.#reading = reading;
     this.#store = o.store ?? new InMemoryPushNotificationStore((ctx) => callerOf(ctx).scope);
-    this.#allow = new Set(originsOf(o.allow ?? []));
-    this.#timeout = o.timeout ?? 5_000;
+    this.#webhooks = webhooks({ allow: o.allow, timeout: o.timeout, where: 'serveA2A(): push.' });
   }
 
   /** @throws RequestMalformedError for an address that we would not connect to. */
   check(config: TaskPushNotificationConfig): TaskPushNotificationConfig {
-    if (!URL.canParse(config.url)) throw new RequestMalformedError('A push notification needs a url.');
-    const url = new URL(config.url);
-    if (url.username || url.password) throw new RequestMalformedError('Credentials of a push notification go into authentication.');
-    if (this.#allow.has(url.origin)) return config;
-    const host = url.hostname.replace(/^\[|\]$/g, '');
-    const literal = /^[\d.]+$|:/.test(host);
-    if (url.protocol !== 'https:' || (literal && isInside(host)) || /(^|\.)localhost$/i.test(host))
-      throw new RequestMalformedError('Push notifications go to public https addresses.');
+    const problem = this.#webhooks.problem(config.url);
+    if (problem) throw new RequestMalformedError(problem);
     return config;
   }
 
@@ -157,45 +145,14 @@ export class Push {
   }
 
   async #send({ config, wireVersion }: StoredPushNotificationConfig, task: Task, signal: AbortSignal): Promise<void> {
-    try {
-      // one that was kept may be older than the rule
-      this.check(config);
-    } catch (error) {
-      return warn(config, (error as Error).message);
-    }
     const serializer = wireVersion.startsWith('0.') ? new V03PushNotificationSerializer() : new V1PushNotificationSerializer();
     const { body, contentType } = serializer.serialize({ payload: { $case: 'task', value: task } }, task);
     const { authentication: a, token } = config;
-    const headers: Record<string, string> = { 'content-type': contentType, 'content-length': String(Buffer.byteLength(body)) };
+    const headers: Record<string, string> = {};
     if (a?.scheme && a.credentials) headers.authorization = `${a.scheme} ${a.credentials}`;
     if (token) headers['x-a2a-notification-token'] = token;
-    for (const wait of [...RETRY, undefined]) {
-      try {
-        const status = await this.#post(new URL(config.url), headers, body, signal);
-        if (status < 300) return;
-        if (status < 500 && status !== 429) return warn(config, `HTTP ${status}`);
-        if (wait === undefined) warn(config, `HTTP ${status}`);
-      } catch (error) {
-        if (signal.aborted) return;
-        if (wait === undefined) warn(config, error instanceof Error ? error.message : String(error));
-      }
-      if (wait !== undefined) await pause(wait, signal);
-    }
-  }
-
-  /** Follows no redirect, and connects to no address that was not checked. */
-  #post(url: URL, headers: Record<string, string>, body: string, signal: AbortSignal): Promise<number> {
-    const send = url.protocol === 'https:' ? https : http;
-    const guarded = this.#allow.has(url.origin) ? {} : { lookup: publicOnly };
-    return new Promise((resolve, reject) => {
-      const late = AbortSignal.any([signal, AbortSignal.timeout(this.#timeout)]);
-      const request = send(url, { method: 'POST', headers, signal: late, agent: false, ...guarded }, (response) => {
-        response.destroy();
-        resolve(response.statusCode ?? 500);
-      });
-      request.on('error', reject);
-      request.end(body);
-    });
+    const sent = await this.#webhooks.send({ url: config.url, body, contentType, headers, signal });
+    if (!sent.ok && !sent.cancelled) warn(config, sent.error.message);
   }
 }
 
@@ -218,13 +175,3 @@ const pause = (ms: number, signal: AbortSignal, follow?: Follow) =>
     timer.unref();
     signal.addEventListener('abort', done, { once: true });
   });
-
-function originsOf(allow: unknown): string[] {
-  const wrong = (what: unknown) =>
-    invalid(`serveA2A(): push.allow is a list of origins such as ["http://127.0.0.1:9000"]; ${JSON.stringify(what)} is none.`);
-  if (!Array.isArray(allow)) throw wrong(allow);
-  return allow.map((origin) => {
-    if (typeof origin !== 'string' || !URL.canParse(origin)) throw wrong(origin);
-    return new URL(origin).origin;
-  });
-}

@@ -1,17 +1,12 @@
 import { A2AError, RequestMalformedError, TaskNotFoundError, UnsupportedOperationError } from '@a2a-js/sdk/errors';
 import { RondoError } from '../../errors.ts';
+import { openRunOf } from '../../server/accept.ts';
 import { report } from '../../server/report.ts';
 
-const tellOperator = report('serveA2A()');
+export const tellOperator = report('serveA2A()');
 
 /** The same words for a task that is not there and one of somebody else. */
 export const noTask = (id: string) => new TaskNotFoundError(`Task not found: ${id.slice(0, 256)}`);
-
-/** The run that keeps a session busy. */
-export function openIn({ details }: RondoError): string | undefined {
-  const open = (details as { runId?: unknown } | null)?.runId;
-  return typeof open === 'string' ? open : undefined;
-}
 
 /** What a caller is told of an error: nothing of our insides. */
 export function refusal(error: unknown): Error {
@@ -20,7 +15,7 @@ export function refusal(error: unknown): Error {
     const { code, message } = error;
     switch (code) {
       case 'SESSION_BUSY': {
-        const open = openIn(error);
+        const open = openRunOf(error);
         return new UnsupportedOperationError(
           `This context has as many open tasks as it can have${open ? `, such as ${open}` : ''}: end one, or send to it with its taskId.`,
         );

@@ -1,0 +1,17 @@
+import { createHash } from 'node:crypto';
+import { A2A_VERSION_HEADER } from '@a2a-js/sdk';
+
+/** Answers with a card, or that it has not changed since a client read it. */
+export function taggedCard(card: unknown): (request: Request) => Response {
+  const text = JSON.stringify(card);
+  const etag = `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"`;
+  const headers = { etag, vary: A2A_VERSION_HEADER, 'cache-control': 'public, max-age=300' };
+  return (request) =>
+    isKnown(request.headers.get('if-none-match'), etag)
+      ? new Response(null, { status: 304, headers })
+      : new Response(text, { headers: { ...headers, 'content-type': 'application/json' } });
+}
+
+/** Whether `If-None-Match` names the tag. Weak comparison, as RFC 9110 has it. */
+const isKnown = (header: string | null, etag: string): boolean =>
+  header?.split(',').some((tag) => ['*', etag].includes(tag.trim().replace(/^W\//, ''))) ?? false;

@@ -1,0 +1,136 @@
+import { createHmac, randomUUID } from 'node:crypto';
+import { request as http } from 'node:http';
+import { request as https } from 'node:https';
+import { invalid, ToolError } from '../errors.ts';
+import { ofStatus, outcomeOf } from '../reliability/codes.ts';
+import { type Guarded, guard } from '../reliability/envelope.ts';
+import { isInside, publicOnly } from './addresses.ts';
+
+export interface WebhookOptions {
+  /** Origins that may be called although they are not https or not public, such as `http://127.0.0.1:9000`. */
+  allow?: readonly string[];
+  /** Milliseconds of one attempt. Default 5,000. */
+  timeout?: number;
+  /** Default 3. */
+  attempts?: number;
+  /** What errors begin with, before the name of the option. Default `webhooks(): `. */
+  where?: string;
+}
+
+export interface Webhook {
+  url: string;
+  body: string;
+  /** Default `application/json`. */
+  contentType?: string;
+  headers?: Readonly<Record<string, string>>;
+  /** Signs the request, see {@link signature}. */
+  secret?: string;
+  /** Stays the same when a message is sent again, so that its receiver can tell. Default: a new one. */
+  id?: string;
+  /** Gives up. */
+  signal?: AbortSignal;
+}
+
+export interface Webhooks {
+  /** Why this address would not be called; undefined for one that may be. A name is resolved only when it is connected to. */
+  problem(url: string): string | undefined;
+  /**
+   * Sends a message until it is taken, at most as often as `attempts` says. Resolves for failures too. `value` is the status.
+   * Rejects with RondoError `CONFIG_INVALID` for a secret that is too short.
+   */
+  send(webhook: Webhook): Promise<Guarded<number>>;
+}
+
+/** Milliseconds before the first repetition, and the most before any. */
+const RETRY = { initialDelay: 200, maxDelay: 5_000 };
+
+/**
+ * Sends messages to addresses that callers name. They are public https addresses, unless `allow` says otherwise: what a name resolves to is
+ * checked where the connection is made, and redirects are not followed.
+ * @throws RondoError `CONFIG_INVALID`.
+ */
+export function webhooks(o: WebhookOptions = {}): Webhooks {
+  const { timeout = 5_000, attempts = 3, where = 'webhooks(): ' } = o;
+  const allow = new Set(originsOf(o.allow ?? [], where));
+  const policy = { effect: 'idempotent', timeout, attempts, ...RETRY } as const;
+
+  function problem(text: string): string | undefined {
+    if (!URL.canParse(text)) return 'A webhook is an address such as https://example.com/hook.';
+    const url = new URL(text);
+    if (url.username || url.password) return 'The address of a webhook holds no credentials.';
+    if (allow.has(url.origin)) return undefined;
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    const literal = /^[\d.]+$|:/.test(host);
+    const inside = (literal && isInside(host)) || /(^|\.)localhost\.?$/i.test(host);
+    return url.protocol !== 'https:' || inside ? 'A webhook is a public https address.' : undefined;
+  }
+
+  async function send({ url, body, contentType = 'application/json', id = randomUUID(), secret, signal, ...w }: Webhook) {
+    const key = secret === undefined ? undefined : keyOf(secret);
+    const attempt = async (given: AbortSignal): Promise<number> => {
+      // one that was kept may be older than the rule
+      const why = problem(url);
+      if (why) throw new ToolError('ADDRESS_REFUSED', why, { outcome: 'not-run' });
+      const headers: Record<string, string> = {
+        'content-type': contentType,
+        'content-length': String(Buffer.byteLength(body)),
+        ...w.headers,
+        ...(key && signed(key, id, body, Date.now())),
+      };
+      const target = new URL(url);
+      const status = await post(target, headers, body, given, allow.has(target.origin));
+      if (status >= 200 && status < 300) return status;
+      const kind = ofStatus(status);
+      const outcome = kind ? outcomeOf(kind, status) : 'failed';
+      throw new ToolError(kind?.code ?? 'REDIRECTED', `HTTP ${status}`, { outcome, retryable: kind?.retryable ?? false });
+    };
+    return guard((a) => attempt(a.signal), { policy, cancel: signal, fallbackCode: 'STEP_FAILED' });
+  }
+  return { problem, send };
+}
+
+/**
+ * Headers that prove who sent a message and that it is fresh, by the Standard Webhooks specification: `webhook-id`, `webhook-timestamp`, and
+ * `webhook-signature`, the HMAC-SHA256 of `<id>.<timestamp>.<body>`.
+ * @param secret base64 after `whsec_`, or any text of at least 24 bytes.
+ * @param now epoch milliseconds.
+ * @throws RondoError `CONFIG_INVALID`.
+ */
+export const signature = (secret: string, id: string, body: string, now = Date.now()): Record<string, string> =>
+  signed(keyOf(secret), id, body, now);
+
+function keyOf(secret: string): Buffer {
+  const key = secret.startsWith('whsec_') ? Buffer.from(secret.slice(6), 'base64') : Buffer.from(secret);
+  if (key.length < 24) throw invalid('the secret of a webhook has at least 24 bytes.');
+  return key;
+}
+
+function signed(key: Buffer, id: string, body: string, now: number): Record<string, string> {
+  const timestamp = String(Math.floor(now / 1_000));
+  const digest = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64');
+  return { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': `v1,${digest}` };
+}
+
+/** Follows no redirect, and connects to no address that was not checked. @returns the status. */
+function post(url: URL, headers: Record<string, string>, body: string, signal: AbortSignal, allowed: boolean): Promise<number> {
+  const send = url.protocol === 'https:' ? https : http;
+  return new Promise((resolve, reject) => {
+    // a connection that was kept would not be checked again
+    const request = send(url, { method: 'POST', headers, signal, agent: false, ...(!allowed && { lookup: publicOnly }) }, (response) => {
+      response.destroy();
+      resolve(response.statusCode ?? 500);
+    });
+    request.on('error', reject);
+    request.end(body);
+  });
+}
+
+function originsOf(allow: unknown, where: string): string[] {
+  const wrong = (what: unknown) =>
+    invalid(`${where}allow is a list of origins such as ["http://127.0.0.1:9000"]; ${JSON.stringify(what)} is none.`);
+  if (!Array.isArray(allow)) throw wrong(allow);
+  return allow.map((origin) => {
+    if (typeof origin !== 'string' || !URL.canParse(origin)) throw wrong(origin);
+    return new URL(origin).origin;
+  });
+}
