@@ -26,7 +26,7 @@ export {
 export type { Approval } from './hitl/approvals.ts';
 export type { CallId, Decision, Entry, EntryOf, EntryType, Limits, RunStatus } from './journal/entries.ts';
 export { type MemoryJournalOptions, memoryJournal } from './journal/memory.ts';
-export type { HeadFilter, Journal, RunHead } from './journal/port.ts';
+export type { DueFilter, HeadCursor, HeadFilter, Journal, RunHead } from './journal/port.ts';
 export type { Json } from './json.ts';
 export { jsonSchema } from './json-schema.ts';
 export { type AgentOptions, agent } from './loop/agent.ts';

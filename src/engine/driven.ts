@@ -15,8 +15,11 @@ export interface Driven extends PromiseLike<readonly Resumed[]>, AsyncIterable<R
   finally(last?: (() => void) | null): Promise<readonly Resumed[]>;
 }
 
-/** @param claim starts to drive a run. `claimed` resolves once it has been claimed, or could not be. */
-export function driveAll(find: () => Promise<readonly string[]>, claim: (runId: string) => { run: Run; claimed: Promise<void> }): Driven {
+/**
+ * @param find the runs to drive, read as they are claimed: a page at a time is held, however many there are.
+ * @param claim starts to drive a run. `claimed` resolves once it has been claimed, or could not be.
+ */
+export function driveAll(find: () => AsyncIterable<string>, claim: (runId: string) => { run: Run; claimed: Promise<void> }): Driven {
   const begun: Resumed[] = [];
   const waiting: (() => void)[] = [];
   const tell = () => {
@@ -24,7 +27,7 @@ export function driveAll(find: () => Promise<readonly string[]>, claim: (runId: 
   };
   // one claim after the other: their journals are not read all at once
   const claiming = (async () => {
-    for (const runId of await find()) {
+    for await (const runId of find()) {
       const { run, claimed } = claim(runId);
       begun.push({ runId, run });
       tell();

@@ -1,7 +1,7 @@
 import { isResumable, RondoError } from '../errors.ts';
 import type { Approval } from '../hitl/approvals.ts';
 import type { CallId, Decision, RunStatus } from '../journal/entries.ts';
-import type { RunHead } from '../journal/port.ts';
+import type { HeadCursor } from '../journal/port.ts';
 import type { Json } from '../json.ts';
 import { RESERVED } from '../loop/definition.ts';
 import type { Agent } from '../loop/types.ts';
@@ -9,6 +9,7 @@ import type { Principal } from '../ports/principal.ts';
 import { aboutRun, assertAccess } from './access.ts';
 import { Active } from './active.ts';
 import { type Driven, driveAll } from './driven.ts';
+import { dueRuns } from './due.ts';
 import type { RunEvent } from './events.ts';
 import { type ForgetTarget, type Forgotten, forget, type Pruned, type PruneOptions, prune } from './forget.ts';
 import { checkFork, type ForkOptions, fork } from './fork.ts';
@@ -18,7 +19,6 @@ import { release } from './lease.ts';
 import { ENGINE, type Eyes, findRun, headsOfSession, notFound, sees, summaryOf } from './lookup.ts';
 import type { EngineOptions, RunArgs, RunOptions, RunSummary } from './options.ts';
 import { cancel, decide, settle } from './outside.ts';
-import { isGone } from './owner.ts';
 import { Resources } from './resources.ts';
 import { type RunResult, type RunState, stateOf } from './results.ts';
 import { busy, type ResumeOptions, resume } from './resume.ts';
@@ -225,9 +225,12 @@ export class Engine implements AsyncDisposable {
     return prune(this.#resources, o);
   }
 
-  /** Runs, newest first: of the caller's tenant and of none. `session`: as this caller would continue it. */
+  /**
+   * Runs, newest first: of the caller's tenant and of none. `session`: as this caller would continue it. `after`: the last run of the
+   * page before.
+   */
   async *runs(
-    filter: { status?: RunStatus; session?: string; agent?: string; by?: Principal; limit?: number } = {},
+    filter: { status?: RunStatus; session?: string; agent?: string; by?: Principal; limit?: number; after?: HeadCursor } = {},
   ): AsyncGenerator<RunSummary, void, undefined> {
     const { by, limit = Number.POSITIVE_INFINITY, session, ...wanted } = filter;
     const { journal } = this.#resources;
@@ -247,24 +250,17 @@ export class Engine implements AsyncDisposable {
    * when it is called: await it for their next ends, or iterate over the runs as they are claimed.
    */
   recover(): Driven {
-    return this.#due('running', (head, now) => (head.leaseUntil ?? 0) <= now || isGone(head.owner));
+    return this.#due('running');
   }
 
   /** Drives on the paused runs that wait no longer, as `recover` does: an approval expired, or was decided and the run was not resumed. */
   sweep(): Driven {
-    return this.#due('paused', (head, now) => head.wakeAt !== undefined && head.wakeAt <= now);
+    return this.#due('paused');
   }
 
-  #due(status: RunStatus, due: (head: RunHead, now: number) => boolean): Driven {
+  #due(status: 'running' | 'paused'): Driven {
     const resources = this.#resources;
-    const find = async () => {
-      resources.assertOpen();
-      const now = await resources.host.now();
-      const found: string[] = [];
-      for await (const head of resources.journal.heads({ status }))
-        if (due(head, now) && resources.agentOf(head.runId, head.agent) && !resources.active.has(head.runId)) found.push(head.runId);
-      return found;
-    };
+    const find = () => dueRuns(resources, status);
     return driveAll(find, (runId) => {
       const run = this.#resume(runId, {}, ENGINE);
       return { run, claimed: resources.active.get(runId)?.opened ?? Promise.resolve() };

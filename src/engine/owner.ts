@@ -33,8 +33,11 @@ function startOf(pid: number): string {
   }
 }
 
+/** How the owners of this machine begin. */
+export const ownersHere = () => `${machine()}/`;
+
 /** Names an engine in claims and leases: `<host>#<process id namespace>#<boot id>/<process id>@<its start>/<random>`. */
-export const newOwner = () => `${machine()}/${process.pid}@${startOf(process.pid)}/${newId().slice(-8)}`;
+export const newOwner = () => `${ownersHere()}${process.pid}@${startOf(process.pid)}/${newId().slice(-8)}`;
 
 /**
  * Whether an owner's process is known to be gone, so that its lease need not be waited for. False where it cannot be known here: on another

@@ -1,6 +1,7 @@
 import { invalid } from '../errors.ts';
+import { dueAt } from './due.ts';
 import type { Entry, RunStatus } from './entries.ts';
-import type { HeadFilter, Journal, RunHead } from './port.ts';
+import type { DueFilter, HeadCursor, HeadFilter, Journal, RunHead } from './port.ts';
 import { conflict, sessionBusy } from './refuse.ts';
 
 /** What may be kept. The runs that ended first are let go, and with them what their sessions could go on from; open ones never are. */
@@ -123,12 +124,21 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
   function* ofSession(f: HeadFilter & { session: string }): Generator<RunHead> {
     const members = bySession.get(f.session) ?? [];
     let left = f.limit ?? Number.POSITIVE_INFINITY;
+    const isBehind = behind(f.after);
     for (let i = members.length - 1; i >= 0 && left > 0; i--) {
-      const { head } = members[i] as Run;
-      if (!matches(f, head)) continue;
+      const run = members[i] as Run;
+      const { head } = run;
+      if (!matches(f, head) || !isBehind(run)) continue;
       left--;
       yield { ...head };
     }
+  }
+
+  /** Whether a run comes after a place in a list of heads. */
+  function behind(after: HeadCursor | undefined): (run: Run) => boolean {
+    if (!after) return () => true;
+    const last = runs.get(after.runId);
+    return last ? (run) => newestFirst(last, run) < 0 : (run) => run.head.startedAt <= after.startedAt;
   }
 
   function heads(f: HeadFilter): Iterable<RunHead> {
@@ -140,11 +150,22 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     } else if (f.status !== undefined) from = byStatus.get(f.status) ?? [];
     else from = runs.values();
     const found: Run[] = [];
-    for (const run of from) if (matches(f, run.head)) found.push(run);
+    const isBehind = behind(f.after);
+    for (const run of from) if (matches(f, run.head) && isBehind(run)) found.push(run);
     // found oldest first as a rule, which the sort likes
-    found.reverse().sort((a, b) => b.head.startedAt - a.head.startedAt || b.nr - a.nr);
+    found.reverse().sort(newestFirst);
     if (f.limit !== undefined && f.limit < found.length) found.length = f.limit;
     return found.map(({ head }) => ({ ...head }));
+  }
+
+  function due({ status, now, limit, after }: DueFilter): Iterable<RunHead> {
+    const found: RunHead[] = [];
+    for (const { head } of byStatus.get(status) ?? [])
+      if ((dueAt(head) ?? Number.POSITIVE_INFINITY) <= now && (!after || longestDueFirst(after, head) < 0)) found.push(head);
+    return found
+      .sort(longestDueFirst)
+      .slice(0, limit)
+      .map((head) => ({ ...head }));
   }
 
   function remove(runId: string): void {
@@ -161,6 +182,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     append,
     read: (runId, after = -1) => section(runs.get(runId)?.log, after + 1),
     heads,
+    due,
     renew(runId, owner, until) {
       const run = runs.get(runId);
       if (!run) return false;
@@ -177,6 +199,11 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
   };
 }
 
+const newestFirst = (a: Run, b: Run) => b.head.startedAt - a.head.startedAt || b.nr - a.nr;
+
+const longestDueFirst = (a: RunHead, b: RunHead) =>
+  (dueAt(a) ?? 0) - (dueAt(b) ?? 0) || (a.runId < b.runId ? -1 : a.runId > b.runId ? 1 : 0);
+
 const isOpen = (status: RunStatus) => status === 'running' || status === 'paused';
 const sessionKey = (session: string, tenant: string | undefined) =>
   tenant === undefined ? `:${session}` : `${tenant.length}:${tenant}${session}`;
@@ -187,6 +214,7 @@ const matches = (f: HeadFilter, head: RunHead) =>
   (f.session === undefined || f.session === head.session) &&
   (f.tenant === undefined || f.tenant === head.tenant) &&
   (f.by === undefined || f.by === head.by) &&
+  (f.ownerPrefix === undefined || head.owner?.startsWith(f.ownerPrefix) === true) &&
   (f.fork === undefined || f.fork === head.fork);
 
 /**

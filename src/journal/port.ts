@@ -33,8 +33,33 @@ export interface RunHead {
   doubtful?: true;
 }
 
-/** Equality on each given field; `limit` bounds the answer. */
-export type HeadFilter = Partial<Pick<RunHead, 'runId' | 'agent' | 'status' | 'session' | 'tenant' | 'by' | 'fork'>> & { limit?: number };
+/** A head that was read, as the place in a list where the next page begins. */
+export type HeadCursor = Pick<RunHead, 'runId' | 'startedAt'>;
+
+/** Equality on each given field. */
+export type HeadFilter = Partial<Pick<RunHead, 'runId' | 'agent' | 'status' | 'session' | 'tenant' | 'by' | 'fork'>> & {
+  /** Heads whose `owner` begins with this text: the owners of one machine. */
+  ownerPrefix?: string;
+  /** Bounds the answer. */
+  limit?: number;
+  /**
+   * The last head of the page before; the answer goes on behind it. Where that run was removed since, runs that started in the same
+   * millisecond may come twice.
+   */
+  after?: HeadCursor;
+};
+
+/** What `Journal.due` looks for. */
+export interface DueFilter {
+  /** `running`: the lease has ended (`leaseUntil` is `now` or before, or not set). `paused`: `wakeAt` is `now` or before. */
+  status: 'running' | 'paused';
+  /** Epoch milliseconds, by the store's clock. */
+  now: number;
+  /** Heads at most. */
+  limit: number;
+  /** The last head of the page before, as it was read; the answer goes on behind it. */
+  after?: RunHead;
+}
 
 /**
  * Where runs are kept. Every store must pass `journalConformance` of `rondo/testing`.
@@ -68,8 +93,13 @@ export interface Journal {
    * Damage throws `JOURNAL_DAMAGED`, but for what {@link tornTail} allows; a newer format throws `JOURNAL_VERSION`.
    */
   read(runId: string, after?: number): Iterable<Entry> | AsyncIterable<Entry>;
-  /** Newest first. */
+  /** Newest first, by `startedAt`. */
   heads(filter: HeadFilter): Iterable<RunHead> | AsyncIterable<RunHead>;
+  /**
+   * The heads of runs that an engine should drive on, those due longest first: by `leaseUntil` or `wakeAt` (see `dueAt`), then by run
+   * id. Reads no more than it answers, however many runs the store holds. Without it, an engine lists all heads of that status.
+   */
+  due?(filter: DueFilter): Iterable<RunHead> | AsyncIterable<RunHead>;
   /**
    * Takes or prolongs the lease on a run: true where nobody else's lease is alive, by the store's clock.
    * Only liveness hangs on it; safety is `append`'s compare-and-set.

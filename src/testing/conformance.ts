@@ -2,6 +2,7 @@ import { RondoError } from '../errors.ts';
 import type { Journal } from '../journal/port.ts';
 import { appendCases } from './journal/append.ts';
 import { contentCases } from './journal/content.ts';
+import { dueCases } from './journal/due.ts';
 import { headCases } from './journal/heads.ts';
 import type { Case } from './journal/kit.ts';
 import { leaseCases } from './journal/leases.ts';
@@ -56,6 +57,7 @@ export function journalCases(
     ...readCases,
     ...contentCases,
     ...headCases,
+    ...dueCases,
     ...sessionCases,
     ...leaseCases,
     ...removeCases,

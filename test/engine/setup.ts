@@ -74,6 +74,7 @@ export function around(inner: Journal, over: Partial<Journal>): Journal {
     append: (...a) => inner.append(...a),
     read: (...a) => inner.read(...a),
     heads: (f) => inner.heads(f),
+    due: inner.due && ((f) => inner.due?.(f) ?? []),
     renew: (...a) => inner.renew(...a),
     remove: (runId) => inner.remove(runId),
     rewrite: (...a) => inner.rewrite?.(...a),
@@ -99,6 +100,10 @@ export function later(inner: Journal): Journal {
     heads: async function* (f) {
       await setImmediate();
       yield* inner.heads(f);
+    },
+    due: async function* (f) {
+      await setImmediate();
+      yield* inner.due?.(f) ?? [];
     },
     renew: async (...a) => {
       await setImmediate();

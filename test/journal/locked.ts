@@ -64,12 +64,15 @@ export function lineJournal(path: string, o: { lock: boolean; torn?: boolean }):
         write({ run: runId, entries, head: kept ? { ...head, owner: kept.owner, leaseUntil: kept.leaseUntil } : head });
       }),
     read: (runId, after = -1) => (load().get(runId)?.log ?? []).slice(after + 1),
-    heads({ limit = Number.POSITIVE_INFINITY, ...fields }: HeadFilter) {
+    heads({ limit = Number.POSITIVE_INFINITY, after, ownerPrefix = '', ...fields }: HeadFilter) {
       const wanted = Object.entries(fields).filter(([, value]) => value !== undefined);
-      return [...load().values()]
-        .map(({ head }) => head)
+      const newest = [...load().values()].map(({ head }) => head).sort((a, b) => b.startedAt - a.startedAt);
+      const last = newest.findIndex(({ runId }) => runId === after?.runId);
+      return newest
+        .slice(last + 1)
+        .filter((head) => last >= 0 || !after || head.startedAt <= after.startedAt)
+        .filter(({ owner = '' }) => owner.startsWith(ownerPrefix))
         .filter((head) => wanted.every(([field, value]) => head[field as keyof RunHead] === value))
-        .sort((a, b) => b.startedAt - a.startedAt)
         .slice(0, limit);
     },
     renew: (runId, owner, until) =>

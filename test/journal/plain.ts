@@ -1,5 +1,5 @@
 import type { Entry } from '../../src/journal/entries.ts';
-import type { HeadFilter, Journal, RunHead } from '../../src/journal/port.ts';
+import type { DueFilter, HeadFilter, Journal, RunHead } from '../../src/journal/port.ts';
 import { conflict, sessionBusy } from '../../src/journal/refuse.ts';
 
 /** Everything that the suite must notice in a store. */
@@ -24,6 +24,23 @@ export const BUGS = [
   'ignores the tenant of a filter',
   'takes any field of a filter for enough',
   'takes undefined in a filter for a value',
+  'begins every page with the newest',
+  'goes on a page behind its whole millisecond',
+  'loses its place where the run before a page is gone',
+  'takes owners that hold a text for those that begin with it',
+  'takes a live lease for one that has ended',
+  'waits for the end of a lease that is not there',
+  'waits for a lease to be past its end',
+  'takes every paused run for due',
+  'takes decided runs for those that only wait for people',
+  'takes runs that have ended for due',
+  'lists due runs by their start',
+  'lists those due last first',
+  'ignores the limit of due runs',
+  'begins every page with the longest due',
+  'goes on a page of due runs behind its whole millisecond',
+  'loses its place where the run before a page is no longer due',
+  'leaves out parts of the heads of due runs',
   'hands out its own heads',
   'reads from the number on, not after it',
   'reads whole appends only',
@@ -241,7 +258,7 @@ export class PlainJournal implements Journal {
     const filter = { ...f };
     if (bug === 'ignores the agent of a filter') delete filter.agent;
     if (bug === 'ignores the tenant of a filter') delete filter.tenant;
-    const { limit = Number.MAX_SAFE_INTEGER, ...fields } = filter;
+    const { limit = Number.MAX_SAFE_INTEGER, after, ownerPrefix, ...fields } = filter;
     const pairs = Object.entries(fields).filter(([, value]) => value !== undefined || bug === 'takes undefined in a filter for a value');
     const matches = ({ head }: Run) => {
       const equal = ([field, value]: [string, unknown]) => head[field as keyof RunHead] === value;
@@ -252,10 +269,53 @@ export class PlainJournal implements Journal {
       bug === 'lists by the order of first appends' ? b.nr - a.nr : b.head.startedAt - a.head.startedAt || b.nr - a.nr;
     found.sort(bug === 'starts lists with the oldest' ? (a, b) => order(b, a) : order);
     if (bug === 'applies the limit before the filter') found = found.slice(0, limit);
+    if (after && bug !== 'begins every page with the newest') {
+      const last = this.runs.get(after.runId);
+      if (!last && bug === 'loses its place where the run before a page is gone') return [];
+      if (bug === 'goes on a page behind its whole millisecond') found = found.filter(({ head }) => head.startedAt < after.startedAt);
+      else found = found.filter((run) => (last ? order(last, run) < 0 : run.head.startedAt <= after.startedAt));
+    }
+    if (ownerPrefix !== undefined)
+      found = found.filter(({ head: { owner = '' } }) =>
+        bug === 'takes owners that hold a text for those that begin with it' ? owner.includes(ownerPrefix) : owner.startsWith(ownerPrefix),
+      );
     found = found.filter(matches);
     if (bug === 'cuts long lists') found = found.slice(0, 1_000);
     if (bug !== 'ignores the limit') found = found.slice(0, limit);
     return found.map(({ head }) => (bug === 'hands out its own heads' ? head : { ...head }));
+  }
+
+  due({ status, now, limit, after }: DueFilter): RunHead[] {
+    const bug = this.#bug;
+    const dueAt = (head: RunHead) => {
+      if (head.status !== status && bug !== 'takes runs that have ended for due') return undefined;
+      if (status === 'running') {
+        if (bug === 'takes a live lease for one that has ended') return 0;
+        return head.leaseUntil ?? (bug === 'waits for the end of a lease that is not there' ? undefined : 0);
+      }
+      if (bug === 'takes every paused run for due') return head.wakeAt ?? 0;
+      return bug === 'takes decided runs for those that only wait for people' ? head.wakeAt || undefined : head.wakeAt;
+    };
+    const order = (a: RunHead, b: RunHead) => (dueAt(a) ?? 0) - (dueAt(b) ?? 0) || (a.runId < b.runId ? -1 : a.runId > b.runId ? 1 : 0);
+    let found = [...this.runs.values()].map(({ head }) => head).sort(order);
+    if (bug === 'lists due runs by their start') found.sort((a, b) => a.startedAt - b.startedAt);
+    if (bug === 'lists those due last first') found.reverse();
+    const latest = bug === 'waits for a lease to be past its end' ? now - 1 : now;
+    found = found.filter((head) => (dueAt(head) ?? Number.POSITIVE_INFINITY) <= latest);
+    if (after && bug !== 'begins every page with the longest due') {
+      const at = { ...after, status };
+      if (bug === 'goes on a page of due runs behind its whole millisecond')
+        found = found.filter((h) => (dueAt(h) ?? 0) > (dueAt(at) ?? 0));
+      else if (bug === 'loses its place where the run before a page is no longer due')
+        found = found.slice(found.findIndex(({ runId }) => runId === after.runId) + 1);
+      else found = found.filter((head) => order(at, head) < 0);
+    }
+    if (bug !== 'ignores the limit of due runs') found = found.slice(0, limit);
+    return found.map((head) => {
+      const copy = { ...head };
+      if (bug === 'leaves out parts of the heads of due runs') delete copy.session;
+      return copy;
+    });
   }
 
   async renew(runId: string, owner: string, until: number): Promise<boolean> {

@@ -143,3 +143,21 @@ test('in a SQLite file of schema 1 from which runs were removed, nothing is take
   await journal.remove('run_2');
   expect(await all(journal.read('new'))).toEqual([entry(0)]);
 });
+
+test('a SQLite file of schema 2 is read and written, and says which of its runs are due', async () => {
+  const { path, open } = file();
+  const db = new DatabaseSync(path);
+  db.exec(text('sqlite-2.sql'));
+  db.close();
+  const journal = open();
+  const [paused] = await all(journal.heads({ runId: 'run_2' }));
+  expect(paused).toMatchObject({ status: 'paused', wakeAt: 1795919785191, session: '~3:ana:ana', tenant: 'acme' });
+  expect((await all(journal.heads({}))).filter((h) => h.doubtful)).toEqual([]);
+  const due = async (status: 'running' | 'paused', now: number) => all(journal.due?.({ status, now, limit: 9 }) ?? []);
+  expect(await due('paused', 1795919785190)).toEqual([]);
+  expect(await due('paused', 1795919785191)).toEqual([paused]);
+  const entries = await all(journal.read('run_2'));
+  expect(entries.map(({ type }) => type)).toEqual(['run.started', 'model.responded', 'approval.requested', 'run.settled']);
+  await journal.append('run_2', 4, [entry(4)], { ...head('run_2'), session: '~3:ana:ana', tenant: 'acme', owner: 'o', leaseUntil: 7 });
+  expect((await due('running', 7)).map(({ runId }) => runId)).toEqual(['run_2']);
+});

@@ -3,11 +3,11 @@ import { RondoError } from '../../errors.ts';
 import type { StoredAppend } from '../../journal/codec.ts';
 import { encode } from '../../journal/codec.ts';
 import type { Entry } from '../../journal/entries.ts';
-import type { HeadFilter, Journal, RunHead } from '../../journal/port.ts';
+import type { DueFilter, HeadFilter, Journal, RunHead } from '../../journal/port.ts';
 import { conflict } from '../../journal/refuse.ts';
 import { explain, isBusy, LOCKED, stillThere } from './sqlite/errors.ts';
 import { File } from './sqlite/file.ts';
-import { differs } from './sqlite/heads.ts';
+import { differs, type Heads } from './sqlite/heads.ts';
 import { NO_TAIL, type Tail } from './sqlite/log.ts';
 import { rollback } from './sqlite/open.ts';
 import type { Verdict } from './sqlite/queue.ts';
@@ -143,12 +143,16 @@ class SqliteJournal implements Journal {
   }
 
   heads(filter: HeadFilter): Iterable<RunHead> | AsyncIterable<RunHead> {
-    return this.#current(() => this.#heads(filter));
+    return this.#current(() => this.#heads((heads) => heads.list(filter)));
   }
 
-  *#heads(filter: HeadFilter): Generator<RunHead, void, undefined> {
+  due(filter: DueFilter): Iterable<RunHead> | AsyncIterable<RunHead> {
+    return this.#current(() => this.#heads((heads) => heads.due(filter)));
+  }
+
+  *#heads(list: (heads: Heads) => Iterable<RunHead>): Generator<RunHead, void, undefined> {
     try {
-      yield* this.#opened().heads.list(filter);
+      yield* list(this.#opened().heads);
     } catch (error) {
       throw explain(error, this.#path);
     }

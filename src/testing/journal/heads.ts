@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { HeadFilter, Journal, RunHead } from '../../journal/port.ts';
 import type { Case } from './kit.ts';
-import { all, entry, head, headOf, plain, start } from './kit.ts';
+import { all, entry, head, headOf, paged, plain, start } from './kit.ts';
 
 const ids = async (journal: Journal, filter: HeadFilter) => (await all(journal.heads(filter))).map(({ runId }) => runId);
 
@@ -80,6 +80,59 @@ export const headCases: readonly Case[] = [
       assert.deepEqual(await ids(journal, { session: 's', limit: 1 }), ['c']);
       assert.deepEqual(await ids(journal, { session: 's', tenant: 't', limit: 1 }), ['a']);
       assert.deepEqual(await ids(journal, { status: 'running', limit: 1 }), ['d']);
+    },
+  ],
+  [
+    'pages put together are the whole list: each goes on behind the last head of the one before',
+    async (journal) => {
+      await fill(journal);
+      for (let i = 0; i < 9; i++) await start(journal, `r${i}`, 1, { startedAt: 35, status: 'completed', session: 's' });
+      for (const filter of [{}, { session: 's' }, { status: 'completed' }, { agent: 'clerk', tenant: 't' }] as const) {
+        const whole = await ids(journal, filter);
+        for (const limit of [1, 4, 100]) {
+          const found = await paged((after) => all(journal.heads({ ...filter, limit, ...(after && { after }) })), whole.length);
+          assert.deepEqual(found, whole, `${JSON.stringify(filter)}, ${limit} at a time`);
+        }
+      }
+    },
+  ],
+  [
+    'a page goes on though the run before it is gone, and leaves out none',
+    async (journal) => {
+      await fill(journal);
+      await start(journal, 'twin', 1, { startedAt: 40, status: 'completed' });
+      const before = await ids(journal, {});
+      const [gone] = await all(journal.heads({ runId: 'twin' }));
+      await journal.remove('twin');
+      const found = await ids(journal, { after: gone as RunHead });
+      const behind = before.slice(before.indexOf('twin') + 1);
+      assert.deepEqual(
+        behind.filter((id) => !found.includes(id)),
+        [],
+      );
+      assert.deepEqual(await ids(journal, { after: { runId: 'never', startedAt: 25 } }), ['d', 'b']);
+    },
+  ],
+  [
+    'owners are found by how they begin, whatever characters they have',
+    async (journal) => {
+      const owners = {
+        a: 'host#1/7',
+        b: 'host#1/8',
+        c: 'host#10/7',
+        d: 'host#',
+        e: 'Host#1/7',
+        f: 'host#1/\u{1f600}',
+        g: 'h_st#1/7',
+        h: 'a host#1/7',
+      };
+      for (const [id, owner] of Object.entries(owners)) await start(journal, id, 1, { owner, leaseUntil: 9 });
+      await start(journal, 'none');
+      const found = async (ownerPrefix: string) => (await ids(journal, { status: 'running', ownerPrefix })).sort();
+      assert.deepEqual(await found('host#1/'), ['a', 'b', 'f']);
+      assert.deepEqual(await found('host#'), ['a', 'b', 'c', 'd', 'f']);
+      assert.deepEqual(await found('h_'), ['g']);
+      assert.deepEqual(await found('%'), []);
     },
   ],
   [

@@ -34,6 +34,18 @@ export async function all<T>(items: Iterable<T> | AsyncIterable<T>): Promise<T[]
   return found;
 }
 
+/** Reads a list page by page. A store that ignores the place where a page begins would never come to an end, so pages are counted. */
+export async function paged(read: (after: RunHead | undefined) => Promise<RunHead[]>, most: number): Promise<string[]> {
+  const found: string[] = [];
+  let page = await read(undefined);
+  for (let pages = 1; page.length > 0; pages++) {
+    assert.ok(pages <= most, `a list of ${most} heads goes on behind its end`);
+    found.push(...page.map(({ runId }) => runId));
+    page = await read(page.at(-1));
+  }
+  return found;
+}
+
 /** Compares entries and names the first that differs: the difference of two long lists takes long to compute and is unreadable. */
 export function same(actual: readonly Entry[], expected: readonly Entry[], where = ''): void {
   const at = expected.findIndex((entry, i) => !isDeepStrictEqual(actual[i], entry));

@@ -1,7 +1,8 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { crc32 } from 'node:zlib';
-import type { HeadFilter, RunHead } from '../../../journal/port.ts';
+import type { DatabaseSync } from 'node:sqlite';
+import type { RunHead } from '../../../journal/port.ts';
 import { damaged, sessionBusy } from '../../../journal/refuse.ts';
+import { COLUMNS, type Columns, checksum, fromColumns, identity, NAMES, ROW, toColumns } from './head-row.ts';
+import { lists } from './lists.ts';
 
 /** A head and the number that stands for its run in the other tables. */
 export interface StoredHead {
@@ -11,38 +12,13 @@ export interface StoredHead {
   readonly tail: number | undefined;
 }
 
-const COLUMNS = [
-  ['run_id', 'runId'],
-  ['agent', 'agent'],
-  ['status', 'status'],
-  ['session', 'session'],
-  ['tenant', 'tenant'],
-  ['owner', 'owner'],
-  ['lease_until', 'leaseUntil'],
-  ['wake_at', 'wakeAt'],
-  ['started_at', 'startedAt'],
-  ['unknowns', 'unknowns'],
-  ['version', 'version'],
-  ['seq', 'seq'],
-  ['by_id', 'by'],
-  ['fork', 'fork'],
-] as const satisfies readonly (readonly [string, keyof RunHead])[];
-const NAMES = COLUMNS.map(([column]) => column).join(', ');
-/** The fields of a filter, but for `runId`, and their columns. */
-const FILTERS = { agent: 'agent', status: 'status', session: 'session', tenant: 'tenant', by: 'by_id', fork: 'fork' } as const;
-const FIELDS = Object.keys(FILTERS) as (keyof typeof FILTERS)[];
-
-/** Heads read at a time. */
-const CHUNK = 500;
 const isOpen = ({ status }: RunHead) => status === 'running' || status === 'paused';
-
-type Columns = Record<string, string | number | null>;
 
 export type Heads = ReturnType<typeof heads>;
 
 /** `isWhole`: whether a row of the log is as it was written. */
 export function heads(db: DatabaseSync, isWhole: (run: number, row: number) => boolean) {
-  const byId = db.prepare(`SELECT run, ${NAMES}, tail, identity, checksum FROM head WHERE run_id = ?`);
+  const byId = db.prepare(`SELECT ${ROW} FROM head WHERE run_id = ?`);
   const nextRun = db.prepare('SELECT ifnull(max(run), 0) + 1 AS run FROM head');
   const insert = db.prepare(`
     INSERT INTO head (run, ${NAMES}, tail, identity, checksum) VALUES (?, ${COLUMNS.map(() => '?').join(', ')}, ?, ?, ?)`);
@@ -59,41 +35,12 @@ export function heads(db: DatabaseSync, isWhole: (run: number, row: number) => b
     UPDATE head SET owner = ?, lease_until = ?
     WHERE run_id = ? AND (owner IS NULL OR owner = ? OR lease_until IS NULL OR lease_until <= ?)`);
   const remove = db.prepare('DELETE FROM head WHERE run = ?');
-  const lists = new Map<string, StatementSync>();
-
-  function list(filter: HeadFilter, paged: boolean): StatementSync {
-    const fields = FIELDS.filter((field) => filter[field] !== undefined);
-    // the index over open runs is used only by a query that says in so many words that it wants no others
-    const open = filter.status === 'running' || filter.status === 'paused';
-    const key = `${fields.join()} ${open} ${paged}`;
-    let found = lists.get(key);
-    if (!found) {
-      const where = fields.map((field) => `${FILTERS[field]} = ?`);
-      if (open) where.push("status IN ('running', 'paused')");
-      if (paged) where.push('(started_at, run) < (?, ?)');
-      const condition = where.length > 0 ? `WHERE ${where.join(' AND ')}` : '';
-      found = db.prepare(
-        `SELECT run, ${NAMES}, tail, identity, checksum FROM head ${condition} ORDER BY started_at DESC, run DESC LIMIT ?`,
-      );
-      lists.set(key, found);
-    }
-    return found;
-  }
-
   /** @throws RondoError `JOURNAL_DAMAGED` where it cannot be said which rows are the run's. */
   function find(runId: string): StoredHead | undefined {
     const found = byId.get(runId) as Columns | undefined;
     if (!found) return undefined;
     if (found.identity !== identity(found.run as number, runId)) throw damaged(runId, 0);
     return { run: found.run as number, head: fromColumns(found), tail: (found.tail as number | null) ?? undefined };
-  }
-
-  /** As it is listed: a head that was changed, or whose last row was, says so. */
-  function listed(columns: Columns): RunHead {
-    const head = fromColumns(columns);
-    const { run, tail } = columns as { run: number; tail: number | null };
-    if (columns.identity !== identity(run, head.runId) || (tail !== null && !isWhole(run, tail))) head.doubtful = true;
-    return head;
   }
 
   return {
@@ -136,34 +83,13 @@ export function heads(db: DatabaseSync, isWhole: (run: number, row: number) => b
 
     renew: (runId: string, owner: string, until: number): boolean => lease.run(owner, until, runId, owner, Date.now()).changes === 1,
 
-    *list(filter: HeadFilter): Generator<RunHead, void, undefined> {
-      const { runId, limit: wanted = Number.MAX_SAFE_INTEGER } = filter;
-      if (runId !== undefined) {
-        const found = wanted > 0 ? (byId.get(runId) as Columns | undefined) : undefined;
-        const head = found && listed(found);
-        if (head && FIELDS.every((field) => filter[field] === undefined || filter[field] === head[field])) yield head;
-        return;
-      }
-      const values = FIELDS.map((field) => filter[field]).filter((value) => value !== undefined);
-      let last: Columns | undefined;
-      for (let given = 0; given < wanted; ) {
-        const most = Math.min(CHUNK, wanted - given);
-        const from = last ? [last.started_at as number, last.run as number] : [];
-        const found = list(filter, last !== undefined).all(...values, ...from, most) as Columns[];
-        for (const columns of found) yield listed(columns);
-        if (found.length < most) return;
-        given += found.length;
-        last = found.at(-1);
-      }
-    },
+    ...lists(db, isWhole),
 
     remove: (run: number): void => void remove.run(run),
 
     /** Heads from before there were checksums get theirs. */
     seal(): void {
-      for (const found of db
-        .prepare(`SELECT run, ${NAMES}, tail, identity, checksum FROM head WHERE identity IS NULL`)
-        .all() as Columns[]) {
+      for (const found of db.prepare(`SELECT ${ROW} FROM head WHERE identity IS NULL`).all() as Columns[]) {
         const head = fromColumns(found);
         const run = found.run as number;
         replace.run(...toColumns(head), null, identity(run, head.runId), checksum(head, null), run);
@@ -200,21 +126,3 @@ function withLease(before: RunHead, head: RunHead): RunHead {
   if (owner === undefined || owner !== head.owner || leaseUntil === undefined || leaseUntil <= (head.leaseUntil ?? 0)) return { ...head };
   return { ...head, leaseUntil };
 }
-
-const toColumns = (head: RunHead) => COLUMNS.map(([, field]) => head[field] ?? null);
-
-function fromColumns(columns: Columns): RunHead {
-  const head: Record<string, unknown> = {};
-  for (const [column, field] of COLUMNS) if (columns[column] !== null) head[field] = columns[column];
-  if (columns.checksum !== checksum(head as unknown as RunHead, columns.tail as number | null)) head.doubtful = true;
-  return head as unknown as RunHead;
-}
-
-/** Which rows are whose: a head that has another run's number would show that run's entries. */
-const identity = (run: number, runId: string) => crc32(`${run}/${runId}`);
-
-/** Of all that a head says, but for the lease, which changes without it. */
-const checksum = (
-  { runId, agent, status, session, tenant, by, fork, wakeAt, startedAt, unknowns, version, seq }: RunHead,
-  tail: number | null,
-) => crc32(JSON.stringify([runId, agent, status, session, tenant, by, fork, wakeAt, startedAt, unknowns, version, seq, tail]));

@@ -3,9 +3,9 @@ import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { RondoError } from '../../../errors.ts';
 import { cutOff, foreign, tooNew } from './errors.ts';
-import { heads } from './heads.ts';
 import { leastOf, markOf, unmark } from './mark.ts';
-import { APPLICATION_ID, GONE, goneChecksum, SCHEMA, SCHEMA_VERSION, UPGRADE } from './schema.ts';
+import { APPLICATION_ID, SCHEMA, SCHEMA_VERSION } from './schema.ts';
+import { upgrade } from './upgrade.ts';
 
 /** How long SQLite itself waits for a lock, in milliseconds: the event loop stands still meanwhile. */
 const BUSY_TIMEOUT = 5;
@@ -28,7 +28,7 @@ export function open(path: string): DatabaseSync {
   try {
     db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT}`);
     if (!isOurs(db, path)) create(db, path);
-    if (pragma(db, 'user_version') < SCHEMA_VERSION) upgrade(db);
+    if (pragma(db, 'user_version') < SCHEMA_VERSION) bringUp(db);
     // on macOS a plain fsync does not reach the disk itself; elsewhere this changes nothing
     db.exec('PRAGMA journal_mode = WAL; PRAGMA fullfsync = 1');
     // what is deleted is written over, so that nothing of it stays in the file
@@ -92,16 +92,12 @@ function create(db: DatabaseSync, path: string): void {
   }
 }
 
-function upgrade(db: DatabaseSync): void {
+function bringUp(db: DatabaseSync): void {
   db.exec('BEGIN IMMEDIATE');
   try {
-    if (pragma(db, 'user_version') < SCHEMA_VERSION) {
-      db.exec(UPGRADE);
-      heads(db, () => true).seal();
-      const gone = db.prepare('SELECT id, seq FROM entry WHERE run = ?').all(GONE) as { id: number; seq: number }[];
-      const seal = db.prepare('UPDATE entry SET checksum = ? WHERE id = ?');
-      for (const { id, seq } of gone) seal.run(goneChecksum(id, seq), id);
-    }
+    // another process may have been faster
+    const version = pragma(db, 'user_version');
+    if (version < SCHEMA_VERSION) upgrade(db, version);
     db.exec('COMMIT');
   } catch (error) {
     rollback(db);

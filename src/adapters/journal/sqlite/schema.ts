@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib';
 /** "Rndo", in the header of our files: tells a journal from somebody else's database. */
 export const APPLICATION_ID = 0x526e646f;
 /** Of the tables below, in the header too (`user_version`). The format of entries has its own version, in each entry. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** The run of a row that stands for removed ones. */
 export const GONE = 0;
@@ -11,6 +11,12 @@ export const GONE = 0;
 export const goneChecksum = (id: number, seq: number) => crc32(`gone ${id} ${seq}`);
 export const standsForRemoved = ({ id, run, seq, checksum }: { id: number; run: number; seq: number; checksum: number }) =>
   run === GONE && checksum === goneChecksum(id, seq);
+
+/** Finds the runs that are due among any number of others. */
+export const DUE_INDEXES = `
+  CREATE INDEX head_lease ON head (ifnull(lease_until, 0), run_id) WHERE status = 'running';
+  CREATE INDEX head_wake ON head (wake_at, run_id) WHERE status = 'paused' AND wake_at IS NOT NULL;
+`;
 
 /**
  * `entry` is one log of all runs in the order of their appends, so that appends of many runs in one transaction share its pages.
@@ -50,6 +56,7 @@ export const SCHEMA = `
   CREATE INDEX head_by ON head (by_id, started_at) WHERE by_id IS NOT NULL;
   CREATE INDEX head_fork ON head (fork, started_at) WHERE fork IS NOT NULL;
   CREATE UNIQUE INDEX head_session_open ON head (session, ifnull(tenant, 0)) WHERE session IS NOT NULL AND status IN ('running', 'paused');
+  ${DUE_INDEXES}
 
   CREATE TABLE entry (
     id INTEGER PRIMARY KEY,
@@ -77,23 +84,5 @@ export const SCHEMA = `
   CREATE INDEX blob_use_run ON blob_use (run);
 
   PRAGMA application_id = ${APPLICATION_ID};
-  PRAGMA user_version = ${SCHEMA_VERSION};
-`;
-
-/** From tables of version 1: heads of then have no checksums, and so are not doubted until they are written again. */
-export const UPGRADE = `
-  ALTER TABLE head ADD COLUMN by_id TEXT;
-  ALTER TABLE head ADD COLUMN fork TEXT;
-  ALTER TABLE head ADD COLUMN tail INTEGER;
-  ALTER TABLE head ADD COLUMN identity INTEGER;
-  ALTER TABLE head ADD COLUMN checksum INTEGER;
-  UPDATE head SET (by_id, fork) = (
-    SELECT json_extract(body, '$[0].by.id'), json_extract(body, '$[0].fork.run')
-    FROM extent JOIN entry USING (id) WHERE extent.run = head.run AND extent.seq = 0 AND json_valid(body));
-  CREATE INDEX head_by ON head (by_id, started_at) WHERE by_id IS NOT NULL;
-  CREATE INDEX head_fork ON head (fork, started_at) WHERE fork IS NOT NULL;
-  INSERT INTO entry (id, run, seq, body, checksum)
-    SELECT before + 1, ${GONE}, id - before - 1, '', 0
-    FROM (SELECT id, lag(id, 1, 0) OVER (ORDER BY id) AS before FROM entry) WHERE id > before + 1;
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;

@@ -1,0 +1,43 @@
+/** A head as a row: its columns, and the checksums that tell whether somebody changed it. */
+import { crc32 } from 'node:zlib';
+import type { RunHead } from '../../../journal/port.ts';
+
+export const COLUMNS = [
+  ['run_id', 'runId'],
+  ['agent', 'agent'],
+  ['status', 'status'],
+  ['session', 'session'],
+  ['tenant', 'tenant'],
+  ['owner', 'owner'],
+  ['lease_until', 'leaseUntil'],
+  ['wake_at', 'wakeAt'],
+  ['started_at', 'startedAt'],
+  ['unknowns', 'unknowns'],
+  ['version', 'version'],
+  ['seq', 'seq'],
+  ['by_id', 'by'],
+  ['fork', 'fork'],
+] as const satisfies readonly (readonly [string, keyof RunHead])[];
+export const NAMES = COLUMNS.map(([column]) => column).join(', ');
+/** With what `listed` and `find` need beside the head itself. */
+export const ROW = `run, ${NAMES}, tail, identity, checksum`;
+
+export type Columns = Record<string, string | number | null>;
+
+export const toColumns = (head: RunHead) => COLUMNS.map(([, field]) => head[field] ?? null);
+
+export function fromColumns(columns: Columns): RunHead {
+  const head: Record<string, unknown> = {};
+  for (const [column, field] of COLUMNS) if (columns[column] !== null) head[field] = columns[column];
+  if (columns.checksum !== checksum(head as unknown as RunHead, columns.tail as number | null)) head.doubtful = true;
+  return head as unknown as RunHead;
+}
+
+/** Which rows are whose: a head that has another run's number would show that run's entries. */
+export const identity = (run: number, runId: string) => crc32(`${run}/${runId}`);
+
+/** Of all that a head says, but for the lease, which changes without it. */
+export const checksum = (
+  { runId, agent, status, session, tenant, by, fork, wakeAt, startedAt, unknowns, version, seq }: RunHead,
+  tail: number | null,
+) => crc32(JSON.stringify([runId, agent, status, session, tenant, by, fork, wakeAt, startedAt, unknowns, version, seq, tail]));

@@ -1,0 +1,95 @@
+/** Heads by what they say. Each list is read in pages, so that it holds no lock between them. */
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { dueAt } from '../../../journal/due.ts';
+import type { DueFilter, HeadFilter, RunHead } from '../../../journal/port.ts';
+import { type Columns, fromColumns, identity, ROW } from './head-row.ts';
+
+/** The fields of a filter that ask for equality, but for `runId`, and their columns. */
+const FILTERS = { agent: 'agent', status: 'status', session: 'session', tenant: 'tenant', by: 'by_id', fork: 'fork' } as const;
+const FIELDS = Object.keys(FILTERS) as (keyof typeof FILTERS)[];
+
+/** Heads read at a time. */
+const CHUNK = 500;
+/** Sorts behind every other character. */
+const LAST = '\u{10ffff}';
+
+/** SQLite takes a partial index, `head_lease` or `head_wake`, only for a query that repeats its condition word for word. */
+export const DUE = {
+  running: `
+    SELECT ${ROW} FROM head
+    WHERE status = 'running' AND ifnull(lease_until, 0) <= ? AND (ifnull(lease_until, 0), run_id) > (?, ?)
+    ORDER BY ifnull(lease_until, 0), run_id LIMIT ?`,
+  paused: `
+    SELECT ${ROW} FROM head
+    WHERE status = 'paused' AND wake_at IS NOT NULL AND wake_at <= ? AND (wake_at, run_id) > (?, ?)
+    ORDER BY wake_at, run_id LIMIT ?`,
+} as const;
+
+/** `isWhole`: whether a row of the log is as it was written. */
+export function lists(db: DatabaseSync, isWhole: (run: number, row: number) => boolean) {
+  const byId = db.prepare(`SELECT ${ROW} FROM head WHERE run_id = ?`);
+  const due = { running: db.prepare(DUE.running), paused: db.prepare(DUE.paused) };
+  const made = new Map<string, StatementSync>();
+
+  function statement(filter: HeadFilter, paged: boolean): StatementSync {
+    const fields = FIELDS.filter((field) => filter[field] !== undefined);
+    // the index over open runs is used only by a query that says in so many words that it wants no others
+    const open = filter.status === 'running' || filter.status === 'paused';
+    const owned = filter.ownerPrefix !== undefined;
+    const key = `${fields.join()} ${open} ${owned} ${paged}`;
+    let found = made.get(key);
+    if (!found) {
+      const where = fields.map((field) => `${FILTERS[field]} = ?`);
+      if (open) where.push("status IN ('running', 'paused')");
+      if (owned) where.push('owner >= ? AND owner < ?');
+      if (paged) where.push('(started_at, run) < (?, ?)');
+      const condition = where.length > 0 ? `WHERE ${where.join(' AND ')}` : '';
+      found = db.prepare(`SELECT ${ROW} FROM head ${condition} ORDER BY started_at DESC, run DESC LIMIT ?`);
+      made.set(key, found);
+    }
+    return found;
+  }
+
+  /** As it is listed: a head that was changed, or whose last row was, says so. */
+  function listed(columns: Columns): RunHead {
+    const head = fromColumns(columns);
+    const { run, tail } = columns as { run: number; tail: number | null };
+    if (columns.identity !== identity(run, head.runId) || (tail !== null && !isWhole(run, tail))) head.doubtful = true;
+    return head;
+  }
+
+  /** Where a list goes on behind a head that was read before. */
+  function placeOf({ runId, startedAt }: NonNullable<HeadFilter['after']>): readonly [startedAt: number, run: number] {
+    const found = byId.get(runId) as Columns | undefined;
+    return found ? [found.started_at as number, found.run as number] : [startedAt, Number.MAX_SAFE_INTEGER];
+  }
+
+  return {
+    *list(filter: HeadFilter): Generator<RunHead, void, undefined> {
+      const { runId, ownerPrefix, after, limit: wanted = Number.MAX_SAFE_INTEGER } = filter;
+      if (runId !== undefined) {
+        const found = wanted > 0 ? (byId.get(runId) as Columns | undefined) : undefined;
+        const head = found && listed(found);
+        if (head && FIELDS.every((field) => filter[field] === undefined || filter[field] === head[field])) yield head;
+        return;
+      }
+      const values: (string | number)[] = FIELDS.map((field) => filter[field]).filter((value) => value !== undefined);
+      if (ownerPrefix !== undefined) values.push(ownerPrefix, ownerPrefix + LAST);
+      let from = after ? placeOf(after) : undefined;
+      for (let given = 0; given < wanted; ) {
+        const most = Math.min(CHUNK, wanted - given);
+        const found = statement(filter, from !== undefined).all(...values, ...(from ?? []), most) as Columns[];
+        for (const columns of found) yield listed(columns);
+        if (found.length < most) return;
+        given += found.length;
+        const last = found.at(-1) as Columns;
+        from = [last.started_at as number, last.run as number];
+      }
+    },
+
+    due({ status, now, limit, after }: DueFilter): RunHead[] {
+      const from = after ? [dueAt(after) ?? 0, after.runId] : [Number.MIN_SAFE_INTEGER, ''];
+      return (due[status].all(now, ...from, limit) as Columns[]).map(listed);
+    },
+  };
+}

@@ -1,0 +1,36 @@
+/** From the tables of an older rondo to those of this one, one version after the other. */
+import type { DatabaseSync } from 'node:sqlite';
+import { heads } from './heads.ts';
+import { DUE_INDEXES, GONE, goneChecksum, SCHEMA_VERSION } from './schema.ts';
+
+/** The step from version 1 is first. */
+const STEPS: readonly ((db: DatabaseSync) => void)[] = [addChecksums, (db) => db.exec(DUE_INDEXES)];
+
+/** In a transaction. */
+export function upgrade(db: DatabaseSync, from: number): void {
+  for (const step of STEPS.slice(from - 1)) step(db);
+  db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+}
+
+/** Heads of version 1 have no checksums, and so are not doubted until they are written again. */
+function addChecksums(db: DatabaseSync): void {
+  db.exec(`
+    ALTER TABLE head ADD COLUMN by_id TEXT;
+    ALTER TABLE head ADD COLUMN fork TEXT;
+    ALTER TABLE head ADD COLUMN tail INTEGER;
+    ALTER TABLE head ADD COLUMN identity INTEGER;
+    ALTER TABLE head ADD COLUMN checksum INTEGER;
+    UPDATE head SET (by_id, fork) = (
+      SELECT json_extract(body, '$[0].by.id'), json_extract(body, '$[0].fork.run')
+      FROM extent JOIN entry USING (id) WHERE extent.run = head.run AND extent.seq = 0 AND json_valid(body));
+    CREATE INDEX head_by ON head (by_id, started_at) WHERE by_id IS NOT NULL;
+    CREATE INDEX head_fork ON head (fork, started_at) WHERE fork IS NOT NULL;
+    INSERT INTO entry (id, run, seq, body, checksum)
+      SELECT before + 1, ${GONE}, id - before - 1, '', 0
+      FROM (SELECT id, lag(id, 1, 0) OVER (ORDER BY id) AS before FROM entry) WHERE id > before + 1;
+  `);
+  heads(db, () => true).seal();
+  const gone = db.prepare('SELECT id, seq FROM entry WHERE run = ?').all(GONE) as { id: number; seq: number }[];
+  const seal = db.prepare('UPDATE entry SET checksum = ? WHERE id = ?');
+  for (const { id, seq } of gone) seal.run(goneChecksum(id, seq), id);
+}

@@ -1,0 +1,44 @@
+/** Which runs wait for a process: those that were left behind, and those that wait for people no longer. */
+import { dueAt } from '../journal/due.ts';
+import type { DueFilter, Journal, RunHead } from '../journal/port.ts';
+import { isGone, ownersHere } from './owner.ts';
+import type { Resources } from './resources.ts';
+
+/** Heads read at a time. */
+const PAGE = 100;
+
+/**
+ * The ids of runs that this engine can drive on, those due longest first. Reads a page, and the next one when the caller has gone
+ * through it.
+ * @throws RondoError `ENGINE_CLOSED`, or what the store throws.
+ */
+export async function* dueRuns(resources: Resources, status: 'running' | 'paused'): AsyncGenerator<string, void, undefined> {
+  resources.assertOpen();
+  const now = await resources.host.now();
+  const isOurs = ({ runId, agent }: RunHead) => resources.agentOf(runId, agent) !== undefined && !resources.active.has(runId);
+  for await (const head of allDue(resources.journal, { status, now, limit: PAGE })) if (isOurs(head)) yield head.runId;
+  if (status === 'running') for (const head of await orphans(resources.journal, now)) if (isOurs(head)) yield head.runId;
+}
+
+async function* allDue(journal: Journal, filter: DueFilter): AsyncGenerator<RunHead, void, undefined> {
+  if (!journal.due) {
+    for await (const head of journal.heads({ status: filter.status }))
+      if ((dueAt(head) ?? Number.POSITIVE_INFINITY) <= filter.now) yield head;
+    return;
+  }
+  for (let after: RunHead | undefined; ; ) {
+    const page: RunHead[] = [];
+    for await (const head of journal.due({ ...filter, ...(after && { after }) })) page.push(head);
+    yield* page;
+    after = page.at(-1);
+    if (page.length < filter.limit) return;
+  }
+}
+
+/** Runs with a lease that still lives, of processes of this machine that do not: nothing is gained by waiting for its end. */
+async function orphans(journal: Journal, now: number): Promise<readonly RunHead[]> {
+  const found: RunHead[] = [];
+  for await (const head of journal.heads({ status: 'running', ownerPrefix: ownersHere() }))
+    if ((head.leaseUntil ?? 0) > now && isGone(head.owner)) found.push(head);
+  return found;
+}

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import type { DueFilter, Journal, RunHead } from '../../journal/port.ts';
+import type { Case } from './kit.ts';
+import { all, entry, head, headOf, paged, plain, start } from './kit.ts';
+
+const NOW = 1_000;
+const due = async (journal: Journal, filter: Partial<DueFilter>) =>
+  all(journal.due?.({ status: 'running', now: NOW, limit: 100, ...filter }) ?? []);
+const ids = async (journal: Journal, filter: Partial<DueFilter>) => (await due(journal, filter)).map(({ runId }) => runId);
+
+/** In an order that is neither that of their start nor that of their due times. */
+const RUNS: readonly Partial<RunHead>[] = [
+  { runId: 'ended', status: 'completed', wakeAt: 1 },
+  { runId: 'late', owner: 'o', leaseUntil: NOW - 1, startedAt: 9 },
+  { runId: 'alive', owner: 'o', leaseUntil: NOW + 1 },
+  { runId: 'early', owner: 'p', leaseUntil: 5, startedAt: 7, session: 's', tenant: 't' },
+  { runId: 'exact', owner: 'o', leaseUntil: NOW, startedAt: 5 },
+  { runId: 'free', startedAt: 8 },
+  { runId: 'decided', status: 'paused', wakeAt: 0 },
+  { runId: 'waiting', status: 'paused', wakeAt: NOW + 1 },
+  { runId: 'expired', status: 'paused', wakeAt: NOW },
+  { runId: 'people', status: 'paused' },
+  { runId: 'stopped', status: 'stopped', wakeAt: 2 },
+];
+
+async function fill(journal: Journal): Promise<void> {
+  for (const run of RUNS) await start(journal, run.runId as string, 1, run);
+}
+
+const CASES: readonly Case[] = [
+  [
+    'of running runs those without a live lease are due, of paused ones those whose wake time has come, the longest due first',
+    async (journal) => {
+      await fill(journal);
+      assert.deepEqual(await ids(journal, { status: 'running' }), ['free', 'early', 'late', 'exact']);
+      assert.deepEqual(await ids(journal, { status: 'paused' }), ['decided', 'expired']);
+      assert.deepEqual(await ids(journal, { status: 'running', now: 0 }), ['free']);
+      assert.deepEqual(await ids(journal, { status: 'paused', now: -1 }), []);
+    },
+  ],
+  [
+    'a run that is due comes with its whole head',
+    async (journal) => {
+      await fill(journal);
+      const [found] = (await due(journal, { status: 'running' })).filter(({ runId }) => runId === 'early');
+      assert.deepEqual(found && plain(found), await headOf(journal, 'early'));
+    },
+  ],
+  [
+    'pages of due runs put together are the whole list, also where many are due since the same millisecond',
+    async (journal) => {
+      for (let i = 0; i < 25; i++) {
+        await start(journal, `r${i}`, 1, { owner: 'o', leaseUntil: 10 + Math.floor(i / 10) });
+        await start(journal, `p${i}`, 1, { status: 'paused', wakeAt: 10 + Math.floor(i / 10) });
+      }
+      for (const status of ['running', 'paused'] as const) {
+        const whole = await ids(journal, { status });
+        assert.equal(new Set(whole).size, 25);
+        assert.equal((await ids(journal, { status, limit: 7 })).length, 7);
+        for (const limit of [1, 7, 25]) {
+          const found = await paged((after) => due(journal, { status, limit, ...(after && { after }) }), whole.length);
+          assert.deepEqual(found, whole, `${status}, ${limit} at a time`);
+        }
+      }
+    },
+  ],
+  [
+    'the next page goes on where the last one ended, though the run that it ended with is no longer due, or gone',
+    async (journal) => {
+      for (const id of ['a', 'b', 'c', 'd']) await start(journal, id, 1, { owner: 'o', leaseUntil: 10 });
+      const [, second] = await due(journal, { limit: 2 });
+      assert.equal(second?.runId, 'b');
+      await journal.renew('b', 'o', NOW + 1);
+      assert.deepEqual(await ids(journal, { after: second }), ['c', 'd']);
+      await journal.remove('b');
+      assert.deepEqual(await ids(journal, { after: second }), ['c', 'd']);
+    },
+  ],
+  [
+    'a lease that is taken or given back, a pause and an end change what is due at once',
+    async (journal) => {
+      await start(journal, 'r');
+      assert.deepEqual(await ids(journal, {}), ['r']);
+      await journal.renew('r', 'ana', Date.now() + 600_000);
+      assert.deepEqual(await ids(journal, { now: Date.now() }), []);
+      await journal.renew('r', 'ana', 0);
+      assert.deepEqual(await ids(journal, {}), ['r']);
+      await journal.append('r', 1, [entry(1)], head('r', { status: 'paused', wakeAt: 20 }));
+      assert.deepEqual([await ids(journal, {}), await ids(journal, { status: 'paused' })], [[], ['r']]);
+      await journal.append('r', 2, [entry(2)], head('r', { status: 'completed' }));
+      assert.deepEqual([await ids(journal, {}), await ids(journal, { status: 'paused' })], [[], []]);
+    },
+  ],
+];
+
+/** Of a store that has `due`; the others are listed whole. */
+export const dueCases: readonly Case[] = CASES.map(([name, check]) => [
+  name,
+  async (journal, another) => {
+    if (journal.due) await check(journal, another);
+  },
+]);
