@@ -1,4 +1,4 @@
-/** The least that a hand-written loop must do, in memory and on SQLite: what Rondo is compared with. */
+/** The minimum of a hand-written loop, in memory and on SQLite: the baseline for Rondo. */
 import { DatabaseSync } from 'node:sqlite';
 import type { Effect, Message, Model, ModelRequest, ToolSpec } from '../src/index.ts';
 import type { ToolCallPart, ToolResultPart } from '../src/ports/model.ts';
@@ -25,7 +25,7 @@ export async function bareRun({ model, tools, execute }: BareLoop): Promise<numb
   }
 }
 
-/** The same, with each answer and each result in a transaction of its own before the loop goes on. */
+/** The same, with each answer and each result in its own transaction before the loop continues. */
 export async function bareSqliteRun({ model, tools, execute }: BareLoop, store: BareStore, effect: Effect): Promise<number> {
   const messages: Message[] = [{ role: 'user', content: [{ type: 'text', text: QUESTION }] }];
   const request: ModelRequest = { instructions: INSTRUCTIONS, messages, tools };
@@ -35,7 +35,7 @@ export async function bareSqliteRun({ model, tools, execute }: BareLoop, store: 
     const said: Message = { role: 'assistant', content };
     messages.push(said);
     const call = content.find(isCall);
-    // the final answer is not written: two transactions a turn, and no other
+    // the final answer is not written: exactly two transactions per turn
     if (!call) return turns;
     store.insert(run, said, effect === 'once');
     const observed: Message = { role: 'tool', content: [await answer(call, execute)] };
@@ -63,12 +63,12 @@ export interface BareStore {
   close(): void;
 }
 
-/** A table with nothing but what must be in it, and the pragmas that Rondo's journal sets. */
+/** A table with the minimal columns, and the pragmas that Rondo's journal sets. */
 export function bareStore(path: string): BareStore {
   const db = new DatabaseSync(path);
   db.exec('PRAGMA busy_timeout = 5; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
   db.exec('CREATE TABLE IF NOT EXISTS message (id INTEGER PRIMARY KEY, run INTEGER NOT NULL, body TEXT NOT NULL)');
-  // a statement by itself is a transaction, the cheapest there is
+  // a single statement is its own transaction, the cheapest one
   const insert = db.prepare('INSERT INTO message (run, body) VALUES (?, ?)');
   const select = db.prepare('SELECT body FROM message WHERE run = ? ORDER BY id');
   let runs = 0;

@@ -1,4 +1,4 @@
-/** Runs a job of main.ts in a process of its own: nothing that ran before has warmed up, filled the heap, or registered an SDK. */
+/** Runs a job of main.ts in its own process, so that earlier work has not warmed up code, filled the heap or registered an SDK. */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -7,12 +7,12 @@ const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 /** Of one job; the longest takes well under two minutes. */
 const LONGEST = 300_000;
 
-/** The answer of a job. Rejects where the process ends without one. */
+/** The result of a job. Rejects if the process ends without one. */
 export function inChild<T>(job: string, args: readonly string[] = []): Promise<T> {
   return new Promise((resolve, reject) => {
     const child = fork(MAIN, ['--job', job, ...args], {
       execArgv: ['--expose-gc'],
-      // what a job prints must not get into the JSON
+      // a job's output must not get into the JSON
       stdio: ['ignore', 2, 2, 'ipc'],
       timeout: LONGEST,
     });
@@ -30,16 +30,16 @@ export function inChild<T>(job: string, args: readonly string[] = []): Promise<T
 
 const orphaned = () => process.exit(1);
 
-/** A job whose answer nobody waits for any more ends at the next turn of its event loop, and removes its files. */
+/** A job that is no longer awaited ends at the next turn of its event loop, and removes its files. */
 export function endWithParent(): void {
   process.once('disconnect', orphaned);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, orphaned);
 }
 
-/** Gives a job's answer to the process that started it. */
+/** Sends a job's result to the process that started it. */
 export function answerParent(value: unknown): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (!process.send) throw new Error('nobody waits for the answer of this job');
+    if (!process.send) throw new Error('this job has no parent process that waits for its result');
     process.send({ value }, (error: Error | null) => {
       // the listener keeps this process alive
       process.off('disconnect', orphaned);

@@ -1,4 +1,4 @@
-/** The loops as contenders: each sample is a number of runs one after another, on a store of its own that is warm. */
+/** The loops as contenders: each sample is a number of runs one after another, on its own warm store. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { INSTRUCTIONS, input, instantModel, lookupBody, PRICES, QUESTION, type S
 
 const DESCRIPTION = 'Looks something up';
 
-/** Counts what the tool did, so that a sample that skipped its work is found out. */
+/** Counts the tool's calls, so that a sample that skipped its work is detected. */
 export function counted(size: Size) {
   const body = lookupBody(size);
   const calls = { made: 0 };
@@ -34,7 +34,7 @@ export function lookupAgent(model: Model, effect: Effect, execute: BareLoop['exe
   return agent({ name: 'bench', instructions: INSTRUCTIONS, model, tools: [lookup] });
 }
 
-/** @param o.listen somebody reads all of the run's events. */
+/** @param o.listen all of the run's events are read. */
 export async function rondoRun(engine: Engine, a: Agent, o: { listen: boolean }): Promise<number> {
   const run = engine.run(a, QUESTION);
   if (o.listen) for await (const _ of run);
@@ -48,10 +48,10 @@ export const newEngine = (journal: Journal, o: EngineOptions = {}) =>
 
 const folders = new Set<string>();
 const remove = (folder: string) => rmSync(folder, { recursive: true, force: true });
-// also where a sample failed, or its parent ended
+// also if a sample failed, or its parent ended
 process.once('exit', () => folders.forEach(remove));
 
-/** A folder for one sample's files, on the disk that holds the system's temporary files. */
+/** A folder for one sample's files, on the disk of the system's temporary files. */
 export function scratch(): { path(name: string): string; remove(): void } {
   const folder = mkdtempSync(join(tmpdir(), 'rondo-bench-'));
   folders.add(folder);
@@ -70,14 +70,14 @@ export interface Shape {
   runs: number;
 }
 
-/** What does one run, and counts the calls of its tool. */
+/** Does one run, and counts the calls of its tool. */
 interface Loop {
   once(): Promise<number>;
   readonly calls: { made: number };
   close?(): void | Promise<void>;
 }
 
-/** One that writes a file, and leaves it behind. */
+/** A contender that writes a file, and leaves it behind. */
 export type FileLoop = Required<Loop>;
 
 function sample({ turns, runs }: Shape, { once, calls }: Loop, close?: () => unknown): Sample {
@@ -94,7 +94,7 @@ function sample({ turns, runs }: Shape, { once, calls }: Loop, close?: () => unk
   };
 }
 
-/** Has a new one for each sample, warm by one run: what a sample leaves in memory is not carried into the next. */
+/** Creates a new one for each sample, warmed by one run, so that a sample's leftovers in memory do not affect the next. */
 export const afresh = (name: string, shape: Shape, open: () => Loop): Contender => ({
   name,
   async prepare() {
@@ -104,7 +104,7 @@ export const afresh = (name: string, shape: Shape, open: () => Loop): Contender 
   },
 });
 
-/** Keeps one for all samples: a file that is in use has a log that no longer grows, and is as fast as it will be. */
+/** Keeps one for all samples: the log of a file in use no longer grows, and the file has reached its full speed. */
 function lasting(name: string, shape: Shape, open: () => Loop): Contender {
   let loop: Loop | undefined;
   return {
@@ -148,7 +148,7 @@ export function bareSqliteLoop(path: string, turns: number, effect: Effect): Fil
 
 interface Told extends EngineOptions {
   effect: Effect;
-  /** Whether somebody reads the events. */
+  /** Whether the events are read. */
   listen: boolean;
 }
 

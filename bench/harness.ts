@@ -1,8 +1,8 @@
-/** Times things side by side: warm-up, interleaved rounds, medians with their range. Knows nothing of agents. */
+/** Times contenders side by side: warm-up, interleaved rounds, medians with their range. Independent of agents. */
 
-/** What one contender has to do once. Only `run` is timed. */
+/** The work of one contender. Only `run` is timed. */
 export interface Sample {
-  /** How many units (turns, runs, ...) `run` works off. */
+  /** How many units (turns, runs, ...) `run` processes. */
   readonly units: number;
   run(): void | Promise<void>;
   /** Checks that the work was done, and cleans up. */
@@ -30,18 +30,18 @@ export type Times = ReadonlyMap<string, readonly number[]>;
 
 export interface Rounds {
   readonly rounds: number;
-  /** Whole rounds that come first and are thrown away. */
+  /** Whole rounds at the start that are discarded. */
   readonly warmUp: number;
-  /** Milliseconds after which no further round is begun, once there are some: a disk that others use can be ten times slower. */
+  /** Milliseconds after which no further round starts, once there are some: a shared disk can be ten times slower. */
   readonly longest?: number;
 }
 
-/** As few rounds still have a median worth the name, and as few make the code warm. */
+/** The fewest rounds with a meaningful median, and the fewest that warm up the code. */
 const FEWEST = { rounds: 7, warmUp: 2 };
 
 /**
- * Times the contenders in turn, A B C C B A A B C ...: what slows the machine down for a while, or drifts, hits all of them alike,
- * and nobody is always the one after the garbage of somebody else.
+ * Times the contenders in turn, A B C C B A A B C ...: temporary slowness and drift affect all of them alike, and no contender always
+ * runs after the garbage of another.
  */
 export async function interleave(contenders: readonly Contender[], { rounds, warmUp, longest = Infinity }: Rounds): Promise<Times> {
   const times = new Map<string, number[]>(contenders.map(({ name }) => [name, []]));
@@ -75,9 +75,9 @@ async function timeOnce(contender: Contender): Promise<number> {
 }
 
 /**
- * Starts a sample without the young garbage of the one before. Needs `--expose-gc`, which child.ts gives. A full collection would
- * do harm: V8 throws away what it has learnt and compiled for shapes of which no object is alive, and the next sample begins with
- * code that is not optimised (measured: 2 to 3 times slower).
+ * Starts a sample without the young garbage of the one before. Needs `--expose-gc`, which child.ts sets. A full collection would distort
+ * the result: V8 drops feedback and compiled code for shapes without live objects, so the next sample would start with unoptimised code
+ * (measured: 2 to 3 times slower).
  */
 function collectYoung(): void {
   globalThis.gc?.({ type: 'minor' });
@@ -92,14 +92,17 @@ export function spread(values: readonly number[]): Spread {
   return { median, min: sorted[0] as number, max: sorted[sorted.length - 1] as number, samples: sorted.length };
 }
 
-/** What was measured for one contender. @throws where there is no such one. */
+/**
+ * The measurements of one contender.
+ * @throws if there is no such contender.
+ */
 export function timesOf(times: Times, name: string): readonly number[] {
   const found = times.get(name);
   if (!found) throw new Error(`no contender is named ${name}`);
   return found;
 }
 
-/** How many times as much one contender takes as another: each sample against its neighbour of the same round. */
+/** The ratio of two contenders: each sample divided by its neighbour of the same round. */
 export function ratio(times: Times, name: string, to: string): Spread {
   const base = timesOf(times, to);
   return spread(timesOf(times, name).map((time, round) => time / (base[round] as number)));

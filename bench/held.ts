@@ -1,4 +1,4 @@
-/** What runs hold in memory while their models think: in a process of its own, since a heap does not shrink to where it was. */
+/** The memory that runs hold while their models think: in its own process, because a heap does not shrink to its old size. */
 import { sqliteJournal } from '../src/adapters/journal/sqlite.ts';
 import { memoryJournal } from '../src/index.ts';
 import { bareRun } from './bare.ts';
@@ -57,7 +57,7 @@ function opened(holder: string, path: string, model: ReturnType<typeof instantMo
   return { once: () => rondoRun(engine, a, { listen: false }), close: () => engine.close() };
 }
 
-/** Memory after everything has been collected that can be. */
+/** Memory after a full collection. */
 async function settled(): Promise<NodeJS.MemoryUsage> {
   for (let i = 0; i < 3; i++) {
     await new Promise((resolve) => setTimeout(resolve, 20));

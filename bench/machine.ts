@@ -9,7 +9,7 @@ export interface Machine {
   v8: string;
   sqlite: string | undefined;
   platform: string;
-  /** Over the last minute, before the benchmark: work of others, above all. */
+  /** Over the last minute before the benchmark: mainly load of other processes. */
   load: number;
   /** ISO 8601. */
   at: string;

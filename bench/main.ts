@@ -1,10 +1,10 @@
 /**
- * Measures what Rondo costs beside a loop written by hand. `npm run bench`, with
+ * Measures the cost of Rondo beside a loop written by hand. `npm run bench`, with
  *   --json        prints JSON and nothing else,
- *   --quick       a smoke run of seconds: shows that all of it works, its numbers say little,
+ *   --quick       a smoke test of seconds: shows that everything works; its numbers mean little,
  *   --only a,b    some scenarios, by name,
- *   --write FILE  puts what it prints between the two marks in FILE, as in docs/benchmarks.md.
- * A missed target is printed and is no error; a run that does not do its work, or a wrong sum, is one.
+ *   --write FILE  puts its output between the two marks in FILE, as in docs/benchmarks.md.
+ * A missed target is printed and is not an error. A run that does not do its work, or a wrong sum, is an error.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -31,11 +31,11 @@ const { values, positionals } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
     write: { type: 'string' },
-    /** Inside: this process is to do one job and answer its parent. */
+    /** In a child: this process does one job and answers its parent. */
     job: { type: 'string' },
   },
 });
-/** In a file: what stands between them is the output of a run. */
+/** In a file: the output of a run stands between them. */
 const MARKS = ['<!-- bench -->', '<!-- /bench -->'] as const;
 const settings: Settings = { quick: values.quick };
 

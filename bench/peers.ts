@@ -7,12 +7,12 @@ import { createReactAgent } from '@langchain/langgraph/prebuilt';
 import { createSupervisor } from '@langchain/langgraph-supervisor';
 import { LINE } from './trees.ts';
 
-/** Steps that LangGraph may take in a row; its default of 25 is too few for these jobs. */
+/** The most steps that LangGraph may take; its default of 25 is too few for these jobs. */
 const LIMIT = { recursionLimit: 100_000 };
 let threads = 0;
 const thread = () => ({ ...LIMIT, configurable: { thread_id: `t${++threads}` } });
 
-/** @param o.saver keeps each step in memory, as Rondo does. */
+/** @param o.saver stores each step in memory, as Rondo does. */
 export function chain(o: { saver: boolean }) {
   const State = Annotation.Root({ n: Annotation<number>, until: Annotation<number> });
   const graph = new StateGraph(State)
@@ -20,7 +20,7 @@ export function chain(o: { saver: boolean }) {
     .addEdge(START, 'step')
     .addConditionalEdges('step', ({ n, until }) => (n < until ? 'step' : END), ['step', END]);
   return async (nodes: number) => {
-    // a saver of its own for each run, so that what runs leave behind is not measured
+    // a separate saver for each run, so that earlier runs do not affect the measurement
     const compiled = o.saver ? graph.compile({ checkpointer: new MemorySaver() }) : graph.compile();
     const { n } = await compiled.invoke({ n: 0, until: nodes }, thread());
     return n;
@@ -47,7 +47,7 @@ export function fan(o: { saver: boolean }) {
   };
 }
 
-/** Bytes that the steps of a graph, each of which adds a line to its state, leave in a MemorySaver. */
+/** Bytes that a graph's steps, each of which adds a line to its state, leave in a MemorySaver. */
 export async function bytesOfSteps(steps: number): Promise<number> {
   const State = Annotation.Root({ lines: Annotation<string[]>({ reducer: (now, update) => [...now, ...update], default: () => [] }) });
   const saver = new MemorySaver();
@@ -67,7 +67,7 @@ function sizeOf(value: unknown): number {
   return Object.values(value).reduce<number>((sum, part) => sum + sizeOf(part), 0);
 }
 
-/** Answers at once with what `answer` says; any tool may be bound to it. */
+/** Answers at once from `answer`; any tool may be bound to it. */
 class InstantChat extends BaseChatModel {
   readonly #answer: (messages: readonly BaseMessage[]) => AIMessage;
 
@@ -90,7 +90,7 @@ class InstantChat extends BaseChatModel {
   }
 }
 
-/** A supervisor that hands a task to one agent after another, each of which answers at once and gives back. */
+/** A supervisor that hands a task to one agent after another; each answers at once and returns. */
 export function supervisor(o: { saver: boolean }) {
   return async (delegations: number) => {
     let asked = 0;

@@ -1,4 +1,6 @@
-/** What a scenario answers: tables of numbers, and how they stand to the targets. Plain JSON, for it comes from another process. */
+/**
+ * The result of a scenario: tables of numbers, and how they compare with the targets. Plain JSON, because it comes from another process.
+ */
 import type { Spread } from './harness.ts';
 
 export interface Row {
@@ -11,7 +13,7 @@ export interface Table {
   readonly unit: string;
   readonly columns: readonly string[];
   readonly rows: readonly Row[];
-  /** What must be known to read the numbers. */
+  /** Notes that are needed to read the numbers. */
   readonly notes?: readonly string[];
 }
 
@@ -22,9 +24,9 @@ export interface Target {
   readonly unit: string;
   readonly limit: number;
   readonly atLeast?: boolean;
-  /** Where the limit follows from another number: how. */
+  /** How the limit follows from another number, if it does. */
   readonly basis?: string;
-  /** Said where it is missed, and the reason is known. */
+  /** Printed if the target is missed for a known reason. */
   readonly why?: string;
 }
 
@@ -34,7 +36,7 @@ export interface Outcome {
 }
 
 export interface Settings {
-  /** A short run, to see that everything works: few rounds, and numbers that say little. */
+  /** A short run to see that everything works: few rounds; its numbers mean little. */
   readonly quick: boolean;
 }
 
@@ -46,7 +48,7 @@ export interface Judged extends Target {
   readonly by: number;
 }
 
-/** A median is judged: single samples are the machine's as much as ours. */
+/** The median is judged: single samples show other load of the machine too. */
 export function judge(target: Target): Judged {
   const { measured, limit, atLeast = false } = target;
   const pass = atLeast ? measured.median >= limit : measured.median <= limit;

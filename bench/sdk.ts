@@ -1,4 +1,4 @@
-/** A real OpenTelemetry SDK, registered only while a sample runs, whose exporter throws away what it gets. */
+/** A real OpenTelemetry SDK, registered only while a sample runs, whose exporter discards all spans. */
 import { context, metrics, type TracerProvider, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
@@ -10,7 +10,7 @@ const NEVER = 3_600_000;
 
 export class Sdk {
   #exported = 0;
-  // as in production, but for the queue: the default drops what a loop without waiting makes, and would measure less
+  // as in production, except for the queue: the default drops the spans of a loop that never waits, and would measure less
   readonly #processor = new BatchSpanProcessor(
     {
       export: (spans, done) => {

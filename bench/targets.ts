@@ -1,13 +1,13 @@
-/** What Rondo is to reach, and the targets that more than one scenario judges by. */
+/** Rondo's targets, as far as more than one scenario uses them. */
 import type { Spread } from './harness.ts';
 import type { Target } from './result.ts';
 
 /** A tool turn in memory: so many microseconds, or so many times the bare loop, whichever is more. */
 const TURN_US = 15;
 const BARE_TIMES = 10;
-/** A turn of a long run costs at most this times one of a short run. */
+/** A turn of a long run costs at most this times a turn of a short run. */
 export const FLAT_TIMES = 1.25;
-/** A node of a graph, and a delegation: LangGraph takes at least so many times as long. */
+/** A node of a graph, and a delegation: LangGraph takes at least this many times as long. */
 export const PEER_TIMES = 20;
 /** On SQLite: times the bare SQLite loop, in time and in bytes. */
 export const SQLITE_TIMES = 1.5;
@@ -16,7 +16,7 @@ export const CONCURRENT = { runs: 500, turns: 10, perSecond: 40_000 } as const;
 /** Milliseconds. */
 export const IMPORT_MS = 30;
 
-/** Tool turns of a run. From the second to the last of them, the cost of a turn is to be flat. */
+/** Tool turns of a run. The cost of a turn is to be flat from the second to the last of them. */
 export const lengths = (quick: boolean): readonly [number, number, ...number[]] => (quick ? [1, 10, 40] : [1, 10, 100, 400]);
 export const flatOver = (turns: readonly number[]) => ({ from: turns[1] as number, to: turns.at(-1) as number });
 

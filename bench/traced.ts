@@ -1,4 +1,4 @@
-/** The bare loop with the spans that Rondo makes, written by hand on the same API: what an SDK itself costs. */
+/** The bare loop with the spans that Rondo makes, written by hand on the same API: the cost of the SDK itself. */
 import { context, SpanKind, trace } from '@opentelemetry/api';
 import type { Message, ModelRequest } from '../src/index.ts';
 import { ATTR, FINISH, OPERATION, TOOL_TYPE } from '../src/telemetry/names.ts';

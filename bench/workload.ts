@@ -10,12 +10,12 @@ export const input = z.object({ id: z.number().int().nonnegative(), note: z.stri
 export type Input = z.infer<typeof input>;
 
 const USAGE = { input: 1_200, output: 60 };
-/** Makes a run's cost known, so that adding it up is part of what is measured. */
+/** Gives the run a known cost, so that adding it up is part of the measurement. */
 export const PRICES = { 'bench/instant': { input: 3, output: 15, source: 'made up for the benchmark', date: '2026-11-21' } };
 
 /**
- * Answers without delay: calls the tool `turns` times, then says so. How far a run is it reads off the messages, so one model serves
- * any number of runs, and of resumed ones. Keeps nothing: neither the requests nor a count of them.
+ * Answers without delay: calls the tool `turns` times, then ends. It reads a run's progress from the messages, so one model serves any
+ * number of runs, also resumed ones. It stores neither requests nor a count.
  */
 export function instantModel(turns: number, before?: (done: number, request: ModelRequest) => Promise<void> | undefined): Model {
   return {
@@ -40,7 +40,7 @@ const turnsDone = (messages: readonly Message[]) => (messages.length - 1) >> 1;
 
 const KILOBYTE = Buffer.alloc(1_000, 'Nothing of note was found here. ');
 
-/** The tool's body, the same for all; a large result is a string of its own each time, as what a service answers is. */
+/** The tool's body, the same for all. A large result is a new string each time, as a service's answer is. */
 export function lookupBody(size: Size): (input: Input) => Promise<{ id: number; text: string }> {
   if (size === 'small') return async ({ id }) => ({ id, text: 'found' });
   return async ({ id }) => ({ id, text: KILOBYTE.toString('latin1') });

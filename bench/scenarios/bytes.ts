@@ -21,7 +21,7 @@ const LOOPS: Readonly<Record<string, Open>> = {
 const [BARE, RONDO] = Object.keys(LOOPS) as [string, string];
 
 interface Bytes {
-  /** All that was given to the operating system to write: the log, and the pages that checkpoints copied from it. */
+  /** All bytes passed to the operating system: the log, and the pages that checkpoints copied from it. */
   written: number;
   /** By how much the file grew. */
   kept: number;
@@ -46,7 +46,7 @@ export const bytes: Scenario = async ({ quick }) => {
   return outcome(alone, await measure({ effect: 'read', turns, together: runs, runs }));
 };
 
-/** Once is enough: what is counted, and not timed, is the same every time. */
+/** Once is enough: counted, untimed values are the same every time. */
 async function measure(shape: Shape): Promise<Measured> {
   const perTurn = new Map<string, Bytes>();
   for (const [name, open] of Object.entries(LOOPS)) {
@@ -58,7 +58,7 @@ async function measure(shape: Shape): Promise<Measured> {
   return { ...shape, perTurn };
 }
 
-/** Makes a file, makes it warm with one run, does the runs, and closes it, which writes back the rest of the log. */
+/** Creates a file, warms it with one run, does the runs, and closes it, which writes the rest of the log back. */
 async function write(open: Open, o: Shape): Promise<Bytes> {
   const files = scratch();
   const path = files.path('bench.db');
@@ -73,7 +73,7 @@ async function write(open: Open, o: Shape): Promise<Bytes> {
   return bytes;
 }
 
-/** Bytes that this process has passed to write calls, whatever became of them on the way to the disk. */
+/** Bytes that this process has passed to write calls, whether or not they reached the disk. */
 const handedOver = () => Number(/^wchar: (\d+)$/m.exec(readFileSync(IO, 'latin1'))?.[1]);
 
 function outcome(alone: readonly Measured[], together: Measured): Outcome {

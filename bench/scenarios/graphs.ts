@@ -51,7 +51,7 @@ const JOBS: readonly Job[] = [
   },
 ];
 
-/** A contender that skipped its work is found out. */
+/** Detects a contender that skipped its work. */
 const exact = (units: number, job: (units: number) => Promise<number>) => async () => {
   const done = await job(units);
   if (done !== units) throw new Error(`${done} of ${units} were done`);
@@ -159,7 +159,7 @@ const timesAsMuch = (times: Times): Table => ({
   })),
 });
 
-/** LangGraph takes most of a minute for such a map: it is measured on the smaller one alone. */
+/** LangGraph takes most of a minute for such a map, so it is measured on the smaller one only. */
 async function mapping({ quick }: Settings): Promise<{ table: Table; target: Target }> {
   const sizes = quick ? [100, 1_000] : [1_000, MAP];
   const contender = (items: number): Contender => ({
@@ -181,7 +181,7 @@ async function mapping({ quick }: Settings): Promise<{ table: Table; target: Tar
       columns: sizes.map((n) => `${n} items`),
       rows: [{ name: RONDO, cells: sizes.map((n) => spread(timesOf(times, String(n)))) }],
       notes: [
-        'Each result is appended to a list of the state, which every node sees as it is then: a list of so many items is made anew for each.',
+        'Each result is appended to a list in the state. Every node sees its own version of the state, so the list is copied for each item.',
       ],
     },
     target: {
@@ -194,7 +194,7 @@ async function mapping({ quick }: Settings): Promise<{ table: Table; target: Tar
   };
 }
 
-/** A map of ten times the items may take so many times as long per item. */
+/** The most that an item may slow down in a map of ten times the items. */
 const GROWTH_OF_MAP = 2.5;
 
 async function onDisk({ quick }: Settings): Promise<{ table: Table; target: Target }> {

@@ -1,4 +1,4 @@
-/** How long `import 'rondo'` takes in a fresh process, as a cold start has to wait for it. */
+/** The time of `import 'rondo'` in a fresh process, as in a cold start. */
 import { execFileSync } from 'node:child_process';
 import { globSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -30,7 +30,7 @@ export const importing: Scenario = async ({ quick }) => {
   });
   const times = await interleave(scripts, quick ? { rounds: 2, warmUp: 0 } : { rounds: 31, warmUp: 3 });
   files.remove();
-  /** Of one contender, ms: how long it took, and what it kept the processor busy for, in the rounds that count. */
+  /** Of one contender, ms: elapsed time and processor time, in the rounds that count. */
   const wall = (name: string) => timesOf(times, name).map((us) => us / 1_000);
   const busy = (name: string) => (cpu.get(name) ?? []).slice(-wall(name).length);
   const more = (of: (name: string) => number[], name: string): Spread => {
@@ -72,7 +72,7 @@ interface Found {
   file(name: string): string;
 }
 
-/** What a user gets, where it is built; else the sources. */
+/** What a user gets, if it is built; else the sources. */
 function found(): Found {
   const dist = join(root, 'dist');
   const index = statSync(join(dist, 'index.js'), { throwIfNoEntry: false });

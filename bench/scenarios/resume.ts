@@ -1,4 +1,4 @@
-/** How long it takes to take a run over: read its journal from SQLite, fold it, claim it, up to the next model call. */
+/** The time of a takeover: read the journal from SQLite, fold it, claim the run, up to the next model call. */
 import { copyFileSync } from 'node:fs';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import type { Message } from '../../src/index.ts';
@@ -39,7 +39,7 @@ export const resume: Scenario = async ({ quick }) => {
       cells: STEPS.map((n) => spread(timesOf(times, at(name, n)).map((us) => us / 1_000))),
     })),
     notes: [
-      'One validated tool call a step, results of 1 KB. The file is opened anew each time; the operating system has it in memory.',
+      'One validated tool call per step, results of 1 KB. The file is opened again each time; the operating system has it in memory.',
       'A claim is synced to disk. It ends where the model is called.',
     ],
   };
@@ -58,7 +58,7 @@ async function writeBare(path: string, steps: number): Promise<void> {
   store.close();
 }
 
-/** A run that stopped at its limit of steps: what takes it over does what it would after a crash. */
+/** A run that stopped at its limit of steps: taking it over does the same as after a crash. */
 async function writeRun(path: string, steps: number): Promise<void> {
   const engine = newEngine(sqliteJournal(path));
   const a = lookupAgent(instantModel(steps), 'read', counted('1 KB').execute);

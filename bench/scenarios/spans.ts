@@ -1,4 +1,4 @@
-/** What spans cost: without an SDK, where nobody records them, and with one, beside the same spans written by hand. */
+/** The cost of spans: without an SDK, when they are not recorded, and with one, beside the same spans written by hand. */
 
 import { telemetry } from '../../src/telemetry/spans.ts';
 import { afresh, bare, bareLoop, counted, rondo, type Shape } from '../contenders.ts';
@@ -52,7 +52,7 @@ const byHand = (name: string, shape: Shape): Contender =>
     return { calls, once: () => tracedRun(loop) };
   });
 
-/** What the loop and the engine call, in their order, and nothing else. */
+/** Exactly what the loop and the engine call, in their order. */
 const callsAlone = (name: string, shape: Shape): Contender =>
   afresh(name, shape, () => {
     const spans = telemetry();

@@ -1,4 +1,4 @@
-/** What a run costs in tokens and dollars: that Rondo's account is exact, that it adds nothing to the prompt, what counting takes. */
+/** The tokens and dollars of a run: that Rondo's totals are exact, that it adds nothing to the prompt, what counting costs. */
 import { type EngineOptions, type Model, memoryJournal, type Prices, type Usage } from '../../src/index.ts';
 import { bareRun } from '../bare.ts';
 import { bareLoop, counted, lookupAgent, newEngine, rondo, rondoRun } from '../contenders.ts';
@@ -32,7 +32,7 @@ function usages(): Required<Usage>[] {
 
 type Sums = Record<keyof Usage | 'nanoUsd', bigint>;
 
-/** In whole numbers of any size, and with no code of Rondo's: thousandths of nano-dollars per token. */
+/** In integers of any size, without Rondo's code: thousandths of nano-dollars per token. */
 function exactSum(all: readonly Required<Usage>[]): Sums {
   const sums: Sums = { input: 0n, output: 0n, cacheRead: 0n, cacheWrite: 0n, reasoning: 0n, nanoUsd: 0n };
   let picoUsd = 0n;
@@ -47,7 +47,7 @@ function exactSum(all: readonly Required<Usage>[]): Sums {
   return sums;
 }
 
-/** The job's model: the instant one, but for what it reports. */
+/** The job's model: the instant one, with another reported usage. */
 function jobModel(all: readonly Required<Usage>[]): Model {
   const model = instantModel(CALLS - 1);
   return {
@@ -111,7 +111,7 @@ async function accounted(all: readonly Required<Usage>[], stopAfter: number): Pr
   };
 }
 
-/** What the model is given over a whole run: with a model that charges by the token, an engine that adds text costs money. */
+/** The model's input over a whole run: models charge by the token, so an engine that adds text costs money. */
 async function prompt(): Promise<Table> {
   const turns = [1, 10, 100];
   const bytes = { bare: [] as number[], rondo: [] as number[] };

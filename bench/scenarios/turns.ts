@@ -1,4 +1,4 @@
-/** What a tool turn costs, by the length of the run: the bare loops and Rondo, in memory and on SQLite. */
+/** The cost of a tool turn by the length of the run: the bare loops and Rondo, in memory and on SQLite. */
 import type { Effect } from '../../src/index.ts';
 import { bare, bareSqlite, rondo, rondoSqlite } from '../contenders.ts';
 import { type Contender, interleave, ratio, type Spread, spread, type Times, timesOf } from '../harness.ts';
@@ -7,7 +7,7 @@ import { flatOver, inTurns, lengths, SHORT_RUN, SQLITE_TIMES, turnTargets } from
 
 const EFFECTS = ['read', 'once'] as const satisfies readonly Effect[];
 
-/** Tool turns of one sample. The slower a loop, the fewer do. */
+/** Tool turns of one sample; fewer for slower loops. */
 const SAMPLE = { bare: 8_000, memory: 800, read: 400, once: 100 };
 const QUICK_SAMPLE = { bare: 2_000, memory: 400, read: 40, once: 40 };
 

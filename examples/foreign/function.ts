@@ -1,8 +1,8 @@
-// A plain async function as an agent. It asks a person something on the way, and goes on with the answer.
+// A plain async function as an agent. It asks a person a question, and continues with the answer.
 // node --import ./scripts/source.ts examples/foreign/function.ts
 import { Engine, foreignAgent } from 'rondo';
 
-/** What is wrapped: it knows nothing of agents. */
+/** The wrapped function; it is independent of agents. */
 async function quote(words: number, rush: boolean, signal: AbortSignal): Promise<string> {
   signal.throwIfAborted();
   return `${words} words, ${(words * (rush ? 0.3 : 0.2)).toFixed(2)} dollars${rush ? ', by tomorrow' : ''}`;
@@ -11,13 +11,13 @@ async function quote(words: number, rush: boolean, signal: AbortSignal): Promise
 const translator = foreignAgent<string, { words: number }>({
   name: 'translator',
   description: 'Quotes translations',
-  // nothing changes where it is asked twice, so a crash or a timeout just asks again
+  // a second call changes nothing, so after a crash or a timeout it is called again
   effect: 'read',
   async turn(turn, { signal }) {
     if (turn.type === 'start') {
       const text = typeof turn.input === 'string' ? turn.input : '';
       const words = text.split(/\s+/).length;
-      // the function has returned and holds nothing: what it needs to go on is its state, in the journal
+      // the function has returned and holds nothing; what it needs to continue is its state, in the journal
       return {
         status: 'paused',
         state: { words },

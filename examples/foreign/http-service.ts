@@ -1,4 +1,4 @@
-// An HTTP service as a sub-agent: called under a key, tried again while it is busy, its failures told to the agent above it.
+// An HTTP service as a sub-agent: called with a key, retried while it is busy, its failures reported to the agent above it.
 // node --import ./scripts/source.ts examples/foreign/http-service.ts
 import { agent, Engine, foreignAgent, ToolError } from 'rondo';
 import { scripted } from 'rondo/testing';
@@ -9,7 +9,7 @@ const service = await startService();
 const summary = foreignAgent({
   name: 'summary',
   description: 'Summarises a text',
-  // the service does one piece of work per key, so the same request may be sent again, also after a crash
+  // the service does the work once per key, so the same request may be sent again, also after a crash
   effect: 'idempotent',
   timeout: 5_000,
   retry: { attempts: 3, initialDelay: 20 },
@@ -23,7 +23,7 @@ const summary = foreignAgent({
     });
     if (!response.ok) {
       await response.body?.cancel();
-      // never an empty answer: the agent above is to know that there is none, and why
+      // never an empty answer: the agent above must know that there is none, and why
       throw new ToolError(response.status === 503 ? 'SERVICE_UNAVAILABLE' : 'VALIDATION', `the service answered ${response.status}`, {
         retryable: response.status === 503,
       });
@@ -45,7 +45,7 @@ async function bounded(response: Response, max = 1_000_000): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-// no model: a script that asks for two summaries side by side, and says what came of them
+// no model: a script that asks for two summaries in parallel, and reports the results
 const model = scripted((request) =>
   request.messages.length === 1
     ? {

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
-/** A service as others run it: busy at first, and one piece of work per idempotency key. */
+/** A service as others run it: busy at first, and it does the work once per idempotency key. */
 export async function startService() {
   const done = new Map<string, string>();
   const requests: { key: string; answered: number }[] = [];

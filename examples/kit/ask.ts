@@ -9,7 +9,7 @@ export interface Background {
   effect: string;
   /** Shows the question, where the example has its own way. */
   show?(): void;
-  /** The entries that led here, a line each, safe to show. */
+  /** The entries that led here, one line each, safe to show. */
   why(): Promise<readonly string[]>;
 }
 
@@ -18,7 +18,7 @@ export type Answer = Decision | 'quit' | 'interrupted';
 
 const ID = 8;
 
-/** The question, as it is shown with and without a terminal. */
+/** The question, as shown with and without a terminal. */
 export function showApproval(screen: Screen, a: Approval, effect: string): void {
   const width = screen.width - 5;
   if (a.kind !== 'tool') {
@@ -40,7 +40,7 @@ function glance(input: Json): string[] {
   );
 }
 
-/** Asks until there is a decision. The end of the input is taken for "decide later". */
+/** Asks until there is a decision. The end of the input means "decide later". */
 export async function ask(terminal: Terminal, screen: Screen, a: Approval, background: Background): Promise<Answer> {
   if (background.show) background.show();
   else showApproval(screen, a, background.effect);
@@ -110,7 +110,7 @@ async function decide(
   return undefined;
 }
 
-/** Everything that is to be decided on: strings as text, the rest as JSON. */
+/** Everything that the decision is about: strings as text, the rest as JSON. */
 function full(a: Approval): string[] {
   if (a.kind !== 'tool') return safeLines(a.kind === 'question' ? a.question : a.url);
   const head = [

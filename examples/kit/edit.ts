@@ -7,8 +7,8 @@ import { oneLine } from './safe.ts';
 import type { Screen, Terminal } from './screen.ts';
 
 /**
- * Lets a person change arguments: in their editor where they set VISUAL or EDITOR, else field by field.
- * @returns undefined where nothing was changed, or what was written is no JSON. The engine checks the rest.
+ * Lets a person change arguments: in their editor if VISUAL or EDITOR is set, else field by field.
+ * @returns undefined if nothing was changed, or the text is not JSON. The engine checks the rest.
  */
 export async function edited(
   input: Json,
@@ -25,7 +25,7 @@ export async function edited(
   return changed;
 }
 
-/** npm sets EDITOR for its scripts to an editor that the person did not choose. A person who wants that one sets VISUAL. */
+/** npm sets EDITOR for its scripts to an editor that the person did not choose. To use that one, set VISUAL. */
 const NPM_DEFAULTS: ReadonlySet<string | undefined> = new Set(['vi', 'notepad.exe', `${process.env.SYSTEMROOT}\\notepad.exe`]);
 
 function editorOf({ VISUAL, EDITOR, npm_lifecycle_event }: Terminal['env']): string | undefined {
@@ -43,14 +43,14 @@ async function inEditor(input: Json, editor: string, screen: Screen): Promise<Js
     if (status !== 0) screen.line(`  |  the editor ended with ${error?.message ?? `status ${status}`}`);
     return status === 0 ? (JSON.parse(await readFile(file, 'utf8')) as Json) : undefined;
   } catch (error) {
-    screen.line(`  |  that is no JSON: ${oneLine((error as Error).message, 80)}`);
+    screen.line(`  |  that is not JSON: ${oneLine((error as Error).message, 80)}`);
     return undefined;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-/** One line a field; `\n` stands for a new line. */
+/** One line per field; `\n` stands for a new line. */
 async function byField(input: Json, question: (text: string) => Promise<string>): Promise<Json | undefined> {
   if (typeof input !== 'object' || input === null || Array.isArray(input)) return undefined;
   const changed: Record<string, Json> = { ...(input as { readonly [k: string]: Json }) };

@@ -1,4 +1,4 @@
-/** What both examples do with the runs of a journal: list them, show one, find one by the beginning of its id. */
+/** Shared by both examples: list the runs of a journal, show one, find one by the start of its id. */
 import type { Entry, Journal } from 'rondo';
 import { describeEntries } from './entries.ts';
 import { safe } from './safe.ts';
@@ -11,7 +11,10 @@ export async function entriesOf(journal: Journal, run: string): Promise<Entry[]>
   return entries;
 }
 
-/** The run of an id, or of the beginning of one. @throws UsageError where there is none, or more than one. */
+/**
+ * The run of an id, or of the start of one.
+ * @throws UsageError if there is none, or more than one.
+ */
 export async function findRun(journal: Journal, start: string, list: string): Promise<string> {
   const found: string[] = [];
   for await (const { runId } of journal.heads({})) {

@@ -1,6 +1,6 @@
 /**
- * Text of strangers (tickets, tools, models) on a terminal: control characters could move the cursor and rewrite what
- * was shown, invisible ones could hide words from whoever approves. Each is shown as what it is, such as `<U+200B>`.
+ * Untrusted text (tickets, tools, models) on a terminal. Control characters could move the cursor and rewrite the screen; invisible ones
+ * could hide words from the person who approves. Each is shown by its code, such as `<U+200B>`.
  */
 export function safe(text: string): string {
   return text.replace(UNSAFE, (c) => NAMES[c] ?? `<U+${(c.codePointAt(0) as number).toString(16).toUpperCase().padStart(4, '0')}>`);

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { oneLine, paragraphs } from './safe.ts';
 
-/** Where the job talks to a person. Injected, so that a test can be one. */
+/** Where the job talks to a person. Injected, so that tests can replace it. */
 export interface Terminal {
   input: Readable & { isTTY?: boolean };
   output: { write(text: string): unknown; isTTY?: boolean; columns?: number };
@@ -10,7 +10,7 @@ export interface Terminal {
 
 const SPINNER = ['|', '/', '-', '\\'];
 
-/** Lines are only ever appended. On a terminal there is one more, that comes and goes: what is happening now. */
+/** Lines are only appended. A terminal has one more line, updated in place, that shows the current activity. */
 export class Screen {
   readonly #terminal: Terminal;
   readonly #lively: boolean;
@@ -31,7 +31,7 @@ export class Screen {
     return Math.max(60, Math.min(this.#terminal.output.columns || 80, 160));
   }
 
-  /** Prose is broken between words on a terminal; a file gets whole lines. */
+  /** Prose is wrapped between words on a terminal; a file gets whole lines. */
   prose(text: string): void {
     const width = this.#terminal.output.isTTY ? this.width : Number.POSITIVE_INFINITY;
     for (const line of paragraphs(text, width)) this.line(line);
@@ -43,7 +43,7 @@ export class Screen {
     this.#draw();
   }
 
-  /** Says what is happening, until told otherwise. Nothing without a terminal. */
+  /** Shows the current activity until the next call. Does nothing without a terminal. */
   status(say: (() => string) | undefined): void {
     this.#clear();
     this.#status = say;
@@ -64,7 +64,7 @@ export class Screen {
     this.#shown = false;
   }
 
-  /** Colour repeats what the words say. */
+  /** Colour only repeats what the words say. */
   #paint(line: string): string {
     if (!this.#colour) return line;
     return line

@@ -3,7 +3,7 @@ import { RondoError } from 'rondo';
 import { safeLines } from './safe.ts';
 import type { Screen } from './screen.ts';
 
-/** Something the person at the keyboard can put right. Shown without a stack; the process ends with 2. */
+/** An error that the user can correct. Shown without a stack; the process ends with 2. */
 export class UsageError extends Error {}
 
 export type Decide = { type: 'ask' } | { type: 'approve' } | { type: 'reject'; reason: string };
@@ -14,7 +14,10 @@ export type Wanted =
   | { do: 'runs' }
   | { do: 'help' };
 
-/** The command line that the examples share; `faults` only where the example has some. @throws UsageError for anything it does not know. */
+/**
+ * The command line that the examples share; `faults` only if the example has some.
+ * @throws UsageError for an unknown argument.
+ */
 export function parse(args: readonly string[], { usage, command, faults }: { usage: string; command: string; faults?: boolean }): Wanted {
   const { values, positionals } = parsed(args, usage);
   const [verb = 'start', run, ...more] = positionals;
@@ -70,7 +73,7 @@ function parsed(args: readonly string[], usage: string) {
   }
 }
 
-/** Ends the process with what `main` says; 2 where it was asked for wrongly, 1 where it failed. */
+/** Ends the process with the exit code of `main`; 2 for wrong usage, 1 for a failure. */
 export async function exitWith(screen: Screen, main: () => Promise<number>): Promise<void> {
   try {
     process.exitCode = await main();

@@ -1,4 +1,4 @@
-/** What `npm run verify` runs: the job without a terminal, and then the command that it prints, in another process. */
+/** `npm run verify` runs this: the job without a terminal, then the command that it prints, in another process. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -1,7 +1,7 @@
 /**
- * Whether a draft can be proven. A statement ends with its sources in brackets: a document's id, or `=` and a formula over the table.
- * Each figure in it must be in one of those documents, or be the value of one of those formulas as the table gives it now.
- * What the words around a figure claim is for a reader to judge.
+ * Checks whether a draft can be proven. A statement ends with its sources in brackets: a document's id, or `=` and a formula over the
+ * table. Each figure in it must be in one of those documents, or be the current value of one of those formulas. The words around a
+ * figure are for a reader to judge.
  */
 import { evaluate, type Library } from './library.ts';
 
@@ -31,7 +31,7 @@ export function checkDraft(draft: string, library: Library): Evidence {
   return evidence;
 }
 
-/** Which figures a source proves, or why it proves none. */
+/** The figures that a source proves, or why it proves none. */
 function proofOf(source: string, library: Library): string | ((figure: string) => boolean) {
   if (!source.startsWith('=')) {
     const text = library.read(source);

@@ -1,4 +1,4 @@
-/** What the desk may know: the documents of this folder with a full-text index, and a table of figures with formulas over it. */
+/** The desk's knowledge: the documents of this folder with a full-text index, and a table of figures with formulas over it. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -19,11 +19,11 @@ export function openLibrary() {
   return {
     /** Ids of the documents that fit best, the best first. */
     search(query: string, limit: number): string[] {
-      // quoted, so that a word is never taken for syntax of FTS5
+      // quoted, so that a word is never FTS5 syntax
       const words = (query.match(/[\p{L}\p{N}]+/gu) ?? []).map((word) => `"${word}"`);
       return words.length ? find.all(words.join(' OR '), limit).map(({ id }) => String(id)) : [];
     },
-    /** The text of a document; undefined where there is none of that id. */
+    /** The text of a document; undefined for an unknown id. */
     read: (id: string) => texts.get(id),
   };
 }
@@ -46,12 +46,15 @@ const EVALUATE: Readonly<Record<string, (a: string, b: string, c: string) => num
   share: (a, b) => (total(a) / total(b)) * 100,
 };
 
-/** The value of a formula such as `growth(trips, 2024-Q1, 2025-Q4)`. @throws Error that says what would do. */
+/**
+ * The value of a formula such as `growth(trips, 2024-Q1, 2025-Q4)`.
+ * @throws Error that says which formulas are valid.
+ */
 export function evaluate(formula: string): number {
   const [, name = '', list = ''] = /^(\w+)\(([^()]*)\)$/.exec(formula.trim()) ?? [];
   const [a = '', b = '', c = ''] = list.split(',').map((arg) => arg.trim());
   const found = Object.hasOwn(EVALUATE, name) ? EVALUATE[name] : undefined;
-  if (!found) throw new Error(`"${formula}" is no formula. There are:\n${OPERATIONS}`);
+  if (!found) throw new Error(`"${formula}" is not a formula. There are:\n${OPERATIONS}`);
   return found(a, b, c);
 }
 

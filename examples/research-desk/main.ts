@@ -45,7 +45,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   let known = '';
   if (wanted.do === 'resume') {
-    // before the agents start: it may be a mistake
+    // before the agents start, because it may be a mistake
     const journal = openJournal();
     known = await findRun(journal, wanted.run, command('runs')).finally(() => journal.close?.());
   }
@@ -62,14 +62,14 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Drives a run to its end, and asks where it asks. */
+/** Drives a run to its end, and asks the person when it pauses. */
 async function attend(desk: Desk, known: string, task: string | undefined, how: Decide): Promise<number> {
   const { engine } = desk;
   const show = steps(performance.timeOrigin);
   let id = known;
   process.once('SIGINT', () => void engine.close());
   try {
-    // what a run waits for is asked first
+    // open approvals are asked first
     let waiting = id ? (await engine.inspect(id, { by })).approvals : [];
     for (;;) {
       for (const approval of waiting) {
@@ -77,7 +77,7 @@ async function attend(desk: Desk, known: string, task: string | undefined, how: 
         if (decision === 'interrupted') return farewell(id);
         if (decision === 'quit') return paused(id);
         await engine.decide(id, [decision], { by }).catch((error: unknown) => {
-          // what was written is not what the tool takes: the run waits as before, and it is asked again
+          // the edit does not fit the tool: the run still waits, and the person is asked again
           if (how.type !== 'ask' || !RondoError.is(error, 'DECISION_INVALID')) throw error;
           for (const text of paragraphs(`${error.code}: ${error.message}`, width() - 5)) print(`  |  ${text}`);
         });
@@ -134,5 +134,5 @@ async function ended({ engine, entries, standins }: Desk, result: RunResult): Pr
 }
 
 await exitWith(screen, () => main(process.argv.slice(2)));
-// nothing that is open is worth waiting for
+// no open call is worth waiting for
 if (process.exitCode) process.exit();

@@ -2,7 +2,10 @@ import type { Model } from 'rondo';
 import { UsageError } from '../kit/usage.ts';
 import { type Move, type Seen, standIn } from './standin/model.ts';
 
-/** What RONDO_MODEL=bedrock:<id> names; undefined: everybody is a stand-in. @throws UsageError for anything else. */
+/**
+ * The model of RONDO_MODEL=bedrock:<id>; undefined: all agents are stand-ins.
+ * @throws UsageError for anything else.
+ */
 export function modelId(): string | undefined {
   const name = process.env.RONDO_MODEL;
   if (!name) return undefined;
@@ -11,13 +14,13 @@ export function modelId(): string | undefined {
   return id;
 }
 
-/** The model of an agent of ours. */
+/** The model of a Rondo agent. */
 export async function ownModel(agent: string, rules: (seen: Seen) => Move): Promise<Model> {
   const id = modelId();
   return id ? (await import('rondo/bedrock')).bedrock(id) : standIn(agent, rules);
 }
 
-/** A model of another framework, where RONDO_MODEL is set and the module that has its class is installed; else undefined. */
+/** A model of another framework, if RONDO_MODEL is set and the module of its class is installed; else undefined. */
 export async function vendorModel<M>(module: string, name: string, o: (id: string) => object): Promise<M | undefined> {
   const id = modelId();
   if (!id) return undefined;

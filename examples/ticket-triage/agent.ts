@@ -5,7 +5,7 @@ import { sendMail } from './mail/send-mail.ts';
 import type { SmtpAddress } from './mail/smtp.ts';
 import type { Faults } from './tickets/faults.ts';
 
-/** The agent of this example, whole. Copy it, and change the instructions and the tools. */
+/** The whole agent of this example. Copy it, and change the instructions and the tools. */
 export const ticketTriage = (o: { model: Model; smtp: SmtpAddress; database: string; faults: Faults }) =>
   agent({
     name: 'ticket-triage',
@@ -20,7 +20,7 @@ If it is unknown whether a mail was sent, do not send it again: say so in your r
     limits: { steps: 12, toolCalls: 30, tokens: 200_000 },
   });
 
-/** Tools of another process, found at run time. Effects are ours to declare: what a server says of itself is a hint. */
+/** Tools of another process, found at run time. Effects are declared here: the server's own hints are not a guarantee. */
 const ticketService = (database: string, faults: Faults) =>
   mcpTools({
     name: 'tickets',

@@ -1,6 +1,6 @@
 /**
- * npm run demo:crash: the job in a process that is killed at the worst moment, after the mail server has accepted the mail
- * and before the journal could say so. A second process goes on with the run. There must be one mail, and an honest "unknown".
+ * npm run demo:crash: the job in a process that is killed at the worst moment, after the mail server has accepted the mail and before
+ * the result is journalled. A second process resumes the run. There must be one mail, and a reported "unknown".
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,7 +20,7 @@ mkdirSync(folder(), { recursive: true });
 const dir = mkdtempSync(join(folder(), 'demo-crash-'));
 const outbox = join(dir, 'outbox');
 
-/** The example's own command line, in a process of its own. What it prints is shown with `name` before it. */
+/** The example's own command line, in a separate process. Its output is shown with the prefix `name`. */
 function job(name: string, args: readonly string[]): ChildProcess {
   const main = fileURLToPath(new URL('./main.ts', import.meta.url));
   const env = { ...process.env, RONDO_DIR: dir, SMTP_URL: `smtp://${smtp.host}:${smtp.port}`, RONDO_MODEL: '' };
@@ -32,7 +32,7 @@ function job(name: string, args: readonly string[]): ChildProcess {
 let victim: ChildProcess | undefined;
 const smtp = await startSmtp(outbox, () => {
   if (victim?.exitCode !== null || victim.signalCode !== null) return;
-  // stopped first, so that it cannot take note of the "250 accepted" that the server is about to say
+  // stopped first, so that it cannot process the "250 accepted" that the server is about to send
   if (process.platform !== 'win32') victim.kill('SIGSTOP');
   setTimeout(() => victim?.kill('SIGKILL'), process.platform === 'win32' ? 0 : 100);
 });

@@ -8,7 +8,7 @@ import { ticketTriage } from './agent.ts';
 import { type SmtpAddress, startSmtp } from './mail/smtp.ts';
 import type { Faults } from './tickets/faults.ts';
 
-/** Everything a run of this example needs, opened. */
+/** Everything that a run of this example needs, opened. */
 export interface Desk {
   engine: Engine;
   journal: Journal;
@@ -18,13 +18,13 @@ export interface Desk {
   close(): Promise<void>;
 }
 
-/** Where the example keeps its files: `.rondo` here, or RONDO_DIR. */
+/** The directory of the example's files: `.rondo` here, or RONDO_DIR. */
 export const folder = () => process.env.RONDO_DIR || '.rondo';
 export const openJournal = () => sqliteJournal(join(folder(), 'runs.db'));
 
 export async function openDesk(model: Model, faults: Faults): Promise<Desk> {
   const journal = openJournal();
-  // SMTP_URL: a mail server of your own, such as smtp://127.0.0.1:2525
+  // SMTP_URL: your own mail server, such as smtp://127.0.0.1:2525
   const own = process.env.SMTP_URL ? undefined : await startSmtp(join(folder(), 'outbox'));
   const smtp = own ?? smtpAddress(process.env.SMTP_URL as string);
   const agent = ticketTriage({ model, smtp, database: join(folder(), 'tickets.db'), faults });
@@ -48,7 +48,7 @@ function smtpAddress(text: string): SmtpAddress {
   return { host: url.hostname, port: Number(url.port) };
 }
 
-/** Whoever is logged in on this machine: what a web server would take from its authentication. */
+/** The user who is logged in on this machine; a web server would take it from its authentication. */
 export const me = (): Principal => ({ id: userInfo().username });
 
 /** The mails of a run in the outbox, as paths from here. */

@@ -3,7 +3,7 @@ import type { Issue, Ticket } from './tickets/seed.ts';
 
 type Listed = Seen & { list: Extract<NonNullable<Seen['list']>, { ok: true }> };
 
-/** The mail of the stand-in, built from what was read and nothing else. The bodies of tickets are not repeated. */
+/** The stand-in's mail, built only from what was read. The bodies of tickets are not repeated. */
 export function mailOf({ list, searches }: Listed): { to: string; subject: string; body: string } {
   const checked = list.tickets.map((ticket) => {
     const found = searches.get(ticket.id);

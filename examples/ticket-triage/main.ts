@@ -13,7 +13,7 @@ import { type Command, parseCommand, TASK, USAGE } from './usage.ts';
 const terminal: Terminal = { input: process.stdin, output: process.stdout, env: process.env };
 const screen = new Screen(terminal);
 
-/** 0: it is done, or waits for a person; 1: it ended otherwise; 2: it was asked for wrongly; 130: Ctrl-C. */
+/** Exit codes. 0: done, or waiting for a person; 1: ended otherwise; 2: wrong usage; 130: Ctrl-C. */
 const EXIT: Readonly<Record<Ending, number>> = { completed: 0, later: 0, ended: 1, interrupted: 130 };
 
 async function main(args: readonly string[]): Promise<number> {
@@ -65,7 +65,7 @@ async function work(wanted: Extract<Command, { do: 'start' | 'resume' }>): Promi
   }
 }
 
-/** The first Ctrl-C gives the run back; another one, later, does not wait for that. npm passes each on a second time at once. */
+/** The first Ctrl-C releases the run; a later one does not wait for that. npm sends each a second time at once. */
 function interrupted(): Promise<void> {
   return new Promise((resolve) => {
     let first = 0;

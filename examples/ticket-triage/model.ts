@@ -2,7 +2,7 @@ import type { Model } from 'rondo';
 import { UsageError } from '../kit/usage.ts';
 import { standIn } from './standin.ts';
 
-/** The model that RONDO_MODEL names. Without it, the offline stand-in: same agent, fixed rules. */
+/** The model that RONDO_MODEL names. Without it, the offline stand-in: the same agent with fixed rules. */
 export async function chooseModel(name: string | undefined): Promise<Model> {
   if (!name) return standIn();
   const id = /^bedrock:(.+)$/.exec(name)?.[1];

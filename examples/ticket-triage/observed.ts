@@ -5,11 +5,11 @@ export type Observed<T = object> = (
   | ({ ok: true } & T)
   | { ok: false; failure: Pick<Failure, 'code' | 'message' | 'retryable' | 'outcome'> }
 ) & {
-  /** How often the agent asked for it, not counting the retries inside a call. */
+  /** How often the agent called it, without the retries inside a call. */
   tries: number;
 };
 
-/** What the stand-in knows: the newest task, and what the tools answered since. */
+/** The stand-in's knowledge: the newest task, and the tools' results since. */
 export interface Seen {
   task: string;
   list?: Observed<{ tickets: Ticket[] }>;

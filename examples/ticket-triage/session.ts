@@ -17,19 +17,19 @@ export interface Session {
   terminal: Terminal;
   screen: Screen;
   decide: Decide;
-  /** When this process began, epoch milliseconds. */
+  /** When this process started, epoch milliseconds. */
   started: number;
   /** Resolves on Ctrl-C. */
   interrupt: Promise<void>;
 }
 
-/** What calling a tool twice would do; said where a person is asked. */
+/** What a second call of a tool would do; shown when a person is asked. */
 const EFFECTS: Readonly<Record<string, string>> = { send_mail: 'once' };
 
-/** A new run, or one to go on with. */
+/** A new run, or one to resume. */
 export type Begin = { start: () => Run } | { resume: string };
 
-/** Drives a run to its end, showing what happens and asking where it asks. */
+/** Drives a run to its end, shows its events and asks the person when it pauses. */
 export async function attend(session: Session, begin: Begin): Promise<Ending> {
   const { desk, screen, started } = session;
   const render = new Render(screen, started);
@@ -43,7 +43,7 @@ export async function attend(session: Session, begin: Begin): Promise<Ending> {
   let run: Run | undefined;
   let id = 'resume' in begin ? begin.resume : '';
   try {
-    // what a run waits for is asked first: going on before that would only say so
+    // open approvals are asked first: resuming before that would only pause again
     let waiting = 'resume' in begin ? (await desk.engine.inspect(id, { by: me() })).approvals : [];
     for (;;) {
       if (waiting.length > 0) {
@@ -75,7 +75,7 @@ export async function attend(session: Session, begin: Begin): Promise<Ending> {
   }
 }
 
-/** One decision for each approval that somebody decided on. */
+/** One decision for each approval that was decided. */
 async function decisionsOn(
   session: Session,
   run: string,
@@ -106,7 +106,7 @@ async function decisionsOn(
   return decisions;
 }
 
-/** Hands decisions in. Where the tool does not take what was written, the run waits as before, and it is asked again. */
+/** Submits decisions. If an edit does not fit the tool, the run still waits, and the person is asked again. */
 async function hand({ desk, screen, decide }: Session, run: string, decisions: readonly Decision[]): Promise<void> {
   try {
     await desk.engine.decide(run, decisions, { by: me() });
@@ -116,7 +116,7 @@ async function hand({ desk, screen, decide }: Session, run: string, decisions: r
   }
 }
 
-/** A decision from the command line is for whatever the run waits for. */
+/** A decision from the command line is for every open approval. */
 function preset(decide: Exclude<Decide, { type: 'ask' }>, { id, allow }: Approval): Decision | 'quit' {
   if (!allow.includes(decide.type)) return 'quit';
   return decide.type === 'approve' ? { approval: id, type: 'approve' } : { approval: id, type: 'reject', reason: decide.reason };

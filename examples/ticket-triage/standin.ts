@@ -1,7 +1,7 @@
 /**
- * The offline stand-in: an ordinary model adapter whose answers come from fixed rules, not from a model. It is a pure
- * function of the request, without a clock, a database or a memory of its own, so it goes on in any process.
- * Its reasoning names the rule that fired. Tokens are an estimate, bytes / 4.
+ * The offline stand-in: a normal model adapter whose answers come from fixed rules, not from a model. It is a pure function of the
+ * request, without a clock, a database or memory, so a run can continue in any process. Its reasoning names the rule that fired. Tokens
+ * are an estimate, bytes / 4.
  */
 import type { Model, ModelRequest, ModelResponse, Part } from 'rondo';
 import { mailOf } from './drafts.ts';
@@ -80,8 +80,8 @@ function report(mail: NonNullable<Seen['mail']>, { list, searches }: Seen): Move
   const { code, outcome, message } = mail.failure;
   if (outcome === 'unknown')
     return say(
-      'rule 8: nobody knows whether the mail was sent, do not send it again',
-      `${done} It is UNKNOWN whether the mail was sent (${code}): look into the outbox before anybody sends it again.`,
+      'rule 8: it is unknown whether the mail was sent, do not send it again',
+      `${done} It is UNKNOWN whether the mail was sent (${code}): look into the outbox before you send it again.`,
     );
   return say('rule 9: the mail was not sent, report', `${done} The mail was NOT sent (${code}: ${message}).`);
 }

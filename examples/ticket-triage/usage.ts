@@ -21,7 +21,7 @@ export type Command =
   | { do: 'runs' }
   | { do: 'help' };
 
-/** @throws UsageError for anything it does not know. */
+/** @throws UsageError for an unknown argument. */
 export function parseCommand(args: readonly string[]): Command {
   const wanted = parse(args, { usage: USAGE, command: 'npm start', faults: true });
   if (wanted.do !== 'start' && wanted.do !== 'resume') return wanted;

@@ -158,7 +158,7 @@ describe('a person at a terminal', () => {
     expect(sent).toEqual([MAIL]);
     const rubbish = `${process.execPath} -e 'require("node:fs").writeFileSync(process.argv[1],"{")'`;
     const again = await play(['e', 'a'], { env: { EDITOR: rubbish } });
-    expect(again.screen).toContain('that is no JSON');
+    expect(again.screen).toContain('that is not JSON');
     expect(again.sent).toEqual([MAIL]);
   });
 

@@ -8,8 +8,8 @@ describe('mcpTools()', () => {
     ['neither', {}, /either a command .* or a url/],
     ['both', { command: 'node', url: 'http://x' }, /either a command .* or a url/],
     ['an empty command', { command: '' }, /must name a program/],
-    ['no URL', { url: 'example.com/mcp' }, /"example.com\/mcp" is no http or https URL/],
-    ['another scheme', { url: 'file:///etc/passwd' }, /is no http or https URL/],
+    ['no URL', { url: 'example.com/mcp' }, /"example.com\/mcp" is not an http or https URL/],
+    ['another scheme', { url: 'file:///etc/passwd' }, /is not an http or https URL/],
     ['a bad prefix', { command: 'node', prefix: 'a b' }, /prefix/],
     ['a bad startTimeout', { command: 'node', startTimeout: 0 }, /startTimeout/],
   ])('refuses %s', (_, options, message) => {

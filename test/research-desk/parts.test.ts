@@ -33,7 +33,7 @@ describe('the check of a draft', () => {
       'It is 3 [=total(profit)]',
       [expect.stringContaining('[=total(profit)] cannot be worked out: There is no profit'), '3 is not in =total(profit)'],
     ],
-    ['what no object should give', 'x [=constructor(trips)]', [expect.stringContaining('is no formula')]],
+    ['what no object should give', 'x [=constructor(trips)]', [expect.stringContaining('is not a formula')]],
   ])('%s', (_, draft, problems) => {
     expect(checkDraft(draft, library).problems).toEqual(problems);
   });

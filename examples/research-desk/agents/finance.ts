@@ -17,7 +17,7 @@ const calculate = tool({
   },
 });
 
-/** A Strands agent that works figures out over the table. */
+/** A Strands agent that calculates figures from the table. */
 export async function finance() {
   const real = await vendorModel<Model>('@strands-agents/sdk/models/bedrock', 'BedrockModel', (modelId) => ({ modelId }));
   const agent = strandsAgent({

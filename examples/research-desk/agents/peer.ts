@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-/** Starts the verification agent in a process of its own, with its files in `folder`. */
+/** Starts the verification agent in its own process, with its files in `folder`. */
 export async function startPeer(folder: string) {
   const token = randomBytes(32).toString('base64url');
   const child = fork(fileURLToPath(new URL('./verification.ts', import.meta.url)));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { tool } from 'rondo';
 import { z } from 'zod';
 
-/** Writes the brief to a file, once, and only after a person said yes. */
+/** Writes the brief to a file, once, and only after a person approved. */
 export function publish(folder: string) {
   const file = (key: string) => join(folder, `brief-${key.slice(0, 12)}.md`);
   return tool({
@@ -17,12 +17,12 @@ export function publish(folder: string) {
       const path = file(idempotencyKey);
       await mkdir(folder, { recursive: true });
       await writeFile(`${path}.part`, brief);
-      // all of it or nothing, and never over one that is there
+      // all or nothing, and never over an existing file
       await link(`${path}.part`, path);
       await rm(`${path}.part`);
       return { file: path };
     },
-    // after a crash in the middle: whether it is there can be seen
+    // after a crash in the middle, the file shows whether it was written
     check: ({ idempotencyKey }) => {
       const path = file(idempotencyKey);
       return existsSync(path) ? { outcome: 'done', output: { file: path } } : { outcome: 'not-run' };

@@ -14,7 +14,7 @@ Write one line for each fact that matters, beginning with "- ", with its figures
 const text = Annotation<string>;
 const State = Annotation.Root({ task: text, found: Annotation<string[]>, texts: text, written: text });
 
-/** A graph of LangGraph: search the library, read what was found, take notes. */
+/** A LangGraph graph: search the library, read the results, take notes. */
 export async function research(library: Library, threads: Journal) {
   const real = await vendorModel<BaseChatModel>('@langchain/aws', 'ChatBedrockConverse', (model) => ({ model }));
   const chat = real ?? new RulesChat({});
@@ -51,7 +51,7 @@ export async function research(library: Library, threads: Journal) {
     graph,
     input: (task) => ({ task: typeof task === 'string' ? task : '' }),
     output: (state) => state.written,
-    // it only reads: after a crash the thread goes on from its last node
+    // it only reads: after a crash the thread continues from its last node
     effect: 'idempotent',
     ...(!real && { price: PRICE }),
   });

@@ -1,4 +1,6 @@
-/** A process that serves the verification agent over A2A. It is told a token, says its address, and ends with whoever started it. */
+/**
+ * A process that serves the verification agent over A2A. It gets a token, prints its address, and ends with the process that started it.
+ */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { join } from 'node:path';
 import { agent, Engine, tool } from 'rondo';
@@ -39,7 +41,7 @@ process.once('message', async ({ token, folder }: { token: string; folder: strin
   const { url } = await serveA2A(engine, verification, { auth: bearer({ verify }), usage: true });
   process.send?.({ url });
 });
-// with whoever started it, however that one ended; what was under way is in the journal
+// ends with the process that started it, however that one ended; open work is in the journal
 process.once('disconnect', () => process.exit());
-// Ctrl-C in a terminal is for all processes, and for the first one to act on
+// Ctrl-C in a terminal reaches all processes; the first one handles it
 process.on('SIGINT', () => undefined);

@@ -3,7 +3,7 @@ import { AIMessage, type BaseMessage } from '@langchain/core/messages';
 import type { ChatResult } from '@langchain/core/outputs';
 import { estimate } from './model.ts';
 
-/** A stand-in for a LangChain chat model: it makes queries of a list of subjects, and notes of what was read. */
+/** A stand-in for a LangChain chat model: it makes queries from a list of subjects, and notes from the documents. */
 export class RulesChat extends BaseChatModel {
   override _llmType() {
     return 'standin';
@@ -26,7 +26,7 @@ function queriesOf(task: string): string[] {
   return subjects.split(',').map((subject) => `${topic.trim()} ${subject.trim()}`);
 }
 
-/** The first two sentences that hold a figure, each with where it is from. */
+/** The first two sentences with a figure, each with its source. */
 function notesOf(id: string, text: string): string[] {
   const lines = text.split('\n').filter((line) => !line.startsWith('#') && /\d/.test(line));
   return lines.slice(0, 2).map((line) => `- ${line.replace(/\.$/, '')} [${id}]`);

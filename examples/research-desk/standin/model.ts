@@ -1,6 +1,6 @@
 /**
- * Offline stand-ins: ordinary models whose answers come from fixed rules, not from AI. Each is a pure function of its request, without
- * a clock or a memory of its own, so that a run goes on in any process. What is shown as reasoning names the rule that fired.
+ * Offline stand-ins: normal models whose answers come from fixed rules, not from AI. Each is a pure function of its request, without a
+ * clock or memory, so that a run can continue in any process. The reasoning text names the rule that fired.
  */
 import type { Json, Model, ModelRequest, Part, Price } from 'rondo';
 
@@ -12,13 +12,13 @@ export const PRICED = 'the list price of Claude Haiku 4.5, $1 in and $5 out for 
 /** About how many tokens a model would count: bytes / 4. */
 export const estimate = (value: unknown) => Math.ceil(Buffer.byteLength(typeof value === 'string' ? value : JSON.stringify(value)) / 4);
 
-/** What a rule sees: the task, and what was called since, with the answers. */
+/** The input of a rule: the task, and the calls since, with their results. */
 export type Seen = { task: string; calls: { name: string; ok: boolean; text: string }[] };
 
-/** What a rule does: it says something, or calls tools. */
+/** The result of a rule: a text, or tool calls. */
 export type Move = { rule: string } & ({ say: string } | { call: readonly { name: string; input: Json }[] });
 
-/** A model of ours that follows rules. */
+/** A Rondo model that follows rules. */
 export const standIn = (id: string, rules: (seen: Seen) => Move): Model => ({
   provider: 'standin',
   id,

@@ -1,4 +1,4 @@
-/** The rules of the agents that are ours, first match first. */
+/** The rules of the Rondo agents, first match first. */
 import type { Evidence } from '../evidence.ts';
 import type { Move, Seen } from './model.ts';
 
@@ -41,7 +41,7 @@ export function desk({ task, calls }: Seen): Move {
   return say('rule 9: it was not published', `NOT published: ${published.text}`);
 }
 
-/** Puts notes and figures in order. Its first draft has two digits swapped on purpose, for verification to find. */
+/** Arranges notes and figures. Its first draft has two digits swapped on purpose, for verification to find. */
 export function writing({ task }: Seen): Move {
   const part = (name: string) => new RegExp(`^${name}\\n((?:- .*(?:\\n|$))*)`, 'm').exec(task)?.[1]?.trimEnd() ?? '';
   const notes = part('NOTES').split('\n');

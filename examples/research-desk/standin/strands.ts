@@ -1,7 +1,7 @@
 import { type BaseModelConfig, type Message, Model, type ModelStreamEvent, type StreamOptions } from '@strands-agents/sdk';
 import { estimate } from './model.ts';
 
-/** What it works out, and how it says the result. */
+/** What it calculates, and how it states the result. */
 const FORMULAS: Readonly<Record<string, (value: string) => string>> = {
   'growth(trips, 2024-Q1, 2025-Q4)': (v) => `Trips in a quarter rose by ${v} per cent between 2024-Q1 and 2025-Q4`,
   'ratio(cost_eur, trips, 2024-Q1)': (v) => `A trip cost ${v} euros in 2024-Q1`,
@@ -13,7 +13,7 @@ const FORMULAS: Readonly<Record<string, (value: string) => string>> = {
 type Delta = Extract<ModelStreamEvent, { type: 'modelContentBlockDeltaEvent' }>['delta'];
 type Start = Extract<ModelStreamEvent, { type: 'modelContentBlockStartEvent' }>['start'];
 
-/** A stand-in for a Strands model: it has figures worked out by a tool, and says what came of that. */
+/** A stand-in for a Strands model: a tool calculates the figures, and it reports them. */
 export class RulesModel extends Model<BaseModelConfig> {
   override updateConfig() {}
   override getConfig() {
@@ -45,7 +45,7 @@ function* block(delta: Delta, start?: Start): Iterable<ModelStreamEvent> {
   yield { type: 'modelContentBlockStopEvent' };
 }
 
-/** What came of the formulas; undefined where none was asked for yet. */
+/** The results of the formulas; undefined if none was requested yet. */
 function linesOf(messages: readonly Message[]): string[] | undefined {
   const blocks = messages.flatMap((m) => m.content);
   const asked = new Map(

@@ -4,7 +4,7 @@ import { paragraphs } from '../../kit/safe.ts';
 import { Screen, type Terminal } from '../../kit/screen.ts';
 import { print, proseWidth } from './text.ts';
 
-/** What is asked, in full: a person must see all that they decide on. */
+/** The whole question: a person must see all that they decide on. */
 export function showApproval(asked: Approval, columns = proseWidth()): void {
   if (asked.kind !== 'tool') return;
   const { title = '', brief = '' } = asked.input as { title?: string; brief?: string };

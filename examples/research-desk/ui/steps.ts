@@ -3,9 +3,9 @@ import { safe } from '../../kit/safe.ts';
 import { KINDS } from '../desk.ts';
 import { dollars, duration, line, number, print, width } from './text.ts';
 
-/** Prints what happens: a line for each event, with the time since `since` (epoch ms) and the path of the agent. */
+/** Prints one line per event, with the time since `since` (epoch ms) and the agent's path. */
 export function steps(since: number): (event: RunEvent) => void {
-  /** What an agent of another framework says on the way, until its line is whole. */
+  /** Streamed text of another framework's agent, until its line is complete. */
   const partial = new Map<string, string>();
   return (event) => {
     const say = (text: string, right = '', path = event.path) => {

@@ -2,7 +2,7 @@ import { paragraphs, wholeWords } from '../../kit/safe.ts';
 
 export { number } from '../../kit/screen.ts';
 
-/** Of a terminal, or of what is written to a file. */
+/** Columns of a terminal, or of a file. */
 export const width = (columns = process.stdout.columns) => Math.max(60, Math.min(columns || 100, 120));
 
 /** Prose is broken on a terminal; a file gets whole lines. */

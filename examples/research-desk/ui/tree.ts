@@ -1,11 +1,11 @@
-/** The tree of what ran: each part with its time, and with its own tokens and dollars. */
+/** The tree of agents: each with its time, and with its own tokens and dollars. */
 import type { AgentState, Entry } from 'rondo';
 import { safe } from '../../kit/safe.ts';
 import { KINDS } from '../desk.ts';
 import { PRICED } from '../standin/model.ts';
 import { dollars, duration, number, print, tell, width } from './text.ts';
 
-/** A narrow terminal is told the time, the tokens and the dollars. */
+/** A narrow terminal shows the time, the tokens and the dollars. */
 function row(name: string, kind: string, ...numbers: readonly string[]): void {
   const [time = '', answers = '', ...rest] = numbers;
   if (width() < 92) print((name.padEnd(20) + [time, ...rest].map((n) => n.padStart(10)).join('')).trimEnd());
@@ -19,14 +19,14 @@ export function printTree(tree: AgentState, entries: readonly Entry[], standins:
   const walk = (node: AgentState, depth: number) => {
     const { agent, status, error, agents } = node;
     const kind = KINDS[agent] ?? '';
-    // its own: without what is below it
+    // its own part: without the agents below it
     const own = (of: (s: AgentState) => number) => of(node) - agents.reduce((sum, child) => sum + of(child), 0);
     const usd = own((s) => s.costUsd ?? Number.NaN);
     row(
       `${'  '.repeat(depth)}${depth ? '+ ' : ''}${agent}`,
       kind,
       duration(depth ? (node.endedAt ?? last) - node.startedAt : time),
-      // agents of other frameworks tell tokens, and not how many answers those were
+      // agents of other frameworks report tokens, but not the number of answers
       kind === 'own' ? number(own((s) => s.steps)) : '-',
       about(agent, own(input)),
       about(agent, own(output)),
@@ -50,7 +50,7 @@ export function printTree(tree: AgentState, entries: readonly Entry[], standins:
 const output = ({ usage }: AgentState) => usage.output;
 const input = ({ usage: { input, cacheRead = 0, cacheWrite = 0 } }: AgentState) => input + cacheRead + cacheWrite;
 
-/** Milliseconds in which a process worked on the run: the time before a claim, and that of a decision, is nobody's. */
+/** Milliseconds in which a process worked on the run; it excludes the time before a claim and that of a decision. */
 const worked = (entries: readonly Entry[]) =>
   entries
     .filter((e) => e.type !== 'approval.decided')

@@ -5,13 +5,13 @@ import type { SmtpAddress } from './smtp.ts';
 
 export const TEAM = 'support-team@example.test';
 
-/** Mails the support team, and nobody else: a recipient that a model could choose is a way out for what it has read. */
+/** Mails only the support team: with a recipient that the model chooses, it could send out what it has read. */
 export const sendMail = (smtp: SmtpAddress) =>
   tool({
     name: 'send_mail',
     description: 'Sends one mail to the support team. A person is asked first.',
     input: z.object({ to: z.literal(TEAM), subject: z.string().min(1).max(200), body: z.string().min(1).max(20_000) }),
-    // a mail cannot be taken back, so this is never tried twice unless it is certain that nothing was sent
+    // a mail cannot be taken back, so it is retried only if it is certain that nothing was sent
     effect: 'once',
     approval: { reason: 'it mails people' },
     timeout: 15_000,
@@ -36,7 +36,7 @@ export const sendMail = (smtp: SmtpAddress) =>
     },
   });
 
-/** No connection, or a refused envelope: nothing was handed over. A refused text: it failed. Anything else could have been sent. */
+/** No connection, or a refused envelope: not run. A refused text: failed. Anything else may have been sent: unknown. */
 function smtpFailure(cause: unknown): ToolError {
   const { message, code, syscall, responseCode = 0 } = cause as { message: string; code?: string; syscall?: string; responseCode?: number };
   const retryable = responseCode < 500;

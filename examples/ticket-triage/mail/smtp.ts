@@ -10,8 +10,8 @@ export interface SmtpAddress {
 }
 
 /**
- * A real SMTP server on this machine that delivers into a folder, one .eml file a mail. It refuses to relay anywhere.
- * @param delivered called when a mail is safely in the outbox, just before the server says so.
+ * A real SMTP server on this machine that delivers into a folder, one .eml file per mail. It relays nothing.
+ * @param delivered called when a mail is safely in the outbox, just before the server confirms it.
  */
 export async function startSmtp(
   outbox: string,
@@ -36,13 +36,13 @@ export async function startSmtp(
     server.once('error', reject);
     server.listen(0, '127.0.0.1', () => resolve());
   });
-  // a client that breaks off is its own problem
+  // a client that disconnects is not an error of the server
   server.on('error', () => {});
   const { port } = server.server.address() as AddressInfo;
   return { host: '127.0.0.1', port, close: () => new Promise<void>((resolve) => server.close(() => resolve())) };
 }
 
-/** One file a mail, never overwritten: a second delivery would be seen as `<run>-2.eml`. */
+/** One file per mail, never overwritten: a second delivery would appear as `<run>-2.eml`. */
 async function deliver(outbox: string, mail: string): Promise<string> {
   const run = /^x-rondo-run: *([\w-]+)/im.exec(mail.split(/\r?\n\r?\n/, 1)[0] as string)?.[1] ?? 'mail';
   const draft = join(outbox, `.${run}.${process.pid}.${Math.random().toString(36).slice(2)}`);

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { ISSUES, type Issue, TICKETS, type Ticket } from './seed.ts';
 
-/** Raised with every change of the seed or the tables: an older file is then filled anew. */
+/** Raised with every change of the seed or the tables: an older file is then filled again. */
 const SEED = 1;
 
 export interface TicketBase {
@@ -12,13 +12,13 @@ export interface TicketBase {
   close(): void;
 }
 
-/** Opens the ticket database, and fills it where it is new. `:memory:` keeps it in this process. */
+/** Opens the ticket database, and fills it if it is new. `:memory:` keeps it in this process. */
 export function openTickets(path: string): TicketBase {
   if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
   const db = new DatabaseSync(path);
   db.exec('PRAGMA busy_timeout = 5000');
   seed(db);
-  // most pressing first, the oldest first among equals
+  // most urgent first, then oldest first
   const tickets = db.prepare(`SELECT id, title, body, customer, priority, status, opened FROM tickets WHERE status = ?
     ORDER BY CASE priority WHEN 'urgent' THEN 0 WHEN 'high' THEN 1 WHEN 'normal' THEN 2 ELSE 3 END, opened, id LIMIT ?`);
   const issues = db.prepare('SELECT id, title, body, advice FROM issues WHERE issues MATCH ? ORDER BY rank LIMIT ?');
@@ -26,7 +26,7 @@ export function openTickets(path: string): TicketBase {
     tickets: (status, limit) => tickets.all(status, limit) as unknown as Ticket[],
     issues(query, limit) {
       const words = query.match(/[\p{L}\p{N}]+/gu) ?? [];
-      // quoted, so that a word of a customer is never taken for FTS5 syntax
+      // quoted, so that a customer's word is never FTS5 syntax
       return words.length ? (issues.all(words.map((w) => `"${w}"`).join(' '), limit) as unknown as Issue[]) : [];
     },
     close: () => db.close(),

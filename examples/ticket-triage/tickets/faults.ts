@@ -1,4 +1,4 @@
-/** What goes wrong in the ticket service on purpose. Announced at the top of every run; `--faults none` switches it off. */
+/** The faults that the ticket service has on purpose. Announced in the first lines of every run; `--faults none` turns them off. */
 export const FAULTS = ['demo', 'none'] as const;
 export type Faults = (typeof FAULTS)[number];
 
@@ -13,7 +13,7 @@ export interface Fault {
   after: number;
 }
 
-/** Keyed by the ticket, not by a counter: parallel calls come in any order. */
+/** Keyed by the ticket, not by a counter: parallel calls arrive in any order. */
 export function faultsOf(mode: Faults): (ticket: string | undefined) => Fault | undefined {
   const seen = new Set<string>();
   return (ticket) => {

@@ -1,6 +1,6 @@
 /**
- * The ticket service: an MCP server over stdio, in a process of its own. It knows nothing of Rondo; what it says about
- * an error in `_meta["rondo/error"]` any client may read or ignore.
+ * The ticket service: an MCP server over stdio, in its own process. It is independent of Rondo; any client may read or ignore what it
+ * says about an error in `_meta["rondo/error"]`.
  *
  * node tickets/server.ts --db <file> --faults demo|none
  */

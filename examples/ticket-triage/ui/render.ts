@@ -3,18 +3,18 @@ import { brief } from '../../kit/entries.ts';
 import { oneLine, wholeWords, wrapped } from '../../kit/safe.ts';
 import { columns, dollars, number, room, type Screen, seconds } from '../../kit/screen.ts';
 
-/** Under the word THINK, and under the name of a tool. */
+/** The column under the word THINK, and under the name of a tool. */
 const THOUGHT = 15;
 const CALL = 21;
 type Of<T extends RunEvent['type']> = Extract<RunEvent, { type: T }>;
 
-/** Prints the events of a run as they happen: a block when the model has answered, a block when a call has ended. */
+/** Prints the events of a run live: a block when the model has answered, a block when a call has ended. */
 export class Render {
   readonly #screen: Screen;
-  /** Epoch milliseconds that the times on the left count from. */
+  /** The time, epoch milliseconds, from which the times on the left count. */
   readonly #since: number;
   readonly #running = new Map<string, { at: number; tool: string; input: Json; failed: Of<'attempt.failed'>[] }>();
-  /** What people decided, by tool, until the call that it was about has ended. */
+  /** The decisions, by tool, until their call has ended. */
   readonly #decided = new Map<string, string>();
   #step = 0;
   #tokens = 0;
@@ -68,7 +68,7 @@ export class Render {
     const name = standin ? 'rules' : oneLine(model.split(/[/.]/).at(-1) ?? model, 30);
     this.#line(at - ms, `step ${step}`, `THINK ${name}`, used);
     for (const part of message.content) {
-      // the last words are the result, and shown as such
+      // the last text is the result, and shown as such
       const shown = part.type === 'reasoning' || (part.type === 'text' && message.content.some((p) => p.type === 'toolCall'));
       if (shown && part.text.trim()) this.#below(THOUGHT, part.text);
     }
@@ -91,7 +91,7 @@ export class Render {
     const said = `ACT   ${wholeWords(`${tool} ${brief(tool, call?.input ?? null)}`.trim(), room(ended, this.#screen.width) - THOUGHT - 6)}`;
     const quiet = outcome.ok && !call?.failed.length;
     if (decision) {
-      // nothing went wrong where a person said no
+      // a rejection by a person is not a failure
       const refused = !outcome.ok && outcome.error.code === 'REJECTED';
       this.#line(at - ms, '', decision, refused ? 'NOT RUN     ' : quiet ? ended : '');
       if (refused) {
@@ -138,7 +138,7 @@ export class Render {
 
 const wait = ({ retryIn }: { retryIn?: number }) => (retryIn === undefined ? '' : `, wait ${seconds(retryIn)}`);
 
-/** What a call found, in a few words; undefined where the result says nothing to a person. */
+/** The result of a call in a few words; undefined if it tells a person nothing. */
 function gist(tool: string, output: Json): string | undefined {
   const found = output as { tickets?: { id: string; title: string }[]; issues?: { id: string; advice: string }[] } | null;
   if (tool === 'list_tickets') return found?.tickets?.map((t) => `${t.id} ${t.title}`).join(' | ') || 'none';

@@ -2,17 +2,17 @@ import type { Entry, RunResult } from 'rondo';
 import { safe } from '../../kit/safe.ts';
 import { dollars, number, type Screen, seconds } from '../../kit/screen.ts';
 
-/** What this process knows of its own time. */
+/** The times of this process. */
 export interface Clock {
   /** Epoch milliseconds. */
   started: number;
-  /** Milliseconds until the run could begin or go on: loading, the journal, the ticket service. */
+  /** Milliseconds until the run could start or resume: loading, the journal, the ticket service. */
   startUp: number;
   /** Milliseconds spent waiting for a decision. */
   you: number;
 }
 
-/** How a run ended, in a few lines. The counts are those of its whole journal, the times those of this process. */
+/** The end of a run in a few lines. Counts are of its whole journal, times of this process. */
 export function summary(screen: Screen, result: RunResult, entries: readonly Entry[], clock: Clock): void {
   const c = count(entries);
   const counts = [

@@ -56,13 +56,13 @@ export function checked<O, G>(o: LanggraphAgentOptions<O, G>): GraphOptions<O> {
   const { name, recursionLimit, checkpointer } = o;
   const graph = o.graph as CompiledGraphLike;
   if (typeof graph?.stream !== 'function' || typeof graph.getState !== 'function')
-    throw invalid(name, 'graph is no compiled graph. Call compile() on the StateGraph.');
+    throw invalid(name, 'graph is not a compiled graph. Call compile() on the StateGraph.');
   if (graph.checkpointer === true)
     throw invalid(name, 'the graph was compiled with `checkpointer: true`, which is for subgraphs. Pass a saver.');
   if (recursionLimit !== undefined && !(Number.isInteger(recursionLimit) && recursionLimit > 0))
     throw invalid(name, `recursionLimit is ${recursionLimit}; it must be a whole number above 0.`);
   if (checkpointer !== undefined && typeof checkpointer?.getTuple !== 'function')
-    throw invalid(name, 'checkpointer is no checkpoint saver. Pass journalSaver(journal), or one of LangGraph.');
+    throw invalid(name, 'checkpointer is not a checkpoint saver. Pass journalSaver(journal), or one of LangGraph.');
   return o as GraphOptions<O>;
 }
 

@@ -76,7 +76,7 @@ export function reviewOf({ kind, actions, told }: Form, decisions: readonly (Dec
       const decision = decisions[i];
       if (decision?.type === 'approve') return { type: 'approve' };
       if (decision?.type === 'edit') return { type: 'edit', editedAction: { name, args: decision.input } };
-      return { type: 'reject', message: decision?.type === 'reject' ? decision.reason : 'Nobody approved it.' };
+      return { type: 'reject', message: decision?.type === 'reject' ? decision.reason : 'It was not approved.' };
     }),
   };
 }

@@ -131,7 +131,7 @@ class GraphTurn<O> {
     if (nameless)
       throw new ToolError(
         'LANGGRAPH_FAILED',
-        `Graph "${this.#o.name}" interrupts with NodeInterrupt, which nobody can answer. Use interrupt().`,
+        `Graph "${this.#o.name}" interrupts with NodeInterrupt, which cannot be answered. Use interrupt().`,
       );
     const asked = interrupts.map((raised) => asksOf(raised));
     const waiting = await Promise.all(interrupts.map((raised, i) => this.#waiting(raised, asked[i] as Asked)));

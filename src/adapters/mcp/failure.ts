@@ -47,13 +47,13 @@ export function callError(error: unknown, name: string, tool: string): { failure
       true,
     );
   if ((error as Error).name === 'ZodError')
-    return fail('MCP_BAD_RESULT', `${of} answered ${tool} with something that is no tool result.`, 'unknown', false);
+    return fail('MCP_BAD_RESULT', `${of} answered ${tool} with something that is not a tool result.`, 'unknown', false);
   if (message === 'Not connected') return { failure: notConnected(name, error), broken: true };
   if ((error as Error).constructor.name === 'StreamableHTTPError') return httpError(code as number, of, error);
   if (code === -32000 || code === undefined) {
     const cause = (error as { cause?: { code?: string } }).cause?.code ?? '';
     if (NOT_SENT.has(cause)) return fail('NETWORK', `${of} cannot be reached (${cause}).`, 'not-run', true, true);
-    return fail('NETWORK', `${of} went away while it worked on ${tool}: nobody knows whether it was done.`, 'unknown', true, true);
+    return fail('NETWORK', `${of} went away while it ran ${tool}: it is unknown whether the call took effect.`, 'unknown', true, true);
   }
   const [errorCode, outcome] = RPC[code as number] ?? ['MCP_ERROR', 'unknown'];
   return fail(errorCode, `${of}: ${bounded(message)}`, outcome, false);

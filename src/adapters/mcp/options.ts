@@ -86,7 +86,7 @@ export function check(o: McpOptions): string {
   }
   const url = URL.canParse(o.url as string) ? new URL(o.url as string) : undefined;
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:')
-    throw invalid(`mcpTools(): "${o.url}" is no http or https URL, such as "https://example.com/mcp".`);
+    throw invalid(`mcpTools(): "${o.url}" is not an http or https URL, such as "https://example.com/mcp".`);
   return o.name ?? url.host;
 }
 

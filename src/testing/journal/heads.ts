@@ -52,7 +52,7 @@ export const headCases: readonly Case[] = [
         [{ runId: 'c', status: 'running' }, []],
         [{ runId: 'c', tenant: 'u', agent: 'cook' }, ['c']],
         [{ agent: 'cook', tenant: 't' }, ['d']],
-        [{ session: 'nobody' }, []],
+        [{ session: 'none' }, []],
         [{ by: 'ana' }, ['a', 'd']],
         [{ by: 'ana', session: 's' }, ['a']],
         [{ fork: 'c' }, ['d']],

@@ -35,7 +35,7 @@ export const leaseCases: readonly Case[] = [
     },
   ],
   [
-    'a lease that has run out goes to whoever asks',
+    'an expired lease goes to the next owner that asks',
     async (journal) => {
       const now = await clock(journal);
       await start(journal, 'r', 1, { owner: 'ana', leaseUntil: now - 1 });

@@ -4,7 +4,7 @@ import { entries, entry, head, read, same, start } from './kit.ts';
 
 export const readCases: readonly Case[] = [
   [
-    'a run that nobody started has no entries',
+    'a run that was never started has no entries',
     async (journal) => {
       await start(journal, 'r');
       for (const after of [undefined, -1, 0, 7]) same(await read(journal, 'unknown', after), []);

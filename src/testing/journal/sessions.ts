@@ -73,7 +73,7 @@ export const sessionCases: readonly Case[] = [
     },
   ],
   [
-    'runs without a session are in nobody`s way',
+    'runs without a session do not exclude each other',
     async (journal) => {
       await start(journal, 'a');
       await start(journal, 'b', 1, { status: 'paused' });
