@@ -98,3 +98,9 @@ export class ToolError extends Error {
 
 /** Whether a run that failed with it may be resumed: the world may have mended, or an operator have said what nobody knew. */
 export const isResumable = ({ code, retryable, outcome }: Failure) => retryable || (outcome === 'unknown' && code !== 'CRASH_LOOP');
+
+declare const mistake: unique symbol;
+/** What the compiler shows in place of a type that would fit: nothing is one, and its text says what to write. */
+export interface Mistake<Remedy extends string> {
+  readonly [mistake]: Remedy;
+}

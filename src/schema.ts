@@ -1,6 +1,6 @@
 import type { StandardJSONSchemaV1, StandardSchemaV1, StandardTypedV1 } from '@standard-schema/spec';
-import { RondoError } from './errors.ts';
-import type { JsonObject } from './json.ts';
+import { type Mistake, RondoError } from './errors.ts';
+import type { Json, JsonObject } from './json.ts';
 import { checkSize, cut, LARGEST } from './json-schema/size.ts';
 
 /** A JSON Schema document, draft 2020-12. */
@@ -16,7 +16,9 @@ export interface Schema<I = any, O = I> {
 }
 
 /** What a declaration takes where it wants a schema: one of a library, or a plain JSON Schema document. */
-export type SchemaLike = Schema | JsonSchema;
+export type SchemaLike =
+  | Schema
+  | { readonly [keyword: string]: Json | Mistake<'Wrap the fields in a schema: z.object({ ... })'> | undefined };
 
 // biome-ignore lint/suspicious/noExplicitAny: an inference helper matches any output
 export type In<S> = S extends StandardTypedV1<infer I, any> ? I : S extends JsonSchema ? Described<S> : never;

@@ -17,7 +17,7 @@ import { Heartbeat } from './heartbeat.ts';
 import { newId } from './ids.ts';
 import { release } from './lease.ts';
 import { ENGINE, type Eyes, findRun, headsOfSession, notFound, sees, summaryOf } from './lookup.ts';
-import type { EngineOptions, RunArgs, RunOptions, RunSummary } from './options.ts';
+import type { EngineOptions, RunArgs, RunOptions, RunSummary, WithoutContext } from './options.ts';
 import { cancel, decide, settle } from './outside.ts';
 import { Resources } from './resources.ts';
 import { type RunResult, type RunState, stateOf } from './results.ts';
@@ -57,7 +57,10 @@ export class Engine implements AsyncDisposable {
    * Starts a run, at once. Awaiting it resolves for every ending of the run. Throws nothing itself: what is wrong with the call
    * is what it rejects with: RondoError `RUN_EXISTS`, `SESSION_BUSY`, `CONFIG_INVALID`, `ENGINE_CLOSED`, or one of the journal's.
    */
-  run<I, O, C>(agent: Agent<I, O, C>, input: NoInfer<I>, ...options: RunArgs<NoInfer<C>>): Run<O> {
+  run<I, O, C>(agent: Agent<I, O, C>, input: NoInfer<I>, ...options: RunArgs<NoInfer<C>>): Run<O>;
+  // says what is missing where there are no options, in place of "Expected 3 arguments, but got 2"
+  run<I, O, C>(agent: Agent<I, O, C>, input: WithoutContext<NoInfer<I>, NoInfer<C>>): Run<O>;
+  run<I, O, C>(agent: Agent<I, O, C>, input: NoInfer<I>, ...options: readonly unknown[]): Run<O> {
     const resources = this.#resources;
     const o = (options[0] ?? {}) as RunOptions<Json>;
     const id = typeof o.id === 'string' ? o.id : newId();

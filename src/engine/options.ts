@@ -1,3 +1,4 @@
+import type { Mistake } from '../errors.ts';
 import type { Limits } from '../journal/entries.ts';
 import type { Journal } from '../journal/port.ts';
 import type { Middleware } from '../loop/middleware.ts';
@@ -54,6 +55,12 @@ export type RunOptions<C = {}> = {
 // biome-ignore lint/complexity/noBannedTypes: `{}` is "needs no context"
 export type RunArgs<C> = {} extends C ? [options?: RunOptions<C>] : [options: RunOptions<C>];
 
+/** The input of a run that is given no options; where its tools need a context, what to write. */
+// biome-ignore lint/complexity/noBannedTypes: `{}` is "needs no context"
+export type WithoutContext<I, C> = {} extends C
+  ? I
+  : Mistake<'Pass the context that the tools need: engine.run(agent, input, { context })'>;
+
 /** A run without its messages. Times are epoch milliseconds. */
 export interface RunSummary {
   runId: string;
@@ -68,3 +75,28 @@ export interface RunSummary {
   /** The journal of the run is damaged, so that the rest may not be true: `inspect()` says where. */
   damaged?: true;
 }
+
+export const ENGINE_OPTIONS = {
+  agents: 'agents: [support]',
+  journal: "journal: sqliteJournal('runs.db')",
+  memory: 'memory',
+  identity: 'identity',
+  policy: 'policy',
+  use: 'use: [{ tool: async (call, next) => next() }]',
+  limits: 'limits: { costUsd: 1 }',
+  reliability: 'reliability: { tools: { timeout: 10_000 } }',
+  prices: "prices: { 'openai/gpt-x': { input: 1, output: 4 } }",
+  telemetry: 'telemetry: { content: true }',
+  onEvent: 'onEvent: (event) => log(event)',
+} satisfies Record<keyof EngineOptions, string>;
+
+export const RUN_OPTIONS = {
+  id: 'id: requestId',
+  session: "session: 'ana'",
+  by: "by: { id: 'ana' }",
+  limits: 'limits: { steps: 20 }',
+  signal: 'signal: request.signal',
+  level: 'level: 1',
+  tags: "tags: { team: 'x' }",
+  context: "context: { tenant: 'acme' }",
+} satisfies Record<keyof RunOptions, string>;

@@ -6,6 +6,7 @@ import type { Journal } from '../journal/port.ts';
 import { checkLimits } from '../loop/definition.ts';
 import { planOf } from '../loop/plan.ts';
 import type { AgentDefinition, Host, Plan } from '../loop/types.ts';
+import { checkOptions } from '../options.ts';
 import { checkPrices } from '../pricing/prices.ts';
 import { Breakers } from '../reliability/breaker.ts';
 import { resolvePolicy } from '../reliability/policy.ts';
@@ -13,7 +14,7 @@ import { type Telemetry, telemetry } from '../telemetry/spans.ts';
 import type { Active } from './active.ts';
 import { Agents } from './agents.ts';
 import type { RunEvent } from './events.ts';
-import type { EngineOptions } from './options.ts';
+import { ENGINE_OPTIONS, type EngineOptions } from './options.ts';
 import { newOwner } from './owner.ts';
 import { Sources } from './sources.ts';
 
@@ -35,6 +36,7 @@ export class Resources {
   closed = false;
 
   constructor(options: EngineOptions) {
+    checkOptions(options, ENGINE_OPTIONS, 'new Engine()');
     checkLimits(options.limits, 'new Engine()');
     this.#options = options;
     this.journal = options.journal ?? memoryJournal();

@@ -6,6 +6,7 @@ import { agentDefinition, checkLimits, isLoop, jsonLimits } from '../loop/defini
 import { estimate } from '../loop/estimate.ts';
 import { Reserved } from '../loop/reserved.ts';
 import type { Agent, AgentDefinition } from '../loop/types.ts';
+import { checkOptions } from '../options.ts';
 import { type Principal, principal } from '../ports/principal.ts';
 import { aboutRun, assertAccess } from './access.ts';
 import type { Active } from './active.ts';
@@ -25,10 +26,18 @@ export interface ResumeOptions {
   signal?: AbortSignal;
 }
 
+const RESUME_OPTIONS = {
+  agent: 'agent: support',
+  by: "by: { id: 'ana' }",
+  limits: 'limits: { steps: 40 }',
+  signal: 'signal: request.signal',
+} satisfies Record<keyof ResumeOptions, string>;
+
 /** Claims a run and drives it on. One that has ended, or has nothing to go on with, is answered as it stands. */
 export async function resume(resources: Resources, active: Active, o: ResumeOptions, eyes: Eyes): Promise<RunResult> {
   const { journal } = resources;
   const { runId } = active;
+  checkOptions(o, RESUME_OPTIONS, `the resume of run ${runId}`);
   checkLimits(o.limits, `the resume of run ${runId}`);
   const run = await findRun(journal, runId, eyes);
   await assertAccess(resources, 'run', eyes, aboutRun(run));

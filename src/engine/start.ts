@@ -4,18 +4,20 @@ import { emptyFold } from '../journal/fold.ts';
 import { type Json, plainJson } from '../json.ts';
 import { checkLimits, jsonLimits } from '../loop/definition.ts';
 import type { AgentDefinition } from '../loop/types.ts';
+import { checkOptions } from '../options.ts';
 import { isName, type Principal, principal, principalProblem } from '../ports/principal.ts';
 import { allowedInput, assertAccess } from './access.ts';
 import type { Active } from './active.ts';
 import { drive } from './drive.ts';
 import { continueSession } from './history.ts';
-import type { RunOptions } from './options.ts';
+import { RUN_OPTIONS, type RunOptions } from './options.ts';
 import type { Resources } from './resources.ts';
 import type { RunResult } from './results.ts';
 
 /** What is wrong with the way a run was asked for, told at once. @throws RondoError `CONFIG_INVALID`. */
 export function checkRun(agent: AgentDefinition, input: unknown, o: RunOptions<Json>): void {
   const where = `the run of agent "${agent.name}"`;
+  checkOptions(o, RUN_OPTIONS, where);
   checkLimits(o.limits, where);
   if (!agent.input && typeof input !== 'string' && !Array.isArray(input))
     throw invalid(`${where} needs a text, or a list of parts such as { type: 'text', text }.`);

@@ -5,8 +5,9 @@ import { sha256 } from '../journal/canonical.ts';
 import type { Limits } from '../journal/entries.ts';
 import type { Frame, RunFold } from '../journal/fold.ts';
 import type { Json } from '../json.ts';
-import { checkLimits, made } from '../loop/definition.ts';
+import { checkLimits, checkName, made } from '../loop/definition.ts';
 import type { Agent, AgentDefinition } from '../loop/types.ts';
+import { checkOptions } from '../options.ts';
 import type { Turn, TurnContext, TurnResult } from '../ports/foreign.ts';
 import type { Prompt } from '../ports/model.ts';
 import type { Effect, Retry } from '../ports/tool.ts';
@@ -34,6 +35,18 @@ export interface ForeignAgentOptions<O, St extends Json> {
   cancel?(state: St, ctx: TurnContext): Promise<void>;
 }
 
+const FOREIGN = {
+  name: "name: 'summary'",
+  description: "description: 'Summarises a text'",
+  effect: "effect: 'idempotent'",
+  timeout: 'timeout: 60_000',
+  retry: 'retry: { attempts: 3 }',
+  limits: 'limits: { time: 60_000 }',
+  price: 'price: { input: 3, output: 15 }',
+  turn: "turn: async (turn) => ({ status: 'completed', output: '...' })",
+  cancel: 'cancel: async (state) => {}',
+} satisfies Record<keyof ForeignAgentOptions<string, Json>, string>;
+
 const TIMEOUT = 600_000;
 /** Of one that shows signs of life. */
 const LONGEST = 3_600_000;
@@ -43,9 +56,10 @@ const LONGEST = 3_600_000;
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function foreignAgent<O = string, St extends Json = Json>(o: ForeignAgentOptions<O, St>): Agent<Prompt, O, Record<never, never>> {
+  checkOptions(o, FOREIGN, typeof o?.name === 'string' ? `foreign agent "${o.name}"` : 'foreignAgent()');
   const { name, turn } = o;
-  if (typeof name !== 'string' || name === '') throw invalid('a foreign agent needs a name: foreignAgent({ name, turn }).');
-  if (typeof turn !== 'function') throw invalid(`foreign agent "${name}" has no turn function.`);
+  checkName(name, 'foreign agent', "foreignAgent({ name: 'summary', turn })");
+  if (typeof turn !== 'function') throw invalid(`foreign agent "${name}" has no turn function: ${FOREIGN.turn}.`);
   checkLimits(o.limits, `foreign agent "${name}"`);
   const price = o.price && { ...o.price, source: '', date: '' };
   if (price) checkPrices({ [name]: price });

@@ -2,8 +2,9 @@ import { invalid } from '../errors.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { Limits } from '../journal/entries.ts';
 import { schemaOf, VENDOR } from '../json-schema.ts';
-import { agentIn, checkLimits, made } from '../loop/definition.ts';
+import { agentIn, checkLimits, checkName, made } from '../loop/definition.ts';
 import type { Agent } from '../loop/types.ts';
+import { checkOptions } from '../options.ts';
 import { describe, type In, type JsonSchema, type Out, type Schema, type SchemaLike } from '../schema.ts';
 import type { GraphDefinition, Node } from './definition.ts';
 import { schedule } from './schedule.ts';
@@ -23,9 +24,11 @@ const RESERVED: ReadonlySet<string> = new Set(['start', 'end']);
 export function graph<const SS extends SchemaLike, A extends Record<string, unknown>, O = Out<SS>>(
   o: GraphOptions<SS, A, O>,
 ): Agent<In<SS>, O, ContextOfNodes<A>> {
+  checkOptions(o, GRAPH, typeof o?.name === 'string' ? `graph "${o.name}"` : 'graph()');
   const { name } = o;
-  if (typeof name !== 'string' || name === '') throw invalid('a graph needs a name: graph({ name: "report", ... }).');
-  if (typeof o.nodes !== 'object' || o.nodes === null || Object.keys(o.nodes).length === 0) throw invalid(`graph "${name}" has no nodes.`);
+  checkName(name, 'graph', "graph({ name: 'report', ... })");
+  if (typeof o.nodes !== 'object' || o.nodes === null || Object.keys(o.nodes).length === 0)
+    throw invalid(`graph "${name}" has no nodes: nodes: { plan: (state) => ({ ... }) }.`);
   if (typeof o.edges !== 'object' || o.edges === null)
     throw invalid(`graph "${name}" has no edges: edges: { start: 'first', first: 'end' }.`);
   checkLimits(o.limits, `graph "${name}"`);
@@ -68,6 +71,32 @@ export function graph<const SS extends SchemaLike, A extends Record<string, unkn
   return definition as Agent<In<SS>, O, ContextOfNodes<A>>;
 }
 
+const GRAPH = {
+  name: "name: 'report'",
+  description: "description: 'Writes a report'",
+  state: 'state: z.object({ topic: z.string() })',
+  reducers: 'reducers: { notes: append }',
+  nodes: 'nodes: { plan: (state) => ({ topic: state.topic.trim() }) }',
+  edges: "edges: { start: 'plan', plan: 'end' }",
+  output: 'output: (state) => state.notes',
+  limits: 'limits: { steps: 30 }',
+  parallel: 'parallel: 4',
+} satisfies Record<keyof GraphOptions<Schema, Record<never, never>, unknown>, string>;
+
+const AGENT_NODE = {
+  agent: 'agent: research',
+  input: 'input: (state) => state.topic',
+  output: 'output: (answer) => ({ notes: [answer] })',
+};
+const ASK_NODE = {
+  ask: "ask: (state) => 'Send it?'",
+  answer: 'answer: z.object({ ok: z.boolean() })',
+  output: 'output: (answer) => ({ ok: answer.ok })',
+  reason: "reason: 'it goes to customers'",
+  roles: "roles: ['lead']",
+  expires: 'expires: 86_400_000',
+};
+
 /** The fields that a state can have, where its schema names all of them. What JSON Schema does not forbid, it allows. */
 function fieldsOf(schema: Schema, { properties, additionalProperties }: JsonSchema): ReadonlySet<string> | undefined {
   const open = additionalProperties ?? schema['~standard'].vendor === VENDOR;
@@ -78,6 +107,8 @@ function nodeOf(graphName: string, name: string, spec: unknown): Node {
   const where = `graph "${graphName}": node "${name}"`;
   if (RESERVED.has(name)) throw invalid(`${where} has a name that is taken: every graph has its start and its end.`);
   if (typeof spec === 'function') return { kind: 'function', run: spec as Extract<Node, { kind: 'function' }>['run'] };
+  if (typeof spec === 'object' && spec !== null)
+    checkOptions(spec, 'ask' in spec ? ASK_NODE : 'agent' in spec ? AGENT_NODE : { ...AGENT_NODE, ...ASK_NODE }, where);
   const { agent, input, output, ask, answer, reason, roles, expires } = (spec ?? {}) as { [key: string]: unknown };
   if (typeof output !== 'function' && (agent !== undefined || ask !== undefined))
     throw invalid(`${where} has no output function: what of the state does its result change?`);

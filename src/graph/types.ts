@@ -1,3 +1,4 @@
+import type { Mistake } from '../errors.ts';
 import type { Limits } from '../journal/entries.ts';
 import type { Json } from '../json.ts';
 import type { Agent } from '../loop/types.ts';
@@ -32,10 +33,17 @@ export interface NodeContext<C = unknown> {
 type InputOf<A> = A extends Agent<infer I, infer _O, infer _C> ? I : never;
 type OutputOf<A> = A extends Agent<infer _I, infer O, infer _C> ? O : A extends SchemaLike ? Out<A> : never;
 
+/** The names of an update that are no fields of the state, as far as they are known. */
+type Odd<S, U> = U extends object ? (string extends keyof U ? never : Exclude<keyof U, keyof S> & string) : never;
+/** What a function that returns `R` may return. */
+type Returned<S, R> = [Odd<S, Awaited<R>>] extends [never]
+  ? // biome-ignore lint/suspicious/noConfusingVoidType: a function that changes nothing returns nothing
+    (Update<S> | void | Promise<Update<S> | void>) & R
+  : Mistake<`The state has no field "${Odd<S, Awaited<R>>}". It has: ${keyof S & string}`>;
+
 /** A node: a function of yours, an agent, or a question to a person. `item`: what `send` gave to it. */
 export type NodeSpec<S, A> =
-  // biome-ignore lint/suspicious/noConfusingVoidType: a function that changes nothing returns nothing
-  | ((state: S, ctx: NodeContext) => Update<S> | void | Promise<Update<S> | void>)
+  | ((state: S, ctx: NodeContext) => Returned<S, A>)
   | { agent: A; input: (state: S, item: Json | undefined) => InputOf<A>; output: (output: OutputOf<A>, state: S) => Update<S> }
   | {
       /** The question. */
@@ -44,6 +52,7 @@ export type NodeSpec<S, A> =
       reason?: string;
       /** Who may answer. Default: anyone. */
       roles?: readonly string[];
+      role?: Mistake<"Write roles, a list of names: roles: ['lead']">;
       /** ms after asking; later the graph fails with `APPROVAL_EXPIRED`. */
       expires?: number;
       output: (answer: OutputOf<A>, state: S) => Update<S>;
@@ -89,7 +98,13 @@ export interface GraphOptions<SS extends SchemaLike, A extends Record<string, un
   parallel?: number;
 }
 
-type ContextOf<A> = A extends Agent<infer _I, infer _O, infer C> ? (unknown extends C ? unknown : C) : unknown;
+type ContextOf<A> = [A] extends [never]
+  ? unknown
+  : A extends Agent<infer _I, infer _O, infer C>
+    ? unknown extends C
+      ? unknown
+      : C
+    : unknown;
 // biome-ignore lint/complexity/noBannedTypes: `{}` is what asks for nothing
 type Nothing = {};
 /** The contexts of all its agents together. */

@@ -1,11 +1,12 @@
-import { invalid } from '../errors.ts';
+import { invalid, type Mistake } from '../errors.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { Limits } from '../journal/entries.ts';
 import { schemaOf } from '../json-schema.ts';
+import { checkOptions } from '../options.ts';
 import type { Model, Prompt } from '../ports/model.ts';
 import type { ContextOfTool, Tool, ToolSource } from '../ports/tool.ts';
 import { describe, type Out, type Schema, type SchemaLike } from '../schema.ts';
-import { checkGrants, checkLimits, isAgent, made } from './definition.ts';
+import { checkGrants, checkLimits, checkName, isAgent, made } from './definition.ts';
 import { loop } from './loop.ts';
 import type { Middleware } from './middleware.ts';
 import { delegated } from './sub-agent.ts';
@@ -22,10 +23,17 @@ export type ContextOfAll<T extends readonly unknown[]> = { [K in keyof T]: (c: W
   ? C
   : Nothing;
 
+/** A tool in a list of agents is told where it belongs. */
+export type OnlyAgents<A extends readonly unknown[]> = {
+  readonly [K in keyof A]: A[K] extends Agent
+    ? A[K]
+    : Mistake<'This is no agent. A tool belongs in tools: tools: [refund], agents: [research]'>;
+};
+
 export interface AgentOptions<
   T extends readonly (Tool | ToolSource | Agent)[],
   OS extends SchemaLike,
-  A extends readonly Agent[] = readonly [],
+  A extends readonly (Agent | Tool)[] = readonly [],
 > {
   name: string;
   description?: string;
@@ -36,7 +44,7 @@ export interface AgentOptions<
    * Agents that the model may give tasks to, each as a tool: as they are, or by `delegate()` and `handoff()`, which say how they take
    * part. Several that are called in one step work side by side.
    */
-  agents?: A;
+  agents?: A & OnlyAgents<A>;
   /** The schema of the final answer. Without it, the answer is text. */
   output?: OS;
   limits?: Limits;
@@ -59,16 +67,17 @@ export interface AgentOptions<
 export function agent<
   const T extends readonly (Tool | ToolSource | Agent)[] = readonly [],
   const OS extends SchemaLike = Schema<string>,
-  const A extends readonly Agent[] = readonly [],
+  const A extends readonly (Agent | Tool)[] = readonly [],
 >(o: AgentOptions<T, OS, A>): Agent<Prompt, Out<OS>, ContextOfAll<T> & ContextOfAll<A>> {
+  checkOptions(o, AGENT, typeof o?.name === 'string' ? `agent "${o.name}"` : 'agent()');
   const { name, model } = o;
-  if (typeof name !== 'string' || name === '') throw invalid('an agent needs a name: agent({ name: "support", ... }).');
+  checkName(name, 'agent', "agent({ name: 'support', ... })");
   if (typeof model?.generate !== 'function')
     throw invalid(
       `agent "${name}" has no model. Pass one, such as bedrock("<model id>") of rondo/bedrock, or scripted([...]) of rondo/testing.`,
     );
   if (typeof o.instructions !== 'string' && typeof o.instructions !== 'function')
-    throw invalid(`agent "${name}": instructions must be a text, or a function that returns one.`);
+    throw invalid(`agent "${name}" needs instructions: a text, or a function that returns one: instructions: 'Answer the customer.'.`);
   const { tools, sources } = offered(name, o.tools ?? [], o.agents ?? []);
   checkLimits(o.limits, `agent "${name}"`);
   checkGrants(o.grants, `agent "${name}"`);
@@ -103,6 +112,21 @@ export function agent<
   });
   return definition as Agent<Prompt, Out<OS>, ContextOfAll<T> & ContextOfAll<A>>;
 }
+
+const AGENT = {
+  name: "name: 'support'",
+  description: "description: 'Answers customers'",
+  instructions: "instructions: 'Answer the customer.'",
+  model: "model: bedrock('<model id>')",
+  tools: 'tools: [refund]',
+  agents: 'agents: [research]',
+  output: 'output: z.object({ total: z.number() })',
+  limits: 'limits: { steps: 20 }',
+  use: 'use: [{ tool: async (call, next) => next() }]',
+  reliability: 'reliability: { tools: { timeout: 10_000 } }',
+  parallel: 'parallel: 4',
+  grants: "grants: { tools: ['refund'] }",
+} satisfies Record<keyof AgentOptions<[], Schema>, string>;
 
 function outputOf(name: string, given: SchemaLike): LoopDefinition['output'] {
   const schema = schemaOf(given, `the output of agent "${name}"`);

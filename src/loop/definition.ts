@@ -1,5 +1,6 @@
 import { invalid } from '../errors.ts';
 import type { Limits } from '../journal/entries.ts';
+import { nearest } from '../options.ts';
 import { isTool } from './tool.ts';
 import type { Agent, AgentDefinition, Grants, LoopDefinition } from './types.ts';
 
@@ -10,10 +11,8 @@ const MADE = Symbol.for('rondo.agent');
 /** With this begin the names of what is in a journal and is no run. */
 export const RESERVED = '@';
 
-/** Marks a definition as an agent. @throws RondoError `CONFIG_INVALID` for a name that is reserved. */
+/** Marks a definition as an agent. */
 export function made<D extends AgentDefinition>(definition: Omit<D, symbol>): D {
-  const { name } = definition as Pick<D, 'name'>;
-  if (name.startsWith(RESERVED)) throw invalid(`no agent can be named "${name}": names that begin with ${RESERVED} are reserved.`);
   return { [MADE]: true, ...definition } as unknown as D;
 }
 
@@ -31,12 +30,27 @@ export function agentDefinition(value: Agent): AgentDefinition {
   throw invalid('this is no agent. Write agent({ name, instructions, model, tools }).');
 }
 
+/** The names that work everywhere: as a tool of another agent, in a path, in a URL. */
+const AGENT_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
+
+/** @throws RondoError `CONFIG_INVALID` for a name that an agent cannot have. */
+export function checkName(name: unknown, what: string, example: string): asserts name is string {
+  if (typeof name !== 'string' || name === '') throw invalid(`${what === 'agent' ? 'an' : 'a'} ${what} needs a name: ${example}.`);
+  if (name.startsWith(RESERVED)) throw invalid(`no agent can be named "${name}": names that begin with ${RESERVED} are reserved.`);
+  if (AGENT_NAME.test(name)) return;
+  const near = name.replace(/[^a-zA-Z0-9_-]+/g, '_').slice(0, 64);
+  throw invalid(`"${name}" is no name of an agent: 1 to 64 letters, digits, "_" and "-". Write ${JSON.stringify(near)}.`);
+}
+
 const LIMITS: readonly (keyof Limits)[] = ['steps', 'toolCalls', 'tokens', 'costUsd', 'time', 'depth', 'deadline'];
 
 /** @throws RondoError `CONFIG_INVALID` for an unknown limit, or one that is no number of 0 or more. */
 export function checkLimits(limits: Limits | undefined, where: string): void {
   for (const [name, value] of Object.entries(limits ?? {})) {
-    if (!LIMITS.includes(name as keyof Limits)) throw invalid(`${where}: there is no limit "${name}". There are ${LIMITS.join(', ')}.`);
+    if (!LIMITS.includes(name as keyof Limits)) {
+      const meant = nearest(name, LIMITS);
+      throw invalid(`${where}: there is no limit "${name}". ${meant ? `Did you mean "${meant}"?` : `There are ${LIMITS.join(', ')}.`}`);
+    }
     if (value !== undefined && !(typeof value === 'number' && value >= 0))
       throw invalid(`${where}: the limit ${name} is ${value}; it must be a number of 0 or more.`);
   }

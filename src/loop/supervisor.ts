@@ -1,16 +1,17 @@
 import { invalid } from '../errors.ts';
+import { renamed } from '../options.ts';
 import type { Prompt } from '../ports/model.ts';
 import type { Tool, ToolSource } from '../ports/tool.ts';
 import type { Out, Schema, SchemaLike } from '../schema.ts';
-import { type AgentOptions, agent, type ContextOfAll } from './agent.ts';
+import { type AgentOptions, agent, type ContextOfAll, type OnlyAgents } from './agent.ts';
 import type { Agent } from './types.ts';
 
 /** @deprecated Use {@link AgentOptions}, which has `agents`. */
 export type SupervisorOptions<
-  A extends readonly Agent[],
+  A extends readonly (Agent | Tool)[],
   T extends readonly (Tool | ToolSource | Agent)[],
   OS extends SchemaLike,
-> = AgentOptions<T, OS, A> & { agents: A };
+> = AgentOptions<T, OS, A> & { agents: A & OnlyAgents<A> };
 
 /**
  * An agent whose tools are agents.
@@ -18,11 +19,12 @@ export type SupervisorOptions<
  * @throws RondoError `CONFIG_INVALID` as `agent()`, and without agents.
  */
 export function supervisor<
-  const A extends readonly Agent[],
+  const A extends readonly (Agent | Tool)[],
   const T extends readonly (Tool | ToolSource | Agent)[] = readonly [],
   const OS extends SchemaLike = Schema<string>,
 >(o: SupervisorOptions<A, T, OS>): Agent<Prompt, Out<OS>, ContextOfAll<T> & ContextOfAll<A>> {
-  const { agents }: { agents: A } = o;
+  renamed('supervisor({ agents })', 'agent({ agents })');
+  const { agents }: { agents: readonly unknown[] } = o;
   if (!Array.isArray(agents) || agents.length === 0) throw invalid(`supervisor "${o.name}" has no agents. Pass some: agents: [research].`);
   return agent<T, OS, A>(o);
 }

@@ -3,6 +3,7 @@ import { ruleProblem } from '../hitl/rules.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { Json } from '../json.ts';
 import { schemaOf } from '../json-schema.ts';
+import { checkOptions } from '../options.ts';
 import type { Kept } from '../ports/kept.ts';
 import type { ToolSpec } from '../ports/model.ts';
 import type { OutputOf, Question, Tool, ToolOptions } from '../ports/tool.ts';
@@ -28,7 +29,10 @@ export function tool<
   const C extends SchemaLike = Schema<unknown>,
   K extends string = never,
 >(options: ToolOptions<Name, S, C, K, O> & Kept<O>): Tool<Name, Out<S>, OutputOf<O>, Out<C>> {
-  if (typeof options.execute !== 'function') throw invalid(`tool "${options.name}" has no execute function.`);
+  if (typeof options?.execute !== 'function') {
+    checkOptions(options, TOOL, typeof options?.name === 'string' ? `tool "${options.name}"` : 'tool()');
+    throw invalid(`tool "${options.name}" has no execute function: ${TOOL.execute}.`);
+  }
   return define(options as unknown as AnyToolOptions) as unknown as Tool<Name, Out<S>, OutputOf<O>, Out<C>>;
 }
 
@@ -62,33 +66,34 @@ export const delegateTool = (options: Pick<AnyToolOptions, 'name' | 'description
   delegate,
 });
 
-const OPTIONS: ReadonlySet<string> = new Set([
-  'name',
-  'description',
-  'input',
-  'context',
-  'credentials',
-  'effect',
-  'approval',
-  'amount',
-  'timeout',
-  'deadline',
-  'retry',
-  'breaker',
-  'maxBytes',
-  'execute',
-  'check',
-  'toModel',
-] satisfies (keyof AnyToolOptions)[]);
+const TOOL = {
+  name: "name: 'refund'",
+  description: "description: 'Refund an order'",
+  input: 'input: z.object({ orderId: z.string() })',
+  context: 'context: z.object({ tenant: z.string() })',
+  credentials: "credentials: { key: { provider: 'pay' } }",
+  effect: "effect: 'idempotent'",
+  approval: 'approval: true',
+  amount: 'amount: ({ cents }) => ({ usd: cents / 100 })',
+  timeout: 'timeout: 30_000',
+  deadline: 'deadline: 120_000',
+  retry: 'retry: { attempts: 3 }',
+  breaker: 'breaker: { failures: 5 }',
+  maxBytes: 'maxBytes: 16_384',
+  execute: 'execute: ({ orderId }) => refund(orderId)',
+  check: "check: async ({ idempotencyKey }) => ({ outcome: 'unknown' })",
+  toModel: 'toModel: (output) => output.summary',
+} satisfies Record<keyof AnyToolOptions, string>;
 
 function define(options: AnyToolOptions, ask?: (input: Json) => Question): ToolDefinition {
+  // "aproval" would be a tool that anyone may call
+  checkOptions(options, TOOL, typeof options?.name === 'string' ? `tool "${options.name}"` : 'tool()');
   const { name, description } = options;
+  if (name === undefined) throw invalid(`a tool needs a name: tool({ ${TOOL.name}, ... }).`);
   if (typeof name !== 'string' || !TOOL_NAME.test(name))
     throw invalid(`"${name}" is no tool name: models take 1 to 64 letters, digits, "_" and "-".`);
-  // "aproval" would be a tool that anyone may call
-  const odd = Object.keys(options).find((key) => !OPTIONS.has(key));
-  if (odd !== undefined) throw invalid(`tool "${name}" has no option "${odd}". There are ${[...OPTIONS].join(', ')}.`);
-  if (typeof description !== 'string') throw invalid(`tool "${name}" needs a description: it is all that a model knows of it.`);
+  if (typeof description !== 'string')
+    throw invalid(`tool "${name}" needs a description, which is all that a model knows of it: ${TOOL.description}.`);
   if (options.effect !== undefined && !['read', 'idempotent', 'once'].includes(options.effect))
     throw invalid(`tool "${name}": effect is "${options.effect}"; it is one of "read", "idempotent", "once".`);
   for (const field of ['timeout', 'deadline', 'maxBytes'] as const) {

@@ -1,3 +1,4 @@
+import type { Mistake } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { JsonSchema, Out, SchemaLike } from '../schema.ts';
 import type { CredentialRequest } from './identity.ts';
@@ -49,6 +50,7 @@ export type Decision = { approval: string; note?: string } & (
 export interface ApprovalRule {
   reason?: string;
   roles?: readonly string[];
+  role?: Mistake<"Write roles, a list of names: roles: ['lead']">;
   expires?: number;
   allow?: readonly DecisionType[];
 }

@@ -1,17 +1,21 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import {
   agent,
   Engine,
   fallback,
+  foreignAgent,
+  graph,
   jsonSchema,
   type Model,
   memoryJournal,
   RondoError,
   type Schema,
+  supervisor,
   ToolError,
   tool,
 } from '../../src/index.ts';
+import { nearest } from '../../src/options.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { all, anything, asks, ends, entriesOf, leftBehind, nothing, recording, refused } from './setup.ts';
 
@@ -105,6 +109,82 @@ describe('an engine or a run that makes no sense is refused at once', () => {
   test('jsonSchema() of no object', async () => {
     for (const schema of [null, 'object', ['object'], true]) await refused('CONFIG_INVALID', () => jsonSchema(bad(schema)));
   });
+});
+
+describe('a misspelt or missing option is told with what was meant and an example:', () => {
+  const engine = new Engine();
+  const a = agent(ok);
+  const state = z.object({ n: z.number() });
+  const g = { name: 'g', state, nodes: { n: () => ({}) }, edges: { start: 'n', n: 'end' } };
+  const turn = async () => ({ status: 'completed' as const, output: '' });
+  test.each<[string, () => unknown, ...string[]]>([
+    ['agent()', () => agent(bad({ ...ok, tool: [] })), 'agent "a" has no option "tool"', 'Did you mean "tools"?', 'tools: [refund]'],
+    ['agent() without a name', () => agent(bad({ instructions: '', model })), "agent({ name: 'support'"],
+    ['agent() without options', () => agent(bad(undefined)), "agent() takes its options as an object: { name: 'support' }"],
+    ['agent() without instructions', () => agent(bad({ name: 'a', model })), "instructions: 'Answer the customer.'"],
+    ['a limit', () => agent(bad({ ...ok, limits: { step: 1 } })), 'no limit "step"', 'Did you mean "steps"?'],
+    ['tool()', () => tool(bad({ name: 'x', ...options, aproval: true })), 'tool "x"', 'Did you mean "approval"?', 'approval: true'],
+    ['tool() without a name', () => tool(bad(options)), "name: 'refund'"],
+    ['tool() without execute', () => tool(bad({ name: 'x', ...options, execute: undefined })), 'execute: ({ orderId })'],
+    ['an option like none', () => tool(bad({ name: 'x', ...options, zzz: 1 })), 'There are name, description, input'],
+    ['graph()', () => graph(bad({ ...g, edge: {} })), 'graph "g"', 'Did you mean "edges"?', "edges: { start: 'plan'"],
+    ['a node', () => graph(bad({ ...g, nodes: { n: { agent: a, inputs: () => '', output: () => ({}) } } })), 'Did you mean "input"?'],
+    [
+      'a question of a graph',
+      () => graph(bad({ ...g, nodes: { n: { ask: () => '?', answer: z.boolean(), role: ['lead'], output: () => ({}) } } })),
+      'node "n" has no option "role"',
+      "roles: ['lead']",
+    ],
+    ['foreignAgent()', () => foreignAgent(bad({ name: 'f', turn, efect: 'read' })), 'Did you mean "effect"?', "effect: 'idempotent'"],
+    ['foreignAgent() without a turn', () => foreignAgent(bad({ name: 'f' })), 'turn: async (turn) =>'],
+    [
+      'new Engine()',
+      () => new Engine(bad({ jurnal: 1 })),
+      'new Engine() has no option "jurnal"',
+      'Did you mean "journal"?',
+      'sqliteJournal',
+    ],
+    ['engine.run()', () => engine.run(a, 'go', bad({ sesion: 's' })), 'the run of agent "a"', 'Did you mean "session"?'],
+    ['engine.run() with options that are none', () => engine.run(a, 'go', bad('s')), 'takes its options as an object'],
+    ['engine.resume()', () => engine.resume('r', bad({ limit: {} })), 'the resume of run r', 'Did you mean "limits"?', 'steps: 40'],
+  ])('%s', async (_, attempt, ...says) => {
+    const { message } = await refused('CONFIG_INVALID', attempt);
+    for (const part of says) expect(message).toContain(part);
+  });
+
+  test('an option whose value is undefined is left out', () => {
+    expect(() => agent({ ...ok, ...({ tool: undefined } as object) })).not.toThrow();
+  });
+});
+
+test.each(['my agent', 'a.b', 'ä', 'x'.repeat(65)])('an agent cannot be named "%s", wherever it is declared', async (name) => {
+  const declared = [
+    () => agent({ ...ok, name }),
+    () => graph({ name, state: z.object({}), nodes: { n: () => {} }, edges: { start: 'n', n: 'end' } }),
+    () => foreignAgent({ name, turn: async () => ({ status: 'completed', output: '' }) }),
+    () => supervisor({ ...ok, name, agents: [agent(ok)] }),
+  ];
+  for (const declare of declared)
+    expect((await refused('CONFIG_INVALID', declare)).message).toContain('1 to 64 letters, digits, "_" and "-"');
+});
+
+test('an old name works, and says once in a process what it is called now', async () => {
+  const warnings: string[] = [];
+  const listener = (warning: Error) => warning.name === 'DeprecationWarning' && warnings.push(`${warning.name}: ${warning.message}`);
+  // those of earlier tests are emitted first
+  await new Promise((resolve) => setImmediate(resolve));
+  process.on('warning', listener);
+  vi.resetModules();
+  const fresh = await import('../../src/index.ts');
+  for (const name of ['one', 'two']) fresh.supervisor({ ...ok, name, agents: [fresh.agent(ok)] });
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('warning', listener);
+  expect(warnings).toEqual([expect.stringContaining('DeprecationWarning: supervisor({ agents }) is called agent({ agents }) now')]);
+});
+
+test('the name that was meant is the nearest, if any is near', () => {
+  expect(nearest('tool', ['tools', 'model', 'name'])).toBe('tools');
+  expect(nearest('colour', ['tools', 'model', 'name'])).toBeUndefined();
 });
 
 describe('input and context', () => {

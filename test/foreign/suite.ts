@@ -26,8 +26,8 @@ const mail = (...to: string[]): Said => to.map((t, i) => ({ id: `c${i}`, name: '
 
 /** Every framework's agent behaves the same in a run of ours: under a supervisor, over engines, journals and crashes. */
 export function foreignSuite(make: Made): void {
-  const world = (o: Partial<Clerk> & { sent?: string[] } = {}) => {
-    const onMail = (to: string) => `mail ${o.sent?.push(to)}`;
+  const world = ({ sent, ...o }: Partial<Clerk> & { sent?: string[] } = {}) => {
+    const onMail = (to: string) => `mail ${sent?.push(to)}`;
     const clerk = make({ said: [], onMail, ...o });
     const usage = { input: 0, output: 0 };
     const model = scripted(({ messages }) =>

@@ -143,8 +143,7 @@ test('a sub-agent that fails is an observation, and its parent goes on', async (
 describe('a supervisor that makes no sense is refused where it is declared:', () => {
   const research = leaf('research', ['x']);
   const flow = graph({ name: 'flow', state: z.object({ a: z.string() }), nodes: { n: () => {} }, edges: { start: 'n', n: 'end' } });
-  const make = (o: object) =>
-    supervisor({ name: 'desk', instructions: '', model: scripted(['x']), agents: [research], ...o } as Parameters<typeof supervisor>[0]);
+  const make = (o: object) => supervisor({ name: 'desk', instructions: '', model: scripted(['x']), agents: [research], ...o } as never);
   test.each<[string, () => unknown, string]>([
     ['no agents', () => make({ agents: [] }), 'has no agents'],
     ['agents that are no list', () => make({ agents: research }), 'has no agents'],
@@ -156,7 +155,8 @@ describe('a supervisor that makes no sense is refused where it is declared:', ()
       () => make({ tools: [tool({ name: 'research', description: '', input: anything, execute: () => 1 })] }),
       'two tools or agents',
     ],
-    ['a name that no model takes', () => make({ agents: [leaf('my agent', ['x'])] }), 'is no name that models take'],
+    ['a name that no model takes', () => delegate(research, { name: 'my agent' }), 'is no name that models take'],
+    ['an agent whose name has a space', () => leaf('my agent', ['x']), 'Write "my_agent".'],
     ['a graph that is handed a conversation', () => make({ agents: [handoff(flow)] }), 'takes no conversation'],
     ['a share that is none', () => delegate(research, { share: 'all' as 'task' }), "share is 'task', 'history' or a function"],
     ['a limit that is none', () => delegate(research, { limits: { cost: 1 } as object }), 'there is no limit "cost"'],

@@ -17,5 +17,6 @@ export { aiSdkModel } from './model.ts';
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function aiSdkAgent<O = string>(o: AiSdkAgentOptions<O>): Agent<Prompt, O, Record<never, never>> {
-  return foreignAgent<O, AiSdkState>({ ...o, turn: aiSdkTurn(o) });
+  const { agent, call, generate, output, ...common } = o as AiSdkAgentOptions<O> & { call?: unknown };
+  return foreignAgent<O, AiSdkState>({ ...common, turn: aiSdkTurn(o) });
 }

@@ -16,5 +16,6 @@ export type { OpenAiAgentOptions, OpenAiResult } from './agent.ts';
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function openaiAgent<O = string>(o: OpenAiAgentOptions<O>): Agent<Prompt, O, Record<never, never>> {
-  return foreignAgent<O, OpenAiState>({ ...o, turn: openaiTurn(o) });
+  const { agent, runner, context, maxTurns, output, ...common } = o;
+  return foreignAgent<O, OpenAiState>({ ...common, turn: openaiTurn(o) });
 }

@@ -18,5 +18,6 @@ export { type RondoToolOptions, rondoTool } from './tool.ts';
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function strandsAgent<O = string>(o: StrandsAgentOptions<O>): Agent<Prompt, O, Record<never, never>> {
-  return foreignAgent<O, StrandsState>({ ...o, turn: strandsTurn(o) });
+  const { agent, invocationState, output, ask, answer, ...common } = o;
+  return foreignAgent<O, StrandsState>({ ...common, turn: strandsTurn(o) });
 }
