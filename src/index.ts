@@ -25,6 +25,7 @@ export {
 } from './graph/types.ts';
 export type { Approval } from './hitl/approvals.ts';
 export type { CallId, Decision, Entry, EntryOf, EntryType, Limits, RunStatus } from './journal/entries.ts';
+export type { Listener, SubscribeOptions } from './journal/listeners.ts';
 export { type MemoryJournalOptions, memoryJournal } from './journal/memory.ts';
 export type { DueFilter, HeadCursor, HeadFilter, Journal, RunHead } from './journal/port.ts';
 export type { Json } from './json.ts';

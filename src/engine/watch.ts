@@ -6,9 +6,7 @@ import { eventOf, type RunEvent } from './events.ts';
 import { type Eyes, notFound, sees } from './lookup.ts';
 import type { Resources } from './resources.ts';
 import type { EventStream } from './stream.ts';
-
-/** Milliseconds between looks at a run that another process drives. */
-const POLL = 250;
+import { type Wake, wakeFor } from './wake.ts';
 
 /** The events of entries `after` < seq < `before`. Reads the run from its start: what an event says depends on what came before it. */
 async function* replay({ journal }: Resources, runId: string, after: number, before: number): AsyncGenerator<RunEvent> {
@@ -41,32 +39,38 @@ export async function* watch(resources: Resources, runId: string, o: WatchOption
   const { signal } = o;
   let after = o.after ?? -1;
   let run: RunFold | undefined;
-  while (!signal?.aborted) {
-    const active = resources.active.get(runId);
-    const log = active && (await resources.opened(runId));
-    if (active && log) {
-      if (!sees(eyes, log.run.started.by?.tenant)) throw notFound(runId);
-      if (!run) await assertAccess(resources, 'inspect', eyes, aboutRun(log.run));
-      yield* until(follow(resources, active, after), signal);
-      return;
-    }
-    for await (const entry of resources.journal.read(runId, run ? run.next - 1 : -1)) {
-      if (!run) {
-        if (entry.type !== 'run.started') throw damaged(runId, entry.seq, 'it does not begin with its start');
-        if (!sees(eyes, entry.by?.tenant)) throw notFound(runId);
-        run = emptyFold(runId, entry.agent);
-        await assertAccess(resources, 'inspect', eyes, { runId, agent: entry.agent, session: entry.session });
+  let wake: Wake | undefined;
+  try {
+    while (!signal?.aborted) {
+      const active = resources.active.get(runId);
+      const log = active && (await resources.opened(runId));
+      if (active && log) {
+        if (!sees(eyes, log.run.started.by?.tenant)) throw notFound(runId);
+        if (!run) await assertAccess(resources, 'inspect', eyes, aboutRun(log.run));
+        yield* until(follow(resources, active, after), signal);
+        return;
       }
-      apply(run, entry);
-      if (entry.seq <= after) continue;
-      after = entry.seq;
-      const event = eventOf(run, entry);
-      if (event) yield event;
-      if (signal?.aborted) return;
+      wake ??= await wakeFor(resources.journal, runId);
+      for await (const entry of resources.journal.read(runId, run ? run.next - 1 : -1)) {
+        if (!run) {
+          if (entry.type !== 'run.started') throw damaged(runId, entry.seq, 'it does not begin with its start');
+          if (!sees(eyes, entry.by?.tenant)) throw notFound(runId);
+          run = emptyFold(runId, entry.agent);
+          await assertAccess(resources, 'inspect', eyes, { runId, agent: entry.agent, session: entry.session });
+        }
+        apply(run, entry);
+        if (entry.seq <= after) continue;
+        after = entry.seq;
+        const event = eventOf(run, entry);
+        if (event) yield event;
+        if (signal?.aborted) return;
+      }
+      if (!run) throw notFound(runId);
+      if (run.status !== 'running') return;
+      await wake.next(signal);
     }
-    if (!run) throw notFound(runId);
-    if (run.status !== 'running') return;
-    await pause(POLL, signal);
+  } finally {
+    wake?.close();
   }
 }
 
@@ -80,14 +84,3 @@ async function* until(stream: EventStream, signal: AbortSignal | undefined): Asy
     void stream.return();
   }
 }
-
-const pause = (ms: number, signal: AbortSignal | undefined) =>
-  new Promise<void>((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal?.addEventListener('abort', done, { once: true });
-  });

@@ -1,6 +1,7 @@
 import { invalid } from '../errors.ts';
 import { dueAt } from './due.ts';
 import type { Entry, RunStatus } from './entries.ts';
+import { Listeners } from './listeners.ts';
 import type { DueFilter, HeadCursor, HeadFilter, Journal, RunHead } from './port.ts';
 import { conflict, sessionBusy } from './refuse.ts';
 
@@ -39,6 +40,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
   /** The open run of each session of each tenant. */
   const open = new Map<string, Run>();
   let started = 0;
+  const listeners = new Listeners();
 
   function append(runId: string, expectedSeq: number, entries: readonly Entry[], head: RunHead): void {
     const run = runs.get(runId);
@@ -51,6 +53,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
       index(fresh);
       join(fresh);
       if (bounded) bound(fresh, entries);
+      listeners.changed(runId);
       return;
     }
     const before = run.head;
@@ -66,6 +69,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     }
     for (const entry of entries) run.log.push(entry);
     if (bounded) bound(run, entries);
+    listeners.changed(runId);
   }
 
   /** Lets go what is too much; the run that was just written may be the last to go. */
@@ -175,6 +179,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     leave(run);
     runs.delete(runId);
     size -= run.size;
+    listeners.changed(runId);
   }
 
   return {
@@ -195,6 +200,11 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     rewrite(runId, entries) {
       const log = runs.get(runId)?.log;
       for (const entry of entries) if (log && entry.seq < log.length) log[entry.seq] = entry;
+      listeners.changed(runId);
+    },
+    subscribe(listener, o) {
+      listeners.add(listener, o);
+      return true;
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { Entry, RunStatus } from './entries.ts';
+import type { Listener, SubscribeOptions } from './listeners.ts';
 
 /** The part of a run that is looked up without reading its journal. Can be rebuilt from it, but for the lease. */
 export interface RunHead {
@@ -115,6 +116,13 @@ export interface Journal {
    * other runs that repeat the words of a forgotten one. Numbers that the run does not hold are ignored; the head stays.
    */
   rewrite?(runId: string, entries: readonly Entry[]): void | Promise<void>;
+  /**
+   * Calls the listener with the id of a run soon after it was appended to, rewritten or removed: at least once after the last of several
+   * changes, and never after `signal` is aborted. What the listener throws is ignored. Resolves once no later change is missed.
+   * @returns true where changes of every process are heard; false where only those of this process are, so that callers poll as well.
+   *   Without this method callers poll.
+   */
+  subscribe?(listener: Listener, o: SubscribeOptions): boolean | Promise<boolean>;
   /** The store's clock in epoch milliseconds; default `Date.now()`. Expiry is judged by it. */
   now?(): number | Promise<number>;
   close?(): void | Promise<void>;

@@ -12,6 +12,7 @@ import { removeCases } from './journal/remove.ts';
 import { rewriteCases } from './journal/rewrite.ts';
 import { sessionCases } from './journal/sessions.ts';
 import { damageCase, storageCases } from './journal/storage.ts';
+import { pushCases, subscribeCases } from './journal/subscribe.ts';
 
 export interface ConformanceOptions {
   /** `test` of vitest, jest or node:test. Default: the global one. */
@@ -62,7 +63,8 @@ export function journalCases(
     ...leaseCases,
     ...removeCases,
     ...rewriteCases,
-    ...(another ? storageCases : []),
+    ...subscribeCases,
+    ...(another ? [...storageCases, ...pushCases] : []),
     ...(damageLast ? [damageCase(damageLast)] : []),
     ...(process ? processCases.map(([name, check]): Case => [name, async (journal) => check(journal, await process(journal))]) : []),
   ];

@@ -1,4 +1,5 @@
 import type { Entry } from '../../src/journal/entries.ts';
+import { type Listener, Listeners, type SubscribeOptions } from '../../src/journal/listeners.ts';
 import type { DueFilter, HeadFilter, Journal, RunHead } from '../../src/journal/port.ts';
 import { conflict, sessionBusy } from '../../src/journal/refuse.ts';
 
@@ -76,6 +77,11 @@ export const BUGS = [
   'takes content of one length for the same',
   'forgets shared content with the first run that is removed',
   'puts user data named blobs in place of content',
+  'says nothing of what is appended',
+  'says nothing of what is removed',
+  'tells those who listen to one run of all',
+  'goes on telling those who have ended',
+  'lets a listener fail the append',
   'has a clock that stands in 1970',
 ] as const;
 export type Bug = (typeof BUGS)[number];
@@ -101,7 +107,25 @@ export class PlainJournal implements Journal {
     if (bug === 'has a clock that stands in 1970') (this as Journal).now = () => 7;
   }
 
-  async append(runId: string, expectedSeq: number, entries: readonly Entry[], head: RunHead): Promise<void> {
+  readonly #listeners = new Listeners();
+  #direct: Listener[] = [];
+
+  subscribe(listener: Listener, { runId, signal }: SubscribeOptions): boolean {
+    const bug = this.#bug;
+    if (bug === 'lets a listener fail the append') this.#direct.push(listener);
+    const all = bug === 'tells those who listen to one run of all' ? undefined : runId;
+    const ending = bug === 'goes on telling those who have ended' ? new AbortController().signal : signal;
+    this.#listeners.add(listener, { signal: ending, ...(all !== undefined && { runId: all }) });
+    return true;
+  }
+
+  async append(...args: Parameters<Journal['append']>): Promise<void> {
+    await this.#append(...(args as unknown as [string, number, readonly Entry[], RunHead]));
+    for (const listener of this.#direct) listener(args[0]);
+    if (this.#bug !== 'says nothing of what is appended') this.#listeners.changed(args[0]);
+  }
+
+  async #append(runId: string, expectedSeq: number, entries: readonly Entry[], head: RunHead): Promise<void> {
     const bug = this.#bug;
     const id = bug === 'takes names for parts of an object' && runId in {} ? 'object' : runId;
     let run = this.runs.get(id);
@@ -338,6 +362,7 @@ export class PlainJournal implements Journal {
       if (bug === 'fails to remove what is not there') throw new Error(`no run ${runId}`);
       return;
     }
+    if (bug !== 'says nothing of what is removed') this.#listeners.changed(runId);
     if (bug === 'keeps a session after its run was removed' && isOpen(run.head))
       this.#removed.add(JSON.stringify([run.head.tenant ?? null, run.head.session]));
     if (bug === 'forgets shared content with the first run that is removed') this.#shared.clear();

@@ -1,8 +1,10 @@
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RondoError } from '../../errors.ts';
 import type { StoredAppend } from '../../journal/codec.ts';
 import { encode } from '../../journal/codec.ts';
 import type { Entry } from '../../journal/entries.ts';
+import { type Listener, Listeners, type SubscribeOptions } from '../../journal/listeners.ts';
 import type { DueFilter, HeadFilter, Journal, RunHead } from '../../journal/port.ts';
 import { conflict } from '../../journal/refuse.ts';
 import { explain, isBusy, LOCKED, stillThere } from './sqlite/errors.ts';
@@ -41,13 +43,19 @@ interface Live {
 /** Above this, the run that was remembered first is forgotten: it costs that run a few look-ups, no more. */
 const MOST_LIVE = 20_000;
 
+/** Of this process, by the path of the file: journals of one file hear each other. */
+const LISTENERS = new Map<string, Listeners>();
+
 class SqliteJournal implements Journal {
   readonly durable = true;
   readonly #path: string;
+  readonly #key: string;
   readonly #durability: 'power' | 'process' | undefined;
   readonly #queue: Queue;
   readonly #live = new Map<string, Live>();
   #file: File | undefined;
+  /** Runs that the transaction under way has written to. */
+  #touched: string[] = [];
   /** The run of the append before. */
   #lastRun: string | undefined;
   /** Set once the file was replaced or deleted: nothing is written any more. */
@@ -56,6 +64,7 @@ class SqliteJournal implements Journal {
 
   constructor(path: string, durability: 'power' | 'process' | undefined) {
     this.#path = path;
+    this.#key = resolve(path);
     this.#durability = durability;
     this.#queue = new Queue(
       (power, body) => this.#transact(power, body),
@@ -93,6 +102,7 @@ class SqliteJournal implements Journal {
       if (!tail) return false;
       this.#file.appended(tail.id, power);
       live.tail = tail;
+      this.#changed(runId);
       return true;
     } catch (error) {
       this.#live.delete(runId);
@@ -108,6 +118,7 @@ class SqliteJournal implements Journal {
     const held = known?.tail.held ?? 0;
     if (held !== expectedSeq) throw conflict(runId, expectedSeq, held);
     heads.place(head, known);
+    this.#touched.push(runId);
     const live: Live = known ?? { run: heads.nextRun(), tail: NO_TAIL, head: { ...head } };
     if (count > 0) live.tail = log.append(live.run, live.tail, stored, count);
     const tail = live.tail === NO_TAIL ? null : live.tail.id;
@@ -194,9 +205,22 @@ class SqliteJournal implements Journal {
     await this.#queue.now(false, () => {
       this.#live.delete(runId);
       write();
+      this.#touched.push(runId);
     });
     for (const until = performance.now() + PATIENCE; !this.#opened().emptyLog(); await sleep(PAUSE))
       if (performance.now() > until) throw stillThere(this.#path);
+  }
+
+  /** Tells of what this process writes to the file. Of other processes SQLite tells nothing. */
+  subscribe(listener: Listener, o: SubscribeOptions): boolean {
+    const listeners = LISTENERS.get(this.#key) ?? new Listeners();
+    LISTENERS.set(this.#key, listeners);
+    listeners.add(listener, o);
+    return false;
+  }
+
+  #changed(runId: string): void {
+    if (LISTENERS.size > 0) LISTENERS.get(this.#key)?.changed(runId);
   }
 
   async close(): Promise<void> {
@@ -246,8 +270,10 @@ class SqliteJournal implements Journal {
       opened.begin();
       file = opened;
       if (file.foreignWrites()) this.#live.clear();
+      this.#touched = [];
       body();
       file.commit(power);
+      for (const runId of this.#touched) this.#changed(runId);
       return 'done';
     } catch (error) {
       if (file) {
