@@ -5,7 +5,7 @@ export type { ForgetTarget, Forgotten, Pruned, PruneOptions } from './engine/for
 export type { ForkOptions } from './engine/fork.ts';
 export type { EngineOptions, RunOptions, RunSummary } from './engine/options.ts';
 export type { RunResult, RunState, UnknownOutcome } from './engine/results.ts';
-export type { ResumeOptions } from './engine/resume.ts';
+export type { DecideOptions, ResumeOptions } from './engine/resume.ts';
 export type { Run } from './engine/run.ts';
 export type { AgentState, NodeState } from './engine/tree.ts';
 export { type ErrorCode, type Failure, type Outcome, RondoError, ToolError } from './errors.ts';
@@ -23,6 +23,7 @@ export {
   send,
   type Update,
 } from './graph/types.ts';
+export { approve, edit, reject, respond } from './hitl/answers.ts';
 export type { Approval } from './hitl/approvals.ts';
 export type { CallId, Decision, Entry, EntryOf, EntryType, Limits, RunStatus } from './journal/entries.ts';
 export type { Listener, SubscribeOptions } from './journal/listeners.ts';

@@ -1,4 +1,4 @@
-import { isResumable, RondoError } from '../errors.ts';
+import { isResumable, type Mistake, RondoError } from '../errors.ts';
 import type { Approval } from '../hitl/approvals.ts';
 import type { CallId, Decision, RunStatus } from '../journal/entries.ts';
 import type { HeadCursor } from '../journal/port.ts';
@@ -21,8 +21,8 @@ import type { EngineOptions, RunArgs, RunOptions, RunSummary, WithoutContext } f
 import { cancel, decide, settle } from './outside.ts';
 import { Resources } from './resources.ts';
 import { type RunResult, type RunState, stateOf } from './results.ts';
-import { busy, type ResumeOptions, resume } from './resume.ts';
-import { engineError, idTaken, type Run, refused, runExists, runHandle } from './run.ts';
+import { busy, type DecideOptions, type ResumeOptions, resume } from './resume.ts';
+import { engineError, idTaken, type Run, refused, runAfter, runExists, runHandle } from './run.ts';
 import { checkRun, start } from './start.ts';
 import { follow, type WatchOptions, watch } from './watch.ts';
 
@@ -156,12 +156,27 @@ export class Engine implements AsyncDisposable {
   /**
    * Records decisions, durably, from any process; `resume` acts on them. All are taken or none.
    * @param o.by who decides, from the caller's authentication.
-   * @returns the approvals that stay open.
+   * @param o.resume whether to go on with the run at once, as `resume` does with the other options. Where another process drives it,
+   * the decisions are recorded and taken there, and the returned run rejects with `RUN_BUSY`.
+   * @returns the approvals that stay open; with `resume`, the run.
    * @throws RondoError `RUN_NOT_FOUND`, `APPROVAL_NOT_FOUND`, `APPROVAL_CLOSED`, `APPROVAL_EXPIRED`, `NOT_PERMITTED`, `DECISION_INVALID`.
    */
-  async decide(runId: string, decisions: readonly Decision[], o: { by: Principal }): Promise<readonly Approval[]> {
+  decide(runId: string, decisions: readonly Decision[], o: DecideOptions & { resume: true }): Run;
+  decide(runId: string, decisions: readonly Decision[], o: { by: Principal; resume?: false }): Promise<readonly Approval[]>;
+  // says what is missing, in place of "Expected 3 arguments, but got 2"
+  decide(
+    runId: string,
+    decisions: Mistake<"Say who decides: engine.decide(runId, [approve(approval)], { by: { id: 'ben' } })">,
+  ): Promise<readonly Approval[]>;
+  decide(runId: string, decisions: unknown, o?: DecideOptions): Promise<readonly Approval[]> | Run {
+    const { by, resume, ...more } = o ?? ({} as DecideOptions);
+    const decided = this.#decide(runId, decisions as readonly Decision[], by);
+    return resume ? runAfter(runId, decided, () => this.resume(runId, { ...more, by })) : decided;
+  }
+
+  async #decide(runId: string, decisions: readonly Decision[], by: Principal): Promise<readonly Approval[]> {
     this.#resources.assertOpen();
-    return decide(this.#resources, runId, decisions, o?.by);
+    return decide(this.#resources, runId, decisions, by);
   }
 
   /** Joins a run at any time, whoever drives it, and misses no entry: to its next end. @throws RondoError `RUN_NOT_FOUND`. */

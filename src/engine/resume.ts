@@ -26,6 +26,9 @@ export interface ResumeOptions {
   signal?: AbortSignal;
 }
 
+/** `by`: who decides, and on whose behalf the run is resumed. */
+export type DecideOptions = Omit<ResumeOptions, 'by'> & { by: Principal; resume?: boolean };
+
 const RESUME_OPTIONS = {
   agent: 'agent: support',
   by: "by: { id: 'ana' }",

@@ -3,6 +3,7 @@ import { limitText } from '../loop/limits.ts';
 import { messageOf } from '../reliability/classify.ts';
 import type { RunEvent } from './events.ts';
 import type { RunResult } from './results.ts';
+import { textOf } from './text.ts';
 
 /**
  * A run under way. Await it for its result, or iterate over its events, or both; it goes on whether or not anybody does.
@@ -12,6 +13,13 @@ export interface Run<O = unknown> extends PromiseLike<RunResult<O>>, AsyncIterab
   readonly id: string;
   catch<T = never>(rejected?: ((reason: unknown) => T | PromiseLike<T>) | null): Promise<RunResult<O> | T>;
   finally(last?: (() => void) | null): Promise<RunResult<O>>;
+  /**
+   * The text for a person who talks to the agent, as it comes: of the top agent, or of the one that it handed the conversation over to;
+   * not of sub-agents that it gave tasks to. The texts of two steps are separated by a blank line. A run without text, such as
+   * a graph's, gives its output where that is text. It ends with the run, however that ends: await the run for the result. Where an
+   * attempt of a model failed midway, its text is followed by that of the next attempt: the events tell them apart.
+   */
+  text(): AsyncIterable<string>;
   /**
    * The output of a run that completes.
    * @throws RondoError `RUN_NOT_COMPLETED` for every other ending; its details are the result.
@@ -30,12 +38,38 @@ export function runHandle<O>(id: string, done: Promise<RunResult>, events: () =>
     catch: (rejected) => result.catch(rejected),
     finally: (last) => result.finally(last),
     [Symbol.asyncIterator]: events,
+    text: () => textOf(events()),
     async output() {
       const end = await result;
       if (end.status === 'completed') return end.output;
       throw new RondoError('RUN_NOT_COMPLETED', `run ${id} ${ended(end)}`, { details: JSON.parse(JSON.stringify(end)) });
     },
   };
+}
+
+/** A run that begins once something else is done. */
+export function runAfter<O>(id: string, before: Promise<unknown>, begin: () => Run<O>): Run<O> {
+  // in an object: a promise of a run is one of its result
+  const begun = before.then(() => ({ run: begin() }));
+  const events = () => {
+    const joined = begun.then(({ run }) => ({ iterator: run[Symbol.asyncIterator]() }));
+    joined.catch(() => undefined);
+    return {
+      next: async () => (await joined).iterator.next(),
+      return: async (): Promise<IteratorResult<RunEvent>> => {
+        await (await joined).iterator.return?.();
+        return { done: true, value: undefined };
+      },
+    };
+  };
+  return runHandle<O>(
+    id,
+    begun.then(
+      ({ run }) => run,
+      (error) => Promise.reject(engineError(error)),
+    ),
+    events,
+  );
 }
 
 /** Why a run rejects: also where a store of the user's own, say, throws what is no RondoError. */

@@ -104,6 +104,11 @@ const mistakes: readonly [mistake: string, code: string, ...says: string[]][] = 
   ],
   ['a rejection without a reason', `const d: Decision = { approval: 'a', type: 'reject' }; void d;`, "Property 'reason' is missing"],
   [
+    'a decision of nobody',
+    `void engine.decide('r', [{ approval: 'a', type: 'approve' }]);`,
+    "Say who decides: engine.decide(runId, [approve(approval)], { by: { id: 'ben' } })",
+  ],
+  [
     'the output of a run that may not have completed',
     `void engine.run(plain, 'go').then((result) => result.output);`,
     "Property 'output' does not exist on type",
