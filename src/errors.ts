@@ -24,6 +24,8 @@ export type ErrorCode =
   // a source of tools could not be opened, or did not list them
   | 'SOURCE_UNAVAILABLE'
   | 'MCP_UNAVAILABLE'
+  // a memory did not forget
+  | 'MEMORY_UNAVAILABLE'
   // what is thrown by parts that are given to the engine, such as a store, and is no RondoError
   | 'INTERNAL';
 

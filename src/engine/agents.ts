@@ -32,6 +32,11 @@ export class Agents {
     return definition;
   }
 
+  /** Every agent that is registered, or held for a run. */
+  all(): Iterable<AgentDefinition> {
+    return [...this.#registered.values(), ...this.#held.values()];
+  }
+
   of(runId: string, name: string): AgentDefinition | undefined {
     return this.#held.get(runId) ?? this.#registered.get(name);
   }

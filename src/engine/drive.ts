@@ -107,7 +107,6 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
     trace.end({ error: { code: RondoError.is(error) ? error.code : 'INTERNAL' } });
     throw error;
   }
-  if (resources.host.memory) void remember(scope);
   return resultOf(run) as RunResult;
 }
 
@@ -209,15 +208,4 @@ function crashLoop(run: RunFold): Settlement | undefined {
     outcome: 'unknown',
   };
   return { status: 'failed', error };
-}
-
-/** Gives a completed conversation to the memory. One that fails to take it costs no run its result. */
-async function remember({ host, run }: Scope): Promise<void> {
-  const { by, session } = run.started;
-  if (!host.memory || !by || session === undefined || run.status !== 'completed') return;
-  try {
-    await host.memory.record({ by, session, messages: run.root.messages.slice(run.root.inherited) });
-  } catch {
-    // the memory's loss
-  }
 }

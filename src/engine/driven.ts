@@ -18,8 +18,13 @@ export interface Driven extends PromiseLike<readonly Resumed[]>, AsyncIterable<R
 /**
  * @param find the runs to drive, read as they are claimed: a page at a time is held, however many there are.
  * @param claim starts to drive a run. `claimed` resolves once it has been claimed, or could not be.
+ * @param besides other work that is due: starts once the runs are claimed, and is awaited with them. Its failure affects no run.
  */
-export function driveAll(find: () => AsyncIterable<string>, claim: (runId: string) => { run: Run; claimed: Promise<void> }): Driven {
+export function driveAll(
+  find: () => AsyncIterable<string>,
+  claim: (runId: string) => { run: Run; claimed: Promise<void> },
+  besides: () => Promise<void> = async () => undefined,
+): Driven {
   const begun: Resumed[] = [];
   const waiting: (() => void)[] = [];
   const tell = () => {
@@ -34,6 +39,7 @@ export function driveAll(find: () => AsyncIterable<string>, claim: (runId: strin
       await claimed;
     }
   })();
+  const beside = claiming.then(besides, () => undefined).catch(() => undefined);
   let claimedAll = false;
   const end = () => {
     claimedAll = true;
@@ -42,7 +48,7 @@ export function driveAll(find: () => AsyncIterable<string>, claim: (runId: strin
   claiming.then(end, end);
   const ends = async () => {
     await claiming;
-    await Promise.allSettled(begun.map(({ run }) => run));
+    await Promise.allSettled([...begun.map(({ run }) => run), beside]);
     return begun;
   };
   const done = ends();

@@ -20,7 +20,8 @@ export async function* dueRuns(resources: Resources, status: 'running' | 'paused
   if (status === 'running') for (const head of await orphans(resources.journal, now)) if (isOurs(head)) yield head.runId;
 }
 
-async function* allDue(journal: Journal, filter: DueFilter): AsyncGenerator<RunHead, void, undefined> {
+/** The heads that are due, page by page; of a store that cannot tell, all heads of that status are read. */
+export async function* allDue(journal: Journal, filter: DueFilter): AsyncGenerator<RunHead, void, undefined> {
   if (!journal.due) {
     for await (const head of journal.heads({ status: filter.status }))
       if ((dueAt(head) ?? Number.POSITIVE_INFINITY) <= filter.now) yield head;

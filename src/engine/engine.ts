@@ -19,6 +19,7 @@ import { release } from './lease.ts';
 import { ENGINE, type Eyes, findRun, headsOfSession, notFound, sees, summaryOf } from './lookup.ts';
 import type { EngineOptions, RunArgs, RunOptions, RunSummary, WithoutContext } from './options.ts';
 import { cancel, decide, settle } from './outside.ts';
+import { Recorder } from './recorder.ts';
 import { Resources } from './resources.ts';
 import { type RunResult, type RunState, stateOf } from './results.ts';
 import { busy, type DecideOptions, type ResumeOptions, resume } from './resume.ts';
@@ -36,12 +37,14 @@ let warned = false;
 export class Engine implements AsyncDisposable {
   readonly #resources: Resources;
   readonly #heartbeat: Heartbeat;
+  readonly #recorder: Recorder;
   #closing: Promise<void> | undefined;
 
   /** @throws RondoError `CONFIG_INVALID` for options that make no sense. */
   constructor(options: EngineOptions = {}) {
     this.#resources = new Resources(options);
     this.#heartbeat = new Heartbeat(this.#resources);
+    this.#recorder = new Recorder(this.#resources);
   }
 
   /**
@@ -125,6 +128,7 @@ export class Engine implements AsyncDisposable {
       else this.#resources.agents.letGo(active.runId);
       this.#resources.active.delete(active.runId);
       active.end({});
+      if (active.log && active.scope) this.#recorder.take(active.log, active.scope.agent);
       if (result.status === 'paused') this.#warn();
       return result;
     } catch (thrown) {
@@ -228,19 +232,20 @@ export class Engine implements AsyncDisposable {
 
   /**
    * Forgets a run, the runs of a session, or all runs of a principal: their journals, and their words in later runs of the session and in
-   * forks, whose models are not shown them again. Nothing of it is done where one of them is open.
+   * forks, whose models are not shown them again. Nothing of it is done where one of them is open. A session and a principal are
+   * forgotten by the memories too; what a single run left there is not.
    * @param o.by whose eyes look for the run. `by` beside or in place of a session is whose they are.
    * @throws RondoError `RUN_NOT_FOUND`, or `RUN_BUSY` for one that is running or paused, or that holds their words and is: cancel it first.
    */
   async forget(target: ForgetTarget, o: { by?: Principal } = {}): Promise<Forgotten> {
     this.#resources.assertOpen();
-    return forget(this.#resources, target, o.by);
+    return forget(this.#resources, this.#recorder, target, o.by);
   }
 
   /** Forgets runs in which nothing has happened for some time. @returns the runs that are gone, and those that could not go. */
   async prune(o: PruneOptions): Promise<Pruned> {
     this.#resources.assertOpen();
-    return prune(this.#resources, o);
+    return prune(this.#resources, this.#recorder, o);
   }
 
   /**
@@ -278,11 +283,14 @@ export class Engine implements AsyncDisposable {
 
   #due(status: 'running' | 'paused'): Driven {
     const resources = this.#resources;
-    const find = () => dueRuns(resources, status);
-    return driveAll(find, (runId) => {
-      const run = this.#resume(runId, {}, ENGINE);
-      return { run, claimed: resources.active.get(runId)?.opened ?? Promise.resolve() };
-    });
+    return driveAll(
+      () => dueRuns(resources, status),
+      (runId) => {
+        const run = this.#resume(runId, {}, ENGINE);
+        return { run, claimed: resources.active.get(runId)?.opened ?? Promise.resolve() };
+      },
+      () => this.#recorder.sweep(),
+    );
   }
 
   /**
@@ -305,6 +313,7 @@ export class Engine implements AsyncDisposable {
     // user code that does not end is left behind; its run is given back all the same
     await settled(running, GRACE);
     for (const { runId, leased } of resources.active.values()) if (leased) await release(resources, runId);
+    await this.#recorder.close(GRACE);
     await resources.sources.close();
     resources.host.breakers.close();
     await resources.journal.close?.();

@@ -5,7 +5,7 @@
  */
 import { invalid, RondoError } from '../errors.ts';
 import type { Entry, EntryOf, RunStatus } from '../journal/entries.ts';
-import { closedMessages, isOver } from '../journal/fold.ts';
+import { closedMessages, isOver, type RunFold } from '../journal/fold.ts';
 import type { Journal, RunHead } from '../journal/port.ts';
 import { redacted } from '../journal/redact.ts';
 import { sessionKey } from '../journal/session.ts';
@@ -14,13 +14,17 @@ import { isName, type Principal } from '../ports/principal.ts';
 import { loadRun } from './history.ts';
 import { ENGINE, findRun, headsOfSession } from './lookup.ts';
 import { cancel } from './outside.ts';
+import type { Recorder } from './recorder.ts';
 import type { Resources } from './resources.ts';
 import { checkBy } from './start.ts';
+import { clearMemories, keptInMemory } from './unremember.ts';
 
 /** What was done: the runs that are gone, and those that had words of theirs and are without them. */
 export interface Forgotten {
   runs: readonly string[];
   rewritten: readonly string[];
+  /** Runs that are gone, but whose conversations a memory may still know: it cannot forget. Left out where there are none. */
+  remembered?: readonly string[];
 }
 
 /** A session of one user, or of the application itself; or everything that was done on behalf of a principal. */
@@ -44,21 +48,28 @@ const OPEN: ReadonlySet<RunStatus> = new Set(['running', 'paused']);
 const STATUSES: ReadonlySet<RunStatus> = new Set(['running', 'paused', 'completed', 'failed', 'cancelled', 'stopped']);
 
 /** @see Engine.forget */
-export async function forget(resources: Resources, target: ForgetTarget, eyes: Principal | undefined): Promise<Forgotten> {
+export async function forget(
+  resources: Resources,
+  recorder: Recorder,
+  target: ForgetTarget,
+  eyes: Principal | undefined,
+): Promise<Forgotten> {
   const { journal } = resources;
+  const all = (ids: ReadonlySet<string>, session?: string, by?: Principal) =>
+    forgetRuns(resources, recorder, ids, (runs) => clearMemories(resources, runs, session, by));
   if (typeof target === 'string') {
     await findRun(journal, target, eyes);
-    return forgetRuns(resources, new Set([target]));
+    return forgetRuns(resources, recorder, new Set([target]), async (runs) => keptInMemory(resources, runs));
   }
   if (typeof target !== 'object' || target === null || !('session' in target || 'by' in target))
     throw invalid('forget() takes the id of a run, { session, by } or { by }.');
   checkBy(target.by, 'forget()');
   if (!('session' in target)) {
     if (!target.by) throw invalid('forget({ by }) needs the principal that is to be forgotten.');
-    return forgetRuns(resources, await runsBy(journal, target.by));
+    return all(await runsBy(journal, target.by), undefined, target.by);
   }
   if (!isName(target.session)) throw invalid('forget({ session }): a session is a text of 1 to 500 characters.');
-  return forgetRuns(resources, await runsOf(journal, target.session, target.by));
+  return all(await runsOf(journal, target.session, target.by), target.session, target.by);
 }
 
 async function runsBy(journal: Journal, { id, tenant }: Principal): Promise<Set<string>> {
@@ -80,7 +91,7 @@ async function runsOf(journal: Journal, session: string, by: Principal | undefin
 }
 
 /** @see Engine.prune */
-export async function prune(resources: Resources, { olderThan, status, by }: PruneOptions): Promise<Pruned> {
+export async function prune(resources: Resources, recorder: Recorder, { olderThan, status, by }: PruneOptions): Promise<Pruned> {
   if (typeof olderThan !== 'number' || !(olderThan >= 0)) throw invalid('prune() needs { olderThan }: milliseconds, 0 or more.');
   const wanted = new Set(status === undefined ? [...STATUSES].filter((s) => !OPEN.has(s)) : [status].flat());
   for (const s of wanted) if (!STATUSES.has(s)) throw invalid(`prune(): there is no status "${s}". There are ${[...STATUSES].join(', ')}.`);
@@ -100,7 +111,7 @@ export async function prune(resources: Resources, { olderThan, status, by }: Pru
     try {
       for (const id of ids)
         if (OPEN.has((await findRun(journal, id, ENGINE)).status)) await cancel(resources, id, { reason: 'pruned' }, ENGINE);
-      const { runs, rewritten } = await forgetRuns(resources, ids);
+      const { runs, rewritten } = await forgetRuns(resources, recorder, ids, async () => []);
       pruned.runs.push(...runs);
       pruned.rewritten.push(...rewritten);
     } catch (error) {
@@ -111,9 +122,16 @@ export async function prune(resources: Resources, { olderThan, status, by }: Pru
   return pruned;
 }
 
-async function forgetRuns(resources: Resources, ids: ReadonlySet<string>): Promise<Forgotten> {
+/** @param unremember reaches the memories, before anything is removed. @returns the runs that they may still know. */
+async function forgetRuns(
+  resources: Resources,
+  recorder: Recorder,
+  ids: ReadonlySet<string>,
+  unremember: (runs: readonly RunFold[]) => Promise<readonly string[]>,
+): Promise<Forgotten> {
   const { journal } = resources;
-  for (const id of ids) await assertIdle(resources, id, 'it is forgotten');
+  const runs: RunFold[] = [];
+  for (const id of ids) runs.push(await assertIdle(resources, id, 'it is forgotten'));
   const words = new Words(journal, ids);
   const holders = await words.holders();
   for (const id of holders)
@@ -131,21 +149,25 @@ async function forgetRuns(resources: Resources, ids: ReadonlySet<string>): Promi
     throw invalid(
       `runs ${[...changed.keys()].join(', ')} hold words of what is to be forgotten, and this journal has no rewrite() to take them out. Nothing was forgotten.`,
     );
+  for (const run of runs) await recorder.drop(run);
+  const remembered = await unremember(runs);
   for (const [id, entries] of changed) await journal.rewrite?.(id, entries);
   for (const id of ids) {
     resources.agents.letGo(id);
     await journal.remove(id);
   }
-  return { runs: [...ids], rewritten: [...changed.keys()] };
+  return { runs: [...ids], rewritten: [...changed.keys()], ...(remembered.length > 0 && { remembered }) };
 }
 
 /** @throws RondoError `RUN_BUSY` */
-async function assertIdle(resources: Resources, runId: string, why: string, busy: readonly RunStatus[] = [...OPEN]): Promise<void> {
-  const { status } = await findRun(resources.journal, runId, ENGINE);
+async function assertIdle(resources: Resources, runId: string, why: string, busy: readonly RunStatus[] = [...OPEN]): Promise<RunFold> {
+  const run = await findRun(resources.journal, runId, ENGINE);
+  const { status } = run;
   if (busy.includes(status) || resources.active.has(runId))
     throw new RondoError('RUN_BUSY', `run ${runId} is ${status}: cancel() it before ${why}. Nothing was forgotten.`, {
       details: { runId },
     });
+  return run;
 }
 
 type Started = EntryOf<'run.started'>;

@@ -136,6 +136,9 @@ function takenOver(old: RunFold, entries: readonly Entry[], runId: string, now: 
     switch (draft.type) {
       case 'run.claimed':
       case 'run.settled':
+      // what the old run came to is recorded by the old run
+      case 'memory.due':
+      case 'memory.recorded':
         return omitted;
       case 'message.received':
         return draft.kind === 'cancel' ? omitted : draft;

@@ -3,9 +3,9 @@ import type { RunHead } from './port.ts';
 
 /**
  * Epoch milliseconds from which a run is due: the end of its lease while it is `running` (0 without one), its wake time while it is
- * `paused`. Undefined for a run that waits for people only, and for one that has ended.
+ * `paused`, or `completed` with a conversation to record. Undefined for a run that waits for people only, and for any other that has ended.
  */
 export function dueAt({ status, leaseUntil, wakeAt }: Pick<RunHead, 'status' | 'leaseUntil' | 'wakeAt'>): number | undefined {
   if (status === 'running') return leaseUntil ?? 0;
-  return status === 'paused' ? wakeAt : undefined;
+  return status === 'paused' || status === 'completed' ? wakeAt : undefined;
 }

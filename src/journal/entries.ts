@@ -1,11 +1,12 @@
 /**
- * The journal's entries, format version 1: see docs/journal.md.
+ * The journal's entries, format version 2: see docs/journal.md.
  *
  * An entry is appended once and never changed. A field that is left out has its default: without `frame` an entry belongs to the root frame.
  * A new optional field keeps the version. Any other change raises {@link VERSION} and adds an upcaster.
  */
 import type { Failure } from '../errors.ts';
 import type { Json, JsonObject } from '../json.ts';
+import type { Fact } from '../ports/memory.ts';
 import type { Message, Part, Usage } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { Decision, DecisionType, Effect } from '../ports/tool.ts';
@@ -13,7 +14,7 @@ import type { JsonSchema } from '../schema.ts';
 
 export type { Decision };
 
-export const VERSION = 1;
+export const VERSION = 2;
 
 /** `<sequence number of the model's answer>.<index in it>`. Not the provider's id, which need not be unique. */
 export type CallId = string;
@@ -115,7 +116,7 @@ type Body =
     }
   | { type: 'message.received'; kind: 'cancel'; by?: Principal; reason?: string }
   | { type: 'message.received'; kind: 'repair'; text: string; step: number }
-  | { type: 'context.changed'; instructions?: string; memory?: readonly string[]; tools?: readonly { name: string; hash: string }[] }
+  | { type: 'context.changed'; instructions?: string; memory?: readonly Fact[]; tools?: readonly { name: string; hash: string }[] }
   | {
       type: 'model.responded';
       step: number;
@@ -157,6 +158,20 @@ type Body =
       input: Json;
       /** Messages of the parent, where they are shared with the sub-agent. */
       history?: readonly Message[];
+    }
+  /** The conversation of this frame must be recorded in its agent's memory once the run has completed. */
+  | { type: 'memory.due'; key: string }
+  /** The end of an attempt to record it. Without `error` it is recorded; with `error` and no `retryIn` there is no further attempt. */
+  | {
+      type: 'memory.recorded';
+      /** The key of the `memory.due`. */
+      key: string;
+      /** Its number, from 1. */
+      attempt: number;
+      /** `message` only if its author wrote it for others to read: other messages may hold secrets of the memory. */
+      error?: { code: string; message?: string };
+      /** Milliseconds until the next attempt. */
+      retryIn?: number;
     }
   /** The frame has a state instead of a conversation: it is a graph, or an agent of another framework. */
   | { type: 'frame.began'; kind: 'graph' | 'foreign'; state: Json; next: readonly Reached[] }
@@ -229,7 +244,7 @@ type Body =
 
 interface Stamp {
   /** The version of this entry's format. */
-  v: 1;
+  v: number;
   /** Position in the run's journal, from 0, without gaps. */
   seq: number;
   /** Epoch milliseconds. */
@@ -242,7 +257,12 @@ export type EntryType = Entry['type'];
 export type EntryOf<T extends EntryType> = Extract<Entry, { type: T }>;
 
 /** Entry types that any process may append, also to a run that another one drives. */
-export const FOREIGN: ReadonlySet<string> = new Set(['approval.decided', 'message.received', 'outcome.settled'] satisfies EntryType[]);
+export const FOREIGN: ReadonlySet<string> = new Set([
+  'approval.decided',
+  'message.received',
+  'outcome.settled',
+  'memory.recorded',
+] satisfies EntryType[]);
 
 /** Fields that may be large, by entry type. A store may keep them apart from the entry. */
 export const BULKY: Readonly<Partial<Record<EntryType, readonly string[]>>> = {

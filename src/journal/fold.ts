@@ -14,6 +14,7 @@ import { begun, decided, finished, opened, outcomeSettled, reopen, requested, si
 import { leaveOut, promptParts, say } from './conversation.ts';
 import type { CallId, Entry, EntryOf } from './entries.ts';
 import { isCutOff, newFrame, reach, unfinishedCalls } from './frame.ts';
+import { promised, type Recording, tried } from './outbox.ts';
 import { damaged } from './refuse.ts';
 import { nothingSpent, spend } from './spent.ts';
 import type { Approval, Call, Frame, RunFold, Unknown } from './state.ts';
@@ -40,6 +41,7 @@ export function emptyFold(runId: string, agent: string, history: readonly Messag
     approvals: new Map<string, Approval>(),
     decisions: 0,
     unknowns: new Map<CallId, Unknown>(),
+    outbox: new Map<string, Recording>(),
     inherited: -1,
     size: 0,
     workMs: 0,
@@ -118,6 +120,10 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       return void reach(frame, entry.seq, entry.next, 1);
     case 'entry.omitted':
       return;
+    case 'memory.due':
+      return void promised(run.outbox, frame, entry);
+    case 'memory.recorded':
+      return void tried(run.outbox, entry);
     case 'state.changed':
       frame.state = entry.state;
       return;

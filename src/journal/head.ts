@@ -1,5 +1,6 @@
 import { VERSION } from './entries.ts';
 import { unfinishedCalls } from './frame.ts';
+import { firstDue } from './outbox.ts';
 import type { RunHead } from './port.ts';
 import { sessionKey } from './session.ts';
 import type { RunFold } from './state.ts';
@@ -28,7 +29,7 @@ export function headOf(run: RunFold, lease: Lease | undefined): RunHead {
     fork: started.fork?.run,
     owner: driven?.owner,
     leaseUntil: driven?.until,
-    wakeAt: status === 'paused' ? wakeAt(run) : undefined,
+    wakeAt: status === 'paused' ? wakeAt(run) : status === 'completed' ? firstDue(run.outbox) : undefined,
     startedAt: started.at,
     unknowns: unknowns.size || undefined,
     version: VERSION,

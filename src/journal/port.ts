@@ -20,7 +20,10 @@ export interface RunHead {
   owner?: string;
   /** The owner's lease, epoch milliseconds. */
   leaseUntil?: number;
-  /** When somebody should look at a paused run: its first approval expires. Epoch milliseconds. */
+  /**
+   * When an engine should look at the run, epoch milliseconds. Paused: its first approval expires. Completed: its conversation is not
+   * in the memory yet.
+   */
   wakeAt?: number;
   /** Epoch milliseconds; lists are newest first. */
   startedAt: number;
@@ -52,8 +55,8 @@ export type HeadFilter = Partial<Pick<RunHead, 'runId' | 'agent' | 'status' | 's
 
 /** What `Journal.due` looks for. */
 export interface DueFilter {
-  /** `running`: the lease has ended (`leaseUntil` is `now` or before, or not set). `paused`: `wakeAt` is `now` or before. */
-  status: 'running' | 'paused';
+  /** `running`: the lease has ended (`leaseUntil` is `now` or before, or not set). `paused` and `completed`: `wakeAt` is `now` or before. */
+  status: 'running' | 'paused' | 'completed';
   /** Epoch milliseconds, by the store's clock. */
   now: number;
   /** Heads at most. */

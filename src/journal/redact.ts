@@ -65,7 +65,12 @@ export function redacted(entry: Entry): Entry {
         ...(error && { error: { ...error, message: FORGOTTEN } }),
       };
     }
+    case 'memory.recorded': {
+      const { error, ...rest } = entry;
+      return error ? { ...rest, error: { code: error.code } } : entry;
+    }
     case 'run.claimed':
+    case 'memory.due':
     case 'entry.omitted':
     case 'call.started':
       return entry;

@@ -1,8 +1,10 @@
 /** The state that a run's entries lead to. Only `apply` of fold.ts and what it calls change it. */
 import type { Json } from '../json.ts';
+import type { Fact } from '../ports/memory.ts';
 import type { Message } from '../ports/model.ts';
 import type { Effect } from '../ports/tool.ts';
 import type { CallId, EntryOf, Limits, RunStatus } from './entries.ts';
+import type { Recording } from './outbox.ts';
 import type { Spent } from './spent.ts';
 
 /** A whole run. What it spent is what its root frame spent, with all frames below. */
@@ -35,6 +37,8 @@ export interface RunFold extends Spent {
   decisions: number;
   /** Calls that may or may not have taken effect, for an operator to settle. */
   readonly unknowns: Map<CallId, Unknown>;
+  /** Conversations to record in a memory once the run has completed, by key. */
+  readonly outbox: Map<string, Recording>;
   /** Sequence number of the last entry copied from the run that this one was forked from; -1 without a fork. Costs up to it are the other run's. */
   inherited: number;
   /** Characters of all texts, states and outputs: what the bound of a journal is compared with. */
@@ -107,7 +111,7 @@ export interface Frame {
 
   /** Instructions, memory and tools as the journal last recorded them. */
   instructions?: string;
-  memory?: readonly string[];
+  memory?: readonly Fact[];
   tools?: EntryOf<'context.changed'>['tools'];
   /**
    * Size of the conversation in tokens, by the usage of the newest answer, and the number of messages it covers.

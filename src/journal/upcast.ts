@@ -5,12 +5,18 @@
 import { RondoError } from '../errors.ts';
 import type { Entry, RawEntry } from './entries.ts';
 import { VERSION } from './entries.ts';
+import { factOf } from './facts.ts';
 
 /** By version: converts an entry of that version into the next one. */
 export type Upcasters = Readonly<Record<number, (entry: RawEntry) => RawEntry>>;
 
-/** Empty: 1 is the first version. */
-const UPCASTERS: Upcasters = {};
+const UPCASTERS: Upcasters = {
+  // facts were texts alone
+  1: (entry) =>
+    entry.type === 'context.changed' && Array.isArray(entry.memory)
+      ? { ...entry, memory: entry.memory.map((text) => ({ ...factOf(String(text)) })) }
+      : entry,
+};
 
 /**
  * Converts an entry to the newest format. One of that format is returned unchanged.

@@ -3,6 +3,7 @@ import { sha256 } from '../journal/canonical.ts';
 import type { Limits } from '../journal/entries.ts';
 import { schemaOf } from '../json-schema.ts';
 import { checkOptions } from '../options.ts';
+import type { Memory } from '../ports/memory.ts';
 import type { Model, Prompt } from '../ports/model.ts';
 import type { ContextOfTool, Tool, ToolSource } from '../ports/tool.ts';
 import { describe, type Out, type Schema, type SchemaLike } from '../schema.ts';
@@ -48,6 +49,8 @@ export interface AgentOptions<
   /** The schema of the final answer. Without it, the answer is text. */
   output?: OS;
   limits?: Limits;
+  /** Its long-term memory. Default: the engine's; a sub-agent's: none. `false`: none. */
+  memory?: Memory | false;
   use?: readonly Middleware[];
   /** Defaults for this agent's tools, and for its model's calls. */
   reliability?: { tools?: Reliability; model?: Reliability };
@@ -81,6 +84,8 @@ export function agent<
   const { tools, sources } = offered(name, o.tools ?? [], o.agents ?? []);
   checkLimits(o.limits, `agent "${name}"`);
   checkGrants(o.grants, `agent "${name}"`);
+  if (o.memory && !(typeof o.memory.recall === 'function' && typeof o.memory.record === 'function'))
+    throw invalid(`agent "${name}": memory has the functions recall and record, or is false.`);
   if (o.parallel !== undefined && !(Number.isInteger(o.parallel) && o.parallel > 0))
     throw invalid(`agent "${name}": parallel must be a whole number above 0.`);
   const output = o.output && outputOf(name, o.output);
@@ -101,6 +106,7 @@ export function agent<
     sources,
     agents: [...tools.values()].flatMap((t) => (t.delegate ? [t.delegate.agent] : [])),
     output,
+    ...(o.memory !== undefined && { memory: o.memory }),
     limits: o.limits ?? {},
     use: o.use ?? [],
     reliability: o.reliability ?? {},
@@ -121,6 +127,7 @@ const AGENT = {
   tools: 'tools: [refund]',
   agents: 'agents: [research]',
   output: 'output: z.object({ total: z.number() })',
+  memory: 'memory: false',
   limits: 'limits: { steps: 20 }',
   use: 'use: [{ tool: async (call, next) => next() }]',
   reliability: 'reliability: { tools: { timeout: 10_000 } }',

@@ -49,7 +49,7 @@ export function estimate(scope: Pick<Scope, 'agent' | 'frame' | 'host' | 'tools'
 function fixedBytes(agent: LoopDefinition, { frame, tools }: Pick<Scope, 'frame' | 'tools'>): number {
   const { instructions, memory } = frame;
   let bytes = Buffer.byteLength(instructions ?? (typeof agent.instructions === 'string' ? agent.instructions : ''));
-  for (const fact of memory ?? []) bytes += Buffer.byteLength(fact) + 3;
+  for (const { text } of memory ?? []) bytes += Buffer.byteLength(text) + 3;
   for (const { spec } of tools.values()) bytes += Buffer.byteLength(JSON.stringify(spec));
   if (agent.output) bytes += Buffer.byteLength(JSON.stringify(agent.output.json));
   return bytes;

@@ -5,6 +5,7 @@ import type { ModelRequest } from '../ports/model.ts';
 import { CancelSource } from '../reliability/cancel.ts';
 import type { Secrets } from '../secrets.ts';
 import type { AgentTrace } from '../telemetry/trace.ts';
+import { promise } from './remembered.ts';
 import { Reserved } from './reserved.ts';
 import type { AgentDefinition, Drive, End, Grants, Halt, Host, Plan, Scope, Tools, Transient } from './types.ts';
 
@@ -56,7 +57,14 @@ export class LiveScope implements Scope {
     this.trace = o.trace;
     this.cancel = o.cancel;
     this.parent = o.parent;
-    this.closing = o.closing;
+    this.closing = (end) => {
+      const close = o.closing(end);
+      if (!end.ok) return close;
+      return (seq) => {
+        const due = promise(this);
+        return [...due, ...close(seq + due.length)];
+      };
+    };
     const above = o.parent?.grants ?? [];
     this.grants = o.agent.grants ? [...above, o.agent.grants] : above;
     this.request = undefined;

@@ -91,6 +91,8 @@ export interface AgentDefinition extends Agent {
   readonly sources: readonly ToolSource[];
   /** The agents that it may hand work to. */
   readonly agents: readonly AgentDefinition[];
+  /** Its long-term memory. `false`: none. Left out: the engine's for the agent at the top of a run, none for a sub-agent. */
+  readonly memory?: Memory | false;
   readonly limits: Limits;
   readonly use: readonly Middleware[];
   readonly reliability: { tools?: Reliability; model?: Reliability };

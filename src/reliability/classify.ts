@@ -31,7 +31,7 @@ export interface Classified {
   fault: Fault;
 }
 
-export type FallbackCode = 'TOOL_FAILED' | 'MODEL_FAILED' | 'NODE_FAILED' | 'STEP_FAILED' | 'AGENT_FAILED';
+export type FallbackCode = 'TOOL_FAILED' | 'MODEL_FAILED' | 'NODE_FAILED' | 'STEP_FAILED' | 'AGENT_FAILED' | 'MEMORY_FAILED';
 
 export type Mask = (text: string) => string;
 const asIs: Mask = (text) => text;

@@ -1,2 +1,3 @@
 export { type ConformanceOptions, journalCases, journalConformance } from './conformance.ts';
+export { type MemoryConformanceOptions, memoryCases, memoryConformance } from './memory.ts';
 export { type Scripted, scripted } from './scripted.ts';

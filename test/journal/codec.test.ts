@@ -3,11 +3,11 @@ import { describe, expect, test } from 'vitest';
 import { RondoError } from '../../src/errors.ts';
 import { sha256 } from '../../src/journal/canonical.ts';
 import { BLOB_BYTES, decode, encode, type StoredAppend } from '../../src/journal/codec.ts';
-import type { Entry } from '../../src/journal/entries.ts';
+import { type Entry, VERSION } from '../../src/journal/entries.ts';
 import type { Json } from '../../src/json.ts';
 
 const finished = (seq: number, output: Json): Entry => ({
-  v: 1,
+  v: VERSION,
   seq,
   at: 7,
   type: 'call.finished',
@@ -53,7 +53,7 @@ describe('what is stored', () => {
 
   test('fields that are not bulky stay where they are, however large', () => {
     const entry: Entry = {
-      v: 1,
+      v: VERSION,
       seq: 0,
       at: 7,
       type: 'attempt.failed',
@@ -117,6 +117,7 @@ describe('what does not fit is not returned', () => {
 });
 
 describe('versions', () => {
+  const NEWER = VERSION + 1;
   const stored = (...entries: object[]) => {
     const body = JSON.stringify(entries);
     return { seq: 0, body, checksum: crc32(body) };
@@ -131,14 +132,18 @@ describe('versions', () => {
   };
 
   test('a newer entry is refused by name, whatever else it has that this code cannot know', () => {
-    const refusal = { code: 'JOURNAL_VERSION', message: expect.stringContaining('Upgrade rondo'), details: { version: 2, newest: 1 } };
+    const refusal = {
+      code: 'JOURNAL_VERSION',
+      message: expect.stringContaining('Upgrade rondo'),
+      details: { version: NEWER, newest: VERSION },
+    };
     for (const newer of [
-      { v: 2, seq: 0 },
-      { v: 2, place: 0 },
-      { v: 2, seq: 0, blobs: ['another', 'form'] },
+      { v: NEWER, seq: 0 },
+      { v: NEWER, place: 0 },
+      { v: NEWER, seq: 0, blobs: ['another', 'form'] },
     ])
       expect(code(() => decode(stored(newer), noBlob))).toEqual(refusal);
-    expect(code(() => decode(stored(finished(0, 'x'), { ...finished(1, 'x'), v: 2 }), noBlob))).toEqual(refusal);
+    expect(code(() => decode(stored(finished(0, 'x'), { ...finished(1, 'x'), v: NEWER }), noBlob))).toEqual(refusal);
   });
 
   test('an older entry goes through every step to the newest, its blobs put back before', () => {
@@ -148,7 +153,7 @@ describe('versions', () => {
       1: (entry: object) => ({ ...entry, one: true }) as never,
       2: (entry: object) => ({ ...entry, two: (entry as { output: string }).output.length }) as never,
     };
-    const { output: _, ...rest } = finished(0, '') as Entry & { output: Json };
+    const { output: _, ...rest } = { ...finished(0, ''), v: 1 } as Entry & { output: Json };
     const old = stored({ ...rest, blobs: { output: sha256(body) } }, { ...finished(1, 'abc'), v: 2 }, { ...finished(2, ''), v: 3 });
     expect(decode(old, () => body, steps, 3)).toEqual([
       { ...finished(0, large), v: 3, one: true, two: 20_000 },
@@ -162,11 +167,13 @@ describe('versions', () => {
       code: 'JOURNAL_VERSION',
       details: { version: 0 },
     });
-    expect(code(() => decode(stored(finished(0, '')), noBlob, { 2: (entry) => entry }, 3))).toMatchObject({ code: 'JOURNAL_VERSION' });
+    expect(code(() => decode(stored({ ...finished(0, ''), v: 1 }), noBlob, { 2: (entry) => entry }, 3))).toMatchObject({
+      code: 'JOURNAL_VERSION',
+    });
   });
 
   test('an entry of the newest version is not touched', () => {
-    const steps = { 0: () => expect.fail('a step was taken'), 1: () => expect.fail('a step was taken') };
+    const steps = { [VERSION - 1]: () => expect.fail('a step was taken'), [VERSION]: () => expect.fail('a step was taken') };
     expect(decode(stored(finished(0, '')), noBlob, steps)).toEqual([finished(0, '')]);
   });
 });

@@ -322,7 +322,7 @@ test('a blob that is gone or changed damages the append it belongs to', async ()
 
 test('an entry of a newer format is refused, and nothing is appended behind it', async () => {
   const { path, open } = file();
-  await open().append('r', 0, [entry(0), { ...entry(1), v: 2 as 1 }], head('r'));
+  await open().append('r', 0, [entry(0), { ...entry(1), v: entry(1).v + 1 }], head('r'));
   const journal = file(path).open();
   expect((await refused('JOURNAL_VERSION', () => read(journal, 'r'))).message).toContain('Upgrade rondo');
   await refused('JOURNAL_VERSION', () => journal.append('r', 2, [entry(2)], head('r')));

@@ -7,6 +7,7 @@ import { file } from './setup.ts';
 test.each([
   ['running', 'head_lease'],
   ['paused', 'head_wake'],
+  ['completed', 'head_record'],
 ] as const)('SQLite finds due runs that are %s by an index that holds no others, and sorts nothing', async (status, index) => {
   const { path, open } = file();
   const journal = open();

@@ -34,6 +34,8 @@ const KINDS: { readonly [T in EntryType]: 1 } = {
   'approval.requested': 1,
   'approval.decided': 1,
   'outcome.settled': 1,
+  'memory.due': 1,
+  'memory.recorded': 1,
 };
 
 /** `of`: `1`, or `1-tree` for the kinds of entry that only a tree of agents has. */
@@ -61,9 +63,17 @@ test.each(versions)('a journal of format %i is read', (version) => {
   expect(read.at(-1)).toMatchObject({ type: 'run.settled', status: 'cancelled', reason: 'solved by phone' });
 });
 
-test('a tree of agents of format 1 is read, and folds to what it came to', () => {
+test('recalled memory of format 1, which was texts alone, is read as facts', () => {
+  const memory = (version: number) => entries(version).flatMap((e) => (e.type === 'context.changed' && e.memory ? e.memory : []));
+  expect(memory(1)).toEqual([{ id: expect.stringMatching(/^[0-9a-f]{16}$/), text: 'Ana prefers e-mail.' }]);
+  expect(memory(1)).toEqual(memory(1));
+  expect(memory(2)).toEqual([{ id: 'mem-7', text: 'Ana prefers e-mail.', score: 0.82 }]);
+});
+
+test.each(versions)('a tree of agents of format %i is read, and folds to what it came to', (version) => {
   const run = emptyFold('run_5', 'report');
-  for (const entry of entries('1-tree')) apply(run, entry);
+  for (const entry of entries(`${version}-tree`)) apply(run, entry);
+  expect(run.outbox.size).toBe(0);
   expect(run.root.state).toEqual({ topic: 'neap tides', notes: ['by hand', 'the moon pulls', 'Two metres.'] });
   expect(run).toMatchObject({ status: 'completed', usage: { input: 21, output: 9 }, nanoUsd: 6_000_000, toolCalls: 0, steps: 2 });
   expect(run.root.children.map((f) => [f.path, f.children.map((c) => c.path)])).toEqual([
@@ -108,7 +118,7 @@ test('a SQLite file of schema 1 is read and written', async () => {
       version: 1,
     },
   ]);
-  const started = { type: 'run.claimed', v: 1, seq: 2, at: 9, owner: 'o', epoch: 1, fingerprint: 'f' } as const;
+  const started = { type: 'run.claimed', v: VERSION, seq: 2, at: 9, owner: 'o', epoch: 1, fingerprint: 'f' } as const;
   const head = {
     runId: 'run_2',
     agent: 'support',

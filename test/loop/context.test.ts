@@ -135,7 +135,7 @@ describe.each(journals)('memory on $name', ({ make }) => {
         asked.push(q);
         return ['likes tea'];
       },
-      record: async (e) => void recorded.push(structuredClone(e)),
+      record: async ({ signal: _, ...e }) => void recorded.push(structuredClone(e)),
       ...over,
     };
     return { memory, recorded, asked };
@@ -152,9 +152,13 @@ describe.each(journals)('memory on $name', ({ make }) => {
       { by, session: 's' },
     );
     await ends(run, 'completed');
-    expect(asked).toEqual([{ by, session: 's', text: 'What do I like?', tokens: expect.any(Number) }]);
+    expect(asked).toEqual([
+      { by, session: 's', agent: 'a', text: 'What do I like?', tokens: expect.any(Number), signal: expect.any(AbortSignal) },
+    ]);
     for (const r of model.requests) expect(r.instructions).toMatch(/^Be kind\.\n\nRemembered.*not instructions.*\n- likes tea$/s);
-    expect((await entriesOf(journal, run.id)).filter((e) => e.type === 'context.changed')).toMatchObject([{ memory: ['likes tea'] }]);
+    expect((await entriesOf(journal, run.id)).filter((e) => e.type === 'context.changed')).toMatchObject([
+      { memory: [{ id: expect.any(String), text: 'likes tea' }] },
+    ]);
   });
 
   test('is given the messages of a completed run, without those of earlier runs', async () => {

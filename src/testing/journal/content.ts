@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Draft, Entry, EntryType } from '../../journal/entries.ts';
+import { type Draft, type Entry, type EntryType, VERSION } from '../../journal/entries.ts';
 import type { Json } from '../../json.ts';
 import type { Case } from './kit.ts';
 import { entry, head, read, same, start } from './kit.ts';
@@ -36,7 +36,12 @@ const KINDS: { readonly [T in EntryType]: Extract<Draft, { type: T }> } = {
   },
   'run.settled': { type: 'run.settled', status: 'failed', error: failure, limit: { name: 'steps', max: 5, used: 5 }, reason: 'no', ms: 12 },
   'message.received': { type: 'message.received', kind: 'cancel', by, reason: 'enough' },
-  'context.changed': { type: 'context.changed', instructions: 'Be brief.', memory: ['likes tea'], tools: [{ name: 'refund', hash: 'h' }] },
+  'context.changed': {
+    type: 'context.changed',
+    instructions: 'Be brief.',
+    memory: [{ id: 'f1', text: 'likes tea', score: 0.5 }],
+    tools: [{ name: 'refund', hash: 'h' }],
+  },
   'model.responded': {
     type: 'model.responded',
     step: 1,
@@ -116,6 +121,14 @@ const KINDS: { readonly [T in EntryType]: Extract<Draft, { type: T }> } = {
     by,
     digest: 'd',
   },
+  'memory.due': { type: 'memory.due', key: 'a1'.repeat(32) },
+  'memory.recorded': {
+    type: 'memory.recorded',
+    key: 'a1'.repeat(32),
+    attempt: 2,
+    error: { code: 'NETWORK', message: 'down' },
+    retryIn: 2_000,
+  },
   'outcome.settled': { type: 'outcome.settled', call: '5.0', source: 'operator', outcome: 'done', note: 'seen', output: { id: 'x' }, by },
 };
 
@@ -148,7 +161,7 @@ export const contentCases: readonly Case[] = [
     async (journal) => {
       const drafts = Object.values(KINDS);
       const log = drafts.map(
-        (draft, seq) => ({ ...draft, v: 1, seq, at: 1_750_000_000_000 + seq, ...(seq % 2 ? { frame: 'f1' } : {}) }) as Entry,
+        (draft, seq) => ({ ...draft, v: VERSION, seq, at: 1_750_000_000_000 + seq, ...(seq % 2 ? { frame: 'f1' } : {}) }) as Entry,
       );
       await journal.append('r', 0, log.slice(0, 5), head('r'));
       await journal.append('r', 5, log.slice(5), head('r'));
@@ -195,7 +208,7 @@ export const contentCases: readonly Case[] = [
       const log: Entry[] = [
         {
           ...KINDS['run.started'],
-          v: 1,
+          v: VERSION,
           seq: 0,
           at: 1,
           input: 'i'.repeat(20_000),
@@ -213,8 +226,8 @@ export const contentCases: readonly Case[] = [
     async (journal) => {
       const message = 'm'.repeat(40_000);
       const log: Entry[] = [
-        { type: 'call.finished', v: 1, seq: 0, at: 1, call: '0.0', ok: false, error: { ...failure, message }, attempts: 1, ms: 1 },
-        { type: 'attempt.failed', v: 1, seq: 1, at: 1, of: 'model', step: 1, attempt: 1, code: 'X', message },
+        { type: 'call.finished', v: VERSION, seq: 0, at: 1, call: '0.0', ok: false, error: { ...failure, message }, attempts: 1, ms: 1 },
+        { type: 'attempt.failed', v: VERSION, seq: 1, at: 1, of: 'model', step: 1, attempt: 1, code: 'X', message },
       ];
       await journal.append('r', 0, log, head('r'));
       same(await read(journal, 'r'), log);

@@ -10,7 +10,8 @@ const ids = async (journal: Journal, filter: Partial<DueFilter>) => (await due(j
 
 /** In an order that is neither that of their start nor that of their due times. */
 const RUNS: readonly Partial<RunHead>[] = [
-  { runId: 'ended', status: 'completed', wakeAt: 1 },
+  { runId: 'unrecorded', status: 'completed', wakeAt: 1 },
+  { runId: 'ended', status: 'completed' },
   { runId: 'late', owner: 'o', leaseUntil: NOW - 1, startedAt: 9 },
   { runId: 'alive', owner: 'o', leaseUntil: NOW + 1 },
   { runId: 'early', owner: 'p', leaseUntil: 5, startedAt: 7, session: 's', tenant: 't' },
@@ -29,11 +30,12 @@ async function fill(journal: Journal): Promise<void> {
 
 const CASES: readonly Case[] = [
   [
-    'of running runs those without a live lease are due, of paused ones those whose wake time has come, the longest due first',
+    'of running runs those without a live lease are due, of paused and completed ones those whose wake time has come, the longest due first',
     async (journal) => {
       await fill(journal);
       assert.deepEqual(await ids(journal, { status: 'running' }), ['free', 'early', 'late', 'exact']);
       assert.deepEqual(await ids(journal, { status: 'paused' }), ['decided', 'expired']);
+      assert.deepEqual(await ids(journal, { status: 'completed' }), ['unrecorded']);
       assert.deepEqual(await ids(journal, { status: 'running', now: 0 }), ['free']);
       assert.deepEqual(await ids(journal, { status: 'paused', now: -1 }), []);
     },

@@ -18,7 +18,7 @@ export function head(runId: string, over: Partial<RunHead> = {}): RunHead {
 
 /** A small entry that holds its number; `output` distinguishes entries of the same number. */
 export function entry(seq: number, output: Json = seq): Entry {
-  return { v: 1, seq, at: START + seq, type: 'call.finished', call: `${seq}.0`, ok: true, output, attempts: 1, ms: 1 };
+  return { v: VERSION, seq, at: START + seq, type: 'call.finished', call: `${seq}.0`, ok: true, output, attempts: 1, ms: 1 };
 }
 
 export const entries = (from: number, count: number): Entry[] => Array.from({ length: count }, (_, i) => entry(from + i));

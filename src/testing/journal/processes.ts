@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
+import { VERSION } from '../../journal/entries.ts';
 import type { Journal } from '../../journal/port.ts';
 import { all, entry, head, read, start } from './kit.ts';
 
@@ -32,8 +33,8 @@ import { createInterface } from 'node:readline';
 const { module, open, args, who } = JSON.parse(process.argv[1]);
 const journal = await (await import(module))[open](...args);
 const say = (line) => process.stdout.write(JSON.stringify(line) + '\\n');
-const entryOf = (seq) => ({ v: 1, seq, at: 1750000000000, type: 'call.finished', call: seq + '.0', ok: true, output: who, attempts: 1, ms: 1 });
-const headOf = (runId, over) => ({ runId, agent: who, status: 'running', startedAt: 1750000000000, version: 1, seq: 0, ...over });
+const entryOf = (seq) => ({ v: ${VERSION}, seq, at: 1750000000000, type: 'call.finished', call: seq + '.0', ok: true, output: who, attempts: 1, ms: 1 });
+const headOf = (runId, over) => ({ runId, agent: who, status: 'running', startedAt: 1750000000000, version: ${VERSION}, seq: 0, ...over });
 async function patient(attempt) {
   for (let tries = 0; ; tries++) {
     try { return { ok: await attempt() }; } catch (error) {

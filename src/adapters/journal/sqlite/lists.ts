@@ -13,7 +13,7 @@ const CHUNK = 500;
 /** Sorts behind every other character. */
 const LAST = '\u{10ffff}';
 
-/** SQLite takes a partial index, `head_lease` or `head_wake`, only for a query that repeats its condition word for word. */
+/** SQLite takes a partial index, `head_lease`, `head_wake` or `head_record`, only for a query that repeats its condition word for word. */
 export const DUE = {
   running: `
     SELECT ${ROW} FROM head
@@ -23,12 +23,16 @@ export const DUE = {
     SELECT ${ROW} FROM head
     WHERE status = 'paused' AND wake_at IS NOT NULL AND wake_at <= ? AND (wake_at, run_id) > (?, ?)
     ORDER BY wake_at, run_id LIMIT ?`,
+  completed: `
+    SELECT ${ROW} FROM head
+    WHERE status = 'completed' AND wake_at IS NOT NULL AND wake_at <= ? AND (wake_at, run_id) > (?, ?)
+    ORDER BY wake_at, run_id LIMIT ?`,
 } as const;
 
 /** `isWhole`: whether a row of the log is as it was written. */
 export function lists(db: DatabaseSync, isWhole: (run: number, row: number) => boolean) {
   const byId = db.prepare(`SELECT ${ROW} FROM head WHERE run_id = ?`);
-  const due = { running: db.prepare(DUE.running), paused: db.prepare(DUE.paused) };
+  const due = { running: db.prepare(DUE.running), paused: db.prepare(DUE.paused), completed: db.prepare(DUE.completed) };
   const made = new Map<string, StatementSync>();
 
   function statement(filter: HeadFilter, paged: boolean): StatementSync {

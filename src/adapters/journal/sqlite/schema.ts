@@ -16,6 +16,7 @@ export const standsForRemoved = ({ id, run, seq, checksum }: { id: number; run: 
 export const DUE_INDEXES = `
   CREATE INDEX head_lease ON head (ifnull(lease_until, 0), run_id) WHERE status = 'running';
   CREATE INDEX head_wake ON head (wake_at, run_id) WHERE status = 'paused' AND wake_at IS NOT NULL;
+  CREATE INDEX head_record ON head (wake_at, run_id) WHERE status = 'completed' AND wake_at IS NOT NULL;
 `;
 
 /**

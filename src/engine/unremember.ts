@@ -1,0 +1,56 @@
+/** Forgetting in memories: what they know of a session or a principal goes before the journals do. */
+import { RondoError, ToolError } from '../errors.ts';
+import type { RunFold } from '../journal/fold.ts';
+import type { Memory } from '../ports/memory.ts';
+import type { Principal } from '../ports/principal.ts';
+import { CancelSource } from '../reliability/cancel.ts';
+import { messageOf } from '../reliability/classify.ts';
+import { inTime } from '../reliability/patience.ts';
+import { memoriesOf } from './recorder.ts';
+import type { Resources } from './resources.ts';
+
+/** Milliseconds that a memory may take to forget. */
+const TIMEOUT = 60_000;
+
+/**
+ * Makes every memory forget a session, or all of a principal.
+ * @param by whose; a session that is shared has others too, whose runs these are.
+ * @returns the runs that a memory without `forget` may still know.
+ * @throws RondoError `MEMORY_UNAVAILABLE` where one fails: doing it again completes it.
+ */
+export async function clearMemories(
+  resources: Resources,
+  runs: readonly RunFold[],
+  session: string | undefined,
+  by: Principal | undefined,
+): Promise<readonly string[]> {
+  const memories = memoriesOf(resources);
+  const whose = new Map<string, Principal>();
+  for (const who of [by, ...runs.map((run) => run.started.by)]) if (who) whose.set(JSON.stringify([who.tenant, who.id]), who);
+  for (const memory of memories) for (const who of whose.values()) await cleared(memory, who, session);
+  return [...memories].every((memory) => memory.forget) ? [] : keptInMemory(resources, runs);
+}
+
+/** The runs that a memory may know: those that ended well, on behalf of somebody, in a session. */
+export function keptInMemory(resources: Resources, runs: readonly RunFold[]): readonly string[] {
+  if (memoriesOf(resources).size === 0) return [];
+  return runs.flatMap(({ runId, status, started: { by, session } }) =>
+    status === 'completed' && by && session !== undefined ? [runId] : [],
+  );
+}
+
+async function cleared(memory: Memory, by: Principal, session: string | undefined): Promise<void> {
+  const cancel = new CancelSource();
+  try {
+    const asked = memory.forget?.({ by, ...(session !== undefined && { session }), signal: cancel.signal });
+    await inTime(asked, TIMEOUT, 'the memory');
+  } catch (cause) {
+    cancel.cancel(cause);
+    const why = ToolError.is(cause) || RondoError.is(cause) ? ` ${messageOf(cause)}` : '';
+    throw new RondoError(
+      'MEMORY_UNAVAILABLE',
+      `a memory did not forget ${session === undefined ? '' : `session "${session}" of `}${by.id}.${why} No run was forgotten: try again.`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import { RondoError } from '../errors.ts';
+import type { Fact, Memory, RecallRequest } from '../ports/memory.ts';
+import type { Message } from '../ports/model.ts';
+import type { Principal } from '../ports/principal.ts';
+
+export interface MemoryConformanceOptions {
+  /** `test` of vitest, jest or node:test. Default: the global one. */
+  test?: (name: string, run: () => Promise<void>) => unknown;
+  /** Waits until what was recorded can be recalled: for a memory that works on it in the background. */
+  settled?: (memory: Memory) => Promise<void>;
+}
+
+type Make = () => Memory | Promise<Memory>;
+type Settled = (memory: Memory) => Promise<void>;
+type Case = readonly [name: string, check: (memory: Memory, settled: Settled) => Promise<void>];
+
+const ana: Principal = { id: 'ana', tenant: 'acme' };
+const others: readonly Principal[] = [{ id: 'ben', tenant: 'acme' }, { id: 'ana', tenant: 'other' }, { id: 'ana' }];
+const fresh = () => new AbortController().signal;
+const say = (role: 'user' | 'assistant', text: string): Message => ({ role, content: [{ type: 'text', text }] });
+const key = (n: number) => n.toString(16).padStart(2, '0').repeat(32);
+/** What every test records and asks for: words that a memory of any kind finds again. */
+const TALK = [
+  say('user', 'My favourite drink is rooibos tea. Please remember that.'),
+  say('assistant', 'Noted: your favourite drink is rooibos tea.'),
+];
+const QUESTION = 'What is my favourite drink? Is it rooibos tea?';
+
+const record = (memory: Memory, n: number, over: { by?: Principal; session?: string; messages?: readonly Message[] } = {}) =>
+  memory.record({ by: ana, session: 's1', agent: 'clerk', messages: TALK, idempotencyKey: key(n), signal: fresh(), ...over });
+
+async function recall(memory: Memory, over: Partial<RecallRequest> = {}): Promise<readonly Fact[]> {
+  const facts: unknown = await memory.recall({ by: ana, agent: 'clerk', text: QUESTION, tokens: 2_000, signal: fresh(), ...over });
+  assert.ok(Array.isArray(facts), 'recall answers a list');
+  return facts.map((fact): Fact => {
+    if (typeof fact === 'string') return { id: fact, text: fact };
+    assert.equal(typeof fact?.text, 'string', 'a fact has a text');
+    assert.ok(typeof fact.id === 'string' && fact.id !== '' && fact.id.length <= 500, 'a fact has an id of 1 to 500 characters');
+    assert.ok(fact.score === undefined || Number.isFinite(fact.score), 'a score is a number');
+    return fact;
+  });
+}
+const knows = async (memory: Memory, over?: Partial<RecallRequest>) =>
+  (await recall(memory, over)).some(({ text }) => /rooibos/i.test(text));
+
+const cases: readonly Case[] = [
+  ['an empty memory recalls nothing', async (memory) => assert.deepEqual(await recall(memory), [])],
+  [
+    'what was recorded is recalled in another session of the same principal',
+    async (memory, settled) => {
+      await record(memory, 1);
+      await settled(memory);
+      assert.ok(await knows(memory, { session: 's2' }));
+    },
+  ],
+  [
+    'ids of facts are the same in the next recall, and differ from each other',
+    async (memory, settled) => {
+      await record(memory, 1);
+      await settled(memory);
+      const ids = (await recall(memory)).map(({ id }) => id);
+      assert.equal(new Set(ids).size, ids.length);
+      assert.deepEqual((await recall(memory)).map(({ id }) => id).sort(), ids.sort());
+    },
+  ],
+  [
+    'a conversation that is recorded twice under one key is there once',
+    async (memory, settled) => {
+      await record(memory, 1);
+      await settled(memory);
+      const once = await recall(memory);
+      await record(memory, 1);
+      await settled(memory);
+      assert.equal((await recall(memory)).length, once.length);
+    },
+  ],
+  [
+    'a conversation that is recorded twice at the same time is there once',
+    async (memory, settled) => {
+      await Promise.all([record(memory, 1), record(memory, 1)]);
+      await settled(memory);
+      const twice = await recall(memory);
+      await record(memory, 1);
+      await settled(memory);
+      assert.equal((await recall(memory)).length, twice.length);
+      const texts = twice.map(({ text }) => text);
+      assert.equal(new Set(texts).size, texts.length, 'no fact is there twice');
+    },
+  ],
+  [
+    'what one principal said is not recalled for another, nor for one of the same id in another tenant or in none',
+    async (memory, settled) => {
+      await record(memory, 1);
+      await settled(memory);
+      for (const by of others) assert.ok(!(await knows(memory, { by })), JSON.stringify(by));
+    },
+  ],
+  [
+    'facts keep to the tokens that are asked for, of about four characters',
+    async (memory, settled) => {
+      for (let n = 1; n <= 20; n++)
+        await record(memory, n, { messages: [say('user', `Rooibos tea number ${n} is my favourite drink, ${'and '.repeat(20)}so on.`)] });
+      await settled(memory);
+      const chars = (await recall(memory, { tokens: 100 })).reduce((sum, { text }) => sum + text.length, 0);
+      assert.ok(chars <= 600, `${chars} characters for 100 tokens`);
+    },
+  ],
+  [
+    'a conversation without a text is taken',
+    async (memory) => {
+      await record(memory, 1, { messages: [] });
+      await record(memory, 2, { messages: [{ role: 'assistant', content: [{ type: 'toolCall', id: 'x', name: 'act', input: {} }] }] });
+    },
+  ],
+];
+
+const forgetCases: readonly Case[] = [
+  [
+    'a session that is forgotten is recalled no more, and others are',
+    async (memory, settled) => {
+      await record(memory, 1);
+      await record(memory, 2, { session: 's2', messages: [say('user', 'My favourite drink used to be cocoa. Remember that.')] });
+      await settled(memory);
+      await memory.forget?.({ by: ana, session: 's1', signal: fresh() });
+      assert.ok(!(await knows(memory)));
+      assert.ok((await recall(memory, { text: 'Did my favourite drink use to be cocoa?' })).some(({ text }) => /cocoa/i.test(text)));
+    },
+  ],
+  [
+    'a principal who is forgotten is forgotten in every session, and nobody else is',
+    async (memory, settled) => {
+      await record(memory, 1);
+      await record(memory, 2, { session: 's2' });
+      for (const [i, by] of others.entries()) await record(memory, 3 + i, { by });
+      await settled(memory);
+      await memory.forget?.({ by: ana, signal: fresh() });
+      assert.ok(!(await knows(memory)));
+      for (const by of others) assert.ok(await knows(memory, { by }), JSON.stringify(by));
+    },
+  ],
+  [
+    'forgetting again, and forgetting what was never known, changes nothing',
+    async (memory) => {
+      for (let i = 0; i < 2; i++) await memory.forget?.({ by: ana, session: 's1', signal: fresh() });
+      await memory.forget?.({ by: { id: 'stranger' }, signal: fresh() });
+      assert.deepEqual(await recall(memory), []);
+    },
+  ],
+];
+
+/**
+ * Every promise of the {@link Memory} port as a test. Call it at the top of a test file, or inside a `describe`.
+ * @param make a new, empty memory; called for each test.
+ */
+export function memoryConformance(make: Make, o: MemoryConformanceOptions = {}): void {
+  const globals = globalThis as { test?: MemoryConformanceOptions['test']; it?: MemoryConformanceOptions['test'] };
+  const test = o.test ?? globals.test ?? globals.it;
+  if (!test)
+    throw new RondoError('CONFIG_INVALID', 'No test function is global here. Pass the one of vitest, jest or node:test: { test }.');
+  for (const { name, run } of memoryCases(make, o)) test(`memory: ${name}`, run);
+}
+
+/** The tests by themselves, for a runner of another kind. Those of `forget` pass for a memory that has none. */
+export function memoryCases(
+  make: Make,
+  { settled = async () => undefined }: Omit<MemoryConformanceOptions, 'test'> = {},
+): readonly { readonly name: string; run(): Promise<void> }[] {
+  const all = [...cases.map((c) => [c, false] as const), ...forgetCases.map((c) => [c, true] as const)];
+  return all.map(([[name, check], forgets]) => ({
+    name,
+    async run() {
+      const memory = await make();
+      if (!forgets || memory.forget) await check(memory, settled);
+    },
+  }));
+}

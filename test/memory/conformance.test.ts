@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest';
+import type { Memory } from '../../src/index.ts';
+import { memoryCases, memoryConformance } from '../../src/testing/memory.ts';
+import { wordMemory } from './kit.ts';
+
+memoryConformance(wordMemory, { test });
+
+/** Which promises a memory breaks. */
+async function broken(make: () => Memory): Promise<string[]> {
+  const names: string[] = [];
+  for (const { name, run } of memoryCases(make)) await run().catch(() => names.push(name));
+  return names;
+}
+const changed = (over: (inner: Memory) => Partial<Memory>) => () => {
+  const inner = wordMemory();
+  return { ...inner, ...over(inner) };
+};
+
+test.each<[string, () => Memory, RegExp]>([
+  [
+    'forgets the key',
+    changed((m) => ({ record: (e) => m.record({ ...e, idempotencyKey: String(Math.random()) }) })),
+    /twice under one key/,
+  ],
+  [
+    'mixes tenants',
+    changed((m) => ({ recall: (q) => m.recall({ ...q, by: { id: q.by.id, tenant: 'acme' } }) })),
+    /not recalled for another/,
+  ],
+  ['has no bound', changed((m) => ({ recall: (q) => m.recall({ ...q, tokens: 1e6 }) })), /tokens that are asked for/],
+  ['does not forget', changed(() => ({ forget: async () => undefined })), /session that is forgotten/],
+  [
+    'forgets too much',
+    changed((m) => ({ forget: (q) => (m.forget as NonNullable<Memory['forget']>)({ by: q.by, signal: q.signal }) })),
+    /session that is forgotten/,
+  ],
+  ['records nothing', changed(() => ({ record: async () => undefined })), /recalled in another session/],
+])('the suite notices a memory that %s', async (_, make, expected) => {
+  expect((await broken(make)).join('\n')).toMatch(expected);
+});
+
+test('a memory without forget passes the rest', async () => {
+  expect(await broken(() => ({ ...wordMemory(), forget: undefined }))).toEqual([]);
+});

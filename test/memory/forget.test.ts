@@ -1,0 +1,115 @@
+/** What is forgotten is forgotten by the memories too, and what they cannot forget is told. */
+import { describe, expect, test } from 'vitest';
+import { agent, Engine, type ForgetRequest, type Memory } from '../../src/index.ts';
+import { scripted } from '../../src/testing/scripted.ts';
+import { deferred, ends, entriesOf, headOf, journals, refused, until } from '../engine/setup.ts';
+import { listening, wordMemory } from './kit.ts';
+
+const ana = { id: 'ana', tenant: 'acme' };
+const ben = { id: 'ben', tenant: 'acme' };
+const clerk = (memory?: Memory, name = 'clerk') =>
+  agent({ name, instructions: '', model: scripted(Array.from({ length: 9 }, () => 'Noted.')), ...(memory && { memory }) });
+
+describe.each(journals)('on $name', ({ make }) => {
+  /** Ana's two sessions, and Ben's one of the same name, all recorded. */
+  async function told(memory: Memory) {
+    const { journal } = make();
+    const engine = new Engine({ journal, memory });
+    const who = clerk();
+    const say = async (by: typeof ana, session: string, text: string) => {
+      const run = engine.run(who, text, { by, session });
+      await ends(run, 'completed');
+      await until(async () => (await entriesOf(journal, run.id)).some((e) => e.type === 'memory.recorded'));
+      return run.id;
+    };
+    const runs = [
+      await say(ana, 's', 'my drink is rooibos'),
+      await say(ana, 't', 'my drink was cocoa'),
+      await say(ben, 's', 'my drink is water'),
+    ];
+    return { engine, journal, runs: runs as [string, string, string] };
+  }
+
+  test('a session is forgotten by the memory with its runs, and nothing else is', async () => {
+    const memory = wordMemory();
+    const { engine, runs } = await told(memory);
+    expect(await engine.forget({ session: 's', by: ana })).toEqual({ runs: [runs[0]], rewritten: [] });
+    expect(memory.kept.map((k) => k.fact.text)).toEqual(['my drink was cocoa', 'my drink is water']);
+  });
+
+  test('a principal is forgotten by every memory of the engine and its agents, also where no run is left', async () => {
+    const memory = wordMemory();
+    const { engine, runs } = await told(memory);
+    const asked: Omit<ForgetRequest, 'signal'>[] = [];
+    const own: Memory = { ...listening().memory, forget: async ({ signal: _, ...q }) => void asked.push(q) };
+    engine.register(clerk(own, 'other'));
+    expect((await engine.forget({ by: ana })).runs.toSorted()).toEqual([runs[0], runs[1]].toSorted());
+    expect(memory.kept.map((k) => k.fact.text)).toEqual(['my drink is water']);
+    expect(asked).toEqual([{ by: ana }]);
+    await engine.forget({ by: { id: 'carl' } });
+    expect(asked.at(-1)).toEqual({ by: { id: 'carl' } });
+  });
+
+  test('a single run is not forgotten by a memory, which is told', async () => {
+    const memory = wordMemory();
+    const { engine, runs } = await told(memory);
+    expect(await engine.forget(runs[0], { by: ana })).toEqual({ runs: [runs[0]], rewritten: [], remembered: [runs[0]] });
+    expect(memory.kept).toHaveLength(3);
+  });
+
+  test('what a memory that cannot forget may still know is told', async () => {
+    const { engine, journal, runs } = await told(listening().memory);
+    expect(await engine.forget({ session: 's', by: ana })).toEqual({ runs: [runs[0]], rewritten: [], remembered: [runs[0]] });
+    expect(await headOf(journal, runs[0])).toBeUndefined();
+  });
+
+  test('where the memory fails nothing is forgotten, and doing it again completes it', async () => {
+    const memory = wordMemory();
+    const { forget } = memory;
+    const { engine, journal, runs } = await told(memory);
+    memory.forget = () => Promise.reject(new Error('postgres://user:hunter2@db is down'));
+    const error = await refused('MEMORY_UNAVAILABLE', engine.forget({ session: 's', by: ana }));
+    expect(error.message).not.toContain('hunter2');
+    expect(await headOf(journal, runs[0])).toBeDefined();
+    memory.forget = forget;
+    expect(await engine.forget({ session: 's', by: ana })).toEqual({ runs: [runs[0]], rewritten: [] });
+    expect(memory.kept).toHaveLength(2);
+  });
+
+  test('a run whose conversation is being recorded is forgotten without it', async () => {
+    const { journal } = make();
+    const go = deferred();
+    const { memory, recorded, attempts } = listening(() => go.promise);
+    const engine = new Engine({ journal, memory });
+    const run = engine.run(clerk(), 'my drink is rooibos', { by: ana, session: 's' });
+    await ends(run, 'completed');
+    await until(() => attempts() === 1);
+    await engine.forget({ session: 's', by: ana });
+    go.resolve();
+    await engine.sweep();
+    expect(await entriesOf(journal, run.id)).toEqual([]);
+    expect(recorded.length).toBeLessThanOrEqual(1);
+    expect(attempts()).toBe(1);
+  });
+
+  test('a run that another process records now is not forgotten yet', async () => {
+    const { journal, another } = make();
+    const go = deferred();
+    const { memory, attempts } = listening(() => go.promise);
+    const run = new Engine({ journal, memory }).run(clerk(), 'hi', { by: ana, session: 's' });
+    await ends(run, 'completed');
+    await until(() => attempts() === 1);
+    const other = new Engine({ journal: another(), memory: listening().memory });
+    await refused('RUN_BUSY', other.forget({ session: 's', by: ana }));
+    go.resolve();
+    await until(async () => (await entriesOf(journal, run.id)).some((e) => e.type === 'memory.recorded'));
+    expect((await other.forget({ session: 's', by: ana })).runs).toEqual([run.id]);
+  });
+
+  test('pruning takes journals away and leaves the memory alone', async () => {
+    const memory = wordMemory();
+    const { engine } = await told(memory);
+    expect((await engine.prune({ olderThan: 0 })).runs).toHaveLength(3);
+    expect(memory.kept).toHaveLength(3);
+  });
+});
