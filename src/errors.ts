@@ -6,6 +6,7 @@ export type ErrorCode =
   | 'RUN_BUSY'
   | 'RUN_EXISTS'
   | 'RUN_NOT_COMPLETED'
+  | 'RUN_ENDED'
   | 'SESSION_BUSY'
   | 'AGENT_NOT_REGISTERED'
   | 'CALL_NOT_FOUND'

@@ -5,6 +5,7 @@ import type { HeadCursor } from '../journal/port.ts';
 import type { Json } from '../json.ts';
 import { RESERVED } from '../loop/definition.ts';
 import type { Agent } from '../loop/types.ts';
+import type { Prompt } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
 import { aboutRun, assertAccess } from './access.ts';
 import { Active } from './active.ts';
@@ -24,6 +25,7 @@ import { Resources } from './resources.ts';
 import { type RunResult, type RunState, stateOf } from './results.ts';
 import { busy, type DecideOptions, type ResumeOptions, resume } from './resume.ts';
 import { engineError, idTaken, type Run, refused, runAfter, runExists, runHandle } from './run.ts';
+import { send } from './send.ts';
 import { checkRun, start } from './start.ts';
 import { follow, type WatchOptions, watch } from './watch.ts';
 
@@ -181,6 +183,16 @@ export class Engine implements AsyncDisposable {
   async #decide(runId: string, decisions: readonly Decision[], by: Principal): Promise<readonly Approval[]> {
     this.#resources.assertOpen();
     return decide(this.#resources, runId, decisions, by);
+  }
+
+  /**
+   * Sends a message into a run that has not ended, from any process. Its agent is shown it at its next step; where it was about to end,
+   * it goes on instead. A run that waits keeps it until it is resumed.
+   * @throws RondoError `RUN_NOT_FOUND`, `RUN_ENDED`, `NOT_PERMITTED`, or `INPUT_REFUSED`: too large, of a graph, or by the policy.
+   */
+  async send(runId: string, message: Prompt, o: { by?: Principal } = {}): Promise<void> {
+    this.#resources.assertOpen();
+    await send(this.#resources, runId, message, o);
   }
 
   /** Joins a run at any time, whoever drives it, and misses no entry: to its next end. @throws RondoError `RUN_NOT_FOUND`. */

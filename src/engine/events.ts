@@ -7,7 +7,7 @@ import { copyJson, type Json } from '../json.ts';
 import type { ToolOutcome } from '../loop/middleware.ts';
 import type { Transient } from '../loop/types.ts';
 
-import type { Message, Usage } from '../ports/model.ts';
+import type { Message, Part, Usage } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
 import { type RunResult, resultOf } from './results.ts';
 
@@ -41,6 +41,7 @@ export type RunEvent = At &
         | { type: 'approval.asked'; approval: Approval }
         | { type: 'approval.decided'; decision: Decision; by: Principal }
         | { type: 'outcome.settled'; callId: CallId; source: 'late' | 'operator'; outcome: 'done' | 'failed' | 'not-run' }
+        | { type: 'message.received'; content: readonly Part[]; by?: Principal }
         | { type: 'run.ended'; result: RunResult }
       ))
     | ({ seq?: undefined } & Transient)
@@ -124,6 +125,9 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent | undefined {
         decision: copyJson(entry.decision),
         by: { ...entry.by },
       };
+    case 'message.received':
+      if (entry.kind !== 'steering') return undefined;
+      return { ...base, type: 'message.received', content: copyJson(entry.content), ...(entry.by && { by: { ...entry.by } }) };
     case 'outcome.settled':
       return { ...base, type: 'outcome.settled', callId: entry.call, source: entry.source, outcome: entry.outcome };
     case 'run.settled':

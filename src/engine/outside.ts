@@ -19,7 +19,7 @@ import { approvalsOf } from './results.ts';
 import { seize } from './resume.ts';
 
 /** The log to append to. @throws RondoError `RUN_NOT_FOUND`. */
-async function logOf(resources: Resources, runId: string, eyes: Eyes): Promise<Log> {
+export async function logOf(resources: Resources, runId: string, eyes: Eyes): Promise<Log> {
   const own = await resources.opened(runId);
   if (own) {
     if (!sees(eyes, own.run.started.by?.tenant)) throw notFound(runId);

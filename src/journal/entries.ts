@@ -116,7 +116,16 @@ type Body =
     }
   | { type: 'message.received'; kind: 'cancel'; by?: Principal; reason?: string }
   | { type: 'message.received'; kind: 'repair'; text: string; step: number }
-  | { type: 'context.changed'; instructions?: string; memory?: readonly Fact[]; tools?: readonly { name: string; hash: string }[] }
+  /** A message to the run's agent while it works: it waits until `context.changed` says that it was heard. */
+  | { type: 'message.received'; kind: 'steering'; content: readonly Part[]; by?: Principal }
+  /** `heard`: how many messages that waited the agent is shown from now on. */
+  | {
+      type: 'context.changed';
+      instructions?: string;
+      memory?: readonly Fact[];
+      tools?: readonly { name: string; hash: string }[];
+      heard?: number;
+    }
   | {
       type: 'model.responded';
       step: number;
@@ -268,6 +277,7 @@ export const FOREIGN: ReadonlySet<string> = new Set([
 export const BULKY: Readonly<Partial<Record<EntryType, readonly string[]>>> = {
   'run.started': ['input', 'history', 'context'],
   'run.settled': ['output'],
+  'message.received': ['content'],
   'context.changed': ['instructions', 'memory', 'tools'],
   'model.responded': ['content'],
   'frame.opened': ['input', 'history'],

@@ -93,6 +93,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       return;
     case 'message.received':
       if (entry.kind === 'cancel') run.cancelled ??= entry;
+      else if (entry.kind === 'steering') frame.waiting.push(entry.content);
       else {
         frame.repairs++;
         say(run, frame, { role: 'user', content: [{ type: 'text', text: entry.text }] });
@@ -103,6 +104,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       if (entry.instructions !== undefined) frame.instructions = entry.instructions;
       if (entry.memory) frame.memory = entry.memory;
       if (entry.tools) frame.tools = entry.tools;
+      if (entry.heard) for (const content of frame.waiting.splice(0, entry.heard)) say(run, frame, { role: 'user', content });
       return;
     case 'model.responded':
       return void responded(run, frame, entry);

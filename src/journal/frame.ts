@@ -38,6 +38,7 @@ export function newFrame(o: {
     unfinished: 0,
     measured: { tokens: 0, messages: 0, fixed: false },
     repairs: 0,
+    waiting: [],
   };
 }
 

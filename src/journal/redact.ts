@@ -17,6 +17,7 @@ export function redacted(entry: Entry): Entry {
     }
     case 'message.received': {
       if (entry.kind === 'repair') return { ...entry, text: FORGOTTEN };
+      if (entry.kind === 'steering') return { ...entry, content: [{ type: 'text', text: FORGOTTEN }] };
       const { reason: _, ...rest } = entry;
       return rest;
     }

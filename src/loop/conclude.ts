@@ -1,4 +1,5 @@
 /** Conclude: an answer without a call is the end of an agent's part, unless it does not fit what was asked for. */
+import type { Draft } from '../journal/entries.ts';
 import { type Json, plainJson } from '../json.ts';
 import type { ModelResponse, Part } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
@@ -21,10 +22,7 @@ export async function conclude(scope: LoopScope, response: ModelResponse, respon
       : { ok: true as const, value: answer.output };
     const entry = allowed.ok && allowed.value === answer.output ? responded : withheld(responded, allowed);
     if (!allowed.ok) return refused(scope, entry, allowed.reason);
-    const closing = scope.closing({ ok: true, output: allowed.value });
-    const append = scope.append((seq) => [entry, ...closing(seq + 1)]);
-    if (append) await append;
-    return { status: 'completed', output: allowed.value, committed: true };
+    return end(scope, allowed.value, [entry]);
   }
   const repairable = answer && !answer.final && scope.frame.repairs < REPAIRS;
   await scope.append(() => [
@@ -56,6 +54,18 @@ function withheld(responded: Responded, allowed: { ok: true; value: Json } | { o
       ? allowed.value
       : JSON.stringify(allowed.value);
   return { ...responded, content: [{ type: 'text', text }] };
+}
+
+/** The end of the part, unless a message has come meanwhile: then the agent is asked again. @returns an empty list there. */
+async function end(scope: LoopScope, output: Json, before: readonly Draft[]): Promise<readonly Due[] | Settlement> {
+  const closing = scope.closing({ ok: true, output });
+  let ended = false;
+  const append = scope.append((seq) => {
+    ended = scope.frame.waiting.length === 0;
+    return ended ? [...before, ...closing(seq + before.length)] : before;
+  });
+  if (append) await append;
+  return ended ? { status: 'completed', output, committed: true } : [];
 }
 
 async function refused(scope: LoopScope, entry: Responded, reason: string): Promise<Settlement> {
@@ -115,22 +125,23 @@ async function finalAnswer({ agent }: LoopScope, content: readonly Part[]): Prom
   }
 }
 
-/** Where a sub-agent took the conversation over and has answered, its answer is the end: nobody is asked again. */
-export function handedOver(scope: LoopScope): Promise<Settlement> | undefined {
+/**
+ * Where a sub-agent took the conversation over and has answered, its answer is the end: no model is asked again, unless a message waits.
+ * @returns an empty list where one came in the last moment.
+ */
+export function handedOver(scope: LoopScope): Promise<readonly Due[] | Settlement> | undefined {
   const { agent, frame, tools } = scope;
-  if (agent.agents.length === 0) return undefined;
+  if (agent.agents.length === 0 || frame.waiting.length > 0) return undefined;
   const call = frame.calls.find((c) => c.finished?.ok && tools.get(c.name)?.delegate?.handoff);
   return call && handOver(scope, call.finished?.output ?? null);
 }
 
-async function handOver(scope: LoopScope, output: Json): Promise<Settlement> {
+async function handOver(scope: LoopScope, output: Json): Promise<readonly Due[] | Settlement> {
   const { output: wanted } = scope.agent;
   const valid = wanted ? await validate(wanted.schema, output) : undefined;
   if (valid && !valid.ok) {
     const message = `the agent that took the conversation over gave an answer that does not fit the output schema: ${valid.problem}.`;
     return { status: 'failed', error: { code: 'OUTPUT_INVALID', message, retryable: false, attempts: 1, outcome: 'failed' } };
   }
-  const closing = scope.closing({ ok: true, output });
-  await scope.append(closing);
-  return { status: 'completed', output, committed: true };
+  return end(scope, output, []);
 }

@@ -33,8 +33,9 @@ export async function loop(scope: LoopScope): Promise<Settlement | undefined> {
       if (scope.halt) return undefined;
       if (blocked) return 'waiting' in blocked ? { status: 'paused' } : { status: 'stopped', limit: blocked.crossed, at: blocked.at };
     }
-    const handed = handedOver(scope);
-    if (handed) return await handed;
+    const handing = handedOver(scope);
+    const handed = handing && (await handing);
+    if (handed && 'status' in handed) return handed;
     if (scope.drive.draining) scope.halt ??= { why: 'close' };
     if (scope.halt) return undefined;
 

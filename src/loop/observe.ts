@@ -17,7 +17,7 @@ const HOOK_TIMEOUT = 30_000;
 export function observe(scope: LoopScope): ModelRequest | Promise<ModelRequest> {
   const dynamic = typeof scope.agent.instructions === 'function';
   const recall = recallable(scope);
-  const stale = isStale(scope);
+  const stale = isStale(scope) || scope.frame.waiting.length > 0;
   if (!dynamic && !recall && !stale && scope.request) return scope.request;
   return dynamic || recall || stale ? refresh(scope) : assemble(scope);
 }
@@ -25,6 +25,7 @@ export function observe(scope: LoopScope): ModelRequest | Promise<ModelRequest> 
 async function refresh(scope: LoopScope): Promise<ModelRequest> {
   if (isStale(scope)) await relist(scope);
   const { agent, frame } = scope;
+  if (frame.waiting.length > 0) await scope.append(() => [{ type: 'context.changed', heard: frame.waiting.length }]);
   const changed: { instructions?: string; memory?: readonly Fact[] } = {};
   if (typeof agent.instructions === 'function') {
     const text = await instructed(agent.instructions, scope);

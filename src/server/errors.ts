@@ -7,6 +7,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   RUN_BUSY: 409,
   RUN_EXISTS: 409,
   RUN_NOT_COMPLETED: 409,
+  RUN_ENDED: 409,
   SESSION_BUSY: 409,
   AGENT_NOT_REGISTERED: 404,
   CALL_NOT_FOUND: 404,
