@@ -90,11 +90,11 @@ export function directionProblems(files: ReadonlyMap<string, string>, peers: rea
       else if (to.rank > from.rank) report(`${from.layer} is before ${to.layer}`);
       else if (from.adapter !== undefined && to.adapter !== undefined && from.adapter !== to.adapter)
         report('an adapter imports no other adapter');
-      if (use.kind === 'value') imported.push(target);
+      if (use.kind !== 'dynamic') imported.push(target);
     }
   }
   const cycle = cycleIn(loads);
-  if (cycle) problems.push(`files that load each other: ${cycle.join(' -> ')}`);
+  if (cycle) problems.push(`files that import each other: ${cycle.join(' -> ')}`);
   return problems;
 }
 

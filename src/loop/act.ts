@@ -2,8 +2,8 @@
  * Act: runs what the newest answer asked for and has not ended yet, until nothing more can run without a person. Each call is prepared
  * (`prepare.ts`), started (`start.ts`), executed (`execute.ts`) and finished, whether it was just asked for or a crash cut it off.
  *
- * A1  Siblings that need no person run first, and a call that has ended never runs again.
- * A2  What has run is written down before the run is given up.
+ * I1. Siblings that need no person run first, and a call that has ended never runs again.
+ * I2. What has run is written down before the run is given up.
  */
 import { RondoError } from '../errors.ts';
 import { assertBound } from '../hitl/approvals.ts';

@@ -2,8 +2,8 @@
  * The budget of a tree of agents. What begins is reserved first, in its own part of the run and in all parts above, and released when
  * what it used is in the journal: so agents side by side cannot both take what is left for one.
  *
- * B1  A call begins only where every limit on the way up leaves room for the most that it can use.
- * B2  Each reservation is released exactly once, whatever becomes of its call.
+ * I1. A call begins only where every limit on the way up leaves room for the most that it can use.
+ * I2. Each reservation is released exactly once, whatever becomes of its call.
  */
 import { BOUND, type Crossed } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';

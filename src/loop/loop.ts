@@ -1,10 +1,10 @@
 /**
  * The loop: observe, think, act, until the model answers without a call.
  *
- * L1  A step is in the journal before its effects begin: the model's answer and the starts of its calls are one append.
- * L2  The model is asked again only when every call of its last answer has ended.
- * L3  A model call is made only where its most possible cost fits every limit (`budget.ts`).
- * L4  An answer that came in time is written, and paid for, even where the run is halted right after it.
+ * I1. A step is in the journal before its effects begin: the model's answer and the starts of its calls are one append.
+ * I2. The model is asked again only when every call of its last answer has ended.
+ * I3. A model call is made only where its most possible cost fits every limit (`budget.ts`).
+ * I4. An answer that came in time is written, and paid for, even where the run is halted right after it.
  */
 import type { ModelRequest, Part, ToolCallPart } from '../ports/model.ts';
 import { unlessHalted } from '../reliability/patience.ts';

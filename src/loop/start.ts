@@ -1,9 +1,9 @@
 /**
  * Start: the one place where the model's answer and the starts of its calls are written, in one append and before any effect.
  *
- * S1  No call runs before its `call.started` is in the journal.
- * S2  The answer that asks for calls is in the journal together with the first of their starts, or, where the run is halted, alone.
- * S3  At most `parallel` calls are started at once; the others start when one has ended.
+ * I1. No call runs before its `call.started` is in the journal.
+ * I2. The answer that asks for calls is in the journal together with the first of their starts, or, where the run is halted, alone.
+ * I3. At most `parallel` calls are started at once; the others start when one has ended.
  */
 import { request } from '../hitl/approvals.ts';
 import type { Asked } from '../hitl/gate.ts';

@@ -128,7 +128,7 @@ const forgetCases: readonly Case[] = [
     },
   ],
   [
-    'a principal who is forgotten is forgotten in every session, and nobody else is',
+    'a principal who is forgotten is forgotten in every session, and no one else is',
     async (memory, settled) => {
       await record(memory, 1);
       await record(memory, 2, { session: 's2' });

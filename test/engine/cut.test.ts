@@ -121,6 +121,7 @@ const copy = (world: World): World => new Map([...world].map(([k, v]) => [k, { .
 describe.each(journals)('a process that dies on $name', ({ make }) => {
   const plan: Plan = [['read'], ['once', 'idem', 'checked', 'read'], ['signed', 'once', 'signed'], ['idem', 'checked'], ['once']];
 
+  // holds loop.I1, start.I1
   test('right after any append, before or after the effects that follow it, loses nothing and repeats nothing', async () => {
     const world: World = new Map();
     const inner = recording(make().journal);

@@ -101,6 +101,7 @@ test('after a crash behind any append, and another one, it goes on to an end tha
   );
 });
 
+// holds act.I2
 test('on a store that is full now and then, nothing runs twice, and it ends once there is room', async () => {
   const trouble = fc.array(fc.constantFrom<ReturnType<Trouble>>(undefined, undefined, undefined, 'late', 'full', 'full', 'late-full'), {
     minLength: 20,

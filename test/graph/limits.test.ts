@@ -40,6 +40,7 @@ describe.each(journals)('down the tree on $name:', ({ make }) => {
     return { top, calls: () => models.reduce((n, m) => n + m.requests.length, 0) };
   };
 
+  // holds budget.I1
   test('a budget of tokens that siblings far below share stops before the call that would cross it, and goes on with a higher one', async () => {
     const { journal } = make();
     const { top, calls } = tree(6);

@@ -31,6 +31,7 @@ function mixed(parallel = 8) {
 }
 
 describe.each(journals)('siblings on $name', ({ make }) => {
+  // holds act.I1
   test('that need nobody run first, and never twice; the next call of the model waits for all', async () => {
     const { journal, another } = make();
     const { a, ledger, model } = mixed();

@@ -46,6 +46,7 @@ describe.each(journals)('dollars on $name', ({ make }) => {
     expect(model.requests).toHaveLength(2);
   });
 
+  // holds loop.I3
   test('never go over the limit, however large an answer', async () => {
     const { journal } = make();
     const largest: Scripted = { ...(asks(['count', {}]) as object), usage: { input: 20, output: 1_000 } };

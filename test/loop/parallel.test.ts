@@ -67,6 +67,7 @@ describe.each(journals)('parallel calls on $name', ({ make }) => {
     expect(started).toEqual([0, 1, 2, 3, 4]);
   });
 
+  // holds start.I3
   test('one beyond the cap is entered in the journal with the result that makes room for it, before it runs', async () => {
     const { journal } = make();
     const { wait, started, open } = gated();
@@ -82,6 +83,7 @@ describe.each(journals)('parallel calls on $name', ({ make }) => {
     await ends(run, 'completed');
   });
 
+  // holds loop.I2
   test('the model is not asked before the last result is in the journal', async () => {
     const { journal } = make();
     const { wait, started, open } = gated();
