@@ -10,6 +10,7 @@ const LAYERS = [
   'reliability',
   'hitl',
   'loop',
+  'foreign',
   'graph',
   'engine',
   'index.ts',

@@ -9,7 +9,7 @@ export type { DecideOptions, ResumeOptions } from './engine/resume.ts';
 export type { Run } from './engine/run.ts';
 export type { AgentState, NodeState } from './engine/tree.ts';
 export { type ErrorCode, type Failure, type Outcome, RondoError, ToolError } from './errors.ts';
-export { type ForeignAgentOptions, foreignAgent } from './graph/foreign.ts';
+export { type ForeignAgentOptions, foreignAgent } from './foreign/foreign.ts';
 export { graph } from './graph/graph.ts';
 export { type DrawnAgent, toMermaid } from './graph/mermaid.ts';
 export {
@@ -20,6 +20,8 @@ export {
   type Reducers,
   type Route,
   type Send,
+  type StepContext,
+  type StepOptions,
   send,
   type Update,
 } from './graph/types.ts';

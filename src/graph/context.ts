@@ -1,34 +1,43 @@
-import { type Failure, RondoError, ToolError } from '../errors.ts';
-import type { CallId, Draft } from '../journal/entries.ts';
+/** What a node's function is given, and its durable steps. */
+import { RondoError, ToolError } from '../errors.ts';
+import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import { copyJson, isDeep, type Json, plainJson } from '../json.ts';
+import { idempotencyKey, knownOf, perform } from '../loop/effects.ts';
 import { held } from '../loop/held.ts';
-import { cameTo, settleLate } from '../loop/late.ts';
+import { endedLate } from '../loop/late.ts';
 import type { Scope } from '../loop/types.ts';
-
 import type { Effect } from '../ports/tool.ts';
-import { failureOf, messageOf } from '../reliability/classify.ts';
-import { Halted, unlessHalted } from '../reliability/patience.ts';
-import type { NodeContext } from './types.ts';
+import { messageOf } from '../reliability/classify.ts';
+import { Halted } from '../reliability/patience.ts';
+import type { AttemptContext } from '../reliability/timeout.ts';
+import type { Node } from './definition.ts';
+import type { NodeContext, StepContext, StepOptions } from './types.ts';
+
+type StepFunction = (step: StepContext) => unknown;
+
+const OPTIONS: ReadonlySet<string> = new Set(['effect', 'timeout', 'deadline', 'retry', 'breaker'] satisfies (keyof StepOptions)[]);
 
 /** Characters of JSON of one durable result. */
 const MAX_RESULT = 1024 * 1024;
 
-/** What a node's function is given. Getters, so that what it does not look at costs nothing. */
+/** Getters, so that what a function does not read costs nothing. */
 export class Context implements NodeContext {
   readonly #scope: Scope;
   readonly #task: Call;
+  readonly #node: Node;
   readonly item: Json | undefined;
   readonly #steps = new Set<string>();
   readonly #running = new Set<Promise<unknown>>();
-  /** The function has ended: what it left running writes nothing any more. */
+  /** The function has ended. Steps that still run append nothing. */
   #over = false;
-  /** The journal failed under a step, whatever the function made of that. */
+  /** An error of the journal under a step, also where the function caught it. */
   trouble: { error: unknown } | undefined;
 
-  constructor(scope: Scope, task: Call, item: Json | undefined) {
+  constructor(scope: Scope, task: Call, node: Node, item: Json | undefined) {
     this.#scope = scope;
     this.#task = task;
+    this.#node = node;
     this.item = item;
   }
 
@@ -47,13 +56,17 @@ export class Context implements NodeContext {
 
   // bound, because functions take it out of the context
   get durable(): NodeContext['durable'] {
-    return (name, fn, o) => {
+    return (name, fn, options = {}) => {
       if (typeof name !== 'string' || name === '' || name.length > 200)
         return Promise.reject(invalid('a durable step needs a name of 1 to 200 characters.'));
-      // in a loop, one name would be one step: it is done for the first time round and passed over in all others
+      if (typeof fn !== 'function') return Promise.reject(invalid(`the step "${name}" has no function: durable("${name}", () => ...).`));
+      const odd = Object.keys(options).find((key) => !OPTIONS.has(key));
+      if (odd !== undefined)
+        return Promise.reject(invalid(`the step "${name}" has no option "${odd}". There are ${[...OPTIONS].join(', ')}.`));
+      // in a loop, one name would be one step: done in the first turn, and skipped in all others
       if (this.#steps.has(name))
         return Promise.reject(invalid(`the step "${name}" was begun before. Name each: durable(\`${name}-\${id}\`, ...).`));
-      const step = this.#step(name, fn, o?.effect ?? 'once') as Promise<never>;
+      const step = this.#step(name, fn, options) as Promise<never>;
       this.#steps.add(name);
       this.#run(name, step);
       return step;
@@ -65,73 +78,57 @@ export class Context implements NodeContext {
     const done = () => this.#running.delete(step);
     step.then(done, () => {
       done();
-      // one that failed may be tried again
+      // a step that failed may be begun again
       this.#steps.delete(name);
     });
   }
 
-  /** A node ends with its steps: one that nobody awaited ends before what comes after the node begins. Undefined where there is none. */
+  /** A node ends after its steps, also after those that the function did not await. Undefined where none runs. */
   ended(): Promise<void> | undefined {
     if (this.#running.size > 0) return Promise.allSettled(this.#running).then(() => this.ended());
     this.#over = true;
     return undefined;
   }
 
-  async #step(name: string, fn: () => unknown, effect: Effect): Promise<unknown> {
-    const id = `${this.#task.id}/${name}`;
-    const known = outcomeOf(name, this.#task.durable?.get(id), effect);
-    if (known) return known.output;
-    if (!(await this.#append({ type: 'call.started', call: id, effect }, { power: effect === 'once' }))) throw late();
-    const { epoch } = this.#scope.run;
-    const asking = this.#scope.own();
-    if (asking) await asking;
-    const since = Date.now();
-    const ended = (o: { output: Json } | { error: Failure }): Draft => ({
-      type: 'call.finished',
-      call: id,
-      ok: 'output' in o,
-      ...o,
-      attempts: 1,
-      ms: Date.now() - since,
-    });
-    const doing = Promise.resolve().then(fn);
-    let output: Json;
-    try {
-      output = result(name, await unlessHalted(doing, this.#scope.cancel));
-    } catch (error) {
-      const failed = error instanceof Halted ? undefined : ended({ error: failureOf(error, 'STEP_FAILED', { effect }) });
-      await this.#finish(failed, () => this.#late(id, epoch, name, doing));
-      throw error;
-    }
-    if (await this.#finish(ended({ output }), () => this.#late(id, epoch, name, doing))) return output;
-    throw late();
-  }
-
-  /** The run is being halted; what the step comes to all the same is written down, and changes nothing that anybody has seen. */
-  #late(id: CallId, epoch: number, name: string, doing: Promise<unknown>): void {
+  async #step(name: string, fn: StepFunction, options: StepOptions): Promise<unknown> {
     const scope = this.#scope;
-    doing
-      .then(
-        (value) => settleLate(scope, id, epoch, { output: result(name, value) }),
-        // a step that gave up because it was told to, or lost its connection, says nothing of what it did
-        (error) => settleLate(scope, id, epoch, cameTo(scope, error)),
-      )
-      .catch(() => undefined);
-  }
-
-  /** Writes down how a step ended. Where the run is over, or was lost to another process, `late` does. @returns whether it was written in time. */
-  async #finish(draft: Draft | undefined, late: () => void): Promise<boolean> {
+    const policy = scope.plan.policy({ ...options, name: `the step "${name}"` });
+    const call = { id: `${this.#task.id}/${name}`, step: this.#task.step, name, input: null };
+    const known = outcomeOf(this.#task.durable?.get(call.id), policy.effect);
+    if (known) return known.output;
+    if (!(await this.#append({ type: 'call.started', call: call.id, effect: policy.effect }, { power: policy.effect === 'once' })))
+      throw late();
+    const { epoch } = scope.run;
+    const since = Date.now();
+    const result = await perform<Json>(scope, {
+      call,
+      policy,
+      owner: circuitOf(this.#node, name),
+      name: `the step "${name}"`,
+      fallbackCode: 'STEP_FAILED',
+      run: async (_, attempt) => resultOf(name, await fn(stepContext(attempt, () => idempotencyKey(scope, call)))),
+      keep: (output) => output,
+    });
+    const { attempts } = result.ok ? result : result.error;
+    const end = result.ok ? { output: result.value } : { error: result.error };
+    let written = false;
     try {
-      if (draft && (await this.#append(draft, { hold: true }))) return true;
+      if (result.ok || !result.cancelled) {
+        const finished: Draft = { type: 'call.finished', call: call.id, ok: result.ok, ...end, attempts, ms: Date.now() - since };
+        written = await this.#append(finished, { hold: true });
+      }
     } catch (error) {
-      if (RondoError.is(error, 'RUN_BUSY')) late();
+      if (RondoError.is(error, 'RUN_BUSY')) endedLate(scope, call.id, epoch, end);
       throw error;
     }
-    late();
-    return false;
+    if (!written) endedLate(scope, call.id, epoch, end);
+    if (!result.ok)
+      throw result.cancelled ? new Halted() : (result.cause ?? new ToolError(result.error.code, result.error.message, result.error));
+    if (!written) throw late();
+    return result.value;
   }
 
-  /** @returns whether it was written: not where the node or its run is over. */
+  /** @returns whether it was appended: not where the node is over, or the run was halted. */
   async #append(draft: Draft, { power = false, hold = false }): Promise<boolean> {
     const scope = this.#scope;
     let written = false;
@@ -154,26 +151,49 @@ const invalid = (message: string) => new ToolError('STEP_INVALID', message, { re
 const late = () =>
   new ToolError('STEP_LATE', 'a durable step cannot begin or end after its node, or when the run was halted.', { retryable: false });
 
-/** What became of a step before: its output, or nothing where it is to be done. @throws ToolError `OUTCOME_UNKNOWN`. */
-function outcomeOf(name: string, before: Call | undefined, effect: Effect): { output: unknown } | undefined {
+/** The result of a step that was begun before; undefined where it is to run. @throws ToolError `OUTCOME_UNKNOWN`, `STEP_FAILED`. */
+function outcomeOf(before: Call | undefined, effect: Effect): { output: unknown } | undefined {
   if (!before) return undefined;
-  const { finished, settled } = before;
-  if (finished?.ok) return { output: copyJson(finished.output ?? null) };
-  if (settled?.outcome === 'done') return { output: copyJson(settled.output ?? null) };
-  // an operator's word counts; what came late, where the step may be done again, does not
-  if (settled?.outcome === 'failed' && (effect === 'once' || settled.source === 'operator'))
-    throw new ToolError('STEP_FAILED', settled.note ?? `the step "${name}" failed.`, { retryable: false });
-  if (effect !== 'once' || settled) return undefined;
-  if (before.status !== 'started' && finished?.error?.outcome !== 'unknown') return undefined;
-  const why = before.status === 'started' ? 'the process stopped while it ran' : `it failed with ${finished?.error?.code}`;
-  throw new ToolError('OUTCOME_UNKNOWN', `nobody knows whether the step "${name}" took effect: ${why}.`, {
+  const { name, status, finished } = before;
+  const known = knownOf(before, effect);
+  if (known.outcome === 'done') return { output: copyJson(known.output) };
+  if (known.outcome === 'open') return undefined;
+  if (known.outcome === 'failed') throw new ToolError('STEP_FAILED', known.message, { retryable: false });
+  const why = status === 'started' ? 'the process stopped while it ran' : `it failed with ${finished?.error?.code}`;
+  throw new ToolError('OUTCOME_UNKNOWN', `it is unknown whether the step "${name}" took effect: ${why}.`, {
     outcome: 'unknown',
     retryable: false,
   });
 }
 
-function result(name: string, value: unknown): Json {
-  // it was done, and must not be done again for a result that cannot be kept
+const stepContext = (attempt: AttemptContext, key: () => string): StepContext => ({
+  get signal() {
+    return attempt.signal;
+  },
+  attempt: attempt.attempt,
+  get idempotencyKey() {
+    return key();
+  },
+  alive: () => attempt.alive(),
+});
+
+/** Step names of one node that have a circuit. A name made of an id is new in every run, so the oldest ones go. */
+const MAX_CIRCUITS = 100;
+const circuits = new WeakMap<object, Map<string, object>>();
+
+/** What stands for the steps of one name in one node: the engine's circuits are kept by it. */
+function circuitOf(node: object, name: string): object {
+  const names = circuits.get(node) ?? new Map<string, object>();
+  circuits.set(node, names);
+  const owner = names.get(name) ?? {};
+  names.delete(name);
+  names.set(name, owner);
+  if (names.size > MAX_CIRCUITS) names.delete(names.keys().next().value as string);
+  return owner;
+}
+
+/** The result as JSON. The step has run, so a result that cannot be kept does not make it run again. */
+function resultOf(name: string, value: unknown): Json {
   const unkept = (why: string) =>
     new ToolError('STEP_INVALID', `the result of the step "${name}" cannot be kept: ${why}.`, { outcome: 'unknown', retryable: false });
   let json: Json;

@@ -53,7 +53,7 @@ function call(schedule: Scheduling, task: Call, node: Extract<Node, { kind: 'fun
   const since = Date.now();
   const { scope } = schedule;
   const span = scope.trace.node(task.step, { call: task.id, name: task.name });
-  const ctx = new Context(scope, task, itemOf(task));
+  const ctx = new Context(scope, task, node, itemOf(task));
   const settled = (then: () => undefined | Promise<undefined>): undefined | Promise<undefined> => {
     const steps = ctx.ended();
     return steps ? unlessHalted(steps, scope.cancel).then(then) : then();

@@ -2,16 +2,40 @@ import type { Mistake } from '../errors.ts';
 import type { Limits } from '../journal/entries.ts';
 import type { Json } from '../json.ts';
 import type { Agent } from '../loop/types.ts';
-
 import type { Principal } from '../ports/principal.ts';
-import type { Effect } from '../ports/tool.ts';
+import type { Breaker, Effect, Retry } from '../ports/tool.ts';
 import type { Out, SchemaLike } from '../schema.ts';
 
-/** Some of a state's fields, anew. */
+/** New values of some of a state's fields. */
 export type Update<S> = { readonly [K in keyof S]?: S[K] };
 
 /** How an update of a field is joined with what is there. A field without one is replaced. Called once for each update, never in a replay. */
 export type Reducers<S> = { readonly [K in keyof S]?: (now: S[K], update: S[K]) => S[K] };
+
+/** What the function of a durable step is given. */
+export interface StepContext {
+  /** Aborted at the attempt's timeout, the step's deadline, or when the run is cancelled. */
+  readonly signal: AbortSignal;
+  /** 1 for the first. */
+  readonly attempt: number;
+  /** The same for every attempt of this step, also after a crash. */
+  readonly idempotencyKey: string;
+  /** A sign of life: `timeout` begins again. The `deadline` of all attempts, and the run's, stay. */
+  alive(): void;
+}
+
+/** How a durable step is guarded. Defaults are those of a tool, with the engine's `reliability.tools` between. */
+export interface StepOptions {
+  /** What a second run does. Default `once`: it is tried again only where it is known not to have run. */
+  effect?: Effect;
+  /** One attempt, ms. Default 60,000. */
+  timeout?: number;
+  /** All attempts and the waits between them, ms. Default: none. */
+  deadline?: number;
+  retry?: Retry;
+  /** The circuit breaker of all steps of this name in this node, in every run of the engine. `false`: none. */
+  breaker?: Breaker | false;
+}
 
 /** What a node's function is given besides the state. */
 export interface NodeContext<C = unknown> {
@@ -20,14 +44,16 @@ export interface NodeContext<C = unknown> {
   readonly context: C;
   readonly runId: string;
   readonly by: Principal | undefined;
-  /** What `send` gave to this node. */
+  /** The input that `send` gave to this node. */
   readonly item: Json | undefined;
   /**
-   * A step of the function that is done once: its result is in the journal, and after a crash it is taken from there. `name` is
-   * unique within the node: one that was begun before is refused (`STEP_INVALID`), unless it failed. `effect` says what doing it twice does; a `once` (the default) that a crash cut off throws a `ToolError`
-   * `OUTCOME_UNKNOWN`.
+   * A step of the function that is done once: its result is in the journal, and after a crash it is taken from there. It is guarded like
+   * a tool's call. `name` is unique within the node: a second step of that name is refused (`STEP_INVALID`), unless the first failed.
+   * @returns what `fn` returned, as JSON of at most 1,048,576 characters.
+   * @throws what the last attempt threw. ToolError `OUTCOME_UNKNOWN` for a `once` step that a crash cut off, or that failed so that it may
+   * have taken effect; `STEP_INVALID` for a bad name, option or result; `STEP_LATE` after the node has ended.
    */
-  durable<T>(name: string, fn: () => T | Promise<T>, o?: { effect?: Effect }): Promise<T>;
+  durable<T>(name: string, fn: (step: StepContext) => T | Promise<T>, options?: StepOptions): Promise<T>;
 }
 
 type InputOf<A> = A extends Agent<infer I, infer _O, infer _C> ? I : never;

@@ -13,8 +13,9 @@ import { callsLeft, reserveToolCall } from './budget.ts';
 import type { Blocked, Due, Prepared } from './call.ts';
 import { hasContentPolicy, resultAllowed } from './content.ts';
 import { descend } from './descend.ts';
-import { endedLate, execute } from './execute.ts';
+import { execute } from './execute.ts';
 import { held } from './held.ts';
+import { endedLate } from './late.ts';
 import { reopened, startEntry } from './start.ts';
 import type { Scope } from './types.ts';
 
@@ -86,7 +87,7 @@ async function lane(scope: Scope, first: Due, queue: Due[], asleep: Asleep): Pro
     try {
       due = await finish(scope, finished, queue);
     } catch (error) {
-      if (RondoError.is(error, 'RUN_BUSY')) endedLate(scope, call, epoch, finished);
+      if (RondoError.is(error, 'RUN_BUSY')) endedLate(scope, call.id, epoch, finished);
       throw error;
     }
     span.end(finished);

@@ -13,8 +13,6 @@ export interface Ready extends Arguments {
   taken?: true;
   /** Its `call.started` was written before, by a process that is gone: no limit counts it again. */
   resumed?: true;
-  /** The attempt that was entered last; 0 while none was. */
-  entered?: number;
   context: unknown;
   credentials?: Readonly<Record<string, string>>;
 }

@@ -37,3 +37,12 @@ export async function insisted<T>(error: unknown, again: () => T | Promise<T>, h
     }
   }
 }
+
+/** Appends a note. Where the store cannot take it now, it is left out: the run does not depend on it. */
+export async function noted(append: () => void | Promise<void>): Promise<void> {
+  try {
+    await append();
+  } catch (error) {
+    if (!RondoError.is(error, 'JOURNAL_UNAVAILABLE')) throw error;
+  }
+}

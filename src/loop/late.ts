@@ -1,5 +1,6 @@
-/** Results that come when the journal has no place for them any more: after a timeout, or after the run was lost to another process. */
+/** Results that come too late for `call.finished`: after a timeout, after a halt, or after another process took the run over. */
 
+import type { Failure } from '../errors.ts';
 import type { CallId, Draft } from '../journal/entries.ts';
 import { type RunFold, unfinishedCalls } from '../journal/fold.ts';
 import type { Json } from '../json.ts';
@@ -7,30 +8,35 @@ import type { Effect } from '../ports/tool.ts';
 import { asSeen, classify } from '../reliability/classify.ts';
 import type { Scope } from './types.ts';
 
-/** What a call came to after all. */
-export type Came = { output: Json } | { outcome: 'failed' | 'not-run'; note: string };
+export type Came = { output: Json } | Pick<Failure, 'outcome' | 'message'>;
 
-/** Undefined where the error says nothing of the effect: a call that gave up because it was told to leaves it as unknown as it was. */
-export function cameTo(scope: Scope, error: unknown, effect: Effect = 'once'): Came | undefined {
-  const { outcome, message } = asSeen(classify(error, 'TOOL_FAILED', scope.drive.secrets.mask), effect);
-  return outcome === 'unknown' ? undefined : { outcome, note: message.slice(0, 500) };
-}
+/** What a late error says of the effect. */
+export const cameTo = (scope: Scope, error: unknown, effect: Effect): Came =>
+  asSeen(classify(error, 'TOOL_FAILED', scope.drive.secrets.mask), effect);
 
 /**
- * Writes it down; it changes nothing that anybody has seen.
+ * Appends a late result. It changes nothing that the model or a node has seen; it tells the next claim, and an operator, what is known.
  * @param epoch of the claim in which the call began.
  */
-export function settleLate(scope: Scope, call: CallId, epoch: number, came: Came | undefined): void {
-  if (!came) return;
-  const done = 'output' in came;
-  const entry: Draft = { type: 'outcome.settled', call, source: 'late', ...(done ? { outcome: 'done', output: came.output } : came) };
-  // nobody waits for it; what cannot be written stays unknown
-  scope.drive.log.add((run) => (done || isOf(run, call, epoch) ? [{ ...entry }] : [])).catch(() => undefined);
+export function settleLate(scope: Scope, call: CallId, epoch: number, came: Came): void {
+  let said: { outcome: 'done'; output: Json } | { outcome: 'failed' | 'not-run'; note: string };
+  if ('output' in came) said = { outcome: 'done', output: came.output };
+  // a call that gave up because it was told to leaves its effect as unknown as it was
+  else if (came.outcome === 'unknown') return;
+  else said = { outcome: came.outcome, note: came.message.slice(0, 500) };
+  const entry: Draft = { type: 'outcome.settled', call, source: 'late', ...said };
+  // the append is not awaited; where it fails, the outcome stays unknown
+  scope.drive.log.add((run) => (said.outcome === 'done' || isOf(run, call, epoch) ? [{ ...entry }] : [])).catch(() => undefined);
 }
 
-/** A failure says nothing of a call that another process has begun again since. */
+/** A late failure says nothing of a call that another claim has begun again. */
 function isOf(run: RunFold, id: CallId, epoch: number): boolean {
   if (run.epoch === epoch) return true;
   const call = run.unknowns.get(id)?.call ?? unfinishedCalls(run).find((c) => c.id === id);
   return call?.epoch === epoch;
+}
+
+/** The end of a call that could not be appended, because another process had taken the run over. */
+export function endedLate(scope: Scope, call: CallId, epoch: number, { output = null, error }: { output?: Json; error?: Failure }): void {
+  settleLate(scope, call, epoch, error ?? { output });
 }

@@ -15,10 +15,11 @@ export function planOf(
 ): Plan {
   const use = [...engine.use, ...agent.use];
   const known = new WeakMap<ToolDefinition, ResolvedPolicy>();
+  const policy: Plan['policy'] = (options) => resolvePolicy(options, agent.reliability.tools, engine.reliability.tools);
   const policyOf = (tool: ToolDefinition): ResolvedPolicy => {
     let resolved = known.get(tool);
     if (!resolved) {
-      resolved = resolvePolicy(tool.options, agent.reliability.tools, engine.reliability.tools);
+      resolved = policy(tool.options);
       known.set(tool, resolved);
     }
     return resolved;
@@ -29,5 +30,6 @@ export function planOf(
     modelWrappers: use.flatMap((m) => (m.model ? [m.model.bind(m)] : [])),
     toolWrappers: use.flatMap((m) => (m.tool ? [m.tool.bind(m)] : [])),
     tool: policyOf,
+    policy,
   };
 }

@@ -125,6 +125,8 @@ export interface Plan {
   readonly modelWrappers: readonly NonNullable<Middleware['model']>[];
   readonly toolWrappers: readonly NonNullable<Middleware['tool']>[];
   tool(tool: ToolDefinition): ResolvedPolicy;
+  /** The same for an effect that is declared where it runs, such as a durable step. @throws RondoError `CONFIG_INVALID`. */
+  policy(options: ReliabilityOptions & { name?: string }): ResolvedPolicy;
 }
 
 /** What a run can use of the engine that drives it. */

@@ -71,10 +71,14 @@ describe.each(journals)('durable steps on $name', ({ make }) => {
     const { journal } = make();
     let tries = 0;
     const work = ({ durable }: NodeContext) =>
-      durable('flaky', () => {
-        if (++tries === 1) throw Object.assign(new Error('no route'), { code: 'ECONNREFUSED' });
-        return `after ${tries}`;
-      });
+      durable(
+        'flaky',
+        () => {
+          if (++tries === 1) throw Object.assign(new Error('no route'), { code: 'ECONNREFUSED' });
+          return `after ${tries}`;
+        },
+        { retry: { attempts: 1 } },
+      );
     const g = two(work);
     const engine = new Engine({ journal, agents: [g] });
     const run = engine.run(g, {});

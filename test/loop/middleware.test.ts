@@ -231,3 +231,28 @@ test.each<['once' | 'read', 'fails' | 'works' | 'refuses', number]>([
   if (how === 'works') expect(shown(model.requests[1])[0]).toMatchObject({ text: 'ok', isError: false });
   else expect(failure(shown(model.requests[1])[0])).toMatchObject({ code: 'NO', outcome: how === 'refuses' ? 'not-run' : 'failed' });
 });
+
+test.each([
+  ['refused', 'failed', 'unknown', 'unknown'],
+  ['unknown', 'failed', 'refused', 'unknown'],
+  ['refused', 'failed', 'refused', 'failed'],
+  ['refused', 'refused', 'refused', 'not-run'],
+])(
+  'a wrapper that calls next() three times, which was %s, %s, %s, and then fails: the outcome is the worst of them, %s',
+  async (a, b, c, worst) => {
+    const results = [a, b, c].map((how) => (how === 'refused' ? 'not-run' : how) as 'not-run' | 'failed' | 'unknown');
+    const execute = () => {
+      throw new ToolError('NO', 'no', { outcome: results.shift() as 'failed' });
+    };
+    const write = tool({ name: 'write', description: '', input: anything, effect: 'idempotent', retry: { attempts: 1 }, execute });
+    const thrice: Middleware = {
+      tool: async (_, next) => {
+        for (let i = 0; i < 3; i++) await next();
+        throw new Error('bug');
+      },
+    };
+    const model = scripted([asks(['write', {}]), 'done']);
+    await ends(new Engine().run(agent({ name: 'a', instructions: '', model, tools: [write], use: [thrice] }), 'go'), 'completed');
+    expect(failure(shown(model.requests[1])[0])).toMatchObject({ code: 'MIDDLEWARE_FAILED', outcome: worst, attempts: 3 });
+  },
+);

@@ -1,6 +1,6 @@
 import type { JWK } from 'jose';
 import { RondoError } from '../../errors.ts';
-import { foreignAgent } from '../../graph/foreign.ts';
+import { foreignAgent } from '../../foreign/foreign.ts';
 import type { Limits } from '../../journal/entries.ts';
 import type { Json } from '../../json.ts';
 import type { Agent } from '../../loop/types.ts';

@@ -1,5 +1,5 @@
 import { type Agent, type GenerateTextResult, type ModelMessage, type StreamTextResult, ToolLoopAgent } from 'ai';
-import type { ForeignAgentOptions } from '../../graph/foreign.ts';
+import type { ForeignAgentOptions } from '../../foreign/foreign.ts';
 import type { Json } from '../../json.ts';
 import type { Ask, Turn, TurnContext, TurnResult } from '../../ports/foreign.ts';
 import { usageOf, userMessage } from './convert.ts';

@@ -1,4 +1,4 @@
-import { foreignAgent } from '../../graph/foreign.ts';
+import { foreignAgent } from '../../foreign/foreign.ts';
 import type { Agent } from '../../loop/types.ts';
 
 import type { Prompt } from '../../ports/model.ts';

@@ -1,4 +1,4 @@
-import { type ForeignAgentOptions, foreignAgent } from '../../graph/foreign.ts';
+import { type ForeignAgentOptions, foreignAgent } from '../../foreign/foreign.ts';
 import type { Agent } from '../../loop/types.ts';
 
 import type { Prompt } from '../../ports/model.ts';

@@ -1,7 +1,7 @@
 import type { RunnableConfig } from '@langchain/core/runnables';
 import type { BaseCheckpointSaver } from '@langchain/langgraph';
 import { RondoError } from '../../errors.ts';
-import type { ForeignAgentOptions } from '../../graph/foreign.ts';
+import type { ForeignAgentOptions } from '../../foreign/foreign.ts';
 import type { Json } from '../../json.ts';
 import type { Prompt } from '../../ports/model.ts';
 import type { Decision } from '../../ports/tool.ts';

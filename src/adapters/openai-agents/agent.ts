@@ -1,6 +1,6 @@
 import { type AgentInputItem, Runner, type RunResult, type StreamedRunResult, Usage } from '@openai/agents-core';
 import { ToolError } from '../../errors.ts';
-import type { ForeignAgentOptions } from '../../graph/foreign.ts';
+import type { ForeignAgentOptions } from '../../foreign/foreign.ts';
 import type { Ask, Turn, TurnContext, TurnResult } from '../../ports/foreign.ts';
 import { inputOf, since, usedBy } from './convert.ts';
 import { failure } from './failure.ts';

@@ -9,7 +9,7 @@ import {
   type Agent as StrandsAgent,
 } from '@strands-agents/sdk';
 import { RondoError, ToolError } from '../../errors.ts';
-import type { ForeignAgentOptions } from '../../graph/foreign.ts';
+import type { ForeignAgentOptions } from '../../foreign/foreign.ts';
 import type { Ask, Turn, TurnContext, TurnResult } from '../../ports/foreign.ts';
 import type { Decision } from '../../ports/tool.ts';
 import { inputOf, textOf, usageOf } from './convert.ts';

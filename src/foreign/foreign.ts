@@ -1,4 +1,4 @@
-/** Agents of other frameworks, functions and services, by the contract in ports/foreign.ts: one turn at a time. */
+/** The declaration of an agent that another framework, a function or a service runs, by the contract in ports/foreign.ts. */
 
 import { invalid } from '../errors.ts';
 import { sha256 } from '../journal/canonical.ts';
@@ -14,23 +14,25 @@ import type { Effect, Retry } from '../ports/tool.ts';
 import type { Rates } from '../pricing/price.ts';
 import { checkPrices } from '../pricing/prices.ts';
 import { resolvePolicy } from '../reliability/policy.ts';
-import { drive, type Foreign, letGo } from './turns.ts';
+import { letGo } from './cancel.ts';
+import { drive } from './drive.ts';
+import type { Foreign } from './types.ts';
 
 export interface ForeignAgentOptions<O, St extends Json> {
   name: string;
   description?: string;
-  /** What doing a turn twice does. Default `once`: after a crash or a timeout its outcome is unknown, and it is not repeated. */
+  /** What a second run of one turn does. Default `once`: after a crash or a timeout its outcome is unknown, and it is not repeated. */
   effect?: Effect;
   /** One attempt at a turn, ms. Default 600,000. */
   timeout?: number;
   retry?: Retry;
   limits?: Limits;
-  /** US dollars per million tokens of its model: what a turn cost that says what it used, and not what that cost. */
+  /** US dollars per million tokens of its model, for turns that report `usage` without `costUsd`. */
   price?: Rates;
   turn(turn: Turn<St>, ctx: TurnContext): Promise<TurnResult<O, St>>;
   /**
-   * The run was cancelled while this agent waited for people: what it left open elsewhere can be closed, by the state it gave. Called once,
-   * where the run was cancelled; its signal is aborted after 10 seconds, and nobody hears of a failure.
+   * Called once when the run is cancelled while this agent waits for people, so that it can close what it left open elsewhere. It gets
+   * the state of the last pause. Its signal is aborted after 10 seconds; a failure is ignored.
    */
   cancel?(state: St, ctx: TurnContext): Promise<void>;
 }
@@ -48,11 +50,11 @@ const FOREIGN = {
 } satisfies Record<keyof ForeignAgentOptions<string, Json>, string>;
 
 const TIMEOUT = 600_000;
-/** Of one that shows signs of life. */
+/** Milliseconds of an attempt that shows signs of life. */
 const LONGEST = 3_600_000;
 
 /**
- * An agent of another framework, a function, a service: anything that takes a turn and completes, or pauses with questions.
+ * Declares an agent of another framework, a function or a service: anything that takes a turn and completes, or pauses with questions.
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function foreignAgent<O = string, St extends Json = Json>(o: ForeignAgentOptions<O, St>): Agent<Prompt, O, Record<never, never>> {

@@ -1,0 +1,88 @@
+/** What a foreign agent's turn is given: its input, and its context. */
+import { sha256 } from '../journal/canonical.ts';
+import type { Call, Frame, RunFold } from '../journal/fold.ts';
+import { levelOf } from '../loop/delegation.ts';
+import { idempotencyKey } from '../loop/effects.ts';
+import type { Scope } from '../loop/types.ts';
+import type { Turn, TurnContext } from '../ports/foreign.ts';
+import type { Prompt } from '../ports/model.ts';
+import type { Principal } from '../ports/principal.ts';
+import { messageOf } from '../reliability/classify.ts';
+import type { AttemptContext } from '../reliability/timeout.ts';
+import { Secrets } from '../secrets.ts';
+
+/** The agent's task, after the part of its parent's conversation that it may see. */
+export function promptOf({ frame }: Scope): Prompt {
+  const { messages, inherited } = frame;
+  const task = messages.at(-1)?.content ?? [];
+  if (inherited === 0) return task.length === 1 && task[0]?.type === 'text' ? task[0].text : task;
+  const before = messages.slice(0, inherited).flatMap(({ role, content }) => [{ type: 'text' as const, text: `${role}:` }, ...content]);
+  return [...before, { type: 'text', text: 'user:' }, ...task];
+}
+
+/** What the context of a turn and that of `cancel` have in common. */
+const shared = (run: RunFold, frame: Frame) => ({
+  thread: sha256(JSON.stringify([run.runId, frame.position])).slice(0, 32),
+  runId: run.runId,
+  session: run.started.session,
+  by: run.started.by,
+  context: run.started.context ?? {},
+  depth: levelOf({ run, frame }),
+});
+
+/** @param talk `over` once the turn has ended: an attempt that was given up may still emit text. */
+export function contextOf(
+  scope: Scope,
+  call: Call,
+  turn: Turn,
+  attempt: AttemptContext,
+  traceparent: string | undefined,
+  talk: { readonly over: boolean },
+): TurnContext {
+  const { secrets } = scope.drive;
+  const emit: TurnContext['emit'] = ({ type, text }) => {
+    if (talk.over || attempt.signal.aborted) return;
+    attempt.alive();
+    const said = secrets.mask(typeof text === 'string' ? text : messageOf(text));
+    scope.emit?.({ type: type === 'text' ? 'text.delta' : 'reasoning.delta', text: said, attempt: attempt.attempt }, call.step);
+  };
+  return {
+    ...shared(scope.run, scope.frame),
+    // made only where it is read
+    get signal() {
+      return attempt.signal;
+    },
+    idempotencyKey: idempotencyKey(scope, call),
+    attempt: attempt.attempt,
+    decidedBy: deciderOf(turn),
+    traceparent,
+    alive: () => attempt.alive(),
+    secrets,
+    get emit() {
+      return scope.emit && emit;
+    },
+  };
+}
+
+/** The person who decided the answers of a turn, where it was one person. */
+function deciderOf(turn: Turn): Principal | undefined {
+  if (turn.type === 'start') return undefined;
+  const [first, ...others] = turn.answers.map(({ by }) => by);
+  return first && others.every((by) => by?.id === first.id && by.tenant === first.tenant) ? first : undefined;
+}
+
+/** The context of `cancel`, which runs outside of any turn. @param ms until its signal is aborted. */
+export function cancelContext(run: RunFold, frame: Frame, ms: number): TurnContext {
+  const common = shared(run, frame);
+  return {
+    ...common,
+    signal: AbortSignal.timeout(ms),
+    idempotencyKey: sha256(JSON.stringify([common.thread, 'cancel'])),
+    attempt: 1,
+    decidedBy: undefined,
+    traceparent: run.trace,
+    alive: () => {},
+    secrets: new Secrets(),
+    emit: undefined,
+  };
+}

@@ -1,0 +1,103 @@
+/** One turn of a foreign agent: an effect of its own, begun and ended by entries like a tool's call. */
+import { type Failure, RondoError } from '../errors.ts';
+import type { Draft } from '../journal/entries.ts';
+import type { Call } from '../journal/fold.ts';
+import type { Json } from '../json.ts';
+import { crossing } from '../loop/budget.ts';
+import { knownOf, perform } from '../loop/effects.ts';
+import { held } from '../loop/held.ts';
+import { endedLate } from '../loop/late.ts';
+import type { Scope, Settlement } from '../loop/types.ts';
+import type { Turn } from '../ports/foreign.ts';
+import { cost } from '../pricing/cost.ts';
+import { pause } from './asks.ts';
+import { contextOf, promptOf } from './context.ts';
+import { type Checked, checked, masked } from './turn-result.ts';
+import type { Foreign, State } from './types.ts';
+
+/** Takes a turn. @returns how the agent's part ended, `paused` where it asked people, undefined where the run was halted. */
+export async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement | undefined | 'paused'> {
+  const known = outcomeOf(own, call);
+  if (known) return 'output' in known ? complete(scope, call, known.output) : end(scope, call, known.error);
+  // the usage of a turn cannot be estimated: it begins unless a limit is used up
+  const crossed = crossing(scope);
+  if (crossed) return { status: 'stopped', limit: crossed.crossed, at: crossed.at };
+  const since = Date.now();
+  await scope.append(() => [{ type: 'call.started', call: call.id, effect: own.effect }], own.effect === 'once');
+  const { name, description } = scope.agent;
+  const span = scope.trace.tool(call.step, { call: call.id, name, effect: own.effect, description });
+  const { state } = scope.frame.state as State;
+  const turn: Turn =
+    call.input === null
+      ? { type: 'start', input: promptOf(scope) }
+      : { type: 'resume', state, answers: call.input as unknown as Extract<Turn, { type: 'resume' }>['answers'] };
+  const talk = { over: false };
+  const { epoch } = scope.run;
+  const outputOf = (value: Checked) => (value.status === 'completed' ? masked(scope, value).output : undefined);
+  const result = await perform<Checked>(scope, {
+    call,
+    policy: own.policy,
+    owner: own,
+    name,
+    fallbackCode: 'TOOL_FAILED',
+    run: async (_, attempt) => checked(await span.run(() => own.turn(turn, contextOf(scope, call, turn, attempt, span.traceparent, talk)))),
+    keep: outputOf,
+    failedAttempt: (draft) => span.failedAttempt(draft),
+  });
+  talk.over = true;
+  if (!result.ok) {
+    const { error } = result;
+    const halted = result.cancelled && scope.halt;
+    if (!halted || halted.why === 'cancel') span.end({ error, attempts: error.attempts });
+    if (!halted) return end(scope, call, error);
+    // a halt is not a failure of the agent: the run ends as it was halted, and the next claim may begin what did not run
+    if (halted.why === 'cancel') await end(scope, call, error);
+    else if (error.outcome === 'not-run' && halted.why !== 'lost')
+      await held(scope, () => [{ type: 'outcome.settled', call: call.id, source: 'late', outcome: 'not-run' }]);
+    return undefined;
+  }
+  const { attempts } = result;
+  const value = masked(scope, result.value);
+  const finished: Draft = { type: 'call.finished', call: call.id, ok: true, attempts, ms: Date.now() - since };
+  if (value.usage) finished.usage = value.usage;
+  const usd = value.costUsd ?? cost(value.usage, own.price);
+  if (usd !== undefined) finished.usd = usd;
+  if (value.unmetered) finished.unmetered = true;
+  span.end({ attempts });
+  try {
+    if (value.status === 'completed') return await complete(scope, call, value.output, finished);
+    await pause(scope, finished, value);
+    return 'paused';
+  } catch (error) {
+    if (RondoError.is(error, 'RUN_BUSY') && value.status === 'completed') endedLate(scope, call.id, epoch, value);
+    throw error;
+  }
+}
+
+/** What is known of a turn that was begun before; undefined where it begins, or begins again. */
+function outcomeOf({ effect }: Foreign, call: Call): { output: Json } | { error: Failure } | undefined {
+  const { finished, settled } = call;
+  // a crash came between the failure and the end of this part
+  if (finished?.error && !settled) return { error: finished.error };
+  const base = { retryable: false, attempts: 1 };
+  const known = knownOf(call, effect);
+  if (known.outcome === 'done') return { output: known.output };
+  if (known.outcome === 'failed') return { error: { ...base, code: 'TOOL_FAILED', message: known.message, outcome: 'failed' } };
+  if (known.outcome === 'open') return undefined;
+  const message = 'The process stopped while this agent worked. What it did is unknown: find out first.';
+  return { error: { ...base, code: 'OUTCOME_UNKNOWN', message, outcome: 'unknown' } };
+}
+
+async function complete(scope: Scope, call: Call, output: Json, last?: Draft): Promise<Settlement> {
+  const finished: Draft = last ?? { type: 'call.finished', call: call.id, ok: true, attempts: 1, ms: 0 };
+  const closing = scope.closing({ ok: true, output });
+  await held(scope, (seq) => [{ ...finished }, ...closing(seq + 1)]);
+  return { status: 'completed', output, committed: true };
+}
+
+async function end(scope: Scope, call: Call, error: Failure): Promise<Settlement> {
+  // the journal may say so already
+  if (call.status !== 'finished')
+    await held(scope, () => [{ type: 'call.finished', call: call.id, ok: false, error, attempts: error.attempts, ms: 0 }]);
+  return { status: 'failed', error };
+}

@@ -1,0 +1,113 @@
+/** The wrappers of `use: [{ tool }]` around a call. */
+import type { Failure, Outcome } from '../errors.ts';
+import type { Call } from '../journal/fold.ts';
+import { copyJson, type Json } from '../json.ts';
+import { bounded, messageOf, severity } from '../reliability/classify.ts';
+import { Halted, unlessHalted } from '../reliability/patience.ts';
+import type { Ready } from './call.ts';
+import { endedLate } from './late.ts';
+import type { ToolOutcome } from './middleware.ts';
+import { type Observed, observed } from './output.ts';
+import type { Scope } from './types.ts';
+import { Wrapping } from './wrapping.ts';
+
+/** How a call ended. */
+export type End = { attempts: number } & ({ ok: true; seen: Observed } | { ok: false; error: Failure; cancelled?: true | undefined });
+
+/**
+ * A call inside its wrappers. What is known of the call itself stays known, whatever a wrapper does after it.
+ * @param run the call itself; `waited`: something was waited for since its start was appended.
+ */
+export async function wrappedTool(
+  scope: Scope,
+  call: Call,
+  ready: Ready,
+  run: (waited: boolean, changed?: Json) => Promise<End>,
+): Promise<End> {
+  const asked = { name: ready.tool.name, input: copyJson(ready.shown) };
+  let inside: Promise<End> | undefined;
+  let last: End | undefined;
+  /** Of a call that ran and whose result a wrapper does not pass on. */
+  const untold: Outcome = ready.tool.effect === 'read' ? 'failed' : 'unknown';
+  /** Over all calls of `next`: a later one that was refused does not undo an earlier one that may have run. */
+  let worst: Outcome = 'not-run';
+  let attempts = 0;
+  const { epoch } = scope.run;
+  const wrapping = new Wrapping('a use.tool wrapper', scope.plan.tool(ready.tool));
+  const asks = async (input?: Json): Promise<ToolOutcome> => {
+    const { waited } = wrapping;
+    // once means once, also for a wrapper that calls `next` again, or twice at the same time: it gets the first result
+    for (let seen: typeof inside; ready.tool.effect === 'once' && inside !== seen; ) {
+      seen = inside;
+      const first = await seen;
+      if (first && (first.ok || first.error.outcome !== 'not-run')) return outcomeOf(first);
+    }
+    inside = run(waited, input);
+    last = undefined;
+    last = await inside;
+    attempts += last.attempts;
+    const came = last.ok ? untold : last.error.outcome;
+    if (severity[came] > severity[worst]) worst = came;
+    return outcomeOf(last);
+  };
+  /** The outcome where a wrapper does not name one. A call that still runs may have any. */
+  const known = (): Outcome => (inside && !last ? untold : worst);
+  let next = (input?: Json) => wrapping.inside(() => asks(input));
+  for (const wrapper of scope.plan.toolWrappers.toReversed()) {
+    const within = next;
+    next = async (input) => wrapper(input === undefined ? asked : { ...asked, input }, within);
+  }
+  try {
+    const answering = next();
+    wrapping.waited = true;
+    const outcome: unknown = await unlessHalted(Promise.race([answering, wrapping.late]), scope.cancel);
+    return judged(scope, ready, outcome, last, attempts, known());
+  } catch (error) {
+    // a halt ends the call itself at once too
+    if (error instanceof Halted) return (await inside) ?? notRun();
+    return broken(messageOf(error, scope.drive.secrets.mask), attempts, known());
+  } finally {
+    wrapping.end();
+    // a wrapper answered by itself while the call still ran
+    if (!last)
+      void inside?.then(
+        (end) => endedLate(scope, call.id, epoch, end.ok ? end.seen : end),
+        // the run was lost before it began
+        () => undefined,
+      );
+  }
+}
+
+const outcomeOf = (end: End): ToolOutcome => (end.ok ? { ok: true, output: end.seen.output } : { ok: false, error: end.error });
+
+const notRun = (): End => ({
+  ok: false,
+  cancelled: true,
+  attempts: 0,
+  error: { code: 'CANCELLED', message: 'Cancelled before it began.', retryable: false, attempts: 0, outcome: 'not-run' },
+});
+
+/** The answer of the outermost wrapper, checked. */
+function judged(scope: Scope, ready: Ready, outcome: unknown, last: End | undefined, attempts: number, otherwise: Outcome): End {
+  const { ok, output, error } = (outcome ?? {}) as Partial<{ ok: unknown; output: Json; error: Partial<Failure> }>;
+  // content that the tool's toModel made stays, unless a wrapper changed the output
+  if (ok === true)
+    return { ok: true, attempts, seen: last?.ok && last.seen.output === output ? last.seen : observed(ready.tool, output, scope.secrets) };
+  if (ok !== false || typeof error?.code !== 'string' || typeof error.message !== 'string')
+    return broken('a wrapper answered neither { ok: true, output } nor { ok: false, error: { code, message } }', attempts, otherwise);
+  const { mask } = scope.drive.secrets;
+  const known: Failure = {
+    code: mask(error.code).slice(0, 100),
+    message: bounded(mask(error.message)),
+    retryable: error.retryable === true,
+    attempts,
+    outcome: error.outcome !== undefined && Object.hasOwn(severity, error.outcome) ? error.outcome : otherwise,
+  };
+  if (typeof error.retryAfter === 'number') known.retryAfter = error.retryAfter;
+  return { ok: false, attempts, error: known };
+}
+
+/** The wrapper failed. The outcome is that of the call itself. */
+function broken(message: string, attempts: number, outcome: Outcome): End {
+  return { ok: false, attempts, error: { code: 'MIDDLEWARE_FAILED', message, retryable: false, attempts, outcome } };
+}
