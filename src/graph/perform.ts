@@ -22,21 +22,21 @@ import type { GraphDefinition, Node } from './definition.ts';
 import { nodeFailure } from './failure.ts';
 import { keep, type State } from './state.ts';
 
-/** What running one node needs of the schedule of its graph. */
+/** What a node needs of the schedule of its graph. */
 export interface Scheduling {
   readonly scope: Scope;
   readonly graph: GraphDefinition;
-  /** The state with every update taken so far. */
+  /** The state with all updates so far. */
   readonly state: State;
-  /** The entries with which a task ends. @throws ToolError where the update or the route makes no sense; nothing has changed then. */
+  /** The entries with which a task ends. @throws ToolError for an invalid update or route; nothing has changed then. */
   ending(task: Call, update: unknown, since: number, more?: Partial<Extract<Draft, { type: 'call.finished' }>>): Make;
-  /** Writes down that a node failed. */
+  /** Appends the failure of a node. */
   failed(task: Call, thrown: unknown): Promise<undefined>;
   /** The entry with which a node fails. */
   failure(task: Call, error: Failure): Draft;
 }
 
-/** Runs a node's task. @returns why it did not end, where it waits. What it throws is the engine's trouble, or a failure of the node. */
+/** Runs a node's task. @returns why it did not end, where it waits. @throws an error of the journal, or a ToolError of the node. */
 export function perform(schedule: Scheduling, task: Call): undefined | Promise<Left | undefined> {
   const node = schedule.graph.nodes.get(task.name);
   if (!node) throw new ToolError('NODE_NOT_FOUND', `graph "${schedule.graph.name}" has no node "${task.name}" any more.`);
@@ -61,7 +61,7 @@ function call(schedule: Scheduling, task: Call, node: Extract<Node, { kind: 'fun
   const failed = async (thrown: unknown): Promise<undefined> => {
     if (thrown instanceof Halted) throw thrown;
     return settled(() => {
-      // the journal's trouble is no failure of the node, whatever its function made of it
+      // an error of the journal is not a failure of the node, also where the function caught it
       if (ctx.trouble) throw ctx.trouble.error;
       return fail(schedule, task, thrown, span);
     });
@@ -76,7 +76,7 @@ function call(schedule: Scheduling, task: Call, node: Extract<Node, { kind: 'fun
   return unlessHalted(result, scope.cancel).then((update) => settled(() => end(schedule, task, update, since, span)), failed);
 }
 
-/** Takes an update, or fails the node where it cannot be taken. A store that fails is no failure of the node. */
+/** Applies an update; an invalid one fails the node. An error of the journal does not. */
 function end(schedule: Scheduling, task: Call, update: unknown, since: number, span?: NodeTrace): undefined | Promise<undefined> {
   let ending: Make;
   try {
@@ -135,10 +135,10 @@ async function question(schedule: Scheduling, task: Call, node: Extract<Node, { 
   if (decision?.type !== 'respond') {
     const { expiresAt } = approval.asked;
     if (expiresAt === undefined || now < expiresAt) return { waiting: true };
-    return fail(schedule, task, new ToolError('APPROVAL_EXPIRED', `nobody answered node "${task.name}" in time.`));
+    return fail(schedule, task, new ToolError('APPROVAL_EXPIRED', `node "${task.name}" got no answer in time.`));
   }
   const valid = await validate(node.answer.schema, copyJson(decision.answer));
-  // what only the schema's own code refuses was not seen when it was decided: whoever answered may mend it
+  // a check in the schema's own code could not run at the decision, so the person is asked again
   if (!valid.ok) return put(schedule, task, node, now, { ...node.rule, reason: `The last answer does not fit: ${valid.problem}.` });
   let update: unknown;
   try {

@@ -1,8 +1,13 @@
 /**
- * Runs a graph: starts the nodes that were reached and wait for nobody, takes their updates into the state one after the other, and
- * follows their edges. What a node came to, what that changed and where it leads is one entry; nothing of it is worked out again.
+ * Runs a graph: starts the tasks that are ready, applies the updates of those that end, and follows their edges.
+ *
+ * I1. The end of a task is one append: its update and the tasks that it leads to; a replay computes neither of them again.
+ * I2. A task that has ended never runs again.
+ * I3. Updates are applied one at a time, and their entries are appended in the same order, or not at all.
+ * I4. Of two tasks that ran side by side, none replaces what the other wrote in a field without a reducer.
+ * I5. After a failure, a halt or a crossed limit no task starts, and the graph ends only when the running ones have ended.
+ * I6. The graph fails with its first failure, but one that cannot be resumed precedes those that can.
  */
-
 import { type Failure, isResumable, RondoError, ToolError } from '../errors.ts';
 import type { Crossed, Draft, Reached } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
@@ -13,18 +18,18 @@ import type { Blocked } from '../loop/call.ts';
 import type { Left } from '../loop/child.ts';
 import { held } from '../loop/held.ts';
 import type { Scope, Settlement } from '../loop/types.ts';
-
 import { failureOf } from '../reliability/classify.ts';
 import { Halted } from '../reliability/patience.ts';
 import { validate } from '../schema.ts';
 import type { GraphDefinition } from './definition.ts';
 import { nodeFailure } from './failure.ts';
+import { Joins } from './joins.ts';
 import { perform, type Scheduling } from './perform.ts';
 import { routed } from './route.ts';
 import { keep, type State, updated } from './state.ts';
 import { Writes } from './writes.ts';
 
-/** Nodes in a row that may end without the event loop having had a turn. */
+/** Tasks that may start in a row before the event loop gets a turn. */
 const IN_A_ROW = 100;
 
 export async function schedule(scope: Scope, graph: GraphDefinition): Promise<Settlement | undefined> {
@@ -32,7 +37,7 @@ export async function schedule(scope: Scope, graph: GraphDefinition): Promise<Se
   return ended ?? new Schedule(scope, graph).run();
 }
 
-/** Takes the input for the state, as the schema makes it, and follows the first edges: maybe nowhere, and the graph has ended. */
+/** Makes the state from the input, by its schema, and follows the edges of `start`. The graph may end there. */
 async function begin(scope: Scope, graph: GraphDefinition): Promise<Settlement | undefined> {
   let state: State;
   let next: readonly Reached[];
@@ -51,30 +56,24 @@ async function begin(scope: Scope, graph: GraphDefinition): Promise<Settlement |
   return next.length === 0 ? { status: 'completed', output, committed: true } : undefined;
 }
 
-/** The end of a task, and with which append it was to be written. */
+/** The end of a task, and the append that has its entries. */
 interface Ending {
   task: Call;
   stamped: number;
 }
 
-/** What the scheduler keeps in hand, all of which the journal says too. */
+/** All of its state follows from the journal, so that another process can go on. */
 class Schedule implements Scheduling {
   readonly scope: Scope;
   readonly graph: GraphDefinition;
-  /** With the updates whose entries are being written. */
+  /** With the updates whose entries are being appended. */
   state: State;
-  /** How many tasks of a node are under way or waiting. */
-  readonly #active = new Map<string, number>();
-  #total = 0;
-  /** Tasks that may start now, from `#head` on. */
+  readonly #joins: Joins;
+  /** Tasks that may start, from `#head` on. */
   readonly #queue: Call[] = [];
   #head = 0;
-  /** Tasks that wait for others to pass, by their node: one for all arrivals. */
-  readonly #joins = new Map<string, Call | undefined>();
-  /** Tasks that wait for people, or for a higher limit, and how many decisions there were then. */
+  /** Tasks that wait for people, or for a higher limit, and how many decisions the run had then. */
   readonly #asleep = new Map<Call, { blocked: Blocked; decisions: number }>();
-  /** Tasks that waited, and wait no longer. */
-  readonly #released = new Set<Call>();
   readonly #writes: Writes;
   #running = 0;
   #error: Failure | undefined;
@@ -89,10 +88,11 @@ class Schedule implements Scheduling {
     this.graph = graph;
     this.state = keep(scope.frame.state) as State;
     this.#writes = new Writes(scope.frame, scope.run.next);
+    this.#joins = new Joins(graph.shape, (task) => this.#queue.push(task));
     const tasks = [...(scope.frame.tasks?.values() ?? [])];
-    for (const task of tasks) this.#count(task.name, 1);
+    for (const task of tasks) this.#joins.count(task.name, 1);
     for (const task of tasks) {
-      // a crash came between a failure and the end of the graph
+      // a crash came between the failure and the end of the graph
       if (task.finished?.error) this.#fail(task.finished.error);
       else this.#arrive(task, Number.parseInt(task.id, 10));
     }
@@ -123,7 +123,7 @@ class Schedule implements Scheduling {
       } else {
         await scope.drive.log.adopt();
         if (this.#awaken()) continue;
-        if (this.#total === 0) return this.#conclude();
+        if (this.#joins.total === 0) return this.#conclude();
       }
       this.#crossed ??= [...this.#asleep.values()].flatMap(({ blocked }) => ('crossed' in blocked ? [blocked] : []))[0];
       if (this.#crossed) return { status: 'stopped', limit: this.#crossed.crossed, at: this.#crossed.at };
@@ -142,7 +142,7 @@ class Schedule implements Scheduling {
       if (!task) return;
       if (!this.#mayStart(task)) return;
       this.#head++;
-      // what was taken is let go of now and then
+      // releases the tasks that were taken
       if (this.#head > 1_000) {
         this.#queue.splice(0, this.#head);
         this.#head = 0;
@@ -155,7 +155,7 @@ class Schedule implements Scheduling {
     return this.#head < this.#queue.length;
   }
 
-  /** Nothing is left to run, and nobody said so: a fork may begin there. */
+  /** Ends a graph in which nothing is left to run. A fork may begin there. */
   async #conclude(): Promise<Settlement> {
     let output: Json;
     try {
@@ -168,7 +168,7 @@ class Schedule implements Scheduling {
     return { status: 'completed', output, committed: true };
   }
 
-  /** The bounds of the way, of this graph and of those it is in, and those of the journal. */
+  /** Checks the limits of this graph and of those above it, and the bound of the journal. */
   #mayStart(task: Call): boolean {
     const { run } = this.scope;
     for (let at: Scope | undefined = this.scope; at; at = at.parent) {
@@ -204,68 +204,33 @@ class Schedule implements Scheduling {
     );
   }
 
-  /** The journal cannot go on: nothing that is still under way is written any more. */
+  /** The journal cannot go on: what still runs is not appended any more. */
   #lose(error: unknown): void {
     this.#fatal ??= { error };
     this.scope.halt = { why: 'lost', error };
   }
 
-  /** A task has ended, waits, or was halted. */
+  /** A task ended, waits, or was halted. */
   #landed(task: Call, left: Left | undefined): void {
     this.#running--;
     if (left && 'failed' in left) this.#fail(left.failed);
     else if (left) this.#asleep.set(task, { blocked: left, decisions: this.scope.run.decisions });
     else if (task.finished?.ok) {
-      this.#released.delete(task);
       const { seq, next } = task.finished;
       const { tasks } = this.scope.frame;
       const at = this.#writes.ended(task);
       if (next && tasks) for (let i = 0; i < next.length; i++) this.#arrive(tasks.get(`${seq}.${i}`) as Call, at);
-      this.#passed();
+      this.#joins.release();
     }
     this.#wake();
   }
 
-  /** Takes a task that was reached: it starts, or waits for those that may still come to it. */
   #arrive(task: Call, at: number): void {
     this.#writes.reached(task, at);
-    if (!this.#waits(task) || task.status !== 'open' || task.approval) {
-      this.#queue.push(task);
-      return;
-    }
-    // in a journal, of two tasks of one node that waits the earlier one waited no longer when the later one was made
-    const before = this.#joins.get(task.name);
-    if (before) this.#release(before);
-    this.#joins.set(task.name, task);
-    this.#passed();
+    this.#joins.arrive(task);
   }
 
-  /** Whether a task is of those that wait for what may still come to their node. */
-  #waits({ name, sent }: Pick<Call, 'name' | 'sent'>): boolean {
-    return !sent && (this.graph.shape.upstream.get(name)?.size ?? 0) > 0;
-  }
-
-  #release(task: Call): void {
-    this.#released.add(task);
-    this.#queue.push(task);
-  }
-
-  /** Lets go of the joins to which nothing can come any more. */
-  #passed(): void {
-    for (const [node, task] of this.#joins) {
-      if (!task || this.#awaited(node)) continue;
-      this.#joins.delete(node);
-      this.#release(task);
-    }
-  }
-
-  #awaited(node: string): boolean {
-    const upstream = this.graph.shape.upstream.get(node);
-    for (const before of this.#active.keys()) if (upstream?.has(before)) return true;
-    return false;
-  }
-
-  /** Looks again at those who wait, where somebody has decided something since. */
+  /** Queues the waiting tasks again for which a new decision may have come. */
   #awaken(): boolean {
     const { run } = this.scope;
     let woken = false;
@@ -278,42 +243,31 @@ class Schedule implements Scheduling {
     return woken;
   }
 
-  #count(node: string, by: number): void {
-    const now = (this.#active.get(node) ?? 0) + by;
-    if (now === 0) this.#active.delete(node);
-    else this.#active.set(node, now);
-    this.#total += by;
-  }
-
   /**
-   * The entries with which a task ends: its update is taken, its edges are followed. They build upon those of the task that ended before it.
-   * @throws ToolError where the update or the route makes no sense; nothing has changed then.
+   * Applies a task's update and follows its edges. @returns the entries that say so.
+   * @throws ToolError for an invalid update or route; nothing has changed then.
    */
   ending(task: Call, update: unknown, since: number, more?: Partial<Extract<Draft, { type: 'call.finished' }>>): Make {
     const { graph } = this;
     const { state, patch } = updated(task.name, this.state, update, graph);
     const keys = patch && 'keys' in patch ? Object.keys(patch.keys) : [];
-    const waitedFor = (node: string) => this.#waits(task) && (graph.shape.upstream.get(task.name)?.has(node) ?? false);
+    const waitedFor = (node: string) => this.#joins.waitedFor(task, node);
     for (const key of keys) if (!Object.hasOwn(graph.reducers, key)) this.#writes.assertAlone(task, key, waitedFor);
-    const next = routed(graph, task.name, state).filter((reached, i, all) => this.#isNew(reached, i, all));
-    const last = this.#total === 1 && next.length === 0;
+    const next = this.#joins.arrivals(routed(graph, task.name, state));
+    const last = this.#joins.total === 1 && next.length === 0;
     const output = last ? resultOf(graph, state) : undefined;
     // from here on nothing can fail
     this.state = state;
     this.#writes.ending(task, keys);
-    this.#count(task.name, -1);
-    this.#released.delete(task);
-    const begun = this.#begun(next);
-    for (const { node, input } of next) {
-      this.#count(node, 1);
-      if (this.#waits({ name: node, ...(input !== undefined && { sent: true }) }) && !this.#joins.has(node))
-        this.#joins.set(node, undefined);
-    }
+    const frame = this.scope.frame.id || undefined;
+    const overtaken = this.#joins
+      .follow(task, next)
+      .map(({ id }): Draft => ({ type: 'call.started', frame, call: id, effect: 'idempotent' }));
     const finished: Draft = { type: 'call.finished', call: task.id, ok: true, attempts: 1, ms: Date.now() - since, ...more };
-    finished.frame = this.scope.frame.id || undefined;
+    finished.frame = frame;
     if (patch) finished.state = patch;
     if (next.length > 0) finished.next = next;
-    const drafts = last ? [finished] : [...begun, finished];
+    const drafts = last ? [finished] : [...overtaken, finished];
     if (last) this.#ended = { status: 'completed', output: output as Json, committed: true };
     const closing = last ? this.scope.closing({ ok: true, output: output as Json }) : undefined;
     return this.#inOrder(task, (seq) => {
@@ -323,8 +277,8 @@ class Schedule implements Scheduling {
   }
 
   /**
-   * Entries that are written after those of the task that ended before, or with them, and else not at all: they say what changed of a state
-   * that has its update.
+   * The patch of a task builds on that of the task before it. Its entries are appended after those, or in the same append; otherwise the
+   * append fails with `JOURNAL_UNAVAILABLE`.
    */
   #inOrder(task: Call, make: Make): Make {
     const before = this.#newest;
@@ -341,25 +295,7 @@ class Schedule implements Scheduling {
     };
   }
 
-  /** Tasks that waited, and wait no longer, though something that they would wait for begins: the journal must know. */
-  #begun(next: readonly Reached[]): Draft[] {
-    const drafts: Draft[] = [];
-    for (const { id, name, status, approval, frame } of this.#released) {
-      if (approval || frame) continue;
-      const upstream = this.graph.shape.upstream.get(name);
-      if (status !== 'open' || !next.some(({ node }) => upstream?.has(node))) continue;
-      drafts.push({ type: 'call.started', frame: this.scope.frame.id || undefined, call: id, effect: 'idempotent' });
-    }
-    return drafts;
-  }
-
-  /** Whether an arrival makes a task of its own: all that come to a node that still waits are one. */
-  #isNew({ node, input }: Reached, i: number, all: readonly Reached[]): boolean {
-    if (input !== undefined || !this.graph.shape.upstream.get(node)?.size) return true;
-    return !this.#joins.has(node) && all.findIndex((other) => other.node === node && other.input === undefined) === i;
-  }
-
-  /** Writes down that a node failed, which ends the graph when what is under way beside it has ended. */
+  /** Appends the failure of a node. The graph ends when the running tasks have ended. */
   async failed(task: Call, thrown: unknown): Promise<undefined> {
     if (thrown instanceof Halted) throw thrown;
     const error = nodeFailure(task, thrown);
@@ -367,7 +303,6 @@ class Schedule implements Scheduling {
     return undefined;
   }
 
-  /** The graph fails with the first failure; one that cannot be mended counts before one that can, whichever came first. */
   #fail(error: Failure): void {
     if (!this.#error || (isResumable(this.#error) && !isResumable(error))) this.#error = error;
   }

@@ -1,6 +1,12 @@
 /**
  * The one executor of effects: a tool's call, a turn of a foreign agent, a durable step. Its caller appends the intent
  * (`call.started`) before, and the end (`call.finished`) after; `knownOf` answers where a crash came between.
+ *
+ * I1. An attempt begins only while the lease says that the run is this process's; after a wait, the store is asked.
+ * I2. A `once` effect begins again only where every attempt before did not run.
+ * I3. All attempts of a call have one idempotency key, in every process; two calls never share one.
+ * I4. A result that comes too late changes nothing that was seen; it is appended as `outcome.settled`.
+ * I5. A call is unknown only if it is `once`, was begun, and the journal has neither its end nor a settlement.
  */
 
 import { canonical, sha256 } from '../journal/canonical.ts';
