@@ -43,6 +43,7 @@ function rival(journal: Journal, effects: string[]) {
 }
 
 describe.each(journals)('an owner that lost its run on $name', ({ make }) => {
+  // holds effects.I1
   test('while it waited to try again does not try again', async () => {
     const { journal, another } = make();
     const effects: string[] = [];
@@ -146,6 +147,7 @@ describe.each(journals)('an owner that lost its run on $name', ({ make }) => {
     expect(effects).toEqual([]);
   });
 
+  // holds effects.I1, effects.I4
   test('begins no durable step, and writes down the one that was under way', async () => {
     const { journal, another } = make();
     const done: string[] = [];
@@ -209,6 +211,7 @@ describe.each(journals)('an owner that lost its run on $name', ({ make }) => {
   });
 });
 
+// holds effects.I1
 test('the store is asked where something was waited for, and else not', async () => {
   const inner = memoryJournal();
   let renewed = 0;

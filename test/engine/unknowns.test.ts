@@ -93,6 +93,7 @@ describe.each(journals)('an unknown outcome on $name', ({ make }) => {
     expect((await engine.inspect(run.id)).unknowns).toHaveLength(1);
   });
 
+  // holds effects.I4
   test('a late result while the run goes on is recorded in between', async () => {
     const { journal } = make();
     const { a: _, end } = tardy();

@@ -298,6 +298,7 @@ describe('a graph', () => {
     expect(items).toHaveLength(4);
   });
 
+  // holds joins.I2, joins.I3
   test.each([
     ['before', 'x', ['a', 'b', 'j', 'j']],
     ['after', 'b', ['a', 'j', 'j']],

@@ -45,6 +45,7 @@ describe.each(journals)('a graph on $name', ({ make }) => {
     expect(result.output).toEqual(['42', 'from the web']);
   });
 
+  // holds joins.I1, joins.I2
   test('waits at a join for all that may still come, and runs it once', async () => {
     const { journal } = make();
     const say = (name: string) => async () => {
@@ -62,6 +63,7 @@ describe.each(journals)('a graph on $name', ({ make }) => {
     expect(result.output).toEqual({ seen: ['a', 'fast', 'slow', 'then', 'join'] });
   });
 
+  // holds joins.I1
   test('maps over a list, with send', async () => {
     const { journal } = make();
     const map = graph({
@@ -109,6 +111,7 @@ describe.each(journals)('a graph on $name', ({ make }) => {
     expect(runs).toBe(5);
   });
 
+  // holds schedule.I2, schedule.I5
   test('a node that fails ends the graph, after those beside it; a resume runs it again and none that ended', async () => {
     const { journal } = make();
     const ran: string[] = [];
@@ -142,6 +145,7 @@ describe.each(journals)('a graph on $name', ({ make }) => {
     expect(ran).toEqual(['bad', 'good', 'bad']);
   });
 
+  // holds schedule.I4
   test('two that write one field side by side is an error, not a lost update', async () => {
     const { journal } = make();
     const both = graph({

@@ -36,6 +36,7 @@ function blip(inner: Journal, call: string): Journal {
 }
 
 describe.each(['at once', 'later'])('a store that answers %s, and fails at the end of a node,', (when) => {
+  // holds schedule.I3
   test('never has what a later node made of it without it, and the run goes on from there', async () => {
     const inner = memoryJournal();
     const store = blip(inner, '1.0');
@@ -113,6 +114,7 @@ describe('a run that failed and is resumed', () => {
     expect(turns).toBe(1);
   });
 
+  // holds schedule.I6
   test('is not resumed where one of its failures cannot be mended, whichever came first', async () => {
     for (const order of [
       [1, 4],

@@ -58,6 +58,7 @@ const shapes = {
   parallel: fc.integer({ min: 1, max: 4 }),
 };
 
+// holds joins.I1
 test('in any graph without loops each node runs once, after all that lead to it', async () => {
   await fc.assert(
     fc.asyncProperty(dags, shapes.delays, shapes.parallel, async (dag, delays, parallel) => {
@@ -77,6 +78,7 @@ test('in any graph without loops each node runs once, after all that lead to it'
   );
 });
 
+// holds schedule.I1, schedule.I2
 test('killed after any append, it comes to the same end, and what had ended does not run again', async () => {
   await fc.assert(
     fc.asyncProperty(dags, shapes.delays, shapes.parallel, fc.nat(30), fc.boolean(), async (dag, delays, parallel, at, stored) => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { Engine, graph, type Journal, type NodeContext, type StepContext, ToolError } from '../../src/index.ts';
+import { Engine, graph, type Journal, type NodeContext, type StepContext, send, ToolError } from '../../src/index.ts';
 import { around, deferred, ends, entriesOf, expireLease, journals, settle, until } from '../engine/setup.ts';
 
 const one = (work: (ctx: NodeContext) => Promise<string>) =>
@@ -27,6 +27,7 @@ const dies = (journal: Journal, at: (entry: { type: string; call?: string }) => 
 };
 
 describe.each(journals)('a durable step on $name', ({ make }) => {
+  // holds effects.I5
   test('that hangs is given up at its timeout, and a once step is unknown from then on', async () => {
     const { journal, another } = make();
     const begun: StepContext[] = [];
@@ -43,6 +44,7 @@ describe.each(journals)('a durable step on $name', ({ make }) => {
     expect(begun).toHaveLength(1);
   });
 
+  // holds effects.I4, effects.I5
   test('that ends after its timeout is taken from the journal when the run goes on', async () => {
     const { journal } = make();
     const answer = deferred<string>();
@@ -57,6 +59,7 @@ describe.each(journals)('a durable step on $name', ({ make }) => {
     expect(begun).toBe(1);
   });
 
+  // holds effects.I3
   test('that may run twice is tried again under one key, which no other step has', async () => {
     const { journal } = make();
     const keys: string[] = [];
@@ -81,6 +84,23 @@ describe.each(journals)('a durable step on $name', ({ make }) => {
     expect(entries.find((e) => e.type === 'call.finished' && e.call === '1.0/a')).toMatchObject({ ok: true, attempts: 3 });
   });
 
+  // holds effects.I3
+  test('has another key in each task of its node, also where they are reached together', async () => {
+    const keys: string[] = [];
+    const g = graph({
+      name: 'g',
+      state: z.object({}),
+      nodes: {
+        one: async (_, { durable }) => void (await durable('pay', (step) => keys.push(step.idempotencyKey))),
+        two: async (_, { durable }) => void (await durable('pay', (step) => keys.push(step.idempotencyKey))),
+      },
+      edges: { start: () => [send('one', 1), send('one', 1), 'two'], one: 'end', two: 'end' },
+    });
+    await ends(new Engine({ journal: make().journal }).run(g, {}), 'completed');
+    expect(new Set(keys).size).toBe(3);
+  });
+
+  // holds effects.I2
   test('that is once is tried again only where it is known not to have run', async () => {
     const { journal } = make();
     let tries = 0;
@@ -114,6 +134,7 @@ describe.each(journals)('a durable step on $name', ({ make }) => {
     expect([tries, broken]).toEqual([2, 1]);
   });
 
+  // holds effects.I3, effects.I5
   test.each(['idempotent', 'once'] as const)('that is %s, and whose process died after a failed attempt', async (effect) => {
     const { journal, another } = make();
     const keys: string[] = [];
