@@ -85,16 +85,14 @@ describe.each(journals)('a durable step on $name', ({ make }) => {
   });
 
   // holds effects.I3
-  test('has another key in each task of its node, also where they are reached together', async () => {
+  test('has another key in each task, also in tasks as far from the start, and in two of one node', async () => {
     const keys: string[] = [];
+    const pay = async (_: unknown, { durable }: NodeContext) => void (await durable('pay', (step) => keys.push(step.idempotencyKey)));
     const g = graph({
       name: 'g',
       state: z.object({}),
-      nodes: {
-        one: async (_, { durable }) => void (await durable('pay', (step) => keys.push(step.idempotencyKey))),
-        two: async (_, { durable }) => void (await durable('pay', (step) => keys.push(step.idempotencyKey))),
-      },
-      edges: { start: () => [send('one', 1), send('one', 1), 'two'], one: 'end', two: 'end' },
+      nodes: { a: () => {}, b: () => {}, left: pay, right: pay },
+      edges: { start: ['a', 'b'], a: () => [send('left', 1), send('left', 1)], b: 'right', left: 'end', right: 'end' },
     });
     await ends(new Engine({ journal: make().journal }).run(g, {}), 'completed');
     expect(new Set(keys).size).toBe(3);
