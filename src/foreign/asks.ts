@@ -71,5 +71,5 @@ export function answers(scope: Scope, calls: readonly Call[], asks: State['asks'
 function expired({ approval }: Call, now: number): Decision | undefined {
   const { id, expiresAt } = approval?.asked ?? {};
   if (id === undefined || expiresAt === undefined || now < expiresAt) return undefined;
-  return { approval: id, type: 'reject', reason: 'Nobody decided in time.' };
+  return { approval: id, type: 'reject', reason: 'No one decided in time.' };
 }

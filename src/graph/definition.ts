@@ -26,7 +26,7 @@ export type Node =
 export interface GraphDefinition extends AgentDefinition {
   readonly kind: 'graph';
   readonly input: { schema: Schema; json: JsonSchema };
-  /** Of the state; undefined where its schema lets it have any. */
+  /** The fields of the state; undefined where its schema allows any. */
   readonly fields: ReadonlySet<string> | undefined;
   readonly nodes: ReadonlyMap<string, Node>;
   readonly shape: Shape;

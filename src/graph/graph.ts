@@ -16,10 +16,10 @@ const RESERVED: ReadonlySet<string> = new Set(['start', 'end']);
 /**
  * Declares a graph: an agent whose steps are nodes, joined by edges, around a typed state.
  *
- * A node that was reached waits while something under way can still come to it by an edge that is written down, and then runs once for
- * all that came. A node that has ended is in the journal, and never runs again. A function is run again after a crash that cut it off:
- * what it must not repeat goes into `ctx.durable()`.
- * @throws RondoError `CONFIG_INVALID` for a node without an edge, an edge to no node, nodes that nothing leads to, ways without an end.
+ * A join node waits until no running branch can still reach it through a declared edge. Then it runs once. A node that has ended is in
+ * the journal and never runs again. A function that a crash cut off runs again from its start: put what it must not repeat into
+ * `ctx.durable()`.
+ * @throws RondoError `CONFIG_INVALID` for a node without an edge, an edge to no node, nodes that no edge leads to, and loops without a way out.
  */
 export function graph<const SS extends SchemaLike, A extends Record<string, unknown>, O = Out<SS>>(
   o: GraphOptions<SS, A, O>,
@@ -38,7 +38,8 @@ export function graph<const SS extends SchemaLike, A extends Record<string, unkn
   const json = describe(state, `the state of graph "${name}"`);
   if (json.type !== 'object') throw invalid(`the state of graph "${name}" must be an object schema: its fields are what nodes update.`);
   for (const [key, reducer] of Object.entries(o.reducers ?? {}))
-    if (reducer !== undefined && typeof reducer !== 'function') throw invalid(`graph "${name}": the reducer of "${key}" is no function.`);
+    if (reducer !== undefined && typeof reducer !== 'function')
+      throw invalid(`graph "${name}": the reducer of "${key}" is not a function.`);
   const nodes = new Map<string, Node>(Object.entries(o.nodes).map(([key, spec]) => [key, nodeOf(name, key, spec)]));
   const shape = shapeOf(name, new Set(nodes.keys()), o.edges);
   const agents = [...nodes.values()].flatMap((node) => (node.kind === 'agent' ? [node.agent] : []));
@@ -97,7 +98,7 @@ const ASK_NODE = {
   expires: 'expires: 86_400_000',
 };
 
-/** The fields that a state can have, where its schema names all of them. What JSON Schema does not forbid, it allows. */
+/** The fields of the state, where its schema names all of them. JSON Schema allows what it does not forbid. */
 function fieldsOf(schema: Schema, { properties, additionalProperties }: JsonSchema): ReadonlySet<string> | undefined {
   const open = additionalProperties ?? schema['~standard'].vendor === VENDOR;
   return open || typeof properties !== 'object' || properties === null ? undefined : new Set(Object.keys(properties));

@@ -1,11 +1,11 @@
-/** Graphs as pictures: a Mermaid flowchart, which GitHub and most editors draw. */
+/** Graphs as Mermaid flowcharts, which GitHub and most editors render. */
 
 import { invalid } from '../errors.ts';
 import { agentDefinition } from '../loop/definition.ts';
 import type { Agent } from '../loop/types.ts';
 import { type GraphDefinition, isGraph, type Node } from './definition.ts';
 
-/** Of a run's tree, what is drawn: as `inspect()` gives it. */
+/** The drawn part of a run's tree, as `inspect()` returns it. */
 export interface DrawnAgent {
   agent: string;
   nodes?: readonly { name: string; status: 'active' | 'waiting' | 'completed' | 'failed'; runs: number }[];
@@ -20,10 +20,10 @@ const COLOURS = {
 };
 
 /**
- * Draws a graph as a Mermaid flowchart, graphs inside it as boxes of their own. With a run of it (`await engine.inspect(runId)`, or one
- * agent of its `tree`), nodes are coloured by what became of them, and those that ran more than once say how often.
+ * Draws a graph as a Mermaid flowchart, with a box for each graph inside it. With a run of it (`await engine.inspect(runId)`, or one
+ * agent of its `tree`), nodes are coloured by their status, and nodes that ran more than once show how often.
  * An edge that a function chooses is dotted; one that may lead anywhere leads to a question mark.
- * @throws RondoError `CONFIG_INVALID` for an agent that is no graph, and a run that has no part of it.
+ * @throws RondoError `CONFIG_INVALID` for an agent that is not a graph, and a run without this graph.
  */
 export function toMermaid<I, O, C>(graph: Agent<I, O, C>, run?: DrawnAgent | { readonly tree: DrawnAgent }): string {
   const definition = agentDefinition(graph as Agent);
@@ -46,9 +46,9 @@ function find(tree: DrawnAgent, name: string): DrawnAgent | undefined {
 }
 
 function draw(graph: GraphDefinition, prefix: string, run: DrawnAgent | undefined, indent: string, lines: string[]): void {
-  // ids of our own: a node may be named "end", or with a bracket
+  // generated ids: a node may be named "end", or with a bracket
   const ids = new Map([...graph.nodes.keys()].map((name, i) => [name, `${prefix}n${i}`]));
-  // `end` is a word of Mermaid's own
+  // `end` is a keyword of Mermaid
   const id = (name: string) => (name === 'start' || name === 'end' ? `${prefix}${name}_` : (ids.get(name) as string));
   lines.push(`${indent}${id('start')}(["start"])`);
   for (const [name, node] of graph.nodes) {
@@ -81,5 +81,5 @@ function shape(node: Node, label: string): string {
   return `[[${quoted(node.agent.name === label ? label : `${label}: ${node.agent.name}`)}]]`;
 }
 
-/** A label may hold what means something to Mermaid. */
+/** Escapes what has a meaning in Mermaid. */
 const quoted = (text: string) => `"${text.replace(/[#&<>"]/g, (c) => `#${c.charCodeAt(0)};`).replace(/[\r\n]+/g, ' ')}"`;

@@ -4,8 +4,8 @@ import type { GraphDefinition } from './definition.ts';
 import { keep, type State } from './state.ts';
 
 /**
- * Where a node leads, with the state as it is. The end is nowhere.
- * @throws ToolError `ROUTE_INVALID` for what is no node.
+ * The nodes that come after a node, for the current state; none for `end`.
+ * @throws ToolError `ROUTE_INVALID` for a name that is not a node.
  */
 export function routed(graph: GraphDefinition, from: string, state: State): readonly Reached[] {
   const way = graph.shape.ways.get(from);
@@ -19,7 +19,7 @@ export function routed(graph: GraphDefinition, from: string, state: State): read
     if (!reached || (reached.node !== 'end' && !graph.nodes.has(reached.node)) || (way.targets && !way.targets.includes(reached.node)))
       throw new ToolError(
         'ROUTE_INVALID',
-        `the edge from "${from}" chose ${told(target)}, which is no target of it. There are ${(way.targets ?? [...graph.nodes.keys(), 'end']).join(', ')}.`,
+        `the edge from "${from}" chose ${told(target)}, which is not one of its targets. There are ${(way.targets ?? [...graph.nodes.keys(), 'end']).join(', ')}.`,
       );
     if (reached.node !== 'end') next.push(reached);
   }

@@ -1,17 +1,17 @@
-/** What a graph's declaration says about its ways, worked out once: which nodes wait for which, and what cannot work. */
+/** The shape of a declared graph, computed once: which nodes wait for which, and which graphs cannot work. */
 import { invalid } from '../errors.ts';
 
 /** A route without its function. */
 export interface Way {
-  /** The targets that are written down; undefined where a function may say anything. */
+  /** The declared targets; undefined for a function that may choose any node. */
   targets: readonly string[] | undefined;
-  /** Goes to all of them, where nothing is chosen. */
+  /** The edge goes to all targets; no function chooses. */
   choose: ((state: unknown) => unknown) | undefined;
 }
 
 export interface Shape {
   readonly ways: ReadonlyMap<string, Way>;
-  /** By node: those from which it can be reached by edges that are written down, loops left out. */
+  /** By node: the nodes from which it can be reached through declared edges, without edges that lead back. */
   readonly upstream: ReadonlyMap<string, Nodes>;
 }
 
@@ -24,11 +24,13 @@ export function shapeOf(name: string, nodes: ReadonlySet<string>, edges: Readonl
     const way = wayOf(name, from, edges[from]);
     for (const to of way.targets ?? [])
       if (to !== 'end' && !nodes.has(to))
-        throw invalid(`graph "${name}": the edge from "${from}" leads to "${to}", which is no node. There are ${[...nodes].join(', ')}.`);
+        throw invalid(
+          `graph "${name}": the edge from "${from}" leads to "${to}", which is not a node. There are ${[...nodes].join(', ')}.`,
+        );
     ways.set(from, way);
   }
   for (const from of Object.keys(edges))
-    if (!ways.has(from)) throw invalid(`graph "${name}": there is an edge from "${from}", which is no node.`);
+    if (!ways.has(from)) throw invalid(`graph "${name}": there is an edge from "${from}", which is not a node.`);
   assertReached(name, nodes, ways);
   assertEnds(name, nodes, ways);
   return { ways, upstream: upstreamOf(nodes, ways) };
@@ -48,7 +50,7 @@ function wayOf(name: string, from: string, route: unknown): Way {
 const isTargets = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.length > 0 && value.every((target) => typeof target === 'string');
 
-/** A function without named targets may lead anywhere, so that nothing is known to be out of reach. */
+/** A function without declared targets may lead to any node, so with one of those every node counts as reachable. */
 function assertReached(name: string, nodes: ReadonlySet<string>, ways: ReadonlyMap<string, Way>): void {
   const reached = new Set<string>(['start']);
   for (const from of reached) {
@@ -79,7 +81,7 @@ function assertEnds(name: string, nodes: ReadonlySet<string>, ways: ReadonlyMap<
     throw invalid(`graph "${name}": from ${stuck.map((n) => `"${n}"`).join(', ')} no way leads to the end. Add an edge to 'end'.`);
 }
 
-/** Some of a graph's nodes, a bit each: of a long chain, every node has all before it upstream. */
+/** A set of nodes, one bit each: in a long chain, every node has all nodes before it upstream. */
 export class Nodes {
   readonly #places: ReadonlyMap<string, number>;
   readonly #bits: Uint32Array;
@@ -104,12 +106,12 @@ export class Nodes {
 
   addAll(others: Nodes): void {
     for (let i = 0; i < this.#bits.length; i++) this.#bits[i] = (this.#bits[i] as number) | (others.#bits[i] as number);
-    // how many does not matter, only whether any
+    // callers only ask whether it is 0
     this.size += others.size;
   }
 }
 
-/** Without the edges that go back around a loop, what comes before what is an order: no two nodes can wait for each other. */
+/** Edges that lead back are left out, so that the rest is acyclic: no two nodes wait for each other. */
 function upstreamOf(nodes: ReadonlySet<string>, ways: ReadonlyMap<string, Way>): Map<string, Nodes> {
   const places = new Map([...nodes].map((node, i) => [node, i]));
   const before = new Map([...nodes].map((node) => [node, new Nodes(places)]));
@@ -124,14 +126,14 @@ function upstreamOf(nodes: ReadonlySet<string>, ways: ReadonlyMap<string, Way>):
   return before;
 }
 
-/** The edges that do not lead back to where a walk is, and an order in which each leads from an earlier node to a later one. */
+/** The edges that do not lead back, by a depth-first walk, and a topological order of them. */
 function forwardOf(nodes: ReadonlySet<string>, ways: ReadonlyMap<string, Way>): { order: string[]; forward: Map<string, string[]> } {
   const forward = new Map<string, string[]>();
   const state = new Map<string, 'open' | 'done'>();
   const done: string[] = [];
   for (const root of ['start', ...nodes]) {
     if (state.has(root)) continue;
-    // a graph may be deeper than the stack of calls
+    // iterative: a graph may be deeper than the call stack
     const walk = [{ from: root, next: 0 }];
     state.set(root, 'open');
     forward.set(root, []);
@@ -150,6 +152,6 @@ function forwardOf(nodes: ReadonlySet<string>, ways: ReadonlyMap<string, Way>): 
       }
     }
   }
-  // the last to be done has nothing before it
+  // the node that is done last comes first
   return { order: done.toReversed(), forward };
 }

@@ -7,10 +7,10 @@ import { append } from './types.ts';
 
 export type State = { readonly [key: string]: Json };
 
-/** Lists and objects that are known to be JSON, and unchangeable: what is kept of a state is not looked at again at every step. */
+/** Lists and objects that are known to be frozen JSON, so that a state is not walked at every step. */
 const known = new WeakSet<object>();
 
-/** A value as JSON of our own: parts that came from the state stay what they are. @throws NotJson. */
+/** A frozen JSON copy of a value. Parts that came from a state are not copied. @throws NotJson */
 export function keep(value: unknown, depth = MAX_DEPTH): Json | undefined {
   if (typeof value !== 'object' || value === null) return plainJson(value);
   if (known.has(value)) return value as Json;
@@ -34,8 +34,8 @@ export function keep(value: unknown, depth = MAX_DEPTH): Json | undefined {
 type Reducer = (now: Json, update: Json) => unknown;
 
 /**
- * A state after a node's update, and what changed.
- * @throws ToolError `UPDATE_INVALID` for what is no object of JSON, or a reducer that throws.
+ * Applies a node's update. @returns the new state, and the difference as a patch.
+ * @throws ToolError `UPDATE_INVALID` for an update that is not a JSON object, or a reducer that throws.
  */
 export function updated(
   node: string,
@@ -64,7 +64,7 @@ export function updated(
   return { state: after, patch: { keys } };
 }
 
-/** A Map or a generator has no fields either, and would be an update that changes nothing. */
+/** Without this check, a Map or a generator would be an update that changes nothing. */
 function ofInstance(node: string, update: object): object {
   try {
     const json = plainJson(update);
@@ -72,7 +72,7 @@ function ofInstance(node: string, update: object): object {
   } catch (error) {
     throw problem(node, `its update cannot be taken: ${messageOf(error)}`);
   }
-  throw problem(node, "its update is no object with some of the state's fields");
+  throw problem(node, "its update is not an object with some of the state's fields");
 }
 
 interface Change {
@@ -98,7 +98,7 @@ function changed(node: string, key: string, before: Json | undefined, given: unk
   }
 }
 
-/** What is new of a list that begins as it was, looked at alone: one that grows by an item is not walked through at every step. */
+/** The new items of a list that begins with the old ones, so that a list that grows by an item is not walked at every step. */
 function grownBy(before: readonly Json[], made: readonly unknown[]): readonly Json[] | undefined {
   const { length } = before;
   if (made.length < length) return undefined;

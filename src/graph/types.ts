@@ -9,7 +9,7 @@ import type { Out, SchemaLike } from '../schema.ts';
 /** New values of some of a state's fields. */
 export type Update<S> = { readonly [K in keyof S]?: S[K] };
 
-/** How an update of a field is joined with what is there. A field without one is replaced. Called once for each update, never in a replay. */
+/** How an update of a field is merged with its value. Without a reducer the value is replaced. Called once for each update, never in a replay. */
 export type Reducers<S> = { readonly [K in keyof S]?: (now: S[K], update: S[K]) => S[K] };
 
 /** What the function of a durable step is given. */
@@ -67,7 +67,7 @@ type Returned<S, R> = [Odd<S, Awaited<R>>] extends [never]
     (Update<S> | void | Promise<Update<S> | void>) & R
   : Mistake<`The state has no field "${Odd<S, Awaited<R>>}". It has: ${keyof S & string}`>;
 
-/** A node: a function of yours, an agent, or a question to a person. `item`: what `send` gave to it. */
+/** A node: a function, an agent, or a question to a person. `item`: the input that `send` gave it. */
 export type NodeSpec<S, A> =
   | ((state: S, ctx: NodeContext) => Returned<S, A>)
   | { agent: A; input: (state: S, item: Json | undefined) => InputOf<A>; output: (output: OutputOf<A>, state: S) => Update<S> }
@@ -84,7 +84,7 @@ export type NodeSpec<S, A> =
       output: (answer: OutputOf<A>, state: S) => Update<S>;
     };
 
-/** Goes to a node with something for it alone: one task for each `send`. */
+/** An edge to a node with an input of its own. Each `send` makes one task. */
 export interface Send<N extends string = string> {
   readonly node: N;
   readonly input: Json;
@@ -92,15 +92,15 @@ export interface Send<N extends string = string> {
 
 export const send = <const N extends string>(node: N, input: Json): Send<N> => ({ node, input });
 
-/** Joins lists: what is there, then what is new. */
+/** A reducer that adds the new items to the end of the list. */
 export const append = <T>(now: readonly T[], update: readonly T[]): T[] => [...now, ...update];
 
 export type Target<N extends string> = N | 'end';
 export type Chosen<N extends string> = Target<N> | readonly (Target<N> | Send<N>)[];
 
 /**
- * Where a node leads: to a node, to several at once, or where a function says. A function whose targets are named (`to`) is drawn,
- * checked, and waited for where its branches join.
+ * Where a node leads: to a node, to several at once, or to what a function chooses. A function with declared targets (`to`) is drawn and
+ * checked, and joins wait for its branches.
  */
 export type Route<S, N extends string> =
   | Target<N>
@@ -111,14 +111,14 @@ export type Route<S, N extends string> =
 export interface GraphOptions<SS extends SchemaLike, A extends Record<string, unknown>, O> {
   name: string;
   description?: string;
-  /** The state's schema: an object. The graph's input is validated with it, and its defaults are taken. */
+  /** The schema of the state, an object. It validates the graph's input and adds defaults. */
   state: SS;
   reducers?: Reducers<Out<SS>>;
   nodes: { readonly [K in keyof A]: NodeSpec<Out<SS>, A[K]> };
   edges: { readonly [K in (NoInfer<keyof A> & string) | 'start']: Route<Out<SS>, NoInfer<keyof A> & string> };
   /** Default: the state. */
   output?: (state: Out<SS>) => O;
-  /** `steps` bounds the nodes on any way through the graph, and the answers of models in it. */
+  /** `steps` bounds the nodes on any path through the graph, and the model answers in it. */
   limits?: Limits;
   /** How many nodes may run at the same time. Default 8. */
   parallel?: number;

@@ -1,8 +1,8 @@
-/** Who wrote what of a state when: two nodes that run side by side must not write one field, unless its updates can be joined. */
+/** Write conflicts: two nodes that run side by side must not write one field, unless the field has a reducer. */
 import { ToolError } from '../errors.ts';
 import type { Call, Frame } from '../journal/fold.ts';
 
-/** By the order of the journal, with what is being written. */
+/** Compares positions in the journal, entries that are being appended included. */
 export class Writes {
   readonly #written: Map<string, { at: number; node: string }>;
   readonly #reached = new Map<Call, number>();
@@ -18,14 +18,14 @@ export class Writes {
     this.#reached.set(task, at);
   }
 
-  /** A task is ending, and writes these fields. */
+  /** Records that a task ends and writes these fields. */
   ending(task: Call, keys: readonly string[]): void {
     const at = ++this.#clock;
     this.#ended.set(task, at);
     for (const key of keys) this.#written.set(key, { at, node: task.name });
   }
 
-  /** When a task ended, which what it led to was reached by. It is forgotten with that. */
+  /** @returns the position at which a task ended: the tasks that it leads to were reached there. The task is dropped. */
   ended(task: Call): number {
     const at = this.#ended.get(task) ?? task.finished?.seq ?? 0;
     this.#reached.delete(task);
@@ -34,8 +34,8 @@ export class Writes {
   }
 
   /**
-   * @param waitedFor whether the task waited for what a node came to, and has seen it.
-   * @throws ToolError `UPDATE_CONFLICT` where another node wrote the field beside the task: one of the updates would be lost.
+   * @param waitedFor whether the task waited for the end of a node, and so has seen what that wrote.
+   * @throws ToolError `UPDATE_CONFLICT` where a node that ran side by side with the task wrote the field: one of the updates would be lost.
    */
   assertAlone(task: Call, key: string, waitedFor: (node: string) => boolean): void {
     const written = this.#written.get(key);

@@ -4,9 +4,9 @@ import { messageOf } from '../reliability/classify.ts';
 import type { Secrets } from '../secrets.ts';
 import type { ToolDefinition } from './types.ts';
 
-/** Of a result that is kept and shown to the model, in bytes. */
+/** Default for `maxBytes`: bytes of a result in the journal and in the conversation. */
 const MAX_BYTES = 65_536;
-/** Of the images and documents of one result, in characters of base64. */
+/** Most characters of base64 in the images and documents of one result. */
 const MAX_BINARY = 8_000_000;
 
 export interface Observed {
@@ -16,8 +16,8 @@ export interface Observed {
 }
 
 /**
- * A tool's output as it is kept: plain JSON that no later change of the tool's own objects reaches, without secrets, bounded,
- * with a note to the model where something was cut off. Never throws: the tool has succeeded, whatever its output is.
+ * A tool's output for the journal: a bounded JSON copy with secrets masked, and a note to the model where something was cut off. Never
+ * throws, because the tool has succeeded, whatever its output is.
  */
 export function observed(tool: ToolDefinition, value: unknown, secrets?: Secrets): Observed {
   const max = tool.options.maxBytes ?? MAX_BYTES;
@@ -34,7 +34,7 @@ export function observed(tool: ToolDefinition, value: unknown, secrets?: Secrets
   }
   const content = boundedParts(secrets ? secrets.maskJson(parts) : parts, max);
   const [only] = content;
-  // what is the default need not be kept twice
+  // content that equals the default is not kept twice
   if (
     content.length === 1 &&
     only?.type === 'text' &&
@@ -60,16 +60,16 @@ const fits = (text: string, max: number) => text.length * 3 <= max || Buffer.byt
 function cutText(text: string, max: number): Observed {
   if (fits(text, max)) return { output: text };
   const total = Buffer.byteLength(text);
-  // so many units hold at least so many bytes
+  // `max` UTF-16 units have at least `max` bytes
   const bytes = Buffer.from(text.slice(0, max));
   let end = Math.min(max, bytes.length);
-  // never inside a character
+  // do not cut inside a character
   while (end > 0 && end < bytes.length && ((bytes[end] as number) & 0xc0) === 0x80) end--;
   const cut = total - end;
   return { output: `${bytes.toString('utf8', 0, end)}\n[cut: ${cut} of ${total} bytes are not shown; ask for less]`, cut };
 }
 
-/** Parts within one budget for text, and one for images and documents; a note says what was left out. */
+/** Keeps parts within a budget for text and one for images and documents; a note says what was left out. */
 function boundedParts(parts: readonly Part[], max: number): readonly Part[] {
   let text = max;
   let binary = MAX_BINARY;
@@ -100,7 +100,7 @@ function boundedParts(parts: readonly Part[], max: number): readonly Part[] {
   return kept;
 }
 
-/** What a part costs besides its text: so many empty ones are something too. */
+/** Size of a part besides its text, so that empty parts count too. */
 const PART = 32;
 
 const sizeOf = (vendor: Json | undefined) => (vendor === undefined ? 0 : JSON.stringify(vendor).length);

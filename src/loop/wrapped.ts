@@ -8,7 +8,7 @@ import { costOf, estimate, modelKey } from './estimate.ts';
 import type { LoopScope } from './types.ts';
 import { Wrapping } from './wrapping.ts';
 
-/** Carries a thought that is no answer through the wrappers, which know only answers and errors. */
+/** Carries a thought without an answer through the wrappers, which know only answers and errors. */
 class NoAnswer extends Error {
   readonly thought: Exclude<Thought, { ok: true }>;
   constructor(thought: Exclude<Thought, { ok: true }>) {
@@ -17,7 +17,7 @@ class NoAnswer extends Error {
   }
 }
 
-/** A model call inside its wrappers. One may ask more than once: each further time is checked against the limits, and each is charged. */
+/** A model call inside its wrappers. A wrapper may call `next` more than once: each further call is checked against the limits, and each is charged. */
 export async function wrapped(
   scope: LoopScope,
   request: ModelRequest,
@@ -28,7 +28,7 @@ export async function wrapped(
   let asked = 0;
   const wrapping = new Wrapping('a use.model wrapper', scope.plan.model);
   const asks = async (r: ModelRequest): Promise<ModelResponse> => {
-    // the first was checked before the step; those under way may each cost as much as one more
+    // the first call was checked before the step; each running one may cost as much as one more
     const crossed = asked++ === 0 ? undefined : crossing(scope, asked - answers.length - (scope.parent ? 1 : 0));
     if (crossed) throw new NoAnswer({ ok: false, ...crossed });
     const thought = await ask(r, wrapping.waited);
@@ -40,7 +40,7 @@ export async function wrapped(
   let call = (r: ModelRequest) => wrapping.inside(() => asks(r));
   for (const wrap of scope.plan.modelWrappers.toReversed()) {
     const inside = call;
-    // a wrapper may leave an answer behind; its failure must not end the process
+    // a wrapper may not await it: its failure must not be an unhandled rejection
     const next = (r: ModelRequest) => {
       const answer = inside(r);
       answer.catch(() => undefined);
@@ -54,7 +54,7 @@ export async function wrapped(
     const answer = await unlessHalted(Promise.race([answering, wrapping.late]), scope.cancel);
     const response = answerOf(answer, modelKey(scope.agent.model));
     const last = answers.at(-1);
-    // what the call cost stays, whatever a wrapper makes of its answer
+    // the usage of the call stays, whatever a wrapper makes of the answer
     const usage = last ? last.response.usage : response.usage;
     return {
       ok: true,
@@ -83,7 +83,7 @@ export async function wrapped(
   }
 }
 
-/** Charges an answer that will not be the step's. */
+/** Charges an answer that the step does not use. */
 async function supersede(scope: LoopScope, { response, model, attempts }: Thought & { ok: true }): Promise<void> {
   const { usage } = response;
   const tokens = usage && usage.input + usage.output + (usage.cacheRead ?? 0) + (usage.cacheWrite ?? 0);

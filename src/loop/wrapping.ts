@@ -1,11 +1,10 @@
 import { Timer } from '../reliability/timer.ts';
 
-/** Milliseconds for wrappers around what has no timeout. */
+/** Milliseconds for wrappers around a call without a timeout. */
 const MOST = 300_000;
 
 /**
- * Bounds the time that `use` wrappers take for themselves, before, between and after what is inside them, which has bounds of its own.
- * Once it is over they can begin nothing any more.
+ * Bounds the time that `use` wrappers take for themselves; the call inside has its own timeout. After the end, `next` starts nothing.
  */
 export class Wrapping {
   /** Rejects when the wrappers take too long. */
@@ -16,10 +15,10 @@ export class Wrapping {
   #timer: Timer | undefined;
   #inside = 0;
   #over = false;
-  /** Whether the wrappers have waited for something before they asked for what is inside: then the run may have been lost. */
+  /** Whether the wrappers waited before they called `next`: another process may have taken the run over meanwhile. */
   waited = false;
 
-  /** @param bound of what is inside: all its attempts, or else one of them. */
+  /** @param bound the bound of the call inside: that of all attempts, or else of one. */
   constructor(what: string, { deadline, timeout }: { deadline?: number | undefined; timeout?: number | undefined }) {
     this.#what = what;
     this.#ms = deadline ?? timeout ?? MOST;
@@ -35,7 +34,7 @@ export class Wrapping {
     this.#timer = new Timer(this.#ms, () => this.#reject(new Error(`${this.#what} did not answer within ${this.#ms} ms`)));
   }
 
-  /** What the innermost `next` does. A wrapper may leave it behind: its failure must not end the process. */
+  /** Runs the innermost `next`. A wrapper may not await it: its failure must not be an unhandled rejection. */
   inside<T>(f: () => Promise<T>): Promise<T> {
     const doing = this.#enter(f);
     doing.catch(() => undefined);

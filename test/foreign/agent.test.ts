@@ -172,7 +172,7 @@ describe('what a foreign agent asks', () => {
     await expect(late).rejects.toMatchObject({ code: 'APPROVAL_EXPIRED' });
     const { output } = await ends(engine.resume(paused.runId), 'completed');
     expect(output).toContain('"reject"');
-    expect(output).toContain('Nobody decided in time.');
+    expect(output).toContain('No one decided in time.');
   });
 
   test.each([[{ roles: 'lead' }], [{ roles: [] }], [{ expires: -1 }], [{ allow: ['yes'] }], [{ id: 7 }]])(

@@ -21,7 +21,7 @@ const declare = (o: object) =>
 
 describe('a graph that cannot work is refused where it is declared:', () => {
   test.each<[string, object, string]>([
-    ['an edge to no node', { edges: { start: 'a', a: 'c', b: 'end' } }, 'leads to "c", which is no node. There are a, b'],
+    ['an edge to no node', { edges: { start: 'a', a: 'c', b: 'end' } }, 'leads to "c", which is not a node. There are a, b'],
     ['an edge from no node', { edges: { start: 'a', a: 'b', b: 'end', c: 'end' } }, 'an edge from "c"'],
     ['no start', { edges: { a: 'b', b: 'end' } }, '"start" has no edge'],
     ['a node without an edge', { edges: { start: 'a', a: 'b' } }, '"b" has no edge'],
@@ -95,7 +95,7 @@ test('what a node or an edge gives that makes no sense ends the graph with an er
     [{ edges: { start: 'a', a: () => 'nowhere', b: 'end' } }, 'ROUTE_INVALID', '"nowhere"'],
     [{ edges: { start: 'a', a: { to: ['b'], choose: () => 'end' }, b: 'end' } }, 'ROUTE_INVALID', 'There are b'],
     [{ edges: { start: 'a', a: async () => 'b', b: 'end' } }, 'ROUTE_INVALID', 'a promise'],
-    [{ edges: { start: 'a', a: () => undefined, b: 'end' } }, 'ROUTE_INVALID', 'no target'],
+    [{ edges: { start: 'a', a: () => undefined, b: 'end' } }, 'ROUTE_INVALID', 'not one of its targets'],
     [
       {
         edges: {
