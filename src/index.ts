@@ -54,6 +54,7 @@ export type {
   Part,
   Prompt,
   ToolCallPart,
+  ToolChoice,
   ToolResultPart,
   ToolSpec,
   Usage,

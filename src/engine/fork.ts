@@ -86,7 +86,7 @@ export async function fork(resources: Resources, active: Active, runId: string, 
 
 /** What the old run began with, without its place in a session: a fork is a conversation of its own. */
 function firstOf({ started }: RunFold): Draft & { type: 'run.started' } {
-  const { agent, fingerprint, input, owner, context, level, tags } = started;
+  const { agent, fingerprint, input, owner, context, level, toolChoice, tags } = started;
   return {
     type: 'run.started',
     agent,
@@ -95,6 +95,7 @@ function firstOf({ started }: RunFold): Draft & { type: 'run.started' } {
     owner,
     ...(context !== undefined && { context }),
     ...(level !== undefined && { level }),
+    ...(toolChoice !== undefined && { toolChoice }),
     ...(tags && { tags }),
   };
 }

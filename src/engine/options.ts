@@ -5,6 +5,7 @@ import type { Middleware } from '../loop/middleware.ts';
 import type { Agent, Reliability } from '../loop/types.ts';
 import type { Identity } from '../ports/identity.ts';
 import type { Memory } from '../ports/memory.ts';
+import type { ToolChoice } from '../ports/model.ts';
 import type { Policy } from '../ports/policy.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { Prices } from '../pricing/prices.ts';
@@ -47,6 +48,8 @@ export type RunOptions<C = {}> = {
   by?: Principal;
   limits?: Limits;
   signal?: AbortSignal;
+  /** As that of an agent, for this run of it; sub-agents keep theirs. */
+  toolChoice?: ToolChoice;
   /** How deep in a tree of agents that others drive this run is, for the limit `depth`. Default 0. */
   level?: number;
   tags?: Record<string, string>;
@@ -96,6 +99,7 @@ export const RUN_OPTIONS = {
   by: "by: { id: 'ana' }",
   limits: 'limits: { steps: 20 }',
   signal: 'signal: request.signal',
+  toolChoice: "toolChoice: 'none'",
   level: 'level: 1',
   tags: "tags: { team: 'x' }",
   context: "context: { tenant: 'acme' }",

@@ -3,8 +3,10 @@ import type { Draft } from '../journal/entries.ts';
 import { emptyFold } from '../journal/fold.ts';
 import { type Json, plainJson } from '../json.ts';
 import { checkLimits, jsonLimits } from '../loop/definition.ts';
+import { checkToolChoice } from '../loop/tool-choice.ts';
 import type { AgentDefinition } from '../loop/types.ts';
 import { checkOptions } from '../options.ts';
+import type { ToolChoice } from '../ports/model.ts';
 import { isName, type Principal, principal, principalProblem } from '../ports/principal.ts';
 import { allowedInput, assertAccess } from './access.ts';
 import type { Active } from './active.ts';
@@ -27,6 +29,7 @@ export function checkRun(agent: AgentDefinition, input: unknown, o: RunOptions<J
     throw invalid(`${where}: a session is a text of 1 to 500 characters, or { id, shared: true }.`);
   if (o.tags !== undefined && !Object.values(o.tags).every((tag) => typeof tag === 'string'))
     throw invalid(`${where}: tags are texts by name.`);
+  checkToolChoice(o.toolChoice, agent);
   if (o.level !== undefined && !(Number.isInteger(o.level) && o.level >= 0))
     throw invalid(`${where}: level is a whole number of 0 or more.`);
   checkBy(o.by, where);
@@ -65,6 +68,7 @@ export function start(
   };
   if (o.by) started.by = principal(o.by);
   if (o.context !== undefined) started.context = plain(o.context, 'the context');
+  if (o.toolChoice !== undefined) started.toolChoice = plain(o.toolChoice, 'toolChoice') as ToolChoice;
   if (o.level) started.level = o.level;
   if (o.tags) started.tags = { ...o.tags };
   if (o.limits) started.limits = jsonLimits(o.limits);

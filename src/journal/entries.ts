@@ -7,7 +7,7 @@
 import type { Failure } from '../errors.ts';
 import type { Json, JsonObject } from '../json.ts';
 import type { Fact } from '../ports/memory.ts';
-import type { Message, Part, Usage } from '../ports/model.ts';
+import type { Message, Part, ToolChoice, Usage } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { Decision, DecisionType, Effect } from '../ports/tool.ts';
 import type { JsonSchema } from '../schema.ts';
@@ -85,6 +85,7 @@ type Body =
       context?: Json;
       /** Depth in a tree of agents that another engine drives. Default 0. */
       level?: number;
+      toolChoice?: ToolChoice;
       /** The run that this one was forked from, and the sequence number of the last entry copied from it. */
       fork?: { run: string; at: number };
       tags?: { readonly [k: string]: string };

@@ -4,7 +4,7 @@ import type { Limits } from '../journal/entries.ts';
 import { schemaOf } from '../json-schema.ts';
 import { checkOptions } from '../options.ts';
 import type { Memory } from '../ports/memory.ts';
-import type { Model, Prompt } from '../ports/model.ts';
+import type { Model, Prompt, ToolChoice } from '../ports/model.ts';
 import type { ContextOfTool, Tool, ToolSource } from '../ports/tool.ts';
 import { describe, type Out, type Schema, type SchemaLike } from '../schema.ts';
 import { checkGrants, checkLimits, checkName, isAgent, made } from './definition.ts';
@@ -12,6 +12,7 @@ import { loop } from './loop.ts';
 import type { Middleware } from './middleware.ts';
 import { delegated } from './sub-agent.ts';
 import { isTool } from './tool.ts';
+import { checkToolChoice } from './tool-choice.ts';
 import type { Agent, Grants, LoopDefinition, LoopScope, Reliability, ToolDefinition } from './types.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: matches an agent of any type
@@ -48,6 +49,11 @@ export interface AgentOptions<
   agents?: A & OnlyAgents<A>;
   /** The schema of the final answer. Without it, the answer is text. */
   output?: OS;
+  /**
+   * Whether the model calls a tool: `auto` (the default), `none`, `required`, or `{ tool: 'refund' }`. The last two count for the first step
+   * only; after it the model may answer. A model that cannot be told chooses by itself.
+   */
+  toolChoice?: ToolChoice;
   limits?: Limits;
   /** Its long-term memory. Default: the engine's; a sub-agent's: none. `false`: none. */
   memory?: Memory | false;
@@ -82,6 +88,7 @@ export function agent<
   if (typeof o.instructions !== 'string' && typeof o.instructions !== 'function')
     throw invalid(`agent "${name}" needs instructions: a text, or a function that returns one: instructions: 'Answer the customer.'.`);
   const { tools, sources } = offered(name, o.tools ?? [], o.agents ?? []);
+  checkToolChoice(o.toolChoice, { name, tools, sources });
   checkLimits(o.limits, `agent "${name}"`);
   checkGrants(o.grants, `agent "${name}"`);
   if (o.memory && !(typeof o.memory.recall === 'function' && typeof o.memory.record === 'function'))
@@ -111,6 +118,7 @@ export function agent<
     use: o.use ?? [],
     reliability: o.reliability ?? {},
     parallel: o.parallel ?? 8,
+    ...(o.toolChoice !== undefined && { toolChoice: o.toolChoice }),
     ...(o.grants && { grants: o.grants }),
     fingerprint: sha256(JSON.stringify(declared)).slice(0, 16),
     child: (called) => tools.get(called)?.delegate?.agent,
@@ -126,6 +134,7 @@ const AGENT = {
   model: "model: bedrock('<model id>')",
   tools: 'tools: [refund]',
   agents: 'agents: [research]',
+  toolChoice: "toolChoice: 'required'",
   output: 'output: z.object({ total: z.number() })',
   memory: 'memory: false',
   limits: 'limits: { steps: 20 }',

@@ -5,6 +5,7 @@ import { messageOf } from '../reliability/classify.ts';
 import { inTime } from '../reliability/patience.ts';
 import { isStale, relist } from './offered.ts';
 import { recallable, recalled } from './remembered.ts';
+import { choiceOf } from './tool-choice.ts';
 import type { LoopDefinition, LoopScope, Scope } from './types.ts';
 
 /** Milliseconds that instructions may take. */
@@ -18,6 +19,8 @@ export function observe(scope: LoopScope): ModelRequest | Promise<ModelRequest> 
   const dynamic = typeof scope.agent.instructions === 'function';
   const recall = recallable(scope);
   const stale = isStale(scope) || scope.frame.waiting.length > 0;
+  // the first step's choice is not the second's
+  if (scope.request && scope.request.toolChoice !== choiceOf(scope)) scope.request = undefined;
   if (!dynamic && !recall && !stale && scope.request) return scope.request;
   return dynamic || recall || stale ? refresh(scope) : assemble(scope);
 }
@@ -58,6 +61,7 @@ async function instructed(instructions: Exclude<LoopDefinition['instructions'], 
 function assemble(scope: LoopScope): ModelRequest {
   const { agent, frame, tools } = scope;
   const { messages, instructions, memory } = frame;
+  const toolChoice = choiceOf(scope);
   const said = instructions ?? staticInstructions(agent);
   scope.request = {
     instructions: memory?.length
@@ -65,6 +69,7 @@ function assemble(scope: LoopScope): ModelRequest {
       : said,
     messages,
     tools: [...tools.values()].flatMap((tool) => (tool.hidden ? [] : [tool.spec])),
+    ...(toolChoice !== undefined && { toolChoice }),
     ...(agent.output && { output: agent.output.json }),
   };
   return scope.request;

@@ -9,7 +9,7 @@ import type { Log, Make } from '../journal/log.ts';
 import type { Json } from '../json.ts';
 import type { Identity } from '../ports/identity.ts';
 import type { Memory } from '../ports/memory.ts';
-import type { Message, Model, ModelRequest, ToolSpec } from '../ports/model.ts';
+import type { Message, Model, ModelRequest, ToolChoice, ToolSpec } from '../ports/model.ts';
 import type { Policy } from '../ports/policy.ts';
 import type { Question, Tool, ToolOptions, ToolSource } from '../ports/tool.ts';
 import type { Prices } from '../pricing/prices.ts';
@@ -115,6 +115,7 @@ export interface LoopDefinition extends AgentDefinition {
   readonly model: Model;
   readonly instructions: string | ((ctx: { context: unknown; session: string | undefined }) => string | Promise<string>);
   readonly output: { schema: Schema; json: JsonSchema } | undefined;
+  readonly toolChoice?: ToolChoice;
 }
 
 export type ResolvedPolicy = EnvelopePolicy & { breaker: BreakerPolicy };

@@ -28,11 +28,18 @@ export interface ToolSpec {
   input: JsonSchema;
 }
 
+/**
+ * Whether the model calls a tool: as it likes (`auto`), never (`none`), at least one (`required`), or this one.
+ */
+export type ToolChoice = 'auto' | 'none' | 'required' | { readonly tool: string };
+
 export interface ModelRequest {
   readonly instructions: string;
   /** Grows during the run: an adapter that keeps it beyond its `generate` call must copy it. */
   readonly messages: readonly Message[];
   readonly tools: readonly ToolSpec[];
+  /** Left out: `auto`. Forces a call in the first step only. */
+  readonly toolChoice?: ToolChoice;
   /** The final answer must be JSON of this schema. */
   readonly output?: JsonSchema;
 }

@@ -154,3 +154,18 @@ test('a failure is told once, in the codes of the engine; an abort belongs to th
   expect(error).not.toHaveBeenCalled();
   error.mockRestore();
 });
+
+test.each([
+  ['auto', { type: 'auto' }],
+  ['none', { type: 'none' }],
+  ['required', { type: 'required' }],
+  [{ tool: 'look' }, { type: 'tool', toolName: 'look' }],
+] as const)('the choice of a tool: %o', async (toolChoice, sent) => {
+  const model = fakeModel(
+    ['ok', [{ id: 'c1', name: 'look', input: {} }]].slice(sent.type === 'auto' || sent.type === 'none' ? 0 : 1) as Said[],
+  );
+  const tools = [{ name: 'look', description: '', input: { type: 'object' } }];
+  const { content } = await aiSdkModel(model).generate(request({ tools, toolChoice }), { signal: new AbortController().signal });
+  expect(model.doGenerateCalls[0]?.toolChoice).toEqual(sent);
+  expect(content).toHaveLength(1);
+});

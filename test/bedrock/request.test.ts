@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { type BedrockOptions, bedrock } from '../../src/adapters/bedrock/index.ts';
 import { RondoError } from '../../src/errors.ts';
-import type { ToolSpec } from '../../src/ports/model.ts';
-import { says } from '../wire/bedrock.ts';
+import type { ToolChoice, ToolSpec } from '../../src/ports/model.ts';
+import { fails, says } from '../wire/bedrock.ts';
 import { ask, assistant, ID, MODES, request, results, user, wire } from './setup.ts';
 
 const w = wire();
@@ -48,6 +48,32 @@ describe.each(MODES)('%s', (mode) => {
     expect(input.performanceConfig).toEqual({ latency: 'optimized' });
     expect(input.serviceTier).toEqual({ type: 'flex' });
     expect(input.additionalModelRequestFields).toEqual({ top_k: 5 });
+  });
+
+  test('the choice of a tool', async () => {
+    const choice = async (toolChoice: ToolChoice, o: BedrockOptions = {}) => {
+      const input = await sent(o, { tools: [search], toolChoice });
+      return [input.toolConfig?.toolChoice, input.additionalModelRequestFields?.thinking];
+    };
+    expect(await choice('auto')).toEqual([undefined, undefined]);
+    expect(await choice('required')).toEqual([{ any: {} }, undefined]);
+    // Claude refuses both together
+    expect(await choice({ tool: 'search' }, { reasoning: { budgetTokens: 2_000 }, maxTokens: 8_000 })).toEqual([
+      { tool: { name: 'search' } },
+      undefined,
+    ]);
+    expect((await choice('auto', { reasoning: { budgetTokens: 2_000 }, maxTokens: 8_000 }))[1]).toBeDefined();
+    expect((await sent({}, { tools: [search], toolChoice: 'none' })).toolConfig).toBeUndefined();
+  });
+
+  test('a model that takes no choice of a tool is asked again without it, and not told again', async () => {
+    const model = bedrock('acme.model-v1:0', { endpoint: w.server.url });
+    w.server.next(fails('ValidationException', "This model doesn't support the toolConfig.toolChoice.any field. Remove it."));
+    for (let i = 0; i < 2; i++) {
+      w.server.next(says('ok'));
+      await ask(model, request({ tools: [search], toolChoice: 'required' }), mode);
+    }
+    expect(w.server.calls.splice(0).map(({ input }) => input.toolConfig?.toolChoice)).toEqual([{ any: {} }, undefined, undefined]);
   });
 
   test('the system prompt and the tools', async () => {

@@ -284,3 +284,11 @@ test('what it is called, and what it can say at most', () => {
   expect(langchainModel(shy)).toMatchObject({ provider: 'langchain', id: 'unknown' });
   expect(() => langchainModel({} as never)).toThrow('langchainModel() takes a chat model');
 });
+
+test('the choice of a tool is bound with the tools, in the words of LangChain', async () => {
+  const talker = new Talker(Array.from({ length: 4 }, () => new AIMessage('ok')));
+  const tools = [{ name: 'look', description: '', input: { type: 'object' } }];
+  for (const toolChoice of [undefined, 'none', 'required', { tool: 'look' }] as const)
+    await langchainModel(talker).generate(request({ tools, ...(toolChoice && { toolChoice }) }), call());
+  expect(talker.choices).toEqual([undefined, 'none', 'any', 'look']);
+});

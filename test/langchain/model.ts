@@ -8,6 +8,7 @@ export type Said = AIMessage | readonly AIMessageChunk[] | Error | 'never';
 /** A chat model as providers write them: its calls go through LangChain's caller, with its retries and its handling of a 429. */
 export class Talker extends BaseChatModel {
   readonly seen: BaseMessage[][] = [];
+  readonly choices: unknown[] = [];
   readonly bound: unknown[] = [];
   /** Calls of the service, LangChain's own retries included. */
   requests = 0;
@@ -26,8 +27,9 @@ export class Talker extends BaseChatModel {
     return { ls_provider: 'Acme', ls_model_name: 'talker-1', ls_model_type: 'chat' as const };
   }
 
-  override bindTools(tools: unknown[]) {
+  override bindTools(tools: unknown[], options?: { tool_choice?: unknown }) {
     this.bound.push(tools);
+    this.choices.push(options?.tool_choice);
     return this.withConfig({});
   }
 

@@ -92,7 +92,7 @@ const CALL_ID = /^[a-zA-Z0-9_-]{1,40}$/;
 const MISTRAL_ID = /^[a-zA-Z0-9]{9}$/;
 const TOOL_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
 
-function promptOf({ instructions, messages: journal, tools, output }: ModelRequest, ids: RegExp) {
+function promptOf({ instructions, messages: journal, tools, toolChoice, output }: ModelRequest, ids: RegExp) {
   const set: ToolSet = {};
   const aliased = aliases(TOOL_NAME);
   for (const { name, description, input } of tools)
@@ -106,6 +106,10 @@ function promptOf({ instructions, messages: journal, tools, output }: ModelReque
     ...(instructions !== '' && { instructions: wellFormed(instructions) }),
     messages: messages.map((message) => messageOf(message, names)).filter(({ content }) => content.length > 0),
     ...(tools.length > 0 && { tools: set }),
+    ...(tools.length > 0 &&
+      toolChoice !== undefined && {
+        toolChoice: typeof toolChoice === 'string' ? toolChoice : ({ type: 'tool', toolName: aliased.alias(toolChoice.tool) } as const),
+      }),
     ...(output && { output: format(output) }),
   };
   return { prompt, toolName: aliased.original };

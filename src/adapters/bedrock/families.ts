@@ -22,6 +22,8 @@ export type Feature =
   | 'system'
   /** Tools declared, and calls in the conversation. Instead, if no tool is offered: calls and results as text. */
   | 'tools'
+  /** A call that is asked for. Instead: the model chooses. */
+  | 'toolChoice'
   /** Other parts beside tool results in one message. Instead: an assistant line between them. */
   | 'beside'
   /** Media, and media inside a tool's result. Instead: a line of text; beside the result. */

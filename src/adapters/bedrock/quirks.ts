@@ -38,6 +38,7 @@ const REFUSALS: readonly Row[] = [
   [/unsupported for streaming|support (response )?streaming|streaming .*not supported/i, ['stream']],
   [/(conversation blocks?|text).*tool ?results? (blocks? )?cannot be provided in the same/i, ['beside']],
   [/support system (messages?|prompts?)|system (messages?|prompts?|role) (is|are) not supported/i, ['system']],
+  [/tool_?choice/i, ['toolChoice']],
   [/support (tool use|tools|tool calling|the tool(Config|Use|Result)\b)|tool (use|calling) is not supported/i, ['tools']],
   [/media type, but the image appears to be|image .*does not match the (provided )?(media|mime) type/i, ['declared']],
   [/too many (images|documents|images and documents|media)|(image|document)_count/i, ['many'], true],

@@ -34,6 +34,8 @@ const UNHYPHENED = /^[a-zA-Z0-9_]{1,64}$/;
 
 export function prepare(id: string, o: BedrockOptions, request: ModelRequest, dropped: ReadonlySet<Feature>): Prepared {
   const sent = new Set<Feature>();
+  // Converse has no word for it: what is not offered is not called
+  if (request.toolChoice === 'none') return prepare(id, o, { ...request, tools: [], toolChoice: undefined }, dropped);
   const tools = aliases(dropped.has('hyphen') ? UNHYPHENED : TOOL_NAME);
   // the offered tools come first, so that their names stay unchanged if an old call's name collides
   for (const tool of request.tools) tools.alias(tool.name);
@@ -50,9 +52,11 @@ export function prepare(id: string, o: BedrockOptions, request: ModelRequest, dr
   else if (system.length) sent.add('system');
   const declared = toolSpecs(request.tools, messages, tools, inputs, sent);
   setCachePoints({ system, tools: declared, messages }, o.cache === true ? {} : o.cache || UNMARKED, dropped, sent);
+  const choice = choiceOf(request, tools, dropped);
+  if (choice) sent.add('toolChoice');
   const effort = o.reasoning && 'effort' in o.reasoning ? o.reasoning.effort : undefined;
   const outputConfig: OutputConfig = { ...(format && { textFormat: format }), ...(effort && { effort }) };
-  const fields = { ...thinking(id, o, messages, dropped, sent), ...o.additionalFields };
+  const fields = { ...(!choice && thinking(id, o, messages, dropped, sent)), ...o.additionalFields };
   return {
     toolName: tools.original,
     argumentsOf: (tool, input) => inputs.get(tool)?.original(input) ?? input,
@@ -67,7 +71,7 @@ export function prepare(id: string, o: BedrockOptions, request: ModelRequest, dr
         ...(o.stopSequences?.length && { stopSequences: [...o.stopSequences] }),
       },
       ...(system.length && { system }),
-      ...(declared.length && { toolConfig: { tools: declared } }),
+      ...(declared.length && { toolConfig: { tools: declared, ...(choice && { toolChoice: choice }) } }),
       ...(o.guardrail && { guardrailConfig: guardrail(o.guardrail) }),
       ...((format || effort) && { outputConfig }),
       ...(Object.keys(fields).length && { additionalModelRequestFields: fields as ConverseCommandInput['additionalModelRequestFields'] }),
@@ -76,6 +80,14 @@ export function prepare(id: string, o: BedrockOptions, request: ModelRequest, dr
     },
   };
 }
+
+/** A call that is asked for. Claude takes none together with reasoning, which is off for that request. */
+function choiceOf({ toolChoice, tools: offered }: ModelRequest, tools: Aliases, dropped: ReadonlySet<Feature>): AskedFor | undefined {
+  if (toolChoice === undefined || offered.length === 0 || dropped.has('toolChoice')) return undefined;
+  if (typeof toolChoice === 'object') return { tool: { name: tools.alias(toolChoice.tool) } };
+  return toolChoice === 'required' ? { any: {} } : undefined;
+}
+type AskedFor = NonNullable<NonNullable<ConverseCommandInput['toolConfig']>['toolChoice']>;
 
 function without(features: ReadonlySet<Feature>, feature: Feature): ReadonlySet<Feature> {
   const others = new Set(features);

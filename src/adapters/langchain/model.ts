@@ -96,7 +96,7 @@ export function langchainModel(model: ChatModelLike, o: LangchainModelOptions = 
 
 const TOOL_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
 
-function bind(model: ChatModelLike, { tools }: ModelRequest, id: string, names: Aliases): Bound {
+function bind(model: ChatModelLike, { tools, toolChoice }: ModelRequest, id: string, names: Aliases): Bound {
   if (tools.length === 0) return model as unknown as Bound;
   if (!model.bindTools) throw new ToolError('VALIDATION', `"${id}" takes no tools: its class has no bindTools().`, { outcome: 'not-run' });
   // the format that every provider's bindTools() accepts
@@ -104,7 +104,10 @@ function bind(model: ChatModelLike, { tools }: ModelRequest, id: string, names: 
     type: 'function',
     function: { name: names.alias(name), description: wellFormed(description), parameters: wellFormedJson(input) },
   }));
-  return model.bindTools(specs as never) as Bound;
+  if (toolChoice === undefined) return model.bindTools(specs as never) as Bound;
+  // `any` is LangChain's word in every provider's class; a name stands for that tool
+  const choice = typeof toolChoice === 'object' ? names.alias(toolChoice.tool) : toolChoice === 'required' ? 'any' : toolChoice;
+  return model.bindTools(specs as never, { tool_choice: choice } as never) as Bound;
 }
 
 function describe(model: ChatModelLike): { provider: string; id: string; maxOutput?: number; settings: ModelSettings } {
