@@ -108,7 +108,7 @@ describe('the gate', () => {
     const engine = new Engine();
     const pause = (name: string) =>
       ends(engine.run(refunding({ name, rule: { expires: 60_000 } }).a, 'go', { limits: { time: 60_000 } }), 'paused');
-    await pause('warm up');
+    await pause('warm_up');
     await settle(2);
     const before = count();
     for (let i = 0; i < 50; i++) await pause(`clerk${i}`);
