@@ -41,7 +41,7 @@ export { type SupervisorOptions, supervisor } from './loop/supervisor.ts';
 export { tool } from './loop/tool.ts';
 export type { Agent, Reliability } from './loop/types.ts';
 export type { Ask, Turn, TurnContext, TurnResult } from './ports/foreign.ts';
-export type { CredentialRequest, Identity } from './ports/identity.ts';
+export type { Assertion, ConsentNeeded, CredentialRequest, Identity, Occasion, Token } from './ports/identity.ts';
 export type { Kept } from './ports/kept.ts';
 export type { Fact, ForgetRequest, Memory, RecallRequest, RecordRequest } from './ports/memory.ts';
 export type {

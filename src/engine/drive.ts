@@ -10,11 +10,13 @@ import { assertPriced, DEFAULT_LIMITS, watchTime } from '../loop/limits.ts';
 import { pinned } from '../loop/offered.ts';
 import { LiveScope } from '../loop/scope.ts';
 import type { AgentDefinition, End, Scope, Settlement } from '../loop/types.ts';
+import type { Assertion } from '../ports/identity.ts';
 import type { Principal } from '../ports/principal.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
 import { Secrets } from '../secrets.ts';
 import type { Active } from './active.ts';
+import { maskAssertion } from './assertion.ts';
 import { abandoned, farewells } from './cancelled.ts';
 import { loadRun, sessionBusy } from './history.ts';
 import { leaseOf, ownership } from './lease.ts';
@@ -37,6 +39,7 @@ export interface DriveOptions {
   limits: Limits | undefined;
   session: string | undefined;
   by: Principal | undefined;
+  assertion?: Assertion | undefined;
 }
 
 /**
@@ -62,6 +65,8 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
     link: run.trace,
   });
   active.trace = trace;
+  const secrets = new Secrets();
+  maskAssertion(secrets, o.assertion);
   const log = new Log(resources.journal, run, leaseOf(resources.owner), (entry) => active.committed(run, entry));
   active.from = run.next;
   active.log = log;
@@ -70,7 +75,8 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
       host: resources.host,
       run,
       log,
-      secrets: new Secrets(),
+      secrets,
+      assertion: o.assertion,
       own: ownership(resources, active, log),
       draining: active.draining,
       emit: undefined,

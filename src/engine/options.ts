@@ -10,6 +10,7 @@ import type { Policy } from '../ports/policy.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { Prices } from '../pricing/prices.ts';
 import type { TelemetryOptions } from '../telemetry/spans.ts';
+import type { AssertionOption } from './assertion.ts';
 import type { RunEvent } from './events.ts';
 
 export interface EngineOptions {
@@ -50,6 +51,11 @@ export type RunOptions<C = {}> = {
   signal?: AbortSignal;
   /** As that of an agent, for this run of it; sub-agents keep theirs. */
   toolChoice?: ToolChoice;
+  /**
+   * The caller's own token, as its request brought it: handed to the engine's identity, and to sources of tools that are opened per
+   * caller. It is in no journal, event, span or error, and gone when this drive of the run ends: give it to `resume()` again.
+   */
+  assertion?: AssertionOption;
   /** How deep in a tree of agents that others drive this run is, for the limit `depth`. Default 0. */
   level?: number;
   tags?: Record<string, string>;
@@ -100,6 +106,7 @@ export const RUN_OPTIONS = {
   limits: 'limits: { steps: 20 }',
   signal: 'signal: request.signal',
   toolChoice: "toolChoice: 'none'",
+  assertion: 'assertion: token',
   level: 'level: 1',
   tags: "tags: { team: 'x' }",
   context: "context: { tenant: 'acme' }",

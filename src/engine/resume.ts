@@ -10,6 +10,7 @@ import { checkOptions } from '../options.ts';
 import { type Principal, principal } from '../ports/principal.ts';
 import { aboutRun, assertAccess } from './access.ts';
 import type { Active } from './active.ts';
+import { type AssertionOption, assertionOf } from './assertion.ts';
 import { drive, limitsOf } from './drive.ts';
 import { LEASE } from './lease.ts';
 import { agentOf, type Eyes, findHead, findRun } from './lookup.ts';
@@ -24,6 +25,8 @@ export interface ResumeOptions {
   /** Raises the limits of a run that stopped at one. */
   limits?: Limits;
   signal?: AbortSignal;
+  /** As of `run()`: the token of the caller who resumes it. */
+  assertion?: AssertionOption;
 }
 
 /** `by`: who decides, and on whose behalf the run is resumed. */
@@ -34,6 +37,7 @@ const RESUME_OPTIONS = {
   by: "by: { id: 'ana' }",
   limits: 'limits: { steps: 40 }',
   signal: 'signal: request.signal',
+  assertion: 'assertion: token',
 } satisfies Record<keyof ResumeOptions, string>;
 
 /** Claims a run and drives it on. One that has ended, or has nothing to go on with, is answered as it stands. */
@@ -54,6 +58,7 @@ export async function resume(resources: Resources, active: Active, o: ResumeOpti
     run,
     opening: (trace, now) => claim(resources, agent, now, o, trace),
     limits: o.limits,
+    assertion: assertionOf(o.assertion, `the resume of run ${runId}`),
     session: run.started.session,
     by: run.started.by,
   });

@@ -10,6 +10,7 @@ import type { ToolChoice } from '../ports/model.ts';
 import { isName, type Principal, principal, principalProblem } from '../ports/principal.ts';
 import { allowedInput, assertAccess } from './access.ts';
 import type { Active } from './active.ts';
+import { assertionOf } from './assertion.ts';
 import { drive } from './drive.ts';
 import { continueSession } from './history.ts';
 import { RUN_OPTIONS, type RunOptions } from './options.ts';
@@ -33,6 +34,7 @@ export function checkRun(agent: AgentDefinition, input: unknown, o: RunOptions<J
   if (o.level !== undefined && !(Number.isInteger(o.level) && o.level >= 0))
     throw invalid(`${where}: level is a whole number of 0 or more.`);
   checkBy(o.by, where);
+  assertionOf(o.assertion, where);
 }
 
 /** @throws RondoError `CONFIG_INVALID` for what is no principal. */
@@ -128,6 +130,7 @@ function begin(
     run: emptyFold(active.runId, agent.name, history),
     opening: (trace) => [trace ? { ...started, trace } : started],
     limits: o.limits,
+    assertion: assertionOf(o.assertion, 'the run'),
     session: started.session,
     by: started.by,
   });

@@ -39,7 +39,7 @@ const CONSENT: readonly DecisionType[] = ['approve', 'reject'];
 export type Asks = {
   rule: ApprovalRule;
   question?: Question | undefined;
-  consent?: { provider: string; url: string };
+  consent?: { provider: string; url: string; handle?: string };
   hash?: string;
   shown?: Json;
 };

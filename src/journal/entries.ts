@@ -239,6 +239,8 @@ type Body =
       answer?: JsonSchema;
       provider?: string;
       url?: string;
+      /** Of a consent: what the identity completes it by. */
+      handle?: string;
     }
   | { type: 'approval.decided'; id: string; decision: Decision; by: Principal; digest: string }
   | {

@@ -49,7 +49,7 @@ export function redacted(entry: Entry): Entry {
       };
     }
     case 'approval.requested': {
-      const { reason: _, question, url: _u, ...rest } = entry;
+      const { reason: _, question, url: _u, handle: _h, ...rest } = entry;
       return { ...rest, ...(question !== undefined && { question: FORGOTTEN }) };
     }
     case 'approval.decided':

@@ -15,6 +15,8 @@ export interface Ready extends Arguments {
   resumed?: true;
   context: unknown;
   credentials?: Readonly<Record<string, string>>;
+  /** When the first of them ends, epoch milliseconds; left out where none does. */
+  expiresAt?: number | undefined;
 }
 
 /** What is to become of a call, once the entry that says so is in the journal. */
@@ -23,7 +25,7 @@ export type Prepared =
   /** The end of the call: what a person answered, or what a `check` found. */
   | { go: 'answer'; output: Json; content?: readonly Part[]; cut?: number }
   | Exclude<Verdict<ToolDefinition>, { go: 'start' } | { go: 'answer' }>
-  | { go: 'consent'; provider: string; url: string }
+  | { go: 'consent'; provider: string; url: string; handle?: string }
   /** Beyond the limit of tool calls: it stays open, for a resume with a higher one. */
   | ({ go: 'hold' } & Crossing);
 

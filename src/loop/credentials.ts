@@ -1,39 +1,50 @@
 import { type Failure, RondoError, ToolError } from '../errors.ts';
-import type { Identity } from '../ports/identity.ts';
+import type { CredentialRequest, Occasion } from '../ports/identity.ts';
 import { classify, messageOf } from '../reliability/classify.ts';
 import { inTime } from '../reliability/patience.ts';
 import type { Secrets } from '../secrets.ts';
+import type { Ready } from './call.ts';
 import { beyond } from './grants.ts';
 import type { Scope, ToolDefinition } from './types.ts';
 
 /** Milliseconds an identity may take. */
 const IDENTITY_TIMEOUT = 30_000;
 
+/** Milliseconds that a credential must have left when an attempt begins. */
+const MARGIN = 30_000;
+
 export type Credentials =
-  | { ok: true; values: Readonly<Record<string, string>> }
-  | { ok: false; consent: { provider: string; url: string } }
+  | { ok: true; values: Readonly<Record<string, string>>; expiresAt: number | undefined }
+  | { ok: false; consent: { provider: string; url: string; handle?: string } }
   | { ok: false; error: Failure };
 
 /**
- * Gets what a tool declares. Asked at each start of a call, so that an expired one is renewed. From then on the run masks it in all that is
- * said: a secret reaches neither the model, the journal nor a span.
+ * Gets what a tool declares, at each start of a call. From then on the run masks it in all that is said: a secret reaches neither the
+ * model, the journal nor a span. @param consent that was approved for this call, and is to be completed first.
  */
-export async function credentials({ host, run, drive, cancel, grants }: Scope, tool: ToolDefinition): Promise<Credentials> {
+export async function credentials(scope: Scope, tool: ToolDefinition, consent?: Consent): Promise<Credentials> {
+  const { host, drive, grants } = scope;
   const { identity } = host;
-  const { by } = run.started;
   const values: { [name: string]: string } = Object.create(null);
+  let expiresAt: number | undefined;
   for (const [name, wanted] of Object.entries(tool.options.credentials ?? {})) {
     try {
       if (!identity) throw new NotHad('the engine has no identity. Pass one: new Engine({ identity }).');
-      const request = wanted as Parameters<Identity['get']>[0];
+      const request = wanted as CredentialRequest;
       const more = beyond(request, grants);
       if (more) return { ok: false, error: notGranted(tool.name, more) };
-      const got = await inTime(identity.get({ ...request, by }), IDENTITY_TIMEOUT, 'the identity', cancel);
-      if ('consentUrl' in got && typeof got.consentUrl === 'string' && got.consentUrl !== '')
-        return { ok: false, consent: { provider: request.provider, url: got.consentUrl } };
+      const { handle } = consent?.provider === request.provider ? consent : {};
+      if (handle !== undefined && identity.complete)
+        await asked(scope, tool, (o) => identity.complete?.({ ...request, ...o, handle }) ?? Promise.resolve());
+      const got = await asked(scope, tool, (o) => identity.get({ ...request, ...o }));
+      if ('consentUrl' in got && typeof got.consentUrl === 'string' && got.consentUrl !== '') {
+        const kept = typeof got.handle === 'string' && got.handle !== '' ? { handle: got.handle } : {};
+        return { ok: false, consent: { provider: request.provider, url: got.consentUrl, ...kept } };
+      }
       if (!('token' in got) || typeof got.token !== 'string' || got.token === '') throw new NotHad('the identity gave no token.');
       values[name] = got.token;
       drive.secrets.add([[name, got.token]]);
+      if (typeof got.expiresAt === 'number') expiresAt = Math.min(expiresAt ?? Number.POSITIVE_INFINITY, got.expiresAt);
     } catch (error) {
       const message = `The credential "${name}" could not be had: ${reasonOf(error, drive.secrets)}`;
       return {
@@ -48,7 +59,51 @@ export async function credentials({ host, run, drive, cancel, grants }: Scope, t
       };
     }
   }
-  return { ok: true, values };
+  return { ok: true, values, expiresAt };
+}
+
+/** The approved question of a consent. */
+type Consent = { readonly provider?: string | undefined; readonly handle?: string | undefined };
+
+/** Asks the identity, for as long as it may take. */
+async function asked<T>({ run, frame, drive, cancel }: Scope, tool: ToolDefinition, ask: (o: Occasion) => Promise<T>): Promise<T> {
+  const { by, session } = run.started;
+  const stop = new AbortController();
+  try {
+    const answer = ask({
+      by,
+      ...(drive.assertion && { assertion: { ...drive.assertion } }),
+      runId: run.runId,
+      ...(session !== undefined && { session }),
+      agent: frame.agent,
+      tool: tool.name,
+      signal: stop.signal,
+    });
+    return await inTime(answer, IDENTITY_TIMEOUT, 'the identity', cancel);
+  } catch (error) {
+    stop.abort(error);
+    throw error;
+  }
+}
+
+/** Gets the credentials of a call again where one of them ends soon: before an attempt begins. @throws ToolError, nothing ran. */
+export function renewed(scope: Scope, ready: Ready): Promise<void> | undefined {
+  if (ready.expiresAt === undefined || ready.expiresAt - MARGIN > Date.now()) return undefined;
+  return credentials(scope, ready.tool).then((got) => {
+    if (got.ok) {
+      ready.credentials = got.values;
+      ready.expiresAt = got.expiresAt;
+      return;
+    }
+    const { code, message } =
+      'error' in got
+        ? got.error
+        : {
+            code: 'CONSENT_REQUIRED',
+            message: `The consent of ${got.consent.provider} has ended. Call ${ready.tool.name} again: a person is asked then.`,
+          };
+    throw new ToolError(code, message, { outcome: 'not-run', retryable: 'error' in got && got.error.retryable });
+  });
 }
 
 /**

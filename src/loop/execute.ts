@@ -7,6 +7,7 @@ import { copyJson, type Json } from '../json.ts';
 import { type AttemptContext, isThenable } from '../reliability/timeout.ts';
 import type { ToolTrace } from '../telemetry/trace.ts';
 import type { Ready } from './call.ts';
+import { renewed } from './credentials.ts';
 import { idempotencyKey, perform } from './effects.ts';
 import { driven, isGenerator } from './generator.ts';
 import { observed } from './output.ts';
@@ -115,7 +116,10 @@ async function once(scope: Scope, call: Call, ready: Ready, span: ToolTrace, wai
       owner: tool,
       name: tool.name,
       fallbackCode: 'TOOL_FAILED',
-      prepare: () => argument(ready, changed),
+      prepare: () => {
+        const renewing = renewed(scope, ready);
+        return renewing ? renewing.then(() => argument(ready, changed)) : argument(ready, changed);
+      },
       run: (value, attempt) =>
         span.run(() => {
           const ctx = new CallContext(attempt, scope, call, ready);

@@ -37,8 +37,8 @@ export function prepare(scope: Scope, calls: readonly (Asked | Call)[], now: num
 
 function gated(scope: Scope, call: Asked, o: GateOptions): Prepared | Promise<Prepared> {
   const verdict = gate(scope.tools, call, o);
-  if (verdict instanceof Promise) return verdict.then((v) => withCredentials(scope, v));
-  return verdict.go === 'start' && verdict.tool.options.credentials ? withCredentials(scope, verdict) : verdict;
+  if (verdict instanceof Promise) return verdict.then((v) => withCredentials(scope, call, v));
+  return verdict.go === 'start' && verdict.tool.options.credentials ? withCredentials(scope, call, verdict) : verdict;
 }
 
 /** What a `check` found passes the policy like what the tool itself gives. */
@@ -47,10 +47,11 @@ async function recalled(scope: Scope, call: Call): Promise<Prepared> {
   return found.go === 'answer' && hasContentPolicy(scope) ? resultAllowed(scope, call.name, found) : found;
 }
 
-async function withCredentials(scope: Scope, verdict: Verdict<ToolDefinition>): Promise<Prepared> {
+async function withCredentials(scope: Scope, { approval }: Asked, verdict: Verdict<ToolDefinition>): Promise<Prepared> {
   if (verdict.go !== 'start' || !verdict.tool.options.credentials) return verdict;
-  const got = await credentials(scope, verdict.tool);
-  if (got.ok) return { ...verdict, credentials: got.values };
+  const consent = approval?.decided?.decision.type === 'approve' && approval.asked.kind === 'consent' ? approval.asked : undefined;
+  const got = await credentials(scope, verdict.tool, consent);
+  if (got.ok) return { ...verdict, credentials: got.values, expiresAt: got.expiresAt };
   return 'consent' in got ? { go: 'consent', ...got.consent } : { go: 'refuse', error: got.error };
 }
 

@@ -142,7 +142,7 @@ function entryOf(scope: Scope, id: CallId, call: Asked, prepared: Prepared, now:
     case 'ask':
       return request(scope.run.runId, asking, { ...prepared, hash: prepared.tool.hash }, now);
     case 'consent':
-      return request(scope.run.runId, asking, { rule: {}, consent: { provider: prepared.provider, url: prepared.url } }, now);
+      return request(scope.run.runId, asking, { rule: {}, consent: consentOf(prepared) }, now);
     case 'refuse':
       return { type: 'call.finished', call: id, ok: false, error: prepared.error, attempts: 0, ms: 0 };
     case 'answer': {
@@ -162,3 +162,6 @@ export function startEntry(id: CallId, call: Asked, { tool, shown, resumed }: Re
   if (shown !== known && !isSameJson(shown, known)) entry.input = shown;
   return entry;
 }
+
+/** As it is kept: the handle only where the identity gave one. */
+const consentOf = ({ provider, url, handle }: Prepared & { go: 'consent' }) => ({ provider, url, ...(handle !== undefined && { handle }) });

@@ -7,7 +7,7 @@ import type { Crossed, Limits } from '../journal/entries.ts';
 import type { Frame, RunFold } from '../journal/fold.ts';
 import type { Log, Make } from '../journal/log.ts';
 import type { Json } from '../json.ts';
-import type { Identity } from '../ports/identity.ts';
+import type { Assertion, Identity } from '../ports/identity.ts';
 import type { Memory } from '../ports/memory.ts';
 import type { Message, Model, ModelRequest, ToolChoice, ToolSpec } from '../ports/model.ts';
 import type { Policy } from '../ports/policy.ts';
@@ -168,6 +168,8 @@ export interface Drive {
   readonly log: Log;
   /** Every credential that was handed out in this run. They are masked in all that its tools, servers and models say. */
   readonly secrets: Secrets;
+  /** The token of the caller who started or resumed the run here. */
+  readonly assertion?: Assertion | undefined;
   /**
    * Makes sure, before an effect, that the run is still this process's: at once where its lease has long to go, else by the store.
    * `waited`: something was waited for since the last append, so the lease alone does not tell.

@@ -276,6 +276,6 @@ describe('a credential that cannot be had', () => {
       ),
       'completed',
     );
-    expect(asked).toEqual([{ provider: 'crm', scopes: ['read'], flow: 'user', by }]);
+    expect(asked).toMatchObject([{ provider: 'crm', scopes: ['read'], flow: 'user', by }]);
   });
 });

@@ -1,0 +1,191 @@
+/** What an identity is told, when it is asked again, and how a consent is completed. */
+import { describe, expect, test } from 'vitest';
+import { agent, type CredentialRequest, Engine, type Identity, type Occasion, ToolError, tool } from '../../src/index.ts';
+import { scripted } from '../../src/testing/scripted.ts';
+import { anything, asks, ends, entriesOf, failure, journals, recording, refused, shown, until } from '../engine/setup.ts';
+
+const by = { id: 'ana', tenant: 'acme' };
+const request = { provider: 'pay', scopes: ['read'] } satisfies CredentialRequest;
+
+function caller(o: { effect?: 'read' | 'once'; fails?: (attempt: number) => unknown; turns?: number } = {}) {
+  const got: string[] = [];
+  const call = tool({
+    name: 'call',
+    description: '',
+    input: anything,
+    effect: o.effect ?? 'read',
+    retry: { initialDelay: 0, attempts: 3 },
+    credentials: { key: request },
+    execute: (_, { credentials, attempt }) => {
+      got.push(credentials.key);
+      const error = o.fails?.(attempt);
+      if (error) throw error;
+      return 'ok';
+    },
+  });
+  const model = scripted([...Array.from({ length: o.turns ?? 1 }, () => asks(['call', {}])), 'done', 'done']);
+  return { got, model, who: agent({ name: 'clerk', instructions: '', model, tools: [call] }) };
+}
+
+describe.each(journals)('an identity on $name', ({ make }) => {
+  test('is told for which run, session, agent and tool, and what the caller of run() and of resume() asserts', async () => {
+    const { journal } = make();
+    const seen: (CredentialRequest & Occasion)[] = [];
+    const identity: Identity = {
+      get: async (r) => {
+        seen.push(r);
+        return seen.length === 1 ? { consentUrl: 'https://id.example/', handle: 'h-1' } : { token: 'tok-1f9c2a' };
+      },
+    };
+    const { who } = caller();
+    const engine = new Engine({ journal, identity, agents: [who] });
+    const run = engine.run(who, 'go', { by, session: 's', assertion: 'jwt-of-the-first-request' });
+    const { approvals } = await ends(run, 'paused');
+    await engine.decide(run.id, [{ approval: approvals[0].id, type: 'approve' }], { by });
+    await ends(engine.resume(run.id, { by, assertion: { type: 'saml', token: 'another-token' } }), 'completed');
+    const where = { ...request, by, runId: run.id, session: 's', agent: 'clerk', tool: 'call', signal: expect.any(AbortSignal) };
+    expect(seen).toEqual([
+      { ...where, assertion: { type: 'jwt', token: 'jwt-of-the-first-request' } },
+      { ...where, assertion: { type: 'saml', token: 'another-token' } },
+    ]);
+  });
+
+  test('is told of no assertion where the run goes on without its caller', async () => {
+    const { journal } = make();
+    const seen: Occasion[] = [];
+    const identity: Identity = {
+      get: async (r) => {
+        seen.push(r);
+        return seen.length === 1 ? { consentUrl: 'https://id.example/', handle: 'h-1' } : { token: 'tok-1f9c2a' };
+      },
+    };
+    const { who } = caller();
+    const engine = new Engine({ journal, identity, agents: [who] });
+    const run = engine.run(who, 'go', { by, assertion: 'jwt-of-the-first-request' });
+    const { approvals } = await ends(run, 'paused');
+    await engine.decide(run.id, [{ approval: approvals[0].id, type: 'approve' }], { by });
+    await engine.sweep();
+    expect(seen.map((r) => r.assertion !== undefined)).toEqual([true, false]);
+  });
+
+  test('completes a consent by its handle once it was approved, before it is asked again', async () => {
+    const { journal } = make();
+    const did: unknown[] = [];
+    const identity: Identity = {
+      async get() {
+        did.push('get');
+        return did.length === 1 ? { consentUrl: 'https://id.example/', handle: 'urn:session:7' } : { token: 'tok-1f9c2a' };
+      },
+      complete: async ({ handle, provider, by: who, tool: name }) => void did.push([handle, provider, who?.id, name]),
+    };
+    const { who, got } = caller();
+    const run = new Engine({ journal, identity }).run(who, 'go', { by });
+    const { approvals } = await ends(run, 'paused');
+    expect(JSON.stringify(approvals)).not.toContain('urn:session:7');
+    // in another process
+    const engine = new Engine({ journal, identity, agents: [who] });
+    await engine.decide(run.id, [{ approval: approvals[0].id, type: 'approve' }], { by });
+    expect(did).toEqual(['get']);
+    await ends(engine.resume(run.id, { by }), 'completed');
+    expect(did).toEqual(['get', ['urn:session:7', 'pay', 'ana', 'call'], 'get']);
+    expect(got).toEqual(['tok-1f9c2a']);
+  });
+
+  test('is asked to complete nothing where the consent was rejected', async () => {
+    const { journal } = make();
+    let completed = 0;
+    const identity: Identity = {
+      get: async () => ({ consentUrl: 'https://id.example/', handle: 'h' }),
+      complete: async () => void completed++,
+    };
+    const { who, got } = caller();
+    const engine = new Engine({ journal, identity, agents: [who] });
+    const run = engine.run(who, 'go', { by });
+    const { approvals } = await ends(run, 'paused');
+    await engine.decide(run.id, [{ approval: approvals[0].id, type: 'reject', reason: 'no' }], { by });
+    await ends(engine.resume(run.id, { by }), 'completed');
+    expect([completed, got]).toEqual([0, []]);
+  });
+
+  test('that cannot complete a consent ends the call, which did not run', async () => {
+    const { journal } = make();
+    const identity: Identity = {
+      get: async () => ({ consentUrl: 'https://id.example/', handle: 'h' }),
+      complete: () => Promise.reject(new ToolError('SESSION_EXPIRED', 'the consent took too long')),
+    };
+    const { who, got, model } = caller();
+    const engine = new Engine({ journal, identity, agents: [who] });
+    const run = engine.run(who, 'go', { by });
+    const { approvals } = await ends(run, 'paused');
+    await engine.decide(run.id, [{ approval: approvals[0].id, type: 'approve' }], { by });
+    await ends(engine.resume(run.id, { by }), 'completed');
+    expect(got).toEqual([]);
+    expect(failure(shown(model.requests[1])[0])).toMatchObject({
+      code: 'CREDENTIALS_UNAVAILABLE',
+      outcome: 'not-run',
+      message: expect.stringContaining('the consent took too long'),
+    });
+  });
+
+  test('is asked again before each attempt that begins with a credential which ends soon', async () => {
+    const { journal } = make();
+    let n = 0;
+    const identity: Identity = { get: async () => ({ token: `tok-1f9c2a-${++n}`, expiresAt: Date.now() + (n === 2 ? 3_600_000 : 5_000) }) };
+    const { who, got } = caller({ fails: (attempt) => attempt < 3 && new ToolError('BUSY', 'later', { retryable: true }) });
+    await ends(new Engine({ journal, identity }).run(who, 'go', { by }), 'completed');
+    // the first one ends too soon for the first attempt; the second one is good for all
+    expect(got).toEqual(['tok-1f9c2a-2', 'tok-1f9c2a-2', 'tok-1f9c2a-2']);
+  });
+
+  test('is not asked again for a credential that lasts, or that does not say', async () => {
+    const { journal } = make();
+    for (const expiresAt of [Date.now() + 3_600_000, undefined]) {
+      let n = 0;
+      const identity: Identity = { get: async () => ({ token: `tok-1f9c2a-${++n}`, ...(expiresAt && { expiresAt }) }) };
+      const { who } = caller({ fails: (attempt) => attempt < 3 && new ToolError('BUSY', 'later', { retryable: true }) });
+      await ends(new Engine({ journal, identity }).run(who, 'go', { by }), 'completed');
+      expect(n).toBe(1);
+    }
+  });
+
+  test('that cannot renew a credential leaves a call that is made once as not run', async () => {
+    const { journal } = make();
+    let n = 0;
+    const identity: Identity = {
+      get: async () =>
+        ++n % 2 === 1 ? { token: 'tok-1f9c2a', expiresAt: Date.now() } : { consentUrl: 'https://id.example/', handle: 'h' },
+    };
+    const { who, got, model } = caller({ effect: 'once' });
+    await ends(new Engine({ journal, identity }).run(who, 'go', { by }), 'completed');
+    expect(got).toEqual([]);
+    expect(failure(shown(model.requests[1])[0])).toMatchObject({ code: 'CONSENT_REQUIRED', outcome: 'not-run' });
+  });
+
+  test('is told to stop where the run is cancelled', async () => {
+    const { journal } = recording(make().journal);
+    let signal: AbortSignal | undefined;
+    const identity: Identity = {
+      get: (r) => {
+        signal = r.signal;
+        return new Promise(() => undefined);
+      },
+    };
+    const { who } = caller();
+    const engine = new Engine({ journal, identity });
+    const run = engine.run(who, 'go', { by });
+    const asked = await until(() => signal);
+    await engine.cancel(run.id, { by });
+    await ends(run, 'cancelled');
+    expect(asked.aborted).toBe(true);
+    expect((await entriesOf(journal, run.id)).at(-1)).toMatchObject({ type: 'run.settled', status: 'cancelled' });
+  });
+});
+
+test.each([[''], [{ token: '' }], [{ token: 7 }], [{ type: '', token: 'secret-token-1' }], [7], [null]])(
+  'an assertion that makes no sense (%j) is refused, and not repeated',
+  async (assertion) => {
+    const { who } = caller();
+    const error = await refused('CONFIG_INVALID', new Engine().run(who, 'go', { by, assertion: assertion as string }));
+    expect(error.message).not.toContain('secret-token-1');
+  },
+);
