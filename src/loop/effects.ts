@@ -71,15 +71,20 @@ export function perform<T, V = undefined>(scope: Scope, effect: Performed<T, V>,
     const asking = scope.own();
     if (!asking) return enter(given, attempt);
     return asking.then(() => {
-      if (attempt.signal.aborted) throw new Error('the attempt was given up before it began');
+      refuseGivenUp(attempt);
       return enter(given, attempt);
     });
+  };
+  // after a wait: the attempt's time may be over, and then it was told as not run
+  const prepared = (given: V, attempt: AttemptContext) => {
+    refuseGivenUp(attempt);
+    return checked(given, attempt);
   };
   const guarded = () =>
     guard<T>(
       (attempt) => {
         const given = effect.prepare?.() as V | Promise<V>;
-        return given instanceof Promise ? given.then((v) => checked(v, attempt)) : checked(given, attempt);
+        return given instanceof Promise ? given.then((v) => prepared(v, attempt)) : checked(given, attempt);
       },
       {
         policy,
@@ -132,4 +137,8 @@ export function knownOf({ status, settled, finished }: Call, effect: Effect): Kn
     return { outcome: 'failed', message: settled.note ?? 'It failed.' };
   const begun = status === 'started' || finished?.error?.outcome === 'unknown';
   return { outcome: once && begun && !settled ? 'unknown' : 'open' };
+}
+
+function refuseGivenUp({ signal }: AttemptContext): void {
+  if (signal.aborted) throw new Error('the attempt was given up before it began');
 }

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { agent, type CredentialRequest, Engine, type Identity, type Occasion, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, entriesOf, failure, journals, recording, refused, shown, until } from '../engine/setup.ts';
+import { anything, asks, deferred, ends, entriesOf, failure, journals, recording, refused, settle, shown, until } from '../engine/setup.ts';
 
 const by = { id: 'ana', tenant: 'acme' };
 const request = { provider: 'pay', scopes: ['read'] } satisfies CredentialRequest;
@@ -159,6 +159,35 @@ describe.each(journals)('an identity on $name', ({ make }) => {
     await ends(new Engine({ journal, identity }).run(who, 'go', { by }), 'completed');
     expect(got).toEqual([]);
     expect(failure(shown(model.requests[1])[0])).toMatchObject({ code: 'CONSENT_REQUIRED', outcome: 'not-run' });
+  });
+
+  test('whose renewal comes after the attempt has timed out does not let a call run that was told as not run', async () => {
+    const { journal } = make();
+    const renewal = deferred();
+    let n = 0;
+    const identity: Identity = {
+      async get() {
+        if (++n > 1) await renewal.promise;
+        return { token: 'tok-1f9c2a', expiresAt: Date.now() };
+      },
+    };
+    let ran = 0;
+    const call = tool({
+      name: 'call',
+      description: '',
+      input: anything,
+      timeout: 20,
+      retry: { attempts: 1 },
+      credentials: { key: request },
+      execute: () => ++ran,
+    });
+    const model = scripted([asks(['call', {}]), 'done']);
+    const run = new Engine({ journal, identity }).run(agent({ name: 'clerk', instructions: '', model, tools: [call] }), 'go', { by });
+    await ends(run, 'completed');
+    renewal.resolve();
+    await settle();
+    expect(failure(shown(model.requests[1])[0])).toMatchObject({ outcome: 'not-run' });
+    expect(ran).toBe(0);
   });
 
   test('is told to stop where the run is cancelled', async () => {
