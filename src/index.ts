@@ -1,8 +1,12 @@
+export type { AgentInfo, ToolInfo } from './engine/described.ts';
 export type { Driven, Resumed } from './engine/driven.ts';
 export { Engine } from './engine/engine.ts';
+export type { EntriesOptions } from './engine/entries.ts';
 export type { NodeOutcome, RunEvent } from './engine/events.ts';
 export type { ForgetTarget, Forgotten, Pruned, PruneOptions } from './engine/forget.ts';
 export type { ForkOptions } from './engine/fork.ts';
+export type { ApprovalFilter, OpenApproval } from './engine/inbox.ts';
+export type { RunFilter } from './engine/listing.ts';
 export type { EngineOptions, RunOptions, RunSummary } from './engine/options.ts';
 export type { RunResult, RunState, UnknownOutcome } from './engine/results.ts';
 export type { DecideOptions, ResumeOptions } from './engine/resume.ts';

@@ -4,12 +4,21 @@ import { accessProblem, allowedContent } from '../hitl/policy.ts';
 import type { RunFold } from '../journal/fold.ts';
 import type { Json } from '../json.ts';
 import type { AccessRequest } from '../ports/policy.ts';
+import type { Principal } from '../ports/principal.ts';
 import { ENGINE, type Eyes } from './lookup.ts';
 import type { Resources } from './resources.ts';
 
 type About = Pick<AccessRequest, 'agent' | 'runId' | 'session'>;
 
 export const aboutRun = ({ runId, root, started }: RunFold): About => ({ runId, agent: root.agent, session: started.session });
+
+/** Whether the policy lets the caller do this; what is refused is left out of a list. */
+export const hasAccess = async (
+  { host }: Resources,
+  point: AccessRequest['point'],
+  by: Principal | undefined,
+  about: About,
+): Promise<boolean> => (await accessProblem(host.policy, { point, by, ...about })) === undefined;
 
 /** The engine's own work is asked of no policy. @throws RondoError `NOT_PERMITTED` with the policy's reason. */
 export async function assertAccess({ host }: Resources, point: AccessRequest['point'], by: Eyes, about: About): Promise<void> {

@@ -32,6 +32,10 @@ export class Agents {
     return definition;
   }
 
+  registered(): readonly AgentDefinition[] {
+    return [...this.#registered.values()];
+  }
+
   /** Every agent that is registered, or held for a run. */
   all(): Iterable<AgentDefinition> {
     return [...this.#registered.values(), ...this.#held.values()];

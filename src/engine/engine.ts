@@ -1,23 +1,25 @@
 import { isResumable, type Mistake, RondoError } from '../errors.ts';
 import type { Approval } from '../hitl/approvals.ts';
-import type { CallId, Decision, RunStatus } from '../journal/entries.ts';
-import type { HeadCursor } from '../journal/port.ts';
+import type { CallId, Decision, Entry } from '../journal/entries.ts';
 import type { Json } from '../json.ts';
-import { RESERVED } from '../loop/definition.ts';
 import type { Agent } from '../loop/types.ts';
 import type { Prompt } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
 import { aboutRun, assertAccess } from './access.ts';
-import { Active } from './active.ts';
+import { Active, ended } from './active.ts';
+import { type AgentInfo, describedAgent } from './described.ts';
 import { type Driven, driveAll } from './driven.ts';
 import { dueRuns } from './due.ts';
+import { type EntriesOptions, entriesOf } from './entries.ts';
 import type { RunEvent } from './events.ts';
 import { type ForgetTarget, type Forgotten, forget, type Pruned, type PruneOptions, prune } from './forget.ts';
 import { checkFork, type ForkOptions, fork } from './fork.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { newId } from './ids.ts';
+import { type ApprovalFilter, type OpenApproval, openApprovals } from './inbox.ts';
 import { release } from './lease.ts';
-import { ENGINE, type Eyes, findRun, headsOfSession, notFound, sees, summaryOf } from './lookup.ts';
+import { listedRuns, type RunFilter } from './listing.ts';
+import { ENGINE, type Eyes, findRun, notFound, sees } from './lookup.ts';
 import type { EngineOptions, RunArgs, RunOptions, RunSummary, WithoutContext } from './options.ts';
 import { cancel, decide, settle } from './outside.ts';
 import { Recorder } from './recorder.ts';
@@ -264,20 +266,29 @@ export class Engine implements AsyncDisposable {
    * Runs, newest first: of the caller's tenant and of none. `session`: as this caller would continue it. `after`: the last run of the
    * page before.
    */
-  async *runs(
-    filter: { status?: RunStatus; session?: string; agent?: string; by?: Principal; limit?: number; after?: HeadCursor } = {},
-  ): AsyncGenerator<RunSummary, void, undefined> {
-    const { by, limit = Number.POSITIVE_INFINITY, session, ...wanted } = filter;
-    const { journal } = this.#resources;
-    let left = limit;
-    for await (const head of session === undefined ? journal.heads(wanted) : await headsOfSession(journal, session, by, wanted)) {
-      if (left <= 0) return;
-      if (head.agent.startsWith(RESERVED)) continue;
-      const summary = await summaryOf(this.#resources.journal, head, by);
-      if (!summary) continue;
-      left--;
-      yield summary;
-    }
+  runs(filter: RunFilter = {}): AsyncGenerator<RunSummary, void, undefined> {
+    return listedRuns(this.#resources.journal, filter);
+  }
+
+  /**
+   * The open approvals of all paused runs that `by` may see, oldest first: of the caller's tenant and of none, where the policy allows
+   * `inspect`. `after`: the last approval of the page before. Runs whose journal cannot be read are left out; `inspect` says why.
+   */
+  approvals(filter: ApprovalFilter = {}): AsyncGenerator<OpenApproval, void, undefined> {
+    return openApprovals(this.#resources, filter);
+  }
+
+  /** The registered agents with their tools and sub-agents, as plain JSON, in the order of their registration. */
+  agents(): readonly AgentInfo[] {
+    return this.#resources.agents.registered().map(describedAgent);
+  }
+
+  /**
+   * The entries of a run's journal that are committed now, in order, as copies: docs/journal.md has the format. `after`: the `seq` of
+   * the last entry seen. @throws RondoError `RUN_NOT_FOUND`, `NOT_PERMITTED`, `JOURNAL_DAMAGED`, `JOURNAL_VERSION`.
+   */
+  entries(runId: string, o: EntriesOptions = {}): AsyncGenerator<Entry, void, undefined> {
+    return entriesOf(this.#resources, runId, o);
   }
 
   /**
@@ -320,10 +331,10 @@ export class Engine implements AsyncDisposable {
     this.#heartbeat.stop();
     const running = [...resources.active.values()];
     for (const active of running) active.drain();
-    await settled(running, GRACE);
+    await ended(running, GRACE);
     for (const active of running) active.halt({ why: 'close' });
     // user code that does not end is left behind; its run is given back all the same
-    await settled(running, GRACE);
+    await ended(running, GRACE);
     for (const { runId, leased } of resources.active.values()) if (leased) await release(resources, runId);
     await this.#recorder.close(GRACE);
     await resources.sources.close();
@@ -342,13 +353,3 @@ const mayGoOn = (result: RunResult) =>
 
 const reasonOf = (signal: AbortSignal | undefined) =>
   signal?.reason instanceof Error ? signal.reason.message : typeof signal?.reason === 'string' ? signal.reason : undefined;
-
-async function settled(running: readonly Active[], longest: number): Promise<void> {
-  if (running.length === 0) return;
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, longest);
-  });
-  await Promise.race([Promise.allSettled(running.map((active) => active.done)), late]);
-  clearTimeout(timer);
-}

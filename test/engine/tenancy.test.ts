@@ -24,6 +24,7 @@ const methods: Readonly<
   'resume with a limit': (e, id, by) => e.resume(id, { limits: { steps: 100 }, ...(by && { by }) }),
   inspect: (e, id, by) => e.inspect(id, by ? { by } : {}),
   'inspect at': (e, id, by) => e.inspect(id, { at: 1, ...(by && { by }) }),
+  entries: (e, id, by) => all(e.entries(id, by ? { by } : {})),
   watch: (e, id, by) => all(e.watch(id, by ? { by } : {})),
   cancel: (e, id, by) => e.cancel(id, by ? { by } : {}),
   decide: (e, id, by, approval) => e.decide(id, [{ approval, type: 'approve' }], { by: by ?? { id: 'nobody' } }),

@@ -1,0 +1,73 @@
+import { RondoError } from '../errors.ts';
+import type { Approval } from '../hitl/approvals.ts';
+import type { RunFold } from '../journal/fold.ts';
+import type { RunHead } from '../journal/port.ts';
+import { RESERVED } from '../loop/definition.ts';
+import type { Principal } from '../ports/principal.ts';
+import { aboutRun, hasAccess } from './access.ts';
+import { loadRun } from './history.ts';
+import { sees } from './lookup.ts';
+import type { Resources } from './resources.ts';
+import { approvalsOf } from './results.ts';
+
+/** An open approval, with the agent at the top of its run and the session of the run. */
+export type OpenApproval = Approval & { agent: string; session?: string };
+
+export interface ApprovalFilter {
+  by?: Principal;
+  /** Approvals at most. Default: all. */
+  limit?: number;
+  /** The last approval of the page before. */
+  after?: Pick<Approval, 'askedAt' | 'id'>;
+}
+
+/** What makes one run unreadable, and says nothing about the others. */
+const UNREADABLE: readonly string[] = ['JOURNAL_DAMAGED', 'JOURNAL_VERSION'];
+
+/**
+ * The open approvals of all paused runs, oldest first. An approval is asked after its run has started, so runs are read in the order of
+ * their start, and an approval is given out once no run that is still unread can hold an older one.
+ */
+export async function* openApprovals(resources: Resources, o: ApprovalFilter): AsyncGenerator<OpenApproval, void, undefined> {
+  const { by, limit = Number.POSITIVE_INFINITY, after } = o;
+  const isNew = (approval: OpenApproval) => !after || inOrder(after, approval) < 0;
+  const found: OpenApproval[] = [];
+  let left = limit;
+  for (const head of await pausedRuns(resources, by)) {
+    for (; left > 0 && found[0] && found[0].askedAt < head.startedAt; left--) yield found.shift() as OpenApproval;
+    if (left <= 0) return;
+    found.push(...(await approvalsIn(resources, head.runId, by)).filter(isNew));
+    found.sort(inOrder);
+  }
+  for (const approval of found) if (left-- > 0) yield approval;
+}
+
+/** In the order of their start. A doubtful head may name the wrong tenant: its entries decide. */
+async function pausedRuns({ journal }: Resources, by: Principal | undefined): Promise<readonly Pick<RunHead, 'runId' | 'startedAt'>[]> {
+  const runs: Pick<RunHead, 'runId' | 'startedAt'>[] = [];
+  for await (const { runId, startedAt, agent, tenant, doubtful } of journal.heads({ status: 'paused' }))
+    if (!agent.startsWith(RESERVED) && (doubtful || sees(by, tenant))) runs.push({ runId, startedAt });
+  return runs.sort((a, b) => a.startedAt - b.startedAt);
+}
+
+async function approvalsIn(resources: Resources, runId: string, by: Principal | undefined): Promise<OpenApproval[]> {
+  const run = await readable(resources, runId);
+  // a run that was resumed since is listed again when it pauses again
+  if (run?.status !== 'paused' || !sees(by, run.started.by?.tenant)) return [];
+  const approvals = approvalsOf(run);
+  if (approvals.length === 0 || !(await hasAccess(resources, 'inspect', by, aboutRun(run)))) return [];
+  const { session } = run.started;
+  return approvals.map((approval) => ({ ...approval, agent: run.root.agent, ...(session !== undefined && { session }) }));
+}
+
+async function readable({ journal }: Resources, runId: string): Promise<RunFold | undefined> {
+  try {
+    return await loadRun(journal, runId);
+  } catch (error) {
+    if (RondoError.is(error) && UNREADABLE.includes(error.code)) return undefined;
+    throw error;
+  }
+}
+
+type Place = Pick<Approval, 'askedAt' | 'id'>;
+const inOrder = (a: Place, b: Place): number => a.askedAt - b.askedAt || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);

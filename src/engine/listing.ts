@@ -1,0 +1,31 @@
+import type { RunStatus } from '../journal/entries.ts';
+import type { HeadCursor, Journal } from '../journal/port.ts';
+import { RESERVED } from '../loop/definition.ts';
+import type { Principal } from '../ports/principal.ts';
+import { headsOfSession, summaryOf } from './lookup.ts';
+import type { RunSummary } from './options.ts';
+
+export interface RunFilter {
+  status?: RunStatus;
+  /** As `by` would continue it. */
+  session?: string;
+  agent?: string;
+  by?: Principal;
+  limit?: number;
+  /** The last run of the page before. */
+  after?: HeadCursor;
+}
+
+/** Newest first. */
+export async function* listedRuns(journal: Journal, filter: RunFilter): AsyncGenerator<RunSummary, void, undefined> {
+  const { by, limit = Number.POSITIVE_INFINITY, session, ...wanted } = filter;
+  let left = limit;
+  for await (const head of session === undefined ? journal.heads(wanted) : await headsOfSession(journal, session, by, wanted)) {
+    if (left <= 0) return;
+    if (head.agent.startsWith(RESERVED)) continue;
+    const summary = await summaryOf(journal, head, by);
+    if (!summary) continue;
+    left--;
+    yield summary;
+  }
+}
