@@ -188,14 +188,14 @@ test('the registered agents are plain data', () => {
   const agents = engine.agents();
   expect(JSON.parse(JSON.stringify(agents))).toEqual(agents);
   expect(agents.map((a) => [a.name, a.kind, a.model, a.agents.map((b) => b.name)])).toEqual([
-    ['top', 'loop', 'scripted/scripted', ['helper']],
+    ['top', 'loop', 'scripted/script', ['helper']],
     ['flow', 'graph', undefined, ['helper']],
   ]);
   expect(agents[0]?.agents[0]).toEqual({
     name: 'helper',
     description: 'Helps',
     kind: 'loop',
-    model: 'scripted/scripted',
+    model: 'scripted/script',
     tools: [],
     sources: [],
     agents: [],
