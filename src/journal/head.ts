@@ -1,5 +1,5 @@
-import { VERSION } from './entries.ts';
-import { unfinishedCalls } from './frame.ts';
+import { type Entry, type EntryOf, type EntryType, VERSION } from './entries.ts';
+import { callsOf, everyCallOf, unfinishedCalls } from './frame.ts';
 import { firstDue } from './outbox.ts';
 import type { RunHead } from './port.ts';
 import { sessionKey } from './session.ts';
@@ -16,7 +16,7 @@ export interface Lease {
 }
 
 /** The head of a run in this state. Without a lease it names no owner, and the store keeps the one it has. */
-export function headOf(run: RunFold, lease: Lease | undefined): RunHead {
+export function headOf(run: RunFold, lease: Lease | undefined, seq = run.next): RunHead {
   const { started, status, unknowns } = run;
   const driven = status === 'running' ? lease : undefined;
   return {
@@ -33,7 +33,7 @@ export function headOf(run: RunFold, lease: Lease | undefined): RunHead {
     startedAt: started.at,
     unknowns: unknowns.size || undefined,
     version: VERSION,
-    seq: run.next,
+    seq,
   };
 }
 
@@ -45,4 +45,43 @@ function wakeAt(run: RunFold): number | undefined {
     first = Math.min(first, approval.decided ? 0 : (approval.asked.expiresAt ?? first));
   }
   return first === Number.POSITIVE_INFINITY ? undefined : first;
+}
+
+/** Of these, a run that is running and has no unknown outcome keeps its head, but for `seq`. */
+const KEEPS: ReadonlySet<EntryType> = new Set([
+  'model.responded',
+  'attempt.failed',
+  'context.changed',
+  'message.received',
+  'call.started',
+  'approval.requested',
+  'approval.decided',
+  'frame.opened',
+  'frame.began',
+  'state.changed',
+] satisfies EntryType[]);
+
+/**
+ * Whether the head after these entries is the present one but for `seq`: so it is for most appends, whose cost counts. It may say no where
+ * the head stays the same, never yes where it does not.
+ */
+export function keepsHead(run: RunFold, entries: readonly Entry[]): boolean {
+  if (run.next === 0 || run.status !== 'running' || run.unknowns.size > 0) return false;
+  for (const entry of entries) if (!KEEPS.has(entry.type) && !(entry.type === 'call.finished' && endsKnown(run, entry))) return false;
+  return true;
+}
+
+/** Whether a call ends with a known outcome, and no call of a sub-agent, or step of a node, is left open by it. */
+function endsKnown({ root, frames }: RunFold, { frame: id, call: ended, error }: EntryOf<'call.finished'>): boolean {
+  if (error?.outcome === 'unknown') return false;
+  const frame = id === undefined ? root : frames.get(id);
+  if (!frame) return false;
+  for (const call of callsOf(frame)) {
+    if (call.id !== ended) continue;
+    for (const step of call.durable?.values() ?? []) if (step.status === 'started') return false;
+    for (const below of call.frame ? everyCallOf(call.frame) : []) if (below.status === 'started') return false;
+    return true;
+  }
+  // asked for by an answer in the same append, or a step of a node
+  return true;
 }

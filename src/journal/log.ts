@@ -2,8 +2,9 @@
  * The only writer of a run's journal in this process.
  *
  * I1. The run's fold holds what the store holds: an entry is applied to it after the store took the entry, never before.
- * I2. The head of an append is read off a fold that has taken its entries, by the same `apply` that a replay uses.
- * I3. Entries that the fold refuses are never written.
+ * I2. The head of an append is that of the fold with its entries, by the same `apply` that a replay uses. Entries that change nothing in a head
+ *     are told apart by `keepsHead`, and not folded ahead.
+ * I3. Entries that begin, end or settle something, and that the fold refuses, are never written.
  * I4. An append that the store refuses leaves no trace: the next one starts from what the store holds.
  * I5. One append is under way at a time; those that come meanwhile go together in the next, in the order they came.
  * I6. Entries that others may append are taken over, and the append is made again; any other entry ends it with `RUN_BUSY`.
@@ -13,7 +14,7 @@ import { RondoError } from '../errors.ts';
 import { copyOf } from './copy.ts';
 import { type Draft, type Entry, FOREIGN, VERSION } from './entries.ts';
 import { apply, emptyFold } from './fold.ts';
-import { headOf, type Lease } from './head.ts';
+import { headOf, keepsHead, type Lease } from './head.ts';
 import type { Journal } from './port.ts';
 import type { RunFold } from './state.ts';
 
@@ -123,13 +124,17 @@ export class Log {
   }
 
   #write(entries: readonly Entry[], power: boolean): void | Promise<void> {
-    const { run } = this;
-    const ahead = this.#ahead ?? copyOf(run);
+    const { run, lease } = this;
+    const sync = power ? POWER : undefined;
+    if (!this.#ahead && keepsHead(run, entries))
+      return this.#journal.append(run.runId, run.next, entries, headOf(run, lease, run.next + entries.length), sync);
+    const ahead = this.#ahead ?? (run.next === 0 ? emptyFold(run.runId, run.root.agent, run.root.messages) : copyOf(run));
     // put back by the commit alone: after anything else it is ahead of the store
     this.#ahead = undefined;
     for (const entry of entries) apply(ahead, entry);
-    const pending = this.#journal.append(run.runId, run.next, entries, headOf(ahead, this.lease), power ? POWER : undefined);
-    this.#ahead = ahead;
+    const pending = this.#journal.append(run.runId, run.next, entries, headOf(ahead, lease), sync);
+    // with an unknown outcome every end of a call may change the head: a copy for each would cost more than to keep this one
+    if (ahead.unknowns.size > 0) this.#ahead = ahead;
     return pending;
   }
 

@@ -40,7 +40,7 @@ export async function play(scene: Scene, tape: Tape): Promise<Played> {
   let stops = 0;
   try {
     for (let turns = 0; ; turns++) {
-      if (turns > 60)
+      if (turns > 200)
         throw new Error(`the run does not come to an end: ${JSON.stringify(played.result)} ${played.rejected} ${played.refusals}`);
       const result = await drive();
       if (!result) continue;
