@@ -35,6 +35,7 @@ export type { CallId, Decision, Entry, EntryOf, EntryType, Limits, RunStatus } f
 export type { Listener, SubscribeOptions } from './journal/listeners.ts';
 export { type MemoryJournalOptions, memoryJournal } from './journal/memory.ts';
 export type { DueFilter, HeadCursor, HeadFilter, Journal, RunHead } from './journal/port.ts';
+export type { RecordAppendOptions, RecordListOptions, Records } from './journal/records.ts';
 export type { Json } from './json.ts';
 export { jsonSchema } from './json-schema.ts';
 export { type AgentOptions, agent } from './loop/agent.ts';

@@ -9,7 +9,6 @@ import { closedMessages, isOver, type RunFold } from '../journal/fold.ts';
 import type { Journal, RunHead } from '../journal/port.ts';
 import { redacted } from '../journal/redact.ts';
 import { sessionKey } from '../journal/session.ts';
-import { RESERVED } from '../loop/definition.ts';
 import { isName, type Principal } from '../ports/principal.ts';
 import { loadRun } from './history.ts';
 import { ENGINE, findRun, headsOfSession } from './lookup.ts';
@@ -101,7 +100,7 @@ export async function prune(resources: Resources, recorder: Recorder, { olderTha
   const groups = new Map<string, Set<string>>();
   for (const s of wanted)
     for await (const head of journal.heads(by ? { status: s, by: by.id } : { status: s })) {
-      if (head.startedAt > before || head.agent.startsWith(RESERVED) || (by && head.tenant !== by.tenant)) continue;
+      if (head.startedAt > before || (by && head.tenant !== by.tenant)) continue;
       if (((await loadRun(journal, head.runId))?.lastAt ?? Number.POSITIVE_INFINITY) > before) continue;
       const group = head.session === undefined ? `run ${head.runId}` : `session ${JSON.stringify([head.tenant, head.session])}`;
       groups.set(group, (groups.get(group) ?? new Set()).add(head.runId));

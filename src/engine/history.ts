@@ -32,8 +32,6 @@ export async function loadRun(journal: Journal, runId: string, until = Number.PO
   for await (const entry of journal.read(runId)) {
     if (entry.seq > until) break;
     if (!run) {
-      // a journal may hold what adapters keep in it
-      if ('saver' in entry) return undefined;
       if (entry.type !== 'run.started') throw damaged(runId, entry.seq, 'it does not begin with its start');
       run = emptyFold(runId, entry.agent, await historyOf(journal, entry));
     }

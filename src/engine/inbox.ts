@@ -2,7 +2,6 @@ import { RondoError } from '../errors.ts';
 import type { Approval } from '../hitl/approvals.ts';
 import type { RunFold } from '../journal/fold.ts';
 import type { RunHead } from '../journal/port.ts';
-import { RESERVED } from '../loop/definition.ts';
 import type { Principal } from '../ports/principal.ts';
 import { aboutRun, hasAccess } from './access.ts';
 import { loadRun } from './history.ts';
@@ -45,8 +44,8 @@ export async function* openApprovals(resources: Resources, o: ApprovalFilter): A
 /** In the order of their start. A doubtful head may name the wrong tenant: its entries decide. */
 async function pausedRuns({ journal }: Resources, by: Principal | undefined): Promise<readonly Pick<RunHead, 'runId' | 'startedAt'>[]> {
   const runs: Pick<RunHead, 'runId' | 'startedAt'>[] = [];
-  for await (const { runId, startedAt, agent, tenant, doubtful } of journal.heads({ status: 'paused' }))
-    if (!agent.startsWith(RESERVED) && (doubtful || sees(by, tenant))) runs.push({ runId, startedAt });
+  for await (const { runId, startedAt, tenant, doubtful } of journal.heads({ status: 'paused' }))
+    if (doubtful || sees(by, tenant)) runs.push({ runId, startedAt });
   return runs.sort((a, b) => a.startedAt - b.startedAt);
 }
 

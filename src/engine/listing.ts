@@ -1,6 +1,5 @@
 import type { RunStatus } from '../journal/entries.ts';
 import type { HeadCursor, Journal } from '../journal/port.ts';
-import { RESERVED } from '../loop/definition.ts';
 import type { Principal } from '../ports/principal.ts';
 import { headsOfSession, summaryOf } from './lookup.ts';
 import type { RunSummary } from './options.ts';
@@ -22,7 +21,6 @@ export async function* listedRuns(journal: Journal, filter: RunFilter): AsyncGen
   let left = limit;
   for await (const head of session === undefined ? journal.heads(wanted) : await headsOfSession(journal, session, by, wanted)) {
     if (left <= 0) return;
-    if (head.agent.startsWith(RESERVED)) continue;
     const summary = await summaryOf(journal, head, by);
     if (!summary) continue;
     left--;

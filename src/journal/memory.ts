@@ -2,10 +2,14 @@ import { invalid } from '../errors.ts';
 import { dueAt } from './due.ts';
 import type { Entry, RunStatus } from './entries.ts';
 import { Listeners } from './listeners.ts';
+import { memoryRecords } from './memory-records.ts';
 import type { DueFilter, HeadCursor, HeadFilter, Journal, RunHead } from './port.ts';
 import { conflict, sessionBusy } from './refuse.ts';
 
-/** What may be kept. The runs that ended first are let go, and with them what their sessions could go on from; open ones never are. */
+/**
+ * What may be kept. The runs that ended first are let go, and with them what their sessions could go on from; open ones never are.
+ * Records are not counted, and stay until they are deleted.
+ */
 export interface MemoryJournalOptions {
   maxRuns?: number;
   /** Of entries as JSON, in UTF-16 characters. */
@@ -206,6 +210,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
       listeners.add(listener, o);
       return true;
     },
+    records: memoryRecords(),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Entry, RunStatus } from './entries.ts';
 import type { Listener, SubscribeOptions } from './listeners.ts';
+import type { Records } from './records.ts';
 
 /** The part of a run that is looked up without reading its journal. Can be rebuilt from it, but for the lease. */
 export interface RunHead {
@@ -126,6 +127,8 @@ export interface Journal {
    *   Without this method callers poll.
    */
   subscribe?(listener: Listener, o: SubscribeOptions): boolean | Promise<boolean>;
+  /** What is not a run, such as the checkpoints of LangGraph, in the same storage. No run is listed, changed or removed by it. */
+  readonly records?: Records;
   /** The store's clock in epoch milliseconds; default `Date.now()`. Expiry is judged by it. */
   now?(): number | Promise<number>;
   close?(): void | Promise<void>;

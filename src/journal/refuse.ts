@@ -13,6 +13,24 @@ export function conflict(runId: string, expected: number, held: number): RondoEr
   );
 }
 
+/** A compare-and-set failed: the key holds `held` records, and the append expected another number. */
+export function recordConflict(namespace: string, key: string, expected: number, held: number): RondoError<'JOURNAL_CONFLICT'> {
+  return new RondoError(
+    'JOURNAL_CONFLICT',
+    `The record "${key}" in "${namespace}" holds ${held} values, not ${expected}: another process wrote to it. Read what is new and append after that.`,
+    { details: { namespace, key, expected, held } },
+  );
+}
+
+/** A stored value is not what was written, or is missing. */
+export function recordDamaged(namespace: string, key: string, seq: number): RondoError<'JOURNAL_DAMAGED'> {
+  return new RondoError(
+    'JOURNAL_DAMAGED',
+    `The record "${key}" in "${namespace}" is damaged at value ${seq}. Restore the store from a copy, or delete() the record.`,
+    { details: { namespace, key, seq } },
+  );
+}
+
 /**
  * A session has another run that is running or paused.
  * @param session its key, see `sessionKey`. @param open id of that run. @param approvals what that run waits for, where it is known.

@@ -8,9 +8,6 @@ export const isLoop = (agent: AgentDefinition): agent is LoopDefinition => agent
 
 const MADE = Symbol.for('rondo.agent');
 
-/** With this begin the names of what is in a journal and is no run. */
-export const RESERVED = '@';
-
 /** Marks a definition as an agent. */
 export function made<D extends AgentDefinition>(definition: Omit<D, symbol>): D {
   return { [MADE]: true, ...definition } as unknown as D;
@@ -36,7 +33,6 @@ const AGENT_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
 /** @throws RondoError `CONFIG_INVALID` for a name that an agent cannot have. */
 export function checkName(name: unknown, what: string, example: string): asserts name is string {
   if (typeof name !== 'string' || name === '') throw invalid(`${what === 'agent' ? 'an' : 'a'} ${what} needs a name: ${example}.`);
-  if (name.startsWith(RESERVED)) throw invalid(`no agent can be named "${name}": names that begin with ${RESERVED} are reserved.`);
   if (AGENT_NAME.test(name)) return;
   const near = name.replace(/[^a-zA-Z0-9_-]+/g, '_').slice(0, 64);
   throw invalid(`"${name}" is no name of an agent: 1 to 64 letters, digits, "_" and "-". Write ${JSON.stringify(near)}.`);

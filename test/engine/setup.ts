@@ -20,6 +20,7 @@ import {
   type RunHead,
   type RunResult,
 } from '../../src/index.ts';
+import type { Records } from '../../src/journal/records.ts';
 import type { Scripted } from '../../src/testing/scripted.ts';
 
 export interface Store {
@@ -78,15 +79,36 @@ export function around(inner: Journal, over: Partial<Journal>): Journal {
     renew: (...a) => inner.renew(...a),
     remove: (runId) => inner.remove(runId),
     rewrite: (...a) => inner.rewrite?.(...a),
+    ...(inner.records && { records: inner.records }),
     now: () => inner.now?.() ?? Date.now(),
     close: () => inner.close?.(),
   };
   return Object.assign(outer, over);
 }
 
+const laterRecords = (inner: Records): Records => ({
+  append: async (...a) => {
+    await setImmediate();
+    return inner.append(...a);
+  },
+  read: async function* (...a) {
+    await setImmediate();
+    yield* inner.read(...a);
+  },
+  list: async function* (...a) {
+    await setImmediate();
+    yield* inner.list(...a);
+  },
+  delete: async (...a) => {
+    await setImmediate();
+    await inner.delete(...a);
+  },
+});
+
 /** A journal that answers nothing at once, as one over a network does. */
 export function later(inner: Journal): Journal {
   return around(inner, {
+    ...(inner.records && { records: laterRecords(inner.records) }),
     append: async (...a) => {
       await setImmediate();
       return inner.append(...a);

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { journalSaver } from '../../src/adapters/langgraph/index.ts';
+import type { Records } from '../../src/index.ts';
 import { diamond, nested, notes, THREAD } from './world.ts';
 
 const [task, path, file, ...rest] = process.argv.slice(2) as [string, string, string, ...string[]];
@@ -15,12 +16,14 @@ const tasks: Record<string, () => Promise<void>> = {
     const journal = sqliteJournal(path);
     let appends = 0;
     const die = () => process.kill(process.pid, 'SIGKILL');
-    const append = journal.append.bind(journal);
-    journal.append = async (...args) => {
+    const records = journal.records as Records;
+    const { append } = records;
+    records.append = async (...args) => {
       const last = ++appends === Number(nth);
       if (last && when === 'before') die();
-      await append(...args);
+      const held = await append(...args);
       if (last) die();
+      return held;
     };
     await diamond(journalSaver(journal), note).invoke({ log: [] }, { ...THREAD, durability: 'sync' });
   },

@@ -13,7 +13,7 @@ import {
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { journalSaver, langgraphAgent, type PendingApprovals, rondoNode } from '../../src/adapters/langgraph/index.ts';
-import { agent, Engine, memoryJournal, supervisor, tool } from '../../src/index.ts';
+import { agent, Engine, memoryJournal, type Records, supervisor, tool } from '../../src/index.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
 import { side } from './setup.ts';
 
@@ -158,9 +158,11 @@ test.each(['sync', 'async'] as const)('a node that LangGraph runs once more find
   // the process dies after the run ended its first part, before the graph had a word of it; where LangGraph does not wait for its
   // checkpoints, not even of the node's own beginning
   let dead = false;
-  const inner = (entry: unknown) => (entry as { data: { ns: string } }).data.ns !== '';
-  const lost = (entries: readonly unknown[]) => dead || (durability === 'async' && entries.some(inner));
-  const dying = journalSaver({ ...journal, append: (...args) => (lost(args[2]) ? new Promise(() => undefined) : journal.append(...args)) });
+  const inner = (value: unknown) => (value as { ns: string }).ns !== '';
+  const lost = (values: readonly unknown[]) => dead || (durability === 'async' && values.some(inner));
+  const records = journal.records as Records;
+  const append: Records['append'] = (...args) => (lost(args[2]) ? new Promise(() => undefined) : records.append(...args));
+  const dying = journalSaver({ ...journal, records: { ...records, append } });
   const node = rondoNode(engine, agent);
   const first = graphOf(node, dying);
   const config = { ...at, durability };

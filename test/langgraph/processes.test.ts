@@ -8,7 +8,7 @@ import { afterAll, expect, test } from 'vitest';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { journalSaver, type PendingApprovals } from '../../src/adapters/langgraph/index.ts';
 import type { CheckpointData } from '../../src/adapters/langgraph/record.ts';
-import { type Approval, type Journal, memoryJournal, type RunResult } from '../../src/index.ts';
+import { type Approval, type Journal, memoryJournal, type Records, type RunResult } from '../../src/index.ts';
 import { all, ends } from '../engine/setup.ts';
 import { diamond, nested, notes, THREAD } from './world.ts';
 
@@ -40,8 +40,7 @@ function child(...args: string[]): Promise<{ out: string; signal: NodeJS.Signals
   });
 }
 
-const kept = async (journal: Journal) =>
-  (await all(journal.read('langgraph:t'))).map((entry) => (entry as unknown as { data: CheckpointData }).data);
+const kept = async (journal: Journal) => (await all((journal.records as Records).read('langgraph', 't'))) as unknown as CheckpointData[];
 
 /** The nodes whose result is in the file. */
 const finished = (data: readonly CheckpointData[]) =>

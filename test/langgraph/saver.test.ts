@@ -7,7 +7,9 @@ import { afterAll, expect, test } from 'vitest';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { common, type Piece, textOf } from '../../src/adapters/langgraph/delta.ts';
 import { journalSaver } from '../../src/adapters/langgraph/saver.ts';
-import { Engine, type Entry, type Journal, memoryJournal } from '../../src/index.ts';
+import { Engine, type Journal, memoryJournal, type Records } from '../../src/index.ts';
+import type { Json } from '../../src/json.ts';
+import { all } from '../engine/setup.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'rondo-lg-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -68,37 +70,50 @@ test('writes come back in the order in which their step applies them, whatever o
   }
 });
 
-test('what it keeps in a journal is no run', async () => {
+test('a thread is a record under its id, not a run', async () => {
+  for (const journal of [memoryJournal(), sqliteJournal(file())]) {
+    const saver = journalSaver(journal);
+    await diamond(saver).invoke({}, at('t 1'));
+    await diamond(saver).invoke({}, at('t/2'));
+    expect(await all(journal.heads({}))).toEqual([]);
+    expect(await all((journal.records as Records).list('langgraph'))).toEqual(['t 1', 't/2']);
+    await saver.deleteThread('t 1');
+    expect(await all((journal.records as Records).list('langgraph'))).toEqual(['t/2']);
+    expect((await all(saver.list({}))).map(({ config }) => config.configurable?.thread_id)).toContain('t/2');
+    await journal.close?.();
+  }
+});
+
+test('a journal without records is refused where the saver is made', () => {
+  const { records: _, ...journal } = memoryJournal();
+  expect(() => journalSaver(journal)).toThrow(
+    expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining('this journal has no records') }),
+  );
+  expect(() => journalSaver({} as Journal)).toThrow('takes a journal');
+});
+
+test('a record that the saver did not write is told, and not changed', async () => {
   const journal = memoryJournal();
-  await diamond(journalSaver(journal)).invoke({}, { configurable: { thread_id: 't' } });
-  const engine = new Engine({ journal });
-  const heads: string[] = [];
-  for await (const { runId } of journal.heads({})) heads.push(runId);
-  expect(heads).toHaveLength(1);
-  for await (const run of engine.runs()) expect.fail(`it is listed as ${run.runId}`);
-  await expect(engine.inspect(heads[0] as string)).rejects.toMatchObject({ code: 'RUN_NOT_FOUND' });
-  await expect(engine.resume(heads[0] as string)).rejects.toMatchObject({ code: 'RUN_NOT_FOUND' });
+  await (journal.records as Records).append('langgraph', 't', [{ hello: 'there' }]);
+  await expect(journalSaver(journal).getTuple(at('t'))).rejects.toMatchObject({ code: 'JOURNAL_DAMAGED' });
+  await expect(diamond(journalSaver(journal)).invoke({ log: [] }, at('t'))).rejects.toMatchObject({ code: 'JOURNAL_DAMAGED' });
+  expect(await appendsOf(journal, 't')).toEqual([{ hello: 'there' }]);
 });
 
 /** Dies at an append: before it, or after it was stored but before anybody was told. Nothing of it is heard of again. */
 function dying(journal: Journal, nth: number, when: 'before' | 'after'): Journal {
   let appends = 0;
-  return {
-    ...journal,
-    append(...args) {
-      appends++;
-      if (appends > nth || (appends === nth && when === 'before')) return new Promise(() => undefined);
-      const done = journal.append(...args);
-      return appends === nth ? new Promise(() => undefined) : done;
-    },
+  const records = journal.records as Records;
+  const append: Records['append'] = (...args) => {
+    appends++;
+    if (appends > nth || (appends === nth && when === 'before')) return new Promise(() => undefined);
+    const done = records.append(...args);
+    return appends === nth ? new Promise(() => undefined) : done;
   };
+  return { ...journal, records: { ...records, append } };
 }
 
-async function appendsOf(journal: Journal, thread: string): Promise<Entry[]> {
-  const entries: Entry[] = [];
-  for await (const entry of journal.read(`langgraph:${thread}`)) entries.push(entry);
-  return entries;
-}
+const appendsOf = (journal: Journal, thread: string): Promise<Json[]> => all((journal.records as Records).read('langgraph', thread));
 
 test('a crash around any append leaves a thread that goes on where it stood', async () => {
   const whole1 = memoryJournal();
@@ -281,7 +296,8 @@ test('threads and runs live side by side in one journal', async () => {
   const engine = new Engine({ journal });
   for await (const { runId } of engine.recover()) expect.fail(`${runId} was recovered`);
   for await (const { runId } of engine.sweep()) expect.fail(`${runId} was swept`);
-  for await (const run of engine.runs({ status: 'running' })) expect.fail(`${run.runId} is not to be driven`);
+  expect(await all(engine.runs())).toEqual([]);
+  expect(await engine.prune({ olderThan: 0 })).toEqual({ runs: [], rewritten: [], kept: [] });
   const tuples = [];
   for await (const tuple of journalSaver(journal).list({})) tuples.push(tuple);
   expect(tuples.length).toBeGreaterThan(3);

@@ -161,7 +161,7 @@ describe('a supervisor that makes no sense is refused where it is declared:', ()
     ['a share that is none', () => delegate(research, { share: 'all' as 'task' }), "share is 'task', 'history' or a function"],
     ['a limit that is none', () => delegate(research, { limits: { cost: 1 } as object }), 'there is no limit "cost"'],
     ['a delegate that is no agent', () => delegate({ name: 'x' } as never), 'this is no agent'],
-    ['a name that is reserved', () => leaf('@x', ['x']), 'are reserved'],
+    ['an agent whose name begins with a sign', () => leaf('@x', ['x']), 'Write "_x".'],
   ])('%s', (_, declare, message) => {
     expect(declare).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining(message) }));
   });

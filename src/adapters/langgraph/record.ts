@@ -1,10 +1,10 @@
 /**
- * The entries that the saver stores in a journal. One `put` or `putWrites` of LangGraph is one entry, so it is stored whole or not at
- * all.
+ * The values that the saver stores in the record of a thread. One `put` or `putWrites` of LangGraph is one value, so it is stored whole or
+ * not at all.
  */
-import type { Entry } from '../../journal/entries.ts';
+import type { Json } from '../../json.ts';
 
-/** A serialised value: JSON as text, anything else in base64, or the change to the same channel's value in entry `from`. */
+/** A serialised value: JSON as text, anything else in base64, or the change to the same channel's value in value `from` of the record. */
 export type Kept = { json: string } | { type: string; base64: string } | { from: number; head: number; tail: number; json: string };
 
 export type Versions = { readonly [channel: string]: number | string };
@@ -20,7 +20,7 @@ export interface CheckpointRecord {
   versions: Versions;
   /** The channels that changed in it. The others are its parent's, if their versions are equal. */
   values: { readonly [channel: string]: Kept };
-  /** Channels that neither it nor its parent holds, and the entry that holds them: those of a copy. */
+  /** Channels that neither it nor its parent holds, and the index of the value that holds them: those of a copy. */
   from?: { readonly [channel: string]: number };
 }
 
@@ -37,22 +37,16 @@ export interface WritesRecord {
 
 export type CheckpointData = CheckpointRecord | WritesRecord;
 
-/** An entry of a thread. Only this adapter reads it; to the core it is opaque. */
-export interface CheckpointEntry {
-  v: 1;
-  seq: number;
-  at: number;
-  type: 'checkpoint.put';
-  saver: 'langgraph';
-  data: CheckpointData;
-}
+/** `at`: when it was written, epoch milliseconds. It tells a value from one of a deleted thread of the same id. */
+export type ThreadValue = CheckpointData & { at: number };
 
-export function asEntry(seq: number, at: number, data: CheckpointData): Entry {
-  const entry: CheckpointEntry = { v: 1, seq, at, type: 'checkpoint.put', saver: 'langgraph', data };
-  return entry as unknown as Entry;
-}
+/** The namespace of all threads. The key is the thread's id. */
+export const NAMESPACE = 'langgraph';
 
-export function dataOf(entry: Entry): CheckpointData | undefined {
-  const { type, saver, data } = entry as unknown as CheckpointEntry;
-  return type === 'checkpoint.put' && saver === 'langgraph' ? data : undefined;
+export const asValue = (at: number, data: CheckpointData): Json => ({ at, ...data }) as unknown as Json;
+
+/** Undefined for a value that is not the saver's. */
+export function threadValue(json: Json): ThreadValue | undefined {
+  const value = json as unknown as Partial<ThreadValue> | null;
+  return value?.kind === 'checkpoint' || value?.kind === 'writes' ? (value as ThreadValue) : undefined;
 }

@@ -2,9 +2,10 @@ import type { RunnableConfig } from '@langchain/core/runnables';
 import { BaseCheckpointSaver, type Checkpoint, type CheckpointMetadata, type CheckpointTuple } from '@langchain/langgraph';
 import { RondoError } from '../../errors.ts';
 import type { Journal } from '../../journal/port.ts';
+import type { Records } from '../../journal/records.ts';
 import { common, textOf } from './delta.ts';
-import type { CheckpointRecord, Kept, Versions } from './record.ts';
-import { AGENT, type Saved, Thread, threadOf, type Value, type Write } from './thread.ts';
+import { type CheckpointRecord, type Kept, NAMESPACE, type Versions } from './record.ts';
+import { type Saved, Thread, type Value, type Write } from './thread.ts';
 
 type Serializer = BaseCheckpointSaver['serde'];
 type ListOptions = Parameters<BaseCheckpointSaver['list']>[1];
@@ -20,9 +21,11 @@ export interface JournalSaverOptions {
 /**
  * A checkpoint saver for LangGraph on a journal of ours: `graph.compile({ checkpointer: journalSaver(sqliteJournal('threads.db')) })`.
  *
- * A thread is one journal, `langgraph:<thread_id>`; every `put` and `putWrites` is one append, so a crash leaves all of it or none.
+ * A thread is one of the journal's `records`, under its id in the namespace `langgraph`. It is not a run. Every `put` and `putWrites` is
+ * one append, so a crash leaves all of it or none.
  * Several processes may write to one thread. Only what changed of a channel is stored, so a conversation takes space in proportion
  * to its length. What LangGraph does with a thread that two callers resume at once is its own affair: both run.
+ * @throws RondoError `CONFIG_INVALID` where the journal has no `records`.
  */
 export function journalSaver(journal: Journal, o: JournalSaverOptions = {}): BaseCheckpointSaver {
   return new JournalSaver(journal, o);
@@ -41,7 +44,7 @@ const TASKS = '__pregel_tasks';
 const MOST_KEPT = 64 * 1024 * 1024;
 
 class JournalSaver extends BaseCheckpointSaver {
-  readonly #journal: Journal;
+  readonly #records: Records;
   readonly #sync: 'power' | 'process' | undefined;
   /** Used last comes last. */
   readonly #threads = new Map<string, Thread>();
@@ -50,7 +53,12 @@ class JournalSaver extends BaseCheckpointSaver {
     super(serde);
     if (typeof journal?.append !== 'function')
       throw new RondoError('CONFIG_INVALID', 'journalSaver() takes a journal, such as sqliteJournal("threads.db").');
-    this.#journal = journal;
+    if (typeof journal.records?.append !== 'function')
+      throw new RondoError(
+        'CONFIG_INVALID',
+        'journalSaver(): this journal has no records, which is where checkpoints are stored. Implement Journal.records, or pass a journal that has them, such as sqliteJournal("threads.db").',
+      );
+    this.#records = journal.records;
     this.#sync = sync;
   }
 
@@ -142,7 +150,7 @@ class JournalSaver extends BaseCheckpointSaver {
 
   #thread(id: unknown): Thread {
     if (typeof id !== 'string' || id === '') throw missing('thread_id');
-    const thread = this.#threads.get(id) ?? new Thread(this.#journal, id, this.#sync);
+    const thread = this.#threads.get(id) ?? new Thread(this.#records, id, this.#sync);
     this.#threads.delete(id);
     this.#threads.set(id, thread);
     return thread;
@@ -162,10 +170,7 @@ class JournalSaver extends BaseCheckpointSaver {
 
   async #threadIds(): Promise<string[]> {
     const ids: string[] = [];
-    for await (const { runId } of this.#journal.heads({ agent: AGENT })) {
-      const id = threadOf(runId);
-      if (id !== undefined) ids.push(id);
-    }
+    for await (const id of this.#records.list(NAMESPACE)) ids.push(id);
     return ids;
   }
 

@@ -1,11 +1,20 @@
 import { RondoError } from '../../errors.ts';
-import type { Entry } from '../../journal/entries.ts';
-import { VERSION } from '../../journal/entries.ts';
-import type { Journal, RunHead } from '../../journal/port.ts';
+import type { Records } from '../../journal/records.ts';
+import type { Json } from '../../json.ts';
 import type { Piece } from './delta.ts';
-import { asEntry, type CheckpointData, type CheckpointRecord, dataOf, type Kept, type Versions, type WritesRecord } from './record.ts';
+import {
+  asValue,
+  type CheckpointData,
+  type CheckpointRecord,
+  type Kept,
+  NAMESPACE,
+  type ThreadValue,
+  threadValue,
+  type Versions,
+  type WritesRecord,
+} from './record.ts';
 
-/** The value of a channel, and the entry that holds it. */
+/** The value of a channel, and the index in the record of the value that holds it. */
 export interface Value {
   readonly seq: number;
   /** Set for JSON. */
@@ -30,19 +39,13 @@ export interface Write {
   readonly value: Kept;
 }
 
-/** The agent that the heads of threads name. No engine has an agent of such a name, so none takes a thread for a run of its own. */
-export const AGENT = '@langgraph/checkpoints';
-const PREFIX = 'langgraph:';
-const runIdOf = (thread: string) => PREFIX + thread;
-export const threadOf = (runId: string) => (runId.startsWith(PREFIX) ? runId.slice(PREFIX.length) : undefined);
-
-/** Somebody else wrote each time, so somebody gets on; more than that is a store that does not work. */
+/** Each conflict means that another writer got on. More of them than this is a store that does not work. */
 const MOST_TRIES = 1_000;
 
-/** A thread of LangGraph as this process knows it. Everything that reads or writes its journal goes through `queued`. */
+/** A thread of LangGraph as this process knows it. Everything that reads or writes its record goes through `queued`. */
 export class Thread {
   readonly id: string;
-  readonly #journal: Journal;
+  readonly #records: Records;
   readonly #sync: { sync: 'power' | 'process' } | undefined;
   #checkpoints = new Map<string, Map<string, Saved>>();
   #newest = new Map<string, Saved>();
@@ -50,14 +53,14 @@ export class Thread {
   #values = new Map<string, Value>();
   #versions = new Map<string, Value[]>();
   #held = 0;
-  #startedAt = 0;
-  #last: { at: number; key: string } | undefined;
+  /** Identifies the last value known. */
+  #last: string | undefined;
   #queue: Promise<unknown> = Promise.resolve();
   /** Characters kept in memory. */
   size = 0;
 
-  constructor(journal: Journal, id: string, sync: 'power' | 'process' | undefined) {
-    this.#journal = journal;
+  constructor(records: Records, id: string, sync: 'power' | 'process' | undefined) {
+    this.#records = records;
     this.id = id;
     this.#sync = sync && { sync };
   }
@@ -101,45 +104,35 @@ export class Thread {
   async refresh(): Promise<void> {
     const last = this.#last;
     let known = last === undefined;
-    // the last entry known is read again: a thread that was deleted meanwhile does not have it
-    for await (const entry of this.#journal.read(runIdOf(this.id), this.#held - (last ? 2 : 1))) {
-      if (known) this.#apply(entry);
-      else if (entry.seq === this.#held - 1 && entry.at === last?.at && identity(entry) === last.key) known = true;
+    // the last value known is read again: a thread that was deleted meanwhile does not have it
+    for await (const json of this.#records.read(NAMESPACE, this.id, this.#held - (last ? 1 : 0))) {
+      if (known) this.#apply(json);
+      else if (identity(threadValue(json)) === last) known = true;
       else break;
     }
     if (known) return;
     this.#forget();
-    for await (const entry of this.#journal.read(runIdOf(this.id))) this.#apply(entry);
+    for await (const json of this.#records.read(NAMESPACE, this.id)) this.#apply(json);
   }
 
   /** Appends what `make` gives for the thread as it then is. Only inside `queued`. */
   async append(make: () => CheckpointData): Promise<void> {
     for (let tries = 1; ; tries++) {
       await this.refresh();
-      const at = Date.now();
-      const entry = asEntry(this.#held, at, make());
-      const head: RunHead = {
-        runId: runIdOf(this.id),
-        agent: AGENT,
-        // nobody is to drive it
-        status: 'completed',
-        startedAt: this.#held === 0 ? at : this.#startedAt,
-        version: VERSION,
-        seq: this.#held + 1,
-      };
+      const value = asValue(Date.now(), make());
       try {
-        await this.#journal.append(head.runId, this.#held, [entry], head, this.#sync);
+        await this.#records.append(NAMESPACE, this.id, [value], { expected: this.#held, ...this.#sync });
       } catch (error) {
         if (!RondoError.is(error, 'JOURNAL_CONFLICT') || tries >= MOST_TRIES) throw error;
         continue;
       }
-      return this.#apply(entry);
+      return this.#apply(value);
     }
   }
 
   /** Only inside `queued`. */
   async remove(): Promise<void> {
-    await this.#journal.remove(runIdOf(this.id));
+    await this.#records.delete(NAMESPACE, this.id);
     this.#forget();
   }
 
@@ -154,18 +147,17 @@ export class Thread {
     this.size = 0;
   }
 
-  #apply(entry: Entry): void {
-    const data = dataOf(entry);
-    if (!data)
+  #apply(json: Json): void {
+    const value = threadValue(json);
+    if (!value)
       throw new RondoError(
         'JOURNAL_DAMAGED',
-        `The journal "${runIdOf(this.id)}" is no thread of LangGraph: entry ${entry.seq} is not its own.`,
+        `The record "${this.id}" in "${NAMESPACE}" is not a thread of LangGraph: value ${this.#held} is not one of the saver.`,
       );
-    if (this.#held === 0) this.#startedAt = entry.at;
-    if (data.kind === 'checkpoint') this.#put(entry.seq, data);
-    else this.#write(data);
-    this.#held = entry.seq + 1;
-    this.#last = { at: entry.at, key: identity(entry) };
+    if (value.kind === 'checkpoint') this.#put(this.#held, value);
+    else this.#write(value);
+    this.#held++;
+    this.#last = identity(value);
   }
 
   #put(seq: number, r: CheckpointRecord): void {
@@ -205,7 +197,7 @@ export class Thread {
     if ('base64' in kept) return { seq, bytes: kept };
     if (!('from' in kept)) return { seq, piece: { length: kept.json.length, own: kept.json } };
     const of = this.#values.get(keyOf(String(kept.from), ns, channel))?.piece;
-    if (!of) throw new RondoError('JOURNAL_DAMAGED', `The thread "${this.id}" refers to entry ${kept.from}, which holds no "${channel}".`);
+    if (!of) throw new RondoError('JOURNAL_DAMAGED', `The thread "${this.id}" refers to value ${kept.from}, which holds no "${channel}".`);
     return {
       seq,
       piece: { length: kept.head + kept.json.length + kept.tail, own: kept.json, base: { of, head: kept.head, tail: kept.tail } },
@@ -231,7 +223,5 @@ const byCodePoint = (a: string, b: string): number => (a === b ? 0 : Buffer.from
 
 const keyOf = (...parts: readonly string[]) => JSON.stringify(parts);
 
-function identity(entry: Entry): string {
-  const data = dataOf(entry);
-  return data ? keyOf(data.kind, data.ns, data.id, data.kind === 'writes' ? data.task : '') : '';
-}
+const identity = (value: ThreadValue | undefined) =>
+  value && keyOf(String(value.at), value.kind, value.ns, value.id, value.kind === 'writes' ? value.task : '');

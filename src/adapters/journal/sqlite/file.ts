@@ -8,6 +8,7 @@ import type { Log } from './log.ts';
 import { log } from './log.ts';
 import { type Mark, mark, markOf, unmark } from './mark.ts';
 import { open } from './open.ts';
+import { type RecordTables, recordTables } from './record-tables.ts';
 import { type Removal, removal } from './removal.ts';
 
 /** Appends of the short way that may go by without a note of how far the log has come. */
@@ -21,6 +22,7 @@ export class File {
   readonly log: Log;
   readonly heads: Heads;
   readonly removal: Removal;
+  readonly records: RecordTables;
   readonly #path: string;
   readonly #mark: Mark;
   readonly #begin;
@@ -43,6 +45,7 @@ export class File {
       this.log = log(this.db);
       this.heads = heads(this.db, this.log.isWhole);
       this.removal = removal(this.db);
+      this.records = recordTables(this.db);
       this.#begin = this.db.prepare('BEGIN IMMEDIATE');
       this.#commit = this.db.prepare('COMMIT');
       this.#version = this.db.prepare('PRAGMA data_version');

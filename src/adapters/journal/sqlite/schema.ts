@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib';
 /** "Rndo", in the header of our files: tells a journal from somebody else's database. */
 export const APPLICATION_ID = 0x526e646f;
 /** Of the tables below, in the header too (`user_version`). The format of entries has its own version, in each entry. */
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 /** The run of a row that stands for removed ones. */
 export const GONE = 0;
@@ -17,6 +17,24 @@ export const DUE_INDEXES = `
   CREATE INDEX head_lease ON head (ifnull(lease_until, 0), run_id) WHERE status = 'running';
   CREATE INDEX head_wake ON head (wake_at, run_id) WHERE status = 'paused' AND wake_at IS NOT NULL;
   CREATE INDEX head_record ON head (wake_at, run_id) WHERE status = 'completed' AND wake_at IS NOT NULL;
+`;
+
+/** `held`: the values that a record has, so that a missing one is noticed. `checksum`: CRC-32 of the body, which is one value as JSON. */
+export const RECORD_TABLES = `
+  CREATE TABLE record (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    namespace TEXT NOT NULL,
+    key TEXT NOT NULL,
+    held INTEGER NOT NULL,
+    UNIQUE (namespace, key)
+  );
+  CREATE TABLE record_value (
+    record INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    checksum INTEGER NOT NULL
+  );
+  CREATE UNIQUE INDEX record_value_seq ON record_value (record, seq);
 `;
 
 /**
@@ -83,6 +101,7 @@ export const SCHEMA = `
     PRIMARY KEY (hash, run)
   ) WITHOUT ROWID;
   CREATE INDEX blob_use_run ON blob_use (run);
+  ${RECORD_TABLES}
 
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${SCHEMA_VERSION};

@@ -1,10 +1,18 @@
 /** From the tables of an older rondo to those of this one, one version after the other. */
 import type { DatabaseSync } from 'node:sqlite';
 import { heads } from './heads.ts';
-import { DUE_INDEXES, GONE, goneChecksum, SCHEMA_VERSION } from './schema.ts';
+import { DUE_INDEXES, GONE, goneChecksum, RECORD_TABLES, SCHEMA_VERSION } from './schema.ts';
+import { moveThreads } from './threads.ts';
 
 /** The step from version 1 is first. */
-const STEPS: readonly ((db: DatabaseSync) => void)[] = [addChecksums, (db) => db.exec(DUE_INDEXES)];
+const STEPS: readonly ((db: DatabaseSync) => void)[] = [
+  addChecksums,
+  (db) => db.exec(DUE_INDEXES),
+  (db) => {
+    db.exec(RECORD_TABLES);
+    moveThreads(db);
+  },
+];
 
 /** In a transaction. */
 export function upgrade(db: DatabaseSync, from: number): void {

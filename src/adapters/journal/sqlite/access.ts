@@ -1,0 +1,140 @@
+/** How a process reads and writes a journal file: when it is opened, how it waits for locks, and when it is refused. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RondoError } from '../../../errors.ts';
+import { explain, isBusy, LOCKED, stillThere } from './errors.ts';
+import { File } from './file.ts';
+import { rollback } from './open.ts';
+import type { Verdict } from './queue.ts';
+import { PATIENCE, PAUSE, Queue } from './queue.ts';
+
+/** What a user of the file remembers of it, told of each transaction. */
+export interface Observer {
+  /** A transaction begins. `foreign`: another connection wrote since the last one. */
+  began(foreign: boolean): void;
+  committed(): void;
+  rolledBack(): void;
+}
+
+export class Access {
+  readonly path: string;
+  readonly queue: Queue;
+  readonly #observer: Observer;
+  #file: File | undefined;
+  /** Set once the file was replaced or deleted: nothing is written any more. */
+  #lost: Error | undefined;
+  #closed: 'no' | 'soon' | 'yes' = 'no';
+
+  constructor(path: string, observer: Observer) {
+    this.path = path;
+    this.#observer = observer;
+    this.queue = new Queue(
+      (power, body) => this.#transact(power, body),
+      (error) => explain(error, path),
+    );
+  }
+
+  /** The file, where it was opened before. */
+  get file(): File | undefined {
+    return this.#file;
+  }
+
+  opened(): File {
+    if (!this.#file) {
+      if (this.#closed === 'yes') this.refuseClosed();
+      this.#file = new File(this.path);
+    }
+    return this.#file;
+  }
+
+  /** Reads after what this process has written; where a lock is in the way, once it is gone. Errors are ours. */
+  read<T>(rows: (file: File) => Iterable<T>): Iterable<T> | AsyncIterable<T> {
+    this.refuseClosed();
+    if (this.queue.catchUp() && this.#isOpen()) return this.#rows(rows);
+    const current = async () => {
+      await this.queue.idle();
+      for (const until = performance.now() + PATIENCE; !this.#isOpen(); await sleep(PAUSE))
+        if (performance.now() > until) throw explain(LOCKED, this.path);
+    };
+    const read = () => this.#rows(rows);
+    return (async function* () {
+      await current();
+      yield* read();
+    })();
+  }
+
+  *#rows<T>(rows: (file: File) => Iterable<T>): Generator<T, void, undefined> {
+    try {
+      yield* rows(this.opened());
+    } catch (error) {
+      throw explain(error, this.path);
+    }
+  }
+
+  /** Deletes something, in the log of writes too, where older versions of pages are. */
+  async forget(write: () => void): Promise<void> {
+    this.refuseClosed();
+    await this.queue.now(false, write);
+    for (const until = performance.now() + PATIENCE; !this.opened().emptyLog(); await sleep(PAUSE))
+      if (performance.now() > until) throw stillThere(this.path);
+  }
+
+  /** @throws RondoError `JOURNAL_DAMAGED`, from then on whenever the journal is used. */
+  assertThere(file: File): void {
+    try {
+      file.assertThere();
+    } catch (error) {
+      if (RondoError.is(error)) this.#lost = error;
+      throw error;
+    }
+  }
+
+  refuseClosed(): void {
+    if (this.#lost) throw this.#lost;
+    if (this.#closed !== 'no')
+      throw new RondoError('ENGINE_CLOSED', `The journal ${this.path} was closed. Make a new one with sqliteJournal().`);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed !== 'no') return;
+    this.#closed = 'soon';
+    this.queue.flush();
+    await this.queue.idle();
+    this.#closed = 'yes';
+    this.#file?.close();
+    this.#file = undefined;
+  }
+
+  #isOpen(): boolean {
+    try {
+      const file = this.opened();
+      this.assertThere(file);
+      file.catchUp();
+      return true;
+    } catch (error) {
+      if (isBusy(error)) return false;
+      throw explain(error, this.path);
+    }
+  }
+
+  #transact(power: boolean, body: () => void): Verdict {
+    let file: File | undefined;
+    try {
+      const opened = this.opened();
+      this.assertThere(opened);
+      opened.sync(power);
+      opened.begin();
+      file = opened;
+      this.#observer.began(file.foreignWrites());
+      body();
+      file.commit(power);
+      this.#observer.committed();
+      return 'done';
+    } catch (error) {
+      if (file) {
+        rollback(file.db);
+        this.#observer.rolledBack();
+      }
+      return isBusy(error) ? 'busy' : { error };
+    }
+  }
+}

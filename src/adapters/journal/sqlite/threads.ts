@@ -1,0 +1,50 @@
+/** Before version 4 of the tables a thread of LangGraph was stored as a run. Here it becomes a record. */
+import type { DatabaseSync } from 'node:sqlite';
+import { crc32 } from 'node:zlib';
+import { heads } from './heads.ts';
+import { removal } from './removal.ts';
+
+/** The agent that those runs named, and how their ids began. */
+const AGENT = '@langgraph/checkpoints';
+const PREFIX = 'langgraph:';
+/** Where the saver of `rondo/langgraph` keeps its records. */
+const NAMESPACE = 'langgraph';
+
+/** No CRC-32: a value that was damaged before it was moved is damaged afterwards too. */
+const DAMAGED = -1;
+
+type Row = { run: number; seq: number; body: string; checksum: number };
+
+/** In the transaction of the upgrade. */
+export function moveThreads(db: DatabaseSync): void {
+  const threads = db.prepare('SELECT run, run_id FROM head WHERE agent = ? AND substr(run_id, 1, ?) = ?');
+  const found = threads.all(AGENT, PREFIX.length, PREFIX) as { run: number; run_id: string }[];
+  if (found.length === 0) return;
+  const create = db.prepare('INSERT INTO record (namespace, key, held) VALUES (?, ?, 0)');
+  const insert = db.prepare('INSERT INTO record_value (record, seq, body, checksum) VALUES (?, ?, ?, ?)');
+  const grow = db.prepare('UPDATE record SET held = ? WHERE id = ?');
+  const records = new Map(
+    found.map(({ run, run_id }) => [run, create.run(NAMESPACE, run_id.slice(PREFIX.length)).lastInsertRowid as number]),
+  );
+  for (const row of db.prepare('SELECT run, seq, body, checksum FROM entry ORDER BY id').iterate()) {
+    const { run, seq, body, checksum } = row as Row;
+    const record = records.get(run);
+    if (record === undefined) continue;
+    let next = seq;
+    for (const value of valuesOf(body, checksum))
+      insert.run(record, next++, value ?? String(body), value === undefined ? DAMAGED : crc32(value));
+    grow.run(next, record);
+  }
+  const { remove } = removal(db);
+  const { remove: removeHead } = heads(db, () => true);
+  for (const run of records.keys()) {
+    remove(run);
+    removeHead(run);
+  }
+}
+
+/** The values of an append as JSON: what its entries held for the saver, and when. One undefined where the append is damaged. */
+function valuesOf(body: string, checksum: number): (string | undefined)[] {
+  if (typeof body !== 'string' || crc32(body) !== checksum) return [undefined];
+  return (JSON.parse(body) as { at: number; data: object }[]).map(({ at, data }) => JSON.stringify({ at, ...data }));
+}
