@@ -260,6 +260,24 @@ describe('a file that is not ours', () => {
     app.exec('COMMIT');
   });
 
+  test.each([1, 2, 3, 4, 5])('one that another process makes while it is opened is ours: before statement %i', async (nth) => {
+    const { path, open } = file();
+    const { prepare } = DatabaseSync.prototype;
+    let statements = 0;
+    const another = file(path).open();
+    const spy = vi.spyOn(DatabaseSync.prototype, 'prepare').mockImplementation(function (this: DatabaseSync, ...args) {
+      // a list opens the file at once
+      if (++statements === nth) another.heads({});
+      return prepare.apply(this, args);
+    });
+    onTestFinished(() => spy.mockRestore());
+    const journal = open();
+    await start(journal, 'r');
+    expect(statements).toBeGreaterThan(nth);
+    await start(another, 'other');
+    expect((await all(journal.heads({}))).map(({ runId }) => runId).sort()).toEqual(['other', 'r']);
+  });
+
   test('tables of a newer rondo are refused and left as they are', async () => {
     const { path, open } = file();
     const made = open();

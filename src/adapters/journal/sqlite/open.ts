@@ -63,15 +63,18 @@ function warnOfMode(path: string, mode: number): void {
   );
 }
 
+const HEADER = `
+  SELECT (SELECT application_id FROM pragma_application_id) AS id, (SELECT user_version FROM pragma_user_version) AS version,
+    (SELECT count(*) FROM sqlite_schema) AS n`;
+
 /** True for a journal, false for a file with nothing in it yet. */
 function isOurs(db: DatabaseSync, path: string): boolean {
-  const id = pragma(db, 'application_id');
-  const version = pragma(db, 'user_version');
+  // one statement sees one state of the file, which another process may be making
+  const { id, version, n } = db.prepare(HEADER).get() as { id: number; version: number; n: number };
   if (id === APPLICATION_ID) {
     if (version > SCHEMA_VERSION) throw tooNew(path, version, SCHEMA_VERSION);
     return true;
   }
-  const { n } = db.prepare('SELECT count(*) AS n FROM sqlite_schema').get() as { n: number };
   if (id !== 0 || version !== 0 || n > 0) throw foreign(path, 'is a SQLite database of another application');
   return false;
 }
