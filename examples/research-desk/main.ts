@@ -9,7 +9,7 @@ import { paragraphs, safe } from '../kit/safe.ts';
 import { Screen, type Terminal } from '../kit/screen.ts';
 import { type Decide, exitWith, parse } from '../kit/usage.ts';
 import { type Desk, folder, openDesk, openJournal } from './desk.ts';
-import { modelId } from './models.ts';
+import { wantedModel } from './models.ts';
 import { TASK } from './standin/rules.ts';
 import { ask, showApproval } from './ui/ask.ts';
 import { steps } from './ui/steps.ts';
@@ -49,13 +49,16 @@ async function main(args: readonly string[]): Promise<number> {
     const journal = openJournal();
     known = await findRun(journal, wanted.run, command('runs')).finally(() => journal.close?.());
   }
-  const id = modelId();
+  const model = wantedModel();
   const desk = await openDesk();
   try {
-    if (!id) tell('OFFLINE STAND-IN: fixed rules, no AI model. Real: RONDO_MODEL=bedrock:<id> npm run research-desk');
-    else tell(`MODEL ${safe(id)}${desk.standins.length ? `; OFFLINE STAND-IN, fixed rules: ${desk.standins.join(', ')}` : ''}`);
+    if (!model) tell('OFFLINE STAND-IN: fixed rules, no AI model. Real: RONDO_MODEL=<provider>:<id> npm run research-desk');
+    else
+      tell(
+        `MODEL ${safe(model.prefix)}:${safe(model.id)}${desk.standins.length ? `; OFFLINE STAND-IN, fixed rules: ${desk.standins.join(', ')}` : ''}`,
+      );
     tell(`verification: A2A at ${desk.peer.url}, process ${desk.peer.pid} | files: ${safe(folder)}`);
-    if (!id) tell('on purpose: the first draft has two digits swapped, for verification to find');
+    if (!model) tell('on purpose: the first draft has two digits swapped, for verification to find');
     return await attend(desk, known, wanted.do === 'start' ? wanted.task : undefined, wanted.decide);
   } finally {
     await desk.close();

@@ -1,32 +1,26 @@
 import type { Model } from 'rondo';
-import { UsageError } from '../kit/usage.ts';
+import { type ModelName, modelName, openModel } from '../kit/model.ts';
 import { type Move, type Seen, standIn } from './standin/model.ts';
 
 /**
- * The model of RONDO_MODEL=bedrock:<id>; undefined: all agents are stand-ins.
- * @throws UsageError for anything else.
+ * The model that RONDO_MODEL names; undefined: all agents are stand-ins.
+ * @throws UsageError for anything that names none.
  */
-export function modelId(): string | undefined {
-  const name = process.env.RONDO_MODEL;
-  if (!name) return undefined;
-  const id = /^bedrock:(.+)$/.exec(name)?.[1];
-  if (!id) throw new UsageError(`RONDO_MODEL is "${name}". Set it to bedrock:<model id>, or leave it out for the offline stand-ins.`);
-  return id;
-}
+export const wantedModel = (): ModelName | undefined => modelName(process.env.RONDO_MODEL);
 
 /** The model of a Rondo agent. */
 export async function ownModel(agent: string, rules: (seen: Seen) => Move): Promise<Model> {
-  const id = modelId();
-  return id ? (await import('rondo/bedrock')).bedrock(id) : standIn(agent, rules);
+  const wanted = wantedModel();
+  return wanted ? openModel(wanted) : standIn(agent, rules);
 }
 
-/** A model of another framework, if RONDO_MODEL is set and the module of its class is installed; else undefined. */
+/** A Bedrock model of another framework, if RONDO_MODEL names one and the module of its class is installed; else undefined. */
 export async function vendorModel<M>(module: string, name: string, o: (id: string) => object): Promise<M | undefined> {
-  const id = modelId();
-  if (!id) return undefined;
+  const wanted = wantedModel();
+  if (wanted?.prefix !== 'bedrock') return undefined;
   try {
     const vendor = (await import(module)) as Record<string, new (o: object) => M>;
-    return vendor[name] && new vendor[name](o(id));
+    return vendor[name] && new vendor[name](o(wanted.id));
   } catch (error) {
     if ((error as { code?: string }).code === 'ERR_MODULE_NOT_FOUND') return undefined;
     throw error;

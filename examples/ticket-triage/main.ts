@@ -38,7 +38,7 @@ async function work(wanted: Extract<Command, { do: 'start' | 'resume' }>): Promi
   const session: Session = { desk, terminal, screen, decide: wanted.decide, started, interrupt: interrupted() };
   try {
     const known = wanted.do === 'resume' ? await findRun(desk.journal, wanted.run, command('runs')) : undefined;
-    if (model.standin) screen.prose('OFFLINE STAND-IN: fixed rules, no AI model. Real: RONDO_MODEL=bedrock:<id> npm start');
+    if (model.standin) screen.prose('OFFLINE STAND-IN: fixed rules, no AI model. Real: RONDO_MODEL=<provider>:<id> npm start');
     else screen.prose(`MODEL ${safe(model.provider)}/${safe(model.id)}`);
     const head = (run: string) => {
       screen.line(`run ${run} | journal ${safe(folder())}/runs.db`);

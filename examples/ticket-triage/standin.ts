@@ -9,7 +9,7 @@ import { type Observed, observe, type Seen } from './observed.ts';
 import { TASK } from './usage.ts';
 
 export const OTHER_TASK =
-  'I only know this job: top three open tickets, check known issues, draft replies, mail the team. For any other, set RONDO_MODEL=bedrock:<model id>.';
+  'I only know this job: top three open tickets, check known issues, draft replies, mail the team. For any other, set RONDO_MODEL=<provider>:<model id>.';
 
 export function standIn(): Model {
   return {

@@ -6,7 +6,7 @@ export const TASK =
 
 export const USAGE = `npm start                               run the job
 npm start -- --faults none              without the faults of the ticket service
-npm start -- --task "..."               another task (needs a model: RONDO_MODEL=bedrock:<id>)
+npm start -- --task "..."               another task (needs a model: RONDO_MODEL=<provider>:<id>)
 npm start -- runs                       list the runs
 npm start -- show <run>                 show what a run did
 npm start -- resume <run>               go on with a run, and ask here

@@ -9,7 +9,7 @@ describe('the job without a terminal', () => {
     const dir = temp();
     const first = await run(dir, []);
     expect(first).toMatchObject({ code: 0, err: '' });
-    expect(first.out).toMatch(/^OFFLINE STAND-IN: fixed rules, no AI model\. Real: RONDO_MODEL=bedrock:<id> npm start\n/);
+    expect(first.out).toMatch(/^OFFLINE STAND-IN: fixed rules, no AI model\. Real: RONDO_MODEL=<provider>:<id> npm start\n/);
     // lines, and nothing that moves a cursor
     expect(first.out).not.toContain('\u001b');
     expect(first.out).not.toContain('\r');
@@ -105,7 +105,12 @@ describe('the job without a terminal', () => {
 
 describe('bad input', () => {
   it.each<[string, string[], Record<string, string>, RegExp]>([
-    ['an unknown model', [], { RONDO_MODEL: 'foo' }, /^RONDO_MODEL is "foo"\. Set it to bedrock:<model id>, or leave it out/],
+    [
+      'an unknown model',
+      [],
+      { RONDO_MODEL: 'foo' },
+      /^RONDO_MODEL is "foo"\. Begin it with one of openai:, anthropic:, google:, ollama:, bedrock:, as in openai:gpt-5-mini, or/,
+    ],
     ['an unknown run', ['resume', 'nope'], {}, /^There is no run "nope"\. RONDO_DIR=\S+ npm start -- runs lists them\.$/],
     ['an unknown run to show', ['show', 'nope'], {}, /^There is no run "nope"/],
     ['an unknown flag', ['--foo'], {}, /^Unknown option '--foo'\./],

@@ -14,7 +14,7 @@ describe('the desk without a terminal', () => {
     const dir = temp();
     const first = await run(dir);
     expect(first).toMatchObject({ code: 0, err: '' });
-    expect(first.out).toMatch(/^OFFLINE STAND-IN: fixed rules, no AI model\. Real: RONDO_MODEL=bedrock:<id> npm run research-desk\n/);
+    expect(first.out).toMatch(/^OFFLINE STAND-IN: fixed rules, no AI model\. Real: RONDO_MODEL=<provider>:<id> npm run research-desk\n/);
     expect(first.out).toMatch(/^verification: A2A at http:\/\/127\.0\.0\.1:\d+, process \d+/m);
     // lines, and nothing that moves a cursor
     expect(first.out).not.toContain('\u001b');
@@ -130,7 +130,13 @@ describe('a kill in the middle', () => {
 
 describe('what is asked for wrongly', () => {
   it.each<[string, string[], Record<string, string>, RegExp, number]>([
-    ['an unknown model', [], { RONDO_MODEL: 'foo' }, /^RONDO_MODEL is "foo"\. Set it to bedrock:<model id>, or leave it out/, 2],
+    [
+      'an unknown model',
+      [],
+      { RONDO_MODEL: 'foo' },
+      /^RONDO_MODEL is "foo"\. Begin it with one of openai:, anthropic:, google:, ollama:, bedrock:, as in openai:gpt-5-mini, or/,
+      2,
+    ],
     ['an unknown run', ['resume', 'nope'], {}, /^There is no run "nope"\. .*npm run research-desk -- runs lists them\.$/m, 2],
     ['an unknown command', ['dance'], {}, /^There is no command "dance"\.\nnpm run research-desk /, 2],
     ['an unknown option', ['--faults', 'none'], {}, /^Unknown option '--faults'\.\n/, 2],

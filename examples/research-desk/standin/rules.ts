@@ -3,7 +3,7 @@ import type { Evidence } from '../evidence.ts';
 import type { Move, Seen } from './model.ts';
 
 export const TASK = 'Write a one-page brief for the council on the night bus pilot.';
-const OTHER_TASK = 'I only know this job: a brief on the night bus pilot. For any other, set RONDO_MODEL=bedrock:<model id>.';
+const OTHER_TASK = 'I only know this job: a brief on the night bus pilot. For any other, set RONDO_MODEL=<provider>:<model id>.';
 const DRAFTS = 3;
 
 const delegated = (name: string, task: string) => ({ name, input: { task } });

@@ -65,7 +65,8 @@ export class Render {
     this.#tokens += (tokensIn ?? 0) + (usage?.output ?? 0);
     const count = (n: number | undefined) => (n === undefined ? '?' : `${about}${number(n)}`);
     const used = `${count(tokensIn).padStart(6)} in ${count(usage?.output).padStart(5)} out ${dollars(costUsd).padStart(4)}`;
-    const name = standin ? 'rules' : oneLine(model.split(/[/.]/).at(-1) ?? model, 30);
+    // without the region and vendor of a Bedrock id; the dot of a version stays
+    const name = standin ? 'rules' : oneLine(model.replace(/^(.*\/)?(.*\.(?=[a-z]))?/, ''), 30);
     this.#line(at - ms, `step ${step}`, `THINK ${name}`, used);
     for (const part of message.content) {
       // the last text is the result, and shown as such
