@@ -2,7 +2,9 @@ import type { RunFold } from './state.ts';
 
 /** Fields whose values are replaced and never changed in place, so two folds may share them. Everything else is copied, new fields too. */
 const SHARED: ReadonlySet<string> = new Set(
-  'started settled cancelled limits usage path input ended state instructions memory tools edited agreed finished asked decided'.split(' '),
+  'started settled cancelled limits usage path input ended state instructions memory tools edited agreed finished asked decided reshaped'.split(
+    ' ',
+  ),
 );
 
 /** A second fold in the same state. Entries that one of them takes leave the other as it is. */

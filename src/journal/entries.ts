@@ -59,6 +59,16 @@ export interface Reached {
 /** A change of a frame's state: `set` replaces it, `push` appends to a list, `keys` patches fields of an object, where null removes one. */
 export type Patch = { set: Json } | { push: readonly Json[] } | { keys: { readonly [key: string]: Patch | null } };
 
+/** How a request differs from the conversation. */
+export interface Reshaped {
+  instructions?: string;
+  /** The names of the tools that are left. */
+  tools?: readonly string[];
+  /** So many messages from the first on are left out, and these stand in their place. */
+  replaced?: number;
+  messages?: readonly Message[];
+}
+
 /** An entry before it gets version, number and time. `frame`: id of the call that its frame answers; left out for the root frame. */
 export type Draft = Body & { frame?: string | undefined };
 
@@ -125,6 +135,8 @@ type Body =
       instructions?: string;
       memory?: readonly Fact[];
       tools?: readonly { name: string; hash: string }[];
+      /** What `step` wrappers make of the request from now on; null: nothing any more. */
+      reshaped?: Reshaped | null;
       heard?: number;
     }
   | {
@@ -281,7 +293,7 @@ export const BULKY: Readonly<Partial<Record<EntryType, readonly string[]>>> = {
   'run.started': ['input', 'history', 'context'],
   'run.settled': ['output'],
   'message.received': ['content'],
-  'context.changed': ['instructions', 'memory', 'tools'],
+  'context.changed': ['instructions', 'memory', 'tools', 'reshaped'],
   'model.responded': ['content'],
   'frame.opened': ['input', 'history'],
   'frame.began': ['state', 'next'],

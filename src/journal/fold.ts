@@ -104,6 +104,11 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       if (entry.instructions !== undefined) frame.instructions = entry.instructions;
       if (entry.memory) frame.memory = entry.memory;
       if (entry.tools) frame.tools = entry.tools;
+      if (entry.reshaped !== undefined) {
+        frame.reshaped = entry.reshaped ?? undefined;
+        // what a model measured was another request
+        frame.measured = { tokens: 0, messages: 0, fixed: false };
+      }
       if (entry.heard) for (const content of frame.waiting.splice(0, entry.heard)) say(run, frame, { role: 'user', content });
       return;
     case 'model.responded':

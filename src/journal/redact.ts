@@ -26,6 +26,7 @@ export function redacted(entry: Entry): Entry {
         ...entry,
         ...(entry.instructions !== undefined && { instructions: FORGOTTEN }),
         ...(entry.memory && { memory: [] }),
+        ...(entry.reshaped && { reshaped: {} }),
       };
     case 'model.responded':
       return { ...entry, content: entry.content.map(redactedPart) };

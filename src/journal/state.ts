@@ -3,7 +3,7 @@ import type { Json } from '../json.ts';
 import type { Fact } from '../ports/memory.ts';
 import type { Message, Part } from '../ports/model.ts';
 import type { Effect } from '../ports/tool.ts';
-import type { CallId, EntryOf, Limits, RunStatus } from './entries.ts';
+import type { CallId, EntryOf, Limits, Reshaped, RunStatus } from './entries.ts';
 import type { Recording } from './outbox.ts';
 import type { Spent } from './spent.ts';
 
@@ -112,6 +112,8 @@ export interface Frame {
   /** Instructions, memory and tools as the journal last recorded them. */
   instructions?: string;
   memory?: readonly Fact[];
+  /** What `step` wrappers made of the last request. */
+  reshaped?: Reshaped | undefined;
   tools?: EntryOf<'context.changed'>['tools'];
   /**
    * Size of the conversation in tokens, by the usage of the newest answer, and the number of messages it covers.

@@ -34,6 +34,8 @@ export function estimate(scope: Pick<Scope, 'agent' | 'frame' | 'host' | 'tools'
   let bytes = 0;
   for (let i = measured.messages; i < messages.length; i++) bytes += bytesOf(messages[i] as Message);
   if (!measured.fixed) bytes += fixedBytes(agent, scope);
+  // what `step` wrappers put in; what they left out is counted all the same
+  if (frame.reshaped && !measured.fixed) bytes += Buffer.byteLength(JSON.stringify(frame.reshaped));
   let tokens = 0;
   let usd: number | undefined = 0;
   for (const model of candidates(agent.model)) {

@@ -15,6 +15,7 @@ import type { Due } from './call.ts';
 import { conclude, handedOver } from './conclude.ts';
 import { costOf, modelKey } from './estimate.ts';
 import { observe } from './observe.ts';
+import { reshape } from './reshape.ts';
 import { answered, type Responded } from './start.ts';
 import { think } from './think.ts';
 import type { Halt, LoopScope, Scope, Settlement } from './types.ts';
@@ -40,7 +41,8 @@ export async function loop(scope: LoopScope): Promise<Settlement | undefined> {
     if (scope.halt) return undefined;
 
     const seen = observe(scope);
-    const request = seen instanceof Promise ? await unlessHalted(seen, scope.cancel) : seen;
+    const observed = seen instanceof Promise ? await unlessHalted(seen, scope.cancel) : seen;
+    const request = scope.plan.stepWrappers.length > 0 ? await reshape(scope, observed) : observed;
     const asking = reserveModelCall(scope);
     const reserved = asking instanceof Promise ? await asking : asking;
     if ('crossed' in reserved) return { status: 'stopped', limit: reserved.crossed, at: reserved.at };

@@ -27,6 +27,7 @@ export function planOf(
   for (const tool of agent.tools.values()) policyOf(tool);
   return {
     model: resolvePolicy({ effect: 'read' }, agent.reliability.model, engine.reliability.model, MODEL_DEFAULTS),
+    stepWrappers: use.flatMap((m) => (m.step ? [m.step.bind(m)] : [])),
     modelWrappers: use.flatMap((m) => (m.model ? [m.model.bind(m)] : [])),
     toolWrappers: use.flatMap((m) => (m.tool ? [m.tool.bind(m)] : [])),
     tool: policyOf,

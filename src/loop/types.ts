@@ -123,6 +123,7 @@ export type ResolvedPolicy = EnvelopePolicy & { breaker: BreakerPolicy };
 /** What follows from an agent's declaration and its engine's, worked out once: which envelope and which wrappers apply. */
 export interface Plan {
   readonly model: ResolvedPolicy;
+  readonly stepWrappers: readonly NonNullable<Middleware['step']>[];
   readonly modelWrappers: readonly NonNullable<Middleware['model']>[];
   readonly toolWrappers: readonly NonNullable<Middleware['tool']>[];
   tool(tool: ToolDefinition): ResolvedPolicy;
