@@ -181,6 +181,20 @@ describe('durability', () => {
     expect(new Set(await levels(file().open({ durability: 'process' })))).toEqual(new Set([NORMAL]));
   });
 
+  test('records have what they ask for, unless the journal says otherwise', async () => {
+    const of = async ({ records }: Journal) => {
+      const found: number[] = [];
+      for (const sync of ['process', 'power', undefined, 'power'] as const) {
+        await records?.append('n', 'k', [1], sync && { sync });
+        found.push(level());
+      }
+      return found;
+    };
+    expect(await of(file().open())).toEqual([NORMAL, FULL, NORMAL, FULL]);
+    expect(new Set(await of(file().open({ durability: 'power' })))).toEqual(new Set([FULL]));
+    expect(new Set(await of(file().open({ durability: 'process' })))).toEqual(new Set([NORMAL]));
+  });
+
   test('one append that asks for power has it for its whole group', async () => {
     const journal = file().open();
     await start(journal, 'first');

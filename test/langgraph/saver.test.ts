@@ -92,6 +92,19 @@ test('a journal without records is refused where the saver is made', () => {
   expect(() => journalSaver({} as Journal)).toThrow('takes a journal');
 });
 
+test('each append asks for what the saver was told to survive', async () => {
+  for (const sync of ['power', 'process', undefined] as const) {
+    const { records, ...journal } = memoryJournal() as Journal & { records: Records };
+    const asked: unknown[] = [];
+    const append: Records['append'] = (...args) => {
+      asked.push(args[3]?.sync);
+      return records.append(...args);
+    };
+    await diamond(journalSaver({ ...journal, records: { ...records, append } }, sync && { sync })).invoke({ log: [] }, at('t'));
+    expect(new Set(asked)).toEqual(new Set([sync]));
+  }
+});
+
 test('a record that the saver did not write is told, and not changed', async () => {
   const journal = memoryJournal();
   await (journal.records as Records).append('langgraph', 't', [{ hello: 'there' }]);
