@@ -2,7 +2,7 @@ export type { AgentInfo, ToolInfo } from './engine/described.ts';
 export type { Driven, Resumed } from './engine/driven.ts';
 export { Engine } from './engine/engine.ts';
 export type { EntriesOptions } from './engine/entries.ts';
-export type { NodeOutcome, RunEvent } from './engine/events.ts';
+export type { Ending, NodeOutcome, RunEvent } from './engine/events.ts';
 export type { ForgetTarget, Forgotten, Pruned, PruneOptions } from './engine/forget.ts';
 export type { ForkOptions } from './engine/fork.ts';
 export type { ApprovalFilter, OpenApproval } from './engine/inbox.ts';

@@ -3,6 +3,7 @@ import { type Approval, view } from '../hitl/approvals.ts';
 import type { CallId, Decision, Entry, EntryOf } from '../journal/entries.ts';
 import { type Call, type Frame, type RunFold, unfinishedCalls } from '../journal/fold.ts';
 import { argumentsOf, callsOf } from '../journal/frame.ts';
+import { damaged } from '../journal/refuse.ts';
 import { copyJson, type Json } from '../json.ts';
 import type { ToolOutcome } from '../loop/middleware.ts';
 import type { Transient } from '../loop/types.ts';
@@ -23,6 +24,11 @@ interface At {
 /** How a graph's node ended: with the fields of the state that it changed, or its failure. */
 export type NodeOutcome = { ok: true; changed: readonly string[] } | { ok: false; error: Failure };
 
+/** How a durable step or a foreign agent's turn ended. Its result is in the journal. */
+export type Ending = { ok: true } | { ok: false; error: Failure };
+
+type Kept = At & { seq: number };
+
 /**
  * What happens in a run. With `seq`: an entry of the journal, seen after it was committed, once and in order. Without:
  * shown while it happens, kept nowhere; a delta's `attempt` tells when a retry began the text anew.
@@ -35,20 +41,38 @@ export type RunEvent = At &
         | { type: 'model.finished'; message: Message; model: string; usage?: Usage; costUsd?: number; ms: number }
         | { type: 'attempt.failed'; callId?: CallId; attempt: number; code: string; message: string; retryIn?: number; fallback?: string }
         | { type: 'agent.started'; callId: CallId; agent: string; input: Json }
+        /** What the model is asked changed: only the fields that are set. `memory` counts facts, `tools` are names, `heard` counts messages. */
+        | { type: 'context.changed'; instructions?: true; memory?: number; tools?: readonly string[]; heard?: number }
+        | { type: 'repair.asked'; text: string }
+        | { type: 'graph.started'; next: readonly string[] }
+        | { type: 'foreign.started' }
+        | { type: 'node.started'; callId: CallId; node: string }
         | { type: 'node.finished'; callId: CallId; node: string; outcome: NodeOutcome; next: readonly string[]; ms: number }
+        | { type: 'durable.started'; callId: CallId; node: string; name: string }
+        | { type: 'durable.finished'; callId: CallId; node: string; name: string; outcome: Ending; attempts: number; ms: number }
+        | { type: 'turn.started'; callId: CallId }
+        | { type: 'turn.finished'; callId: CallId; outcome: Ending; usage?: Usage; costUsd?: number; ms: number }
+        | { type: 'state.changed'; state: Json }
         | { type: 'tool.started'; callId: CallId; tool: string; input: Json; attempt: number }
         | { type: 'tool.finished'; callId: CallId; tool: string; outcome: ToolOutcome; attempts: number; ms: number }
         | { type: 'approval.asked'; approval: Approval }
         | { type: 'approval.decided'; decision: Decision; by: Principal }
         | { type: 'outcome.settled'; callId: CallId; source: 'late' | 'operator'; outcome: 'done' | 'failed' | 'not-run' }
         | { type: 'message.received'; content: readonly Part[]; by?: Principal }
+        | { type: 'cancel.requested'; by?: Principal; reason?: string }
+        | { type: 'memory.due' }
+        | { type: 'memory.recorded'; attempt: number; error?: { code: string; message?: string }; retryIn?: number }
+        | { type: 'entry.omitted'; was: string }
         | { type: 'run.ended'; result: RunResult }
       ))
     | ({ seq?: undefined } & Transient)
   );
 
-/** The event of an entry, after the fold has taken it: copies, so that no reader changes the journal. Undefined where it concerns nobody outside. */
-export function eventOf(run: RunFold, entry: Entry): RunEvent | undefined {
+/**
+ * The event of an entry, after the fold has taken it: a copy, so that no reader changes the journal. Every entry has one, and the switch has
+ * no default, so that the compiler names a type that is missing.
+ */
+export function eventOf(run: RunFold, entry: Entry): RunEvent {
   const frame = entry.frame === undefined ? run.root : (run.frames.get(entry.frame) ?? run.root);
   const base = {
     runId: run.runId,
@@ -92,15 +116,44 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent | undefined {
       const opened = run.frames.get(entry.call) ?? frame;
       return { ...base, path: opened.path, type: 'agent.started', callId: entry.call, agent: entry.agent, input: copyJson(entry.input) };
     }
+    case 'frame.began':
+      if (entry.kind === 'foreign') return { ...base, type: 'foreign.started' };
+      return { ...base, type: 'graph.started', next: entry.next.map(({ node }) => node) };
+    case 'state.changed':
+      return { ...base, type: 'state.changed', state: copyJson(entry.state) };
+    case 'context.changed': {
+      const { instructions, memory, tools, heard } = entry;
+      return {
+        ...base,
+        type: 'context.changed',
+        ...(instructions !== undefined && { instructions: true as const }),
+        ...(memory && { memory: memory.length }),
+        ...(tools && { tools: tools.map(({ name }) => name) }),
+        ...(heard !== undefined && { heard }),
+      };
+    }
+    case 'memory.due':
+      return { ...base, type: 'memory.due' };
+    case 'memory.recorded': {
+      const { attempt, error, retryIn } = entry;
+      return {
+        ...base,
+        type: 'memory.recorded',
+        attempt,
+        ...(error && { error: { ...error } }),
+        ...(retryIn !== undefined && { retryIn }),
+      };
+    }
+    case 'entry.omitted':
+      return { ...base, type: 'entry.omitted', was: entry.was };
     case 'call.started': {
-      // a node has no arguments, and a foreign agent's turn is the agent
-      if (frame.tasks) return undefined;
+      if (frame.kind) return taskStarted(frame, entry, base);
       const call = called(run, frame, entry.call);
       const input = call ? argumentsOf(call) : null;
       return { ...base, type: 'tool.started', callId: entry.call, tool: call?.name ?? '', input: copyJson(input), attempt: 1 };
     }
     case 'call.finished': {
-      if (frame.kind) return frame.kind === 'graph' ? nodeEvent(frame, entry, base) : undefined;
+      if (frame.kind) return taskFinished(frame, entry, base);
       const outcome: ToolOutcome = entry.error
         ? { ok: false, error: { ...entry.error } }
         : { ok: true, output: copyJson(entry.output ?? null) };
@@ -116,7 +169,8 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent | undefined {
     }
     case 'approval.requested': {
       const approval = run.approvals.get(entry.id);
-      return approval && { ...base, type: 'approval.asked', approval: view(run, approval) };
+      if (!approval) throw damaged(run.runId, entry.seq, `approval ${entry.id} is not open`);
+      return { ...base, type: 'approval.asked', approval: view(run, approval) };
     }
     case 'approval.decided':
       return {
@@ -126,30 +180,62 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent | undefined {
         by: { ...entry.by },
       };
     case 'message.received':
-      if (entry.kind !== 'steering') return undefined;
-      return { ...base, type: 'message.received', content: copyJson(entry.content), ...(entry.by && { by: { ...entry.by } }) };
+      return messageEvent(entry, base);
     case 'outcome.settled':
       return { ...base, type: 'outcome.settled', callId: entry.call, source: entry.source, outcome: entry.outcome };
     case 'run.settled':
       return { ...base, type: 'run.ended', result: resultOf(run) as RunResult };
-    default:
-      return undefined;
   }
 }
 
-/** What a node's function did under a name of its own is told with its node. */
-function nodeEvent(frame: Frame, entry: EntryOf<'call.finished'>, base: At & { seq: number }): RunEvent | undefined {
-  if (entry.call.includes('/')) return undefined;
-  const { error, state, next = [] } = entry;
+function messageEvent(entry: EntryOf<'message.received'>, base: Kept): RunEvent {
+  if (entry.kind === 'repair') return { ...base, type: 'repair.asked', text: entry.text };
+  const by = entry.by && { by: copyJson(entry.by) };
+  if (entry.kind === 'steering') return { ...base, type: 'message.received', content: copyJson(entry.content), ...by };
+  return { ...base, type: 'cancel.requested', ...by, ...(entry.reason !== undefined && { reason: entry.reason }) };
+}
+
+/** A node has no arguments, and a foreign agent's turn is the agent. */
+function taskStarted(frame: Frame, { call }: EntryOf<'call.started'>, base: Kept): RunEvent {
+  if (frame.kind === 'foreign') return { ...base, type: 'turn.started', callId: call };
+  const { node, name } = placeOf(frame, call);
+  return name === undefined
+    ? { ...base, type: 'node.started', callId: call, node }
+    : { ...base, type: 'durable.started', callId: call, node, name };
+}
+
+function taskFinished(frame: Frame, entry: EntryOf<'call.finished'>, base: Kept): RunEvent {
+  const { call: callId, error, state, next = [], usage, usd, attempts, ms } = entry;
+  const outcome: Ending = error ? { ok: false, error: { ...error } } : { ok: true };
+  if (frame.kind === 'foreign')
+    return {
+      ...base,
+      type: 'turn.finished',
+      callId,
+      outcome,
+      ...(usage && { usage: { ...usage } }),
+      ...(usd !== undefined && { costUsd: usd }),
+      ms,
+    };
+  const { node, name } = placeOf(frame, callId);
+  if (name !== undefined) return { ...base, type: 'durable.finished', callId, node, name, outcome, attempts, ms };
   return {
     ...base,
     type: 'node.finished',
-    callId: entry.call,
-    node: frame.last?.name ?? '',
-    outcome: error ? { ok: false, error: { ...error } } : { ok: true, changed: state && 'keys' in state ? Object.keys(state.keys) : [] },
+    callId,
+    node,
+    outcome: outcome.ok ? { ok: true, changed: state && 'keys' in state ? Object.keys(state.keys) : [] } : outcome,
     next: next.map(({ node }) => node),
-    ms: entry.ms,
+    ms,
   };
+}
+
+/** A durable step has its node's id and a name of its own. A node that has ended is the frame's last call. */
+function placeOf({ tasks, last }: Frame, id: CallId): { node: string; name: string | undefined } {
+  const end = id.indexOf('/');
+  const name = end < 0 ? undefined : id.slice(end + 1);
+  const node = tasks?.get(name === undefined ? id : id.slice(0, end)) ?? last;
+  return { node: node?.name ?? '', name };
 }
 
 /** A call after the entry that may have ended it. */

@@ -15,8 +15,7 @@ async function* replay({ journal }: Resources, runId: string, after: number, bef
     if (entry.seq >= before) return;
     if (!run) run = emptyFold(runId, entry.type === 'run.started' ? entry.agent : '');
     apply(run, entry);
-    const event = entry.seq > after ? eventOf(run, entry) : undefined;
-    if (event) yield event;
+    if (entry.seq > after) yield eventOf(run, entry);
   }
 }
 
@@ -61,8 +60,7 @@ export async function* watch(resources: Resources, runId: string, o: WatchOption
         apply(run, entry);
         if (entry.seq <= after) continue;
         after = entry.seq;
-        const event = eventOf(run, entry);
-        if (event) yield event;
+        yield eventOf(run, entry);
         if (signal?.aborted) return;
       }
       if (!run) throw notFound(runId);
