@@ -68,8 +68,8 @@ export interface Problem {
 }
 
 /**
- * What a caller is told of an error, and with which status. What is no fault of the caller is told by its code alone, for its message may
- * quote our insides; `tell` gets all of it.
+ * What a caller is told of an error, and with which status. Of an error of the server (5xx) the caller gets the code alone, because the message
+ * may hold internals; `tell` gets the whole error.
  */
 export function problemOf(error: unknown, tell: (error: unknown) => void): { status: number; problem: Problem } {
   if (error instanceof HttpError) return { status: error.status, problem: { code: error.code, message: error.message } };

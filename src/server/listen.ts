@@ -88,7 +88,7 @@ export async function listen(handler: Handler, o: ListenOptions = {}): Promise<L
   return { url, port: listening.port, close, [Symbol.asyncDispose]: () => close() };
 }
 
-/** @throws HttpError 404 for a target that is no path, 405 for a method that the web platform does not have. */
+/** @throws HttpError 404 for a target that is not a path, 405 for a method that the web platform does not have. */
 function requestOf(incoming: IncomingMessage, signal: AbortSignal): Request {
   const { method = 'GET', url = '', headers } = incoming;
   const target = `http://${headers.host ?? 'localhost'}${url}`;
@@ -158,7 +158,7 @@ async function send(response: Response, outgoing: ServerResponse): Promise<void>
     for (let item = await reader.read(); !item.done; item = await reader.read()) if (!outgoing.write(item.value)) await drained(outgoing);
     outgoing.end();
   } catch (error) {
-    // half an answer is no answer
+    // a client must not take half an answer for the whole
     outgoing.destroy();
     throw error;
   } finally {

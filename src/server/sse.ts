@@ -122,7 +122,7 @@ const serverEvent = (event: RunEvent): ServerEvent => ({
 /**
  * Where a reader of a run's events was, for `engine.watch(runId, { after })`: what a browser that reconnects says in `Last-Event-ID`, else
  * `?after=` of the address. undefined: it has seen nothing.
- * @throws HttpError 400 for what is no sequence number.
+ * @throws HttpError 400 for a value that is not a sequence number.
  */
 export function lastEventId(request: Request): number | undefined {
   // a browser that reconnects uses the address of before

@@ -97,7 +97,7 @@ export class Push {
     this.#follow(taskId, ctx, follow, () => this.#followed.delete(key)).catch(refusal);
   }
 
-  /** One loop a task, to its end: whoever drives it, in whatever process. @param done called before anything else can happen. */
+  /** One loop per task, until the task ends, in whichever process it is driven. @param done called before anything else can happen. */
   async #follow(taskId: string, ctx: ServerCallContext, follow: Follow, done: () => void): Promise<void> {
     const caller = callerOf(ctx);
     const { signal } = this.#closing;
