@@ -247,7 +247,8 @@ export class Engine implements AsyncDisposable {
   /**
    * Forgets a run, the runs of a session, or all runs of a principal: their journals, and their words in later runs of the session and in
    * forks, whose models are not shown them again. Nothing of it is done where one of them is open. A session and a principal are
-   * forgotten by the memories too; what a single run left there is not.
+   * forgotten by the memories too; what a single run left there is not. Neither are the journal's records: `deleteThread` of
+   * `journalSaver` deletes the checkpoints of LangGraph.
    * @param o.by whose eyes look for the run. `by` beside or in place of a session is whose they are.
    * @throws RondoError `RUN_NOT_FOUND`, or `RUN_BUSY` for one that is running or paused, or that holds their words and is: cancel it first.
    */

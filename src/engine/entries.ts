@@ -21,8 +21,7 @@ export async function* entriesOf(resources: Resources, runId: string, o: Entries
   await resources.active.get(runId)?.opened;
   const { journal } = resources;
   const first = await firstOf(journal, runId);
-  // adapters keep what is no run in a journal too
-  if (!first || 'saver' in first) throw notFound(runId);
+  if (!first) throw notFound(runId);
   if (first.type !== 'run.started') throw damaged(runId, first.seq, 'it does not begin with its start');
   if (!sees(by, first.by?.tenant)) throw notFound(runId);
   await assertAccess(resources, 'inspect', by, { runId, agent: first.agent, session: first.session });

@@ -4,12 +4,15 @@ import type { Journal } from '../journal/port.ts';
 import type { RecordListOptions, Records } from '../journal/records.ts';
 import type { Json } from '../json.ts';
 import { all, entry, head, read as readRun, refused } from './journal/kit.ts';
+import { type Opening, recordProcessCases } from './journal/processes.ts';
 
 export interface RecordsConformanceOptions {
   /** `test` of vitest, jest or node:test. Default: the global one. */
   test?: (name: string, run: () => Promise<void>) => unknown;
   /** Opens the storage of a journal again, as another process would. With it, the suite also tests what survives, and two writers. */
   another?: (journal: Journal) => Journal | Promise<Journal>;
+  /** How another process opens the storage, as for `journalConformance`. With it, two real processes write to one record at once. */
+  process?: (journal: Journal) => Opening | Promise<Opening>;
 }
 
 type Make = () => Journal | Promise<Journal>;
@@ -277,9 +280,12 @@ export function recordsConformance(make: Make, o: RecordsConformanceOptions = {}
 /** The tests as a list, for another kind of runner. Each throws if the store breaks the guarantee in its name. */
 export function recordsCases(
   make: Make,
-  { another }: Omit<RecordsConformanceOptions, 'test'> = {},
+  { another, process }: Omit<RecordsConformanceOptions, 'test'> = {},
 ): readonly { readonly name: string; run(): Promise<void> }[] {
-  return [...cases, ...(another ? openedAgain : [])].map(([name, check]) => ({
+  const inProcesses = process
+    ? recordProcessCases.map(([name, check]): Case => [name, async (_, journal) => check(journal, await process(journal))])
+    : [];
+  return [...cases, ...(another ? openedAgain : []), ...inProcesses].map(([name, check]) => ({
     name,
     async run() {
       const journals = [await make()];

@@ -2,9 +2,10 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import type { Entry } from '../../src/journal/entries.ts';
 import type { HeadFilter, Journal, RunHead } from '../../src/journal/port.ts';
-import { conflict, sessionBusy } from '../../src/journal/refuse.ts';
+import { conflict, recordConflict, sessionBusy } from '../../src/journal/refuse.ts';
+import type { Json } from '../../src/json.ts';
 
-type Line = { run: string; entries?: readonly Entry[]; head?: RunHead };
+type Line = { run: string; entries?: readonly Entry[]; head?: RunHead } | { record: readonly [string, string]; values?: readonly Json[] };
 
 export function lineJournal(path: string, o: { lock: boolean; torn?: boolean }): Journal & { path: string } {
   const lines = (): Line[] =>
@@ -39,11 +40,24 @@ export function lineJournal(path: string, o: { lock: boolean; torn?: boolean }):
   }
   function load(): Map<string, { log: Entry[]; head: RunHead }> {
     const runs = new Map<string, { log: Entry[]; head: RunHead }>();
-    for (const { run, entries, head } of lines()) {
+    for (const line of lines()) {
+      if ('record' in line) continue;
+      const { run, entries, head } = line;
       if (!head) runs.delete(run);
       else runs.set(run, { log: [...(runs.get(run)?.log ?? []), ...(entries ?? [])], head });
     }
     return runs;
+  }
+  /** The values of each key of a namespace. */
+  function recordsIn(namespace: string): Map<string, Json[]> {
+    const found = new Map<string, Json[]>();
+    for (const line of lines()) {
+      if (!('record' in line) || line.record[0] !== namespace) continue;
+      const [, key] = line.record;
+      if (line.values) found.set(key, [...(found.get(key) ?? []), ...line.values]);
+      else found.delete(key);
+    }
+    return found;
   }
   const isOpen = ({ status }: RunHead) => status === 'running' || status === 'paused';
   return {
@@ -82,6 +96,22 @@ export function lineJournal(path: string, o: { lock: boolean; torn?: boolean }):
         write({ run: runId, head: { ...head, owner, leaseUntil: until } });
         return true;
       }),
+    records: {
+      append: (namespace, key, values, { expected } = {}) =>
+        locked((write) => {
+          const held = recordsIn(namespace).get(key)?.length ?? 0;
+          if (expected !== undefined && held !== expected) throw recordConflict(namespace, key, expected, held);
+          if (values.length > 0) write({ record: [namespace, key], values });
+          return held + values.length;
+        }),
+      read: (namespace, key, from = 0) => (recordsIn(namespace).get(key) ?? []).slice(from),
+      list: (namespace, { after = '', limit } = {}) =>
+        [...recordsIn(namespace).keys()]
+          .sort()
+          .filter((key) => key > after)
+          .slice(0, limit),
+      delete: (namespace, key) => locked((write) => write({ record: [namespace, key] })),
+    },
     remove: (runId) => locked((write) => (load().has(runId) ? write({ run: runId }) : undefined)),
   };
 }

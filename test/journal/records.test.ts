@@ -8,6 +8,7 @@ import type { Journal } from '../../src/journal/port.ts';
 import type { Records } from '../../src/journal/records.ts';
 import { all } from '../../src/testing/journal/kit.ts';
 import { recordsCases, recordsConformance } from '../../src/testing/records.ts';
+import { lineJournal } from './locked.ts';
 import { PlainJournal } from './plain.ts';
 import { BUGS, type Bug, PlainRecords } from './plain-records.ts';
 import { file, folder } from './setup.ts';
@@ -21,7 +22,16 @@ describe('sqlite', () => {
     paths.set(journal, path);
     return journal;
   };
-  recordsConformance(() => open(join(folder(), 'runs.db')), { test, another: (journal) => open(paths.get(journal) as string) });
+  recordsConformance(() => open(join(folder(), 'runs.db')), {
+    test,
+    another: (journal) => open(paths.get(journal) as string),
+    process: (journal) => ({
+      module: new URL('../../src/adapters/journal/sqlite.ts', import.meta.url),
+      open: 'sqliteJournal',
+      args: [paths.get(journal)],
+      execArgv: [],
+    }),
+  });
 
   const write = async () => {
     const { path, open } = file();
@@ -93,6 +103,22 @@ describe('the suite', () => {
 
   test('refuses a journal without records', async () => {
     await expect(recordsCases(() => new PlainJournal())[0]?.run()).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+  });
+
+  test('with two processes: passes a store of files that locks, and fails one that does not', async () => {
+    const cases = (lock: boolean) =>
+      recordsCases(() => lineJournal(join(folder(), 'lines'), { lock }), {
+        process: (journal) => ({
+          module: new URL('./locked.ts', import.meta.url),
+          open: 'lineJournal',
+          args: [(journal as Journal & { path: string }).path, { lock }],
+          execArgv: [],
+        }),
+      });
+    const race = (lock: boolean) => cases(lock).filter(({ name }) => name.startsWith('two processes'));
+    expect(race(true)).toHaveLength(1);
+    await race(true)[0]?.run();
+    await expect(race(false)[0]?.run()).rejects.toThrow();
   });
 
   test('fails a store that keeps its records in the handle', async () => {

@@ -59,7 +59,23 @@ async function both(runId, count) {
   }
   return { written };
 }
+async function record(key, count) {
+  const written = [];
+  let held = 0;
+  for (let fruitless = 0; written.length < count; ) {
+    const at = held;
+    const { code } = await patient(() => journal.records.append('suite', key, [who], { expected: at }));
+    if (code === undefined) written.push(held++);
+    else if (code !== 'JOURNAL_CONFLICT') return { code };
+    else for await (const _ of journal.records.read('suite', key, at)) held++;
+    if (held !== at) fruitless = 0;
+    else if (++fruitless > 100) return { code: 'refused at ' + held + ', where the record ends' };
+    if (written.length % 5 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  return { written };
+}
 const commands = {
+  record: ({ key, count }) => record(key, count),
   both: ({ runId, count }) => both(runId, count),
   start: ({ runId, session }) => patient(() => journal.append(runId, 0, [entryOf(0)], headOf(runId, { seq: 1, session }))),
   renew: ({ runId, until }) => patient(() => journal.renew(runId, who, until)),
@@ -184,6 +200,27 @@ export const processCases: readonly ProcessCase[] = [
       });
       for (const [i, who] of ['ana', 'ben'].entries()) assert.deepEqual(await read(journal, `r${i}`), [entry(0, who)]);
       await journal.append('r0', 1, [entry(1)], head('r0'));
+    },
+  ],
+];
+
+/** For a journal with records. */
+export const recordProcessCases: readonly ProcessCase[] = [
+  [
+    'two processes append to one record as fast as they can: every value has one writer, and nothing acknowledged is lost',
+    async (journal, opening) => {
+      await twoProcesses(opening, async (ask) => {
+        const answers = await ask(() => ({ do: 'record', key: 'k', count: APPENDS }));
+        for (const { code } of answers) assert.equal(code, undefined);
+        const found = await all(journal.records?.read('suite', 'k') ?? []);
+        assert.equal(found.length, 2 * APPENDS, `${found.length} values where ${2 * APPENDS} appends were acknowledged`);
+        for (const [i, who] of ['ana', 'ben'].entries())
+          assert.deepEqual(
+            answers[i]?.written,
+            found.flatMap((value, at) => (value === who ? at : [])),
+            `a value that ${who} was told is stored is not, or is another's`,
+          );
+      });
     },
   ],
 ];
