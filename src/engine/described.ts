@@ -1,5 +1,5 @@
 import type { Limits } from '../journal/entries.ts';
-import { isLoop, jsonLimits } from '../loop/definition.ts';
+import { isLoop } from '../loop/definition.ts';
 import { modelKey } from '../loop/estimate.ts';
 import type { AgentDefinition, ToolDefinition } from '../loop/types.ts';
 import type { Effect } from '../ports/tool.ts';
@@ -38,7 +38,7 @@ export const describedAgent = (agent: AgentDefinition): AgentInfo => ({
   tools: [...agent.tools.values()].map(describedTool),
   sources: agent.sources.map(({ name }) => name),
   agents: agent.agents.map(describedAgent),
-  limits: jsonLimits(agent.limits),
+  limits: { ...agent.limits },
 });
 
 const describedTool = ({ name, description, effect, options, delegate, ask }: ToolDefinition): ToolInfo => ({

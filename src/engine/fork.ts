@@ -6,7 +6,7 @@ import { approvalId } from '../hitl/approvals.ts';
 import type { CallId, Draft, Entry, Limits } from '../journal/entries.ts';
 import { emptyFold, type RunFold, unfinishedCalls } from '../journal/fold.ts';
 import { copyJson, type Json } from '../json.ts';
-import { checkLimits, jsonLimits } from '../loop/definition.ts';
+import { checkLimits } from '../loop/definition.ts';
 import type { Agent, AgentDefinition } from '../loop/types.ts';
 import { type Principal, principal } from '../ports/principal.ts';
 import { validate } from '../schema.ts';
@@ -61,7 +61,7 @@ export async function fork(resources: Resources, active: Active, runId: string, 
   if (!agent) throw unregistered(runId, old.root.agent);
   const by = o.by ? principal(o.by) : old.started.by;
   active.tenant = { is: by?.tenant };
-  const limits = { ...old.limits, ...(o.limits && jsonLimits(o.limits)) };
+  const limits = { ...old.limits, ...o.limits };
   const history = old.root.messages.slice(0, old.root.inherited);
   const started: Draft & { type: 'run.started' } = {
     ...firstOf(old),

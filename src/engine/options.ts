@@ -56,8 +56,6 @@ export type RunOptions<C = {}> = {
    * caller. It is in no journal, event, span or error, and gone when this drive of the run ends: give it to `resume()` again.
    */
   assertion?: AssertionOption;
-  /** How deep in a tree of agents that others drive this run is, for the limit `depth`. Default 0. */
-  level?: number;
   tags?: Record<string, string>;
 } & ContextOption<C>;
 
@@ -107,7 +105,6 @@ export const RUN_OPTIONS = {
   signal: 'signal: request.signal',
   toolChoice: "toolChoice: 'none'",
   assertion: 'assertion: token',
-  level: 'level: 1',
   tags: "tags: { team: 'x' }",
   context: "context: { tenant: 'acme' }",
 } satisfies Record<keyof RunOptions, string>;

@@ -2,7 +2,7 @@ import { invalid, isResumable, RondoError } from '../errors.ts';
 import type { Draft, Limits } from '../journal/entries.ts';
 import { isOver, type RunFold, unfinishedCalls } from '../journal/fold.ts';
 import { crossing } from '../loop/budget.ts';
-import { agentDefinition, checkLimits, isLoop, jsonLimits } from '../loop/definition.ts';
+import { agentDefinition, checkLimits, isLoop } from '../loop/definition.ts';
 import { estimate } from '../loop/estimate.ts';
 import { Reserved } from '../loop/reserved.ts';
 import type { Agent, AgentDefinition } from '../loop/types.ts';
@@ -130,7 +130,7 @@ function claim(resources: Resources, agent: AgentDefinition, run: RunFold, o: Re
     fingerprint: agent.fingerprint,
   };
   if (o.by) draft.by = principal(o.by);
-  if (limits) draft.limits = jsonLimits(limits);
+  if (limits) draft.limits = { ...limits };
   if (trace) draft.trace = trace;
   const lost = run.status === 'running' && run.next > 0 ? lostIn(resources, agent, run) : [];
   const own = lost.find(({ frame }) => frame === '')?.lost;

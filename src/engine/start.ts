@@ -2,7 +2,7 @@ import { invalid } from '../errors.ts';
 import type { Draft } from '../journal/entries.ts';
 import { emptyFold } from '../journal/fold.ts';
 import { type Json, plainJson } from '../json.ts';
-import { checkLimits, jsonLimits } from '../loop/definition.ts';
+import { checkLimits } from '../loop/definition.ts';
 import { checkToolChoice } from '../loop/tool-choice.ts';
 import type { AgentDefinition } from '../loop/types.ts';
 import { checkOptions } from '../options.ts';
@@ -31,8 +31,6 @@ export function checkRun(agent: AgentDefinition, input: unknown, o: RunOptions<J
   if (o.tags !== undefined && !Object.values(o.tags).every((tag) => typeof tag === 'string'))
     throw invalid(`${where}: tags are texts by name.`);
   checkToolChoice(o.toolChoice, agent);
-  if (o.level !== undefined && !(Number.isInteger(o.level) && o.level >= 0))
-    throw invalid(`${where}: level is a whole number of 0 or more.`);
   checkBy(o.by, where);
   assertionOf(o.assertion, where);
 }
@@ -71,9 +69,8 @@ export function start(
   if (o.by) started.by = principal(o.by);
   if (o.context !== undefined) started.context = plain(o.context, 'the context');
   if (o.toolChoice !== undefined) started.toolChoice = plain(o.toolChoice, 'toolChoice') as ToolChoice;
-  if (o.level) started.level = o.level;
   if (o.tags) started.tags = { ...o.tags };
-  if (o.limits) started.limits = jsonLimits(o.limits);
+  if (o.limits) started.limits = { ...o.limits };
   if (resources.host.policy?.access || resources.host.policy?.content) return allowed(resources, active, agent, started, o);
   return inContext(resources, active, agent, started, o);
 }

@@ -47,6 +47,10 @@ export function checkLimits(limits: Limits | undefined, where: string): void {
       const meant = nearest(name, LIMITS);
       throw invalid(`${where}: there is no limit "${name}". ${meant ? `Did you mean "${meant}"?` : `There are ${LIMITS.join(', ')}.`}`);
     }
+    if (value === Number.POSITIVE_INFINITY)
+      throw invalid(
+        `${where}: the limit ${name} is Infinity, which a journal cannot hold. To lift a limit, write Number.MAX_SAFE_INTEGER.`,
+      );
     if (value !== undefined && !(typeof value === 'number' && value >= 0))
       throw invalid(`${where}: the limit ${name} is ${value}; it must be a number of 0 or more.`);
   }
@@ -65,7 +69,3 @@ export function checkGrants(grants: Grants | undefined, where: string): void {
   if (credentials !== undefined && !(isObject(credentials) && Object.values(credentials).every(texts)))
     throw invalid(`${where}: grants.credentials has a list of scopes for each provider: { github: ['repo'] }.`);
 }
-
-/** Limits as JSON can hold them: it knows no Infinity, which is how a limit of an agent is lifted. */
-export const jsonLimits = (limits: Limits): Limits =>
-  Object.fromEntries(Object.entries(limits).map(([name, value]) => [name, value === Number.POSITIVE_INFINITY ? Number.MAX_VALUE : value]));
