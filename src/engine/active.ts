@@ -129,14 +129,3 @@ export class Active {
     else stream.end();
   }
 }
-
-/** Waits until these drives have ended, `longest` milliseconds at most. */
-export async function ended(running: readonly Active[], longest: number): Promise<void> {
-  if (running.length === 0) return;
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, longest);
-  });
-  await Promise.race([Promise.allSettled(running.map((active) => active.done)), late]);
-  clearTimeout(timer);
-}

@@ -35,3 +35,7 @@ export function farewells(top: AgentDefinition | undefined, run: RunFold): reado
   if (!top) return [];
   return [run.root, ...run.frames.values()].flatMap((frame) => agentOf(top, frame)?.letGo?.(run, frame) ?? []);
 }
+
+/** Why a caller's signal was aborted, where it says so in words. */
+export const reasonOf = (signal: AbortSignal | undefined): string | undefined =>
+  signal?.reason instanceof Error ? signal.reason.message : typeof signal?.reason === 'string' ? signal.reason : undefined;

@@ -1,4 +1,4 @@
-import { isResumable, type Mistake, RondoError } from '../errors.ts';
+import { type Mistake, RondoError } from '../errors.ts';
 import type { Approval } from '../hitl/approvals.ts';
 import type { CallId, Decision, Entry } from '../journal/entries.ts';
 import type { Json } from '../json.ts';
@@ -6,7 +6,9 @@ import type { Agent } from '../loop/types.ts';
 import type { Prompt } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
 import { aboutRun, assertAccess } from './access.ts';
-import { Active, ended } from './active.ts';
+import { Active } from './active.ts';
+import { reasonOf } from './cancelled.ts';
+import { giveBack } from './closing.ts';
 import { type AgentInfo, describedAgent } from './described.ts';
 import { type Driven, driveAll } from './driven.ts';
 import { dueRuns } from './due.ts';
@@ -24,7 +26,7 @@ import type { EngineOptions, RunArgs, RunOptions, RunSummary, WithoutContext } f
 import { cancel, decide, settle } from './outside.ts';
 import { Recorder } from './recorder.ts';
 import { Resources } from './resources.ts';
-import { type RunResult, type RunState, stateOf } from './results.ts';
+import { mayGoOn, type RunResult, type RunState, stateOf } from './results.ts';
 import { busy, type DecideOptions, type ResumeOptions, resume } from './resume.ts';
 import { engineError, idTaken, type Run, refused, runAfter, runExists, runHandle } from './run.ts';
 import { send } from './send.ts';
@@ -330,13 +332,7 @@ export class Engine implements AsyncDisposable {
     const resources = this.#resources;
     resources.closed = true;
     this.#heartbeat.stop();
-    const running = [...resources.active.values()];
-    for (const active of running) active.drain();
-    await ended(running, GRACE);
-    for (const active of running) active.halt({ why: 'close' });
-    // user code that does not end is left behind; its run is given back all the same
-    await ended(running, GRACE);
-    for (const { runId, leased } of resources.active.values()) if (leased) await release(resources, runId);
+    await giveBack(resources, GRACE);
     await this.#recorder.close(GRACE);
     await resources.sources.close();
     resources.host.breakers.close();
@@ -347,10 +343,3 @@ export class Engine implements AsyncDisposable {
     await this.close();
   }
 }
-
-/** Whether a run may be gone on with: its agent is held as long. */
-const mayGoOn = (result: RunResult) =>
-  result.status === 'paused' || result.status === 'stopped' || (result.status === 'failed' && isResumable(result.error));
-
-const reasonOf = (signal: AbortSignal | undefined) =>
-  signal?.reason instanceof Error ? signal.reason.message : typeof signal?.reason === 'string' ? signal.reason : undefined;

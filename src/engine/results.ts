@@ -1,4 +1,4 @@
-import type { Failure } from '../errors.ts';
+import { type Failure, isResumable } from '../errors.ts';
 import { type Approval, view } from '../hitl/approvals.ts';
 import type { CallId, Crossed, RunStatus } from '../journal/entries.ts';
 import { openApprovals, type RunFold } from '../journal/fold.ts';
@@ -106,3 +106,7 @@ export function stateOf(run: RunFold): RunState {
     seq: run.next - 1,
   };
 }
+
+/** Whether a run may be gone on with: its agent is held as long. */
+export const mayGoOn = (result: RunResult): boolean =>
+  result.status === 'paused' || result.status === 'stopped' || (result.status === 'failed' && isResumable(result.error));

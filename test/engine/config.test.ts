@@ -122,7 +122,12 @@ describe('a misspelt or missing option is told with what was meant and an exampl
     ['agent() without a name', () => agent(bad({ instructions: '', model })), "agent({ name: 'support'"],
     ['agent() without options', () => agent(bad(undefined)), "agent() takes its options as an object: { name: 'support' }"],
     ['agent() without instructions', () => agent(bad({ name: 'a', model })), "instructions: 'Answer the customer.'"],
-    ['an infinite limit', () => agent(bad({ ...ok, limits: { steps: Number.POSITIVE_INFINITY } })), 'the limit steps is Infinity', 'MAX_SAFE_INTEGER'],
+    [
+      'an infinite limit',
+      () => agent(bad({ ...ok, limits: { steps: Number.POSITIVE_INFINITY } })),
+      'the limit steps is Infinity',
+      'MAX_SAFE_INTEGER',
+    ],
     ['a limit', () => agent(bad({ ...ok, limits: { step: 1 } })), 'no limit "step"', 'Did you mean "steps"?'],
     ['tool()', () => tool(bad({ name: 'x', ...options, aproval: true })), 'tool "x"', 'Did you mean "approval"?', 'approval: true'],
     ['tool() without a name', () => tool(bad(options)), "name: 'refund'"],

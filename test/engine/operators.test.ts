@@ -175,7 +175,7 @@ test('the registered agents are plain data', () => {
     model,
     tools: [read, sign, rule, never, askHuman(), { name: 'mcp', open: async () => ({ list: async () => [], close: async () => {} }) }],
     agents: [handoff(helper)],
-    limits: { steps: 3, costUsd: Number.POSITIVE_INFINITY },
+    limits: { steps: 3, costUsd: Number.MAX_SAFE_INTEGER },
   });
   const flow = graph({
     name: 'flow',
@@ -209,7 +209,7 @@ test('the registered agents are plain data', () => {
     ['ask_human', expect.any(String), true, undefined],
     ['handoff_to_helper', expect.any(String), false, 'helper'],
   ]);
-  expect(agents[0]).toMatchObject({ sources: ['mcp'], limits: { steps: 3, costUsd: Number.MAX_VALUE } });
+  expect(agents[0]).toMatchObject({ sources: ['mcp'], limits: { steps: 3, costUsd: Number.MAX_SAFE_INTEGER } });
   expect(new Engine().agents()).toEqual([]);
 });
 
