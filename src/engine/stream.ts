@@ -121,7 +121,14 @@ export class EventStream implements AsyncIterableIterator<RunEvent, undefined> {
   }
 }
 
-type Delta = RunEvent & { type: 'text.delta' | 'reasoning.delta' };
+type Delta = RunEvent & { type: 'text.delta' | 'reasoning.delta' | 'tool.delta' };
 
 const joins = (a: RunEvent, b: RunEvent): a is Delta =>
-  (a.type === 'text.delta' || a.type === 'reasoning.delta') && a.type === b.type && a.attempt === b.attempt && a.step === b.step;
+  (a.type === 'text.delta' || a.type === 'reasoning.delta' || a.type === 'tool.delta') &&
+  a.type === b.type &&
+  a.attempt === b.attempt &&
+  a.step === b.step &&
+  // sub-agents that work side by side share a step's number
+  a.path.length === b.path.length &&
+  a.path.every((name, i) => name === b.path[i]) &&
+  (a.type !== 'tool.delta' || a.id === (b as typeof a).id);

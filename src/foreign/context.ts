@@ -43,6 +43,8 @@ export function contextOf(
   const emit: TurnContext['emit'] = ({ type, text }) => {
     if (talk.over || attempt.signal.aborted) return;
     attempt.alive();
+    // its calls are not the run's
+    if (type === 'toolCall') return;
     const said = secrets.mask(typeof text === 'string' ? text : messageOf(text));
     scope.emit?.({ type: type === 'text' ? 'text.delta' : 'reasoning.delta', text: said, attempt: attempt.attempt }, call.step);
   };

@@ -1,13 +1,13 @@
-import type { Model, ModelDelta, ModelRequest, ModelResponse } from '../ports/model.ts';
+import type { Model, ModelRequest, ModelResponse } from '../ports/model.ts';
 import { type FailedAttempt, guard } from '../reliability/envelope.ts';
 import { candidates, switches } from '../reliability/fallback.ts';
 import type { AttemptContext } from '../reliability/timeout.ts';
-import type { SecretStream } from '../secrets.ts';
 import type { ChatTrace } from '../telemetry/trace.ts';
 import type { Thought } from './answer.ts';
 import { answerOf } from './answer.ts';
 import { crossing } from './budget.ts';
 import { estimate, modelKey } from './estimate.ts';
+import { Streaming } from './streaming.ts';
 import type { Crossing, LoopScope } from './types.ts';
 import { wrapped } from './wrapped.ts';
 
@@ -113,47 +113,6 @@ async function generate(
     return answer;
   } finally {
     streaming.end();
-  }
-}
-
-/** What a streaming call gets; its signal stays lazy. */
-class Streaming {
-  readonly #attempt: AttemptContext;
-  readonly #show: (type: ModelDelta['type'], text: string) => void;
-  readonly #masks: { text?: SecretStream; reasoning?: SecretStream } = {};
-  readonly emit: (delta: ModelDelta) => void;
-  #over = false;
-  /** Seconds from the question to the first piece of the answer. */
-  firstChunk: number | undefined;
-  constructor(attempt: AttemptContext, scope: LoopScope, number: number, step: number) {
-    this.#attempt = attempt;
-    this.#show = (type, text) => scope.emit?.({ type: type === 'text' ? 'text.delta' : 'reasoning.delta', text, attempt: number }, step);
-    const asked = performance.now();
-    this.emit = ({ type, text }) => {
-      // an attempt that was given up may go on talking
-      if (this.#over || attempt.signal.aborted) return;
-      this.firstChunk ??= (performance.now() - asked) / 1000;
-      attempt.alive();
-      if (!scope.secrets) return this.#show(type, text);
-      this.#masks[type] ??= scope.secrets.stream();
-      const masked = this.#masks[type].next(text);
-      if (masked !== '') this.#show(type, masked);
-    };
-  }
-  get signal() {
-    return this.#attempt.signal;
-  }
-  get alive() {
-    return this.#attempt.alive;
-  }
-  /** Tells what was held back, and nothing after it. */
-  end(): void {
-    this.#over = true;
-    if (this.#attempt.signal.aborted) return;
-    for (const type of ['reasoning', 'text'] as const) {
-      const rest = this.#masks[type]?.end();
-      if (rest) this.#show(type, rest);
-    }
   }
 }
 

@@ -150,6 +150,7 @@ export interface Host {
 /** Events that are shown while they happen, and not kept. */
 export type Transient =
   | { type: 'text.delta' | 'reasoning.delta'; text: string; attempt: number }
+  | { type: 'tool.delta'; id: string; tool: string; text: string; attempt: number }
   | { type: 'tool.progress'; callId: string; data: Json };
 
 /** Why a run that is being driven, or a part of it, should stop at once. */

@@ -63,7 +63,11 @@ export interface ModelResponse {
   /** The provider's id of the answer, for telemetry. */
   id?: string;
 }
-export type ModelDelta = { type: 'text' | 'reasoning'; text: string };
+/**
+ * A piece of an answer that is being written. `toolCall`: `text` is a fragment of the arguments' JSON, in order; `id` is the provider's id
+ * of the call, `name` the tool's.
+ */
+export type ModelDelta = { type: 'text' | 'reasoning'; text: string } | { type: 'toolCall'; id: string; name: string; text: string };
 
 /** What an adapter asks for with every call, as far as it knows. Only telemetry reads it. */
 export interface ModelSettings {

@@ -57,6 +57,10 @@ export function scripted(
       for (const { id = `s${ids++}`, name, input } of s.toolCalls ?? []) content.push({ type: 'toolCall', id, name, input });
       if (emit && s.reasoning) emit({ type: 'reasoning', text: s.reasoning });
       if (emit && s.text) for (const word of s.text.match(/\S+\s*|\s+/g) ?? []) emit({ type: 'text', text: word });
+      for (const part of emit ? content : [])
+        if (part.type === 'toolCall')
+          for (const text of JSON.stringify(part.input).match(/[\s\S]{1,16}/g) ?? [])
+            emit?.({ type: 'toolCall', id: part.id, name: part.name, text });
       const usage = s.usage ?? {
         input: estimate(measure(request.messages)),
         output: estimate(JSON.stringify(content).length),

@@ -32,13 +32,26 @@ test.each([['in one piece'], ['streamed']])('a model of the SDK drives an agent 
   const { model, clerk } = desk([ask, 'All sent.'], sent);
   const run = new Engine().run(clerk, 'go');
   let text = '';
-  if (how === 'streamed') for await (const event of run) if (event.type === 'text.delta') text += event.text;
+  const written: string[] = [];
+  if (how === 'streamed')
+    for await (const event of run) {
+      if (event.type === 'text.delta') text += event.text;
+      if (event.type === 'tool.delta') written.push(`${event.id} ${event.tool} ${event.text}`);
+    }
   const result = await ends(run, 'completed');
   expect(result).toMatchObject({ output: 'All sent.', steps: 2, usage: { input: 12, output: 10, cacheRead: 8, reasoning: 2 } });
   expect(sent).toEqual(['ana']);
   const calls = how === 'streamed' ? model.doStreamCalls : model.doGenerateCalls;
   expect(calls).toHaveLength(2);
-  if (how === 'streamed') expect(text).toBe('All sent.');
+  if (how === 'streamed') {
+    expect(text).toBe('All sent.');
+    expect(written).toEqual(
+      (ask as readonly { id: string; name: string; input: unknown }[]).flatMap(({ id, name, input }) => [
+        `${id} ${name} ${JSON.stringify(input).slice(0, 4)}`,
+        `${id} ${name} ${JSON.stringify(input).slice(4)}`,
+      ]),
+    );
+  }
   expect(calls[0]).toMatchObject({
     prompt: [{ role: 'system', content: 'Write.' }, { role: 'user' }],
     tools: [{ name: 'mail', description: 'Sends mail', inputSchema: { type: 'object', required: ['to'] } }],

@@ -50,7 +50,13 @@ export function fakeModel(script: readonly Said[], onCall?: (signal: AbortSignal
               ...now.split(/(?<= )/).map((delta) => ({ type: 'text-delta' as const, id: 't', delta })),
               { type: 'text-end' as const, id: 't' },
             ]
-          : calls(now);
+          : calls(now).flatMap((call) => [
+              { type: 'tool-input-start' as const, id: call.toolCallId, toolName: call.toolName },
+              { type: 'tool-input-delta' as const, id: call.toolCallId, delta: call.input.slice(0, 4) },
+              { type: 'tool-input-delta' as const, id: call.toolCallId, delta: call.input.slice(4) },
+              { type: 'tool-input-end' as const, id: call.toolCallId },
+              call,
+            ]);
       const chunks = [
         { type: 'stream-start' as const, warnings: [] },
         ...parts,

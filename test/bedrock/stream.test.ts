@@ -38,12 +38,27 @@ describe.each(protocols)('%s', (protocol, model) => {
     expect(w.server.calls[0]?.protocol).toBe(protocol);
   });
 
+  test('the arguments of a call are shown while they are written', async () => {
+    const tool = { contentBlockStart: { start: { toolUse: { toolUseId: 't', name: 'look' } }, contentBlockIndex: 0 } };
+    const piece = (input: string) => ({ event: { contentBlockDelta: { delta: { toolUse: { input } }, contentBlockIndex: 0 } } });
+    const end = { event: { messageStop: { stopReason: 'tool_use' } } };
+    w.server.next({ events: [start, { event: tool }, piece('{"at":'), piece(''), piece('"x"}'), end] });
+    const deltas: ModelDelta[] = [];
+    const { content } = await model().generate(request(), { signal: new AbortController().signal, emit: (d) => void deltas.push(d) });
+    expect(content).toEqual([{ type: 'toolCall', id: 't', name: 'look', input: { at: 'x' } }]);
+    const call = { type: 'toolCall', id: 't', name: 'look' };
+    expect(deltas).toEqual([
+      { ...call, text: '{"at":' },
+      { ...call, text: '"x"}' },
+    ]);
+  });
+
   test('every event is a sign of life, those that are not shown too', async () => {
     const tool = { contentBlockStart: { start: { toolUse: { toolUseId: 't', name: 'look' } }, contentBlockIndex: 0 } };
-    const piece = { contentBlockDelta: { delta: { toolUse: { input: '{}' } }, contentBlockIndex: 0 } };
+    const piece = { contentBlockDelta: { delta: { toolUse: { input: '' } }, contentBlockIndex: 0 } };
     w.server.next({ events: [start, { event: tool }, { event: piece }, { event: { messageStop: { stopReason: 'tool_use' } } }] });
     let alive = 0;
-    const call = { signal: new AbortController().signal, emit: () => expect.fail('there is no text'), alive: () => void alive++ };
+    const call = { signal: new AbortController().signal, emit: () => expect.fail('there is nothing to show'), alive: () => void alive++ };
     await model().generate(request(), call);
     expect(alive).toBeGreaterThanOrEqual(4);
   });

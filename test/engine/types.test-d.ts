@@ -162,7 +162,7 @@ expectTypeOf(returned()).resolves.toEqualTypeOf<RunResult<string>>();
 declare const event: RunEvent;
 if (event.type === 'text.delta') expectTypeOf(event.attempt).toEqualTypeOf<number>();
 if (event.type === 'tool.finished') expectTypeOf(event.seq).toEqualTypeOf<number>();
-if (event.seq === undefined) expectTypeOf(event.type).toEqualTypeOf<'text.delta' | 'reasoning.delta' | 'tool.progress'>();
+if (event.seq === undefined) expectTypeOf(event.type).toEqualTypeOf<'text.delta' | 'reasoning.delta' | 'tool.delta' | 'tool.progress'>();
 else expectTypeOf(event.type).toExtend<string>();
 
 // people

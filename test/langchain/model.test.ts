@@ -115,7 +115,11 @@ describe('a chat model drives an agent of ours', () => {
       ],
       stop: 'tools',
     });
-    expect(deltas).toEqual([{ type: 'text', text: 'I will. ' }]);
+    expect(deltas).toEqual([
+      { type: 'text', text: 'I will. ' },
+      { type: 'toolCall', id: 'c1', name: 'mail', text: '{"to":' },
+      { type: 'toolCall', id: 'c1', name: 'mail', text: '"ana"}' },
+    ]);
 
     const list = langchainModel(new FakeListChatModel({ responses: ['a b'] }));
     const words: string[] = [];

@@ -51,10 +51,14 @@ export function aiSdkModel(model: LanguageModel, o: { provider?: string; maxOutp
         if (!emit) return responseOf((await generateText(call)).finalStep, toolName);
         // without this handler the SDK writes errors to the console
         const stream = streamText({ ...call, onError: () => undefined });
+        const names = new Map<string, string>();
         for await (const part of stream.stream) {
           alive?.();
           if (part.type === 'text-delta') tell({ type: 'text', text: part.text });
           else if (part.type === 'reasoning-delta') tell({ type: 'reasoning', text: part.text });
+          else if (part.type === 'tool-input-start') names.set(part.id, toolName(part.toolName));
+          else if (part.type === 'tool-input-delta' && part.delta !== '')
+            tell({ type: 'toolCall', id: part.id, name: names.get(part.id) ?? '', text: part.delta });
           else if (part.type === 'error') throw part.error;
           else if (part.type === 'abort') throw signal.reason;
         }

@@ -97,7 +97,8 @@ async function call(
   try {
     const { stream, $metadata } = await client.send(new sdk.ConverseStreamCommand(input), { abortSignal: link.signal });
     progress.began = true;
-    const answer = { ...(await collect(stream, tell, alive)), id: $metadata?.requestId };
+    const named = (d: ModelDelta) => tell(d.type === 'toolCall' ? { ...d, name: prepared.toolName(d.name) } : d);
+    const answer = { ...(await collect(stream, named, alive)), id: $metadata?.requestId };
     whole = true;
     return responseOf(answer, id, prepared);
   } finally {

@@ -60,7 +60,11 @@ export async function collect(
       at(index, 'text', () => ({ kind: 'text', text: '' })).text += delta.text;
       emit({ type: 'text', text: delta.text });
     } else if (delta?.toolUse) {
-      at(index, 'tool', () => ({ kind: 'tool', id: '', name: '', json: '', server: false })).json += delta.toolUse.input ?? '';
+      const block = at(index, 'tool', () => ({ kind: 'tool', id: '', name: '', json: '', server: false }));
+      const text = delta.toolUse.input ?? '';
+      block.json += text;
+      // a provider runs its own tools
+      if (text && !block.server) emit({ type: 'toolCall', id: block.id, name: block.name, text });
     } else if (delta?.reasoningContent) {
       const { text, signature, redactedContent } = delta.reasoningContent;
       if (redactedContent) return void at(index, 'redacted', () => ({ kind: 'redacted', bytes: [] })).bytes.push(redactedContent);

@@ -5,7 +5,7 @@ import { type Aliases, aliases } from '../../ports/sendable/names.ts';
 import { wellFormed, wellFormedJson } from '../../ports/sendable/text.ts';
 import { modelFailure } from './failure.ts';
 import { messagesOf } from './messages.ts';
-import { type Answer, deltasOf, responseOf } from './response.ts';
+import { type Answer, callDeltas, deltasOf, responseOf } from './response.ts';
 
 /** The members of a chat model that are used: any LangChain `BaseChatModel` has them. */
 export interface ChatModelLike {
@@ -61,12 +61,13 @@ export function langchainModel(model: ChatModelLike, o: LangchainModelOptions = 
         const bound = bind(model, asked, id, tools);
         const messages = messagesOf(asked, id, tools);
         if (!emit) return responseOf((await bound.invoke(messages, { signal })) as Answer, id, tools);
+        const callsOf = callDeltas(tools.original);
         let whole: Chunk | undefined;
         for await (const chunk of (await bound.stream(messages, { signal })) as AsyncIterable<Chunk>) {
           heard = true;
           alive?.();
           try {
-            for (const delta of deltasOf(chunk)) emit(delta);
+            for (const delta of [...deltasOf(chunk), ...callsOf(chunk)]) emit(delta);
           } catch (error) {
             listener.threw = { error };
             throw error;

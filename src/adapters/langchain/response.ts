@@ -9,11 +9,20 @@ import { keep } from './vendor.ts';
 export interface Answer {
   content: string | readonly Block[];
   tool_calls?: readonly { id?: string | undefined; name: string; args: unknown }[] | undefined;
+  tool_call_chunks?: readonly CallChunk[] | undefined;
   invalid_tool_calls?: readonly { id?: string | undefined; name?: string | undefined; args?: string | undefined }[] | undefined;
   usage_metadata?: Counted | undefined;
   id?: unknown;
   response_metadata?: { readonly [k: string]: unknown } | undefined;
   additional_kwargs?: { readonly [k: string]: unknown } | undefined;
+}
+
+/** A fragment of a call in a stream: the first one has id and name, the others the same `index`. */
+interface CallChunk {
+  id?: string | undefined;
+  name?: string | undefined;
+  args?: string | undefined;
+  index?: number | undefined;
 }
 
 interface Counted {
@@ -191,4 +200,15 @@ export function deltasOf({ content, additional_kwargs }: Pick<Answer, 'content' 
     const [part] = partOf(block, '') ?? [];
     return (part?.type === 'text' || part?.type === 'reasoning') && part.text !== '' ? [{ type: part.type, text: part.text }] : [];
   });
+}
+
+/** The fragments of calls in the chunks of one stream. */
+export function callDeltas(toolName: (alias: string) => string): (chunk: Pick<Answer, 'tool_call_chunks'>) => ModelDelta[] {
+  const calls = new Map<number | undefined, { id: string; name: string }>();
+  return ({ tool_call_chunks }) =>
+    (tool_call_chunks ?? []).flatMap(({ id, name, args, index }): ModelDelta[] => {
+      if (id) calls.set(index, { id, name: toolName(name ?? '') });
+      const call = calls.get(index);
+      return call && args ? [{ type: 'toolCall', ...call, text: args }] : [];
+    });
 }

@@ -1,0 +1,95 @@
+import type { ModelDelta } from '../ports/model.ts';
+import type { AttemptContext } from '../reliability/timeout.ts';
+import type { SecretStream } from '../secrets.ts';
+import type { LoopScope } from './types.ts';
+
+/** Characters of arguments shown in one attempt. `model.finished` has them whole. */
+const MOST_ARGUMENTS = 1_000_000;
+/** Calls whose arguments are shown in one attempt: each has a mask of its own. */
+const MOST_CALLS = 128;
+
+type Show = (text: string) => void;
+
+/** What one attempt of a model shows while it writes its answer; its signal stays lazy. */
+export class Streaming {
+  readonly #attempt: AttemptContext;
+  readonly #scope: LoopScope;
+  readonly #number: number;
+  readonly #step: number;
+  readonly #asked = performance.now();
+  /** By what is being written: `text`, `reasoning`, or a call. A secret may be split over the pieces of one of them. */
+  readonly #masks = new Map<string, { mask: SecretStream; show: Show }>();
+  readonly #calls = new Set<string>();
+  #left = MOST_ARGUMENTS;
+  #over = false;
+  /** Seconds from the question to the first piece of the answer. */
+  firstChunk: number | undefined;
+
+  constructor(attempt: AttemptContext, scope: LoopScope, number: number, step: number) {
+    this.#attempt = attempt;
+    this.#scope = scope;
+    this.#number = number;
+    this.#step = step;
+  }
+
+  readonly emit = (delta: ModelDelta): void => {
+    // an attempt that was given up may go on talking
+    if (this.#over || this.#attempt.signal.aborted) return;
+    this.firstChunk ??= (performance.now() - this.#asked) / 1000;
+    this.#attempt.alive();
+    if (delta.type === 'toolCall') this.#argument(delta);
+    else this.#masked(delta.type, delta.text, this.#showText(delta.type));
+  };
+
+  get signal() {
+    return this.#attempt.signal;
+  }
+
+  get alive() {
+    return this.#attempt.alive;
+  }
+
+  /** Shows what was held back, and nothing after it. */
+  end(): void {
+    this.#over = true;
+    if (this.#attempt.signal.aborted) return;
+    for (const { mask, show } of this.#masks.values()) {
+      const rest = mask.end();
+      if (rest) show(rest);
+    }
+  }
+
+  #argument({ id, name, text }: ModelDelta & { type: 'toolCall' }): void {
+    if (text.length > this.#left || (!this.#calls.has(id) && this.#calls.size >= MOST_CALLS)) {
+      // a gap would make a reader join what does not belong together
+      this.#left = 0;
+      return;
+    }
+    this.#left -= text.length;
+    this.#calls.add(id);
+    this.#masked(`call ${id}`, text, (shown) => {
+      const told = this.#scope.secrets?.mask ?? ((plain: string) => plain);
+      this.#scope.emit?.({ type: 'tool.delta', id: told(id), tool: told(name), text: shown, attempt: this.#number }, this.#step);
+    });
+  }
+
+  #showText(type: 'text' | 'reasoning'): Show {
+    const { emit } = this.#scope;
+    return (text) => emit?.({ type: type === 'text' ? 'text.delta' : 'reasoning.delta', text, attempt: this.#number }, this.#step);
+  }
+
+  #masked(of: string, text: string, show: Show): void {
+    const { secrets } = this.#scope;
+    if (!secrets) {
+      show(text);
+      return;
+    }
+    let masked = this.#masks.get(of);
+    if (!masked) {
+      masked = { mask: secrets.stream(), show };
+      this.#masks.set(of, masked);
+    }
+    const told = masked.mask.next(text);
+    if (told !== '') show(told);
+  }
+}
