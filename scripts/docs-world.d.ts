@@ -7,6 +7,13 @@ declare global {
   const ana: Principal;
   const ben: Principal;
   const runId: string;
+  const gateway: {
+    connect(o: { user: string | undefined; session: string | undefined; token: string | undefined; signal: AbortSignal }): Promise<{
+      tools(): Promise<readonly import('rondo').Tool[]>;
+      version: number;
+      end(): Promise<void>;
+    }>;
+  };
   const payments: {
     refund(orderId: string, cents: number, o: { signal: AbortSignal; idempotencyKey: string }): Promise<{ receipt: string }>;
     charge(cents: number, o?: { idempotencyKey?: string }): Promise<{ receipt: string }>;

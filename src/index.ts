@@ -74,6 +74,7 @@ export type {
   Effect,
   OpenedSource,
   Retry,
+  SourceCaller,
   Tool,
   ToolContext,
   ToolOptions,

@@ -9,7 +9,7 @@ import { granted } from '../loop/grants.ts';
 import { assertPriced, DEFAULT_LIMITS, watchTime } from '../loop/limits.ts';
 import { pinned } from '../loop/offered.ts';
 import { LiveScope } from '../loop/scope.ts';
-import type { AgentDefinition, End, Scope, Settlement } from '../loop/types.ts';
+import type { AgentDefinition, Caller, End, Scope, Settlement } from '../loop/types.ts';
 import type { Assertion } from '../ports/identity.ts';
 import type { Principal } from '../ports/principal.ts';
 import { messageOf } from '../reliability/classify.ts';
@@ -50,7 +50,8 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
   const { agent, run } = o;
   const limits = limitsOf(resources, agent, run, o.limits);
   assertPriced(agent, limits, resources.host.prices);
-  const found = resources.sources.toolsOf(agent);
+  const caller: Caller = { runId: run.runId, by: o.by, session: o.session, assertion: o.assertion };
+  const found = resources.sources.toolsOf(agent, caller);
   const listed = found instanceof Promise ? await unlessHalted(found, active.cancel).catch(declared(agent)) : found;
   const tools = agent.grants ? granted(listed, [agent.grants]) : listed;
 
@@ -76,7 +77,7 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
       run,
       log,
       secrets,
-      assertion: o.assertion,
+      caller,
       own: ownership(resources, active, log),
       draining: active.draining,
       emit: undefined,

@@ -133,6 +133,7 @@ export class Engine implements AsyncDisposable {
       if (mayGoOn(result)) this.#hold(active);
       else this.#resources.agents.letGo(active.runId);
       this.#resources.active.delete(active.runId);
+      this.#resources.sources.release(active.runId);
       active.end({});
       if (active.log && active.scope) this.#recorder.take(active.log, active.scope.agent);
       if (result.status === 'paused') this.#warn();
@@ -143,6 +144,7 @@ export class Engine implements AsyncDisposable {
       // a claim that was lost to another process is not ours to give back
       if (active.leased && !RondoError.is(error, 'RUN_BUSY')) await release(this.#resources, active.runId);
       this.#resources.active.delete(active.runId);
+      this.#resources.sources.release(active.runId);
       active.end({ error });
       throw error;
     }

@@ -57,8 +57,8 @@ export class Resources {
       }),
       now: () => journal.now?.() ?? Date.now(),
       planOf: (agent) => this.planOf(agent),
-      toolsOf: (agent) => this.sources.toolsOf(agent),
-      revisionOf: (agent) => this.sources.revisionOf(agent),
+      toolsOf: (agent, caller) => this.sources.toolsOf(agent, caller),
+      revisionOf: (agent, caller) => this.sources.revisionOf(agent, caller),
     };
     for (const agent of options.agents ?? []) this.planOf(this.agents.register(agent));
   }

@@ -1,38 +1,66 @@
 import { RondoError } from '../errors.ts';
+import { sha256 } from '../journal/canonical.ts';
 import { definition, RESERVED_NAME } from '../loop/tool.ts';
-import type { AgentDefinition, ToolDefinition } from '../loop/types.ts';
+import type { AgentDefinition, Caller, ToolDefinition } from '../loop/types.ts';
 import type { OpenedSource, ToolSource } from '../ports/tool.ts';
 import { inTime } from '../reliability/patience.ts';
 
 /** Milliseconds a source may take to close. */
 const CLOSE_TIMEOUT = 5_000;
 
-/** The tool sources an engine has opened: each once, shared by its runs, closed with it. */
+/** For how many ms a connection of one caller stays open while no run uses it, and how many of them a source may have. */
+const IDLE = { ms: 300_000, most: 100 };
+
+/** An opened source, for all runs or for the runs of one caller. */
+interface Connection {
+  readonly opening: Promise<OpenedSource>;
+  ready?: OpenedSource;
+  /** The runs that may be using it. Empty for a shared one, which is closed with the engine. */
+  readonly users: Set<string>;
+  timer?: NodeJS.Timeout;
+  close(): Promise<void>;
+}
+
+/** The tool sources that an engine has opened: each once, or once per caller. The engine closes them when it closes. */
 export class Sources {
-  readonly #opened = new Map<ToolSource, Promise<OpenedSource>>();
-  readonly #ready = new Map<ToolSource, OpenedSource>();
+  /** By source and caller; '' is the caller of a source that is shared. */
+  readonly #opened = new Map<ToolSource, Map<string, Connection>>();
   readonly #closing = new AbortController();
 
   /**
-   * What an agent may call: its declared tools, and those its sources list now.
+   * What an agent may call: its declared tools, and those its sources list now for this caller.
    * @throws RondoError `CONFIG_INVALID` where two have one name. What a source throws is passed on.
    */
-  toolsOf(agent: AgentDefinition): ReadonlyMap<string, ToolDefinition> | Promise<ReadonlyMap<string, ToolDefinition>> {
-    return agent.sources.length === 0 ? agent.tools : this.#gather(agent);
+  toolsOf(agent: AgentDefinition, caller: Caller): ReadonlyMap<string, ToolDefinition> | Promise<ReadonlyMap<string, ToolDefinition>> {
+    return agent.sources.length === 0 ? agent.tools : this.#gather(agent, caller);
   }
 
   /** Changes where `toolsOf` would answer something else; undefined where no source of the agent tells. */
-  revisionOf(agent: AgentDefinition): string | undefined {
+  revisionOf(agent: AgentDefinition, caller: Caller): string | undefined {
     let all: string | undefined;
     for (const source of agent.sources) {
-      const own = this.#ready.get(source)?.revision?.();
+      const own = this.#opened.get(source)?.get(keyOf(source, caller))?.ready?.revision?.();
       if (own !== undefined) all = `${all ?? ''} ${own}`;
     }
     return all;
   }
 
-  async #gather(agent: AgentDefinition): Promise<ReadonlyMap<string, ToolDefinition>> {
-    const lists = await Promise.all(agent.sources.map(async (source) => (await this.#open(source)).list()));
+  /** The run is no longer driven here. A connection that no other run uses is closed later. */
+  release(runId: string): void {
+    for (const connections of this.#opened.values()) {
+      for (const connection of connections.values())
+        if (connection.users.delete(runId) && connection.users.size === 0) {
+          connection.timer = setTimeout(() => void connection.close(), IDLE.ms);
+          connection.timer.unref();
+        }
+      // the least recently used come first
+      const idle = [...connections.values()].filter(({ timer }) => timer !== undefined);
+      for (const connection of idle.slice(0, Math.max(0, idle.length - IDLE.most))) void connection.close();
+    }
+  }
+
+  async #gather(agent: AgentDefinition, caller: Caller): Promise<ReadonlyMap<string, ToolDefinition>> {
+    const lists = await Promise.all(agent.sources.map((source) => this.#open(source, caller).then((opened) => opened.list())));
     const tools = new Map(agent.tools);
     lists.forEach((list, i) => {
       for (const item of list) {
@@ -52,27 +80,59 @@ export class Sources {
     return tools;
   }
 
-  #open(source: ToolSource): Promise<OpenedSource> {
-    let opened = this.#opened.get(source);
-    if (!opened) {
-      opened = source.open({ signal: this.#closing.signal });
-      this.#opened.set(source, opened);
-      // a source that could not be opened is tried again by the next run
-      opened.then(
-        (ready) => (this.#closing.signal.aborted ? void closeQuietly(ready) : this.#ready.set(source, ready)),
-        () => this.#opened.delete(source),
-      );
+  #open(source: ToolSource, caller: Caller): Promise<OpenedSource> {
+    let connections = this.#opened.get(source);
+    if (!connections) {
+      connections = new Map();
+      this.#opened.set(source, connections);
     }
-    return opened;
+    const key = keyOf(source, caller);
+    let connection = connections.get(key);
+    if (connection) connections.delete(key);
+    else connection = this.#connect(source, caller, connections, key);
+    clearTimeout(connection.timer);
+    connection.timer = undefined;
+    if (source.perCaller) connection.users.add(caller.runId);
+    connections.set(key, connection);
+    return connection.opening;
+  }
+
+  #connect(source: ToolSource, { by, session, assertion }: Caller, connections: Map<string, Connection>, key: string): Connection {
+    const { signal } = this.#closing;
+    const own = { ...(by && { by: structuredClone(by) }), ...(session !== undefined && { session }), ...(assertion && { assertion }) };
+    const connection: Connection = {
+      opening: source.open({ signal, ...(source.perCaller && own) }),
+      users: new Set(),
+      async close() {
+        clearTimeout(connection.timer);
+        if (connections.get(key) === connection) connections.delete(key);
+        if (connection.ready) await closeQuietly(connection.ready);
+      },
+    };
+    connection.opening.then(
+      (ready) => {
+        if (signal.aborted || connections.get(key) !== connection) return void closeQuietly(ready);
+        connection.ready = ready;
+      },
+      // a source that could not be opened is tried again by the next run
+      () => connections.get(key) === connection && connections.delete(key),
+    );
+    return connection;
   }
 
   /** One that is still being opened is told to stop, and not waited for. */
   async close(): Promise<void> {
     this.#closing.abort();
-    const ready = [...this.#ready.values()];
-    this.#ready.clear();
-    await Promise.all(ready.map(closeQuietly));
+    const all = [...this.#opened.values()].flatMap((connections) => [...connections.values()]);
+    await Promise.all(all.map((connection) => connection.close()));
   }
+}
+
+/** Identifies a caller. It includes the token: an approver who resumes a run, or a caller without a principal, gets a connection of their own. */
+function keyOf({ perCaller }: ToolSource, { by, session, assertion }: Caller): string {
+  if (!perCaller) return '';
+  const token = assertion && sha256(JSON.stringify([assertion.type, assertion.token]));
+  return JSON.stringify([by?.tenant ?? null, by?.id ?? null, session ?? null, token ?? null]);
 }
 
 async function closeQuietly(opened: OpenedSource): Promise<void> {

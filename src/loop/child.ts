@@ -100,7 +100,7 @@ async function open(scope: Scope, frame: Frame, { agent, limits, closing }: Chil
 
 /** A run that is halted while its sources are opened ends like any other, without them. */
 async function toolsOf(scope: Scope, agent: AgentDefinition): Promise<Tools> {
-  const found = scope.host.toolsOf(agent);
+  const found = scope.host.toolsOf(agent, scope.drive.caller);
   const grants = agent.grants ? [...scope.grants, agent.grants] : scope.grants;
   try {
     return granted(found instanceof Promise ? await unlessHalted(found, scope.cancel) : found, grants);

@@ -72,7 +72,7 @@ async function asked<T>({ run, frame, drive, cancel }: Scope, tool: ToolDefiniti
   try {
     const answer = ask({
       by,
-      ...(drive.assertion && { assertion: { ...drive.assertion } }),
+      ...(drive.caller.assertion && { assertion: { ...drive.caller.assertion } }),
       runId: run.runId,
       ...(session !== undefined && { session }),
       agent: frame.agent,

@@ -12,18 +12,19 @@ export function pinned(agent: AgentDefinition, tools: Tools): EntryOf<'context.c
 }
 
 /** Whether a source may offer something else than at the step before. */
-export const isStale = ({ agent, host, revision }: Scope): boolean => agent.sources.length > 0 && host.revisionOf(agent) !== revision;
+export const isStale = ({ agent, host, drive, revision }: Scope): boolean =>
+  agent.sources.length > 0 && host.revisionOf(agent, drive.caller) !== revision;
 
 /**
  * Takes up what the sources offer now, for the step that begins. What cannot be listed, or offered together, leaves the run with
  * the tools it has: a server must not end it.
  */
 export async function relist(scope: Scope): Promise<void> {
-  const { agent, host } = scope;
-  const revision = host.revisionOf(agent);
+  const { agent, host, drive } = scope;
+  const revision = host.revisionOf(agent, drive.caller);
   let listed: Tools;
   try {
-    const found = host.toolsOf(agent);
+    const found = host.toolsOf(agent, drive.caller);
     listed = granted(found instanceof Promise ? await unlessHalted(found, scope.cancel) : found, scope.grants);
   } catch (error) {
     if (error instanceof Halted) throw error;

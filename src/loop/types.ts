@@ -11,6 +11,7 @@ import type { Assertion, Identity } from '../ports/identity.ts';
 import type { Memory } from '../ports/memory.ts';
 import type { Message, Model, ModelRequest, ToolChoice, ToolSpec } from '../ports/model.ts';
 import type { Policy } from '../ports/policy.ts';
+import type { Principal } from '../ports/principal.ts';
 import type { Question, Tool, ToolOptions, ToolSource } from '../ports/tool.ts';
 import type { Prices } from '../pricing/prices.ts';
 import type { Breakers } from '../reliability/breaker.ts';
@@ -142,9 +143,9 @@ export interface Host {
   now(): number | Promise<number>;
   planOf(agent: AgentDefinition): Plan;
   /** What an agent may call: its declared tools, and those its sources list now. */
-  toolsOf(agent: AgentDefinition): Tools | Promise<Tools>;
+  toolsOf(agent: AgentDefinition, caller: Caller): Tools | Promise<Tools>;
   /** Changes when `toolsOf` would answer something else; undefined where that cannot be told. */
-  revisionOf(agent: AgentDefinition): string | undefined;
+  revisionOf(agent: AgentDefinition, caller: Caller): string | undefined;
 }
 
 /** Events that are shown while they happen, and not kept. */
@@ -163,6 +164,14 @@ export type Halt =
 /** How an agent's part of a run ended. */
 export type End = { ok: true; output: Json } | { ok: false; error: Failure };
 
+/** For whom a run is driven. `by` started the run; `assertion` is the token of the caller who started or resumed it here. */
+export interface Caller {
+  readonly runId: string;
+  readonly by: Principal | undefined;
+  readonly session: string | undefined;
+  readonly assertion: Assertion | undefined;
+}
+
 /** One run while this process drives it. */
 export interface Drive {
   readonly host: Host;
@@ -170,8 +179,8 @@ export interface Drive {
   readonly log: Log;
   /** Every credential that was handed out in this run. They are masked in all that its tools, servers and models say. */
   readonly secrets: Secrets;
-  /** The token of the caller who started or resumed the run here. */
-  readonly assertion?: Assertion | undefined;
+  /** For whom the run is driven here. */
+  readonly caller: Caller;
   /**
    * Makes sure, before an effect, that the run is still this process's: at once where its lease has long to go, else by the store.
    * `waited`: something was waited for since the last append, so the lease alone does not tell.

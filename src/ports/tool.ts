@@ -1,7 +1,7 @@
 import type { Mistake } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { JsonSchema, Out, SchemaLike } from '../schema.ts';
-import type { CredentialRequest } from './identity.ts';
+import type { Assertion, CredentialRequest } from './identity.ts';
 import type { Part } from './model.ts';
 import type { Principal } from './principal.ts';
 
@@ -141,7 +141,21 @@ export interface ToolSource {
   readonly name: string;
   /** What the source hands to its server, by name: masked in all that a run with this source says. */
   readonly secrets?: Iterable<readonly [name: string, secret: string]>;
-  open(o: { signal: AbortSignal }): Promise<OpenedSource>;
+  /**
+   * Opens the source once for each caller: for each user (tenant and id), session and token. Two callers never share a connection or a
+   * list of tools. What no run uses is closed after 5 minutes; at most 100 stay open unused. Default false: opened once, for all runs.
+   */
+  readonly perCaller?: boolean;
+  open(o: { signal: AbortSignal } & SourceCaller): Promise<OpenedSource>;
+}
+
+/** For whom a source is opened. Empty for a shared source. */
+export interface SourceCaller {
+  /** Who started the run. */
+  readonly by?: Principal;
+  readonly session?: string;
+  /** The token that the caller of `run()` or `resume()` gave. It is masked in everything that the run says. */
+  readonly assertion?: Assertion;
 }
 
 export interface OpenedSource {

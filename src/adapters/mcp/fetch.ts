@@ -59,7 +59,7 @@ async function headersOf(
 ): Promise<Readonly<Record<string, string>>> {
   if (typeof headers !== 'function') return { ...headers };
   try {
-    const made = { ...(await headers()) };
+    const made = { ...(await headers({})) };
     secrets.add(secretsIn(made));
     return made;
   } catch (cause) {

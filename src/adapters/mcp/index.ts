@@ -1,5 +1,5 @@
 import { invalid } from '../../errors.ts';
-import type { Tool, ToolSource } from '../../ports/tool.ts';
+import type { SourceCaller, Tool, ToolSource } from '../../ports/tool.ts';
 import { Secrets } from '../../secrets.ts';
 import { Connection } from './connection.ts';
 import { cut } from './failure.ts';
@@ -40,16 +40,18 @@ export interface McpSource extends ToolSource {
 export function mcpTools(options: McpOptions): McpSource {
   const name = check(options);
   const handed = secretsOf(options);
-  const secrets = new Secrets(handed);
   const pins = new Pins(name, options);
   return {
     name,
     secrets: handed,
     held: () => pins.held(),
     accept: (tool) => pins.accept(tool),
-    async open({ signal }) {
+    ...(options.perCaller && { perCaller: true }),
+    async open({ signal, ...caller }) {
       await pins.load();
-      const connection = new Connection(options, name, secrets);
+      const secrets = new Secrets(handed);
+      if (caller.assertion) secrets.add([['assertion', caller.assertion.token]]);
+      const connection = new Connection(boundTo(caller, options), name, secrets);
       await connection.open(signal);
       let known: Promise<readonly Tool[]> | undefined;
       let listed: string | undefined;
@@ -85,6 +87,12 @@ export function mcpTools(options: McpOptions): McpSource {
       };
     },
   };
+}
+
+/** The headers are those of one caller: a connection cannot ask for another's. */
+function boundTo(caller: SourceCaller, options: McpOptions): McpOptions {
+  const { headers } = options;
+  return typeof headers === 'function' ? { ...options, headers: () => headers(caller) } : options;
 }
 
 /** A misspelt name would silently leave a tool out, or leave it without its approval. */

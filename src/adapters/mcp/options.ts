@@ -1,6 +1,6 @@
 import { invalid } from '../../errors.ts';
 import type { Json } from '../../json.ts';
-import type { Breaker, Effect, Retry, ToolOptions } from '../../ports/tool.ts';
+import type { Breaker, Effect, Retry, SourceCaller, ToolOptions } from '../../ports/tool.ts';
 import type { Schema } from '../../schema.ts';
 import { secretsIn } from '../../secrets.ts';
 
@@ -36,9 +36,16 @@ export interface McpOptions {
   url?: string;
   /**
    * Sent with every HTTP request, such as `authorization`. A function is called before each request, and once more after a 401: for
-   * tokens that expire.
+   * tokens that expire. With `perCaller` it gets the caller that the connection belongs to, else an empty object.
    */
-  headers?: Readonly<Record<string, string>> | (() => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>);
+  headers?:
+    | Readonly<Record<string, string>>
+    | ((caller: SourceCaller) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>);
+  /**
+   * One connection, and one list of tools, for each user, session and token: for a server that acts on behalf of the user. The pins are
+   * those of the server, for all callers. Default false: one connection for all runs of the engine.
+   */
+  perCaller?: boolean;
   /** Offer only these of the server's tools. Default: all. */
   allow?: readonly string[];
   /** Prefix of every tool's name, so that two servers do not collide. */
