@@ -27,7 +27,7 @@ export type ErrorCode =
   | 'MCP_UNAVAILABLE'
   // a memory did not forget
   | 'MEMORY_UNAVAILABLE'
-  // what is thrown by parts that are given to the engine, such as a store, and is no RondoError
+  // an error other than a RondoError, thrown by a part given to the engine, such as a store
   | 'INTERNAL';
 
 const MARK = Symbol.for('rondo.error');
@@ -55,7 +55,7 @@ export class RondoError<C extends ErrorCode = ErrorCode> extends Error {
 /** How the caller declared or asked for what makes no sense. */
 export const invalid = (message: string) => new RondoError('CONFIG_INVALID', message);
 
-/** What is known of an effect that did not end well: it never ran, it ran and failed, or nobody can say. */
+/** What is known of an effect that did not succeed: it never ran, it ran and failed, or its outcome is unknown. */
 export type Outcome = 'not-run' | 'failed' | 'unknown';
 
 /** A failure as plain JSON: what the agent is told of a tool that failed, and what a failed run ends with. */
@@ -99,7 +99,7 @@ export class ToolError extends Error {
   }
 }
 
-/** Whether a run that failed with it may be resumed: the world may have mended, or an operator have said what nobody knew. */
+/** Whether a run that failed with it may be resumed: the cause may be gone, or an operator may have settled the unknown outcome. */
 export const isResumable = ({ code, retryable, outcome }: Failure) => retryable || (outcome === 'unknown' && code !== 'CRASH_LOOP');
 
 declare const mistake: unique symbol;

@@ -13,8 +13,8 @@ export const VENDOR = 'rondo';
 /**
  * A schema from a plain JSON Schema document, draft 2020-12. The validator is loaded at the first validation, so declaring costs
  * little.
- * @throws RondoError `CONFIG_INVALID` where the argument is no object, or a document that cannot be checked against: a keyword
- * with a wrong value, a pattern that is no regular expression, a `$ref` that leads out of the document, nowhere, or in a
+ * @throws RondoError `CONFIG_INVALID` where the argument is not an object, or a document that cannot be checked against: a keyword
+ * with a wrong value, a pattern that is not a regular expression, a `$ref` that leads out of the document, nowhere, or in a
  * circle, a dynamic one that could lead to several schemas, a dialect or a keyword that would not be checked.
  */
 export function jsonSchema<T = Json>(schema: JsonSchema): Schema<T, T> {
@@ -91,7 +91,7 @@ function check<T>(run: Run, { root, lookup, unique }: Document, whose: 'own' | '
   } catch (error) {
     // too many errors to be passed on are a RangeError too
     if (error instanceof RangeError) return issue('it is too large, or nested too deeply, to be checked: pass less');
-    return issue(error instanceof URIError ? 'a name in it is no well-formed text' : `it cannot be checked: ${(error as Error).message}`);
+    return issue(error instanceof URIError ? 'a name in it is not well-formed text' : `it cannot be checked: ${(error as Error).message}`);
   }
 }
 

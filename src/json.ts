@@ -159,7 +159,10 @@ function said(error: unknown): string {
   }
 }
 
-/** Of what is no plain object and no list: what stands for it in JSON (nothing, where it must be refused by all), and why a program is not given that. */
+/**
+ * For a value that is neither a plain object nor a list. `as`: its JSON form, left out where all must refuse it.
+ * `refusal`: why a program is not given that form.
+ */
 interface Special {
   refusal: string;
   as?: () => unknown;

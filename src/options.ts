@@ -7,7 +7,7 @@ export type Examples = { readonly [option: string]: string };
 /**
  * Checks the names of options. One whose value is undefined counts as left out.
  * @param where names what has the options, for the message: `tool "refund"`.
- * @throws RondoError `CONFIG_INVALID` for what is no object, and for an option that does not exist: the message says which was meant.
+ * @throws RondoError `CONFIG_INVALID` for a value that is not an object, and for an unknown option: the message says which was meant.
  */
 export function checkOptions(given: unknown, examples: Examples, where: string): void {
   if (typeof given !== 'object' || given === null || Array.isArray(given))

@@ -132,7 +132,7 @@ const SECRET_NAME =
 const PLAIN_WORD = /^(?:[A-Z]?[a-z]{0,15}\d{0,4}|[A-Z]{1,12}\d{0,4}|\d{1,8}[a-zA-Z]{0,2}|[a-z]{1,12}(?:[A-Z][a-z]{1,11})+)$/;
 const SHORTEST = 6;
 
-/** Whether a value is no secret by its looks. An address with a user in it may be one. */
+/** Whether a value does not look like a secret. An address with a user in it may be one. */
 const isPlain = (value: string) => !/:\/\/[^/]*@/.test(value) && value.split(/[^a-zA-Z0-9]+/).every((word) => PLAIN_WORD.test(word));
 
 /**

@@ -115,7 +115,7 @@ export class Active {
     }
   }
 
-  /** The drive has ended; with `error`, the engine could not go on. Whoever joins later gets what there was, and the same end. */
+  /** The drive has ended; with `error`, the engine could not go on. A later reader gets the events so far, and the same end. */
   end(over: { error?: unknown }): void {
     this.#over = over;
     this.#open();

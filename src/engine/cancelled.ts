@@ -1,4 +1,4 @@
-/** What a cancelled run leaves behind: calls whose end nobody will write any more, and agents that wait for people. */
+/** What a cancelled run leaves behind: calls that no process will finish, and agents that wait for people. */
 
 import type { Failure } from '../errors.ts';
 import type { Draft } from '../journal/entries.ts';
@@ -8,7 +8,7 @@ import type { AgentDefinition } from '../loop/types.ts';
 
 import { agentOf } from './lookup.ts';
 
-/** The ends of calls that a cancelled run leaves behind: nobody will come back to find out what they did. */
+/** The ends of calls that a cancelled run leaves behind: no process will come back to find out what they did. */
 export const abandoned = (run: RunFold, status: 'cancelled' | 'failed'): Draft[] =>
   // the newest frames first: a call that is answered closes what is below it
   [run.root, ...run.frames.values()].toReversed().flatMap((frame) =>
@@ -28,8 +28,8 @@ export const abandoned = (run: RunFold, status: 'cancelled' | 'failed'): Draft[]
   );
 
 /**
- * What agents that wait for people do once nobody will answer. Looked up before the run ends, because with it they do.
- * @param top undefined where the run's agent is not known here: then nobody can be told.
+ * What agents that wait for people do once no answer will come. Looked up before the run ends, because their frames end with it.
+ * @param top undefined where the run's agent is not known here: then no agent can be told.
  */
 export function farewells(top: AgentDefinition | undefined, run: RunFold): readonly (() => void)[] {
   if (!top) return [];

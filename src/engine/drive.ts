@@ -25,7 +25,7 @@ import type { Resources } from './resources.ts';
 import { type RunResult, resultOf } from './results.ts';
 import { idTaken } from './run.ts';
 
-/** Claims in a row that came to nothing, after which a run is given up: something in it kills whoever takes it. */
+/** Claims in a row without progress, after which a run is given up: something in it kills each process that takes it. */
 const CRASHES = 3;
 
 /** The entry with which a drive begins; the trace it belongs to is known only then. */
@@ -97,7 +97,7 @@ export async function drive(resources: Resources, active: Active, o: DriveOption
 
   const takeover = run.next > 0;
   try {
-    // always awaited: whoever iterates over the run has joined by the time the model is asked
+    // always awaited, so that a reader of the run has joined before the model is asked
     await open(resources, log, () => o.opening(trace.traceparent, run), takeover, o.by);
     active.leased = true;
     active.began = performance.now();
@@ -209,7 +209,7 @@ function crashLoop(run: RunFold): Settlement | undefined {
   if (run.fruitless < CRASHES) return undefined;
   const error: Failure = {
     code: 'CRASH_LOOP',
-    message: `${run.fruitless} processes in a row took this run over and came to nothing. See what its next step does before you start it anew.`,
+    message: `${run.fruitless} processes in a row took this run over and came to nothing. See what its next step does before you start it again.`,
     retryable: false,
     attempts: run.fruitless,
     outcome: 'unknown',

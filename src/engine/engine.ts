@@ -201,12 +201,12 @@ export class Engine implements AsyncDisposable {
     await send(this.#resources, runId, message, o);
   }
 
-  /** Joins a run at any time, whoever drives it, and misses no entry: to its next end. @throws RondoError `RUN_NOT_FOUND`. */
+  /** Joins a run at any time, whichever process drives it, and misses no entry: to its next end. @throws RondoError `RUN_NOT_FOUND`. */
   watch(runId: string, o: WatchOptions & { by?: Principal } = {}): AsyncIterable<RunEvent> {
     return watch(this.#resources, runId, o, o.by);
   }
 
-  /** Ends a run: at once where this engine drives it or nobody does, else within seconds. One that has ended stays as it is. */
+  /** Ends a run: at once where this engine or no process drives it, else within seconds. One that has ended stays as it is. */
   async cancel(runId: string, o: { reason?: string; by?: Principal } = {}): Promise<void> {
     this.#resources.assertOpen();
     await cancel(this.#resources, runId, o);
@@ -232,7 +232,7 @@ export class Engine implements AsyncDisposable {
 
   /**
    * Starts a new run from any position of an old one, which stays as it is: what had ended by then is taken over and not done again, what
-   * had not is done anew, and asked about anew. What the old run spent is not counted. Events of what was taken over come first.
+   * had not is done again, and asked about again. What the old run spent is not counted. Events of what was taken over come first.
    * Rejects with RondoError `RUN_NOT_FOUND`, `CONFIG_INVALID`, `AGENT_NOT_REGISTERED`, `RUN_EXISTS`, or one of the journal's.
    */
   fork(runId: string, o: ForkOptions): Run {

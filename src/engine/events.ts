@@ -31,7 +31,7 @@ type Kept = At & { seq: number };
 
 /**
  * What happens in a run. With `seq`: an entry of the journal, seen after it was committed, once and in order. Without:
- * shown while it happens, kept nowhere; a delta's `attempt` tells when a retry began the text anew.
+ * shown while it happens, kept nowhere; a delta's `attempt` tells when a retry began the text again.
  */
 export type RunEvent = At &
   (

@@ -45,8 +45,8 @@ export function checkFork(runId: string, o: ForkOptions): void {
 }
 
 /**
- * Writes what is taken over into a journal of its own, and drives it on. Entries keep their positions, so that what they say of each
- * other holds; what does not hold in another run is left out. What had not ended is done anew, and asked about anew.
+ * Writes the entries that are taken over as a new run, and drives it. Entries keep their positions, so that what they say of each
+ * other holds; what does not hold in another run is left out. What had not ended is done again, and asked about again.
  */
 export async function fork(resources: Resources, active: Active, runId: string, o: ForkOptions): Promise<RunResult> {
   const { journal } = resources;
@@ -147,7 +147,7 @@ function takenOver(old: RunFold, entries: readonly Entry[], runId: string, now: 
         return undone.has(draft.call) && !isNode(old, draft) ? omitted : draft;
       case 'outcome.settled':
         return undone.has(draft.call) ? omitted : draft;
-      // whoever agreed to it agreed to it in the old run
+      // an approval holds only in the run in which it was given
       case 'approval.decided':
         return undone.has(old.approvals.get(draft.id)?.call.id ?? '') ? omitted : draft;
       case 'approval.requested': {
@@ -168,7 +168,7 @@ function takenOver(old: RunFold, entries: readonly Entry[], runId: string, now: 
 const isNode = ({ root, frames }: RunFold, { frame, call }: { frame?: string | undefined; call: CallId }) =>
   (frame === undefined ? root : frames.get(frame))?.kind === 'graph' && !call.includes('/');
 
-/** @throws RondoError `CONFIG_INVALID` for a run that has no state, and for what is no object of JSON. */
+/** @throws RondoError `CONFIG_INVALID` for a run without a state, and for a value that is not a JSON object. */
 async function newState(old: RunFold, agent: AgentDefinition, state: unknown): Promise<Json> {
   const { kind, state: before } = old.root;
   if (kind !== 'graph' || before === undefined)

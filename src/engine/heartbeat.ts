@@ -14,7 +14,7 @@ export class Heartbeat {
     this.#resources = resources;
   }
 
-  /** Runs while there are runs. A journal that nobody else can reach needs none. */
+  /** Runs while there are runs. A journal that no other process can reach needs none. */
   start(): void {
     if (this.#timer || !this.#resources.journal.durable) return;
     this.#timer = setInterval(() => this.#beat(), BEAT);
@@ -41,7 +41,7 @@ export class Heartbeat {
   }
 }
 
-/** A store that cannot be reached for a moment is no reason to give a run up. */
+/** A run is not given up because its store is unreachable for a moment. */
 async function unlessUnavailable<T>(f: () => Promise<T>): Promise<T | undefined> {
   try {
     return await f();

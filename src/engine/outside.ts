@@ -1,5 +1,5 @@
 /**
- * What anybody may append to a run, whoever drives it: decisions, a request to cancel, an operator's word on an outcome.
+ * What any process may append to a run, also to one that another drives: decisions, a request to cancel, an operator's word on an outcome.
  * Where this process drives it, through its own log; else by a compare-and-set of its own, which the owner adopts.
  */
 import { RondoError } from '../errors.ts';
@@ -123,7 +123,7 @@ export async function cancel(
   };
   if (isOver(run)) return;
   if (resources.active.has(runId)) return void (await log.append(() => (isOver(run) ? [] : [request])));
-  // nobody drives it: end it here, as its owner for a moment
+  // no process drives it: end it here, as its owner for a moment
   if (!(await seize(resources, runId))) return void (await log.append(() => (isOver(run) ? [] : [request])));
   const waiting = farewells(resources.agentOf(runId, run.root.agent), run);
   log.guest = false;

@@ -29,7 +29,7 @@ export type RunResult<O = unknown> = Ended &
     | { status: 'cancelled'; reason?: string }
   );
 
-/** A call of which nobody knows whether it took effect. */
+/** A call whose outcome is unknown: it may have taken effect. */
 export interface UnknownOutcome {
   callId: CallId;
   tool: string;

@@ -107,7 +107,7 @@ function goesOn(run: RunFold, now: number, raised: Limits | undefined): boolean 
     case 'stopped':
       return (raised !== undefined || answered(run, now)) && run.settled?.limit?.name !== 'journal';
     case 'failed':
-      // the world may have mended since, or an operator said what nobody knew
+      // the cause may be gone, or an operator has settled the unknown outcome
       return error !== undefined && isResumable(error) && (error.outcome !== 'unknown' || run.unknowns.size === 0);
     default:
       return false;
@@ -147,7 +147,7 @@ const CRASHED = {
   message: 'the process stopped while the model thought',
 } as const;
 
-/** A crash while models thought: what those calls cost nobody says, so each is taken to have cost the most it can. */
+/** A crash during model calls: their cost is unknown, so each is charged at its upper bound. */
 function lostIn(resources: Resources, agent: AgentDefinition, run: RunFold): { frame: string; step: number; lost: Lost }[] {
   const { host } = resources;
   return [run.root, ...run.frames.values()].flatMap((frame) => {

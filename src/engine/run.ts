@@ -28,7 +28,7 @@ export interface Run<O = unknown> extends PromiseLike<RunResult<O>>, AsyncIterab
 }
 
 export function runHandle<O>(id: string, done: Promise<RunResult>, events: () => AsyncIterator<RunEvent>): Run<O> {
-  // whoever only reads the events gets the error there; it must not end the process
+  // a reader of the events gets the error there; an unhandled rejection would end the process
   done.catch(() => undefined);
   const result = done as Promise<RunResult<O>>;
   return {
@@ -72,7 +72,7 @@ export function runAfter<O>(id: string, before: Promise<unknown>, begin: () => R
   );
 }
 
-/** Why a run rejects: also where a store of the user's own, say, throws what is no RondoError. */
+/** Why a run rejects. Also covers a part of the user's, such as a store, that throws something other than a RondoError. */
 export const engineError = (thrown: unknown): RondoError =>
   RondoError.is(thrown) ? thrown : new RondoError('INTERNAL', `the engine could not go on: ${messageOf(thrown)}`, { cause: thrown });
 

@@ -35,7 +35,7 @@ export function checkRun(agent: AgentDefinition, input: unknown, o: RunOptions<J
   assertionOf(o.assertion, where);
 }
 
-/** @throws RondoError `CONFIG_INVALID` for what is no principal. */
+/** @throws RondoError `CONFIG_INVALID` for an invalid principal. */
 export function checkBy(by: Principal | undefined, where: string): void {
   const wrong = by === undefined ? undefined : principalProblem(by);
   if (wrong) throw invalid(`${where}: by comes from the caller's authentication: ${wrong}.`);

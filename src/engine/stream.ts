@@ -8,7 +8,7 @@ type Failed = { error: unknown };
 const DONE: Result = { done: true, value: undefined };
 
 /**
- * The events of a run as one reader gets them. Whoever is slow gets neighbouring text deltas joined, so that nothing is
+ * The events of a run as one reader gets them. A slow reader gets neighbouring text deltas joined, so that nothing is
  * lost and memory stays bounded by the text itself. By hand, because an async generator costs several times as much per event.
  */
 export class EventStream implements AsyncIterableIterator<RunEvent, undefined> {

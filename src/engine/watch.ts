@@ -33,7 +33,7 @@ export interface WatchOptions {
   signal?: AbortSignal;
 }
 
-/** Events from anywhere in a run to its next end, whoever drives it. */
+/** Events from anywhere in a run to its next end, whichever process drives it. */
 export async function* watch(resources: Resources, runId: string, o: WatchOptions, eyes: Eyes): AsyncGenerator<RunEvent, void, undefined> {
   const { signal } = o;
   let after = o.after ?? -1;

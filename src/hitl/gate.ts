@@ -44,7 +44,7 @@ export type Verdict<T extends Gated> =
   | { go: 'refuse'; error: Failure }
   /** A person answered in the tool's place. */
   | { go: 'answer'; output: Json }
-  /** Asked already, and nobody has decided. */
+  /** Asked already, and not decided yet. */
   | { go: 'wait' };
 
 export interface GateOptions {
@@ -68,7 +68,7 @@ export function gate<T extends Gated>(tools: ReadonlyMap<string, T>, call: Asked
   if (approval && !approval.decided) {
     const { expiresAt } = approval.asked;
     if (expiresAt === undefined || o.now < expiresAt) return { go: 'wait' };
-    return refuse('APPROVAL_EXPIRED', 'Nobody decided in time, so the call was not made.');
+    return refuse('APPROVAL_EXPIRED', 'No decision came in time, so the call was not made.');
   }
   const decision = approval?.decided?.decision;
   if (decision?.type === 'reject')

@@ -27,7 +27,7 @@ interface Run {
 
 /**
  * The default journal: in this process, gone with it. Appends at once, in time that depends on the new entries alone. It keeps the
- * entries it was given, so nobody may change them. Settled runs stay until `remove` is called, for their sessions go on from them.
+ * entries it was given, so do not change them. Settled runs stay until `remove` is called, because their sessions continue from them.
  */
 export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
   for (const [name, value] of Object.entries(o))

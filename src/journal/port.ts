@@ -106,7 +106,7 @@ export interface Journal {
    */
   due?(filter: DueFilter): Iterable<RunHead> | AsyncIterable<RunHead>;
   /**
-   * Takes or prolongs the lease on a run: true where nobody else's lease is alive, by the store's clock.
+   * Takes or prolongs the lease on a run: true where no other owner's lease is alive, by the store's clock.
    * Only liveness hangs on it; safety is `append`'s compare-and-set.
    */
   renew(runId: string, owner: string, until: number): boolean | Promise<boolean>;

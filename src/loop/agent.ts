@@ -29,7 +29,7 @@ export type ContextOfAll<T extends readonly unknown[]> = { [K in keyof T]: (c: W
 export type OnlyAgents<A extends readonly unknown[]> = {
   readonly [K in keyof A]: A[K] extends Agent
     ? A[K]
-    : Mistake<'This is no agent. A tool belongs in tools: tools: [refund], agents: [research]'>;
+    : Mistake<'This is not an agent. A tool belongs in tools: tools: [refund], agents: [research]'>;
 };
 
 export interface AgentOptions<

@@ -14,20 +14,20 @@ export type Thought =
 const STOPS: ReadonlySet<unknown> = new Set(['end', 'tools', 'length', 'context', 'blocked']);
 
 /**
- * A model's answer as the journal takes it: the fields that there are and no others, copied, each of its type. An adapter may
- * hand on what a provider sent, so nothing of it is believed.
- * @throws ToolError `MODEL_FAILED` that names the adapter, where it is no answer.
+ * A model's answer as the journal takes it: a copy of the known fields, each checked for its type. An adapter may
+ * hand on what a provider sent, so no field is trusted.
+ * @throws ToolError `MODEL_FAILED` that names the adapter, for an invalid answer.
  */
 export function answerOf(response: unknown, model: string): ModelResponse {
   const { content, stop, usage, model: named, id } = (response ?? {}) as Partial<ModelResponse>;
   const wrong = (what: string) =>
     new ToolError('MODEL_FAILED', `the model adapter ${model} did not answer { content: [...], stop }: ${what}.`);
-  if (!Array.isArray(content)) throw wrong('content is no list');
+  if (!Array.isArray(content)) throw wrong('content is not a list');
   if (!STOPS.has(stop)) throw wrong(`stop is ${JSON.stringify(stop) ?? 'missing'}`);
   const parts: Part[] = [];
   for (const part of content as readonly Part[]) {
     const copy = partOf(part);
-    if (!copy) throw wrong(`part ${parts.length} is no text, reasoning, image, document or toolCall`);
+    if (!copy) throw wrong(`part ${parts.length} is not a text, reasoning, image, document or toolCall`);
     parts.push(copy);
   }
   const answer: ModelResponse = { content: parts, stop: stop as ModelResponse['stop'] };

@@ -113,7 +113,7 @@ async function finalAnswer({ agent }: LoopScope, content: readonly Part[]): Prom
   try {
     json = JSON.parse(unfenced(text));
   } catch (error) {
-    return { ok: false, problem: `it is no JSON (${(error as Error).message})` };
+    return { ok: false, problem: `it is not JSON (${(error as Error).message})` };
   }
   const valid = await validate(agent.output.schema, json);
   // kept as JSON: what the schema makes of it (dates, defaults) is written the way JSON writes it
@@ -121,7 +121,7 @@ async function finalAnswer({ agent }: LoopScope, content: readonly Part[]): Prom
   try {
     return { ok: true, output: plainJson(valid.value) ?? null };
   } catch (error) {
-    return { ok: false, problem: `what the output schema makes of it is no JSON (${messageOf(error)})`, final: true };
+    return { ok: false, problem: `what the output schema makes of it is not JSON (${messageOf(error)})`, final: true };
   }
 }
 

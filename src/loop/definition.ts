@@ -24,7 +24,7 @@ export function agentIn(value: unknown): AgentDefinition | undefined {
 export function agentDefinition(value: Agent): AgentDefinition {
   const agent = agentIn(value);
   if (agent) return agent;
-  throw invalid('this is no agent. Write agent({ name, instructions, model, tools }).');
+  throw invalid('this is not an agent. Write agent({ name, instructions, model, tools }).');
 }
 
 /** The names that work everywhere: as a tool of another agent, in a path, in a URL. */
@@ -35,12 +35,12 @@ export function checkName(name: unknown, what: string, example: string): asserts
   if (typeof name !== 'string' || name === '') throw invalid(`${what === 'agent' ? 'an' : 'a'} ${what} needs a name: ${example}.`);
   if (AGENT_NAME.test(name)) return;
   const near = name.replace(/[^a-zA-Z0-9_-]+/g, '_').slice(0, 64);
-  throw invalid(`"${name}" is no name of an agent: 1 to 64 letters, digits, "_" and "-". Write ${JSON.stringify(near)}.`);
+  throw invalid(`"${name}" is not a name of an agent: 1 to 64 letters, digits, "_" and "-". Write ${JSON.stringify(near)}.`);
 }
 
 const LIMITS: readonly (keyof Limits)[] = ['steps', 'toolCalls', 'tokens', 'costUsd', 'time', 'depth', 'deadline'];
 
-/** @throws RondoError `CONFIG_INVALID` for an unknown limit, or one that is no number of 0 or more. */
+/** @throws RondoError `CONFIG_INVALID` for an unknown limit, or one that is not a number of 0 or more. */
 export function checkLimits(limits: Limits | undefined, where: string): void {
   for (const [name, value] of Object.entries(limits ?? {})) {
     if (!LIMITS.includes(name as keyof Limits)) {

@@ -44,7 +44,7 @@ export async function recalled(memory: Memory, { run, frame, agent, cancel, driv
   }
 }
 
-/** The first facts that fit; what has no text is no fact. */
+/** The first facts that fit. Facts without a text are left out. */
 function fitting(found: readonly unknown[]): Fact[] {
   let left = TOKENS * 4;
   const kept: Fact[] = [];

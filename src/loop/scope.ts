@@ -42,7 +42,7 @@ export class LiveScope implements Scope {
   readonly grants: readonly Grants[];
   /** What is under way in this part and below it, and not in the journal yet. */
   readonly reserved = new Reserved();
-  /** What the model is asked, but for the messages, which grow: made anew when the instructions change. */
+  /** The request to the model without its messages, which grow. Built again when the instructions change. */
   request: ModelRequest | undefined;
   #halt: Halt | undefined;
 
@@ -94,8 +94,8 @@ export class LiveScope implements Scope {
   }
 
   /**
-   * Appends entries of this frame, or of one that they name themselves. What comes when the frame is over changes nothing any more: only what
-   * it cost is kept, of whoever goes on. @throws as `Log.append`.
+   * Appends entries of this frame, or of one that they name themselves. After the frame has ended, entries are dropped, except
+   * charges, which go to the nearest open ancestor. @throws as `Log.append`.
    */
   append(make: Make, power = false): void | Promise<void> {
     if (this.frame.id === '') return this.drive.log.append(make, power);
@@ -114,7 +114,7 @@ export class LiveScope implements Scope {
     return scope;
   }
 
-  /** Shows a transient event of this frame; undefined while nobody listens. */
+  /** Shows a transient event of this frame; undefined while there is no listener. */
   get emit(): ((event: Transient, step: number) => void) | undefined {
     const { emit } = this.drive;
     return emit && ((event, step) => emit(event, step, this.frame.path));

@@ -74,7 +74,7 @@ const asAgent = <A extends Agent>(tool: ToolDefinition) => tool as unknown as A;
 function toolName(name: string): string {
   if (TOOL_NAME.test(name)) return name;
   throw invalid(
-    `"${name}" is no name that models take: 1 to 64 letters, digits, "_" and "-". Give the agent one: delegate(agent, { name }).`,
+    `"${name}" is not a name that models take: 1 to 64 letters, digits, "_" and "-". Give the agent one: delegate(agent, { name }).`,
   );
 }
 

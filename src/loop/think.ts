@@ -39,7 +39,7 @@ async function askInTurn(scope: LoopScope, request: ModelRequest, span: ChatTrac
         // a switch tells of an attempt that was entered, and charged, before it
         return scope.append(() => [BILLED.has(f.code) && !f.fallback ? { ...draft, lost: lost(scope) } : draft]);
       };
-      // who lost the run pays for no answer that would be thrown away; a store that is slow is no slow model
+      // a process that lost the run must not pay for an answer it cannot keep; a slow store does not count as a slow model
       if (waited && i === 0) await scope.own(true);
       const result = await guard((attempt) => generate(scope, span, model, request, attempt, before, step), {
         policy,
@@ -50,7 +50,7 @@ async function askInTurn(scope: LoopScope, request: ModelRequest, span: ChatTrac
         mask: scope.drive.secrets.mask,
         onAttemptFailed: async (f) => {
           await failed(f);
-          // the first attempt was checked before the step; each further one costs anew
+          // the first attempt was checked before the step; each further one costs again
           if (f.retryIn !== undefined) affordable(scope);
         },
       });
@@ -116,7 +116,7 @@ async function generate(
   }
 }
 
-/** What a failed attempt may have been charged for: an upper bound, since nobody says. */
+/** What a failed attempt may have been charged for: an upper bound, since the provider does not say. */
 function lost(scope: LoopScope): { tokens: number; usd?: number } {
   const { tokens, usd } = estimate(scope);
   return { tokens, ...(usd !== undefined && { usd }) };

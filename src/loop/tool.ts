@@ -20,7 +20,7 @@ export const TOOL_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
 
 /**
  * Declares a tool. Its schema is converted once, here.
- * @throws RondoError `CONFIG_INVALID` for a bad name, a schema that is no object or cannot describe itself, or a bad number.
+ * @throws RondoError `CONFIG_INVALID` for a bad name, a schema that is not an object or cannot describe itself, or a bad number.
  */
 export function tool<
   const Name extends string,
@@ -91,7 +91,7 @@ function define(options: AnyToolOptions, ask?: (input: Json) => Question): ToolD
   const { name, description } = options;
   if (name === undefined) throw invalid(`a tool needs a name: tool({ ${TOOL.name}, ... }).`);
   if (typeof name !== 'string' || !TOOL_NAME.test(name))
-    throw invalid(`"${name}" is no tool name: models take 1 to 64 letters, digits, "_" and "-".`);
+    throw invalid(`"${name}" is not a tool name: models take 1 to 64 letters, digits, "_" and "-".`);
   if (typeof description !== 'string')
     throw invalid(`tool "${name}" needs a description, which is all that a model knows of it: ${TOOL.description}.`);
   if (options.effect !== undefined && !['read', 'idempotent', 'once'].includes(options.effect))

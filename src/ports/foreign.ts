@@ -24,7 +24,7 @@ export type TurnResult<O = string, St extends Json = Json> = { usage?: Usage; co
 
 /**
  * What a foreign agent wants of a person. `id` is its own, unique within the turn. `roles`: who may decide, anybody where it is left out.
- * `expires`: ms; a later decision is refused, and the agent is told that nobody decided (`reject`).
+ * `expires`: ms; a later decision is refused, and the agent is told that no decision came (`reject`).
  */
 export type Ask = { id: string; reason?: string; allow?: readonly DecisionType[]; roles?: readonly string[]; expires?: number } & (
   | { kind: 'question'; question: string; answer?: JsonSchema }

@@ -3,7 +3,7 @@ import type { JsonSchema } from '../schema.ts';
 
 /**
  * One piece of a message. `data` is base64. `vendor` is what an adapter needs to get back unchanged
- * (signatures of reasoning, cache points); nobody else reads it.
+ * (signatures of reasoning, cache points); no other part reads it.
  */
 export type Part =
   | { type: 'text'; text: string; vendor?: Json }

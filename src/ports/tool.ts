@@ -70,13 +70,13 @@ export interface ToolContext<C = unknown, K extends string = never> {
   readonly by: Principal | undefined;
   readonly context: C;
   readonly credentials: { readonly [P in K]: string };
-  /** Sends data to whoever watches the run. Not kept in the journal. */
+  /** Sends data to those who watch the run. Not kept in the journal. */
   progress(data: Json): void;
   /** Says that the tool is at work: `timeout` begins again. The `deadline` of all attempts, and the run's, stay. */
   alive(): void;
 }
 
-/** What a `check` found out about a call whose outcome nobody knew. */
+/** What a `check` found out about a call whose outcome was unknown. */
 export type CheckResult<O> = { outcome: 'done'; output: O } | { outcome: 'not-run' } | { outcome: 'unknown' };
 
 /** What a tool's output is: of a generator what it returns, or else what it yields. */

@@ -14,7 +14,7 @@ interface Row {
 
 /*
  * On-demand prices of Amazon Bedrock, standard tier. Looked up on 2026-11-21 in stored copies of the pages named, so `date` is
- * the day for which each page, or whoever re-read it, vouches. No price was derived from another model's. Left out, because no
+ * the day for which each page, or the person who read it again, vouches. No price was derived from another model's. Left out, because no
  * current price was found: Claude models before 4.5, Nova Premier, all of GovCloud, and every prefix a row does not list.
  */
 const CLAUDE = {

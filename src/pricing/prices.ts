@@ -9,7 +9,7 @@ const FREE: Price = Object.freeze({ input: 0, output: 0, cacheRead: 0, cacheWrit
 const known = new Map<string, Price | undefined>();
 
 /**
- * The price of a model, by its key `provider/id`; undefined where nobody knows it.
+ * The price of a model, by its key `provider/id`; undefined where it is unknown.
  * An override by the exact key wins, then the longest that ends in `*`, then the table. Look it up once per model, not per call.
  */
 export function price(model: string, overrides?: Prices): Price | undefined {

@@ -23,7 +23,7 @@ export interface Classified {
   /** Never empty, at most {@link MAX_MESSAGE} characters. */
   message: string;
   retryable: boolean;
-  /** No table knows it, so nobody can say whether another try helps: what may run twice is tried again. */
+  /** No table lists it, so it is unknown whether another try helps: calls that may run twice are tried again. */
   unclassified?: true;
   outcome: Outcome;
   /** Milliseconds the other side asked to wait. */
@@ -150,7 +150,7 @@ function search(error: unknown, depth: number): Found | undefined {
   const kind = lookUp(error, status);
   if (kind) return { kind, at: error, outcome: outcomeOf(kind, status) };
   const inner = search(read(error, 'cause'), depth + 1);
-  // fetch wraps the error of its one connection; nobody else is known to have done nothing else
+  // fetch wraps the error of its one connection; of any other wrapper it is unknown what else it did
   return inner && (error instanceof TypeError && error.message === 'fetch failed' ? inner : { ...inner, outcome: 'unknown' });
 }
 
@@ -219,7 +219,7 @@ export function bounded(message: string): string {
   if (message.length <= MAX_MESSAGE) return message;
   const note = ` [cut, ${message.length} characters]`;
   let end = MAX_MESSAGE - note.length;
-  // half a surrogate pair is no text
+  // half a surrogate pair is not valid text
   if ((message.charCodeAt(end - 1) & 0xfc00) === 0xd800) end--;
   return message.slice(0, end) + note;
 }

@@ -88,7 +88,7 @@ const NODE = table([
   [CIRCUIT_OPEN, 'EOPENBREAKER'],
 ]);
 
-/** Happen while connecting, and then nothing was sent; but also on a connection in use, and then nobody knows. */
+/** While connecting, nothing was sent. They also happen on a connection in use, and then the outcome is unknown. */
 const ROUTE = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN', 'EADDRNOTAVAIL']);
 
 const STATUS = new Map<number, Kind>([

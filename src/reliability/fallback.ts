@@ -58,7 +58,7 @@ export function fallback(models: readonly [Model, ...Model[]], o?: { on?: readon
 /** The models to ask in turn: those of a fallback, or the model itself. */
 export const candidates = (model: Model): readonly Model[] => candidatesOf(model)?.models ?? [model];
 
-/** Whether the next candidate is to be asked after a failure with this code. False for a model that is no fallback. */
+/** Whether to ask the next candidate after a failure with this code. False for a model that is not a fallback. */
 export function switches(model: Model, failure: string | { code: string; retryable: boolean }): boolean {
   const own = candidatesOf(model);
   if (!own) return false;

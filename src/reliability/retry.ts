@@ -28,7 +28,7 @@ export function sleep(ms: number, cancel?: CancelSource): Promise<void> {
   });
 }
 
-/** Carries any thrown value through p-retry, which stops at a TypeError, replaces what is no Error, and unwraps its own AbortError. */
+/** Carries any thrown value through p-retry, which stops at a TypeError, replaces what is not an Error, and unwraps its own AbortError. */
 class Thrown extends Error {
   readonly #value: unknown;
 

@@ -27,7 +27,7 @@ export interface Limit {
   readonly mostBound?: Bound;
 }
 
-/** How an attempt ended after nobody waited for it any more. */
+/** How an attempt ended after its caller had stopped waiting. */
 export type Late<T = unknown> = { attempt: number } & ({ ok: true; value: T } | { ok: false; error: unknown });
 
 /** Which bound an attempt ran into: its own timeout, the call's total deadline, or one from outside, such as the run's. */
@@ -72,7 +72,7 @@ export class Cancelled extends Error {
 }
 
 /**
- * One run of a call in a race against a timer and a cancellation. Whoever comes second is reported to `onLate` and changes nothing.
+ * One run of a call in a race against a timer and a cancellation. The run's end is reported to `onLate` if it lost the race, and changes nothing.
  * A run that answers at once, or never looks at its signal, pays for neither.
  */
 export class Attempt<T> implements AttemptContext {
@@ -85,7 +85,7 @@ export class Attempt<T> implements AttemptContext {
   readonly #cancel: CancelSource | undefined;
   readonly #onLate: ((late: Late<T>) => unknown) | undefined;
   #controller: AbortController | undefined;
-  /** Why nobody waits any more; what an aborted signal gives as its reason. */
+  /** Why the caller stopped waiting: the reason of the aborted signal. */
   #lost: { reason: unknown } | undefined;
   /** When the race began, and the last sign of life; on the clock that does not jump. -1: not yet. */
   #began = -1;

@@ -41,7 +41,7 @@ export const isInside = (address: string): boolean => {
 };
 
 /** Nothing was sent, and trying again would not help. */
-const notPublic = (host: string) => new ToolError('ADDRESS_REFUSED', `${host} is no public address`, { outcome: 'not-run' });
+const notPublic = (host: string) => new ToolError('ADDRESS_REFUSED', `${host} is not a public address`, { outcome: 'not-run' });
 
 /** Resolves a name as usual, and refuses it where any of its addresses is inside: what is checked is what is connected to. */
 export const publicOnly: LookupFunction = (host, options, done) => {

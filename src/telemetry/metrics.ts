@@ -18,7 +18,7 @@ const AGENT = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2, 102.4, 204.8
 const TOKENS = [1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864];
 
 /**
- * The instruments, or undefined where nobody measures. The metrics API hands out no proxies: instruments made before a
+ * The instruments, or undefined where metrics are off. The metrics API hands out no proxies: instruments made before a
  * MeterProvider is registered stay deaf for ever. So each call compares the provider with the one seen last.
  */
 export function instrumentSource(meter?: Meter): () => Instruments | undefined {

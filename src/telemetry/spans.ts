@@ -115,7 +115,7 @@ function open(
   });
 }
 
-/** Nobody records: one shared object, whose methods do nothing. */
+/** Used when no tracer records: one shared object whose methods do nothing. */
 const nothing = () => {};
 const NOOP_CALL: ChatTrace & ToolTrace = {
   traceparent: undefined,

@@ -146,12 +146,12 @@ describe('a webhook', () => {
 
   it('whose name leads inside our network is not connected to', async () => {
     const found = await new Promise((done) => publicOnly('localhost', { all: true }, (error, addresses) => done(error ?? addresses)));
-    expect(found).toMatchObject({ message: 'localhost is no public address' });
+    expect(found).toMatchObject({ message: 'localhost is not a public address' });
     const quiet = agent({ name: 'quiet', instructions: '', model: scripted(() => 'ok') });
     await using server = await serveA2A(new Engine(), quiet, { push: true });
     await (await connect(server.url)).sendMessage(asking('hi', 'https://hook.example.com/'));
     await until(() =>
-      vi.mocked(process.emitWarning).mock.calls.some(([text]) => String(text).includes('hook.example.com is no public address')),
+      vi.mocked(process.emitWarning).mock.calls.some(([text]) => String(text).includes('hook.example.com is not a public address')),
     );
     expect(['93.184.216.34', '2606:2800:220:1::1', '8.8.8.8'].map(isInside)).toEqual([false, false, false]);
     expect(['not an address', '', '1.2.3'].map(isInside)).toEqual([true, true, true]);

@@ -329,7 +329,7 @@ describe('a run', () => {
     ],
     ['a store that throws an error of its own', storing(new TypeError('no table')), 'INTERNAL', 'no table'],
     ['a store that throws a text', storing('no table'), 'INTERNAL', 'no table'],
-    ['what is no agent', { engine: new Engine(), agent: undefined }, 'CONFIG_INVALID', 'this is no agent'],
+    ['what is no agent', { engine: new Engine(), agent: undefined }, 'CONFIG_INVALID', 'this is not an agent'],
   ])('rejects with a RondoError: %s', async (_, { engine, agent }, code, says) => {
     const run = engine.run(agent as never, 'go' as never);
     expect((await refused(code as 'INTERNAL', run)).message).toContain(says);

@@ -155,12 +155,12 @@ describe('a supervisor that makes no sense is refused where it is declared:', ()
       () => make({ tools: [tool({ name: 'research', description: '', input: anything, execute: () => 1 })] }),
       'two tools or agents',
     ],
-    ['a name that no model takes', () => delegate(research, { name: 'my agent' }), 'is no name that models take'],
+    ['a name that no model takes', () => delegate(research, { name: 'my agent' }), 'is not a name that models take'],
     ['an agent whose name has a space', () => leaf('my agent', ['x']), 'Write "my_agent".'],
     ['a graph that is handed a conversation', () => make({ agents: [handoff(flow)] }), 'takes no conversation'],
     ['a share that is none', () => delegate(research, { share: 'all' as 'task' }), "share is 'task', 'history' or a function"],
     ['a limit that is none', () => delegate(research, { limits: { cost: 1 } as object }), 'there is no limit "cost"'],
-    ['a delegate that is no agent', () => delegate({ name: 'x' } as never), 'this is no agent'],
+    ['a delegate that is no agent', () => delegate({ name: 'x' } as never), 'this is not an agent'],
     ['an agent whose name begins with a sign', () => leaf('@x', ['x']), 'Write "_x".'],
   ])('%s', (_, declare, message) => {
     expect(declare).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining(message) }));

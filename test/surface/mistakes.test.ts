@@ -78,7 +78,7 @@ const mistakes: readonly [mistake: string, code: string, ...says: string[]][] = 
   [
     'a tool among the agents',
     `agent({ name: 'x', instructions: '', model, agents: [who] });`,
-    'This is no agent. A tool belongs in tools: tools: [refund], agents: [research]',
+    'This is not an agent. A tool belongs in tools: tools: [refund], agents: [research]',
   ],
   [
     'an unknown field of an update',

@@ -45,7 +45,7 @@ export function decisionsIn(message: Message, open: readonly Approval[]): Decisi
     return decisions as Decision[];
   }
   const [only] = open;
-  if (!only) throw new UnsupportedOperationError('This task waits for nobody.');
+  if (!only) throw new UnsupportedOperationError('This task does not wait for an answer.');
   const texts = message.parts.map((p) => (p.content?.$case === 'text' ? p.content.value.trim() : undefined));
   const [text] = texts;
   if (open.length > 1 || texts.length !== 1 || !text) throw new RequestMalformedError(`Nothing was decided. ${howTo(open)}`);

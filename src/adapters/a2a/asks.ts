@@ -75,7 +75,7 @@ function askOf(name: string, value: unknown): Ask {
   throw strange(name, `an approval of kind ${JSON.stringify(a.kind)?.slice(0, 50)}`);
 }
 
-/** Ten years, ms: a later end is no end. */
+/** Ten years, ms: a later expiry counts as none. */
 const LATEST = 315_576_000_000;
 
 function expiryOf(at: unknown): { expires?: number } {

@@ -10,11 +10,11 @@ import { DEPTH, LIMIT } from './names.ts';
 /** Who calls, and which contexts are theirs. */
 export interface Caller {
   readonly by: Principal;
-  /** Stands for all who see the same tasks: in the name of each session, so that nobody reaches another's. */
+  /** Stands for all who see the same tasks: in the name of each session, so that no caller reaches another's. */
   readonly scope: string;
   /** The caller's span. */
   readonly span: SpanContext | undefined;
-  /** Aborted when the caller hangs up: nobody listens any more, and the run goes on. */
+  /** Aborted when the caller hangs up: the run goes on without a listener. */
   readonly gone: AbortSignal;
 }
 
@@ -43,7 +43,7 @@ export function contextOf({ scope }: Caller, session: string | undefined): strin
 
 /**
  * The id of the run, and so of the task, that a message starts: the same for the same message of the same caller, so that one that
- * comes twice starts one run. It says how deep in a chain of agents the run is, for whoever it delegates to: see {@link depthOf}.
+ * comes twice starts one run. It says how deep in a chain of agents the run is, for the agents it delegates to: see {@link depthOf}.
  */
 export const taskIdOf = ({ scope }: Caller, depth: number, { messageId, contextId, parts }: Message): string =>
   `a2a-${depth}-${hash(scope, messageId, contextId, parts).slice(0, 32)}`;

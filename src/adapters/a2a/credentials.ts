@@ -88,7 +88,7 @@ export function clientCredentials(o: ClientCredentialsOptions): () => Promise<st
     const { access_token: token, token_type: type, expires_in: seconds } = JSON.parse(text) as { [k: string]: unknown };
     if (typeof token !== 'string' || token === '' || typeof type !== 'string' || type.toLowerCase() !== 'bearer')
       throw new Error('the token endpoint gave no bearer token');
-    // one of which nobody says how long it is good is used once
+    // a token without a lifetime is used once
     known = { token, until: typeof seconds === 'number' ? Date.now() + seconds * 1_000 - EARLY : 0 };
     return token;
   }

@@ -6,7 +6,7 @@ interface Envelope {
   readonly method: string;
 }
 
-/** What is no request of JSON-RPC, and what its sender is answered. */
+/** An invalid JSON-RPC request, with the answer to its sender. */
 export class EnvelopeError extends Error {
   readonly answer: object;
   constructor(id: unknown, code: -32_600 | -32_602, message: string) {
@@ -15,7 +15,7 @@ export class EnvelopeError extends Error {
   }
 }
 
-/** @throws EnvelopeError -32600 for what is no request, -32602 for parameters that are no object. */
+/** @throws EnvelopeError -32600 for an invalid request, -32602 for parameters that are not an object. */
 export function envelope(body: unknown): Envelope {
   if (Array.isArray(body)) throw new EnvelopeError(null, -32_600, 'A2A takes one request at a time, not a batch.');
   if (typeof body !== 'object' || body === null) throw new EnvelopeError(null, -32_600, 'A request is a JSON object.');

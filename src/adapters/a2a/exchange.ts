@@ -42,7 +42,7 @@ export class Exchange {
     return text.trim() === '' ? undefined : text;
   }
 
-  /** @throws ToolError for what is no answer to this task. */
+  /** @throws ToolError for an invalid answer to this task. */
   take({ payload }: StreamResponse): void {
     switch (payload?.$case) {
       case 'message':

@@ -154,7 +154,7 @@ export function refusalOf(error: unknown, mask: (text: string) => string): strin
 function strange(error: unknown, name: string, mask: (text: string) => string): ToolError {
   // what the tables do not know came from reading the answer
   if (classify(error).code !== 'TOOL_FAILED') return unreached(error, name);
-  const message = error instanceof Error ? cut(mask(error.message), 300) : 'something that is no error';
+  const message = error instanceof Error ? cut(mask(error.message), 300) : 'something that is not an error';
   return new ToolError('A2A_BAD_RESPONSE', `agent "${name}" answered with something that is not A2A: ${message}`, {
     outcome: 'unknown',
     cause: error,

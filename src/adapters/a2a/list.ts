@@ -31,7 +31,7 @@ export async function listTasks(reading: Reading, caller: Caller, o: ListTasksRe
   return { tasks, nextPageToken, pageSize: tasks.length, totalSize: candidates.filter(({ may }) => may).length };
 }
 
-/** @throws RequestMalformedError for what is no filter. */
+/** @throws RequestMalformedError for an invalid filter. */
 function checked({ pageSize = 50, status, statusTimestampAfter, historyLength }: ListTasksRequest) {
   if (!Number.isInteger(pageSize) || pageSize < 1 || pageSize > 100) throw new RequestMalformedError('pageSize is 1 to 100.');
   assertHistoryLength(historyLength);
@@ -44,7 +44,7 @@ function checked({ pageSize = 50, status, statusTimestampAfter, historyLength }:
   return { pageSize, fits };
 }
 
-/** RFC 3339: what `Date.parse` takes besides is no time that two sides read alike. */
+/** RFC 3339 only: two sides may read the other forms that `Date.parse` takes differently. */
 const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})$/;
 
 function timeOf(text: string): number {

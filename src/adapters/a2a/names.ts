@@ -7,7 +7,7 @@ export const USAGE = 'rondo/usage';
 /** The extension of cards whose approvals come as data, and take `{ decisions: [...] }` as their answer. */
 export const APPROVALS = 'urn:rondo:a2a:approvals:1';
 
-/** Bytes and characters that nobody means to cross, and an attacker would. */
+/** Limits in bytes and characters: far above normal use, they stop an attacker. */
 export const LIMIT = { id: 256, text: 10_000, asks: 50 } as const;
 
 const OVER: ReadonlySet<TaskState> = new Set([

@@ -16,7 +16,7 @@ export const dataPart = (data: Json): RemotePart => part({ $case: 'data', value:
 export const outputPart = (output: unknown): RemotePart =>
   typeof output === 'string' ? textPart(output) : dataPart((output ?? null) as Json);
 
-/** A prompt for a remote agent: text and files. What else a prompt may hold is no part of asking. */
+/** A prompt for a remote agent: text and files. Other parts of a prompt are not sent. */
 export function toRemote(prompt: Prompt): RemotePart[] {
   if (typeof prompt === 'string') return [textPart(prompt)];
   return prompt.flatMap((p) => {

@@ -120,13 +120,13 @@ export class Peer {
 
 function parsed(name: string, raw: unknown): AgentCard {
   try {
-    if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) throw new TypeError('it is no object');
+    if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) throw new TypeError('it is not an object');
     if (Array.isArray((raw as { supportedInterfaces?: unknown }).supportedInterfaces)) return AgentCard.fromJSON(raw);
     const legacy = new DefaultAgentCardResolver({ legacyCompat: { enabled: true } }).normalizeAgentCard(raw) as AgentCard;
     if (Array.isArray(legacy.supportedInterfaces)) return legacy;
     throw new TypeError('it names no interface');
   } catch (error) {
-    throw rejected(name, 'it is no agent card', error);
+    throw rejected(name, 'it is not an agent card', error);
   }
 }
 

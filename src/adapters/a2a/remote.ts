@@ -47,7 +47,7 @@ export interface A2AAgentOptions {
  */
 export function a2aAgent(address: string, o: A2AAgentOptions = {}): Agent<Prompt, Json, Record<never, never>> {
   const url = URL.canParse(address) ? new URL(address) : undefined;
-  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) throw invalid(`"${address}" is no http or https URL.`);
+  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) throw invalid(`"${address}" is not an http or https URL.`);
   if (url.username || url.password) throw invalid('credentials go into headers, not into the URL.');
   const { headers, maxBytes = 4_000_000, effect = 'once' } = o;
   if (!(maxBytes > 0)) throw invalid('maxBytes must be a number above 0.');
@@ -76,7 +76,7 @@ export function a2aAgent(address: string, o: A2AAgentOptions = {}): Agent<Prompt
 
 function originOf(text: string): string {
   if (URL.canParse(text) && new URL(text).origin !== 'null') return new URL(text).origin;
-  throw invalid(`"${text}" is no origin, such as "https://agents.example.com".`);
+  throw invalid(`"${text}" is not an origin, such as "https://agents.example.com".`);
 }
 
 const invalid = (message: string) => new RondoError('CONFIG_INVALID', `a2aAgent(): ${message}`);

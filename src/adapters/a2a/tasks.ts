@@ -37,7 +37,7 @@ export interface Reading {
   readonly usage: boolean;
 }
 
-/** @returns undefined where there is none, or none for this caller: nobody can tell the two apart. */
+/** @returns undefined where there is none, or none for this caller: callers must not tell the two apart. */
 export async function see({ engine, agent, usage }: Reading, caller: Caller, id: string): Promise<Seen | undefined> {
   const state = await stateOf(engine, caller, id);
   const contextId = contextOf(caller, state?.session);
@@ -135,7 +135,7 @@ export function statusOf(where: Where, at: number, result: RunResult | undefined
   }
 }
 
-/** @throws RequestMalformedError for what is no number of messages. */
+/** @throws RequestMalformedError for an invalid number of messages. */
 export function assertHistoryLength(length: number | undefined): void {
   if (length !== undefined && !(Number.isInteger(length) && length >= 0 && length < 2 ** 31))
     throw new RequestMalformedError('historyLength is a whole number of 0 or more.');

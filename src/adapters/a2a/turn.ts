@@ -98,7 +98,7 @@ async function send(client: Client, message: Message, exchange: Exchange, progre
       if (exchange.ended) break;
     }
   } catch (error) {
-    // a stream that breaks is no reason to give up a task that we can look at
+    // a stream may break while the task goes on, and we can still look at the task
     if (ctx.signal.aborted || exchange.taskId === undefined || error instanceof ToolError) throw error;
     exchange.refused = refusalOf(error, ctx.secrets.mask);
   }
@@ -113,7 +113,7 @@ async function follow(client: Client, exchange: Exchange, ctx: TurnContext): Pro
   }
 }
 
-/** Looks at a task. To look twice harms nobody, so a connection that broke, as with a peer that was restarted, is no end. */
+/** Looks at a task. Looking twice does no harm, so it tries again after a broken connection, as when the peer was restarted. */
 async function look(client: Client, exchange: Exchange, id: string, signal: AbortSignal): Promise<void> {
   for (let wait = LOOK.first, failures = 0; ; wait *= 2) {
     try {
@@ -175,7 +175,7 @@ function spentSince({ input, output, usd }: Spent, { usage, costUsd }: Exchange)
 }
 
 /**
- * Tells the peer to stop, where nobody will come back for the task. What may be done twice is asked for again after a timeout, or by
+ * Tells the peer to stop, where no process will come back for the task. What may be done twice is asked for again after a timeout, or by
  * the process that goes on with the run, and needs the task as it is: unless the run itself was stopped, which is what `cause` says.
  */
 async function cancelled(peer: Peer, effect: Effect, taskId: string | undefined, ctx: TurnContext): Promise<void> {
@@ -183,7 +183,7 @@ async function cancelled(peer: Peer, effect: Effect, taskId: string | undefined,
   if (effect === 'once' || cause === 'cancel' || cause === 'limit') await stop(peer, taskId, ctx);
 }
 
-/** Tells the peer, as far as it can be told, that nobody will come back for a task. */
+/** Tells the peer, if it can be reached, that no process will come back for a task. */
 export async function stop(peer: Peer, taskId: string | undefined, ctx: TurnContext): Promise<void> {
   try {
     const client = await peer.client(ctx, AbortSignal.timeout(CANCEL));

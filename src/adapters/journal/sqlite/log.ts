@@ -200,7 +200,7 @@ export function log(db: DatabaseSync) {
 
     /**
      * Appends to the run that was the last to append, in one statement; undefined where it was not, or where anything else is
-     * not as `last` says. That the newest row of the whole log is this run's own proves that nobody appended to the run.
+     * not as `last` says. That the newest row of the whole log is this run's own proves that no other process appended to the run.
      */
     appendNext(run: number, last: Tail, stored: StoredAppend, count: number): Tail | undefined {
       const { changes } = insertNext.run(last.id + 1, last.id, run, last.seq, last.checksum, last.held, stored.body, stored.checksum);

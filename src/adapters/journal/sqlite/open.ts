@@ -113,7 +113,7 @@ const pragma = (db: DatabaseSync, name: string) => (db.prepare(`PRAGMA ${name}`)
 /** Loaded when a journal is first used, so that importing this module asks nothing of the Node it runs on. */
 function sqlite(): typeof import('node:sqlite') {
   const warn = process.emitWarning;
-  // Node 22 warns that its SQLite is experimental; whoever chose this store need not hear it
+  // Node 22 warns that its SQLite is experimental; a user who chose this store need not hear it
   process.emitWarning = ((...args: Parameters<typeof warn>) => {
     if (!String(args[0]).startsWith('SQLite')) warn.apply(process, args);
   }) as typeof warn;

@@ -51,7 +51,7 @@ export class Queue {
     });
   }
 
-  /** Runs the write before it returns, if nothing waits and nobody holds the lock; else it is queued. */
+  /** Runs the write before it returns, if nothing waits and the lock is free; else it is queued. */
   now<T>(power: boolean, write: () => T): T | Promise<T> {
     if (this.#jobs.length > 0) return this.add(power, write);
     let outcome: Outcome | undefined;
