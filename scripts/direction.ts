@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { type Import, importsOf } from './imports.ts';
 
 /** Each layer may import those before it. */
-const LAYERS = [
+export const LAYERS = [
   'ports',
   'journal',
   'pricing',

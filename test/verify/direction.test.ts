@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { directionProblems } from '../../scripts/direction.ts';
+import { directionProblems, LAYERS } from '../../scripts/direction.ts';
 import { importsOf } from '../../scripts/imports.ts';
 
 const PEERS = ['@aws-sdk/client-bedrock-runtime', '@modelcontextprotocol/sdk', 'jose'];
@@ -105,4 +106,14 @@ describe('direction of imports', () => {
     expect(loop("import type { A } from './a.ts';")).toEqual(cycle);
     expect(loop("import { type A } from './a.ts';")).toEqual(cycle);
   });
+});
+
+test('the picture in the README has the layers of the check, from the top down', () => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const [, picture = ''] = /## How it is built.*?```\n(.*?)```/s.exec(readme) ?? [];
+  const drawn = picture
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' ')[0]);
+  expect(drawn).toEqual(LAYERS.filter((layer) => layer !== 'index.ts').toReversed());
 });
