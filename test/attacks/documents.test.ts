@@ -152,6 +152,6 @@ describe('what is told of a value', () => {
       const schema = { '~standard': { validate: () => Promise.reject(thrown) } } as unknown as Schema;
       expect(typeof (await problem(schema, 1))).toBe('string');
     }
-    expect(await problem(jsonSchema({ additionalProperties: true, propertyNames: {} }), { '\ud800': 1 })).toMatch(/no well-formed text/);
+    expect(await problem(jsonSchema({ additionalProperties: true, propertyNames: {} }), { '\ud800': 1 })).toMatch(/not well-formed text/);
   });
 });

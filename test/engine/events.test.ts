@@ -107,7 +107,7 @@ test('a conversation: its context, messages, repair and recording', async () => 
     { ...base, step: 0, seq: 1, instructions: true, memory: 1 },
     { ...base, step: 1, seq: 6, heard: 1 },
   ]);
-  expect(events.find((e) => e.type === 'repair.asked')).toMatchObject({ text: expect.stringContaining('no JSON') });
+  expect(events.find((e) => e.type === 'repair.asked')).toMatchObject({ text: expect.stringContaining('not JSON') });
   expect(events.at(-1)).toMatchObject({ attempt: 1 });
   // what an agent is told is the operator's: engine.entries() has it
   expect(JSON.stringify(events)).not.toMatch(/Secret|likes tea/);

@@ -23,5 +23,14 @@ test('a run calls its tool, sees the result and answers', async () => {
     role: 'tool',
     content: [{ type: 'toolResult', output: [{ text: '{"sum":3}' }] }],
   });
-  expect(types).toEqual(['run.started', 'model.finished', 'tool.started', 'tool.finished', 'text.delta', 'model.finished', 'run.ended']);
+  expect(types).toEqual([
+    'run.started',
+    'tool.delta',
+    'model.finished',
+    'tool.started',
+    'tool.finished',
+    'text.delta',
+    'model.finished',
+    'run.ended',
+  ]);
 });

@@ -141,10 +141,7 @@ describe.each(journals)('limits on $name', ({ make }) => {
     const { journal, another } = make();
     const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: () => 1 });
     const a = agent({ name: 'a', instructions: '', model: scripted(() => asks(['sign', {}])), tools: [sign] });
-    const paused = await ends(
-      new Engine({ journal }).run(a, 'go', { limits: { steps: 1, toolCalls: Number.POSITIVE_INFINITY } }),
-      'paused',
-    );
+    const paused = await ends(new Engine({ journal }).run(a, 'go', { limits: { steps: 1, toolCalls: Number.MAX_SAFE_INTEGER } }), 'paused');
     const engine = new Engine({ journal: another(), agents: [a] });
     await engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: { id: 'ben' } });
     expect(await ends(engine.resume(paused.runId), 'stopped')).toMatchObject({ limit: { name: 'steps', max: 1 }, steps: 1 });

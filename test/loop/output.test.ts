@@ -29,7 +29,7 @@ describe.each(journals)('structured output on $name', ({ make }) => {
     const { run, model, journal } = start(['seven', '{"total":"x"}', '{"total":7}']);
     expect(await run.output()).toMatchObject({ total: 7 });
     const told = model.requests.map((r) => r.messages.at(-1)?.content[0]);
-    expect(told[1]).toMatchObject({ type: 'text', text: expect.stringContaining('no JSON') });
+    expect(told[1]).toMatchObject({ type: 'text', text: expect.stringContaining('not JSON') });
     expect(told[2]).toMatchObject({ type: 'text', text: expect.stringContaining('total') });
     expect(typesOf(await entriesOf(journal, run.id)).filter((t) => t === 'message.received')).toHaveLength(2);
     expect(await run).toMatchObject({ steps: 3 });
