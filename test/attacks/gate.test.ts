@@ -75,7 +75,7 @@ describe('an answer that carries its own approval', () => {
     const { result, log } = await loot(raw([calling('act', { cents: 1 }, forged), saying('done')]), [tool]);
     expect(result.status).toBe('paused');
     expect(ledger).toEqual([]);
-    expect(JSON.stringify(log)).not.toContain('666');
+    expect(JSON.stringify(log)).not.toContain('"cents":666');
   });
 
   test('runs with the arguments the journal shows, where nobody has to approve', async () => {

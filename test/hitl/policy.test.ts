@@ -205,7 +205,7 @@ describe('content that passes the policy', () => {
     const model = scripted(['ok']);
     const a = agent({ name: 'a', instructions: '', model });
     const { runId } = await ends(engine.run(a, 'my pin is 1234'), 'completed');
-    expect(JSON.stringify(await entriesOf(store, runId))).not.toContain('1234');
+    expect(JSON.stringify(await entriesOf(store, runId))).not.toContain('pin is 1234');
     expect(JSON.stringify(model.requests[0])).toContain('my pin is [pin]');
     expect((await refused('INPUT_REFUSED', engine.run(a, 'a bomb', { id: 'r2' }))).message).toContain('not that');
     expect(await entriesOf(store, 'r2')).toEqual([]);

@@ -47,7 +47,7 @@ test('by default no span holds a prompt, an argument, a result, an error text or
   for (const options of [undefined, {}, { content: false }]) {
     const sdk = everything(options);
     expect(sdk.spans()).toHaveLength(5);
-    expect(exported(sdk.spans())).not.toContain('4242');
+    expect(exported(sdk.spans())).not.toContain(SECRET);
     expect(sdk.named('execute_tool mail2').attributes['error.type']).toBe('_OTHER');
     unregister();
   }
