@@ -22,7 +22,7 @@ export const hasAccess = async (
 
 /** The engine's own work is asked of no policy. @throws RondoError `NOT_PERMITTED` with the policy's reason. */
 export async function assertAccess({ host }: Resources, point: AccessRequest['point'], by: Eyes, about: About): Promise<void> {
-  if (by === ENGINE || !host.policy?.access) return;
+  if (by === ENGINE) return;
   const problem = await accessProblem(host.policy, { point, by, ...about });
   if (problem === undefined) return;
   throw new RondoError('NOT_PERMITTED', `run ${about.runId} (${point}): ${problem}`, { details: { runId: about.runId, point } });
@@ -30,9 +30,9 @@ export async function assertAccess({ host }: Resources, point: AccessRequest['po
 
 /** @returns the input as the policy leaves it. @throws RondoError `INPUT_REFUSED` with the policy's reason. */
 export async function allowedInput({ host }: Resources, by: Eyes, about: About, value: Json): Promise<Json> {
-  if (by === ENGINE || !host.policy?.content) return value;
+  if (by === ENGINE) return value;
   const allowed = await allowedContent(host.policy, { point: 'input', by, ...about, value });
-  if (allowed.ok) return allowed.value;
+  if (allowed.ok) return allowed.replaced === undefined ? value : allowed.replaced;
   throw new RondoError('INPUT_REFUSED', `the input of run ${about.runId} was refused, and nothing was done: ${allowed.reason}`, {
     details: { runId: about.runId },
   });

@@ -7,6 +7,7 @@
  * I3. Every attempt ends with an entry. If that cannot be written, the conversation is recorded again under the same key.
  */
 import { RondoError, ToolError } from '../errors.ts';
+import { outputParts } from '../journal/conversation.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
 import { Log } from '../journal/log.ts';
@@ -200,10 +201,7 @@ export class Recorder {
 function messagesOf(run: RunFold, { path, messages }: Recording): readonly Message[] {
   const output = run.settled?.output;
   if (path.length > 1 || !run.root.kind || output === undefined) return messages;
-  return [
-    ...messages,
-    { role: 'assistant', content: [{ type: 'text', text: typeof output === 'string' ? output : JSON.stringify(output) }] },
-  ];
+  return [...messages, { role: 'assistant', content: outputParts(output) }];
 }
 
 function failed(run: RunFold, key: string, attempt: number, thrown: unknown): Draft {

@@ -6,7 +6,7 @@ import { checkLimits } from '../loop/definition.ts';
 import { checkToolChoice } from '../loop/tool-choice.ts';
 import type { AgentDefinition } from '../loop/types.ts';
 import { checkOptions } from '../options.ts';
-import type { ToolChoice } from '../ports/model.ts';
+import type { Message, ToolChoice } from '../ports/model.ts';
 import { isName, type Principal, principal, principalProblem } from '../ports/principal.ts';
 import { allowedInput, assertAccess } from './access.ts';
 import type { Active } from './active.ts';
@@ -51,15 +51,18 @@ export function plain(value: unknown, what: string): Json {
   }
 }
 
-export function start(
+/** Starts a run: what the policy lets in, after the runs of its session. Drives at once where neither is to be asked. */
+export async function start(
   resources: Resources,
   active: Active,
   agent: AgentDefinition,
   input: unknown,
   o: RunOptions<Json>,
 ): Promise<RunResult> {
+  const { runId } = active;
   active.tenant = { is: o.by?.tenant };
-  const started: Draft & { type: 'run.started' } = {
+  const session = typeof o.session === 'string' ? { id: o.session } : o.session;
+  let started: Draft & { type: 'run.started' } = {
     type: 'run.started',
     agent: agent.name,
     fingerprint: agent.fingerprint,
@@ -71,61 +74,25 @@ export function start(
   if (o.toolChoice !== undefined) started.toolChoice = plain(o.toolChoice, 'toolChoice') as ToolChoice;
   if (o.tags) started.tags = { ...o.tags };
   if (o.limits) started.limits = { ...o.limits };
-  if (resources.host.policy?.access || resources.host.policy?.content) return allowed(resources, active, agent, started, o);
-  return inContext(resources, active, agent, started, o);
-}
-
-/** What the policy lets in, before anything is written. */
-async function allowed(
-  resources: Resources,
-  active: Active,
-  agent: AgentDefinition,
-  started: Draft & { type: 'run.started' },
-  o: RunOptions<Json>,
-): Promise<RunResult> {
-  const about = { runId: active.runId, agent: agent.name, session: typeof o.session === 'object' ? o.session.id : o.session };
-  await assertAccess(resources, 'run', started.by, about);
-  const input = await allowedInput(resources, started.by, about, started.input);
-  return inContext(resources, active, agent, { ...started, input }, o);
-}
-
-function inContext(
-  resources: Resources,
-  active: Active,
-  agent: AgentDefinition,
-  started: Draft & { type: 'run.started' },
-  o: RunOptions<Json>,
-): Promise<RunResult> {
-  if (o.session === undefined) return begin(resources, active, agent, started, o, []);
-  const session = typeof o.session === 'string' ? { id: o.session } : o.session;
-  started.session = session.id;
-  if (session.shared === true && started.by) started.shared = true;
-  return inSession(resources, active, agent, started, o);
-}
-
-async function inSession(
-  resources: Resources,
-  active: Active,
-  agent: AgentDefinition,
-  started: Draft & { type: 'run.started' },
-  o: RunOptions<Json>,
-): Promise<RunResult> {
-  const { messages, ...continued } = await continueSession(resources.journal, started);
-  return begin(resources, active, agent, { ...started, ...continued }, o, messages);
-}
-
-function begin(
-  resources: Resources,
-  active: Active,
-  agent: AgentDefinition,
-  started: Draft & { type: 'run.started' },
-  o: RunOptions<Json>,
-  history: Parameters<typeof emptyFold>[2],
-): Promise<RunResult> {
+  if (session) started.session = session.id;
+  if (session?.shared === true && started.by) started.shared = true;
+  const { policy } = resources.host;
+  if (policy?.access || policy?.content) {
+    const about = { runId, agent: agent.name, session: session?.id };
+    await assertAccess(resources, 'run', started.by, about);
+    started.input = await allowedInput(resources, started.by, about, started.input);
+  }
+  let history: readonly Message[] = [];
+  if (session) {
+    const { messages, ...continued } = await continueSession(resources.journal, started);
+    started = { ...started, ...continued };
+    history = messages;
+  }
+  const opened = started;
   return drive(resources, active, {
     agent,
-    run: emptyFold(active.runId, agent.name, history),
-    opening: (trace) => [trace ? { ...started, trace } : started],
+    run: emptyFold(runId, agent.name, history),
+    opening: (trace) => [trace ? { ...opened, trace } : opened],
     limits: o.limits,
     assertion: assertionOf(o.assertion, 'the run'),
     session: started.session,

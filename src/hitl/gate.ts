@@ -7,15 +7,13 @@ import type { Approval, Call } from '../journal/fold.ts';
 import { writtenOf } from '../journal/frame.ts';
 import { copyJson, isSameJson, type Json } from '../json.ts';
 import type { Policy } from '../ports/policy.ts';
-import type { Principal } from '../ports/principal.ts';
 import type { ApprovalRule, Effect, Question, ToolOptions } from '../ports/tool.ts';
-import type { CancelSource } from '../reliability/cancel.ts';
 import { bounded, messageOf } from '../reliability/classify.ts';
 import { inTime } from '../reliability/patience.ts';
 import { isThenable } from '../reliability/timeout.ts';
 import { type Schema, type Validated, validate } from '../schema.ts';
 import { type Again, type Arguments, foreseen, type Parsed, parse, parseAgain } from './arguments.ts';
-import { HOOK_TIMEOUT, permission } from './policy.ts';
+import { type Asking, HOOK_TIMEOUT, permission } from './policy.ts';
 import { mayDecide, ruleProblem, together } from './rules.ts';
 
 /** What the gate needs to know of a tool. */
@@ -47,18 +45,10 @@ export type Verdict<T extends Gated> =
   /** Asked already, and not decided yet. */
   | { go: 'wait' };
 
-export interface GateOptions {
-  /** The agents from the top run down to the one that calls. */
-  path: readonly string[];
-  by: Principal | undefined;
-  context: unknown;
+export interface GateOptions extends Asking {
   policy: Policy | undefined;
   /** The store's time, epoch milliseconds: what expiry is judged by. */
   now: number;
-  runId: string;
-  session: string | undefined;
-  /** Of the run: who waits for a rule or a policy stops waiting. */
-  cancel: CancelSource;
 }
 
 export type Asked = Pick<Call, 'name' | 'input'> & Partial<Pick<Call, 'edited' | 'approval' | 'agreed' | 'asked'>>;

@@ -11,6 +11,7 @@ import { ruleProblem } from './rules.ts';
 /** Milliseconds a policy or an approval rule may take; one that takes longer denies. */
 export const HOOK_TIMEOUT = 10_000;
 
+/** Who asks for a call, and in which run. */
 export interface Asking {
   /** The agents from the top run down to the one that calls. */
   path: readonly string[];
@@ -18,6 +19,7 @@ export interface Asking {
   context: unknown;
   runId: string;
   session: string | undefined;
+  /** Of the run: it ends the wait for a rule or a policy. */
   cancel: CancelSource;
 }
 
@@ -31,11 +33,10 @@ export async function permission(
   call: Omit<CallRequest, 'by' | 'agent' | 'context' | 'runId' | 'session'>,
 ): Promise<{ denied?: string; asks: readonly ApprovalRule[] }> {
   const asks: ApprovalRule[] = [];
-  const written = call.written === undefined ? undefined : { written: call.written };
   for (const agent of new Set(path)) {
     try {
-      const asked = { ...call, input: copyJson(call.input), ...copyJson(written), by, agent, context, runId, session };
-      const ruling: unknown = await inTime(policy.decide(asked), HOOK_TIMEOUT, 'the policy', cancel);
+      const asked = policy.decide({ ...copyJson(call), by, agent, context, runId, session });
+      const ruling: unknown = await inTime(asked, HOOK_TIMEOUT, 'the policy', cancel);
       const { allow, ask, reason } = (ruling ?? {}) as { allow?: unknown; ask?: unknown; reason?: unknown };
       if (ask === undefined) {
         if (allow !== true) return { denied: reasonOf(reason, 'The policy does not allow this call.'), asks };
@@ -66,17 +67,15 @@ export async function accessProblem(policy: Policy | undefined, r: AccessRequest
   }
 }
 
-/** What is left of a value once the policy has looked at it: the value itself, another one, or the reason why it is withheld. */
-export async function allowedContent(
-  policy: Policy,
-  r: ContentRequest,
-  cancel?: CancelSource,
-): Promise<{ ok: true; value: Json } | { ok: false; reason: string }> {
+/** What the policy makes of a value: nothing, another one in its place, or the reason why it is withheld. */
+export type Allowed = { ok: true; replaced?: Json } | { ok: false; reason: string };
+
+export async function allowedContent(policy: Policy | undefined, r: ContentRequest, cancel?: CancelSource): Promise<Allowed> {
+  if (!policy?.content) return { ok: true };
   try {
-    if (!policy.content) return { ok: true, value: r.value };
     const ruling: ContentRuling = await inTime(policy.content({ ...r, value: copyJson(r.value) }), HOOK_TIMEOUT, 'the policy', cancel);
     if (ruling.allow !== true) return { ok: false, reason: reasonOf(ruling.reason, 'the policy does not allow it') };
-    return { ok: true, value: ruling.value === undefined ? r.value : copyJson(ruling.value) };
+    return ruling.value === undefined ? { ok: true } : { ok: true, replaced: copyJson(ruling.value) };
   } catch (error) {
     if (error instanceof Halted) throw error;
     return { ok: false, reason: `the policy could not be asked: ${messageOf(error)}` };

@@ -57,7 +57,8 @@ function editText(call: Call, { note }: { note?: string | undefined }): string {
   return `A person changed the arguments of this call. In place of yours, these were used: ${told}${note ? `. Their note: ${note}` : ''}`;
 }
 
-const outputParts = (output: Json | undefined): readonly Part[] => [
+/** What a model reads of an output: a text as it is, any other value as JSON. */
+export const outputParts = (output: Json | undefined): readonly Part[] => [
   { type: 'text', text: typeof output === 'string' ? output : output === undefined ? 'null' : JSON.stringify(output) },
 ];
 

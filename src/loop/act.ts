@@ -9,14 +9,14 @@ import { RondoError } from '../errors.ts';
 import { assertBound } from '../hitl/approvals.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
-import { callsLeft, reserveToolCall } from './budget.ts';
+import { callsLeft } from './budget.ts';
 import type { Blocked, Due, Prepared } from './call.ts';
 import { hasContentPolicy, resultAllowed } from './content.ts';
 import { descend } from './descend.ts';
 import { execute } from './execute.ts';
 import { held } from './held.ts';
 import { endedLate } from './late.ts';
-import { reopened, startEntry } from './start.ts';
+import { reopened, startNext } from './start.ts';
 import type { Scope } from './types.ts';
 
 /** Sub-agents that cannot go on, why, and how many decisions there were then: a new one may be theirs. */
@@ -100,18 +100,7 @@ async function lane(scope: Scope, first: Due, queue: Due[], asleep: Asleep): Pro
  */
 async function finish(scope: Scope, finished: Draft | undefined, queue: Due[]): Promise<Due | undefined> {
   const next = scope.halt ? undefined : queue.shift();
-  const place = next && !next.ready.resumed ? reserveToolCall(scope) : undefined;
-  const starts = next && (next.ready.resumed || place !== undefined);
-  const start = starts ? startEntry(next.call.id, next.call, next.ready) : undefined;
-  const drafts = [finished, start].filter((draft) => draft !== undefined);
-  const power = starts === true && next.ready.tool.effect === 'once';
-  try {
-    const pending = finished ? held(scope, () => drafts, power) : scope.append(() => drafts, power);
-    if (pending) await pending;
-  } finally {
-    place?.release();
-  }
-  if (!starts) return undefined;
-  next.started = true;
-  return next;
+  if (next) return (await startNext(scope, next, finished)) ? next : undefined;
+  if (finished) await held(scope, () => [finished]);
+  return undefined;
 }

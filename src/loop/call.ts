@@ -19,9 +19,11 @@ export interface Ready extends Arguments {
   expiresAt?: number | undefined;
 }
 
+export type Startable = { go: 'start' } & Ready;
+
 /** What is to become of a call, once the entry that says so is in the journal. */
 export type Prepared =
-  | ({ go: 'start' } & Ready)
+  | Startable
   /** The end of the call: what a person answered, or what a `check` found. */
   | { go: 'answer'; output: Json; content?: readonly Part[]; cut?: number }
   | Exclude<Verdict<ToolDefinition>, { go: 'start' } | { go: 'answer' }>
@@ -32,7 +34,7 @@ export type Prepared =
 /** A call to run. `started` once its `call.started` is in the journal: nothing runs before. */
 export interface Due {
   call: Call;
-  ready: Ready;
+  ready: Startable;
   started: boolean;
 }
 

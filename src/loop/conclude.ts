@@ -1,11 +1,12 @@
 /** Conclude: an answer without a call is the end of an agent's part, unless it does not fit what was asked for. */
+import { outputParts } from '../journal/conversation.ts';
 import type { Draft } from '../journal/entries.ts';
 import { type Json, plainJson } from '../json.ts';
 import type { ModelResponse, Part } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { validate } from '../schema.ts';
 import type { Due } from './call.ts';
-import { contentAllowed, hasContentPolicy } from './content.ts';
+import { contentAllowed } from './content.ts';
 import type { Responded } from './start.ts';
 import type { LoopScope, Settlement } from './types.ts';
 
@@ -17,12 +18,10 @@ export async function conclude(scope: LoopScope, response: ModelResponse, respon
   const failed = incomplete(response.stop);
   const answer = failed ? undefined : await finalAnswer(scope, response.content);
   if (answer?.ok) {
-    const allowed = hasContentPolicy(scope)
-      ? await contentAllowed(scope, 'output', answer.output)
-      : { ok: true as const, value: answer.output };
-    const entry = allowed.ok && allowed.value === answer.output ? responded : withheld(responded, allowed);
-    if (!allowed.ok) return refused(scope, entry, allowed.reason);
-    return end(scope, allowed.value, [entry]);
+    const allowed = await contentAllowed(scope, 'output', answer.output);
+    if (!allowed.ok) return refused(scope, saying(responded, `(withheld: ${allowed.reason})`), allowed.reason);
+    if (allowed.replaced === undefined) return end(scope, answer.output, [responded]);
+    return end(scope, allowed.replaced, [saying(responded, allowed.replaced)]);
   }
   const repairable = answer && !answer.final && scope.frame.repairs < REPAIRS;
   await scope.append(() => [
@@ -46,15 +45,8 @@ export async function conclude(scope: LoopScope, response: ModelResponse, respon
   return { status: 'failed', error: { ...error, retryable: false, attempts: 1, outcome: 'failed' } };
 }
 
-/** The answer with what the policy left of it, so that neither the journal nor a later run of the session has the rest. */
-function withheld(responded: Responded, allowed: { ok: true; value: Json } | { ok: false; reason: string }): Responded {
-  const text = !allowed.ok
-    ? `(withheld: ${allowed.reason})`
-    : typeof allowed.value === 'string'
-      ? allowed.value
-      : JSON.stringify(allowed.value);
-  return { ...responded, content: [{ type: 'text', text }] };
-}
+/** The answer with other words, so that neither the journal nor a later run of the session has what the policy took out. */
+const saying = (responded: Responded, output: Json): Responded => ({ ...responded, content: outputParts(output) });
 
 /** The end of the part, unless a message has come meanwhile: then the agent is asked again. @returns an empty list there. */
 async function end(scope: LoopScope, output: Json, before: readonly Draft[]): Promise<readonly Due[] | Settlement> {

@@ -18,7 +18,7 @@ import { observe } from './observe.ts';
 import { reshape } from './reshape.ts';
 import { answered, type Responded } from './start.ts';
 import { think } from './think.ts';
-import type { Halt, LoopScope, Scope, Settlement } from './types.ts';
+import type { LoopScope, Scope, Settlement } from './types.ts';
 
 /** @returns how it ended, which only a completed run has in its journal already; undefined where it was halted (`scope.halt`). */
 export async function loop(scope: LoopScope): Promise<Settlement | undefined> {
@@ -57,7 +57,7 @@ async function turn(scope: LoopScope, request: ModelRequest, reserved: Reservati
   try {
     const span = scope.trace.chat(scope.frame.step + 1, scope.agent.model, request);
     const thought = await think(scope, request, span);
-    const halt = haltOf(scope);
+    const { halt } = scope;
     if (halt && (!thought.ok || halt.why === 'lost')) return undefined;
     if (!thought.ok) {
       span.end({ error: 'error' in thought ? thought.error : { code: 'LIMIT_REACHED' } });
@@ -89,9 +89,6 @@ function masked({ secrets }: Scope, thought: Thought & { ok: true }): Thought & 
   });
   return { ...thought, response: { ...thought.response, content } };
 }
-
-/** Set from outside while the loop waits, which the compiler cannot know. */
-const haltOf = (scope: Scope): Halt | undefined => scope.halt;
 
 function respondedEntry(scope: LoopScope, { response, model, attempts, ms }: Thought & { ok: true }): Responded {
   const { usage, content, stop } = response;

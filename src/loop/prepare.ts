@@ -6,7 +6,7 @@ import { type Asked, type GateOptions, gate, type Verdict } from '../hitl/gate.t
 import type { Call } from '../journal/fold.ts';
 import { callsLeft } from './budget.ts';
 import type { Prepared } from './call.ts';
-import { hasContentPolicy, resultAllowed } from './content.ts';
+import { resultAllowed } from './content.ts';
 import { credentials } from './credentials.ts';
 import { delegations } from './delegation.ts';
 import { recall } from './recall.ts';
@@ -44,7 +44,7 @@ function gated(scope: Scope, call: Asked, o: GateOptions): Prepared | Promise<Pr
 /** What a `check` found passes the policy like what the tool itself gives. */
 async function recalled(scope: Scope, call: Call): Promise<Prepared> {
   const found = await recall(scope, call);
-  return found.go === 'answer' && hasContentPolicy(scope) ? resultAllowed(scope, call.name, found) : found;
+  return found.go === 'answer' ? resultAllowed(scope, call.name, found) : found;
 }
 
 async function withCredentials(scope: Scope, { approval }: Asked, verdict: Verdict<ToolDefinition>): Promise<Prepared> {

@@ -22,27 +22,21 @@ export interface ScopeOptions {
   closing(end: End): Make;
 }
 
-/** @see Scope */
+/** @see Scope, where the contracts stand. */
 export class LiveScope implements Scope {
   readonly drive: Drive;
   readonly frame: Frame;
   readonly agent: AgentDefinition;
   readonly plan: Plan;
   readonly limits: Limits;
-  /** What the agent may call in this step, by name. */
   tools: Tools;
-  /** Of the sources, when `tools` was asked of them. */
   revision: string | undefined;
   readonly trace: AgentTrace;
-  /** Cancelled when this part must stop: then `halt` says why. */
   readonly cancel: CancelSource;
   readonly parent: Scope | undefined;
   readonly closing: (end: End) => Make;
-  /** The bounds of all agents on the way down to this one. */
   readonly grants: readonly Grants[];
-  /** What is under way in this part and below it, and not in the journal yet. */
   readonly reserved = new Reserved();
-  /** The request to the model without its messages, which grow. Built again when the instructions change. */
   request: ModelRequest | undefined;
   #halt: Halt | undefined;
 
@@ -80,7 +74,6 @@ export class LiveScope implements Scope {
     return this.drive.run;
   }
 
-  /** Undefined while there are none: masking costs nothing then. */
   get secrets(): Secrets | undefined {
     return this.drive.secrets.empty ? undefined : this.drive.secrets;
   }
@@ -93,10 +86,6 @@ export class LiveScope implements Scope {
     this.#halt ??= halt;
   }
 
-  /**
-   * Appends entries of this frame, or of one that they name themselves. After the frame has ended, entries are dropped, except
-   * charges, which go to the nearest open ancestor. @throws as `Log.append`.
-   */
   append(make: Make, power = false): void | Promise<void> {
     if (this.frame.id === '') return this.drive.log.append(make, power);
     return this.drive.log.append((seq) => {
@@ -114,18 +103,15 @@ export class LiveScope implements Scope {
     return scope;
   }
 
-  /** Shows a transient event of this frame; undefined while there is no listener. */
   get emit(): ((event: Transient, step: number) => void) | undefined {
     const { emit } = this.drive;
     return emit && ((event, step) => emit(event, step, this.frame.path));
   }
 
-  /** @see Drive.own */
   own(waited = false): void | Promise<void> {
     return this.drive.own(waited);
   }
 
-  /** A source that is cancelled with this scope's, and can be cancelled by itself. `unlink` lets go of it. */
   linkedCancel(): { cancel: CancelSource; unlink: () => void } {
     const cancel = new CancelSource();
     const link = this.cancel.add((reason) => cancel.cancel(reason));

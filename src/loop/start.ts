@@ -10,13 +10,15 @@ import type { Asked } from '../hitl/gate.ts';
 import type { CallId, Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import { argumentsOf } from '../journal/frame.ts';
+import type { Make } from '../journal/log.ts';
 import { isSameJson } from '../json.ts';
 import type { ToolCallPart } from '../ports/model.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
 import { type Reservation, reserveToolCall } from './budget.ts';
 import type { Due, Prepared, Ready } from './call.ts';
+import { held } from './held.ts';
 import { prepare } from './prepare.ts';
-import type { Halt, Scope } from './types.ts';
+import type { Scope } from './types.ts';
 
 export type Responded = Extract<Draft, { type: 'model.responded' }>;
 
@@ -30,7 +32,8 @@ export interface Answer {
 
 /** Writes the answer, and starts its calls as far as they may. @returns the calls to run, in the order asked. */
 export async function answered(scope: Scope, { entry, calls, cut }: Answer): Promise<readonly Due[]> {
-  if (scope.halt) {
+  const { halt } = scope;
+  if (halt) {
     await scope.append(() => [entry]);
     return [];
   }
@@ -40,7 +43,7 @@ export async function answered(scope: Scope, { entry, calls, cut }: Answer): Pro
     prepared = pending instanceof Promise ? await unlessHalted(pending, scope.cancel) : pending;
   } catch (error) {
     // the calls wait for the next claim
-    if (error instanceof Halted && haltOf(scope)?.why !== 'lost') await scope.append(() => [entry]);
+    if (error instanceof Halted && scope.halt?.why !== 'lost') await scope.append(() => [entry]);
     throw error;
   }
   const { started } = await write(scope, calls, prepared, entry);
@@ -58,11 +61,15 @@ export async function reopened(
   const now = calls.some((call) => call.approval) ? await scope.host.now() : 0;
   const prepared = await unlessHalted(Promise.resolve(prepare(scope, calls, now)), scope.cancel);
   const { started, wrote } = await write(scope, calls, prepared);
-  return { due: dueOf(calls, prepared, started), prepared, wrote: wrote || started.size > 0 };
+  return { due: dueOf(calls, prepared, started), prepared, wrote };
 }
 
-/** Set from outside while the gate waits, which the compiler cannot know. */
-const haltOf = (scope: Scope): Halt | undefined => scope.halt;
+/** Starts a call that waited for a place, in one append with the end of the call that made it. @returns whether a limit let it start. */
+export async function startNext(scope: Scope, due: Due, finished: Draft | undefined): Promise<boolean> {
+  const { started } = await write(scope, [due.call], [due.ready], finished);
+  due.started = started.has(0);
+  return due.started;
+}
 
 /** The arguments of a call in an answer that was cut off may be a part of what was meant. */
 const TRUNCATED: Prepared = {
@@ -76,12 +83,15 @@ const TRUNCATED: Prepared = {
   },
 };
 
-/** @returns the indexes of the calls that are started now, and whether anything was written. */
+/**
+ * Writes `before`, an answer or the end of a call, with what becomes of the calls.
+ * @returns the indexes of the calls that are started now, and whether anything was written or started.
+ */
 async function write(
   scope: Scope,
   calls: readonly (Asked & Partial<Pick<Call, 'id'>>)[],
   prepared: readonly Prepared[],
-  answer?: Responded,
+  before?: Draft,
 ): Promise<{ started: ReadonlySet<number>; wrote: boolean }> {
   const { parallel } = scope.agent;
   const started = new Set<number>();
@@ -95,11 +105,12 @@ async function write(
     power ||= p.go === 'start' && p.tool.effect === 'once';
   }
   const now = asks ? await scope.host.now() : 0;
-  const append = scope.append((seq) => {
+  const answer = before?.type === 'model.responded';
+  const make: Make = (seq) => {
     // made again where another process appended meanwhile
     for (const reservation of reserved.splice(0)) reservation.release();
     started.clear();
-    const drafts: Draft[] = answer ? [answer] : [];
+    const drafts: Draft[] = before ? [before] : [];
     for (let i = 0; i < prepared.length; i++) {
       const p = prepared[i] as Prepared;
       const call = calls[i] as Asked & Partial<Pick<Call, 'id'>>;
@@ -113,10 +124,13 @@ async function write(
       const draft = entryOf(scope, answer ? `${seq}.${i}` : (call.id as CallId), call, p, now);
       if (draft) drafts.push(draft);
     }
-    wrote = drafts.length > 0;
+    // a sub-agent that goes on where it was has no entry
+    wrote = drafts.length > 0 || started.size > 0;
     return drafts;
-  }, power);
+  };
   try {
+    // the end of a call has happened already, so it must not be lost
+    const append = before && !answer ? held(scope, make, power) : scope.append(make, power);
     if (append) await append;
   } finally {
     for (const reservation of reserved) reservation.release();
@@ -155,7 +169,7 @@ function entryOf(scope: Scope, id: CallId, call: Asked, prepared: Prepared, now:
 }
 
 /** The start of a call, with what its tool gets where no other entry says so. Undefined for a sub-agent that goes on where it was. */
-export function startEntry(id: CallId, call: Asked, { tool, shown, resumed }: Ready): Draft | undefined {
+function startEntry(id: CallId, call: Asked, { tool, shown, resumed }: Ready): Draft | undefined {
   if (resumed && tool.delegate) return undefined;
   const entry: Draft = { type: 'call.started', call: id, effect: tool.effect };
   const known = argumentsOf(call);
