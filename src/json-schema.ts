@@ -1,11 +1,12 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { invalid, RondoError } from './errors.ts';
-import { freezeJson, type Json, type JsonObject, plainJson } from './json.ts';
+import { freezeJson, type Json, type JsonObject } from './json.ts';
 import { allow, compile, type Document } from './json-schema/compile.ts';
 import { isKeyword } from './json-schema/keywords.ts';
 import { nameOf } from './json-schema/refs.ts';
 import { checkSize, LARGEST } from './json-schema/size.ts';
-import type { JsonSchema, Schema } from './schema.ts';
+import { plain } from './options.ts';
+import { describe, type JsonSchema, type Schema } from './schema.ts';
 
 /** Who made the schemas of this file, as they say themselves. */
 export const VENDOR = 'rondo';
@@ -37,6 +38,12 @@ export function schemaOf(given: unknown, where: string): Schema {
   return fromDocument(given, 'own', where);
 }
 
+/** The schema that a declaration was given, and its document. @throws RondoError `CONFIG_INVALID` as `schemaOf` and `describe`. */
+export function declaredSchema(given: unknown, where: string): { schema: Schema; json: JsonSchema } {
+  const schema = schemaOf(given, where);
+  return { schema, json: describe(schema, where) };
+}
+
 /**
  * A schema from a document that a server sent. Checked is what surely tells a slip of the model: types, names, ranges, choices.
  * What a server could use to hold up the process (`format`, `uniqueItems`, a `pattern` that is not surely quick), and what can only be judged together with
@@ -52,7 +59,7 @@ function fromDocument<T>(given: unknown, whose: 'own' | 'foreign', where: string
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     throw new RondoError('CONFIG_INVALID', `${where} takes a JSON Schema object, such as { type: "object", properties: {} }.`);
   checkSize(given, LARGEST[whose], where);
-  const document = freezeJson(plainDocument(given, where));
+  const document = freezeJson(plain(given, where) as JsonObject);
   const compiled = compile(document, whose === 'foreign', where);
   return {
     '~standard': {
@@ -63,14 +70,6 @@ function fromDocument<T>(given: unknown, whose: 'own' | 'foreign', where: string
       jsonSchema: { input: () => document as Record<string, unknown>, output: () => document as Record<string, unknown> },
     },
   };
-}
-
-function plainDocument(given: object, where: string): JsonObject {
-  try {
-    return plainJson(given) as JsonObject;
-  } catch (error) {
-    throw invalid(`${where} must be plain JSON: ${(error as Error).message}.`);
-  }
 }
 
 type Run = typeof import('@cfworker/json-schema').validate;

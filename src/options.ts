@@ -1,5 +1,6 @@
 /** What is said of options that do not exist, or that have another name now. */
 import { invalid } from './errors.ts';
+import { type Json, plainJson } from './json.ts';
 
 /** Options by name, each with an example of it. */
 export type Examples = { readonly [option: string]: string };
@@ -21,6 +22,22 @@ export function checkOptions(given: unknown, examples: Examples, where: string):
         : `${where} has no option "${name}". There are ${Object.keys(examples).join(', ')}.`,
     );
   }
+}
+
+/** Plain JSON, apart from the caller's own objects; what JSON cannot hold is refused while there is nothing to lose. */
+export function plain(value: unknown, what: string): Json {
+  if (typeof value === 'string') return value;
+  try {
+    return plainJson(value) ?? null;
+  } catch (error) {
+    throw invalid(`${what} must be plain JSON: ${(error as Error).message}.`);
+  }
+}
+
+/** What to write in place of a name that there is not. */
+export function hint(name: string, names: readonly string[]): string {
+  const meant = nearest(name, names);
+  return meant ? `Did you mean "${meant}"?` : `There are ${names.join(', ')}.`;
 }
 
 /** The name that was most likely meant: at most a third of its letters differ. */

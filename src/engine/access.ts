@@ -5,7 +5,7 @@ import type { RunFold } from '../journal/fold.ts';
 import type { Json } from '../json.ts';
 import type { AccessRequest } from '../ports/policy.ts';
 import type { Principal } from '../ports/principal.ts';
-import { ENGINE, type Eyes } from './lookup.ts';
+import { ENGINE, type Eyes, findRun } from './lookup.ts';
 import type { Resources } from './resources.ts';
 
 type About = Pick<AccessRequest, 'agent' | 'runId' | 'session'>;
@@ -26,6 +26,19 @@ export async function assertAccess({ host }: Resources, point: AccessRequest['po
   const problem = await accessProblem(host.policy, { point, by, ...about });
   if (problem === undefined) return;
   throw new RondoError('NOT_PERMITTED', `run ${about.runId} (${point}): ${problem}`, { details: { runId: about.runId, point } });
+}
+
+/** A run that the caller sees, and may do this with. @throws RondoError `RUN_NOT_FOUND`, `NOT_PERMITTED`. */
+export async function runFor(
+  resources: Resources,
+  runId: string,
+  by: Eyes,
+  point: AccessRequest['point'],
+  until?: number,
+): Promise<RunFold> {
+  const run = await findRun(resources.journal, runId, by, until);
+  await assertAccess(resources, point, by, aboutRun(run));
+  return run;
 }
 
 /** @returns the input as the policy leaves it. @throws RondoError `INPUT_REFUSED` with the policy's reason. */

@@ -1,4 +1,3 @@
-import type { Active } from './active.ts';
 import { release } from './lease.ts';
 import type { Resources } from './resources.ts';
 
@@ -16,13 +15,13 @@ export async function giveBack(resources: Resources, grace: number): Promise<voi
   for (const { runId, leased } of resources.active.values()) if (leased) await release(resources, runId);
 }
 
-/** Waits until these drives have ended, `longest` milliseconds at most. */
-async function ended(running: readonly Active[], longest: number): Promise<void> {
+/** Waits until all of this is done, `longest` milliseconds at most. */
+export async function ended(running: readonly { readonly done: Promise<unknown> | undefined }[], longest: number): Promise<void> {
   if (running.length === 0) return;
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, longest);
   });
-  await Promise.race([Promise.allSettled(running.map((active) => active.done)), late]);
+  await Promise.race([Promise.allSettled(running.map(({ done }) => done)), late]);
   clearTimeout(timer);
 }

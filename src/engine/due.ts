@@ -16,12 +16,12 @@ export async function* dueRuns(resources: Resources, status: 'running' | 'paused
   resources.assertOpen();
   const now = await resources.host.now();
   const isOurs = ({ runId, agent }: RunHead) => resources.agentOf(runId, agent) !== undefined && !resources.active.has(runId);
-  for await (const head of allDue(resources.journal, { status, now, limit: PAGE })) if (isOurs(head)) yield head.runId;
+  for await (const head of allDue(resources.journal, { status, now })) if (isOurs(head)) yield head.runId;
   if (status === 'running') for (const head of await orphans(resources.journal, now)) if (isOurs(head)) yield head.runId;
 }
 
 /** The heads that are due, page by page; of a store that cannot tell, all heads of that status are read. */
-export async function* allDue(journal: Journal, filter: DueFilter): AsyncGenerator<RunHead, void, undefined> {
+export async function* allDue(journal: Journal, filter: Pick<DueFilter, 'status' | 'now'>): AsyncGenerator<RunHead, void, undefined> {
   if (!journal.due) {
     for await (const head of journal.heads({ status: filter.status }))
       if ((dueAt(head) ?? Number.POSITIVE_INFINITY) <= filter.now) yield head;
@@ -29,10 +29,10 @@ export async function* allDue(journal: Journal, filter: DueFilter): AsyncGenerat
   }
   for (let after: RunHead | undefined; ; ) {
     const page: RunHead[] = [];
-    for await (const head of journal.due({ ...filter, ...(after && { after }) })) page.push(head);
+    for await (const head of journal.due({ ...filter, limit: PAGE, ...(after && { after }) })) page.push(head);
     yield* page;
     after = page.at(-1);
-    if (page.length < filter.limit) return;
+    if (page.length < PAGE) return;
   }
 }
 

@@ -5,7 +5,7 @@ import type { Json } from '../json.ts';
 import type { Agent } from '../loop/types.ts';
 import type { Prompt } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
-import { aboutRun, assertAccess } from './access.ts';
+import { runFor } from './access.ts';
 import { Active } from './active.ts';
 import { reasonOf } from './cancelled.ts';
 import { giveBack } from './closing.ts';
@@ -21,7 +21,7 @@ import { newId } from './ids.ts';
 import { type ApprovalFilter, type OpenApproval, openApprovals } from './inbox.ts';
 import { release } from './lease.ts';
 import { listedRuns, type RunFilter } from './listing.ts';
-import { ENGINE, type Eyes, findRun, notFound, sees } from './lookup.ts';
+import { ENGINE, type Eyes, notFound, sees } from './lookup.ts';
 import type { EngineOptions, RunArgs, RunOptions, RunSummary, WithoutContext } from './options.ts';
 import { cancel, decide, settle } from './outside.ts';
 import { Recorder } from './recorder.ts';
@@ -132,9 +132,7 @@ export class Engine implements AsyncDisposable {
       const result = await begin(active);
       if (mayGoOn(result)) this.#hold(active);
       else this.#resources.agents.letGo(active.runId);
-      this.#resources.active.delete(active.runId);
-      this.#resources.sources.release(active.runId);
-      active.end({});
+      this.#leave(active, {});
       if (active.log && active.scope) this.#recorder.take(active.log, active.scope.agent);
       if (result.status === 'paused') this.#warn();
       return result;
@@ -143,11 +141,15 @@ export class Engine implements AsyncDisposable {
       if (active.leased) this.#hold(active);
       // a claim that was lost to another process is not ours to give back
       if (active.leased && !RondoError.is(error, 'RUN_BUSY')) await release(this.#resources, active.runId);
-      this.#resources.active.delete(active.runId);
-      this.#resources.sources.release(active.runId);
-      active.end({ error });
+      this.#leave(active, { error });
       throw error;
     }
+  }
+
+  #leave(active: Active, over: { error?: unknown }): void {
+    this.#resources.active.delete(active.runId);
+    this.#resources.sources.release(active.runId);
+    active.end(over);
   }
 
   /** The run waits, and goes on with the agent that it has. */
@@ -215,9 +217,7 @@ export class Engine implements AsyncDisposable {
   /** Where a run stands, or stood after the entry `at`. @throws RondoError `RUN_NOT_FOUND`. */
   async inspect(runId: string, o: { at?: number; by?: Principal } = {}): Promise<RunState> {
     await this.#resources.active.get(runId)?.opened;
-    const run = await findRun(this.#resources.journal, runId, o.by, o.at);
-    await assertAccess(this.#resources, 'inspect', o.by, aboutRun(run));
-    return stateOf(run);
+    return stateOf(await runFor(this.#resources, runId, o.by, 'inspect', o.at));
   }
 
   /** An operator's word on a call whose outcome is unknown. @throws RondoError `CALL_NOT_FOUND`. */

@@ -8,16 +8,17 @@ import { emptyFold, type RunFold, unfinishedCalls } from '../journal/fold.ts';
 import { copyJson, type Json } from '../json.ts';
 import { checkLimits } from '../loop/definition.ts';
 import type { Agent, AgentDefinition } from '../loop/types.ts';
+import { plain } from '../options.ts';
 import { type Principal, principal } from '../ports/principal.ts';
 import { validate } from '../schema.ts';
-import { aboutRun, assertAccess } from './access.ts';
+import { runFor } from './access.ts';
 import type { Active } from './active.ts';
 import { drive } from './drive.ts';
 import { findRun } from './lookup.ts';
 import type { Resources } from './resources.ts';
 import type { RunResult } from './results.ts';
 import { agentFor, unregistered } from './resume.ts';
-import { checkBy, plain } from './start.ts';
+import { checkBy } from './start.ts';
 
 export interface ForkOptions {
   /** The last entry that is taken over: the `seq` of an event, or of an `inspect()`. */
@@ -51,8 +52,7 @@ export function checkFork(runId: string, o: ForkOptions): void {
 export async function fork(resources: Resources, active: Active, runId: string, o: ForkOptions): Promise<RunResult> {
   const { journal } = resources;
   // whether there is such a run for these eyes comes before anything that is said about it
-  const whole = await findRun(journal, runId, o.by);
-  await assertAccess(resources, 'run', o.by, aboutRun(whole));
+  const whole = await runFor(resources, runId, o.by, 'run');
   const entries: Entry[] = [];
   for await (const entry of journal.read(runId)) entries.push(entry);
   const at = boundary(runId, entries.slice(0, whole.next), o.at);

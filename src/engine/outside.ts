@@ -9,23 +9,27 @@ import type { CallId, Decision, Draft } from '../journal/entries.ts';
 import { type Approval as Asked, isOver } from '../journal/fold.ts';
 import { Log } from '../journal/log.ts';
 import { type Json, plainJson } from '../json.ts';
+import type { AccessRequest } from '../ports/policy.ts';
 import { type Principal, principal, principalProblem } from '../ports/principal.ts';
-import { aboutRun, assertAccess } from './access.ts';
+import { aboutRun, assertAccess, runFor } from './access.ts';
 import { abandoned, farewells } from './cancelled.ts';
 import { leaseOf, release } from './lease.ts';
-import { agentOf, type Eyes, findHead, findRun, notFound, sees } from './lookup.ts';
+import { agentOf, type Eyes, findHead, notFound, sees } from './lookup.ts';
 import type { Resources } from './resources.ts';
 import { approvalsOf } from './results.ts';
 import { seize } from './resume.ts';
 
-/** The log to append to. @throws RondoError `RUN_NOT_FOUND`. */
-export async function logOf(resources: Resources, runId: string, eyes: Eyes): Promise<Log> {
+/** The log to append to, of a run that the caller sees and may do this with. @throws RondoError `RUN_NOT_FOUND`, `NOT_PERMITTED`. */
+export async function logOf(resources: Resources, runId: string, eyes: Eyes, point: AccessRequest['point']): Promise<Log> {
   const own = await resources.opened(runId);
   if (own) {
     if (!sees(eyes, own.run.started.by?.tenant)) throw notFound(runId);
-    if (await current(own)) return own;
+    if (await current(own)) {
+      await assertAccess(resources, point, eyes, aboutRun(own.run));
+      return own;
+    }
   }
-  const run = await findRun(resources.journal, runId, eyes);
+  const run = await runFor(resources, runId, eyes, point);
   return new Log(resources.journal, run, undefined, () => undefined, true);
 }
 
@@ -57,9 +61,8 @@ export async function decide(
   if (!Array.isArray(decisions)) throw new RondoError('DECISION_INVALID', 'decisions are a list: [{ approval, type: "approve" }].');
   const plain = plainDecisions(decisions);
   const decider = principal(by);
-  const log = await logOf(resources, runId, decider);
+  const log = await logOf(resources, runId, decider, 'decide');
   const { run } = log;
-  await assertAccess(resources, 'decide', decider, aboutRun(run));
   const agent = resources.agentOf(runId, run.root.agent);
   for (;;) {
     const o = {
@@ -112,9 +115,8 @@ export async function cancel(
   // a run that is being started has nothing to append to yet
   const starting = resources.active.get(runId);
   if (starting?.tenant && !starting.log && sees(eyes, starting.tenant.is)) return starting.halt({ why: 'cancel', reason: o.reason });
-  const log = await logOf(resources, runId, eyes);
+  const log = await logOf(resources, runId, eyes, 'decide');
   const { run } = log;
-  await assertAccess(resources, 'decide', eyes, aboutRun(run));
   const request: Draft = {
     type: 'message.received',
     kind: 'cancel',
@@ -162,8 +164,7 @@ export async function settle(
     throw new RondoError('DECISION_INVALID', `an outcome is done, failed or not-run, not "${o.outcome}".`);
   if (o.note !== undefined && typeof o.note !== 'string') throw new RondoError('DECISION_INVALID', 'a note is a text.');
   const output = settledOutput(o.output);
-  const log = await logOf(resources, runId, o.by);
-  await assertAccess(resources, 'decide', o.by, aboutRun(log.run));
+  const log = await logOf(resources, runId, o.by, 'decide');
   const entry: Draft = {
     type: 'outcome.settled',
     call: callId,

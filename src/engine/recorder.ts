@@ -20,6 +20,7 @@ import type { Principal } from '../ports/principal.ts';
 import { CancelSource } from '../reliability/cancel.ts';
 import { classify } from '../reliability/classify.ts';
 import { inTime } from '../reliability/patience.ts';
+import { ended } from './closing.ts';
 import { allDue } from './due.ts';
 import { loadRun } from './history.ts';
 import { LEASE, release } from './lease.ts';
@@ -30,8 +31,6 @@ import { seize } from './resume.ts';
 const TIMEOUT = 300_000;
 /** Milliseconds until the second attempt; doubles with every attempt, up to the longest. */
 const RETRY = { first: 1_000, longest: 3_600_000, attempts: 100 };
-/** Heads read at a time. */
-const PAGE = 100;
 /** Runs that are recorded at the same time. */
 const PARALLEL = 8;
 /** Runs whose next attempt is planned in this process; a sweep finds the others. */
@@ -65,7 +64,7 @@ export class Recorder {
   async sweep(): Promise<void> {
     const { journal, host, agents } = this.#resources;
     if (memoriesOf(this.#resources).size === 0) return;
-    const due = allDue(journal, { status: 'completed', now: await host.now(), limit: PAGE });
+    const due = allDue(journal, { status: 'completed', now: await host.now() });
     const worker = async () => {
       for (let next = await due.next(); !next.done; next = await due.next()) {
         const { runId, agent } = next.value;
@@ -101,13 +100,7 @@ export class Recorder {
   async close(ms: number): Promise<void> {
     this.#closed = true;
     const jobs = [...this.#jobs.values()];
-    if (jobs.length === 0) return;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, ms);
-    });
-    await Promise.race([Promise.allSettled(jobs.map((job) => job.done)), late]);
-    clearTimeout(timer);
+    await ended(jobs, ms);
     for (const job of jobs) {
       clearTimeout(job.timer);
       job.stop.abort(new Error('the engine was closed'));

@@ -8,12 +8,12 @@ import { Reserved } from '../loop/reserved.ts';
 import type { Agent, AgentDefinition } from '../loop/types.ts';
 import { checkOptions } from '../options.ts';
 import { type Principal, principal } from '../ports/principal.ts';
-import { aboutRun, assertAccess } from './access.ts';
+import { runFor } from './access.ts';
 import type { Active } from './active.ts';
 import { type AssertionOption, assertionOf } from './assertion.ts';
 import { drive, limitsOf } from './drive.ts';
 import { LEASE } from './lease.ts';
-import { agentOf, type Eyes, findHead, findRun } from './lookup.ts';
+import { agentOf, type Eyes, findHead } from './lookup.ts';
 import { isGone } from './owner.ts';
 import type { Resources } from './resources.ts';
 import { type RunResult, resultOf } from './results.ts';
@@ -42,12 +42,10 @@ const RESUME_OPTIONS = {
 
 /** Claims a run and drives it on. One that has ended, or has nothing to go on with, is answered as it stands. */
 export async function resume(resources: Resources, active: Active, o: ResumeOptions, eyes: Eyes): Promise<RunResult> {
-  const { journal } = resources;
   const { runId } = active;
   checkOptions(o, RESUME_OPTIONS, `the resume of run ${runId}`);
   checkLimits(o.limits, `the resume of run ${runId}`);
-  const run = await findRun(journal, runId, eyes);
-  await assertAccess(resources, 'run', eyes, aboutRun(run));
+  const run = await runFor(resources, runId, eyes, 'run');
   const agent = agentFor(resources, run, o.agent);
   if (!agent && !isOver(run)) throw unregistered(runId, run.root.agent);
   if (!agent || !goesOn(run, await resources.host.now(), o.limits)) return resultOf(run) as RunResult;

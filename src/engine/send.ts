@@ -3,12 +3,13 @@ import { promptParts } from '../journal/conversation.ts';
 import type { Draft } from '../journal/entries.ts';
 import { isOver } from '../journal/fold.ts';
 import type { Json } from '../json.ts';
-import type { Part, Prompt } from '../ports/model.ts';
+import { plain } from '../options.ts';
+import type { Prompt } from '../ports/model.ts';
 import { type Principal, principal } from '../ports/principal.ts';
-import { aboutRun, allowedInput, assertAccess } from './access.ts';
+import { aboutRun, allowedInput } from './access.ts';
 import { logOf } from './outside.ts';
 import type { Resources } from './resources.ts';
-import { checkBy, plain } from './start.ts';
+import { checkBy } from './start.ts';
 
 /** Characters of JSON of one message, and messages that may wait at a time: they are in the journal. */
 const LARGEST = 1_000_000;
@@ -22,9 +23,8 @@ export async function send(resources: Resources, runId: string, message: Prompt,
   const json = plain(message, 'the message');
   if (!isPrompt(json)) throw refused("it must be a text that is not empty, or a list of parts such as { type: 'text', text }");
   if (JSON.stringify(json).length > LARGEST) throw refused(`it is larger than ${LARGEST} characters`);
-  const log = await logOf(resources, runId, o.by);
+  const log = await logOf(resources, runId, o.by, 'run');
   const { run } = log;
-  await assertAccess(resources, 'run', o.by, aboutRun(run));
   const kind = run.root.kind ?? resources.agentOf(runId, run.root.agent)?.kind;
   if (kind === 'graph' || kind === 'foreign')
     throw refused(`agent "${run.root.agent}" asks no model itself. Send it to a run whose top agent does`);
@@ -49,8 +49,8 @@ function isPrompt(value: Json): value is Json & Prompt {
   return Array.isArray(value) && value.length > 0 && value.every(isPart);
 }
 
-const isPart = (part: Json): boolean => {
-  const { type, text, mediaType, data } = (part ?? {}) as unknown as Part & { text?: unknown; mediaType?: unknown; data?: unknown };
+const isPart = (part: unknown): boolean => {
+  const { type, text, mediaType, data } = (part ?? {}) as { [field: string]: unknown };
   if (type === 'text') return typeof text === 'string';
   return (type === 'image' || type === 'document') && typeof mediaType === 'string' && typeof data === 'string';
 };

@@ -1,11 +1,11 @@
 import { invalid } from '../errors.ts';
 import type { Draft } from '../journal/entries.ts';
 import { emptyFold } from '../journal/fold.ts';
-import { type Json, plainJson } from '../json.ts';
+import type { Json } from '../json.ts';
 import { checkLimits } from '../loop/definition.ts';
 import { checkToolChoice } from '../loop/tool-choice.ts';
 import type { AgentDefinition } from '../loop/types.ts';
-import { checkOptions } from '../options.ts';
+import { checkOptions, plain } from '../options.ts';
 import type { Message, ToolChoice } from '../ports/model.ts';
 import { isName, type Principal, principal, principalProblem } from '../ports/principal.ts';
 import { allowedInput, assertAccess } from './access.ts';
@@ -39,16 +39,6 @@ export function checkRun(agent: AgentDefinition, input: unknown, o: RunOptions<J
 export function checkBy(by: Principal | undefined, where: string): void {
   const wrong = by === undefined ? undefined : principalProblem(by);
   if (wrong) throw invalid(`${where}: by comes from the caller's authentication: ${wrong}.`);
-}
-
-/** Plain JSON, apart from the caller's own objects; what JSON cannot hold is refused while there is nothing to lose. */
-export function plain(value: unknown, what: string): Json {
-  if (typeof value === 'string') return value;
-  try {
-    return plainJson(value) ?? null;
-  } catch (error) {
-    throw invalid(`${what} must be plain JSON: ${(error as Error).message}.`);
-  }
 }
 
 /** Starts a run: what the policy lets in, after the runs of its session. Drives at once where neither is to be asked. */

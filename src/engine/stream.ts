@@ -128,7 +128,6 @@ const joins = (a: RunEvent, b: RunEvent): a is Delta =>
   a.type === b.type &&
   a.attempt === b.attempt &&
   a.step === b.step &&
-  // sub-agents that work side by side share a step's number
-  a.path.length === b.path.length &&
-  a.path.every((name, i) => name === b.path[i]) &&
+  // sub-agents that work side by side share a step's number, and those of one agent their names: each frame has a path of its own
+  a.path === b.path &&
   (a.type !== 'tool.delta' || a.id === (b as typeof a).id);

@@ -3,9 +3,8 @@ import { RondoError, ToolError } from '../errors.ts';
 import type { RunFold } from '../journal/fold.ts';
 import type { Memory } from '../ports/memory.ts';
 import type { Principal } from '../ports/principal.ts';
-import { CancelSource } from '../reliability/cancel.ts';
 import { messageOf } from '../reliability/classify.ts';
-import { inTime } from '../reliability/patience.ts';
+import { signalled } from '../reliability/patience.ts';
 import { memoriesOf } from './recorder.ts';
 import type { Resources } from './resources.ts';
 
@@ -40,12 +39,10 @@ export function keptInMemory(resources: Resources, runs: readonly RunFold[]): re
 }
 
 async function cleared(memory: Memory, by: Principal, session: string | undefined): Promise<void> {
-  const cancel = new CancelSource();
+  const what = { by, ...(session !== undefined && { session }) };
   try {
-    const asked = memory.forget?.({ by, ...(session !== undefined && { session }), signal: cancel.signal });
-    await inTime(asked, TIMEOUT, 'the memory');
+    await signalled((signal) => memory.forget?.({ ...what, signal }), TIMEOUT, 'the memory');
   } catch (cause) {
-    cancel.cancel(cause);
     const why = ToolError.is(cause) || RondoError.is(cause) ? ` ${messageOf(cause)}` : '';
     throw new RondoError(
       'MEMORY_UNAVAILABLE',

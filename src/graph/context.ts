@@ -103,7 +103,7 @@ export class Context implements NodeContext {
     const result = await perform<Json>(scope, {
       call,
       policy,
-      owner: circuitOf(this.#node, name),
+      owner: this.#node,
       name: `the step "${name}"`,
       fallbackCode: 'STEP_FAILED',
       run: async (_, attempt) => resultOf(name, await fn(stepContext(attempt, () => idempotencyKey(scope, call)))),
@@ -176,21 +176,6 @@ const stepContext = (attempt: AttemptContext, key: () => string): StepContext =>
   },
   alive: () => attempt.alive(),
 });
-
-/** Step names of one node that have a circuit. A name made of an id is new in every run, so the oldest ones go. */
-const MAX_CIRCUITS = 100;
-const circuits = new WeakMap<object, Map<string, object>>();
-
-/** What stands for the steps of one name in one node: the engine's circuits are kept by it. */
-function circuitOf(node: object, name: string): object {
-  const names = circuits.get(node) ?? new Map<string, object>();
-  circuits.set(node, names);
-  const owner = names.get(name) ?? {};
-  names.delete(name);
-  names.set(name, owner);
-  if (names.size > MAX_CIRCUITS) names.delete(names.keys().next().value as string);
-  return owner;
-}
 
 /** The result as JSON. The step has run, so a result that cannot be kept does not make it run again. */
 function resultOf(name: string, value: unknown): Json {

@@ -1,11 +1,11 @@
 import { invalid } from '../errors.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { Limits } from '../journal/entries.ts';
-import { schemaOf, VENDOR } from '../json-schema.ts';
+import { declaredSchema, VENDOR } from '../json-schema.ts';
 import { agentIn, checkLimits, checkName, made } from '../loop/definition.ts';
 import type { Agent } from '../loop/types.ts';
 import { checkOptions } from '../options.ts';
-import { describe, type In, type JsonSchema, type Out, type Schema, type SchemaLike } from '../schema.ts';
+import type { In, JsonSchema, Out, Schema, SchemaLike } from '../schema.ts';
 import type { GraphDefinition, Node } from './definition.ts';
 import { schedule } from './schedule.ts';
 import { shapeOf } from './shape.ts';
@@ -34,9 +34,9 @@ export function graph<const SS extends SchemaLike, A extends Record<string, unkn
   checkLimits(o.limits, `graph "${name}"`);
   if (o.parallel !== undefined && !(Number.isInteger(o.parallel) && o.parallel > 0))
     throw invalid(`graph "${name}": parallel must be a whole number above 0.`);
-  const state = schemaOf(o.state, `the state of graph "${name}"`);
-  const json = describe(state, `the state of graph "${name}"`);
-  if (json.type !== 'object') throw invalid(`the state of graph "${name}" must be an object schema: its fields are what nodes update.`);
+  const input = declaredSchema(o.state, `the state of graph "${name}"`);
+  if (input.json.type !== 'object')
+    throw invalid(`the state of graph "${name}" must be an object schema: its fields are what nodes update.`);
   for (const [key, reducer] of Object.entries(o.reducers ?? {}))
     if (reducer !== undefined && typeof reducer !== 'function')
       throw invalid(`graph "${name}": the reducer of "${key}" is not a function.`);
@@ -47,8 +47,8 @@ export function graph<const SS extends SchemaLike, A extends Record<string, unkn
     kind: 'graph',
     name,
     description: o.description,
-    input: { schema: state, json },
-    fields: fieldsOf(state, json),
+    input,
+    fields: fieldsOf(input.schema, input.json),
     nodes,
     shape,
     reducers: (o.reducers ?? {}) as GraphDefinition['reducers'],
@@ -61,7 +61,12 @@ export function graph<const SS extends SchemaLike, A extends Record<string, unkn
     reliability: {},
     parallel: o.parallel ?? 8,
     fingerprint: sha256(
-      JSON.stringify([name, json, [...nodes].map(([n, { kind }]) => [n, kind]), [...shape.ways].map(([n, w]) => [n, w.targets ?? null])]),
+      JSON.stringify([
+        name,
+        input.json,
+        [...nodes].map(([n, { kind }]) => [n, kind]),
+        [...shape.ways].map(([n, w]) => [n, w.targets ?? null]),
+      ]),
     ).slice(0, 16),
     child: (node) => {
       const found = nodes.get(node);
@@ -130,9 +135,5 @@ function nodeOf(graphName: string, name: string, spec: unknown): Node {
     ...(roles !== undefined && { roles: roles as readonly string[] }),
     ...(expires !== undefined && { expires }),
   };
-  const schema = schemaOf(answer, `the answer of ${where}`);
-  return { kind: 'ask', ask, answer: { schema, json: describe(schema, `the answer of ${where}`) }, rule, output } as Extract<
-    Node,
-    { kind: 'ask' }
-  >;
+  return { kind: 'ask', ask, answer: declaredSchema(answer, `the answer of ${where}`), rule, output } as Extract<Node, { kind: 'ask' }>;
 }

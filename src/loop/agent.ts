@@ -1,12 +1,12 @@
 import { invalid, type Mistake } from '../errors.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { Limits } from '../journal/entries.ts';
-import { schemaOf } from '../json-schema.ts';
+import { declaredSchema } from '../json-schema.ts';
 import { checkOptions } from '../options.ts';
 import type { Memory } from '../ports/memory.ts';
 import type { Model, Prompt, ToolChoice } from '../ports/model.ts';
 import type { ContextOfTool, Tool, ToolSource } from '../ports/tool.ts';
-import { describe, type Out, type Schema, type SchemaLike } from '../schema.ts';
+import type { Out, Schema, SchemaLike } from '../schema.ts';
 import { checkGrants, checkLimits, checkName, isAgent, made } from './definition.ts';
 import { loop } from './loop.ts';
 import type { Middleware } from './middleware.ts';
@@ -95,7 +95,7 @@ export function agent<
     throw invalid(`agent "${name}": memory has the functions recall and record, or is false.`);
   if (o.parallel !== undefined && !(Number.isInteger(o.parallel) && o.parallel > 0))
     throw invalid(`agent "${name}": parallel must be a whole number above 0.`);
-  const output = o.output && outputOf(name, o.output);
+  const output = o.output && declaredSchema(o.output, `the output of agent "${name}"`);
   const declared = [
     name,
     `${model.provider}/${model.id}`,
@@ -143,11 +143,6 @@ const AGENT = {
   parallel: 'parallel: 4',
   grants: "grants: { tools: ['refund'] }",
 } satisfies Record<keyof AgentOptions<[], Schema>, string>;
-
-function outputOf(name: string, given: SchemaLike): LoopDefinition['output'] {
-  const schema = schemaOf(given, `the output of agent "${name}"`);
-  return { schema, json: describe(schema, `the output of agent "${name}"`) };
-}
 
 /** What an agent declares that its model may call: agents come as the tools that stand for them. */
 function offered(

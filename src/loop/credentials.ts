@@ -1,7 +1,7 @@
 import { type Failure, RondoError, ToolError } from '../errors.ts';
 import type { CredentialRequest, Occasion } from '../ports/identity.ts';
 import { classify, messageOf } from '../reliability/classify.ts';
-import { inTime } from '../reliability/patience.ts';
+import { signalled } from '../reliability/patience.ts';
 import type { Secrets } from '../secrets.ts';
 import type { Ready } from './call.ts';
 import { beyond } from './grants.ts';
@@ -66,24 +66,17 @@ export async function credentials(scope: Scope, tool: ToolDefinition, consent?: 
 type Consent = { readonly provider?: string | undefined; readonly handle?: string | undefined };
 
 /** Asks the identity, for as long as it may take. */
-async function asked<T>({ run, frame, drive, cancel }: Scope, tool: ToolDefinition, ask: (o: Occasion) => Promise<T>): Promise<T> {
+function asked<T>({ run, frame, drive, cancel }: Scope, tool: ToolDefinition, ask: (o: Occasion) => Promise<T>): Promise<T> {
   const { by, session } = run.started;
-  const stop = new AbortController();
-  try {
-    const answer = ask({
-      by,
-      ...(drive.caller.assertion && { assertion: { ...drive.caller.assertion } }),
-      runId: run.runId,
-      ...(session !== undefined && { session }),
-      agent: frame.agent,
-      tool: tool.name,
-      signal: stop.signal,
-    });
-    return await inTime(answer, IDENTITY_TIMEOUT, 'the identity', cancel);
-  } catch (error) {
-    stop.abort(error);
-    throw error;
-  }
+  const occasion = {
+    by,
+    ...(drive.caller.assertion && { assertion: { ...drive.caller.assertion } }),
+    runId: run.runId,
+    ...(session !== undefined && { session }),
+    agent: frame.agent,
+    tool: tool.name,
+  };
+  return signalled((signal) => ask({ ...occasion, signal }), IDENTITY_TIMEOUT, 'the identity', cancel);
 }
 
 /** Gets the credentials of a call again where one of them ends soon: before an attempt begins. @throws ToolError, nothing ran. */

@@ -1,7 +1,7 @@
 import { invalid } from '../errors.ts';
 import type { Limits } from '../journal/entries.ts';
-import { nearest } from '../options.ts';
-import { isTool } from './tool.ts';
+import { hint } from '../options.ts';
+import { isTool, TOOL_NAME } from './tool.ts';
 import type { Agent, AgentDefinition, Grants, LoopDefinition } from './types.ts';
 
 export const isLoop = (agent: AgentDefinition): agent is LoopDefinition => agent.kind === 'loop';
@@ -27,13 +27,11 @@ export function agentDefinition(value: Agent): AgentDefinition {
   throw invalid('this is not an agent. Write agent({ name, instructions, model, tools }).');
 }
 
-/** The names that work everywhere: as a tool of another agent, in a path, in a URL. */
-const AGENT_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
-
 /** @throws RondoError `CONFIG_INVALID` for a name that an agent cannot have. */
 export function checkName(name: unknown, what: string, example: string): asserts name is string {
   if (typeof name !== 'string' || name === '') throw invalid(`${what === 'agent' ? 'an' : 'a'} ${what} needs a name: ${example}.`);
-  if (AGENT_NAME.test(name)) return;
+  // it stands for a tool of another agent, and in paths and URLs
+  if (TOOL_NAME.test(name)) return;
   const near = name.replace(/[^a-zA-Z0-9_-]+/g, '_').slice(0, 64);
   throw invalid(`"${name}" is not a name of an agent: 1 to 64 letters, digits, "_" and "-". Write ${JSON.stringify(near)}.`);
 }
@@ -43,10 +41,7 @@ const LIMITS: readonly (keyof Limits)[] = ['steps', 'toolCalls', 'tokens', 'cost
 /** @throws RondoError `CONFIG_INVALID` for an unknown limit, or one that is not a number of 0 or more. */
 export function checkLimits(limits: Limits | undefined, where: string): void {
   for (const [name, value] of Object.entries(limits ?? {})) {
-    if (!LIMITS.includes(name as keyof Limits)) {
-      const meant = nearest(name, LIMITS);
-      throw invalid(`${where}: there is no limit "${name}". ${meant ? `Did you mean "${meant}"?` : `There are ${LIMITS.join(', ')}.`}`);
-    }
+    if (!LIMITS.includes(name as keyof Limits)) throw invalid(`${where}: there is no limit "${name}". ${hint(name, LIMITS)}`);
     if (value === Number.POSITIVE_INFINITY)
       throw invalid(
         `${where}: the limit ${name} is Infinity, which a journal cannot hold. To lift a limit, write Number.MAX_SAFE_INTEGER.`,

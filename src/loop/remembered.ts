@@ -3,7 +3,7 @@ import { canonical, sha256 } from '../journal/canonical.ts';
 import type { Draft } from '../journal/entries.ts';
 import { factOf } from '../journal/facts.ts';
 import type { Fact, Memory } from '../ports/memory.ts';
-import { inTime } from '../reliability/patience.ts';
+import { signalled } from '../reliability/patience.ts';
 import type { AgentDefinition, Host, Scope } from './types.ts';
 
 /** Milliseconds that a memory may take to recall. */
@@ -26,20 +26,12 @@ export async function recalled(memory: Memory, { run, frame, agent, cancel, driv
   const { by, session } = run.started;
   const { input } = frame;
   if (!by) return [];
-  const stop = new AbortController();
+  const text = typeof input === 'string' ? input : JSON.stringify(input ?? '');
+  const q = { by, ...(session !== undefined && { session }), agent: agent.name, text, tokens: TOKENS };
   try {
-    const asked = memory.recall({
-      by,
-      ...(session !== undefined && { session }),
-      agent: agent.name,
-      text: typeof input === 'string' ? input : JSON.stringify(input ?? ''),
-      tokens: TOKENS,
-      signal: stop.signal,
-    });
-    const facts: unknown = await inTime(asked, TIMEOUT, 'the memory', cancel);
+    const facts: unknown = await signalled((signal) => memory.recall({ ...q, signal }), TIMEOUT, 'the memory', cancel);
     return Array.isArray(facts) ? drive.secrets.maskJson(fitting(facts)) : [];
-  } catch (error) {
-    stop.abort(error);
+  } catch {
     return [];
   }
 }

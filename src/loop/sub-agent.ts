@@ -5,7 +5,7 @@ import { jsonSchema } from '../json-schema.ts';
 import type { Message } from '../ports/model.ts';
 import { agentDefinition, checkLimits } from './definition.ts';
 import { delegateTool, TOOL_NAME } from './tool.ts';
-import type { Agent, AgentDefinition, Share, ToolDefinition } from './types.ts';
+import type { Agent, AgentDefinition, ToolDefinition } from './types.ts';
 
 /** How an agent takes part in the work of the agent above it. */
 export interface DelegateOptions {
@@ -64,7 +64,7 @@ export function delegated(agent: AgentDefinition, o: DelegateOptions = {}): Tool
       description: description || `Agent ${agent.name}. Give it a task; its answer comes back.`,
       input: agent.input?.schema ?? TASK,
     },
-    { agent, share: (o.share ?? 'task') as Share, limits: o.limits ?? {}, handoff: false },
+    { agent, share: o.share ?? 'task', limits: o.limits ?? {}, handoff: false },
   );
 }
 

@@ -1,5 +1,5 @@
 import { invalid } from '../errors.ts';
-import { nearest } from '../options.ts';
+import { hint } from '../options.ts';
 import type { ToolChoice } from '../ports/model.ts';
 import type { AgentDefinition, LoopScope } from './types.ts';
 
@@ -14,10 +14,7 @@ export function checkToolChoice(choice: unknown, { name, tools, sources }: Pick<
   if (sources.length > 0) return;
   if (tools.size === 0) throw invalid(`${where} asks for a call, and the agent has no tools.`);
   if (typeof named !== 'string' || tools.has(named)) return;
-  const meant = nearest(named, [...tools.keys()]);
-  throw invalid(
-    `${where}: there is no tool "${named}". ${meant ? `Did you mean "${meant}"?` : `There are ${[...tools.keys()].join(', ')}.`}`,
-  );
+  throw invalid(`${where}: there is no tool "${named}". ${hint(named, [...tools.keys()])}`);
 }
 
 /**

@@ -2,12 +2,12 @@ import { invalid } from '../errors.ts';
 import { ruleProblem } from '../hitl/rules.ts';
 import { sha256 } from '../journal/canonical.ts';
 import type { Json } from '../json.ts';
-import { schemaOf } from '../json-schema.ts';
+import { declaredSchema, schemaOf } from '../json-schema.ts';
 import { checkOptions } from '../options.ts';
 import type { Kept } from '../ports/kept.ts';
 import type { ToolSpec } from '../ports/model.ts';
 import type { OutputOf, Question, Tool, ToolOptions } from '../ports/tool.ts';
-import { describe, type JsonSchema, type Out, type Schema, type SchemaLike } from '../schema.ts';
+import type { JsonSchema, Out, Schema, SchemaLike } from '../schema.ts';
 import type { AnyToolOptions, Delegate, ToolDefinition } from './types.ts';
 
 const MADE = Symbol.for('rondo.tool');
@@ -29,10 +29,6 @@ export function tool<
   const C extends SchemaLike = Schema<unknown>,
   K extends string = never,
 >(options: ToolOptions<Name, S, C, K, O> & Kept<O>): Tool<Name, Out<S>, OutputOf<O>, Out<C>> {
-  if (typeof options?.execute !== 'function') {
-    checkOptions(options, TOOL, typeof options?.name === 'string' ? `tool "${options.name}"` : 'tool()');
-    throw invalid(`tool "${options.name}" has no execute function: ${TOOL.execute}.`);
-  }
   return define(options as unknown as AnyToolOptions) as unknown as Tool<Name, Out<S>, OutputOf<O>, Out<C>>;
 }
 
@@ -89,6 +85,7 @@ function define(options: AnyToolOptions, ask?: (input: Json) => Question): ToolD
   // "aproval" would be a tool that anyone may call
   checkOptions(options, TOOL, typeof options?.name === 'string' ? `tool "${options.name}"` : 'tool()');
   const { name, description } = options;
+  if (typeof options.execute !== 'function') throw invalid(`tool "${name}" has no execute function: ${TOOL.execute}.`);
   if (name === undefined) throw invalid(`a tool needs a name: tool({ ${TOOL.name}, ... }).`);
   if (typeof name !== 'string' || !TOOL_NAME.test(name))
     throw invalid(`"${name}" is not a tool name: models take 1 to 64 letters, digits, "_" and "-".`);
@@ -105,8 +102,8 @@ function define(options: AnyToolOptions, ask?: (input: Json) => Question): ToolD
     const wrong = ruleProblem(options.approval);
     if (wrong) throw invalid(`the approval of tool "${name}": ${wrong}.`);
   }
-  const schema = schemaOf(options.input, `the input of tool "${name}"`);
-  const input = objectSchema(describe(schema, `the input of tool "${name}"`), name);
+  const { schema, json } = declaredSchema(options.input, `the input of tool "${name}"`);
+  const input = objectSchema(json, name);
   const spec: ToolSpec = { name, description, input };
   const made = {
     [MADE]: true,

@@ -175,9 +175,12 @@ function evidenceOf(error: unknown): Fault {
   return Cancelled.is(error) || Expired.boundOf(error) === 'outer' ? 'none' : classify(error).fault;
 }
 
-/** The circuits of an engine, one per owner, such as a tool or a model; they live as long as their owner. */
+/** Names of one owner that have a circuit. A name made of an id is new in every run, so the oldest ones go. */
+const MOST_NAMES = 100;
+
+/** The circuits of an engine, one per owner and name, such as a tool, or a step of a node; they live as long as their owner. */
 export class Breakers {
-  readonly #circuits = new WeakMap<object, Circuit>();
+  readonly #circuits = new WeakMap<object, Map<string, Circuit>>();
   /** Only a circuit that is not closed holds a timer. */
   readonly #tripped = new Set<Circuit>();
   readonly #gate = { closed: false };
@@ -187,14 +190,21 @@ export class Breakers {
     this.#onState = onState;
   }
 
-  /** The circuit of an owner, made at the first call; undefined where the policy wants none. */
+  /** The circuit of an owner under this name, made at the first call; undefined where the policy wants none. */
   of(owner: object, name: string, policy: BreakerPolicy): Circuit | undefined {
     if (policy === false) return undefined;
-    let found = this.#circuits.get(owner);
-    if (!found) {
-      found = new Circuit({ name, ...policy, gate: this.#gate, onState: (c, state) => this.#changed(c, state) });
-      this.#circuits.set(owner, found);
+    let named = this.#circuits.get(owner);
+    if (!named) {
+      named = new Map();
+      this.#circuits.set(owner, named);
     }
+    let found = named.get(name);
+    if (found && named.size === 1) return found;
+    found ??= new Circuit({ name, ...policy, gate: this.#gate, onState: (c, state) => this.#changed(c, state) });
+    // the newest is the last
+    named.delete(name);
+    named.set(name, found);
+    if (named.size > MOST_NAMES) named.delete(named.keys().next().value as string);
     return found;
   }
 

@@ -21,6 +21,22 @@ export function inTime<T>(value: T | PromiseLike<T>, ms: number, what: string, c
   return first(Promise.resolve(value), { ms, what }, cancel);
 }
 
+/** As `inTime`, for code that takes a signal: it is aborted where its answer is not waited for any more. */
+export async function signalled<T>(
+  ask: (signal: AbortSignal) => T | PromiseLike<T>,
+  ms: number,
+  what: string,
+  cancel?: CancelSource,
+): Promise<T> {
+  const stop = new AbortController();
+  try {
+    return await inTime(ask(stop.signal), ms, what, cancel);
+  } catch (error) {
+    stop.abort(error);
+    throw error;
+  }
+}
+
 function first<T>(value: PromiseLike<T>, limit: { ms: number; what: string } | undefined, cancel: CancelSource | undefined): Promise<T> {
   return new Promise((resolve, reject) => {
     const late = () => {

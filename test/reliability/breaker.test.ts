@@ -220,6 +220,19 @@ describe('closing down', () => {
 });
 
 describe('Breakers', () => {
+  it('keeps a circuit for each name of an owner, and lets go of the one that was used longest ago beyond a hundred', () => {
+    const breakers = new Breakers();
+    const node = {};
+    const of = (n: number) => breakers.of(node, `step ${n}`, { failures: 1, recovery: 1_000 });
+    const [first, second] = [of(0), of(1)];
+    expect(first).not.toBe(second);
+    for (let n = 2; n < 100; n++) of(n);
+    expect(of(0)).toBe(first);
+    of(100);
+    expect(of(0)).toBe(first);
+    expect(of(1)).not.toBe(second);
+  });
+
   it('one circuit per owner, none where the policy wants none', () => {
     const breakers = new Breakers();
     const [a, b] = [{}, {}];
