@@ -11,8 +11,8 @@ import { EventStream } from './stream.ts';
 /** A run that this process drives, or is about to: who listens to it, and how to stop it. */
 export class Active {
   readonly runId: string;
-  /** Of the principal who asked for the run; undefined until it is known. */
-  tenant: { is: string | undefined } | undefined;
+  /** What the run was asked for, and whose it is; undefined until that is known. */
+  asked: { tenant: string | undefined; agent: string; session: string | undefined } | undefined;
   readonly cancel = new CancelSource();
   log: Log | undefined;
   /** The first entry of this drive: what its own readers begin with. */

@@ -94,8 +94,8 @@ export class Engine implements AsyncDisposable {
   }
 
   #taken(id: string, by: Principal | undefined): RondoError {
-    const { tenant } = this.#resources.active.get(id) ?? {};
-    return tenant && sees(by, tenant.is) ? runExists(id) : idTaken(id);
+    const { asked } = this.#resources.active.get(id) ?? {};
+    return asked && sees(by, asked.tenant) ? runExists(id) : idTaken(id);
   }
 
   #resume(runId: string, o: ResumeOptions, eyes: Eyes): Run {

@@ -60,7 +60,7 @@ export async function fork(resources: Resources, active: Active, runId: string, 
   const agent = agentFor(resources, old, o.agent);
   if (!agent) throw unregistered(runId, old.root.agent);
   const by = o.by ? principal(o.by) : old.started.by;
-  active.tenant = { is: by?.tenant };
+  active.asked = { tenant: by?.tenant, agent: agent.name, session: undefined };
   const limits = { ...old.limits, ...o.limits };
   const history = old.root.messages.slice(0, old.root.inherited);
   const started: Draft & { type: 'run.started' } = {

@@ -114,7 +114,11 @@ export async function cancel(
 ): Promise<void> {
   // a run that is being started has nothing to append to yet
   const starting = resources.active.get(runId);
-  if (starting?.tenant && !starting.log && sees(eyes, starting.tenant.is)) return starting.halt({ why: 'cancel', reason: o.reason });
+  if (starting?.asked && !starting.log && sees(eyes, starting.asked.tenant)) {
+    const { agent, session } = starting.asked;
+    await assertAccess(resources, 'decide', eyes, { runId, agent, session });
+    if (!starting.log) return starting.halt({ why: 'cancel', reason: o.reason });
+  }
   const log = await logOf(resources, runId, eyes, 'decide');
   const { run } = log;
   const request: Draft = {

@@ -88,7 +88,9 @@ export class Recorder {
       job.stop.abort(new Error('the run is forgotten'));
       await job.done;
       this.#jobs.delete(run.runId);
-    } else if (run.status === 'completed' && run.outbox.size > 0 && !(await seize(this.#resources, run.runId)))
+    }
+    // between two attempts of ours another process may make one
+    if (run.status === 'completed' && run.outbox.size > 0 && !(await seize(this.#resources, run.runId)))
       throw new RondoError(
         'RUN_BUSY',
         `the conversation of run ${run.runId} is being recorded in a memory: try again in a moment. Nothing was forgotten.`,

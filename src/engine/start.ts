@@ -50,8 +50,8 @@ export async function start(
   o: RunOptions<Json>,
 ): Promise<RunResult> {
   const { runId } = active;
-  active.tenant = { is: o.by?.tenant };
   const session = typeof o.session === 'string' ? { id: o.session } : o.session;
+  active.asked = { tenant: o.by?.tenant, agent: agent.name, session: session?.id };
   let started: Draft & { type: 'run.started' } = {
     type: 'run.started',
     agent: agent.name,

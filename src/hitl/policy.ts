@@ -77,7 +77,7 @@ export async function allowedContent(policy: Policy | undefined, r: ContentReque
     if (ruling.allow !== true) return { ok: false, reason: reasonOf(ruling.reason, 'the policy does not allow it') };
     return ruling.value === undefined ? { ok: true } : { ok: true, replaced: copyJson(ruling.value) };
   } catch (error) {
-    if (error instanceof Halted) throw error;
+    // a run that was halted meanwhile too: what has happened is written down all the same, without the value
     return { ok: false, reason: `the policy could not be asked: ${messageOf(error)}` };
   }
 }

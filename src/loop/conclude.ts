@@ -60,8 +60,9 @@ async function end(scope: LoopScope, output: Json, before: readonly Draft[]): Pr
   return ended ? { status: 'completed', output, committed: true } : [];
 }
 
-async function refused(scope: LoopScope, entry: Responded, reason: string): Promise<Settlement> {
+async function refused(scope: LoopScope, entry: Responded, reason: string): Promise<readonly Due[] | Settlement> {
   await scope.append(() => [entry]);
+  if (scope.halt) return [];
   const message = `the policy refused the final answer: ${reason}`;
   return { status: 'failed', error: { code: 'OUTPUT_REFUSED', message, retryable: false, attempts: 1, outcome: 'failed' } };
 }

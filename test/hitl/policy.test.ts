@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { type AccessRequest, agent, type CallRequest, Engine, memoryJournal, type Policy, supervisor, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, asks, ends, entriesOf, failure, refused, shown, until } from '../engine/setup.ts';
+import { all, anything, asks, deferred, ends, entriesOf, failure, refused, shown, until } from '../engine/setup.ts';
 import { ana, ben, refunding } from './setup.ts';
 
 const allowing = (over: Partial<Policy> = {}): Policy => ({ decide: () => ({ allow: true }), ...over });
@@ -166,6 +166,27 @@ describe('access to a run as a whole', () => {
     expect(new Set(seen)).toEqual(new Set(['run ana clerk', 'inspect ben clerk', 'decide ben clerk', 'run ben clerk']));
   });
 
+  test('a run that is still being started is cancelled only by whom the policy allows', async () => {
+    const asked = deferred();
+    const go = deferred();
+    const policy = allowing({
+      access: async ({ point, by }) => {
+        if (point === 'run') {
+          asked.resolve();
+          await go.promise;
+        }
+        return { allow: point === 'run' || by?.id === 'ana' };
+      },
+    });
+    const engine = new Engine({ policy });
+    const run = engine.run(agent({ name: 'a', instructions: '', model: scripted(['done']) }), 'go', { by: ana });
+    await asked.promise;
+    await refused('NOT_PERMITTED', engine.cancel(run.id, { by: ben }));
+    await engine.cancel(run.id, { by: ana });
+    go.resolve();
+    await ends(run, 'cancelled');
+  });
+
   test('a policy that throws denies, and the work of the engine itself is asked of none', async () => {
     let down = false;
     const policy = allowing({
@@ -270,5 +291,45 @@ describe('content that passes the policy', () => {
     await ends(new Engine({ policy }).run(agent({ name: 'a', instructions: '', model, tools: [read] }), 'go'), 'completed');
     expect(JSON.stringify(shown(model.requests[1]))).toContain('scanner is down');
     expect(JSON.stringify(shown(model.requests[1]))).not.toContain('"data"');
+  });
+});
+
+describe('a run that is cancelled while the policy looks at a value', () => {
+  const looking = (at: 'result' | 'output') => {
+    const asked = deferred();
+    const policy = allowing({
+      content: ({ point }) => (point === at ? (asked.resolve(), new Promise<never>(() => {})) : { allow: true }),
+    });
+    return { policy, asked: asked.promise };
+  };
+
+  test('says what a call did all the same, without its result', async () => {
+    const store = memoryJournal();
+    const { policy, asked } = looking('result');
+    const pay = tool({ name: 'pay', description: '', input: anything, execute: () => 'card 4111' });
+    const stop = new AbortController();
+    const model = scripted([asks(['pay', {}]), 'done']);
+    const engine = new Engine({ journal: store, policy });
+    const run = engine.run(agent({ name: 'a', instructions: '', model, tools: [pay] }), 'go', { signal: stop.signal });
+    await asked;
+    stop.abort();
+    await ends(run, 'cancelled');
+    const entries = await entriesOf(store, run.id);
+    expect(entries.find((e) => e.type === 'call.finished')).toMatchObject({ ok: true, output: expect.stringContaining('withheld') });
+    expect(JSON.stringify(entries)).not.toContain('card 4111');
+    expect((await engine.inspect(run.id)).unknowns).toEqual([]);
+  });
+
+  test('pays for the answer that came, without its words', async () => {
+    const store = memoryJournal();
+    const { policy, asked } = looking('output');
+    const stop = new AbortController();
+    const usage = { input: 7, output: 3 };
+    const model = scripted([{ text: 'the answer', usage }]);
+    const run = new Engine({ journal: store, policy }).run(agent({ name: 'a', instructions: '', model }), 'go', { signal: stop.signal });
+    await asked;
+    stop.abort();
+    expect((await ends(run, 'cancelled')).usage).toMatchObject(usage);
+    expect(JSON.stringify(await entriesOf(store, run.id))).not.toContain('the answer');
   });
 });

@@ -63,6 +63,18 @@ describe.each(journals)('on $name', ({ make }) => {
     expect(await headOf(journal, runs[0])).toBeUndefined();
   });
 
+  test('a conversation whose next attempt is planned here is not forgotten while another process makes one', async () => {
+    const { journal } = make();
+    const memory: Memory = { ...wordMemory(), record: () => Promise.reject(new Error('down')) };
+    const engine = new Engine({ journal, memory });
+    const run = engine.run(clerk(), 'my drink is rooibos', { by: ana, session: 's' });
+    await ends(run, 'completed');
+    await until(async () => (await entriesOf(journal, run.id)).some((e) => e.type === 'memory.recorded'));
+    await until(() => journal.renew(run.id, 'another process', Date.now() + 60_000));
+    await refused('RUN_BUSY', engine.forget({ session: 's', by: ana }));
+    expect((await entriesOf(journal, run.id)).length).toBeGreaterThan(0);
+  });
+
   test('where the memory fails nothing is forgotten, and doing it again completes it', async () => {
     const memory = wordMemory();
     const { forget } = memory;
