@@ -1,4 +1,3 @@
-import { RondoError } from '../errors.ts';
 import type { Journal } from '../journal/port.ts';
 import { appendCases } from './journal/append.ts';
 import { contentCases } from './journal/content.ts';
@@ -13,10 +12,11 @@ import { rewriteCases } from './journal/rewrite.ts';
 import { sessionCases } from './journal/sessions.ts';
 import { damageCase, storageCases } from './journal/storage.ts';
 import { pushCases, subscribeCases } from './journal/subscribe.ts';
+import { declare, onJournal, type SuiteCase, type TestFunction } from './suite.ts';
 
 export interface ConformanceOptions {
   /** `test` of vitest, jest or node:test. Default: the global one. */
-  test?: (name: string, run: () => Promise<void>) => unknown;
+  test?: TestFunction;
   /**
    * Opens the storage of a journal again, as another process would: while the first is open, or after it was closed. With it, the suite
    * also tests what survives, and that two writers do not conflict.
@@ -41,18 +41,11 @@ type Make = () => Journal | Promise<Journal>;
  * @param make a new, empty journal; called for each test, which closes it.
  */
 export function journalConformance(make: Make, o: ConformanceOptions = {}): void {
-  const globals = globalThis as { test?: ConformanceOptions['test']; it?: ConformanceOptions['test'] };
-  const test = o.test ?? globals.test ?? globals.it;
-  if (!test)
-    throw new RondoError('CONFIG_INVALID', 'No test function is global here. Pass the one of vitest, jest or node:test: { test }.');
-  for (const { name, run } of journalCases(make, o)) test(`journal: ${name}`, run);
+  declare('journal', journalCases(make, o), o.test);
 }
 
 /** The tests as a list, for another kind of runner. Each throws if the journal breaks the guarantee in its name. */
-export function journalCases(
-  make: Make,
-  { another, process, damageLast }: Omit<ConformanceOptions, 'test'> = {},
-): readonly { readonly name: string; run(): Promise<void> }[] {
+export function journalCases(make: Make, { another, process, damageLast }: Omit<ConformanceOptions, 'test'> = {}): readonly SuiteCase[] {
   const cases: readonly Case[] = [
     ...appendCases,
     ...readCases,
@@ -70,18 +63,6 @@ export function journalCases(
   ];
   return cases.map(([name, check]) => ({
     name,
-    async run() {
-      const journals = [await make()];
-      const [journal] = journals as [Journal];
-      try {
-        await check(journal, async (from = journal) => {
-          const second = await (another as NonNullable<typeof another>)(from);
-          journals.push(second);
-          return second;
-        });
-      } finally {
-        for (const each of journals) await each.close?.();
-      }
-    },
+    run: () => onJournal(make, another, check),
   }));
 }

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { RondoError } from '../errors.ts';
 import type { Fact, Memory, RecallRequest } from '../ports/memory.ts';
 import type { Message } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
+import { declare, type SuiteCase, type TestFunction } from './suite.ts';
 
 export interface MemoryConformanceOptions {
   /** `test` of vitest, jest or node:test. Default: the global one. */
-  test?: (name: string, run: () => Promise<void>) => unknown;
+  test?: TestFunction;
   /** Waits until what was recorded can be recalled: for a memory that works on it in the background. */
   settled?: (memory: Memory) => Promise<void>;
 }
@@ -154,18 +154,14 @@ const forgetCases: readonly Case[] = [
  * @param make a new, empty memory; called for each test.
  */
 export function memoryConformance(make: Make, o: MemoryConformanceOptions = {}): void {
-  const globals = globalThis as { test?: MemoryConformanceOptions['test']; it?: MemoryConformanceOptions['test'] };
-  const test = o.test ?? globals.test ?? globals.it;
-  if (!test)
-    throw new RondoError('CONFIG_INVALID', 'No test function is global here. Pass the one of vitest, jest or node:test: { test }.');
-  for (const { name, run } of memoryCases(make, o)) test(`memory: ${name}`, run);
+  declare('memory', memoryCases(make, o), o.test);
 }
 
 /** The tests by themselves, for a runner of another kind. Those of `forget` pass for a memory that has none. */
 export function memoryCases(
   make: Make,
   { settled = async () => undefined }: Omit<MemoryConformanceOptions, 'test'> = {},
-): readonly { readonly name: string; run(): Promise<void> }[] {
+): readonly SuiteCase[] {
   const all = [...cases.map((c) => [c, false] as const), ...forgetCases.map((c) => [c, true] as const)];
   return all.map(([[name, check], forgets]) => ({
     name,

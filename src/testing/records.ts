@@ -5,10 +5,11 @@ import type { RecordListOptions, Records } from '../journal/records.ts';
 import type { Json } from '../json.ts';
 import { all, entry, head, read as readRun, refused } from './journal/kit.ts';
 import { type Opening, recordProcessCases } from './journal/processes.ts';
+import { declare, onJournal, type SuiteCase, type TestFunction } from './suite.ts';
 
 export interface RecordsConformanceOptions {
   /** `test` of vitest, jest or node:test. Default: the global one. */
-  test?: (name: string, run: () => Promise<void>) => unknown;
+  test?: TestFunction;
   /** Opens the storage of a journal again, as another process would. With it, the suite also tests what survives, and two writers. */
   another?: (journal: Journal) => Journal | Promise<Journal>;
   /** How another process opens the storage, as for `journalConformance`. With it, two real processes write to one record at once. */
@@ -270,35 +271,16 @@ function recordsOf(journal: Journal): Records {
  * @param make a new, empty journal with `records`; called for each test, which closes it.
  */
 export function recordsConformance(make: Make, o: RecordsConformanceOptions = {}): void {
-  const globals = globalThis as { test?: RecordsConformanceOptions['test']; it?: RecordsConformanceOptions['test'] };
-  const test = o.test ?? globals.test ?? globals.it;
-  if (!test)
-    throw new RondoError('CONFIG_INVALID', 'No test function is global here. Pass the one of vitest, jest or node:test: { test }.');
-  for (const { name, run } of recordsCases(make, o)) test(`records: ${name}`, run);
+  declare('records', recordsCases(make, o), o.test);
 }
 
 /** The tests as a list, for another kind of runner. Each throws if the store breaks the guarantee in its name. */
-export function recordsCases(
-  make: Make,
-  { another, process }: Omit<RecordsConformanceOptions, 'test'> = {},
-): readonly { readonly name: string; run(): Promise<void> }[] {
+export function recordsCases(make: Make, { another, process }: Omit<RecordsConformanceOptions, 'test'> = {}): readonly SuiteCase[] {
   const inProcesses = process
     ? recordProcessCases.map(([name, check]): Case => [name, async (_, journal) => check(journal, await process(journal))])
     : [];
   return [...cases, ...(another ? openedAgain : []), ...inProcesses].map(([name, check]) => ({
     name,
-    async run() {
-      const journals = [await make()];
-      const [journal] = journals as [Journal];
-      try {
-        await check(recordsOf(journal), journal, async (from = journal) => {
-          const second = await (another as NonNullable<typeof another>)(from);
-          journals.push(second);
-          return second;
-        });
-      } finally {
-        for (const each of journals) await each.close?.();
-      }
-    },
+    run: () => onJournal(make, another, (journal, again) => check(recordsOf(journal), journal, again)),
   }));
 }

@@ -68,6 +68,19 @@ export const journals: readonly Kind[] = [
   },
 ];
 
+/** A journal whose process dies before it writes an entry that `at` picks. */
+export function dies(journal: Journal, at: (entry: { type: string; call?: string; ok?: boolean }) => boolean | undefined): Journal {
+  let dead = false;
+  return around(journal, {
+    append(...args) {
+      dead ||= args[2].some((entry) => at(entry) === true);
+      if (dead) throw new Error('the process is gone');
+      return journal.append(...args);
+    },
+    renew: (...args) => (dead ? true : journal.renew(...args)),
+  });
+}
+
 /** A journal with some of its methods replaced. */
 export function around(inner: Journal, over: Partial<Journal>): Journal {
   const outer: Journal = {

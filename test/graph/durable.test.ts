@@ -1,32 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { z } from 'zod';
-import { Engine, graph, type Journal, type NodeContext } from '../../src/index.ts';
-import { around, ends, entriesOf, expireLease, journals } from '../engine/setup.ts';
+import { Engine, type NodeContext } from '../../src/index.ts';
+import { dies, ends, entriesOf, expireLease, journals } from '../engine/setup.ts';
+import { working } from './working.ts';
 
 const ben = { id: 'ben' };
 
-/** A journal whose process dies before it writes an entry that `at` picks. */
-const dies = (journal: Journal, at: (entry: { type: string; call?: string }) => boolean): Journal => {
-  let dead = false;
-  return around(journal, {
-    append(id, expected, entries, head, o) {
-      dead ||= entries.some((entry) => at(entry as { type: string; call?: string }));
-      if (dead) throw new Error('the process is gone');
-      return journal.append(id, expected, entries, head, o);
-    },
-    renew: (...a) => (dead ? true : journal.renew(...a)),
-  });
-};
-
 describe.each(journals)('durable steps on $name', ({ make }) => {
-  const two = (steps: (ctx: NodeContext) => Promise<string>) =>
-    graph({
-      name: 'g',
-      state: z.object({ said: z.string().default('') }),
-      nodes: { work: async (_, ctx) => ({ said: await steps(ctx) }) },
-      edges: { start: 'work', work: 'end' },
-    });
-
   test('are done once, whatever becomes of the process after them', async () => {
     const { journal, another } = make();
     const done: string[] = [];
@@ -36,11 +15,11 @@ describe.each(journals)('durable steps on $name', ({ make }) => {
       return `${a}, ${b}`;
     };
     const first = new Engine({ journal: dies(journal, (e) => e.type === 'call.finished' && e.call === '1.0') });
-    const run = first.run(two(work), {});
+    const run = first.run(working(work), {});
     await expect(run).rejects.toThrow('gone');
     expect(done).toEqual(['charge', 'mail']);
     await expireLease(journal, run.id);
-    const result = await ends(new Engine({ journal: another(), agents: [two(work)] }).resume(run.id), 'completed');
+    const result = await ends(new Engine({ journal: another(), agents: [working(work)] }).resume(run.id), 'completed');
     expect(result.output).toEqual({ said: 'charged 1, mailed 2' });
     expect(done).toEqual(['charge', 'mail']);
   });
@@ -50,10 +29,10 @@ describe.each(journals)('durable steps on $name', ({ make }) => {
     let charged = 0;
     const work = ({ durable }: NodeContext) => durable('charge', () => `charged ${++charged}`);
     const first = new Engine({ journal: dies(journal, (e) => e.type === 'call.finished' && e.call === '1.0/charge') });
-    const run = first.run(two(work), {});
+    const run = first.run(working(work), {});
     await expect(run).rejects.toThrow('gone');
     await expireLease(journal, run.id);
-    const second = new Engine({ journal: another(), agents: [two(work)] });
+    const second = new Engine({ journal: another(), agents: [working(work)] });
     const failed = await ends(second.resume(run.id), 'failed');
     expect(failed.error).toMatchObject({ code: 'OUTCOME_UNKNOWN', outcome: 'unknown' });
     const { unknowns } = await second.inspect(run.id);
@@ -79,7 +58,7 @@ describe.each(journals)('durable steps on $name', ({ make }) => {
         },
         { retry: { attempts: 1 } },
       );
-    const g = two(work);
+    const g = working(work);
     const engine = new Engine({ journal, agents: [g] });
     const run = engine.run(g, {});
     const failed = await ends(run, 'failed');
@@ -90,7 +69,7 @@ describe.each(journals)('durable steps on $name', ({ make }) => {
   test('a name is a step of its node, and a wrong one is refused', async () => {
     const { journal } = make();
     let ran = 0;
-    const same = two(async ({ durable }) => {
+    const same = working(async ({ durable }) => {
       const [a, b] = await Promise.allSettled([durable('x', () => ++ran), durable('x', () => ++ran)]);
       const c = await durable('x', () => ++ran).catch((error) => error.code);
       return `${a.status} ${b.status} ${c} ${ran}`;
@@ -104,7 +83,7 @@ describe.each(journals)('durable steps on $name', ({ make }) => {
     expect(empty.error.code).toBe('STEP_INVALID');
     const huge = await ends(
       engine.run(
-        two(({ durable }) => durable('big', () => 'x'.repeat(2 ** 21))),
+        working(({ durable }) => durable('big', () => 'x'.repeat(2 ** 21))),
         {},
       ),
       'failed',
@@ -112,11 +91,11 @@ describe.each(journals)('durable steps on $name', ({ make }) => {
     expect(huge.error.code).toBe('STEP_INVALID');
     // it was done, whatever became of its result
     let made = 0;
-    const again = two(async ({ durable }) => {
+    const again = working(async ({ durable }) => {
       for (let i = 0; i < 2; i++) await durable('big', () => 'x'.repeat(2 ** 21 + made++)).catch(() => undefined);
       return String(made);
     });
     expect((await ends(engine.run(again, {}), 'completed')).output).toEqual({ said: '1' });
   });
-  const graphOf = (name: string) => two(({ durable }) => durable(name, () => 'x'));
+  const graphOf = (name: string) => working(({ durable }) => durable(name, () => 'x'));
 });

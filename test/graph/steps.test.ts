@@ -1,30 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { Engine, graph, type Journal, type NodeContext, type StepContext, send, ToolError } from '../../src/index.ts';
-import { around, deferred, ends, entriesOf, expireLease, journals, settle, until } from '../engine/setup.ts';
+import { Engine, graph, type NodeContext, type StepContext, send, ToolError } from '../../src/index.ts';
+import { deferred, dies, ends, entriesOf, expireLease, journals, settle, until } from '../engine/setup.ts';
+import { working } from './working.ts';
 
-const one = (work: (ctx: NodeContext) => Promise<string>) =>
-  graph({
-    name: 'g',
-    state: z.object({ said: z.string().default('') }),
-    nodes: { work: async (_, ctx) => ({ said: await work(ctx) }) },
-    edges: { start: 'work', work: 'end' },
-  });
 const unreached = () => Object.assign(new Error('no route'), { code: 'ECONNREFUSED', syscall: 'connect' });
 const quick = { initialDelay: 0 };
-
-/** A journal whose process dies before it writes an entry that `at` picks. */
-const dies = (journal: Journal, at: (entry: { type: string; call?: string }) => boolean): Journal => {
-  let dead = false;
-  return around(journal, {
-    append(id, expected, entries, head, o) {
-      dead ||= entries.some((entry) => at(entry as { type: string; call?: string }));
-      if (dead) throw new Error('the process is gone');
-      return journal.append(id, expected, entries, head, o);
-    },
-    renew: (...a) => (dead ? true : journal.renew(...a)),
-  });
-};
 
 describe.each(journals)('a durable step on $name', ({ make }) => {
   // holds effects.I5
@@ -32,7 +13,7 @@ describe.each(journals)('a durable step on $name', ({ make }) => {
     const { journal, another } = make();
     const begun: StepContext[] = [];
     const g = () =>
-      one(({ durable }) =>
+      working(({ durable }) =>
         durable('pay', (step) => new Promise<string>(() => void (step.signal.aborted, begun.push(step))), { timeout: 20 }),
       );
     const run = new Engine({ journal }).run(g(), {});
@@ -49,7 +30,7 @@ describe.each(journals)('a durable step on $name', ({ make }) => {
     const { journal } = make();
     const answer = deferred<string>();
     let begun = 0;
-    const g = one(({ durable }) => durable('pay', () => (begun++, answer.promise), { timeout: 20 }));
+    const g = working(({ durable }) => durable('pay', () => (begun++, answer.promise), { timeout: 20 }));
     const engine = new Engine({ journal, agents: [g] });
     const run = engine.run(g, {});
     await ends(run, 'failed');
@@ -63,7 +44,7 @@ describe.each(journals)('a durable step on $name', ({ make }) => {
   test('that may run twice is tried again under one key, which no other step has', async () => {
     const { journal } = make();
     const keys: string[] = [];
-    const g = one(async ({ durable }) => {
+    const g = working(async ({ durable }) => {
       const flaky = (step: StepContext) => {
         keys.push(step.idempotencyKey);
         if (step.attempt < 3) throw new Error(`attempt ${step.attempt}`);
@@ -102,7 +83,7 @@ describe.each(journals)('a durable step on $name', ({ make }) => {
   test('that is once is tried again only where it is known not to have run', async () => {
     const { journal } = make();
     let tries = 0;
-    const refused = one(({ durable }) =>
+    const refused = working(({ durable }) =>
       durable(
         'pay',
         ({ attempt }) => {
@@ -115,7 +96,7 @@ describe.each(journals)('a durable step on $name', ({ make }) => {
     );
     expect((await ends(new Engine({ journal }).run(refused, {}), 'completed')).output).toEqual({ said: 'paid at 2' });
     let broken = 0;
-    const unclear = one(async ({ durable }) => {
+    const unclear = working(async ({ durable }) => {
       const said: string[] = [];
       for (let i = 0; i < 2; i++)
         await durable(
@@ -137,7 +118,7 @@ describe.each(journals)('a durable step on $name', ({ make }) => {
     const { journal, another } = make();
     const keys: string[] = [];
     const g = () =>
-      one(({ durable }) =>
+      working(({ durable }) =>
         durable(
           'pay',
           (step) => {
@@ -167,7 +148,7 @@ describe.each(journals)('a durable step on $name', ({ make }) => {
     const { journal, another } = make();
     let tries = 0;
     const g = () =>
-      one(({ durable }) =>
+      working(({ durable }) =>
         durable(
           'pay',
           () => {
@@ -193,7 +174,7 @@ test('an open circuit refuses the steps of its name in every run, and no others'
   const down = () => {
     throw new ToolError('UNAVAILABLE', 'down', { retryable: true, outcome: 'not-run' });
   };
-  const g = one(async ({ durable }) => {
+  const g = working(async ({ durable }) => {
     await durable('mail', () => ran.push('mail'));
     return durable('pay', () => (ran.push('pay'), down()), { retry: { attempts: 1 }, breaker: { failures: 1 } });
   });
@@ -206,7 +187,7 @@ test('an open circuit refuses the steps of its name in every run, and no others'
 
 test('tries as often as the engine says of tools, where the step says nothing', async () => {
   let tries = 0;
-  const g = one(({ durable }) =>
+  const g = working(({ durable }) =>
     durable(
       'read',
       () => {
@@ -226,7 +207,7 @@ test.each([
   ['an effect that does not exist', { effect: 'twice' }, 'effect'],
 ])('is refused with %s, and does not run', async (_, options, said) => {
   let ran = 0;
-  const g = one(({ durable }) => durable('x', () => String(++ran), options as object));
+  const g = working(({ durable }) => durable('x', () => String(++ran), options as object));
   const { error } = await ends(new Engine().run(g, {}), 'failed');
   expect(error.message).toContain(said);
   expect(ran).toBe(0);

@@ -1,43 +1,11 @@
 import { expect, test } from 'vitest';
-import { z } from 'zod';
-import {
-  agent,
-  Engine,
-  type Entry,
-  foreignAgent,
-  graph,
-  type Journal,
-  type NodeContext,
-  supervisor,
-  ToolError,
-  tool,
-} from '../../src/index.ts';
+import { agent, Engine, foreignAgent, type Journal, type NodeContext, supervisor, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, around, asks, ends, expireLease, journals, type Kind } from '../engine/setup.ts';
+import { anything, asks, dies, ends, expireLease, journals, type Kind } from '../engine/setup.ts';
+import { working } from './working.ts';
 
 const ben = { id: 'ben' };
 const { make } = journals[0] as Kind;
-type Ended = { type: string; call?: string; ok?: boolean };
-
-/** A journal whose process dies before it writes an entry that `at` picks. */
-function dies(journal: Journal, at: (entry: Ended) => boolean | undefined): Journal {
-  let dead = false;
-  return around(journal, {
-    append(...args) {
-      dead ||= (args[2] as readonly Entry[]).some((entry) => at(entry as unknown as Ended) === true);
-      if (dead) throw new Error('the process is gone');
-      return journal.append(...args);
-    },
-    renew: (...args) => (dead ? true : journal.renew(...args)),
-  });
-}
-const g = (fn: (ctx: NodeContext) => Promise<string>) =>
-  graph({
-    name: 'g',
-    state: z.object({ said: z.string().default('') }),
-    nodes: { work: async (_, ctx) => ({ said: await fn(ctx) }) },
-    edges: { start: 'work', work: 'end' },
-  });
 
 test('a once step that failed, was begun again and cut off, is not done again', async () => {
   const { journal, another } = make();
@@ -53,10 +21,13 @@ test('a once step that failed, was begun again and cut off, is not done again', 
         if (i > 0 || (e as ToolError).code === 'OUTCOME_UNKNOWN') throw e;
       }
   };
-  const run = new Engine({ journal: dies(journal, (e) => e.type === 'call.finished' && e.ok && e.call === '1.0/pay') }).run(g(work), {});
+  const run = new Engine({ journal: dies(journal, (e) => e.type === 'call.finished' && e.ok && e.call === '1.0/pay') }).run(
+    working(work),
+    {},
+  );
   await expect(run).rejects.toThrow('gone');
   await expireLease(journal, run.id);
-  await ends(new Engine({ journal: another(), agents: [g(work)] }).resume(run.id), 'failed');
+  await ends(new Engine({ journal: another(), agents: [working(work)] }).resume(run.id), 'failed');
   expect(done).toBe(1);
 });
 
@@ -86,15 +57,15 @@ test('a once step that an operator said did not run, begun again and cut off, is
   let done = 0;
   const work = ({ durable }: NodeContext) => durable('pay', () => `paid ${++done}`);
   const cut = (j: Journal) => dies(j, (e) => e.type === 'call.finished' && e.call === '1.0/pay');
-  const run = new Engine({ journal: cut(journal) }).run(g(work), {});
+  const run = new Engine({ journal: cut(journal) }).run(working(work), {});
   await expect(run).rejects.toThrow('gone');
   await expireLease(journal, run.id);
-  const op = new Engine({ journal: another(), agents: [g(work)] });
+  const op = new Engine({ journal: another(), agents: [working(work)] });
   await ends(op.resume(run.id), 'failed');
   await op.settle(run.id, '1.0/pay', { outcome: 'not-run', by: ben });
-  await expect(new Engine({ journal: cut(another()), agents: [g(work)] }).resume(run.id)).rejects.toThrow('gone');
+  await expect(new Engine({ journal: cut(another()), agents: [working(work)] }).resume(run.id)).rejects.toThrow('gone');
   await expireLease(journal, run.id);
-  await ends(new Engine({ journal: another(), agents: [g(work)] }).resume(run.id), 'failed');
+  await ends(new Engine({ journal: another(), agents: [working(work)] }).resume(run.id), 'failed');
   expect(done).toBe(2);
 });
 
@@ -149,7 +120,7 @@ test('a once step that was cut off is listed as unknown, where its node caught t
         name: 'desk',
         instructions: '',
         model: scripted((r) => (r.messages.length > 1 ? 'end' : asks(['g', { said: '' }]))),
-        agents: [g(work)],
+        agents: [working(work)],
       });
     const run = new Engine({ journal: dies(journal, (e) => e.type === 'call.finished') }).run(desk(), 'go');
     await expect(run).rejects.toThrow('gone');
@@ -163,10 +134,10 @@ test('a once step that was cut off is listed as unknown, where its node caught t
 test('an operator said that a step failed: it is not unknown again', async () => {
   const { journal, another } = make();
   const work = ({ durable }: NodeContext) => durable('pay', () => 'paid');
-  const run = new Engine({ journal: dies(journal, (e) => e.type === 'call.finished') }).run(g(work), {});
+  const run = new Engine({ journal: dies(journal, (e) => e.type === 'call.finished') }).run(working(work), {});
   await expect(run).rejects.toThrow('gone');
   await expireLease(journal, run.id);
-  const op = new Engine({ journal: another(), agents: [g(work)] });
+  const op = new Engine({ journal: another(), agents: [working(work)] });
   await ends(op.resume(run.id), 'failed');
   await op.settle(run.id, '1.0/pay', { outcome: 'failed', note: 'the bank said no', by: ben });
   const end = await ends(op.resume(run.id), 'failed');

@@ -27,16 +27,22 @@ function caller(o: { effect?: 'read' | 'once'; fails?: (attempt: number) => unkn
   return { got, model, who: agent({ name: 'clerk', instructions: '', model, tools: [call] }) };
 }
 
+/** Asks for consent first, and then has a token. */
+function consenting() {
+  const seen: (CredentialRequest & Occasion)[] = [];
+  const identity: Identity = {
+    get: async (r) => {
+      seen.push(r);
+      return seen.length === 1 ? { consentUrl: 'https://id.example/', handle: 'h-1' } : { token: 'tok-1f9c2a' };
+    },
+  };
+  return { identity, seen };
+}
+
 describe.each(journals)('an identity on $name', ({ make }) => {
   test('is told for which run, session, agent and tool, and what the caller of run() and of resume() asserts', async () => {
     const { journal } = make();
-    const seen: (CredentialRequest & Occasion)[] = [];
-    const identity: Identity = {
-      get: async (r) => {
-        seen.push(r);
-        return seen.length === 1 ? { consentUrl: 'https://id.example/', handle: 'h-1' } : { token: 'tok-1f9c2a' };
-      },
-    };
+    const { identity, seen } = consenting();
     const { who } = caller();
     const engine = new Engine({ journal, identity, agents: [who] });
     const run = engine.run(who, 'go', { by, session: 's', assertion: 'jwt-of-the-first-request' });
@@ -52,13 +58,7 @@ describe.each(journals)('an identity on $name', ({ make }) => {
 
   test('is told of no assertion where the run goes on without its caller', async () => {
     const { journal } = make();
-    const seen: Occasion[] = [];
-    const identity: Identity = {
-      get: async (r) => {
-        seen.push(r);
-        return seen.length === 1 ? { consentUrl: 'https://id.example/', handle: 'h-1' } : { token: 'tok-1f9c2a' };
-      },
-    };
+    const { identity, seen } = consenting();
     const { who } = caller();
     const engine = new Engine({ journal, identity, agents: [who] });
     const run = engine.run(who, 'go', { by, assertion: 'jwt-of-the-first-request' });

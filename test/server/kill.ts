@@ -1,16 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { onTestFinished } from 'vitest';
+import { folder } from '../folder.ts';
 
 /** Leaves a run whose process was killed while its tool ran. @returns the journal's file. */
 export async function killedRun(runId: string): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'rondo-server-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const journal = join(folder, 'runs.db');
+  const journal = join(folder('server'), 'runs.db');
   const file = fileURLToPath(new URL('./victim.ts', import.meta.url));
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', file, JSON.stringify({ journal, runId })], {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -4,6 +4,7 @@ import { agent, Engine, jsonSchema, type Principal, tool } from '../../src/index
 import { bearer, listen, requestHandler, serve } from '../../src/server/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { all, deferred, refused, until } from '../engine/setup.ts';
+import { held } from './held.ts';
 import { eventsOf, get, post } from './http.ts';
 import { killedRun } from './kill.ts';
 import { looker } from './looker.ts';
@@ -136,7 +137,7 @@ describe('a run', () => {
     await using engine = new Engine();
     await using server = await serve(engine, hanging);
     const { body } = await post(`${server.url}/runs`, { input: 'go' });
-    await begun.promise;
+    await begun;
     expect((await post(`${server.url}/runs/${body.runId}/cancel`, { reason: 'enough' })).status).toBe(202);
     expect(await ended(server.url, body.runId)).toMatchObject({ status: 'cancelled' });
   });
@@ -209,37 +210,27 @@ describe('a reader of events', () => {
   });
 
   test('that leaves is no longer followed, and cancels nothing', async () => {
-    const begun = deferred();
-    const finish = deferred<string>();
-    const slow = looker(() => {
-      begun.resolve();
-      return finish.promise;
-    });
+    const { agent: slow, begun, finish } = held();
     await using engine = new Engine();
     const watch = vi.spyOn(engine, 'watch');
     await using server = await serve(engine, slow);
     const { body } = await post(`${server.url}/runs`, { input: 'go' });
-    await begun.promise;
+    await begun;
     for await (const { event } of eventsOf(await fetch(`${server.url}/runs/${body.runId}/events`)))
       if (event.type === 'tool.started') break;
     await until(() => watch.mock.calls[0]?.[1]?.signal?.aborted);
     expect(await get(`${server.url}/runs/${body.runId}`)).toMatchObject({ body: { status: 'running' } });
-    finish.resolve('seen');
+    finish('seen');
     expect(await ended(server.url, body.runId)).toMatchObject({ status: 'completed', output: 'seen' });
   });
 
   test('that is connected when the server closes is let go, and goes on elsewhere', async () => {
-    const begun = deferred();
-    const finish = deferred<string>();
-    const slow = looker(() => {
-      begun.resolve();
-      return finish.promise;
-    });
+    const { agent: slow, begun, finish } = held();
     await using engine = new Engine();
     const first = await serve(engine, slow);
     const { body } = await post(`${first.url}/runs`, { input: 'go' });
     const stream = await fetch(`${first.url}/runs/${body.runId}/events`);
-    await begun.promise;
+    await begun;
     const reading = all(eventsOf(stream));
     // it does not wait for the run, and needs no force: nothing is cut
     await first.close({ grace: 2 ** 31 - 1 });
@@ -247,7 +238,7 @@ describe('a reader of events', () => {
     await expect(fetch(first.url)).rejects.toThrow();
     expect((await engine.inspect(body.runId)).status).toBe('running');
     await using second = await serve(engine, slow);
-    finish.resolve('seen');
+    finish('seen');
     const last = seen.findLast((e) => e.id !== undefined)?.id;
     const rest = await all(eventsOf(await fetch(`${second.url}/runs/${body.runId}/events?after=${last}`)));
     const ids = [...seen, ...rest].flatMap((e) => e.id ?? []);

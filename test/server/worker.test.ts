@@ -2,7 +2,8 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { Engine, memoryJournal, RondoError } from '../../src/index.ts';
 import { worker } from '../../src/server/index.ts';
-import { around, deferred, refused, until } from '../engine/setup.ts';
+import { around, refused, until } from '../engine/setup.ts';
+import { held } from './held.ts';
 import { killedRun } from './kill.ts';
 import { looker } from './looker.ts';
 
@@ -46,20 +47,15 @@ test('it looks again after a look that failed, and says what failed', async () =
 
 test('stop() ends the loop, and leaves what it drives to the engine', async () => {
   const journal = await killedRun('left');
-  const begun = deferred();
-  const finish = deferred<string>();
-  const agent = looker(() => {
-    begun.resolve();
-    return finish.promise;
-  });
+  const { agent, begun, finish } = held();
   await using engine = new Engine({ journal: sqliteJournal(journal), agents: [agent] });
   const recover = vi.spyOn(engine, 'recover');
   const work = worker(engine, { every: 1 });
-  await begun.promise;
+  await begun;
   await work.stop();
   const looks = recover.mock.calls.length;
   expect((await engine.inspect('left')).status).toBe('running');
-  finish.resolve('seen');
+  finish('seen');
   await until(async () => (await engine.inspect('left')).status === 'completed');
   expect(recover.mock.calls.length).toBe(looks);
 });

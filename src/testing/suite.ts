@@ -1,0 +1,41 @@
+/** What every conformance suite needs. */
+import { RondoError } from '../errors.ts';
+import type { Journal } from '../journal/port.ts';
+
+/** The `test` of vitest, jest or node:test. */
+export type TestFunction = (name: string, run: () => Promise<void>) => unknown;
+
+export interface SuiteCase {
+  readonly name: string;
+  run(): Promise<void>;
+}
+
+/** Declares each case as a test, with the function given or the global one. @throws RondoError `CONFIG_INVALID` where there is neither. */
+export function declare(kind: string, cases: readonly SuiteCase[], given: TestFunction | undefined): void {
+  const globals = globalThis as { test?: TestFunction; it?: TestFunction };
+  const test = given ?? globals.test ?? globals.it;
+  if (!test)
+    throw new RondoError('CONFIG_INVALID', 'No test function is global here. Pass the one of vitest, jest or node:test: { test }.');
+  for (const { name, run } of cases) test(`${kind}: ${name}`, run);
+}
+
+type Another = (journal: Journal) => Journal | Promise<Journal>;
+
+/** Checks a new journal, which can be opened again where `another` says how, and closes all of them. */
+export async function onJournal(
+  make: () => Journal | Promise<Journal>,
+  another: Another | undefined,
+  check: (journal: Journal, again: (from?: Journal) => Promise<Journal>) => Promise<void>,
+): Promise<void> {
+  const journals = [await make()];
+  const [journal] = journals as [Journal];
+  try {
+    await check(journal, async (from = journal) => {
+      const second = await (another as Another)(from);
+      journals.push(second);
+      return second;
+    });
+  } finally {
+    for (const each of journals) await each.close?.();
+  }
+}
