@@ -2,7 +2,7 @@ import type { Failure } from '../errors.ts';
 import { type Approval, view } from '../hitl/approvals.ts';
 import type { CallId, Decision, Entry, EntryOf } from '../journal/entries.ts';
 import { type Call, type Frame, type RunFold, unfinishedCalls } from '../journal/fold.ts';
-import { argumentsOf, callsOf } from '../journal/frame.ts';
+import { argumentsOf, callIn } from '../journal/frame.ts';
 import { damaged } from '../journal/refuse.ts';
 import { copyJson, type Json } from '../json.ts';
 import type { ToolOutcome } from '../loop/middleware.ts';
@@ -239,7 +239,5 @@ function placeOf({ tasks, last }: Frame, id: CallId): { node: string; name: stri
 }
 
 /** A call after the entry that may have ended it. */
-const called = (run: RunFold, frame: Frame, id: CallId): Call | undefined => {
-  for (const call of callsOf(frame)) if (call.id === id) return call;
-  return unfinishedCalls(run).find((call) => call.id === id);
-};
+const called = (run: RunFold, frame: Frame, id: CallId): Call | undefined =>
+  callIn(frame, id) ?? unfinishedCalls(run).find((call) => call.id === id);

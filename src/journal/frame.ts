@@ -56,10 +56,16 @@ export function* everyCallOf(frame: Frame): Generator<Call, void, undefined> {
   }
 }
 
+/** The call of this id among those of {@link callsOf}. */
+export function callIn({ tasks, calls }: Frame, id: CallId): Call | undefined {
+  const call = tasks ? tasks.get(id) : calls[Number(id.slice(id.indexOf('.') + 1))];
+  return call?.id === id ? call : undefined;
+}
+
 /** @throws RondoError `JOURNAL_DAMAGED` where the frame has no such call. */
 export function callOf(run: RunFold, frame: Frame, id: CallId): Call {
-  const call = frame.tasks ? taskOf(frame.tasks, id) : frame.calls[Number(id.slice(id.indexOf('.') + 1))];
-  if (call?.id !== id) throw damaged(run.runId, run.next - 1, `it names call ${id}, which no entry before it made`);
+  const call = frame.tasks ? taskOf(frame.tasks, id) : callIn(frame, id);
+  if (!call) throw damaged(run.runId, run.next - 1, `it names call ${id}, which no entry before it made`);
   return call;
 }
 

@@ -1,5 +1,5 @@
 import { type Entry, type EntryOf, type EntryType, VERSION } from './entries.ts';
-import { callsOf, everyCallOf, unfinishedCalls } from './frame.ts';
+import { callIn, everyCallOf, unfinishedCalls } from './frame.ts';
 import { firstDue } from './outbox.ts';
 import type { RunHead } from './port.ts';
 import { sessionKey } from './session.ts';
@@ -76,12 +76,9 @@ function endsKnown({ root, frames }: RunFold, { frame: id, call: ended, error }:
   if (error?.outcome === 'unknown') return false;
   const frame = id === undefined ? root : frames.get(id);
   if (!frame) return false;
-  for (const call of callsOf(frame)) {
-    if (call.id !== ended) continue;
-    for (const step of call.durable?.values() ?? []) if (step.status === 'started') return false;
-    for (const below of call.frame ? everyCallOf(call.frame) : []) if (below.status === 'started') return false;
-    return true;
-  }
-  // asked for by an answer in the same append, or a step of a node
+  // without one: it was asked for by an answer in the same append, or is a step of a node
+  const call = callIn(frame, ended);
+  for (const step of call?.durable?.values() ?? []) if (step.status === 'started') return false;
+  for (const below of call?.frame ? everyCallOf(call.frame) : []) if (below.status === 'started') return false;
   return true;
 }
