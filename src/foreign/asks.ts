@@ -1,4 +1,4 @@
-/** What a foreign agent asks of people: the approvals it waits for, and the answers that its next turn gets. */
+/** The questions of a foreign agent to people: the approvals it waits for, and the answers that its next turn gets. */
 import { assertBound, request } from '../hitl/approvals.ts';
 import type { Draft, Reached } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
@@ -11,7 +11,7 @@ import type { ApprovalRule, Decision } from '../ports/tool.ts';
 import type { Checked } from './turn-result.ts';
 import { type State, TURN } from './types.ts';
 
-/** Appends the end of a turn that paused: its state, and a request for each ask. */
+/** Appends the end of a turn that paused: its state, and an approval request for each ask. */
 export async function pause(scope: Scope, finished: Draft, { state, asks }: Extract<Checked, { status: 'paused' }>): Promise<void> {
   const now = await scope.host.now();
   const next: readonly Reached[] = asks.map((ask) =>
@@ -47,7 +47,7 @@ function requestOf(ask: Ask): Parameters<typeof request>[2] {
   }
 }
 
-/** The entries that close the asks and open the next turn; undefined while one still waits for its decision. */
+/** The entries that finish the asks and open the next turn; undefined while an ask has no decision. */
 export function answers(scope: Scope, calls: readonly Call[], asks: State['asks'], now: number): readonly Draft[] | undefined {
   const given: { id: string; decision: Decision; by?: Principal }[] = [];
   for (const call of calls) {
@@ -67,7 +67,7 @@ export function answers(scope: Scope, calls: readonly Call[], asks: State['asks'
   }));
 }
 
-/** The decision that the agent gets for an approval that expired. */
+/** The rejection that the agent gets for an approval that expired; undefined if it has not expired. */
 function expired({ approval }: Call, now: number): Decision | undefined {
   const { id, expiresAt } = approval?.asked ?? {};
   if (id === undefined || expiresAt === undefined || now < expiresAt) return undefined;

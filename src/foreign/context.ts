@@ -1,4 +1,4 @@
-/** What a foreign agent's turn is given: its input, and its context. */
+/** The input and the context of a foreign agent's turn. */
 import { sha256 } from '../journal/canonical.ts';
 import type { Call, Frame, RunFold } from '../journal/fold.ts';
 import { levelOf } from '../loop/delegation.ts';
@@ -11,7 +11,7 @@ import { messageOf } from '../reliability/classify.ts';
 import type { AttemptContext } from '../reliability/timeout.ts';
 import { Secrets } from '../secrets.ts';
 
-/** The agent's task, after the part of its parent's conversation that it may see. */
+/** The agent's task, preceded by the part of its parent's conversation that it may see. */
 export function promptOf({ frame }: Scope): Prompt {
   const { messages, inherited } = frame;
   const task = messages.at(-1)?.content ?? [];
@@ -20,7 +20,7 @@ export function promptOf({ frame }: Scope): Prompt {
   return [...before, { type: 'text', text: 'user:' }, ...task];
 }
 
-/** What the context of a turn and that of `cancel` have in common. */
+/** The fields that the context of a turn and that of `cancel` share. */
 const shared = (run: RunFold, frame: Frame) => ({
   thread: sha256(JSON.stringify([run.runId, frame.position])).slice(0, 32),
   runId: run.runId,
@@ -30,7 +30,7 @@ const shared = (run: RunFold, frame: Frame) => ({
   depth: levelOf({ run, frame }),
 });
 
-/** @param talk `over` once the turn has ended: an attempt that was given up may still emit text. */
+/** @param talk `over` is set when the turn has ended. An attempt that timed out may still emit text, which is dropped then. */
 export function contextOf(
   scope: Scope,
   call: Call,
@@ -43,14 +43,14 @@ export function contextOf(
   const emit: TurnContext['emit'] = ({ type, text }) => {
     if (talk.over || attempt.signal.aborted) return;
     attempt.alive();
-    // its calls are not the run's
+    // tool calls inside the agent are not calls of this run
     if (type === 'toolCall') return;
     const said = secrets.mask(typeof text === 'string' ? text : messageOf(text));
     scope.emit?.({ type: type === 'text' ? 'text.delta' : 'reasoning.delta', text: said, attempt: attempt.attempt }, call.step);
   };
   return {
     ...shared(scope.run, scope.frame),
-    // made only where it is read
+    // a getter, because the signal is created when it is first read
     get signal() {
       return attempt.signal;
     },
@@ -66,14 +66,14 @@ export function contextOf(
   };
 }
 
-/** The person who decided the answers of a turn, where it was one person. */
+/** The person who gave all answers of a turn; undefined if there were several. */
 function deciderOf(turn: Turn): Principal | undefined {
   if (turn.type === 'start') return undefined;
   const [first, ...others] = turn.answers.map(({ by }) => by);
   return first && others.every((by) => by?.id === first.id && by.tenant === first.tenant) ? first : undefined;
 }
 
-/** The context of `cancel`, which runs outside of any turn. @param ms until its signal is aborted. */
+/** The context of `cancel`, which runs outside a turn. @param ms milliseconds until its signal is aborted. */
 export function cancelContext(run: RunFold, frame: Frame, ms: number): TurnContext {
   const common = shared(run, frame);
   return {

@@ -1,10 +1,10 @@
-/** The driver of a foreign agent's frame: one turn at a time, and the answers of people between two turns. */
+/** Drives the frame of a foreign agent: one turn at a time, with people's answers between turns. */
 import type { Scope, Settlement } from '../loop/types.ts';
 import { answers } from './asks.ts';
 import { take } from './turn.ts';
 import { type Foreign, type State, TURN } from './types.ts';
 
-/** Drives a foreign agent's part of a run to its next end; undefined where the run was halted. */
+/** Takes turns until the agent completes, fails, pauses or stops at a limit. @returns undefined if the run was halted. */
 export async function drive(scope: Scope, own: Foreign): Promise<Settlement | undefined> {
   const { frame } = scope;
   if (!frame.tasks)

@@ -1,4 +1,4 @@
-/** The declaration of an agent that another framework, a function or a service runs, by the contract in ports/foreign.ts. */
+/** Declares an agent that another framework, a function or a service runs. The contract is in ports/foreign.ts. */
 
 import { invalid } from '../errors.ts';
 import { sha256 } from '../journal/canonical.ts';
@@ -21,18 +21,18 @@ import type { Foreign } from './types.ts';
 export interface ForeignAgentOptions<O, St extends Json> {
   name: string;
   description?: string;
-  /** What a second run of one turn does. Default `once`: after a crash or a timeout its outcome is unknown, and it is not repeated. */
+  /** Whether a turn may run twice. Default `once`: after a crash or a timeout its outcome is unknown, and it is not repeated. */
   effect?: Effect;
-  /** One attempt at a turn, ms. Default 600,000. */
+  /** Milliseconds of one attempt at a turn. Default 600,000. */
   timeout?: number;
   retry?: Retry;
   limits?: Limits;
-  /** US dollars per million tokens of its model, for turns that report `usage` without `costUsd`. */
+  /** US dollars per million tokens. Used for turns that report `usage` without `costUsd`. */
   price?: Rates;
   turn(turn: Turn<St>, ctx: TurnContext): Promise<TurnResult<O, St>>;
   /**
-   * Called once when the run is cancelled while this agent waits for people, so that it can close what it left open elsewhere. It gets
-   * the state of the last pause. Its signal is aborted after 10 seconds; a failure is ignored.
+   * Called once if the run is cancelled while this agent waits for people, so that it can release what it holds elsewhere. It gets
+   * the state of the last pause. Its signal is aborted after 10 seconds. A failure is ignored.
    */
   cancel?(state: St, ctx: TurnContext): Promise<void>;
 }
@@ -50,11 +50,11 @@ const FOREIGN = {
 } satisfies Record<keyof ForeignAgentOptions<string, Json>, string>;
 
 const TIMEOUT = 600_000;
-/** Milliseconds of an attempt that shows signs of life. */
+/** Most milliseconds of an attempt that keeps reporting progress. */
 const LONGEST = 3_600_000;
 
 /**
- * Declares an agent of another framework, a function or a service: anything that takes a turn and completes, or pauses with questions.
+ * Declares an agent that another framework, a function or a service runs: anything that takes a turn and completes, or pauses with questions.
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function foreignAgent<O = string, St extends Json = Json>(o: ForeignAgentOptions<O, St>): Agent<Prompt, O, Record<never, never>> {

@@ -1,4 +1,4 @@
-/** The result of a foreign agent's turn, checked before it is used: it comes from code that Rondo does not control. */
+/** Checks the result of a foreign agent's turn, because it comes from code that Rondo does not control. */
 import { ToolError } from '../errors.ts';
 import { ruleProblem } from '../hitl/rules.ts';
 import { countsOf, isCost } from '../journal/spent.ts';
@@ -9,35 +9,35 @@ import type { Ask, TurnResult } from '../ports/foreign.ts';
 import type { Usage } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
 
-/** Fields of an ask besides those of an approval rule. */
+/** The fields that an ask may have besides those of an approval rule. */
 const ASK = ['id', 'kind', 'tool', 'input', 'question', 'answer', 'provider', 'url'];
-/** Most characters of JSON of a state, and of an output: both go to the journal. */
+/** Most characters of JSON in a state, and in an output. Both are journaled. */
 const MAX_CHARS = 4 * 1024 * 1024;
 
 type Spent = { usage?: Usage; costUsd?: number; unmetered?: true };
 export type Checked = Spent & ({ status: 'completed'; output: Json } | { status: 'paused'; state: Json; asks: readonly Ask[] });
 
-/** The result as a JSON copy. @throws ToolError `TOOL_FAILED` with outcome `unknown`, where it is not a turn's result. */
+/** The result as a JSON copy. @throws ToolError `TOOL_FAILED` with outcome `unknown` if it is malformed. */
 export function checked(result: TurnResult<unknown>): Checked {
   const spent = spentOf(result);
   if (result?.status === 'completed') return { ...spent, status: 'completed', output: bounded(result.output, 'the output') };
-  if (result?.status !== 'paused') throw nonsense("the turn gave neither { status: 'completed' } nor { status: 'paused' }");
+  if (result?.status !== 'paused') throw malformed("the turn gave neither { status: 'completed' } nor { status: 'paused' }");
   const asks = jsonOf(result.asks, 'the asks') as unknown as readonly Ask[];
-  if (!Array.isArray(asks) || asks.length === 0) throw nonsense('the turn paused without asking anything');
+  if (!Array.isArray(asks) || asks.length === 0) throw malformed('the turn paused without asking anything');
   const ids = new Set(asks.map((ask) => ask?.id));
-  if (ids.size !== asks.length || [...ids].some((id) => typeof id !== 'string')) throw nonsense('each ask needs an id of its own');
-  // with a misspelt `roles`, anyone could decide
+  if (ids.size !== asks.length || [...ids].some((id) => typeof id !== 'string')) throw malformed('each ask needs an id of its own');
+  // unknown fields are refused: with a misspelt `roles`, anyone could decide
   for (const ask of asks) {
     const wrong = ruleProblem(ask, ASK);
-    if (wrong) throw nonsense(`an ask makes no sense: ${wrong}`);
+    if (wrong) throw malformed(`an ask makes no sense: ${wrong}`);
   }
   return { ...spent, status: 'paused', state: bounded(result.state, 'the state'), asks };
 }
 
-/** The turn may have taken effect before it returned nonsense, so it is not tried again. */
-const nonsense = (message: string) => new ToolError('TOOL_FAILED', message, { outcome: 'unknown', retryable: false });
+/** The turn may have taken effect before it returned a malformed result, so it is not tried again. */
+const malformed = (message: string) => new ToolError('TOOL_FAILED', message, { outcome: 'unknown', retryable: false });
 
-/** The reported usage. Invalid numbers are not counted; they make the sums of the run unknown, so that a limit stops it. */
+/** The reported usage. Invalid numbers are not counted. They make the run `unmetered`, so that a token or dollar limit stops it. */
 function spentOf(result: TurnResult<unknown>): Spent {
   const { usage, costUsd } = result ?? {};
   const counts = countsOf(usage);
@@ -49,18 +49,18 @@ function jsonOf(value: unknown, what: string): Json {
   try {
     return plainJson(value) ?? null;
   } catch (error) {
-    throw nonsense(`${what} cannot be kept: ${messageOf(error)}`);
+    throw malformed(`${what} cannot be kept: ${messageOf(error)}`);
   }
 }
 
 function bounded(value: unknown, what: string): Json {
   const json = jsonOf(value, what);
-  if (isDeep(json)) throw nonsense(`${what} is nested too deeply`);
-  if (JSON.stringify(json).length > MAX_CHARS) throw nonsense(`${what} is larger than ${MAX_CHARS} characters of JSON`);
+  if (isDeep(json)) throw malformed(`${what} is nested too deeply`);
+  if (JSON.stringify(json).length > MAX_CHARS) throw malformed(`${what} is larger than ${MAX_CHARS} characters of JSON`);
   return json;
 }
 
-/** The result with secrets masked. */
+/** The result with every secret of the run masked. */
 export function masked<T extends Checked>({ secrets }: Scope, value: T): T {
   if (!secrets) return value;
   if (value.status === 'completed') return { ...value, output: secrets.maskJson(value.output) };

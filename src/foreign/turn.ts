@@ -1,4 +1,4 @@
-/** One turn of a foreign agent: an effect of its own, begun and ended by entries like a tool's call. */
+/** One turn of a foreign agent. The journal records it like a tool call, with a started and a finished entry. */
 import { type Failure, RondoError } from '../errors.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
@@ -15,11 +15,11 @@ import { contextOf, promptOf } from './context.ts';
 import { type Checked, checked, masked } from './turn-result.ts';
 import type { Foreign, State } from './types.ts';
 
-/** Takes a turn. @returns how the agent's part ended, `paused` where it asked people, undefined where the run was halted. */
+/** Takes a turn. @returns how the agent's frame ended, `paused` if the agent asked people, undefined if the run was halted. */
 export async function take(scope: Scope, own: Foreign, call: Call): Promise<Settlement | undefined | 'paused'> {
   const known = outcomeOf(own, call);
   if (known) return 'output' in known ? complete(scope, call, known.output) : end(scope, call, known.error);
-  // the usage of a turn cannot be estimated: it begins unless a limit is used up
+  // the usage of a turn cannot be estimated, so it starts unless a limit is already reached
   const crossed = crossing(scope);
   if (crossed) return { status: 'stopped', limit: crossed.crossed, at: crossed.at };
   const since = Date.now();
@@ -50,7 +50,7 @@ export async function take(scope: Scope, own: Foreign, call: Call): Promise<Sett
     const halted = result.cancelled && scope.halt;
     if (!halted || halted.why === 'cancel') span.end({ error, attempts: error.attempts });
     if (!halted) return end(scope, call, error);
-    // a halt is not a failure of the agent: the run ends as it was halted, and the next claim may begin what did not run
+    // a halt is not a failure of the agent: the halt decides how the run ends, and the next claim may start a turn that did not run
     if (halted.why === 'cancel') await end(scope, call, error);
     else if (error.outcome === 'not-run' && halted.why !== 'lost')
       await held(scope, () => [{ type: 'outcome.settled', call: call.id, source: 'late', outcome: 'not-run' }]);
@@ -74,10 +74,10 @@ export async function take(scope: Scope, own: Foreign, call: Call): Promise<Sett
   }
 }
 
-/** What is known of a turn that was begun before; undefined where it begins, or begins again. */
+/** The journaled outcome of a turn; undefined if the turn must run, for the first time or again. */
 function outcomeOf({ effect }: Foreign, call: Call): { output: Json } | { error: Failure } | undefined {
   const { finished, settled } = call;
-  // a crash came between the failure and the end of this part
+  // the process crashed after the turn failed and before the frame ended
   if (finished?.error && !settled) return { error: finished.error };
   const base = { retryable: false, attempts: 1 };
   const known = knownOf(call, effect);
@@ -96,7 +96,7 @@ async function complete(scope: Scope, call: Call, output: Json, last?: Draft): P
 }
 
 async function end(scope: Scope, call: Call, error: Failure): Promise<Settlement> {
-  // the journal may say so already
+  // after a crash the failure may be in the journal already
   if (call.status !== 'finished')
     await held(scope, () => [{ type: 'call.finished', call: call.id, ok: false, error, attempts: error.attempts, ms: 0 }]);
   return { status: 'failed', error };

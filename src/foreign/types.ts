@@ -5,7 +5,7 @@ import type { Turn, TurnContext, TurnResult } from '../ports/foreign.ts';
 import type { Effect } from '../ports/tool.ts';
 import type { Price } from '../pricing/price.ts';
 
-/** What is behind a foreign agent, as it was declared. */
+/** The implementation of a foreign agent, from its declaration. */
 export interface Foreign {
   turn(turn: Turn, ctx: TurnContext): Promise<TurnResult<unknown>>;
   cancel: ((state: Json, ctx: TurnContext) => Promise<void>) | undefined;
@@ -14,7 +14,7 @@ export interface Foreign {
   price: Price | undefined;
 }
 
-/** State of a foreign agent's frame: what the agent gave when it paused, and the id of the ask behind each call. A call without one is a turn. */
+/** The frame state of a foreign agent: the state of its last pause, and by call the id of its ask. A call without an ask is a turn. */
 export interface State {
   readonly [key: string]: Json;
   state: Json;

@@ -1,4 +1,4 @@
-/** What a node's function is given, and its durable steps. */
+/** The context that a node's function gets, with its durable steps. */
 import { RondoError, ToolError } from '../errors.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
@@ -18,10 +18,10 @@ type StepFunction = (step: StepContext) => unknown;
 
 const OPTIONS: ReadonlySet<string> = new Set(['effect', 'timeout', 'deadline', 'retry', 'breaker'] satisfies (keyof StepOptions)[]);
 
-/** Characters of JSON of one durable result. */
+/** Most characters of JSON in the result of one durable step. */
 const MAX_RESULT = 1024 * 1024;
 
-/** Getters, so that what a function does not read costs nothing. */
+/** The fields are getters, so that a field costs nothing unless the function reads it. */
 export class Context implements NodeContext {
   readonly #scope: Scope;
   readonly #task: Call;
@@ -31,7 +31,7 @@ export class Context implements NodeContext {
   readonly #running = new Set<Promise<unknown>>();
   /** The function has ended. Steps that still run append nothing. */
   #over = false;
-  /** An error of the journal under a step, also where the function caught it. */
+  /** The first error of the journal in a step. The function may have caught it, so it is kept here and fails the run. */
   trouble: { error: unknown } | undefined;
 
   constructor(scope: Scope, task: Call, node: Node, item: Json | undefined) {
@@ -54,7 +54,7 @@ export class Context implements NodeContext {
     return this.#scope.run.started.by;
   }
 
-  // bound, because functions take it out of the context
+  // an arrow function, because callers destructure it: `({ durable }) => ...`
   get durable(): NodeContext['durable'] {
     return (name, fn, options = {}) => {
       if (typeof name !== 'string' || name === '' || name.length > 200)
@@ -63,7 +63,7 @@ export class Context implements NodeContext {
       const odd = Object.keys(options).find((key) => !OPTIONS.has(key));
       if (odd !== undefined)
         return Promise.reject(invalid(`the step "${name}" has no option "${odd}". There are ${[...OPTIONS].join(', ')}.`));
-      // in a loop, one name would be one step: done in the first turn, and skipped in all others
+      // a loop that reuses one name would run the step in its first iteration and skip it in all others
       if (this.#steps.has(name))
         return Promise.reject(invalid(`the step "${name}" was begun before. Name each: durable(\`${name}-\${id}\`, ...).`));
       const step = this.#step(name, fn, options) as Promise<never>;
@@ -78,12 +78,12 @@ export class Context implements NodeContext {
     const done = () => this.#running.delete(step);
     step.then(done, () => {
       done();
-      // a step that failed may be begun again
+      // the function may retry a step that failed
       this.#steps.delete(name);
     });
   }
 
-  /** A node ends after its steps, also after those that the function did not await. Undefined where none runs. */
+  /** Waits for all running steps, including those that the function did not await. Undefined if none runs. */
   ended(): Promise<void> | undefined {
     if (this.#running.size > 0) return Promise.allSettled(this.#running).then(() => this.ended());
     this.#over = true;
@@ -128,7 +128,7 @@ export class Context implements NodeContext {
     return result.value;
   }
 
-  /** @returns whether it was appended: not where the node is over, or the run was halted. */
+  /** @returns whether the entry was appended. It is dropped if the node has ended or the run was halted. */
   async #append(draft: Draft, { power = false, hold = false }): Promise<boolean> {
     const scope = this.#scope;
     let written = false;
@@ -151,7 +151,7 @@ const invalid = (message: string) => new ToolError('STEP_INVALID', message, { re
 const late = () =>
   new ToolError('STEP_LATE', 'a durable step cannot begin or end after its node, or when the run was halted.', { retryable: false });
 
-/** The result of a step that was begun before; undefined where it is to run. @throws ToolError `OUTCOME_UNKNOWN`, `STEP_FAILED`. */
+/** The journaled result of a step; undefined if the step must run. @throws ToolError `OUTCOME_UNKNOWN`, `STEP_FAILED`. */
 function outcomeOf(before: Call | undefined, effect: Effect): { output: unknown } | undefined {
   if (!before) return undefined;
   const { name, status, finished } = before;
@@ -177,7 +177,7 @@ const stepContext = (attempt: AttemptContext, key: () => string): StepContext =>
   alive: () => attempt.alive(),
 });
 
-/** The result as JSON. The step has run, so a result that cannot be kept does not make it run again. */
+/** The result as JSON. If it cannot be stored, the error has outcome `unknown`, because the step has run and must not run again. */
 function resultOf(name: string, value: unknown): Json {
   const unkept = (why: string) =>
     new ToolError('STEP_INVALID', `the result of the step "${name}" cannot be kept: ${why}.`, { outcome: 'unknown', retryable: false });

@@ -6,7 +6,7 @@ import type { Shape } from './shape.ts';
 import type { State } from './state.ts';
 import type { NodeContext } from './types.ts';
 
-/** A node as the engine holds it. */
+/** A validated node. `NodeSpec` is what the user writes. */
 export type Node =
   | { kind: 'function'; run(state: State, ctx: NodeContext): unknown }
   | {
@@ -26,7 +26,7 @@ export type Node =
 export interface GraphDefinition extends AgentDefinition {
   readonly kind: 'graph';
   readonly input: { schema: Schema; json: JsonSchema };
-  /** The fields of the state; undefined where its schema allows any. */
+  /** The names of the state's fields; undefined if the schema allows additional properties. */
   readonly fields: ReadonlySet<string> | undefined;
   readonly nodes: ReadonlyMap<string, Node>;
   readonly shape: Shape;

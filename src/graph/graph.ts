@@ -19,7 +19,7 @@ const RESERVED: ReadonlySet<string> = new Set(['start', 'end']);
  * A join node waits until no running branch can still reach it through a declared edge. Then it runs once. A node that has ended is in
  * the journal and never runs again. A function that a crash cut off runs again from its start: put what it must not repeat into
  * `ctx.durable()`.
- * @throws RondoError `CONFIG_INVALID` for a node without an edge, an edge to no node, nodes that no edge leads to, and loops without a way out.
+ * @throws RondoError `CONFIG_INVALID` for a node without an edge, an edge to an unknown node, an unreachable node, and a loop without an exit.
  */
 export function graph<const SS extends SchemaLike, A extends Record<string, unknown>, O = Out<SS>>(
   o: GraphOptions<SS, A, O>,
@@ -103,7 +103,7 @@ const ASK_NODE = {
   expires: 'expires: 86_400_000',
 };
 
-/** The fields of the state, where its schema names all of them. JSON Schema allows what it does not forbid. */
+/** The names of the state's fields; undefined if the schema allows others. Plain JSON Schema does, unless `additionalProperties` is false. */
 function fieldsOf(schema: Schema, { properties, additionalProperties }: JsonSchema): ReadonlySet<string> | undefined {
   const open = additionalProperties ?? schema['~standard'].vendor === VENDOR;
   return open || typeof properties !== 'object' || properties === null ? undefined : new Set(Object.keys(properties));

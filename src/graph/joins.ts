@@ -1,9 +1,9 @@
 /**
  * The joins of a running graph: which tasks wait until no running branch can still reach their node.
  *
- * I1. A task waits while a task of a node upstream of its own is active, and no longer; a task made by `send`, or begun before, never waits.
- * I2. All arrivals at a waiting node are one task.
- * I3. A task that was released does not wait again, also after a crash.
+ * I1. A task waits exactly as long as a task of an upstream node is active. A task made by `send`, or one that has started, never waits.
+ * I2. All arrivals at a waiting node become one task.
+ * I3. A released task does not wait again, even after a crash.
  */
 import type { Reached } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
@@ -12,7 +12,7 @@ import type { Shape } from './shape.ts';
 export class Joins {
   readonly #upstream: Shape['upstream'];
   readonly #ready: (task: Call) => void;
-  /** How many tasks of a node run or wait. */
+  /** By node: how many of its tasks run or wait. */
   readonly #active = new Map<string, number>();
   /** The waiting task of a node; undefined while the entry that makes it is being appended. */
   readonly #waiting = new Map<string, Call | undefined>();
@@ -33,7 +33,7 @@ export class Joins {
     this.total += by;
   }
 
-  /** Takes a task that is in the journal: it is ready, or it waits. */
+  /** Adds a task that is in the journal. It is ready at once, or waits at its join. */
   arrive(task: Call): void {
     if (!this.#waits(task) || task.status !== 'open' || task.approval) {
       this.#ready(task);
@@ -55,12 +55,12 @@ export class Joins {
     }
   }
 
-  /** Whether the task waited for the end of a node, and so has seen what that wrote. */
+  /** Whether the task waited until `node` ended. If so, its input includes the updates of `node`. */
   waitedFor(task: Call, node: string): boolean {
     return this.#waits(task) && (this.#upstream.get(task.name)?.has(node) ?? false);
   }
 
-  /** The arrivals that make tasks of their own. */
+  /** The arrivals that make a new task. The others are merged into the waiting task of their join. */
   arrivals(next: readonly Reached[]): readonly Reached[] {
     return next.filter(({ node, input }, i) => {
       if (input !== undefined || !this.#isJoin(node)) return true;
@@ -69,8 +69,9 @@ export class Joins {
   }
 
   /**
-   * A task ends and leads to others.
-   * @returns released tasks that have not begun while a node upstream of them begins again: a replay would make them wait.
+   * Records that a task ended and which nodes follow it.
+   * @returns released tasks that have not started although an upstream node starts again. The caller journals their start, because a
+   * replay would make them wait.
    */
   follow(task: Call, next: readonly Reached[]): readonly Call[] {
     this.count(task.name, -1);

@@ -20,9 +20,9 @@ const COLOURS = {
 };
 
 /**
- * Draws a graph as a Mermaid flowchart, with a box for each graph inside it. With a run of it (`await engine.inspect(runId)`, or one
+ * Draws a graph as a Mermaid flowchart, with a box for each nested graph. If a run is given (`await engine.inspect(runId)`, or one
  * agent of its `tree`), nodes are coloured by their status, and nodes that ran more than once show how often.
- * An edge that a function chooses is dotted; one that may lead anywhere leads to a question mark.
+ * An edge that a function chooses is dotted. A function without declared targets leads to a question mark.
  * @throws RondoError `CONFIG_INVALID` for an agent that is not a graph, and a run without this graph.
  */
 export function toMermaid<I, O, C>(graph: Agent<I, O, C>, run?: DrawnAgent | { readonly tree: DrawnAgent }): string {
@@ -81,5 +81,5 @@ function shape(node: Node, label: string): string {
   return `[[${quoted(node.agent.name === label ? label : `${label}: ${node.agent.name}`)}]]`;
 }
 
-/** Escapes what has a meaning in Mermaid. */
+/** Escapes characters that are syntax in Mermaid. */
 const quoted = (text: string) => `"${text.replace(/[#&<>"]/g, (c) => `#${c.charCodeAt(0)};`).replace(/[\r\n]+/g, ' ')}"`;

@@ -1,4 +1,4 @@
-/** One node: a function, an agent, or a question. */
+/** Runs one task of a node: a function, an agent, or a question to a person. */
 
 import { type Failure, ToolError } from '../errors.ts';
 import { assertBound, request } from '../hitl/approvals.ts';
@@ -22,46 +22,46 @@ import type { GraphDefinition, Node } from './definition.ts';
 import { nodeFailure } from './failure.ts';
 import { keep, type State } from './state.ts';
 
-/** What a node needs of the schedule of its graph. */
+/** The part of the scheduler that a task uses. */
 export interface Scheduling {
   readonly scope: Scope;
   readonly graph: GraphDefinition;
-  /** The state with all updates so far. */
+  /** The current state, with all updates applied so far. */
   readonly state: State;
-  /** The entries with which a task ends. @throws ToolError for an invalid update or route; nothing has changed then. */
+  /** Applies a task's update. @returns the entries that end it. @throws ToolError for an invalid update or route; then nothing has changed. */
   ending(task: Call, update: unknown, since: number, more?: Partial<Extract<Draft, { type: 'call.finished' }>>): Make;
-  /** Appends the failure of a node. */
+  /** Appends the failure of a task. */
   failed(task: Call, thrown: unknown): Promise<undefined>;
-  /** The entry with which a node fails. */
+  /** The entry that records the failure of a task. */
   failure(task: Call, error: Failure): Draft;
 }
 
-/** Runs a node's task. @returns why it did not end, where it waits. @throws an error of the journal, or a ToolError of the node. */
+/** @returns why the task has not ended (it waits for a person or a limit), or undefined. @throws a journal error, or a ToolError of the node. */
 export function perform(schedule: Scheduling, task: Call): undefined | Promise<Left | undefined> {
   const node = schedule.graph.nodes.get(task.name);
   if (!node) throw new ToolError('NODE_NOT_FOUND', `graph "${schedule.graph.name}" has no node "${task.name}" any more.`);
   if (node.kind === 'function') {
     const asking = schedule.scope.own();
-    return asking ? asking.then(() => call(schedule, task, node)) : call(schedule, task, node);
+    return asking ? asking.then(() => runFunction(schedule, task, node)) : runFunction(schedule, task, node);
   }
-  return node.kind === 'agent' ? hand(schedule, task, node) : question(schedule, task, node);
+  return node.kind === 'agent' ? runAgent(schedule, task, node) : runQuestion(schedule, task, node);
 }
 
 const itemOf = (task: Call): Json | undefined => (task.sent ? task.input : undefined);
 
-function call(schedule: Scheduling, task: Call, node: Extract<Node, { kind: 'function' }>): undefined | Promise<undefined> {
+function runFunction(schedule: Scheduling, task: Call, node: Extract<Node, { kind: 'function' }>): undefined | Promise<undefined> {
   const since = Date.now();
   const { scope } = schedule;
   const span = scope.trace.node(task.step, { call: task.id, name: task.name });
   const ctx = new Context(scope, task, node, itemOf(task));
-  const settled = (then: () => undefined | Promise<undefined>): undefined | Promise<undefined> => {
+  const afterSteps = (then: () => undefined | Promise<undefined>): undefined | Promise<undefined> => {
     const steps = ctx.ended();
     return steps ? unlessHalted(steps, scope.cancel).then(then) : then();
   };
   const failed = async (thrown: unknown): Promise<undefined> => {
     if (thrown instanceof Halted) throw thrown;
-    return settled(() => {
-      // an error of the journal is not a failure of the node, also where the function caught it
+    return afterSteps(() => {
+      // a journal error is not the node's failure, even if the function caught it and then failed
       if (ctx.trouble) throw ctx.trouble.error;
       return fail(schedule, task, thrown, span);
     });
@@ -72,11 +72,11 @@ function call(schedule: Scheduling, task: Call, node: Extract<Node, { kind: 'fun
   } catch (error) {
     return failed(error);
   }
-  if (!isThenable(result)) return settled(() => end(schedule, task, result, since, span));
-  return unlessHalted(result, scope.cancel).then((update) => settled(() => end(schedule, task, update, since, span)), failed);
+  if (!isThenable(result)) return afterSteps(() => end(schedule, task, result, since, span));
+  return unlessHalted(result, scope.cancel).then((update) => afterSteps(() => end(schedule, task, update, since, span)), failed);
 }
 
-/** Applies an update; an invalid one fails the node. An error of the journal does not. */
+/** Applies an update and appends it. An invalid update fails the node; a journal error is thrown. */
 function end(schedule: Scheduling, task: Call, update: unknown, since: number, span?: NodeTrace): undefined | Promise<undefined> {
   let ending: Make;
   try {
@@ -96,7 +96,7 @@ async function fail(schedule: Scheduling, task: Call, thrown: unknown, span?: No
   return undefined;
 }
 
-async function hand(
+async function runAgent(
   schedule: Scheduling,
   task: Call,
   { agent, input, output }: Extract<Node, { kind: 'agent' }>,
@@ -124,12 +124,12 @@ async function hand(
   return driveChild(scope, { call: task, agent, given, closing, fatal: true });
 }
 
-async function question(schedule: Scheduling, task: Call, node: Extract<Node, { kind: 'ask' }>): Promise<Blocked | undefined> {
+async function runQuestion(schedule: Scheduling, task: Call, node: Extract<Node, { kind: 'ask' }>): Promise<Blocked | undefined> {
   const since = Date.now();
   const { scope } = schedule;
   const now = await scope.host.now();
   const { approval } = task;
-  if (!approval) return put(schedule, task, node, now, node.rule);
+  if (!approval) return askPerson(schedule, task, node, now, node.rule);
   assertBound(scope.run.runId, task);
   const decision = approval.decided?.decision;
   if (decision?.type !== 'respond') {
@@ -138,8 +138,8 @@ async function question(schedule: Scheduling, task: Call, node: Extract<Node, { 
     return fail(schedule, task, new ToolError('APPROVAL_EXPIRED', `node "${task.name}" got no answer in time.`));
   }
   const valid = await validate(node.answer.schema, copyJson(decision.answer));
-  // a check in the schema's own code could not run at the decision, so the person is asked again
-  if (!valid.ok) return put(schedule, task, node, now, { ...node.rule, reason: `The last answer does not fit: ${valid.problem}.` });
+  // decide() checks only the JSON Schema. Checks in the schema's own code run here, so if one fails the person is asked again
+  if (!valid.ok) return askPerson(schedule, task, node, now, { ...node.rule, reason: `The last answer does not fit: ${valid.problem}.` });
   let update: unknown;
   try {
     update = node.output(valid.value, schedule.state);
@@ -149,8 +149,8 @@ async function question(schedule: Scheduling, task: Call, node: Extract<Node, { 
   return end(schedule, task, update, since);
 }
 
-/** Puts a node's question to a person. */
-async function put(
+/** Asks a person the node's question. */
+async function askPerson(
   schedule: Scheduling,
   task: Call,
   node: Extract<Node, { kind: 'ask' }>,

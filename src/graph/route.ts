@@ -4,7 +4,7 @@ import type { GraphDefinition } from './definition.ts';
 import { keep, type State } from './state.ts';
 
 /**
- * The nodes that come after a node, for the current state; none for `end`.
+ * The nodes that follow a node, for the current state. `end` adds none.
  * @throws ToolError `ROUTE_INVALID` for a name that is not a node.
  */
 export function routed(graph: GraphDefinition, from: string, state: State): readonly Reached[] {

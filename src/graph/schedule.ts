@@ -1,12 +1,12 @@
 /**
  * Runs a graph: starts the tasks that are ready, applies the updates of those that end, and follows their edges.
  *
- * I1. The end of a task is one append: its update and the tasks that it leads to; a replay computes neither of them again.
+ * I1. A task ends with one append, which holds its update and the tasks that follow. A replay reads both and computes neither.
  * I2. A task that has ended never runs again.
- * I3. Updates are applied one at a time, and their entries are appended in the same order, or not at all.
- * I4. Of two tasks that ran side by side, none replaces what the other wrote in a field without a reducer.
- * I5. After a failure, a halt or a crossed limit no task starts, and the graph ends only when the running ones have ended.
- * I6. The graph fails with its first failure, but one that cannot be resumed precedes those that can.
+ * I3. Updates are applied one at a time. Their entries are appended in the same order, or not at all.
+ * I4. Of two tasks that ran in parallel, neither overwrites a field that the other wrote, unless the field has a reducer.
+ * I5. After a failure, a halt or a crossed limit no task starts. The graph ends only when the running tasks have ended.
+ * I6. The graph fails with its first failure. A failure that cannot be resumed takes precedence over those that can.
  */
 import { type Failure, isResumable, RondoError, ToolError } from '../errors.ts';
 import type { Crossed, Draft, Reached } from '../journal/entries.ts';
@@ -29,7 +29,7 @@ import { routed } from './route.ts';
 import { keep, type State, updated } from './state.ts';
 import { Writes } from './writes.ts';
 
-/** Tasks that may start in a row before the event loop gets a turn. */
+/** Most tasks started before the event loop gets a turn. */
 const IN_A_ROW = 100;
 
 export async function schedule(scope: Scope, graph: GraphDefinition): Promise<Settlement | undefined> {
@@ -37,7 +37,7 @@ export async function schedule(scope: Scope, graph: GraphDefinition): Promise<Se
   return ended ?? new Schedule(scope, graph).run();
 }
 
-/** Makes the state from the input, by its schema, and follows the edges of `start`. The graph may end there. */
+/** Validates the input, which becomes the state, and follows the edges of `start`. The graph ends here if they lead to `end`. */
 async function begin(scope: Scope, graph: GraphDefinition): Promise<Settlement | undefined> {
   let state: State;
   let next: readonly Reached[];
@@ -56,23 +56,23 @@ async function begin(scope: Scope, graph: GraphDefinition): Promise<Settlement |
   return next.length === 0 ? { status: 'completed', output, committed: true } : undefined;
 }
 
-/** The end of a task, and the append that has its entries. */
+/** A task that ends, and the number of the batch (`Log.stamped`) that holds its entries; -1 before there is one. */
 interface Ending {
   task: Call;
   stamped: number;
 }
 
-/** All of its state follows from the journal, so that another process can go on. */
+/** All state is rebuilt from the journal, so that another process can take over. */
 class Schedule implements Scheduling {
   readonly scope: Scope;
   readonly graph: GraphDefinition;
-  /** With the updates whose entries are being appended. */
+  /** Includes updates whose entries are still being appended. */
   state: State;
   readonly #joins: Joins;
-  /** Tasks that may start, from `#head` on. */
+  /** Tasks that are ready, from index `#head` on. */
   readonly #queue: Call[] = [];
   #head = 0;
-  /** Tasks that wait for people, or for a higher limit, and how many decisions the run had then. */
+  /** Tasks that wait for a person or for a higher limit, with the number of decisions that the run had when they began to wait. */
   readonly #asleep = new Map<Call, { blocked: Blocked; decisions: number }>();
   readonly #writes: Writes;
   #running = 0;
@@ -92,7 +92,7 @@ class Schedule implements Scheduling {
     const tasks = [...(scope.frame.tasks?.values() ?? [])];
     for (const task of tasks) this.#joins.count(task.name, 1);
     for (const task of tasks) {
-      // a crash came between the failure and the end of the graph
+      // the process crashed after the task failed and before the graph ended
       if (task.finished?.error) this.#fail(task.finished.error);
       else this.#arrive(task, Number.parseInt(task.id, 10));
     }
@@ -142,7 +142,7 @@ class Schedule implements Scheduling {
       if (!task) return;
       if (!this.#mayStart(task)) return;
       this.#head++;
-      // releases the tasks that were taken
+      // frees the memory of tasks that have started
       if (this.#head > 1_000) {
         this.#queue.splice(0, this.#head);
         this.#head = 0;
@@ -155,7 +155,7 @@ class Schedule implements Scheduling {
     return this.#head < this.#queue.length;
   }
 
-  /** Ends a graph in which nothing is left to run. A fork may begin there. */
+  /** Completes a graph with no task left. Only a fork starts in this state; otherwise the last task completes the graph. */
   async #conclude(): Promise<Settlement> {
     let output: Json;
     try {
@@ -168,7 +168,7 @@ class Schedule implements Scheduling {
     return { status: 'completed', output, committed: true };
   }
 
-  /** Checks the limits of this graph and of those above it, and the bound of the journal. */
+  /** Checks the step limits of this graph and its ancestors, and the size limit of the journal. */
   #mayStart(task: Call): boolean {
     const { run } = this.scope;
     for (let at: Scope | undefined = this.scope; at; at = at.parent) {
@@ -197,20 +197,20 @@ class Schedule implements Scheduling {
       (blocked) => this.#landed(task, blocked),
       (error) => {
         this.#running--;
-        // a halt is not the node's failure, nor the engine's
+        // a halt is neither a failure of the node nor of the engine
         if (!(error instanceof Halted)) this.#lose(error);
         this.#wake();
       },
     );
   }
 
-  /** The journal cannot go on: what still runs is not appended any more. */
+  /** The journal failed. Tasks that still run append nothing more. */
   #lose(error: unknown): void {
     this.#fatal ??= { error };
     this.scope.halt = { why: 'lost', error };
   }
 
-  /** A task ended, waits, or was halted. */
+  /** Handles a task that ended, waits or was halted. */
   #landed(task: Call, left: Left | undefined): void {
     this.#running--;
     if (left && 'failed' in left) this.#fail(left.failed);
@@ -230,7 +230,7 @@ class Schedule implements Scheduling {
     this.#joins.arrive(task);
   }
 
-  /** Queues the waiting tasks again for which a new decision may have come. */
+  /** Queues waiting tasks again if the run has new decisions since. @returns whether there were any. */
   #awaken(): boolean {
     const { run } = this.scope;
     let woken = false;
@@ -244,8 +244,8 @@ class Schedule implements Scheduling {
   }
 
   /**
-   * Applies a task's update and follows its edges. @returns the entries that say so.
-   * @throws ToolError for an invalid update or route; nothing has changed then.
+   * Applies a task's update and follows its edges. @returns the entries that end the task.
+   * @throws ToolError for an invalid update or route; then nothing has changed.
    */
   ending(task: Call, update: unknown, since: number, more?: Partial<Extract<Draft, { type: 'call.finished' }>>): Make {
     const { graph } = this;
@@ -256,7 +256,7 @@ class Schedule implements Scheduling {
     const next = this.#joins.arrivals(routed(graph, task.name, state));
     const last = this.#joins.total === 1 && next.length === 0;
     const output = last ? resultOf(graph, state) : undefined;
-    // from here on nothing can fail
+    // nothing below throws, so the state and its entries change together
     this.state = state;
     this.#writes.ending(task, keys);
     const frame = this.scope.frame.id || undefined;
@@ -277,8 +277,8 @@ class Schedule implements Scheduling {
   }
 
   /**
-   * The patch of a task builds on that of the task before it. Its entries are appended after those, or in the same append; otherwise the
-   * append fails with `JOURNAL_UNAVAILABLE`.
+   * A task's patch builds on the previous task's. Its entries are appended after those, or in the same batch; otherwise the append fails
+   * with `JOURNAL_UNAVAILABLE`.
    */
   #inOrder(task: Call, make: Make): Make {
     const before = this.#newest;
@@ -295,7 +295,7 @@ class Schedule implements Scheduling {
     };
   }
 
-  /** Appends the failure of a node. The graph ends when the running tasks have ended. */
+  /** Appends the failure of a task. The graph ends when the other running tasks have ended. */
   async failed(task: Call, thrown: unknown): Promise<undefined> {
     if (thrown instanceof Halted) throw thrown;
     const error = nodeFailure(task, thrown);

@@ -1,21 +1,21 @@
-/** The shape of a declared graph, computed once: which nodes wait for which, and which graphs cannot work. */
+/** The structure of a declared graph, computed once: its edges, which nodes are upstream of which, and checks that every run can end. */
 import { invalid } from '../errors.ts';
 
-/** A route without its function. */
+/** A parsed `Route`. */
 export interface Way {
   /** The declared targets; undefined for a function that may choose any node. */
   targets: readonly string[] | undefined;
-  /** The edge goes to all targets; no function chooses. */
+  /** Chooses among the targets; undefined if the edge leads to all of them. */
   choose: ((state: unknown) => unknown) | undefined;
 }
 
 export interface Shape {
   readonly ways: ReadonlyMap<string, Way>;
-  /** By node: the nodes from which it can be reached through declared edges, without edges that lead back. */
+  /** By node: the nodes from which it can be reached through declared edges, back edges left out. */
   readonly upstream: ReadonlyMap<string, Nodes>;
 }
 
-/** @throws RondoError `CONFIG_INVALID` for edges that lead nowhere, nodes that nothing leads to, and ways without an end. */
+/** @throws RondoError `CONFIG_INVALID` for an edge to an unknown node, an unreachable node, and a node from which `end` is unreachable. */
 export function shapeOf(name: string, nodes: ReadonlySet<string>, edges: Readonly<Record<string, unknown>>): Shape {
   const ways = new Map<string, Way>();
   for (const from of ['start', ...nodes]) {
@@ -50,7 +50,7 @@ function wayOf(name: string, from: string, route: unknown): Way {
 const isTargets = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.length > 0 && value.every((target) => typeof target === 'string');
 
-/** A function without declared targets may lead to any node, so with one of those every node counts as reachable. */
+/** A reachable function without declared targets may choose any node, so it makes every node reachable. */
 function assertReached(name: string, nodes: ReadonlySet<string>, ways: ReadonlyMap<string, Way>): void {
   const reached = new Set<string>(['start']);
   for (const from of reached) {
@@ -62,7 +62,7 @@ function assertReached(name: string, nodes: ReadonlySet<string>, ways: ReadonlyM
   if (lost.length > 0) throw invalid(`graph "${name}": no edge leads to ${lost.map((n) => `"${n}"`).join(', ')}. Add one, or take it out.`);
 }
 
-/** A join behind a loop without a way out, or a loop by itself, would never complete. */
+/** `end` must be reachable from every node. A loop without an exit, or a join after one, would never complete. */
 function assertEnds(name: string, nodes: ReadonlySet<string>, ways: ReadonlyMap<string, Way>): void {
   const leading = new Map<string, string[]>();
   const ends = new Set<string>(['end']);
@@ -81,7 +81,7 @@ function assertEnds(name: string, nodes: ReadonlySet<string>, ways: ReadonlyMap<
     throw invalid(`graph "${name}": from ${stuck.map((n) => `"${n}"`).join(', ')} no way leads to the end. Add an edge to 'end'.`);
 }
 
-/** A set of nodes, one bit each: in a long chain, every node has all nodes before it upstream. */
+/** A set of nodes as a bit set. In a long chain each node has all earlier ones upstream, so `Set`s would take quadratic memory. */
 export class Nodes {
   readonly #places: ReadonlyMap<string, number>;
   readonly #bits: Uint32Array;
@@ -106,12 +106,12 @@ export class Nodes {
 
   addAll(others: Nodes): void {
     for (let i = 0; i < this.#bits.length; i++) this.#bits[i] = (this.#bits[i] as number) | (others.#bits[i] as number);
-    // callers only ask whether it is 0
+    // an upper bound, which counts nodes of both sets twice: callers only compare it with 0
     this.size += others.size;
   }
 }
 
-/** Edges that lead back are left out, so that the rest is acyclic: no two nodes wait for each other. */
+/** Back edges are left out. The rest is acyclic, so no two nodes wait for each other. */
 function upstreamOf(nodes: ReadonlySet<string>, ways: ReadonlyMap<string, Way>): Map<string, Nodes> {
   const places = new Map([...nodes].map((node, i) => [node, i]));
   const before = new Map([...nodes].map((node) => [node, new Nodes(places)]));
@@ -126,7 +126,7 @@ function upstreamOf(nodes: ReadonlySet<string>, ways: ReadonlyMap<string, Way>):
   return before;
 }
 
-/** The edges that do not lead back, by a depth-first walk, and a topological order of them. */
+/** The edges without back edges, found by a depth-first search, and a topological order of the nodes. */
 function forwardOf(nodes: ReadonlySet<string>, ways: ReadonlyMap<string, Way>): { order: string[]; forward: Map<string, string[]> } {
   const forward = new Map<string, string[]>();
   const state = new Map<string, 'open' | 'done'>();
@@ -152,6 +152,6 @@ function forwardOf(nodes: ReadonlySet<string>, ways: ReadonlyMap<string, Way>): 
       }
     }
   }
-  // the node that is done last comes first
+  // reverse postorder is a topological order
   return { order: done.toReversed(), forward };
 }

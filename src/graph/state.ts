@@ -7,10 +7,10 @@ import { append } from './types.ts';
 
 export type State = { readonly [key: string]: Json };
 
-/** Lists and objects that are known to be frozen JSON, so that a state is not walked at every step. */
+/** Lists and objects that are already frozen JSON. They are not walked again at every step. */
 const known = new WeakSet<object>();
 
-/** A frozen JSON copy of a value. Parts that came from a state are not copied. @throws NotJson */
+/** A frozen JSON copy of a value. Parts in `known` are shared, not copied. @throws NotJson */
 export function keep(value: unknown, depth = MAX_DEPTH): Json | undefined {
   if (typeof value !== 'object' || value === null) return plainJson(value);
   if (known.has(value)) return value as Json;
@@ -34,7 +34,7 @@ export function keep(value: unknown, depth = MAX_DEPTH): Json | undefined {
 type Reducer = (now: Json, update: Json) => unknown;
 
 /**
- * Applies a node's update. @returns the new state, and the difference as a patch.
+ * Applies a node's update. @returns the new state, and the patch from the old one; undefined if nothing changed.
  * @throws ToolError `UPDATE_INVALID` for an update that is not a JSON object, or a reducer that throws.
  */
 export function updated(
@@ -64,7 +64,7 @@ export function updated(
   return { state: after, patch: { keys } };
 }
 
-/** Without this check, a Map or a generator would be an update that changes nothing. */
+/** Converts a class instance. A Map or a generator has no own fields, so without this check it would be an update that changes nothing. */
 function ofInstance(node: string, update: object): object {
   try {
     const json = plainJson(update);
@@ -82,7 +82,7 @@ interface Change {
 
 function changed(node: string, key: string, before: Json | undefined, given: unknown, reducer: Reducer | undefined): Change | undefined {
   try {
-    // an assignment would set the prototype
+    // an assignment to `__proto__` would set the prototype
     if (key === '__proto__') throw new Error('no field of a state can have that name');
     const update = keep(given) ?? null;
     if (reducer === append && Array.isArray(before) && Array.isArray(update)) return longer(before, update);
@@ -98,7 +98,7 @@ function changed(node: string, key: string, before: Json | undefined, given: unk
   }
 }
 
-/** The new items of a list that begins with the old ones, so that a list that grows by an item is not walked at every step. */
+/** The items that were added at the end; undefined if the list changed otherwise. So the patch of a growing list holds only its new items. */
 function grownBy(before: readonly Json[], made: readonly unknown[]): readonly Json[] | undefined {
   const { length } = before;
   if (made.length < length) return undefined;

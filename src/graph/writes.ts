@@ -1,8 +1,8 @@
-/** Write conflicts: two nodes that run side by side must not write one field, unless the field has a reducer. */
+/** Write conflicts: two nodes that run in parallel must not write the same field, unless it has a reducer. */
 import { ToolError } from '../errors.ts';
 import type { Call, Frame } from '../journal/fold.ts';
 
-/** Compares positions in the journal, entries that are being appended included. */
+/** Positions count journal entries, including those that are still being appended. */
 export class Writes {
   readonly #written: Map<string, { at: number; node: string }>;
   readonly #reached = new Map<Call, number>();
@@ -25,7 +25,7 @@ export class Writes {
     for (const key of keys) this.#written.set(key, { at, node: task.name });
   }
 
-  /** @returns the position at which a task ended: the tasks that it leads to were reached there. The task is dropped. */
+  /** Forgets a task. @returns the position at which it ended, which is where the tasks that follow it were reached. */
   ended(task: Call): number {
     const at = this.#ended.get(task) ?? task.finished?.seq ?? 0;
     this.#reached.delete(task);
@@ -34,8 +34,8 @@ export class Writes {
   }
 
   /**
-   * @param waitedFor whether the task waited for the end of a node, and so has seen what that wrote.
-   * @throws ToolError `UPDATE_CONFLICT` where a node that ran side by side with the task wrote the field: one of the updates would be lost.
+   * @param waitedFor whether the task waited until a node ended, so that it has seen that node's updates.
+   * @throws ToolError `UPDATE_CONFLICT` if a node that ran in parallel wrote the field: one of the updates would be lost.
    */
   assertAlone(task: Call, key: string, waitedFor: (node: string) => boolean): void {
     const written = this.#written.get(key);
