@@ -10,7 +10,7 @@ declare global {
   const gateway: {
     connect(o: { user: string | undefined; session: string | undefined; token: string | undefined; signal: AbortSignal }): Promise<{
       tools(): Promise<readonly import('rondo').Tool[]>;
-      version: number;
+      onTools(listener: () => void): () => void;
       end(): Promise<void>;
     }>;
   };

@@ -15,6 +15,8 @@ const IDLE = { ms: 300_000, most: 100 };
 interface Connection {
   readonly opening: Promise<OpenedSource>;
   ready?: OpenedSource;
+  /** Of its newest change; undefined where the source tells of none. */
+  revision?: number;
   /** The runs that may be using it. Empty for a shared one, which is closed with the engine. */
   readonly users: Set<string>;
   timer?: NodeJS.Timeout;
@@ -26,6 +28,8 @@ export class Sources {
   /** By source and caller; '' is the caller of a source that is shared. */
   readonly #opened = new Map<ToolSource, Map<string, Connection>>();
   readonly #closing = new AbortController();
+  /** Counts the changes of all sources. */
+  #changes = 0;
 
   /**
    * What an agent may call: its declared tools, and those its sources list now for this caller.
@@ -36,13 +40,13 @@ export class Sources {
   }
 
   /** Changes where `toolsOf` would answer something else; undefined where no source of the agent tells. */
-  revisionOf(agent: AgentDefinition, caller: Caller): string | undefined {
-    let all: string | undefined;
+  revisionOf(agent: AgentDefinition, caller: Caller): number | undefined {
+    let newest: number | undefined;
     for (const source of agent.sources) {
-      const own = this.#opened.get(source)?.get(keyOf(source, caller))?.ready?.revision?.();
-      if (own !== undefined) all = `${all ?? ''} ${own}`;
+      const own = this.#opened.get(source)?.get(keyOf(source, caller))?.revision;
+      if (own !== undefined && !(newest !== undefined && own < newest)) newest = own;
     }
-    return all;
+    return newest;
   }
 
   /** The run is no longer driven here. A connection that no other run uses is closed later. */
@@ -100,18 +104,33 @@ export class Sources {
   #connect(source: ToolSource, { by, session, assertion }: Caller, connections: Map<string, Connection>, key: string): Connection {
     const { signal } = this.#closing;
     const own = { ...(by && { by: structuredClone(by) }), ...(session !== undefined && { session }), ...(assertion && { assertion }) };
+    let release: (() => void) | undefined;
+    const changed = () => {
+      connection.revision = ++this.#changes;
+    };
+    const watched = (ready: OpenedSource): OpenedSource => {
+      if (!ready.changed) return ready;
+      changed();
+      try {
+        release = ready.changed(changed);
+      } catch (error) {
+        void closeQuietly(ready);
+        throw error;
+      }
+      return ready;
+    };
     const connection: Connection = {
-      opening: source.open({ signal, ...(source.perCaller && own) }),
+      opening: source.open({ signal, ...(source.perCaller && own) }).then(watched),
       users: new Set(),
       async close() {
         clearTimeout(connection.timer);
         if (connections.get(key) === connection) connections.delete(key);
-        if (connection.ready) await closeQuietly(connection.ready);
+        if (connection.ready) await closeQuietly(connection.ready, release);
       },
     };
     connection.opening.then(
       (ready) => {
-        if (signal.aborted || connections.get(key) !== connection) return void closeQuietly(ready);
+        if (signal.aborted || connections.get(key) !== connection) return void closeQuietly(ready, release);
         connection.ready = ready;
       },
       // a source that could not be opened is tried again by the next run
@@ -135,7 +154,12 @@ function keyOf({ perCaller }: ToolSource, { by, session, assertion }: Caller): s
   return JSON.stringify([by?.tenant ?? null, by?.id ?? null, session ?? null, token ?? null]);
 }
 
-async function closeQuietly(opened: OpenedSource): Promise<void> {
+async function closeQuietly(opened: OpenedSource, release?: () => void): Promise<void> {
+  try {
+    release?.();
+  } catch {
+    // it is closed all the same
+  }
   try {
     await inTime(opened.close(), CLOSE_TIMEOUT, 'the tool source');
   } catch {

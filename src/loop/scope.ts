@@ -30,7 +30,7 @@ export class LiveScope implements Scope {
   readonly plan: Plan;
   readonly limits: Limits;
   tools: Tools;
-  revision: string | undefined;
+  revision: number | undefined;
   readonly trace: AgentTrace;
   readonly cancel: CancelSource;
   readonly parent: Scope | undefined;

@@ -145,7 +145,7 @@ export interface Host {
   /** What an agent may call: its declared tools, and those its sources list now. */
   toolsOf(agent: AgentDefinition, caller: Caller): Tools | Promise<Tools>;
   /** Changes when `toolsOf` would answer something else; undefined where that cannot be told. */
-  revisionOf(agent: AgentDefinition, caller: Caller): string | undefined;
+  revisionOf(agent: AgentDefinition, caller: Caller): number | undefined;
 }
 
 /** Events that are shown while they happen, and not kept. */
@@ -205,7 +205,7 @@ export interface Scope {
   /** What the agent may call in this step, by name. */
   tools: Tools;
   /** The sources' revision when `tools` was listed. */
-  revision: string | undefined;
+  revision: number | undefined;
   readonly trace: AgentTrace;
   /** Cancelled when this part must stop: then `halt` says why. */
   readonly cancel: CancelSource;

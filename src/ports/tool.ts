@@ -159,13 +159,16 @@ export interface SourceCaller {
 }
 
 export interface OpenedSource {
-  /** What it offers now. */
+  /** What it offers now. A tool that has not changed stays the same object: its circuit breaker is known by it. */
   list(): Promise<readonly Tool[]>;
   /**
-   * Another value where `list` would answer something else. It is looked at before each step of a run, which is then offered what there is.
-   * Left out, a run keeps the tools it began with.
+   * Takes the engine's listener, once, right after `open`. The source calls it, at any time and as often as it likes, when `list` would answer
+   * something else: a run in progress is then offered the new list at its next step, and one that waits when it goes on. There is no value to
+   * ask for between steps: a source that has to look for changes looks at its own pace, and calls the listener. Left out, a run keeps the tools
+   * it began with.
+   * @returns what takes the listener off again. The engine calls it before `close`.
    */
-  revision?(): string | number;
+  changed?(listener: () => void): () => void;
   close(): Promise<void>;
 }
 

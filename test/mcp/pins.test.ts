@@ -261,7 +261,13 @@ describe('a reserved name', () => {
 
 describe('a source that says when its list changes', () => {
   const named = (name: string) => tool({ name, description: name, input: anything, execute: () => name });
-  const source = (state: { tools: string[]; fail?: boolean; lists: number }): ToolSource => ({
+  interface State {
+    tools: string[];
+    fail?: boolean;
+    lists: number;
+    tell?: (() => void) | undefined;
+  }
+  const source = (state: State): ToolSource => ({
     name: 'mine',
     open: async (): Promise<OpenedSource> => ({
       list: async () => {
@@ -269,15 +275,24 @@ describe('a source that says when its list changes', () => {
         if (state.fail) throw new Error('gone');
         return state.tools.map((name) => (name === 'held' ? heldTool('held', 'It rests') : named(name)));
       },
-      revision: () => state.tools.join(),
+      changed(listener) {
+        state.tell = listener;
+        return () => {
+          state.tell = undefined;
+        };
+      },
       close: async () => undefined,
     }),
   });
+  const becomes = (state: State, tools: string[]) => {
+    state.tools = tools;
+    state.tell?.();
+  };
 
   it('is asked again when it does, and not at every step', async () => {
-    const state = { tools: ['a'], lists: 0 };
+    const state: State = { tools: ['a'], lists: 0 };
     const { offered, go } = over(source(state), (n) => {
-      if (n === 2) state.tools = ['a', 'b'];
+      if (n === 2) becomes(state, ['a', 'b']);
       return n < 5 ? asks(['a', {}]) : 'done';
     });
     await go();
@@ -286,10 +301,10 @@ describe('a source that says when its list changes', () => {
   });
 
   it('that fails then leaves the run its tools', async () => {
-    const state = { tools: ['a'], lists: 0, fail: false };
+    const state: State = { tools: ['a'], lists: 0 };
     const { offered, go } = over(source(state), (n) => {
       state.fail = true;
-      state.tools = [`changed ${Math.min(n, 1)}`];
+      becomes(state, [`changed ${n}`]);
       return n < 3 ? asks(['a', {}]) : 'done';
     });
     await go();

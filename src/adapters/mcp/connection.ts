@@ -28,8 +28,8 @@ interface Peer {
 
 /** Keeps one connection to a server, and reconnects at the next call after it broke. */
 export class Connection {
-  /** Counts the server's "my tools changed" notifications. */
-  listVersion = 0;
+  /** Called when the server may offer other tools: it says so, or it is a new process. */
+  onChanged: () => void = () => {};
   readonly #options: McpOptions;
   readonly #name: string;
   readonly #secrets: Secrets;
@@ -131,7 +131,7 @@ export class Connection {
     const client = new Client({ name: 'rondo', version: '0.1.0' });
     const peer: Peer = { client, wire, types, busy: 0 };
     client.setNotificationHandler(types.ToolListChangedNotificationSchema, () => {
-      this.listVersion++;
+      this.onChanged();
     });
     client.onclose = () => this.#giveUp(peer);
     // read from the transport: the SDK loses a progress that arrives together with the result
@@ -151,8 +151,7 @@ export class Connection {
       // the SDK would cancel a handshake that ended long ago
       this.#connecting = undefined;
     }
-    // a new process may offer other tools
-    this.listVersion++;
+    this.onChanged();
     return peer;
   }
 

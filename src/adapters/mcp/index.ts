@@ -53,16 +53,20 @@ export function mcpTools(options: McpOptions): McpSource {
       if (caller.assertion) secrets.add([['assertion', caller.assertion.token]]);
       const connection = new Connection(boundTo(caller, options), name, secrets);
       await connection.open(signal);
+      // asked for often, so kept until something changes
       let known: Promise<readonly Tool[]> | undefined;
-      let listed: string | undefined;
       const offer = new Offer(options, name, connection, pins);
-      const revision = () => `${connection.listVersion}.${pins.version}`;
+      let listener: (() => void) | undefined;
+      const onChanged = () => {
+        known = undefined;
+        listener?.();
+      };
+      connection.onChanged = onChanged;
+      pins.listeners.add(onChanged);
       let first = true;
       return {
         list() {
-          // called often, so answered from memory until the server reports a change
-          const version = revision();
-          if (known && listed === version) return known;
+          if (known) return known;
           const asked = connection.list().then(async ({ tools: described, cut: missing }) => {
             // a server may drop a tool later; at the start, an unknown name is a typing error
             if (first)
@@ -76,14 +80,21 @@ export function mcpTools(options: McpOptions): McpSource {
             return tools;
           });
           known = asked;
-          listed = version;
           asked.catch(() => {
             if (known === asked) known = undefined;
           });
           return asked;
         },
-        revision,
-        close: () => connection.close(),
+        changed(told) {
+          listener = told;
+          return () => {
+            listener = undefined;
+          };
+        },
+        close() {
+          pins.listeners.delete(onChanged);
+          return connection.close();
+        },
       };
     },
   };

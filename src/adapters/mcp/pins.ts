@@ -30,8 +30,8 @@ export class Pins {
   readonly #held = new Map<string, ToolChange>();
   #read: Promise<void> | undefined;
   #unsaved = false;
-  /** Counts manual accepts. */
-  version = 0;
+  /** Called after a manual accept. */
+  readonly listeners = new Set<() => void>();
 
   constructor(server: string, { pins, acceptChange }: PinOptions) {
     this.#server = server;
@@ -53,7 +53,7 @@ export class Pins {
     }
     this.#pin(tool, change.now);
     await this.save();
-    this.version++;
+    for (const listener of this.listeners) listener();
   }
 
   /**
