@@ -6,14 +6,14 @@ import { Refs } from './refs.ts';
 import { cut, LARGEST } from './size.ts';
 
 /**
- * A subschema as the validator gets it: only keywords whose values were checked, and each `$ref` a key of `lookup`. Not the
- * document itself, which the validator would write into.
+ * A copy of a subschema for the validator, which writes into its input. It has only keywords with checked values, and each `$ref` is a
+ * key of `lookup`.
  */
 export class Checked {
-  /** What one check of it may cost, in units of about half a microsecond. */
+  /** Upper bound on one check's work, in units of about half a microsecond. */
   cost = 1;
   [keyword: string]: unknown;
-  /** The validator reads this keyword (of an older draft) at each visit, and nothing else tells how far it is. */
+  /** The validator reads this keyword at each visit of a subschema. It has no other hook to count the work. */
   get $recursiveRef(): undefined {
     spend(this.cost, this.uniqueItems === true);
     return undefined;
@@ -21,12 +21,12 @@ export class Checked {
 }
 export type Compiled = Checked | boolean;
 
-/** Left of the check that runs now: it is synchronous, so there is one at a time. */
+/** Work left for the current check. Checks are synchronous, so there is one at a time. */
 let left = 0;
-/** What `uniqueItems` costs for the longest array of the value that is checked: it compares each item with each. */
+/** Work of `uniqueItems` on the longest array of the checked value: it compares all pairs of items. */
 let pairs = 0;
 
-/** Begins a check. */
+/** Sets the work limit for the next check. */
 export function allow(work: number, costOfUnique: number): void {
   left = work;
   pairs = costOfUnique;
@@ -39,21 +39,21 @@ function spend(cost: number, unique: boolean): void {
 
 export type Document = { root: Compiled; lookup: { [ref: string]: Compiled }; unique: boolean };
 
-/** Checks a document, and makes of it what the validator needs. */
+/** Checks a schema document and converts it for the validator. @param foreign the schema of a server, which checks its input itself. */
 export function compile(document: JsonObject, foreign: boolean, where: string): Document {
   const lookup: Document['lookup'] = Object.create(null);
   const copies = new Map<JsonObject, Checked>();
   const legacy = isLegacy(document.$schema);
   const refs = new Refs(document, legacy);
-  /** Grows while it is read. */
+  /** Targets of references that are still to be visited. The list grows while it is iterated. */
   const asked: { key: string; node: Json; base: string }[] = [];
   let unique = false;
   const wrong = (at: string, must: string) => new RondoError('CONFIG_INVALID', `${where}: ${cut(at, 200)} must ${must}.`);
 
-  // a dialect that is not known: all is left to the server
+  // an unknown dialect: the server alone checks its input
   if (foreign && !isDialect(document.$schema)) return { root: true, lookup, unique };
 
-  /** The key of what a reference leads to. */
+  /** @returns the key in `lookup` of a reference's target. */
   const follow = (keyword: string, ref: Json, base: string, at: string): string => {
     if (typeof ref !== 'string') throw wrong(`${at}/${keyword}`, 'be a text');
     const target = refs.target(ref, base);
@@ -86,7 +86,7 @@ export function compile(document: JsonObject, foreign: boolean, where: string): 
     for (const { keyword, fits, must } of PLAIN) {
       const value = node[keyword];
       if (value === undefined || (foreign && (ITS_OWN.has(keyword) || !fits(value)))) continue;
-      // one that could hold up the process is the server's to check
+      // a pattern that might backtrack for long is left to the server
       if (foreign && keyword === 'pattern' && !isLinear(value as string)) continue;
       if (!fits(value)) throw wrong(`${at}/${keyword}`, must);
       copy[keyword] = value;
@@ -113,7 +113,7 @@ export function compile(document: JsonObject, foreign: boolean, where: string): 
       } else copy[keyword] = visit(value, base, here);
     }
     if (foreign) {
-      // what depends on a keyword that is not checked must not refuse in its place
+      // these keywords depend on keywords that are left to the server; checked without them, they would refuse valid values
       if (node.patternProperties !== undefined) copy.additionalProperties = undefined;
       copy.anyOf ??= copy.oneOf;
       copy.oneOf = undefined;
@@ -126,7 +126,7 @@ export function compile(document: JsonObject, foreign: boolean, where: string): 
     return copy;
   };
 
-  /** Of draft 7: what 2020-12 calls dependentRequired and dependentSchemas. */
+  /** Converts `dependencies` of draft 7 to `dependentRequired` and `dependentSchemas` of 2020-12. */
   const depend = (copy: Checked, value: Json | undefined, base: string, at: string): void => {
     if (value === undefined || (foreign && !isObject(value))) return;
     if (!isObject(value)) throw wrong(at, 'be an object of lists of names, or of schemas');
@@ -148,7 +148,7 @@ export function compile(document: JsonObject, foreign: boolean, where: string): 
   return { root, lookup, unique };
 }
 
-/** Bounds what is checked of one value when all `$ref`s are followed: each may double what the one before it asks for. */
+/** Bounds the number of schemas that one value is checked against, with all `$ref`s followed. A chain of `$ref`s may double it at each step. */
 function checkRefs(schemas: Iterable<Checked>, lookup: Document['lookup'], where: string): void {
   const sizes = new Map<Checked, number>();
   const sizeOf = (s: Checked, depth: number): number => {
@@ -169,7 +169,7 @@ function checkRefs(schemas: Iterable<Checked>, lookup: Document['lookup'], where
   for (const schema of schemas) sizeOf(schema, 1);
 }
 
-/** A schema that only leads to another. */
+/** A schema that holds only a `$ref`. */
 function to(ref: string): Checked {
   const copy = new Checked();
   copy.$ref = ref;

@@ -27,7 +27,7 @@ const RULES: readonly [keywords: string, fits: (value: unknown) => boolean, must
   ['dependentRequired', (v) => isObject(v) && Object.values(v).every(areTexts), 'be an object of lists of names'],
 ];
 export const PLAIN = RULES.flatMap(([keywords, fits, must]) => keywords.split(' ').map((keyword) => ({ keyword, fits, must })));
-/** Keywords with a list of schemas, an object of them, or one. */
+/** Keywords whose value is a list of schemas, an object of schemas, or one schema. */
 export const LIST: ReadonlySet<string> = new Set(['allOf', 'anyOf', 'oneOf', 'prefixItems']);
 export const MAP: ReadonlySet<string> = new Set(['properties', 'patternProperties', 'dependentSchemas']);
 const ONE =
@@ -38,19 +38,19 @@ const KEYWORDS: ReadonlySet<string> = new Set([
   ...NESTED,
   ...'$ref $dynamicRef $defs definitions $schema $id $anchor $comment title description default examples deprecated'.split(' '),
 ]);
-/** Whether it is a keyword of JSON Schema, so that an object with it may be a document. */
+/** Whether a key is a JSON Schema keyword. An object with such a key may be a schema document. */
 export const isKeyword = (key: string) => KEYWORDS.has(key);
-/** What a server checks itself. */
+/** Keywords in a server's schema that Rondo leaves to the server. */
 export const ITS_OWN: ReadonlySet<string> = new Set(
   'format uniqueItems patternProperties not if then else maxContains unevaluatedProperties unevaluatedItems'.split(' '),
 );
 
-/** Documents say so where they are not of draft 2020-12. In those of draft 7 and before, a `$ref` stands alone. */
+/** A document without `$schema` is of draft 2020-12. Up to draft 7, a `$ref` disables its sibling keywords. */
 const DIALECT = /^https?:\/\/json-schema\.org\/(?:draft-0[467]|draft\/(?:2019-09|2020-12))\/schema#?$/;
 export const isDialect = (value: unknown) => value === undefined || (isText(value) && DIALECT.test(value as string));
 export const isLegacy = (value: unknown) => isText(value) && /\/draft-0[467]\//.test(value as string);
 
-/** What would change a verdict, and is not JSON Schema of these drafts, or not checked here: what to write in its place. */
+/** Keywords that are refused because they would not be checked although they change the result, and what to write instead. */
 export const INSTEAD: readonly [keyword: string, changes: (value: unknown) => boolean, write: string][] = [
   ['nullable', (v) => v === true, 'type: ["string", "null"]'],
   ['divisibleBy', () => true, 'multipleOf'],

@@ -1,9 +1,9 @@
-/** More of these could be tried in more ways than a text has characters. */
+/** Most alternatives and optional parts. Each may double the number of ways to match. */
 const MOST_CHOICES = 6;
 
 /**
- * Whether a regular expression surely takes time in proportion to the text: its parts follow each other, at most one of them repeats, and
- * where one does, the match begins at the start of the text. Others may be as harmless; these are harmless whatever their source.
+ * Whether a regular expression certainly matches in linear time: no quantified groups, at most one repeated part, and if there is one, the
+ * pattern is anchored with `^`. Other patterns may be linear too, but that is not proved here.
  */
 export function isLinear(pattern: string): boolean {
   const anchored = pattern.startsWith('^');
@@ -15,7 +15,7 @@ export function isLinear(pattern: string): boolean {
     if (token === undefined) return false;
     rest = rest.slice(token.length);
     if (token === '|') {
-      // what follows is another pattern, which does not begin with the anchor
+      // the `^` does not apply to the alternative after a top-level `|`
       if (depth === 0) return false;
       choices++;
     } else if (token === '(' || token === '(?:') depth++;
@@ -27,7 +27,7 @@ export function isLinear(pattern: string): boolean {
       const [, least, most = least] = /^\{(\d+)(?:,(\d*))?\}$/.exec(token) ?? [];
       if (least === undefined || least !== most) repeats++;
       if (Number(least ?? 0) > 1_000) return false;
-      // a lazy one is tried in as many ways
+      // a lazy quantifier is as costly as a greedy one
       if (rest.startsWith('?')) rest = rest.slice(1);
     }
   }
@@ -35,6 +35,6 @@ export function isLinear(pattern: string): boolean {
 }
 
 const QUANTIFIER = /^(?:[*+?]|\{\d+(?:,\d*)?\})/;
-/** An escape of one character, a class, a group that looks nowhere else, a quantifier, any other character; nothing that refers back. */
+/** An escaped character, a class, a group without lookaround, a quantifier, or any other character. Backreferences do not match. */
 const TOKEN =
   /^(?:\\(?:[dDwWsSbBtnrvf0^$\\.*+?()[\]{}|/-]|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2})|\[(?:\\.|[^\]\\])*\]|\((?:\?:)?(?!\?)|[)|^$.]|[*+?]|\{\d+(?:,\d*)?\}|[^\\()[\]{}*+?|])/su;

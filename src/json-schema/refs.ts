@@ -1,20 +1,20 @@
 import type { Json, JsonObject } from '../json.ts';
 import { isObject, LIST, MAP, NESTED } from './keywords.ts';
 
-/** The address of a document that has none. */
+/** The base URI of a document without `$id`. */
 const NOWHERE = 'schema:///';
-/** Where schemas are kept that are only referred to. */
+/** Keywords that hold schemas for use by reference. */
 const DEFINITIONS = ['$defs', 'definitions', 'dependencies'];
 
 export interface Target {
   node: Json;
-  /** The address that its own references start from. */
+  /** The base URI of its references. */
   base: string;
 }
 
-/** The schemas of one document that a reference can lead to, by address. No other document is ever loaded. */
+/** Resolves references within one document, by URI. No other document is ever loaded. */
 export class Refs {
-  /** Undefined where two have one name: which of them is meant cannot be told. */
+  /** By URI. Undefined if two schemas have the same one, because the reference is ambiguous. */
   readonly #named = new Map<string, JsonObject | undefined>();
   readonly #bases = new Map<Json, string>();
   readonly #dynamic = new Map<string, number>();
@@ -22,7 +22,7 @@ export class Refs {
   #recursive = 0;
   readonly root: string;
 
-  /** @param legacy of draft 7 or before: a `$ref` stands alone, and an `$id` may be a name. */
+  /** @param legacy draft 7 or before: a `$ref` disables its siblings, and an `$id` may be an anchor. */
   constructor(document: JsonObject, legacy: boolean) {
     this.#legacy = legacy;
     this.#name(NOWHERE, document);
@@ -30,12 +30,12 @@ export class Refs {
     this.root = this.#bases.get(document) ?? NOWHERE;
   }
 
-  /** The address that the references in a schema start from. */
+  /** The base URI of the references in a schema. */
   baseOf(node: Json, base: string): string {
     return this.#bases.get(node) ?? base;
   }
 
-  /** @returns the address that `ref` means, and what is there; undefined where that is another document, or nothing. */
+  /** @returns the URI and the target of `ref`; undefined if it is in another document or does not exist. */
   target(ref: string, base: string): (Target & { address: string }) | undefined {
     const address = resolved(ref, base);
     if (address === undefined) return undefined;
@@ -57,13 +57,13 @@ export class Refs {
     return { address, ...at };
   }
 
-  /** Whether `$dynamicRef` to this target may lead elsewhere, depending on how it was come to. */
+  /** Whether a `$dynamicRef` to this target may resolve to another one, depending on the path to it. */
   isDynamic({ node, address }: Target & { address: string }): boolean {
     const name = isObject(node) ? node.$dynamicAnchor : undefined;
     return typeof name === 'string' && address.endsWith(`#${name}`) && (this.#dynamic.get(name) ?? 0) > 1;
   }
 
-  /** Likewise `$recursiveRef`. */
+  /** The same for `$recursiveRef`. */
   isRecursive({ node }: Target): boolean {
     return isObject(node) && node.$recursiveAnchor === true && this.#recursive > 1;
   }
@@ -104,11 +104,11 @@ export class Refs {
 
 function resolved(ref: string, base: string): string | undefined {
   if (!URL.canParse(ref, base)) return undefined;
-  // an empty fragment is none
+  // an empty fragment means the whole document
   return new URL(ref, base).href.replace(/#$/, '');
 }
 
-/** A step of a JSON pointer in a URI fragment. */
+/** Decodes one step of a JSON pointer in a URI fragment. */
 export function nameOf(step: string): string {
   const plain = decoded(step).replaceAll('~1', '/').replaceAll('~0', '~');
   return plain;

@@ -1,10 +1,10 @@
 import { RondoError } from '../errors.ts';
 import { MAX_DEPTH } from '../json.ts';
 
-/** What a document may be. One of a server is part of every prompt, and comes from outside. */
+/** Size limits of a schema document. They are lower for a server's: it is untrusted, and part of every prompt. */
 export const LARGEST = { own: { nodes: 50_000, chars: 2_000_000 }, foreign: { nodes: 5_000, chars: 65_536 }, atOnce: 5_000 };
 
-/** Objects that hold themselves, or each other again and again, are as large as their text would be. */
+/** Counts shared objects as often as they occur, so a cyclic or exponentially large document is refused. */
 export function checkSize(given: unknown, max: typeof LARGEST.own, where: string): void {
   let { nodes, chars } = max;
   const visit = (value: unknown, depth: number): void => {
@@ -22,5 +22,5 @@ export function checkSize(given: unknown, max: typeof LARGEST.own, where: string
   visit(given, 1);
 }
 
-/** A text of at most so many characters, and no half one. */
+/** Cuts a text to at most `max` UTF-16 units, without splitting a surrogate pair. */
 export const cut = (text: string, max: number) => (text.length > max ? `${text.slice(0, max - 1).replace(/[\ud800-\udbff]$/, '')}…` : text);

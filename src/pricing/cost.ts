@@ -2,15 +2,14 @@ import type { Usage } from '../ports/model.ts';
 import type { Price, Rates } from './price.ts';
 
 /**
- * Money is counted in whole nano-dollars and shown in dollars: sums of doubles drift, integers do not (up to 9 million dollars).
+ * Cost is summed in whole nano-dollars and returned in dollars: sums of doubles drift, integers do not (up to 9 million dollars).
  * A rate of one dollar per million tokens is 1,000 nano-dollars a token.
  */
 const NANO = 1e9;
 const PER_TOKEN = 1_000;
 
 /**
- * What a model call cost, in US dollars. Undefined, never 0, where the price or the usage is not known, or a rate that the
- * usage needs.
+ * The cost of a model call in US dollars. Undefined, never 0, if the usage, the price, or a rate that the usage needs is unknown.
  */
 export function cost(usage: Usage | undefined, price: Price | undefined): number | undefined {
   if (!usage || !price) return undefined;
@@ -25,12 +24,12 @@ export function cost(usage: Usage | undefined, price: Price | undefined): number
 }
 
 /**
- * The most that the next model call can take: every byte that was not measured yet is at most one token, all input is charged
- * at its dearest rate, and the whole output limit is used.
- * @param o.measuredTokens input and output tokens that the last call reported: all of that is input now.
- * @param o.newBytes bytes added since.
+ * An upper bound on the tokens and the cost of the next model call. It assumes one token per new byte, the highest input rate for all
+ * input, and an output of `maxOutput` tokens.
+ * @param o.measuredTokens input and output tokens of the last call. All of them are input now.
+ * @param o.newBytes bytes added to the conversation since the last call.
  * @param o.maxOutput tokens.
- * @returns dollars left out where the price is not known.
+ * @returns `usd` is undefined if the price is unknown.
  */
 export function reserve(
   o: { measuredTokens: number; newBytes: number; maxOutput: number },
@@ -41,7 +40,7 @@ export function reserve(
   if (!price) return { tokens, usd: undefined };
   const rates = ratesFor(price, input);
   const dearest = Math.max(rates.input, rates.cacheRead ?? 0, rates.cacheWrite ?? 0);
-  // what rounding in doubles may have taken away is far below a nano-dollar: up is enough
+  // rounding up keeps it an upper bound: the rounding error of doubles is far below a nano-dollar
   const nano = Math.ceil((input * dearest + o.maxOutput * rates.output) * PER_TOKEN);
   return { tokens, usd: nano / NANO };
 }

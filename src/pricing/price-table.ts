@@ -5,20 +5,20 @@ type Rates = readonly [input: number, output: number, cacheRead?: number, cacheW
 
 interface Row {
   rates: Rates;
-  /** Where every token of a request costs more once its input, cached tokens included, is over so many tokens. */
+  /** Rates for all tokens of a request whose input, cached tokens included, is over `over` tokens. */
   long?: { over: number; rates: Rates };
-  /** What the rates are multiplied by, per prefix of the id; `''` is the bare id. A prefix that is missing has no known price. */
+  /** Factor on the rates, by prefix of the model id; `''` is an id without prefix. The price for any other prefix is unknown. */
   factor: Readonly<Record<string, number>>;
   from: Pick<Price, 'source' | 'date'>;
 }
 
 /*
- * On-demand prices of Amazon Bedrock, standard tier. Looked up on 2026-11-21 in stored copies of the pages named, so `date` is
- * the day for which each page, or the person who read it again, vouches. No price was derived from another model's. Left out, because no
- * current price was found: Claude models before 4.5, Nova Premier, all of GovCloud, and every prefix a row does not list.
+ * On-demand prices of Amazon Bedrock, standard tier. Read on 2026-11-21 from stored copies of the pages named. `date` is the day on
+ * which the page, or a later reader of it, states that the price was valid. No price was derived from another model's. Left out, because
+ * no current price was found: Claude models before 4.5, Nova Premier, all of GovCloud, and every prefix that a row does not list.
  */
 const CLAUDE = {
-  // the table of 2026-10-24, as re-read rate by rate in github.com/kurofune/claudit/releases/tag/v1.9.2
+  // the table of 2026-10-24, checked rate by rate in github.com/kurofune/claudit/releases/tag/v1.9.2
   source: 'https://platform.claude.com/docs/en/about-claude/pricing',
   date: '2026-10-24',
 };
@@ -32,15 +32,15 @@ const MODELS_DEV = {
   date: '2026-07-02',
 };
 
-/** Newer models: ids that stay in one region or geography cost a tenth more than `global.`, as AWS's own table says. */
+/** Newer models: AWS charges 10% more for regional and geographic ids than for `global.`. */
 const GEOGRAPHIC = { 'global.': 1, '': 1.1, 'us.': 1.1, 'eu.': 1.1, 'apac.': 1.1, 'au.': 1.1, 'jp.': 1.1 };
-/** One price was seen, that of us-east-1; Europe and Asia differ. */
+/** Only the price of us-east-1 was found. Europe and Asia have other prices. */
 const US = { '': 1, 'us.': 1 };
 
 const claude = (rates: Rates, from = CLAUDE): Row => ({ rates, factor: GEOGRAPHIC, from });
 const open = (...rates: Rates): Row => ({ rates, factor: US, from: MODELS_DEV });
 
-/** By model id, without prefix, date and version. */
+/** By model id without prefix, date and version. */
 export const BEDROCK: Readonly<Record<string, Row>> = {
   'anthropic.claude-fable-5-1': claude([10, 50, 0.25, 12.5]),
   'anthropic.claude-fable-5': claude([10, 50, 1, 12.5]),
@@ -60,7 +60,7 @@ export const BEDROCK: Readonly<Record<string, Row>> = {
   },
   'anthropic.claude-haiku-4-5': claude([1, 5, 0.1, 1.25]),
 
-  // what Bedrock charges for a Nova cache write was not found
+  // no cache write rate: the price on Bedrock was not found
   'amazon.nova-2-lite': {
     rates: [0.3, 2.5, 0.075],
     factor: { 'global.': 1, '': 1.1, 'us.': 1.1, 'eu.': 1.1, 'jp.': 1.1 },

@@ -2,16 +2,16 @@
 export interface Rates {
   input: number;
   output: number;
-  /** Left out where it is not known: then usage with such tokens has no known cost. */
+  /** If absent, the cost of a call with such tokens is unknown. */
   cacheRead?: number;
   cacheWrite?: number;
 }
 
 export interface Price extends Rates {
-  /** For a request whose input, cached tokens included, is over so many tokens: the rates of all its tokens. */
+  /** Rates for all tokens of a request whose input, cached tokens included, is over `over` tokens. */
   long?: Rates & { over: number };
   /** Where the price was read. */
   source: string;
-  /** The day for which the source vouches, `YYYY-MM-DD`. */
+  /** The day on which the source says that the price was valid, `YYYY-MM-DD`. */
   date: string;
 }

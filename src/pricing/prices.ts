@@ -2,21 +2,21 @@ import { RondoError } from '../errors.ts';
 import type { Price, Rates } from './price.ts';
 import { BEDROCK } from './price-table.ts';
 
-/** By model key `provider/id`, or by the start of one with a `*` at the end. */
+/** By model key `provider/id`, or by a prefix of one followed by `*`. */
 export type Prices = Readonly<Record<string, Price>>;
 
 const FREE: Price = Object.freeze({ input: 0, output: 0, cacheRead: 0, cacheWrite: 0, source: 'no model', date: '2026-11-21' });
 const known = new Map<string, Price | undefined>();
 
 /**
- * The price of a model, by its key `provider/id`; undefined where it is unknown.
- * An override by the exact key wins, then the longest that ends in `*`, then the table. Look it up once per model, not per call.
+ * The price of a model, by its key `provider/id`; undefined if it is unknown.
+ * The exact override wins, then the longest matching override with `*`, then the table. Look it up once per model, not per call.
  */
 export function price(model: string, overrides?: Prices): Price | undefined {
   const own = overrides && override(model, overrides);
   if (own) return own;
   if (!known.has(model)) {
-    // a process uses few models; an id that is made up for every call must not fill its memory
+    // bounds the cache: a process uses few models, but a caller may pass a new id for every call
     if (known.size > 1_000) known.clear();
     known.set(model, lookUp(model));
   }
@@ -32,8 +32,8 @@ function override(model: string, overrides: Prices): Price | undefined {
 }
 
 /**
- * Checks prices that a user gave.
- * @throws RondoError `CONFIG_INVALID` where a rate is missing, negative or no number: a limit in dollars would never hold.
+ * Checks prices from the configuration.
+ * @throws RondoError `CONFIG_INVALID` if a rate is missing, negative or not a number: a dollar limit would never stop a run.
  */
 export function checkPrices(overrides: Prices): Prices {
   for (const [key, entry] of Object.entries(overrides)) {
@@ -60,7 +60,7 @@ function wrongRate(rates: Rates, ...required: string[]): string | undefined {
 }
 
 const PREFIX = /^(?:us-gov|us|eu|apac|au|jp|ca|in|global)\./;
-/** A release date and a version, as in `-20251001-v1:0`, `-v1`, `-2502-v1:0`. */
+/** Release date and version, as in `-20251001-v1:0`, `-v1`, `-2502-v1:0`. */
 const VERSION = /(?:-\d{8})?(?:-v\d+)?(?::\d+)?$/;
 
 function lookUp(model: string): Price | undefined {
@@ -68,7 +68,7 @@ function lookUp(model: string): Price | undefined {
   const provider = model.slice(0, slash);
   if (provider === 'scripted' || provider === 'standin') return FREE;
   if (provider !== 'bedrock') return undefined;
-  // an ARN ends in the id; one of an application's own profile names no model, and so has no price here
+  // an ARN ends in the model id; the ARN of an application inference profile does not, so it has no price here
   const id = model.slice(model.lastIndexOf('/') + 1);
   const prefix = PREFIX.exec(id)?.[0] ?? '';
   const name = id.slice(prefix.length).replace(VERSION, '');
@@ -84,7 +84,7 @@ function lookUp(model: string): Price | undefined {
 }
 
 function scaled([input, output, cacheRead, cacheWrite]: (typeof BEDROCK)[string]['rates'], factor: number): Rates {
-  // a factor of 1.1 leaves dust behind the ninth decimal
+  // removes the rounding error of a factor such as 1.1
   const times = (rate: number) => Math.round(rate * factor * 1e9) / 1e9;
   return {
     input: times(input),

@@ -3,8 +3,9 @@ import type { Run } from '../engine/run.ts';
 import { RondoError } from '../errors.ts';
 
 /**
- * Waits until the first entry of a run is in the journal: from then on the run survives this process. Rejects as the run does.
- * @returns the events after the first, for a reader that wants them; others call its `return()`.
+ * Waits until the first entry of a run is in the journal. From then on the run survives this process. Rejects with the error of a run that
+ * could not start.
+ * @returns an iterator over the later events. A caller that does not read them calls its `return()`.
  */
 export async function accepted(run: Run): Promise<AsyncIterator<RunEvent>> {
   const events = run[Symbol.asyncIterator]();
@@ -12,12 +13,12 @@ export async function accepted(run: Run): Promise<AsyncIterator<RunEvent>> {
   return events;
 }
 
-/** The run that keeps a session busy. */
+/** The id of the open run, from the error `SESSION_BUSY`. */
 export function openRunOf({ details }: RondoError): string | undefined {
   const open = (details as { runId?: unknown } | null)?.runId;
   return typeof open === 'string' ? open : undefined;
 }
 
-/** Whether a run could not be started because it is the same one, started before. One that is open also keeps its session busy. */
+/** Whether a start failed because the run exists already. If that run is still open in a session, the error is `SESSION_BUSY`. */
 export const isSameRun = (error: unknown, id: string): boolean =>
   RondoError.is(error, 'RUN_EXISTS') || (RondoError.is(error, 'SESSION_BUSY') && openRunOf(error) === id);

@@ -2,7 +2,7 @@ import { lookup } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { ToolError } from '../errors.ts';
 
-/** Everything that is not the public internet: private, loopback, link-local, shared, reserved, multicast, and what can stand for those. */
+/** Addresses outside the public internet: private, loopback, link-local, shared, reserved and multicast, and ranges that map to them. */
 const INSIDE = { 4: new BlockList(), 6: new BlockList() };
 for (const [address, bits] of [
   ['0.0.0.0', 8],
@@ -22,7 +22,7 @@ for (const [address, bits] of [
   ['240.0.0.0', 4],
 ] as const)
   INSIDE[4].addSubnet(address, bits, 'ipv4');
-// of IPv6 only 2000::/3 is public, and some of that is not
+// in IPv6 only 2000::/3 is public, except for some ranges in it
 for (const [address, bits] of [
   ['::', 3],
   ['4000::', 2],
@@ -36,14 +36,17 @@ for (const [address, bits] of [
 
 export const isInside = (address: string): boolean => {
   const version = isIP(address);
-  // one list of both would find every address of version 4 in ::/3
+  // one list for both versions would match every IPv4 address against ::/3
   return version === 4 ? INSIDE[4].check(address, 'ipv4') : version !== 6 || INSIDE[6].check(address, 'ipv6');
 };
 
-/** Nothing was sent, and trying again would not help. */
+/** Nothing was sent, and a retry would not help. */
 const notPublic = (host: string) => new ToolError('ADDRESS_REFUSED', `${host} is not a public address`, { outcome: 'not-run' });
 
-/** Resolves a name as usual, and refuses it where any of its addresses is inside: what is checked is what is connected to. */
+/**
+ * A DNS lookup that fails if any address of the name is not public. Node connects to the address it returns, so a second lookup cannot
+ * give another one.
+ */
 export const publicOnly: LookupFunction = (host, options, done) => {
   lookup(host, { ...options, all: true }, (error, found) => {
     if (error) return done(error, []);

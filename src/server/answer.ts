@@ -1,6 +1,6 @@
 import { HttpError, problemOf } from './errors.ts';
 
-/** An answer of JSON that no cache keeps. */
+/** A JSON response that must not be cached. */
 export function json(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Response {
   const bytes = new TextEncoder().encode(JSON.stringify(body));
   return new Response(bytes, {
@@ -9,7 +9,7 @@ export function json(status: number, body: unknown, headers: Readonly<Record<str
   });
 }
 
-/** `{ error: { code, message, details? } }` with the status of the error. `tell` gets what the caller is not told. */
+/** The response `{ error: { code, message, details? } }` with the status of the error. `tell` gets errors whose details are withheld. */
 export function errorAnswer(error: unknown, tell: (error: unknown) => void): Response {
   const { status, problem } = problemOf(error, tell);
   return json(status, { error: problem }, error instanceof HttpError ? error.headers : {});

@@ -12,10 +12,10 @@ export interface AuthRequest {
   readonly headers: IncomingHttpHeaders;
 }
 
-/** Who a request comes from; undefined for an unknown caller, who gets 401. What it throws is answered with 503. */
+/** Returns the principal of a request; undefined for an unknown caller, who gets 401. If it throws, the caller gets 503. */
 export interface Auth {
   (request: AuthRequest): Principal | undefined | Promise<Principal | undefined>;
-  /** How callers show who they are, for servers that say so, such as in an A2A card. */
+  /** The authentication scheme, for servers that publish it, such as in an A2A agent card. */
   readonly scheme?: AuthScheme;
 }
 
@@ -24,26 +24,26 @@ export interface AuthScheme {
   readonly oauth2?: OAuth2;
 }
 
-/** Where a caller gets its token. */
+/** Where a client gets its token. */
 export interface OAuth2 {
   tokenUrl: string;
-  /** With it, the flow is authorizationCode; without, clientCredentials. */
+  /** If set, the flow is `authorizationCode`; otherwise `clientCredentials`. */
   authorizationUrl?: string;
-  /** What each scope is for, by its name. */
+  /** A description of each scope, by its name. */
   scopes?: Readonly<Record<string, string>>;
 }
 
 export interface BearerOptions {
-  /** Who a token stands for. */
+  /** Returns the principal of a token; undefined if the token is not valid. */
   verify: (token: string) => Principal | undefined | Promise<Principal | undefined>;
-  /** Where tokens come from, for servers that say so. */
+  /** Where clients get tokens, for servers that publish it. */
   oauth2?: OAuth2;
 }
 
-/** Longer tokens are not looked at. */
+/** Characters. A longer token is refused unread. */
 const LONGEST_TOKEN = 16_384;
 
-/** Callers with `Authorization: Bearer ...`. @throws RondoError `CONFIG_INVALID`. */
+/** Authentication by `Authorization: Bearer ...`. @throws RondoError `CONFIG_INVALID`. */
 export function bearer({ verify, oauth2 }: BearerOptions): Auth {
   if (typeof verify !== 'function') throw invalid('bearer() needs verify: a function from a token to a principal, such as jwt({ ... }).');
   const auth = ({ headers }: AuthRequest) => {
@@ -54,27 +54,28 @@ export function bearer({ verify, oauth2 }: BearerOptions): Auth {
   return Object.assign(auth, { scheme });
 }
 
-/** Who calls a server without authentication. */
+/** The principal of every caller of a server without authentication. */
 const ANONYMOUS: Principal = { id: 'anonymous' };
 
-/** Left out: only this machine may call, as `anonymous`. `'none'`: any caller is `anonymous`. */
+/** Undefined: only this machine may call, as `anonymous`. `'none'`: every caller is `anonymous`. */
 export type AuthOption = Auth | 'none' | undefined;
 
 /**
- * Refuses callers of other hosts where a server has no authentication: a page on the web may have a name of its own resolve to this machine.
+ * Without authentication, refuses requests whose Host is not loopback. This stops DNS rebinding, where a web page's own name resolves to
+ * this machine.
  * @throws HttpError 403.
  */
 export function checkHost(request: Request, auth: AuthOption): void {
   if (auth === undefined && !isLoopback(new URL(request.url).hostname)) throw new HttpError(403, 'Not for this host.');
 }
 
-/** @throws RondoError `CONFIG_INVALID` where a server without authentication would listen to other machines. */
+/** @throws RondoError `CONFIG_INVALID` if a server without authentication would accept requests of other machines. */
 export function checkOpen(host: string, auth: AuthOption, where: string): void {
   if (auth === undefined && !isLoopback(host))
     throw invalid(`${where}: on ${host} any machine could call. Pass auth, or auth: 'none' if that is meant.`);
 }
 
-/** Who a request comes from. `tell` gets what authentication threw. @throws HttpError 401 for an unknown caller, 503 where it cannot be known now. */
+/** The principal of a request. `tell` gets an error of `auth`. @throws HttpError 401 for an unknown caller, 503 if `auth` fails. */
 export async function authenticate(request: Request, auth: AuthOption, tell: (error: unknown) => void): Promise<Principal> {
   if (typeof auth !== 'function') return ANONYMOUS;
   const { pathname, search } = new URL(request.url);

@@ -4,18 +4,18 @@ import { HttpError } from './errors.ts';
 export interface BodyLimits {
   /** Default 1,000,000. */
   maxBytes?: number;
-  /** Levels of objects and lists inside each other. Default 200. */
+  /** Most levels of nested objects and lists. Default 200. */
   maxDepth?: number;
-  /** Milliseconds until all of it has arrived. Default 30,000. */
+  /** Milliseconds until the whole body must have arrived. Default 30,000. */
   timeout?: number;
 }
 
-/** Forms and scripts of other origins cannot send this type without the browser asking first. */
+/** Against CSRF: a browser sends this type to another origin only after a CORS preflight. */
 const JSON_TYPE = /^application\/([\w.-]+\+)?json$/;
 
 /**
- * The body of a request, which is JSON.
- * @throws HttpError 415 for another type, 413 and 422 for one that is too large or too deep, 408 for one that is too slow, 400 for what is not JSON.
+ * The JSON body of a request.
+ * @throws HttpError 415 for another type, 413 if it is too large, 422 if it is too deep, 408 if it is too slow, 400 if it is not JSON.
  */
 export async function readJson(request: Request, o: BodyLimits = {}): Promise<Json> {
   const { maxBytes = 1_000_000, maxDepth = 200, timeout = 30_000 } = o;

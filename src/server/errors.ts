@@ -29,7 +29,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   INTERNAL: 500,
 };
 
-/** The codes of requests that do not reach the engine, by their status. */
+/** By status: the codes of requests that are refused before they reach the engine. */
 const CODES = {
   400: 'BAD_REQUEST',
   401: 'UNAUTHENTICATED',
@@ -43,7 +43,7 @@ const CODES = {
   503: 'UNAVAILABLE',
 } as const;
 
-/** A request that is refused before it reaches the engine. Its message is told to the caller. */
+/** A request that is refused before it reaches the engine. The caller gets the message. */
 export class HttpError extends Error {
   readonly status: keyof typeof CODES;
   readonly headers: Readonly<Record<string, string>>;
@@ -60,7 +60,7 @@ export class HttpError extends Error {
   }
 }
 
-/** What a caller is told of an error. `details` is plain JSON for a program. */
+/** The error that a caller gets. `details` is plain JSON for programs. */
 export interface Problem {
   code: string;
   message: string;
@@ -68,8 +68,8 @@ export interface Problem {
 }
 
 /**
- * What a caller is told of an error, and with which status. Of an error of the server (5xx) the caller gets the code alone, because the message
- * may hold internals; `tell` gets the whole error.
+ * The status and the body for an error. For a server error (5xx) the body has only the code, because the message may expose internals;
+ * `tell` gets the whole error.
  */
 export function problemOf(error: unknown, tell: (error: unknown) => void): { status: number; problem: Problem } {
   if (error instanceof HttpError) return { status: error.status, problem: { code: error.code, message: error.message } };

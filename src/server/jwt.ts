@@ -2,21 +2,21 @@ import type { KeyObject, webcrypto } from 'node:crypto';
 import { invalid, RondoError } from '../errors.ts';
 import type { Principal } from '../ports/principal.ts';
 
-/** What a token says. */
+/** The claims of a token. */
 export interface Claims {
   readonly sub?: string;
-  /** Words with spaces between them. */
+  /** Scopes separated by spaces. */
   readonly scope?: unknown;
   readonly [claim: string]: unknown;
 }
 
 export interface JwtOptions {
   issuer: string;
-  /** This server's name: a token for another audience is refused. */
+  /** The name of this server. A token for another audience is refused. */
   audience: string;
-  /** Where the issuer's keys are, or its key, or a secret of at least 32 bytes. */
+  /** The URL of the issuer's JWK set, its public key, or a shared secret of at least 32 bytes. */
   keys: URL | KeyObject | webcrypto.CryptoKey | Uint8Array;
-  /** The algorithms that are taken, and no others. Default: `RS256`, `ES256` and `EdDSA` for public keys, `HS256` for a secret. */
+  /** Accepted algorithms. Default: `RS256`, `ES256` and `EdDSA` for public keys, `HS256` for a secret. */
   algorithms?: readonly string[];
   /** Scopes that a token must have. */
   scopes?: readonly string[];
@@ -27,9 +27,9 @@ export interface JwtOptions {
 type Verify = (token: string) => Promise<Claims>;
 
 /**
- * Checks a JWT: signature, issuer, audience, times, scopes. For `bearer({ verify: jwt({ ... }) })`. Needs the package `jose`, which is loaded
- * by the first token.
- * @throws RondoError `CONFIG_INVALID`. The check itself throws where the keys cannot be fetched.
+ * Verifies a JWT: signature, issuer, audience, times, scopes. For `bearer({ verify: jwt({ ... }) })`. Needs the package `jose`, which is
+ * loaded for the first token.
+ * @throws RondoError `CONFIG_INVALID`. The returned function rejects if the keys cannot be fetched.
  */
 export function jwt(o: JwtOptions): (token: string) => Promise<Principal | undefined> {
   const { issuer, audience, keys } = o;
@@ -45,7 +45,7 @@ export function jwt(o: JwtOptions): (token: string) => Promise<Principal | undef
     const { createRemoteJWKSet, jwtVerify } = await jose();
     const options = { issuer, audience, algorithms, requiredClaims: ['exp'] };
     if (keys instanceof URL) {
-      // keeps the keys it fetched
+      // caches the fetched keys
       const remote = createRemoteJWKSet(keys);
       return async (token) => (await jwtVerify(token, remote, options)).payload;
     }
@@ -59,7 +59,7 @@ export function jwt(o: JwtOptions): (token: string) => Promise<Principal | undef
     try {
       claims = await verify(token);
     } catch (error) {
-      // keys that cannot be fetched are no fault of the token
+      // a failure to fetch the keys does not make the token invalid
       if (error instanceof errors.JOSEError && error.code !== 'ERR_JWKS_TIMEOUT' && error.code !== 'ERR_JOSE_GENERIC') return undefined;
       throw error;
     }
@@ -70,7 +70,7 @@ export function jwt(o: JwtOptions): (token: string) => Promise<Principal | undef
 
 let loading: Promise<typeof import('jose')> | undefined;
 
-/** Loaded when it is needed: most servers need none, or authenticate otherwise. */
+/** Loaded on demand, because most servers do not use JWTs. */
 function jose(): Promise<typeof import('jose')> {
   loading ??= import('jose').catch((cause: unknown) => {
     loading = undefined;

@@ -1,4 +1,4 @@
-/** A handler of the web platform, `Request -> Response`, on Node's HTTP server. */
+/** Runs a web-standard handler, `Request -> Response`, on Node's HTTP server. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { RondoError } from '../errors.ts';
@@ -6,35 +6,35 @@ import { errorAnswer } from './answer.ts';
 import { HttpError } from './errors.ts';
 import { report } from './report.ts';
 
-/** `request.signal` is aborted when the caller hangs up, and when the server closes: then answer with what there is. */
+/** `request.signal` is aborted when the caller disconnects, and when the server closes. Then respond with what is there. */
 export type Handler = (request: Request) => Response | Promise<Response>;
 
 export interface ListenOptions {
-  /** Default 0: a free one. */
+  /** Default 0: a free port. */
   port?: number;
   /** Default 127.0.0.1. */
   host?: string;
-  /** Names the server in errors and warnings. Default `listen()`. */
+  /** The name of the server in errors and warnings. Default `listen()`. */
   where?: string;
 }
 
 export interface Listening extends AsyncDisposable {
-  /** Such as `http://127.0.0.1:8080`. */
+  /** For example `http://127.0.0.1:8080`. */
   readonly url: string;
   readonly port: number;
   /**
-   * Takes no more connections, aborts the signal of each open request, and waits for the answers. Connections that are open after `grace`
-   * ms (default 5,000) are cut. Runs go on: they are the engine's.
+   * Stops accepting connections, aborts the signal of each open request, and waits for the responses. Connections that are open after
+   * `grace` milliseconds (default 5,000) are cut. Runs continue: they belong to the engine.
    */
   close(o?: { grace?: number }): Promise<void>;
 }
 
 /** Milliseconds that a request may take to arrive. */
 const REQUEST_TIMEOUT = 60_000;
-/** Milliseconds that the rest of a body is thrown away after the answer: a caller that still sends would not read it. */
+/** Milliseconds for which the rest of a request body is read and discarded after the response. See {@link linger}. */
 const LINGER = 2_000;
 
-/** @throws RondoError `CONFIG_INVALID` where it cannot listen. */
+/** @throws RondoError `CONFIG_INVALID` if it cannot listen. */
 export async function listen(handler: Handler, o: ListenOptions = {}): Promise<Listening> {
   const { port = 0, host = '127.0.0.1', where = 'listen()' } = o;
   const tell = report(where);
@@ -55,15 +55,15 @@ export async function listen(handler: Handler, o: ListenOptions = {}): Promise<L
     outgoing.once('close', () => {
       open.delete(gone);
       gone.abort();
-      // its connection is idle only after this event
+      // the connection becomes idle only after this event
       if (closing) setImmediate(() => server.closeIdleConnections());
     });
-    // a connection that breaks while it is read
+    // without a listener, a connection that breaks would crash the process
     incoming.on('error', () => undefined);
     try {
       if (closing) outgoing.setHeader('connection', 'close');
       const request = requestOf(incoming, gone.signal);
-      // the signal of a request that is collected is never aborted
+      // keeps the request alive: the signal of a garbage-collected Request is never aborted
       open.set(gone, request);
       await send(await handler(request), outgoing);
     } catch (error) {
@@ -88,7 +88,7 @@ export async function listen(handler: Handler, o: ListenOptions = {}): Promise<L
   return { url, port: listening.port, close, [Symbol.asyncDispose]: () => close() };
 }
 
-/** @throws HttpError 404 for a target that is not a path, 405 for a method that the web platform does not have. */
+/** @throws HttpError 404 for a target that is not a path, 405 for a method that `Request` does not allow. */
 function requestOf(incoming: IncomingMessage, signal: AbortSignal): Request {
   const { method = 'GET', url = '', headers } = incoming;
   const target = `http://${headers.host ?? 'localhost'}${url}`;
@@ -103,7 +103,7 @@ function requestOf(incoming: IncomingMessage, signal: AbortSignal): Request {
   }
 }
 
-/** The body as it arrives, no faster than it is read. One that is not wanted is left: what reads on throws it away. */
+/** The body as a stream with backpressure. Cancelling it leaves the rest unread, for {@link linger}. */
 function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
   let listening = false;
   let over = false;
@@ -135,7 +135,7 @@ function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
   );
 }
 
-/** Reads on after the answer, for a moment: a connection that is cut while the caller sends would take the answer with it. */
+/** Reads and discards the rest of the body for a moment. If the connection closed while the caller still sends, it would lose the response. */
 function linger(incoming: IncomingMessage): void {
   if (incoming.complete || incoming.destroyed) return;
   incoming.resume();
@@ -152,13 +152,13 @@ async function send(response: Response, outgoing: ServerResponse): Promise<void>
   const leave = () => void reader.cancel().catch(() => undefined);
   if (outgoing.destroyed) return leave();
   outgoing.once('close', leave);
-  // the first event may be long in coming
+  // send the headers now, because the first event may take long
   if (response.headers.get('content-type')?.startsWith('text/event-stream')) outgoing.flushHeaders();
   try {
     for (let item = await reader.read(); !item.done; item = await reader.read()) if (!outgoing.write(item.value)) await drained(outgoing);
     outgoing.end();
   } catch (error) {
-    // a client must not take half an answer for the whole
+    // cut the connection, so that the client does not take a partial response for a complete one
     outgoing.destroy();
     throw error;
   } finally {

@@ -1,4 +1,4 @@
-/** Tells the operator of a server what its callers are not told. `where`: who says it, such as `serve()`. */
+/** Reports errors that callers do not see to the operator, as process warnings. @param where the source, such as `serve()`. */
 export const report =
   (where: string) =>
   (error: unknown): void =>

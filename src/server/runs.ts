@@ -1,4 +1,4 @@
-/** The runs of an engine as resources of HTTP. */
+/** The runs of an engine as HTTP resources. */
 import { createHash } from 'node:crypto';
 import type { Engine } from '../engine/engine.ts';
 import type { RunOptions } from '../engine/options.ts';
@@ -17,7 +17,7 @@ import { begun, lastEventId, sse } from './sse.ts';
 export interface RunsOptions extends BodyLimits {
   readonly engine: Engine;
   readonly agents: ReadonlyMap<string, Agent>;
-  /** Of the routes, such as `/api`. Without a slash at its end. */
+  /** Prefix of the routes, such as `/api`, without a trailing slash. */
   readonly path: string;
   readonly limits?: Limits;
   readonly context?: (by: Principal) => Json;
@@ -27,7 +27,7 @@ export interface RunsOptions extends BodyLimits {
 
 type Act = (o: RunsOptions, request: Request, by: Principal, runId: string) => Promise<Response>;
 
-/** By what follows `/runs`: nothing, the id of a run, or the id and a word. */
+/** By what follows `/runs` in the path: nothing, a run id, or a run id and an action. */
 const ROUTES: Readonly<Record<string, Readonly<Record<string, Act>>>> = {
   '': { POST: startRun },
   id: { GET: readRun },
@@ -37,7 +37,7 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, Act>>>> = {
   cancel: { POST: cancelRun },
 };
 
-/** What is to be done for a request, before it is known who asks. @throws HttpError 404, 405. */
+/** The action for a request, found before the caller is authenticated. @throws HttpError 404, 405. */
 export function routeOf(o: RunsOptions, request: Request): (by: Principal) => Promise<Response> {
   const { pathname } = new URL(request.url);
   const below = pathname.startsWith(`${o.path}/`) ? pathname.slice(o.path.length) : '';
@@ -62,7 +62,7 @@ function decoded(text: string): string {
   }
 }
 
-/** The body, whose fields are all known: a misspelt one would be ignored, and `by` is not for the caller to say. */
+/** The body. Unknown fields are refused: a misspelt one would be ignored, and `by` comes from authentication only. */
 async function fieldsOf(o: RunsOptions, request: Request, known: readonly string[]): Promise<JsonObject> {
   const body = await readJson(request, o);
   const fields = `with ${known.map((name) => `"${name}"`).join(', ')}`;
@@ -99,14 +99,14 @@ async function startRun(o: RunsOptions, request: Request, by: Principal): Promis
   return json(created ? 201 : 200, { runId: run.id }, headers);
 }
 
-/** The same for a request that is sent again after its answer was lost. It holds who asks, so that callers cannot meet in one run. */
+/** A run id that is the same when a request is sent again. It includes the caller, so that equal keys of two callers do not collide. */
 function idOf({ tenant, id }: Principal, agent: string, key: string): string {
   if (!isName(key)) throw new HttpError(400, 'Idempotency-Key is a text of 1 to 500 characters.');
   const digest = createHash('sha256').update(JSON.stringify([tenant ?? null, id, agent, key]));
   return `key-${digest.digest('hex').slice(0, 32)}`;
 }
 
-/** The run, for a caller who may see it. @throws what 404 is made of, the same for a run that is not there and one of another tenant or agent. */
+/** The run, if the caller may see it. @throws RondoError `RUN_NOT_FOUND`, the same for a missing run and one of another tenant or agent. */
 async function seen({ engine, agents }: RunsOptions, by: Principal, runId: string): Promise<RunState> {
   const state = await engine.inspect(runId, { by });
   if (!agents.has(state.agent)) throw new RondoError('RUN_NOT_FOUND', `there is no run "${runId}".`, { details: { runId } });
@@ -125,7 +125,7 @@ async function readEvents(o: RunsOptions, request: Request, by: Principal, runId
   const events = o.engine.watch(runId, { by, signal, ...(after !== undefined && { after }) });
   const options = { signal, ...(o.heartbeat !== undefined && { heartbeat: o.heartbeat }) };
   if (status === 'running') return sse(events, options);
-  // a browser that has seen the end is told so, or it would come back for ever
+  // 204 stops the reconnects of a browser that has seen the last event
   const rest = await begun(events);
   return rest ? sse(rest, options) : new Response(null, { status: 204 });
 }
@@ -135,13 +135,13 @@ async function readApprovals(o: RunsOptions, _: Request, by: Principal, runId: s
   return json(200, { runId, approvals });
 }
 
-/** Takes decisions, and drives the run on. Who decides is who is authenticated. */
+/** Journals decisions and resumes the run. They are recorded as decisions of the authenticated caller. */
 async function decideRun(o: RunsOptions, request: Request, by: Principal, runId: string): Promise<Response> {
   const { engine, tell } = o;
   const { decisions } = await fieldsOf(o, request, ['decisions']);
   await seen(o, by, runId);
   const approvals = await engine.decide(runId, decisions as unknown as readonly Decision[], { by });
-  // the decisions are in the journal: where it cannot go on now, a worker finds it
+  // not awaited: the decisions are in the journal, so if the run cannot resume now, a worker will
   engine.resume(runId, { by }).then(undefined, (error) => {
     if (!RondoError.is(error, 'RUN_BUSY') && !RondoError.is(error, 'ENGINE_CLOSED')) tell(error);
   });

@@ -14,29 +14,29 @@ import { type WorkerOptions, worker } from './worker.ts';
 
 export interface HandlerOptions<C = unknown> extends BodyLimits {
   /**
-   * Who calls, such as `bearer({ verify: jwt({ ... }) })`. Without it every caller is the principal `anonymous`, and only this machine
-   * may call; `'none'` says that any caller may.
+   * Authenticates callers, such as `bearer({ verify: jwt({ ... }) })`. Without it every caller is the principal `anonymous`, and only
+   * this machine may call. `'none'`: any machine may.
    */
   auth?: AuthOption;
-  /** Before `/runs`, such as `/api`. Default: nothing. */
+  /** Prefix before `/runs`, such as `/api`. Default: none. */
   path?: string;
-  /** Of every run. */
+  /** The limits of every run. */
   limits?: Limits;
-  /** What the agents' tools need, made from who calls. */
+  /** Makes the context of the agents' tools for a caller. */
   context?: (by: Principal) => C;
   /** Milliseconds between comments that keep proxies from closing a quiet stream of events. Default 15,000. */
   heartbeat?: number;
 }
 
 export interface ServeOptions<C = unknown> extends HandlerOptions<C>, Omit<ListenOptions, 'where'> {
-  /** Drives on the runs that were left, see `worker()`. Default true; `false` where the application does it. */
+  /** Whether to resume runs that no process drives, see `worker()`. Default true. `false`: the application does it. */
   worker?: boolean | WorkerOptions;
 }
 
 const WHERE = 'serve()';
 
 /**
- * The runs of an engine as a handler of the web platform, for `listen()` or any framework that takes one:
+ * The runs of an engine as a web-standard request handler, for `listen()` or any framework that takes one:
  * `POST /runs`, `GET /runs/{id}`, `GET /runs/{id}/events`, `GET /runs/{id}/approvals`, `POST /runs/{id}/decisions`, `POST /runs/{id}/cancel`.
  * It registers the agents with the engine.
  * @throws RondoError `CONFIG_INVALID`.
@@ -74,8 +74,8 @@ export function requestHandler<C>(engine: Engine, agents: Agent | readonly Agent
 }
 
 /**
- * Serves the runs of agents over HTTP, see {@link requestHandler}, and drives on those that a dead process left.
- * `close()` ends the streams of events, which clients continue elsewhere; runs go on, they are the engine's.
+ * Serves the runs of agents over HTTP, see {@link requestHandler}, and resumes those that a dead process left.
+ * `close()` ends event streams, which clients can continue at another server. Runs continue: they belong to the engine.
  * @throws RondoError `CONFIG_INVALID`.
  */
 export async function serve<C>(engine: Engine, agents: Agent | readonly Agent[], o: ServeOptions<C> = {}): Promise<Listening> {

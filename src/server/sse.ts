@@ -3,7 +3,7 @@ import type { Run } from '../engine/run.ts';
 import { RondoError } from '../errors.ts';
 import { HttpError } from './errors.ts';
 
-/** A Server-Sent Event. `data` is sent as JSON. A client that reconnects says the last `id` that it saw. */
+/** A Server-Sent Event. `data` is sent as JSON. A client that reconnects sends the last `id` that it received. */
 export interface ServerEvent {
   id?: number | string;
   event?: string;
@@ -11,22 +11,22 @@ export interface ServerEvent {
 }
 
 export interface StreamOptions {
-  /** The request's: ends the stream. */
+  /** The signal of the request. It ends the stream. */
   signal?: AbortSignal;
   /** Milliseconds between comments that keep proxies from closing a quiet connection. Default 15,000. */
   heartbeat?: number;
-  /** The data of the event `error`, which ends a stream that fails. Default: `{ code, message, details }`, of an error of the engine. */
+  /** Makes the data of the event `error`, which ends a stream that fails. Default: `{ code, message, details }` of a RondoError. */
   problem?: (error: unknown) => unknown;
 }
 
 const HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-cache, no-transform',
-  // nginx would hold events back
+  // disables the response buffering of nginx
   'x-accel-buffering': 'no',
 };
 
-/** Events as a `Response`, taken one by one as fast as the reader reads. The source is told to end when the reader leaves. */
+/** Events as a streaming `Response` with backpressure. When the reader disconnects, the source's `return()` is called. */
 export function eventStream(events: AsyncIterable<ServerEvent>, o: StreamOptions = {}): Response {
   const { signal, heartbeat = 15_000, problem = told } = o;
   const encoder = new TextEncoder();
@@ -44,7 +44,7 @@ export function eventStream(events: AsyncIterable<ServerEvent>, o: StreamOptions
       };
       if (signal?.aborted) return end();
       signal?.addEventListener('abort', end, { once: true });
-      // a reader that has stalled gets no more of them
+      // a reader that has stalled gets no more heartbeats
       beat = setInterval(() => {
         if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(': keep-alive\n\n'));
       }, heartbeat);
@@ -67,17 +67,17 @@ export function eventStream(events: AsyncIterable<ServerEvent>, o: StreamOptions
     ended = true;
     clearInterval(beat);
     signal?.removeEventListener('abort', end);
-    // a source that waits for something is not waited for
+    // not awaited: the source may be waiting for its next event
     Promise.resolve(source?.return?.()).catch(() => undefined);
   }
   return new Response(body, { headers: HEADERS });
 }
 
-// JSON holds no raw line break, so one data line is enough
+// JSON has no raw line breaks, so one data line is enough
 const frame = ({ id, event, data }: ServerEvent) =>
   `${id === undefined ? '' : `id: ${id}\n`}${event === undefined ? '' : `event: ${event}\n`}data: ${JSON.stringify(data)}\n\n`;
 
-/** What may be told outside: an error of ours as it is, anything else without its inside. */
+/** The public part of an error: a RondoError with its message, anything else without. */
 const told = (error: unknown) =>
   RondoError.is(error)
     ? { code: error.code, message: error.message, details: error.details }
@@ -86,15 +86,15 @@ const told = (error: unknown) =>
 /**
  * The events of a run as Server-Sent Events: `event` is the event's type, `data` its JSON, `id` its sequence number, so that
  * a browser that reconnects sends `Last-Event-ID`, see {@link lastEventId}. Text deltas have no id.
- * An engine error ends the stream with an event `error` of `{ code, message, details }`. A reader that leaves cancels nothing.
+ * An engine error ends the stream with an event `error` of `{ code, message, details }`. A reader that disconnects does not cancel the run.
  *
- * @param o.signal the request's: ends the stream, not the run.
+ * @param o.signal the signal of the request. It ends the stream, not the run.
  */
 export function sse(run: Run | AsyncIterable<RunEvent>, o: StreamOptions = {}): Response {
   return eventStream(serverEvents(run), o);
 }
 
-/** By hand: `return()` of a generator that waits would wait too. */
+/** Not an async generator, because its `return()` would wait for a pending `next()`. */
 function serverEvents(run: AsyncIterable<RunEvent>): AsyncIterable<ServerEvent> {
   return {
     [Symbol.asyncIterator]() {
@@ -120,19 +120,19 @@ const serverEvent = (event: RunEvent): ServerEvent => ({
 });
 
 /**
- * Where a reader of a run's events was, for `engine.watch(runId, { after })`: what a browser that reconnects says in `Last-Event-ID`, else
- * `?after=` of the address. undefined: it has seen nothing.
+ * The position of a reader in a run's events, for `engine.watch(runId, { after })`: the header `Last-Event-ID` that a reconnecting browser
+ * sends, else `?after=` of the URL. Undefined if it has neither.
  * @throws HttpError 400 for a value that is not a sequence number.
  */
 export function lastEventId(request: Request): number | undefined {
-  // a browser that reconnects uses the address of before
+  // the header first: a browser reconnects with the same URL, so `?after=` is older
   const text = request.headers.get('last-event-id') || new URL(request.url).searchParams.get('after');
   if (text === null || text === '') return undefined;
   if (!/^\d{1,15}$/.test(text)) throw new HttpError(400, 'Last-Event-ID, or ?after=, is the id of an event: a whole number.');
   return Number(text);
 }
 
-/** Waits for the first item, so that an error before it can still be answered with a status. undefined: there is none. */
+/** Waits for the first item, so that an error before it can still set the response status. Undefined if there are no items. */
 export async function begun<T>(items: AsyncIterable<T>): Promise<AsyncIterable<T> | undefined> {
   const iterator = items[Symbol.asyncIterator]();
   const first = await iterator.next();

@@ -7,13 +7,13 @@ import { type Guarded, guard } from '../reliability/envelope.ts';
 import { isInside, publicOnly } from './addresses.ts';
 
 export interface WebhookOptions {
-  /** Origins that may be called although they are not https or not public, such as `http://127.0.0.1:9000`. */
+  /** Origins that may be called even if they are not https or not public, such as `http://127.0.0.1:9000`. */
   allow?: readonly string[];
   /** Milliseconds of one attempt. Default 5,000. */
   timeout?: number;
   /** Default 3. */
   attempts?: number;
-  /** What errors begin with, before the name of the option. Default `webhooks(): `. */
+  /** Prefix of error messages about the options. Default `webhooks(): `. */
   where?: string;
 }
 
@@ -25,28 +25,28 @@ export interface Webhook {
   headers?: Readonly<Record<string, string>>;
   /** Signs the request, see {@link signature}. */
   secret?: string;
-  /** Stays the same when a message is sent again, so that its receiver can tell. Default: a new one. */
+  /** The message id. It is the same for every attempt, so that the receiver can drop duplicates. Default: a new id. */
   id?: string;
-  /** Gives up. */
+  /** Stops sending and retrying. */
   signal?: AbortSignal;
 }
 
 export interface Webhooks {
-  /** Why this address would not be called; undefined for one that may be. A name is resolved only when it is connected to. */
+  /** Why a URL is refused; undefined if it is allowed. A host name is resolved and checked only when the connection is made. */
   problem(url: string): string | undefined;
   /**
-   * Sends a message until it is taken, at most as often as `attempts` says. Resolves for failures too. `value` is the status.
+   * Sends a message, with at most `attempts` attempts. Resolves for failures too. `value` is the HTTP status.
    * Rejects with RondoError `CONFIG_INVALID` for a secret that is too short.
    */
   send(webhook: Webhook): Promise<Guarded<number>>;
 }
 
-/** Milliseconds before the first repetition, and the most before any. */
+/** Milliseconds before the first retry, and the most before any retry. */
 const RETRY = { initialDelay: 200, maxDelay: 5_000 };
 
 /**
- * Sends messages to addresses that callers name. They are public https addresses, unless `allow` says otherwise: what a name resolves to is
- * checked where the connection is made, and redirects are not followed.
+ * Sends messages to URLs that callers provide. Only public https URLs are called, unless `allow` lists the origin. The resolved address is
+ * checked when the connection is made, and redirects are not followed.
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function webhooks(o: WebhookOptions = {}): Webhooks {
@@ -68,7 +68,7 @@ export function webhooks(o: WebhookOptions = {}): Webhooks {
   async function send({ url, body, contentType = 'application/json', id = randomUUID(), secret, signal, ...w }: Webhook) {
     const key = secret === undefined ? undefined : keyOf(secret);
     const attempt = async (given: AbortSignal): Promise<number> => {
-      // one that was kept may be older than the rule
+      // checked again, because a stored URL may be older than the current rules
       const why = problem(url);
       if (why) throw new ToolError('ADDRESS_REFUSED', why, { outcome: 'not-run' });
       const headers: Record<string, string> = {
@@ -90,7 +90,7 @@ export function webhooks(o: WebhookOptions = {}): Webhooks {
 }
 
 /**
- * Headers that prove who sent a message and that it is fresh, by the Standard Webhooks specification: `webhook-id`, `webhook-timestamp`, and
+ * Headers that prove the sender and the time of a message, by the Standard Webhooks specification: `webhook-id`, `webhook-timestamp`, and
  * `webhook-signature`, the HMAC-SHA256 of `<id>.<timestamp>.<body>`.
  * @param secret base64 after `whsec_`, or any text of at least 24 bytes.
  * @param now epoch milliseconds.
@@ -111,11 +111,11 @@ function signed(key: Buffer, id: string, body: string, now: number): Record<stri
   return { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': `v1,${digest}` };
 }
 
-/** Follows no redirect, and connects to no address that was not checked. @returns the status. */
+/** Follows no redirects. Unless `allowed`, connects only to public addresses. @returns the HTTP status. */
 function post(url: URL, headers: Record<string, string>, body: string, signal: AbortSignal, allowed: boolean): Promise<number> {
   const send = url.protocol === 'https:' ? https : http;
   return new Promise((resolve, reject) => {
-    // a connection that was kept would not be checked again
+    // no agent: a pooled connection would skip the address check
     const request = send(url, { method: 'POST', headers, signal, agent: false, ...(!allowed && { lookup: publicOnly }) }, (response) => {
       response.destroy();
       resolve(response.statusCode ?? 500);

@@ -4,24 +4,24 @@ import { invalid, RondoError } from '../errors.ts';
 import { LONGEST_TIMER } from '../reliability/timer.ts';
 import { report } from './report.ts';
 
-/** Another machine's run can be taken over when its lease ends, which is 30 seconds after its last sign of life. */
+/** Milliseconds. A dead process's run can be taken over when its lease expires, 30 seconds after the last renewal. */
 const EVERY = 15_000;
 
 export interface WorkerOptions {
-  /** Milliseconds between two looks. Default 15,000. */
+  /** Milliseconds between two polls. Default 15,000. */
   every?: number;
-  /** Gets what a look, or a run that it drove on, failed with. Default: a process warning. */
+  /** Gets the error of a failed poll or of a resumed run. Default: a process warning. */
   onError?: (error: unknown) => void;
 }
 
 export interface Worker extends AsyncDisposable {
-  /** Ends the loop, and resolves when the look under way has ended. Runs it drives go on: `engine.close()` gives them back. */
+  /** Ends the loop, and resolves when the current poll has ended. Resumed runs continue; `engine.close()` releases them. */
   stop(): Promise<void>;
 }
 
 /**
- * Drives on the runs that wait for a process: calls `engine.recover()` and `engine.sweep()` now, and again and again until it is stopped or
- * the engine is closed. It keeps the process alive.
+ * Resumes runs that no process drives: calls `engine.recover()` and `engine.sweep()` now, and then repeatedly until it is stopped or the
+ * engine is closed. It keeps the process alive.
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function worker(engine: Engine, o: WorkerOptions = {}): Worker {
@@ -31,7 +31,7 @@ export function worker(engine: Engine, o: WorkerOptions = {}): Worker {
   const stopping = new AbortController();
   const { signal } = stopping;
   const tell = (error: unknown) => {
-    // another process was faster, or the run was given back for another one
+    // expected: another process took the run, or this engine closes and released it
     if (RondoError.is(error, 'RUN_BUSY') || RondoError.is(error, 'ENGINE_CLOSED')) return;
     try {
       onError(error);

@@ -5,10 +5,10 @@ import { ATTR, EVENT, errorType, OPERATION } from './names.ts';
 import { type Claim, Recorder } from './recorder.ts';
 import type { AgentTrace, ChatTrace, NodeTrace, Settled, ToolStart, ToolTrace, Totals, TracedModel } from './trace.ts';
 
-/** Why a claim that settled nothing ended: its process lost the run, or the engine failed. */
+/** The error of a claim that ended without a result: its process lost the run, or the engine failed. */
 const LOST = { code: 'CLAIM_LOST' };
 
-/** One claim of a run that is traced, measured, or both. */
+/** Records one claim of a run as spans, as metrics, or both. */
 export class AgentRecorder extends Recorder implements AgentTrace {
   readonly #open: Open = new Set();
 

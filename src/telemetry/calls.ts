@@ -6,7 +6,7 @@ import { ATTR, EVENT, errorType, FINISH, OPERATION, providerName, TOOL_TYPE } fr
 import { activeWith, type Claim, Recorder, startChild } from './recorder.ts';
 import type { ChatEnd, ChatTrace, FailedAttempt, NodeTrace, ToolEnd, ToolStart, ToolTrace, TracedModel } from './trace.ts';
 
-/** The calls of a claim that have not ended: it ends them with itself. */
+/** The calls of a claim that have not ended. When the claim ends, it ends them too. */
 export type Open = Set<Pick<ToolTrace, 'end'>>;
 
 interface Start {
@@ -14,13 +14,13 @@ interface Start {
   name: string;
   kind: SpanKind;
   attributes: Attributes;
-  /** What this call's metrics are grouped by. */
+  /** The attributes of this call's metrics. */
   dimensions: Attributes;
   /** Epoch milliseconds. */
   at: number;
 }
 
-/** One span for all attempts at one model or tool call. */
+/** Records one model or tool call with all its attempts, as one span. */
 abstract class CallRecorder extends Recorder {
   readonly #open: Open;
   readonly #target: 'model' | 'tool';
@@ -73,7 +73,7 @@ export class ChatRecorder extends CallRecorder implements ChatTrace {
       [ATTR.operation]: OPERATION.chat,
       [ATTR.provider]: providerName(model.provider),
       [ATTR.requestModel]: model.id,
-      // so that no chart counts a stand-in among the models
+      // so that charts can leave out stand-ins such as scripted models
       ...(model.standin ? { [ATTR.standin]: true } : {}),
     };
     super(claim, open, {
@@ -135,7 +135,7 @@ export class ChatRecorder extends CallRecorder implements ChatTrace {
     });
   }
 
-  /** Who answered, after a fallback maybe another provider than the one asked. */
+  /** The provider and the model that answered. After a fallback they may differ from those that were asked. */
   #answered(model: string | undefined): Attributes {
     if (model === undefined) return {};
     const slash = model.indexOf('/');
@@ -213,7 +213,7 @@ function settingsAttributes({ temperature, topP, server }: ModelSettings): Attri
 
 export function usageAttributes({ input, output, cacheRead, cacheWrite, reasoning }: Usage): Attributes {
   return {
-    // the conventions count cached tokens as input, our Usage does not
+    // the conventions count cached tokens as input; Usage counts them apart
     [ATTR.inputTokens]: input + (cacheRead ?? 0) + (cacheWrite ?? 0),
     [ATTR.outputTokens]: output,
     [ATTR.cacheReadTokens]: cacheRead,

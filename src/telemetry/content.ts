@@ -1,13 +1,13 @@
 import type { Json } from '../json.ts';
 import type { Message, Part } from '../ports/model.ts';
 
-/** Bounds of what an opted-in attribute may hold, in characters. */
+/** Most characters of one text, and of one attribute that holds content. */
 const TEXT = 4_096;
 const ATTRIBUTE = 32_768;
 
 export const clip = (text: string) => (text.length <= TEXT ? text : `${text.slice(0, TEXT)} [cut: ${text.length - TEXT} more characters]`);
 
-/** Any JSON as an attribute. A long one is a string with a mark at its end, and no longer JSON. */
+/** JSON as an attribute. A long value is cut and marked at its end, so it is no longer valid JSON. */
 export function jsonAttribute(value: Json | undefined): string | undefined {
   return value === undefined ? undefined : clip(JSON.stringify(value));
 }
@@ -15,7 +15,7 @@ export function jsonAttribute(value: Json | undefined): string | undefined {
 /** `gen_ai.system_instructions`. */
 export const instructionsAttribute = (text: string): string => JSON.stringify([{ type: 'text', content: clip(text) }]);
 
-/** `gen_ai.input.messages`: the newest messages that fit; the bound, not the length of the run, is what it costs. */
+/** `gen_ai.input.messages`: the newest messages that fit. Older ones are not read, so the cost does not grow with the run. */
 export function messagesAttribute(messages: readonly Message[]): string {
   const kept: string[] = [];
   let room = ATTRIBUTE;
@@ -35,7 +35,7 @@ export function messagesAttribute(messages: readonly Message[]): string {
 /** `gen_ai.output.messages`: one message, the answer. */
 export const answerAttribute = (content: readonly Part[]): string => messagesAttribute([{ role: 'assistant', content }]);
 
-/** A part in the conventions' shape. Images and documents are named, their bytes stay out. */
+/** A part in the shape of the conventions. Images and documents are named without their bytes. */
 function toConvention(part: Part): Json {
   switch (part.type) {
     case 'text':

@@ -1,8 +1,8 @@
 import { diag } from '@opentelemetry/api';
 
 /**
- * Runs a piece of telemetry. Whatever an SDK, exporter, processor or sampler throws ends here, in OpenTelemetry's own
- * diagnostics, and never in a run.
+ * Runs telemetry code. An error of an SDK, exporter, processor or sampler goes to OpenTelemetry's diagnostics. It never reaches the
+ * run.
  */
 export function quietly<T>(fn: () => T): T | undefined {
   try {
@@ -17,6 +17,6 @@ export function swallowed(error: unknown): void {
   try {
     diag.error('rondo: telemetry failed, the run goes on', error);
   } catch {
-    // a logger that throws has no one left to tell
+    // the diagnostics logger threw: there is nowhere left to report to
   }
 }

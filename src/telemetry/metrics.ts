@@ -12,14 +12,14 @@ export interface Instruments {
   breakerOpens: Counter;
 }
 
-// the buckets that the conventions recommend, in seconds and tokens
+// the histogram buckets that the conventions recommend, in seconds and tokens
 const CALL = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
 const AGENT = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2, 102.4, 204.8, 409.6];
 const TOKENS = [1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864];
 
 /**
- * The instruments, or undefined where metrics are off. The metrics API hands out no proxies: instruments made before a
- * MeterProvider is registered stay deaf for ever. So each call compares the provider with the one seen last.
+ * A function that returns the instruments, or undefined if metrics are off. OpenTelemetry has no proxy meters: an instrument created
+ * before a MeterProvider is registered never records. So each call checks whether the provider has changed.
  */
 export function instrumentSource(meter?: Meter): () => Instruments | undefined {
   if (meter) {

@@ -1,16 +1,16 @@
 /**
- * Every name that leaves this process as telemetry, in one place.
+ * Every name that Rondo exports as telemetry.
  *
  * `gen_ai.*`: the OpenTelemetry conventions for generative AI, all in development. Pinned to
  * github.com/open-telemetry/semantic-conventions-genai at 004902b8cb70aa5ae6ca4ae07132b7daabcd3e10 (model/gen-ai, read 2026-11-21).
- * Renamed upstream since, not followed yet because the backends still read these: `gen_ai.client.operation.duration` (#521, for
+ * Renamed upstream since then, but kept here because backends still read the old names: `gen_ai.client.operation.duration` (#521, for
  * model calls), `gen_ai.client.token.usage` (#374), `gen_ai.usage.cache_creation.input_tokens` (#440).
  *
- * `rondo.*`: ours. What has no convention: runs, attempts, approvals, money, limits.
+ * `rondo.*`: names for what has no convention, which is runs, attempts, approvals, cost and limits.
  */
 export const SCOPE = 'rondo';
 
-/** Span names are `<operation> <agent, model, tool or node>`. The conventions know no nodes and no decisions. */
+/** Span names are `<operation> <agent, model, tool or node>`. `node` and `decide` are ours. */
 export const OPERATION = { agent: 'invoke_agent', chat: 'chat', tool: 'execute_tool', node: 'node', decide: 'decide' } as const;
 
 export const ATTR = {
@@ -21,7 +21,7 @@ export const ATTR = {
   temperature: 'gen_ai.request.temperature',
   topP: 'gen_ai.request.top_p',
   stream: 'gen_ai.request.stream',
-  /** Only where a form was asked for. */
+  /** Only if the request asks for structured output. */
   outputType: 'gen_ai.output.type',
   responseModel: 'gen_ai.response.model',
   responseId: 'gen_ai.response.id',
@@ -30,7 +30,7 @@ export const ATTR = {
   serverAddress: 'server.address',
   serverPort: 'server.port',
   finishReasons: 'gen_ai.response.finish_reasons',
-  /** All input, cached tokens included. */
+  /** Includes cached tokens. */
   inputTokens: 'gen_ai.usage.input_tokens',
   outputTokens: 'gen_ai.usage.output_tokens',
   cacheReadTokens: 'gen_ai.usage.cache_read.input_tokens',
@@ -44,11 +44,11 @@ export const ATTR = {
   toolDescription: 'gen_ai.tool.description',
   toolCall: 'gen_ai.tool.call.id',
   toolType: 'gen_ai.tool.type',
-  /** Of the general conventions; some backends group agents by it. */
+  /** From the general conventions. Some backends group spans by it. */
   session: 'session.id',
   errorType: 'error.type',
 
-  // only where content capture is switched on
+  // only if content capture is on
   instructions: 'gen_ai.system_instructions',
   inputMessages: 'gen_ai.input.messages',
   outputMessages: 'gen_ai.output.messages',
@@ -79,7 +79,7 @@ export const ATTR = {
   approval: 'rondo.approval.id',
   approvalKind: 'rondo.approval.kind',
   approvalDecision: 'rondo.approval.decision',
-  /** `model`, `tool`: what was tried again, or what a breaker guards. */
+  /** `model` or `tool`: what was retried, or what the breaker guards. */
   target: 'rondo.target',
 } as const;
 
@@ -99,16 +99,16 @@ export const METRIC = {
   breakerOpens: 'rondo.breaker.opens',
 } as const;
 
-/** Our provider names, where the conventions have another word. */
+/** Rondo's provider names that differ from those of the conventions. */
 const PROVIDER: Readonly<Record<string, string>> = { bedrock: 'aws.bedrock' };
 export const providerName = (provider: string): string => PROVIDER[provider] ?? provider;
 
-/** Our reasons to stop, in the conventions' words. */
+/** Rondo's stop reasons as finish reasons of the conventions. */
 export const FINISH = { end: 'stop', tools: 'tool_call', length: 'length', context: 'length', blocked: 'content_filter' } as const;
 
-/** Tools run in this process for the model, which the conventions call functions. */
+/** The conventions call a tool that runs in the client a function. */
 export const TOOL_TYPE = 'function';
 
 const WORD = /^[A-Za-z0-9_.:-]{1,64}$/;
-/** A code is a word. Whatever else a tool threw as one may hold anything, so it is not exported. */
+/** Error codes are single words. A tool may throw anything else as a code, so that is not exported. */
 export const errorType = (code: string): string => (WORD.test(code) ? code : '_OTHER');

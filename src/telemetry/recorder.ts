@@ -15,21 +15,21 @@ import { ATTR, errorType } from './names.ts';
 import type { AgentTrace } from './trace.ts';
 import { formatTraceparent } from './traceparent.ts';
 
-/** An error as a span shows it: its text only where content capture is on. */
+/** An error to record. The message is exported only if content capture is on. */
 export interface Failed {
   code: string;
   message?: string;
 }
 
-/** What the spans of one claim share. */
+/** What all spans of one claim share. */
 export interface Claim {
   readonly tracer: Tracer | undefined;
-  /** Undefined where spans are not recorded and only metrics are. */
+  /** Undefined if only metrics are recorded. */
   readonly span: Span | undefined;
   readonly context: Context | undefined;
   readonly traceparent: string | undefined;
   readonly instruments: Instruments | undefined;
-  /** On every span: agent, run, session. */
+  /** Attributes of every span: agent, run, session. */
   readonly common: Attributes;
   readonly agent: string;
   readonly content: boolean;
@@ -39,7 +39,7 @@ export interface Claim {
   below(o: { agent: string; description?: string }, at?: number): AgentTrace;
 }
 
-/** Runs `fn` once in a context, even where the context manager fails. */
+/** Runs `fn` in a context, exactly once, even if the context manager throws before or after it. */
 export function within<T>(active: Context, fn: () => T): T {
   let entered = false;
   let outcome: { result: T } | undefined;
@@ -57,7 +57,7 @@ export function within<T>(active: Context, fn: () => T): T {
   }
 }
 
-/** A started span, or its place where only metrics are taken. */
+/** A started span. Without tracing it only measures the duration for metrics. */
 export class Recorder {
   protected readonly claim: Claim;
   protected readonly span: Span | undefined;
@@ -88,8 +88,8 @@ export class Recorder {
   }
 
   /**
-   * Ends the span, at most once.
-   * @returns its duration in seconds; undefined where it had ended before.
+   * Ends the span. A second call does nothing.
+   * @returns its duration in seconds; undefined for a second call.
    */
   protected close(
     attributes: Attributes,
@@ -122,7 +122,7 @@ export class Recorder {
   }
 }
 
-/** Starts a span under a claim's; undefined where spans are not recorded. */
+/** Starts a child of the claim's span; undefined if spans are not recorded. */
 export function startChild(claim: Claim, name: string, kind: SpanKind, attributes: Attributes, start: number): Span | undefined {
   if (!claim.span) return undefined;
   return quietly(() =>

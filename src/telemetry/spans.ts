@@ -10,22 +10,22 @@ import { formatTraceparent, parseTraceparent } from './traceparent.ts';
 
 export interface TelemetryOptions {
   /**
-   * Whether prompts, answers, arguments, results, error texts and the caller's id go into spans, bounded in length.
-   * Default false: then no span holds any of them.
+   * Whether spans hold prompts, answers, arguments, results, error messages and the caller's id, cut to a bounded length.
+   * Default false.
    */
   content?: boolean;
-  /** Default: the tracer of the globally registered TracerProvider, whenever it is registered. */
+  /** Default: a tracer of the global TracerProvider, which may be registered at any time. */
   tracer?: Tracer;
-  /** Default: a meter of the globally registered MeterProvider, whenever it is registered. */
+  /** Default: a meter of the global MeterProvider, which may be registered at any time. */
   meter?: Meter;
 }
 
 export interface Telemetry {
-  /** Opens the span of one claim. Decides there, once, whether anything is recorded until the next claim. */
+  /** Opens the span of one claim, and decides whether anything is recorded until the next claim. */
   startAgent(o: AgentStart): AgentTrace;
-  /** Decisions that came while no process drove the run: a span of its own, with an event for each, once they are committed. */
+  /** Records decisions that came while no process drove the run: one span with an event per decision. Call it after they are committed. */
   decided(o: AgentStart, decisions: readonly Parameters<AgentTrace['approvalDecided']>[0][]): void;
-  /** Counts a circuit breaker that opened, by the name of the tool or the `provider/id` of the model it guards. */
+  /** Counts a circuit breaker that opened. @param name the tool's name, or the model's `provider/id`. */
   breakerOpened(target: 'tool' | 'model', name: string): void;
 }
 
@@ -59,7 +59,7 @@ function open(
   const first = parseTraceparent(o.parent);
   const parent = first ? trace.setSpanContext(base, first) : base;
   const before = parseTraceparent(o.link);
-  // asked for at each claim: a provider may have been registered, or replaced, since the last one
+  // read at each claim, because a provider may have been registered or replaced since the last one
   const tracer = options.tracer ?? quietly(() => trace.getTracer(SCOPE));
   const span = quietly(() =>
     tracer?.startSpan(
@@ -80,7 +80,7 @@ function open(
     ),
   );
   const spanContext = quietly(() => span?.spanContext());
-  // an unsampled span is handed on all the same, so that what is called below it is not sampled either
+  // an unsampled span is active too, so that nothing called within it is sampled
   const traced = span && spanContext && isSpanContextValid(spanContext);
   const active = traced ? trace.setSpan(parent, span) : undefined;
   const traceparent = traced ? formatTraceparent(spanContext) : undefined;
@@ -97,7 +97,7 @@ function open(
     agent: o.agent,
     content,
     start,
-    // a sub-agent's span is this one's child, whatever is active where it begins
+    // a sub-agent's span is a child of this one, even if another span is active when it starts
     below: ({ agent, description }, at) =>
       open(
         options,
@@ -115,7 +115,7 @@ function open(
   });
 }
 
-/** Used when no tracer records: one shared object whose methods do nothing. */
+/** Used if nothing is recorded: shared objects whose methods do nothing. */
 const nothing = () => {};
 const NOOP_CALL: ChatTrace & ToolTrace = {
   traceparent: undefined,
@@ -136,7 +136,7 @@ export const NOOP: AgentTrace = {
   end: nothing,
 };
 
-/** There is a trace, but it is not sampled: only its context is handed on. */
+/** For a trace that is not sampled: propagates its context and records nothing. */
 function passive(active: Context, traceparent: string | undefined): AgentTrace {
   const run = <T>(fn: () => T) => within(active, fn);
   const call: ChatTrace & ToolTrace = { traceparent, run, answered: nothing, failedAttempt: nothing, end: nothing };

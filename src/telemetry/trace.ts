@@ -5,11 +5,11 @@ import type { Model, ModelRequest, Part, Usage } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
 
 /**
- * What the loop tells telemetry. Every shape below is a subset of a journal entry's, so that an entry itself can be passed.
- * Times (`at`) are epoch milliseconds by the journal's clock; left out, this process's clock is taken. Nothing here throws.
+ * The interface between the loop and telemetry. Each argument type is a subset of a journal entry, so that the entry itself can be passed.
+ * Times (`at`) are epoch milliseconds of the journal's clock. Default: now, by this process's clock. Nothing here throws.
  */
 interface Traced {
-  /** W3C traceparent of this span, for a journal or another process; undefined where there is no trace. */
+  /** W3C traceparent of this span, for the journal or another process; undefined without a trace. */
   readonly traceparent: string | undefined;
   /** Runs user code with this span as its parent. Returns and throws what `fn` does. */
   run<T>(fn: () => T): T;
@@ -17,23 +17,23 @@ interface Traced {
 
 /** One claim of a run: an `invoke_agent` span. */
 export interface AgentTrace extends Traced {
-  /** Starts a `chat` span: before the model call. Of `request` only what form it asks for is read where content capture is off. */
+  /** Starts a `chat` span. Call it before the model call. Without content capture only the output format of `request` is read. */
   chat(step: number, model: TracedModel, request?: ModelRequest, at?: number): ChatTrace;
-  /** Starts an `execute_tool` span: before the first attempt. */
+  /** Starts an `execute_tool` span. Call it before the first attempt. */
   tool(step: number, call: ToolStart, at?: number): ToolTrace;
-  /** Starts the span of a graph's node: before its function is called. */
+  /** Starts the span of a graph node. Call it before the node's function. */
   node(step: number, node: { call: string; name: string }, at?: number): NodeTrace;
   /** Starts the `invoke_agent` span of a sub-agent, under this one. */
   agent(o: { agent: string; description?: string; path: readonly string[] }, at?: number): AgentTrace;
   approvalRequested(a: { id: string; kind: string; tool: string; call?: string }, at?: number): void;
   approvalDecided(a: { id: string; decision: Pick<Decision, 'type'>; by?: Principal }, at?: number): void;
-  /** Ends the span, and every span of a call or a node still open with the error `UNFINISHED`. */
+  /** Ends the span. Spans of calls and nodes that are still open end with the error `UNFINISHED`. */
   end(settled: Settled, totals?: Totals, at?: number): void;
 }
 
 /** One model call with all its attempts and fallbacks. End it after the answer is committed. */
 export interface ChatTrace extends Traced {
-  /** The answer is there. @param firstChunk seconds from the question to the first piece of a streamed answer. */
+  /** Records that the answer arrived. @param firstChunk seconds from the request to the first chunk of a streamed answer. */
   answered(id: string | undefined, firstChunk?: number): void;
   failedAttempt(a: FailedAttempt, at?: number): void;
   end(o: ChatEnd, at?: number): void;
@@ -45,7 +45,7 @@ export interface ToolTrace extends Traced {
   end(o: ToolEnd, at?: number): void;
 }
 
-/** One call of a node's function. End it after what it came to is committed. */
+/** One call of a node's function. End it after its result or failure is committed. */
 export interface NodeTrace extends Traced {
   end(o: Pick<ToolEnd, 'error'>, at?: number): void;
 }
@@ -57,27 +57,27 @@ export interface AgentStart {
   description?: string;
   runId: string;
   session?: string;
-  /** Exported only where content capture is on: it names a person. */
+  /** Exported only if content capture is on, because it identifies a person. */
   by?: Principal;
   /** Number of the claim, from 1. */
   epoch?: number;
-  /** traceparent of the run's first `invoke_agent` span. Left out (the first claim), the caller's active span is the parent. */
+  /** traceparent of the run's first `invoke_agent` span. Default, for the first claim: the caller's active span. */
   parent?: string;
-  /** traceparent of the claim before this one. */
+  /** traceparent of the previous claim. */
   link?: string;
   at?: number;
 }
 
 export interface ToolStart {
-  /** Our id, `<seq>.<index>`. */
+  /** Rondo's id of the call, `<seq>.<index>`. */
   call: string;
-  /** Of a declared tool. A name that a model made up is content: open no span for it. */
+  /** The name of a declared tool. Do not start a span for a name that the model invented: it is content. */
   name: string;
   description?: string;
   effect?: string;
-  /** The provider's id of the call, where there is one. */
+  /** The provider's id of the call, if it has one. */
   id?: string;
-  /** Read only where content capture is on. */
+  /** Read only if content capture is on. */
   input?: Json;
 }
 
@@ -85,9 +85,9 @@ export interface FailedAttempt {
   attempt: number;
   code: string;
   message?: string;
-  /** Milliseconds until the next attempt; left out where there is none. */
+  /** Milliseconds until the next attempt. Absent if there is none. */
   retryIn?: number;
-  /** The model that takes over, `provider/id`. */
+  /** The model that is asked next, `provider/id`. */
   fallback?: string;
 }
 
@@ -109,13 +109,13 @@ export interface ToolEnd {
 }
 
 export interface Settled {
-  /** Left out where this process lost the run before it was settled. */
+  /** Absent if this process lost the run before it had a result. */
   status?: Exclude<RunStatus, 'running'>;
   error?: Pick<Failure, 'code'> & Partial<Failure>;
   limit?: { name: string; max: number; used: number | null; needed?: number };
 }
 
-/** Of the whole run so far. */
+/** Totals of the whole run so far. */
 export interface Totals {
   usage?: Usage;
   usd?: number;

@@ -2,7 +2,7 @@ import { isSpanContextValid, type SpanContext, TraceFlags } from '@opentelemetry
 
 const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 
-/** Reads a W3C traceparent, https://www.w3.org/TR/trace-context/; undefined where it is none, or says nothing. */
+/** Reads a W3C traceparent, https://www.w3.org/TR/trace-context/; undefined if it is malformed or all zero. */
 export function parseTraceparent(text: string | undefined): SpanContext | undefined {
   const match = text === undefined ? null : TRACEPARENT.exec(text);
   if (!match) return undefined;

@@ -18,17 +18,17 @@ export interface ConformanceOptions {
   /** `test` of vitest, jest or node:test. Default: the global one. */
   test?: TestFunction;
   /**
-   * Opens the storage of a journal again, as another process would: while the first is open, or after it was closed. With it, the suite
-   * also tests what survives, and that two writers do not conflict.
+   * Opens the storage of a journal again, as another process would: while the first is open, or after it was closed. If given, the suite
+   * also tests what survives, and concurrent writers.
    */
   another?: (journal: Journal) => Journal | Promise<Journal>;
   /**
-   * How another process opens the storage of a journal. With it, two real processes write at once. A store that several processes use
-   * needs this: two handles of one process never run at the same time, so they prove little.
+   * How another process opens the storage of a journal. If given, two real processes write at once. A store that several processes share
+   * needs this test: two handles in one process never run at the same time.
    */
   process?: (journal: Journal) => Opening | Promise<Opening>;
   /**
-   * Changes the stored bytes of a run's last append, as a failing disk would. With it, the suite tests that the change is detected, or
+   * Changes the stored bytes of a run's last append, as a failing disk would. If given, the suite tests that the change is detected, or
    * (if the store declares `tornTail: 'last-append'`) that the append is ignored.
    */
   damageLast?: (journal: Journal, runId: string) => void | Promise<void>;
@@ -38,13 +38,13 @@ type Make = () => Journal | Promise<Journal>;
 
 /**
  * Every guarantee of the {@link Journal} port as a test. Call it at the top of a test file, or inside a `describe`.
- * @param make a new, empty journal; called for each test, which closes it.
+ * @param make opens a new, empty journal. Called for each test, which closes it.
  */
 export function journalConformance(make: Make, o: ConformanceOptions = {}): void {
   declare('journal', journalCases(make, o), o.test);
 }
 
-/** The tests as a list, for another kind of runner. Each throws if the journal breaks the guarantee in its name. */
+/** The tests as a list, for other test runners. Each throws if the journal breaks the guarantee in its name. */
 export function journalCases(make: Make, { another, process, damageLast }: Omit<ConformanceOptions, 'test'> = {}): readonly SuiteCase[] {
   const cases: readonly Case[] = [
     ...appendCases,

@@ -7,7 +7,7 @@ import { declare, type SuiteCase, type TestFunction } from './suite.ts';
 export interface MemoryConformanceOptions {
   /** `test` of vitest, jest or node:test. Default: the global one. */
   test?: TestFunction;
-  /** Waits until what was recorded can be recalled: for a memory that works on it in the background. */
+  /** Waits until recorded conversations can be recalled. For a memory that processes them in the background. */
   settled?: (memory: Memory) => Promise<void>;
 }
 
@@ -20,7 +20,7 @@ const others: readonly Principal[] = [{ id: 'ben', tenant: 'acme' }, { id: 'ana'
 const fresh = () => new AbortController().signal;
 const say = (role: 'user' | 'assistant', text: string): Message => ({ role, content: [{ type: 'text', text }] });
 const key = (n: number) => n.toString(16).padStart(2, '0').repeat(32);
-/** What every test records and asks for: words that a memory of any kind finds again. */
+/** The conversation that the tests record and recall. Its wording is easy to find for every kind of memory. */
 const TALK = [
   say('user', 'My favourite drink is rooibos tea. Please remember that.'),
   say('assistant', 'Noted: your favourite drink is rooibos tea.'),
@@ -65,7 +65,7 @@ const cases: readonly Case[] = [
     },
   ],
   [
-    'a conversation that is recorded twice under one key is there once',
+    'a conversation that is recorded twice under one key is stored once',
     async (memory, settled) => {
       await record(memory, 1);
       await settled(memory);
@@ -76,7 +76,7 @@ const cases: readonly Case[] = [
     },
   ],
   [
-    'a conversation that is recorded twice at the same time is there once',
+    'a conversation that is recorded twice at the same time is stored once',
     async (memory, settled) => {
       await Promise.all([record(memory, 1), record(memory, 1)]);
       await settled(memory);
@@ -97,7 +97,7 @@ const cases: readonly Case[] = [
     },
   ],
   [
-    'facts keep to the tokens that are asked for, of about four characters',
+    'facts fit in the requested number of tokens, of about four characters each',
     async (memory, settled) => {
       for (let n = 1; n <= 20; n++)
         await record(memory, n, { messages: [say('user', `Rooibos tea number ${n} is my favourite drink, ${'and '.repeat(20)}so on.`)] });
@@ -107,7 +107,7 @@ const cases: readonly Case[] = [
     },
   ],
   [
-    'a conversation without a text is taken',
+    'a conversation without text is accepted',
     async (memory) => {
       await record(memory, 1, { messages: [] });
       await record(memory, 2, { messages: [{ role: 'assistant', content: [{ type: 'toolCall', id: 'x', name: 'act', input: {} }] }] });
@@ -117,7 +117,7 @@ const cases: readonly Case[] = [
 
 const forgetCases: readonly Case[] = [
   [
-    'a session that is forgotten is recalled no more, and others are',
+    'a forgotten session is not recalled, and others still are',
     async (memory, settled) => {
       await record(memory, 1);
       await record(memory, 2, { session: 's2', messages: [say('user', 'My favourite drink used to be cocoa. Remember that.')] });
@@ -128,7 +128,7 @@ const forgetCases: readonly Case[] = [
     },
   ],
   [
-    'a principal who is forgotten is forgotten in every session, and no one else is',
+    'forgetting a principal removes all of their sessions, and nothing of others',
     async (memory, settled) => {
       await record(memory, 1);
       await record(memory, 2, { session: 's2' });
@@ -140,7 +140,7 @@ const forgetCases: readonly Case[] = [
     },
   ],
   [
-    'forgetting again, and forgetting what was never known, changes nothing',
+    'forgetting twice, or something unknown, changes nothing',
     async (memory) => {
       for (let i = 0; i < 2; i++) await memory.forget?.({ by: ana, session: 's1', signal: fresh() });
       await memory.forget?.({ by: { id: 'stranger' }, signal: fresh() });
@@ -150,14 +150,14 @@ const forgetCases: readonly Case[] = [
 ];
 
 /**
- * Every promise of the {@link Memory} port as a test. Call it at the top of a test file, or inside a `describe`.
- * @param make a new, empty memory; called for each test.
+ * Every guarantee of the {@link Memory} port as a test. Call it at the top of a test file, or inside a `describe`.
+ * @param make opens a new, empty memory. Called for each test.
  */
 export function memoryConformance(make: Make, o: MemoryConformanceOptions = {}): void {
   declare('memory', memoryCases(make, o), o.test);
 }
 
-/** The tests by themselves, for a runner of another kind. Those of `forget` pass for a memory that has none. */
+/** The tests as a list, for other test runners. Those of `forget` pass if the memory does not have it. */
 export function memoryCases(
   make: Make,
   { settled = async () => undefined }: Omit<MemoryConformanceOptions, 'test'> = {},

@@ -10,9 +10,9 @@ import { declare, onJournal, type SuiteCase, type TestFunction } from './suite.t
 export interface RecordsConformanceOptions {
   /** `test` of vitest, jest or node:test. Default: the global one. */
   test?: TestFunction;
-  /** Opens the storage of a journal again, as another process would. With it, the suite also tests what survives, and two writers. */
+  /** Opens the storage of a journal again, as another process would. If given, the suite also tests what survives, and concurrent writers. */
   another?: (journal: Journal) => Journal | Promise<Journal>;
-  /** How another process opens the storage, as for `journalConformance`. With it, two real processes write to one record at once. */
+  /** How another process opens the storage, as for `journalConformance`. If given, two real processes write to one record at once. */
   process?: (journal: Journal) => Opening | Promise<Opening>;
 }
 
@@ -26,7 +26,7 @@ const readAll = (records: Records, key: string, from?: number, space = SPACE): P
 const keysOf = (records: Records, o?: RecordListOptions, space = SPACE): Promise<string[]> => all(records.list(space, o));
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
-/** Names that a store may confuse: with parts of an object, with patterns, with each other, or where it joins two of them. */
+/** Names that a store may confuse: with object members, with patterns, with each other, or when it joins namespace and key. */
 const NAMES = [
   '__proto__',
   'constructor',
@@ -48,7 +48,7 @@ const NAMES = [
   '😀',
 ];
 
-/** Values that a store may change. */
+/** Values that a store may alter. */
 const VALUES: readonly Json[] = [
   null,
   false,
@@ -77,7 +77,7 @@ const cases: readonly Case[] = [
     },
   ],
   [
-    'append answers how many values the key holds, and read gives them in order, from an index on',
+    'append returns the number of values of the key, and read returns them in order, from an index',
     async (records) => {
       assert.equal(await records.append(SPACE, 'k', ['a']), 1);
       assert.equal(await records.append(SPACE, 'k', ['b', 'c', 'd']), 4);
@@ -89,7 +89,7 @@ const cases: readonly Case[] = [
     },
   ],
   [
-    'an append that expects another number of values is refused, and stores none of its own',
+    'an append that expects a wrong number of values is refused, and stores nothing',
     async (records) => {
       await refused('JOURNAL_CONFLICT', () => records.append(SPACE, 'k', ['x'], { expected: 1 }));
       assert.deepEqual(await keysOf(records), [], 'a refused append creates no key');
@@ -124,7 +124,7 @@ const cases: readonly Case[] = [
     },
   ],
   [
-    'of several appends at once that expect nothing, all are stored, each whole',
+    'of several appends at once without an expected number, all are stored, each complete',
     async (records) => {
       await Promise.all(numbers(10).map(async (n) => records.append(SPACE, 'k', [n, n])));
       const values = (await readAll(records, 'k')) as number[];
@@ -136,7 +136,7 @@ const cases: readonly Case[] = [
     },
   ],
   [
-    'names are apart: each namespace has keys of its own, and no two names are the same',
+    'namespaces and keys are separate: no two names are mixed up',
     async (records) => {
       for (const space of NAMES) for (const key of NAMES) await records.append(space, key, [`${space} ${key}`], { expected: 0 });
       for (const space of NAMES) {
@@ -159,7 +159,7 @@ const cases: readonly Case[] = [
       for (const key of ['one by one', 'together']) assert.equal(JSON.stringify(await readAll(records, key)), before);
       const long = ['x'.repeat(2_000_000), '😀'.repeat(100_000)];
       await records.append(SPACE, 'long', long);
-      // compared without a difference, which would be long too
+      // not deepEqual, whose diff would be too long
       assert.ok((await readAll(records, 'long')).every((value, i) => value === long[i]));
     },
   ],
@@ -176,7 +176,7 @@ const cases: readonly Case[] = [
     },
   ],
   [
-    'keys are listed page by page, each once, also where the key before a page was deleted',
+    'keys are listed page by page, each once, even if the key before a page was deleted',
     async (records) => {
       const made = numbers(25).map((n) => `k${n}`);
       for (const key of made) await records.append(SPACE, key, [1, 2]);
@@ -198,7 +198,7 @@ const cases: readonly Case[] = [
     },
   ],
   [
-    'a key that is deleted is gone, and begins again with value 0; others stay',
+    'a deleted key is gone and can be written again from 0; others stay',
     async (records) => {
       await records.append(SPACE, 'k', ['a', 'b']);
       await records.append(SPACE, 'stays', ['c']);
@@ -268,13 +268,13 @@ function recordsOf(journal: Journal): Records {
 
 /**
  * Every guarantee of the {@link Records} port as a test. Call it at the top of a test file, or inside a `describe`.
- * @param make a new, empty journal with `records`; called for each test, which closes it.
+ * @param make opens a new, empty journal with `records`. Called for each test, which closes it.
  */
 export function recordsConformance(make: Make, o: RecordsConformanceOptions = {}): void {
   declare('records', recordsCases(make, o), o.test);
 }
 
-/** The tests as a list, for another kind of runner. Each throws if the store breaks the guarantee in its name. */
+/** The tests as a list, for other test runners. Each throws if the store breaks the guarantee in its name. */
 export function recordsCases(make: Make, { another, process }: Omit<RecordsConformanceOptions, 'test'> = {}): readonly SuiteCase[] {
   const inProcesses = process
     ? recordProcessCases.map(([name, check]): Case => [name, async (_, journal) => check(journal, await process(journal))])

@@ -2,7 +2,7 @@ import { ToolError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { Message, Model, ModelRequest, ModelResponse, Part, Usage } from '../ports/model.ts';
 
-/** One answer of a scripted model: a text, a text with calls, or an error by its code (such as `THROTTLING`). */
+/** One answer of a scripted model: a text, a text with tool calls, or an error by its code (such as `THROTTLING`). */
 export type Scripted =
   | string
   | {
@@ -13,18 +13,18 @@ export type Scripted =
       usage?: Usage;
       /** Throws a ToolError of this code instead; THROTTLING and SERVICE_UNAVAILABLE are retryable. */
       error?: string;
-      /** Milliseconds before the answer; an abort interrupts it. */
+      /** Milliseconds before the answer. An abort ends the wait. */
       delay?: number;
     };
 
-/** An estimate that is good enough for scripts: bytes / 4. */
+/** A rough number of tokens: bytes / 4. */
 const estimate = (bytes: number) => Math.max(1, Math.ceil(bytes / 4));
 const RETRYABLE = new Set(['THROTTLING', 'SERVICE_UNAVAILABLE', 'TIMEOUT', 'NETWORK', 'STREAM_BROKEN']);
 const NOT_RUN = new Set(['THROTTLING']);
 
 /**
- * A model that answers from a script: a list, in order over all calls, or a pure function of the request and the number of the call,
- * from 0. For tests, benchmarks and offline demos. It costs nothing, and is marked as a stand-in.
+ * A model that answers from a script: a list, used in order over all calls, or a pure function of the request and the index of the call
+ * (from 0). For tests, benchmarks and offline demos. Its price is 0, and traces mark it as a stand-in.
  * @throws (from generate) ToolError `SCRIPT_ENDED` after the last step of a list.
  */
 export function scripted(
@@ -70,7 +70,7 @@ export function scripted(
   };
 }
 
-/** A snapshot of a request. Its messages grow after this call, so the current ones are cut out when the snapshot is read. */
+/** A snapshot of a request. The caller's list of messages grows later, so the snapshot copies only the current ones, when it is read. */
 function asAsked(request: ModelRequest): ModelRequest {
   const { messages: growing } = request;
   const { length } = growing;
@@ -85,14 +85,14 @@ function asAsked(request: ModelRequest): ModelRequest {
 }
 
 /**
- * Characters of messages as JSON. The messages of a growing list are measured once; otherwise a long run would cost the square of its
- * length.
+ * Counts the characters of messages as JSON. Each message of a growing list is counted once; otherwise a long run would take quadratic
+ * time.
  */
 function measuring(): (messages: readonly Message[]) => number {
   const known = new WeakMap<readonly Message[], { count: number; last: Message | undefined; size: number }>();
   return (messages) => {
     let { count, last, size } = known.get(messages) ?? { count: 0, last: undefined, size: 2 };
-    // another list under the same name
+    // the list was replaced, not extended: count again from the start
     if (count > messages.length || (count > 0 && messages[count - 1] !== last)) [count, size] = [0, 2];
     for (; count < messages.length; count++) size += JSON.stringify(messages[count]).length + (count > 0 ? 1 : 0);
     last = messages[count - 1];

@@ -1,4 +1,4 @@
-/** What every conformance suite needs. */
+/** Helpers of all conformance suites. */
 import { RondoError } from '../errors.ts';
 import type { Journal } from '../journal/port.ts';
 
@@ -10,7 +10,7 @@ export interface SuiteCase {
   run(): Promise<void>;
 }
 
-/** Declares each case as a test, with the function given or the global one. @throws RondoError `CONFIG_INVALID` where there is neither. */
+/** Declares each case with the given test function, or the global one. @throws RondoError `CONFIG_INVALID` if there is neither. */
 export function declare(kind: string, cases: readonly SuiteCase[], given: TestFunction | undefined): void {
   const globals = globalThis as { test?: TestFunction; it?: TestFunction };
   const test = given ?? globals.test ?? globals.it;
@@ -21,7 +21,7 @@ export function declare(kind: string, cases: readonly SuiteCase[], given: TestFu
 
 type Another = (journal: Journal) => Journal | Promise<Journal>;
 
-/** Checks a new journal, which can be opened again where `another` says how, and closes all of them. */
+/** Runs a case on a new journal, and closes every handle afterwards. The case can open the storage again if `another` is given. */
 export async function onJournal(
   make: () => Journal | Promise<Journal>,
   another: Another | undefined,

@@ -27,12 +27,12 @@ test.each<[string, () => Memory, RegExp]>([
     changed((m) => ({ recall: (q) => m.recall({ ...q, by: { id: q.by.id, tenant: 'acme' } }) })),
     /not recalled for another/,
   ],
-  ['has no bound', changed((m) => ({ recall: (q) => m.recall({ ...q, tokens: 1e6 }) })), /tokens that are asked for/],
-  ['does not forget', changed(() => ({ forget: async () => undefined })), /session that is forgotten/],
+  ['has no bound', changed((m) => ({ recall: (q) => m.recall({ ...q, tokens: 1e6 }) })), /requested number of tokens/],
+  ['does not forget', changed(() => ({ forget: async () => undefined })), /forgotten session/],
   [
     'forgets too much',
     changed((m) => ({ forget: (q) => (m.forget as NonNullable<Memory['forget']>)({ by: q.by, signal: q.signal }) })),
-    /session that is forgotten/,
+    /forgotten session/,
   ],
   ['records nothing', changed(() => ({ record: async () => undefined })), /recalled in another session/],
 ])('the suite notices a memory that %s', async (_, make, expected) => {

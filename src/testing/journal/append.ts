@@ -23,7 +23,7 @@ export const appendCases: readonly Case[] = [
     },
   ],
   [
-    'an append below the end is refused and changes nothing, also where it would end beyond it',
+    'an append before the end is refused and changes nothing, even if it would reach past the end',
     async (journal) => {
       await start(journal, 'r', 2);
       await journal.append('r', 2, [entry(2), entry(3)], head('r', { seq: 4 }));
@@ -56,7 +56,7 @@ export const appendCases: readonly Case[] = [
     },
   ],
   [
-    'a refused append does no harm to the next one',
+    'a refused append does not affect the next one',
     async (journal) => {
       await start(journal, 'r');
       await refused('JOURNAL_CONFLICT', () => journal.append('r', 0, [entry(0, 'again')], head('r')));
@@ -67,7 +67,7 @@ export const appendCases: readonly Case[] = [
     },
   ],
   [
-    'of appends made at once at one place exactly one is stored, whole, with its head',
+    'of appends made at once at the same position, exactly one is stored, complete, with its head',
     async (journal) => {
       await start(journal, 'r');
       const attempts = Array.from({ length: 20 }, (_, i) => ({
@@ -84,7 +84,7 @@ export const appendCases: readonly Case[] = [
     },
   ],
   [
-    'of first appends made at once exactly one starts the run',
+    'of first appends made at once, exactly one starts the run',
     async (journal) => {
       const results = await Promise.allSettled(
         Array.from({ length: 10 }, async (_, i) => journal.append('r', 0, [entry(0, `writer ${i}`)], head('r', { agent: `writer ${i}` }))),
@@ -104,7 +104,7 @@ export const appendCases: readonly Case[] = [
       const mark = (runId: string, seq: number) => entry(seq, `${runId} ${seq}`);
       await Promise.all(
         runs.map(async (runId, i) => {
-          // some at once, some after a break, so that they meet in different ways
+          // some appends yield first, so that they interleave in different ways
           for (let seq = 0; seq < 8; seq += 2) {
             if ((i + seq) % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
             await journal.append(runId, seq, [mark(runId, seq), mark(runId, seq + 1)], head(runId));
@@ -119,7 +119,7 @@ export const appendCases: readonly Case[] = [
     },
   ],
   [
-    'a refused append among others of the same moment takes none of them with it',
+    'a refused append does not fail others made at the same time',
     async (journal) => {
       await start(journal, 'taken', 3);
       await start(journal, 'open', 1, { session: 's' });
@@ -139,7 +139,7 @@ export const appendCases: readonly Case[] = [
     },
   ],
   [
-    'appends that are to survive power loss mix with others',
+    'appends that must survive power loss can be mixed with others',
     async (journal) => {
       for (let seq = 0; seq < 6; seq++)
         await journal.append('r', seq, [entry(seq)], head('r'), { sync: seq % 2 === 0 ? 'power' : 'process' });

@@ -7,7 +7,7 @@ import { entry, head, read, same, start } from './kit.ts';
 const failure = { code: 'THROTTLING', message: 'slow down', retryable: true, attempts: 3, outcome: 'not-run', retryAfter: 2_000 } as const;
 const by = { id: 'ana', tenant: 't', roles: ['lead'] };
 
-/** One entry of each kind, with as many of its fields as can occur together. The type ensures that none is missing. */
+/** One entry of each type, with as many fields as can occur together. The type annotation ensures that no type is missing. */
 const KINDS: { readonly [T in EntryType]: Extract<Draft, { type: T }> } = {
   'run.started': {
     type: 'run.started',
@@ -182,7 +182,7 @@ export const contentCases: readonly Case[] = [
     ([name, value]): Case => [
       `large content comes back as it was: ${name}`,
       async (journal) => {
-        // again in the same append, in another one, and in another run
+        // the same content twice in one append, in a second append, and in another run
         await journal.append('r', 0, [entry(0, value), entry(1, value), entry(2)], head('r'));
         await journal.append('r', 3, [entry(3, value)], head('r'));
         await journal.append('other', 0, [entry(0, value)], head('other'));
@@ -222,7 +222,7 @@ export const contentCases: readonly Case[] = [
     },
   ],
   [
-    'large failures and reasons, of which no part is stored apart, come back too',
+    'large failures and reasons come back as they were',
     async (journal) => {
       const message = 'm'.repeat(40_000);
       const log: Entry[] = [
@@ -249,7 +249,7 @@ export const contentCases: readonly Case[] = [
     },
   ],
   [
-    'what was read is the reader`s: changing it changes no head',
+    'a returned head is a copy: changing it does not change the store',
     async (journal) => {
       await start(journal, 'r', 1, { session: 's' });
       for await (const found of journal.heads({ runId: 'r' })) Object.assign(found, { status: 'failed', session: 'x', owner: 'me' });

@@ -8,7 +8,7 @@ const due = async (journal: Journal, filter: Partial<DueFilter>) =>
   all(journal.due?.({ status: 'running', now: NOW, limit: 100, ...filter }) ?? []);
 const ids = async (journal: Journal, filter: Partial<DueFilter>) => (await due(journal, filter)).map(({ runId }) => runId);
 
-/** In an order that is neither that of their start nor that of their due times. */
+/** Listed neither by start time nor by due time, so that a store that does not sort fails. */
 const RUNS: readonly Partial<RunHead>[] = [
   { runId: 'unrecorded', status: 'completed', wakeAt: 1 },
   { runId: 'ended', status: 'completed' },
@@ -30,7 +30,7 @@ async function fill(journal: Journal): Promise<void> {
 
 const CASES: readonly Case[] = [
   [
-    'of running runs those without a live lease are due, of paused and completed ones those whose wake time has come, the longest due first',
+    'due are running runs without a live lease, and paused or completed runs whose wake time has come, longest due first',
     async (journal) => {
       await fill(journal);
       assert.deepEqual(await ids(journal, { status: 'running' }), ['free', 'early', 'late', 'exact']);
@@ -41,7 +41,7 @@ const CASES: readonly Case[] = [
     },
   ],
   [
-    'a run that is due comes with its whole head',
+    'a due run is listed with its complete head',
     async (journal) => {
       await fill(journal);
       const [found] = (await due(journal, { status: 'running' })).filter(({ runId }) => runId === 'early');
@@ -49,7 +49,7 @@ const CASES: readonly Case[] = [
     },
   ],
   [
-    'pages of due runs put together are the whole list, also where many are due since the same millisecond',
+    'pages of due runs add up to the whole list, even if many are due since the same millisecond',
     async (journal) => {
       for (let i = 0; i < 25; i++) {
         await start(journal, `r${i}`, 1, { owner: 'o', leaseUntil: 10 + Math.floor(i / 10) });
@@ -67,7 +67,7 @@ const CASES: readonly Case[] = [
     },
   ],
   [
-    'the next page goes on where the last one ended, though the run that it ended with is no longer due, or gone',
+    'the next page continues after the last one, even if the run it ended with is no longer due or was removed',
     async (journal) => {
       for (const id of ['a', 'b', 'c', 'd']) await start(journal, id, 1, { owner: 'o', leaseUntil: 10 });
       const [, second] = await due(journal, { limit: 2 });
@@ -79,7 +79,7 @@ const CASES: readonly Case[] = [
     },
   ],
   [
-    'a lease that is taken or given back, a pause and an end change what is due at once',
+    'taking or releasing a lease, pausing and ending a run change at once which runs are due',
     async (journal) => {
       await start(journal, 'r');
       assert.deepEqual(await ids(journal, {}), ['r']);
@@ -95,7 +95,7 @@ const CASES: readonly Case[] = [
   ],
 ];
 
-/** Of a store that has `due`; the others are listed whole. */
+/** Tests of `due`. They pass if the store does not have it. */
 export const dueCases: readonly Case[] = CASES.map(([name, check]) => [
   name,
   async (journal, another) => {

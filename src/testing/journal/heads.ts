@@ -5,7 +5,7 @@ import { all, entry, head, headOf, paged, plain, start } from './kit.ts';
 
 const ids = async (journal: Journal, filter: HeadFilter) => (await all(journal.heads(filter))).map(({ runId }) => runId);
 
-/** Started in another order than that of their times. */
+/** Not listed by start time, so that a store that does not sort fails. */
 const RUNS: readonly Partial<RunHead>[] = [
   { runId: 'a', startedAt: 30, agent: 'clerk', status: 'completed', session: 's', tenant: 't', by: 'ana' },
   { runId: 'b', startedAt: 10, agent: 'clerk', status: 'running', session: 's', tenant: 't', by: 'ben', fork: 'a' },
@@ -28,7 +28,7 @@ export const headCases: readonly Case[] = [
     },
   ],
   [
-    'all heads are listed newest first, by the time at which their runs started',
+    'heads are listed by start time, newest first',
     async (journal) => {
       await fill(journal);
       assert.deepEqual(await ids(journal, {}), ['e', 'c', 'f', 'a', 'd', 'b']);
@@ -62,7 +62,7 @@ export const headCases: readonly Case[] = [
     },
   ],
   [
-    'a field that is undefined in a filter asks for nothing',
+    'a filter ignores fields that are undefined',
     async (journal) => {
       await fill(journal);
       assert.deepEqual(await ids(journal, { agent: 'cook', session: undefined, status: undefined, limit: undefined } as HeadFilter), [
@@ -72,7 +72,7 @@ export const headCases: readonly Case[] = [
     },
   ],
   [
-    'a limit bounds the answer to the newest',
+    'a limit returns only the newest heads',
     async (journal) => {
       await fill(journal);
       for (const limit of [1, 2, 5, 6, 100])
@@ -83,7 +83,7 @@ export const headCases: readonly Case[] = [
     },
   ],
   [
-    'pages put together are the whole list: each goes on behind the last head of the one before',
+    'pages add up to the whole list: each continues after the last head of the previous one',
     async (journal) => {
       await fill(journal);
       for (let i = 0; i < 9; i++) await start(journal, `r${i}`, 1, { startedAt: 35, status: 'completed', session: 's' });
@@ -97,7 +97,7 @@ export const headCases: readonly Case[] = [
     },
   ],
   [
-    'a page goes on though the run before it is gone, and leaves out none',
+    'a page continues after a run that was removed meanwhile, and skips none',
     async (journal) => {
       await fill(journal);
       await start(journal, 'twin', 1, { startedAt: 40, status: 'completed' });
@@ -114,7 +114,7 @@ export const headCases: readonly Case[] = [
     },
   ],
   [
-    'owners are found by how they begin, whatever characters they have',
+    'owners are found by prefix, whatever characters they have',
     async (journal) => {
       const owners = {
         a: 'host#1/7',
@@ -136,7 +136,7 @@ export const headCases: readonly Case[] = [
     },
   ],
   [
-    'long lists are whole, also where many runs started in one millisecond',
+    'long lists are complete, even if many runs started in the same millisecond',
     async (journal) => {
       const names = Array.from({ length: 1_203 }, (_, i) => `r${i}`);
       await Promise.all(names.map(async (id) => start(journal, id, 1, { startedAt: 5, status: 'completed' })));
@@ -147,7 +147,7 @@ export const headCases: readonly Case[] = [
     },
   ],
   [
-    'every field of a head comes back, and one that was left out stays out',
+    'every field of a head is returned, and absent fields stay absent',
     async (journal) => {
       const full = head('full', {
         agent: 'cook',
@@ -168,7 +168,7 @@ export const headCases: readonly Case[] = [
     },
   ],
   [
-    'each append stores its head: what it has, and what it has no more',
+    'each append replaces the head, including fields that it no longer has',
     async (journal) => {
       const steps: readonly Partial<RunHead>[] = [
         { owner: 'o', leaseUntil: 5, session: 's', tenant: 't' },
@@ -178,7 +178,7 @@ export const headCases: readonly Case[] = [
         { status: 'stopped', unknowns: 2, session: 's', tenant: 't' },
         { agent: 'cook', status: 'running', owner: 'q', leaseUntil: 8, session: 's2', tenant: 't2', startedAt: 77 },
         { agent: 'cook', status: 'completed', startedAt: 77 },
-        // one field at a time
+        // heads that differ from the next one in a single field
         { owner: 'q' },
         { owner: 'q', session: 's' },
         { owner: 'q', session: 's', tenant: 't' },
@@ -197,7 +197,7 @@ export const headCases: readonly Case[] = [
     },
   ],
   [
-    'a head whose seq alone goes on stays the same otherwise',
+    'an append that changes only seq keeps the other fields of the head',
     async (journal) => {
       const over = { owner: 'o', leaseUntil: 5, wakeAt: 3, unknowns: 1, session: 's' };
       for (let seq = 0; seq < 5; seq++) await journal.append('r', seq, [entry(seq)], head('r', { ...over, seq: seq + 1 }));

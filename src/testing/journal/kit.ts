@@ -7,7 +7,7 @@ import { VERSION } from '../../journal/entries.ts';
 import type { Journal, RunHead } from '../../journal/port.ts';
 import type { Json } from '../../json.ts';
 
-/** A guarantee of the port, and its test. `another` opens the storage again. */
+/** A guarantee of the journal port and its test. `another` opens the storage again. */
 export type Case = readonly [name: string, check: (journal: Journal, another: (from?: Journal) => Promise<Journal>) => Promise<void>];
 
 const START = 1_750_000_000_000;
@@ -16,14 +16,14 @@ export function head(runId: string, over: Partial<RunHead> = {}): RunHead {
   return { runId, agent: 'clerk', status: 'running', startedAt: START, version: VERSION, seq: 0, ...over };
 }
 
-/** A small entry that holds its number; `output` distinguishes entries of the same number. */
+/** A small entry. Its `output` is its number, unless a test needs two different entries of one number. */
 export function entry(seq: number, output: Json = seq): Entry {
   return { v: VERSION, seq, at: START + seq, type: 'call.finished', call: `${seq}.0`, ok: true, output, attempts: 1, ms: 1 };
 }
 
 export const entries = (from: number, count: number): Entry[] => Array.from({ length: count }, (_, i) => entry(from + i));
 
-/** Starts a run with `n` entries, in one append. */
+/** Starts a run with `count` entries, in one append. */
 export async function start(journal: Journal, runId: string, count = 1, over: Partial<RunHead> = {}): Promise<void> {
   await journal.append(runId, 0, entries(0, count), head(runId, { seq: count, ...over }));
 }
@@ -34,7 +34,7 @@ export async function all<T>(items: Iterable<T> | AsyncIterable<T>): Promise<T[]
   return found;
 }
 
-/** Reads a list page by page. A store that ignores the place where a page begins would never come to an end, so pages are counted. */
+/** Reads a list page by page. @param most pages: a store that ignores `after` would return pages for ever. */
 export async function paged(read: (after: RunHead | undefined) => Promise<RunHead[]>, most: number): Promise<string[]> {
   const found: string[] = [];
   let page = await read(undefined);
@@ -46,7 +46,7 @@ export async function paged(read: (after: RunHead | undefined) => Promise<RunHea
   return found;
 }
 
-/** Compares entries and names the first that differs: the difference of two long lists takes long to compute and is unreadable. */
+/** Compares entries and reports the first that differs. A full diff of two long lists is slow and unreadable. */
 export function same(actual: readonly Entry[], expected: readonly Entry[], where = ''): void {
   const at = expected.findIndex((entry, i) => !isDeepStrictEqual(actual[i], entry));
   if (at === -1 && actual.length === expected.length) return;
@@ -59,7 +59,7 @@ export function same(actual: readonly Entry[], expected: readonly Entry[], where
 
 export const read = (journal: Journal, runId: string, after?: number): Promise<Entry[]> => all(journal.read(runId, after));
 
-/** The head of a run, without undefined fields and without `seq`, which may be an older one. */
+/** The head of a run, without undefined fields and without `seq`, which a store may update late. */
 export async function headOf(journal: Journal, runId: string): Promise<Json | undefined> {
   const [found] = await all(journal.heads({ runId }));
   return found && plain(found);
@@ -69,7 +69,7 @@ export function plain({ seq: _, ...rest }: RunHead): Json {
   return JSON.parse(JSON.stringify(rest));
 }
 
-/** Runs something that must be refused with a code, thrown or rejected; returns the error. */
+/** Asserts that `attempt` throws or rejects with the code. @returns the error. */
 export async function refused(code: ErrorCode, attempt: () => unknown): Promise<RondoError> {
   let result: unknown;
   try {

@@ -3,7 +3,7 @@ import type { Journal } from '../../journal/port.ts';
 import type { Case } from './kit.ts';
 import { all, entries, entry, head, read, same, start } from './kit.ts';
 
-/** Long enough that no test outlives it. */
+/** Milliseconds. Longer than any test takes. */
 const LONG = 600_000;
 const clock = async (journal: Journal) => (journal.now ? journal.now() : Date.now());
 
@@ -14,7 +14,7 @@ async function lease(journal: Journal, runId: string) {
 
 export const leaseCases: readonly Case[] = [
   [
-    'a free lease can be taken, and heads say by whom and until when',
+    'a free lease can be taken, and the head has its owner and expiry',
     async (journal) => {
       await start(journal, 'r');
       const until = (await clock(journal)) + LONG;
@@ -23,7 +23,7 @@ export const leaseCases: readonly Case[] = [
     },
   ],
   [
-    'a living lease is refused to everybody but its owner, who prolongs it',
+    'a live lease is refused to all but its owner, who can renew it',
     async (journal) => {
       await start(journal, 'r');
       const now = await clock(journal);
@@ -45,7 +45,7 @@ export const leaseCases: readonly Case[] = [
     },
   ],
   [
-    'a lease that came with an append counts, and a run that is no longer running gives it up',
+    'an append can take a lease, and a run that is no longer running releases it',
     async (journal) => {
       const now = await clock(journal);
       await start(journal, 'r', 1, { owner: 'ana', leaseUntil: now + LONG });
@@ -56,7 +56,7 @@ export const leaseCases: readonly Case[] = [
     },
   ],
   [
-    'a running head without an owner comes from somebody else: owner and lease stay, all else in it is stored',
+    'an append whose running head names no owner keeps owner and lease, and stores the other fields',
     async (journal) => {
       const now = await clock(journal);
       await start(journal, 'r', 1, { owner: 'ana', leaseUntil: now + LONG });
@@ -70,7 +70,7 @@ export const leaseCases: readonly Case[] = [
     },
   ],
   [
-    'a lease is one run`s alone',
+    'each run has its own lease',
     async (journal) => {
       const now = await clock(journal);
       await start(journal, 'a');
@@ -81,7 +81,7 @@ export const leaseCases: readonly Case[] = [
     },
   ],
   [
-    'of takers at once exactly one gets a free lease',
+    'of several owners that take a free lease at once, exactly one gets it',
     async (journal) => {
       await start(journal, 'r');
       const until = (await clock(journal)) + LONG;
@@ -91,7 +91,7 @@ export const leaseCases: readonly Case[] = [
     },
   ],
   [
-    'leases change nothing about appends: safety is the sequence number',
+    'a lease does not block appends: only the sequence number does',
     async (journal) => {
       await start(journal, 'r', 2);
       await journal.renew('r', 'ana', (await clock(journal)) + LONG);

@@ -1,4 +1,4 @@
-/** Tests with separate processes on one storage. Two handles of one process cannot show this, because their code never runs at once. */
+/** Tests with separate processes on one storage. Two handles in one process are not enough, because their code never runs at once. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,13 +8,13 @@ import { VERSION } from '../../journal/entries.ts';
 import type { Journal } from '../../journal/port.ts';
 import { all, entry, head, read, start } from './kit.ts';
 
-/** How another process opens a storage: it imports a module, and calls one of its functions. */
+/** How another process opens a storage: it imports a module and calls one of its exports. */
 export interface Opening {
-  /** As a URL, or a path. It must load in a plain Node process with `execArgv`. */
+  /** URL or path. It must load in a plain Node process with `execArgv`. */
   module: string | URL;
   /** The name of the export that opens the journal. Default: `default`. */
   open?: string;
-  /** Its arguments, as JSON values. */
+  /** The arguments of the export, as JSON values. */
   args?: readonly unknown[];
   /** Default: those of this process. */
   execArgv?: readonly string[];
@@ -22,12 +22,12 @@ export interface Opening {
 
 export type ProcessCase = readonly [name: string, check: (journal: Journal, opening: Opening) => Promise<void>];
 
-/** Appends of each process to the run that both write. */
+/** Appends of each process to the run that both write to. */
 const APPENDS = 200;
-/** Moments at which both try to get what only one can have. */
+/** Rounds in which both processes compete for the same thing. */
 const ROUNDS = 40;
 
-/** The program of a process: plain JavaScript that needs only the given module. It reads commands from its input, and answers each. */
+/** The program of a child process: plain JavaScript that imports only the given module. It reads commands from stdin and answers each. */
 const CHILD = `
 import { createInterface } from 'node:readline';
 const { module, open, args, who } = JSON.parse(process.argv[1]);
@@ -46,15 +46,15 @@ async function patient(attempt) {
 async function both(runId, count) {
   const written = [];
   let next = 0;
-  for (let fruitless = 0; written.length < count; ) {
+  for (let refusals = 0; written.length < count; ) {
     const at = next;
     const { code } = await patient(() => journal.append(runId, next, [entryOf(next)], headOf(runId, { seq: next + 1 })));
     if (code === undefined) written.push(next++);
     else if (code !== 'JOURNAL_CONFLICT') return { code };
     else for await (const { seq } of journal.read(runId, next - 1)) next = seq + 1;
-    // refused, and nothing new to read: it has entries that it does not show, or shows twice
-    if (next !== at) fruitless = 0;
-    else if (++fruitless > 100) return { code: 'refused at ' + next + ', where the run ends' };
+    // a conflict, yet no new entry to read: the store hides entries, or returns some twice
+    if (next !== at) refusals = 0;
+    else if (++refusals > 100) return { code: 'refused at ' + next + ', where the run ends' };
     if (written.length % 5 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   return { written };
@@ -62,14 +62,14 @@ async function both(runId, count) {
 async function record(key, count) {
   const written = [];
   let held = 0;
-  for (let fruitless = 0; written.length < count; ) {
+  for (let refusals = 0; written.length < count; ) {
     const at = held;
     const { code } = await patient(() => journal.records.append('suite', key, [who], { expected: at }));
     if (code === undefined) written.push(held++);
     else if (code !== 'JOURNAL_CONFLICT') return { code };
     else for await (const _ of journal.records.read('suite', key, at)) held++;
-    if (held !== at) fruitless = 0;
-    else if (++fruitless > 100) return { code: 'refused at ' + held + ', where the record ends' };
+    if (held !== at) refusals = 0;
+    else if (++refusals > 100) return { code: 'refused at ' + held + ', where the record ends' };
     if (written.length % 5 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   return { written };
@@ -91,7 +91,7 @@ await journal.close?.();
 
 type Answer = { ready?: true; ok?: unknown; code?: string; written?: number[] };
 
-/** Two processes with the storage open. They answer a command after both have received it. */
+/** Runs `work` with two processes that have the storage open. `ask` sends a command to both, which start it at the same time. */
 async function twoProcesses(opening: Opening, work: (ask: (command: (i: number) => object) => Promise<[Answer, Answer]>) => Promise<void>) {
   const { module, open = 'default', args = [], execArgv = process.execArgv } = opening;
   const url = module instanceof URL || /^[a-z]+:/.test(module) ? String(module) : pathToFileURL(module).href;
@@ -117,7 +117,7 @@ async function twoProcesses(opening: Opening, work: (ask: (command: (i: number) 
   try {
     await Promise.all(children.map(({ answer }) => answer()));
     await work(async (command) => {
-      // at the same moment, as far as two processes can
+      // both busy-wait until this time, so that they start within microseconds of each other
       const at = Date.now() + 3;
       for (const [i, { child }] of children.entries()) child.stdin.write(`${JSON.stringify({ ...command(i), at })}\n`);
       return (await Promise.all(children.map(({ answer }) => answer()))) as [Answer, Answer];
@@ -153,7 +153,7 @@ export const processCases: readonly ProcessCase[] = [
     },
   ],
   [
-    'of two processes that start a run at one moment exactly one does',
+    'of two processes that start the same run at once, exactly one succeeds',
     async (journal, opening) => {
       await twoProcesses(opening, async (ask) => {
         for (let round = 0; round < ROUNDS; round++) {
@@ -165,7 +165,7 @@ export const processCases: readonly ProcessCase[] = [
     },
   ],
   [
-    'of two processes that open a session at one moment exactly one does',
+    'of two processes that open the same session at once, exactly one succeeds',
     async (journal, opening) => {
       await twoProcesses(opening, async (ask) => {
         for (let round = 0; round < ROUNDS; round++) {
@@ -178,7 +178,7 @@ export const processCases: readonly ProcessCase[] = [
     },
   ],
   [
-    'of two processes that take a free lease at one moment exactly one gets it',
+    'of two processes that take a free lease at once, exactly one gets it',
     async (journal, opening) => {
       const now = journal.now ? await journal.now() : Date.now();
       for (let round = 0; round < ROUNDS; round++) await start(journal, `r${round}`);
@@ -193,7 +193,7 @@ export const processCases: readonly ProcessCase[] = [
     },
   ],
   [
-    'what a process was told is stored is there when it has ended',
+    'an append that was acknowledged to a process survives its end',
     async (journal, opening) => {
       await twoProcesses(opening, async (ask) => {
         assert.deepEqual(codes(await ask((i) => ({ do: 'start', runId: `r${i}` }))), ['stored', 'stored']);
@@ -204,7 +204,7 @@ export const processCases: readonly ProcessCase[] = [
   ],
 ];
 
-/** For a journal with records. */
+/** Tests of records with two processes. */
 export const recordProcessCases: readonly ProcessCase[] = [
   [
     'two processes append to one record as fast as they can: every value has one writer, and nothing acknowledged is lost',

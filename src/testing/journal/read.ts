@@ -11,7 +11,7 @@ export const readCases: readonly Case[] = [
     },
   ],
   [
-    'reading after a number gives what follows it, wherever in an append it lies',
+    'reading after a number returns the later entries, even from the middle of an append',
     async (journal) => {
       let seq = 0;
       for (const count of [1, 3, 2, 5, 1]) {
@@ -51,7 +51,7 @@ export const readCases: readonly Case[] = [
     },
   ],
   [
-    'a reader may append, and stop half way',
+    'a reader may append while it reads, and stop early',
     async (journal) => {
       await start(journal, 'r', 3);
       for await (const { seq } of journal.read('r')) {
@@ -65,7 +65,7 @@ export const readCases: readonly Case[] = [
     },
   ],
   [
-    'an append that was not awaited is seen by its process, or is not there yet: never in part',
+    'an append that was not awaited is read completely or not at all',
     async (journal) => {
       await start(journal, 'r');
       const done = (async () => journal.append('r', 1, entries(1, 3), head('r')))();
@@ -76,7 +76,7 @@ export const readCases: readonly Case[] = [
     },
   ],
   [
-    'the clock, where the store has one, is that of today and does not go back',
+    'the clock of the store, if it has one, is right and does not go back',
     async (journal) => {
       if (!journal.now) return;
       const first = await journal.now();

@@ -6,7 +6,7 @@ const LARGE = 'large '.repeat(10_000);
 
 export const removeCases: readonly Case[] = [
   [
-    'a removed run is as if it had never been',
+    'a removed run leaves nothing behind',
     async (journal) => {
       await start(journal, 'r', 3, { session: 's' });
       await journal.append('r', 3, [entry(3)], head('r', { session: 's' }));
@@ -20,7 +20,7 @@ export const removeCases: readonly Case[] = [
     },
   ],
   [
-    'its name can be used again, from 0',
+    'the id of a removed run can be used again, from 0',
     async (journal) => {
       await start(journal, 'r', 5);
       await journal.remove('r');
@@ -30,7 +30,7 @@ export const removeCases: readonly Case[] = [
     },
   ],
   [
-    'other runs are left alone, whatever they share with it',
+    'other runs are unaffected, whatever content they share',
     async (journal) => {
       const runs = ['a', 'b', 'c'];
       for (let seq = 0; seq < 3; seq++) for (const id of runs) await journal.append(id, seq, [entry(seq, LARGE)], head(id));
@@ -44,7 +44,7 @@ export const removeCases: readonly Case[] = [
     },
   ],
   [
-    'appends to other runs go on behind it, and no row of theirs is lost',
+    'after a removal, appends to other runs lose no entry',
     async (journal) => {
       await start(journal, 'kept');
       await start(journal, 'gone', 4);
@@ -57,7 +57,7 @@ export const removeCases: readonly Case[] = [
     },
   ],
   [
-    'removing what is not there is no error',
+    'removing a run that does not exist is not an error',
     async (journal) => {
       await journal.remove('unknown');
       await start(journal, 'r');

@@ -9,7 +9,7 @@ const able = (journal: Journal): journal is Journal & Required<Pick<Journal, 're
 
 export const rewriteCases: readonly Case[] = [
   [
-    'rewritten entries take the place of those of their numbers, and nothing else changes',
+    'rewritten entries replace those with the same numbers, and nothing else changes',
     async (journal) => {
       if (!able(journal)) return;
       let seq = 0;
@@ -29,7 +29,7 @@ export const rewriteCases: readonly Case[] = [
     },
   ],
   [
-    'content that a rewritten entry shared with others stays with them',
+    'content that a rewritten entry shared with other entries stays in those',
     async (journal) => {
       if (!able(journal)) return;
       for (const runId of ['a', 'b']) for (let seq = 0; seq < 3; seq++) await journal.append(runId, seq, [entry(seq, LARGE)], head(runId));
@@ -41,7 +41,7 @@ export const rewriteCases: readonly Case[] = [
     },
   ],
   [
-    'rewriting what is not there is no error',
+    'rewriting a run that does not exist is not an error',
     async (journal) => {
       if (!able(journal)) return;
       await journal.rewrite('unknown', [entry(0)]);

@@ -20,7 +20,7 @@ export const sessionCases: readonly Case[] = [
     },
   ],
   [
-    'of runs started at once in a session exactly one is open',
+    'of several runs started at once in one session, exactly one opens',
     async (journal) => {
       const results = await Promise.allSettled(Array.from({ length: 10 }, async (_, i) => start(journal, `r${i}`, 1, { session: 's' })));
       assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1);
@@ -28,7 +28,7 @@ export const sessionCases: readonly Case[] = [
     },
   ],
   [
-    'a run is not in its own way: it goes on, pauses, is claimed again',
+    'a run does not block itself: it can append, pause and be claimed again',
     async (journal) => {
       const session = 's';
       await start(journal, 'r', 1, { session });

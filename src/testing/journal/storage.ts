@@ -4,10 +4,10 @@ import type { Journal } from '../../journal/port.ts';
 import type { Case } from './kit.ts';
 import { all, entries, entry, head, headOf, plain, read, refused, same, start } from './kit.ts';
 
-/** With the storage opened again: what survives, and two writers at once. */
+/** Tests that open the storage again: what survives, and concurrent writers. */
 export const storageCases: readonly Case[] = [
   [
-    'what was acknowledged is there after the store was closed and opened again',
+    'acknowledged appends are there after the store was closed and opened again',
     async (journal, another) => {
       const large = 'large '.repeat(10_000);
       const leaseUntil = Date.now() + 600_000;
@@ -27,7 +27,7 @@ export const storageCases: readonly Case[] = [
     },
   ],
   [
-    'an append of one is seen by the other',
+    'an append through one handle is seen by the other',
     async (journal, another) => {
       const other = await another();
       await start(journal, 'r', 2);
@@ -38,7 +38,7 @@ export const storageCases: readonly Case[] = [
     },
   ],
   [
-    'one that does not know of the other`s append is refused, adopts it and goes on',
+    'a handle that missed an append of the other is refused, reads it, and can append',
     async (journal, another) => {
       const other = await another();
       await start(journal, 'r');
@@ -53,7 +53,7 @@ export const storageCases: readonly Case[] = [
     },
   ],
   [
-    'a head that the other has changed is replaced by the next append, changed or not',
+    'the next append replaces a head that the other handle changed, even if its own head is unchanged',
     async (journal, another) => {
       const other = await another();
       await start(journal, 'r');
@@ -64,7 +64,7 @@ export const storageCases: readonly Case[] = [
     },
   ],
   [
-    'of appends that both make at once exactly one is stored',
+    'of two appends that both handles make at once, exactly one is stored',
     async (journal, another) => {
       const other = await another();
       await start(journal, 'r');
@@ -84,7 +84,7 @@ export const storageCases: readonly Case[] = [
     },
   ],
   [
-    'of first appends, sessions and leases that both want at once exactly one gets each',
+    'if both handles start a run, open a session or take a lease at once, exactly one succeeds',
     async (journal, another) => {
       const other = await another();
       const now = Date.now();
@@ -106,7 +106,7 @@ export const storageCases: readonly Case[] = [
     },
   ],
   [
-    'a session is open in one of them only',
+    'a session has one open run across both handles',
     async (journal, another) => {
       const other = await another();
       await start(journal, 'r', 1, { session: 's' });
@@ -118,7 +118,7 @@ export const storageCases: readonly Case[] = [
     },
   ],
   [
-    'a lease is held against the other, and goes over when it has run out',
+    'a lease is refused to the other handle until it expires',
     async (journal, another) => {
       const other = await another();
       const now = Date.now();
@@ -131,7 +131,7 @@ export const storageCases: readonly Case[] = [
     },
   ],
   [
-    'one that does not know of the other`s append is refused, whatever was removed between the two',
+    'a handle that missed an append of the other is refused, even if runs were removed in between',
     async (journal, another) => {
       const other = await another();
       await start(journal, 'r');
@@ -144,10 +144,10 @@ export const storageCases: readonly Case[] = [
     },
   ],
   [
-    'a run that the other removed and started again takes appends at its new end only',
+    'a run that the other handle removed and restarted accepts appends only at its new end',
     async (journal, another) => {
       const other = await another();
-      // the old run has entries 0, and 1 and 2; the new one as many appends, or fewer, or others
+      // the old run was written as entry 0, then entries 1 and 2; the new one with equal, fewer or other appends
       for (const counts of [[1], [2], [1, 1], [2, 1], [1, 3]]) {
         await start(journal, 'r');
         await journal.append('r', 1, entries(1, 2), head('r'));
@@ -166,7 +166,7 @@ export const storageCases: readonly Case[] = [
     },
   ],
   [
-    'a run that the other removed takes no more appends',
+    'a run that the other handle removed accepts no appends',
     async (journal, another) => {
       const other = await another();
       await start(journal, 'r', 2);
@@ -178,9 +178,9 @@ export const storageCases: readonly Case[] = [
   ],
 ];
 
-/** For a store whose last append can be damaged: what it declares about it. */
+/** The test of a store whose last append the suite can damage. */
 export const damageCase = (damageLast: (journal: Journal, runId: string) => void | Promise<void>): Case => [
-  'an append that is not what was written is noticed, or left out where the store says so',
+  'a damaged last append is detected, or ignored if the store declares that',
   async (journal) => {
     await start(journal, 'r', 2);
     await start(journal, 'other');

@@ -3,13 +3,13 @@ import type { Journal } from '../../journal/port.ts';
 import type { Case } from './kit.ts';
 import { entry, head, read, start } from './kit.ts';
 
-/** A store that says nothing would make a test wait for ever. */
+/** Milliseconds to wait for a notification. */
 const PATIENCE = 2_000;
 
 type Pushing = Journal & Required<Pick<Journal, 'subscribe'>>;
 const able = (journal: Journal): journal is Pushing => journal.subscribe !== undefined;
 
-/** What a listener is told, and a way to wait for it. */
+/** Subscribes. `told` has the run ids of the notifications so far; `hears` waits for one of a run. */
 async function listen(journal: Pushing, runId?: string) {
   const ending = new AbortController();
   const told: string[] = [];
@@ -28,7 +28,7 @@ async function listen(journal: Pushing, runId?: string) {
         if (!told.includes(id)) return;
         clearTimeout(timer);
         told.length = 0;
-        // what comes next is for the next call
+        // later notifications are for the next call of hears()
         tell = () => {};
         resolve();
       };
@@ -37,10 +37,10 @@ async function listen(journal: Pushing, runId?: string) {
   return { told, hears, hearsAll, end: () => ending.abort() };
 }
 
-/** Of a store that can push; the others are polled. */
+/** Tests of `subscribe`. They pass if the store does not have it. */
 export const subscribeCases: readonly Case[] = [
   [
-    'who listens to a run, or to all, hears of its appends once they can be read, of its rewriting and of its removal',
+    'a listener to one run, or to all, is notified of appends once they can be read, of rewrites and of removals',
     async (journal) => {
       if (!able(journal)) return;
       await start(journal, 'before');
@@ -62,7 +62,7 @@ export const subscribeCases: readonly Case[] = [
     },
   ],
   [
-    'who listens to one run hears of no other, and who has ended hears of none',
+    'a listener to one run is not notified of others, and after its end of none',
     async (journal) => {
       if (!able(journal)) return;
       const ended = await listen(journal);
@@ -81,7 +81,7 @@ export const subscribeCases: readonly Case[] = [
     },
   ],
   [
-    'a listener that throws disturbs no append and no other listener',
+    'a listener that throws affects neither appends nor other listeners',
     async (journal) => {
       if (!able(journal)) return;
       const ending = new AbortController();
@@ -99,10 +99,10 @@ export const subscribeCases: readonly Case[] = [
   ],
 ];
 
-/** With the storage opened once more. */
+/** Tests of `subscribe` that open the storage again. */
 export const pushCases: readonly Case[] = [
   [
-    'who is told of every process hears of what another one appends',
+    'if the store reports every process, a listener is notified of appends through another handle',
     async (journal, another) => {
       if (!able(journal)) return;
       const every = await listen(journal);
