@@ -50,6 +50,8 @@ export type { Assertion, ConsentNeeded, CredentialRequest, Identity, Occasion, T
 export type { Kept } from './ports/kept.ts';
 export type { Fact, ForgetRequest, Memory, RecallRequest, RecordRequest } from './ports/memory.ts';
 export type {
+  AgentInput,
+  InputMessage,
   Message,
   Model,
   ModelCall,

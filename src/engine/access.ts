@@ -2,7 +2,7 @@
 import { RondoError } from '../errors.ts';
 import { accessProblem, allowedContent } from '../hitl/policy.ts';
 import type { RunFold } from '../journal/fold.ts';
-import type { Json } from '../json.ts';
+import { type Asked, inputOf, isConversation, wholeOf } from '../ports/input.ts';
 import type { AccessRequest } from '../ports/policy.ts';
 import type { Principal } from '../ports/principal.ts';
 import { ENGINE, type Eyes, findRun } from './lookup.ts';
@@ -41,11 +41,24 @@ export async function runFor(
   return run;
 }
 
-/** @returns the input as the policy leaves it. @throws RondoError `INPUT_REFUSED` with the policy's reason. */
-export async function allowedInput({ host }: Resources, by: Eyes, about: About, value: Json): Promise<Json> {
-  if (by === ENGINE) return value;
-  const allowed = await allowedContent(host.policy, { point: 'input', by, ...about, value });
-  if (allowed.ok) return allowed.replaced === undefined ? value : allowed.replaced;
+/**
+ * The policy sees all that is asked, a conversation as a list of messages. @returns the input as it leaves it.
+ * @throws RondoError `INPUT_REFUSED` with the policy's reason, and where it makes a list of messages that no model could be sent.
+ */
+export async function allowedInput({ host }: Resources, by: Principal | undefined, about: About, asked: Asked): Promise<Asked> {
+  const allowed = await allowedContent(host.policy, { point: 'input', by, ...about, value: wholeOf(asked) });
+  if (allowed.ok) {
+    const { replaced } = allowed;
+    if (replaced === undefined) return asked;
+    if (!asked.earlier || !isConversation(replaced)) return { input: replaced };
+    return inputOf(
+      replaced,
+      (why) =>
+        new RondoError('INPUT_REFUSED', `what the policy made of the input of run ${about.runId} cannot be sent: ${why}.`, {
+          details: { runId: about.runId },
+        }),
+    );
+  }
   throw new RondoError('INPUT_REFUSED', `the input of run ${about.runId} was refused, and nothing was done: ${allowed.reason}`, {
     details: { runId: about.runId },
   });

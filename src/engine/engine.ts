@@ -3,7 +3,7 @@ import type { Approval } from '../hitl/approvals.ts';
 import type { CallId, Decision, Entry } from '../journal/entries.ts';
 import type { Json } from '../json.ts';
 import type { Agent } from '../loop/types.ts';
-import type { Prompt } from '../ports/model.ts';
+import type { AgentInput } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
 import { runFor } from './access.ts';
 import { Active } from './active.ts';
@@ -76,7 +76,7 @@ export class Engine implements AsyncDisposable {
     try {
       resources.assertOpen();
       const definition = resources.agents.checked(agent);
-      checkRun(definition, input, o);
+      checkRun(definition, o);
       if (resources.active.has(id)) throw this.#taken(id, o.by);
       return this.#drive(id, o.signal, (active) => start(resources, active, definition, input, o));
     } catch (error) {
@@ -198,7 +198,7 @@ export class Engine implements AsyncDisposable {
    * it goes on instead. A run that waits keeps it until it is resumed.
    * @throws RondoError `RUN_NOT_FOUND`, `RUN_ENDED`, `NOT_PERMITTED`, or `INPUT_REFUSED`: too large, of a graph, or by the policy.
    */
-  async send(runId: string, message: Prompt, o: { by?: Principal } = {}): Promise<void> {
+  async send(runId: string, message: AgentInput, o: { by?: Principal } = {}): Promise<void> {
     this.#resources.assertOpen();
     await send(this.#resources, runId, message, o);
   }

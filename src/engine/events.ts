@@ -35,8 +35,8 @@ type Kept = At & { seq: number };
  */
 export type RunEvent = At &
   (
-    | ({ seq: number } & (
-        | { type: 'run.started'; agent: string; input: Json }
+    | ({ seq: number } /** `earlier`: the messages before the input, where a conversation was handed over. */ & (
+        | { type: 'run.started'; agent: string; input: Json; earlier?: readonly Message[] }
         | { type: 'run.resumed' }
         | { type: 'model.finished'; message: Message; model: string; usage?: Usage; costUsd?: number; ms: number }
         | { type: 'attempt.failed'; callId?: CallId; attempt: number; code: string; message: string; retryIn?: number; fallback?: string }
@@ -58,7 +58,7 @@ export type RunEvent = At &
         | { type: 'approval.asked'; approval: Approval }
         | { type: 'approval.decided'; decision: Decision; by: Principal }
         | { type: 'outcome.settled'; callId: CallId; source: 'late' | 'operator'; outcome: 'done' | 'failed' | 'not-run' }
-        | { type: 'message.received'; content: readonly Part[]; by?: Principal }
+        | { type: 'message.received'; content: readonly Part[]; earlier?: readonly Message[]; by?: Principal }
         | { type: 'cancel.requested'; by?: Principal; reason?: string }
         | { type: 'memory.due' }
         | { type: 'memory.recorded'; attempt: number; error?: { code: string; message?: string }; retryIn?: number }
@@ -83,7 +83,7 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent {
   };
   switch (entry.type) {
     case 'run.started':
-      return { ...base, type: 'run.started', agent: entry.agent, input: copyJson(entry.input) };
+      return { ...base, type: 'run.started', agent: entry.agent, input: copyJson(entry.input), ...earlierOf(entry) };
     case 'run.claimed':
       return { ...base, type: 'run.resumed' };
     case 'model.responded': {
@@ -191,9 +191,11 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent {
 function messageEvent(entry: EntryOf<'message.received'>, base: Kept): RunEvent {
   if (entry.kind === 'repair') return { ...base, type: 'repair.asked', text: entry.text };
   const by = entry.by && { by: copyJson(entry.by) };
-  if (entry.kind === 'steering') return { ...base, type: 'message.received', content: copyJson(entry.content), ...by };
+  if (entry.kind === 'steering') return { ...base, type: 'message.received', content: copyJson(entry.content), ...earlierOf(entry), ...by };
   return { ...base, type: 'cancel.requested', ...by, ...(entry.reason !== undefined && { reason: entry.reason }) };
 }
+
+const earlierOf = ({ earlier }: { earlier?: readonly Message[] | undefined }) => earlier && { earlier: copyJson(earlier) };
 
 /** A node has no arguments, and a foreign agent's turn is the agent. */
 function taskStarted(frame: Frame, { call }: EntryOf<'call.started'>, base: Kept): RunEvent {

@@ -9,6 +9,8 @@ import { closedMessages, isOver, type RunFold } from '../journal/fold.ts';
 import type { Journal, RunHead } from '../journal/port.ts';
 import { redacted } from '../journal/redact.ts';
 import { sessionKey } from '../journal/session.ts';
+import { inWords } from '../loop/descend.ts';
+import type { Message, Part } from '../ports/model.ts';
 import { isName, type Principal } from '../ports/principal.ts';
 import { loadRun } from './history.ts';
 import { ENGINE, findRun, headsOfSession } from './lookup.ts';
@@ -249,10 +251,11 @@ class Words {
     const changed: Entry[] = [];
     for await (const entry of this.#journal.read(id)) {
       let now = entry;
-      if (now.type === 'run.started') now = await this.#begin(now, id, gone);
+      if (now.type === 'run.started') now = await this.#begin(now, id, gone, copied);
       else if (now.type === 'frame.opened' && now.history) {
-        const history = now.history.filter((message) => !gone.has(JSON.stringify(message)));
-        if (history.length < now.history.length) now = { ...now, history };
+        const { history } = now;
+        const kept = left(history, gone);
+        if (kept.length < history.length || kept.some((message, i) => message !== history[i])) now = { ...now, history: kept };
       }
       if (entry.seq <= copied) now = redacted(now);
       if (now !== entry) changed.push(now);
@@ -260,11 +263,17 @@ class Words {
     return changed;
   }
 
-  /** The first entry of a run without words of these, and as the continuation of the run before them. Adds to `gone` what it began with. */
-  async #begin(entry: Started, id: string, gone: Set<string>): Promise<Started> {
+  /**
+   * The first entry of a run without words of these, and as the continuation of the run before them. Adds to `gone` what it began with,
+   * and what a fork took over up to the entry `copied`.
+   */
+  async #begin(entry: Started, id: string, gone: Set<string>, copied: number): Promise<Started> {
     const origins = await this.#inherited(id);
-    const run = await loadRun(this.#journal, id, 0);
-    for (const [i, message] of (run?.root.messages ?? []).entries()) if (this.#ids.has(origins[i] ?? '')) gone.add(JSON.stringify(message));
+    const run = (await loadRun(this.#journal, id, Math.max(copied, 0))) as RunFold;
+    const { inherited } = run.root;
+    const words = [...closedMessages(run)].filter((_, i) => (i < inherited ? this.#ids.has(origins[i] ?? '') : copied >= 0));
+    if (copied >= 0) for (const { messages } of run.frames.values()) words.push(...messages);
+    for (const { content } of words) for (const part of content.flatMap(partsOf)) gone.add(JSON.stringify(part));
     let { previous, previousSeq, history } = entry;
     const first = history;
     if (history) history = history.filter((_, i) => !this.#ids.has(origins[i] ?? ''));
@@ -286,6 +295,16 @@ class Words {
       ...(history && { history }),
     };
   }
+}
+
+/** A sub-agent was shown calls in words, and messages of one side as one: so what is gone is looked for part by part. */
+const partsOf = (part: Part): readonly Part[] => (part.type === 'toolResult' ? part.output : inWords(part));
+
+function left(history: readonly Message[], gone: ReadonlySet<string>): readonly Message[] {
+  return history.flatMap((message) => {
+    const content = message.content.filter((part) => !gone.has(JSON.stringify(part)));
+    return content.length === message.content.length ? message : content.length > 0 ? { ...message, content } : [];
+  });
 }
 
 /** The last of a list; '' where it has fewer. */

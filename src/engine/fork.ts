@@ -86,12 +86,13 @@ export async function fork(resources: Resources, active: Active, runId: string, 
 
 /** What the old run began with, without its place in a session: a fork is a conversation of its own. */
 function firstOf({ started }: RunFold): Draft & { type: 'run.started' } {
-  const { agent, fingerprint, input, owner, context, level, toolChoice, tags } = started;
+  const { agent, fingerprint, input, earlier, owner, context, level, toolChoice, tags } = started;
   return {
     type: 'run.started',
     agent,
     fingerprint,
     input,
+    earlier,
     owner,
     ...(context !== undefined && { context }),
     ...(level !== undefined && { level }),

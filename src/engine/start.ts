@@ -6,6 +6,7 @@ import { checkLimits } from '../loop/definition.ts';
 import { checkToolChoice } from '../loop/tool-choice.ts';
 import type { AgentDefinition } from '../loop/types.ts';
 import { checkOptions, plain } from '../options.ts';
+import { type Asked, inputOf } from '../ports/input.ts';
 import type { Message, ToolChoice } from '../ports/model.ts';
 import { isName, type Principal, principal, principalProblem } from '../ports/principal.ts';
 import { allowedInput, assertAccess } from './access.ts';
@@ -18,12 +19,10 @@ import type { Resources } from './resources.ts';
 import type { RunResult } from './results.ts';
 
 /** What is wrong with the way a run was asked for, told at once. @throws RondoError `CONFIG_INVALID`. */
-export function checkRun(agent: AgentDefinition, input: unknown, o: RunOptions<Json>): void {
+export function checkRun(agent: AgentDefinition, o: RunOptions<Json>): void {
   const where = `the run of agent "${agent.name}"`;
   checkOptions(o, RUN_OPTIONS, where);
   checkLimits(o.limits, where);
-  if (!agent.input && typeof input !== 'string' && !Array.isArray(input))
-    throw invalid(`${where} needs a text, or a list of parts such as { type: 'text', text }.`);
   if (o.id !== undefined && !isName(o.id)) throw invalid(`${where}: an id is a text of 1 to 500 characters.`);
   const session = typeof o.session === 'object' && o.session ? o.session.id : o.session;
   if (o.session !== undefined && !isName(session))
@@ -33,6 +32,13 @@ export function checkRun(agent: AgentDefinition, input: unknown, o: RunOptions<J
   checkToolChoice(o.toolChoice, agent);
   checkBy(o.by, where);
   assertionOf(o.assertion, where);
+}
+
+/** What an agent with a schema is given is data for it, whatever it looks like. @throws RondoError `CONFIG_INVALID`. */
+function inputFor(agent: AgentDefinition, input: unknown): Asked {
+  const where = `the input of agent "${agent.name}"`;
+  const json = plain(input, where);
+  return agent.input ? { input: json } : inputOf(json, (why) => invalid(`${where}: ${why}.`));
 }
 
 /** @throws RondoError `CONFIG_INVALID` for an invalid principal. */
@@ -56,7 +62,7 @@ export async function start(
     type: 'run.started',
     agent: agent.name,
     fingerprint: agent.fingerprint,
-    input: plain(input, 'the input'),
+    ...inputFor(agent, input),
     owner: resources.owner,
   };
   if (o.by) started.by = principal(o.by);
@@ -70,7 +76,7 @@ export async function start(
   if (policy?.access || policy?.content) {
     const about = { runId, agent: agent.name, session: session?.id };
     await assertAccess(resources, 'run', started.by, about);
-    started.input = await allowedInput(resources, started.by, about, started.input);
+    started = { ...started, earlier: undefined, ...(await allowedInput(resources, started.by, about, started)) };
   }
   let history: readonly Message[] = [];
   if (session) {

@@ -2,6 +2,7 @@
 import { sha256 } from '../journal/canonical.ts';
 import type { Call, Frame, RunFold } from '../journal/fold.ts';
 import { levelOf } from '../loop/delegation.ts';
+import { flat } from '../loop/descend.ts';
 import { idempotencyKey } from '../loop/effects.ts';
 import type { Scope } from '../loop/types.ts';
 import type { Turn, TurnContext } from '../ports/foreign.ts';
@@ -11,12 +12,15 @@ import { messageOf } from '../reliability/classify.ts';
 import type { AttemptContext } from '../reliability/timeout.ts';
 import { Secrets } from '../secrets.ts';
 
-/** The agent's task, preceded by the part of its parent's conversation that it may see. */
+/**
+ * The agent's task, preceded by what was said before it, as far as the agent may see that. A turn takes a prompt, so calls are told in
+ * words.
+ */
 export function promptOf({ frame }: Scope): Prompt {
-  const { messages, inherited } = frame;
+  const { messages } = frame;
   const task = messages.at(-1)?.content ?? [];
-  if (inherited === 0) return task.length === 1 && task[0]?.type === 'text' ? task[0].text : task;
-  const before = messages.slice(0, inherited).flatMap(({ role, content }) => [{ type: 'text' as const, text: `${role}:` }, ...content]);
+  if (messages.length < 2) return task.length === 1 && task[0]?.type === 'text' ? task[0].text : task;
+  const before = flat(messages.slice(0, -1)).flatMap(({ role, content }) => [{ type: 'text' as const, text: `${role}:` }, ...content]);
   return [...before, { type: 'text', text: 'user:' }, ...task];
 }
 

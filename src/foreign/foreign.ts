@@ -9,7 +9,7 @@ import { checkLimits, checkName, made } from '../loop/definition.ts';
 import type { Agent, AgentDefinition } from '../loop/types.ts';
 import { checkOptions } from '../options.ts';
 import type { Turn, TurnContext, TurnResult } from '../ports/foreign.ts';
-import type { Prompt } from '../ports/model.ts';
+import type { AgentInput } from '../ports/model.ts';
 import type { Effect, Retry } from '../ports/tool.ts';
 import type { Rates } from '../pricing/price.ts';
 import { checkPrices } from '../pricing/prices.ts';
@@ -57,7 +57,9 @@ const LONGEST = 3_600_000;
  * Declares an agent that another framework, a function or a service runs: anything that takes a turn and completes, or pauses with questions.
  * @throws RondoError `CONFIG_INVALID`.
  */
-export function foreignAgent<O = string, St extends Json = Json>(o: ForeignAgentOptions<O, St>): Agent<Prompt, O, Record<never, never>> {
+export function foreignAgent<O = string, St extends Json = Json>(
+  o: ForeignAgentOptions<O, St>,
+): Agent<AgentInput, O, Record<never, never>> {
   checkOptions(o, FOREIGN, typeof o?.name === 'string' ? `foreign agent "${o.name}"` : 'foreignAgent()');
   const { name, turn } = o;
   checkName(name, 'foreign agent', "foreignAgent({ name: 'summary', turn })");
@@ -85,5 +87,5 @@ export function foreignAgent<O = string, St extends Json = Json>(o: ForeignAgent
     drive: (scope) => drive(scope, own),
     ...(cancel && { letGo: (run: RunFold, frame: Frame) => letGo(own, run, frame) }),
   });
-  return definition as Agent<Prompt, O, Record<never, never>>;
+  return definition as Agent<AgentInput, O, Record<never, never>>;
 }

@@ -11,6 +11,7 @@ import { driveChild, type Left } from '../loop/child.ts';
 import { assertDepth } from '../loop/delegation.ts';
 import type { End, Scope } from '../loop/types.ts';
 
+import { inputOf, isConversation } from '../ports/input.ts';
 import type { ApprovalRule } from '../ports/tool.ts';
 import { failureOf } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
@@ -106,7 +107,10 @@ async function runAgent(
   const given = () => {
     try {
       assertDepth(scope);
-      return { input: keep(input(schedule.state, itemOf(task))) ?? null };
+      const value = keep(input(schedule.state, itemOf(task))) ?? null;
+      if (agent.input || !isConversation(value)) return { input: value };
+      const asked = inputOf(value, (why) => new Error(`its input cannot be taken: ${why}.`));
+      return { input: asked.input, history: asked.earlier };
     } catch (error) {
       const { code, message, retryable, outcome } = nodeFailure(task, error);
       throw new ToolError(code, message, { retryable, outcome });

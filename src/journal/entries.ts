@@ -79,6 +79,8 @@ type Body =
       /** Hash of the agent's declaration. A later claim with another one validates the open calls again. */
       fingerprint: string;
       input: Json;
+      /** The messages before the input, where the application handed over a conversation. */
+      earlier?: readonly Message[];
       owner: string;
       by?: Principal;
       session?: string;
@@ -128,7 +130,7 @@ type Body =
   | { type: 'message.received'; kind: 'cancel'; by?: Principal; reason?: string }
   | { type: 'message.received'; kind: 'repair'; text: string; step: number }
   /** A message to the run's agent while it works: it waits until `context.changed` says that it was heard. */
-  | { type: 'message.received'; kind: 'steering'; content: readonly Part[]; by?: Principal }
+  | { type: 'message.received'; kind: 'steering'; content: readonly Part[]; earlier?: readonly Message[]; by?: Principal }
   /** `heard`: how many messages that waited the agent is shown from now on. */
   | {
       type: 'context.changed';
@@ -290,9 +292,9 @@ export const FOREIGN: ReadonlySet<string> = new Set([
 
 /** Fields that may be large, by entry type. A store may keep them apart from the entry. */
 export const BULKY: Readonly<Partial<Record<EntryType, readonly string[]>>> = {
-  'run.started': ['input', 'history', 'context'],
+  'run.started': ['input', 'earlier', 'history', 'context'],
   'run.settled': ['output'],
-  'message.received': ['content'],
+  'message.received': ['content', 'earlier'],
   'context.changed': ['instructions', 'memory', 'tools', 'reshaped'],
   'model.responded': ['content'],
   'frame.opened': ['input', 'history'],

@@ -79,6 +79,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       run.claimedAt = entry.at;
       run.trace = entry.trace;
       frame.input = entry.input;
+      for (const message of entry.earlier ?? []) say(run, frame, message);
       return void say(run, frame, { role: 'user', content: promptParts(entry.input) });
     case 'run.claimed':
       return void claimed(run, frame, entry);
@@ -93,7 +94,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       return;
     case 'message.received':
       if (entry.kind === 'cancel') run.cancelled ??= entry;
-      else if (entry.kind === 'steering') frame.waiting.push(entry.content);
+      else if (entry.kind === 'steering') frame.waiting.push([...(entry.earlier ?? []), { role: 'user', content: entry.content }]);
       else {
         frame.repairs++;
         say(run, frame, { role: 'user', content: [{ type: 'text', text: entry.text }] });
@@ -109,7 +110,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
         // what a model measured was another request
         frame.measured = { tokens: 0, messages: 0, fixed: false };
       }
-      if (entry.heard) for (const content of frame.waiting.splice(0, entry.heard)) say(run, frame, { role: 'user', content });
+      if (entry.heard) for (const message of frame.waiting.splice(0, entry.heard).flat()) say(run, frame, message);
       return;
     case 'model.responded':
       return void responded(run, frame, entry);

@@ -12,12 +12,15 @@ const FORGOTTEN = '[forgotten]';
 export function redacted(entry: Entry): Entry {
   switch (entry.type) {
     case 'run.started': {
-      const { context: _, tags: _t, ...rest } = entry;
+      const { context: _, tags: _t, earlier: _e, ...rest } = entry;
       return { ...rest, input: FORGOTTEN };
     }
     case 'message.received': {
       if (entry.kind === 'repair') return { ...entry, text: FORGOTTEN };
-      if (entry.kind === 'steering') return { ...entry, content: [{ type: 'text', text: FORGOTTEN }] };
+      if (entry.kind === 'steering') {
+        const { earlier: _, ...rest } = entry;
+        return { ...rest, content: [{ type: 'text', text: FORGOTTEN }] };
+      }
       const { reason: _, ...rest } = entry;
       return rest;
     }

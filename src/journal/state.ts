@@ -1,7 +1,7 @@
 /** The state that a run's entries lead to. Only `apply` of fold.ts and what it calls change it. */
 import type { Json } from '../json.ts';
 import type { Fact } from '../ports/memory.ts';
-import type { Message, Part } from '../ports/model.ts';
+import type { Message } from '../ports/model.ts';
 import type { Effect } from '../ports/tool.ts';
 import type { CallId, EntryOf, Limits, Reshaped, RunStatus } from './entries.ts';
 import type { Recording } from './outbox.ts';
@@ -123,7 +123,7 @@ export interface Frame {
   /** How often the model was asked to repair its output. */
   repairs: number;
   /** Messages that came while the agent worked, and that it has not been shown. */
-  readonly waiting: (readonly Part[])[];
+  readonly waiting: (readonly Message[])[];
 }
 
 /** A tool call, a call to a sub-agent, a node of a graph, or a durable step of a node. */

@@ -4,7 +4,7 @@ import type { Limits } from '../journal/entries.ts';
 import { declaredSchema } from '../json-schema.ts';
 import { checkOptions } from '../options.ts';
 import type { Memory } from '../ports/memory.ts';
-import type { Model, Prompt, ToolChoice } from '../ports/model.ts';
+import type { AgentInput, Model, ToolChoice } from '../ports/model.ts';
 import type { ContextOfTool, Tool, ToolSource } from '../ports/tool.ts';
 import type { Out, Schema, SchemaLike } from '../schema.ts';
 import { checkGrants, checkLimits, checkName, isAgent, made } from './definition.ts';
@@ -77,7 +77,7 @@ export function agent<
   const T extends readonly (Tool | ToolSource | Agent)[] = readonly [],
   const OS extends SchemaLike = Schema<string>,
   const A extends readonly (Agent | Tool)[] = readonly [],
->(o: AgentOptions<T, OS, A>): Agent<Prompt, Out<OS>, ContextOfAll<T> & ContextOfAll<A>> {
+>(o: AgentOptions<T, OS, A>): Agent<AgentInput, Out<OS>, ContextOfAll<T> & ContextOfAll<A>> {
   checkOptions(o, AGENT, typeof o?.name === 'string' ? `agent "${o.name}"` : 'agent()');
   const { name, model } = o;
   checkName(name, 'agent', "agent({ name: 'support', ... })");
@@ -124,7 +124,7 @@ export function agent<
     child: (called) => tools.get(called)?.delegate?.agent,
     drive: (scope) => loop(scope as LoopScope),
   });
-  return definition as Agent<Prompt, Out<OS>, ContextOfAll<T> & ContextOfAll<A>>;
+  return definition as Agent<AgentInput, Out<OS>, ContextOfAll<T> & ContextOfAll<A>>;
 }
 
 const AGENT = {

@@ -61,7 +61,7 @@ function picked(share: (messages: readonly Message[]) => readonly Message[], mes
 }
 
 /** A conversation without its calls, which are of tools that the reader does not have: they are told in words. */
-function flat(messages: readonly Message[]): readonly Message[] {
+export function flat(messages: readonly Message[]): readonly Message[] {
   const told: { role: 'user' | 'assistant'; content: Part[] }[] = [];
   for (const { role, content } of messages) {
     const as = role === 'assistant' ? 'assistant' : 'user';
@@ -74,7 +74,7 @@ function flat(messages: readonly Message[]): readonly Message[] {
   return told;
 }
 
-function inWords(part: Part): Part[] {
+export function inWords(part: Part): Part[] {
   switch (part.type) {
     case 'toolCall':
       return [{ type: 'text', text: `[called ${part.name} with ${JSON.stringify(part.input)}]` }];

@@ -1,6 +1,6 @@
 import { invalid } from '../errors.ts';
 import { renamed } from '../options.ts';
-import type { Prompt } from '../ports/model.ts';
+import type { AgentInput } from '../ports/model.ts';
 import type { Tool, ToolSource } from '../ports/tool.ts';
 import type { Out, Schema, SchemaLike } from '../schema.ts';
 import { type AgentOptions, agent, type ContextOfAll, type OnlyAgents } from './agent.ts';
@@ -22,7 +22,7 @@ export function supervisor<
   const A extends readonly (Agent | Tool)[],
   const T extends readonly (Tool | ToolSource | Agent)[] = readonly [],
   const OS extends SchemaLike = Schema<string>,
->(o: SupervisorOptions<A, T, OS>): Agent<Prompt, Out<OS>, ContextOfAll<T> & ContextOfAll<A>> {
+>(o: SupervisorOptions<A, T, OS>): Agent<AgentInput, Out<OS>, ContextOfAll<T> & ContextOfAll<A>> {
   renamed('supervisor({ agents })', 'agent({ agents })');
   const { agents }: { agents: readonly unknown[] } = o;
   if (!Array.isArray(agents) || agents.length === 0) throw invalid(`supervisor "${o.name}" has no agents. Pass some: agents: [research].`);

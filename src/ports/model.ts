@@ -1,3 +1,4 @@
+import type { Mistake } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { JsonSchema } from '../schema.ts';
 
@@ -20,6 +21,21 @@ export interface Message {
   content: readonly Part[];
 }
 export type Prompt = string | readonly Part[];
+
+/** A message of a conversation that the application kept itself. A text is one part. */
+export type InputMessage =
+  // `type`, which only parts have, is here for the compiler: by it, its errors tell the two apart
+  | {
+      role: 'system';
+      content: Mistake<"What an agent is always told are its instructions: agent({ instructions: 'Be kind.' })">;
+      type?: undefined;
+    }
+  | { role: Message['role']; content: Prompt; type?: undefined };
+/**
+ * What an agent is asked: a text, parts, or a conversation whose last message is the user's. The calls in it are not made again: each has
+ * its result in a `tool` message behind it. What is always told, elsewhere a message of the role `system`, are the agent's instructions.
+ */
+export type AgentInput = Prompt | readonly InputMessage[];
 
 /** A tool as the model sees it. */
 export interface ToolSpec {

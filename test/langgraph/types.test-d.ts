@@ -2,7 +2,7 @@
 import { type CompiledStateGraph, MessagesAnnotation, START, StateGraph } from '@langchain/langgraph';
 import { expectTypeOf } from 'vitest';
 import { langgraphAgent, rondoNode } from '../../src/adapters/langgraph/index.ts';
-import { type Agent, type Engine, type Model, type Prompt, supervisor } from '../../src/index.ts';
+import { type Agent, type AgentInput, type Engine, type Model, supervisor } from '../../src/index.ts';
 
 declare const engine: Engine;
 declare const model: Model;
@@ -21,10 +21,10 @@ const typed = langgraphAgent({
     return state.messages.length;
   },
 });
-expectTypeOf(typed).toEqualTypeOf<Agent<Prompt, number, Record<never, never>>>();
+expectTypeOf(typed).toEqualTypeOf<Agent<AgentInput, number, Record<never, never>>>();
 // @ts-expect-error no such channel
 langgraphAgent({ name: 'lg', graph, output: (state) => state.nothing });
-expectTypeOf(langgraphAgent({ name: 'lg', graph })).toEqualTypeOf<Agent<Prompt, string, Record<never, never>>>();
+expectTypeOf(langgraphAgent({ name: 'lg', graph })).toEqualTypeOf<Agent<AgentInput, string, Record<never, never>>>();
 
 // one whose type says nothing
 const lg = langgraphAgent({ name: 'lg', graph: {}, output: (s) => String(s.messages.at(-1).content) });

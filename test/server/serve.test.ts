@@ -92,6 +92,17 @@ describe('a run', () => {
     }
   });
 
+  test('begins with the messages that the caller hands over; what could not be sent is refused', async () => {
+    await using engine = new Engine();
+    await using server = await serve(engine, echo());
+    const message = (role: string, content: unknown) => ({ role, content });
+    const started = await post(`${server.url}/runs`, { input: [message('user', 'a'), message('assistant', 'b'), message('user', 'c')] });
+    expect(await ended(server.url, started.body.runId)).toMatchObject({ output: '2 messages' });
+    for (const input of [[message('system', 'a'), message('user', 'b')], [message('user', [{ type: 'toolCall' }])], []])
+      expect(await post(`${server.url}/runs`, { input })).toMatchObject({ status: 400, body: { error: { code: 'CONFIG_INVALID' } } });
+    expect(await all(engine.runs())).toHaveLength(1);
+  });
+
   test('is of the agent that the caller names', async () => {
     await using engine = new Engine();
     await using server = await serve(engine, [echo(), looker(() => 'seen')], { path: '/api' });

@@ -43,7 +43,34 @@ const mistakes: readonly [mistake: string, code: string, ...says: string[]][] = 
     "'sesion' does not exist",
     "Did you mean to write 'session'?",
   ],
-  ['an input of another type', `void engine.run(plain, 7);`, "Argument of type 'number' is not assignable to parameter of type 'Prompt'"],
+  [
+    'an input of another type',
+    `void engine.run(plain, 7);`,
+    "Argument of type 'number' is not assignable to parameter of type 'AgentInput'",
+  ],
+  [
+    'a system message',
+    `void engine.run(plain, [{ role: 'system', content: 'Be kind.' }, { role: 'user', content: 'Hi' }]);`,
+    "What an agent is always told are its instructions: agent({ instructions: 'Be kind.' })",
+  ],
+  [
+    'a misspelt role',
+    `void engine.run(plain, [{ role: 'asistant', content: 'Hi' }]);`,
+    `Type '"asistant"' is not`,
+    `Did you mean '"assistant"'?`,
+  ],
+  ['a message without content', `void engine.run(plain, [{ role: 'user', text: 'Hi' }]);`, "Property 'content' is missing"],
+  [
+    'a misspelt field of a part',
+    `void engine.run(plain, [{ role: 'user', content: [{ type: 'text', content: 'Hi' }] }]);`,
+    "'content' does not exist in type",
+    'type: "text"; text: string',
+  ],
+  [
+    'messages whose roles are any text',
+    `const h = [{ role: 'user', content: 'Hi' }]; void engine.run(plain, h);`,
+    `Type 'string' is not assignable to type '"user" | "assistant" | "tool"'`,
+  ],
   [
     'fields in place of a schema',
     `tool({ name: 'x', description: '', input: { id: z.string() }, execute: () => 1 });`,

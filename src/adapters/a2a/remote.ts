@@ -6,7 +6,7 @@ import type { Json } from '../../json.ts';
 import type { Agent } from '../../loop/types.ts';
 
 import type { TurnContext } from '../../ports/foreign.ts';
-import type { Prompt } from '../../ports/model.ts';
+import type { AgentInput } from '../../ports/model.ts';
 import type { Effect, Retry } from '../../ports/tool.ts';
 import type { Token } from './credentials.ts';
 import { Peer } from './peer.ts';
@@ -45,7 +45,7 @@ export interface A2AAgentOptions {
  * @param address its origin, the folder of its `.well-known/agent-card.json`, or the address of its card.
  * @throws RondoError `CONFIG_INVALID`.
  */
-export function a2aAgent(address: string, o: A2AAgentOptions = {}): Agent<Prompt, Json, Record<never, never>> {
+export function a2aAgent(address: string, o: A2AAgentOptions = {}): Agent<AgentInput, Json, Record<never, never>> {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) throw invalid(`"${address}" is not an http or https URL.`);
   if (url.username || url.password) throw invalid('credentials go into headers, not into the URL.');

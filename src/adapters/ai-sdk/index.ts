@@ -1,7 +1,7 @@
 import { foreignAgent } from '../../foreign/foreign.ts';
 import type { Agent } from '../../loop/types.ts';
 
-import type { Prompt } from '../../ports/model.ts';
+import type { AgentInput } from '../../ports/model.ts';
 import { type AiSdkAgentOptions, aiSdkTurn } from './agent.ts';
 import type { AiSdkState } from './state.ts';
 
@@ -16,7 +16,7 @@ export { aiSdkModel } from './model.ts';
  * `STATE_UNREADABLE`.
  * @throws RondoError `CONFIG_INVALID`.
  */
-export function aiSdkAgent<O = string>(o: AiSdkAgentOptions<O>): Agent<Prompt, O, Record<never, never>> {
+export function aiSdkAgent<O = string>(o: AiSdkAgentOptions<O>): Agent<AgentInput, O, Record<never, never>> {
   const { agent, call, generate, output, ...common } = o as AiSdkAgentOptions<O> & { call?: unknown };
   return foreignAgent<O, AiSdkState>({ ...common, turn: aiSdkTurn(o) });
 }

@@ -1,7 +1,7 @@
 import { type ForeignAgentOptions, foreignAgent } from '../../foreign/foreign.ts';
 import type { Agent } from '../../loop/types.ts';
 
-import type { Prompt } from '../../ports/model.ts';
+import type { AgentInput } from '../../ports/model.ts';
 import { checked, type LanggraphAgentOptions } from './options.ts';
 import { takeTurn, type Waits } from './turn.ts';
 
@@ -19,7 +19,7 @@ import { takeTurn, type Waits } from './turn.ts';
  * and has no checkpointer.
  * @throws RondoError `CONFIG_INVALID` if it is not a compiled graph, or for an invalid option.
  */
-export function langgraphAgent<O = string, G = unknown>(o: LanggraphAgentOptions<O, G>): Agent<Prompt, O, Record<never, never>> {
+export function langgraphAgent<O = string, G = unknown>(o: LanggraphAgentOptions<O, G>): Agent<AgentInput, O, Record<never, never>> {
   return foreignAgent(foreignGraph(o));
 }
 

@@ -1,7 +1,7 @@
 import { foreignAgent } from '../../foreign/foreign.ts';
 import type { Agent } from '../../loop/types.ts';
 
-import type { Prompt } from '../../ports/model.ts';
+import type { AgentInput } from '../../ports/model.ts';
 import { type OpenAiAgentOptions, openaiTurn } from './agent.ts';
 import type { OpenAiState } from './state.ts';
 
@@ -15,7 +15,7 @@ export type { OpenAiAgentOptions, OpenAiResult } from './agent.ts';
  * `STATE_TOO_LARGE`, `STATE_UNREADABLE`.
  * @throws RondoError `CONFIG_INVALID`.
  */
-export function openaiAgent<O = string>(o: OpenAiAgentOptions<O>): Agent<Prompt, O, Record<never, never>> {
+export function openaiAgent<O = string>(o: OpenAiAgentOptions<O>): Agent<AgentInput, O, Record<never, never>> {
   const { agent, runner, context, maxTurns, output, ...common } = o;
   return foreignAgent<O, OpenAiState>({ ...common, turn: openaiTurn(o) });
 }

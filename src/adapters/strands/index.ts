@@ -1,7 +1,7 @@
 import { foreignAgent } from '../../foreign/foreign.ts';
 import type { Agent } from '../../loop/types.ts';
 
-import type { Prompt } from '../../ports/model.ts';
+import type { AgentInput } from '../../ports/model.ts';
 import { type StrandsAgentOptions, strandsTurn } from './agent.ts';
 import type { StrandsState } from './state.ts';
 
@@ -17,7 +17,7 @@ export { type RondoToolOptions, rondoTool } from './tool.ts';
  * `STATE_TOO_LARGE`, `STATE_UNREADABLE`.
  * @throws RondoError `CONFIG_INVALID`.
  */
-export function strandsAgent<O = string>(o: StrandsAgentOptions<O>): Agent<Prompt, O, Record<never, never>> {
+export function strandsAgent<O = string>(o: StrandsAgentOptions<O>): Agent<AgentInput, O, Record<never, never>> {
   const { agent, invocationState, output, ask, answer, ...common } = o;
   return foreignAgent<O, StrandsState>({ ...common, turn: strandsTurn(o) });
 }

@@ -1,0 +1,132 @@
+/** What an agent is asked: a text, parts, or a conversation that the application kept itself. None of it is trusted. */
+import type { Json } from '../json.ts';
+import type { Message, Part, ToolResultPart } from './model.ts';
+import { isName } from './principal.ts';
+
+/** `input`: a text or parts, what is asked now. `earlier`: the messages before it, where there are any. */
+export interface Asked {
+  input: Json;
+  earlier?: readonly Message[] | undefined;
+}
+
+/** Makes the error of what is wrong with an input. */
+type Fail = (why: string) => Error;
+type Fields = { readonly [field: string]: Json | undefined };
+
+/** Whether a value is a list of messages, right or wrong ones, rather than of parts. */
+export const isConversation = (value: Json): boolean =>
+  Array.isArray(value) && value.some((item) => typeof item === 'object' && item !== null && 'role' in item);
+
+/**
+ * An input as it is journalled. The results of a message's calls are in one message right behind it, in the order asked; what the provider
+ * of another conversation would check (reasoning, and the `vendor` of what the assistant said) is left out.
+ * @throws what `fail` makes of the first thing that no model could be sent.
+ */
+export function inputOf(value: Json, fail: Fail): Asked {
+  if (typeof value === 'string') return { input: value };
+  if (!Array.isArray(value) || value.length === 0)
+    throw fail("it must be a text, a list of parts such as { type: 'text', text }, or of messages such as { role: 'user', content: 'Hi' }");
+  if (isConversation(value)) return conversationOf(value, fail);
+  for (const [i, part] of value.entries()) shown(part, `part ${i}`, fail);
+  return { input: value };
+}
+
+/** All that is asked and was said before, as one value. */
+export const wholeOf = ({ input, earlier }: Asked): Json =>
+  earlier ? ([...earlier, { role: 'user', content: typeof input === 'string' ? [{ type: 'text', text: input }] : input }] as Json) : input;
+
+/** The calls of the newest message that asks for some, in their order, with the results that are known. */
+type Open = Map<string, { name: string; result?: ToolResultPart }>;
+
+function conversationOf(given: readonly Json[], fail: Fail): Asked {
+  const earlier: Message[] = [];
+  let open: Open = new Map();
+  given.forEach((one, i) => {
+    const at = `message ${i}`;
+    const { role, content } = fieldsOf(one);
+    const parts = typeof content === 'string' ? [{ type: 'text', text: content }] : content;
+    if (role !== 'user' && role !== 'assistant' && role !== 'tool') throw fail(`${at} ${roleProblem(role)}`);
+    if (!Array.isArray(parts) || parts.length === 0)
+      throw fail(`${at} has no content: it is a text, or a list of parts such as { type: 'text', text }`);
+    if (role === 'tool') {
+      for (const [j, part] of parts.entries()) answer(open, part, `${at}, part ${j}`, fail);
+      const results = [...open.values()].flatMap((call) => call.result ?? []);
+      if (results.length < open.size) return;
+      earlier.push({ role, content: results });
+      open = new Map();
+      return;
+    }
+    assertAnswered(open, fail);
+    const said = parts.flatMap((part, j) => (role === 'user' ? shown : spoken)(part, `${at}, part ${j}`, fail));
+    if (said.length > 0) earlier.push({ role, content: said });
+    for (const part of said) {
+      if (part.type !== 'toolCall') continue;
+      if (open.has(part.id)) throw fail(`${at} has two calls of the id ${JSON.stringify(part.id)}`);
+      open.set(part.id, { name: part.name });
+    }
+  });
+  assertAnswered(open, fail);
+  const last = fieldsOf(given.at(-1));
+  if (last.role !== 'user') throw fail('the last message must be of the role user: it is what the agent is asked');
+  const { content } = earlier.pop() as Message;
+  const input = typeof last.content === 'string' ? last.content : (content as unknown as Json);
+  return { input, ...(earlier.length > 0 && { earlier }) };
+}
+
+const fieldsOf = (value: Json | undefined): Fields => (typeof value === 'object' && value !== null ? (value as Fields) : {});
+
+const roleProblem = (role: Json | undefined): string =>
+  role === 'system' || role === 'developer'
+    ? `has the role "${role}". What an agent is always told are its instructions: agent({ instructions })`
+    : 'has no role that there is: messages are { role, content } with the role user, assistant or tool';
+
+function assertAnswered(open: Open, fail: Fail): void {
+  for (const [id, { name, result }] of open)
+    if (!result)
+      throw fail(
+        `the call ${JSON.stringify(id)} of ${name} has no result. A message { role: 'tool', content: [{ type: 'toolResult', id, output: [parts] }] } must follow the one that asks for it`,
+      );
+}
+
+/** A part that a person or a tool shows. */
+function shown(part: Json, at: string, fail: Fail): Part {
+  const { type, text, mediaType, data, name } = fieldsOf(part);
+  if (type === 'text') {
+    if (typeof text === 'string') return part as Part;
+    throw fail(`${at}: a text is { type: 'text', text }`);
+  }
+  if (type === 'toolResult') throw fail(`${at}: results of calls are in messages of the role tool, behind the message that asks for them`);
+  if (type !== 'image' && type !== 'document') throw fail(`${at} is not a text, image or document, which is what may be here`);
+  if (!isName(mediaType) || typeof data !== 'string' || (name !== undefined && typeof name !== 'string'))
+    throw fail(`${at}: images and documents are { type: '${type}', mediaType, data }`);
+  if (!BASE64.test(data)) throw fail(`${at}: data is base64 alone, without a line break or "data:" before it`);
+  return part as Part;
+}
+
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+
+/** A part of what the assistant said; none for one that holds for the model that wrote it alone. */
+function spoken(part: Json, at: string, fail: Fail): Part | [] {
+  const { type, id, name, input } = fieldsOf(part);
+  if (type === 'reasoning') return [];
+  if (type !== 'toolCall') return bare(shown(part, at, fail));
+  if (!isName(id) || !isName(name) || input === undefined) throw fail(`${at}: a call is { type: 'toolCall', id, name, input }`);
+  return { type, id, name, input };
+}
+
+/** Takes the result of a call that waits for one. */
+function answer(open: Open, part: Json, at: string, fail: Fail): void {
+  const { type, id, output, isError } = fieldsOf(part);
+  if (type !== 'toolResult' || !Array.isArray(output) || (isError !== undefined && typeof isError !== 'boolean'))
+    throw fail(`${at}: a result is { type: 'toolResult', id, output: [{ type: 'text', text }] }`);
+  const call = open.get(id as string);
+  if (!call) throw fail(`${at} is the result of a call that the message before it does not ask for`);
+  if (call.result) throw fail(`${at} is a second result of the call ${JSON.stringify(id)}`);
+  const told = output.map((one, i) => bare(shown(one, `${at}, output ${i}`, fail)));
+  call.result = { type, id: id as string, output: told, ...(isError !== undefined && { isError }) };
+}
+
+function bare(part: Part): Part {
+  const { vendor: _, ...rest } = part as Part & { vendor?: Json };
+  return rest as Part;
+}
