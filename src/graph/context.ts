@@ -96,7 +96,7 @@ export class Context implements NodeContext {
     const call = { id: `${this.#task.id}/${name}`, step: this.#task.step, name, input: null };
     const known = outcomeOf(this.#task.durable?.get(call.id), policy.effect);
     if (known) return known.output;
-    if (!(await this.#append({ type: 'call.started', call: call.id, effect: policy.effect }, { power: policy.effect === 'once' })))
+    if (!(await this.#append({ type: 'call.started', call: call.id, effect: policy.effect }, { fsync: policy.effect === 'once' })))
       throw late();
     const { epoch } = scope.run;
     const since = Date.now();
@@ -129,7 +129,7 @@ export class Context implements NodeContext {
   }
 
   /** @returns whether the entry was appended. It is dropped if the node has ended or the run was halted. */
-  async #append(draft: Draft, { power = false, hold = false }): Promise<boolean> {
+  async #append(draft: Draft, { fsync = false, hold = false }): Promise<boolean> {
     const scope = this.#scope;
     let written = false;
     const make = () => {
@@ -137,7 +137,7 @@ export class Context implements NodeContext {
       return written ? [{ ...draft }] : [];
     };
     try {
-      await (hold ? held(scope, make, power) : scope.append(make, power));
+      await (hold ? held(scope, make, fsync) : scope.append(make, fsync));
     } catch (error) {
       this.trouble ??= { error };
       throw error;

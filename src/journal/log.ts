@@ -27,7 +27,7 @@ export type Make = (seq: number) => readonly Draft[];
 /** An append that came while another one was under way. */
 interface Waiting {
   make: Make;
-  power: boolean;
+  fsync: boolean;
   resolve(): void;
   reject(error: unknown): void;
 }
@@ -59,24 +59,24 @@ export class Log {
 
   /**
    * Appends entries, as one atomic unit. Returns a promise only where the store does, or while another append is under way.
-   * @param power whether the entries must survive a loss of power, not only of this process.
+   * @param fsync whether the entries must survive a loss of power, not only of this process.
    * @throws RondoError `RUN_BUSY` where another process took the run over, `RUN_EXISTS` where a new run finds entries, or what the store
    *   throws. Nothing was written then.
    */
-  append(make: Make, power = false): void | Promise<void> {
-    if (this.#busy) return new Promise<void>((resolve, reject) => this.#waiting.push({ make, power, resolve, reject }));
+  append(make: Make, fsync = false): void | Promise<void> {
+    if (this.#busy) return new Promise<void>((resolve, reject) => this.#waiting.push({ make, fsync, resolve, reject }));
     const entries = this.#stamp(make);
     if (entries.length === 0) return undefined;
     let pending: void | Promise<void>;
     try {
-      pending = this.#write(entries, power);
+      pending = this.#write(entries, fsync);
     } catch (error) {
       if (!RondoError.is(error, 'JOURNAL_CONFLICT')) throw error;
       pending = Promise.reject(error);
     }
     if (pending === undefined) return this.#commit(entries);
     this.#busy = true;
-    return this.#settle(pending, entries, make, power);
+    return this.#settle(pending, entries, make, fsync);
   }
 
   /**
@@ -100,7 +100,7 @@ export class Log {
    * @throws RondoError `RUN_BUSY` where another process claimed the run.
    */
   async adopt(): Promise<void> {
-    while (this.#busy) await new Promise<void>((resolve, reject) => this.#waiting.push({ make: () => [], power: false, resolve, reject }));
+    while (this.#busy) await new Promise<void>((resolve, reject) => this.#waiting.push({ make: () => [], fsync: false, resolve, reject }));
     this.#busy = true;
     try {
       await this.#adopt();
@@ -123,9 +123,9 @@ export class Log {
     return entries;
   }
 
-  #write(entries: readonly Entry[], power: boolean): void | Promise<void> {
+  #write(entries: readonly Entry[], fsync: boolean): void | Promise<void> {
     const { run, lease } = this;
-    const sync = power ? POWER : undefined;
+    const sync = fsync ? POWER : undefined;
     if (!this.#ahead && keepsHead(run, entries))
       return this.#journal.append(run.runId, run.next, entries, headOf(run, lease, run.next + entries.length), sync);
     const ahead = this.#ahead ?? (run.next === 0 ? emptyFold(run.runId, run.root.agent, run.root.messages) : copyOf(run));
@@ -139,7 +139,7 @@ export class Log {
   }
 
   /** Waits for an append, and repeats it after a conflict. */
-  async #settle(pending: Promise<void>, entries: readonly Entry[], make: Make, power: boolean): Promise<void> {
+  async #settle(pending: Promise<void>, entries: readonly Entry[], make: Make, fsync: boolean): Promise<void> {
     try {
       for (let refusals = 0; ; ) {
         try {
@@ -155,7 +155,7 @@ export class Log {
           entries = this.#stamp(make);
           if (entries.length === 0) return;
           const again = entries;
-          pending = (async () => this.#write(again, power))();
+          pending = (async () => this.#write(again, fsync))();
         }
       }
     } finally {
@@ -186,7 +186,7 @@ export class Log {
     try {
       const pending = this.append(
         make,
-        group.some((w) => w.power),
+        group.some((w) => w.fsync),
       );
       if (pending) pending.then(done, failed);
       else done();

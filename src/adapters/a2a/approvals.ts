@@ -1,4 +1,4 @@
-/** Approvals as a remote caller sees and answers them. */
+/** Approvals in A2A messages: the questions to a remote caller, and the caller's decisions. */
 import type { Message } from '@a2a-js/sdk';
 import { RequestMalformedError, UnsupportedOperationError } from '@a2a-js/sdk/errors';
 import type { Approval } from '../../hitl/approvals.ts';
@@ -7,7 +7,7 @@ import type { Decision } from '../../ports/tool.ts';
 import { cut, LIMIT } from './names.ts';
 import { dataOf, dataPart, textPart } from './parts.ts';
 
-/** The parts of a message that asks: for people and for programs. */
+/** The parts of a message with open approvals: as text for people, and as data for programs. */
 export function asking(approvals: readonly Approval[]): Message['parts'] {
   const data = { approvals: JSON.parse(JSON.stringify(approvals)) as Json };
   return [textPart(`${approvals.map(sentence).join('\n')}\n${howTo(approvals)}`), dataPart(data)];
@@ -29,9 +29,9 @@ function howTo(approvals: readonly Approval[]): string {
 }
 
 /**
- * What a message decides. Data is preferred; a text only where it can mean but one thing: one approval is open, and the whole text
- * is an answer to it. Nothing is read into other words.
- * @throws RequestMalformedError where it decides nothing, UnsupportedOperationError where nothing is open.
+ * The decisions in a message. Data takes precedence. Text is accepted only if it is unambiguous: exactly one approval is open, and the
+ * whole text is an answer to it.
+ * @throws RequestMalformedError if the message decides nothing, UnsupportedOperationError if no approval is open.
  */
 export function decisionsIn(message: Message, open: readonly Approval[]): Decision[] {
   const [data, second] = dataOf(message.parts).filter((d) => 'decisions' in d);

@@ -1,4 +1,4 @@
-/** What a remote agent wants of people, and what they answered. All of it is the peer's word: it is shown, and decides nothing. */
+/** The questions of a remote agent to people, and their answers. A question is untrusted text: it is shown to people and decides nothing. */
 import type { Message } from '@a2a-js/sdk';
 import { ToolError } from '../../errors.ts';
 import { plainJson } from '../../json.ts';
@@ -9,15 +9,15 @@ import { cut, LIMIT } from './names.ts';
 import { dataOf, dataPart, textOf, textPart } from './parts.ts';
 
 const KINDS: readonly DecisionType[] = ['approve', 'edit', 'reject', 'respond'];
-/** The ask of a peer that says what it wants in words. */
+/** The id of the ask of a peer that asks in plain text. */
 const WORDS = 'input';
 
 type Answers = readonly { id: string; decision: Decision }[];
 
 /**
- * @param auth the task waits for consent.
- * @param secrets are taken out of what is cut.
- * @param refused why the peer asks again, where it did not take an answer.
+ * @param auth whether the task waits for consent, not for input.
+ * @param secrets masked before texts are cut, because a secret that is cut in half would no longer be found.
+ * @param refused why the peer refused the last answer and asks again.
  */
 export function asksOf(
   name: string,
@@ -75,7 +75,7 @@ function askOf(name: string, value: unknown): Ask {
   throw strange(name, `an approval of kind ${JSON.stringify(a.kind)?.slice(0, 50)}`);
 }
 
-/** Ten years, ms: a later expiry counts as none. */
+/** Ten years in milliseconds. A later expiry is ignored. */
 const LATEST = 315_576_000_000;
 
 function expiryOf(at: unknown): { expires?: number } {
@@ -83,7 +83,7 @@ function expiryOf(at: unknown): { expires?: number } {
   return expires > 0 && expires < LATEST ? { expires } : {};
 }
 
-/** Who may answer, by the peer's own rule: an answer of anyone else would be refused there. */
+/** The roles that the peer requires. It would refuse the answer of anyone else. */
 function rolesOf(name: string, roles: unknown): { roles?: readonly string[] } {
   if (roles === undefined || roles === null) return {};
   if (!Array.isArray(roles) || roles.length === 0 || roles.length > LIMIT.asks || !roles.every((role) => isText(role, LIMIT.id)))
@@ -93,7 +93,7 @@ function rolesOf(name: string, roles: unknown): { roles?: readonly string[] } {
 
 const isText = (value: unknown, max: number): value is string => typeof value === 'string' && value !== '' && value.length <= max;
 
-/** One that a browser may be sent to. */
+/** An http or https URL, which is safe to open in a browser; undefined for any other value. */
 function webAddress(value: unknown): string | undefined {
   if (typeof value !== 'string' || !URL.canParse(value)) return undefined;
   const url = new URL(value);
@@ -103,7 +103,7 @@ function webAddress(value: unknown): string | undefined {
 const strange = (name: string, what: string) =>
   new ToolError('A2A_BAD_RESPONSE', `agent "${name}" asks for something that makes no sense: ${what}.`, { outcome: 'unknown' });
 
-/** The parts that tell the peer what was decided. */
+/** The message parts that carry the decisions to the peer. */
 export function answering(answers: Answers): Message['parts'] {
   const [only] = answers;
   if (only?.id === WORDS) return [textPart(inWords(only.decision))];
@@ -123,7 +123,7 @@ function inWords(decision: Decision): string {
   }
 }
 
-/** A consent that a person refused, of a peer that would take any words for a yes. */
+/** The reason, if a person refused the consent that a peer asked for in plain text. Such a peer would take any answer for consent. */
 export const refusedConsent = (auth: boolean, answers: Answers): string | undefined => {
   const [only] = answers;
   return auth && only?.id === WORDS && only.decision.type === 'reject' ? only.decision.reason : undefined;

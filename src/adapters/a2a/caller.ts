@@ -7,14 +7,14 @@ import { isDeep, type Json } from '../../json.ts';
 import { isName, type Principal } from '../../ports/principal.ts';
 import { DEPTH, LIMIT } from './names.ts';
 
-/** Who calls, and which contexts are theirs. */
+/** The caller of a request, and the contexts that belong to it. */
 export interface Caller {
   readonly by: Principal;
-  /** Stands for all who see the same tasks: in the name of each session, so that no caller reaches another's. */
+  /** A hash that is the same for all callers who see the same tasks. It is part of each session's name, so no caller reaches another's. */
   readonly scope: string;
   /** The caller's span. */
   readonly span: SpanContext | undefined;
-  /** Aborted when the caller hangs up: the run goes on without a listener. */
+  /** Aborted when the caller disconnects. The run continues. */
   readonly gone: AbortSignal;
 }
 
@@ -24,34 +24,34 @@ export const stateWith = (caller: Caller): Map<string, unknown> => new Map([[CAL
 
 const hash = (...words: unknown[]) => createHash('sha256').update(JSON.stringify(words)).digest('hex');
 
-/** @param tasks whose tasks a caller sees: only their own, or those of their whole tenant. */
+/** @param tasks whether a caller sees only its own tasks, or those of its whole tenant. */
 export const scopeOf = (agent: string, { id, tenant }: Principal, tasks: 'own' | 'tenant'): string =>
   hash(agent, tenant ?? null, tasks === 'own' ? id : null).slice(0, 24);
 
-/** Tasks of one context that may be open side by side. */
+/** Most open tasks of one context. */
 const MOST_OPEN = 100;
 
-/** The sessions of a context, in the order in which they are used: a session has one open run, a context may have several open tasks. */
+/** The sessions of a context, in order of use. A session has at most one open run, but a context may have several open tasks. */
 export const sessionsOf = ({ scope }: Caller, contextId: string): string[] =>
   Array.from({ length: MOST_OPEN }, (_, i) => `a2a${i === 0 ? '' : `+${i}`}:${scope}:${contextId}`);
 
-/** The context of a session; undefined for one that is not this caller's. */
+/** The context id of a session; undefined if the session belongs to another caller. */
 export function contextOf({ scope }: Caller, session: string | undefined): string | undefined {
   const [, of, contextId] = /^a2a(?:\+\d+)?:([^:]*):(.*)$/s.exec(session ?? '') ?? [];
   return of === scope ? contextId : undefined;
 }
 
 /**
- * The id of the run, and so of the task, that a message starts: the same for the same message of the same caller, so that one that
- * comes twice starts one run. It says how deep in a chain of agents the run is, for the agents it delegates to: see {@link depthOf}.
+ * The id of the run, and so of the task, that a message starts. It is deterministic by caller and message, so that a message that arrives
+ * twice starts one run. It holds the depth of the run in a chain of agents, for the agents it delegates to: see {@link depthOf}.
  */
 export const taskIdOf = ({ scope }: Caller, depth: number, { messageId, contextId, parts }: Message): string =>
   `a2a-${depth}-${hash(scope, messageId, contextId, parts).slice(0, 32)}`;
 
-/** How many agents of other processes are above a run. */
+/** The number of remote agents above a run. */
 export const depthOf = (runId: string): number => Number(/^a2a-(\d{1,6})-[0-9a-f]{32}$/.exec(runId)?.[1] ?? 0);
 
-/** @throws RequestMalformedError, or UnsupportedOperationError above `max`. */
+/** @returns the depth of the message in a chain of agents. @throws RequestMalformedError, or UnsupportedOperationError above `max`. */
 export function checkMessage(message: Message | undefined, metadata: { [k: string]: unknown } | undefined, max: number): number {
   if (!message) throw new RequestMalformedError('message is required.');
   const { messageId, contextId, parts } = message;
@@ -72,7 +72,7 @@ export function checkMessage(message: Message | undefined, metadata: { [k: strin
   return said as number;
 }
 
-/** Runs something as a child of the caller's span, where OpenTelemetry is set up. */
+/** Runs something as a child of the caller's span, if the request carried one. */
 export function within<T>({ span }: Caller, run: () => T): T {
   return span ? context.with(trace.setSpanContext(context.active(), span), run) : run();
 }

@@ -7,27 +7,27 @@ import type { Agent } from '../../loop/types.ts';
 import type { AuthScheme } from '../../server/auth.ts';
 import { APPROVALS } from './names.ts';
 
-/** A key that signs the card: `alg` such as ES256 or EdDSA, `kid` as callers know it. */
+/** A key that signs the card. `alg` is for example ES256 or EdDSA, `kid` the id by which callers find the public key. */
 export interface CardKey {
   key: JWK | KeyObject | CryptoKey;
   alg: string;
   kid: string;
 }
 
-/** What the card says that the agent does not. */
+/** The fields of the card that do not come from the agent. */
 export interface CardOptions {
-  /** Where callers reach this server, such as `https://agents.example.com`. Default: where it listens. */
+  /** The public URL of this server, such as `https://agents.example.com`. Default: the address it listens on. */
   url?: string;
   name?: string;
   description?: string;
-  /** Of the agent. Default `1.0.0`. */
+  /** The version of the agent. Default `1.0.0`. */
   version?: string;
   provider?: { url: string; organization: string };
   documentationUrl?: string;
   iconUrl?: string;
-  /** Default: one, of the agent itself. Its tools are its own business. */
+  /** Default: one skill, which is the agent itself. Its tools are not published. */
   skills?: readonly { id: string; name: string; description: string; tags?: readonly string[]; examples?: readonly string[] }[];
-  /** As in A2A 1.0, in JSON. Default: what `auth` declares. */
+  /** In the JSON form of A2A 1.0. Default: the scheme that `auth` declares. */
   securitySchemes?: Readonly<Record<string, object>>;
   securityRequirements?: readonly object[];
   sign?: CardKey;
@@ -38,7 +38,7 @@ interface Declared {
   readonly securityRequirements: readonly SecurityRequirement[];
 }
 
-/** What a card says of how callers show who they are. */
+/** The part of a card that describes authentication. */
 export function declared({ oauth2 }: AuthScheme): Declared {
   if (!oauth2)
     return {
@@ -55,7 +55,7 @@ export function declared({ oauth2 }: AuthScheme): Declared {
   };
 }
 
-/** @param base without a slash at its end. */
+/** @param base URL without a trailing slash. */
 export async function cardOf(
   agent: Agent,
   base: string,
@@ -97,7 +97,7 @@ export async function cardOf(
   return generateAgentCardSignature(key, { alg, kid, typ: 'JOSE' })(card);
 }
 
-/** The card as callers of version 0.3 read it. Those of 1.0 that did not say so find theirs in it. */
+/** The card in the form of version 0.3. It includes the interfaces of 1.0, for clients of 1.0 that did not send their version. */
 export async function legacyCard(card: AgentCard): Promise<object> {
   const only: Pick<A2ARequestHandler, 'getAuthenticatedExtendedAgentCard'> = { getAuthenticatedExtendedAgentCard: async () => card };
   const legacy = await new LegacyRestTransportHandler(only as A2ARequestHandler).getAuthenticatedExtendedAgentCard(new ServerCallContext());

@@ -1,15 +1,16 @@
-/** How `a2aAgent()` shows who it is, checked against what the peer's card asks for. */
+/** The credentials of `a2aAgent()`, checked against those that the peer's card requires. */
 import type { AgentCard, SecurityScheme } from '@a2a-js/sdk';
 import { RondoError, ToolError } from '../../errors.ts';
 import type { TurnContext } from '../../ports/foreign.ts';
 import { isLoopback } from '../../server/addresses.ts';
 
-/** A bearer token, or what gets one for a turn. */
+/** A bearer token, or a function that gets one for a turn. */
 export type Token = string | ((ctx: TurnContext) => string | Promise<string>);
 
 /**
- * Whether a card's peer can be asked with what is at hand. Headers of the application may be anything, so they are taken as they are.
- * @throws ToolError `A2A_NO_CREDENTIALS`, before anything was sent but the request for the card.
+ * Checks that the credentials can satisfy the card's requirements. Headers of the application may hold any credentials, so they are not
+ * checked.
+ * @throws ToolError `A2A_NO_CREDENTIALS`. Only the card was requested by then.
  */
 export function assertWelcome(name: string, card: AgentCard, has: 'nothing' | 'token' | 'headers'): void {
   const { securityRequirements, securitySchemes } = card;
@@ -41,22 +42,22 @@ const named = (name: string, scheme: SecurityScheme | undefined) =>
   `${scheme?.scheme ? KINDS[scheme.scheme.$case] : 'something unknown'} (${name})`;
 
 export interface ClientCredentialsOptions {
-  /** Of the authorization server, as you know it: what a card says of it is never asked, for it would be told the secret. */
+  /** The token URL of the authorization server. The one in a card is never used, because a malicious card would get the secret. */
   tokenUrl: string;
   clientId: string;
   clientSecret: string;
   scopes?: readonly string[];
-  /** Sent along, such as `audience` or `resource`. */
+  /** More parameters of the token request, such as `audience` or `resource`. */
   parameters?: Readonly<Record<string, string>>;
 }
 
-/** Milliseconds for a token to come, and before its end that it is renewed. */
+/** Milliseconds for a token request, and before its expiry that a token is renewed. */
 const TIMEOUT = 10_000;
 const EARLY = 30_000;
 const MAX_BODY = 65_536;
 
 /**
- * Tokens by the OAuth 2 client credentials grant, each used until shortly before it expires: for `a2aAgent(url, { auth })`.
+ * Gets tokens by the OAuth 2 client credentials grant, for `a2aAgent(url, { auth })`. A token is reused until shortly before it expires.
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function clientCredentials(o: ClientCredentialsOptions): () => Promise<string> {
@@ -65,7 +66,7 @@ export function clientCredentials(o: ClientCredentialsOptions): () => Promise<st
   if (!url || (url.protocol !== 'https:' && !isLoopback(url.hostname)))
     throw new RondoError('CONFIG_INVALID', 'clientCredentials(): tokenUrl is an https URL.');
   if (!clientId || !clientSecret) throw new RondoError('CONFIG_INVALID', 'clientCredentials() needs clientId and clientSecret.');
-  // RFC 6749, 2.3.1: each is encoded as in a form before they are joined
+  // RFC 6749, 2.3.1: id and secret are form-encoded before they are joined
   const basic = Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`).toString('base64');
   const body = new URLSearchParams({
     ...parameters,

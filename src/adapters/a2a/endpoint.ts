@@ -1,4 +1,4 @@
-/** The HTTP of A2A: the card, JSON-RPC and REST, as a handler of the web platform. */
+/** A2A over HTTP: the card, JSON-RPC and REST, as a web-standard request handler. */
 import { A2A_VERSION_HEADER, AGENT_CARD_PATH, AgentCard, Extensions } from '@a2a-js/sdk';
 import { LegacyJsonRpcTransportHandler } from '@a2a-js/sdk/compat/v0_3/server';
 import { RequestMalformedError, restStatusFor, toJsonRpcError, toRestErrorBody, VersionNotSupportedError } from '@a2a-js/sdk/errors';
@@ -21,7 +21,7 @@ export interface EndpointOptions {
   readonly handler: Handler;
   /** The agent's name. */
   readonly agent: string;
-  /** Of JSON-RPC; REST is below it. */
+  /** The path of JSON-RPC. REST is below it. */
   readonly path: string;
   readonly auth: AuthOption;
   readonly tasks: 'own' | 'tenant';
@@ -30,7 +30,7 @@ export interface EndpointOptions {
   readonly legacyCard: object;
 }
 
-/** Levels of a body: those of data in a message, which has at most 200, and of what is around it. */
+/** Most nesting levels of a body: 200 for the data in a message, and the envelope around it. */
 const MAX_DEPTH = 250;
 const VERSION = A2A_VERSION_HEADER.toLowerCase();
 const REST_TYPE = { 'content-type': 'application/a2a+json' };
@@ -50,7 +50,7 @@ export function endpoint(o: EndpointOptions): Answering {
     try {
       checkHost(request, auth);
       if (pathname === `/${AGENT_CARD_PATH}` && request.method === 'GET') return (legacy ? cards.legacy : cards.now)(request);
-      // some clients put a slash behind every address
+      // some clients append a slash to every URL
       if (!isRest && pathname !== path && pathname !== `${path}/`) throw new HttpError(404, 'There is nothing here.');
       const ctx = await contextOf(request, legacy);
       if (isRest) return await serveRest(request, pathname.slice(below.length + 5), searchParams, ctx);
@@ -75,7 +75,7 @@ export function endpoint(o: EndpointOptions): Answering {
     });
   }
 
-  /** A body that is too deep is an error of the protocol, as a message that is too deep is. */
+  /** A body that is nested too deeply gets an error of the protocol, not HTTP 422, as a message that is too deep does. */
   async function bodyOf(request: Request): Promise<unknown> {
     try {
       return await readJson(request, { maxBytes: o.maxBytes, maxDepth: MAX_DEPTH });
@@ -98,7 +98,7 @@ export function endpoint(o: EndpointOptions): Answering {
   }
 
   async function serveRest(request: Request, operation: string, query: URLSearchParams, ctx: ServerCallContext): Promise<Response> {
-    // the SDK's client of 1.0 always says so; REST of 0.3 looked otherwise
+    // the SDK's 1.0 client always sends its version; REST of 0.3 has another format
     if (ctx.requestedVersion !== '1.0') throw new VersionNotSupportedError('REST is of A2A 1.0 here; 0.3 is served over JSON-RPC.');
     const answer = await rest(handler, { method: request.method, path: operation, query, body: () => bodyOf(request) }, ctx);
     if (!answer) throw new HttpError(404, 'There is no such operation.');
@@ -108,7 +108,7 @@ export function endpoint(o: EndpointOptions): Answering {
   }
 }
 
-/** An error before the first event is thrown, and answered without a stream. One after it is an event, and the last. */
+/** An error before the first event is thrown, so that the response is not a stream. A later error becomes the last event. */
 async function streamed(items: AsyncIterable<unknown>, signal: AbortSignal, problem: (error: unknown) => unknown): Promise<Response> {
   return eventStream(dataOf((await begun(items)) ?? []), { signal, problem });
 }
@@ -117,7 +117,7 @@ async function* dataOf(items: AsyncIterable<unknown> | Iterable<unknown>): Async
   for await (const data of items) yield { data };
 }
 
-/** The handler, with errors that say nothing of our insides: the SDK sends their messages as they are. */
+/** The handler with internal errors replaced: the SDK would send their messages to the caller. */
 const guarded = (handler: Handler): Handler =>
   new Proxy(handler, {
     get(target, name) {

@@ -1,4 +1,4 @@
-/** The envelope of JSON-RPC 2.0 around a request, checked before anything in it is read. */
+/** The JSON-RPC 2.0 envelope of a request, checked before its content is read. */
 
 interface Envelope {
   readonly [key: string]: unknown;
@@ -6,7 +6,7 @@ interface Envelope {
   readonly method: string;
 }
 
-/** An invalid JSON-RPC request, with the answer to its sender. */
+/** An invalid JSON-RPC request, with the response to send. */
 export class EnvelopeError extends Error {
   readonly answer: object;
   constructor(id: unknown, code: -32_600 | -32_602, message: string) {

@@ -1,4 +1,4 @@
-/** One turn's conversation with a peer, as far as it has come. */
+/** What a peer has sent during one turn: the task's status, artifacts and usage, or a plain reply. */
 import { type Artifact, type Part, type StreamResponse, type Task, TaskState, type TaskStatus } from '@a2a-js/sdk';
 import { ToolError } from '../../errors.ts';
 import type { Json } from '../../json.ts';
@@ -14,12 +14,12 @@ export class Exchange {
   taskId: string | undefined;
   contextId: string | undefined;
   status: TaskStatus | undefined;
-  /** Why the peer did not take what was sent on a task that waits. */
+  /** Why the peer refused the answer to a waiting task. */
   refused: string | undefined;
-  /** A peer that answered with no task at all. */
+  /** The reply of a peer that answered with a message instead of a task. */
   reply: string | undefined;
   usage: Usage | undefined;
-  /** US dollars, as the peer counts them. */
+  /** US dollars, as the peer reports them. */
   costUsd: number | undefined;
 
   constructor(name: string, emit: TurnContext['emit']) {
@@ -31,7 +31,7 @@ export class Exchange {
     return this.reply !== undefined || isOver(this.status?.state) || waits(this.status?.state);
   }
 
-  /** What was made: the value, where it is data and nothing else, else all of it as text. Undefined where it is nothing. */
+  /** The output: the JSON value if it is a single data part, else everything as text. Undefined if it is empty. */
   get output(): Json | undefined {
     if (this.reply !== undefined) return this.reply === '' ? undefined : this.reply;
     const artifacts = [...this.#artifacts.values()].filter((parts) => textOf(joined(parts)).trim() !== '');
@@ -77,13 +77,13 @@ export class Exchange {
     const before = this.#artifacts.get(artifactId);
     if (append && before) before.push(...parts);
     else this.#artifacts.set(artifactId, [...parts]);
-    // the last word on a draft is not said again to who listened to it
+    // the final version of an artifact replaces a draft that was streamed already
     if (!this.#emit || (last && !append && before)) return;
     const text = textOf(parts);
     if (text !== '') this.#emit({ type: 'text', text });
   }
 
-  /** What a peer says it used: to be counted, so nothing below 0 and nothing endless. */
+  /** Takes the usage that the peer reports. Negative and non-finite numbers are ignored, because limits count it. */
   #count(metadata: { [k: string]: unknown } | undefined): void {
     const said = metadata?.[USAGE];
     const { input, output, costUsd } = (typeof said === 'object' && said !== null ? said : {}) as { [k: string]: unknown };

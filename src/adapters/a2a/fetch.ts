@@ -4,22 +4,22 @@ import { ofStatus, outcomeOf } from '../../reliability/codes.ts';
 import { cut } from './names.ts';
 
 export interface Line {
-  /** What errors call the other side. */
+  /** The name of the peer in errors. */
   readonly name: string;
-  /** Who may be connected to. */
+  /** The only origins that are connected to. */
   readonly origins: ReadonlySet<string>;
   readonly headers: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
-  /** Bytes of one answer, a whole stream included. */
+  /** Most bytes of one response. A stream counts as a whole. */
   readonly maxBytes: number;
 }
 
-/** Characters of an error's body that are looked at. */
+/** Most characters of an error's body that are read. */
 const ERROR_BODY = 65_536;
 
 /**
- * A fetch for one peer: to its own origins, without following redirects, with an end to what is read.
- * Throws ToolErrors: `not-run` where the request certainly never arrived, or was turned away at the door.
+ * A `fetch` for one peer: it calls only the allowed origins, follows no redirects and limits the size of responses.
+ * Throws ToolErrors. Their outcome is `not-run` only if the request certainly never arrived, or was refused before any work.
  */
 export function lineTo(line: Line): typeof fetch {
   const { name, origins, signal, maxBytes } = line;
@@ -52,7 +52,7 @@ function unreached(error: unknown, name: string): ToolError {
   return new ToolError(code, `agent "${name}" cannot be reached: ${message}`, { outcome, retryable, cause: error });
 }
 
-/** An error of the protocol goes on to who asked; one of HTTP ends here. */
+/** @returns a response that holds a protocol error, for the SDK to read. @throws ToolError for any other HTTP error. */
 async function failed(name: string, response: Response): Promise<Response> {
   const text = await head(response);
   if (speaksA2A(text)) return new Response(text, { status: response.status, headers: { 'content-type': 'application/json' } });
@@ -104,13 +104,13 @@ function counted(name: string, max: number): TransformStream<Uint8Array, Uint8Ar
 }
 
 /**
- * What went wrong on the way, or in the protocol.
- * @param sent whether the work may have begun.
- * @param mask takes secrets out of what is cut.
+ * Classifies an error of the connection or of the protocol.
+ * @param sent whether the peer may have started to work.
+ * @param mask masks secrets. It is applied before a text is cut.
  */
 export function failure(error: unknown, name: string, sent: boolean, mask: (text: string) => string = (text) => text): ToolError {
   const found = toolErrorIn(error) ?? ofProtocol(error, name, mask) ?? strange(error, name, mask);
-  // whatever is refused now, the task was begun before; only the agent itself can say that it will not do it
+  // the task had started, so the outcome of a refused request is unknown; only A2A_REJECTED means that the agent will not do it
   if (!sent || found.outcome === 'unknown' || found.code === 'A2A_REJECTED') return found;
   return new ToolError(found.code, found.message, { outcome: 'unknown', retryable: found.retryable, cause: found });
 }
@@ -120,7 +120,7 @@ function toolErrorIn(error: unknown, depth = 0): ToolError | undefined {
   return error instanceof Error && depth < 5 ? toolErrorIn(error.cause, depth + 1) : undefined;
 }
 
-/** Errors of A2A that say that a request was refused before anything was done. */
+/** A2A errors for requests that were refused before any work. */
 const REFUSED: ReadonlySet<string> = new Set([
   'TaskNotFoundError',
   'TaskNotCancelableError',
@@ -145,14 +145,14 @@ function ofProtocol(error: unknown, name: string, mask: (text: string) => string
   });
 }
 
-/** What a peer says of a message that it did not take; undefined where the connection broke instead. */
+/** The peer's reason for refusing a message; undefined if the error came from the connection. */
 export function refusalOf(error: unknown, mask: (text: string) => string): string | undefined {
   const of = error instanceof Error && /^SSE event contained an error/.test(error.message) ? error.cause : error;
   return of instanceof Error && 'reason' in of && 'transport' in of ? cut(mask(of.message), 1_000) : undefined;
 }
 
 function strange(error: unknown, name: string, mask: (text: string) => string): ToolError {
-  // what the tables do not know came from reading the answer
+  // an error that the tables do not know came from parsing the response
   if (classify(error).code !== 'TOOL_FAILED') return unreached(error, name);
   const message = error instanceof Error ? cut(mask(error.message), 300) : 'something that is not an error';
   return new ToolError('A2A_BAD_RESPONSE', `agent "${name}" answered with something that is not A2A: ${message}`, {

@@ -1,4 +1,4 @@
-/** The operations of A2A on an engine. The SDK's transports call it; what a task is, `tasks.ts` says. */
+/** Implements the A2A operations on an engine. The SDK's transports call it. See tasks.ts for how a run becomes a task. */
 
 import {
   type AgentCard,
@@ -43,7 +43,7 @@ import { noTask } from './refuse.ts';
 import { streamOf } from './stream.ts';
 import { assertHistoryLength, type Reading, type Seen, see, trimmed, type Where } from './tasks.ts';
 
-/** Milliseconds a cancellation may take before the task is shown as it is. */
+/** Milliseconds to wait for a cancellation to take effect. After that the task is returned in its current state. */
 const CANCEL = 10_000;
 
 export interface Serving {
@@ -57,7 +57,7 @@ export interface Serving {
   readonly push: Push | undefined;
 }
 
-/** A run under way, and the task it is. */
+/** A started run with its task. */
 interface Begun extends Where {
   events: AsyncIterator<RunEvent>;
 }
@@ -91,11 +91,11 @@ export class Handler implements A2ARequestHandler {
   async *sendMessageStream(request: SendMessageRequest, ctx: ServerCallContext): AsyncGenerator<StreamResponse, void, undefined> {
     const caller = callerOf(ctx);
     const begun = await this.#begin(request, ctx);
-    // a caller that leaves stops listening, and the run goes on
+    // if the caller disconnects, the stream ends and the run continues
     try {
       const { task } = await this.#need(caller, begun.id);
       yield { payload: { $case: 'task', value: trimmed(task, request.configuration?.historyLength) } };
-      // one that came twice, and has ended
+      // a duplicate of a message whose task has ended
       if (isOver(task.status?.state)) return;
       yield* streamOf(begun, heard(begun, caller), this.#reading.usage);
     } finally {
@@ -119,10 +119,10 @@ export class Handler implements A2ARequestHandler {
     if (isOver(task.status?.state)) throw new TaskNotCancelableError(`Task ${id} has ended.`);
     const { engine } = this.#o;
     await engine.cancel(id, { by: caller.by, reason: 'cancelled by its caller' });
-    // another process may drive it, and takes its time to notice
+    // another process may drive the run, and sees the cancellation a little later
     for await (const event of engine.watch(id, { by: caller.by, after: seq, signal: AbortSignal.timeout(CANCEL) })) void event;
     const now = (await this.#need(caller, id)).task;
-    // it was faster
+    // the run ended before the cancellation
     if (isOver(now.status?.state) && now.status?.state !== TaskState.TASK_STATE_CANCELED)
       throw new TaskNotCancelableError(`Task ${id} has ended.`);
     return now;
@@ -191,7 +191,7 @@ export class Handler implements A2ARequestHandler {
     const checked = hook && (await this.#o.push?.check(hook));
     const begun = await (message.taskId ? this.#answer(message, caller) : this.#start(message, depth, caller));
     if (checked) await this.#o.push?.add({ ...checked, taskId: begun.id }, ctx);
-    // webhooks of before a restart are told of what comes of an answer too
+    // webhooks from before a restart are followed again too
     else if (message.taskId) this.#o.push?.wake(begun.id, ctx);
     return begun;
   }
@@ -207,7 +207,7 @@ export class Handler implements A2ARequestHandler {
       ...(context && { context: context(caller.by) }),
     };
     let busy: unknown;
-    // beside an open task of its context, a task has a session of its own; its name says already who may see it
+    // an open task keeps its session busy, so a second task of the context gets the next session; the scope is part of its name
     for (const session of sessionsOf(caller, contextId)) {
       const run = within(caller, () =>
         engine.run(agent, toPrompt(message.parts), { ...options, session: { id: session, shared: true } } as RunOptions<Json>),
@@ -215,7 +215,7 @@ export class Handler implements A2ARequestHandler {
       try {
         return { id, contextId, events: await accepted(run) };
       } catch (error) {
-        // the same message came twice: the task it started may wait, and keep its context
+        // a duplicate message: return the task that the first one started
         if (isSameRun(error, id)) {
           const { task, seq } = await this.#need(caller, id);
           return { id, contextId: task.contextId, events: this.#watch(caller, id, seq)[Symbol.asyncIterator]() };
@@ -227,7 +227,7 @@ export class Handler implements A2ARequestHandler {
     throw busy;
   }
 
-  /** Takes decisions, and drives the run on. Who decides is who is authenticated, whatever the message says. */
+  /** Journals the decisions in a message and resumes the run. They are decisions of the authenticated caller. */
   async #answer(message: Message, caller: Caller): Promise<Begun> {
     const { engine } = this.#o;
     const id = message.taskId;
@@ -235,21 +235,21 @@ export class Handler implements A2ARequestHandler {
     const { contextId } = task;
     if (message.contextId && message.contextId !== contextId) throw new RequestMalformedError(`Task ${id} belongs to another context.`);
     const decisions = decisionsIn(message, approvals);
-    // the same decisions again, as after an answer that was lost, are taken as one
+    // idempotent: a caller may send the same decisions again after a lost response
     await engine.decide(id, decisions, { by: caller.by });
     const watched = () => ({ id, contextId, events: this.#watch(caller, id, seq)[Symbol.asyncIterator]() });
     if (running || isOver(task.status?.state)) return watched();
     try {
       return { id, contextId, events: await accepted(within(caller, () => engine.resume(id, { by: caller.by }))) };
     } catch (error) {
-      // somebody else was faster, and drives it
+      // another process drives it already
       if (RondoError.is(error, 'RUN_BUSY')) return watched();
       throw error;
     }
   }
 }
 
-/** The events of a run for as long as its caller listens. */
+/** The events of a run until the caller disconnects. */
 function heard({ events }: Begun, { gone }: Caller): AsyncIterable<RunEvent> {
   const leave = () => void events.return?.();
   if (gone.aborted) leave();

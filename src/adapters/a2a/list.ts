@@ -4,12 +4,12 @@ import type { RunSummary } from '../../engine/options.ts';
 import { type Caller, contextOf, sessionsOf } from './caller.ts';
 import { assertHistoryLength, type Reading, see, trimmed } from './tasks.ts';
 
-/** Runs whose heads are looked at for one list, and tasks that are read in full besides those of the page. */
+/** Most run heads read for one request, and most tasks read in full beyond the page size. */
 const MOST = { heads: 10_000, read: 200 };
 
 /**
- * The caller's tasks, newest first. A page token is the id of the last task that was looked at. A filter that only the whole task can
- * answer reads a bounded number of tasks for a page: it may be shorter, and goes on with its token. `totalSize` counts what may fit.
+ * The caller's tasks, newest first. A page token is the id of the last task examined. Some filters need the whole task. Then a bounded
+ * number of tasks is read, so a page may be short and still have a next token. `totalSize` is an upper bound.
  */
 export async function listTasks(reading: Reading, caller: Caller, o: ListTasksRequest): Promise<ListTasksResponse> {
   const { pageSize, fits } = checked(o);
@@ -44,30 +44,30 @@ function checked({ pageSize = 50, status, statusTimestampAfter, historyLength }:
   return { pageSize, fits };
 }
 
-/** RFC 3339 only: two sides may read the other forms that `Date.parse` takes differently. */
+/** RFC 3339 only. Other forms that `Date.parse` accepts are ambiguous. */
 const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})$/;
 
 function timeOf(text: string): number {
   const time = TIME.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(time)) throw new RequestMalformedError('statusTimestampAfter is a time such as 2026-11-28T12:00:00Z.');
-  // a day that the month does not have is moved to the next one
+  // Date.parse turns February 30 into March 2
   if (new Date(`${text.slice(0, 10)}T00:00:00Z`).toISOString().slice(0, 10) !== text.slice(0, 10))
     throw new RequestMalformedError('statusTimestampAfter names a day that there is not.');
   return time;
 }
 
-/** `may`: whether it can fit, as far as the head of its run tells. One that cannot still names a place in the list: a page token may be its id. */
+/** `may`: whether the task can match, by the head of its run. One that cannot is kept in the list, because a page token may be its id. */
 interface Candidate {
   readonly id: string;
   readonly at: number;
   readonly may: boolean;
 }
 
-/** The caller's tasks, newest first, whatever state they are in: the state of one that ended a page may have changed since. */
+/** The caller's tasks in any state, newest first. The task of a page token must be found even if its state has changed since. */
 async function candidatesOf({ engine, agent }: Reading, caller: Caller, o: ListTasksRequest): Promise<Candidate[]> {
   const found: Candidate[] = [];
   let looked = 0;
-  // all sessions of a context: one whose runs were forgotten stands before others that have some
+  // all sessions of a context, even after an empty one: its runs may have been forgotten
   const sessions = o.contextId ? sessionsOf(caller, o.contextId) : [undefined];
   for (const session of sessions) {
     const wanted = { agent, by: caller.by, limit: MOST.heads - looked, ...(session !== undefined && { session }) };
@@ -81,7 +81,7 @@ async function candidatesOf({ engine, agent }: Reading, caller: Caller, o: ListT
   return found;
 }
 
-/** Whether a run can be in a task's state, as far as its head tells. */
+/** Whether a task can be in a state, by the head of its run. */
 function mayBe(state: TaskState, { status }: RunSummary): boolean {
   switch (state) {
     case TaskState.TASK_STATE_UNSPECIFIED:

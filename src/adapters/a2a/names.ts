@@ -1,13 +1,13 @@
 import { TaskState } from '@a2a-js/sdk';
 
-/** Metadata of a message: how many agents have passed this work on, so that a circle of delegation ends. */
+/** Metadata of a message: the number of agents that passed this work on. It bounds cycles of delegation. */
 export const DEPTH = 'rondo/depth';
-/** Metadata of a task: tokens so far, and US dollars where they are known: `{ input, output, costUsd? }`. */
+/** Metadata of a task: tokens so far, and US dollars if known: `{ input, output, costUsd? }`. */
 export const USAGE = 'rondo/usage';
-/** The extension of cards whose approvals come as data, and take `{ decisions: [...] }` as their answer. */
+/** The card extension of agents that send approvals as data and accept `{ decisions: [...] }` as the answer. */
 export const APPROVALS = 'urn:rondo:a2a:approvals:1';
 
-/** Limits in bytes and characters: far above normal use, they stop an attacker. */
+/** Limits on untrusted input: characters of an id and a text, and approvals in one message. Far above normal use. */
 export const LIMIT = { id: 256, text: 10_000, asks: 50 } as const;
 
 const OVER: ReadonlySet<TaskState> = new Set([
@@ -19,13 +19,13 @@ const OVER: ReadonlySet<TaskState> = new Set([
 const WAITS: ReadonlySet<TaskState> = new Set([TaskState.TASK_STATE_INPUT_REQUIRED, TaskState.TASK_STATE_AUTH_REQUIRED]);
 
 export const isOver = (state: TaskState | undefined): boolean => state !== undefined && OVER.has(state);
-/** Whether a task waits for somebody. */
+/** Whether a task waits for input or consent. */
 export const waits = (state: TaskState | undefined): boolean => state !== undefined && WAITS.has(state);
 
-/** At most so many characters, and never half a one. */
+/** Cuts a text to at most `max` UTF-16 units, without splitting a surrogate pair. */
 export const cut = (text: string, max: number): string =>
   text.length > max ? `${text.slice(0, max - 1).replace(/[\ud800-\udbff]$/, '')}…` : text;
 
-/** `completed` for TASK_STATE_COMPLETED. */
+/** The state as a word: `completed` for TASK_STATE_COMPLETED. */
 export const wordOf = (state: TaskState | undefined): string =>
   (TaskState[state ?? TaskState.TASK_STATE_UNSPECIFIED] ?? 'UNKNOWN').replace('TASK_STATE_', '').toLowerCase().replace('_', '-');

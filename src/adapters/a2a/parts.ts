@@ -12,7 +12,7 @@ const part = (content: NonNullable<RemotePart['content']>, mediaType: string, fi
 export const textPart = (text: string): RemotePart => part({ $case: 'text', value: text }, 'text/plain');
 export const dataPart = (data: Json): RemotePart => part({ $case: 'data', value: data }, 'application/json');
 
-/** What an agent made: a text as text, anything else as data. */
+/** The output of an agent as a part: text as text, anything else as data. */
 export const outputPart = (output: unknown): RemotePart =>
   typeof output === 'string' ? textPart(output) : dataPart((output ?? null) as Json);
 
@@ -26,7 +26,7 @@ export function toRemote(prompt: Prompt): RemotePart[] {
   });
 }
 
-/** What a caller sent, for our agent. A file by its address stays an address: fetching it would let a caller choose what we connect to. */
+/** A caller's message as a prompt. The URL of a file is passed on as text, not fetched: a caller must not choose what we connect to. */
 export function toPrompt(parts: readonly RemotePart[]): Prompt {
   const found: Part[] = parts.flatMap((p): Part[] => {
     const { content, mediaType, filename } = p;
@@ -42,7 +42,7 @@ export function toPrompt(parts: readonly RemotePart[]): Prompt {
   return found.length === 1 && only?.type === 'text' ? only.text : found;
 }
 
-/** All that parts say, as text: data as its JSON, a file by its name. */
+/** All parts as one text: data as JSON, a file as its name. */
 export const textOf = (parts: readonly RemotePart[]): string =>
   parts
     .map(({ content, filename, mediaType }) => {
@@ -55,7 +55,7 @@ export const textOf = (parts: readonly RemotePart[]): string =>
     .filter((text) => text !== '')
     .join('\n');
 
-/** Consecutive texts as one: an artifact that came in pieces is one text. */
+/** Merges consecutive text parts, because a streamed artifact arrives in chunks. */
 export function joined(parts: readonly RemotePart[]): RemotePart[] {
   const found: RemotePart[] = [];
   for (const p of parts) {

@@ -1,4 +1,4 @@
-/** A remote agent: its card, checked, and a client for each turn. */
+/** A remote agent: fetches and checks its card, and makes a client for each turn. */
 import { AgentCard, canonicalizeAgentCard } from '@a2a-js/sdk';
 import { type Client, ClientFactory, DefaultAgentCardResolver, JsonRpcTransportFactory, RestTransportFactory } from '@a2a-js/sdk/client';
 import { flattenedVerify, importJWK, type JWK } from 'jose';
@@ -18,9 +18,9 @@ export interface PeerOptions {
   readonly maxBytes: number;
 }
 
-/** How long a card is good for, ms. */
+/** Milliseconds for which a card is cached. */
 const FRESH = 300_000;
-/** Bytes of a card. */
+/** Most bytes of a card. */
 const MAX_CARD = 262_144;
 const ALGORITHMS = ['ES256', 'ES384', 'ES512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'EdDSA', 'Ed25519'];
 
@@ -34,8 +34,8 @@ export class Peer {
 
   /**
    * A client whose requests carry this turn's headers.
-   * @param signal of its requests; default: the turn's.
-   * @throws ToolError; nothing was sent then but a request for the card.
+   * @param signal aborts its requests. Default: the turn's signal.
+   * @throws ToolError. Only the card was requested by then.
    */
   async client(ctx: TurnContext, signal = ctx.signal): Promise<Client> {
     const { name, origins, maxBytes, auth } = this.o;
@@ -46,7 +46,7 @@ export class Peer {
     const o = { fetchImpl, legacyCompat: { enabled: true } };
     const factory = new ClientFactory({
       transports: [new JsonRpcTransportFactory(o), new RestTransportFactory(o)],
-      // the card is here, and was checked as it is
+      // the card is checked already: the SDK must not fetch it again
       cardResolver: { resolve: async () => card, normalizeAgentCard: (c) => c as AgentCard },
     });
     try {
@@ -79,7 +79,7 @@ export class Peer {
     const known = this.#card;
     if (known && Date.now() - known.at < FRESH) return known.card;
     const whole = await this.#fetchCard(headers, signal);
-    // as it was signed: with all its interfaces, those that are not for us too
+    // the signature covers the whole card, so it is verified before interfaces are removed
     if (this.o.keys) await signed(this.o.name, whole, this.o.keys);
     this.#card = { card: this.#checked(whole), at: Date.now() };
     return this.#card.card;
@@ -97,7 +97,7 @@ export class Peer {
       raw = await response.json();
     } catch (error) {
       const { code, message, retryable } = failure(error, name, false);
-      // whatever happened, it was not asked to do anything
+      // not-run in any case: the peer was asked only for its card
       const where = `It was asked for its card, ${at.origin}${at.pathname}.`;
       throw new ToolError(code === 'A2A_BAD_RESPONSE' ? 'A2A_CARD_REJECTED' : code, `${message} ${where}`, {
         outcome: 'not-run',
@@ -108,7 +108,7 @@ export class Peer {
     return parsed(name, raw);
   }
 
-  /** A card may name addresses of its own origin, and of those that are allowed: with the others left out. */
+  /** The card with only the interfaces at its own origin or an allowed one. @throws ToolError if none is left. */
   #checked(card: AgentCard): AgentCard {
     const { name, origins } = this.o;
     const own = card.supportedInterfaces.filter(({ url }) => URL.canParse(url) && origins.has(new URL(url).origin));
@@ -130,7 +130,7 @@ function parsed(name: string, raw: unknown): AgentCard {
   }
 }
 
-/** A key is taken from those given, never from where the card says. */
+/** Verifies a signature of the card. Only the configured keys are used, never a key URL from the card. */
 async function signed(name: string, card: AgentCard, keys: readonly JWK[]): Promise<void> {
   const payload = Buffer.from(canonicalizeAgentCard(card)).toString('base64url');
   for (const { protected: header, signature } of card.signatures.slice(0, 10)) {

@@ -1,4 +1,4 @@
-/** Tells webhooks how tasks stand. */
+/** Push notifications: sends the state of tasks to webhooks. */
 import { randomUUID } from 'node:crypto';
 import type { Task, TaskPushNotificationConfig } from '@a2a-js/sdk';
 import { V03PushNotificationSerializer } from '@a2a-js/sdk/compat/v0_3/server';
@@ -17,10 +17,10 @@ import { refusal } from './refuse.ts';
 import { type Reading, see } from './tasks.ts';
 
 /**
- * @property allow origins that may be notified although they are not https or not public, such as `http://127.0.0.1:9000`.
- * @property store where the webhooks of tasks are kept. Default: this process's memory, so they do not survive it. They hold tokens,
- *   so they are no part of the journal. Scope it by `state`'s caller, or use one store for callers who may see each other's webhooks.
- * @property timeout of one notification, ms. Default 5,000.
+ * @property allow origins that may be notified even if they are not https or not public, such as `http://127.0.0.1:9000`.
+ * @property store the store of webhooks. Default: in memory, so they do not survive the process. They are not journaled, because they hold
+ *   tokens. A store of your own must separate callers, or serve only callers who may see each other's webhooks.
+ * @property timeout milliseconds of one notification. Default 5,000.
  */
 export interface PushOptions {
   allow?: readonly string[];
@@ -28,13 +28,13 @@ export interface PushOptions {
   timeout?: number;
 }
 
-/** Milliseconds between looks at a task that waits for somebody, from and to. */
+/** Milliseconds between polls of a waiting task: the first and the longest interval. */
 const LOOK = { first: 500, last: 15_000 };
-/** Webhooks of a task, and ended tasks whose webhooks are kept. */
+/** Most webhooks of one task, and most ended tasks whose webhooks are kept. */
 const MOST = 10;
 const KEPT = 1_000;
 
-/** A task that is followed. `again`: look once more before it is left. */
+/** A task that is followed. `again`: read it once more before the loop waits or ends. */
 interface Follow {
   again: boolean;
   wake: (() => void) | undefined;
@@ -54,7 +54,7 @@ export class Push {
     this.#webhooks = webhooks({ allow: o.allow, timeout: o.timeout, where: 'serveA2A(): push.' });
   }
 
-  /** @throws RequestMalformedError for an address that we would not connect to. */
+  /** @throws RequestMalformedError for a URL that must not be called. */
   check(config: TaskPushNotificationConfig): TaskPushNotificationConfig {
     const problem = this.#webhooks.problem(config.url);
     if (problem) throw new RequestMalformedError(problem);
@@ -83,7 +83,7 @@ export class Push {
     this.#closing.abort();
   }
 
-  /** Says that something came of a task, or a webhook: it is looked at now, and followed from here on. */
+  /** Call this when a task may have changed or has a new webhook. The task is read now, and followed until it ends. */
   wake(taskId: string, ctx: ServerCallContext): void {
     const key = `${callerOf(ctx).scope}/${taskId}`;
     const followed = this.#followed.get(key);
@@ -97,7 +97,7 @@ export class Push {
     this.#follow(taskId, ctx, follow, () => this.#followed.delete(key)).catch(refusal);
   }
 
-  /** One loop per task, until the task ends, in whichever process it is driven. @param done called before anything else can happen. */
+  /** The loop of one task, which ends with the task. Any process may drive the run. @param done called synchronously at the end. */
   async #follow(taskId: string, ctx: ServerCallContext, follow: Follow, done: () => void): Promise<void> {
     const caller = callerOf(ctx);
     const { signal } = this.#closing;
@@ -131,7 +131,7 @@ export class Push {
     }
   }
 
-  /** The webhooks of tasks that ended long ago are let go of; a store of the application's is its own. */
+  /** Drops the webhooks of the oldest ended task. A store of the application is left alone. */
   #end(taskId: string, ctx: ServerCallContext): void {
     if (!(this.#store instanceof InMemoryPushNotificationStore)) return;
     if (this.#ended.push({ taskId, ctx }) <= KEPT) return;

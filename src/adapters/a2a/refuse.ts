@@ -5,10 +5,10 @@ import { report } from '../../server/report.ts';
 
 export const tellOperator = report('serveA2A()');
 
-/** The same words for a task that is not there and one of somebody else. */
+/** The same error for a missing task and one of another caller, so that callers cannot probe for tasks. */
 export const noTask = (id: string) => new TaskNotFoundError(`Task not found: ${id.slice(0, 256)}`);
 
-/** What a caller is told of an error: nothing of our insides. */
+/** The error that a caller gets, without internal details. */
 export function refusal(error: unknown): Error {
   if (error instanceof A2AError) return error;
   if (RondoError.is(error)) {

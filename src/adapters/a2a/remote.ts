@@ -15,34 +15,34 @@ import { stop, takeTurn, type Waiting } from './turn.ts';
 type Headers = Readonly<Record<string, string>>;
 
 export interface A2AAgentOptions {
-  /** Default: made from the host's name. */
+  /** Default: derived from the host name. */
   name?: string;
-  /** What it is for. Default: where it is; what its card says of it is never shown to a model. */
+  /** Shown to a supervising model. Default: the agent's URL. The description in the card is untrusted, so a model never sees it. */
   description?: string;
-  /** A bearer token, or what gets one for a turn, such as `clientCredentials({ ... })`. It goes to the agent's own origins only. */
+  /** A bearer token, or a function that gets one for a turn, such as `clientCredentials({ ... })`. It is sent only to the allowed origins. */
   auth?: Token;
-  /** Sent with every request, such as an API key; a function is asked for each turn. They go to the agent's own origins only. */
+  /** Headers of every request, such as an API key. A function is called for each turn. They are sent only to the allowed origins. */
   headers?: Headers | ((ctx: TurnContext) => Headers | Promise<Headers>);
-  /** What asking it twice does. A Rondo peer takes a message that comes twice for one. Default `once`. */
+  /** Whether a message may be sent twice. A Rondo peer treats a duplicate as one message. Default `once`. */
   effect?: Effect;
-  /** One attempt at a turn, ms. Default 600,000. */
+  /** Milliseconds of one attempt at a turn. Default 600,000. */
   timeout?: number;
   retry?: Retry;
   limits?: Limits;
-  /** Other origins than its own that its card may send us to. */
+  /** Origins besides its own that its card may name. */
   allowOrigins?: readonly string[];
-  /** Public keys, by `kid`: with them, a card that none of them signed is not used. */
+  /** Public keys, found by `kid`. If given, a card must be signed with one of them. */
   keys?: readonly JWK[];
-  /** Of one answer, a whole stream included. Default 4,000,000. */
+  /** Most bytes of one response. A stream counts as a whole. Default 4,000,000. */
   maxBytes?: number;
 }
 
 /**
- * A remote agent, to be run, or to be part of a supervisor or a graph. Its card is fetched when it is first needed, and checked.
- * A remote failure is a `ToolError`; `not-run` only where the message certainly never arrived.
- * What it asks of people are approvals of the run; what it says is data, and decides nothing. Its output is a text, or the value of the data
- * that it made, where it made nothing else.
- * @param address its origin, the folder of its `.well-known/agent-card.json`, or the address of its card.
+ * A remote agent over A2A, to run by itself, under a supervisor or in a graph. Its card is fetched and checked at the first use.
+ * A remote failure is a `ToolError`, with outcome `not-run` only if the message certainly never arrived.
+ * Its questions to people become approvals of the run. Everything it sends is untrusted data. Its output is a text, or a JSON value if it
+ * returned a single data part.
+ * @param address its origin, the folder of its `.well-known/agent-card.json`, or the URL of its card.
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function a2aAgent(address: string, o: A2AAgentOptions = {}): Agent<AgentInput, Json, Record<never, never>> {

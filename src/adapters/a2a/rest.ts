@@ -1,4 +1,4 @@
-/** HTTP+JSON of A2A 1.0, on the same operations as JSON-RPC. The SDK has it for express alone. */
+/** The HTTP+JSON transport of A2A 1.0, on the same operations as JSON-RPC. The SDK has it only for Express. */
 import {
   CancelTaskRequest,
   ListTaskPushNotificationConfigsResponse,
@@ -16,15 +16,15 @@ import type { Handler } from './handler.ts';
 
 export interface RestRequest {
   readonly method: string;
-  /** Below the interface's address, such as `/tasks/x:cancel`. */
+  /** The path below the interface's URL, such as `/tasks/x:cancel`. */
   readonly path: string;
   readonly query: URLSearchParams;
   body(): Promise<unknown>;
 }
-/** `stream`: events as JSON, to be sent one by one. */
+/** `stream`: events as JSON, each to be sent as a Server-Sent Event. */
 export type RestAnswer = { status: number; body?: unknown } | { stream: AsyncGenerator<unknown, void, undefined> };
 
-/** @returns undefined where there is no such operation. */
+/** @returns undefined if there is no such operation. */
 export async function rest(handler: Handler, request: RestRequest, ctx: ServerCallContext): Promise<RestAnswer | undefined> {
   const { method, path, query } = request;
   if (method === 'POST' && path === '/message:send') {

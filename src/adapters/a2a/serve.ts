@@ -15,45 +15,45 @@ import { Handler } from './handler.ts';
 import { Push, type PushOptions } from './push.ts';
 
 export interface ServeOptions<C = unknown> {
-  /** Default 0: one that is free. */
+  /** Default 0: a free port. */
   port?: number;
-  /** Default 127.0.0.1. For one that stands for all addresses of the machine, such as 0.0.0.0, say where callers are to go: `card.url`. */
+  /** Default 127.0.0.1. With a wildcard address such as 0.0.0.0, also set `card.url`, the URL that callers use. */
   host?: string;
-  /** Of JSON-RPC; REST is below it at `rest`, the card at `/.well-known/agent-card.json`. Default `/a2a`. */
+  /** The path of JSON-RPC. REST is below it at `rest`, the card at `/.well-known/agent-card.json`. Default `/a2a`. */
   path?: string;
   /**
-   * Who calls, such as `bearer({ verify: jwt({ ... }) })`. Without it every caller is the principal `anonymous`, and only this machine
-   * is listened to; `'none'` says that this is meant on any host.
+   * Authenticates callers, such as `bearer({ verify: jwt({ ... }) })`. Without it every caller is the principal `anonymous`, and only
+   * this machine may call. `'none'`: any machine may.
    */
   auth?: AuthOption;
-  /** Whose tasks a caller sees: their own (the default), or those of their tenant. */
+  /** Whether a caller sees only its own tasks (the default), or all tasks of its tenant. */
   tasks?: 'own' | 'tenant';
   card?: CardOptions;
-  /** `true`, or more about them. Default: no push notifications. */
+  /** Push notifications: `true`, or their options. Default: none. */
   push?: boolean | PushOptions;
-  /** Of every run. */
+  /** The limits of every run. */
   limits?: Limits;
-  /** What the agent's tools need, made from who calls. */
+  /** Makes the context of the agent's tools for a caller. */
   context?: (by: Principal) => C;
-  /** How many agents may have passed a message on. Default 8. */
+  /** Most agents that may have passed a message on. Default 8. */
   maxDepth?: number;
-  /** Bytes of a request. Default 1,000,000. */
+  /** Most bytes of a request. Default 1,000,000. */
   maxBytes?: number;
-  /** Whether tasks tell the tokens and dollars they took. Default false. */
+  /** Whether tasks report their tokens and cost. Default false. */
   usage?: boolean;
   /**
-   * Drives on what was left behind, as `worker()` of `rondo/server` does, now and every 15 seconds. Default true; `false` where the
-   * application does it.
+   * Whether to resume runs that no process drives, now and every 15 seconds, as `worker()` of `rondo/server` does. Default true. `false`:
+   * the application does it.
    */
   recover?: boolean;
 }
 
 export interface A2AServer extends AsyncDisposable {
-  /** Of this server: what `a2aAgent()` takes. */
+  /** The URL of this server, for `a2aAgent()`. */
   readonly url: string;
-  /** Where it listens. */
+  /** The port it listens on. */
   readonly port: number;
-  /** Stops listening. Runs go on: they are the engine's. */
+  /** Stops listening. Runs continue: they belong to the engine. */
   close(): Promise<void>;
 }
 
@@ -61,8 +61,8 @@ const isAny = (host: string): boolean => /^(0\.0\.0\.0|\[?::\]?)$/.test(host);
 const WHERE = 'serveA2A()';
 
 /**
- * Serves an agent over A2A 1.0 (JSON-RPC and REST, on one port), and 0.3 (JSON-RPC). A task is a run: its id is the run's, its
- * context a session, and its state comes from the journal, so it survives a restart.
+ * Serves an agent over A2A 1.0 (JSON-RPC and REST, on one port), and 0.3 (JSON-RPC). A task is a run: it has the run's id, its context is
+ * a session, and its state comes from the journal, so it survives a restart.
  * @throws RondoError `CONFIG_INVALID`.
  */
 export async function serveA2A<O, C>(engine: Engine, agent: Agent<Prompt, O, C>, o: ServeOptions<C> = {}): Promise<A2AServer> {
@@ -72,9 +72,9 @@ export async function serveA2A<O, C>(engine: Engine, agent: Agent<Prompt, O, C>,
   checkOpen(host, auth, WHERE);
   if (isAny(host) && !o.card?.url)
     throw invalid(`${WHERE}: a card that names ${host} leads nowhere. Say where callers reach it: card: { url }.`);
-  // so that tasks of before a restart can be answered
+  // so that waiting tasks from before a restart can be answered
   engine.register(agent);
-  // what is wrong with the options is told before anything listens
+  // these check the options, so they come before the server listens
   const reading = { engine, agent: agent.name, usage: o.usage ?? false };
   const push = o.push ? new Push(reading, o.push === true ? {} : o.push) : undefined;
   const baseOf = (url: string) => (o.card?.url ?? url).replace(/\/+$/, '');
@@ -87,7 +87,7 @@ export async function serveA2A<O, C>(engine: Engine, agent: Agent<Prompt, O, C>,
     return endpoint({ handler, agent: agent.name, path, auth, tasks, maxBytes, card, legacyCard: await legacyCard(card) });
   }
 
-  // the card names the port, which is known once it listens
+  // the card holds the port, which is known only once the server listens
   let ready: Promise<Answering> | undefined;
   const listening = await listen(async (request) => (await (ready as Promise<Answering>))(request), { host, port, where: WHERE });
   const base = baseOf(listening.url);

@@ -4,8 +4,8 @@ import { textPart } from './parts.ts';
 import { artifact, OUTPUT, statusOf, usageOf, type Where } from './tasks.ts';
 
 /**
- * A run's events as a caller sees them: the text of the agent as it is made, and how the run ends.
- * The artifact is a draft until its last chunk: text before a tool call is replaced by what comes after it.
+ * Converts a run's events for a caller: the agent's text as it streams, and how the run ends.
+ * The artifact is a draft until its last chunk: text before a tool call is replaced by the text after it.
  */
 export async function* streamOf(
   where: Where,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { A2A_VERSION_HEADER } from '@a2a-js/sdk';
 
-/** Answers with a card, or that it has not changed since a client read it. */
+/** Responds with the card, or with 304 if the client has this version already. */
 export function taggedCard(card: unknown): (request: Request) => Response {
   const text = JSON.stringify(card);
   const etag = `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"`;
@@ -12,6 +12,6 @@ export function taggedCard(card: unknown): (request: Request) => Response {
       : new Response(text, { headers: { ...headers, 'content-type': 'application/json' } });
 }
 
-/** Whether `If-None-Match` names the tag. Weak comparison, as RFC 9110 has it. */
+/** Whether `If-None-Match` lists the tag, by the weak comparison of RFC 9110. */
 const isKnown = (header: string | null, etag: string): boolean =>
   header?.split(',').some((tag) => ['*', etag].includes(tag.trim().replace(/^W\//, ''))) ?? false;

@@ -1,4 +1,4 @@
-/** A task is a run, read from its journal. Nothing else is kept. */
+/** Reads tasks from the journal. A task is a run; no other state is stored. */
 import { type Artifact, type Message, Role, type Task, TaskState, type TaskStatus } from '@a2a-js/sdk';
 import { RequestMalformedError } from '@a2a-js/sdk/errors';
 import type { Engine } from '../../engine/engine.ts';
@@ -12,10 +12,10 @@ import { type Caller, contextOf } from './caller.ts';
 import { APPROVALS, USAGE } from './names.ts';
 import { dataPart, outputPart, textPart, toRemote } from './parts.ts';
 
-/** The artifact that holds what the agent answered. */
+/** The name of the artifact that holds the agent's output. */
 export const OUTPUT = 'output';
 
-/** Milliseconds to wait for a journal that is being written while it is read. */
+/** Milliseconds to read the events of a run. A run that grows meanwhile would otherwise be followed. */
 const READ = 2_000;
 
 export interface Where {
@@ -23,7 +23,7 @@ export interface Where {
   readonly contextId: string;
 }
 
-/** A task as it stands. `seq`: of the newest entry it shows. */
+/** The current state of a task. `seq` is the number of the newest entry in it. */
 export interface Seen {
   readonly task: Task;
   readonly approvals: readonly Approval[];
@@ -37,7 +37,7 @@ export interface Reading {
   readonly usage: boolean;
 }
 
-/** @returns undefined where there is none, or none for this caller: callers must not tell the two apart. */
+/** @returns undefined for a missing task and for one that the caller may not see, so that callers cannot tell the two apart. */
 export async function see({ engine, agent, usage }: Reading, caller: Caller, id: string): Promise<Seen | undefined> {
   const state = await stateOf(engine, caller, id);
   const contextId = contextOf(caller, state?.session);
@@ -67,10 +67,10 @@ async function stateOf(engine: Engine, caller: Caller, id: string): Promise<RunS
   }
 }
 
-/** The kept events of a run: of one under way only the first, for the next may be long in coming. */
+/** The journaled events of a run. For a running one only the first, because the next may take long. */
 async function eventsOf(engine: Engine, { by }: Caller, { runId, status, seq }: RunState): Promise<RunEvent[]> {
   const events: RunEvent[] = [];
-  // one that is resumed just now would be followed to its next end
+  // the timeout: if the run is resumed right now, watch() would follow it to its next end
   for await (const event of engine.watch(runId, { by, signal: AbortSignal.timeout(READ) })) {
     if (event.seq === undefined || event.seq > seq) break;
     events.push(event);
@@ -79,7 +79,7 @@ async function eventsOf(engine: Engine, { by }: Caller, { runId, status, seq }: 
   return events;
 }
 
-/** What of a run is part of the conversation with its caller: what they sent and were asked. Its steps are the agent's own. */
+/** The messages of a task's history: what the caller sent and was asked. The steps of the run are not shown. */
 function said(where: Where, event: RunEvent): Message[] {
   const id = `${where.id}-${event.seq}`;
   if (event.type === 'run.started') return [message(where, id, Role.ROLE_USER, toRemote(event.input as Prompt))];
@@ -108,7 +108,7 @@ export const artifact = (output: unknown): Artifact => ({
   extensions: [],
 });
 
-/** @param at epoch milliseconds. @param result undefined while the run is under way. */
+/** @param at epoch milliseconds. @param result undefined while the run is running. */
 export function statusOf(where: Where, at: number, result: RunResult | undefined, open: readonly Approval[]): TaskStatus {
   const status = (state: TaskState, parts?: Message['parts'], extensions?: string[]): TaskStatus => ({
     state,
@@ -125,7 +125,7 @@ export function statusOf(where: Where, at: number, result: RunResult | undefined
     case 'failed':
       return status(TaskState.TASK_STATE_FAILED, failed(result.error.code, result.error.retryable));
     case 'paused': {
-      // all answered, and not yet gone on
+      // all approvals are decided, and the run has not resumed yet
       if (open.length === 0) return status(TaskState.TASK_STATE_WORKING);
       const consent = open.every((a) => a.kind === 'consent');
       return status(consent ? TaskState.TASK_STATE_AUTH_REQUIRED : TaskState.TASK_STATE_INPUT_REQUIRED, asking(open), [APPROVALS]);
@@ -141,13 +141,13 @@ export function assertHistoryLength(length: number | undefined): void {
     throw new RequestMalformedError('historyLength is a whole number of 0 or more.');
 }
 
-/** With the newest messages of its history. */
+/** The task with at most `length` messages of its history, the newest. */
 export function trimmed(task: Task, length: number | undefined): Task {
   if (length === undefined) return task;
   return { ...task, history: length === 0 ? [] : task.history.slice(-length) };
 }
 
-/** A code, and no more: the message of a failure may quote our insides. */
+/** Only the code: the message of a failure may expose internals. */
 const failed = (code: string, retryable: boolean) => [textPart(`Failed: ${code}.`), dataPart({ error: { code, retryable } })];
 
 export const usageOf = ({ usage, costUsd }: Pick<RunState, 'usage' | 'costUsd'>): Task['metadata'] => ({

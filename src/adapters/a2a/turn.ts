@@ -13,19 +13,19 @@ import { cut, DEPTH, isOver, wordOf } from './names.ts';
 import { textOf, toRemote } from './parts.ts';
 import type { Peer } from './peer.ts';
 
-/** What is kept while people think. `mark`: of the status that asked, to tell it from a later one. */
+/** The agent's state while people decide. `mark` identifies the status that asked, to tell it from a later one. */
 export type Waiting = { taskId: string; contextId: string; mark: string; auth: boolean; spent: Spent };
 
-/** Of all turns so far, as the peer counts them: what is told of a turn is what came on top. */
+/** The totals of the task that the peer last reported. The usage of a turn is the increase over them. */
 type Spent = { input: number; output: number; usd: number };
 
 type Result = TurnResult<Json, Waiting>;
 
-/** Milliseconds between looks at a task, from and to. */
+/** Milliseconds between polls of a task: the first and the longest interval. */
 const LOOK = { first: 200, last: 5_000 };
-/** Looks in a row that may fail. */
+/** Failed polls in a row before the turn fails. */
 const PATIENCE = 5;
-/** Milliseconds a peer has to take note of a cancellation. */
+/** Milliseconds for the requests that cancel a task. */
 const CANCEL = 3_000;
 
 export async function takeTurn(peer: Peer, effect: Effect, turn: Turn<Waiting>, ctx: TurnContext): Promise<Result> {
@@ -38,7 +38,7 @@ export async function takeTurn(peer: Peer, effect: Effect, turn: Turn<Waiting>, 
     const message = turn.type === 'start' ? start(turn, ctx) : await answer(peer, turn, ctx, client, exchange);
     if (message) await send(client, message, exchange, progress, ctx);
     if (!exchange.ended) await follow(client, exchange, ctx);
-    // what was refused is asked again; anything else is another question
+    // if the status has changed since, the peer asks something else: the refusal is not about it
     if (turn.type === 'start' || markOf(exchange) !== turn.state.mark) exchange.refused = undefined;
     return await result(peer, client, exchange, counted, ctx);
   } catch (error) {
@@ -49,7 +49,7 @@ export async function takeTurn(peer: Peer, effect: Effect, turn: Turn<Waiting>, 
 
 const message = (ctx: TurnContext, o: Pick<Message, 'taskId' | 'contextId' | 'parts'>): Message => ({
   ...o,
-  // a message that is sent again is the same to a peer that looks
+  // a stable id, so that the peer can recognise a message that is sent twice
   messageId: ctx.idempotencyKey,
   role: Role.ROLE_USER,
   metadata: { [DEPTH]: depthOf(ctx.runId) + Math.max(ctx.depth, 1) },
@@ -60,10 +60,10 @@ const message = (ctx: TurnContext, o: Pick<Message, 'taskId' | 'contextId' | 'pa
 const start = ({ input }: Turn & { type: 'start' }, ctx: TurnContext): Message =>
   message(ctx, { taskId: '', contextId: contextIdOf(ctx.thread), parts: toRemote(input) });
 
-/** Tells the peer nothing of our runs and sessions. */
+/** A hash, so that the peer learns nothing about runs and sessions. */
 const contextIdOf = (thread: string): string => `ctx-${createHash('sha256').update(thread).digest('hex').slice(0, 32)}`;
 
-/** The answer to send; undefined where the peer has it, or waits no longer: then it only is to be followed. */
+/** The message with the answers; undefined if the peer has them already or no longer waits. Then the task only needs to be followed. */
 async function answer(
   peer: Peer,
   { state, answers }: Turn<Waiting> & { type: 'resume' },
@@ -77,7 +77,7 @@ async function answer(
     await stop(peer, taskId, ctx);
     throw new ToolError('A2A_CONSENT_REFUSED', `Consent was refused: ${refused}`);
   }
-  // an earlier attempt may have told it, or it ended while people thought
+  // an earlier attempt may have delivered the answer, or the task may have ended meanwhile
   await look(client, exchange, taskId, ctx.signal);
   if (!exchange.ended || markOf(exchange) !== mark) return undefined;
   exchange.status = undefined;
@@ -91,21 +91,21 @@ async function send(client: Client, message: Message, exchange: Exchange, progre
   try {
     for await (const event of client.sendMessageStream(request, { signal: ctx.signal })) {
       progress.sent = true;
-      // a peer that tells what it does is at work; one that is asked how it is may say `working` for ever
+      // stream events count as progress; poll results do not, because a peer may report `working` for ever
       ctx.alive();
       exchange.take(event);
-      // a peer may leave the stream of a task that waits open
+      // some peers keep the stream of a waiting task open
       if (exchange.ended) break;
     }
   } catch (error) {
-    // a stream may break while the task goes on, and we can still look at the task
+    // the stream may break while the task continues, so the task is polled instead
     if (ctx.signal.aborted || exchange.taskId === undefined || error instanceof ToolError) throw error;
     exchange.refused = refusalOf(error, ctx.secrets.mask);
   }
   if (exchange.taskId === undefined && exchange.reply === undefined) throw new Error('it gave neither a task nor a message');
 }
 
-/** Looks at a task until it ends or waits. */
+/** Polls a task until it ends or waits. */
 async function follow(client: Client, exchange: Exchange, ctx: TurnContext): Promise<void> {
   for (let wait = LOOK.first; !exchange.ended; wait = Math.min(wait * 1.5, LOOK.last)) {
     await pause(wait, ctx.signal);
@@ -113,7 +113,7 @@ async function follow(client: Client, exchange: Exchange, ctx: TurnContext): Pro
   }
 }
 
-/** Looks at a task. Looking twice does no harm, so it tries again after a broken connection, as when the peer was restarted. */
+/** Reads a task. Reading has no effect, so it is retried after a broken connection, for example while the peer restarts. */
 async function look(client: Client, exchange: Exchange, id: string, signal: AbortSignal): Promise<void> {
   for (let wait = LOOK.first, failures = 0; ; wait *= 2) {
     try {
@@ -134,7 +134,7 @@ async function result(peer: Peer, client: Client, exchange: Exchange, before: Sp
   const state = exchange.reply === undefined ? status?.state : TaskState.TASK_STATE_COMPLETED;
   switch (state) {
     case TaskState.TASK_STATE_COMPLETED: {
-      // some peers stream how they are, and leave what they made in the task
+      // some peers stream only status updates, and the output is in the task
       if (exchange.output === undefined && taskId !== undefined) await look(client, exchange, taskId, ctx.signal);
       const { output } = exchange;
       if (output === undefined) throw new ToolError('A2A_EMPTY', `agent "${name}" says that it completed, and gave nothing.`);
@@ -161,7 +161,7 @@ async function result(peer: Peer, client: Client, exchange: Exchange, before: Sp
       const word = wordOf(state);
       const text = ctx.secrets.mask(textOf(status?.message?.parts ?? []));
       throw new ToolError(`A2A_${word.toUpperCase().replace('-', '_')}`, `agent "${name}" ${word}${text ? `: ${cut(text, 2_000)}` : '.'}`, {
-        // only what was rejected was not begun
+        // a rejected task did not start; any other may have taken effect
         outcome: word === 'rejected' ? 'failed' : 'unknown',
       });
     }
@@ -175,26 +175,26 @@ function spentSince({ input, output, usd }: Spent, { usage, costUsd }: Exchange)
 }
 
 /**
- * Tells the peer to stop, where no process will come back for the task. What may be done twice is asked for again after a timeout, or by
- * the process that goes on with the run, and needs the task as it is: unless the run itself was stopped, which is what `cause` says.
+ * Cancels the task if no attempt or process will need it again. A turn that may run twice will: the next attempt sends the same message
+ * and finds the task. But not if the run itself was cancelled or stopped at a limit, which `cause` tells.
  */
 async function cancelled(peer: Peer, effect: Effect, taskId: string | undefined, ctx: TurnContext): Promise<void> {
   const { cause } = (ctx.signal.reason ?? {}) as { cause?: unknown };
   if (effect === 'once' || cause === 'cancel' || cause === 'limit') await stop(peer, taskId, ctx);
 }
 
-/** Tells the peer, if it can be reached, that no process will come back for a task. */
+/** Cancels a task at the peer. Failures are ignored. */
 export async function stop(peer: Peer, taskId: string | undefined, ctx: TurnContext): Promise<void> {
   try {
     const client = await peer.client(ctx, AbortSignal.timeout(CANCEL));
     const ids = taskId === undefined ? await openIn(client, contextIdOf(ctx.thread)) : [taskId];
     for (const id of ids) await client.cancelTask({ tenant: '', id, metadata: undefined });
   } catch {
-    // it was faster, or is out of reach
+    // the task has ended, or the peer cannot be reached
   }
 }
 
-/** The tasks of a context that is ours alone, for a message of which we were not yet told what task it became. */
+/** The open tasks of a context. Used if the turn was aborted before the peer returned a task id; only this thread uses the context. */
 async function openIn(client: Client, contextId: string): Promise<string[]> {
   const { tasks } = await client.listTasks({ tenant: '', contextId, status: 0, pageToken: '', statusTimestampAfter: undefined });
   return tasks.filter((t) => t.contextId === contextId && !isOver(t.status?.state)).map((t) => t.id);

@@ -10,7 +10,6 @@ const shared = new Map<string, BedrockRuntimeClient>();
 
 // AWS allows an inference of up to an hour, but the SDK drops a connection that is silent for five minutes. Shorter limits come from the
 // caller's signal.
-// Shorter limits are the caller's, through the signal.
 const SILENCE = 3_600_000;
 
 /**

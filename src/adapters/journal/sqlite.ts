@@ -15,15 +15,15 @@ import { sqliteRecords } from './sqlite/records.ts';
 
 export interface SqliteJournalOptions {
   /**
-   * What an acknowledged append survives. By default what the engine asks for it: power loss for what must not be lost (an
-   * effect that happens at most once, a decision, a claim), a killed process for the rest. `power` or `process` is for all alike.
+   * What an acknowledged append survives. By default the engine decides for each: power loss for what must not be lost (the start of a
+   * `once` effect, a decision, a claim), a killed process for the rest. `power` or `process` applies to all appends.
    */
   durability?: 'power' | 'process';
 }
 
 /**
- * A journal in one SQLite file, for any number of processes on one machine. The file and its directory are made when first used.
- * @param path of the file; `-wal` and `-shm` files lie beside it while it is open.
+ * A journal in one SQLite file, for any number of processes on one machine. The file and its directory are created at the first use.
+ * @param path the path of the file. While it is open, there are `-wal` and `-shm` files beside it.
  */
 export function sqliteJournal(path: string, o: SqliteJournalOptions = {}): Journal {
   if (typeof path !== 'string' || path === '' || path.startsWith(':memory:'))
@@ -31,17 +31,17 @@ export function sqliteJournal(path: string, o: SqliteJournalOptions = {}): Journ
   return new SqliteJournal(path, o.durability);
 }
 
-/** A run that this process writes: where it ends, and its head as it is stored. */
+/** A cached run that this process writes: its last row, and its head as stored. */
 interface Live {
   readonly run: number;
   tail: Tail;
   head: RunHead;
 }
 
-/** Above this, the run that was remembered first is forgotten: it costs that run a few look-ups, no more. */
+/** Most cached runs. The oldest is evicted, which costs its next append a few look-ups. */
 const MOST_LIVE = 20_000;
 
-/** Of this process, by the path of the file: journals of one file hear each other. */
+/** By path: the listeners of this process. They are shared by all journals on one file. */
 const LISTENERS = new Map<string, Listeners>();
 
 class SqliteJournal implements Journal {
@@ -51,9 +51,9 @@ class SqliteJournal implements Journal {
   readonly #key: string;
   readonly #durability: 'power' | 'process' | undefined;
   readonly #live = new Map<string, Live>();
-  /** Runs that the transaction under way has written to. */
+  /** Runs that the current transaction has written to. */
   #touched: string[] = [];
-  /** The run of the append before. */
+  /** The run of the previous append. */
   #lastRun: string | undefined;
 
   constructor(path: string, durability: 'power' | 'process' | undefined) {
@@ -67,7 +67,7 @@ class SqliteJournal implements Journal {
       committed: () => {
         for (const runId of this.#touched) this.#changed(runId);
       },
-      // what was remembered during the transaction did not happen
+      // the transaction may have cached tails that were not written
       rolledBack: () => this.#live.clear(),
     });
     this.records = sqliteRecords(this.#access, durability);
@@ -81,28 +81,28 @@ class SqliteJournal implements Journal {
     o?: { sync?: 'power' | 'process' },
   ): void | Promise<void> {
     this.#access.refuseClosed();
-    const power = (this.#durability ?? o?.sync) === 'power';
+    const fsync = (this.#durability ?? o?.sync) === 'power';
     const stored = encode(entries);
-    // a run that appends twice in a row is alone: nothing is gained by waiting for others
+    // a run that appends twice in a row is probably alone: waiting to share a transaction would gain nothing
     const alone = runId === this.#lastRun && this.#access.queue.empty;
     this.#lastRun = runId;
-    if (alone && this.#appendNext(runId, expectedSeq, entries.length, stored, head, power)) return;
+    if (alone && this.#appendNext(runId, expectedSeq, entries.length, stored, head, fsync)) return;
     const write = () => this.#append(runId, expectedSeq, entries.length, stored, head);
-    return alone ? this.#access.queue.now(power, write) : this.#access.queue.add(power, write);
+    return alone ? this.#access.queue.now(fsync, write) : this.#access.queue.add(fsync, write);
   }
 
-  /** The short way, one statement, for what most appends are; false where it does not apply, and nothing was written. */
-  #appendNext(runId: string, expectedSeq: number, count: number, stored: StoredAppend, head: RunHead, power: boolean): boolean {
+  /** The fast path for most appends, one statement. @returns false if it does not apply; then nothing was written. */
+  #appendNext(runId: string, expectedSeq: number, count: number, stored: StoredAppend, head: RunHead, fsync: boolean): boolean {
     const live = this.#live.get(runId);
     const { file } = this.#access;
     if (!live || !file || live.tail.held !== expectedSeq || count === 0 || stored.blobs.length > 0 || differs(live.head, head))
       return false;
     try {
-      if (power && file.isDue) this.#access.assertThere(file);
-      file.sync(power);
+      if (fsync && file.isDue) this.#access.assertThere(file);
+      file.sync(fsync);
       const tail = file.log.appendNext(live.run, live.tail, stored, count);
       if (!tail) return false;
-      file.appended(tail.id, power);
+      file.appended(tail.id, fsync);
       live.tail = tail;
       this.#changed(runId);
       return true;
@@ -113,7 +113,7 @@ class SqliteJournal implements Journal {
     }
   }
 
-  /** In a transaction. */
+  /** Call it within a transaction. */
   #append(runId: string, expectedSeq: number, count: number, stored: StoredAppend, head: RunHead): void {
     const { log, heads } = this.#access.opened();
     const known = this.#live.get(runId) ?? this.#find(runId);
@@ -194,7 +194,7 @@ class SqliteJournal implements Journal {
     });
   }
 
-  /** Tells of what this process writes to the file. Of other processes SQLite tells nothing. */
+  /** Notifies of writes by this process. SQLite has no notifications across processes. */
   subscribe(listener: Listener, o: SubscribeOptions): boolean {
     const listeners = LISTENERS.get(this.#key) ?? new Listeners();
     LISTENERS.set(this.#key, listeners);

@@ -19,34 +19,34 @@ export interface JournalSaverOptions {
 }
 
 /**
- * A checkpoint saver for LangGraph on a journal of ours: `graph.compile({ checkpointer: journalSaver(sqliteJournal('threads.db')) })`.
+ * A checkpoint saver for LangGraph on a Rondo journal: `graph.compile({ checkpointer: journalSaver(sqliteJournal('threads.db')) })`.
  *
  * A thread is one of the journal's `records`, under its id in the namespace `langgraph`. It is not a run. Every `put` and `putWrites` is
  * one append, so a crash leaves all of it or none.
- * Several processes may write to one thread. Only what changed of a channel is stored, so a conversation takes space in proportion
- * to its length. What LangGraph does with a thread that two callers resume at once is its own affair: both run.
- * @throws RondoError `CONFIG_INVALID` where the journal has no `records`.
+ * Several processes may write to one thread. Only changes of a channel are stored, so a conversation takes space in proportion to its
+ * length. If two callers resume a thread at once, LangGraph runs both.
+ * @throws RondoError `CONFIG_INVALID` if the journal has no `records`.
  */
 export function journalSaver(journal: Journal, o: JournalSaverOptions = {}): BaseCheckpointSaver {
   return new JournalSaver(journal, o);
 }
 
-/** The places of writes that are not results; LangGraph may write them again. */
+/** The indexes of special writes. They are negative, because LangGraph may overwrite them. */
 const PLACES: ReadonlyMap<string, number> = new Map([
   ['__error__', -1],
   ['__scheduled__', -2],
   ['__interrupt__', -3],
   ['__resume__', -4],
 ]);
-/** Where checkpoints before version 4 kept the sends of their parent. */
+/** The channel in which checkpoints before version 4 hold the sends of their parent. */
 const TASKS = '__pregel_tasks';
-/** Of all threads that are remembered, in characters. */
+/** Most characters of cached threads, in total. */
 const MOST_KEPT = 64 * 1024 * 1024;
 
 class JournalSaver extends BaseCheckpointSaver {
   readonly #records: Records;
   readonly #sync: 'power' | 'process' | undefined;
-  /** Used last comes last. */
+  /** Least recently used first. */
   readonly #threads = new Map<string, Thread>();
 
   constructor(journal: Journal, { serde, sync }: JournalSaverOptions) {
@@ -123,7 +123,7 @@ class JournalSaver extends BaseCheckpointSaver {
         const values = Object.fromEntries(fresh.map(([channel, whole]) => [channel, lessOf(whole, before?.values.get(channel))]));
         return { ...record, checkpoint: kept, metadata: meta, values, ...(from && { from }) };
       });
-      // the next value is compared with this one
+      // the next value is stored as a difference to this one
       const before = parent === undefined ? undefined : thread.checkpoint(ns, parent)?.values;
       const after = thread.checkpoint(ns, record.id)?.values;
       for (const [channel, whole] of fresh) remember(after?.get(channel), whole, before?.get(channel));
@@ -156,7 +156,7 @@ class JournalSaver extends BaseCheckpointSaver {
     return thread;
   }
 
-  /** Forgets the threads that were not used for longest. One that is in use all the same finds its own way: appends are compared. */
+  /** Evicts the least recently used threads. Evicting one in use is safe: its appends still check for conflicts. */
   #evict(current: Thread): void {
     let size = 0;
     for (const thread of this.#threads.values()) size += thread.size;
@@ -175,8 +175,8 @@ class JournalSaver extends BaseCheckpointSaver {
   }
 
   /**
-   * The channels that a copy of a checkpoint has, and neither brings along nor has from its parent. Where branches of the thread
-   * gave one version several values, the value itself says which is meant.
+   * Channels of a copied checkpoint whose values are neither new nor its parent's: for each the index of the stored value. If branches of
+   * the thread have several values under one version, the values are compared.
    */
   async #elsewhere(
     thread: Thread,
@@ -242,7 +242,7 @@ class JournalSaver extends BaseCheckpointSaver {
 
 const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true });
 
-/** Undefined for what only calls itself JSON. */
+/** The bytes as text; undefined if they are not valid UTF-8. */
 function textIn(bytes: Uint8Array): string | undefined {
   try {
     return UTF8.decode(bytes);
@@ -251,7 +251,7 @@ function textIn(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** A checkpoint and what was written to it and to its parent, as they are at one moment. */
+/** A consistent snapshot of a checkpoint, its writes and the sends of its parent. */
 interface Around {
   saved: Saved;
   writes: readonly Write[];
@@ -264,7 +264,7 @@ const around = (thread: Thread, ns: string, saved: Saved): Around => ({
   sends: saved.parent === undefined ? [] : thread.writes(ns, saved.parent).filter(({ channel }) => channel === TASKS),
 });
 
-/** A value as the change to the one before it, where that is less. */
+/** A value as a difference to the previous one, if that is shorter. */
 function lessOf(whole: Kept, before: Value | undefined): Kept {
   if (!before?.piece || !('json' in whole) || 'from' in whole) return whole;
   const shared = common(textOf(before.piece), whole.json);
@@ -273,7 +273,7 @@ function lessOf(whole: Kept, before: Value | undefined): Kept {
   return { from: before.seq, head, tail, json: whole.json.slice(head, whole.json.length - tail) };
 }
 
-/** Keeps the whole text of a channel's newest value at hand, and no other. */
+/** Caches the whole text of a channel's newest value only. */
 function remember(value: Value | undefined, whole: Kept, before: Value | undefined): void {
   if (before?.piece) delete before.piece.text;
   if (value?.piece && 'json' in whole) value.piece.text = whole.json;

@@ -39,10 +39,10 @@ export interface Write {
   readonly value: Kept;
 }
 
-/** Each conflict means that another writer got on. More of them than this is a store that does not work. */
+/** Most conflicts of one append. Each means that another writer succeeded, so more of them mean a broken store. */
 const MOST_TRIES = 1_000;
 
-/** A thread of LangGraph as this process knows it. Everything that reads or writes its record goes through `queued`. */
+/** A LangGraph thread, cached in memory. All reads and writes of its record go through `queued`. */
 export class Thread {
   readonly id: string;
   readonly #records: Records;
@@ -53,7 +53,7 @@ export class Thread {
   #values = new Map<string, Value>();
   #versions = new Map<string, Value[]>();
   #held = 0;
-  /** Identifies the last value known. */
+  /** Identifies the last cached value. */
   #last: string | undefined;
   #queue: Promise<unknown> = Promise.resolve();
   /** Characters kept in memory. */
@@ -83,28 +83,28 @@ export class Thread {
     return this.#newest.get(ns);
   }
 
-  /** Newest first: the ids of LangGraph grow with time. */
+  /** Newest first. LangGraph's ids sort by time. */
   checkpoints(ns: string): readonly Saved[] {
     return [...(this.#checkpoints.get(ns)?.values() ?? [])].sort((a, b) => (a.id < b.id ? 1 : a.id > b.id ? -1 : 0));
   }
 
-  /** In the order in which a step applies its tasks' writes, which is what LangGraph relies on when it replays them. */
+  /** In the order in which a step applies its tasks' writes. LangGraph relies on it when it replays them. */
   writes(ns: string, id: string): readonly Write[] {
     return [...(this.#writes.get(keyOf(ns, id))?.values() ?? [])].sort(
       (a, b) => byCodePoint(a.path, b.path) || byCodePoint(a.task, b.task) || a.place - b.place,
     );
   }
 
-  /** All values that a channel ever had under a version: more than one where a thread was forked. */
+  /** All values that a channel had under a version. There are several if the thread was forked. */
   candidates(ns: string, channel: string, version: number | string): readonly Value[] {
     return this.#versions.get(keyOf(ns, channel, String(version))) ?? [];
   }
 
-  /** Takes in what others wrote. Only inside `queued`. */
+  /** Reads values that other writers appended. Call it only inside `queued`. */
   async refresh(): Promise<void> {
     const last = this.#last;
     let known = last === undefined;
-    // the last value known is read again: a thread that was deleted meanwhile does not have it
+    // the last cached value is read again: if it is missing, the thread was deleted meanwhile
     for await (const json of this.#records.read(NAMESPACE, this.id, this.#held - (last ? 1 : 0))) {
       if (known) this.#apply(json);
       else if (identity(threadValue(json)) === last) known = true;
@@ -115,7 +115,7 @@ export class Thread {
     for await (const json of this.#records.read(NAMESPACE, this.id)) this.#apply(json);
   }
 
-  /** Appends what `make` gives for the thread as it then is. Only inside `queued`. */
+  /** Appends the value that `make` returns for the current thread, and retries after a conflict. Call it only inside `queued`. */
   async append(make: () => CheckpointData): Promise<void> {
     for (let tries = 1; ; tries++) {
       await this.refresh();
@@ -130,7 +130,7 @@ export class Thread {
     }
   }
 
-  /** Only inside `queued`. */
+  /** Call it only inside `queued`. */
   async remove(): Promise<void> {
     await this.#records.delete(NAMESPACE, this.id);
     this.#forget();
@@ -218,7 +218,7 @@ export class Thread {
 }
 
 const sizeOf = (kept: Kept) => ('json' in kept ? kept.json.length : kept.base64.length);
-/** As LangGraph sorts. The order of `<` is another one beyond U+FFFF. */
+/** The sort order of LangGraph. `<` orders characters beyond U+FFFF differently. */
 const byCodePoint = (a: string, b: string): number => (a === b ? 0 : Buffer.from(a).compare(Buffer.from(b)));
 
 const keyOf = (...parts: readonly string[]) => JSON.stringify(parts);

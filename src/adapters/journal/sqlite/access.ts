@@ -1,4 +1,4 @@
-/** How a process reads and writes a journal file: when it is opened, how it waits for locks, and when it is refused. */
+/** Access to a journal file: opens it, waits for locks, and refuses a file that was closed, replaced or deleted. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RondoError } from '../../../errors.ts';
 import { explain, isBusy, LOCKED, stillThere } from './errors.ts';
@@ -7,7 +7,7 @@ import { rollback } from './open.ts';
 import type { Verdict } from './queue.ts';
 import { PATIENCE, PAUSE, Queue } from './queue.ts';
 
-/** What a user of the file remembers of it, told of each transaction. */
+/** Called for each transaction, so that a cache over the file can follow it. */
 export interface Observer {
   /** A transaction begins. `foreign`: another connection wrote since the last one. */
   began(foreign: boolean): void;
@@ -20,7 +20,7 @@ export class Access {
   readonly queue: Queue;
   readonly #observer: Observer;
   #file: File | undefined;
-  /** Set once the file was replaced or deleted: nothing is written any more. */
+  /** Set once the file was replaced or deleted. From then on nothing is written. */
   #lost: Error | undefined;
   #closed: 'no' | 'soon' | 'yes' = 'no';
 
@@ -28,12 +28,12 @@ export class Access {
     this.path = path;
     this.#observer = observer;
     this.queue = new Queue(
-      (power, body) => this.#transact(power, body),
+      (fsync, body) => this.#transact(fsync, body),
       (error) => explain(error, path),
     );
   }
 
-  /** The file, where it was opened before. */
+  /** The file, if it is open. */
   get file(): File | undefined {
     return this.#file;
   }
@@ -46,7 +46,7 @@ export class Access {
     return this.#file;
   }
 
-  /** Reads after what this process has written; where a lock is in the way, once it is gone. Errors are ours. */
+  /** Reads after all queued writes of this process, synchronously if no lock is in the way. Throws RondoErrors only. */
   read<T>(rows: (file: File) => Iterable<T>): Iterable<T> | AsyncIterable<T> {
     this.refuseClosed();
     if (this.queue.catchUp() && this.#isOpen()) return this.#rows(rows);
@@ -70,7 +70,7 @@ export class Access {
     }
   }
 
-  /** Deletes something, in the log of writes too, where older versions of pages are. */
+  /** Deletes something, and truncates the `-wal` file, which holds older versions of pages. */
   async forget(write: () => void): Promise<void> {
     this.refuseClosed();
     await this.queue.now(false, write);
@@ -78,7 +78,7 @@ export class Access {
       if (performance.now() > until) throw stillThere(this.path);
   }
 
-  /** @throws RondoError `JOURNAL_DAMAGED`, from then on whenever the journal is used. */
+  /** @throws RondoError `JOURNAL_DAMAGED` if the file was replaced or deleted. Every later use of the journal throws it too. */
   assertThere(file: File): void {
     try {
       file.assertThere();
@@ -116,17 +116,17 @@ export class Access {
     }
   }
 
-  #transact(power: boolean, body: () => void): Verdict {
+  #transact(fsync: boolean, body: () => void): Verdict {
     let file: File | undefined;
     try {
       const opened = this.opened();
       this.assertThere(opened);
-      opened.sync(power);
+      opened.sync(fsync);
       opened.begin();
       file = opened;
       this.#observer.began(file.foreignWrites());
       body();
-      file.commit(power);
+      file.commit(fsync);
       this.#observer.committed();
       return 'done';
     } catch (error) {

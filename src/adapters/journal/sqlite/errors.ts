@@ -1,6 +1,6 @@
 import { RondoError } from '../../../errors.ts';
 
-/** What node:sqlite throws: `errcode` is SQLite's extended result code, its low byte the primary one. */
+/** An error of node:sqlite. `errcode` is SQLite's extended result code; its low byte is the primary code. */
 interface SqliteError extends Error {
   errcode?: number;
 }
@@ -18,16 +18,16 @@ function primary(error: unknown): number | undefined {
   return typeof code === 'number' ? code & 0xff : undefined;
 }
 
-/** Somebody else has the lock: the same thing may work in a moment. */
+/** Another connection holds the lock. A retry may succeed. */
 export const isBusy = (error: unknown) => {
   const code = primary(error);
   return code === BUSY || code === TABLE_LOCKED;
 };
 
-/** What SQLite would say to one more attempt. */
+/** The error of a write that waited for a lock for too long. */
 export const LOCKED = Object.assign(new Error('database is locked'), { errcode: BUSY });
 
-/** An error of SQLite or of the file system as one of ours, with the next step; ours stay as they are. */
+/** Converts an error of SQLite or of the file system to a RondoError that says what to do next. */
 export function explain(error: unknown, path: string): Error {
   if (RondoError.is(error)) return error;
   const said = error instanceof Error ? error.message : String(error);
@@ -38,7 +38,7 @@ export function explain(error: unknown, path: string): Error {
       `${path} is damaged as a SQLite file (${said}). Restore it from a copy, or save what is left with the .recover command of sqlite3.`,
       { cause: error, details: { path } },
     );
-  // a number that no one wrote
+  // a number beyond 2^53, which Rondo never writes
   if ((error as NodeJS.ErrnoException | undefined)?.code === 'ERR_OUT_OF_RANGE') return corrupt();
   switch (primary(error)) {
     case BUSY:

@@ -1,4 +1,4 @@
-/** A journal file as this process has it open: its tables, and what lies beside it. */
+/** An open journal file: its tables, its transactions, and its `-mark` file. */
 import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { cutOff, replaced } from './errors.ts';
@@ -11,10 +11,10 @@ import { open } from './open.ts';
 import { type RecordTables, recordTables } from './record-tables.ts';
 import { type Removal, removal } from './removal.ts';
 
-/** Appends of the short way that may go by without a note of how far the log has come. */
+/** Fast appends between two notes in the `-mark` file. */
 const UNMARKED = 16;
 
-/** Milliseconds between looks at where the paths lead, while appends go the short way. */
+/** Milliseconds between checks that the paths still lead to the open files. Fast appends check no more often. */
 const CHECK = 100;
 
 export class File {
@@ -30,13 +30,13 @@ export class File {
   readonly #version;
   #seen: unknown;
   #synced: 'power' | 'process' | undefined;
-  /** What the paths led to when the file was opened. */
+  /** The inodes of the opened files. */
   readonly #own: string | undefined;
   #wal: string | undefined;
   #unmarked = 0;
   #checked = 0;
 
-  /** @throws RondoError `JOURNAL_DAMAGED` where rows that were written are no longer there. */
+  /** @throws RondoError `JOURNAL_DAMAGED` if rows that were written are missing. */
   constructor(path: string) {
     this.#path = path;
     this.db = open(path);
@@ -49,7 +49,7 @@ export class File {
       this.#begin = this.db.prepare('BEGIN IMMEDIATE');
       this.#commit = this.db.prepare('COMMIT');
       this.#version = this.db.prepare('PRAGMA data_version');
-      // read before the log is, so that it is not ahead of it
+      // the mark is read before the log: rows that are appended in between are in the log, but not in the mark
       this.#mark = mark(path);
     } catch (error) {
       this.db.close();
@@ -68,47 +68,47 @@ export class File {
     this.log.begin();
   }
 
-  commit(power: boolean): void {
+  commit(fsync: boolean): void {
     this.#commit.run();
-    this.#note(this.log.last(), power, power);
+    this.#note(this.log.last(), fsync, fsync);
   }
 
-  /** After an append of the short way, which was to this row. */
-  appended(row: number, power: boolean): void {
-    if (power || ++this.#unmarked >= UNMARKED) this.#note(row, power, false);
+  /** Call it after a fast append. @param row the id of the appended row. */
+  appended(row: number, fsync: boolean): void {
+    if (fsync || ++this.#unmarked >= UNMARKED) this.#note(row, fsync, false);
   }
 
-  /** Notes what the short way has left out. Called now and then. */
+  /** Notes the fast appends that were not noted yet. */
   catchUp(): void {
     if (this.#unmarked > 0) this.#note(this.log.last(), false, false);
   }
 
-  #note(row: number, power: boolean, flush: boolean): void {
+  #note(row: number, fsync: boolean, flush: boolean): void {
     this.#unmarked = 0;
-    this.#mark.note(row, power, flush);
+    this.#mark.note(row, fsync, flush);
   }
 
-  /** Whether another connection wrote since the last time this was asked. */
+  /** Whether another connection wrote since the last call. */
   foreignWrites(): boolean {
     const before = this.#seen;
     this.#seen = (this.#version.get() as { data_version: number }).data_version;
     return this.#seen !== before;
   }
 
-  /** Says how the next commit is to be written. */
-  sync(power: boolean): void {
-    const wanted = power ? 'power' : 'process';
+  /** Sets the durability of the next commit. */
+  sync(fsync: boolean): void {
+    const wanted = fsync ? 'power' : 'process';
     if (this.#synced === wanted) return;
-    this.db.exec(power ? 'PRAGMA synchronous = FULL' : 'PRAGMA synchronous = NORMAL');
+    this.db.exec(fsync ? 'PRAGMA synchronous = FULL' : 'PRAGMA synchronous = NORMAL');
     this.#synced = wanted;
   }
 
-  /** Whether it is time to look where the paths lead: not before each append of the short way, which would take a tenth longer. */
+  /** Whether the next check of the paths is due. A check before each fast append would make it 10% slower. */
   get isDue(): boolean {
     return performance.now() - this.#checked > CHECK;
   }
 
-  /** @throws RondoError `JOURNAL_DAMAGED` where the paths lead elsewhere: what is written to this file would not be found. */
+  /** @throws RondoError `JOURNAL_DAMAGED` if the paths lead to other files now: writes to the open ones would be lost. */
   assertThere(): void {
     this.#checked = performance.now();
     const own = inode(this.#path);
@@ -118,7 +118,7 @@ export class File {
     if (wal !== this.#wal) throw replaced(`${this.#path}-wal`, wal === undefined);
   }
 
-  /** Empties the log of writes into the file, with all that was forgotten; false where a reader of another process is in the way. */
+  /** Copies the `-wal` file into the database and truncates it. @returns false if a reader of another process prevents it. */
   emptyLog(): boolean {
     const { busy } = this.db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number };
     return busy === 0;
@@ -126,7 +126,7 @@ export class File {
 
   close(): void {
     this.#mark.close();
-    // the last connection to a file takes the log of writes in
+    // the last connection removes the `-wal` file; then the mark is not needed any more
     this.db.close();
     if (this.#wal !== undefined && inode(this.#path) === this.#own && inode(`${this.#path}-wal`) === undefined) unmark(this.#path);
   }

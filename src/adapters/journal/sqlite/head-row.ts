@@ -1,4 +1,4 @@
-/** A head as a row: its columns, and the checksums that tell whether somebody changed it. */
+/** A head as a row: its columns, and the checksums that detect changes by others. */
 import { crc32 } from 'node:zlib';
 import type { RunHead } from '../../../journal/port.ts';
 
@@ -19,7 +19,7 @@ export const COLUMNS = [
   ['fork', 'fork'],
 ] as const satisfies readonly (readonly [string, keyof RunHead])[];
 export const NAMES = COLUMNS.map(([column]) => column).join(', ');
-/** With what `listed` and `find` need beside the head itself. */
+/** The columns of a head, and those that `listed` and `find` need too. */
 export const ROW = `run, ${NAMES}, tail, identity, checksum`;
 
 export type Columns = Record<string, string | number | null>;
@@ -33,10 +33,10 @@ export function fromColumns(columns: Columns): RunHead {
   return head as unknown as RunHead;
 }
 
-/** Which rows are whose: a head that has another run's number would show that run's entries. */
+/** Protects the pair of run number and id: a head with the number of another run would return that run's entries. */
 export const identity = (run: number, runId: string) => crc32(`${run}/${runId}`);
 
-/** Of all that a head says, but for the lease, which changes without it. */
+/** A checksum of all fields except the lease, which is updated on its own. */
 export const checksum = (
   { runId, agent, status, session, tenant, by, fork, wakeAt, startedAt, unknowns, version, seq }: RunHead,
   tail: number | null,

@@ -4,11 +4,11 @@ import { damaged, sessionBusy } from '../../../journal/refuse.ts';
 import { COLUMNS, type Columns, checksum, fromColumns, identity, NAMES, ROW, toColumns } from './head-row.ts';
 import { lists } from './lists.ts';
 
-/** A head and the number that stands for its run in the other tables. */
+/** A head, and the number of its run in the other tables. */
 export interface StoredHead {
   readonly run: number;
   readonly head: RunHead;
-  /** The last row of the run when the head was written; undefined where that is not known. */
+  /** The last row of the run when the head was written; undefined if unknown. */
   readonly tail: number | undefined;
 }
 
@@ -16,13 +16,13 @@ const isOpen = ({ status }: RunHead) => status === 'running' || status === 'paus
 
 export type Heads = ReturnType<typeof heads>;
 
-/** `isWhole`: whether a row of the log is as it was written. */
+/** The statements on heads. @param isWhole whether a row of the log is undamaged. */
 export function heads(db: DatabaseSync, isWhole: (run: number, row: number) => boolean) {
   const byId = db.prepare(`SELECT ${ROW} FROM head WHERE run_id = ?`);
   const nextRun = db.prepare('SELECT ifnull(max(run), 0) + 1 AS run FROM head');
   const insert = db.prepare(`
     INSERT INTO head (run, ${NAMES}, tail, identity, checksum) VALUES (?, ${COLUMNS.map(() => '?').join(', ')}, ?, ?, ?)`);
-  // the columns that a run changes as it goes; the others are in indexes that need not be touched then
+  // only the columns that change while a run goes on, so that the indexes on the others are not touched
   const update = db.prepare(`
     UPDATE head SET status = ?, owner = ?, lease_until = ?, wake_at = ?, unknowns = ?, version = ?, seq = ?, tail = ?, checksum = ?
     WHERE run = ?`);
@@ -35,7 +35,7 @@ export function heads(db: DatabaseSync, isWhole: (run: number, row: number) => b
     UPDATE head SET owner = ?, lease_until = ?
     WHERE run_id = ? AND (owner IS NULL OR owner = ? OR lease_until IS NULL OR lease_until <= ?)`);
   const remove = db.prepare('DELETE FROM head WHERE run = ?');
-  /** @throws RondoError `JOURNAL_DAMAGED` where it cannot be said which rows are the run's. */
+  /** @throws RondoError `JOURNAL_DAMAGED` if the run number does not belong to this run. */
   function find(runId: string): StoredHead | undefined {
     const found = byId.get(runId) as Columns | undefined;
     if (!found) return undefined;
@@ -47,7 +47,7 @@ export function heads(db: DatabaseSync, isWhole: (run: number, row: number) => b
     find,
 
     /**
-     * Makes sure that an open head has its session for itself. `stored` is what the run has by now.
+     * Checks that the session of an open head has no other open run. @param stored the run's stored head.
      * @throws RondoError `SESSION_BUSY`, before anything is written.
      */
     place(head: RunHead, stored: { readonly head: RunHead } | undefined): void {
@@ -63,7 +63,7 @@ export function heads(db: DatabaseSync, isWhole: (run: number, row: number) => b
     insert: (run: number, head: RunHead, tail: number | null): void =>
       void insert.run(run, ...toColumns(head), tail, identity(run, head.runId), checksum(head, tail)),
 
-    /** Replaces `before`, which is what is stored; returns a copy of what is stored then. `tail`: the run's last row. */
+    /** Replaces the stored head `before`. @param tail the run's last row. @returns a copy of the head that is stored now. */
     update(run: number, before: RunHead, head: RunHead, tail: number | null): RunHead {
       const kept = withLease(before, head);
       const { status, owner = null, leaseUntil = null, wakeAt = null, unknowns = null, version, seq } = kept;
@@ -87,7 +87,7 @@ export function heads(db: DatabaseSync, isWhole: (run: number, row: number) => b
 
     remove: (run: number): void => void remove.run(run),
 
-    /** Heads from before there were checksums get theirs. */
+    /** Adds checksums to heads that were written before there were any. */
     seal(): void {
       for (const found of db.prepare(`SELECT ${ROW} FROM head WHERE identity IS NULL`).all() as Columns[]) {
         const head = fromColumns(found);
@@ -118,7 +118,7 @@ export function differs(before: RunHead, head: RunHead): boolean {
 
 const leaseDiffers = (a: RunHead, b: RunHead) => a.owner !== b.owner || a.leaseUntil !== b.leaseUntil;
 
-/** A head that names no owner changes none, and a lease that was renewed meanwhile is not shortened by a head that was made before. */
+/** A running head without an owner keeps the stored lease, and an older head does not shorten a lease that was renewed meanwhile. */
 function withLease(before: RunHead, head: RunHead): RunHead {
   const { owner, leaseUntil } = before;
   if (head.status === 'running' && head.owner === undefined)

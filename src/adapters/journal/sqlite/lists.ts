@@ -1,19 +1,19 @@
-/** Heads by what they say. Each list is read in pages, so that it holds no lock between them. */
+/** Lists of heads by filter, and of due runs. They are read in pages, so that no lock is held between two pages. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { dueAt } from '../../../journal/due.ts';
 import type { DueFilter, HeadFilter, RunHead } from '../../../journal/port.ts';
 import { type Columns, fromColumns, identity, ROW } from './head-row.ts';
 
-/** The fields of a filter that ask for equality, but for `runId`, and their columns. */
+/** The filter fields that compare for equality, except `runId`, with their columns. */
 const FILTERS = { agent: 'agent', status: 'status', session: 'session', tenant: 'tenant', by: 'by_id', fork: 'fork' } as const;
 const FIELDS = Object.keys(FILTERS) as (keyof typeof FILTERS)[];
 
 /** Heads read at a time. */
 const CHUNK = 500;
-/** Sorts behind every other character. */
+/** The highest code point: the end of a range of strings with a common prefix. */
 const LAST = '\u{10ffff}';
 
-/** SQLite takes a partial index, `head_lease`, `head_wake` or `head_record`, only for a query that repeats its condition word for word. */
+/** SQLite uses a partial index (`head_lease`, `head_wake`, `head_record`) only if the query repeats its condition literally. */
 export const DUE = {
   running: `
     SELECT ${ROW} FROM head
@@ -29,7 +29,7 @@ export const DUE = {
     ORDER BY wake_at, run_id LIMIT ?`,
 } as const;
 
-/** `isWhole`: whether a row of the log is as it was written. */
+/** The statements that list heads. @param isWhole whether a row of the log is undamaged. */
 export function lists(db: DatabaseSync, isWhole: (run: number, row: number) => boolean) {
   const byId = db.prepare(`SELECT ${ROW} FROM head WHERE run_id = ?`);
   const due = { running: db.prepare(DUE.running), paused: db.prepare(DUE.paused), completed: db.prepare(DUE.completed) };
@@ -37,7 +37,7 @@ export function lists(db: DatabaseSync, isWhole: (run: number, row: number) => b
 
   function statement(filter: HeadFilter, paged: boolean): StatementSync {
     const fields = FIELDS.filter((field) => filter[field] !== undefined);
-    // the index over open runs is used only by a query that says in so many words that it wants no others
+    // repeats the condition of the partial index on open runs
     const open = filter.status === 'running' || filter.status === 'paused';
     const owned = filter.ownerPrefix !== undefined;
     const key = `${fields.join()} ${open} ${owned} ${paged}`;
@@ -54,7 +54,7 @@ export function lists(db: DatabaseSync, isWhole: (run: number, row: number) => b
     return found;
   }
 
-  /** As it is listed: a head that was changed, or whose last row was, says so. */
+  /** The head of a row, marked as doubtful if its checksum or its run's last row is damaged. */
   function listed(columns: Columns): RunHead {
     const head = fromColumns(columns);
     const { run, tail } = columns as { run: number; tail: number | null };
@@ -62,7 +62,7 @@ export function lists(db: DatabaseSync, isWhole: (run: number, row: number) => b
     return head;
   }
 
-  /** Where a list goes on behind a head that was read before. */
+  /** The sort key of a head that was read before, from which the list continues. */
   function placeOf({ runId, startedAt }: NonNullable<HeadFilter['after']>): readonly [startedAt: number, run: number] {
     const found = byId.get(runId) as Columns | undefined;
     return found ? [found.started_at as number, found.run as number] : [startedAt, Number.MAX_SAFE_INTEGER];

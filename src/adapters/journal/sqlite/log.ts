@@ -9,18 +9,18 @@ import type { StoredHead } from './heads.ts';
 import { rollback } from './open.ts';
 import { GONE, standsForRemoved } from './schema.ts';
 
-/** The last row of a run: its place in the log, what it says there, and how many entries the run has with it. */
+/** The last row of a run: its id in the log, its first entry's number, its checksum, and the number of entries up to its end. */
 export interface Tail {
   readonly id: number;
   readonly seq: number;
   readonly checksum: number;
   readonly held: number;
 }
-/** Of a run without rows. */
+/** The tail of a run without rows. */
 export const NO_TAIL: Tail = { id: -1, seq: -1, checksum: 0, held: 0 };
 
 type Extent = { seq: number; id: number };
-/** Where reading goes on: in the extent that begins with one sequence number, at a row that begins with another. */
+/** The position of a reader: the first sequence number of its extent, and the id and the first sequence number of its row. */
 interface Place {
   extent: number;
   id: number;
@@ -33,9 +33,9 @@ const CHUNK = 64;
 
 export type Log = ReturnType<typeof log>;
 
-/** The rows of all runs, in the order of their appends, and the extents that find a run's rows among them. See schema.ts. */
+/** The log of all runs, one row per append, and the extents that locate the rows of a run. See schema.ts. */
 export function log(db: DatabaseSync) {
-  // no row where the newest of the log is not the one expected: `run` may not be null then
+  // inserts nothing unless the newest row of the log is the expected one: otherwise `run` would be null, which OR IGNORE skips
   const insertNext = db.prepare(`
     INSERT OR IGNORE INTO entry (id, run, seq, body, checksum) VALUES (?, (
       SELECT run FROM (SELECT id, run, seq, checksum FROM entry ORDER BY id DESC LIMIT 1)
@@ -49,7 +49,7 @@ export function log(db: DatabaseSync) {
   const extentAfter = db.prepare('SELECT seq, id FROM extent WHERE run = ? AND seq > ? ORDER BY seq LIMIT 1');
   const newestTwo = db.prepare('SELECT id FROM entry ORDER BY id DESC LIMIT 2');
   const extentAt = db.prepare('SELECT id FROM extent WHERE run = ? AND seq = ?');
-  /** Without an index: asked only where something is wrong. */
+  /** Not indexed, because it runs only if the log may be damaged. */
   const beginsAt = db.prepare('SELECT 1 FROM extent WHERE id = ? AND run <> ? LIMIT 1');
   const rowFrom = db.prepare('SELECT id, run, seq, checksum FROM entry WHERE id >= ? ORDER BY id LIMIT 1');
   const insertExtent = db.prepare('INSERT INTO extent (run, seq, id) VALUES (?, ?, ?)');
@@ -60,7 +60,7 @@ export function log(db: DatabaseSync) {
   const begin = db.prepare('BEGIN');
   const commit = db.prepare('COMMIT');
 
-  /** The end of the log: the id of its newest row, or of the last that a removed stretch had. Known only within a transaction. */
+  /** The highest id in use, counting removed rows. Valid only within a transaction. */
   let top: number | undefined;
 
   function last(): number {
@@ -70,7 +70,7 @@ export function log(db: DatabaseSync) {
 
   const blobBody = (hash: string) => (blob.get(hash) as { body: string } | undefined)?.body;
 
-  /** The last row of an extent that begins at `start`, and is not past a sequence number, found by doubling and halving. */
+  /** The last row of the extent that starts at row `start`, up to a sequence number. Found by exponential and then binary search. */
   function lastRow(run: number, start: number, seq = Number.MAX_SAFE_INTEGER): number {
     const within = (id: number) => {
       const found = seqAt.get(id, run) as { seq: number } | undefined;
@@ -89,8 +89,8 @@ export function log(db: DatabaseSync) {
   }
 
   /**
-   * Where a run ends. `least`: a row that it is known to have.
-   * @throws RondoError `JOURNAL_DAMAGED` where its last row is not whole, or is not its last: a committed row is never torn.
+   * The last row of a run. @param least a row that the run is known to have.
+   * @throws RondoError `JOURNAL_DAMAGED` if that row is damaged, or later rows are missing. A committed row is never torn.
    */
   function tail(runId: string, run: number, least?: number): Tail {
     const extent = extentWith.get(run, Number.MAX_SAFE_INTEGER) as Extent | undefined;
@@ -111,21 +111,21 @@ export function log(db: DatabaseSync) {
     return found && entries && { id, seq: found.seq, checksum: found.checksum, held: found.seq + entries.length };
   }
 
-  /** Whether a row is as it was written. */
+  /** Whether a row exists and matches its checksum. */
   function isWhole(run: number, id: number): boolean {
     const found = row.get(id, run) as Row | undefined;
     return found !== undefined && typeof found.body === 'string' && crc32(found.body) === found.checksum;
   }
 
-  /** Whether the log ends with a row. An id that was turned into a smaller one is still where it was written, at the end. */
+  /** Whether a row is the last of the log. A damaged id that became smaller is detected by its neighbour. */
   function isLast(id: number): boolean {
     const [newest, before] = newestTwo.all() as { id: number }[];
     return newest?.id === id && (before === undefined || before.id < id);
   }
 
   /**
-   * Makes sure that a run ends before a place: what is there begins another run's stretch, or stands for removed rows, or the log ends
-   * too. Rows have no gaps, so anything else is a row of this run that is gone, or says that it is another's.
+   * Checks that a run ends before row `id`: that row starts another run's extent or stands for removed rows, or the log ends there. Ids
+   * have no gaps, so anything else means that a row of this run is missing or was assigned to another run.
    */
   function assertEnd(runId: string, run: number, { id, seq }: { id: number; seq: number }, least: number | undefined): void {
     const next = rowFrom.get(id) as { id: number; run: number; seq: number; checksum: number } | undefined;
@@ -138,7 +138,7 @@ export function log(db: DatabaseSync) {
     throw damaged(runId, seq);
   }
 
-  /** Several reads of one state of the file. */
+  /** Runs several reads on one consistent state of the file. */
   function snapshot<T>(read: () => T): T {
     begin.run();
     try {
@@ -164,11 +164,11 @@ export function log(db: DatabaseSync) {
     let { extent, id, seq } = from;
     while (appends.length < CHUNK) {
       const next = extentAfter.get(run, extent) as Extent | undefined;
-      // a row holds one entry or more, so the next extent bounds the rows of this one
+      // each row holds at least one entry, so the start of the next extent bounds the rows of this one
       const most = next ? Math.min(CHUNK, next.seq - seq) : CHUNK;
       const bound = id + most;
       for (const found of rows.all(id, bound, run) as Row[]) {
-        // a row of a later extent
+        // this row belongs to a later extent
         if (found.id !== id) break;
         const entries = found.seq === seq ? decode(found, blobBody) : undefined;
         if (!entries) throw damaged(runId, seq);
@@ -189,7 +189,7 @@ export function log(db: DatabaseSync) {
   }
 
   return {
-    /** To be called where a transaction begins. */
+    /** Call it at the start of a transaction. */
     begin(): void {
       top = undefined;
     },
@@ -199,21 +199,21 @@ export function log(db: DatabaseSync) {
     isWhole,
 
     /**
-     * Appends to the run that was the last to append, in one statement; undefined where it was not, or where anything else is
-     * not as `last` says. That the newest row of the whole log is this run's own proves that no other process appended to the run.
+     * Appends in one statement, if `last` is still the newest row of the whole log; otherwise returns undefined. That row proves that no
+     * other process has appended to the run.
      */
     appendNext(run: number, last: Tail, stored: StoredAppend, count: number): Tail | undefined {
       const { changes } = insertNext.run(last.id + 1, last.id, run, last.seq, last.checksum, last.held, stored.body, stored.checksum);
       return changes === 1 ? { id: last.id + 1, seq: last.held, checksum: stored.checksum, held: last.held + count } : undefined;
     },
 
-    /** Where the next append will be. In a transaction. */
+    /** The id of the next row. Call it within a transaction. */
     next(): number {
       top ??= last();
       return top + 1;
     },
 
-    /** Appends behind `tail`, which the caller has made sure of under the write lock. */
+    /** Appends after `tail`, which the caller has read under the write lock. */
     append(run: number, tail: Tail, stored: StoredAppend, count: number): Tail {
       const id = this.next();
       top = id;
@@ -226,7 +226,7 @@ export function log(db: DatabaseSync) {
       return { id, seq: tail.held, checksum: stored.checksum, held: tail.held + count };
     },
 
-    /** Whether a run's rows are where its extents say. */
+    /** Whether all rows of a run are undamaged and match its extents. */
     isSound(runId: string, run: number): boolean {
       try {
         for (let at = locate(run, -1); at; ) at = page(runId, run, at, undefined).next;
@@ -238,7 +238,7 @@ export function log(db: DatabaseSync) {
       }
     },
 
-    /** The entries after a sequence number, a bounded number of appends at a time; see the port for what becomes of damage. */
+    /** The entries after a sequence number, read in chunks. See the port for how damage is reported. */
     *read(runId: string, find: () => StoredHead | undefined, after: number): Generator<Entry[], void, undefined> {
       let from: { run: number; at: Place } | undefined;
       do {

@@ -1,12 +1,12 @@
 /**
- * How far the log has come, told outside of it. SQLite takes damage in the `-wal` file for the end of what was written: all after it is
- * left out, and nothing says so. So a writer notes the end of the log in `<path>-mark`, and the next one to open the file compares.
+ * Records the end of the log outside of it, in `<path>-mark`. SQLite treats damage in the `-wal` file as its end and silently drops
+ * everything after it. So a writer notes the last row, and the next process that opens the file compares.
  *
- * A note says two numbers. `synced`: rows up to here have reached the disk, so they must be there whatever happened. `written`: rows up
- * to here were handed to the operating system, so they must be there while it has not been started again. A note is made after the
- * commit it is about, so it is never ahead of what must be there.
+ * A note has two row numbers. Rows up to `synced` were flushed to disk, so they must exist in any case. Rows up to `written` were passed
+ * to the operating system, so they must exist unless the machine was restarted. A note is written after its commit, so it never
+ * claims too much.
  *
- * 64 slots of 32 bytes, because writers do not wait for each other: synced, written, boot (a hash), CRC-32 of these.
+ * The file has 64 slots of 32 bytes, because writers do not wait for each other: synced, written, a hash of the boot id, CRC-32 of these.
  */
 import { closeSync, constants, fdatasyncSync, fstatSync, openSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
@@ -19,18 +19,18 @@ const BYTES = 6;
 
 export const markOf = (path: string) => `${path}-mark`;
 
-/** Zero where it is not known: nothing is then said of what was only written. */
+/** Zero if the boot id is unknown. Then `written` is ignored. */
 const boot = () => (bootId() === '' ? Buffer.alloc(8) : Buffer.from(sha256(bootId()), 'hex').subarray(0, 8));
 
 export interface Mark {
-  /** The row that the log must have come to, as of when this was opened. */
+  /** The row that the log must reach, as of when this was opened. */
   readonly least: number;
-  /** The log ends at `row` now. `synced`: and that has reached the disk. `flush`: the note is to reach it too. */
+  /** Notes that the log ends at `row`. @param synced whether that was flushed to disk. @param flush whether to flush the note too. */
   note(row: number, synced: boolean, flush: boolean): void;
   close(): void;
 }
 
-/** The notes beside a journal file, which are made if there are none. */
+/** Opens the notes of a journal file, or creates them. */
 export function mark(path: string): Mark {
   const opened = () => openSync(markOf(path), constants.O_RDWR | constants.O_CREAT, 0o600);
   let file = opened();
@@ -44,7 +44,7 @@ export function mark(path: string): Mark {
   let least = 0;
   for (let at = 0; at < all.length; at += SLOT) {
     const found = all.subarray(at, at + SLOT);
-    // one that is not whole says nothing
+    // ignores empty and damaged slots
     if (found.readUInt32LE(SLOT - 4) !== crc32(found.subarray(0, SLOT - 4)) || found.every((byte) => byte === 0)) continue;
     const same = found.subarray(2 * BYTES, 2 * BYTES + 8).equals(now) && bootId() !== '';
     const own = { synced: found.readUIntLE(0, BYTES), written: same ? found.readUIntLE(BYTES, BYTES) : 0 };
@@ -60,7 +60,7 @@ export function mark(path: string): Mark {
       slot.writeUIntLE(synced, 0, BYTES);
       slot.writeUIntLE(written, BYTES, BYTES);
       slot.writeUInt32LE(crc32(slot.subarray(0, SLOT - 4)), SLOT - 4);
-      // a process that took itself for the last one took the notes away
+      // another process closed as the last one and deleted the file
       if (flush && fstatSync(file).nlink === 0) {
         closeSync(file);
         file = opened();
@@ -72,7 +72,7 @@ export function mark(path: string): Mark {
   };
 }
 
-/** The row that the log of a file must have come to. */
+/** The row that the log of a file must reach. */
 export function leastOf(path: string): number {
   if (statSync(markOf(path), { throwIfNoEntry: false }) === undefined) return 0;
   const notes = mark(path);
@@ -80,5 +80,5 @@ export function leastOf(path: string): number {
   return notes.least;
 }
 
-/** A new file begins without notes; one that was closed by its last process is whole without them. */
+/** Deletes the notes. A new file has none, and one that its last process closed cleanly needs none. */
 export const unmark = (path: string) => rmSync(markOf(path), { force: true });

@@ -7,20 +7,20 @@ import { leastOf, markOf, unmark } from './mark.ts';
 import { APPLICATION_ID, SCHEMA, SCHEMA_VERSION } from './schema.ts';
 import { upgrade } from './upgrade.ts';
 
-/** How long SQLite itself waits for a lock, in milliseconds: the event loop stands still meanwhile. */
+/** Milliseconds that SQLite itself waits for a lock. Short, because it blocks the event loop. */
 const BUSY_TIMEOUT = 5;
 
 /**
- * Opens the journal file, or makes it, with its directory. A file that turns out to be something else is only read, and that
- * through SQLite: opening and closing it by other means would drop the locks that this process may hold on it.
- * @throws RondoError `CONFIG_INVALID` where the file is something else, `JOURNAL_VERSION` where a newer rondo made it.
+ * Opens the journal file, or creates it with its directory. A file of another kind is only read. It is read through SQLite, because
+ * closing a second descriptor would drop the POSIX locks that this process may hold on it.
+ * @throws RondoError `CONFIG_INVALID` for a file of another kind, `JOURNAL_VERSION` for one of a newer version of Rondo.
  */
 export function open(path: string): DatabaseSync {
   const { DatabaseSync } = sqlite();
   mkdirSync(dirname(path), { recursive: true });
   const found = statSync(path, { throwIfNoEntry: false });
   if (found?.isDirectory()) throw foreign(path, 'is a directory');
-  // SQLite takes a file of one byte for an empty one, and would write over it
+  // SQLite treats a file of one byte as empty and would overwrite it
   if (found?.size === 1) throw foreign(path, 'is not a SQLite database');
   if (!found) make(path);
   else if (process.platform !== 'win32' && found.mode & 0o007) warnOfMode(path, found.mode);
@@ -29,9 +29,9 @@ export function open(path: string): DatabaseSync {
     db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT}`);
     if (!isOurs(db, path)) create(db, path);
     if (pragma(db, 'user_version') < SCHEMA_VERSION) bringUp(db);
-    // on macOS a plain fsync does not reach the disk itself; elsewhere this changes nothing
+    // on macOS a plain fsync does not reach the disk; elsewhere fullfsync changes nothing
     db.exec('PRAGMA journal_mode = WAL; PRAGMA fullfsync = 1');
-    // what is deleted is written over, so that nothing of it stays in the file
+    // overwrites deleted content, so that none of it stays in the file
     db.exec('PRAGMA secure_delete = ON');
     return db;
   } catch (error) {
@@ -40,14 +40,14 @@ export function open(path: string): DatabaseSync {
   }
 }
 
-/** For its owner alone; SQLite gives the files beside it the same rights. */
+/** Creates the file, readable only by its owner. SQLite gives `-wal` and `-shm` the same permissions. */
 function make(path: string): void {
   try {
     closeSync(openSync(path, 'wx', 0o600));
-    // of a file that was there before, and was deleted
+    // removes notes of a deleted file of that name
     unmark(path);
   } catch (error) {
-    // another process was faster
+    // another process has just created it
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
@@ -67,9 +67,9 @@ const HEADER = `
   SELECT (SELECT application_id FROM pragma_application_id) AS id, (SELECT user_version FROM pragma_user_version) AS version,
     (SELECT count(*) FROM sqlite_schema) AS n`;
 
-/** True for a journal, false for a file with nothing in it yet. */
+/** Whether the file is a journal; false if it is still empty. @throws RondoError for a file of another kind. */
 function isOurs(db: DatabaseSync, path: string): boolean {
-  // one statement sees one state of the file, which another process may be making
+  // a single statement, which sees one state of the file even while another process creates the tables
   const { id, version, n } = db.prepare(HEADER).get() as { id: number; version: number; n: number };
   if (id === APPLICATION_ID) {
     if (version > SCHEMA_VERSION) throw tooNew(path, version, SCHEMA_VERSION);
@@ -82,7 +82,7 @@ function isOurs(db: DatabaseSync, path: string): boolean {
 function create(db: DatabaseSync, path: string): void {
   db.exec('BEGIN IMMEDIATE');
   try {
-    // another process may have been faster
+    // checked again under the lock: another process may have created the tables
     if (!isOurs(db, path)) {
       const least = leastOf(path);
       if (least > 0) throw cutOff(path, markOf(path), 0, least);
@@ -98,7 +98,7 @@ function create(db: DatabaseSync, path: string): void {
 function bringUp(db: DatabaseSync): void {
   db.exec('BEGIN IMMEDIATE');
   try {
-    // another process may have been faster
+    // read again under the lock: another process may have upgraded the file
     const version = pragma(db, 'user_version');
     if (version < SCHEMA_VERSION) upgrade(db, version);
     db.exec('COMMIT');
@@ -110,10 +110,10 @@ function bringUp(db: DatabaseSync): void {
 
 const pragma = (db: DatabaseSync, name: string) => (db.prepare(`PRAGMA ${name}`).get() as Record<string, number>)[name] as number;
 
-/** Loaded when a journal is first used, so that importing this module asks nothing of the Node it runs on. */
+/** Loaded at the first use of a journal, so that this module can be imported on a Node version without SQLite. */
 function sqlite(): typeof import('node:sqlite') {
   const warn = process.emitWarning;
-  // Node 22 warns that its SQLite is experimental; a user who chose this store need not hear it
+  // suppresses the warning of Node 22 that its SQLite is experimental
   process.emitWarning = ((...args: Parameters<typeof warn>) => {
     if (!String(args[0]).startsWith('SQLite')) warn.apply(process, args);
   }) as typeof warn;
@@ -126,11 +126,11 @@ function sqlite(): typeof import('node:sqlite') {
   throw new RondoError('CONFIG_INVALID', `sqliteJournal() needs the SQLite of Node 22.13 or later; this is Node ${process.versions.node}.`);
 }
 
-/** Ends a transaction, where SQLite has not done so itself: it does after some errors. */
+/** Rolls back a transaction. After some errors SQLite has done so already. */
 export function rollback(db: DatabaseSync): void {
   try {
     db.exec('ROLLBACK');
   } catch {
-    // there was none
+    // no transaction was open
   }
 }

@@ -1,25 +1,25 @@
-/** Writes that wait for their transaction: those of one tick of the event loop share one, those that met a lock try again. */
+/** The queue of writes. All writes of one tick of the event loop share a transaction; if the file is locked, they are retried. */
 import { RondoError } from '../../../errors.ts';
 import { LOCKED } from './errors.ts';
 
 export interface Job {
-  /** Whether the transaction must reach the disk itself. */
-  readonly power: boolean;
-  /** Throws a RondoError only before it has written anything: the other jobs of its transaction go on then. */
+  /** Whether the transaction must be flushed to disk. */
+  readonly fsync: boolean;
+  /** It may throw a RondoError only before it has written anything, because the other jobs of the transaction continue. */
   write(): unknown;
   resolve(result: unknown): void;
   reject(error: unknown): void;
 }
 interface Waiting extends Job {
-  /** When to give up, by `performance.now()`. */
+  /** When to stop retrying, by `performance.now()`. */
   readonly until: number;
 }
 
-/** What became of a transaction: done, the lock is taken, or it failed as a whole and nothing of it was written. */
+/** The result of a transaction: committed, not started because of a lock, or failed and rolled back. */
 export type Verdict = 'done' | 'busy' | { readonly error: unknown };
 type Outcome = { readonly ok: true; readonly result: unknown } | { readonly ok: false; readonly error: unknown };
 
-/** How long a write waits for a lock in all, and from one attempt to the next: less at first, in milliseconds. */
+/** Milliseconds that a write waits for a lock in total, and the longest and the first interval between attempts. */
 export const PATIENCE = 5_000;
 export const PAUSE = 100;
 const FIRST_PAUSE = 5;
@@ -30,11 +30,11 @@ export class Queue {
   #timer: NodeJS.Timeout | undefined;
   #pause = FIRST_PAUSE;
   #idle: (() => void)[] = [];
-  readonly #transact: (power: boolean, body: () => void) => Verdict;
+  readonly #transact: (fsync: boolean, body: () => void) => Verdict;
   readonly #explain: (error: unknown) => Error;
 
-  /** `transact` runs a body in one transaction; `explain` makes errors ours. */
-  constructor(transact: (power: boolean, body: () => void) => Verdict, explain: (error: unknown) => Error) {
+  /** @param transact runs a function in one transaction. @param explain converts an error to a RondoError. */
+  constructor(transact: (fsync: boolean, body: () => void) => Verdict, explain: (error: unknown) => Error) {
     this.#transact = transact;
     this.#explain = explain;
   }
@@ -43,35 +43,35 @@ export class Queue {
     return this.#jobs.length === 0;
   }
 
-  /** Runs the write at the end of this tick, with the others of the tick. */
-  add<T>(power: boolean, write: () => T): Promise<T> {
+  /** Runs the write at the end of this tick, in one transaction with the others. */
+  add<T>(fsync: boolean, write: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.#jobs.push({ power, write, resolve: resolve as (result: unknown) => void, reject, until: performance.now() + PATIENCE });
+      this.#jobs.push({ fsync, write, resolve: resolve as (result: unknown) => void, reject, until: performance.now() + PATIENCE });
       if (!this.#timer) this.#immediate ??= setImmediate(() => this.flush());
     });
   }
 
-  /** Runs the write before it returns, if nothing waits and the lock is free; else it is queued. */
-  now<T>(power: boolean, write: () => T): T | Promise<T> {
-    if (this.#jobs.length > 0) return this.add(power, write);
+  /** Runs the write synchronously if the queue is empty and the file is not locked; otherwise queues it. */
+  now<T>(fsync: boolean, write: () => T): T | Promise<T> {
+    if (this.#jobs.length > 0) return this.add(fsync, write);
     let outcome: Outcome | undefined;
-    const verdict = this.#transact(power, () => {
+    const verdict = this.#transact(fsync, () => {
       outcome = attempt(write);
     });
-    if (verdict === 'busy') return this.add(power, write);
+    if (verdict === 'busy') return this.add(fsync, write);
     if (verdict !== 'done') throw this.#explain(verdict.error);
     const { ok, result, error } = outcome as { ok: boolean; result: T; error: unknown };
     if (ok) return result;
     throw error;
   }
 
-  /** Writes what waits for the end of the tick; false where something waits for a lock, so that it takes longer. */
+  /** Runs the writes of this tick now. @returns false if some still wait for a lock. */
   catchUp(): boolean {
     if (!this.#timer) this.flush();
     return this.empty;
   }
 
-  /** Writes what waits, as far as locks allow. */
+  /** Runs all queued writes. Those that meet a lock stay queued and are retried. */
   flush(): void {
     clearImmediate(this.#immediate);
     clearTimeout(this.#timer);
@@ -87,23 +87,23 @@ export class Queue {
     for (const wake of this.#idle.splice(0)) wake();
   }
 
-  /** Resolves when nothing waits any more. */
+  /** Resolves when the queue is empty. */
   idle(): Promise<void> {
     return this.empty ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  /** Returns the jobs that have to wait. */
+  /** @returns the jobs that must wait for the lock. */
   #run(jobs: Waiting[]): Waiting[] {
     const outcomes: Outcome[] = [];
     const verdict = this.#transact(
-      jobs.some(({ power }) => power),
+      jobs.some(({ fsync }) => fsync),
       () => {
         for (const { write } of jobs) outcomes.push(attempt(write));
       },
     );
     if (verdict === 'busy') return this.#stillPatient(jobs);
     if (verdict !== 'done') {
-      // one job may have been too much for the disk: the others need not share its fate
+      // retried one by one, so that only the job that causes the error (such as a full disk) fails
       if (jobs.length > 1) return jobs.flatMap((job) => this.#run([job]));
       jobs[0]?.reject(this.#explain(verdict.error));
       return [];
@@ -126,7 +126,7 @@ export class Queue {
   }
 }
 
-/** A refusal is the job's own; anything else ends the transaction. */
+/** A RondoError fails only this job. Any other error ends the transaction. */
 function attempt(write: () => unknown): Outcome {
   try {
     return { ok: true, result: write() };

@@ -8,12 +8,12 @@ import type { Json } from '../../../json.ts';
 type Found = { id: number; held: number };
 type Row = { seq: number; body: string; checksum: number };
 
-/** Values read at a time, so that a long record is not in memory as a whole. */
+/** Values read at a time, so that a long record is never completely in memory. */
 const CHUNK = 64;
 
 export type RecordTables = ReturnType<typeof recordTables>;
 
-/** The statements. Writes run in a transaction. */
+/** Call the writing functions within a transaction. */
 export function recordTables(db: DatabaseSync) {
   const find = db.prepare('SELECT id, held FROM record WHERE namespace = ? AND key = ?');
   const create = db.prepare('INSERT INTO record (namespace, key, held) VALUES (?, ?, 0)');
@@ -26,7 +26,7 @@ export function recordTables(db: DatabaseSync) {
   const found = (namespace: string, key: string) => find.get(namespace, key) as Found | undefined;
 
   return {
-    /** @param bodies as JSON. @throws RondoError `JOURNAL_CONFLICT`, before anything is written. */
+    /** @param bodies the values as JSON. @throws RondoError `JOURNAL_CONFLICT`, before anything is written. */
     append(namespace: string, key: string, bodies: readonly string[], expected: number | undefined): number {
       const stored = found(namespace, key);
       const held = stored?.held ?? 0;
@@ -43,7 +43,7 @@ export function recordTables(db: DatabaseSync) {
       if (!stored) return;
       for (let next = from; next < stored.held; ) {
         const chunk = rows.all(stored.id, next, Math.min(CHUNK, stored.held - next)) as Row[];
-        // deleted while it was read
+        // the record was deleted while it was read
         if (chunk.length === 0 && found(namespace, key)?.id !== stored.id) return;
         if (chunk.length === 0) throw recordDamaged(namespace, key, next);
         for (const { seq, body, checksum } of chunk) {

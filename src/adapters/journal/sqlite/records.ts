@@ -4,7 +4,7 @@ import type { Access } from './access.ts';
 
 /**
  * The records of a journal file. Appends of one tick share a transaction with those of runs.
- * @param durability of the journal, which goes before what an append asks for.
+ * @param durability the journal's own setting, which overrides that of an append.
  */
 export function sqliteRecords(access: Access, durability: 'power' | 'process' | undefined): Records {
   return {

@@ -1,4 +1,4 @@
-/** Forgetting: rows go with their bytes, and what stands for them says only how many they were. */
+/** Removes runs. One placeholder row per removed range keeps the ids free of gaps; it holds only the number of removed rows. */
 import type { DatabaseSync } from 'node:sqlite';
 import { decode, encode } from '../../../journal/codec.ts';
 import type { Entry } from '../../../journal/entries.ts';
@@ -31,7 +31,7 @@ export function removal(db: DatabaseSync) {
 
   const blobBody = (hash: string) => (blob.get(hash) as { body: string } | undefined)?.body;
 
-  /** The stretches of neighbouring rows that a run has. */
+  /** The ranges of consecutive rows of a run. */
   function* stretches(run: number): Generator<{ first: number; last: number }, void, undefined> {
     for (const { id: first } of extents.all(run) as { id: number }[]) {
       const other = otherAfter.get(first, run) as { id: number } | undefined;
@@ -39,7 +39,7 @@ export function removal(db: DatabaseSync) {
     }
   }
 
-  /** One row for the rows that were removed, and for those beside them that were removed before. */
+  /** Inserts the placeholder for a removed range, merged with adjacent placeholders. */
   function bury(first: number, last: number): void {
     const before = rowBefore.get(first) as { id: number; run: number; seq: number } | undefined;
     const after = rowAt.get(last + 1) as { id: number; run: number; seq: number } | undefined;
@@ -74,7 +74,7 @@ export function removal(db: DatabaseSync) {
       release(run, new Set());
     },
 
-    /** Of a run whose extents do not say where all its rows are. Looks at the whole log. */
+    /** Removes rows of a run that its extents do not cover, after damage. Scans the whole log. */
     removeStrays(run: number): void {
       for (const { id } of strays.all(run) as { id: number }[]) {
         deleteRow.run(id);
@@ -82,7 +82,7 @@ export function removal(db: DatabaseSync) {
       }
     },
 
-    /** @throws RondoError `JOURNAL_DAMAGED` where a row is not whole: what it says cannot be told from what is to go. */
+    /** @throws RondoError `JOURNAL_DAMAGED` for a damaged row, because it might hold content that must be forgotten. */
     rewrite(runId: string, run: number, entries: readonly Entry[]): void {
       const bySeq = new Map(entries.map((entry) => [entry.seq, entry]));
       const kept = new Set<string>();

@@ -1,25 +1,25 @@
 import { crc32 } from 'node:zlib';
 
-/** "Rndo", in the header of our files: tells a journal from somebody else's database. */
+/** "Rndo", SQLite's `application_id` in the file header: distinguishes a journal from other databases. */
 export const APPLICATION_ID = 0x526e646f;
-/** Of the tables below, in the header too (`user_version`). The format of entries has its own version, in each entry. */
+/** The version of the tables below, SQLite's `user_version`. Entries have their own format version. */
 export const SCHEMA_VERSION = 4;
 
-/** The run of a row that stands for removed ones. */
+/** The run number of a placeholder for removed rows. */
 export const GONE = 0;
-/** Its checksum, so that no row that is hurt passes for one. `seq`: how many rows it stands for. */
+/** The checksum of a placeholder, so that a damaged row is not mistaken for one. @param seq the number of removed rows. */
 export const goneChecksum = (id: number, seq: number) => crc32(`gone ${id} ${seq}`);
 export const standsForRemoved = ({ id, run, seq, checksum }: { id: number; run: number; seq: number; checksum: number }) =>
   run === GONE && checksum === goneChecksum(id, seq);
 
-/** Finds the runs that are due among any number of others. */
+/** Partial indexes that find due runs without a scan of all heads. */
 export const DUE_INDEXES = `
   CREATE INDEX head_lease ON head (ifnull(lease_until, 0), run_id) WHERE status = 'running';
   CREATE INDEX head_wake ON head (wake_at, run_id) WHERE status = 'paused' AND wake_at IS NOT NULL;
   CREATE INDEX head_record ON head (wake_at, run_id) WHERE status = 'completed' AND wake_at IS NOT NULL;
 `;
 
-/** `held`: the values that a record has, so that a missing one is noticed. `checksum`: CRC-32 of the body, which is one value as JSON. */
+/** `held`: the number of values of a record, so that a missing one is detected. `checksum`: CRC-32 of `body`, one value as JSON. */
 export const RECORD_TABLES = `
   CREATE TABLE record (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -38,15 +38,15 @@ export const RECORD_TABLES = `
 `;
 
 /**
- * `entry` is one log of all runs in the order of their appends, so that appends of many runs in one transaction share its pages.
- * `extent` finds a run in it: one row for each stretch of neighbouring log rows of one run. A run that appends alone has one
- * extent however long it gets, and each of its appends writes one page; runs that take turns have one per append, in few pages.
+ * `entry` is one log of all runs in append order, so that appends of many runs in one transaction share pages. `extent` has one row
+ * for each range of consecutive log rows of one run. A run that appends alone has one extent, and each append writes one page. Runs that
+ * alternate have one extent per append, in few pages.
  *
- * Rows have neighbours: a removed stretch leaves one row of run {@link GONE}, whose `seq` is the number of rows it stands for. So a row
- * that is missing, or says that it is of another run, is noticed by a reader who comes to it, and ids never come back.
+ * Ids have no gaps and are never reused: a removed range leaves one row of run {@link GONE}, whose `seq` is the number of removed rows. So
+ * a reader detects a row that is missing or was assigned to another run.
  *
- * A head's `seq` and `tail` (its run's last row) are those of the last time the head changed. `identity` and `checksum` are CRC-32s of
- * what the head says, see heads.ts. `blob_use` says which runs a blob is for.
+ * A head's `seq` and `tail` (its run's last row) are those of the last change of the head. `identity` and `checksum` are CRC-32s of
+ * the head's fields, see head-row.ts. `blob_use` lists the runs that use a blob.
  */
 export const SCHEMA = `
   CREATE TABLE head (

@@ -1,21 +1,21 @@
-/** Before version 4 of the tables a thread of LangGraph was stored as a run. Here it becomes a record. */
+/** Upgrade to version 4: LangGraph threads, which were stored as runs before, become records. */
 import type { DatabaseSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import { heads } from './heads.ts';
 import { removal } from './removal.ts';
 
-/** The agent that those runs named, and how their ids began. */
+/** The agent name of those runs, and the prefix of their ids. */
 const AGENT = '@langgraph/checkpoints';
 const PREFIX = 'langgraph:';
-/** Where the saver of `rondo/langgraph` keeps its records. */
+/** The namespace of the records of `journalSaver()` in `rondo/langgraph`. */
 const NAMESPACE = 'langgraph';
 
-/** No CRC-32: a value that was damaged before it was moved is damaged afterwards too. */
+/** Never a CRC-32, so a value that was damaged before the upgrade stays damaged. */
 const DAMAGED = -1;
 
 type Row = { run: number; seq: number; body: string; checksum: number };
 
-/** In the transaction of the upgrade. */
+/** Runs in the transaction of the upgrade. */
 export function moveThreads(db: DatabaseSync): void {
   const threads = db.prepare('SELECT run, run_id FROM head WHERE agent = ? AND substr(run_id, 1, ?) = ?');
   const found = threads.all(AGENT, PREFIX.length, PREFIX) as { run: number; run_id: string }[];
@@ -43,7 +43,7 @@ export function moveThreads(db: DatabaseSync): void {
   }
 }
 
-/** The values of an append as JSON: what its entries held for the saver, and when. One undefined where the append is damaged. */
+/** The saver's values in the entries of an append, as JSON with their time. A damaged append is one undefined value. */
 function valuesOf(body: string, checksum: number): (string | undefined)[] {
   if (typeof body !== 'string' || crc32(body) !== checksum) return [undefined];
   return (JSON.parse(body) as { at: number; data: object }[]).map(({ at, data }) => JSON.stringify({ at, ...data }));

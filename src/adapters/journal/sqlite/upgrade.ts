@@ -1,4 +1,4 @@
-/** From the tables of an older rondo to those of this one, one version after the other. */
+/** Upgrades the tables of older versions of Rondo, one version at a time. */
 import type { DatabaseSync } from 'node:sqlite';
 import { heads } from './heads.ts';
 import { DUE_INDEXES, GONE, goneChecksum, RECORD_TABLES, SCHEMA_VERSION } from './schema.ts';
@@ -14,13 +14,13 @@ const STEPS: readonly ((db: DatabaseSync) => void)[] = [
   },
 ];
 
-/** In a transaction. */
+/** Runs in a transaction. @param from the version of the file. */
 export function upgrade(db: DatabaseSync, from: number): void {
   for (const step of STEPS.slice(from - 1)) step(db);
   db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
 }
 
-/** Heads of version 1 have no checksums, and so are not doubted until they are written again. */
+/** Adds columns for checksums. Heads of version 1 have none and are trusted until they are written again. */
 function addChecksums(db: DatabaseSync): void {
   db.exec(`
     ALTER TABLE head ADD COLUMN by_id TEXT;
