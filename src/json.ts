@@ -1,3 +1,7 @@
+/**
+ * Copies, comparisons and bounds of JSON. Code elsewhere that walks JSON by itself does more than these: `Secrets` masks numbers and keeps
+ * masked names apart, `wellFormedJson` and the `keep` of a graph's state share what they need not change, `copyOf` knows maps.
+ */
 import { types } from 'node:util';
 
 /** What JSON can hold. */
@@ -244,12 +248,50 @@ export function isSameJson(value: unknown, json: Json | undefined): boolean {
   return keys === Object.keys(json).length;
 }
 
+/** What JSON may hold at most: values, where lists and objects count too, and characters of texts and names. */
+interface Room {
+  values: number;
+  chars: number;
+}
+
+/** Takes from `room` what a value needs, until one of it is used up. @returns whether there was enough. */
+function take(value: unknown, room: Room, depth: number): boolean {
+  if (--room.values < 0) return false;
+  if (typeof value === 'string') {
+    room.chars -= value.length;
+    return room.chars >= 0;
+  }
+  if (typeof value !== 'object' || value === null) return true;
+  if (depth === 0) return false;
+  if (Array.isArray(value)) {
+    // by index: for-in takes eight times as long
+    for (let i = 0; i < value.length; i++) if (!take(value[i], room, depth - 1)) return false;
+    return true;
+  }
+  for (const key in value) {
+    room.chars -= key.length;
+    if (!take((value as { [k: string]: unknown })[key], room, depth - 1)) return false;
+  }
+  return room.chars >= 0;
+}
+
+const NO_BOUND = Number.MAX_SAFE_INTEGER;
+
+/**
+ * Whether a value is within bounds, and nested at most 200 levels deep. It stops at the first bound, so a circle ends too. A shared object counts
+ * as often as it occurs.
+ */
+export const fits = (value: unknown, { values = NO_BOUND, chars = NO_BOUND }: Partial<Room>): boolean =>
+  take(value, { values, chars }, MAX_DEPTH);
+
 /** Whether JSON is nested more than 200 levels deep. */
-export function isDeep(value: Json, depth = MAX_DEPTH): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (depth === 0) return true;
-  for (const key in value) if (isDeep((value as { [k: string]: Json })[key] as Json, depth - 1)) return true;
-  return false;
+export const isDeep = (value: Json, depth = MAX_DEPTH): boolean => !take(value, { values: NO_BOUND, chars: NO_BOUND }, depth);
+
+/** Approximate characters of JSON: all of its texts and names, and four for each value. */
+export function sizeOf(value: Json): number {
+  const left: Room = { values: NO_BOUND, chars: NO_BOUND };
+  take(value, left, MAX_DEPTH);
+  return NO_BOUND - left.chars + 4 * (NO_BOUND - left.values);
 }
 
 /** A copy of what is plain JSON already. */
@@ -264,13 +306,13 @@ export function copyJson<T>(value: T): T {
   return copy as T;
 }
 
-/** Plain assignment would set the prototype. */
-function put(copy: { [k: string]: unknown }, key: string, value: unknown): void {
+/** Sets a field of a copy. Plain assignment of `__proto__` would set the prototype. */
+export function put(copy: { [k: string]: unknown }, key: string, value: unknown): void {
   if (key === '__proto__') Object.defineProperty(copy, key, { value, enumerable: true, configurable: true, writable: true });
   else copy[key] = value;
 }
 
-/** Makes plain JSON unchangeable, all the way down. */
+/** Makes plain JSON unchangeable, all the way down. What is frozen is not entered again. */
 export function freezeJson<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
   for (const field of Object.values(value)) freezeJson(field);

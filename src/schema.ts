@@ -2,6 +2,7 @@ import type { StandardJSONSchemaV1, StandardSchemaV1, StandardTypedV1 } from '@s
 import { type Mistake, RondoError } from './errors.ts';
 import type { Json, JsonObject } from './json.ts';
 import { checkSize, cut, LARGEST } from './json-schema/size.ts';
+import { plain } from './options.ts';
 
 /** A JSON Schema document, draft 2020-12. */
 export type JsonSchema = JsonObject;
@@ -86,7 +87,7 @@ export function describe(schema: Schema, where: string): JsonSchema {
   try {
     const { $schema: _, ...rest } = standard.jsonSchema.input(TARGET) as JsonObject;
     checkSize(rest, LARGEST.own, where);
-    return rest;
+    return plain(rest, where) as JsonObject;
   } catch (error) {
     if (RondoError.is(error)) throw error;
     throw new RondoError('CONFIG_INVALID', `${where} cannot be written as JSON Schema: ${(error as Error).message}`, { cause: error });

@@ -1,3 +1,4 @@
+import { put } from './json.ts';
 import { literal, plainSpellings, spellings } from './spellings.ts';
 
 /** Fewer characters stand in every text: masked, they would leave none readable, and hide nothing. */
@@ -111,7 +112,7 @@ export class Secrets {
       let name = known;
       // two keys that are masked alike stay two
       for (let i = 2; Object.hasOwn(masked, name); i++) name = `${known} (${i})`;
-      Object.defineProperty(masked, name, { value: this.#deep(item, depth - 1), enumerable: true, configurable: true, writable: true });
+      put(masked, name, this.#deep(item, depth - 1));
     }
     return masked;
   }

@@ -1,6 +1,6 @@
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
-import { isSameJson, NotJson, plainJson, toldJson } from '../src/json.ts';
+import { fits, isDeep, isSameJson, type Json, NotJson, plainJson, sizeOf, toldJson } from '../src/json.ts';
 
 class Order {
   id = 7;
@@ -151,4 +151,41 @@ test.each<[unknown, unknown, boolean]>([
   [undefined, undefined, true],
 ])('%o and %o are the same JSON: %s', (value, json, same) => {
   expect(isSameJson(value, json as never)).toBe(same);
+});
+
+describe('bounds of JSON', () => {
+  const nested = (levels: number) => JSON.parse(`${'['.repeat(levels)}1${']'.repeat(levels)}`) as Json;
+
+  test.each<[string, unknown, { values?: number; chars?: number }, boolean]>([
+    ['a text that fits', 'four', { chars: 4 }, true],
+    ['a text that is longer', 'fives', { chars: 4 }, false],
+    ['names count as characters', { abc: 'd' }, { chars: 3 }, false],
+    ['names fit', { abc: 'd' }, { chars: 4 }, true],
+    ['a name alone is too long', { abcde: 1 }, { chars: 4 }, false],
+    ['texts of a list together', ['ab', 'cd', 'e'], { chars: 4 }, false],
+    ['the list counts as a value', [1, 2], { values: 2 }, false],
+    ['lists, objects and what is in them', [{ a: null }, true], { values: 4 }, true],
+    ['a shared object counts as often as it occurs', Array(3).fill({ a: 1 }), { values: 6 }, false],
+    ['no bound', { a: ['x'.repeat(1000)] }, {}, true],
+    ['nested as deep as may be', nested(200), {}, true],
+    ['nested deeper', nested(201), {}, false],
+    ['a circle', circle, {}, false],
+    ['a circle, with many values', circle, { values: 10 }, false],
+  ])('%s', (_, value, bound, expected) => {
+    expect(fits(value, bound)).toBe(expected);
+  });
+
+  test('what is nested too deep by another measure', () => {
+    expect([isDeep(nested(3), 3), isDeep(nested(4), 3), isDeep(nested(200)), isDeep(nested(201)), isDeep('x', 0)]).toEqual([
+      false,
+      true,
+      false,
+      true,
+      false,
+    ]);
+  });
+
+  test('the size of a value is that of its texts and names, and a little for each value', () => {
+    expect([sizeOf('abc'), sizeOf(7), sizeOf(['abc', null]), sizeOf({ name: 'abc' })]).toEqual([7, 4, 15, 15]);
+  });
 });

@@ -2,7 +2,7 @@
 import { ToolError } from '../errors.ts';
 import { ruleProblem } from '../hitl/rules.ts';
 import { countsOf, isCost } from '../journal/spent.ts';
-import { isDeep, type Json, plainJson } from '../json.ts';
+import { type Json, plainJson } from '../json.ts';
 import type { Scope } from '../loop/types.ts';
 
 import type { Ask, TurnResult } from '../ports/foreign.ts';
@@ -55,7 +55,6 @@ function jsonOf(value: unknown, what: string): Json {
 
 function bounded(value: unknown, what: string): Json {
   const json = jsonOf(value, what);
-  if (isDeep(json)) throw malformed(`${what} is nested too deeply`);
   if (JSON.stringify(json).length > MAX_CHARS) throw malformed(`${what} is larger than ${MAX_CHARS} characters of JSON`);
   return json;
 }

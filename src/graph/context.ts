@@ -2,7 +2,7 @@
 import { RondoError, ToolError } from '../errors.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
-import { copyJson, isDeep, type Json, plainJson } from '../json.ts';
+import { copyJson, type Json, plainJson } from '../json.ts';
 import { idempotencyKey, knownOf, perform } from '../loop/effects.ts';
 import { held } from '../loop/held.ts';
 import { endedLate } from '../loop/late.ts';
@@ -187,7 +187,6 @@ function resultOf(name: string, value: unknown): Json {
   } catch (error) {
     throw unkept(messageOf(error));
   }
-  if (isDeep(json) || JSON.stringify(json).length > MAX_RESULT)
-    throw unkept(`it is larger than ${MAX_RESULT} characters, or nested too deeply`);
+  if (JSON.stringify(json).length > MAX_RESULT) throw unkept(`it is larger than ${MAX_RESULT} characters`);
   return json;
 }

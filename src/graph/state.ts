@@ -1,7 +1,7 @@
 import { ToolError } from '../errors.ts';
 import type { Patch } from '../journal/entries.ts';
 import { diff } from '../journal/patch.ts';
-import { isDeep, isPlain, type Json, MAX_DEPTH, NotJson, plainJson } from '../json.ts';
+import { isDeep, isPlain, type Json, MAX_DEPTH, NotJson, plainJson, put } from '../json.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { append } from './types.ts';
 
@@ -21,9 +21,7 @@ export function keep(value: unknown, depth = MAX_DEPTH): Json | undefined {
     const copy: { [key: string]: Json } = {};
     for (const key of Object.keys(value)) {
       const field = keep((value as { [key: string]: unknown })[key], depth - 1);
-      if (field === undefined) continue;
-      if (key === '__proto__') Object.defineProperty(copy, key, { value: field, enumerable: true, configurable: true, writable: true });
-      else copy[key] = field;
+      if (field !== undefined) put(copy, key, field);
     }
     kept = copy;
   } else return keep(plainJson(value), depth - 1);

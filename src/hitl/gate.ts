@@ -5,7 +5,7 @@
 import type { Failure } from '../errors.ts';
 import type { Approval, Call } from '../journal/fold.ts';
 import { writtenOf } from '../journal/frame.ts';
-import { copyJson, isSameJson, type Json } from '../json.ts';
+import { copyJson, fits, isSameJson, type Json } from '../json.ts';
 import type { Policy } from '../ports/policy.ts';
 import type { ApprovalRule, Effect, Question, ToolOptions } from '../ports/tool.ts';
 import { bounded, messageOf } from '../reliability/classify.ts';
@@ -70,7 +70,7 @@ export function gate<T extends Gated>(tools: ReadonlyMap<string, T>, call: Asked
   if (tool.held !== undefined)
     return refuse('TOOL_HELD_BACK', `${tool.held}. It is held back until the change is accepted: go on without it.`);
   const written = writtenOf(call);
-  if (isTooLarge(written, LARGEST)) return refuse('INVALID_ARGUMENTS', `The arguments are too large. Call ${tool.name} with less.`);
+  if (!fits(written, LARGEST)) return refuse('INVALID_ARGUMENTS', `The arguments are too large. Call ${tool.name} with less.`);
   const { input } = tool.options;
   const again = (call.asked ?? 0) > 1;
   const args = call.agreed ? parseAgain(input, written, call.agreed.input, again) : parse(input, written);
@@ -81,23 +81,9 @@ const namesOf = (tools: ReadonlyMap<string, Gated>) =>
   [...tools.values()].flatMap((t) => (t.held === undefined ? [t.name] : [])).join(', ');
 
 /** What validation may be given: it is synchronous, and some schemas take the square of what they check. */
-const LARGEST = { nodes: 10_000, chars: 256 * 1024 };
+const LARGEST = { values: 10_000, chars: 256 * 1024 };
 /** What a schema may make of it: it is in the journal, and shown. */
-const LARGEST_MADE = { nodes: 100_000, chars: 4 * 1024 * 1024 };
-
-function isTooLarge(input: Json, { nodes, chars }: typeof LARGEST): boolean {
-  const visit = (value: Json): boolean => {
-    if (--nodes < 0) return true;
-    if (typeof value === 'string') chars -= value.length;
-    else if (typeof value === 'object' && value !== null)
-      for (const key in value) {
-        chars -= key.length;
-        if (visit((value as { [k: string]: Json })[key] as Json)) return true;
-      }
-    return chars < 0;
-  };
-  return visit(input);
-}
+const LARGEST_MADE = { values: 100_000, chars: 4 * 1024 * 1024 };
 
 /** A call whose tool takes its arguments. */
 interface Checked<T extends Gated> {
@@ -112,7 +98,7 @@ interface Checked<T extends Gated> {
 
 function permit<T extends Gated>(tool: T, call: Asked, written: Json, args: Again, o: GateOptions): Verdict<T> | Promise<Verdict<T>> {
   if (!args.ok) return refuse('INVALID_ARGUMENTS', `${args.problem}. Correct the arguments and call ${tool.name} again.`);
-  if (args.shown !== written && isTooLarge(args.shown, LARGEST_MADE))
+  if (args.shown !== written && !fits(args.shown, LARGEST_MADE))
     return refuse('INVALID_ARGUMENTS', `What the schema of ${tool.name} makes of the arguments is too large. Call it with less.`);
   const valid = contextOf(tool, o.context);
   if (!valid.ok) return refuse('CONTEXT_INVALID', `The run was started without what this tool needs: ${valid.problem}.`);

@@ -1,6 +1,6 @@
 /** What the entries about calls change: tool calls, sub-agents, and the nodes of graphs. */
 import { isResumable } from '../errors.ts';
-import type { Json } from '../json.ts';
+import { sizeOf } from '../json.ts';
 import { promptParts, resultPart, say } from './conversation.ts';
 import type { EntryOf, Patch } from './entries.ts';
 import { callOf, everyCallOf, isCutOff, newFrame, reach, unfinishedCalls, writtenOf } from './frame.ts';
@@ -172,13 +172,4 @@ function visited({ visits }: Frame, node: string, { ok, ms }: EntryOf<'call.fini
   if (!ok) return;
   visit.runs++;
   visit.ms += ms;
-}
-
-/** Approximate characters of a value as JSON: all text, and a few for anything else. */
-export function sizeOf(value: Json): number {
-  if (typeof value === 'string') return value.length;
-  if (typeof value !== 'object' || value === null) return 4;
-  let size = 2;
-  for (const key in value) size += (Array.isArray(value) ? 1 : key.length) + sizeOf((value as { [key: string]: Json })[key] as Json);
-  return size;
 }

@@ -70,6 +70,7 @@ export function promptParts(input: Json): readonly Part[] {
   return [{ type: 'text', text: JSON.stringify(input) }];
 }
 
+/** Without a walk over its JSON, since each message is counted. */
 function charsOf(part: Part): number {
   switch (part.type) {
     case 'text':

@@ -9,8 +9,9 @@
  * I6. A `once` call that started and has no known outcome is in `unknowns` once its run has settled or its frame has ended.
  * I7. An approval keeps its first decision, and a finished call its first result.
  */
+import { sizeOf } from '../json.ts';
 import type { Message } from '../ports/model.ts';
-import { begun, decided, finished, opened, outcomeSettled, reopen, requested, sizeOf } from './calls.ts';
+import { begun, decided, finished, opened, outcomeSettled, reopen, requested } from './calls.ts';
 import { leaveOut, promptParts, say } from './conversation.ts';
 import type { CallId, Entry, EntryOf } from './entries.ts';
 import { isCutOff, newFrame, reach, unfinishedCalls } from './frame.ts';

@@ -1,7 +1,7 @@
 import type { Failure } from '../errors.ts';
 import { ToolError } from '../errors.ts';
 import { countsOf } from '../journal/spent.ts';
-import { type Json, NotJson, plainJson } from '../json.ts';
+import { fits, NotJson, plainJson } from '../json.ts';
 import type { Model, ModelResponse, Part } from '../ports/model.ts';
 import type { Crossing } from './types.ts';
 
@@ -57,25 +57,14 @@ function partOf(part: Part | null | undefined): Part | undefined {
   }
 }
 
-/** Characters of one call's arguments; more than any tool takes, and less than what would fill a journal. */
-const MAX_INPUT = 4_000_000;
-
-/** What is left of `chars` after the texts of a value. */
-function charsIn(value: Json, chars: number): number {
-  if (typeof value === 'string') return chars - value.length;
-  if (typeof value !== 'object' || value === null) return chars - 1;
-  for (const key in value) {
-    chars = charsIn((value as { [k: string]: Json })[key] as Json, chars - key.length);
-    if (chars < 0) break;
-  }
-  return chars;
-}
+/** Of one call's arguments; more than any tool takes, and less than what would fill a journal. */
+const LARGEST = { values: 4_000_000, chars: 4_000_000 };
 
 /** Arguments that are no JSON, or nested without end, become a text that no schema takes: the model is told, and may correct them. */
 function inputOf(input: unknown) {
   try {
     const json = plainJson(input) ?? null;
-    return charsIn(json, MAX_INPUT) < 0 ? '(these arguments were left out: they are too large)' : json;
+    return fits(json, LARGEST) ? json : '(these arguments were left out: they are too large)';
   } catch (error) {
     if (error instanceof NotJson) return `(these arguments were left out: ${error.message})`;
     throw error;

@@ -57,6 +57,7 @@ function fixedBytes(agent: LoopDefinition, { frame, tools }: Pick<Scope, 'frame'
   return bytes;
 }
 
+/** In bytes, which no tokenizer exceeds, unlike characters. */
 function bytesOf(message: Message): number {
   let bytes = 0;
   for (const part of message.content) {

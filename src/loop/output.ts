@@ -1,4 +1,4 @@
-import { isDeep, type Json, toldJson } from '../json.ts';
+import { isDeep, type Json, sizeOf, toldJson } from '../json.ts';
 import type { Part } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
 import type { Secrets } from '../secrets.ts';
@@ -78,7 +78,7 @@ function boundedParts(parts: readonly Part[], max: number): readonly Part[] {
   for (const part of parts) {
     if (typeof part === 'object' && part && 'vendor' in part && part.vendor !== undefined && isDeep(part.vendor)) left++;
     else if (part?.type === 'text' && typeof part.text === 'string') {
-      const size = PART + Buffer.byteLength(part.text) + sizeOf(part.vendor);
+      const size = PART + Buffer.byteLength(part.text) + sizeOf(part.vendor ?? null);
       if (size <= text) kept.push(part);
       else if (text > 64) kept.push({ type: 'text', text: cutText(part.text, text).output as string });
       else left++;
@@ -88,7 +88,7 @@ function boundedParts(parts: readonly Part[], max: number): readonly Part[] {
       typeof part.data === 'string' &&
       typeof part.mediaType === 'string'
     ) {
-      const size = part.data.length + part.mediaType.length + (part.name?.length ?? 0) + sizeOf(part.vendor);
+      const size = part.data.length + part.mediaType.length + (part.name?.length ?? 0) + sizeOf(part.vendor ?? null);
       if (size <= binary) {
         kept.push(part);
         binary -= size;
@@ -102,5 +102,3 @@ function boundedParts(parts: readonly Part[], max: number): readonly Part[] {
 
 /** Size of a part besides its text, so that empty parts count too. */
 const PART = 32;
-
-const sizeOf = (vendor: Json | undefined) => (vendor === undefined ? 0 : JSON.stringify(vendor).length);
