@@ -1,19 +1,19 @@
-/** Decisions in a word: for `engine.decide()`. */
+/** Helpers that create decisions for `engine.decide()`. */
 import type { Json } from '../json.ts';
 import type { Decision } from '../ports/tool.ts';
 
-/** An approval as a run or `inspect()` gives it, or its id. */
+/** An approval from a run's result or `inspect()`, or its id. */
 type Asked = string | { readonly id: string };
 const idOf = (approval: Asked) => (typeof approval === 'string' ? approval : approval.id);
 const noted = (note: string | undefined) => (note === undefined ? {} : { note });
 
-/** Lets the call go on as it was asked for. @param note kept with the decision. */
+/** Approves the call with its arguments. @param note stored with the decision. */
 export const approve = (approval: Asked, note?: string): Decision => ({ approval: idOf(approval), type: 'approve', ...noted(note) });
 
-/** Refuses the call. @param reason what the agent is told. */
+/** Rejects the call. @param reason shown to the agent. */
 export const reject = (approval: Asked, reason: string): Decision => ({ approval: idOf(approval), type: 'reject', reason });
 
-/** Lets the call go on with other arguments. They are validated, and checked by the policy again. */
+/** Approves the call with other arguments. They are validated and checked by the policy again. */
 export const edit = (approval: Asked, input: Json, note?: string): Decision => ({
   approval: idOf(approval),
   type: 'edit',

@@ -6,7 +6,7 @@ import { copyJson, isSameJson, type Json } from '../json.ts';
 import type { ApprovalRule, DecisionType, Question } from '../ports/tool.ts';
 import type { JsonSchema } from '../schema.ts';
 
-/** A question to a person. `path` names the agents from the top run down to the one that asks. Times are epoch milliseconds. */
+/** A question to a person. `path` names the agents from the run's top agent down to the one that asks. Times are epoch milliseconds. */
 export type Approval = {
   id: string;
   runId: string;
@@ -20,9 +20,9 @@ export type Approval = {
   | {
       kind: 'tool';
       tool: string;
-      /** What the tool will get. */
+      /** The arguments that the tool will get. */
       input: Json;
-      /** What the model wrote, where that is something else: the tool's schema added to it or changed it, or a person did. */
+      /** The arguments that the model wrote, if they differ: the tool's schema or a person changed them. */
       written?: Json;
       /** SHA-256 of the canonical `input`, hex. */
       digest: string;
@@ -35,7 +35,7 @@ const TOOL: readonly DecisionType[] = ['approve', 'edit', 'reject'];
 const QUESTION: readonly DecisionType[] = ['respond', 'reject'];
 const CONSENT: readonly DecisionType[] = ['approve', 'reject'];
 
-/** `shown`: what the tool will get, where that is not what the model wrote. */
+/** `shown`: the arguments that the tool will get, if they differ from those that the model wrote. */
 export type Asks = {
   rule: ApprovalRule;
   question?: Question | undefined;
@@ -44,7 +44,7 @@ export type Asks = {
   shown?: Json;
 };
 
-/** The entry that asks. Its id is bound to run, call, tool and arguments: it fits nothing else. */
+/** The entry that asks. Its id is bound to run, call, tool and arguments, so a decision cannot apply to anything else. */
 export function request(
   runId: string,
   call: Pick<Call, 'id' | 'name' | 'input' | 'asked'>,
@@ -65,18 +65,18 @@ export function request(
     ...(hash !== undefined && kind === 'tool' && { hash }),
     ...(rule.reason !== undefined && { reason: rule.reason }),
     ...(rule.roles && { roles: [...rule.roles] }),
-    // JSON knows no Infinity: a time that never comes is left out
+    // JSON has no Infinity, so `expiresAt` is omitted
     ...(rule.expires !== undefined && Number.isFinite(rule.expires) && { expiresAt: now + rule.expires }),
     ...question,
     ...consent,
   };
 }
 
-/** Names a question by all that it is about, so that an answer fits nothing else. */
+/** A deterministic id: a hash of run, call, tool, arguments (`bound`), kind, and how often the call was asked about (`nth`). */
 export const approvalId = (runId: string, call: Pick<Call, 'id' | 'name'>, bound: string, kind: string, nth: number) =>
   `ap_${sha256(JSON.stringify([runId, call.id, call.name, bound, kind, nth])).slice(0, 20)}`;
 
-/** The public face of an approval. */
+/** The public form of an approval. */
 export function view(run: RunFold, { asked, call, frame }: Asked): Approval {
   const base = {
     id: asked.id,
@@ -96,13 +96,13 @@ export function view(run: RunFold, { asked, call, frame }: Asked): Approval {
   return asked.input === undefined ? { ...tool, input: written } : { ...tool, input: copyJson(asked.input), written };
 }
 
-/** What a decision vouches for: the arguments that were shown, or those put in their place. */
+/** The digest of the arguments that a decision allows: those that were shown, or the edited ones. */
 export const decidedDigest = (asked: Pick<EntryOf<'approval.requested'>, 'digest'>, decision: Decision) =>
   decision.type === 'edit' ? digest(decision.input) : asked.digest;
 
 /**
- * Checks that a decided call is still the one that was decided.
- * @throws RondoError `JOURNAL_DAMAGED` where its arguments are others.
+ * Checks that a decision belongs to this call and its arguments.
+ * @throws RondoError `JOURNAL_DAMAGED` if it does not.
  */
 export function assertBound(runId: string, call: Call): void {
   const { asked, decided } = call.approval ?? {};

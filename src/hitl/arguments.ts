@@ -1,18 +1,18 @@
-/** The arguments of a call: what was written, and what the tool's schema makes of that, which is what the tool gets. */
+/** The arguments of a call: as written by the model or a person, and as parsed by the tool's schema, which is what the tool gets. */
 import { copyJson, isSameJson, type Json, toldJson } from '../json.ts';
 import { type Schema, type Validated, validate } from '../schema.ts';
 
-/** @property shown the value as JSON: what a policy, a rule and a person see, and what an approval is bound to. */
+/** @property shown the parsed value as JSON. Policies, rules and people see it, and an approval is bound to it. */
 export interface Arguments {
   value: unknown;
   shown: Json;
-  /** The value is plain JSON, so that a copy of `shown` can stand for it. */
+  /** The value is plain JSON, so a copy of `shown` is equivalent to it. */
   exact: boolean;
 }
 
 export type Parsed = ({ ok: true } & Arguments) | { ok: false; problem: string };
 
-/** Parses arguments. User code gets a copy: the journal's own is the only one there is. */
+/** Parses arguments. The schema gets a copy, because `written` is part of the journal. */
 export function parse(schema: Schema, written: Json): Parsed | Promise<Parsed> {
   const valid = validate(schema, copyJson(written));
   return valid instanceof Promise ? valid.then((v) => parsed(v, written)) : parsed(valid, written);
@@ -26,12 +26,12 @@ function parsed(valid: Validated<unknown>, written: Json): Parsed {
   return { ok: true, value, shown: json, exact };
 }
 
-/** `changed`: the schema makes something else of the same arguments than it did when they were shown. */
+/** `changed`: the schema now parses the same arguments to another value than when they were shown. */
 export type Again = Parsed & { changed?: true };
 
 /**
- * Parses again the arguments that were shown before: what was shown is what runs, also where a default is random or is the time.
- * @param settled whether a schema that gives something else is known to give something else each time.
+ * Parses arguments again that were shown before. The call runs with the shown value, even if a default is random or the current time.
+ * @param settled whether it is known already that the schema has not changed. Then another result means that it is not deterministic.
  */
 export function parseAgain(schema: Schema, written: Json, shown: Json, settled = false): Again | Promise<Again> {
   const first = parse(schema, written);
@@ -46,7 +46,7 @@ function same(first: Parsed, schema: Schema, written: Json, shown: Json, settled
 }
 
 async function differing(first: Arguments & { ok: true }, schema: Schema, written: Json, shown: Json, settled: boolean): Promise<Again> {
-  // most schemas leave what they made of it as it is, and what was a default is in it now
+  // most schemas are idempotent: parsing the shown value returns it, because the defaults are in it
   const made = await parse(schema, shown);
   if (made.ok && isSameJson(made.shown, shown)) return { ...made, shown };
   const second = await parse(schema, written);
@@ -56,8 +56,8 @@ async function differing(first: Arguments & { ok: true }, schema: Schema, writte
 }
 
 /**
- * Whether the author of the arguments has seen what the tool gets: each part is as they wrote it, or they left it out and it was shown to
- * them with the same value.
+ * Whether a person who edited arguments has seen every value that the tool gets: they wrote it, or left it out and it was shown to them
+ * before with the same value.
  */
 export function foreseen(gets: Json | undefined, wrote: Json | undefined, before: Json | undefined): boolean {
   if (isSameJson(gets, wrote)) return true;

@@ -10,15 +10,15 @@ import { decidedDigest } from './approvals.ts';
 
 export interface Deciding {
   by: Principal;
-  /** The store's time, epoch milliseconds. */
+  /** The store's clock, epoch milliseconds. */
   now: number;
-  /** The input schema of a tool, where its agent is known in this process: an edit is checked against it. */
+  /** The input schema of a tool, to check an edit against; undefined if its agent is not registered in this process. */
   schemaOf(approval: Approval): Schema | undefined;
 }
 
 /**
- * Checks decisions against the run, all before any is taken.
- * @returns the entries to append; none for a decision that was taken before, in the same words.
+ * Checks all decisions against the run. Either all are accepted or none.
+ * @returns the entries to append. A decision that is in the journal already, with the same content, adds none.
  * @throws RondoError `APPROVAL_NOT_FOUND`, `APPROVAL_CLOSED`, `APPROVAL_EXPIRED`, `NOT_PERMITTED`, or `DECISION_INVALID`.
  */
 export async function decisionEntries(run: RunFold, decisions: readonly Decision[], o: Deciding): Promise<Draft[]> {
@@ -65,7 +65,7 @@ function checkOpen(run: RunFold, { asked, call, frame }: Approval, o: Deciding):
   if (!asked.roles) return;
   if (!asked.roles.some((role) => o.by.roles?.includes(role)))
     throw notPermitted(`approval ${asked.id} asks for one of the roles ${asked.roles.join(', ')}, and ${o.by.id} has none of them.`);
-  // a rule that names roles wants a second pair of eyes
+  // a rule with roles requires a second person
   if (run.started.by?.id === o.by.id)
     throw notPermitted(`${o.by.id} asked for this run, so somebody else must decide approval ${asked.id}.`);
 }
@@ -93,7 +93,7 @@ async function checkDecision(approval: Approval, decision: Decision, o: Deciding
   }
 }
 
-/** Characters of JSON of an answer: it goes into every later request to the model. */
+/** Most characters of JSON in an answer, which is part of every later request to the model. */
 const MAX_ANSWER = 65_536;
 
 const MAX_TEXT = 10_000;

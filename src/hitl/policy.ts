@@ -1,4 +1,4 @@
-/** Asks the policy, at each of its points. One that throws, hangs or answers nonsense denies. */
+/** Asks the policy. A policy that throws, hangs or returns an invalid ruling denies. */
 import { copyJson, type Json } from '../json.ts';
 import type { AccessRequest, CallRequest, ContentRequest, ContentRuling, Policy } from '../ports/policy.ts';
 import type { Principal } from '../ports/principal.ts';
@@ -8,24 +8,24 @@ import { bounded, messageOf } from '../reliability/classify.ts';
 import { Halted, inTime } from '../reliability/patience.ts';
 import { ruleProblem } from './rules.ts';
 
-/** Milliseconds a policy or an approval rule may take; one that takes longer denies. */
+/** Milliseconds that a policy or an approval rule may take. After that it denies. */
 export const HOOK_TIMEOUT = 10_000;
 
-/** Who asks for a call, and in which run. */
+/** The caller of a tool, and its run. */
 export interface Asking {
-  /** The agents from the top run down to the one that calls. */
+  /** The agents from the run's top agent down to the one that calls. */
   path: readonly string[];
   by: Principal | undefined;
   context: unknown;
   runId: string;
   session: string | undefined;
-  /** Of the run: it ends the wait for a rule or a policy. */
+  /** The run's cancellation. It ends the wait for a rule or a policy. */
   cancel: CancelSource;
 }
 
 /**
- * What a sub-agent does is also done for the agents above it: each of them must be allowed to.
- * @returns why the call is denied, or what persons are asked for by each agent on the way.
+ * Asks the policy about a call. A sub-agent acts for the agents above it, so the call must be allowed for each of them.
+ * @returns why the call is denied, or the approvals that the policy requires for each agent on the path.
  */
 export async function permission(
   policy: Policy,
@@ -42,7 +42,7 @@ export async function permission(
         if (allow !== true) return { denied: reasonOf(reason, 'The policy does not allow this call.'), asks };
         continue;
       }
-      // a ruling that says both would be read one way by its author, and another way here
+      // a ruling with both is ambiguous, so it denies
       const wrong = allow !== undefined ? 'a ruling is { allow } or { ask }, not both' : ask === true ? undefined : ruleProblem(ask);
       if (wrong !== undefined)
         return { denied: `The policy asked for an approval that makes no sense, so the call is denied: ${wrong}.`, asks };
@@ -56,7 +56,7 @@ export async function permission(
   return { asks };
 }
 
-/** @returns why the caller may not do this; undefined where they may. */
+/** @returns why access is denied; undefined if it is allowed. */
 export async function accessProblem(policy: Policy | undefined, r: AccessRequest): Promise<string | undefined> {
   if (!policy?.access) return undefined;
   try {
@@ -67,7 +67,7 @@ export async function accessProblem(policy: Policy | undefined, r: AccessRequest
   }
 }
 
-/** What the policy makes of a value: nothing, another one in its place, or the reason why it is withheld. */
+/** The policy's ruling on a value: unchanged, replaced, or withheld with a reason. */
 export type Allowed = { ok: true; replaced?: Json } | { ok: false; reason: string };
 
 export async function allowedContent(policy: Policy | undefined, r: ContentRequest, cancel?: CancelSource): Promise<Allowed> {
@@ -77,7 +77,7 @@ export async function allowedContent(policy: Policy | undefined, r: ContentReque
     if (ruling.allow !== true) return { ok: false, reason: reasonOf(ruling.reason, 'the policy does not allow it') };
     return ruling.value === undefined ? { ok: true } : { ok: true, replaced: copyJson(ruling.value) };
   } catch (error) {
-    // a run that was halted meanwhile too: what has happened is written down all the same, without the value
+    // also if the run was halted meanwhile: the result is still journaled, without the value
     return { ok: false, reason: `the policy could not be asked: ${messageOf(error)}` };
   }
 }

@@ -1,12 +1,12 @@
-/** Approval rules: what makes sense as one, how several apply together, and whether a person satisfies one. */
+/** Approval rules: validates them, combines several, and checks whether a person satisfies one. */
 import type { Principal } from '../ports/principal.ts';
 import type { ApprovalRule, DecisionType } from '../ports/tool.ts';
 
-/** What is wrong with an approval rule; undefined for one that makes sense. */
+/** Why an approval rule is invalid; undefined if it is valid. @param besides names of further fields that are allowed. */
 export function ruleProblem(rule: unknown, besides: readonly string[] = []): string | undefined {
   if (typeof rule !== 'object' || rule === null || Array.isArray(rule))
     return `an approval rule is true, false, or an object such as { reason, roles, expires }, not ${typeof rule}`;
-  // a role under another name would let anyone decide
+  // unknown fields are refused: with a misspelt `roles`, anyone could decide
   const odd = Object.keys(rule).find((key) => !RULE.has(key) && !besides.includes(key));
   if (odd !== undefined) return `an approval rule has no "${odd}": it has ${[...RULE].join(', ')}`;
   const { reason, roles, expires, allow } = rule as ApprovalRule;
@@ -23,8 +23,8 @@ const RULE: ReadonlySet<string> = new Set(['reason', 'roles', 'expires', 'allow'
 const DECISIONS: ReadonlySet<string> = new Set(['approve', 'edit', 'reject', 'respond']);
 
 /**
- * Several rules as one: a person must satisfy each. The reasons are joined, the earliest expiry counts.
- * @returns undefined where no role, or no kind of decision, satisfies them all.
+ * Combines rules: a person must satisfy each. The reasons are joined, and the earliest expiry counts.
+ * @returns undefined if no role, or no type of decision, satisfies all of them.
  */
 export function together(rules: readonly ApprovalRule[]): ApprovalRule | undefined {
   const [first, ...others] = rules;
@@ -42,12 +42,12 @@ export function together(rules: readonly ApprovalRule[]): ApprovalRule | undefin
   };
 }
 
-/** What all lists have in common; a list that is left out has everything. */
+/** The intersection of the lists. An undefined list stands for everything. */
 function common<T>(lists: readonly (readonly T[] | undefined)[]): readonly T[] | undefined {
   const given = lists.filter((list) => list !== undefined);
   return given.length === 0 ? undefined : given.reduce((a, b) => a.filter((item) => b.includes(item)));
 }
 
-/** Whether a rule lets this person decide so: with one of its roles, and not for a run of their own. */
+/** Whether a rule allows this person to make this type of decision. If it names roles, the person who started the run may not decide. */
 export const mayDecide = (by: Principal, type: DecisionType, { roles, allow }: ApprovalRule, requester: Principal | undefined) =>
   (!allow || allow.includes(type)) && (!roles || (roles.some((role) => by.roles?.includes(role)) && by.id !== requester?.id));

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 let known: string | undefined;
 
 /**
- * Identifies this boot of the operating system, so that a lease of a process from before a reboot is known to be dead. Empty where the
- * system does not tell (only Linux does).
+ * Identifies the current boot of the operating system, so that a lease from before a reboot is known to be dead. Only Linux provides it;
+ * elsewhere it is empty.
  */
 export function bootId(): string {
   if (known === undefined) {

@@ -1,4 +1,4 @@
-/** What the entries about calls change: tool calls, sub-agents, and the nodes of graphs. */
+/** Applies the entries about calls: tool calls, sub-agents, and nodes of graphs. */
 import { isResumable } from '../errors.ts';
 import { sizeOf } from '../json.ts';
 import { promptParts, resultPart, say } from './conversation.ts';
@@ -11,9 +11,9 @@ import type { Approval, Call, Frame, RunFold } from './state.ts';
 export function begun(run: RunFold, frame: Frame, entry: EntryOf<'call.started'>): void {
   const call = callOf(run, frame, entry.call);
   call.finished = undefined;
-  // it was about an earlier attempt
+  // the settled outcome was that of an earlier start
   call.settled = undefined;
-  // nodes of a graph are no tool calls
+  // nodes of a graph do not count as tool calls
   if (call.status === 'open' && !frame.tasks && entry.seq > run.inherited)
     for (let f: Frame | undefined = frame; f; f = f.parent) f.spent.toolCalls++;
   call.status = 'started';
@@ -27,9 +27,9 @@ export function requested(run: RunFold, frame: Frame, entry: EntryOf<'approval.r
   const approval: Approval = { asked: entry, call, frame };
   run.approvals.set(entry.id, approval);
   call.approval = approval;
-  // a node asks from inside its function, so after its start
+  // a node asks while it runs, so it becomes open again
   if (frame.kind === 'graph') call.status = 'open';
-  // a consent or a question does not touch the arguments; a new question about an edit repeats the edited ones
+  // a consent or a question does not change the arguments; a new question about edited arguments repeats them in `input`
   if (entry.kind === 'tool') {
     call.agreed = undefined;
     if (entry.input === undefined) call.edited = undefined;
@@ -49,13 +49,13 @@ export function decided(run: RunFold, entry: EntryOf<'approval.decided'>): void 
   else if (decision.type === 'approve' && asked.kind === 'tool') call.agreed = { input: asked.input ?? writtenOf(call) };
 }
 
-/** A sub-agent begins to answer a call. */
+/** A sub-agent starts to answer a call. */
 export function opened(run: RunFold, parent: Frame, entry: EntryOf<'frame.opened'>): void {
   const call = callOf(run, parent, entry.call);
   const frame = newFrame({
     id: call.id,
     agent: entry.agent,
-    // an id contains a sequence number, which differs where a model is asked again; a node is not asked for, so its id is the same
+    // not the call's id: it contains a sequence number, which differs if the model is asked again; the id of a node is stable
     position: `${parent.position}/${parent.tasks ? call.id : `${call.step}${call.id.slice(call.id.indexOf('.'))}`}`,
     parent,
     fingerprint: entry.fingerprint,
@@ -72,14 +72,14 @@ export function opened(run: RunFold, parent: Frame, entry: EntryOf<'frame.opened
   say(run, frame, { role: 'user', content: promptParts(entry.input) });
 }
 
-/** A call ends, and with it the sub-agent that answers it. */
+/** A call ends, and with it the frame of the sub-agent that answers it. */
 export function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finished'>): void {
   run.fruitless = 0;
   const call = callOf(run, frame, entry.call);
   if (call.status === 'finished') return;
   call.status = 'finished';
   call.finished = entry;
-  // the calls of a sub-agent have set this themselves
+  // for a sub-agent, its own calls have set `acted`
   if (!call.frame && call.effect && call.effect !== 'read' && entry.error?.outcome !== 'not-run')
     for (let f: Frame | undefined = frame; f && !f.acted; f = f.parent) f.acted = true;
   if (call.frame) close(run, call.frame, entry);
@@ -88,12 +88,12 @@ export function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finish
       spend(f.spent, entry.usage, entry.usd);
       if (entry.unmetered) f.spent.unmetered = true;
     }
-  // an inherited one is the other run's to settle, unless a node or a foreign agent of this run builds on it
+  // an inherited call is settled in the run it was copied from, unless a graph or a foreign agent of this run continues from it
   if (entry.error?.outcome === 'unknown' && call.effect === 'once' && (entry.seq > run.inherited || frame.tasks))
     run.unknowns.set(call.id, { call, since: entry.at });
   else run.unknowns.delete(call.id);
   if (frame.tasks) ended(run, frame, call, entry);
-  // the model sees the results once all are there, in the order it asked
+  // once all calls have finished, the model sees their results in the order it asked
   else if (--frame.unfinished === 0) say(run, frame, { role: 'tool', content: frame.calls.map(resultPart) });
 }
 
@@ -104,14 +104,14 @@ function ended(run: RunFold, frame: Frame, call: Call, entry: EntryOf<'call.fini
   frame.last = call;
   // the node needs the result of a durable step until the node has ended
   if (call.id.includes('/')) return;
-  // a crash cut the step off, and the node ended without repeating it
+  // durable steps that a crash interrupted, and that the node did not repeat
   for (const step of call.durable?.values() ?? []) if (isCutOff(step)) run.unknowns.set(step.id, { call: step, since: entry.at });
   if (entry.ok) frame.tasks?.delete(call.id);
   visited(frame, call.name, entry);
   reach(frame, entry.seq, entry.next, call.step + 1);
 }
 
-/** Ends a frame and all frames below it. Only what they spent is kept. */
+/** Ends a frame and all frames below it, and drops their content. Their spending stays. */
 function close(run: RunFold, frame: Frame, { ok, error, at }: Pick<EntryOf<'call.finished'>, 'ok' | 'error' | 'at'>): void {
   for (const call of everyCallOf(frame)) {
     if (call.frame) close(run, call.frame, { ok: false, at });
@@ -133,8 +133,8 @@ function close(run: RunFold, frame: Frame, { ok, error, at }: Pick<EntryOf<'call
 }
 
 /**
- * Prepares a failed run to go on: failed nodes and foreign turns whose error is temporary become open again. Not so one that an operator
- * settled, and not a `once` call whose outcome is unknown.
+ * On resume of a failed run: reopens failed nodes and foreign turns whose error is temporary. Calls that an operator settled stay, and so
+ * do `once` calls whose outcome is unknown.
  */
 export function reopen(run: RunFold): void {
   for (const { tasks } of [run.root, ...run.frames.values()])

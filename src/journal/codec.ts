@@ -1,18 +1,18 @@
 /**
  * The stored form of an append: a JSON array of its entries, and a checksum of its bytes.
  *
- * A field listed in BULKY (entries.ts) whose JSON exceeds 16 KB is stored apart, as a blob under the SHA-256 of that JSON. The entry then has
- * `blobs: { field: hash }` in its place. No entry type has a field `blobs`, and data of users is always nested deeper, so it cannot be
- * mistaken for one.
+ * A field listed in BLOB_FIELDS (entries.ts) whose JSON exceeds 16 KB is stored separately, as a blob under the SHA-256 of that JSON. The
+ * entry then has `blobs: { field: hash }` instead. No entry type has a field `blobs`, and user data is always nested deeper, so the two
+ * cannot be confused.
  */
 import { crc32 } from 'node:zlib';
 import { sha256 } from './canonical.ts';
 import type { Entry, RawEntry } from './entries.ts';
-import { BULKY, VERSION } from './entries.ts';
+import { BLOB_FIELDS, VERSION } from './entries.ts';
 import type { Upcasters } from './upcast.ts';
 import { upcast } from './upcast.ts';
 
-/** A field in BULKY is stored apart if its JSON has more bytes than this. */
+/** A field in BLOB_FIELDS becomes a blob if its JSON has more bytes than this. */
 export const BLOB_BYTES = 16_384;
 
 export interface StoredBlob {
@@ -41,7 +41,7 @@ export function encode(entries: readonly Entry[]): StoredAppend {
 }
 
 function takeOut(entry: Entry, into: StoredBlob[]): object {
-  const fields = BULKY[entry.type];
+  const fields = BLOB_FIELDS[entry.type];
   if (!fields) return entry;
   let stored: Record<string, unknown> | undefined;
   const hashes: Record<string, string> = {};
@@ -60,7 +60,7 @@ function takeOut(entry: Entry, into: StoredBlob[]): object {
 /**
  * Decodes a stored append into entries of the current format. Undefined if it is damaged: the checksum, a sequence number or a blob is wrong.
  * @param blob finds the body of a blob by its hash. @param steps upcasters and newest version, which only tests replace.
- * @throws RondoError `JOURNAL_VERSION` where an entry is of a newer format.
+ * @throws RondoError `JOURNAL_VERSION` if an entry has a newer format.
  */
 export function decode(
   row: { readonly seq: number; readonly body: string; readonly checksum: number },

@@ -1,10 +1,10 @@
-/** What the model is shown: the messages of a frame. */
+/** The conversation of a frame: the messages that the model sees. */
 import { isSameJson, type Json } from '../json.ts';
 import type { Message, Part, ToolResultPart } from '../ports/model.ts';
 import { argumentsOf } from './frame.ts';
 import type { Call, Frame, RunFold } from './state.ts';
 
-/** Adds a message, and its characters to the run's size. */
+/** Appends a message and adds its characters to the run's size. */
 export function say(run: RunFold, frame: Frame, message: Message): void {
   frame.messages.push(message);
   for (const part of message.content) run.size += charsOf(part);
@@ -13,8 +13,8 @@ export function say(run: RunFold, frame: Frame, message: Message): void {
 const REFUSED: Part = { type: 'text', text: "(Left out here: a filter of the model's provider refused it.)" };
 
 /**
- * Blanks everything since the newest answer. A provider refused that, and would refuse it in every later request. Results of calls stay
- * results, so that the model still knows what it did.
+ * Blanks the content since the newest answer, because a provider refused it and would refuse it in every later request. The results of
+ * calls are blanked but remain, so that the model still knows what it did.
  */
 export function leaveOut({ messages }: Frame): void {
   const from = messages.findLastIndex(({ role }) => role === 'assistant') + 1;
@@ -31,7 +31,7 @@ export function closedMessages(run: RunFold): readonly Message[] {
   return unfinished > 0 ? [...messages, { role: 'tool', content: calls.map(resultPart) }] : messages;
 }
 
-/** What the model is told of a call. Of an unfinished one it is told that the run ended first. */
+/** The result of a call for the model. For an unfinished call it says that the run ended first. */
 export function resultPart(call: Call): ToolResultPart {
   const { finished, providerId: id } = call;
   if (!finished) {
@@ -47,22 +47,22 @@ export function resultPart(call: Call): ToolResultPart {
   return { type: 'toolResult', id, output: edited ? [{ type: 'text', text: `[${editText(call, edited)}]` }, ...output] : output };
 }
 
-/** Longest arguments that are quoted to the model, in characters. */
+/** Most characters of edited arguments that are quoted to the model. */
 const MAX_EDIT = 16_384;
 
-/** Without this the model would believe that its own arguments were used. */
+/** Tells the model that a person edited its arguments. Otherwise it would assume that its own were used. */
 function editText(call: Call, { note }: { note?: string | undefined }): string {
   const json = JSON.stringify(argumentsOf(call));
   const told = json.length > MAX_EDIT ? `${json.slice(0, MAX_EDIT)} (cut)` : json;
   return `A person changed the arguments of this call. In place of yours, these were used: ${told}${note ? `. Their note: ${note}` : ''}`;
 }
 
-/** What a model reads of an output: a text as it is, any other value as JSON. */
+/** An output as the model sees it: text unchanged, any other value as JSON. */
 export const outputParts = (output: Json | undefined): readonly Part[] => [
   { type: 'text', text: typeof output === 'string' ? output : output === undefined ? 'null' : JSON.stringify(output) },
 ];
 
-/** The prompt of an input: a text or a list of parts as it is, any other value as JSON. */
+/** An input as a prompt: text or a list of parts unchanged, any other value as JSON. */
 export function promptParts(input: Json): readonly Part[] {
   if (typeof input === 'string') return [{ type: 'text', text: input }];
   if (Array.isArray(input) && input.every((part) => typeof (part as { type?: unknown } | null)?.type === 'string'))

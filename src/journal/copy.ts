@@ -1,15 +1,15 @@
 import type { RunFold } from './state.ts';
 
-/** Fields whose values are replaced and never changed in place, so two folds may share them. Everything else is copied, new fields too. */
+/** Fields whose values are replaced and never mutated, so two folds may share them. All other fields are copied, including new ones. */
 const SHARED: ReadonlySet<string> = new Set(
   'started settled cancelled limits usage path input ended state instructions memory tools edited agreed finished asked decided reshaped'.split(
     ' ',
   ),
 );
 
-/** A second fold in the same state. Entries that one of them takes leave the other as it is. */
+/** An independent copy of a fold: entries applied to one do not change the other. */
 export function copyOf(run: RunFold): RunFold {
-  // the lists of the states are shared from now on, so neither fold may grow them in place
+  // both folds share the lists in their states from now on, so neither may grow them in place
   run.own = new WeakSet();
   return copied(run, new Map());
 }
@@ -37,7 +37,7 @@ function copied<T>(value: T, done: Map<unknown, unknown>): T {
   for (const key in object) {
     const field = object[key];
     if (typeof field !== 'object' || SHARED.has(key)) continue;
-    // messages are never changed, but their list grows
+    // messages are immutable, but their list grows
     object[key] = key === 'messages' ? [...(field as readonly unknown[])] : copied(field, done);
   }
   return object as T;

@@ -1,4 +1,4 @@
-/** When somebody should look at a run that is not being driven. Every store sorts by it. */
+/** When a run that no process drives is due. Every store sorts by it. */
 import type { RunHead } from './port.ts';
 
 /**

@@ -1,7 +1,7 @@
 /**
  * The journal's entries, format version 2: see docs/journal.md.
  *
- * An entry is appended once and never changed. A field that is left out has its default: without `frame` an entry belongs to the root frame.
+ * An entry is appended once and never changed. An absent field has its default: without `frame` an entry belongs to the root frame.
  * A new optional field keeps the version. Any other change raises {@link VERSION} and adds an upcaster.
  */
 import type { Failure } from '../errors.ts';
@@ -19,7 +19,7 @@ export const VERSION = 2;
 /** `<sequence number of the model's answer>.<index in it>`. Not the provider's id, which need not be unique. */
 export type CallId = string;
 
-/** Bounds of one journal: number of entries, and characters of text. A run that reaches one stops; its session can continue in a new run. */
+/** Limits of one journal: number of entries, and characters of text. A run that reaches one stops. Its session can continue in a new run. */
 export const BOUND = { entries: 50_000, size: 64 * 1024 * 1024 } as const;
 
 /** The limit that stopped a run. `journal` is {@link BOUND}, which cannot be raised. */
@@ -28,7 +28,7 @@ export interface Crossed {
   max: number;
   /** null if unknown: a model reported no usage, or its price is unknown. */
   used: number | null;
-  /** The most that the next call could have used beyond `used`. Left out where either is unknown, and for time. */
+  /** The most that the next call could use in addition. Absent if that or `used` is unknown, and for time. */
   needed?: number;
 }
 
@@ -64,12 +64,12 @@ export interface Reshaped {
   instructions?: string;
   /** The names of the tools that are left. */
   tools?: readonly string[];
-  /** So many messages from the first on are left out, and these stand in their place. */
+  /** The first `replaced` messages are replaced by `messages`. */
   replaced?: number;
   messages?: readonly Message[];
 }
 
-/** An entry before it gets version, number and time. `frame`: id of the call that its frame answers; left out for the root frame. */
+/** An entry before it gets version, number and time. `frame`: id of the call that its frame answers; absent for the root frame. */
 export type Draft = Body & { frame?: string | undefined };
 
 type Body =
@@ -92,7 +92,7 @@ type Body =
       previousSeq?: number;
       /** Number of runs since one last had `history`. */
       depth?: number;
-      /** The session's messages, written out every few runs so that a start reads a bounded number of journals. */
+      /** The session's messages, repeated every few runs so that a start reads a bounded number of journals. */
       history?: readonly Message[];
       context?: Json;
       /** Depth in a tree of agents that another engine drives. Default 0. */
@@ -112,7 +112,7 @@ type Body =
       fingerprint: string;
       by?: Principal;
       limits?: Limits;
-      /** Upper bound of what a model call cost that the crash cut off. */
+      /** Upper bound on the cost of a model call that the crash interrupted. */
       lost?: { tokens: number; usd?: number };
       /** traceparent of the claim's own `invoke_agent` span. */
       trace?: string;
@@ -137,7 +137,7 @@ type Body =
       instructions?: string;
       memory?: readonly Fact[];
       tools?: readonly { name: string; hash: string }[];
-      /** What `step` wrappers make of the request from now on; null: nothing any more. */
+      /** The changes that `step` wrappers make to requests from now on; null: none any more. */
       reshaped?: Reshaped | null;
       heard?: number;
     }
@@ -151,7 +151,7 @@ type Body =
       content: readonly Part[];
       stop: 'end' | 'tools' | 'length' | 'context' | 'blocked';
       usage?: Usage;
-      /** US dollars. Left out where the price or the usage is unknown. */
+      /** US dollars. Absent if the price or the usage is unknown. */
       usd?: number;
       ms: number;
       attempts?: number;
@@ -164,23 +164,23 @@ type Body =
       attempt: number;
       code: string;
       message: string;
-      /** Milliseconds until the next attempt. Left out for the last one. */
+      /** Milliseconds until the next attempt. Absent for the last one. */
       retryIn?: number;
       /** The model that is asked instead, `provider/id`. */
       fallback?: string;
       /** `provider/id` of the model that failed. */
       model?: string;
-      /** Upper bound of what the attempt cost. Left out where it certainly did not run. */
+      /** Upper bound on the cost of the attempt. Absent if it certainly did not run. */
       lost?: { tokens: number; usd?: number };
     }
-  /** A frame for a sub-agent, named by the id of the call that it answers. It ends with the end of that call. */
+  /** A frame for a sub-agent. Its id is that of the call that it answers, and it ends with that call. */
   | {
       type: 'frame.opened';
       call: CallId;
       agent: string;
       fingerprint: string;
       input: Json;
-      /** Messages of the parent, where they are shared with the sub-agent. */
+      /** Messages of the parent that are shared with the sub-agent. */
       history?: readonly Message[];
     }
   /** The conversation of this frame must be recorded in its agent's memory once the run has completed. */
@@ -190,9 +190,9 @@ type Body =
       type: 'memory.recorded';
       /** The key of the `memory.due`. */
       key: string;
-      /** Its number, from 1. */
+      /** The number of the attempt, from 1. */
       attempt: number;
-      /** `message` only if its author wrote it for others to read: other messages may hold secrets of the memory. */
+      /** `message` only for a ToolError or RondoError, whose message is meant to be read: other messages may hold secrets. */
       error?: { code: string; message?: string };
       /** Milliseconds until the next attempt. */
       retryIn?: number;
@@ -201,32 +201,32 @@ type Body =
   | { type: 'frame.began'; kind: 'graph' | 'foreign'; state: Json; next: readonly Reached[] }
   /** The new state with which a fork begins. */
   | { type: 'state.changed'; state: Json }
-  /** In a fork: takes the place of an entry that does not apply to it, such as a claim, a pause, or a decision on a call that is made again. */
+  /** In a fork: replaces a copied entry that does not apply, such as a claim, a pause, or a decision on a call that is made again. */
   | { type: 'entry.omitted'; was: string }
   | {
       type: 'call.started';
       call: CallId;
       effect: Effect;
-      /** The arguments that the tool gets, where its schema changed the written ones and no approval records that. */
+      /** The arguments that the tool gets, if its schema changed the written ones and no approval has recorded them. */
       input?: Json;
     }
   | {
       type: 'call.finished';
       call: CallId;
       ok: boolean;
-      /** The tool's output as JSON, bounded. Left out where `error` is set. */
+      /** The tool's output as JSON, bounded. Absent if `error` is set. */
       output?: Json;
-      /** What the model sees, where the tool's `toModel` returned something other than the output. */
+      /** What the model sees, if the tool's `toModel` returned something other than the output. */
       content?: readonly Part[];
       error?: Failure;
       attempts: number;
       ms: number;
-      /** Bytes cut off the output. */
+      /** Bytes that were cut off the output. */
       cut?: number;
       /** For a node or a foreign agent's turn: the change of state, and what runs next. */
       state?: Patch;
       next?: readonly Reached[];
-      /** For a foreign agent's turn: what it used, and its cost in US dollars. */
+      /** For a foreign agent's turn: its usage, and its cost in US dollars. */
       usage?: Usage;
       usd?: number;
       /** The usage that it reported was implausible, so the sums of the run are unknown. */
@@ -240,7 +240,7 @@ type Body =
       tool: string;
       /** SHA-256 of the canonical arguments, in hex. */
       digest: string;
-      /** The arguments that the tool will get, where they differ from what the model wrote. */
+      /** The arguments that the tool will get, if they differ from those that the model wrote. */
       input?: Json;
       /** Hash of the tool as the model knew it. If the tool has changed since, the approval is asked for again. */
       hash?: string;
@@ -253,14 +253,14 @@ type Body =
       answer?: JsonSchema;
       provider?: string;
       url?: string;
-      /** Of a consent: what the identity completes it by. */
+      /** For a consent: the identity's handle, by which it completes the consent. */
       handle?: string;
     }
   | { type: 'approval.decided'; id: string; decision: Decision; by: Principal; digest: string }
   | {
       type: 'outcome.settled';
       call: CallId;
-      /** A late result of a call that had timed out, or an operator's word. Changes nothing the model has seen. */
+      /** A late result of a call that had timed out, or an operator's statement. It does not change what the model has seen. */
       source: 'late' | 'operator';
       outcome: 'done' | 'failed' | 'not-run';
       note?: string;
@@ -290,8 +290,8 @@ export const FOREIGN: ReadonlySet<string> = new Set([
   'memory.recorded',
 ] satisfies EntryType[]);
 
-/** Fields that may be large, by entry type. A store may keep them apart from the entry. */
-export const BULKY: Readonly<Partial<Record<EntryType, readonly string[]>>> = {
+/** Fields that may be large, by entry type. A store may keep them apart from the entry, as blobs. */
+export const BLOB_FIELDS: Readonly<Partial<Record<EntryType, readonly string[]>>> = {
   'run.started': ['input', 'earlier', 'history', 'context'],
   'run.settled': ['output'],
   'message.received': ['content', 'earlier'],

@@ -1,10 +1,10 @@
 /**
  * The fold: the state of a run, computed from its entries.
  *
- * I1. The state depends on the entries alone, so a live run and a replay agree: no clock, no randomness, no code of users.
+ * I1. The state depends on the entries alone, so a live run and a replay agree: no clock, no randomness, no user code.
  * I2. Entries are never changed, so they may be shared and frozen.
  * I3. All calls of an answer have their results in one message, in the order the model asked, once the last of them has finished.
- * I4. What a frame spends, each frame above it and the run have spent too.
+ * I4. The spending of a frame is included in that of each frame above it and of the run.
  * I5. Entries that a fork copied from another run cost it nothing.
  * I6. A `once` call that started and has no known outcome is in `unknowns` once its run has settled or its frame has ended.
  * I7. An approval keeps its first decision, and a finished call its first result.
@@ -50,14 +50,14 @@ export function emptyFold(runId: string, agent: string, history: readonly Messag
     lastAt: 0,
     own: new WeakSet(),
   };
-  // the root's spending is the run's
+  // the root frame and the run share one record of spending
   run.root = newFrame({ id: '', agent, position: '', parent: undefined, fingerprint: '', spent: run, at: 0, history });
   return run;
 }
 
 /**
- * Takes one entry into the state.
- * @throws RondoError `JOURNAL_DAMAGED` where the entry names a frame or a call that does not exist, or is of no known type.
+ * Applies one entry to the state.
+ * @throws RondoError `JOURNAL_DAMAGED` if the entry has an unknown type, or names a frame or a call that does not exist.
  */
 export function apply(run: RunFold, entry: Entry): void {
   run.next = entry.seq + 1;
@@ -90,7 +90,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       run.owner = undefined;
       run.workMs += entry.ms;
       for (const call of unfinishedCalls(run)) if (isCutOff(call)) run.unknowns.set(call.id, { call, since: entry.at });
-      // a frame that waited for a person while others worked did not work
+      // per frame, because a frame that waited for a person while others worked did not work
       for (const f of run.frames.values()) f.workMs += workedOf(f, entry.ms);
       return;
     case 'message.received':
@@ -108,7 +108,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       if (entry.tools) frame.tools = entry.tools;
       if (entry.reshaped !== undefined) {
         frame.reshaped = entry.reshaped ?? undefined;
-        // what a model measured was another request
+        // the measured tokens belong to the request as it was before
         frame.measured = { tokens: 0, messages: 0, fixed: false };
       }
       if (entry.heard) for (const message of frame.waiting.splice(0, entry.heard).flat()) say(run, frame, message);
@@ -151,7 +151,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
   }
 }
 
-/** Milliseconds that a frame worked in a claim, at most `most`. The wall clock may have been set in between, so never less than 0. */
+/** Milliseconds that a frame worked in a claim, from 0 to `most`: the wall clock may have been set in between. */
 const workedOf = ({ lastAt, workSince }: Frame, most = Number.POSITIVE_INFINITY) => Math.min(Math.max(0, lastAt - workSince), most);
 
 function claimed(run: RunFold, frame: Frame, entry: EntryOf<'run.claimed'>): void {
@@ -178,7 +178,7 @@ function claimed(run: RunFold, frame: Frame, entry: EntryOf<'run.claimed'>): voi
 function responded(run: RunFold, frame: Frame, entry: EntryOf<'model.responded'>): void {
   run.fruitless = 0;
   frame.step = entry.step;
-  // sent again, it would be refused again, and so would every later request
+  // blocked content is left out, because the provider would refuse every later request that contains it
   const refused = entry.stop === 'blocked';
   if (refused) leaveOut(frame);
   else say(run, frame, { role: 'assistant', content: entry.content });
@@ -205,7 +205,7 @@ function responded(run: RunFold, frame: Frame, entry: EntryOf<'model.responded'>
   }
 }
 
-/** Charges what a model call that was cut off may have cost. */
+/** Charges the most that an interrupted model call may have cost. */
 function lose(frame: Frame, lost: { tokens: number; usd?: number } | undefined): void {
   if (!lost) return;
   for (let f: Frame | undefined = frame; f; f = f.parent) spend(f.spent, { input: lost.tokens, output: 0 }, lost.usd);

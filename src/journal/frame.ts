@@ -1,4 +1,4 @@
-/** Frames and calls: how they are made, found and read. */
+/** Creates, finds and reads frames and calls. */
 import { isResumable } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { Message } from '../ports/model.ts';
@@ -56,20 +56,20 @@ export function* everyCallOf(frame: Frame): Generator<Call, void, undefined> {
   }
 }
 
-/** The call of this id among those of {@link callsOf}. */
+/** The call with this id among those of {@link callsOf}. */
 export function callIn({ tasks, calls }: Frame, id: CallId): Call | undefined {
   const call = tasks ? tasks.get(id) : calls[Number(id.slice(id.indexOf('.') + 1))];
   return call?.id === id ? call : undefined;
 }
 
-/** @throws RondoError `JOURNAL_DAMAGED` where the frame has no such call. */
+/** @throws RondoError `JOURNAL_DAMAGED` if the frame has no such call. */
 export function callOf(run: RunFold, frame: Frame, id: CallId): Call {
   const call = frame.tasks ? taskOf(frame.tasks, id) : callIn(frame, id);
   if (!call) throw damaged(run.runId, run.next - 1, `it names call ${id}, which no entry before it made`);
   return call;
 }
 
-/** A node, or a durable step of it, `<id of the node>/<name>`, which is made when an entry first names it. */
+/** A node's task, or one of its durable steps (`<task id>/<name>`), which is created when an entry first names it. */
 function taskOf(tasks: Map<CallId, Call>, id: CallId): Call | undefined {
   const slash = id.indexOf('/');
   if (slash < 0) return tasks.get(id);
@@ -84,13 +84,13 @@ function taskOf(tasks: Map<CallId, Call>, id: CallId): Call | undefined {
   return call;
 }
 
-/** Adds the nodes that the entry at `seq` leads to. */
+/** Adds a task for each node that follows the entry at `seq`. */
 export function reach(frame: Frame, seq: number, next: readonly Reached[] | undefined, step: number): void {
   const { tasks } = frame;
   if (!next || !tasks) return;
   next.forEach(({ node, input }, i) => {
     const id = `${seq}.${i}`;
-    // the turn of a foreign agent has no name of its own
+    // the turn of a foreign agent has an empty name
     const task = newTask(id, node || frame.agent, input ?? null, step);
     tasks.set(id, input === undefined ? task : { ...task, sent: true });
   });
@@ -107,26 +107,26 @@ const newTask = (id: CallId, name: string, input: Json, step: number): Call => (
   asked: 0,
 });
 
-/** The arguments as last written: by a person, else by the model. */
+/** The arguments as edited by a person, else as written by the model. */
 export const writtenOf = ({ edited, input }: Pick<Call, 'edited' | 'input'>): Json => (edited ? edited.input : input);
 
 /** The arguments that the tool gets or got. */
 export const argumentsOf = (call: Pick<Call, 'agreed' | 'edited' | 'input'>): Json => (call.agreed ? call.agreed.input : writtenOf(call));
 
-/** Whether the call may have taken effect, and nothing in the run will find out if the run or its frame ends now. */
+/** Whether the outcome of a started `once` call would stay unknown if the run or its frame ended now. */
 export const isCutOff = ({ status, effect, frame, settled }: Call) => status === 'started' && effect === 'once' && !frame && !settled;
 
-/** Calls that may still be under way: those of the root first, then those of sub-agents in the order they began. */
+/** Calls that have not finished: those of the root first, then those of sub-agents in the order they started. */
 export function unfinishedCalls({ root, frames }: RunFold): readonly Call[] {
   const calls: Call[] = [];
-  // of a durable step only what is open matters outside of its node
+  // a finished durable step matters only to its node
   for (const frame of [root, ...frames.values()])
     for (const call of everyCallOf(frame))
       if (!call.id.includes('/') || call.status === 'started' || call.finished?.error?.outcome === 'unknown') calls.push(call);
   return calls;
 }
 
-/** Whether the run can never go on. One that failed can, where its error is temporary or an operator may settle an outcome. */
+/** Whether the run can never continue. A failed run can, if its error is temporary or an operator may settle an outcome. */
 export function isOver({ status, settled }: Pick<RunFold, 'status' | 'settled'>): boolean {
   if (status === 'failed') return !(settled?.error && isResumable(settled.error));
   return status === 'completed' || status === 'cancelled';

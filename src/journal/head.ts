@@ -7,11 +7,11 @@ import type { RunFold } from './state.ts';
 
 /** The right of one process to drive a run, until it ends or is renewed. */
 export interface Lease {
-  /** Names the process: unique for each engine. */
+  /** The id of the engine in its process, unique for each. */
   owner: string;
-  /** Epoch milliseconds: what the store judges by. */
+  /** Epoch milliseconds, for the store. */
   until: number;
-  /** The same moment by the monotonic clock of this process, in milliseconds: the wall clock may be set. */
+  /** The same time on this process's monotonic clock, in milliseconds, because the wall clock may be set. */
   monotonic: number;
 }
 
@@ -37,7 +37,7 @@ export function headOf(run: RunFold, lease: Lease | undefined, seq = run.next): 
   };
 }
 
-/** When a paused run is due: at once after a decision, so that it is resumed; else when its first open approval expires. */
+/** When a paused run is due: at once after a decision, else when its first open approval expires. */
 function wakeAt(run: RunFold): number | undefined {
   let first = Number.POSITIVE_INFINITY;
   for (const { status, approval } of unfinishedCalls(run)) {
@@ -47,7 +47,7 @@ function wakeAt(run: RunFold): number | undefined {
   return first === Number.POSITIVE_INFINITY ? undefined : first;
 }
 
-/** Of these, a run that is running and has no unknown outcome keeps its head, but for `seq`. */
+/** Entry types that change only `seq` in the head of a running run without unknown outcomes. */
 const KEEPS: ReadonlySet<EntryType> = new Set([
   'model.responded',
   'attempt.failed',
@@ -62,8 +62,8 @@ const KEEPS: ReadonlySet<EntryType> = new Set([
 ] satisfies EntryType[]);
 
 /**
- * Whether the head after these entries is the present one but for `seq`: so it is for most appends, whose cost counts. It may say no where
- * the head stays the same, never yes where it does not.
+ * Whether these entries change only `seq` in the head. This is a fast path for most appends, which then need no copy of the fold. It may
+ * return false although the head stays the same, but never true if it changes.
  */
 export function keepsHead(run: RunFold, entries: readonly Entry[]): boolean {
   if (run.next === 0 || run.status !== 'running' || run.unknowns.size > 0) return false;
@@ -71,12 +71,12 @@ export function keepsHead(run: RunFold, entries: readonly Entry[]): boolean {
   return true;
 }
 
-/** Whether a call ends with a known outcome, and no call of a sub-agent, or step of a node, is left open by it. */
+/** Whether a call ends with a known outcome and leaves no started call of its sub-agent and no started step of its node. */
 function endsKnown({ root, frames }: RunFold, { frame: id, call: ended, error }: EntryOf<'call.finished'>): boolean {
   if (error?.outcome === 'unknown') return false;
   const frame = id === undefined ? root : frames.get(id);
   if (!frame) return false;
-  // without one: it was asked for by an answer in the same append, or is a step of a node
+  // undefined for a call of an answer in the same append, and for a durable step
   const call = callIn(frame, ended);
   for (const step of call?.durable?.values() ?? []) if (step.status === 'started') return false;
   for (const below of call?.frame ? everyCallOf(call.frame) : []) if (below.status === 'started') return false;

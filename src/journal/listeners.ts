@@ -47,7 +47,7 @@ export class Listeners {
           try {
             listener(runId);
           } catch {
-            // the change is stored, whatever a listener does
+            // the change is stored, so an error of a listener is ignored
           }
         }
   }

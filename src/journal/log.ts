@@ -1,14 +1,14 @@
 /**
  * The only writer of a run's journal in this process.
  *
- * I1. The run's fold holds what the store holds: an entry is applied to it after the store took the entry, never before.
- * I2. The head of an append is that of the fold with its entries, by the same `apply` that a replay uses. Entries that change nothing in a head
- *     are told apart by `keepsHead`, and not folded ahead.
- * I3. Entries that begin, end or settle something, and that the fold refuses, are never written.
- * I4. An append that the store refuses leaves no trace: the next one starts from what the store holds.
- * I5. One append is under way at a time; those that come meanwhile go together in the next, in the order they came.
- * I6. Entries that others may append are taken over, and the append is made again; any other entry ends it with `RUN_BUSY`.
- * I7. An append that was reported as failed, and that the store holds all the same, counts as written and is not written twice.
+ * I1. The fold equals the store: an entry is applied only after the store has accepted it.
+ * I2. The head of an append is computed from the fold with the new entries applied, by the same `apply` that a replay uses. If
+ *     `keepsHead` says that they change nothing but `seq`, this is skipped.
+ * I3. Entries that start, end or settle something are never written if the fold refuses them.
+ * I4. An append that the store refuses changes nothing: the next one starts from the stored state.
+ * I5. One append runs at a time. Those that arrive meanwhile are combined into the next one, in order.
+ * I6. After a conflict, entries that other processes may append are adopted and the append is repeated. Any other entry means `RUN_BUSY`.
+ * I7. An append that was reported as failed but is in the store counts as written and is not written twice.
  */
 import { RondoError } from '../errors.ts';
 import { copyOf } from './copy.ts';
@@ -24,7 +24,7 @@ import type { RunFold } from './state.ts';
  */
 export type Make = (seq: number) => readonly Draft[];
 
-/** An append that came while another one was under way. */
+/** An append that waits for the current one. */
 interface Waiting {
   make: Make;
   fsync: boolean;
@@ -33,22 +33,22 @@ interface Waiting {
 }
 
 export class Log {
-  /** The run as the store has it. */
+  /** The fold of all stored entries. */
   readonly run: RunFold;
-  /** The lease of this process; undefined where it does not drive the run, and where it gave the run back. */
+  /** The lease of this process; undefined if it does not drive the run, or has released it. */
   lease: Lease | undefined;
-  /** Does not drive the run, and so takes over every entry that others append. */
+  /** This process does not drive the run, so it adopts entries of every type. */
   guest: boolean;
   /** The number of the newest batch: drafts made in the same batch are appended together or not at all. */
   stamped = 0;
   readonly #journal: Journal;
   readonly #committed: (entry: Entry) => void;
-  /** The run with the entries of the append that is under way. Undefined: to be copied from `run`. */
+  /** A fold that includes the entries of the current append, kept for the next one. Undefined: copy `run`. */
   #ahead: RunFold | undefined;
   #busy = false;
   #waiting: Waiting[] = [];
 
-  /** @param committed is called for each entry that was written or taken over, when `run` has just taken it. */
+  /** @param committed called for each entry that was written or adopted, after it was applied to `run`. */
   constructor(journal: Journal, run: RunFold, lease: Lease | undefined, committed: (entry: Entry) => void, guest = false) {
     this.guest = guest;
     this.#journal = journal;
@@ -58,10 +58,10 @@ export class Log {
   }
 
   /**
-   * Appends entries, as one atomic unit. Returns a promise only where the store does, or while another append is under way.
-   * @param fsync whether the entries must survive a loss of power, not only of this process.
-   * @throws RondoError `RUN_BUSY` where another process took the run over, `RUN_EXISTS` where a new run finds entries, or what the store
-   *   throws. Nothing was written then.
+   * Appends entries as one atomic unit. Returns a promise only if the store does, or while another append runs.
+   * @param fsync whether the entries must survive power loss, not only a killed process.
+   * @throws RondoError `RUN_BUSY` if another process claimed the run, `RUN_EXISTS` if a new run finds entries, or an error of the store.
+   *   Then nothing was written.
    */
   append(make: Make, fsync = false): void | Promise<void> {
     if (this.#busy) return new Promise<void>((resolve, reject) => this.#waiting.push({ make, fsync, resolve, reject }));
@@ -80,7 +80,7 @@ export class Log {
   }
 
   /**
-   * Appends what may come at any time and from anyone, also after another process took the run over.
+   * Appends entries of a type that any process may append, even after another process claimed the run.
    * @throws RondoError as `append`, except `RUN_BUSY`.
    */
   async add(make: (run: RunFold) => readonly Draft[]): Promise<void> {
@@ -96,8 +96,8 @@ export class Log {
   }
 
   /**
-   * Reads and takes over what others appended, once no append is under way.
-   * @throws RondoError `RUN_BUSY` where another process claimed the run.
+   * Waits for running appends, then reads and applies the entries that others appended.
+   * @throws RondoError `RUN_BUSY` if another process claimed the run.
    */
   async adopt(): Promise<void> {
     while (this.#busy) await new Promise<void>((resolve, reject) => this.#waiting.push({ make: () => [], fsync: false, resolve, reject }));
@@ -109,7 +109,7 @@ export class Log {
     }
   }
 
-  /** Turns drafts into entries, in place: `make` returned them for this append alone. */
+  /** Turns the drafts into entries in place. `make` returns new objects for each call. */
   #stamp(make: Make): readonly Entry[] {
     this.stamped++;
     const at = Date.now();
@@ -129,16 +129,16 @@ export class Log {
     if (!this.#ahead && keepsHead(run, entries))
       return this.#journal.append(run.runId, run.next, entries, headOf(run, lease, run.next + entries.length), sync);
     const ahead = this.#ahead ?? (run.next === 0 ? emptyFold(run.runId, run.root.agent, run.root.messages) : copyOf(run));
-    // put back by the commit alone: after anything else it is ahead of the store
+    // cleared first: if the append fails, this fold is ahead of the store and must not be reused
     this.#ahead = undefined;
     for (const entry of entries) apply(ahead, entry);
     const pending = this.#journal.append(run.runId, run.next, entries, headOf(ahead, lease), sync);
-    // with an unknown outcome every end of a call may change the head: a copy for each would cost more than to keep this one
+    // with an unknown outcome, `keepsHead` fails for every append, so this fold is kept to avoid a copy each time
     if (ahead.unknowns.size > 0) this.#ahead = ahead;
     return pending;
   }
 
-  /** Waits for an append, and repeats it after a conflict. */
+  /** Waits for an append and repeats it after a conflict. */
   async #settle(pending: Promise<void>, entries: readonly Entry[], make: Make, fsync: boolean): Promise<void> {
     try {
       for (let refusals = 0; ; ) {
@@ -150,7 +150,7 @@ export class Log {
           if (!RondoError.is(error, 'JOURNAL_CONFLICT')) throw error;
           const { next } = this.run;
           if (await this.#adopt(entries)) return;
-          // the store refuses, and holds nothing new that would explain it
+          // the store reports a conflict but has no new entries
           if (this.run.next === next && ++refusals > MAX_REFUSALS) throw error;
           entries = this.#stamp(make);
           if (entries.length === 0) return;
@@ -168,7 +168,7 @@ export class Log {
     if (this.#waiting.length > 0) this.#next();
   }
 
-  /** Sends everything that waited as one append. */
+  /** Combines all waiting appends into one. */
   #next(): void {
     const group = this.#waiting;
     this.#waiting = [];
@@ -195,14 +195,14 @@ export class Log {
     }
   }
 
-  /** @returns whether what was found begins with `ours`: an append that was reported as failed had come through. */
+  /** Applies new entries of the store. @returns whether they start with `ours`: the append was reported as failed, but was stored. */
   async #adopt(ours: readonly Entry[] = []): Promise<boolean> {
     const { runId, next } = this.run;
     const found: Entry[] = [];
     for await (const entry of this.#journal.read(runId, next - 1)) found.push(entry);
     if (found.length > 0) this.#ahead = undefined;
     const through = next > 0 && ours.length > 0 && ours.every((entry, i) => same(entry, found[i]));
-    // as the store has them: another process may have written the same at another moment
+    // the stored entries, not `ours`: their times may differ
     if (through) this.#commit(found.slice(0, ours.length));
     for (const entry of found) {
       if (entry.seq < this.run.next) continue;
@@ -217,7 +217,7 @@ export class Log {
     return through;
   }
 
-  /** The store holds these entries. */
+  /** Applies entries that are in the store. */
   #commit(entries: readonly Entry[]): void {
     for (const entry of entries) {
       apply(this.run, entry);
@@ -228,7 +228,7 @@ export class Log {
 
 const same = (a: Entry, b: Entry | undefined) => b !== undefined && JSON.stringify({ ...a, at: 0 }) === JSON.stringify({ ...b, at: 0 });
 
-/** Conflicts in a row in which no other entries were found. */
+/** Consecutive conflicts without new entries before an append fails. */
 const MAX_REFUSALS = 3;
 
 const POWER = { sync: 'power' } as const;

@@ -7,33 +7,33 @@ import type { DueFilter, HeadCursor, HeadFilter, Journal, RunHead } from './port
 import { conflict, sessionBusy } from './refuse.ts';
 
 /**
- * What may be kept. The runs that ended first are let go, and with them what their sessions could go on from; open ones never are.
- * Records are not counted, and stay until they are deleted.
+ * Limits on the runs that are kept. Above them, the runs that ended first are dropped, so their sessions can no longer continue from
+ * them. Open runs are never dropped. Records are not counted and stay until they are deleted.
  */
 export interface MemoryJournalOptions {
   maxRuns?: number;
-  /** Of entries as JSON, in UTF-16 characters. */
+  /** UTF-16 characters of all entries as JSON. */
   maxBytes?: number;
 }
 
 interface Run {
-  /** Characters of its entries, where that is bounded. */
+  /** Characters of its entries as JSON; counted only with `maxBytes`. */
   size: number;
-  /** Order of the first appends, to tell apart runs of one millisecond. */
+  /** Number of the run in order of creation. It orders runs that started in the same millisecond. */
   readonly nr: number;
   readonly log: Entry[];
   head: RunHead;
 }
 
 /**
- * The default journal: in this process, gone with it. Appends at once, in time that depends on the new entries alone. It keeps the
- * entries it was given, so do not change them. Settled runs stay until `remove` is called, because their sessions continue from them.
+ * The default journal, in the memory of this process. Appends are synchronous and take time in proportion to the new entries. It stores
+ * the given entries without a copy, so do not change them. Settled runs stay until `remove` is called, because sessions continue from them.
  */
 export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
   for (const [name, value] of Object.entries(o))
     if (value !== undefined && !(typeof value === 'number' && value > 0)) throw invalid(`memoryJournal(): ${name} is a number above 0.`);
   const { maxRuns = Number.POSITIVE_INFINITY, maxBytes = Number.POSITIVE_INFINITY } = o;
-  /** In the order in which they ended. */
+  /** Runs that have ended, oldest end first. */
   const ended = new Set<Run>();
   let size = 0;
   const bounded = Math.min(maxRuns, maxBytes) !== Number.POSITIVE_INFINITY;
@@ -76,7 +76,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     listeners.changed(runId);
   }
 
-  /** Lets go what is too much; the run that was just written may be the last to go. */
+  /** Drops ended runs until the limits hold, but never the run that was just written. */
   function bound(run: Run, entries: readonly Entry[]): void {
     if (maxBytes !== Number.POSITIVE_INFINITY) {
       const more = JSON.stringify(entries).length;
@@ -89,7 +89,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     }
   }
 
-  /** Refuses a second open run of a session. */
+  /** @throws RondoError `SESSION_BUSY` for a second open run of a session. */
   function place(run: Run | undefined, head: RunHead): void {
     if (head.session === undefined || !isOpen(head.status)) return;
     const other = open.get(sessionKey(head.session, head.tenant));
@@ -110,7 +110,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     if (session !== undefined && isOpen(status)) open.delete(sessionKey(session, tenant));
   }
 
-  /** Runs come in the order of their start, but for clocks that were set. */
+  /** Inserts a run into its session by start time, normally at the end. Only if a clock was set, it comes earlier. */
   function join(run: Run): void {
     const { session, startedAt } = run.head;
     if (session === undefined) return;
@@ -160,7 +160,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     const found: Run[] = [];
     const isBehind = behind(f.after);
     for (const run of from) if (matches(f, run.head) && isBehind(run)) found.push(run);
-    // found oldest first as a rule, which the sort likes
+    // usually found oldest first, so reversing leaves little to sort
     found.reverse().sort(newestFirst);
     if (f.limit !== undefined && f.limit < found.length) found.length = f.limit;
     return found.map(({ head }) => ({ ...head }));
@@ -233,8 +233,8 @@ const matches = (f: HeadFilter, head: RunHead) =>
   (f.fork === undefined || f.fork === head.fork);
 
 /**
- * A copy of the head, since its maker may go on using it. One that names no owner changes none, and a lease that was renewed
- * meanwhile is not shortened by an older word on it.
+ * The head to store, as a copy, because the caller may reuse its object. A running head without an owner keeps the stored lease, and an
+ * older head does not shorten a lease that was renewed meanwhile.
  */
 function kept(before: RunHead, head: RunHead): RunHead {
   const copy = { ...head };
@@ -248,7 +248,7 @@ function kept(before: RunHead, head: RunHead): RunHead {
   return copy;
 }
 
-/** The entries from an index on that there are when reading begins, without a copy. */
+/** The entries from an index up to the current end, without a copy. */
 function section(log: readonly Entry[] | undefined, from: number): Iterable<Entry> {
   if (!log) return [];
   return {

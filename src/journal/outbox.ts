@@ -1,13 +1,13 @@
 /**
- * The outbox: conversations that must be recorded in a memory after the run. The append that ends a part of the run also promises its
- * recording; a later entry tells that it was recorded. What is promised survives a crash, and the run's head tells that it is due.
+ * The outbox: conversations that must be recorded in a memory after the run. The append that ends a frame also adds its conversation to
+ * the outbox (`memory.due`), so a crash cannot lose it. `memory.recorded` removes it. The run's head says when the next one is due.
  */
 import type { Message } from '../ports/model.ts';
 import type { EntryOf } from './entries.ts';
 
 export interface Recording {
   readonly key: string;
-  /** The agents from the root down to the one whose conversation it is. */
+  /** The agents from the root down to the owner of the conversation. */
   readonly path: readonly string[];
   readonly messages: readonly Message[];
   /** Attempts so far. */

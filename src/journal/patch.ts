@@ -24,8 +24,8 @@ export function diff(before: Json, after: Json): Patch | undefined {
 }
 
 /**
- * The state after a patch. Entries stay as they are. Lists in `own` belong to the state alone and grow in place: a list that grows by one a
- * step would be copied at every step otherwise. A list that is copied here joins them.
+ * The state after a patch; the patch is not changed. Lists in `own` belong to this state alone and grow in place; otherwise a list that
+ * grows at every step would be copied at every step. A list that is copied here is added to `own`.
  */
 export function patched(before: Json, patch: Patch, own: WeakSet<object> = new WeakSet()): Json {
   if ('set' in patch) return patch.set;

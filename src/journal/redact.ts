@@ -2,11 +2,11 @@
 import type { Part } from '../ports/model.ts';
 import type { Entry, Reached } from './entries.ts';
 
-/** Replaces every text. */
+/** The text that replaces every removed text. */
 const FORGOTTEN = '[forgotten]';
 
 /**
- * The entry without content: texts, arguments, outputs and state. Its structure stays, so the run folds into the same calls, frames and nodes.
+ * The entry without texts, arguments, outputs and state. Its structure stays, so the run folds into the same calls, frames and nodes.
  * Only for runs that are over: an open call would run again without its arguments.
  */
 export function redacted(entry: Entry): Entry {
@@ -89,7 +89,7 @@ function redactedPart(part: Part): Part {
   return { type: 'text', text: FORGOTTEN };
 }
 
-/** Keeps the verdict; removes what the person wrote. */
+/** The decision without the text that the person wrote. */
 function redactedDecision<D extends { type: string; approval: string }>(decision: D): D {
   const { type, approval } = decision;
   const plain = { type, approval, ...(type === 'edit' && { input: {} }), ...(type === 'respond' && { answer: FORGOTTEN }) };

@@ -1,4 +1,4 @@
-/** The errors of a journal, one text for each, whichever store or reader finds the cause. */
+/** The errors of a journal, shared by all stores and readers. */
 import { RondoError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import { sessionId } from './session.ts';
@@ -33,7 +33,7 @@ export function recordDamaged(namespace: string, key: string, seq: number): Rond
 
 /**
  * A session has another run that is running or paused.
- * @param session its key, see `sessionKey`. @param open id of that run. @param approvals what that run waits for, where it is known.
+ * @param session its key, see `sessionKey`. @param open id of that run. @param approvals the open approvals of that run, if known.
  */
 export function sessionBusy(session: string, open: string, approvals?: readonly Json[]): RondoError<'SESSION_BUSY'> {
   const waits = approvals?.length ? `, which waits for ${approvals.length} approval(s)` : '';
@@ -44,7 +44,7 @@ export function sessionBusy(session: string, open: string, approvals?: readonly 
   );
 }
 
-/** What is stored is not what was written, or is missing. @param why what is wrong with the entry, where more is known. */
+/** A stored entry is damaged or missing. @param why what is wrong with the entry, if known. */
 export function damaged(runId: string, seq: number, why?: string): RondoError<'JOURNAL_DAMAGED'> {
   return new RondoError(
     'JOURNAL_DAMAGED',

@@ -1,6 +1,6 @@
 import type { Usage } from '../ports/model.ts';
 
-/** Consumption of a run, or of a frame with all frames below it. */
+/** The spending of a run, or of a frame with all frames below it. */
 export interface Spent {
   usage: Usage;
   /** A model reported no usage, so the sums are too low. */
@@ -14,10 +14,10 @@ export interface Spent {
 
 export const nothingSpent = (): Spent => ({ usage: { input: 0, output: 0 }, unmetered: false, nanoUsd: 0, toolCalls: 0, steps: 0 });
 
-/** US dollars; undefined where a price or a usage is unknown. */
+/** US dollars; undefined if a price or a usage is unknown. */
 export const costUsd = ({ nanoUsd }: Spent) => (nanoUsd === undefined ? undefined : nanoUsd / 1e9);
 
-/** A higher count or sum is treated as nonsense. */
+/** A higher count or cost is treated as invalid. */
 const MOST = { tokens: 1e12, usd: 1e9 };
 
 /** Whether a value is a plausible cost in US dollars. */

@@ -1,4 +1,4 @@
-/** The state that a run's entries lead to. Only `apply` of fold.ts and what it calls change it. */
+/** The types of a run's state. Only `apply` in fold.ts, with the functions it calls, changes it. */
 import type { Json } from '../json.ts';
 import type { Fact } from '../ports/memory.ts';
 import type { Message } from '../ports/model.ts';
@@ -7,10 +7,10 @@ import type { CallId, EntryOf, Limits, Reshaped, RunStatus } from './entries.ts'
 import type { Recording } from './outbox.ts';
 import type { Spent } from './spent.ts';
 
-/** A whole run. What it spent is what its root frame spent, with all frames below. */
+/** A run. Its spending is that of its root frame, which includes all frames below. */
 export interface RunFold extends Spent {
   readonly runId: string;
-  /** Sequence number of the next entry, so the number of entries applied. */
+  /** Sequence number of the next entry, which is the number of applied entries. */
   next: number;
   status: RunStatus;
   started: EntryOf<'run.started'>;
@@ -22,9 +22,9 @@ export interface RunFold extends Spent {
   fingerprint: string;
   /** Number of the newest claim: 0 for the start, and one more for each `run.claimed`. */
   epoch: number;
-  /** Claims in a row that found the run running, each after a crash, and made no progress: what detects a crash loop. */
+  /** Consecutive claims after a crash without progress since. Detects a crash loop. */
   fruitless: number;
-  /** As given for this run alone: those of the agent and of the engine come on top. */
+  /** Limits given for this run. Those of the agent and of the engine apply too. */
   limits: Limits;
   /** The first request to cancel the run. */
   cancelled?: EntryOf<'message.received'> & { kind: 'cancel' };
@@ -35,13 +35,13 @@ export interface RunFold extends Spent {
   readonly approvals: Map<string, Approval>;
   /** Number of decided approvals. */
   decisions: number;
-  /** Calls that may or may not have taken effect, for an operator to settle. */
+  /** Calls whose outcome is unknown, for an operator to settle. */
   readonly unknowns: Map<CallId, Unknown>;
   /** Conversations to record in a memory once the run has completed, by key. */
   readonly outbox: Map<string, Recording>;
   /** Sequence number of the last entry copied from the run that this one was forked from; -1 without a fork. Costs up to it are the other run's. */
   inherited: number;
-  /** Characters of all texts, states and outputs: what the bound of a journal is compared with. */
+  /** Characters of all texts, states and outputs, bounded by {@link BOUND}. */
   size: number;
   /** Milliseconds of work in the claims that ended. Time spent paused does not count. */
   workMs: number;
@@ -51,7 +51,7 @@ export interface RunFold extends Spent {
   lastAt: number;
   /** W3C traceparent of the newest claim. */
   trace?: string;
-  /** Lists of states that this fold alone refers to, so that it may grow them in place: see `patched`. */
+  /** Lists in states that only this fold refers to, so it may grow them in place: see `patched`. */
   own: WeakSet<object>;
 }
 
@@ -64,8 +64,8 @@ export interface Frame {
   /** Names of the agents from the root down to this one. */
   readonly path: readonly string[];
   /**
-   * Where the frame is in the tree, by steps and indices rather than sequence numbers: the same again where a crash lost entries and the
-   * model is asked once more. Idempotency keys are derived from it.
+   * The position of the frame in the tree, by steps and indices instead of sequence numbers. It stays the same if a crash lost entries and
+   * the model is asked again. Idempotency keys are derived from it.
    */
   readonly position: string;
   readonly parent: Frame | undefined;
@@ -73,7 +73,7 @@ export interface Frame {
   readonly children: Frame[];
   /** Hash of the agent's declaration when the frame was opened. */
   readonly fingerprint: string;
-  /** What this frame and all below it spent. */
+  /** The spending of this frame and all frames below. */
   readonly spent: Spent;
   /** Epoch milliseconds. */
   readonly startedAt: number;
@@ -99,10 +99,10 @@ export interface Frame {
 
   /** A frame without a conversation: a graph, or an agent of another framework. It has the fields down to `last`. */
   kind?: 'graph' | 'foreign';
-  /** Nodes to run, running, or failed, by id. One that succeeded is removed. */
+  /** Tasks that are to run, running or failed, by id. One that succeeded is removed. */
   tasks?: Map<CallId, Call>;
   state?: Json;
-  /** By name of the node. */
+  /** By name of a node. */
   visits?: Map<string, Visit>;
   /** By field of the state: the entry and the node that wrote it last. */
   written?: Map<string, { seq: number; node: string }>;
@@ -112,7 +112,7 @@ export interface Frame {
   /** Instructions, memory and tools as the journal last recorded them. */
   instructions?: string;
   memory?: readonly Fact[];
-  /** What `step` wrappers made of the last request. */
+  /** The changes that `step` wrappers made to the last request. */
   reshaped?: Reshaped | undefined;
   tools?: EntryOf<'context.changed'>['tools'];
   /**
@@ -122,7 +122,7 @@ export interface Frame {
   measured: { tokens: number; messages: number; fixed: boolean };
   /** How often the model was asked to repair its output. */
   repairs: number;
-  /** Messages that came while the agent worked, and that it has not been shown. */
+  /** Messages that arrived while the agent worked, and that the model has not seen yet. */
   readonly waiting: (readonly Message[])[];
 }
 
@@ -131,28 +131,28 @@ export interface Call {
   readonly id: CallId;
   /** Name of the tool, agent, node or step. */
   readonly name: string;
-  /** The provider's id, which the result must carry. Empty where no model asked. */
+  /** The provider's id, which the result must have. Empty if no model made the call. */
   readonly providerId: string;
-  /** The arguments as the model wrote them; for a node, what `send` gave it. */
+  /** The arguments as the model wrote them; for a node, the input of its `send`. */
   readonly input: Json;
   /** The node was reached by `send`, with an input of its own. */
   readonly sent?: true;
   /** The step of the answer that asked for it; for a node, its layer. */
   readonly step: number;
-  /** `open`: not started, since it waits for its turn, a decision, or a higher limit. */
+  /** `open`: not started. It waits for its turn, a decision, or a higher limit. */
   status: 'open' | 'started' | 'finished';
-  /** Known from the start on. */
+  /** Set when the call starts. */
   effect?: Effect;
-  /** The claim under which it started. If that is not the run's current one, a crash cut the call off. */
+  /** The number of the claim in which it started. If that is not the current claim, a crash interrupted the call. */
   epoch?: number;
   /** The newest approval asked for it, and how many were asked. */
   approval?: Approval;
   asked: number;
-  /** Arguments that a person put in place of the model's. */
+  /** The arguments as edited by a person. */
   edited?: { input: Json; note?: string | undefined };
   /** The arguments that were approved, or that it started with. Only these may run. */
   agreed?: { input: Json };
-  /** What became known after the call was given up. */
+  /** The outcome that became known later, after a timeout or from an operator. */
   settled?: EntryOf<'outcome.settled'>;
   finished?: EntryOf<'call.finished'>;
   /** The frame of the sub-agent that answers it, until that ends. */

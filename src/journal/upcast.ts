@@ -7,11 +7,11 @@ import type { Entry, RawEntry } from './entries.ts';
 import { VERSION } from './entries.ts';
 import { factOf } from './facts.ts';
 
-/** By version: converts an entry of that version into the next one. */
+/** By version: converts an entry of that version to the next version. */
 export type Upcasters = Readonly<Record<number, (entry: RawEntry) => RawEntry>>;
 
 const UPCASTERS: Upcasters = {
-  // facts were texts alone
+  // facts had no ids
   1: (entry) =>
     entry.type === 'context.changed' && Array.isArray(entry.memory)
       ? { ...entry, memory: entry.memory.map((text) => ({ ...factOf(String(text)) })) }
@@ -20,7 +20,7 @@ const UPCASTERS: Upcasters = {
 
 /**
  * Converts an entry to the newest format. One of that format is returned unchanged.
- * @throws RondoError `JOURNAL_VERSION` where the entry is newer than this code, or of a version without a step.
+ * @throws RondoError `JOURNAL_VERSION` for an entry of a newer version, or of one without a step.
  */
 export function upcast(raw: RawEntry, steps: Upcasters = UPCASTERS, newest: number = VERSION): Entry {
   if (raw.v === newest) return raw as Entry;

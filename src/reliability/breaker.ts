@@ -9,29 +9,29 @@ import { Cancelled, Expired } from './timeout.ts';
 export type CircuitState = 'closed' | 'open' | 'half-open';
 
 export interface CircuitOptions {
-  /** What it guards, for messages. */
+  /** The name of the guarded tool, step or model, for messages. */
   name: string;
-  /** Faults of the service in a row that open it. Default 5. */
+  /** Consecutive service faults that open the circuit. Default 5. */
   failures?: number;
-  /** Milliseconds until one call may try again. Default 30,000. */
+  /** Milliseconds that it stays open. Then one trial call may run. Default 30,000. */
   recovery?: number;
-  /** Called after every change of state. What it throws is ignored. */
+  /** Called after every change of state. An error of it is ignored. */
   onState?: (circuit: Circuit, state: CircuitState) => void;
-  /** Refuses every call once it says so; shared by the circuits of an engine. */
+  /** Shared by the circuits of an engine. Once it is closed, every call is refused. */
   gate?: { readonly closed: boolean };
 }
 
 type Wrapped = Opossum<[() => PromiseLike<unknown>], unknown>;
 
-/** How many calls opossum counts before its window, which we do not use, is emptied. */
+/** Calls after which opossum's statistics window, which we do not use, is emptied. */
 const WINDOW = 1_024;
 const OPEN = { closed: false, halfOpen: false };
 const HALF_OPEN = { closed: false, halfOpen: true };
 
 /**
- * A circuit breaker for calls that are few and slow. It opens after so many service faults in a row, and `recovery` ms later lets
- * one call try. A caller's fault (bad arguments, not found, denied) is an answer, and as good as a success; a cancelled call, or an
- * error that no table knows, says nothing, not even as the trial. While open, `fire` rejects with CIRCUIT_OPEN, and nothing ran.
+ * A circuit breaker for few and slow calls. It opens after `failures` consecutive service faults, and `recovery` ms later allows one
+ * trial call. A caller's fault (bad arguments, not found, denied) counts as a success, because the service answered. A cancelled call or
+ * an unclassified error is no evidence, not even as the trial. While the circuit is open, `fire` rejects with CIRCUIT_OPEN.
  */
 export class Circuit {
   readonly name: string;
@@ -44,7 +44,7 @@ export class Circuit {
   #closed = false;
   readonly #gate: { readonly closed: boolean } | undefined;
   #fired = 0;
-  /** The call that just ended proves nothing, although opossum will report a success. */
+  /** The call that just ended is no evidence, although opossum will report a success. */
   #noEvidence = false;
   readonly #refused = new WeakSet<object>();
   readonly #rotate = new EventEmitter();
@@ -58,7 +58,7 @@ export class Circuit {
     this.#breaker = this.#build();
   }
 
-  /** `failures` in a row so far; `retryAt` (epoch ms) while open. */
+  /** `failures`: consecutive ones so far. `retryAt`: epoch milliseconds, while open. */
   get status(): { state: CircuitState; failures: number; retryAt?: number } {
     const { state } = this;
     return { state, failures: this.#failures, ...(state === 'open' && { retryAt: this.#retryAt }) };
@@ -68,21 +68,21 @@ export class Circuit {
     return this.#breaker.opened ? 'open' : this.#breaker.halfOpen ? 'half-open' : 'closed';
   }
 
-  /** Milliseconds until a call may try again: undefined where one may now, or where it hangs on a trial that is under way. */
+  /** Milliseconds until the trial call; undefined if a call may run now, or if a trial is running. */
   get retryAfter(): number | undefined {
     return this.#breaker.opened ? Math.max(1, (this.#retryAt ?? 0) - Date.now()) : undefined;
   }
 
-  /** @throws ToolError `CIRCUIT_OPEN` (rejects) where the call was not run; otherwise ends as `run` ends. `run` must not throw. */
+  /** Rejects with ToolError `CIRCUIT_OPEN` if the call was not run; otherwise settles as `run` does. `run` must not throw synchronously. */
   fire<T>(run: () => PromiseLike<T>): Promise<T> {
     if (this.#closed || this.#gate?.closed)
       return Promise.reject(new ToolError('ENGINE_CLOSED', `${this.name} was not called: the engine is closed.`, { outcome: 'not-run' }));
-    // opossum keeps the latency of every call of its window; rotating by count bounds that without a timer per circuit
+    // opossum stores the latency of every call in its window; rotating by count bounds that without a timer per circuit
     if (++this.#fired % WINDOW === 0) this.#rotate.emit('rotate');
     return (this.#breaker.fire(run) as Promise<T>).catch(this.#explain);
   }
 
-  /** Stops the timer and refuses further calls; those under way end as they would have. */
+  /** Stops the timer and refuses further calls. Running calls end normally. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -103,22 +103,22 @@ export class Circuit {
   #build(state?: typeof OPEN): Wrapped {
     const options = {
       name: this.name,
-      // its timeout would abort every other call of the breaker; ours is inside
+      // opossum's timeout would abort all other calls of the breaker; ours is inside `run`
       timeout: false as const,
       resetTimeout: this.#recovery,
-      // whether to open is our decision alone
+      // never opens by itself: #trip() decides
       errorThresholdPercentage: 100,
       volumeThreshold: Number.MAX_SAFE_INTEGER,
       rollingCountBuckets: 1,
       rollingPercentilesEnabled: false,
       enableSnapshots: false,
       rotateBucketController: this.#rotate,
-      // must not throw: the call would then never end
+      // must not throw: the call would never settle
       errorFilter: (error: unknown): boolean => this.#judge(breaker, error),
       ...(state && { state }),
     };
     const breaker: Wrapped = new Opossum((run: () => PromiseLike<unknown>) => run() as Promise<unknown>, options);
-    // none of these may throw: a listener that does turns a success into a failure
+    // none of these may throw: opossum would turn a success into a failure
     breaker.on('success', () => {
       if (!this.#noEvidence) this.#failures = 0;
       this.#noEvidence = false;
@@ -133,12 +133,12 @@ export class Circuit {
     return breaker;
   }
 
-  /** Whether opossum is to take an error for a success. */
+  /** Whether opossum must treat an error as a success. */
   #judge(breaker: Wrapped, error: unknown): boolean {
     const evidence = evidenceOf(error);
     if (evidence === 'service') return false;
     if (evidence === 'none' && this.#breaker === breaker) {
-      // the success would close the circuit: let it close one that is no longer ours, and wait for another trial
+      // the success of a trial would close the circuit, so this breaker is replaced and the new one waits for another trial
       if (breaker.halfOpen) this.#replace(HALF_OPEN);
       else this.#noEvidence = true;
     }
@@ -146,8 +146,8 @@ export class Circuit {
   }
 
   /**
-   * Opens the circuit, as a new breaker that is born open. The calls still under way belong to the old one, so a straggler that ends
-   * during the trial can neither close nor open the circuit.
+   * Opens the circuit by replacing the breaker with a new, open one. Running calls belong to the old one, so a late result can neither
+   * close nor open the circuit.
    */
   #trip(): void {
     this.#retryAt = Date.now() + this.#recovery;
@@ -170,18 +170,18 @@ export class Circuit {
 /** @see Circuit */
 export const circuit = (o: CircuitOptions): Circuit => new Circuit(o);
 
-/** What an error says about the service: nothing, where the call was cut off from our side or the service was never asked. */
+/** Whose fault an error is; `none` if this side ended the call, or the service was never called. */
 function evidenceOf(error: unknown): Fault {
   return Cancelled.is(error) || Expired.boundOf(error) === 'outer' ? 'none' : classify(error).fault;
 }
 
-/** Names of one owner that have a circuit. A name made of an id is new in every run, so the oldest ones go. */
+/** Most circuits of one owner. A step's name may contain an id and be new in every run, so the oldest are evicted. */
 const MOST_NAMES = 100;
 
-/** The circuits of an engine, one per owner and name, such as a tool, or a step of a node; they live as long as their owner. */
+/** The circuits of an engine, one per owner (a tool, a model, a node) and name. They live as long as their owner. */
 export class Breakers {
   readonly #circuits = new WeakMap<object, Map<string, Circuit>>();
-  /** Only a circuit that is not closed holds a timer. */
+  /** Circuits that are open or half-open. Only these have a timer. */
   readonly #tripped = new Set<Circuit>();
   readonly #gate = { closed: false };
   readonly #onState: CircuitOptions['onState'];
@@ -190,7 +190,7 @@ export class Breakers {
     this.#onState = onState;
   }
 
-  /** The circuit of an owner under this name, made at the first call; undefined where the policy wants none. */
+  /** The circuit of an owner and name, created at the first call; undefined if the policy disables it. */
   of(owner: object, name: string, policy: BreakerPolicy): Circuit | undefined {
     if (policy === false) return undefined;
     let named = this.#circuits.get(owner);
@@ -201,7 +201,7 @@ export class Breakers {
     let found = named.get(name);
     if (found && named.size === 1) return found;
     found ??= new Circuit({ name, ...policy, gate: this.#gate, onState: (c, state) => this.#changed(c, state) });
-    // the newest is the last
+    // moves it to the end: the first one is the least recently used
     named.delete(name);
     named.set(name, found);
     if (named.size > MOST_NAMES) named.delete(named.keys().next().value as string);
@@ -213,7 +213,7 @@ export class Breakers {
     return [...this.#tripped];
   }
 
-  /** Stops all timers and refuses further calls. Those under way end as they would have; none leaves a timer behind. */
+  /** Stops all timers and refuses further calls. Running calls end normally and start no timer. */
   close(): void {
     this.#gate.closed = true;
     for (const tripped of this.#tripped) tripped.close();

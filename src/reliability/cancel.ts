@@ -1,6 +1,6 @@
 type Listener = (reason: unknown) => void;
 
-/** A listener in its source's list. A linked list, as a Set would have to hash every listener. */
+/** A listener, as a node of a doubly linked list: cheaper than a Set, which would hash every listener. */
 export class Subscription {
   readonly #listener: Listener;
   #before: Subscription | undefined;
@@ -32,7 +32,7 @@ export class Subscription {
     }
   }
 
-  /** Stops listening. A second call changes nothing. */
+  /** Stops listening. A second call does nothing. */
   remove(): void {
     if (!this.#before) return;
     this.#before.#after = this.#after;
@@ -43,8 +43,8 @@ export class Subscription {
 }
 
 /**
- * A request to stop that costs next to nothing to listen to. One per run; what runs long adds itself and takes itself off again.
- * An AbortSignal does the same at some ten times the price, so one is made only where somebody asks for it.
+ * Cancellation with cheap listeners, one source per run. Listeners are added and removed for every call. An AbortSignal costs about ten
+ * times as much, so it is created only on demand.
  */
 export class CancelSource {
   #cancelled = false;
@@ -52,7 +52,7 @@ export class CancelSource {
   readonly #listeners = Subscription.head();
   #controller: AbortController | undefined;
 
-  /** A source that follows a signal; `unlink` takes it off the signal again. */
+  /** A source that is cancelled with a signal. `unlink` removes its listener from the signal. */
   static follow(signal: AbortSignal): { source: CancelSource; unlink: () => void } {
     const source = new CancelSource();
     if (signal.aborted) {
@@ -72,7 +72,7 @@ export class CancelSource {
     return this.#reason;
   }
 
-  /** The same as an AbortSignal, made at the first call. */
+  /** This source as an AbortSignal, created at the first access. */
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
@@ -81,7 +81,7 @@ export class CancelSource {
     return this.#controller.signal;
   }
 
-  /** Tells every listener, once; later calls change nothing. */
+  /** Calls every listener. Later calls do nothing. */
   cancel(reason?: unknown): void {
     if (this.#cancelled) return;
     this.#cancelled = true;
@@ -90,7 +90,7 @@ export class CancelSource {
     this.#controller?.abort(this.#reason);
   }
 
-  /** Calls `listener` when cancelled, or at once where it already is. It must not throw. */
+  /** Calls `listener` on cancellation, or at once if it is cancelled already. It must not throw. */
   add(listener: Listener): Subscription | undefined {
     if (!this.#cancelled) return Subscription.insert(this.#listeners, listener);
     listener(this.#reason);

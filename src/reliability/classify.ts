@@ -17,16 +17,16 @@ import {
 } from './codes.ts';
 import { askedWait } from './retry-after.ts';
 
-/** What a thrown value means. Codes and their meaning: {@link Kind}. */
+/** The meaning of a thrown value. For the codes see {@link Kind}. */
 export interface Classified {
   code: string;
   /** Never empty, at most {@link MAX_MESSAGE} characters. */
   message: string;
   retryable: boolean;
-  /** No table lists it, so it is unknown whether another try helps: calls that may run twice are tried again. */
+  /** No table lists the error. Whether a retry helps is unknown, so calls that may run twice are retried. */
   unclassified?: true;
   outcome: Outcome;
-  /** Milliseconds the other side asked to wait. */
+  /** Milliseconds that the service asked to wait. */
   retryAfter?: number;
   fault: Fault;
 }
@@ -41,10 +41,10 @@ const MAX_CODE = 100;
 const MAX_DEPTH = 6;
 
 /**
- * Classifies anything that was thrown: a ToolError as it says, errors of AWS, HTTP, gRPC and Node by table, the rest as `fallbackCode`.
- * `not-run` and `failed` only where the error itself proves it: a plain Error that wraps a refused connection, or a 404, proves
- * nothing of what its author did before. All else is `unknown`. Never throws, whatever the value does when it is read.
- * @param mask takes secrets out of what is told, before anything is cut: half a secret would not be found.
+ * Classifies any thrown value: a ToolError by its own fields, errors of AWS, HTTP, gRPC and Node by table, the rest as `fallbackCode`.
+ * The outcome is `not-run` or `failed` only if the error itself proves it, else `unknown`. A plain Error that wraps a refused connection
+ * or a 404 proves nothing about what its author did before. Never throws, even if the value's getters do.
+ * @param mask masks secrets in messages, before they are cut: a secret that is cut in half would not be found.
  */
 export function classify(error: unknown, fallbackCode: FallbackCode = 'TOOL_FAILED', mask: Mask = asIs): Classified {
   try {
@@ -55,10 +55,10 @@ export function classify(error: unknown, fallbackCode: FallbackCode = 'TOOL_FAIL
 }
 
 /**
- * What was thrown, as the failure of what was tried once.
- * @param o.effect of what was tried. Left out for a node or an agent, which are no effect of their own: their steps and calls say
- * what is known of each, and only a ToolError says more.
- * @param o.where said before an error that has no code of its own.
+ * A thrown value as the failure of a single attempt.
+ * @param o.effect the effect of the call. Leave it out for a node or an agent: they have no effect of their own, because their steps and
+ * calls record their outcomes. Then only a ToolError can make the outcome unknown.
+ * @param o.where a prefix for the message of an error without a code of its own.
  */
 export function failureOf(thrown: unknown, fallbackCode: FallbackCode, o: { effect?: Effect; where?: string } = {}): Failure {
   const effect = o.effect ?? (ToolError.is(thrown) ? 'once' : 'read');
@@ -66,7 +66,7 @@ export function failureOf(thrown: unknown, fallbackCode: FallbackCode, o: { effe
   return { code, message: bounded(code === fallbackCode ? (o.where ?? '') + message : message), retryable, attempts: 1, outcome };
 }
 
-/** A read has no effect that could be unknown. */
+/** A read has no effect, so an unknown outcome becomes `failed`. */
 export function asSeen(failure: Classified, effect: Effect): Classified {
   return effect === 'read' && failure.outcome === 'unknown' ? { ...failure, outcome: 'failed' } : failure;
 }
@@ -75,13 +75,13 @@ const unclassified = (message: string, code: string): Classified => ({
   code,
   message,
   retryable: false,
-  // a model's answer may have been charged: its adapter says what is worth another one
+  // a model call may have been charged, so it is retried only if its adapter says so
   ...(code !== 'MODEL_FAILED' && { unclassified: true }),
   outcome: 'unknown',
   fault: 'none',
 });
 
-/** Errors of this package, of another copy of it too. */
+/** Errors of this package, including another copy of it. */
 function own(error: unknown, fallbackCode: FallbackCode, mask: Mask): Classified | undefined {
   if (RondoError.is(error))
     return { code: error.code, message: describeThrown(error, mask), retryable: false, outcome: 'unknown', fault: 'none' };
@@ -90,7 +90,7 @@ function own(error: unknown, fallbackCode: FallbackCode, mask: Mask): Classified
   const code = typeof said === 'string' && said !== '' ? mask(said).slice(0, MAX_CODE) : fallbackCode;
   const outcome = was === 'not-run' || was === 'failed' ? was : 'unknown';
   const retryable = error.retryable === true;
-  // an error that its author foresaw, and that trying again does not heal, is an answer and no sign of an ill service
+  // a non-retryable ToolError with a known outcome is an answer, not a sign of a service fault
   const fault = faultOf(code) ?? (retryable ? 'service' : outcome === 'unknown' ? 'none' : 'caller');
   const classified: Classified = { code, message: describeThrown(error, mask), retryable, outcome, fault };
   if (typeof retryAfter === 'number' && retryAfter >= 0) classified.retryAfter = retryAfter;
@@ -101,9 +101,9 @@ const SHORTEN = 'Shorten the conversation, bound what tools return (maxBytes), o
 
 interface Found {
   kind: Kind;
-  /** The error of the chain that the tables know. */
+  /** The classified error in the chain of causes. */
   at: object;
-  /** What the error at hand proves, see {@link classify}. */
+  /** The outcome that the outermost error proves, see {@link classify}. */
   outcome: Outcome;
 }
 
@@ -116,7 +116,7 @@ function byTable(error: unknown, fallbackCode: FallbackCode, mask: Mask): Classi
   const outer = describeThrown(error, mask);
   const inner = found.at === error ? outer : describeThrown(found.at, mask);
   const message = outer.includes(inner) ? outer : bounded(`${outer}: ${inner}`);
-  // only its words tell it from another refusal, and only a model's words mean it
+  // providers have no code for a conversation that is too long, only a message
   if (code === 'VALIDATION' && fallbackCode === 'MODEL_FAILED' && isTooLong(message))
     return { code: 'CONTEXT_TOO_LONG', message: bounded(`${message} ${SHORTEN}`), retryable: false, outcome, fault };
   const classified: Classified = { code, message, retryable, outcome, fault };
@@ -133,14 +133,14 @@ function wait(error: object): number | undefined {
   }
 }
 
-/** The first error that the tables know, from the outside in. */
+/** The first classified error in the chain of causes, from the outside in. */
 function search(error: unknown, depth: number): Found | undefined {
   if (typeof error !== 'object' || error === null || depth > MAX_DEPTH) return undefined;
-  // a host with several addresses: nothing was sent only if that holds for each of them
+  // one error per address of a host: nothing was sent only if that is true for each of them
   const errors = read(error, 'errors');
   if (error instanceof AggregateError && Array.isArray(errors) && errors.length > 0 && depth < 3) {
     const each = errors.slice(0, 20).map((e) => search(e, depth + 1));
-    // what is known of all is what is known of the worst of them, and nothing where one is not known
+    // the worst outcome counts; if an error is unclassified, the outcome is unknown
     const worst = each.reduce((a, f) => (a && (!f || severity[f.outcome] <= severity[a.outcome]) ? a : f), undefined);
     return worst && { ...worst, outcome: errors.length > 20 || each.includes(undefined) ? 'unknown' : worst.outcome };
   }
@@ -150,11 +150,11 @@ function search(error: unknown, depth: number): Found | undefined {
   const kind = lookUp(error, status);
   if (kind) return { kind, at: error, outcome: outcomeOf(kind, status) };
   const inner = search(read(error, 'cause'), depth + 1);
-  // fetch wraps the error of its one connection; of any other wrapper it is unknown what else it did
+  // fetch only wraps the error of its connection; any other wrapper may have done more before it failed
   return inner && (error instanceof TypeError && error.message === 'fetch failed' ? inner : { ...inner, outcome: 'unknown' });
 }
 
-/** From what is best known to what is least. */
+/** Outcomes in order of uncertainty. */
 export const severity = { 'not-run': 0, failed: 1, unknown: 2 } as const satisfies Record<Outcome, number>;
 
 function lookUp(error: object, status: number | undefined): Kind | undefined {
@@ -172,7 +172,7 @@ function lookUp(error: object, status: number | undefined): Kind | undefined {
   return (status === undefined ? undefined : ofStatus(status)) ?? ofGrpc(code, read(error, 'details'));
 }
 
-/** The status of a failure that a service answered: of the AWS SDK, of fetch, of axios and its like. */
+/** The HTTP status in an error of the AWS SDK, fetch, axios or a similar client. */
 function statusOf(error: object): number | undefined {
   const response = read(error, 'response');
   for (const status of [
@@ -186,7 +186,7 @@ function statusOf(error: object): number | undefined {
   return undefined;
 }
 
-/** One line about a thrown value, bounded, never empty and never `[object Object]`. */
+/** A bounded message for any thrown value. Never empty and never `[object Object]`. */
 function describeThrown(thrown: unknown, mask: Mask): string {
   const told = (text: string) => bounded(mask(text));
   if (typeof thrown === 'string') return told(thrown.trim() === '' ? 'An empty string was thrown.' : thrown);
@@ -205,7 +205,7 @@ function describeThrown(thrown: unknown, mask: Mask): string {
   return told(inspect(thrown, { depth: 2, breakLength: Infinity, maxStringLength, maxArrayLength: 20, customInspect: false }));
 }
 
-/** What a thrown value says, bounded. Never throws, whatever the value does when it is read. */
+/** The bounded message of a thrown value. Never throws, even if the value's getters do. */
 export function messageOf(thrown: unknown, mask: Mask = asIs): string {
   try {
     return describeThrown(thrown, mask);
@@ -214,7 +214,7 @@ export function messageOf(thrown: unknown, mask: Mask = asIs): string {
   }
 }
 
-/** Cuts a message to {@link MAX_MESSAGE} characters, and says so. */
+/** Cuts a message to {@link MAX_MESSAGE} characters, with a note. */
 export function bounded(message: string): string {
   if (message.length <= MAX_MESSAGE) return message;
   const note = ` [cut, ${message.length} characters]`;
@@ -224,7 +224,7 @@ export function bounded(message: string): string {
   return message.slice(0, end) + note;
 }
 
-/** A property of anything; undefined where reading it throws. */
+/** A property of any value; undefined if reading it throws. */
 function read(target: unknown, key: string): unknown {
   if ((typeof target !== 'object' && typeof target !== 'function') || target === null) return undefined;
   try {

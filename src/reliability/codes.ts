@@ -1,18 +1,18 @@
 import type { Outcome } from '../errors.ts';
 
 /**
- * What is known of the effect of a call that ended with an error. `answered`: that it failed, where the error carries the status of a
- * service that refused it (a 4xx), else nothing.
+ * What an error proves about the effect of a call. `answered`: the call failed, if the error has the status of a service that refused it
+ * (a 4xx); otherwise unknown.
  */
 export type Known = 'not-run' | 'answered' | 'unknown';
 
 /**
- * What an error says of the service, for circuit breakers. `caller`: it is in good health, and answered. `service`: it counts
- * against the circuit. `none`: nothing.
+ * Whose fault an error is, for circuit breakers. `caller`: the service is healthy and answered. `service`: counts as a failure. `none`: no
+ * evidence.
  */
 export type Fault = 'caller' | 'service' | 'none';
 
-/** What a code means. docs/reliability.md has the whole table, and a test holds each of its rows against this one. */
+/** The meaning of an error code. docs/reliability.md has the same table, and a test compares the two. */
 export interface Kind {
   readonly code: string;
   /** Whether the same call may succeed later. */
@@ -24,7 +24,7 @@ export interface Kind {
 const kind = (code: string, retryable: boolean, known: Known, fault: Fault): Kind => ({ code, retryable, known, fault });
 
 const THROTTLING = kind('THROTTLING', true, 'not-run', 'service');
-/** Of gRPC, which calls an answer that is too long for the client by the same name as too many requests. */
+/** gRPC's RESOURCE_EXHAUSTED: too many requests, or a response that is too long for the client. */
 const EXHAUSTED = kind('THROTTLING', true, 'unknown', 'service');
 const QUOTA = kind('QUOTA_EXCEEDED', false, 'answered', 'none');
 const UNAVAILABLE = kind('SERVICE_UNAVAILABLE', true, 'answered', 'service');
@@ -41,7 +41,7 @@ const UNAUTHENTICATED = kind('UNAUTHENTICATED', false, 'answered', 'caller');
 const DENIED = kind('ACCESS_DENIED', false, 'answered', 'caller');
 const NOT_FOUND = kind('NOT_FOUND', false, 'answered', 'caller');
 const PRECONDITION = kind('CONFLICT', false, 'answered', 'caller');
-/** A conflict may be with an earlier attempt, which took effect. */
+/** The conflict may be with an earlier attempt that took effect. */
 const CONFLICT = kind('CONFLICT', false, 'unknown', 'caller');
 const ABORTED = kind('ABORTED', false, 'unknown', 'none');
 const CIRCUIT_OPEN = kind('CIRCUIT_OPEN', true, 'not-run', 'none');
@@ -49,7 +49,7 @@ const CIRCUIT_OPEN = kind('CIRCUIT_OPEN', true, 'not-run', 'none');
 const table = (rows: readonly (readonly [Kind, string])[]): ReadonlyMap<string, Kind> =>
   new Map(rows.flatMap(([k, names]) => names.split(' ').map((name) => [name, k] as const)));
 
-/** Names of errors, without a trailing `Exception`: of AWS services, their SDK, and the web platform. */
+/** Error names of AWS services, the AWS SDK and the web platform, without a trailing `Exception`. */
 const NAMES = table([
   [THROTTLING, 'Throttling Throttled EC2Throttled RequestThrottled TooManyRequests RequestLimitExceeded SlowDown BandwidthLimitExceeded'],
   [THROTTLING, 'ProvisionedThroughputExceeded LimitExceeded PriorRequestNotComplete'],
@@ -88,7 +88,7 @@ const NODE = table([
   [CIRCUIT_OPEN, 'EOPENBREAKER'],
 ]);
 
-/** While connecting, nothing was sent. They also happen on a connection in use, and then the outcome is unknown. */
+/** During connect, nothing was sent. They also occur on an established connection, and then the outcome is unknown. */
 const ROUTE = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN', 'EADDRNOTAVAIL']);
 
 const STATUS = new Map<number, Kind>([
@@ -110,7 +110,7 @@ const STATUS = new Map<number, Kind>([
   [505, NOT_IMPLEMENTED],
 ]);
 
-/** Each maker of models has words of its own for a conversation that is longer than the model takes. */
+/** The messages of providers for a conversation that exceeds the model's context. */
 const TOO_LONG =
   /(input|prompt|request) is too long|context window|context (limit|length)|context_length_exceeded|too many total text bytes|too many input tokens|input token count.*exceeds|maximum number of (input )?tokens|maximum input tokens|maximum prompt length/i;
 export const isTooLong = (message: string): boolean => TOO_LONG.test(message);
@@ -118,7 +118,7 @@ export const isTooLong = (message: string): boolean => TOO_LONG.test(message);
 export const ofName = (name: string): Kind | undefined =>
   NAMES.get(name) ?? (name.endsWith('Exception') ? NAMES.get(name.slice(0, -9)) : undefined);
 
-/** @param syscall `connect` where the error came from connecting. */
+/** @param syscall `connect` if the error occurred while connecting. */
 export function ofNodeCode(code: string, syscall: unknown, message: string): Kind | undefined {
   if (code === 'ETIMEDOUT') return syscall === 'connect' ? UNREACHED : TIMEOUT;
   if (ROUTE.has(code)) return syscall === 'connect' ? UNREACHED : BROKEN;
@@ -127,11 +127,11 @@ export function ofNodeCode(code: string, syscall: unknown, message: string): Kin
   return NODE.get(code);
 }
 
-/** Words of the AWS SDK for an HTTP/2 connection that was lost before an answer; it gives them no code, or calls them a timeout. */
+/** Messages of the AWS SDK for an HTTP/2 connection that broke before a response. They have no code, or that of a timeout. */
 export const ofMessage = (message: string): Kind | undefined =>
   /^HTTP\/2 stream is abnormally aborted|http2 request did not get a response/.test(message) ? BROKEN : undefined;
 
-/** Node cancels an HTTP/2 stream with this code before it was sent, because of the error that is its cause. */
+/** Node's code for an HTTP/2 stream that was cancelled before it was sent. The reason is its cause. */
 export const NOT_SENT = 'ERR_HTTP2_STREAM_CANCEL';
 
 export function ofStatus(status: number): Kind | undefined {
@@ -139,7 +139,7 @@ export function ofStatus(status: number): Kind | undefined {
   return STATUS.get(status) ?? (status < 500 ? VALIDATION : INTERNAL);
 }
 
-/** By the status of gRPC, 0 to 16. UNKNOWN (2) says no more than a plain error. */
+/** By gRPC status, 0 to 16. UNKNOWN (2) is left unclassified, like a plain error. */
 const GRPC: readonly (Kind | undefined)[] = [
   undefined,
   ABORTED,
@@ -160,14 +160,14 @@ const GRPC: readonly (Kind | undefined)[] = [
   UNAUTHENTICATED,
 ];
 
-/** @param details as the errors of gRPC clients have them. */
+/** @param details the `details` of a gRPC error: only with this text is a numeric code one of gRPC. */
 export const ofGrpc = (code: unknown, details: unknown): Kind | undefined =>
   typeof code === 'number' && typeof details === 'string' ? GRPC[code] : undefined;
 
-/** What is known of the effect: all that an error of this kind proves, with the status that its service answered, if it did. */
+/** The outcome that an error of this kind proves. @param status the HTTP status of the response, if there was one. */
 export function outcomeOf({ known }: Kind, status: number | undefined): Outcome {
   if (known !== 'answered') return known;
-  // a refusal for being too much is one whatever the service calls it
+  // 429 means throttled, whatever the error's name
   if (status === 429) return 'not-run';
   return status !== undefined && status >= 400 && status < 500 && status !== 408 && status !== 409 ? 'failed' : 'unknown';
 }
@@ -180,5 +180,5 @@ const FAULTS: ReadonlyMap<string, Fault> = new Map([
   ['CONTEXT_TOO_LONG', 'caller'],
   ['CANCELLED', 'none'],
 ]);
-/** Whose fault a code of these tables is; undefined for a code of somebody else's. */
+/** The fault of a code in these tables; undefined for any other code. */
 export const faultOf = (code: string): Fault | undefined => FAULTS.get(code);

@@ -8,12 +8,12 @@ import { Attempt, type AttemptContext, Cancelled, isThenable, type Late, type Li
 
 export type { AttemptContext, Late } from './timeout.ts';
 
-/** A service that asks to wait longer than this (or than `maxDelay`, if that is longer) is not waited for. */
+/** Milliseconds. If a service asks to wait longer than this and than `maxDelay`, the call is not retried. */
 const LONGEST_ASKED_WAIT = 60_000;
 
 /**
- * How a guarded call ended. `attempts` (also in `error`) counts those that ran: 0 where the circuit was open from the start.
- * `cause` is what was thrown last. `cancelled` is set where our cancellation ended it; then the code is `CANCELLED`.
+ * The result of a guarded call. `attempts` (also in `error`) counts the attempts that ran: 0 if the circuit was open from the start.
+ * `cause` is the last thrown value. `cancelled` is set if `cancel` ended the call; then the code is `CANCELLED`.
  */
 export type Guarded<T> =
   | { readonly ok: true; readonly value: T; readonly attempts: number }
@@ -23,35 +23,35 @@ export interface FailedAttempt {
   attempt: number;
   code: string;
   message: string;
-  /** Milliseconds until the next one; left out where there is none. */
+  /** Milliseconds until the next attempt. Absent if there is none. */
   retryIn?: number;
 }
 
 export interface GuardOptions<T = unknown> {
   policy: EnvelopePolicy;
   circuit?: Circuit | undefined;
-  /** A CancelSource is the cheaper one. */
+  /** A CancelSource is cheaper than an AbortSignal. */
   cancel?: CancelSource | AbortSignal | undefined;
-  /** A bound from outside, such as the run's, in epoch ms. A call that it cuts off is not held against the circuit. */
+  /** An outer deadline, such as the run's, in epoch milliseconds. A call that it ends does not count against the circuit. */
   deadlineAt?: number | undefined;
   fallbackCode: FallbackCode;
-  /** Takes secrets out of what failures say. */
+  /** Masks secrets in the messages of failures. */
   mask?: Mask | undefined;
-  /** Called after each attempt that ran and failed, before the wait. What it throws ends the call, and `guard` rejects with it. */
+  /** Called after each attempt that ran and failed, before the wait. If it throws, `guard` rejects with that error. */
   onAttemptFailed?: ((failed: FailedAttempt) => void | Promise<void>) | undefined;
-  /** Called before each further attempt, after the wait and outside its timeout. What it throws ends the call likewise. */
+  /** Called before each retry, after the wait and outside the attempt's timeout. If it throws, `guard` rejects with that error. */
   before?: (() => void | Promise<void>) | undefined;
-  /** Called when an attempt that was given up ends after all. What it throws is ignored. */
+  /** Called when an abandoned attempt settles later. An error of it is ignored. */
   onLate?: ((late: Late<T>) => unknown) | undefined;
   /** Default Math.random. */
   random?: (() => number) | undefined;
 }
 
 /**
- * Runs a call inside total deadline, retry, circuit breaker and the timeout of each attempt, in this order from outside.
+ * Runs a call with, from outside in: the total deadline, retries, the circuit breaker and the timeout of each attempt.
  *
- * Resolves also for failures and cancellation; rejects only with what `onAttemptFailed` or `before` threw. A cancelled call resolves at once,
- * whether it listens or not: `not-run` where it had not begun, else `unknown` (`failed` for a read, which has nothing to undo).
+ * Resolves for failures and cancellation too; rejects only with an error of `onAttemptFailed` or `before`. A cancelled call resolves at
+ * once, even if it ignores the signal: `not-run` if it had not started, else `unknown` (`failed` for a read).
  */
 export function guard<T>(run: (attempt: AttemptContext) => T | PromiseLike<T>, o: GuardOptions<T>): Promise<Guarded<T>> {
   const { cancel } = o;
@@ -75,7 +75,7 @@ function within<T>(run: Run<T>, o: GuardOptions<T>, cancel: CancelSource | undef
 
 const succeeded = <T>(value: T): Guarded<T> => ({ ok: true, value, attempts: 1 });
 
-/** The time an attempt that begins now may take: its timeout begins again with each sign of life, up to the total deadline. */
+/** The time limit of an attempt that starts now. Progress restarts its timeout, up to `longest` and the deadlines. */
 function limit(policy: EnvelopePolicy, now: number, own: number, outer: number): Limit {
   const timeout = policy.timeout ?? Infinity;
   const left = Math.min(own, outer) - now;
@@ -96,7 +96,7 @@ function tooLate<T>(): Guarded<T> {
   return { ok: false, error: { code: 'TIMEOUT', message, retryable: true, attempts: 0, outcome: 'not-run' }, cause: undefined };
 }
 
-/** What happens once the first attempt has failed. */
+/** Retries a call whose first attempt has failed. */
 class Recovery<T> {
   readonly #run: Run<T>;
   readonly #o: GuardOptions<T>;
@@ -105,9 +105,9 @@ class Recovery<T> {
   readonly #outer: number;
   #attempt: Attempt<T>;
   #ran = 0;
-  /** Over all attempts: one that may have run is not undone by a later one that was refused. */
+  /** The worst outcome of all attempts: an attempt that may have taken effect still counts after a later one was refused. */
   #outcome: Outcome = 'not-run';
-  /** Of the last attempt that ran, with a note why there is no other. */
+  /** The failure of the last attempt that ran, with a note why it was not retried. */
   #last: { failure: Classified; cause: unknown; note?: string; retryAfter?: number } | undefined;
 
   constructor(run: Run<T>, o: GuardOptions<T>, cancel: CancelSource | undefined, own: number, outer: number, first: Attempt<T>) {
@@ -161,7 +161,7 @@ class Recovery<T> {
     return launch(this.#attempt, this.#o.circuit);
   }
 
-  /** Takes note of a failed attempt and decides on the next; undefined where it did not run, or was cancelled. */
+  /** Records a failed attempt and decides about the next; undefined if it did not run, or was cancelled. */
   #judge(thrown: unknown, n: number): FailedAttempt | undefined {
     if (this.#isCancelled(thrown) || !this.#attempt.started) return undefined;
     const { policy, fallbackCode, circuit, mask } = this.#o;
@@ -209,7 +209,7 @@ class Recovery<T> {
     return { ok: false, error, cause };
   }
 
-  /** Another call's cancellation, thrown by the run, is a failure like any other. */
+  /** Whether this call was cancelled. If `run` throws the cancellation of another call, that is an ordinary failure. */
   #isCancelled(thrown: unknown): thrown is Cancelled {
     return this.#cancel?.cancelled === true && Cancelled.is(thrown);
   }

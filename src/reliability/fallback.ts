@@ -2,7 +2,7 @@ import { RondoError, ToolError } from '../errors.ts';
 import type { Model, ModelResponse } from '../ports/model.ts';
 import { type Classified, classify } from './classify.ts';
 
-/** Where a {@link fallback} keeps its candidates and the codes it switches on. */
+/** The property of a {@link fallback} model with its candidates and the codes that it switches on. */
 export const CANDIDATES: unique symbol = Symbol.for('rondo.candidates');
 
 interface Candidates {
@@ -11,7 +11,7 @@ interface Candidates {
 }
 type FallbackModel = Model & { readonly [CANDIDATES]: Candidates };
 
-/** Another model may well answer where this one cannot. A request that is wrong, or not allowed, is so for the next one too. */
+/** Codes after which another model may succeed. A wrong or forbidden request would fail there too. */
 const SWITCH: ReadonlySet<string> = new Set([
   'THROTTLING',
   'QUOTA_EXCEEDED',
@@ -28,18 +28,18 @@ const SWITCH: ReadonlySet<string> = new Set([
 const DEFAULT_OUTPUT = 4_096;
 
 /**
- * A model that asks the next candidate where one fails: with a code that another model may not have (throttled, unavailable, timed
- * out, out of reach, open circuit, over quota), with any error that is retryable, or with a code named in `on`, such as `ACCESS_DENIED`.
+ * A model that asks the next candidate if one fails with a code that another model may not have (throttled, unavailable, timed out,
+ * unreachable, open circuit, over quota), with any retryable error, or with a code named in `on`, such as `ACCESS_DENIED`.
  *
- * It takes its name, for prices and spans, from the first candidate. The engine drives each candidate under its own envelope and
- * records why it switched; used alone, `generate` tries them in order, once each. Deltas of a candidate that fails midway are
- * already out: the attempt number of an event tells them apart, an `emit` of your own has to live with them.
+ * Its name, for prices and spans, is that of the first candidate. The engine calls each candidate with its own timeouts, retries and
+ * breaker, and records each switch. Used alone, `generate` tries the candidates in order, once each. Deltas of a candidate that fails
+ * midway have been emitted already; the attempt number of an event distinguishes them.
  * @throws RondoError `CONFIG_INVALID` without models.
  */
 export function fallback(models: readonly [Model, ...Model[]], o?: { on?: readonly string[] }): Model {
   if (!Array.isArray(models) || models.length === 0 || !models.every((m) => typeof m?.generate === 'function'))
     throw new RondoError('CONFIG_INVALID', 'fallback() takes a list of at least one model, such as fallback([bedrock(a), bedrock(b)]).');
-  // a fallback among them with no rules of its own joins in
+  // a nested fallback without `on` is flattened
   const all = models.flatMap((m) => (candidatesOf(m)?.on.length === 0 ? candidates(m) : [m]));
   const first = all[0] as Model;
   const bounds = all.map((m) => m.maxOutput);
@@ -55,7 +55,7 @@ export function fallback(models: readonly [Model, ...Model[]], o?: { on?: readon
   return model;
 }
 
-/** The models to ask in turn: those of a fallback, or the model itself. */
+/** The models to ask in order: those of a fallback, or the model itself. */
 export const candidates = (model: Model): readonly Model[] => candidatesOf(model)?.models ?? [model];
 
 /** Whether to ask the next candidate after a failure with this code. False for a model that is not a fallback. */

@@ -1,27 +1,27 @@
 import type { CancelSource } from './cancel.ts';
 
-/** The run was halted while it waited for code of the user's. */
+/** Thrown if the run is halted while it waits for user code. */
 export class Halted extends Error {
   constructor() {
     super('the run was halted');
   }
 }
 
-/** The value, unless the run is halted first. A late end of it changes nothing. @throws Halted */
+/** The value, unless the run is halted first. A later result is ignored. @throws Halted */
 export function unlessHalted<T>(value: PromiseLike<T>, cancel: CancelSource): Promise<T> {
   return first(value, undefined, cancel);
 }
 
 /**
- * The value, unless it takes longer or the run is halted: for code of the user's that stands outside the envelope (rules,
- * policies, memories). A late end of it changes nothing.
- * @throws Error where it took longer than `ms`; Halted.
+ * The value, unless it takes longer than `ms` milliseconds or the run is halted. For user code that `guard` does not run: rules, policies,
+ * memories. A later result is ignored.
+ * @throws Error after `ms`; Halted.
  */
 export function inTime<T>(value: T | PromiseLike<T>, ms: number, what: string, cancel?: CancelSource): Promise<T> {
   return first(Promise.resolve(value), { ms, what }, cancel);
 }
 
-/** As `inTime`, for code that takes a signal: it is aborted where its answer is not waited for any more. */
+/** Like `inTime`, for code that takes a signal. The signal is aborted when the wait ends without a result. */
 export async function signalled<T>(
   ask: (signal: AbortSignal) => T | PromiseLike<T>,
   ms: number,

@@ -3,22 +3,22 @@ import type { Breaker, Effect, Retry } from '../ports/tool.ts';
 import type { Classified } from './classify.ts';
 import { LONGEST_TIMER } from './timer.ts';
 
-/** What a tool, an agent or an engine may declare. */
+/** The options that a tool, an agent or an engine may declare. */
 export interface ReliabilityOptions {
   /** Default `once`. */
   effect?: Effect;
-  /** Longest time of one attempt without a sign of life, in ms. Default 60,000; 300,000 for models. */
+  /** Milliseconds of one attempt without progress. Default 60,000; 300,000 for models. */
   timeout?: number;
-  /** Longest time of one attempt that shows signs of life, in ms. Default: 3,600,000 for models, none for tools. */
+  /** Most milliseconds of one attempt that keeps reporting progress. Default: 3,600,000 for models, none for tools. */
   longest?: number;
-  /** Longest time of all attempts and the waits between them, in ms. Default: none. */
+  /** Milliseconds of all attempts and the waits between them. Default: none. */
   deadline?: number;
   retry?: Retry;
-  /** `false`: none. */
+  /** `false`: no breaker. */
   breaker?: Breaker | false;
 }
 
-/** The rules of one guarded call, complete. Times in ms. */
+/** The resolved options of one guarded call. Times are in milliseconds. */
 export interface EnvelopePolicy {
   effect: Effect;
   timeout?: number;
@@ -43,9 +43,9 @@ export const DEFAULTS = {
 } as const;
 
 /**
- * Merges declarations, the most specific first: `resolvePolicy(tool, agent, engine)`. Each option is taken from the first layer
- * that has it, those of `retry` and `breaker` one by one; `breaker: false` is an answer too.
- * @throws RondoError `CONFIG_INVALID` for a number that makes no sense; a layer's `name` is in the message.
+ * Merges declarations, most specific first: `resolvePolicy(tool, agent, engine)`. Each option comes from the first layer that has it; the
+ * fields of `retry` and `breaker` are merged one by one, and `breaker: false` wins over later layers.
+ * @throws RondoError `CONFIG_INVALID` for an invalid number; the layer's `name` is in the message.
  */
 export function resolvePolicy(...layers: readonly ((ReliabilityOptions & { name?: string }) | undefined)[]): EnvelopePolicy & {
   breaker: BreakerPolicy;
@@ -60,7 +60,7 @@ export function resolvePolicy(...layers: readonly ((ReliabilityOptions & { name?
   };
   let breakerOff: boolean | undefined;
   const breaker: { failures?: number; recovery?: number } = {};
-  // from the most general to the most specific, so that the later assignment wins
+  // most general first, so that more specific layers overwrite
   for (const layer of layers.toReversed()) {
     if (!layer) continue;
     check(layer);
@@ -84,7 +84,7 @@ export function resolvePolicy(...layers: readonly ((ReliabilityOptions & { name?
   return policy;
 }
 
-/** Whether a failed attempt may be followed by another one, as far as the policy goes. */
+/** Whether the policy allows a retry after a failed attempt. */
 export function mayRetry(
   failure: Pick<Classified, 'code' | 'retryable' | 'unclassified' | 'outcome'>,
   policy: Pick<EnvelopePolicy, 'effect' | 'on'>,

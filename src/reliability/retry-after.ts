@@ -1,8 +1,8 @@
 type Loose = Record<string, unknown> | null | undefined;
 
 /**
- * Milliseconds that an error's response asks to wait: `Retry-After` (seconds or a date), `retry-after-ms`, `x-amz-retry-after` (ms),
- * or the `retryAfterSeconds` of an AWS exception. May throw where the error's properties do.
+ * Milliseconds that a response asks to wait: `Retry-After` (seconds or a date), `retry-after-ms`, `x-amz-retry-after` (ms),
+ * or the `retryAfterSeconds` of an AWS exception. Throws if a getter of the error does.
  */
 export function askedWait(error: object): number | undefined {
   const e = error as { retryAfterSeconds?: unknown; headers?: unknown; response?: Loose; $response?: Loose };
@@ -21,7 +21,7 @@ export function askedWait(error: object): number | undefined {
 function parse(value: unknown): number | undefined {
   const seconds = toNumber(value);
   if (seconds !== undefined) return seconds * 1_000;
-  // Date.parse makes a year of a number
+  // only a date that starts with a weekday: Date.parse would read a bare number as a year
   const date = typeof value === 'string' && /^[A-Z][a-z]{2}/.test(value) ? Date.parse(value) : Number.NaN;
   return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now());
 }

@@ -4,16 +4,17 @@ import { Cancelled } from './timeout.ts';
 import { Timer } from './timer.ts';
 
 /**
- * Full jitter: a random part of a bound that doubles with every attempt and ends at `maxDelay`. Whole milliseconds.
- * @param attempt the one that failed, from 1.
- * @param random from 0 to 1, as Math.random.
+ * Exponential backoff with full jitter: a random delay below a bound that doubles with every attempt, up to `maxDelay`. In whole
+ * milliseconds.
+ * @param attempt the failed attempt, from 1.
+ * @param random returns a number from 0 to 1, like Math.random.
  */
 export function fullJitter(attempt: number, o: { initialDelay: number; maxDelay: number }, random: () => number): number {
   if (o.initialDelay === 0) return 0;
   return Math.floor(random() * Math.min(o.maxDelay, o.initialDelay * 2 ** (attempt - 1)));
 }
 
-/** Waits, if only for a turn of the event loop. Rejects with {@link Cancelled} as soon as it is cancelled. */
+/** Waits, at least one turn of the event loop. Rejects with {@link Cancelled} on cancellation. */
 export function sleep(ms: number, cancel?: CancelSource): Promise<void> {
   return new Promise((resolve, reject) => {
     let subscription: Subscription | undefined;
@@ -28,7 +29,7 @@ export function sleep(ms: number, cancel?: CancelSource): Promise<void> {
   });
 }
 
-/** Carries any thrown value through p-retry, which stops at a TypeError, replaces what is not an Error, and unwraps its own AbortError. */
+/** Wraps a thrown value for p-retry, which would stop at a TypeError, replace non-Errors and unwrap its own AbortError. */
 class Thrown extends Error {
   readonly #value: unknown;
 
@@ -37,15 +38,15 @@ class Thrown extends Error {
     this.#value = value;
   }
 
-  /** What was thrown, wrapped or not. Never throws, where `instanceof` would ask a Proxy. */
+  /** The thrown value, wrapped or not. Uses a private field, because `instanceof` on a Proxy may throw. */
   static unwrap(error: unknown): unknown {
     return typeof error === 'object' && error !== null && #value in error ? error.#value : error;
   }
 }
 
 /**
- * Goes on after a first attempt that failed: asks `again`, which also does the waiting, and runs the next one, up to `attempts` in all.
- * Rejects with what the last attempt threw, or with what `again` threw.
+ * Retries after a failed first attempt, up to `attempts` in total. Before each retry it calls `again`, which decides and waits.
+ * Rejects with the error of the last attempt, or of `again`.
  */
 export async function retry<T>(
   first: unknown,
@@ -55,7 +56,7 @@ export async function retry<T>(
   try {
     return await pRetry((attempt) => (attempt === 1 ? Promise.reject(new Thrown(first)) : o.run(attempt).catch(wrap)), {
       retries: o.attempts - 1,
-      // p-retry has no full jitter and its sleep does not know our cancellation, so `again` waits
+      // p-retry has no full jitter, and its sleep cannot be cancelled by a CancelSource, so `again` waits
       minTimeout: 0,
       onFailedAttempt: async ({ error, attemptNumber }) => {
         more = await o.again(Thrown.unwrap(error), attemptNumber);

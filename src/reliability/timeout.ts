@@ -1,36 +1,36 @@
 import type { CancelSource, Subscription } from './cancel.ts';
 import { Timer } from './timer.ts';
 
-/** What a running attempt is told. */
+/** The context of a running attempt. */
 export interface AttemptContext {
-  /** 1 for the first. */
+  /** From 1. */
   readonly attempt: number;
-  /** Aborted at the attempt's deadline and when the call is cancelled. Made at the first access: not looking at it costs nothing. */
+  /** Aborted at the attempt's deadline and on cancellation. Created at the first access. */
   readonly signal: AbortSignal;
-  /** When the attempt is given up, epoch milliseconds; `Infinity` where never. A sign of life moves it. */
+  /** When the attempt times out, epoch milliseconds; `Infinity` for never. Progress moves it. */
   readonly deadline: number;
-  /** A sign of life: the timeout begins again, but never reaches past {@link Limit.most}. Cheap: once for each piece of a stream is fine. */
+  /** Reports progress: restarts the timeout, but not beyond {@link Limit.most}. Cheap enough for every chunk of a stream. */
   alive(): void;
 }
 
-/** How long an attempt may take, in ms from its start. `Infinity` for no bound. */
+/** The time limit of an attempt, in milliseconds from its start. `Infinity`: none. */
 export interface Limit {
-  /** Without a sign of life. */
+  /** Without progress. */
   readonly ms: number;
-  /** What `ms` is. */
+  /** The source of `ms`. */
   readonly bound: Bound;
-  /** When that is, epoch ms. */
+  /** The end of `ms`, epoch milliseconds. */
   readonly deadline: number;
-  /** With signs of life; left out, they change nothing. */
+  /** With progress. If absent, progress does not extend the attempt. */
   readonly most?: number;
-  /** What `most` is. */
+  /** The source of `most`. */
   readonly mostBound?: Bound;
 }
 
-/** How an attempt ended after its caller had stopped waiting. */
+/** The result of an attempt that settled after its caller had stopped waiting. */
 export type Late<T = unknown> = { attempt: number } & ({ ok: true; value: T } | { ok: false; error: unknown });
 
-/** Which bound an attempt ran into: its own timeout, the call's total deadline, or one from outside, such as the run's. */
+/** The limit that ended an attempt: its own timeout, the call's total deadline, or an outer deadline such as the run's. */
 export type Bound = 'timeout' | 'deadline' | 'outer';
 
 const BOUND = {
@@ -39,24 +39,24 @@ const BOUND = {
   outer: 'the deadline from outside',
 } as const satisfies Record<Bound, string>;
 
-/** The attempt was given up at its deadline. */
+/** Thrown if an attempt timed out. */
 export class Expired extends Error {
   readonly #bound: Bound;
 
-  /** @param quiet it had shown signs of life before. */
+  /** @param quiet whether it had reported progress before. */
   constructor(ms: number, bound: Bound, quiet = false) {
     super(`${quiet ? 'No sign of life for' : 'No result after'} ${Math.round(ms)} ms, ${BOUND[bound]}.`);
     this.name = 'TimeoutError';
     this.#bound = bound;
   }
 
-  /** The bound that a thrown value says was hit, if it is an Expired. Never throws, where `instanceof` would ask a Proxy. */
+  /** The bound of a thrown Expired; undefined for any other value. Uses a private field, because `instanceof` on a Proxy may throw. */
   static boundOf(thrown: unknown): Bound | undefined {
     return typeof thrown === 'object' && thrown !== null && #bound in thrown ? thrown.#bound : undefined;
   }
 }
 
-/** The call was cancelled; the reason is its cause. */
+/** Thrown if the call was cancelled. `cause` is the reason. */
 export class Cancelled extends Error {
   readonly #cancelled = true;
 
@@ -65,29 +65,29 @@ export class Cancelled extends Error {
     this.name = 'AbortError';
   }
 
-  /** Never throws, where `instanceof` would ask a Proxy. */
+  /** Uses a private field, because `instanceof` on a Proxy may throw. */
   static is(thrown: unknown): thrown is Cancelled {
     return typeof thrown === 'object' && thrown !== null && #cancelled in thrown && thrown.#cancelled;
   }
 }
 
 /**
- * One run of a call in a race against a timer and a cancellation. The run's end is reported to `onLate` if it lost the race, and changes nothing.
- * A run that answers at once, or never looks at its signal, pays for neither.
+ * Races one run of a call against its time limit and a cancellation. If the run loses, its later result only goes to `onLate`.
+ * The timer and the signal are created only if the run is asynchronous or reads the signal.
  */
 export class Attempt<T> implements AttemptContext {
   readonly attempt: number;
   deadline: number;
-  /** Whether the run was entered. */
+  /** Whether `run` was called. */
   started = false;
   readonly #run: (attempt: AttemptContext) => T | PromiseLike<T>;
   readonly #limit: Limit;
   readonly #cancel: CancelSource | undefined;
   readonly #onLate: ((late: Late<T>) => unknown) | undefined;
   #controller: AbortController | undefined;
-  /** Why the caller stopped waiting: the reason of the aborted signal. */
+  /** Set when the caller stopped waiting: the reason for the signal. */
   #lost: { reason: unknown } | undefined;
-  /** When the race began, and the last sign of life; on the clock that does not jump. -1: not yet. */
+  /** The start of the race and the last progress, on the monotonic clock. -1: not yet. */
   #began = -1;
   #heard = -1;
 
@@ -114,27 +114,27 @@ export class Attempt<T> implements AttemptContext {
     return this.#controller.signal;
   }
 
-  // bound, because it is taken out of the context
+  // an arrow function, because callers destructure it
   get alive(): () => void {
     return () => this.#live();
   }
 
   #live(): void {
     const { ms, deadline, most } = this.#limit;
-    // while the run is entered, its time has only begun
+    // progress during the synchronous part of the run does not extend the limit
     if (most === undefined || this.#began < 0 || this.#lost) return;
     this.#heard = performance.now();
     this.deadline = deadline + Math.min(this.#heard - this.#began, most - ms);
   }
 
-  /** Runs once. Rejects with what was thrown, with {@link Expired} or with {@link Cancelled}. */
+  /** Call it once. Rejects with the error of the run, {@link Expired} or {@link Cancelled}. */
   start(): Promise<T> {
     if (this.#cancel?.cancelled) return Promise.reject(new Cancelled(this.#cancel.reason));
     this.started = true;
     try {
       const result = this.#run(this);
       if (!isThenable(result)) return Promise.resolve(result);
-      // somebody else's thenable may call back twice, or throw: Promise.resolve makes it behave
+      // Promise.resolve guards against a foreign thenable that settles twice or throws
       return this.#race(result instanceof Promise ? result : Promise.resolve(result));
     } catch (error) {
       return Promise.reject(error);
@@ -160,7 +160,7 @@ export class Attempt<T> implements AttemptContext {
       };
       const { ms, bound, most = ms, mostBound = bound } = this.#limit;
       const expire = (expired: Expired) => abandon(expired, new DOMException(expired.message, 'TimeoutError'));
-      // a sign of life only takes a note: the timer looks at it when it rings, and is set again
+      // progress only stores a time; the timer reads it when it fires and is set again
       const ring = () => {
         if (this.#heard < 0) return expire(new Expired(ms, bound));
         const now = performance.now();
@@ -189,7 +189,7 @@ export class Attempt<T> implements AttemptContext {
     });
   }
 
-  /** A listener that fails must not disturb anybody, and above all must not become an unhandled rejection. */
+  /** Calls `onLate`. Its errors are swallowed, so that they do not become unhandled rejections. */
   #tell(late: Late<T>): void {
     try {
       const told = this.#onLate?.(late);

@@ -1,7 +1,7 @@
-/** The longest delay `setTimeout` can hold, about 24.9 days. It fires a longer one at once. */
+/** The longest delay of `setTimeout` in milliseconds, about 24.9 days. A longer one would fire at once. */
 export const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** A timeout of any length. It keeps the process alive until it rings or is cleared. */
+/** A timeout of any length. It keeps the process alive until it fires or is cleared. */
 export class Timer {
   #handle: NodeJS.Timeout;
   #left: number;
@@ -17,7 +17,7 @@ export class Timer {
     clearTimeout(this.#handle);
   }
 
-  /** Goes on with what the last timeout could not hold. */
+  /** Starts the next timeout for the rest of the delay. */
   static next(timer: Timer): void {
     const left = timer.#left;
     if (left <= 0) {
