@@ -1,9 +1,9 @@
 /**
- * Act: runs what the newest answer asked for and has not ended yet, until nothing more can run without a person. Each call is prepared
- * (`prepare.ts`), started (`start.ts`), executed (`execute.ts`) and finished, whether it was just asked for or a crash cut it off.
+ * Act: runs the unfinished calls of the newest answer, until none can run without a person. Each call is prepared (`prepare.ts`), started
+ * (`start.ts`), executed (`execute.ts`) and finished, whether the model just asked for it or a crash interrupted it.
  *
- * I1. Siblings that need no person run first, and a call that has ended never runs again.
- * I2. What has run is written down before the run is given up.
+ * I1. Calls that need no person run first, and a call that has ended never runs again.
+ * I2. Every call that has run is journaled before the run ends.
  */
 import { RondoError } from '../errors.ts';
 import { assertBound } from '../hitl/approvals.ts';
@@ -12,17 +12,17 @@ import type { Call } from '../journal/fold.ts';
 import { callsLeft } from './budget.ts';
 import type { Blocked, Due, Prepared } from './call.ts';
 import { hasContentPolicy, resultAllowed } from './content.ts';
-import { descend } from './descend.ts';
+import { runSubAgent } from './descend.ts';
 import { execute } from './execute.ts';
 import { held } from './held.ts';
 import { endedLate } from './late.ts';
 import { reopened, startNext } from './start.ts';
 import type { Scope } from './types.ts';
 
-/** Sub-agents that cannot go on, why, and how many decisions there were then: a new one may be theirs. */
+/** Blocked sub-agents, and the number of decisions at that time. After a new decision they are tried again. */
 type Asleep = Map<Call, { blocked: Blocked; decisions: number }>;
 
-/** @param due calls of the newest answer that were prepared already, in the order asked. */
+/** @param due calls of the newest answer that are prepared already, in order. @returns why calls are left; undefined if none is. */
 export async function act(scope: Scope, due: readonly Due[]): Promise<Blocked | undefined> {
   const { frame } = scope;
   const asleep: Asleep = new Map();
@@ -36,7 +36,7 @@ export async function act(scope: Scope, due: readonly Due[]): Promise<Blocked | 
   }
 }
 
-/** The calls to look at next: those that a crash or a halt cut off; then sub-agents that a decision may have woken; then those not begun. */
+/** The calls to try next: first interrupted ones, then blocked sub-agents after a new decision, then those that have not started. */
 function pending({ frame, run }: Scope, asleep: Asleep): readonly Call[] {
   for (const call of frame.calls) if (call.status !== 'finished') assertBound(run.runId, call);
   const started = frame.calls.filter((c) => c.status === 'started');
@@ -47,7 +47,7 @@ function pending({ frame, run }: Scope, asleep: Asleep): readonly Call[] {
   return woken.length > 0 ? woken : frame.calls.filter((c) => c.status === 'open');
 }
 
-/** Why nothing can go on. */
+/** Why no call can run. */
 function blockedBy(scope: Scope, prepared: readonly Prepared[], asleep: Asleep): Blocked {
   const stopped = [...asleep.values()].find(({ blocked }) => 'crossed' in blocked);
   if (stopped) return stopped.blocked;
@@ -57,7 +57,7 @@ function blockedBy(scope: Scope, prepared: readonly Prepared[], asleep: Asleep):
   return (prepared.some((p) => p.go === 'start') && callsLeft(scope).crossing) || { waiting: true };
 }
 
-/** Runs the calls that are started, each in a lane of its own that goes on with the queue of the others. */
+/** Runs the started calls in parallel. Each lane continues with the next queued call when its own has ended. */
 async function runCalls(scope: Scope, due: readonly Due[], asleep: Asleep): Promise<void> {
   const [first, second] = due;
   if (first?.started && !second) return lane(scope, first, [], asleep);
@@ -67,14 +67,14 @@ async function runCalls(scope: Scope, due: readonly Due[], asleep: Asleep): Prom
   if (failed) throw failed.reason;
 }
 
-/** A call that the run's halt cut off stays started: the next claim sees to it. */
+/** A call that a halt interrupts stays `started`, and the next claim handles it. */
 async function lane(scope: Scope, first: Due, queue: Due[], asleep: Asleep): Promise<void> {
   for (let due: Due | undefined = first; due; ) {
     const { call, ready } = due as Due;
     const { name, effect, delegate, description } = ready.tool;
     if (delegate) {
       const { decisions } = scope.run;
-      const blocked = await descend(scope, call, ready, delegate);
+      const blocked = await runSubAgent(scope, call, ready, delegate);
       if (blocked) asleep.set(call, { blocked, decisions });
       due = await finish(scope, undefined, queue);
       continue;
@@ -95,8 +95,8 @@ async function lane(scope: Scope, first: Due, queue: Due[], asleep: Asleep): Pro
 }
 
 /**
- * Writes how a call ended (undefined where that is in the journal already) together with the start of the next one in the queue.
- * @returns the next call, now started. One that a limit holds back stays open: it is looked at again when the others have ended.
+ * Appends the end of a call (undefined if it is in the journal already) together with the start of the next queued call.
+ * @returns the next call, now started. A call that a limit does not allow stays open and is tried again when the others have ended.
  */
 async function finish(scope: Scope, finished: Draft | undefined, queue: Due[]): Promise<Due | undefined> {
   const next = scope.halt ? undefined : queue.shift();

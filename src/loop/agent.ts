@@ -17,15 +17,15 @@ import type { Agent, Grants, LoopDefinition, LoopScope, Reliability, ToolDefinit
 
 // biome-ignore lint/suspicious/noExplicitAny: matches an agent of any type
 type ContextOf<T> = T extends Agent<any, any, infer C> ? C : ContextOfTool<T>;
-// biome-ignore lint/complexity/noBannedTypes: `{}` is what asks for nothing
+// biome-ignore lint/complexity/noBannedTypes: `{}` is the context of a tool that needs none
 type Nothing = {};
-// contravariant inference intersects the contexts of all tools; an `any` or unknown tool asks for nothing
+// contravariant inference intersects the contexts of all tools; a tool of type `any` or unknown needs no context
 type Wants<T> = unknown extends ContextOf<T> ? Nothing : ContextOf<T>;
 export type ContextOfAll<T extends readonly unknown[]> = { [K in keyof T]: (c: Wants<T[K]>) => void }[number] extends (c: infer C) => void
   ? C
   : Nothing;
 
-/** A tool in a list of agents is told where it belongs. */
+/** Rejects a tool in a list of agents, with a type error that says where it belongs. */
 export type OnlyAgents<A extends readonly unknown[]> = {
   readonly [K in keyof A]: A[K] extends Agent
     ? A[K]
@@ -40,27 +40,27 @@ export interface AgentOptions<
   name: string;
   description?: string;
   model: Model;
-  /** Tools, sources of tools such as MCP servers, and agents: one here means the same as in `agents`. */
+  /** Tools, tool sources such as MCP servers, and agents, which are treated as in `agents`. */
   tools?: T;
   /**
-   * Agents that the model may give tasks to, each as a tool: as they are, or by `delegate()` and `handoff()`, which say how they take
-   * part. Several that are called in one step work side by side.
+   * Agents that the model can call as tools. Wrap them in `delegate()` or `handoff()` for options. Several that are called in one step run
+   * in parallel.
    */
   agents?: A & OnlyAgents<A>;
   /** The schema of the final answer. Without it, the answer is text. */
   output?: OS;
   /**
-   * Whether the model calls a tool: `auto` (the default), `none`, `required`, or `{ tool: 'refund' }`. The last two count for the first step
-   * only; after it the model may answer. A model that cannot be told chooses by itself.
+   * Whether the model calls a tool: `auto` (the default), `none`, `required`, or `{ tool: 'refund' }`. The last two apply to the first step
+   * only; after it the model may answer. Models without this feature ignore it.
    */
   toolChoice?: ToolChoice;
   limits?: Limits;
-  /** Its long-term memory. Default: the engine's; a sub-agent's: none. `false`: none. */
+  /** Long-term memory. Default: the engine's; for a sub-agent none. `false`: none. */
   memory?: Memory | false;
   use?: readonly Middleware[];
   /** Defaults for this agent's tools, and for its model's calls. */
   reliability?: { tools?: Reliability; model?: Reliability };
-  /** How many calls of one step may run at the same time. Default 8. */
+  /** Most calls of one step that run at the same time. Default 8. */
   parallel?: number;
   /** The most that this agent and its sub-agents may use. */
   grants?: Grants;
@@ -144,7 +144,7 @@ const AGENT = {
   grants: "grants: { tools: ['refund'] }",
 } satisfies Record<keyof AgentOptions<[], Schema>, string>;
 
-/** What an agent declares that its model may call: agents come as the tools that stand for them. */
+/** The tools that the model may call, with each agent converted to a tool. */
 function offered(
   name: string,
   given: readonly unknown[],

@@ -5,7 +5,7 @@ import { fits, NotJson, plainJson } from '../json.ts';
 import type { Model, ModelResponse, Part } from '../ports/model.ts';
 import type { Crossing } from './types.ts';
 
-/** What became of one question to the model. */
+/** The result of one model call. */
 export type Thought =
   | { ok: true; response: ModelResponse; model: Model; attempts: number; ms: number }
   | ({ ok: false } & Crossing)
@@ -14,8 +14,8 @@ export type Thought =
 const STOPS: ReadonlySet<unknown> = new Set(['end', 'tools', 'length', 'context', 'blocked']);
 
 /**
- * A model's answer as the journal takes it: a copy of the known fields, each checked for its type. An adapter may
- * hand on what a provider sent, so no field is trusted.
+ * A model's answer for the journal: a copy of the known fields, each checked for its type. An adapter may pass on data of a provider, so
+ * no field is trusted.
  * @throws ToolError `MODEL_FAILED` that names the adapter, for an invalid answer.
  */
 export function answerOf(response: unknown, model: string): ModelResponse {
@@ -57,10 +57,10 @@ function partOf(part: Part | null | undefined): Part | undefined {
   }
 }
 
-/** Of one call's arguments; more than any tool takes, and less than what would fill a journal. */
+/** Limits on the arguments of one call: above any real use, and far below the size of a journal. */
 const LARGEST = { values: 4_000_000, chars: 4_000_000 };
 
-/** Arguments that are no JSON, or nested without end, become a text that no schema takes: the model is told, and may correct them. */
+/** Arguments that are not JSON, or nested too deeply, become text. No schema accepts it, so the model gets an error and may correct them. */
 function inputOf(input: unknown) {
   try {
     const json = plainJson(input) ?? null;

@@ -15,7 +15,7 @@ const input = jsonSchema<Asked>({
   additionalProperties: false,
 });
 
-/** A tool with which the agent asks a person. The run pauses; the answer (`respond`) is the tool's output. */
+/** A tool by which the agent asks a person. The run pauses, and the answer (`respond`) is the tool's output. */
 export function askHuman(o: { name?: string; description?: string } & Pick<ApprovalRule, 'roles' | 'expires'> = {}): Tool {
   const { name = 'ask_human', description = 'Ask a person, and wait for the answer. For what only they can know or decide.', ...rule } = o;
   return questionTool({ name, description, input, approval: rule }, (asked: Json) => {

@@ -1,9 +1,9 @@
 /**
- * The budget of a tree of agents. What begins is reserved first, in its own part of the run and in all parts above, and released when
- * what it used is in the journal: so agents side by side cannot both take what is left for one.
+ * Budget reservations for agents that run in parallel. Each call first reserves the most that it can use, in its own frame and in all
+ * frames above. The reservation is released when the real usage is in the journal. So two agents cannot both spend the rest of a limit.
  *
- * I1. A call begins only where every limit on the way up leaves room for the most that it can use.
- * I2. Each reservation is released exactly once, whatever becomes of its call.
+ * I1. A call starts only if every limit, of its own frame and those above, has room for the most that it can use.
+ * I2. Each reservation is released exactly once, however its call ends.
  */
 import { BOUND, type Crossed } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
@@ -12,7 +12,7 @@ import { Halted } from '../reliability/patience.ts';
 import { type Estimate, estimate } from './estimate.ts';
 import type { Crossing, Scope } from './types.ts';
 
-/** What was reserved. `release` it once its cost is in the journal, or the call was not made; a second release does nothing. */
+/** `release` it when the cost is in the journal, or if the call was not made. A second release does nothing. */
 export interface Reservation {
   release(): void;
 }
@@ -22,8 +22,8 @@ type Limited = Pick<Scope, 'agent' | 'frame' | 'host' | 'tools' | 'limits' | 'ru
 };
 
 /**
- * The limit that the next model call (or so many at once) would cross, if any: of this part, or of one that it is a part of.
- * Called before each attempt, so nothing is spent beyond one. Calls that are reserved already count at their most.
+ * The limit that the next model call (or `calls` calls) would cross, of this frame or of one above; undefined if there is none.
+ * It is called before each attempt, so no limit is overspent. Reserved calls count at their upper bound.
  */
 export function crossing<S extends Limited>(scope: S, calls = 1): { crossed: Crossed; at: S } | undefined {
   let next: Estimate | undefined;
@@ -38,7 +38,7 @@ export function crossing<S extends Limited>(scope: S, calls = 1): { crossed: Cro
 
 function crossedAt({ limits, frame, reserved, run }: Limited, calls: number, next: Estimate | undefined): Crossed | undefined {
   const { spent } = frame;
-  // a wrapper that asks again does so in the same step
+  // several calls by a wrapper belong to one step
   if (limits.steps !== undefined && spent.steps + reserved.modelCalls + Math.min(calls, 1) > limits.steps)
     return { name: 'steps', max: limits.steps, used: spent.steps, needed: 1 };
   const full = frame.parent ? undefined : journalCrossed(run);
@@ -53,7 +53,7 @@ function crossedAt({ limits, frame, reserved, run }: Limited, calls: number, nex
   }
   if (limits.costUsd !== undefined) {
     const used = costUsd(spent);
-    // a model that did not report its usage leaves the sum unknown; to go on would be a guess with the user's money
+    // with an unknown sum or price the limit cannot be guaranteed, so it counts as crossed
     if (
       used === undefined ||
       next.usd === undefined ||
@@ -65,14 +65,14 @@ function crossedAt({ limits, frame, reserved, run }: Limited, calls: number, nex
   return undefined;
 }
 
-/** Of calls that are reserved already (`calls` is 0), what one of them takes. */
+/** What the calls need beyond what is used. For a call that is reserved already (`calls` is 0), what that one needs. */
 const needed = (each: number | undefined, calls: number, { guess }: Estimate): Pick<Crossed, 'needed'> =>
   each === undefined || guess ? {} : { needed: each * Math.max(calls, 1) };
 
-/** Entries that one more step may write. */
+/** Most entries of one step. */
 const ROOM = 1_000;
 
-/** The bound of a journal that one more step could cross. */
+/** The journal limit that one more step could cross. */
 export function journalCrossed({ next, size }: Pick<RunFold, 'next' | 'size'>): Crossed | undefined {
   if (next > BOUND.entries - ROOM) return { name: 'journal', max: BOUND.entries, used: next, needed: ROOM };
   if (size > BOUND.size) return { name: 'journal', max: BOUND.size, used: size };
@@ -82,9 +82,9 @@ export function journalCrossed({ next, size }: Pick<RunFold, 'next' | 'size'>): 
 const NOTHING: Reservation = { release() {} };
 
 /**
- * Reserves the next model call. Where a limit leaves no room only because of what others have reserved, it waits: they may use less.
- * The top agent asks no model beside another, so it reserves nothing.
- * @returns the limit that the call would cross. @throws Halted where the run was halted meanwhile.
+ * Reserves the next model call. If a limit has no room only because of other reservations, it waits, because those may use less.
+ * The top agent makes no model calls in parallel with others, so it reserves nothing.
+ * @returns the reservation, or the limit that the call would cross. @throws Halted if the run was halted meanwhile.
  */
 export function reserveModelCall(scope: Scope): Crossing | Reservation | Promise<Crossing | Reservation> {
   return scope.parent ? reserveBeside(scope) : (crossing(scope) ?? NOTHING);
@@ -105,7 +105,7 @@ async function reserveBeside(scope: Scope): Promise<Crossing | Reservation> {
   });
 }
 
-/** How many more tool calls may start, by the limits of this part and of those it is a part of. */
+/** How many more tool calls may start, by the limits of this frame and of those above. */
 export function callsLeft(scope: Scope): { left: number; crossing: Crossing | undefined } {
   let left = Number.POSITIVE_INFINITY;
   let crossing: Crossing | undefined;
@@ -121,7 +121,7 @@ export function callsLeft(scope: Scope): { left: number; crossing: Crossing | un
   return { left, crossing };
 }
 
-/** Reserves one tool call, until its start is in the journal. @returns undefined where a limit leaves none. */
+/** Reserves one tool call until its start is in the journal. @returns undefined if a limit allows no more. */
 export function reserveToolCall(scope: Scope): Reservation | undefined {
   const { left, crossing } = callsLeft(scope);
   if (!crossing) return NOTHING;

@@ -1,4 +1,4 @@
-/** What becomes of one call between the gate and its end: prepared, then run, then finished. */
+/** The types of a call on its way from the gate to its end: prepared, started, finished. */
 import type { Arguments } from '../hitl/arguments.ts';
 import type { Verdict } from '../hitl/gate.ts';
 import type { Call } from '../journal/fold.ts';
@@ -6,37 +6,37 @@ import type { Json } from '../json.ts';
 import type { Part } from '../ports/model.ts';
 import type { Crossing, ToolDefinition } from './types.ts';
 
-/** A call that the gate let through. `input` is what was written; the first attempt gets `value`, and may change it. */
+/** A call that the gate allowed. `input` is as written; `value` is for the first attempt, which may mutate it. */
 export interface Ready extends Arguments {
   tool: ToolDefinition;
   input: Json;
   taken?: true;
-  /** Its `call.started` was written before, by a process that is gone: no limit counts it again. */
+  /** An earlier claim journaled its `call.started`, so limits do not count it again. */
   resumed?: true;
   context: unknown;
   credentials?: Readonly<Record<string, string>>;
-  /** When the first of them ends, epoch milliseconds; left out where none does. */
+  /** When the first credential expires, epoch milliseconds. Absent if none does. */
   expiresAt?: number | undefined;
 }
 
 export type Startable = { go: 'start' } & Ready;
 
-/** What is to become of a call, once the entry that says so is in the journal. */
+/** What happens with a call, once its entry is in the journal. */
 export type Prepared =
   | Startable
-  /** The end of the call: what a person answered, or what a `check` found. */
+  /** The call has ended: a person answered it, or a `check` found its result. */
   | { go: 'answer'; output: Json; content?: readonly Part[]; cut?: number }
   | Exclude<Verdict<ToolDefinition>, { go: 'start' } | { go: 'answer' }>
   | { go: 'consent'; provider: string; url: string; handle?: string }
-  /** Beyond the limit of tool calls: it stays open, for a resume with a higher one. */
+  /** The limit of tool calls is reached. The call stays open, for a resume with a higher limit. */
   | ({ go: 'hold' } & Crossing);
 
-/** A call to run. `started` once its `call.started` is in the journal: nothing runs before. */
+/** A call to run. `started`: its `call.started` is in the journal; it does not run before. */
 export interface Due {
   call: Call;
   ready: Startable;
   started: boolean;
 }
 
-/** Why a part did not come to its end: it waits for people, or for a higher limit. */
+/** Why a frame has not ended: it waits for people, or for a higher limit. */
 export type Blocked = { waiting: true } | Crossing;

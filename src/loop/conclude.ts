@@ -1,4 +1,4 @@
-/** Conclude: an answer without a call is the end of an agent's part, unless it does not fit what was asked for. */
+/** Conclude: an answer without calls ends the agent's frame, unless it does not fit the output schema. */
 import { outputParts } from '../journal/conversation.ts';
 import type { Draft } from '../journal/entries.ts';
 import { type Json, plainJson } from '../json.ts';
@@ -10,10 +10,10 @@ import { contentAllowed } from './content.ts';
 import type { Responded } from './start.ts';
 import type { LoopScope, Settlement } from './types.ts';
 
-/** How often the model is told that its final answer does not fit the schema, before the run fails. */
+/** How often the model may repair a final answer that does not fit the schema, before the run fails. */
 const REPAIRS = 2;
 
-/** Writes the answer with the end of the part, or with what is wrong with it. @returns an empty list where the model is asked again. */
+/** Appends the answer with the end of the frame, or with a request to repair it. @returns an empty list if the model is asked again. */
 export async function conclude(scope: LoopScope, response: ModelResponse, responded: Responded): Promise<readonly Due[] | Settlement> {
   const failed = incomplete(response.stop);
   const answer = failed ? undefined : await finalAnswer(scope, response.content);
@@ -45,10 +45,10 @@ export async function conclude(scope: LoopScope, response: ModelResponse, respon
   return { status: 'failed', error: { ...error, retryable: false, attempts: 1, outcome: 'failed' } };
 }
 
-/** The answer with other words, so that neither the journal nor a later run of the session has what the policy took out. */
+/** The answer with other content, so that the journal and later runs of the session do not have what the policy removed. */
 const saying = (responded: Responded, output: Json): Responded => ({ ...responded, content: outputParts(output) });
 
-/** The end of the part, unless a message has come meanwhile: then the agent is asked again. @returns an empty list there. */
+/** Ends the frame, unless a message has arrived. Then the model is asked again, and the result is an empty list. */
 async function end(scope: LoopScope, output: Json, before: readonly Draft[]): Promise<readonly Due[] | Settlement> {
   const closing = scope.closing({ ok: true, output });
   let ended = false;
@@ -87,10 +87,10 @@ function incomplete(stop: ModelResponse['stop']): { code: string; message: strin
   return undefined;
 }
 
-/** `final`: nothing the model could say would mend it. */
+/** `final`: another answer of the model would not help. */
 export type Answer = { ok: true; output: Json } | { ok: false; problem: string; final?: true };
 
-/** Models like to wrap JSON in a fence. */
+/** Removes a Markdown code fence, in which models often wrap JSON. */
 function unfenced(text: string): string {
   const trimmed = text.trim();
   if (!trimmed.startsWith('```') || !trimmed.endsWith('```')) return trimmed;
@@ -109,7 +109,7 @@ async function finalAnswer({ agent }: LoopScope, content: readonly Part[]): Prom
     return { ok: false, problem: `it is not JSON (${(error as Error).message})` };
   }
   const valid = await validate(agent.output.schema, json);
-  // kept as JSON: what the schema makes of it (dates, defaults) is written the way JSON writes it
+  // the output is the parsed value (with defaults, dates and so on), serialised as JSON
   if (!valid.ok) return valid;
   try {
     return { ok: true, output: plainJson(valid.value) ?? null };
@@ -119,8 +119,8 @@ async function finalAnswer({ agent }: LoopScope, content: readonly Part[]): Prom
 }
 
 /**
- * Where a sub-agent took the conversation over and has answered, its answer is the end: no model is asked again, unless a message waits.
- * @returns an empty list where one came in the last moment.
+ * After a handoff the sub-agent's answer ends this frame too, and the model is not asked again, unless a message waits.
+ * @returns undefined without a handoff, and an empty list if a message arrived in the last moment.
  */
 export function handedOver(scope: LoopScope): Promise<readonly Due[] | Settlement> | undefined {
   const { agent, frame, tools } = scope;

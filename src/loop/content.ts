@@ -1,4 +1,4 @@
-/** What the policy leaves of an agent's answer, and of what its tools gave. */
+/** Applies the policy to an agent's answer and to the results of its tools. */
 import { type Allowed, allowedContent } from '../hitl/policy.ts';
 import { promptParts } from '../journal/conversation.ts';
 import { type Json, plainJson } from '../json.ts';
@@ -19,7 +19,7 @@ interface Result {
   content?: readonly Part[] | undefined;
 }
 
-/** The result of a call that has succeeded, as the policy leaves it: the effect stands, only what is told of it changes. */
+/** The result of a successful call after the policy. The effect has happened; the policy can only replace or withhold its result. */
 export async function resultAllowed<R extends Result>(scope: Scope, tool: string, result: R): Promise<R> {
   const output = await contentAllowed(scope, 'result', result.output ?? null, tool);
   const content: Allowed =

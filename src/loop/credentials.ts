@@ -7,10 +7,10 @@ import type { Ready } from './call.ts';
 import { beyond } from './grants.ts';
 import type { Scope, ToolDefinition } from './types.ts';
 
-/** Milliseconds an identity may take. */
+/** Milliseconds that an identity may take. */
 const IDENTITY_TIMEOUT = 30_000;
 
-/** Milliseconds that a credential must have left when an attempt begins. */
+/** Milliseconds that a credential must still be valid when an attempt starts. */
 const MARGIN = 30_000;
 
 export type Credentials =
@@ -19,8 +19,8 @@ export type Credentials =
   | { ok: false; error: Failure };
 
 /**
- * Gets what a tool declares, at each start of a call. From then on the run masks it in all that is said: a secret reaches neither the
- * model, the journal nor a span. @param consent that was approved for this call, and is to be completed first.
+ * Gets the credentials that a tool declares, at each start of a call. From then on the run masks them everywhere: they reach neither the
+ * model, the journal nor a span. @param consent the approved consent of this call, which is completed first.
  */
 export async function credentials(scope: Scope, tool: ToolDefinition, consent?: Consent): Promise<Credentials> {
   const { host, drive, grants } = scope;
@@ -65,7 +65,7 @@ export async function credentials(scope: Scope, tool: ToolDefinition, consent?: 
 /** The approved question of a consent. */
 type Consent = { readonly provider?: string | undefined; readonly handle?: string | undefined };
 
-/** Asks the identity, for as long as it may take. */
+/** Asks the identity, with a timeout. */
 function asked<T>({ run, frame, drive, cancel }: Scope, tool: ToolDefinition, ask: (o: Occasion) => Promise<T>): Promise<T> {
   const { by, session } = run.started;
   const occasion = {
@@ -79,7 +79,7 @@ function asked<T>({ run, frame, drive, cancel }: Scope, tool: ToolDefinition, as
   return signalled((signal) => ask({ ...occasion, signal }), IDENTITY_TIMEOUT, 'the identity', cancel);
 }
 
-/** Gets the credentials of a call again where one of them ends soon: before an attempt begins. @throws ToolError, nothing ran. */
+/** Renews the credentials of a call before an attempt, if one expires soon. @throws ToolError; nothing ran. */
 export function renewed(scope: Scope, ready: Ready): Promise<void> | undefined {
   if (ready.expiresAt === undefined || ready.expiresAt - MARGIN > Date.now()) return undefined;
   return credentials(scope, ready.tool).then((got) => {
@@ -100,8 +100,8 @@ export function renewed(scope: Scope, ready: Ready): Promise<void> | undefined {
 }
 
 /**
- * What may be told of an error that an identity threw. Its own words may hold a secret that was never handed out, such as the answer of an
- * authorization server, so only an author who wrote for agents is quoted.
+ * The public part of an error of an identity. Its message may hold a secret that was never handed out, such as the response of an
+ * authorization server, so only the message of a ToolError or RondoError is used.
  */
 function reasonOf(error: unknown, secrets: Secrets): string {
   if (error instanceof ToolError || error instanceof NotHad || RondoError.is(error)) return messageOf(error, secrets.mask);
@@ -109,7 +109,7 @@ function reasonOf(error: unknown, secrets: Secrets): string {
   return `the identity failed${code === 'TOOL_FAILED' ? '' : ` (${code})`}. Its message is not shown, as it may hold a secret: throw a ToolError to say more.`;
 }
 
-/** Our own words on what is missing. */
+/** An error of this file, whose message is safe to show. */
 class NotHad extends Error {}
 
 const notGranted = (tool: string, more: string): Failure => ({

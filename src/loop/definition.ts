@@ -15,22 +15,22 @@ export function made<D extends AgentDefinition>(definition: Omit<D, symbol>): D 
 
 export const isAgent = (value: unknown): value is AgentDefinition => typeof value === 'object' && value !== null && MADE in value;
 
-/** The agent that a value is, or stands for: `delegate()` and `handoff()` make tools. */
+/** The agent of a value, which is an agent or a tool made by `delegate()` or `handoff()`; undefined for anything else. */
 export function agentIn(value: unknown): AgentDefinition | undefined {
   return isAgent(value) ? value : isTool(value) ? value.delegate?.agent : undefined;
 }
 
-/** @throws RondoError `CONFIG_INVALID` where the value was not made by `agent()`, `graph()` or `foreignAgent()`. */
+/** @throws RondoError `CONFIG_INVALID` if the value was not made by `agent()`, `graph()` or `foreignAgent()`. */
 export function agentDefinition(value: Agent): AgentDefinition {
   const agent = agentIn(value);
   if (agent) return agent;
   throw invalid('this is not an agent. Write agent({ name, instructions, model, tools }).');
 }
 
-/** @throws RondoError `CONFIG_INVALID` for a name that an agent cannot have. */
+/** @throws RondoError `CONFIG_INVALID` for a name that an agent may not have. */
 export function checkName(name: unknown, what: string, example: string): asserts name is string {
   if (typeof name !== 'string' || name === '') throw invalid(`${what === 'agent' ? 'an' : 'a'} ${what} needs a name: ${example}.`);
-  // it stands for a tool of another agent, and in paths and URLs
+  // the name is also that of a tool, and part of paths and URLs
   if (TOOL_NAME.test(name)) return;
   const near = name.replace(/[^a-zA-Z0-9_-]+/g, '_').slice(0, 64);
   throw invalid(`"${name}" is not a name of an agent: 1 to 64 letters, digits, "_" and "-". Write ${JSON.stringify(near)}.`);
@@ -51,7 +51,7 @@ export function checkLimits(limits: Limits | undefined, where: string): void {
   }
 }
 
-/** @throws RondoError `CONFIG_INVALID` for bounds that would bound nothing. */
+/** @throws RondoError `CONFIG_INVALID` for malformed grants, which would restrict nothing. */
 export function checkGrants(grants: Grants | undefined, where: string): void {
   if (grants === undefined) return;
   const texts = (list: unknown) => Array.isArray(list) && list.every((item) => typeof item === 'string');

@@ -1,4 +1,4 @@
-/** What a call of a sub-agent may do: how deep, and to how many the conversation can be handed over. */
+/** Restrictions on calls of sub-agents: nesting depth, and one handoff per step. */
 
 import { ToolError } from '../errors.ts';
 import { depthOf } from '../journal/frame.ts';
@@ -6,7 +6,7 @@ import type { Prepared } from './call.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import type { Scope } from './types.ts';
 
-/** Refuses calls of sub-agents that would nest too deeply, and all but one to whom the conversation is handed over. */
+/** Refuses calls of sub-agents that would nest too deeply, and all handoffs of a step but one. */
 export function delegations(scope: Scope, prepared: readonly Prepared[]): readonly Prepared[] {
   if (scope.agent.agents.length === 0) return prepared;
   const { frame, tools } = scope;
@@ -26,20 +26,20 @@ export function delegations(scope: Scope, prepared: readonly Prepared[]): readon
 const TOO_DEEP = 'DEPTH_LIMIT';
 const tooDeep = (max: number) => `Agents may nest ${max} deep, and this would be one more.`;
 
-/** @throws ToolError `DEPTH_LIMIT` where an agent below this part would be one too deep. */
+/** @throws ToolError `DEPTH_LIMIT` if an agent below this frame would be too deep. */
 export function assertDepth(scope: Scope): void {
   const max = depthLimit(scope);
   if (levelOf(scope) + 1 > max) throw new ToolError(TOO_DEEP, tooDeep(max), { outcome: 'not-run', retryable: false });
 }
 
-/** How deep an agent's part is, counting the agents that others drive above the run. */
+/** The depth of a frame, including agents above the run that another engine drives. */
 export const levelOf = ({ frame, run }: Pick<Scope, 'frame' | 'run'>) => (run.started.level ?? 0) + depthOf(frame);
 
-/** The smallest of the limits on the way down: none is higher than its parent's. */
+/** The smallest depth limit of this frame and those above. */
 function depthLimit(scope: Scope): number {
   let max = Number.POSITIVE_INFINITY;
   for (let at: Scope | undefined = scope; at; at = at.parent)
-    // a sub-agent's own is counted from itself
+    // a sub-agent's own limit counts from its frame
     if (at.limits.depth !== undefined) max = Math.min(max, at.parent ? levelOf(at) + at.limits.depth : at.limits.depth);
   return max === Number.POSITIVE_INFINITY ? (DEFAULT_LIMITS.depth as number) : max;
 }

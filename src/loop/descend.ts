@@ -1,4 +1,4 @@
-/** A tool that stands for a sub-agent: what it is given, and what its parent is told. */
+/** Calls of sub-agents: the input of the sub-agent, and the result for its parent. */
 
 import { ToolError } from '../errors.ts';
 import type { Draft } from '../journal/entries.ts';
@@ -11,8 +11,8 @@ import { driveChild } from './child.ts';
 import { observed } from './output.ts';
 import type { Delegate, End, Scope } from './types.ts';
 
-/** Lets a sub-agent answer a call. @returns why it did not, where it waits. */
-export async function descend(scope: Scope, call: Call, ready: Ready, delegate: Delegate): Promise<Blocked | undefined> {
+/** Runs the sub-agent that answers a call. @returns why it is blocked; undefined if its end is in the journal, or the run was halted. */
+export async function runSubAgent(scope: Scope, call: Call, ready: Ready, delegate: Delegate): Promise<Blocked | undefined> {
   const { tool, input } = ready;
   const since = Date.now();
   const closing = (end: End) => (): readonly Draft[] => [
@@ -21,7 +21,7 @@ export async function descend(scope: Scope, call: Call, ready: Ready, delegate: 
       frame: scope.frame.id || undefined,
       call: call.id,
       ok: end.ok,
-      // an answer that is the end is not for the model to read
+      // after a handoff no model reads the answer, so it is stored unbounded
       ...(end.ok ? (delegate.handoff ? { output: end.output } : observed(tool, end.output)) : { error: end.error }),
       attempts: 1,
       ms: Date.now() - since,
@@ -45,7 +45,7 @@ function given(scope: Scope, { agent, share, handoff }: Delegate, input: Json): 
       ? input
       : (task ?? '');
   if (share === 'task') return { input: said };
-  // the answer that asked for this has calls without results
+  // the last message is left out: it holds this call, which has no result yet
   const messages = scope.frame.messages.slice(0, -1);
   return { input: said, history: flat(share === 'history' ? messages : picked(share, messages)) };
 }
@@ -60,7 +60,7 @@ function picked(share: (messages: readonly Message[]) => readonly Message[], mes
   }
 }
 
-/** A conversation without its calls, which are of tools that the reader does not have: they are told in words. */
+/** A conversation in which calls and results are described as text, because the reader does not have those tools. */
 export function flat(messages: readonly Message[]): readonly Message[] {
   const told: { role: 'user' | 'assistant'; content: Part[] }[] = [];
   for (const { role, content } of messages) {

@@ -1,12 +1,12 @@
 /**
- * The one executor of effects: a tool's call, a turn of a foreign agent, a durable step. Its caller appends the intent
- * (`call.started`) before, and the end (`call.finished`) after; `knownOf` answers where a crash came between.
+ * The only executor of effects: tool calls, turns of foreign agents, durable steps. Its caller appends the intent (`call.started`)
+ * before, and the end (`call.finished`) after. After a crash in between, `knownOf` tells what is known.
  *
- * I1. An attempt begins only while the lease says that the run is this process's; after a wait, the store is asked.
- * I2. A `once` effect begins again only where every attempt before did not run.
- * I3. All attempts of a call have one idempotency key, in every process; two calls never share one.
- * I4. A result that comes too late changes nothing that was seen; it is appended as `outcome.settled`.
- * I5. A call is unknown only if it is `once`, was begun, and the journal has neither its end nor a settlement.
+ * I1. An attempt starts only while this process holds the lease on the run. After a wait, the store is asked.
+ * I2. A `once` effect is retried only if no earlier attempt ran.
+ * I3. All attempts of a call have the same idempotency key, in every process. No two calls share one.
+ * I4. A late result does not change what the model has seen. It is appended as `outcome.settled`.
+ * I5. The outcome of a call is unknown only if it is `once`, has started, and the journal has neither its end nor a settled outcome.
  */
 
 import { canonical, sha256 } from '../journal/canonical.ts';
@@ -22,8 +22,8 @@ import { cameTo, settleLate } from './late.ts';
 import type { ResolvedPolicy, Scope } from './types.ts';
 
 /**
- * Names a call to the outside world. It stays the same for every attempt and after every crash, also where a power cut took the
- * model's answer and the model, asked again, asked for the same call.
+ * The idempotency key of a call for external services. It is the same for every attempt and after every crash, even if power loss took
+ * the model's answer and the model, asked again, makes the same call.
  */
 export const idempotencyKey = (
   { run, frame }: Pick<Scope, 'run' | 'frame'>,
@@ -33,31 +33,31 @@ export const idempotencyKey = (
     canonical([run.started.by?.tenant ?? null, run.runId, frame.position, step, frame.kind === 'graph' ? id : indexOf(id), name, input]),
   ).slice(0, 32);
 
-/** The sequence number differs after a power cut, the index does not. */
+/** The index in a call id. Unlike the sequence number, it is the same if the model is asked again after power loss. */
 const indexOf = (id: string) => id.slice(id.indexOf('.') + 1);
 
 export type FailedAttempt = Extract<Draft, { type: 'attempt.failed' }>;
 
-/** What is executed. `V`: what one attempt is given; `T`: its result. */
+/** An effect to execute. `V`: the input of one attempt; `T`: its result. */
 export interface Performed<T, V> {
   call: Pick<Call, 'id' | 'step'>;
   policy: ResolvedPolicy;
-  /** Who has the circuit breaker, and its name in messages. */
+  /** The owner of the circuit breaker, and its name in messages. */
   owner: object;
   name: string;
   fallbackCode: FallbackCode;
-  /** Makes what an attempt is given. It comes before the check of the lease, because it may take time. */
+  /** Makes the input of an attempt. It runs before the lease is checked, because it may take time. */
   prepare?(): V | Promise<V>;
   run(given: V, attempt: AttemptContext): T | PromiseLike<T>;
-  /** What the journal keeps of a result that comes late; undefined for nothing. */
+  /** The journaled form of a late result; undefined if it is not journaled. */
   keep(value: T): Json | undefined;
   failedAttempt?(draft: FailedAttempt): void;
 }
 
 /**
- * Runs an effect in its envelope: total deadline, retry, circuit breaker, timeout. Failed attempts and late results go to the journal.
- * @param waited something was waited for since the intent was appended, so the store is asked whether the run is still ours.
- * @returns how it ended; never what a failure threw. @throws RondoError where the journal cannot go on, or `RUN_BUSY`.
+ * Runs an effect with total deadline, retries, circuit breaker and timeouts. Failed attempts and late results are journaled.
+ * @param waited time has passed since the intent was appended, so the store is asked whether this process still holds the lease.
+ * @returns the result; failures resolve too. @throws RondoError if the journal fails, or `RUN_BUSY`.
  */
 export function perform<T, V = undefined>(scope: Scope, effect: Performed<T, V>, waited = false): Promise<Guarded<T>> {
   const { call, policy } = effect;
@@ -75,7 +75,7 @@ export function perform<T, V = undefined>(scope: Scope, effect: Performed<T, V>,
       return enter(given, attempt);
     });
   };
-  // after a wait: the attempt's time may be over, and then it was told as not run
+  // preparing may have outlasted the attempt's timeout; then it was reported as not run and must not start
   const prepared = (given: V, attempt: AttemptContext) => {
     refuseGivenUp(attempt);
     return checked(given, attempt);
@@ -94,14 +94,14 @@ export function perform<T, V = undefined>(scope: Scope, effect: Performed<T, V>,
         fallbackCode: effect.fallbackCode,
         mask: scope.drive.secrets.mask,
         onAttemptFailed: (failed) => {
-          // the end of the call tells the last failure
+          // the last failure is part of `call.finished`
           if (failed.retryIn === undefined) return undefined;
           const draft: FailedAttempt = { type: 'attempt.failed', of: call.id, step: call.step, ...failed };
           effect.failedAttempt?.(draft);
           return noted(() => scope.append(() => [draft]));
         },
         onLate: (late) => {
-          // an attempt that was given up before it was entered has done nothing
+          // an attempt that timed out before it started has done nothing
           if (late.attempt > entered) return;
           const output = late.ok ? effect.keep(late.value) : undefined;
           if (!late.ok) settleLate(scope, call.id, epoch, cameTo(scope, late.error, policy.effect));
@@ -109,16 +109,16 @@ export function perform<T, V = undefined>(scope: Scope, effect: Performed<T, V>,
         },
       },
     ).then((result): Guarded<T> => {
-      // a `once` effect gets a further attempt only where the ones before it did not run, so one that was not entered did nothing
+      // a `once` effect is retried only if earlier attempts did not run; so if the last one never started, nothing ran
       if (result.ok || policy.effect !== 'once' || entered >= result.error.attempts) return result;
       return { ...result, error: { ...result.error, outcome: 'not-run' } };
     });
-  // outside the timeout of an attempt: a slow store is not a slow effect
+  // outside the attempt's timeout, because a slow store is not a slow effect
   const asking = waited ? scope.own(true) : undefined;
   return asking ? asking.then(guarded) : guarded();
 }
 
-/** `open`: the effect has not happened, or it may happen again. */
+/** `open`: the effect has not happened, or it may run again. */
 export type Known =
   | { outcome: 'done'; output: Json }
   | { outcome: 'failed'; message: string }
@@ -126,8 +126,8 @@ export type Known =
   | { outcome: 'open' };
 
 /**
- * What the journal says of a call that was begun before. Only a `once` call can be unknown: any other may run again, so only its result
- * counts, and what an operator said of it.
+ * The outcome of an earlier call by its journal entries. Only a `once` call can be unknown. Any other call may run again, so only its
+ * result counts, or an operator's statement.
  */
 export function knownOf({ status, settled, finished }: Call, effect: Effect): Known {
   const once = effect === 'once';

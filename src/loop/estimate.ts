@@ -1,4 +1,4 @@
-/** What model calls cost: of one that was made, and at most of the next one. */
+/** The cost of a model call, and the upper bound for the next one. */
 import type { Message, Model, ModelResponse } from '../ports/model.ts';
 import { cost, reserve } from '../pricing/cost.ts';
 import { price } from '../pricing/prices.ts';
@@ -6,35 +6,35 @@ import { candidates } from '../reliability/fallback.ts';
 import { isLoop } from './definition.ts';
 import type { LoopDefinition, Scope } from './types.ts';
 
-/** Output tokens assumed for a model that does not say how many it may produce. */
+/** The assumed output limit, in tokens, of a model without `maxOutput`. */
 const MAX_OUTPUT = 4096;
 
 export const modelKey = (model: Model) => `${model.provider}/${model.id}`;
 
-/** US dollars of an answer; undefined where the price or the usage is unknown. */
+/** US dollars of an answer; undefined if the price or the usage is unknown. */
 export function costOf({ host }: Pick<Scope, 'host'>, model: Model, response: ModelResponse): number | undefined {
   const known = (response.model && price(`${model.provider}/${response.model}`, host.prices)) || price(modelKey(model), host.prices);
   return known && cost(response.usage, known);
 }
 
-/** The most that one more model call can use. */
+/** Upper bound on the next model call. */
 export interface Estimate {
   tokens: number;
   usd: number | undefined;
-  /** Of a foreign agent: it stops at a limit that is used up, and tells nothing of the amount. */
+  /** For a foreign agent, whose usage cannot be estimated: it stops only at a limit that is reached already. */
   guess?: true;
 }
 
-/** The most that one more model call can cost, with the dearest of its candidates. */
+/** Upper bound on the next model call, by the most expensive candidate of a fallback. */
 export function estimate(scope: Pick<Scope, 'agent' | 'frame' | 'host' | 'tools'>): Estimate {
   const { agent, frame, host } = scope;
   const { measured, messages } = frame;
-  // what a foreign agent will use is unknown, but it is more than nothing
+  // the smallest positive amount: a foreign agent will use more than nothing
   if (!isLoop(agent)) return { tokens: 1, usd: 1e-9, guess: true };
   let bytes = 0;
   for (let i = measured.messages; i < messages.length; i++) bytes += bytesOf(messages[i] as Message);
   if (!measured.fixed) bytes += fixedBytes(agent, scope);
-  // what `step` wrappers put in; what they left out is counted all the same
+  // content added by `step` wrappers; content that they removed is counted anyway, so this stays an upper bound
   if (frame.reshaped && !measured.fixed) bytes += Buffer.byteLength(JSON.stringify(frame.reshaped));
   let tokens = 0;
   let usd: number | undefined = 0;
@@ -47,7 +47,7 @@ export function estimate(scope: Pick<Scope, 'agent' | 'frame' | 'host' | 'tools'
   return { tokens, usd };
 }
 
-/** Bytes of what is sent with every request besides the messages. */
+/** Bytes of the parts of every request besides the messages. */
 function fixedBytes(agent: LoopDefinition, { frame, tools }: Pick<Scope, 'frame' | 'tools'>): number {
   const { instructions, memory } = frame;
   let bytes = Buffer.byteLength(instructions ?? (typeof agent.instructions === 'string' ? agent.instructions : ''));
@@ -57,7 +57,7 @@ function fixedBytes(agent: LoopDefinition, { frame, tools }: Pick<Scope, 'frame'
   return bytes;
 }
 
-/** In bytes, which no tokenizer exceeds, unlike characters. */
+/** Bytes, because no tokenizer makes more tokens than bytes; it may make more than characters. */
 function bytesOf(message: Message): number {
   let bytes = 0;
   for (const part of message.content) {

@@ -1,4 +1,4 @@
-/** Execute: a tool's call in its envelope, inside the wrappers of `use`. */
+/** Execute: runs a tool call with timeouts, retries and breaker, inside the wrappers of `use`. */
 import { ToolError } from '../errors.ts';
 import { type Again, parseAgain } from '../hitl/arguments.ts';
 import type { Draft } from '../journal/entries.ts';
@@ -14,7 +14,7 @@ import { observed } from './output.ts';
 import type { Scope } from './types.ts';
 import { type End, wrappedTool } from './wrapped-tool.ts';
 
-/** What `execute` of a tool is given. Getters, so that what a tool does not look at costs nothing. */
+/** The context of a tool's `execute`. The fields are getters, so that a field costs nothing unless the tool reads it. */
 class CallContext {
   readonly #attempt: AttemptContext;
   readonly #scope: Scope;
@@ -35,7 +35,7 @@ class CallContext {
   get deadline() {
     return this.#attempt.deadline;
   }
-  // this one and `progress` are bound, because tools take them out of the context
+  // this and `progress` return arrow functions, because tools destructure the context
   get alive() {
     const attempt = this.#attempt;
     return () => attempt.alive();
@@ -75,7 +75,7 @@ class CallContext {
 
 type Finished = Extract<Draft, { type: 'call.finished' }>;
 
-/** @returns the entry that says how the call ended; undefined where the run was halted while it ran: the next claim sees to it. */
+/** @returns the entry with the result of the call; undefined if the run was halted meanwhile. Then the next claim handles it. */
 export async function execute(scope: Scope, call: Call, ready: Ready, span: ToolTrace): Promise<Finished | undefined> {
   const started = performance.now();
   const run = (waited: boolean, changed?: Json) => once(scope, call, ready, span, waited, changed);
@@ -88,7 +88,7 @@ export async function execute(scope: Scope, call: Call, ready: Ready, span: Tool
   return { type: 'call.finished', call: call.id, ok: false, error: end.error, attempts, ms };
 }
 
-/** The arguments of one attempt, as a copy of its own: the next attempt must not see what this one changed in them. */
+/** The arguments of one attempt, as a copy, because an attempt may mutate them. */
 function argument(ready: Ready, changed: Json | undefined): unknown {
   if (changed !== undefined) return copyJson(changed);
   if (!ready.taken) {
@@ -105,7 +105,7 @@ function sameValue(again: Again): unknown {
   throw new ToolError('INVALID_ARGUMENTS', `${again.problem}. They were valid before.`, { outcome: 'not-run', retryable: false });
 }
 
-/** The call itself, with its retries. @param changed what a wrapper put in the place of the input. */
+/** The call itself, with its retries. @param changed the input from a wrapper. */
 async function once(scope: Scope, call: Call, ready: Ready, span: ToolTrace, waited: boolean, changed?: Json): Promise<End> {
   const { tool } = ready;
   const result = await perform<unknown, unknown>(

@@ -3,22 +3,22 @@ import { setImmediate } from 'node:timers/promises';
 
 type Steps = Generator<unknown, unknown, undefined> | AsyncGenerator<unknown, unknown, undefined>;
 
-/** Whether a value is a generator object; `throw` tells it from a plain iterable. */
+/** Whether a value is a generator object. A plain iterable has no `throw`. */
 export function isGenerator(value: unknown): value is Steps {
   if (typeof value !== 'object' || value === null) return false;
   try {
     if (!(Symbol.iterator in value || Symbol.asyncIterator in value)) return false;
     return (['next', 'return', 'throw'] as const).every((name) => typeof (value as Steps)[name] === 'function');
   } catch {
-    // a property throws when it is read
+    // a getter of the value throws
     return false;
   }
 }
 
-/** Yields between two turns of the event loop. Without them, no timeout could fire. */
+/** Yields after which the event loop gets a turn. Otherwise no timeout could fire. */
 const TURN = 100;
 
-/** Runs a generator to its end. An attempt that was given up is stopped at its next yield; its outcome stays unknown. */
+/** Runs a generator to its end. An attempt that timed out is stopped at its next yield; its outcome stays unknown. */
 export async function driven(steps: Steps, signal: AbortSignal, progress: (data: unknown) => void): Promise<unknown> {
   let last: unknown;
   for (let n = 1; ; n++) {

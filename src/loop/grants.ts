@@ -1,14 +1,14 @@
 import type { CredentialRequest } from '../ports/identity.ts';
 import type { Grants, Tools } from './types.ts';
 
-/** The tools that all the bounds on the way down allow. */
+/** The tools that the grants of all agents on the path allow. */
 export function granted(tools: Tools, grants: readonly Grants[]): Tools {
   const bounds = grants.flatMap((g) => (g.tools ? [g.tools] : []));
   if (bounds.length === 0) return tools;
   return new Map([...tools].filter(([name]) => bounds.every((allowed) => allowed.includes(name))));
 }
 
-/** What a credential asks for beyond the bounds; undefined where it keeps within them. */
+/** The credential or scope that the grants do not allow; undefined if they allow all of it. */
 export function beyond({ provider, scopes = [] }: CredentialRequest, grants: readonly Grants[]): string | undefined {
   for (const { credentials } of grants) {
     if (!credentials) continue;

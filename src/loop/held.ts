@@ -2,27 +2,27 @@ import { RondoError } from '../errors.ts';
 import type { Make } from '../journal/log.ts';
 import type { Halt, Scope } from './types.ts';
 
-/** Milliseconds between tries to write a result that the store could not take, and for how long. */
+/** Milliseconds between two attempts to append, and of all attempts, for a running and for a halted run. */
 const HOLD = { wait: 250, longest: 60_000, halted: 5_000 };
-/** Reasons to halt that leave time for it. */
+/** Reasons for a halt that leave time for more attempts. */
 const HALTED: ReadonlySet<string> = new Set(['cancel', 'limit']);
 
-/** Writes what has happened already, so it must not be lost: where the store cannot take it now, holds it and tries again. */
-export function held(scope: Scope, make: Make, power = false): void | Promise<void> {
+/** Appends the record of something that has happened, so it must not be lost: if the store is unavailable, it is retried. */
+export function held(scope: Scope, make: Make, fsync = false): void | Promise<void> {
   const again = (error: unknown) =>
     insisted(
       error,
-      () => scope.append(make, power),
+      () => scope.append(make, fsync),
       () => scope.halt,
     );
   try {
-    return scope.append(make, power)?.catch(again);
+    return scope.append(make, fsync)?.catch(again);
   } catch (error) {
     return again(error);
   }
 }
 
-/** Tries again what a store could not do that was out of reach. @throws the last error, of any other kind at once. */
+/** Retries an operation on a store that was unavailable. @throws the last error; one of another kind at once. */
 export async function insisted<T>(error: unknown, again: () => T | Promise<T>, halted: () => Halt | undefined): Promise<T> {
   const since = Date.now();
   for (let last = error; ; ) {
@@ -38,7 +38,7 @@ export async function insisted<T>(error: unknown, again: () => T | Promise<T>, h
   }
 }
 
-/** Appends a note. Where the store cannot take it now, it is left out: the run does not depend on it. */
+/** Appends an informational entry. If the store is unavailable it is dropped, because the run does not depend on it. */
 export async function noted(append: () => void | Promise<void>): Promise<void> {
   try {
     await append();

@@ -7,11 +7,11 @@ import { isLoop } from './definition.ts';
 import { modelKey } from './estimate.ts';
 import type { AgentDefinition } from './types.ts';
 
-/** The limits of a run: its own, else its agent's, else the engine's, each by itself. */
+/** Each limit of a run is its own, else its agent's, else the engine's, else this. */
 export const DEFAULT_LIMITS: Limits = { steps: 50, depth: 8 };
 
 /**
- * A dollar limit can only be kept where every model's price is known, in the whole tree.
+ * Checks that a run with a dollar limit uses only models with known prices, in the whole tree of agents.
  * @throws RondoError `CONFIG_INVALID` otherwise.
  */
 export function assertPriced(agent: AgentDefinition, limits: Limits, prices: Prices): void {
@@ -28,23 +28,22 @@ export function assertPriced(agent: AgentDefinition, limits: Limits, prices: Pri
   for (const child of agent.agents) assertPriced(child, limited ? limits : child.limits, prices);
 }
 
-/** A limit that was reached, in words. */
+/** A message about a limit that was reached. */
 export function limitText({ name, max, used, needed: more }: Crossed): string {
   const spent = name === 'time' || name === 'deadline' ? '' : `, ${used === null ? 'an unknown amount' : number(used)} used`;
   return `${name} ${number(max)}${spent}${more === undefined ? '' : `; the next call needs up to ${number(more)} more`}`;
 }
 
-/** Without the digits that adding up binary fractions leaves. */
+/** A number as text, without the rounding errors of sums. */
 const number = (n: number) => String(Number(n.toPrecision(12)));
 
-/** Milliseconds until a deadline is looked at again: it is of the wall clock, which may be set meanwhile. */
+/** Milliseconds between checks of a deadline, because the wall clock may be set meanwhile. */
 const LOOK = 60_000;
 
 /**
- * Calls `cross` once a time limit is used up; at once, where it is already. Working time is measured by the clock that does not jump, a
- * deadline is judged by the one on the wall.
- * @param worked ms so far.
- * @returns what stops watching; undefined where there is no such limit.
+ * Calls `cross` once when a time limit is reached, at once if it is already. `time` uses the monotonic clock, `deadline` the wall clock.
+ * @param worked milliseconds of work so far.
+ * @returns a function that stops watching; undefined without such a limit.
  */
 export function watchTime(worked: number, { time, deadline }: Limits, cross: (limit: Crossed) => void): (() => void) | undefined {
   if (time === undefined && deadline === undefined) return undefined;

@@ -1,10 +1,10 @@
 /**
  * The loop: observe, think, act, until the model answers without a call.
  *
- * I1. A step is in the journal before its effects begin: the model's answer and the starts of its calls are one append.
+ * I1. A step is in the journal before its effects start: the model's answer and the starts of its calls are one append.
  * I2. The model is asked again only when every call of its last answer has ended.
- * I3. A model call is made only where its most possible cost fits every limit (`budget.ts`).
- * I4. An answer that came in time is written, and paid for, even where the run is halted right after it.
+ * I3. A model call is made only if the most that it can cost fits every limit (`budget.ts`).
+ * I4. An answer that arrived is journaled and charged, even if the run is halted right after it.
  */
 import type { ModelRequest, Part, ToolCallPart } from '../ports/model.ts';
 import { unlessHalted } from '../reliability/patience.ts';
@@ -20,13 +20,13 @@ import { answered, type Responded } from './start.ts';
 import { think } from './think.ts';
 import type { LoopScope, Scope, Settlement } from './types.ts';
 
-/** @returns how it ended, which only a completed run has in its journal already; undefined where it was halted (`scope.halt`). */
+/** @returns how the frame ended; only `completed` is in the journal already. Undefined if it was halted (`scope.halt`). */
 export async function loop(scope: LoopScope): Promise<Settlement | undefined> {
   const { frame } = scope;
   let due: readonly Due[] = [];
   for (;;) {
     if (scope.run.cancelled) scope.halt ??= { why: 'cancel' };
-    // calls that are started are seen to even now: they are told that they did not run
+    // after a halt, started calls are still handled: they end as not run
     if (scope.halt && (due.length === 0 || scope.halt.why === 'lost')) return undefined;
     if (frame.unfinished > 0) {
       const blocked = await act(scope, due);
@@ -52,7 +52,7 @@ export async function loop(scope: LoopScope): Promise<Settlement | undefined> {
   }
 }
 
-/** One question to the model, and its answer in the journal. @returns the calls to run, or how it ended. */
+/** Makes one model call and journals the answer. @returns the calls to run, or how the frame ended. */
 async function turn(scope: LoopScope, request: ModelRequest, reserved: Reservation): Promise<readonly Due[] | Settlement | undefined> {
   try {
     const span = scope.trace.chat(scope.frame.step + 1, scope.agent.model, request);
@@ -78,7 +78,7 @@ async function turn(scope: LoopScope, request: ModelRequest, reserved: Reservati
   }
 }
 
-/** An answer without secrets. Reasoning that had one loses what its provider would check it by. */
+/** The answer with secrets masked. Masked reasoning loses its signature, because the provider would refuse it. */
 function masked({ secrets }: Scope, thought: Thought & { ok: true }): Thought & { ok: true } {
   if (!secrets) return thought;
   const content = thought.response.content.map((part): Part => {

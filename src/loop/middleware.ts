@@ -4,7 +4,7 @@ import type { ModelRequest, ModelResponse } from '../ports/model.ts';
 
 export type ToolOutcome = { ok: true; output: Json } | { ok: false; error: Failure };
 
-/** What a `step` wrapper is told of the step. */
+/** Information about a step for a `step` wrapper. */
 export interface StepInfo {
   readonly runId: string;
   readonly agent: string;
@@ -18,12 +18,12 @@ export interface StepInfo {
 /** Wraps model and tool calls: after the gate, around the retries. The first of a list is outermost; the engine's are outside the agent's. */
 export interface Middleware {
   /**
-   * Changes what the model is asked in a step: other instructions, fewer or other messages (compaction), fewer tools. Asked before each step,
-   * for at most 30 seconds; the first of a list is asked first. What it changes is written to the journal when it changes, and the
-   * conversation itself stays as it is. It returns a request and changes nothing in the one that it gets.
+   * Changes the model request of a step: other instructions, fewer or other messages (compaction), fewer tools. Called before each step,
+   * first of the list first, with a timeout of 30 seconds. Its changes are journaled when they change; the conversation itself stays. It
+   * returns a request and must not mutate its argument.
    */
   step?(request: ModelRequest, info: StepInfo): ModelRequest | Promise<ModelRequest>;
   model?(request: ModelRequest, next: (request: ModelRequest) => Promise<ModelResponse>): Promise<ModelResponse>;
-  /** `next(input)` runs the tool with other arguments, unchecked: a wrapper is trusted code. */
+  /** `next(input)` runs the tool with other arguments. They are not validated, because a wrapper is trusted code. */
   tool?(call: { name: string; input: Json }, next: (input?: Json) => Promise<ToolOutcome>): Promise<ToolOutcome>;
 }

@@ -12,14 +12,14 @@ import type { LoopDefinition, LoopScope, Scope } from './types.ts';
 const HOOK_TIMEOUT = 30_000;
 
 /**
- * Observe: what the model is to see. What user code says of it (instructions, recalled memory) is written to the journal
- * when it changes, before it is used.
+ * Observe: makes the model request of the next step. Results of user code in it (instructions, recalled memory) are journaled when they
+ * change, before they are used.
  */
 export function observe(scope: LoopScope): ModelRequest | Promise<ModelRequest> {
   const dynamic = typeof scope.agent.instructions === 'function';
   const recall = recallable(scope);
   const stale = isStale(scope) || scope.frame.waiting.length > 0;
-  // the first step's choice is not the second's
+  // the tool choice applies to the first step only
   if (scope.request && scope.request.toolChoice !== choiceOf(scope)) scope.request = undefined;
   if (!dynamic && !recall && !stale && scope.request) return scope.request;
   return dynamic || recall || stale ? refresh(scope) : assemble(scope);

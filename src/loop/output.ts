@@ -4,7 +4,7 @@ import { messageOf } from '../reliability/classify.ts';
 import type { Secrets } from '../secrets.ts';
 import type { ToolDefinition } from './types.ts';
 
-/** Default for `maxBytes`: bytes of a result in the journal and in the conversation. */
+/** Default of `maxBytes`: most bytes of a result in the journal and in the conversation. */
 const MAX_BYTES = 65_536;
 /** Most characters of base64 in the images and documents of one result. */
 const MAX_BINARY = 8_000_000;
@@ -16,8 +16,8 @@ export interface Observed {
 }
 
 /**
- * A tool's output for the journal: a bounded JSON copy with secrets masked, and a note to the model where something was cut off. Never
- * throws, because the tool has succeeded, whatever its output is.
+ * A tool's output for the journal: a bounded JSON copy with secrets masked, and a note for the model if it was cut. Never throws, because
+ * the tool has succeeded, whatever its output is.
  */
 export function observed(tool: ToolDefinition, value: unknown, secrets?: Secrets): Observed {
   const max = tool.options.maxBytes ?? MAX_BYTES;
@@ -34,7 +34,7 @@ export function observed(tool: ToolDefinition, value: unknown, secrets?: Secrets
   }
   const content = boundedParts(secrets ? secrets.maskJson(parts) : parts, max);
   const [only] = content;
-  // content that equals the default is not kept twice
+  // content that equals the default is not stored
   if (
     content.length === 1 &&
     only?.type === 'text' &&
@@ -69,7 +69,7 @@ function cutText(text: string, max: number): Observed {
   return { output: `${bytes.toString('utf8', 0, end)}\n[cut: ${cut} of ${total} bytes are not shown; ask for less]`, cut };
 }
 
-/** Keeps parts within a budget for text and one for images and documents; a note says what was left out. */
+/** Limits the size of parts, with separate budgets for text and for images and documents. A note says what was left out. */
 function boundedParts(parts: readonly Part[], max: number): readonly Part[] {
   let text = max;
   let binary = MAX_BINARY;
@@ -100,5 +100,5 @@ function boundedParts(parts: readonly Part[], max: number): readonly Part[] {
   return kept;
 }
 
-/** Size of a part besides its text, so that empty parts count too. */
+/** Bytes charged for a part besides its text, so that empty parts count too. */
 const PART = 32;

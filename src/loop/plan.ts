@@ -2,12 +2,12 @@ import { resolvePolicy } from '../reliability/policy.ts';
 import type { Middleware } from './middleware.ts';
 import type { AgentDefinition, Plan, Reliability, ResolvedPolicy, ToolDefinition } from './types.ts';
 
-/** A model may be silent for minutes; one that is for longer hangs. One that goes on and on does not come to an end. */
+/** A model may be silent for minutes. After `timeout` it hangs; a stream that lasts for `longest` will not end. */
 const MODEL_DEFAULTS: Reliability = { timeout: 300_000, longest: 3_600_000, retry: { attempts: 3, initialDelay: 500 } };
 
 /**
- * Resolves an agent's declaration against its engine's: which envelope and which wrappers apply.
- * @throws RondoError `CONFIG_INVALID` for a bad number.
+ * Resolves the reliability options and the wrappers of an agent and its engine.
+ * @throws RondoError `CONFIG_INVALID` for an invalid number.
  */
 export function planOf(
   agent: AgentDefinition,

@@ -1,4 +1,4 @@
-/** Recall: what a process that takes over makes of a call that had started when the last one stopped. */
+/** Recall: decides what to do with a call that had started when its process stopped. */
 import { parse, parseAgain } from '../hitl/arguments.ts';
 import { contextOf } from '../hitl/gate.ts';
 import type { Call } from '../journal/fold.ts';
@@ -10,14 +10,14 @@ import { idempotencyKey, knownOf } from './effects.ts';
 import { observed } from './output.ts';
 import type { Scope, ToolDefinition } from './types.ts';
 
-/** Milliseconds a tool's `check` may take. */
+/** Milliseconds that a tool's `check` may take. */
 const CHECK_TIMEOUT = 60_000;
 
-/** What is known of the call, or that it runs again: under its key, or where it is known that it did not run. */
+/** The known outcome of the call. Otherwise it runs again if it may run twice, or is known not to have run. */
 export function recall(scope: Scope, call: Call): Prepared | Promise<Prepared> {
   const tool = scope.tools.get(call.name);
   if (!tool?.delegate) return recalled(scope, call, tool);
-  // a sub-agent that was at work goes on where it was
+  // a sub-agent continues in its frame
   const input = writtenOf(call);
   return { go: 'start', resumed: true, tool, input, value: input, shown: input, exact: true, context: undefined };
 }
@@ -46,7 +46,7 @@ async function recalled(scope: Scope, call: Call, tool: ToolDefinition | undefin
   return { go: 'start', ...valid, tool, input, context, resumed: true, ...(got && { credentials: got.values, expiresAt: got.expiresAt }) };
 }
 
-/** What the tool's own `check` says; undefined where it has none, failed, or took too long. @throws Halted */
+/** The answer of the tool's `check`; undefined if it has none, failed, or took too long. @throws Halted */
 async function asked(scope: Scope, { options }: ToolDefinition, call: Call, q: { input: unknown; context: unknown }) {
   try {
     const asking = async () => options.check?.({ ...q, idempotencyKey: idempotencyKey(scope, call) }, { signal: scope.cancel.signal });

@@ -1,4 +1,4 @@
-/** Long-term memory in a run: whose it is, what of it an agent is shown, and that its conversation is to be recorded. */
+/** Long-term memory in a run: which memory an agent uses, what it recalls, and the promise to record the conversation. */
 import { canonical, sha256 } from '../journal/canonical.ts';
 import type { Draft } from '../journal/entries.ts';
 import { factOf } from '../journal/facts.ts';
@@ -8,20 +8,20 @@ import type { AgentDefinition, Host, Scope } from './types.ts';
 
 /** Milliseconds that a memory may take to recall. */
 const TIMEOUT = 30_000;
-/** Tokens of recalled memory put before the model. */
+/** Most tokens of recalled facts in a request. */
 const TOKENS = 2_000;
-/** Characters of a fact's id. */
+/** Most characters of a fact's id. */
 const LONGEST_ID = 500;
 
-/** The memory of an agent: its own, else the engine's. A sub-agent sees what it is given, so it has its own or none. */
+/** The memory of an agent: its own, else the engine's. A sub-agent does not inherit the engine's. */
 export const memoryOf = ({ memory }: AgentDefinition, isTop: boolean, host: Pick<Host, 'memory'>): Memory | undefined =>
   memory === false ? undefined : (memory ?? (isTop ? host.memory : undefined));
 
-/** The memory to ask before this frame's first step; undefined where there is none, or it was asked. */
+/** The memory to ask before this frame's first step; undefined if there is none, or it was asked already. */
 export const recallable = ({ agent, frame, run, host }: Scope): Memory | undefined =>
   frame.memory === undefined && run.started.by ? memoryOf(agent, !frame.parent, host) : undefined;
 
-/** What the memory knows for what the agent was given. A memory that fails costs the run its recollection, not its life. */
+/** The facts that the memory recalls for the frame's input. If the memory fails, the run continues without facts. */
 export async function recalled(memory: Memory, { run, frame, agent, cancel, drive }: Scope): Promise<readonly Fact[]> {
   const { by, session } = run.started;
   const { input } = frame;
@@ -57,7 +57,7 @@ function shaped(one: unknown): Fact | undefined {
   return typeof score === 'number' && Number.isFinite(score) ? { ...known, score } : known;
 }
 
-/** The entry that promises to record a frame's conversation, in the append that ends it; none where no memory is to have it. */
+/** The `memory.due` entry for a frame's conversation, to append with the frame's end; none if no memory records it. */
 export function promise({ agent, frame, run, host }: Scope): Draft[] {
   const { by, session, shared, previous, previousSeq } = run.started;
   if (!by || session === undefined || !memoryOf(agent, !frame.parent, host)) return [];

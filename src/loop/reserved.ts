@@ -1,11 +1,11 @@
-/** What one part of a run, and all parts below it, have reserved: begun, or about to begin, and not in the journal yet. */
+/** The reservations of a frame and all frames below it: calls that are starting or running, whose cost is not in the journal yet. */
 export class Reserved {
   modelCalls = 0;
-  /** The most that the model calls can use. */
+  /** Upper bound on the tokens of the reserved model calls. */
   tokens = 0;
-  /** US dollars; undefined once the price of one is unknown. */
+  /** Upper bound in US dollars; undefined while a call with an unknown price is reserved. */
   usd: number | undefined = 0;
-  /** Tool calls whose start is being written. */
+  /** Tool calls whose start is being appended. */
   toolCalls = 0;
   #waiting: (() => void)[] = [];
 
@@ -18,14 +18,14 @@ export class Reserved {
   removeModelCall(tokens: number, usd: number | undefined): void {
     this.modelCalls--;
     this.tokens -= tokens;
-    // with the last call gone, the sum is known again
+    // without calls the sum is known again
     this.usd = this.modelCalls === 0 ? 0 : this.usd === undefined || usd === undefined ? undefined : this.usd - usd;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const go of waiting) go();
   }
 
-  /** Resolves when a model call has been released. */
+  /** Resolves when a model call is released. */
   released(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }

@@ -1,4 +1,4 @@
-/** The `step` wrappers: what they make of a request, checked, and written to the journal when it changes. */
+/** Applies the `step` wrappers to a request, checks the result, and journals the difference when it changes. */
 import { ToolError } from '../errors.ts';
 import type { Reshaped } from '../journal/entries.ts';
 import { plainJson } from '../json.ts';
@@ -11,7 +11,7 @@ import type { LoopScope } from './types.ts';
 /** Milliseconds that each wrapper may take. */
 const HOOK_TIMEOUT = 30_000;
 
-/** @returns the request as the wrappers leave it. @throws ToolError `MIDDLEWARE_FAILED` for one that throws, hangs or makes nonsense of it. */
+/** @returns the request after all wrappers. @throws ToolError `MIDDLEWARE_FAILED` if a wrapper throws, hangs or returns an invalid request. */
 export async function reshape(scope: LoopScope, request: ModelRequest): Promise<ModelRequest> {
   const { run, frame, agent, plan, cancel, secrets } = scope;
   const info: StepInfo = {
@@ -40,7 +40,7 @@ export async function reshape(scope: LoopScope, request: ModelRequest): Promise<
   return difference ? made : request;
 }
 
-/** What a wrapper returned, as a request: output and tool choice stay the engine's. @throws Error that says what is wrong. */
+/** The request that a wrapper returned, with the original output and tool choice. @throws Error that says what is invalid. */
 function checked(original: ModelRequest, returned: ModelRequest): ModelRequest {
   if (typeof returned !== 'object' || returned === null) throw new Error('it returned no request');
   const { instructions, messages, tools } = returned;
@@ -62,7 +62,7 @@ function checked(original: ModelRequest, returned: ModelRequest): ModelRequest {
   return { ...original, instructions, messages: own, tools: kept };
 }
 
-/** Providers refuse a conversation in which a call has no result, or a result no call. */
+/** Why a conversation is invalid. Providers refuse a call without a result, and a result without a call. */
 function conversationProblem(messages: readonly Message[]): string | undefined {
   if (messages.length === 0) return 'there are none';
   let open: readonly string[] = [];
@@ -80,7 +80,7 @@ function conversationProblem(messages: readonly Message[]): string | undefined {
   return open.length > 0 ? `the result of call ${open[0]} is missing` : undefined;
 }
 
-/** Undefined where the request is as it was. */
+/** The difference between two requests; undefined if there is none. */
 function differenceOf(original: ModelRequest, made: ModelRequest): Reshaped | undefined {
   const { messages: before } = original;
   const { messages: after } = made;

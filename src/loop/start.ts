@@ -1,9 +1,9 @@
 /**
- * Start: the one place where the model's answer and the starts of its calls are written, in one append and before any effect.
+ * Start: the only place that appends a model's answer with the starts of its calls, in one append and before any effect.
  *
  * I1. No call runs before its `call.started` is in the journal.
- * I2. The answer that asks for calls is in the journal together with the first of their starts, or, where the run is halted, alone.
- * I3. At most `parallel` calls are started at once; the others start when one has ended.
+ * I2. An answer with calls is appended together with the first starts. If the run is halted, it is appended alone.
+ * I3. At most `parallel` calls are started at once. The others start when one has ended.
  */
 import { request } from '../hitl/approvals.ts';
 import type { Asked } from '../hitl/gate.ts';
@@ -22,7 +22,7 @@ import type { Scope } from './types.ts';
 
 export type Responded = Extract<Draft, { type: 'model.responded' }>;
 
-/** An answer of the model that asks for calls, not in the journal yet. */
+/** An answer with calls that is not in the journal yet. */
 export interface Answer {
   entry: Responded;
   calls: readonly ToolCallPart[];
@@ -30,7 +30,7 @@ export interface Answer {
   cut: boolean;
 }
 
-/** Writes the answer, and starts its calls as far as they may. @returns the calls to run, in the order asked. */
+/** Appends the answer and starts those of its calls that may start. @returns the calls to run, in order. */
 export async function answered(scope: Scope, { entry, calls, cut }: Answer): Promise<readonly Due[]> {
   const { halt } = scope;
   if (halt) {
@@ -42,7 +42,7 @@ export async function answered(scope: Scope, { entry, calls, cut }: Answer): Pro
   try {
     prepared = pending instanceof Promise ? await unlessHalted(pending, scope.cancel) : pending;
   } catch (error) {
-    // the calls wait for the next claim
+    // halted while preparing: the answer is journaled, and the next claim starts its calls
     if (error instanceof Halted && scope.halt?.why !== 'lost') await scope.append(() => [entry]);
     throw error;
   }
@@ -51,8 +51,8 @@ export async function answered(scope: Scope, { entry, calls, cut }: Answer): Pro
 }
 
 /**
- * Starts calls of the journal as far as they may.
- * @returns the calls to run, in the order asked, and what was found; `wrote` tells whether anything changed.
+ * Starts those calls of the journal that may start.
+ * @returns the calls to run, in order, and all prepared calls. `wrote`: whether anything was appended or started.
  */
 export async function reopened(
   scope: Scope,
@@ -64,14 +64,14 @@ export async function reopened(
   return { due: dueOf(calls, prepared, started), prepared, wrote };
 }
 
-/** Starts a call that waited for a place, in one append with the end of the call that made it. @returns whether a limit let it start. */
+/** Starts a queued call in one append with the end of another. @returns whether a limit allowed it. */
 export async function startNext(scope: Scope, due: Due, finished: Draft | undefined): Promise<boolean> {
   const { started } = await write(scope, [due.call], [due.ready], finished);
   due.started = started.has(0);
   return due.started;
 }
 
-/** The arguments of a call in an answer that was cut off may be a part of what was meant. */
+/** Calls of an answer that was cut off are not made, because their arguments may be incomplete. */
 const TRUNCATED: Prepared = {
   go: 'refuse',
   error: {
@@ -84,8 +84,8 @@ const TRUNCATED: Prepared = {
 };
 
 /**
- * Writes `before`, an answer or the end of a call, with what becomes of the calls.
- * @returns the indexes of the calls that are started now, and whether anything was written or started.
+ * Appends `before` (an answer or the end of a call) with one entry for each call: its start, an approval request, or its end.
+ * @returns the indexes of the calls that are started now, and whether anything was appended or started.
  */
 async function write(
   scope: Scope,
@@ -98,16 +98,16 @@ async function write(
   const reserved: Reservation[] = [];
   let wrote = false;
   let asks = false;
-  // a lost start of a `once` call could be followed by a second effect: it must survive power loss
-  let power = false;
+  // the start of a `once` call must survive power loss: if it were lost, the effect could run twice
+  let fsync = false;
   for (const p of prepared) {
     asks ||= p.go === 'ask' || p.go === 'consent';
-    power ||= p.go === 'start' && p.tool.effect === 'once';
+    fsync ||= p.go === 'start' && p.tool.effect === 'once';
   }
   const now = asks ? await scope.host.now() : 0;
   const answer = before?.type === 'model.responded';
   const make: Make = (seq) => {
-    // made again where another process appended meanwhile
+    // called again after a conflict, so reset the state of the first call
     for (const reservation of reserved.splice(0)) reservation.release();
     started.clear();
     const drafts: Draft[] = before ? [before] : [];
@@ -124,13 +124,13 @@ async function write(
       const draft = entryOf(scope, answer ? `${seq}.${i}` : (call.id as CallId), call, p, now);
       if (draft) drafts.push(draft);
     }
-    // a sub-agent that goes on where it was has no entry
+    // a resumed sub-agent is started without an entry
     wrote = drafts.length > 0 || started.size > 0;
     return drafts;
   };
   try {
-    // the end of a call has happened already, so it must not be lost
-    const append = before && !answer ? held(scope, make, power) : scope.append(make, power);
+    // the end of a call records an effect, so it must not be lost
+    const append = before && !answer ? held(scope, make, fsync) : scope.append(make, fsync);
     if (append) await append;
   } finally {
     for (const reservation of reserved) reservation.release();
@@ -147,7 +147,7 @@ function dueOf(calls: readonly Call[], prepared: readonly Prepared[], started: R
   return due;
 }
 
-/** The entry that a prepared call begins with, or ends with where it does not run. */
+/** The entry of a prepared call: its start, an approval request, or its end if it does not run. */
 function entryOf(scope: Scope, id: CallId, call: Asked, prepared: Prepared, now: number): Draft | undefined {
   const asking = { id, name: call.name, input: call.input, asked: call.asked ?? 0 };
   switch (prepared.go) {
@@ -168,7 +168,7 @@ function entryOf(scope: Scope, id: CallId, call: Asked, prepared: Prepared, now:
   }
 }
 
-/** The start of a call, with what its tool gets where no other entry says so. Undefined for a sub-agent that goes on where it was. */
+/** The start of a call, with the tool's arguments if no earlier entry has them. Undefined for a resumed sub-agent. */
 function startEntry(id: CallId, call: Asked, { tool, shown, resumed }: Ready): Draft | undefined {
   if (resumed && tool.delegate) return undefined;
   const entry: Draft = { type: 'call.started', call: id, effect: tool.effect };
@@ -177,5 +177,5 @@ function startEntry(id: CallId, call: Asked, { tool, shown, resumed }: Ready): D
   return entry;
 }
 
-/** As it is kept: the handle only where the identity gave one. */
+/** The journaled form of a consent. `handle` only if the identity gave one. */
 const consentOf = ({ provider, url, handle }: Prepared & { go: 'consent' }) => ({ provider, url, ...(handle !== undefined && { handle }) });

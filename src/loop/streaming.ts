@@ -3,26 +3,26 @@ import type { AttemptContext } from '../reliability/timeout.ts';
 import type { SecretStream } from '../secrets.ts';
 import type { LoopScope } from './types.ts';
 
-/** Characters of arguments shown in one attempt. `model.finished` has them whole. */
+/** Most characters of arguments streamed in one attempt. `model.finished` has them all. */
 const MOST_ARGUMENTS = 1_000_000;
-/** Calls whose arguments are shown in one attempt: each has a mask of its own. */
+/** Most calls whose arguments are streamed in one attempt, because each has its own mask. */
 const MOST_CALLS = 128;
 
 type Show = (text: string) => void;
 
-/** What one attempt of a model shows while it writes its answer; its signal stays lazy. */
+/** Streams the deltas of one model attempt to listeners, with secrets masked. */
 export class Streaming {
   readonly #attempt: AttemptContext;
   readonly #scope: LoopScope;
   readonly #number: number;
   readonly #step: number;
   readonly #asked = performance.now();
-  /** By what is being written: `text`, `reasoning`, or a call. A secret may be split over the pieces of one of them. */
+  /** By stream: `text`, `reasoning`, or one per call. A secret may be split over several deltas of a stream. */
   readonly #masks = new Map<string, { mask: SecretStream; show: Show }>();
   readonly #calls = new Set<string>();
   #left = MOST_ARGUMENTS;
   #over = false;
-  /** Seconds from the question to the first piece of the answer. */
+  /** Seconds from the request to the first delta. */
   firstChunk: number | undefined;
 
   constructor(attempt: AttemptContext, scope: LoopScope, number: number, step: number) {
@@ -33,7 +33,7 @@ export class Streaming {
   }
 
   readonly emit = (delta: ModelDelta): void => {
-    // an attempt that was given up may go on talking
+    // an attempt that timed out may still emit
     if (this.#over || this.#attempt.signal.aborted) return;
     this.firstChunk ??= (performance.now() - this.#asked) / 1000;
     this.#attempt.alive();
@@ -49,7 +49,7 @@ export class Streaming {
     return this.#attempt.alive;
   }
 
-  /** Shows what was held back, and nothing after it. */
+  /** Flushes the masks. Later deltas are dropped. */
   end(): void {
     this.#over = true;
     if (this.#attempt.signal.aborted) return;
@@ -61,7 +61,7 @@ export class Streaming {
 
   #argument({ id, name, text }: ModelDelta & { type: 'toolCall' }): void {
     if (text.length > this.#left || (!this.#calls.has(id) && this.#calls.size >= MOST_CALLS)) {
-      // a gap would make a reader join what does not belong together
+      // stop for good, because a reader would join the text around a gap
       this.#left = 0;
       return;
     }

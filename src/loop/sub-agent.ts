@@ -1,4 +1,4 @@
-/** Agents as tools of another agent: what its model is told of them, and what they see. */
+/** Agents as tools of another agent: `delegate()` and `handoff()`. */
 import { invalid } from '../errors.ts';
 import type { Limits } from '../journal/entries.ts';
 import { jsonSchema } from '../json-schema.ts';
@@ -7,24 +7,24 @@ import { agentDefinition, checkLimits } from './definition.ts';
 import { delegateTool, TOOL_NAME } from './tool.ts';
 import type { Agent, AgentDefinition, ToolDefinition } from './types.ts';
 
-/** How an agent takes part in the work of the agent above it. */
+/** Options of an agent as a tool of another agent. */
 export interface DelegateOptions {
-  /** What the model above calls it. Default: the agent's name. */
+  /** The tool's name. Default: the agent's name. */
   name?: string;
-  /** What the model above is told of it. Default: the agent's description. */
+  /** The tool's description. Default: the agent's description. */
   description?: string;
   /**
-   * What it sees besides its task: nothing (`task`, the default), the conversation so far, its calls told in words (`history`), or
-   * what a function picks of it.
+   * What it sees besides its task: nothing (`task`, the default), the conversation so far with calls described as text (`history`), or
+   * the messages that a function picks from it.
    */
   share?: 'task' | 'history' | ((messages: readonly Message[]) => readonly Message[]);
-  /** Before the agent's own. Where it reaches one, the agent above is told so and goes on. */
+  /** They override the agent's own. If it reaches one, the calling agent gets an error and continues. */
   limits?: Limits;
 }
 
 /**
- * An agent as a tool of another agent: it is given a task, and its answer comes back. An agent that is listed by itself takes part in
- * the same way.
+ * An agent as a tool of another agent: it gets a task and returns its answer. An agent in a list of agents is treated the same way, with
+ * default options.
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function delegate<A extends Agent>(a: A, o: DelegateOptions = {}): A {
@@ -35,9 +35,9 @@ export function delegate<A extends Agent>(a: A, o: DelegateOptions = {}): A {
 }
 
 /**
- * An agent that another may hand the conversation over to: it sees all of it, and its answer is the end of the conversation.
- * @param o.when tells the model when to.
- * @throws RondoError `CONFIG_INVALID`, also for an agent that takes no conversation, such as a graph.
+ * An agent that takes over the conversation of another agent: it sees all of it, and its answer ends the run of that agent too.
+ * @param o.when tells the model when to hand over.
+ * @throws RondoError `CONFIG_INVALID`, also for an agent without a conversation, such as a graph.
  */
 export function handoff<A extends Agent>(a: A, o: { when?: string } = {}): A {
   const agent = agentDefinition(a);
@@ -55,7 +55,7 @@ export function handoff<A extends Agent>(a: A, o: { when?: string } = {}): A {
   );
 }
 
-/** The tool that stands for an agent. @throws RondoError `CONFIG_INVALID` for a name that models do not take. */
+/** The tool for an agent. @throws RondoError `CONFIG_INVALID` for a name that models do not accept. */
 export function delegated(agent: AgentDefinition, o: DelegateOptions = {}): ToolDefinition {
   const description = o.description ?? agent.description;
   return delegateTool(
@@ -68,7 +68,7 @@ export function delegated(agent: AgentDefinition, o: DelegateOptions = {}): Tool
   );
 }
 
-/** Its type stays that of the agent, which says what the run's context must hold. `agentDefinition` finds the agent in it again. */
+/** Keeps the type of the agent, with the context that it needs. `agentDefinition` finds the agent in the tool again. */
 const asAgent = <A extends Agent>(tool: ToolDefinition) => tool as unknown as A;
 
 function toolName(name: string): string {

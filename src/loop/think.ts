@@ -11,12 +11,12 @@ import { Streaming } from './streaming.ts';
 import type { Crossing, LoopScope } from './types.ts';
 import { wrapped } from './wrapped.ts';
 
-/** Failures after which the provider may have worked, and charged, all the same. */
+/** Failures after which the provider may still charge for the call. */
 const BILLED: ReadonlySet<string> = new Set(['TIMEOUT', 'STREAM_BROKEN', 'STREAM_ERROR', 'NETWORK', 'CANCELLED']);
 
 const GONE: ReadonlySet<string | undefined> = new Set(['close', 'lost']);
 
-/** Think: asks the model, each candidate under its own envelope. Every failed attempt and every switch is in the journal. */
+/** Think: calls the model, each candidate with its own timeouts, retries and breaker. Failed attempts and switches are journaled. */
 export function think(scope: LoopScope, request: ModelRequest, span: ChatTrace): Promise<Thought> {
   const { modelWrappers } = scope.plan;
   if (modelWrappers.length === 0) return askInTurn(scope, request, span);
@@ -36,10 +36,10 @@ async function askInTurn(scope: LoopScope, request: ModelRequest, span: ChatTrac
       const failed = (f: FailedAttempt & { fallback?: string }) => {
         const draft = { type: 'attempt.failed', of: 'model', step, model: modelKey(model), ...f, attempt: before + f.attempt } as const;
         span.failedAttempt(draft);
-        // a switch tells of an attempt that was entered, and charged, before it
+        // a switch repeats the failure of an attempt that was charged already
         return scope.append(() => [BILLED.has(f.code) && !f.fallback ? { ...draft, lost: lost(scope) } : draft]);
       };
-      // a process that lost the run must not pay for an answer it cannot keep; a slow store does not count as a slow model
+      // checked before the call, because a process that lost the run could not journal the answer; outside the model's timeout
       if (waited && i === 0) await scope.own(true);
       const result = await guard((attempt) => generate(scope, span, model, request, attempt, before, step), {
         policy,
@@ -50,13 +50,13 @@ async function askInTurn(scope: LoopScope, request: ModelRequest, span: ChatTrac
         mask: scope.drive.secrets.mask,
         onAttemptFailed: async (f) => {
           await failed(f);
-          // the first attempt was checked before the step; each further one costs again
+          // the first attempt was checked before the step; each retry may cost as much again
           if (f.retryIn !== undefined) affordable(scope);
         },
       });
       if (result.ok) return { ok: true, response: result.value, model, attempts: before + result.attempts, ms: Date.now() - started };
       const { error } = result;
-      // a run that is given back, or was taken, stays as it is: its next claim charges what was under way
+      // if the run is released or lost, its next claim charges the interrupted call
       if (result.cancelled && error.attempts > 0 && !GONE.has(scope.halt?.why))
         await failed({ attempt: error.attempts, code: error.code, message: error.message });
       const next = models[i + 1];
@@ -72,7 +72,7 @@ async function askInTurn(scope: LoopScope, request: ModelRequest, span: ChatTrac
   }
 }
 
-/** A further attempt would cross a limit. */
+/** Thrown if a retry would cross a limit. */
 class Unaffordable extends Error {
   readonly crossing: Crossing;
   constructor(crossing: Crossing) {
@@ -82,7 +82,7 @@ class Unaffordable extends Error {
 }
 
 function affordable(scope: LoopScope): void {
-  // a sub-agent's place is reserved already
+  // for a sub-agent the call is reserved already
   const crossed = crossing(scope, scope.parent ? 0 : 1);
   if (crossed) throw new Unaffordable(crossed);
 }
@@ -116,7 +116,7 @@ async function generate(
   }
 }
 
-/** What a failed attempt may have been charged for: an upper bound, since the provider does not say. */
+/** Upper bound on the cost of a failed attempt, because the provider does not report it. */
 function lost(scope: LoopScope): { tokens: number; usd?: number } {
   const { tokens, usd } = estimate(scope);
   return { tokens, ...(usd !== undefined && { usd }) };

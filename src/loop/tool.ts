@@ -12,10 +12,10 @@ import type { AnyToolOptions, Delegate, ToolDefinition } from './types.ts';
 
 const MADE = Symbol.for('rondo.tool');
 
-/** Names that have a meaning in the engine: no server may answer in their place. */
+/** Names with a meaning in the engine, which tools of a server may not use. */
 export const RESERVED_NAME = /^(ask_human$|handoff_to_|rondo_)/i;
 
-/** What models take for a tool's name. */
+/** The tool names that models accept. */
 export const TOOL_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
 
 /**
@@ -40,7 +40,7 @@ export function questionTool(
   return define({ ...options, effect: 'read', execute: () => undefined }, ask);
 }
 
-/** Stands for a tool of a source that is held back: the model is not told of it, and a call gets the reason. */
+/** A placeholder for a tool of a source that is held back. The model does not see it, and a call of it fails with the reason. */
 export const heldTool = (name: string, why: string): ToolDefinition => ({
   ...define({ name, description: '', input: ANYTHING, effect: 'once', execute: () => undefined }),
   held: why,
@@ -82,7 +82,7 @@ const TOOL = {
 } satisfies Record<keyof AnyToolOptions, string>;
 
 function define(options: AnyToolOptions, ask?: (input: Json) => Question): ToolDefinition {
-  // "aproval" would be a tool that anyone may call
+  // unknown options are refused: a misspelt `approval` would let anyone call the tool
   checkOptions(options, TOOL, typeof options?.name === 'string' ? `tool "${options.name}"` : 'tool()');
   const { name, description } = options;
   if (typeof options.execute !== 'function') throw invalid(`tool "${name}" has no execute function: ${TOOL.execute}.`);
@@ -128,7 +128,7 @@ function objectSchema(schema: JsonSchema, name: string): JsonSchema {
   throw invalid(`the input of tool "${name}" must be an object schema: models name their arguments. Wrap it: z.object({ value: ... }).`);
 }
 
-/** @throws RondoError `CONFIG_INVALID` where the value was not made by `tool()`. */
+/** @throws RondoError `CONFIG_INVALID` if the value was not made by `tool()`. */
 export function definition(value: Tool): ToolDefinition {
   if (isTool(value)) return value;
   throw invalid('a tool was not made by tool(). Write tool({ name, description, input, execute }).');

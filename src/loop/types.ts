@@ -1,6 +1,6 @@
 /**
- * The types of the loop, apart from its behaviour: what an agent and a tool are once declared, and what a run lends to the code
- * that drives one agent's part of it. No file that is imported here imports the loop.
+ * The types of the loop: declared agents and tools, and the services of a run for the code that drives one frame. No file that is
+ * imported here imports the loop.
  */
 import type { Failure } from '../errors.ts';
 import type { Crossed, Limits } from '../journal/entries.ts';
@@ -32,17 +32,17 @@ export interface Agent<I = any, O = any, Ctx = any> {
   readonly [agentType]: { input: (i: I) => void; output: O; context: (c: Ctx) => void };
 }
 
-/** How tools or model calls are guarded. The nearest declaration wins: tool, then agent, then engine. */
+/** Timeouts, retries and breaker of tools or model calls. The nearest declaration wins: tool, then agent, then engine. */
 export type Reliability = Omit<ReliabilityOptions, 'effect'>;
 
 /**
- * The most that an agent and all agents below it may use, whatever they declare. A field that is left out sets no bound. The bounds of
- * all agents on the way down apply together.
+ * The tools and credentials that an agent and all agents below it may use, whatever they declare. An absent field restricts nothing. The
+ * grants of all agents on the path apply together.
  */
 export interface Grants {
-  /** Names of tools, those that stand for sub-agents included. */
+  /** Names of tools, including those of sub-agents. */
   readonly tools?: readonly string[];
-  /** Scopes by the name of the provider whose credentials they are of. */
+  /** Scopes, by the provider of the credentials. */
   readonly credentials?: { readonly [provider: string]: readonly string[] };
 }
 
@@ -52,61 +52,60 @@ export type Share = 'task' | 'history' | ((messages: readonly Message[]) => read
 // biome-ignore lint/suspicious/noExplicitAny: inside, a declaration's types are gone
 export type AnyToolOptions = ToolOptions<string, Schema, Schema, string, any>;
 
-/** A tool as the engine holds it. Every run shares it; nothing in it changes. */
+/** A declared tool, as the engine uses it. Immutable and shared by all runs. */
 export interface ToolDefinition extends Tool {
   readonly options: Omit<AnyToolOptions, 'input'> & { input: Schema };
   readonly spec: ToolSpec;
-  /** Hash of `spec`: it tells whether what the model is told has changed. */
+  /** Hash of `spec`. It changes if the model's view of the tool changes. */
   readonly hash: string;
-  /** Set for a tool that stands for a sub-agent. */
+  /** Set if a sub-agent answers the tool's calls. */
   readonly delegate?: Delegate;
-  /** Set for a tool that a person answers. */
+  /** Set if a person answers the tool's calls. */
   readonly ask?: (input: Json) => Question;
   /** Why a tool that a source offers must not be called for now. */
   readonly held?: string;
-  /** The model is not told of it. */
+  /** The tool is not offered to the model. */
   readonly hidden?: true;
 }
 
 export type Tools = ReadonlyMap<string, ToolDefinition>;
 
-/** The sub-agent that a tool stands for. */
+/** The sub-agent that answers a tool's calls. */
 export interface Delegate {
   readonly agent: AgentDefinition;
   readonly share: Share;
   readonly limits: Limits;
-  /** The sub-agent's answer is its parent's. */
+  /** The sub-agent's answer is also its parent's answer. */
   readonly handoff: boolean;
 }
 
 /**
- * An agent as the engine holds it, of whatever kind: a loop around a model, a graph, an agent of another framework. Every run shares
- * it; nothing in it changes.
+ * A declared agent of any kind: a loop around a model, a graph, an agent of another framework. Immutable and shared by all runs.
  */
 export interface AgentDefinition extends Agent {
   readonly kind: 'loop' | 'graph' | 'foreign';
   /** The schema of its input. Without it, the input is a text or parts. */
   readonly input?: { schema: Schema; json: JsonSchema };
-  /** The tools declared by themselves, by name. */
+  /** Tools of the declaration, without those of sources, by name. */
   readonly tools: Tools;
   readonly sources: readonly ToolSource[];
-  /** The agents that it may hand work to. */
+  /** The agents that it may call. */
   readonly agents: readonly AgentDefinition[];
-  /** Its long-term memory. `false`: none. Left out: the engine's for the agent at the top of a run, none for a sub-agent. */
+  /** Long-term memory. `false`: none. Absent: the engine's for the top agent of a run, none for a sub-agent. */
   readonly memory?: Memory | false;
   readonly limits: Limits;
   readonly use: readonly Middleware[];
   readonly reliability: { tools?: Reliability; model?: Reliability };
-  /** How many calls of one step may run at the same time. */
+  /** Most calls of one step that run at the same time. */
   readonly parallel: number;
   readonly grants?: Grants;
-  /** Hash of what shapes a run: name, model, instructions, tools, output. */
+  /** Hash of the declaration: name, model, instructions, tools, output. */
   readonly fingerprint: string;
-  /** The agent behind a call of this name, so that a frame finds its own again. */
+  /** The agent that answers calls of this name, to find the agent of a frame. */
   child(name: string): AgentDefinition | undefined;
-  /** Drives its part of a run to its next end; undefined where it was halted (`scope.halt`). */
+  /** Drives its frame until it ends, pauses or stops; undefined if it was halted (`scope.halt`). */
   drive(scope: Scope): Promise<Settlement | undefined>;
-  /** What to do once the run is cancelled, where this part of it waits for people. It returns at once, and throws nothing. */
+  /** A function to call after the run was cancelled; undefined if the frame does not wait for people. It returns at once and never throws. */
   letGo?(run: RunFold, frame: Frame): (() => void) | undefined;
 }
 
@@ -121,18 +120,18 @@ export interface LoopDefinition extends AgentDefinition {
 
 export type ResolvedPolicy = EnvelopePolicy & { breaker: BreakerPolicy };
 
-/** What follows from an agent's declaration and its engine's, worked out once: which envelope and which wrappers apply. */
+/** The resolved options of an agent and its engine: reliability policies and wrappers. Computed once. */
 export interface Plan {
   readonly model: ResolvedPolicy;
   readonly stepWrappers: readonly NonNullable<Middleware['step']>[];
   readonly modelWrappers: readonly NonNullable<Middleware['model']>[];
   readonly toolWrappers: readonly NonNullable<Middleware['tool']>[];
   tool(tool: ToolDefinition): ResolvedPolicy;
-  /** The same for an effect that is declared where it runs, such as a durable step. @throws RondoError `CONFIG_INVALID`. */
+  /** The policy of an effect that is declared where it runs, such as a durable step. @throws RondoError `CONFIG_INVALID`. */
   policy(options: ReliabilityOptions & { name?: string }): ResolvedPolicy;
 }
 
-/** What a run can use of the engine that drives it. */
+/** The services of an engine for its runs. */
 export interface Host {
   readonly memory: Memory | undefined;
   readonly identity: Identity | undefined;
@@ -142,29 +141,29 @@ export interface Host {
   /** The store's clock, epoch milliseconds. */
   now(): number | Promise<number>;
   planOf(agent: AgentDefinition): Plan;
-  /** What an agent may call: its declared tools, and those its sources list now. */
+  /** The tools that an agent may call: those it declares, and those that its sources list now. */
   toolsOf(agent: AgentDefinition, caller: Caller): Tools | Promise<Tools>;
-  /** Changes when `toolsOf` would answer something else; undefined where that cannot be told. */
+  /** Changes if `toolsOf` would return other tools; undefined for an agent whose sources cannot tell. */
   revisionOf(agent: AgentDefinition, caller: Caller): number | undefined;
 }
 
-/** Events that are shown while they happen, and not kept. */
+/** Events that are emitted live and not journaled. */
 export type Transient =
   | { type: 'text.delta' | 'reasoning.delta'; text: string; attempt: number }
   | { type: 'tool.delta'; id: string; tool: string; text: string; attempt: number }
   | { type: 'tool.progress'; callId: string; data: Json };
 
-/** Why a run that is being driven, or a part of it, should stop at once. */
+/** Why a running run, or one of its frames, must stop at once. */
 export type Halt =
   | { why: 'cancel'; reason?: string | undefined }
   | { why: 'close' }
   | { why: 'limit'; limit: Crossed }
   | { why: 'lost'; error: unknown };
 
-/** How an agent's part of a run ended. */
+/** How a frame ended. */
 export type End = { ok: true; output: Json } | { ok: false; error: Failure };
 
-/** For whom a run is driven. `by` started the run; `assertion` is the token of the caller who started or resumed it here. */
+/** The caller of a run. `by` started the run; `assertion` is the token of the caller who started or resumed it in this process. */
 export interface Caller {
   readonly runId: string;
   readonly by: Principal | undefined;
@@ -172,28 +171,28 @@ export interface Caller {
   readonly assertion: Assertion | undefined;
 }
 
-/** One run while this process drives it. */
+/** A run while this process drives it. */
 export interface Drive {
   readonly host: Host;
   readonly run: RunFold;
   readonly log: Log;
-  /** Every credential that was handed out in this run. They are masked in all that its tools, servers and models say. */
+  /** Every credential that was handed out in this run. They are masked in all output of its tools, servers and models. */
   readonly secrets: Secrets;
-  /** For whom the run is driven here. */
+  /** The caller who started or resumed the run in this process. */
   readonly caller: Caller;
   /**
-   * Makes sure, before an effect, that the run is still this process's: at once where its lease has long to go, else by the store.
-   * `waited`: something was waited for since the last append, so the lease alone does not tell.
-   * @throws RondoError `RUN_BUSY` where it is not; the run is halted then, and the effect must not begin.
+   * Checks before an effect that this process still owns the run: synchronously if the lease is valid for long enough, else by the store.
+   * @param waited time has passed since the last append, so the lease alone does not prove it.
+   * @throws RondoError `RUN_BUSY` if another process owns the run. Then the run is halted, and the effect must not start.
    */
   own(waited: boolean): void | Promise<void>;
   /** The engine is closing: the run ends before its next model call. */
   draining: boolean;
-  /** Shows transient events; undefined while there is no listener. */
+  /** Emits transient events; undefined while there is no listener. */
   emit: ((event: Transient, step: number, path: readonly string[]) => void) | undefined;
 }
 
-/** One agent's part of a run while this process drives it: the whole of it, or a sub-agent's frame. */
+/** A frame while this process drives it: the root frame, or that of a sub-agent. */
 export interface Scope {
   readonly drive: Drive;
   readonly host: Host;
@@ -202,51 +201,51 @@ export interface Scope {
   readonly agent: AgentDefinition;
   readonly plan: Plan;
   readonly limits: Limits;
-  /** What the agent may call in this step, by name. */
+  /** The tools that the agent may call in this step, by name. */
   tools: Tools;
   /** The sources' revision when `tools` was listed. */
   revision: number | undefined;
   readonly trace: AgentTrace;
-  /** Cancelled when this part must stop: then `halt` says why. */
+  /** Cancelled when this frame must stop. Then `halt` says why. */
   readonly cancel: CancelSource;
   readonly parent: Scope | undefined;
-  /** The bounds of all agents on the way down to this one. */
+  /** The grants of all agents from the root down to this one. */
   readonly grants: readonly Grants[];
-  /** Reservations of this part, and of all parts below it. */
+  /** The reservations of this frame and all frames below it. */
   readonly reserved: Reserved;
-  /** What the model is asked. The list of messages in it grows; the rest is made again when it changes. */
+  /** The current model request. Its list of messages grows; if anything else changes, it is made again. */
   request: ModelRequest | undefined;
-  /** Undefined while there are none: masking costs nothing then. */
+  /** Undefined while there are none, so that masking costs nothing. */
   readonly secrets: Secrets | undefined;
-  /** Why this part must stop: its own reason, or its parent's. The first reason that is set counts. */
+  /** Why this frame must stop: its own reason, or its parent's. The first reason that is set counts. */
   halt: Halt | undefined;
-  /** Shows a transient event of this frame; undefined while there is no listener. */
+  /** Emits a transient event of this frame; undefined while there is no listener. */
   readonly emit: ((event: Transient, step: number) => void) | undefined;
-  /** The entries with which this part ends, in the same append as its last answer. */
+  /** The entries that end this frame, for the append with its last answer. */
   closing(end: End): Make;
   /**
    * Appends entries of this frame, or of the frame that an entry names itself. After the frame has ended, entries are dropped, except
    * charges, which go to the nearest open ancestor. @throws as `Log.append`.
    */
-  append(make: Make, power?: boolean): void | Promise<void>;
+  append(make: Make, fsync?: boolean): void | Promise<void>;
   /** @see Drive.own */
   own(waited?: boolean): void | Promise<void>;
-  /** A source that is cancelled with this scope's, and can be cancelled by itself. `unlink` releases it. */
+  /** A source that is cancelled with this scope's `cancel`, and can be cancelled separately. `unlink` removes its listener. */
   linkedCancel(): { cancel: CancelSource; unlink: () => void };
 }
 
 export type LoopScope = Scope & { readonly agent: LoopDefinition };
 
-/** A limit that would be crossed, and the part of the run whose limit it is. */
+/** A limit that would be crossed, and the scope of the frame that it belongs to. */
 export interface Crossing {
   crossed: Crossed;
   at: Scope;
 }
 
-/** How one drive of an agent's part ended. It is not in the journal yet, unless `committed`. */
+/** How the drive of a frame ended. It is not in the journal yet, unless `committed`. */
 export type Settlement =
   | { status: 'completed'; output: Json; committed: true }
   | { status: 'failed'; error: Failure }
   | { status: 'paused' }
-  /** `at`: the scope whose limit it is. */
+  /** `at`: the scope that the limit belongs to. */
   | { status: 'stopped'; limit: Crossed; at: Scope };

@@ -1,4 +1,4 @@
-/** The wrappers of `use: [{ tool }]` around a call. */
+/** Runs a tool call inside the wrappers of `use: [{ tool }]`. */
 import type { Failure, Outcome } from '../errors.ts';
 import type { Call } from '../journal/fold.ts';
 import { copyJson, type Json } from '../json.ts';
@@ -11,12 +11,12 @@ import { type Observed, observed } from './output.ts';
 import type { Scope } from './types.ts';
 import { Wrapping } from './wrapping.ts';
 
-/** How a call ended. */
+/** The result of a call. */
 export type End = { attempts: number } & ({ ok: true; seen: Observed } | { ok: false; error: Failure; cancelled?: true | undefined });
 
 /**
- * A call inside its wrappers. What is known of the call itself stays known, whatever a wrapper does after it.
- * @param run the call itself; `waited`: something was waited for since its start was appended.
+ * Runs a call inside its wrappers. The outcome of the call itself is kept, whatever a wrapper does afterwards.
+ * @param run the call itself. `waited`: time has passed since its start was appended.
  */
 export async function wrappedTool(
   scope: Scope,
@@ -27,16 +27,16 @@ export async function wrappedTool(
   const asked = { name: ready.tool.name, input: copyJson(ready.shown) };
   let inside: Promise<End> | undefined;
   let last: End | undefined;
-  /** Of a call that ran and whose result a wrapper does not pass on. */
+  /** The outcome of a call that ran, if a wrapper does not pass on its result. */
   const untold: Outcome = ready.tool.effect === 'read' ? 'failed' : 'unknown';
-  /** Over all calls of `next`: a later one that was refused does not undo an earlier one that may have run. */
+  /** The worst outcome of all calls of `next`: one that may have taken effect still counts after a later one was refused. */
   let worst: Outcome = 'not-run';
   let attempts = 0;
   const { epoch } = scope.run;
   const wrapping = new Wrapping('a use.tool wrapper', scope.plan.tool(ready.tool));
   const asks = async (input?: Json): Promise<ToolOutcome> => {
     const { waited } = wrapping;
-    // once means once, also for a wrapper that calls `next` again, or twice at the same time: it gets the first result
+    // a `once` call runs once even if a wrapper calls `next` again or in parallel: it gets the first result
     for (let seen: typeof inside; ready.tool.effect === 'once' && inside !== seen; ) {
       seen = inside;
       const first = await seen;
@@ -50,7 +50,7 @@ export async function wrappedTool(
     if (severity[came] > severity[worst]) worst = came;
     return outcomeOf(last);
   };
-  /** The outcome where a wrapper does not name one. A call that still runs may have any. */
+  /** The outcome if a wrapper does not set one. For a call that still runs it is not known yet. */
   const known = (): Outcome => (inside && !last ? untold : worst);
   let next = (input?: Json) => wrapping.inside(() => asks(input));
   for (const wrapper of scope.plan.toolWrappers.toReversed()) {
@@ -63,16 +63,16 @@ export async function wrappedTool(
     const outcome: unknown = await unlessHalted(Promise.race([answering, wrapping.late]), scope.cancel);
     return judged(scope, ready, outcome, last, attempts, known());
   } catch (error) {
-    // a halt ends the call itself at once too
+    // a halt also ends the call itself at once, so this does not wait long
     if (error instanceof Halted) return (await inside) ?? notRun();
     return broken(messageOf(error, scope.drive.secrets.mask), attempts, known());
   } finally {
     wrapping.end();
-    // a wrapper answered by itself while the call still ran
+    // a wrapper returned a result of its own while the call still runs
     if (!last)
       void inside?.then(
         (end) => endedLate(scope, call.id, epoch, end.ok ? end.seen : end),
-        // the run was lost before it began
+        // the call never started, because this process lost the run
         () => undefined,
       );
   }
@@ -87,7 +87,7 @@ const notRun = (): End => ({
   error: { code: 'CANCELLED', message: 'Cancelled before it began.', retryable: false, attempts: 0, outcome: 'not-run' },
 });
 
-/** The answer of the outermost wrapper, checked. */
+/** Checks the result of the outermost wrapper. */
 function judged(scope: Scope, ready: Ready, outcome: unknown, last: End | undefined, attempts: number, otherwise: Outcome): End {
   const { ok, output, error } = (outcome ?? {}) as Partial<{ ok: unknown; output: Json; error: Partial<Failure> }>;
   // content that the tool's toModel made stays, unless a wrapper changed the output
@@ -107,7 +107,7 @@ function judged(scope: Scope, ready: Ready, outcome: unknown, last: End | undefi
   return { ok: false, attempts, error: known };
 }
 
-/** The wrapper failed. The outcome is that of the call itself. */
+/** The failure of a wrapper, with the outcome of the call itself. */
 function broken(message: string, attempts: number, outcome: Outcome): End {
   return { ok: false, attempts, error: { code: 'MIDDLEWARE_FAILED', message, retryable: false, attempts, outcome } };
 }

@@ -8,7 +8,7 @@ import { costOf, estimate, modelKey } from './estimate.ts';
 import type { LoopScope } from './types.ts';
 import { Wrapping } from './wrapping.ts';
 
-/** Carries a thought without an answer through the wrappers, which know only answers and errors. */
+/** Carries a result without an answer through the wrappers, which know only answers and errors. */
 class NoAnswer extends Error {
   readonly thought: Exclude<Thought, { ok: true }>;
   constructor(thought: Exclude<Thought, { ok: true }>) {
@@ -17,7 +17,7 @@ class NoAnswer extends Error {
   }
 }
 
-/** A model call inside its wrappers. A wrapper may call `next` more than once: each further call is checked against the limits, and each is charged. */
+/** Runs a model call inside its wrappers. A wrapper may call `next` several times: each call is checked against the limits and charged. */
 export async function wrapped(
   scope: LoopScope,
   request: ModelRequest,
@@ -28,7 +28,7 @@ export async function wrapped(
   let asked = 0;
   const wrapping = new Wrapping('a use.model wrapper', scope.plan.model);
   const asks = async (r: ModelRequest): Promise<ModelResponse> => {
-    // the first call was checked before the step; each running one may cost as much as one more
+    // the first call was checked before the step; each call that still runs counts at its upper bound too
     const crossed = asked++ === 0 ? undefined : crossing(scope, asked - answers.length - (scope.parent ? 1 : 0));
     if (crossed) throw new NoAnswer({ ok: false, ...crossed });
     const thought = await ask(r, wrapping.waited);
@@ -40,7 +40,7 @@ export async function wrapped(
   let call = (r: ModelRequest) => wrapping.inside(() => asks(r));
   for (const wrap of scope.plan.modelWrappers.toReversed()) {
     const inside = call;
-    // a wrapper may not await it: its failure must not be an unhandled rejection
+    // if the wrapper does not await it, its failure must not become an unhandled rejection
     const next = (r: ModelRequest) => {
       const answer = inside(r);
       answer.catch(() => undefined);
@@ -54,7 +54,7 @@ export async function wrapped(
     const answer = await unlessHalted(Promise.race([answering, wrapping.late]), scope.cancel);
     const response = answerOf(answer, modelKey(scope.agent.model));
     const last = answers.at(-1);
-    // the usage of the call stays, whatever a wrapper makes of the answer
+    // the usage is that of the call, even if a wrapper changes the answer
     const usage = last ? last.response.usage : response.usage;
     return {
       ok: true,

@@ -4,7 +4,7 @@ import { Timer } from '../reliability/timer.ts';
 const MOST = 300_000;
 
 /**
- * Bounds the time that `use` wrappers take for themselves; the call inside has its own timeout. After the end, `next` starts nothing.
+ * Limits the time that `use` wrappers take besides the call inside, which has its own timeout. After the end, `next` starts nothing.
  */
 export class Wrapping {
   /** Rejects when the wrappers take too long. */
@@ -15,10 +15,10 @@ export class Wrapping {
   #timer: Timer | undefined;
   #inside = 0;
   #over = false;
-  /** Whether the wrappers waited before they called `next`: another process may have taken the run over meanwhile. */
+  /** Whether the wrappers awaited something before they called `next`. Another process may have claimed the run meanwhile. */
   waited = false;
 
-  /** @param bound the bound of the call inside: that of all attempts, or else of one. */
+  /** @param bound the time limit of the call inside: the deadline of all attempts, else the timeout of one. */
   constructor(what: string, { deadline, timeout }: { deadline?: number | undefined; timeout?: number | undefined }) {
     this.#what = what;
     this.#ms = deadline ?? timeout ?? MOST;
@@ -34,7 +34,7 @@ export class Wrapping {
     this.#timer = new Timer(this.#ms, () => this.#reject(new Error(`${this.#what} did not answer within ${this.#ms} ms`)));
   }
 
-  /** Runs the innermost `next`. A wrapper may not await it: its failure must not be an unhandled rejection. */
+  /** Runs the innermost `next`. If a wrapper does not await it, its failure must not become an unhandled rejection. */
   inside<T>(f: () => Promise<T>): Promise<T> {
     const doing = this.#enter(f);
     doing.catch(() => undefined);

@@ -31,7 +31,7 @@ const HALF_OPEN = { closed: false, halfOpen: true };
 /**
  * A circuit breaker for few and slow calls. It opens after `failures` consecutive service faults, and `recovery` ms later allows one
  * trial call. A caller's fault (bad arguments, not found, denied) counts as a success, because the service answered. A cancelled call or
- * an unclassified error is no evidence, not even as the trial. While the circuit is open, `fire` rejects with CIRCUIT_OPEN.
+ * an unclassified error proves nothing, not even as the trial. While the circuit is open, `fire` rejects with CIRCUIT_OPEN.
  */
 export class Circuit {
   readonly name: string;
@@ -44,7 +44,7 @@ export class Circuit {
   #closed = false;
   readonly #gate: { readonly closed: boolean } | undefined;
   #fired = 0;
-  /** The call that just ended is no evidence, although opossum will report a success. */
+  /** The call that just ended proves nothing, although opossum will report a success. */
   #noEvidence = false;
   readonly #refused = new WeakSet<object>();
   readonly #rotate = new EventEmitter();
