@@ -53,7 +53,7 @@ export class RondoError<C extends ErrorCode = ErrorCode> extends Error {
 }
 
 /** How the caller declared or asked for what makes no sense. */
-export const invalid = (message: string) => new RondoError('CONFIG_INVALID', message);
+export const invalid = (message: string, o?: { details?: Json; cause?: unknown }) => new RondoError('CONFIG_INVALID', message, o);
 
 /** What is known of an effect that did not succeed: it never ran, it ran and failed, or its outcome is unknown. */
 export type Outcome = 'not-run' | 'failed' | 'unknown';
@@ -68,6 +68,24 @@ export interface Failure {
   /** Milliseconds until another try makes sense, where known. */
   retryAfter?: number;
 }
+
+/** A failure after one attempt, which another one would not change. */
+export const failedOnce = (code: string, message: string, outcome: Outcome = 'failed'): Failure => ({
+  code,
+  message,
+  retryable: false,
+  attempts: 1,
+  outcome,
+});
+
+/** A failure before any attempt. */
+export const notRun = (code: string, message: string, retryable = false): Failure => ({
+  code,
+  message,
+  retryable,
+  attempts: 0,
+  outcome: 'not-run',
+});
 
 /**
  * Thrown by a tool or a model adapter that knows what went wrong.

@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { invalid, RondoError } from './errors.ts';
+import { invalid } from './errors.ts';
 import { freezeJson, type Json, type JsonObject } from './json.ts';
 import { allow, compile, type Document } from './json-schema/compile.ts';
 import { isKeyword } from './json-schema/keywords.ts';
@@ -57,7 +57,7 @@ export function foreignSchema(schema: unknown, where: string): Schema<JsonObject
 
 function fromDocument<T>(given: unknown, whose: 'own' | 'foreign', where: string): Schema<T, T> {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
-    throw new RondoError('CONFIG_INVALID', `${where} takes a JSON Schema object, such as { type: "object", properties: {} }.`);
+    throw invalid(`${where} takes a JSON Schema object, such as { type: "object", properties: {} }.`);
   checkSize(given, LARGEST[whose], where);
   const document = freezeJson(plain(given, where) as JsonObject);
   const compiled = compile(document, whose === 'foreign', where);

@@ -1,5 +1,5 @@
 import type { StandardJSONSchemaV1, StandardSchemaV1, StandardTypedV1 } from '@standard-schema/spec';
-import { type Mistake, RondoError } from './errors.ts';
+import { invalid, type Mistake, RondoError } from './errors.ts';
 import type { Json, JsonObject } from './json.ts';
 import { checkSize, cut, LARGEST } from './json-schema/size.ts';
 import { plain } from './options.ts';
@@ -75,13 +75,11 @@ const TARGET = { target: 'draft-2020-12' } as const;
 export function describe(schema: Schema, where: string): JsonSchema {
   const standard = (schema as Partial<Schema> | undefined)?.['~standard'];
   if (!standard?.validate)
-    throw new RondoError(
-      'CONFIG_INVALID',
+    throw invalid(
       `${where} is not a schema. Pass a Zod (>= 4.2) or ArkType schema, or JSON Schema: { type: 'object', properties: { ... } }.`,
     );
   if (!standard.jsonSchema)
-    throw new RondoError(
-      'CONFIG_INVALID',
+    throw invalid(
       `${where}: this ${standard.vendor} schema cannot describe itself as JSON Schema. Use Zod >= 4.2, ArkType >= 2.1.28, Valibot's toStandardJsonSchema(), or plain JSON Schema.`,
     );
   try {
@@ -90,7 +88,7 @@ export function describe(schema: Schema, where: string): JsonSchema {
     return plain(rest, where) as JsonObject;
   } catch (error) {
     if (RondoError.is(error)) throw error;
-    throw new RondoError('CONFIG_INVALID', `${where} cannot be written as JSON Schema: ${(error as Error).message}`, { cause: error });
+    throw invalid(`${where} cannot be written as JSON Schema: ${(error as Error).message}`, { cause: error });
   }
 }
 

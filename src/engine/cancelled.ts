@@ -1,6 +1,6 @@
 /** What a cancelled run leaves behind: calls that no process will finish, and agents that wait for people. */
 
-import type { Failure } from '../errors.ts';
+import { failedOnce } from '../errors.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
 import { callsOf } from '../journal/frame.ts';
@@ -15,14 +15,8 @@ export const abandoned = (run: RunFold, status: 'cancelled' | 'failed'): Draft[]
     [...callsOf(frame)]
       .filter((call) => call.status === 'started')
       .map((call): Draft => {
-        const outcome = call.effect === 'read' ? 'failed' : 'unknown';
-        const error: Failure = {
-          code: 'CANCELLED',
-          message: status === 'failed' ? 'The run failed while it ran, or waited.' : 'The run was cancelled while it ran.',
-          retryable: false,
-          attempts: 1,
-          outcome,
-        };
+        const message = status === 'failed' ? 'The run failed while it ran, or waited.' : 'The run was cancelled while it ran.';
+        const error = failedOnce('CANCELLED', message, call.effect === 'read' ? 'failed' : 'unknown');
         return { type: 'call.finished', frame: frame.id || undefined, call: call.id, ok: false, error, attempts: 1, ms: 0 };
       }),
   );

@@ -1,5 +1,5 @@
 /** One turn of a foreign agent. The journal records it like a tool call, with a started and a finished entry. */
-import { type Failure, RondoError } from '../errors.ts';
+import { type Failure, failedOnce, RondoError } from '../errors.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import type { Json } from '../json.ts';
@@ -79,13 +79,12 @@ function outcomeOf({ effect }: Foreign, call: Call): { output: Json } | { error:
   const { finished, settled } = call;
   // the process crashed after the turn failed and before the frame ended
   if (finished?.error && !settled) return { error: finished.error };
-  const base = { retryable: false, attempts: 1 };
   const known = knownOf(call, effect);
   if (known.outcome === 'done') return { output: known.output };
-  if (known.outcome === 'failed') return { error: { ...base, code: 'TOOL_FAILED', message: known.message, outcome: 'failed' } };
+  if (known.outcome === 'failed') return { error: failedOnce('TOOL_FAILED', known.message) };
   if (known.outcome === 'open') return undefined;
   const message = 'The process stopped while this agent worked. What it did is unknown: find out first.';
-  return { error: { ...base, code: 'OUTCOME_UNKNOWN', message, outcome: 'unknown' } };
+  return { error: failedOnce('OUTCOME_UNKNOWN', message, 'unknown') };
 }
 
 async function complete(scope: Scope, call: Call, output: Json, last?: Draft): Promise<Settlement> {

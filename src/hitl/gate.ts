@@ -2,7 +2,7 @@
  * The gate before a call: are its arguments valid, may it be made at all, does a person have to say yes? It is the
  * same for a call the model just asked for, one that a crash or a limit left waiting, and one that was decided.
  */
-import type { Failure } from '../errors.ts';
+import { type Failure, notRun } from '../errors.ts';
 import type { Approval, Call } from '../journal/fold.ts';
 import { writtenOf } from '../journal/frame.ts';
 import { copyJson, fits, isSameJson, type Json } from '../json.ts';
@@ -237,5 +237,5 @@ const ruleFailed = <T extends Gated>(error: unknown): Verdict<T> =>
   refuse('APPROVAL_RULE_FAILED', `Whether a person must approve this could not be found out, so it was not run: ${messageOf(error)}`);
 
 function refuse<T extends Gated>(code: string, message: string): Verdict<T> {
-  return { go: 'refuse', error: { code, message: bounded(message), retryable: false, attempts: 0, outcome: 'not-run' } };
+  return { go: 'refuse', error: notRun(code, bounded(message)) };
 }

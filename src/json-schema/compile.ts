@@ -1,4 +1,4 @@
-import { RondoError } from '../errors.ts';
+import { invalid } from '../errors.ts';
 import { type Json, type JsonObject, MAX_DEPTH } from '../json.ts';
 import { INSTEAD, ITS_OWN, isDialect, isLegacy, isObject, isPattern, LIST, MAP, NESTED, PLAIN } from './keywords.ts';
 import { isLinear } from './pattern.ts';
@@ -48,7 +48,7 @@ export function compile(document: JsonObject, foreign: boolean, where: string): 
   /** Targets of references that are still to be visited. The list grows while it is iterated. */
   const asked: { key: string; node: Json; base: string }[] = [];
   let unique = false;
-  const wrong = (at: string, must: string) => new RondoError('CONFIG_INVALID', `${where}: ${cut(at, 200)} must ${must}.`);
+  const wrong = (at: string, must: string) => invalid(`${where}: ${cut(at, 200)} must ${must}.`);
 
   // an unknown dialect: the server alone checks its input
   if (foreign && !isDialect(document.$schema)) return { root: true, lookup, unique };
@@ -154,15 +154,14 @@ function checkRefs(schemas: Iterable<Checked>, lookup: Document['lookup'], where
   const sizeOf = (s: Checked, depth: number): number => {
     const known = sizes.get(s);
     if (known) return known;
-    if (known === 0) throw new RondoError('CONFIG_INVALID', `${where}: a $ref leads back to itself, and never to a value.`);
-    if (depth > MAX_DEPTH) throw new RondoError('CONFIG_INVALID', `${where}: its $refs lead through more than ${MAX_DEPTH} schemas.`);
+    if (known === 0) throw invalid(`${where}: a $ref leads back to itself, and never to a value.`);
+    if (depth > MAX_DEPTH) throw invalid(`${where}: its $refs lead through more than ${MAX_DEPTH} schemas.`);
     sizes.set(s, 0);
     let size = 1;
     const target = s.$ref !== undefined && lookup[s.$ref as string];
     for (const part of [target, s.allOf, s.anyOf, s.oneOf, s.not, s.if, s.then, s.else, Object.values(s.dependentSchemas ?? {})].flat())
       if (part instanceof Checked) size += sizeOf(part, depth + 1);
-    if (size > LARGEST.atOnce)
-      throw new RondoError('CONFIG_INVALID', `${where} checks one value against more than ${LARGEST.atOnce} schemas. Describe less.`);
+    if (size > LARGEST.atOnce) throw invalid(`${where} checks one value against more than ${LARGEST.atOnce} schemas. Describe less.`);
     sizes.set(s, size);
     return size;
   };

@@ -1,4 +1,5 @@
 /** Conclude: an answer without calls ends the agent's frame, unless it does not fit the output schema. */
+import { type Failure, failedOnce } from '../errors.ts';
 import { outputParts } from '../journal/conversation.ts';
 import type { Draft } from '../journal/entries.ts';
 import { type Json, plainJson } from '../json.ts';
@@ -38,11 +39,8 @@ export async function conclude(scope: LoopScope, response: ModelResponse, respon
       : []),
   ]);
   if (repairable) return [];
-  const error = failed ?? {
-    code: 'OUTPUT_INVALID',
-    message: `the final answer does not fit the output schema: ${answer?.ok === false ? answer.problem : ''}.`,
-  };
-  return { status: 'failed', error: { ...error, retryable: false, attempts: 1, outcome: 'failed' } };
+  const unfit = `the final answer does not fit the output schema: ${answer?.ok === false ? answer.problem : ''}.`;
+  return { status: 'failed', error: failed ?? failedOnce('OUTPUT_INVALID', unfit) };
 }
 
 /** The answer with other content, so that the journal and later runs of the session do not have what the policy removed. */
@@ -63,27 +61,22 @@ async function end(scope: LoopScope, output: Json, before: readonly Draft[]): Pr
 async function refused(scope: LoopScope, entry: Responded, reason: string): Promise<readonly Due[] | Settlement> {
   await scope.append(() => [entry]);
   if (scope.halt) return [];
-  const message = `the policy refused the final answer: ${reason}`;
-  return { status: 'failed', error: { code: 'OUTPUT_REFUSED', message, retryable: false, attempts: 1, outcome: 'failed' } };
+  return { status: 'failed', error: failedOnce('OUTPUT_REFUSED', `the policy refused the final answer: ${reason}`) };
 }
 
-function incomplete(stop: ModelResponse['stop']): { code: string; message: string } | undefined {
+function incomplete(stop: ModelResponse['stop']): Failure | undefined {
   if (stop === 'length')
-    return {
-      code: 'OUTPUT_TRUNCATED',
-      message: "the model's answer was cut off at its output limit. Raise the model's maxTokens, or ask for less.",
-    };
+    return failedOnce(
+      'OUTPUT_TRUNCATED',
+      "the model's answer was cut off at its output limit. Raise the model's maxTokens, or ask for less.",
+    );
   if (stop === 'context')
-    return {
-      code: 'CONTEXT_TOO_LONG',
-      message:
-        "the conversation fills the model's context, so its answer was cut off. Begin a new session, bound what tools return (maxBytes), or use a model with a larger context.",
-    };
+    return failedOnce(
+      'CONTEXT_TOO_LONG',
+      "the conversation fills the model's context, so its answer was cut off. Begin a new session, bound what tools return (maxBytes), or use a model with a larger context.",
+    );
   if (stop === 'blocked')
-    return {
-      code: 'MODEL_BLOCKED',
-      message: 'the provider blocked the answer (a guardrail or content filter). See the step in the journal.',
-    };
+    return failedOnce('MODEL_BLOCKED', 'the provider blocked the answer (a guardrail or content filter). See the step in the journal.');
   return undefined;
 }
 
@@ -134,7 +127,7 @@ async function handOver(scope: LoopScope, output: Json): Promise<readonly Due[] 
   const valid = wanted ? await validate(wanted.schema, output) : undefined;
   if (valid && !valid.ok) {
     const message = `the agent that took the conversation over gave an answer that does not fit the output schema: ${valid.problem}.`;
-    return { status: 'failed', error: { code: 'OUTPUT_INVALID', message, retryable: false, attempts: 1, outcome: 'failed' } };
+    return { status: 'failed', error: failedOnce('OUTPUT_INVALID', message) };
   }
   return end(scope, output, []);
 }

@@ -1,4 +1,4 @@
-import { type Failure, RondoError, ToolError } from '../errors.ts';
+import { type Failure, notRun, RondoError, ToolError } from '../errors.ts';
 import type { CredentialRequest, Occasion } from '../ports/identity.ts';
 import { classify, messageOf } from '../reliability/classify.ts';
 import { signalled } from '../reliability/patience.ts';
@@ -47,16 +47,7 @@ export async function credentials(scope: Scope, tool: ToolDefinition, consent?: 
       if (typeof got.expiresAt === 'number') expiresAt = Math.min(expiresAt ?? Number.POSITIVE_INFINITY, got.expiresAt);
     } catch (error) {
       const message = `The credential "${name}" could not be had: ${reasonOf(error, drive.secrets)}`;
-      return {
-        ok: false,
-        error: {
-          code: RondoError.is(error) ? error.code : 'CREDENTIALS_UNAVAILABLE',
-          message,
-          retryable: true,
-          attempts: 0,
-          outcome: 'not-run',
-        },
-      };
+      return { ok: false, error: notRun(RondoError.is(error) ? error.code : 'CREDENTIALS_UNAVAILABLE', message, true) };
     }
   }
   return { ok: true, values, expiresAt };
@@ -112,10 +103,5 @@ function reasonOf(error: unknown, secrets: Secrets): string {
 /** An error of this file, whose message is safe to show. */
 class NotHad extends Error {}
 
-const notGranted = (tool: string, more: string): Failure => ({
-  code: 'NOT_PERMITTED',
-  message: `${tool} needs ${more}, which this agent was not granted.`,
-  retryable: false,
-  attempts: 0,
-  outcome: 'not-run',
-});
+const notGranted = (tool: string, more: string): Failure =>
+  notRun('NOT_PERMITTED', `${tool} needs ${more}, which this agent was not granted.`);

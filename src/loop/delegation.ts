@@ -1,6 +1,6 @@
 /** Restrictions on calls of sub-agents: nesting depth, and one handoff per step. */
 
-import { ToolError } from '../errors.ts';
+import { notRun, ToolError } from '../errors.ts';
 import { depthOf } from '../journal/frame.ts';
 import type { Prepared } from './call.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
@@ -46,5 +46,5 @@ function depthLimit(scope: Scope): number {
 
 const refused = (code: string, message: string): Prepared => ({
   go: 'refuse',
-  error: { code, message, retryable: false, attempts: 0, outcome: 'not-run' },
+  error: notRun(code, message),
 });

@@ -1,4 +1,4 @@
-import { RondoError } from '../errors.ts';
+import { invalid } from '../errors.ts';
 import type { Crossed, Limits } from '../journal/entries.ts';
 import { type Prices, price } from '../pricing/prices.ts';
 import { candidates } from '../reliability/fallback.ts';
@@ -19,8 +19,7 @@ export function assertPriced(agent: AgentDefinition, limits: Limits, prices: Pri
   if (limited && isLoop(agent)) {
     const unpriced = candidates(agent.model).find((m) => !price(modelKey(m), prices));
     if (unpriced)
-      throw new RondoError(
-        'CONFIG_INVALID',
+      throw invalid(
         `the limit costUsd cannot be kept: the price of ${modelKey(unpriced)}, which agent "${agent.name}" asks, is unknown. Give it with new Engine({ prices: { "${modelKey(unpriced)}": { input, output, source, date } } }), in dollars per million tokens.`,
         { details: { model: modelKey(unpriced) } },
       );

@@ -1,4 +1,5 @@
 /** Recall: decides what to do with a call that had started when its process stopped. */
+import { failedOnce } from '../errors.ts';
 import { parse, parseAgain } from '../hitl/arguments.ts';
 import { contextOf } from '../hitl/gate.ts';
 import type { Call } from '../journal/fold.ts';
@@ -25,8 +26,7 @@ export function recall(scope: Scope, call: Call): Prepared | Promise<Prepared> {
 async function recalled(scope: Scope, call: Call, tool: ToolDefinition | undefined): Promise<Prepared> {
   const known = knownOf(call, call.effect ?? 'read');
   if (known.outcome === 'done') return { go: 'answer', output: known.output };
-  if (known.outcome === 'failed')
-    return { go: 'refuse', error: { code: 'TOOL_FAILED', message: known.message, retryable: false, attempts: 1, outcome: 'failed' } };
+  if (known.outcome === 'failed') return { go: 'refuse', error: failedOnce('TOOL_FAILED', known.message) };
   if (!tool) return lostTrack(call, ', and the tool is no longer there to find out what it did.');
   const input = writtenOf(call);
   const { input: schema } = tool.options;
@@ -59,11 +59,9 @@ async function asked(scope: Scope, { options }: ToolDefinition, call: Call, q: {
 
 const lostTrack = ({ name, effect }: Call, why: string): Prepared => ({
   go: 'refuse',
-  error: {
-    code: effect === 'once' ? 'OUTCOME_UNKNOWN' : 'TOOL_NOT_FOUND',
-    message: `The process stopped while ${name} ran${why}`,
-    retryable: false,
-    attempts: 1,
-    outcome: effect === 'read' ? 'failed' : 'unknown',
-  },
+  error: failedOnce(
+    effect === 'once' ? 'OUTCOME_UNKNOWN' : 'TOOL_NOT_FOUND',
+    `The process stopped while ${name} ran${why}`,
+    effect === 'read' ? 'failed' : 'unknown',
+  ),
 });

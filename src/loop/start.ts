@@ -5,6 +5,7 @@
  * I2. An answer with calls is appended together with the first starts. If the run is halted, it is appended alone.
  * I3. At most `parallel` calls are started at once. The others start when one has ended.
  */
+import { notRun } from '../errors.ts';
 import { request } from '../hitl/approvals.ts';
 import type { Asked } from '../hitl/gate.ts';
 import type { CallId, Draft } from '../journal/entries.ts';
@@ -74,13 +75,7 @@ export async function startNext(scope: Scope, due: Due, finished: Draft | undefi
 /** Calls of an answer that was cut off are not made, because their arguments may be incomplete. */
 const TRUNCATED: Prepared = {
   go: 'refuse',
-  error: {
-    code: 'OUTPUT_TRUNCATED',
-    message: 'Your answer was cut off at the output limit, so this call was not made. Answer in less.',
-    retryable: true,
-    attempts: 0,
-    outcome: 'not-run',
-  },
+  error: notRun('OUTPUT_TRUNCATED', 'Your answer was cut off at the output limit, so this call was not made. Answer in less.', true),
 };
 
 /**

@@ -1,5 +1,5 @@
 /** Runs a tool call inside the wrappers of `use: [{ tool }]`. */
-import type { Failure, Outcome } from '../errors.ts';
+import { type Failure, notRun, type Outcome } from '../errors.ts';
 import type { Call } from '../journal/fold.ts';
 import { copyJson, type Json } from '../json.ts';
 import { bounded, messageOf, severity } from '../reliability/classify.ts';
@@ -64,7 +64,7 @@ export async function wrappedTool(
     return judged(scope, ready, outcome, last, attempts, known());
   } catch (error) {
     // a halt also ends the call itself at once, so this does not wait long
-    if (error instanceof Halted) return (await inside) ?? notRun();
+    if (error instanceof Halted) return (await inside) ?? cancelledBefore();
     return broken(messageOf(error, scope.drive.secrets.mask), attempts, known());
   } finally {
     wrapping.end();
@@ -80,11 +80,11 @@ export async function wrappedTool(
 
 const outcomeOf = (end: End): ToolOutcome => (end.ok ? { ok: true, output: end.seen.output } : { ok: false, error: end.error });
 
-const notRun = (): End => ({
+const cancelledBefore = (): End => ({
   ok: false,
   cancelled: true,
   attempts: 0,
-  error: { code: 'CANCELLED', message: 'Cancelled before it began.', retryable: false, attempts: 0, outcome: 'not-run' },
+  error: notRun('CANCELLED', 'Cancelled before it began.'),
 });
 
 /** Checks the result of the outermost wrapper. */

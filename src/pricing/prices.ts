@@ -1,4 +1,4 @@
-import { RondoError } from '../errors.ts';
+import { invalid } from '../errors.ts';
 import type { Price, Rates } from './price.ts';
 import { BEDROCK } from './price-table.ts';
 
@@ -39,13 +39,9 @@ export function checkPrices(overrides: Prices): Prices {
   for (const [key, entry] of Object.entries(overrides)) {
     const bad = wrongRate(entry, 'input', 'output') ?? (entry.long && wrongRate(entry.long, 'input', 'output', 'over'));
     if (bad)
-      throw new RondoError(
-        'CONFIG_INVALID',
-        `The price of '${key}' needs '${bad}': US dollars per million tokens, a number of 0 or more.`,
-        {
-          details: { key, rate: bad },
-        },
-      );
+      throw invalid(`The price of '${key}' needs '${bad}': US dollars per million tokens, a number of 0 or more.`, {
+        details: { key, rate: bad },
+      });
   }
   return overrides;
 }

@@ -1,4 +1,4 @@
-import type { Failure, Outcome } from '../errors.ts';
+import { type Failure, notRun, type Outcome } from '../errors.ts';
 import type { Circuit } from './breaker.ts';
 import { CancelSource } from './cancel.ts';
 import { asSeen, bounded, type Classified, classify, type FallbackCode, type Mask, severity } from './classify.ts';
@@ -92,8 +92,7 @@ const launch = <T>(attempt: Attempt<T>, circuit: Circuit | undefined): Promise<T
   circuit ? circuit.fire(() => attempt.start()) : attempt.start();
 
 function tooLate<T>(): Guarded<T> {
-  const message = 'The deadline had passed before the call could start.';
-  return { ok: false, error: { code: 'TIMEOUT', message, retryable: true, attempts: 0, outcome: 'not-run' }, cause: undefined };
+  return { ok: false, error: notRun('TIMEOUT', 'The deadline had passed before the call could start.', true), cause: undefined };
 }
 
 /** Retries a call whose first attempt has failed. */

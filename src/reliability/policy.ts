@@ -1,4 +1,4 @@
-import { RondoError } from '../errors.ts';
+import { invalid } from '../errors.ts';
 import type { Breaker, Effect, Retry } from '../ports/tool.ts';
 import type { Classified } from './classify.ts';
 import { LONGEST_TIMER } from './timer.ts';
@@ -97,7 +97,7 @@ export function mayRetry(
 function check(layer: ReliabilityOptions & { name?: string }): void {
   const where = layer.name ? `${layer.name}: ` : '';
   const bad = (what: string, must: string, got: unknown): never => {
-    throw new RondoError('CONFIG_INVALID', `${where}${what} must be ${must}, not ${show(got)}.`);
+    throw invalid(`${where}${what} must be ${must}, not ${show(got)}.`);
   };
   const number = (what: string, value: unknown, least: number, must: string, whole = false, most = Number.MAX_SAFE_INTEGER) => {
     if (value === undefined) return;

@@ -1,5 +1,5 @@
 import type { KeyObject, webcrypto } from 'node:crypto';
-import { invalid, RondoError } from '../errors.ts';
+import { invalid } from '../errors.ts';
 import type { Principal } from '../ports/principal.ts';
 
 /** The claims of a token. */
@@ -74,7 +74,7 @@ let loading: Promise<typeof import('jose')> | undefined;
 function jose(): Promise<typeof import('jose')> {
   loading ??= import('jose').catch((cause: unknown) => {
     loading = undefined;
-    throw new RondoError('CONFIG_INVALID', 'jwt() needs the package jose. Run `npm install jose`.', { cause });
+    throw invalid('jwt() needs the package jose. Run `npm install jose`.', { cause });
   });
   return loading;
 }

@@ -1,7 +1,7 @@
 /** Runs a web-standard handler, `Request -> Response`, on Node's HTTP server. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { RondoError } from '../errors.ts';
+import { invalid } from '../errors.ts';
 import { errorAnswer } from './answer.ts';
 import { HttpError } from './errors.ts';
 import { report } from './report.ts';
@@ -42,9 +42,7 @@ export async function listen(handler: Handler, o: ListenOptions = {}): Promise<L
   let closing = false;
   const server = createServer({ requestTimeout: REQUEST_TIMEOUT }, (request, response) => void serve(request, response));
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) =>
-      reject(new RondoError('CONFIG_INVALID', `${where}: cannot listen on ${host}:${port}: ${cause.message}.`, { cause })),
-    );
+    server.once('error', (cause) => reject(invalid(`${where}: cannot listen on ${host}:${port}: ${cause.message}.`, { cause })));
     server.listen(port, host, resolve);
   });
   server.on('error', tell);

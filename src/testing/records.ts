@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { RondoError } from '../errors.ts';
+import { invalid } from '../errors.ts';
 import type { Journal } from '../journal/port.ts';
 import type { RecordListOptions, Records } from '../journal/records.ts';
 import type { Json } from '../json.ts';
@@ -262,7 +262,7 @@ const openedAgain: readonly Case[] = [
 ];
 
 function recordsOf(journal: Journal): Records {
-  if (!journal.records) throw new RondoError('CONFIG_INVALID', 'recordsConformance() tests Journal.records, and this journal has none.');
+  if (!journal.records) throw invalid('recordsConformance() tests Journal.records, and this journal has none.');
   return journal.records;
 }
 

@@ -1,5 +1,5 @@
 /** Helpers of all conformance suites. */
-import { RondoError } from '../errors.ts';
+import { invalid } from '../errors.ts';
 import type { Journal } from '../journal/port.ts';
 
 /** The `test` of vitest, jest or node:test. */
@@ -14,8 +14,7 @@ export interface SuiteCase {
 export function declare(kind: string, cases: readonly SuiteCase[], given: TestFunction | undefined): void {
   const globals = globalThis as { test?: TestFunction; it?: TestFunction };
   const test = given ?? globals.test ?? globals.it;
-  if (!test)
-    throw new RondoError('CONFIG_INVALID', 'No test function is global here. Pass the one of vitest, jest or node:test: { test }.');
+  if (!test) throw invalid('No test function is global here. Pass the one of vitest, jest or node:test: { test }.');
   for (const { name, run } of cases) test(`${kind}: ${name}`, run);
 }
 

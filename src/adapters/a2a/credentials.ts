@@ -1,6 +1,6 @@
 /** The credentials of `a2aAgent()`, checked against those that the peer's card requires. */
 import type { AgentCard, SecurityScheme } from '@a2a-js/sdk';
-import { RondoError, ToolError } from '../../errors.ts';
+import { invalid, ToolError } from '../../errors.ts';
 import type { TurnContext } from '../../ports/foreign.ts';
 import { isLoopback } from '../../server/addresses.ts';
 
@@ -63,9 +63,8 @@ const MAX_BODY = 65_536;
 export function clientCredentials(o: ClientCredentialsOptions): () => Promise<string> {
   const { tokenUrl, clientId, clientSecret, scopes = [], parameters } = o;
   const url = URL.canParse(tokenUrl) ? new URL(tokenUrl) : undefined;
-  if (!url || (url.protocol !== 'https:' && !isLoopback(url.hostname)))
-    throw new RondoError('CONFIG_INVALID', 'clientCredentials(): tokenUrl is an https URL.');
-  if (!clientId || !clientSecret) throw new RondoError('CONFIG_INVALID', 'clientCredentials() needs clientId and clientSecret.');
+  if (!url || (url.protocol !== 'https:' && !isLoopback(url.hostname))) throw invalid('clientCredentials(): tokenUrl is an https URL.');
+  if (!clientId || !clientSecret) throw invalid('clientCredentials() needs clientId and clientSecret.');
   // RFC 6749, 2.3.1: id and secret are form-encoded before they are joined
   const basic = Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`).toString('base64');
   const body = new URLSearchParams({

@@ -1,5 +1,5 @@
 import type { BedrockRuntimeClient } from '@aws-sdk/client-bedrock-runtime';
-import { RondoError } from '../../errors.ts';
+import { invalid } from '../../errors.ts';
 import type { BedrockOptions } from './options.ts';
 
 type Sdk = typeof import('@aws-sdk/client-bedrock-runtime');
@@ -19,8 +19,7 @@ const SILENCE = 3_600_000;
 export function loadSdk(): Promise<Sdk> {
   loading ??= import('@aws-sdk/client-bedrock-runtime').catch((cause: unknown) => {
     loading = undefined;
-    throw new RondoError(
-      'CONFIG_INVALID',
+    throw invalid(
       `bedrock() needs the AWS SDK, which could not be loaded (${(cause as Error)?.message}). Run: npm install @aws-sdk/client-bedrock-runtime`,
       { cause },
     );

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { RondoError } from '../../errors.ts';
+import { invalid } from '../../errors.ts';
 import type { StoredAppend } from '../../journal/codec.ts';
 import { encode } from '../../journal/codec.ts';
 import type { Entry } from '../../journal/entries.ts';
@@ -27,7 +27,7 @@ export interface SqliteJournalOptions {
  */
 export function sqliteJournal(path: string, o: SqliteJournalOptions = {}): Journal {
   if (typeof path !== 'string' || path === '' || path.startsWith(':memory:'))
-    throw new RondoError('CONFIG_INVALID', 'sqliteJournal() takes the path of a file. For a journal in memory, use memoryJournal().');
+    throw invalid('sqliteJournal() takes the path of a file. For a journal in memory, use memoryJournal().');
   return new SqliteJournal(path, o.durability);
 }
 

@@ -1,4 +1,4 @@
-import { RondoError, ToolError } from '../../errors.ts';
+import { invalid, ToolError } from '../../errors.ts';
 import type { Model, ModelRequest, ModelResponse, ModelSettings } from '../../ports/model.ts';
 import { blamesMedia, holdsMedia, isKnown, linesForMedia } from '../../ports/sendable/media.ts';
 import { type Aliases, aliases } from '../../ports/sendable/names.ts';
@@ -40,10 +40,7 @@ type Chunk = Answer & { concat(other: Chunk): Chunk };
  */
 export function langchainModel(model: ChatModelLike, o: LangchainModelOptions = {}): Model {
   if (typeof model?.invoke !== 'function' || typeof model.stream !== 'function')
-    throw new RondoError(
-      'CONFIG_INVALID',
-      'langchainModel() takes a chat model of LangChain, such as new ChatOpenAI({ model, maxRetries: 0 }).',
-    );
+    throw invalid('langchainModel() takes a chat model of LangChain, such as new ChatOpenAI({ model, maxRetries: 0 }).');
   const said = describe(model);
   const id = o.id ?? said.id;
   const maxOutput = o.maxOutput ?? said.maxOutput;

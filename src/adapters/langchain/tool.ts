@@ -1,6 +1,6 @@
 import { AsyncLocalStorageProviderSingleton } from '@langchain/core/singletons';
 import { toJsonSchema } from '@langchain/core/utils/json_schema';
-import { RondoError, ToolError } from '../../errors.ts';
+import { invalid, ToolError } from '../../errors.ts';
 import { type Json, type JsonObject, plainJson } from '../../json.ts';
 import { jsonSchema } from '../../json-schema.ts';
 import { tool } from '../../loop/tool.ts';
@@ -39,10 +39,7 @@ export interface LangchainToolOptions extends Common {
  */
 export function langchainTool(structured: StructuredToolLike, o: LangchainToolOptions = {}): Tool<string, JsonObject, Json> {
   if (typeof structured?.invoke !== 'function' || typeof structured.name !== 'string')
-    throw new RondoError(
-      'CONFIG_INVALID',
-      'langchainTool() takes a tool of LangChain, such as tool(fn, { name, description, schema }) makes.',
-    );
+    throw invalid('langchainTool() takes a tool of LangChain, such as tool(fn, { name, description, schema }) makes.');
   const { name = structured.name, description = structured.description, ...rest } = o;
   return tool({
     ...rest,
@@ -73,13 +70,9 @@ function schemaOf({ schema }: StructuredToolLike, name: string): JsonObject {
   try {
     document = toJsonSchema(schema as never);
   } catch (error) {
-    throw new RondoError(
-      'CONFIG_INVALID',
-      `the schema of LangChain tool "${name}" cannot be written as JSON Schema: ${(error as Error).message}`,
-      {
-        cause: error,
-      },
-    );
+    throw invalid(`the schema of LangChain tool "${name}" cannot be written as JSON Schema: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
   const { $schema: _, ...plain } = (plainJson(document) ?? {}) as JsonObject;
   // a tool that takes one string is declared with a schema that converts to one

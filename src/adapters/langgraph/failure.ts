@@ -1,4 +1,4 @@
-import { RondoError, ToolError } from '../../errors.ts';
+import { invalid, RondoError, ToolError } from '../../errors.ts';
 import { classify } from '../../reliability/classify.ts';
 
 const CODES: Readonly<Record<string, string>> = {
@@ -33,8 +33,7 @@ const lcCode = (error: unknown): string | undefined => {
 };
 
 export const noCheckpointer = (name: string, cause?: unknown) =>
-  new RondoError(
-    'CONFIG_INVALID',
+  invalid(
     `The graph "${name}" interrupts, and has no checkpointer to wait in. Compile it with one, or pass langgraphAgent({ checkpointer: journalSaver(sqliteJournal("threads.db")) }).`,
     { cause },
   );

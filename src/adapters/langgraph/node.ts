@@ -4,7 +4,7 @@ import type { Engine } from '../../engine/engine.ts';
 import { newId } from '../../engine/ids.ts';
 import type { RunResult } from '../../engine/results.ts';
 import type { Run } from '../../engine/run.ts';
-import { RondoError } from '../../errors.ts';
+import { invalid, RondoError } from '../../errors.ts';
 import type { Approval } from '../../hitl/approvals.ts';
 import { sha256 } from '../../journal/canonical.ts';
 import type { Json } from '../../json.ts';
@@ -167,10 +167,7 @@ function lastText(state: unknown): string {
   const messages = (state as { messages?: readonly { text?: unknown }[] } | undefined)?.messages;
   const text = Array.isArray(messages) ? messages.at(-1)?.text : undefined;
   if (typeof text === 'string') return text;
-  throw new RondoError(
-    'CONFIG_INVALID',
-    'The state of this graph has no messages. Say what the agent is asked: rondoNode(engine, agent, { input }).',
-  );
+  throw invalid('The state of this graph has no messages. Say what the agent is asked: rondoNode(engine, agent, { input }).');
 }
 
 const asMessage = (name: string) => (output: unknown) => ({

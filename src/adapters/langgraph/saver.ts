@@ -1,6 +1,6 @@
 import type { RunnableConfig } from '@langchain/core/runnables';
 import { BaseCheckpointSaver, type Checkpoint, type CheckpointMetadata, type CheckpointTuple } from '@langchain/langgraph';
-import { RondoError } from '../../errors.ts';
+import { invalid } from '../../errors.ts';
 import type { Journal } from '../../journal/port.ts';
 import type { Records } from '../../journal/records.ts';
 import { common, textOf } from './delta.ts';
@@ -51,11 +51,9 @@ class JournalSaver extends BaseCheckpointSaver {
 
   constructor(journal: Journal, { serde, sync }: JournalSaverOptions) {
     super(serde);
-    if (typeof journal?.append !== 'function')
-      throw new RondoError('CONFIG_INVALID', 'journalSaver() takes a journal, such as sqliteJournal("threads.db").');
+    if (typeof journal?.append !== 'function') throw invalid('journalSaver() takes a journal, such as sqliteJournal("threads.db").');
     if (typeof journal.records?.append !== 'function')
-      throw new RondoError(
-        'CONFIG_INVALID',
+      throw invalid(
         'journalSaver(): this journal has no records, which is where checkpoints are stored. Implement Journal.records, or pass a journal that has them, such as sqliteJournal("threads.db").',
       );
     this.#records = journal.records;
@@ -286,7 +284,4 @@ const later = (a: number | string | undefined, b: number | string) =>
   a === undefined || (typeof a === 'number' && typeof b === 'number' ? b > a : String(b) > String(a)) ? b : a;
 
 const missing = (what: string) =>
-  new RondoError(
-    'CONFIG_INVALID',
-    `A checkpointer needs a ${what}, a string. Pass it: graph.invoke(input, { configurable: { thread_id: "1" } }).`,
-  );
+  invalid(`A checkpointer needs a ${what}, a string. Pass it: graph.invoke(input, { configurable: { thread_id: "1" } }).`);

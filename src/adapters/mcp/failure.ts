@@ -1,5 +1,5 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
-import { type Outcome, RondoError, ToolError } from '../../errors.ts';
+import { invalid, type Outcome, RondoError, ToolError } from '../../errors.ts';
 import type { Effect } from '../../ports/tool.ts';
 import { ofStatus, outcomeOf } from '../../reliability/codes.ts';
 import { TooLarge } from './fetch.ts';
@@ -10,11 +10,7 @@ export function unavailable(o: McpOptions, name: string, what: string, notes: st
   if (RondoError.is(cause)) return cause;
   const { code, message } = cause as { code?: unknown; message: string };
   if (o.command !== undefined && (code === 'ENOENT' || code === 'EACCES'))
-    return new RondoError(
-      'CONFIG_INVALID',
-      `MCP server "${name}": cannot run "${o.command}" (${code}). Check command and cwd of mcpTools().`,
-      { cause },
-    );
+    return invalid(`MCP server "${name}": cannot run "${o.command}" (${code}). Check command and cwd of mcpTools().`, { cause });
   const where =
     o.command === undefined ? new URL(o.url as string).origin : [o.command, ...(o.args ?? [])].map(hideSecret).join(' ').slice(0, 200);
   const why = code === -32001 ? 'it did not answer in time' : code === -32000 ? 'it ended, or closed the connection' : message;

@@ -1,4 +1,4 @@
-import { RondoError } from '../../errors.ts';
+import { invalid } from '../../errors.ts';
 
 /** Loaded when a server is first opened, so that declaring one is free and the SDK stays an optional peer. */
 export const loadClient = () => load(() => import('@modelcontextprotocol/sdk/client/index.js'));
@@ -12,7 +12,7 @@ async function load<T>(from: () => Promise<T>): Promise<T> {
   } catch (error) {
     const { code, message } = error as { code?: string; message?: string };
     if (code === 'ERR_MODULE_NOT_FOUND' && message?.includes('@modelcontextprotocol/sdk'))
-      throw new RondoError('CONFIG_INVALID', 'mcpTools() needs the MCP SDK: npm install @modelcontextprotocol/sdk', { cause: error });
+      throw invalid('mcpTools() needs the MCP SDK: npm install @modelcontextprotocol/sdk', { cause: error });
     throw error;
   }
 }

@@ -54,7 +54,7 @@ export class Offer {
     let chars = MOST.chars;
     for (const [original, name] of validNames([...offered.keys()].slice(0, MOST.tools), prefix)) {
       try {
-        if (chars < 0) throw new RondoError('CONFIG_INVALID', `its tools are described in more than ${MOST.chars} characters`);
+        if (chars < 0) throw invalid(`its tools are described in more than ${MOST.chars} characters`);
         if (RESERVED_NAME.test(name)) throw invalid('its name is reserved for the engine: give it another with prefix');
         const now = offered.get(original) as ToolDescription;
         const made = this.#made(now, name);
@@ -72,8 +72,7 @@ export class Offer {
         if (!RondoError.is(error)) throw error;
         // JSON escapes characters that a terminal would act on
         const why = `${cut(JSON.stringify(original), 80)}: ${cut(error.message, 300)}`;
-        if (o.strict && allow)
-          throw new RondoError('CONFIG_INVALID', `MCP server "${this.#server}" has a tool that cannot be offered, ${why}`);
+        if (o.strict && allow) throw invalid(`MCP server "${this.#server}" has a tool that cannot be offered, ${why}`);
         left.push(why);
       }
     }

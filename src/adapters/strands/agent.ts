@@ -8,7 +8,7 @@ import {
   type Snapshot,
   type Agent as StrandsAgent,
 } from '@strands-agents/sdk';
-import { RondoError, ToolError } from '../../errors.ts';
+import { invalid, ToolError } from '../../errors.ts';
 import type { ForeignAgentOptions } from '../../foreign/foreign.ts';
 import type { Ask, Turn, TurnContext, TurnResult } from '../../ports/foreign.ts';
 import type { Decision } from '../../ports/tool.ts';
@@ -45,8 +45,7 @@ export function strandsTurn<O = string>(
     };
   }
   if (agent.sessionManager)
-    throw new RondoError(
-      'CONFIG_INVALID',
+    throw invalid(
       `strandsAgent("${o.name}"): this agent has a session manager, so all runs would share one conversation. Pass a function that makes an agent.`,
     );
   let pristine: Snapshot | undefined;

@@ -1,4 +1,4 @@
-import { RondoError } from '../../../errors.ts';
+import { invalid, RondoError } from '../../../errors.ts';
 
 /** An error of node:sqlite. `errcode` is SQLite's extended result code; its low byte is the primary code. */
 interface SqliteError extends Error {
@@ -62,14 +62,10 @@ export function explain(error: unknown, path: string): Error {
 }
 
 export const foreign = (path: string, what: string, cause?: unknown) =>
-  new RondoError(
-    'CONFIG_INVALID',
-    `${path} ${what}. It was left as it is; give sqliteJournal() the path of a new file or of a Rondo journal.`,
-    {
-      cause,
-      details: { path },
-    },
-  );
+  invalid(`${path} ${what}. It was left as it is; give sqliteJournal() the path of a new file or of a Rondo journal.`, {
+    cause,
+    details: { path },
+  });
 
 export const tooNew = (path: string, version: number, newest: number) =>
   new RondoError(

@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { RondoError } from '../../../errors.ts';
+import { invalid } from '../../../errors.ts';
 import { cutOff, foreign, tooNew } from './errors.ts';
 import { leastOf, markOf, unmark } from './mark.ts';
 import { APPLICATION_ID, SCHEMA, SCHEMA_VERSION } from './schema.ts';
@@ -123,7 +123,7 @@ function sqlite(): typeof import('node:sqlite') {
   } finally {
     process.emitWarning = warn;
   }
-  throw new RondoError('CONFIG_INVALID', `sqliteJournal() needs the SQLite of Node 22.13 or later; this is Node ${process.versions.node}.`);
+  throw invalid(`sqliteJournal() needs the SQLite of Node 22.13 or later; this is Node ${process.versions.node}.`);
 }
 
 /** Rolls back a transaction. After some errors SQLite has done so already. */
