@@ -1,18 +1,18 @@
-/** What the engine's policy says of a run as a whole, and of what comes in from outside. */
+/** Asks the engine's policy about access to runs and about input. */
 import { RondoError } from '../errors.ts';
 import { accessProblem, allowedContent } from '../hitl/policy.ts';
 import type { RunFold } from '../journal/fold.ts';
 import { type Asked, inputOf, isConversation, wholeOf } from '../ports/input.ts';
 import type { AccessRequest } from '../ports/policy.ts';
 import type { Principal } from '../ports/principal.ts';
-import { ENGINE, type Eyes, findRun } from './lookup.ts';
+import { ENGINE, findRun, type Viewer } from './lookup.ts';
 import type { Resources } from './resources.ts';
 
 type About = Pick<AccessRequest, 'agent' | 'runId' | 'session'>;
 
 export const aboutRun = ({ runId, root, started }: RunFold): About => ({ runId, agent: root.agent, session: started.session });
 
-/** Whether the policy lets the caller do this; what is refused is left out of a list. */
+/** Whether the policy allows the caller to do this. For lists, which leave out what is refused. */
 export const hasAccess = async (
   { host }: Resources,
   point: AccessRequest['point'],
@@ -20,19 +20,19 @@ export const hasAccess = async (
   about: About,
 ): Promise<boolean> => (await accessProblem(host.policy, { point, by, ...about })) === undefined;
 
-/** The engine's own work is asked of no policy. @throws RondoError `NOT_PERMITTED` with the policy's reason. */
-export async function assertAccess({ host }: Resources, point: AccessRequest['point'], by: Eyes, about: About): Promise<void> {
+/** Asks the policy, except for the engine's own work. @throws RondoError `NOT_PERMITTED` with the policy's reason. */
+export async function assertAccess({ host }: Resources, point: AccessRequest['point'], by: Viewer, about: About): Promise<void> {
   if (by === ENGINE) return;
   const problem = await accessProblem(host.policy, { point, by, ...about });
   if (problem === undefined) return;
   throw new RondoError('NOT_PERMITTED', `run ${about.runId} (${point}): ${problem}`, { details: { runId: about.runId, point } });
 }
 
-/** A run that the caller sees, and may do this with. @throws RondoError `RUN_NOT_FOUND`, `NOT_PERMITTED`. */
+/** The run, if the caller may see it and do this with it. @throws RondoError `RUN_NOT_FOUND`, `NOT_PERMITTED`. */
 export async function runFor(
   resources: Resources,
   runId: string,
-  by: Eyes,
+  by: Viewer,
   point: AccessRequest['point'],
   until?: number,
 ): Promise<RunFold> {
@@ -42,8 +42,8 @@ export async function runFor(
 }
 
 /**
- * The policy sees all that is asked, a conversation as a list of messages. @returns the input as it leaves it.
- * @throws RondoError `INPUT_REFUSED` with the policy's reason, and where it makes a list of messages that no model could be sent.
+ * The policy sees the whole input, a conversation as a list of messages. @returns the input, as the policy replaced it if it did.
+ * @throws RondoError `INPUT_REFUSED` with the policy's reason, or if it replaced the input with an invalid list of messages.
  */
 export async function allowedInput({ host }: Resources, by: Principal | undefined, about: About, asked: Asked): Promise<Asked> {
   const allowed = await allowedContent(host.policy, { point: 'input', by, ...about, value: wholeOf(asked) });

@@ -2,26 +2,26 @@ import { invalid } from '../errors.ts';
 import { agentDefinition } from '../loop/definition.ts';
 import type { Agent, AgentDefinition } from '../loop/types.ts';
 
-/** Agents that are held for runs of this engine which may go on. */
+/** Most agents that are kept for waiting runs. */
 const MOST_HELD = 10_000;
 
 /**
- * Which agent goes on with a run: the object that drove it here before, else the one that is registered under its name. A name alone
- * does not say which tenant an agent works for, where agents are made for each request.
+ * Finds the agent that continues a run: the object that drove it in this engine, else the one that is registered under its name. A name
+ * is not enough if the application creates agents per request, for example per tenant.
  */
 export class Agents {
   readonly #registered = new Map<string, AgentDefinition>();
-  /** By run: of those that wait, and were driven here. The one that has waited longest comes first. */
+  /** By run: the agents of waiting runs that were driven here. Longest wait first. */
   readonly #held = new Map<string, AgentDefinition>();
 
-  /** @throws RondoError `CONFIG_INVALID` where another agent of that name is registered. */
+  /** @throws RondoError `CONFIG_INVALID` if another agent of that name is registered. */
   register(agent: Agent): AgentDefinition {
     const definition = this.checked(agent);
     this.#registered.set(definition.name, definition);
     return definition;
   }
 
-  /** The agent, registered or not. @throws RondoError `CONFIG_INVALID` where another one of its name is registered. */
+  /** The definition of an agent, registered or not. @throws RondoError `CONFIG_INVALID` if another agent of its name is registered. */
   checked(agent: Agent): AgentDefinition {
     const definition = agentDefinition(agent);
     const known = this.#registered.get(definition.name);
@@ -36,7 +36,7 @@ export class Agents {
     return [...this.#registered.values()];
   }
 
-  /** Every agent that is registered, or held for a run. */
+  /** All agents that are registered, or kept for a run. */
   all(): Iterable<AgentDefinition> {
     return [...this.#registered.values(), ...this.#held.values()];
   }
@@ -45,7 +45,7 @@ export class Agents {
     return this.#held.get(runId) ?? this.#registered.get(name);
   }
 
-  /** Keeps the agent of a run that waits. `driven`: how many runs hold theirs because they are being driven. */
+  /** Keeps the agent of a waiting run. @param driven number of runs that are being driven, which count towards the limit. */
   hold(runId: string, agent: AgentDefinition, driven: number): void {
     this.#held.delete(runId);
     if (this.#registered.get(agent.name) === agent) return;
@@ -53,8 +53,8 @@ export class Agents {
     while (this.#held.size > Math.max(1, MOST_HELD - driven)) this.#held.delete(this.#held.keys().next().value as string);
   }
 
-  /** The run will not go on. */
-  letGo(runId: string): void {
+  /** Drops the agent of a run that will not continue. */
+  drop(runId: string): void {
     this.#held.delete(runId);
   }
 }

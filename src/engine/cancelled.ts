@@ -1,4 +1,4 @@
-/** What a cancelled run leaves behind: calls that no process will finish, and agents that wait for people. */
+/** Cleans up after a cancelled run: unfinished calls, and agents that wait for people. */
 
 import { failedOnce } from '../errors.ts';
 import type { Draft } from '../journal/entries.ts';
@@ -8,9 +8,9 @@ import type { AgentDefinition } from '../loop/types.ts';
 
 import { agentOf } from './lookup.ts';
 
-/** The ends of calls that a cancelled run leaves behind: no process will come back to find out what they did. */
+/** Entries that end the unfinished calls of a cancelled run, because no process will find out what they did. */
 export const abandoned = (run: RunFold, status: 'cancelled' | 'failed'): Draft[] =>
-  // the newest frames first: a call that is answered closes what is below it
+  // newest frames first: the end of a call closes the frames below it
   [run.root, ...run.frames.values()].toReversed().flatMap((frame) =>
     [...callsOf(frame)]
       .filter((call) => call.status === 'started')
@@ -22,14 +22,14 @@ export const abandoned = (run: RunFold, status: 'cancelled' | 'failed'): Draft[]
   );
 
 /**
- * What agents that wait for people do once no answer will come. Looked up before the run ends, because their frames end with it.
- * @param top undefined where the run's agent is not known here: then no agent can be told.
+ * Functions that notify waiting agents of the cancellation. Get them before the run ends, because its frames end with it.
+ * @param top undefined if the run's agent is not known here. Then no agent is notified.
  */
 export function farewells(top: AgentDefinition | undefined, run: RunFold): readonly (() => void)[] {
   if (!top) return [];
   return [run.root, ...run.frames.values()].flatMap((frame) => agentOf(top, frame)?.letGo?.(run, frame) ?? []);
 }
 
-/** Why a caller's signal was aborted, where it says so in words. */
+/** The message of the reason for which a caller's signal was aborted; undefined if it has none. */
 export const reasonOf = (signal: AbortSignal | undefined): string | undefined =>
   signal?.reason instanceof Error ? signal.reason.message : typeof signal?.reason === 'string' ? signal.reason : undefined;

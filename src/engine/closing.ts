@@ -2,20 +2,20 @@ import { release } from './lease.ts';
 import type { Resources } from './resources.ts';
 
 /**
- * Stops driving every run and gives its lease back, so that another process can go on at once.
- * @param grace milliseconds that calls under way may take, and then again what does not listen.
+ * Stops driving all runs and releases their leases, so that another process can continue at once.
+ * @param grace milliseconds for running calls to end, and then again for those that ignore their signal.
  */
 export async function giveBack(resources: Resources, grace: number): Promise<void> {
   const running = [...resources.active.values()];
   for (const active of running) active.drain();
   await ended(running, grace);
   for (const active of running) active.halt({ why: 'close' });
-  // user code that does not end is left behind; its run is given back all the same
+  // runs are released even if user code does not end
   await ended(running, grace);
   for (const { runId, leased } of resources.active.values()) if (leased) await release(resources, runId);
 }
 
-/** Waits until all of this is done, `longest` milliseconds at most. */
+/** Waits until all are done, at most `longest` milliseconds. */
 export async function ended(running: readonly { readonly done: Promise<unknown> | undefined }[], longest: number): Promise<void> {
   if (running.length === 0) return;
   let timer: NodeJS.Timeout | undefined;

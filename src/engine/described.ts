@@ -10,7 +10,7 @@ export interface ToolInfo {
   effect: Effect;
   /** Whether a rule may ask a person before the tool runs. The engine's policy may ask for other tools too. */
   approval: boolean;
-  /** The sub-agent that the tool stands for. */
+  /** The sub-agent that answers the tool's calls. */
   agent?: string;
 }
 
@@ -19,13 +19,13 @@ export interface AgentInfo {
   name: string;
   description?: string;
   kind: 'loop' | 'graph' | 'foreign';
-  /** `provider/id`. Left out for a graph or a foreign agent. */
+  /** `provider/id`. Absent for a graph or a foreign agent. */
   model?: string;
-  /** The tools declared by themselves. Those of a source are known once a run has opened it. */
+  /** The declared tools. Those of a source are known only once a run has opened it. */
   tools: readonly ToolInfo[];
   /** Names of the tool sources. */
   sources: readonly string[];
-  /** The agents that it may hand work to. */
+  /** The agents that it may call. */
   agents: readonly AgentInfo[];
   limits: Limits;
 }

@@ -1,14 +1,14 @@
 import type { Run } from './run.ts';
 
-/** A run that was driven on. In an object of its own, because iterating would await a bare Run. */
+/** A resumed run. Wrapped in an object, because async iteration would await a bare Run. */
 export interface Resumed {
   runId: string;
   run: Run;
 }
 
 /**
- * Runs that are being driven on, from the moment of the call. Await it for their next ends, or iterate for each run as it is
- * claimed, or do neither.
+ * Runs that are being resumed, which starts with the call. Await it until all of them have ended or paused, or iterate over the runs as
+ * they are claimed, or do neither.
  */
 export interface Driven extends PromiseLike<readonly Resumed[]>, AsyncIterable<Resumed> {
   catch<T = never>(rejected?: ((reason: unknown) => T | PromiseLike<T>) | null): Promise<readonly Resumed[] | T>;
@@ -16,9 +16,9 @@ export interface Driven extends PromiseLike<readonly Resumed[]>, AsyncIterable<R
 }
 
 /**
- * @param find the runs to drive, read as they are claimed: a page at a time is held, however many there are.
- * @param claim starts to drive a run. `claimed` resolves once it has been claimed, or could not be.
- * @param besides other work that is due: starts once the runs are claimed, and is awaited with them. Its failure affects no run.
+ * @param find the runs to drive. It is read while they are claimed, so that only one page is in memory.
+ * @param claim starts to drive a run. `claimed` resolves once the run has been claimed, or could not be.
+ * @param besides other due work. It starts once all runs are claimed and is awaited with them. Its failure affects no run.
  */
 export function driveAll(
   find: () => AsyncIterable<string>,
@@ -30,7 +30,7 @@ export function driveAll(
   const tell = () => {
     for (const go of waiting.splice(0)) go();
   };
-  // one claim after the other: their journals are not read all at once
+  // claimed one after another, so that their journals are not read all at once
   const claiming = (async () => {
     for await (const runId of find()) {
       const { run, claimed } = claim(runId);
@@ -52,7 +52,7 @@ export function driveAll(
     return begun;
   };
   const done = ends();
-  // a caller who does not await it hears of no failure, and it must not end the process
+  // if the caller does not await it, a failure must not become an unhandled rejection
   done.catch(() => undefined);
 
   async function* each(): AsyncGenerator<Resumed, void, undefined> {

@@ -1,4 +1,4 @@
-/** Which runs wait for a process: those that were left behind, and those that wait for people no longer. */
+/** Finds due runs: those whose process died, and paused runs that can continue. */
 import { dueAt } from '../journal/due.ts';
 import type { DueFilter, Journal, RunHead } from '../journal/port.ts';
 import { isGone, ownersHere } from './owner.ts';
@@ -8,8 +8,7 @@ import type { Resources } from './resources.ts';
 const PAGE = 100;
 
 /**
- * The ids of runs that this engine can drive on, those due longest first. Reads a page, and the next one when the caller has gone
- * through it.
+ * The ids of due runs that this engine can drive, longest due first. Read page by page, as the caller consumes them.
  * @throws RondoError `ENGINE_CLOSED`, or what the store throws.
  */
 export async function* dueRuns(resources: Resources, status: 'running' | 'paused'): AsyncGenerator<string, void, undefined> {
@@ -20,7 +19,7 @@ export async function* dueRuns(resources: Resources, status: 'running' | 'paused
   if (status === 'running') for (const head of await orphans(resources.journal, now)) if (isOurs(head)) yield head.runId;
 }
 
-/** The heads that are due, page by page; of a store that cannot tell, all heads of that status are read. */
+/** The due heads, read page by page. From a store without `due`, all heads of that status are read. */
 export async function* allDue(journal: Journal, filter: Pick<DueFilter, 'status' | 'now'>): AsyncGenerator<RunHead, void, undefined> {
   if (!journal.due) {
     for await (const head of journal.heads({ status: filter.status }))
@@ -36,7 +35,7 @@ export async function* allDue(journal: Journal, filter: Pick<DueFilter, 'status'
   }
 }
 
-/** Runs with a lease that still lives, of processes of this machine that do not: nothing is gained by waiting for its end. */
+/** Runs with a live lease of a dead process on this machine. They are due now, before the lease expires. */
 async function orphans(journal: Journal, now: number): Promise<readonly RunHead[]> {
   const found: RunHead[] = [];
   for await (const head of journal.heads({ status: 'running', ownerPrefix: ownersHere() }))

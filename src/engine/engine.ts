@@ -21,7 +21,7 @@ import { newId } from './ids.ts';
 import { type ApprovalFilter, type OpenApproval, openApprovals } from './inbox.ts';
 import { release } from './lease.ts';
 import { listedRuns, type RunFilter } from './listing.ts';
-import { ENGINE, type Eyes, notFound, sees } from './lookup.ts';
+import { ENGINE, notFound, sees, type Viewer } from './lookup.ts';
 import type { EngineOptions, RunArgs, RunOptions, RunSummary, WithoutContext } from './options.ts';
 import { cancel, decide, settle } from './outside.ts';
 import { Recorder } from './recorder.ts';
@@ -33,20 +33,20 @@ import { send } from './send.ts';
 import { checkRun, start } from './start.ts';
 import { follow, type WatchOptions, watch } from './watch.ts';
 
-/** Milliseconds that `close()` waits for calls that are under way. */
+/** Milliseconds that `close()` waits for running calls. */
 const GRACE = 5_000;
 
-/** Said once in a process: an application may make an engine for each request. */
+/** Warn once per process, because an application may create an engine per request. */
 let warned = false;
 
-/** Holds the resources (journal, memory, identity, policy, telemetry) and runs agents. */
+/** Runs agents with shared services: journal, memory, identity, policy, telemetry. */
 export class Engine implements AsyncDisposable {
   readonly #resources: Resources;
   readonly #heartbeat: Heartbeat;
   readonly #recorder: Recorder;
   #closing: Promise<void> | undefined;
 
-  /** @throws RondoError `CONFIG_INVALID` for options that make no sense. */
+  /** @throws RondoError `CONFIG_INVALID` for invalid options. */
   constructor(options: EngineOptions = {}) {
     this.#resources = new Resources(options);
     this.#heartbeat = new Heartbeat(this.#resources);
@@ -54,20 +54,20 @@ export class Engine implements AsyncDisposable {
   }
 
   /**
-   * Registers an agent under its name, so that runs which another process started can go on here. A run that this engine started goes
-   * on with the agent it was started with, registered or not.
-   * @throws RondoError `CONFIG_INVALID` where another agent of that name is registered.
+   * Registers an agent under its name, so that this engine can resume runs that another process started. A run that this engine started
+   * continues with the agent it was started with, registered or not.
+   * @throws RondoError `CONFIG_INVALID` if another agent of that name is registered.
    */
   register<I, O, C>(agent: Agent<I, O, C>): void {
     this.#resources.agents.register(agent as Agent);
   }
 
   /**
-   * Starts a run, at once. Awaiting it resolves for every ending of the run. Throws nothing itself: what is wrong with the call
-   * is what it rejects with: RondoError `RUN_EXISTS`, `SESSION_BUSY`, `CONFIG_INVALID`, `ENGINE_CLOSED`, or one of the journal's.
+   * Starts a run at once. The promise resolves however the run ends. It never throws synchronously.
+   * Rejects with RondoError `RUN_EXISTS`, `SESSION_BUSY`, `CONFIG_INVALID`, `ENGINE_CLOSED`, or an error of the journal.
    */
   run<I, O, C>(agent: Agent<I, O, C>, input: NoInfer<I>, ...options: RunArgs<NoInfer<C>>): Run<O>;
-  // says what is missing where there are no options, in place of "Expected 3 arguments, but got 2"
+  // without options, its type error says what is missing, instead of "Expected 3 arguments, but got 2"
   run<I, O, C>(agent: Agent<I, O, C>, input: WithoutContext<NoInfer<I>, NoInfer<C>>): Run<O>;
   run<I, O, C>(agent: Agent<I, O, C>, input: NoInfer<I>, ...options: readonly unknown[]): Run<O> {
     const resources = this.#resources;
@@ -85,9 +85,9 @@ export class Engine implements AsyncDisposable {
   }
 
   /**
-   * Claims a run and drives it on: after a pause, a crash, or a limit that `limits` raises. One that has ended, or waits for
-   * people who have not answered, is answered as it stands.
-   * Rejects with RondoError `RUN_NOT_FOUND`, `RUN_BUSY`, `SESSION_BUSY`, `AGENT_NOT_REGISTERED`, or one of the journal's.
+   * Claims a run and continues it: after a pause, a crash, or a limit that `limits` raises. For a run that has ended, or still waits for
+   * people, it returns the current result.
+   * Rejects with RondoError `RUN_NOT_FOUND`, `RUN_BUSY`, `SESSION_BUSY`, `AGENT_NOT_REGISTERED`, or an error of the journal.
    */
   resume(runId: string, o: ResumeOptions = {}): Run {
     return this.#resume(runId, o, o.by);
@@ -98,16 +98,16 @@ export class Engine implements AsyncDisposable {
     return asked && sees(by, asked.tenant) ? runExists(id) : idTaken(id);
   }
 
-  #resume(runId: string, o: ResumeOptions, eyes: Eyes): Run {
+  #resume(runId: string, o: ResumeOptions, viewer: Viewer): Run {
     const resources = this.#resources;
     try {
       resources.assertOpen();
       const other = resources.active.get(runId);
-      if (!other) return this.#drive(runId, o.signal, (active) => resume(resources, active, o, eyes));
+      if (!other) return this.#drive(runId, o.signal, (active) => resume(resources, active, o, viewer));
       const tenant = async () => (await resources.opened(runId))?.run.started.by?.tenant;
       return refused(
         runId,
-        tenant().then((t) => (sees(eyes, t) ? busy(runId) : notFound(runId))),
+        tenant().then((t) => (sees(viewer, t) ? busy(runId) : notFound(runId))),
       );
     } catch (error) {
       return refused(runId, error);
@@ -131,7 +131,7 @@ export class Engine implements AsyncDisposable {
     try {
       const result = await begin(active);
       if (mayGoOn(result)) this.#hold(active);
-      else this.#resources.agents.letGo(active.runId);
+      else this.#resources.agents.drop(active.runId);
       this.#leave(active, {});
       if (active.log && active.scope) this.#recorder.take(active.log, active.scope.agent);
       if (result.status === 'paused') this.#warn();
@@ -139,7 +139,7 @@ export class Engine implements AsyncDisposable {
     } catch (thrown) {
       const error = engineError(thrown);
       if (active.leased) this.#hold(active);
-      // a claim that was lost to another process is not ours to give back
+      // after RUN_BUSY the lease belongs to another process
       if (active.leased && !RondoError.is(error, 'RUN_BUSY')) await release(this.#resources, active.runId);
       this.#leave(active, { error });
       throw error;
@@ -152,7 +152,7 @@ export class Engine implements AsyncDisposable {
     active.end(over);
   }
 
-  /** The run waits, and goes on with the agent that it has. */
+  /** Keeps the agent of a waiting run, so that it continues with the same one. */
   #hold({ runId, scope }: Active): void {
     const { agents, active } = this.#resources;
     if (scope) agents.hold(runId, scope.agent, active.size);
@@ -168,16 +168,16 @@ export class Engine implements AsyncDisposable {
   }
 
   /**
-   * Records decisions, durably, from any process; `resume` acts on them. All are taken or none.
-   * @param o.by who decides, from the caller's authentication.
-   * @param o.resume whether to go on with the run at once, as `resume` does with the other options. Where another process drives it,
-   * the decisions are recorded and taken there, and the returned run rejects with `RUN_BUSY`.
-   * @returns the approvals that stay open; with `resume`, the run.
+   * Records decisions durably, from any process. `resume` acts on them. Either all are accepted or none.
+   * @param o.by the person who decides, from the caller's authentication.
+   * @param o.resume whether to resume the run at once, with the other options. If another process drives the run, the decisions are
+   * recorded and applied there, and the returned run rejects with `RUN_BUSY`.
+   * @returns the approvals that are still open; with `resume`, the run.
    * @throws RondoError `RUN_NOT_FOUND`, `APPROVAL_NOT_FOUND`, `APPROVAL_CLOSED`, `APPROVAL_EXPIRED`, `NOT_PERMITTED`, `DECISION_INVALID`.
    */
   decide(runId: string, decisions: readonly Decision[], o: DecideOptions & { resume: true }): Run;
   decide(runId: string, decisions: readonly Decision[], o: { by: Principal; resume?: false }): Promise<readonly Approval[]>;
-  // says what is missing, in place of "Expected 3 arguments, but got 2"
+  // its type error says what is missing, instead of "Expected 3 arguments, but got 2"
   decide(
     runId: string,
     decisions: Mistake<"Say who decides: engine.decide(runId, [approve(approval)], { by: { id: 'ben' } })">,
@@ -194,8 +194,8 @@ export class Engine implements AsyncDisposable {
   }
 
   /**
-   * Sends a message into a run that has not ended, from any process. Its agent is shown it at its next step; where it was about to end,
-   * it goes on instead. A run that waits keeps it until it is resumed.
+   * Sends a message to a run that has not ended, from any process. The model sees it at the next step; a run that was about to end
+   * continues. A waiting run keeps the message until it is resumed.
    * @throws RondoError `RUN_NOT_FOUND`, `RUN_ENDED`, `NOT_PERMITTED`, or `INPUT_REFUSED`: too large, of a graph, or by the policy.
    */
   async send(runId: string, message: AgentInput, o: { by?: Principal } = {}): Promise<void> {
@@ -203,24 +203,24 @@ export class Engine implements AsyncDisposable {
     await send(this.#resources, runId, message, o);
   }
 
-  /** Joins a run at any time, whichever process drives it, and misses no entry: to its next end. @throws RondoError `RUN_NOT_FOUND`. */
+  /** The events of a run, from any time on until it ends or pauses, whichever process drives it. @throws RondoError `RUN_NOT_FOUND`. */
   watch(runId: string, o: WatchOptions & { by?: Principal } = {}): AsyncIterable<RunEvent> {
     return watch(this.#resources, runId, o, o.by);
   }
 
-  /** Ends a run: at once where this engine or no process drives it, else within seconds. One that has ended stays as it is. */
+  /** Cancels a run: at once if this engine or no process drives it, else within seconds. A run that has ended is unchanged. */
   async cancel(runId: string, o: { reason?: string; by?: Principal } = {}): Promise<void> {
     this.#resources.assertOpen();
     await cancel(this.#resources, runId, o);
   }
 
-  /** Where a run stands, or stood after the entry `at`. @throws RondoError `RUN_NOT_FOUND`. */
+  /** The state of a run, now or after the entry `at`. @throws RondoError `RUN_NOT_FOUND`. */
   async inspect(runId: string, o: { at?: number; by?: Principal } = {}): Promise<RunState> {
     await this.#resources.active.get(runId)?.opened;
     return stateOf(await runFor(this.#resources, runId, o.by, 'inspect', o.at));
   }
 
-  /** An operator's word on a call whose outcome is unknown. @throws RondoError `CALL_NOT_FOUND`. */
+  /** Records an operator's statement about a call whose outcome is unknown. @throws RondoError `CALL_NOT_FOUND`. */
   async settle(
     runId: string,
     callId: CallId,
@@ -231,9 +231,9 @@ export class Engine implements AsyncDisposable {
   }
 
   /**
-   * Starts a new run from any position of an old one, which stays as it is: what had ended by then is taken over and not done again, what
-   * had not is done again, and asked about again. What the old run spent is not counted. Events of what was taken over come first.
-   * Rejects with RondoError `RUN_NOT_FOUND`, `CONFIG_INVALID`, `AGENT_NOT_REGISTERED`, `RUN_EXISTS`, or one of the journal's.
+   * Starts a new run from any position of an old one, which is unchanged. Calls that had ended by then are copied and not repeated; the
+   * others run again and need new approvals. The spending of the old run is not counted. Events of the copied entries come first.
+   * Rejects with RondoError `RUN_NOT_FOUND`, `CONFIG_INVALID`, `AGENT_NOT_REGISTERED`, `RUN_EXISTS`, or an error of the journal.
    */
   fork(runId: string, o: ForkOptions): Run {
     const resources = this.#resources;
@@ -249,62 +249,61 @@ export class Engine implements AsyncDisposable {
   }
 
   /**
-   * Forgets a run, the runs of a session, or all runs of a principal: their journals, and their words in later runs of the session and in
-   * forks, whose models are not shown them again. Nothing of it is done where one of them is open. A session and a principal are
-   * forgotten by the memories too; what a single run left there is not. Neither are the journal's records: `deleteThread` of
-   * `journalSaver` deletes the checkpoints of LangGraph.
-   * @param o.by whose eyes look for the run. `by` beside or in place of a session is whose they are.
-   * @throws RondoError `RUN_NOT_FOUND`, or `RUN_BUSY` for one that is running or paused, or that holds their words and is: cancel it first.
+   * Forgets a run, the runs of a session, or all runs of a principal: their journals, and copies of their content in later runs of the
+   * session and in forks. If one of these runs is open, nothing is forgotten. For a session and a principal, the memories forget too;
+   * for a single run they do not. The journal's records stay: `deleteThread` of `journalSaver` deletes LangGraph checkpoints.
+   * @param o.by the caller, whose tenant must match that of the run. `target.by` is the owner of the session or the runs.
+   * @throws RondoError `RUN_NOT_FOUND`, or `RUN_BUSY` if one of the runs, or one with copies, is running or paused: cancel it first.
    */
   async forget(target: ForgetTarget, o: { by?: Principal } = {}): Promise<Forgotten> {
     this.#resources.assertOpen();
     return forget(this.#resources, this.#recorder, target, o.by);
   }
 
-  /** Forgets runs in which nothing has happened for some time. @returns the runs that are gone, and those that could not go. */
+  /** Forgets runs without new entries for some time. @returns the removed runs, and those that could not be removed. */
   async prune(o: PruneOptions): Promise<Pruned> {
     this.#resources.assertOpen();
     return prune(this.#resources, this.#recorder, o);
   }
 
   /**
-   * Runs, newest first: of the caller's tenant and of none. `session`: as this caller would continue it. `after`: the last run of the
-   * page before.
+   * The runs that the caller may see (of its tenant and of none), newest first. `session`: the one that this caller would continue.
+   * `after`: the last run of the previous page.
    */
   runs(filter: RunFilter = {}): AsyncGenerator<RunSummary, void, undefined> {
     return listedRuns(this.#resources.journal, filter);
   }
 
   /**
-   * The open approvals of all paused runs that `by` may see, oldest first: of the caller's tenant and of none, where the policy allows
-   * `inspect`. `after`: the last approval of the page before. Runs whose journal cannot be read are left out; `inspect` says why.
+   * The open approvals of all paused runs that `by` may see, oldest first: of its tenant and of none, if the policy allows `inspect`.
+   * `after`: the last approval of the previous page. Runs whose journal cannot be read are left out; `inspect` says why.
    */
   approvals(filter: ApprovalFilter = {}): AsyncGenerator<OpenApproval, void, undefined> {
     return openApprovals(this.#resources, filter);
   }
 
-  /** The registered agents with their tools and sub-agents, as plain JSON, in the order of their registration. */
+  /** The registered agents with their tools and sub-agents, as plain JSON, in order of registration. */
   agents(): readonly AgentInfo[] {
     return this.#resources.agents.registered().map(describedAgent);
   }
 
   /**
-   * The entries of a run's journal that are committed now, in order, as copies: docs/journal.md has the format. `after`: the `seq` of
-   * the last entry seen. @throws RondoError `RUN_NOT_FOUND`, `NOT_PERMITTED`, `JOURNAL_DAMAGED`, `JOURNAL_VERSION`.
+   * The entries that are in a run's journal now, in order, as copies. docs/journal.md has the format. `after`: the `seq` of the last
+   * entry seen. @throws RondoError `RUN_NOT_FOUND`, `NOT_PERMITTED`, `JOURNAL_DAMAGED`, `JOURNAL_VERSION`.
    */
   entries(runId: string, o: EntriesOptions = {}): AsyncGenerator<Entry, void, undefined> {
     return entriesOf(this.#resources, runId, o);
   }
 
   /**
-   * Drives on the runs whose process died: those that are running, and held by none. Runs of unknown agents are left alone. It begins
-   * when it is called: await it for their next ends, or iterate over the runs as they are claimed.
+   * Resumes runs whose process died: those that are running without a live lease. Runs of unknown agents are left alone. It starts with
+   * the call. Await it until all of them have ended or paused, or iterate over the runs as they are claimed.
    */
   recover(): Driven {
     return this.#due('running');
   }
 
-  /** Drives on the paused runs that wait no longer, as `recover` does: an approval expired, or was decided and the run was not resumed. */
+  /** Resumes paused runs that can continue, like `recover`: an approval expired, or was decided without a resume. */
   sweep(): Driven {
     return this.#due('paused');
   }
@@ -322,8 +321,8 @@ export class Engine implements AsyncDisposable {
   }
 
   /**
-   * Stops driving runs, gives them back, and closes the journal and what the engine opened. Calls under way may end within
-   * 5 seconds; a run that is given back rejects with `ENGINE_CLOSED` and can be resumed elsewhere.
+   * Stops driving runs, releases them, and closes the journal and everything that the engine opened. Running calls get 5 seconds to end. A
+   * released run rejects with `ENGINE_CLOSED` and can be resumed elsewhere.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();

@@ -14,7 +14,7 @@ export interface EntriesOptions {
   after?: number;
 }
 
-/** The entries of a run as they were committed, without their meaning: a run whose entries contradict each other can be read too. */
+/** The raw entries of a run. They are not folded, so a run whose entries contradict each other can be read too. */
 export async function* entriesOf(resources: Resources, runId: string, o: EntriesOptions): AsyncGenerator<Entry, void, undefined> {
   const { by, after = -1 } = o;
   if (!Number.isInteger(after) || after < -1) throw invalid(`entries(): after is ${after}; it is the seq of the last entry seen, or -1.`);

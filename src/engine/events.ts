@@ -14,7 +14,7 @@ import { type RunResult, resultOf } from './results.ts';
 
 interface At {
   runId: string;
-  /** The agents from the top run down to the one that speaks. */
+  /** The agents from the run's top agent down to the one that the event is from. */
   path: readonly string[];
   step: number;
   /** Epoch milliseconds. */
@@ -30,18 +30,18 @@ export type Ending = { ok: true } | { ok: false; error: Failure };
 type Kept = At & { seq: number };
 
 /**
- * What happens in a run. With `seq`: an entry of the journal, seen after it was committed, once and in order. Without:
- * shown while it happens, kept nowhere; a delta's `attempt` tells when a retry began the text again.
+ * An event of a run. With `seq`: it is in the journal, and is delivered after its commit, once and in order. Without: it is live only and
+ * not stored; if a delta's `attempt` increases, a retry has started the text again.
  */
 export type RunEvent = At &
   (
-    | ({ seq: number } /** `earlier`: the messages before the input, where a conversation was handed over. */ & (
+    | ({ seq: number } /** `earlier`: the messages before the input, if the input was a conversation. */ & (
         | { type: 'run.started'; agent: string; input: Json; earlier?: readonly Message[] }
         | { type: 'run.resumed' }
         | { type: 'model.finished'; message: Message; model: string; usage?: Usage; costUsd?: number; ms: number }
         | { type: 'attempt.failed'; callId?: CallId; attempt: number; code: string; message: string; retryIn?: number; fallback?: string }
         | { type: 'agent.started'; callId: CallId; agent: string; input: Json }
-        /** What the model is asked changed: only the fields that are set. `memory` counts facts, `tools` are names, `heard` counts messages. */
+        /** The model request changed, in the fields that are set. `memory` counts facts, `tools` are names, `heard` counts messages. */
         | { type: 'context.changed'; instructions?: true; memory?: number; tools?: readonly string[]; heard?: number }
         | { type: 'repair.asked'; text: string }
         | { type: 'graph.started'; next: readonly string[] }
@@ -69,8 +69,8 @@ export type RunEvent = At &
   );
 
 /**
- * The event of an entry, after the fold has taken it: a copy, so that no reader changes the journal. Every entry has one, and the switch has
- * no default, so that the compiler names a type that is missing.
+ * The event of an entry, after it was applied to the fold. It is a copy, so that no reader changes the journal. The switch has no default,
+ * so that the compiler reports an entry type without an event.
  */
 export function eventOf(run: RunFold, entry: Entry): RunEvent {
   const frame = entry.frame === undefined ? run.root : (run.frames.get(entry.frame) ?? run.root);
@@ -197,7 +197,7 @@ function messageEvent(entry: EntryOf<'message.received'>, base: Kept): RunEvent 
 
 const earlierOf = ({ earlier }: { earlier?: readonly Message[] | undefined }) => earlier && { earlier: copyJson(earlier) };
 
-/** A node has no arguments, and a foreign agent's turn is the agent. */
+/** The start of a graph's node, a durable step, or a foreign agent's turn. */
 function taskStarted(frame: Frame, { call }: EntryOf<'call.started'>, base: Kept): RunEvent {
   if (frame.kind === 'foreign') return { ...base, type: 'turn.started', callId: call };
   const { node, name } = placeOf(frame, call);
@@ -232,7 +232,7 @@ function taskFinished(frame: Frame, entry: EntryOf<'call.finished'>, base: Kept)
   };
 }
 
-/** A durable step has its node's id and a name of its own. A node that has ended is the frame's last call. */
+/** The names of the node and the durable step of a call id (`<task>` or `<task>/<name>`). A task that has ended is the frame's last call. */
 function placeOf({ tasks, last }: Frame, id: CallId): { node: string; name: string | undefined } {
   const end = id.indexOf('/');
   const name = end < 0 ? undefined : id.slice(end + 1);
@@ -240,6 +240,6 @@ function placeOf({ tasks, last }: Frame, id: CallId): { node: string; name: stri
   return { node: node?.name ?? '', name };
 }
 
-/** A call after the entry that may have ended it. */
+/** The call of an entry, even if the entry has just ended it. */
 const called = (run: RunFold, frame: Frame, id: CallId): Call | undefined =>
   callIn(frame, id) ?? unfinishedCalls(run).find((call) => call.id === id);

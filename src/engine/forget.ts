@@ -1,7 +1,7 @@
 /**
- * Forgetting. A run's words are not only in its own journal: a later run of its session may hold the conversation so far, written out,
- * and a fork holds what it took over. Those entries are written again without them, the runs after it continue the one before it, and
- * only then the run itself goes: whatever cuts this short, doing it again completes it.
+ * Forgetting. The content of a run is not only in its own journal: a later run of its session may repeat the conversation, and a fork has
+ * copied entries. Those entries are rewritten without it, later runs are linked to the run before it, and only then is the run itself
+ * removed. If this is interrupted, calling it again completes it.
  */
 import { invalid, RondoError } from '../errors.ts';
 import type { Entry, EntryOf, RunStatus } from '../journal/entries.ts';
@@ -20,27 +20,27 @@ import type { Resources } from './resources.ts';
 import { checkBy } from './start.ts';
 import { clearMemories, keptInMemory } from './unremember.ts';
 
-/** What was done: the runs that are gone, and those that had words of theirs and are without them. */
+/** The runs that were removed, and those that had copies of their content and were rewritten. */
 export interface Forgotten {
   runs: readonly string[];
   rewritten: readonly string[];
-  /** Runs that are gone, but whose conversations a memory may still know: it cannot forget. Left out where there are none. */
+  /** Removed runs whose conversations may still be in a memory without `forget`. Absent if there are none. */
   remembered?: readonly string[];
 }
 
-/** A session of one user, or of the application itself; or everything that was done on behalf of a principal. */
+/** The id of a run; a session of a user or of the application; or all runs on behalf of a principal. */
 export type ForgetTarget = string | { session: string; by?: Principal } | { by: Principal };
 
 export interface PruneOptions {
   /** Milliseconds since the run's newest entry, by the store's clock. */
   olderThan: number;
-  /** Default: all that have ended. A run that is running or paused is cancelled first, and only where its status is named. */
+  /** Default: all statuses of ended runs. A running or paused run is removed only if its status is named, and is cancelled first. */
   status?: RunStatus | readonly RunStatus[];
-  /** Of this principal alone. Default: of all. */
+  /** Only runs of this principal. Default: all. */
   by?: Principal;
 }
 
-/** `kept`: runs that would have been removed, but that others are in the way of: somebody drives them, or a run that holds their words. */
+/** `kept`: runs that could not be removed, because they, or a run with copies of their content, are being driven. */
 export interface Pruned extends Forgotten {
   kept: readonly string[];
 }
@@ -53,13 +53,13 @@ export async function forget(
   resources: Resources,
   recorder: Recorder,
   target: ForgetTarget,
-  eyes: Principal | undefined,
+  viewer: Principal | undefined,
 ): Promise<Forgotten> {
   const { journal } = resources;
   const all = (ids: ReadonlySet<string>, session?: string, by?: Principal) =>
     forgetRuns(resources, recorder, ids, (runs) => clearMemories(resources, runs, session, by));
   if (typeof target === 'string') {
-    await findRun(journal, target, eyes);
+    await findRun(journal, target, viewer);
     return forgetRuns(resources, recorder, new Set([target]), async (runs) => keptInMemory(resources, runs));
   }
   if (typeof target !== 'object' || target === null || !('session' in target || 'by' in target))
@@ -79,7 +79,7 @@ async function runsBy(journal: Journal, { id, tenant }: Principal): Promise<Set<
   return found;
 }
 
-/** The runs of a conversation that was begun by `by`: sessions of one name may be several. */
+/** The runs of the conversation that `by` started. There may be several sessions of one name. */
 async function runsOf(journal: Journal, session: string, by: Principal | undefined): Promise<Set<string>> {
   const found = new Set<string>();
   const heads = await headsOfSession(journal, session, by, {});
@@ -123,7 +123,7 @@ export async function prune(resources: Resources, recorder: Recorder, { olderTha
   return pruned;
 }
 
-/** @param unremember reaches the memories, before anything is removed. @returns the runs that they may still know. */
+/** @param unremember makes the memories forget, before anything is removed. It returns the runs that they may still know. */
 async function forgetRuns(
   resources: Resources,
   recorder: Recorder,
@@ -140,7 +140,7 @@ async function forgetRuns(
     else await assertIdle(resources, id, 'what it continues is forgotten', ['running']);
   const changed = new Map<string, Entry[]>();
   for (const id of holders) {
-    // calls that were taken over, and are not done yet, must not be done with the words gone
+    // a fork is cancelled first: its copied open calls must not run without their arguments
     if ((await words.copied(id)) >= 0 && !isOver(await findRun(journal, id, ENGINE)))
       await cancel(resources, id, { reason: 'the run it was forked from was forgotten' }, ENGINE);
     const entries = await words.without(id);
@@ -154,7 +154,7 @@ async function forgetRuns(
   const remembered = await unremember(runs);
   for (const [id, entries] of changed) await journal.rewrite?.(id, entries);
   for (const id of ids) {
-    resources.agents.letGo(id);
+    resources.agents.drop(id);
     await journal.remove(id);
   }
   return { runs: [...ids], rewritten: [...changed.keys()], ...(remembered.length > 0 && { remembered }) };
@@ -178,7 +178,7 @@ async function firstOf(journal: Journal, runId: string): Promise<Started | undef
   return undefined;
 }
 
-/** Where the words of some runs are, besides in those. */
+/** Finds copies of the content of some runs in other runs. */
 class Words {
   readonly #journal: Journal;
   readonly #ids: ReadonlySet<string>;
@@ -195,7 +195,7 @@ class Words {
     return this.#started.get(id);
   }
 
-  /** Runs that continue one of these, or were forked from one, at any remove; the earlier ones first. */
+  /** Runs that continue one of these or were forked from one, directly or indirectly, oldest first. */
   async holders(): Promise<readonly string[]> {
     const found = new Set<string>(this.#ids);
     const sessions = new Set<string>();
@@ -215,14 +215,14 @@ class Words {
     return [...found].filter((id) => !this.#ids.has(id));
   }
 
-  /** The last entry that a run took over from one of these; -1: none. */
+  /** Sequence number of the last entry that a run copied from one of these; -1: none. */
   async copied(id: string): Promise<number> {
     const fork = (await this.#first(id))?.fork;
     if (!fork) return -1;
     return this.#ids.has(fork.run) ? fork.at : Math.min(fork.at, await this.copied(fork.run));
   }
 
-  /** Whose each message is that a run began with; empty for one whose run is gone. */
+  /** For each message that a run started with: the id of the run it comes from. Empty if that run is gone. */
   async #inherited(id: string): Promise<readonly string[]> {
     const known = this.#origins.get(id);
     if (known) return known;
@@ -244,7 +244,7 @@ class Words {
     return [...lastOf(await this.#inherited(id), inherited), ...Array<string>(own).fill(id)];
   }
 
-  /** The entries of a run that are to be written again. */
+  /** The rewritten entries of a run, without the content that is forgotten. */
   async without(id: string): Promise<Entry[]> {
     const copied = await this.copied(id);
     const gone = new Set<string>();
@@ -264,8 +264,8 @@ class Words {
   }
 
   /**
-   * The first entry of a run without words of these, and as the continuation of the run before them. Adds to `gone` what it began with,
-   * and what a fork took over up to the entry `copied`.
+   * The first entry of a run without content of these runs, linked to the run before them. Adds the forgotten parts to `gone`: of the
+   * messages that it started with, and of those that a fork copied up to the entry `copied`.
    */
   async #begin(entry: Started, id: string, gone: Set<string>, copied: number): Promise<Started> {
     const origins = await this.#inherited(id);
@@ -297,7 +297,7 @@ class Words {
   }
 }
 
-/** A sub-agent was shown calls in words, and messages of one side as one: so what is gone is looked for part by part. */
+/** The parts to compare with `gone`. A sub-agent's history has calls as text and merged messages, so messages cannot be compared. */
 const partsOf = (part: Part): readonly Part[] => (part.type === 'toolResult' ? part.output : inWords(part));
 
 function left(history: readonly Message[], gone: ReadonlySet<string>): readonly Message[] {
@@ -307,6 +307,6 @@ function left(history: readonly Message[], gone: ReadonlySet<string>): readonly 
   });
 }
 
-/** The last of a list; '' where it has fewer. */
+/** The last `count` items, padded with '' at the start. */
 const lastOf = (list: readonly string[], count: number): readonly string[] =>
   list.length >= count ? list.slice(list.length - count) : [...Array<string>(count - list.length).fill(''), ...list];

@@ -1,4 +1,4 @@
-/** A new run from any position of an old one, which stays as it is. */
+/** Forks: a new run from any position of an old one, which is unchanged. */
 
 import { invalid } from '../errors.ts';
 import { isGraph } from '../graph/definition.ts';
@@ -21,22 +21,22 @@ import { agentFor, unregistered } from './resume.ts';
 import { checkBy } from './start.ts';
 
 export interface ForkOptions {
-  /** The last entry that is taken over: the `seq` of an event, or of an `inspect()`. */
+  /** The last entry to copy: the `seq` of an event or of `inspect()`. */
   at: number;
-  /** What the state of a graph is to be from there on, whole. */
+  /** A new state for a graph. It replaces the whole state. */
   state?: Json;
   /** Default: a new one. */
   id?: string;
   /** As for `resume`. */
   agent?: Agent;
-  /** On whose behalf. Default: as the old run. */
+  /** The principal of the new run. Default: that of the old run. */
   by?: Principal;
-  /** Besides those of the old run. */
+  /** They override those of the old run. */
   limits?: Limits;
   signal?: AbortSignal;
 }
 
-/** What is wrong with the way a fork was asked for, told at once. @throws RondoError `CONFIG_INVALID`. */
+/** Checks the options of a fork, before anything starts. @throws RondoError `CONFIG_INVALID`. */
 export function checkFork(runId: string, o: ForkOptions): void {
   const where = `the fork of run ${runId}`;
   if (!Number.isInteger(o?.at) || o.at < 0)
@@ -46,12 +46,12 @@ export function checkFork(runId: string, o: ForkOptions): void {
 }
 
 /**
- * Writes the entries that are taken over as a new run, and drives it. Entries keep their positions, so that what they say of each
- * other holds; what does not hold in another run is left out. What had not ended is done again, and asked about again.
+ * Appends the copied entries as a new run and drives it. Entries keep their sequence numbers, because call ids contain them. Entries that
+ * do not apply to another run become `entry.omitted`. Calls that had not ended run again and need new approvals.
  */
 export async function fork(resources: Resources, active: Active, runId: string, o: ForkOptions): Promise<RunResult> {
   const { journal } = resources;
-  // whether there is such a run for these eyes comes before anything that is said about it
+  // first check that the caller may see the run, so that other errors reveal nothing about it
   const whole = await runFor(resources, runId, o.by, 'run');
   const entries: Entry[] = [];
   for await (const entry of journal.read(runId)) entries.push(entry);
@@ -84,7 +84,7 @@ export async function fork(resources: Resources, active: Active, runId: string, 
   });
 }
 
-/** What the old run began with, without its place in a session: a fork is a conversation of its own. */
+/** The first entry of the old run without its session: a fork does not belong to a session. */
 function firstOf({ started }: RunFold): Draft & { type: 'run.started' } {
   const { agent, fingerprint, input, earlier, owner, context, level, toolChoice, tags } = started;
   return {
@@ -102,8 +102,8 @@ function firstOf({ started }: RunFold): Draft & { type: 'run.started' } {
 }
 
 /**
- * The last entry to take over: what was appended as one stays together.
- * @throws RondoError `CONFIG_INVALID` for a position that the run does not have, or where nothing is left to do.
+ * The last entry to copy. Entries that belong together are not separated.
+ * @throws RondoError `CONFIG_INVALID` for a position that the run does not have, or after which it has nothing left to do.
  */
 function boundary(runId: string, entries: readonly Entry[], at: number): number {
   if (at >= entries.length)
@@ -116,19 +116,19 @@ function boundary(runId: string, entries: readonly Entry[], at: number): number 
 }
 
 /**
- * A sub-agent's last entry and the one that tells its parent, an answer that does not fit and what the model is told of it, the turn of a
- * foreign agent and all that it asks.
+ * Whether two entries must not be separated: a sub-agent's last entry and the end of its call; an answer and the request to repair it; a
+ * foreign agent's turn and its approval requests.
  */
 const belongs = (entry: Entry, next: Entry) =>
   (next.type === 'call.finished' && next.call === entry.frame) ||
   (next.type === 'approval.requested' && next.frame === entry.frame && madeBy(entry) === Number.parseInt(next.call, 10)) ||
   (next.type === 'message.received' && next.kind === 'repair' && next.frame === entry.frame && entry.type === 'model.responded');
 
-/** The entry that made the calls that this one is about, or makes. */
+/** Sequence number of the entry that created the calls of a `call.finished` or an approval request; undefined for other types. */
 const madeBy = (entry: Entry) =>
   entry.type === 'call.finished' ? entry.seq : entry.type === 'approval.requested' ? Number.parseInt(entry.call, 10) : undefined;
 
-/** The entries of the old run as they hold in the new one, each at its old position. */
+/** The entries of the old run as they apply to the new one, at the same positions. */
 function takenOver(old: RunFold, entries: readonly Entry[], runId: string, now: number): Draft[] {
   const undone = new Set<CallId>(unfinishedCalls(old).flatMap((c) => (c.status === 'finished' || c.frame ? [] : [c.id])));
   const asked = new Map<CallId, number>();
@@ -138,7 +138,7 @@ function takenOver(old: RunFold, entries: readonly Entry[], runId: string, now: 
     switch (draft.type) {
       case 'run.claimed':
       case 'run.settled':
-      // what the old run came to is recorded by the old run
+      // the old run records its own conversation
       case 'memory.due':
       case 'memory.recorded':
         return omitted;
@@ -148,7 +148,7 @@ function takenOver(old: RunFold, entries: readonly Entry[], runId: string, now: 
         return undone.has(draft.call) && !isNode(old, draft) ? omitted : draft;
       case 'outcome.settled':
         return undone.has(draft.call) ? omitted : draft;
-      // an approval holds only in the run in which it was given
+      // a decision is valid only in the run in which it was made
       case 'approval.decided':
         return undone.has(old.approvals.get(draft.id)?.call.id ?? '') ? omitted : draft;
       case 'approval.requested': {
@@ -165,7 +165,7 @@ function takenOver(old: RunFold, entries: readonly Entry[], runId: string, now: 
   });
 }
 
-/** Whether a call is a node of a graph: that it waits no longer holds in a fork too. */
+/** Whether a call is a node of a graph. Its start is copied, because it means that the node was released from its join. */
 const isNode = ({ root, frames }: RunFold, { frame, call }: { frame?: string | undefined; call: CallId }) =>
   (frame === undefined ? root : frames.get(frame))?.kind === 'graph' && !call.includes('/');
 

@@ -2,10 +2,10 @@ import type { Active } from './active.ts';
 import { LEASE, left, prolong } from './lease.ts';
 import type { Resources } from './resources.ts';
 
-/** Milliseconds between looks at what others appended to our runs: how long a request to cancel from another process takes. */
+/** Milliseconds between reads of entries by other processes. A cancellation from another process takes up to this long. */
 const BEAT = 2_000;
 
-/** Keeps the leases of the runs this process drives, and takes in what other processes decided meanwhile. */
+/** Renews the leases of the runs that this process drives, and adopts entries of other processes, such as decisions. */
 export class Heartbeat {
   readonly #resources: Resources;
   #timer: NodeJS.Timeout | undefined;
@@ -14,7 +14,7 @@ export class Heartbeat {
     this.#resources = resources;
   }
 
-  /** Runs while there are runs. A journal that no other process can reach needs none. */
+  /** Starts the timer, which stops when no run is left. A journal that is not durable belongs to this process alone and needs none. */
   start(): void {
     if (this.#timer || !this.#resources.journal.durable) return;
     this.#timer = setInterval(() => this.#beat(), BEAT);
@@ -35,13 +35,13 @@ export class Heartbeat {
   async #tend(active: Active): Promise<void> {
     const { log } = active;
     if (!log?.lease || log.run.next === 0) return;
-    // a lease that somebody else has taken changes nothing yet: their claim is in the journal, and adopt() sees it
+    // a renewal that fails is ignored: if another process claimed the run, adopt() finds its entry
     if (left(log.lease) < (LEASE * 2) / 3) await unlessUnavailable(() => prolong(this.#resources, log));
     await unlessUnavailable(() => log.adopt());
   }
 }
 
-/** A run is not given up because its store is unreachable for a moment. */
+/** Ignores `JOURNAL_UNAVAILABLE`: a run is not lost because its store is unreachable for a moment. */
 async function unlessUnavailable<T>(f: () => Promise<T>): Promise<T | undefined> {
   try {
     return await f();

@@ -24,8 +24,8 @@ export interface Continued {
 }
 
 /**
- * Reads a run from its journal; undefined where there is none.
- * @param until the last sequence number to apply. @throws RondoError `JOURNAL_DAMAGED`, also where the entries contradict each other.
+ * Reads a run from its journal; undefined if there is none.
+ * @param until the last sequence number to apply. @throws RondoError `JOURNAL_DAMAGED`, also if the entries contradict each other.
  */
 export async function loadRun(journal: Journal, runId: string, until = Number.POSITIVE_INFINITY): Promise<RunFold | undefined> {
   let run: RunFold | undefined;
@@ -54,7 +54,7 @@ async function historyOf(journal: Journal, started: Continued): Promise<readonly
 
 /**
  * Finds the newest run of a session, so that the next one continues it: in the caller's own session, else in a shared one of that name.
- * @returns the fields for the new run's first entry, and its `messages`. @throws RondoError `SESSION_BUSY` where that run is still open.
+ * @returns the fields for the new run's first entry, and its `messages`. @throws RondoError `SESSION_BUSY` if that run is still open.
  */
 export async function continueSession(
   journal: Journal,
@@ -87,7 +87,7 @@ async function newest(journal: Journal, session: string, tenant: string | undefi
   return undefined;
 }
 
-/** The newest messages that fit. They begin with the user's, since providers refuse a result without its call. */
+/** The newest messages that fit. They start with a user message, because providers refuse a result without its call. */
 function newestBytes(messages: readonly Message[], max: number): readonly Message[] {
   let from = messages.length;
   let bytes = 0;
@@ -99,6 +99,6 @@ function newestBytes(messages: readonly Message[], max: number): readonly Messag
   return messages.slice(from);
 }
 
-/** @see busy. Names the approvals too, so that the caller can decide them. */
+/** @see busy. Includes the open approvals, so that the caller can decide them. */
 export const sessionBusy = (run: RunFold) =>
   busy(sessionKey(run.started) as string, run.runId, JSON.parse(JSON.stringify(approvalsOf(run))) as Json[]);

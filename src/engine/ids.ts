@@ -4,7 +4,7 @@ const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const pool = new Uint8Array(16 * 128);
 let used = pool.length;
 
-/** 26 letters that sort by time: 48 bits of milliseconds and 80 random ones, as in a ULID. */
+/** A ULID: 26 characters that sort by time, of 48 bits of milliseconds and 80 random bits. */
 export function newId(now = Date.now()): string {
   if (used === pool.length) {
     getRandomValues(pool);

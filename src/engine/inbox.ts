@@ -9,23 +9,23 @@ import { sees } from './lookup.ts';
 import type { Resources } from './resources.ts';
 import { approvalsOf } from './results.ts';
 
-/** An open approval, with the agent at the top of its run and the session of the run. */
+/** An open approval, with the top agent and the session of its run. */
 export type OpenApproval = Approval & { agent: string; session?: string };
 
 export interface ApprovalFilter {
   by?: Principal;
-  /** Approvals at most. Default: all. */
+  /** Most approvals. Default: all. */
   limit?: number;
-  /** The last approval of the page before. */
+  /** The last approval of the previous page. */
   after?: Pick<Approval, 'askedAt' | 'id'>;
 }
 
-/** What makes one run unreadable, and says nothing about the others. */
+/** Errors that make a single run unreadable. Such runs are skipped. */
 const UNREADABLE: readonly string[] = ['JOURNAL_DAMAGED', 'JOURNAL_VERSION'];
 
 /**
- * The open approvals of all paused runs, oldest first. An approval is asked after its run has started, so runs are read in the order of
- * their start, and an approval is given out once no run that is still unread can hold an older one.
+ * The open approvals of all paused runs, oldest first. An approval is never older than its run. So runs are read in start order, and an
+ * approval is yielded once no unread run can have an older one.
  */
 export async function* openApprovals(resources: Resources, o: ApprovalFilter): AsyncGenerator<OpenApproval, void, undefined> {
   const { by, limit = Number.POSITIVE_INFINITY, after } = o;
@@ -41,7 +41,7 @@ export async function* openApprovals(resources: Resources, o: ApprovalFilter): A
   for (const approval of found) if (left-- > 0) yield approval;
 }
 
-/** In the order of their start. A doubtful head may name the wrong tenant: its entries decide. */
+/** Paused runs in start order. A doubtful head may have the wrong tenant, so its entries decide who may see it. */
 async function pausedRuns({ journal }: Resources, by: Principal | undefined): Promise<readonly Pick<RunHead, 'runId' | 'startedAt'>[]> {
   const runs: Pick<RunHead, 'runId' | 'startedAt'>[] = [];
   for await (const { runId, startedAt, tenant, doubtful } of journal.heads({ status: 'paused' }))

@@ -1,4 +1,4 @@
-/** The lease on a run: who may begin effects in it. */
+/** The lease on a run: only its owner may start effects. */
 import { RondoError } from '../errors.ts';
 import type { Lease } from '../journal/head.ts';
 import type { Log } from '../journal/log.ts';
@@ -6,23 +6,23 @@ import { insisted } from '../loop/held.ts';
 import type { Active } from './active.ts';
 import type { Resources } from './resources.ts';
 
-/** Milliseconds that a process may be silent before another one may take its runs over. */
+/** Milliseconds from the last renewal until another process may claim the run. */
 export const LEASE = 30_000;
-/** With less than this left, no effect begins before the store has renewed the lease: an attempt may begin late, too. */
+/** With less than this left, the store must renew the lease before an effect starts, because an attempt may start late. */
 const MARGIN = LEASE / 3;
 
-/** A lease that begins now. */
+/** A lease that starts now. */
 export const leaseOf = (owner: string): Lease => ({ owner, until: Date.now() + LEASE, monotonic: performance.now() + LEASE });
 
-/** Milliseconds left of a lease, by the clock by which it ends first. */
+/** Milliseconds left of a lease, by the wall clock or the monotonic clock, whichever is less. */
 export const left = ({ until, monotonic }: Lease): number => Math.min(until - Date.now(), monotonic - performance.now());
 
 /**
- * Prolongs the lease of a run that is driven here. False where another process has it; what that one claimed `adopt()` tells.
- * @throws what the store throws.
+ * Renews the lease of a run that is driven here. @returns false if another process has it. Whether that process claimed the run is for
+ * `adopt()` to find out. @throws an error of the store.
  */
 export async function prolong({ journal, owner }: Resources, log: Log): Promise<boolean> {
-  // counted from before the store was asked, however long it takes
+  // starts before the store is asked, however long that takes
   const lease = leaseOf(owner);
   if (!(await journal.renew(log.run.runId, owner, lease.until))) return false;
   if (log.lease) log.lease = lease;
@@ -40,7 +40,7 @@ export function ownership(resources: Resources, active: Active, log: Log): (wait
           asking = undefined;
         });
         await asking;
-        // the process may have been stopped while the answer was under way
+        // the process may have been suspended while it waited for the store
       } while (!isOurs());
     } catch (error) {
       active.halt({ why: 'lost', error });
@@ -59,7 +59,7 @@ export function ownership(resources: Resources, active: Active, log: Log): (wait
   return (waited) => (waited || !isOurs() ? confirm() : undefined);
 }
 
-/** A store that is full can still be read: where no other process claimed the run, the lease that is left is good. @throws RondoError `RUN_BUSY`. */
+/** Whether the current lease is still valid although it cannot be renewed: a full store can be read. @throws RondoError `RUN_BUSY`. */
 async function isUnclaimed(log: Log): Promise<boolean> {
   try {
     await log.adopt();
@@ -70,10 +70,10 @@ async function isUnclaimed(log: Log): Promise<boolean> {
   }
 }
 
-/** Renews the lease, and looks whether somebody claimed the run before that: they may have given it back since. @throws RondoError `RUN_BUSY`. */
+/** Renews the lease, and checks that no other process claimed and released the run in between. @throws RondoError `RUN_BUSY`. */
 async function renewed(resources: Resources, log: Log): Promise<void> {
   const { runId } = log.run;
-  // a run that was given back is not taken again
+  // a released run is not acquired again
   const renewed = log.lease !== undefined && (await prolong(resources, log));
   try {
     await log.adopt();
@@ -84,11 +84,11 @@ async function renewed(resources: Resources, log: Log): Promise<void> {
   if (!renewed) throw new RondoError('RUN_BUSY', `run ${runId} was taken over by another process; watch it there.`, { details: { runId } });
 }
 
-/** Gives a lease back, so that the next owner need not wait for its end. */
+/** Releases a lease, so that the next owner need not wait until it expires. */
 export const release = async ({ journal, owner }: Resources, runId: string) => {
   try {
     await journal.renew(runId, owner, 0);
   } catch {
-    // the lease ends by itself
+    // the lease expires by itself
   }
 };

@@ -6,16 +6,16 @@ import type { RunSummary } from './options.ts';
 
 export interface RunFilter {
   status?: RunStatus;
-  /** As `by` would continue it. */
+  /** The session that `by` would continue. */
   session?: string;
   agent?: string;
   by?: Principal;
   limit?: number;
-  /** The last run of the page before. */
+  /** The last run of the previous page. */
   after?: HeadCursor;
 }
 
-/** Newest first. */
+/** The runs that `by` may see, newest first. */
 export async function* listedRuns(journal: Journal, filter: RunFilter): AsyncGenerator<RunSummary, void, undefined> {
   const { by, limit = Number.POSITIVE_INFINITY, session, ...wanted } = filter;
   let left = limit;

@@ -9,21 +9,21 @@ import type { Principal } from '../ports/principal.ts';
 import { loadRun } from './history.ts';
 import type { RunSummary } from './options.ts';
 
-/** Whose eyes look: a principal's, or the engine's own. */
-export type Eyes = Principal | undefined | typeof ENGINE;
+/** Who looks at a run: a principal, an application without principals, or the engine itself, which sees everything. */
+export type Viewer = Principal | undefined | typeof ENGINE;
 export const ENGINE = Symbol('engine');
 
-/** A run of a tenant does not exist for anyone else. */
-export const sees = (eyes: Eyes, tenant: string | undefined) => eyes === ENGINE || tenant === undefined || eyes?.tenant === tenant;
+/** Whether the viewer may see runs of a tenant. For others such a run does not exist. */
+export const sees = (viewer: Viewer, tenant: string | undefined) => viewer === ENGINE || tenant === undefined || viewer?.tenant === tenant;
 
-/** @throws RondoError `RUN_NOT_FOUND` where there is none, or none for these eyes: the two look the same. */
-export async function findRun(journal: Journal, runId: string, eyes: Eyes, until?: number): Promise<RunFold> {
+/** @throws RondoError `RUN_NOT_FOUND`, the same for a missing run and for one that the viewer may not see. */
+export async function findRun(journal: Journal, runId: string, viewer: Viewer, until?: number): Promise<RunFold> {
   const run = await loadRun(journal, runId, until);
-  if (run && sees(eyes, run.started.by?.tenant)) return run;
+  if (run && sees(viewer, run.started.by?.tenant)) return run;
   throw notFound(runId);
 }
 
-/** The heads of the sessions of an id as a caller would continue them, newest first. */
+/** The heads of the sessions with an id that the caller could continue, newest first. */
 export async function headsOfSession(journal: Journal, session: string, by: Principal | undefined, filter: HeadFilter): Promise<RunHead[]> {
   const heads: RunHead[] = [];
   for (const shared of by ? [false, true] : [false])
@@ -41,7 +41,7 @@ export const notFound = (runId: string) =>
     { details: { runId } },
   );
 
-/** Ids of calls, by which sub-agents are known too. */
+/** Call ids, which are also the ids of sub-agents' frames. */
 const CALL = /^\d+\.\d+(\/|$)/;
 
 export async function findHead(journal: Journal, runId: string): Promise<RunHead | undefined> {
@@ -50,10 +50,10 @@ export async function findHead(journal: Journal, runId: string): Promise<RunHead
 }
 
 /**
- * A run as it is listed; undefined where these eyes do not see it. A head that the store doubts is not believed: its entries say whose
- * the run is and where it stands, or that they are damaged.
+ * The summary of a run for a list; undefined if the viewer may not see it. A doubtful head is not trusted: then the entries decide, or the
+ * summary says that they are damaged.
  */
-export async function summaryOf(journal: Journal, head: RunHead, eyes: Eyes): Promise<RunSummary | undefined> {
+export async function summaryOf(journal: Journal, head: RunHead, viewer: Viewer): Promise<RunSummary | undefined> {
   const { runId, agent, status, session, startedAt, wakeAt, unknowns } = head;
   const summary: RunSummary = {
     runId,
@@ -64,13 +64,13 @@ export async function summaryOf(journal: Journal, head: RunHead, eyes: Eyes): Pr
     ...(session !== undefined && { session: sessionId(session) }),
     ...(wakeAt !== undefined && { wakeAt }),
   };
-  const visible = sees(eyes, head.tenant);
+  const visible = sees(viewer, head.tenant);
   if (!head.doubtful) return visible ? summary : undefined;
   try {
     const run = await loadRun(journal, runId);
     if (!run) return visible ? { ...summary, damaged: true } : undefined;
     const { started } = run;
-    if (!sees(eyes, started.by?.tenant)) return undefined;
+    if (!sees(viewer, started.by?.tenant)) return undefined;
     return {
       ...summary,
       agent: started.agent,
@@ -85,7 +85,7 @@ export async function summaryOf(journal: Journal, head: RunHead, eyes: Eyes): Pr
   }
 }
 
-/** The agent of a frame, by the calls that lead to it; undefined where it is no longer declared. */
+/** The agent of a frame, found by the calls on the path to it; undefined if it is no longer declared. */
 export function agentOf(top: AgentDefinition, frame: Frame): AgentDefinition | undefined {
   if (!frame.parent) return top;
   const above = agentOf(top, frame.parent);

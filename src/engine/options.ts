@@ -14,46 +14,46 @@ import type { AssertionOption } from './assertion.ts';
 import type { RunEvent } from './events.ts';
 
 export interface EngineOptions {
-  /** Those that go on with runs of other processes, by their names. `run()` registers nothing. */
+  /** Agents to register, so that this engine can resume runs of other processes. `run()` registers nothing. */
   agents?: readonly Agent[];
-  /** Default: this process's memory, which does not survive it. */
+  /** Default: in memory, which does not survive the process. */
   journal?: Journal;
   memory?: Memory;
   identity?: Identity;
   policy?: Policy;
   use?: readonly Middleware[];
-  /** Where neither the run nor its agent says otherwise. */
+  /** Default limits. Those of a run and of its agent override them. */
   limits?: Limits;
   /** Defaults for all tools and all model calls. */
   reliability?: { tools?: Reliability; model?: Reliability };
-  /** Dollars per million tokens, by `provider/id`; before the built-in table. */
+  /** US dollars per million tokens, by `provider/id`. They override the built-in table. */
   prices?: Prices;
   telemetry?: TelemetryOptions;
-  /** Every event of every run of this engine. What it throws is ignored. */
+  /** Called for every event of every run of this engine. An error of it is ignored. */
   onEvent?: (event: RunEvent) => void;
 }
 
 // biome-ignore lint/complexity/noBannedTypes: `{}` is "needs no context"
 type ContextOption<C> = {} extends C ? { context?: C } : { context: C };
 
-/** `C`: the context that the agent's tools ask for. It is kept in the journal: no secrets. */
+/** `C`: the context that the agent's tools need. It is journaled, so it must not contain secrets. */
 // biome-ignore lint/complexity/noBannedTypes: `{}` is "needs no context"
 export type RunOptions<C = {}> = {
-  /** Default: a new one. With an id of your own, a request that comes twice starts one run. */
+  /** Default: a new id. With an id of your own, a request that is sent twice starts one run. */
   id?: string;
   /**
-   * Continues the conversation of the session's runs so far. A session is of the user (`by.id`) whose run began it; one that is begun
-   * with `shared: true` is of all the tenant. Without `by` it is the application's own.
+   * Continues the conversation of the session's earlier runs. A session belongs to the user (`by.id`) who started it; if started with
+   * `shared: true`, to the whole tenant. Without `by` it belongs to the application.
    */
   session?: string | { id: string; shared?: boolean };
   by?: Principal;
   limits?: Limits;
   signal?: AbortSignal;
-  /** As that of an agent, for this run of it; sub-agents keep theirs. */
+  /** Overrides the agent's `toolChoice` for this run. Sub-agents keep theirs. */
   toolChoice?: ToolChoice;
   /**
-   * The caller's own token, as its request brought it: handed to the engine's identity, and to sources of tools that are opened per
-   * caller. It is in no journal, event, span or error, and gone when this drive of the run ends: give it to `resume()` again.
+   * The caller's own token, from its request. The engine's identity gets it, and tool sources that are opened per caller. It never appears
+   * in a journal, event, span or error. It is dropped when the run ends or pauses, so pass it to `resume()` again.
    */
   assertion?: AssertionOption;
   tags?: Record<string, string>;
@@ -62,7 +62,7 @@ export type RunOptions<C = {}> = {
 // biome-ignore lint/complexity/noBannedTypes: `{}` is "needs no context"
 export type RunArgs<C> = {} extends C ? [options?: RunOptions<C>] : [options: RunOptions<C>];
 
-/** The input of a run that is given no options; where its tools need a context, what to write. */
+/** The input of a run without options; if its tools need a context, a type error that says what to write. */
 // biome-ignore lint/complexity/noBannedTypes: `{}` is "needs no context"
 export type WithoutContext<I, C> = {} extends C
   ? I
@@ -75,11 +75,11 @@ export interface RunSummary {
   status: import('../journal/entries.ts').RunStatus;
   session?: string;
   startedAt: number;
-  /** When a paused run should be looked at, because an approval expires; 0: now, because one was decided. */
+  /** When a paused run is due, because an approval expires; 0: now, because one was decided. */
   wakeAt?: number;
-  /** Calls whose outcome an operator should settle. */
+  /** Number of calls whose outcome an operator should settle. */
   unknowns: number;
-  /** The journal of the run is damaged, so that the rest may not be true: `inspect()` says where. */
+  /** The run's journal is damaged, so the other fields may be wrong. `inspect()` says where. */
   damaged?: true;
 }
 

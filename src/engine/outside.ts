@@ -1,6 +1,6 @@
 /**
- * What any process may append to a run, also to one that another drives: decisions, a request to cancel, an operator's word on an outcome.
- * Where this process drives it, through its own log; else by a compare-and-set of its own, which the owner adopts.
+ * Entries that any process may append to a run, even while another drives it: decisions, cancellations, settled outcomes. If this process
+ * drives the run, they go through its log; otherwise through a separate compare-and-set, whose entries the owner adopts.
  */
 import { RondoError } from '../errors.ts';
 import type { Approval } from '../hitl/approvals.ts';
@@ -14,26 +14,26 @@ import { type Principal, principal, principalProblem } from '../ports/principal.
 import { aboutRun, assertAccess, runFor } from './access.ts';
 import { abandoned, farewells } from './cancelled.ts';
 import { leaseOf, release } from './lease.ts';
-import { agentOf, type Eyes, findHead, notFound, sees } from './lookup.ts';
+import { agentOf, findHead, notFound, sees, type Viewer } from './lookup.ts';
 import type { Resources } from './resources.ts';
 import { approvalsOf } from './results.ts';
-import { seize } from './resume.ts';
+import { acquireLease } from './resume.ts';
 
-/** The log to append to, of a run that the caller sees and may do this with. @throws RondoError `RUN_NOT_FOUND`, `NOT_PERMITTED`. */
-export async function logOf(resources: Resources, runId: string, eyes: Eyes, point: AccessRequest['point']): Promise<Log> {
+/** The log of a run to append to, if the caller may see it and do this with it. @throws RondoError `RUN_NOT_FOUND`, `NOT_PERMITTED`. */
+export async function logOf(resources: Resources, runId: string, viewer: Viewer, point: AccessRequest['point']): Promise<Log> {
   const own = await resources.opened(runId);
   if (own) {
-    if (!sees(eyes, own.run.started.by?.tenant)) throw notFound(runId);
+    if (!sees(viewer, own.run.started.by?.tenant)) throw notFound(runId);
     if (await current(own)) {
-      await assertAccess(resources, point, eyes, aboutRun(own.run));
+      await assertAccess(resources, point, viewer, aboutRun(own.run));
       return own;
     }
   }
-  const run = await runFor(resources, runId, eyes, point);
+  const run = await runFor(resources, runId, viewer, point);
   return new Log(resources.journal, run, undefined, () => undefined, true);
 }
 
-/** Brings a log up to date: false where another process took the run over, which this one had not noticed. */
+/** Brings a log up to date. @returns false if another process has claimed the run. */
 async function current(log: Log): Promise<boolean> {
   try {
     await log.adopt();
@@ -78,14 +78,14 @@ export async function decide(
       raced = run.next !== seen;
       return raced ? [] : entries;
     }, true);
-    // something was appended in between, which may have closed the approval: look again
+    // an entry was appended in between, which may have closed the approval: check again
     if (raced) continue;
     await tell(resources, log, entries);
     return approvalsOf(run);
   }
 }
 
-/** A process that drives the run tells of a decision itself, when it takes it. */
+/** Reports decisions to telemetry. If a process drives the run, that process reports them when it adopts them. */
 async function tell({ journal, host, telemetry }: Resources, { run, guest }: Log, entries: readonly Draft[]): Promise<void> {
   if (!guest) return;
   if (run.status === 'running' && ((await findHead(journal, run.runId))?.leaseUntil ?? 0) > (await host.now())) return;
@@ -110,16 +110,16 @@ export async function cancel(
   resources: Resources,
   runId: string,
   o: { reason?: string; by?: Principal },
-  eyes: Eyes = o.by,
+  viewer: Viewer = o.by,
 ): Promise<void> {
-  // a run that is being started has nothing to append to yet
+  // a run that is still starting has no journal to append to
   const starting = resources.active.get(runId);
-  if (starting?.asked && !starting.log && sees(eyes, starting.asked.tenant)) {
+  if (starting?.asked && !starting.log && sees(viewer, starting.asked.tenant)) {
     const { agent, session } = starting.asked;
-    await assertAccess(resources, 'decide', eyes, { runId, agent, session });
+    await assertAccess(resources, 'decide', viewer, { runId, agent, session });
     if (!starting.log) return starting.halt({ why: 'cancel', reason: o.reason });
   }
-  const log = await logOf(resources, runId, eyes, 'decide');
+  const log = await logOf(resources, runId, viewer, 'decide');
   const { run } = log;
   const request: Draft = {
     type: 'message.received',
@@ -129,8 +129,8 @@ export async function cancel(
   };
   if (isOver(run)) return;
   if (resources.active.has(runId)) return void (await log.append(() => (isOver(run) ? [] : [request])));
-  // no process drives it: end it here, as its owner for a moment
-  if (!(await seize(resources, runId))) return void (await log.append(() => (isOver(run) ? [] : [request])));
+  // no process drives it: claim it and end it here
+  if (!(await acquireLease(resources, runId))) return void (await log.append(() => (isOver(run) ? [] : [request])));
   const waiting = farewells(resources.agentOf(runId, run.root.agent), run);
   log.guest = false;
   log.lease = leaseOf(resources.owner);
@@ -147,12 +147,12 @@ export async function cancel(
     );
   } catch (error) {
     if (!RondoError.is(error, 'RUN_BUSY')) throw error;
-    // somebody claimed it meanwhile, and is to be asked
-    return cancel(resources, runId, o, eyes);
+    // another process claimed it meanwhile, so request the cancellation from that one
+    return cancel(resources, runId, o, viewer);
   } finally {
     await release(resources, runId);
   }
-  resources.agents.letGo(runId);
+  resources.agents.drop(runId);
   for (const say of waiting) say();
 }
 
@@ -191,7 +191,7 @@ export async function settle(
     );
 }
 
-/** Bytes of an operator's output that are kept: as much as a tool's own by default. */
+/** Most bytes of an operator's output: the default `maxBytes` of a tool. */
 const MAX_SETTLED = 65_536;
 
 function settledOutput(output: unknown): Json | undefined {

@@ -4,26 +4,25 @@ import { bootId } from '../journal/boot.ts';
 import { newId } from './ids.ts';
 
 /**
- * The machine as far as process ids mean the same: containers may share a host name and still number their own, and a machine that was
- * started again numbers from the beginning.
+ * Identifies the scope in which process ids are comparable: host, process id namespace (containers may share a host name) and boot.
  */
 function machine(): string {
   let namespace = '';
   try {
     namespace = readlinkSync('/proc/self/ns/pid').replace(/\D/g, '');
   } catch {
-    // not Linux: there is one
+    // not Linux, so there is only one namespace
   }
   return `${hostname()}#${namespace}#${bootId()}`;
 }
 
 /**
- * When a process began, in ticks of the machine's clock: a process id is given out again, the two together are not. `ended` for one that
- * is only waiting to be reaped, empty where not known.
+ * The start time of a process, in clock ticks since boot. Process ids are reused, but not together with a start time. `ended` for a
+ * zombie process, empty if unknown.
  */
 function startOf(pid: number): string {
   try {
-    // the name of the program, in brackets, may hold anything
+    // the program's name, in parentheses, may contain any character
     const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
       .replace(/^.*\) /s, '')
       .split(' ');
@@ -33,16 +32,16 @@ function startOf(pid: number): string {
   }
 }
 
-/** How the owners of this machine begin. */
+/** The common prefix of owners on this machine. */
 export const ownersHere = () => `${machine()}/`;
 
-/** Names an engine in claims and leases: `<host>#<process id namespace>#<boot id>/<process id>@<its start>/<random>`. */
+/** A new owner id for claims and leases: `<host>#<process id namespace>#<boot id>/<process id>@<its start>/<random>`. */
 export const newOwner = () => `${ownersHere()}${process.pid}@${startOf(process.pid)}/${newId().slice(-8)}`;
 
 /**
- * Whether an owner's process is known to be gone, so that its lease need not be waited for. False where it cannot be known here: on another
- * host, in another container, or before this host was started, since another host may have its name.
- * A mistake costs no effect: the journal's compare-and-set decides who may write.
+ * Whether an owner's process is known to be dead, so that its lease can be ignored. False if that cannot be known here: on another host,
+ * in another container, or before the last boot, because another host may have the same name.
+ * A mistake is harmless: the journal's compare-and-set decides who may write.
  */
 export function isGone(owner: string | undefined): boolean {
   const [where, id, rest] = owner?.split('/') ?? [];

@@ -1,6 +1,6 @@
 /**
- * Records conversations in memories, after the runs. The journal holds what is left to record (src/journal/outbox.ts), so what a crash or
- * a failing memory left is found by `recover()` and `sweep()`, in this process or another one.
+ * Records conversations in memories after the runs. The journal has an outbox of what is left to record (src/journal/outbox.ts), so after
+ * a crash or a memory failure `recover()` and `sweep()` continue, in this process or another one.
  *
  * I1. No run waits for a memory to record, and none fails because of it.
  * I2. An attempt holds the lease on the run, so no two processes record it at the same time.
@@ -25,20 +25,20 @@ import { allDue } from './due.ts';
 import { loadRun } from './history.ts';
 import { LEASE, release } from './lease.ts';
 import type { Resources } from './resources.ts';
-import { seize } from './resume.ts';
+import { acquireLease } from './resume.ts';
 
 /** Milliseconds that one attempt may take. */
 const TIMEOUT = 300_000;
-/** Milliseconds until the second attempt; doubles with every attempt, up to the longest. */
+/** Milliseconds before the second attempt, doubled with every attempt up to `longest`; and the number of attempts. */
 const RETRY = { first: 1_000, longest: 3_600_000, attempts: 100 };
-/** Runs that are recorded at the same time. */
+/** Most runs that are recorded at the same time. */
 const PARALLEL = 8;
-/** Runs whose next attempt is planned in this process; a sweep finds the others. */
+/** Most runs whose next attempt is scheduled in this process. A sweep finds the others. */
 const MOST_PLANNED = 1_000;
-/** Characters of a memory's error that are kept. */
+/** Most characters of a memory's error message. */
 const LONGEST_MESSAGE = 500;
 
-/** A run with something to record, while this process sees to it. */
+/** A run with conversations to record, scheduled in this process. */
 interface Job {
   readonly stop: AbortController;
   done: Promise<void>;
@@ -54,13 +54,13 @@ export class Recorder {
     this.#resources = resources;
   }
 
-  /** A run has ended here: records what it promised, in the background. */
+  /** Records the conversations of a run that ended here, in the background. */
   take(log: Log, agent: AgentDefinition): void {
     const { run } = log;
     if (run.status === 'completed' && run.outbox.size > 0) this.#begin(run.runId, () => this.#work(log, agent));
   }
 
-  /** Records what runs left behind that ended anywhere. Resolves when one attempt was made for each. */
+  /** Records due conversations of runs of any process. Resolves when one attempt was made for each. */
   async sweep(): Promise<void> {
     const { journal, host, agents } = this.#resources;
     if (memoriesOf(this.#resources).size === 0) return;
@@ -78,8 +78,8 @@ export class Recorder {
   }
 
   /**
-   * Ends the attempts for a run, which is about to be forgotten.
-   * @throws RondoError `RUN_BUSY` where another process makes one.
+   * Stops recording a run that is about to be forgotten.
+   * @throws RondoError `RUN_BUSY` if another process is recording it.
    */
   async drop(run: RunFold): Promise<void> {
     const job = this.#jobs.get(run.runId);
@@ -89,8 +89,8 @@ export class Recorder {
       await job.done;
       this.#jobs.delete(run.runId);
     }
-    // between two attempts of ours another process may make one
-    if (run.status === 'completed' && run.outbox.size > 0 && !(await seize(this.#resources, run.runId)))
+    // between two attempts of this process another one may be recording it
+    if (run.status === 'completed' && run.outbox.size > 0 && !(await acquireLease(this.#resources, run.runId)))
       throw new RondoError(
         'RUN_BUSY',
         `the conversation of run ${run.runId} is being recorded in a memory: try again in a moment. Nothing was forgotten.`,
@@ -98,7 +98,7 @@ export class Recorder {
       );
   }
 
-  /** Waits for the attempts under way for so many milliseconds, and ends them. What is left is in the journal. */
+  /** Waits up to `ms` milliseconds for running attempts, then aborts them. The rest stays in the outbox. */
   async close(ms: number): Promise<void> {
     this.#closed = true;
     const jobs = [...this.#jobs.values()];
@@ -117,7 +117,7 @@ export class Recorder {
   }
 
   async #attempt(runId: string, job: Job, work: () => Promise<number | undefined>): Promise<void> {
-    // what the store cannot do now is done by a later attempt
+    // if the store fails, a later attempt follows
     const wait = await work().catch(() => RETRY.first);
     if (this.#jobs.get(runId) !== job) return;
     if (wait === undefined || this.#closed || this.#jobs.size > MOST_PLANNED) return void this.#jobs.delete(runId);
@@ -133,7 +133,7 @@ export class Recorder {
     return this.#work(new Log(this.#resources.journal, run, undefined, () => undefined, true), agent);
   }
 
-  /** One attempt for all that is due. @returns milliseconds until the next one; undefined where this process has no more to do. */
+  /** Makes one attempt for everything that is due. @returns milliseconds until the next one; undefined if nothing is left for this process. */
   async #work(log: Log, agent: AgentDefinition): Promise<number | undefined> {
     const { run } = log;
     const resources = this.#resources;
@@ -143,7 +143,7 @@ export class Recorder {
     for (const recording of [...run.outbox.values()]) {
       const memory = recording.at <= now ? memoryAt(resources, agent, recording.path) : undefined;
       if (!memory) continue;
-      if (!signal || signal.aborted || !(await seize(resources, run.runId))) return undefined;
+      if (!signal || signal.aborted || !(await acquireLease(resources, run.runId))) return undefined;
       const beat = setInterval(() => void extend(resources, run.runId), LEASE / 3);
       beat.unref();
       try {
@@ -152,7 +152,7 @@ export class Recorder {
           await release(resources, run.runId);
           return undefined;
         }
-        // with it the lease ends
+        // the last of these entries also releases the lease
         await log.add((known) => (known.outbox.has(recording.key) ? [{ ...entry }] : []));
       } catch (error) {
         await release(resources, run.runId);
@@ -165,7 +165,7 @@ export class Recorder {
     return next.length === 0 ? undefined : Math.max(0, Math.min(...next) - (await resources.host.now()));
   }
 
-  /** Gives one conversation to a memory. @returns the entry that tells how that ended; undefined where `signal` ended it. Never throws. */
+  /** Records one conversation. @returns the entry with the result; undefined if `signal` was aborted. Never throws. */
   async #record(run: RunFold, recording: Recording, memory: Memory, signal: AbortSignal): Promise<Draft | undefined> {
     const { key, path } = recording;
     const attempt = recording.attempts + 1;
@@ -192,7 +192,7 @@ export class Recorder {
   }
 }
 
-/** Of a graph or a foreign agent, which have no conversation: what was asked, and the answer. */
+/** The conversation to record. A graph or a foreign agent has none, so it is the input and the output. */
 function messagesOf(run: RunFold, { path, messages }: Recording): readonly Message[] {
   const output = run.settled?.output;
   if (path.length > 1 || !run.root.kind || output === undefined) return messages;
@@ -213,7 +213,7 @@ function failed(run: RunFold, key: string, attempt: number, thrown: unknown): Dr
   return { type: 'memory.recorded', key, attempt, error, retryIn: Math.min(RETRY.longest, RETRY.first * 2 ** (attempt - 1)) };
 }
 
-/** The memory of the agent at the end of a path, as the agents are declared now. */
+/** The memory of the agent at the end of a path, by the current declarations. */
 function memoryAt({ host }: Resources, top: AgentDefinition, path: readonly string[]): Memory | undefined {
   let agent: AgentDefinition | undefined = top;
   for (const name of path.slice(1)) agent = agent?.agents.find((a) => a.name === name);
@@ -235,6 +235,6 @@ async function extend({ journal, owner }: Resources, runId: string): Promise<voi
   try {
     await journal.renew(runId, owner, Date.now() + LEASE);
   } catch {
-    // the lease that is left is good; after it another process may record the same, under the same key
+    // the current lease is still valid; after it, another process may record the same conversation under the same key
   }
 }

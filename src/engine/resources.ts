@@ -18,9 +18,9 @@ import { ENGINE_OPTIONS, type EngineOptions } from './options.ts';
 import { newOwner } from './owner.ts';
 import { Sources } from './sources.ts';
 
-/** What an engine holds, and lends to each run it drives. */
+/** The shared services and the state of an engine. */
 export class Resources {
-  /** Names this engine in claims and leases. */
+  /** Identifies this engine in claims and leases. */
   readonly owner = newOwner();
   readonly journal: Journal;
   readonly host: Host;
@@ -29,7 +29,7 @@ export class Resources {
   readonly telemetry: Telemetry;
   readonly limits: Limits;
   readonly onEvent: ((event: RunEvent) => void) | undefined;
-  /** The runs that this engine drives now. */
+  /** The runs that this engine is driving. */
   readonly active = new Map<string, Active>();
   readonly #options: EngineOptions;
   readonly #plans = new WeakMap<AgentDefinition, Plan>();
@@ -40,7 +40,7 @@ export class Resources {
     checkLimits(options.limits, 'new Engine()');
     this.#options = options;
     this.journal = options.journal ?? memoryJournal();
-    // a bad number is told here, not by the first run
+    // invalid numbers fail here, not at the first run
     resolvePolicy(options.reliability?.tools);
     resolvePolicy(options.reliability?.model);
     this.limits = options.limits ?? {};
@@ -72,14 +72,14 @@ export class Resources {
     return plan;
   }
 
-  /** The log of a run that this engine drives, once it has begun; undefined where it does not. */
+  /** The log of a run that this engine drives, once it has started; undefined for any other run. */
   async opened(runId: string): Promise<Log | undefined> {
     const active = this.active.get(runId);
     await active?.opened;
     return active?.log && active.log.run.next > 0 ? active.log : undefined;
   }
 
-  /** The agent that goes on with a run here; undefined where it is known nowhere. */
+  /** The agent that continues a run in this engine; undefined if it is unknown. */
   agentOf(runId: string, name: string): AgentDefinition | undefined {
     return this.active.get(runId)?.scope?.agent ?? this.agents.of(runId, name);
   }

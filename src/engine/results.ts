@@ -11,15 +11,15 @@ import { type AgentState, treeOf } from './tree.ts';
 interface Ended {
   runId: string;
   session?: string;
-  /** Turns of the loop, over all claims of the run. */
+  /** Model answers, over all claims of the run. */
   steps: number;
-  /** Tokens of all model calls; those of calls that broke off are counted at their upper bound. */
+  /** Tokens of all model calls. Interrupted calls count at their upper bound. */
   usage: Usage;
-  /** US dollars; undefined where a price or a usage is unknown. */
+  /** US dollars; undefined if a price or a usage is unknown. */
   costUsd: number | undefined;
 }
 
-/** How a run ended, or where it stands. Plain JSON. */
+/** How a run ended or paused. Plain JSON. */
 export type RunResult<O = unknown> = Ended &
   (
     | { status: 'completed'; output: O }
@@ -44,19 +44,19 @@ export interface RunState {
   status: RunStatus;
   session?: string;
   messages: readonly Message[];
-  /** Of a graph. */
+  /** The state of a graph. */
   state?: Json;
-  /** Its agents, from the top one down. */
+  /** The agents of the run, from the top agent down. */
   tree: AgentState;
   approvals: readonly Approval[];
-  /** For an operator to settle, with `engine.settle()`. */
+  /** Calls for an operator to settle, with `engine.settle()`. */
   unknowns: readonly UnknownOutcome[];
   steps: number;
   usage: Usage;
   costUsd: number | undefined;
   /** How the run ended, or what it waits for; undefined while it is running. */
   result?: RunResult;
-  /** Of the newest entry. */
+  /** Sequence number of the newest entry. */
   seq: number;
 }
 
@@ -88,7 +88,7 @@ export function stateOf(run: RunFold): RunState {
     agent: run.root.agent,
     status: run.status,
     ...(run.started.session !== undefined && { session: run.started.session }),
-    // a copy: the fold's own may be the journal's
+    // a copy, because the fold shares its messages with the journal
     messages: copyJson(run.root.messages),
     ...(run.root.kind === 'graph' && { state: copyJson(run.root.state ?? null) }),
     tree: treeOf(run),
@@ -107,6 +107,6 @@ export function stateOf(run: RunFold): RunState {
   };
 }
 
-/** Whether a run may be gone on with: its agent is held as long. */
+/** Whether a run may continue later. Until then its agent is kept. */
 export const mayGoOn = (result: RunResult): boolean =>
   result.status === 'paused' || result.status === 'stopped' || (result.status === 'failed' && isResumable(result.error));

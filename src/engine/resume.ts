@@ -13,23 +13,23 @@ import type { Active } from './active.ts';
 import { type AssertionOption, assertionOf } from './assertion.ts';
 import { drive, limitsOf } from './drive.ts';
 import { LEASE } from './lease.ts';
-import { agentOf, type Eyes, findHead } from './lookup.ts';
+import { agentOf, findHead, type Viewer } from './lookup.ts';
 import { isGone } from './owner.ts';
 import type { Resources } from './resources.ts';
 import { type RunResult, resultOf } from './results.ts';
 
 export interface ResumeOptions {
-  /** Goes on with this agent, of the run's agent's name. Default: the one that drove the run here before, else the one registered. */
+  /** Continues with this agent, which must have the name of the run's agent. Default: the one that drove it here, else the registered one. */
   agent?: Agent;
   by?: Principal;
   /** Raises the limits of a run that stopped at one. */
   limits?: Limits;
   signal?: AbortSignal;
-  /** As of `run()`: the token of the caller who resumes it. */
+  /** The token of the caller who resumes the run, as in `run()`. */
   assertion?: AssertionOption;
 }
 
-/** `by`: who decides, and on whose behalf the run is resumed. */
+/** `by`: the person who decides. With `resume`, the run is resumed on its behalf. */
 export type DecideOptions = Omit<ResumeOptions, 'by'> & { by: Principal; resume?: boolean };
 
 const RESUME_OPTIONS = {
@@ -40,16 +40,16 @@ const RESUME_OPTIONS = {
   assertion: 'assertion: token',
 } satisfies Record<keyof ResumeOptions, string>;
 
-/** Claims a run and drives it on. One that has ended, or has nothing to go on with, is answered as it stands. */
-export async function resume(resources: Resources, active: Active, o: ResumeOptions, eyes: Eyes): Promise<RunResult> {
+/** Claims a run and drives it. For a run that cannot continue now, it returns the current result. */
+export async function resume(resources: Resources, active: Active, o: ResumeOptions, viewer: Viewer): Promise<RunResult> {
   const { runId } = active;
   checkOptions(o, RESUME_OPTIONS, `the resume of run ${runId}`);
   checkLimits(o.limits, `the resume of run ${runId}`);
-  const run = await runFor(resources, runId, eyes, 'run');
+  const run = await runFor(resources, runId, viewer, 'run');
   const agent = agentFor(resources, run, o.agent);
   if (!agent && !isOver(run)) throw unregistered(runId, run.root.agent);
   if (!agent || !goesOn(run, await resources.host.now(), o.limits)) return resultOf(run) as RunResult;
-  if (!(await seize(resources, runId))) throw busy(runId);
+  if (!(await acquireLease(resources, runId))) throw busy(runId);
   active.leased = true;
   return drive(resources, active, {
     agent,
@@ -62,7 +62,7 @@ export async function resume(resources: Resources, active: Active, o: ResumeOpti
   });
 }
 
-/** @throws RondoError `CONFIG_INVALID` where the one that was given is of another name. */
+/** The agent that continues a run; undefined if it is unknown. @throws RondoError `CONFIG_INVALID` if `given` has another name. */
 export function agentFor(resources: Resources, { runId, root }: RunFold, given: Agent | undefined): AgentDefinition | undefined {
   if (!given) return resources.agentOf(runId, root.agent);
   const agent = agentDefinition(given);
@@ -77,8 +77,8 @@ export const unregistered = (runId: string, agent: string) =>
     { details: { runId, agent } },
   );
 
-/** Takes the lease on a run: false where its owner is alive. */
-export async function seize({ journal, owner }: Resources, runId: string): Promise<boolean> {
+/** Acquires the lease on a run. @returns false if its owner is alive. */
+export async function acquireLease({ journal, owner }: Resources, runId: string): Promise<boolean> {
   const until = Date.now() + LEASE;
   if (await journal.renew(runId, owner, until)) return true;
   const holder = (await findHead(journal, runId))?.owner;
@@ -94,7 +94,7 @@ export const busy = (runId: string) =>
     { details: { runId } },
   );
 
-/** Whether a claim could do anything: a run that waits for people who have not answered is left as it is. */
+/** Whether a claim would make progress. A run that still waits for people is not claimed. */
 function goesOn(run: RunFold, now: number, raised: Limits | undefined): boolean {
   const error = run.settled?.error;
   switch (run.status) {
@@ -105,14 +105,14 @@ function goesOn(run: RunFold, now: number, raised: Limits | undefined): boolean 
     case 'stopped':
       return (raised !== undefined || answered(run, now)) && run.settled?.limit?.name !== 'journal';
     case 'failed':
-      // the cause may be gone, or an operator has settled the unknown outcome
+      // a temporary error may be gone; an unknown outcome must be settled first
       return error !== undefined && isResumable(error) && (error.outcome !== 'unknown' || run.unknowns.size === 0);
     default:
       return false;
   }
 }
 
-/** Whether there is a decision, or an approval that expired, that the agent has not been told of. */
+/** Whether an open call has a decision, or an approval that expired. */
 const answered = (run: RunFold, now: number) =>
   unfinishedCalls(run).some(
     ({ status, approval }) =>
@@ -145,7 +145,7 @@ const CRASHED = {
   message: 'the process stopped while the model thought',
 } as const;
 
-/** A crash during model calls: their cost is unknown, so each is charged at its upper bound. */
+/** Model calls that a crash interrupted. Their cost is unknown, so each is charged at its upper bound. */
 function lostIn(resources: Resources, agent: AgentDefinition, run: RunFold): { frame: string; step: number; lost: Lost }[] {
   const { host } = resources;
   return [run.root, ...run.frames.values()].flatMap((frame) => {
@@ -153,7 +153,7 @@ function lostIn(resources: Resources, agent: AgentDefinition, run: RunFold): { f
     if (!own || !isLoop(own) || frame.unfinished > 0) return [];
     const limits = frame.parent ? own.limits : limitsOf(resources, agent, run);
     const then = { agent: own, run, frame, host, tools: own.tools, limits, reserved: new Reserved() };
-    // one that would have crossed a limit was never made
+    // a call that would have crossed a limit was never made
     if (crossing(then)) return [];
     const { tokens, usd } = estimate(then);
     return [{ frame: frame.id, step: frame.step + 1, lost: { tokens, ...(usd !== undefined && { usd }) } }];

@@ -6,29 +6,29 @@ import type { RunResult } from './results.ts';
 import { textOf } from './text.ts';
 
 /**
- * A run under way. Await it for its result, or iterate over its events, or both; it goes on whether or not anybody does.
- * It is awaited where an async function returns it, so return `run.id` or `{ run }` from one to keep it iterable.
+ * A running run. Await it for its result, or iterate over its events, or both. It continues even if you do neither.
+ * An async function that returns it would await it, so return `run.id` or `{ run }` instead to keep it iterable.
  */
 export interface Run<O = unknown> extends PromiseLike<RunResult<O>>, AsyncIterable<RunEvent> {
   readonly id: string;
   catch<T = never>(rejected?: ((reason: unknown) => T | PromiseLike<T>) | null): Promise<RunResult<O> | T>;
   finally(last?: (() => void) | null): Promise<RunResult<O>>;
   /**
-   * The text for a person who talks to the agent, as it comes: of the top agent, or of the one that it handed the conversation over to;
-   * not of sub-agents that it gave tasks to. The texts of two steps are separated by a blank line. A run without text, such as
-   * a graph's, gives its output where that is text. It ends with the run, however that ends: await the run for the result. Where an
-   * attempt of a model failed midway, its text is followed by that of the next attempt: the events tell them apart.
+   * The streamed text for the user: of the top agent, or of the agent that took over the conversation, not of other sub-agents. The texts
+   * of two steps are separated by a blank line. A run without text, such as a graph's, yields its output if that is text. The stream ends
+   * with the run, however it ends; await the run for the result. If a model attempt fails midway, its text is followed by that of the
+   * next attempt; the events distinguish them.
    */
   text(): AsyncIterable<string>;
   /**
-   * The output of a run that completes.
-   * @throws RondoError `RUN_NOT_COMPLETED` for every other ending; its details are the result.
+   * The output of a completed run.
+   * Rejects with RondoError `RUN_NOT_COMPLETED` if the run ends otherwise. Its details are the result.
    */
   output(): Promise<O>;
 }
 
 export function runHandle<O>(id: string, done: Promise<RunResult>, events: () => AsyncIterator<RunEvent>): Run<O> {
-  // a reader of the events gets the error there; an unhandled rejection would end the process
+  // a reader of the events gets the error too, so it must not be an unhandled rejection
   done.catch(() => undefined);
   const result = done as Promise<RunResult<O>>;
   return {
@@ -47,9 +47,9 @@ export function runHandle<O>(id: string, done: Promise<RunResult>, events: () =>
   };
 }
 
-/** A run that begins once something else is done. */
+/** A run that starts after something else is done. */
 export function runAfter<O>(id: string, before: Promise<unknown>, begin: () => Run<O>): Run<O> {
-  // in an object: a promise of a run is one of its result
+  // wrapped in an object, because a promise would await the run
   const begun = before.then(() => ({ run: begin() }));
   const events = () => {
     const joined = begun.then(({ run }) => ({ iterator: run[Symbol.asyncIterator]() }));
@@ -72,11 +72,11 @@ export function runAfter<O>(id: string, before: Promise<unknown>, begin: () => R
   );
 }
 
-/** Why a run rejects. Also covers a part of the user's, such as a store, that throws something other than a RondoError. */
+/** The error that a run rejects with. Anything but a RondoError, for example from a custom store, becomes `INTERNAL`. */
 export const engineError = (thrown: unknown): RondoError =>
   RondoError.is(thrown) ? thrown : new RondoError('INTERNAL', `the engine could not go on: ${messageOf(thrown)}`, { cause: thrown });
 
-/** A run that did not start: awaiting it and reading its events give the reason. */
+/** A run that did not start. Awaiting it and reading its events reject with the reason. */
 export function refused<O>(id: string, reason: unknown): Run<O> {
   const rejected = Promise.resolve(reason).then((error) => Promise.reject(engineError(error)));
   return runHandle(id, rejected, () => ({ next: () => rejected }));
@@ -85,7 +85,7 @@ export function refused<O>(id: string, reason: unknown): Run<O> {
 export const runExists = (id: string) =>
   new RondoError('RUN_EXISTS', `there is a run ${id} already. Use another id, or resume or watch that run.`, { details: { runId: id } });
 
-/** The same for those who may not know of the run, if it is one. */
+/** `RUN_EXISTS` for a caller who may not see that run: the message does not say whether it exists. */
 export const idTaken = (id: string) =>
   new RondoError('RUN_EXISTS', `the id ${id} cannot be used here. Use another one, or leave it out: then one is made.`, {
     details: { runId: id },

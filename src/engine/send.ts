@@ -11,7 +11,7 @@ import { logOf } from './outside.ts';
 import type { Resources } from './resources.ts';
 import { checkBy } from './start.ts';
 
-/** Characters of JSON of one message, and messages that may wait at a time: they are in the journal. */
+/** Most characters of JSON of one message, and most messages that wait at a time. They are journaled. */
 const LARGEST = 1_000_000;
 const MOST_WAITING = 100;
 

@@ -18,7 +18,7 @@ import { RUN_OPTIONS, type RunOptions } from './options.ts';
 import type { Resources } from './resources.ts';
 import type { RunResult } from './results.ts';
 
-/** What is wrong with the way a run was asked for, told at once. @throws RondoError `CONFIG_INVALID`. */
+/** Checks the options of a run, before anything starts. @throws RondoError `CONFIG_INVALID`. */
 export function checkRun(agent: AgentDefinition, o: RunOptions<Json>): void {
   const where = `the run of agent "${agent.name}"`;
   checkOptions(o, RUN_OPTIONS, where);
@@ -34,7 +34,7 @@ export function checkRun(agent: AgentDefinition, o: RunOptions<Json>): void {
   assertionOf(o.assertion, where);
 }
 
-/** What an agent with a schema is given is data for it, whatever it looks like. @throws RondoError `CONFIG_INVALID`. */
+/** The input of a run. For an agent with an input schema it is data, even if it looks like messages. @throws RondoError `CONFIG_INVALID`. */
 function inputFor(agent: AgentDefinition, input: unknown): Asked {
   const where = `the input of agent "${agent.name}"`;
   const json = plain(input, where);
@@ -47,7 +47,7 @@ export function checkBy(by: Principal | undefined, where: string): void {
   if (wrong) throw invalid(`${where}: by comes from the caller's authentication: ${wrong}.`);
 }
 
-/** Starts a run: what the policy lets in, after the runs of its session. Drives at once where neither is to be asked. */
+/** Starts a run, after the policy has checked its input and the session was read. Without a policy and a session it starts synchronously. */
 export async function start(
   resources: Resources,
   active: Active,

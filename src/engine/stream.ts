@@ -1,15 +1,15 @@
 import type { RunEvent } from './events.ts';
 
 type Result = IteratorResult<RunEvent, undefined>;
-/** Events that wait for a reader, beyond which progress is left out: it is kept nowhere anyway. */
+/** Most queued events of a reader. Above it, progress events are dropped, because they are not journaled anyway. */
 const MAX_PROGRESS = 1_000;
 
 type Failed = { error: unknown };
 const DONE: Result = { done: true, value: undefined };
 
 /**
- * The events of a run as one reader gets them. A slow reader gets neighbouring text deltas joined, so that nothing is
- * lost and memory stays bounded by the text itself. By hand, because an async generator costs several times as much per event.
+ * The events of a run for one reader. For a slow reader consecutive text deltas are merged, so that no text is lost and memory is bounded
+ * by the text itself. Not an async generator, which costs several times as much per event.
  */
 export class EventStream implements AsyncIterableIterator<RunEvent, undefined> {
   readonly #queue: RunEvent[] = [];
@@ -18,7 +18,7 @@ export class EventStream implements AsyncIterableIterator<RunEvent, undefined> {
   #ended = false;
   #error: Failed | undefined;
   #closing: { error: Failed | undefined } | undefined;
-  /** Live events that came while older ones were still being read. */
+  /** Live events that arrived during a replay. */
   #held: RunEvent[] | undefined;
   readonly #leave: () => void;
 
@@ -45,7 +45,7 @@ export class EventStream implements AsyncIterableIterator<RunEvent, undefined> {
     else this.#queue.push(event);
   }
 
-  /** Puts the events of a replay before all live ones. */
+  /** Delivers the events of a replay before all live ones. */
   async replay(events: AsyncIterable<RunEvent>): Promise<void> {
     this.#held = [];
     try {
@@ -73,7 +73,7 @@ export class EventStream implements AsyncIterableIterator<RunEvent, undefined> {
 
   #close(error: Failed | undefined): void {
     if (this.#ended) return;
-    // what is being replayed, and what waits behind it, comes first
+    // a replay, and the live events after it, are delivered first
     if (this.#held) this.#closing ??= { error };
     else this.#finish(error);
   }
@@ -128,6 +128,6 @@ const joins = (a: RunEvent, b: RunEvent): a is Delta =>
   a.type === b.type &&
   a.attempt === b.attempt &&
   a.step === b.step &&
-  // sub-agents that work side by side share a step's number, and those of one agent their names: each frame has a path of its own
+  // by identity, because parallel sub-agents may have equal names and steps, but each frame has its own `path` array
   a.path === b.path &&
   (a.type !== 'tool.delta' || a.id === (b as typeof a).id);

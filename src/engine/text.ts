@@ -3,10 +3,10 @@ import type { RunEvent } from './events.ts';
 
 /** @see Run.text */
 export async function* textOf(events: AsyncIterator<RunEvent>): AsyncGenerator<string, void, undefined> {
-  /** Who talks to the user: the top agent, or the one that it handed the conversation over to. */
+  /** The path of the agent that talks to the user: the top agent, or the one that took over the conversation. */
   let speaker: readonly string[] | undefined;
   let handovers: readonly string[] = [];
-  /** The step whose text came last, and whether any came. */
+  /** The step of the last text; undefined if there was none. */
   let last: string | undefined;
   const separated = (event: RunEvent, text: string) => {
     const step = `${event.path.length}:${event.step}`;
@@ -19,7 +19,7 @@ export async function* textOf(events: AsyncIterator<RunEvent>): AsyncGenerator<s
       const event = next.value;
       speaker ??= event.path.slice(0, 1);
       if (event.type === 'run.ended') {
-        // a graph, say, has no text but its output
+        // for example a graph, whose only text is its output
         if (last === undefined && event.result.status === 'completed' && typeof event.result.output === 'string') yield event.result.output;
       } else if (event.type === 'agent.started') {
         if (isBelow(event.path, speaker) && handovers.includes(`handoff_to_${event.agent}`)) speaker = event.path;
@@ -29,7 +29,7 @@ export async function* textOf(events: AsyncIterator<RunEvent>): AsyncGenerator<s
         const { content } = event.message;
         handovers = content.flatMap((part) => (part.type === 'toolCall' ? [part.name] : []));
         const text = content.map((part: Part) => (part.type === 'text' ? part.text : '')).join('');
-        // a model that does not stream has shown nothing of it
+        // the model did not stream this step
         if (text !== '' && last !== `${event.path.length}:${event.step}`) yield separated(event, text);
       }
     }

@@ -1,39 +1,39 @@
-/** The agents of a run as a tree: who did what below whom, and what each used, with all below it. */
+/** The agents of a run as a tree, with the usage of each including all agents below it. */
 import type { CallId, RunStatus } from '../journal/entries.ts';
 import type { Call, Frame, RunFold } from '../journal/fold.ts';
 import { callsOf } from '../journal/frame.ts';
 import { costUsd } from '../journal/spent.ts';
 import type { Usage } from '../ports/model.ts';
 
-/** A node of a graph. One that was never reached is left out. */
+/** A node of a graph. Nodes that were never reached are left out. */
 export interface NodeState {
   name: string;
   /** `waiting`: for a person. */
   status: 'active' | 'waiting' | 'completed' | 'failed';
-  /** How often it ended, and in how many ms in all. */
+  /** How often it succeeded, and the milliseconds of all of these. */
   runs: number;
   ms: number;
 }
 
-/** One agent's part of a run. Times are epoch milliseconds; usage, cost and steps include what is below it. */
+/** The frame of one agent. Times are epoch milliseconds; usage, cost and steps include all agents below it. */
 export interface AgentState {
   agent: string;
-  /** From the top run down to this one. */
+  /** The agents from the run's top agent down to this one. */
   path: readonly string[];
-  /** The call it answers; left out for the top. */
+  /** The call that it answers. Absent for the top agent. */
   callId?: CallId;
   status: RunStatus;
-  /** Code of what it failed with. */
+  /** Error code, if it failed. */
   error?: string;
   startedAt: number;
   endedAt?: number;
-  /** Answers of models. */
+  /** Model answers. */
   steps: number;
   toolCalls: number;
   usage: Usage;
-  /** US dollars; undefined where a price or a usage is unknown. */
+  /** US dollars; undefined if a price or a usage is unknown. */
   costUsd: number | undefined;
-  /** Of a graph. */
+  /** The nodes of a graph. */
   nodes?: readonly NodeState[];
   agents: readonly AgentState[];
 }
@@ -76,7 +76,7 @@ function statusOf(run: RunFold, frame: Frame): RunStatus {
   return asks(frame) ? 'paused' : 'running';
 }
 
-/** Whether it, or what is below it, waits for a person. */
+/** Whether the frame, or one below it, waits for a person. */
 const asks = (frame: Frame): boolean => [...callsOf(frame)].some(waits);
 
 const waits = (call: Call): boolean =>
@@ -88,14 +88,14 @@ function nodesOf(run: RunFold, { tasks, visits }: Frame): NodeState[] {
   for (const [name, { runs, ms }] of visits ?? []) nodes.set(name, { name, status: 'completed', runs, ms });
   for (const task of tasks?.values() ?? []) {
     const before = nodes.get(task.name);
-    // one whose agent failed with the run goes on from there, should the run be resumed
+    // if the run failed, a node whose sub-agent is unfinished failed too; a resume continues the sub-agent
     const failed = task.status === 'finished' || (run.status === 'failed' && task.frame !== undefined);
     const status = waits(task) ? 'waiting' : failed ? 'failed' : 'active';
-    // of several at once, the one that somebody should look at
+    // of several tasks of a node, the status with the highest rank is shown
     if (before && RANK.indexOf(before.status) > RANK.indexOf(status)) continue;
     nodes.set(task.name, { name: task.name, runs: before?.runs ?? 0, ms: before?.ms ?? 0, status });
   }
-  // where a graph has ended its tasks are gone
+  // a graph that has ended has no tasks any more, only visits
   for (const [name, { failed }] of visits ?? []) {
     const node = nodes.get(name) as NodeState;
     if (failed && node.status === 'completed') nodes.set(name, { ...node, status: 'failed' });

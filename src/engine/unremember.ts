@@ -1,4 +1,4 @@
-/** Forgetting in memories: what they know of a session or a principal goes before the journals do. */
+/** Makes memories forget a session or a principal, before the journals are removed. */
 import { RondoError, ToolError } from '../errors.ts';
 import type { RunFold } from '../journal/fold.ts';
 import type { Memory } from '../ports/memory.ts';
@@ -12,10 +12,10 @@ import type { Resources } from './resources.ts';
 const TIMEOUT = 60_000;
 
 /**
- * Makes every memory forget a session, or all of a principal.
- * @param by whose; a session that is shared has others too, whose runs these are.
+ * Makes every memory forget a session, or everything of a principal.
+ * @param by the principal. A shared session may have runs of other principals too, which are forgotten as well.
  * @returns the runs that a memory without `forget` may still know.
- * @throws RondoError `MEMORY_UNAVAILABLE` where one fails: doing it again completes it.
+ * @throws RondoError `MEMORY_UNAVAILABLE` if a memory fails. A repeated call completes it.
  */
 export async function clearMemories(
   resources: Resources,
@@ -30,7 +30,7 @@ export async function clearMemories(
   return [...memories].every((memory) => memory.forget) ? [] : keptInMemory(resources, runs);
 }
 
-/** The runs that a memory may know: those that ended well, on behalf of somebody, in a session. */
+/** The runs that a memory may know: completed ones with a principal and a session. */
 export function keptInMemory(resources: Resources, runs: readonly RunFold[]): readonly string[] {
   if (memoriesOf(resources).size === 0) return [];
   return runs.flatMap(({ runId, status, started: { by, session } }) =>

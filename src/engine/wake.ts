@@ -1,9 +1,9 @@
-/** When to look at a run again that another process drives. */
+/** Waits for changes of a run that another process drives. */
 import type { Journal } from '../journal/port.ts';
 
-/** Milliseconds between two looks where the store cannot tell of every change. */
+/** Milliseconds between polls if the store does not report every change. */
 const POLL = 250;
-/** And where it can: a connection may be lost without a word. */
+/** Milliseconds between polls if it does, because a connection may be lost silently. */
 const SAFETY = 5_000;
 
 export interface Wake {
@@ -12,7 +12,7 @@ export interface Wake {
   close(): void;
 }
 
-/** Listens where the store pushes. Await it before reading the run: a change after that is not missed. */
+/** Subscribes to changes if the store supports it. Await it before reading the run, so that no later change is missed. */
 export async function wakeFor(journal: Journal, runId: string): Promise<Wake> {
   const ended = new AbortController();
   let changed = false;
@@ -25,7 +25,7 @@ export async function wakeFor(journal: Journal, runId: string): Promise<Wake> {
   try {
     if (await journal.subscribe?.(listener, { runId, signal: ended.signal })) every = SAFETY;
   } catch {
-    // a store that cannot push now is polled
+    // if the subscription fails, the store is polled
   }
   return {
     async next(signal) {

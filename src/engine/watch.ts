@@ -3,12 +3,12 @@ import { damaged } from '../journal/refuse.ts';
 import { aboutRun, assertAccess } from './access.ts';
 import type { Active } from './active.ts';
 import { eventOf, type RunEvent } from './events.ts';
-import { type Eyes, notFound, sees } from './lookup.ts';
+import { notFound, sees, type Viewer } from './lookup.ts';
 import type { Resources } from './resources.ts';
 import type { EventStream } from './stream.ts';
 import { type Wake, wakeFor } from './wake.ts';
 
-/** The events of entries `after` < seq < `before`. Reads the run from its start: what an event says depends on what came before it. */
+/** The events of entries `after` < seq < `before`. The run is read from its start, because an event depends on earlier entries. */
 async function* replay({ journal }: Resources, runId: string, after: number, before: number): AsyncGenerator<RunEvent> {
   let run: RunFold | undefined;
   for await (const entry of journal.read(runId)) {
@@ -19,7 +19,7 @@ async function* replay({ journal }: Resources, runId: string, after: number, bef
   }
 }
 
-/** A reader of a run that this process drives: what is in the journal already, then what comes. */
+/** The events of a run that this process drives: first those that are in the journal, then live ones. */
 export function follow(resources: Resources, active: Active, after = active.from - 1): EventStream {
   const next = active.log?.run.next ?? 0;
   return active.join((stream) => {
@@ -33,8 +33,13 @@ export interface WatchOptions {
   signal?: AbortSignal;
 }
 
-/** Events from anywhere in a run to its next end, whichever process drives it. */
-export async function* watch(resources: Resources, runId: string, o: WatchOptions, eyes: Eyes): AsyncGenerator<RunEvent, void, undefined> {
+/** The events of a run until it ends or pauses, whichever process drives it. */
+export async function* watch(
+  resources: Resources,
+  runId: string,
+  o: WatchOptions,
+  viewer: Viewer,
+): AsyncGenerator<RunEvent, void, undefined> {
   const { signal } = o;
   let after = o.after ?? -1;
   let run: RunFold | undefined;
@@ -44,8 +49,8 @@ export async function* watch(resources: Resources, runId: string, o: WatchOption
       const active = resources.active.get(runId);
       const log = active && (await resources.opened(runId));
       if (active && log) {
-        if (!sees(eyes, log.run.started.by?.tenant)) throw notFound(runId);
-        if (!run) await assertAccess(resources, 'inspect', eyes, aboutRun(log.run));
+        if (!sees(viewer, log.run.started.by?.tenant)) throw notFound(runId);
+        if (!run) await assertAccess(resources, 'inspect', viewer, aboutRun(log.run));
         yield* until(follow(resources, active, after), signal);
         return;
       }
@@ -53,9 +58,9 @@ export async function* watch(resources: Resources, runId: string, o: WatchOption
       for await (const entry of resources.journal.read(runId, run ? run.next - 1 : -1)) {
         if (!run) {
           if (entry.type !== 'run.started') throw damaged(runId, entry.seq, 'it does not begin with its start');
-          if (!sees(eyes, entry.by?.tenant)) throw notFound(runId);
+          if (!sees(viewer, entry.by?.tenant)) throw notFound(runId);
           run = emptyFold(runId, entry.agent);
-          await assertAccess(resources, 'inspect', eyes, { runId, agent: entry.agent, session: entry.session });
+          await assertAccess(resources, 'inspect', viewer, { runId, agent: entry.agent, session: entry.session });
         }
         apply(run, entry);
         if (entry.seq <= after) continue;

@@ -204,7 +204,7 @@ test('ten thousand agents are held at most: the one that has waited longest is l
   agents.hold('newer', b, 5_000);
   expect(agents.of('r4000', 'support')).toBeUndefined();
   expect(agents.of('r6000', 'support')).toBe(a);
-  agents.letGo('r6000');
+  agents.drop('r6000');
   expect(agents.of('r6000', 'support')).toBeUndefined();
 });
 
