@@ -28,7 +28,7 @@ export async function* allDue(journal: Journal, filter: Pick<DueFilter, 'status'
   }
   for (let after: RunHead | undefined; ; ) {
     const page: RunHead[] = [];
-    for await (const head of journal.due({ ...filter, limit: PAGE, ...(after && { after }) })) page.push(head);
+    for await (const head of journal.due({ ...filter, limit: PAGE, after })) page.push(head);
     yield* page;
     after = page.at(-1);
     if (page.length < PAGE) return;

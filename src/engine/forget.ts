@@ -290,9 +290,9 @@ class Words {
     const { previous: _, previousSeq: _s, history: _h, ...rest } = entry;
     return {
       ...rest,
-      ...(previous !== undefined && { previous }),
+      previous,
       ...(previous !== undefined && previousSeq !== undefined && { previousSeq }),
-      ...(history && { history }),
+      history,
     };
   }
 }

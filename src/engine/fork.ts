@@ -69,7 +69,7 @@ export async function fork(resources: Resources, active: Active, runId: string, 
     fingerprint: agent.fingerprint,
     fork: { run: runId, at },
     limits,
-    ...(by && { by }),
+    by,
     ...(history.length > 0 && { history }),
   };
   const taken = takenOver(old, entries.slice(1, at + 1), active.runId, await resources.host.now());
@@ -94,10 +94,10 @@ function firstOf({ started }: RunFold): Draft & { type: 'run.started' } {
     input,
     earlier,
     owner,
-    ...(context !== undefined && { context }),
-    ...(level !== undefined && { level }),
-    ...(toolChoice !== undefined && { toolChoice }),
-    ...(tags && { tags }),
+    context,
+    level,
+    toolChoice,
+    tags,
   };
 }
 

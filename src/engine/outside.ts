@@ -92,7 +92,7 @@ async function tell({ journal, host, telemetry }: Resources, { run, guest }: Log
   const { agent, session, by, trace } = run.started;
   const parent = trace === undefined ? {} : { parent: trace, ...(run.trace !== trace && { link: run.trace }) };
   telemetry.decided(
-    { agent, runId: run.runId, ...(session !== undefined && { session }), ...(by && { by }), ...parent },
+    { agent, runId: run.runId, session, by, ...parent },
     entries.filter((entry) => entry.type === 'approval.decided'),
   );
 }
@@ -124,8 +124,8 @@ export async function cancel(
   const request: Draft = {
     type: 'message.received',
     kind: 'cancel',
-    ...(o.reason !== undefined && { reason: o.reason }),
-    ...(o.by && { by: principal(o.by) }),
+    reason: o.reason,
+    by: o.by && principal(o.by),
   };
   if (isOver(run)) return;
   if (resources.active.has(runId)) return void (await log.append(() => (isOver(run) ? [] : [request])));
@@ -142,7 +142,7 @@ export async function cancel(
             { type: 'run.claimed', owner: resources.owner, epoch: run.epoch + 1, fingerprint: run.started.fingerprint },
             request,
             ...abandoned(run, 'cancelled'),
-            { type: 'run.settled', status: 'cancelled', ms: 0, ...(o.reason !== undefined && { reason: o.reason }) },
+            { type: 'run.settled', status: 'cancelled', ms: 0, reason: o.reason },
           ],
     );
   } catch (error) {
@@ -175,8 +175,8 @@ export async function settle(
     source: 'operator',
     outcome: o.outcome,
     by: principal(o.by),
-    ...(o.note !== undefined && { note: String(o.note).slice(0, 2_000) }),
-    ...(output !== undefined && { output }),
+    note: o.note === undefined ? undefined : String(o.note).slice(0, 2_000),
+    output,
   };
   let missing = false;
   await log.append(() => {

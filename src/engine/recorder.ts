@@ -202,7 +202,7 @@ function messagesOf(run: RunFold, { path, messages }: Recording): readonly Messa
 function failed(run: RunFold, key: string, attempt: number, thrown: unknown): Draft {
   const { code, message, retryable } = classify(thrown, 'MEMORY_FAILED');
   const told = ToolError.is(thrown) || RondoError.is(thrown);
-  const error = { code, ...(told && { message: message.slice(0, LONGEST_MESSAGE) }) };
+  const error = { code, message: told ? message.slice(0, LONGEST_MESSAGE) : undefined };
   if ((ToolError.is(thrown) && !retryable) || attempt >= RETRY.attempts) {
     process.emitWarning(
       `the conversation of run ${run.runId} is not in the memory, and will not be: ${told ? `${code}: ${error.message}` : code}.`,

@@ -156,7 +156,7 @@ function lostIn(resources: Resources, agent: AgentDefinition, run: RunFold): { f
     // a call that would have crossed a limit was never made
     if (crossing(then)) return [];
     const { tokens, usd } = estimate(then);
-    return [{ frame: frame.id, step: frame.step + 1, lost: { tokens, ...(usd !== undefined && { usd }) } }];
+    return [{ frame: frame.id, step: frame.step + 1, lost: { tokens, usd } }];
   });
 }
 

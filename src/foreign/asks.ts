@@ -32,14 +32,14 @@ export async function pause(scope: Scope, finished: Draft, { state, asks }: Extr
 function requestOf(ask: Ask): Parameters<typeof request>[2] {
   const { reason, allow, roles, expires } = ask;
   const rule: ApprovalRule = {
-    ...(reason !== undefined && { reason }),
-    ...(allow && { allow }),
-    ...(roles && { roles }),
-    ...(expires !== undefined && { expires }),
+    reason,
+    allow,
+    roles,
+    expires,
   };
   switch (ask.kind) {
     case 'question':
-      return { rule, question: { question: ask.question, ...(ask.answer && { answer: ask.answer }) } };
+      return { rule, question: { question: ask.question, answer: ask.answer } };
     case 'consent':
       return { rule, consent: { provider: ask.provider, url: ask.url } };
     default:
@@ -54,7 +54,7 @@ export function answers(scope: Scope, calls: readonly Call[], asks: State['asks'
     assertBound(scope.run.runId, call);
     const { decision = expired(call, now), by } = call.approval?.decided ?? {};
     if (!decision) return undefined;
-    given.push({ id: asks[call.id] as string, decision, ...(by && { by }) });
+    given.push({ id: asks[call.id] as string, decision, by });
   }
   const next: readonly Reached[] = [{ node: TURN, input: plainJson(given) as Json }];
   return calls.map((call, i) => ({
@@ -63,7 +63,7 @@ export function answers(scope: Scope, calls: readonly Call[], asks: State['asks'
     ok: true,
     attempts: 0,
     ms: 0,
-    ...(i === calls.length - 1 && { next }),
+    next: i === calls.length - 1 ? next : undefined,
   }));
 }
 

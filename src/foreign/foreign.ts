@@ -68,7 +68,7 @@ export function foreignAgent<O = string, St extends Json = Json>(
   const price = o.price && { ...o.price, source: '', date: '' };
   if (price) checkPrices({ [name]: price });
   const effect = o.effect ?? 'once';
-  const policy = resolvePolicy({ name, effect, timeout: o.timeout ?? TIMEOUT, longest: LONGEST, ...(o.retry && { retry: o.retry }) });
+  const policy = resolvePolicy({ name, effect, timeout: o.timeout ?? TIMEOUT, longest: LONGEST, retry: o.retry });
   const cancel = o.cancel as Foreign['cancel'];
   const own: Foreign = { turn: turn as Foreign['turn'], cancel, policy, effect, price };
   const definition = made<AgentDefinition>({
@@ -85,7 +85,7 @@ export function foreignAgent<O = string, St extends Json = Json>(
     fingerprint: sha256(JSON.stringify(['foreign', name, effect])).slice(0, 16),
     child: () => undefined,
     drive: (scope) => drive(scope, own),
-    ...(cancel && { letGo: (run: RunFold, frame: Frame) => letGo(own, run, frame) }),
+    letGo: cancel && ((run: RunFold, frame: Frame) => letGo(own, run, frame)),
   });
   return definition as Agent<AgentInput, O, Record<never, never>>;
 }

@@ -131,9 +131,9 @@ function nodeOf(graphName: string, name: string, spec: unknown): Node {
     throw invalid(`${where}: roles is a list of texts that is not empty.`);
   const rule = {
     allow: ['respond'] as const,
-    ...(typeof reason === 'string' && { reason }),
-    ...(roles !== undefined && { roles: roles as readonly string[] }),
-    ...(expires !== undefined && { expires }),
+    reason: typeof reason === 'string' ? reason : undefined,
+    roles: roles as readonly string[] | undefined,
+    expires,
   };
   return { kind: 'ask', ask, answer: declaredSchema(answer, `the answer of ${where}`), rule, output } as Extract<Node, { kind: 'ask' }>;
 }

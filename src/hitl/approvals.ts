@@ -62,9 +62,9 @@ export function request(
     digest: bound,
     ...(shown !== call.input && !isSameJson(shown, call.input) && { input: shown }),
     allow: question ? [...(rule.allow ?? QUESTION)] : consent ? CONSENT : [...(rule.allow ?? TOOL)],
-    ...(hash !== undefined && kind === 'tool' && { hash }),
-    ...(rule.reason !== undefined && { reason: rule.reason }),
-    ...(rule.roles && { roles: [...rule.roles] }),
+    hash: kind === 'tool' ? hash : undefined,
+    reason: rule.reason,
+    roles: rule.roles && [...rule.roles],
     // JSON has no Infinity, so `expiresAt` is omitted
     ...(rule.expires !== undefined && Number.isFinite(rule.expires) && { expiresAt: now + rule.expires }),
     ...question,

@@ -156,7 +156,7 @@ const start = <T extends Gated>({ tool, written, args: { value, shown, exact }, 
 function ask<T extends Gated>({ tool, args, asks = [] }: Checked<T>, rule: ApprovalRule, question?: Question): Verdict<T> {
   const all = together([rule, ...asks]);
   if (!all) return ruleFailed('no role, or no kind of decision, satisfies both the rule of the tool and the policy');
-  return { go: 'ask', tool, rule: all, shown: args.shown, ...(question && { question }) };
+  return { go: 'ask', tool, rule: all, shown: args.shown, question };
 }
 
 /** Lets a call start that needs no approval by its own rule, unless the policy asks for one that `decided` does not satisfy. */
@@ -204,7 +204,7 @@ function ruled<T extends Gated>(checked: Checked<T>, o: GateOptions, edited?: De
 }
 
 /** What an approval asked for, to be asked for again. */
-const kept = ({ roles, allow }: Approval['asked']): ApprovalRule => ({ allow, ...(roles && { roles }) });
+const kept = ({ roles, allow }: Approval['asked']): ApprovalRule => ({ allow, roles });
 
 /** Only `false`, and a tool without a rule, lets a call through: a rule that forgot to return has not allowed anything. */
 function judged<T extends Gated>(checked: Checked<T>, answer: unknown, o: GateOptions, edited: Decided | undefined): Verdict<T> {

@@ -36,8 +36,8 @@ export function together(rules: readonly ApprovalRule[]): ApprovalRule | undefin
   const expires = rules.flatMap((rule) => (rule.expires === undefined ? [] : [rule.expires]));
   return {
     ...(reasons.length > 0 && { reason: [...new Set(reasons)].join('; ') }),
-    ...(roles && { roles }),
-    ...(allow && { allow }),
+    roles,
+    allow,
     ...(expires.length > 0 && { expires: Math.min(...expires) }),
   };
 }

@@ -119,7 +119,7 @@ function close(run: RunFold, frame: Frame, { ok, error, at }: Pick<EntryOf<'call
     call.frame = undefined;
   }
   run.frames.delete(frame.id);
-  frame.ended = { ok, at, ...(error && { code: error.code }) };
+  frame.ended = { ok, at, code: error?.code };
   frame.messages = [];
   frame.calls = [];
   frame.unfinished = 0;

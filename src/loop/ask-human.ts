@@ -20,6 +20,6 @@ export function askHuman(o: { name?: string; description?: string } & Pick<Appro
   const { name = 'ask_human', description = 'Ask a person, and wait for the answer. For what only they can know or decide.', ...rule } = o;
   return questionTool({ name, description, input, approval: rule }, (asked: Json) => {
     const { question, options } = asked as Asked;
-    return { question, ...(options && { answer: { enum: options } }) };
+    return { question, answer: options && { enum: options } };
   });
 }

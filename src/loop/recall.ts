@@ -43,7 +43,7 @@ async function recalled(scope: Scope, call: Call, tool: ToolDefinition | undefin
   }
   const got = tool.options.credentials ? await unlessHalted(credentials(scope, tool), scope.cancel) : undefined;
   if (got && !got.ok) return lostTrack(call, ', and its credentials could not be had again.');
-  return { go: 'start', ...valid, tool, input, context, resumed: true, ...(got && { credentials: got.values, expiresAt: got.expiresAt }) };
+  return { go: 'start', ...valid, tool, input, context, resumed: true, credentials: got?.values, expiresAt: got?.expiresAt };
 }
 
 /** The answer of the tool's `check`; undefined if it has none, failed, or took too long. @throws Halted */

@@ -173,4 +173,4 @@ function startEntry(id: CallId, call: Asked, { tool, shown, resumed }: Ready): D
 }
 
 /** The journaled form of a consent. `handle` only if the identity gave one. */
-const consentOf = ({ provider, url, handle }: Prepared & { go: 'consent' }) => ({ provider, url, ...(handle !== undefined && { handle }) });
+const consentOf = ({ provider, url, handle }: Prepared & { go: 'consent' }) => ({ provider, url, handle });

@@ -119,5 +119,5 @@ async function generate(
 /** Upper bound on the cost of a failed attempt, because the provider does not report it. */
 function lost(scope: LoopScope): { tokens: number; usd?: number } {
   const { tokens, usd } = estimate(scope);
-  return { tokens, ...(usd !== undefined && { usd }) };
+  return { tokens, usd };
 }

@@ -113,11 +113,11 @@ function define(options: AnyToolOptions, ask?: (input: Json) => Question): ToolD
     options: {
       ...options,
       input: schema,
-      ...(options.context && { context: schemaOf(options.context, `the context of tool "${name}"`) }),
+      context: options.context && schemaOf(options.context, `the context of tool "${name}"`),
     },
     spec,
     hash: sha256(JSON.stringify(spec)).slice(0, 16),
-    ...(ask && { ask }),
+    ask,
   };
   return made;
 }

@@ -89,7 +89,7 @@ async function supersede(scope: LoopScope, { response, model, attempts }: Though
   const tokens = usage && usage.input + usage.output + (usage.cacheRead ?? 0) + (usage.cacheWrite ?? 0);
   const bound = estimate(scope);
   const usd = usage ? costOf(scope, model, response) : bound.usd;
-  const lost = { tokens: tokens ?? bound.tokens, ...(usd !== undefined && { usd }) };
+  const lost = { tokens: tokens ?? bound.tokens, usd };
   const step = scope.frame.step + 1;
   await scope.append(() => [
     {

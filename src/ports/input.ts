@@ -70,7 +70,7 @@ function conversationOf(given: readonly Json[], fail: Fail): Asked {
   if (last.role !== 'user') throw fail('the last message must be of the role user: it is what the agent is asked');
   const { content } = earlier.pop() as Message;
   const input = typeof last.content === 'string' ? last.content : (content as unknown as Json);
-  return { input, ...(earlier.length > 0 && { earlier }) };
+  return { input, earlier: earlier.length > 0 ? earlier : undefined };
 }
 
 const fieldsOf = (value: Json | undefined): Fields => (typeof value === 'object' && value !== null ? (value as Fields) : {});
@@ -123,7 +123,7 @@ function answer(open: Open, part: Json, at: string, fail: Fail): void {
   if (!call) throw fail(`${at} is the result of a call that the message before it does not ask for`);
   if (call.result) throw fail(`${at} is a second result of the call ${JSON.stringify(id)}`);
   const told = output.map((one, i) => bare(shown(one, `${at}, output ${i}`, fail)));
-  call.result = { type, id: id as string, output: told, ...(isError !== undefined && { isError }) };
+  call.result = { type, id: id as string, output: told, isError };
 }
 
 function bare(part: Part): Part {

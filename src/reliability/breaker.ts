@@ -96,7 +96,7 @@ export class Circuit {
     throw new ToolError('CIRCUIT_OPEN', `${this.name} was not called: it failed ${this.#failures} times in a row, and ${when}.`, {
       outcome: 'not-run',
       retryable: true,
-      ...(retryAfter !== undefined && { retryAfter }),
+      retryAfter,
     });
   };
 

@@ -47,7 +47,7 @@ export function fallback(models: readonly [Model, ...Model[]], o?: { on?: readon
     provider: first.provider,
     id: first.id,
     ...(bounds.some((b) => b !== undefined) && { maxOutput: Math.max(...bounds.map((b) => b ?? DEFAULT_OUTPUT)) }),
-    ...(first.settings && { settings: first.settings }),
+    settings: first.settings,
     ...(all.some((m) => m.standin) && { standin: true }),
     generate: (request, call) => inOrder(model, request, call),
     [CANDIDATES]: { models: all, on: o?.on ?? [] },
@@ -96,7 +96,7 @@ async function inOrder(
   throw new ToolError(code, `No model answered. ${each}`, {
     outcome,
     retryable,
-    ...(retryAfter !== undefined && { retryAfter }),
+    retryAfter,
     cause: last.error,
   });
 }

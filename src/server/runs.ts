@@ -82,10 +82,10 @@ async function startRun(o: RunsOptions, request: Request, by: Principal): Promis
   const key = request.headers.get('idempotency-key');
   const options = {
     by,
-    ...(key !== null && { id: idOf(by, agent.name, key) }),
-    ...(session !== undefined && { session }),
-    ...(limits && { limits }),
-    ...(context && { context: context(by) }),
+    id: key === null ? undefined : idOf(by, agent.name, key),
+    session,
+    limits,
+    context: context?.(by),
   } as RunOptions<Json>;
   const run = engine.run(agent, input, options);
   let created = true;
@@ -122,8 +122,8 @@ async function readEvents(o: RunsOptions, request: Request, by: Principal, runId
   const after = lastEventId(request);
   const { status } = await seen(o, by, runId);
   const { signal } = request;
-  const events = o.engine.watch(runId, { by, signal, ...(after !== undefined && { after }) });
-  const options = { signal, ...(o.heartbeat !== undefined && { heartbeat: o.heartbeat }) };
+  const events = o.engine.watch(runId, { by, signal, after });
+  const options = { signal, heartbeat: o.heartbeat };
   if (status === 'running') return sse(events, options);
   // 204 stops the reconnects of a browser that has seen the last event
   const rest = await begun(events);
@@ -153,6 +153,6 @@ async function cancelRun(o: RunsOptions, request: Request, by: Principal, runId:
   if (reason !== undefined && (typeof reason !== 'string' || reason.length > 1_000))
     throw new HttpError(400, 'reason is a text of at most 1,000 characters.');
   await seen(o, by, runId);
-  await o.engine.cancel(runId, { by, ...(reason !== undefined && { reason }) });
+  await o.engine.cancel(runId, { by, reason });
   return json(202, { runId });
 }

@@ -37,7 +37,7 @@ export function scripted(
   return {
     provider: o.provider ?? 'scripted',
     id: o.id ?? 'script',
-    ...(o.maxOutput !== undefined && { maxOutput: o.maxOutput }),
+    maxOutput: o.maxOutput,
     requests,
     async generate(request, { signal, emit }) {
       const n = requests.length;

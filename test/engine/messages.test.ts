@@ -77,7 +77,7 @@ describe.each(journals)('a list of messages as input, on $name', ({ make }) => {
     const { a, model } = looking();
     const { runId } = await ends(new Engine({ journal }).run(a, [{ role: 'user', content: [{ type: 'text', text: 'Hi' }] }]), 'completed');
     expect(asked(model.requests[0])).toEqual(['user: Hi']);
-    expect(await entryOf(journal, runId, 'run.started')).not.toHaveProperty('earlier');
+    expect((await entryOf(journal, runId, 'run.started')).earlier).toBeUndefined();
   });
 
   test('comes after the earlier turns of its session, and later runs of the session are shown both', async () => {

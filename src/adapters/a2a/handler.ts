@@ -203,8 +203,8 @@ export class Handler implements A2ARequestHandler {
     const options = {
       id,
       by: caller.by,
-      ...(limits && { limits }),
-      ...(context && { context: context(caller.by) }),
+      limits,
+      context: context?.(caller.by),
     };
     let busy: unknown;
     // an open task keeps its session busy, so a second task of the context gets the next session; the scope is part of its name

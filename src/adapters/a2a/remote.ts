@@ -66,9 +66,9 @@ export function a2aAgent(address: string, o: A2AAgentOptions = {}): Agent<AgentI
     name,
     description: o.description ?? `The agent at ${url.origin}.`,
     effect,
-    ...(o.timeout !== undefined && { timeout: o.timeout }),
-    ...(o.retry && { retry: o.retry }),
-    ...(o.limits && { limits: o.limits }),
+    timeout: o.timeout,
+    retry: o.retry,
+    limits: o.limits,
     turn: (turn, ctx) => takeTurn(peer, effect, turn, ctx),
     cancel: ({ taskId }, ctx) => stop(peer, taskId, ctx),
   });

@@ -16,7 +16,7 @@ export function failure(error: unknown, began: boolean, fallbackCode: 'TOOL_FAIL
   return new ToolError(code, message, {
     outcome: began ? 'unknown' : outcome,
     retryable,
-    ...(wait !== undefined && { retryAfter: wait }),
+    retryAfter: wait,
     cause: error,
   });
 }

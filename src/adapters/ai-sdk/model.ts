@@ -33,7 +33,7 @@ export function aiSdkModel(model: LanguageModel, o: { provider?: string; maxOutp
   return {
     provider: o.provider ?? named.provider.split('.')[0] ?? named.provider,
     id: named.modelId,
-    ...(o.maxOutput !== undefined && { maxOutput: o.maxOutput }),
+    maxOutput: o.maxOutput,
     settings: numbersOf(o.settings),
     async generate(request, { signal, emit, alive }) {
       const ids = /^mistral/.test(named.provider) ? MISTRAL_ID : CALL_ID;

@@ -44,7 +44,7 @@ export const askOf = ({ kind, id, tool, input, reason }: Waiting): Ask => ({
   input,
   // the SDK refuses an approved call whose arguments differ from those it asked about, so edits are not offered
   allow: kind === 'approval' ? ['approve', 'reject'] : ['respond', 'reject'],
-  ...(reason !== undefined && { reason }),
+  reason,
 });
 
 /** The messages to continue with: the SDK runs the decided calls before it calls the model. */
@@ -58,14 +58,14 @@ export function decided({ messages, waiting }: AiSdkState, answers: readonly { i
         type: 'tool-approval-response',
         approvalId: id,
         approved: decision.type === 'approve',
-        ...(reason !== undefined && { reason }),
+        reason,
       };
     const output =
       decision.type === 'respond'
         ? typeof decision.answer === 'string'
           ? { type: 'text' as const, value: decision.answer }
           : { type: 'json' as const, value: decision.answer as never }
-        : { type: 'execution-denied' as const, ...(reason !== undefined && { reason }) };
+        : { type: 'execution-denied' as const, reason };
     return { type: 'tool-result', toolCallId: about.call, toolName: about.tool, output };
   });
   return [...(structuredClone(messages) as ModelMessage[]), { role: 'tool', content }];

@@ -36,7 +36,7 @@ export function failure(error: unknown, id: string, began: boolean): unknown {
   return new ToolError(code, text, {
     outcome: began ? 'failed' : outcome,
     retryable,
-    ...(retryAfter !== undefined && { retryAfter }),
+    retryAfter,
     cause: error,
   });
 }

@@ -75,7 +75,7 @@ export function settingsOf({ temperature, topP, region, endpoint }: BedrockOptio
   const url = endpoint === undefined ? undefined : new URL(endpoint);
   const port = url && (url.port || (url.protocol === 'http:' ? '80' : '443'));
   const server = url ? `${url.hostname}:${port}` : region && `bedrock-runtime.${region}.amazonaws.com`;
-  return { ...(temperature !== undefined && { temperature }), ...(topP !== undefined && { topP }), ...(server && { server }) };
+  return { temperature, topP, server };
 }
 
 function invalid(message: string): never {

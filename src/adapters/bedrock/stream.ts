@@ -101,7 +101,7 @@ export function broken(cause?: unknown): ToolError {
   const why = cause instanceof Error ? ` (${cause.message.split('\n', 1)[0]})` : '';
   return new ToolError('STREAM_BROKEN', `The answer broke off before it was complete${why}. Nothing of it was kept; try again.`, {
     retryable: true,
-    ...(cause !== undefined && { cause }),
+    cause,
   });
 }
 

@@ -47,7 +47,7 @@ export function langchainModel(model: ChatModelLike, o: LangchainModelOptions = 
   return {
     provider: o.provider ?? said.provider,
     id,
-    ...(maxOutput !== undefined && { maxOutput }),
+    maxOutput,
     settings: said.settings,
     async generate(request, { signal, emit, alive }) {
       signal.throwIfAborted();

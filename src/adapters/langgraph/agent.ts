@@ -29,11 +29,11 @@ export function foreignGraph<O = string, G = unknown>(o: LanggraphAgentOptions<O
   const { name, description, effect, timeout, retry, limits } = o;
   return {
     name,
-    ...(description !== undefined && { description }),
-    ...(effect !== undefined && { effect }),
-    ...(timeout !== undefined && { timeout }),
-    ...(retry && { retry }),
-    ...(limits && { limits }),
+    description,
+    effect,
+    timeout,
+    retry,
+    limits,
     turn: (turn, ctx) => takeTurn(own, turn, ctx),
   };
 }

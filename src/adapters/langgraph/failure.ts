@@ -22,7 +22,7 @@ export function failure(error: unknown, name: string): Error {
   return new ToolError(told.code === 'TOOL_FAILED' ? 'LANGGRAPH_FAILED' : told.code, `Graph "${name}": ${told.message}`, {
     outcome: 'unknown',
     retryable,
-    ...(retryAfter !== undefined && { retryAfter }),
+    retryAfter,
     cause: error,
   });
 }

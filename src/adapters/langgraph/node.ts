@@ -93,7 +93,7 @@ function subgraph(engine: Engine, agent: Agent, { by, context, session }: Who) {
       for await (const event of started) config.writer?.(event);
       return started;
     };
-    const options = { ...(signal && { signal }), ...(who && { by: who }) };
+    const options = { signal, by: who };
     try {
       const result = await isolated(async () => {
         if (pending?.decided) {
@@ -101,7 +101,7 @@ function subgraph(engine: Engine, agent: Agent, { by, context, session }: Who) {
           return listen(engine.resume(id, { ...options, agent }));
         }
         const named = session?.(config);
-        const o = { id, ...options, ...(named !== undefined && { session: named }), ...(context && { context: context(config) }) };
+        const o = { id, ...options, session: named, context: context?.(config) };
         return listen(engine.run(agent, input, o)).catch((error) => {
           // an earlier attempt of this node started it
           if (!RondoError.is(error, 'RUN_EXISTS')) throw error;

@@ -102,7 +102,7 @@ export function toolError(result: CallToolResult, { trusted, effect }: { trusted
   return new ToolError(code, bounded(text || 'the tool failed without saying why'), {
     outcome,
     retryable: said.retryable === true || (said.retryable === undefined && retryAfter !== undefined),
-    ...(retryAfter !== undefined && { retryAfter }),
+    retryAfter,
   });
 }
 

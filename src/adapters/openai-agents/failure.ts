@@ -30,7 +30,7 @@ export function failure(error: unknown, began: boolean): unknown {
   return new ToolError(code, message, {
     outcome: began ? 'unknown' : outcome,
     retryable,
-    ...(retryAfter !== undefined && { retryAfter }),
+    retryAfter,
     cause: error,
   });
 }

@@ -104,8 +104,8 @@ class RondoTool extends Tool {
     const who = typeof by === 'function' ? by(invocationState) : by;
     return this.#engine.run(this.#agent, input ?? '', {
       signal: cancelSignal,
-      ...(who && { by: who }),
-      ...(context && { context: context(invocationState) }),
+      by: who,
+      context: context?.(invocationState),
     });
   }
 
