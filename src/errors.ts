@@ -1,6 +1,6 @@
 import type { Json } from './json.ts';
 
-/** Why the engine could not do its job. Failures of tools and models are no such errors: they are observations, see {@link Failure}. */
+/** Errors of the engine. Failures of tools and models are not among them: the agent gets those as a {@link Failure}. */
 export type ErrorCode =
   | 'RUN_NOT_FOUND'
   | 'RUN_BUSY'
@@ -33,11 +33,11 @@ export type ErrorCode =
 const MARK = Symbol.for('rondo.error');
 const TOOL_MARK = Symbol.for('rondo.tool-error');
 
-/** `message` says what happened and what to do next; `details` is plain JSON for a program. */
+/** `message` says what happened and what to do next. `details` is plain JSON for programs. */
 export class RondoError<C extends ErrorCode = ErrorCode> extends Error {
   readonly code: C;
   readonly details: Json;
-  /** Recognises errors of another copy of this package in the same process too, which `instanceof` does not. */
+  /** Marks errors of any copy of this package, because `instanceof` does not recognise those of another copy. */
   readonly [MARK] = true;
 
   constructor(code: C, message: string, o?: { details?: Json; cause?: unknown }) {
@@ -52,20 +52,20 @@ export class RondoError<C extends ErrorCode = ErrorCode> extends Error {
   }
 }
 
-/** How the caller declared or asked for what makes no sense. */
+/** An error for an invalid declaration or option. */
 export const invalid = (message: string, o?: { details?: Json; cause?: unknown }) => new RondoError('CONFIG_INVALID', message, o);
 
-/** What is known of an effect that did not succeed: it never ran, it ran and failed, or its outcome is unknown. */
+/** The outcome of an effect that did not succeed: it never ran, it ran and failed, or it may have taken effect. */
 export type Outcome = 'not-run' | 'failed' | 'unknown';
 
-/** A failure as plain JSON: what the agent is told of a tool that failed, and what a failed run ends with. */
+/** A failure as plain JSON: of a tool, for the agent, or of a failed run. */
 export interface Failure {
   code: string;
   message: string;
   retryable: boolean;
   attempts: number;
   outcome: Outcome;
-  /** Milliseconds until another try makes sense, where known. */
+  /** Milliseconds until a retry makes sense, if known. */
   retryAfter?: number;
 }
 
@@ -89,17 +89,17 @@ export const notRun = (code: string, message: string, retryable = false): Failur
 
 /**
  * Thrown by a tool or a model adapter that knows what went wrong.
- * @param code a stable word, such as `THROTTLING`; what `retry.on` and the agent see.
- * @param o.outcome `not-run` where it is certain that nothing happened: only then is a `once` tool tried again. Default `failed`.
+ * @param code a stable word, such as `THROTTLING`, for `retry.on` and the agent.
+ * @param o.outcome `not-run` if it is certain that nothing happened: only then is a `once` tool retried. Default `failed`.
  * @param o.retryable whether the same call may succeed later. Default false.
- * @param o.retryAfter milliseconds the other side asked to wait.
+ * @param o.retryAfter milliseconds that the service asked to wait.
  */
 export class ToolError extends Error {
   readonly code: string;
   readonly outcome: Outcome;
   readonly retryable: boolean;
   readonly retryAfter: number | undefined;
-  /** As that of a {@link RondoError}. */
+  /** Like the mark of a {@link RondoError}. */
   readonly [TOOL_MARK] = true;
 
   constructor(code: string, message: string, o?: { outcome?: Outcome; retryable?: boolean; retryAfter?: number; cause?: unknown }) {
@@ -117,11 +117,11 @@ export class ToolError extends Error {
   }
 }
 
-/** Whether a run that failed with it may be resumed: the cause may be gone, or an operator may have settled the unknown outcome. */
+/** Whether a run that failed with this may be resumed: the cause may be gone, or an operator may settle the unknown outcome. */
 export const isResumable = ({ code, retryable, outcome }: Failure) => retryable || (outcome === 'unknown' && code !== 'CRASH_LOOP');
 
 declare const mistake: unique symbol;
-/** What the compiler shows in place of a type that would fit: nothing is one, and its text says what to write. */
+/** A type that no value has, used as an error message of the compiler. Its text says what to write. */
 export interface Mistake<Remedy extends string> {
   readonly [mistake]: Remedy;
 }

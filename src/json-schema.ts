@@ -8,24 +8,24 @@ import { checkSize, LARGEST } from './json-schema/size.ts';
 import { plain } from './options.ts';
 import { describe, type JsonSchema, type Schema } from './schema.ts';
 
-/** Who made the schemas of this file, as they say themselves. */
+/** The `vendor` of the schemas of this file. */
 export const VENDOR = 'rondo';
 
 /**
- * A schema from a plain JSON Schema document, draft 2020-12. The validator is loaded at the first validation, so declaring costs
- * little.
- * @throws RondoError `CONFIG_INVALID` where the argument is not an object, or a document that cannot be checked against: a keyword
- * with a wrong value, a pattern that is not a regular expression, a `$ref` that leads out of the document, nowhere, or in a
- * circle, a dynamic one that could lead to several schemas, a dialect or a keyword that would not be checked.
+ * A schema from a plain JSON Schema document, draft 2020-12. The validator is loaded at the first validation, so a declaration is cheap.
+ * @throws RondoError `CONFIG_INVALID` if the argument is not an object, or is a document that cannot be checked: a keyword with an invalid
+ * value, a pattern that is not a regular expression, a `$ref` out of the document, to nothing or in a circle, a dynamic reference with
+ * several possible targets, an unknown dialect, a keyword that would not be checked.
  */
 export function jsonSchema<T = Json>(schema: JsonSchema): Schema<T, T> {
   return fromDocument<T>(schema, 'own', 'jsonSchema()');
 }
 
 /**
- * The schema that a declaration was given: one of a library as it is, a plain JSON Schema document as by {@link jsonSchema}.
- * @param where names the schema in errors.
- * @throws RondoError `CONFIG_INVALID` for what is neither, as `jsonSchema` does.
+ * The schema in a declaration: a schema of a library is returned unchanged, a plain JSON Schema document is converted by
+ * {@link jsonSchema}.
+ * @param where the name of the schema in errors.
+ * @throws RondoError `CONFIG_INVALID` for anything else, and as `jsonSchema` does.
  */
 export function schemaOf(given: unknown, where: string): Schema {
   // the schemas of some libraries are functions
@@ -38,17 +38,17 @@ export function schemaOf(given: unknown, where: string): Schema {
   return fromDocument(given, 'own', where);
 }
 
-/** The schema that a declaration was given, and its document. @throws RondoError `CONFIG_INVALID` as `schemaOf` and `describe`. */
+/** The schema in a declaration, and its JSON Schema document. @throws RondoError `CONFIG_INVALID` as `schemaOf` and `describe`. */
 export function declaredSchema(given: unknown, where: string): { schema: Schema; json: JsonSchema } {
   const schema = schemaOf(given, where);
   return { schema, json: describe(schema, where) };
 }
 
 /**
- * A schema from a document that a server sent. Checked is what surely tells a slip of the model: types, names, ranges, choices.
- * What a server could use to hold up the process (`format`, `uniqueItems`, a `pattern` that is not surely quick), and what can only be judged together with
- * those (`not`, `if`; `oneOf` counts as `anyOf`), it checks itself. The model is shown all of it.
- * @param where names the schema in errors.
+ * A schema from a document that a server sent. It checks types, names, ranges and choices, which catch mistakes of the model. It leaves to
+ * the server what could block this process (`format`, `uniqueItems`, a `pattern` that may backtrack), and keywords that depend on those
+ * (`not`, `if`; `oneOf` is checked as `anyOf`). The model sees the whole document.
+ * @param where the name of the schema in errors.
  * @throws RondoError `CONFIG_INVALID` as `jsonSchema`, and for more than 5,000 values or 65,536 characters.
  */
 export function foreignSchema(schema: unknown, where: string): Schema<JsonObject, JsonObject> {
@@ -75,7 +75,7 @@ function fromDocument<T>(given: unknown, whose: 'own' | 'foreign', where: string
 type Run = typeof import('@cfworker/json-schema').validate;
 let library: Run | undefined;
 const load = async () => (library ??= (await import('@cfworker/json-schema')).validate);
-/** What one check may cost: a fifth of a second, for a document of a server a part of that. */
+/** Most work of one check: about 200 milliseconds, and less for a server's document. */
 const MOST_WORK = { own: 300_000, foreign: 80_000 };
 
 function check<T>(run: Run, { root, lookup, unique }: Document, whose: 'own' | 'foreign', value: unknown): StandardSchemaV1.Result<T> {
@@ -83,12 +83,12 @@ function check<T>(run: Run, { root, lookup, unique }: Document, whose: 'own' | '
   try {
     const { valid, errors } = run(value, root as boolean, '2020-12', lookup as { [ref: string]: boolean }, false);
     if (valid) return { value: value as T };
-    // a failing keyword is reported together with its parents; the last is the most specific
+    // the validator reports a failing keyword together with its parent keywords, which add nothing
     const issues = errors.filter((e) => !PARENTS.has(e.keyword));
     const told = (issues.length ? issues : errors).slice(0, 100);
     return { issues: told.map((e) => ({ message: e.error, path: e.instanceLocation.split('/').slice(1).map(nameOf) })) };
   } catch (error) {
-    // too many errors to be passed on are a RangeError too
+    // thrown if the work limit is exceeded, or if there are too many errors for the stack
     if (error instanceof RangeError) return issue('it is too large, or nested too deeply, to be checked: pass less');
     return issue(error instanceof URIError ? 'a name in it is not well-formed text' : `it cannot be checked: ${(error as Error).message}`);
   }
@@ -96,7 +96,7 @@ function check<T>(run: Run, { root, lookup, unique }: Document, whose: 'own' | '
 
 const PARENTS: ReadonlySet<string> = new Set(['properties', 'items', '$ref']);
 const issue = (message: string): StandardSchemaV1.FailureResult => ({ issues: [{ message }] });
-/** In units of {@link Checked.cost}: objects are compared field by field, the rest at once. */
+/** The work of `uniqueItems` for the longest array in a value, in units of {@link Checked.cost}. Objects are compared field by field. */
 function costOfUnique(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0;
   const items = Object.values(value);

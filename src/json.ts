@@ -4,16 +4,16 @@
  */
 import { types } from 'node:util';
 
-/** What JSON can hold. */
+/** A JSON value. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [k: string]: Json };
 export type JsonObject = { readonly [k: string]: Json };
 
-/** Deeper than anybody means; what recurses over JSON can rely on it. */
+/** Most nesting levels of JSON. Recursive functions rely on it. */
 export const MAX_DEPTH = 200;
 /** Values in one: what refers to itself over and over, without a circle, can be large without end. */
 const MAX_VALUES = 5_000_000;
 
-/** What JSON cannot hold; the message names it, and where it is. */
+/** Thrown for a value that JSON cannot hold. The message names it and its position. */
 export class NotJson extends Error {
   readonly #what: string;
   #at = '';
@@ -23,7 +23,7 @@ export class NotJson extends Error {
     this.#what = what;
   }
 
-  /** Says that it is inside of a field. */
+  /** Adds a field to the position, from the inside out. */
   in(key: string | number): this {
     this.#at = `${typeof key === 'number' ? `[${key}]` : `.${key}`}${this.#at}`;
     this.message = `${this.#what} (at ${this.#at.replace(/^\./, '')})`;
@@ -32,24 +32,24 @@ export class NotJson extends Error {
 }
 
 /**
- * A copy of a value as plain JSON, for a program that reads it back: what would come back as another thing (BigInt, Map, Set, bytes) or not at all
- * (functions, symbols, streams) is refused. docs/outputs.md has the table.
- * @throws NotJson for what JSON cannot hold, and for what is nested more than 200 levels deep.
+ * A copy of a value as plain JSON, for programs that read it back. Values that would change (BigInt, Map, Set, bytes) or be lost
+ * (functions, symbols, streams) are refused. docs/outputs.md has the table.
+ * @throws NotJson for a value that JSON cannot hold, or one that is nested more than 200 levels deep.
  */
 export function plainJson(value: unknown, depth = MAX_DEPTH): Json | undefined {
   if (typeof value === 'string' || typeof value === 'boolean' || value === null) return value;
   return copied(value, { left: MAX_VALUES }, depth);
 }
 
-/** Of one copy: how many more values it may have, and, where nothing is refused, what is known of it. */
+/** The state of one copy: how many more values it may have, and, for `toldJson`, what was converted. */
 interface Copying {
   left: number;
   telling?: { exact: boolean; inside: object[] };
 }
 
 /**
- * A value as plain JSON for a reader: what JSON has no form of is written in one, by the table in docs/outputs.md, and what has none is
- * named in its place. `exact`: nothing was, so that a copy of the JSON can stand for the value. Never throws.
+ * A value as plain JSON for a reader: other values are converted by the table in docs/outputs.md, and those without a JSON form are
+ * replaced by their name. `exact`: nothing was converted, so the JSON is equivalent to the value. Never throws.
  */
 export function toldJson(value: unknown): { json: Json; exact: boolean } {
   const telling = { exact: true, inside: [] };
@@ -63,7 +63,7 @@ function copied(value: unknown, c: Copying, depth: number): Json | undefined {
     case 'boolean':
       return value;
     case 'number':
-      // JSON has one zero
+      // JSON has no -0
       if (Number.isFinite(value)) return value === 0 ? 0 : value;
       return c.telling ? inexact(c.telling, String(value)) : null;
     case 'undefined':
@@ -94,7 +94,7 @@ function copied(value: unknown, c: Copying, depth: number): Json | undefined {
 function copiedObject(value: object, c: Copying, depth: number): Json | undefined {
   if (Array.isArray(value)) {
     const list: Json[] = [];
-    // by index, because a list may have holes
+    // by index, because an array may have holes
     for (let i = 0; i < value.length; i++) {
       if (--c.left < 0) return refused(c, `it has more than ${MAX_VALUES} values`);
       list.push(field(value, i, c, depth) ?? null);
@@ -116,7 +116,7 @@ function copiedObject(value: object, c: Copying, depth: number): Json | undefine
   }
   const copy: { [k: string]: Json } = {};
   const keys = Object.keys(value);
-  // it would be an empty object, and what is in it lost
+  // it would become an empty object and lose its content
   if (keys.length === 0 && (!plain || Object.getOwnPropertySymbols(value).length > 0))
     return refused(c, `JSON cannot hold ${named(value)}, which has no fields: give it a toJSON()`);
   for (const key of keys) {
@@ -144,7 +144,7 @@ function field<K extends string | number>(of: { readonly [k in K]: unknown }, ke
   }
 }
 
-/** @throws NotJson, unless it is told in the value's place. */
+/** @returns a text that replaces the value, in `toldJson`. @throws NotJson in `plainJson`. */
 function refused({ telling }: Copying, why: string): string {
   if (!telling) throw new NotJson(why);
   return inexact(telling, `[not shown: ${why}]`);
@@ -164,8 +164,8 @@ function said(error: unknown): string {
 }
 
 /**
- * For a value that is neither a plain object nor a list. `as`: its JSON form, left out where all must refuse it.
- * `refusal`: why a program is not given that form.
+ * How to treat a value that is neither a plain object nor an array. `as`: its JSON form for `toldJson`; absent if it has none.
+ * `refusal`: why `plainJson` refuses it.
  */
 interface Special {
   refusal: string;
@@ -187,18 +187,18 @@ function specialOf(value: object): Special | undefined {
     return { refusal: 'JSON cannot hold Headers: use Object.fromEntries(headers)', as: () => Object.fromEntries(value) };
   const has = (name: string) => typeof (value as { [k: string]: unknown })[name] === 'function';
   if (has('then')) return { refusal: `JSON cannot hold ${named(value)}: await it` };
-  // a Response, a Request or a Blob, of whichever library
+  // a Response, Request or Blob of any library
   if (has('arrayBuffer') && has('text')) return { refusal: `JSON cannot hold ${named(value)}: await its text(), or its json()` };
   if (has('toJSON')) return undefined;
   if (types.isNativeError(value) || value instanceof Error)
     return { refusal: 'JSON cannot hold an Error: use its message', as: () => ofError(value) };
-  // what they hold is not in their fields
+  // the content of these is not in their fields
   if (Symbol.asyncIterator in value || Symbol.iterator in value || has('pipe'))
     return { refusal: `JSON cannot hold ${named(value)}: read it to its end, and return what it held` };
   return undefined;
 }
 
-/** Whether all of an object is in its fields. Objects of other realms count too. */
+/** Whether an object is a plain object, including one of another realm. */
 export function isPlain(value: object): boolean {
   const proto = Object.getPrototypeOf(value);
   if (proto === Object.prototype || proto === null) return true;
@@ -208,7 +208,7 @@ export function isPlain(value: object): boolean {
 const ofMap = (map: ReadonlyMap<unknown, unknown>): unknown =>
   [...map.keys()].every((key) => typeof key === 'string') ? Object.fromEntries(map) : [...map];
 
-/** Bytes as base64, numbers as a list of them. */
+/** Bytes as base64, other typed arrays as a list of numbers. */
 function ofBytes(value: ArrayBufferLike | ArrayBufferView): unknown {
   if (!ArrayBuffer.isView(value)) return Buffer.from(value as ArrayBuffer).toString('base64');
   const { buffer, byteOffset, byteLength } = value;
@@ -217,7 +217,7 @@ function ofBytes(value: ArrayBufferLike | ArrayBufferView): unknown {
   return [...(value as Float64Array | BigInt64Array)];
 }
 
-/** Without its stack, which is of no use to the reader. */
+/** An error without its stack. */
 function ofError(error: Error): unknown {
   const { name, message, cause, errors } = error as Error & { errors?: unknown };
   return { name, message, ...(cause !== undefined && { cause }), ...(Array.isArray(errors) && { errors }), ...(error as object) };
@@ -228,7 +228,7 @@ function named(value: object): string {
   return typeof made === 'function' && made.name ? `an instance of ${made.name}` : 'an object';
 }
 
-/** Whether a value is plain JSON, and the same as some JSON. Keys that are undefined are no keys. */
+/** Whether a value is plain JSON and equal to `json`. Undefined fields are ignored. */
 export function isSameJson(value: unknown, json: Json | undefined): boolean {
   if (typeof value !== 'object' || value === null) return Object.is(value, json) || (value === 0 && json === 0);
   if (typeof json !== 'object' || json === null) return false;
@@ -248,13 +248,13 @@ export function isSameJson(value: unknown, json: Json | undefined): boolean {
   return keys === Object.keys(json).length;
 }
 
-/** What JSON may hold at most: values, where lists and objects count too, and characters of texts and names. */
+/** Limits on JSON: the number of values, including lists and objects, and the characters of texts and names. */
 interface Room {
   values: number;
   chars: number;
 }
 
-/** Takes from `room` what a value needs, until one of it is used up. @returns whether there was enough. */
+/** Subtracts the size of a value from `room`, until one limit is used up. @returns whether the value fits. */
 function take(value: unknown, room: Room, depth: number): boolean {
   if (--room.values < 0) return false;
   if (typeof value === 'string') {
@@ -278,8 +278,8 @@ function take(value: unknown, room: Room, depth: number): boolean {
 const NO_BOUND = Number.MAX_SAFE_INTEGER;
 
 /**
- * Whether a value is within bounds, and nested at most 200 levels deep. It stops at the first bound, so a circle ends too. A shared object counts
- * as often as it occurs.
+ * Whether a value is within the limits, and nested at most 200 levels deep. It stops at the first limit, so a circular value ends too. A
+ * shared object counts as often as it occurs.
  */
 export const fits = (value: unknown, { values = NO_BOUND, chars = NO_BOUND }: Partial<Room>): boolean =>
   take(value, { values, chars }, MAX_DEPTH);
@@ -287,14 +287,14 @@ export const fits = (value: unknown, { values = NO_BOUND, chars = NO_BOUND }: Pa
 /** Whether JSON is nested more than 200 levels deep. */
 export const isDeep = (value: Json, depth = MAX_DEPTH): boolean => !take(value, { values: NO_BOUND, chars: NO_BOUND }, depth);
 
-/** Approximate characters of JSON: all of its texts and names, and four for each value. */
+/** The approximate size of JSON in characters: all texts and names, and four for each value. */
 export function sizeOf(value: Json): number {
   const left: Room = { values: NO_BOUND, chars: NO_BOUND };
   take(value, left, MAX_DEPTH);
   return NO_BOUND - left.chars + 4 * (NO_BOUND - left.values);
 }
 
-/** A copy of what is plain JSON already. */
+/** A deep copy of plain JSON. */
 export function copyJson<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(copyJson) as T;
@@ -306,13 +306,13 @@ export function copyJson<T>(value: T): T {
   return copy as T;
 }
 
-/** Sets a field of a copy. Plain assignment of `__proto__` would set the prototype. */
+/** Sets a field of a copy. An assignment to `__proto__` would set the prototype. */
 export function put(copy: { [k: string]: unknown }, key: string, value: unknown): void {
   if (key === '__proto__') Object.defineProperty(copy, key, { value, enumerable: true, configurable: true, writable: true });
   else copy[key] = value;
 }
 
-/** Makes plain JSON unchangeable, all the way down. What is frozen is not entered again. */
+/** Deeply freezes plain JSON. Objects that are frozen already are skipped. */
 export function freezeJson<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
   for (const field of Object.values(value)) freezeJson(field);

@@ -1,14 +1,14 @@
-/** What is said of options that do not exist, or that have another name now. */
+/** Errors for unknown options, and warnings for renamed ones. */
 import { invalid } from './errors.ts';
 import { type Json, plainJson } from './json.ts';
 
-/** Options by name, each with an example of it. */
+/** Options by name, each with an example. */
 export type Examples = { readonly [option: string]: string };
 
 /**
- * Checks the names of options. One whose value is undefined counts as left out.
- * @param where names what has the options, for the message: `tool "refund"`.
- * @throws RondoError `CONFIG_INVALID` for a value that is not an object, and for an unknown option: the message says which was meant.
+ * Checks the names of options. An option whose value is undefined is ignored.
+ * @param where the owner of the options in messages, such as `tool "refund"`.
+ * @throws RondoError `CONFIG_INVALID` for a value that is not an object, and for an unknown option. The message suggests the nearest name.
  */
 export function checkOptions(given: unknown, examples: Examples, where: string): void {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
@@ -24,7 +24,7 @@ export function checkOptions(given: unknown, examples: Examples, where: string):
   }
 }
 
-/** Plain JSON, apart from the caller's own objects; what JSON cannot hold is refused while there is nothing to lose. */
+/** A copy as plain JSON, so that later changes by the caller have no effect. @throws RondoError `CONFIG_INVALID` if JSON cannot hold it. */
 export function plain(value: unknown, what: string): Json {
   if (typeof value === 'string') return value;
   try {
@@ -34,13 +34,13 @@ export function plain(value: unknown, what: string): Json {
   }
 }
 
-/** What to write in place of a name that there is not. */
+/** A suggestion for an unknown name. */
 export function hint(name: string, names: readonly string[]): string {
   const meant = nearest(name, names);
   return meant ? `Did you mean "${meant}"?` : `There are ${names.join(', ')}.`;
 }
 
-/** The name that was most likely meant: at most a third of its letters differ. */
+/** The most similar name, if at most a third of its letters differ. */
 export function nearest(name: string, names: readonly string[]): string | undefined {
   let best: string | undefined;
   let least = Number.POSITIVE_INFINITY;
@@ -54,7 +54,7 @@ export function nearest(name: string, names: readonly string[]): string | undefi
   return best;
 }
 
-/** Levenshtein's distance; a longer text is not compared with a name. */
+/** The Levenshtein distance; infinite if the lengths differ by more than 20. */
 function distance(a: string, b: string): number {
   if (Math.abs(a.length - b.length) > 20) return Number.POSITIVE_INFINITY;
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
@@ -69,7 +69,7 @@ function distance(a: string, b: string): number {
 
 const told = new Set<string>();
 
-/** Says once in a process that a name has another one now. The old one works. */
+/** Warns once per process that a name is deprecated. The old name still works. */
 export function renamed(old: string, now: string): void {
   if (told.has(old)) return;
   told.add(old);

@@ -16,7 +16,7 @@ export interface Schema<I = any, O = I> {
   readonly '~standard': StandardSchemaV1.Props<I, O> & StandardJSONSchemaV1.Props<I, O>;
 }
 
-/** What a declaration takes where it wants a schema: one of a library, or a plain JSON Schema document. */
+/** The schemas that declarations accept: one of a library, or a plain JSON Schema document. */
 export type SchemaLike =
   | Schema
   | { readonly [keyword: string]: Json | Mistake<'Wrap the fields in a schema: z.object({ ... })'> | undefined };
@@ -27,8 +27,8 @@ export type In<S> = S extends StandardTypedV1<infer I, any> ? I : S extends Json
 export type Out<S> = S extends StandardTypedV1<any, infer O> ? O : S extends JsonSchema ? Described<S> : never;
 
 /**
- * The values that a JSON Schema document describes, as far as `type`, `properties`, `required`, `items`, `enum` and `const` of a
- * literal say; `any` for the rest.
+ * The type of the values that a literal JSON Schema document describes by `type`, `properties`, `required`, `items`, `enum` and `const`;
+ * `any` for the rest.
  */
 type Described<S, Depth extends 0[] = []> = Depth['length'] extends 8
   ? Unsaid
@@ -41,7 +41,7 @@ type Described<S, Depth extends 0[] = []> = Depth['length'] extends 8
         : S extends { readonly type: infer T }
           ? OfType<T, S, Depth>
           : Unsaid;
-// biome-ignore lint/suspicious/noExplicitAny: what a document does not say is not known
+// biome-ignore lint/suspicious/noExplicitAny: the document does not restrict the value
 type Unsaid = any;
 type OfType<T, S, Depth extends 0[]> = T extends 'string'
   ? string
@@ -69,8 +69,8 @@ export type Validated<T> = { ok: true; value: T } | { ok: false; problem: string
 const TARGET = { target: 'draft-2020-12' } as const;
 
 /**
- * The JSON Schema of what a schema accepts.
- * @throws RondoError `CONFIG_INVALID` where the schema cannot describe itself; `where` names it in the message.
+ * The JSON Schema of the input of a schema.
+ * @throws RondoError `CONFIG_INVALID` if the schema cannot be converted; `where` is its name in the message.
  */
 export function describe(schema: Schema, where: string): JsonSchema {
   const standard = (schema as Partial<Schema> | undefined)?.['~standard'];
@@ -92,7 +92,7 @@ export function describe(schema: Schema, where: string): JsonSchema {
   }
 }
 
-/** Validates a value; the problem is one line, `path: message; ...`, fit for a model to read. Never throws. */
+/** Validates a value. The problem is one line for the model, `path: message; ...`. Never throws. */
 export function validate<T>(schema: Schema<unknown, T>, value: unknown): Validated<T> | Promise<Validated<T>> {
   try {
     const result = schema['~standard'].validate(value);
@@ -102,7 +102,7 @@ export function validate<T>(schema: Schema<unknown, T>, value: unknown): Validat
   }
 }
 
-/** Of what is wrong with a value, in issues and characters: a model reads it, and pays for it at every later step. */
+/** Most issues and characters of a problem, because it is part of every later model request. */
 const MOST_TOLD = { issues: 10, chars: 2_000 };
 
 function verdict<T>(result: StandardSchemaV1.Result<T>): Validated<T> {

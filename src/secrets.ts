@@ -1,29 +1,29 @@
 import { put } from './json.ts';
 import { literal, plainSpellings, spellings } from './spellings.ts';
 
-/** Fewer characters stand in every text: masked, they would leave none readable, and hide nothing. */
+/** Shorter secrets are not masked: they occur in every text, which would become unreadable. */
 const SHORTEST_NAMED = 4;
 
-/** Deeper than this nothing is looked for, and so nothing is told. */
+/** JSON that is nested deeper than this is replaced by a note, because it is not searched for secrets. */
 const MAX_DEPTH = 500;
 
 type Named = readonly [name: string, value: string];
 
 export interface SecretStream {
-  /** What can be told now; may be empty. */
+  /** The masked text that is safe to emit now. It may be empty. */
   next(piece: string): string;
-  /** What was held, once nothing more comes. */
+  /** The rest, at the end of the stream. */
   end(): string;
 }
 
 const mark = (name: string) => `[secret ${name}]`;
 
 /**
- * Secrets that must not be told, by name. Whatever is told passes through a mask first, and is cut after that: half a secret would not
- * be found. Secrets can be added at any time; a mask that was handed out knows them from then on.
+ * Secrets by name, and masks for them. Mask a text before you cut it, because half a secret is not recognised. Secrets can be added at any
+ * time; masks that were handed out before know them too.
  */
 export class Secrets {
-  /** By value: one that is handed out twice is one. */
+  /** Names by value, so that a secret that is added twice counts once. */
   readonly #names = new Map<string, string>();
   #pattern: { regex: RegExp; names: readonly string[] } | undefined;
   #plain: readonly string[] | undefined;
@@ -45,7 +45,7 @@ export class Secrets {
     return this.#names.size === 0;
   }
 
-  /** Of a text, whole: `[secret NAME]` in place of every spelling. */
+  /** Masks a complete text: replaces every encoding of a secret by `[secret NAME]`. */
   readonly mask = (text: string): string => {
     if (this.empty) return text;
     this.#pattern ??= this.#compiled();
@@ -56,12 +56,12 @@ export class Secrets {
     });
   };
 
-  /** A copy of plain JSON, its keys and numbers included. */
+  /** A masked copy of plain JSON, including keys and numbers. */
   maskJson<T>(value: T): T {
     return this.empty ? value : (this.#deep(value, MAX_DEPTH) as T);
   }
 
-  /** A mask for text that comes in pieces: the end of a piece that may begin a secret is held until the next one. */
+  /** A mask for streamed text. If a chunk ends with what may be the start of a secret, that part is held back until the next chunk. */
   stream(): SecretStream {
     let held = '';
     return {
@@ -81,16 +81,16 @@ export class Secrets {
   }
 
   #compiled(): { regex: RegExp; names: readonly string[] } {
-    // the longest first, so that no part of one is left
+    // longest first, so that no part of a longer secret is left
     const longest = [...this.#names].sort(([a], [b]) => b.length - a.length);
     const names = longest.map(([, name]) => name);
-    // what is masked already stays as it is, though a short secret may be a part of its name
+    // existing marks are not masked again, even if a short secret occurs in their name
     const marks = [...new Set(names)].map((name) => literal(mark(name)));
     const values = longest.map(([value]) => `(${spellings(value)})`);
     return { regex: new RegExp([...marks, ...values].join('|'), 'g'), names };
   }
 
-  /** How many of the last characters of a text may be the beginning of a secret. */
+  /** The number of characters at the end of a text that may be the start of a secret. */
   #begun(text: string): number {
     this.#plain ??= [...this.#names.keys()].flatMap(plainSpellings);
     let most = 0;
@@ -110,14 +110,14 @@ export class Secrets {
     for (const [key, item] of Object.entries(value)) {
       const known = this.mask(key);
       let name = known;
-      // two keys that are masked alike stay two
+      // keeps keys apart that have the same masked form
       for (let i = 2; Object.hasOwn(masked, name); i++) name = `${known} (${i})`;
       put(masked, name, this.#deep(item, depth - 1));
     }
     return masked;
   }
 
-  /** A secret of digits may come back as a number. */
+  /** Masks a number that equals a numeric secret. */
   #number(value: number): unknown {
     for (const [secret, name] of this.#names) if (/^\s*[+-]?\d[\d.]*\s*$/.test(secret) && Number(secret) === value) return mark(name);
     const text = String(value);
@@ -129,16 +129,16 @@ export class Secrets {
 /** Names of settings that hold secrets. */
 const SECRET_NAME =
   /auth|token|secret|passw|passphrase|pwd|credential|cookie|session|signature|private|(?:^|[-_])(?:key|pat|dsn|jwt|pin)(?:$|[-_])|key$/i;
-/** Words, numbers, versions, and names with a number behind them: what paths, addresses and languages are made of. */
+/** Words, numbers, versions, and words with a number: the elements of paths, URLs and locales. */
 const PLAIN_WORD = /^(?:[A-Z]?[a-z]{0,15}\d{0,4}|[A-Z]{1,12}\d{0,4}|\d{1,8}[a-zA-Z]{0,2}|[a-z]{1,12}(?:[A-Z][a-z]{1,11})+)$/;
 const SHORTEST = 6;
 
-/** Whether a value does not look like a secret. An address with a user in it may be one. */
+/** Whether a value does not look like a secret. A URL with user info may contain one. */
 const isPlain = (value: string) => !/:\/\/[^/]*@/.test(value) && value.split(/[^a-zA-Z0-9]+/).every((word) => PLAIN_WORD.test(word));
 
 /**
- * The secrets among settings that are handed to another program, such as environment variables or headers: what has the name of a secret, and
- * every value of six characters or more that is more than a word, a number, a path or an address. Of `Bearer x` and `user:password` it is each part.
+ * The secrets among settings for another program, such as environment variables or headers: values whose name suggests a secret, and values
+ * of six or more characters that are not just words, numbers, paths or URLs. For `Bearer x` and `user:password`, each part counts.
  */
 export function secretsIn(settings: { readonly [name: string]: string | undefined }): Named[] {
   return Object.entries(settings).flatMap(([name, value]): Named[] => {
@@ -148,7 +148,7 @@ export function secretsIn(settings: { readonly [name: string]: string | undefine
   });
 }
 
-/** What of a value is a secret by itself: behind the name of a scheme, in a user's place of an address, between `;` of a cookie. */
+/** The parts of a value that are secrets by themselves: after an authentication scheme, in the user info of a URL, in a cookie. */
 function partsOf(value: string): string[] {
   const parts: string[] = [];
   const [, scheme = '', token = ''] = /^([A-Za-z][\w-]*) +(\S.*)$/.exec(value) ?? [];

@@ -1,12 +1,12 @@
 /**
- * How a text may be spelled by what repeats it: JSON escapes at any depth and of any writer (`\u00fc`, `\/`, `\u003c`), percent encoding of
- * some characters or all, in either case and more than once, HTML entities, hex, and base64 at any offset, broken into lines.
+ * The encodings in which a text may be repeated: JSON escapes, nested and in any style (`\u00fc`, `\/`, `\u003c`), percent encoding of
+ * some or all characters, in either case and repeated, HTML entities, hex, and base64 at any offset, with line breaks.
  */
 
-/** Shorter texts are not looked for in base64 and hex, where so few letters could be anything. */
+/** Shorter texts are not searched in base64 and hex, because so few characters would match by chance. */
 const SHORTEST_ENCODED = 6;
 
-/** A regular expression source that matches every spelling of `text`, which is not empty. */
+/** The source of a regular expression that matches every encoding of a non-empty text. */
 export function spellings(text: string): string {
   const bytes = Buffer.from(text);
   const ways = [characters(text)];
@@ -14,7 +14,7 @@ export function spellings(text: string): string {
   return ways.map((way) => `(?:${way})`).join('|');
 }
 
-/** Literal spellings, for a reader that must tell whether the end of a text may be the beginning of one. */
+/** Encodings as plain strings, to find out whether the end of a text may be the start of one. */
 export function plainSpellings(text: string): string[] {
   const bytes = Buffer.from(text);
   const forms = new Set([text, JSON.stringify(text).slice(1, -1), encodeURIComponent(bytes.toString())]);
@@ -40,7 +40,7 @@ function characters(text: string): string {
   return source;
 }
 
-/** The spellings of one character; the letters and digits of ASCII are written as they are by every encoder in use. */
+/** The encodings of one character. Encoders leave ASCII letters and digits unchanged. */
 function ways(c: string): string[] {
   const code = c.codePointAt(0) as number;
   const units = Array.from({ length: c.length }, (_, i) => `${ESCAPED}u${digits(c.charCodeAt(i).toString(16).padStart(4, '0'))}`);
@@ -49,16 +49,16 @@ function ways(c: string): string[] {
   if (CONTROL[c]) found.push(`${ESCAPED}${CONTROL[c]}`);
   if (ENTITY[c]) found.push(`&${ENTITY[c]};`);
   if (c === ' ') found.push('\\+');
-  // a URL's path takes a backslash for a slash
+  // a URL parser turns a backslash into a slash
   if (c === '\\') found.push(ESCAPED, '\\/');
   else found.push(code < 128 ? `\\\\*${literal(c)}` : literal(c));
   return found;
 }
 
-/** Percent encoding, of a percent sign too: `%2F`, `%252f`. A lone surrogate has none: it becomes U+FFFD. */
+/** Percent encoding, also repeated: `%2F`, `%252f`. A lone surrogate is encoded as U+FFFD. */
 const percent = (c: string) => [...Buffer.from(c)].map((byte) => `%(?:25)*${digits(byte.toString(16).padStart(2, '0'))}`).join('');
 
-/** Bytes may stand apart, as in dumps and fingerprints. */
+/** Hexadecimal bytes, with optional separators as in dumps and fingerprints. */
 const hex = (bytes: Buffer) =>
   run(
     [...bytes].map((byte) => digits(byte.toString(16).padStart(2, '0'))),
@@ -66,7 +66,7 @@ const hex = (bytes: Buffer) =>
     '[0-9a-fA-F]{2}',
   );
 
-/** Line breaks of encoded text, as they are or escaped. */
+/** Line breaks in encoded text, raw or escaped. */
 const BREAK = '(?:[\\r\\n]|\\\\+[rn])*';
 const PLUS = `(?:[+-]|%(?:25)*2[bB]|${ESCAPED}u002[bB])`;
 const SLASH = `(?:\\\\*[/_]|%(?:25)*2[fF]|${ESCAPED}u002[fF])`;
@@ -78,17 +78,17 @@ const base64 = (bytes: Buffer, offset: number) =>
     `(?:[a-zA-Z0-9]|${PLUS}|${SLASH})`,
   );
 
-/** Units of an end of a long run that are compared each by itself. */
+/** Units at each end of a long run that are matched one by one. */
 const END = 24;
 
-/** Units one behind another. Of a long run only both ends are spelled out: an expression of every unit takes long to compile. */
+/** A pattern for consecutive units. For a long run only both ends are exact, because a pattern of all units is slow to compile. */
 function run(units: readonly string[], between: string, any: string): string {
   const middle = units.length - 2 * END;
   if (middle <= END) return units.join(between);
   return `${units.slice(0, END).join(between)}${between}(?:${any}${between}){${middle}}${units.slice(-END).join(between)}`;
 }
 
-/** The letters of base64 that the bytes alone decide, where `offset` other bytes stand before them in a group of three. */
+/** The base64 characters that depend on these bytes only, if `offset` other bytes precede them in a group of three. */
 function core(bytes: Buffer, offset: number): string {
   const text = Buffer.concat([Buffer.alloc(offset), bytes]).toString('base64');
   return text.slice(Math.ceil((offset * 8) / 6), Math.floor(((offset + bytes.length) * 8) / 6));

@@ -6,22 +6,22 @@ export interface CredentialRequest {
   flow?: 'api-key' | 'client' | 'user' | 'exchange';
 }
 
-/** The caller's own token, as its authentication was given it. It lives as long as this drive of the run, and is written nowhere. */
+/** The caller's own token, from its authentication. It is kept only while the run is being driven, and never stored. */
 export interface Assertion {
-  /** What kind of token it is. Default `jwt`. */
+  /** The type of the token. Default `jwt`. */
   type: string;
   token: string;
 }
 
-/** Where a credential is needed, and for whom. */
+/** The call that needs a credential. */
 export interface Occasion {
-  /** On whose behalf the run was started; absent for a run of the application. */
+  /** The principal of the run; undefined for a run of the application. */
   by: Principal | undefined;
-  /** What the caller of `run()` or `resume()` gave with it; absent where that was nothing, as after a crash. */
+  /** The token that was passed to `run()` or `resume()`. Absent if there was none, for example after a crash. */
   assertion?: Assertion;
   runId: string;
   session?: string;
-  /** Name of the agent whose tool it is. */
+  /** The name of the agent that calls the tool. */
   agent: string;
   tool: string;
   /** Aborted after 30 seconds, or when the run is halted. */
@@ -30,23 +30,23 @@ export interface Occasion {
 
 export interface Token {
   token: string;
-  /** Epoch milliseconds. A token that ends within 30 seconds is asked for again before an attempt begins. Default: it does not end. */
+  /** Epoch milliseconds. A token that expires within 30 seconds is renewed before an attempt. Default: it does not expire. */
   expiresAt?: number;
 }
 
-/** A person must consent first. `handle`: given to `complete` once that was approved. It is kept in the journal, so it is not a secret. */
+/** A person must consent first. `handle` is passed to `complete` after the approval. It is journaled, so it must not be a secret. */
 export interface ConsentNeeded {
   consentUrl: string;
   handle: string;
 }
 
-/** Gets a credential for a tool, or the address where a person must consent first. See docs/identity.md. */
+/** Gets credentials for tools, or the URL where a person must consent first. See docs/identity.md. */
 export interface Identity {
-  /** Called at each start of a call. What it throws ends the call, not run, with `CREDENTIALS_UNAVAILABLE`. */
+  /** Called at each start of a call. If it throws, the call does not run and ends with `CREDENTIALS_UNAVAILABLE`. */
   get(r: CredentialRequest & Occasion): Promise<Token | ConsentNeeded>;
   /**
-   * Completes a consent that a person approved, before `get` is asked again. What it throws ends the call, not run. It may be called
-   * again with the same handle, after a crash.
+   * Completes a consent that a person approved. `get` is called again after it. If it throws, the call does not run. After a crash it may
+   * be called again with the same handle.
    */
   complete?(r: CredentialRequest & Occasion & { handle: string }): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import type { OutputOf } from './tool.ts';
 
-/** Has a form in JSON, by the table in docs/outputs.md. */
+/** Types with a JSON form, by the table in docs/outputs.md. */
 type Written =
   | string
   | number
@@ -18,7 +18,7 @@ type Written =
   | URLSearchParams
   | Headers;
 
-/** What of a type JSON has no form for, by name; never where all of it has one, as far as the compiler sees. */
+/** The name of a part of a type that has no JSON form; `never` if there is none, as far as the compiler can tell. */
 type Odd<T, Depth extends 0[] = []> = unknown extends T
   ? never
   : T extends Written
@@ -43,7 +43,7 @@ type Odd<T, Depth extends 0[] = []> = unknown extends T
 
 declare const problem: unique symbol;
 
-/** Asks of a tool that its output can be kept; where it cannot, the error names what is in the way. */
+/** Requires that a tool's output can be stored as JSON; otherwise a type error names the part that cannot. */
 export type Kept<O> = [Odd<OutputOf<O>>] extends [never]
   ? unknown
   : { execute: { [problem]: `JSON cannot hold ${Odd<OutputOf<O>>}, which the output has: see docs/outputs.md` } };

@@ -1,24 +1,24 @@
 import type { Message } from './model.ts';
 import type { Principal } from './principal.ts';
 
-/** One thing that a memory knows. */
+/** A fact that a memory recalls. */
 export interface Fact {
-  /** The memory's own id of it, at most 500 characters. */
+  /** The memory's id of the fact, at most 500 characters. */
   id: string;
-  /** What the model reads. */
+  /** The text that the model sees. */
   text: string;
-  /** How well it fits, the higher the better, on the memory's own scale. */
+  /** Relevance on the memory's own scale; higher is better. */
   score?: number;
 }
 
 export interface RecallRequest {
   by: Principal;
   session?: string;
-  /** Name of the agent that is about to answer. */
+  /** The name of the agent. */
   agent: string;
-  /** What the agent was asked. */
+  /** The input of the agent. */
   text: string;
-  /** How much the answer may hold in all, in tokens of about 4 characters. What is beyond is dropped. */
+  /** Most tokens of all facts, at about 4 characters per token. The rest is dropped. */
   tokens: number;
   /** Aborted after 30 seconds, or when the run is halted. */
   signal: AbortSignal;
@@ -28,9 +28,9 @@ export interface RecordRequest {
   by: Principal;
   session: string;
   agent: string;
-  /** The conversation of one run, without what the session said before it. */
+  /** The messages of one run, without those of earlier runs of the session. */
   messages: readonly Message[];
-  /** 64 hexadecimal digits: the same for every attempt to record this conversation, in every process. A memory records it once. */
+  /** 64 hexadecimal digits, the same for every attempt to record this conversation, in every process. Record each key once. */
   idempotencyKey: string;
   /** Aborted after 5 minutes, or when the engine is closed. */
   signal: AbortSignal;
@@ -38,20 +38,20 @@ export interface RecordRequest {
 
 export interface ForgetRequest {
   by: Principal;
-  /** What came from this session alone. Left out: all that is known of the principal. */
+  /** Forget only this session. Absent: everything of the principal. */
   session?: string;
   signal: AbortSignal;
 }
 
 /** Long-term memory: recalled before the first step of a run, recorded after the run has completed. See docs/memory.md. */
 export interface Memory {
-  /** Facts worth knowing for this text, best first. Texts alone are taken too. */
+  /** Facts that are relevant to the text, best first. Plain strings are accepted too. */
   recall(q: RecallRequest): Promise<readonly (Fact | string)[]>;
   /**
-   * Keeps a conversation. What it throws is tried again later, with the same key: after a second, then two, up to an hour between two
+   * Records a conversation. If it throws, it is retried with the same key: after one second, then two, up to an hour between two
    * attempts. A `ToolError` that is not retryable ends the attempts.
    */
   record(e: RecordRequest): Promise<void>;
-  /** Forgets what came from a principal, or from one of their sessions. Doing it again changes nothing. */
+  /** Forgets everything of a principal, or of one session. Idempotent. */
   forget?(q: ForgetRequest): Promise<void>;
 }

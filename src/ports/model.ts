@@ -3,8 +3,8 @@ import type { Json } from '../json.ts';
 import type { JsonSchema } from '../schema.ts';
 
 /**
- * One piece of a message. `data` is base64. `vendor` is what an adapter needs to get back unchanged
- * (signatures of reasoning, cache points); no other part reads it.
+ * A part of a message. `data` is base64. `vendor` is data that an adapter must get back unchanged (signatures of reasoning, cache points);
+ * nothing else reads it.
  */
 export type Part =
   | { type: 'text'; text: string; vendor?: Json }
@@ -15,7 +15,7 @@ export type Part =
 export type ToolCallPart = Extract<Part, { type: 'toolCall' }>;
 export type ToolResultPart = Extract<Part, { type: 'toolResult' }>;
 
-/** `tool` messages hold the results of all calls of the assistant message before them, in the order asked. */
+/** A `tool` message has the results of all calls of the preceding assistant message, in the same order. */
 export interface Message {
   role: 'user' | 'assistant' | 'tool';
   content: readonly Part[];
@@ -45,16 +45,16 @@ export interface ToolSpec {
 }
 
 /**
- * Whether the model calls a tool: as it likes (`auto`), never (`none`), at least one (`required`), or this one.
+ * Whether the model calls a tool: it decides (`auto`), never (`none`), at least one (`required`), or this one.
  */
 export type ToolChoice = 'auto' | 'none' | 'required' | { readonly tool: string };
 
 export interface ModelRequest {
   readonly instructions: string;
-  /** Grows during the run: an adapter that keeps it beyond its `generate` call must copy it. */
+  /** The list grows during the run, so an adapter that keeps it after its `generate` call must copy it. */
   readonly messages: readonly Message[];
   readonly tools: readonly ToolSpec[];
-  /** Left out: `auto`. Forces a call in the first step only. */
+  /** Default `auto`. It requires a call in the first step only. */
   readonly toolChoice?: ToolChoice;
   /** The final answer must be JSON of this schema. */
   readonly output?: JsonSchema;
@@ -74,32 +74,32 @@ export interface ModelResponse {
   /** `length`: cut off at the output limit; `context`: the conversation fills the model's context. */
   stop: 'end' | 'tools' | 'length' | 'context' | 'blocked';
   usage?: Usage;
-  /** The model that answered, where it differs from the one asked. */
+  /** The model that answered, if it differs from the one that was asked. */
   model?: string;
   /** The provider's id of the answer, for telemetry. */
   id?: string;
 }
 /**
- * A piece of an answer that is being written. `toolCall`: `text` is a fragment of the arguments' JSON, in order; `id` is the provider's id
- * of the call, `name` the tool's.
+ * A fragment of a streamed answer. `toolCall`: `text` is the next fragment of the arguments' JSON, `id` the provider's id of the call,
+ * `name` the tool's name.
  */
 export type ModelDelta = { type: 'text' | 'reasoning'; text: string } | { type: 'toolCall'; id: string; name: string; text: string };
 
-/** What an adapter asks for with every call, as far as it knows. Only telemetry reads it. */
+/** The settings of an adapter, as far as they are known. Only telemetry reads them. */
 export interface ModelSettings {
   readonly temperature?: number;
   readonly topP?: number;
-  /** Where the provider is asked, `host` or `host:port`. */
+  /** The address of the provider, `host` or `host:port`. */
   readonly server?: string;
 }
 
-/** What one call of a model is given. */
+/** The context of one model call. */
 export interface ModelCall {
-  /** Aborted when the attempt is given up, or the run is cancelled. */
+  /** Aborted when the attempt times out, or the run is cancelled. */
   readonly signal: AbortSignal;
-  /** Set while somebody listens. What it shows is a sign of life too. */
+  /** Streams deltas. Set while there is a listener. It reports progress too. */
   readonly emit?: (d: ModelDelta) => void;
-  /** A sign of life: the attempt's timeout, the longest silence, begins again. */
+  /** Reports progress: restarts the attempt's timeout. */
   readonly alive?: () => void;
 }
 
@@ -107,15 +107,15 @@ export interface Model {
   /** The price table and the spans name a model `provider/id`. */
   readonly provider: string;
   readonly id: string;
-  /** The most output tokens one call can produce; a dollar or token limit reserves them. Default 4096. */
+  /** Most output tokens of one call. Dollar and token limits reserve them. Default 4096. */
   readonly maxOutput?: number;
   readonly settings?: ModelSettings;
-  /** Set by stand-ins, so that no journal or span passes their words off as a model's. */
+  /** Set by stand-ins such as scripted models, so that journals and spans mark their answers. */
   readonly standin?: boolean;
   /**
-   * `emit` is set only while somebody listens: with it, stream; without it, the one-shot call will do.
-   * A stream that goes on may take long: call `alive` for every piece that comes, shown or not.
-   * Throw a `ToolError`, or the SDK's own error: the classification tables know AWS, HTTP and Node errors.
+   * Stream if `emit` is set, which is only while there is a listener. Otherwise a call without streaming is enough.
+   * Call `alive` for every chunk, so that a long stream does not time out.
+   * Throw a `ToolError`, or the SDK's own error: AWS, HTTP and Node errors are classified by tables.
    */
   generate(request: ModelRequest, call: ModelCall): Promise<ModelResponse>;
 }

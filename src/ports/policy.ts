@@ -5,15 +5,15 @@ import type { ApprovalRule, Effect } from './tool.ts';
 /** A tool call that an agent is about to make. */
 export interface CallRequest {
   by: Principal | undefined;
-  /** The agent that calls, or one above it: each agent on the way down must be allowed to. */
+  /** The calling agent, or one above it: the call must be allowed for each agent on the path. */
   agent: string;
   tool: string;
-  /** What the tool will get. */
+  /** The arguments that the tool will get. */
   input: Json;
-  /** What the model wrote, where that differs: the tool's schema added to it or changed it, or a person did. */
+  /** The arguments that the model wrote, if they differ: the tool's schema or a person changed them. */
   written?: Json;
   effect: Effect;
-  /** What the tool declares of the call, by unit: `{ usd: 12.5 }`. */
+  /** The amounts that the tool declares for the call, by unit: `{ usd: 12.5 }`. */
   amount?: Readonly<Record<string, number>>;
   /** The run's context, as the application passed it. */
   context: unknown;
@@ -21,14 +21,14 @@ export interface CallRequest {
   session: string | undefined;
 }
 
-/** `ask`: a person must approve the call, besides what the tool's own rule asks for. */
+/** `ask`: a person must approve the call, in addition to the tool's own rule. */
 export type Ruling = { allow: boolean; reason?: string } | { ask: true | ApprovalRule; reason?: string };
 
-/** What a caller wants to do with a run as a whole. */
+/** An operation of a caller on a run. */
 export interface AccessRequest {
   /**
    * `run`: start, resume or fork it, or send it a message. `decide`: decide an approval, settle an outcome, or cancel it.
-   * `inspect`: read it, or what it asks.
+   * `inspect`: read it, or its approvals.
    */
   point: 'run' | 'decide' | 'inspect';
   by: Principal | undefined;
@@ -39,7 +39,7 @@ export interface AccessRequest {
 
 /** A value on its way in or out. */
 export interface ContentRequest {
-  /** `input`: of a run, or a message to it. `output`: an agent's final answer. `result`: of a tool, before it is kept and the model sees it. */
+  /** `input`: of a run, or a message to it. `output`: an agent's final answer. `result`: a tool's, before it is journaled and the model sees it. */
   point: 'input' | 'output' | 'result';
   by: Principal | undefined;
   agent: string;
@@ -49,15 +49,15 @@ export interface ContentRequest {
   session: string | undefined;
 }
 
-/** `value` replaces what was there. A refusal withholds it. */
+/** `value` replaces the original. A refusal withholds it. */
 export type ContentRuling = { allow: true; value?: Json } | { allow: false; reason?: string };
 
 /**
- * Decides what may happen. Each method may take 10 seconds; one that takes longer, throws, or answers something else denies.
- * A method that is left out allows everything at its points.
+ * Decides about calls, access and content. A method that takes longer than 10 seconds, throws, or returns an invalid value denies.
+ * An absent method allows everything.
  */
 export interface Policy {
-  /** Asked before a person is: for each call, again after an edit, and again when a run is resumed. */
+  /** Called for each call before a person is asked, again after an edit, and again when a run is resumed. */
   decide(r: CallRequest): Ruling | Promise<Ruling>;
   access?(r: AccessRequest): { allow: boolean; reason?: string } | Promise<{ allow: boolean; reason?: string }>;
   content?(r: ContentRequest): ContentRuling | Promise<ContentRuling>;

@@ -1,11 +1,11 @@
-/** Who asks or decides. Comes from the caller's authentication, never from a model or a request body. */
+/** A user or service that starts runs or decides. It comes from authentication, never from a model or a request body. */
 export interface Principal {
   id: string;
   tenant?: string;
   roles?: readonly string[];
 }
 
-/** What is wrong with a principal; undefined for one that makes sense. */
+/** Why a principal is invalid; undefined if it is valid. */
 export function principalProblem(by: unknown): string | undefined {
   const { id, tenant, roles } = (by ?? {}) as { [k: string]: unknown };
   if (!isName(id)) return 'its id must be a text that is not empty';
@@ -14,11 +14,11 @@ export function principalProblem(by: unknown): string | undefined {
   return undefined;
 }
 
-/** A text that every store can tell from another: not empty, not endless, no half characters. */
+/** Whether a value is a valid id or name: a text of 1 to 500 characters without lone surrogates, which some stores would confuse. */
 export const isName = (value: unknown): value is string =>
   typeof value === 'string' && value !== '' && value.length <= 500 && !/\p{Cs}/u.test(value);
 
-/** Of whatever a caller's authentication made, the fields that are kept. */
+/** A copy with only the known fields, because authentication may return more. */
 export const principal = ({ id, tenant, roles }: Principal): Principal => ({
   id,
   ...(tenant !== undefined && { tenant }),

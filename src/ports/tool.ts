@@ -6,35 +6,35 @@ import type { Part } from './model.ts';
 import type { Principal } from './principal.ts';
 
 /**
- * What calling a tool twice does. `read`: nothing changes. `idempotent`: the second call with the same key changes
- * nothing more. `once`: it would happen twice, so it is called at most once (the default).
+ * The effect of calling a tool twice. `read`: a call changes nothing. `idempotent`: a second call with the same key changes nothing more.
+ * `once` (the default): a second call would repeat the effect, so the tool is called at most once.
  */
 export type Effect = 'read' | 'idempotent' | 'once';
 
 export interface Retry {
-  /** How often a call may run in all. Default 3. */
+  /** Most attempts in total. Default 3. */
   attempts?: number;
   /**
    * Codes to retry on. For `read` and `idempotent` it replaces the default (every retryable code), and may name codes that are
-   * not retryable otherwise; for `once` it can only narrow: what may have run is never run again.
+   * not retryable otherwise. For `once` it can only narrow the default: a call that may have taken effect is never retried.
    */
   on?: readonly string[];
-  /** Longest wait before the second attempt, ms; doubles with every attempt, and the wait is a random part of it. Default 100. */
+  /** Milliseconds: the longest delay before the second attempt. It doubles with every attempt; the delay is a random part of it. Default 100. */
   initialDelay?: number;
-  /** Where the doubling ends, ms. Default 20,000. */
+  /** Milliseconds: the upper bound of the doubling. Default 20,000. */
   maxDelay?: number;
 }
 
 export interface Breaker {
-  /** Faults of the service in a row that open the circuit. Default 5. */
+  /** Consecutive service faults that open the circuit. Default 5. */
   failures?: number;
-  /** How long it stays open before one call may try again, ms. Default 30,000. */
+  /** Milliseconds that it stays open. Then one trial call may run. Default 30,000. */
   recovery?: number;
 }
 
 export type DecisionType = 'approve' | 'edit' | 'reject' | 'respond';
 
-/** What a person answers. `approval` is its id. */
+/** A person's decision about an approval. `approval` is its id. */
 export type Decision = { approval: string; note?: string } & (
   | { type: 'approve' }
   | { type: 'edit'; input: Json }
@@ -43,9 +43,9 @@ export type Decision = { approval: string; note?: string } & (
 );
 
 /**
- * @property roles who may decide: anyone with one of them, but never the requester. Default: anyone.
- * @property expires ms after asking; later the agent is told so and the call does not run.
- * @property allow the decisions offered. Default: approve, edit, reject.
+ * @property roles a person needs one of these roles to decide, and must not be the requester. Default: anyone may decide.
+ * @property expires milliseconds after asking. Without a decision by then, the call does not run and the agent gets an error.
+ * @property allow the types of decisions that are offered. Default: approve, edit, reject.
  */
 export interface ApprovalRule {
   reason?: string;
@@ -58,7 +58,7 @@ export interface ApprovalRule {
 export interface ToolContext<C = unknown, K extends string = never> {
   /** Aborted at the attempt's timeout, the call's deadline, or when the run is cancelled. */
   readonly signal: AbortSignal;
-  /** The same for every attempt of this call, also after a crash. */
+  /** The same for every attempt of this call, even after a crash. */
   readonly idempotencyKey: string;
   readonly attempt: number;
   /** When this attempt times out, epoch milliseconds; Infinity without a timeout. `alive()` moves it. */
@@ -70,16 +70,16 @@ export interface ToolContext<C = unknown, K extends string = never> {
   readonly by: Principal | undefined;
   readonly context: C;
   readonly credentials: { readonly [P in K]: string };
-  /** Sends data to those who watch the run. Not kept in the journal. */
+  /** Sends data to listeners of the run. It is not journaled. */
   progress(data: Json): void;
-  /** Says that the tool is at work: `timeout` begins again. The `deadline` of all attempts, and the run's, stay. */
+  /** Reports progress: restarts `timeout`. The tool's `deadline` and the run's are unchanged. */
   alive(): void;
 }
 
-/** What a `check` found out about a call whose outcome was unknown. */
+/** The answer of a `check` about a call whose outcome was unknown. */
 export type CheckResult<O> = { outcome: 'done'; output: O } | { outcome: 'not-run' } | { outcome: 'unknown' };
 
-/** What a tool's output is: of a generator what it returns, or else what it yields. */
+/** The output of a tool. For a generator it is the return type, or else the yielded type. */
 export type OutputOf<O> = Whole<Awaited<O>>;
 // biome-ignore lint/suspicious/noConfusingVoidType: what a generator without a return value returns
 type Whole<O> = O extends Steps<infer Y, infer R> ? ([R] extends [void] ? Awaited<Y> : Exclude<R, void>) : O;
@@ -90,35 +90,35 @@ export interface ToolOptions<Name extends string, S extends SchemaLike, C extend
   /** At most 64 letters, digits, `_` and `-`. */
   name: Name;
   description: string;
-  /** What the model is to pass, an object: a schema of Zod, ArkType or the like, or plain JSON Schema. */
+  /** The schema of the arguments, an object: from Zod, ArkType or the like, or plain JSON Schema. */
   input: S;
-  /** What the tool needs of the run's context; asked for where the run is started. */
+  /** The schema of the context that the tool needs. It becomes part of the options of `run()`. */
   context?: C;
   credentials?: { readonly [P in K]: CredentialRequest };
   effect?: Effect;
-  /** What a call is worth, by unit: `{ usd: 12.5 }`. Policies see it. A unit is `[a-z][a-z0-9_-]{0,31}`, an amount 0 or more. */
+  /** The amounts of a call for policies, by unit: `{ usd: 12.5 }`. A unit is `[a-z][a-z0-9_-]{0,31}`, an amount 0 or more. */
   amount?(input: Out<S>): Readonly<Record<string, number>>;
   approval?:
     | boolean
     | ApprovalRule
     | ((input: Out<S>, ctx: { context: Out<C>; by: Principal | undefined }) => boolean | ApprovalRule | Promise<boolean | ApprovalRule>);
-  /** One attempt, ms. Default 60,000. */
+  /** Milliseconds of one attempt. Default 60,000. */
   timeout?: number;
-  /** All attempts and the waits between them, ms. */
+  /** Milliseconds of all attempts and the waits between them. Default: none. */
   deadline?: number;
   retry?: Retry;
-  /** `false`: none. */
+  /** `false`: no breaker. */
   breaker?: Breaker | false;
-  /** Of output shown to the model and kept; more is cut, and the model told. Default 65,536. */
+  /** Most bytes of output that are journaled and shown to the model. More is cut, with a note to the model. Default 65,536. */
   maxBytes?: number;
-  /** May be a generator, sync or async: what it yields is progress, what it returns, or else yielded last, is the output. */
+  /** May be a generator, sync or async: yielded values are progress; the output is the return value, or else the last yielded value. */
   execute(input: Out<S>, ctx: ToolContext<Out<C>, K>): O | Promise<O>;
-  /** For a `once` tool: finds out what became of a call after a crash or a timeout. */
+  /** For a `once` tool: finds out the outcome of a call after a crash or a timeout. */
   check?(
     q: { idempotencyKey: string; input: Out<S>; context: Out<C> },
     ctx: { signal: AbortSignal },
   ): CheckResult<OutputOf<O>> | Promise<CheckResult<OutputOf<O>>>;
-  /** What the model sees of the output. Default: the text, or its JSON. */
+  /** Makes the content that the model sees. Default: the output as text, or as JSON. */
   toModel?(output: OutputOf<O>): string | readonly Part[];
 }
 
@@ -139,22 +139,22 @@ export type ContextOfTool<T> = T extends { readonly [ctxType]?: (c: infer C) => 
 /** Tools that are found at run time: an MCP server, a gateway. Opened and closed by the engine. */
 export interface ToolSource {
   readonly name: string;
-  /** What the source hands to its server, by name: masked in all that a run with this source says. */
+  /** Secrets that the source sends to its server, by name. They are masked in all output of a run with this source. */
   readonly secrets?: Iterable<readonly [name: string, secret: string]>;
   /**
-   * Opens the source once for each caller: for each user (tenant and id), session and token. Two callers never share a connection or a
-   * list of tools. What no run uses is closed after 5 minutes; at most 100 stay open unused. Default false: opened once, for all runs.
+   * Opens the source once per caller: for each user (tenant and id), session and token. Two callers never share a connection or a
+   * list of tools. Unused connections are closed after 5 minutes, and at most 100 stay open. Default false: opened once, for all runs.
    */
   readonly perCaller?: boolean;
   open(o: { signal: AbortSignal } & SourceCaller): Promise<OpenedSource>;
 }
 
-/** For whom a source is opened. Empty for a shared source. */
+/** The caller that a source is opened for. Empty for a shared source. */
 export interface SourceCaller {
-  /** Who started the run. */
+  /** The principal who started the run. */
   readonly by?: Principal;
   readonly session?: string;
-  /** The token that the caller of `run()` or `resume()` gave. It is masked in everything that the run says. */
+  /** The token that was passed to `run()` or `resume()`. It is masked in all output of the run. */
   readonly assertion?: Assertion;
 }
 
@@ -172,7 +172,7 @@ export interface OpenedSource {
   close(): Promise<void>;
 }
 
-/** A question for a person that a tool stands for; it has no body, its answer is its output. */
+/** The question of a tool that a person answers. The answer is the tool's output. */
 export interface Question {
   question: string;
   answer?: JsonSchema;

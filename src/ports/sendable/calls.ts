@@ -3,16 +3,15 @@ import { unusedName } from './names.ts';
 import { isWellFormed, wellFormed, wellFormedJson } from './text.ts';
 
 /**
- * A conversation as any provider can take it, whatever the journal holds: texts are well formed, each call has an id that fits and
- * that no other call has, and right behind it come the results of all its calls, in the order asked. A result whose call is not part
- * of the conversation is told in words.
- * @param ids what the provider takes as the id of a call.
+ * A conversation in a form that every provider accepts: texts are well formed, each call has a valid, unique id, and each message with
+ * calls is followed by their results, in order. A result whose call is not part of the conversation becomes text.
+ * @param ids the call ids that the provider accepts.
  */
 export function sendable(messages: readonly Message[], ids: RegExp): Message[] {
   const used = new Set<string>();
   const out: Message[] = [];
   let i = 0;
-  /** The messages up to the next one of the assistant. */
+  /** The contents of the messages up to the next assistant message. */
   const answers = (): Part[][] => {
     const from = i;
     while (i < messages.length && messages[i]?.role !== 'assistant') i++;
@@ -44,12 +43,12 @@ export function sendable(messages: readonly Message[], ids: RegExp): Message[] {
 }
 
 interface Asked {
-  /** The id it is sent under, and the one it has in the journal. */
+  /** The id that is sent, and the id in the journal. */
   readonly id: string;
   readonly theirs: string;
 }
 
-/** Takes the results of calls out of what was said after them. */
+/** Removes the results of the calls from the messages after them, and returns them in order. */
 function resultsOf(asked: readonly Asked[], said: Part[][]): ToolResultPart[] {
   return asked.map(({ id, theirs }) => {
     for (const content of said) {
@@ -70,13 +69,13 @@ const called = ({ name, input, vendor, ...part }: ToolCallPart, id: string): Too
   ...(vendor !== undefined && { vendor: wellFormedJson(vendor) }),
 });
 
-/** What is left of a part that stands by itself. */
+/** A part outside a call and its result: media and text are kept, an orphaned result becomes text. */
 function spoken(part: Part): Part[] {
   switch (part.type) {
     case 'text':
       return [part.text.isWellFormed() ? part : { ...part, text: wellFormed(part.text) }];
     case 'reasoning':
-      // changed, it would not fit its signature
+      // dropped if it is not well formed: changed text would not match its signature
       return part.text.isWellFormed() && isWellFormed(part.vendor ?? null) ? [part] : [];
     case 'image':
     case 'document':
@@ -87,7 +86,7 @@ function spoken(part: Part): Part[] {
       if (first?.type === 'text') return [{ type: 'text', text: `${intro}\n${first.text}` }, ...rest];
       return [{ type: 'text', text: intro }, ...(first ? [first] : []), ...rest];
     }
-    // a call that nothing stands for
+    // a call without a result
     case 'toolCall':
       return [];
   }

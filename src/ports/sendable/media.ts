@@ -2,10 +2,10 @@ import type { Message, Part } from '../model.ts';
 
 type Media = Extract<Part, { type: 'image' | 'document' }>;
 
-/** What every provider that takes images takes. */
+/** The image types that every provider with image support accepts. */
 const IMAGES = /^image\/(png|jpe?g|gif|webp)(;|$)/i;
 
-/** The images and documents that may be sent: with other ones a provider refuses the whole request. */
+/** Whether an image or a document may be sent. With any other, a provider refuses the whole request. */
 export const isKnown = ({ type, mediaType, data }: Media): boolean => data !== '' && (type === 'document' || IMAGES.test(mediaType.trim()));
 
 export const holdsMedia = (messages: readonly Message[]): boolean =>
@@ -13,7 +13,7 @@ export const holdsMedia = (messages: readonly Message[]): boolean =>
 
 const isMedia = (part: Part): part is Media => part.type === 'image' || part.type === 'document';
 
-/** The conversation with a line of text in the place of each image and document that is not kept. */
+/** The conversation with a line of text instead of each image and document for which `keep` returns false. */
 export function linesForMedia(messages: readonly Message[], keep: (part: Media) => boolean): Message[] {
   const line = (part: Part): Part => {
     if (part.type === 'toolResult') return { ...part, output: part.output.map(line) };

@@ -1,12 +1,12 @@
 import type { Json } from '../../json.ts';
 
 /**
- * A text without half surrogate pairs: strict parsers of JSON refuse the whole request for one of them. A text is cut in the middle
- * of an emoji by a tool that counts in UTF-16, and some models write such halves themselves.
+ * A text without lone surrogates, for which strict JSON parsers refuse the whole request. They come from tools that cut a text in the
+ * middle of an emoji, and from some models.
  */
 export const wellFormed = (text: string): string => (text.isWellFormed() ? text : text.toWellFormed());
 
-/** JSON whose texts are all well formed, names of fields included. What is well formed is not copied. */
+/** JSON in which all texts are well formed, including field names. Well-formed parts are not copied. */
 export function wellFormedJson<T extends Json | undefined>(value: T): T;
 export function wellFormedJson(value: Json | undefined): Json | undefined {
   if (typeof value === 'string') return wellFormed(value);
