@@ -69,7 +69,7 @@ export interface Failure {
   retryAfter?: number;
 }
 
-/** A failure after one attempt, which another one would not change. */
+/** A failure after one attempt that a retry would not change. */
 export const failedOnce = (code: string, message: string, outcome: Outcome = 'failed'): Failure => ({
   code,
   message,

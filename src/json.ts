@@ -1,6 +1,6 @@
 /**
- * Copies, comparisons and bounds of JSON. Code elsewhere that walks JSON by itself does more than these: `Secrets` masks numbers and keeps
- * masked names apart, `wellFormedJson` and the `keep` of a graph's state share what they need not change, `copyOf` knows maps.
+ * Copies, compares and measures JSON. A few other walks over JSON do more than these: `Secrets` masks numbers and keeps masked names
+ * apart, `wellFormedJson` and `keep` of a graph's state share unchanged parts, `copyOf` copies maps.
  */
 import { types } from 'node:util';
 

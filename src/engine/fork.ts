@@ -27,7 +27,7 @@ export interface ForkOptions {
   state?: Json;
   /** Default: a new one. */
   id?: string;
-  /** As for `resume`. */
+  /** Continues with this agent, as in `resume`. */
   agent?: Agent;
   /** The principal of the new run. Default: that of the old run. */
   by?: Principal;

@@ -13,8 +13,7 @@ import type { AttemptContext } from '../reliability/timeout.ts';
 import { Secrets } from '../secrets.ts';
 
 /**
- * The agent's task, preceded by what was said before it, as far as the agent may see that. A turn takes a prompt, so calls are told in
- * words.
+ * The agent's task, preceded by the part of the conversation that it may see. A turn takes a prompt, so calls are described as text.
  */
 export function promptOf({ frame }: Scope): Prompt {
   const { messages } = frame;

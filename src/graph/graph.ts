@@ -17,7 +17,7 @@ const RESERVED: ReadonlySet<string> = new Set(['start', 'end']);
  * Declares a graph: an agent whose steps are nodes, joined by edges, around a typed state.
  *
  * A join node waits until no running branch can still reach it through a declared edge. Then it runs once. A node that has ended is in
- * the journal and never runs again. A function that a crash cut off runs again from its start: put what it must not repeat into
+ * the journal and never runs again. A function that a crash interrupted runs again from its start: put what it must not repeat into
  * `ctx.durable()`.
  * @throws RondoError `CONFIG_INVALID` for a node without an edge, an edge to an unknown node, an unreachable node, and a loop without an exit.
  */

@@ -79,7 +79,7 @@ type Body =
       /** Hash of the agent's declaration. A later claim with another one validates the open calls again. */
       fingerprint: string;
       input: Json;
-      /** The messages before the input, where the application handed over a conversation. */
+      /** The messages before the input, if the application passed a conversation. */
       earlier?: readonly Message[];
       owner: string;
       by?: Principal;

@@ -4,7 +4,7 @@ import { fits, MAX_DEPTH } from '../json.ts';
 /** Size limits of a schema document. They are lower for a server's: it is untrusted, and part of every prompt. */
 export const LARGEST = { own: { values: 50_000, chars: 2_000_000 }, foreign: { values: 5_000, chars: 65_536 }, atOnce: 5_000 };
 
-/** Refuses what is too large before it is copied. @throws RondoError `CONFIG_INVALID`. */
+/** Refuses a document that is too large, before it is copied. @throws RondoError `CONFIG_INVALID`. */
 export function checkSize(given: unknown, max: typeof LARGEST.own, where: string): void {
   if (!fits(given, max))
     throw invalid(

@@ -1,26 +1,26 @@
-/** What an agent is asked: a text, parts, or a conversation that the application kept itself. None of it is trusted. */
+/** Checks the input of a run: a text, parts, or a conversation of the application. It is untrusted. */
 import type { Json } from '../json.ts';
 import type { Message, Part, ToolResultPart } from './model.ts';
 import { isName } from './principal.ts';
 
-/** `input`: a text or parts, what is asked now. `earlier`: the messages before it, where there are any. */
+/** `input`: the current text or parts. `earlier`: the messages before it, if there are any. */
 export interface Asked {
   input: Json;
   earlier?: readonly Message[] | undefined;
 }
 
-/** Makes the error of what is wrong with an input. */
+/** Makes an error from the reason why an input is invalid. */
 type Fail = (why: string) => Error;
 type Fields = { readonly [field: string]: Json | undefined };
 
-/** Whether a value is a list of messages, right or wrong ones, rather than of parts. */
+/** Whether a value is a list of messages, valid or not, rather than a list of parts. */
 export const isConversation = (value: Json): boolean =>
   Array.isArray(value) && value.some((item) => typeof item === 'object' && item !== null && 'role' in item);
 
 /**
- * An input as it is journalled. The results of a message's calls are in one message right behind it, in the order asked; what the provider
- * of another conversation would check (reasoning, and the `vendor` of what the assistant said) is left out.
- * @throws what `fail` makes of the first thing that no model could be sent.
+ * The journaled form of an input. The results of a message's calls become one message after it, in order. Data that only the original
+ * provider could verify is removed: reasoning, and `vendor` in assistant messages.
+ * @throws the error of `fail` for the first part that cannot be sent to a model.
  */
 export function inputOf(value: Json, fail: Fail): Asked {
   if (typeof value === 'string') return { input: value };
@@ -31,11 +31,11 @@ export function inputOf(value: Json, fail: Fail): Asked {
   return { input: value };
 }
 
-/** All that is asked and was said before, as one value. */
+/** The input with the earlier messages, as one value. */
 export const wholeOf = ({ input, earlier }: Asked): Json =>
   earlier ? ([...earlier, { role: 'user', content: typeof input === 'string' ? [{ type: 'text', text: input }] : input }] as Json) : input;
 
-/** The calls of the newest message that asks for some, in their order, with the results that are known. */
+/** The calls of the newest message with calls, in order, with the results so far. */
 type Open = Map<string, { name: string; result?: ToolResultPart }>;
 
 function conversationOf(given: readonly Json[], fail: Fail): Asked {
@@ -88,7 +88,7 @@ function assertAnswered(open: Open, fail: Fail): void {
       );
 }
 
-/** A part that a person or a tool shows. */
+/** Checks a part of a user message or of a result: text, image or document. */
 function shown(part: Json, at: string, fail: Fail): Part {
   const { type, text, mediaType, data, name } = fieldsOf(part);
   if (type === 'text') {
@@ -105,7 +105,7 @@ function shown(part: Json, at: string, fail: Fail): Part {
 
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
-/** A part of what the assistant said; none for one that holds for the model that wrote it alone. */
+/** Checks a part of an assistant message. Reasoning is dropped, because it is valid only for the model that wrote it. */
 function spoken(part: Json, at: string, fail: Fail): Part | [] {
   const { type, id, name, input } = fieldsOf(part);
   if (type === 'reasoning') return [];
@@ -114,7 +114,7 @@ function spoken(part: Json, at: string, fail: Fail): Part | [] {
   return { type, id, name, input };
 }
 
-/** Takes the result of a call that waits for one. */
+/** Assigns a result to its open call. */
 function answer(open: Open, part: Json, at: string, fail: Fail): void {
   const { type, id, output, isError } = fieldsOf(part);
   if (type !== 'toolResult' || !Array.isArray(output) || (isError !== undefined && typeof isError !== 'boolean'))

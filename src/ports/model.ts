@@ -22,9 +22,9 @@ export interface Message {
 }
 export type Prompt = string | readonly Part[];
 
-/** A message of a conversation that the application kept itself. A text is one part. */
+/** A message of a conversation that the application stored itself. A string stands for one text part. */
 export type InputMessage =
-  // `type`, which only parts have, is here for the compiler: by it, its errors tell the two apart
+  // `type`, which only parts have, gives better compiler errors: it distinguishes messages from parts
   | {
       role: 'system';
       content: Mistake<"What an agent is always told are its instructions: agent({ instructions: 'Be kind.' })">;
@@ -32,8 +32,8 @@ export type InputMessage =
     }
   | { role: Message['role']; content: Prompt; type?: undefined };
 /**
- * What an agent is asked: a text, parts, or a conversation whose last message is the user's. The calls in it are not made again: each has
- * its result in a `tool` message behind it. What is always told, elsewhere a message of the role `system`, are the agent's instructions.
+ * The input of an agent: a text, parts, or a conversation that ends with a user message. Calls in it are not repeated: each has its result
+ * in a following `tool` message. There are no `system` messages; use the agent's instructions.
  */
 export type AgentInput = Prompt | readonly InputMessage[];
 

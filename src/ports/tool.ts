@@ -159,14 +159,13 @@ export interface SourceCaller {
 }
 
 export interface OpenedSource {
-  /** What it offers now. A tool that has not changed stays the same object: its circuit breaker is known by it. */
+  /** The tools that it offers now. An unchanged tool must stay the same object, which identifies its circuit breaker. */
   list(): Promise<readonly Tool[]>;
   /**
-   * Takes the engine's listener, once, right after `open`. The source calls it, at any time and as often as it likes, when `list` would answer
-   * something else: a run in progress is then offered the new list at its next step, and one that waits when it goes on. There is no value to
-   * ask for between steps: a source that has to look for changes looks at its own pace, and calls the listener. Left out, a run keeps the tools
-   * it began with.
-   * @returns what takes the listener off again. The engine calls it before `close`.
+   * Sets the engine's listener, once, right after `open`. The source calls it whenever `list` would return other tools. A run gets the new
+   * list at its next step, a waiting run when it resumes. The engine does not poll: a source without notifications must poll its server
+   * itself. Without this method, a run keeps the tools that it started with.
+   * @returns a function that removes the listener. The engine calls it before `close`.
    */
   changed?(listener: () => void): () => void;
   close(): Promise<void>;

@@ -19,7 +19,7 @@ import { kept, maker } from './vendor.ts';
 export interface Context extends Shelf {
   id: string;
   tools: Aliases;
-  /** Arguments under the names that the model is given. */
+  /** Renames arguments to the aliases that the model sees. */
   aliased: (tool: string, input: Json) => Json;
 }
 

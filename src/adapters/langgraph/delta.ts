@@ -5,7 +5,7 @@
 
 /** A stored value: whole, or a change to an earlier one. */
 export interface Piece {
-  /** In UTF-16 units, of the whole text. */
+  /** Length of the whole text, in UTF-16 units. */
   readonly length: number;
   /** The whole text, or the part between those of the base. */
   readonly own: string;

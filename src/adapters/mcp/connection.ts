@@ -28,7 +28,7 @@ interface Peer {
 
 /** Keeps one connection to a server, and reconnects at the next call after it broke. */
 export class Connection {
-  /** Called when the server may offer other tools: it says so, or it is a new process. */
+  /** Called when the server may offer other tools: it sent a notification, or it is a new process. */
   onChanged: () => void = () => {};
   readonly #options: McpOptions;
   readonly #name: string;

@@ -53,7 +53,7 @@ export function mcpTools(options: McpOptions): McpSource {
       if (caller.assertion) secrets.add([['assertion', caller.assertion.token]]);
       const connection = new Connection(boundTo(caller, options), name, secrets);
       await connection.open(signal);
-      // asked for often, so kept until something changes
+      // called often, so the list is cached until something changes
       let known: Promise<readonly Tool[]> | undefined;
       const offer = new Offer(options, name, connection, pins);
       let listener: (() => void) | undefined;

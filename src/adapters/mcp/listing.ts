@@ -1,6 +1,6 @@
 import type { Tool as ToolDescription } from '@modelcontextprotocol/sdk/types.js';
 
-/** The limits of an endless listing. */
+/** Most pages, tools and characters that are read of a listing, in case it never ends. */
 export const MOST_LISTED = { pages: 100, tools: 10_000, chars: 16 * 1024 * 1024 };
 
 /** `cut`: why the list is not complete. */

@@ -83,7 +83,7 @@ export class Offer {
     return tools;
   }
 
-  /** Once, as long as it does not change. */
+  /** Warns about tools that were left out, once per list of them. */
   #warn(left: readonly string[]): void {
     const more = left.length > 5 ? `; and ${left.length - 5} more` : '';
     const text = left.length > 0 ? `MCP server "${this.#server}": tools are left out. ${left.slice(0, 5).join('; ')}${more}` : '';
