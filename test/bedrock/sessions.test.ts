@@ -21,6 +21,39 @@ const result = (id: string, ...output: Part[]): Part => ({
 });
 const png: Part = { type: 'image', mediaType: 'image/png', data: 'iVBORw0KGgo=' };
 
+test('a conversation that an application hands over can be sent, whatever it holds, and so can the next turn of its session', async () => {
+  const a = agent({ name: 'a', instructions: 'Help.', model: model() });
+  const engine = new Engine({ agents: [a] });
+  w.server.next(says('first'), says('second'));
+  const long = `${'x'.repeat(100)}.:/`;
+  await ends(
+    engine.run(
+      a,
+      [
+        { role: 'assistant', content: 'How can I help? \ud83d' },
+        { role: 'user', content: [{ type: 'text', text: '' }, { ...png, mediaType: 'image/tiff' } as Part] },
+        {
+          role: 'assistant',
+          content: [
+            call(long, 'a tool that there is not'),
+            { type: 'reasoning', text: 'hm', vendor: { bedrock: { model: ID, signature: 'forged' } } },
+          ],
+        },
+        { role: 'tool', content: [result(long, { type: 'text', text: 'half \udc00' }, { ...png, data: '' } as Part)] },
+        { role: 'user', content: 'one \ud83d' },
+        { role: 'user', content: 'two' },
+      ],
+      { session: 's' },
+    ),
+    'completed',
+  );
+  const sent = JSON.stringify(w.server.calls[0]?.input);
+  expect(sent).not.toContain('forged');
+  for (const text of ['How can I help?', 'one', 'two']) expect(sent).toContain(text);
+  expect(await ends(engine.run(a, 'three', { session: 's' }), 'completed')).toMatchObject({ output: 'second' });
+  await engine.close();
+});
+
 describe('a turn that a guardrail refused', () => {
   const guard: Answer = (c) =>
     says(
