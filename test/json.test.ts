@@ -133,7 +133,7 @@ test('a refusal names the way to what is refused', () => {
   );
 });
 
-test('what refers to one thing over and over is bounded', () => {
+test('a value with many references to one object is bounded', () => {
   let doubled: unknown[] = [1];
   for (let i = 0; i < 60; i++) doubled = [doubled, doubled];
   expect(() => plainJson(doubled)).toThrow('more than 5000000 values');
@@ -175,7 +175,7 @@ describe('bounds of JSON', () => {
     expect(fits(value, bound)).toBe(expected);
   });
 
-  test('what is nested too deep by another measure', () => {
+  test('nesting limits of other sizes', () => {
     expect([isDeep(nested(3), 3), isDeep(nested(4), 3), isDeep(nested(200)), isDeep(nested(201)), isDeep('x', 0)]).toEqual([
       false,
       true,

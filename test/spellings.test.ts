@@ -57,7 +57,7 @@ describe.each(Object.entries(writers))('%s', (_, written) => {
   });
 });
 
-test('any secret, through any writer, between any texts', () => {
+test('any secret, in any encoding, within any text', () => {
   const secret = fc.string({ unit: 'binary', minLength: 8, maxLength: 40 }).filter((s) => s.trim().length >= 8);
   const writer = fc.constantFrom(...Object.values(writers));
   fc.assert(
@@ -73,7 +73,7 @@ test('any secret, through any writer, between any texts', () => {
   );
 });
 
-test('a text that comes in pieces is masked as if it came at once', () => {
+test('a streamed text is masked like a complete one', () => {
   const key = 'sk-live-0123456789';
   fc.assert(
     fc.property(fc.array(fc.constantFrom('sk', '-live', '-0123', '456789', ' ', 'x', key, bytes(key).toString('hex'))), (pieces) => {
@@ -85,7 +85,7 @@ test('a text that comes in pieces is masked as if it came at once', () => {
   );
 });
 
-test('what may begin a secret is held, and told once it does not', () => {
+test('a possible start of a secret is held back, and released once it is not one', () => {
   const stream = new Secrets([['key', 'abcdef']]).stream();
   expect([stream.next('to abc'), stream.next('x and ab'), stream.end(), stream.end()]).toEqual(['to ', 'abcx and ', 'ab', '']);
 });
@@ -120,7 +120,7 @@ test('a secret inside another, a secret that is a part of its own mark, and one 
   expect(secrets.mask('[secret other]')).toBe('[se[secret short] [secret late]]');
 });
 
-test('fewer than four characters are found in every text, so they are no secret that could be kept', () => {
+test('secrets of fewer than four characters are not masked, because they occur in every text', () => {
   const secrets = new Secrets([
     ['a', 't'],
     ['b', 'abc'],
@@ -129,7 +129,7 @@ test('fewer than four characters are found in every text, so they are no secret 
   expect(secrets.mask('the abc of wxyz')).toBe('the abc of [secret c]');
 });
 
-test('of settings, what is a secret by its name or by its looks', () => {
+test('secrets among settings, by name or by form', () => {
   const found = secretsIn({
     NODE_ENV: 'production',
     LOG_LEVEL: 'debug',

@@ -70,7 +70,7 @@ export function promptParts(input: Json): readonly Part[] {
   return [{ type: 'text', text: JSON.stringify(input) }];
 }
 
-/** The size of a message in characters. It does not walk the JSON, because it runs for each message. */
+/** The size of a part in characters. It does not walk the JSON, because it runs for each message. */
 function charsOf(part: Part): number {
   switch (part.type) {
     case 'text':

@@ -69,7 +69,7 @@ describe('who calls', () => {
     },
   );
 
-  it('decides as who they are: a rule with roles wants somebody else who has them', async () => {
+  it('decides under its own identity: a rule with roles requires another person with one of them', async () => {
     const server = await serve({ auth: 'tokens', options: { tasks: 'tenant' } });
     const ana = await connect(server.url, 'JSONRPC', 'ana');
     const asked = await send(ana, 'call pay {"to":"boss","cents":1}');
@@ -126,7 +126,7 @@ describe('who calls', () => {
     expect(basic.status).toBe(401);
   });
 
-  it('is answered 503 where nobody can tell who it is', async () => {
+  it('gets 503 if authentication fails', async () => {
     const auth = bearer({ verify: () => Promise.reject(new Error('secret-host is down')) });
     await using server = await serveA2A(new Engine(), quiet, { auth });
     const answer = await rpc(server.url, call('ListTasks', {}), { authorization: 'Bearer x' });
@@ -140,7 +140,7 @@ describe('who calls', () => {
 const quiet = agent({ name: 'quiet', instructions: '', model: scripted(() => 'ok') });
 
 describe('where it listens', () => {
-  it('takes no callers from elsewhere without being told to', async () => {
+  it('refuses other machines unless configured', async () => {
     const engine = new Engine();
     await refused('CONFIG_INVALID', serveA2A(engine, quiet, { host: '0.0.0.0' }));
     // a card that leads nowhere is of no use to anybody
@@ -169,7 +169,7 @@ describe('where it listens', () => {
     await refused('CONFIG_INVALID', () => jwt({ issuer: 'i', audience: 'a', keys: new URL('http://example.com/jwks') }));
   });
 
-  it('is deaf to pages that had a name of theirs resolve to this machine, and to forms', async () => {
+  it('refuses DNS rebinding and cross-origin forms', async () => {
     await using server = await serveA2A(new Engine(), quiet);
     const { request } = await import('node:http');
     const status = await new Promise<number | undefined>((resolve, reject) => {
@@ -185,7 +185,7 @@ describe('where it listens', () => {
     expect((await rpc(server.url, call('ListTasks', {}), { 'content-type': 'text/plain' })).status).toBe(415);
   });
 
-  it('is not troubled by callers that hang up half-way', async () => {
+  it('survives callers that disconnect midway', async () => {
     await using server = await serveA2A(new Engine(), quiet);
     const socket = dial(server.port, '127.0.0.1');
     socket.write(
@@ -197,7 +197,7 @@ describe('where it listens', () => {
     expect(process.emitWarning).not.toHaveBeenCalled();
   });
 
-  it('refuses what is no request, and what is too large, with an error of the protocol', async () => {
+  it('refuses invalid and oversized requests with a protocol error', async () => {
     const { url } = await serve({ options: { maxBytes: 5_000 } });
     const code = async (body: unknown, headers?: Record<string, string>) => {
       const answer = await rpc(url, body, headers);
@@ -328,7 +328,7 @@ describe('messages', () => {
     },
   );
 
-  it('that were passed on too often are refused', async () => {
+  it('that were delegated too often are refused', async () => {
     const { url } = await serve({ options: { maxDepth: 3 } });
     const client = await connect(url);
     expect(stateOf(await send(client, 'hi', { metadata: { 'rondo/depth': 3 } }))).toBe('TASK_STATE_COMPLETED');
@@ -339,7 +339,7 @@ describe('messages', () => {
     ).rejects.toThrow();
   });
 
-  it('tell nothing of how a run failed but its code', async () => {
+  it('expose only the code of a failed run', async () => {
     const engine = new Engine({ journal: (await import('../../src/index.ts')).memoryJournal() });
     const failing = agent({
       name: 'failing',
@@ -355,7 +355,7 @@ describe('messages', () => {
 });
 
 describe('the card', () => {
-  it('is public, says what there is, and is signed', async () => {
+  it('is public, complete and signed', async () => {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const { url } = await serve({ auth: 'tokens', sign: privateKey.export({ format: 'jwk' }), journal: journalFile() });
     const { agentCard } = (await connect(url)) as unknown as { agentCard: Parameters<ReturnType<typeof verifyAgentCardSignature>>[0] };

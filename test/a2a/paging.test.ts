@@ -26,7 +26,7 @@ async function waiting() {
 
 const WHERE: readonly Transport[] = ['JSONRPC', 'HTTP+JSON'];
 
-it.each(WHERE)('a page goes on behind a task that left the filter meanwhile, over %s', async (transport) => {
+it.each(WHERE)('the next page continues after a task that no longer matches the filter, over %s', async (transport) => {
   const { url } = await waiting();
   const client = await connect(url, transport);
   const ids: string[] = [];
@@ -41,7 +41,7 @@ it.each(WHERE)('a page goes on behind a task that left the filter meanwhile, ove
   expect([second.tasks.map((t) => t.id), second.totalSize, second.nextPageToken]).toEqual([ids.slice(2), 3, '']);
 });
 
-it('a page after which nothing can fit is the last', async () => {
+it('a page without possible matches after it is the last', async () => {
   const { url } = await waiting();
   const client = await connect(url);
   const [old, open] = [await send(client, 'a'), await send(client, 'b')];
@@ -57,7 +57,7 @@ it('a page after which nothing can fit is the last', async () => {
   expect([listed.tasks.map((t) => t.id), listed.nextPageToken]).toEqual([[open.id], '']);
 });
 
-it('a context tells its open tasks when earlier ones of it were forgotten', async () => {
+it('a context lists its open tasks after earlier ones were forgotten', async () => {
   const { engine, url } = await waiting();
   const client = await connect(url);
   const first = await send(client, 'a');
@@ -69,7 +69,7 @@ it('a context tells its open tasks when earlier ones of it were forgotten', asyn
   expect(tasks.map((t) => t.id)).toEqual([second.id]);
 });
 
-it('a slash behind the address of JSON-RPC changes nothing', async () => {
+it('a trailing slash of the JSON-RPC URL is ignored', async () => {
   const { url } = await waiting();
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ListTasks', params: { status: WAITING } });
   const headers = { 'content-type': 'application/json', 'a2a-version': '1.0' };

@@ -72,14 +72,14 @@ async function observed(url: string, o: A2AAgentOptions = {}) {
 }
 
 describe('a peer', () => {
-  it('that is not there was certainly not asked', async () => {
+  it('that cannot be reached gives the outcome not-run', async () => {
     const { url, close } = await peer(say(''));
     close();
     expect(await observed(url)).toMatchObject({ code: 'NETWORK', outcome: 'not-run', message: expect.stringContaining('reached') });
     expect(await observed('http://nowhere.invalid')).toMatchObject({ outcome: 'not-run', message: expect.stringContaining('reached') });
   });
 
-  it('that is slow is given up, and its outcome is unknown', async () => {
+  it('that is too slow times out with an unknown outcome', async () => {
     const { url, asked } = await peer(() => undefined);
     // long enough that a busy machine has sent the message by then
     expect(await observed(url, { timeout: 3_000 })).toMatchObject({ code: 'TIMEOUT', outcome: 'unknown' });
@@ -117,7 +117,7 @@ describe('a peer', () => {
     expect(told.message.length).toBeLessThan(3_000);
   });
 
-  it('that breaks off while its task is looked at is looked at again', async () => {
+  it('is polled again after the connection broke', async () => {
     const working = result(task({ status: { state: 'TASK_STATE_WORKING' } }));
     let looks = 0;
     const { url } = await peer((request, response, body) => {
@@ -128,7 +128,7 @@ describe('a peer', () => {
     expect(looks).toBe(2);
   });
 
-  it('that answers about another task is not believed', async () => {
+  it('that answers about another task is refused', async () => {
     const working = result(task({ status: { state: 'TASK_STATE_WORKING' } }));
     const { url } = await peer((request, response, body) => {
       const another = result({ ...done.task, id: 'another' });
@@ -141,7 +141,7 @@ describe('a peer', () => {
     });
   });
 
-  it('that answers without end is cut off', async () => {
+  it('that sends an endless response is cut off', async () => {
     const endless: Answer = (_, response) => {
       response.writeHead(200, { 'content-type': 'application/json' });
       const more = () => {
@@ -157,7 +157,7 @@ describe('a peer', () => {
     expect(card.asked).toEqual(['/.well-known/agent-card.json']);
   });
 
-  it('that tells of usage is counted, and not believed where it makes no sense', async () => {
+  it('that reports usage is counted, and invalid usage is ignored', async () => {
     const used = (usage: unknown) => result(task({ ...done.task, metadata: { 'rondo/usage': usage } }));
     const total = async (usage: unknown) => (await observed((await peer(used(usage))).url)).ended;
     const none = (await total(undefined)).usage;
@@ -194,13 +194,13 @@ describe('a card', () => {
     expect(asked).toHaveLength(1);
   });
 
-  it('that is not there says where it was looked for', async () => {
+  it('that is missing gives an error with its URL', async () => {
     const { url } = await peer(never, () => say('', 'text/plain', 404));
     const message = expect.stringContaining(`${url}/.well-known/agent-card.json`);
     expect(await observed(url)).toMatchObject({ code: 'NOT_FOUND', outcome: 'not-run', message });
   });
 
-  it('that sends us elsewhere is refused, unless that was meant', async () => {
+  it('that names another origin is refused, unless allowed', async () => {
     const elsewhere = await peer(result(done));
     const away = (url: string) => cardOf(url, { supportedInterfaces: cardOf(elsewhere.url).supportedInterfaces });
     const inside = (url: string) =>
@@ -214,7 +214,7 @@ describe('a card', () => {
     expect(await observed(url, { allowOrigins: [elsewhere.url] })).toMatchObject({ code: 'OK', message: expect.stringContaining('fine') });
   });
 
-  it('and an answer that redirect are not followed, so that no credential leaves', async () => {
+  it('and a response that redirect are not followed, so that credentials do not leak', async () => {
     const thief = await peer(say('{}'));
     const redirect: Answer = (_, response) => void response.writeHead(307, { location: `${thief.url}/` }).end();
     const { url } = await peer(redirect);
@@ -224,7 +224,7 @@ describe('a card', () => {
     expect(thief.asked).toEqual([]);
   });
 
-  it('tells a model nothing: its name and its description are those that we gave', async () => {
+  it('is not shown to a model: name and description come from our configuration', async () => {
     const { url } = await peer(result(done));
     const { model } = await observed(url);
     expect(JSON.stringify(model.requests)).not.toMatch(/SYSTEM|wipe/);
@@ -270,7 +270,7 @@ describe('credentials', () => {
     (request, response, body) =>
       request.headers[header] === value ? result(done)(request, response, body) : say('', 'text/plain', 401)(request, response, body);
 
-  it('that a card asks for are needed before anything is sent', async () => {
+  it('that a card requires are checked before anything is sent', async () => {
     const { url, asked } = await peer(only('authorization', 'Bearer t'), bearer);
     expect(await observed(url)).toMatchObject({ code: 'A2A_NO_CREDENTIALS', outcome: 'not-run' });
     expect(asked).toEqual(['/.well-known/agent-card.json']);
@@ -287,7 +287,7 @@ describe('credentials', () => {
     expect(none).toMatchObject({ code: 'A2A_NO_CREDENTIALS', outcome: 'not-run', message: expect.not.stringContaining('vault-7') });
   });
 
-  it('of OAuth 2 come from where we say, never from where the card says', async () => {
+  it('of OAuth 2 come from the configured server, never from one in the card', async () => {
     const thief = await peer(say('{}'));
     const forms: string[] = [];
     let answer: unknown = { access_token: 'tok', token_type: 'Bearer', expires_in: 3_600 };
@@ -310,7 +310,7 @@ describe('credentials', () => {
   });
 });
 
-describe('what a peer made', () => {
+describe('the output of a peer', () => {
   const made = async (artifacts: readonly Card[]) => {
     const { url } = await peer(result(task({ artifacts: artifacts.map((a, i) => ({ artifactId: `${i}`, ...a })) })));
     return (await ends(new Engine({ journal: memoryJournal() }).run(a2aAgent(url), 'go'), 'completed')).output;
@@ -346,7 +346,7 @@ describe('a signed card', () => {
     expect(asked).toContain('/rpc');
   });
 
-  it('from which somebody took an interface is not used', async () => {
+  it('with a removed interface is refused', async () => {
     const { url } = await peer(answered, (at) => both(at, (card) => ({ ...card, supportedInterfaces: cardOf(at).supportedInterfaces })));
     const failed = await ends(engine().run(a2aAgent(url, { keys }), 'go'), 'failed');
     expect(failed.error).toMatchObject({ code: 'A2A_CARD_REJECTED', outcome: 'not-run' });

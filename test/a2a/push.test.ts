@@ -60,7 +60,7 @@ const states = (told: readonly Told[]) =>
   });
 
 describe.each<Transport>(['JSONRPC', 'HTTP+JSON', '0.3'])('a webhook given over %s', (transport) => {
-  it('is told how the task stands, to its end, with what proves who tells it', async () => {
+  it('gets every state of the task until it ends, with credentials of the sender', async () => {
     const { origin, told } = await webhook();
     const server = await serve({ options: { push: { allow: [origin] } } });
     const client = await connect(server.url, transport);
@@ -78,7 +78,7 @@ describe.each<Transport>(['JSONRPC', 'HTTP+JSON', '0.3'])('a webhook given over 
     }
   });
 
-  it('is kept, shown and taken back, by who owns the task', async () => {
+  it('is stored, returned and deleted for the owner of the task', async () => {
     const { origin } = await webhook();
     const server = await serve({ auth: 'tokens', options: { push: { allow: [origin] } } });
     const ana = await connect(server.url, transport, 'ana');
@@ -144,7 +144,7 @@ describe('a webhook', () => {
     await expect(client.createTaskPushNotificationConfig(config(origin, { taskId }))).rejects.toThrow('at most 10');
   });
 
-  it('whose name leads inside our network is not connected to', async () => {
+  it('whose name resolves to a private address is not called', async () => {
     const found = await new Promise((done) => publicOnly('localhost', { all: true }, (error, addresses) => done(error ?? addresses)));
     expect(found).toMatchObject({ message: 'localhost is not a public address' });
     const quiet = agent({ name: 'quiet', instructions: '', model: scripted(() => 'ok') });
@@ -174,7 +174,7 @@ describe('a webhook', () => {
     expect(new Set(states(failing.told))).toEqual(new Set(['completed']));
   });
 
-  it('of a task of before a restart is told what came of it, where the application keeps webhooks', async () => {
+  it('of a task from before a restart is notified, if the application stores webhooks', async () => {
     const { origin, told } = await webhook();
     const store = new InMemoryPushNotificationStore(() => 'all');
     const pay = tool({
@@ -200,7 +200,7 @@ describe('a webhook', () => {
     await until(() => states(told).includes('completed'));
   });
 
-  it('is nothing to a server without push notifications', async () => {
+  it('is refused by a server without push notifications', async () => {
     const client = await connect((await serve()).url);
     await expect(client.sendMessage(asking('hi', 'https://example.com/'))).rejects.toMatchObject({
       reason: 'PUSH_NOTIFICATION_NOT_SUPPORTED',
@@ -209,7 +209,7 @@ describe('a webhook', () => {
   });
 });
 
-it.each([['text'], [7], [['no address']], [[7]], [{}]])('allow: %j is told, and nothing listens', async (allow) => {
+it.each([['text'], [7], [['no address']], [[7]], [{}]])('allow: %j is refused before the server listens', async (allow) => {
   const quiet = agent({ name: 'quiet', instructions: '', model: scripted([]) });
   const error = await serveA2A(new Engine(), quiet, { push: { allow: allow as never } }).catch((e) => e);
   expect(error).toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringContaining('push.allow is a list of origins') });

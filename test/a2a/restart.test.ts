@@ -15,7 +15,7 @@ const list = { tenant: '', contextId: '', status: 0, pageToken: '', statusTimest
 beforeAll(() => void vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined));
 afterAll(() => void vi.restoreAllMocks());
 
-it('a task that was cut off in the middle is driven on by the next process', async () => {
+it('an interrupted task is continued by the next process', async () => {
   const journal = journalFile();
   const before = await serve({ journal });
   const client = await connect(before.url);
@@ -97,7 +97,7 @@ it('a caller that hangs up is no longer followed', async () => {
   await engine.cancel(id, { by: { id: 'anonymous' } });
 });
 
-it('a caller that waits when the server closes is answered with the task as it stands', async () => {
+it('a caller that waits when the server closes gets the current task', async () => {
   const begun = deferred();
   const finish = deferred<string>();
   const wait = tool({
@@ -123,7 +123,7 @@ it('a caller that waits when the server closes is answered with the task as it s
   await until(async () => (await engine.inspect(task.id)).status === 'completed');
 });
 
-it('a process that dies while it asks a peer asks again where that may be done, and the peer works once', async () => {
+it('a process that dies during a call sends the message again if it may, and the peer works once', async () => {
   const peer = await serve({ options: { usage: true } });
   const remote = a2aAgent(peer.url, { name: 'remote', effect: 'idempotent' });
   const model = () =>
@@ -166,7 +166,7 @@ it.each([
   expect(peer.said).toHaveLength(effects);
 });
 
-it('an answer to one question is not given to the next, which a peer asked before the process died', async () => {
+it('an answer is not sent to a later question of the peer', async () => {
   const peer = await start('official', {});
   const remote = a2aAgent(peer.url, { name: 'remote', effect: 'idempotent' });
   const { journal, appends } = recording(memoryJournal());
@@ -182,7 +182,7 @@ it('an answer to one question is not given to the next, which a peer asked befor
   expect(peer.said.map((line) => line.said)).toEqual(['ask Are you sure?', 'again']);
 });
 
-it('a task that was decided while nobody served it goes on', async () => {
+it('a task that was decided while no server ran continues', async () => {
   const pay = tool({ name: 'pay', description: '', input: jsonSchema<object>({ type: 'object' }), approval: true, execute: () => 'paid' });
   const model = () => scripted(({ messages }) => (messages.at(-1)?.role === 'tool' ? 'ok' : { toolCalls: [{ name: 'pay', input: {} }] }));
   const journal = memoryJournal();
@@ -204,7 +204,7 @@ it('a task that was decided while nobody served it goes on', async () => {
   expect(output(done)).toBe('ok');
 });
 
-it('a request that is no address, or is deeper than anybody means, harms nobody', async () => {
+it('malformed and deeply nested requests do no harm', async () => {
   const quiet = agent({ name: 'quiet', instructions: '', model: scripted(() => 'ok') });
   await using server = await serveA2A(new Engine(), quiet);
   const { hostname, port } = new URL(server.url);

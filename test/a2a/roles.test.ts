@@ -41,7 +41,7 @@ async function desk(token: (o: { decidedBy: Principal | undefined; by: Principal
   return { paused: await ends(run, 'paused'), decide, paid };
 }
 
-it('roles, reason and expiry of a peer are those of the approval here, and a person with the role grants it', async () => {
+it('the approval has the roles, reason and expiry of the peer, and a person with the role can grant it', async () => {
   const { paused, decide, paid } = await desk(({ decidedBy, by }) => (decidedBy ?? by)?.id ?? '');
   const [asked] = paused.approvals;
   expect(asked).toMatchObject({ kind: 'tool', tool: 'pay', roles: ['lead'], reason: 'over the limit', path: ['top', 'clerk'] });
@@ -52,7 +52,7 @@ it('roles, reason and expiry of a peer are those of the approval here, and a per
   expect(paid).toEqual([5]);
 });
 
-it('an answer that the peer does not take is told with its reason when it asks again', async () => {
+it('an answer that the peer refuses is reported with the reason when it asks again', async () => {
   // every request is the requester's own, who may not decide
   const { decide, paid } = await desk(() => 'ana');
   const again = await ends(decide(people.ben as Principal), 'paused');

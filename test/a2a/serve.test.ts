@@ -134,7 +134,7 @@ describe('approvals', () => {
     expect(after.said).toHaveLength(1);
   });
 
-  it('are rejected with words, and only with words that mean it', async () => {
+  it('are rejected by text, and only by an unambiguous one', async () => {
     const server = await serve();
     const client = await connect(server.url);
     const asked = await send(client, PAY);
@@ -154,7 +154,7 @@ describe('approvals', () => {
     expect(server.said).toEqual([]);
   });
 
-  it('of two at once are answered one by one, and not by words', async () => {
+  it('of which two are open are answered one by one, and not by text', async () => {
     const server = await serve();
     const client = await connect(server.url);
     const asked = await send(client, 'call pay {"to":"ana","cents":1};call pay {"to":"ben","cents":2}');

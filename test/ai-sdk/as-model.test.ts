@@ -27,7 +27,7 @@ const ask: Said = [
   { id: 'c3', name: 'mail', input: { nonsense: 1 } },
 ];
 
-test.each([['in one piece'], ['streamed']])('a model of the SDK drives an agent of ours: calls, results and usage (%s)', async (how) => {
+test.each([['in one piece'], ['streamed']])('an SDK model drives a Rondo agent: calls, results and usage (%s)', async (how) => {
   const sent: string[] = [];
   const { model, clerk } = desk([ask, 'All sent.'], sent);
   const run = new Engine().run(clerk, 'go');
@@ -73,7 +73,7 @@ const request = (o: Partial<ModelRequest> = {}): ModelRequest => ({
 });
 const call = () => ({ signal: new AbortController().signal });
 
-test('the schema of an answer is passed on, and the model is named as the price table knows it', async () => {
+test('the output schema is passed on, and the model has its name in the price table', async () => {
   const model = fakeModel(['{"n":1}']);
   const ours = aiSdkModel(model, { maxOutput: 100, settings: { temperature: 0.5 } });
   expect(ours).toMatchObject({ provider: 'fake', id: 'm1', maxOutput: 100 });
@@ -93,7 +93,7 @@ test('the schema of an answer is passed on, and the model is named as the price 
   expect(await bad.generate(request({ output }), call())).toMatchObject({ content: [{ text: 'no json' }] });
 });
 
-test('calls that a model garbled are the loop’s to refuse, and it is told', async () => {
+test('garbled calls are refused by the loop, and the model gets the error', async () => {
   const sent: string[] = [];
   const garbled: Said = [
     { id: 'c1', name: 'mail', input: { to: 'ana' } },
@@ -112,7 +112,7 @@ test('calls that a model garbled are the loop’s to refuse, and it is told', as
   expect(sent).toEqual(['ana', 'ana']);
 });
 
-test('what a provider wants back with its parts goes back with them; what is another adapter’s does not', async () => {
+test('provider metadata of parts is sent back, and that of another adapter is not', async () => {
   const model = new MockLanguageModelV4({
     provider: 'fake.chat',
     doGenerate: {
@@ -145,7 +145,7 @@ test('what a provider wants back with its parts goes back with them; what is ano
   expect(JSON.stringify(model.doGenerateCalls[1]?.prompt)).not.toContain('no object');
 });
 
-test('a failure is told once, in the codes of the engine; an abort belongs to the caller', async () => {
+test('a failure is reported once, with a code of the engine; an abort is rethrown', async () => {
   const refused = () =>
     new APICallError({ message: 'slow', url: 'u', requestBodyValues: {}, statusCode: 429, responseHeaders: { 'retry-after-ms': '70' } });
   const error = vi.spyOn(console, 'error');

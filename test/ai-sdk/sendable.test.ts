@@ -91,7 +91,7 @@ test('objects of an answer’s schema are closed at every depth, which OpenAI wa
 
 const refused = (message: string, statusCode = 400) => new APICallError({ message, url: 'u', requestBodyValues: {}, statusCode });
 
-test('a picture that the provider does not take becomes a line, before or after it says so', async () => {
+test('an image that the provider does not accept becomes text, before or after a refusal', async () => {
   const svg: Part = { type: 'image', mediaType: 'image/svg+xml', data: 'PHN2Zy8+' };
   const zip: Part = { type: 'document', mediaType: 'application/zip', data: 'UEs=', name: 'a.zip' };
   const first = fakeModel(['ok']);
@@ -103,7 +103,7 @@ test('a picture that the provider does not take becomes a line, before or after 
   expect(JSON.stringify(second.doGenerateCalls[1]?.prompt)).toContain('A document \\"a.zip\\" of type application/zip was left out');
 });
 
-test('a conversation that is too long is told as such', async () => {
+test('a conversation that is too long has its own error code', async () => {
   const long = refused("This model's maximum context length is 128000 tokens. However, your messages resulted in 130000 tokens.");
   const a = agent({ name: 'a', instructions: '', model: aiSdkModel(fakeModel([long])) });
   const engine = new Engine();

@@ -50,7 +50,7 @@ const back = ({ state, asks }: { state: AiSdkState; asks: readonly Ask[] }, ...d
 });
 const call = (id: string, to: string, name = 'mail') => ({ id, name, input: { to } });
 
-test('an answer comes back with its usage; where somebody listens it is streamed', async () => {
+test('an answer has its usage, and is streamed if there is a listener', async () => {
   expect(await desk(['Hello there Ana']).turn(start, context())).toEqual({ status: 'completed', output: 'Hello there Ana', usage: USED });
   const deltas: string[] = [];
   const streamed = await desk(['Hello there Ana']).turn(start, context({ emit: (d) => deltas.push(d.text) }));
@@ -133,7 +133,7 @@ test('a tool without a body is answered by a person, also with what is false', a
   }
 });
 
-test('what the policy of the agent decides by itself is not asked', async () => {
+test("what the agent's own policy decides is not asked", async () => {
   const sent: string[] = [];
   const toolApproval = { mail: ({ to }: { to: string }) => ({ type: to === 'ana' ? 'approved' : 'denied', reason: 'policy' }) };
   const { model, turn } = desk([[call('c1', 'ana'), call('c2', 'ben')], 'Done.'], { sent, settings: { toolApproval } });
@@ -178,7 +178,7 @@ test('a function is wrapped as well as an agent; a signed approval survives the 
   expect(sent).toEqual(['ben']);
 });
 
-test('structured output, and an output of the application', async () => {
+test('structured output, and output made by the application', async () => {
   const output = Output.object({ schema: z.object({ n: z.number() }) });
   expect(await desk(['{"n":7}'], { settings: { output } }).turn(start, context())).toMatchObject({ output: { n: 7 } });
   const own = { output: (r: { text: string }) => r.text.length } as unknown as Partial<AiSdkAgentOptions>;
@@ -212,7 +212,7 @@ test('a throttled model may be asked again, but not once a tool has run; the SDK
   expect(await failed(whole(start, context()))).toMatchObject({ code: 'THROTTLING', outcome: 'unknown' });
 });
 
-test('of an agent that is not the SDK’s own nobody knows what ran: a throttled model is no reason to run it again', async () => {
+test('for an agent other than the SDK’s own it is unknown what ran, so a throttled model does not run it again', async () => {
   const inner = new ToolLoopAgent({ model: fakeModel([throttled()]), maxRetries: 0 });
   const agent: SdkAgent<never, ToolSet> = {
     version: 'agent-v1',
@@ -225,7 +225,7 @@ test('of an agent that is not the SDK’s own nobody knows what ran: a throttled
   expect(await failed(turn(start, context()))).toMatchObject({ code: 'THROTTLING', outcome: 'unknown' });
 });
 
-test('a tool that the provider ran is one that ran', async () => {
+test('a tool that the provider ran counts as run', async () => {
   const usage = { inputTokens: { total: 1, noCache: 1, cacheRead: 0, cacheWrite: 0 }, outputTokens: { total: 1, text: 1, reasoning: 0 } };
   const model = new MockLanguageModelV4({
     doGenerate: async () => {
@@ -263,7 +263,7 @@ test('what the application adds to each call is passed on, its callbacks too', a
   expect(seen).toEqual(['prepared run', 'tool', 'step', 'prepared run', 'step']);
 });
 
-test('a stop without an answer is an error, and so is a state that nobody can keep', async () => {
+test('a stop without an answer is an error, and so is a state that is too large to store', async () => {
   const stopped = desk([[call('c1', 'ana')], 'Done.'], { settings: { stopWhen: isStepCount(1) } });
   expect(await failed(stopped.turn(start, context()))).toMatchObject({ code: 'LIMIT' });
   const small = desk([[call('c1', 'x'.repeat(4_000_000))]]);

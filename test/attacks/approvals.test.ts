@@ -43,7 +43,7 @@ describe('an approval used elsewhere', () => {
     );
   });
 
-  test('once more after the call ran: the same words change nothing, the effect stays one', async () => {
+  test('repeated after the call ran: the same decision changes nothing, and the effect happens once', async () => {
     const { engine, ids, ledger, runId, journal } = await waiting();
     const decision: Decision = { approval: ids[0] as string, type: 'approve' };
     await engine.decide(runId, [decision], { by: ben });
@@ -83,7 +83,7 @@ describe('a decision that says more than a decision', () => {
     run: 'other',
   };
 
-  test('is taken for what it is: who decides comes from the caller, the arguments from the journal', async () => {
+  test('has no effect beyond it: the decider comes from the caller, the arguments from the journal', async () => {
     const { engine, ids, ledger, runId, journal } = await waiting();
     await engine.decide(runId, [{ approval: ids[0] as string, type: 'approve', ...claims } as Decision], { by: eve });
     await ends(engine.resume(runId), 'completed');
@@ -93,7 +93,7 @@ describe('a decision that says more than a decision', () => {
     expect(decided?.digest).not.toBe(claims.digest);
   });
 
-  test('and a role inside it is none', async () => {
+  test('and a role inside it does not count', async () => {
     const { engine, ids, ledger, runId } = await waiting([{ cents: 1 }], { roles: ['lead'] });
     await refused(
       'NOT_PERMITTED',

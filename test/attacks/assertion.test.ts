@@ -70,7 +70,7 @@ test.each<[string, Identity['get']]>([
   clean(await loot(scripted([asks(['act', {}]), 'done']), [tool], { engine: { identity: { get } }, run }));
 });
 
-test('a memory and a policy that somehow have it tell it nowhere', async () => {
+test('a memory and a policy that got hold of it cannot leak it', async () => {
   const memory: Memory = { recall: async () => [{ id: 'f', text: `the token is ${secret}` }], record: async () => undefined };
   const { tool } = ledgered({ effect: 'read', execute: () => secret });
   const policy: Policy = { decide: async () => ({ allow: true }) };
@@ -85,7 +85,7 @@ test('with the name of a scheme before it, the token alone is masked too', async
   expect(JSON.stringify([taken.log, taken.events, taken.requests])).not.toContain('eyJhbGciOi');
 });
 
-test('a foreign agent tells it nowhere, and a resume with another one masks that one', async () => {
+test('a foreign agent cannot leak it, and a resume with another token masks that one', async () => {
   const journal = memoryJournal();
   let turns = 0;
   const alien = foreignAgent({

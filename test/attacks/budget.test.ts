@@ -50,7 +50,7 @@ describe('a model that lies about what it used, or does not say', () => {
     }
   });
 
-  test('what is honest is counted', async () => {
+  test('plausible usage is counted', async () => {
     const { asked, result } = await spending({ input: 10, output: 90 }, { tokens: 5 * MAX });
     expect(result).toMatchObject({ status: 'stopped', limit: { name: 'tokens' } });
     expect(asked).toBeGreaterThan(30);

@@ -48,7 +48,7 @@ describe('a document that cannot be checked against is an error where it is decl
     expect(() => jsonSchema(document as JsonSchema)).toThrow(refused);
   });
 
-  it('also where another library describes itself so', () => {
+  it('also if another library returns such a document', () => {
     const own = z.object({});
     const input = { '~standard': { ...own['~standard'], jsonSchema: { input: () => nested(10_000), output: () => ({}) } } };
     const declared = () => tool({ name: 'deep', description: '', input: input as unknown as typeof own, execute: () => null });
@@ -127,7 +127,7 @@ describe('a value that costs too much to check is refused, not checked', () => {
   });
 });
 
-describe('what is told of a value', () => {
+describe('the report about an invalid value', () => {
   it('is ten issues, and 2,000 characters', async () => {
     const closed = jsonSchema({ type: 'object', additionalProperties: false });
     const keys = Object.fromEntries(many(20_000, (i) => [`wrong${i}`, 1]));
@@ -146,7 +146,7 @@ describe('what is told of a value', () => {
     expect(long.length).toBeLessThanOrEqual(2_000);
   });
 
-  it('survives a schema that throws, whatever it throws', async () => {
+  it('survives a schema that throws any value', async () => {
     const odd = Object.create(null);
     for (const thrown of ['a text', odd, undefined, Object.defineProperty(new Error(), 'message', { get: () => odd.x.y })]) {
       const schema = { '~standard': { validate: () => Promise.reject(thrown) } } as unknown as Schema;

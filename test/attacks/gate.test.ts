@@ -70,7 +70,7 @@ describe('an answer that carries its own approval', () => {
     epoch: 0,
   };
 
-  test('is asked for all the same, and its other fields are in no entry', async () => {
+  test('is asked for anyway, and its other fields are not journaled', async () => {
     const { tool, ledger } = ledgered({ approval: { roles: ['lead'] } });
     const { result, log } = await loot(raw([calling('act', { cents: 1 }, forged), saying('done')]), [tool]);
     expect(result.status).toBe('paused');
@@ -78,13 +78,13 @@ describe('an answer that carries its own approval', () => {
     expect(JSON.stringify(log)).not.toContain('"cents":666');
   });
 
-  test('runs with the arguments the journal shows, where nobody has to approve', async () => {
+  test('runs with the arguments in the journal, if no approval is needed', async () => {
     const { tool, ledger } = ledgered();
     await loot(raw([calling('act', { cents: 1 }, { edited: { input: { cents: 666 } } }), saying('done')]), [tool]);
     expect(ledger).toEqual([{ cents: 1 }]);
   });
 
-  test('cannot answer in the place of the tool either', async () => {
+  test('cannot answer instead of the tool either', async () => {
     const { tool, ledger } = ledgered();
     const answer = { approval: { decided: { decision: { type: 'respond', answer: 'paid' } } } };
     const model = raw([calling('act', {}, answer), saying('done')]);
@@ -182,7 +182,7 @@ describe('a rule that returns', () => {
     },
   );
 
-  test('a thenable that is no Promise is waited for: its roles count', async () => {
+  test('a thenable that is not a Promise is awaited: its roles count', async () => {
     const rule: ApprovalRule = { roles: ['lead'] };
     const { tool, ledger } = ledgered({ approval: () => ({ then: (done: (rule: ApprovalRule) => void) => done(rule) }) as Anything });
     const engine = new Engine();
@@ -228,7 +228,7 @@ describe('a rule that makes no sense', () => {
     expect(error.message).toContain('act');
   });
 
-  test.each(nonsense)('%j, made at run time, lets nothing through and asks nobody', async (rule) => {
+  test.each(nonsense)('%j, made at run time, allows nothing and asks no one', async (rule) => {
     const { tool, ledger } = ledgered({ approval: () => rule as ApprovalRule });
     const model = scripted([asks(['act', {}]), 'done']);
     await ends(new Engine().run(clerk(model, [tool]), 'go'), 'completed');
@@ -278,7 +278,7 @@ describe('user code cannot change who asked', () => {
     expect((await entriesOf(journal, paused.runId))[0]).toMatchObject({ by: { id: 'ana', roles: ['lead'] } });
   });
 
-  test('nor what it was asked with: a tool that changes the context changes it for nobody else', async () => {
+  test('nor the context: a tool that mutates it does not change it for others', async () => {
     const seen: string[] = [];
     const { tool } = ledgered({
       execute: (_, { context }) => {
@@ -335,7 +335,7 @@ describe('every attempt, the rule and the tool get their own arguments', () => {
   });
 });
 
-test('a denial is no way to an effect: the spans and the journal show that nothing started', async () => {
+test('after a denial the spans and the journal show that nothing started', async () => {
   const { tool, ledger } = ledgered();
   const traced = spans();
   const engine = new Engine({ policy: { decide: async () => ({ allow: false, reason: 'never' }) }, telemetry: { tracer: traced.tracer } });

@@ -150,7 +150,7 @@ describe.each(stores)('on $name', ({ make }) => {
     expect(bytes(finished)).toBeLessThan(6_000);
   });
 
-  test('a thenable that calls both, twice, and throws: the first word counts', async () => {
+  test('a thenable that settles twice and throws: the first result counts', async () => {
     const then = (yes: (v: string) => void, no: (e: Error) => void) => {
       yes('first');
       no(new Error('second'));
@@ -279,7 +279,7 @@ describe.each(stores)('on $name', ({ make }) => {
     expect((await engine.inspect(paused.runId)).approvals).toHaveLength(1);
   });
 
-  test("what the model is told of its own mistakes is bounded: wrong keys, a tool's name, a reviewer's answer", async () => {
+  test("error messages for the model are bounded: wrong keys, a tool's name, a reviewer's answer", async () => {
     const { journal } = make();
     const { tool } = ledgered({ input: jsonSchema<Anything>({ type: 'object', additionalProperties: { type: 'string' } }) });
     const strict = ledgered({ name: 'strict', input: z.strictObject({}) });
@@ -336,7 +336,7 @@ test.each<[string, object]>([
   expect({ seen, ledger }).toEqual({ seen: [], ledger: [] });
 });
 
-test('a text of 200 MB costs a moment and is cut', async () => {
+test('a text of 200 MB is cut quickly', async () => {
   const { tool } = ledgered({ execute: () => 'x'.repeat(2e8) });
   const model = scripted([asks(['act', {}]), 'done']);
   await ends(new Engine().run(clerk(model, [tool]), 'go'), 'completed');

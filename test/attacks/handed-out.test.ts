@@ -30,7 +30,7 @@ const holder = () => {
   return { held, tool };
 };
 
-test('another tool of the run, without credentials, gives it away', async () => {
+test('another tool of the run, without credentials, leaks it', async () => {
   const { held, tool: hold } = holder();
   const { tool: act } = ledgered({ effect: 'read', retry: { attempts: 1 }, execute: () => ({ [held.key]: [held.key] }) });
   const { tool: fail } = ledgered({
@@ -49,7 +49,7 @@ test('another tool of the run, without credentials, gives it away', async () => 
   ]);
 });
 
-test('the model says it: in its answer, its reasoning, its arguments, its failure, and in pieces while it streams', async () => {
+test('the model says it: in its answer, reasoning, arguments and failure, and in fragments while it streams', async () => {
   const { held, tool: hold } = holder();
   const { tool: act, ledger } = ledgered({ effect: 'read' });
   const model = raw([
@@ -82,7 +82,7 @@ test('the model says it: in its answer, its reasoning, its arguments, its failur
   expect(JSON.stringify(answer)).not.toContain('of that text');
 });
 
-test('an MCP server gives its environment away: in descriptions, results, errors across a cut, and progress', async () => {
+test('an MCP server leaks its environment: in descriptions, results, truncated errors, and progress', async () => {
   const server = mcpTools({
     name: 'leaky',
     command: process.execPath,
@@ -145,7 +145,7 @@ test('an A2A peer repeats the token and the headers it was called with', async (
   for (const trace of [token.slice(0, 8), 'key-98765']) expect(told).not.toContain(trace);
 });
 
-test('a foreign agent names what it hands out, and says it: as its output, in what it asks, in its state, in its failure', async () => {
+test('a foreign agent adds a secret and says it: in its output, its asks, its state, its failure', async () => {
   const journal = memoryJournal();
   let turns = 0;
   const alien = foreignAgent({
@@ -189,7 +189,7 @@ test.each([
   expect(told(taken.requests[1])).toContain(expected);
 });
 
-test('a run without secrets is told as it is', async () => {
+test('a run without secrets is not changed', async () => {
   const { tool } = ledgered({ execute: () => ({ text: '[secret key]', n: 1 }) });
   const model = raw([{ content: [{ type: 'toolCall', id: 'p', name: 'act', input: {} }], stop: 'tools' }, saying('[secret x]')]);
   expect(await loot(model, [tool])).toMatchObject({ result: { output: '[secret x]' } });

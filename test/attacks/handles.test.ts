@@ -16,7 +16,7 @@ describe.each(journals)('a run on $name', ({ make }) => {
     for (let i = 0; i < 2; i++) expect(await within(all(run))).toEqual(kept(live));
   });
 
-  test('that was rejected tells its readers so, before and after', async () => {
+  test('that was rejected reports that to its readers, before and after', async () => {
     const { journal } = make();
     const engine = new Engine({ journal });
     const run = engine.resume('absent');
@@ -26,7 +26,7 @@ describe.each(journals)('a run on $name', ({ make }) => {
     expect(await within(all(run).catch((e) => e.code))).toBe('RUN_NOT_FOUND');
   });
 
-  test('may be asked for its next events ahead', async () => {
+  test('accepts several requests for its next event at once', async () => {
     const { journal } = make();
     const events = new Engine({ journal }).run(clerk(scripted(['done'])), 'go')[Symbol.asyncIterator]();
     const ahead = await within(Promise.all(Array.from({ length: 6 }, () => events.next())));
@@ -37,7 +37,7 @@ describe.each(journals)('a run on $name', ({ make }) => {
     expect(await within(events.next())).toEqual({ done: true, value: undefined });
   });
 
-  test('whose reader leaves while it waits for an event lets go of it', async () => {
+  test('releases a reader that leaves while it waits for an event', async () => {
     const { journal } = make();
     const go = deferred();
     const { tool } = ledgered({ execute: () => go.promise });
@@ -52,7 +52,7 @@ describe.each(journals)('a run on $name', ({ make }) => {
     await ends(run, 'completed');
   });
 
-  test('can be cancelled and watched as soon as there is a handle', async () => {
+  test('can be cancelled and watched as soon as the handle exists', async () => {
     const { journal } = make();
     const source = { name: 's', open: async () => (await settle(10), { list: async () => [], close: async () => undefined }) };
     for (const tools of [[], [source]])
@@ -66,7 +66,7 @@ describe.each(journals)('a run on $name', ({ make }) => {
       }
   });
 
-  test('and what its readers do to the events they got changes neither the run nor its journal', async () => {
+  test('is not changed by readers that mutate their events', async () => {
     const { journal } = make();
     const { tool, ledger } = ledgered({ execute: () => ({ paid: 'result' }) });
     const model = scripted([asks(['act', { cents: 1 }]), asks(['act', { cents: 1 }]), 'done']);
@@ -93,7 +93,7 @@ describe.each(journals)('a run on $name', ({ make }) => {
   });
 });
 
-test('nothing is told of a run after its end, and of an attempt after it was given up', async () => {
+test('no event follows the end of a run, or comes from an attempt that timed out', async () => {
   const events: RunEvent[] = [];
   const engine = new Engine({
     onEvent: (event) => events.push(event),
@@ -160,7 +160,7 @@ describe('progress', () => {
     expect(text).not.toContain('event: error');
   });
 
-  test('of more than anybody reads is not all kept', async () => {
+  test('that no one reads is bounded', async () => {
     const run = reporting((progress) => {
       for (let i = 0; i < 20_000; i++) progress('x'.repeat(1_000) + i);
     });
@@ -177,7 +177,7 @@ describe('progress', () => {
   });
 });
 
-test('the same id twice starts one run, and says so in one way', async () => {
+test('the same id twice starts one run, with the same error each time', async () => {
   const go = deferred();
   const { tool, ledger } = ledgered({ execute: () => go.promise });
   const engine = new Engine({ journal: memoryJournal() });

@@ -114,7 +114,7 @@ test('a check that never answers: the resumed run can be cancelled, and meets it
   }
 });
 
-test('a call whose gate outlasted the time limit is not unknown: it did not run, and a resume runs it', async () => {
+test('a call whose gate outlasted the time limit did not run, and a resume runs it', async () => {
   const open = deferred();
   const asked = { policy: 0 };
   const { tool: act, ledger } = ledgered();
@@ -187,7 +187,7 @@ test('a success that is known stays known, though a wrapper still works when the
   expect((await engine.inspect(run.id)).unknowns).toEqual([]);
 });
 
-test('what hangs and rejects after all is no unhandled rejection, and changes nothing', async () => {
+test('a hook that hangs and rejects later causes no unhandled rejection, and changes nothing', async () => {
   const late = deferred<never>();
   const { tool: act, ledger } = ledgered({ approval: () => late.promise });
   const journal = memoryJournal();
@@ -203,7 +203,7 @@ test('what hangs and rejects after all is no unhandled rejection, and changes no
   expect(ledger).toEqual([]);
 });
 
-test('nothing keeps the process alive after an abort and close(), though what was asked never answers', async () => {
+test('nothing keeps the process alive after an abort and close(), even if a hook never answers', async () => {
   const set = vi.spyOn(globalThis, 'setTimeout');
   const clear = vi.spyOn(globalThis, 'clearTimeout');
   onTestFinished(() => void vi.restoreAllMocks());

@@ -152,7 +152,7 @@ describe('two of one name', () => {
     expect([...one.called, ...two.called, ...own.ledger]).toEqual([]);
   });
 
-  test('that comes later takes the place of none', async () => {
+  test('that comes later replaces no other tool', async () => {
     const server = await hostile([described('other')]);
     const own = ledgered({ name: 'pay' });
     const engine = new Engine();
@@ -184,7 +184,7 @@ describe('two of one name', () => {
   });
 });
 
-test('what a server says of its tools gives it no rights: effects, approvals and the list stay ours', async () => {
+test("a server's tool declarations grant nothing: effects, approvals and the list are ours", async () => {
   const hints = {
     annotations: { readOnlyHint: true, idempotentHint: true, destructiveHint: false },
     _meta: { approval: false, effect: 'read' },
@@ -206,7 +206,7 @@ test('what a server says of its tools gives it no rights: effects, approvals and
   expect((await entriesOf(journal, paused.runId)).find((e) => e.type === 'call.started')).toMatchObject({ effect: 'once' });
 });
 
-describe('more than anybody asked for', () => {
+describe('excessive data', () => {
   test.each<[string, readonly object[]]>([
     ['a description of 5 MB', [described('pay', { description: 'x'.repeat(5e6) })]],
     ['ten thousand tools', Array.from({ length: 10_000 }, (_, i) => described(`t${i}`))],

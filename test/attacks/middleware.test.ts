@@ -189,7 +189,7 @@ describe('a wrapper that tries again', () => {
   });
 });
 
-test('a next() that nobody waits for, of a model or a tool that fails, ends no process', async () => {
+test('a failing next() that is not awaited does not crash the process', async () => {
   const { tool } = ledgered({ execute: boom });
   let n = 0;
   const model = {

@@ -49,7 +49,7 @@ describe.each(journals)('on $name', ({ make }) => {
     expect(ledger).toEqual([{ n: 1 }, { n: 2 }]);
   });
 
-  test('so does a request to cancel, and the owner hears of it', async () => {
+  test('so does a cancellation, and the owner sees it', async () => {
     const { owned, go, third, ledger, runId } = await raced((engine, runId) => engine.cancel(runId, { reason: 'stop' }));
     await refused('RUN_BUSY', third.resume(runId));
     go.resolve();

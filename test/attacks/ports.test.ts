@@ -92,7 +92,7 @@ describe.each(journals)('on $name', ({ make }) => {
     ['rejects with what cannot be read', () => Promise.reject(unreadable)],
     ['answers with a list whose items throw', async () => [{ toString: boom }] as Anything],
   ];
-  test.each(recalls)('a memory that %s costs the recollection, not the run', async (_, recall) => {
+  test.each(recalls)('if the memory %s, the run continues without facts', async (_, recall) => {
     const { journal } = make();
     const model = scripted([asks(['act', {}]), 'done']);
     const { tool } = ledgered();
@@ -143,7 +143,7 @@ describe.each(journals)('on $name', ({ make }) => {
     expect(ledger).toEqual([]);
   });
 
-  test('a token that is no well-formed text is passed on, and masked as far as it goes', async () => {
+  test('a token with lone surrogates is passed on and masked', async () => {
     const { journal } = make();
     const { tool, ledger } = ledgered({ credentials: { key: { provider: 'pay' } }, execute: (_, { credentials }) => credentials.key });
     const run = new Engine({ journal, identity: { get: async () => ({ token: 'sk-\ud800-0123456789' }) } }).run(
@@ -198,7 +198,7 @@ test.each<[string, () => unknown]>([
   if (result.status === 'failed') expect(result.error).toMatchObject({ code: 'OUTPUT_INVALID', message: expect.stringMatching(/JSON/) });
 });
 
-describe('who only listens disturbs nobody', () => {
+describe('listeners do not disturb a run', () => {
   const listeners: readonly [string, (event: RunEvent) => unknown][] = [
     ['throws', boom],
     [
@@ -242,7 +242,7 @@ describe('who only listens disturbs nobody', () => {
     expect(ledger).toHaveLength(1);
   });
 
-  test('a listener that starts, watches and cancels runs while it is told', async () => {
+  test('a listener may start, watch and cancel runs', async () => {
     const started: Run[] = [];
     const a = clerk(scripted(() => 'ok'));
     const journal = memoryJournal();

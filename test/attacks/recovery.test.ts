@@ -89,7 +89,7 @@ describe.each(journals)('on $name', ({ make }) => {
       false,
     ],
   ];
-  test.each(said)('a check that says %s ends no run, and proves no more than it says', async (_, check, done) => {
+  test.each(said)('a check that returns %s does not end the run, and proves nothing else', async (_, check, done) => {
     const { engine, runId, model, runs, journal } = await stopped({ effect: 'once', maxBytes: 1_000, check });
     await ends(engine.resume(runId), 'completed');
     expect(runs).toHaveLength(1);
@@ -108,7 +108,7 @@ describe.each(journals)('on $name', ({ make }) => {
     expect(shown(model.requests[1])[0]).toMatchObject({ text: 'order 7', isError: false });
   });
 
-  test('settle() takes what an operator may say, and nothing else', async () => {
+  test('settle() accepts only valid statements of an operator', async () => {
     const { journal } = make();
     const { tool: act } = ledgered({ timeout: 5, execute: never });
     const engine = new Engine({ journal });
@@ -145,7 +145,7 @@ describe.each(journals)('on $name', ({ make }) => {
     expect(await engine.settle(runId, call, { outcome: 'failed', by: operator }).catch((e) => e.code)).toBe('CALL_NOT_FOUND');
   });
 
-  test('a decision that nobody resumed is found by sweep(), whatever was appended after it', async () => {
+  test('a decision without a resume is found by sweep(), whatever was appended after it', async () => {
     const { journal } = make();
     const slow = ledgered({ name: 'slow', timeout: 5, execute: never });
     const { tool: act, ledger } = ledgered({ approval: true });
@@ -169,7 +169,7 @@ describe.each(journals)('on $name', ({ make }) => {
     expect(await all(engine.sweep())).toEqual([]);
   });
 
-  test('a `once` call that a limit cut off is listed until somebody says or finds out what became of it', async () => {
+  test('a `once` call that a limit interrupted is listed until its outcome is known', async () => {
     const { journal } = make();
     const { tool: act, ledger } = ledgered({ execute: never });
     const engine = new Engine({ journal });
@@ -185,7 +185,7 @@ describe.each(journals)('on $name', ({ make }) => {
     expect(ledger).toHaveLength(1);
   });
 
-  test('so is one that a crash loop left behind', async () => {
+  test('so is one that a crash loop interrupted', async () => {
     const { engine, runId, journal, another } = await stopped({ effect: 'once', check: never });
     const abandonedBy = [engine.resume(runId)];
     for (let i = 0; i < 3; i++) {
@@ -199,7 +199,7 @@ describe.each(journals)('on $name', ({ make }) => {
     expect((await headOf(journal, runId))?.unknowns).toBe(1);
   });
 
-  test('an approval that expired is behind the run: the agent may ask again, and again', async () => {
+  test('after an approval expired the agent may ask again', async () => {
     const { journal } = make();
     let ahead = 0;
     const clock = around(journal, { now: () => Date.now() + ahead });

@@ -47,7 +47,7 @@ describe('a schema that points elsewhere', () => {
     expect({ opened, code }).toEqual({ opened: 0, code: 'CONFIG_INVALID' });
   });
 
-  test('by $schema or $id only, is not fetched either, and works', async () => {
+  test('by $schema or $id only is not fetched and works', async () => {
     const {
       code,
       sockets: opened,
@@ -58,7 +58,7 @@ describe('a schema that points elsewhere', () => {
   });
 });
 
-describe('a schema that makes no sense', () => {
+describe('an invalid schema', () => {
   test.each<[string, Anything]>([
     ['a loop of one', { $ref: '#' }],
     ['a loop of two', { $defs: { a: { $ref: '#/$defs/b' }, b: { $ref: '#/$defs/a' } }, $ref: '#/$defs/a' }],

@@ -180,7 +180,7 @@ describe('is noticed, and nothing runs', () => {
   });
 });
 
-test('an entry of a newer format is told from damage', async () => {
+test('an entry of a newer format is not reported as damage', async () => {
   const { result, ledger } = await tampered((db, rows) => put(db, rows[2], (rows[2] as Row).body.replace(/"v":\d+/, '"v":99')));
   expect(result).toMatchObject({ status: 'rejected', error: { code: 'JOURNAL_VERSION' } });
   expect(ledger).toEqual([]);
@@ -195,7 +195,7 @@ test.each<[string, (db: DatabaseSync, rows: Row[]) => void]>([
   expect(ledger).toEqual([]);
 });
 
-test('a decision made one of another approval: it is asked again, and nothing runs meanwhile', async () => {
+test('a decision moved to another approval: the call is asked again, and nothing runs meanwhile', async () => {
   const { result, ledger } = await tampered(everywhere(/"id":"ap_[0-9a-f]{20}","decision"/, `"id":"ap_${'0'.repeat(20)}","decision"`));
   expect(result.status).toBe('paused');
   expect(ledger).toEqual([]);
@@ -205,7 +205,7 @@ test.each([
   ["UPDATE head SET tenant = 'evil'", { id: 'eve', tenant: 'evil' }],
   ["UPDATE head SET status = 'completed'", undefined],
   ["UPDATE head SET agent = 'other'", undefined],
-])('the head is a look-up, not the truth: %s', async (sql, by) => {
+])('the head is only an index, the entries decide: %s', async (sql, by) => {
   const disk = onDisk();
   const { tool, ledger } = ledgered({ approval: true });
   const a = clerk(scripted([asks(['act', {}]), 'done']), [tool]);

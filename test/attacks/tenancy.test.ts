@@ -82,7 +82,7 @@ describe.each(journals)('a run of a tenant on $name', ({ make }) => {
     expect((await joining).at(-1)?.type).toBe('run.ended');
   });
 
-  test('is there for its own', async () => {
+  test('is visible to its own tenant', async () => {
     const { engine, elsewhere, go, running, approval, ledger } = await runs();
     const by: Principal = { id: 'amy', tenant: 'acme' };
     expect((await all(elsewhere.runs({ by }))).map((r) => r.runId).sort()).toEqual(['paused', 'running']);
@@ -112,7 +112,7 @@ describe.each(journals)('sessions of one name on $name', ({ make }) => {
       }
   });
 
-  test('a tenant cannot make the session of nobody forget, nor block it', async () => {
+  test('a tenant can neither forget nor block a session without a principal', async () => {
     const { journal } = make();
     const { tool } = ledgered({ approval: true });
     const model = scripted((request) => (JSON.stringify(request.messages).includes('block') ? asks(['act', {}]) : 'ok'));

@@ -79,7 +79,7 @@ describe('the client', () => {
     await expect.poll(() => w.server.connections).toBe(0);
   });
 
-  test('what it was asked is not changed by asking', async () => {
+  test('the request is not mutated', async () => {
     const r = request({ instructions: 'x', messages: [user('a')], tools: [{ name: 'a.b', description: '', input: {} }] });
     const before = JSON.stringify(r);
     w.server.next(says('ok'));

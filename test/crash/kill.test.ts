@@ -111,7 +111,7 @@ test('processes killed at any moment', async () => {
   tally.check();
 });
 
-test('a step that kills every process that tries it is given up', async () => {
+test('a step that crashes every process fails the run', async () => {
   const model = 'in the model, before';
   await world.copy(async (dir) => {
     const lives = await play(dir, [model, model], false);

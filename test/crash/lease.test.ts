@@ -8,7 +8,7 @@ const world = new World();
 afterAll(() => world.remove());
 
 // the only test that waits for a real lease to end, which takes half a minute
-test('a silent owner is taken over when its lease ends, and one that works is not, however long its tool takes', async () => {
+test('a run of a silent owner is claimed when its lease expires; that of a working one is not, however long its tool takes', async () => {
   const dir = world.folder();
   const [silent, working, other] = [startOwner({ dir }), startOwner({ dir }), startOwner({ dir })];
   silent.tell({ do: 'start', run: 'silent', agent: 'deaf' });

@@ -102,7 +102,7 @@ test('a decision is taken up by the process that still runs the siblings, which 
   await other.engine.close();
 });
 
-test('whoever decides or cancels while the process writes is not turned away', async () => {
+test('a decision or cancellation while the process writes is accepted', async () => {
   const ROUNDS = 40;
   const dir = world.folder();
   const owner = startOwner({ dir });
@@ -135,7 +135,7 @@ test('whoever decides or cancels while the process writes is not turned away', a
   await other.engine.close();
 });
 
-test('of two processes that decide differently, one is heard and the other told so', async () => {
+test('of two processes that decide differently, one wins and the other gets an error', async () => {
   const ROUNDS = 40;
   const dir = world.folder();
   const owner = startOwner({ dir });

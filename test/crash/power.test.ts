@@ -78,7 +78,7 @@ test.each([
   ['none', 'as the files are at a moment'],
   ['torn', 'what was not synced is cut off'],
   ['garbage', 'what was not synced is garbage'],
-] as const)('a copy of the files goes on elsewhere (%s: %s)', async (cut, title) => {
+] as const)('a copy of the files can be continued elsewhere (%s: %s)', async (cut, title) => {
   const tally = new Tally();
   const missing: string[] = [];
   const broken: unknown[] = [];

@@ -49,7 +49,7 @@ async function hold(dir: string, at: number): Promise<Woken> {
   };
 }
 
-test('an owner that was held past its lease, at every point, writes nothing more', async () => {
+test('an owner that was suspended past its lease, at any point, writes nothing more', async () => {
   const points = await world.copy(async (dir) => (await live({ dir, at: 0 })).points as number);
   const tally = new Tally();
   const woken: Woken[] = [];

@@ -36,7 +36,7 @@ describe.each(journals)('a run on $name', ({ make }) => {
     expect(paid.toSorted()).toEqual(['ana', 'ben', 'cas']);
   });
 
-  test('is of an unknown agent in another process: said at once, also while nobody has answered', async () => {
+  test('has an unknown agent in another process: an error at once, even while no one has answered', async () => {
     const { journal, another } = make();
     const paid: string[] = [];
     const first = new Engine({ journal });
@@ -96,7 +96,7 @@ describe.each(journals)('a run on $name', ({ make }) => {
     expect(paid).toEqual(['given', 'given']);
   });
 
-  test('that a limit or a failure stopped keeps its agent, one that has ended does not', async () => {
+  test('that stopped at a limit or failed keeps its agent, one that has ended does not', async () => {
     const { journal } = make();
     const paid: string[] = [];
     const engine = new Engine({ journal });
@@ -120,7 +120,7 @@ describe.each(journals)('a run on $name', ({ make }) => {
     expect(paid).toEqual(['ana']);
   });
 
-  test('that the store failed under is recovered with its own agent, and left alone where that is not known', async () => {
+  test('that a store failure interrupted is recovered with its own agent, and left alone if that is unknown', async () => {
     const { journal, another } = make();
     const paid: string[] = [];
     let full = false;
@@ -162,7 +162,7 @@ describe.each(journals)('a run on $name', ({ make }) => {
     expect(paid).toEqual(['ana']);
   });
 
-  test('that did not start holds nothing', async () => {
+  test('that did not start keeps no agent', async () => {
     const { journal, another } = make();
     const paid: string[] = [];
     const engine = new Engine({ journal });
@@ -191,7 +191,7 @@ test('two agents of one registered name are refused, however alike they are, and
   await ends(engine.run(one, 'go'), 'paused');
 });
 
-test('ten thousand agents are held at most: the one that has waited longest is let go', async () => {
+test('at most ten thousand agents are kept: the one that has waited longest is dropped', async () => {
   const agents = new Agents();
   const [a, b] = [declared([], 'ana') as never, declared([], 'ben') as never];
   for (let i = 0; i < 10_000; i++) agents.hold(`r${i}`, a, 0);
@@ -221,7 +221,7 @@ describe('sweep() and recover()', () => {
     return { engine, ids, paid };
   }
 
-  test('work where they are only called', async () => {
+  test('work if they are only called', async () => {
     const { engine, ids } = await due();
     const watched = ids.map((id) => all(engine.watch(id)));
     await Promise.all(watched);
@@ -232,7 +232,7 @@ describe('sweep() and recover()', () => {
     }
   });
 
-  test('awaited, give what was driven on once it has come to its next end', async () => {
+  test('awaited, return the resumed runs once all have ended or paused', async () => {
     const { engine, ids, paid } = await due();
     const found = await engine.sweep();
     expect(found.map((f) => f.runId).toSorted()).toEqual(ids.toSorted());
@@ -252,7 +252,7 @@ describe('sweep() and recover()', () => {
     expect(paid).toHaveLength(2);
   });
 
-  test('of a closed engine reject where they are awaited or iterated, and end no process where not', async () => {
+  test('of a closed engine reject if they are awaited or iterated, and do not crash the process otherwise', async () => {
     const engine = new Engine();
     await engine.close();
     void engine.sweep();
@@ -264,7 +264,7 @@ describe('sweep() and recover()', () => {
 });
 
 describe('a run', () => {
-  test('is caught and finally done like a promise', async () => {
+  test('has catch and finally like a promise', async () => {
     const engine = new Engine();
     const a = agent({ name: 'a', instructions: '', model: scripted(['done']) });
     let after = 0;

@@ -149,7 +149,7 @@ async function expectSound(journal: Journal, world: ReadonlyMap<string, number>)
   }
 }
 
-test('whatever two processes and their people do to a run, in any order: it stays sound, and can be brought to its end', async () => {
+test('whatever two processes and their users do to a run, in any order, it stays valid and can be completed', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.array(fc.constantFrom(...KINDS, 'once', 'signed'), { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 3 }),

@@ -37,7 +37,7 @@ function hanging(listens: boolean) {
 }
 
 describe.each(journals)('cancel on $name', ({ make }) => {
-  test('by a signal that was aborted before the run: nothing is asked of anybody', async () => {
+  test('by a signal that was aborted before the run: no model or tool is called', async () => {
     const { journal } = make();
     const model = scripted(['never']);
     const run = new Engine({ journal }).run(agent({ name: 'a', instructions: '', model }), 'go', {
@@ -126,7 +126,7 @@ describe.each(journals)('cancel on $name', ({ make }) => {
     }
   });
 
-  test('by a signal in the middle of a stream: not a word more is heard, and the end is', async () => {
+  test('by a signal in the middle of a stream: no further text, and then the end', async () => {
     const { journal } = make();
     const begun = deferred();
     const model: Model = {
@@ -158,7 +158,7 @@ describe.each(journals)('cancel on $name', ({ make }) => {
     expect(heard.slice(before)).toEqual(['attempt.failed', 'run.ended']);
   });
 
-  test('by a signal after the run paused is too late: it waits for people, and nobody listens to the signal any more', async () => {
+  test('by a signal after the run paused is too late: the run keeps waiting, and has no listener on the signal', async () => {
     const { journal } = make();
     const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: () => 'signed' });
     const engine = new Engine({ journal });
@@ -194,7 +194,7 @@ describe.each(journals)('cancel on $name', ({ make }) => {
     expect(await entryOf(journal, run.id, 'message.received')).toMatchObject({ kind: 'cancel', by: { id: 'ben' }, reason: 'too slow' });
   });
 
-  test('right after the start is not too early', async () => {
+  test('right after the start works', async () => {
     const { journal } = make();
     const { model } = hanging(true);
     const engine = new Engine({ journal });
@@ -246,7 +246,7 @@ describe.each(journals)('cancel on $name', ({ make }) => {
     expect(model.requests).toHaveLength(1);
   });
 
-  test('that was asked of a process that then died is honoured by the next one, before anything else runs', async () => {
+  test('requested before its process died is applied by the next process, before anything else runs', async () => {
     const { journal, appends } = recording(make().journal);
     const hold = deferred();
     const ran: unknown[] = [];
@@ -295,7 +295,7 @@ describe.each(journals)('cancel on $name', ({ make }) => {
     await refused('RUN_NOT_FOUND', engine.cancel('none'));
   });
 
-  test('twice is once', async () => {
+  test('twice is the same as once', async () => {
     const { journal } = make();
     const { model, signals } = hanging(false);
     const engine = new Engine({ journal });

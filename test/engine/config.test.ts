@@ -106,12 +106,12 @@ describe('an engine or a run that makes no sense is refused at once', () => {
     await refused('CONFIG_INVALID', () => fallback([bad('sonnet')]));
   });
 
-  test('jsonSchema() of no object', async () => {
+  test('jsonSchema() of a value that is not an object', async () => {
     for (const schema of [null, 'object', ['object'], true]) await refused('CONFIG_INVALID', () => jsonSchema(bad(schema)));
   });
 });
 
-describe('a misspelt or missing option is told with what was meant and an example:', () => {
+describe('the error about a misspelt or missing option has a suggestion and an example:', () => {
   const engine = new Engine();
   const a = agent(ok);
   const state = z.object({ n: z.number() });
@@ -174,7 +174,7 @@ test.each(['my agent', 'a.b', 'ä', 'x'.repeat(65)])('an agent cannot be named "
     expect((await refused('CONFIG_INVALID', declare)).message).toContain('1 to 64 letters, digits, "_" and "-"');
 });
 
-test('an old name works, and says once in a process what it is called now', async () => {
+test('an old name works, and warns once per process with the new name', async () => {
   const warnings: string[] = [];
   const listener = (warning: Error) => warning.name === 'DeprecationWarning' && warnings.push(`${warning.name}: ${warning.message}`);
   // those of earlier tests are emitted first
@@ -188,13 +188,13 @@ test('an old name works, and says once in a process what it is called now', asyn
   expect(warnings).toEqual([expect.stringContaining('DeprecationWarning: supervisor({ agents }) is called agent({ agents }) now')]);
 });
 
-test('the name that was meant is the nearest, if any is near', () => {
+test('the suggested name is the nearest one, if any is near', () => {
   expect(nearest('tool', ['tools', 'model', 'name'])).toBe('tools');
   expect(nearest('colour', ['tools', 'model', 'name'])).toBeUndefined();
 });
 
 describe('input and context', () => {
-  test('are kept apart from the objects they came in', async () => {
+  test("are copied from the caller's objects", async () => {
     const engine = new Engine();
     const seen: unknown[] = [];
     const look = tool({
@@ -235,7 +235,7 @@ describe('input and context', () => {
   });
 });
 
-describe('a journal that is not as it should be', () => {
+describe('an inconsistent journal', () => {
   const started = async () => {
     const { journal, appends } = recording(memoryJournal());
     const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: () => 1 });
@@ -256,7 +256,7 @@ describe('a journal that is not as it should be', () => {
     await refused('JOURNAL_DAMAGED', all(engine.watch(runId)));
   });
 
-  test('whose entries name a call that there is not is refused as damaged', async () => {
+  test('whose entries name an unknown call is refused as damaged', async () => {
     const { appends, a, runId } = await started();
     const wrong = appends.map((x) => ({
       ...x,

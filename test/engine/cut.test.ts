@@ -157,7 +157,7 @@ describe.each(journals)('a process that dies on $name', ({ make }) => {
     expect(honest).toBeGreaterThan(3);
   });
 
-  test('in the middle of an append, as no store should allow: it still repeats nothing, and comes to its end', async () => {
+  test('in the middle of an append, which no store should allow: it still repeats nothing, and completes', async () => {
     const world: World = new Map();
     const { journal, appends } = recording(make().journal);
     await finish(journal, plan, world);
@@ -186,7 +186,7 @@ describe('any plan, any deaths', () => {
   const planned = fc.constantFrom<Planned>('read', 'idem', 'once', 'checked', 'signed');
   const deaths = fc.array(fc.record({ at: fc.integer({ min: 1, max: 12 }), committed: fc.boolean() }), { maxLength: 2 });
 
-  test('end as the undisturbed run does, but for an honest unknown', async () => {
+  test('end like the undisturbed run, except for an unknown outcome', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.array(planned, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 3 }),

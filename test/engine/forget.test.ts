@@ -23,7 +23,7 @@ const everything = async (journal: Journal) => {
 
 describe.each(journals)('forgetting on $name', ({ make }) => {
   // a session is written out with its 9th run, and again with its 17th
-  test.each([0, 3, 7, 8, 9, 17])('run %i of a session: the others go on from what is left, in this process and in others', async (n) => {
+  test.each([0, 3, 7, 8, 9, 17])('run %i of a session: the others continue from what is left, in this process and in others', async (n) => {
     const { journal, another } = make();
     const { model, a } = chatter();
     const engine = new Engine({ journal });
@@ -43,7 +43,7 @@ describe.each(journals)('forgetting on $name', ({ make }) => {
     }
   });
 
-  test('several runs of a session, one after the other: nothing of them is left, and all else is', async () => {
+  test('several runs of a session, one after the other: nothing of them is left, and everything else is', async () => {
     const { journal } = make();
     const { model, a } = chatter();
     const engine = new Engine({ journal });
@@ -94,7 +94,7 @@ describe.each(journals)('forgetting on $name', ({ make }) => {
     );
   });
 
-  test('what waits in a fork is not done with its words gone: it is refused, or ends with them', async () => {
+  test('an open call in a fork does not run without its content: forgetting is refused, or ends the call', async () => {
     const { journal } = make();
     const model = scripted([asks(['sign', { what: SECRET }]), asks(['sign', { what: SECRET }])]);
     const a = agent({ name: 'a', instructions: '', model, tools: [sign] });
@@ -161,7 +161,7 @@ describe.each(journals)('forgetting on $name', ({ make }) => {
       await refused('CONFIG_INVALID', engine.forget(target as { session: string }));
   });
 
-  test('prune() removes what ended and is old enough, and says what it kept', async () => {
+  test('prune() removes runs that ended and are old enough, and reports those it kept', async () => {
     const { journal } = make();
     let now = Date.now();
     const clock = around(journal, { now: () => now });

@@ -27,7 +27,7 @@ function thinking() {
   return { a: agent({ name: 'a', instructions: '', model, reliability: { model: { timeout: 1e9 } } }), signals };
 }
 
-test('keeps the lease of a run that writes nothing, and brings it a request to cancel from another process', async () => {
+test('renews the lease of an idle run, and delivers a cancellation from another process', async () => {
   const journal = shared();
   const { a, signals } = thinking();
   const run = new Engine({ journal }).run(a, 'go');
@@ -60,7 +60,7 @@ test('tells an owner that its run was taken over: the run rejects, and what it d
   expect(await entriesOf(journal, run.id)).toEqual(before);
 });
 
-test('is no reason to give a run up where the store is out of reach for a while', async () => {
+test('does not lose a run if the store is unavailable for a while', async () => {
   const inner = memoryJournal();
   let down = false;
   const gone = () => {
@@ -101,7 +101,7 @@ test('is no reason to give a run up where the store is out of reach for a while'
   await ends(run, 'completed');
 });
 
-test('a journal that nobody else can reach needs none', async () => {
+test('a journal that no other process can reach needs none', async () => {
   const { a, signals } = thinking();
   const engine = new Engine();
   const run = engine.run(a, 'go');

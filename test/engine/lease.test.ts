@@ -73,7 +73,7 @@ describe.each(journals)('an owner that lost its run on $name', ({ make }) => {
     expect((await entriesOf(journal, run.id)).at(-1)).toMatchObject({ type: 'run.settled', status: 'completed' });
   });
 
-  test.each(['tool', 'model'] as const)('while a use.%s wrapper waited begins nothing', async (what) => {
+  test.each(['tool', 'model'] as const)('while a use.%s wrapper waited starts nothing', async (what) => {
     const { journal, another } = make();
     const effects: string[] = [];
     const take = rival(another(), effects);
@@ -100,7 +100,7 @@ describe.each(journals)('an owner that lost its run on $name', ({ make }) => {
     expect(asked).toHaveLength(what === 'tool' ? 1 : 0);
   });
 
-  test.each(['wall', 'monotonic'] as const)('while it stood still between the intent and the call, by the %s clock', async (clock) => {
+  test.each(['wall', 'monotonic'] as const)('while it was suspended between the intent and the call, by the %s clock', async (clock) => {
     const { journal, another } = make();
     const effects: string[] = [];
     const take = rival(another(), effects);
@@ -120,7 +120,7 @@ describe.each(journals)('an owner that lost its run on $name', ({ make }) => {
     expect(effects).toEqual(['rival']);
   });
 
-  test('writes down what its call came to all the same', async () => {
+  test('journals the result of its call anyway', async () => {
     const { journal, another } = make();
     const effects: string[] = [];
     const go = deferred<string>();
@@ -148,7 +148,7 @@ describe.each(journals)('an owner that lost its run on $name', ({ make }) => {
   });
 
   // holds effects.I1, effects.I4
-  test('begins no durable step, and writes down the one that was under way', async () => {
+  test('starts no durable step, and journals the one that was running', async () => {
     const { journal, another } = make();
     const done: string[] = [];
     let take: (() => Promise<unknown>) | undefined;
@@ -183,7 +183,7 @@ describe.each(journals)('an owner that lost its run on $name', ({ make }) => {
     );
   });
 
-  test('begins no further turn of a foreign agent, and writes down the one that was under way', async () => {
+  test('starts no further turn of a foreign agent, and journals the one that was running', async () => {
     const { journal, another } = make();
     const turns: string[] = [];
     const go = deferred();
@@ -212,7 +212,7 @@ describe.each(journals)('an owner that lost its run on $name', ({ make }) => {
 });
 
 // holds effects.I1
-test('the store is asked where something was waited for, and else not', async () => {
+test('the store is asked after a wait, and otherwise not', async () => {
   const inner = memoryJournal();
   let renewed = 0;
   const renew: Journal['renew'] = (...a) => {
@@ -234,7 +234,7 @@ test('the store is asked where something was waited for, and else not', async ()
   expect(renewed).toBeGreaterThan(0);
 });
 
-test('a store that is out of reach for a moment is asked again before the effect, which then runs once', async () => {
+test('a store that is unavailable for a moment is asked again before the effect, which then runs once', async () => {
   const inner = memoryJournal();
   let down = 2;
   const journal = around(inner, {
@@ -270,7 +270,7 @@ describe('a use wrapper that hangs', () => {
     return { engine, a: agent({ name: 'a', instructions: '', tools: [act], model }), ran: () => ran, model };
   }
 
-  test('around a tool costs the call its bound, and the agent goes on; what it would begin later is not begun', async () => {
+  test('around a tool ends the call at its timeout, and the agent continues; later calls of next() start nothing', async () => {
     let late: (() => Promise<unknown>) | undefined;
     const { engine, a, ran } = hung({
       tool: (_, next) => {
@@ -330,13 +330,13 @@ describe('a store that is slow or full when the lease is to be renewed between t
     return { ran, result, told: shown(model.requests[1])[0] };
   };
 
-  test('that takes longer than an attempt may is no tool that timed out', async () => {
+  test('that takes longer than an attempt may is not reported as a timeout of the tool', async () => {
     const { ran, told } = await runOn(() => new Promise((resolve) => setTimeout(resolve, 200, true)));
     expect(ran).toEqual([1, 2]);
     expect(told).toMatchObject({ text: 'done', isError: false });
   });
 
-  test('that takes nothing, but can be read, lets the run go on with the lease that it has', async () => {
+  test('that accepts no writes, but can be read, lets the run continue with its current lease', async () => {
     let refused = 0;
     const { ran, told } = await runOn(() => {
       refused++;

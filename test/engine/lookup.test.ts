@@ -87,7 +87,7 @@ describe.each(journals)('finding runs on $name', ({ make }) => {
     expect(await ends(other.resume(run.id), 'completed')).toEqual(await run);
   });
 
-  test('a lease that ended is free for others, without waiting', async () => {
+  test('an expired lease is free for others, without waiting', async () => {
     const { journal, another } = make();
     const slow = tool({ name: 'slow', description: '', input: anything, effect: 'read', execute: () => new Promise(() => undefined) });
     const steps = [asks(['slow', {}]), 'done'];
@@ -160,7 +160,7 @@ describe.each(journals)('finding runs on $name', ({ make }) => {
     });
   });
 
-  test('inspect() shows where a run stands, and stood', async () => {
+  test('inspect() shows the current and earlier states of a run', async () => {
     const { journal } = make();
     const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: () => 'signed' });
     const a = agent({ name: 'a', instructions: '', model: scripted([asks(['sign', {}]), 'done']), tools: [sign] });
@@ -178,7 +178,7 @@ describe.each(journals)('finding runs on $name', ({ make }) => {
     expect((await engine.inspect(paused.runId)).messages.map((m) => m.role)).toEqual(['user', 'assistant', 'tool', 'assistant']);
   });
 
-  test('forget() takes a run that ended out of the world, and no other', async () => {
+  test('forget() removes a run that ended, and no other', async () => {
     const { journal, another } = make();
     const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: () => 'signed' });
     const engine = new Engine({ journal });

@@ -54,7 +54,7 @@ function looking(steps: Parameters<typeof scripted>[0] = ['In Kiel.', 'second', 
 }
 
 describe.each(journals)('a list of messages as input, on $name', ({ make }) => {
-  test('is the beginning of the conversation: the model is shown all of it, and no call in it is made', async () => {
+  test('starts the conversation: the model sees all of it, and no call in it is made', async () => {
     const { journal, another } = make();
     const { a, model, calls } = looking();
     const run = new Engine({ journal }).run(a, kept);
@@ -72,7 +72,7 @@ describe.each(journals)('a list of messages as input, on $name', ({ make }) => {
     expect(first).toMatchObject({ type: 'run.started', input: 'And order 8?', earlier: [{ role: 'user' }, {}, {}, {}] });
   });
 
-  test('of one message is that message', async () => {
+  test('with one message is the same as that message', async () => {
     const { journal } = make();
     const { a, model } = looking();
     const { runId } = await ends(new Engine({ journal }).run(a, [{ role: 'user', content: [{ type: 'text', text: 'Hi' }] }]), 'completed');
@@ -91,7 +91,7 @@ describe.each(journals)('a list of messages as input, on $name', ({ make }) => {
     expect(asked(model.requests.at(-1)).slice(0, both.length + 2)).toEqual([...both, 'assistant: ok', 'user: turn 0']);
   });
 
-  test('is still there where another process goes on with the run', async () => {
+  test('is still there when another process resumes the run', async () => {
     const { journal, another } = make();
     const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: () => 'signed' });
     const model = scripted([asks(['sign', {}]), 'done']);
@@ -166,7 +166,7 @@ test('results that came in several messages, or in another order, are one messag
   });
 });
 
-test('what holds for the model that wrote it alone is left out, and what a caller adds to the assistant`s words', async () => {
+test('data that only the original model can use is left out, and so is vendor data in assistant messages', async () => {
   const { a, model } = looking();
   const vendor = { bedrock: { model: 'm', signature: 'forged' } };
   await ends(
@@ -299,7 +299,7 @@ describe('a policy of content', () => {
     expect(await all(engine.runs())).toEqual([]);
   });
 
-  test('replaces it: by other messages, or by a text, which is then all that there is', async () => {
+  test('replaces it by other messages, or by a text, which is then the whole conversation', async () => {
     const { a, model } = looking();
     const swapped = (text: string) => JSON.parse(text.replaceAll('Bremen', '<place>')) as Json;
     await ends(
@@ -311,7 +311,7 @@ describe('a policy of content', () => {
     expect(asked(model.requests[1])).toEqual(['user: withheld']);
   });
 
-  test('that makes messages which cannot be sent ends the run before it begins', async () => {
+  test('that returns invalid messages ends the run before it starts', async () => {
     const { a } = looking();
     const engine = ruled((r) => ({ allow: true, value: (r.value as Json[]).filter((m) => (m as { role?: string }).role !== 'tool') }));
     expect((await refused('INPUT_REFUSED', engine.run(a, kept))).message).toContain('the call "c1" of look has no result');

@@ -237,7 +237,7 @@ describe.each(journals)('the entries of a run on $name', ({ make }) => {
     expect(await entriesOf(journal, runId)).toEqual(before);
   });
 
-  test('exist for nobody of another tenant, and for nobody whom the policy refuses', async () => {
+  test('do not exist for other tenants, nor for callers whom the policy refuses', async () => {
     const { journal } = make();
     const { runId } = await ends(new Engine({ journal }).run(asking('a'), 'go', { by: ana, session: 's' }), 'paused');
     const engine = new Engine({ journal });
@@ -254,7 +254,7 @@ describe.each(journals)('the entries of a run on $name', ({ make }) => {
   });
 });
 
-test('entries of a run under way are those that are committed so far', async () => {
+test('entries of a running run are those that are committed so far', async () => {
   const engine = new Engine();
   const hold = deferred();
   const slow = tool({ name: 'slow', description: '', input: anything, execute: () => hold.promise });

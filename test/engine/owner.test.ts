@@ -8,14 +8,14 @@ import { isGone, newOwner } from '../../src/engine/owner.ts';
 const ownerOf = (pid: number | undefined, start = '') => newOwner().replace(/\/\d+@\d*\//, `/${pid}@${start}/`);
 const linux = process.platform === 'linux';
 
-test('an owner has a name of its own, and is not gone while its process lives', () => {
+test('an owner has a unique name, and is not gone while its process lives', () => {
   const one = newOwner();
   expect(newOwner()).not.toBe(one);
   expect(isGone(one)).toBe(false);
   expect(isGone(ownerOf(process.ppid))).toBe(false);
 });
 
-test('an owner is gone when its process is, and only on this machine can anybody say', () => {
+test('an owner is gone when its process is, which can be known only on the same machine', () => {
   const { pid } = spawnSync(process.execPath, ['--version']);
   const dead = ownerOf(pid);
   expect(isGone(dead)).toBe(true);

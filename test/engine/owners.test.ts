@@ -15,7 +15,7 @@ const said = scripted(({ messages }) =>
 const a = agent({ name: 'a', instructions: '', model: said });
 
 describe.each(journals)('a session on $name', ({ make }) => {
-  test('is of the user whose run began it: the same id of another user is another session', async () => {
+  test('belongs to the user who started it: the same id of another user is another session', async () => {
     const engine = new Engine({ journal: make().journal });
     const say = (text: string, by?: Principal) => engine.run(a, text, { session: 's', ...(by && { by }) }).output();
     await say('app 1');
@@ -31,7 +31,7 @@ describe.each(journals)('a session on $name', ({ make }) => {
     expect(await all(engine.runs({ session: 's' }))).toHaveLength(2);
   });
 
-  test('that was begun as shared is of all of its tenant, and of no other', async () => {
+  test('that was started as shared belongs to its whole tenant, and to no other', async () => {
     const engine = new Engine({ journal: make().journal });
     const say = (text: string, by: Principal | undefined, session: string | { id: string; shared: true }) =>
       engine.run(a, text, { session, ...(by && { by }) }).output();
@@ -49,7 +49,7 @@ describe.each(journals)('a session on $name', ({ make }) => {
     expect(await say('own 2', { id: 'cas', tenant: 'other' }, 'mine')).toBe('own,own 2');
   });
 
-  test('an id that another tenant uses is refused without saying that there is such a run', async () => {
+  test('an id that another tenant uses is refused without revealing that run', async () => {
     const { journal, another } = make();
     const engine = new Engine({ journal });
     await ends(engine.run(a, 'go', { id: 'r', by: ana as Principal }), 'completed');
@@ -102,7 +102,7 @@ test.each([
   ['the roles of a rule', { approval: { role: ['lead'] } }, 'role'],
   ['roles that are a text', { approval: { roles: 'lead' } }, 'roles'],
   ['the expiry of a rule', { approval: { expire: 5 } }, 'expire'],
-])('what is misspelt opens nothing: %s', async (_, options, word) => {
+])('a misspelt option has no effect but an error: %s', async (_, options, word) => {
   const declare = (more: object) => tool({ name: 'pay', description: '', input: anything, execute: () => 'paid', ...more } as never);
   expect((await refused('CONFIG_INVALID', () => declare(options))).message).toContain(word);
   if (!('approval' in options)) return;

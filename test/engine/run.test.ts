@@ -122,7 +122,7 @@ describe.each(journals)('a run on $name', ({ make }) => {
   });
 });
 
-test('a run that nobody looks at, and that rejects, ends no process', async () => {
+test('a run that rejects unobserved does not crash the process', async () => {
   const unhandled: unknown[] = [];
   const note = (reason: unknown) => unhandled.push(reason);
   const others = process.listeners('unhandledRejection');

@@ -4,7 +4,7 @@ import { scripted } from '../../src/testing/scripted.ts';
 
 const call = { signal: new AbortController().signal };
 
-test('a scripted model measures each message once, however long the run, and tells what each request held', async () => {
+test('a scripted model measures each message once, however long the run, and records each request', async () => {
   let written = 0;
   const messages: Message[] = [];
   const say = (text: string) =>

@@ -54,7 +54,7 @@ describe.each(journals)('a message to a running run, on $name', ({ make }) => {
     expect(said(model.requests[1]).slice(-2)).toEqual(['user: one', 'user: two']);
   });
 
-  test('that comes while the agent gives its last answer is not lost: the run goes on', async () => {
+  test('that arrives during the last answer is not lost: the run continues', async () => {
     const { journal } = make();
     const engine = new Engine({ journal });
     const asked = deferred();
@@ -173,7 +173,7 @@ describe('what is refused', () => {
     expect((await refused('INPUT_REFUSED', engine.send(runId, 'hello'))).message).toContain('asks no model itself');
   });
 
-  test('what the content policy refuses, which is then written nowhere', async () => {
+  test('a message that the content policy refuses, which is not stored', async () => {
     const engine = new Engine({
       policy: {
         decide: () => ({ allow: true }),
@@ -189,7 +189,7 @@ describe('what is refused', () => {
   });
 });
 
-test('the journal says what came, and when the agent was shown it', async () => {
+test('the journal has the message, and when the model saw it', async () => {
   const { journal } = (journals[0] as (typeof journals)[number]).make();
   const { a, started, go } = working();
   const engine = new Engine({ journal });

@@ -100,7 +100,7 @@ describe.each(journals)('a session on $name', ({ make }) => {
     expect(resultsIn(model.requests[2]?.messages)).toMatchObject([{ text: 'signed' }]);
   });
 
-  test('a stopped run is not gone on with while another run of its session is open', async () => {
+  test('a stopped run is not resumed while another run of its session is open', async () => {
     const { journal } = make();
     const engine = new Engine({ journal });
     const model = scripted([asks(['sign', {}]), 'never']);
@@ -114,7 +114,7 @@ describe.each(journals)('a session on $name', ({ make }) => {
     await ends(engine.resume(stopped.runId, { limits: { steps: 5 } }), 'completed');
   });
 
-  test('what a run saw stays what it saw, though the run before it goes on later', async () => {
+  test("a run's history does not change if the run before it continues later", async () => {
     const { journal } = make();
     const engine = new Engine({ journal });
     const first = agent({ name: 'first', instructions: '', model: scripted(['an answer that came later']), limits: { steps: 0 } });

@@ -173,7 +173,7 @@ describe.each(journals)('a process that takes over on $name', ({ make }) => {
     ]);
   });
 
-  test('of a tool that is gone tells so: a read failed, of others nobody knows', async () => {
+  test('of a removed tool reports that: a read failed, other outcomes are unknown', async () => {
     const { runId, left, model } = await crashed(make().journal, make().journal);
     const bare = agent({ name: 'a', instructions: '', model });
     const engine = new Engine({ journal: left, agents: [bare] });
@@ -187,7 +187,7 @@ describe.each(journals)('a process that takes over on $name', ({ make }) => {
     expect((await engine.inspect(runId)).unknowns).toHaveLength(2);
   });
 
-  test('goes by the effect that the call had when it began', async () => {
+  test('uses the effect that the call had when it started', async () => {
     const { runId, left, model, ledger } = await crashed(make().journal, make().journal, {}, asks(['once', { n: 2 }]), 1);
     const careless = tool({ name: 'once', description: '', input: anything, effect: 'read', execute: () => ledger.push({} as Did) });
     await ends(
@@ -228,7 +228,7 @@ describe.each(journals)('a process that takes over on $name', ({ make }) => {
     expect(ledger).toEqual([{ cents: 1 }, { cents: 1 }]);
   });
 
-  test('of a lost call of the model asks again, and charges the lost one at its most', async () => {
+  test('after a lost model call asks again, and charges the lost one at its upper bound', async () => {
     const rec = recording(make().journal);
     let hang = true;
     const model = scripted(() => (hang ? new Promise<string>(() => undefined) : { text: 'done', usage: { input: 10, output: 10 } }), {
@@ -263,7 +263,7 @@ describe.each(journals)('a process that takes over on $name', ({ make }) => {
 });
 
 describe.each(journals)('ownership on $name', ({ make }) => {
-  test('recover() drives on what a dead process left, and leaves alone what lives and what it does not know', async () => {
+  test('recover() resumes runs of dead processes, and leaves alone those of live ones and of unknown agents', async () => {
     const { runId, left, a } = await crashed(make().journal, make().journal);
     const hold = deferred();
     const slow = tool({ name: 'slow', description: '', input: anything, execute: () => hold.promise });
@@ -329,7 +329,7 @@ describe.each(journals)('ownership on $name', ({ make }) => {
     expect(ledger.map((d) => d.tool)).toEqual(['read', 'idem']);
   });
 
-  test('three claims that come to nothing: the run is failed, and says so, and stays so', async () => {
+  test('three claims without progress: the run fails for good', async () => {
     const { runId, left, model } = await crashed(make().journal, make().journal, {}, asks(['read', {}]), 1);
     let ran = 0;
     const killer = tool({
@@ -357,7 +357,7 @@ describe.each(journals)('ownership on $name', ({ make }) => {
     expect(await all(engine.recover())).toEqual([]);
   });
 
-  test('progress between crashes is no loop: a run may be taken over any number of times', async () => {
+  test('with progress between crashes a run may be claimed any number of times', async () => {
     const { journal } = make();
     let step = 0;
     const model = scripted(() => (++step > 8 ? 'done' : asks(['read', { n: step }])));

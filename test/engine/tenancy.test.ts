@@ -116,7 +116,7 @@ describe.each(journals)('a run of a tenant on $name', ({ make }) => {
     expect(await all(engine.watch(paused.runId, { by: colleague }))).not.toEqual([]);
   });
 
-  test('sweep() and recover() are the engine, which sees all', async () => {
+  test('sweep() and recover() act for the engine, which sees all runs', async () => {
     const { journal } = make();
     const engine = new Engine({ journal });
     const { a, hold } = working();
@@ -129,7 +129,7 @@ describe.each(journals)('a run of a tenant on $name', ({ make }) => {
 });
 
 describe.each(journals)('a session of one name on $name', ({ make }) => {
-  test('is another one in each tenant, and in none', async () => {
+  test('is a different one in each tenant, and without a tenant', async () => {
     const { journal } = make();
     const engine = new Engine({ journal });
     const model = scripted(({ messages }) =>

@@ -32,7 +32,7 @@ const streaming = (script: readonly (string | [text: string, call: string])[]): 
   };
 };
 
-test('text() gives what the agent says, piece by piece, with a blank line between two steps', async () => {
+test('text() streams what the agent says, with a blank line between two steps', async () => {
   const model = streaming([['Let me see.', 'look'], 'Order 7.']);
   const run = new Engine().run(agent({ name: 'a', instructions: '', model, tools: [look] }), 'go');
   const pieces = await all(run.text());
@@ -41,14 +41,14 @@ test('text() gives what the agent says, piece by piece, with a blank line betwee
   await ends(run, 'completed');
 });
 
-test('a model that does not stream: its texts, each in one piece', async () => {
+test('a model that does not stream: each of its texts in one chunk', async () => {
   const speaking = streaming([['Let me see.', 'look'], 'Order 7.']);
   const silent: Model = { ...speaking, generate: (request, { signal }) => speaking.generate(request, { signal }) };
   const run = new Engine().run(agent({ name: 'a', instructions: '', model: silent, tools: [look] }), 'go');
   expect(await all(run.text())).toEqual(['Let me see.', '\n\nOrder 7.']);
 });
 
-test('a sub-agent is not heard, unless the conversation was handed over to it', async () => {
+test('text of a sub-agent is left out, unless it took over the conversation', async () => {
   const research = agent({ name: 'research', instructions: '', model: streaming(['secret notes']) });
   const billing = agent({ name: 'billing', instructions: '', model: streaming(['I am billing.']) });
   const model = streaming([

@@ -111,7 +111,7 @@ describe.each(['once', 'later'] as const)('a store that is full or locked and sa
     expect(ran).toEqual([1, 2]);
   });
 
-  test('to a decision or a request to cancel: it is refused, typed, and can be made again', async () => {
+  test('at a decision or a cancellation: it is refused, typed, and can be repeated', async () => {
     const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: () => 'signed' });
     const a = agent({ name: 'a', instructions: '', model: scripted([asks(['sign', {}]), 'done']), tools: [sign] });
     let room = false;
@@ -132,7 +132,7 @@ describe.each(['once', 'later'] as const)('a store that is full or locked and sa
   });
 });
 
-describe('an append of which nobody knows whether it came through', () => {
+describe('an append with an unknown result', () => {
   test.each(['run.started', 'model.responded', 'call.finished', 'run.settled'] as const)('(%s) is not made twice', async (type) => {
     const inner = memoryJournal();
     const ran: unknown[] = [];

@@ -116,7 +116,7 @@ describe.each(journals)('an unknown outcome on $name', ({ make }) => {
     ]);
   });
 
-  test('of a read is none: it failed', async () => {
+  test('does not exist for a read: it failed', async () => {
     const { journal } = make();
     const { a, model } = tardy('read');
     const engine = new Engine({ journal });
@@ -149,7 +149,7 @@ describe.each(journals)('an unknown outcome on $name', ({ make }) => {
     await refused('CALL_NOT_FOUND', other.settle(run.id, '9.9', { outcome: 'failed', by }));
   });
 
-  test('of two operators at once one settles it, the other is told', async () => {
+  test('of two operators at once one settles it, and the other gets an error', async () => {
     const { journal, another } = make();
     const { a } = tardy();
     const engine = new Engine({ journal });
@@ -166,7 +166,7 @@ describe.each(journals)('an unknown outcome on $name', ({ make }) => {
     expect((await entriesOf(journal, run.id)).filter((e) => e.type === 'outcome.settled')).toHaveLength(1);
   });
 
-  test('a word of an operator that is no word is refused', async () => {
+  test('an invalid statement of an operator is refused', async () => {
     const { journal } = make();
     const { a } = tardy();
     const engine = new Engine({ journal });
@@ -177,7 +177,7 @@ describe.each(journals)('an unknown outcome on $name', ({ make }) => {
     expect((await engine.inspect(run.id)).unknowns).toHaveLength(1);
   });
 
-  test('of an earlier step stays listed while the run goes on, and in a later run of nobody else', async () => {
+  test('of an earlier step stays listed while the run continues, and not in later runs', async () => {
     const { journal } = make();
     const { end } = tardy();
     const pay = tool({ name: 'pay', description: '', input: anything, timeout: 5, execute: () => end.promise });

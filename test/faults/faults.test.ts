@@ -68,7 +68,7 @@ test('whatever models, tools and people do, the run ends or pauses, and keeps it
   );
 });
 
-test('and so it does on a journal that answers late', async () => {
+test('and the same on a slow journal', async () => {
   await fc.assert(
     fc.asyncProperty(script, fc.infiniteStream(fc.boolean()), async (s, late) => {
       const scene = new Scene(s);
@@ -121,7 +121,7 @@ test('on a store that is full now and then, nothing runs twice, and it ends once
   );
 });
 
-test('two engines that take a run from each other never both act, and the run ends as if one had driven it', async () => {
+test('two engines that take a run from each other never both act, and the run ends like a run of one engine', async () => {
   let busy = 0;
   await fc.assert(
     fc.asyncProperty(script, fc.array(fc.integer({ min: 0, max: 300 }), { minLength: 1, maxLength: 5 }), async (s, moments) => {

@@ -37,7 +37,7 @@ function slow(tape: Tape): { journal: Journal; asked: Promise<void>; let: () => 
   return { journal, asked, let: () => go() };
 }
 
-test('one who took the lease of a run that had moved on meanwhile gives it back', async () => {
+test('a process that leased a run which was claimed meanwhile releases the lease', async () => {
   const tape = new Tape();
   const by = { by: { id: 'ben' } };
   const [first, third] = [new Engine({ journal: tape }), new Engine({ journal: tape, agents: [asks()] })];

@@ -10,7 +10,7 @@ const desk = (agents: readonly Agent[], last = 'done') => {
 };
 
 describe.each(journals)('a foreign agent on $name', ({ make }) => {
-  test('asks several things, and goes on from its state when all are answered, in another engine', async () => {
+  test('asks several questions, and continues from its state when all are answered, in another engine', async () => {
     const { journal, another } = make();
     const turns: Turn[] = [];
     const made = () =>
@@ -53,7 +53,7 @@ describe.each(journals)('a foreign agent on $name', ({ make }) => {
     expect(result.usage.output).toBeGreaterThanOrEqual(2);
   });
 
-  test('a turn that a crash cut off is not repeated, unless it may be', async () => {
+  test('an interrupted turn is not repeated, unless its effect allows it', async () => {
     for (const [effect, times, said] of [
       ['once', 1, 'OUTCOME_UNKNOWN'],
       ['idempotent', 2, 'back'],
@@ -91,7 +91,7 @@ describe('a foreign agent that waits for people while its run is cancelled', () 
       ...more,
     });
 
-  test('is told so once, by the state it gave, wherever it is cancelled', async () => {
+  test('is notified once, with its state, wherever it is cancelled', async () => {
     const [kind] = journals;
     const { journal, another } = (kind as (typeof journals)[number]).make();
     const told: { runId: string }[] = [];
@@ -106,7 +106,7 @@ describe('a foreign agent that waits for people while its run is cancelled', () 
     expect((await elsewhere.inspect(run.id)).status).toBe('cancelled');
   });
 
-  test('is told so where another part of the run is under way, and not where its own turn is', async () => {
+  test('is notified while another frame runs, but not during its own turn', async () => {
     const told: object[] = [];
     let hangs = 0;
     const hanging = made([], {
@@ -125,7 +125,7 @@ describe('a foreign agent that waits for people while its run is cancelled', () 
     expect(told).toHaveLength(1);
   });
 
-  test('is not told of other ends, nor by an engine that does not know it', async () => {
+  test('is not notified of other ends, nor by an engine that does not know it', async () => {
     const told: object[] = [];
     const { agent } = desk([made(told)]);
     const journal = memoryJournal();
@@ -151,7 +151,7 @@ describe('what a foreign agent asks', () => {
           : { status: 'paused', state: null, asks: [{ id: 'a', kind: 'tool', tool: 'pay', input: 1, ...ask } as Ask] },
     });
 
-  test('may be decided by its roles alone', async () => {
+  test('may be decided only by its roles', async () => {
     const alien = asking({ roles: ['lead'], reason: 'much money' });
     const engine = new Engine({ agents: [alien] });
     const paused = await ends(engine.run(alien, 'x'), 'paused');
@@ -163,7 +163,7 @@ describe('what a foreign agent asks', () => {
     expect((await ends(engine.resume(paused.runId), 'completed')).output).toContain('"approve"');
   });
 
-  test('is rejected where nobody decided in time', async () => {
+  test('is rejected if no one decided in time', async () => {
     const alien = asking({ expires: 20 });
     const engine = new Engine({ agents: [alien] });
     const paused = await ends(engine.run(alien, 'x'), 'paused');
@@ -199,7 +199,7 @@ test('runs at the top, and a failure of it is a typed one', async () => {
 });
 
 describe('a run of a foreign agent alone', () => {
-  test.each(['once', 'idempotent', 'read'] as const)('whose turn (%s) is under way ends cancelled when it is cancelled', async (effect) => {
+  test.each(['once', 'idempotent', 'read'] as const)('whose turn (%s) is running is cancelled', async (effect) => {
     const [kind] = journals;
     const { journal } = (kind as (typeof journals)[number]).make();
     const begun = deferred();
@@ -217,7 +217,7 @@ describe('a run of a foreign agent alone', () => {
     expect(unknowns).toHaveLength(effect === 'once' ? 1 : 0);
   });
 
-  test('that waits between attempts, and is halted, can be resumed: the turn had not begun', async () => {
+  test('that is halted between attempts can be resumed: the turn had not started', async () => {
     const [kind] = journals;
     const { journal, another } = (kind as (typeof journals)[number]).make();
     let turns = 0;

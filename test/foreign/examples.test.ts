@@ -18,7 +18,7 @@ test('a plain function asks, and answers', async () => {
   ]);
 });
 
-test('a service that is busy is asked again under the same key; what it refuses is told', async () => {
+test('a busy service is retried with the same key; its refusal is reported', async () => {
   const lines = await said('http-service');
   const keyOf = (answered: number) => lines.find((l) => l.endsWith(String(answered)))?.match(/key (\w+)/)?.[1];
   expect(keyOf(503)).toMatch(/^\w{8}$/);

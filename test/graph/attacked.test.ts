@@ -39,7 +39,7 @@ const whole = async (engine: Engine, runId: string) => (await engine.inspect(run
 const later = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 describe('a durable step', () => {
-  test('that nobody awaited ends before its node does', async () => {
+  test('that is not awaited ends before its node', async () => {
     const engine = new Engine();
     const done: string[] = [];
     const g = one((_, ctx) => {
@@ -52,7 +52,7 @@ describe('a durable step', () => {
     expect(await whole(engine, run.id)).toBe('completed');
   });
 
-  test('that comes after its node is refused, and harms nothing', async () => {
+  test('that starts after its node ended is refused, without harm', async () => {
     const engine = new Engine();
     let late: Promise<unknown> = Promise.resolve();
     const g = one((_, ctx) => {
@@ -65,7 +65,7 @@ describe('a durable step', () => {
     expect(await whole(engine, run.id)).toBe('completed');
   });
 
-  test('does not begin once the run is cancelled, nor in a graph whose time is over', async () => {
+  test("does not start after the run was cancelled, nor after the graph's time limit", async () => {
     const engine = new Engine();
     let paid = 0;
     let refused: unknown;
@@ -97,7 +97,7 @@ describe('a durable step', () => {
     expect(paid).toBe(0);
   });
 
-  test('whose failure leaves open whether it took effect is not done again', async () => {
+  test('that failed with an unknown outcome is not repeated', async () => {
     let paid = 0;
     const g = one((_, { durable }) =>
       durable('pay', () => {
@@ -117,7 +117,7 @@ describe('a durable step', () => {
     expect(paid).toBe(1);
   });
 
-  test('keeps its result where the store is out for a moment', async () => {
+  test('keeps its result if the store is unavailable for a moment', async () => {
     let out = 0;
     const inner = memoryJournal();
     const journal = around(inner, {
@@ -135,7 +135,7 @@ describe('a durable step', () => {
   });
 });
 
-describe('what failed in the middle goes on there:', () => {
+describe('a run that failed midway continues from there:', () => {
   const flaky = (fails: () => boolean) => {
     let paid = 0;
     const pay = tool({ name: 'pay', description: '', input: anything, effect: 'once', execute: () => `paid ${++paid}` });
@@ -155,7 +155,7 @@ describe('what failed in the middle goes on there:', () => {
     return { clerk, paid: () => paid };
   };
 
-  test('an agent in a graph, and a graph in a graph, do nothing again that they had done', async () => {
+  test('an agent in a graph, and a graph in a graph, repeat nothing', async () => {
     let down = true;
     const ran: string[] = [];
     const { clerk, paid } = flaky(() => down);
@@ -204,7 +204,7 @@ describe('what failed in the middle goes on there:', () => {
     expect(ran).toBe(1);
   });
 
-  test("an operator's word on a foreign turn in a graph stands", async () => {
+  test("an operator's statement about a foreign turn in a graph is final", async () => {
     const { make } = journals[0] as Kind;
     const { journal, another } = make();
     let turns = 0;
@@ -268,7 +268,7 @@ describe('what failed in the middle goes on there:', () => {
 });
 
 describe('a graph', () => {
-  test('that begins with nothing to do is done', async () => {
+  test('whose start leads to the end completes at once', async () => {
     const engine = new Engine();
     const empty = (start: unknown) =>
       graph({ name: 'g', state: z.object({ items: z.array(z.number()) }), nodes: { n: () => {} }, edges: { start, n: 'end' } as never });
@@ -276,7 +276,7 @@ describe('a graph', () => {
       expect((await ends(engine.run(empty(start), { items: [] }), 'completed')).output).toEqual({ items: [] });
   });
 
-  test('sends null like anything else', async () => {
+  test('can send null', async () => {
     const items: unknown[] = [];
     const g = graph({
       name: 'g',
@@ -343,7 +343,7 @@ describe('a graph', () => {
     expect(ran.toSorted()).toEqual(expected);
   });
 
-  test('has no field that its state has not, and no end that its bounds forbid', async () => {
+  test('rejects unknown fields of its state and crossed limits', async () => {
     const engine = new Engine();
     const typo = await ends(
       engine.run(
@@ -381,7 +381,7 @@ describe('a graph', () => {
     expect((await ends(new Engine().run(nameless, {}), 'failed')).error.message).toContain('node "work" failed: Cannot read');
   });
 
-  test('tells of two that write one field side by side, whatever the process and people did in between', async () => {
+  test('reports write conflicts, whatever the process and people did in between', async () => {
     const { make } = journals[0] as Kind;
     const { journal, another } = make();
     const made = () => {
@@ -401,7 +401,7 @@ describe('a graph', () => {
     expect((await ends(engine.resume(run.id), 'failed')).error.code).toBe('UPDATE_CONFLICT');
   });
 
-  test('asks again where an answer does not fit, and says why', async () => {
+  test('asks again if an answer does not fit, and says why', async () => {
     const even = z.number().refine((n) => n % 2 === 0, 'it must be even');
     const g = one(() => {}, {
       nodes: { work: { ask: () => 'An even number?', answer: even, output: (n: number) => ({ n }) } },
@@ -427,7 +427,7 @@ describe('a sub-agent', () => {
   };
   const output = async (top: ReturnType<typeof over>) => JSON.stringify((await ends(new Engine().run(top, 'x'), 'completed')).output);
 
-  test('that cannot begin is an error that its parent is told', async () => {
+  test('that cannot start is an error for its parent', async () => {
     const share = () => {
       throw new Error('cannot pick');
     };
@@ -436,7 +436,7 @@ describe('a sub-agent', () => {
     expect(await output(over(leaf({ tools: [down] })))).toContain('server down');
   });
 
-  test('has the time that it is given, over all claims, and its deadline', async () => {
+  test('has its time limit, over all claims, and its deadline', async () => {
     const unhurried = foreignAgent({
       name: 'leaf',
       description: '',
@@ -465,7 +465,7 @@ describe('a sub-agent', () => {
     expect((await ends(new Engine().run(top, 'x'), 'completed')).output).toBe(long);
   });
 
-  test('whose time is over may still be billed: what comes late is charged to whoever goes on', async () => {
+  test('whose time is over may still be billed: late costs are charged to an open ancestor', async () => {
     const usage = { input: 1_000, output: 100 };
     const hedged = leaf({
       model: scripted(async (_, n) => {
@@ -482,7 +482,7 @@ describe('a sub-agent', () => {
   });
 });
 
-test('a fork takes over all that a foreign agent asks at once', async () => {
+test("a fork copies all asks of a foreign agent's turn together", async () => {
   const alien = foreignAgent({
     name: 'alien',
     turn: async (turn) =>

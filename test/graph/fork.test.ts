@@ -45,7 +45,7 @@ describe.each(journals)('a fork on $name', ({ make }) => {
     expect(started).toMatchObject({ type: 'run.started', fork: { run: run.id, at }, input: { n: 1 } });
   });
 
-  test('does over what had not ended, with effects of its own, and asks about it anew', async () => {
+  test('repeats calls that had not ended, with effects of its own and new approvals', async () => {
     const { journal } = make();
     const keys: string[] = [];
     const pay = tool({
@@ -125,7 +125,7 @@ describe.each(journals)('a fork on $name', ({ make }) => {
       });
   });
 
-  test('what makes no sense is said', async () => {
+  test('invalid options are refused', async () => {
     const { journal } = make();
     const a = agent({ name: 'a', instructions: '', model: scripted(['x']) });
     const engine = new Engine({ journal, agents: [a] });

@@ -46,7 +46,7 @@ describe.each(journals)('a graph on $name', ({ make }) => {
   });
 
   // holds joins.I1, joins.I2
-  test('waits at a join for all that may still come, and runs it once', async () => {
+  test('waits at a join for all branches that can still reach it, and runs it once', async () => {
     const { journal } = make();
     const say = (name: string) => async () => {
       await new Promise((resolve) => setTimeout(resolve, name === 'slow' ? 20 : 0));
@@ -86,7 +86,7 @@ describe.each(journals)('a graph on $name', ({ make }) => {
     expect((await ends(engine.run(map, { items: [] }), 'completed')).output).toBe(0);
   });
 
-  test('goes around a loop until the bound, stops before the node beyond it, and goes on with a higher one', async () => {
+  test('repeats a loop up to the limit, stops before the next node, and continues with a higher limit', async () => {
     const { journal } = make();
     let runs = 0;
     const loop = graph({
@@ -146,7 +146,7 @@ describe.each(journals)('a graph on $name', ({ make }) => {
   });
 
   // holds schedule.I4
-  test('two that write one field side by side is an error, not a lost update', async () => {
+  test('parallel writes of one field are an error, not a lost update', async () => {
     const { journal } = make();
     const both = graph({
       name: 'both',

@@ -95,7 +95,7 @@ describe.each(journals)('down the tree on $name:', ({ make }) => {
     expect(model.requests).toHaveLength(1);
   });
 
-  test('agents that hand work to each other without end meet the limit of depth', async () => {
+  test('agents that call each other endlessly reach the depth limit', async () => {
     const { journal } = make();
     // a loop of delegation can only be made by agents that are declared while they run: each level is an agent of its own
     const level = (n: number): ReturnType<typeof supervisor> =>
@@ -230,7 +230,7 @@ describe.each(journals)('down the tree on $name:', ({ make }) => {
     expect(JSON.stringify(told30.output)).toContain('LIMIT_REACHED');
   });
 
-  test('a conversation is handed to one agent, however many were named', async () => {
+  test('a conversation is handed to one agent, however many handoffs were called', async () => {
     const { journal } = make();
     const other = (name: string) => agent({ name, description: '', instructions: '', model: scripted([`${name} here`]) });
     const top = supervisor({
@@ -268,7 +268,7 @@ describe.each(journals)('down the tree on $name:', ({ make }) => {
     expect(paid).toBe(0);
   });
 
-  test('what a sub-agent fails with is told to its parent as it is', async () => {
+  test('the failure of a sub-agent is passed to its parent unchanged', async () => {
     const { journal } = make();
     const down = foreignAgent({
       name: 'down',
@@ -306,7 +306,7 @@ describe('what a foreign agent uses', () => {
     return engine.resume(runId);
   };
 
-  test('is counted, priced, and bounds its next turn', async () => {
+  test('is counted, priced, and limits its next turn', async () => {
     const priced = peer({ price: { input: 1_000, output: 2_000 } });
     const engine = new Engine({ agents: [priced] });
     const paused = await ends(engine.run(priced, 'x', { limits: { costUsd: 0.05 } }), 'paused');
@@ -317,7 +317,7 @@ describe('what a foreign agent uses', () => {
     expect(done).toMatchObject({ output: 'went on', costUsd: 0.16 });
   });
 
-  test('without a price is a cost that nobody knows, so that a limit in dollars stops it', async () => {
+  test('without a price has an unknown cost, so that a dollar limit stops it', async () => {
     const unpriced = peer();
     const engine = new Engine({ agents: [unpriced] });
     const paused = await ends(engine.run(unpriced, 'x', { limits: { costUsd: 100 } }), 'paused');

@@ -37,7 +37,7 @@ function blip(inner: Journal, call: string): Journal {
 
 describe.each(['at once', 'later'])('a store that answers %s, and fails at the end of a node,', (when) => {
   // holds schedule.I3
-  test('never has what a later node made of it without it, and the run goes on from there', async () => {
+  test("never has a later node's update without it, and the run continues from there", async () => {
     const inner = memoryJournal();
     const store = blip(inner, '1.0');
     const journal = when === 'at once' ? store : around(store, { append: async (...args) => (await later(1), store.append(...args)) });
@@ -92,7 +92,7 @@ describe('a run that failed and is resumed', () => {
     if (down()) throw new ToolError('SERVICE_UNAVAILABLE', 'down', { retryable: true });
   };
 
-  test('does not make a turn again that may have taken effect, until somebody says what became of it', async () => {
+  test('does not repeat a turn that may have taken effect, until its outcome is settled', async () => {
     let turns = 0;
     let down = true;
     const alien = foreignAgent({ name: 'alien', timeout: 10, turn: () => (turns++, new Promise(() => {})) });
@@ -115,7 +115,7 @@ describe('a run that failed and is resumed', () => {
   });
 
   // holds schedule.I6
-  test('is not resumed where one of its failures cannot be mended, whichever came first', async () => {
+  test('is not resumed if one of its failures is permanent, whichever came first', async () => {
     for (const order of [
       [1, 4],
       [4, 1],
@@ -186,7 +186,7 @@ describe('a run that failed and is resumed', () => {
   });
 });
 
-describe('a durable step that gives up because its engine closes', () => {
+describe('a durable step that stops because its engine closes', () => {
   const g = (effect: 'once' | 'idempotent', done: string[], gives: boolean) =>
     graph({
       name: 'g',
@@ -207,7 +207,7 @@ describe('a durable step that gives up because its engine closes', () => {
       edges: { start: 'work', work: 'end' },
     });
 
-  test('is as if the process had been killed, and may be gone on with at once', async () => {
+  test('is as if the process had been killed, and the run can be resumed at once', async () => {
     await Promise.all(
       (['once', 'idempotent'] as const).map(async (effect) => {
         const journal = memoryJournal();
@@ -234,7 +234,7 @@ describe('a durable step that gives up because its engine closes', () => {
     );
   });
 
-  test("or ends all the same: its result is kept, and the run is nobody's until somebody takes it", async () => {
+  test('or ends anyway: its result is journaled, and the run has no owner until it is claimed', async () => {
     const journal = memoryJournal();
     let paid = () => {};
     const slow = () =>
@@ -287,7 +287,7 @@ test('a result that comes after its engine was closed does not take the run agai
   expect(output).toEqual({ said: 'paid' });
 });
 
-test('the time of a sub-agent stands still while it waits for a person, whatever works beside it', async () => {
+test('the time of a sub-agent does not pass while it waits for a person, whatever runs in parallel', async () => {
   const yes = tool({ name: 'yes', description: '', input: anything, approval: true, execute: () => 'yes' });
   const asker = agent({
     name: 'asker',

@@ -64,6 +64,6 @@ test.each<[string, readonly Effect[], () => unknown, object]>([
   expect(await told(calls, act)).toEqual(expected);
 });
 
-test('a part of a part counts as well', async () => {
+test('a frame below a frame counts too', async () => {
   expect(await told(['once'], () => 'paid', 'a part between them')).toMatchObject({ outcome: 'unknown' });
 });

@@ -79,7 +79,7 @@ test('in any graph without loops each node runs once, after all that lead to it'
 });
 
 // holds schedule.I1, schedule.I2
-test('killed after any append, it comes to the same end, and what had ended does not run again', async () => {
+test('killed after any append, it ends the same, and nodes that had ended do not run again', async () => {
   await fc.assert(
     fc.asyncProperty(dags, shapes.delays, shapes.parallel, fc.nat(30), fc.boolean(), async (dag, delays, parallel, at, stored) => {
       const journal = memoryJournal();
@@ -133,7 +133,7 @@ const json = fc.letrec<{ value: Json }>((tie) => ({
   ),
 })).value;
 
-test('what changed, put on what was, gives what is', () => {
+test('the patch between two states, applied to the first, gives the second', () => {
   fc.assert(
     fc.property(json, json, fc.array(json, { maxLength: 3 }), (was, is, more) => {
       const change = diff(was, is);

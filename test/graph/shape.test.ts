@@ -67,7 +67,7 @@ describe('a graph that cannot work is refused where it is declared:', () => {
     expect((thrown as Error).message).toContain(message);
   });
 
-  test('the shapes that look alike and work are taken', () => {
+  test('similar shapes that work are accepted', () => {
     declare({ edges: { start: ['a', 'b'], a: 'end', b: 'end' } });
     declare({ edges: { start: 'a', a: ['b', 'a'], b: 'end' } });
     declare({ edges: { start: () => 'b', a: 'end', b: 'end' } });
@@ -75,7 +75,7 @@ describe('a graph that cannot work is refused where it is declared:', () => {
   });
 });
 
-test('what a node or an edge gives that makes no sense ends the graph with an error that says so', async () => {
+test('an invalid result of a node or an edge fails the graph with a clear error', async () => {
   const engine = new Engine();
   const cases: [object, string, string][] = [
     [{ nodes: { a: () => 'text', b: nothing } }, 'UPDATE_INVALID', 'it returned string'],
@@ -199,7 +199,7 @@ test('an input that does not fit the state is refused, and toMermaid() draws gra
   expect(() => toMermaid(g, { agent: 'other', agents: [] })).toThrow(/has no part of graph "g"/);
 });
 
-test('the id of a call is no run, and the error says where to look', async () => {
+test('the id of a call is not a run id, and the error says where to look', async () => {
   const engine = new Engine();
   await expect(engine.resume('12.0')).rejects.toMatchObject({
     code: 'RUN_NOT_FOUND',

@@ -9,7 +9,7 @@ const quick = { initialDelay: 0 };
 
 describe.each(journals)('a durable step on $name', ({ make }) => {
   // holds effects.I5
-  test('that hangs is given up at its timeout, and a once step is unknown from then on', async () => {
+  test('that hangs times out, and a once step is unknown from then on', async () => {
     const { journal, another } = make();
     const begun: StepContext[] = [];
     const g = () =>
@@ -41,7 +41,7 @@ describe.each(journals)('a durable step on $name', ({ make }) => {
   });
 
   // holds effects.I3
-  test('that may run twice is tried again under one key, which no other step has', async () => {
+  test('that may run twice is retried with one key, which no other step has', async () => {
     const { journal } = make();
     const keys: string[] = [];
     const g = working(async ({ durable }) => {
@@ -185,7 +185,7 @@ test('an open circuit refuses the steps of its name in every run, and no others'
   await engine.close();
 });
 
-test('tries as often as the engine says of tools, where the step says nothing', async () => {
+test("uses the engine's attempts for tools by default", async () => {
   let tries = 0;
   const g = working(({ durable }) =>
     durable(

@@ -7,7 +7,7 @@ import { working } from './working.ts';
 const ben = { id: 'ben' };
 const { make } = journals[0] as Kind;
 
-test('a once step that failed, was begun again and cut off, is not done again', async () => {
+test('a once step that failed, started again and was interrupted is not repeated', async () => {
   const { journal, another } = make();
   let done = 0;
   const work = async ({ durable }: NodeContext) => {
@@ -31,7 +31,7 @@ test('a once step that failed, was begun again and cut off, is not done again', 
   expect(done).toBe(1);
 });
 
-test('a once turn of a foreign agent at the top, that failed retryably, was begun again and cut off', async () => {
+test('a once turn of a top foreign agent that failed retryably, started again and was interrupted', async () => {
   const { journal, another } = make();
   let turns = 0;
   const alien = () =>
@@ -69,7 +69,7 @@ test('a once step that an operator said did not run, begun again and cut off, is
   expect(done).toBe(2);
 });
 
-test('the same of a tool, in a run that stopped while it ran', async () => {
+test('the same for a tool, in a run that stopped while it ran', async () => {
   const { journal, another } = make();
   let done = 0;
   const made = (hang: boolean) =>

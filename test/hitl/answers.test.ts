@@ -26,6 +26,6 @@ describe("the answer to a peer's question", () => {
   });
 
   // a text that such a pattern does not match is tried in 2^n ways
-  it('is not checked against a pattern that could hold the event loop: that is left to the peer', () =>
+  it('is not checked against a pattern that could block the event loop: the peer checks it', () =>
     answered({ type: 'string', pattern: '^(a+)+$' }, 'aaa!'));
 });

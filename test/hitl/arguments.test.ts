@@ -134,7 +134,7 @@ describe.each(journals)('what a tool will get, on $name:', ({ make }) => {
     expect(JSON.parse(JSON.stringify(ran))).toEqual([first(paused).input]);
   });
 
-  test('a default that is the time, beside a transform: asked once more at most, and then what was approved runs', async () => {
+  test('a default of the current time with a transform: asked at most once more, and then the approved value runs', async () => {
     const { journal } = make();
     let now = 1;
     const input = z.object({ euros: z.number().transform((n) => n * 100), at: z.number().default(() => now) });
@@ -151,7 +151,7 @@ describe.each(journals)('what a tool will get, on $name:', ({ make }) => {
     expect(ran).toEqual([{ euros: 600, at: 2 }]);
   });
 
-  test('a schema that makes something else of the same arguments in the next version: asked again', async () => {
+  test('a schema whose next version parses the same arguments differently: asked again', async () => {
     const { journal, another } = make();
     const version = (by: number) =>
       paying(z.object({ euros: z.number().transform((n) => n * by) }), { euros: 6 }, { approval: { roles: ['lead'] } });
@@ -164,7 +164,7 @@ describe.each(journals)('what a tool will get, on $name:', ({ make }) => {
     expect(next.ran).toEqual([]);
   });
 
-  test('a value that cannot be made again is refused, and the agent is told', async () => {
+  test('a value that cannot be reproduced is refused, and the agent gets an error', async () => {
     const input = z.object({ n: z.number().transform((n) => new Map([[n * 2, Math.random()]])) });
     const { a, ran, model } = paying(input, { n: 1 }, { approval: true });
     const engine = new Engine({ journal: make().journal });
@@ -175,7 +175,7 @@ describe.each(journals)('what a tool will get, on $name:', ({ make }) => {
     expect(failure(shown(model.requests[1])[0])).toMatchObject({ code: 'INVALID_ARGUMENTS', outcome: 'not-run' });
   });
 
-  test('each attempt gets the same, whatever the one before it did to its arguments', async () => {
+  test('each attempt gets the same arguments, even if the previous one mutated its copy', async () => {
     let left = 2;
     const { a, ran } = paying(
       z.object({ list: z.array(z.number()), key: z.string().default(() => randomUUID()) }),
@@ -213,7 +213,7 @@ describe.each(journals)('what a tool will get, on $name:', ({ make }) => {
   });
 });
 
-test('a call that a crash cut off runs again with the arguments that it had', async () => {
+test('an interrupted call runs again with the arguments that it had', async () => {
   const { journal, appends } = recording(memoryJournal());
   const input = z.object({ key: z.string().default(() => randomUUID()) });
   const hanging = paying(input, {}, { execute: () => new Promise(() => {}) });
@@ -253,7 +253,7 @@ describe.each(journals)('an edit on $name', ({ make }) => {
     return { ...it, engine, runId: paused.runId, journal: another() as Journal, result: await engine.resume(paused.runId) };
   }
 
-  test('to what needs another role asks for that role, and runs on its word', async () => {
+  test('to arguments that need another role asks for that role, and runs after its approval', async () => {
     const { engine, runId, result, ran, model } = await edited(9_999_999, { approval: tiers });
     expect(result.status).toBe('paused');
     expect(ran).toEqual([]);
@@ -266,7 +266,7 @@ describe.each(journals)('an edit on $name', ({ make }) => {
     expect(shown(model.requests[1])[0]?.text).toContain('{"cents":9999999}');
   });
 
-  test.each([7_000, 10])('to %i, which whoever edited may decide or nobody needs to, runs', async (cents) => {
+  test.each([7_000, 10])('to %i, which the editor may approve or which needs no approval, runs', async (cents) => {
     const { result, ran } = await edited(cents, { approval: tiers });
     expect(result.status).toBe('completed');
     expect(ran).toEqual([{ cents }]);
@@ -283,7 +283,7 @@ describe.each(journals)('an edit on $name', ({ make }) => {
     expect(ran).toEqual([{ cents: 8_000 }]);
   });
 
-  test('is not taken where the rule for the edited arguments does not offer it', async () => {
+  test('is refused if the rule for the edited arguments does not offer edits', async () => {
     const rule = ({ cents }: { cents: number }): ApprovalRule => (cents > 10_000 ? { allow: ['approve', 'reject'] } : {});
     const { result, ran } = await edited(20_000, { approval: rule });
     expect(result.status).toBe('paused');
@@ -291,7 +291,7 @@ describe.each(journals)('an edit on $name', ({ make }) => {
     expect(ran).toEqual([]);
   });
 
-  test('for which the rule throws is not run', async () => {
+  test('for which the rule throws does not run', async () => {
     const rule = ({ cents }: { cents: number }) => {
       if (cents !== 6_000) throw new Error('rule bug');
       return true;
@@ -302,7 +302,7 @@ describe.each(journals)('an edit on $name', ({ make }) => {
     expect(failure(shown(model.requests[1])[0]).code).toBe('APPROVAL_RULE_FAILED');
   });
 
-  test('of which the tool makes what whoever edited has not seen is shown to a person', async () => {
+  test('that the tool parses to values that its editor has not seen is asked about again', async () => {
     const { journal } = make();
     const it = paying(
       z.object({ euros: z.number().transform((n) => n * 100), note: z.string().default('-') }),
@@ -323,7 +323,7 @@ describe.each(journals)('an edit on $name', ({ make }) => {
     expect(it.ran).toEqual([{ euros: 5_000, note: '-' }]);
   });
 
-  test('leaves out what was shown by default: that is what runs', async () => {
+  test('without a field that was shown with its default runs with that default', async () => {
     const { journal } = make();
     const it = paying(z.object({ to: z.string(), cents: z.number().default(5) }), { to: 'eve' }, { approval: true });
     const engine = new Engine({ journal });
@@ -349,7 +349,7 @@ describe('after an edit', () => {
     return it.model.requests[1]?.messages.at(-1)?.content[0] as { output: readonly { text: string }[]; isError?: boolean };
   }
 
-  test('the model is told what was used in place of its arguments, why, and the result', async () => {
+  test('the model sees the edited arguments, the reason and the result', async () => {
     const told = await oneEdit(mailing(() => 'sent'));
     expect(told.output).toHaveLength(2);
     expect(told.output[0]?.text).toMatch(/changed the arguments.*\{"to":"bo"\}.*al has left/);
@@ -372,7 +372,7 @@ describe('after an edit', () => {
     expect((await oneEdit(it, top)).output[0]?.text).toContain('{"to":"bo"}');
   });
 
-  test('that changes nothing, nothing is told', async () => {
+  test('that changes nothing is not reported', async () => {
     const it = paying(input, { to: 'bo' }, { approval: true, execute: () => 'sent' });
     expect((await oneEdit(it)).output.map((part) => part.text)).toEqual(['sent']);
   });

@@ -22,7 +22,7 @@ describe.each(journals)('ask_human on $name', ({ make }) => {
     expect(shown(model.requests[1])[0]).toMatchObject({ text: 'order 7', isError: false });
   });
 
-  test('with options takes one of them and nothing else', async () => {
+  test('with options accepts only one of them', async () => {
     const { journal } = make();
     const { a, model } = asking({ question: 'Which?', options: ['red', 'blue'] });
     const engine = new Engine({ journal });

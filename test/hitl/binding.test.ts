@@ -81,7 +81,7 @@ describe('an approval is bound to the call it was given for', () => {
     expect(ledger).toEqual([]);
   });
 
-  test('a second decision that was put behind the first in the journal changes nothing: the first holds', async () => {
+  test('a second decision that was inserted into the journal has no effect: the first one counts', async () => {
     const { appends, a, ledger, runId } = await approved({ approval: '', type: 'reject', reason: 'no' });
     const last = appends.at(-1) as Appended;
     const no = last.entries[0] as Entry & { type: 'approval.decided' };
@@ -106,7 +106,7 @@ describe('an approval is bound to the call it was given for', () => {
     expect(second.ledger).toEqual([]);
   });
 
-  test('arguments changed after the approved call had begun are refused when a crash makes it run again', async () => {
+  test('arguments that were changed after the approved call had started are refused when it runs again after a crash', async () => {
     const { journal, appends } = recording(memoryJournal());
     const hang = deferred();
     const { a, ledger } = refunding({ effect: 'idempotent' });
@@ -135,7 +135,7 @@ describe('an approval is bound to the call it was given for', () => {
 });
 
 describe.each(journals)('an edit on $name', ({ make }) => {
-  test('to null, decided where the tool is not known, does not run the arguments of before', async () => {
+  test('to null, decided without knowing the tool, does not run the old arguments', async () => {
     const { journal, another } = make();
     const { a, ledger, model } = refunding();
     const paused = await ends(new Engine({ journal }).run(a, 'go'), 'paused');
@@ -147,7 +147,7 @@ describe.each(journals)('an edit on $name', ({ make }) => {
     expect(failure(shown(model.requests[1])[0]).code).toBe('INVALID_ARGUMENTS');
   });
 
-  test('that the decider goes on changing is kept as it was decided', async () => {
+  test('that the decider mutates later is stored as it was decided', async () => {
     const { journal } = make();
     const { a, ledger } = refunding();
     const engine = new Engine({ journal });

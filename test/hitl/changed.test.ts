@@ -27,13 +27,13 @@ describe.each(journals)('a tool that changed after it was asked about, on $name'
       execute: (i) => void ran.push(i),
     });
 
-  test('but not in what the model is told of it: the approval holds', async () => {
+  test("but not in the model's view of it: the approval is valid", async () => {
     const { engine, runId, ran } = await between({}, {});
     await ends(engine.resume(runId), 'completed');
     expect(ran).toEqual([{ cents: 5 }]);
   });
 
-  test('in its description: it is asked about again, by the same roles, and the old approval is of no use', async () => {
+  test('in its description: it is asked about again, with the same roles, and the old approval is invalid', async () => {
     const { engine, runId, ran, first } = await between(
       { rule: { roles: ['lead'] } },
       { description: 'Pay, and tell everybody', rule: { roles: ['lead'] } },
@@ -55,7 +55,7 @@ describe.each(journals)('a tool that changed after it was asked about, on $name'
     expect(failure(told()).code).toBe('INVALID_ARGUMENTS');
   });
 
-  test('so much that it is gone: the agent is told', async () => {
+  test('and was removed: the agent gets an error', async () => {
     const { engine, runId, told } = await between({}, undefined);
     await ends(engine.resume(runId), 'completed');
     expect(failure(told())).toMatchObject({ code: 'TOOL_NOT_FOUND', outcome: 'not-run' });

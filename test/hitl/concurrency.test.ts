@@ -28,7 +28,7 @@ describe.each(journals)('two at once on $name', ({ make }) => {
     expect(ledger).toHaveLength(codes(outcomes)[0] === 'ok' ? 1 : 0);
   });
 
-  test('the same decision delivered twice at once: both are told the same, one entry', async () => {
+  test('the same decision delivered twice at once: both get the same result, one entry', async () => {
     const { journal, another } = make();
     const { a } = refunding();
     const engine = new Engine({ journal });
@@ -79,7 +79,7 @@ describe.each(journals)('two at once on $name', ({ make }) => {
     expect(ledger).toHaveLength(1);
   });
 
-  test('a decision goes through although the owner of the run writes in between, again and again', async () => {
+  test('a decision succeeds although the owner of the run keeps appending in between', async () => {
     const { journal, another } = make();
     const doors = [deferred(), deferred(), deferred()];
     const work = tool({ name: 'work', description: '', input: anything, effect: 'read', execute: ({ n }) => doors[n as number]?.promise });
@@ -106,7 +106,7 @@ describe.each(journals)('two at once on $name', ({ make }) => {
     await ends(run, 'completed');
   });
 
-  test('people may decide in the process that was the owner and does not know yet that another took over', async () => {
+  test('a decision is accepted by the former owner that does not know yet that another process claimed the run', async () => {
     const { journal, another } = make();
     const ledger: string[] = [];
     const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: () => void ledger.push('signed') });
@@ -130,7 +130,7 @@ describe.each(journals)('two at once on $name', ({ make }) => {
     expect(ledger).toEqual(['signed']);
   });
 
-  test('a request to cancel goes through although the owner of the run writes in between', async () => {
+  test('a cancellation succeeds although the owner of the run appends in between', async () => {
     const { journal, another } = make();
     const doors = [deferred(), deferred()];
     const work = tool({ name: 'work', description: '', input: anything, effect: 'read', execute: ({ n }) => doors[n as number]?.promise });

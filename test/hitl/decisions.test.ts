@@ -107,7 +107,7 @@ describe.each(journals)('decisions on $name', ({ make }) => {
     expect(model.requests[1]?.messages[1]?.content[0]).toMatchObject({ type: 'toolCall', input: { orderId: '7', cents: 6_000 } });
   });
 
-  test('edit: arguments that do not fit are refused where the tool is known', async () => {
+  test('edit: invalid arguments are refused if the tool is known', async () => {
     const { journal } = make();
     const { a } = refunding({ input });
     const engine = new Engine({ journal });
@@ -248,7 +248,7 @@ describe('a decision for something else', () => {
     await refused('DECISION_INVALID', engine.decide(paused.runId, 'approve' as unknown as Decision[], { by: ben }));
   });
 
-  test('by nobody is refused; a name inside the decision is nobody', async () => {
+  test('without a principal is refused; a name inside the decision does not count', async () => {
     const engine = new Engine();
     const { a } = refunding();
     const paused = await ends(engine.run(a, 'go'), 'paused');

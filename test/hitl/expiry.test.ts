@@ -102,7 +102,7 @@ describe.each(journals)('expiry on $name', ({ make }) => {
     expect((await stranger.inspect(paused.runId)).status).toBe('paused');
   });
 
-  test('of one of two approvals leaves the other open, and wakes when that one expires', async () => {
+  test('of one of two approvals leaves the other open, and the run is due when that one expires', async () => {
     const { journal, time } = clock(make().journal, Date.now());
     let expires = 1_000;
     const sign = tool({

@@ -85,7 +85,7 @@ describe('the gate', () => {
     expect(ran).toBe(0);
   });
 
-  test('a policy is asked before people are: what may not be is not put to them', async () => {
+  test('the policy is asked first: people are not asked about what it denies', async () => {
     const { a, model } = refunding();
     const asked: unknown[] = [];
     const policy: Policy = {

@@ -209,7 +209,7 @@ describe('access to a run as a whole', () => {
   });
 });
 
-describe('content that passes the policy', () => {
+describe('content and the policy', () => {
   const journal = () => memoryJournal();
 
   test('an input is replaced before it is written, or refused, and then nothing is', async () => {
@@ -253,7 +253,7 @@ describe('content that passes the policy', () => {
     }
   });
 
-  test('what a tool shows the model passes too, beside its output', async () => {
+  test('the content of toModel is checked too, besides the output', async () => {
     const policy = allowing({
       content: ({ value }) => (JSON.stringify(value).includes('secret') ? { allow: false, reason: 'hidden' } : { allow: true }),
     });
@@ -303,7 +303,7 @@ describe('a run that is cancelled while the policy looks at a value', () => {
     return { policy, asked: asked.promise };
   };
 
-  test('says what a call did all the same, without its result', async () => {
+  test('journals the outcome of a call anyway, without its result', async () => {
     const store = memoryJournal();
     const { policy, asked } = looking('result');
     const pay = tool({ name: 'pay', description: '', input: anything, execute: () => 'card 4111' });
@@ -320,7 +320,7 @@ describe('a run that is cancelled while the policy looks at a value', () => {
     expect((await engine.inspect(run.id)).unknowns).toEqual([]);
   });
 
-  test('pays for the answer that came, without its words', async () => {
+  test('charges the answer that arrived, without its text', async () => {
     const store = memoryJournal();
     const { policy, asked } = looking('output');
     const stop = new AbortController();

@@ -40,7 +40,7 @@ describe.each(journals)('roles on $name', ({ make }) => {
     await decide(ben);
   });
 
-  test('the requester may reject no more than approve', async () => {
+  test('the requester may neither approve nor reject', async () => {
     const { engine, runId } = await asked({ id: 'ana', roles: ['lead'] }, ['lead']);
     const [approval] = (await engine.inspect(runId)).approvals;
     const reject: Decision = { approval: approval?.id as string, type: 'reject', reason: 'mine' };

@@ -32,7 +32,7 @@ function mixed(parallel = 8) {
 
 describe.each(journals)('siblings on $name', ({ make }) => {
   // holds act.I1
-  test('that need nobody run first, and never twice; the next call of the model waits for all', async () => {
+  test('that need no approval run first, and never twice; the next model call waits for all', async () => {
     const { journal, another } = make();
     const { a, ledger, model } = mixed();
     const paused = await ends(new Engine({ journal }).run(a, 'go'), 'paused');
@@ -58,7 +58,7 @@ describe.each(journals)('siblings on $name', ({ make }) => {
     ]);
   });
 
-  test('resume applies the decisions there are, starts what they allow, and returns paused with the rest', async () => {
+  test('resume applies existing decisions, starts the calls that they allow, and returns paused with the rest', async () => {
     const { journal } = make();
     const { a, ledger, model } = mixed();
     const engine = new Engine({ journal });
@@ -116,7 +116,7 @@ describe.each(journals)('siblings on $name', ({ make }) => {
     expect(ledger).toEqual(['signed']);
   });
 
-  test('a decision that gets in just before the pause is written: the run goes on instead of pausing', async () => {
+  test('a decision that arrives just before the pause is appended: the run continues instead', async () => {
     const { journal, another } = make();
     const ledger: string[] = [];
     const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: () => void ledger.push('signed') });

@@ -29,7 +29,7 @@ describe('what is stored', () => {
     expect(decode(row(stored), noBlob)).toEqual(entries);
   });
 
-  test('a bulky field is a blob above 16 KB of its own JSON, counted in bytes', () => {
+  test('a field that may be large becomes a blob above 16 KB of its own JSON, counted in bytes', () => {
     const at = 'x'.repeat(BLOB_BYTES - 2);
     const above = `${at}x`;
     const wide = '漢'.repeat(BLOB_BYTES / 3);
@@ -51,7 +51,7 @@ describe('what is stored', () => {
     expect(decode(row(stored), noBlob)).toEqual(entries);
   });
 
-  test('fields that are not bulky stay where they are, however large', () => {
+  test('other fields stay in the entry, however large', () => {
     const entry: Entry = {
       v: VERSION,
       seq: 0,
@@ -72,14 +72,14 @@ describe('what is stored', () => {
     expect(entry).toEqual(finished(0, 'x'.repeat(50_000)));
   });
 
-  test('what users call blobs is not taken for ours', () => {
+  test('user data named blobs is not mistaken for blobs', () => {
     const output = { blobs: { output: sha256('x') }, text: 'x'.repeat(20_000) };
     const stored = encode([finished(0, output), finished(1, { blobs: { output: 'y' } })]);
     expect(decode(row(stored), blobs(stored))).toEqual([finished(0, output), finished(1, { blobs: { output: 'y' } })]);
   });
 });
 
-describe('what does not fit is not returned', () => {
+describe('damaged appends are not returned', () => {
   const stored = encode([finished(3, 'żółć'), finished(4, { a: [1, 2] })]);
   const bytes = Buffer.from(stored.body);
 
@@ -131,7 +131,7 @@ describe('versions', () => {
     return undefined;
   };
 
-  test('a newer entry is refused by name, whatever else it has that this code cannot know', () => {
+  test('a newer entry is refused by its version, whatever else it contains', () => {
     const refusal = {
       code: 'JOURNAL_VERSION',
       message: expect.stringContaining('Upgrade rondo'),

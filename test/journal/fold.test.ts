@@ -49,7 +49,7 @@ describe.each(Object.keys(lives))('%s', (name) => {
     }
   });
 
-  test('a copy and the fold it was made of go on without each other', () => {
+  test('a copy of a fold is independent of the original', () => {
     for (let at = 1; at <= entries.length; at++) {
       const [before, after] = [entries.slice(0, at), entries.slice(at)];
       for (const first of ['the copy', 'the original']) {
@@ -86,7 +86,7 @@ test('the results of an answer come in one message, in the order asked, once all
 const opens = (call: string, frame?: string): Draft => ({ type: 'frame.opened', call, agent: 'b', fingerprint: 'f', input: 'go', frame });
 
 // holds fold.I4
-test('what a sub-agent spends, those above it have spent too', () => {
+test('the spending of a sub-agent counts for the agents above it', () => {
   const run = folded(
     entriesOf([started, answer(100), opens('1.0'), answer(20, '1.0'), opens('3.0', '1.0'), answer(3, '3.0'), begins('5.0', '3.0')]),
   );
@@ -102,7 +102,7 @@ test('what a sub-agent spends, those above it have spent too', () => {
 });
 
 // holds fold.I5
-test('what a fork copied costs it nothing', () => {
+test('copied entries cost a fork nothing', () => {
   const copied = [answer(100), begins('1.0'), ends('1.0')];
   const fork = { ...started, fork: { run: 'old', at: copied.length } } as Draft;
   expect(folded(entriesOf([fork, ...copied]))).toMatchObject({ usage: { input: 0 }, nanoUsd: 0, toolCalls: 0, steps: 0 });
@@ -111,7 +111,7 @@ test('what a fork copied costs it nothing', () => {
 });
 
 // holds fold.I6
-test('a call that was cut off is unknown until its run goes on; one of a sub-agent that ended stays so', () => {
+test('an interrupted call is unknown until its run continues; one of a sub-agent that ended stays unknown', () => {
   const cut = [started, asks('t', 'sub'), begins('1.0'), opens('1.1'), { ...asks('t'), frame: '1.1' } as Draft, begins('4.0', '1.1')];
   const unknowns = (...drafts: Draft[]) => [...folded(entriesOf([...cut, ...drafts])).unknowns.keys()];
   expect(unknowns()).toEqual([]);

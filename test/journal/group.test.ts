@@ -46,7 +46,7 @@ describe('transactions', () => {
     for (const id of runs) expect(await read(journal, id)).toHaveLength(4);
   });
 
-  test('those of one tick that are refused take no part', async () => {
+  test('refused appends of the same tick do not affect it', async () => {
     const { path, open } = file();
     const journal = open();
     await start(journal, 'taken');
@@ -57,7 +57,7 @@ describe('transactions', () => {
     expect((await all(journal.heads({}))).map(({ runId }) => runId)).toEqual(['b', 'a', 'taken']);
   });
 
-  test('a run alone is written at once: nothing is promised', async () => {
+  test('a single run is written synchronously, without a promise', async () => {
     const { path, open } = file();
     const journal = open();
     await start(journal, 'r');
@@ -69,7 +69,7 @@ describe('transactions', () => {
 });
 
 describe('bytes', () => {
-  test('a head is not written again where only its seq went on: an append is one page', async () => {
+  test('a head is not written again if only its seq changed: an append is one page', async () => {
     const { path, open } = file();
     const journal = open();
     const same = { session: 's', owner: 'me', leaseUntil: Date.now() + 60_000 };
@@ -88,7 +88,7 @@ describe('bytes', () => {
     expect(await headOf(journal, 'r')).toMatchObject({ unknowns: 40 });
   });
 
-  test('a head given may be used again by its maker: what changed in it is written all the same', async () => {
+  test('a caller may reuse its head object: changes in it are written', async () => {
     const journal = file().open();
     const reused = head('r', { session: 's' });
     for (let seq = 0; seq < 3; seq++) await journal.append('r', seq, [entry(seq)], Object.assign(reused, { unknowns: seq + 1 }));
@@ -110,7 +110,7 @@ describe('bytes', () => {
     expect(await headOf(journal, 'r')).toEqual(plain(head('r', { ...old, leaseUntil: now + 60_000 })));
   });
 
-  test('a settled run is not remembered: what another process did to its head is seen', async () => {
+  test('a settled run is not cached: changes of its head by another process are seen', async () => {
     const { path, open } = file();
     const journal = open();
     await start(journal, 'r');
@@ -122,7 +122,7 @@ describe('bytes', () => {
     expect(await headOf(journal, 'r')).toEqual(plain(head('r', { status: 'paused', wakeAt: 5 })));
   });
 
-  test('content that several entries and runs share is stored once, and goes with the last of them', async () => {
+  test('content that several entries and runs share is stored once, and removed with the last of them', async () => {
     const { path, open } = file();
     const journal = open();
     const large = 'x'.repeat(200_000);

@@ -47,7 +47,7 @@ describe('the stored head is the one that a replay of the entries gives', () => 
     }
   });
 
-  test('and says how many outcomes are unknown, when the run is due, and who drives it', async () => {
+  test('and has the number of unknown outcomes, the due time, and the owner', async () => {
     const journal = memoryJournal();
     const log = logOf(journal);
     await log.append(() => [started, asks('t', 't'), begins('1.0')]);
@@ -62,7 +62,7 @@ describe('the stored head is the one that a replay of the entries gives', () => 
 });
 
 // holds log.I1
-test('nothing of an append is seen before the store has taken it', async () => {
+test('an append is not visible before the store has accepted it', async () => {
   const { promise, resolve } = deferred();
   const inner = memoryJournal();
   const told: string[] = [];
@@ -137,7 +137,7 @@ describe.each(['at once', 'later'])('a store that refuses an append %s', (when) 
 });
 
 // holds log.I3
-test('an entry that the fold refuses is not written, and the next append is as if it had never been', async () => {
+test('an entry that the fold refuses is not written, and does not affect the next append', async () => {
   const journal = memoryJournal();
   const log = logOf(journal);
   await log.append(() => [started]);
@@ -148,7 +148,7 @@ test('an entry that the fold refuses is not written, and the next append is as i
 });
 
 // holds log.I5
-test('appends that come while one is under way go together in the next, in order', async () => {
+test('appends that arrive during another one are combined into the next, in order', async () => {
   const inner = memoryJournal();
   const sizes: number[] = [];
   let under = 0;
@@ -176,7 +176,7 @@ test('appends that come while one is under way go together in the next, in order
 
 // holds log.I6
 describe('an append that finds entries of others', () => {
-  test('takes over what anyone may append, and is made again behind it', async () => {
+  test('adopts entries that any process may append, and is repeated after them', async () => {
     const journal = memoryJournal();
     const log = logOf(journal);
     await log.append(() => [started, asks('t'), asked('x', '1.0')]);
@@ -193,7 +193,7 @@ describe('an append that finds entries of others', () => {
     expect(await storedHead(journal)).toEqual(headOf(log.run, lease));
   });
 
-  test('so it is where they were taken over before it', async () => {
+  test('does the same if they were adopted before it', async () => {
     const journal = memoryJournal();
     const log = logOf(journal);
     await log.append(() => [started, asks('t'), asked('x', '1.0', 2e12)]);
@@ -205,7 +205,7 @@ describe('an append that finds entries of others', () => {
     expect(log.run).toEqual(await replayed(journal));
   });
 
-  test('is given up where they say that it is no longer needed', async () => {
+  test('is cancelled if they make it unnecessary', async () => {
     const journal = memoryJournal();
     const log = logOf(journal);
     await log.append(() => [started]);
@@ -228,7 +228,7 @@ describe('an append that finds entries of others', () => {
     expect(await storedHead(journal)).toMatchObject({ status: 'paused', seq: 4 });
   });
 
-  test('gives up after some tries where the store refuses and has nothing to show', async () => {
+  test('fails after some attempts if the store reports conflicts without new entries', async () => {
     const inner = memoryJournal();
     let tries = 0;
     const log = logOf(
@@ -247,7 +247,7 @@ describe('an append that finds entries of others', () => {
 });
 
 // holds log.I7
-test('an append that was reported as failed and is stored all the same is not written twice', async () => {
+test('an append that was reported as failed but is stored is not written twice', async () => {
   const inner = memoryJournal();
   const told: string[] = [];
   let lost = false;

@@ -62,7 +62,7 @@ const turn = (at: number) => (wal: Buffer) => {
   return wal;
 };
 
-test('a committed frame of the log of writes, turned anywhere: nothing after it is taken for never written', async () => {
+test('after any bit flip in a committed WAL frame, the lost entries are detected', async () => {
   const path = await killed();
   const all = frames(readFileSync(`${path}-wal`));
   expect(all.length).toBeGreaterThan(40);
@@ -83,7 +83,7 @@ test('a committed frame of the log of writes, turned anywhere: nothing after it 
     }
 });
 
-test('the log of writes cut off, emptied or gone is noticed, and so is the file without it', async () => {
+test('a truncated, emptied or missing WAL is detected, and so is a file without it', async () => {
   const path = await killed();
   const length = readFileSync(`${path}-wal`).length;
   for (const size of [length - 1, length - 5_000, length / 2, 32, 0])
@@ -95,7 +95,7 @@ test('the log of writes cut off, emptied or gone is noticed, and so is the file 
   expect(await read(file(copyOf(path, (wal) => wal)).open(), 'r')).toEqual(entries(0, 40));
 });
 
-test('after a power cut the log of writes may end anywhere behind what was synced, and no earlier', async () => {
+test('after power loss the WAL may end anywhere after the synced entries, but no earlier', async () => {
   const path = await killed();
   const all = frames(readFileSync(`${path}-wal`));
   const held: number[] = [];
@@ -114,7 +114,7 @@ test('after a power cut the log of writes may end anywhere behind what was synce
   expect(new Set(held)).toEqual(new Set([30, 31, 32, 33, 34, 35, 36, 37, 38, 39]));
 });
 
-test('a note that is damaged, or not there, says nothing, and a new file begins without', async () => {
+test('a damaged or missing note is ignored, and a new file has none', async () => {
   const path = await killed();
   const cut = (wal: Buffer) => wal.subarray(0, wal.length / 2);
   const without = copyOf(path, cut, false);
@@ -196,7 +196,7 @@ describe.runIf(linux)('rights', () => {
     expect(modes(path)).toEqual({ 'runs.db': 0o600, 'runs.db-wal': 0o600, 'runs.db-shm': 0o600, 'runs.db-mark': 0o600 });
   });
 
-  test('a file that others may use is left so, and the process is warned, once', async () => {
+  test('the permissions of an accessible file are kept, with one warning', async () => {
     const { path, open } = file();
     const made = open();
     await start(made, 'r');

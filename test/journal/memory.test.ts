@@ -15,7 +15,7 @@ interface AtOnce {
 }
 const memoryJournal = () => make() as AtOnce;
 
-test('everything is answered at once, and nothing is promised', () => {
+test('every method is synchronous, without promises', () => {
   const journal = memoryJournal();
   expect(journal.durable).toBe(false);
   expect(journal.append('r', 0, entries(0, 2), head('r'))).toBeUndefined();
@@ -27,7 +27,7 @@ test('everything is answered at once, and nothing is promised', () => {
   expect(() => journal.append('r', 2, [entry(2)], head('r'))).toThrowError(/holds 0 entries, not 2/);
 });
 
-test('entries are kept as they were given, not copied', () => {
+test('entries are stored without a copy', () => {
   const journal = memoryJournal();
   const given = entries(0, 3);
   journal.append('r', 0, given.slice(0, 1), head('r'));
@@ -68,7 +68,7 @@ test('an append does not touch the entries before it', () => {
   expect(steps).toBeLessThan(5_000);
 });
 
-test('a reader sees what there was when it began, also where it appends itself', () => {
+test('a reader sees the entries that existed when it started, even if it appends itself', () => {
   const journal = memoryJournal();
   journal.append('r', 0, entries(0, 3), head('r'));
   let seq = 3;
@@ -79,7 +79,7 @@ test('a reader sees what there was when it began, also where it appends itself',
   expect(seq).toBe(6);
 });
 
-test('a head given may be used again by its maker', async () => {
+test('a caller may reuse its head object', async () => {
   const journal = memoryJournal();
   const reused = head('r', { session: 's' });
   journal.append('r', 0, [entry(0)], reused);
@@ -87,7 +87,7 @@ test('a head given may be used again by its maker', async () => {
   expect(await all(journal.heads({ session: 's', status: 'running' }))).toMatchObject([{ runId: 'r', seq: 0 }]);
 });
 
-test('an owner`s older word on its lease does not shorten what it has renewed since', async () => {
+test('an older head does not shorten a lease that was renewed since', async () => {
   const journal = memoryJournal();
   const now = Date.now();
   journal.append('r', 0, [entry(0)], head('r', { owner: 'me', leaseUntil: now + 1_000 }));
@@ -120,7 +120,7 @@ describe('a store with many runs', () => {
   });
 });
 
-test('a bound lets go of the runs that ended first, and of no other', () => {
+test('a limit drops the runs that ended first, and no others', () => {
   const journal = make({ maxRuns: 3 }) as AtOnce;
   const ids = () => [...journal.heads({})].map(({ runId }) => runId).sort();
   for (const id of ['a', 'b', 'c', 'd']) journal.append(id, 0, [entry(0)], head(id, { status: id === 'b' ? 'paused' : 'running' }));
@@ -138,7 +138,7 @@ test('a bound lets go of the runs that ended first, and of no other', () => {
   expect(ids()).toEqual(['b', 'd', 'e', 'f']);
 });
 
-test('a bound on characters counts what is kept', () => {
+test('a limit on characters counts the stored entries', () => {
   const journal = make({ maxBytes: 10_000 }) as AtOnce;
   for (let i = 0; i < 50; i++) journal.append(`r${i}`, 0, [entry(0, 'x'.repeat(900))], head(`r${i}`, { status: 'completed' }));
   const kept = [...journal.heads({})];

@@ -47,7 +47,7 @@ describe('sqlite', () => {
     ['one that is missing', 1, "DELETE FROM record_value WHERE body LIKE '%value 1%'"],
     ['the last one, missing', 2, "DELETE FROM record_value WHERE body LIKE '%value 2%'"],
     ['all of them, missing', 0, "DELETE FROM record_value WHERE body LIKE '%value%'"],
-  ])('a damaged value is told with its place: %s', async (_, seq, damage) => {
+  ])('a damaged value is reported with its position: %s', async (_, seq, damage) => {
     const { path, open } = await write();
     const db = new DatabaseSync(path);
     db.exec(damage);

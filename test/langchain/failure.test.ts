@@ -44,7 +44,7 @@ describe('failures, as what they are', () => {
     }
   });
 
-  test('what LangChain has no word for goes to the tables of the engine', async () => {
+  test("errors that LangChain does not know are classified by the engine's tables", async () => {
     const engine = new Engine();
     for (const [error, code] of [
       [http(503, 'overloaded'), 'SERVICE_UNAVAILABLE'],
@@ -106,7 +106,7 @@ test.each([['in one piece'], ['streamed']])('an abort ends the call with its own
   expect(talker.requests).toBe(1);
 });
 
-test('what an abort ends quietly, or with an error of its own, is no answer', async () => {
+test('a stream that an abort ends silently, or with another error, is not an answer', async () => {
   for (const rude of [false, true]) {
     const controller = new AbortController();
     async function* stream() {
@@ -136,7 +136,7 @@ test('cancelling the run stops the model', async () => {
   await engine.close();
 });
 
-test('an error of whoever listens is no error of the model', async () => {
+test('an error of a listener is not an error of the model', async () => {
   const oops = Object.assign(new Error('oops'), { lc_error_code: 'MODEL_RATE_LIMIT' });
   const emit = () => {
     throw oops;

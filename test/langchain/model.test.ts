@@ -53,7 +53,7 @@ const desk = (said: readonly Said[], sent: string[] = []) => {
   return { talker, clerk: agent({ name: 'clerk', instructions: 'Write.', model: langchainModel(talker), tools: [mail] }) };
 };
 
-describe('a chat model drives an agent of ours', () => {
+describe('a chat model drives a Rondo agent', () => {
   test.each([['in one piece'], ['streamed']])('calls, results, usage (%s)', async (how) => {
     const sent: string[] = [];
     const calls = asking(
@@ -127,7 +127,7 @@ describe('a chat model drives an agent of ours', () => {
     expect(words).toEqual(['a', ' ', 'b']);
   });
 
-  test('a typed answer is asked for in words', async () => {
+  test('structured output is requested in the prompt', async () => {
     const talker = new Talker([new AIMessage('{"n":3}')]);
     const counter = agent({ name: 'a', instructions: 'Count.', model: langchainModel(talker), output: z.object({ n: z.number() }) });
     const engine = new Engine();
@@ -160,7 +160,7 @@ describe('a chat model drives an agent of ours', () => {
 });
 
 describe('what it said', () => {
-  test('usage: cached input apart, reasoning in the output; none is none', async () => {
+  test('usage: cached input is separate, reasoning is part of the output; missing usage stays missing', async () => {
     const details = { input_token_details: { cache_read: 60, cache_creation: 30 }, output_token_details: { reasoning: 4 } };
     const { usage } = await answer(new AIMessage({ content: 'x', ...used(100, 9, details) }));
     expect(usage).toEqual({ input: 10, output: 9, cacheRead: 60, cacheWrite: 30, reasoning: 4 });

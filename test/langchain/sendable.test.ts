@@ -49,7 +49,7 @@ test('a call comes back under the tool’s own name', async () => {
   expect(content).toMatchObject([{ type: 'toolCall', name: 'orders.find' }]);
 });
 
-test('a picture that the provider does not take becomes a line, before or after it says so', async () => {
+test('an image that the provider does not accept becomes text, before or after a refusal', async () => {
   const refused = Object.assign(new Error('400 Invalid MIME type. Only image types are supported.'), { status: 400 });
   const talker = new Talker([refused, new AIMessage('ok')]);
   const content: Part[] = [
@@ -71,7 +71,7 @@ test.each([
   await expect(langchainModel(talker).generate(request(), call())).rejects.toMatchObject(failure);
 });
 
-test('a conversation that is too long is told as such', async () => {
+test('a conversation that is too long has its own error code', async () => {
   const long = Object.assign(new Error('400 prompt is too long: 210000 tokens > 200000 maximum'), { status: 400 });
   const cut = new AIMessage({ content: 'half', response_metadata: { stop_reason: 'model_context_window_exceeded' } });
   for (const said of [long, cut]) {

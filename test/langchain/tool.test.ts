@@ -32,7 +32,7 @@ async function results(structured: StructuredToolLike, inputs: readonly Json[], 
 }
 const text = (said: string) => ({ isError: false, output: [{ type: 'text', text: said }] });
 
-describe('a tool of LangChain is one of ours', () => {
+describe('a LangChain tool as a Rondo tool', () => {
   test('made by tool(), with what it is told of its call', async () => {
     let config: { signal?: AbortSignal; configurable?: { rondo?: Record<string, unknown> }; toolCall?: object } = {};
     const add = langchain(
@@ -218,7 +218,7 @@ describe('the engine is around it', () => {
     expect(JSON.stringify((await results(go, [{}]))[0]?.output)).toMatch(/LANGCHAIN_TOOL_FAILED.*langgraphAgent/);
   });
 
-  test('inside of a node of a graph it is no part of that graph', async () => {
+  test('inside a node of a graph it is not part of that graph', async () => {
     let inherited: unknown = 'nothing seen';
     const spy = langchain(
       (_, { tags, metadata }) => {
@@ -239,7 +239,7 @@ describe('the engine is around it', () => {
   });
 });
 
-test('what is no tool, or has no schema or name that can be told', () => {
+test('an invalid tool, or one without a valid schema or name', () => {
   const refused = (structured: unknown, o?: LangchainToolOptions) => {
     try {
       langchainTool(structured as never, o);

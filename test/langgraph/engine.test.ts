@@ -60,7 +60,7 @@ test('an interrupt in a subgraph of a graph under a supervisor is an approval of
   await two.engine.close();
 });
 
-test('at the top of a run: the words of its models are events', async () => {
+test('at the top of a run: the text of its models becomes events', async () => {
   const model = new FakeListChatModel({ responses: ['some words here'] });
   const graph = new StateGraph(MessagesAnnotation)
     .addNode('talk', async (s) => ({ messages: [await model.invoke(s.messages)] }))

@@ -91,7 +91,7 @@ describe.each(savers)('interrupts, kept by %s', (_, saver) => {
     expect(result).toEqual({ status: 'completed', output: '1 2 3' });
   });
 
-  test('a turn that is tried again gives no answer to a question it was not for', async () => {
+  test('a retried turn does not give an answer to another question', async () => {
     const got: unknown[] = [];
     const node = () => {
       got.splice(0, got.length, interrupt('Delete the draft?'));
@@ -117,7 +117,7 @@ describe.each(savers)('interrupts, kept by %s', (_, saver) => {
     }
   });
 
-  test('a turn that failed half-way goes on with the answers it had, and repeats no node that finished', async () => {
+  test('a turn that failed midway continues with its answers, and repeats no finished node', async () => {
     let failures = 1;
     const ran: string[] = [];
     const graph = side(
@@ -236,7 +236,7 @@ describe.each(savers)('interrupts, kept by %s', (_, saver) => {
     ]);
   });
 
-  test('what only looks like a request is shown as it is, and a description is a reason', async () => {
+  test('a value that only looks like a request is shown unchanged, and a description becomes the reason', async () => {
     const values = [
       { actionRequests: [] },
       { actionRequests: [{ name: 'send' }, 'send'] },
@@ -253,7 +253,7 @@ describe.each(savers)('interrupts, kept by %s', (_, saver) => {
     ]);
   });
 
-  test('a breakpoint asks whether to go on, also of a turn that is tried again', async () => {
+  test('a breakpoint asks whether to continue, also in a retried turn', async () => {
     const ran: string[] = [];
     const graph = new StateGraph(Log)
       .addNode('a', () => (ran.push('a'), { log: ['a'] }))
@@ -278,7 +278,7 @@ describe.each(savers)('interrupts, kept by %s', (_, saver) => {
     expect(ran).toEqual(['a', 'b']);
   });
 
-  test('a breakpoint in a subgraph is none to run past', async () => {
+  test('a breakpoint in a subgraph is not skipped', async () => {
     const ran: string[] = [];
     const child = new StateGraph(Log)
       .addNode('x', () => (ran.push('x'), { log: ['x'] }))

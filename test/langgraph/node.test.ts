@@ -151,7 +151,7 @@ test('of two callers that resume at once, one drives the run: its effects happen
   await engine.close();
 });
 
-test.each(['sync', 'async'] as const)('a node that LangGraph runs once more finds its run (%s)', async (durability) => {
+test.each(['sync', 'async'] as const)('a node that LangGraph runs again finds its run (%s)', async (durability) => {
   const { agent, refunds, model } = desk();
   const engine = new Engine();
   const journal = memoryJournal();
@@ -266,7 +266,7 @@ describe('what goes wrong is told', () => {
   });
 });
 
-test('their graph in our agent in their graph: the innermost interrupt comes out at the top, and is answered there', async () => {
+test('a LangGraph graph in a Rondo agent in a LangGraph graph: the innermost interrupt is raised and answered at the top', async () => {
   const inner = new StateGraph(MessagesAnnotation)
     .addNode('ask', () => ({ messages: [new AIMessage(`inner heard ${interrupt({ question: 'Sure?' })}`)] }))
     .addEdge(START, 'ask')

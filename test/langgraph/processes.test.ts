@@ -132,7 +132,7 @@ test('interrupts of a LangGraph node in a graph under a supervisor, of a process
   await engine.close();
 });
 
-test('and the same where all of it is a node of a graph of theirs', async () => {
+test('and the same if everything is a node of a LangGraph graph', async () => {
   const { path, file, ran } = place();
   const said = JSON.parse((await child('graph', path, file)).out) as { __interrupt__: { id: string; value: PendingApprovals }[] };
   const [on] = said.__interrupt__ as [{ id: string; value: PendingApprovals }];

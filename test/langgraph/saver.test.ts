@@ -92,7 +92,7 @@ test('a journal without records is refused where the saver is made', () => {
   expect(() => journalSaver({} as Journal)).toThrow('takes a journal');
 });
 
-test('each append asks for what the saver was told to survive', async () => {
+test('each append has the durability of the saver', async () => {
   for (const sync of ['power', 'process', undefined] as const) {
     const { records, ...journal } = memoryJournal() as Journal & { records: Records };
     const asked: unknown[] = [];
@@ -105,7 +105,7 @@ test('each append asks for what the saver was told to survive', async () => {
   }
 });
 
-test('a record that the saver did not write is told, and not changed', async () => {
+test('a record that the saver did not write is reported, and not changed', async () => {
   const journal = memoryJournal();
   await (journal.records as Records).append('langgraph', 't', [{ hello: 'there' }]);
   await expect(journalSaver(journal).getTuple(at('t'))).rejects.toMatchObject({ code: 'JOURNAL_DAMAGED' });
@@ -128,7 +128,7 @@ function dying(journal: Journal, nth: number, when: 'before' | 'after'): Journal
 
 const appendsOf = (journal: Journal, thread: string): Promise<Json[]> => all((journal.records as Records).read('langgraph', thread));
 
-test('a crash around any append leaves a thread that goes on where it stood', async () => {
+test('a crash around any append leaves a thread that continues from there', async () => {
   const whole1 = memoryJournal();
   await diamond(journalSaver(whole1)).invoke({ log: [] }, { ...at('t'), durability: 'sync' });
   const appends = (await appendsOf(whole1, 't')).length;
@@ -270,7 +270,7 @@ test('a result is kept as it was first written; an interrupt and its answer as t
     ]);
 });
 
-test('a thread that another process deleted is gone here too, also where it was begun anew', async () => {
+test('a thread that another process deleted is gone here too, even if it was created again', async () => {
   const journal = memoryJournal();
   const [here, there] = [journalSaver(journal), journalSaver(journal)];
   await diamond(here).invoke({ log: [] }, at('t'));

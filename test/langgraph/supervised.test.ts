@@ -27,8 +27,8 @@ class Counting extends FakeListChatModel {
   }
 }
 
-describe.each(journals)('a graph of LangGraph under a supervisor, on $name', ({ make }) => {
-  test('a turn that a crash cut off: unknown, or from where its thread stands', async () => {
+describe.each(journals)('a LangGraph graph under a supervisor, on $name', ({ make }) => {
+  test('an interrupted turn: unknown, or continued from its thread', async () => {
     for (const [effect, ranAfter, said] of [
       ['once', [], 'OUTCOME_UNKNOWN'],
       ['idempotent', ['b'], 'a b'],
@@ -118,7 +118,7 @@ describe.each(journals)('a graph of LangGraph under a supervisor, on $name', ({ 
 });
 
 test.each(journals)(
-  'an interrupt in a graph of theirs in a graph of ours under a supervisor is answered at the top, on $name',
+  'an interrupt in a LangGraph graph in a Rondo graph under a supervisor is answered at the top, on $name',
   async ({ make }) => {
     const { journal, another } = make();
     const ran: string[] = [];
@@ -233,7 +233,7 @@ test('cancelling the top run reaches the graph, and the words of its models are 
   await engine.close();
 });
 
-test('a checkpointer that did not survive is told, not taken for a fresh start', async () => {
+test('a lost checkpointer is an error, not a fresh start', async () => {
   const { journal, another } = (journals[0] as (typeof journals)[number]).make();
   const ran: string[] = [];
   const made = () => {

@@ -71,7 +71,7 @@ test('usage of all models of a turn is added up, cached input apart', async () =
   expect(idle).toEqual({ status: 'completed', output: '' });
 });
 
-test('nodes see what the run is about, and a prompt of parts', async () => {
+test("nodes see the run's context, and a prompt of parts", async () => {
   let seen: unknown;
   let messages: readonly BaseMessage[] = [];
   const graph = new StateGraph(MessagesAnnotation)
@@ -194,7 +194,7 @@ describe('what goes wrong is told', () => {
   });
 });
 
-test('a command of another process is not needed: null goes on where a crash left the thread', async () => {
+test('after a crash null input continues the thread', async () => {
   const checkpointer = journalSaver(memoryJournal());
   let alive = false;
   const ran: string[] = [];

@@ -62,7 +62,7 @@ test('an interrupt that an older version stored is answered, and the thread goes
   expect(again.log).toEqual([...before, 'again', 'a']);
 });
 
-test('they are runs no longer: neither listed, nor pruned, nor recovered; the runs beside them stay', async () => {
+test('they are not runs any more: neither listed, pruned nor recovered; other runs stay', async () => {
   const { path, open } = older();
   const journal = open();
   const engine = new Engine({ journal });

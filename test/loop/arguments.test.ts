@@ -30,13 +30,13 @@ describe.each(schemas)('a schema of %s', (_, schema) => {
     expect(spec?.input).toMatchObject({ required: ['city'] });
   });
 
-  test('gives the tool what it makes of the arguments', async () => {
+  test('gives the tool the parsed arguments', async () => {
     const { got, told } = await called(schema, { city: 'Oslo' });
     expect(got).toEqual([{ city: 'Oslo', days: 3 }]);
     expect(told?.isError).toBe(false);
   });
 
-  test('keeps bad arguments from the tool, and the agent is told what is wrong', async () => {
+  test('refuses invalid arguments, and the agent gets the reason', async () => {
     const { got, told, result } = await called(schema, { city: 7 });
     expect(got).toEqual([]);
     expect(told?.isError).toBe(true);
@@ -126,13 +126,13 @@ test('an unknown tool is an observation that names the tools there are, and the 
   expect(result.output).toBe('done');
 });
 
-test.each(['toString', '__proto__', 'constructor', 'hasOwnProperty'])('a tool called %s is as unknown as any', async (name) => {
+test.each(['toString', '__proto__', 'constructor', 'hasOwnProperty'])('a tool called %s is unknown like any other', async (name) => {
   const model = scripted([asks([name, {}]), 'done']);
   await ends(new Engine().run(agent({ name: 'a', instructions: '', model }), 'go'), 'completed');
   expect(failure(shown(model.requests[1])[0]).code).toBe('TOOL_NOT_FOUND');
 });
 
-test('a schema that validates later, or throws, works all the same', async () => {
+test('a schema that validates asynchronously, or throws, works too', async () => {
   const slow = z.object({ n: z.number() }).refine(async ({ n }) => n > 0, 'must be positive');
   expect((await called(slow, { n: 1 })).got).toEqual([{ n: 1 }]);
   expect(failure((await called(slow, { n: -1 })).told).message).toContain('must be positive');

@@ -71,7 +71,7 @@ test('a secret as the id or the name of a call is masked too', async () => {
   expect(deltas).toMatchObject([{ id: '[secret key]', tool: '[secret key]', text: '{}' }]);
 });
 
-test('what is shown of arguments is bounded, in characters and in calls, and has no gap', async () => {
+test('streamed arguments are bounded, in characters and calls, and have no gap', async () => {
   const long = await streamed([call('a', 'x'.repeat(999_999)), call('a', 'yy'), call('a', 'z')]);
   expect(textOf(long, 'a')).toBe('x'.repeat(999_999));
   const many = await streamed(Array.from({ length: 500 }, (_, n) => call(`c${n}`, '{}')));

@@ -51,7 +51,7 @@ const ben = { id: 'ben', tenant: 'acme', roles: [] };
 afterEach(() => void vi.useRealTimers());
 
 describe('a source that is opened per caller', () => {
-  test('is told who the caller is, and opened once for all runs of that caller in that session', async () => {
+  test('gets the caller, and is opened once for all runs of that caller in that session', async () => {
     const { source, connections } = office();
     const { agent: a } = clerk(source);
     await using engine = new Engine();
@@ -63,7 +63,7 @@ describe('a source that is opened per caller', () => {
     expect(connections[0]?.listed).toBe(2);
   });
 
-  test('is told nothing where it is shared, and is opened once for every caller', async () => {
+  test('gets no caller if it is shared, and is opened once for all callers', async () => {
     const { source, connections } = office(false);
     const { agent: a } = clerk(source);
     await using engine = new Engine();
@@ -160,7 +160,7 @@ describe('a source that is opened per caller', () => {
     expect(connections.every(({ closed }) => closed)).toBe(true);
   });
 
-  test('that was opened for one caller and failed is opened again by the next run, and is no concern of another caller', async () => {
+  test('that failed to open for one caller is opened again by the next run, and does not affect other callers', async () => {
     const { source, connections } = office();
     let up = false;
     const flaky: ToolSource = {
@@ -181,7 +181,7 @@ describe('a source that is opened per caller', () => {
 });
 
 describe('the approver of a call', () => {
-  test('who resumes the run does not use the connection of the one who started it, nor leaves a token on it', async () => {
+  test('who resumes the run does not use the connection of the caller who started it, nor leave a token on it', async () => {
     const { source, connections } = office();
     const asking: ToolSource = {
       ...source,

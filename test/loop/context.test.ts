@@ -175,7 +175,7 @@ describe.each(journals)('memory on $name', ({ make }) => {
     ]);
   });
 
-  test('is not asked for somebody who is nobody, nor told of a run without a session or an end', async () => {
+  test('is not asked without a principal, and does not record a run without a session or an end', async () => {
     const { journal } = make();
     const { memory, recorded, asked } = remembering();
     const engine = new Engine({ journal, memory });

@@ -162,7 +162,7 @@ describe.each(journals)('consent on $name', ({ make }) => {
     clean({ log: await entriesOf(journal, paused.runId) });
   });
 
-  test('that was not given after all is asked for again, and the run still ends', async () => {
+  test('that was approved but not given is asked for again, and the run still ends', async () => {
     const { journal } = make();
     const identity = consenting();
     let ran = 0;

@@ -37,7 +37,7 @@ describe.each(journals)('events on $name', ({ make }) => {
     expect(events.find((e) => e.type === 'attempt.failed')).toMatchObject({ code: 'STREAM_BROKEN', attempt: 1, step: 1, seq: 1 });
   });
 
-  test('are the entries, once and in order, each shown after it is in the journal', async () => {
+  test('are the entries, once and in order, each after its commit', async () => {
     const { journal } = make();
     const echo = tool({ name: 'echo', description: '', input: anything, effect: 'read', execute: ({ n }) => n });
     const a = agent({
@@ -180,7 +180,7 @@ test('a reader who is slow gets neighbouring deltas joined, and loses no text', 
   expect(deltas.map((d) => d.text).join('')).toBe(Array.from({ length: 1_000 }, (_, i) => `${i} `).join(''));
 });
 
-test('a model that was given up and talks on is not heard', async () => {
+test('a model that timed out and still streams is ignored', async () => {
   let talk: ((text: string) => void) | undefined;
   let calls = 0;
   const model: Model = {

@@ -111,7 +111,7 @@ describe('a tool that is a generator', () => {
     expect(JSON.stringify(progress)).not.toContain('secret-of-the-tool');
   });
 
-  test('that nobody waits for any more is ended at its next yield, and shows nothing more', async () => {
+  test('that timed out is ended at its next yield, and emits nothing more', async () => {
     const go = deferred();
     const seen: string[] = [];
     const give = tool({
@@ -139,7 +139,7 @@ describe('a tool that is a generator', () => {
     expect(seen).toEqual(['woke', 'ended']);
   });
 
-  test('that never ends and never waits is given up at its timeout all the same', async () => {
+  test('that never ends and never awaits times out anyway', async () => {
     const give = tool({
       ...base,
       effect: 'read',

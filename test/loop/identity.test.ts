@@ -40,7 +40,7 @@ function consenting() {
 }
 
 describe.each(journals)('an identity on $name', ({ make }) => {
-  test('is told for which run, session, agent and tool, and what the caller of run() and of resume() asserts', async () => {
+  test('gets run, session, agent, tool, and the assertion passed to run() or resume()', async () => {
     const { journal } = make();
     const { identity, seen } = consenting();
     const { who } = caller();
@@ -56,7 +56,7 @@ describe.each(journals)('an identity on $name', ({ make }) => {
     ]);
   });
 
-  test('is told of no assertion where the run goes on without its caller', async () => {
+  test('gets no assertion if the run continues without its caller', async () => {
     const { journal } = make();
     const { identity, seen } = consenting();
     const { who } = caller();
@@ -91,7 +91,7 @@ describe.each(journals)('an identity on $name', ({ make }) => {
     expect(got).toEqual(['tok-1f9c2a']);
   });
 
-  test('is asked to complete nothing where the consent was rejected', async () => {
+  test('is not asked to complete a rejected consent', async () => {
     const { journal } = make();
     let completed = 0;
     const identity: Identity = {
@@ -127,7 +127,7 @@ describe.each(journals)('an identity on $name', ({ make }) => {
     });
   });
 
-  test('is asked again before each attempt that begins with a credential which ends soon', async () => {
+  test('is asked again before each attempt if the credential expires soon', async () => {
     const { journal } = make();
     let n = 0;
     const identity: Identity = { get: async () => ({ token: `tok-1f9c2a-${++n}`, expiresAt: Date.now() + (n === 2 ? 3_600_000 : 5_000) }) };
@@ -137,7 +137,7 @@ describe.each(journals)('an identity on $name', ({ make }) => {
     expect(got).toEqual(['tok-1f9c2a-2', 'tok-1f9c2a-2', 'tok-1f9c2a-2']);
   });
 
-  test('is not asked again for a credential that lasts, or that does not say', async () => {
+  test('is not asked again for a credential without a near expiry', async () => {
     const { journal } = make();
     for (const expiresAt of [Date.now() + 3_600_000, undefined]) {
       let n = 0;
@@ -161,7 +161,7 @@ describe.each(journals)('an identity on $name', ({ make }) => {
     expect(failure(shown(model.requests[1])[0])).toMatchObject({ code: 'CONSENT_REQUIRED', outcome: 'not-run' });
   });
 
-  test('whose renewal comes after the attempt has timed out does not let a call run that was told as not run', async () => {
+  test("whose renewal outlasts the attempt's timeout does not let the call run after it was reported as not run", async () => {
     const { journal } = make();
     const renewal = deferred();
     let n = 0;

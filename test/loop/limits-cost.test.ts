@@ -96,7 +96,7 @@ describe.each(journals)('dollars on $name', ({ make }) => {
     expect(model.requests).toHaveLength(2);
   });
 
-  test('that a model does not account for stop the run: a sum that nobody knows is no sum below the limit', async () => {
+  test('stop the run if a model does not report its usage: an unknown sum is not below the limit', async () => {
     const { journal } = make();
     const silent: Model = {
       provider: 'mine',

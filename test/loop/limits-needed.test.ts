@@ -14,7 +14,7 @@ function counting(limits: Limits, more: { maxOutput?: number } = {}) {
   return { a: agent({ name: 'a', instructions: '', model, tools: [count], limits }), model };
 }
 
-describe('a limit that stops tells what the next call would have needed', () => {
+describe('a limit that stops a run reports what the next call would have needed', () => {
   test.each<['tokens' | 'costUsd', number]>([
     ['tokens', 1_400],
     ['costUsd', 0.11],
@@ -38,7 +38,7 @@ describe('a limit that stops tells what the next call would have needed', () => 
     expect((await ends(new Engine().run(counting({ toolCalls: 2 }).a, 'go'), 'stopped')).limit.needed).toBe(1);
   });
 
-  test('a deadline, or an agent of others: it is not known, and nothing is said', async () => {
+  test('a deadline, or a foreign agent: unknown, so nothing is reported', async () => {
     const late = await ends(new Engine().run(counting({ deadline: 1 }).a, 'go'), 'stopped');
     expect(late.limit).toEqual({ name: 'deadline', max: 1, used: 1 });
     const other = foreignAgent({ name: 'other', turn: async () => ({ status: 'completed', output: 'x' }) });
@@ -60,7 +60,7 @@ describe('a limit that stops tells what the next call would have needed', () => 
     expect(String(error)).toContain(`tokens 1400, 150 used; the next call needs up to ${limit.needed} more`);
   });
 
-  test('a limit of a sub-agent tells its parent', async () => {
+  test('a limit of a sub-agent is reported to its parent', async () => {
     const { a } = counting({ tokens: 1_400 });
     const model = scripted([asks(['a', { task: 'x' }]), 'done']);
     await ends(new Engine().run(supervisor({ name: 'boss', instructions: '', model, agents: [a] }), 'go'), 'completed');
@@ -71,7 +71,7 @@ describe('a limit that stops tells what the next call would have needed', () => 
   });
 });
 
-describe('branches side by side reserve what each may take', () => {
+describe('parallel branches reserve what each may use', () => {
   /** Two sub-agents that are asked at the same moment; each answers after all that can begin beside it has begun. */
   function branches(script: (round: number) => Scripted) {
     let running = 0;

@@ -172,7 +172,7 @@ describe('a deadline', () => {
     expect(await ends(engine.resume(paused.runId), 'stopped')).toMatchObject({ limit: { name: 'deadline' } });
   });
 
-  test('ends a call that does not listen, and leaves no timer behind', async () => {
+  test('ends a call that ignores its signal, and leaves no timer behind', async () => {
     const engine = new Engine();
     const run = engine.run(timed({ deadline: Date.now() + 500, time: 5_000 }, scripted([asks(['slow', {}])]), slow(100_000)), 'go');
     await pass(500);

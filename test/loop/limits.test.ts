@@ -36,7 +36,7 @@ describe.each(journals)('limits on $name', ({ make }) => {
     });
   });
 
-  test('a stopped run that is resumed without a higher limit is answered as it stands, and costs nothing', async () => {
+  test('a stopped run that is resumed without a higher limit returns its result, and costs nothing', async () => {
     const { journal } = make();
     const { a, model } = endless({ steps: 1 });
     const engine = new Engine({ journal });
@@ -128,7 +128,7 @@ describe.each(journals)('limits on $name', ({ make }) => {
     expect(r).toMatchObject({ limit: { name: 'tokens', used: 1_002 }, steps: 1 });
   });
 
-  test('the run itself, then its agent, then its engine says; each limit by itself', async () => {
+  test('each limit comes from the run, then its agent, then its engine', async () => {
     const { journal } = make();
     const { a } = endless({ steps: 3 });
     const engine = new Engine({ journal, limits: { steps: 9, toolCalls: 2 } });

@@ -127,7 +127,7 @@ describe.each(journals)('use on $name', ({ make }) => {
     expect(shown(model.requests[1]).map((s) => s.text)).toEqual(['<2>', 'from a cache']);
   });
 
-  test('sees the failure of a tool and may turn it', async () => {
+  test('sees the failure of a tool and may change it', async () => {
     const { journal } = make();
     const seen: unknown[] = [];
     const bad = tool({ name: 'bad', description: '', input: anything, execute: () => Promise.reject(new ToolError('NO', 'no')) });

@@ -14,7 +14,7 @@ describe.each(journals)('structured output on $name', ({ make }) => {
     return { run: engine.run(agent({ name: 'a', instructions: '', model, output: total }), 'go'), model, journal };
   }
 
-  test('the model is told the schema, and the output is what the schema makes of the answer', async () => {
+  test('the model gets the schema, and the output is the parsed answer', async () => {
     const { run, model, journal } = start(['{"total": 7}']);
     expect(await run.output()).toEqual({ total: 7, currency: 'EUR' });
     expect(model.requests[0]?.output).toMatchObject({ type: 'object', properties: { total: { type: 'number' } } });

@@ -68,7 +68,7 @@ describe.each(journals)('parallel calls on $name', ({ make }) => {
   });
 
   // holds start.I3
-  test('one beyond the cap is entered in the journal with the result that makes room for it, before it runs', async () => {
+  test('a queued call is journaled with the result that makes room for it, before it runs', async () => {
     const { journal } = make();
     const { wait, started, open } = gated();
     const a = agent({ name: 'a', instructions: '', model: scripted([calls(3), 'done']), tools: [wait], parallel: 2 });
@@ -131,7 +131,7 @@ test('without a cap of its own an agent runs eight calls at a time', async () =>
   expect(most()).toBe(8);
 });
 
-test('every call has an id of ours, whatever id the model gave, the same one twice included', async () => {
+test('every call has a Rondo id, whatever id the model gave, even the same one twice', async () => {
   const seen: string[] = [];
   const keys = new Set<string>();
   const note = tool({

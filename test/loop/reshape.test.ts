@@ -12,7 +12,7 @@ describe.each(journals)('a step wrapper, on $name', ({ make }) => {
   const changes = async (journal: ReturnType<typeof make>['journal'], runId: string) =>
     (await entriesOf(journal, runId)).filter((e): e is EntryOf<'context.changed'> => e.type === 'context.changed').map((e) => e.reshaped);
 
-  test('changes what the model is asked, and the conversation stays as it is', async () => {
+  test('changes the model request, and the conversation is unchanged', async () => {
     const { journal } = make();
     const seen: StepInfo[] = [];
     const use: Middleware = {
@@ -37,7 +37,7 @@ describe.each(journals)('a step wrapper, on $name', ({ make }) => {
     expect(roles(model.requests[3])).toEqual(['user', 'assistant', 'tool', 'assistant', 'tool', 'assistant', 'user']);
   });
 
-  test('is in the journal when what it changes changes, and no more often', async () => {
+  test('is journaled only when its changes change', async () => {
     const { journal } = make();
     const use: Middleware = {
       step: (request, { step }) => (step < 3 ? { ...request, tools: request.tools.filter(({ name }) => name !== 'pay') } : request),
@@ -54,7 +54,7 @@ describe.each(journals)('a step wrapper, on $name', ({ make }) => {
     ]);
   });
 
-  test('says how many messages it left out and what stands in their place, so that bytes do not grow with the conversation', async () => {
+  test('records the number of removed messages and their replacement, so that entries do not grow with the conversation', async () => {
     const { journal } = make();
     const use: Middleware = {
       step: (request) =>

@@ -66,7 +66,7 @@ describe.each(journals)('results on $name', ({ make }) => {
         },
       }),
     ],
-  ])('%s, which JSON cannot hold, is told honestly, and the call counts as done', async (_, value) => {
+  ])('%s, which JSON cannot hold, is reported as such, and the call counts as done', async (_, value) => {
     const { told, entry } = await returned(() => value());
     expect(told?.isError).toBe(false);
     expect(JSON.parse(JSON.stringify(entry)).output).toEqual(entry.output);

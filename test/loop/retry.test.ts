@@ -96,7 +96,7 @@ test('an open circuit is an observation that says when it may be tried, and noth
   await engine.close();
 });
 
-test('what a tool, its agent and its engine declare: the nearest wins, part by part', async () => {
+test('of the options of a tool, its agent and its engine the nearest wins, field by field', async () => {
   const attempts = { tool: 0, agent: 0, engine: 0 };
   const failing = (name: keyof typeof attempts, retry?: { attempts: number }) =>
     tool({
@@ -124,7 +124,7 @@ test('what a tool, its agent and its engine declare: the nearest wins, part by p
   expect(attempts).toEqual({ tool: 2, agent: 3, engine: 4 });
 });
 
-test('a tool that says it is alive gets its timeout anew', async () => {
+test('a tool that reports progress gets its timeout again', async () => {
   const seen: number[] = [];
   const slow = tool({
     name: 'slow',

@@ -47,7 +47,7 @@ test.each<[string, (call: ModelCall) => void]>([
   expect((await events).filter((e) => e.type === 'attempt.failed')).toEqual([]);
 });
 
-test('without a listener it does so too, where the adapter tells that it is alive', async () => {
+test('the same without a listener, if the adapter reports progress', async () => {
   const m = model(async (call) => {
     expect(call.emit).toBeUndefined();
     await pieces(call, 20, () => call.alive?.());
@@ -59,7 +59,7 @@ test('without a listener it does so too, where the adapter tells that it is aliv
   expect(m.calls).toBe(1);
 });
 
-test('a stream that stalls is given up after the silence, asked again, and then the next model is', async () => {
+test('a stalled stream times out, is retried, and then the next model is asked', async () => {
   let late: (() => void) | undefined;
   const stalls = model(async ({ emit }) => {
     emit?.({ type: 'text', text: 'a' });
@@ -107,7 +107,7 @@ test('a stream that never comes to an end is ended: after an hour, or what `long
   }
 });
 
-test('the turn of a foreign agent that tells what it does outlives its timeout', async () => {
+test('the turn of a foreign agent that reports progress outlives its timeout', async () => {
   const alien = (tell: (ctx: { alive(): void; emit?: ((d: { type: 'text'; text: string }) => void) | undefined }) => void) =>
     foreignAgent({
       name: 'alien',

@@ -76,7 +76,7 @@ describe('a source that tells of changes', () => {
     becomes(named('b'));
   });
 
-  test('is let go of where its caller has been idle', async () => {
+  test('is released when its caller has been idle', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     onTestFinished(() => void vi.useRealTimers());
     const { made, happened } = source([named('a')], { perCaller: true });
@@ -88,7 +88,7 @@ describe('a source that tells of changes', () => {
     expect(happened.slice(3)).toEqual(['listen']);
   });
 
-  test('whose listener cannot be taken off is closed all the same', async () => {
+  test('whose listener cannot be removed is closed anyway', async () => {
     const closed: string[] = [];
     const { made } = source([named('a')], {
       changed: () => () => {
@@ -102,7 +102,7 @@ describe('a source that tells of changes', () => {
     expect(closed).toEqual(['closed']);
   });
 
-  test('that takes no listener is closed, and the run rejected with its reason', async () => {
+  test('that fails to take a listener is closed, and the run rejects with the reason', async () => {
     const closed: string[] = [];
     const { made } = source([named('a')], {
       changed: () => {

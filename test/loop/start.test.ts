@@ -75,7 +75,7 @@ describe.each(journals)('starting the calls of an answer, on $name', ({ make }) 
   });
 
   // holds budget.I2
-  test('what failed, was cancelled or was retried leaves no reservation behind: a later sub-agent has the whole rest', async () => {
+  test('failed, cancelled and retried calls leave no reservation behind: a later sub-agent has the whole rest', async () => {
     const { journal } = make();
     const usage = { input: 100, output: 10 };
     let failed = false;

@@ -85,7 +85,7 @@ describe.each(journals)('a supervisor on $name', ({ make }) => {
     expect(ledger).toEqual(['paid 2', 'paid 1']);
   });
 
-  test('an agent to whom the conversation is handed over sees it, and its answer is the end', async () => {
+  test('an agent that takes over the conversation sees it, and its answer ends the run', async () => {
     const { journal } = make();
     const billing = scripted(['I can refund you.']);
     const model = scripted([asks(['handoff_to_billing', { reason: 'money' }]), 'never asked']);
@@ -166,14 +166,14 @@ describe('a supervisor that makes no sense is refused where it is declared:', ()
     expect(declare).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining(message) }));
   });
 
-  test('a tool among the agents is told where it belongs', () => {
+  test('a tool among the agents is a type error that says where it belongs', () => {
     const look = tool({ name: 'look', description: '', input: anything, execute: () => 1 });
     expect(() => make({ agents: [look] })).toThrow('"look" among its agents is a tool. List it in tools.');
     expect(() => make({ tools: [{ name: 'x' }] })).toThrow('each of its tools must come from tool() or agent()');
     expect(() => make({ tools: look })).toThrow('tools is a list');
   });
 
-  test('one agent may take part under two names', async () => {
+  test('one agent may be used under two names', async () => {
     const model = scripted([asks(['fast', { task: 'a' }], ['slow', { task: 'b' }]), 'both']);
     const echo = agent({ name: 'echo', instructions: '', model: scripted((r) => JSON.stringify(r.messages.at(-1)?.content)) });
     const desk = supervisor({

@@ -22,7 +22,7 @@ describe.each(journals)('on $name', ({ make }) => {
     expect(choices(model)).toEqual(asked);
   });
 
-  test('a run may choose otherwise than its agent, and goes on so in another process', async () => {
+  test("a run may override its agent's choice, also in another process", async () => {
     const { journal, another } = make();
     const pay = tool({ name: 'pay', description: '', input: anything, approval: true, execute: () => 'paid' });
     const model = scripted([asks(['pay', {}]), 'done']);

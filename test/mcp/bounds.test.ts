@@ -49,7 +49,7 @@ async function flood(res: ServerResponse, each: string): Promise<number> {
   return sent;
 }
 
-describe('a message that is too large is not read to its end', () => {
+describe('a message that is too large is not read completely', () => {
   it.each(['application/json', 'text/event-stream'])('as %s', async (type) => {
     let sent = Promise.resolve(0);
     let calls = 0;
@@ -107,7 +107,7 @@ describe('a message that is too large is not read to its end', () => {
 describe('a listing that does not end', () => {
   const page = (n: number) => [{ ...tool, name: `t${n}` }];
 
-  it('is given up when its time is over, however quick each page is', async () => {
+  it('times out, however fast each page is', async () => {
     const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
     onTestFinished(() => clock.mockRestore());
     const left: number[] = [];
@@ -189,7 +189,7 @@ describe('headers', () => {
     });
   });
 
-  it('that cannot be had leave the call not run', async () => {
+  it('that cannot be obtained fail the call, which did not run', async () => {
     const server = await serveHttp();
     onTestFinished(() => server.close());
     let down = false;

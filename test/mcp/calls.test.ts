@@ -82,7 +82,7 @@ describe.each(['stdio', 'http'] as const)('calls over %s', (kind) => {
       ]);
     }));
 
-  it('takes progress for a sign of life, of the call that it belongs to', () =>
+  it('treats progress as progress of the call that it belongs to', () =>
     using(server(), async ({ call }) => {
       let [mine, other] = [0, 0];
       const stop = new AbortController();
@@ -94,7 +94,7 @@ describe.each(['stdio', 'http'] as const)('calls over %s', (kind) => {
       await hanging;
     }));
 
-  it('believes progress for an hour of one call, and no longer', () =>
+  it('lets progress extend a call to one hour at most', () =>
     using(server(), async ({ call }) => {
       let [alive, progress] = [0, 0];
       const real = performance.now.bind(performance);

@@ -46,7 +46,7 @@ describe('mcpTools()', () => {
     });
   });
 
-  it('keeps names that are fine, whatever the order of the list', () => {
+  it('keeps valid names, whatever the order of the list', () => {
     const names = validNames(['a.b', 'a_b', 'a:b'], '');
     const turned = validNames(['a:b', 'a_b', 'a.b'], '');
     expect(names.get('a_b')).toBe('a_b');
@@ -64,7 +64,7 @@ describe('mcpTools()', () => {
     });
   });
 
-  it('takes a hint of the server for a hint', async () => {
+  it('treats a hint of the server as a hint only', async () => {
     const effects = async (o: Partial<McpOptions>) => {
       let found: string[] = [];
       await using({ ...stdioServer, allow: ['echo', 'put', 'fails'], ...o }, async ({ tools }) => {

@@ -201,7 +201,7 @@ describe('what a server says of its tools', () => {
     });
   });
 
-  it('stays the same objects when the server is started anew', () =>
+  it('stays the same objects when the server is restarted', () =>
     using(stdioServer, async ({ call, list, tools }) => {
       await call('die').catch(() => {});
       await call('pid');
@@ -269,7 +269,7 @@ describe('a result', () => {
     expect(output(result)).toEqual(kept);
   });
 
-  it('keeps what only the data says, without what the content says already', () => {
+  it('keeps data that is not in the content already', () => {
     expect(output({ content: [text(long)], structuredContent: { content: long, lines: 20 } })).toEqual([
       { type: 'text', text: long },
       { type: 'text', text: '{"content":"(as above)","lines":20}' },

@@ -80,7 +80,7 @@ describe('a server that does not serve', () => {
 });
 
 describe('a server that goes away', () => {
-  it('in the middle of a call: unknown, worth another try, and started anew for it', () =>
+  it('in the middle of a call: unknown, retryable, and restarted for the retry', () =>
     using(stdioServer, async ({ call, list, tools }) => {
       const before = await call('pid');
       const lost = await call('die').catch((e) => e);
@@ -131,7 +131,7 @@ describe('a server that goes away', () => {
     });
   });
 
-  it('over HTTP, and is there again with no memory of us', async () => {
+  it('over HTTP, and restarted without our session', async () => {
     const http = await serveHttp();
     try {
       await using({ url: http.url, headers: { authorization: 'Bearer abc' } }, async ({ call }) => {

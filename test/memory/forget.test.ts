@@ -50,14 +50,14 @@ describe.each(journals)('on $name', ({ make }) => {
     expect(asked.at(-1)).toEqual({ by: { id: 'carl' } });
   });
 
-  test('a single run is not forgotten by a memory, which is told', async () => {
+  test('a single run is not forgotten by a memory, and that is reported', async () => {
     const memory = wordMemory();
     const { engine, runs } = await told(memory);
     expect(await engine.forget(runs[0], { by: ana })).toEqual({ runs: [runs[0]], rewritten: [], remembered: [runs[0]] });
     expect(memory.kept).toHaveLength(3);
   });
 
-  test('what a memory that cannot forget may still know is told', async () => {
+  test('runs that a memory without forget may still know are reported', async () => {
     const { engine, journal, runs } = await told(listening().memory);
     expect(await engine.forget({ session: 's', by: ana })).toEqual({ runs: [runs[0]], rewritten: [], remembered: [runs[0]] });
     expect(await headOf(journal, runs[0])).toBeUndefined();
@@ -75,7 +75,7 @@ describe.each(journals)('on $name', ({ make }) => {
     expect((await entriesOf(journal, run.id)).length).toBeGreaterThan(0);
   });
 
-  test('where the memory fails nothing is forgotten, and doing it again completes it', async () => {
+  test('if the memory fails nothing is forgotten, and a repeated call completes it', async () => {
     const memory = wordMemory();
     const { forget } = memory;
     const { engine, journal, runs } = await told(memory);

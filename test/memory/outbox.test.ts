@@ -122,7 +122,7 @@ describe.each(journals)('a conversation, on $name,', ({ make }) => {
     ]);
   });
 
-  test('that the memory refuses for good is given up, with a warning', async () => {
+  test('that the memory refuses permanently is dropped, with a warning', async () => {
     const { journal } = make();
     const warned: string[] = [];
     const hear = (warning: Error) => warned.push(warning.message);
@@ -335,7 +335,7 @@ test('close() does not wait for ever for a memory that does not answer, and abor
   expect(signal?.aborted).toBe(true);
 });
 
-test('recall is told to stop where the run is cancelled', async () => {
+test('recall is aborted when the run is cancelled', async () => {
   const asked = deferred<AbortSignal>();
   const memory: Memory = {
     recall: ({ signal }) => {
@@ -353,7 +353,7 @@ test('recall is told to stop where the run is cancelled', async () => {
   expect(signal.aborted).toBe(true);
 });
 
-test('an agent whose memory is none is refused', async () => {
+test('an agent with an invalid memory is refused', async () => {
   const odd = { recall: async () => [] } as unknown as Memory;
   await refused('CONFIG_INVALID', () => clerk({ memory: odd }));
 });

@@ -54,7 +54,7 @@ const back = ({ state, asks }: { state: OpenAiState; asks: readonly Ask[] }, ...
 const call = (id: string, to: string, name = 'mail') => ({ id, name, input: { to } });
 const listening = () => context({ emit: () => undefined });
 
-test('an answer comes back with its usage; where somebody listens it is streamed', async () => {
+test('an answer has its usage, and is streamed if there is a listener', async () => {
   expect(await desk(['Hello there Ana']).turn(start, context())).toEqual({ status: 'completed', output: 'Hello there Ana', usage: USED });
   const deltas: string[] = [];
   const streamed = await desk(['Hello there Ana']).turn(start, context({ emit: (d) => deltas.push(d.text) }));

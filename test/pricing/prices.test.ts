@@ -75,7 +75,7 @@ test('an override wins by its exact key, then by its longest prefix', () => {
   expect(price('bedrock/global.anthropic.claude-sonnet-5')?.input).toBe(2);
 });
 
-test('a price that is no price is refused, by name', () => {
+test('an invalid price is refused, with its name', () => {
   const over = { over: 10, input: 1, output: 1 };
   expect(checkPrices({ 'a/b': { ...mine(0), long: over } })).toBeTruthy();
   for (const [bad, rate] of [

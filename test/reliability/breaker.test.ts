@@ -91,7 +91,7 @@ describe('opening', () => {
 });
 
 describe('open', () => {
-  it('runs nothing, and says until when', async () => {
+  it('runs nothing, and reports until when', async () => {
     const c = make();
     await fire(c, ill, ill, ill);
     await pass(400);
@@ -108,14 +108,14 @@ describe('open', () => {
     expect(c.retryAfter).toBe(600);
   });
 
-  it('asks to wait a moment where its timer is late', async () => {
+  it('asks to wait a moment if its timer is late', async () => {
     const c = make();
     await fire(c, ill, ill, ill);
     vi.setSystemTime(Date.now() + 5_000);
     expect(c.retryAfter).toBe(1);
   });
 
-  it('an open circuit of opossum inside the run is not taken for ours', async () => {
+  it('an open opossum circuit inside the run is not mistaken for ours', async () => {
     const c = make();
     const error = Object.assign(new Error('Breaker is open'), { code: 'EOPENBREAKER' });
     await expect(c.fire(() => Promise.reject(error))).rejects.toBe(error);
@@ -205,7 +205,7 @@ describe('closing down', () => {
     expect(await under).toBe('late');
   });
 
-  it('a cancelled trial after close() does not start it anew', async () => {
+  it('a cancelled trial after close() does not start it again', async () => {
     const c = make();
     await fire(c, ill, ill, ill);
     await pass(1_000);
@@ -220,7 +220,7 @@ describe('closing down', () => {
 });
 
 describe('Breakers', () => {
-  it('keeps a circuit for each name of an owner, and lets go of the one that was used longest ago beyond a hundred', () => {
+  it('keeps a circuit for each name of an owner, and evicts the least recently used one above a hundred', () => {
     const breakers = new Breakers();
     const node = {};
     const of = (n: number) => breakers.of(node, `step ${n}`, { failures: 1, recovery: 1_000 });

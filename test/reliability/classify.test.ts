@@ -26,7 +26,7 @@ const short = (error: unknown) => {
 const node = (code: string, more: object = {}) => Object.assign(new Error(code), { code, ...more });
 
 describe('ToolError', () => {
-  it('is taken as it says', () => {
+  it('is classified by its own fields', () => {
     const error = new ToolError('SOLD_OUT', 'none left', { outcome: 'not-run', retryAfter: 2_000 });
     expect(classify(error)).toEqual({
       code: 'SOLD_OUT',
@@ -45,7 +45,7 @@ describe('ToolError', () => {
     expect(short(new ToolError('VALIDATION', 'x', { retryable: true }))).toBe('VALIDATION retry failed caller');
   });
 
-  it('of another copy of the package counts too, and nonsense in it does not spread', () => {
+  it('of another copy of the package counts too, and invalid fields of it are ignored', () => {
     const other = Object.assign(new Error('x'), { name: 'ToolError', code: 'BUSY', outcome: 'not-run', retryable: true, retryAfter: 5 });
     expect(classify(other)).toMatchObject({ code: 'BUSY', outcome: 'not-run', retryable: true, retryAfter: 5 });
     const odd = Object.assign(new Error('x'), { name: 'ToolError', code: 7, outcome: 'perhaps', retryable: 'yes', retryAfter: Number.NaN });
@@ -62,13 +62,13 @@ describe('ToolError', () => {
     expect(short(other)).toBe('BUSY retry not-run service');
   });
 
-  it('inside another error says nothing of what that one did', () => {
+  it('inside another error proves nothing about that one', () => {
     const own = new ToolError('BUSY', 'x', { outcome: 'not-run', retryable: true });
     expect(short(new Error('y', { cause: own }))).toBe('TOOL_FAILED stop unknown none');
     expect(short(new AggregateError([own, own]))).toBe('TOOL_FAILED stop unknown none');
   });
 
-  it('an engine error keeps its code, and says nothing of what was done before it', () => {
+  it('an engine error keeps its code, and proves nothing about what was done before it', () => {
     expect(short(new RondoError('RUN_BUSY', 'x'))).toBe('RUN_BUSY stop unknown none');
   });
 });
@@ -251,7 +251,7 @@ describe('Node', () => {
     expect(short(new Error('a', { cause: new Error('b', { cause: node('ECONNRESET') }) }))).toBe('NETWORK retry unknown service');
   });
 
-  it('a chain of causes that bites its own tail', () => {
+  it('a cyclic chain of causes', () => {
     const error = new Error('x');
     error.cause = error;
     expect(classify(error)).toMatchObject({ code: 'TOOL_FAILED', message: 'x' });
@@ -270,7 +270,7 @@ describe('Node', () => {
 });
 
 describe('aborts', () => {
-  it("an abort is nobody's answer, a timeout of the tool's own is one", async () => {
+  it("an abort is not an answer, a timeout of the tool's own is one", async () => {
     expect(short(AbortSignal.abort().reason)).toBe('ABORTED stop unknown none');
     expect(short(node('ABORT_ERR'))).toBe('ABORTED stop unknown none');
     expect(short(new DOMException('x', 'TimeoutError'))).toBe('TIMEOUT retry unknown service');

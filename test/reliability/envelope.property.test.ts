@@ -166,7 +166,7 @@ describe('whatever the tool does', () => {
       }
     }));
 
-  it('every attempt that was given up is told late, once, and no other', () =>
+  it('the late result of each timed-out attempt is reported once, and no other', () =>
     always((w, seen) => {
       expect(new Set(seen.late).size).toBe(seen.late.length);
       const given = seen.runs.length - seen.failed.length - (seen.result.ok ? 1 : 0);

@@ -164,7 +164,7 @@ describe('timeouts', () => {
     expect(!result.ok && result.error.message).toBe('No result after 100 ms, the timeout of one attempt.');
   });
 
-  it('each late end is told with its attempt, and the answer stands', async () => {
+  it('each late result is reported with its attempt, and does not change the result', async () => {
     const late = vi.fn();
     let n = 0;
     const run = () => {
@@ -180,7 +180,7 @@ describe('timeouts', () => {
     ]);
   });
 
-  it('what may have run stays so, however the last attempt ended', async () => {
+  it('a possible effect of an earlier attempt still counts, however the last one ended', async () => {
     const ends = [never, () => Promise.reject(refused()), () => Promise.reject(new ToolError('NOT_FOUND', 'x'))];
     let n = 0;
     const result = await finish(guard(() => ends[n++]?.(), options({ effect: 'idempotent', timeout: 100 })));
@@ -191,7 +191,7 @@ describe('timeouts', () => {
 });
 
 describe('the total deadline', () => {
-  it('holds for an attempt that shows signs of life, whose timeout begins again with each', async () => {
+  it('applies to an attempt that reports progress, which restarts its timeout', async () => {
     const busyFor = (ms: number) => async (a: { alive(): void }) => {
       for (let i = 0; i < ms; i += 50) {
         await sleep(50);

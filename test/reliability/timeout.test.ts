@@ -28,7 +28,7 @@ describe('the race', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it.each([false, true])('a late end is told to onLate and to nobody else (rejects: %s)', async (fail) => {
+  it.each([false, true])('a late result is reported only to onLate (rejects: %s)', async (fail) => {
     const late = vi.fn<(l: Late) => void>();
     const value = fail ? new Error('late') : 'late';
     const attempt = new Attempt(() => later(200, value, fail), 3, limit(100), undefined, late);
@@ -124,7 +124,7 @@ describe('a sign of life', () => {
     return { end, deadline: () => seen?.deadline, aborted: () => seen?.signal.aborted };
   };
 
-  it('lets the timeout begin again, and the end comes one timeout after the last', async () => {
+  it('restarts the timeout, and the attempt ends one timeout after the last progress', async () => {
     const { end, deadline, aborted } = streaming(90, 5);
     const began = Date.now();
     expect(deadline()).toBe(began + 100);
@@ -270,7 +270,7 @@ describe('cancellation', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('tells every listener once, in spite of those that leave; a latecomer at once', () => {
+  it('calls every listener once, even if others leave; a late one at once', () => {
     const cancel = new CancelSource();
     const heard: string[] = [];
     const a = cancel.add(() => heard.push('a'));

@@ -186,7 +186,7 @@ describe('a body', () => {
   });
 });
 
-describe('what there is not', () => {
+describe('unknown targets', () => {
   test.each(['/', '/runsx', '/runs/x/other', '/runs/x/events/y', '/runs/%ff', '/other/runs'])('%s is answered 404', async (path) => {
     const { url } = await serving();
     expect((await fetch(url + path)).status).toBe(404);
@@ -209,7 +209,7 @@ describe('what there is not', () => {
   });
 });
 
-test('what is no fault of the caller is told by its code, and the operator reads the rest', async () => {
+test('a server error exposes only its code, and the operator gets the rest', async () => {
   const inner = memoryJournal();
   const journal = around(inner, {
     read: () => {

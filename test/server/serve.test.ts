@@ -92,7 +92,7 @@ describe('a run', () => {
     }
   });
 
-  test('begins with the messages that the caller hands over; what could not be sent is refused', async () => {
+  test("starts with the caller's messages; invalid ones are refused", async () => {
     await using engine = new Engine();
     await using server = await serve(engine, echo());
     const message = (role: string, content: unknown) => ({ role, content });
@@ -116,7 +116,7 @@ describe('a run', () => {
     expect((await fetch(`${server.url}/runs/x`)).status).toBe(404);
   });
 
-  test('of an agent that is not served here is not there', async () => {
+  test('of an agent that is not served here is not found', async () => {
     await using engine = new Engine();
     await engine.run(echo(), 'hi', { id: 'other' });
     await using server = await serve(
@@ -210,7 +210,7 @@ describe('a reader of events', () => {
     expect(again.map((e) => e.event.type)).toEqual(['run.ended']);
   });
 
-  test('that has seen the end of a run is told not to come back', async () => {
+  test('that has seen the end of a run gets 204, which stops reconnects', async () => {
     await using engine = new Engine();
     await using server = await serve(engine, echo());
     const { body } = await post(`${server.url}/runs`, { input: 'hi' });
@@ -220,7 +220,7 @@ describe('a reader of events', () => {
     expect((await fetch(`${server.url}/runs/${body.runId}/events?after=x`)).status).toBe(400);
   });
 
-  test('that leaves is no longer followed, and cancels nothing', async () => {
+  test('that disconnects gets no more events, and cancels nothing', async () => {
     const { agent: slow, begun, finish } = held();
     await using engine = new Engine();
     const watch = vi.spyOn(engine, 'watch');
@@ -235,7 +235,7 @@ describe('a reader of events', () => {
     expect(await ended(server.url, body.runId)).toMatchObject({ status: 'completed', output: 'seen' });
   });
 
-  test('that is connected when the server closes is let go, and goes on elsewhere', async () => {
+  test('that is connected when the server closes is disconnected, and can continue elsewhere', async () => {
     const { agent: slow, begun, finish } = held();
     await using engine = new Engine();
     const first = await serve(engine, slow);
@@ -320,7 +320,7 @@ describe('approvals', () => {
   });
 });
 
-test('a run of another tenant is not there, whatever is asked of it', async () => {
+test('a run of another tenant is not found by any route', async () => {
   await using engine = new Engine();
   await using server = await serve(engine, payer().agent, { auth });
   const run = (await post(`${server.url}/runs`, { input: 'go' }, as('ana'))).body.runId as string;
@@ -360,7 +360,7 @@ describe('where it listens', () => {
     await refused('CONFIG_INVALID', serve(engine, echo(), { port: server.port }));
   });
 
-  test('the handler stands beside a page of the application', async () => {
+  test('the handler works next to a page of the application', async () => {
     await using engine = new Engine();
     const runs = requestHandler(engine, echo(), { context: (by) => ({ user: by.id }) });
     await using server = await listen((request) => (new URL(request.url).pathname === '/' ? new Response('a page') : runs(request)));

@@ -22,7 +22,7 @@ test('a run whose process was killed is driven to its end', async () => {
   await work.stop();
 });
 
-test('it looks again after a look that failed, and says what failed', async () => {
+test('it polls again after a failed poll, and reports the error', async () => {
   let looks = 0;
   const inner = memoryJournal();
   const journal = around(inner, {

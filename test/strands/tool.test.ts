@@ -108,7 +108,7 @@ test('answers may come one by one; a false answer to a question is an answer', a
   expect(JSON.stringify(ours.requests[1]?.messages)).toContain('false');
 });
 
-test("who has not the role approves nothing: the interrupt is raised again, and the first answer is nobody else's word", async () => {
+test('a person without the role approves nothing: the interrupt is raised again, and the answer is not reused', async () => {
   for (const lea of [true, false]) {
     const { journal } = store();
     const { model, make, sent } = office([delegate, 'Done.'], [mails('boss'), 'Over.']);
@@ -190,7 +190,7 @@ test('an approval that was decided elsewhere is not asked for again, and a run t
   }
 });
 
-test('our agent in a Strands agent in our agent: what it asks is asked at the top as it is, and a decision reaches it whole', async () => {
+test('a Rondo agent in a Strands agent in a Rondo agent: its question is asked at the top unchanged, and the decision reaches it', async () => {
   for (const [decision, ledger, told] of [
     [{ type: 'approve' }, ['ben'], 'sent to ben'],
     [{ type: 'edit', input: { to: 'bob' } }, ['bob'], 'sent to bob'],

@@ -45,7 +45,7 @@ const back = ({ state, asks }: { state: StrandsState; asks: readonly Ask[] }, ..
 });
 const call = (id: string, to: string, name = 'mail') => ({ id, name, input: { to } });
 
-test('an answer comes back with its usage, and is told while it is made', async () => {
+test('an answer has its usage, and is streamed', async () => {
   const { turn } = desk(['Hello there Ana']);
   const deltas: string[] = [];
   const result = await turn(start, context({ emit: (d) => deltas.push(d.text) }));
@@ -57,7 +57,7 @@ test.each([
   ['part of the input', { inputTokens: 100, outputTokens: 5, totalTokens: 105, cacheReadInputTokens: 80 }, 20],
   ['beside it', { inputTokens: 20, outputTokens: 5, totalTokens: 105, cacheReadInputTokens: 80 }, 20],
   ['beside it, and left out of the total', { inputTokens: 20, outputTokens: 5, totalTokens: 25, cacheReadInputTokens: 80 }, 20],
-])('what was cached is counted once, where the provider tells it as %s', async (_, usage, input) => {
+])('cached tokens are counted once, if the provider reports them as %s', async (_, usage, input) => {
   const { model, turn } = desk(['Hello']);
   const stream = model.stream.bind(model);
   model.stream = async function* (...args) {
@@ -100,7 +100,7 @@ test('calls that wait for a person are asked together; approve, edit and reject 
   expect(made()).toBe(2);
 });
 
-test('a no holds although the hook that asked lets everything pass', async () => {
+test('a rejection is enforced even if the hook allows everything', async () => {
   const sent: string[] = [];
   const { model, turn } = desk([[call('c1', 'ana')], 'Done.'], {
     tools: [mail(sent)],
@@ -112,7 +112,7 @@ test('a no holds although the hook that asked lets everything pass', async () =>
   expect(results(model.seen.at(-1))).toEqual([['c1', 'error', 'A person rejected this call: no']]);
 });
 
-test('rulings outlast a second pause of the same calls, and not the calls: a model may use an id again', async () => {
+test('rulings survive a second pause of the same calls, but end with the calls: a model may reuse an id', async () => {
   const sent: string[] = [];
   let second = true;
   const { model, turn } = desk([[call('c1', 'ana'), call('c2', 'ben')], [call('c2', 'dora'), call('c1', 'eve')], 'Done.'], {
@@ -174,7 +174,7 @@ test('a question that nobody answers ends its tool, and the model is told why', 
   expect(results(model.seen.at(-1))).toEqual([['c1', 'error', 'A person rejected this call: none of your business']]);
 });
 
-test('tools find what the application gives to each turn, and it is in no state', async () => {
+test("tools get the application's context of each turn, which is not stored", async () => {
   const seen: unknown[] = [];
   const look = tool({
     name: 'mail',
@@ -216,7 +216,7 @@ test('an agent itself is shared: its runs wait for each other and begin as it wa
   expect(model.seen[2]?.[0]?.content).toMatchObject([{ text: 'go' }]);
 });
 
-test('how an interrupt is asked and answered is the application to say', async () => {
+test('the application may define how an interrupt is asked and answered', async () => {
   const sent: string[] = [];
   const { turn } = desk([[call('c1', 'ana')], 'Done.'], {
     tools: [mail(sent)],

@@ -110,7 +110,7 @@ test('opted-in content is bounded: long texts are cut, old messages and the byte
   expect(String(attributes['gen_ai.tool.call.result']).length).toBeLessThan(5_000);
 });
 
-test('content that cannot be written costs the attribute, not the span', () => {
+test('if content cannot be serialised, only the attribute is missing', () => {
   const sdk = registerSpans();
   const agent = telemetry({ content: true }).startAgent(start);
   const loop: Record<string, never> = {};

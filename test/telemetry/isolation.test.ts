@@ -134,7 +134,7 @@ test('a context manager that throws before, after or instead still lets user cod
   }
 });
 
-test('what was swallowed is told to the diagnostics, and a broken logger there disturbs nothing either', () => {
+test('swallowed errors go to the diagnostics, and a broken logger does no harm', () => {
   const error = vi.fn();
   const quiet = { warn() {}, info() {}, debug() {}, verbose() {} };
   registerSpans({ processors: [{ ...processor, onEnd: boom }] });

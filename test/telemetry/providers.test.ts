@@ -60,7 +60,7 @@ test('a tracer and a meter given to the engine are used whatever is registered',
   expect((await measured.collect()).has('gen_ai.client.operation.duration')).toBe(true);
 });
 
-test('an unsampled trace is not recorded but handed on, so that nothing below it is sampled either', () => {
+test('an unsampled trace is propagated but not recorded, so that nothing below it is sampled', () => {
   const { exporter } = registerSpans({ sampler: new AlwaysOffSampler() });
   const agent = telemetry().startAgent(start);
   expect(agent.traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);

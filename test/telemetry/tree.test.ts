@@ -101,7 +101,7 @@ test('a node that fails has a span that says so, without the text', async () => 
   expect(JSON.stringify([attributes, status])).not.toContain('secret');
 });
 
-test('a node that is under way when its run is cancelled has an end', async () => {
+test('a node that is running when its run is cancelled has a span end', async () => {
   const sdk = registerSpans();
   const hang = graph({
     name: 'flow',

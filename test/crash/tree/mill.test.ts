@@ -39,7 +39,7 @@ test('the undisturbed graph does everything once', () => {
 
 const after = new Map<Schedule, number>();
 
-test('a loop with branches, killed at every point; an operator finds out what nobody knew', async () => {
+test('a loop with branches, killed at every point; an operator settles the unknown outcomes', async () => {
   const n = await world.attempt(false, async (dir) => (await play(dir, { job: 'mill' }, []))[0]?.points as number);
   const tally = await playAll(
     range(n).map((at) => [at]),
