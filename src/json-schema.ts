@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { invalid } from './errors.ts';
 import { freezeJson, type Json, type JsonObject } from './json.ts';
-import { allow, compile, type Document } from './json-schema/compile.ts';
+import { compile, type Document, limitWork } from './json-schema/compile.ts';
 import { isKeyword } from './json-schema/keywords.ts';
 import { nameOf } from './json-schema/refs.ts';
 import { checkSize, LARGEST } from './json-schema/size.ts';
@@ -79,7 +79,7 @@ const load = async () => (library ??= (await import('@cfworker/json-schema')).va
 const MOST_WORK = { own: 300_000, foreign: 80_000 };
 
 function check<T>(run: Run, { root, lookup, unique }: Document, whose: 'own' | 'foreign', value: unknown): StandardSchemaV1.Result<T> {
-  allow(MOST_WORK[whose], unique ? costOfUnique(value) : 0);
+  limitWork(MOST_WORK[whose], unique ? costOfUnique(value) : 0);
   try {
     const { valid, errors } = run(value, root as boolean, '2020-12', lookup as { [ref: string]: boolean }, false);
     if (valid) return { value: value as T };

@@ -27,7 +27,7 @@ let left = 0;
 let pairs = 0;
 
 /** Sets the work limit for the next check. */
-export function allow(work: number, costOfUnique: number): void {
+export function limitWork(work: number, costOfUnique: number): void {
   left = work;
   pairs = costOfUnique;
 }
