@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { invalid } from './errors.ts';
-import { freezeJson, type Json, type JsonObject } from './json.ts';
+import { freezeJson, isObject, type Json, type JsonObject } from './json.ts';
 import { compile, type Document, limitWork } from './json-schema/compile.ts';
 import { isKeyword } from './json-schema/keywords.ts';
 import { nameOf } from './json-schema/refs.ts';
@@ -56,8 +56,7 @@ export function foreignSchema(schema: unknown, where: string): Schema<JsonObject
 }
 
 function fromDocument<T>(given: unknown, whose: 'own' | 'foreign', where: string): Schema<T, T> {
-  if (typeof given !== 'object' || given === null || Array.isArray(given))
-    throw invalid(`${where} takes a JSON Schema object, such as { type: "object", properties: {} }.`);
+  if (!isObject(given)) throw invalid(`${where} takes a JSON Schema object, such as { type: "object", properties: {} }.`);
   checkSize(given, LARGEST[whose], where);
   const document = freezeJson(plain(given, where) as JsonObject);
   const compiled = compile(document, whose === 'foreign', where);

@@ -1,6 +1,6 @@
 import { invalid } from '../errors.ts';
-import { type Json, type JsonObject, MAX_DEPTH } from '../json.ts';
-import { INSTEAD, ITS_OWN, isDialect, isLegacy, isObject, isPattern, LIST, MAP, NESTED, PLAIN } from './keywords.ts';
+import { isObject, type Json, type JsonObject, MAX_DEPTH } from '../json.ts';
+import { INSTEAD, ITS_OWN, isDialect, isLegacy, isPattern, LIST, MAP, NESTED, PLAIN } from './keywords.ts';
 import { isLinear } from './pattern.ts';
 import { Refs } from './refs.ts';
 import { cut, LARGEST } from './size.ts';

@@ -1,5 +1,4 @@
-import type { Json, JsonObject } from '../../json.ts';
-import { isObject } from './messages.ts';
+import { isObject, type Json, type JsonObject } from '../../json.ts';
 
 export type Node = { [k: string]: Json };
 
