@@ -209,7 +209,7 @@ describe('a rule that returns', () => {
   });
 });
 
-describe('a rule that makes no sense', () => {
+describe('an invalid rule', () => {
   const nonsense: readonly unknown[] = [
     { expires: Number.NaN },
     { expires: '1h' },

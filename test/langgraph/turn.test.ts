@@ -98,7 +98,7 @@ test("nodes see the run's context, and a prompt of parts", async () => {
   ]);
 });
 
-describe('what goes wrong is told', () => {
+describe('failures', () => {
   const failing = (error: unknown, o: object = {}) =>
     foreignGraph({
       name: 'g',
