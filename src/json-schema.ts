@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { invalid } from './errors.ts';
-import { freezeJson, isObject, type Json, type JsonObject } from './json.ts';
-import { compile, type Document, limitWork } from './json-schema/compile.ts';
+import { freezeJson, type Json, type JsonObject } from './json.ts';
+import { allow, compile, type Document } from './json-schema/compile.ts';
 import { isKeyword } from './json-schema/keywords.ts';
 import { nameOf } from './json-schema/refs.ts';
 import { checkSize, LARGEST } from './json-schema/size.ts';
@@ -56,7 +56,8 @@ export function foreignSchema(schema: unknown, where: string): Schema<JsonObject
 }
 
 function fromDocument<T>(given: unknown, whose: 'own' | 'foreign', where: string): Schema<T, T> {
-  if (!isObject(given)) throw invalid(`${where} takes a JSON Schema object, such as { type: "object", properties: {} }.`);
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    throw invalid(`${where} takes a JSON Schema object, such as { type: "object", properties: {} }.`);
   checkSize(given, LARGEST[whose], where);
   const document = freezeJson(plain(given, where) as JsonObject);
   const compiled = compile(document, whose === 'foreign', where);
@@ -78,7 +79,7 @@ const load = async () => (library ??= (await import('@cfworker/json-schema')).va
 const MOST_WORK = { own: 300_000, foreign: 80_000 };
 
 function check<T>(run: Run, { root, lookup, unique }: Document, whose: 'own' | 'foreign', value: unknown): StandardSchemaV1.Result<T> {
-  limitWork(MOST_WORK[whose], unique ? costOfUnique(value) : 0);
+  allow(MOST_WORK[whose], unique ? costOfUnique(value) : 0);
   try {
     const { valid, errors } = run(value, root as boolean, '2020-12', lookup as { [ref: string]: boolean }, false);
     if (valid) return { value: value as T };

@@ -248,9 +248,6 @@ export function isSameJson(value: unknown, json: Json | undefined): boolean {
   return keys === Object.keys(json).length;
 }
 
-/** Whether a value is an object and not a list. */
-export const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** Limits on JSON: the number of values, including lists and objects, and the characters of texts and names. */
 interface Room {
   values: number;

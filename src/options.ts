@@ -1,6 +1,6 @@
 /** Errors for unknown options, and warnings for renamed ones. */
 import { invalid } from './errors.ts';
-import { isObject, type Json, plainJson } from './json.ts';
+import { type Json, plainJson } from './json.ts';
 
 /** Options by name, each with an example. */
 export type Examples = { readonly [option: string]: string };
@@ -11,7 +11,8 @@ export type Examples = { readonly [option: string]: string };
  * @throws RondoError `CONFIG_INVALID` for a value that is not an object, and for an unknown option. The message suggests the nearest name.
  */
 export function checkOptions(given: unknown, examples: Examples, where: string): void {
-  if (!isObject(given)) throw invalid(`${where} takes its options as an object: { ${Object.values(examples)[0]} }.`);
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    throw invalid(`${where} takes its options as an object: { ${Object.values(examples)[0]} }.`);
   for (const [name, value] of Object.entries(given)) {
     if (Object.hasOwn(examples, name) || value === undefined) continue;
     const meant = nearest(name, Object.keys(examples));

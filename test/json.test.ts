@@ -118,7 +118,7 @@ describe.each(table)('%s', (_, value, told, kept) => {
   });
 });
 
-test('toldJson is exact only if the JSON is equivalent to the value', () => {
+test('what is told of a value is exact only where a copy of it can stand for the value', () => {
   const inexact = table.filter(
     ([name]) => !['plain JSON', 'negative zero'].includes(name) && !/undefined|hole|null-proto|realm|__proto__/.test(name),
   );

@@ -133,17 +133,17 @@ async function forgetRuns(
   const { journal } = resources;
   const runs: RunFold[] = [];
   for (const id of ids) runs.push(await assertIdle(resources, id, 'it is forgotten'));
-  const copies = new Copies(journal, ids);
-  const holders = await copies.holders();
+  const words = new Words(journal, ids);
+  const holders = await words.holders();
   for (const id of holders)
-    if ((await copies.copied(id)) >= 0) await assertIdle(resources, id, 'what it was forked from is forgotten');
+    if ((await words.copied(id)) >= 0) await assertIdle(resources, id, 'what it was forked from is forgotten');
     else await assertIdle(resources, id, 'what it continues is forgotten', ['running']);
   const changed = new Map<string, Entry[]>();
   for (const id of holders) {
     // a fork is cancelled first: its copied open calls must not run without their arguments
-    if ((await copies.copied(id)) >= 0 && !isOver(await findRun(journal, id, ENGINE)))
+    if ((await words.copied(id)) >= 0 && !isOver(await findRun(journal, id, ENGINE)))
       await cancel(resources, id, { reason: 'the run it was forked from was forgotten' }, ENGINE);
-    const entries = await copies.without(id);
+    const entries = await words.without(id);
     if (entries.length > 0) changed.set(id, entries);
   }
   if (changed.size > 0 && !journal.rewrite)
@@ -179,7 +179,7 @@ async function firstOf(journal: Journal, runId: string): Promise<Started | undef
 }
 
 /** Finds copies of the content of some runs in other runs. */
-class Copies {
+class Words {
   readonly #journal: Journal;
   readonly #ids: ReadonlySet<string>;
   readonly #started = new Map<string, Started | undefined>();

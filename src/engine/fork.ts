@@ -5,7 +5,7 @@ import { isGraph } from '../graph/definition.ts';
 import { approvalId } from '../hitl/approvals.ts';
 import type { CallId, Draft, Entry, Limits } from '../journal/entries.ts';
 import { emptyFold, type RunFold, unfinishedCalls } from '../journal/fold.ts';
-import { copyJson, isObject, type Json } from '../json.ts';
+import { copyJson, type Json } from '../json.ts';
 import { checkLimits } from '../loop/definition.ts';
 import type { Agent, AgentDefinition } from '../loop/types.ts';
 import { plain } from '../options.ts';
@@ -175,7 +175,8 @@ async function newState(old: RunFold, agent: AgentDefinition, state: unknown): P
   if (kind !== 'graph' || before === undefined)
     throw invalid(`run ${old.runId} has no state at that entry that could be changed: only graphs have one.`);
   const json = plain(state, 'the state');
-  if (!isObject(json)) throw invalid(`the state is an object with all of its fields: ${Object.keys(before ?? {}).join(', ')}.`);
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    throw invalid(`the state is an object with all of its fields: ${Object.keys(before ?? {}).join(', ')}.`);
   const fields = isGraph(agent) ? agent.fields : undefined;
   const odd = Object.keys(json).find((key) => fields && !fields.has(key));
   if (odd !== undefined) throw invalid(`the state has no field "${odd}". It has ${[...(fields ?? [])].join(', ')}.`);

@@ -58,6 +58,7 @@ export class Resources {
       now: () => journal.now?.() ?? Date.now(),
       planOf: (agent) => this.planOf(agent),
       toolsOf: (agent, caller) => this.sources.toolsOf(agent, caller),
+      searchable: (agent, caller) => this.sources.searchable(agent, caller),
       revisionOf: (agent, caller) => this.sources.revisionOf(agent, caller),
     };
     for (const agent of options.agents ?? []) this.planOf(this.agents.register(agent));

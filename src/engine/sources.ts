@@ -1,7 +1,8 @@
-import { RondoError } from '../errors.ts';
+import { invalid } from '../errors.ts';
 import { sha256 } from '../journal/canonical.ts';
+import { calling, finding } from '../loop/finding.ts';
 import { definition, RESERVED_NAME } from '../loop/tool.ts';
-import type { AgentDefinition, Caller, ToolDefinition } from '../loop/types.ts';
+import type { AgentDefinition, Caller, Searchable, ToolDefinition } from '../loop/types.ts';
 import type { OpenedSource, ToolSource } from '../ports/tool.ts';
 import { inTime } from '../reliability/patience.ts';
 
@@ -39,6 +40,12 @@ export class Sources {
     return agent.sources.length === 0 ? agent.tools : this.#gather(agent, caller);
   }
 
+  /** The sources of an agent that are searched, opened for this caller. What a source throws is passed on. */
+  async searchable(agent: AgentDefinition, caller: Caller): Promise<readonly Searchable[]> {
+    const all = await Promise.all(agent.sources.map(async (source) => ({ name: source.name, opened: await this.#open(source, caller) })));
+    return all.filter(({ opened }) => opened.search);
+  }
+
   /** Changes where `toolsOf` would answer something else; undefined where no source of the agent tells. */
   revisionOf(agent: AgentDefinition, caller: Caller): number | undefined {
     let newest: number | undefined;
@@ -64,23 +71,35 @@ export class Sources {
   }
 
   async #gather(agent: AgentDefinition, caller: Caller): Promise<ReadonlyMap<string, ToolDefinition>> {
-    const lists = await Promise.all(agent.sources.map((source) => this.#open(source, caller).then((opened) => opened.list())));
+    const all = await Promise.all(
+      agent.sources.map((source) => this.#open(source, caller).then(async (opened) => ({ opened, list: await opened.list() }))),
+    );
     const tools = new Map(agent.tools);
-    lists.forEach((list, i) => {
+    const searched = new Set<string>();
+    all.forEach(({ opened, list }, i) => {
+      const { name } = agent.sources[i] as ToolSource;
+      if (opened.search && searched.has(name))
+        throw invalid(`agent "${agent.name}" has two sources named "${name}" that are searched. Name one differently.`);
+      if (opened.search) searched.add(name);
       for (const item of list) {
         if (RESERVED_NAME.test(item.name) && !definition(item).held)
-          throw new RondoError(
-            'CONFIG_INVALID',
-            `the source "${agent.sources[i]?.name}" of agent "${agent.name}" offers "${item.name}", a name that is reserved for the engine. Rename or exclude it.`,
+          throw invalid(
+            `the source "${name}" of agent "${agent.name}" offers "${item.name}", a name that is reserved for the engine. Rename or exclude it.`,
           );
         if (tools.has(item.name))
-          throw new RondoError(
-            'CONFIG_INVALID',
-            `agent "${agent.name}" has two tools named "${item.name}", one of them from the source "${agent.sources[i]?.name}". Rename or exclude one.`,
+          throw invalid(
+            `agent "${agent.name}" has two tools named "${item.name}", one of them from the source "${name}". Rename or exclude one.`,
           );
         tools.set(item.name, definition(item));
       }
     });
+    for (const tool of searched.size > 0 ? [finding, calling] : []) {
+      if (tools.has(tool.name))
+        throw invalid(
+          `agent "${agent.name}" has a tool named "${tool.name}", which is the engine's name for what reaches the tools of the source "${[...searched][0]}". Rename it.`,
+        );
+      tools.set(tool.name, tool);
+    }
     return tools;
   }
 
@@ -109,10 +128,11 @@ export class Sources {
       connection.revision = ++this.#changes;
     };
     const watched = (ready: OpenedSource): OpenedSource => {
-      if (!ready.changed) return ready;
-      changed();
       try {
-        release = ready.changed(changed);
+        if (ready.search && !ready.find)
+          throw invalid(`the source "${source.name}" has search() but no find(name), by which a run in another process gets its tool.`);
+        if (ready.changed) changed();
+        release = ready.changed?.(changed);
       } catch (error) {
         void closeQuietly(ready);
         throw error;

@@ -198,14 +198,14 @@ class Schedule implements Scheduling {
       (error) => {
         this.#running--;
         // a halt is neither a failure of the node nor of the engine
-        if (!(error instanceof Halted)) this.#abort(error);
+        if (!(error instanceof Halted)) this.#lose(error);
         this.#wake();
       },
     );
   }
 
   /** The journal failed. Tasks that still run append nothing more. */
-  #abort(error: unknown): void {
+  #lose(error: unknown): void {
     this.#fatal ??= { error };
     this.scope.halt = { why: 'lost', error };
   }
@@ -252,7 +252,7 @@ class Schedule implements Scheduling {
     const { state, patch } = updated(task.name, this.state, update, graph);
     const keys = patch && 'keys' in patch ? Object.keys(patch.keys) : [];
     const waitedFor = (node: string) => this.#joins.waitedFor(task, node);
-    for (const key of keys) if (!Object.hasOwn(graph.reducers, key)) this.#writes.assertNoConflict(task, key, waitedFor);
+    for (const key of keys) if (!Object.hasOwn(graph.reducers, key)) this.#writes.assertAlone(task, key, waitedFor);
     const next = this.#joins.arrivals(routed(graph, task.name, state));
     const last = this.#joins.total === 1 && next.length === 0;
     const output = last ? resultOf(graph, state) : undefined;

@@ -1,7 +1,7 @@
 import { ToolError } from '../errors.ts';
 import type { Patch } from '../journal/entries.ts';
 import { diff } from '../journal/patch.ts';
-import { isDeep, isObject, isPlain, type Json, MAX_DEPTH, NotJson, plainJson, put } from '../json.ts';
+import { isDeep, isPlain, type Json, MAX_DEPTH, NotJson, plainJson, put } from '../json.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { append } from './types.ts';
 
@@ -66,7 +66,7 @@ export function updated(
 function ofInstance(node: string, update: object): object {
   try {
     const json = plainJson(update);
-    if (isObject(json)) return json;
+    if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json;
   } catch (error) {
     throw problem(node, `its update cannot be taken: ${messageOf(error)}`);
   }

@@ -37,7 +37,7 @@ export class Writes {
    * @param waitedFor whether the task waited until a node ended, so that it has seen that node's updates.
    * @throws ToolError `UPDATE_CONFLICT` if a node that ran in parallel wrote the field: one of the updates would be lost.
    */
-  assertNoConflict(task: Call, key: string, waitedFor: (node: string) => boolean): void {
+  assertAlone(task: Call, key: string, waitedFor: (node: string) => boolean): void {
     const written = this.#written.get(key);
     if (!written || written.at <= (this.#reached.get(task) ?? 0) || waitedFor(written.node)) return;
     throw new ToolError(

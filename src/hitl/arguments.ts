@@ -1,5 +1,5 @@
 /** The arguments of a call: as written by the model or a person, and as parsed by the tool's schema, which is what the tool gets. */
-import { copyJson, isObject, isSameJson, type Json, toldJson } from '../json.ts';
+import { copyJson, isSameJson, type Json, toldJson } from '../json.ts';
 import { type Schema, type Validated, validate } from '../schema.ts';
 
 /** @property shown the parsed value as JSON. Policies, rules and people see it, and an approval is bound to it. */
@@ -66,3 +66,6 @@ export function foreseen(gets: Json | undefined, wrote: Json | undefined, before
   const known = isObject(before) ? before : {};
   return [...new Set([...Object.keys(gets), ...Object.keys(wrote)])].every((key) => foreseen(gets[key], wrote[key], known[key]));
 }
+
+const isObject = (value: Json | undefined): value is { readonly [k: string]: Json } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

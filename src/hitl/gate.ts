@@ -53,7 +53,12 @@ export interface GateOptions extends Asking {
 
 export type Asked = Pick<Call, 'name' | 'input'> & Partial<Pick<Call, 'edited' | 'approval' | 'agreed' | 'asked'>>;
 
-export function gate<T extends Gated>(tools: ReadonlyMap<string, T>, call: Asked, o: GateOptions): Verdict<T> | Promise<Verdict<T>> {
+/** In the place of a tool: why there is none, for the model. */
+export interface Missing {
+  missing: { code: string; message: string };
+}
+
+export function gate<T extends Gated>(tool: T | Missing, call: Asked, o: GateOptions): Verdict<T> | Promise<Verdict<T>> {
   const { approval } = call;
   if (approval && !approval.decided) {
     const { expiresAt } = approval.asked;
@@ -65,8 +70,7 @@ export function gate<T extends Gated>(tools: ReadonlyMap<string, T>, call: Asked
     return refuse('REJECTED', `A person rejected this call: ${decision.reason}${decision.note ? ` (${decision.note})` : ''}`);
   if (decision?.type === 'respond') return { go: 'answer', output: decision.answer };
 
-  const tool = tools.get(call.name);
-  if (!tool) return refuse('TOOL_NOT_FOUND', `There is no tool "${call.name}". There are: ${namesOf(tools) || 'none'}.`);
+  if ('missing' in tool) return refuse(tool.missing.code, tool.missing.message);
   if (tool.held !== undefined)
     return refuse('TOOL_HELD_BACK', `${tool.held}. It is held back until the change is accepted: go on without it.`);
   const written = writtenOf(call);
@@ -76,9 +80,6 @@ export function gate<T extends Gated>(tools: ReadonlyMap<string, T>, call: Asked
   const args = call.agreed ? parseAgain(input, written, call.agreed.input, again) : parse(input, written);
   return args instanceof Promise ? args.then((a) => permit(tool, call, written, a, o)) : permit(tool, call, written, args, o);
 }
-
-const namesOf = (tools: ReadonlyMap<string, Gated>) =>
-  [...tools.values()].flatMap((t) => (t.held === undefined ? [t.name] : [])).join(', ');
 
 /** What validation may be given: it is synchronous, and some schemas take the square of what they check. */
 const LARGEST = { values: 10_000, chars: 256 * 1024 };

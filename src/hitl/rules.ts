@@ -1,11 +1,11 @@
 /** Approval rules: validates them, combines several, and checks whether a person satisfies one. */
-import { isObject } from '../json.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { ApprovalRule, DecisionType } from '../ports/tool.ts';
 
 /** Why an approval rule is invalid; undefined if it is valid. @param besides names of further fields that are allowed. */
 export function ruleProblem(rule: unknown, besides: readonly string[] = []): string | undefined {
-  if (!isObject(rule)) return `an approval rule is true, false, or an object such as { reason, roles, expires }, not ${typeof rule}`;
+  if (typeof rule !== 'object' || rule === null || Array.isArray(rule))
+    return `an approval rule is true, false, or an object such as { reason, roles, expires }, not ${typeof rule}`;
   // unknown fields are refused: with a misspelt `roles`, anyone could decide
   const odd = Object.keys(rule).find((key) => !RULE.has(key) && !besides.includes(key));
   if (odd !== undefined) return `an approval rule has no "${odd}": it has ${[...RULE].join(', ')}`;

@@ -2,7 +2,7 @@
 import { isResumable } from '../errors.ts';
 import { sizeOf } from '../json.ts';
 import { promptParts, resultPart, say } from './conversation.ts';
-import type { EntryOf, Patch } from './entries.ts';
+import type { EntryOf, FoundTool, Patch } from './entries.ts';
 import { callOf, everyCallOf, isCutOff, newFrame, reach, unfinishedCalls, writtenOf } from './frame.ts';
 import { patched } from './patch.ts';
 import { nothingSpent, spend } from './spent.ts';
@@ -79,6 +79,7 @@ export function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finish
   if (call.status === 'finished') return;
   call.status = 'finished';
   call.finished = entry;
+  if (entry.found) frame.found = new Map([...(frame.found ?? []), ...entry.found.map((tool): [string, FoundTool] => [tool.name, tool])]);
   // for a sub-agent, its own calls have set `acted`
   if (!call.frame && call.effect && call.effect !== 'read' && entry.error?.outcome !== 'not-run')
     for (let f: Frame | undefined = frame; f && !f.acted; f = f.parent) f.acted = true;
@@ -130,6 +131,7 @@ function close(run: RunFold, frame: Frame, { ok, error, at }: Pick<EntryOf<'call
   frame.instructions = undefined;
   frame.memory = undefined;
   frame.tools = undefined;
+  frame.found = undefined;
 }
 
 /**

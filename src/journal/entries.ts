@@ -59,6 +59,13 @@ export interface Reached {
 /** A change of a frame's state: `set` replaces it, `push` appends to a list, `keys` patches fields of an object, where null removes one. */
 export type Patch = { set: Json } | { push: readonly Json[] } | { keys: { readonly [key: string]: Patch | null } };
 
+/** A tool that a search found. `hash` is of what the model is told of it, `source` the name of its source. */
+export interface FoundTool {
+  name: string;
+  hash: string;
+  source: string;
+}
+
 /** How a request differs from the conversation. */
 export interface Reshaped {
   instructions?: string;
@@ -155,6 +162,8 @@ type Body =
       usd?: number;
       ms: number;
       attempts?: number;
+      /** Calls, by their index, that were made through `call_tool`: each is a call of the tool that it names. */
+      through?: readonly number[];
     }
   | {
       type: 'attempt.failed';
@@ -223,6 +232,8 @@ type Body =
       ms: number;
       /** Bytes that were cut off the output. */
       cut?: number;
+      /** Of `find_tools`: what the model may call from now on. */
+      found?: readonly FoundTool[];
       /** For a node or a foreign agent's turn: the change of state, and what runs next. */
       state?: Patch;
       next?: readonly Reached[];

@@ -19,6 +19,7 @@ import { promised, type Recording, tried } from './outbox.ts';
 import { damaged } from './refuse.ts';
 import { nothingSpent, spend } from './spent.ts';
 import type { Approval, Call, Frame, RunFold, Unknown } from './state.ts';
+import { meant } from './through.ts';
 
 export { closedMessages } from './conversation.ts';
 export { isOver, openApprovals, unfinishedCalls } from './frame.ts';
@@ -186,7 +187,8 @@ function responded(run: RunFold, frame: Frame, entry: EntryOf<'model.responded'>
   for (const part of refused ? [] : entry.content) {
     if (part.type !== 'toolCall') continue;
     const id = `${entry.seq}.${calls.length}`;
-    calls.push({ id, name: part.name, providerId: part.id, input: part.input, step: entry.step, status: 'open', asked: 0 });
+    const { name, input } = (entry.through?.includes(calls.length) && meant(part)) || part;
+    calls.push({ id, name, providerId: part.id, input, step: entry.step, status: 'open', asked: 0 });
   }
   frame.calls = calls;
   frame.unfinished = calls.length;

@@ -2,7 +2,7 @@
  * Patches of a graph's state. Each step writes what it changed instead of the whole state: a list that grows by one item a step would
  * otherwise take space quadratic in its length.
  */
-import { isObject, type Json } from '../json.ts';
+import type { Json } from '../json.ts';
 import type { Patch } from './entries.ts';
 
 /** The patch from `before` to `after`; undefined if they are equal. Parts are compared by identity first, so unchanged ones cost nothing. */
@@ -49,5 +49,8 @@ function define<T>(object: { [key: string]: T }, key: string, value: T): void {
   if (key === '__proto__') Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
   else object[key] = value;
 }
+
+const isObject = (value: Json): value is { readonly [key: string]: Json } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const same = (a: Json, b: Json) => JSON.stringify(a) === JSON.stringify(b);

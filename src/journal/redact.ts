@@ -1,6 +1,8 @@
 /** Removes personal content from entries of a fork, after the run they were copied from is forgotten. */
-import type { Part } from '../ports/model.ts';
+import type { Json } from '../json.ts';
+import type { Part, ToolCallPart } from '../ports/model.ts';
 import type { Entry, Reached } from './entries.ts';
+import { meant } from './through.ts';
 
 /** The text that replaces every removed text. */
 const FORGOTTEN = '[forgotten]';
@@ -85,8 +87,14 @@ export function redacted(entry: Entry): Entry {
 const nodeOf = ({ node }: Reached): Reached => ({ node });
 
 function redactedPart(part: Part): Part {
-  if (part.type === 'toolCall') return { type: 'toolCall', id: part.id, name: part.name, input: {} };
+  // the name of a tool that was found does not count as content
+  if (part.type === 'toolCall') return { type: 'toolCall', id: part.id, name: part.name, input: namedBy(part) };
   return { type: 'text', text: FORGOTTEN };
+}
+
+function namedBy(part: ToolCallPart): Json {
+  const name = meant(part)?.name;
+  return name === undefined ? {} : { name };
 }
 
 /** The decision without the text that the person wrote. */

@@ -3,7 +3,7 @@ import type { Json } from '../json.ts';
 import type { Fact } from '../ports/memory.ts';
 import type { Message } from '../ports/model.ts';
 import type { Effect } from '../ports/tool.ts';
-import type { CallId, EntryOf, Limits, Reshaped, RunStatus } from './entries.ts';
+import type { CallId, EntryOf, FoundTool, Limits, Reshaped, RunStatus } from './entries.ts';
 import type { Recording } from './outbox.ts';
 import type { Spent } from './spent.ts';
 
@@ -115,6 +115,8 @@ export interface Frame {
   /** The changes that `step` wrappers made to the last request. */
   reshaped?: Reshaped | undefined;
   tools?: EntryOf<'context.changed'>['tools'];
+  /** What the model has found, and may call through `call_tool`, by name. */
+  found?: ReadonlyMap<string, FoundTool>;
   /**
    * Size of the conversation in tokens, by the usage of the newest answer, and the number of messages it covers.
    * `fixed`: instructions, tools and schema have not changed since.

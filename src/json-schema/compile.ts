@@ -1,6 +1,6 @@
 import { invalid } from '../errors.ts';
-import { isObject, type Json, type JsonObject, MAX_DEPTH } from '../json.ts';
-import { INSTEAD, ITS_OWN, isDialect, isLegacy, isPattern, LIST, MAP, NESTED, PLAIN } from './keywords.ts';
+import { type Json, type JsonObject, MAX_DEPTH } from '../json.ts';
+import { INSTEAD, ITS_OWN, isDialect, isLegacy, isObject, isPattern, LIST, MAP, NESTED, PLAIN } from './keywords.ts';
 import { isLinear } from './pattern.ts';
 import { Refs } from './refs.ts';
 import { cut, LARGEST } from './size.ts';
@@ -27,7 +27,7 @@ let left = 0;
 let pairs = 0;
 
 /** Sets the work limit for the next check. */
-export function limitWork(work: number, costOfUnique: number): void {
+export function allow(work: number, costOfUnique: number): void {
   left = work;
   pairs = costOfUnique;
 }

@@ -1,5 +1,5 @@
-import { isObject, type Json, type JsonObject } from '../json.ts';
-import { LIST, MAP, NESTED } from './keywords.ts';
+import type { Json, JsonObject } from '../json.ts';
+import { isObject, LIST, MAP, NESTED } from './keywords.ts';
 
 /** The base URI of a document without `$id`. */
 const NOWHERE = 'schema:///';

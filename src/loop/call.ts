@@ -1,6 +1,7 @@
 /** The types of a call on its way from the gate to its end: prepared, started, finished. */
 import type { Arguments } from '../hitl/arguments.ts';
 import type { Verdict } from '../hitl/gate.ts';
+import type { FoundTool } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import type { Json } from '../json.ts';
 import type { Part } from '../ports/model.ts';
@@ -14,6 +15,8 @@ export interface Ready extends Arguments {
   /** An earlier claim journaled its `call.started`, so limits do not count it again. */
   resumed?: true;
   context: unknown;
+  /** Of `find_tools`, once it has run. */
+  found?: readonly FoundTool[];
   credentials?: Readonly<Record<string, string>>;
   /** When the first credential expires, epoch milliseconds. Absent if none does. */
   expiresAt?: number | undefined;

@@ -1,6 +1,5 @@
 import { invalid } from '../errors.ts';
 import type { Limits } from '../journal/entries.ts';
-import { isObject } from '../json.ts';
 import { hint } from '../options.ts';
 import { isTool, TOOL_NAME } from './tool.ts';
 import type { Agent, AgentDefinition, Grants, LoopDefinition } from './types.ts';
@@ -56,6 +55,7 @@ export function checkLimits(limits: Limits | undefined, where: string): void {
 export function checkGrants(grants: Grants | undefined, where: string): void {
   if (grants === undefined) return;
   const texts = (list: unknown) => Array.isArray(list) && list.every((item) => typeof item === 'string');
+  const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
   const odd = isObject(grants) ? Object.keys(grants).find((key) => key !== 'tools' && key !== 'credentials') : '';
   if (odd !== undefined)
     throw invalid(`${where}: grants are { tools: [names], credentials: { provider: [scopes] } }${odd && `, and have no "${odd}"`}.`);

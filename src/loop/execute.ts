@@ -9,6 +9,7 @@ import type { ToolTrace } from '../telemetry/trace.ts';
 import type { Ready } from './call.ts';
 import { renewed } from './credentials.ts';
 import { idempotencyKey, perform } from './effects.ts';
+import { search } from './found.ts';
 import { driven, isGenerator } from './generator.ts';
 import { observed } from './output.ts';
 import type { Scope } from './types.ts';
@@ -84,7 +85,11 @@ export async function execute(scope: Scope, call: Call, ready: Ready, span: Tool
   const why = scope.halt?.why;
   if (!end.ok && end.cancelled && (why === 'lost' || (end.error.outcome !== 'not-run' && why !== 'cancel'))) return undefined;
   const ms = Math.round(performance.now() - started);
-  if (end.ok) return { type: 'call.finished', call: call.id, ok: true, ...end.seen, attempts, ms };
+  if (end.ok) {
+    const finished: Finished = { type: 'call.finished', call: call.id, ok: true, ...end.seen, attempts, ms };
+    if (ready.found) finished.found = ready.found;
+    return finished;
+  }
   return { type: 'call.finished', call: call.id, ok: false, error: end.error, attempts, ms };
 }
 
@@ -125,7 +130,8 @@ async function once(scope: Scope, call: Call, ready: Ready, span: ToolTrace, wai
           const ctx = new CallContext(attempt, scope, call, ready);
           const whole = (output: unknown) =>
             isGenerator(output) ? driven(output, attempt.signal, ctx.progress as (data: unknown) => void) : output;
-          const output: unknown = tool.options.execute(value, ctx);
+          const output: unknown =
+            tool.finding === 'find' ? search(scope, ready, value as { query: string }, attempt) : tool.options.execute(value, ctx);
           return isThenable(output) ? Promise.resolve(output).then(whole) : whole(output);
         }),
       keep: (value) => observed(tool, value, scope.secrets).output,

@@ -3,10 +3,12 @@ import type { Grants, Tools } from './types.ts';
 
 /** The tools that the grants of all agents on the path allow. */
 export function granted(tools: Tools, grants: readonly Grants[]): Tools {
-  const bounds = grants.flatMap((g) => (g.tools ? [g.tools] : []));
-  if (bounds.length === 0) return tools;
-  return new Map([...tools].filter(([name]) => bounds.every((allowed) => allowed.includes(name))));
+  if (grants.every((g) => !g.tools)) return tools;
+  // to search is not to use: what is found is bounded by itself
+  return new Map([...tools].filter(([name, tool]) => tool.finding || isGranted(name, grants)));
 }
+
+export const isGranted = (name: string, grants: readonly Grants[]): boolean => grants.every(({ tools }) => !tools || tools.includes(name));
 
 /** The credential or scope that the grants do not allow; undefined if they allow all of it. */
 export function beyond({ provider, scopes = [] }: CredentialRequest, grants: readonly Grants[]): string | undefined {

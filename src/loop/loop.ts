@@ -6,6 +6,8 @@
  * I3. A model call is made only if the most that it can cost fits every limit (`budget.ts`).
  * I4. An answer that arrived is journaled and charged, even if the run is halted right after it.
  */
+import type { Asked } from '../hitl/gate.ts';
+import { meant } from '../journal/through.ts';
 import type { ModelRequest, Part, ToolCallPart } from '../ports/model.ts';
 import { unlessHalted } from '../reliability/patience.ts';
 import { act } from './act.ts';
@@ -14,6 +16,7 @@ import { type Reservation, reserveModelCall } from './budget.ts';
 import type { Due } from './call.ts';
 import { conclude, handedOver } from './conclude.ts';
 import { costOf, modelKey } from './estimate.ts';
+import { finds } from './finding.ts';
 import { observe } from './observe.ts';
 import { reshape } from './reshape.ts';
 import { answered, type Responded } from './start.ts';
@@ -68,7 +71,7 @@ async function turn(scope: LoopScope, request: ModelRequest, reserved: Reservati
     const told = masked(scope, thought);
     const { content, stop } = told.response;
     const entry = respondedEntry(scope, told);
-    const calls = content.filter((p): p is ToolCallPart => p.type === 'toolCall');
+    const calls = callsOf(content, entry);
     const ends = calls.length === 0 || stop === 'blocked' || stop === 'context';
     const next = ends ? await conclude(scope, told.response, entry) : await answered(scope, { entry, calls, cut: stop === 'length' });
     span.end(entry);
@@ -76,6 +79,17 @@ async function turn(scope: LoopScope, request: ModelRequest, reserved: Reservati
   } finally {
     reserved.release();
   }
+}
+
+/** Those made through `call_tool` as calls of the tools that they name. */
+function callsOf(content: readonly Part[], { through }: Responded): readonly Asked[] {
+  const calls = content.filter((p): p is ToolCallPart => p.type === 'toolCall');
+  return through ? calls.map((call, i) => (through.includes(i) && meant(call)) || call) : calls;
+}
+
+/** Which calls, by their index, are made through `call_tool`. */
+function through(content: readonly Part[]): readonly number[] {
+  return content.filter((p) => p.type === 'toolCall').flatMap((call, i) => (meant(call) ? [i] : []));
 }
 
 /** The answer with secrets masked. Masked reasoning loses its signature, because the provider would refuse it. */
@@ -99,5 +113,7 @@ function respondedEntry(scope: LoopScope, { response, model, attempts, ms }: Tho
   if (usage) entry.usage = usage;
   if (usd !== undefined) entry.usd = usd;
   if (attempts > 1) entry.attempts = attempts;
+  const found = finds(scope) ? through(content) : [];
+  if (found.length > 0) entry.through = found;
   return entry;
 }

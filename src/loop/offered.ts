@@ -22,6 +22,7 @@ export const isStale = ({ agent, host, drive, revision }: Scope): boolean =>
 export async function relist(scope: Scope): Promise<void> {
   const { agent, host, drive } = scope;
   const revision = host.revisionOf(agent, drive.caller);
+  scope.found = undefined;
   let listed: Tools;
   try {
     const found = host.toolsOf(agent, drive.caller);

@@ -2,13 +2,15 @@
  * Prepare: what is to become of each call that a model asked for. It reads and asks (schema, policy, approval, credentials, limits), runs no
  * tool and writes nothing. A call that was just asked for, one that waited for a person or a limit, and one that a crash cut off come this way.
  */
-import { type Asked, type GateOptions, gate, type Verdict } from '../hitl/gate.ts';
+import { type Asked, type GateOptions, gate, type Missing, type Verdict } from '../hitl/gate.ts';
 import type { Call } from '../journal/fold.ts';
 import { callsLeft } from './budget.ts';
 import type { Prepared } from './call.ts';
 import { resultAllowed } from './content.ts';
 import { credentials } from './credentials.ts';
 import { delegations } from './delegation.ts';
+import { finds } from './finding.ts';
+import { foundTool, lookUp } from './found.ts';
 import { recall } from './recall.ts';
 import type { Scope, ToolDefinition } from './types.ts';
 
@@ -28,22 +30,40 @@ export function prepare(scope: Scope, calls: readonly (Asked | Call)[], now: num
   let later = false;
   const prepared: (Prepared | Promise<Prepared>)[] = [];
   for (const call of calls) {
-    const one = 'status' in call && call.status === 'started' ? recalled(scope, call) : gated(scope, call, o);
+    const tool = scope.tools.get(call.name) ?? foundTool(scope, call.name);
+    const one: Prepared | Promise<Prepared> =
+      tool || !mayBeFound(scope, call) ? known(scope, call, tool, o) : lookUp(scope, call).then((looked) => known(scope, call, looked, o));
     later ||= one instanceof Promise;
     prepared.push(one);
   }
   return later ? Promise.all(prepared).then((all) => within(scope, all)) : within(scope, prepared as Prepared[]);
 }
 
-function gated(scope: Scope, call: Asked, o: GateOptions): Prepared | Promise<Prepared> {
-  const verdict = gate(scope.tools, call, o);
+/** One that waits for a person, or whose answer a person gave, needs no tool. */
+function mayBeFound(scope: Scope, { approval }: Asked): boolean {
+  const type = approval?.decided?.decision.type;
+  return finds(scope) && (!approval || type === 'approve' || type === 'edit');
+}
+
+function known(scope: Scope, call: Asked | Call, tool: ToolDefinition | Missing | undefined, o: GateOptions): Prepared | Promise<Prepared> {
+  if ('status' in call && call.status === 'started') return recalled(scope, call, tool && 'missing' in tool ? undefined : tool);
+  return gated(scope, call, tool ?? notThere(scope, call.name), o);
+}
+
+function notThere({ tools }: Scope, name: string): Missing {
+  const names = [...tools.values()].flatMap((t) => (t.held === undefined ? [t.name] : []));
+  return { missing: { code: 'TOOL_NOT_FOUND', message: `There is no tool "${name}". There are: ${names.join(', ') || 'none'}.` } };
+}
+
+function gated(scope: Scope, call: Asked, tool: ToolDefinition | Missing, o: GateOptions): Prepared | Promise<Prepared> {
+  const verdict = gate(tool, call, o);
   if (verdict instanceof Promise) return verdict.then((v) => withCredentials(scope, call, v));
   return verdict.go === 'start' && verdict.tool.options.credentials ? withCredentials(scope, call, verdict) : verdict;
 }
 
 /** What a `check` found passes the policy like what the tool itself gives. */
-async function recalled(scope: Scope, call: Call): Promise<Prepared> {
-  const found = await recall(scope, call);
+async function recalled(scope: Scope, call: Call, tool: ToolDefinition | undefined): Promise<Prepared> {
+  const found = await recall(scope, call, tool);
   return found.go === 'answer' ? resultAllowed(scope, call.name, found) : found;
 }
 

@@ -15,8 +15,7 @@ import type { Scope, ToolDefinition } from './types.ts';
 const CHECK_TIMEOUT = 60_000;
 
 /** The known outcome of the call. Otherwise it runs again if it may run twice, or is known not to have run. */
-export function recall(scope: Scope, call: Call): Prepared | Promise<Prepared> {
-  const tool = scope.tools.get(call.name);
+export function recall(scope: Scope, call: Call, tool: ToolDefinition | undefined): Prepared | Promise<Prepared> {
   if (!tool?.delegate) return recalled(scope, call, tool);
   // a sub-agent continues in its frame
   const input = writtenOf(call);

@@ -7,7 +7,7 @@ import type { Secrets } from '../secrets.ts';
 import type { AgentTrace } from '../telemetry/trace.ts';
 import { promise } from './remembered.ts';
 import { Reserved } from './reserved.ts';
-import type { AgentDefinition, Drive, End, Grants, Halt, Host, Plan, Scope, Tools, Transient } from './types.ts';
+import type { AgentDefinition, Drive, End, Found, Grants, Halt, Host, Plan, Scope, Tools, Transient } from './types.ts';
 
 export interface ScopeOptions {
   drive: Drive;
@@ -30,6 +30,7 @@ export class LiveScope implements Scope {
   readonly plan: Plan;
   readonly limits: Limits;
   tools: Tools;
+  found: Map<string, Found> | undefined;
   revision: number | undefined;
   readonly trace: AgentTrace;
   readonly cancel: CancelSource;
@@ -47,6 +48,7 @@ export class LiveScope implements Scope {
     this.plan = o.drive.host.planOf(o.agent);
     this.limits = o.limits;
     this.tools = o.tools;
+    this.found = undefined;
     this.revision = undefined;
     this.trace = o.trace;
     this.cancel = o.cancel;

@@ -13,7 +13,6 @@ import type { Call } from '../journal/fold.ts';
 import { argumentsOf } from '../journal/frame.ts';
 import type { Make } from '../journal/log.ts';
 import { isSameJson } from '../json.ts';
-import type { ToolCallPart } from '../ports/model.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
 import { type Reservation, reserveToolCall } from './budget.ts';
 import type { Due, Prepared, Ready } from './call.ts';
@@ -26,7 +25,7 @@ export type Responded = Extract<Draft, { type: 'model.responded' }>;
 /** An answer with calls that is not in the journal yet. */
 export interface Answer {
   entry: Responded;
-  calls: readonly ToolCallPart[];
+  calls: readonly Asked[];
   /** It was cut off at the output limit, so none of its calls is made. */
   cut: boolean;
 }

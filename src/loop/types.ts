@@ -12,7 +12,7 @@ import type { Memory } from '../ports/memory.ts';
 import type { Message, Model, ModelRequest, ToolChoice, ToolSpec } from '../ports/model.ts';
 import type { Policy } from '../ports/policy.ts';
 import type { Principal } from '../ports/principal.ts';
-import type { Question, Tool, ToolOptions, ToolSource } from '../ports/tool.ts';
+import type { OpenedSource, Question, Tool, ToolOptions, ToolSource } from '../ports/tool.ts';
 import type { Prices } from '../pricing/prices.ts';
 import type { Breakers } from '../reliability/breaker.ts';
 import type { CancelSource } from '../reliability/cancel.ts';
@@ -66,9 +66,24 @@ export interface ToolDefinition extends Tool {
   readonly held?: string;
   /** The tool is not offered to the model. */
   readonly hidden?: true;
+  /** Set for the two tools by which a model reaches what its sources find: see finding.ts. */
+  readonly finding?: 'find' | 'call';
 }
 
 export type Tools = ReadonlyMap<string, ToolDefinition>;
+
+/** A tool that was found, and the name of its source. */
+export interface Found {
+  readonly tool: ToolDefinition;
+  readonly source: string;
+}
+
+/** An opened source that has `search` and `find`. */
+export interface Searchable {
+  /** One source of an agent has it. */
+  readonly name: string;
+  readonly opened: OpenedSource;
+}
 
 /** The sub-agent that answers a tool's calls. */
 export interface Delegate {
@@ -143,6 +158,8 @@ export interface Host {
   planOf(agent: AgentDefinition): Plan;
   /** The tools that an agent may call: those it declares, and those that its sources list now. */
   toolsOf(agent: AgentDefinition, caller: Caller): Tools | Promise<Tools>;
+  /** The agent's sources that are searched, in the order declared. */
+  searchable(agent: AgentDefinition, caller: Caller): Promise<readonly Searchable[]>;
   /** Changes if `toolsOf` would return other tools; undefined for an agent whose sources cannot tell. */
   revisionOf(agent: AgentDefinition, caller: Caller): number | undefined;
 }
@@ -203,6 +220,8 @@ export interface Scope {
   readonly limits: Limits;
   /** The tools that the agent may call in this step, by name. */
   tools: Tools;
+  /** Tools that were found, as last looked up, by name; undefined where none was, and where a source has told of a change since. */
+  found: Map<string, Found> | undefined;
   /** The sources' revision when `tools` was listed. */
   revision: number | undefined;
   readonly trace: AgentTrace;

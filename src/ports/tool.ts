@@ -159,12 +159,30 @@ export interface SourceCaller {
 }
 
 export interface OpenedSource {
-  /** The tools that it offers now. An unchanged tool must stay the same object, which identifies its circuit breaker. */
+  /**
+   * The tools that are always offered: every request to the model has them. May be empty if `search` finds the rest. An unchanged tool must
+   * stay the same object, which identifies its circuit breaker.
+   */
   list(): Promise<readonly Tool[]>;
   /**
-   * Sets the engine's listener, once, right after `open`. The source calls it whenever `list` would return other tools. A run gets the new
-   * list at its next step, a waiting run when it resumes. The engine does not poll: a source without notifications must poll its server
-   * itself. Without this method, a run keeps the tools that it started with.
+   * Finds tools that `list` does not return, best first: for a source with too many tools for every request. With such a source, the model is
+   * offered two more tools: `find_tools({ query })` returns names, descriptions and schemas of at most 10 tools, `call_tool({ name, arguments })`
+   * calls one of them. Journal, policies, approvals, limits, events and wrappers see the call of the named tool. An error, a timeout or an
+   * invalid result is reported to the model. The searched sources of an agent must have different names. A found tool is left out, with a
+   * `RondoWarning`, if a listed tool or a tool found in another source has its name.
+   * @param query the model's words, 1 to 1,000 characters.
+   * @param o.limit the maximum number of tools; further ones are ignored.
+   */
+  search?(query: string, o: { limit: number; signal: AbortSignal }): Promise<readonly Tool[]>;
+  /**
+   * The tool with exactly this name, as `search` returns it; undefined if there is none. Required with `search`: the journal holds the names of
+   * found tools, and a run that continues in another process, such as after an approval, looks up its tools with it.
+   */
+  find?(name: string, o: { signal: AbortSignal }): Promise<Tool | undefined>;
+  /**
+   * Sets the engine's listener, once, right after `open`. The source calls it whenever `list`, `search` or `find` would return other tools. A
+   * run gets the new list at its next step, a waiting run when it resumes. The engine does not poll: a source without notifications must poll
+   * its server itself. Without this method, a run keeps the tools that it started with.
    * @returns a function that removes the listener. The engine calls it before `close`.
    */
   changed?(listener: () => void): () => void;

@@ -5,7 +5,7 @@ import type { RunOptions } from '../engine/options.ts';
 import type { RunState } from '../engine/results.ts';
 import { RondoError } from '../errors.ts';
 import type { Decision, Limits } from '../journal/entries.ts';
-import { isObject, type Json, type JsonObject } from '../json.ts';
+import type { Json, JsonObject } from '../json.ts';
 import type { Agent } from '../loop/types.ts';
 import { isName, type Principal } from '../ports/principal.ts';
 import { accepted, isSameRun } from './accept.ts';
@@ -66,7 +66,7 @@ function decoded(text: string): string {
 async function fieldsOf(o: RunsOptions, request: Request, known: readonly string[]): Promise<JsonObject> {
   const body = await readJson(request, o);
   const fields = `with ${known.map((name) => `"${name}"`).join(', ')}`;
-  if (!isObject(body)) throw new HttpError(400, `The body is an object ${fields}.`);
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new HttpError(400, `The body is an object ${fields}.`);
   const other = Object.keys(body).find((name) => !known.includes(name));
   if (other !== undefined) throw new HttpError(400, `The body has the field "${other.slice(0, 100)}". It is an object ${fields}.`);
   return body as JsonObject;

@@ -48,7 +48,7 @@ describe.each<Transport>(['JSONRPC', 'HTTP+JSON', '0.3'])('the official client o
     expect([rest.tasks.map((t) => t.id), rest.nextPageToken]).toEqual([[first.id], '']);
   });
 
-  it('answers an approval as data, and the run continues', async () => {
+  it('answers an approval as data, and the run goes on', async () => {
     const server = await serve();
     const client = await connect(server.url, transport);
     const asked = await send(client, PAY);

@@ -140,7 +140,7 @@ describe('a decision that says more than a decision', () => {
     ['a text', 'lead'],
     ['a list in a list', [['lead']]],
     ['an object', { lead: true, includes: 'lead' }],
-  ])('by someone whose roles are %s is refused', async (_, roles) => {
+  ])('by somebody whose roles are %s is refused', async (_, roles) => {
     const { engine, ids, runId } = await waiting([{ cents: 1 }], { roles: ['lead'] });
     const error = await engine
       .decide(runId, [{ approval: ids[0] as string, type: 'approve' }], { by: { id: 'cas', roles: roles as string[] } })

@@ -209,7 +209,7 @@ describe('a rule that returns', () => {
   });
 });
 
-describe('an invalid rule', () => {
+describe('a rule that makes no sense', () => {
   const nonsense: readonly unknown[] = [
     { expires: Number.NaN },
     { expires: '1h' },

@@ -182,7 +182,7 @@ describe('names', () => {
   const spec = (name: string): ToolSpec => ({ name, description: name, input: { type: 'object' } });
   const hard = ['orders.find', 'gateway___'.padEnd(64, 'x'), 'y'.repeat(65), 'émile', 'a b', 'a_b', ''];
 
-  test('names that Bedrock refuses get aliases, in the tools and in the conversation', async () => {
+  test('names that Bedrock refuses are told under others, in the tools and in the conversation', async () => {
     await seen(
       [user('a'), assistant(...hard.map((name, i) => call(`t${i}`, name))), results(...hard.map((_, i) => result(`t${i}`, 'x')))],
       {
@@ -234,7 +234,7 @@ describe('names', () => {
     expect(content).toEqual([{ type: 'toolCall', id: 'x', name: 'made_up', input: {} }]);
   });
 
-  test('the same name has the same alias in every request, so that caches stay valid', async () => {
+  test('the same name is told the same way in every request, so that caches hold', async () => {
     const told = async () => {
       await seen([user('a')], { tools: [spec('orders.find')] });
       return w.server.calls.at(-1)?.input.toolConfig.tools[0].toolSpec.name;
@@ -283,7 +283,7 @@ describe('what a model said goes back to it unchanged', () => {
     expect(kinds(await again(foreign))).toEqual(['text', 'toolUse', 'toolUse']);
   });
 
-  test('a malformed input is sent in a field of an object', async () => {
+  test('a malformed input is told as what it was', async () => {
     const messages = await seen([user('a'), assistant(call('t', 'look', '{"a":')), results(result('t', 'no JSON'))]);
     expect(messages[1]?.content[0]?.toolUse?.input).toEqual({ invalid_input: '{"a":' });
   });

@@ -147,7 +147,7 @@ describe.each(MODES)('%s', (mode) => {
     expect(w.server.calls[0]?.headers['amz-sdk-request']).toBe('attempt=1; max=1');
   });
 
-  test('an unknown failure keeps its cause', async () => {
+  test('a failure that nobody knows keeps its cause', async () => {
     const cause = new Error('odd');
     const client = { send: () => Promise.reject(cause) } as never;
     const error = await rejection(ask(bedrock(ID, { client }), request(), mode));
@@ -190,7 +190,7 @@ describe.each(MODES)('%s', (mode) => {
     });
   });
 
-  test('no one listens', async () => {
+  test('nobody listens', async () => {
     const port = await freePort();
     for (const model of [
       bedrock(ID, { endpoint: `http://127.0.0.1:${port}` }),

@@ -107,7 +107,7 @@ describe('what a constrained decoder can hold', () => {
     });
   });
 
-  test('ranges are moved to the description', () => {
+  test('ranges are told in the description', () => {
     const n = (s: JsonSchema) => (native({ type: 'object', properties: { n: s } }) as { properties: { n: unknown } }).properties.n;
     expect(n({ type: 'integer', minimum: 1, maximum: 9, description: 'Stars.' })).toEqual({
       type: 'integer',

@@ -133,7 +133,7 @@ function conversationOf(turns: readonly Turn[], ids: (n: number) => string): Mes
   });
 }
 
-test('Bedrock accepts every conversation', async () => {
+test('whatever a conversation holds, Bedrock takes it', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(turn, { maxLength: 4 }),

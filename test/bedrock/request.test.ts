@@ -66,7 +66,7 @@ describe.each(MODES)('%s', (mode) => {
     expect((await sent({}, { tools: [search], toolChoice: 'none' })).toolConfig).toBeUndefined();
   });
 
-  test('a model that does not support a tool choice is asked again without it, and later requests omit it', async () => {
+  test('a model that takes no choice of a tool is asked again without it, and not told again', async () => {
     const model = bedrock('acme.model-v1:0', { endpoint: w.server.url });
     w.server.next(fails('ValidationException', "This model doesn't support the toolConfig.toolChoice.any field. Remove it."));
     for (let i = 0; i < 2; i++) {

@@ -55,7 +55,7 @@ describe.each(MODES)('%s', (mode) => {
     expect(deltas).toEqual(mode === 'stream' ? expected : []);
   });
 
-  test('a tool that the provider ran itself is not a call', async () => {
+  test('a tool the provider ran itself is nobody’s call', async () => {
     const server = { toolUse: { toolUseId: 's', name: 'nova_grounding', input: {}, type: 'server_tool_use' } } as ContentBlock;
     const { content, stop } = await answer({ content: [server, { text: 'done' }], stopReason: 'end_turn' });
     expect(content).toEqual([{ type: 'text', text: 'done' }]);

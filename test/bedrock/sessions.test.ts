@@ -95,7 +95,7 @@ describe('a turn that a guardrail refused', () => {
   });
 });
 
-test('a conversation that fills the context has its own error code', async () => {
+test('a conversation that fills the context is told as such', async () => {
   w.server.next(says({ content: [{ text: 'half' }], stopReason: 'model_context_window_exceeded' }));
   const a = agent({ name: 'a', instructions: 'Help.', model: model() });
   const engine = new Engine({ agents: [a] });
@@ -161,7 +161,7 @@ describe('schemas of tools', () => {
     ],
   } as const;
 
-  test('a choice at the top becomes one object for Claude, and is described as text', async () => {
+  test('a choice at the top becomes one object for Claude, and is told in words', async () => {
     expect(await schema(either)).toEqual({
       type: 'object',
       properties: { a: { type: 'string' }, b: { type: 'string' }, k: { anyOf: [{ const: 1 }, { const: 2 }] } },
@@ -183,7 +183,7 @@ describe('schemas of tools', () => {
     });
     expect(sent).toMatchObject({ type: 'object', properties: { a: {}, b: {} }, required: ['a', 'b'] });
   });
-  test('Nova gets type, properties and required, with references inlined', async () => {
+  test('Nova is told type, properties and what is required, with references written out', async () => {
     const sent = await schema(
       { type: 'object', properties: { a: { $ref: '#/$defs/x' } }, additionalProperties: false, $defs: { x: { type: 'string' } } },
       'amazon.nova-lite-v1:0',
@@ -198,7 +198,7 @@ describe('schemas of tools', () => {
     });
     expect(sent).toEqual({ type: 'object', properties: { n: { exclusiveMinimum: 1 }, t: { prefixItems: [{ type: 'string' }] }, o: {} } });
   });
-  test('another model gets the schema unchanged', async () => {
+  test('another model is told the schema as it is', async () => {
     expect(await schema(either, 'openai.gpt-oss-120b-1:0')).toEqual(either);
   });
 });
@@ -282,7 +282,7 @@ describe.each(MODES)('a refusal that names what the model does not take is learn
 });
 
 test.each(["This model doesn't support tool use in streaming mode.", 'The model is unsupported for streaming.'])(
-  'a model that cannot stream is called without streaming, and its answer is emitted anyway: %s',
+  'a model that cannot stream is asked in one piece, and is heard all the same: %s',
   async (message) => {
     const m = model(PROFILE);
     const tools = [{ name: 'look', description: 'l', input: { type: 'object' } }];

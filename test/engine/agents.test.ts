@@ -23,7 +23,7 @@ async function approve(engine: Engine, runId: string) {
 }
 
 describe.each(journals)('a run on $name', ({ make }) => {
-  test('continues with the agent object that it was started with, whatever else was run under its name', async () => {
+  test('goes on with the agent object that it was started with, whatever else was run under its name', async () => {
     const paid: string[] = [];
     const engine = new Engine({ journal: make().journal });
     const ids: string[] = [];
@@ -57,7 +57,7 @@ describe.each(journals)('a run on $name', ({ make }) => {
     await ends(other.resume(runId), 'completed');
   });
 
-  test('continues in another process with the agent that is given, or registered', async () => {
+  test('goes on in another process with the agent that is given, or registered', async () => {
     const { journal, another } = make();
     const paid: string[] = [];
     const first = new Engine({ journal });

@@ -25,7 +25,7 @@ const t = (name: string) => tool({ name, description: '', input: nothing, execut
 const options = { description: '', input: nothing, execute: () => 1 };
 const bad = (value: unknown) => value as never;
 
-describe('an invalid tool is refused where it is declared, and the message names it', () => {
+describe('a tool that makes no sense is refused where it is declared, and the message names it', () => {
   const mute: Schema = bad({ '~standard': { version: 1, vendor: 'quiet', validate: (value: unknown) => ({ value }) } });
   test.each<[string, () => unknown, string]>([
     ['a bad name', () => t('no spaces'), 'no spaces'],
@@ -54,7 +54,7 @@ describe('an invalid tool is refused where it is declared, and the message names
   });
 });
 
-describe('an invalid agent is refused where it is declared', () => {
+describe('an agent that makes no sense is refused where it is declared', () => {
   test.each<[string, () => unknown, string]>([
     ['no name', () => agent({ ...ok, name: '' }), 'name'],
     ['no model', () => agent(bad({ name: 'a', instructions: '' })), 'bedrock'],
@@ -69,7 +69,7 @@ describe('an invalid agent is refused where it is declared', () => {
   });
 });
 
-describe('invalid options of an engine or a run are refused at once', () => {
+describe('an engine or a run that makes no sense is refused at once', () => {
   const engine = new Engine();
   const a = agent(ok);
   test.each<[string, () => unknown, string]>([

@@ -355,7 +355,7 @@ describe('agents of other kinds', () => {
     expect(JSON.stringify(await entriesOf(journal, 'fork'))).toContain('from below');
   });
 
-  test('a sub-agent that shares the conversation sees it, with calls as text', async () => {
+  test('a sub-agent that shares the conversation is shown it, its calls in words', async () => {
     const below = scripted(['from below']);
     const sub = agent({ name: 'sub', instructions: '', model: below });
     const model = scripted([asks(['sub', { task: 'help' }]), 'done']);
@@ -367,7 +367,7 @@ describe('agents of other kinds', () => {
     expect(JSON.stringify(below.requests[0]?.messages)).toContain('And order 8?');
   });
 
-  test('a foreign agent gets it as a prompt, with calls as text', async () => {
+  test('a foreign agent, whose turn takes a prompt, is told it as one, its calls in words', async () => {
     const inputs: unknown[] = [];
     const f = foreignAgent({
       name: 'f',

@@ -23,7 +23,7 @@ const userTexts = (r: ModelRequest) => r.messages.filter((m) => m.role === 'user
 const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: () => 'signed' });
 
 describe.each(journals)('a session on $name', ({ make }) => {
-  test('continues from its history, in another process too', async () => {
+  test('goes on from its history, in another process too', async () => {
     const { journal, another } = make();
     const model = scripted(['Hello Ana.', 'You are Ana.', 'Nobody.']);
     const a = agent({ name: 'a', instructions: '', model });
@@ -68,7 +68,7 @@ describe.each(journals)('a session on $name', ({ make }) => {
     });
   });
 
-  test('continues after a run that failed, stopped or was cancelled; no call is left without a result', async () => {
+  test('goes on after a run that failed, stopped or was cancelled; no call is left without a result', async () => {
     const { journal } = make();
     const engine = new Engine({ journal });
     const model = scripted([asks(['sign', {}, 'c1']), asks(['sign', {}, 'c2']), 'done']);
@@ -179,7 +179,7 @@ test('a long session keeps its newest messages, from one of the user on: no resu
   expect(shown(last).map((s) => s.text.split(' ')[0])).toEqual(called);
 });
 
-test('a run that was forgotten is forgotten by its session, which continues', async () => {
+test('a run that was forgotten is forgotten by its session, which goes on', async () => {
   const journal = memoryJournal();
   const engine = new Engine({ journal });
   const model = scripted(['one', 'two', 'three']);

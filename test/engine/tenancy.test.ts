@@ -103,7 +103,7 @@ describe.each(journals)('a run of a tenant on $name', ({ make }) => {
     expect(heard).toEqual([]);
   });
 
-  test('is visible to its own tenant, whoever asks', async () => {
+  test('is there for its own tenant, whoever asks', async () => {
     const { journal } = make();
     const engine = new Engine({ journal });
     const { a, hold } = working();

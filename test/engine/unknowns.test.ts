@@ -37,7 +37,7 @@ function tardy(effect: 'once' | 'read' = 'once') {
 }
 
 describe.each(journals)('an unknown outcome on $name', ({ make }) => {
-  test('a timeout is a race: the agent is told in time though the tool ignores its signal, and the run continues', async () => {
+  test('a timeout is a race: the agent is told in time though the tool ignores its signal, and the run goes on', async () => {
     const { journal } = make();
     const { a, model } = tardy();
     const engine = new Engine({ journal });
@@ -94,7 +94,7 @@ describe.each(journals)('an unknown outcome on $name', ({ make }) => {
   });
 
   // holds effects.I4
-  test('a late result is recorded while the run continues', async () => {
+  test('a late result while the run goes on is recorded in between', async () => {
     const { journal } = make();
     const { a: _, end } = tardy();
     const hold = deferred<string>();

@@ -112,7 +112,7 @@ describe('send_mail', () => {
     }
   });
 
-  it('goes to the team and to no one else', async () => {
+  it('goes to the team and to nobody else', async () => {
     const outbox = temp();
     const smtp = await startSmtp(outbox);
     try {
@@ -135,7 +135,7 @@ describe('send_mail', () => {
     }
   });
 
-  it('knows that nothing was sent if the server is not reachable', async () => {
+  it('knows that nothing was sent where nobody listens', async () => {
     const smtp = await startSmtp(temp());
     await smtp.close();
     expect((await mail(smtp)).told).toMatchObject({ code: 'SMTP_UNREACHABLE', outcome: 'not-run', retryable: true });

@@ -162,13 +162,13 @@ describe('a person at a terminal', () => {
     expect(again.sent).toEqual([MAIL]);
   });
 
-  it('edits into something the tool refuses: gets the reason, and is asked again', async () => {
+  it('edits into something the tool refuses: is told why, and asked again', async () => {
     const { sent, screen } = await play(['e', '', 'x'.repeat(60), '', 'a']);
     expect(screen).toContain('DECISION_INVALID');
     expect(sent).toEqual([MAIL]);
   });
 
-  it('rejects: the agent gets the reason', async () => {
+  it('rejects: the agent is told why', async () => {
     const { sent, told, screen } = await play(['r', 'not today']);
     expect(sent).toEqual([]);
     expect(told).toContain('not today');

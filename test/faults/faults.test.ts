@@ -81,7 +81,7 @@ test('and the same on a slow journal', async () => {
   );
 });
 
-test('after a crash behind any append, and another one, it continues to an end that keeps them', async () => {
+test('after a crash behind any append, and another one, it goes on to an end that keeps them', async () => {
   await fc.assert(
     fc.asyncProperty(script, fc.nat(), fc.nat(), fc.nat(3), async (s: Script, first, second, more) => {
       let scene = new Scene(s);

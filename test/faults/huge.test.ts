@@ -29,7 +29,7 @@ test.each([
   ['a text', () => text()],
   ['a list of texts', () => Array.from({ length: 100 }, () => 'x'.repeat(HUGE / 100))],
   ['an object with a long key', () => ({ [text()]: 1 })],
-])('100 MB of output, %s: cut to the limit, with a note to the model', async (_, make) => {
+])('100 MB of output, %s: cut to the limit, and the model is told', async (_, make) => {
   const { result, bytes, seen, entries } = await run(make);
   expect(result).toMatchObject({ status: 'completed', output: 'done' });
   expect(bytes).toBeLessThan(MAX_BYTES * 2);

@@ -48,7 +48,7 @@ const pausedAndApproved = async (engine: Engine, a: ReturnType<typeof job>) => {
 
 const settled = (tape: Tape) => tape.entries('r').filter(({ type }) => type === 'outcome.settled');
 
-test('a late result is journaled while the run waits, and does not change what the model saw', async () => {
+test('a late result is written down while the run waits, and changes nothing that was told', async () => {
   const tape = new Tape();
   const engine = new Engine({ journal: tape });
   expect(await passing(engine.run(job(), 'go', { id: 'r' }), 'the run')).toMatchObject({ status: 'paused' });
@@ -58,7 +58,7 @@ test('a late result is journaled while the run waits, and does not change what t
   await passing(engine.close(), 'close');
 });
 
-test('a late result of an earlier claim is journaled while the run continues', async () => {
+test('a late result of an earlier drive is written down while the run goes on', async () => {
   const tape = new Tape();
   const events: (number | undefined)[] = [];
   const a = job();

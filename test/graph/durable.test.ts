@@ -6,7 +6,7 @@ import { working } from './working.ts';
 const ben = { id: 'ben' };
 
 describe.each(journals)('durable steps on $name', ({ make }) => {
-  test('run once, whatever happens to the process after them', async () => {
+  test('are done once, whatever becomes of the process after them', async () => {
     const { journal, another } = make();
     const done: string[] = [];
     const work = async ({ durable }: NodeContext) => {
@@ -24,7 +24,7 @@ describe.each(journals)('durable steps on $name', ({ make }) => {
     expect(done).toEqual(['charge', 'mail']);
   });
 
-  test('an interrupted once step is unknown until an operator settles it', async () => {
+  test('a once step that was cut off is unknown, until an operator says what became of it', async () => {
     const { journal, another } = make();
     let charged = 0;
     const work = ({ durable }: NodeContext) => durable('charge', () => `charged ${++charged}`);

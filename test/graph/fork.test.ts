@@ -7,7 +7,7 @@ import { anything, asks, ends, entriesOf, journals } from '../engine/setup.ts';
 const ben = { id: 'ben', tenant: 'acme' };
 
 describe.each(journals)('a fork on $name', ({ make }) => {
-  test('continues from any entry of an old run with another state, and leaves that run as it is', async () => {
+  test('goes on from any entry of an old run with another state, and leaves that run as it is', async () => {
     const { journal, another } = make();
     const ran: string[] = [];
     const made = () =>

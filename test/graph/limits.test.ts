@@ -41,7 +41,7 @@ describe.each(journals)('down the tree on $name:', ({ make }) => {
   };
 
   // holds budget.I1
-  test('a budget of tokens that siblings far below share stops before the call that would cross it, and continues with a higher one', async () => {
+  test('a budget of tokens that siblings far below share stops before the call that would cross it, and goes on with a higher one', async () => {
     const { journal } = make();
     const { top, calls } = tree(6);
     const engine = new Engine({ journal, agents: [top] });
@@ -71,7 +71,7 @@ describe.each(journals)('down the tree on $name:', ({ make }) => {
     expect(second.limit).toEqual({ name: 'toolCalls', max: 5, used: 5, needed: 1 });
   });
 
-  test('a limit of its own ends a sub-agent with an error for its parent, and not the run', async () => {
+  test('a limit of its own ends a sub-agent with an error that its parent is told, and not the run', async () => {
     const { journal } = make();
     const { top } = tree(6, { worker: { limits: { steps: 2 } } });
     const run = new Engine({ journal }).run(top, 'go');

@@ -26,7 +26,7 @@ describe.each(journals)('a durable step on $name', ({ make }) => {
   });
 
   // holds effects.I4, effects.I5
-  test('that ends after its timeout is taken from the journal when the run continues', async () => {
+  test('that ends after its timeout is taken from the journal when the run goes on', async () => {
     const { journal } = make();
     const answer = deferred<string>();
     let begun = 0;

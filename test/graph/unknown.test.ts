@@ -52,7 +52,7 @@ test('a once turn of a top foreign agent that failed retryably, started again an
   expect(turns).toBe(2);
 });
 
-test('a once step that an operator settled as not run, started again and interrupted, is not repeated', async () => {
+test('a once step that an operator said did not run, begun again and cut off, is not done again', async () => {
   const { journal, another } = make();
   let done = 0;
   const work = ({ durable }: NodeContext) => durable('pay', () => `paid ${++done}`);
@@ -104,7 +104,7 @@ test('the same for a tool, in a run that stopped while it ran', async () => {
   expect(done).toBe(2);
 });
 
-test('an interrupted once step is listed as unknown, even if its node caught the error, or its graph failed below a supervisor', async () => {
+test('a once step that was cut off is listed as unknown, where its node caught that, and where its graph failed below a supervisor', async () => {
   for (const caught of [true, false]) {
     const { journal, another } = make();
     const work = async ({ durable }: NodeContext) => {

@@ -48,7 +48,7 @@ describe.each(journals)('a tool that changed after it was asked about, on $name'
     expect(ran).toEqual([{ cents: 5 }]);
   });
 
-  test('in what it takes: the arguments are validated again', async () => {
+  test('in what it takes: the arguments are validated anew', async () => {
     const { engine, runId, ran, told } = await between({}, { input: z.object({ euros: z.number() }) });
     await ends(engine.resume(runId), 'completed');
     expect(ran).toEqual([]);
@@ -62,7 +62,7 @@ describe.each(journals)('a tool that changed after it was asked about, on $name'
   });
 });
 
-describe('an invalid approval rule', () => {
+describe('an approval rule that makes no sense', () => {
   const bad: readonly [string, unknown][] = [
     ['no roles at all', { roles: [] }],
     ['roles that are no list', { roles: 'lead' }],

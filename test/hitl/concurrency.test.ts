@@ -9,7 +9,7 @@ const codes = (outcomes: readonly PromiseSettledResult<unknown>[]) =>
   outcomes.map((o) => (o.status === 'fulfilled' ? 'ok' : RondoError.is(o.reason) ? o.reason.code : String(o.reason)));
 
 describe.each(journals)('two at once on $name', ({ make }) => {
-  test('two different decisions: exactly one wins, the other gets an error', async () => {
+  test('two different decisions: exactly one wins, the other is told so', async () => {
     const { journal, another } = make();
     const { a, ledger } = refunding();
     const engine = new Engine({ journal });
@@ -159,7 +159,7 @@ describe.each(journals)('two at once on $name', ({ make }) => {
   });
 });
 
-test('whatever people decide and resume, in any order: each call runs at most once, and only if it was approved first', async () => {
+test('whatever people decide and whoever resumes, in any order: each call runs at most once, and only if it was approved first', async () => {
   const choice = fc.record({ call: fc.nat(3), who: fc.nat(2), yes: fc.boolean(), resume: fc.boolean() });
   await fc.assert(
     fc.asyncProperty(fc.array(choice, { maxLength: 8 }), fc.boolean(), async (choices, atOnce) => {

@@ -76,7 +76,7 @@ describe.each(journals)('decisions on $name', ({ make }) => {
     expect(entry?.at).toBeGreaterThanOrEqual(before);
   });
 
-  test('reject: the agent gets the reason, and the run continues', async () => {
+  test('reject: the agent is told why, and the run goes on', async () => {
     const { journal } = make();
     const { a, ledger, model } = refunding();
     const engine = new Engine({ journal });

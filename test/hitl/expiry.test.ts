@@ -21,7 +21,7 @@ describe.each(journals)('expiry on $name', ({ make }) => {
     await engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: ben });
   });
 
-  test('a decision that comes too late is refused, and the agent is told when the run continues', async () => {
+  test('a decision that comes too late is refused, and the agent is told when the run goes on', async () => {
     const { journal, time } = clock(make().journal, Date.now());
     const { a, ledger, model } = refunding({ rule: { expires: 60_000 } });
     const engine = new Engine({ journal });
@@ -78,7 +78,7 @@ describe.each(journals)('expiry on $name', ({ make }) => {
   });
 
   test.each([1_000_000, Date.now() + 3_600_000])(
-    'sweep() resumes a run that was decided but not resumed (store clock at %d)',
+    'sweep() drives on a run that was decided and that nobody resumed (store clock at %d)',
     async (start) => {
       const { journal } = clock(make().journal, start);
       const { a, ledger } = refunding();

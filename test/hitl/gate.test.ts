@@ -76,7 +76,7 @@ describe('the gate', () => {
     ['rejects', () => Promise.reject(new Error('engine down'))],
     ['answers nothing', (async () => undefined) as unknown as Policy['decide']],
     ['answers something else', (async () => ({ allow: 'yes' })) as unknown as Policy['decide']],
-  ])('a policy that %s closes the gate, and the agent gets an error', async (_, decide) => {
+  ])('a policy that %s closes the gate, and the agent is told', async (_, decide) => {
     let ran = 0;
     const pay = tool({ name: 'pay', description: '', input: anything, execute: () => ++ran });
     const model = scripted([asks(['pay', {}]), 'done']);

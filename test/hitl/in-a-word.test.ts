@@ -31,7 +31,7 @@ describe.each(journals)('on $name', ({ make }) => {
     for (const said of ['too much', 'yes']) expect(output).toContain(said);
   });
 
-  test('with resume the run continues at once: it is awaited, and its events are those of the resumed run', async () => {
+  test('with resume the run goes on at once: it is awaited, and its events are those of the resumed run', async () => {
     const { engine, runId, approvals, paid } = await world();
     const run = engine.decide(runId, [approve(approvals[0], 'fine')], { by, resume: true });
     expect(run.id).toBe(runId);

@@ -83,7 +83,7 @@ describe('a policy that asks', () => {
   });
 });
 
-describe('the policy request for a call', () => {
+describe('what a policy is told of a call', () => {
   test('context, session, effect, amount and principal; a sub-agent is asked about for each agent above it', async () => {
     const seen: CallRequest[] = [];
     const policy = allowing({ decide: (r) => (seen.push(r), { allow: true }) });

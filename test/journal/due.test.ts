@@ -8,7 +8,7 @@ test.each([
   ['running', 'head_lease'],
   ['paused', 'head_wake'],
   ['completed', 'head_record'],
-] as const)('SQLite finds due runs that are %s by a partial index, without sorting', async (status, index) => {
+] as const)('SQLite finds due runs that are %s by an index that holds no others, and sorts nothing', async (status, index) => {
   const { path, open } = file();
   const journal = open();
   await start(journal, 'r');

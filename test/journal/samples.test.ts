@@ -133,7 +133,7 @@ test('a SQLite file of schema 1 is read and written', async () => {
   expect(await all(journal.read('run_2', 1))).toEqual([started]);
 });
 
-test('in a SQLite file of schema 1 from which runs were removed, nothing counts as missing', async () => {
+test('in a SQLite file of schema 1 from which runs were removed, nothing is taken for missing', async () => {
   const { path, open } = file();
   const db = new DatabaseSync(path);
   db.exec(text('sqlite-1.sql'));

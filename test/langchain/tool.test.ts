@@ -33,7 +33,7 @@ async function results(structured: StructuredToolLike, inputs: readonly Json[], 
 const text = (said: string) => ({ isError: false, output: [{ type: 'text', text: said }] });
 
 describe('a LangChain tool as a Rondo tool', () => {
-  test('made by tool(), with the context of its call', async () => {
+  test('made by tool(), with what it is told of its call', async () => {
     let config: { signal?: AbortSignal; configurable?: { rondo?: Record<string, unknown> }; toolCall?: object } = {};
     const add = langchain(
       ({ a, b }, given) => {

@@ -233,7 +233,7 @@ test('input, output, context and session are what the options say, and events ar
   await engine.close();
 });
 
-describe('failures', () => {
+describe('what goes wrong is told', () => {
   test('a run that fails', async () => {
     const engine = new Engine();
     const { graph } = graphOf(rondoNode(engine, agent({ name: 'a', instructions: '', model: scripted([{ error: 'ACCESS_DENIED' }]) })));

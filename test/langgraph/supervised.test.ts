@@ -167,7 +167,7 @@ test.each(journals)(
   },
 );
 
-test('a failure is an observation, and the supervisor continues', async () => {
+test('a failure is an observation, and the supervisor goes on', async () => {
   const graph = side({
     n: () => {
       throw Object.assign(new Error('the desk is closed'), { status: 503 });

@@ -98,7 +98,7 @@ test("nodes see the run's context, and a prompt of parts", async () => {
   ]);
 });
 
-describe('failures', () => {
+describe('what goes wrong is told', () => {
   const failing = (error: unknown, o: object = {}) =>
     foreignGraph({
       name: 'g',

@@ -46,7 +46,7 @@ test.each([
   expect(new Set((await all(saver.list({}))).map(({ config }) => config.configurable?.thread_id))).toEqual(new Set(['done: 1', 'waits']));
 });
 
-test('an interrupt that an older version stored is answered, and the thread continues', async () => {
+test('an interrupt that an older version stored is answered, and the thread goes on', async () => {
   const { open } = older();
   const { tasks } = await graph(journalSaver(open())).getState(at('waits'));
   expect(tasks.flatMap(({ interrupts }) => interrupts)).toHaveLength(1);

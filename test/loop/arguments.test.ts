@@ -84,7 +84,7 @@ test('__proto__ and extra keys that a schema leaves out do not reach the tool', 
   expect(({} as { admin?: boolean }).admin).toBeUndefined();
 });
 
-test('bad arguments are refused before the gate: no one is asked to approve them', async () => {
+test('bad arguments are refused before the gate: nobody is asked to approve them', async () => {
   const { result, told, got } = await called(z.object({ city: z.string() }), { city: 7 }, true);
   expect(result.status).toBe('completed');
   expect(failure(told).code).toBe('INVALID_ARGUMENTS');
@@ -114,7 +114,7 @@ test('bad arguments are refused before the approval rule and the policy see them
   expect(asked).toEqual([]);
 });
 
-test('an unknown tool is an observation that names the tools there are, and the run continues', async () => {
+test('an unknown tool is an observation that names the tools there are, and the run goes on', async () => {
   const known = tool({ name: 'known', description: '', input: z.object({}), execute: () => 'ok' });
   const model = scripted([asks(['unknown', {}], ['known', {}]), 'done']);
   const a = agent({ name: 'a', instructions: '', model, tools: [known] });
@@ -180,7 +180,7 @@ test.each<[string, () => unknown]>([
       return a;
     },
   ],
-])('arguments that are %s are refused, and the run continues', async (_, value) => {
+])('arguments that are %s are refused, and the run goes on', async (_, value) => {
   let ran = 0;
   let told: Seen | undefined;
   const take = tool({ name: 'take', description: '', input: jsonSchema({ type: 'object' }), execute: () => ++ran });

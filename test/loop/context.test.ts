@@ -59,7 +59,7 @@ describe.each(journals)('context on $name', ({ make }) => {
     expect(seen).toEqual([{ tenant: 'acme', plan: 'free' }]);
   });
 
-  test('a tool gets run, call, step, session and principal', async () => {
+  test('a tool is told run, call, step, session and principal', async () => {
     const { journal } = make();
     const seen: unknown[] = [];
     const look = tool({

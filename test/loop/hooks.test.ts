@@ -84,7 +84,7 @@ describe('a hook that takes too long', () => {
       { tools: [tool({ name: 'call', description: '', input: anything, approval: never, execute: () => 1 })] },
       'APPROVAL_RULE_FAILED',
     ],
-  ])('%s: the gate stays closed, and the agent gets an error', async (_, { engine: o = {}, tools }, code) => {
+  ])('%s: the gate stays closed, and the agent is told', async (_, { engine: o = {}, tools }, code) => {
     let ran = 0;
     const call = tool({ name: 'call', description: '', input: anything, execute: () => ++ran });
     const model = scripted([asks(['call', {}]), 'done']);

@@ -190,7 +190,7 @@ describe.each(journals)('an identity on $name', ({ make }) => {
     expect(ran).toBe(0);
   });
 
-  test('is aborted when the run is cancelled', async () => {
+  test('is told to stop where the run is cancelled', async () => {
     const { journal } = recording(make().journal);
     let signal: AbortSignal | undefined;
     const identity: Identity = {
@@ -211,7 +211,7 @@ describe.each(journals)('an identity on $name', ({ make }) => {
 });
 
 test.each([[''], [{ token: '' }], [{ token: 7 }], [{ type: '', token: 'secret-token-1' }], [7], [null]])(
-  'an assertion that is invalid (%j) is refused, and not repeated',
+  'an assertion that makes no sense (%j) is refused, and not repeated',
   async (assertion) => {
     const { who } = caller();
     const error = await refused('CONFIG_INVALID', new Engine().run(who, 'go', { by, assertion: assertion as string }));

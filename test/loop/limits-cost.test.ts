@@ -34,7 +34,7 @@ describe.each(journals)('dollars on $name', ({ make }) => {
     expect((await entriesOf(journal, run.id)).find((e) => e.type === 'model.responded')).not.toHaveProperty('usd');
   });
 
-  test('stop a run before the call that would cross them, with what it may cost reserved; a higher limit continues it', async () => {
+  test('stop a run before the call that would cross them, with what it may cost reserved; a higher limit goes on', async () => {
     const { journal } = make();
     const model = cheap(() => again);
     // a first call may cost 0.10 and a little; after one, 0.02 is spent and the next may cost 0.111 and a little

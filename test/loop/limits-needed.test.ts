@@ -18,7 +18,7 @@ describe('a limit that stops a run reports what the next call would have needed'
   test.each<['tokens' | 'costUsd', number]>([
     ['tokens', 1_400],
     ['costUsd', 0.11],
-  ])('%s: with just so much more the run continues, with less it does not', async (name, max) => {
+  ])('%s: with just so much more the run goes on, with less it does not', async (name, max) => {
     const { a, model } = counting({ [name]: max });
     const engine = new Engine({ prices });
     const run = engine.run(a, 'go');

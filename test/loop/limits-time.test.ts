@@ -190,7 +190,7 @@ describe('a deadline', () => {
   });
 });
 
-describe('a wall clock that is set during a run', () => {
+describe('a wall clock that is set while a run is under way', () => {
   const jump = (ms: number) => vi.setSystemTime(Date.now() + ms);
 
   test.each([3_600_000, -3_600_000])('(by %d ms) neither stops it by `time` nor counts as work', async (by) => {

@@ -12,7 +12,7 @@ function endless(limits: Limits | undefined, step: Scripted = asks(['count', {}]
 }
 
 describe.each(journals)('limits on $name', ({ make }) => {
-  test('steps: stops before the call of the model that would cross it, with all results in; continues with a higher one', async () => {
+  test('steps: stops before the call of the model that would cross it, with all results in; goes on with a higher one', async () => {
     const { journal, another } = make();
     const { a, model, ran } = endless({ steps: 2 });
     const run = new Engine({ journal }).run(a, 'go');
@@ -166,7 +166,7 @@ describe('the bound of a journal', () => {
   });
   const count = tool({ name: 'count', description: '', input: anything, effect: 'read', execute: () => 1 });
 
-  test('of 50,000 entries stops a run, for good; its session continues with a new one', async () => {
+  test('of 50,000 entries stops a run, for good; its session goes on with a new one', async () => {
     const engine = new Engine();
     const a = agent({ name: 'a', instructions: '', model: tireless(), tools: [count], limits: { steps: 1e9 } });
     const run = await ends(engine.run(a, 'go', { session: 's' }), 'stopped');

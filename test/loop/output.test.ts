@@ -25,7 +25,7 @@ describe.each(journals)('structured output on $name', ({ make }) => {
     expect(await start(['```json\n{"total": 1}\n```']).run.output()).toEqual({ total: 1, currency: 'EUR' });
   });
 
-  test('an answer that does not fit is repaired: the model gets the reason, which is journaled too', async () => {
+  test('an answer that does not fit is repaired: the model is told what is wrong, in the journal too', async () => {
     const { run, model, journal } = start(['seven', '{"total":"x"}', '{"total":7}']);
     expect(await run.output()).toMatchObject({ total: 7 });
     const told = model.requests.map((r) => r.messages.at(-1)?.content[0]);
@@ -83,7 +83,7 @@ describe('the end of an answer', () => {
     expect((await ends(run(answering({ stop: 'blocked' })), 'failed')).error.code).toBe('MODEL_BLOCKED');
   });
 
-  test('the answer of a failed run is in the journal anyway, with its cost', async () => {
+  test('the answer of a failed run is in the journal all the same, with its cost', async () => {
     const engine = new Engine();
     const r = await engine.run(agent({ name: 'a', instructions: '', model: answering({ stop: 'length' }) }), 'go');
     expect((await engine.inspect(r.runId)).messages.at(-1)).toMatchObject({ role: 'assistant', content: [{ text: 'part' }] });

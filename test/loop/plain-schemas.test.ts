@@ -7,7 +7,7 @@ import { asks, ends } from '../engine/setup.ts';
 const ben = { id: 'ben' };
 const pair = { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'], additionalProperties: false } as const;
 
-test('the input of a tool: the model gets the schema, and invalid arguments are sent back', async () => {
+test('the input of a tool: the model is told it, and what does not fit is sent back', async () => {
   const given: unknown[] = [];
   const add = tool({ name: 'add', description: '', input: pair, execute: ({ n }) => given.push(n) });
   const model = scripted([asks(['add', { n: 'one' }]), asks(['add', { n: 1 }]), 'done']);

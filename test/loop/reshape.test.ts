@@ -115,7 +115,7 @@ test('a limit of tokens counts what it puts in', async () => {
   expect(stopped.limit).toMatchObject({ name: 'tokens', used: 0 });
 });
 
-describe('an invalid result fails the run, and says what is wrong', () => {
+describe('what makes no sense fails the run, and says what is wrong', () => {
   const request = (over: object) => (r: ModelRequest) => ({ ...r, ...over }) as ModelRequest;
   test.each<[string, NonNullable<Middleware['step']>, string]>([
     ['a wrapper that throws', () => Promise.reject(new Error('no idea')), 'no idea'],

@@ -123,7 +123,7 @@ describe.each(journals)('results on $name', ({ make }) => {
     expect(entry.output).toEqual({ n: 1 });
   });
 
-  test('an error is an observation with code, message, outcome and attempts, and the loop continues', async () => {
+  test('an error is an observation with code, message, outcome and attempts, and the loop goes on', async () => {
     const { told, entry } = await returned(() => {
       throw new ToolError('NO_STOCK', 'none left', { outcome: 'not-run' });
     });

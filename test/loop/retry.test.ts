@@ -58,15 +58,12 @@ describe.each(journals)('tries of a call on $name', ({ make }) => {
     ['failed', 'failed'],
     ['unknown', 'unknown'],
     ['timeout', 'unknown'],
-  ])(
-    'a once tool that ended as %s is not retried: the agent gets the error, and an operator the unknown outcome',
-    async (outcome, told) => {
-      const { numbers, seen, state } = await failing('once', outcome);
-      expect(numbers).toEqual([1]);
-      expect(failure(seen)).toMatchObject({ outcome: told, attempts: 1 });
-      expect(state.unknowns).toHaveLength(told === 'unknown' ? 1 : 0);
-    },
-  );
+  ])('a once tool that ended as %s is not tried again: the agent is told, and an operator of what nobody knows', async (outcome, told) => {
+    const { numbers, seen, state } = await failing('once', outcome);
+    expect(numbers).toEqual([1]);
+    expect(failure(seen)).toMatchObject({ outcome: told, attempts: 1 });
+    expect(state.unknowns).toHaveLength(told === 'unknown' ? 1 : 0);
+  });
 
   test('gives up after its attempts, and tells the agent how many there were', async () => {
     const { numbers, seen } = await failing('read', 'failed', 2);

@@ -54,7 +54,7 @@ describe('a source that tells of changes', () => {
     expect(shown(model.requests[2]).at(-1)?.text).toBe('b done');
   });
 
-  test('offers a run that waited for a person the new list when it continues', async () => {
+  test('offers a run that waited for a person the new list when it goes on', async () => {
     const { made, becomes } = source([named('pay', true)]);
     const { engine, own, offered } = over(made, [asks(['pay', {}]), 'done']);
     const paused = await ends(engine.run(own, 'go'), 'paused');
@@ -64,7 +64,7 @@ describe('a source that tells of changes', () => {
     expect(offered()).toEqual([['pay'], ['pay', 'mail']]);
   });
 
-  test('gets one listener, which is removed before it is closed', async () => {
+  test('is listened to once, and let go of before it is closed', async () => {
     const { made, happened, becomes } = source([named('a')]);
     const { engine, own } = over(made, () => 'done');
     await ends(engine.run(own, 'go'), 'completed');

@@ -9,7 +9,7 @@ const leaf = (name: string, steps: Parameters<typeof scripted>[0], tools: Return
   agent({ name, description: `does ${name}`, instructions: `You are ${name}.`, model: scripted(steps), tools, ...more });
 
 describe.each(journals)('a supervisor on $name', ({ make }) => {
-  test('gives tasks to several agents at once, and gets their answers in the order asked', async () => {
+  test('gives tasks to several agents at once, and is told their answers in the order asked', async () => {
     const { journal } = make();
     const model = scripted([asks(['research', { task: 'find' }], ['finance', { task: 'add up' }]), 'both done']);
     const desk = supervisor({
@@ -128,7 +128,7 @@ test('a sub-agent sees its task alone, unless it is given more', async () => {
   expect(texts(some)).toEqual(['picked', 'three']);
 });
 
-test('a sub-agent that fails is an observation, and its parent continues', async () => {
+test('a sub-agent that fails is an observation, and its parent goes on', async () => {
   const model = scripted([asks(['bad', { task: 'x' }]), 'I could not']);
   const desk = supervisor({
     name: 'desk',
@@ -140,7 +140,7 @@ test('a sub-agent that fails is an observation, and its parent continues', async
   expect(JSON.stringify(model.requests[1]?.messages.at(-1))).toContain('MODEL_DOWN');
 });
 
-describe('an invalid supervisor is refused where it is declared:', () => {
+describe('a supervisor that makes no sense is refused where it is declared:', () => {
   const research = leaf('research', ['x']);
   const flow = graph({ name: 'flow', state: z.object({ a: z.string() }), nodes: { n: () => {} }, edges: { start: 'n', n: 'end' } });
   const make = (o: object) => supervisor({ name: 'desk', instructions: '', model: scripted(['x']), agents: [research], ...o } as never);

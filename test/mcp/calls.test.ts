@@ -124,7 +124,7 @@ describe.each(['stdio', 'http'] as const)('calls over %s', (kind) => {
     }
   });
 
-  it('tells the server when a call is aborted', async () => {
+  it('tells the server when a call is given up', async () => {
     const cancelled = join(folder('mcp'), 'cancelled');
     http.cancelled = cancelled;
     await using({ ...server(), ...(kind === 'stdio' && { env: { CANCELLED: cancelled } }) }, async ({ call }) => {

@@ -25,7 +25,7 @@ async function told(calls: readonly { name: string; input: object }[], options: 
 }
 
 describe('an agent with the tools of an MCP server', () => {
-  it('gets their schemas and their results', async () => {
+  it('is offered their schemas, and told their results', async () => {
     const { texts, offered, result } = await told([
       { name: 'echo', input: { text: 'hi' } },
       { name: 'picture', input: {} },
@@ -40,7 +40,7 @@ describe('an agent with the tools of an MCP server', () => {
     expect(texts[1]).toMatch(/^a picture\|\[image\]/);
   });
 
-  it('gets errors about its arguments before the server is called', async () => {
+  it('is told what is wrong with its arguments before the server is asked', async () => {
     const { texts } = await told([{ name: 'echo', input: { text: 7 } }]);
     expect(JSON.parse(texts[0] as string)).toMatchObject({
       code: 'INVALID_ARGUMENTS',

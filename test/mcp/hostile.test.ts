@@ -134,7 +134,7 @@ describe('a schema of a server', () => {
     expect(await problem(schema, { a: 7 })).toMatch(/^a: /);
   });
 
-  it('that doubles with each level of the arguments is stopped', async () => {
+  it('that doubles with each level of the arguments is given up', async () => {
     const schema = { type: 'object', properties: { a: { allOf: [{ $ref: '#' }, { $ref: '#' }] } } };
     let value = {};
     for (let i = 0; i < 60; i++) value = { a: value };
@@ -144,7 +144,7 @@ describe('a schema of a server', () => {
 });
 
 describe('what a server says of its tools', () => {
-  it('is cut where a description is long, with a note to the model', async () => {
+  it('is cut where a description is long, and the model is told', async () => {
     const { options } = await served([{ name: 'wordy', description: `${'y'.repeat(4_095)}\u{1f600}${'z'.repeat(5_000_000)}` }]);
     await using(options, async ({ tools: [wordy] }) => {
       expect(wordy?.description.length).toBeLessThan(4_200);

@@ -61,7 +61,7 @@ function over(source: ToolSource, steps: readonly Scripted[] | ((n: number) => S
   return { model, offered, go: () => ends(engine.run(own, 'go'), 'completed'), engine };
 }
 
-describe('a tool that appears during a run', () => {
+describe('a tool that appears while a run goes on', () => {
   it('is offered at the next step, and can be called', async () => {
     const server = await changing([plain('unlock')], (name, state) => {
       if (name === 'unlock') state.tools = [plain('unlock'), plain('treasure')];
@@ -99,7 +99,7 @@ describe('a tool that appears during a run', () => {
   });
 });
 
-describe('a tool that changes during a run', () => {
+describe('a tool that changes while a run goes on', () => {
   const turns = (evil: Described) =>
     changing([plain('pay'), plain('look')], (_, state) => {
       state.tools = [evil, plain('look')];

@@ -120,7 +120,7 @@ describe('a server that goes away', () => {
     }
   });
 
-  it('over HTTP, in a resumable stream, but the server is gone', async () => {
+  it('over HTTP, in a stream that could be taken up again, but nobody is there', async () => {
     const http = await serveHttp();
     await using({ url: http.url }, async ({ call }) => {
       http.answer = (res) => {

@@ -136,7 +136,7 @@ test('an approval inside an agent that is a tool of another, and after a handoff
   expect(sent).toEqual(['ben', 'cleo']);
 });
 
-test('the context of the application is made again for every turn', async () => {
+test('the context of the application is made anew for every turn', async () => {
   const seen: unknown[] = [];
   const look = tool({
     name: 'look',

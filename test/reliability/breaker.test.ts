@@ -189,7 +189,7 @@ describe('half-open', () => {
 });
 
 describe('closing down', () => {
-  it('refuses calls, lets running ones end, holds no timer', async () => {
+  it('refuses calls, lets those under way end, holds no timer', async () => {
     const c = make();
     let end = (_: unknown) => {};
     const under = c.fire(() => new Promise((r) => (end = r)));

@@ -119,7 +119,7 @@ describe('AWS', () => {
     expect(classify(ms).retryAfter).toBe(250);
   });
 
-  it('the client of Bedrock, without a server', async () => {
+  it('the client of Bedrock, with nobody at the other end', async () => {
     const { url, close } = await server((_, res) => res.end());
     await close();
     const client = new BedrockRuntimeClient({

@@ -217,7 +217,7 @@ describe('the total deadline', () => {
     );
   });
 
-  it('a wait that would cross it does not start, and the agent gets an error', async () => {
+  it('a wait that would cross it is not begun, and the agent is told', async () => {
     const failed: FailedAttempt[] = [];
     const run = failing(busy({ retryAfter: 2_000 }));
     const result = await guard(run, options({ effect: 'read', deadline: 1_500 }, { onAttemptFailed: (f) => void failed.push(f) }));

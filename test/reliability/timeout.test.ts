@@ -50,7 +50,7 @@ describe('the race', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('listener'))],
-  ])('an onLate that %s does no harm', async (_, onLate) => {
+  ])('an onLate that %s disturbs nobody', async (_, onLate) => {
     // vitest fails the run on an unhandled rejection
     let called = 0;
     // no mock: it would handle the rejection
@@ -185,7 +185,7 @@ describe('a sign of life', () => {
 });
 
 describe('the signal', () => {
-  it('is created only when it is read', async () => {
+  it('is made only where somebody looks', async () => {
     const made = vi.spyOn(globalThis, 'AbortController');
     const end = new Attempt(() => later(10, 1), 1, limit(100), new CancelSource()).start();
     await vi.advanceTimersByTimeAsync(10);

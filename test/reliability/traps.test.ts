@@ -232,7 +232,7 @@ describe('opossum: a filtered error is reported as a success', () => {
 });
 
 describe('opossum: a straggler from before the opening decides the trial', () => {
-  it('closes the library although the trial is running', async () => {
+  it('closes the library although the trial is under way', async () => {
     let late = (_: unknown) => {};
     const breaker = raw((p: Promise<unknown>) => p, { timeout: false, resetTimeout: 100, errorThresholdPercentage: 1 });
     const straggler = breaker.fire(new Promise((r) => (late = r)));

@@ -92,7 +92,7 @@ describe('a caller with a token', () => {
     expect((await get(`${url}/runs/${body.runId}`, eve)).status).toBe(404);
   });
 
-  test('gets 503 if authentication fails, and the operator gets the reason', async () => {
+  test('is answered 503 where it cannot be known now, and the operator is told why', async () => {
     const { url } = await serving({ auth: bearer({ verify: () => Promise.reject(new Error('secret-host is down')) }) });
     const answer = await get(`${url}/runs/x`, { authorization: 'Bearer x' });
     expect(answer.status).toBe(503);

@@ -173,7 +173,7 @@ describe('a run', () => {
 });
 
 describe('a reader of events', () => {
-  test('that reconnects misses no entry, while the run continues', async () => {
+  test('that reconnects misses no entry, while the run goes on', async () => {
     let n = 0;
     const steps = Array.from({ length: 4 }, () => deferred<string>());
     const look = tool({
@@ -276,7 +276,7 @@ describe('a reader of events', () => {
 });
 
 describe('approvals', () => {
-  test('are listed and decided by a person of the right role, and the run continues', async () => {
+  test('are listed and decided by a person of the right role, and the run goes on', async () => {
     const { agent: a, paid } = payer();
     await using engine = new Engine();
     await using server = await serve(engine, a, { auth });

@@ -45,7 +45,7 @@ test('a source is told when its reader leaves', async () => {
   await ended.promise;
 });
 
-test('a stream ends with its signal, though its source waits, and the run continues', async () => {
+test('a stream ends with its signal, though its source waits, and the run goes on', async () => {
   const finish = deferred<string>();
   const engine = new Engine();
   onTestFinished(() => engine.close());

@@ -51,7 +51,7 @@ test('on a span of its own, in the trace of the run, while it is paused', async 
   expect(told(sdk)).toHaveLength(1);
 });
 
-test('by the process that drives the run, if one does, whoever decides', async () => {
+test('by the process that drives the run, where one does, whoever takes the decision', async () => {
   for (const same of [true, false]) {
     const sdk = registerSpans();
     const journal = memoryJournal();

@@ -1,5 +1,4 @@
 /** The JSON-RPC 2.0 envelope of a request, checked before its content is read. */
-import { isObject } from '../../json.ts';
 
 interface Envelope {
   readonly [key: string]: unknown;
@@ -25,6 +24,7 @@ export function envelope(body: unknown): Envelope {
     throw new EnvelopeError(null, -32_600, 'id is a text or a whole number.');
   if (jsonrpc !== '2.0') throw new EnvelopeError(id, -32_600, 'jsonrpc is "2.0".');
   if (typeof method !== 'string' || method === '') throw new EnvelopeError(id, -32_600, 'method is the name of an operation.');
-  if (params !== undefined && !isObject(params)) throw new EnvelopeError(id, -32_602, 'params is an object.');
+  if (params !== undefined && (typeof params !== 'object' || params === null || Array.isArray(params)))
+    throw new EnvelopeError(id, -32_602, 'params is an object.');
   return body as Envelope;
 }

@@ -41,7 +41,7 @@ import { toPrompt } from './parts.ts';
 import type { Push } from './push.ts';
 import { noTask } from './refuse.ts';
 import { streamOf } from './stream.ts';
-import { assertHistoryLength, type Reading, readTask, type Seen, trimmed, type Where } from './tasks.ts';
+import { assertHistoryLength, type Reading, type Seen, see, trimmed, type Where } from './tasks.ts';
 
 /** Milliseconds to wait for a cancellation to take effect. After that the task is returned in its current state. */
 const CANCEL = 10_000;
@@ -175,7 +175,7 @@ export class Handler implements A2ARequestHandler {
 
   async #need(caller: Caller, id: string): Promise<Seen> {
     if (!id || id.length > LIMIT.id) throw new RequestMalformedError('A task id is required.');
-    const seen = await readTask(this.#reading, caller, id);
+    const seen = await see(this.#reading, caller, id);
     if (!seen) throw noTask(id);
     return seen;
   }

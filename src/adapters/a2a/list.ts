@@ -2,7 +2,7 @@ import { type ListTasksRequest, type ListTasksResponse, type Task, TaskState } f
 import { RequestMalformedError } from '@a2a-js/sdk/errors';
 import type { RunSummary } from '../../engine/options.ts';
 import { type Caller, contextOf, sessionsOf } from './caller.ts';
-import { assertHistoryLength, type Reading, readTask, trimmed } from './tasks.ts';
+import { assertHistoryLength, type Reading, see, trimmed } from './tasks.ts';
 
 /** Most run heads read for one request, and most tasks read in full beyond the page size. */
 const MOST = { heads: 10_000, read: 200 };
@@ -23,7 +23,7 @@ export async function listTasks(reading: Reading, caller: Caller, o: ListTasksRe
     const { id, may } = candidates[next] as Candidate;
     if (!may) continue;
     read++;
-    const task = (await readTask(reading, caller, id))?.task;
+    const task = (await see(reading, caller, id))?.task;
     if (task && fits(task)) tasks.push({ ...trimmed(task, o.historyLength), artifacts: o.includeArtifacts ? task.artifacts : [] });
   }
   const more = candidates.slice(next).some(({ may }) => may);

@@ -1,5 +1,5 @@
 import type { Part as RemotePart } from '@a2a-js/sdk';
-import { isObject, type Json } from '../../json.ts';
+import type { Json } from '../../json.ts';
 import type { Part, Prompt } from '../../ports/model.ts';
 
 const part = (content: NonNullable<RemotePart['content']>, mediaType: string, filename = ''): RemotePart => ({
@@ -71,5 +71,5 @@ export function joined(parts: readonly RemotePart[]): RemotePart[] {
 export const dataOf = (parts: readonly RemotePart[]): { readonly [k: string]: unknown }[] =>
   parts.flatMap(({ content }) => {
     const value: unknown = content?.$case === 'data' ? content.value : undefined;
-    return isObject(value) ? [value as { [k: string]: unknown }] : [];
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? [value as { [k: string]: unknown }] : [];
   });

@@ -3,7 +3,6 @@ import { AgentCard, canonicalizeAgentCard } from '@a2a-js/sdk';
 import { type Client, ClientFactory, DefaultAgentCardResolver, JsonRpcTransportFactory, RestTransportFactory } from '@a2a-js/sdk/client';
 import { flattenedVerify, importJWK, type JWK } from 'jose';
 import { ToolError } from '../../errors.ts';
-import { isObject } from '../../json.ts';
 import type { TurnContext } from '../../ports/foreign.ts';
 import { secretsIn } from '../../secrets.ts';
 import { assertWelcome, type Token } from './credentials.ts';
@@ -121,7 +120,7 @@ export class Peer {
 
 function parsed(name: string, raw: unknown): AgentCard {
   try {
-    if (!isObject(raw)) throw new TypeError('it is not an object');
+    if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) throw new TypeError('it is not an object');
     if (Array.isArray((raw as { supportedInterfaces?: unknown }).supportedInterfaces)) return AgentCard.fromJSON(raw);
     const legacy = new DefaultAgentCardResolver({ legacyCompat: { enabled: true } }).normalizeAgentCard(raw) as AgentCard;
     if (Array.isArray(legacy.supportedInterfaces)) return legacy;

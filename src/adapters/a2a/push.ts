@@ -14,7 +14,7 @@ import { type Webhooks, webhooks } from '../../server/webhooks.ts';
 import { callerOf } from './caller.ts';
 import { isOver } from './names.ts';
 import { refusal } from './refuse.ts';
-import { type Reading, readTask } from './tasks.ts';
+import { type Reading, see } from './tasks.ts';
 
 /**
  * @property allow origins that may be notified even if they are not https or not public, such as `http://127.0.0.1:9000`.
@@ -29,10 +29,10 @@ export interface PushOptions {
 }
 
 /** Milliseconds between polls of a waiting task: the first and the longest interval. */
-const POLL = { first: 500, last: 15_000 };
+const LOOK = { first: 500, last: 15_000 };
 /** Most webhooks of one task, and most ended tasks whose webhooks are kept. */
-const MOST_WEBHOOKS = 10;
-const MOST_ENDED = 1_000;
+const MOST = 10;
+const KEPT = 1_000;
 
 /** A task that is followed. `again`: read it once more before the loop waits or ends. */
 interface Follow {
@@ -64,8 +64,8 @@ export class Push {
   async add(config: TaskPushNotificationConfig, ctx: ServerCallContext): Promise<TaskPushNotificationConfig> {
     const kept = { ...this.check(config), id: config.id || randomUUID() };
     const before = await this.#store.load(kept.taskId, ctx);
-    if (before.length >= MOST_WEBHOOKS && !before.some((c) => c.id === kept.id))
-      throw new RequestMalformedError(`A task has at most ${MOST_WEBHOOKS} webhooks.`);
+    if (before.length >= MOST && !before.some((c) => c.id === kept.id))
+      throw new RequestMalformedError(`A task has at most ${MOST} webhooks.`);
     await this.#store.save(kept.taskId, ctx, kept);
     this.wake(kept.taskId, ctx);
     return kept;
@@ -103,15 +103,15 @@ export class Push {
     const { signal } = this.#closing;
     const told = new Map<string, string>();
     try {
-      for (let wait = POLL.first; !signal.aborted; ) {
+      for (let wait = LOOK.first; !signal.aborted; ) {
         follow.again = false;
         const configs = await this.#configs(taskId, ctx);
-        const seen = configs.length > 0 ? await readTask(this.#reading, caller, taskId) : undefined;
+        const seen = configs.length > 0 ? await see(this.#reading, caller, taskId) : undefined;
         if (seen) {
           const { task } = seen;
           const now = `${task.status?.state}/${task.status?.timestamp}`;
           const due = configs.filter(({ config }) => told.get(config.id) !== now);
-          if (due.length > 0) wait = POLL.first;
+          if (due.length > 0) wait = LOOK.first;
           for (const { config } of due) told.set(config.id, now);
           await Promise.all(due.map((c) => this.#send(c, task, signal)));
         }
@@ -124,7 +124,7 @@ export class Push {
         if (seen.running)
           for await (const event of this.#reading.engine.watch(taskId, { by: caller.by, after: seen.seq, signal })) void event;
         else await pause(wait, signal, follow);
-        wait = Math.min(wait * 1.5, POLL.last);
+        wait = Math.min(wait * 1.5, LOOK.last);
       }
     } finally {
       done();
@@ -134,7 +134,7 @@ export class Push {
   /** Drops the webhooks of the oldest ended task. A store of the application is left alone. */
   #end(taskId: string, ctx: ServerCallContext): void {
     if (!(this.#store instanceof InMemoryPushNotificationStore)) return;
-    if (this.#ended.push({ taskId, ctx }) <= MOST_ENDED) return;
+    if (this.#ended.push({ taskId, ctx }) <= KEPT) return;
     const oldest = this.#ended.shift();
     if (oldest) this.#store.delete(oldest.taskId, oldest.ctx).catch(refusal);
   }

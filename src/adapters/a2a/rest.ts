@@ -12,7 +12,6 @@ import {
 } from '@a2a-js/sdk';
 import { RequestMalformedError } from '@a2a-js/sdk/errors';
 import type { ServerCallContext } from '@a2a-js/sdk/server';
-import { isObject } from '../../json.ts';
 import type { Handler } from './handler.ts';
 
 export interface RestRequest {
@@ -91,7 +90,7 @@ async function configs(
 }
 
 function object(body: unknown): { [k: string]: unknown } {
-  if (isObject(body)) return body as { [k: string]: unknown };
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as { [k: string]: unknown };
   throw new RequestMalformedError('The body is a JSON object.');
 }
 

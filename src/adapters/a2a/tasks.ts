@@ -38,7 +38,7 @@ export interface Reading {
 }
 
 /** @returns undefined for a missing task and for one that the caller may not see, so that callers cannot tell the two apart. */
-export async function readTask({ engine, agent, usage }: Reading, caller: Caller, id: string): Promise<Seen | undefined> {
+export async function see({ engine, agent, usage }: Reading, caller: Caller, id: string): Promise<Seen | undefined> {
   const state = await stateOf(engine, caller, id);
   const contextId = contextOf(caller, state?.session);
   if (!state || contextId === undefined || state.agent !== agent) return undefined;

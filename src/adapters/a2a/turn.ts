@@ -22,7 +22,7 @@ type Spent = { input: number; output: number; usd: number };
 type Result = TurnResult<Json, Waiting>;
 
 /** Milliseconds between polls of a task: the first and the longest interval. */
-const POLL = { first: 200, last: 5_000 };
+const LOOK = { first: 200, last: 5_000 };
 /** Failed polls in a row before the turn fails. */
 const PATIENCE = 5;
 /** Milliseconds for the requests that cancel a task. */
@@ -78,7 +78,7 @@ async function answer(
     throw new ToolError('A2A_CONSENT_REFUSED', `Consent was refused: ${refused}`);
   }
   // an earlier attempt may have delivered the answer, or the task may have ended meanwhile
-  await readTask(client, exchange, taskId, ctx.signal);
+  await look(client, exchange, taskId, ctx.signal);
   if (!exchange.ended || markOf(exchange) !== mark) return undefined;
   exchange.status = undefined;
   return message(ctx, { taskId, contextId, parts: answering(answers) });
@@ -107,15 +107,15 @@ async function send(client: Client, message: Message, exchange: Exchange, progre
 
 /** Polls a task until it ends or waits. */
 async function follow(client: Client, exchange: Exchange, ctx: TurnContext): Promise<void> {
-  for (let wait = POLL.first; !exchange.ended; wait = Math.min(wait * 1.5, POLL.last)) {
+  for (let wait = LOOK.first; !exchange.ended; wait = Math.min(wait * 1.5, LOOK.last)) {
     await pause(wait, ctx.signal);
-    await readTask(client, exchange, exchange.taskId as string, ctx.signal);
+    await look(client, exchange, exchange.taskId as string, ctx.signal);
   }
 }
 
 /** Reads a task. Reading has no effect, so it is retried after a broken connection, for example while the peer restarts. */
-async function readTask(client: Client, exchange: Exchange, id: string, signal: AbortSignal): Promise<void> {
-  for (let wait = POLL.first, failures = 0; ; wait *= 2) {
+async function look(client: Client, exchange: Exchange, id: string, signal: AbortSignal): Promise<void> {
+  for (let wait = LOOK.first, failures = 0; ; wait *= 2) {
     try {
       const task = await client.getTask({ tenant: '', id, historyLength: 0 }, { signal });
       exchange.take({ payload: { $case: 'task', value: task } });
@@ -135,7 +135,7 @@ async function result(peer: Peer, client: Client, exchange: Exchange, before: Sp
   switch (state) {
     case TaskState.TASK_STATE_COMPLETED: {
       // some peers stream only status updates, and the output is in the task
-      if (exchange.output === undefined && taskId !== undefined) await readTask(client, exchange, taskId, ctx.signal);
+      if (exchange.output === undefined && taskId !== undefined) await look(client, exchange, taskId, ctx.signal);
       const { output } = exchange;
       if (output === undefined) throw new ToolError('A2A_EMPTY', `agent "${name}" says that it completed, and gave nothing.`);
       return { status: 'completed', output, ...spentSince(before, exchange) };

@@ -12,7 +12,7 @@ import {
   tool,
 } from 'ai';
 import { ToolError } from '../../errors.ts';
-import { isObject, type Json, type JsonObject } from '../../json.ts';
+import type { Json, JsonObject } from '../../json.ts';
 import type { Message, Model, ModelDelta, ModelRequest, ModelResponse, ModelSettings, Part } from '../../ports/model.ts';
 import { sendable } from '../../ports/sendable/calls.ts';
 import { blamesMedia, holdsMedia, isKnown, linesForMedia } from '../../ports/sendable/media.ts';
@@ -141,13 +141,13 @@ function closed(schema: Json): Json {
   if (Array.isArray(schema)) return schema.map(closed);
   const node: { [k: string]: Json } = {};
   for (const [key, value] of Object.entries(schema as JsonObject)) {
-    const byName = NAMED.has(key) && isObject(value);
+    const byName = NAMED.has(key) && typeof value === 'object' && value !== null && !Array.isArray(value);
     if (byName) node[key] = Object.fromEntries(Object.entries(value as JsonObject).map(([name, inner]) => [name, closed(inner)]));
     else node[key] = NESTED.has(key) ? closed(value) : value;
   }
   const { type, additionalProperties } = node;
-  const isOfObjects = type === 'object' || (Array.isArray(type) && type.includes('object')) || 'properties' in node;
-  if (isOfObjects && (typeof additionalProperties !== 'object' || additionalProperties === null)) node.additionalProperties = false;
+  const isObject = type === 'object' || (Array.isArray(type) && type.includes('object')) || 'properties' in node;
+  if (isObject && (typeof additionalProperties !== 'object' || additionalProperties === null)) node.additionalProperties = false;
   return node;
 }
 

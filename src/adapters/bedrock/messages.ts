@@ -6,7 +6,7 @@ import type {
   Message as WireMessage,
 } from '@aws-sdk/client-bedrock-runtime';
 import { ToolError } from '../../errors.ts';
-import { isObject, type Json } from '../../json.ts';
+import type { Json, JsonObject } from '../../json.ts';
 import type { Message, Part, ToolCallPart, ToolResultPart } from '../../ports/model.ts';
 import { sendable } from '../../ports/sendable/calls.ts';
 import type { Aliases } from '../../ports/sendable/names.ts';
@@ -178,3 +178,5 @@ function textOrJson(text: string): ToolResultContentBlock {
   }
   return { text };
 }
+
+export const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);

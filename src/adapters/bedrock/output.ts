@@ -1,6 +1,7 @@
 import type { OutputFormat } from '@aws-sdk/client-bedrock-runtime';
-import { isObject, type Json, type JsonObject } from '../../json.ts';
+import type { Json, JsonObject } from '../../json.ts';
 import type { JsonSchema } from '../../schema.ts';
+import { isObject } from './messages.ts';
 
 const cache = new WeakMap<JsonSchema, OutputFormat | 'none'>();
 

@@ -1,8 +1,9 @@
-import { isObject, type Json, type JsonObject } from '../../json.ts';
+import type { Json, JsonObject } from '../../json.ts';
 import { aliases } from '../../ports/sendable/names.ts';
 import { wellFormedJson } from '../../ports/sendable/text.ts';
 import type { JsonSchema } from '../../schema.ts';
 import type { Feature } from './families.ts';
+import { isObject } from './messages.ts';
 import { escaped, type Node, pointed, sound, unescaped } from './sound.ts';
 
 /** A tool's input as it is declared to a model. */

@@ -1,5 +1,5 @@
 import { AIMessage, type BaseMessage, HumanMessage, SystemMessage, ToolMessage } from '@langchain/core/messages';
-import { isObject, type Json } from '../../json.ts';
+import type { Json } from '../../json.ts';
 import type { Message, ModelRequest, Part, ToolCallPart, ToolResultPart } from '../../ports/model.ts';
 import { sendable } from '../../ports/sendable/calls.ts';
 import type { Aliases } from '../../ports/sendable/names.ts';
@@ -71,7 +71,8 @@ function assistant(content: readonly Part[], id: string): AIMessage {
 }
 
 /** Models send arguments as an object. Anything else is a refused call, and is sent back unchanged. */
-const argsOf = (input: Json): Record<string, unknown> => (isObject(input) ? (input as Record<string, unknown>) : { arguments: input });
+const argsOf = (input: Json): Record<string, unknown> =>
+  typeof input === 'object' && input !== null && !Array.isArray(input) ? (input as Record<string, unknown>) : { arguments: input };
 
 function native(part: Part, id: string): Block | undefined {
   const own = part.type === 'toolResult' ? undefined : kept(part, id);

@@ -1,9 +1,9 @@
 /** Converts a graph's interrupts to asks, and decisions to what `interrupt()` returns. */
-import { isObject, type Json, NotJson, plainJson } from '../../json.ts';
+import { type Json, NotJson, plainJson } from '../../json.ts';
 import type { Ask } from '../../ports/foreign.ts';
 import type { Decision, DecisionType } from '../../ports/tool.ts';
 import type { JsonSchema } from '../../schema.ts';
-import { actionsOf, type Form } from './review.ts';
+import { actionsOf, type Form, isRecord } from './review.ts';
 
 /** As LangGraph reports it. */
 export interface Raised {
@@ -32,26 +32,26 @@ export function asksOf({ id, value, response_schema }: Raised): Asked {
     return { asks, form };
   }
   const reason = { ...reasonOf(value), ...boundsOf(value) };
-  if (isObject(value) && typeof value.tool === 'string')
+  if (isRecord(value) && typeof value.tool === 'string')
     return { asks: [{ id, ...reason, kind: 'tool', tool: value.tool, input: json(value.input) }] };
   // the person must see the whole value of an interrupt without its own question
   const [question, schema] =
-    isObject(value) && typeof value.question === 'string' ? [value.question, value.answer ?? response_schema] : [value, response_schema];
+    isRecord(value) && typeof value.question === 'string' ? [value.question, value.answer ?? response_schema] : [value, response_schema];
   const text = typeof question === 'string' ? question : JSON.stringify(json(question));
   // an answer with a schema cannot be replaced by a plain approval
-  const answer = isObject(schema) ? { answer: json(schema) as JsonSchema } : { allow: OPEN };
+  const answer = isRecord(schema) ? { answer: json(schema) as JsonSchema } : { allow: OPEN };
   return { asks: [{ id, ...reason, kind: 'question', question: cut(text), ...answer }] };
 }
 
 function reasonOf(value: unknown): { reason?: string } {
-  if (!isObject(value)) return {};
+  if (!isRecord(value)) return {};
   const said = value.reason ?? value.description;
   return typeof said === 'string' ? { reason: cut(said) } : {};
 }
 
 /** Who may decide, and until when. The engine refuses invalid values, so they are not dropped here. */
 function boundsOf(value: unknown): Pick<Ask, 'roles' | 'expires'> {
-  if (!isObject(value)) return {};
+  if (!isRecord(value)) return {};
   const { roles, expires } = value;
   return {
     ...(roles !== undefined && { roles: (typeof roles === 'string' ? [roles] : roles) as readonly string[] }),

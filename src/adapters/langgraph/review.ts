@@ -2,8 +2,11 @@
  * The two forms in which LangChain's libraries ask about several tool calls in one interrupt: `{ actionRequests, reviewConfigs }` of the
  * human-in-the-loop middleware, and the `HumanInterrupt` of LangGraph's prebuilt agents and Agent Inbox.
  */
-import { isObject, type Json } from '../../json.ts';
+import type { Json } from '../../json.ts';
 import type { Decision, DecisionType } from '../../ports/tool.ts';
+
+export type Fields = { readonly [k: string]: unknown };
+export const isRecord = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** One call that a person is asked about. */
 export interface Action {
@@ -25,9 +28,9 @@ const REVIEWED: readonly DecisionType[] = ['approve', 'edit', 'reject'];
 
 /** Undefined for an interrupt in any other form. */
 export function actionsOf(value: unknown): { actions: readonly Action[]; form: Form } | undefined {
-  if (isObject(value) && Array.isArray(value.actionRequests)) {
-    const requests = value.actionRequests.filter(isObject);
-    const configs = Array.isArray(value.reviewConfigs) ? value.reviewConfigs.filter(isObject) : [];
+  if (isRecord(value) && Array.isArray(value.actionRequests)) {
+    const requests = value.actionRequests.filter(isRecord);
+    const configs = Array.isArray(value.reviewConfigs) ? value.reviewConfigs.filter(isRecord) : [];
     if (requests.length === 0 || requests.length !== value.actionRequests.length) return undefined;
     const actions = requests.map(({ name, args, description }): Action => {
       const allowed = configs.find(({ actionName }) => actionName === name)?.allowedDecisions;
@@ -48,9 +51,9 @@ export function actionsOf(value: unknown): { actions: readonly Action[]; form: F
 }
 
 function inboxed(value: unknown): (Action & { told: boolean }) | undefined {
-  if (!isObject(value) || !isObject(value.action_request) || typeof value.action_request.action !== 'string') return undefined;
+  if (!isRecord(value) || !isRecord(value.action_request) || typeof value.action_request.action !== 'string') return undefined;
   const { action, args } = value.action_request;
-  const config = isObject(value.config) ? value.config : {};
+  const config = isRecord(value.config) ? value.config : {};
   const allows: Readonly<Record<string, boolean>> = {
     approve: config.allow_accept === true,
     edit: config.allow_edit === true,

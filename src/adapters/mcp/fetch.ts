@@ -42,7 +42,7 @@ export function serverFetch(headers: Headed, to: { name: string; secrets: Secret
     const own = await headersOf(headers, to);
     let response = await send(url, init, own);
     if (response.status === 401 && typeof headers === 'function') {
-      // the token expired in transit
+      // it expired in transit
       const renewed = await headersOf(headers, to);
       if (JSON.stringify(renewed) !== JSON.stringify(own)) {
         await response.body?.cancel();

@@ -2,7 +2,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import type { Tool as ToolDescription } from '@modelcontextprotocol/sdk/types.js';
 import { invalid } from '../../errors.ts';
 import { digest } from '../../journal/canonical.ts';
-import { isObject, type Json } from '../../json.ts';
+import type { Json } from '../../json.ts';
 import { inTime } from '../../reliability/patience.ts';
 import { cut } from './failure.ts';
 import type { ToolChange } from './options.ts';
@@ -146,7 +146,7 @@ export class Pins {
     try {
       const all = JSON.parse(text);
       const fits =
-        isObject(all) && Object.values(all).every((tools) => isObject(tools) && Object.values(tools).every((h) => typeof h === 'string'));
+        isRecord(all) && Object.values(all).every((tools) => isRecord(tools) && Object.values(tools).every((h) => typeof h === 'string'));
       if (fits) return all as { [server: string]: Names };
     } catch {}
     throw invalid(
@@ -154,3 +154,6 @@ export class Pins {
     );
   }
 }
+
+const isRecord = (value: unknown): value is { [k: string]: unknown } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,5 +1,5 @@
 import type { Approval } from '../../hitl/approvals.ts';
-import { isObject, type Json } from '../../json.ts';
+import type { Json } from '../../json.ts';
 import type { Decision } from '../../ports/tool.ts';
 
 const YES = new Set(['y', 'yes', 'approve', 'approved', 'true']);
@@ -20,7 +20,7 @@ export function decisionOf({ id, kind, allow }: Approval, response: Json): Decis
 }
 
 function decisionForm(response: Json): { type: Decision['type'] } | undefined {
-  if (!isObject(response)) return undefined;
+  if (typeof response !== 'object' || response === null || Array.isArray(response)) return undefined;
   const { type, reason, input, answer } = response as { readonly [k: string]: Json };
   if (type === 'approve') return { type };
   if (type === 'reject') return { type, reason: typeof reason === 'string' ? reason : 'A person rejected it.' } as { type: 'reject' };

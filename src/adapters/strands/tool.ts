@@ -52,7 +52,7 @@ export function rondoTool<I, O, C>(engine: Engine, agent: Agent<I, O, C>, o: Ron
 
 /** In `appState`: the run of each call that has not ended. */
 const KEY = 'rondo.runs';
-/** A run, and by approval the number of refused answers with the reason for the last refusal. */
+/** With the refused answers to its approvals: how many, and why the last was refused. */
 type Kept = { run: string; refused?: { [approval: string]: { times: number; why: string } } };
 type Calls = { [toolUseId: string]: Kept };
 

@@ -32,7 +32,7 @@ export function removal(db: DatabaseSync) {
   const blobBody = (hash: string) => (blob.get(hash) as { body: string } | undefined)?.body;
 
   /** The ranges of consecutive rows of a run. */
-  function* ranges(run: number): Generator<{ first: number; last: number }, void, undefined> {
+  function* stretches(run: number): Generator<{ first: number; last: number }, void, undefined> {
     for (const { id: first } of extents.all(run) as { id: number }[]) {
       const other = otherAfter.get(first, run) as { id: number } | undefined;
       yield { first, last: other ? other.id - 1 : Math.max(first, (lastId.get() as { id: number }).id) };
@@ -40,7 +40,7 @@ export function removal(db: DatabaseSync) {
   }
 
   /** Inserts the placeholder for a removed range, merged with adjacent placeholders. */
-  function leavePlaceholder(first: number, last: number): void {
+  function bury(first: number, last: number): void {
     const before = rowBefore.get(first) as { id: number; run: number; seq: number } | undefined;
     const after = rowAt.get(last + 1) as { id: number; run: number; seq: number } | undefined;
     let from = first;
@@ -66,9 +66,9 @@ export function removal(db: DatabaseSync) {
 
   return {
     remove(run: number): void {
-      for (const { first, last } of [...ranges(run)]) {
+      for (const { first, last } of [...stretches(run)]) {
         deleteRows.run(first, last, run);
-        leavePlaceholder(first, last);
+        bury(first, last);
       }
       deleteExtents.run(run);
       release(run, new Set());
@@ -78,7 +78,7 @@ export function removal(db: DatabaseSync) {
     removeStrays(run: number): void {
       for (const { id } of strays.all(run) as { id: number }[]) {
         deleteRow.run(id);
-        leavePlaceholder(id, id);
+        bury(id, id);
       }
     },
 
@@ -86,7 +86,7 @@ export function removal(db: DatabaseSync) {
     rewrite(runId: string, run: number, entries: readonly Entry[]): void {
       const bySeq = new Map(entries.map((entry) => [entry.seq, entry]));
       const kept = new Set<string>();
-      for (const { first, last } of [...ranges(run)])
+      for (const { first, last } of [...stretches(run)])
         for (const row of rows.all(first, last, run) as Row[]) {
           const old = decode(row, blobBody);
           if (!old) throw damaged(runId, row.seq);

@@ -1,0 +1,58 @@
+/**
+ * The two tools by which a model reaches what its sources find (`OpenedSource.search`). They are the same for every agent and every step, so
+ * that the list of tools in the request, and with it the provider's cache of the prompt, stays as it is, whatever is found.
+ */
+import { ToolError } from '../errors.ts';
+import { CALL_TOOL } from '../journal/through.ts';
+import { definition, tool } from './tool.ts';
+import type { Scope, ToolDefinition } from './types.ts';
+
+/** Searches are a part of the run, so their results are in the journal; `found.ts` makes them. */
+export const finding: ToolDefinition = {
+  ...definition(
+    tool({
+      name: 'find_tools',
+      description:
+        'Finds tools by what they do. There are more tools than are listed: search for what you need before you say that it cannot be done. Answers names, descriptions and input schemas. Then call one with call_tool.',
+      input: {
+        type: 'object',
+        properties: { query: { type: 'string', minLength: 1, maxLength: 1_000, description: 'What the tool is to do, in a few words' } },
+        required: ['query'],
+        additionalProperties: false,
+      },
+      effect: 'read',
+      // a model that gets no answer may search again, and one source must not close the others
+      retry: { attempts: 1 },
+      breaker: false,
+      execute: () => undefined,
+    }),
+  ),
+  finding: 'find',
+};
+
+/** Never runs itself: the call of the tool that it names does, see `meant`. */
+export const calling: ToolDefinition = {
+  ...definition(
+    tool({
+      name: CALL_TOOL,
+      description: 'Calls a tool that find_tools has found: its name, and the arguments by its input schema.',
+      input: {
+        type: 'object',
+        properties: {
+          name: { type: 'string', description: 'The name of the tool, as find_tools answered it' },
+          arguments: { type: 'object', description: 'The arguments of the tool, by its input schema' },
+        },
+        required: ['name', 'arguments'],
+        additionalProperties: false,
+      },
+      effect: 'read',
+      execute() {
+        throw new ToolError('INVALID_ARGUMENTS', 'Call the tool that you mean: call_tool({ name, arguments }).', { outcome: 'not-run' });
+      },
+    }),
+  ),
+  finding: 'call',
+};
+
+/** Whether the model may search for tools, and call what it found. */
+export const finds = ({ tools }: Pick<Scope, 'tools'>): boolean => tools.get(CALL_TOOL)?.finding === 'call';

@@ -1,0 +1,218 @@
+/**
+ * Tools that a run finds in its sources: searched for by the model, looked up again by name for each call.
+ *
+ * I1. Only what the model was shown in this part of the run may be called: the journal has its name, its source and its hash. A call that
+ *     a person has seen, or that has started, is looked up all the same, and the gate judges what has changed.
+ * I2. A name belongs to the source that it was found in. A tool of the same name in another source is never called in its place.
+ * I3. Grants hold for what is found as for what is listed.
+ * I4. What a source answers is bounded in count, size and time, and a source that fails does not end the run.
+ */
+import { ToolError } from '../errors.ts';
+import type { Asked, Missing } from '../hitl/gate.ts';
+import type { FoundTool } from '../journal/entries.ts';
+import type { Call } from '../journal/fold.ts';
+import type { Json } from '../json.ts';
+import type { Tool } from '../ports/tool.ts';
+import { bounded, messageOf } from '../reliability/classify.ts';
+import { Halted, signalled, unlessHalted } from '../reliability/patience.ts';
+import type { AttemptContext } from '../reliability/timeout.ts';
+import type { Ready } from './call.ts';
+import { isGranted } from './grants.ts';
+import { isTool, RESERVED_NAME } from './tool.ts';
+import type { Scope, Searchable, ToolDefinition } from './types.ts';
+
+/** Of one search. `schema` and `all` in characters of JSON; `ms` for each source. */
+const MOST = { tools: 10, description: 2_000, schema: 16_384, all: 40_000, ms: 20_000 };
+/** Milliseconds in which a source must find a tool by its name. */
+const FIND_TIMEOUT = 20_000;
+/** Reasons that are told of one source. */
+const MOST_WARNINGS = 100;
+
+/** What the model is told of a tool. */
+type Told = { name: string; description: string; input: Json };
+
+/** The answer of `find_tools`. `ready.found` gets what the journal keeps of it. @throws ToolError where no source answers. */
+export async function search(scope: Scope, ready: Ready, { query }: { query: string }, attempt: AttemptContext): Promise<Json> {
+  const sources = await scope.host.searchable(scope.agent, scope.drive.caller);
+  // a source that hangs must leave the others time to be told of
+  const ms = Math.min(MOST.ms, Math.max(1, (attempt.deadline - Date.now()) / 2));
+  const answers = await Promise.all(sources.map((source) => asked(source, query, attempt, ms)));
+  const failed = answers.flatMap((answer, i) =>
+    Array.isArray(answer) ? [] : [{ source: (sources[i] as Searchable).name, reason: bounded(messageOf(answer)) }],
+  );
+  if (failed.length === sources.length)
+    throw new ToolError('SOURCE_UNAVAILABLE', `No tools could be searched: ${failed.map(({ reason }) => reason).join('; ')}`, {
+      outcome: 'not-run',
+      retryable: true,
+    });
+  const { tools, found, more } = chosen(scope, sources, answers);
+  ready.found = found;
+  return {
+    tools,
+    ...(tools.length === 0 && { note: 'Nothing was found. Search again with other words, or go on without.' }),
+    ...(more && { note: 'There is more than is shown. Search again with words that say more.' }),
+    ...(failed.length > 0 && { unavailable: failed }),
+  };
+}
+
+/** What one source answers, or what went wrong. */
+async function asked(
+  { opened, name }: Searchable,
+  query: string,
+  attempt: AttemptContext,
+  ms: number,
+): Promise<readonly unknown[] | Error> {
+  try {
+    const answer: unknown = await signalled(
+      (own) => opened.search?.(query, { limit: MOST.tools, signal: AbortSignal.any([own, attempt.signal]) }),
+      ms,
+      `the source "${name}"`,
+    );
+    if (Array.isArray(answer)) return answer;
+    return new Error(`the source "${name}" answered no list of tools`);
+  } catch (error) {
+    return error instanceof Error ? error : new Error(messageOf(error));
+  }
+}
+
+/** The best of each source, then the second best, as far as they fit. */
+function chosen(scope: Scope, sources: readonly Searchable[], answers: readonly (readonly unknown[] | Error)[]) {
+  const tools: Told[] = [];
+  const found: FoundTool[] = [];
+  const seen = new Map<string, string>();
+  let chars = MOST.all;
+  for (let rank = 0; rank < MOST.tools; rank++)
+    for (const [i, source] of sources.entries()) {
+      const answer = answers[i];
+      const item = Array.isArray(answer) ? answer[rank] : undefined;
+      if (item === undefined) continue;
+      const tool = usable(item, source);
+      if (!tool || tool.held !== undefined || !isGranted(tool.name, scope.grants) || seen.get(tool.name) === source.name) continue;
+      const listed = scope.tools.get(tool.name);
+      const told = { name: tool.name, description: briefly(tool.description), input: tool.spec.input as Json };
+      const schema = JSON.stringify(told.input).length;
+      const why = taken(scope, sources, source, tool, seen) ?? (schema > MOST.schema ? 'its input schema is too large' : undefined);
+      if (why !== undefined) {
+        leftOut(source, tool.name, why);
+        continue;
+      }
+      chars -= schema + told.description.length + told.name.length;
+      if (tools.length === MOST.tools || (chars < 0 && tools.length > 0)) return { tools, found, more: true };
+      seen.set(tool.name, source.name);
+      tools.push(told);
+      if (listed) continue;
+      found.push({ name: tool.name, hash: tool.hash, source: source.name });
+      keep(scope, tool, source);
+    }
+  return { tools, found, more: false };
+}
+
+/** The tool of a source; undefined for what none may give. */
+function usable(item: unknown, source: Searchable): ToolDefinition | undefined {
+  if (!isTool(item)) return leftOut(source, 'a result', 'it was not made by tool()');
+  if (item.delegate || item.finding) return leftOut(source, item.name, 'it stands for an agent');
+  if (RESERVED_NAME.test(item.name)) return leftOut(source, item.name, 'its name is reserved for the engine');
+  return item;
+}
+
+/** Why a name is not free for a tool of this source. */
+function taken(
+  { tools, frame, found }: Scope,
+  sources: readonly Searchable[],
+  { name: own }: Searchable,
+  tool: ToolDefinition,
+  seen: ReadonlyMap<string, string>,
+): string | undefined {
+  const { name } = tool;
+  const listed = tools.get(name);
+  // a source may find what it lists
+  if (listed) return listed === tool ? undefined : 'the agent has a tool of that name';
+  // a search at the same time may not be in the journal yet
+  const other = seen.get(name) ?? frame.found?.get(name)?.source ?? found?.get(name)?.source;
+  if (other === undefined || other === own || !sources.some((s) => s.name === other)) return undefined;
+  return `the source "${other}" has a tool of that name: rename one`;
+}
+
+const warned = new WeakMap<object, Set<string>>();
+
+/** Once for each source. */
+function leftOut({ opened, name: source }: Searchable, name: string, why: string): undefined {
+  const known = warned.get(opened) ?? new Set();
+  warned.set(opened, known);
+  const text = `the source "${source}" found a tool that is left out: ${bounded(name)}: ${why}`;
+  if (known.has(text) || known.size >= MOST_WARNINGS) return undefined;
+  known.add(text);
+  process.emitWarning(text, 'RondoWarning');
+}
+
+function briefly(description: string): string {
+  const over = description.length - MOST.description;
+  return over > 0 ? `${description.slice(0, MOST.description)} [cut: ${over} characters of this description are not shown]` : description;
+}
+
+/** One that has not changed stays the object that it was: its circuit is known by it. */
+function keep(scope: Scope, tool: ToolDefinition, { name: source }: Searchable): ToolDefinition {
+  scope.found ??= new Map();
+  const before = scope.found.get(tool.name);
+  if (before?.source === source && before.tool.hash === tool.hash) return before.tool;
+  scope.found.set(tool.name, { tool, source });
+  return tool;
+}
+
+/** A tool that was found, while the sources have not told of a change since. */
+export function foundTool({ frame, found }: Scope, name: string): ToolDefinition | undefined {
+  const known = found?.get(name);
+  const told = known && frame.found?.get(name);
+  return told?.source === known?.source && told?.hash === known?.tool.hash ? known?.tool : undefined;
+}
+
+/** Looks a tool up by its name, in the source that it was found in. @throws Halted */
+export async function lookUp(scope: Scope, call: Asked | Call): Promise<ToolDefinition | Missing> {
+  const { name } = call;
+  const told = scope.frame.found?.get(name);
+  // what a person has seen, or what has started, the gate judges by itself
+  const seen = call.approval !== undefined || ('status' in call && call.status === 'started');
+  if ((!told && !seen) || !isGranted(name, scope.grants)) return missing(`There is no tool "${name}" among those that were found. ${FIND}`);
+  const failed: string[] = [];
+  try {
+    const sources = await unlessHalted(scope.host.searchable(scope.agent, scope.drive.caller), scope.cancel);
+    for (const source of sources) {
+      if (told && source.name !== told.source) continue;
+      const tool = await named(scope, source, name, failed);
+      if (!tool) continue;
+      if (told && !seen && tool.held === undefined && tool.hash !== told.hash)
+        return missing(`"${name}" is not what was found any more. ${FIND}`);
+      return tool.held === undefined ? keep(scope, tool, source) : tool;
+    }
+  } catch (error) {
+    if (error instanceof Halted) throw error;
+    failed.push(messageOf(error, scope.drive.secrets.mask));
+  }
+  if (failed.length === 0) return missing(`There is no tool "${name}" any more. ${FIND}`);
+  return {
+    missing: { code: 'SOURCE_UNAVAILABLE', message: `"${name}" could not be looked up, so it was not called: ${failed.join('; ')}` },
+  };
+}
+
+const FIND = 'Search first, find_tools({ query }), and call one of the names that it answers: call_tool({ name, arguments }).';
+
+const missing = (message: string): Missing => ({ missing: { code: 'TOOL_NOT_FOUND', message } });
+
+async function named(scope: Scope, source: Searchable, name: string, failed: string[]): Promise<ToolDefinition | undefined> {
+  try {
+    const item: Tool | undefined = await signalled(
+      (signal) => source.opened.find?.(name, { signal }),
+      FIND_TIMEOUT,
+      `the source "${source.name}"`,
+      scope.cancel,
+    );
+    if (item === undefined) return undefined;
+    if (isTool(item) && item.held !== undefined && item.name === name) return item;
+    const tool = usable(item, source);
+    return tool?.name === name ? tool : undefined;
+  } catch (error) {
+    if (error instanceof Halted) throw error;
+    failed.push(messageOf(error, scope.drive.secrets.mask));
+    return undefined;
+  }
+}
