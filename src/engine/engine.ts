@@ -1,37 +1,32 @@
 import { type Mistake, RondoError } from '../errors.ts';
 import type { Approval } from '../hitl/approvals.ts';
-import type { CallId, Decision, Entry } from '../journal/entries.ts';
+import type { Decision } from '../journal/entries.ts';
 import type { Json } from '../json.ts';
 import type { Agent } from '../loop/types.ts';
 import type { AgentInput } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
-import { runFor } from './access.ts';
 import { Active } from './active.ts';
 import { reasonOf } from './cancelled.ts';
 import { giveBack } from './closing.ts';
-import { type AgentInfo, describedAgent } from './described.ts';
 import { type Driven, driveAll } from './driven.ts';
 import { dueRuns } from './due.ts';
-import { type EntriesOptions, entriesOf } from './entries.ts';
-import type { RunEvent } from './events.ts';
-import { type ForgetTarget, type Forgotten, forget, type Pruned, type PruneOptions, prune } from './forget.ts';
 import { checkFork, type ForkOptions, fork } from './fork.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { newId } from './ids.ts';
-import { type ApprovalFilter, type OpenApproval, openApprovals } from './inbox.ts';
+import { assertClaims } from './intents.ts';
 import { release } from './lease.ts';
-import { listedRuns, type RunFilter } from './listing.ts';
 import { ENGINE, notFound, sees, type Viewer } from './lookup.ts';
-import type { EngineOptions, RunArgs, RunOptions, RunSummary, WithoutContext } from './options.ts';
-import { cancel, decide, settle } from './outside.ts';
+import { Operations } from './operations.ts';
+import type { EngineOptions, RunArgs, RunOptions, WithoutContext } from './options.ts';
+import { decide } from './outside.ts';
 import { Recorder } from './recorder.ts';
 import { Resources } from './resources.ts';
-import { mayGoOn, type RunResult, type RunState, stateOf } from './results.ts';
+import { mayGoOn, type RunResult } from './results.ts';
 import { busy, type DecideOptions, type ResumeOptions, resume } from './resume.ts';
 import { engineError, idTaken, type Run, refused, runAfter, runExists, runHandle } from './run.ts';
 import { send } from './send.ts';
 import { checkRun, start } from './start.ts';
-import { follow, type WatchOptions, watch } from './watch.ts';
+import { follow } from './watch.ts';
 
 /** Milliseconds that `close()` waits for running calls. */
 const GRACE = 5_000;
@@ -40,7 +35,7 @@ const GRACE = 5_000;
 let warned = false;
 
 /** Runs agents with shared services: journal, memory, identity, policy, telemetry. */
-export class Engine implements AsyncDisposable {
+export class Engine extends Operations implements AsyncDisposable {
   readonly #resources: Resources;
   readonly #heartbeat: Heartbeat;
   readonly #recorder: Recorder;
@@ -48,9 +43,12 @@ export class Engine implements AsyncDisposable {
 
   /** @throws RondoError `CONFIG_INVALID` for invalid options. */
   constructor(options: EngineOptions = {}) {
-    this.#resources = new Resources(options);
-    this.#heartbeat = new Heartbeat(this.#resources);
-    this.#recorder = new Recorder(this.#resources);
+    const resources = new Resources(options);
+    const recorder = new Recorder(resources);
+    super(resources, recorder);
+    this.#resources = resources;
+    this.#recorder = recorder;
+    this.#heartbeat = new Heartbeat(resources);
   }
 
   /**
@@ -77,6 +75,7 @@ export class Engine implements AsyncDisposable {
       resources.assertOpen();
       const definition = resources.agents.checked(agent);
       checkRun(definition, o);
+      assertClaims(resources, definition);
       if (resources.active.has(id)) throw this.#taken(id, o.by);
       return this.#drive(id, o.signal, (active) => start(resources, active, definition, input, o));
     } catch (error) {
@@ -203,33 +202,6 @@ export class Engine implements AsyncDisposable {
     await send(this.#resources, runId, message, o);
   }
 
-  /** The events of a run, from any time on until it ends or pauses, whichever process drives it. @throws RondoError `RUN_NOT_FOUND`. */
-  watch(runId: string, o: WatchOptions & { by?: Principal } = {}): AsyncIterable<RunEvent> {
-    return watch(this.#resources, runId, o, o.by);
-  }
-
-  /** Cancels a run: at once if this engine or no process drives it, else within seconds. A run that has ended is unchanged. */
-  async cancel(runId: string, o: { reason?: string; by?: Principal } = {}): Promise<void> {
-    this.#resources.assertOpen();
-    await cancel(this.#resources, runId, o);
-  }
-
-  /** The state of a run, now or after the entry `at`. @throws RondoError `RUN_NOT_FOUND`. */
-  async inspect(runId: string, o: { at?: number; by?: Principal } = {}): Promise<RunState> {
-    await this.#resources.active.get(runId)?.opened;
-    return stateOf(await runFor(this.#resources, runId, o.by, 'inspect', o.at));
-  }
-
-  /** Records an operator's statement about a call whose outcome is unknown. @throws RondoError `CALL_NOT_FOUND`. */
-  async settle(
-    runId: string,
-    callId: CallId,
-    o: { outcome: 'done' | 'failed' | 'not-run'; note?: string; output?: Json; by: Principal },
-  ): Promise<void> {
-    this.#resources.assertOpen();
-    await settle(this.#resources, runId, callId, o);
-  }
-
   /**
    * Starts a new run from any position of an old one, which is unchanged. Calls that had ended by then are copied and not repeated; the
    * others run again and need new approvals. The spending of the old run is not counted. Events of the copied entries come first.
@@ -246,53 +218,6 @@ export class Engine implements AsyncDisposable {
     } catch (error) {
       return refused(id, error);
     }
-  }
-
-  /**
-   * Forgets a run, the runs of a session, or all runs of a principal: their journals, and copies of their content in later runs of the
-   * session and in forks. If one of these runs is open, nothing is forgotten. For a session and a principal, the memories forget too;
-   * for a single run they do not. The journal's records stay: `deleteThread` of `journalSaver` deletes LangGraph checkpoints.
-   * @param o.by the caller, whose tenant must match that of the run. `target.by` is the owner of the session or the runs.
-   * @throws RondoError `RUN_NOT_FOUND`, or `RUN_BUSY` if one of the runs, or one with copies, is running or paused: cancel it first.
-   */
-  async forget(target: ForgetTarget, o: { by?: Principal } = {}): Promise<Forgotten> {
-    this.#resources.assertOpen();
-    return forget(this.#resources, this.#recorder, target, o.by);
-  }
-
-  /** Forgets runs without new entries for some time. @returns the removed runs, and those that could not be removed. */
-  async prune(o: PruneOptions): Promise<Pruned> {
-    this.#resources.assertOpen();
-    return prune(this.#resources, this.#recorder, o);
-  }
-
-  /**
-   * The runs that the caller may see (of its tenant and of none), newest first. `session`: the one that this caller would continue.
-   * `after`: the last run of the previous page.
-   */
-  runs(filter: RunFilter = {}): AsyncGenerator<RunSummary, void, undefined> {
-    return listedRuns(this.#resources.journal, filter);
-  }
-
-  /**
-   * The open approvals of all paused runs that `by` may see, oldest first: of its tenant and of none, if the policy allows `inspect`.
-   * `after`: the last approval of the previous page. Runs whose journal cannot be read are left out; `inspect` says why.
-   */
-  approvals(filter: ApprovalFilter = {}): AsyncGenerator<OpenApproval, void, undefined> {
-    return openApprovals(this.#resources, filter);
-  }
-
-  /** The registered agents with their tools and sub-agents, as plain JSON, in order of registration. */
-  agents(): readonly AgentInfo[] {
-    return this.#resources.agents.registered().map(describedAgent);
-  }
-
-  /**
-   * The entries that are in a run's journal now, in order, as copies. docs/journal.md has the format. `after`: the `seq` of the last
-   * entry seen. @throws RondoError `RUN_NOT_FOUND`, `NOT_PERMITTED`, `JOURNAL_DAMAGED`, `JOURNAL_VERSION`.
-   */
-  entries(runId: string, o: EntriesOptions = {}): AsyncGenerator<Entry, void, undefined> {
-    return entriesOf(this.#resources, runId, o);
   }
 
   /**

@@ -54,10 +54,20 @@ export type RunEvent = At &
         | { type: 'turn.finished'; callId: CallId; outcome: Ending; usage?: Usage; costUsd?: number; ms: number }
         | { type: 'state.changed'; state: Json }
         | { type: 'tool.started'; callId: CallId; tool: string; input: Json; attempt: number }
-        | { type: 'tool.finished'; callId: CallId; tool: string; outcome: ToolOutcome; attempts: number; ms: number }
+        | {
+            type: 'tool.finished';
+            callId: CallId;
+            tool: string;
+            outcome: ToolOutcome;
+            attempts: number;
+            ms: number;
+            /** It did not run: its intent was done before, by this call, at this time. */
+            repeated?: { run: string; call: CallId; at: number };
+          }
         | { type: 'approval.asked'; approval: Approval }
         | { type: 'approval.decided'; decision: Decision; by: Principal }
-        | { type: 'outcome.settled'; callId: CallId; source: 'late' | 'operator'; outcome: 'done' | 'failed' | 'not-run' }
+        | { type: 'outcome.settled'; callId: CallId; source: 'late' | 'operator' | 'check'; outcome: 'done' | 'failed' | 'not-run' }
+        | { type: 'intent.reopened'; callId: CallId; by: Principal; reason: string }
         | { type: 'message.received'; content: readonly Part[]; earlier?: readonly Message[]; by?: Principal }
         | { type: 'cancel.requested'; by?: Principal; reason?: string }
         | { type: 'memory.due' }
@@ -165,6 +175,7 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent {
         outcome,
         attempts: entry.attempts,
         ms: entry.ms,
+        ...(entry.repeated && { repeated: { ...entry.repeated } }),
       };
     }
     case 'approval.requested': {
@@ -183,6 +194,8 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent {
       return messageEvent(entry, base);
     case 'outcome.settled':
       return { ...base, type: 'outcome.settled', callId: entry.call, source: entry.source, outcome: entry.outcome };
+    case 'intent.reopened':
+      return { ...base, type: 'intent.reopened', callId: entry.call, by: { ...entry.by }, reason: entry.reason };
     case 'run.settled':
       return { ...base, type: 'run.ended', result: resultOf(run) as RunResult };
   }

@@ -141,6 +141,7 @@ function takenOver(old: RunFold, entries: readonly Entry[], runId: string, now: 
       // the old run records its own conversation
       case 'memory.due':
       case 'memory.recorded':
+      case 'intent.reopened':
         return omitted;
       case 'message.received':
         return draft.kind === 'cancel' ? omitted : draft;

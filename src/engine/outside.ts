@@ -44,7 +44,7 @@ async function current(log: Log): Promise<boolean> {
   }
 }
 
-function assertPrincipal(by: unknown, what: string): void {
+export function assertPrincipal(by: unknown, what: string): void {
   const wrong = principalProblem(by);
   if (wrong)
     throw new RondoError('NOT_PERMITTED', `${what} needs { by: { id, tenant?, roles? } }, from the caller's authentication: ${wrong}.`);

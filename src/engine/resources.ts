@@ -14,6 +14,7 @@ import { type Telemetry, telemetry } from '../telemetry/spans.ts';
 import type { Active } from './active.ts';
 import { Agents } from './agents.ts';
 import type { RunEvent } from './events.ts';
+import { intents } from './intents.ts';
 import { ENGINE_OPTIONS, type EngineOptions } from './options.ts';
 import { newOwner } from './owner.ts';
 import { Sources } from './sources.ts';
@@ -48,6 +49,7 @@ export class Resources {
     this.telemetry = telemetry(options.telemetry);
     const { journal } = this;
     this.host = {
+      intents: intents(this),
       memory: options.memory,
       identity: options.identity,
       policy: options.policy,

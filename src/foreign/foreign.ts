@@ -1,24 +1,40 @@
 /** Declares an agent that another framework, a function or a service runs. The contract is in ports/foreign.ts. */
 
 import { invalid } from '../errors.ts';
-import { sha256 } from '../journal/canonical.ts';
+import { named } from '../hitl/intent.ts';
+import { digest, sha256 } from '../journal/canonical.ts';
 import type { Limits } from '../journal/entries.ts';
 import type { Frame, RunFold } from '../journal/fold.ts';
 import type { Json } from '../json.ts';
 import { checkLimits, checkName, made } from '../loop/definition.ts';
+import { checkIntent } from '../loop/keyed.ts';
 import type { Agent, AgentDefinition } from '../loop/types.ts';
 import { checkOptions } from '../options.ts';
 import type { Turn, TurnContext, TurnResult } from '../ports/foreign.ts';
-import type { AgentInput } from '../ports/model.ts';
+import type { AgentInput, Prompt } from '../ports/model.ts';
 import type { Effect, Retry } from '../ports/tool.ts';
 import type { Rates } from '../pricing/price.ts';
 import { checkPrices } from '../pricing/prices.ts';
+import { messageOf } from '../reliability/classify.ts';
 import { resolvePolicy } from '../reliability/policy.ts';
 import { letGo } from './cancel.ts';
 import { drive } from './drive.ts';
 import type { Foreign } from './types.ts';
 
-export interface ForeignAgentOptions<O, St extends Json> {
+/** What names the work of a foreign agent, from its first turn to its end: see `key` of a tool. */
+export interface ForeignIntent {
+  /**
+   * Names what the agent is to do with its input, 1 to 512 characters. What a key names happens once, over all runs and processes of a tenant; a
+   * run whose key is done gets the first answer. Not for an agent that reads.
+   */
+  key?(input: Prompt): string;
+  /** The name under which the key is unique. Default: the agent's name. */
+  intent?: string;
+  /** Milliseconds that a key stays done, by the store's clock. Default: for ever. */
+  remember?: number;
+}
+
+export interface ForeignAgentOptions<O, St extends Json> extends ForeignIntent {
   name: string;
   description?: string;
   /** Whether a turn may run twice. Default `once`: after a crash or a timeout its outcome is unknown, and it is not repeated. */
@@ -45,6 +61,9 @@ const FOREIGN = {
   retry: 'retry: { attempts: 3 }',
   limits: 'limits: { time: 60_000 }',
   price: 'price: { input: 3, output: 15 }',
+  key: "key: (input) => 'report:' + input",
+  intent: "intent: 'reports.monthly'",
+  remember: 'remember: 30 * 86_400_000',
   turn: "turn: async (turn) => ({ status: 'completed', output: '...' })",
   cancel: 'cancel: async (state) => {}',
 } satisfies Record<keyof ForeignAgentOptions<string, Json>, string>;
@@ -70,7 +89,8 @@ export function foreignAgent<O = string, St extends Json = Json>(
   const effect = o.effect ?? 'once';
   const policy = resolvePolicy({ name, effect, timeout: o.timeout ?? TIMEOUT, longest: LONGEST, retry: o.retry });
   const cancel = o.cancel as Foreign['cancel'];
-  const own: Foreign = { turn: turn as Foreign['turn'], cancel, policy, effect, price };
+  checkIntent({ ...o, effect }, `foreign agent "${name}"`, FOREIGN);
+  const own: Foreign = { turn: turn as Foreign['turn'], cancel, policy, effect, price, meant: meaning(o) };
   const definition = made<AgentDefinition>({
     kind: 'foreign',
     name,
@@ -89,3 +109,15 @@ export function foreignAgent<O = string, St extends Json = Json>(
   });
   return definition as Agent<AgentInput, O, Record<never, never>>;
 }
+
+const meaning =
+  ({ name, key, intent = name, remember }: { name: string } & ForeignIntent): Foreign['meant'] =>
+  (input) => {
+    if (!key) return undefined;
+    try {
+      const found = named(intent, key(input as Prompt), digest(input ?? null));
+      return typeof found === 'string' ? found : { ...found, ...(remember !== undefined && { remember }) };
+    } catch (error) {
+      return messageOf(error);
+    }
+  };

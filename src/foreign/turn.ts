@@ -1,11 +1,12 @@
 /** One turn of a foreign agent. The journal records it like a tool call, with a started and a finished entry. */
-import { type Failure, failedOnce, RondoError } from '../errors.ts';
-import type { Draft } from '../journal/entries.ts';
+import { type Failure, failedOnce, notRun, RondoError } from '../errors.ts';
+import type { Draft, Intent } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import type { Json } from '../json.ts';
 import { crossing } from '../loop/budget.ts';
 import { knownOf, perform } from '../loop/effects.ts';
 import { held } from '../loop/held.ts';
+import { bare, claimed } from '../loop/intent.ts';
 import { endedLate } from '../loop/late.ts';
 import type { Scope, Settlement } from '../loop/types.ts';
 import type { Turn } from '../ports/foreign.ts';
@@ -23,7 +24,11 @@ export async function take(scope: Scope, own: Foreign, call: Call): Promise<Sett
   const crossed = crossing(scope);
   if (crossed) return { status: 'stopped', limit: crossed.crossed, at: crossed.at };
   const since = Date.now();
-  await scope.append(() => [{ type: 'call.started', call: call.id, effect: own.effect }], own.effect === 'once');
+  const start = async (intent?: Intent) => {
+    await scope.append(() => [{ type: 'call.started', call: call.id, effect: own.effect, intent }], own.effect === 'once');
+  };
+  const instead = await begun(scope, own, call, start);
+  if (instead) return instead;
   const { name, description } = scope.agent;
   const span = scope.trace.tool(call.step, { call: call.id, name, effect: own.effect, description });
   const { state } = scope.frame.state as State;
@@ -58,7 +63,7 @@ export async function take(scope: Scope, own: Foreign, call: Call): Promise<Sett
   }
   const { attempts } = result;
   const value = masked(scope, result.value);
-  const finished: Draft = { type: 'call.finished', call: call.id, ok: true, attempts, ms: Date.now() - since };
+  const finished: Finished = { type: 'call.finished', call: call.id, ok: true, attempts, ms: Date.now() - since };
   if (value.usage) finished.usage = value.usage;
   const usd = value.costUsd ?? cost(value.usage, own.price);
   if (usd !== undefined) finished.usd = usd;
@@ -74,6 +79,27 @@ export async function take(scope: Scope, own: Foreign, call: Call): Promise<Sett
   }
 }
 
+/** Starts a turn. @returns how the frame ended instead, where the agent's intent was done or is being done. */
+async function begun(scope: Scope, own: Foreign, call: Call, start: (intent?: Intent) => Promise<void>): Promise<Settlement | undefined> {
+  const { frame } = scope;
+  const meant = frame.claim?.intent ?? own.meant(frame.input);
+  if (!meant) return void (await start());
+  const { name } = scope.agent;
+  if (typeof meant === 'string')
+    return end(scope, call, notRun('INTENT_KEY_INVALID', `the key of ${name} cannot be used, so it was not run: ${meant}.`));
+  const instead = await claimed(scope, { name, effect: own.effect, options: {} }, call, bare(meant), frame.input ?? null, start);
+  if (!instead) return undefined;
+  if (instead.go === 'refuse') return end(scope, call, instead.error);
+  return complete(scope, call, instead.output, {
+    type: 'call.finished',
+    call: call.id,
+    ok: true,
+    attempts: 0,
+    ms: 0,
+    repeated: instead.repeated,
+  });
+}
+
 /** The journaled outcome of a turn; undefined if the turn must run, for the first time or again. */
 function outcomeOf({ effect }: Foreign, call: Call): { output: Json } | { error: Failure } | undefined {
   const { finished, settled } = call;
@@ -87,8 +113,12 @@ function outcomeOf({ effect }: Foreign, call: Call): { output: Json } | { error:
   return { error: failedOnce('OUTCOME_UNKNOWN', message, 'unknown') };
 }
 
-async function complete(scope: Scope, call: Call, output: Json, last?: Draft): Promise<Settlement> {
-  const finished: Draft = last ?? { type: 'call.finished', call: call.id, ok: true, attempts: 1, ms: 0 };
+type Finished = Extract<Draft, { type: 'call.finished' }>;
+
+async function complete(scope: Scope, call: Call, output: Json, last?: Finished): Promise<Settlement> {
+  const finished: Finished = last ?? { type: 'call.finished', call: call.id, ok: true, attempts: 1, ms: 0 };
+  // the receipt of its intent
+  if (call.intent) finished.output = output;
   const closing = scope.closing({ ok: true, output });
   await held(scope, (seq) => [{ ...finished }, ...closing(seq + 1)]);
   return { status: 'completed', output, committed: true };

@@ -1,3 +1,4 @@
+import type { Meant } from '../hitl/intent.ts';
 import type { CallId } from '../journal/entries.ts';
 import type { Json } from '../json.ts';
 import type { ResolvedPolicy } from '../loop/types.ts';
@@ -12,6 +13,8 @@ export interface Foreign {
   policy: ResolvedPolicy;
   effect: Effect;
   price: Price | undefined;
+  /** What the agent is to do with this input. Undefined for an agent without a key; a text says why there is none. */
+  meant(input: Json | undefined): Meant | string | undefined;
 }
 
 /** The frame state of a foreign agent: the state of its last pause, and by call the id of its ask. A call without an ask is a turn. */

@@ -1,10 +1,12 @@
 /** The context that a node's function gets, with its durable steps. */
 import { RondoError, ToolError } from '../errors.ts';
-import type { Draft } from '../journal/entries.ts';
+import { named } from '../hitl/intent.ts';
+import type { Draft, Intent } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import { copyJson, type Json, plainJson } from '../json.ts';
 import { idempotencyKey, knownOf, perform } from '../loop/effects.ts';
 import { held } from '../loop/held.ts';
+import { claimed, type Instead } from '../loop/intent.ts';
 import { endedLate } from '../loop/late.ts';
 import type { Scope } from '../loop/types.ts';
 import type { Effect } from '../ports/tool.ts';
@@ -16,7 +18,7 @@ import type { NodeContext, StepContext, StepOptions } from './types.ts';
 
 type StepFunction = (step: StepContext) => unknown;
 
-const OPTIONS: ReadonlySet<string> = new Set(['effect', 'timeout', 'deadline', 'retry', 'breaker'] satisfies (keyof StepOptions)[]);
+const OPTIONS: ReadonlySet<string> = new Set(['effect', 'timeout', 'deadline', 'retry', 'breaker', 'key'] satisfies (keyof StepOptions)[]);
 
 /** Most characters of JSON in the result of one durable step. */
 const MAX_RESULT = 1024 * 1024;
@@ -92,12 +94,23 @@ export class Context implements NodeContext {
 
   async #step(name: string, fn: StepFunction, options: StepOptions): Promise<unknown> {
     const scope = this.#scope;
-    const policy = scope.plan.policy({ ...options, name: `the step "${name}"` });
-    const call = { id: `${this.#task.id}/${name}`, step: this.#task.step, name, input: null };
+    const { key, ...guarded } = options;
+    const policy = scope.plan.policy({ ...guarded, name: `the step "${name}"` });
+    const call: Pick<Call, 'id' | 'step' | 'name' | 'input' | 'intent'> = {
+      id: `${this.#task.id}/${name}`,
+      step: this.#task.step,
+      name,
+      input: null,
+    };
     const known = outcomeOf(this.#task.durable?.get(call.id), policy.effect);
     if (known) return known.output;
-    if (!(await this.#append({ type: 'call.started', call: call.id, effect: policy.effect }, { fsync: policy.effect === 'once' })))
-      throw late();
+    const start = async (intent?: Intent) => {
+      call.intent = intent;
+      const started: Draft = { type: 'call.started', call: call.id, effect: policy.effect, intent };
+      if (!(await this.#append(started, { fsync: policy.effect === 'once' }))) throw late();
+    };
+    const instead = key === undefined ? void (await start()) : await this.#claimed(call, policy.effect, options, key, start);
+    if (instead) return this.#endedInstead(call, instead);
     const { epoch } = scope.run;
     const since = Date.now();
     const result = await perform<Json>(scope, {
@@ -126,6 +139,31 @@ export class Context implements NodeContext {
       throw result.cancelled ? new Halted() : (result.cause ?? new ToolError(result.error.code, result.error.message, result.error));
     if (!written) throw late();
     return result.value;
+  }
+
+  /** Starts a step that has a key, unless what it means was done, or is being done. @returns what it comes to instead. */
+  async #claimed(
+    call: Pick<Call, 'id' | 'name'>,
+    effect: Effect,
+    { deadline }: StepOptions,
+    key: unknown,
+    start: (intent: Intent) => Promise<void>,
+  ): Promise<Instead | undefined> {
+    const scope = this.#scope;
+    const name = `${scope.agent.name}/${this.#task.name}/${call.name}`;
+    const meant = named(name, key);
+    if (typeof meant === 'string')
+      throw new ToolError('INTENT_KEY_INVALID', `the key of the step "${call.name}": ${meant}.`, { outcome: 'not-run' });
+    if (effect === 'read') throw invalid(`the step "${call.name}" reads, so it has no effect that a key could name.`);
+    return claimed(scope, { name: `the step "${call.name}"`, effect, options: { deadline } }, call, meant, null, start);
+  }
+
+  async #endedInstead({ id }: Pick<Call, 'id'>, instead: Instead): Promise<unknown> {
+    if (instead.go === 'refuse') throw new ToolError(instead.error.code, instead.error.message, instead.error);
+    const { output, repeated } = instead;
+    if (!(await this.#append({ type: 'call.finished', call: id, ok: true, output, attempts: 0, ms: 0, repeated }, { hold: true })))
+      throw late();
+    return copyJson(output);
   }
 
   /** @returns whether the entry was appended. It is dropped if the node has ended or the run was halted. */

@@ -33,6 +33,11 @@ export interface StepOptions {
   /** Milliseconds of all attempts and the waits between them. Default: none. */
   deadline?: number;
   retry?: Retry;
+  /**
+   * Names what the step is meant to do, 1 to 512 characters. What a key names in a node of a graph happens once, over all runs and processes
+   * of a tenant: a step whose key is done gets the first result. Not for a `read` step.
+   */
+  key?: string;
   /** The circuit breaker of all steps of this name in this node, in every run of the engine. `false`: none. */
   breaker?: Breaker | false;
 }
@@ -52,7 +57,7 @@ export interface NodeContext<C = unknown> {
    * unless the first failed.
    * @returns what `fn` returned, as JSON of at most 1,048,576 characters.
    * @throws what the last attempt threw. ToolError `OUTCOME_UNKNOWN` for a `once` step that a crash interrupted, or that failed but may
-   * have taken effect; `STEP_INVALID` for a bad name, option or result; `STEP_LATE` after the node has ended.
+   * have taken effect; `INTENT_BUSY` where another run is at its key; `STEP_INVALID` for a bad name, option or result; `STEP_LATE` after the node has ended.
    */
   durable<T>(name: string, fn: (step: StepContext) => T | Promise<T>, options?: StepOptions): Promise<T>;
 }

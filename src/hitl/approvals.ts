@@ -41,6 +41,7 @@ export type Asks = {
   question?: Question | undefined;
   consent?: { provider: string; url: string; handle?: string };
   hash?: string;
+  intent?: EntryOf<'approval.requested'>['intent'];
   shown?: Json;
 };
 
@@ -48,7 +49,7 @@ export type Asks = {
 export function request(
   runId: string,
   call: Pick<Call, 'id' | 'name' | 'input' | 'asked'>,
-  { rule, question, consent, hash, shown = call.input }: Asks,
+  { rule, question, consent, hash, intent, shown = call.input }: Asks,
   now: number,
 ): Omit<EntryOf<'approval.requested'>, 'v' | 'seq' | 'at' | 'frame'> {
   const bound = digest(shown);
@@ -63,6 +64,7 @@ export function request(
     ...(shown !== call.input && !isSameJson(shown, call.input) && { input: shown }),
     allow: question ? [...(rule.allow ?? QUESTION)] : consent ? CONSENT : [...(rule.allow ?? TOOL)],
     hash: kind === 'tool' ? hash : undefined,
+    intent: kind === 'tool' && intent ? { name: intent.name, key: intent.key, digest: intent.digest } : undefined,
     reason: rule.reason,
     roles: rule.roles && [...rule.roles],
     // JSON has no Infinity, so `expiresAt` is omitted

@@ -3,9 +3,11 @@
  * same for a call the model just asked for, one that a crash or a limit left waiting, and one that was decided.
  */
 import { type Failure, notRun } from '../errors.ts';
+import type { Amount, EntryOf, Intent } from '../journal/entries.ts';
 import type { Approval, Call } from '../journal/fold.ts';
 import { writtenOf } from '../journal/frame.ts';
 import { copyJson, fits, isSameJson, type Json } from '../json.ts';
+import type { Part } from '../ports/model.ts';
 import type { Policy } from '../ports/policy.ts';
 import type { ApprovalRule, Effect, Question, ToolOptions } from '../ports/tool.ts';
 import { bounded, messageOf } from '../reliability/classify.ts';
@@ -13,8 +15,19 @@ import { inTime } from '../reliability/patience.ts';
 import { isThenable } from '../reliability/timeout.ts';
 import { type Schema, type Validated, validate } from '../schema.ts';
 import { type Again, type Arguments, foreseen, type Parsed, parse, parseAgain } from './arguments.ts';
+import { type Keyed, type Meant, meant } from './intent.ts';
 import { type Asking, HOOK_TIMEOUT, permission } from './policy.ts';
 import { mayDecide, ruleProblem, together } from './rules.ts';
+
+export interface Busy {
+  go: 'busy';
+  holder: { run: string; call: string };
+}
+
+/** What is known of an intent: it may be claimed, or what becomes of the call instead. */
+export type LookedUp<T extends Gated> =
+  | ({ go: 'claim' } & Declared & { intent: Intent })
+  | Extract<Verdict<T>, { go: 'refuse' | 'answer' | 'busy' }>;
 
 /** What the gate needs to know of a tool. */
 export interface Gated {
@@ -29,24 +42,35 @@ export interface Gated {
     readonly approval?: ToolOptions<string, Schema, Schema, string, any>['approval'];
     // biome-ignore lint/suspicious/noExplicitAny: inside, a declaration's types are gone
     readonly amount?: ToolOptions<string, Schema, Schema, string, any>['amount'];
-  };
+  } & Keyed['options'];
   readonly ask?: (input: Json) => Question;
   /** Why it must not be called for now. */
   readonly held?: string;
 }
 
+/** What a call takes with it when it starts. `doubt`: its intent may be done already, so the tool's `check` is asked first. */
+export interface Declared {
+  intent?: Intent | undefined;
+  amount?: Amount | undefined;
+  doubt?: true | undefined;
+}
+
 export type Verdict<T extends Gated> =
   /** `input` is what was written, `context` what the tool's context schema made of the run's. */
-  | ({ go: 'start'; tool: T; input: Json; context: unknown } & Arguments)
-  | { go: 'ask'; tool: T; rule: ApprovalRule; shown: Json; question?: Question | undefined }
+  | ({ go: 'start'; tool: T; input: Json; context: unknown } & Arguments & Declared)
+  | { go: 'ask'; tool: T; rule: ApprovalRule; shown: Json; question?: Question | undefined; intent?: Meant | undefined }
   | { go: 'refuse'; error: Failure }
-  /** A person answered in the tool's place. */
-  | { go: 'answer'; output: Json }
+  /** A person answered in the tool's place, or the intent is done: `repeated`. */
+  | { go: 'answer'; output: Json; content?: readonly Part[]; cut?: number; repeated?: EntryOf<'call.finished'>['repeated'] }
+  /** Another call holds the intent now. */
+  | Busy
   /** Asked already, and not decided yet. */
   | { go: 'wait' };
 
-export interface GateOptions extends Asking {
+export interface GateOptions<T extends Gated = Gated> extends Asking {
   policy: Policy | undefined;
+  /** Asked after the policy, and before a person is. */
+  lookUp(tool: T, call: Asked, meant: Meant, shown: Json): Promise<LookedUp<T>>;
   /** The store's time, epoch milliseconds: what expiry is judged by. */
   now: number;
 }
@@ -58,7 +82,7 @@ export interface Missing {
   missing: { code: string; message: string };
 }
 
-export function gate<T extends Gated>(tool: T | Missing, call: Asked, o: GateOptions): Verdict<T> | Promise<Verdict<T>> {
+export function gate<T extends Gated>(tool: T | Missing, call: Asked, o: GateOptions<NoInfer<T>>): Verdict<T> | Promise<Verdict<T>> {
   const { approval } = call;
   if (approval && !approval.decided) {
     const { expiresAt } = approval.asked;
@@ -95,37 +119,46 @@ interface Checked<T extends Gated> {
   context: unknown;
   /** What the policy asks a person for, besides the tool's own rule. */
   asks?: readonly ApprovalRule[];
+  declared?: Declared;
 }
 
-function permit<T extends Gated>(tool: T, call: Asked, written: Json, args: Again, o: GateOptions): Verdict<T> | Promise<Verdict<T>> {
+function permit<T extends Gated>(tool: T, call: Asked, written: Json, args: Again, o: GateOptions<T>): Verdict<T> | Promise<Verdict<T>> {
   if (!args.ok) return refuse('INVALID_ARGUMENTS', `${args.problem}. Correct the arguments and call ${tool.name} again.`);
   if (args.shown !== written && !fits(args.shown, LARGEST_MADE))
     return refuse('INVALID_ARGUMENTS', `What the schema of ${tool.name} makes of the arguments is too large. Call it with less.`);
   const valid = contextOf(tool, o.context);
   if (!valid.ok) return refuse('CONTEXT_INVALID', `The run was started without what this tool needs: ${valid.problem}.`);
   const checked: Checked<T> = { tool, call, written, args, context: valid.value };
-  if (!o.policy && !tool.options.amount) return approve(checked, o);
-  return ruledByPolicy(checked, o);
+  const { amount, key } = tool.options;
+  if (!o.policy && !amount && !key) return approve(checked, o);
+  return declaring(checked, o);
 }
 
-async function ruledByPolicy<T extends Gated>(checked: Checked<T>, o: GateOptions): Promise<Verdict<T>> {
+/** What the call declares, what the policy says of it, and what is known of its intent, in this order. */
+async function declaring<T extends Gated>(checked: Checked<T>, o: GateOptions<T>): Promise<Verdict<T>> {
   const { tool, call, args } = checked;
   const amount = amountOf(tool, args);
   if (typeof amount === 'string') return refuse('AMOUNT_INVALID', amount);
-  if (!o.policy) return approve(checked, o);
+  const intent = meant(tool, args, call.approval?.asked);
+  if (typeof intent === 'string') return refuse('INTENT_KEY_INVALID', intent);
   const written = isSameJson(args.shown, call.input) ? undefined : call.input;
-  const { denied, asks } = await permission(o.policy, o, {
+  const about = {
     tool: tool.name,
     effect: tool.effect,
     input: args.shown,
-    ...(written !== undefined && { written }),
-    ...(amount && { amount }),
-  });
-  return denied !== undefined ? refuse('NOT_PERMITTED', denied) : approve({ ...checked, asks }, o);
+    written,
+    amount,
+    ...(intent && { intent: intent.name, key: intent.key }),
+  };
+  const { denied, asks } = o.policy ? await permission(o.policy, o, about) : {};
+  if (denied !== undefined) return refuse('NOT_PERMITTED', denied);
+  const known = intent && (await o.lookUp(tool, call, intent, args.shown));
+  if (known && known.go !== 'claim') return known;
+  return approve({ ...checked, asks, declared: { amount, intent: known?.intent, doubt: known?.doubt } }, o);
 }
 
 /** What the tool declares of the call, by unit; a text says why it cannot be told. */
-function amountOf(tool: Gated, { value, shown, exact }: Arguments): Readonly<Record<string, number>> | string | undefined {
+function amountOf(tool: Gated, { value, shown, exact }: Arguments): Amount | string | undefined {
   const { amount } = tool.options;
   if (!amount) return undefined;
   try {
@@ -135,7 +168,7 @@ function amountOf(tool: Gated, { value, shown, exact }: Arguments): Readonly<Rec
     for (const [unit, n] of Object.entries(told))
       if (!UNIT.test(unit) || typeof n !== 'number' || !Number.isFinite(n) || n < 0)
         return `the amount of ${tool.name} is { ${unit}: ${String(n)} }: a unit is a-z, 0-9, "_" and "-", and an amount a number of 0 or more.`;
-    return { ...told } as Record<string, number>;
+    return { ...told } as Amount;
   } catch (error) {
     return `the amount of ${tool.name} could not be found out, so it was not run: ${messageOf(error)}`;
   }
@@ -143,8 +176,9 @@ function amountOf(tool: Gated, { value, shown, exact }: Arguments): Readonly<Rec
 
 const UNIT = /^[a-z][a-z0-9_-]{0,31}$/;
 
-const start = <T extends Gated>({ tool, written, args: { value, shown, exact }, context }: Checked<T>): Verdict<T> => ({
+const start = <T extends Gated>({ tool, written, args: { value, shown, exact }, context, declared }: Checked<T>): Verdict<T> => ({
   go: 'start',
+  ...declared,
   tool,
   input: written,
   value,
@@ -154,20 +188,20 @@ const start = <T extends Gated>({ tool, written, args: { value, shown, exact }, 
 });
 
 /** Asks a person, by the rule and by what the policy asks for. */
-function ask<T extends Gated>({ tool, args, asks = [] }: Checked<T>, rule: ApprovalRule, question?: Question): Verdict<T> {
+function ask<T extends Gated>({ tool, args, asks = [], declared }: Checked<T>, rule: ApprovalRule, question?: Question): Verdict<T> {
   const all = together([rule, ...asks]);
   if (!all) return ruleFailed('no role, or no kind of decision, satisfies both the rule of the tool and the policy');
-  return { go: 'ask', tool, rule: all, shown: args.shown, question };
+  return { go: 'ask', tool, rule: all, shown: args.shown, intent: declared?.intent, question };
 }
 
 /** Lets a call start that needs no approval by its own rule, unless the policy asks for one that `decided` does not satisfy. */
-function unlessAsked<T extends Gated>(checked: Checked<T>, o: GateOptions, decided?: Decided): Verdict<T> {
+function unlessAsked<T extends Gated>(checked: Checked<T>, o: GateOptions<T>, decided?: Decided): Verdict<T> {
   const { asks = [] } = checked;
   if (asks.every((rule) => decided && mayDecide(decided.by, decided.decision.type, rule, o.by))) return start(checked);
   return ask(checked, {});
 }
 
-function approve<T extends Gated>(checked: Checked<T>, o: GateOptions): Verdict<T> | Promise<Verdict<T>> {
+function approve<T extends Gated>(checked: Checked<T>, o: GateOptions<T>): Verdict<T> | Promise<Verdict<T>> {
   const { tool, call, args } = checked;
   const { asked, decided } = call.approval ?? {};
   if (!asked || !decided) return ruled(checked, o);
@@ -183,7 +217,7 @@ function approve<T extends Gated>(checked: Checked<T>, o: GateOptions): Verdict<
 }
 
 /** What the tool's own rule says of the call; of an edited one, whether who edited it may decide it. */
-function ruled<T extends Gated>(checked: Checked<T>, o: GateOptions, edited?: Decided): Verdict<T> | Promise<Verdict<T>> {
+function ruled<T extends Gated>(checked: Checked<T>, o: GateOptions<T>, edited?: Decided): Verdict<T> | Promise<Verdict<T>> {
   const { tool, written, args, context } = checked;
   const { approval: rule } = tool.options;
   if (typeof rule !== 'function') return judged(checked, rule, o, edited);
@@ -208,7 +242,7 @@ function ruled<T extends Gated>(checked: Checked<T>, o: GateOptions, edited?: De
 const kept = ({ roles, allow }: Approval['asked']): ApprovalRule => ({ allow, roles });
 
 /** Only `false`, and a tool without a rule, lets a call through: a rule that forgot to return has not allowed anything. */
-function judged<T extends Gated>(checked: Checked<T>, answer: unknown, o: GateOptions, edited: Decided | undefined): Verdict<T> {
+function judged<T extends Gated>(checked: Checked<T>, answer: unknown, o: GateOptions<T>, edited: Decided | undefined): Verdict<T> {
   const { tool, args } = checked;
   if (tool.ask) {
     const rule = typeof answer === 'object' && answer ? answer : {};

@@ -3,7 +3,7 @@ import { isResumable } from '../errors.ts';
 import { sizeOf } from '../json.ts';
 import { promptParts, resultPart, say } from './conversation.ts';
 import type { EntryOf, FoundTool, Patch } from './entries.ts';
-import { callOf, everyCallOf, isCutOff, newFrame, reach, unfinishedCalls, writtenOf } from './frame.ts';
+import { callOf, didNotRun, everyCallOf, isCutOff, newFrame, reach, unfinishedCalls, writtenOf } from './frame.ts';
 import { patched } from './patch.ts';
 import { nothingSpent, spend } from './spent.ts';
 import type { Approval, Call, Frame, RunFold } from './state.ts';
@@ -20,6 +20,10 @@ export function begun(run: RunFold, frame: Frame, entry: EntryOf<'call.started'>
   call.effect = entry.effect;
   call.epoch = run.epoch;
   if (entry.input !== undefined) call.agreed = { input: entry.input };
+  if (!entry.intent) return;
+  call.intent = entry.intent;
+  if (frame.kind === 'foreign') frame.claim = { call: call.id, intent: entry.intent };
+  run.intents++;
 }
 
 export function requested(run: RunFold, frame: Frame, entry: EntryOf<'approval.requested'>): void {
@@ -90,7 +94,12 @@ export function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finish
       if (entry.unmetered) f.spent.unmetered = true;
     }
   // an inherited call is settled in the run it was copied from, unless a graph or a foreign agent of this run continues from it
-  if (entry.error?.outcome === 'unknown' && call.effect === 'once' && (entry.seq > run.inherited || frame.tasks))
+  if (
+    entry.error?.outcome === 'unknown' &&
+    call.effect === 'once' &&
+    (entry.seq > run.inherited || frame.tasks) &&
+    !(call.intent?.over && didNotRun(entry))
+  )
     run.unknowns.set(call.id, { call, since: entry.at });
   else run.unknowns.delete(call.id);
   if (frame.tasks) ended(run, frame, call, entry);

@@ -1,5 +1,5 @@
 /**
- * The journal's entries, format version 2: see docs/journal.md.
+ * The journal's entries, format version 3: see docs/journal.md.
  *
  * An entry is appended once and never changed. An absent field has its default: without `frame` an entry belongs to the root frame.
  * A new optional field keeps the version. Any other change raises {@link VERSION} and adds an upcaster.
@@ -14,7 +14,7 @@ import type { JsonSchema } from '../schema.ts';
 
 export type { Decision };
 
-export const VERSION = 2;
+export const VERSION = 3;
 
 /** `<sequence number of the model's answer>.<index in it>`. Not the provider's id, which need not be unique. */
 export type CallId = string;
@@ -46,6 +46,26 @@ export interface Limits {
   /** Epoch milliseconds, by the wall clock. */
   deadline?: number;
 }
+
+/** What a call is meant to do: see `key` of a tool. */
+export interface Intent {
+  /** The name under which the key is unique. */
+  name: string;
+  key: string;
+  /** SHA-256 of the arguments that must be the same when the key is asked for again. */
+  digest: string;
+  /** The revision of the claim that was seen before it was taken. Default 0: there was none. */
+  seen?: number;
+  /** How often the key was reopened. Default 0. */
+  generation?: number;
+  /** The call whose claim was taken over: its outcome is unknown. */
+  over?: { run: string; call: CallId };
+  /** Milliseconds that the key stays done. Default: for ever. */
+  remember?: number;
+}
+
+/** What a call is worth, by unit. */
+export type Amount = Readonly<Record<string, number>>;
 
 export type RunStatus = 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'stopped';
 
@@ -218,6 +238,8 @@ type Body =
       effect: Effect;
       /** The arguments that the tool gets, if its schema changed the written ones and no approval has recorded them. */
       input?: Json;
+      intent?: Intent;
+      amount?: Amount;
     }
   | {
       type: 'call.finished';
@@ -242,6 +264,8 @@ type Body =
       usd?: number;
       /** The usage that it reported was implausible, so the sums of the run are unknown. */
       unmetered?: true;
+      /** The call did not run: its intent was done before, by this call, at this time by the store's clock. */
+      repeated?: { run: string; call: CallId; at: number };
     }
   | {
       type: 'approval.requested';
@@ -253,6 +277,8 @@ type Body =
       digest: string;
       /** The arguments that the tool will get, if they differ from those that the model wrote. */
       input?: Json;
+      /** What the call is meant to do, where its tool has a `key`. */
+      intent?: Pick<Intent, 'name' | 'key' | 'digest'>;
       /** Hash of the tool as the model knew it. If the tool has changed since, the approval is asked for again. */
       hash?: string;
       reason?: string;
@@ -271,13 +297,18 @@ type Body =
   | {
       type: 'outcome.settled';
       call: CallId;
-      /** A late result of a call that had timed out, or an operator's statement. It does not change what the model has seen. */
-      source: 'late' | 'operator';
+      /**
+       * A late result of a call that had timed out, an operator's statement, or what a tool's `check` found for a later call. It does not
+       * change what the model has seen.
+       */
+      source: 'late' | 'operator' | 'check';
       outcome: 'done' | 'failed' | 'not-run';
       note?: string;
       output?: Json;
       by?: Principal;
-    };
+    }
+  /** An operator lets the intent of a call that is done be done once more. */
+  | { type: 'intent.reopened'; call: CallId; intent: Intent; by: Principal; reason: string };
 
 interface Stamp {
   /** The version of this entry's format. */
@@ -299,6 +330,7 @@ export const FOREIGN: ReadonlySet<string> = new Set([
   'message.received',
   'outcome.settled',
   'memory.recorded',
+  'intent.reopened',
 ] satisfies EntryType[]);
 
 /** Fields that may be large, by entry type. A store may keep them apart from the entry, as blobs. */

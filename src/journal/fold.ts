@@ -43,6 +43,7 @@ export function emptyFold(runId: string, agent: string, history: readonly Messag
     approvals: new Map<string, Approval>(),
     decisions: 0,
     unknowns: new Map<CallId, Unknown>(),
+    intents: 0,
     outbox: new Map<string, Recording>(),
     inherited: -1,
     size: 0,
@@ -147,6 +148,8 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       return void decided(run, entry);
     case 'outcome.settled':
       return void outcomeSettled(run, entry);
+    case 'intent.reopened':
+      return;
     default:
       throw damaged(run.runId, run.next - 1, `it is of the unknown type "${(entry as { type: string }).type}"`);
   }

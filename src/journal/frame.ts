@@ -1,5 +1,5 @@
 /** Creates, finds and reads frames and calls. */
-import { isResumable } from '../errors.ts';
+import { type Failure, isResumable } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { Message } from '../ports/model.ts';
 import type { CallId, Reached } from './entries.ts';
@@ -62,6 +62,17 @@ export function callIn({ tasks, calls }: Frame, id: CallId): Call | undefined {
   return call?.id === id ? call : undefined;
 }
 
+/** The call that an entry ends or settles; undefined where it is over and settled, or no entry before made it. */
+export function callNamed(
+  run: RunFold,
+  { type, frame: id, call }: { type: string; frame?: string | undefined; call: CallId },
+): Call | undefined {
+  if (type !== 'call.finished') return run.unknowns.get(call)?.call ?? unfinishedCalls(run).find((c) => c.id === call);
+  const frame = id === undefined ? run.root : run.frames.get(id);
+  if (!frame) return undefined;
+  return callIn(frame, call) ?? frame.tasks?.get(call.slice(0, call.indexOf('/')))?.durable?.get(call);
+}
+
 /** @throws RondoError `JOURNAL_DAMAGED` if the frame has no such call. */
 export function callOf(run: RunFold, frame: Frame, id: CallId): Call {
   const call = frame.tasks ? taskOf(frame.tasks, id) : callIn(frame, id);
@@ -112,6 +123,9 @@ export const writtenOf = ({ edited, input }: Pick<Call, 'edited' | 'input'>): Js
 
 /** The arguments that the tool gets or got. */
 export const argumentsOf = (call: Pick<Call, 'agreed' | 'edited' | 'input'>): Json => (call.agreed ? call.agreed.input : writtenOf(call));
+
+/** Whether the end of a call says that no attempt of it was made. */
+export const didNotRun = ({ error }: { error?: Failure | undefined }) => error?.attempts === 0;
 
 /** Whether the outcome of a started `once` call would stay unknown if the run or its frame ended now. */
 export const isCutOff = ({ status, effect, frame, settled }: Call) => status === 'started' && effect === 'once' && !frame && !settled;

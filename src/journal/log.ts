@@ -11,6 +11,7 @@
  * I7. An append that was reported as failed but is in the store counts as written and is not written twice.
  */
 import { RondoError } from '../errors.ts';
+import { claimChanges } from './claiming.ts';
 import { copyOf } from './copy.ts';
 import { type Draft, type Entry, FOREIGN, VERSION } from './entries.ts';
 import { apply, emptyFold } from './fold.ts';
@@ -125,14 +126,15 @@ export class Log {
 
   #write(entries: readonly Entry[], fsync: boolean): void | Promise<void> {
     const { run, lease } = this;
-    const sync = fsync ? POWER : undefined;
+    const claims = claimChanges(run, entries);
+    const o = claims ? { claims, ...(fsync && POWER) } : fsync ? POWER : undefined;
     if (!this.#ahead && keepsHead(run, entries))
-      return this.#journal.append(run.runId, run.next, entries, headOf(run, lease, run.next + entries.length), sync);
+      return this.#journal.append(run.runId, run.next, entries, headOf(run, lease, run.next + entries.length), o);
     const ahead = this.#ahead ?? (run.next === 0 ? emptyFold(run.runId, run.root.agent, run.root.messages) : copyOf(run));
     // cleared first: if the append fails, this fold is ahead of the store and must not be reused
     this.#ahead = undefined;
     for (const entry of entries) apply(ahead, entry);
-    const pending = this.#journal.append(run.runId, run.next, entries, headOf(ahead, lease), sync);
+    const pending = this.#journal.append(run.runId, run.next, entries, headOf(ahead, lease), o);
     // with an unknown outcome, `keepsHead` fails for every append, so this fold is kept to avoid a copy each time
     if (ahead.unknowns.size > 0) this.#ahead = ahead;
     return pending;
@@ -181,7 +183,13 @@ export class Log {
       for (const w of group) w.resolve();
     };
     const failed = (error: unknown) => {
-      for (const w of group) w.reject(error);
+      // the claim that is refused concerns one of them
+      if (group.length > 1 && RondoError.is(error, 'INTENT_CLAIMED'))
+        for (const w of group)
+          Promise.resolve()
+            .then(() => this.append(w.make, w.fsync))
+            .then(w.resolve, w.reject);
+      else for (const w of group) w.reject(error);
     };
     try {
       const pending = this.append(

@@ -2,8 +2,9 @@ import { invalid } from '../errors.ts';
 import { dueAt } from './due.ts';
 import type { Entry, RunStatus } from './entries.ts';
 import { Listeners } from './listeners.ts';
+import { memoryClaims } from './memory-claims.ts';
 import { memoryRecords } from './memory-records.ts';
-import type { DueFilter, HeadCursor, HeadFilter, Journal, RunHead } from './port.ts';
+import type { AppendOptions, DueFilter, HeadCursor, HeadFilter, Journal, RunHead } from './port.ts';
 import { conflict, sessionBusy } from './refuse.ts';
 
 /**
@@ -45,11 +46,13 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
   const open = new Map<string, Run>();
   let started = 0;
   const listeners = new Listeners();
+  const claims = memoryClaims();
 
-  function append(runId: string, expectedSeq: number, entries: readonly Entry[], head: RunHead): void {
+  function append(runId: string, expectedSeq: number, entries: readonly Entry[], head: RunHead, o?: AppendOptions): void {
     const run = runs.get(runId);
     const held = run ? run.log.length : 0;
     if (held !== expectedSeq) throw conflict(runId, expectedSeq, held);
+    const claim = o?.claims && claims.prepare(runId, o.claims);
     if (!run) {
       place(undefined, head);
       const fresh: Run = { nr: started++, log: entries.slice(), head: { ...head }, size: 0 };
@@ -57,6 +60,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
       index(fresh);
       join(fresh);
       if (bounded) bound(fresh, entries);
+      claim?.();
       listeners.changed(runId);
       return;
     }
@@ -73,6 +77,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     }
     for (const entry of entries) run.log.push(entry);
     if (bounded) bound(run, entries);
+    claim?.();
     listeners.changed(runId);
   }
 
@@ -183,6 +188,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     leave(run);
     runs.delete(runId);
     size -= run.size;
+    claims.forget(runId);
     listeners.changed(runId);
   }
 
@@ -210,6 +216,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
       listeners.add(listener, o);
       return true;
     },
+    claim: claims.find,
     records: memoryRecords(),
   };
 }

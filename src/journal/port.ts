@@ -1,3 +1,4 @@
+import type { Claim, ClaimChange, ClaimKey } from './claims.ts';
 import type { Entry, RunStatus } from './entries.ts';
 import type { Listener, SubscribeOptions } from './listeners.ts';
 import type { Records } from './records.ts';
@@ -65,6 +66,12 @@ export interface DueFilter {
   after?: RunHead;
 }
 
+export interface AppendOptions {
+  /** What the append must survive: loss of power, or a killed process (the default). */
+  sync?: 'power' | 'process';
+  claims?: readonly ClaimChange[];
+}
+
 /**
  * The storage of runs. Every implementation must pass `journalConformance` of `rondo/testing`.
  * A method may return its result directly or as a promise; directly is faster.
@@ -83,15 +90,11 @@ export interface Journal {
    * @throws RondoError `JOURNAL_CONFLICT` if it holds more or fewer; then nothing is written.
    * @throws RondoError `SESSION_BUSY` (details `{ runId }`) if the head is `running` or `paused` in a session
    *   (of its tenant) that has another run in such a state.
+   * @param o.claims changed in the same unit, in this order, as `changedClaim` says. Only stores with `claim` get any.
+   * @throws RondoError `INTENT_CLAIMED` if a claim cannot be taken: nothing of this append is written, and no other append fails with it.
    * @throws RondoError `JOURNAL_UNAVAILABLE` if the store is locked, full or unreachable: nothing was written, and a retry may succeed.
    */
-  append(
-    runId: string,
-    expectedSeq: number,
-    entries: readonly Entry[],
-    head: RunHead,
-    o?: { sync?: 'power' | 'process' },
-  ): void | Promise<void>;
+  append(runId: string, expectedSeq: number, entries: readonly Entry[], head: RunHead, o?: AppendOptions): void | Promise<void>;
   /**
    * The entries after a sequence number (default -1, all), in order. None for an unknown run.
    * Damage throws `JOURNAL_DAMAGED`, except for what {@link tornTail} allows; a newer format throws `JOURNAL_VERSION`.
@@ -126,6 +129,11 @@ export interface Journal {
    *   Without this method callers poll.
    */
   subscribe?(listener: Listener, o: SubscribeOptions): boolean | Promise<boolean>;
+  /**
+   * What is known of an intent, as the last append left it; undefined for a key that was never claimed. With it `append` changes claims, and
+   * `remove` leaves their tombstones (see `tombstone`). Without it, no tool with a `key` can be used.
+   */
+  claim?(key: ClaimKey): Claim | undefined | Promise<Claim | undefined>;
   /** Data other than runs in the same storage, such as LangGraph checkpoints. They do not affect runs. */
   readonly records?: Records;
   /** The store's clock in epoch milliseconds, by which leases and approvals expire. Default `Date.now()`. */

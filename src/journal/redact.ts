@@ -43,6 +43,12 @@ export function redacted(entry: Entry): Entry {
       return { ...entry, state: {}, next: entry.next.map(nodeOf) };
     case 'state.changed':
       return { ...entry, state: {} };
+    case 'call.started': {
+      const { intent: _, input, ...rest } = entry;
+      return { ...rest, ...(input !== undefined && { input: {} }) };
+    }
+    case 'intent.reopened':
+      return { ...entry, intent: { name: entry.intent.name, key: FORGOTTEN, digest: '' }, reason: FORGOTTEN };
     case 'call.finished': {
       const { output, content, error, state, next, ...rest } = entry;
       return {
@@ -55,8 +61,8 @@ export function redacted(entry: Entry): Entry {
       };
     }
     case 'approval.requested': {
-      const { reason: _, question, url: _u, handle: _h, ...rest } = entry;
-      return { ...rest, ...(question !== undefined && { question: FORGOTTEN }) };
+      const { reason: _, question, url: _u, handle: _h, intent: _i, input, ...rest } = entry;
+      return { ...rest, ...(input !== undefined && { input: {} }), ...(question !== undefined && { question: FORGOTTEN }) };
     }
     case 'approval.decided':
       return { ...entry, decision: redactedDecision(entry.decision) };
@@ -79,7 +85,6 @@ export function redacted(entry: Entry): Entry {
     case 'run.claimed':
     case 'memory.due':
     case 'entry.omitted':
-    case 'call.started':
       return entry;
   }
 }

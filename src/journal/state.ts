@@ -3,7 +3,7 @@ import type { Json } from '../json.ts';
 import type { Fact } from '../ports/memory.ts';
 import type { Message } from '../ports/model.ts';
 import type { Effect } from '../ports/tool.ts';
-import type { CallId, EntryOf, FoundTool, Limits, Reshaped, RunStatus } from './entries.ts';
+import type { CallId, EntryOf, FoundTool, Intent, Limits, Reshaped, RunStatus } from './entries.ts';
 import type { Recording } from './outbox.ts';
 import type { Spent } from './spent.ts';
 
@@ -37,6 +37,8 @@ export interface RunFold extends Spent {
   decisions: number;
   /** Calls whose outcome is unknown, for an operator to settle. */
   readonly unknowns: Map<CallId, Unknown>;
+  /** How many calls started with an intent. */
+  intents: number;
   /** Conversations to record in a memory once the run has completed, by key. */
   readonly outbox: Map<string, Recording>;
   /** Sequence number of the last entry copied from the run that this one was forked from; -1 without a fork. Costs up to it are the other run's. */
@@ -108,6 +110,8 @@ export interface Frame {
   written?: Map<string, { seq: number; node: string }>;
   /** The node that ended last. */
   last?: Call;
+  /** Of a foreign agent that has a key: its intent, and its newest turn, which holds the claim. */
+  claim?: { call: CallId; intent: Intent };
 
   /** Instructions, memory and tools as the journal last recorded them. */
   instructions?: string;
@@ -154,6 +158,8 @@ export interface Call {
   edited?: { input: Json; note?: string | undefined };
   /** The arguments that were approved, or that it started with. Only these may run. */
   agreed?: { input: Json };
+  /** What it is meant to do, once it has started: see `key` of a tool. */
+  intent?: Intent;
   /** The outcome that became known later, after a timeout or from an operator. */
   settled?: EntryOf<'outcome.settled'>;
   finished?: EntryOf<'call.finished'>;

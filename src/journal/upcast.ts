@@ -16,6 +16,8 @@ const UPCASTERS: Upcasters = {
     entry.type === 'context.changed' && Array.isArray(entry.memory)
       ? { ...entry, memory: entry.memory.map((text) => ({ ...factOf(String(text)) })) }
       : entry,
+  // version 3 has entries of its own, and changes none of these
+  2: (entry) => entry,
 };
 
 /**

@@ -1,14 +1,13 @@
 /** The types of a call on its way from the gate to its end: prepared, started, finished. */
 import type { Arguments } from '../hitl/arguments.ts';
-import type { Verdict } from '../hitl/gate.ts';
+import type { Declared, Verdict } from '../hitl/gate.ts';
 import type { FoundTool } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import type { Json } from '../json.ts';
-import type { Part } from '../ports/model.ts';
 import type { Crossing, ToolDefinition } from './types.ts';
 
 /** A call that the gate allowed. `input` is as written; `value` is for the first attempt, which may mutate it. */
-export interface Ready extends Arguments {
+export interface Ready extends Arguments, Declared {
   tool: ToolDefinition;
   input: Json;
   taken?: true;
@@ -27,9 +26,8 @@ export type Startable = { go: 'start' } & Ready;
 /** What happens with a call, once its entry is in the journal. */
 export type Prepared =
   | Startable
-  /** The call has ended: a person answered it, or a `check` found its result. */
-  | { go: 'answer'; output: Json; content?: readonly Part[]; cut?: number }
-  | Exclude<Verdict<ToolDefinition>, { go: 'start' } | { go: 'answer' }>
+  /** The call does not run now. `answer`: a person answered it, a `check` found its result, or its intent was done before. */
+  | Exclude<Verdict<ToolDefinition>, { go: 'start' }>
   | { go: 'consent'; provider: string; url: string; handle?: string }
   /** The limit of tool calls is reached. The call stays open, for a resume with a higher limit. */
   | ({ go: 'hold' } & Crossing);

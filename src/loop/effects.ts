@@ -4,7 +4,7 @@
  *
  * I1. An attempt starts only while this process holds the lease on the run. After a wait, the store is asked.
  * I2. A `once` effect is retried only if no earlier attempt ran.
- * I3. All attempts of a call have the same idempotency key, in every process. No two calls share one.
+ * I3. All attempts of a call have the same idempotency key, in every process. Two calls share one only if they have one intent.
  * I4. A late result does not change what the model has seen. It is appended as `outcome.settled`.
  * I5. The outcome of a call is unknown only if it is `once`, has started, and the journal has neither its end nor a settled outcome.
  */
@@ -22,16 +22,19 @@ import { cameTo, settleLate } from './late.ts';
 import type { ResolvedPolicy, Scope } from './types.ts';
 
 /**
- * The idempotency key of a call for external services. It is the same for every attempt and after every crash, even if power loss took
- * the model's answer and the model, asked again, makes the same call.
+ * The idempotency key of a call for external services. A call with an intent has the intent's, in every run. Any other key is the same for
+ * every attempt and after every crash, even if power loss took the model's answer and the model, asked again, makes the same call.
  */
-export const idempotencyKey = (
+export function idempotencyKey(
   { run, frame }: Pick<Scope, 'run' | 'frame'>,
-  { id, step, name, input }: Pick<Call, 'id' | 'step' | 'name' | 'input'>,
-) =>
-  sha256(
-    canonical([run.started.by?.tenant ?? null, run.runId, frame.position, step, frame.kind === 'graph' ? id : indexOf(id), name, input]),
-  ).slice(0, 32);
+  { id, step, name, input, intent }: Pick<Call, 'id' | 'step' | 'name' | 'input' | 'intent'>,
+): string {
+  const tenant = run.started.by?.tenant ?? null;
+  const named = intent
+    ? ['intent', tenant, intent.name, intent.key, intent.generation ?? 0]
+    : [tenant, run.runId, frame.position, step, frame.kind === 'graph' ? id : indexOf(id), name, input];
+  return sha256(canonical(named)).slice(0, 32);
+}
 
 /** The index in a call id. Unlike the sequence number, it is the same if the model is asked again after power loss. */
 const indexOf = (id: string) => id.slice(id.indexOf('.') + 1);

@@ -1,6 +1,7 @@
 /** Execute: runs a tool call with timeouts, retries and breaker, inside the wrappers of `use`. */
 import { ToolError } from '../errors.ts';
 import { type Again, parseAgain } from '../hitl/arguments.ts';
+import type { Holder } from '../journal/claims.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import { copyJson, type Json } from '../json.ts';
@@ -11,7 +12,10 @@ import { renewed } from './credentials.ts';
 import { idempotencyKey, perform } from './effects.ts';
 import { search } from './found.ts';
 import { driven, isGenerator } from './generator.ts';
+import { noted } from './held.ts';
+import { outcomeUnknown } from './intent.ts';
 import { observed } from './output.ts';
+import { checked } from './recall.ts';
 import type { Scope } from './types.ts';
 import { type End, wrappedTool } from './wrapped-tool.ts';
 
@@ -79,6 +83,8 @@ type Finished = Extract<Draft, { type: 'call.finished' }>;
 /** @returns the entry with the result of the call; undefined if the run was halted meanwhile. Then the next claim handles it. */
 export async function execute(scope: Scope, call: Call, ready: Ready, span: ToolTrace): Promise<Finished | undefined> {
   const started = performance.now();
+  const found = ready.doubt && (await foundOut(scope, call, ready));
+  if (found) return { ...found, ms: Math.round(performance.now() - started) };
   const run = (waited: boolean, changed?: Json) => once(scope, call, ready, span, waited, changed);
   const end = await (scope.plan.toolWrappers.length === 0 ? run(false) : wrappedTool(scope, call, ready, run));
   const { attempts } = end;
@@ -91,6 +97,26 @@ export async function execute(scope: Scope, call: Call, ready: Ready, span: Tool
     return finished;
   }
   return { type: 'call.finished', call: call.id, ok: false, error: end.error, attempts, ms };
+}
+
+/**
+ * The intent was claimed from a call whose outcome is unknown: the tool's `check` is asked before anything runs.
+ * @returns how the call ends; undefined where nothing happened under the intent, so that it runs. @throws Halted
+ */
+async function foundOut(scope: Scope, call: Call, ready: Ready): Promise<Finished | undefined> {
+  const { tool, intent } = ready;
+  // a copy of its own: what a check does to it, the tool must not see
+  const input = ready.exact ? copyJson(ready.shown) : ready.value;
+  const answer = await checked(scope, tool, call, { input, context: ready.context });
+  const seen = answer?.outcome === 'done' ? observed(tool, answer.output, scope.secrets) : undefined;
+  if (intent?.over && answer && answer.outcome !== 'unknown')
+    await noted(() =>
+      scope.host.intents.settle(intent.over as Holder, seen ? { outcome: 'done', output: seen.output } : { outcome: 'not-run' }),
+    );
+  if (seen) return { type: 'call.finished', call: call.id, ok: true, ...seen, attempts: 0, ms: 0 };
+  if (answer?.outcome === 'not-run') return undefined;
+  const error = outcomeUnknown(tool, intent?.over);
+  return { type: 'call.finished', call: call.id, ok: false, error, attempts: 0, ms: 0 };
 }
 
 /** The arguments of one attempt, as a copy, because an attempt may mutate them. */

@@ -2,7 +2,7 @@ import { isDeep, type Json, sizeOf, toldJson } from '../json.ts';
 import type { Part } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
 import type { Secrets } from '../secrets.ts';
-import type { ToolDefinition } from './types.ts';
+import type { AnyToolOptions } from './types.ts';
 
 /** Default of `maxBytes`: most bytes of a result in the journal and in the conversation. */
 const MAX_BYTES = 65_536;
@@ -19,7 +19,11 @@ export interface Observed {
  * A tool's output for the journal: a bounded JSON copy with secrets masked, and a note for the model if it was cut. Never throws, because
  * the tool has succeeded, whatever its output is.
  */
-export function observed(tool: ToolDefinition, value: unknown, secrets?: Secrets): Observed {
+export function observed(
+  tool: { readonly options: Pick<AnyToolOptions, 'maxBytes' | 'toModel'> },
+  value: unknown,
+  secrets?: Secrets,
+): Observed {
   const max = tool.options.maxBytes ?? MAX_BYTES;
   const kept = bounded(value, max, secrets);
   const { toModel } = tool.options;

@@ -11,19 +11,22 @@ import { credentials } from './credentials.ts';
 import { delegations } from './delegation.ts';
 import { finds } from './finding.ts';
 import { foundTool, lookUp } from './found.ts';
+import { lookUpIntent, waited } from './intent.ts';
 import { recall } from './recall.ts';
 import type { Scope, ToolDefinition } from './types.ts';
 
 /** @param now the store's time, epoch milliseconds; what an approval's expiry is judged by. */
 export function prepare(scope: Scope, calls: readonly (Asked | Call)[], now: number): readonly Prepared[] | Promise<readonly Prepared[]> {
   const { host, run } = scope;
-  const o: GateOptions = {
+  const o: GateOptions<ToolDefinition> = {
     path: scope.frame.path,
     by: run.started.by,
     runId: run.runId,
     session: run.started.session,
     context: run.started.context,
     policy: host.policy,
+    // the id of a call that was just asked for is the provider's
+    lookUp: (tool, call, intent, shown) => lookUpIntent(scope, tool, 'status' in call ? (call as Call) : {}, intent, shown),
     now,
     cancel: scope.cancel,
   };
@@ -45,7 +48,12 @@ function mayBeFound(scope: Scope, { approval }: Asked): boolean {
   return finds(scope) && (!approval || type === 'approve' || type === 'edit');
 }
 
-function known(scope: Scope, call: Asked | Call, tool: ToolDefinition | Missing | undefined, o: GateOptions): Prepared | Promise<Prepared> {
+function known(
+  scope: Scope,
+  call: Asked | Call,
+  tool: ToolDefinition | Missing | undefined,
+  o: GateOptions<ToolDefinition>,
+): Prepared | Promise<Prepared> {
   if ('status' in call && call.status === 'started') return recalled(scope, call, tool && 'missing' in tool ? undefined : tool);
   return gated(scope, call, tool ?? notThere(scope, call.name), o);
 }
@@ -55,15 +63,30 @@ function notThere({ tools }: Scope, name: string): Missing {
   return { missing: { code: 'TOOL_NOT_FOUND', message: `There is no tool "${name}". There are: ${names.join(', ') || 'none'}.` } };
 }
 
-function gated(scope: Scope, call: Asked, tool: ToolDefinition | Missing, o: GateOptions): Prepared | Promise<Prepared> {
+function gated(scope: Scope, call: Asked, tool: ToolDefinition | Missing, o: GateOptions<ToolDefinition>): Prepared | Promise<Prepared> {
   const verdict = gate(tool, call, o);
-  if (verdict instanceof Promise) return verdict.then((v) => withCredentials(scope, call, v));
+  if (verdict instanceof Promise) return settledVerdict(scope, call, tool as ToolDefinition, verdict, o);
   return verdict.go === 'start' && verdict.tool.options.credentials ? withCredentials(scope, call, verdict) : verdict;
+}
+
+async function settledVerdict(
+  scope: Scope,
+  call: Asked,
+  tool: ToolDefinition,
+  asked: Promise<Verdict<ToolDefinition>>,
+  o: GateOptions<ToolDefinition>,
+): Promise<Prepared> {
+  const first = await asked;
+  // a call that was just asked for waits once its siblings have run: neither they nor the model's answer wait with it
+  const verdict = first.go === 'busy' && 'status' in call ? await waited(scope, tool, first, async () => gate(tool, call, o)) : first;
+  const allowed = verdict.go === 'answer' && verdict.repeated ? await resultAllowed(scope, call.name, verdict) : verdict;
+  return withCredentials(scope, call, allowed);
 }
 
 /** What a `check` found passes the policy like what the tool itself gives. */
 async function recalled(scope: Scope, call: Call, tool: ToolDefinition | undefined): Promise<Prepared> {
-  const found = await recall(scope, call, tool);
+  const first = await recall(scope, call, tool);
+  const found = first.go === 'busy' ? await waited(scope, tool as ToolDefinition, first, async () => recall(scope, call, tool)) : first;
   return found.go === 'answer' ? resultAllowed(scope, call.name, found) : found;
 }
 

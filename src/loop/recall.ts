@@ -8,6 +8,7 @@ import { Halted, inTime, unlessHalted } from '../reliability/patience.ts';
 import type { Prepared } from './call.ts';
 import { credentials } from './credentials.ts';
 import { idempotencyKey, knownOf } from './effects.ts';
+import { bare, lookUpIntent } from './intent.ts';
 import { observed } from './output.ts';
 import type { Scope, ToolDefinition } from './types.ts';
 
@@ -32,21 +33,25 @@ async function recalled(scope: Scope, call: Call, tool: ToolDefinition | undefin
   const parsing = call.agreed ? parseAgain(schema, input, call.agreed.input, true) : parse(schema, input);
   const valid = await unlessHalted(Promise.resolve(parsing), scope.cancel);
   if (!valid.ok) return lostTrack(call, `, and the tool no longer takes these arguments: ${valid.problem}.`);
-  const checked = contextOf(tool, scope.run.started.context);
-  if (!checked.ok) return lostTrack(call, `, and the context of the run lacks what the tool needs: ${checked.problem}.`);
-  const context = checked.value;
+  const needed = contextOf(tool, scope.run.started.context);
+  if (!needed.ok) return lostTrack(call, `, and the context of the run lacks what the tool needs: ${needed.problem}.`);
+  const context = needed.value;
   if (known.outcome === 'unknown') {
-    const answer = await asked(scope, tool, call, { input: valid.value, context });
+    const answer = await checked(scope, tool, call, { input: valid.value, context });
     if (answer?.outcome === 'done') return { go: 'answer', ...observed(tool, answer.output, scope.secrets) };
     if (answer?.outcome !== 'not-run') return lostTrack(call, '. It may have taken effect: do not repeat it, find out first.');
   }
+  // another run may have taken the claim over, and done it
+  const looked = call.intent && (await lookUpIntent(scope, tool, call, bare(call.intent), valid.shown));
+  if (looked && looked.go !== 'claim') return looked;
   const got = tool.options.credentials ? await unlessHalted(credentials(scope, tool), scope.cancel) : undefined;
   if (got && !got.ok) return lostTrack(call, ', and its credentials could not be had again.');
-  return { go: 'start', ...valid, tool, input, context, resumed: true, credentials: got?.values, expiresAt: got?.expiresAt };
+  const intent = looked && { ...looked.intent, ...(call.intent?.over && { over: call.intent.over }) };
+  return { go: 'start', ...valid, tool, input, context, resumed: true, intent, credentials: got?.values, expiresAt: got?.expiresAt };
 }
 
 /** The answer of the tool's `check`; undefined if it has none, failed, or took too long. @throws Halted */
-async function asked(scope: Scope, { options }: ToolDefinition, call: Call, q: { input: unknown; context: unknown }) {
+export async function checked(scope: Scope, { options }: ToolDefinition, call: Call, q: { input: unknown; context: unknown }) {
   try {
     const asking = async () => options.check?.({ ...q, idempotencyKey: idempotencyKey(scope, call) }, { signal: scope.cancel.signal });
     return await unlessHalted(inTime(asking(), CHECK_TIMEOUT, 'the check', scope.cancel), scope.cancel);

@@ -3,9 +3,10 @@
  *
  * I1. No call runs before its `call.started` is in the journal.
  * I2. An answer with calls is appended together with the first starts. If the run is halted, it is appended alone.
- * I3. At most `parallel` calls are started at once. The others start when one has ended.
+ * I3. A call with an intent claims it in the same append as its start. If another call was faster, it stays open.
+ * I4. At most `parallel` calls are started at once. The others start when one has ended.
  */
-import { notRun } from '../errors.ts';
+import { notRun, RondoError } from '../errors.ts';
 import { request } from '../hitl/approvals.ts';
 import type { Asked } from '../hitl/gate.ts';
 import type { CallId, Draft } from '../journal/entries.ts';
@@ -100,6 +101,8 @@ async function write(
   }
   const now = asks ? await scope.host.now() : 0;
   const answer = before?.type === 'model.responded';
+  // calls whose intent another call has claimed since it was looked up: they stay open, and are looked at again
+  const lost = new Set<CallId>();
   const make: Make = (seq) => {
     // called again after a conflict, so reset the state of the first call
     for (const reservation of reserved.splice(0)) reservation.release();
@@ -108,29 +111,44 @@ async function write(
     for (let i = 0; i < prepared.length; i++) {
       const p = prepared[i] as Prepared;
       const call = calls[i] as Asked & Partial<Pick<Call, 'id'>>;
+      const id = answer ? `${seq}.${i}` : (call.id as CallId);
       if (p.go === 'start') {
-        if (started.size >= parallel) continue;
+        if (started.size >= parallel || lost.has(id)) continue;
         const place = p.resumed ? undefined : reserveToolCall(scope);
         if (place) reserved.push(place);
         else if (!p.resumed) continue;
         started.add(i);
       }
-      const draft = entryOf(scope, answer ? `${seq}.${i}` : (call.id as CallId), call, p, now);
+      const draft = entryOf(scope, id, call, p, now);
       if (draft) drafts.push(draft);
     }
     // a resumed sub-agent is started without an entry
-    wrote = drafts.length > 0 || started.size > 0;
+    wrote = drafts.length > 0 || started.size > 0 || lost.size > 0;
     return drafts;
   };
   try {
     // the end of a call records an effect, so it must not be lost
-    const append = before && !answer ? held(scope, make, fsync) : scope.append(make, fsync);
-    if (append) await append;
+    const append = () => (before && !answer ? held(scope, make, fsync) : scope.append(make, fsync));
+    for (let claimed = true; claimed; ) {
+      try {
+        const appending = append();
+        if (appending) await appending;
+        claimed = false;
+      } catch (error) {
+        const other = claimedCall(error);
+        if (other === undefined || lost.has(other)) throw error;
+        lost.add(other);
+      }
+    }
   } finally {
     for (const reservation of reserved) reservation.release();
   }
   return { started, wrote };
 }
+
+/** The call whose intent was claimed by another one in the last moment. */
+const claimedCall = (error: unknown): CallId | undefined =>
+  RondoError.is(error, 'INTENT_CLAIMED') ? (error.details as { call: CallId }).call : undefined;
 
 function dueOf(calls: readonly Call[], prepared: readonly Prepared[], started: ReadonlySet<number>): readonly Due[] {
   const due: Due[] = [];
@@ -163,9 +181,11 @@ function entryOf(scope: Scope, id: CallId, call: Asked, prepared: Prepared, now:
 }
 
 /** The start of a call, with the tool's arguments if no earlier entry has them. Undefined for a resumed sub-agent. */
-function startEntry(id: CallId, call: Asked, { tool, shown, resumed }: Ready): Draft | undefined {
+function startEntry(id: CallId, call: Asked, { tool, shown, resumed, intent, amount }: Ready): Draft | undefined {
   if (resumed && tool.delegate) return undefined;
   const entry: Draft = { type: 'call.started', call: id, effect: tool.effect };
+  if (intent) entry.intent = intent;
+  if (amount) entry.amount = amount;
   const known = argumentsOf(call);
   if (shown !== known && !isSameJson(shown, known)) entry.input = shown;
   return entry;

@@ -8,6 +8,7 @@ import type { Kept } from '../ports/kept.ts';
 import type { ToolSpec } from '../ports/model.ts';
 import type { OutputOf, Question, Tool, ToolOptions } from '../ports/tool.ts';
 import type { JsonSchema, Out, Schema, SchemaLike } from '../schema.ts';
+import { checkIntent } from './keyed.ts';
 import type { AnyToolOptions, Delegate, ToolDefinition } from './types.ts';
 
 const MADE = Symbol.for('rondo.tool');
@@ -71,6 +72,10 @@ const TOOL = {
   effect: "effect: 'idempotent'",
   approval: 'approval: true',
   amount: 'amount: ({ cents }) => ({ usd: cents / 100 })',
+  key: "key: ({ orderId }) => 'refund:' + orderId",
+  intent: "intent: 'payments.refund'",
+  same: 'same: ({ cents }) => cents',
+  remember: 'remember: 30 * 86_400_000',
   timeout: 'timeout: 30_000',
   deadline: 'deadline: 120_000',
   retry: 'retry: { attempts: 3 }',
@@ -93,6 +98,7 @@ function define(options: AnyToolOptions, ask?: (input: Json) => Question): ToolD
     throw invalid(`tool "${name}" needs a description, which is all that a model knows of it: ${TOOL.description}.`);
   if (options.effect !== undefined && !['read', 'idempotent', 'once'].includes(options.effect))
     throw invalid(`tool "${name}": effect is "${options.effect}"; it is one of "read", "idempotent", "once".`);
+  checkIntent(options, `tool "${name}"`, TOOL);
   for (const field of ['timeout', 'deadline', 'maxBytes'] as const) {
     const value = options[field];
     if (value !== undefined && !(typeof value === 'number' && value > 0))

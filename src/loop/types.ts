@@ -3,13 +3,14 @@
  * imported here imports the loop.
  */
 import type { Failure } from '../errors.ts';
+import type { Claim, ClaimKey, Holder } from '../journal/claims.ts';
 import type { Crossed, Limits } from '../journal/entries.ts';
 import type { Frame, RunFold } from '../journal/fold.ts';
 import type { Log, Make } from '../journal/log.ts';
 import type { Json } from '../json.ts';
 import type { Assertion, Identity } from '../ports/identity.ts';
 import type { Memory } from '../ports/memory.ts';
-import type { Message, Model, ModelRequest, ToolChoice, ToolSpec } from '../ports/model.ts';
+import type { Message, Model, ModelRequest, Part, ToolChoice, ToolSpec } from '../ports/model.ts';
 import type { Policy } from '../ports/policy.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { OpenedSource, Question, Tool, ToolOptions, ToolSource } from '../ports/tool.ts';
@@ -146,6 +147,31 @@ export interface Plan {
   policy(options: ReliabilityOptions & { name?: string }): ResolvedPolicy;
 }
 
+/** What a call that holds an intent was called with, and what it gave. */
+export interface HeldCall {
+  readonly input?: Json;
+  readonly output?: Json;
+  readonly content?: readonly Part[] | undefined;
+  readonly cut?: number | undefined;
+  /** The caller may not see the run of the call, so nothing is told of it. */
+  readonly hidden?: true;
+}
+
+/** What the store knows of intents: see `key` of a tool. */
+export interface Intents {
+  /** The store keeps claims. */
+  readonly kept: boolean;
+  find(key: ClaimKey): Claim | undefined | Promise<Claim | undefined>;
+  /** Whether a process drives the run now, the run waits for somebody, or neither. */
+  stateOf(runId: string): Promise<'live' | 'waits' | 'gone'>;
+  /** The call that did it; undefined where its run is gone. */
+  read(holder: Holder, by: Principal | undefined): Promise<HeldCall | undefined>;
+  /** Resolves when the run may have changed, after `ms`, or once the wait is cancelled. */
+  changed(runId: string, ms: number, cancel: CancelSource): Promise<void>;
+  /** Writes what was found out about a call whose outcome is unknown. */
+  settle(holder: Holder, found: { outcome: 'done'; output: Json } | { outcome: 'not-run' }): Promise<void>;
+}
+
 /** The services of an engine for its runs. */
 export interface Host {
   readonly memory: Memory | undefined;
@@ -153,6 +179,7 @@ export interface Host {
   readonly policy: Policy | undefined;
   readonly prices: Prices;
   readonly breakers: Breakers;
+  readonly intents: Intents;
   /** The store's clock, epoch milliseconds. */
   now(): number | Promise<number>;
   planOf(agent: AgentDefinition): Plan;

@@ -11,10 +11,13 @@ export interface CallRequest {
   /** The arguments that the tool will get. */
   input: Json;
   /** The arguments that the model wrote, if they differ: the tool's schema or a person changed them. */
-  written?: Json;
+  written?: Json | undefined;
   effect: Effect;
   /** The amounts that the tool declares for the call, by unit: `{ usd: 12.5 }`. */
-  amount?: Readonly<Record<string, number>>;
+  amount?: Readonly<Record<string, number>> | undefined;
+  /** What the tool's `key` names, and the name under which that is unique. */
+  intent?: string;
+  key?: string;
   /** The run's context, as the application passed it. */
   context: unknown;
   runId: string;

@@ -98,6 +98,17 @@ export interface ToolOptions<Name extends string, S extends SchemaLike, C extend
   effect?: Effect;
   /** The amounts of a call for policies, by unit: `{ usd: 12.5 }`. A unit is `[a-z][a-z0-9_-]{0,31}`, an amount 0 or more. */
   amount?(input: Out<S>): Readonly<Record<string, number>>;
+  /**
+   * Names what a call is meant to do, such as `refund:7`: 1 to 512 characters. What a key names happens once, over all calls, runs, sessions
+   * and processes of a tenant; a call whose key is done gets the first result. Not for a `read` tool.
+   */
+  key?(input: Out<S>): string;
+  /** The name under which the key is unique. Two tools that do the same share one. Default: the tool's name. */
+  intent?: string;
+  /** What must be the same when a key is asked for again; other arguments get `INTENT_CONFLICT`. Default: the whole input. */
+  same?(input: Out<S>): Json;
+  /** Milliseconds that a key stays done, by the store's clock. Default: for ever. */
+  remember?: number;
   approval?:
     | boolean
     | ApprovalRule

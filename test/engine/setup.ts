@@ -20,6 +20,7 @@ import {
   type RunHead,
   type RunResult,
 } from '../../src/index.ts';
+import type { ClaimChange } from '../../src/journal/claims.ts';
 import type { Records } from '../../src/journal/records.ts';
 import type { Scripted } from '../../src/testing/scripted.ts';
 
@@ -92,6 +93,7 @@ export function around(inner: Journal, over: Partial<Journal>): Journal {
     renew: (...a) => inner.renew(...a),
     remove: (runId) => inner.remove(runId),
     rewrite: (...a) => inner.rewrite?.(...a),
+    ...(inner.claim && { claim: (key) => inner.claim?.(key) }),
     ...(inner.records && { records: inner.records }),
     now: () => inner.now?.() ?? Date.now(),
     close: () => inner.close?.(),
@@ -144,6 +146,12 @@ export function later(inner: Journal): Journal {
       await setImmediate();
       return inner.renew(...a);
     },
+    ...(inner.claim && {
+      claim: async (key) => {
+        await setImmediate();
+        return inner.claim?.(key);
+      },
+    }),
     remove: async (runId) => {
       await setImmediate();
       return inner.remove(runId);
@@ -162,6 +170,7 @@ export interface Appended {
   readonly entries: readonly Entry[];
   readonly head: RunHead;
   readonly sync: 'power' | 'process' | undefined;
+  readonly claims?: readonly ClaimChange[] | undefined;
 }
 
 /** A journal that keeps a list of what was appended. */
@@ -170,7 +179,7 @@ export function recording(inner: Journal): { journal: Journal; appends: Appended
   const journal = around(inner, {
     async append(runId, seq, entries, head, o) {
       await inner.append(runId, seq, entries, head, o);
-      appends.push({ runId, seq, entries: structuredClone(entries), head: structuredClone(head), sync: o?.sync });
+      appends.push({ runId, seq, entries: structuredClone(entries), head: structuredClone(head), sync: o?.sync, claims: o?.claims });
     },
   });
   return { journal, appends };
@@ -178,7 +187,8 @@ export function recording(inner: Journal): { journal: Journal; appends: Appended
 
 /** What a process that died left: some appends, and a lease that nobody prolongs. */
 export async function leftBehind(appends: readonly Appended[], journal: Journal = memoryJournal()): Promise<Journal> {
-  for (const { runId, seq, entries, head } of appends) await journal.append(runId, seq, structuredClone(entries), structuredClone(head));
+  for (const { runId, seq, entries, head, claims } of appends)
+    await journal.append(runId, seq, structuredClone(entries), structuredClone(head), claims && { claims });
   for (const runId of new Set(appends.map((a) => a.runId))) await expireLease(journal, runId);
   return journal;
 }

@@ -287,7 +287,7 @@ describe('a file that is not ours', () => {
     const before = bytes(join(path, '..'));
     const error = await refused('JOURNAL_VERSION', () => start(file(path).open(), 'r2'));
     expect(error.message).toContain('Upgrade rondo');
-    expect(error.details).toEqual({ path, version: 99, newest: 4 });
+    expect(error.details).toEqual({ path, version: 99, newest: 5 });
     expect(bytes(join(path, '..'))).toEqual(before);
   });
 

@@ -67,7 +67,7 @@ describe.each(journals)('parallel calls on $name', ({ make }) => {
     expect(started).toEqual([0, 1, 2, 3, 4]);
   });
 
-  // holds start.I3
+  // holds start.I4
   test('a queued call is journaled with the result that makes room for it, before it runs', async () => {
     const { journal } = make();
     const { wait, started, open } = gated();

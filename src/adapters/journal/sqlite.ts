@@ -1,10 +1,11 @@
 import { resolve } from 'node:path';
 import { invalid } from '../../errors.ts';
+import type { Claim, ClaimChange, ClaimKey } from '../../journal/claims.ts';
 import type { StoredAppend } from '../../journal/codec.ts';
 import { encode } from '../../journal/codec.ts';
 import type { Entry } from '../../journal/entries.ts';
 import { type Listener, Listeners, type SubscribeOptions } from '../../journal/listeners.ts';
-import type { DueFilter, HeadFilter, Journal, RunHead } from '../../journal/port.ts';
+import type { AppendOptions, DueFilter, HeadFilter, Journal, RunHead } from '../../journal/port.ts';
 import type { Records } from '../../journal/records.ts';
 import { conflict } from '../../journal/refuse.ts';
 import { Access } from './sqlite/access.ts';
@@ -73,21 +74,15 @@ class SqliteJournal implements Journal {
     this.records = sqliteRecords(this.#access, durability);
   }
 
-  append(
-    runId: string,
-    expectedSeq: number,
-    entries: readonly Entry[],
-    head: RunHead,
-    o?: { sync?: 'power' | 'process' },
-  ): void | Promise<void> {
+  append(runId: string, expectedSeq: number, entries: readonly Entry[], head: RunHead, o?: AppendOptions): void | Promise<void> {
     this.#access.refuseClosed();
     const fsync = (this.#durability ?? o?.sync) === 'power';
     const stored = encode(entries);
     // a run that appends twice in a row is probably alone: waiting to share a transaction would gain nothing
     const alone = runId === this.#lastRun && this.#access.queue.empty;
     this.#lastRun = runId;
-    if (alone && this.#appendNext(runId, expectedSeq, entries.length, stored, head, fsync)) return;
-    const write = () => this.#append(runId, expectedSeq, entries.length, stored, head);
+    if (alone && !o?.claims && this.#appendNext(runId, expectedSeq, entries.length, stored, head, fsync)) return;
+    const write = () => this.#append(runId, expectedSeq, entries.length, stored, head, o?.claims);
     return alone ? this.#access.queue.now(fsync, write) : this.#access.queue.add(fsync, write);
   }
 
@@ -114,12 +109,21 @@ class SqliteJournal implements Journal {
   }
 
   /** Call it within a transaction. */
-  #append(runId: string, expectedSeq: number, count: number, stored: StoredAppend, head: RunHead): void {
-    const { log, heads } = this.#access.opened();
+  #append(
+    runId: string,
+    expectedSeq: number,
+    count: number,
+    stored: StoredAppend,
+    head: RunHead,
+    changes: readonly ClaimChange[] | undefined,
+  ): void {
+    const { log, heads, claims } = this.#access.opened();
     const known = this.#live.get(runId) ?? this.#find(runId);
     const held = known?.tail.held ?? 0;
     if (held !== expectedSeq) throw conflict(runId, expectedSeq, held);
     heads.place(head, known);
+    const claim = changes && claims.prepare(runId, changes);
+    claim?.();
     this.#touched.push(runId);
     const live: Live = known ?? { run: heads.nextRun(), tail: NO_TAIL, head: { ...head } };
     if (count > 0) live.tail = log.append(live.run, live.tail, stored, count);
@@ -156,6 +160,15 @@ class SqliteJournal implements Journal {
     return this.#access.read(({ heads }) => heads.due(filter));
   }
 
+  claim(key: ClaimKey): Claim | undefined | Promise<Claim | undefined> {
+    const found = this.#access.read(({ claims }) => [claims.find(key)]);
+    if (Symbol.iterator in found) for (const claim of found) return claim;
+    return (async () => {
+      for await (const claim of found) return claim;
+      return undefined;
+    })();
+  }
+
   renew(runId: string, owner: string, until: number): boolean | Promise<boolean> {
     this.#access.refuseClosed();
     return this.#access.queue.now(false, () => {
@@ -168,9 +181,10 @@ class SqliteJournal implements Journal {
 
   remove(runId: string): Promise<void> {
     return this.#forget(() => {
-      const { log, heads, removal } = this.#access.opened();
+      const { log, heads, removal, claims } = this.#access.opened();
       const run = heads.find(runId)?.run;
       if (run === undefined) return;
+      claims.forget(runId);
       const isSound = log.isSound(runId, run);
       removal.remove(run);
       if (!isSound) removal.removeStrays(run);

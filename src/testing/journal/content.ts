@@ -130,6 +130,13 @@ const KINDS: { readonly [T in EntryType]: Extract<Draft, { type: T }> } = {
     retryIn: 2_000,
   },
   'outcome.settled': { type: 'outcome.settled', call: '5.0', source: 'operator', outcome: 'done', note: 'seen', output: { id: 'x' }, by },
+  'intent.reopened': {
+    type: 'intent.reopened',
+    call: '5.0',
+    intent: { name: 'refund', key: 'refund:7', digest: 'd' },
+    by,
+    reason: 'it bounced',
+  },
 };
 
 const SMALL: Readonly<Record<string, Json>> = {

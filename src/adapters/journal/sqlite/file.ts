@@ -1,6 +1,7 @@
 /** An open journal file: its tables, its transactions, and its `-mark` file. */
 import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
+import { type ClaimTable, claimTable } from './claim-table.ts';
 import { cutOff, replaced } from './errors.ts';
 import type { Heads } from './heads.ts';
 import { heads } from './heads.ts';
@@ -23,6 +24,7 @@ export class File {
   readonly heads: Heads;
   readonly removal: Removal;
   readonly records: RecordTables;
+  readonly claims: ClaimTable;
   readonly #path: string;
   readonly #mark: Mark;
   readonly #begin;
@@ -46,6 +48,7 @@ export class File {
       this.heads = heads(this.db, this.log.isWhole);
       this.removal = removal(this.db);
       this.records = recordTables(this.db);
+      this.claims = claimTable(this.db);
       this.#begin = this.db.prepare('BEGIN IMMEDIATE');
       this.#commit = this.db.prepare('COMMIT');
       this.#version = this.db.prepare('PRAGMA data_version');

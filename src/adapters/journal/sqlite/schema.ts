@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib';
 /** "Rndo", SQLite's `application_id` in the file header: distinguishes a journal from other databases. */
 export const APPLICATION_ID = 0x526e646f;
 /** The version of the tables below, SQLite's `user_version`. Entries have their own format version. */
-export const SCHEMA_VERSION = 4;
+export const SCHEMA_VERSION = 5;
 
 /** The run number of a placeholder for removed rows. */
 export const GONE = 0;
@@ -35,6 +35,28 @@ export const RECORD_TABLES = `
     checksum INTEGER NOT NULL
   );
   CREATE UNIQUE INDEX record_value_seq ON record_value (record, seq);
+`;
+
+/**
+ * `mac`: HMAC-SHA-256 of tenant, intent and key, in hex, under the secret: what a key says is not in the table. `run` and `call` name the
+ * holder; a claim whose run was removed has none. `checksum`: CRC-32 of the row.
+ */
+export const CLAIM_TABLES = `
+  CREATE TABLE claim (
+    mac TEXT PRIMARY KEY,
+    state TEXT NOT NULL,
+    run TEXT,
+    call TEXT,
+    digest TEXT,
+    since INTEGER NOT NULL,
+    until INTEGER,
+    generation INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    checksum INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX claim_run ON claim (run) WHERE run IS NOT NULL;
+  CREATE TABLE claim_secret (value BLOB NOT NULL);
+  INSERT INTO claim_secret (value) VALUES (randomblob(32));
 `;
 
 /**
@@ -102,6 +124,7 @@ export const SCHEMA = `
   ) WITHOUT ROWID;
   CREATE INDEX blob_use_run ON blob_use (run);
   ${RECORD_TABLES}
+  ${CLAIM_TABLES}
 
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${SCHEMA_VERSION};

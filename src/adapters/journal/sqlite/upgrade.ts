@@ -1,7 +1,7 @@
 /** Upgrades the tables of older versions of Rondo, one version at a time. */
 import type { DatabaseSync } from 'node:sqlite';
 import { heads } from './heads.ts';
-import { DUE_INDEXES, GONE, goneChecksum, RECORD_TABLES, SCHEMA_VERSION } from './schema.ts';
+import { CLAIM_TABLES, DUE_INDEXES, GONE, goneChecksum, RECORD_TABLES, SCHEMA_VERSION } from './schema.ts';
 import { moveThreads } from './threads.ts';
 
 /** The step from version 1 is first. */
@@ -12,6 +12,7 @@ const STEPS: readonly ((db: DatabaseSync) => void)[] = [
     db.exec(RECORD_TABLES);
     moveThreads(db);
   },
+  (db) => db.exec(CLAIM_TABLES),
 ];
 
 /** Runs in a transaction. @param from the version of the file. */

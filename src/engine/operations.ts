@@ -1,0 +1,112 @@
+import type { CallId, Entry } from '../journal/entries.ts';
+import type { Json } from '../json.ts';
+import type { Principal } from '../ports/principal.ts';
+import { runFor } from './access.ts';
+import { type AgentInfo, describedAgent } from './described.ts';
+import { type EntriesOptions, entriesOf } from './entries.ts';
+import type { RunEvent } from './events.ts';
+import { type ForgetTarget, type Forgotten, forget, type Pruned, type PruneOptions, prune } from './forget.ts';
+import { type ApprovalFilter, type OpenApproval, openApprovals } from './inbox.ts';
+import { reopen } from './intents.ts';
+import { listedRuns, type RunFilter } from './listing.ts';
+import type { RunSummary } from './options.ts';
+import { cancel, settle } from './outside.ts';
+import type { Recorder } from './recorder.ts';
+import type { Resources } from './resources.ts';
+import { type RunState, stateOf } from './results.ts';
+import { type WatchOptions, watch } from './watch.ts';
+
+/** What an engine offers to those who look after runs: reading, settling, cancelling and forgetting. */
+export abstract class Operations {
+  readonly #resources: Resources;
+  readonly #recorder: Recorder;
+
+  constructor(resources: Resources, recorder: Recorder) {
+    this.#resources = resources;
+    this.#recorder = recorder;
+  }
+
+  /** The events of a run, from any time on until it ends or pauses, whichever process drives it. @throws RondoError `RUN_NOT_FOUND`. */
+  watch(runId: string, o: WatchOptions & { by?: Principal } = {}): AsyncIterable<RunEvent> {
+    return watch(this.#resources, runId, o, o.by);
+  }
+
+  /** Cancels a run: at once if this engine or no process drives it, else within seconds. A run that has ended is unchanged. */
+  async cancel(runId: string, o: { reason?: string; by?: Principal } = {}): Promise<void> {
+    this.#resources.assertOpen();
+    await cancel(this.#resources, runId, o);
+  }
+
+  /** The state of a run, now or after the entry `at`. @throws RondoError `RUN_NOT_FOUND`. */
+  async inspect(runId: string, o: { at?: number; by?: Principal } = {}): Promise<RunState> {
+    await this.#resources.active.get(runId)?.opened;
+    return stateOf(await runFor(this.#resources, runId, o.by, 'inspect', o.at));
+  }
+
+  /** Records an operator's statement about a call whose outcome is unknown. @throws RondoError `CALL_NOT_FOUND`. */
+  async settle(
+    runId: string,
+    callId: CallId,
+    o: { outcome: 'done' | 'failed' | 'not-run'; note?: string; output?: Json; by: Principal },
+  ): Promise<void> {
+    this.#resources.assertOpen();
+    await settle(this.#resources, runId, callId, o);
+  }
+
+  /**
+   * Frees the key of a call that is done, so that what it names may be done once more, under another idempotency key. It is written in the
+   * call's run, with who did it and why.
+   * @throws RondoError `CALL_NOT_FOUND` where no key of this call is done, `RUN_NOT_FOUND`, `NOT_PERMITTED`, `DECISION_INVALID`.
+   */
+  async reopen(effect: { runId: string; callId: CallId }, o: { by: Principal; reason: string }): Promise<void> {
+    this.#resources.assertOpen();
+    await reopen(this.#resources, effect.runId, effect.callId, o);
+  }
+
+  /**
+   * Forgets a run, the runs of a session, or all runs of a principal: their journals, and copies of their content in later runs of the
+   * session and in forks. If one of these runs is open, nothing is forgotten. For a session and a principal, the memories forget too;
+   * for a single run they do not. The journal's records stay: `deleteThread` of `journalSaver` deletes LangGraph checkpoints.
+   * @param o.by the caller, whose tenant must match that of the run. `target.by` is the owner of the session or the runs.
+   * @throws RondoError `RUN_NOT_FOUND`, or `RUN_BUSY` if one of the runs, or one with copies, is running or paused: cancel it first.
+   */
+  async forget(target: ForgetTarget, o: { by?: Principal } = {}): Promise<Forgotten> {
+    this.#resources.assertOpen();
+    return forget(this.#resources, this.#recorder, target, o.by);
+  }
+
+  /** Forgets runs without new entries for some time. @returns the removed runs, and those that could not be removed. */
+  async prune(o: PruneOptions): Promise<Pruned> {
+    this.#resources.assertOpen();
+    return prune(this.#resources, this.#recorder, o);
+  }
+
+  /**
+   * The runs that the caller may see (of its tenant and of none), newest first. `session`: the one that this caller would continue.
+   * `after`: the last run of the previous page.
+   */
+  runs(filter: RunFilter = {}): AsyncGenerator<RunSummary, void, undefined> {
+    return listedRuns(this.#resources.journal, filter);
+  }
+
+  /**
+   * The open approvals of all paused runs that `by` may see, oldest first: of its tenant and of none, if the policy allows `inspect`.
+   * `after`: the last approval of the previous page. Runs whose journal cannot be read are left out; `inspect` says why.
+   */
+  approvals(filter: ApprovalFilter = {}): AsyncGenerator<OpenApproval, void, undefined> {
+    return openApprovals(this.#resources, filter);
+  }
+
+  /** The registered agents with their tools and sub-agents, as plain JSON, in order of registration. */
+  agents(): readonly AgentInfo[] {
+    return this.#resources.agents.registered().map(describedAgent);
+  }
+
+  /**
+   * The entries that are in a run's journal now, in order, as copies. docs/journal.md has the format. `after`: the `seq` of the last
+   * entry seen. @throws RondoError `RUN_NOT_FOUND`, `NOT_PERMITTED`, `JOURNAL_DAMAGED`, `JOURNAL_VERSION`.
+   */
+  entries(runId: string, o: EntriesOptions = {}): AsyncGenerator<Entry, void, undefined> {
+    return entriesOf(this.#resources, runId, o);
+  }
+}

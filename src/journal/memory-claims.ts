@@ -1,0 +1,46 @@
+import { randomBytes } from 'node:crypto';
+import { type Claim, type ClaimChange, type ClaimKey, changedClaims, claimMac, tombstone } from './claims.ts';
+
+/** The claims of a journal in memory. */
+export interface MemoryClaims {
+  find(key: ClaimKey): Claim | undefined;
+  /** Works changes out, and changes nothing before the result is called. @throws RondoError `INTENT_CLAIMED` */
+  prepare(runId: string, changes: readonly ClaimChange[]): () => void;
+  /** The run is removed: what it did stays done. */
+  forget(runId: string): void;
+}
+
+export function memoryClaims(): MemoryClaims {
+  const secret = randomBytes(32);
+  const claims = new Map<string, Claim>();
+  /** By the run that holds them. */
+  const held = new Map<string, Set<string>>();
+
+  function put(mac: string, claim: Claim | undefined): void {
+    const before = claims.get(mac)?.holder?.run;
+    if (before !== undefined && before !== claim?.holder?.run && held.get(before)?.delete(mac) && held.get(before)?.size === 0)
+      held.delete(before);
+    if (!claim) return void claims.delete(mac);
+    claims.set(mac, claim);
+    if (!claim.holder) return;
+    const own = held.get(claim.holder.run) ?? new Set();
+    held.set(claim.holder.run, own.add(mac));
+  }
+
+  return {
+    find: (key) => claims.get(claimMac(secret, key)),
+    prepare(runId, changes) {
+      const changed = changedClaims(runId, changes, {
+        macOf: (key) => claimMac(secret, key),
+        find: (mac) => claims.get(mac),
+        now: Date.now(),
+      });
+      return () => {
+        for (const [mac, claim] of changed) put(mac, claim);
+      };
+    },
+    forget(runId) {
+      for (const mac of [...(held.get(runId) ?? [])]) put(mac, tombstone(claims.get(mac) as Claim));
+    },
+  };
+}

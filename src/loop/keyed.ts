@@ -1,0 +1,27 @@
+import { invalid } from '../errors.ts';
+import { isName } from '../ports/principal.ts';
+
+/**
+ * What an option of a declaration that names an intent must be. @param examples of each option, by its name.
+ * @throws RondoError `CONFIG_INVALID`
+ */
+export function checkIntent(
+  o: { key?: unknown; same?: unknown; intent?: unknown; remember?: unknown; effect?: unknown },
+  where: string,
+  examples: { key: string; intent: string; remember: string; same?: string },
+): void {
+  const { key, same, intent, remember, effect } = o;
+  for (const [field, value] of [
+    ['key', key],
+    ['same', same],
+  ] as const)
+    if (value !== undefined && typeof value !== 'function')
+      throw invalid(`${where}: ${field} is a function of the input: ${examples[field]}.`);
+  if (key !== undefined && effect === 'read')
+    throw invalid(`${where} reads, so it has no effect that a key could name. Leave out key, or declare effect: 'once' or 'idempotent'.`);
+  const odd = key === undefined && Object.entries({ intent, same, remember }).find(([, value]) => value !== undefined)?.[0];
+  if (odd) throw invalid(`${where}: ${odd} is about a key, and there is none. Declare one: ${examples.key}.`);
+  if (intent !== undefined && !isName(intent)) throw invalid(`${where}: intent is a text of 1 to 500 characters: ${examples.intent}.`);
+  if (remember !== undefined && !(typeof remember === 'number' && remember > 0))
+    throw invalid(`${where}: remember is a number of milliseconds above 0: ${examples.remember}.`);
+}

@@ -1,0 +1,102 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { Engine } from '../../src/index.ts';
+import { deferred, ends, entriesOf, expireLease, failure, journals } from '../engine/setup.ts';
+import { asked, endsOf, order, refunds, support } from './setup.ts';
+
+const ana = { id: 'ana', tenant: 'acme' };
+
+describe.each(journals)('an idempotent call with a key, on $name', ({ make }) => {
+  const paying = (execute: (nth: number) => unknown = () => 'receipt', more: Partial<Parameters<typeof refunds>[0]> = {}) => {
+    const keys: string[] = [];
+    const pays = refunds({
+      effect: 'idempotent',
+      retry: { attempts: 1 },
+      execute: (_i, { idempotencyKey }) => execute(keys.push(idempotencyKey)) as never,
+      ...more,
+    });
+    return { keys, pays };
+  };
+
+  test('runs under the idempotency key of the intent, and a done one gives the first receipt', async () => {
+    const { journal, another } = make();
+    const { keys, pays } = paying();
+    await asked(journal, [pays], order('7'), { by: ana });
+    const { calls } = await asked(another(), [pays], order('7'), { by: ana });
+    expect(calls).toMatchObject([{ ok: true, output: 'receipt', attempts: 0, repeated: {} }]);
+    expect(keys).toHaveLength(1);
+  });
+
+  // holds intent.I3
+  test('whose outcome is unknown runs again, under the same idempotency key', async () => {
+    const { journal } = make();
+    const { keys, pays } = paying((nth) => (nth === 1 ? Promise.reject(new Error('socket hang up')) : 'receipt'));
+    await asked(journal, [pays], order('7'), { by: ana });
+    const { calls } = await asked(journal, [pays], order('7'), { by: ana, session: 's' });
+    expect(calls).toMatchObject([{ ok: true, attempts: 1 }]);
+    expect(keys).toHaveLength(2);
+    expect(new Set(keys).size).toBe(1);
+  });
+
+  test('whose outcome is unknown is not run with other arguments', async () => {
+    const { journal } = make();
+    const { keys, pays } = paying(() => Promise.reject(new Error('socket hang up')));
+    await asked(journal, [pays], order('7', 500), { by: ana });
+    const { told } = await asked(journal, [pays], order('7', 900), { by: ana });
+    expect(failure(told.at(-1))).toMatchObject({ code: 'INTENT_CONFLICT', outcome: 'not-run' });
+    expect(keys).toHaveLength(1);
+  });
+
+  test('waits for one that runs', async () => {
+    const { journal, another } = make();
+    const begun = deferred();
+    const go = deferred<string>();
+    const { keys, pays } = paying(() => (begun.resolve(), go.promise));
+    const first = asked(journal, [pays], order('7'), { by: ana });
+    await begun.promise;
+    const second = asked(another(), [pays], order('7'), { by: ana });
+    await sleep(20);
+    go.resolve('receipt');
+    await first;
+    expect((await second).calls).toMatchObject([{ ok: true, output: 'receipt', attempts: 0 }]);
+    expect(keys).toHaveLength(1);
+  });
+
+  test('takes the claim of a process that is gone, and what that one says later does not disturb it', async () => {
+    const { journal, another } = make();
+    const begun = deferred();
+    const first = deferred<string>();
+    const { keys, pays } = paying((nth) => (nth === 1 ? (begun.resolve(), first.promise) : 'receipt'));
+    const lost = new Engine({ journal });
+    const run = lost.run(support([pays]), JSON.stringify(order('7')), { by: ana });
+    run.then(undefined, () => undefined);
+    await begun.promise;
+    await expireLease(journal, run.id);
+    const { entries, calls } = await asked(another(), [pays], order('7'), { by: ana });
+    expect(calls).toMatchObject([{ ok: true, output: 'receipt', attempts: 1 }]);
+    expect(entries.find((e) => e.type === 'call.started')).toMatchObject({ intent: { over: { run: run.id } } });
+    expect(new Set(keys).size).toBe(1);
+    first.resolve('the late one');
+    await Promise.resolve(run).catch(() => undefined);
+    const { calls: third } = await asked(another(), [pays], order('7'), { by: ana });
+    expect(third).toMatchObject([{ output: 'receipt' }]);
+  });
+
+  test('that a crash cut off goes on with its own claim, or gets the receipt of the call that took it', async () => {
+    for (const taken of [false, true]) {
+      const { journal, another } = make();
+      const begun = deferred();
+      const { keys, pays } = paying((nth) => (nth === 1 ? (begun.resolve(), new Promise(() => {})) : 'receipt'));
+      const a = support([pays]);
+      const run = new Engine({ journal }).run(a, JSON.stringify(order('7')), { by: ana });
+      run.then(undefined, () => undefined);
+      await begun.promise;
+      await expireLease(journal, run.id);
+      if (taken) await asked(another(), [pays], order('7'), { by: ana });
+      const second = another();
+      await ends(new Engine({ journal: second, agents: [support([pays])] }).resume(run.id, { by: ana }), 'completed');
+      expect(endsOf(await entriesOf(second, run.id))).toMatchObject([{ ok: true, output: 'receipt', attempts: taken ? 0 : 1 }]);
+      expect([keys.length, new Set(keys).size]).toEqual([2, 1]);
+    }
+  });
+});

@@ -1,0 +1,137 @@
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { agent, Engine, foreignAgent, graph, type Json, supervisor, type Turn } from '../../src/index.ts';
+import { scripted } from '../../src/testing/scripted.ts';
+import { asks, ends, entriesOf, failure, journals, shown } from '../engine/setup.ts';
+import { caller, endsOf, order, refunds, support } from './setup.ts';
+
+const ana = { id: 'ana', tenant: 'acme' };
+
+describe.each(journals)('one intent, once, on $name', ({ make }) => {
+  const paying = () => {
+    const paid: string[] = [];
+    const pays = refunds({
+      effect: 'once',
+      execute: async ({ orderId }, { idempotencyKey }) => {
+        paid.push(idempotencyKey);
+        await new Promise(setImmediate);
+        return `receipt ${orderId}`;
+      },
+    });
+    return { paid, pays };
+  };
+
+  test('among calls of one answer, of which as many run at a time as may', async () => {
+    for (const parallel of [1, 2, 8]) {
+      const { journal } = make();
+      const { paid, pays } = paying();
+      const inputs = ['1', '2', '1', '3', '2', '1'].map((id) => order(id));
+      const run = new Engine({ journal }).run(support([pays], { parallel }), JSON.stringify(inputs), { by: ana });
+      await ends(run, 'completed');
+      expect(paid).toHaveLength(3);
+      const calls = endsOf(await entriesOf(journal, run.id));
+      expect(calls.filter((c) => c.repeated)).toHaveLength(3);
+      expect(calls.every((c) => c.ok)).toBe(true);
+    }
+  });
+
+  test('among sub-agents that work at the same time', async () => {
+    const { journal } = make();
+    const { paid, pays } = paying();
+    const below = (name: string) => agent({ name, instructions: '', model: caller(), tools: [pays] });
+    const task = JSON.stringify(order('7'));
+    const top = supervisor({
+      name: 'top',
+      instructions: '',
+      agents: [below('a'), below('b'), below('c')],
+      model: scripted([asks(['a', { task }], ['b', { task }], ['c', { task }]), 'done']),
+    });
+    const run = new Engine({ journal }).run(top, 'go', { by: ana });
+    await ends(run, 'completed');
+    expect(paid).toHaveLength(1);
+    expect(endsOf(await entriesOf(journal, run.id)).filter((c) => c.repeated)).toHaveLength(2);
+  });
+
+  // holds intent.I2, start.I3
+  test('among runs that start at the same time', async () => {
+    const { journal, another } = make();
+    const { paid, pays } = paying();
+    const runs = Array.from({ length: 6 }, () =>
+      new Engine({ journal: another() }).run(support([pays]), JSON.stringify(order('7')), { by: ana }),
+    );
+    for (const run of runs) await ends(run, 'completed');
+    expect(paid).toHaveLength(1);
+    let repeated = 0;
+    for (const run of runs) repeated += endsOf(await entriesOf(journal, run.id)).filter((c) => c.repeated).length;
+    expect(repeated).toBe(5);
+  });
+
+  test('among durable steps of a node, in another run too', async () => {
+    const { journal } = make();
+    let paid = 0;
+    const g = graph({
+      name: 'g',
+      state: z.object({ order: z.string(), receipt: z.string().default('') }),
+      nodes: {
+        pay: async (state, { durable }) => ({
+          receipt: await durable('pay', () => `receipt ${++paid}`, { key: `pay:${state.order}` }),
+        }),
+      },
+      edges: { start: 'pay', pay: 'end' },
+    });
+    const engine = new Engine({ journal });
+    const outputs: Json[] = [];
+    for (const id of ['7', '7', '8'])
+      outputs.push((await ends(engine.run(g, { order: id, receipt: '' }, { by: ana }), 'completed')).output as Json);
+    expect(paid).toBe(2);
+    expect(outputs).toMatchObject([{ receipt: 'receipt 1' }, { receipt: 'receipt 1' }, { receipt: 'receipt 2' }]);
+  });
+
+  test('a sub-agent that waits for a person holds its intent, and another part of the run is told so at once', async () => {
+    const { journal } = make();
+    const outside = foreignAgent<string, Json>({
+      name: 'outside',
+      key: () => 'report',
+      turn: async () => ({ status: 'paused', state: null, asks: [{ id: 'q', kind: 'question', question: 'Sure?' }] }),
+    });
+    const task = 'march';
+    const model = scripted([asks(['outside', { task }]), 'done']);
+    const middle = (name: string) => supervisor({ name, instructions: '', agents: [outside], model });
+    const told = scripted([asks(['outside', { task }]), asks(['outside', { task }]), 'done']);
+    const other = supervisor({ name: 'other', instructions: '', agents: [outside], model: told });
+    const top = supervisor({
+      name: 'top',
+      instructions: '',
+      agents: [middle('first'), other],
+      parallel: 1,
+      model: scripted([asks(['first', { task }], ['other', { task }]), 'done']),
+    });
+    await ends(new Engine({ journal }).run(top, 'go', { by: ana }), 'paused');
+    expect(failure(shown(told.requests[1]).at(-1))).toMatchObject({ code: 'INTENT_BUSY', outcome: 'not-run' });
+  });
+
+  test('of a foreign agent, from its first turn to its end; while it waits for a person another is told so at once', async () => {
+    const { journal } = make();
+    let turns = 0;
+    const outside = foreignAgent<string, Json>({
+      name: 'outside',
+      key: (input) => `report:${input}`,
+      turn: async (turn: Turn<Json>) => {
+        turns++;
+        if (turn.type === 'start') return { status: 'paused', state: { at: 1 }, asks: [{ id: 'q', kind: 'question', question: 'Sure?' }] };
+        return { status: 'completed', output: 'the report' };
+      },
+    });
+    const engine = new Engine({ journal, agents: [outside] });
+    const { runId, approvals } = await ends(engine.run(outside, 'march', { by: ana }), 'paused');
+    const busy = await ends(engine.run(outside, 'march', { by: ana }), 'failed');
+    expect(busy.error).toMatchObject({ code: 'INTENT_BUSY', outcome: 'not-run' });
+    expect(busy.error.message).toContain(runId);
+    await engine.decide(runId, [{ approval: approvals[0]?.id ?? '', type: 'respond', answer: 'yes' }], { by: ana });
+    expect(await ends(engine.resume(runId, { by: ana }), 'completed')).toMatchObject({ output: 'the report' });
+    expect(await ends(engine.run(outside, 'march', { by: ana }), 'completed')).toMatchObject({ output: 'the report' });
+    expect(turns).toBe(2);
+    await ends(engine.run(outside, 'april', { by: ana }), 'paused');
+    expect(turns).toBe(3);
+  });
+});
