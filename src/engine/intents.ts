@@ -1,36 +1,35 @@
-/** What the store knows of intents: their claims, the calls that hold them, and how a done one is reopened. */
-import { invalid, RondoError } from '../errors.ts';
+/** What the store knows of intents: their claims, and the calls that hold them. */
+import { accessProblem } from '../hitl/policy.ts';
 import type { Holder } from '../journal/claims.ts';
-import type { CallId, EntryOf, Intent } from '../journal/entries.ts';
+import type { EntryOf } from '../journal/entries.ts';
 import { Log } from '../journal/log.ts';
 import type { Journal } from '../journal/port.ts';
 import type { Json } from '../json.ts';
-import { NO_CLAIMS } from '../loop/intent.ts';
-import type { AgentDefinition, HeldCall, Intents } from '../loop/types.ts';
-import { type Principal, principal } from '../ports/principal.ts';
-import { hasAccess } from './access.ts';
+import type { HeldCall, Host, Intents } from '../loop/types.ts';
 import { loadRun } from './history.ts';
 import { findHead } from './lookup.ts';
-import { assertPrincipal, logOf } from './outside.ts';
-import type { Resources } from './resources.ts';
 import { wakeFor } from './wake.ts';
 
-export function intents(resources: Resources): Intents {
-  const { journal } = resources;
+/** @param opened the log of a run that this engine drives. */
+export function intents(
+  journal: Journal,
+  { policy, now }: Pick<Host, 'policy' | 'now'>,
+  opened: (runId: string) => Promise<Log | undefined>,
+): Intents {
   return {
     kept: journal.claim !== undefined,
     find: (key) => journal.claim?.(key),
     async stateOf(runId) {
       const head = await findHead(journal, runId);
       if (head?.status === 'paused') return 'waits';
-      return head?.status === 'running' && (head.leaseUntil ?? 0) > (await resources.host.now()) ? 'live' : 'gone';
+      return head?.status === 'running' && (head.leaseUntil ?? 0) > (await now()) ? 'live' : 'gone';
     },
     async read(holder, by) {
       const call = await heldCall(journal, holder);
       if (!call) return undefined;
       const { started, ...rest } = call;
-      const may = await hasAccess(resources, 'inspect', by, { runId: holder.run, agent: started.agent, session: started.session });
-      return may ? rest : { hidden: true };
+      const about = { runId: holder.run, agent: started.agent, session: started.session };
+      return (await accessProblem(policy, { point: 'inspect', by, ...about })) === undefined ? rest : { hidden: true };
     },
     async changed(runId, ms, cancel) {
       const wake = await wakeFor(journal, runId);
@@ -41,7 +40,7 @@ export function intents(resources: Resources): Intents {
       }
     },
     async settle({ run: runId, call }, found) {
-      const own = await resources.opened(runId);
+      const own = await opened(runId);
       const run = own ? undefined : await loadRun(journal, runId);
       const log = own ?? (run && new Log(journal, run, undefined, () => undefined, true));
       await log?.append(() => (log.run.unknowns.has(call) ? [{ type: 'outcome.settled', call, source: 'check', ...found }] : []));
@@ -56,13 +55,18 @@ async function heldCall(
 ): Promise<(HeldCall & { started: EntryOf<'run.started'> }) | undefined> {
   const [asked, index] = id.split('.').map(Number);
   let started: EntryOf<'run.started'> | undefined;
+  let approval: string | undefined;
   const call: { -readonly [F in keyof HeldCall]: HeldCall[F] } = {};
   for await (const entry of journal.read(run)) {
     if (entry.type === 'run.started') started = entry;
     else if (entry.type === 'model.responded' && entry.seq === asked) {
       const part = entry.content.filter((p) => p.type === 'toolCall')[index ?? 0];
       if (part?.type === 'toolCall') call.input = part.input;
-    } else if (entry.type === 'approval.requested' && entry.call === id && entry.input !== undefined) call.input = entry.input;
+    } else if (entry.type === 'approval.requested' && entry.call === id) {
+      approval = entry.id;
+      call.input = entry.input ?? call.input;
+    } else if (entry.type === 'approval.decided' && entry.id === approval && entry.decision.type === 'edit')
+      call.input = entry.decision.input;
     else if (entry.type === 'call.started' && entry.call === id && entry.input !== undefined) call.input = entry.input;
     else if (entry.type === 'call.finished' && entry.call === id && entry.ok) {
       call.output = entry.output ?? null;
@@ -71,45 +75,4 @@ async function heldCall(
     } else if (entry.type === 'outcome.settled' && entry.call === id && entry.outcome === 'done') call.output ??= entry.output as Json;
   }
   return started && { ...call, started };
-}
-
-/** @see Engine.reopen */
-export async function reopen(resources: Resources, runId: string, callId: CallId, o: { by: Principal; reason: string }): Promise<void> {
-  assertPrincipal(o?.by, 'reopening an intent');
-  if (typeof o.reason !== 'string' || o.reason.trim() === '')
-    throw new RondoError('DECISION_INVALID', 'reopening an intent needs a reason, a text.');
-  const log = await logOf(resources, runId, o.by, 'decide');
-  let intent: Intent | undefined;
-  for await (const entry of resources.journal.read(runId))
-    if (entry.type === 'call.started' && entry.call === callId) intent = entry.intent ?? intent;
-  const tenant = log.run.started.by?.tenant;
-  const claim = intent && (await resources.journal.claim?.({ tenant, intent: intent.name, key: intent.key }));
-  if (!intent || claim?.state !== 'done' || claim.holder?.run !== runId || claim.holder.call !== callId)
-    throw new RondoError(
-      'CALL_NOT_FOUND',
-      `run ${runId} has no call ${callId} whose intent is done. Where its outcome is unknown, settle() it.`,
-      {
-        details: { runId, callId },
-      },
-    );
-  const reopened = intent;
-  await log.append(
-    () => [
-      {
-        type: 'intent.reopened',
-        call: callId,
-        intent: { ...reopened, generation: claim.generation },
-        by: principal(o.by),
-        reason: o.reason.slice(0, 2_000),
-      },
-    ],
-    true,
-  );
-}
-
-/** @throws RondoError `CONFIG_INVALID` where a tool of the agent has a key, and the store keeps no claims. */
-export function assertClaims({ host }: Resources, agent: AgentDefinition): void {
-  if (host.intents.kept) return;
-  const tool = [...agent.tools.values()].find(({ options }) => options.key);
-  if (tool) throw invalid(`tool "${tool.name}" of agent "${agent.name}" has a key, and ${NO_CLAIMS}.`);
 }

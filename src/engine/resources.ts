@@ -48,8 +48,9 @@ export class Resources {
     this.onEvent = options.onEvent;
     this.telemetry = telemetry(options.telemetry);
     const { journal } = this;
+    const now = () => journal.now?.() ?? Date.now();
     this.host = {
-      intents: intents(this),
+      intents: intents(journal, { policy: options.policy, now }, (runId) => this.opened(runId)),
       memory: options.memory,
       identity: options.identity,
       policy: options.policy,
@@ -57,7 +58,7 @@ export class Resources {
       breakers: new Breakers((circuit, state) => {
         if (state === 'open') this.telemetry.breakerOpened(circuit.name.includes('/') ? 'model' : 'tool', circuit.name);
       }),
-      now: () => journal.now?.() ?? Date.now(),
+      now,
       planOf: (agent) => this.planOf(agent),
       toolsOf: (agent, caller) => this.sources.toolsOf(agent, caller),
       searchable: (agent, caller) => this.sources.searchable(agent, caller),
