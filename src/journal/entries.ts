@@ -11,8 +11,9 @@ import type { Message, Part, ToolChoice, Usage } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { Decision, DecisionType, Effect } from '../ports/tool.ts';
 import type { JsonSchema } from '../schema.ts';
+import type { Amount, Intent } from './intent.ts';
 
-export type { Decision };
+export type { Amount, Decision, Intent };
 
 export const VERSION = 3;
 
@@ -46,26 +47,6 @@ export interface Limits {
   /** Epoch milliseconds, by the wall clock. */
   deadline?: number;
 }
-
-/** What a call is meant to do: see `key` of a tool. */
-export interface Intent {
-  /** The name under which the key is unique. */
-  name: string;
-  key: string;
-  /** SHA-256 of the arguments that must be the same when the key is asked for again. */
-  digest: string;
-  /** The revision of the claim that was seen before it was taken. Default 0: there was none. */
-  seen?: number;
-  /** How often the key was reopened. Default 0. */
-  generation?: number;
-  /** The call whose claim was taken over: its outcome is unknown. */
-  over?: { run: string; call: CallId };
-  /** Milliseconds that the key stays done. Default: for ever. */
-  remember?: number;
-}
-
-/** What a call is worth, by unit. */
-export type Amount = Readonly<Record<string, number>>;
 
 export type RunStatus = 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'stopped';
 
