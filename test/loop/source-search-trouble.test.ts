@@ -43,6 +43,7 @@ const lying = (search: unknown, over: Partial<OpenedSource> = {}, name?: string)
   searched([], { search: search as OpenedSource['search'] & {}, ...over }, name).made;
 const fine = () => searched([named('pay')], {}, 'fine').made;
 
+// holds found.I4
 describe('a source whose search', () => {
   test.each<[string, unknown, RegExp]>([
     ['throws', () => Promise.reject(new Error('the index is gone')), /the index is gone/],
@@ -175,6 +176,7 @@ describe('a name that two have', () => {
     expect(warnings()).toEqual([expect.stringMatching(/source "one".*the source "two" has a tool of that name/)]);
   });
 
+  // holds found.I2
   test('stays that of the source in which it was found, whatever another finds later', async () => {
     const one = searched([named('pay', { execute: () => 'one' })], {}, 'one');
     const two = searched([], {}, 'two');

@@ -237,6 +237,7 @@ describe('a call of a tool that was found', () => {
     ).toEqual(['pay {}', 'pay {"n":2}', 'pay {"n":3}', 'own {"n":4}']);
   });
 
+  // holds found.I1
   test('is refused where it was not found before, or is not there: the model is told to search', async () => {
     const steps = [asks(call('pay'), call('nonsense'), ['other', {}]), asks(find('pay')), asks(call('pay')), 'done'];
     const { asked, made } = searched([named('pay')]);
@@ -276,6 +277,7 @@ describe('a call of a tool that was found', () => {
 });
 
 describe('grants', () => {
+  // holds found.I3
   test('bound what is found, and what is called, as what is listed', async () => {
     const tools = [named('pay_in'), named('pay_out')];
     const { made } = searched(tools);

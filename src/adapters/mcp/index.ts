@@ -1,11 +1,12 @@
 import { invalid } from '../../errors.ts';
-import type { SourceCaller, Tool, ToolSource } from '../../ports/tool.ts';
+import type { OpenedSource, SourceCaller, Tool, ToolSource } from '../../ports/tool.ts';
 import { Secrets } from '../../secrets.ts';
 import { Connection } from './connection.ts';
 import { cut } from './failure.ts';
 import type { McpOptions, ToolChange } from './options.ts';
 import { check, secretsOf } from './options.ts';
 import { Pins } from './pins.ts';
+import { Ranking } from './ranking.ts';
 import { Offer } from './tools.ts';
 
 export type { McpOptions, ToolChange } from './options.ts';
@@ -30,8 +31,8 @@ export interface McpSource extends ToolSource {
  * `effects` declares `read` or `idempotent`.
  *
  * A server's tool declarations are in every prompt, so they are bounded: 500 tools and 1,000,000 characters in all, 4,096 of each
- * description (the rest is cut, with a note), 65,536 of each schema. A tool that does not fit, or whose schema is invalid, is left out
- * with a `RondoWarning`; if `allow` names it, the first listing fails. Each call carries `_meta["rondo/idempotency-key"]`, and
+ * description (the rest is cut, with a note), 65,536 of each schema. With `search` they are not in every prompt: 5,000 tools and 4,000,000
+ * characters. A tool that does not fit, or whose schema is invalid, is left out with a `RondoWarning`; if `allow` names it, the first listing fails. Each call carries `_meta["rondo/idempotency-key"]`, and
  * `traceparent` if a span is active.
  *
  * `open()` and `list()` throw `ToolError` `MCP_UNAVAILABLE` for a server that does not start, exits, hangs or does not speak MCP.
@@ -64,27 +65,36 @@ export function mcpTools(options: McpOptions): McpSource {
       connection.onChanged = onChanged;
       pins.listeners.add(onChanged);
       let first = true;
+      let searched = options.search === true;
+      const all = () => {
+        if (known) return known;
+        const asked = connection.list().then(async ({ tools: described, cut: missing }) => {
+          // a server may drop a tool later; at the start, an unknown name is a typing error
+          if (first) {
+            const names = described.map((t) => t.name);
+            checkNames(options, name, names);
+            searched ||= isMany(options, names);
+          }
+          const tools = await offer.take(described, { strict: first, searched, missing });
+          first = false;
+          return tools;
+        });
+        known = asked;
+        asked.catch(() => {
+          if (known === asked) known = undefined;
+        });
+        return asked;
+      };
+      if (typeof options.search === 'object')
+        // the number of tools decides which functions the source has
+        await all().catch(async (error) => {
+          pins.listeners.delete(onChanged);
+          await connection.close();
+          throw error;
+        });
       return {
-        list() {
-          if (known) return known;
-          const asked = connection.list().then(async ({ tools: described, cut: missing }) => {
-            // a server may drop a tool later; at the start, an unknown name is a typing error
-            if (first)
-              checkNames(
-                options,
-                name,
-                described.map((t) => t.name),
-              );
-            const tools = await offer.take(described, { strict: first, missing });
-            first = false;
-            return tools;
-          });
-          known = asked;
-          asked.catch(() => {
-            if (known === asked) known = undefined;
-          });
-          return asked;
-        },
+        list: searched ? () => all().then(() => []) : all,
+        ...(searched && lookedUp(all)),
         changed(told) {
           listener = told;
           return () => {
@@ -97,6 +107,24 @@ export function mcpTools(options: McpOptions): McpSource {
         },
       };
     },
+  };
+}
+
+/** Whether the server offers more tools than `search.above`. */
+function isMany({ search, allow }: McpOptions, names: readonly string[]): boolean {
+  return typeof search === 'object' && names.filter((name) => !allow || allow.includes(name)).length > search.above;
+}
+
+/** `search` and `find` over all tools of a server. The ranking is made again when the list has changed. */
+function lookedUp(all: () => Promise<readonly Tool[]>): Required<Pick<OpenedSource, 'search' | 'find'>> {
+  let ranked: { tools: readonly Tool[]; ranking: Ranking } | undefined;
+  return {
+    async search(query, { limit }) {
+      const tools = await all();
+      if (ranked?.tools !== tools) ranked = { tools, ranking: new Ranking(tools) };
+      return ranked.ranking.best(query, limit);
+    },
+    find: async (name) => (await all()).find((tool) => tool.name === name),
   };
 }
 

@@ -48,6 +48,12 @@ export interface McpOptions {
   perCaller?: boolean;
   /** Offer only these of the server's tools. Default: all. */
   allow?: readonly string[];
+  /**
+   * For a server with many tools: they are not in every request. The model finds them with `find_tools` and calls them with `call_tool`, see
+   * `OpenedSource.search`; they are ranked by the words of their names, descriptions and parameters. `above`: only if the server offers more
+   * tools than this when it is opened. The choice stays for the connection. Default false: all tools are in every request.
+   */
+  search?: boolean | { readonly above: number };
   /** Prefix of every tool's name, so that two servers do not collide. */
   prefix?: string;
   /** What a second call of a tool does, by the server's name for it. Default `once`. */
@@ -86,6 +92,8 @@ export function check(o: McpOptions): string {
     throw invalid('mcpTools() takes either a command (a server to start) or a url (a server to call), not neither or both.');
   if (o.prefix !== undefined && !/^[a-zA-Z0-9_-]{1,32}$/.test(o.prefix))
     throw invalid(`mcpTools(): the prefix "${o.prefix}" must be 1 to 32 letters, digits, "_" and "-".`);
+  if (typeof o.search === 'object' && !(o.search?.above >= 0))
+    throw invalid('mcpTools(): search is true, or { above: 40 }, a number of tools of 0 or more.');
   if (o.startTimeout !== undefined && !(o.startTimeout > 0)) throw invalid('mcpTools(): startTimeout must be a number above 0.');
   if (o.command !== undefined) {
     if (typeof o.command !== 'string' || o.command === '') throw invalid('mcpTools(): command must name a program, such as "node".');

@@ -14,6 +14,8 @@ import { output, toParts } from './result.ts';
 
 /** The limits of what goes into every prompt. */
 const MOST = { tools: 500, chars: 1_000_000, description: 4_096 };
+/** The limits of what is searched: all of it is in memory, and ranked. */
+const MOST_SEARCHED = { tools: 5_000, chars: 4_000_000 };
 
 interface Made {
   /** The server's whole tool list. */
@@ -41,20 +43,25 @@ export class Offer {
 
   /**
    * @param o.missing why the list is not complete.
+   * @param o.searched the tools are not in every prompt.
    * @param o.strict a tool that `allow` names must not be left out.
    * @throws RondoError `CONFIG_INVALID` if it would be.
    */
-  async take(described: readonly ToolDescription[], o: { strict: boolean; missing: string | undefined }): Promise<Tool[]> {
+  async take(
+    described: readonly ToolDescription[],
+    o: { strict: boolean; searched: boolean; missing: string | undefined },
+  ): Promise<Tool[]> {
+    const most = o.searched ? MOST_SEARCHED : MOST;
     const { allow, prefix = '' } = this.#options;
     const offered = new Map<string, ToolDescription>();
     for (const d of described) if (!offered.has(d.name) && (!allow || allow.includes(d.name))) offered.set(d.name, d);
     const left: string[] = o.missing === undefined ? [] : [o.missing];
     const known = new Map<string, Made>();
     const tools: Tool[] = [];
-    let chars = MOST.chars;
-    for (const [original, name] of validNames([...offered.keys()].slice(0, MOST.tools), prefix)) {
+    let chars = most.chars;
+    for (const [original, name] of validNames([...offered.keys()].slice(0, most.tools), prefix)) {
       try {
-        if (chars < 0) throw invalid(`its tools are described in more than ${MOST.chars} characters`);
+        if (chars < 0) throw invalid(`its tools are described in more than ${most.chars} characters`);
         if (RESERVED_NAME.test(name)) throw invalid('its name is reserved for the engine: give it another with prefix');
         const now = offered.get(original) as ToolDescription;
         const made = this.#made(now, name);
@@ -76,7 +83,7 @@ export class Offer {
         left.push(why);
       }
     }
-    if (offered.size > MOST.tools) left.push(`all after the first ${MOST.tools}: name those you need in allow`);
+    if (offered.size > most.tools) left.push(`all after the first ${most.tools}: name those you need in allow`);
     this.#known = known;
     this.#warn(left);
     await this.#pins.save();
@@ -147,9 +154,11 @@ export function validNames(originals: readonly string[], prefix: string): Map<st
   const rest = [...new Set(originals.filter((name) => !fine(name)))];
   const plain = (name: string) => prefix + (name.replace(/[^a-zA-Z0-9_-]/g, '_').slice(0, 64 - prefix.length) || 'tool');
   const wanted = rest.map(plain);
+  const times = new Map<string, number>();
+  for (const want of wanted) times.set(want, (times.get(want) ?? 0) + 1);
   for (const [i, name] of rest.entries()) {
     const want = wanted[i] as string;
-    const alone = !taken.has(want) && wanted.filter((other) => other === want).length === 1;
+    const alone = !taken.has(want) && times.get(want) === 1;
     names.set(name, alone ? want : `${want.slice(0, 55)}_${sha256(name).slice(0, 8)}`);
   }
   return names;
