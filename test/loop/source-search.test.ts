@@ -258,7 +258,10 @@ describe('a call of a tool that was found', () => {
     const always = named('always');
     const { made } = searched([always, named('also')], { list: async () => [always] });
     const { model, agent: a } = clerk([made], [asks(find('al')), asks(['always', {}], call('also')), 'done']);
-    await ends(new Engine().run(a, 'go'), 'completed');
+    const journal = memoryJournal();
+    const { runId } = await ends(new Engine({ journal }).run(a, 'go'), 'completed');
+    const kept = (await entriesOf(journal, runId)).flatMap((e) => (e.type === 'call.finished' && e.found ? e.found : []));
+    expect(kept.map((t) => t.name)).toEqual(['also']);
     expect(model.requests[0]?.tools.map((t) => t.name)).toEqual(['always', 'find_tools', 'call_tool']);
     const [found, ...called] = shown(model.requests[2]);
     expect(answerIn(found).tools.map((t) => t.name)).toEqual(['always', 'also']);

@@ -139,6 +139,15 @@ describe('an MCP server that is searched', () => {
     expect(treasure?.text).toBe('treasure done');
   });
 
+  it('does not find what is held back, and still knows it by its name', async () => {
+    const server = await serve([plain('pay'), plain('look')]);
+    const opened = await server.source({ pins: { pay: 'of another description' } }).open({ signal: new AbortController().signal });
+    const o = { limit: 10, signal: new AbortController().signal };
+    expect(await opened.search?.('pay', o)).toEqual([]);
+    expect(await opened.find?.('pay', o)).toMatchObject({ name: 'pay', held: expect.any(String) });
+    await opened.close();
+  });
+
   it('may have 5,000 tools; more are left out, and names that models do not accept are made unique', async () => {
     const server = await serve(Array.from({ length: 5_100 }, (_, i) => plain(`a tool.${i % 2 ? '!' : '?'}${i}`)));
     const { go, model } = over(server.source(), [asks(find('tool 4321')), 'done']);
