@@ -19,7 +19,7 @@ export const LAYERS = [
   'testing',
 ];
 /** Below all layers. */
-const BASE = ['errors.ts', 'json.ts', 'json-schema', 'json-schema.ts', 'options.ts', 'schema.ts', 'secrets.ts', 'spellings.ts'];
+const BASE = ['errors.ts', 'json.ts', 'json-schema', 'json-schema.ts', 'node.ts', 'options.ts', 'schema.ts', 'secrets.ts', 'spellings.ts'];
 
 /** What the core may import besides Node, and how at most. Everything else is an adapter's. */
 const CORE: Record<string, Import['kind']> = {

@@ -2,7 +2,9 @@
  * Copies, compares and measures JSON. A few other walks over JSON do more than these: `Secrets` masks numbers and keeps masked names
  * apart, `wellFormedJson` and `keep` of a graph's state share unchanged parts, `copyOf` copies maps.
  */
-import { types } from 'node:util';
+import { util } from './node.ts';
+
+const { types } = util;
 
 /** A JSON value. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [k: string]: Json };

@@ -1,4 +1,4 @@
-import { getRandomValues } from 'node:crypto';
+import { crypto } from '../node.ts';
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const pool = new Uint8Array(16 * 128);
@@ -7,7 +7,7 @@ let used = pool.length;
 /** A ULID: 26 characters that sort by time, of 48 bits of milliseconds and 80 random bits. */
 export function newId(now = Date.now()): string {
   if (used === pool.length) {
-    getRandomValues(pool);
+    crypto.getRandomValues(pool);
     used = 0;
   }
   let id = '';

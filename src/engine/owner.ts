@@ -1,6 +1,5 @@
-import { readFileSync, readlinkSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { bootId } from '../journal/boot.ts';
+import { fs, os } from '../node.ts';
 import { newId } from './ids.ts';
 
 /**
@@ -9,11 +8,11 @@ import { newId } from './ids.ts';
 function machine(): string {
   let namespace = '';
   try {
-    namespace = readlinkSync('/proc/self/ns/pid').replace(/\D/g, '');
+    namespace = fs.readlinkSync('/proc/self/ns/pid').replace(/\D/g, '');
   } catch {
     // not Linux, so there is only one namespace
   }
-  return `${hostname()}#${namespace}#${bootId()}`;
+  return `${os.hostname()}#${namespace}#${bootId()}`;
 }
 
 /**
@@ -23,7 +22,8 @@ function machine(): string {
 function startOf(pid: number): string {
   try {
     // the program's name, in parentheses, may contain any character
-    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    const fields = fs
+      .readFileSync(`/proc/${pid}/stat`, 'latin1')
       .replace(/^.*\) /s, '')
       .split(' ');
     return fields[0] === 'Z' || fields[0] === 'X' ? 'ended' : (fields[19] ?? '');

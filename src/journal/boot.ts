@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { fs } from '../node.ts';
 
 let known: string | undefined;
 
@@ -9,7 +9,7 @@ let known: string | undefined;
 export function bootId(): string {
   if (known === undefined) {
     try {
-      known = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+      known = fs.readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
     } catch {
       known = '';
     }

@@ -1,5 +1,5 @@
-import { hash } from 'node:crypto';
 import type { Json } from '../json.ts';
+import { crypto } from '../node.ts';
 
 /**
  * JSON with sorted keys and no spaces: equal values have equal text. As RFC 8785, with numbers as JSON.stringify writes them. Fields that
@@ -18,6 +18,6 @@ export function canonical(value: Json): string {
 }
 
 /** SHA-256 of a text's UTF-8 bytes, in hex. */
-export const sha256 = (text: string) => hash('sha256', text);
+export const sha256 = (text: string) => crypto.hash('sha256', text);
 /** SHA-256 of the canonical JSON, in hex. */
 export const digest = (value: Json) => sha256(canonical(value));

@@ -6,8 +6,9 @@
  * I2. A claim is freed, or becomes unknown, only by the call that holds it.
  * I3. A claim that is done stays done until somebody reopens it, or until it expires: a late result makes it done, even if another call holds it.
  */
-import { createHmac } from 'node:crypto';
+
 import { invalid, RondoError } from '../errors.ts';
+import { crypto } from '../node.ts';
 import { canonical } from './canonical.ts';
 import type { CallId } from './entries.ts';
 
@@ -140,6 +141,7 @@ export const isFree = (claim: Claim | undefined, now: number): boolean =>
 
 /** How a store names a claim, so that what the key says is not in it: HMAC-SHA-256 under a secret of the store, in hex. */
 export const claimMac = (secret: Uint8Array, { tenant, intent, key }: ClaimKey): string =>
-  createHmac('sha256', secret)
+  crypto
+    .createHmac('sha256', secret)
     .update(canonical([tenant ?? null, intent, key]))
     .digest('hex');

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { crypto } from '../node.ts';
 import { type Claim, type ClaimChange, type ClaimKey, changedClaims, claimMac, tombstone } from './claims.ts';
 
 /** The claims of a journal in memory. */
@@ -11,7 +11,7 @@ export interface MemoryClaims {
 }
 
 export function memoryClaims(): MemoryClaims {
-  const secret = randomBytes(32);
+  const secret = crypto.randomBytes(32);
   const claims = new Map<string, Claim>();
   /** By the run that holds them. */
   const held = new Map<string, Set<string>>();

@@ -1,5 +1,4 @@
 /** Tools that are generators: yielded values are progress; the output is the return value, or else the last yielded value. */
-import { setImmediate } from 'node:timers/promises';
 
 type Steps = Generator<unknown, unknown, undefined> | AsyncGenerator<unknown, unknown, undefined>;
 
@@ -26,7 +25,7 @@ export async function driven(steps: Steps, signal: AbortSignal, progress: (data:
     if (done) return value === undefined ? last : value;
     // a yielded promise stands for its value
     last = await value;
-    if (n % TURN === 0) await setImmediate();
+    if (n % TURN === 0) await new Promise((resolve) => setImmediate(resolve));
     if (signal.aborted) break;
     progress(last);
   }

@@ -1,5 +1,5 @@
-import { inspect } from 'node:util';
 import { type Failure, type Outcome, RondoError, ToolError } from '../errors.ts';
+import { util } from '../node.ts';
 import type { Effect } from '../ports/tool.ts';
 import {
   type Fault,
@@ -190,7 +190,7 @@ function statusOf(error: object): number | undefined {
 function describeThrown(thrown: unknown, mask: Mask): string {
   const told = (text: string) => bounded(mask(text));
   if (typeof thrown === 'string') return told(thrown.trim() === '' ? 'An empty string was thrown.' : thrown);
-  if (typeof thrown !== 'object' || thrown === null) return told(`${inspect(thrown)} was thrown.`);
+  if (typeof thrown !== 'object' || thrown === null) return told(`${util.inspect(thrown)} was thrown.`);
   const message = read(thrown, 'message');
   if (typeof message === 'string' && message.trim() !== '' && message !== '[object Object]') return told(message);
   const status = read(thrown, 'status');
@@ -202,7 +202,7 @@ function describeThrown(thrown: unknown, mask: Mask): string {
     return told(`${known.length > 0 ? known.join(' ') : 'Error'} (without a message)`);
   }
   const maxStringLength = mask === asIs ? 500 : Infinity;
-  return told(inspect(thrown, { depth: 2, breakLength: Infinity, maxStringLength, maxArrayLength: 20, customInspect: false }));
+  return told(util.inspect(thrown, { depth: 2, breakLength: Infinity, maxStringLength, maxArrayLength: 20, customInspect: false }));
 }
 
 /** The bounded message of a thrown value. Never throws, even if the value's getters do. */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { crypto } from '../../node.ts';
 
 /** Maps names to aliases that a provider accepts, and back, for one request. */
 export interface Aliases {
@@ -32,7 +32,7 @@ export function unusedName(name: string, fits: RegExp, used: { has(name: string)
 }
 
 function hashed(name: string, salt: number, fits: RegExp): string {
-  const hash = createHash('sha256').update(`${salt}:${name}`).digest('hex');
+  const hash = crypto.createHash('sha256').update(`${salt}:${name}`).digest('hex');
   const legible = name.replace(/[^a-zA-Z0-9_-]/g, '_');
   // providers accept at most 64 characters, or 40 for ids; some accept no hyphens, or only 9 letters and digits
   const made = [55, 31].map((length) => `${legible.slice(0, length)}_${hash.slice(0, 8)}`);
