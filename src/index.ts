@@ -31,10 +31,11 @@ export {
 } from './graph/types.ts';
 export { approve, edit, reject, respond } from './hitl/answers.ts';
 export type { Approval } from './hitl/approvals.ts';
+export { type Claim, type ClaimChange, type ClaimKey, changedClaims, claimMac, type Holder, tombstone } from './journal/claims.ts';
 export type { CallId, Decision, Entry, EntryOf, EntryType, Limits, RunStatus } from './journal/entries.ts';
 export type { Listener, SubscribeOptions } from './journal/listeners.ts';
 export { type MemoryJournalOptions, memoryJournal } from './journal/memory.ts';
-export type { DueFilter, HeadCursor, HeadFilter, Journal, RunHead } from './journal/port.ts';
+export type { AppendOptions, DueFilter, HeadCursor, HeadFilter, Journal, RunHead } from './journal/port.ts';
 export type { RecordAppendOptions, RecordListOptions, Records } from './journal/records.ts';
 export type { Json } from './json.ts';
 export { jsonSchema } from './json-schema.ts';
