@@ -1,6 +1,6 @@
 /** The changes of claims that a run's entries stand for. */
-import type { ClaimChange } from './claims.ts';
-import type { Entry } from './entries.ts';
+import { type ClaimChange, MOST_CLAIMS } from './claims.ts';
+import type { Draft, Entry } from './entries.ts';
 import { callNamed, didNotRun } from './frame.ts';
 import type { RunFold } from './state.ts';
 
@@ -8,14 +8,7 @@ import type { RunFold } from './state.ts';
 export function claimChanges(run: RunFold, entries: readonly Entry[]): readonly ClaimChange[] | undefined {
   let changes: ClaimChange[] | undefined;
   for (const entry of entries) {
-    if (
-      entry.type !== 'call.started' &&
-      entry.type !== 'call.finished' &&
-      entry.type !== 'outcome.settled' &&
-      entry.type !== 'intent.reopened'
-    )
-      continue;
-    if (entry.type === 'call.started' ? !entry.intent : run.intents === 0) continue;
+    if (!tells(run, entry)) continue;
     if (entry.seq <= (run.next === 0 ? inheritedBy(entries) : run.inherited)) continue;
     const change = changeOf(run, entry);
     if (change) {
@@ -23,13 +16,30 @@ export function claimChanges(run: RunFold, entries: readonly Entry[]): readonly 
       changes.push(change);
     }
   }
-  return changes;
+  return changes && changes.length > MOST_CLAIMS ? fewer(changes) : changes;
 }
+
+/** Whether an entry may change a claim. */
+function tells(run: RunFold, entry: Draft): entry is Telling {
+  if (entry.type === 'call.started') return entry.intent !== undefined;
+  return run.intents > 0 && (entry.type === 'call.finished' || entry.type === 'outcome.settled' || entry.type === 'intent.reopened');
+}
+
+/** How many claims entries may change at most. */
+export function claimsIn(run: RunFold, entries: readonly Draft[]): number {
+  let claims = 0;
+  for (const entry of entries) if (tells(run, entry)) claims++;
+  return claims;
+}
+
+/** A run that ends with many calls cut off: a claim that it still holds is as unknown as one that says so. */
+const fewer = (changes: readonly ClaimChange[]) =>
+  changes.filter((change) => change.to !== 'unknown' || change.holder !== undefined).slice(0, MOST_CLAIMS);
 
 /** A fork begins with entries of another run, which holds their claims. */
 const inheritedBy = ([first]: readonly Entry[]) => (first?.type === 'run.started' ? (first.fork?.at ?? -1) : -1);
 
-type Telling = Extract<Entry, { type: 'call.started' | 'call.finished' | 'outcome.settled' | 'intent.reopened' }>;
+type Telling = Extract<Draft, { type: 'call.started' | 'call.finished' | 'outcome.settled' | 'intent.reopened' }>;
 
 function changeOf(run: RunFold, entry: Telling): ClaimChange | undefined {
   const tenant = run.started?.by?.tenant;

@@ -105,23 +105,27 @@ function changedClaim(claim: Claim | undefined, runId: string, change: ClaimChan
 }
 
 /** Most changes of claims in one append. */
-const MOST_CLAIMS = 25;
+export const MOST_CLAIMS = 25;
 
 /**
  * What the changes of one append make of claims, by their names in the store.
- * @throws RondoError `INTENT_CLAIMED` where one of them cannot be taken, `CONFIG_INVALID` for more than {@link MOST_CLAIMS}.
+ * @param store `knows` tells whether it has a run. @throws RondoError `INTENT_CLAIMED` where one of them cannot be taken, `CONFIG_INVALID` for
+ * more than {@link MOST_CLAIMS}.
  */
 export function changedClaims(
   runId: string,
   changes: readonly ClaimChange[],
-  store: { macOf(key: ClaimKey): string; find(mac: string): Claim | undefined; now: number },
+  store: { macOf(key: ClaimKey): string; find(mac: string): Claim | undefined; knows(runId: string): boolean; now: number },
 ): ReadonlyMap<string, Claim> {
   if (changes.length > MOST_CLAIMS) throw invalid(`an append changes ${changes.length} claims, and may change ${MOST_CLAIMS}.`);
   const changed = new Map<string, Claim>();
   for (const change of changes) {
     const mac = store.macOf(change);
     const claim = changedClaim(changed.get(mac) ?? store.find(mac), runId, change, store.now);
-    if (claim) changed.set(mac, claim);
+    if (!claim) continue;
+    // given back to a call whose run was forgotten meanwhile
+    const forgotten = claim.holder && claim.holder.run !== runId && !store.knows(claim.holder.run);
+    changed.set(mac, (forgotten && tombstone(claim)) || claim);
   }
   return changed;
 }

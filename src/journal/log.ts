@@ -11,7 +11,8 @@
  * I7. An append that was reported as failed but is in the store counts as written and is not written twice.
  */
 import { RondoError } from '../errors.ts';
-import { claimChanges } from './claiming.ts';
+import { claimChanges, claimsIn } from './claiming.ts';
+import { MOST_CLAIMS } from './claims.ts';
 import { copyOf } from './copy.ts';
 import { type Draft, type Entry, FOREIGN, VERSION } from './entries.ts';
 import { apply, emptyFold } from './fold.ts';
@@ -172,11 +173,22 @@ export class Log {
 
   /** Combines all waiting appends into one. */
   #next(): void {
-    const group = this.#waiting;
+    let group = this.#waiting;
     this.#waiting = [];
     const make: Make = (seq) => {
       const drafts: Draft[] = [];
-      for (const w of group) drafts.push(...w.make(seq + drafts.length));
+      let claims = 0;
+      for (const [i, w] of group.entries()) {
+        const own = w.make(seq + drafts.length);
+        claims += claimsIn(this.run, own);
+        // the rest goes in the next append, made again
+        if (i > 0 && claims > MOST_CLAIMS) {
+          this.#waiting.unshift(...group.slice(i));
+          group = group.slice(0, i);
+          break;
+        }
+        drafts.push(...own);
+      }
       return drafts;
     };
     const done = () => {
@@ -201,6 +213,7 @@ export class Log {
     } catch (error) {
       failed(error);
     }
+    if (!this.#busy && this.#waiting.length > 0) this.#next();
   }
 
   /** Applies new entries of the store. @returns whether they start with `ours`: the append was reported as failed, but was stored. */

@@ -10,7 +10,8 @@ export interface MemoryClaims {
   forget(runId: string): void;
 }
 
-export function memoryClaims(): MemoryClaims {
+/** @param knows whether the journal has a run. */
+export function memoryClaims(knows: (runId: string) => boolean): MemoryClaims {
   const secret = crypto.randomBytes(32);
   const claims = new Map<string, Claim>();
   /** By the run that holds them. */
@@ -33,6 +34,7 @@ export function memoryClaims(): MemoryClaims {
       const changed = changedClaims(runId, changes, {
         macOf: (key) => claimMac(secret, key),
         find: (mac) => claims.get(mac),
+        knows,
         now: Date.now(),
       });
       return () => {

@@ -46,7 +46,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
   const open = new Map<string, Run>();
   let started = 0;
   const listeners = new Listeners();
-  const claims = memoryClaims();
+  const claims = memoryClaims((runId) => runs.has(runId));
 
   function append(runId: string, expectedSeq: number, entries: readonly Entry[], head: RunHead, o?: AppendOptions): void {
     const run = runs.get(runId);

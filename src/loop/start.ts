@@ -9,6 +9,7 @@
 import { notRun, RondoError } from '../errors.ts';
 import { request } from '../hitl/approvals.ts';
 import type { Asked } from '../hitl/gate.ts';
+import { MOST_CLAIMS } from '../journal/claims.ts';
 import type { CallId, Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import { argumentsOf } from '../journal/frame.ts';
@@ -107,17 +108,20 @@ async function write(
     // called again after a conflict, so reset the state of the first call
     for (const reservation of reserved.splice(0)) reservation.release();
     started.clear();
+    // the end of a call, written before, may change one too
+    let claims = before && !answer ? 1 : 0;
     const drafts: Draft[] = before ? [before] : [];
     for (let i = 0; i < prepared.length; i++) {
       const p = prepared[i] as Prepared;
       const call = calls[i] as Asked & Partial<Pick<Call, 'id'>>;
       const id = answer ? `${seq}.${i}` : (call.id as CallId);
       if (p.go === 'start') {
-        if (started.size >= parallel || lost.has(id)) continue;
+        if (started.size >= parallel || lost.has(id) || (p.intent && claims >= MOST_CLAIMS)) continue;
         const place = p.resumed ? undefined : reserveToolCall(scope);
         if (place) reserved.push(place);
         else if (!p.resumed) continue;
         started.add(i);
+        if (p.intent) claims++;
       }
       const draft = entryOf(scope, id, call, p, now);
       if (draft) drafts.push(draft);

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { agent, Engine, foreignAgent, graph, type Json, supervisor, type Turn } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, ends, entriesOf, failure, journals, shown } from '../engine/setup.ts';
+import { asks, deferred, ends, entriesOf, failure, journals, recording, shown } from '../engine/setup.ts';
 import { caller, endsOf, order, refunds, support } from './setup.ts';
 
 const ana = { id: 'ana', tenant: 'acme' };
@@ -33,6 +33,46 @@ describe.each(journals)('one intent, once, on $name', ({ make }) => {
       expect(calls.filter((c) => c.repeated)).toHaveLength(3);
       expect(calls.every((c) => c.ok)).toBe(true);
     }
+  });
+
+  test('among more calls than one append may claim: of one answer, and of sub-agents whose appends go together', async () => {
+    for (const count of [26, 60]) {
+      const { journal, appends } = recording(make().journal);
+      const { paid, pays } = paying();
+      const inputs = Array.from({ length: count }, (_, i) => order(`${i}`));
+      const run = new Engine({ journal }).run(support([pays], { parallel: 100 }), JSON.stringify(inputs), { by: ana });
+      await ends(run, 'completed');
+      expect(paid).toHaveLength(count);
+      expect(Math.max(...appends.map(({ claims = [] }) => claims.length))).toBe(25);
+    }
+    const { journal, appends } = recording(make().journal);
+    const { paid, pays } = paying();
+    const below = (name: string) => agent({ name, instructions: '', model: caller(), tools: [pays] });
+    const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const task = (name: string) => JSON.stringify(Array.from({ length: 8 }, (_, i) => order(`${name}${i}`)));
+    const calls = names.map((name) => [name, { task: task(name) }] as const);
+    const top = supervisor({ name: 'top', instructions: '', agents: names.map(below), model: scripted([asks(...calls), 'done']) });
+    await ends(new Engine({ journal }).run(top, 'go', { by: ana }), 'completed');
+    expect(paid).toHaveLength(48);
+    for (const { claims = [] } of appends) expect(claims.length).toBeLessThanOrEqual(25);
+  });
+
+  test('a run that is cancelled with many calls under way leaves each of them unknown to others', async () => {
+    const { journal, another } = make();
+    const inputs = Array.from({ length: 30 }, (_, i) => order(`${i}`));
+    const stop = new AbortController();
+    let ran = 0;
+    const begun = deferred();
+    const pays = refunds({ effect: 'once', execute: () => (++ran === 25 && begun.resolve(), new Promise<never>(() => {})) });
+    const run = new Engine({ journal }).run(support([pays], { parallel: 100 }), JSON.stringify(inputs), { by: ana, signal: stop.signal });
+    await begun.promise;
+    stop.abort();
+    await ends(run, 'cancelled');
+    const model = caller();
+    const other = agent({ name: 'other', instructions: '', model, tools: [paying().pays], parallel: 100 });
+    await ends(new Engine({ journal: another() }).run(other, JSON.stringify(inputs.slice(0, 25)), { by: ana }), 'completed');
+    const told = shown((model.requests as Parameters<typeof shown>[0][]).at(-1));
+    expect(new Set(told.map((each) => failure(each).code))).toEqual(new Set(['OUTCOME_UNKNOWN']));
   });
 
   test('among sub-agents that work at the same time', async () => {

@@ -2,6 +2,7 @@ import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { invalid } from '../../../errors.ts';
+import { makeSecret } from './claim-table.ts';
 import { cutOff, foreign, tooNew } from './errors.ts';
 import { leastOf, markOf, unmark } from './mark.ts';
 import { APPLICATION_ID, SCHEMA, SCHEMA_VERSION } from './schema.ts';
@@ -87,6 +88,7 @@ function create(db: DatabaseSync, path: string): void {
       const least = leastOf(path);
       if (least > 0) throw cutOff(path, markOf(path), 0, least);
       db.exec(SCHEMA);
+      makeSecret(db);
     }
     db.exec('COMMIT');
   } catch (error) {

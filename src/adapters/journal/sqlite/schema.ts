@@ -55,8 +55,7 @@ export const CLAIM_TABLES = `
     checksum INTEGER NOT NULL
   ) WITHOUT ROWID;
   CREATE INDEX claim_run ON claim (run) WHERE run IS NOT NULL;
-  CREATE TABLE claim_secret (value BLOB NOT NULL);
-  INSERT INTO claim_secret (value) VALUES (randomblob(32));
+  CREATE TABLE claim_secret (value BLOB NOT NULL, checksum INTEGER NOT NULL);
 `;
 
 /**

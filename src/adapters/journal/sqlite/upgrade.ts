@@ -1,5 +1,6 @@
 /** Upgrades the tables of older versions of Rondo, one version at a time. */
 import type { DatabaseSync } from 'node:sqlite';
+import { makeSecret } from './claim-table.ts';
 import { heads } from './heads.ts';
 import { CLAIM_TABLES, DUE_INDEXES, GONE, goneChecksum, RECORD_TABLES, SCHEMA_VERSION } from './schema.ts';
 import { moveThreads } from './threads.ts';
@@ -12,7 +13,10 @@ const STEPS: readonly ((db: DatabaseSync) => void)[] = [
     db.exec(RECORD_TABLES);
     moveThreads(db);
   },
-  (db) => db.exec(CLAIM_TABLES),
+  (db) => {
+    db.exec(CLAIM_TABLES);
+    makeSecret(db);
+  },
 ];
 
 /** Runs in a transaction. @param from the version of the file. */

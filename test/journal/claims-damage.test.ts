@@ -1,0 +1,70 @@
+import { DatabaseSync } from 'node:sqlite';
+import { expect, test } from 'vitest';
+import type { ClaimChange } from '../../src/journal/claims.ts';
+import { entry, head, refused } from '../../src/testing/journal/kit.ts';
+import { file } from './setup.ts';
+
+const about = (key: string, call: string) => ({ tenant: undefined, intent: 'pay', key, generation: 0, call });
+const taken = (key: string, call = '1.0', seen = 0): ClaimChange => ({ ...about(key, call), to: 'held', digest: 'd', seen });
+
+function hurt(path: string, sql: string): void {
+  const db = new DatabaseSync(path);
+  db.exec(sql);
+  db.close();
+}
+
+test.each(['DELETE FROM claim_secret', 'UPDATE claim_secret SET value = randomblob(32)', "UPDATE claim_secret SET value = 'a text'"])(
+  'a secret that was lost or changed is told, not taken for keys that are free: %s',
+  async (sql) => {
+    const { path, open } = file();
+    const journal = open();
+    await journal.append('r', 0, [entry(0)], head('r'), { claims: [taken('a')] });
+    await journal.close?.();
+    hurt(path, sql);
+    const again = open();
+    await refused('JOURNAL_DAMAGED', async () => again.claim?.(about('a', '1.0')));
+    await refused('JOURNAL_DAMAGED', async () => again.append('s', 0, [entry(0)], head('s'), { claims: [taken('a')] }));
+    // what has no key goes on
+    await again.append('t', 0, [entry(0)], head('t'));
+  },
+);
+
+test.each([
+  "UPDATE claim SET state = 'free'",
+  "UPDATE claim SET run = 'other'",
+  'UPDATE claim SET until = 1',
+  'UPDATE claim SET revision = 0',
+])('a claim that was changed is told: %s', async (sql) => {
+  const { path, open } = file();
+  const journal = open();
+  await journal.append('r', 0, [entry(0)], head('r'), { claims: [taken('a')] });
+  hurt(path, sql);
+  await refused('JOURNAL_DAMAGED', async () => journal.claim?.(about('a', '1.0')));
+  await refused('JOURNAL_DAMAGED', async () => journal.append('s', 0, [entry(0)], head('s'), { claims: [taken('a')] }));
+  await journal.append('t', 0, [entry(0)], head('t'), { claims: [taken('b')] });
+});
+
+test('a run with a damaged claim can be forgotten, and the claim stays unknown', async () => {
+  const { path, open } = file();
+  const journal = open();
+  await journal.append('r', 0, [entry(0)], head('r'), { claims: ['a', 'b', 'c'].map((key, i) => taken(key, `1.${i}`)) });
+  hurt(path, "UPDATE claim SET state = 'free' WHERE mac = (SELECT max(mac) FROM claim)");
+  await journal.remove('r');
+  expect([...((await journal.heads({})) as Iterable<unknown>)]).toEqual([]);
+  for (const key of ['a', 'b', 'c']) expect(await journal.claim?.(about(key, '1.0'))).toMatchObject({ state: 'unknown' });
+});
+
+test('a claim that is given back to a run which was forgotten does not name it', async () => {
+  const { open } = file();
+  const journal = open();
+  const unknown = (call: string, holder?: { run: string; call: string }): ClaimChange => ({ ...about('x', call), to: 'unknown', holder });
+  await journal.append('A', 0, [entry(0)], head('A'), { claims: [taken('x')] });
+  await journal.append('A', 1, [entry(1)], head('A', { status: 'completed' }), { claims: [unknown('1.0')] });
+  await journal.append('B', 0, [entry(0)], head('B'), { claims: [taken('x', '2.0', 2)] });
+  await journal.remove('A');
+  await journal.append('B', 1, [entry(1)], head('B'), { claims: [unknown('2.0', { run: 'A', call: '1.0' })] });
+  const claim = await journal.claim?.(about('x', '1.0'));
+  expect(claim).toMatchObject({ state: 'unknown' });
+  expect(claim).not.toHaveProperty('holder');
+  expect(claim).not.toHaveProperty('digest');
+});
