@@ -125,19 +125,21 @@ export function changedClaims(
     if (!claim) continue;
     // given back to a call whose run was forgotten meanwhile
     const forgotten = claim.holder && claim.holder.run !== runId && !store.knows(claim.holder.run);
-    changed.set(mac, (forgotten && tombstone(claim)) || claim);
+    changed.set(mac, forgotten ? tombstone(claim) : claim);
   }
   return changed;
 }
 
 const isHolder = ({ holder }: Claim, run: string, call: CallId) => holder?.run === run && holder.call === call;
 
-/** What is left of a claim once the run that holds it is forgotten: no receipt, no arguments. Undefined: nothing. */
-export function tombstone(claim: Claim): Claim | undefined {
-  const { state, since, until, generation, revision } = claim;
-  if (state === 'free') return generation > 0 ? claim : undefined;
-  return { state: state === 'held' ? 'unknown' : state, since, until, generation, revision: revision + 1 };
-}
+/** What is left of a claim once the run that holds it is removed: no receipt, no arguments. A free claim has no holder, and stays. */
+export const tombstone = ({ state, since, until, generation, revision }: Claim): Claim => ({
+  state: state === 'held' ? 'unknown' : state,
+  since,
+  until,
+  generation,
+  revision: revision + 1,
+});
 
 /** Whether the key may be claimed as if nothing had been done under it. @param now by the store's clock. */
 export const isFree = (claim: Claim | undefined, now: number): boolean =>

@@ -17,11 +17,10 @@ export function memoryClaims(knows: (runId: string) => boolean): MemoryClaims {
   /** By the run that holds them. */
   const held = new Map<string, Set<string>>();
 
-  function put(mac: string, claim: Claim | undefined): void {
+  function put(mac: string, claim: Claim): void {
     const before = claims.get(mac)?.holder?.run;
-    if (before !== undefined && before !== claim?.holder?.run && held.get(before)?.delete(mac) && held.get(before)?.size === 0)
+    if (before !== undefined && before !== claim.holder?.run && held.get(before)?.delete(mac) && held.get(before)?.size === 0)
       held.delete(before);
-    if (!claim) return void claims.delete(mac);
     claims.set(mac, claim);
     if (!claim.holder) return;
     const own = held.get(claim.holder.run) ?? new Set();
@@ -29,7 +28,10 @@ export function memoryClaims(knows: (runId: string) => boolean): MemoryClaims {
   }
 
   return {
-    find: (key) => claims.get(claimMac(secret, key)),
+    find(key) {
+      const claim = claims.get(claimMac(secret, key));
+      return claim && { ...claim, holder: claim.holder && { ...claim.holder } };
+    },
     prepare(runId, changes) {
       const changed = changedClaims(runId, changes, {
         macOf: (key) => claimMac(secret, key),

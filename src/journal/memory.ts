@@ -59,8 +59,8 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
       runs.set(runId, fresh);
       index(fresh);
       join(fresh);
-      if (bounded) bound(fresh, entries);
       claim?.();
+      if (bounded) bound(fresh, entries);
       listeners.changed(runId);
       return;
     }
@@ -76,8 +76,8 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
       if (moves) join(run);
     }
     for (const entry of entries) run.log.push(entry);
-    if (bounded) bound(run, entries);
     claim?.();
+    if (bounded) bound(run, entries);
     listeners.changed(runId);
   }
 

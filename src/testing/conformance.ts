@@ -1,5 +1,8 @@
 import type { Journal } from '../journal/port.ts';
 import { appendCases } from './journal/append.ts';
+import { claimProcessCases } from './journal/claim-processes.ts';
+import { claimCases } from './journal/claims.ts';
+import { claimKeepingCases, claimStorageCases } from './journal/claims-kept.ts';
 import { contentCases } from './journal/content.ts';
 import { dueCases } from './journal/due.ts';
 import { headCases } from './journal/heads.ts';
@@ -56,10 +59,16 @@ export function journalCases(make: Make, { another, process, damageLast }: Omit<
     ...leaseCases,
     ...removeCases,
     ...rewriteCases,
+    ...claimCases,
+    ...claimKeepingCases,
     ...subscribeCases,
-    ...(another ? [...storageCases, ...pushCases] : []),
+    ...(another ? [...storageCases, ...claimStorageCases, ...pushCases] : []),
     ...(damageLast ? [damageCase(damageLast)] : []),
-    ...(process ? processCases.map(([name, check]): Case => [name, async (journal) => check(journal, await process(journal))]) : []),
+    ...(process
+      ? [...claimProcessCases, ...processCases].map(
+          ([name, check]): Case => [name, async (journal) => check(journal, await process(journal))],
+        )
+      : []),
   ];
   return cases.map(([name, check]) => ({
     name,

@@ -172,3 +172,43 @@ test('a SQLite file of schema 2 is read and written, and says which of its runs 
   await journal.append('run_2', 4, [entry(4)], { ...head('run_2'), session: '~3:ana:ana', tenant: 'acme', owner: 'o', leaseUntil: 7 });
   expect((await due('running', 7)).map(({ runId }) => runId)).toEqual(['run_2']);
 });
+
+test('a SQLite file of schema 4 is read and written, keeps claims from then on, and has the tables of a new file', async () => {
+  const { path, open } = file();
+  const db = new DatabaseSync(path);
+  db.exec(text('sqlite-4.sql'));
+  const journal = open();
+  expect((await all(journal.heads({}))).map(({ runId, status, doubtful }) => [runId, status, doubtful])).toEqual([
+    ['run_2', 'paused', undefined],
+    ['run_1', 'completed', undefined],
+  ]);
+  expect((await all(journal.read('run_1'))).map(({ type }) => type)).toEqual([
+    'run.started',
+    'model.responded',
+    'call.started',
+    'call.finished',
+    'model.responded',
+    'run.settled',
+  ]);
+  expect(await all(journal.records?.read('notes', 'ana') ?? [])).toEqual([{ text: 'prefers e-mail' }]);
+  const key = { tenant: 'acme', intent: 'refund', key: 'refund:8' };
+  expect(await journal.claim?.(key)).toBeUndefined();
+  const [paused] = await all(journal.heads({ runId: 'run_2' }));
+  await journal.append(
+    'run_2',
+    4,
+    [entry(4)],
+    { ...(paused as NonNullable<typeof paused>), status: 'running' },
+    {
+      claims: [{ ...key, call: '1.0', generation: 0, to: 'held', digest: 'd', seen: 0 }],
+    },
+  );
+  expect(await open().claim?.(key)).toMatchObject({ state: 'held', holder: { run: 'run_2', call: '1.0' } });
+  const fresh = file();
+  await all(fresh.open().heads({}));
+  const tables = (of: DatabaseSync) => of.prepare('SELECT name, sql FROM sqlite_master ORDER BY name').all();
+  const other = new DatabaseSync(fresh.path);
+  expect(tables(db)).toEqual(tables(other));
+  db.close();
+  other.close();
+});

@@ -79,6 +79,8 @@ const commands = {
   both: ({ runId, count }) => both(runId, count),
   start: ({ runId, session }) => patient(() => journal.append(runId, 0, [entryOf(0)], headOf(runId, { seq: 1, session }))),
   renew: ({ runId, until }) => patient(() => journal.renew(runId, who, until)),
+  claim: ({ runId, claims }) => patient(() => journal.append(runId, 0, [entryOf(0)], headOf(runId, { seq: 1 }), { claims })),
+  claimed: ({ key }) => patient(() => journal.claim(key)),
 };
 say({ ready: true });
 for await (const line of createInterface({ input: process.stdin })) {
@@ -89,13 +91,20 @@ for await (const line of createInterface({ input: process.stdin })) {
 await journal.close?.();
 `;
 
-type Answer = { ready?: true; ok?: unknown; code?: string; written?: number[] };
+export type Answer = { ready?: true; ok?: unknown; code?: string; written?: number[] };
 
-/** Runs `work` with two processes that have the storage open. `ask` sends a command to both, which start it at the same time. */
-async function twoProcesses(opening: Opening, work: (ask: (command: (i: number) => object) => Promise<[Answer, Answer]>) => Promise<void>) {
+export interface Processes {
+  /** Sends a command to all that live; they start it at the same time. */
+  ask(command: (i: number) => object): Promise<Answer[]>;
+  /** Kills one, as by SIGKILL. */
+  kill(i: number): Promise<void>;
+}
+
+/** Runs `work` with processes of these names that have the storage open. */
+export async function withProcesses(opening: Opening, names: readonly string[], work: (processes: Processes) => Promise<void>) {
   const { module, open = 'default', args = [], execArgv = process.execArgv } = opening;
   const url = module instanceof URL || /^[a-z]+:/.test(module) ? String(module) : pathToFileURL(module).href;
-  const children = ['ana', 'ben'].map((who) => {
+  let children = names.map((who, i) => {
     const child = spawn(
       process.execPath,
       [...execArgv, '--input-type=module', '-e', CHILD, JSON.stringify({ module: url, open, args, who })],
@@ -112,15 +121,23 @@ async function twoProcesses(opening: Opening, work: (ask: (command: (i: number) 
       const { value } = await lines.next();
       return value === undefined ? assert.fail(`the other process ended: ${said.slice(-2_000)}`) : JSON.parse(value);
     };
-    return { child, answer, ended: once(child, 'close') };
+    return { i, child, answer, ended: once(child, 'close') };
   });
   try {
     await Promise.all(children.map(({ answer }) => answer()));
-    await work(async (command) => {
-      // both busy-wait until this time, so that they start within microseconds of each other
-      const at = Date.now() + 3;
-      for (const [i, { child }] of children.entries()) child.stdin.write(`${JSON.stringify({ ...command(i), at })}\n`);
-      return (await Promise.all(children.map(({ answer }) => answer()))) as [Answer, Answer];
+    await work({
+      ask(command) {
+        // all busy-wait until this time, so that they start within microseconds of each other
+        const at = Date.now() + 3;
+        for (const { i, child } of children) child.stdin.write(`${JSON.stringify({ ...command(i), at })}\n`);
+        return Promise.all(children.map(({ answer }) => answer()));
+      },
+      async kill(i) {
+        const [killed] = children.filter((each) => each.i === i);
+        children = children.filter((each) => each !== killed);
+        killed?.child.kill('SIGKILL');
+        await killed?.ended;
+      },
     });
   } finally {
     for (const { child } of children) child.stdin.end();
@@ -128,7 +145,11 @@ async function twoProcesses(opening: Opening, work: (ask: (command: (i: number) 
   }
 }
 
-const codes = (answers: readonly Answer[]) => answers.map(({ ok, code }) => code ?? (ok === false ? 'refused' : 'stored')).sort();
+/** Runs `work` with two processes. */
+const twoProcesses = (opening: Opening, work: (ask: (command: (i: number) => object) => Promise<[Answer, Answer]>) => Promise<void>) =>
+  withProcesses(opening, ['ana', 'ben'], ({ ask }) => work(ask as (command: (i: number) => object) => Promise<[Answer, Answer]>));
+
+export const codes = (answers: readonly Answer[]) => answers.map(({ ok, code }) => code ?? (ok === false ? 'refused' : 'stored')).sort();
 
 export const processCases: readonly ProcessCase[] = [
   [

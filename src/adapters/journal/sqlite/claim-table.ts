@@ -26,7 +26,6 @@ export function claimTable(db: DatabaseSync) {
   const head = db.prepare('SELECT 1 FROM head WHERE run_id = ?');
   const find = db.prepare('SELECT * FROM claim WHERE mac = ?');
   const ofRun = db.prepare('SELECT * FROM claim WHERE run = ?');
-  const remove = db.prepare('DELETE FROM claim WHERE mac = ?');
   const insert = db.prepare(
     'INSERT OR REPLACE INTO claim (mac, state, run, call, digest, since, until, generation, revision, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   );
@@ -40,8 +39,7 @@ export function claimTable(db: DatabaseSync) {
     return row && claimOf(row);
   };
 
-  function put(mac: string, claim: Claim | undefined): void {
-    if (!claim) return void remove.run(mac);
+  function put(mac: string, claim: Claim): void {
     const { state, holder, digest = null, since, until = null, generation, revision } = claim;
     const row: Omit<Row, 'checksum'> = {
       mac,
