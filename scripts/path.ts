@@ -96,8 +96,9 @@ async function paused(): Promise<{ engine: Engine; runId: string; approval: stri
   );
   const engine = new Engine({ journal: memoryJournal() });
   const result = await engine.run(agent({ name: 'p', instructions: '', model, tools: [pay] }), 'go');
-  if (result.status !== 'paused') throw new Error(`the run is ${result.status}`);
-  return { engine, runId: result.runId, approval: result.approvals[0].id };
+  const approval = result.status === 'paused' ? result.approvals[0] : undefined;
+  if (!approval) throw new Error(`the run is ${result.status}`);
+  return { engine, runId: result.runId, approval: approval.id };
 }
 
 async function decision(): Promise<Path> {

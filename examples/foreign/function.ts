@@ -34,7 +34,8 @@ const engine = new Engine();
 const paused = await engine.run(translator, 'A rondo is music whose theme keeps returning');
 if (paused.status !== 'paused') throw new Error(`expected a pause, got ${JSON.stringify(paused)}`);
 const [approval] = paused.approvals;
-console.log(`${approval.path.join(' > ')} asks: ${approval.kind === 'question' ? approval.question : ''}`);
+if (approval?.kind !== 'question') throw new Error('expected a question');
+console.log(`${approval.path.join(' > ')} asks: ${approval.question}`);
 
 await engine.decide(paused.runId, [{ approval: approval.id, type: 'respond', answer: true }], { by: { id: 'ana' } });
 const result = await engine.resume(paused.runId);

@@ -69,6 +69,7 @@ export class Active {
   committed(run: RunFold, entry: Entry): void {
     this.#open();
     if (entry.type === 'approval.requested') this.trace?.approvalRequested(entry, entry.at);
+    else if (entry.type === 'wait.began') this.trace?.waitBegan(entry, entry.at);
     else if (entry.type === 'approval.decided') this.trace?.approvalDecided(entry, entry.at);
     else if (entry.type === 'message.received' && entry.kind === 'cancel') this.halt({ why: 'cancel' });
     // a late result may still be written down after the end; by then another drive may be telling what happens

@@ -11,6 +11,7 @@ import type { Transient } from '../loop/types.ts';
 import type { Message, Part, Usage } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
 import { type RunResult, resultOf } from './results.ts';
+import { type Waiting, waitingView } from './waiting.ts';
 
 interface At {
   runId: string;
@@ -65,6 +66,7 @@ export type RunEvent = At &
             repeated?: { run: string; call: CallId; at: number };
           }
         | { type: 'approval.asked'; approval: Approval }
+        | { type: 'wait.began'; waiting: Waiting }
         | { type: 'approval.decided'; decision: Decision; by: Principal }
         | { type: 'outcome.settled'; callId: CallId; source: 'late' | 'operator' | 'check'; outcome: 'done' | 'failed' | 'not-run' }
         | { type: 'intent.reopened'; callId: CallId; by: Principal; reason: string }
@@ -182,6 +184,11 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent {
       const approval = run.approvals.get(entry.id);
       if (!approval) throw damaged(run.runId, entry.seq, `approval ${entry.id} is not open`);
       return { ...base, type: 'approval.asked', approval: view(run, approval) };
+    }
+    case 'wait.began': {
+      const wait = called(run, frame, entry.call)?.wait;
+      if (!wait) throw damaged(run.runId, entry.seq, `call ${entry.call} does not wait`);
+      return { ...base, type: 'wait.began', waiting: waitingView(wait) };
     }
     case 'approval.decided':
       return {

@@ -149,6 +149,9 @@ function takenOver(old: RunFold, entries: readonly Entry[], runId: string, now: 
         return undone.has(draft.call) && !isNode(old, draft) ? omitted : draft;
       case 'outcome.settled':
         return undone.has(draft.call) ? omitted : draft;
+      // a time told in milliseconds counts from the fork on; a time of day stays
+      case 'wait.began':
+        return undone.has(draft.call) && draft.for !== undefined ? { ...draft, until: now + draft.for } : draft;
       // a decision is valid only in the run in which it was made
       case 'approval.decided':
         return undone.has(old.approvals.get(draft.id)?.call.id ?? '') ? omitted : draft;

@@ -1,12 +1,13 @@
 import { type Failure, isResumable } from '../errors.ts';
 import { type Approval, view } from '../hitl/approvals.ts';
 import type { CallId, Crossed, RunStatus } from '../journal/entries.ts';
-import { openApprovals, type RunFold } from '../journal/fold.ts';
+import { openApprovals, openWaits, type RunFold } from '../journal/fold.ts';
 import { argumentsOf } from '../journal/frame.ts';
 import { costUsd } from '../journal/spent.ts';
 import { copyJson, type Json } from '../json.ts';
 import type { Message, Usage } from '../ports/model.ts';
 import { type AgentState, treeOf } from './tree.ts';
+import { type Waiting, waitingView } from './waiting.ts';
 
 interface Ended {
   runId: string;
@@ -19,11 +20,16 @@ interface Ended {
   costUsd: number | undefined;
 }
 
+/** What a paused run waits for: people (`approvals`), times (`waiting`), or both. At least one of the lists is not empty. */
+type Pauses =
+  | { approvals: readonly [Approval, ...Approval[]]; waiting: readonly Waiting[] }
+  | { approvals: readonly []; waiting: readonly [Waiting, ...Waiting[]] };
+
 /** How a run ended or paused. Plain JSON. */
 export type RunResult<O = unknown> = Ended &
   (
     | { status: 'completed'; output: O }
-    | { status: 'paused'; approvals: readonly [Approval, ...Approval[]] }
+    | ({ status: 'paused' } & Pauses)
     | { status: 'stopped'; limit: Crossed }
     | { status: 'failed'; error: Failure }
     | { status: 'cancelled'; reason?: string }
@@ -49,6 +55,8 @@ export interface RunState {
   /** The agents of the run, from the top agent down. */
   tree: AgentState;
   approvals: readonly Approval[];
+  /** What waits for a time. */
+  waiting: readonly Waiting[];
   /** Calls for an operator to settle, with `engine.settle()`. */
   unknowns: readonly UnknownOutcome[];
   steps: number;
@@ -70,7 +78,7 @@ export function resultOf(run: RunFold): RunResult | undefined {
     case 'completed':
       return { ...ended, status: 'completed', output: copyJson(settled.output ?? null) };
     case 'paused':
-      return { ...ended, status: 'paused', approvals: approvalsOf(run) as [Approval, ...Approval[]] };
+      return { ...ended, status: 'paused', approvals: approvalsOf(run) as [Approval, ...Approval[]], waiting: waitingOf(run) };
     case 'stopped':
       return { ...ended, status: 'stopped', limit: settled.limit ?? { name: 'steps', max: 0, used: 0 } };
     case 'failed':
@@ -81,6 +89,9 @@ export function resultOf(run: RunFold): RunResult | undefined {
 }
 
 export const approvalsOf = (run: RunFold): Approval[] => openApprovals(run).map((a) => view(run, a));
+
+/** What the run waits for besides people. */
+export const waitingOf = (run: RunFold): Waiting[] => openWaits(run).map(waitingView);
 
 export function stateOf(run: RunFold): RunState {
   return {
@@ -93,6 +104,7 @@ export function stateOf(run: RunFold): RunState {
     ...(run.root.kind === 'graph' && { state: copyJson(run.root.state ?? null) }),
     tree: treeOf(run),
     approvals: approvalsOf(run),
+    waiting: waitingOf(run),
     unknowns: [...run.unknowns.values()].map(({ call, since }) => ({
       callId: call.id,
       tool: call.name,

@@ -1,6 +1,7 @@
 import { invalid, isResumable, RondoError } from '../errors.ts';
 import type { Draft, Limits } from '../journal/entries.ts';
 import { isOver, type RunFold, unfinishedCalls } from '../journal/fold.ts';
+import { dueOf } from '../journal/wait.ts';
 import { crossing } from '../loop/budget.ts';
 import { agentDefinition, checkLimits, isLoop } from '../loop/definition.ts';
 import { estimate } from '../loop/estimate.ts';
@@ -101,7 +102,10 @@ function goesOn(run: RunFold, now: number, raised: Limits | undefined): boolean 
     case 'running':
       return true;
     case 'paused':
-      return answered(run, now) || [run.root, ...run.frames.values()].some((f) => f.calls.some((c) => c.status === 'open' && !c.approval));
+      return (
+        answered(run, now) ||
+        [run.root, ...run.frames.values()].some((f) => f.calls.some((c) => c.status === 'open' && !c.approval && !c.wait))
+      );
     case 'stopped':
       return (raised !== undefined || answered(run, now)) && run.settled?.limit?.name !== 'journal';
     case 'failed':
@@ -112,11 +116,12 @@ function goesOn(run: RunFold, now: number, raised: Limits | undefined): boolean 
   }
 }
 
-/** Whether an open call has a decision, or an approval that expired. */
+/** Whether an open call has a decision, an approval that expired, or a wait that is due. */
 const answered = (run: RunFold, now: number) =>
   unfinishedCalls(run).some(
-    ({ status, approval }) =>
-      status === 'open' && approval && (approval.decided || (approval.asked.expiresAt ?? Number.POSITIVE_INFINITY) <= now),
+    ({ status, approval, wait }) =>
+      status === 'open' &&
+      (wait ? dueOf(wait) <= now : approval && (approval.decided || (approval.asked.expiresAt ?? Number.POSITIVE_INFINITY) <= now)),
   );
 
 function claim(resources: Resources, agent: AgentDefinition, run: RunFold, o: ResumeOptions, trace: string | undefined): readonly Draft[] {

@@ -94,7 +94,9 @@ export const idTaken = (id: string) =>
 function ended(result: Exclude<RunResult, { status: 'completed' }>): string {
   switch (result.status) {
     case 'paused':
-      return `waits for ${result.approvals.length} approval(s). decide() them, then resume() it.`;
+      return result.approvals.length > 0
+        ? `waits for ${result.approvals.length} approval(s). decide() them, then resume() it.`
+        : `waits until ${new Date(Math.min(...result.waiting.map(({ until }) => until))).toISOString()}. sweep() or resume() it then.`;
     case 'stopped':
       return `stopped at its limit: ${limitText(result.limit)}. resume() it with a higher one.`;
     case 'failed':

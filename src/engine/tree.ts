@@ -8,7 +8,7 @@ import type { Usage } from '../ports/model.ts';
 /** A node of a graph. Nodes that were never reached are left out. */
 export interface NodeState {
   name: string;
-  /** `waiting`: for a person. */
+  /** `waiting`: for a person or a time. */
   status: 'active' | 'waiting' | 'completed' | 'failed';
   /** How often it succeeded, and the milliseconds of all of these. */
   runs: number;
@@ -76,11 +76,11 @@ function statusOf(run: RunFold, frame: Frame): RunStatus {
   return asks(frame) ? 'paused' : 'running';
 }
 
-/** Whether the frame, or one below it, waits for a person. */
+/** Whether the frame, or one below it, waits for a person or a time. */
 const asks = (frame: Frame): boolean => [...callsOf(frame)].some(waits);
 
 const waits = (call: Call): boolean =>
-  (call.status === 'open' && call.approval !== undefined && !call.approval.decided) ||
+  (call.status === 'open' && (call.wait !== undefined || (call.approval !== undefined && !call.approval.decided))) ||
   (call.frame !== undefined && !call.frame.ended && asks(call.frame));
 
 function nodesOf(run: RunFold, { tasks, visits }: Frame): NodeState[] {

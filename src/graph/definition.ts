@@ -21,7 +21,8 @@ export type Node =
       answer: { schema: Schema; json: JsonSchema };
       rule: { reason?: string; roles?: readonly string[]; expires?: number; allow: readonly ['respond'] };
       output(answer: unknown, state: State): unknown;
-    };
+    }
+  | { kind: 'wait'; wait(state: State, item: Json | undefined): unknown };
 
 export interface GraphDefinition extends AgentDefinition {
   readonly kind: 'graph';

@@ -103,19 +103,24 @@ const ASK_NODE = {
   expires: 'expires: 86_400_000',
 };
 
+const WAIT_NODE = { wait: 'wait: (state) => ({ for: 3_600_000 })' };
+
 /** The names of the state's fields; undefined if the schema allows others. Plain JSON Schema does, unless `additionalProperties` is false. */
 function fieldsOf(schema: Schema, { properties, additionalProperties }: JsonSchema): ReadonlySet<string> | undefined {
   const open = additionalProperties ?? schema['~standard'].vendor === VENDOR;
   return open || typeof properties !== 'object' || properties === null ? undefined : new Set(Object.keys(properties));
 }
 
+const optionsOf = (spec: object) =>
+  'ask' in spec ? ASK_NODE : 'agent' in spec ? AGENT_NODE : 'wait' in spec ? WAIT_NODE : { ...AGENT_NODE, ...ASK_NODE, ...WAIT_NODE };
+
 function nodeOf(graphName: string, name: string, spec: unknown): Node {
   const where = `graph "${graphName}": node "${name}"`;
   if (RESERVED.has(name)) throw invalid(`${where} has a name that is taken: every graph has its start and its end.`);
   if (typeof spec === 'function') return { kind: 'function', run: spec as Extract<Node, { kind: 'function' }>['run'] };
-  if (typeof spec === 'object' && spec !== null)
-    checkOptions(spec, 'ask' in spec ? ASK_NODE : 'agent' in spec ? AGENT_NODE : { ...AGENT_NODE, ...ASK_NODE }, where);
-  const { agent, input, output, ask, answer, reason, roles, expires } = (spec ?? {}) as { [key: string]: unknown };
+  if (typeof spec === 'object' && spec !== null) checkOptions(spec, optionsOf(spec), where);
+  const { agent, input, output, ask, wait, answer, reason, roles, expires } = (spec ?? {}) as { [key: string]: unknown };
+  if (typeof wait === 'function') return { kind: 'wait', wait } as Extract<Node, { kind: 'wait' }>;
   if (typeof output !== 'function' && (agent !== undefined || ask !== undefined))
     throw invalid(`${where} has no output function: what of the state does its result change?`);
   const definition = agentIn(agent);
@@ -124,7 +129,7 @@ function nodeOf(graphName: string, name: string, spec: unknown): Node {
     return { kind: 'agent', agent: definition, input, output } as Extract<Node, { kind: 'agent' }>;
   }
   if (typeof ask !== 'function')
-    throw invalid(`${where} is neither a function, nor { agent, input, output }, nor { ask, answer, output }.`);
+    throw invalid(`${where} is neither a function, nor { agent, input, output }, nor { ask, answer, output }, nor { wait }.`);
   if (expires !== undefined && !(typeof expires === 'number' && expires > 0))
     throw invalid(`${where}: expires is a number of milliseconds above 0.`);
   if (roles !== undefined && !(Array.isArray(roles) && roles.length > 0 && roles.every((r) => typeof r === 'string')))

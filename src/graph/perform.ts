@@ -1,15 +1,17 @@
-/** Runs one task of a node: a function, an agent, or a question to a person. */
+/** Runs one task of a node: a function, an agent, a question to a person, or a wait. */
 
 import { type Failure, ToolError } from '../errors.ts';
 import { assertBound, request } from '../hitl/approvals.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import type { Make } from '../journal/log.ts';
+import { dueOf } from '../journal/wait.ts';
 import { copyJson, type Json } from '../json.ts';
 import type { Blocked } from '../loop/call.ts';
 import { driveChild, type Left } from '../loop/child.ts';
 import { assertDepth } from '../loop/delegation.ts';
 import type { End, Scope } from '../loop/types.ts';
+import { beginning } from '../loop/wait.ts';
 
 import { inputOf, isConversation } from '../ports/input.ts';
 import type { ApprovalRule } from '../ports/tool.ts';
@@ -37,7 +39,7 @@ export interface Scheduling {
   failure(task: Call, error: Failure): Draft;
 }
 
-/** @returns why the task has not ended (it waits for a person or a limit), or undefined. @throws a journal error, or a ToolError of the node. */
+/** @returns why the task has not ended (it waits for a person, a time or a limit), or undefined. @throws a journal error, or a ToolError of the node. */
 export function perform(schedule: Scheduling, task: Call): undefined | Promise<Left | undefined> {
   const node = schedule.graph.nodes.get(task.name);
   if (!node) throw new ToolError('NODE_NOT_FOUND', `graph "${schedule.graph.name}" has no node "${task.name}" any more.`);
@@ -45,6 +47,7 @@ export function perform(schedule: Scheduling, task: Call): undefined | Promise<L
     const asking = schedule.scope.own();
     return asking ? asking.then(() => runFunction(schedule, task, node)) : runFunction(schedule, task, node);
   }
+  if (node.kind === 'wait') return runWait(schedule, task, node);
   return node.kind === 'agent' ? runAgent(schedule, task, node) : runQuestion(schedule, task, node);
 }
 
@@ -170,4 +173,24 @@ async function askPerson(
   }
   await scope.append(() => [request(scope.run.runId, task, { rule, question: { question, answer: node.answer.json } }, now)]);
   return { waiting: true };
+}
+
+async function runWait(schedule: Scheduling, task: Call, node: Extract<Node, { kind: 'wait' }>): Promise<Blocked | undefined> {
+  const since = Date.now();
+  const { scope } = schedule;
+  const now = await scope.host.now();
+  let until = task.wait && dueOf(task.wait);
+  if (until === undefined) {
+    let began: ReturnType<typeof beginning>;
+    try {
+      began = beginning(node.wait(schedule.state, itemOf(task)), now);
+      if (typeof began === 'string') throw new ToolError('WAIT_INVALID', `${began}.`, { outcome: 'not-run', retryable: false });
+    } catch (error) {
+      return fail(schedule, task, error);
+    }
+    const entry = { type: 'wait.began', call: task.id, ...began } as const;
+    await scope.append(() => [{ ...entry }]);
+    until = began.until;
+  }
+  return now < until ? { waiting: true } : end(schedule, task, undefined, since);
 }

@@ -2,6 +2,7 @@ import type { Mistake } from '../errors.ts';
 import type { Limits } from '../journal/entries.ts';
 import type { Json } from '../json.ts';
 import type { Agent } from '../loop/types.ts';
+import type { WaitFor } from '../loop/wait.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { Breaker, Effect, Retry } from '../ports/tool.ts';
 import type { Out, SchemaLike } from '../schema.ts';
@@ -73,7 +74,7 @@ type Returned<S, R> = [Odd<S, Awaited<R>>] extends [never]
     (Update<S> | void | Promise<Update<S> | void>) & R
   : Mistake<`The state has no field "${Odd<S, Awaited<R>>}". It has: ${keyof S & string}`>;
 
-/** A node: a function, an agent, or a question to a person. `item` is the `input` of the `send` that led to the node. */
+/** A node: a function, an agent, a question to a person, or a wait. `item` is the `input` of the `send` that led to the node. */
 export type NodeSpec<S, A> =
   | ((state: S, ctx: NodeContext) => Returned<S, A>)
   | { agent: A; input: (state: S, item: Json | undefined) => InputOf<A>; output: (output: OutputOf<A>, state: S) => Update<S> }
@@ -88,6 +89,10 @@ export type NodeSpec<S, A> =
       /** Milliseconds after asking. Without an answer by then, the graph fails with `APPROVAL_EXPIRED`. */
       expires?: number;
       output: (answer: OutputOf<A>, state: S) => Update<S>;
+    }
+  | {
+      /** How long this branch waits, without a process. The state does not change. A time in the past is due at once. */
+      wait: (state: S, item: Json | undefined) => WaitFor;
     };
 
 /** Leads to a node with an input of its own (`item`). Each `send` makes one task. */

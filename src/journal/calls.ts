@@ -41,6 +41,15 @@ export function requested(run: RunFold, frame: Frame, entry: EntryOf<'approval.r
   call.asked++;
 }
 
+/** A call waits without a process. */
+export function waits(run: RunFold, frame: Frame, began: EntryOf<'wait.began'>): void {
+  const call = callOf(run, frame, began.call);
+  call.wait = { began, call, frame };
+  // a node is open while it waits, as a call of a tool is
+  call.status = 'open';
+  run.fruitless = 0;
+}
+
 export function decided(run: RunFold, entry: EntryOf<'approval.decided'>): void {
   const approval = run.approvals.get(entry.id);
   if (!approval || approval.decided) return;
@@ -156,6 +165,7 @@ export function reopen(run: RunFold): void {
       call.finished = undefined;
       call.frame = undefined;
       call.approval = undefined;
+      call.wait = undefined;
     }
 }
 

@@ -28,7 +28,16 @@ export function leaveOut({ messages }: Frame): void {
 /** The conversation in a form that a later run of the session can continue: every call has a result. */
 export function closedMessages(run: RunFold): readonly Message[] {
   const { messages, calls, unfinished } = run.root;
-  return unfinished > 0 ? [...messages, { role: 'tool', content: calls.map(resultPart) }] : messages;
+  if (unfinished === 0) return messages;
+  const goesOn = run.status === 'running' || run.status === 'paused';
+  return [...messages, { role: 'tool', content: calls.map((call) => (goesOn && waitingPart(call)) || resultPart(call)) }];
+}
+
+/** The result, for a later run, of a call that still waits. */
+function waitingPart({ finished, wait, providerId: id }: Call): ToolResultPart | undefined {
+  if (finished || !wait) return undefined;
+  const told = { waiting: true, until: new Date(wait.began.until).toISOString() };
+  return { type: 'toolResult', id, output: [{ type: 'text', text: JSON.stringify(told) }] };
 }
 
 /** The result of a call for the model. For an unfinished call it says that the run ended first. */

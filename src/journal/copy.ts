@@ -2,7 +2,7 @@ import type { RunFold } from './state.ts';
 
 /** Fields whose values are replaced and never mutated, so two folds may share them. All other fields are copied, including new ones. */
 const SHARED: ReadonlySet<string> = new Set(
-  'started settled cancelled limits usage path input ended state instructions memory tools edited agreed finished asked decided reshaped'.split(
+  'started settled cancelled limits usage path input ended state instructions memory tools edited agreed finished asked decided reshaped began'.split(
     ' ',
   ),
 );

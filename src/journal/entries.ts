@@ -12,6 +12,7 @@ import type { Principal } from '../ports/principal.ts';
 import type { Decision, DecisionType, Effect } from '../ports/tool.ts';
 import type { JsonSchema } from '../schema.ts';
 import type { Amount, Intent } from './intent.ts';
+import type { Began } from './wait.ts';
 
 export type { Amount, Decision, Intent };
 
@@ -275,6 +276,8 @@ type Body =
       handle?: string;
     }
   | { type: 'approval.decided'; id: string; decision: Decision; by: Principal; digest: string }
+  /** The call waits without a process. It ends once what it waits for has come. */
+  | ({ type: 'wait.began'; call: CallId } & Began)
   | {
       type: 'outcome.settled';
       call: CallId;

@@ -11,7 +11,7 @@
  */
 import { sizeOf } from '../json.ts';
 import type { Message } from '../ports/model.ts';
-import { begun, decided, finished, opened, outcomeSettled, reopen, requested } from './calls.ts';
+import { begun, decided, finished, opened, outcomeSettled, reopen, requested, waits } from './calls.ts';
 import { leaveOut, promptParts, say } from './conversation.ts';
 import type { CallId, Entry, EntryOf } from './entries.ts';
 import { isCutOff, newFrame, reach, unfinishedCalls } from './frame.ts';
@@ -22,8 +22,8 @@ import type { Approval, Call, Frame, RunFold, Unknown } from './state.ts';
 import { meant } from './through.ts';
 
 export { closedMessages } from './conversation.ts';
-export { isOver, openApprovals, unfinishedCalls } from './frame.ts';
-export type { Approval, Call, Frame, RunFold } from './state.ts';
+export { isOver, openApprovals, openWaits, unfinishedCalls } from './frame.ts';
+export type { Approval, Call, Frame, RunFold, Wait } from './state.ts';
 
 /** The state before the first entry. @param history messages that earlier runs of the session left behind. */
 export function emptyFold(runId: string, agent: string, history: readonly Message[] = []): RunFold {
@@ -146,6 +146,8 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       return void requested(run, frame, entry);
     case 'approval.decided':
       return void decided(run, entry);
+    case 'wait.began':
+      return void waits(run, frame, entry);
     case 'outcome.settled':
       return void outcomeSettled(run, entry);
     case 'intent.reopened':

@@ -5,7 +5,7 @@ import type { Message } from '../ports/model.ts';
 import type { CallId, Reached } from './entries.ts';
 import { damaged } from './refuse.ts';
 import type { Spent } from './spent.ts';
-import type { Approval, Call, Frame, RunFold } from './state.ts';
+import type { Approval, Call, Frame, RunFold, Wait } from './state.ts';
 
 /** @param o `at` in epoch milliseconds; `history`: messages that the conversation begins with. */
 export function newFrame(o: {
@@ -152,4 +152,10 @@ export function openApprovals(run: RunFold): Approval[] {
   const open: Approval[] = [];
   for (const { status, approval } of unfinishedCalls(run)) if (status === 'open' && approval && !approval.decided) open.push(approval);
   return open;
+}
+
+/** The calls that wait for a time, in the order in which they were asked for. */
+export function openWaits(run: RunFold): Wait[] {
+  if (isOver(run)) return [];
+  return unfinishedCalls(run).flatMap(({ status, wait }) => (status === 'open' && wait ? [wait] : []));
 }

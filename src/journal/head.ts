@@ -4,6 +4,7 @@ import { firstDue } from './outbox.ts';
 import type { RunHead } from './port.ts';
 import { sessionKey } from './session.ts';
 import type { RunFold } from './state.ts';
+import { dueOf } from './wait.ts';
 
 /** The right of one process to drive a run, until it ends or is renewed. */
 export interface Lease {
@@ -37,12 +38,14 @@ export function headOf(run: RunFold, lease: Lease | undefined, seq = run.next): 
   };
 }
 
-/** When a paused run is due: at once after a decision, else when its first open approval expires. */
+/** When a paused run is due: at once after a decision, else when its first open approval expires, or what a call waits for is due. */
 function wakeAt(run: RunFold): number | undefined {
   let first = Number.POSITIVE_INFINITY;
-  for (const { status, approval } of unfinishedCalls(run)) {
-    if (status !== 'open' || !approval) continue;
-    first = Math.min(first, approval.decided ? 0 : (approval.asked.expiresAt ?? first));
+  for (const { status, approval, wait } of unfinishedCalls(run)) {
+    if (status !== 'open') continue;
+    // an approval that was given before the call began to wait does not count again
+    if (wait) first = Math.min(first, dueOf(wait));
+    else if (approval) first = Math.min(first, approval.decided ? 0 : (approval.asked.expiresAt ?? first));
   }
   return first === Number.POSITIVE_INFINITY ? undefined : first;
 }
@@ -56,6 +59,7 @@ const KEEPS: ReadonlySet<EntryType> = new Set([
   'call.started',
   'approval.requested',
   'approval.decided',
+  'wait.began',
   'frame.opened',
   'frame.began',
   'state.changed',

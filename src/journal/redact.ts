@@ -84,6 +84,7 @@ export function redacted(entry: Entry): Entry {
     }
     case 'run.claimed':
     case 'memory.due':
+    case 'wait.began':
     case 'entry.omitted':
       return entry;
   }

@@ -154,6 +154,8 @@ export interface Call {
   /** The newest approval asked for it, and how many were asked. */
   approval?: Approval;
   asked: number;
+  /** What it waits for, once it waits for a time. */
+  wait?: Wait;
   /** The arguments as edited by a person. */
   edited?: { input: Json; note?: string | undefined };
   /** The arguments that were approved, or that it started with. Only these may run. */
@@ -175,6 +177,13 @@ export interface Approval {
   readonly frame: Frame;
   /** The first decision; later ones are ignored. */
   decided?: EntryOf<'approval.decided'>;
+}
+
+/** A call that waits, or has waited, without a process. */
+export interface Wait {
+  readonly began: EntryOf<'wait.began'>;
+  readonly call: Call;
+  readonly frame: Frame;
 }
 
 export interface Unknown {

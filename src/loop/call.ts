@@ -3,6 +3,7 @@ import type { Arguments } from '../hitl/arguments.ts';
 import type { Declared, Verdict } from '../hitl/gate.ts';
 import type { FoundTool } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
+import type { Began } from '../journal/wait.ts';
 import type { Json } from '../json.ts';
 import type { Crossing, ToolDefinition } from './types.ts';
 
@@ -28,6 +29,8 @@ export type Prepared =
   | Startable
   /** The call does not run now. `answer`: a person answered it, a `check` found its result, or its intent was done before. */
   | Exclude<Verdict<ToolDefinition>, { go: 'start' }>
+  /** It waits without a process. */
+  | ({ go: 'sleep' } & Began)
   | { go: 'consent'; provider: string; url: string; handle?: string }
   /** The limit of tool calls is reached. The call stays open, for a resume with a higher limit. */
   | ({ go: 'hold' } & Crossing);

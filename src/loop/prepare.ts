@@ -14,6 +14,7 @@ import { foundTool, lookUp } from './found.ts';
 import { lookUpIntent, waited } from './intent.ts';
 import { recall } from './recall.ts';
 import type { Scope, ToolDefinition } from './types.ts';
+import { asleep, ended } from './waiting.ts';
 
 /** @param now the store's time, epoch milliseconds; what an approval's expiry is judged by. */
 export function prepare(scope: Scope, calls: readonly (Asked | Call)[], now: number): readonly Prepared[] | Promise<readonly Prepared[]> {
@@ -54,6 +55,7 @@ function known(
   tool: ToolDefinition | Missing | undefined,
   o: GateOptions<ToolDefinition>,
 ): Prepared | Promise<Prepared> {
+  if ('status' in call && call.wait) return ended(call.wait, o.now);
   if ('status' in call && call.status === 'started') return recalled(scope, call, tool && 'missing' in tool ? undefined : tool);
   return gated(scope, call, tool ?? notThere(scope, call.name), o);
 }
@@ -66,6 +68,7 @@ function notThere({ tools }: Scope, name: string): Missing {
 function gated(scope: Scope, call: Asked, tool: ToolDefinition | Missing, o: GateOptions<ToolDefinition>): Prepared | Promise<Prepared> {
   const verdict = gate(tool, call, o);
   if (verdict instanceof Promise) return settledVerdict(scope, call, tool as ToolDefinition, verdict, o);
+  if (verdict.go === 'start' && verdict.tool.waits) return asleep(scope, verdict);
   return verdict.go === 'start' && verdict.tool.options.credentials ? withCredentials(scope, call, verdict) : verdict;
 }
 
@@ -80,7 +83,7 @@ async function settledVerdict(
   // a call that was just asked for waits once its siblings have run: neither they nor the model's answer wait with it
   const verdict = first.go === 'busy' && 'status' in call ? await waited(scope, tool, first, async () => gate(tool, call, o)) : first;
   const allowed = verdict.go === 'answer' && verdict.repeated ? await resultAllowed(scope, call.name, verdict) : verdict;
-  return withCredentials(scope, call, allowed);
+  return allowed.go === 'start' && allowed.tool.waits ? asleep(scope, allowed) : withCredentials(scope, call, allowed);
 }
 
 /** What a `check` found passes the policy like what the tool itself gives. */

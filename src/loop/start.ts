@@ -60,7 +60,7 @@ export async function reopened(
   scope: Scope,
   calls: readonly Call[],
 ): Promise<{ due: readonly Due[]; prepared: readonly Prepared[]; wrote: boolean }> {
-  const now = calls.some((call) => call.approval) ? await scope.host.now() : 0;
+  const now = calls.some((call) => call.approval || call.wait) ? await scope.host.now() : 0;
   const prepared = await unlessHalted(Promise.resolve(prepare(scope, calls, now)), scope.cancel);
   const { started, wrote } = await write(scope, calls, prepared);
   return { due: dueOf(calls, prepared, started), prepared, wrote };
@@ -173,6 +173,10 @@ function entryOf(scope: Scope, id: CallId, call: Asked, prepared: Prepared, now:
       return request(scope.run.runId, asking, { ...prepared, hash: prepared.tool.hash }, now);
     case 'consent':
       return request(scope.run.runId, asking, { rule: {}, consent: consentOf(prepared) }, now);
+    case 'sleep': {
+      const { go: _, ...began } = prepared;
+      return { type: 'wait.began', call: id, ...began };
+    }
     case 'refuse':
       return { type: 'call.finished', call: id, ok: false, error: prepared.error, attempts: 0, ms: 0 };
     case 'answer': {

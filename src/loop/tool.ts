@@ -41,6 +41,12 @@ export function questionTool(
   return define({ ...options, effect: 'read', execute: () => undefined }, ask);
 }
 
+/** A tool without a body: its calls wait without a process. */
+export const waitingTool = (
+  options: Pick<AnyToolOptions, 'name' | 'description' | 'input'>,
+  waits: NonNullable<ToolDefinition['waits']>,
+): Tool => ({ ...define({ ...options, effect: 'read', execute: () => undefined }), waits }) as ToolDefinition;
+
 /** A placeholder for a tool of a source that is held back. The model does not see it, and a call of it fails with the reason. */
 export const heldTool = (name: string, why: string): ToolDefinition => ({
   ...define({ name, description: '', input: ANYTHING, effect: 'once', execute: () => undefined }),

@@ -23,6 +23,7 @@ import type { Secrets } from '../secrets.ts';
 import type { AgentTrace } from '../telemetry/trace.ts';
 import type { Middleware } from './middleware.ts';
 import type { Reserved } from './reserved.ts';
+import type { WaitFor } from './wait.ts';
 
 declare const agentType: unique symbol;
 /** A declaration, plain data. The type parameters are for the compiler only. */
@@ -63,6 +64,8 @@ export interface ToolDefinition extends Tool {
   readonly delegate?: Delegate;
   /** Set if a person answers the tool's calls. */
   readonly ask?: (input: Json) => Question;
+  /** Set if its calls wait without a process, in place of a body. */
+  readonly waits?: { of(input: Json): WaitFor; longest: number };
   /** Why a tool that a source offers must not be called for now. */
   readonly held?: string;
   /** The tool is not offered to the model. */

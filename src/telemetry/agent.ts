@@ -40,6 +40,10 @@ export class AgentRecorder extends Recorder implements AgentTrace {
     );
   }
 
+  waitBegan(w: { call: string; until: number }, at?: number): void {
+    this.event(EVENT.waitBegan, { [ATTR.call]: w.call, [ATTR.waitUntil]: w.until }, at);
+  }
+
   approvalDecided(a: { id: string; decision: { type: string }; by?: { id: string } }, at?: number): void {
     const by = this.claim.content ? a.by?.id : undefined;
     this.event(EVENT.approvalDecided, { [ATTR.approval]: a.id, [ATTR.approvalDecision]: a.decision.type, [ATTR.user]: by }, at);

@@ -79,6 +79,7 @@ export const ATTR = {
   approval: 'rondo.approval.id',
   approvalKind: 'rondo.approval.kind',
   approvalDecision: 'rondo.approval.decision',
+  waitUntil: 'rondo.wait.until',
   /** `model` or `tool`: what was retried, or what the breaker guards. */
   target: 'rondo.target',
 } as const;
@@ -87,6 +88,7 @@ export const EVENT = {
   attemptFailed: 'rondo.attempt.failed',
   approvalRequested: 'rondo.approval.requested',
   approvalDecided: 'rondo.approval.decided',
+  waitBegan: 'rondo.wait.began',
 } as const;
 
 export const METRIC = {

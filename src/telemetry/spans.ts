@@ -132,6 +132,7 @@ export const NOOP: AgentTrace = {
   node: () => NOOP_CALL,
   agent: () => NOOP,
   approvalRequested: nothing,
+  waitBegan: nothing,
   approvalDecided: nothing,
   end: nothing,
 };
@@ -148,6 +149,7 @@ function passive(active: Context, traceparent: string | undefined): AgentTrace {
     node: () => call,
     agent: () => agent,
     approvalRequested: nothing,
+    waitBegan: nothing,
     approvalDecided: nothing,
     end: nothing,
   };

@@ -26,6 +26,8 @@ export interface AgentTrace extends Traced {
   /** Starts the `invoke_agent` span of a sub-agent, under this one. */
   agent(o: { agent: string; description?: string; path: readonly string[] }, at?: number): AgentTrace;
   approvalRequested(a: { id: string; kind: string; tool: string; call?: string }, at?: number): void;
+  /** A call began to wait, until a time in epoch milliseconds. */
+  waitBegan(w: { call: string; until: number }, at?: number): void;
   approvalDecided(a: { id: string; decision: Pick<Decision, 'type'>; by?: Principal }, at?: number): void;
   /** Ends the span. Spans of calls and nodes that are still open end with the error `UNFINISHED`. */
   end(settled: Settled, totals?: Totals, at?: number): void;

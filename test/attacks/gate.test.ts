@@ -26,7 +26,11 @@ describe('a model that calls what it may not', () => {
     const { tool, ledger } = ledgered({ name, approval: true });
     const { engine, result } = await loot(scripted([asks([name, { a: 1 }]), 'done']), [tool]);
     if (result.status !== 'paused') throw new Error(result.status);
-    await engine.decide(result.runId, [{ approval: result.approvals[0].id, type: 'approve' }], { by: { id: 'ben' } });
+    await engine.decide(
+      result.runId,
+      result.approvals.map(({ id }) => ({ approval: id, type: 'approve' as const })),
+      { by: { id: 'ben' } },
+    );
     await ends(engine.resume(result.runId), 'completed');
     expect(ledger).toEqual([{ a: 1 }]);
   });
@@ -240,7 +244,11 @@ describe('a rule that makes no sense', () => {
     const { tool, ledger } = ledgered({ approval: { expires: Number.POSITIVE_INFINITY } });
     const { engine, result } = await loot(scripted([asks(['act', {}]), 'done']), [tool]);
     if (result.status !== 'paused') throw new Error(result.status);
-    await engine.decide(result.runId, [{ approval: result.approvals[0].id, type: 'approve' }], { by: { id: 'ben' } });
+    await engine.decide(
+      result.runId,
+      result.approvals.map(({ id }) => ({ approval: id, type: 'approve' as const })),
+      { by: { id: 'ben' } },
+    );
     await ends(engine.resume(result.runId), 'completed');
     expect(ledger).toHaveLength(1);
   });

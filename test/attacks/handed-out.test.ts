@@ -165,7 +165,7 @@ test('a foreign agent adds a secret and says it: in its output, its asks, its st
   const paused = await settled(run);
   if (paused.status !== 'paused') throw new Error(paused.status);
   expect(paused.approvals[0]).toMatchObject({ question: 'Is it [secret token]?' });
-  await engine.decide(run.id, [{ approval: paused.approvals[0].id, type: 'respond', answer: 'yes' }], { by: { id: 'ben' } });
+  await engine.decide(run.id, [{ approval: paused.approvals[0]?.id ?? '', type: 'respond', answer: 'yes' }], { by: { id: 'ben' } });
   const failed = await settled(engine.resume(run.id));
   expect(failed).toMatchObject({ status: 'failed', error: { message: 'not with [secret token]' } });
   await settle(3);

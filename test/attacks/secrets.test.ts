@@ -188,7 +188,11 @@ test("the caller's token: of who starts, decides, resumes, cancels or settles, o
     run: { by },
   });
   if (result.status !== 'paused') throw new Error(result.status);
-  await engine.decide(result.runId, [{ approval: result.approvals[0].id, type: 'approve' }], { by });
+  await engine.decide(
+    result.runId,
+    result.approvals.map(({ id }) => ({ approval: id, type: 'approve' as const })),
+    { by },
+  );
   const [unknown] = (await engine.inspect(result.runId, { by })).unknowns;
   await engine.settle(result.runId, unknown?.callId as string, { outcome: 'done', by });
   await ends(engine.resume(result.runId, { by }), 'paused');

@@ -291,8 +291,11 @@ export const anything = jsonSchema<{ readonly [k: string]: Json }>({ type: 'obje
 export const nothing = jsonSchema<{ readonly [k: string]: Json }>({ type: 'object', properties: {}, additionalProperties: false });
 
 /** The result, which must be of this status. */
-export async function ends<S extends RunResult['status']>(run: PromiseLike<RunResult>, status: S): Promise<RunResult & { status: S }> {
+/** How a run ended. One that paused waits for a person: see test/waiting for those that do not. */
+type Ends<S> = Exclude<Extract<RunResult, { status: S }>, { approvals: readonly [] }>;
+
+export async function ends<S extends RunResult['status']>(run: PromiseLike<RunResult>, status: S): Promise<Ends<S>> {
   const result = await run;
   if (result.status !== status) throw new Error(`expected ${status}, got ${JSON.stringify(result)}`);
-  return result as RunResult & { status: S };
+  return result as Ends<S>;
 }

@@ -146,7 +146,8 @@ void engine.run(simple, 'go', { by: { roles: [] } });
 // what it comes to, by its status
 declare const result: RunResult<string>;
 if (result.status === 'completed') expectTypeOf(result.output).toEqualTypeOf<string>();
-if (result.status === 'paused') expectTypeOf(result.approvals[0]).toEqualTypeOf<Approval>();
+if (result.status === 'paused') expectTypeOf(result.approvals[0]).toEqualTypeOf<Approval | undefined>();
+if (result.status === 'paused' && result.waiting.length === 0) expectTypeOf(result.approvals).toExtend<readonly Approval[]>();
 if (result.status === 'stopped') expectTypeOf(result.limit.name).toExtend<string>();
 if (result.status === 'failed') expectTypeOf(result.error.code).toEqualTypeOf<string>();
 expectTypeOf(result.costUsd).toEqualTypeOf<number | undefined>();

@@ -84,7 +84,11 @@ async function mail(smtp: SmtpAddress, input: object = {}) {
   await using engine = new Engine({ journal: sqliteJournal(join(temp(), 'runs.db')) });
   let result: RunResult = await engine.run(mailer, 'go');
   if (result.status === 'paused') {
-    await engine.decide(result.runId, [{ approval: result.approvals[0].id, type: 'approve' }], { by: { id: 'ana' } });
+    await engine.decide(
+      result.runId,
+      result.approvals.map(({ id }) => ({ approval: id, type: 'approve' as const })),
+      { by: { id: 'ana' } },
+    );
     result = await engine.resume(result.runId);
   }
   return { runId: result.runId, told: JSON.parse(told ?? '{}') };

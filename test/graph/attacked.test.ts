@@ -415,7 +415,7 @@ describe('a graph', () => {
     const again = await answer(paused.approvals[0].id, 3);
     if (again.status !== 'paused') throw new Error(again.status);
     expect(again.approvals[0]).toMatchObject({ question: 'An even number?', reason: expect.stringContaining('it must be even') });
-    expect(await answer(again.approvals[0].id, 4)).toMatchObject({ status: 'completed', output: { n: 4 } });
+    expect(await answer(again.approvals[0]?.id ?? '', 4)).toMatchObject({ status: 'completed', output: { n: 4 } });
   });
 });
 

@@ -37,6 +37,7 @@ const KINDS: { readonly [T in EntryType]: 1 } = {
   'memory.due': 1,
   'memory.recorded': 1,
   'intent.reopened': 1,
+  'wait.began': 1,
 };
 
 /** `of`: `1`, or `1-tree` for the kinds of entry that only a tree of agents has. */

@@ -96,7 +96,7 @@ export async function everyEnding(result: RunResult<string>): Promise<string> {
     case 'completed':
       return result.output;
     case 'paused':
-      return result.approvals[0].id;
+      return result.approvals[0]?.id ?? `until ${result.waiting[0]?.until}`;
     case 'stopped':
       return `${result.limit.name} ${result.limit.used} of ${result.limit.max}`;
     case 'failed':
@@ -121,7 +121,11 @@ export async function approvalIsAsked() {
   const paused = await e.run(a, 'x');
   if (paused.status !== 'paused') throw new Error(paused.status);
   const by = { id: 'ben', roles: ['lead'] };
-  await e.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by });
+  await e.decide(
+    paused.runId,
+    paused.approvals.map(({ id }) => ({ approval: id, type: 'approve' as const })),
+    { by },
+  );
   const { status } = await e.resume(paused.runId);
   return { status, requests: model.requests.length };
 }

@@ -146,7 +146,7 @@ const wait = (pending: Pending) => new Command({ update: { pending }, goto: HUMA
 
 function next(result: RunResult) {
   if (result.status === 'completed') return new Command({ update: { output: result.output, pending: undefined }, goto: END });
-  if (result.status === 'paused') return wait({ runId: result.runId, approvals: result.approvals });
+  if (result.status === 'paused' && result.approvals.length > 0) return wait({ runId: result.runId, approvals: result.approvals });
   const why = result.status === 'failed' ? `failed: ${result.error.code}: ${result.error.message}` : result.status;
   throw new RondoError('RUN_NOT_COMPLETED', `run ${result.runId} of a LangGraph node ended as ${why}.`, {
     details: JSON.parse(JSON.stringify(result)),

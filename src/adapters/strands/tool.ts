@@ -82,7 +82,7 @@ class RondoTool extends Tool {
       const run = known === undefined ? this.#begin(ctx) : undefined;
       const runId = run?.id ?? (known as string);
       let stand = run ? yield* told(run) : ((await this.#waiting(runId)) ?? (yield* this.#goOn(runId, ctx.cancelSignal)));
-      while (stand.status === 'paused') {
+      while (stand.status === 'paused' && stand.approvals.length > 0) {
         remember(ctx, { ...recall(ctx), run: runId });
         await this.#ask(ctx, runId, stand.approvals);
         stand = yield* this.#goOn(runId, ctx.cancelSignal);

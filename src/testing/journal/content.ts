@@ -130,6 +130,7 @@ const KINDS: { readonly [T in EntryType]: Extract<Draft, { type: T }> } = {
     retryIn: 2_000,
   },
   'outcome.settled': { type: 'outcome.settled', call: '5.0', source: 'operator', outcome: 'done', note: 'seen', output: { id: 'x' }, by },
+  'wait.began': { type: 'wait.began', call: '1.0', until: 2_000, for: 1_000 },
   'intent.reopened': {
     type: 'intent.reopened',
     call: '5.0',
