@@ -13,6 +13,18 @@ export async function accepted(run: Run): Promise<AsyncIterator<RunEvent>> {
   return events;
 }
 
+/**
+ * Reads the later events of a run and drops them. Models stream only while a run is read, and a client joins a run after its start was
+ * answered; without a reader in between, the answer under way would have no deltas.
+ */
+export async function keepStreaming(events: AsyncIterator<RunEvent>): Promise<void> {
+  try {
+    while (!(await events.next()).done);
+  } catch {
+    // readers of the run and of its result get this error too
+  }
+}
+
 /** The id of the open run, from the error `SESSION_BUSY`. */
 export function openRunOf({ details }: RondoError): string | undefined {
   const open = (details as { runId?: unknown } | null)?.runId;

@@ -8,7 +8,7 @@ import type { Decision, Limits } from '../journal/entries.ts';
 import type { Json, JsonObject } from '../json.ts';
 import type { Agent } from '../loop/types.ts';
 import { isName, type Principal } from '../ports/principal.ts';
-import { accepted, isSameRun } from './accept.ts';
+import { accepted, isSameRun, keepStreaming } from './accept.ts';
 import { json } from './answer.ts';
 import { type BodyLimits, readJson } from './body.ts';
 import { HttpError } from './errors.ts';
@@ -90,7 +90,7 @@ async function startRun(o: RunsOptions, request: Request, by: Principal): Promis
   const run = engine.run(agent, input, options);
   let created = true;
   try {
-    await (await accepted(run)).return?.();
+    void keepStreaming(await accepted(run));
   } catch (error) {
     if (key === null || !isSameRun(error, run.id)) throw error;
     created = false;
@@ -142,7 +142,9 @@ async function decideRun(o: RunsOptions, request: Request, by: Principal, runId:
   await seen(o, by, runId);
   const approvals = await engine.decide(runId, decisions as unknown as readonly Decision[], { by });
   // not awaited: the decisions are in the journal, so if the run cannot resume now, a worker will
-  engine.resume(runId, { by }).then(undefined, (error) => {
+  const run = engine.resume(runId, { by });
+  void keepStreaming(run[Symbol.asyncIterator]());
+  run.catch((error) => {
     if (!RondoError.is(error, 'RUN_BUSY') && !RondoError.is(error, 'ENGINE_CLOSED')) tell(error);
   });
   return json(200, { runId, approvals });

@@ -83,6 +83,38 @@ describe('a run', () => {
     });
   });
 
+  test('streams its text to a reader who joins once the start, or the decision, was answered', async () => {
+    const gates = [deferred<void>(), deferred<void>()];
+    const model = scripted(async ({ messages }) => {
+      const decided = messages.at(-1)?.role === 'tool';
+      await gates[decided ? 1 : 0]?.promise;
+      return decided ? 'It is paid.' : { text: 'I pay now.', toolCalls: [{ name: 'pay', input: {} }] };
+    });
+    const pay = tool({
+      name: 'pay',
+      description: 'Pays',
+      input: jsonSchema<object>({ type: 'object' }),
+      approval: true,
+      execute: () => 'paid',
+    });
+    await using engine = new Engine();
+    await using server = await serve(engine, agent({ name: 'payer', instructions: '', tools: [pay], model }));
+    /** The streamed text. The model answers once the reader has had an event. */
+    const textOf = async (url: string, gate: { resolve(): void } | undefined) => {
+      let text = '';
+      for await (const { event } of eventsOf(await fetch(url))) {
+        gate?.resolve();
+        if (event.type === 'text.delta') text += event.text;
+      }
+      return text;
+    };
+    const { runId } = (await post(`${server.url}/runs`, { input: 'go' })).body;
+    expect(await textOf(`${server.url}/runs/${runId}/events`, gates[0])).toBe('I pay now.');
+    const { body } = await get(`${server.url}/runs/${runId}/approvals`);
+    await post(`${server.url}/runs/${runId}/decisions`, { decisions: [{ approval: body.approvals[0].id, type: 'approve' }] });
+    expect(await textOf(`${server.url}/runs/${runId}/events`, gates[1])).toBe('It is paid.');
+  });
+
   test('is of one session with the runs before it', async () => {
     await using engine = new Engine();
     await using server = await serve(engine, echo());
