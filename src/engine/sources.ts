@@ -6,17 +6,17 @@ import type { AgentDefinition, Caller, Searchable, ToolDefinition } from '../loo
 import type { OpenedSource, ToolSource } from '../ports/tool.ts';
 import { inTime } from '../reliability/patience.ts';
 
-/** Milliseconds a source may take to close. */
+/** Milliseconds that a source may take to close. */
 const CLOSE_TIMEOUT = 5_000;
 
-/** For how many ms a connection of one caller stays open while no run uses it, and how many of them a source may have. */
+/** Unused connections of a per-caller source: milliseconds until one is closed, and how many may stay open. */
 const IDLE = { ms: 300_000, most: 100 };
 
 /** An opened source, for all runs or for the runs of one caller. */
 interface Connection {
   readonly opening: Promise<OpenedSource>;
   ready?: OpenedSource;
-  /** Of its newest change; undefined where the source tells of none. */
+  /** The number of its newest change; undefined if the source does not report changes. */
   revision?: number;
   /** The runs that may be using it. Empty for a shared one, which is closed with the engine. */
   readonly users: Set<string>;
@@ -24,17 +24,17 @@ interface Connection {
   close(): Promise<void>;
 }
 
-/** The tool sources that an engine has opened: each once, or once per caller. The engine closes them when it closes. */
+/** The tool sources that an engine has opened, each once or once per caller. They are closed with the engine. */
 export class Sources {
-  /** By source and caller; '' is the caller of a source that is shared. */
+  /** By source and caller key, which is '' for a shared source. */
   readonly #opened = new Map<ToolSource, Map<string, Connection>>();
   readonly #closing = new AbortController();
   /** Counts the changes of all sources. */
   #changes = 0;
 
   /**
-   * What an agent may call: its declared tools, and those its sources list now for this caller.
-   * @throws RondoError `CONFIG_INVALID` where two have one name. What a source throws is passed on.
+   * The tools that an agent may call: those it declares, and those that its sources list now for this caller.
+   * @throws RondoError `CONFIG_INVALID` if two have the same name; or the error of a source.
    */
   toolsOf(agent: AgentDefinition, caller: Caller): ReadonlyMap<string, ToolDefinition> | Promise<ReadonlyMap<string, ToolDefinition>> {
     return agent.sources.length === 0 ? agent.tools : this.#gather(agent, caller);
@@ -46,7 +46,7 @@ export class Sources {
     return all.filter(({ opened }) => opened.search);
   }
 
-  /** Changes where `toolsOf` would answer something else; undefined where no source of the agent tells. */
+  /** Changes if `toolsOf` would return other tools; undefined if no source of the agent reports changes. */
   revisionOf(agent: AgentDefinition, caller: Caller): number | undefined {
     let newest: number | undefined;
     for (const source of agent.sources) {
@@ -56,7 +56,7 @@ export class Sources {
     return newest;
   }
 
-  /** The run is no longer driven here. A connection that no other run uses is closed later. */
+  /** Call it when a run is no longer driven here. A connection without other runs is closed later. */
   release(runId: string): void {
     for (const connections of this.#opened.values()) {
       for (const connection of connections.values())
@@ -64,7 +64,7 @@ export class Sources {
           connection.timer = setTimeout(() => void connection.close(), IDLE.ms);
           connection.timer.unref();
         }
-      // the least recently used come first
+      // least recently used first
       const idle = [...connections.values()].filter(({ timer }) => timer !== undefined);
       for (const connection of idle.slice(0, Math.max(0, idle.length - IDLE.most))) void connection.close();
     }
@@ -153,13 +153,13 @@ export class Sources {
         if (signal.aborted || connections.get(key) !== connection) return void closeQuietly(ready, release);
         connection.ready = ready;
       },
-      // a source that could not be opened is tried again by the next run
+      // after a failure the next run opens the source again
       () => connections.get(key) === connection && connections.delete(key),
     );
     return connection;
   }
 
-  /** One that is still being opened is told to stop, and not waited for. */
+  /** Closes all connections. Those that are still being opened are aborted and not awaited. */
   async close(): Promise<void> {
     this.#closing.abort();
     const all = [...this.#opened.values()].flatMap((connections) => [...connections.values()]);
@@ -178,11 +178,11 @@ async function closeQuietly(opened: OpenedSource, release?: () => void): Promise
   try {
     release?.();
   } catch {
-    // it is closed all the same
+    // ignored: the source is closed anyway
   }
   try {
     await inTime(opened.close(), CLOSE_TIMEOUT, 'the tool source');
   } catch {
-    // it is left behind; the engine has nothing more to do with it
+    // ignored: the engine does not use the source any more
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The gate before a call: are its arguments valid, may it be made at all, does a person have to say yes? It is the
- * same for a call the model just asked for, one that a crash or a limit left waiting, and one that was decided.
+ * The gate before a call: are its arguments valid, does the policy allow it, must a person approve it? It is the same for a new call, one
+ * that a crash or a limit left waiting, and one that was decided.
  */
 import { type Failure, notRun } from '../errors.ts';
 import type { Amount, EntryOf, Intent } from '../journal/entries.ts';
@@ -29,11 +29,11 @@ export type LookedUp<T extends Gated> =
   | ({ go: 'claim' } & Declared & { intent: Intent })
   | Extract<Verdict<T>, { go: 'refuse' | 'answer' | 'busy' }>;
 
-/** What the gate needs to know of a tool. */
+/** The fields of a tool that the gate uses. */
 export interface Gated {
   readonly name: string;
   readonly effect: Effect;
-  /** Of what the model is told of it. */
+  /** Hash of the model's view of the tool. */
   readonly hash: string;
   readonly options: {
     readonly input: Schema;
@@ -44,7 +44,7 @@ export interface Gated {
     readonly amount?: ToolOptions<string, Schema, Schema, string, any>['amount'];
   } & Keyed['options'];
   readonly ask?: (input: Json) => Question;
-  /** Why it must not be called for now. */
+  /** Why the tool is held back and must not be called. */
   readonly held?: string;
 }
 
@@ -56,7 +56,7 @@ export interface Declared {
 }
 
 export type Verdict<T extends Gated> =
-  /** `input` is what was written, `context` what the tool's context schema made of the run's. */
+  /** `input` is as written, `context` is the run's context as parsed by the tool's schema. */
   | ({ go: 'start'; tool: T; input: Json; context: unknown } & Arguments & Declared)
   | { go: 'ask'; tool: T; rule: ApprovalRule; shown: Json; question?: Question | undefined; intent?: Meant | undefined }
   | { go: 'refuse'; error: Failure }
@@ -71,7 +71,7 @@ export interface GateOptions<T extends Gated = Gated> extends Asking {
   policy: Policy | undefined;
   /** Asked after the policy, and before a person is. */
   lookUp(tool: T, call: Asked, meant: Meant, shown: Json): Promise<LookedUp<T>>;
-  /** The store's time, epoch milliseconds: what expiry is judged by. */
+  /** The store's clock, epoch milliseconds, by which approvals expire. */
   now: number;
 }
 
@@ -105,19 +105,19 @@ export function gate<T extends Gated>(tool: T | Missing, call: Asked, o: GateOpt
   return args instanceof Promise ? args.then((a) => permit(tool, call, written, a, o)) : permit(tool, call, written, args, o);
 }
 
-/** What validation may be given: it is synchronous, and some schemas take the square of what they check. */
+/** Largest arguments that are validated. Validation is synchronous, and some schemas take quadratic time. */
 const LARGEST = { values: 10_000, chars: 256 * 1024 };
-/** What a schema may make of it: it is in the journal, and shown. */
+/** Largest parsed arguments, which are journaled and shown to people. */
 const LARGEST_MADE = { values: 100_000, chars: 4 * 1024 * 1024 };
 
-/** A call whose tool takes its arguments. */
+/** A call with valid arguments and context. */
 interface Checked<T extends Gated> {
   tool: T;
   call: Asked;
   written: Json;
   args: Arguments & { changed?: true };
   context: unknown;
-  /** What the policy asks a person for, besides the tool's own rule. */
+  /** Approvals that the policy requires, in addition to the tool's own rule. */
   asks?: readonly ApprovalRule[];
   declared?: Declared;
 }
@@ -157,7 +157,7 @@ async function declaring<T extends Gated>(checked: Checked<T>, o: GateOptions<T>
   return approve({ ...checked, asks, declared: { amount, intent: known?.intent, doubt: known?.doubt } }, o);
 }
 
-/** What the tool declares of the call, by unit; a text says why it cannot be told. */
+/** The amounts that the tool declares for the call, by unit; a string says why there are none. */
 function amountOf(tool: Gated, { value, shown, exact }: Arguments): Amount | string | undefined {
   const { amount } = tool.options;
   if (!amount) return undefined;
@@ -187,14 +187,14 @@ const start = <T extends Gated>({ tool, written, args: { value, shown, exact }, 
   context,
 });
 
-/** Asks a person, by the rule and by what the policy asks for. */
+/** Asks a person, by a rule combined with those of the policy. */
 function ask<T extends Gated>({ tool, args, asks = [], declared }: Checked<T>, rule: ApprovalRule, question?: Question): Verdict<T> {
   const all = together([rule, ...asks]);
   if (!all) return ruleFailed('no role, or no kind of decision, satisfies both the rule of the tool and the policy');
   return { go: 'ask', tool, rule: all, shown: args.shown, intent: declared?.intent, question };
 }
 
-/** Lets a call start that needs no approval by its own rule, unless the policy asks for one that `decided` does not satisfy. */
+/** Starts a call that needs no approval by its own rule, unless the policy requires one that `decided` does not satisfy. */
 function unlessAsked<T extends Gated>(checked: Checked<T>, o: GateOptions<T>, decided?: Decided): Verdict<T> {
   const { asks = [] } = checked;
   if (asks.every((rule) => decided && mayDecide(decided.by, decided.decision.type, rule, o.by))) return start(checked);
@@ -207,7 +207,7 @@ function approve<T extends Gated>(checked: Checked<T>, o: GateOptions<T>): Verdi
   if (!asked || !decided) return ruled(checked, o);
   if (asked.kind !== 'tool') return args.changed ? ruled(checked, o) : start(checked);
   const again = (reason: string) => ask(checked, { ...kept(asked), reason });
-  // a person has said yes: to this call, these arguments, this tool
+  // the approval is valid only for this call, these arguments and this version of the tool
   if (asked.hash !== tool.hash) return again('the tool has changed since it was approved');
   if (args.changed) return again('the tool makes something else of the arguments than when it was approved');
   if (decided.decision.type !== 'edit') return unlessAsked(checked, o, decided);
@@ -216,7 +216,7 @@ function approve<T extends Gated>(checked: Checked<T>, o: GateOptions<T>): Verdi
   return ruled(checked, o, decided);
 }
 
-/** What the tool's own rule says of the call; of an edited one, whether who edited it may decide it. */
+/** Applies the tool's own rule. For an edited call it checks whether the editor may approve the edited arguments. */
 function ruled<T extends Gated>(checked: Checked<T>, o: GateOptions<T>, edited?: Decided): Verdict<T> | Promise<Verdict<T>> {
   const { tool, written, args, context } = checked;
   const { approval: rule } = tool.options;
@@ -232,16 +232,16 @@ function ruled<T extends Gated>(checked: Checked<T>, o: GateOptions<T>, edited?:
       return ruleFailed(error);
     }
   };
-  // arguments of its own: what a rule does to them, the tool must not see
+  // the rule gets its own copy, so that the tool does not see its mutations
   if (args.exact) return answered({ ok: true, ...args, value: copyJson(args.shown) });
   const own = parseAgain(tool.options.input, written, args.shown, true);
   return own instanceof Promise ? own.then(answered) : answered(own);
 }
 
-/** What an approval asked for, to be asked for again. */
+/** The rule of an approval, to ask again with it. */
 const kept = ({ roles, allow }: Approval['asked']): ApprovalRule => ({ allow, roles });
 
-/** Only `false`, and a tool without a rule, lets a call through: a rule that forgot to return has not allowed anything. */
+/** A call needs no approval only if its rule returned `false` or it has none. `undefined` does not allow it: the rule may lack a return. */
 function judged<T extends Gated>(checked: Checked<T>, answer: unknown, o: GateOptions<T>, edited: Decided | undefined): Verdict<T> {
   const { tool, args } = checked;
   if (tool.ask) {
@@ -260,7 +260,7 @@ function judged<T extends Gated>(checked: Checked<T>, answer: unknown, o: GateOp
 
 type Decided = NonNullable<Approval['decided']>;
 
-/** What a tool's context schema makes of the run's context. */
+/** The run's context as parsed by the tool's context schema. */
 export function contextOf(tool: Gated, context: unknown): Validated<unknown> {
   const { context: schema } = tool.options;
   if (!schema) return { ok: true, value: context ?? {} };

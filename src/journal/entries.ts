@@ -61,7 +61,7 @@ export interface Reached {
 /** A change of a frame's state: `set` replaces it, `push` appends to a list, `keys` patches fields of an object, where null removes one. */
 export type Patch = { set: Json } | { push: readonly Json[] } | { keys: { readonly [key: string]: Patch | null } };
 
-/** A tool that a search found. `hash` is of what the model is told of it, `source` the name of its source. */
+/** A tool that a search found. `hash` covers what the model sees of it; `source` is the name of its source. */
 export interface FoundTool {
   name: string;
   hash: string;
@@ -164,7 +164,7 @@ type Body =
       usd?: number;
       ms: number;
       attempts?: number;
-      /** Calls, by their index, that were made through `call_tool`: each is a call of the tool that it names. */
+      /** Indexes of the calls made through `call_tool`: each is recorded as a call of the tool that it names. */
       through?: readonly number[];
     }
   | {
@@ -236,7 +236,7 @@ type Body =
       ms: number;
       /** Bytes that were cut off the output. */
       cut?: number;
-      /** Of `find_tools`: what the model may call from now on. */
+      /** Set for `find_tools`: the tools that the model may call from now on. */
       found?: readonly FoundTool[];
       /** For a node or a foreign agent's turn: the change of state, and what runs next. */
       state?: Patch;

@@ -93,7 +93,7 @@ export function redacted(entry: Entry): Entry {
 const nodeOf = ({ node }: Reached): Reached => ({ node });
 
 function redactedPart(part: Part): Part {
-  // the name of a tool that was found does not count as content
+  // the name of a found tool is not content
   if (part.type === 'toolCall') return { type: 'toolCall', id: part.id, name: part.name, input: namedBy(part) };
   return { type: 'text', text: FORGOTTEN };
 }

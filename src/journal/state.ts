@@ -119,7 +119,7 @@ export interface Frame {
   /** The changes that `step` wrappers made to the last request. */
   reshaped?: Reshaped | undefined;
   tools?: EntryOf<'context.changed'>['tools'];
-  /** What the model has found, and may call through `call_tool`, by name. */
+  /** Tools that the model has found and may call through `call_tool`, by name. */
   found?: ReadonlyMap<string, FoundTool>;
   /**
    * Size of the conversation in tokens, by the usage of the newest answer, and the number of messages it covers.

@@ -1,7 +1,7 @@
-/** Calls of tools that a model has found: it makes them through one tool, `call_tool({ name, arguments })`. */
+/** The model calls a tool that it found through one listed tool: `call_tool({ name, arguments })`. */
 import type { Json } from '../json.ts';
 
-/** Named in the journal, so it stays. */
+/** Recorded in journals, so it must not change. */
 export const CALL_TOOL = 'call_tool';
 
 interface Asked {
@@ -10,8 +10,8 @@ interface Asked {
 }
 
 /**
- * The call that is meant by one of `call_tool`: of the tool that it names, with the arguments for that; undefined where it does not say so.
- * A call of `call_tool` in another one is taken out of it too.
+ * The tool call that a call of `call_tool` stands for; undefined if its input does not name a tool and its arguments.
+ * Nested calls of `call_tool` are unwrapped.
  */
 export function meant({ name, input }: Asked): Asked | undefined {
   let call: Asked | undefined;

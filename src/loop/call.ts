@@ -15,7 +15,7 @@ export interface Ready extends Arguments, Declared {
   /** An earlier claim journaled its `call.started`, so limits do not count it again. */
   resumed?: true;
   context: unknown;
-  /** Of `find_tools`, once it has run. */
+  /** Set once `find_tools` has run. */
   found?: readonly FoundTool[];
   credentials?: Readonly<Record<string, string>>;
   /** When the first credential expires, epoch milliseconds. Absent if none does. */

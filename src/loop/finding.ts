@@ -1,13 +1,13 @@
 /**
- * The two tools by which a model reaches what its sources find (`OpenedSource.search`). They are the same for every agent and every step, so
- * that the list of tools in the request, and with it the provider's cache of the prompt, stays as it is, whatever is found.
+ * The two tools through which a model searches its sources (`OpenedSource.search`) and calls what it found. They are the same for every agent
+ * and step, so a search never changes the tool list of the request, and the provider's prompt cache stays valid.
  */
 import { ToolError } from '../errors.ts';
 import { CALL_TOOL } from '../journal/through.ts';
 import { definition, tool } from './tool.ts';
 import type { Scope, ToolDefinition } from './types.ts';
 
-/** Searches are a part of the run, so their results are in the journal; `found.ts` makes them. */
+/** The results of a search are recorded in the journal. `found.ts` runs it. */
 export const finding: ToolDefinition = {
   ...definition(
     tool({
@@ -21,7 +21,7 @@ export const finding: ToolDefinition = {
         additionalProperties: false,
       },
       effect: 'read',
-      // a model that gets no answer may search again, and one source must not close the others
+      // the model can search again by itself, and one failing source must not open the circuit for all of them
       retry: { attempts: 1 },
       breaker: false,
       execute: () => undefined,
@@ -30,7 +30,7 @@ export const finding: ToolDefinition = {
   finding: 'find',
 };
 
-/** Never runs itself: the call of the tool that it names does, see `meant`. */
+/** Never runs itself: it is replaced by a call of the tool that it names, see `meant`. */
 export const calling: ToolDefinition = {
   ...definition(
     tool({

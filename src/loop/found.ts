@@ -1,11 +1,11 @@
 /**
- * Tools that a run finds in its sources: searched for by the model, looked up again by name for each call.
+ * Tools found at run time: the model searches its sources, and each call looks the tool up again by name.
  *
- * I1. Only what the model was shown in this part of the run may be called: the journal has its name, its source and its hash. A call that
- *     a person has seen, or that has started, is looked up all the same, and the gate judges what has changed.
+ * I1. The model may call only a tool that a search of the same agent run returned: its name, source and hash are in the journal. A call that
+ *     a person has seen, or that has started, is looked up in any case, and the gate decides what a change means.
  * I2. A name belongs to the source that it was found in. A tool of the same name in another source is never called in its place.
- * I3. Grants hold for what is found as for what is listed.
- * I4. What a source answers is bounded in count, size and time, and a source that fails does not end the run.
+ * I3. Grants apply to found tools as they do to listed ones.
+ * I4. Answers of a source are limited in count, size and time, and a failing source does not end the run.
  */
 import { ToolError } from '../errors.ts';
 import type { Asked, Missing } from '../hitl/gate.ts';
@@ -21,20 +21,20 @@ import { isGranted } from './grants.ts';
 import { isTool, RESERVED_NAME } from './tool.ts';
 import type { Scope, Searchable, ToolDefinition } from './types.ts';
 
-/** Of one search. `schema` and `all` in characters of JSON; `ms` for each source. */
+/** Limits of one search. `description`, `schema` and `all` are in characters; `ms` is per source. */
 const MOST = { tools: 10, description: 2_000, schema: 16_384, all: 40_000, ms: 20_000 };
-/** Milliseconds in which a source must find a tool by its name. */
+/** Milliseconds that a source has to find a tool by name. */
 const FIND_TIMEOUT = 20_000;
-/** Reasons that are told of one source. */
+/** Warnings per source; later ones are dropped. */
 const MOST_WARNINGS = 100;
 
-/** What the model is told of a tool. */
+/** A tool as the model sees it. */
 type Told = { name: string; description: string; input: Json };
 
-/** The answer of `find_tools`. `ready.found` gets what the journal keeps of it. @throws ToolError where no source answers. */
+/** Runs `find_tools`. Sets `ready.found` to what the journal records. @throws ToolError if every source fails. */
 export async function search(scope: Scope, ready: Ready, { query }: { query: string }, attempt: AttemptContext): Promise<Json> {
   const sources = await scope.host.searchable(scope.agent, scope.drive.caller);
-  // a source that hangs must leave the others time to be told of
+  // a source that hangs must not use up the attempt: the answers of the others are still returned
   const ms = Math.min(MOST.ms, Math.max(1, (attempt.deadline - Date.now()) / 2));
   const answers = await Promise.all(sources.map((source) => asked(source, query, attempt, ms)));
   const failed = answers.flatMap((answer, i) =>
@@ -55,7 +55,7 @@ export async function search(scope: Scope, ready: Ready, { query }: { query: str
   };
 }
 
-/** What one source answers, or what went wrong. */
+/** The answer of one source, or its error. Never throws. */
 async function asked(
   { opened, name }: Searchable,
   query: string,
@@ -75,7 +75,7 @@ async function asked(
   }
 }
 
-/** The best of each source, then the second best, as far as they fit. */
+/** The first result of every source, then the second of every source, and so on, until a limit is reached. */
 function chosen(scope: Scope, sources: readonly Searchable[], answers: readonly (readonly unknown[] | Error)[]) {
   const tools: Told[] = [];
   const found: FoundTool[] = [];
@@ -107,7 +107,7 @@ function chosen(scope: Scope, sources: readonly Searchable[], answers: readonly 
   return { tools, found, more: false };
 }
 
-/** The tool of a source; undefined for what none may give. */
+/** The result as a tool; undefined, with a warning, if a source may not offer it. */
 function usable(item: unknown, source: Searchable): ToolDefinition | undefined {
   if (!isTool(item)) return leftOut(source, 'a result', 'it was not made by tool()');
   if (item.delegate || item.finding) return leftOut(source, item.name, 'it stands for an agent');
@@ -115,7 +115,7 @@ function usable(item: unknown, source: Searchable): ToolDefinition | undefined {
   return item;
 }
 
-/** Why a name is not free for a tool of this source. */
+/** Why this source may not use the tool's name; undefined if it may. */
 function taken(
   { tools, frame, found }: Scope,
   sources: readonly Searchable[],
@@ -125,9 +125,9 @@ function taken(
 ): string | undefined {
   const { name } = tool;
   const listed = tools.get(name);
-  // a source may find what it lists
+  // a source may return a tool that it also lists
   if (listed) return listed === tool ? undefined : 'the agent has a tool of that name';
-  // a search at the same time may not be in the journal yet
+  // `found` too: a parallel search may not be in the journal yet
   const other = seen.get(name) ?? frame.found?.get(name)?.source ?? found?.get(name)?.source;
   if (other === undefined || other === own || !sources.some((s) => s.name === other)) return undefined;
   return `the source "${other}" has a tool of that name: rename one`;
@@ -135,7 +135,7 @@ function taken(
 
 const warned = new WeakMap<object, Set<string>>();
 
-/** Once for each source. */
+/** Warns once per source and reason. */
 function leftOut({ opened, name: source }: Searchable, name: string, why: string): undefined {
   const known = warned.get(opened) ?? new Set();
   warned.set(opened, known);
@@ -150,7 +150,7 @@ function briefly(description: string): string {
   return over > 0 ? `${description.slice(0, MOST.description)} [cut: ${over} characters of this description are not shown]` : description;
 }
 
-/** One that has not changed stays the object that it was: its circuit is known by it. */
+/** Returns the known object of an unchanged tool: its circuit breaker is keyed by that object. */
 function keep(scope: Scope, tool: ToolDefinition, { name: source }: Searchable): ToolDefinition {
   scope.found ??= new Map();
   const before = scope.found.get(tool.name);
@@ -159,18 +159,18 @@ function keep(scope: Scope, tool: ToolDefinition, { name: source }: Searchable):
   return tool;
 }
 
-/** A tool that was found, while the sources have not told of a change since. */
+/** A found tool from the cache, if the journal has the same source and hash. The cache is cleared when a source reports a change. */
 export function foundTool({ frame, found }: Scope, name: string): ToolDefinition | undefined {
   const known = found?.get(name);
   const told = known && frame.found?.get(name);
   return told?.source === known?.source && told?.hash === known?.tool.hash ? known?.tool : undefined;
 }
 
-/** Looks a tool up by its name, in the source that it was found in. @throws Halted */
+/** Looks a tool up by name, in the source that it was found in. @throws Halted */
 export async function lookUp(scope: Scope, call: Asked | Call): Promise<ToolDefinition | Missing> {
   const { name } = call;
   const told = scope.frame.found?.get(name);
-  // what a person has seen, or what has started, the gate judges by itself
+  // the gate itself checks a call that a person has seen or that has started
   const seen = call.approval !== undefined || ('status' in call && call.status === 'started');
   if ((!told && !seen) || !isGranted(name, scope.grants)) return missing(`There is no tool "${name}" among those that were found. ${FIND}`);
   const failed: string[] = [];

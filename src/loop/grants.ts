@@ -4,7 +4,7 @@ import type { Grants, Tools } from './types.ts';
 /** The tools that the grants of all agents on the path allow. */
 export function granted(tools: Tools, grants: readonly Grants[]): Tools {
   if (grants.every((g) => !g.tools)) return tools;
-  // to search is not to use: what is found is bounded by itself
+  // the search tools are always granted: each found tool is checked by its own name
   return new Map([...tools].filter(([name, tool]) => tool.finding || isGranted(name, grants)));
 }
 

@@ -1,6 +1,6 @@
 /**
- * Prepare: what is to become of each call that a model asked for. It reads and asks (schema, policy, approval, credentials, limits), runs no
- * tool and writes nothing. A call that was just asked for, one that waited for a person or a limit, and one that a crash cut off come this way.
+ * Prepare: decides what happens with each call (schema, policy, approval, credentials, limits). It runs no tool and appends nothing. It
+ * handles new calls, calls that waited for a person or a limit, and calls that a crash interrupted.
  */
 import { type Asked, type GateOptions, gate, type Missing, type Verdict } from '../hitl/gate.ts';
 import type { Call } from '../journal/fold.ts';
@@ -16,7 +16,7 @@ import { recall } from './recall.ts';
 import type { Scope, ToolDefinition } from './types.ts';
 import { asleep, ended } from './waiting.ts';
 
-/** @param now the store's time, epoch milliseconds; what an approval's expiry is judged by. */
+/** @param now the store's clock, epoch milliseconds, by which approvals expire. */
 export function prepare(scope: Scope, calls: readonly (Asked | Call)[], now: number): readonly Prepared[] | Promise<readonly Prepared[]> {
   const { host, run } = scope;
   const o: GateOptions<ToolDefinition> = {
@@ -86,7 +86,7 @@ async function settledVerdict(
   return allowed.go === 'start' && allowed.tool.waits ? asleep(scope, allowed) : withCredentials(scope, call, allowed);
 }
 
-/** What a `check` found passes the policy like what the tool itself gives. */
+/** A result that `check` found goes through the policy like one of the tool itself. */
 async function recalled(scope: Scope, call: Call, tool: ToolDefinition | undefined): Promise<Prepared> {
   const first = await recall(scope, call, tool);
   const found = first.go === 'busy' ? await waited(scope, tool as ToolDefinition, first, async () => recall(scope, call, tool)) : first;
@@ -101,7 +101,7 @@ async function withCredentials(scope: Scope, { approval }: Asked, verdict: Verdi
   return 'consent' in got ? { go: 'consent', ...got.consent } : { go: 'refuse', error: got.error };
 }
 
-/** Holds back the calls that would cross the limit of tool calls, or that no sub-agent may take. */
+/** Holds calls above the limit of tool calls, and refuses calls of sub-agents that are not allowed. */
 function within(scope: Scope, prepared: readonly Prepared[]): readonly Prepared[] {
   const allowed = delegations(scope, prepared);
   let { left, crossing } = callsLeft(scope);
