@@ -54,6 +54,7 @@ function changeOf(run: RunFold, entry: Telling): ClaimChange | undefined {
   if (entry.type === 'call.finished' && entry.next?.length) return undefined;
   const outcome = entry.type === 'outcome.settled' ? entry.outcome : entry.ok ? 'done' : (entry.error?.outcome ?? 'unknown');
   if (outcome === 'done') return { ...about, to: 'done', digest, remember };
-  if (outcome !== 'unknown') return { ...about, to: 'free' };
-  return { ...about, to: 'unknown', holder: entry.type === 'call.finished' && didNotRun(entry) ? intent.over : undefined };
+  if (outcome !== 'unknown' && !intent.doubt) return { ...about, to: 'free' };
+  const back = outcome !== 'unknown' || (entry.type === 'call.finished' && didNotRun(entry));
+  return { ...about, to: 'unknown', holder: back ? intent.over : undefined };
 }

@@ -11,6 +11,8 @@ export interface Intent {
   generation?: number;
   /** The call whose claim was taken over: its outcome is unknown. */
   over?: { run: string; call: string };
+  /** An earlier call of the intent may have taken effect. So whatever becomes of this one, only its success changes that. */
+  doubt?: true;
   /** Milliseconds that the key stays done. Default: for ever. */
   remember?: number;
 }

@@ -18,6 +18,7 @@ import type { FallbackCode } from '../reliability/classify.ts';
 import { type Guarded, guard } from '../reliability/envelope.ts';
 import type { AttemptContext } from '../reliability/timeout.ts';
 import { noted } from './held.ts';
+import { stillClaimed } from './intent.ts';
 import { cameTo, settleLate } from './late.ts';
 import type { ResolvedPolicy, Scope } from './types.ts';
 
@@ -43,7 +44,7 @@ export type FailedAttempt = Extract<Draft, { type: 'attempt.failed' }>;
 
 /** An effect to execute. `V`: the input of one attempt; `T`: its result. */
 export interface Performed<T, V> {
-  call: Pick<Call, 'id' | 'step'>;
+  call: Pick<Call, 'id' | 'step' | 'intent'>;
   policy: ResolvedPolicy;
   /** The owner of the circuit breaker, and its name in messages. */
   owner: object;
@@ -71,7 +72,10 @@ export function perform<T, V = undefined>(scope: Scope, effect: Performed<T, V>,
     return effect.run(given, attempt);
   };
   const checked = (given: V, attempt: AttemptContext) => {
-    const asking = scope.own();
+    const owned = scope.own();
+    // once the lease has run out, another run may take the claim over, and leave this run to its owner
+    const suspect = call.intent && policy.effect === 'once' && (owned || waited || attempt.attempt > 1);
+    const asking = suspect ? stillClaimed(scope, effect, owned) : owned;
     if (!asking) return enter(given, attempt);
     return asking.then(() => {
       refuseGivenUp(attempt);

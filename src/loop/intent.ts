@@ -5,7 +5,7 @@
  * I2. A call that claims an intent has seen the newest revision of its claim, so of two that saw it free one starts.
  * I3. All calls of one intent have one idempotency key, in every run.
  */
-import { type Failure, notRun, RondoError } from '../errors.ts';
+import { type Failure, notRun, RondoError, ToolError } from '../errors.ts';
 import type { Busy, LookedUp } from '../hitl/gate.ts';
 import { differing, type Meant } from '../hitl/intent.ts';
 import { type Claim, type Holder, isFree } from '../journal/claims.ts';
@@ -51,7 +51,7 @@ export async function lookUpIntent(
   if (state === 'live') return { go: 'busy', holder: holder as Holder };
   if (state === 'waits') return refuse(busy(tool, holder as Holder, 'which waits for a person or an event, so it was not waited for'));
   const over = holder && { over: holder };
-  if (tool.effect !== 'once') return { go: 'claim', intent: { ...intent, ...over } };
+  if (tool.effect !== 'once') return { go: 'claim', intent: { ...intent, ...over, doubt: true } };
   // of a run that was forgotten only this call can find out, or be settled
   if (tool.options.check || !holder) return { go: 'claim', intent: { ...intent, ...over }, doubt: true };
   return refuse(outcomeUnknown(tool, holder));
@@ -138,6 +138,26 @@ const busy = ({ name }: Subject, { run, call }: Holder, why: string): Failure =>
 });
 
 const refuse = (error: Failure): Looked => ({ go: 'refuse', error });
+
+/**
+ * Waits until the run is known to be owned, and looks whether the call still has its claim.
+ * @throws ToolError `INTENT_BUSY`, outcome `not-run`: another call has it.
+ */
+export async function stillClaimed(
+  scope: Scope,
+  { name, call }: { readonly name: string; readonly call: Pick<Call, 'id' | 'intent'> },
+  owned: void | Promise<void>,
+): Promise<void> {
+  await owned;
+  const { name: intent = '', key = '' } = call.intent ?? {};
+  const claim = await scope.host.intents.find({ tenant: scope.run.started.by?.tenant, intent, key });
+  if (claim?.state === 'held' && isOwn(scope, call, claim.holder)) return;
+  throw new ToolError(
+    'INTENT_BUSY',
+    `${name} was not called: this process did nothing for so long that another call took its intent over. Ask for it again to see what came of it.`,
+    { outcome: 'not-run', retryable: false },
+  );
+}
 
 /** What a store that keeps no claims cannot do. */
 export const NO_CLAIMS =

@@ -46,7 +46,11 @@ async function recalled(scope: Scope, call: Call, tool: ToolDefinition | undefin
   if (looked && looked.go !== 'claim') return looked;
   const got = tool.options.credentials ? await unlessHalted(credentials(scope, tool), scope.cancel) : undefined;
   if (got && !got.ok) return lostTrack(call, ', and its credentials could not be had again.');
-  const intent = looked && { ...looked.intent, ...(call.intent?.over && { over: call.intent.over }) };
+  const intent = looked && {
+    ...looked.intent,
+    ...(call.intent?.over && { over: call.intent.over }),
+    ...(tool.effect !== 'once' && { doubt: true as const }),
+  };
   return { go: 'start', ...valid, tool, input, context, resumed: true, intent, credentials: got?.values, expiresAt: got?.expiresAt };
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { Engine } from '../../src/index.ts';
+import { Engine, ToolError } from '../../src/index.ts';
 import { deferred, ends, entriesOf, expireLease, failure, journals } from '../engine/setup.ts';
 import { asked, endsOf, order, refunds, support } from './setup.ts';
 
@@ -98,5 +98,43 @@ describe.each(journals)('an idempotent call with a key, on $name', ({ make }) =>
       expect(endsOf(await entriesOf(second, run.id))).toMatchObject([{ ok: true, output: 'receipt', attempts: taken ? 0 : 1 }]);
       expect([keys.length, new Set(keys).size]).toEqual([2, 1]);
     }
+  });
+
+  test.each([
+    ['was refused', { outcome: 'failed' }],
+    ['did not run', { outcome: 'not-run' }],
+  ] as const)('that %s leaves the intent of an earlier call unknown: that one may have taken effect', async (_, refusal) => {
+    for (const forgotten of [false, true]) {
+      const { journal } = make();
+      const { keys, pays } = paying((nth) => {
+        if (nth === 1) throw new Error('socket hang up');
+        if (nth === 2) throw new ToolError('LIMIT', 'try later', refusal);
+        return 'receipt';
+      });
+      const { runId } = await asked(journal, [pays], order('7', 500), { by: ana });
+      if (forgotten) await new Engine({ journal }).forget(runId, { by: ana });
+      await asked(journal, [pays], order('7', 500), { by: ana });
+      expect(await journal.claim?.({ tenant: 'acme', intent: 'refund', key: 'refund:7' })).toMatchObject({ state: 'unknown' });
+      const { told } = await asked(journal, [pays], order('7', 900), { by: ana });
+      expect(failure(told.at(-1))).toMatchObject({ code: 'INTENT_CONFLICT' });
+      expect((await asked(journal, [pays], order('7', 500), { by: ana })).calls).toMatchObject([{ ok: true, output: 'receipt' }]);
+      expect([keys.length, new Set(keys).size]).toEqual([3, 1]);
+    }
+  });
+
+  test('that a crash cut off and that is refused then stays unknown', async () => {
+    const { journal, another } = make();
+    const begun = deferred();
+    const { pays } = paying((nth) => {
+      if (nth === 1) return begun.resolve(), new Promise(() => {});
+      throw new ToolError('LIMIT', 'try later', { outcome: 'failed' });
+    });
+    const run = new Engine({ journal }).run(support([pays]), JSON.stringify(order('7')), { by: ana });
+    run.then(undefined, () => undefined);
+    await begun.promise;
+    await expireLease(journal, run.id);
+    const second = another();
+    await ends(new Engine({ journal: second, agents: [support([pays])] }).resume(run.id, { by: ana }), 'completed');
+    expect(await second.claim?.({ tenant: 'acme', intent: 'refund', key: 'refund:7' })).toMatchObject({ state: 'unknown' });
   });
 });

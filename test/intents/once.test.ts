@@ -286,6 +286,27 @@ describe.each(journals)('a once call with a key, on $name', ({ make }) => {
     expect(paid).toHaveLength(2);
   });
 
+  test('that was tried, and whose process lost its lease, is not tried again where another call took the intent over', async () => {
+    const { journal, another } = make();
+    const check = () => ({ outcome: 'not-run' as const });
+    const other = paying({ check });
+    let tries = 0;
+    const { pays } = paying({
+      check,
+      retry: { attempts: 3, initialDelay: 0 },
+      execute: async (_i, { runId }) => {
+        tries++;
+        await expireLease(journal, runId);
+        await asked(another(), [other.pays], order('7'), { by: ben });
+        throw new ToolError('BUSY', 'busy', { outcome: 'not-run', retryable: true });
+      },
+    });
+    const { calls } = await asked(journal, [pays], order('7'), { by: ana });
+    expect([tries, other.paid.length]).toEqual([1, 1]);
+    expect(calls).toMatchObject([{ ok: false, error: { code: 'INTENT_BUSY', outcome: 'not-run' } }]);
+    expect(await journal.claim?.({ tenant: 'acme', intent: 'refund', key: 'refund:7' })).toMatchObject({ state: 'done' });
+  });
+
   test('in a fork takes no claim over: it gets the receipt', async () => {
     const { journal } = make();
     const { paid, pays } = paying();
