@@ -11,6 +11,8 @@ export type { EngineOptions, RunOptions, RunSummary } from './engine/options.ts'
 export type { RunResult, RunState, UnknownOutcome } from './engine/results.ts';
 export type { DecideOptions, ResumeOptions } from './engine/resume.ts';
 export type { Run } from './engine/run.ts';
+export type { TraceOptions } from './engine/trace.ts';
+export type { TraceRecord, TraceStatus } from './engine/trace-record.ts';
 export type { AgentState, NodeState } from './engine/tree.ts';
 export type { Waiting } from './engine/waiting.ts';
 export { type ErrorCode, type Failure, type Outcome, RondoError, ToolError } from './errors.ts';

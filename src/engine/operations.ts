@@ -14,6 +14,8 @@ import type { Recorder } from './recorder.ts';
 import { reopen } from './reopen.ts';
 import type { Resources } from './resources.ts';
 import { type RunState, stateOf } from './results.ts';
+import { type TraceOptions, traceOf } from './trace.ts';
+import type { TraceRecord } from './trace-record.ts';
 import { type WatchOptions, watch } from './watch.ts';
 
 /** What an engine offers to those who look after runs: reading, settling, cancelling and forgetting. */
@@ -108,5 +110,14 @@ export abstract class Operations {
    */
   entries(runId: string, o: EntriesOptions = {}): AsyncGenerator<Entry, void, undefined> {
     return entriesOf(this.#resources, runId, o);
+  }
+
+  /**
+   * What a run did, one record per attempt, in the order of its entries: of calls, model calls, sub-agents, approvals, memory, and its end.
+   * For a running run, what is in the journal now. docs/telemetry.md has an example. Access is that of `entries`.
+   * @throws RondoError `RUN_NOT_FOUND`, `NOT_PERMITTED`, `CONFIG_INVALID`, `JOURNAL_DAMAGED`, `JOURNAL_VERSION`.
+   */
+  exportTrace(runId: string, o: TraceOptions = {}): AsyncGenerator<TraceRecord, void, undefined> {
+    return traceOf(this.#resources, runId, o);
   }
 }

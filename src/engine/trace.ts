@@ -1,0 +1,38 @@
+import { invalid, RondoError } from '../errors.ts';
+import { damaged } from '../journal/refuse.ts';
+import { checkOptions } from '../options.ts';
+import type { Principal } from '../ports/principal.ts';
+import { messageOf } from '../reliability/classify.ts';
+import { entriesOf } from './entries.ts';
+import type { Resources } from './resources.ts';
+import type { TraceRecord } from './trace-record.ts';
+import { Tracer } from './tracer.ts';
+
+export interface TraceOptions {
+  by?: Principal;
+  /** Also texts, arguments, results, messages of failures, and who decided. Default false. */
+  content?: boolean;
+}
+
+const OPTIONS = { by: 'by', content: 'content: true' };
+
+/** The trace of what is in a run's journal now. */
+export async function* traceOf(resources: Resources, runId: string, o: TraceOptions): AsyncGenerator<TraceRecord, void, undefined> {
+  checkOptions(o, OPTIONS, 'exportTrace()');
+  const { by, content = false } = o;
+  if (typeof content !== 'boolean') throw invalid('exportTrace(): content is true or false.');
+  let tracer: Tracer | undefined;
+  for await (const entry of entriesOf(resources, runId, by ? { by } : {})) {
+    if (entry.type === 'run.started') tracer ??= new Tracer(runId, entry, content);
+    if (tracer) yield* taken(tracer, entry);
+  }
+}
+
+/** The records of the next entry. @throws RondoError `JOURNAL_DAMAGED`, also if the entries contradict each other. */
+export function taken(tracer: Tracer, entry: Parameters<Tracer['take']>[0]): readonly TraceRecord[] {
+  try {
+    return tracer.take(entry);
+  } catch (error) {
+    throw RondoError.is(error, 'JOURNAL_DAMAGED') ? error : damaged(tracer.run.runId, entry.seq, messageOf(error));
+  }
+}
