@@ -7,9 +7,9 @@ import type { Resources } from './resources.ts';
  */
 export async function giveBack(resources: Resources, grace: number): Promise<void> {
   const running = [...resources.active.values()];
-  for (const active of running) active.drain();
+  for (const live of running) live.draining = true;
   await ended(running, grace);
-  for (const active of running) active.halt({ why: 'close' });
+  for (const live of running) live.stop({ why: 'close' });
   // runs are released even if user code does not end
   await ended(running, grace);
   for (const { runId, leased } of resources.active.values()) if (leased) await release(resources, runId);

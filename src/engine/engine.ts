@@ -5,7 +5,6 @@ import type { Json } from '../json.ts';
 import type { Agent } from '../loop/types.ts';
 import type { AgentInput } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
-import { Active } from './active.ts';
 import { reasonOf } from './cancelled.ts';
 import { giveBack } from './closing.ts';
 import { type Driven, driveAll } from './driven.ts';
@@ -14,6 +13,7 @@ import { checkFork, type ForkOptions, fork } from './fork.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { newId } from './ids.ts';
 import { release } from './lease.ts';
+import { LiveRun } from './live-run.ts';
 import { ENGINE, notFound, sees, type Viewer } from './lookup.ts';
 import { Operations } from './operations.ts';
 import type { EngineOptions, RunArgs, RunOptions, WithoutContext } from './options.ts';
@@ -77,7 +77,7 @@ export class Engine extends Operations implements AsyncDisposable {
       checkRun(definition, o);
       assertClaims(resources, definition);
       if (resources.active.has(id)) throw this.#taken(id, o.by);
-      return this.#drive(id, o.signal, (active) => start(resources, active, definition, input, o));
+      return this.#drive(id, o.signal, (live) => start(resources, live, definition, input, o));
     } catch (error) {
       return refused(id, error);
     }
@@ -102,7 +102,7 @@ export class Engine extends Operations implements AsyncDisposable {
     try {
       resources.assertOpen();
       const other = resources.active.get(runId);
-      if (!other) return this.#drive(runId, o.signal, (active) => resume(resources, active, o, viewer));
+      if (!other) return this.#drive(runId, o.signal, (live) => resume(resources, live, o, viewer));
       const tenant = async () => (await resources.opened(runId))?.run.started.by?.tenant;
       return refused(
         runId,
@@ -113,48 +113,48 @@ export class Engine extends Operations implements AsyncDisposable {
     }
   }
 
-  #drive<O>(runId: string, signal: AbortSignal | undefined, begin: (active: Active) => Promise<RunResult>): Run<O> {
+  #drive<O>(runId: string, signal: AbortSignal | undefined, begin: (live: LiveRun) => Promise<RunResult>): Run<O> {
     const resources = this.#resources;
-    const active = new Active(runId, resources.onEvent);
-    resources.active.set(runId, active);
-    const abort = () => active.halt({ why: 'cancel', reason: reasonOf(signal) });
+    const live = new LiveRun(runId, resources.host, resources.onEvent);
+    resources.active.set(runId, live);
+    const abort = () => live.stop({ why: 'cancel', reason: reasonOf(signal) });
     if (signal?.aborted) abort();
     else signal?.addEventListener('abort', abort, { once: true });
     this.#heartbeat.start();
-    const done = this.#see(active, begin).finally(() => signal?.removeEventListener('abort', abort));
-    active.done = done;
-    return runHandle(runId, done, () => follow(resources, active));
+    const done = this.#see(live, begin).finally(() => signal?.removeEventListener('abort', abort));
+    live.done = done;
+    return runHandle(runId, done, () => follow(resources, live));
   }
 
-  async #see(active: Active, begin: (active: Active) => Promise<RunResult>): Promise<RunResult> {
+  async #see(live: LiveRun, begin: (live: LiveRun) => Promise<RunResult>): Promise<RunResult> {
     try {
-      const result = await begin(active);
-      if (mayGoOn(result)) this.#hold(active);
-      else this.#resources.agents.drop(active.runId);
-      this.#leave(active, {});
-      if (active.log && active.scope) this.#recorder.take(active.log, active.scope.agent);
+      const result = await begin(live);
+      if (mayGoOn(result)) this.#hold(live);
+      else this.#resources.agents.drop(live.runId);
+      this.#leave(live, {});
+      if (live.agent) this.#recorder.take(live.log, live.agent);
       if (result.status === 'paused') this.#warn();
       return result;
     } catch (thrown) {
       const error = engineError(thrown);
-      if (active.leased) this.#hold(active);
+      if (live.leased) this.#hold(live);
       // after RUN_BUSY the lease belongs to another process
-      if (active.leased && !RondoError.is(error, 'RUN_BUSY')) await release(this.#resources, active.runId);
-      this.#leave(active, { error });
+      if (live.leased && !RondoError.is(error, 'RUN_BUSY')) await release(this.#resources, live.runId);
+      this.#leave(live, { error });
       throw error;
     }
   }
 
-  #leave(active: Active, over: { error?: unknown }): void {
-    this.#resources.active.delete(active.runId);
-    this.#resources.sources.release(active.runId);
-    active.end(over);
+  #leave(live: LiveRun, over: { error?: unknown }): void {
+    this.#resources.active.delete(live.runId);
+    this.#resources.sources.release(live.runId);
+    live.end(over);
   }
 
   /** Keeps the agent of a waiting run, so that it continues with the same one. */
-  #hold({ runId, scope }: Active): void {
+  #hold({ runId, agent }: LiveRun): void {
     const { agents, active } = this.#resources;
-    if (scope) agents.hold(runId, scope.agent, active.size);
+    if (agent) agents.hold(runId, agent, active.size);
   }
 
   #warn(): void {
@@ -214,7 +214,7 @@ export class Engine extends Operations implements AsyncDisposable {
       resources.assertOpen();
       checkFork(runId, o);
       if (resources.active.has(id)) throw this.#taken(id, o.by);
-      return this.#drive(id, o.signal, (active) => fork(resources, active, runId, o));
+      return this.#drive(id, o.signal, (live) => fork(resources, live, runId, o));
     } catch (error) {
       return refused(id, error);
     }

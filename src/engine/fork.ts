@@ -12,8 +12,8 @@ import { plain } from '../options.ts';
 import { type Principal, principal } from '../ports/principal.ts';
 import { validate } from '../schema.ts';
 import { runFor } from './access.ts';
-import type { Active } from './active.ts';
 import { drive } from './drive.ts';
+import type { LiveRun } from './live-run.ts';
 import { findRun } from './lookup.ts';
 import type { Resources } from './resources.ts';
 import type { RunResult } from './results.ts';
@@ -49,7 +49,7 @@ export function checkFork(runId: string, o: ForkOptions): void {
  * Appends the copied entries as a new run and drives it. Entries keep their sequence numbers, because call ids contain them. Entries that
  * do not apply to another run become `entry.omitted`. Calls that had not ended run again and need new approvals.
  */
-export async function fork(resources: Resources, active: Active, runId: string, o: ForkOptions): Promise<RunResult> {
+export async function fork(resources: Resources, live: LiveRun, runId: string, o: ForkOptions): Promise<RunResult> {
   const { journal } = resources;
   // first check that the caller may see the run, so that other errors reveal nothing about it
   const whole = await runFor(resources, runId, o.by, 'run');
@@ -60,7 +60,7 @@ export async function fork(resources: Resources, active: Active, runId: string, 
   const agent = agentFor(resources, old, o.agent);
   if (!agent) throw unregistered(runId, old.root.agent);
   const by = o.by ? principal(o.by) : old.started.by;
-  active.asked = { tenant: by?.tenant, agent: agent.name, session: undefined };
+  live.asked = { tenant: by?.tenant, agent: agent.name, session: undefined };
   const limits = { ...old.limits, ...o.limits };
   const history = old.root.messages.slice(0, old.root.inherited);
   const started: Draft & { type: 'run.started' } = {
@@ -72,11 +72,11 @@ export async function fork(resources: Resources, active: Active, runId: string, 
     by,
     ...(history.length > 0 && { history }),
   };
-  const taken = takenOver(old, entries.slice(1, at + 1), active.runId, await resources.host.now());
+  const taken = takenOver(old, entries.slice(1, at + 1), live.runId, await resources.host.now());
   const changed: Draft[] = o.state === undefined ? [] : [{ type: 'state.changed', state: await newState(old, agent, o.state) }];
-  return drive(resources, active, {
+  return drive(resources, live, {
     agent,
-    run: emptyFold(active.runId, agent.name, history),
+    run: emptyFold(live.runId, agent.name, history),
     opening: (trace) => [trace ? { ...started, trace } : started, ...taken, ...changed],
     limits,
     session: undefined,

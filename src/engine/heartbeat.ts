@@ -1,5 +1,5 @@
-import type { Active } from './active.ts';
 import { LEASE, left, prolong } from './lease.ts';
+import type { LiveRun } from './live-run.ts';
 import type { Resources } from './resources.ts';
 
 /** Milliseconds between reads of entries by other processes. A cancellation from another process takes up to this long. */
@@ -28,13 +28,13 @@ export class Heartbeat {
 
   #beat(): void {
     if (this.#resources.active.size === 0) this.stop();
-    for (const active of this.#resources.active.values())
-      if (active.log && !active.halted) this.#tend(active).catch((error) => active.halt({ why: 'lost', error }));
+    for (const live of this.#resources.active.values())
+      if (live.begun && !live.halt) this.#tend(live).catch((error) => live.stop({ why: 'lost', error }));
   }
 
-  async #tend(active: Active): Promise<void> {
-    const { log } = active;
-    if (!log?.lease || log.run.next === 0) return;
+  async #tend(live: LiveRun): Promise<void> {
+    const { log } = live;
+    if (!log.lease || log.run.next === 0) return;
     // a renewal that fails is ignored: if another process claimed the run, adopt() finds its entry
     if (left(log.lease) < (LEASE * 2) / 3) await unlessUnavailable(() => prolong(this.#resources, log));
     await unlessUnavailable(() => log.adopt());

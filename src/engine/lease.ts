@@ -3,7 +3,7 @@ import { RondoError } from '../errors.ts';
 import type { Lease } from '../journal/head.ts';
 import type { Log } from '../journal/log.ts';
 import { insisted } from '../loop/held.ts';
-import type { Active } from './active.ts';
+import type { LiveRun } from './live-run.ts';
 import type { Resources } from './resources.ts';
 
 /** Milliseconds from the last renewal until another process may claim the run. */
@@ -30,7 +30,7 @@ export async function prolong({ journal, owner }: Resources, log: Log): Promise<
 }
 
 /** @see Drive.own */
-export function ownership(resources: Resources, active: Active, log: Log): (waited: boolean) => void | Promise<void> {
+export function ownership(resources: Resources, live: LiveRun, log: Log): (waited: boolean) => void | Promise<void> {
   let asking: Promise<void> | undefined;
   const isOurs = () => log.lease !== undefined && left(log.lease) > MARGIN;
   const confirm = async (): Promise<void> => {
@@ -43,7 +43,7 @@ export function ownership(resources: Resources, active: Active, log: Log): (wait
         // the process may have been suspended while it waited for the store
       } while (!isOurs());
     } catch (error) {
-      active.halt({ why: 'lost', error });
+      live.stop({ why: 'lost', error });
       throw error;
     }
   };
@@ -53,7 +53,7 @@ export function ownership(resources: Resources, active: Active, log: Log): (wait
       await once();
     } catch (error) {
       if (RondoError.is(error, 'JOURNAL_UNAVAILABLE') && isOurs() && (await isUnclaimed(log))) return;
-      await insisted(error, once, () => active.halted);
+      await insisted(error, once, () => live.halt);
     }
   };
   return (waited) => (waited || !isOurs() ? confirm() : undefined);

@@ -114,10 +114,10 @@ export async function cancel(
 ): Promise<void> {
   // a run that is still starting has no journal to append to
   const starting = resources.active.get(runId);
-  if (starting?.asked && !starting.log && sees(viewer, starting.asked.tenant)) {
+  if (starting?.asked && !starting.begun && sees(viewer, starting.asked.tenant)) {
     const { agent, session } = starting.asked;
     await assertAccess(resources, 'decide', viewer, { runId, agent, session });
-    if (!starting.log) return starting.halt({ why: 'cancel', reason: o.reason });
+    if (!starting.begun) return starting.stop({ why: 'cancel', reason: o.reason });
   }
   const log = await logOf(resources, runId, viewer, 'decide');
   const { run } = log;

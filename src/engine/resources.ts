@@ -11,10 +11,10 @@ import { checkPrices } from '../pricing/prices.ts';
 import { Breakers } from '../reliability/breaker.ts';
 import { resolvePolicy } from '../reliability/policy.ts';
 import { type Telemetry, telemetry } from '../telemetry/spans.ts';
-import type { Active } from './active.ts';
 import { Agents } from './agents.ts';
 import type { RunEvent } from './events.ts';
 import { intents } from './intents.ts';
+import type { LiveRun } from './live-run.ts';
 import { ENGINE_OPTIONS, type EngineOptions } from './options.ts';
 import { newOwner } from './owner.ts';
 import { Sources } from './sources.ts';
@@ -31,7 +31,7 @@ export class Resources {
   readonly limits: Limits;
   readonly onEvent: ((event: RunEvent) => void) | undefined;
   /** The runs that this engine is driving. */
-  readonly active = new Map<string, Active>();
+  readonly active = new Map<string, LiveRun>();
   readonly #options: EngineOptions;
   readonly #plans = new WeakMap<AgentDefinition, Plan>();
   closed = false;
@@ -78,14 +78,14 @@ export class Resources {
 
   /** The log of a run that this engine drives, once it has started; undefined for any other run. */
   async opened(runId: string): Promise<Log | undefined> {
-    const active = this.active.get(runId);
-    await active?.opened;
-    return active?.log && active.log.run.next > 0 ? active.log : undefined;
+    const live = this.active.get(runId);
+    await live?.opened;
+    return live?.begun && live.log.run.next > 0 ? live.log : undefined;
   }
 
   /** The agent that continues a run in this engine; undefined if it is unknown. */
   agentOf(runId: string, name: string): AgentDefinition | undefined {
-    return this.active.get(runId)?.scope?.agent ?? this.agents.of(runId, name);
+    return this.active.get(runId)?.agent ?? this.agents.of(runId, name);
   }
 
   assertOpen(): void {

@@ -10,10 +10,10 @@ import type { Agent, AgentDefinition } from '../loop/types.ts';
 import { checkOptions } from '../options.ts';
 import { type Principal, principal } from '../ports/principal.ts';
 import { runFor } from './access.ts';
-import type { Active } from './active.ts';
 import { type AssertionOption, assertionOf } from './assertion.ts';
 import { drive, limitsOf } from './drive.ts';
 import { LEASE } from './lease.ts';
+import type { LiveRun } from './live-run.ts';
 import { agentOf, findHead, type Viewer } from './lookup.ts';
 import { isGone } from './owner.ts';
 import type { Resources } from './resources.ts';
@@ -42,8 +42,8 @@ const RESUME_OPTIONS = {
 } satisfies Record<keyof ResumeOptions, string>;
 
 /** Claims a run and drives it. For a run that cannot continue now, it returns the current result. */
-export async function resume(resources: Resources, active: Active, o: ResumeOptions, viewer: Viewer): Promise<RunResult> {
-  const { runId } = active;
+export async function resume(resources: Resources, live: LiveRun, o: ResumeOptions, viewer: Viewer): Promise<RunResult> {
+  const { runId } = live;
   checkOptions(o, RESUME_OPTIONS, `the resume of run ${runId}`);
   checkLimits(o.limits, `the resume of run ${runId}`);
   const run = await runFor(resources, runId, viewer, 'run');
@@ -51,8 +51,8 @@ export async function resume(resources: Resources, active: Active, o: ResumeOpti
   if (!agent && !isOver(run)) throw unregistered(runId, run.root.agent);
   if (!agent || !goesOn(run, await resources.host.now(), o.limits)) return resultOf(run) as RunResult;
   if (!(await acquireLease(resources, runId))) throw busy(runId);
-  active.leased = true;
-  return drive(resources, active, {
+  live.leased = true;
+  return drive(resources, live, {
     agent,
     run,
     opening: (trace, now) => claim(resources, agent, now, o, trace),

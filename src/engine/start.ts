@@ -10,10 +10,10 @@ import { type Asked, inputOf } from '../ports/input.ts';
 import type { Message, ToolChoice } from '../ports/model.ts';
 import { isName, type Principal, principal, principalProblem } from '../ports/principal.ts';
 import { allowedInput, assertAccess } from './access.ts';
-import type { Active } from './active.ts';
 import { assertionOf } from './assertion.ts';
 import { drive } from './drive.ts';
 import { continueSession } from './history.ts';
+import type { LiveRun } from './live-run.ts';
 import { RUN_OPTIONS, type RunOptions } from './options.ts';
 import type { Resources } from './resources.ts';
 import type { RunResult } from './results.ts';
@@ -50,14 +50,14 @@ export function checkBy(by: Principal | undefined, where: string): void {
 /** Starts a run, after the policy has checked its input and the session was read. Without a policy and a session it starts synchronously. */
 export async function start(
   resources: Resources,
-  active: Active,
+  live: LiveRun,
   agent: AgentDefinition,
   input: unknown,
   o: RunOptions<Json>,
 ): Promise<RunResult> {
-  const { runId } = active;
+  const { runId } = live;
   const session = typeof o.session === 'string' ? { id: o.session } : o.session;
-  active.asked = { tenant: o.by?.tenant, agent: agent.name, session: session?.id };
+  live.asked = { tenant: o.by?.tenant, agent: agent.name, session: session?.id };
   let started: Draft & { type: 'run.started' } = {
     type: 'run.started',
     agent: agent.name,
@@ -85,7 +85,7 @@ export async function start(
     history = messages;
   }
   const opened = started;
-  return drive(resources, active, {
+  return drive(resources, live, {
     agent,
     run: emptyFold(runId, agent.name, history),
     opening: (trace) => [trace ? { ...opened, trace } : opened],

@@ -1,8 +1,8 @@
 import { apply, emptyFold, type RunFold } from '../journal/fold.ts';
 import { damaged } from '../journal/refuse.ts';
 import { aboutRun, assertAccess } from './access.ts';
-import type { Active } from './active.ts';
 import { eventOf, type RunEvent } from './events.ts';
+import type { LiveRun } from './live-run.ts';
 import { notFound, sees, type Viewer } from './lookup.ts';
 import type { Resources } from './resources.ts';
 import type { EventStream } from './stream.ts';
@@ -20,10 +20,10 @@ async function* replay({ journal }: Resources, runId: string, after: number, bef
 }
 
 /** The events of a run that this process drives: first those that are in the journal, then live ones. */
-export function follow(resources: Resources, active: Active, after = active.from - 1): EventStream {
-  const next = active.log?.run.next ?? 0;
-  return active.join((stream) => {
-    if (next > after + 1) void stream.replay(replay(resources, active.runId, after, next));
+export function follow(resources: Resources, live: LiveRun, after = live.from - 1): EventStream {
+  const next = live.begun ? live.log.run.next : 0;
+  return live.join((stream) => {
+    if (next > after + 1) void stream.replay(replay(resources, live.runId, after, next));
   });
 }
 
@@ -46,12 +46,12 @@ export async function* watch(
   let wake: Wake | undefined;
   try {
     while (!signal?.aborted) {
-      const active = resources.active.get(runId);
-      const log = active && (await resources.opened(runId));
-      if (active && log) {
+      const live = resources.active.get(runId);
+      const log = live && (await resources.opened(runId));
+      if (live && log) {
         if (!sees(viewer, log.run.started.by?.tenant)) throw notFound(runId);
         if (!run) await assertAccess(resources, 'inspect', viewer, aboutRun(log.run));
-        yield* until(follow(resources, active, after), signal);
+        yield* until(follow(resources, live, after), signal);
         return;
       }
       wake ??= await wakeFor(resources.journal, runId);

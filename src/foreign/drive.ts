@@ -10,9 +10,7 @@ export async function drive(scope: Scope, own: Foreign): Promise<Settlement | un
   if (!frame.tasks)
     await scope.append(() => [{ type: 'frame.began', kind: 'foreign', state: { state: null, asks: {} }, next: [{ node: TURN }] }]);
   for (;;) {
-    if (scope.run.cancelled) scope.halt = { why: 'cancel' };
-    if (scope.drive.draining) scope.halt = { why: 'close' };
-    if (scope.halt) return undefined;
+    if (scope.stopsHere()) return undefined;
     await scope.drive.log.adopt();
     const { asks } = frame.state as State;
     const calls = [...(frame.tasks?.values() ?? [])];

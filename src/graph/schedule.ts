@@ -101,7 +101,6 @@ class Schedule implements Scheduling {
   async run(): Promise<Settlement | undefined> {
     const { scope } = this;
     for (;;) {
-      if (scope.run.cancelled) scope.halt = { why: 'cancel' };
       const going = !this.#stops();
       if (going && !scope.drive.draining) this.#start();
       if (this.#running > 0) {
@@ -112,8 +111,7 @@ class Schedule implements Scheduling {
       }
       if (this.#fatal) throw this.#fatal.error;
       if (this.#ended) return this.#ended;
-      if (scope.drive.draining) scope.halt = { why: 'close' };
-      if (scope.halt) return undefined;
+      if (scope.stopsHere()) return undefined;
       if (this.#error) return { status: 'failed', error: this.#error };
       if (this.#hasReady()) {
         if (!this.#crossed) {
@@ -207,7 +205,7 @@ class Schedule implements Scheduling {
   /** The journal failed. Tasks that still run append nothing more. */
   #lose(error: unknown): void {
     this.#fatal ??= { error };
-    this.scope.halt = { why: 'lost', error };
+    this.scope.drive.halt ??= { why: 'lost', error };
   }
 
   /** Handles a task that ended, waits or was halted. */

@@ -39,13 +39,16 @@ const number = (n: number) => String(Number(n.toPrecision(12)));
 /** Milliseconds between checks of a deadline, because the wall clock may be set meanwhile. */
 const LOOK = 60_000;
 
+export const isTimed = ({ time, deadline }: Limits): boolean => time !== undefined || deadline !== undefined;
+
 /**
  * Calls `cross` once when a time limit is reached, at once if it is already. `time` uses the monotonic clock, `deadline` the wall clock.
  * @param worked milliseconds of work so far.
  * @returns a function that stops watching; undefined without such a limit.
  */
-export function watchTime(worked: number, { time, deadline }: Limits, cross: (limit: Crossed) => void): (() => void) | undefined {
-  if (time === undefined && deadline === undefined) return undefined;
+export function watchTime(worked: number, limits: Limits, cross: (limit: Crossed) => void): (() => void) | undefined {
+  if (!isTimed(limits)) return undefined;
+  const { time, deadline } = limits;
   const began = performance.now() - worked;
   let timer: NodeJS.Timeout | undefined;
   const look = (): void => {

@@ -28,7 +28,6 @@ export async function loop(scope: LoopScope): Promise<Settlement | undefined> {
   const { frame } = scope;
   let due: readonly Due[] = [];
   for (;;) {
-    if (scope.run.cancelled) scope.halt ??= { why: 'cancel' };
     // after a halt, started calls are still handled: they end as not run
     if (scope.halt && (due.length === 0 || scope.halt.why === 'lost')) return undefined;
     if (frame.unfinished > 0) {
@@ -40,8 +39,7 @@ export async function loop(scope: LoopScope): Promise<Settlement | undefined> {
     const handing = handedOver(scope);
     const handed = handing && (await handing);
     if (handed && 'status' in handed) return handed;
-    if (scope.drive.draining) scope.halt ??= { why: 'close' };
-    if (scope.halt) return undefined;
+    if (scope.stopsHere()) return undefined;
 
     const seen = observe(scope);
     const observed = seen instanceof Promise ? await unlessHalted(seen, scope.cancel) : seen;

@@ -1,14 +1,27 @@
 import { RondoError } from '../errors.ts';
-import type { EntryOf } from '../journal/entries.ts';
+import type { CancelSource } from '../reliability/cancel.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
 import { granted } from './grants.ts';
-import type { AgentDefinition, Scope, ToolDefinition, Tools } from './types.ts';
+import type { AgentDefinition, Drive, Grants, Scope, ToolDefinition, Tools } from './types.ts';
 
-/** The tools of sources, as the journal pins them; undefined for an agent without sources. */
-export function pinned(agent: AgentDefinition, tools: Tools): EntryOf<'context.changed'>['tools'] {
+/** What an agent may call now, within the bounds on the way down. @throws Halted, or what a source throws. */
+export function listed(
+  { host, caller }: Drive,
+  agent: AgentDefinition,
+  grants: readonly Grants[],
+  cancel: CancelSource,
+): Tools | Promise<Tools> {
+  const found = host.toolsOf(agent, caller);
+  return found instanceof Promise ? unlessHalted(found, cancel).then((tools) => granted(tools, grants)) : granted(found, grants);
+}
+
+/** Writes which tools the sources offer now, where the journal says otherwise. */
+export function pin(scope: Scope, tools: Tools): void | Promise<void> {
+  const { agent, frame } = scope;
   if (agent.sources.length === 0) return undefined;
-  return [...tools.values()].filter((t) => !agent.tools.has(t.name) && !t.hidden).map(({ name, hash }) => ({ name, hash }));
+  const pins = [...tools.values()].filter((t) => !agent.tools.has(t.name) && !t.hidden).map(({ name, hash }) => ({ name, hash }));
+  return JSON.stringify(pins) === JSON.stringify(frame.tools) ? undefined : scope.append(() => [{ type: 'context.changed', tools: pins }]);
 }
 
 /** Whether a source may offer something else than at the step before. */
@@ -23,10 +36,9 @@ export async function relist(scope: Scope): Promise<void> {
   const { agent, host, drive } = scope;
   const revision = host.revisionOf(agent, drive.caller);
   scope.found = undefined;
-  let listed: Tools;
+  let now: Tools;
   try {
-    const found = host.toolsOf(agent, drive.caller);
-    listed = granted(found instanceof Promise ? await unlessHalted(found, scope.cancel) : found, scope.grants);
+    now = await listed(drive, agent, scope.grants, scope.cancel);
   } catch (error) {
     if (error instanceof Halted) throw error;
     const why = RondoError.is(error) ? error.message : messageOf(error);
@@ -35,11 +47,9 @@ export async function relist(scope: Scope): Promise<void> {
     return;
   }
   scope.revision = revision;
-  const tools = new Map([...listed].map(([name, now]) => [name, asOffered(now, scope.tools.get(name))]));
+  const tools = new Map([...now].map(([name, tool]) => [name, asOffered(tool, scope.tools.get(name))]));
   if (isSame(tools, scope.tools)) return;
-  const pins = pinned(agent, tools);
-  if (JSON.stringify(pins) !== JSON.stringify(pinned(agent, scope.tools)))
-    await scope.append(() => [{ type: 'context.changed', tools: pins ?? [] }]);
+  await pin(scope, tools);
   scope.tools = tools;
   scope.request = undefined;
 }

@@ -13,10 +13,12 @@ export interface ScopeOptions {
   drive: Drive;
   frame: Frame;
   agent: AgentDefinition;
+  plan: Plan;
   limits: Limits;
   tools: Tools;
   trace: AgentTrace;
   cancel: CancelSource;
+  grants: readonly Grants[];
   parent?: Scope;
   /** The entries with which this part ends, in the same append as its last answer. */
   closing(end: End): Make;
@@ -39,13 +41,14 @@ export class LiveScope implements Scope {
   readonly grants: readonly Grants[];
   readonly reserved = new Reserved();
   request: ModelRequest | undefined;
+  /** Why this part alone must stop. */
   #halt: Halt | undefined;
 
   constructor(o: ScopeOptions) {
     this.drive = o.drive;
     this.frame = o.frame;
     this.agent = o.agent;
-    this.plan = o.drive.host.planOf(o.agent);
+    this.plan = o.plan;
     this.limits = o.limits;
     this.tools = o.tools;
     this.found = undefined;
@@ -61,8 +64,7 @@ export class LiveScope implements Scope {
         return [...due, ...close(seq + due.length)];
       };
     };
-    const above = o.parent?.grants ?? [];
-    this.grants = o.agent.grants ? [...above, o.agent.grants] : above;
+    this.grants = o.grants;
     this.request = undefined;
     this.#halt = undefined;
     for (const { secrets } of o.agent.sources) if (secrets) o.drive.secrets.add(secrets);
@@ -73,7 +75,7 @@ export class LiveScope implements Scope {
   }
 
   get run(): RunFold {
-    return this.drive.run;
+    return this.drive.log.run;
   }
 
   get secrets(): Secrets | undefined {
@@ -81,11 +83,19 @@ export class LiveScope implements Scope {
   }
 
   get halt(): Halt | undefined {
-    return this.#halt ?? this.parent?.halt;
+    return this.#halt ?? (this.parent ?? this.drive).halt;
   }
 
-  set halt(halt: Halt) {
-    this.#halt ??= halt;
+  stop(halt: Halt): void {
+    if (this.parent) {
+      this.#halt ??= halt;
+      this.cancel.cancel();
+    } else this.drive.stop(halt);
+  }
+
+  stopsHere(): boolean {
+    if (this.drive.draining) this.drive.halt ??= { why: 'close' };
+    return this.halt !== undefined;
   }
 
   append(make: Make, power = false): void | Promise<void> {

@@ -221,22 +221,27 @@ export interface Caller {
 /** A run while this process drives it. */
 export interface Drive {
   readonly host: Host;
-  readonly run: RunFold;
   readonly log: Log;
   /** Every credential that was handed out in this run. They are masked in all output of its tools, servers and models. */
   readonly secrets: Secrets;
   /** The caller who started or resumed the run in this process. */
   readonly caller: Caller;
+  /** Cancelled when the run must stop at once: then `halt` says why. */
+  readonly cancel: CancelSource;
+  /** Why the run must stop. The first reason that is set counts; setting it cancels nothing that is under way. */
+  halt: Halt | undefined;
+  /** The engine is closing: the run ends before its next model call. */
+  readonly draining: boolean;
+  /** Emits transient events; undefined while there is no listener. */
+  readonly emit: ((event: Transient, step: number, path: readonly string[]) => void) | undefined;
+  /** Sets `halt`, and cancels what is under way. */
+  stop(halt: Halt): void;
   /**
    * Checks before an effect that this process still owns the run: synchronously if the lease is valid for long enough, else by the store.
    * @param waited time has passed since the last append, so the lease alone does not prove it.
    * @throws RondoError `RUN_BUSY` if another process owns the run. Then the run is halted, and the effect must not start.
    */
   own(waited: boolean): void | Promise<void>;
-  /** The engine is closing: the run ends before its next model call. */
-  draining: boolean;
-  /** Emits transient events; undefined while there is no listener. */
-  emit: ((event: Transient, step: number, path: readonly string[]) => void) | undefined;
 }
 
 /** A frame while this process drives it: the root frame, or that of a sub-agent. */
@@ -266,8 +271,8 @@ export interface Scope {
   request: ModelRequest | undefined;
   /** Undefined while there are none, so that masking costs nothing. */
   readonly secrets: Secrets | undefined;
-  /** Why this frame must stop: its own reason, or its parent's. The first reason that is set counts. */
-  halt: Halt | undefined;
+  /** Why this frame must stop: its own reason, or that of its parent or the run. */
+  readonly halt: Halt | undefined;
   /** Emits a transient event of this frame; undefined while there is no listener. */
   readonly emit: ((event: Transient, step: number) => void) | undefined;
   /** The entries that end this frame, for the append with its last answer. */
@@ -277,6 +282,8 @@ export interface Scope {
    * charges, which go to the nearest open ancestor. @throws as `Log.append`.
    */
   append(make: Make, fsync?: boolean): void | Promise<void>;
+  /** Whether this frame stops between two of its steps, as it does where the engine is closing. Nothing of it may be under way. */
+  stopsHere(): boolean;
   /** @see Drive.own */
   own(waited?: boolean): void | Promise<void>;
   /** A source that is cancelled with this scope's `cancel`, and can be cancelled separately. `unlink` removes its listener. */

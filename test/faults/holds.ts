@@ -1,7 +1,7 @@
 /** What must hold whatever happens. Each check throws with what is wrong. */
 import assert from 'node:assert/strict';
 import { vi } from 'vitest';
-import { Active } from '../../src/engine/active.ts';
+import { LiveRun } from '../../src/engine/live-run.ts';
 import { resultOf } from '../../src/engine/results.ts';
 import { Engine, type Entry, type EntryOf, type Limits, type Message, type ModelRequest, type RunEvent } from '../../src/index.ts';
 import { apply, emptyFold, type RunFold } from '../../src/journal/fold.ts';
@@ -29,10 +29,10 @@ const isLink = (key: string, v: unknown) =>
 /** Compares the live state with the journal's after every entry that an engine takes in. Ends with the returned function. */
 export function watchingState(tape: Tape): { problems: string[]; stop: () => void } {
   const problems: string[] = [];
-  const original = Active.prototype.committed;
+  const original = LiveRun.prototype.committed;
   // a run of an earlier tape may still get a late result
-  const mine = new WeakSet<Active>();
-  const spy = vi.spyOn(Active.prototype, 'committed').mockImplementation(function (this: Active, run, entry) {
+  const mine = new WeakSet<LiveRun>();
+  const spy = vi.spyOn(LiveRun.prototype, 'committed').mockImplementation(function (this: LiveRun, run, entry) {
     if (entry.seq === 0 || entry.type === 'run.claimed') mine.add(this);
     try {
       if (mine.has(this))

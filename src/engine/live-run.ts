@@ -1,29 +1,36 @@
 import type { Entry } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
 import type { Log } from '../journal/log.ts';
-import type { Halt, Scope, Transient } from '../loop/types.ts';
-
+import type { AgentDefinition, Caller, Drive, Halt, Host, Transient } from '../loop/types.ts';
 import { CancelSource } from '../reliability/cancel.ts';
+import { Secrets } from '../secrets.ts';
 import type { AgentTrace } from '../telemetry/trace.ts';
 import { eventOf, type RunEvent } from './events.ts';
 import { EventStream } from './stream.ts';
 
-/** A run that this process drives, or is about to: who listens to it, and how to stop it. */
-export class Active {
+type Own = Drive['own'];
+
+/**
+ * A run that this process drives, or is about to: all that is known of it here besides its journal. The scopes of its agents hold it as
+ * their `Drive`.
+ */
+export class LiveRun implements Drive {
   readonly runId: string;
+  readonly host: Host;
   /** What the run was asked for, and whose it is; undefined until that is known. */
   asked: { tenant: string | undefined; agent: string; session: string | undefined } | undefined;
+  caller: Caller;
+  readonly secrets = new Secrets();
   readonly cancel = new CancelSource();
-  log: Log | undefined;
+  draining = false;
+  /** The agent that it is driven with; undefined until it is about to be claimed. */
+  agent: AgentDefinition | undefined;
   /** The first entry of this drive: what its own readers begin with. */
   from = 0;
-  trace: AgentTrace | undefined;
-  scope: Scope | undefined;
   /** Whether a lease was taken for it, which is given back where the run does not end here. */
   leased = false;
-  draining = false;
   /** When the claim was made, by the clock that does not jump. */
-  began = performance.now();
+  claimedAt = performance.now();
   /** Settles with the drive. */
   done: Promise<unknown> | undefined;
   /** Resolves once the first entry of this drive is committed, or the drive has ended without one. */
@@ -31,47 +38,70 @@ export class Active {
   #open: () => void = () => {};
   #over: { error?: unknown } | undefined;
   #halt: Halt | undefined;
+  #log: Log | undefined;
+  #trace: AgentTrace | undefined;
+  #own: Own | undefined;
   readonly #streams = new Set<EventStream>();
   readonly #onEvent: ((event: RunEvent) => void) | undefined;
 
-  constructor(runId: string, onEvent: ((event: RunEvent) => void) | undefined) {
+  constructor(runId: string, host: Host, onEvent: ((event: RunEvent) => void) | undefined) {
     this.runId = runId;
+    this.host = host;
     this.#onEvent = onEvent;
+    this.caller = { runId, by: undefined, session: undefined, assertion: undefined };
     this.opened = new Promise((resolve) => {
       this.#open = resolve;
     });
   }
 
-  get halted(): Halt | undefined {
+  /** The run is about to be claimed. */
+  begin(agent: AgentDefinition, log: Log, trace: AgentTrace, own: Own): void {
+    this.agent = agent;
+    this.from = log.run.next;
+    this.#log = log;
+    this.#trace = trace;
+    this.#own = own;
+  }
+
+  /** Whether there is a log: not before the tools of the agent are listed. */
+  get begun(): boolean {
+    return this.#log !== undefined;
+  }
+
+  get log(): Log {
+    if (!this.#log) throw new Error(`run ${this.runId} has not begun`);
+    return this.#log;
+  }
+
+  get halt(): Halt | undefined {
     return this.#halt;
+  }
+
+  set halt(halt: Halt) {
+    this.#halt ??= halt;
+  }
+
+  stop(halt: Halt): void {
+    this.halt = halt;
+    this.cancel.cancel();
+  }
+
+  own(waited: boolean): void | Promise<void> {
+    return this.#own?.(waited);
   }
 
   /** Milliseconds since the claim: the wall clock may have been set meanwhile. */
   worked(): number {
-    return Math.round(performance.now() - this.began);
-  }
-
-  /** Stops the run as soon as it can be stopped. The first reason counts. */
-  halt(halt: Halt): void {
-    if (this.#halt) return;
-    this.#halt = halt;
-    if (this.scope) this.scope.halt = halt;
-    this.cancel.cancel();
-  }
-
-  /** Lets the calls under way end, and stops before the next model call. */
-  drain(): void {
-    this.draining = true;
-    if (this.scope) this.scope.drive.draining = true;
+    return Math.round(performance.now() - this.claimedAt);
   }
 
   /** Takes note of a committed entry. */
   committed(run: RunFold, entry: Entry): void {
     this.#open();
-    if (entry.type === 'approval.requested') this.trace?.approvalRequested(entry, entry.at);
-    else if (entry.type === 'wait.began') this.trace?.waitBegan(entry, entry.at);
-    else if (entry.type === 'approval.decided') this.trace?.approvalDecided(entry, entry.at);
-    else if (entry.type === 'message.received' && entry.kind === 'cancel') this.halt({ why: 'cancel' });
+    if (entry.type === 'approval.requested') this.#trace?.approvalRequested(entry, entry.at);
+    else if (entry.type === 'wait.began') this.#trace?.waitBegan(entry, entry.at);
+    else if (entry.type === 'approval.decided') this.#trace?.approvalDecided(entry, entry.at);
+    else if (entry.type === 'message.received' && entry.kind === 'cancel') this.stop({ why: 'cancel' });
     // a late result may still be written down after the end; by then another drive may be telling what happens
     if (this.#over || (this.#streams.size === 0 && !this.#onEvent)) return;
     let event: RunEvent | undefined;
@@ -85,20 +115,15 @@ export class Active {
 
   /** A reader from now on. `begin` puts before the next committed entry what it has missed. */
   join(begin?: (stream: EventStream) => void): EventStream {
-    const stream: EventStream = new EventStream(() => {
-      this.#streams.delete(stream);
-      this.listen();
-    });
+    const stream: EventStream = new EventStream(() => this.#streams.delete(stream));
     begin?.(stream);
     if (this.#over) this.#close(stream, this.#over);
     else this.#streams.add(stream);
-    this.listen();
     return stream;
   }
 
-  /** Tells the model adapters and tools whether anybody listens. */
-  listen(): void {
-    if (this.scope && !this.#over) this.scope.drive.emit = this.#streams.size > 0 || this.#onEvent ? this.#emit : undefined;
+  get emit(): Drive['emit'] {
+    return !this.#over && (this.#streams.size > 0 || this.#onEvent) ? this.#emit : undefined;
   }
 
   readonly #emit = (event: Transient, step: number, path: readonly string[]): void => {
@@ -120,7 +145,6 @@ export class Active {
   end(over: { error?: unknown }): void {
     this.#over = over;
     this.#open();
-    if (this.scope) this.scope.drive.emit = undefined;
     for (const stream of this.#streams) this.#close(stream, over);
     this.#streams.clear();
   }
