@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { agent, Engine, type Journal, type Model, ToolError, tool } from '../../src/index.ts';
+import { type Agent, agent, Engine, type Journal, type Model, ToolError, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
+import { handing } from '../graph/working.ts';
 import {
   all,
   anything,
@@ -124,6 +125,42 @@ describe.each(journals)('close() on $name', ({ make }) => {
     await ends(new Engine({ journal: another(), agents: [a] }).resume(run.id), 'completed');
     expect(ran).toBe(1);
     expect(shown(model.requests[1])[0]).toMatchObject({ text: 'slept', isError: false });
+  });
+
+  test.each<[string, unknown, (part: Agent) => Agent]>([
+    [
+      'a sub-agent',
+      'go',
+      (part) => agent({ name: 'top', instructions: '', model: scripted([asks(['part', { task: 'x' }]), 'done']), agents: [part] }),
+    ],
+    ['an agent that is a node of a graph', {}, handing],
+  ])('while %s works: it stops before its next step, and goes on there', async (_, input, above) => {
+    const { journal, another } = make();
+    const hold = deferred<string>();
+    let ran = 0;
+    const pay = tool({
+      name: 'pay',
+      description: '',
+      input: anything,
+      execute: () => {
+        ran++;
+        return hold.promise;
+      },
+    });
+    const model = scripted([asks(['pay', {}]), 'paid it']);
+    const top = above(agent({ name: 'part', description: 'pays', instructions: '', model, tools: [pay] }));
+    const engine = new Engine({ journal });
+    const run = engine.run(top, input as never);
+    await until(() => ran === 1);
+    const closing = engine.close();
+    hold.resolve('paid');
+    await refused('ENGINE_CLOSED', run);
+    await closing;
+    expect(model.requests).toHaveLength(1);
+    expect((await entriesOf(another(), run.id)).filter((e) => e.type === 'call.finished' && !e.ok)).toEqual([]);
+    await ends(new Engine({ journal: another(), agents: [top] }).resume(run.id), 'completed');
+    expect(ran).toBe(1);
+    expect(shown(model.requests[1])[0]).toMatchObject({ text: 'paid', isError: false });
   });
 
   test('in the sleep before a retry: a once call is run again only where it is known not to have run, else unknown', async () => {

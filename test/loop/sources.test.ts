@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { agent, Engine, type Tool, type ToolSource, tool } from '../../src/index.ts';
+import { type Agent, agent, Engine, type Journal, type Tool, ToolError, type ToolSource, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, entriesOf, failure, journals, refused, shown } from '../engine/setup.ts';
+import { anything, asks, ends, entriesOf, entryOf, failure, journals, refused, shown } from '../engine/setup.ts';
+import { handing } from '../graph/working.ts';
 
 const named = (name: string, said = name, approval = false): Tool =>
   tool({ name, description: said, input: anything, approval, execute: () => said });
@@ -81,6 +82,78 @@ describe.each(journals)('a tool source on $name', ({ make }) => {
     const third = new Engine({ journal, agents: [agent({ name: 'a', instructions: '', model, tools: [made] })] });
     await ends(third.resume(paused.runId), 'completed');
     expect(shown(model.requests[1])[0]?.text).toBe('pay');
+  });
+
+  test('of a sub-agent is listed within the bounds of all agents above it, and the journal says what it offered there', async () => {
+    const { journal } = make();
+    const { made } = source(() => [named('find'), named('mail'), named('pay')]);
+    const model = scripted([asks(['find', {}]), 'found']);
+    const grants = (...tools: string[]) => ({ grants: { tools } });
+    const part = agent({ name: 'part', description: '', instructions: '', model, tools: [made], ...grants('find', 'pay') });
+    const boss = scripted([asks(['part', { task: 'x' }]), 'done']);
+    const top = agent({ name: 'top', instructions: '', model: boss, agents: [part], ...grants('part', 'find', 'mail') });
+    const { runId } = await ends(new Engine({ journal }).run(top, 'go'), 'completed');
+    expect(model.requests[0]?.tools.map((t) => t.name)).toEqual(['find']);
+    const entries = (await entriesOf(journal, runId)).filter((e) => e.frame !== undefined);
+    expect(entries[0]).toMatchObject({ type: 'context.changed', tools: [{ name: 'find' }] });
+    expect(entries.filter((e) => e.type === 'context.changed')).toHaveLength(1);
+  });
+
+  test('of a run that is cancelled while it is opened is not waited for, and nothing is said of what it offers', async () => {
+    const { journal } = make();
+    const hangs: ToolSource = { name: 'shop', open: () => new Promise(() => undefined) };
+    const part = agent({ name: 'part', description: '', instructions: '', model: scripted(['never']), tools: [hangs] });
+    const boss = scripted([asks(['part', { task: 'x' }]), 'never']);
+    const engine = new Engine({ journal });
+    const below = engine.run(agent({ name: 'top', instructions: '', model: boss, agents: [part] }), 'go');
+    await entryOf(journal, below.id, 'frame.opened');
+    for (const run of [engine.run(part, 'go'), below]) {
+      await engine.cancel(run.id);
+      await ends(run, 'cancelled');
+      expect((await entriesOf(journal, run.id)).filter((e) => e.type === 'context.changed')).toEqual([]);
+    }
+  });
+
+  describe('of a sub-agent that has paid, and that cannot be opened when the run goes on:', () => {
+    const down = () => Promise.reject(new ToolError('MCP_UNAVAILABLE', 'no shop', { outcome: 'not-run', retryable: true }));
+    const paying = () => {
+      const server = { up: true };
+      const paid: string[] = [];
+      const shop: ToolSource = {
+        name: 'shop',
+        open: () => (server.up ? source(() => [named('find', 'find', true)]).made.open({ signal: new AbortController().signal }) : down()),
+      };
+      const pay = tool({ name: 'pay', description: '', input: anything, execute: () => `paid ${paid.push('x')}` });
+      const model = scripted([asks(['pay', {}]), asks(['find', {}]), 'all done']);
+      return { server, paid, part: agent({ name: 'part', description: '', instructions: '', model, tools: [pay, shop] }) };
+    };
+    const approved = async (journal: Journal, top: Agent, input: unknown) => {
+      const { runId, approvals } = await ends(new Engine({ journal }).run(top, input as never), 'paused');
+      const engine = new Engine({ journal, agents: [top] });
+      await engine.decide(runId, [{ approval: approvals[0].id, type: 'approve' }], { by: { id: 'ben' } });
+      return { engine, runId };
+    };
+
+    test('the agent above is told that the outcome is unknown, and not to try again', async () => {
+      const { journal } = make();
+      const { server, part } = paying();
+      const boss = scripted([asks(['part', { task: 'x' }]), 'done']);
+      const { engine, runId } = await approved(journal, agent({ name: 'top', instructions: '', model: boss, agents: [part] }), 'go');
+      server.up = false;
+      await ends(engine.resume(runId), 'completed');
+      expect(failure(shown(boss.requests[1])[0])).toMatchObject({ code: 'MCP_UNAVAILABLE', outcome: 'unknown', retryable: false });
+    });
+
+    test('a graph fails, and goes on in the middle of the part once the source is there again', async () => {
+      const { journal } = make();
+      const { server, paid, part } = paying();
+      const { engine, runId } = await approved(journal, handing(part), {});
+      server.up = false;
+      expect((await ends(engine.resume(runId), 'failed')).error.code).toBe('MCP_UNAVAILABLE');
+      server.up = true;
+      await ends(engine.resume(runId), 'completed');
+      expect(paid).toEqual(['x']);
+    });
   });
 
   test('of a name that another tool has is refused, before anything runs', async () => {
