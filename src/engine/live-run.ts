@@ -10,10 +10,7 @@ import { EventStream } from './stream.ts';
 
 type Own = Drive['own'];
 
-/**
- * A run that this process drives, or is about to: all that is known of it here besides its journal. The scopes of its agents hold it as
- * their `Drive`.
- */
+/** A run that this process drives, or is about to drive: the only place of its live state. Scopes hold it as their `Drive`. */
 export class LiveRun implements Drive {
   readonly runId: string;
   readonly host: Host;

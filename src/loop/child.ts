@@ -70,7 +70,7 @@ async function work(inner: Scope, child: Child): Promise<Left | undefined> {
   return settlement?.status === 'stopped' && !error ? { crossed: settlement.limit, at: settlement.at } : left;
 }
 
-/** The failure with which a part ends; undefined where it has not failed. */
+/** The failure of the frame; undefined if it has not failed. */
 function errorOf(inner: Scope, settlement: Settlement): Failure | undefined {
   if (settlement.status === 'failed') return settlement.error;
   if (settlement.status !== 'stopped' || settlement.at !== inner) return undefined;
@@ -83,10 +83,10 @@ function errorOf(inner: Scope, settlement: Settlement): Failure | undefined {
   };
 }
 
-/** Ends the call with a failure, unless what is above fails with it. @param at whose journal entries the end belongs to. */
+/** Ends the call with a failure; for a fatal one, leaves the frame open and returns the failure. */
 async function failed(at: Scope, { call, closing, ...child }: Child, error: Failure): Promise<Left | undefined> {
   const fatal = child.fatal && isResumable(error);
-  // what did not run now does not undo what its tools did before: asked again, it would do that twice
+  // its tools may have acted before: a repeated call would repeat their effects
   const told: Failure =
     call.frame?.acted && error.outcome === 'not-run' ? { ...error, outcome: 'unknown', retryable: fatal === true } : error;
   if (fatal) return { failed: told };

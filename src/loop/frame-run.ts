@@ -1,9 +1,9 @@
 /**
- * The one driver of a frame: the root of a run, and the part of a sub-agent.
+ * The driver of every frame: the root frame of a run, and the frame of a sub-agent.
  *
- * I1. Nothing is driven before the agent's tools are listed, within all bounds on the way down, and the frame is open in the journal.
- * I2. The journal says which tools the sources offered, before the agent uses one.
- * I3. A limit of time is watched from there to the end of the part, and no longer.
+ * I1. An agent is offered only tools that the grants of all agents from the root down to it allow.
+ * I2. The journal names the tools that the sources offer before the model is asked.
+ * I3. The timer of a time limit ends with the frame's driver.
  */
 import { RondoError, ToolError } from '../errors.ts';
 import type { Limits } from '../journal/entries.ts';
@@ -22,21 +22,21 @@ export interface FrameRun<T> {
   frame: Frame;
   agent: AgentDefinition;
   limits: Limits;
-  /** The part that a call of which this one answers; undefined for the root. */
+  /** The scope whose call this frame answers; undefined for the root frame. */
   parent?: Scope;
-  /** Starts the span of this part, once the tools are listed. */
+  /** Starts the span of this frame, after the tools are listed. */
   trace(): AgentTrace;
-  /** Opens the frame in the journal, where it is not open yet. */
+  /** Opens the frame in the journal, if it is not open yet. */
   open?(trace: AgentTrace): Promise<void>;
-  /** The entries with which this part ends. */
+  /** The entries that end this frame. */
   closing(end: End): Make;
-  /** The agent cannot be driven: its tools cannot be listed, or its declaration has a bad number. Nothing was done. */
+  /** Handles an agent that cannot be driven: its tools cannot be listed, or its reliability options are invalid. Nothing has run yet. */
   refused(error: unknown): Promise<T>;
-  /** Drives the part, by `attempt`, and writes what came of it. */
+  /** Drives the frame with `attempt`, and appends the outcome. */
   work(scope: Scope): Promise<T>;
 }
 
-/** Drives a frame to its next end. @returns what `work` does, or `refused`. */
+/** Drives a frame to its next end. @returns the result of `work` or `refused`. */
 export async function runFrame<T>(o: FrameRun<T>): Promise<T> {
   const { drive, agent, limits, parent } = o;
   const above = parent?.grants ?? [];
@@ -46,7 +46,7 @@ export async function runFrame<T>(o: FrameRun<T>): Promise<T> {
   try {
     plan = drive.host.planOf(agent);
     const listing = listed(drive, agent, grants, (parent ?? drive).cancel);
-    // a run that is halted while its sources are opened ends like any other, without them
+    // a run that is halted while its sources open ends like any other, without their tools
     tools = listing instanceof Promise ? await listing.catch(ifHalted(granted(agent.tools, grants))) : listing;
   } catch (error) {
     return o.refused(error);
@@ -76,8 +76,8 @@ const ifHalted = (tools: Tools) => (error: unknown) => {
 };
 
 /**
- * Drives an agent once. A typed failure of what the user declared (instructions that throw) ends its part, not what is above it.
- * @returns how the part ended; undefined where what is above it was halted, or the whole run.
+ * Drives an agent once. A typed failure of the user's code, such as instructions that throw, ends its frame and no other.
+ * @returns how the frame ended; undefined if its parent or the run was halted.
  */
 export async function attempt(scope: Scope): Promise<Settlement | undefined> {
   try {

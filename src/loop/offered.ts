@@ -5,7 +5,7 @@ import { Halted, unlessHalted } from '../reliability/patience.ts';
 import { granted } from './grants.ts';
 import type { AgentDefinition, Drive, Grants, Scope, ToolDefinition, Tools } from './types.ts';
 
-/** What an agent may call now, within the bounds on the way down. @throws Halted, or what a source throws. */
+/** The tools that an agent may call now. @throws Halted, or the error of a source. */
 export function listed(
   { host, caller }: Drive,
   agent: AgentDefinition,
@@ -16,7 +16,7 @@ export function listed(
   return found instanceof Promise ? unlessHalted(found, cancel).then((tools) => granted(tools, grants)) : granted(found, grants);
 }
 
-/** Writes which tools the sources offer now, where the journal says otherwise. */
+/** Appends the names and hashes of the tools that the sources offer, if they differ from the journal's. */
 export function pin(scope: Scope, tools: Tools): void | Promise<void> {
   const { agent, frame } = scope;
   if (agent.sources.length === 0) return undefined;

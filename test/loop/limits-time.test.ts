@@ -181,6 +181,7 @@ describe('a deadline', () => {
     expect(vi.getTimerCount()).toBe(1);
   });
 
+  // holds frame-run.I3
   test('a run that completes leaves no timer behind', async () => {
     const { journal } = recording(memoryJournal());
     const run = new Engine({ journal }).run(timed({ time: 5_000 }, scripted(['done'])), 'go');

@@ -84,6 +84,7 @@ describe.each(journals)('a tool source on $name', ({ make }) => {
     expect(shown(model.requests[1])[0]?.text).toBe('pay');
   });
 
+  // holds frame-run.I1, frame-run.I2
   test('of a sub-agent is listed within the bounds of all agents above it, and the journal says what it offered there', async () => {
     const { journal } = make();
     const { made } = source(() => [named('find'), named('mail'), named('pay')]);
@@ -124,7 +125,9 @@ describe.each(journals)('a tool source on $name', ({ make }) => {
         open: () => (server.up ? source(() => [named('find', 'find', true)]).made.open({ signal: new AbortController().signal }) : down()),
       };
       const pay = tool({ name: 'pay', description: '', input: anything, execute: () => `paid ${paid.push('x')}` });
-      const model = scripted([asks(['pay', {}]), asks(['find', {}]), 'all done']);
+      // it goes by what it is shown, so that a part that begins again pays again
+      const steps = [asks(['pay', {}]), asks(['find', {}]), 'all done'] as const;
+      const model = scripted((request) => steps[shown(request).length] ?? 'all done');
       return { server, paid, part: agent({ name: 'part', description: '', instructions: '', model, tools: [pay, shop] }) };
     };
     const approved = async (journal: Journal, top: Agent, input: unknown) => {
