@@ -11,6 +11,7 @@ export type { EngineOptions, RunOptions, RunSummary } from './engine/options.ts'
 export type { RunResult, RunState, UnknownOutcome } from './engine/results.ts';
 export type { DecideOptions, ResumeOptions } from './engine/resume.ts';
 export type { Run } from './engine/run.ts';
+export type { FoundRun, SearchMatch, SearchPage, SearchQuery } from './engine/search.ts';
 export type { TraceOptions } from './engine/trace.ts';
 export type { TraceRecord, TraceStatus } from './engine/trace-record.ts';
 export type { AgentState, NodeState } from './engine/tree.ts';

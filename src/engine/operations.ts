@@ -14,6 +14,7 @@ import type { Recorder } from './recorder.ts';
 import { reopen } from './reopen.ts';
 import type { Resources } from './resources.ts';
 import { type RunState, stateOf } from './results.ts';
+import { type SearchPage, type SearchQuery, search } from './search.ts';
 import { type TraceOptions, traceOf } from './trace.ts';
 import type { TraceRecord } from './trace-record.ts';
 import { type WatchOptions, watch } from './watch.ts';
@@ -119,5 +120,14 @@ export abstract class Operations {
    */
   exportTrace(runId: string, o: TraceOptions = {}): AsyncGenerator<TraceRecord, void, undefined> {
     return traceOf(this.#resources, runId, o);
+  }
+
+  /**
+   * Finds runs by what happened in them, newest first, with the calls and texts that match: those that the caller may see and inspect. A page
+   * reads at most 200 runs, so it may hold fewer than `limit`, or none, and still have a `cursor` for the next one.
+   * @throws RondoError `CONFIG_INVALID`, whose details name the field.
+   */
+  async search(query: SearchQuery): Promise<SearchPage> {
+    return search(this.#resources, query);
   }
 }

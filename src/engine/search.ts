@@ -1,0 +1,214 @@
+/** Finds runs by what happened in them. */
+import { invalid, type Outcome, RondoError } from '../errors.ts';
+import { promptParts } from '../journal/conversation.ts';
+import type { CallId, Entry } from '../journal/entries.ts';
+import type { HeadCursor, RunHead } from '../journal/port.ts';
+import type { Json } from '../json.ts';
+import { checkOptions } from '../options.ts';
+import type { Message, Part } from '../ports/model.ts';
+import { isName, type Principal } from '../ports/principal.ts';
+import { aboutRun, hasAccess } from './access.ts';
+import { headsOfSession, sees, summaryOf } from './lookup.ts';
+import type { RunSummary } from './options.ts';
+import type { Resources } from './resources.ts';
+import { taken } from './trace.ts';
+import type { TraceRecord } from './trace-record.ts';
+import { Tracer } from './tracer.ts';
+
+/** Which runs to find. A match is one thing that happened and fits every given one of `tool`, `errorCode`, `outcome` and `text`. */
+export interface SearchQuery {
+  /** The name of a tool, a sub-agent's tool, a node or a durable step. */
+  tool?: string;
+  /** The code of a failure, such as `THROTTLING`. */
+  errorCode?: string;
+  /** What became of a call, as far as it is known now. */
+  outcome?: 'done' | Outcome;
+  /** Is in what a user, an agent or a tool said, in upper or lower case: 1 to 200 characters, not a pattern. */
+  text?: string;
+  /** The session that `by` would continue. */
+  session?: string;
+  /** Only runs that started at this time or later, epoch milliseconds. */
+  since?: number;
+  by?: Principal;
+  /** Most runs of this page, 1 to 100. Default 20. */
+  limit?: number;
+  /** The cursor of the previous page. */
+  cursor?: HeadCursor;
+}
+
+export interface SearchMatch {
+  /** Who it is from. `agent`: an answer or a failure of its model; `run`: the end of the run. */
+  from: 'user' | 'agent' | 'tool' | 'run';
+  seq: number;
+  step: number;
+  /** The agents from the run's top agent down. */
+  path: readonly string[];
+  tool?: string;
+  callId?: CallId;
+  errorCode?: string;
+  outcome?: 'done' | Outcome;
+  /** With `text`: where it is, with at most 80 characters before and after it. */
+  excerpt?: string;
+}
+
+/** A run with its first 20 matches. `more`: there are others. */
+export interface FoundRun extends RunSummary {
+  matches: readonly SearchMatch[];
+  more: boolean;
+}
+
+/** `cursor`: set while there may be more. `unreadable`: runs of this page whose journal is damaged, or of a newer version. */
+export interface SearchPage {
+  runs: readonly FoundRun[];
+  unreadable: readonly string[];
+  cursor?: HeadCursor;
+}
+
+/** Runs that one page reads, whether they match or not, and matches of one run. */
+const MOST = { read: 200, matches: 20 };
+const AROUND = 80;
+const OUTCOMES: readonly unknown[] = ['done', 'failed', 'not-run', 'unknown'];
+const UNREADABLE: readonly string[] = ['JOURNAL_DAMAGED', 'JOURNAL_VERSION'];
+
+const OPTIONS = {
+  tool: "tool: 'refund'",
+  errorCode: "errorCode: 'THROTTLING'",
+  outcome: "outcome: 'failed'",
+  text: "text: 'order 17'",
+  session: "session: 's-1'",
+  since: 'since: Date.now() - 86_400_000',
+  by: 'by',
+  limit: 'limit: 20',
+  cursor: 'cursor: page.cursor',
+};
+
+function check(q: SearchQuery): void {
+  checkOptions(q, OPTIONS, 'search()');
+  const fail = (field: string, why: string) => invalid(`search(): ${field} is ${why}.`, { details: { field } });
+  for (const field of ['tool', 'errorCode', 'session'] as const)
+    if (q[field] !== undefined && !isName(q[field])) throw fail(field, 'a text of 1 to 500 characters');
+  if (q.text !== undefined && (typeof q.text !== 'string' || q.text.length < 1 || q.text.length > 200))
+    throw fail('text', 'a text of 1 to 200 characters');
+  if (q.outcome !== undefined && !OUTCOMES.includes(q.outcome)) throw fail('outcome', `one of ${OUTCOMES.join(', ')}`);
+  if (q.since !== undefined && !Number.isFinite(q.since)) throw fail('since', 'a time in epoch milliseconds');
+  const { limit = 1, cursor } = q;
+  if (!Number.isInteger(limit) || limit < 1 || limit > 100) throw fail('limit', 'a whole number from 1 to 100');
+  if (cursor !== undefined && (typeof cursor?.runId !== 'string' || !Number.isFinite(cursor.startedAt)))
+    throw fail('cursor', 'that of the page before, { runId, startedAt }');
+  if ((q.tool ?? q.errorCode ?? q.outcome ?? q.text) === undefined)
+    throw invalid('search() needs what to look for: tool, errorCode, outcome or text. runs() lists all runs: engine.runs({ by }).');
+}
+
+/** One page of the runs that match and that the caller may inspect, newest first. @throws RondoError `CONFIG_INVALID`. */
+export async function search(resources: Resources, q: SearchQuery): Promise<SearchPage> {
+  check(q);
+  const { journal } = resources;
+  const { by, session, since = Number.NEGATIVE_INFINITY, limit = 20, cursor: after } = q;
+  const filter = { limit: MOST.read, ...(after && { after: { runId: after.runId, startedAt: after.startedAt } }) };
+  const heads = session === undefined ? journal.heads(filter) : await headsOfSession(journal, session, by, filter);
+  const runs: FoundRun[] = [];
+  const unreadable: string[] = [];
+  let left = MOST.read;
+  for await (const head of heads) {
+    if (head.startedAt < since) return { runs, unreadable };
+    try {
+      const found = await searched(resources, head, q);
+      if (found) runs.push(found);
+    } catch (error) {
+      if (!RondoError.is(error) || !UNREADABLE.includes(error.code)) throw error;
+      if (sees(by, head.tenant)) unreadable.push(head.runId);
+    }
+    left--;
+    if (runs.length === limit || left === 0) return { runs, unreadable, cursor: { runId: head.runId, startedAt: head.startedAt } };
+  }
+  return { runs, unreadable };
+}
+
+/** The run with its matches; undefined without any, and for one that the caller may not inspect. */
+async function searched(resources: Resources, head: RunHead, q: SearchQuery): Promise<FoundRun | undefined> {
+  const { journal } = resources;
+  const summary = await summaryOf(journal, head, q.by);
+  if (!summary) return undefined;
+  let matches: SearchMatch[] = [];
+  let more = false;
+  let tracer: Tracer | undefined;
+  const pattern = q.text === undefined ? undefined : new RegExp(q.text.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&'), 'i');
+  const take = (item: SearchMatch, texts: readonly string[]) => {
+    const match = matched(item, texts, q, pattern);
+    if (match && matches.length < MOST.matches) matches.push(match);
+    else if (match) more = true;
+  };
+  for await (const entry of journal.read(head.runId)) {
+    if (!tracer) {
+      if (entry.type !== 'run.started') return undefined;
+      tracer = new Tracer(head.runId, entry, true);
+    }
+    const records = taken(tracer, entry);
+    const { run } = tracer;
+    if (entry.seq === 0 && (!sees(q.by, run.started.by?.tenant) || !(await hasAccess(resources, 'inspect', q.by, aboutRun(run)))))
+      return undefined;
+    const said = saidByUser(entry);
+    if (said.length > 0) take({ from: 'user', seq: entry.seq, step: run.root.step, path: run.root.path }, said);
+    for (const record of records) {
+      // an outcome that became known replaces the one before
+      if (record.type === 'OUTCOME' && q.outcome !== undefined) matches = matches.filter(({ callId }) => callId !== record.callId);
+      take(itemOf(record), textsOf(record));
+    }
+  }
+  return matches.length > 0 ? { ...summary, matches, more } : undefined;
+}
+
+function matched(item: SearchMatch, texts: readonly string[], q: SearchQuery, pattern: RegExp | undefined): SearchMatch | undefined {
+  if (q.tool !== undefined && item.tool !== q.tool) return undefined;
+  if (q.errorCode !== undefined && item.errorCode !== q.errorCode) return undefined;
+  if (q.outcome !== undefined && item.outcome !== q.outcome) return undefined;
+  if (!pattern) return item;
+  for (const text of texts) {
+    const { index } = pattern.exec(text) ?? {};
+    if (index === undefined) continue;
+    const excerpt = text.slice(Math.max(0, index - AROUND), index + (q.text ?? '').length + AROUND).toWellFormed();
+    return { ...item, excerpt };
+  }
+  return undefined;
+}
+
+function itemOf(record: TraceRecord): SearchMatch {
+  const { seq, step, path, type } = record;
+  const item: SearchMatch = { from: type === 'MODEL_INVOCATION' ? 'agent' : type === 'FINAL_RESPONSE' ? 'run' : 'tool', seq, step, path };
+  const tool = 'toolName' in record ? record.toolName : 'name' in record ? record.name : 'node' in record ? record.node : undefined;
+  if (tool !== undefined) item.tool = tool;
+  if ('callId' in record) item.callId = record.callId;
+  if ('errorCode' in record && record.errorCode !== undefined) item.errorCode = record.errorCode;
+  if (type === 'OUTCOME') item.outcome = record.outcome;
+  else if ('callId' in record && type !== 'APPROVAL') {
+    const outcome = record.status === 'SUCCEEDED' ? 'done' : record.outcome;
+    if (outcome !== undefined) item.outcome = outcome;
+  }
+  return item;
+}
+
+/** What an agent or a tool said in it. A run's output was said before, by its agent. */
+function textsOf(record: TraceRecord): string[] {
+  if (record.type === 'MODEL_INVOCATION') return record.text === undefined ? [] : [record.text];
+  const values = [
+    'output' in record && record.type !== 'FINAL_RESPONSE' ? record.output : undefined,
+    'message' in record ? record.message : undefined,
+  ];
+  return values.flatMap((value) => (value === undefined ? [] : texts(value)));
+}
+
+/** The texts in a value, and its numbers. */
+function texts(value: Json): string[] {
+  if (typeof value === 'string') return [value];
+  if (typeof value !== 'object' || value === null) return [String(value)];
+  return Object.values(value).flatMap(texts);
+}
+
+function saidByUser(entry: Entry): string[] {
+  if (entry.type === 'run.started') return [...said(entry.earlier), ...textParts(promptParts(entry.input))];
+  if (entry.type === 'message.received' && entry.kind === 'steering') return [...said(entry.earlier), ...textParts(entry.content)];
+  return [];
+}
+
+const said = (messages: readonly Message[] = []) => messages.flatMap(({ content }) => textParts(content));
+const textParts = (parts: readonly Part[]) => parts.flatMap((part) => (part.type === 'text' ? [part.text] : []));
