@@ -7,7 +7,7 @@ export type { ForgetTarget, Forgotten, Pruned, PruneOptions } from './engine/for
 export type { ForkOptions } from './engine/fork.ts';
 export type { ApprovalFilter, OpenApproval } from './engine/inbox.ts';
 export type { RunFilter } from './engine/listing.ts';
-export type { EngineOptions, RunOptions, RunSummary } from './engine/options.ts';
+export type { EngineOptions, EnqueueOptions, RunOptions, RunSummary } from './engine/options.ts';
 export type { RunResult, RunState, UnknownOutcome } from './engine/results.ts';
 export type { DecideOptions, ResumeOptions } from './engine/resume.ts';
 export type { Run } from './engine/run.ts';
@@ -16,6 +16,8 @@ export type { TraceOptions } from './engine/trace.ts';
 export type { TraceRecord, TraceStatus } from './engine/trace-record.ts';
 export type { AgentState, NodeState } from './engine/tree.ts';
 export type { Waiting } from './engine/waiting.ts';
+export type { Work, WorkOptions } from './engine/work.ts';
+export type { Worked, WorkKind, WorkState } from './engine/worked.ts';
 export { type ErrorCode, type Failure, type Outcome, RondoError, ToolError } from './errors.ts';
 export { type ForeignAgentOptions, foreignAgent } from './foreign/foreign.ts';
 export { graph } from './graph/graph.ts';

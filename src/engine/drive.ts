@@ -49,6 +49,8 @@ export async function drive(resources: Resources, live: LiveRun, o: DriveOptions
   maskAssertion(live.secrets, assertion);
   if (run.cancelled) live.stop({ why: 'cancel' });
   const takeover = run.next > 0;
+  // the first claim of a queued run need not survive loss of power, like the start of any other run: it is begun again then
+  const fsync = takeover && run.status !== 'queued';
   try {
     return await runFrame({
       drive: live,
@@ -73,7 +75,7 @@ export async function drive(resources: Resources, live: LiveRun, o: DriveOptions
       },
       open: async (trace) => {
         // always awaited, so that a reader of the run has joined before the model is asked
-        await open(resources, live.log, () => o.opening(trace.traceparent, run), takeover, by);
+        await open(resources, live.log, () => o.opening(trace.traceparent, run), fsync, by);
         live.leased = true;
         live.claimedAt = performance.now();
         // rules, policies and tools see who asked; none of them may change it
@@ -109,9 +111,10 @@ function unavailable(agent: AgentDefinition, cause: unknown): RondoError {
   });
 }
 
-async function open(resources: Resources, log: Log, opening: Make, takeover: boolean, by: Principal | undefined): Promise<void> {
+/** Writes the entry with which a drive, or a queued run, begins. @throws RondoError `RUN_EXISTS`, `SESSION_BUSY`, `RUN_BUSY`. */
+export async function open(resources: Resources, log: Log, opening: Make, fsync: boolean, by: Principal | undefined): Promise<void> {
   try {
-    await log.append(opening, takeover);
+    await log.append(opening, fsync);
   } catch (error) {
     const { runId } = log.run;
     if (RondoError.is(error, 'RUN_EXISTS') && !sees(by, (await findHead(resources.journal, runId))?.tenant)) throw idTaken(runId);

@@ -36,7 +36,7 @@ export async function* allDue(journal: Journal, filter: Pick<DueFilter, 'status'
 }
 
 /** Runs with a live lease of a dead process on this machine. They are due now, before the lease expires. */
-async function orphans(journal: Journal, now: number): Promise<readonly RunHead[]> {
+export async function orphans(journal: Journal, now: number): Promise<readonly RunHead[]> {
   const found: RunHead[] = [];
   for await (const head of journal.heads({ status: 'running', ownerPrefix: ownersHere() }))
     if ((head.leaseUntil ?? 0) > now && isGone(head.owner)) found.push(head);

@@ -9,6 +9,7 @@ import { reasonOf } from './cancelled.ts';
 import { giveBack } from './closing.ts';
 import { type Driven, driveAll } from './driven.ts';
 import { dueRuns } from './due.ts';
+import { enqueue } from './enqueue.ts';
 import { checkFork, type ForkOptions, fork } from './fork.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { newId } from './ids.ts';
@@ -16,7 +17,7 @@ import { release } from './lease.ts';
 import { LiveRun } from './live-run.ts';
 import { ENGINE, notFound, sees, type Viewer } from './lookup.ts';
 import { Operations } from './operations.ts';
-import type { EngineOptions, RunArgs, RunOptions, WithoutContext } from './options.ts';
+import type { EngineOptions, EnqueueArgs, RunArgs, RunOptions, WithoutContext } from './options.ts';
 import { decide } from './outside.ts';
 import { Recorder } from './recorder.ts';
 import { assertClaims } from './reopen.ts';
@@ -27,6 +28,7 @@ import { engineError, idTaken, type Run, refused, runAfter, runExists, runHandle
 import { send } from './send.ts';
 import { checkRun, start } from './start.ts';
 import { follow } from './watch.ts';
+import { type Work, type WorkOptions, work } from './work.ts';
 
 /** Milliseconds that `close()` waits for running calls. */
 const GRACE = 5_000;
@@ -81,6 +83,19 @@ export class Engine extends Operations implements AsyncDisposable {
     } catch (error) {
       return refused(id, error);
     }
+  }
+
+  /**
+   * Writes a run for later, from any process: it is `queued` until a process begins it, see `work()`. In a session it waits its turn,
+   * behind the open run and the runs that were enqueued before it.
+   * @returns once it is in the journal.
+   * @throws RondoError `RUN_EXISTS`, `CONFIG_INVALID`, `NOT_PERMITTED`, `INPUT_REFUSED`, or an error of the journal.
+   */
+  enqueue<I, O, C>(agent: Agent<I, O, C>, input: NoInfer<I>, ...options: EnqueueArgs<NoInfer<C>>): Promise<{ runId: string }>;
+  // without options, its type error says what is missing, instead of "Expected 3 arguments, but got 2"
+  enqueue<I, O, C>(agent: Agent<I, O, C>, input: WithoutContext<NoInfer<I>, NoInfer<C>>): Promise<{ runId: string }>;
+  enqueue<I, O, C>(agent: Agent<I, O, C>, input: NoInfer<I>, ...options: readonly unknown[]): Promise<{ runId: string }> {
+    return enqueue(this.#resources, agent as Agent, input, options[0] as RunOptions<Json> | undefined);
   }
 
   /**
@@ -233,6 +248,17 @@ export class Engine extends Operations implements AsyncDisposable {
     return this.#due('paused');
   }
 
+  /**
+   * Drives all runs that need a process, now and from then on: those that were decided or whose time has come, those that a dead process
+   * left, and those that were enqueued. Any number of processes may work on one store. Runs of agents that this engine does not know are
+   * left alone.
+   * @throws RondoError `CONFIG_INVALID`, `ENGINE_CLOSED`.
+   */
+  work(o: WorkOptions = {}): Work {
+    const drive = (runId: string) => ({ run: this.#resume(runId, {}, ENGINE), live: this.#resources.active.get(runId) });
+    return work({ resources: this.#resources, recorder: this.#recorder, drive }, o, () => this.close());
+  }
+
   #due(status: 'running' | 'paused'): Driven {
     const resources = this.#resources;
     return driveAll(
@@ -257,6 +283,7 @@ export class Engine extends Operations implements AsyncDisposable {
   async #close(): Promise<void> {
     const resources = this.#resources;
     resources.closed = true;
+    for (const halt of [...resources.closing]) halt();
     this.#heartbeat.stop();
     await giveBack(resources, GRACE);
     await this.#recorder.close(GRACE);

@@ -12,7 +12,7 @@ import { sessionKey } from '../journal/session.ts';
 import { inWords } from '../loop/descend.ts';
 import type { Message, Part } from '../ports/model.ts';
 import { isName, type Principal } from '../ports/principal.ts';
-import { loadRun } from './history.ts';
+import { loadRun, startOf } from './history.ts';
 import { ENGINE, findRun, headsOfSession } from './lookup.ts';
 import { cancel } from './outside.ts';
 import type { Recorder } from './recorder.ts';
@@ -34,7 +34,7 @@ export type ForgetTarget = string | { session: string; by?: Principal } | { by: 
 export interface PruneOptions {
   /** Milliseconds since the run's newest entry, by the store's clock. */
   olderThan: number;
-  /** Default: all statuses of ended runs. A running or paused run is removed only if its status is named, and is cancelled first. */
+  /** Default: all statuses of ended runs. A queued, running or paused run is removed only if its status is named, and is cancelled first. */
   status?: RunStatus | readonly RunStatus[];
   /** Only runs of this principal. Default: all. */
   by?: Principal;
@@ -45,8 +45,8 @@ export interface Pruned extends Forgotten {
   kept: readonly string[];
 }
 
-const OPEN: ReadonlySet<RunStatus> = new Set(['running', 'paused']);
-const STATUSES: ReadonlySet<RunStatus> = new Set(['running', 'paused', 'completed', 'failed', 'cancelled', 'stopped']);
+const OPEN: ReadonlySet<RunStatus> = new Set(['queued', 'running', 'paused']);
+const STATUSES: ReadonlySet<RunStatus> = new Set(['queued', 'running', 'paused', 'completed', 'failed', 'cancelled', 'stopped']);
 
 /** @see Engine.forget */
 export async function forget(
@@ -84,7 +84,7 @@ async function runsOf(journal: Journal, session: string, by: Principal | undefin
   const found = new Set<string>();
   const heads = await headsOfSession(journal, session, by, {});
   for (const head of heads.reverse()) {
-    const started = await firstOf(journal, head.runId);
+    const started = await startOf(journal, head.runId);
     const before = started?.previous !== undefined && heads.some(({ runId }) => runId === started.previous) ? started.previous : undefined;
     if (before === undefined ? head.by === by?.id : found.has(before)) found.add(head.runId);
   }
@@ -173,11 +173,6 @@ async function assertIdle(resources: Resources, runId: string, why: string, busy
 
 type Started = EntryOf<'run.started'>;
 
-async function firstOf(journal: Journal, runId: string): Promise<Started | undefined> {
-  for await (const entry of journal.read(runId)) return entry.type === 'run.started' ? entry : undefined;
-  return undefined;
-}
-
 /** Finds copies of the content of some runs in other runs. */
 class Words {
   readonly #journal: Journal;
@@ -191,7 +186,7 @@ class Words {
   }
 
   async #first(id: string): Promise<Started | undefined> {
-    if (!this.#started.has(id)) this.#started.set(id, await firstOf(this.#journal, id));
+    if (!this.#started.has(id)) this.#started.set(id, await startOf(this.#journal, id));
     return this.#started.get(id);
   }
 
@@ -251,8 +246,15 @@ class Words {
     const changed: Entry[] = [];
     for await (const entry of this.#journal.read(id)) {
       let now = entry;
-      if (now.type === 'run.started') now = await this.#begin(now, id, gone, copied);
-      else if (now.type === 'frame.opened' && now.history) {
+      if (now.type === 'run.started') {
+        const first = (await this.#first(id)) ?? now;
+        const begun = await this.#begin(first, id, gone, copied);
+        if (begun !== first) now = begun;
+      } else if (now.type === 'run.claimed' && now.previous !== undefined && changed[0]?.type === 'run.started') {
+        // the first entry says now what this one added to it
+        const { previous: _, previousSeq: _s, depth: _d, history: _h, ...rest } = now;
+        now = rest;
+      } else if (now.type === 'frame.opened' && now.history) {
         const { history } = now;
         const kept = left(history, gone);
         if (kept.length < history.length || kept.some((message, i) => message !== history[i])) now = { ...now, history: kept };

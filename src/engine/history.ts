@@ -1,6 +1,7 @@
 import { RondoError } from '../errors.ts';
-import { apply, closedMessages, emptyFold, type RunFold } from '../journal/fold.ts';
-import type { Journal, RunHead } from '../journal/port.ts';
+import type { EntryOf } from '../journal/entries.ts';
+import { apply, closedMessages, emptyFold, type RunFold, withPrevious } from '../journal/fold.ts';
+import type { HeadCursor, Journal, RunHead } from '../journal/port.ts';
 import { sessionBusy as busy, damaged } from '../journal/refuse.ts';
 import { type Session, sessionKey } from '../journal/session.ts';
 import type { Json } from '../json.ts';
@@ -33,7 +34,8 @@ export async function loadRun(journal: Journal, runId: string, until = Number.PO
     if (entry.seq > until) break;
     if (!run) {
       if (entry.type !== 'run.started') throw damaged(runId, entry.seq, 'it does not begin with its start');
-      run = emptyFold(runId, entry.agent, await historyOf(journal, entry));
+      const begun = entry.queued ? await begunAt(journal, runId, entry, until) : entry;
+      run = emptyFold(runId, entry.agent, await historyOf(journal, begun));
     }
     try {
       apply(run, entry);
@@ -42,6 +44,26 @@ export async function loadRun(journal: Journal, runId: string, until = Number.PO
     }
   }
   return run;
+}
+
+type Started = EntryOf<'run.started'>;
+
+/** The first entry of a run, with what the first claim of a queued run adds to it; undefined for an unknown run. */
+export async function startOf(journal: Journal, runId: string): Promise<Started | undefined> {
+  for await (const entry of journal.read(runId)) {
+    if (entry.type !== 'run.started') return undefined;
+    return entry.queued ? begunAt(journal, runId, entry) : entry;
+  }
+  return undefined;
+}
+
+/** The first entry of a queued run, with what its first claim adds. @param until the last sequence number that counts. */
+async function begunAt(journal: Journal, runId: string, started: Started, until = Number.POSITIVE_INFINITY): Promise<Started> {
+  for await (const entry of journal.read(runId, 0)) {
+    if (entry.seq > until) break;
+    if (entry.type === 'run.claimed') return withPrevious(started, entry);
+  }
+  return started;
 }
 
 async function historyOf(journal: Journal, started: Continued): Promise<readonly Message[]> {
@@ -54,36 +76,88 @@ async function historyOf(journal: Journal, started: Continued): Promise<readonly
 
 /**
  * Finds the newest run of a session, so that the next one continues it: in the caller's own session, else in a shared one of that name.
- * @returns the fields for the new run's first entry, and its `messages`. @throws RondoError `SESSION_BUSY` if that run is still open.
+ * @returns the fields for the new run's first entry, and its `messages`.
+ * @throws RondoError `SESSION_BUSY` if a run of it is open, or is queued and comes first.
  */
 export async function continueSession(
   journal: Journal,
-  { session, by, shared }: Session,
+  session: Session,
 ): Promise<Continued & { messages: readonly Message[]; shared?: true }> {
+  const { all, newest } = await joined(journal, session);
+  const { messages, ...continued } = newest
+    ? await after(journal, sessionKey({ ...session, shared: all }) as string, session.by?.tenant)
+    : NOTHING;
+  return { messages, ...continued, ...(all && { shared: true }) };
+}
+
+/** Whether a new run joins the session that the tenant shares, rather than the user's own. */
+export const joinsShared = async (journal: Journal, session: Session): Promise<boolean> => (await joined(journal, session)).all;
+
+async function joined(journal: Journal, { session, by, shared }: Session): Promise<{ all: boolean; newest: RunHead | undefined }> {
   const at = (all: boolean) => newest(journal, sessionKey({ session, by, shared: all }) as string, by?.tenant);
   const own = shared && by ? undefined : await at(false);
   const head = own ?? (by && (await at(true)));
-  const { messages, ...continued } = await after(journal, head);
-  return { messages, ...continued, ...(by && (shared || (head && !own)) && { shared: true }) };
+  return { all: by !== undefined && (shared === true || (head !== undefined && !own)), newest: head };
 }
 
-async function after(journal: Journal, head: RunHead | undefined): Promise<Continued & { messages: readonly Message[] }> {
-  if (!head) return { messages: [] };
-  const before = await loadRun(journal, head.runId);
-  if (!before && head.doubtful) throw damaged(head.runId, 0, 'what is listed of it is not what was written');
-  if (!before) return { messages: [] };
-  if (before.status === 'running' || before.status === 'paused') throw sessionBusy(before);
-  const messages = closedMessages(before);
-  const depth = (before.started.depth ?? 0) + 1;
-  const previous = { previous: head.runId, previousSeq: before.next };
-  if (depth < CHAIN) return { ...previous, depth, messages };
-  const history = newestBytes(messages, LIVE_BYTES);
-  return { ...previous, depth: 0, history, messages: history };
+/**
+ * What a queued run continues when it begins: the newest run of its session that was enqueued or started before it.
+ * @throws RondoError `SESSION_BUSY` if that one has not ended.
+ */
+export async function continueQueued(journal: Journal, { runId, started }: RunFold): Promise<Continued & { messages: readonly Message[] }> {
+  const key = sessionKey(started);
+  return key === undefined ? NOTHING : after(journal, key, started.by?.tenant, { runId, startedAt: started.at });
+}
+
+const NOTHING = { messages: [] };
+
+/** @param cursor only runs before this one count. */
+async function after(
+  journal: Journal,
+  session: string,
+  tenant: string | undefined,
+  cursor?: HeadCursor,
+): Promise<Continued & { messages: readonly Message[] }> {
+  for await (const head of ofSession(journal, session, tenant, cursor)) {
+    const before = await loadRun(journal, head.runId);
+    if (!before && head.doubtful) throw damaged(head.runId, 0, 'what is listed of it is not what was written');
+    if (!before) return NOTHING;
+    const { status, started, epoch, next } = before;
+    if (status === 'queued' || status === 'running' || status === 'paused') throw sessionBusy(before);
+    // it was cancelled before it began, so it never had the session's conversation
+    if (started.queued && epoch === 0) continue;
+    const messages = closedMessages(before);
+    const depth = (started.depth ?? 0) + 1;
+    const previous = { previous: head.runId, previousSeq: next };
+    if (depth < CHAIN) return { ...previous, depth, messages };
+    const history = newestBytes(messages, LIVE_BYTES);
+    return { ...previous, depth: 0, history, messages: history };
+  }
+  return NOTHING;
+}
+
+/** The heads of a session, newest first, one at a time. */
+async function* ofSession(
+  journal: Journal,
+  session: string,
+  tenant: string | undefined,
+  cursor?: HeadCursor,
+): AsyncGenerator<RunHead, void, undefined> {
+  for (let last = cursor; ; ) {
+    let next: RunHead | undefined;
+    for await (const head of journal.heads(tenant === undefined ? { session, after: last } : { session, tenant, limit: 1, after: last })) {
+      if (head.tenant !== tenant) continue;
+      next = head;
+      break;
+    }
+    if (!next) return;
+    yield next;
+    last = next;
+  }
 }
 
 async function newest(journal: Journal, session: string, tenant: string | undefined): Promise<RunHead | undefined> {
-  for await (const head of journal.heads(tenant === undefined ? { session } : { session, tenant, limit: 1 }))
-    if (head.tenant === tenant) return head;
+  for await (const head of ofSession(journal, session, tenant)) return head;
   return undefined;
 }
 

@@ -19,3 +19,20 @@ export function newId(now = Date.now()): string {
   used += 16;
   return id;
 }
+
+let newest = '';
+
+/** A ULID that is greater than those that this process made before, so that runs of one millisecond keep their order. */
+export function nextId(now = Date.now()): string {
+  const id = newId(now);
+  newest = id > newest ? id : following(newest);
+  return newest;
+}
+
+/** The next id in the order of text. */
+function following(id: string): string {
+  let at = id.length - 1;
+  while (id[at] === ALPHABET.at(-1)) at--;
+  const digit = ALPHABET[ALPHABET.indexOf(id[at] as string) + 1] as string;
+  return id.slice(0, at) + digit + (ALPHABET[0] as string).repeat(id.length - at - 1);
+}

@@ -62,6 +62,13 @@ export type RunOptions<C = {}> = {
 // biome-ignore lint/complexity/noBannedTypes: `{}` is "needs no context"
 export type RunArgs<C> = {} extends C ? [options?: RunOptions<C>] : [options: RunOptions<C>];
 
+/** Of `enqueue()`. A token cannot be stored, and there is no run yet that a signal could abort: `cancel()` ends it. */
+// biome-ignore lint/complexity/noBannedTypes: `{}` is "needs no context"
+export type EnqueueOptions<C = {}> = Omit<RunOptions<C>, 'signal' | 'assertion'>;
+
+// biome-ignore lint/complexity/noBannedTypes: `{}` is "needs no context"
+export type EnqueueArgs<C> = {} extends C ? [options?: EnqueueOptions<C>] : [options: EnqueueOptions<C>];
+
 /** The input of a run without options; if its tools need a context, a type error that says what to write. */
 // biome-ignore lint/complexity/noBannedTypes: `{}` is "needs no context"
 export type WithoutContext<I, C> = {} extends C
@@ -108,3 +115,6 @@ export const RUN_OPTIONS = {
   tags: "tags: { team: 'x' }",
   context: "context: { tenant: 'acme' }",
 } satisfies Record<keyof RunOptions, string>;
+
+const { signal: _, assertion: _a, ...ENQUEUE } = RUN_OPTIONS;
+export const ENQUEUE_OPTIONS = ENQUEUE;

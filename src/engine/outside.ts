@@ -129,6 +129,15 @@ export async function cancel(
   };
   if (isOver(run)) return;
   if (resources.active.has(runId)) return void (await log.append(() => (isOver(run) ? [] : [request])));
+  if (run.status === 'queued') {
+    let begun = false;
+    await log.append(() => {
+      begun = run.status !== 'queued';
+      return begun ? [] : [request, { type: 'run.settled', status: 'cancelled', ms: 0, reason: o.reason }];
+    });
+    // a process has begun it meanwhile
+    return begun ? cancel(resources, runId, o, viewer) : undefined;
+  }
   // no process drives it: claim it and end it here
   if (!(await acquireLease(resources, runId))) return void (await log.append(() => (isOver(run) ? [] : [request])));
   const waiting = farewells(resources.agentOf(runId, run.root.agent), run);

@@ -35,6 +35,8 @@ export class Resources {
   readonly #options: EngineOptions;
   readonly #plans = new WeakMap<AgentDefinition, Plan>();
   closed = false;
+  /** Called when the engine is closed, before its runs are released. */
+  readonly closing = new Set<() => void>();
 
   constructor(options: EngineOptions) {
     checkOptions(options, ENGINE_OPTIONS, 'new Engine()');

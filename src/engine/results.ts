@@ -62,13 +62,13 @@ export interface RunState {
   steps: number;
   usage: Usage;
   costUsd: number | undefined;
-  /** How the run ended, or what it waits for; undefined while it is running. */
+  /** How the run ended, or what it waits for; undefined while it is queued or running. */
   result?: RunResult;
   /** Sequence number of the newest entry. */
   seq: number;
 }
 
-/** @returns undefined while the run is running. */
+/** @returns undefined while the run is queued or running. */
 export function resultOf(run: RunFold): RunResult | undefined {
   const { settled } = run;
   if (!settled) return undefined;

@@ -1,6 +1,6 @@
 import { invalid, isResumable, RondoError } from '../errors.ts';
 import type { Draft, Limits } from '../journal/entries.ts';
-import { isOver, type RunFold, unfinishedCalls } from '../journal/fold.ts';
+import { apply, emptyFold, isOver, type RunFold, unfinishedCalls } from '../journal/fold.ts';
 import { dueOf } from '../journal/wait.ts';
 import { crossing } from '../loop/budget.ts';
 import { agentDefinition, checkLimits, isLoop } from '../loop/definition.ts';
@@ -12,6 +12,7 @@ import { type Principal, principal } from '../ports/principal.ts';
 import { runFor } from './access.ts';
 import { type AssertionOption, assertionOf } from './assertion.ts';
 import { drive, limitsOf } from './drive.ts';
+import { type Continued, continueQueued } from './history.ts';
 import { LEASE } from './lease.ts';
 import type { LiveRun } from './live-run.ts';
 import { agentOf, findHead, type Viewer } from './lookup.ts';
@@ -50,17 +51,28 @@ export async function resume(resources: Resources, live: LiveRun, o: ResumeOptio
   const agent = agentFor(resources, run, o.agent);
   if (!agent && !isOver(run)) throw unregistered(runId, run.root.agent);
   if (!agent || !goesOn(run, await resources.host.now(), o.limits)) return resultOf(run) as RunResult;
-  if (!(await acquireLease(resources, runId))) throw busy(runId);
-  live.leased = true;
+  // the first claim of a queued run decides by itself who begins it
+  const begun = run.status === 'queued' ? await begin(resources, run) : { run, continued: undefined };
+  if (!begun.continued && !(await acquireLease(resources, runId))) throw busy(runId);
+  live.leased = !begun.continued;
   return drive(resources, live, {
     agent,
-    run,
-    opening: (trace, now) => claim(resources, agent, now, o, trace),
+    run: begun.run,
+    opening: (trace, now) => claim(resources, agent, now, o, trace, begun.continued),
     limits: o.limits,
     assertion: assertionOf(o.assertion, `the resume of run ${runId}`),
     session: run.started.session,
     by: run.started.by,
   });
+}
+
+/** A queued run with the conversation of its session, which it continues. @throws RondoError `SESSION_BUSY` if it is not its turn. */
+async function begin({ journal }: Resources, run: RunFold): Promise<{ run: RunFold; continued: Continued }> {
+  const { messages, ...continued } = await continueQueued(journal, run);
+  if (messages.length === 0) return { run, continued };
+  const begun = emptyFold(run.runId, run.root.agent, messages);
+  for await (const entry of journal.read(run.runId)) if (entry.seq < run.next) apply(begun, entry);
+  return { run: begun, continued };
 }
 
 /** The agent that continues a run; undefined if it is unknown. @throws RondoError `CONFIG_INVALID` if `given` has another name. */
@@ -99,6 +111,7 @@ export const busy = (runId: string) =>
 function goesOn(run: RunFold, now: number, raised: Limits | undefined): boolean {
   const error = run.settled?.error;
   switch (run.status) {
+    case 'queued':
     case 'running':
       return true;
     case 'paused':
@@ -124,13 +137,21 @@ const answered = (run: RunFold, now: number) =>
       (wait ? dueOf(wait) <= now : approval && (approval.decided || (approval.asked.expiresAt ?? Number.POSITIVE_INFINITY) <= now)),
   );
 
-function claim(resources: Resources, agent: AgentDefinition, run: RunFold, o: ResumeOptions, trace: string | undefined): readonly Draft[] {
+function claim(
+  resources: Resources,
+  agent: AgentDefinition,
+  run: RunFold,
+  o: ResumeOptions,
+  trace: string | undefined,
+  continued?: Continued,
+): readonly Draft[] {
   const { limits } = o;
   const draft: Draft & { type: 'run.claimed' } = {
     type: 'run.claimed',
     owner: resources.owner,
     epoch: run.epoch + 1,
     fingerprint: agent.fingerprint,
+    ...continued,
   };
   if (o.by) draft.by = principal(o.by);
   if (limits) draft.limits = { ...limits };

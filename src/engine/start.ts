@@ -18,10 +18,12 @@ import { RUN_OPTIONS, type RunOptions } from './options.ts';
 import type { Resources } from './resources.ts';
 import type { RunResult } from './results.ts';
 
+export type Started = Draft & { type: 'run.started' };
+
 /** Checks the options of a run, before anything starts. @throws RondoError `CONFIG_INVALID`. */
-export function checkRun(agent: AgentDefinition, o: RunOptions<Json>): void {
+export function checkRun(agent: AgentDefinition, o: RunOptions<Json>, known: Readonly<Record<string, string>> = RUN_OPTIONS): void {
   const where = `the run of agent "${agent.name}"`;
-  checkOptions(o, RUN_OPTIONS, where);
+  checkOptions(o, known, where);
   checkLimits(o.limits, where);
   if (o.id !== undefined && !isName(o.id)) throw invalid(`${where}: an id is a text of 1 to 500 characters.`);
   const session = typeof o.session === 'object' && o.session ? o.session.id : o.session;
@@ -47,18 +49,12 @@ export function checkBy(by: Principal | undefined, where: string): void {
   if (wrong) throw invalid(`${where}: by comes from the caller's authentication: ${wrong}.`);
 }
 
-/** Starts a run, after the policy has checked its input and the session was read. Without a policy and a session it starts synchronously. */
-export async function start(
-  resources: Resources,
-  live: LiveRun,
-  agent: AgentDefinition,
-  input: unknown,
-  o: RunOptions<Json>,
-): Promise<RunResult> {
-  const { runId } = live;
-  const session = typeof o.session === 'string' ? { id: o.session } : o.session;
-  live.asked = { tenant: o.by?.tenant, agent: agent.name, session: session?.id };
-  let started: Draft & { type: 'run.started' } = {
+const sessionOf = ({ session }: RunOptions<Json>) => (typeof session === 'string' ? { id: session } : session);
+
+/** The first entry of a run, without the policy's changes and without the session's runs before it. @throws RondoError `CONFIG_INVALID`. */
+export function firstEntry(resources: Resources, agent: AgentDefinition, input: unknown, o: RunOptions<Json>): Started {
+  const session = sessionOf(o);
+  const started: Started = {
     type: 'run.started',
     agent: agent.name,
     fingerprint: agent.fingerprint,
@@ -72,12 +68,30 @@ export async function start(
   if (o.limits) started.limits = { ...o.limits };
   if (session) started.session = session.id;
   if (session?.shared === true && started.by) started.shared = true;
+  return started;
+}
+
+/** The first entry as the policy allows it. @throws RondoError `NOT_PERMITTED`, `INPUT_REFUSED`. */
+export async function allowedStart(resources: Resources, runId: string, started: Started): Promise<Started> {
+  const about = { runId, agent: started.agent, session: started.session };
+  await assertAccess(resources, 'run', started.by, about);
+  return { ...started, earlier: undefined, ...(await allowedInput(resources, started.by, about, started)) };
+}
+
+/** Starts a run, after the policy has checked its input and the session was read. Without a policy and a session it starts synchronously. */
+export async function start(
+  resources: Resources,
+  live: LiveRun,
+  agent: AgentDefinition,
+  input: unknown,
+  o: RunOptions<Json>,
+): Promise<RunResult> {
+  const { runId } = live;
+  const session = sessionOf(o);
+  live.asked = { tenant: o.by?.tenant, agent: agent.name, session: session?.id };
+  let started = firstEntry(resources, agent, input, o);
   const { policy } = resources.host;
-  if (policy?.access || policy?.content) {
-    const about = { runId, agent: agent.name, session: session?.id };
-    await assertAccess(resources, 'run', started.by, about);
-    started = { ...started, earlier: undefined, ...(await allowedInput(resources, started.by, about, started)) };
-  }
+  if (policy?.access || policy?.content) started = await allowedStart(resources, runId, started);
   let history: readonly Message[] = [];
   if (session) {
     const { messages, ...continued } = await continueSession(resources.journal, started);

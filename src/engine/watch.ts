@@ -69,7 +69,7 @@ export async function* watch(
         if (signal?.aborted) return;
       }
       if (!run) throw notFound(runId);
-      if (run.status !== 'running') return;
+      if (run.status !== 'running' && run.status !== 'queued') return;
       await wake.next(signal);
     }
   } finally {

@@ -49,7 +49,8 @@ export interface Limits {
   deadline?: number;
 }
 
-export type RunStatus = 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'stopped';
+/** `queued`: it was enqueued, and no process has begun it yet. */
+export type RunStatus = 'queued' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'stopped';
 
 /** What a frame without a conversation runs next: a node of a graph, or a turn of a foreign agent. */
 export interface Reached {
@@ -91,6 +92,8 @@ type Body =
       /** The messages before the input, if the application passed a conversation. */
       earlier?: readonly Message[];
       owner: string;
+      /** It waits for a process that begins it: its first `run.claimed` does, and names the run before it in its session. */
+      queued?: true;
       by?: Principal;
       session?: string;
       /** All principals of the tenant may continue the session. */
@@ -125,10 +128,15 @@ type Body =
       lost?: { tokens: number; usd?: number };
       /** traceparent of the claim's own `invoke_agent` span. */
       trace?: string;
+      /** In the first claim of a queued run: as in `run.started`. */
+      previous?: string;
+      previousSeq?: number;
+      depth?: number;
+      history?: readonly Message[];
     }
   | {
       type: 'run.settled';
-      status: Exclude<RunStatus, 'running'>;
+      status: Exclude<RunStatus, 'queued' | 'running'>;
       output?: Json;
       error?: Failure;
       limit?: Crossed;
@@ -320,6 +328,7 @@ export const FOREIGN: ReadonlySet<string> = new Set([
 /** Fields that may be large, by entry type. A store may keep them apart from the entry, as blobs. */
 export const BLOB_FIELDS: Readonly<Partial<Record<EntryType, readonly string[]>>> = {
   'run.started': ['input', 'earlier', 'history', 'context'],
+  'run.claimed': ['history'],
   'run.settled': ['output'],
   'message.received': ['content', 'earlier'],
   'context.changed': ['instructions', 'memory', 'tools', 'reshaped'],

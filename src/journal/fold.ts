@@ -75,7 +75,8 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
   switch (entry.type) {
     case 'run.started':
       run.started = entry;
-      run.owner = entry.owner;
+      if (entry.queued) run.status = 'queued';
+      else run.owner = entry.owner;
       run.fingerprint = entry.fingerprint;
       run.limits = entry.limits ?? {};
       run.inherited = entry.fork?.at ?? -1;
@@ -157,6 +158,19 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
   }
 }
 
+/** The first entry of a queued run, with the run before it in its session, which its first claim names. */
+export function withPrevious(started: EntryOf<'run.started'>, claim: EntryOf<'run.claimed'>): EntryOf<'run.started'> {
+  const { previous, previousSeq, depth, history } = claim;
+  if (previous === undefined) return started;
+  return {
+    ...started,
+    previous,
+    ...(previousSeq !== undefined && { previousSeq }),
+    ...(depth !== undefined && { depth }),
+    ...(history && { history }),
+  };
+}
+
 /** Milliseconds that a frame worked in a claim, from 0 to `most`: the wall clock may have been set in between. */
 const workedOf = ({ lastAt, workSince }: Frame, most = Number.POSITIVE_INFINITY) => Math.min(Math.max(0, lastAt - workSince), most);
 
@@ -171,6 +185,7 @@ function claimed(run: RunFold, frame: Frame, entry: EntryOf<'run.claimed'>): voi
   run.status = 'running';
   run.settled = undefined;
   for (const call of unfinishedCalls(run)) if (call.status === 'started') run.unknowns.delete(call.id);
+  run.started = withPrevious(run.started, entry);
   run.owner = entry.owner;
   run.epoch = entry.epoch;
   if (entry.fingerprint !== run.fingerprint) frame.measured.fixed = false;

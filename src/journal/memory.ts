@@ -1,8 +1,9 @@
 import { invalid } from '../errors.ts';
-import { dueAt } from './due.ts';
+import { dueAt, dueOrder } from './due.ts';
 import type { Entry, RunStatus } from './entries.ts';
 import { Listeners } from './listeners.ts';
 import { memoryClaims } from './memory-claims.ts';
+import { memoryQueue } from './memory-queue.ts';
 import { memoryRecords } from './memory-records.ts';
 import type { AppendOptions, DueFilter, HeadCursor, HeadFilter, Journal, RunHead } from './port.ts';
 import { conflict, sessionBusy } from './refuse.ts';
@@ -47,6 +48,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
   let started = 0;
   const listeners = new Listeners();
   const claims = memoryClaims((runId) => runs.has(runId));
+  const queue = memoryQueue();
 
   function append(runId: string, expectedSeq: number, entries: readonly Entry[], head: RunHead, o?: AppendOptions): void {
     const run = runs.get(runId);
@@ -104,8 +106,9 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
   function index(run: Run): void {
     const { status, session, tenant } = run.head;
     into(byStatus, status, run);
-    if (!isOpen(status)) ended.add(run);
+    if (!isOpen(status) && status !== 'queued') ended.add(run);
     if (session !== undefined && isOpen(status)) open.set(sessionKey(session, tenant), run);
+    if (status === 'queued') queue.add(run);
   }
 
   function unindex(run: Run): void {
@@ -113,6 +116,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     outOf(byStatus, status, run);
     ended.delete(run);
     if (session !== undefined && isOpen(status)) open.delete(sessionKey(session, tenant));
+    if (status === 'queued') queue.delete(run);
   }
 
   /** Inserts a run into its session by start time, normally at the end. Only if a clock was set, it comes earlier. */
@@ -171,12 +175,13 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     return found.map(({ head }) => ({ ...head }));
   }
 
-  function due({ status, now, limit, after }: DueFilter): Iterable<RunHead> {
+  function due({ status, now, limit, after, tenant, firsts }: DueFilter): Iterable<RunHead> {
+    if (status === 'queued') return queue.list({ limit, after, tenant, firsts });
     const found: RunHead[] = [];
     for (const { head } of byStatus.get(status) ?? [])
-      if ((dueAt(head) ?? Number.POSITIVE_INFINITY) <= now && (!after || longestDueFirst(after, head) < 0)) found.push(head);
+      if ((dueAt(head) ?? Number.POSITIVE_INFINITY) <= now && (!after || dueOrder(after, head) < 0)) found.push(head);
     return found
-      .sort(longestDueFirst)
+      .sort(dueOrder)
       .slice(0, limit)
       .map((head) => ({ ...head }));
   }
@@ -222,9 +227,6 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
 }
 
 const newestFirst = (a: Run, b: Run) => b.head.startedAt - a.head.startedAt || b.nr - a.nr;
-
-const longestDueFirst = (a: RunHead, b: RunHead) =>
-  (dueAt(a) ?? 0) - (dueAt(b) ?? 0) || (a.runId < b.runId ? -1 : a.runId > b.runId ? 1 : 0);
 
 const isOpen = (status: RunStatus) => status === 'running' || status === 'paused';
 const sessionKey = (session: string, tenant: string | undefined) =>

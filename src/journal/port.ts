@@ -56,14 +56,21 @@ export type HeadFilter = Partial<Pick<RunHead, 'runId' | 'agent' | 'status' | 's
 
 /** The filter of `Journal.due`. */
 export interface DueFilter {
-  /** `running`: the lease has expired (`leaseUntil` is `now` or before, or not set). `paused` and `completed`: `wakeAt` is `now` or before. */
-  status: 'running' | 'paused' | 'completed';
+  /**
+   * `running`: the lease has expired (`leaseUntil` is `now` or before, or not set). `paused` and `completed`: `wakeAt` is `now` or before.
+   * `queued`: always, whatever `now` is.
+   */
+  status: 'queued' | 'running' | 'paused' | 'completed';
   /** Epoch milliseconds, by the store's clock. */
   now: number;
   /** Most heads to return. */
   limit: number;
   /** The last head of the previous page, as it was returned. */
   after?: RunHead;
+  /** With `queued`: only runs of this tenant; null: only those of none. */
+  tenant?: string | null;
+  /** With `queued`: only the first run of each tenant. `after`: those of the tenants behind that of this head. */
+  firsts?: boolean;
 }
 
 export interface AppendOptions {
@@ -103,8 +110,9 @@ export interface Journal {
   /** Newest first, by `startedAt`. */
   heads(filter: HeadFilter): Iterable<RunHead> | AsyncIterable<RunHead>;
   /**
-   * The heads of due runs, longest due first: by `leaseUntil` or `wakeAt` (see `dueAt`), then by run id. Its cost must depend on the
-   * number of returned heads only, not on the number of runs. Without this method an engine lists all heads of that status.
+   * The heads of due runs, longest due first: by `leaseUntil`, `wakeAt` or `startedAt` (see `dueAt`), then by run id; queued ones first by
+   * tenant, see `dueOrder`. Its cost must depend on the number of returned heads only, not on the number of runs. Without this method an
+   * engine lists all heads of that status.
    */
   due?(filter: DueFilter): Iterable<RunHead> | AsyncIterable<RunHead>;
   /**

@@ -124,7 +124,7 @@ async function readEvents(o: RunsOptions, request: Request, by: Principal, runId
   const { signal } = request;
   const events = o.engine.watch(runId, { by, signal, after });
   const options = { signal, heartbeat: o.heartbeat };
-  if (status === 'running') return sse(events, options);
+  if (status === 'running' || status === 'queued') return sse(events, options);
   // 204 stops the reconnects of a browser that has seen the last event
   const rest = await begun(events);
   return rest ? sse(rest, options) : new Response(null, { status: 204 });

@@ -1,4 +1,5 @@
 import type { Engine } from '../engine/engine.ts';
+import type { WorkOptions } from '../engine/work.ts';
 import { invalid } from '../errors.ts';
 import type { Limits } from '../journal/entries.ts';
 import type { Json } from '../json.ts';
@@ -10,7 +11,6 @@ import type { BodyLimits } from './body.ts';
 import { type Handler, type Listening, type ListenOptions, listen } from './listen.ts';
 import { report } from './report.ts';
 import { type RunsOptions, routeOf } from './runs.ts';
-import { type WorkerOptions, worker } from './worker.ts';
 
 export interface HandlerOptions<C = unknown> extends BodyLimits {
   /**
@@ -29,8 +29,8 @@ export interface HandlerOptions<C = unknown> extends BodyLimits {
 }
 
 export interface ServeOptions<C = unknown> extends HandlerOptions<C>, Omit<ListenOptions, 'where'> {
-  /** Whether to resume runs that no process drives, see `worker()`. Default true. `false`: the application does it. */
-  worker?: boolean | WorkerOptions;
+  /** Whether to drive runs that need a process, see `engine.work()`. Default true. `false`: the application does it. */
+  worker?: boolean | Omit<WorkOptions, 'signal'>;
 }
 
 const WHERE = 'serve()';
@@ -74,7 +74,7 @@ export function requestHandler<C>(engine: Engine, agents: Agent | readonly Agent
 }
 
 /**
- * Serves the runs of agents over HTTP, see {@link requestHandler}, and resumes those that a dead process left.
+ * Serves the runs of agents over HTTP, see {@link requestHandler}, and drives those that need a process.
  * `close()` ends event streams, which clients can continue at another server. Runs continue: they belong to the engine.
  * @throws RondoError `CONFIG_INVALID`.
  */
@@ -82,9 +82,11 @@ export async function serve<C>(engine: Engine, agents: Agent | readonly Agent[],
   const { host = '127.0.0.1', port = 0 } = o;
   checkOpen(host, o.auth, WHERE);
   const listening = await listen(requestHandler(engine, agents, o), { host, port, where: WHERE });
-  const work = o.worker === false ? undefined : worker(engine, o.worker === true ? {} : o.worker);
+  const over = new AbortController();
+  if (o.worker !== false) engine.work({ onError: report(WHERE), ...(typeof o.worker === 'object' && o.worker), signal: over.signal });
   const close: Listening['close'] = async (how) => {
-    await Promise.all([listening.close(how), work?.stop()]);
+    over.abort();
+    await listening.close(how);
   };
   return { url: listening.url, port: listening.port, close, [Symbol.asyncDispose]: () => close() };
 }

@@ -112,7 +112,7 @@ export interface ToolEnd {
 
 export interface Settled {
   /** Absent if this process lost the run before it had a result. */
-  status?: Exclude<RunStatus, 'running'>;
+  status?: Exclude<RunStatus, 'queued' | 'running'>;
   error?: Pick<Failure, 'code'> & Partial<Failure>;
   limit?: { name: string; max: number; used: number | null; needed?: number };
 }

@@ -42,6 +42,10 @@ export const BUGS = [
   'goes on a page of due runs behind its whole millisecond',
   'loses its place where the run before a page is no longer due',
   'leaves out parts of the heads of due runs',
+  'lists queued runs of all tenants by their start',
+  'lists all queued runs where the first of each tenant is wanted',
+  'takes no tenant for any tenant',
+  'lets a queued run occupy its session',
   'hands out its own heads',
   'reads from the number on, not after it',
   'reads whole appends only',
@@ -199,7 +203,8 @@ export class PlainJournal implements Journal {
     for (const [otherId, { head: other }] of this.runs) {
       if (otherId === id && bug !== 'stands in the way of a run itself') continue;
       if (otherId === id && !before) continue;
-      const open = bug === 'keeps a session after its run has settled' || isOpen(other);
+      const queued = bug === 'lets a queued run occupy its session' && other.status === 'queued';
+      const open = bug === 'keeps a session after its run has settled' || queued || isOpen(other);
       if (!open || (bug === 'lets a run open beside a paused one' && other.status === 'paused')) continue;
       if (key(other) !== key(head)) continue;
       throw sessionBusy(head.session as string, bug === 'does not say which run is open' ? '' : other.runId);
@@ -309,7 +314,7 @@ export class PlainJournal implements Journal {
     return found.map(({ head }) => (bug === 'hands out its own heads' ? head : { ...head }));
   }
 
-  due({ status, now, limit, after }: DueFilter): RunHead[] {
+  due({ status, now, limit, after, tenant, firsts }: DueFilter): RunHead[] {
     const bug = this.#bug;
     const dueAt = (head: RunHead) => {
       if (head.status !== status && bug !== 'takes runs that have ended for due') return undefined;
@@ -317,14 +322,20 @@ export class PlainJournal implements Journal {
         if (bug === 'takes a live lease for one that has ended') return 0;
         return head.leaseUntil ?? (bug === 'waits for the end of a lease that is not there' ? undefined : 0);
       }
+      if (status === 'queued') return head.startedAt;
       if (bug === 'takes every paused run for due') return head.wakeAt ?? 0;
       return bug === 'takes decided runs for those that only wait for people' ? head.wakeAt || undefined : head.wakeAt;
     };
-    const order = (a: RunHead, b: RunHead) => (dueAt(a) ?? 0) - (dueAt(b) ?? 0) || (a.runId < b.runId ? -1 : a.runId > b.runId ? 1 : 0);
+    const text = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+    const byTenant = (a: RunHead, b: RunHead) =>
+      status === 'queued' && bug !== 'lists queued runs of all tenants by their start' ? text(a.tenant ?? '', b.tenant ?? '') : 0;
+    const order = (a: RunHead, b: RunHead) => byTenant(a, b) || (dueAt(a) ?? 0) - (dueAt(b) ?? 0) || text(a.runId, b.runId);
     let found = [...this.runs.values()].map(({ head }) => head).sort(order);
     if (bug === 'lists due runs by their start') found.sort((a, b) => a.startedAt - b.startedAt);
     if (bug === 'lists those due last first') found.reverse();
-    const latest = bug === 'waits for a lease to be past its end' ? now - 1 : now;
+    if (tenant !== undefined && !(tenant === null && bug === 'takes no tenant for any tenant'))
+      found = found.filter((head) => (head.tenant ?? null) === tenant);
+    const latest = status === 'queued' ? Number.MAX_SAFE_INTEGER : bug === 'waits for a lease to be past its end' ? now - 1 : now;
     found = found.filter((head) => (dueAt(head) ?? Number.POSITIVE_INFINITY) <= latest);
     if (after && bug !== 'begins every page with the longest due') {
       const at = { ...after, status };
@@ -333,6 +344,10 @@ export class PlainJournal implements Journal {
       else if (bug === 'loses its place where the run before a page is no longer due')
         found = found.slice(found.findIndex(({ runId }) => runId === after.runId) + 1);
       else found = found.filter((head) => order(at, head) < 0);
+    }
+    if (firsts && bug !== 'lists all queued runs where the first of each tenant is wanted') {
+      const seen = new Set<string | undefined>(after ? [after.tenant] : []);
+      found = found.filter((head) => !seen.has(head.tenant) && seen.add(head.tenant));
     }
     if (bug !== 'ignores the limit of due runs') found = found.slice(0, limit);
     return found.map((head) => {

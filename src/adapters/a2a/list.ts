@@ -93,6 +93,6 @@ function mayBe(state: TaskState, { status }: RunSummary): boolean {
     case TaskState.TASK_STATE_FAILED:
       return status === 'failed' || status === 'stopped';
     default:
-      return status === 'paused' || status === 'running';
+      return status === 'paused' || status === 'running' || status === 'queued';
   }
 }

@@ -8,7 +8,6 @@ import type { Principal } from '../../ports/principal.ts';
 import { type AuthOption, checkOpen } from '../../server/auth.ts';
 import { type Handler as Answering, listen } from '../../server/listen.ts';
 import { report } from '../../server/report.ts';
-import { worker } from '../../server/worker.ts';
 import { type CardOptions, cardOf, declared, legacyCard } from './card.ts';
 import { endpoint } from './endpoint.ts';
 import { Handler } from './handler.ts';
@@ -42,8 +41,7 @@ export interface ServeOptions<C = unknown> {
   /** Whether tasks report their tokens and cost. Default false. */
   usage?: boolean;
   /**
-   * Whether to resume runs that no process drives, now and every 15 seconds, as `worker()` of `rondo/server` does. Default true. `false`:
-   * the application does it.
+   * Whether to drive runs that need a process, see `engine.work()`. Default true. `false`: the application does it.
    */
   recover?: boolean;
 }
@@ -96,11 +94,13 @@ export async function serveA2A<O, C>(engine: Engine, agent: Agent<Prompt, O, C>,
     await listening.close({ grace: 0 });
     throw error;
   });
-  const work = o.recover === false ? undefined : worker(engine, { onError: report(WHERE) });
+  const over = new AbortController();
+  if (o.recover !== false) engine.work({ onError: report(WHERE), signal: over.signal });
 
   async function close(): Promise<void> {
     push?.close();
-    await Promise.all([listening.close(), work?.stop()]);
+    over.abort();
+    await listening.close();
   }
   return { url: base, port: listening.port, close, [Symbol.asyncDispose]: close };
 }

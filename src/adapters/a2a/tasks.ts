@@ -43,14 +43,15 @@ export async function see({ engine, agent, usage }: Reading, caller: Caller, id:
   const contextId = contextOf(caller, state?.session);
   if (!state || contextId === undefined || state.agent !== agent) return undefined;
   const where = { id, contextId };
-  const running = state.status === 'running';
+  const queued = state.status === 'queued';
+  const running = queued || state.status === 'running';
   const events = await eventsOf(engine, caller, state);
   const last = events.at(-1);
   const ended = running ? undefined : events.findLast((e) => e.type === 'run.ended');
   const result = ended?.type === 'run.ended' ? ended.result : undefined;
   const task: Task = {
     ...where,
-    status: statusOf(where, ended?.at ?? last?.at ?? 0, result, state.approvals),
+    status: statusOf(where, ended?.at ?? last?.at ?? 0, result, state.approvals, queued),
     artifacts: result?.status === 'completed' ? [artifact(result.output)] : [],
     history: events.flatMap((e) => said(where, e)),
     metadata: usage ? usageOf(state) : undefined,
@@ -67,14 +68,14 @@ async function stateOf(engine: Engine, caller: Caller, id: string): Promise<RunS
   }
 }
 
-/** The journaled events of a run. For a running one only the first, because the next may take long. */
+/** The journaled events of a run. For a queued or running one only the first, because the next may take long. */
 async function eventsOf(engine: Engine, { by }: Caller, { runId, status, seq }: RunState): Promise<RunEvent[]> {
   const events: RunEvent[] = [];
   // the timeout: if the run is resumed right now, watch() would follow it to its next end
   for await (const event of engine.watch(runId, { by, signal: AbortSignal.timeout(READ) })) {
     if (event.seq === undefined || event.seq > seq) break;
     events.push(event);
-    if (status === 'running' || event.seq === seq) break;
+    if (status === 'queued' || status === 'running' || event.seq === seq) break;
   }
   return events;
 }
@@ -108,8 +109,8 @@ export const artifact = (output: unknown): Artifact => ({
   extensions: [],
 });
 
-/** @param at epoch milliseconds. @param result undefined while the run is running. */
-export function statusOf(where: Where, at: number, result: RunResult | undefined, open: readonly Approval[]): TaskStatus {
+/** @param at epoch milliseconds. @param result undefined while the run is queued or running. */
+export function statusOf(where: Where, at: number, result: RunResult | undefined, open: readonly Approval[], queued = false): TaskStatus {
   const status = (state: TaskState, parts?: Message['parts'], extensions?: string[]): TaskStatus => ({
     state,
     message: parts && message(where, `${where.id}-${at}`, Role.ROLE_AGENT, parts, extensions),
@@ -131,7 +132,7 @@ export function statusOf(where: Where, at: number, result: RunResult | undefined
       return status(consent ? TaskState.TASK_STATE_AUTH_REQUIRED : TaskState.TASK_STATE_INPUT_REQUIRED, asking(open), [APPROVALS]);
     }
     default:
-      return status(TaskState.TASK_STATE_WORKING);
+      return status(queued ? TaskState.TASK_STATE_SUBMITTED : TaskState.TASK_STATE_WORKING);
   }
 }
 

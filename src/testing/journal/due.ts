@@ -95,8 +95,66 @@ const CASES: readonly Case[] = [
   ],
 ];
 
+const QUEUE: readonly Partial<RunHead>[] = [
+  { runId: 'b1', tenant: 'b', startedAt: 5, session: 's' },
+  { runId: 'a2', tenant: 'a', startedAt: 4 },
+  { runId: 'none', startedAt: 9, session: 's' },
+  { runId: 'b2', tenant: 'b', startedAt: 6, session: 's' },
+  { runId: 'a3', tenant: 'a', startedAt: 4 },
+  { runId: 'c1', tenant: 'c', startedAt: 1 },
+  { runId: 'a1', tenant: 'a', startedAt: 3 },
+];
+
+const QUEUE_CASES: readonly Case[] = [
+  [
+    'queued runs are due at once, by tenant and in the order of their start; several of a session wait side by side',
+    async (journal) => {
+      for (const run of QUEUE) await start(journal, run.runId as string, 1, { status: 'queued', ...run });
+      await start(journal, 'open', 1, { session: 's', tenant: 'b' });
+      const whole = ['none', 'a1', 'a2', 'a3', 'b1', 'b2', 'c1'];
+      assert.deepEqual(await ids(journal, { status: 'queued', now: 0 }), whole);
+      for (const limit of [1, 3])
+        assert.deepEqual(await paged((after) => due(journal, { status: 'queued', limit, ...(after && { after }) }), whole.length), whole);
+      assert.deepEqual(await ids(journal, { status: 'queued', tenant: 'b' }), ['b1', 'b2']);
+      assert.deepEqual(await ids(journal, { status: 'queued', tenant: null }), ['none']);
+      assert.deepEqual(await ids(journal, { status: 'queued', tenant: 'z' }), []);
+      const [first] = await due(journal, { status: 'queued', tenant: 'a', limit: 1 });
+      assert.deepEqual(await ids(journal, { status: 'queued', tenant: 'a', after: first as RunHead }), ['a2', 'a3']);
+      assert.deepEqual(first && plain(first), await headOf(journal, 'a1'));
+    },
+  ],
+  [
+    'the first queued run of each tenant is listed, page by page',
+    async (journal) => {
+      for (const run of QUEUE) await start(journal, run.runId as string, 1, { status: 'queued', ...run });
+      const firsts = ['none', 'a1', 'b1', 'c1'];
+      assert.deepEqual(await ids(journal, { status: 'queued', firsts: true }), firsts);
+      for (const limit of [1, 2])
+        assert.deepEqual(
+          await paged((after) => due(journal, { status: 'queued', firsts: true, limit, ...(after && { after }) }), firsts.length),
+          firsts,
+        );
+    },
+  ],
+  [
+    'a run that is begun, cancelled or removed leaves the queue at once',
+    async (journal) => {
+      for (const id of ['a', 'b', 'c', 'd']) await start(journal, id, 1, { status: 'queued' });
+      await journal.append('a', 1, [entry(1)], head('a', { status: 'running' }));
+      await journal.append('b', 1, [entry(1)], head('b', { status: 'cancelled' }));
+      await journal.append('d', 1, [entry(1)], head('d', { status: 'queued', seq: 2 }));
+      await journal.remove('c');
+      assert.deepEqual(await ids(journal, { status: 'queued' }), ['d']);
+      assert.deepEqual(
+        (await all(journal.heads({ status: 'queued' }))).map(({ runId }) => runId),
+        ['d'],
+      );
+    },
+  ],
+];
+
 /** Tests of `due`. They pass if the store does not have it. */
-export const dueCases: readonly Case[] = CASES.map(([name, check]) => [
+export const dueCases: readonly Case[] = [...CASES, ...QUEUE_CASES].map(([name, check]) => [
   name,
   async (journal, another) => {
     if (journal.due) await check(journal, another);

@@ -13,7 +13,7 @@ const CHUNK = 500;
 /** The highest code point: the end of a range of strings with a common prefix. */
 const LAST = '\u{10ffff}';
 
-/** SQLite uses a partial index (`head_lease`, `head_wake`, `head_record`) only if the query repeats its condition literally. */
+/** SQLite uses a partial index (`head_lease`, `head_wake`, `head_record`, `head_queue`) only if the query repeats its condition literally. */
 export const DUE = {
   running: `
     SELECT ${ROW} FROM head
@@ -29,22 +29,35 @@ export const DUE = {
     ORDER BY wake_at, run_id LIMIT ?`,
 } as const;
 
+/** `next` finds the tenant behind one in the index, so that the runs between are not read. */
+export const QUEUED = {
+  tenant: `
+    SELECT ${ROW} FROM head
+    WHERE status = 'queued' AND ifnull(tenant, '') = ? AND (started_at, run_id) > (?, ?)
+    ORDER BY started_at, run_id LIMIT ?`,
+  next: `
+    SELECT ${ROW} FROM head
+    WHERE status = 'queued' AND ifnull(tenant, '') > ?
+    ORDER BY ifnull(tenant, ''), started_at, run_id LIMIT 1`,
+} as const;
+
 /** The statements that list heads. @param isWhole whether a row of the log is undamaged. */
 export function lists(db: DatabaseSync, isWhole: (run: number, row: number) => boolean) {
   const byId = db.prepare(`SELECT ${ROW} FROM head WHERE run_id = ?`);
   const due = { running: db.prepare(DUE.running), paused: db.prepare(DUE.paused), completed: db.prepare(DUE.completed) };
+  const queued = { tenant: db.prepare(QUEUED.tenant), next: db.prepare(QUEUED.next) };
   const made = new Map<string, StatementSync>();
 
   function statement(filter: HeadFilter, paged: boolean): StatementSync {
     const fields = FIELDS.filter((field) => filter[field] !== undefined);
     // repeats the condition of the partial index on open runs
-    const open = filter.status === 'running' || filter.status === 'paused';
+    const open = filter.status === 'running' || filter.status === 'paused' || filter.status === 'queued';
     const owned = filter.ownerPrefix !== undefined;
     const key = `${fields.join()} ${open} ${owned} ${paged}`;
     let found = made.get(key);
     if (!found) {
       const where = fields.map((field) => `${FILTERS[field]} = ?`);
-      if (open) where.push("status IN ('running', 'paused')");
+      if (open) where.push("status IN ('queued', 'running', 'paused')");
       if (owned) where.push('owner >= ? AND owner < ?');
       if (paged) where.push('(started_at, run) < (?, ?)');
       const condition = where.length > 0 ? `WHERE ${where.join(' AND ')}` : '';
@@ -66,6 +79,23 @@ export function lists(db: DatabaseSync, isWhole: (run: number, row: number) => b
   function placeOf({ runId, startedAt }: NonNullable<HeadFilter['after']>): readonly [startedAt: number, run: number] {
     const found = byId.get(runId) as Columns | undefined;
     return found ? [found.started_at as number, found.run as number] : [startedAt, Number.MAX_SAFE_INTEGER];
+  }
+
+  function queue({ limit, after, tenant, firsts }: DueFilter): RunHead[] {
+    const found: RunHead[] = [];
+    const add = (of: string, from: readonly [number, string], most: number) => {
+      for (const columns of queued.tenant.all(of, ...from, most) as Columns[]) found.push(listed(columns));
+    };
+    let of = tenant ?? after?.tenant ?? '';
+    const first = [Number.MIN_SAFE_INTEGER, ''] as const;
+    if (!(firsts && after)) add(of, after ? [after.startedAt, after.runId] : first, firsts ? Math.min(1, limit) : limit);
+    while (tenant === undefined && found.length < limit) {
+      const next = queued.next.get(of) as Columns | undefined;
+      if (!next) break;
+      of = next.tenant as string;
+      add(of, first, firsts ? 1 : limit - found.length);
+    }
+    return found;
   }
 
   return {
@@ -91,7 +121,9 @@ export function lists(db: DatabaseSync, isWhole: (run: number, row: number) => b
       }
     },
 
-    due({ status, now, limit, after }: DueFilter): RunHead[] {
+    due(filter: DueFilter): RunHead[] {
+      const { status, now, limit, after } = filter;
+      if (status === 'queued') return queue(filter);
       const from = after ? [dueAt(after) ?? 0, after.runId] : [Number.MIN_SAFE_INTEGER, ''];
       return (due[status].all(now, ...from, limit) as Columns[]).map(listed);
     },

@@ -12,6 +12,12 @@ export const goneChecksum = (id: number, seq: number) => crc32(`gone ${id} ${seq
 export const standsForRemoved = ({ id, run, seq, checksum }: { id: number; run: number; seq: number; checksum: number }) =>
   run === GONE && checksum === goneChecksum(id, seq);
 
+/** Finds queued runs, by tenant. The columns have the order of `dueOrder`. */
+export const QUEUE_INDEX = `
+  CREATE INDEX head_queue ON head (ifnull(tenant, ''), started_at, run_id) WHERE status = 'queued';
+  CREATE INDEX head_open ON head (status, started_at) WHERE status IN ('queued', 'running', 'paused');
+`;
+
 /** Partial indexes that find due runs without a scan of all heads. */
 export const DUE_INDEXES = `
   CREATE INDEX head_lease ON head (ifnull(lease_until, 0), run_id) WHERE status = 'running';
@@ -91,12 +97,12 @@ export const SCHEMA = `
     checksum INTEGER
   );
   CREATE INDEX head_newest ON head (started_at);
-  CREATE INDEX head_open ON head (status, started_at) WHERE status IN ('running', 'paused');
   CREATE INDEX head_session ON head (session, started_at) WHERE session IS NOT NULL;
   CREATE INDEX head_by ON head (by_id, started_at) WHERE by_id IS NOT NULL;
   CREATE INDEX head_fork ON head (fork, started_at) WHERE fork IS NOT NULL;
   CREATE UNIQUE INDEX head_session_open ON head (session, ifnull(tenant, 0)) WHERE session IS NOT NULL AND status IN ('running', 'paused');
   ${DUE_INDEXES}
+  ${QUEUE_INDEX}
 
   CREATE TABLE entry (
     id INTEGER PRIMARY KEY,
