@@ -69,6 +69,7 @@ export function pointed(journal: Journal, point: Point, { synced, refused }: Not
     read: (runId, after) => journal.read(runId, after),
     heads: (filter) => journal.heads(filter),
     remove: (runId) => journal.remove(runId),
+    ...(journal.claim && { claim: (key) => journal.claim?.(key) }),
     close: () => journal.close?.(),
   };
 }
