@@ -8,6 +8,7 @@ import type { Json } from '../json.ts';
 import type { HeldCall, Host, Intents } from '../loop/types.ts';
 import { loadRun } from './history.ts';
 import { findHead } from './lookup.ts';
+import { isGone } from './owner.ts';
 import { wakeFor } from './wake.ts';
 
 /** @param opened the log of a run that this engine drives. */
@@ -22,7 +23,7 @@ export function intents(
     async stateOf(runId) {
       const head = await findHead(journal, runId);
       if (head?.status === 'paused') return 'waits';
-      return head?.status === 'running' && (head.leaseUntil ?? 0) > (await now()) ? 'live' : 'gone';
+      return head?.status === 'running' && (head.leaseUntil ?? 0) > (await now()) && !isGone(head.owner) ? 'live' : 'gone';
     },
     async read(holder, by) {
       const call = await heldCall(journal, holder);

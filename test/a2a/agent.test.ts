@@ -49,6 +49,11 @@ describe.each([
     expect((await ends(engine.run(remote, 'status all well'), 'completed')).output).toBe('all well');
     expect((await ends(engine.run(remote, 'files'), 'completed')).output).toContain('{"a":1}');
 
+    const keyed = remoteOf(server, { key: (said) => `said:${said}`, intent: 'remote.echo', remember: 60_000 });
+    const saidBefore = server.said.length;
+    for (const _ of [1, 2]) expect((await ends(engine.run(keyed, 'echo once'), 'completed')).output).toBe('once');
+    expect(server.said.length).toBe(saidBefore + 1);
+
     const failed = await ends(engine.run(remote, 'fail no luck'), 'failed');
     expect(failed.error).toMatchObject({
       code: 'A2A_FAILED',

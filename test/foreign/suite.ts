@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
-import { type Agent, Engine, graph, type Journal, type RunEvent, supervisor } from '../../src/index.ts';
+import { type Agent, Engine, graph, type Journal, type Prompt, type RunEvent, supervisor } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { asks, ends, expireLease, failure, journals, settle, shown, until } from '../engine/setup.ts';
 
@@ -14,6 +14,9 @@ export interface Clerk {
   effect?: 'once' | 'idempotent';
   timeout?: number;
   price?: { input: number; output: number; cacheRead: number };
+  key?: (input: Prompt) => string;
+  intent?: string;
+  remember?: number;
 }
 /**
  * An agent `clerk` of a framework, with its own classes: `mail({ to })` needs approval, except for mail to Ana. Each call of its model
@@ -70,6 +73,26 @@ export function foreignSuite(make: Made): void {
       expect(result).toMatchObject({ output: 'done', usage: { input: 12, output: 10, cacheRead: 8 } });
       expect(result.costUsd).toBeCloseTo(32.8e-6, 10);
       await second.close();
+    });
+
+    test('with a key it does what the key names once, over runs; a run that asks again gets the first answer', async () => {
+      const { journal } = kind.make();
+      const clerk = make({
+        said: ['First.', 'Second.'],
+        onMail: () => 'sent',
+        key: (task) => `task:${task}`,
+        intent: 'desk.write',
+        remember: 60_000,
+      });
+      const engine = engineOf(journal, clerk.agent);
+      const outputs = [];
+      for (const task of ['march', 'march', 'april']) outputs.push((await ends(engine.run(clerk.agent, task), 'completed')).output);
+      expect(outputs).toEqual(['First.', 'First.', 'Second.']);
+      expect(clerk.asked()).toBe(2);
+      expect(await journal.claim?.({ tenant: undefined, intent: 'desk.write', key: 'task:march' })).toMatchObject({
+        state: 'done',
+        until: expect.any(Number),
+      });
     });
 
     test('as a node of a graph under a supervisor: asked at the top, answered in another engine', async () => {

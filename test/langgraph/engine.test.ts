@@ -6,7 +6,7 @@ import { interrupt, MemorySaver, MessagesAnnotation, START, StateGraph } from '@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { journalSaver, langgraphAgent } from '../../src/adapters/langgraph/index.ts';
-import { Engine, type RunResult, supervisor } from '../../src/index.ts';
+import { Engine, memoryJournal, type RunResult, supervisor } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { input, output, side } from './setup.ts';
 
@@ -122,4 +122,18 @@ test('cancelling the run stops the graph', async () => {
   expect((await run).status).not.toBe('completed');
   await expect.poll(() => aborted).toBe(true);
   await engine.close();
+});
+
+test('with a key a graph does what the key names once, over runs', async () => {
+  let ran = 0;
+  const graph = side({ write: () => ({ log: [`report ${++ran}`] }) });
+  const o = { key: (task: unknown) => `report:${task}`, intent: 'reports', remember: 60_000 };
+  const desk = langgraphAgent({ name: 'desk', graph, input, output, ...o });
+  const journal = memoryJournal();
+  const engine = new Engine({ journal });
+  const outputs = [];
+  for (const task of ['march', 'march', 'april']) outputs.push((await engine.run(desk, task)) as RunResult & { status: 'completed' });
+  expect(outputs.map(({ output }) => output)).toEqual(['report 1', 'report 1', 'report 2']);
+  const claim = await journal.claim?.({ tenant: undefined, intent: 'reports', key: 'report:march' });
+  expect(claim).toMatchObject({ state: 'done', until: expect.any(Number) });
 });

@@ -25,6 +25,7 @@ describe('mcpTools()', () => {
   it.each<[string, Partial<McpOptions>]>([
     ['allow', { allow: ['ecko'] }],
     ['effects', { effects: { ecko: 'read' } }],
+    ['intents', { intents: { ecko: { key: () => 'k' } } }],
     ['approval', { approval: { ecko: true } }],
   ])('refuses a name in %s that the server does not have', async (option, more) => {
     const refused = using({ ...stdioServer, ...more }, async () => {});

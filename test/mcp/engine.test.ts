@@ -139,4 +139,38 @@ describe('an agent with the tools of an MCP server', () => {
       propagation.disable();
     }
   });
+
+  it('does what a key of intents names once, over runs; who approves sees the amount', async () => {
+    const journal = memoryJournal();
+    const intents: NonNullable<Options['intents']> = {
+      echo: {
+        key: ({ text }) => `echo:${text}`,
+        intent: 'texts.echo',
+        same: ({ text }) => text,
+        amount: () => ({ usd: 7 }),
+      },
+    };
+    const model = () => scripted([{ toolCalls: [{ name: 'x_echo', input: { text: 'hi' } }] }, 'done']);
+    const made = () =>
+      agent({ name: 'caller', instructions: '', model: model(), tools: [mcpTools({ ...stdioServer, prefix: 'x_', intents })] });
+    await using engine = new Engine({ journal });
+    const ends = [];
+    for (const _ of [1, 2]) {
+      const { runId } = await engine.run(made(), 'go');
+      for await (const entry of journal.read(runId)) {
+        if (entry.type === 'call.started')
+          expect(entry).toMatchObject({ amount: { usd: 7 }, intent: { name: 'texts.echo', key: 'echo:hi' } });
+        if (entry.type === 'call.finished') ends.push(entry);
+      }
+    }
+    expect(ends).toMatchObject([
+      { ok: true, output: 'hi', attempts: 1 },
+      { ok: true, output: 'hi', attempts: 0, repeated: {} },
+    ]);
+  });
+
+  it('has no key where it only reads', () => {
+    const intents = { echo: { key: () => 'k' } };
+    expect(() => mcpTools({ ...stdioServer, effects: { echo: 'read' }, intents })).toThrowError(/"echo" a key.*reads/);
+  });
 });

@@ -1,6 +1,6 @@
 import type { JWK } from 'jose';
 import { RondoError } from '../../errors.ts';
-import { foreignAgent } from '../../foreign/foreign.ts';
+import { type ForeignIntent, foreignAgent } from '../../foreign/foreign.ts';
 import type { Limits } from '../../journal/entries.ts';
 import type { Json } from '../../json.ts';
 import type { Agent } from '../../loop/types.ts';
@@ -14,7 +14,7 @@ import { stop, takeTurn, type Waiting } from './turn.ts';
 
 type Headers = Readonly<Record<string, string>>;
 
-export interface A2AAgentOptions {
+export interface A2AAgentOptions extends ForeignIntent {
   /** Default: derived from the host name. */
   name?: string;
   /** Shown to a supervising model. Default: the agent's URL. The description in the card is untrusted, so a model never sees it. */
@@ -69,6 +69,9 @@ export function a2aAgent(address: string, o: A2AAgentOptions = {}): Agent<AgentI
     timeout: o.timeout,
     retry: o.retry,
     limits: o.limits,
+    key: o.key,
+    intent: o.intent,
+    remember: o.remember,
     turn: (turn, ctx) => takeTurn(peer, effect, turn, ctx),
     cancel: ({ taskId }, ctx) => stop(peer, taskId, ctx),
   });

@@ -26,7 +26,7 @@ export function langgraphAgent<O = string, G = unknown>(o: LanggraphAgentOptions
 /** As a foreign agent. */
 export function foreignGraph<O = string, G = unknown>(o: LanggraphAgentOptions<O, G>): ForeignAgentOptions<O, Waits> {
   const own = checked(o);
-  const { name, description, effect, timeout, retry, limits } = o;
+  const { name, description, effect, timeout, retry, limits, key, intent, remember } = o;
   return {
     name,
     description,
@@ -34,6 +34,9 @@ export function foreignGraph<O = string, G = unknown>(o: LanggraphAgentOptions<O
     timeout,
     retry,
     limits,
+    key,
+    intent,
+    remember,
     turn: (turn, ctx) => takeTurn(own, turn, ctx),
   };
 }

@@ -1,7 +1,7 @@
 import type { RunnableConfig } from '@langchain/core/runnables';
 import type { BaseCheckpointSaver } from '@langchain/langgraph';
 import { RondoError } from '../../errors.ts';
-import type { ForeignAgentOptions } from '../../foreign/foreign.ts';
+import type { ForeignAgentOptions, ForeignIntent } from '../../foreign/foreign.ts';
 import type { Json } from '../../json.ts';
 import type { Prompt } from '../../ports/model.ts';
 import type { Decision } from '../../ports/tool.ts';
@@ -24,7 +24,9 @@ export interface CompiledGraphLike {
 type OutputOf<G> = G extends { '~OutputType': infer S } ? S : any;
 
 /** @typeParam G the compiled graph: its type gives the state that `output` receives. */
-export interface LanggraphAgentOptions<O = string, G = unknown> extends Pick<ForeignAgentOptions<O, Json>, 'timeout' | 'retry' | 'limits'> {
+export interface LanggraphAgentOptions<O = string, G = unknown>
+  extends ForeignIntent,
+    Pick<ForeignAgentOptions<O, Json>, 'timeout' | 'retry' | 'limits'> {
   name: string;
   /** Shown to a supervising model. */
   description?: string;

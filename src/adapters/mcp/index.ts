@@ -140,6 +140,7 @@ function checkNames(o: McpOptions, name: string, offered: readonly string[]): vo
   for (const [option, names] of Object.entries({
     allow: o.allow ?? [],
     effects: Object.keys(o.effects ?? {}),
+    intents: Object.keys(o.intents ?? {}),
     approval: Object.keys(rules),
   }))
     for (const tool of names)

@@ -116,6 +116,7 @@ export class Offer {
     const approval = typeof o.approval === 'object' ? own(o.approval, original) : o.approval;
     return tool({
       ...described,
+      ...own(o.intents ?? {}, original),
       ...(approval !== undefined && { approval }),
       ...(o.timeout !== undefined && { timeout: o.timeout }),
       ...(o.deadline !== undefined && { deadline: o.deadline }),
