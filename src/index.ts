@@ -1,5 +1,8 @@
 export type { AgentInfo, ToolInfo } from './engine/described.ts';
+export type { EffectRecord } from './engine/did.ts';
 export type { Driven, Resumed } from './engine/driven.ts';
+export type { EffectSum, EffectSumsOptions } from './engine/effect-sums.ts';
+export type { EffectsOptions } from './engine/effects.ts';
 export { Engine } from './engine/engine.ts';
 export type { EntriesOptions } from './engine/entries.ts';
 export type { Ending, NodeOutcome, RunEvent } from './engine/events.ts';
@@ -38,6 +41,15 @@ export {
 export { approve, edit, reject, respond } from './hitl/answers.ts';
 export type { Approval } from './hitl/approvals.ts';
 export { type Claim, type ClaimChange, type ClaimKey, changedClaims, claimMac, type Holder, tombstone } from './journal/claims.ts';
+export {
+  changedEffect,
+  type EffectChange,
+  type EffectFilter,
+  type EffectOutcome,
+  type EffectPlace,
+  type EffectRow,
+  type StoredEffect,
+} from './journal/effects.ts';
 export type { CallId, Decision, Entry, EntryOf, EntryType, Limits, RunStatus } from './journal/entries.ts';
 export type { Listener, SubscribeOptions } from './journal/listeners.ts';
 export { type MemoryJournalOptions, memoryJournal } from './journal/memory.ts';

@@ -70,6 +70,7 @@ export type RunEvent = At &
         | { type: 'approval.decided'; decision: Decision; by: Principal }
         | { type: 'outcome.settled'; callId: CallId; source: 'late' | 'operator' | 'check'; outcome: 'done' | 'failed' | 'not-run' }
         | { type: 'intent.reopened'; callId: CallId; by: Principal; reason: string }
+        | { type: 'call.dismissed'; callId: CallId; by: Principal; reason: string }
         | { type: 'message.received'; content: readonly Part[]; earlier?: readonly Message[]; by?: Principal }
         | { type: 'cancel.requested'; by?: Principal; reason?: string }
         | { type: 'memory.due' }
@@ -203,6 +204,8 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent {
       return { ...base, type: 'outcome.settled', callId: entry.call, source: entry.source, outcome: entry.outcome };
     case 'intent.reopened':
       return { ...base, type: 'intent.reopened', callId: entry.call, by: { ...entry.by }, reason: entry.reason };
+    case 'call.dismissed':
+      return { ...base, type: 'call.dismissed', callId: entry.call, by: { ...entry.by }, reason: entry.reason };
     case 'run.settled':
       return { ...base, type: 'run.ended', result: resultOf(run) as RunResult };
   }

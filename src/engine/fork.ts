@@ -142,6 +142,7 @@ function takenOver(old: RunFold, entries: readonly Entry[], runId: string, now: 
       case 'memory.due':
       case 'memory.recorded':
       case 'intent.reopened':
+      case 'call.dismissed':
         return omitted;
       case 'message.received':
         return draft.kind === 'cancel' ? omitted : draft;

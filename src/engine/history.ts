@@ -1,5 +1,5 @@
 import { RondoError } from '../errors.ts';
-import type { EntryOf } from '../journal/entries.ts';
+import type { Entry, EntryOf } from '../journal/entries.ts';
 import { apply, closedMessages, emptyFold, type RunFold, withPrevious } from '../journal/fold.ts';
 import type { HeadCursor, Journal, RunHead } from '../journal/port.ts';
 import { sessionBusy as busy, damaged } from '../journal/refuse.ts';
@@ -26,9 +26,14 @@ export interface Continued {
 
 /**
  * Reads a run from its journal; undefined if there is none.
- * @param until the last sequence number to apply. @throws RondoError `JOURNAL_DAMAGED`, also if the entries contradict each other.
+ * @param until the last sequence number to apply. @param before called with each entry before it is applied. @throws RondoError `JOURNAL_DAMAGED`, also if the entries contradict each other.
  */
-export async function loadRun(journal: Journal, runId: string, until = Number.POSITIVE_INFINITY): Promise<RunFold | undefined> {
+export async function loadRun(
+  journal: Journal,
+  runId: string,
+  until = Number.POSITIVE_INFINITY,
+  before?: (run: RunFold, entry: Entry) => void,
+): Promise<RunFold | undefined> {
   let run: RunFold | undefined;
   for await (const entry of journal.read(runId)) {
     if (entry.seq > until) break;
@@ -38,6 +43,7 @@ export async function loadRun(journal: Journal, runId: string, until = Number.PO
       run = emptyFold(runId, entry.agent, await historyOf(journal, begun));
     }
     try {
+      before?.(run, entry);
       apply(run, entry);
     } catch (error) {
       throw RondoError.is(error, 'JOURNAL_DAMAGED') ? error : damaged(runId, entry.seq, messageOf(error));

@@ -3,6 +3,9 @@ import type { Json } from '../json.ts';
 import type { Principal } from '../ports/principal.ts';
 import { runFor } from './access.ts';
 import { type AgentInfo, describedAgent } from './described.ts';
+import type { EffectRecord } from './did.ts';
+import { type EffectSum, type EffectSumsOptions, effectSums } from './effect-sums.ts';
+import { type EffectsOptions, listedEffects, rebuildEffects } from './effects.ts';
 import { type EntriesOptions, entriesOf } from './entries.ts';
 import type { RunEvent } from './events.ts';
 import { type ForgetTarget, type Forgotten, forget, type Pruned, type PruneOptions, prune } from './forget.ts';
@@ -98,6 +101,28 @@ export abstract class Operations {
    */
   approvals(filter: ApprovalFilter = {}): AsyncGenerator<OpenApproval, void, undefined> {
     return openApprovals(this.#resources, filter);
+  }
+
+  /**
+   * What the runs that the caller may see did, newest first: every call that was not a read. `cursor`: the last effect of the previous page.
+   * Effects of runs whose journal cannot be read are left out. @throws RondoError `CONFIG_INVALID` for an unknown outcome.
+   */
+  effects(o: EffectsOptions = {}): AsyncGenerator<EffectRecord, void, undefined> {
+    return listedEffects(this.#resources, o);
+  }
+
+  /** The effects of each day and tool in sums, the newest day first. @throws RondoError `CONFIG_INVALID` for an unknown time zone. */
+  async effectSums(o: EffectSumsOptions = {}): Promise<readonly EffectSum[]> {
+    return effectSums(this.#resources, o);
+  }
+
+  /**
+   * Writes the index of effects again, from the entries of all runs: for a file that an older version of Rondo wrote. Runs may go on.
+   * @returns how many runs and effects there are. @throws RondoError `CONFIG_INVALID` if the journal has no index.
+   */
+  async rebuildEffects(): Promise<{ runs: number; effects: number }> {
+    this.#resources.assertOpen();
+    return rebuildEffects(this.#resources);
   }
 
   /** The registered agents with their tools and sub-agents, as plain JSON, in order of registration. */

@@ -3,7 +3,7 @@ import { isResumable } from '../errors.ts';
 import { sizeOf } from '../json.ts';
 import { promptParts, resultPart, say } from './conversation.ts';
 import type { EntryOf, FoundTool, Patch } from './entries.ts';
-import { callOf, didNotRun, everyCallOf, isCutOff, newFrame, reach, unfinishedCalls, writtenOf } from './frame.ts';
+import { callOf, didNotRun, everyCallOf, isCutOff, newFrame, reach, startsEffect, unfinishedCalls, writtenOf } from './frame.ts';
 import { patched } from './patch.ts';
 import { nothingSpent, spend } from './spent.ts';
 import type { Approval, Call, Frame, RunFold } from './state.ts';
@@ -20,6 +20,11 @@ export function begun(run: RunFold, frame: Frame, entry: EntryOf<'call.started'>
   call.effect = entry.effect;
   call.epoch = run.epoch;
   if (entry.input !== undefined) call.agreed = { input: entry.input };
+  if (startsEffect(run, frame, entry)) {
+    call.since = entry.at;
+    call.amount = entry.amount;
+    run.effects++;
+  }
   if (!entry.intent) return;
   call.intent = entry.intent;
   if (frame.kind === 'foreign') frame.claim = { call: call.id, intent: entry.intent };
@@ -163,6 +168,7 @@ export function reopen(run: RunFold): void {
       if (!error || !isResumable(error) || call.settled || (error.outcome === 'unknown' && call.effect === 'once')) continue;
       call.status = 'open';
       call.finished = undefined;
+      call.since = undefined;
       call.frame = undefined;
       call.approval = undefined;
       call.wait = undefined;

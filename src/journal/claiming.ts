@@ -1,7 +1,7 @@
 /** The changes of claims that a run's entries stand for. */
 import { type ClaimChange, MOST_CLAIMS } from './claims.ts';
 import type { Draft, Entry } from './entries.ts';
-import { callNamed, didNotRun } from './frame.ts';
+import { callNamed, didNotRun, inheritedBy } from './frame.ts';
 import type { RunFold } from './state.ts';
 
 /** The changes of claims that entries say, which the run has not taken yet. Undefined for none, as of nearly all appends. */
@@ -35,9 +35,6 @@ export function claimsIn(run: RunFold, entries: readonly Draft[]): number {
 /** A run that ends with many calls cut off: a claim that it still holds is as unknown as one that says so. */
 const fewer = (changes: readonly ClaimChange[]) =>
   changes.filter((change) => change.to !== 'unknown' || change.holder !== undefined).slice(0, MOST_CLAIMS);
-
-/** A fork begins with entries of another run, which holds their claims. */
-const inheritedBy = ([first]: readonly Entry[]) => (first?.type === 'run.started' ? (first.fork?.at ?? -1) : -1);
 
 type Telling = Extract<Draft, { type: 'call.started' | 'call.finished' | 'outcome.settled' | 'intent.reopened' }>;
 

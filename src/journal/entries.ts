@@ -300,7 +300,9 @@ type Body =
       by?: Principal;
     }
   /** An operator lets the intent of a call that is done be done once more. */
-  | { type: 'intent.reopened'; call: CallId; intent: Intent; by: Principal; reason: string };
+  | { type: 'intent.reopened'; call: CallId; intent: Intent; by: Principal; reason: string }
+  /** An operator has seen that a call gave up, or that its outcome is unknown, and needs no more of it. */
+  | { type: 'call.dismissed'; call: CallId; by: Principal; reason: string };
 
 interface Stamp {
   /** The version of this entry's format. */
@@ -323,6 +325,7 @@ export const FOREIGN: ReadonlySet<string> = new Set([
   'outcome.settled',
   'memory.recorded',
   'intent.reopened',
+  'call.dismissed',
 ] satisfies EntryType[]);
 
 /** Fields that may be large, by entry type. A store may keep them apart from the entry, as blobs. */

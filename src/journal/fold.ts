@@ -44,6 +44,7 @@ export function emptyFold(runId: string, agent: string, history: readonly Messag
     decisions: 0,
     unknowns: new Map<CallId, Unknown>(),
     intents: 0,
+    effects: 0,
     outbox: new Map<string, Recording>(),
     inherited: -1,
     size: 0,
@@ -152,6 +153,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
     case 'outcome.settled':
       return void outcomeSettled(run, entry);
     case 'intent.reopened':
+    case 'call.dismissed':
       return;
     default:
       throw damaged(run.runId, run.next - 1, `it is of the unknown type "${(entry as { type: string }).type}"`);

@@ -2,7 +2,7 @@
 import { type Failure, isResumable } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { Message } from '../ports/model.ts';
-import type { CallId, Reached } from './entries.ts';
+import type { CallId, Entry, EntryOf, Reached } from './entries.ts';
 import { damaged } from './refuse.ts';
 import type { Spent } from './spent.ts';
 import type { Approval, Call, Frame, RunFold, Wait } from './state.ts';
@@ -123,6 +123,13 @@ export const writtenOf = ({ edited, input }: Pick<Call, 'edited' | 'input'>): Js
 
 /** The arguments that the tool gets or got. */
 export const argumentsOf = (call: Pick<Call, 'agreed' | 'edited' | 'input'>): Json => (call.agreed ? call.agreed.input : writtenOf(call));
+
+/** Whether a call that starts is an effect of this run: no read, not copied by a fork, and no node, whose durable steps are the effects. */
+export const startsEffect = ({ inherited }: RunFold, { kind }: Frame, { effect, seq, call }: EntryOf<'call.started'>) =>
+  effect !== 'read' && seq > inherited && (kind !== 'graph' || call.includes('/'));
+
+/** The last entry that a run with these first entries has copied: a fork's claims and effects up to it are the other run's. */
+export const inheritedBy = ([first]: readonly Entry[]) => (first?.type === 'run.started' ? (first.fork?.at ?? -1) : -1);
 
 /** Whether the end of a call says that no attempt of it was made. */
 export const didNotRun = ({ error }: { error?: Failure | undefined }) => error?.attempts === 0;

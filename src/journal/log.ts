@@ -14,6 +14,7 @@ import { RondoError } from '../errors.ts';
 import { claimChanges, claimsIn } from './claiming.ts';
 import { MOST_CLAIMS } from './claims.ts';
 import { copyOf } from './copy.ts';
+import { effectChanges } from './effecting.ts';
 import { type Draft, type Entry, FOREIGN, VERSION } from './entries.ts';
 import { apply, emptyFold } from './fold.ts';
 import { headOf, keepsHead, type Lease } from './head.ts';
@@ -128,7 +129,8 @@ export class Log {
   #write(entries: readonly Entry[], fsync: boolean): void | Promise<void> {
     const { run, lease } = this;
     const claims = claimChanges(run, entries);
-    const o = claims ? { claims, ...(fsync && POWER) } : fsync ? POWER : undefined;
+    const effects = this.#journal.effects && effectChanges(run, entries);
+    const o = claims || effects ? { claims, effects, ...(fsync && POWER) } : fsync ? POWER : undefined;
     if (!this.#ahead && keepsHead(run, entries))
       return this.#journal.append(run.runId, run.next, entries, headOf(run, lease, run.next + entries.length), o);
     const ahead = this.#ahead ?? (run.next === 0 ? emptyFold(run.runId, run.root.agent, run.root.messages) : copyOf(run));

@@ -4,6 +4,7 @@ import type { Entry, RunStatus } from './entries.ts';
 import { Listeners } from './listeners.ts';
 import { memoryClaims } from './memory-claims.ts';
 import { memoryQueue } from './memory-queue.ts';
+import { memoryEffects } from './memory-effects.ts';
 import { memoryRecords } from './memory-records.ts';
 import type { AppendOptions, DueFilter, HeadCursor, HeadFilter, Journal, RunHead } from './port.ts';
 import { conflict, sessionBusy } from './refuse.ts';
@@ -49,6 +50,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
   const listeners = new Listeners();
   const claims = memoryClaims((runId) => runs.has(runId));
   const queue = memoryQueue();
+  const effects = memoryEffects((runId) => runs.get(runId));
 
   function append(runId: string, expectedSeq: number, entries: readonly Entry[], head: RunHead, o?: AppendOptions): void {
     const run = runs.get(runId);
@@ -62,6 +64,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
       index(fresh);
       join(fresh);
       claim?.();
+      if (o?.effects) effects.change(runId, o.effects);
       if (bounded) bound(fresh, entries);
       listeners.changed(runId);
       return;
@@ -79,6 +82,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     }
     for (const entry of entries) run.log.push(entry);
     claim?.();
+    if (o?.effects) effects.change(runId, o.effects);
     if (bounded) bound(run, entries);
     listeners.changed(runId);
   }
@@ -194,6 +198,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     runs.delete(runId);
     size -= run.size;
     claims.forget(runId);
+    effects.remove(runId);
     listeners.changed(runId);
   }
 
@@ -222,6 +227,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
       return true;
     },
     claim: claims.find,
+    effects: effects.list,
     records: memoryRecords(),
   };
 }

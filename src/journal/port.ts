@@ -1,4 +1,5 @@
 import type { Claim, ClaimChange, ClaimKey } from './claims.ts';
+import type { EffectChange, EffectFilter, EffectRow } from './effects.ts';
 import type { Entry, RunStatus } from './entries.ts';
 import type { Listener, SubscribeOptions } from './listeners.ts';
 import type { Records } from './records.ts';
@@ -76,7 +77,8 @@ export interface DueFilter {
 export interface AppendOptions {
   /** What the append must survive: loss of power, or a killed process (the default). */
   sync?: 'power' | 'process';
-  claims?: readonly ClaimChange[];
+  claims?: readonly ClaimChange[] | undefined;
+  effects?: readonly EffectChange[] | undefined;
 }
 
 /**
@@ -98,6 +100,8 @@ export interface Journal {
    * @throws RondoError `SESSION_BUSY` (details `{ runId }`) if the head is `running` or `paused` in a session
    *   (of its tenant) that has another run in such a state.
    * @param o.claims changed in the same unit, in this order, as `changedClaim` says. Only stores with `claim` get any.
+   * @param o.effects changes of the index of effects, made in the same unit, in this order, as `changedEffect` says. Only stores with
+   *   `effects` get any.
    * @throws RondoError `INTENT_CLAIMED` if a claim cannot be taken: nothing of this append is written, and no other append fails with it.
    * @throws RondoError `JOURNAL_UNAVAILABLE` if the store is locked, full or unreachable: nothing was written, and a retry may succeed.
    */
@@ -142,6 +146,11 @@ export interface Journal {
    * `remove` leaves their tombstones (see `tombstone`). Without it, no tool with a `key` can be used.
    */
   claim?(key: ClaimKey): Claim | undefined | Promise<Claim | undefined>;
+  /**
+   * The index of effects, newest first: by `at`, then in an order of the store's own. With it `append` changes rows, and `remove` removes those
+   * of the run. Without it an engine reads whole journals to list effects.
+   */
+  effects?(filter: EffectFilter): Iterable<EffectRow> | AsyncIterable<EffectRow>;
   /** Data other than runs in the same storage, such as LangGraph checkpoints. They do not affect runs. */
   readonly records?: Records;
   /** The store's clock in epoch milliseconds, by which leases and approvals expire. Default `Date.now()`. */

@@ -49,6 +49,8 @@ export function redacted(entry: Entry): Entry {
     }
     case 'intent.reopened':
       return { ...entry, intent: { name: entry.intent.name, key: FORGOTTEN, digest: '' }, reason: FORGOTTEN };
+    case 'call.dismissed':
+      return { ...entry, reason: FORGOTTEN };
     case 'call.finished': {
       const { output, content, error, state, next, ...rest } = entry;
       return {

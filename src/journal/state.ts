@@ -3,7 +3,7 @@ import type { Json } from '../json.ts';
 import type { Fact } from '../ports/memory.ts';
 import type { Message } from '../ports/model.ts';
 import type { Effect } from '../ports/tool.ts';
-import type { CallId, EntryOf, FoundTool, Intent, Limits, Reshaped, RunStatus } from './entries.ts';
+import type { Amount, CallId, EntryOf, FoundTool, Intent, Limits, Reshaped, RunStatus } from './entries.ts';
 import type { Recording } from './outbox.ts';
 import type { Spent } from './spent.ts';
 
@@ -39,6 +39,8 @@ export interface RunFold extends Spent {
   readonly unknowns: Map<CallId, Unknown>;
   /** How many calls started with an intent. */
   intents: number;
+  /** How many calls started that are effects: see `since` of a call. */
+  effects: number;
   /** Conversations to record in a memory once the run has completed, by key. */
   readonly outbox: Map<string, Recording>;
   /** Sequence number of the last entry copied from the run that this one was forked from; -1 without a fork. Costs up to it are the other run's. */
@@ -160,8 +162,12 @@ export interface Call {
   edited?: { input: Json; note?: string | undefined };
   /** The arguments that were approved, or that it started with. Only these may run. */
   agreed?: { input: Json };
+  /** When it started, epoch milliseconds, if it is an effect of this run: no read, no node, and not copied by a fork. */
+  since?: number | undefined;
   /** What it is meant to do, once it has started: see `key` of a tool. */
   intent?: Intent;
+  /** What it is worth, once it has started. */
+  amount?: Amount | undefined;
   /** The outcome that became known later, after a timeout or from an operator. */
   settled?: EntryOf<'outcome.settled'>;
   finished?: EntryOf<'call.finished'>;

@@ -5,6 +5,7 @@ import { claimCases } from './journal/claims.ts';
 import { claimKeepingCases, claimStorageCases } from './journal/claims-kept.ts';
 import { contentCases } from './journal/content.ts';
 import { dueCases } from './journal/due.ts';
+import { effectCases } from './journal/effects.ts';
 import { headCases } from './journal/heads.ts';
 import type { Case } from './journal/kit.ts';
 import { leaseCases } from './journal/leases.ts';
@@ -58,6 +59,7 @@ export function journalCases(make: Make, { another, process, damageLast }: Omit<
     ...sessionCases,
     ...leaseCases,
     ...removeCases,
+    ...effectCases,
     ...rewriteCases,
     ...claimCases,
     ...claimKeepingCases,

@@ -21,6 +21,7 @@ import {
   type RunResult,
 } from '../../src/index.ts';
 import type { ClaimChange } from '../../src/journal/claims.ts';
+import type { EffectChange } from '../../src/journal/effects.ts';
 import type { Records } from '../../src/journal/records.ts';
 import type { Scripted } from '../../src/testing/scripted.ts';
 
@@ -94,6 +95,7 @@ export function around(inner: Journal, over: Partial<Journal>): Journal {
     remove: (runId) => inner.remove(runId),
     rewrite: (...a) => inner.rewrite?.(...a),
     ...(inner.claim && { claim: (key) => inner.claim?.(key) }),
+    ...(inner.effects && { effects: (f) => inner.effects?.(f) ?? [] }),
     ...(inner.records && { records: inner.records }),
     now: () => inner.now?.() ?? Date.now(),
     close: () => inner.close?.(),
@@ -152,6 +154,12 @@ export function later(inner: Journal): Journal {
         return inner.claim?.(key);
       },
     }),
+    ...(inner.effects && {
+      effects: async function* (f) {
+        await setImmediate();
+        yield* inner.effects?.(f) ?? [];
+      },
+    }),
     remove: async (runId) => {
       await setImmediate();
       return inner.remove(runId);
@@ -171,6 +179,7 @@ export interface Appended {
   readonly head: RunHead;
   readonly sync: 'power' | 'process' | undefined;
   readonly claims?: readonly ClaimChange[] | undefined;
+  readonly effects?: readonly EffectChange[] | undefined;
 }
 
 /** A journal that keeps a list of what was appended. */
@@ -179,7 +188,15 @@ export function recording(inner: Journal): { journal: Journal; appends: Appended
   const journal = around(inner, {
     async append(runId, seq, entries, head, o) {
       await inner.append(runId, seq, entries, head, o);
-      appends.push({ runId, seq, entries: structuredClone(entries), head: structuredClone(head), sync: o?.sync, claims: o?.claims });
+      appends.push({
+        runId,
+        seq,
+        entries: structuredClone(entries),
+        head: structuredClone(head),
+        sync: o?.sync,
+        claims: o?.claims,
+        effects: o?.effects,
+      });
     },
   });
   return { journal, appends };
@@ -187,8 +204,8 @@ export function recording(inner: Journal): { journal: Journal; appends: Appended
 
 /** What a process that died left: some appends, and a lease that nobody prolongs. */
 export async function leftBehind(appends: readonly Appended[], journal: Journal = memoryJournal()): Promise<Journal> {
-  for (const { runId, seq, entries, head, claims } of appends)
-    await journal.append(runId, seq, structuredClone(entries), structuredClone(head), claims && { claims });
+  for (const { runId, seq, entries, head, claims, effects } of appends)
+    await journal.append(runId, seq, structuredClone(entries), structuredClone(head), { claims, effects });
   for (const runId of new Set(appends.map((a) => a.runId))) await expireLease(journal, runId);
   return journal;
 }

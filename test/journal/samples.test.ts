@@ -38,6 +38,7 @@ const KINDS: { readonly [T in EntryType]: 1 } = {
   'memory.recorded': 1,
   'intent.reopened': 1,
   'wait.began': 1,
+  'call.dismissed': 1,
 };
 
 /** `of`: `1`, or `1-tree` for the kinds of entry that only a tree of agents has. */

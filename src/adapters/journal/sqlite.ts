@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
 import { invalid } from '../../errors.ts';
-import type { Claim, ClaimChange, ClaimKey } from '../../journal/claims.ts';
+import type { Claim, ClaimKey } from '../../journal/claims.ts';
 import type { StoredAppend } from '../../journal/codec.ts';
 import { encode } from '../../journal/codec.ts';
+import type { EffectChange, EffectFilter, EffectRow } from '../../journal/effects.ts';
 import type { Entry } from '../../journal/entries.ts';
 import { type Listener, Listeners, type SubscribeOptions } from '../../journal/listeners.ts';
 import type { AppendOptions, DueFilter, HeadFilter, Journal, RunHead } from '../../journal/port.ts';
@@ -81,13 +82,21 @@ class SqliteJournal implements Journal {
     // a run that appends twice in a row is probably alone: waiting to share a transaction would gain nothing
     const alone = runId === this.#lastRun && this.#access.queue.empty;
     this.#lastRun = runId;
-    if (alone && !o?.claims && this.#appendNext(runId, expectedSeq, entries.length, stored, head, fsync)) return;
-    const write = () => this.#append(runId, expectedSeq, entries.length, stored, head, o?.claims);
+    if (alone && !o?.claims && this.#appendNext(runId, expectedSeq, entries.length, stored, head, fsync, o?.effects)) return;
+    const write = () => this.#append(runId, expectedSeq, entries.length, stored, head, o);
     return alone ? this.#access.queue.now(fsync, write) : this.#access.queue.add(fsync, write);
   }
 
-  /** The fast path for most appends, one statement. @returns false if it does not apply; then nothing was written. */
-  #appendNext(runId: string, expectedSeq: number, count: number, stored: StoredAppend, head: RunHead, fsync: boolean): boolean {
+  /** The fast path for most appends: one statement, and one more for an effect. @returns false if it does not apply; then nothing was written. */
+  #appendNext(
+    runId: string,
+    expectedSeq: number,
+    count: number,
+    stored: StoredAppend,
+    head: RunHead,
+    fsync: boolean,
+    effects: readonly EffectChange[] | undefined,
+  ): boolean {
     const live = this.#live.get(runId);
     const { file } = this.#access;
     if (!live || !file || live.tail.held !== expectedSeq || count === 0 || stored.blobs.length > 0 || differs(live.head, head))
@@ -95,7 +104,8 @@ class SqliteJournal implements Journal {
     try {
       if (fsync && file.isDue) this.#access.assertThere(file);
       file.sync(fsync);
-      const tail = file.log.appendNext(live.run, live.tail, stored, count);
+      const insert = () => file.log.appendNext(live.run, live.tail, stored, count);
+      const tail = effects ? file.together(insert, () => file.effects.change(live.run, effects)) : insert();
       if (!tail) return false;
       file.appended(tail.id, fsync);
       live.tail = tail;
@@ -115,9 +125,9 @@ class SqliteJournal implements Journal {
     count: number,
     stored: StoredAppend,
     head: RunHead,
-    changes: readonly ClaimChange[] | undefined,
+    { claims: changes, effects: done }: AppendOptions = {},
   ): void {
-    const { log, heads, claims } = this.#access.opened();
+    const { log, heads, claims, effects } = this.#access.opened();
     const known = this.#live.get(runId) ?? this.#find(runId);
     const held = known?.tail.held ?? 0;
     if (held !== expectedSeq) throw conflict(runId, expectedSeq, held);
@@ -130,6 +140,7 @@ class SqliteJournal implements Journal {
     const tail = live.tail === NO_TAIL ? null : live.tail.id;
     if (!known) heads.insert(live.run, head, tail);
     else if (differs(known.head, head)) live.head = heads.update(known.run, known.head, head, tail);
+    if (done) effects.change(live.run, done);
     if (head.status === 'running') this.#remember(runId, live);
     else this.#live.delete(runId);
   }
@@ -169,6 +180,10 @@ class SqliteJournal implements Journal {
     })();
   }
 
+  effects(filter: EffectFilter): Iterable<EffectRow> | AsyncIterable<EffectRow> {
+    return this.#access.read(({ effects }) => effects.list(filter));
+  }
+
   renew(runId: string, owner: string, until: number): boolean | Promise<boolean> {
     this.#access.refuseClosed();
     return this.#access.queue.now(false, () => {
@@ -181,12 +196,13 @@ class SqliteJournal implements Journal {
 
   remove(runId: string): Promise<void> {
     return this.#forget(() => {
-      const { log, heads, removal, claims } = this.#access.opened();
+      const { log, heads, removal, claims, effects } = this.#access.opened();
       const run = heads.find(runId)?.run;
       if (run === undefined) return;
       claims.forget(runId);
       const isSound = log.isSound(runId, run);
       removal.remove(run);
+      effects.remove(run);
       if (!isSound) removal.removeStrays(run);
       heads.remove(run);
     }, runId);

@@ -143,6 +143,7 @@ const KINDS: { readonly [T in EntryType]: Extract<Draft, { type: T }> } = {
     by,
     reason: 'it bounced',
   },
+  'call.dismissed': { type: 'call.dismissed', call: '5.0', by, reason: 'paid by hand' },
 };
 
 const SMALL: Readonly<Record<string, Json>> = {

@@ -2,13 +2,14 @@
 import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { type ClaimTable, claimTable } from './claim-table.ts';
+import { type EffectTable, effectTable } from './effect-table.ts';
 import { cutOff, replaced } from './errors.ts';
 import type { Heads } from './heads.ts';
 import { heads } from './heads.ts';
 import type { Log } from './log.ts';
 import { log } from './log.ts';
 import { type Mark, mark, markOf, unmark } from './mark.ts';
-import { open } from './open.ts';
+import { open, rollback } from './open.ts';
 import { type RecordTables, recordTables } from './record-tables.ts';
 import { type Removal, removal } from './removal.ts';
 
@@ -25,6 +26,7 @@ export class File {
   readonly removal: Removal;
   readonly records: RecordTables;
   readonly claims: ClaimTable;
+  readonly effects: EffectTable;
   readonly #path: string;
   readonly #mark: Mark;
   readonly #begin;
@@ -49,6 +51,7 @@ export class File {
       this.removal = removal(this.db);
       this.records = recordTables(this.db);
       this.claims = claimTable(this.db);
+      this.effects = effectTable(this.db);
       this.#begin = this.db.prepare('BEGIN IMMEDIATE');
       this.#commit = this.db.prepare('COMMIT');
       this.#version = this.db.prepare('PRAGMA data_version');
@@ -74,6 +77,20 @@ export class File {
   commit(fsync: boolean): void {
     this.#commit.run();
     this.#note(this.log.last(), fsync, fsync);
+  }
+
+  /** A fast append of two tables: `second` follows in the same transaction, unless `first` wrote nothing. */
+  together<T>(first: () => T | undefined, second: () => void): T | undefined {
+    this.#begin.run();
+    try {
+      const written = first();
+      if (written !== undefined) second();
+      this.#commit.run();
+      return written;
+    } catch (error) {
+      rollback(this.db);
+      throw error;
+    }
   }
 
   /** Call it after a fast append. @param row the id of the appended row. */

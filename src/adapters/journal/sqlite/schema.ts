@@ -65,6 +65,28 @@ export const CLAIM_TABLES = `
 `;
 
 /**
+ * The index of effects, see effects.ts in src/journal. `run` is the run's number in `head`. A row with `first_run` stands for a call that got
+ * the result of that one. The table can be rebuilt from entries, so its rows have no checksums.
+ */
+export const EFFECT_TABLES = `
+  CREATE TABLE effect (
+    run INTEGER NOT NULL,
+    call TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    tool TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    amount TEXT,
+    open INTEGER,
+    first_run TEXT,
+    first_call TEXT,
+    PRIMARY KEY (run, call)
+  ) WITHOUT ROWID;
+  CREATE INDEX effect_newest ON effect (at) WHERE first_run IS NULL;
+  CREATE INDEX effect_open ON effect (at) WHERE open IS NOT NULL;
+  CREATE INDEX effect_first ON effect (first_run, first_call) WHERE first_run IS NOT NULL;
+`;
+
+/**
  * `entry` is one log of all runs in append order, so that appends of many runs in one transaction share pages. `extent` has one row
  * for each range of consecutive log rows of one run. A run that appends alone has one extent, and each append writes one page. Runs that
  * alternate have one extent per append, in few pages.
@@ -130,6 +152,7 @@ export const SCHEMA = `
   CREATE INDEX blob_use_run ON blob_use (run);
   ${RECORD_TABLES}
   ${CLAIM_TABLES}
+  ${EFFECT_TABLES}
 
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${SCHEMA_VERSION};

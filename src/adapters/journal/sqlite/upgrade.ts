@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { makeSecret } from './claim-table.ts';
 import { heads } from './heads.ts';
-import { CLAIM_TABLES, DUE_INDEXES, GONE, goneChecksum, QUEUE_INDEX, RECORD_TABLES, SCHEMA_VERSION } from './schema.ts';
+import { CLAIM_TABLES, DUE_INDEXES, EFFECT_TABLES, GONE, goneChecksum, QUEUE_INDEX, RECORD_TABLES, SCHEMA_VERSION } from './schema.ts';
 import { moveThreads } from './threads.ts';
 
 /** The step from version 1 is first. */
@@ -14,7 +14,7 @@ const STEPS: readonly ((db: DatabaseSync) => void)[] = [
     moveThreads(db);
   },
   (db) => {
-    db.exec(`DROP INDEX head_open; ${QUEUE_INDEX} ${CLAIM_TABLES}`);
+    db.exec(`DROP INDEX head_open; ${QUEUE_INDEX} ${CLAIM_TABLES} ${EFFECT_TABLES}`);
     makeSecret(db);
   },
 ];

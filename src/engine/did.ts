@@ -1,0 +1,125 @@
+/** What a run did, by its entries: the index of effects, and all that its rows leave out. */
+import { digest } from '../journal/canonical.ts';
+import type { Holder } from '../journal/claims.ts';
+import { effectChanges } from '../journal/effecting.ts';
+import { changedEffect, type EffectChange, type EffectOutcome, type StoredEffect } from '../journal/effects.ts';
+import type { Amount, CallId, Entry, EntryOf } from '../journal/entries.ts';
+import type { RunFold } from '../journal/fold.ts';
+import { argumentsOf, callIn, startsEffect } from '../journal/frame.ts';
+import type { Journal } from '../journal/port.ts';
+import type { Frame } from '../journal/state.ts';
+import type { Json } from '../json.ts';
+import type { Principal } from '../ports/principal.ts';
+import { loadRun } from './history.ts';
+
+/** A call that was not a read, as the ledger lists it. */
+export interface EffectRecord {
+  runId: string;
+  callId: CallId;
+  /** When it started, epoch milliseconds. */
+  at: number;
+  /** The name of the tool, the durable step or the foreign agent. */
+  tool: string;
+  kind: 'tool' | 'step' | 'turn';
+  effect: 'once' | 'idempotent';
+  /** The names of the agents from the top one of the run to the one that made the call. */
+  agent: readonly string[];
+  session?: string;
+  /** The principal on whose behalf the run works. */
+  by?: Principal;
+  /** What it was meant to do, if the tool has a `key`. */
+  intent?: { name: string; key: string };
+  amount?: Amount;
+  /** SHA-256 of the arguments as canonical JSON, in hex. */
+  digest: string;
+  /** Who let it start, and when. Without `by` no person was asked: the policy and the tool's own rule allowed it. */
+  allowed: { at: number; by?: Principal };
+  /** `running`: it has not ended. `unknown`: it may or may not have taken effect. */
+  outcome: EffectOutcome | 'running';
+  /** The receipt: what it returned, or what was found out later. */
+  output?: Json;
+  error?: { code: string; message: string };
+  /** How many calls asked for the same intent again, and got this result. */
+  again: number;
+  /** It gave up, or its outcome is unknown, and it was neither settled nor dismissed since. */
+  open?: true;
+}
+
+/** What the entries say of a call; its row is undefined while it runs. */
+interface Told extends Omit<EffectRecord, 'runId' | 'outcome' | 'again' | 'open'> {
+  row?: StoredEffect | undefined;
+}
+
+export interface Did {
+  run: RunFold;
+  effects: ReadonlyMap<CallId, Told>;
+  /** The calls that got the result of another one, and of which. */
+  repeated: ReadonlyMap<CallId, Holder>;
+  /** All changes of the index that the entries stand for, in their order. */
+  changes: readonly EffectChange[];
+}
+
+/** Reads a run; undefined if there is none. @throws RondoError `JOURNAL_DAMAGED` */
+export async function didOf(journal: Journal, runId: string): Promise<Did | undefined> {
+  const effects = new Map<CallId, Told>();
+  const repeated = new Map<CallId, Holder>();
+  const changes: EffectChange[] = [];
+  const run = await loadRun(journal, runId, undefined, (run, entry) => {
+    if (entry.type === 'call.started') {
+      const told = startOf(run, entry);
+      if (told) effects.set(entry.call, told);
+    } else if (entry.type === 'call.finished' || entry.type === 'outcome.settled') receive(effects.get(entry.call), entry);
+    for (const change of effectChanges(run, [entry]) ?? []) {
+      changes.push(change);
+      if (change.to === 'rebuilt') continue;
+      if (change.to === 'repeated') repeated.set(change.call, change.first);
+      const told = effects.get(change.call);
+      if (told) told.row = changedEffect(told.row, change) ?? told.row;
+    }
+  });
+  return run && { run, effects, repeated, changes };
+}
+
+function startOf(run: RunFold, entry: EntryOf<'call.started'>): Told | undefined {
+  const frame = entry.frame === undefined ? run.root : run.frames.get(entry.frame);
+  if (!frame || !startsEffect(run, frame, entry)) return undefined;
+  const { call: id, at, effect, intent, amount } = entry;
+  const step = frame.kind === 'graph';
+  const call = step ? undefined : callIn(frame, id);
+  const decided = call?.approval?.asked.kind === 'tool' ? call.approval.decided : undefined;
+  const { session, by } = run.started;
+  return {
+    callId: id,
+    at,
+    tool: call?.name ?? id.slice(id.indexOf('/') + 1),
+    kind: step ? 'step' : frame.kind === 'foreign' ? 'turn' : 'tool',
+    effect: effect as EffectRecord['effect'],
+    agent: frame.path,
+    ...(session !== undefined && { session }),
+    ...(by && { by }),
+    ...(intent && { intent: { name: intent.name, key: intent.key } }),
+    ...(amount && { amount }),
+    digest: digest(argumentsIn(frame, entry)),
+    allowed: decided ? { at: decided.at, by: decided.by } : { at },
+  };
+}
+
+function argumentsIn(frame: Frame, { call: id, input }: EntryOf<'call.started'>): Json {
+  if (input !== undefined) return input;
+  const call = frame.kind === 'graph' ? undefined : callIn(frame, id);
+  // the first turn of a foreign agent has what the agent was asked
+  if (frame.kind === 'foreign' && call?.input === null) return frame.input ?? null;
+  return call ? argumentsOf(call) : null;
+}
+
+function receive(told: Told | undefined, entry: Extract<Entry, { type: 'call.finished' | 'outcome.settled' }>): void {
+  if (!told) return;
+  if (entry.output !== undefined) told.output = entry.output;
+  if (entry.type === 'call.finished' && entry.error) told.error = { code: entry.error.code, message: entry.error.message };
+}
+
+/** @param live a process drives the run now, so that calls without an end are running. */
+export function effectOf(runId: string, { row, ...told }: Told, again: number, live: boolean): EffectRecord {
+  const outcome = row?.outcome ?? (live ? 'running' : 'unknown');
+  return { runId, ...told, outcome, again, ...(row?.open && { open: true }) };
+}

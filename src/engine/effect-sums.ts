@@ -1,0 +1,66 @@
+import { invalid } from '../errors.ts';
+import type { Principal } from '../ports/principal.ts';
+import { Reader, rowsOf } from './effects.ts';
+import type { Resources } from './resources.ts';
+
+export interface EffectSumsOptions {
+  by?: Principal;
+  tool?: string;
+  /** Effects that started at this time or later, epoch milliseconds. */
+  since?: number;
+  /** The IANA name of the time zone whose days are meant, such as `Europe/Berlin`. Default UTC. */
+  timezone?: string;
+}
+
+/** What one tool did on one day. Calls that still run are not counted. */
+export interface EffectSum {
+  /** `2026-11-29` */
+  day: string;
+  tool: string;
+  done: number;
+  failed: number;
+  notRun: number;
+  unknown: number;
+  /** The amounts of calls that are done, and of those whose outcome is unknown, by unit. */
+  amounts: Readonly<Record<string, number>>;
+}
+
+const COUNTS = { done: 'done', failed: 'failed', 'not-run': 'notRun', unknown: 'unknown' } as const;
+
+/** @see Engine.effectSums */
+export async function effectSums(
+  resources: Resources,
+  { by, tool, since, timezone }: EffectSumsOptions = {},
+): Promise<readonly EffectSum[]> {
+  const dayOf = days(timezone);
+  const reader = new Reader(resources, by);
+  const sums = new Map<string, EffectSum & { millionths: Map<string, bigint> }>();
+  for await (const { at, run, tool: name, outcome, amount } of rowsOf(reader, { tool, since })) {
+    if (!(await reader.allows(run))) continue;
+    const day = dayOf(at);
+    const key = `${day} ${name}`;
+    const sum = sums.get(key) ?? { day, tool: name, done: 0, failed: 0, notRun: 0, unknown: 0, amounts: {}, millionths: new Map() };
+    sums.set(key, sum);
+    sum[COUNTS[outcome]]++;
+    if (outcome !== 'done' && outcome !== 'unknown') continue;
+    for (const [unit, n] of Object.entries(amount ?? {}))
+      sum.millionths.set(unit, (sum.millionths.get(unit) ?? 0n) + BigInt(Math.round(n * 1e6)));
+  }
+  return [...sums.values()]
+    .map(({ millionths, ...sum }) => ({
+      ...sum,
+      amounts: Object.fromEntries([...millionths].map(([unit, n]) => [unit, Number(n) / 1e6])),
+    }))
+    .sort((a, b) => (a.day < b.day ? 1 : a.day > b.day ? -1 : a.tool < b.tool ? -1 : 1));
+}
+
+/** @throws RondoError `CONFIG_INVALID` for an unknown time zone. */
+function days(timezone = 'UTC'): (at: number) => string {
+  let format: Intl.DateTimeFormat;
+  try {
+    format = new Intl.DateTimeFormat('en-CA', { timeZone: timezone, year: 'numeric', month: '2-digit', day: '2-digit' });
+  } catch {
+    throw invalid(`there is no time zone "${timezone}". It is an IANA name, such as "Europe/Berlin"; without one, days are those of UTC.`);
+  }
+  return (at) => format.format(at);
+}
