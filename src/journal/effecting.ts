@@ -29,7 +29,7 @@ function changesBy(run: RunFold, entry: Entry, before: readonly EffectChange[] |
       const { call: id, outcome, source } = entry;
       const call = callNamed(run, entry);
       const started = call && isEffect(call) ? factsOf(call) : undefined;
-      // what failed by itself has given up; what a person or a check found out needs nobody any more
+      // what failed by itself has given up; what a person or a check found out is closed
       return [{ to: 'settled', call: id, outcome, open: source === 'late' && outcome !== 'done' ? true : undefined, started }];
     }
     case 'call.dismissed':

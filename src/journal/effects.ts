@@ -50,7 +50,7 @@ export interface EffectFilter {
 /** A change of the rows of the run that is appended to. */
 export type EffectChange =
   | ({ to: 'ended' } & Omit<EffectRow, 'run' | 'again'>)
-  /** The call did not run: its intent was done before, by the call `first`. It is no row of a list, and counts in `again` of that one. */
+  /** The call did not run: its intent was done before, by the call `first`. No list has it; it counts in `again` of that one. */
   | { to: 'repeated'; call: CallId; at: number; first: Holder }
   /** Something became known later. `started` is given while the call has no row. */
   | {
