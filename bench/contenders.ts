@@ -29,8 +29,10 @@ export const bareLoop = (model: Model, execute: BareLoop['execute']): BareLoop =
 });
 
 /** The default envelope is on: a timeout, retries and a circuit breaker for each tool and model call. */
-export function lookupAgent(model: Model, effect: Effect, execute: BareLoop['execute']): Agent {
-  const lookup = tool({ name: 'lookup', description: DESCRIPTION, input, effect, execute });
+/** @param keyed each call has a key of its own. */
+export function lookupAgent(model: Model, effect: Effect, execute: BareLoop['execute'], keyed = false): Agent {
+  let keys = 0;
+  const lookup = tool({ name: 'lookup', description: DESCRIPTION, input, effect, execute, ...(keyed && { key: () => `call:${keys++}` }) });
   return agent({ name: 'bench', instructions: INSTRUCTIONS, model, tools: [lookup] });
 }
 
@@ -150,6 +152,8 @@ interface Told extends EngineOptions {
   effect: Effect;
   /** Whether the events are read. */
   listen: boolean;
+  /** Whether each call has a key of its own. */
+  keyed?: boolean;
 }
 
 export const rondo = (name: string, shape: Shape, { effect, listen, ...options }: Told): Contender =>
@@ -163,10 +167,10 @@ export const rondo = (name: string, shape: Shape, { effect, listen, ...options }
 export const rondoSqlite = (name: string, shape: Shape, told: Told): Contender =>
   lasting(name, shape, () => inScratch((path) => rondoSqliteLoop(path, shape.turns, told)));
 
-export function rondoSqliteLoop(path: string, turns: number, { effect, listen, ...options }: Told): FileLoop {
+export function rondoSqliteLoop(path: string, turns: number, { effect, listen, keyed, ...options }: Told): FileLoop {
   const { execute, calls } = counted('1 KB');
   const engine = newEngine(sqliteJournal(path), options);
-  const a = lookupAgent(instantModel(turns), effect, execute);
+  const a = lookupAgent(instantModel(turns), effect, execute, keyed);
   // closing an engine closes its journal
   return { calls, once: () => rondoRun(engine, a, { listen }), close: () => engine.close() };
 }
