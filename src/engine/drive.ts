@@ -1,11 +1,12 @@
 import { type Failure, isResumable, RondoError, ToolError } from '../errors.ts';
+import { limitsWith } from '../journal/amounts.ts';
 import type { Draft, Limits } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
 import { Log, type Make } from '../journal/log.ts';
 import { costUsd } from '../journal/spent.ts';
 import { freezeJson } from '../json.ts';
 import { attempt, runFrame } from '../loop/frame-run.ts';
-import { assertPriced, DEFAULT_LIMITS } from '../loop/limits.ts';
+import { assertPriced, assertUnits, DEFAULT_LIMITS } from '../loop/limits.ts';
 import type { AgentDefinition, End, Scope, Settlement } from '../loop/types.ts';
 import type { Assertion } from '../ports/identity.ts';
 import type { Principal } from '../ports/principal.ts';
@@ -45,6 +46,7 @@ export async function drive(resources: Resources, live: LiveRun, o: DriveOptions
   const { agent, run, by, session, assertion } = o;
   const limits = limitsOf(resources, agent, run, o.limits);
   assertPriced(agent, limits, resources.host.prices);
+  assertUnits(agent, limitsWith(limitsWith(agent.limits, run.limits), o.limits));
   live.caller = { runId: run.runId, by, session, assertion };
   maskAssertion(live.secrets, assertion);
   if (run.cancelled) live.stop({ why: 'cancel' });
@@ -95,13 +97,8 @@ export async function drive(resources: Resources, live: LiveRun, o: DriveOptions
 }
 
 /** Each limit by itself: of this claim, else of the run, its agent, the engine. */
-export const limitsOf = ({ limits }: Resources, agent: AgentDefinition, run: RunFold, claimed?: Limits): Limits => ({
-  ...DEFAULT_LIMITS,
-  ...limits,
-  ...agent.limits,
-  ...run.limits,
-  ...claimed,
-});
+export const limitsOf = ({ limits }: Resources, agent: AgentDefinition, run: RunFold, claimed?: Limits): Limits =>
+  [limits, agent.limits, run.limits, claimed].reduce<Limits>(limitsWith, DEFAULT_LIMITS);
 
 /** Under the code that the source gives it, where it knows one: such as `MCP_UNAVAILABLE`. */
 function unavailable(agent: AgentDefinition, cause: unknown): RondoError {

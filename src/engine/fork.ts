@@ -3,6 +3,7 @@
 import { invalid } from '../errors.ts';
 import { isGraph } from '../graph/definition.ts';
 import { approvalId } from '../hitl/approvals.ts';
+import { limitsWith } from '../journal/amounts.ts';
 import type { CallId, Draft, Entry, Limits } from '../journal/entries.ts';
 import { emptyFold, type RunFold, unfinishedCalls } from '../journal/fold.ts';
 import { copyJson, type Json } from '../json.ts';
@@ -61,7 +62,7 @@ export async function fork(resources: Resources, live: LiveRun, runId: string, o
   if (!agent) throw unregistered(runId, old.root.agent);
   const by = o.by ? principal(o.by) : old.started.by;
   live.asked = { tenant: by?.tenant, agent: agent.name, session: undefined };
-  const limits = { ...old.limits, ...o.limits };
+  const limits = limitsWith(old.limits, o.limits);
   const history = old.root.messages.slice(0, old.root.inherited);
   const started: Draft & { type: 'run.started' } = {
     ...firstOf(old),

@@ -3,6 +3,7 @@
  * that a crash or a limit left waiting, and one that was decided.
  */
 import { type Failure, notRun } from '../errors.ts';
+import { isAmount, UNIT } from '../journal/amounts.ts';
 import type { Amount, EntryOf, Intent } from '../journal/entries.ts';
 import type { Approval, Call } from '../journal/fold.ts';
 import { writtenOf } from '../journal/frame.ts';
@@ -42,6 +43,7 @@ export interface Gated {
     readonly approval?: ToolOptions<string, Schema, Schema, string, any>['approval'];
     // biome-ignore lint/suspicious/noExplicitAny: inside, a declaration's types are gone
     readonly amount?: ToolOptions<string, Schema, Schema, string, any>['amount'];
+    readonly units?: readonly string[];
   } & Keyed['options'];
   readonly ask?: (input: Json) => Question;
   /** Why the tool is held back and must not be called. */
@@ -159,22 +161,22 @@ async function declaring<T extends Gated>(checked: Checked<T>, o: GateOptions<T>
 
 /** The amounts that the tool declares for the call, by unit; a string says why there are none. */
 function amountOf(tool: Gated, { value, shown, exact }: Arguments): Amount | string | undefined {
-  const { amount } = tool.options;
+  const { amount, units } = tool.options;
   if (!amount) return undefined;
   try {
     const told: unknown = amount(exact ? copyJson(shown) : value);
     if (typeof told !== 'object' || told === null || Array.isArray(told))
       return `the amount of ${tool.name} is not an object such as { usd: 12.5 }.`;
     for (const [unit, n] of Object.entries(told))
-      if (!UNIT.test(unit) || typeof n !== 'number' || !Number.isFinite(n) || n < 0)
-        return `the amount of ${tool.name} is { ${unit}: ${String(n)} }: a unit is a-z, 0-9, "_" and "-", and an amount a number of 0 or more.`;
+      if (!UNIT.test(unit) || !isAmount(n))
+        return `the amount of ${tool.name} is { ${unit}: ${String(n)} }: a unit is a-z, 0-9, "_" and "-", and an amount 0 or more, with at most 6 decimals and below 9 billion.`;
+      else if (units && !units.includes(unit))
+        return `the amount of ${tool.name} is in "${unit}", which its units (${units.join(', ')}) do not have.`;
     return { ...told } as Amount;
   } catch (error) {
     return `the amount of ${tool.name} could not be found out, so it was not run: ${messageOf(error)}`;
   }
 }
-
-const UNIT = /^[a-z][a-z0-9_-]{0,31}$/;
 
 const start = <T extends Gated>({ tool, written, args: { value, shown, exact }, context, declared }: Checked<T>): Verdict<T> => ({
   go: 'start',
@@ -221,10 +223,11 @@ function ruled<T extends Gated>(checked: Checked<T>, o: GateOptions<T>, edited?:
   const { tool, written, args, context } = checked;
   const { approval: rule } = tool.options;
   if (typeof rule !== 'function') return judged(checked, rule, o, edited);
+  const aboutCall = { amount: checked.declared?.amount, key: checked.declared?.intent?.key, effect: tool.effect };
   const answered = (own: Parsed): Verdict<T> | Promise<Verdict<T>> => {
     if (!own.ok) return ruleFailed(own.problem);
     try {
-      const answer = rule(own.value, { context, by: o.by });
+      const answer = rule(own.value, { context, by: o.by, ...aboutCall });
       return isThenable(answer)
         ? inTime(answer, HOOK_TIMEOUT, 'the approval rule', o.cancel).then((a) => judged(checked, a, o, edited), ruleFailed<T>)
         : judged(checked, answer, o, edited);

@@ -1,6 +1,7 @@
 /** Applies the entries about calls: tool calls, sub-agents, and nodes of graphs. */
 import { isResumable } from '../errors.ts';
 import { sizeOf } from '../json.ts';
+import { count, giveBack } from './amounts.ts';
 import { promptParts, resultPart, say } from './conversation.ts';
 import type { EntryOf, FoundTool, Patch } from './entries.ts';
 import { callOf, didNotRun, everyCallOf, isCutOff, newFrame, reach, startsEffect, unfinishedCalls, writtenOf } from './frame.ts';
@@ -22,7 +23,7 @@ export function begun(run: RunFold, frame: Frame, entry: EntryOf<'call.started'>
   if (entry.input !== undefined) call.agreed = { input: entry.input };
   if (startsEffect(run, frame, entry)) {
     call.since = entry.at;
-    call.amount = entry.amount;
+    count(frame, call, entry.amount);
     run.effects++;
   }
   if (!entry.intent) return;
@@ -116,6 +117,7 @@ export function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finish
   )
     run.unknowns.set(call.id, { call, since: entry.at });
   else run.unknowns.delete(call.id);
+  if (entry.error && (entry.error.outcome !== 'unknown' || (call.intent?.over && didNotRun(entry)))) giveBack(call);
   if (frame.tasks) ended(run, frame, call, entry);
   // once all calls have finished, the model sees their results in the order it asked
   else if (--frame.unfinished === 0) say(run, frame, { role: 'tool', content: frame.calls.map(resultPart) });
@@ -176,7 +178,9 @@ export function reopen(run: RunFold): void {
 }
 
 export function outcomeSettled(run: RunFold, entry: EntryOf<'outcome.settled'>): void {
+  const unknown = run.unknowns.get(entry.call)?.call;
   run.unknowns.delete(entry.call);
+  if (unknown && entry.outcome !== 'done') giveBack(unknown);
   for (const call of unfinishedCalls(run)) if (call.id === entry.call) call.settled = entry;
 }
 

@@ -12,9 +12,10 @@ import type { Principal } from '../ports/principal.ts';
 import type { Decision, DecisionType, Effect } from '../ports/tool.ts';
 import type { JsonSchema } from '../schema.ts';
 import type { Amount, Intent } from './intent.ts';
+import type { Crossed, Limits } from './limits.ts';
 import type { Began } from './wait.ts';
 
-export type { Amount, Decision, Intent };
+export type { Amount, Crossed, Decision, Intent, Limits };
 
 export const VERSION = 3;
 
@@ -24,32 +25,6 @@ export type CallId = string;
 /** Limits of one journal: number of entries, and characters of text. A run that reaches one stops. Its session can continue in a new run. */
 export const BOUND = { entries: 50_000, size: 64 * 1024 * 1024 } as const;
 
-/** The limit that stopped a run. `journal` is {@link BOUND}, which cannot be raised. */
-export interface Crossed {
-  name: keyof Limits | 'journal';
-  max: number;
-  /** null if unknown: a model reported no usage, or its price is unknown. */
-  used: number | null;
-  /** The most that the next call could use in addition. Absent if that or `used` is unknown, and for time. */
-  needed?: number;
-}
-
-export interface Limits {
-  /** Model answers. Default 50. */
-  steps?: number;
-  toolCalls?: number;
-  /** Input and output together, including cached input. */
-  tokens?: number;
-  costUsd?: number;
-  /** Milliseconds of work. Time spent paused does not count. */
-  time?: number;
-  /** Levels of sub-agents below the top one; 0 allows none. Default 8. */
-  depth?: number;
-  /** Epoch milliseconds, by the wall clock. */
-  deadline?: number;
-}
-
-/** `queued`: it was enqueued, and no process has begun it yet. */
 export type RunStatus = 'queued' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'stopped';
 
 /** What a frame without a conversation runs next: a node of a graph, or a turn of a foreign agent. */

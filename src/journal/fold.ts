@@ -11,6 +11,7 @@
  */
 import { sizeOf } from '../json.ts';
 import type { Message } from '../ports/model.ts';
+import { limitsWith } from './amounts.ts';
 import { begun, decided, finished, opened, outcomeSettled, reopen, requested, waits } from './calls.ts';
 import { leaveOut, promptParts, say } from './conversation.ts';
 import type { CallId, Entry, EntryOf } from './entries.ts';
@@ -193,7 +194,7 @@ function claimed(run: RunFold, frame: Frame, entry: EntryOf<'run.claimed'>): voi
   if (entry.fingerprint !== run.fingerprint) frame.measured.fixed = false;
   run.fingerprint = entry.fingerprint;
   run.claimedAt = entry.at;
-  if (entry.limits) run.limits = { ...run.limits, ...entry.limits };
+  if (entry.limits) run.limits = limitsWith(run.limits, entry.limits);
   lose(frame, entry.lost);
   run.trace = entry.trace ?? run.trace;
 }

@@ -10,9 +10,18 @@ export interface Spent {
   toolCalls: number;
   /** Model answers. */
   steps: number;
+  /** The amounts of calls that took effect, or may have. */
+  millionths: { [unit: string]: number } | undefined;
 }
 
-export const nothingSpent = (): Spent => ({ usage: { input: 0, output: 0 }, unmetered: false, nanoUsd: 0, toolCalls: 0, steps: 0 });
+export const nothingSpent = (): Spent => ({
+  usage: { input: 0, output: 0 },
+  unmetered: false,
+  nanoUsd: 0,
+  toolCalls: 0,
+  steps: 0,
+  millionths: undefined,
+});
 
 /** US dollars; undefined if a price or a usage is unknown. */
 export const costUsd = ({ nanoUsd }: Spent) => (nanoUsd === undefined ? undefined : nanoUsd / 1e9);

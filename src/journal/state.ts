@@ -166,8 +166,9 @@ export interface Call {
   since?: number | undefined;
   /** What it is meant to do, once it has started: see `key` of a tool. */
   intent?: Intent;
-  /** What it is worth, once it has started. */
+  /** What it is worth, once it has started, unless it is known not to have taken effect; and the frame whose sums have it. */
   amount?: Amount | undefined;
+  countedIn?: Frame | undefined;
   /** The outcome that became known later, after a timeout or from an operator. */
   settled?: EntryOf<'outcome.settled'>;
   finished?: EntryOf<'call.finished'>;

@@ -9,7 +9,7 @@ import { RondoError } from '../errors.ts';
 import { assertBound } from '../hitl/approvals.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
-import { callsLeft } from './budget.ts';
+import { amountCrossing, callsLeft } from './budget.ts';
 import type { Blocked, Due, Prepared } from './call.ts';
 import { hasContentPolicy, resultAllowed } from './content.ts';
 import { runSubAgent } from './descend.ts';
@@ -54,6 +54,10 @@ function blockedBy(scope: Scope, prepared: readonly Prepared[], asleep: Asleep):
   if (asleep.size > 0 || prepared.some((p) => p.go === 'wait')) return { waiting: true };
   const hold = prepared.find((p) => p.go === 'hold');
   if (hold?.go === 'hold') return { crossed: hold.crossed, at: hold.at };
+  for (const p of prepared) {
+    const crossing = p.go === 'start' && amountCrossing(scope, p.amount);
+    if (crossing) return crossing;
+  }
   return (prepared.some((p) => p.go === 'start') && callsLeft(scope).crossing) || { waiting: true };
 }
 

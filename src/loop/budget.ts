@@ -5,7 +5,8 @@
  * I1. A call starts only if every limit, of its own frame and those above, has room for the most that it can use.
  * I2. Each reservation is released exactly once, however its call ends.
  */
-import { BOUND, type Crossed } from '../journal/entries.ts';
+import { add, millionthsOf, usedOf } from '../journal/amounts.ts';
+import { type Amount, BOUND, type Crossed } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
 import { costUsd } from '../journal/spent.ts';
 import { Halted } from '../reliability/patience.ts';
@@ -121,15 +122,32 @@ export function callsLeft(scope: Scope): { left: number; crossing: Crossing | un
   return { left, crossing };
 }
 
+/** The limit that a call of this amount would cross, of this frame or of one above. Reserved calls count. */
+export function amountCrossing(scope: Scope, amount: Amount | undefined): Crossing | undefined {
+  if (!amount) return undefined;
+  for (const at of upwards(scope))
+    for (const [unit, n] of Object.entries(at.limits.amounts ? amount : {})) {
+      const max = at.limits.amounts?.[unit];
+      const used = usedOf(at.frame.spent, unit);
+      if (max === undefined || used + (at.reserved.millionths[unit] ?? 0) + millionthsOf(n) <= millionthsOf(max)) continue;
+      return { crossed: { name: 'amounts', unit, max, used: used / 1e6, needed: n }, at };
+    }
+  return undefined;
+}
+
 /** Reserves one tool call until its start is in the journal. @returns undefined if a limit allows no more. */
-export function reserveToolCall(scope: Scope): Reservation | undefined {
+export function reserveToolCall(scope: Scope, amount?: Amount): Reservation | undefined {
   const { left, crossing } = callsLeft(scope);
-  if (!crossing) return NOTHING;
-  if (left <= 0) return undefined;
-  for (const { reserved } of upwards(scope)) reserved.toolCalls++;
-  return releasing(() => {
-    for (const { reserved } of upwards(scope)) reserved.toolCalls--;
-  });
+  if (!crossing && !amount) return NOTHING;
+  if (left <= 0 || amountCrossing(scope, amount)) return undefined;
+  const change = (sign: 1 | -1) => {
+    for (const { reserved } of upwards(scope)) {
+      reserved.toolCalls += sign;
+      if (amount) add(reserved.millionths, amount, sign);
+    }
+  };
+  change(1);
+  return releasing(() => change(-1));
 }
 
 function* upwards(scope: Scope): Generator<Scope> {

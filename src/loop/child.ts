@@ -1,6 +1,7 @@
 /** A sub-agent's part of a run: its frame is opened, driven, and closed with the call that it answers. */
 
 import { type Failure, isResumable } from '../errors.ts';
+import { limitsWith } from '../journal/amounts.ts';
 import type { Draft, Limits } from '../journal/entries.ts';
 import type { Call, Frame } from '../journal/fold.ts';
 import type { Make } from '../journal/log.ts';
@@ -51,7 +52,7 @@ export async function driveChild(scope: Scope, child: Child): Promise<Left | und
     drive: scope.drive,
     frame,
     agent,
-    limits: { ...agent.limits, ...child.limits },
+    limits: limitsWith(agent.limits, child.limits),
     parent: scope,
     closing,
     trace: () => scope.trace.agent({ agent: agent.name, description: agent.description, path: frame.path }),

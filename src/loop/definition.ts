@@ -1,4 +1,5 @@
 import { invalid } from '../errors.ts';
+import { isAmount, UNIT } from '../journal/amounts.ts';
 import type { Limits } from '../journal/entries.ts';
 import { hint } from '../options.ts';
 import { isTool, TOOL_NAME } from './tool.ts';
@@ -36,12 +37,16 @@ export function checkName(name: unknown, what: string, example: string): asserts
   throw invalid(`"${name}" is not a name of an agent: 1 to 64 letters, digits, "_" and "-". Write ${JSON.stringify(near)}.`);
 }
 
-const LIMITS: readonly (keyof Limits)[] = ['steps', 'toolCalls', 'tokens', 'costUsd', 'time', 'depth', 'deadline'];
+const LIMITS: readonly (keyof Limits)[] = ['steps', 'toolCalls', 'tokens', 'costUsd', 'amounts', 'time', 'depth', 'deadline'];
 
 /** @throws RondoError `CONFIG_INVALID` for an unknown limit, or one that is not a number of 0 or more. */
 export function checkLimits(limits: Limits | undefined, where: string): void {
   for (const [name, value] of Object.entries(limits ?? {})) {
     if (!LIMITS.includes(name as keyof Limits)) throw invalid(`${where}: there is no limit "${name}". ${hint(name, LIMITS)}`);
+    if (name === 'amounts') {
+      if (value !== undefined) checkAmounts(value, where);
+      continue;
+    }
     if (value === Number.POSITIVE_INFINITY)
       throw invalid(
         `${where}: the limit ${name} is Infinity, which a journal cannot hold. To lift a limit, write Number.MAX_SAFE_INTEGER.`,
@@ -49,6 +54,16 @@ export function checkLimits(limits: Limits | undefined, where: string): void {
     if (value !== undefined && !(typeof value === 'number' && value >= 0))
       throw invalid(`${where}: the limit ${name} is ${value}; it must be a number of 0 or more.`);
   }
+}
+
+function checkAmounts(amounts: unknown, where: string): void {
+  if (typeof amounts !== 'object' || amounts === null || Array.isArray(amounts))
+    throw invalid(`${where}: the limit amounts is an object of units, such as { usd: 500 }.`);
+  for (const [unit, max] of Object.entries(amounts))
+    if (!UNIT.test(unit) || !isAmount(max))
+      throw invalid(
+        `${where}: the limit amounts.${unit} is ${max}. A unit is a-z, 0-9, "_" and "-"; a limit is 0 or more with at most 6 decimals.`,
+      );
 }
 
 /** @throws RondoError `CONFIG_INVALID` for malformed grants, which would restrict nothing. */

@@ -27,10 +27,29 @@ export function assertPriced(agent: AgentDefinition, limits: Limits, prices: Pri
   for (const child of agent.agents) assertPriced(child, limited ? limits : child.limits, prices);
 }
 
+/**
+ * Checks that each unit of the limits `amounts` is one that a tool of the tree may have. A tool that does not say its `units`, and a source of
+ * tools, may have any.
+ * @param limits without those of the engine, which are for all agents. @throws RondoError `CONFIG_INVALID` otherwise.
+ */
+export function assertUnits(agent: AgentDefinition, limits: Limits): void {
+  const odd = Object.keys(limits.amounts ?? {}).find((unit) => !mayHave(agent, unit));
+  if (odd !== undefined)
+    throw invalid(
+      `the limit amounts.${odd} limits nothing: no tool of agent "${agent.name}", or below it, has amounts in "${odd}". Name a unit of a tool's amount.`,
+    );
+  for (const child of agent.agents) assertUnits(child, child.limits);
+}
+
+const mayHave = ({ tools, sources, agents }: AgentDefinition, unit: string): boolean =>
+  sources.length > 0 ||
+  [...tools.values()].some(({ options: { amount, units } }) => amount && (!units || units.includes(unit))) ||
+  agents.some((child) => mayHave(child, unit));
+
 /** A message about a limit that was reached. */
-export function limitText({ name, max, used, needed: more }: Crossed): string {
+export function limitText({ name, unit, max, used, needed: more }: Crossed): string {
   const spent = name === 'time' || name === 'deadline' ? '' : `, ${used === null ? 'an unknown amount' : number(used)} used`;
-  return `${name} ${number(max)}${spent}${more === undefined ? '' : `; the next call needs up to ${number(more)} more`}`;
+  return `${unit === undefined ? name : `${name}.${unit}`} ${number(max)}${spent}${more === undefined ? '' : `; the next call needs up to ${number(more)} more`}`;
 }
 
 /** A number as text, without the rounding errors of sums. */

@@ -7,6 +7,8 @@ export class Reserved {
   usd: number | undefined = 0;
   /** Tool calls whose start is being appended. */
   toolCalls = 0;
+  /** The amounts of those calls, in millionths, by unit. */
+  readonly millionths: { [unit: string]: number } = {};
   #waiting: (() => void)[] = [];
 
   addModelCall(tokens: number, usd: number | undefined): void {

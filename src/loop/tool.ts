@@ -78,6 +78,7 @@ const TOOL = {
   effect: "effect: 'idempotent'",
   approval: 'approval: true',
   amount: 'amount: ({ cents }) => ({ usd: cents / 100 })',
+  units: "units: ['usd']",
   key: "key: ({ orderId }) => 'refund:' + orderId",
   intent: "intent: 'payments.refund'",
   same: 'same: ({ cents }) => cents',

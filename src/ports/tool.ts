@@ -86,6 +86,16 @@ type Whole<O> = O extends Steps<infer Y, infer R> ? ([R] extends [void] ? Awaite
 // biome-ignore lint/suspicious/noExplicitAny: whatever may be sent into it
 type Steps<Y, R> = Generator<Y, R, any> | AsyncGenerator<Y, R, any>;
 
+/** What an approval rule is told besides the input. */
+export interface ApprovalContext<C> {
+  context: C;
+  by: Principal | undefined;
+  /** What the tool's `amount` and `key` say of the call. */
+  amount: Readonly<Record<string, number>> | undefined;
+  key: string | undefined;
+  effect: Effect;
+}
+
 export interface ToolOptions<Name extends string, S extends SchemaLike, C extends SchemaLike, K extends string, O> {
   /** At most 64 letters, digits, `_` and `-`. */
   name: Name;
@@ -96,8 +106,10 @@ export interface ToolOptions<Name extends string, S extends SchemaLike, C extend
   context?: C;
   credentials?: { readonly [P in K]: CredentialRequest };
   effect?: Effect;
-  /** The amounts of a call for policies, by unit: `{ usd: 12.5 }`. A unit is `[a-z][a-z0-9_-]{0,31}`, an amount 0 or more. */
+  /** The amounts of a call for policies, by unit: `{ usd: 12.5 }`. A unit is `[a-z][a-z0-9_-]{0,31}`, an amount 0 or more, at most 6 decimals. */
   amount?(input: Out<S>): Readonly<Record<string, number>>;
+  /** The units that `amount` may have. Then a limit of another unit is refused with `CONFIG_INVALID`, if no tool may have it. */
+  units?: readonly string[];
   /**
    * Names what a call is meant to do, such as `refund:7`: 1 to 512 characters. What a key names happens once, over all calls, runs, sessions
    * and processes of a tenant; a call whose key is done gets the first result. Not for a `read` tool.
@@ -112,7 +124,7 @@ export interface ToolOptions<Name extends string, S extends SchemaLike, C extend
   approval?:
     | boolean
     | ApprovalRule
-    | ((input: Out<S>, ctx: { context: Out<C>; by: Principal | undefined }) => boolean | ApprovalRule | Promise<boolean | ApprovalRule>);
+    | ((input: Out<S>, ctx: ApprovalContext<Out<C>>) => boolean | ApprovalRule | Promise<boolean | ApprovalRule>);
   /** Milliseconds of one attempt. Default 60,000. */
   timeout?: number;
   /** Milliseconds of all attempts and the waits between them. Default: none. */

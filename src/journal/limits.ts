@@ -1,0 +1,33 @@
+/** The limits of runs and agents. */
+import type { Amount } from './intent.ts';
+
+/** The limit that stopped a run. `journal` is `BOUND`, which cannot be raised. */
+export interface Crossed {
+  name: keyof Limits | 'journal';
+  /** Of `amounts`. */
+  unit?: string;
+  max: number;
+  /** null if unknown: a model reported no usage, or its price is unknown. */
+  used: number | null;
+  /** The most that the next call could use in addition. Absent if that or `used` is unknown, and for time. */
+  needed?: number;
+}
+
+export interface Limits {
+  /** Model answers. Default 50. */
+  steps?: number;
+  toolCalls?: number;
+  /** Input and output together, including cached input. */
+  tokens?: number;
+  costUsd?: number;
+  /** What the tools' `amount` declares, by unit. */
+  amounts?: Amount;
+  /** Milliseconds of work. Time spent paused does not count. */
+  time?: number;
+  /** Levels of sub-agents below the top one; 0 allows none. Default 8. */
+  depth?: number;
+  /** Epoch milliseconds, by the wall clock. */
+  deadline?: number;
+}
+
+/** `queued`: it was enqueued, and no process has begun it yet. */

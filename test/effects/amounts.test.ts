@@ -1,0 +1,103 @@
+import { describe, expect, test } from 'vitest';
+import { agent, Engine, tool } from '../../src/index.ts';
+import { scripted } from '../../src/testing/scripted.ts';
+import { anything, asks, ends, entriesOf, failure, journals, refused, shown } from '../engine/setup.ts';
+import { actor, acts } from './setup.ts';
+
+type Pay = { readonly usd: number; readonly then?: string };
+const amount = ({ usd }: Pay) => ({ usd });
+const pay = (usd: number, then = 'done') => ['pay', { usd, then }] as const;
+const steps = (...calls: ReturnType<typeof pay>[]) => JSON.stringify(calls.map((call) => [call]));
+const limits = { amounts: { usd: 10 } };
+
+describe.each(journals)('a limit of amounts, on $name', ({ make }) => {
+  test('stops before the call that would cross it is started, exactly, and goes on with a higher one', async () => {
+    const { journal, another } = make();
+    const a = actor([acts('pay', { amount })]);
+    const run = new Engine({ journal }).run(a, steps(pay(9.8), pay(0.1), pay(0.1), pay(0.000001)), { limits });
+    const stopped = await ends(run, 'stopped');
+    expect(stopped.limit).toEqual({ name: 'amounts', unit: 'usd', max: 10, used: 10, needed: 0.000001 });
+    const started = async () => (await entriesOf(journal, run.id)).filter((e) => e.type === 'call.started').length;
+    expect(await started()).toBe(3);
+    const engine = new Engine({ journal: another(), agents: [a] });
+    await ends(engine.resume(run.id, { limits: { amounts: { usd: 10.000001 } } }), 'completed');
+    expect(await started()).toBe(4);
+  });
+
+  test('counts what is unknown, and gives back what is known not to have happened', async () => {
+    const { journal } = make();
+    const engine = new Engine({ journal, limits });
+    const a = actor([acts('pay', { amount })]);
+    await ends(engine.run(a, steps(pay(8, 'not-run'), pay(8, 'failed'), pay(8))), 'completed');
+    expect(await ends(engine.run(a, steps(pay(8, 'unknown'), pay(8))), 'stopped')).toMatchObject({ limit: { used: 8, needed: 8 } });
+  });
+
+  test('gives back what an operator says did not happen', async () => {
+    const { journal } = make();
+    const a = actor([acts('pay', { amount })]);
+    const engine = new Engine({ journal, agents: [a], limits });
+    const { runId } = await ends(engine.run(a, steps(pay(8, 'unknown'), pay(8))), 'stopped');
+    const { unknowns } = await engine.inspect(runId);
+    await engine.settle(runId, unknowns[0]?.callId ?? '', { outcome: 'not-run', by: { id: 'lead' } });
+    await ends(engine.resume(runId, { limits: { steps: 60 } }), 'completed');
+  });
+
+  test('counts nothing for what was done before', async () => {
+    const { journal } = make();
+    const engine = new Engine({ journal, limits });
+    await ends(engine.run(actor([acts('pay', { amount, key: () => 'one' })]), steps(pay(8), pay(8))), 'completed');
+  });
+
+  test('holds for calls that run side by side, and for the whole tree', async () => {
+    const { journal } = make();
+    let paid = 0;
+    const pays = tool({ name: 'pay', description: '', input: anything, amount: () => ({ usd: 6 }), execute: () => ++paid });
+    const below = agent({ name: 'below', instructions: '', tools: [pays], model: scripted([asks(['pay', {}], ['pay', {}]), 'done']) });
+    await ends(new Engine({ journal }).run(below, 'go', { limits }), 'stopped');
+    expect(paid).toBe(1);
+    const each = agent({ name: 'each', instructions: '', tools: [pays], model: scripted(() => asks(['pay', {}])) });
+    const model = scripted([asks(['each', { task: 'go' }]), 'done']);
+    const top = agent({ name: 'top', instructions: '', agents: [each], model });
+    expect(await ends(new Engine({ journal }).run(top, 'go', { limits: { amounts: { usd: 13 } } }), 'stopped')).toMatchObject({
+      limit: { name: 'amounts', unit: 'usd', used: 12, needed: 6 },
+    });
+    expect(paid).toBe(3);
+  });
+
+  test('of a unit that no tool of the tree may have is refused', async () => {
+    const { journal } = make();
+    const engine = new Engine({ journal });
+    const a = actor([acts('pay', { amount, units: ['usd'] }), acts('act')]);
+    await refused('CONFIG_INVALID', engine.run(a, steps(), { limits: { amounts: { eur: 5 } } }));
+    await refused('CONFIG_INVALID', engine.run(actor([acts('act')]), steps(), { limits }));
+    await ends(engine.run(a, steps(), { limits }), 'completed');
+    for (const amounts of [{ usd: -1 }, { usd: Number.NaN }, { USD: 1 }, { usd: 0.0000001 }, 5])
+      await refused('CONFIG_INVALID', () => engine.run(a, steps(), { limits: { amounts } as never }));
+  });
+
+  test('is given a number of at most 6 decimals, of a unit of the tool', async () => {
+    for (const odd of [-1, Number.NaN, Number.POSITIVE_INFINITY, 0.0000001, 2 ** 53]) {
+      const { journal } = make();
+      const model = scripted([asks(['pay', {}]), 'done']);
+      const pays = acts('pay', { amount: () => ({ usd: odd }) });
+      await ends(new Engine({ journal }).run(agent({ name: 'a', instructions: '', model, tools: [pays] }), 'go'), 'completed');
+      expect(failure(shown(model.requests.at(-1))[0])).toMatchObject({ code: 'AMOUNT_INVALID', outcome: 'not-run' });
+    }
+    const { journal } = make();
+    const model = scripted([asks(['pay', {}]), 'done']);
+    const pays = acts('pay', { units: ['usd'], amount: () => ({ eur: 1 }) });
+    await ends(new Engine({ journal }).run(agent({ name: 'a', instructions: '', model, tools: [pays] }), 'go'), 'completed');
+    expect(failure(shown(model.requests.at(-1))[0])).toMatchObject({ code: 'AMOUNT_INVALID' });
+  });
+
+  test('approval rules see amount, key and effect', async () => {
+    const { journal } = make();
+    const told: object[] = [];
+    const approval = (_: unknown, { amount, key, effect }: { amount: unknown; key: unknown; effect: unknown }) => {
+      told.push({ amount, key, effect });
+      return false;
+    };
+    await ends(new Engine({ journal }).run(actor([acts('pay', { amount, key: () => 'k', approval })]), steps(pay(1))), 'completed');
+    expect(told).toEqual([{ amount: { usd: 1 }, key: 'k', effect: 'once' }]);
+  });
+});
