@@ -1,3 +1,4 @@
+export type { DeadLetter, DeadLettersOptions } from './engine/dead-letters.ts';
 export type { AgentInfo, ToolInfo } from './engine/described.ts';
 export type { EffectRecord } from './engine/did.ts';
 export type { Driven, Resumed } from './engine/driven.ts';

@@ -32,13 +32,16 @@ const PAGE = 100;
 const KEPT = 50;
 
 /** @see Engine.effects */
-export async function* listedEffects(resources: Resources, o: EffectsOptions = {}): AsyncGenerator<EffectRecord, void, undefined> {
+export async function* listedEffects(
+  resources: Resources,
+  o: EffectsOptions & { open?: true } = {},
+): AsyncGenerator<EffectRecord, void, undefined> {
   const { cursor, outcome, limit = Number.POSITIVE_INFINITY } = o;
   if (outcome !== undefined && !OUTCOMES.includes(outcome)) throw invalid(`an outcome is one of ${OUTCOMES.join(', ')}, not "${outcome}".`);
   const reader = new Reader(resources, o.by);
   const runs = await runsAsked(resources, o);
   let left = limit;
-  const running = (await runningEffects(reader, o, runs)).filter((effect) => !cursor || isBehind(cursor, effect));
+  const running = (o.open ? [] : await runningEffects(reader, o, runs)).filter((effect) => !cursor || isBehind(cursor, effect));
   const known = new Set(running.map(nameOf));
   const after = cursor && { run: cursor.outcome === 'running' ? '' : cursor.runId, call: cursor.callId, at: cursor.at };
   for await (const row of outcome === 'running' ? [] : rowsOf(reader, { ...o, outcome, after }, runs)) {
@@ -47,6 +50,7 @@ export async function* listedEffects(resources: Resources, o: EffectsOptions = {
     const effect = await reader.effect(row);
     // a call that runs again after it was unknown is listed as running
     if (!effect || known.has(nameOf(effect)) || (outcome !== undefined && effect.outcome !== outcome)) continue;
+    if (o.open && !effect.open) continue;
     left--;
     yield effect;
   }

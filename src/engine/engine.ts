@@ -7,6 +7,7 @@ import type { AgentInput } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
 import { reasonOf } from './cancelled.ts';
 import { giveBack } from './closing.ts';
+import { assertRetriable } from './dead-letters.ts';
 import { type Driven, driveAll } from './driven.ts';
 import { dueRuns } from './due.ts';
 import { enqueue } from './enqueue.ts';
@@ -215,6 +216,16 @@ export class Engine extends Operations implements AsyncDisposable {
   async send(runId: string, message: AgentInput, o: { by?: Principal } = {}): Promise<void> {
     this.#resources.assertOpen();
     await send(this.#resources, runId, message, o);
+  }
+
+  /**
+   * Tries a dead letter again, which is known not to have taken effect: resumes its run, where that failed and can go on.
+   * Rejects with RondoError `DECISION_INVALID` while the outcome is unknown, `RUN_ENDED` where the run went on without the call,
+   * `CALL_NOT_FOUND`, or as `resume`.
+   */
+  retry(letter: { runId: string; callId: string }, o: { by: Principal }): Run {
+    const checked = (async () => assertRetriable(this.#resources, letter, o?.by))();
+    return runAfter(letter.runId, checked, () => this.resume(letter.runId, { by: o.by }));
   }
 
   /**

@@ -2,6 +2,7 @@ import type { CallId, Entry } from '../journal/entries.ts';
 import type { Json } from '../json.ts';
 import type { Principal } from '../ports/principal.ts';
 import { runFor } from './access.ts';
+import { type DeadLetter, type DeadLettersOptions, deadLetters, dismiss } from './dead-letters.ts';
 import { type AgentInfo, describedAgent } from './described.ts';
 import type { EffectRecord } from './did.ts';
 import { type EffectSum, type EffectSumsOptions, effectSums } from './effect-sums.ts';
@@ -109,6 +110,20 @@ export abstract class Operations {
    */
   effects(o: EffectsOptions = {}): AsyncGenerator<EffectRecord, void, undefined> {
     return listedEffects(this.#resources, o);
+  }
+
+  /** The effects that gave up or are unknown, and that were neither settled nor dismissed, newest first. They are visible as effects are. */
+  deadLetters(o: DeadLettersOptions = {}): AsyncGenerator<DeadLetter, void, undefined> {
+    return deadLetters(this.#resources, o);
+  }
+
+  /**
+   * Takes a dead letter off the list. It is written in the call's run, with who did it and why; its outcome stays as it is.
+   * @throws RondoError `CALL_NOT_FOUND` for a call that is not a dead letter, `RUN_NOT_FOUND`, `NOT_PERMITTED`, `DECISION_INVALID`.
+   */
+  async dismiss(letter: { runId: string; callId: CallId }, o: { by: Principal; reason: string }): Promise<void> {
+    this.#resources.assertOpen();
+    await dismiss(this.#resources, letter, o);
   }
 
   /** The effects of each day and tool in sums, the newest day first. @throws RondoError `CONFIG_INVALID` for an unknown time zone. */
