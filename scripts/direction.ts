@@ -27,6 +27,7 @@ const CORE: Record<string, Import['kind']> = {
   'p-retry': 'value',
   opossum: 'value',
   '@cfworker/json-schema': 'dynamic',
+  croner: 'dynamic',
   '@standard-schema/spec': 'type',
 };
 /** What `server` may import besides: an optional peer, which most servers do without. */

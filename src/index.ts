@@ -15,6 +15,8 @@ export type { EngineOptions, EnqueueOptions, RunOptions, RunSummary } from './en
 export type { RunResult, RunState, UnknownOutcome } from './engine/results.ts';
 export type { DecideOptions, ResumeOptions } from './engine/resume.ts';
 export type { Run } from './engine/run.ts';
+export type { Miss } from './engine/schedule-store.ts';
+export type { Schedule, ScheduleOptions } from './engine/schedules.ts';
 export type { FoundRun, SearchMatch, SearchPage, SearchQuery } from './engine/search.ts';
 export type { TraceOptions } from './engine/trace.ts';
 export type { TraceRecord, TraceStatus } from './engine/trace-record.ts';

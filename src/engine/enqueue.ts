@@ -2,7 +2,7 @@
 import { emptyFold } from '../journal/fold.ts';
 import { Log } from '../journal/log.ts';
 import type { Json } from '../json.ts';
-import type { Agent } from '../loop/types.ts';
+import type { Agent, AgentDefinition } from '../loop/types.ts';
 import { open } from './drive.ts';
 import { joinsShared } from './history.ts';
 import { nextId } from './ids.ts';
@@ -17,21 +17,30 @@ import { allowedStart, checkRun, firstEntry } from './start.ts';
 export async function enqueue(resources: Resources, agent: Agent, input: unknown, o: RunOptions<Json> = {}): Promise<{ runId: string }> {
   try {
     resources.assertOpen();
-    const definition = resources.agents.checked(agent);
-    checkRun(definition, o, ENQUEUE_OPTIONS);
-    assertClaims(resources, definition);
-    const runId = o.id ?? nextId();
-    const { policy } = resources.host;
-    let started = firstEntry(resources, definition, input, o);
-    if (policy?.access || policy?.content) started = await allowedStart(resources, runId, started);
-    if (started.session !== undefined && started.by && !started.shared && (await joinsShared(resources.journal, started)))
-      started.shared = true;
-    const run = emptyFold(runId, definition.name);
-    const live = new LiveRun(runId, resources.host, resources.onEvent);
-    const log = new Log(resources.journal, run, undefined, (entry) => live.committed(run, entry));
-    await open(resources, log, () => [{ ...started, queued: true }], false, o.by);
-    return { runId };
+    return await enqueueAgent(resources, resources.agents.checked(agent), input, o);
   } catch (error) {
     throw engineError(error);
   }
+}
+
+/** Enqueues a run of an agent that is known here. */
+export async function enqueueAgent(
+  resources: Resources,
+  definition: AgentDefinition,
+  input: unknown,
+  o: RunOptions<Json>,
+): Promise<{ runId: string }> {
+  checkRun(definition, o, ENQUEUE_OPTIONS);
+  assertClaims(resources, definition);
+  const runId = o.id ?? nextId();
+  const { policy } = resources.host;
+  let started = firstEntry(resources, definition, input, o);
+  if (policy?.access || policy?.content) started = await allowedStart(resources, runId, started);
+  if (started.session !== undefined && started.by && !started.shared && (await joinsShared(resources.journal, started)))
+    started.shared = true;
+  const run = emptyFold(runId, definition.name);
+  const live = new LiveRun(runId, resources.host, resources.onEvent);
+  const log = new Log(resources.journal, run, undefined, (entry) => live.committed(run, entry));
+  await open(resources, log, () => [{ ...started, queued: true }], false, o.by);
+  return { runId };
 }

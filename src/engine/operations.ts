@@ -18,6 +18,7 @@ import type { Recorder } from './recorder.ts';
 import { reopen } from './reopen.ts';
 import type { Resources } from './resources.ts';
 import { type RunState, stateOf } from './results.ts';
+import { type Schedule, type ScheduleOptions, Schedules } from './schedules.ts';
 import { type SearchPage, type SearchQuery, search } from './search.ts';
 import { type TraceOptions, traceOf } from './trace.ts';
 import type { TraceRecord } from './trace-record.ts';
@@ -27,10 +28,34 @@ import { type WatchOptions, watch } from './watch.ts';
 export abstract class Operations {
   readonly #resources: Resources;
   readonly #recorder: Recorder;
+  readonly #schedules: Schedules;
 
   constructor(resources: Resources, recorder: Recorder) {
     this.#resources = resources;
     this.#recorder = recorder;
+    this.#schedules = new Schedules(resources);
+  }
+
+  /**
+   * Starts runs at the times of a cron pattern, from any process that works (`work()`), each once. A schedule of that name and tenant is
+   * replaced, and keeps what it has served. It needs the package croner, and the agent must be registered where it is served.
+   * @throws RondoError `CONFIG_INVALID`, also for an unknown time zone and a pattern without a next time.
+   */
+  async schedule(name: string, o: ScheduleOptions): Promise<Schedule> {
+    this.#resources.assertOpen();
+    return this.#schedules.put(name, o);
+  }
+
+  /** Ends a schedule of the caller's tenant. Its runs go on. @returns whether there was one. */
+  async unschedule(name: string, o: { by?: Principal } = {}): Promise<boolean> {
+    this.#resources.assertOpen();
+    return this.#schedules.remove(name, o.by);
+  }
+
+  /** The schedules of the caller's tenant, by name, with the times that started no run. */
+  async schedules(o: { by?: Principal } = {}): Promise<readonly Schedule[]> {
+    this.#resources.assertOpen();
+    return this.#schedules.list(o.by);
   }
 
   /** The events of a run, from any time on until it ends or pauses, whichever process drives it. @throws RondoError `RUN_NOT_FOUND`. */

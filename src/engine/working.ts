@@ -17,6 +17,7 @@ import { findHead } from './lookup.ts';
 import type { Recorder } from './recorder.ts';
 import type { Resources } from './resources.ts';
 import { engineError, type Run } from './run.ts';
+import { Schedules } from './schedules.ts';
 import { Turns } from './turns.ts';
 import type { Worked, WorkKind, WorkState } from './worked.ts';
 
@@ -47,6 +48,7 @@ export class Loop {
   readonly #o: LoopOptions;
   readonly #backoff = new Backoff();
   readonly #turns: Turns;
+  readonly #schedules: Schedules;
   readonly #subscription = new AbortController();
   /** Runs that it drives, with their heads. */
   readonly #driving = new Map<string, { head: RunHead; done: Promise<void> }>();
@@ -74,6 +76,7 @@ export class Loop {
     this.#ports = ports;
     this.#o = o;
     this.#turns = new Turns(ports.resources.journal);
+    this.#schedules = new Schedules(ports.resources);
   }
 
   async run(): Promise<void> {
@@ -161,6 +164,8 @@ export class Loop {
       this.#unknown.clear();
       const now = await this.#ports.resources.host.now();
       if (!((await this.#paused(now)) && (await this.#abandoned(now)))) this.#changed = true;
+      const next = await this.#schedules.fire(now, this.#idlers.length > 0, (error) => this.#tell(error));
+      this.#soon = Math.min(this.#soon, next);
     }
     const now = await this.#ports.resources.host.now();
     while (!this.#full()) {

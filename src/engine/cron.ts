@@ -1,0 +1,46 @@
+import { invalid } from '../errors.ts';
+import { messageOf } from '../reliability/classify.ts';
+
+/** The times of a schedule, epoch milliseconds. */
+export interface Times {
+  /** The first one after this time; undefined: there is none. */
+  next(after: number): number | undefined;
+  /** The newest ones up to and including this time, oldest first. */
+  last(count: number, until: number): readonly number[];
+}
+
+/**
+ * The times of a cron pattern in a time zone. A time of day that the clock skips is at the end of the gap; one that it shows twice comes
+ * once. @throws RondoError `CONFIG_INVALID` for an invalid pattern, an unknown time zone, or without the package croner.
+ */
+export async function timesOf(cron: string, timezone: string, where: string): Promise<Times> {
+  const { Cron } = await croner();
+  try {
+    const pattern = new Cron(cron, { timezone, paused: true });
+    // an unknown time zone is refused only now
+    pattern.nextRun(new Date(0));
+    return {
+      next: (after) => pattern.nextRun(new Date(after))?.getTime(),
+      last: (count, until) =>
+        pattern
+          .previousRuns(count, new Date(until + 1))
+          .map((date) => date.getTime())
+          .reverse(),
+    };
+  } catch (error) {
+    throw invalid(`${where}: the cron pattern "${cron}" in the time zone "${timezone}" cannot be used: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+let loading: Promise<typeof import('croner')> | undefined;
+
+/** Loaded on demand, because most applications have no schedules. */
+function croner(): Promise<typeof import('croner')> {
+  loading ??= import('croner').catch((cause: unknown) => {
+    loading = undefined;
+    throw invalid('Schedules need the package croner. Run `npm install croner`.', { cause });
+  });
+  return loading;
+}

@@ -1,0 +1,285 @@
+/**
+ * Schedules: runs that start at the times of a cron pattern.
+ *
+ * I1. The id of a run is a hash of tenant, name and time, so no time starts two runs, however many processes serve it.
+ * I2. A run is enqueued before the schedule moves on. A process that dies in between leaves a run that exists, and the next one finds it.
+ * I3. No time at or before the last one that was served is served again.
+ */
+import { invalid, RondoError } from '../errors.ts';
+import { sha256 } from '../journal/canonical.ts';
+import type { Json } from '../json.ts';
+import { agentDefinition } from '../loop/definition.ts';
+import type { Agent } from '../loop/types.ts';
+import { checkOptions, plain } from '../options.ts';
+import { isName, type Principal, principal } from '../ports/principal.ts';
+import { type Times, timesOf } from './cron.ts';
+import { enqueueAgent } from './enqueue.ts';
+import { findHead } from './lookup.ts';
+import type { Resources } from './resources.ts';
+import { type Kept, type Miss, type ScheduleState, ScheduleStore } from './schedule-store.ts';
+import { checkBy, firstEntry } from './start.ts';
+
+export interface ScheduleOptions {
+  /** Five or six fields, as of cron. */
+  cron: string;
+  /** An IANA name, such as `Europe/Berlin`. Default `UTC`. */
+  timezone?: string;
+  agent: Agent;
+  input: Json;
+  /** The user on whose behalf the runs start. There is no token: tools that need one ask the engine's identity. */
+  by: Principal;
+  /** If the run before is still open: start none (the default), or one when that has ended. */
+  overlap?: 'skip' | 'queue';
+  /** How many times that passed while no process worked are made up for: the newest. Default 1. */
+  catchUp?: number;
+}
+
+/** A schedule. Plain JSON; times are epoch milliseconds. */
+export interface Schedule {
+  name: string;
+  agent: string;
+  input: Json;
+  by: Principal;
+  cron: string;
+  timezone: string;
+  overlap: 'skip' | 'queue';
+  catchUp: number;
+  /** Absent: the pattern has no time any more. */
+  next?: number;
+  /** The newest run. */
+  runId?: string;
+  /** The time whose run waits for the end of the newest one. */
+  held?: number;
+  /** How many times started no run, and the newest 20 of them. */
+  missed: number;
+  misses: readonly Miss[];
+  /** Why it starts no run: `AGENT_NOT_REGISTERED` here, or the newest one was refused. */
+  problem?: { code: string; message: string };
+}
+
+const OPTIONS = {
+  cron: "cron: '0 9 * * 1-5'",
+  timezone: "timezone: 'Europe/Berlin'",
+  agent: 'agent: support',
+  input: "input: 'Sum up the day'",
+  by: "by: { id: 'ana' }",
+  overlap: "overlap: 'queue'",
+  catchUp: 'catchUp: 1',
+} satisfies Record<keyof ScheduleOptions, string>;
+
+/** Milliseconds up to which a time counts as served in time. */
+const LATE = 60_000;
+/** Most passed times that are counted at once. */
+const MOST_COUNTED = 1_000;
+const MOST_LISTED = 20;
+/** Milliseconds after which the schedules are read again, for those of other processes. */
+const EVERY = 1_000;
+const MOST_CAUGHT_UP = 100;
+
+export class Schedules {
+  readonly #resources: Resources;
+  readonly #store: ScheduleStore | undefined;
+  readonly #times = new Map<string, Promise<Times>>();
+  #soon = Number.NEGATIVE_INFINITY;
+  #readAgain = 0;
+
+  constructor(resources: Resources) {
+    this.#resources = resources;
+    const { records } = resources.journal;
+    this.#store = records && new ScheduleStore(records);
+  }
+
+  /** @see Operations.schedule */
+  async put(name: string, o: ScheduleOptions): Promise<Schedule> {
+    if (!isName(name)) throw invalid('schedule(): the name is a text of 1 to 500 characters.');
+    const where = `schedule "${name}"`;
+    checkOptions(o, OPTIONS, where);
+    const { cron, timezone = 'UTC', overlap = 'skip', catchUp = 1 } = o;
+    if (typeof cron !== 'string' || typeof timezone !== 'string') throw invalid(`${where}: cron and timezone are texts.`);
+    if (overlap !== 'skip' && overlap !== 'queue') throw invalid(`${where}: overlap is 'skip' or 'queue'.`);
+    if (!(Number.isInteger(catchUp) && catchUp >= 0 && catchUp <= MOST_CAUGHT_UP))
+      throw invalid(`${where}: catchUp is a whole number from 0 to ${MOST_CAUGHT_UP}.`);
+    if (!o.by) throw invalid(`${where} needs by: the user on whose behalf its runs start, such as { id: 'ana' }.`);
+    checkBy(o.by, where);
+    const agent = agentDefinition(o.agent);
+    const input = plain(o.input, `the input of ${where}`);
+    firstEntry(this.#resources, agent, input, { by: o.by });
+    const times = await this.#timesOf(cron, timezone, where);
+    const now = await this.#resources.host.now();
+    const store = this.#stored();
+    for (;;) {
+      const kept = await store.find(o.by.tenant, name);
+      const before = kept?.state;
+      const same = before && before.cron === cron && before.timezone === timezone;
+      const last = Math.max(before?.last ?? 0, same ? 0 : now);
+      const next = same ? before.next : times.next(last);
+      if (!same && next === undefined) throw invalid(`${where}: the cron pattern "${cron}" has no time after now.`);
+      const { refused: _, next: _n, ...progress } = before ?? { missed: 0, misses: [] as Miss[], refused: undefined, next: undefined };
+      const state: ScheduleState = {
+        ...progress,
+        name,
+        agent: agent.name,
+        input,
+        by: principal(o.by),
+        cron,
+        timezone,
+        overlap,
+        catchUp,
+        last,
+      };
+      if (next !== undefined) state.next = next;
+      if (await store.put(state, kept)) return this.#view(state);
+    }
+  }
+
+  /** @see Operations.schedules */
+  async list(by: Principal | undefined): Promise<readonly Schedule[]> {
+    const all = (await this.#store?.list()) ?? [];
+    const visible = all.filter(({ state }) => state.by.tenant === by?.tenant).map(({ state }) => this.#view(state));
+    return visible.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** @see Operations.unschedule */
+  async remove(name: string, by: Principal | undefined): Promise<boolean> {
+    const kept = await this.#stored().find(by?.tenant, name);
+    if (kept) await this.#store?.remove(kept);
+    return kept !== undefined;
+  }
+
+  /**
+   * Enqueues the runs of the times that have come. An error of one schedule does not keep the others.
+   * @param look reads them even if none is due by what was read a moment ago.
+   * @returns when the next time comes; infinity: there is none.
+   */
+  async fire(now: number, look: boolean, tell: (error: unknown) => void): Promise<number> {
+    if (!look && now < this.#soon && performance.now() < this.#readAgain) return this.#soon;
+    this.#readAgain = performance.now() + EVERY;
+    let soon = Number.POSITIVE_INFINITY;
+    for (const kept of (await this.#store?.list()) ?? []) {
+      try {
+        const next = await this.#serve(kept, now);
+        if (next !== undefined && next > now) soon = Math.min(soon, next);
+      } catch (error) {
+        if (this.#resources.closed) throw error;
+        tell(error);
+      }
+    }
+    this.#soon = soon;
+    return soon;
+  }
+
+  /** @returns the next time. */
+  async #serve(kept: Kept, now: number): Promise<number | undefined> {
+    const { state } = kept;
+    const { next, held } = state;
+    const due = next !== undefined && next <= now;
+    if ((!due && held === undefined) || !this.#agentOf(state)) return next;
+    const changed: ScheduleState = { ...state, misses: [...state.misses] };
+    if (held !== undefined && !(await this.#isOpen(state.run))) {
+      delete changed.held;
+      await this.#start(changed, held);
+    } else if (!due) return next;
+    if (due) await this.#catchUp(changed, next, now);
+    changed.misses = changed.misses.slice(-MOST_LISTED);
+    // if another process was faster, it started the same runs
+    await this.#store?.put(changed, kept);
+    return changed.next;
+  }
+
+  /** Serves the times from `next` to now. */
+  async #catchUp(state: ScheduleState, next: number, now: number): Promise<void> {
+    const times = await this.#timesOf(state.cron, state.timezone, `schedule "${state.name}"`);
+    const due: number[] = [];
+    for (let at: number | undefined = next; at !== undefined && at <= now && due.length < MOST_COUNTED; at = times.next(at)) due.push(at);
+    let passed = due;
+    let uncounted = 0;
+    if (due.length === MOST_COUNTED) {
+      // too many to list them all: the newest count
+      passed = times.last(MOST_CAUGHT_UP, now).filter((at) => at >= next) as number[];
+      uncounted = Math.max(0, due.length - passed.length);
+    }
+    const late = passed.filter((at) => at < now - LATE);
+    const lost = late.slice(0, Math.max(0, late.length - state.catchUp));
+    state.missed += uncounted;
+    for (const at of lost) {
+      // a process that died before it moved the schedule on may have started it
+      const runId = idOf(state, at);
+      if (lost.indexOf(at) >= lost.length - MOST_LISTED && (await findHead(this.#resources.journal, runId))) state.run = runId;
+      else miss(state, at, 'late');
+    }
+    for (const at of passed.slice(lost.length)) {
+      const exists = await findHead(this.#resources.journal, idOf(state, at));
+      if (exists) state.run = exists.runId;
+      else if (!(await this.#isOpen(state.run))) await this.#start(state, at);
+      else if (state.overlap === 'queue' && state.held === undefined) state.held = at;
+      else miss(state, at, 'overlap');
+    }
+    state.last = passed.at(-1) ?? state.last;
+    const following = times.next(state.last);
+    if (following !== undefined) state.next = following;
+    else delete state.next;
+  }
+
+  async #start(state: ScheduleState, at: number): Promise<void> {
+    const runId = idOf(state, at);
+    const agent = this.#agentOf(state);
+    if (!agent) return;
+    delete state.refused;
+    try {
+      await enqueueAgent(this.#resources, agent, state.input, { id: runId, by: state.by });
+    } catch (error) {
+      if (!RondoError.is(error)) throw error;
+      if (REFUSED.has(error.code)) {
+        state.refused = { code: error.code, message: error.message };
+        return miss(state, at, 'refused');
+      }
+      // another process has started it
+      if (error.code !== 'RUN_EXISTS') throw error;
+    }
+    state.run = runId;
+  }
+
+  async #isOpen(runId: string | undefined): Promise<boolean> {
+    const head = runId === undefined ? undefined : await findHead(this.#resources.journal, runId);
+    return head !== undefined && ['queued', 'running', 'paused'].includes(head.status);
+  }
+
+  #agentOf({ agent, name }: ScheduleState) {
+    return this.#resources.agentOf(`schedule ${name}`, agent);
+  }
+
+  #timesOf(cron: string, timezone: string, where: string): Promise<Times> {
+    const key = JSON.stringify([cron, timezone]);
+    const known = this.#times.get(key) ?? timesOf(cron, timezone, where);
+    this.#times.set(key, known);
+    known.catch(() => this.#times.delete(key));
+    return known;
+  }
+
+  #stored(): ScheduleStore {
+    if (this.#store) return this.#store;
+    throw invalid('Schedules are kept in the records of the journal, and this journal has none. Use sqliteJournal() or memoryJournal().');
+  }
+
+  #view(state: ScheduleState): Schedule {
+    const { last: _, run, refused, ...view } = state;
+    const problem = this.#agentOf(state) ? refused : unregistered(state);
+    return { ...view, misses: [...view.misses], ...(run !== undefined && { runId: run }), ...(problem && { problem }) };
+  }
+}
+
+/** Errors that another attempt would get too. */
+const REFUSED: ReadonlySet<string> = new Set(['NOT_PERMITTED', 'INPUT_REFUSED', 'CONFIG_INVALID']);
+
+function miss(state: ScheduleState, at: number, why: Miss['why']): void {
+  state.missed++;
+  state.misses.push({ at, why });
+}
+
+/** The id of the run of one time. */
+const idOf = ({ by, name }: ScheduleState, at: number) => `at-${sha256(JSON.stringify([by.tenant ?? null, name, at])).slice(0, 32)}`;
+
+const unregistered = ({ agent }: ScheduleState) => ({
+  code: 'AGENT_NOT_REGISTERED',
+  message: `the agent "${agent}" is not registered with this engine: new Engine({ agents: [${agent}] }). The times wait for it.`,
+});
