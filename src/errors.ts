@@ -15,6 +15,10 @@ export type ErrorCode =
   | 'APPROVAL_EXPIRED'
   | 'DECISION_INVALID'
   | 'NOT_PERMITTED'
+  // an event for a run that waits
+  | 'EVENT_CONFLICT'
+  | 'EVENT_REJECTED'
+  | 'SIGNATURE_INVALID'
   | 'INPUT_REFUSED'
   | 'JOURNAL_CONFLICT'
   | 'INTENT_CLAIMED'

@@ -67,6 +67,7 @@ export type RunEvent = At &
           }
         | { type: 'approval.asked'; approval: Approval }
         | { type: 'wait.began'; waiting: Waiting }
+        | { type: 'event.rejected'; callId: CallId; id: string; problem: string }
         | { type: 'approval.decided'; decision: Decision; by: Principal }
         | { type: 'outcome.settled'; callId: CallId; source: 'late' | 'operator' | 'check'; outcome: 'done' | 'failed' | 'not-run' }
         | { type: 'intent.reopened'; callId: CallId; by: Principal; reason: string }
@@ -186,6 +187,8 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent {
       if (!approval) throw damaged(run.runId, entry.seq, `approval ${entry.id} is not open`);
       return { ...base, type: 'approval.asked', approval: view(run, approval) };
     }
+    case 'event.rejected':
+      return { ...base, type: 'event.rejected', callId: entry.call, id: entry.id, problem: entry.problem };
     case 'wait.began': {
       const wait = called(run, frame, entry.call)?.wait;
       if (!wait) throw damaged(run.runId, entry.seq, `call ${entry.call} does not wait`);

@@ -150,6 +150,7 @@ function takenOver(old: RunFold, entries: readonly Entry[], runId: string, now: 
       case 'call.started':
         return undone.has(draft.call) && !isNode(old, draft) ? omitted : draft;
       case 'outcome.settled':
+      case 'event.rejected':
         return undone.has(draft.call) ? omitted : draft;
       // a time told in milliseconds counts from the fork on; a time of day stays
       case 'wait.began':

@@ -1,6 +1,7 @@
 import { RondoError } from '../errors.ts';
 import type { Entry, EntryOf } from '../journal/entries.ts';
 import { apply, closedMessages, emptyFold, type RunFold, withPrevious } from '../journal/fold.ts';
+import { isAside } from '../journal/head.ts';
 import type { HeadCursor, Journal, RunHead } from '../journal/port.ts';
 import { sessionBusy as busy, damaged } from '../journal/refuse.ts';
 import { type Session, sessionKey } from '../journal/session.ts';
@@ -129,7 +130,7 @@ async function after(
     if (!before && head.doubtful) throw damaged(head.runId, 0, 'what is listed of it is not what was written');
     if (!before) return NOTHING;
     const { status, started, epoch, next } = before;
-    if (status === 'queued' || status === 'running' || status === 'paused') throw sessionBusy(before);
+    if (status === 'queued' || ((status === 'running' || status === 'paused') && !isAside(before))) throw sessionBusy(before);
     // it was cancelled before it began, so it never had the session's conversation
     if (started.queued && epoch === 0) continue;
     const messages = closedMessages(before);

@@ -20,6 +20,7 @@ import type { Resources } from './resources.ts';
 import { type RunState, stateOf } from './results.ts';
 import { type Schedule, type ScheduleOptions, Schedules } from './schedules.ts';
 import { type SearchPage, type SearchQuery, search } from './search.ts';
+import { type EventSignal, type InboxEvent, inboxEvents, type Signalled, signal } from './signal.ts';
 import { type TraceOptions, traceOf } from './trace.ts';
 import type { TraceRecord } from './trace-record.ts';
 import { type WatchOptions, watch } from './watch.ts';
@@ -83,6 +84,23 @@ export abstract class Operations {
   ): Promise<void> {
     this.#resources.assertOpen();
     await settle(this.#resources, runId, callId, o);
+  }
+
+  /**
+   * Sends an event to a run that waits for it, from any process: the oldest wait of this name and key in the tenant of `by` gets it. The
+   * event is kept for seven days if no run waits. When this resolves, it is in the store: it is taken, or listed by `events()`.
+   * @throws RondoError `EVENT_CONFLICT` for an id that came before with other data; `EVENT_REJECTED` for data that does not fit, which is
+   *   listed; `NOT_PERMITTED` without `by`; `CONFIG_INVALID`.
+   */
+  async signal(event: EventSignal, o: { by: Principal }): Promise<Signalled> {
+    this.#resources.assertOpen();
+    return signal(this.#resources, event, o?.by);
+  }
+
+  /** The events of the tenant of `by` that no run has taken, newest first: those that wait, were rejected, or have expired. Default 100. */
+  async events(o: { by?: Principal; limit?: number } = {}): Promise<readonly InboxEvent[]> {
+    this.#resources.assertOpen();
+    return inboxEvents(this.#resources, o);
   }
 
   /**

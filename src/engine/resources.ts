@@ -53,6 +53,7 @@ export class Resources {
     const now = () => journal.now?.() ?? Date.now();
     this.host = {
       intents: intents(journal, { policy: options.policy, now }, (runId) => this.opened(runId)),
+      inbox: journal.inbox,
       memory: options.memory,
       identity: options.identity,
       policy: options.policy,

@@ -91,7 +91,7 @@ export function resultOf(run: RunFold): RunResult | undefined {
 export const approvalsOf = (run: RunFold): Approval[] => openApprovals(run).map((a) => view(run, a));
 
 /** What the run waits for besides people. */
-export const waitingOf = (run: RunFold): Waiting[] => openWaits(run).map(waitingView);
+const waitingOf = (run: RunFold): Waiting[] => openWaits(run).map(waitingView);
 
 export function stateOf(run: RunFold): RunState {
   return {

@@ -1,6 +1,8 @@
 import { invalid, isResumable, RondoError } from '../errors.ts';
 import type { Draft, Limits } from '../journal/entries.ts';
 import { apply, emptyFold, isOver, type RunFold, unfinishedCalls } from '../journal/fold.ts';
+import { isAside } from '../journal/head.ts';
+import { sessionKey } from '../journal/session.ts';
 import { dueOf } from '../journal/wait.ts';
 import { crossing } from '../loop/budget.ts';
 import { agentDefinition, checkLimits, isLoop } from '../loop/definition.ts';
@@ -50,15 +52,16 @@ export async function resume(resources: Resources, live: LiveRun, o: ResumeOptio
   const run = await runFor(resources, runId, viewer, 'run');
   const agent = agentFor(resources, run, o.agent);
   if (!agent && !isOver(run)) throw unregistered(runId, run.root.agent);
-  if (!agent || !goesOn(run, await resources.host.now(), o.limits)) return resultOf(run) as RunResult;
+  if (!agent || !goesOn(run, await resources.host.now(), o.limits, await hasEvent(resources, run))) return resultOf(run) as RunResult;
   // the first claim of a queued run decides by itself who begins it
   const begun = run.status === 'queued' ? await begin(resources, run) : { run, continued: undefined };
   if (!begun.continued && !(await acquireLease(resources, runId))) throw busy(runId);
   live.leased = !begun.continued;
+  const aside = isAside(run) && (await isTaken(resources, run));
   return drive(resources, live, {
     agent,
     run: begun.run,
-    opening: (trace, now) => claim(resources, agent, now, o, trace, begun.continued),
+    opening: (trace, now) => claim(resources, agent, now, { ...o, aside }, trace, begun.continued),
     limits: o.limits,
     assertion: assertionOf(o.assertion, `the resume of run ${runId}`),
     session: run.started.session,
@@ -108,7 +111,7 @@ export const busy = (runId: string) =>
   );
 
 /** Whether a claim would make progress. A run that still waits for people is not claimed. */
-function goesOn(run: RunFold, now: number, raised: Limits | undefined): boolean {
+function goesOn(run: RunFold, now: number, raised: Limits | undefined, event: boolean): boolean {
   const error = run.settled?.error;
   switch (run.status) {
     case 'queued':
@@ -116,11 +119,12 @@ function goesOn(run: RunFold, now: number, raised: Limits | undefined): boolean 
       return true;
     case 'paused':
       return (
+        event ||
         answered(run, now) ||
         [run.root, ...run.frames.values()].some((f) => f.calls.some((c) => c.status === 'open' && !c.approval && !c.wait))
       );
     case 'stopped':
-      return (raised !== undefined || answered(run, now)) && run.settled?.limit?.name !== 'journal';
+      return (raised !== undefined || event || answered(run, now)) && run.settled?.limit?.name !== 'journal';
     case 'failed':
       // a temporary error may be gone; an unknown outcome must be settled first
       return error !== undefined && isResumable(error) && (error.outcome !== 'unknown' || run.unknowns.size === 0);
@@ -128,6 +132,10 @@ function goesOn(run: RunFold, now: number, raised: Limits | undefined): boolean 
       return false;
   }
 }
+
+/** Whether an event has come for a call. */
+const hasEvent = async ({ journal }: Resources, run: RunFold): Promise<boolean> =>
+  run.listens === true && ((await journal.inbox?.assigned(run.runId)) ?? []).length > 0;
 
 /** Whether an open call has a decision, an approval that expired, or a wait that is due. */
 const answered = (run: RunFold, now: number) =>
@@ -137,11 +145,20 @@ const answered = (run: RunFold, now: number) =>
       (wait ? dueOf(wait) <= now : approval && (approval.decided || (approval.asked.expiresAt ?? Number.POSITIVE_INFINITY) <= now)),
   );
 
+/** Whether another run has the session of this one. */
+async function isTaken({ journal }: Resources, { runId, started }: RunFold): Promise<boolean> {
+  const { tenant } = started.by ?? {};
+  for await (const head of journal.heads({ session: sessionKey(started) as string, ...(tenant !== undefined && { tenant }) }))
+    if (head.runId !== runId && head.tenant === tenant && !head.aside && (head.status === 'running' || head.status === 'paused'))
+      return true;
+  return false;
+}
+
 function claim(
   resources: Resources,
   agent: AgentDefinition,
   run: RunFold,
-  o: ResumeOptions,
+  o: ResumeOptions & { aside: boolean },
   trace: string | undefined,
   continued?: Continued,
 ): readonly Draft[] {
@@ -155,6 +172,7 @@ function claim(
   };
   if (o.by) draft.by = principal(o.by);
   if (limits) draft.limits = { ...limits };
+  if (o.aside) draft.aside = true;
   if (trace) draft.trace = trace;
   const lost = run.status === 'running' && run.next > 0 ? lostIn(resources, agent, run) : [];
   const own = lost.find(({ frame }) => frame === '')?.lost;

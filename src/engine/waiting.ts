@@ -1,5 +1,5 @@
 import type { CallId } from '../journal/entries.ts';
-import type { Wait } from '../journal/fold.ts';
+import { openWaits, type RunFold, type Wait } from '../journal/fold.ts';
 
 /** A call or a node that waits without a process. Times are epoch milliseconds by the store's clock. */
 export interface Waiting {
@@ -10,6 +10,9 @@ export interface Waiting {
   name: string;
   since: number;
   until: number;
+  /** The event that it waits for. Absent for a time alone. */
+  event?: string;
+  key?: string;
 }
 
 /** The public form of a wait. */
@@ -19,4 +22,8 @@ export const waitingView = ({ began, call, frame }: Wait): Waiting => ({
   name: call.name,
   since: began.at,
   until: began.until,
+  ...(began.event && { event: began.event.name, key: began.event.key }),
 });
+
+/** The open wait of a call. */
+export const waitOf = (run: RunFold, callId: CallId): Wait | undefined => openWaits(run).find(({ call }) => call.id === callId);

@@ -22,6 +22,15 @@ export type Node =
       rule: { reason?: string; roles?: readonly string[]; expires?: number; allow: readonly ['respond'] };
       output(answer: unknown, state: State): unknown;
     }
+  | {
+      kind: 'event';
+      event: string;
+      key(state: State, item: Json | undefined): unknown;
+      schema: { schema: Schema; json: JsonSchema };
+      for: number;
+      output(data: unknown, state: State): unknown;
+      timeout: ((state: State) => unknown) | undefined;
+    }
   | { kind: 'wait'; wait(state: State, item: Json | undefined): unknown };
 
 export interface GraphDefinition extends AgentDefinition {

@@ -4,7 +4,9 @@ import type { Limits } from '../journal/entries.ts';
 import { declaredSchema, VENDOR } from '../json-schema.ts';
 import { agentIn, checkLimits, checkName, made } from '../loop/definition.ts';
 import type { Agent } from '../loop/types.ts';
+import { isLength } from '../loop/wait.ts';
 import { checkOptions } from '../options.ts';
+import { isName } from '../ports/principal.ts';
 import type { In, JsonSchema, Out, Schema, SchemaLike } from '../schema.ts';
 import type { GraphDefinition, Node } from './definition.ts';
 import { schedule } from './schedule.ts';
@@ -103,6 +105,14 @@ const ASK_NODE = {
   expires: 'expires: 86_400_000',
 };
 
+const EVENT_NODE = {
+  event: "event: 'reply'",
+  key: 'key: (s) => s.ticketId',
+  schema: 'schema: z.object({ text: z.string() })',
+  for: 'for: 3 * 86_400_000',
+  output: 'output: (mail) => ({ text: mail.text })',
+  timeout: 'timeout: () => ({ silent: true })',
+};
 const WAIT_NODE = { wait: 'wait: (state) => ({ for: 3_600_000 })' };
 
 /** The names of the state's fields; undefined if the schema allows others. Plain JSON Schema does, unless `additionalProperties` is false. */
@@ -112,7 +122,15 @@ function fieldsOf(schema: Schema, { properties, additionalProperties }: JsonSche
 }
 
 const optionsOf = (spec: object) =>
-  'ask' in spec ? ASK_NODE : 'agent' in spec ? AGENT_NODE : 'wait' in spec ? WAIT_NODE : { ...AGENT_NODE, ...ASK_NODE, ...WAIT_NODE };
+  'ask' in spec
+    ? ASK_NODE
+    : 'agent' in spec
+      ? AGENT_NODE
+      : 'wait' in spec
+        ? WAIT_NODE
+        : 'event' in spec
+          ? EVENT_NODE
+          : { ...AGENT_NODE, ...ASK_NODE, ...WAIT_NODE, ...EVENT_NODE };
 
 function nodeOf(graphName: string, name: string, spec: unknown): Node {
   const where = `graph "${graphName}": node "${name}"`;
@@ -121,15 +139,18 @@ function nodeOf(graphName: string, name: string, spec: unknown): Node {
   if (typeof spec === 'object' && spec !== null) checkOptions(spec, optionsOf(spec), where);
   const { agent, input, output, ask, wait, answer, reason, roles, expires } = (spec ?? {}) as { [key: string]: unknown };
   if (typeof wait === 'function') return { kind: 'wait', wait } as Extract<Node, { kind: 'wait' }>;
-  if (typeof output !== 'function' && (agent !== undefined || ask !== undefined))
+  if (typeof output !== 'function' && (agent !== undefined || ask !== undefined || 'event' in (spec as object)))
     throw invalid(`${where} has no output function: what of the state does its result change?`);
+  if ('event' in (spec as object)) return eventNode(where, spec as { [key: string]: unknown });
   const definition = agentIn(agent);
   if (definition) {
     if (typeof input !== 'function') throw invalid(`${where} has no input function: what of the state is its agent given?`);
     return { kind: 'agent', agent: definition, input, output } as Extract<Node, { kind: 'agent' }>;
   }
   if (typeof ask !== 'function')
-    throw invalid(`${where} is neither a function, nor { agent, input, output }, nor { ask, answer, output }, nor { wait }.`);
+    throw invalid(
+      `${where} is neither a function, nor { agent, input, output }, nor { ask, answer, output }, nor { wait }, nor { event, key, schema, for, output }.`,
+    );
   if (expires !== undefined && !(typeof expires === 'number' && expires > 0))
     throw invalid(`${where}: expires is a number of milliseconds above 0.`);
   if (roles !== undefined && !(Array.isArray(roles) && roles.length > 0 && roles.every((r) => typeof r === 'string')))
@@ -141,4 +162,13 @@ function nodeOf(graphName: string, name: string, spec: unknown): Node {
     expires,
   };
   return { kind: 'ask', ask, answer: declaredSchema(answer, `the answer of ${where}`), rule, output } as Extract<Node, { kind: 'ask' }>;
+}
+
+function eventNode(where: string, { event, key, schema, for: ms, output, timeout }: { [key: string]: unknown }): Node {
+  if (!isName(event)) throw invalid(`${where}: event is the name of an event, ${EVENT_NODE.event}.`);
+  if (typeof key !== 'function') throw invalid(`${where}: key is a function of the state, ${EVENT_NODE.key}.`);
+  if (!isLength(ms) || ms === 0) throw invalid(`${where}: for is a number of milliseconds above 0, ${EVENT_NODE.for}.`);
+  if (timeout !== undefined && typeof timeout !== 'function') throw invalid(`${where}: timeout is a function, ${EVENT_NODE.timeout}.`);
+  const data = declaredSchema(schema, `the event of ${where}`);
+  return { kind: 'event', event, key, schema: data, for: ms, output, timeout } as Extract<Node, { kind: 'event' }>;
 }

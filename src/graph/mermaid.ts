@@ -78,6 +78,7 @@ function draw(graph: GraphDefinition, prefix: string, run: DrawnAgent | undefine
 function shape(node: Node, label: string): string {
   if (node.kind === 'function') return `[${quoted(label)}]`;
   if (node.kind === 'ask') return `{{${quoted(`${label}: asks a person`)}}}`;
+  if (node.kind === 'event') return `([${quoted(`${label}: waits for ${node.event}`)}])`;
   if (node.kind === 'wait') return `([${quoted(`${label}: waits`)}])`;
   return `[[${quoted(node.agent.name === label ? label : `${label}: ${node.agent.name}`)}]]`;
 }

@@ -1,43 +1,26 @@
 /** Runs one task of a node: a function, an agent, a question to a person, or a wait. */
 
-import { type Failure, ToolError } from '../errors.ts';
+import { ToolError } from '../errors.ts';
 import { assertBound, request } from '../hitl/approvals.ts';
-import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import type { Make } from '../journal/log.ts';
-import { dueOf } from '../journal/wait.ts';
-import { copyJson, type Json } from '../json.ts';
+import { copyJson } from '../json.ts';
 import type { Blocked } from '../loop/call.ts';
 import { driveChild, type Left } from '../loop/child.ts';
 import { assertDepth } from '../loop/delegation.ts';
-import type { End, Scope } from '../loop/types.ts';
-import { beginning } from '../loop/wait.ts';
+import type { End } from '../loop/types.ts';
 
 import { inputOf, isConversation } from '../ports/input.ts';
 import type { ApprovalRule } from '../ports/tool.ts';
-import { failureOf } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
 import { isThenable } from '../reliability/timeout.ts';
 import { validate } from '../schema.ts';
-import type { NodeTrace } from '../telemetry/trace.ts';
 import { Context } from './context.ts';
-import type { GraphDefinition, Node } from './definition.ts';
+import type { Node } from './definition.ts';
+import { end, fail, itemOf, type Scheduling } from './ending.ts';
 import { nodeFailure } from './failure.ts';
-import { keep, type State } from './state.ts';
-
-/** The part of the scheduler that a task uses. */
-export interface Scheduling {
-  readonly scope: Scope;
-  readonly graph: GraphDefinition;
-  /** The current state, with all updates applied so far. */
-  readonly state: State;
-  /** Applies a task's update. @returns the entries that end it. @throws ToolError for an invalid update or route; then nothing has changed. */
-  ending(task: Call, update: unknown, since: number, more?: Partial<Extract<Draft, { type: 'call.finished' }>>): Make;
-  /** Appends the failure of a task. */
-  failed(task: Call, thrown: unknown): Promise<undefined>;
-  /** The entry that records the failure of a task. */
-  failure(task: Call, error: Failure): Draft;
-}
+import { keep } from './state.ts';
+import { runEvent, runWait } from './waits.ts';
 
 /** @returns why the task has not ended (it waits for a person, a time or a limit), or undefined. @throws a journal error, or a ToolError of the node. */
 export function perform(schedule: Scheduling, task: Call): undefined | Promise<Left | undefined> {
@@ -48,10 +31,9 @@ export function perform(schedule: Scheduling, task: Call): undefined | Promise<L
     return asking ? asking.then(() => runFunction(schedule, task, node)) : runFunction(schedule, task, node);
   }
   if (node.kind === 'wait') return runWait(schedule, task, node);
+  if (node.kind === 'event') return runEvent(schedule, task, node);
   return node.kind === 'agent' ? runAgent(schedule, task, node) : runQuestion(schedule, task, node);
 }
-
-const itemOf = (task: Call): Json | undefined => (task.sent ? task.input : undefined);
 
 function runFunction(schedule: Scheduling, task: Call, node: Extract<Node, { kind: 'function' }>): undefined | Promise<undefined> {
   const since = Date.now();
@@ -78,26 +60,6 @@ function runFunction(schedule: Scheduling, task: Call, node: Extract<Node, { kin
   }
   if (!isThenable(result)) return afterSteps(() => end(schedule, task, result, since, span));
   return unlessHalted(result, scope.cancel).then((update) => afterSteps(() => end(schedule, task, update, since, span)), failed);
-}
-
-/** Applies an update and appends it. An invalid update fails the node; a journal error is thrown. */
-function end(schedule: Scheduling, task: Call, update: unknown, since: number, span?: NodeTrace): undefined | Promise<undefined> {
-  let ending: Make;
-  try {
-    ending = schedule.ending(task, update, since);
-  } catch (error) {
-    return fail(schedule, task, error, span);
-  }
-  const pending = schedule.scope.append(ending);
-  if (pending) return pending.then(() => span?.end({}) as undefined);
-  span?.end({});
-  return undefined;
-}
-
-async function fail(schedule: Scheduling, task: Call, thrown: unknown, span?: NodeTrace): Promise<undefined> {
-  await schedule.failed(task, thrown);
-  span?.end({ error: failureOf(thrown, 'NODE_FAILED') });
-  return undefined;
 }
 
 async function runAgent(
@@ -173,24 +135,4 @@ async function askPerson(
   }
   await scope.append(() => [request(scope.run.runId, task, { rule, question: { question, answer: node.answer.json } }, now)]);
   return { waiting: true };
-}
-
-async function runWait(schedule: Scheduling, task: Call, node: Extract<Node, { kind: 'wait' }>): Promise<Blocked | undefined> {
-  const since = Date.now();
-  const { scope } = schedule;
-  const now = await scope.host.now();
-  let until = task.wait && dueOf(task.wait);
-  if (until === undefined) {
-    let began: ReturnType<typeof beginning>;
-    try {
-      began = beginning(node.wait(schedule.state, itemOf(task)), now);
-      if (typeof began === 'string') throw new ToolError('WAIT_INVALID', `${began}.`, { outcome: 'not-run', retryable: false });
-    } catch (error) {
-      return fail(schedule, task, error);
-    }
-    const entry = { type: 'wait.began', call: task.id, ...began } as const;
-    await scope.append(() => [{ ...entry }]);
-    until = began.until;
-  }
-  return now < until ? { waiting: true } : end(schedule, task, undefined, since);
 }

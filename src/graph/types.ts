@@ -91,6 +91,19 @@ export type NodeSpec<S, A> =
       output: (answer: OutputOf<A>, state: S) => Update<S>;
     }
   | {
+      /** The name of the event that this branch waits for, without a process: see `engine.signal()`. */
+      event: string;
+      /** What the event must be about. */
+      key: (state: S, item: Json | undefined) => string;
+      /** The schema of the event's data. An event that does not fit is listed, and the node goes on waiting. */
+      schema: A;
+      /** Milliseconds. */
+      for: number;
+      output: (data: OutputOf<A>, state: S) => Update<S>;
+      /** The update if no event came in time. Default: the graph fails with `EVENT_TIMEOUT`. */
+      timeout?: (state: S) => Update<S>;
+    }
+  | {
       /** How long this branch waits, without a process. The state does not change. A time in the past is due at once. */
       wait: (state: S, item: Json | undefined) => WaitFor;
     };

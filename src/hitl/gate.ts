@@ -62,8 +62,15 @@ export type Verdict<T extends Gated> =
   | ({ go: 'start'; tool: T; input: Json; context: unknown } & Arguments & Declared)
   | { go: 'ask'; tool: T; rule: ApprovalRule; shown: Json; question?: Question | undefined; intent?: Meant | undefined }
   | { go: 'refuse'; error: Failure }
-  /** A person answered in the tool's place, or the intent is done: `repeated`. */
-  | { go: 'answer'; output: Json; content?: readonly Part[]; cut?: number; repeated?: EntryOf<'call.finished'>['repeated'] }
+  /** A person answered in the tool's place, the intent is done (`repeated`), or what the call waits for has come (`event`). */
+  | {
+      go: 'answer';
+      output: Json;
+      content?: readonly Part[];
+      cut?: number;
+      repeated?: EntryOf<'call.finished'>['repeated'];
+      event?: EntryOf<'call.finished'>['event'];
+    }
   /** Another call holds the intent now. */
   | Busy
   /** Asked already, and not decided yet. */

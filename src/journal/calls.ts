@@ -51,6 +51,7 @@ export function requested(run: RunFold, frame: Frame, entry: EntryOf<'approval.r
 export function waits(run: RunFold, frame: Frame, began: EntryOf<'wait.began'>): void {
   const call = callOf(run, frame, began.call);
   call.wait = { began, call, frame };
+  if (began.event) run.listens = true;
   // a node is open while it waits, as a call of a tool is
   call.status = 'open';
   run.fruitless = 0;

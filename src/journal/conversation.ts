@@ -36,7 +36,8 @@ export function closedMessages(run: RunFold): readonly Message[] {
 /** The result, for a later run, of a call that still waits. */
 function waitingPart({ finished, wait, providerId: id }: Call): ToolResultPart | undefined {
   if (finished || !wait) return undefined;
-  const told = { waiting: true, until: new Date(wait.began.until).toISOString() };
+  const { event, until } = wait.began;
+  const told = { waiting: true, ...(event && { event: event.name, key: event.key }), until: new Date(until).toISOString() };
   return { type: 'toolResult', id, output: [{ type: 'text', text: JSON.stringify(told) }] };
 }
 

@@ -13,9 +13,10 @@ import type { Decision, DecisionType, Effect } from '../ports/tool.ts';
 import type { JsonSchema } from '../schema.ts';
 import type { Amount, Intent } from './intent.ts';
 import type { Crossed, Limits } from './limits.ts';
-import type { Began } from './wait.ts';
+import type { FoundTool, Reshaped } from './request.ts';
+import type { Began, TakenEvent } from './wait.ts';
 
-export type { Amount, Crossed, Decision, Intent, Limits };
+export type { Amount, Crossed, Decision, FoundTool, Intent, Limits, Reshaped };
 
 export const VERSION = 3;
 
@@ -36,23 +37,6 @@ export interface Reached {
 
 /** A change of a frame's state: `set` replaces it, `push` appends to a list, `keys` patches fields of an object, where null removes one. */
 export type Patch = { set: Json } | { push: readonly Json[] } | { keys: { readonly [key: string]: Patch | null } };
-
-/** A tool that a search found. `hash` covers what the model sees of it; `source` is the name of its source. */
-export interface FoundTool {
-  name: string;
-  hash: string;
-  source: string;
-}
-
-/** How a request differs from the conversation. */
-export interface Reshaped {
-  instructions?: string;
-  /** The names of the tools that are left. */
-  tools?: readonly string[];
-  /** The first `replaced` messages are replaced by `messages`. */
-  replaced?: number;
-  messages?: readonly Message[];
-}
 
 /** An entry before it gets version, number and time. `frame`: id of the call that its frame answers; absent for the root frame. */
 export type Draft = Body & { frame?: string | undefined };
@@ -99,6 +83,8 @@ type Body =
       fingerprint: string;
       by?: Principal;
       limits?: Limits;
+      /** Another run has its session, so it goes on beside that one. */
+      aside?: true;
       /** Upper bound on the cost of a model call that the crash interrupted. */
       lost?: { tokens: number; usd?: number };
       /** traceparent of the claim's own `invoke_agent` span. */
@@ -231,6 +217,8 @@ type Body =
       unmetered?: true;
       /** The call did not run: its intent was done before, by this call, at this time by the store's clock. */
       repeated?: { run: string; call: CallId; at: number };
+      /** The event that it waited for. Its data is the output. */
+      event?: TakenEvent;
     }
   | {
       type: 'approval.requested';
@@ -261,6 +249,8 @@ type Body =
   | { type: 'approval.decided'; id: string; decision: Decision; by: Principal; digest: string }
   /** The call waits without a process. It ends once what it waits for has come. */
   | ({ type: 'wait.began'; call: CallId } & Began)
+  /** An event did not fit what the call waits for, so it goes on waiting. */
+  | { type: 'event.rejected'; call: CallId; id: string; problem: string }
   | {
       type: 'outcome.settled';
       call: CallId;

@@ -151,6 +151,9 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       return void decided(run, entry);
     case 'wait.began':
       return void waits(run, frame, entry);
+    case 'event.rejected':
+      run.fruitless = 0;
+      return;
     case 'outcome.settled':
       return void outcomeSettled(run, entry);
     case 'intent.reopened':
@@ -194,6 +197,7 @@ function claimed(run: RunFold, frame: Frame, entry: EntryOf<'run.claimed'>): voi
   if (entry.fingerprint !== run.fingerprint) frame.measured.fixed = false;
   run.fingerprint = entry.fingerprint;
   run.claimedAt = entry.at;
+  run.aside = entry.aside;
   if (entry.limits) run.limits = limitsWith(run.limits, entry.limits);
   lose(frame, entry.lost);
   run.trace = entry.trace ?? run.trace;

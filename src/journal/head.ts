@@ -1,5 +1,5 @@
 import { type Entry, type EntryOf, type EntryType, VERSION } from './entries.ts';
-import { callIn, everyCallOf, unfinishedCalls } from './frame.ts';
+import { callIn, everyCallOf, openApprovals, openWaits, unfinishedCalls } from './frame.ts';
 import { firstDue } from './outbox.ts';
 import type { RunHead } from './port.ts';
 import { sessionKey } from './session.ts';
@@ -33,10 +33,17 @@ export function headOf(run: RunFold, lease: Lease | undefined, seq = run.next): 
     wakeAt: status === 'paused' ? wakeAt(run) : status === 'completed' ? firstDue(run.outbox) : undefined,
     startedAt: started.at,
     unknowns: unknowns.size || undefined,
+    aside: isAside(run) || undefined,
     version: VERSION,
     seq,
   };
 }
+
+/** Whether a run leaves its session to others: it only waits, or it went on after another run of the session had begun. */
+export const isAside = (run: RunFold): boolean =>
+  run.started.session !== undefined &&
+  (run.status === 'paused' || run.status === 'running') &&
+  (run.aside === true || (run.status === 'paused' && openWaits(run).length > 0 && openApprovals(run).length === 0));
 
 /** When a paused run is due: at once after a decision, else when its first open approval expires, or what a call waits for is due. */
 function wakeAt(run: RunFold): number | undefined {
@@ -59,7 +66,6 @@ const KEEPS: ReadonlySet<EntryType> = new Set([
   'call.started',
   'approval.requested',
   'approval.decided',
-  'wait.began',
   'frame.opened',
   'frame.began',
   'state.changed',
@@ -70,7 +76,7 @@ const KEEPS: ReadonlySet<EntryType> = new Set([
  * return false although the head stays the same, but never true if it changes.
  */
 export function keepsHead(run: RunFold, entries: readonly Entry[]): boolean {
-  if (run.next === 0 || run.status !== 'running' || run.unknowns.size > 0) return false;
+  if (run.next === 0 || run.status !== 'running' || run.unknowns.size > 0 || run.listens) return false;
   for (const entry of entries) if (!KEEPS.has(entry.type) && !(entry.type === 'call.finished' && endsKnown(run, entry))) return false;
   return true;
 }

@@ -18,8 +18,9 @@ import { effectChanges } from './effecting.ts';
 import { type Draft, type Entry, FOREIGN, VERSION } from './entries.ts';
 import { apply, emptyFold } from './fold.ts';
 import { headOf, keepsHead, type Lease } from './head.ts';
-import type { Journal } from './port.ts';
+import type { AppendOptions, Journal } from './port.ts';
 import type { RunFold } from './state.ts';
+import { waitChanges } from './waiting.ts';
 
 /**
  * Makes the entries of an append; an empty list cancels it. Called again after a conflict, since call ids contain the sequence number.
@@ -130,16 +131,18 @@ export class Log {
     const { run, lease } = this;
     const claims = claimChanges(run, entries);
     const effects = this.#journal.effects && effectChanges(run, entries);
-    const o = claims || effects ? { claims, effects, ...(fsync && POWER) } : fsync ? POWER : undefined;
+    let o: AppendOptions | undefined = claims || effects ? { claims, effects, ...(fsync && POWER) } : fsync ? POWER : undefined;
     if (!this.#ahead && keepsHead(run, entries))
       return this.#journal.append(run.runId, run.next, entries, headOf(run, lease, run.next + entries.length), o);
     const ahead = this.#ahead ?? (run.next === 0 ? emptyFold(run.runId, run.root.agent, run.root.messages) : copyOf(run));
     // cleared first: if the append fails, this fold is ahead of the store and must not be reused
     this.#ahead = undefined;
     for (const entry of entries) apply(ahead, entry);
+    const waits = waitChanges(run, ahead, entries);
+    if (waits) o = { ...o, waits };
     const pending = this.#journal.append(run.runId, run.next, entries, headOf(ahead, lease), o);
-    // with an unknown outcome, `keepsHead` fails for every append, so this fold is kept to avoid a copy each time
-    if (ahead.unknowns.size > 0) this.#ahead = ahead;
+    // then `keepsHead` fails for every append, so this fold is kept to avoid a copy each time
+    if (ahead.unknowns.size > 0 || ahead.listens) this.#ahead = ahead;
     return pending;
   }
 

@@ -1,9 +1,11 @@
 import { invalid } from '../errors.ts';
 import { dueAt, dueOrder } from './due.ts';
 import type { Entry, RunStatus } from './entries.ts';
+import type { WaitChange } from './inbox.ts';
 import { Listeners } from './listeners.ts';
 import { memoryClaims } from './memory-claims.ts';
 import { memoryEffects } from './memory-effects.ts';
+import { memoryInbox } from './memory-inbox.ts';
 import { memoryQueue } from './memory-queue.ts';
 import { memoryRecords } from './memory-records.ts';
 import type { AppendOptions, DueFilter, HeadCursor, HeadFilter, Journal, RunHead } from './port.ts';
@@ -51,6 +53,12 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
   const claims = memoryClaims((runId) => runs.has(runId));
   const queue = memoryQueue();
   const effects = memoryEffects((runId) => runs.get(runId));
+  const inbox = memoryInbox((runId) => {
+    const run = runs.get(runId);
+    if (run?.head.status !== 'paused') return;
+    run.head = { ...run.head, wakeAt: 0 };
+    listeners.changed(runId);
+  });
 
   function append(runId: string, expectedSeq: number, entries: readonly Entry[], head: RunHead, o?: AppendOptions): void {
     const run = runs.get(runId);
@@ -65,12 +73,14 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
       join(fresh);
       claim?.();
       if (o?.effects) effects.change(runId, o.effects);
+      waits(fresh, o?.waits);
       if (bounded) bound(fresh, entries);
       listeners.changed(runId);
       return;
     }
     const before = run.head;
-    if (before.status === head.status && before.session === head.session && before.tenant === head.tenant) run.head = kept(before, head);
+    if (before.status === head.status && before.aside === head.aside && before.session === head.session && before.tenant === head.tenant)
+      run.head = kept(before, head);
     else {
       place(run, head);
       const moves = before.session !== head.session;
@@ -83,8 +93,16 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     for (const entry of entries) run.log.push(entry);
     claim?.();
     if (o?.effects) effects.change(runId, o.effects);
+    waits(run, o?.waits);
     if (bounded) bound(run, entries);
     listeners.changed(runId);
+  }
+
+  /** Changes waits. A paused run to which an event is assigned is due at once. */
+  function waits(run: Run, changes: readonly WaitChange[] | undefined): void {
+    const { runId, status } = run.head;
+    if (changes) inbox.change(runId, changes);
+    if (status === 'paused' && inbox.has(runId)) run.head = { ...run.head, wakeAt: 0 };
   }
 
   /** Drops ended runs until the limits hold, but never the run that was just written. */
@@ -102,7 +120,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
 
   /** @throws RondoError `SESSION_BUSY` for a second open run of a session. */
   function place(run: Run | undefined, head: RunHead): void {
-    if (head.session === undefined || !isOpen(head.status)) return;
+    if (head.session === undefined || !occupies(head)) return;
     const other = open.get(sessionKey(head.session, head.tenant));
     if (other && other !== run) throw sessionBusy(head.session, other.head.runId);
   }
@@ -111,7 +129,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     const { status, session, tenant } = run.head;
     into(byStatus, status, run);
     if (!isOpen(status) && status !== 'queued') ended.add(run);
-    if (session !== undefined && isOpen(status)) open.set(sessionKey(session, tenant), run);
+    if (session !== undefined && occupies(run.head)) open.set(sessionKey(session, tenant), run);
     if (status === 'queued') queue.add(run);
   }
 
@@ -119,7 +137,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     const { status, session, tenant } = run.head;
     outOf(byStatus, status, run);
     ended.delete(run);
-    if (session !== undefined && isOpen(status)) open.delete(sessionKey(session, tenant));
+    if (session !== undefined && occupies(run.head)) open.delete(sessionKey(session, tenant));
     if (status === 'queued') queue.delete(run);
   }
 
@@ -199,6 +217,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     size -= run.size;
     claims.forget(runId);
     effects.remove(runId);
+    inbox.forget(runId);
     listeners.changed(runId);
   }
 
@@ -228,6 +247,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     },
     claim: claims.find,
     effects: effects.list,
+    inbox,
     records: memoryRecords(),
   };
 }
@@ -235,6 +255,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
 const newestFirst = (a: Run, b: Run) => b.head.startedAt - a.head.startedAt || b.nr - a.nr;
 
 const isOpen = (status: RunStatus) => status === 'running' || status === 'paused';
+const occupies = ({ status, aside }: RunHead) => isOpen(status) && !aside;
 const sessionKey = (session: string, tenant: string | undefined) =>
   tenant === undefined ? `:${session}` : `${tenant.length}:${tenant}${session}`;
 

@@ -1,6 +1,7 @@
 import type { Claim, ClaimChange, ClaimKey } from './claims.ts';
 import type { EffectChange, EffectFilter, EffectRow } from './effects.ts';
 import type { Entry, RunStatus } from './entries.ts';
+import type { Inbox, WaitChange } from './inbox.ts';
 import type { Listener, SubscribeOptions } from './listeners.ts';
 import type { Records } from './records.ts';
 
@@ -24,7 +25,7 @@ export interface RunHead {
   /** The owner's lease, epoch milliseconds. */
   leaseUntil?: number;
   /**
-   * When the run is due, epoch milliseconds. Paused: its first approval expires, or a decision has come. Completed: a conversation must be
+   * When the run is due, epoch milliseconds. Paused: its first approval expires, a wait is over, or a decision or an event has come. Completed: a conversation must be
    * recorded in a memory.
    */
   wakeAt?: number;
@@ -32,6 +33,8 @@ export interface RunHead {
   startedAt: number;
   /** Calls whose outcome is unknown, for an operator to settle. */
   unknowns?: number;
+  /** The run does not occupy its session: it only waits for a time or an event, or it went on beside another run. */
+  aside?: true;
   /** Format of the newest entry. */
   version: number;
   /** Number of entries. A store need not update it if nothing else in the head changes. */
@@ -79,6 +82,8 @@ export interface AppendOptions {
   sync?: 'power' | 'process';
   claims?: readonly ClaimChange[] | undefined;
   effects?: readonly EffectChange[] | undefined;
+  /** Only stores with `inbox` get any. */
+  waits?: readonly WaitChange[] | undefined;
 }
 
 /**
@@ -98,7 +103,7 @@ export interface Journal {
    * Resolves when the entries survive a killed process; with `sync: 'power'`, when they survive power loss.
    * @throws RondoError `JOURNAL_CONFLICT` if it holds more or fewer; then nothing is written.
    * @throws RondoError `SESSION_BUSY` (details `{ runId }`) if the head is `running` or `paused` in a session
-   *   (of its tenant) that has another run in such a state.
+   *   (of its tenant) that has another run in such a state. Heads with `aside` do not count.
    * @param o.claims changed in the same unit, in this order, as `changedClaim` says. Only stores with `claim` get any.
    * @param o.effects changes of the index of effects, made in the same unit, in this order, as `changedEffect` says. Only stores with
    *   `effects` get any.
@@ -151,6 +156,11 @@ export interface Journal {
    * of the run. Without it an engine reads whole journals to list effects.
    */
   effects?(filter: EffectFilter): Iterable<EffectRow> | AsyncIterable<EffectRow>;
+  /**
+   * Events from outside. With it `append` changes waits in the same unit, as `changedWaits` says, and the wake time of a paused run is 0
+   * while an event is assigned to it. Without it, no call can wait for an event.
+   */
+  readonly inbox?: Inbox;
   /** Data other than runs in the same storage, such as LangGraph checkpoints. They do not affect runs. */
   readonly records?: Records;
   /** The store's clock in epoch milliseconds, by which leases and approvals expire. Default `Date.now()`. */

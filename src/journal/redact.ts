@@ -84,9 +84,12 @@ export function redacted(entry: Entry): Entry {
       const { error, ...rest } = entry;
       return error ? { ...rest, error: { code: error.code } } : entry;
     }
+    case 'event.rejected':
+      return { ...entry, problem: FORGOTTEN };
+    case 'wait.began':
+      return entry.event ? { ...entry, event: { name: entry.event.name, key: FORGOTTEN } } : entry;
     case 'run.claimed':
     case 'memory.due':
-    case 'wait.began':
     case 'entry.omitted':
       return entry;
   }

@@ -41,6 +41,10 @@ export interface RunFold extends Spent {
   intents: number;
   /** How many calls started that are effects: see `since` of a call. */
   effects: number;
+  /** A call has waited for an event. */
+  listens?: true;
+  /** It goes on beside another run of its session. */
+  aside?: true | undefined;
   /** Conversations to record in a memory once the run has completed, by key. */
   readonly outbox: Map<string, Recording>;
   /** Sequence number of the last entry copied from the run that this one was forked from; -1 without a fork. Costs up to it are the other run's. */

@@ -31,6 +31,8 @@ export type Prepared =
   | Exclude<Verdict<ToolDefinition>, { go: 'start' }>
   /** It waits without a process. */
   | ({ go: 'sleep' } & Began)
+  /** An event came that does not fit, so it goes on waiting. */
+  | { go: 'reject'; id: string; problem: string }
   | { go: 'consent'; provider: string; url: string; handle?: string }
   /** The limit of tool calls is reached. The call stays open, for a resume with a higher limit. */
   | ({ go: 'hold' } & Crossing);

@@ -55,7 +55,7 @@ function known(
   tool: ToolDefinition | Missing | undefined,
   o: GateOptions<ToolDefinition>,
 ): Prepared | Promise<Prepared> {
-  if ('status' in call && call.wait) return ended(call.wait, o.now);
+  if ('status' in call && call.wait) return ended(scope, call, call.wait, tool && 'missing' in tool ? undefined : tool, o.now);
   if ('status' in call && call.status === 'started') return recalled(scope, call, tool && 'missing' in tool ? undefined : tool);
   return gated(scope, call, tool ?? notThere(scope, call.name), o);
 }
@@ -68,7 +68,7 @@ function notThere({ tools }: Scope, name: string): Missing {
 function gated(scope: Scope, call: Asked, tool: ToolDefinition | Missing, o: GateOptions<ToolDefinition>): Prepared | Promise<Prepared> {
   const verdict = gate(tool, call, o);
   if (verdict instanceof Promise) return settledVerdict(scope, call, tool as ToolDefinition, verdict, o);
-  if (verdict.go === 'start' && verdict.tool.waits) return asleep(scope, verdict);
+  if (verdict.go === 'start' && verdict.tool.waits) return asleep(scope, verdict, verdict.tool.waits);
   return verdict.go === 'start' && verdict.tool.options.credentials ? withCredentials(scope, call, verdict) : verdict;
 }
 
@@ -83,7 +83,7 @@ async function settledVerdict(
   // a call that was just asked for waits once its siblings have run: neither they nor the model's answer wait with it
   const verdict = first.go === 'busy' && 'status' in call ? await waited(scope, tool, first, async () => gate(tool, call, o)) : first;
   const allowed = verdict.go === 'answer' && verdict.repeated ? await resultAllowed(scope, call.name, verdict) : verdict;
-  return allowed.go === 'start' && allowed.tool.waits ? asleep(scope, allowed) : withCredentials(scope, call, allowed);
+  return allowed.go === 'start' && allowed.tool.waits ? asleep(scope, allowed, allowed.tool.waits) : withCredentials(scope, call, allowed);
 }
 
 /** A result that `check` found goes through the policy like one of the tool itself. */

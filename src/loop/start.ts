@@ -177,6 +177,8 @@ function entryOf(scope: Scope, id: CallId, call: Asked, prepared: Prepared, now:
       const { go: _, ...began } = prepared;
       return { type: 'wait.began', call: id, ...began };
     }
+    case 'reject':
+      return { type: 'event.rejected', call: id, id: prepared.id, problem: prepared.problem };
     case 'refuse':
       return { type: 'call.finished', call: id, ok: false, error: prepared.error, attempts: 0, ms: 0 };
     case 'answer': {

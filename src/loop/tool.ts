@@ -9,7 +9,7 @@ import type { ToolSpec } from '../ports/model.ts';
 import type { OutputOf, Question, Tool, ToolOptions } from '../ports/tool.ts';
 import type { JsonSchema, Out, Schema, SchemaLike } from '../schema.ts';
 import { checkIntent } from './keyed.ts';
-import type { AnyToolOptions, Delegate, ToolDefinition } from './types.ts';
+import type { AnyToolOptions, Delegate, ToolDefinition, Waits } from './types.ts';
 
 const MADE = Symbol.for('rondo.tool');
 
@@ -42,10 +42,8 @@ export function questionTool(
 }
 
 /** A tool without a body: its calls wait without a process. */
-export const waitingTool = (
-  options: Pick<AnyToolOptions, 'name' | 'description' | 'input'>,
-  waits: NonNullable<ToolDefinition['waits']>,
-): Tool => ({ ...define({ ...options, effect: 'read', execute: () => undefined }), waits }) as ToolDefinition;
+export const waitingTool = (options: Pick<AnyToolOptions, 'name' | 'description' | 'input'>, waits: Waits): Tool =>
+  ({ ...define({ ...options, effect: 'read', execute: () => undefined }), waits }) as ToolDefinition;
 
 /** A placeholder for a tool of a source that is held back. The model does not see it, and a call of it fails with the reason. */
 export const heldTool = (name: string, why: string): ToolDefinition => ({

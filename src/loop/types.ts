@@ -6,6 +6,7 @@ import type { Failure } from '../errors.ts';
 import type { Claim, ClaimKey, Holder } from '../journal/claims.ts';
 import type { Crossed, Limits } from '../journal/entries.ts';
 import type { Frame, RunFold } from '../journal/fold.ts';
+import type { Inbox } from '../journal/inbox.ts';
 import type { Log, Make } from '../journal/log.ts';
 import type { Json } from '../json.ts';
 import type { Assertion, Identity } from '../ports/identity.ts';
@@ -65,13 +66,22 @@ export interface ToolDefinition extends Tool {
   /** Set if a person answers the tool's calls. */
   readonly ask?: (input: Json) => Question;
   /** Set if its calls wait without a process, in place of a body. */
-  readonly waits?: { of(input: Json): WaitFor; longest: number };
+  readonly waits?: Waits;
   /** Why a tool that a source offers must not be called for now. */
   readonly held?: string;
   /** The tool is not offered to the model. */
   readonly hidden?: true;
   /** Set for the two tools by which a model reaches what its sources find: see finding.ts. */
   readonly finding?: 'find' | 'call';
+}
+
+/** How the calls of a tool wait. */
+export interface Waits {
+  of(input: Json): WaitFor;
+  /** Milliseconds. */
+  longest: number;
+  /** The event that ends the wait before its time. */
+  event?: { name: string; key(input: Json): unknown; schema: { schema: Schema; json: JsonSchema } };
 }
 
 export type Tools = ReadonlyMap<string, ToolDefinition>;
@@ -183,6 +193,8 @@ export interface Host {
   readonly prices: Prices;
   readonly breakers: Breakers;
   readonly intents: Intents;
+  /** Events from outside; undefined for a store that keeps none. */
+  readonly inbox: Inbox | undefined;
   /** The store's clock, epoch milliseconds. */
   now(): number | Promise<number>;
   planOf(agent: AgentDefinition): Plan;

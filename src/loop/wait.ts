@@ -7,6 +7,9 @@ export type WaitFor = { for: number } | { until: number | string | Date };
 /** Milliseconds of the longest wait: ten years. */
 export const LONGEST = 3_652 * 86_400_000;
 
+/** Whether a value is a number of milliseconds that a wait may take. */
+export const isLength = (ms: unknown, longest = LONGEST): ms is number => typeof ms === 'number' && ms >= 0 && ms <= longest;
+
 /** A time that says its offset from UTC. Without one it would be another time in each process. */
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 
@@ -18,7 +21,7 @@ export function beginning(wait: unknown, now: number, longest = LONGEST): Began 
   const { for: ms, until } = (typeof wait === 'object' && wait !== null ? wait : {}) as { for?: unknown; until?: unknown };
   if ((ms === undefined) === (until === undefined)) return 'a wait is { for: milliseconds } or { until: time }';
   if (ms !== undefined) {
-    if (!(typeof ms === 'number' && ms >= 0 && ms <= longest)) return `a wait is 0 to ${longest} milliseconds long, not ${String(ms)}`;
+    if (!isLength(ms, longest)) return `a wait is 0 to ${longest} milliseconds long, not ${String(ms)}`;
     return { until: now + Math.ceil(ms), for: Math.ceil(ms) };
   }
   const time =

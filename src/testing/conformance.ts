@@ -7,6 +7,7 @@ import { contentCases } from './journal/content.ts';
 import { dueCases } from './journal/due.ts';
 import { effectCases } from './journal/effects.ts';
 import { headCases } from './journal/heads.ts';
+import { asideCases, inboxCases, inboxStorageCases } from './journal/inbox.ts';
 import type { Case } from './journal/kit.ts';
 import { leaseCases } from './journal/leases.ts';
 import { type Opening, processCases } from './journal/processes.ts';
@@ -63,8 +64,10 @@ export function journalCases(make: Make, { another, process, damageLast }: Omit<
     ...rewriteCases,
     ...claimCases,
     ...claimKeepingCases,
+    ...inboxCases,
+    ...asideCases,
     ...subscribeCases,
-    ...(another ? [...storageCases, ...claimStorageCases, ...pushCases] : []),
+    ...(another ? [...storageCases, ...claimStorageCases, ...inboxStorageCases, ...pushCases] : []),
     ...(damageLast ? [damageCase(damageLast)] : []),
     ...(process
       ? [...claimProcessCases, ...processCases].map(

@@ -205,6 +205,7 @@ test('every type of entry has an event', () => {
     ],
     'call.started': [{ call: '5.0', effect: 'once' }, 'tool.started'],
     'wait.began': [{ call: '5.1', until: 2_000 }, 'wait.began'],
+    'event.rejected': [{ call: '5.1', id: 'e', problem: 'no text' }, 'event.rejected'],
     'call.finished': [{ call: '5.0', ok: true, output: 1, attempts: 1, ms: 1 }, 'tool.finished'],
     'outcome.settled': [{ call: '5.0', source: 'operator', outcome: 'done' }, 'outcome.settled'],
     'intent.reopened': [{ call: '5.0', intent: { name: 'a', key: 'k', digest: 'd' }, by: ana, reason: 'it bounced' }, 'intent.reopened'],

@@ -22,6 +22,7 @@ import {
 } from '../../src/index.ts';
 import type { ClaimChange } from '../../src/journal/claims.ts';
 import type { EffectChange } from '../../src/journal/effects.ts';
+import type { Inbox } from '../../src/journal/inbox.ts';
 import type { Records } from '../../src/journal/records.ts';
 import type { Scripted } from '../../src/testing/scripted.ts';
 
@@ -96,6 +97,7 @@ export function around(inner: Journal, over: Partial<Journal>): Journal {
     rewrite: (...a) => inner.rewrite?.(...a),
     ...(inner.claim && { claim: (key) => inner.claim?.(key) }),
     ...(inner.effects && { effects: (f) => inner.effects?.(f) ?? [] }),
+    ...(inner.inbox && { inbox: inner.inbox }),
     ...(inner.records && { records: inner.records }),
     now: () => inner.now?.() ?? Date.now(),
     close: () => inner.close?.(),
@@ -122,10 +124,24 @@ const laterRecords = (inner: Records): Records => ({
   },
 });
 
+const laterInbox = (inner: Inbox): Inbox => {
+  const after = async <T>(answer: () => T | Promise<T>) => {
+    await setImmediate();
+    return answer();
+  };
+  return {
+    signal: (event) => after(() => inner.signal(event)),
+    assigned: (runId) => after(() => inner.assigned(runId)),
+    waits: (topic) => after(() => inner.waits(topic)),
+    list: (tenant, limit) => after(() => inner.list(tenant, limit)),
+  };
+};
+
 /** A journal that answers nothing at once, as one over a network does. */
 export function later(inner: Journal): Journal {
   return around(inner, {
     ...(inner.records && { records: laterRecords(inner.records) }),
+    ...(inner.inbox && { inbox: laterInbox(inner.inbox) }),
     append: async (...a) => {
       await setImmediate();
       return inner.append(...a);

@@ -59,7 +59,7 @@ export function lineJournal(path: string, o: { lock: boolean; torn?: boolean }):
     }
     return found;
   }
-  const isOpen = ({ status }: RunHead) => status === 'running' || status === 'paused';
+  const isOpen = ({ status, aside }: RunHead) => !aside && (status === 'running' || status === 'paused');
   return {
     path,
     durable: true,

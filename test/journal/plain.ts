@@ -96,7 +96,7 @@ interface Run {
   held: number;
   head: RunHead;
 }
-const isOpen = ({ status }: RunHead) => status === 'running' || status === 'paused';
+const isOpen = ({ status, aside }: RunHead) => !aside && (status === 'running' || status === 'paused');
 
 /** A plain store as a user might write it, that keeps JSON; with one of the bugs, or with none. */
 export class PlainJournal implements Journal {

@@ -5,13 +5,15 @@ import type { StoredAppend } from '../../journal/codec.ts';
 import { encode } from '../../journal/codec.ts';
 import type { EffectChange, EffectFilter, EffectRow } from '../../journal/effects.ts';
 import type { Entry } from '../../journal/entries.ts';
+import type { Inbox } from '../../journal/inbox.ts';
 import { type Listener, Listeners, type SubscribeOptions } from '../../journal/listeners.ts';
 import type { AppendOptions, DueFilter, HeadFilter, Journal, RunHead } from '../../journal/port.ts';
 import type { Records } from '../../journal/records.ts';
 import { conflict } from '../../journal/refuse.ts';
-import { Access } from './sqlite/access.ts';
+import { Access, first } from './sqlite/access.ts';
 import { explain, isBusy } from './sqlite/errors.ts';
 import { differs } from './sqlite/heads.ts';
+import { sqliteInbox } from './sqlite/inbox.ts';
 import { NO_TAIL, type Tail } from './sqlite/log.ts';
 import { sqliteRecords } from './sqlite/records.ts';
 
@@ -49,6 +51,7 @@ const LISTENERS = new Map<string, Listeners>();
 class SqliteJournal implements Journal {
   readonly durable = true;
   readonly records: Records;
+  readonly inbox: Inbox;
   readonly #access: Access;
   readonly #key: string;
   readonly #durability: 'power' | 'process' | undefined;
@@ -64,7 +67,9 @@ class SqliteJournal implements Journal {
     this.#access = new Access(path, {
       began: (foreign) => {
         if (foreign) this.#live.clear();
-        this.#touched = [];
+        const { touched } = this.#access.opened();
+        touched.length = 0;
+        this.#touched = touched;
       },
       committed: () => {
         for (const runId of this.#touched) this.#changed(runId);
@@ -73,6 +78,7 @@ class SqliteJournal implements Journal {
       rolledBack: () => this.#live.clear(),
     });
     this.records = sqliteRecords(this.#access, durability);
+    this.inbox = sqliteInbox(this.#access);
   }
 
   append(runId: string, expectedSeq: number, entries: readonly Entry[], head: RunHead, o?: AppendOptions): void | Promise<void> {
@@ -82,7 +88,7 @@ class SqliteJournal implements Journal {
     // a run that appends twice in a row is probably alone: waiting to share a transaction would gain nothing
     const alone = runId === this.#lastRun && this.#access.queue.empty;
     this.#lastRun = runId;
-    if (alone && !o?.claims && this.#appendNext(runId, expectedSeq, entries.length, stored, head, fsync, o?.effects)) return;
+    if (alone && !o?.claims && !o?.waits && this.#appendNext(runId, expectedSeq, entries.length, stored, head, fsync, o?.effects)) return;
     const write = () => this.#append(runId, expectedSeq, entries.length, stored, head, o);
     return alone ? this.#access.queue.now(fsync, write) : this.#access.queue.add(fsync, write);
   }
@@ -119,28 +125,24 @@ class SqliteJournal implements Journal {
   }
 
   /** Call it within a transaction. */
-  #append(
-    runId: string,
-    expectedSeq: number,
-    count: number,
-    stored: StoredAppend,
-    head: RunHead,
-    { claims: changes, effects: done }: AppendOptions = {},
-  ): void {
-    const { log, heads, claims, effects } = this.#access.opened();
+  #append(runId: string, expectedSeq: number, count: number, stored: StoredAppend, given: RunHead, o: AppendOptions = {}): void {
+    const { log, heads, claims, effects, inbox } = this.#access.opened();
     const known = this.#live.get(runId) ?? this.#find(runId);
     const held = known?.tail.held ?? 0;
     if (held !== expectedSeq) throw conflict(runId, expectedSeq, held);
-    heads.place(head, known);
-    const claim = changes && claims.prepare(runId, changes);
+    heads.place(given, known);
+    const claim = o.claims && claims.prepare(runId, o.claims);
     claim?.();
+    if (o.waits) inbox.change(runId, o.waits);
+    // a paused run to which an event is assigned is due at once
+    const head = given.status === 'paused' && inbox.has(runId) ? { ...given, wakeAt: 0 } : given;
     this.#touched.push(runId);
     const live: Live = known ?? { run: heads.nextRun(), tail: NO_TAIL, head: { ...head } };
     if (count > 0) live.tail = log.append(live.run, live.tail, stored, count);
     const tail = live.tail === NO_TAIL ? null : live.tail.id;
     if (!known) heads.insert(live.run, head, tail);
     else if (differs(known.head, head)) live.head = heads.update(known.run, known.head, head, tail);
-    if (done) effects.change(live.run, done);
+    if (o.effects) effects.change(live.run, o.effects);
     if (head.status === 'running') this.#remember(runId, live);
     else this.#live.delete(runId);
   }
@@ -172,12 +174,7 @@ class SqliteJournal implements Journal {
   }
 
   claim(key: ClaimKey): Claim | undefined | Promise<Claim | undefined> {
-    const found = this.#access.read(({ claims }) => [claims.find(key)]);
-    if (Symbol.iterator in found) for (const claim of found) return claim;
-    return (async () => {
-      for await (const claim of found) return claim;
-      return undefined;
-    })();
+    return first(this.#access.read(({ claims }) => [claims.find(key)]));
   }
 
   effects(filter: EffectFilter): Iterable<EffectRow> | AsyncIterable<EffectRow> {
@@ -196,10 +193,11 @@ class SqliteJournal implements Journal {
 
   remove(runId: string): Promise<void> {
     return this.#forget(() => {
-      const { log, heads, removal, claims, effects } = this.#access.opened();
+      const { log, heads, removal, claims, effects, inbox } = this.#access.opened();
       const run = heads.find(runId)?.run;
       if (run === undefined) return;
       claims.forget(runId);
+      inbox.forget(runId);
       const isSound = log.isSound(runId, run);
       removal.remove(run);
       effects.remove(run);

@@ -135,7 +135,14 @@ const KINDS: { readonly [T in EntryType]: Extract<Draft, { type: T }> } = {
     retryIn: 2_000,
   },
   'outcome.settled': { type: 'outcome.settled', call: '5.0', source: 'operator', outcome: 'done', note: 'seen', output: { id: 'x' }, by },
-  'wait.began': { type: 'wait.began', call: '1.0', until: 2_000, for: 1_000 },
+  'wait.began': {
+    type: 'wait.began',
+    call: '1.0',
+    until: 2_000,
+    for: 1_000,
+    event: { name: 'reply', key: 't1', schema: { type: 'object' } },
+  },
+  'event.rejected': { type: 'event.rejected', call: '1.0', id: 'e1', problem: 'text is missing' },
   'intent.reopened': {
     type: 'intent.reopened',
     call: '5.0',

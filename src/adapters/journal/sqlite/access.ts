@@ -138,3 +138,15 @@ export class Access {
     }
   }
 }
+
+/** The first row of what was read. */
+export function first<T>(rows: Iterable<T> | AsyncIterable<T>): T | undefined | Promise<T | undefined> {
+  if (Symbol.iterator in rows) {
+    for (const row of rows) return row;
+    return undefined;
+  }
+  return (async () => {
+    for await (const row of rows) return row;
+    return undefined;
+  })();
+}

@@ -6,6 +6,7 @@ import { type EffectTable, effectTable } from './effect-table.ts';
 import { cutOff, replaced } from './errors.ts';
 import type { Heads } from './heads.ts';
 import { heads } from './heads.ts';
+import { type InboxTable, inboxTable } from './inbox-table.ts';
 import type { Log } from './log.ts';
 import { log } from './log.ts';
 import { type Mark, mark, markOf, unmark } from './mark.ts';
@@ -27,6 +28,9 @@ export class File {
   readonly records: RecordTables;
   readonly claims: ClaimTable;
   readonly effects: EffectTable;
+  readonly inbox: InboxTable;
+  /** Runs that the current transaction has changed. */
+  readonly touched: string[] = [];
   readonly #path: string;
   readonly #mark: Mark;
   readonly #begin;
@@ -52,6 +56,10 @@ export class File {
       this.records = recordTables(this.db);
       this.claims = claimTable(this.db);
       this.effects = effectTable(this.db);
+      this.inbox = inboxTable(this.db, (run) => {
+        this.heads.wake(run);
+        this.touched.push(run);
+      });
       this.#begin = this.db.prepare('BEGIN IMMEDIATE');
       this.#commit = this.db.prepare('COMMIT');
       this.#version = this.db.prepare('PRAGMA data_version');

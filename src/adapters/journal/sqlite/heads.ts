@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { RunHead } from '../../../journal/port.ts';
 import { damaged, sessionBusy } from '../../../journal/refuse.ts';
-import { COLUMNS, type Columns, checksum, fromColumns, identity, NAMES, ROW, toColumns } from './head-row.ts';
+import { asideOf, COLUMNS, type Columns, checksum, fromColumns, identity, NAMES, ROW, toColumns } from './head-row.ts';
 import { lists } from './lists.ts';
 
 /** A head, and the number of its run in the other tables. */
@@ -12,7 +12,8 @@ export interface StoredHead {
   readonly tail: number | undefined;
 }
 
-const isOpen = ({ status }: RunHead) => status === 'running' || status === 'paused';
+/** Whether a run occupies its session. */
+const occupies = ({ status, aside }: RunHead) => (status === 'running' || status === 'paused') && !aside;
 
 export type Heads = ReturnType<typeof heads>;
 
@@ -24,13 +25,13 @@ export function heads(db: DatabaseSync, isWhole: (run: number, row: number) => b
     INSERT INTO head (run, ${NAMES}, tail, identity, checksum) VALUES (?, ${COLUMNS.map(() => '?').join(', ')}, ?, ?, ?)`);
   // only the columns that change while a run goes on, so that the indexes on the others are not touched
   const update = db.prepare(`
-    UPDATE head SET status = ?, owner = ?, lease_until = ?, wake_at = ?, unknowns = ?, version = ?, seq = ?, tail = ?, checksum = ?
+    UPDATE head SET status = ?, owner = ?, lease_until = ?, wake_at = ?, unknowns = ?, version = ?, seq = ?, aside = ?, tail = ?, checksum = ?
     WHERE run = ?`);
   const replace = db.prepare(`
     UPDATE head SET ${COLUMNS.map(([column]) => `${column} = ?`).join(', ')}, tail = ?, identity = ?, checksum = ? WHERE run = ?`);
   const openIn = db.prepare(`
     SELECT run_id FROM head
-    WHERE session = ? AND ifnull(tenant, 0) = ifnull(?, 0) AND session IS NOT NULL AND status IN ('running', 'paused')`);
+    WHERE session = ? AND ifnull(tenant, 0) = ifnull(?, 0) AND session IS NOT NULL AND status IN ('running', 'paused') AND aside IS NULL`);
   const lease = db.prepare(`
     UPDATE head SET owner = ?, lease_until = ?
     WHERE run_id = ? AND (owner IS NULL OR owner = ? OR lease_until IS NULL OR lease_until <= ?)`);
@@ -51,9 +52,9 @@ export function heads(db: DatabaseSync, isWhole: (run: number, row: number) => b
      * @throws RondoError `SESSION_BUSY`, before anything is written.
      */
     place(head: RunHead, stored: { readonly head: RunHead } | undefined): void {
-      if (head.session === undefined || !isOpen(head)) return;
+      if (head.session === undefined || !occupies(head)) return;
       const before = stored?.head;
-      if (before && isOpen(before) && before.session === head.session && before.tenant === head.tenant) return;
+      if (before && occupies(before) && before.session === head.session && before.tenant === head.tenant) return;
       const other = openIn.get(head.session, head.tenant ?? null) as { run_id: string } | undefined;
       if (other) throw sessionBusy(head.session, other.run_id);
     },
@@ -76,7 +77,7 @@ export function heads(db: DatabaseSync, isWhole: (run: number, row: number) => b
         before.fork === head.fork &&
         before.startedAt === head.startedAt;
       const sum = checksum(kept, tail);
-      if (same) update.run(status, owner, leaseUntil, wakeAt, unknowns, version, seq, tail, sum, run);
+      if (same) update.run(status, owner, leaseUntil, wakeAt, unknowns, version, seq, asideOf(kept), tail, sum, run);
       else replace.run(...toColumns(kept), tail, identity(run, kept.runId), sum, run);
       return kept;
     },
@@ -84,6 +85,13 @@ export function heads(db: DatabaseSync, isWhole: (run: number, row: number) => b
     renew: (runId: string, owner: string, until: number): boolean => lease.run(owner, until, runId, owner, Date.now()).changes === 1,
 
     ...lists(db, isWhole),
+
+    /** A paused run is due at once. */
+    wake(runId: string): void {
+      const stored = find(runId);
+      if (stored?.head.status !== 'paused' || stored.head.doubtful) return;
+      this.update(stored.run, stored.head, { ...stored.head, wakeAt: 0 }, stored.tail ?? null);
+    },
 
     remove: (run: number): void => void remove.run(run),
 
@@ -105,6 +113,7 @@ export function differs(before: RunHead, head: RunHead): boolean {
     before.status !== head.status ||
     before.wakeAt !== head.wakeAt ||
     before.unknowns !== head.unknowns ||
+    before.aside !== head.aside ||
     before.version !== head.version ||
     before.agent !== head.agent ||
     before.session !== head.session ||

@@ -87,6 +87,47 @@ export const EFFECT_TABLES = `
 `;
 
 /**
+ * `event`: what came from outside, in the order of arrival. `topic`: tenant, name and key as JSON, emptied of its key once it was taken; `body`:
+ * the rest as JSON. `event_wait`: the calls that wait. `event_use`: the events that are assigned to calls, and not taken yet.
+ */
+export const INBOX_TABLES = `
+  CREATE TABLE event (
+    nr INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant TEXT,
+    id TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    state TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    body TEXT NOT NULL
+  );
+  CREATE INDEX event_id ON event (id);
+  CREATE INDEX event_waiting ON event (topic, nr) WHERE state = 'waiting';
+  CREATE INDEX event_until ON event (until);
+  CREATE TABLE event_wait (
+    nr INTEGER PRIMARY KEY AUTOINCREMENT,
+    run TEXT NOT NULL,
+    call TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    UNIQUE (run, call)
+  );
+  CREATE INDEX event_wait_topic ON event_wait (topic, nr);
+  CREATE TABLE event_use (
+    run TEXT NOT NULL,
+    call TEXT NOT NULL,
+    event INTEGER NOT NULL,
+    PRIMARY KEY (run, call, event)
+  ) WITHOUT ROWID;
+  CREATE INDEX event_use_event ON event_use (event);
+`;
+
+/** The open run of each session: those with `aside` do not occupy it. */
+export const SESSION_INDEX = `
+  CREATE UNIQUE INDEX head_session_open ON head (session, ifnull(tenant, 0))
+    WHERE session IS NOT NULL AND status IN ('running', 'paused') AND aside IS NULL;
+`;
+
+/**
  * `entry` is one log of all runs in append order, so that appends of many runs in one transaction share pages. `extent` has one row
  * for each range of consecutive log rows of one run. A run that appends alone has one extent, and each append writes one page. Runs that
  * alternate have one extent per append, in few pages.
@@ -116,13 +157,14 @@ export const SCHEMA = `
     fork TEXT,
     tail INTEGER,
     identity INTEGER,
-    checksum INTEGER
+    checksum INTEGER,
+    aside INTEGER
   );
   CREATE INDEX head_newest ON head (started_at);
   CREATE INDEX head_session ON head (session, started_at) WHERE session IS NOT NULL;
   CREATE INDEX head_by ON head (by_id, started_at) WHERE by_id IS NOT NULL;
   CREATE INDEX head_fork ON head (fork, started_at) WHERE fork IS NOT NULL;
-  CREATE UNIQUE INDEX head_session_open ON head (session, ifnull(tenant, 0)) WHERE session IS NOT NULL AND status IN ('running', 'paused');
+  ${SESSION_INDEX}
   ${DUE_INDEXES}
   ${QUEUE_INDEX}
 
@@ -153,6 +195,7 @@ export const SCHEMA = `
   ${RECORD_TABLES}
   ${CLAIM_TABLES}
   ${EFFECT_TABLES}
+  ${INBOX_TABLES}
 
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${SCHEMA_VERSION};

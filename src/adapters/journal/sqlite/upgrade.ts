@@ -2,7 +2,18 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { makeSecret } from './claim-table.ts';
 import { heads } from './heads.ts';
-import { CLAIM_TABLES, DUE_INDEXES, EFFECT_TABLES, GONE, goneChecksum, QUEUE_INDEX, RECORD_TABLES, SCHEMA_VERSION } from './schema.ts';
+import {
+  CLAIM_TABLES,
+  DUE_INDEXES,
+  EFFECT_TABLES,
+  GONE,
+  goneChecksum,
+  INBOX_TABLES,
+  QUEUE_INDEX,
+  RECORD_TABLES,
+  SCHEMA_VERSION,
+  SESSION_INDEX,
+} from './schema.ts';
 import { moveThreads } from './threads.ts';
 
 /** The step from version 1 is first. */
@@ -16,11 +27,14 @@ const STEPS: readonly ((db: DatabaseSync) => void)[] = [
   (db) => {
     db.exec(`DROP INDEX head_open; ${QUEUE_INDEX} ${CLAIM_TABLES} ${EFFECT_TABLES}`);
     makeSecret(db);
+    db.exec(`DROP INDEX head_session_open; ${SESSION_INDEX} ${INBOX_TABLES}`);
   },
 ];
 
 /** Runs in a transaction. @param from the version of the file. */
 export function upgrade(db: DatabaseSync, from: number): void {
+  // before the steps, because some of them write heads
+  if (from < 5) db.exec('ALTER TABLE head ADD COLUMN aside INTEGER');
   for (const step of STEPS.slice(from - 1)) step(db);
   db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
 }

@@ -1,0 +1,17 @@
+import type { Inbox } from '../../../journal/inbox.ts';
+import { type Access, first } from './access.ts';
+import type { File } from './file.ts';
+
+/** The events and waits of a journal file. An event that was sent survives loss of power. */
+export function sqliteInbox(access: Access): Inbox {
+  const read = <T>(rows: (inbox: File['inbox']) => T) => first(access.read(({ inbox }) => [rows(inbox)])) as T | Promise<T>;
+  return {
+    signal(event) {
+      access.refuseClosed();
+      return access.queue.now(true, () => access.opened().inbox.signal(event));
+    },
+    assigned: (runId) => read((inbox) => inbox.assigned(runId)),
+    waits: (topic) => read((inbox) => inbox.waits(topic)),
+    list: (tenant, limit) => read((inbox) => inbox.list(tenant, limit)),
+  };
+}

@@ -1,0 +1,117 @@
+/** Events from outside for runs that wait: see `waitForEvent()`, and the `event` node of a graph. */
+import { invalid, RondoError } from '../errors.ts';
+import type { StoredEvent } from '../journal/inbox.ts';
+import { copyJson, type Json } from '../json.ts';
+import { foreignSchema } from '../json-schema.ts';
+import { LONGEST_KEY, NO_INBOX } from '../loop/arrival.ts';
+import { checkOptions, plain } from '../options.ts';
+import { isName, type Principal } from '../ports/principal.ts';
+import { validate } from '../schema.ts';
+import { loadRun } from './history.ts';
+import { newId } from './ids.ts';
+import { assertPrincipal } from './outside.ts';
+import type { Resources } from './resources.ts';
+import { waitOf } from './waiting.ts';
+
+export interface EventSignal {
+  /** The name of the event. */
+  event: string;
+  /** What it is about, 1 to 512 characters: the `key` of the wait. */
+  key: string;
+  /** JSON of at most 1,000,000 characters. Default null. */
+  data?: unknown;
+  /** The same id again has no effect for seven days. Default: a new one. */
+  id?: string;
+  /** Who gets it: the oldest wait (the default), or all that wait now. */
+  deliver?: 'oldest' | 'all';
+}
+
+/** What became of an event: `assigned` to a run that will take it, `taken`, or `waiting` for a run that waits for it. */
+export interface Signalled {
+  id: string;
+  state: 'assigned' | 'taken' | 'waiting';
+}
+
+/** An event that no run has taken. Times are epoch milliseconds by the store's clock. */
+export interface InboxEvent {
+  id: string;
+  event: string;
+  key: string;
+  data: Json;
+  /** Id of the principal that sent it. */
+  by: string;
+  at: number;
+  /** `expired`: no run waited for it in seven days. */
+  state: 'assigned' | 'waiting' | 'rejected' | 'expired';
+  /** Why it was rejected. */
+  problem?: string;
+}
+
+const OPTIONS = {
+  event: "event: 'reply'",
+  key: "key: 'ticket-7'",
+  data: "data: { text: 'It works again.' }",
+  id: "id: 'msg_1'",
+  deliver: "deliver: 'all'",
+} satisfies Record<keyof EventSignal, string>;
+
+const LARGEST = 1_000_000;
+
+/** @see Operations.signal */
+export async function signal(resources: Resources, o: EventSignal, by: Principal): Promise<Signalled> {
+  assertPrincipal(by, 'an event');
+  checkOptions(o, OPTIONS, 'signal()');
+  const { event, key, id = newId(), deliver = 'oldest' } = o;
+  if (!isName(event)) throw invalid(`signal(): an event is a text of 1 to 500 characters, ${OPTIONS.event}.`);
+  if (!isName(key) || key.length > LONGEST_KEY)
+    throw invalid(`signal(): a key is a text of 1 to ${LONGEST_KEY} characters, ${OPTIONS.key}.`);
+  if (!isName(id)) throw invalid(`signal(): an id is a text of 1 to 500 characters, ${OPTIONS.id}.`);
+  if (deliver !== 'oldest' && deliver !== 'all') throw invalid('signal(): deliver is "oldest" or "all".');
+  const data = plain(o.data ?? null, 'the data of an event');
+  if (JSON.stringify(data).length > LARGEST) throw invalid(`signal(): the data of an event is at most ${LARGEST} characters of JSON.`);
+  const { inbox } = resources.journal;
+  if (!inbox) throw invalid(`signal(): ${NO_INBOX}`);
+  const topic = { tenant: by.tenant, event, key };
+  const [first] = deliver === 'all' ? [] : await inbox.waits(topic);
+  const problem = first && (await misfit(resources, first, data));
+  const now = await resources.host.now();
+  const kept = await inbox.signal({ ...topic, id, data, by: by.id, all: deliver === 'all', now, problem });
+  if (kept.state !== 'rejected') return { id, state: kept.state };
+  throw new RondoError(
+    'EVENT_REJECTED',
+    `event ${id} does not fit what waits for "${event}": ${kept.problem ?? 'it was rejected'}. The run goes on waiting: send another event, of another id.`,
+    { details: { id, event, key, problem: kept.problem ?? null } },
+  );
+}
+
+/** Why data does not fit what a call waits for, as far as its JSON Schema tells; undefined if it does, or the call waits no more. */
+async function misfit(
+  { journal }: Resources,
+  { run: runId, call }: { run: string; call: string },
+  data: Json,
+): Promise<string | undefined> {
+  const run = await loadRun(journal, runId);
+  const schema = run && waitOf(run, call)?.began.event?.schema;
+  if (!schema) return undefined;
+  const checked = await validate(foreignSchema(schema, 'the schema of the event'), copyJson(data));
+  return checked.ok ? undefined : checked.problem.replace(/\.$/, '');
+}
+
+/** @see Operations.events */
+export async function inboxEvents(resources: Resources, o: { by?: Principal; limit?: number }): Promise<readonly InboxEvent[]> {
+  const { inbox } = resources.journal;
+  if (!inbox) return [];
+  const now = await resources.host.now();
+  return (await inbox.list(o.by?.tenant, o.limit ?? 100)).map((event) => listed(event, now));
+}
+
+const listed = ({ id, event, key, data = null, by, at, until, state, problem }: StoredEvent, now: number): InboxEvent => ({
+  id,
+  event,
+  key,
+  data: copyJson(data),
+  by,
+  at,
+  state: state === 'waiting' && until <= now ? 'expired' : (state as InboxEvent['state']),
+  ...(problem !== undefined && { problem }),
+});

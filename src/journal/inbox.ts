@@ -1,0 +1,195 @@
+/**
+ * Events from outside, and the calls that wait for them. A store keeps events until they are taken, and assigns each to a wait. It writes
+ * no entry: the run's owner takes an assigned event in the append that ends the call.
+ *
+ * I1. An event is assigned to the oldest wait of its topic that has none, by the order of arrival at the store.
+ * I2. A wait has at most one assigned event at a time. If its run takes or rejects that event, or stops waiting, the assignment ends.
+ * I3. An assigned event that was neither taken nor rejected goes to the next wait of its topic.
+ */
+import { RondoError } from '../errors.ts';
+import type { Json } from '../json.ts';
+import { digest } from './canonical.ts';
+import type { CallId } from './entries.ts';
+
+/** What an event is about. Only waits of the same tenant, name and key get it. */
+export interface Topic {
+  tenant: string | undefined;
+  event: string;
+  key: string;
+}
+
+/** An event as it is sent. */
+export interface Signal extends Topic {
+  /** Unique within the tenant, for as long as the event is kept. */
+  id: string;
+  data: Json;
+  /** Id of the principal that sent it. */
+  by: string;
+  /** All waits that are open get it, in place of the oldest one. */
+  all?: boolean;
+  /** Epoch milliseconds, by the store's clock. */
+  now: number;
+  /** Why no wait may have it. Then it is only listed. */
+  problem?: string | undefined;
+}
+
+/** `waiting`: for a wait. `assigned`: the owner of a run is to take it. `taken`: a run has it. `rejected`: it did not fit. */
+export type EventState = 'waiting' | 'assigned' | 'taken' | 'rejected';
+
+/** An event as a store keeps it. One that was taken has neither key nor data. */
+export interface StoredEvent extends Topic {
+  /** Its number, in the order of arrival. */
+  nr: number;
+  id: string;
+  data?: Json | undefined;
+  by: string;
+  /** SHA-256 of what it says, to know it again. */
+  digest: string;
+  /** When it arrived, and from when on no wait gets it, epoch milliseconds by the store's clock. */
+  at: number;
+  until: number;
+  state: EventState;
+  /** Why it was rejected. */
+  problem?: string | undefined;
+}
+
+/** An event that is assigned to a call. */
+export interface Delivery {
+  call: CallId;
+  event: StoredEvent;
+}
+
+/** A change of the waits of a run, in the append of the entry that says so. */
+export type WaitChange = { call: CallId } & (
+  | ({ to: 'open'; now: number } & Topic)
+  | { to: 'closed' }
+  | { to: 'taken'; id: string }
+  | { to: 'rejected'; id: string; problem: string }
+);
+
+/** The events and waits of a store. A method may return its result directly or as a promise. */
+export interface Inbox {
+  /**
+   * Keeps an event and assigns it, in one unit with the wake time (0) of each paused run that gets it. An event that is kept already has
+   * no effect. @returns the event as it is now. @throws RondoError `EVENT_CONFLICT` for one of the same id that says something else.
+   */
+  signal(event: Signal): StoredEvent | Promise<StoredEvent>;
+  /** The events that are assigned to calls of a run. */
+  assigned(runId: string): readonly Delivery[] | Promise<readonly Delivery[]>;
+  /** The calls that wait for a topic, oldest first. */
+  waits(topic: Topic): readonly { run: string; call: CallId }[] | Promise<readonly { run: string; call: CallId }[]>;
+  /** The events of a tenant that were not taken, newest first. */
+  list(tenant: string | undefined, limit: number): readonly StoredEvent[] | Promise<readonly StoredEvent[]>;
+}
+
+/** Milliseconds that an event waits for a wait, and that its id is remembered. */
+const KEPT = 7 * 86_400_000;
+/** Milliseconds that an event that was rejected or that has expired is listed. */
+const LISTED = 30 * 86_400_000;
+
+/** The rows of a store, for the rules that all stores share. */
+export interface InboxRows {
+  /** The newest event of this id that has not expired. */
+  find(tenant: string | undefined, id: string, now: number): StoredEvent | undefined;
+  event(nr: number): StoredEvent;
+  /** The oldest event of a topic in state `waiting` that expires after `now`. */
+  oldest(topic: string, now: number): StoredEvent | undefined;
+  /** @returns its number. */
+  insert(event: Omit<StoredEvent, 'nr'>): number;
+  update(event: StoredEvent): void;
+  /** Deletes some of the events that have expired before a time. */
+  purge(before: number): void;
+  waits(topic: string): readonly { run: string; call: CallId }[];
+  addWait(run: string, call: CallId, topic: string): void;
+  dropWait(run: string, call: CallId): void;
+  /** Numbers of the assigned events: of a run with their calls, and of an event with its calls. */
+  assigned(run: string): readonly { call: CallId; event: number }[];
+  assignedTo(event: number): number;
+  assign(event: number, run: string, call: CallId): void;
+  unassign(event: number, run: string, call: CallId): void;
+  /** Sets the wake time of a paused run to 0. */
+  wake(run: string): void;
+}
+
+/** How a store names a topic. */
+export const topicOf = ({ tenant, event, key }: Topic): string => JSON.stringify([tenant ?? null, event, key]);
+
+const conflict = ({ id, event }: Signal) =>
+  new RondoError('EVENT_CONFLICT', `an event of the id ${id} came before, and it says something else. Give each event an id of its own.`, {
+    details: { id, event },
+  });
+
+/** What a signal does to the rows of a store, within one transaction. @throws RondoError `EVENT_CONFLICT`, before anything is written. */
+export function signalled(rows: InboxRows, signal: Signal): StoredEvent {
+  const { tenant, event, key, id, data, by, now, problem } = signal;
+  const says = digest([event, key, data]);
+  const known = rows.find(tenant, id, now);
+  if (known && known.digest !== says) throw conflict(signal);
+  if (known) return known;
+  rows.purge(now - LISTED);
+  const state: EventState = problem === undefined ? 'waiting' : 'rejected';
+  const nr = rows.insert({ tenant, event, key, id, data, by, digest: says, at: now, until: now + KEPT, state, problem });
+  if (problem === undefined) offer(rows, rows.event(nr), signal.all === true);
+  return rows.event(nr);
+}
+
+/** Assigns an event to the oldest wait without one, or to all of them. */
+function offer(rows: InboxRows, event: StoredEvent, all = false): void {
+  for (const { run, call } of rows.waits(topicOf(event))) {
+    if (rows.assigned(run).some((a) => a.call === call)) continue;
+    give(rows, event.nr, run, call);
+    if (!all) return;
+  }
+}
+
+function give(rows: InboxRows, nr: number, run: string, call: CallId): void {
+  rows.assign(nr, run, call);
+  rows.update({ ...rows.event(nr), state: 'assigned' });
+  rows.wake(run);
+}
+
+/** What the changes of an append do to the rows of a store, within its transaction. */
+export function changedWaits(rows: InboxRows, run: string, changes: readonly WaitChange[]): void {
+  for (const change of changes) {
+    const { call } = change;
+    if (change.to === 'open') {
+      const topic = topicOf(change);
+      rows.addWait(run, call, topic);
+      next(rows, topic, change.now, run, call);
+    } else if (change.to === 'closed') closed(rows, run, call);
+    else {
+      const nr = rows.assigned(run).find((a) => a.call === call && rows.event(a.event).id === change.id)?.event;
+      if (nr === undefined) continue;
+      rows.unassign(nr, run, call);
+      const more = rows.assignedTo(nr) > 0;
+      const event = rows.event(nr);
+      if (change.to === 'rejected') {
+        if (!more) rows.update({ ...event, state: 'rejected', problem: change.problem });
+        next(rows, topicOf(event), 0, run, call);
+      } else if (!more) rows.update({ ...event, state: 'taken', key: '', data: undefined });
+    }
+  }
+}
+
+/** Gives a wait the oldest event that is kept for it. */
+function next(rows: InboxRows, topic: string, now: number, run: string, call: CallId): void {
+  const event = rows.oldest(topic, now);
+  if (event) give(rows, event.nr, run, call);
+}
+
+/** A wait ends without an event, or after its event was taken. */
+function closed(rows: InboxRows, run: string, call: CallId): void {
+  rows.dropWait(run, call);
+  for (const { call: to, event: nr } of rows.assigned(run)) {
+    if (to !== call) continue;
+    rows.unassign(nr, run, call);
+    if (rows.assignedTo(nr) > 0) continue;
+    rows.update({ ...rows.event(nr), state: 'waiting' });
+    offer(rows, rows.event(nr));
+  }
+}
+
+/** A run is removed: the events that it did not take go to others. @param calls that still wait. */
+export function withoutWaits(rows: InboxRows, run: string, calls: readonly CallId[]): void {
+  for (const call of calls) closed(rows, run, call);
+}

@@ -1,0 +1,127 @@
+import type { CallId } from './entries.ts';
+import { changedWaits, type Inbox, type InboxRows, type StoredEvent, signalled, topicOf, type WaitChange, withoutWaits } from './inbox.ts';
+
+/** The events and waits of a journal in memory. */
+export interface MemoryInbox extends Inbox {
+  change(run: string, changes: readonly WaitChange[]): void;
+  /** Whether an event is assigned to a call of the run. */
+  has(run: string): boolean;
+  forget(run: string): void;
+}
+
+/** @param wake sets the wake time of a paused run to 0. */
+export function memoryInbox(wake: (run: string) => void): MemoryInbox {
+  /** By number. */
+  const events = new Map<number, StoredEvent>();
+  /** By tenant and id: the number of the newest. */
+  const ids = new Map<string, number>();
+  /** Numbers of the events in state `waiting`, and the waits, in order, by topic. */
+  const free = new Map<string, Set<number>>();
+  const waits = new Map<string, Map<string, { run: string; call: CallId }>>();
+  /** The topic of each wait, by run and call. */
+  const topics = new Map<string, Map<CallId, string>>();
+  /** Assigned events by run. */
+  const assigned = new Map<string, { call: CallId; event: number }[]>();
+  const uses = new Map<number, number>();
+  let last = 0;
+
+  const idOf = (tenant: string | undefined, id: string) => JSON.stringify([tenant ?? null, id]);
+  function file(event: StoredEvent): void {
+    events.set(event.nr, event);
+    const topic = topicOf(event);
+    if (event.state === 'waiting') into(free, topic, () => new Set<number>()).add(event.nr);
+    else outOf(free, topic, event.nr);
+  }
+
+  const rows: InboxRows = {
+    find(tenant, id, now) {
+      const event = events.get(ids.get(idOf(tenant, id)) ?? -1);
+      return event && event.until > now ? event : undefined;
+    },
+    event: (nr) => events.get(nr) as StoredEvent,
+    oldest(topic, now) {
+      // a set keeps the order in which numbers were added, and one that became free again comes last
+      let found: StoredEvent | undefined;
+      for (const nr of free.get(topic) ?? []) {
+        const event = events.get(nr) as StoredEvent;
+        if (event.until > now && (!found || nr < found.nr)) found = event;
+      }
+      return found;
+    },
+    insert(event) {
+      const nr = ++last;
+      file({ ...event, nr });
+      ids.set(idOf(event.tenant, event.id), nr);
+      return nr;
+    },
+    update(event) {
+      outOf(free, topicOf(events.get(event.nr) as StoredEvent), event.nr);
+      file(event);
+    },
+    purge(before) {
+      let looked = 0;
+      for (const event of events.values()) {
+        if (event.until > before || ++looked > PURGE) return;
+        if (event.state === 'assigned') continue;
+        outOf(free, topicOf(event), event.nr);
+        events.delete(event.nr);
+        const id = idOf(event.tenant, event.id);
+        if (ids.get(id) === event.nr) ids.delete(id);
+      }
+    },
+    waits: (topic) => [...(waits.get(topic)?.values() ?? [])],
+    addWait(run, call, topic) {
+      into(waits, topic, () => new Map()).set(`${run}/${call}`, { run, call });
+      into(topics, run, () => new Map()).set(call, topic);
+    },
+    dropWait(run, call) {
+      const topic = topics.get(run)?.get(call);
+      if (topic === undefined) return;
+      outOf(waits, topic, `${run}/${call}`);
+      outOf(topics, run, call);
+    },
+    assigned: (run) => [...(assigned.get(run) ?? [])],
+    assignedTo: (event) => uses.get(event) ?? 0,
+    assign(event, run, call) {
+      into(assigned, run, () => []).push({ call, event });
+      uses.set(event, (uses.get(event) ?? 0) + 1);
+    },
+    unassign(event, run, call) {
+      const left = (assigned.get(run) ?? []).filter((a) => a.call !== call || a.event !== event);
+      if (left.length > 0) assigned.set(run, left);
+      else assigned.delete(run);
+      const used = (uses.get(event) ?? 1) - 1;
+      if (used > 0) uses.set(event, used);
+      else uses.delete(event);
+    },
+    wake,
+  };
+
+  return {
+    signal: (event) => signalled(rows, event),
+    assigned: (run) => rows.assigned(run).map(({ call, event }) => ({ call, event: rows.event(event) })),
+    waits: (topic) => rows.waits(topicOf(topic)),
+    list: (tenant, limit) =>
+      [...events.values()]
+        .reverse()
+        .filter((event) => event.tenant === tenant && event.state !== 'taken')
+        .slice(0, limit),
+    change: (run, changes) => changedWaits(rows, run, changes),
+    has: (run) => assigned.has(run),
+    forget: (run) => withoutWaits(rows, run, [...(topics.get(run)?.keys() ?? [])]),
+  };
+}
+
+/** Most events that are looked at for deletion at a time. */
+const PURGE = 10;
+
+function into<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const found = map.get(key) ?? make();
+  map.set(key, found);
+  return found;
+}
+
+function outOf<K, I>(map: Map<K, { delete(item: I): boolean; readonly size: number }>, key: K, item: I): void {
+  const found = map.get(key);
+  if (found?.delete(item) && found.size === 0) map.delete(key);
+}
