@@ -18,16 +18,31 @@ const JSON_TYPE = /^application\/([\w.-]+\+)?json$/;
  * @throws HttpError 415 for another type, 413 if it is too large, 422 if it is too deep, 408 if it is too slow, 400 if it is not JSON.
  */
 export async function readJson(request: Request, o: BodyLimits = {}): Promise<Json> {
-  const { maxBytes = 1_000_000, maxDepth = 200, timeout = 30_000 } = o;
+  return parseJson(await readText(request, o), o);
+}
+
+/** The text of a JSON body, which is not parsed yet. @throws HttpError as `readJson`. */
+export async function readText(request: Request, o: BodyLimits = {}): Promise<string> {
+  const { maxBytes = 1_000_000, timeout = 30_000 } = o;
   const { headers } = request;
   const type = headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
   if (!JSON_TYPE.test(type)) throw new HttpError(415, 'The body is application/json.');
   if ((headers.get('content-encoding') ?? 'identity') !== 'identity') throw new HttpError(415, 'The body is not compressed.');
   if (Number(headers.get('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes);
   const bytes = await readBytes(request, maxBytes, timeout);
+  try {
+    // a byte order mark is kept, so that a signature of the bytes fits
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new HttpError(400, 'The body is not JSON.');
+  }
+}
+
+/** @throws HttpError 422 if it is too deep, 400 if it is not JSON. */
+export function parseJson(text: string, { maxDepth = 200 }: BodyLimits = {}): Json {
   let body: Json;
   try {
-    body = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as Json;
+    body = JSON.parse(text.replace(/^\uFEFF/, '')) as Json;
   } catch {
     throw new HttpError(400, 'The body is not JSON.');
   }

@@ -15,6 +15,7 @@ export {
 } from './auth.ts';
 export { type BodyLimits, readJson } from './body.ts';
 export { HttpError, type Problem, problemOf, STATUS } from './errors.ts';
+export { type EventHandlerOptions, eventHandler } from './inbound.ts';
 export { type Claims, type JwtOptions, jwt } from './jwt.ts';
 export { type Handler, type Listening, type ListenOptions, listen } from './listen.ts';
 export { report } from './report.ts';

@@ -1,0 +1,63 @@
+import { expect, test } from 'vitest';
+import { Engine } from '../../src/index.ts';
+import { eventHandler, signature } from '../../src/server/index.ts';
+import { refused } from '../engine/setup.ts';
+
+const SECRET = 'a secret of at least 24 bytes';
+const by = { id: 'mail', tenant: 'acme' };
+const said = JSON.stringify({ event: 'reply', key: 't1', data: { text: 'hi' } });
+
+function made() {
+  const engine = new Engine();
+  const handle = eventHandler(engine, { secrets: [SECRET, `old ${SECRET}`], by });
+  const post = async (body: string, headers: Record<string, string>) => {
+    const url = 'http://localhost/events';
+    const answer = await handle(new Request(url, { method: 'POST', body, headers: { 'content-type': 'application/json', ...headers } }));
+    return { status: answer.status, body: (await answer.json()) as { [key: string]: unknown } };
+  };
+  return { engine, handle, post };
+}
+
+test('a signed message becomes an event of the configured tenant, and the same message again has no effect', async () => {
+  const { engine, post } = made();
+  for (let i = 0; i < 2; i++)
+    expect(await post(said, signature(SECRET, 'msg_1', said))).toEqual({ status: 200, body: { id: 'msg_1', state: 'waiting' } });
+  expect(await engine.events({ by })).toMatchObject([{ id: 'msg_1', event: 'reply', key: 't1', data: { text: 'hi' }, by: 'mail' }]);
+  expect(await engine.events({ by: { id: 'x' } })).toEqual([]);
+  const other = said.replace('hi', 'ho');
+  expect((await post(other, signature(SECRET, 'msg_1', other))).status).toBe(409);
+});
+
+test('the second secret, and one of several signatures, are enough', async () => {
+  const { post } = made();
+  expect((await post(said, signature(`old ${SECRET}`, 'msg_1', said))).status).toBe(200);
+  const signed = signature(SECRET, 'msg_2', said);
+  const several = { ...signed, 'webhook-signature': `v1,AAAA ${signed['webhook-signature']}` };
+  expect((await post(said, several)).status).toBe(200);
+});
+
+test.each<[string, (signed: Record<string, string>) => Record<string, string>]>([
+  ['no headers', () => ({})],
+  ['another secret', () => signature(`another ${SECRET}`, 'msg_1', said)],
+  ['another body', () => signature(SECRET, 'msg_1', `${said} `)],
+  ['another id', (signed) => ({ ...signed, 'webhook-id': 'msg_2' })],
+  ['another time', (signed) => ({ ...signed, 'webhook-timestamp': String(Number(signed['webhook-timestamp']) + 1) })],
+  ['an old time', () => signature(SECRET, 'msg_1', said, Date.now() - 301_000)],
+  ['a time to come', () => signature(SECRET, 'msg_1', said, Date.now() + 302_000)],
+  ['a time that is none', (signed) => ({ ...signed, 'webhook-timestamp': 'now' })],
+])('%s: SIGNATURE_INVALID, and nothing is written', async (_, headers) => {
+  const { engine, post } = made();
+  const answer = await post(said, headers(signature(SECRET, 'msg_1', said)));
+  expect(answer.status).toBe(401);
+  expect(JSON.stringify(answer.body)).toContain('SIGNATURE_INVALID');
+  expect(await engine.events({ by })).toEqual([]);
+});
+
+test('a body that is no event is refused, and so is a bad configuration', async () => {
+  const { engine, handle, post } = made();
+  for (const body of ['{', '[]', '{}', '{"event":"e"}']) expect((await post(body, signature(SECRET, 'm', body))).status, body).toBe(400);
+  expect((await handle(new Request('http://localhost/events'))).status).toBe(405);
+  await refused('CONFIG_INVALID', () => eventHandler(engine, { secrets: ['short'], by }));
+  await refused('CONFIG_INVALID', () => eventHandler(engine, { secrets: [] as never, by }));
+  await refused('CONFIG_INVALID', () => eventHandler(engine, { secrets: [SECRET], by: {} as never }));
+});
