@@ -18,12 +18,24 @@ import { concurrent } from './scenarios/concurrent.ts';
 import { graphs } from './scenarios/graphs.ts';
 import { importing } from './scenarios/importing.ts';
 import { keys } from './scenarios/keys.ts';
+import { queue } from './scenarios/queue.ts';
 import { resume } from './scenarios/resume.ts';
 import { spans } from './scenarios/spans.ts';
 import { tokens } from './scenarios/tokens.ts';
 import { turns } from './scenarios/turns.ts';
 
-const SCENARIOS: Readonly<Record<string, Scenario>> = { turns, bytes, concurrent, spans, tokens, graphs, resume, keys, import: importing };
+const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  turns,
+  bytes,
+  concurrent,
+  spans,
+  tokens,
+  graphs,
+  resume,
+  keys,
+  queue,
+  import: importing,
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
