@@ -12,7 +12,7 @@ export interface AskerOrder {
 }
 
 const { dir, run, at } = JSON.parse(process.argv[2] as string) as AskerOrder;
-export const BY = { id: 'ana', tenant: 'acme' };
+const BY = { id: 'ana', tenant: 'acme' };
 const ledger = effects(dir);
 const points = new Points(at);
 const say = (line: object) => writeSync(1, `${JSON.stringify(line)}\n`);

@@ -248,8 +248,11 @@ export class World {
     const key = await this.keyOf(runId, callId);
     const truth = await this.truth(runId, callId);
     if (!truth) return;
-    await engine.settle(runId, callId, { ...truth, by: ana }).then(() => {
-      if (truth.outcome === 'not-run' && key !== undefined) this.bank.doubts.delete(key);
-    }, tolerate);
+    // before it is written: a run may go on at once, and a process may die between the entry and the answer
+    const doubted = truth.outcome === 'not-run' && key !== undefined && this.bank.doubts.delete(key);
+    await engine.settle(runId, callId, { ...truth, by: ana }).catch((error) => {
+      if (doubted) this.bank.doubts.add(key);
+      tolerate(error);
+    });
   }
 }

@@ -82,6 +82,7 @@ describe.each(journals)('an event on $name', ({ make }) => {
     expect(await engine.signal(reply('other', 'e1'), { by: ana })).toEqual({ id: 'e1', state: 'assigned' });
   });
 
+  // holds inbox.I1
   test('the oldest wait gets the oldest event; one that is sent twice has no effect', async () => {
     const { journal } = make();
     const { time, on } = clock();
@@ -139,6 +140,7 @@ describe.each(journals)('an event on $name', ({ make }) => {
     expect(told(w)?.text).toContain('fits');
   });
 
+  // holds inbox.I2
   test('data that the owner refuses is listed, an entry says so, and the next event is taken', async () => {
     const { journal } = make();
     const { on } = clock();
@@ -215,6 +217,7 @@ describe.each(journals)('an event on $name', ({ make }) => {
     await ends(swept?.run as never, 'completed');
   });
 
+  // holds inbox.I3
   test('a run that ends or is forgotten leaves its event to the next wait', async () => {
     const { journal } = make();
     const { on } = clock();

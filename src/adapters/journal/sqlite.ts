@@ -3,7 +3,7 @@ import { invalid } from '../../errors.ts';
 import type { Claim, ClaimKey } from '../../journal/claims.ts';
 import type { StoredAppend } from '../../journal/codec.ts';
 import { encode } from '../../journal/codec.ts';
-import type { EffectChange, EffectFilter, EffectRow } from '../../journal/effects.ts';
+import type { EffectFilter, EffectRow } from '../../journal/effects.ts';
 import type { Entry } from '../../journal/entries.ts';
 import type { Inbox } from '../../journal/inbox.ts';
 import { type Listener, Listeners, type SubscribeOptions } from '../../journal/listeners.ts';
@@ -88,12 +88,15 @@ class SqliteJournal implements Journal {
     // a run that appends twice in a row is probably alone: waiting to share a transaction would gain nothing
     const alone = runId === this.#lastRun && this.#access.queue.empty;
     this.#lastRun = runId;
-    if (alone && !o?.claims && !o?.waits && this.#appendNext(runId, expectedSeq, entries.length, stored, head, fsync, o?.effects)) return;
+    if (alone && !o?.waits && this.#appendNext(runId, expectedSeq, entries.length, stored, head, fsync, o)) return;
     const write = () => this.#append(runId, expectedSeq, entries.length, stored, head, o);
     return alone ? this.#access.queue.now(fsync, write) : this.#access.queue.add(fsync, write);
   }
 
-  /** The fast path for most appends: one statement, and one more for an effect. @returns false if it does not apply; then nothing was written. */
+  /**
+   * The fast path for most appends: one statement, and a few more for claims and effects. @returns false if it does not apply; then nothing was
+   * written.
+   */
   #appendNext(
     runId: string,
     expectedSeq: number,
@@ -101,7 +104,7 @@ class SqliteJournal implements Journal {
     stored: StoredAppend,
     head: RunHead,
     fsync: boolean,
-    effects: readonly EffectChange[] | undefined,
+    { claims, effects }: AppendOptions = {},
   ): boolean {
     const live = this.#live.get(runId);
     const { file } = this.#access;
@@ -111,7 +114,11 @@ class SqliteJournal implements Journal {
       if (fsync && file.isDue) this.#access.assertThere(file);
       file.sync(fsync);
       const insert = () => file.log.appendNext(live.run, live.tail, stored, count);
-      const tail = effects ? file.together(insert, () => file.effects.change(live.run, effects)) : insert();
+      const more = () => {
+        if (claims) file.claims.prepare(runId, claims)();
+        if (effects) file.effects.change(live.run, effects);
+      };
+      const tail = claims || effects ? file.together(insert, more) : insert();
       if (!tail) return false;
       file.appended(tail.id, fsync);
       live.tail = tail;

@@ -15,7 +15,7 @@ export const keyOf = (key: string): ClaimKey => ({ tenant: 't', intent: 'pay', k
 export const K = keyOf('order 7');
 
 /** A change of a claim by a call, of generation 0 unless `more` says another. */
-export const to = <S extends ClaimChange['to']>(
+const to = <S extends ClaimChange['to']>(
   state: S,
   call: string,
   more: To<S> & Partial<ClaimKey & { generation: number }>,
