@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { agent, type Model } from 'rondo';
 import { mcpTools } from 'rondo/mcp';
+import type { SmtpAddress } from '../kit/smtp.ts';
 import { sendMail } from './mail/send-mail.ts';
-import type { SmtpAddress } from './mail/smtp.ts';
 import type { Faults } from './tickets/faults.ts';
 
 /** The whole agent of this example. Copy it, and change the instructions and the tools. */

@@ -12,8 +12,8 @@ import type { Entry } from 'rondo';
 import { sqliteJournal } from 'rondo/journal/sqlite';
 import { describeEntries } from '../kit/entries.ts';
 import { entriesOf } from '../kit/runs.ts';
+import { startSmtp } from '../kit/smtp.ts';
 import { folder } from './desk.ts';
-import { startSmtp } from './mail/smtp.ts';
 
 const say = (text = '') => process.stdout.write(`${text}\n`);
 mkdirSync(folder(), { recursive: true });

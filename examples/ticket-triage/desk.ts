@@ -3,9 +3,9 @@ import { userInfo } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { Engine, type Journal, type Model, type Principal, RondoError } from 'rondo';
 import { sqliteJournal } from 'rondo/journal/sqlite';
+import { type SmtpAddress, startSmtp } from '../kit/smtp.ts';
 import { UsageError } from '../kit/usage.ts';
 import { ticketTriage } from './agent.ts';
-import { type SmtpAddress, startSmtp } from './mail/smtp.ts';
 import type { Faults } from './tickets/faults.ts';
 
 /** Everything that a run of this example needs, opened. */

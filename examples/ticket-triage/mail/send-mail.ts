@@ -1,7 +1,7 @@
 import { createTransport } from 'nodemailer';
 import { ToolError, tool } from 'rondo';
 import { z } from 'zod';
-import type { SmtpAddress } from './smtp.ts';
+import type { SmtpAddress } from '../../kit/smtp.ts';
 
 export const TEAM = 'support-team@example.test';
 
