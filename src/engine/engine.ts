@@ -7,21 +7,20 @@ import type { AgentInput } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
 import { reasonOf } from './cancelled.ts';
 import { giveBack } from './closing.ts';
-import { assertRetriable } from './dead-letters.ts';
 import { type Driven, driveAll } from './driven.ts';
 import { dueRuns } from './due.ts';
-import { enqueue } from './enqueue.ts';
 import { checkFork, type ForkOptions, fork } from './fork.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { newId } from './ids.ts';
 import { release } from './lease.ts';
+import { assertRetriable } from './ledger/dead-letters.ts';
+import { assertClaims } from './ledger/reopen.ts';
 import { LiveRun } from './live-run.ts';
 import { ENGINE, notFound, sees, type Viewer } from './lookup.ts';
 import { Operations } from './operations.ts';
 import type { EngineOptions, EnqueueArgs, RunArgs, RunOptions, WithoutContext } from './options.ts';
 import { decide } from './outside.ts';
 import { Recorder } from './recorder.ts';
-import { assertClaims } from './reopen.ts';
 import { Resources } from './resources.ts';
 import { mayGoOn, type RunResult } from './results.ts';
 import { busy, type DecideOptions, type ResumeOptions, resume } from './resume.ts';
@@ -29,7 +28,8 @@ import { engineError, idTaken, type Run, refused, runAfter, runExists, runHandle
 import { send } from './send.ts';
 import { checkRun, start } from './start.ts';
 import { follow } from './watch.ts';
-import { type Work, type WorkOptions, work } from './work.ts';
+import { enqueue } from './work/enqueue.ts';
+import { type Work, type WorkOptions, work } from './work/work.ts';
 
 /** Milliseconds that `close()` waits for running calls. */
 const GRACE = 5_000;

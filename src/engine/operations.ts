@@ -2,28 +2,28 @@ import type { CallId, Entry } from '../journal/entries.ts';
 import type { Json } from '../json.ts';
 import type { Principal } from '../ports/principal.ts';
 import { runFor } from './access.ts';
-import { type DeadLetter, type DeadLettersOptions, deadLetters, dismiss } from './dead-letters.ts';
 import { type AgentInfo, describedAgent } from './described.ts';
-import type { EffectRecord } from './did.ts';
-import { type EffectSum, type EffectSumsOptions, effectSums } from './effect-sums.ts';
-import { type EffectsOptions, listedEffects, rebuildEffects } from './effects.ts';
 import { type EntriesOptions, entriesOf } from './entries.ts';
 import type { RunEvent } from './events.ts';
 import { type ForgetTarget, type Forgotten, forget, type Pruned, type PruneOptions, prune } from './forget.ts';
 import { type ApprovalFilter, type OpenApproval, openApprovals } from './inbox.ts';
+import { type DeadLetter, type DeadLettersOptions, deadLetters, dismiss } from './ledger/dead-letters.ts';
+import type { EffectRecord } from './ledger/did.ts';
+import { type EffectSum, type EffectSumsOptions, effectSums } from './ledger/effect-sums.ts';
+import { type EffectsOptions, listedEffects, rebuildEffects } from './ledger/effects.ts';
+import { reopen } from './ledger/reopen.ts';
 import { listedRuns, type RunFilter } from './listing.ts';
 import type { RunSummary } from './options.ts';
 import { cancel, settle } from './outside.ts';
 import type { Recorder } from './recorder.ts';
-import { reopen } from './reopen.ts';
 import type { Resources } from './resources.ts';
 import { type RunState, stateOf } from './results.ts';
-import { type Schedule, type ScheduleOptions, Schedules } from './schedules.ts';
-import { type SearchPage, type SearchQuery, search } from './search.ts';
 import { type EventSignal, type InboxEvent, inboxEvents, type Signalled, signal } from './signal.ts';
-import { type TraceOptions, traceOf } from './trace.ts';
-import type { TraceRecord } from './trace-record.ts';
+import { type SearchPage, type SearchQuery, search } from './trace/search.ts';
+import { type TraceOptions, traceOf } from './trace/trace.ts';
+import type { TraceRecord } from './trace/trace-record.ts';
 import { type WatchOptions, watch } from './watch.ts';
+import { type Schedule, type ScheduleOptions, Schedules } from './work/schedules.ts';
 
 /** What an engine offers to those who look after runs: reading, settling, cancelling and forgetting. */
 export abstract class Operations {

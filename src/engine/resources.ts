@@ -13,7 +13,7 @@ import { resolvePolicy } from '../reliability/policy.ts';
 import { type Telemetry, telemetry } from '../telemetry/spans.ts';
 import { Agents } from './agents.ts';
 import type { RunEvent } from './events.ts';
-import { intents } from './intents.ts';
+import { intents } from './ledger/intents.ts';
 import type { LiveRun } from './live-run.ts';
 import { ENGINE_OPTIONS, type EngineOptions } from './options.ts';
 import { newOwner } from './owner.ts';

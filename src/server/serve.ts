@@ -1,5 +1,5 @@
 import type { Engine } from '../engine/engine.ts';
-import type { WorkOptions } from '../engine/work.ts';
+import type { WorkOptions } from '../engine/work/work.ts';
 import { invalid } from '../errors.ts';
 import type { Limits } from '../journal/entries.ts';
 import type { Json } from '../json.ts';

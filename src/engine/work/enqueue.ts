@@ -1,17 +1,17 @@
 /** Writes runs for later: `queued` in the journal, until a process begins them. */
-import { emptyFold } from '../journal/fold.ts';
-import { Log } from '../journal/log.ts';
-import type { Json } from '../json.ts';
-import type { Agent, AgentDefinition } from '../loop/types.ts';
-import { open } from './drive.ts';
-import { joinsShared } from './history.ts';
-import { nextId } from './ids.ts';
-import { LiveRun } from './live-run.ts';
-import { ENQUEUE_OPTIONS, type RunOptions } from './options.ts';
-import { assertClaims } from './reopen.ts';
-import type { Resources } from './resources.ts';
-import { engineError } from './run.ts';
-import { allowedStart, checkRun, firstEntry } from './start.ts';
+import { emptyFold } from '../../journal/fold.ts';
+import { Log } from '../../journal/log.ts';
+import type { Json } from '../../json.ts';
+import type { Agent, AgentDefinition } from '../../loop/types.ts';
+import { open } from '../drive.ts';
+import { joinsShared } from '../history.ts';
+import { nextId } from '../ids.ts';
+import { assertClaims } from '../ledger/reopen.ts';
+import { LiveRun } from '../live-run.ts';
+import { ENQUEUE_OPTIONS, type RunOptions } from '../options.ts';
+import type { Resources } from '../resources.ts';
+import { engineError } from '../run.ts';
+import { allowedStart, checkRun, firstEntry } from '../start.ts';
 
 /** @see Engine.enqueue */
 export async function enqueue(resources: Resources, agent: Agent, input: unknown, o: RunOptions<Json> = {}): Promise<{ runId: string }> {

@@ -1,5 +1,5 @@
-import { invalid } from '../errors.ts';
-import { messageOf } from '../reliability/classify.ts';
+import { invalid } from '../../errors.ts';
+import { messageOf } from '../../reliability/classify.ts';
 
 /** The times of a schedule, epoch milliseconds. */
 export interface Times {

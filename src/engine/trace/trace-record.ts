@@ -1,9 +1,9 @@
 /** The records of `engine.exportTrace`. */
-import type { Outcome } from '../errors.ts';
-import type { CallId } from '../journal/entries.ts';
-import type { Json } from '../json.ts';
-import type { Usage } from '../ports/model.ts';
-import type { DecisionType } from '../ports/tool.ts';
+import type { Outcome } from '../../errors.ts';
+import type { CallId } from '../../journal/entries.ts';
+import type { Json } from '../../json.ts';
+import type { Usage } from '../../ports/model.ts';
+import type { DecisionType } from '../../ports/tool.ts';
 
 /** `INTERRUPTED`: the process stopped meanwhile. `NOT_RUN`: refused before any attempt, which has the number 0. */
 export type TraceStatus = 'SUCCEEDED' | 'FAILED' | 'INTERRUPTED' | 'NOT_RUN';

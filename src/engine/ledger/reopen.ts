@@ -1,11 +1,11 @@
 /** How the intent of a call that is done is done once more, and which stores can keep intents. */
-import { invalid, RondoError } from '../errors.ts';
-import type { CallId, Intent } from '../journal/entries.ts';
-import { NO_CLAIMS } from '../loop/intent.ts';
-import type { AgentDefinition } from '../loop/types.ts';
-import { type Principal, principal } from '../ports/principal.ts';
-import { assertPrincipal, logOf } from './outside.ts';
-import type { Resources } from './resources.ts';
+import { invalid, RondoError } from '../../errors.ts';
+import type { CallId, Intent } from '../../journal/entries.ts';
+import { NO_CLAIMS } from '../../loop/intent.ts';
+import type { AgentDefinition } from '../../loop/types.ts';
+import { type Principal, principal } from '../../ports/principal.ts';
+import { assertPrincipal, logOf } from '../outside.ts';
+import type { Resources } from '../resources.ts';
 
 /** @see Engine.reopen */
 export async function reopen(resources: Resources, runId: string, callId: CallId, o: { by: Principal; reason: string }): Promise<void> {

@@ -1,5 +1,5 @@
-import { dueOrder } from '../journal/due.ts';
-import type { DueFilter, Journal, RunHead } from '../journal/port.ts';
+import { dueOrder } from '../../journal/due.ts';
+import type { DueFilter, Journal, RunHead } from '../../journal/port.ts';
 
 /** Tenants, and queued runs of one tenant, read at a time. Few, because another process may take them first. */
 const PAGE = { tenants: 100, runs: 20 };

@@ -1,15 +1,15 @@
 /** What the store knows of intents: their claims, and the calls that hold them. */
-import { accessProblem } from '../hitl/policy.ts';
-import type { Holder } from '../journal/claims.ts';
-import type { EntryOf } from '../journal/entries.ts';
-import { Log } from '../journal/log.ts';
-import type { Journal } from '../journal/port.ts';
-import type { Json } from '../json.ts';
-import type { HeldCall, Host, Intents } from '../loop/types.ts';
-import { loadRun } from './history.ts';
-import { findHead } from './lookup.ts';
-import { isGone } from './owner.ts';
-import { wakeFor } from './wake.ts';
+import { accessProblem } from '../../hitl/policy.ts';
+import type { Holder } from '../../journal/claims.ts';
+import type { EntryOf } from '../../journal/entries.ts';
+import { Log } from '../../journal/log.ts';
+import type { Journal } from '../../journal/port.ts';
+import type { Json } from '../../json.ts';
+import type { HeldCall, Host, Intents } from '../../loop/types.ts';
+import { loadRun } from '../history.ts';
+import { findHead } from '../lookup.ts';
+import { isGone } from '../owner.ts';
+import { wakeFor } from '../wake.ts';
 
 /** @param opened the log of a run that this engine drives. */
 export function intents(

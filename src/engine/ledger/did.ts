@@ -1,16 +1,16 @@
 /** What a run did, by its entries: the index of effects, and all that its rows leave out. */
-import { digest } from '../journal/canonical.ts';
-import type { Holder } from '../journal/claims.ts';
-import { effectChanges } from '../journal/effecting.ts';
-import { changedEffect, type EffectChange, type EffectOutcome, type StoredEffect } from '../journal/effects.ts';
-import type { Amount, CallId, Entry, EntryOf } from '../journal/entries.ts';
-import type { RunFold } from '../journal/fold.ts';
-import { argumentsOf, callIn, startsEffect } from '../journal/frame.ts';
-import type { Journal } from '../journal/port.ts';
-import type { Frame } from '../journal/state.ts';
-import type { Json } from '../json.ts';
-import type { Principal } from '../ports/principal.ts';
-import { loadRun } from './history.ts';
+import { digest } from '../../journal/canonical.ts';
+import type { Holder } from '../../journal/claims.ts';
+import { effectChanges } from '../../journal/effecting.ts';
+import { changedEffect, type EffectChange, type EffectOutcome, type StoredEffect } from '../../journal/effects.ts';
+import type { Amount, CallId, Entry, EntryOf } from '../../journal/entries.ts';
+import type { RunFold } from '../../journal/fold.ts';
+import { argumentsOf, callIn, startsEffect } from '../../journal/frame.ts';
+import type { Journal } from '../../journal/port.ts';
+import type { Frame } from '../../journal/state.ts';
+import type { Json } from '../../json.ts';
+import type { Principal } from '../../ports/principal.ts';
+import { loadRun } from '../history.ts';
 
 /** A call that was not a read, as the ledger lists it. */
 export interface EffectRecord {

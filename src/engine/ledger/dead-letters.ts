@@ -1,13 +1,13 @@
 /** Dead letters: what nothing will go on with by itself, for a person to look at. */
-import { RondoError } from '../errors.ts';
-import type { CallId } from '../journal/entries.ts';
-import { isOver } from '../journal/fold.ts';
-import { type Principal, principal } from '../ports/principal.ts';
-import { runFor } from './access.ts';
+import { RondoError } from '../../errors.ts';
+import type { CallId } from '../../journal/entries.ts';
+import { isOver } from '../../journal/fold.ts';
+import { type Principal, principal } from '../../ports/principal.ts';
+import { runFor } from '../access.ts';
+import { assertPrincipal, logOf } from '../outside.ts';
+import type { Resources } from '../resources.ts';
 import { didOf, type EffectRecord } from './did.ts';
 import { type EffectsOptions, listedEffects } from './effects.ts';
-import { assertPrincipal, logOf } from './outside.ts';
-import type { Resources } from './resources.ts';
 
 /** `call`: an effect that gave up after its attempts, or whose outcome is unknown. Check `kind` first: there may be others later. */
 export type DeadLetter = Omit<EffectRecord, 'kind'> & { kind: 'call' };

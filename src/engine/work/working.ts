@@ -6,17 +6,17 @@
  * I3. Decisions come before timers, these before recovery, and that before the queue.
  * I4. A run that it cannot drive holds no place, and is tried again later.
  */
-import { RondoError } from '../errors.ts';
-import { dueAt } from '../journal/due.ts';
-import type { RunHead } from '../journal/port.ts';
+import { RondoError } from '../../errors.ts';
+import { dueAt } from '../../journal/due.ts';
+import type { RunHead } from '../../journal/port.ts';
+import { Blocked } from '../blocked.ts';
+import { allDue, orphans } from '../due.ts';
+import type { LiveRun } from '../live-run.ts';
+import { findHead } from '../lookup.ts';
+import type { Recorder } from '../recorder.ts';
+import type { Resources } from '../resources.ts';
+import { engineError, type Run } from '../run.ts';
 import { Backoff } from './backoff.ts';
-import { Blocked } from './blocked.ts';
-import { allDue, orphans } from './due.ts';
-import type { LiveRun } from './live-run.ts';
-import { findHead } from './lookup.ts';
-import type { Recorder } from './recorder.ts';
-import type { Resources } from './resources.ts';
-import { engineError, type Run } from './run.ts';
 import { Schedules } from './schedules.ts';
 import { Turns } from './turns.ts';
 import type { Worked, WorkKind, WorkState } from './worked.ts';

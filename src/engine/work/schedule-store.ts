@@ -2,11 +2,11 @@
  * Where schedules are kept: the store's records, one key each. The newest value is the state; a compare-and-set of the number of values
  * decides which process changes it. After some changes it moves to the key of the next generation, so that no record grows for ever.
  */
-import { RondoError } from '../errors.ts';
-import { sha256 } from '../journal/canonical.ts';
-import type { Records } from '../journal/records.ts';
-import type { Json } from '../json.ts';
-import type { Principal } from '../ports/principal.ts';
+import { RondoError } from '../../errors.ts';
+import { sha256 } from '../../journal/canonical.ts';
+import type { Records } from '../../journal/records.ts';
+import type { Json } from '../../json.ts';
+import type { Principal } from '../../ports/principal.ts';
 
 const NAMESPACE = 'rondo/schedules';
 /** Values after which a schedule moves to its next key. */

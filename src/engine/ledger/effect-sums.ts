@@ -1,7 +1,7 @@
-import { invalid } from '../errors.ts';
-import type { Principal } from '../ports/principal.ts';
+import { invalid } from '../../errors.ts';
+import type { Principal } from '../../ports/principal.ts';
+import type { Resources } from '../resources.ts';
 import { Reader, rowsOf } from './effects.ts';
-import type { Resources } from './resources.ts';
 
 export interface EffectSumsOptions {
   by?: Principal;

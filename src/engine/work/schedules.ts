@@ -5,19 +5,19 @@
  * I2. A run is enqueued before the schedule moves on. A process that dies in between leaves a run that exists, and the next one finds it.
  * I3. No time at or before the last one that was served is served again.
  */
-import { invalid, RondoError } from '../errors.ts';
-import { sha256 } from '../journal/canonical.ts';
-import type { Json } from '../json.ts';
-import { agentDefinition } from '../loop/definition.ts';
-import type { Agent } from '../loop/types.ts';
-import { checkOptions, plain } from '../options.ts';
-import { isName, type Principal, principal } from '../ports/principal.ts';
+import { invalid, RondoError } from '../../errors.ts';
+import { sha256 } from '../../journal/canonical.ts';
+import type { Json } from '../../json.ts';
+import { agentDefinition } from '../../loop/definition.ts';
+import type { Agent } from '../../loop/types.ts';
+import { checkOptions, plain } from '../../options.ts';
+import { isName, type Principal, principal } from '../../ports/principal.ts';
+import { findHead } from '../lookup.ts';
+import type { Resources } from '../resources.ts';
+import { checkBy, firstEntry } from '../start.ts';
 import { type Times, timesOf } from './cron.ts';
 import { enqueueAgent } from './enqueue.ts';
-import { findHead } from './lookup.ts';
-import type { Resources } from './resources.ts';
 import { type Kept, type Miss, type ScheduleState, ScheduleStore } from './schedule-store.ts';
-import { checkBy, firstEntry } from './start.ts';
 
 export interface ScheduleOptions {
   /** Five or six fields, as of cron. */

@@ -1,10 +1,10 @@
-import { invalid, RondoError } from '../errors.ts';
-import { damaged } from '../journal/refuse.ts';
-import { checkOptions } from '../options.ts';
-import type { Principal } from '../ports/principal.ts';
-import { messageOf } from '../reliability/classify.ts';
-import { entriesOf } from './entries.ts';
-import type { Resources } from './resources.ts';
+import { invalid, RondoError } from '../../errors.ts';
+import { damaged } from '../../journal/refuse.ts';
+import { checkOptions } from '../../options.ts';
+import type { Principal } from '../../ports/principal.ts';
+import { messageOf } from '../../reliability/classify.ts';
+import { entriesOf } from '../entries.ts';
+import type { Resources } from '../resources.ts';
 import type { TraceRecord } from './trace-record.ts';
 import { Tracer } from './tracer.ts';
 

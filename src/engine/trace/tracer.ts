@@ -1,12 +1,12 @@
 /** The records of a run's trace, computed from its entries alone. */
-import type { CallId, Entry, EntryOf } from '../journal/entries.ts';
-import { FOREIGN } from '../journal/entries.ts';
-import { apply, type Call, emptyFold, type Frame, type RunFold, unfinishedCalls } from '../journal/fold.ts';
-import { argumentsOf, callNamed } from '../journal/frame.ts';
-import { costUsd } from '../journal/spent.ts';
-import { type Json, toldJson } from '../json.ts';
-import type { Part } from '../ports/model.ts';
-import { parseTraceparent } from '../telemetry/traceparent.ts';
+import type { CallId, Entry, EntryOf } from '../../journal/entries.ts';
+import { FOREIGN } from '../../journal/entries.ts';
+import { apply, type Call, emptyFold, type Frame, type RunFold, unfinishedCalls } from '../../journal/fold.ts';
+import { argumentsOf, callNamed } from '../../journal/frame.ts';
+import { costUsd } from '../../journal/spent.ts';
+import { type Json, toldJson } from '../../json.ts';
+import type { Part } from '../../ports/model.ts';
+import { parseTraceparent } from '../../telemetry/traceparent.ts';
 import type { TraceRecord } from './trace-record.ts';
 
 type Fields = { type: TraceRecord['type'] } & { [field: string]: unknown };

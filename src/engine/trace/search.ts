@@ -1,16 +1,16 @@
 /** Finds runs by what happened in them. */
-import { invalid, type Outcome, RondoError } from '../errors.ts';
-import { promptParts } from '../journal/conversation.ts';
-import type { CallId, Entry } from '../journal/entries.ts';
-import type { HeadCursor, RunHead } from '../journal/port.ts';
-import type { Json } from '../json.ts';
-import { checkOptions } from '../options.ts';
-import type { Message, Part } from '../ports/model.ts';
-import { isName, type Principal } from '../ports/principal.ts';
-import { aboutRun, hasAccess } from './access.ts';
-import { headsOfSession, sees, summaryOf } from './lookup.ts';
-import type { RunSummary } from './options.ts';
-import type { Resources } from './resources.ts';
+import { invalid, type Outcome, RondoError } from '../../errors.ts';
+import { promptParts } from '../../journal/conversation.ts';
+import type { CallId, Entry } from '../../journal/entries.ts';
+import type { HeadCursor, RunHead } from '../../journal/port.ts';
+import type { Json } from '../../json.ts';
+import { checkOptions } from '../../options.ts';
+import type { Message, Part } from '../../ports/model.ts';
+import { isName, type Principal } from '../../ports/principal.ts';
+import { aboutRun, hasAccess } from '../access.ts';
+import { headsOfSession, sees, summaryOf } from '../lookup.ts';
+import type { RunSummary } from '../options.ts';
+import type { Resources } from '../resources.ts';
 import { taken } from './trace.ts';
 import type { TraceRecord } from './trace-record.ts';
 import { Tracer } from './tracer.ts';

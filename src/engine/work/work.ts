@@ -1,7 +1,7 @@
 /** `engine.work()`: drives the runs that need a process. */
-import { invalid } from '../errors.ts';
-import { checkOptions } from '../options.ts';
-import { LONGEST_TIMER } from '../reliability/timer.ts';
+import { invalid } from '../../errors.ts';
+import { checkOptions } from '../../options.ts';
+import { LONGEST_TIMER } from '../../reliability/timer.ts';
 import type { Worked, WorkState } from './worked.ts';
 import { Loop, type LoopPorts } from './working.ts';
 

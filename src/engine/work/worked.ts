@@ -1,5 +1,5 @@
+import type { Run } from '../run.ts';
 import type { Retrying } from './backoff.ts';
-import type { Run } from './run.ts';
 
 /** Why a run needs a process, in the order in which they are served. */
 export type WorkKind = 'decision' | 'timer' | 'recovery' | 'queue';

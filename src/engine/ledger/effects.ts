@@ -1,14 +1,14 @@
 /** The ledger: what all runs did, newest first. Lists come from the store's index, and what they tell from the journals of the runs. */
-import { invalid, RondoError } from '../errors.ts';
-import { type EffectOutcome, type EffectPlace, type EffectRow, laterCall, type EffectFilter as RowFilter } from '../journal/effects.ts';
-import { headOf } from '../journal/head.ts';
-import type { Journal, RunHead } from '../journal/port.ts';
-import { sessionId } from '../journal/session.ts';
-import type { Principal } from '../ports/principal.ts';
-import { aboutRun, hasAccess } from './access.ts';
+import { invalid, RondoError } from '../../errors.ts';
+import { type EffectOutcome, type EffectPlace, type EffectRow, laterCall, type EffectFilter as RowFilter } from '../../journal/effects.ts';
+import { headOf } from '../../journal/head.ts';
+import type { Journal, RunHead } from '../../journal/port.ts';
+import { sessionId } from '../../journal/session.ts';
+import type { Principal } from '../../ports/principal.ts';
+import { aboutRun, hasAccess } from '../access.ts';
+import { findHead, headsOfSession, sees } from '../lookup.ts';
+import type { Resources } from '../resources.ts';
 import { type Did, didOf, type EffectRecord, effectOf } from './did.ts';
-import { findHead, headsOfSession, sees } from './lookup.ts';
-import type { Resources } from './resources.ts';
 
 export interface EffectsOptions {
   by?: Principal;
