@@ -27,31 +27,60 @@ export interface Continued {
 
 /**
  * Reads a run from its journal; undefined if there is none.
- * @param until the last sequence number to apply. @param before called with each entry before it is applied. @throws RondoError `JOURNAL_DAMAGED`, also if the entries contradict each other.
+ * @param until the last sequence number to apply. @throws RondoError `JOURNAL_DAMAGED`, also if the entries contradict each other.
  */
-export async function loadRun(
-  journal: Journal,
-  runId: string,
-  until = Number.POSITIVE_INFINITY,
-  before?: (run: RunFold, entry: Entry) => void,
-): Promise<RunFold | undefined> {
+export async function loadRun(journal: Journal, runId: string, until = Number.POSITIVE_INFINITY): Promise<RunFold | undefined> {
   let run: RunFold | undefined;
   for await (const entry of journal.read(runId)) {
     if (entry.seq > until) break;
     if (!run) {
-      if (entry.type !== 'run.started') throw damaged(runId, entry.seq, 'it does not begin with its start');
-      const begun = entry.queued ? await begunAt(journal, runId, entry, until) : entry;
-      run = emptyFold(runId, entry.agent, await historyOf(journal, begun));
+      const started = assertStart(runId, entry);
+      const begun = started.queued ? await begunAt(journal, runId, started, until) : started;
+      run = emptyFold(runId, started.agent, await historyOf(journal, begun));
     }
-    try {
-      before?.(run, entry);
-      apply(run, entry);
-    } catch (error) {
-      throw RondoError.is(error, 'JOURNAL_DAMAGED') ? error : damaged(runId, entry.seq, messageOf(error));
-    }
+    const fold = run;
+    orDamaged(runId, entry, () => apply(fold, entry));
   }
   return run;
 }
+
+/**
+ * Reads what a run did, without the conversation that it continues: no other journal is read.
+ * @param before called with each entry before it is applied. @throws RondoError `JOURNAL_DAMAGED`, as `loadRun`.
+ */
+export async function followRun(
+  journal: Journal,
+  runId: string,
+  before: (run: RunFold, entry: Entry) => void,
+): Promise<RunFold | undefined> {
+  let run: RunFold | undefined;
+  for await (const entry of journal.read(runId)) {
+    const fold = run ?? emptyFold(runId, assertStart(runId, entry).agent);
+    run = fold;
+    orDamaged(runId, entry, () => {
+      before(fold, entry);
+      apply(fold, entry);
+    });
+  }
+  return run;
+}
+
+function assertStart(runId: string, entry: Entry): Started {
+  if (entry.type === 'run.started') return entry;
+  throw damaged(runId, entry.seq, 'it does not begin with its start');
+}
+
+/** Takes an entry of a run. @throws RondoError `JOURNAL_DAMAGED`, also if it contradicts the entries before it. */
+export function orDamaged<T>(runId: string, { seq }: Entry, take: () => T): T {
+  try {
+    return take();
+  } catch (error) {
+    throw RondoError.is(error, 'JOURNAL_DAMAGED') ? error : damaged(runId, seq, messageOf(error));
+  }
+}
+
+/** Whether an error concerns one run alone, whose journal cannot be read: lists of runs go on without it. */
+export const isUnreadable = (error: unknown): boolean => RondoError.is(error, 'JOURNAL_DAMAGED') || RondoError.is(error, 'JOURNAL_VERSION');
 
 type Started = EntryOf<'run.started'>;
 

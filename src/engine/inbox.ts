@@ -1,10 +1,9 @@
-import { RondoError } from '../errors.ts';
 import type { Approval } from '../hitl/approvals.ts';
 import type { RunFold } from '../journal/fold.ts';
 import type { RunHead } from '../journal/port.ts';
 import type { Principal } from '../ports/principal.ts';
 import { aboutRun, hasAccess } from './access.ts';
-import { loadRun } from './history.ts';
+import { isUnreadable, loadRun } from './history.ts';
 import { sees } from './lookup.ts';
 import type { Resources } from './resources.ts';
 import { approvalsOf } from './results.ts';
@@ -19,9 +18,6 @@ export interface ApprovalFilter {
   /** The last approval of the previous page. */
   after?: Pick<Approval, 'askedAt' | 'id'>;
 }
-
-/** Errors that make a single run unreadable. Such runs are skipped. */
-const UNREADABLE: readonly string[] = ['JOURNAL_DAMAGED', 'JOURNAL_VERSION'];
 
 /**
  * The open approvals of all paused runs, oldest first. An approval is never older than its run. So runs are read in start order, and an
@@ -63,7 +59,7 @@ async function readable({ journal }: Resources, runId: string): Promise<RunFold 
   try {
     return await loadRun(journal, runId);
   } catch (error) {
-    if (RondoError.is(error) && UNREADABLE.includes(error.code)) return undefined;
+    if (isUnreadable(error)) return undefined;
     throw error;
   }
 }

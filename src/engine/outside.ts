@@ -15,6 +15,7 @@ import { aboutRun, assertAccess, runFor } from './access.ts';
 import { abandoned, farewells } from './cancelled.ts';
 import { leaseOf, release } from './lease.ts';
 import { agentOf, findHead, notFound, sees, type Viewer } from './lookup.ts';
+import { isDriven } from './owner.ts';
 import type { Resources } from './resources.ts';
 import { approvalsOf } from './results.ts';
 import { acquireLease } from './resume.ts';
@@ -88,7 +89,7 @@ export async function decide(
 /** Reports decisions to telemetry. If a process drives the run, that process reports them when it adopts them. */
 async function tell({ journal, host, telemetry }: Resources, { run, guest }: Log, entries: readonly Draft[]): Promise<void> {
   if (!guest) return;
-  if (run.status === 'running' && ((await findHead(journal, run.runId))?.leaseUntil ?? 0) > (await host.now())) return;
+  if (run.status === 'running' && isDriven(await findHead(journal, run.runId), await host.now())) return;
   const { agent, session, by, trace } = run.started;
   const parent = trace === undefined ? {} : { parent: trace, ...(run.trace !== trace && { link: run.trace }) };
   telemetry.decided(

@@ -1,4 +1,5 @@
 import { bootId } from '../journal/boot.ts';
+import type { RunHead } from '../journal/port.ts';
 import { fs, os } from '../node.ts';
 import { newId } from './ids.ts';
 
@@ -57,3 +58,7 @@ export function isGone(owner: string | undefined): boolean {
     return (error as NodeJS.ErrnoException).code === 'ESRCH';
   }
 }
+
+/** Whether a process drives the run now, as far as is known here. @param now epoch milliseconds by the store's clock. */
+export const isDriven = (head: RunHead | undefined, now: number): boolean =>
+  head?.status === 'running' && (head.leaseUntil ?? 0) > now && !isGone(head.owner);

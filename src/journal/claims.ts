@@ -8,6 +8,7 @@
  */
 
 import { invalid, RondoError } from '../errors.ts';
+import { plainJson } from '../json.ts';
 import { crypto } from '../node.ts';
 import { canonical } from './canonical.ts';
 import type { CallId } from './entries.ts';
@@ -70,7 +71,7 @@ const intentClaimed = (call: CallId, claim: Claim | undefined) =>
     'INTENT_CLAIMED',
     `the intent of call ${call} was claimed or settled meanwhile. Nothing was written: look at the claim again.`,
     {
-      details: { call, claim: claim ? { ...claim, holder: claim.holder ? { ...claim.holder } : null } : null } as never,
+      details: plainJson({ call, claim: claim ?? null }),
     },
   );
 

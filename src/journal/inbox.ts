@@ -111,6 +111,17 @@ export interface InboxRows {
   wake(run: string): void;
 }
 
+/** Most events that are looked at for deletion at a time. */
+export const PURGE = 10;
+
+/** What every store does with its rows: the inbox itself, but for `list`, and the changes of an append. */
+export const inboxOver = (rows: InboxRows) => ({
+  signal: (event: Signal): StoredEvent => signalled(rows, event),
+  assigned: (run: string): Delivery[] => rows.assigned(run).map(({ call, event }) => ({ call, event: rows.event(event) })),
+  waits: (topic: Topic) => rows.waits(topicOf(topic)),
+  change: (run: string, changes: readonly WaitChange[]): void => changedWaits(rows, run, changes),
+});
+
 /** How a store names a topic. */
 export const topicOf = ({ tenant, event, key }: Topic): string => JSON.stringify([tenant ?? null, event, key]);
 
@@ -120,7 +131,7 @@ const conflict = ({ id, event }: Signal) =>
   });
 
 /** What a signal does to the rows of a store, within one transaction. @throws RondoError `EVENT_CONFLICT`, before anything is written. */
-export function signalled(rows: InboxRows, signal: Signal): StoredEvent {
+function signalled(rows: InboxRows, signal: Signal): StoredEvent {
   const { tenant, event, key, id, data, by, now, problem } = signal;
   const says = digest([event, key, data]);
   const known = rows.find(tenant, id, now);
@@ -149,7 +160,7 @@ function give(rows: InboxRows, nr: number, run: string, call: CallId): void {
 }
 
 /** What the changes of an append do to the rows of a store, within its transaction. */
-export function changedWaits(rows: InboxRows, run: string, changes: readonly WaitChange[]): void {
+function changedWaits(rows: InboxRows, run: string, changes: readonly WaitChange[]): void {
   for (const change of changes) {
     const { call } = change;
     if (change.to === 'open') {

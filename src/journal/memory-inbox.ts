@@ -1,5 +1,5 @@
 import type { CallId } from './entries.ts';
-import { changedWaits, type Inbox, type InboxRows, type StoredEvent, signalled, topicOf, type WaitChange, withoutWaits } from './inbox.ts';
+import { type Inbox, type InboxRows, inboxOver, PURGE, type StoredEvent, topicOf, type WaitChange, withoutWaits } from './inbox.ts';
 
 /** The events and waits of a journal in memory. */
 export interface MemoryInbox extends Inbox {
@@ -98,22 +98,16 @@ export function memoryInbox(wake: (run: string) => void): MemoryInbox {
   };
 
   return {
-    signal: (event) => signalled(rows, event),
-    assigned: (run) => rows.assigned(run).map(({ call, event }) => ({ call, event: rows.event(event) })),
-    waits: (topic) => rows.waits(topicOf(topic)),
+    ...inboxOver(rows),
     list: (tenant, limit) =>
       [...events.values()]
         .reverse()
         .filter((event) => event.tenant === tenant && event.state !== 'taken')
         .slice(0, limit),
-    change: (run, changes) => changedWaits(rows, run, changes),
     has: (run) => assigned.has(run),
     forget: (run) => withoutWaits(rows, run, [...(topics.get(run)?.keys() ?? [])]),
   };
 }
-
-/** Most events that are looked at for deletion at a time. */
-const PURGE = 10;
 
 function into<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   const found = map.get(key) ?? make();

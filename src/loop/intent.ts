@@ -129,13 +129,12 @@ async function repeated(scope: Scope, tool: Subject, { holder, since }: Claim): 
   return { go: 'answer', output: output ?? null, content: [note, ...parts], ...(cut !== undefined && { cut }), repeated: mark };
 }
 
-const busy = ({ name }: Subject, { run, call }: Holder, why: string): Failure => ({
-  ...notRun(
+const busy = ({ name }: Subject, { run, call }: Holder, why: string): Failure =>
+  notRun(
     'INTENT_BUSY',
     `${name} was not called: call ${call} of run ${run} is doing the same now, ${why}. Try again later, or go on without it.`,
-  ),
-  retryable: true,
-});
+    true,
+  );
 
 const refuse = (error: Failure): Looked => ({ go: 'refuse', error });
 
@@ -165,10 +164,10 @@ export const NO_CLAIMS =
 
 /** Whether it was called before for the same intent is known to be so, and not what came of it. */
 export const outcomeUnknown = (tool: Subject, over: Holder | undefined): Failure => ({
-  code: 'OUTCOME_UNKNOWN',
-  message: `${tool.name} was called before for the same intent${over ? ` (call ${over.call} of run ${over.run})` : ''}, and whether that took effect is unknown. It was not called again: it may have happened. Tell a person, who can find out and settle it.`,
-  retryable: false,
-  attempts: 0,
+  ...notRun(
+    'OUTCOME_UNKNOWN',
+    `${tool.name} was called before for the same intent${over ? ` (call ${over.call} of run ${over.run})` : ''}, and whether that took effect is unknown. It was not called again: it may have happened. Tell a person, who can find out and settle it.`,
+  ),
   outcome: 'unknown',
 });
 
@@ -176,34 +175,30 @@ export const outcomeUnknown = (tool: Subject, over: Holder | undefined): Failure
 const PATIENCE = 60_000;
 const LOOK = 250;
 
-/** Waits until the other call of the intent has ended, asking again each time it may have. It holds no place meanwhile. */
-export async function waited<P extends { go: string }>(
+/**
+ * Asks what becomes of a call, and asks again each time the other call of its intent may have ended. It holds no place meanwhile.
+ * @returns the first answer that is not `busy`; a refusal at the deadline of the call. @throws Halted
+ */
+export async function unlessBusy<P extends { go: string }>(
   scope: Scope,
   subject: Subject,
-  { holder }: Busy,
-  again: () => Promise<P | Busy>,
+  ask: () => Promise<P | Busy>,
 ): Promise<P | Extract<Looked, { go: 'refuse' }>> {
   const patience = subject.options.deadline ?? PATIENCE;
   const until = performance.now() + patience;
-  for (let other = holder; ; ) {
+  for (;;) {
+    const answer = await ask();
+    if (!isBusy(answer)) return answer;
     const left = until - performance.now();
-    if (left <= 0) return { go: 'refuse', error: busy(subject, other, `and has not ended in ${patience} ms`) };
-    await unlessHalted(scope.host.intents.changed(other.run, Math.min(left, LOOK), scope.cancel), scope.cancel);
-    const next = await again();
-    if (next.go !== 'busy') return next as P;
-    other = (next as Busy).holder;
+    if (left <= 0) return { go: 'refuse', error: busy(subject, answer.holder, `and has not ended in ${patience} ms`) };
+    await unlessHalted(scope.host.intents.changed(answer.holder.run, Math.min(left, LOOK), scope.cancel), scope.cancel);
   }
 }
 
-/** An intent that no model asked for: it is looked up, and waited for where another call has it now. @throws Halted */
-async function intended(scope: Scope, subject: Subject, call: Pick<Call, 'id'>, meant: Meant, shown: Json): Promise<Exclude<Looked, Busy>> {
-  const look = () => lookUpIntent(scope, subject, call, meant, shown);
-  const first = await look();
-  return first.go === 'busy' ? (waited(scope, subject, first, look) as Promise<Exclude<Looked, Busy>>) : first;
-}
+const isBusy = (answer: { go: string }): answer is Busy => answer.go === 'busy';
 
 /**
- * Appends the start of such a call with its claim, and looks again where another call was faster.
+ * Appends the start of a call that no model asked for, with its claim, and looks again where another call was faster.
  * @param append writes the start with this intent, and throws what the store throws.
  * @returns what to do instead; undefined where it may run. @throws Halted
  */
@@ -216,8 +211,8 @@ export async function claimed(
   append: (intent: Intent) => Promise<unknown>,
 ): Promise<Instead | undefined> {
   for (;;) {
-    const looked = await intended(scope, subject, call, meant, shown);
-    if (looked.go !== 'claim') return looked as Instead;
+    const looked = await unlessBusy(scope, subject, () => lookUpIntent(scope, subject, call, meant, shown));
+    if (looked.go !== 'claim') return looked;
     if (looked.doubt && !subject.options.check) return { go: 'refuse', error: outcomeUnknown(subject, looked.intent.over) };
     try {
       await append(looked.intent);

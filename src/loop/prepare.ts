@@ -11,7 +11,7 @@ import { credentials } from './credentials.ts';
 import { delegations } from './delegation.ts';
 import { finds } from './finding.ts';
 import { foundTool, lookUp } from './found.ts';
-import { lookUpIntent, waited } from './intent.ts';
+import { lookUpIntent, unlessBusy } from './intent.ts';
 import { recall } from './recall.ts';
 import type { Scope, ToolDefinition } from './types.ts';
 import { asleep, ended } from './waiting.ts';
@@ -55,8 +55,10 @@ function known(
   tool: ToolDefinition | Missing | undefined,
   o: GateOptions<ToolDefinition>,
 ): Prepared | Promise<Prepared> {
-  if ('status' in call && call.wait) return ended(scope, call, call.wait, tool && 'missing' in tool ? undefined : tool, o.now);
-  if ('status' in call && call.status === 'started') return recalled(scope, call, tool && 'missing' in tool ? undefined : tool);
+  if ('status' in call && (call.wait || call.status === 'started')) {
+    const there = tool && 'missing' in tool ? undefined : tool;
+    return call.wait ? ended(scope, call, call.wait, there, o.now) : recalled(scope, call, there);
+  }
   return gated(scope, call, tool ?? notThere(scope, call.name), o);
 }
 
@@ -81,15 +83,14 @@ async function settledVerdict(
 ): Promise<Prepared> {
   const first = await asked;
   // a call that was just asked for waits once its siblings have run: neither they nor the model's answer wait with it
-  const verdict = first.go === 'busy' && 'status' in call ? await waited(scope, tool, first, async () => gate(tool, call, o)) : first;
+  const verdict = first.go === 'busy' && 'status' in call ? await unlessBusy(scope, tool, async () => gate(tool, call, o)) : first;
   const allowed = verdict.go === 'answer' && verdict.repeated ? await resultAllowed(scope, call.name, verdict) : verdict;
   return allowed.go === 'start' && allowed.tool.waits ? asleep(scope, allowed, allowed.tool.waits) : withCredentials(scope, call, allowed);
 }
 
 /** A result that `check` found goes through the policy like one of the tool itself. */
 async function recalled(scope: Scope, call: Call, tool: ToolDefinition | undefined): Promise<Prepared> {
-  const first = await recall(scope, call, tool);
-  const found = first.go === 'busy' ? await waited(scope, tool as ToolDefinition, first, async () => recall(scope, call, tool)) : first;
+  const found = tool ? await unlessBusy(scope, tool, async () => recall(scope, call, tool)) : await recall(scope, call, tool);
   return found.go === 'answer' ? resultAllowed(scope, call.name, found) : found;
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { agent, Engine, foreignAgent, graph, type Json, supervisor, type Turn } from '../../src/index.ts';
+import { agent, Engine, foreignAgent, graph, type Json, supervisor, type ToolSource, type Turn } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { asks, deferred, ends, entriesOf, failure, journals, recording, shown } from '../engine/setup.ts';
 import { caller, endsOf, order, refunds, support } from './setup.ts';
@@ -173,5 +173,30 @@ describe.each(journals)('one intent, once, on $name', ({ make }) => {
     expect(turns).toBe(2);
     await ends(engine.run(outside, 'april', { by: ana }), 'paused');
     expect(turns).toBe(3);
+  });
+
+  test('of a tool that was found by search: the fields that differ are those of the named tool', async () => {
+    const { journal } = make();
+    const { paid, pays } = paying();
+    const source: ToolSource = {
+      name: 'shop',
+      open: async () => ({ list: async () => [], search: async () => [pays], find: async () => pays, close: async () => {} }),
+    };
+    const calls = (cents: number) => [
+      asks(['find_tools', { query: 'refund' }]),
+      asks(['call_tool', { name: 'refund', arguments: { ...order('7', cents) } }]),
+      'done',
+    ];
+    const told: string[] = [];
+    for (const cents of [500, 900]) {
+      const model = scripted(calls(cents));
+      await ends(
+        new Engine({ journal }).run(agent({ name: 'a', instructions: '', model, tools: [source] }), 'go', { by: ana }),
+        'completed',
+      );
+      told.push(shown(model.requests.at(-1)).at(-1)?.text ?? '');
+    }
+    expect(paid).toHaveLength(1);
+    expect(told[1]).toMatch(/INTENT_CONFLICT.*other values of cents\b/);
   });
 });

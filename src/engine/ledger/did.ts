@@ -10,7 +10,7 @@ import type { Journal } from '../../journal/port.ts';
 import type { Frame } from '../../journal/state.ts';
 import type { Json } from '../../json.ts';
 import type { Principal } from '../../ports/principal.ts';
-import { loadRun } from '../history.ts';
+import { followRun } from '../history.ts';
 
 /** A call that was not a read, as the ledger lists it. */
 export interface EffectRecord {
@@ -64,7 +64,7 @@ export async function didOf(journal: Journal, runId: string): Promise<Did | unde
   const effects = new Map<CallId, Told>();
   const repeated = new Map<CallId, Holder>();
   const changes: EffectChange[] = [];
-  const run = await loadRun(journal, runId, undefined, (run, entry) => {
+  const run = await followRun(journal, runId, (run, entry) => {
     if (entry.type === 'call.started') {
       const told = startOf(run, entry);
       if (told) effects.set(entry.call, told);
@@ -81,7 +81,7 @@ export async function didOf(journal: Journal, runId: string): Promise<Did | unde
 }
 
 function startOf(run: RunFold, entry: EntryOf<'call.started'>): Told | undefined {
-  const frame = entry.frame === undefined ? run.root : run.frames.get(entry.frame);
+  const frame = frameOf(run, entry);
   if (!frame || !startsEffect(run, frame, entry)) return undefined;
   const { call: id, at, effect, intent, amount } = entry;
   const step = frame.kind === 'graph';
@@ -99,16 +99,21 @@ function startOf(run: RunFold, entry: EntryOf<'call.started'>): Told | undefined
     ...(by && { by }),
     ...(intent && { intent: { name: intent.name, key: intent.key } }),
     ...(amount && { amount }),
-    digest: digest(argumentsIn(frame, entry)),
+    digest: digest(argumentsIn(run, entry)),
     allowed: decided ? { at: decided.at, by: decided.by } : { at },
   };
 }
 
-function argumentsIn(frame: Frame, { call: id, input }: EntryOf<'call.started'>): Json {
-  if (input !== undefined) return input;
-  const call = frame.kind === 'graph' ? undefined : callIn(frame, id);
+const frameOf = (run: RunFold, { frame }: Pick<Entry, 'frame'>): Frame | undefined =>
+  frame === undefined ? run.root : run.frames.get(frame);
+
+/** What a call starts with. @param run before the entry. */
+export function argumentsIn(run: RunFold, entry: EntryOf<'call.started'>): Json {
+  if (entry.input !== undefined) return entry.input;
+  const frame = frameOf(run, entry);
+  const call = !frame || frame.kind === 'graph' ? undefined : callIn(frame, entry.call);
   // the first turn of a foreign agent has what the agent was asked
-  if (frame.kind === 'foreign' && call?.input === null) return frame.input ?? null;
+  if (frame?.kind === 'foreign' && call?.input === null) return frame.input ?? null;
   return call ? argumentsOf(call) : null;
 }
 

@@ -6,7 +6,9 @@ import type { Journal, RunHead } from '../../journal/port.ts';
 import { sessionId } from '../../journal/session.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { aboutRun, hasAccess } from '../access.ts';
+import { isUnreadable } from '../history.ts';
 import { findHead, headsOfSession, sees } from '../lookup.ts';
+import { isDriven } from '../owner.ts';
 import type { Resources } from '../resources.ts';
 import { type Did, didOf, type EffectRecord, effectOf } from './did.ts';
 
@@ -172,9 +174,9 @@ export class Reader {
       if (!did || !sees(this.by, did.run.started.by?.tenant)) return undefined;
       if (!(await hasAccess(this.#resources, 'inspect', this.by, aboutRun(did.run)))) return undefined;
       const head = did.run.status === 'running' ? await findHead(this.journal, runId) : undefined;
-      return { did, live: head !== undefined && (head.leaseUntil ?? 0) > (await this.#resources.host.now()) };
+      return { did, live: isDriven(head, await this.#resources.host.now()) };
     } catch (error) {
-      if (RondoError.is(error, 'JOURNAL_DAMAGED') || RondoError.is(error, 'JOURNAL_VERSION')) return undefined;
+      if (isUnreadable(error)) return undefined;
       throw error;
     }
   }

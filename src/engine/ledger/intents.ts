@@ -4,12 +4,12 @@ import type { Holder } from '../../journal/claims.ts';
 import type { EntryOf } from '../../journal/entries.ts';
 import { Log } from '../../journal/log.ts';
 import type { Journal } from '../../journal/port.ts';
-import type { Json } from '../../json.ts';
 import type { HeldCall, Host, Intents } from '../../loop/types.ts';
-import { loadRun } from '../history.ts';
+import { followRun, loadRun } from '../history.ts';
 import { findHead } from '../lookup.ts';
-import { isGone } from '../owner.ts';
+import { isDriven } from '../owner.ts';
 import { wakeFor } from '../wake.ts';
+import { argumentsIn } from './did.ts';
 
 /** @param opened the log of a run that this engine drives. */
 export function intents(
@@ -23,7 +23,7 @@ export function intents(
     async stateOf(runId) {
       const head = await findHead(journal, runId);
       if (head?.status === 'paused') return 'waits';
-      return head?.status === 'running' && (head.leaseUntil ?? 0) > (await now()) && !isGone(head.owner) ? 'live' : 'gone';
+      return isDriven(head, await now()) ? 'live' : 'gone';
     },
     async read(holder, by) {
       const call = await heldCall(journal, holder);
@@ -49,31 +49,17 @@ export function intents(
   };
 }
 
-/** Reads a run as far as it tells what became of a call, and what it was called with. */
-async function heldCall(
-  journal: Journal,
-  { run, call: id }: Holder,
-): Promise<(HeldCall & { started: EntryOf<'run.started'> }) | undefined> {
-  const [asked, index] = id.split('.').map(Number);
-  let started: EntryOf<'run.started'> | undefined;
-  let approval: string | undefined;
+/** What a call was called with, and what became of it, by the entries of its run. */
+async function heldCall(journal: Journal, holder: Holder): Promise<(HeldCall & { started: EntryOf<'run.started'> }) | undefined> {
   const call: { -readonly [F in keyof HeldCall]: HeldCall[F] } = {};
-  for await (const entry of journal.read(run)) {
-    if (entry.type === 'run.started') started = entry;
-    else if (entry.type === 'model.responded' && entry.seq === asked) {
-      const part = entry.content.filter((p) => p.type === 'toolCall')[index ?? 0];
-      if (part?.type === 'toolCall') call.input = part.input;
-    } else if (entry.type === 'approval.requested' && entry.call === id) {
-      approval = entry.id;
-      call.input = entry.input ?? call.input;
-    } else if (entry.type === 'approval.decided' && entry.id === approval && entry.decision.type === 'edit')
-      call.input = entry.decision.input;
-    else if (entry.type === 'call.started' && entry.call === id && entry.input !== undefined) call.input = entry.input;
-    else if (entry.type === 'call.finished' && entry.call === id && entry.ok) {
+  const run = await followRun(journal, holder.run, (run, entry) => {
+    if (!('call' in entry) || entry.call !== holder.call) return;
+    if (entry.type === 'call.started') call.input = argumentsIn(run, entry);
+    else if (entry.type === 'call.finished' && entry.ok) {
       call.output = entry.output ?? null;
       call.content = entry.content;
       call.cut = entry.cut;
-    } else if (entry.type === 'outcome.settled' && entry.call === id && entry.outcome === 'done') call.output ??= entry.output as Json;
-  }
-  return started && { ...call, started };
+    } else if (entry.type === 'outcome.settled' && entry.outcome === 'done') call.output ??= entry.output;
+  });
+  return run && { ...call, started: run.started };
 }

@@ -1,5 +1,5 @@
 /** Finds runs by what happened in them. */
-import { invalid, type Outcome, RondoError } from '../../errors.ts';
+import { invalid, type Outcome } from '../../errors.ts';
 import { promptParts } from '../../journal/conversation.ts';
 import type { CallId, Entry } from '../../journal/entries.ts';
 import type { HeadCursor, RunHead } from '../../journal/port.ts';
@@ -8,6 +8,7 @@ import { checkOptions } from '../../options.ts';
 import type { Message, Part } from '../../ports/model.ts';
 import { isName, type Principal } from '../../ports/principal.ts';
 import { aboutRun, hasAccess } from '../access.ts';
+import { isUnreadable } from '../history.ts';
 import { headsOfSession, sees, summaryOf } from '../lookup.ts';
 import type { RunSummary } from '../options.ts';
 import type { Resources } from '../resources.ts';
@@ -68,7 +69,6 @@ export interface SearchPage {
 const MOST = { read: 200, matches: 20 };
 const AROUND = 80;
 const OUTCOMES: readonly unknown[] = ['done', 'failed', 'not-run', 'unknown'];
-const UNREADABLE: readonly string[] = ['JOURNAL_DAMAGED', 'JOURNAL_VERSION'];
 
 const OPTIONS = {
   tool: "tool: 'refund'",
@@ -115,7 +115,7 @@ export async function search(resources: Resources, q: SearchQuery): Promise<Sear
       const found = await searched(resources, head, q);
       if (found) runs.push(found);
     } catch (error) {
-      if (!RondoError.is(error) || !UNREADABLE.includes(error.code)) throw error;
+      if (!isUnreadable(error)) throw error;
       if (sees(by, head.tenant)) unreadable.push(head.runId);
     }
     left--;

@@ -1,9 +1,9 @@
-import { invalid, RondoError } from '../../errors.ts';
-import { damaged } from '../../journal/refuse.ts';
+import { invalid } from '../../errors.ts';
+import type { Entry } from '../../journal/entries.ts';
 import { checkOptions } from '../../options.ts';
 import type { Principal } from '../../ports/principal.ts';
-import { messageOf } from '../../reliability/classify.ts';
 import { entriesOf } from '../entries.ts';
+import { orDamaged } from '../history.ts';
 import type { Resources } from '../resources.ts';
 import type { TraceRecord } from './trace-record.ts';
 import { Tracer } from './tracer.ts';
@@ -29,10 +29,4 @@ export async function* traceOf(resources: Resources, runId: string, o: TraceOpti
 }
 
 /** The records of the next entry. @throws RondoError `JOURNAL_DAMAGED`, also if the entries contradict each other. */
-export function taken(tracer: Tracer, entry: Parameters<Tracer['take']>[0]): readonly TraceRecord[] {
-  try {
-    return tracer.take(entry);
-  } catch (error) {
-    throw RondoError.is(error, 'JOURNAL_DAMAGED') ? error : damaged(tracer.run.runId, entry.seq, messageOf(error));
-  }
-}
+export const taken = (tracer: Tracer, entry: Entry): readonly TraceRecord[] => orDamaged(tracer.run.runId, entry, () => tracer.take(entry));

@@ -31,14 +31,14 @@ export interface ScheduleState {
   catchUp: number;
   /** The newest time that was served; before the first, when the schedule was made. */
   last: number;
-  /** Absent: there is none. */
+  /** The next time. Absent: the pattern has none any more. */
   next?: number;
   /** The newest run. */
   run?: string;
   /** The time whose run waits for the end of the newest one. */
   held?: number;
+  /** How many times started no run, and the newest of them. */
   missed: number;
-  /** The newest of them. */
   misses: Miss[];
   /** Why the newest run was refused. */
   refused?: { code: string; message: string };
@@ -85,7 +85,11 @@ export class ScheduleStore {
 
   async find(tenant: string | undefined, name: string): Promise<Kept | undefined> {
     const id = idOf(tenant, name);
-    return (await this.list()).find(({ key }) => key.startsWith(`${id}.`));
+    let newest: string | undefined;
+    // while it moves there are two
+    for await (const key of this.#records.list(NAMESPACE, { after: `${id}.`, limit: 3 }))
+      if (key.startsWith(`${id}.`) && (newest === undefined || generation(newest) < generation(key))) newest = key;
+    return newest === undefined ? undefined : this.#read(newest);
   }
 
   /** Stores a state over the one that was read, or a new one. @returns false if another process was faster. */

@@ -34,25 +34,10 @@ export interface ScheduleOptions {
   catchUp?: number;
 }
 
-/** A schedule. Plain JSON; times are epoch milliseconds. */
-export interface Schedule {
-  name: string;
-  agent: string;
-  input: Json;
-  by: Principal;
-  cron: string;
-  timezone: string;
-  overlap: 'skip' | 'queue';
-  catchUp: number;
-  /** Absent: the pattern has no time any more. */
-  next?: number;
+/** A schedule. Plain JSON; times are epoch milliseconds. The newest 20 `misses` are listed. */
+export interface Schedule extends Omit<ScheduleState, 'last' | 'run' | 'refused'> {
   /** The newest run. */
   runId?: string;
-  /** The time whose run waits for the end of the newest one. */
-  held?: number;
-  /** How many times started no run, and the newest 20 of them. */
-  missed: number;
-  misses: readonly Miss[];
   /** Why it starts no run: `AGENT_NOT_REGISTERED` here, or the newest one was refused. */
   problem?: { code: string; message: string };
 }

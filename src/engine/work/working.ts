@@ -9,7 +9,6 @@
 import { RondoError } from '../../errors.ts';
 import { dueAt } from '../../journal/due.ts';
 import type { RunHead } from '../../journal/port.ts';
-import { Blocked } from '../blocked.ts';
 import { allDue, orphans } from '../due.ts';
 import type { LiveRun } from '../live-run.ts';
 import { findHead } from '../lookup.ts';
@@ -17,6 +16,7 @@ import type { Recorder } from '../recorder.ts';
 import type { Resources } from '../resources.ts';
 import { engineError, type Run } from '../run.ts';
 import { Backoff } from './backoff.ts';
+import { Blocked } from './blocked.ts';
 import { Schedules } from './schedules.ts';
 import { Turns } from './turns.ts';
 import type { Worked, WorkKind, WorkState } from './worked.ts';

@@ -1,18 +1,7 @@
 /** The statements on the tables `event`, `event_wait` and `event_use`, see schema.ts. Call the writing functions within a transaction. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { CallId } from '../../../journal/entries.ts';
-import {
-  changedWaits,
-  type Delivery,
-  type InboxRows,
-  type Signal,
-  type StoredEvent,
-  signalled,
-  type Topic,
-  topicOf,
-  type WaitChange,
-  withoutWaits,
-} from '../../../journal/inbox.ts';
+import { type InboxRows, inboxOver, PURGE, type StoredEvent, topicOf, withoutWaits } from '../../../journal/inbox.ts';
 import type { Json } from '../../../json.ts';
 
 interface Row {
@@ -27,9 +16,6 @@ interface Row {
 }
 /** The rest of an event, as JSON. */
 type Body = Pick<StoredEvent, 'event' | 'key' | 'by' | 'digest' | 'problem'> & { data?: Json };
-
-/** Most events that are deleted at a time. */
-const PURGE = 10;
 
 export type InboxTable = ReturnType<typeof inboxTable>;
 
@@ -87,11 +73,8 @@ export function inboxTable(db: DatabaseSync, wake: (run: string) => void) {
   };
 
   return {
-    signal: (event: Signal): StoredEvent => signalled(rows, event),
-    assigned: (run: string): Delivery[] => rows.assigned(run).map(({ call, event }) => ({ call, event: rows.event(event) })),
-    waits: (topic: Topic) => rows.waits(topicOf(topic)),
+    ...inboxOver(rows),
     list: (tenant: string | undefined, limit: number): StoredEvent[] => (list.all(tenant ?? null, limit) as unknown as Row[]).map(eventOf),
-    change: (run: string, changes: readonly WaitChange[]): void => changedWaits(rows, run, changes),
     /** Whether an event is assigned to a call of the run. */
     has: (run: string): boolean => assigned.get(run) !== undefined,
     forget: (run: string): void =>

@@ -1,4 +1,4 @@
-import type { RunHead } from '../journal/port.ts';
+import type { RunHead } from '../../journal/port.ts';
 
 /** Sessions, and single queued runs, whose turn comes only when another run of the session has ended. */
 export class Blocked {
