@@ -64,7 +64,7 @@ export { jsonSchema } from './json-schema.ts';
 export { type AgentOptions, agent } from './loop/agent.ts';
 export { askHuman } from './loop/ask-human.ts';
 export { type WaitForEventOptions, waitForEvent } from './loop/event-tool.ts';
-export type { Middleware, StepInfo, ToolOutcome } from './loop/middleware.ts';
+export type { CallInfo, Middleware, StepInfo, ToolOutcome } from './loop/middleware.ts';
 export { type DelegateOptions, delegate, handoff } from './loop/sub-agent.ts';
 export { type SupervisorOptions, supervisor } from './loop/supervisor.ts';
 export { tool } from './loop/tool.ts';

@@ -1,18 +1,26 @@
 import type { Failure } from '../errors.ts';
+import type { CallId } from '../journal/entries.ts';
 import type { Json } from '../json.ts';
 import type { ModelRequest, ModelResponse } from '../ports/model.ts';
 
 export type ToolOutcome = { ok: true; output: Json } | { ok: false; error: Failure };
 
-/** Information about a step for a `step` wrapper. */
+/** Where a wrapper is called. */
 export interface StepInfo {
   readonly runId: string;
   readonly agent: string;
+  /** The agents from the run's top agent down to this one. */
+  readonly path: readonly string[];
   /** From 1. */
   readonly step: number;
   readonly session: string | undefined;
   /** The run's context, as the application passed it. */
   readonly context: unknown;
+}
+
+/** Where a `tool` wrapper is called. `step`: the one whose answer made the call. */
+export interface CallInfo extends StepInfo {
+  readonly callId: CallId;
 }
 
 /** Wraps model and tool calls: after the gate, around the retries. The first of a list is outermost; the engine's are outside the agent's. */
@@ -23,7 +31,7 @@ export interface Middleware {
    * returns a request and must not mutate its argument.
    */
   step?(request: ModelRequest, info: StepInfo): ModelRequest | Promise<ModelRequest>;
-  model?(request: ModelRequest, next: (request: ModelRequest) => Promise<ModelResponse>): Promise<ModelResponse>;
+  model?(request: ModelRequest, next: (request: ModelRequest) => Promise<ModelResponse>, info: StepInfo): Promise<ModelResponse>;
   /** `next(input)` runs the tool with other arguments. They are not validated, because a wrapper is trusted code. */
-  tool?(call: { name: string; input: Json }, next: (input?: Json) => Promise<ToolOutcome>): Promise<ToolOutcome>;
+  tool?(call: { name: string; input: Json }, next: (input?: Json) => Promise<ToolOutcome>, info: CallInfo): Promise<ToolOutcome>;
 }

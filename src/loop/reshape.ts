@@ -5,22 +5,16 @@ import { plainJson } from '../json.ts';
 import type { Message, ModelRequest } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { Halted, inTime } from '../reliability/patience.ts';
-import type { StepInfo } from './middleware.ts';
 import type { LoopScope } from './types.ts';
+import { infoOf } from './wrapping.ts';
 
 /** Milliseconds that each wrapper may take. */
 const HOOK_TIMEOUT = 30_000;
 
 /** @returns the request after all wrappers. @throws ToolError `MIDDLEWARE_FAILED` if a wrapper throws, hangs or returns an invalid request. */
 export async function reshape(scope: LoopScope, request: ModelRequest): Promise<ModelRequest> {
-  const { run, frame, agent, plan, cancel, secrets } = scope;
-  const info: StepInfo = {
-    runId: run.runId,
-    agent: agent.name,
-    step: frame.step + 1,
-    session: run.started.session,
-    context: run.started.context ?? {},
-  };
+  const { frame, plan, cancel, secrets } = scope;
+  const info = infoOf(scope, frame.step + 1);
   let made = request;
   for (const wrapper of plan.stepWrappers) {
     try {

@@ -9,7 +9,7 @@ import { endedLate } from './late.ts';
 import type { ToolOutcome } from './middleware.ts';
 import { type Observed, observed } from './output.ts';
 import type { Scope } from './types.ts';
-import { Wrapping } from './wrapping.ts';
+import { infoOf, Wrapping } from './wrapping.ts';
 
 /** The result of a call. */
 export type End = { attempts: number } & ({ ok: true; seen: Observed } | { ok: false; error: Failure; cancelled?: true | undefined });
@@ -52,10 +52,11 @@ export async function wrappedTool(
   };
   /** The outcome if a wrapper does not set one. For a call that still runs it is not known yet. */
   const known = (): Outcome => (inside && !last ? untold : worst);
+  const info = { ...infoOf(scope, scope.frame.step), callId: call.id };
   let next = (input?: Json) => wrapping.inside(() => asks(input));
   for (const wrapper of scope.plan.toolWrappers.toReversed()) {
     const within = next;
-    next = async (input) => wrapper(input === undefined ? asked : { ...asked, input }, within);
+    next = async (input) => wrapper(input === undefined ? asked : { ...asked, input }, within, info);
   }
   try {
     const answering = next();

@@ -6,7 +6,7 @@ import { answerOf } from './answer.ts';
 import { crossing } from './budget.ts';
 import { costOf, estimate, modelKey } from './estimate.ts';
 import type { LoopScope } from './types.ts';
-import { Wrapping } from './wrapping.ts';
+import { infoOf, Wrapping } from './wrapping.ts';
 
 /** Carries a result without an answer through the wrappers, which know only answers and errors. */
 class NoAnswer extends Error {
@@ -37,6 +37,7 @@ export async function wrapped(
     if (answers.length > 1) await supersede(scope, answers.at(-2) as Thought & { ok: true });
     return thought.response;
   };
+  const info = infoOf(scope, scope.frame.step + 1);
   let call = (r: ModelRequest) => wrapping.inside(() => asks(r));
   for (const wrap of scope.plan.modelWrappers.toReversed()) {
     const inside = call;
@@ -46,7 +47,7 @@ export async function wrapped(
       answer.catch(() => undefined);
       return answer;
     };
-    call = async (r) => wrap(r, next);
+    call = async (r) => wrap(r, next, info);
   }
   try {
     const answering = call(request);

@@ -1,7 +1,19 @@
 import { Timer } from '../reliability/timer.ts';
+import type { StepInfo } from './middleware.ts';
+import type { Scope } from './types.ts';
 
 /** Milliseconds for wrappers around a call without a timeout. */
 const MOST = 300_000;
+
+/** What a wrapper is told about the step. */
+export const infoOf = ({ run, agent, frame }: Scope, step: number): StepInfo => ({
+  runId: run.runId,
+  agent: agent.name,
+  path: frame.path,
+  step,
+  session: run.started.session,
+  context: run.started.context ?? {},
+});
 
 /**
  * Limits the time that `use` wrappers take besides the call inside, which has its own timeout. After the end, `next` starts nothing.

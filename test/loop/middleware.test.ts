@@ -48,6 +48,39 @@ describe.each(journals)('use on $name', ({ make }) => {
     expect(said).toEqual([...around('model'), ...around('echo'), ...around('model')]);
   });
 
+  test('is told the run, the agents down to it, the step and the call, in a sub-agent too', async () => {
+    const { journal } = make();
+    const told: unknown[] = [];
+    const watching: Middleware = {
+      model: (request, next, { path, step, runId, agent: name }) => {
+        told.push({ model: name, path, step, runId });
+        return next(request);
+      },
+      tool: (_, next, { path, step, callId, session }) => {
+        told.push({ tool: callId, path, step, session });
+        return next();
+      },
+    };
+    const inner = agent({ name: 'inner', instructions: '', model: scripted([asks(['echo', { n: 1 }]), 'done']), tools: [echo()] });
+    const outer = agent({
+      name: 'outer',
+      instructions: '',
+      model: scripted(['first', asks(['inner', { task: 'go' }]), 'done']),
+      agents: [inner],
+    });
+    const engine = new Engine({ journal, use: [watching] });
+    await ends(engine.run(outer, 'hello', { session: 's' }), 'completed');
+    told.length = 0;
+    const { runId } = await ends(engine.run(outer, 'go', { session: 's' }), 'completed');
+    expect(told).toEqual([
+      { model: 'outer', path: ['outer'], step: 1, runId },
+      { model: 'inner', path: ['outer', 'inner'], step: 1, runId },
+      { tool: expect.stringMatching(/^\d+\.0$/), path: ['outer', 'inner'], step: 1, session: 's' },
+      { model: 'inner', path: ['outer', 'inner'], step: 2, runId },
+      { model: 'outer', path: ['outer'], step: 2, runId },
+    ]);
+  });
+
   test('wraps all attempts of a call, not each', async () => {
     const { journal } = make();
     const said: string[] = [];

@@ -31,7 +31,7 @@ describe.each(journals)('a step wrapper, on $name', ({ make }) => {
     const { runId } = await ends(engine.run(a, 'go', { session: 's', context: { plan: 'pro' } } as never), 'completed');
     expect(model.requests[2]?.instructions).toBe('Be kind. Step 3.');
     expect(roles(model.requests[2])).toEqual(['user', 'assistant', 'tool']);
-    expect(seen[0]).toEqual({ runId, agent: 'a', step: 1, session: 's', context: { plan: 'pro' } });
+    expect(seen[0]).toEqual({ runId, agent: 'a', path: ['a'], step: 1, session: 's', context: { plan: 'pro' } });
     // the next run of the session continues the whole conversation
     await ends(engine.run(agent({ name: 'a', instructions: '', model, tools: [look] }), 'again', { session: 's' }), 'completed');
     expect(roles(model.requests[3])).toEqual(['user', 'assistant', 'tool', 'assistant', 'tool', 'assistant', 'user']);
