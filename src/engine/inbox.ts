@@ -20,7 +20,7 @@ export interface ApprovalFilter {
 }
 
 /**
- * The open approvals of all paused runs, oldest first. An approval is never older than its run. So runs are read in start order, and an
+ * The open approvals of all paused runs, oldest first. Runs that only sleep are not read. An approval is never older than its run. So runs are read in start order, and an
  * approval is yielded once no unread run can have an older one.
  */
 export async function* openApprovals(resources: Resources, o: ApprovalFilter): AsyncGenerator<OpenApproval, void, undefined> {
@@ -40,7 +40,7 @@ export async function* openApprovals(resources: Resources, o: ApprovalFilter): A
 /** Paused runs in start order. A doubtful head may have the wrong tenant, so its entries decide who may see it. */
 async function pausedRuns({ journal }: Resources, by: Principal | undefined): Promise<readonly Pick<RunHead, 'runId' | 'startedAt'>[]> {
   const runs: Pick<RunHead, 'runId' | 'startedAt'>[] = [];
-  for await (const { runId, startedAt, tenant, doubtful } of journal.heads({ status: 'paused' }))
+  for await (const { runId, startedAt, tenant, doubtful } of journal.heads({ status: 'paused', asks: true }))
     if (doubtful || sees(by, tenant)) runs.push({ runId, startedAt });
   return runs.sort((a, b) => a.startedAt - b.startedAt);
 }

@@ -20,6 +20,7 @@ export interface Lease {
 export function headOf(run: RunFold, lease: Lease | undefined, seq = run.next): RunHead {
   const { started, status, unknowns } = run;
   const driven = status === 'running' ? lease : undefined;
+  const asks = status === 'paused' && openApprovals(run).length > 0;
   return {
     runId: run.runId,
     agent: started.agent,
@@ -34,6 +35,7 @@ export function headOf(run: RunFold, lease: Lease | undefined, seq = run.next): 
     startedAt: started.at,
     unknowns: unknowns.size || undefined,
     aside: isAside(run) || undefined,
+    asks: asks || undefined,
     version: VERSION,
     seq,
   };

@@ -44,6 +44,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
   const bounded = Math.min(maxRuns, maxBytes) !== Number.POSITIVE_INFINITY;
   const runs = new Map<string, Run>();
   const byStatus = new Map<RunStatus, Set<Run>>();
+  const asking = new Set<Run>();
   /** Each session's runs, in the order of their start. */
   const bySession = new Map<string, Run[]>();
   /** The open run of each session of each tenant. */
@@ -79,8 +80,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
       return;
     }
     const before = run.head;
-    if (before.status === head.status && before.aside === head.aside && before.session === head.session && before.tenant === head.tenant)
-      run.head = kept(before, head);
+    if (INDEXED.every((field) => before[field] === head[field])) run.head = kept(before, head);
     else {
       place(run, head);
       const moves = before.session !== head.session;
@@ -131,6 +131,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     if (!isOpen(status) && status !== 'queued') ended.add(run);
     if (session !== undefined && occupies(run.head)) open.set(sessionKey(session, tenant), run);
     if (status === 'queued') queue.add(run);
+    if (run.head.asks) asking.add(run);
   }
 
   function unindex(run: Run): void {
@@ -139,6 +140,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     ended.delete(run);
     if (session !== undefined && occupies(run.head)) open.delete(sessionKey(session, tenant));
     if (status === 'queued') queue.delete(run);
+    asking.delete(run);
   }
 
   /** Inserts a run into its session by start time, normally at the end. Only if a clock was set, it comes earlier. */
@@ -186,7 +188,8 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     if (f.runId !== undefined) {
       const run = runs.get(f.runId);
       from = run ? [run] : [];
-    } else if (f.status !== undefined) from = byStatus.get(f.status) ?? [];
+    } else if (f.asks) from = asking;
+    else if (f.status !== undefined) from = byStatus.get(f.status) ?? [];
     else from = runs.values();
     const found: Run[] = [];
     const isBehind = behind(f.after);
@@ -254,6 +257,8 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
 
 const newestFirst = (a: Run, b: Run) => b.head.startedAt - a.head.startedAt || b.nr - a.nr;
 
+/** The fields by which runs are indexed. */
+const INDEXED = ['status', 'aside', 'asks', 'session', 'tenant'] as const;
 const isOpen = (status: RunStatus) => status === 'running' || status === 'paused';
 const occupies = ({ status, aside }: RunHead) => isOpen(status) && !aside;
 const sessionKey = (session: string, tenant: string | undefined) =>
@@ -265,6 +270,7 @@ const matches = (f: HeadFilter, head: RunHead) =>
   (f.session === undefined || f.session === head.session) &&
   (f.tenant === undefined || f.tenant === head.tenant) &&
   (f.by === undefined || f.by === head.by) &&
+  (!f.asks || head.asks === true) &&
   (f.ownerPrefix === undefined || head.owner?.startsWith(f.ownerPrefix) === true) &&
   (f.fork === undefined || f.fork === head.fork);
 

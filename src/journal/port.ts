@@ -35,6 +35,8 @@ export interface RunHead {
   unknowns?: number;
   /** The run does not occupy its session: it only waits for a time or an event, or it went on beside another run. */
   aside?: true;
+  /** It is paused and has an open approval. One that was upgraded from an older file may have the mark without one. */
+  asks?: true;
   /** Format of the newest entry. */
   version: number;
   /** Number of entries. A store need not update it if nothing else in the head changes. */
@@ -50,6 +52,8 @@ export type HeadCursor = Pick<RunHead, 'runId' | 'startedAt'>;
 export type HeadFilter = Partial<Pick<RunHead, 'runId' | 'agent' | 'status' | 'session' | 'tenant' | 'by' | 'fork'>> & {
   /** Heads whose `owner` begins with this text: the owners of one machine. */
   ownerPrefix?: string;
+  /** Only heads with this mark. Its cost must depend on their number only, not on that of the paused runs. */
+  asks?: true;
   /** Most heads to return. */
   limit?: number;
   /**

@@ -52,6 +52,29 @@ describe.each(journals)('the open approvals of all runs on $name', ({ make }) =>
     expect(found[0]).toMatchObject({ runId: paused.runId, path: ['top', 'below'], kind: 'tool', tool: 'sign' });
   });
 
+  test('are found without reading the runs that only sleep', async () => {
+    const { journal, reads } = clocked(make().journal);
+    const sleeper = graph({
+      name: 'sleeper',
+      state: anything,
+      nodes: { rest: { wait: () => ({ for: 86_400_000 }) } },
+      edges: { start: 'rest', rest: 'end' },
+    });
+    const engine = new Engine({ journal });
+    for (let i = 0; i < 5; i++) await ends(engine.run(sleeper, {}), 'paused');
+    const { runId, approvals } = await ends(engine.run(asking('a', 2), 'go'), 'paused');
+    const ids = async () => {
+      reads.length = 0;
+      return (await all(engine.approvals())).map(({ id }) => id);
+    };
+    expect((await ids()).sort()).toEqual(approvals.map(({ id }) => id).sort());
+    expect(reads).toEqual([runId]);
+    await engine.decide(runId, [{ approval: approvals[0]?.id ?? '', type: 'approve' }], { by: ana });
+    expect(await ids()).toEqual([approvals[1]?.id]);
+    await engine.decide(runId, [{ approval: approvals[1]?.id ?? '', type: 'approve' }], { by: ana });
+    expect([await ids(), reads]).toEqual([[], []]);
+  });
+
   test('are those of paused runs that are not decided yet', async () => {
     const { journal } = make();
     const engine = new Engine({ journal });

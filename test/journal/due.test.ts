@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
-import { DUE, QUEUED } from '../../src/adapters/journal/sqlite/lists.ts';
+import { DUE, headsQuery, QUEUED } from '../../src/adapters/journal/sqlite/lists.ts';
 import { start } from '../../src/testing/journal/kit.ts';
 import { file } from './setup.ts';
 
@@ -29,4 +29,11 @@ test.each([
   ['next', ['']],
 ] as const)('SQLite finds queued runs (%s) by an index that holds no others, and sorts nothing', async (which, values) => {
   expect(await planOf(QUEUED[which], ...values)).toEqual([expect.stringMatching(/^SEARCH head USING INDEX head_queue \(/)]);
+});
+
+test('SQLite finds paused runs with an open approval by an index that holds no others', async () => {
+  const filter = { status: 'paused', asks: true } as const;
+  const index = expect.stringMatching(/^SEARCH head USING INDEX head_asks \(/);
+  expect((await planOf(headsQuery(filter, false), 'paused', 9))[0]).toEqual(index);
+  expect((await planOf(headsQuery(filter, true), 'paused', 1, 1, 9))[0]).toEqual(index);
 });

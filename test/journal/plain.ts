@@ -23,6 +23,7 @@ export const BUGS = [
   'cuts long lists',
   'ignores the agent of a filter',
   'ignores the tenant of a filter',
+  'ignores the mark of a filter',
   'takes any field of a filter for enough',
   'takes undefined in a filter for a value',
   'begins every page with the newest',
@@ -287,6 +288,7 @@ export class PlainJournal implements Journal {
     const filter = { ...f };
     if (bug === 'ignores the agent of a filter') delete filter.agent;
     if (bug === 'ignores the tenant of a filter') delete filter.tenant;
+    if (bug === 'ignores the mark of a filter') delete filter.asks;
     const { limit = Number.MAX_SAFE_INTEGER, after, ownerPrefix, ...fields } = filter;
     const pairs = Object.entries(fields).filter(([, value]) => value !== undefined || bug === 'takes undefined in a filter for a value');
     const matches = ({ head }: Run) => {

@@ -107,6 +107,8 @@ test('a SQLite file of schema 1 is read and written', async () => {
       tenant: 'acme',
       by: 'ana',
       wakeAt: 1763769600000,
+      // it may have an open approval
+      asks: true,
       startedAt: 1763683300000,
       version: 1,
     },

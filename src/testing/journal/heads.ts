@@ -136,6 +136,31 @@ export const headCases: readonly Case[] = [
     },
   ],
   [
+    'paused runs with an open approval are found by their mark, page by page, until they are written without it',
+    async (journal) => {
+      for (let i = 0; i < 7; i++) {
+        await start(journal, `asks${i}`, 1, { status: 'paused', asks: true, startedAt: 100 + (i % 3), tenant: i < 4 ? 't' : 'u' });
+        await start(journal, `sleeps${i}`, 1, { status: 'paused', wakeAt: 5, startedAt: 100 + (i % 3), tenant: 't' });
+      }
+      const found = async (filter: HeadFilter = {}) => (await ids(journal, { status: 'paused', asks: true, ...filter })).sort();
+      const named = (...of: number[]) => of.map((i) => `asks${i}`);
+      assert.deepEqual(await found(), named(0, 1, 2, 3, 4, 5, 6));
+      assert.deepEqual(await found({ tenant: 't' }), named(0, 1, 2, 3));
+      assert.deepEqual([await found({ runId: 'asks3' }), await found({ runId: 'sleeps3' })], [['asks3'], []]);
+      const page = (after?: RunHead) => all(journal.heads({ status: 'paused', asks: true, limit: 2, ...(after && { after }) }));
+      assert.deepEqual((await paged(page, 7)).sort(), named(0, 1, 2, 3, 4, 5, 6));
+      const next = (runId: string, seq: number, over: Partial<RunHead>) =>
+        journal.append(runId, seq, [entry(seq)], head(runId, { seq: seq + 1, startedAt: 100, ...over }));
+      await next('asks0', 1, { status: 'paused', wakeAt: 0, tenant: 't' });
+      await next('asks3', 1, {});
+      await next('sleeps0', 1, { status: 'paused', asks: true, tenant: 't' });
+      await journal.remove('asks6');
+      assert.deepEqual(await found(), [...named(1, 2, 4, 5), 'sleeps0']);
+      await next('asks3', 2, { status: 'paused', asks: true });
+      assert.deepEqual(await found(), [...named(1, 2, 3, 4, 5), 'sleeps0']);
+    },
+  ],
+  [
     'long lists are complete, even if many runs started in the same millisecond',
     async (journal) => {
       const names = Array.from({ length: 1_203 }, (_, i) => `r${i}`);
@@ -160,6 +185,7 @@ export const headCases: readonly Case[] = [
         wakeAt: 1_888_888_888_888,
         startedAt: 1_777_777_777_777,
         unknowns: 3,
+        asks: true,
       });
       await start(journal, 'full', 1, full);
       await start(journal, 'bare');
@@ -173,6 +199,7 @@ export const headCases: readonly Case[] = [
       const steps: readonly Partial<RunHead>[] = [
         { owner: 'o', leaseUntil: 5, session: 's', tenant: 't' },
         { status: 'paused', wakeAt: 9, session: 's', tenant: 't' },
+        { status: 'paused', wakeAt: 9, session: 's', tenant: 't', asks: true },
         { owner: 'p', leaseUntil: 7, unknowns: 1, session: 's', tenant: 't' },
         { owner: 'p', leaseUntil: 7, unknowns: 2, session: 's', tenant: 't' },
         { status: 'stopped', unknowns: 2, session: 's', tenant: 't' },

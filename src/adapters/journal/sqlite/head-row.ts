@@ -18,6 +18,7 @@ export const COLUMNS = [
   ['by_id', 'by'],
   ['fork', 'fork'],
   ['aside', 'aside'],
+  ['asks', 'asks'],
 ] as const satisfies readonly (readonly [string, keyof RunHead])[];
 export const NAMES = COLUMNS.map(([column]) => column).join(', ');
 /** The columns of a head, and those that `listed` and `find` need too. */
@@ -25,14 +26,16 @@ export const ROW = `run, ${NAMES}, tail, identity, checksum`;
 
 export type Columns = Record<string, string | number | null>;
 
-export const toColumns = (head: RunHead) => COLUMNS.map(([, field]) => (field === 'aside' ? asideOf(head) : (head[field] ?? null)));
+export const toColumns = (head: RunHead) => COLUMNS.map(([, field]) => (isMark(field) ? markOf(head[field]) : (head[field] ?? null)));
+
+const isMark = (field: keyof RunHead): field is 'aside' | 'asks' => field === 'aside' || field === 'asks';
 
 /** SQLite has no booleans. */
-export const asideOf = ({ aside }: Pick<RunHead, 'aside'>) => (aside ? 1 : null);
+export const markOf = (mark: true | undefined) => (mark ? 1 : null);
 
 export function fromColumns(columns: Columns): RunHead {
   const head: Record<string, unknown> = {};
-  for (const [column, field] of COLUMNS) if (columns[column] !== null) head[field] = field === 'aside' ? true : columns[column];
+  for (const [column, field] of COLUMNS) if (columns[column] !== null) head[field] = isMark(field) ? true : columns[column];
   if (columns.checksum !== checksum(head as unknown as RunHead, columns.tail as number | null)) head.doubtful = true;
   return head as unknown as RunHead;
 }
@@ -42,11 +45,11 @@ export const identity = (run: number, runId: string) => crc32(`${run}/${runId}`)
 
 /** A checksum of all fields except the lease, which is updated on its own. */
 export const checksum = (
-  { runId, agent, status, session, tenant, by, fork, wakeAt, startedAt, unknowns, version, seq, aside }: RunHead,
+  { runId, agent, status, session, tenant, by, fork, wakeAt, startedAt, unknowns, version, seq, aside, asks }: RunHead,
   tail: number | null,
 ) =>
   crc32(
-    // heads without the mark have the checksum of older files
+    // heads without marks have the checksum of older files
     JSON.stringify([
       runId,
       agent,
@@ -62,5 +65,6 @@ export const checksum = (
       seq,
       tail,
       ...(aside ? [1] : []),
+      ...(asks ? ['asks'] : []),
     ]),
   );

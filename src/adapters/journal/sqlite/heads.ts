@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { RunHead } from '../../../journal/port.ts';
 import { damaged, sessionBusy } from '../../../journal/refuse.ts';
-import { asideOf, COLUMNS, type Columns, checksum, fromColumns, identity, NAMES, ROW, toColumns } from './head-row.ts';
+import { COLUMNS, type Columns, checksum, fromColumns, identity, markOf, NAMES, ROW, toColumns } from './head-row.ts';
 import { lists } from './lists.ts';
 
 /** A head, and the number of its run in the other tables. */
@@ -25,7 +25,8 @@ export function heads(db: DatabaseSync, isWhole: (run: number, row: number) => b
     INSERT INTO head (run, ${NAMES}, tail, identity, checksum) VALUES (?, ${COLUMNS.map(() => '?').join(', ')}, ?, ?, ?)`);
   // only the columns that change while a run goes on, so that the indexes on the others are not touched
   const update = db.prepare(`
-    UPDATE head SET status = ?, owner = ?, lease_until = ?, wake_at = ?, unknowns = ?, version = ?, seq = ?, aside = ?, tail = ?, checksum = ?
+    UPDATE head SET status = ?, owner = ?, lease_until = ?, wake_at = ?, unknowns = ?, version = ?, seq = ?, aside = ?, asks = ?, tail = ?,
+      checksum = ?
     WHERE run = ?`);
   const replace = db.prepare(`
     UPDATE head SET ${COLUMNS.map(([column]) => `${column} = ?`).join(', ')}, tail = ?, identity = ?, checksum = ? WHERE run = ?`);
@@ -77,7 +78,8 @@ export function heads(db: DatabaseSync, isWhole: (run: number, row: number) => b
         before.fork === head.fork &&
         before.startedAt === head.startedAt;
       const sum = checksum(kept, tail);
-      if (same) update.run(status, owner, leaseUntil, wakeAt, unknowns, version, seq, asideOf(kept), tail, sum, run);
+      if (same)
+        update.run(status, owner, leaseUntil, wakeAt, unknowns, version, seq, markOf(kept.aside), markOf(kept.asks), tail, sum, run);
       else replace.run(...toColumns(kept), tail, identity(run, kept.runId), sum, run);
       return kept;
     },
@@ -103,6 +105,17 @@ export function heads(db: DatabaseSync, isWhole: (run: number, row: number) => b
         replace.run(...toColumns(head), null, identity(run, head.runId), checksum(head, null), run);
       }
     },
+
+    /** Marks the paused runs of an older file: any of them may have an open approval. */
+    markPaused(): void {
+      const set = db.prepare('UPDATE head SET asks = 1, checksum = ? WHERE run = ?');
+      for (const found of db.prepare(`SELECT ${ROW} FROM head WHERE status = 'paused'`).all() as Columns[]) {
+        const head = fromColumns(found);
+        // a damaged one stays so
+        const sum = head.doubtful ? (found.checksum ?? null) : checksum({ ...head, asks: true }, found.tail as number | null);
+        set.run(sum, found.run as number);
+      }
+    },
   };
 }
 
@@ -114,6 +127,7 @@ export function differs(before: RunHead, head: RunHead): boolean {
     before.wakeAt !== head.wakeAt ||
     before.unknowns !== head.unknowns ||
     before.aside !== head.aside ||
+    before.asks !== head.asks ||
     before.version !== head.version ||
     before.agent !== head.agent ||
     before.session !== head.session ||

@@ -41,6 +41,19 @@ export const QUEUED = {
     ORDER BY ifnull(tenant, ''), started_at, run_id LIMIT 1`,
 } as const;
 
+/** The statement that lists heads by a filter. @param paged whether it begins after a place. */
+export function headsQuery(filter: HeadFilter, paged: boolean): string {
+  const where = FIELDS.filter((field) => filter[field] !== undefined).map((field) => `${FILTERS[field]} = ?`);
+  const open = filter.status === 'running' || filter.status === 'paused' || filter.status === 'queued';
+  // repeats the condition of a partial index
+  if (filter.asks) where.push('asks IS NOT NULL');
+  else if (open) where.push("status IN ('queued', 'running', 'paused')");
+  if (filter.ownerPrefix !== undefined) where.push('owner >= ? AND owner < ?');
+  if (paged) where.push('(started_at, run) < (?, ?)');
+  const condition = where.length > 0 ? `WHERE ${where.join(' AND ')}` : '';
+  return `SELECT ${ROW} FROM head ${condition} ORDER BY started_at DESC, run DESC LIMIT ?`;
+}
+
 /** The statements that list heads. @param isWhole whether a row of the log is undamaged. */
 export function lists(db: DatabaseSync, isWhole: (run: number, row: number) => boolean) {
   const byId = db.prepare(`SELECT ${ROW} FROM head WHERE run_id = ?`);
@@ -49,21 +62,9 @@ export function lists(db: DatabaseSync, isWhole: (run: number, row: number) => b
   const made = new Map<string, StatementSync>();
 
   function statement(filter: HeadFilter, paged: boolean): StatementSync {
-    const fields = FIELDS.filter((field) => filter[field] !== undefined);
-    // repeats the condition of the partial index on open runs
-    const open = filter.status === 'running' || filter.status === 'paused' || filter.status === 'queued';
-    const owned = filter.ownerPrefix !== undefined;
-    const key = `${fields.join()} ${open} ${owned} ${paged}`;
-    let found = made.get(key);
-    if (!found) {
-      const where = fields.map((field) => `${FILTERS[field]} = ?`);
-      if (open) where.push("status IN ('queued', 'running', 'paused')");
-      if (owned) where.push('owner >= ? AND owner < ?');
-      if (paged) where.push('(started_at, run) < (?, ?)');
-      const condition = where.length > 0 ? `WHERE ${where.join(' AND ')}` : '';
-      found = db.prepare(`SELECT ${ROW} FROM head ${condition} ORDER BY started_at DESC, run DESC LIMIT ?`);
-      made.set(key, found);
-    }
+    const query = headsQuery(filter, paged);
+    const found = made.get(query) ?? db.prepare(query);
+    made.set(query, found);
     return found;
   }
 
@@ -104,7 +105,8 @@ export function lists(db: DatabaseSync, isWhole: (run: number, row: number) => b
       if (runId !== undefined) {
         const found = wanted > 0 ? (byId.get(runId) as Columns | undefined) : undefined;
         const head = found && listed(found);
-        if (head && FIELDS.every((field) => filter[field] === undefined || filter[field] === head[field])) yield head;
+        if (head && FIELDS.every((field) => filter[field] === undefined || filter[field] === head[field]) && (!filter.asks || head.asks))
+          yield head;
         return;
       }
       const values: (string | number)[] = FIELDS.map((field) => filter[field]).filter((value) => value !== undefined);

@@ -18,6 +18,9 @@ export const QUEUE_INDEX = `
   CREATE INDEX head_open ON head (status, started_at) WHERE status IN ('queued', 'running', 'paused');
 `;
 
+/** Finds paused runs that have an open approval. */
+export const ASKS_INDEX = 'CREATE INDEX head_asks ON head (status, started_at) WHERE asks IS NOT NULL;';
+
 /** Partial indexes that find due runs without a scan of all heads. */
 export const DUE_INDEXES = `
   CREATE INDEX head_lease ON head (ifnull(lease_until, 0), run_id) WHERE status = 'running';
@@ -158,7 +161,8 @@ export const SCHEMA = `
     tail INTEGER,
     identity INTEGER,
     checksum INTEGER,
-    aside INTEGER
+    aside INTEGER,
+    asks INTEGER
   );
   CREATE INDEX head_newest ON head (started_at);
   CREATE INDEX head_session ON head (session, started_at) WHERE session IS NOT NULL;
@@ -167,6 +171,7 @@ export const SCHEMA = `
   ${SESSION_INDEX}
   ${DUE_INDEXES}
   ${QUEUE_INDEX}
+  ${ASKS_INDEX}
 
   CREATE TABLE entry (
     id INTEGER PRIMARY KEY,

@@ -3,6 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { makeSecret } from './claim-table.ts';
 import { heads } from './heads.ts';
 import {
+  ASKS_INDEX,
   CLAIM_TABLES,
   DUE_INDEXES,
   EFFECT_TABLES,
@@ -27,14 +28,15 @@ const STEPS: readonly ((db: DatabaseSync) => void)[] = [
   (db) => {
     db.exec(`DROP INDEX head_open; ${QUEUE_INDEX} ${CLAIM_TABLES} ${EFFECT_TABLES}`);
     makeSecret(db);
-    db.exec(`DROP INDEX head_session_open; ${SESSION_INDEX} ${INBOX_TABLES}`);
+    db.exec(`DROP INDEX head_session_open; ${SESSION_INDEX} ${INBOX_TABLES} ${ASKS_INDEX}`);
+    heads(db, () => true).markPaused();
   },
 ];
 
 /** Runs in a transaction. @param from the version of the file. */
 export function upgrade(db: DatabaseSync, from: number): void {
   // before the steps, because some of them write heads
-  if (from < 5) db.exec('ALTER TABLE head ADD COLUMN aside INTEGER');
+  if (from < 5) db.exec('ALTER TABLE head ADD COLUMN aside INTEGER; ALTER TABLE head ADD COLUMN asks INTEGER');
   for (const step of STEPS.slice(from - 1)) step(db);
   db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
 }
