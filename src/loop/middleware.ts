@@ -11,6 +11,8 @@ export interface StepInfo {
   readonly agent: string;
   /** The agents from the run's top agent down to this one. */
   readonly path: readonly string[];
+  /** The call that this agent answers. Absent for the top agent. */
+  readonly frame?: CallId;
   /** From 1. */
   readonly step: number;
   readonly session: string | undefined;

@@ -10,6 +10,7 @@ export const infoOf = ({ run, agent, frame }: Scope, step: number): StepInfo => 
   runId: run.runId,
   agent: agent.name,
   path: frame.path,
+  ...(frame.id !== '' && { frame: frame.id }),
   step,
   session: run.started.session,
   context: run.started.context ?? {},

@@ -52,8 +52,8 @@ describe.each(journals)('use on $name', ({ make }) => {
     const { journal } = make();
     const told: unknown[] = [];
     const watching: Middleware = {
-      model: (request, next, { path, step, runId, agent: name }) => {
-        told.push({ model: name, path, step, runId });
+      model: (request, next, { path, frame, step, runId, agent: name }) => {
+        told.push({ model: name, path, frame, step, runId });
         return next(request);
       },
       tool: (_, next, { path, step, callId, session }) => {
@@ -73,10 +73,10 @@ describe.each(journals)('use on $name', ({ make }) => {
     told.length = 0;
     const { runId } = await ends(engine.run(outer, 'go', { session: 's' }), 'completed');
     expect(told).toEqual([
-      { model: 'outer', path: ['outer'], step: 1, runId },
-      { model: 'inner', path: ['outer', 'inner'], step: 1, runId },
+      { model: 'outer', path: ['outer'], frame: undefined, step: 1, runId },
+      { model: 'inner', path: ['outer', 'inner'], frame: expect.any(String), step: 1, runId },
       { tool: expect.stringMatching(/^\d+\.0$/), path: ['outer', 'inner'], step: 1, session: 's' },
-      { model: 'inner', path: ['outer', 'inner'], step: 2, runId },
+      { model: 'inner', path: ['outer', 'inner'], frame: expect.any(String), step: 2, runId },
       { model: 'outer', path: ['outer'], step: 2, runId },
     ]);
   });

@@ -17,6 +17,8 @@ interface About {
   runId: string;
   /** The agents from the run's top agent down to the one that did this. */
   path: readonly string[];
+  /** The call that this agent answers. Absent for the top agent. */
+  frame?: CallId;
   /** Epoch milliseconds of the entry, which is when the attempt ended, and the entry's number. */
   at: number;
   seq: number;

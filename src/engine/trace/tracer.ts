@@ -267,12 +267,23 @@ export class Tracer {
   }
 
   /** A record, as a copy, so that no reader changes the journal. */
-  #record({ at, seq }: Entry, { path }: Frame, step: number, { type, ...own }: Fields): TraceRecord {
+  #record({ at, seq }: Entry, { path, id }: Frame, step: number, { type, ...own }: Fields): TraceRecord {
     const { run } = this;
     const copied = seq <= run.inherited && seq > 0 ? true : undefined;
     const sessionId = run.started.session;
-    return toldJson({ traceId: this.#traceId, sessionId, step, type, ...own, runId: run.runId, path, at, seq, copied })
-      .json as unknown as TraceRecord;
+    return toldJson({
+      traceId: this.#traceId,
+      sessionId,
+      step,
+      type,
+      ...own,
+      runId: run.runId,
+      path,
+      frame: id || undefined,
+      at,
+      seq,
+      copied,
+    }).json as unknown as TraceRecord;
   }
 }
 
