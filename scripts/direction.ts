@@ -30,8 +30,8 @@ const CORE: Record<string, Import['kind']> = {
   croner: 'dynamic',
   '@standard-schema/spec': 'type',
 };
-/** What `server` may import besides: an optional peer, which most servers do without. */
-const SERVER: Record<string, Import['kind']> = { jose: 'dynamic' };
+/** What `server` may import besides: optional peers, which most servers do without. */
+const SERVER: Record<string, Import['kind']> = { jose: 'dynamic', standardwebhooks: 'dynamic' };
 /** Nodes's own, but an adapter's: it warns on Node 22, and a core without it starts faster. */
 const ADAPTERS_ONLY = ['node:sqlite'];
 

@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { signature } from 'rondo/server';
+import { Webhook } from 'standardwebhooks';
 
 /** @param url of the webhook. @returns her provider's answer, the status of HTTP. */
 export async function answer(outbox: string, url: string, secret: string, text: string): Promise<number> {
@@ -13,7 +13,13 @@ export async function answer(outbox: string, url: string, secret: string, text: 
   // providers deliver more than once: the second has no effect
   let status = 0;
   for (const _ of [1, 2]) {
-    const headers = { 'content-type': 'application/json', ...signature(secret, id, body) };
+    const now = new Date();
+    const headers = {
+      'content-type': 'application/json',
+      'webhook-id': id,
+      'webhook-timestamp': String(Math.floor(now.getTime() / 1_000)),
+      'webhook-signature': new Webhook(secret).sign(id, now, body),
+    };
     status = (await fetch(url, { method: 'POST', headers, body })).status;
   }
   return status;

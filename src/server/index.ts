@@ -21,4 +21,4 @@ export { type Handler, type Listening, type ListenOptions, listen } from './list
 export { report } from './report.ts';
 export { type HandlerOptions, requestHandler, type ServeOptions, serve } from './serve.ts';
 export { begun, eventStream, lastEventId, type ServerEvent, type StreamOptions, sse } from './sse.ts';
-export { signature, type Webhook, type WebhookOptions, type Webhooks, webhooks } from './webhooks.ts';
+export { type Webhook, type WebhookOptions, type Webhooks, webhooks } from './webhooks.ts';

@@ -1,10 +1,11 @@
-import { createHmac, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { request as http } from 'node:http';
 import { request as https } from 'node:https';
 import { invalid, ToolError } from '../errors.ts';
 import { ofStatus, outcomeOf } from '../reliability/codes.ts';
 import { type Guarded, guard } from '../reliability/envelope.ts';
 import { isInside, publicOnly } from './addresses.ts';
+import { keyOf, signer } from './signing.ts';
 
 export interface WebhookOptions {
   /** Origins that may be called even if they are not https or not public, such as `http://127.0.0.1:9000`. */
@@ -23,7 +24,10 @@ export interface Webhook {
   /** Default `application/json`. */
   contentType?: string;
   headers?: Readonly<Record<string, string>>;
-  /** Signs the request, see {@link signature}. */
+  /**
+   * Signs the request by the Standard Webhooks specification. Base64 after `whsec_`, or any text of at least 24 bytes. Needs the package
+   * `standardwebhooks`, which is loaded for the first message.
+   */
   secret?: string;
   /** The message id. It is the same for every attempt, so that the receiver can drop duplicates. Default: a new id. */
   id?: string;
@@ -36,7 +40,7 @@ export interface Webhooks {
   problem(url: string): string | undefined;
   /**
    * Sends a message, with at most `attempts` attempts. Resolves for failures too. `value` is the HTTP status.
-   * Rejects with RondoError `CONFIG_INVALID` for a secret that is too short.
+   * Rejects with RondoError `CONFIG_INVALID` for a bad secret, or without the package for signatures.
    */
   send(webhook: Webhook): Promise<Guarded<number>>;
 }
@@ -66,7 +70,7 @@ export function webhooks(o: WebhookOptions = {}): Webhooks {
   }
 
   async function send({ url, body, contentType = 'application/json', id = randomUUID(), secret, signal, ...w }: Webhook) {
-    const key = secret === undefined ? undefined : keyOf(secret);
+    const sign = secret === undefined ? undefined : await signer(keyOf(secret));
     const attempt = async (given: AbortSignal): Promise<number> => {
       // checked again, because a stored URL may be older than the current rules
       const why = problem(url);
@@ -75,7 +79,7 @@ export function webhooks(o: WebhookOptions = {}): Webhooks {
         'content-type': contentType,
         'content-length': String(Buffer.byteLength(body)),
         ...w.headers,
-        ...(key && signed(key, id, body, Date.now())),
+        ...sign?.(id, body),
       };
       const target = new URL(url);
       const status = await post(target, headers, body, given, allow.has(target.origin));
@@ -87,28 +91,6 @@ export function webhooks(o: WebhookOptions = {}): Webhooks {
     return guard((a) => attempt(a.signal), { policy, cancel: signal, fallbackCode: 'STEP_FAILED' });
   }
   return { problem, send };
-}
-
-/**
- * Headers that prove the sender and the time of a message, by the Standard Webhooks specification: `webhook-id`, `webhook-timestamp`, and
- * `webhook-signature`, the HMAC-SHA256 of `<id>.<timestamp>.<body>`.
- * @param secret base64 after `whsec_`, or any text of at least 24 bytes.
- * @param now epoch milliseconds.
- * @throws RondoError `CONFIG_INVALID`.
- */
-export const signature = (secret: string, id: string, body: string, now = Date.now()): Record<string, string> =>
-  signed(keyOf(secret), id, body, now);
-
-function keyOf(secret: string): Buffer {
-  const key = secret.startsWith('whsec_') ? Buffer.from(secret.slice(6), 'base64') : Buffer.from(secret);
-  if (key.length < 24) throw invalid('the secret of a webhook has at least 24 bytes.');
-  return key;
-}
-
-function signed(key: Buffer, id: string, body: string, now: number): Record<string, string> {
-  const timestamp = String(Math.floor(now / 1_000));
-  const digest = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64');
-  return { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': `v1,${digest}` };
 }
 
 /** Follows no redirects. Unless `allowed`, connects only to public addresses. @returns the HTTP status. */

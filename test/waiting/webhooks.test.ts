@@ -1,9 +1,16 @@
-import { expect, test } from 'vitest';
+import { Webhook } from 'standardwebhooks';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { Engine } from '../../src/index.ts';
-import { eventHandler, signature } from '../../src/server/index.ts';
+import { eventHandler } from '../../src/server/index.ts';
 import { refused } from '../engine/setup.ts';
 
 const SECRET = 'a secret of at least 24 bytes';
+/** The headers that the kept library signs with. */
+const signature = (secret: string, id: string, body: string, now = Date.now()): Record<string, string> => ({
+  'webhook-id': id,
+  'webhook-timestamp': String(Math.floor(now / 1_000)),
+  'webhook-signature': new Webhook(secret, secret.startsWith('whsec_') ? {} : { format: 'raw' }).sign(id, new Date(now), body),
+});
 const by = { id: 'mail', tenant: 'acme' };
 const said = JSON.stringify({ event: 'reply', key: 't1', data: { text: 'hi' } });
 
@@ -53,11 +60,46 @@ test.each<[string, (signed: Record<string, string>) => Record<string, string>]>(
   expect(await engine.events({ by })).toEqual([]);
 });
 
+test('a secret of whsec_ is the one that the library knows', async () => {
+  const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+  const handle = eventHandler(new Engine(), { secrets: [secret], by });
+  const headers = { 'content-type': 'application/json', ...signature(secret, 'msg_1', said) };
+  expect((await handle(new Request('http://localhost/events', { method: 'POST', body: said, headers }))).status).toBe(200);
+});
+
+test('without the package the sender is told to come again, and the operator what to install', async () => {
+  vi.doMock('standardwebhooks', () => {
+    throw new Error('it is not there');
+  });
+  vi.resetModules();
+  onTestFinished(() => {
+    vi.doUnmock('standardwebhooks');
+    vi.resetModules();
+  });
+  const { eventHandler: handler, webhooks } = await import('../../src/server/index.ts');
+  const told: string[] = [];
+  const warned = (warning: Error) => void told.push(warning.message);
+  process.on('warning', warned);
+  onTestFinished(() => void process.off('warning', warned));
+  const engine = new Engine();
+  const headers = { 'content-type': 'application/json', ...signature(SECRET, 'msg_1', said) };
+  const request = new Request('http://localhost/events', { method: 'POST', body: said, headers });
+  const answer = await handler(engine, { secrets: [SECRET], by })(request);
+  expect([answer.status, ((await answer.json()) as { error: { code: string } }).error.code]).toEqual([503, 'UNAVAILABLE']);
+  expect(await engine.events({ by })).toEqual([]);
+  await vi.waitFor(() => expect(told.join()).toContain('npm install standardwebhooks'));
+  await expect(webhooks().send({ url: 'https://example.com/', body: said, secret: SECRET })).rejects.toThrow(
+    'npm install standardwebhooks',
+  );
+});
+
 test('a body that is no event is refused, and so is a bad configuration', async () => {
   const { engine, handle, post } = made();
   for (const body of ['{', '[]', '{}', '{"event":"e"}']) expect((await post(body, signature(SECRET, 'm', body))).status, body).toBe(400);
   expect((await handle(new Request('http://localhost/events'))).status).toBe(405);
   await refused('CONFIG_INVALID', () => eventHandler(engine, { secrets: ['short'], by }));
+  for (const odd of ['whsec_', 'whsec_no base64 at all, but long enough', 7])
+    await refused('CONFIG_INVALID', () => eventHandler(engine, { secrets: [odd as string], by }));
   await refused('CONFIG_INVALID', () => eventHandler(engine, { secrets: [] as never, by }));
   await refused('CONFIG_INVALID', () => eventHandler(engine, { secrets: [SECRET], by: {} as never }));
 });
