@@ -30,6 +30,11 @@ export type ErrorCode =
   // a source of tools could not be opened, or did not list them
   | 'SOURCE_UNAVAILABLE'
   | 'MCP_UNAVAILABLE'
+  // the file of `record` and `replay`
+  | 'RECORDING_EXISTS'
+  | 'RECORDING_NOT_FOUND'
+  | 'RECORDING_DAMAGED'
+  | 'RECORDING_VERSION'
   // a memory did not forget
   | 'MEMORY_UNAVAILABLE'
   // an error other than a RondoError, thrown by a part given to the engine, such as a store

@@ -1,6 +1,7 @@
 import { ToolError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { Message, Model, ModelRequest, ModelResponse, Part, Usage } from '../ports/model.ts';
+import { emitAnswer } from './deltas.ts';
 
 /** One answer of a scripted model: a text, a text with tool calls, or an error by its code (such as `THROTTLING`). */
 export type Scripted =
@@ -55,12 +56,7 @@ export function scripted(
       if (s.reasoning) content.push({ type: 'reasoning', text: s.reasoning });
       if (s.text) content.push({ type: 'text', text: s.text });
       for (const { id = `s${ids++}`, name, input } of s.toolCalls ?? []) content.push({ type: 'toolCall', id, name, input });
-      if (emit && s.reasoning) emit({ type: 'reasoning', text: s.reasoning });
-      if (emit && s.text) for (const word of s.text.match(/\S+\s*|\s+/g) ?? []) emit({ type: 'text', text: word });
-      for (const part of emit ? content : [])
-        if (part.type === 'toolCall')
-          for (const text of JSON.stringify(part.input).match(/[\s\S]{1,16}/g) ?? [])
-            emit?.({ type: 'toolCall', id: part.id, name: part.name, text });
+      if (emit) emitAnswer(content, emit);
       const usage = s.usage ?? {
         input: estimate(measure(request.messages)),
         output: estimate(JSON.stringify(content).length),
