@@ -208,7 +208,7 @@ test('the nearest request is the one with the longest common beginning', async (
   await model.generate(say('Bye', 'Bye.', 'Really'), call());
   await model.generate(say('A', 'B', 'D'), call());
   await expect(replay(file).generate(say('Bye', 'Bye.', 'Never'), call())).rejects.toThrow(
-    /line 9.*\n- message 3 \(user\): content\[0\]\.text: recorded "Really", now "Never"\n/,
+    /line 11.*\n- message 3 \(user\): content\[0\]\.text: recorded "Really", now "Never"\n/,
   );
 });
 
