@@ -95,6 +95,30 @@ describe('in a SQLite file', () => {
     expect(new Set(names).size).toBe(2);
   });
 
+  // holds claims.I1
+  test('a run that appends alone takes no claim that another connection has changed since it was seen, and ends one that it holds', async () => {
+    const { open } = file();
+    const [journal, other] = [open(), open()];
+    const over = [held, change({ to: 'done', digest: DIGEST, remember: 0 })];
+    await journal.append(RUN, 0, [entry(0)], head(RUN), { claims: over });
+    await journal.append('next', 0, [entry(0)], head('next'));
+    const seen = (await journal.claim?.(KEY))?.revision as number;
+    // a removal appends to no run, so the last append is still that of `next`
+    await other.remove(RUN);
+    const takes = (claims: object[]) => journal.append('next', 1, [entry(1)], head('next'), { claims: claims as ClaimChange[] });
+    await refused('INTENT_CLAIMED', async () => takes([{ ...held, seen }]));
+    await refused('INTENT_CLAIMED', async () =>
+      takes([
+        { ...held, key: 'more', seen: 0 },
+        { ...held, seen },
+      ]),
+    );
+    expect([await journal.claim?.({ ...KEY, key: 'more' }), (await read(journal, 'next')).length]).toEqual([undefined, 1]);
+    await takes([{ ...held, seen: seen + 1 }]);
+    await journal.append('next', 2, [entry(2)], head('next'), { claims: [change({ to: 'done', digest: DIGEST })] });
+    expect(await other.claim?.(KEY)).toMatchObject({ state: 'done', holder: { run: 'next', call: CALL }, revision: seen + 3 });
+  });
+
   test('a claim that was changed in any field is refused, to those who read it and to those who take it, and no other is', async () => {
     const { path, open } = file();
     const journal = open();

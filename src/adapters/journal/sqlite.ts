@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { invalid } from '../../errors.ts';
+import { invalid, RondoError } from '../../errors.ts';
 import type { Claim, ClaimKey } from '../../journal/claims.ts';
 import type { StoredAppend } from '../../journal/codec.ts';
 import { encode } from '../../journal/codec.ts';
@@ -10,7 +10,7 @@ import { type Listener, Listeners, type SubscribeOptions } from '../../journal/l
 import type { AppendOptions, DueFilter, HeadFilter, Journal, RunHead } from '../../journal/port.ts';
 import type { Records } from '../../journal/records.ts';
 import { conflict } from '../../journal/refuse.ts';
-import { Access, first } from './sqlite/access.ts';
+import { Access } from './sqlite/access.ts';
 import { explain, isBusy } from './sqlite/errors.ts';
 import { differs } from './sqlite/heads.ts';
 import { sqliteInbox } from './sqlite/inbox.ts';
@@ -115,8 +115,9 @@ class SqliteJournal implements Journal {
       file.sync(fsync);
       const insert = () => file.log.appendNext(live.run, live.tail, stored, count);
       const more = () => {
-        if (claims) file.claims.prepare(runId, claims)();
+        if (claims && !file.claims.changeSeen(runId, claims)) return false;
         if (effects) file.effects.change(live.run, effects);
+        return true;
       };
       const tail = claims || effects ? file.together(insert, more) : insert();
       if (!tail) return false;
@@ -126,7 +127,8 @@ class SqliteJournal implements Journal {
       return true;
     } catch (error) {
       this.#live.delete(runId);
-      if (isBusy(error)) return false;
+      // what was seen of a claim may be out of date
+      if (isBusy(error) || RondoError.is(error)) return false;
       throw explain(error, this.#access.path);
     }
   }
@@ -181,7 +183,7 @@ class SqliteJournal implements Journal {
   }
 
   claim(key: ClaimKey): Claim | undefined | Promise<Claim | undefined> {
-    return first(this.#access.read(({ claims }) => [claims.find(key)]));
+    return this.#access.glance(({ claims }) => claims.find(key));
   }
 
   effects(filter: EffectFilter): Iterable<EffectRow> | AsyncIterable<EffectRow> {

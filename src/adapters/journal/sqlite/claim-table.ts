@@ -26,53 +26,91 @@ export function claimTable(db: DatabaseSync) {
   const head = db.prepare('SELECT 1 FROM head WHERE run_id = ?');
   const find = db.prepare('SELECT * FROM claim WHERE mac = ?');
   const ofRun = db.prepare('SELECT * FROM claim WHERE run = ?');
-  const insert = db.prepare(
-    'INSERT OR REPLACE INTO claim (mac, state, run, call, digest, since, until, generation, revision, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-  );
+  const insert = db.prepare(`
+    INSERT INTO claim (state, run, call, digest, since, until, generation, revision, checksum, mac) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO NOTHING`);
+  // not replaced, so that the index on runs is written only if the holder changes
+  const update = db.prepare(`
+    UPDATE claim SET state = ?, run = ?, call = ?, digest = ?, since = ?, until = ?, generation = ?, revision = ?, checksum = ?
+    WHERE mac = ? AND revision = ? AND checksum = ?`);
+  /** Rows as they were seen last, by name; undefined for none. Other connections may have changed them since. */
+  const seen = new Map<string, Row | undefined>();
   let secret: Uint8Array | undefined;
   const macOf = (key: ClaimKey) => {
     secret ??= secretOf(secretRow.get() as SecretRow | undefined);
     return claimMac(secret, key);
   };
-  const stored = (mac: string): Claim | undefined => {
-    const row = find.get(mac) as Row | undefined;
-    return row && claimOf(row);
-  };
 
-  function put(mac: string, claim: Claim): void {
-    const { state, holder, digest = null, since, until = null, generation, revision } = claim;
-    const row: Omit<Row, 'checksum'> = {
-      mac,
-      state,
-      run: holder?.run ?? null,
-      call: holder?.call ?? null,
-      digest,
-      since,
-      until,
-      generation,
-      revision,
-    };
-    insert.run(mac, state, row.run, row.call, digest, since, until, generation, revision, checksumOf(row));
+  function stored(mac: string): Row | undefined {
+    const row = find.get(mac) as Row | undefined;
+    saw(mac, row);
+    return row;
+  }
+
+  function saw(mac: string, row: Row | undefined): void {
+    if (seen.size >= MOST_SEEN && !seen.has(mac)) seen.delete(seen.keys().next().value as string);
+    seen.set(mac, row);
+  }
+
+  function changedOf(runId: string, changes: readonly ClaimChange[], rowOf: (mac: string) => Row | undefined): ReadonlyMap<string, Claim> {
+    const knows = (run: string) => head.get(run) !== undefined;
+    return changedClaims(runId, changes, { macOf, find: (mac) => claimOf(rowOf(mac)), knows, now: Date.now() });
+  }
+
+  /** Writes a claim in the place of the row that was seen last. @returns false if another one is stored. Then nothing was written. */
+  function put(mac: string, claim: Claim): boolean {
+    const before = seen.get(mac);
+    const row = rowOf(mac, claim);
+    const { state, run, call, digest, since, until, generation, revision, checksum } = row;
+    const values = [state, run, call, digest, since, until, generation, revision, checksum, mac];
+    const { changes } = before ? update.run(...values, before.revision, before.checksum) : insert.run(...values);
+    saw(mac, row);
+    return changes === 1;
   }
 
   return {
-    find: (key: ClaimKey): Claim | undefined => stored(macOf(key)),
+    find: (key: ClaimKey): Claim | undefined => claimOf(stored(macOf(key))),
 
     /** Works the changes out, and writes nothing before the result is called. @throws RondoError `INTENT_CLAIMED` */
     prepare(runId: string, changes: readonly ClaimChange[]): () => void {
-      const changed = changedClaims(runId, changes, { macOf, find: stored, knows: (run) => head.get(run) !== undefined, now: Date.now() });
+      const changed = changedOf(runId, changes, stored);
       return () => {
         for (const [mac, claim] of changed) put(mac, claim);
       };
     },
 
+    /**
+     * The same without reading, if all claims are as this connection saw them last. @returns false if they may not be: the transaction must be
+     * rolled back, and `prepare` decides in another one. @throws RondoError as `prepare`, by what was seen, so `prepare` decides then too.
+     */
+    changeSeen(runId: string, changes: readonly ClaimChange[]): boolean {
+      let known = true;
+      const changed = changedOf(runId, changes, (mac) => {
+        known &&= seen.has(mac);
+        return seen.get(mac);
+      });
+      // what does not apply to the claim that was seen may apply to the one that is stored
+      return known && changed.size === changes.length && [...changed].every(([mac, claim]) => put(mac, claim));
+    },
+
     /** The run is removed: what it did stays done. */
     forget(runId: string): void {
       // all are read before one is written
-      const claims = (ofRun.all(runId) as unknown as Row[]).map((row) => [row.mac, tombstone(readable(row))] as const);
-      for (const [mac, claim] of claims) put(mac, claim);
+      for (const row of ofRun.all(runId) as unknown as Row[]) {
+        saw(row.mac, row);
+        put(row.mac, tombstone(readable(row)));
+      }
     },
   };
+}
+
+/** Most claims that are remembered as they were seen last. The oldest is dropped, which costs its next change a look-up. */
+const MOST_SEEN = 1_000;
+
+function rowOf(mac: string, { state, holder, digest, since, until, generation, revision }: Claim): Row {
+  const { run = null, call = null } = holder ?? {};
+  const row = { mac, state, run, call, digest: digest ?? null, since, until: until ?? null, generation, revision };
+  return { ...row, checksum: checksumOf(row) };
 }
 
 const checksumOf = ({ mac, state, run, call, digest, since, until, generation, revision }: Omit<Row, 'checksum'>) =>
@@ -97,7 +135,7 @@ function secretOf(row: SecretRow | undefined): Uint8Array {
 
 /** Of a run that is to be forgotten: a claim that is damaged may stand for anything, so it stays unknown. */
 function readable(row: Row): Claim {
-  if (row.checksum === checksumOf(row)) return claimOf(row);
+  if (row.checksum === checksumOf(row)) return claimOf(row) as Claim;
   return { state: 'unknown', since: Date.now(), generation: Number(row.generation) || 0, revision: Number(row.revision) || 1 };
 }
 
@@ -105,7 +143,8 @@ const damaged = (what: string, details: { mac?: string } = {}) =>
   new RondoError('JOURNAL_DAMAGED', `${what} Restore the store from a copy.`, { details });
 
 /** @throws RondoError `JOURNAL_DAMAGED`: a claim that is misread could let an effect happen twice. */
-function claimOf(row: Row): Claim {
+function claimOf(row: Row | undefined): Claim | undefined {
+  if (!row) return undefined;
   if (row.checksum !== checksumOf(row))
     throw damaged('A claim of an intent is damaged, so it is unknown what was done under its key, and nothing was done.', { mac: row.mac });
   const { state, run, call, digest, since, until, generation, revision } = row;

@@ -42,6 +42,8 @@ export class File {
   readonly #own: string | undefined;
   #wal: string | undefined;
   #unmarked = 0;
+  /** The row of the last fast append. */
+  #last = 0;
   #checked = 0;
 
   /** @throws RondoError `JOURNAL_DAMAGED` if rows that were written are missing. */
@@ -87,14 +89,17 @@ export class File {
     this.#note(this.log.last(), fsync, fsync);
   }
 
-  /** A fast append of two tables: `second` follows in the same transaction, unless `first` wrote nothing. */
-  together<T>(first: () => T | undefined, second: () => void): T | undefined {
+  /** A fast append of several tables in one transaction. @returns undefined if one of them refused it; then nothing was written. */
+  together<T>(first: () => T | undefined, second: () => boolean): T | undefined {
     this.#begin.run();
     try {
       const written = first();
-      if (written !== undefined) second();
-      this.#commit.run();
-      return written;
+      if (written !== undefined && second()) {
+        this.#commit.run();
+        return written;
+      }
+      rollback(this.db);
+      return undefined;
     } catch (error) {
       rollback(this.db);
       throw error;
@@ -103,12 +108,13 @@ export class File {
 
   /** Call it after a fast append. @param row the id of the appended row. */
   appended(row: number, fsync: boolean): void {
+    this.#last = row;
     if (fsync || ++this.#unmarked >= UNMARKED) this.#note(row, fsync, false);
   }
 
   /** Notes the fast appends that were not noted yet. */
   catchUp(): void {
-    if (this.#unmarked > 0) this.#note(this.log.last(), false, false);
+    if (this.#unmarked > 0) this.#note(this.#last, false, false);
   }
 
   #note(row: number, fsync: boolean, flush: boolean): void {
