@@ -1,14 +1,17 @@
 /** The context that a node's function gets, with its durable steps. */
 import { RondoError, ToolError } from '../errors.ts';
 import { named } from '../hitl/intent.ts';
-import type { Draft, Intent } from '../journal/entries.ts';
+import { amountProblem } from '../journal/amounts.ts';
+import type { Amount, Draft, Intent } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import { copyJson, type Json, plainJson } from '../json.ts';
+import { type Reservation, reserveAmount } from '../loop/budget.ts';
 import { idempotencyKey, knownOf, perform } from '../loop/effects.ts';
 import { held } from '../loop/held.ts';
 import { claimed, type Instead } from '../loop/intent.ts';
 import { endedLate } from '../loop/late.ts';
-import type { Scope } from '../loop/types.ts';
+import { limitText } from '../loop/limits.ts';
+import type { Crossing, Scope } from '../loop/types.ts';
 import type { Effect } from '../ports/tool.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { Halted } from '../reliability/patience.ts';
@@ -18,7 +21,15 @@ import type { NodeContext, StepContext, StepOptions } from './types.ts';
 
 type StepFunction = (step: StepContext) => unknown;
 
-const OPTIONS: ReadonlySet<string> = new Set(['effect', 'timeout', 'deadline', 'retry', 'breaker', 'key'] satisfies (keyof StepOptions)[]);
+const OPTIONS: ReadonlySet<string> = new Set([
+  'effect',
+  'timeout',
+  'deadline',
+  'retry',
+  'breaker',
+  'key',
+  'amount',
+] satisfies (keyof StepOptions)[]);
 
 /** Most characters of JSON in the result of one durable step. */
 const MAX_RESULT = 1024 * 1024;
@@ -33,6 +44,8 @@ export class Context implements NodeContext {
   readonly #running = new Set<Promise<unknown>>();
   /** The function has ended. Steps that still run append nothing. */
   #over = false;
+  /** The first limit that a step would have crossed. The function may have caught its error, so it is kept here and stops the run. */
+  crossing: Crossing | undefined;
   /** The first error of the journal in a step. The function may have caught it, so it is kept here and fails the run. */
   trouble: { error: unknown } | undefined;
 
@@ -94,7 +107,7 @@ export class Context implements NodeContext {
 
   async #step(name: string, fn: StepFunction, options: StepOptions): Promise<unknown> {
     const scope = this.#scope;
-    const { key, ...guarded } = options;
+    const { key, amount, ...guarded } = options;
     const policy = scope.plan.policy({ ...guarded, name: `the step "${name}"` });
     const call: Pick<Call, 'id' | 'step' | 'name' | 'input' | 'intent'> = {
       id: `${this.#task.id}/${name}`,
@@ -104,10 +117,27 @@ export class Context implements NodeContext {
     };
     const known = outcomeOf(this.#task.durable?.get(call.id), policy.effect);
     if (known) return known.output;
+    const odd = amount === undefined ? undefined : amountProblem(amount, `the step "${name}"`);
+    if (odd !== undefined) throw new ToolError('AMOUNT_INVALID', odd, { outcome: 'not-run' });
     const start = async (intent?: Intent) => {
       call.intent = intent;
-      const started: Draft = { type: 'call.started', call: call.id, effect: policy.effect, intent };
-      if (!(await this.#append(started, { fsync: policy.effect === 'once' }))) throw late();
+      const started: Draft = {
+        type: 'call.started',
+        call: call.id,
+        effect: policy.effect,
+        intent,
+        ...(amount && { amount: { ...amount } }),
+      };
+      let place: Reservation | undefined;
+      try {
+        const reserve = (seq: number) => {
+          place?.release();
+          place = this.#reserved(call, amount, seq);
+        };
+        if (!(await this.#append(started, { fsync: policy.effect === 'once', reserve }))) throw late();
+      } finally {
+        place?.release();
+      }
     };
     const instead = key === undefined ? void (await start()) : await this.#claimed(call, policy.effect, options, key, start);
     if (instead) return this.#endedInstead(call, instead);
@@ -141,6 +171,16 @@ export class Context implements NodeContext {
     return result.value;
   }
 
+  /** Reserves what a step is worth, unless it counts already: an earlier claim began it. @throws ToolError `LIMIT_REACHED` */
+  #reserved({ id, name }: Pick<Call, 'id' | 'name'>, amount: Amount | undefined, seq: number): Reservation | undefined {
+    if (!amount || this.#task.durable?.get(id)?.amount) return undefined;
+    const place = reserveAmount(this.#scope, amount, seq);
+    if (!('crossed' in place)) return place;
+    this.crossing ??= place;
+    const why = `the step "${name}" was not begun, because it would cross a limit: ${limitText(place.crossed)}. Raise it to go on.`;
+    throw new ToolError('LIMIT_REACHED', why, { outcome: 'not-run', retryable: false });
+  }
+
   /** Starts a step that has a key, unless what it means was done, or is being done. @returns what it comes to instead. */
   async #claimed(
     call: Pick<Call, 'id' | 'name'>,
@@ -166,13 +206,26 @@ export class Context implements NodeContext {
     return copyJson(output);
   }
 
-  /** @returns whether the entry was appended. It is dropped if the node has ended or the run was halted. */
-  async #append(draft: Draft, { fsync = false, hold = false }): Promise<boolean> {
+  /**
+   * @returns whether the entry was appended. It is dropped if the node has ended or the run was halted.
+   * @throws what `reserve` throws, which gets the number of the entry; then nothing was appended.
+   */
+  async #append(
+    draft: Draft,
+    { fsync = false, hold = false, reserve }: { fsync?: boolean; hold?: boolean; reserve?: (seq: number) => void },
+  ): Promise<boolean> {
     const scope = this.#scope;
     let written = false;
-    const make = () => {
+    let refused: { error: unknown } | undefined;
+    const make = (seq: number) => {
+      refused = undefined;
       written = !this.#over && scope.halt === undefined && scope.frame.ended === undefined;
-      return written ? [{ ...draft }] : [];
+      try {
+        if (written) reserve?.(seq);
+      } catch (error) {
+        refused = { error };
+      }
+      return written && !refused ? [{ ...draft }] : [];
     };
     try {
       await (hold ? held(scope, make, fsync) : scope.append(make, fsync));
@@ -180,6 +233,7 @@ export class Context implements NodeContext {
       this.trouble ??= { error };
       throw error;
     }
+    if (refused) throw refused.error;
     return written;
   }
 }

@@ -35,16 +35,26 @@ export function perform(schedule: Scheduling, task: Call): undefined | Promise<L
   return node.kind === 'agent' ? runAgent(schedule, task, node) : runQuestion(schedule, task, node);
 }
 
-function runFunction(schedule: Scheduling, task: Call, node: Extract<Node, { kind: 'function' }>): undefined | Promise<undefined> {
+function runFunction(
+  schedule: Scheduling,
+  task: Call,
+  node: Extract<Node, { kind: 'function' }>,
+): undefined | Promise<Blocked | undefined> {
   const since = Date.now();
   const { scope } = schedule;
   const span = scope.trace.node(task.step, { call: task.id, name: task.name });
   const ctx = new Context(scope, task, node, itemOf(task));
-  const afterSteps = (then: () => undefined | Promise<undefined>): undefined | Promise<undefined> => {
+  const afterSteps = (then: () => undefined | Promise<undefined>): undefined | Promise<Blocked | undefined> => {
+    // a limit is not the node's failure, even if the function caught it: the node runs again once the limit is raised
+    const ended = (): undefined | Promise<Blocked | undefined> => {
+      if (!ctx.crossing || ctx.trouble) return then();
+      span.end({ error: { code: 'LIMIT_REACHED' } });
+      return Promise.resolve(ctx.crossing);
+    };
     const steps = ctx.ended();
-    return steps ? unlessHalted(steps, scope.cancel).then(then) : then();
+    return steps ? unlessHalted(steps, scope.cancel).then(ended) : ended();
   };
-  const failed = async (thrown: unknown): Promise<undefined> => {
+  const failed = async (thrown: unknown): Promise<Blocked | undefined> => {
     if (thrown instanceof Halted) throw thrown;
     return afterSteps(() => {
       // a journal error is not the node's failure, even if the function caught it and then failed

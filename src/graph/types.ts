@@ -39,6 +39,11 @@ export interface StepOptions {
    * of a tenant: a step whose key is done gets the first result. Not for a `read` step.
    */
   key?: string;
+  /**
+   * What the step is worth, by unit, for the ledger and the limits `amounts`: `{ usd: 12.5 }`. A unit is `[a-z][a-z0-9_-]{0,31}`, an amount 0
+   * or more, at most 6 decimals. A step that would cross a limit is not begun: the run stops, and its node runs again once the limit is raised.
+   */
+  amount?: Readonly<Record<string, number>>;
   /** The circuit breaker of all steps of this name in this node, in every run of the engine. `false`: none. */
   breaker?: Breaker | false;
 }
@@ -58,7 +63,8 @@ export interface NodeContext<C = unknown> {
    * unless the first failed.
    * @returns what `fn` returned, as JSON of at most 1,048,576 characters.
    * @throws what the last attempt threw. ToolError `OUTCOME_UNKNOWN` for a `once` step that a crash interrupted, or that failed but may
-   * have taken effect; `INTENT_BUSY` where another run is at its key; `STEP_INVALID` for a bad name, option or result; `STEP_LATE` after the node has ended.
+   * have taken effect; `INTENT_BUSY` where another run is at its key; `AMOUNT_INVALID`; `LIMIT_REACHED` where its amount would cross a limit, which also
+   * stops the run; `STEP_INVALID` for a bad name, option or result; `STEP_LATE` after the node has ended.
    */
   durable<T>(name: string, fn: (step: StepContext) => T | Promise<T>, options?: StepOptions): Promise<T>;
 }

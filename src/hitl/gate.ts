@@ -3,7 +3,7 @@
  * that a crash or a limit left waiting, and one that was decided.
  */
 import { type Failure, notRun } from '../errors.ts';
-import { isAmount, UNIT } from '../journal/amounts.ts';
+import { amountProblem } from '../journal/amounts.ts';
 import type { Amount, EntryOf, Intent } from '../journal/entries.ts';
 import type { Approval, Call } from '../journal/fold.ts';
 import { writtenOf } from '../journal/frame.ts';
@@ -172,14 +172,11 @@ function amountOf(tool: Gated, { value, shown, exact }: Arguments): Amount | str
   if (!amount) return undefined;
   try {
     const told: unknown = amount(exact ? copyJson(shown) : value);
-    if (typeof told !== 'object' || told === null || Array.isArray(told))
-      return `the amount of ${tool.name} is not an object such as { usd: 12.5 }.`;
-    for (const [unit, n] of Object.entries(told))
-      if (!UNIT.test(unit) || !isAmount(n))
-        return `the amount of ${tool.name} is { ${unit}: ${String(n)} }: a unit is a-z, 0-9, "_" and "-", and an amount 0 or more, with at most 6 decimals and below 9 billion.`;
-      else if (units && !units.includes(unit))
-        return `the amount of ${tool.name} is in "${unit}", which its units (${units.join(', ')}) do not have.`;
-    return { ...told } as Amount;
+    const problem = amountProblem(told, tool.name);
+    if (problem !== undefined) return problem;
+    const odd = units && Object.keys(told as Amount).find((unit) => !units.includes(unit));
+    if (odd !== undefined) return `the amount of ${tool.name} is in "${odd}", which its units (${units?.join(', ')}) do not have.`;
+    return { ...(told as Amount) };
   } catch (error) {
     return `the amount of ${tool.name} could not be found out, so it was not run: ${messageOf(error)}`;
   }

@@ -15,11 +15,22 @@ export const millionthsOf = (n: number): number => Math.round(n * 1e6);
 export const isAmount = (n: unknown): n is number =>
   typeof n === 'number' && Number.isFinite(n) && n >= 0 && Number(n.toFixed(6)) === n && Number.isSafeInteger(millionthsOf(n));
 
+/** Why a value is not the amounts of a call, `{ usd: 12.5 }`; undefined if it is. @param name of what it is the amount of. */
+export function amountProblem(told: unknown, name: string): string | undefined {
+  if (typeof told !== 'object' || told === null || Array.isArray(told))
+    return `the amount of ${name} is not an object such as { usd: 12.5 }.`;
+  for (const [unit, n] of Object.entries(told))
+    if (!UNIT.test(unit) || !isAmount(n))
+      return `the amount of ${name} is { ${unit}: ${String(n)} }: a unit is a-z, 0-9, "_" and "-", and an amount 0 or more, with at most 6 decimals and below 9 billion.`;
+  return undefined;
+}
+
 export const usedOf = ({ millionths }: Pick<Spent, 'millionths'>, unit: string): number => millionths?.[unit] ?? 0;
 
 /** Adds an amount to sums, or takes it away again. */
-export function add(sums: Millionths, amount: Amount, sign: 1 | -1): void {
+export function add(sums: Millionths, amount: Amount, sign: 1 | -1): Millionths {
   for (const [unit, n] of Object.entries(amount)) sums[unit] = (sums[unit] ?? 0) + sign * millionthsOf(n);
+  return sums;
 }
 
 /** A call starts: what it is worth counts in its frame, in those above, and in the run. */

@@ -11,6 +11,7 @@ import type { RunFold } from '../journal/fold.ts';
 import { costUsd } from '../journal/spent.ts';
 import { Halted } from '../reliability/patience.ts';
 import { type Estimate, estimate } from './estimate.ts';
+import type { Starting } from './reserved.ts';
 import type { Crossing, Scope } from './types.ts';
 
 /** `release` it when the cost is in the journal, or if the call was not made. A second release does nothing. */
@@ -114,7 +115,7 @@ export function callsLeft(scope: Scope): { left: number; crossing: Crossing | un
     const max = at.limits.toolCalls;
     if (max === undefined) continue;
     const used = at.frame.spent.toolCalls;
-    const here = max - used - at.reserved.toolCalls;
+    const here = max - used - at.reserved.toolCalls(at.run.next);
     if (here >= left) continue;
     left = here;
     crossing = { crossed: { name: 'toolCalls', max, used, needed: 1 }, at };
@@ -129,25 +130,30 @@ export function amountCrossing(scope: Scope, amount: Amount | undefined): Crossi
     for (const [unit, n] of Object.entries(at.limits.amounts ? amount : {})) {
       const max = at.limits.amounts?.[unit];
       const used = usedOf(at.frame.spent, unit);
-      if (max === undefined || used + (at.reserved.millionths[unit] ?? 0) + millionthsOf(n) <= millionthsOf(max)) continue;
+      if (max === undefined || used + at.reserved.amount(unit, at.run.next) + millionthsOf(n) <= millionthsOf(max)) continue;
       return { crossed: { name: 'amounts', unit, max, used: used / 1e6, needed: n }, at };
     }
   return undefined;
 }
 
-/** Reserves one tool call until its start is in the journal. @returns undefined if a limit allows no more. */
-export function reserveToolCall(scope: Scope, amount?: Amount): Reservation | undefined {
+/** Reserves one tool call until its start, the entry of this number, is in the journal. @returns undefined if a limit allows no more. */
+export function reserveToolCall(scope: Scope, amount: Amount | undefined, seq: number): Reservation | undefined {
   const { left, crossing } = callsLeft(scope);
   if (!crossing && !amount) return NOTHING;
   if (left <= 0 || amountCrossing(scope, amount)) return undefined;
-  const change = (sign: 1 | -1) => {
-    for (const { reserved } of upwards(scope)) {
-      reserved.toolCalls += sign;
-      if (amount) add(reserved.millionths, amount, sign);
-    }
-  };
-  change(1);
-  return releasing(() => change(-1));
+  return reserving(scope, 1, amount, seq);
+}
+
+/** Reserves the amounts of a durable step in the same way. @returns the limit that they would cross. */
+export const reserveAmount = (scope: Scope, amount: Amount, seq: number): Reservation | Crossing =>
+  amountCrossing(scope, amount) ?? reserving(scope, 0, amount, seq);
+
+function reserving(scope: Scope, calls: number, amount: Amount | undefined, seq: number): Reservation {
+  const starting: Starting = { calls, millionths: amount && add({}, amount, 1), seq };
+  for (const { reserved } of upwards(scope)) reserved.starting.add(starting);
+  return releasing(() => {
+    for (const { reserved } of upwards(scope)) reserved.starting.delete(starting);
+  });
 }
 
 function* upwards(scope: Scope): Generator<Scope> {

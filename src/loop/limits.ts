@@ -28,8 +28,8 @@ export function assertPriced(agent: AgentDefinition, limits: Limits, prices: Pri
 }
 
 /**
- * Checks that each unit of the limits `amounts` is one that a tool of the tree may have. A tool that does not say its `units`, and a source of
- * tools, may have any.
+ * Checks that each unit of the limits `amounts` is one that a tool of the tree may have. A tool that does not say its `units`, a source of
+ * tools, and the durable steps of a graph may have any.
  * @param limits without those of the engine, which are for all agents. @throws RondoError `CONFIG_INVALID` otherwise.
  */
 export function assertUnits(agent: AgentDefinition, limits: Limits): void {
@@ -41,7 +41,8 @@ export function assertUnits(agent: AgentDefinition, limits: Limits): void {
   for (const child of agent.agents) assertUnits(child, child.limits);
 }
 
-const mayHave = ({ tools, sources, agents }: AgentDefinition, unit: string): boolean =>
+const mayHave = ({ kind, tools, sources, agents }: AgentDefinition, unit: string): boolean =>
+  kind === 'graph' ||
   sources.length > 0 ||
   [...tools.values()].some(({ options: { amount, units } }) => amount && (!units || units.includes(unit))) ||
   agents.some((child) => mayHave(child, unit));

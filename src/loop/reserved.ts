@@ -1,3 +1,12 @@
+import { usedOf } from '../journal/amounts.ts';
+
+/** A call that starts. The sums of the run have it once the entry of this number is applied. */
+export interface Starting {
+  readonly calls: number;
+  readonly millionths: { readonly [unit: string]: number } | undefined;
+  seq: number;
+}
+
 /** The reservations of a frame and all frames below it: calls that are starting or running, whose cost is not in the journal yet. */
 export class Reserved {
   modelCalls = 0;
@@ -5,10 +14,8 @@ export class Reserved {
   tokens = 0;
   /** Upper bound in US dollars; undefined while a call with an unknown price is reserved. */
   usd: number | undefined = 0;
-  /** Tool calls whose start is being appended. */
-  toolCalls = 0;
-  /** The amounts of those calls, in millionths, by unit. */
-  readonly millionths: { [unit: string]: number } = {};
+  /** Tool calls and durable steps whose start is being appended, or was appended just now. */
+  readonly starting = new Set<Starting>();
   #waiting: (() => void)[] = [];
 
   addModelCall(tokens: number, usd: number | undefined): void {
@@ -25,6 +32,22 @@ export class Reserved {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const go of waiting) go();
+  }
+
+  /** Tool calls that start. @param next the number of the run's next entry: what has started before it is in its sums. */
+  toolCalls(next: number): number {
+    return this.#sum(next, ({ calls }) => calls);
+  }
+
+  /** Millionths of the calls that start. */
+  amount(unit: string, next: number): number {
+    return this.#sum(next, ({ millionths }) => usedOf({ millionths }, unit));
+  }
+
+  #sum(next: number, of: (one: Starting) => number): number {
+    let sum = 0;
+    for (const one of this.starting) if (one.seq >= next) sum += of(one);
+    return sum;
   }
 
   /** Resolves when a model call is released. */

@@ -117,7 +117,7 @@ async function write(
       const id = answer ? `${seq}.${i}` : (call.id as CallId);
       if (p.go === 'start') {
         if (started.size >= parallel || lost.has(id) || (p.intent && claims >= MOST_CLAIMS)) continue;
-        const place = p.resumed ? undefined : reserveToolCall(scope, p.amount);
+        const place = p.resumed ? undefined : reserveToolCall(scope, p.amount, seq + drafts.length);
         if (place) reserved.push(place);
         else if (!p.resumed) continue;
         started.add(i);
