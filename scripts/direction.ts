@@ -17,6 +17,7 @@ export const LAYERS = [
   'server',
   'adapters',
   'testing',
+  'bench',
 ];
 /** Below all layers. */
 const BASE = ['errors.ts', 'json.ts', 'json-schema', 'json-schema.ts', 'node.ts', 'options.ts', 'schema.ts', 'secrets.ts', 'spellings.ts'];

@@ -1,0 +1,154 @@
+/**
+ * Runs the scenarios of a benchmark in each variant, in rounds: every round has one run of each, in turning order, so that what slows the
+ * machine for a while slows all alike.
+ */
+import { Engine } from '../engine/engine.ts';
+import { newId } from '../engine/ids.ts';
+import type { RunResult } from '../engine/results.ts';
+import { type Benchmark, type Plan, planOf, type Scenario } from './declaration.ts';
+import { agentFor, driven } from './drive.ts';
+import { judged } from './judge.ts';
+import { type Machine, machine } from './machine.ts';
+import type { RunMeasure } from './measure.ts';
+import { Meter } from './meter.ts';
+import { Purse } from './purse.ts';
+
+/** The format of a report in a file. */
+export const REPORT_FORMAT = 1;
+
+/** Plain JSON. What a reader wants to know of it is computed, see `summarised()`. */
+export interface Report {
+  format: typeof REPORT_FORMAT;
+  name: string;
+  /** When it began, epoch milliseconds. */
+  at: number;
+  machine: Machine;
+  settings: { runs: number; warmUp: number; concurrency: number; budget?: number };
+  scenarios: readonly string[];
+  variants: readonly string[];
+  /** The measured runs, in the order in which they ended. */
+  runs: readonly RunMeasure[];
+  /** US dollars of all runs, warm-up and judges; runs whose cost is unknown count with what was reserved for them. */
+  spentUsd: number;
+  /** Why runs are missing. */
+  incomplete?: 'budget' | 'cancelled';
+}
+
+export interface Progress {
+  done: number;
+  of: number;
+  failed: number;
+  spentUsd: number;
+}
+
+export interface BenchmarkOptions {
+  /** Ends the benchmark early. The report has what was measured. */
+  signal?: AbortSignal;
+  /** Called after each run. */
+  onProgress?: (progress: Progress) => void;
+}
+
+interface Job {
+  scenario: Scenario;
+  variant: Plan['variants'][number];
+  /** 0 or less: warm-up. */
+  run: number;
+}
+
+/**
+ * Measures an agent: see docs/benchmark.md.
+ * @throws RondoError `CONFIG_INVALID` for a declaration that cannot be run.
+ */
+export async function benchmark(declared: Benchmark, o: BenchmarkOptions = {}): Promise<Report> {
+  const plan = planOf(declared);
+  const { concurrency, runs, warmUp, budget } = plan;
+  const purse = new Purse(budget);
+  const stop = new AbortController();
+  const cancelled = () => stop.abort();
+  o.signal?.addEventListener('abort', cancelled, { once: true });
+  if (o.signal?.aborted) cancelled();
+  const benches = new Map(plan.variants.map((variant) => [variant, bench(variant)]));
+  const jobs = jobsOf(plan);
+  const report: Report & { runs: RunMeasure[] } = {
+    format: REPORT_FORMAT,
+    name: plan.name,
+    at: Date.now(),
+    machine: machine(),
+    settings: { runs, warmUp, concurrency, ...(budget !== undefined && { budget }) },
+    scenarios: plan.scenarios.map(({ name }) => name),
+    variants: plan.variants.map(({ name }) => name),
+    runs: [],
+    spentUsd: 0,
+  };
+  const progress: Progress = { done: 0, of: jobs.length, failed: 0, spentUsd: 0 };
+  let next = 0;
+  const worker = async () => {
+    while (next < jobs.length && !stop.signal.aborted && !report.incomplete) {
+      const job = jobs[next++] as Job;
+      const measure = await once(job, plan, { ...(benches.get(job.variant) as Bench), purse, signal: stop.signal });
+      if (measure === 'budget') report.incomplete = 'budget';
+      else if (job.run > 0 && !stop.signal.aborted) report.runs.push(measure);
+      progress.done++;
+      if (measure !== 'budget' && !measure.ok) progress.failed++;
+      progress.spentUsd = purse.spentUsd;
+      o.onProgress?.({ ...progress });
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: concurrency }, worker));
+  } finally {
+    o.signal?.removeEventListener('abort', cancelled);
+    for (const { engine } of benches.values()) await engine.close();
+  }
+  if (stop.signal.aborted) report.incomplete ??= 'cancelled';
+  report.spentUsd = purse.spentUsd;
+  return report;
+}
+
+interface Bench {
+  engine: Engine;
+  meter: Meter;
+}
+
+function bench(variant: Plan['variants'][number]): Bench {
+  const meter = new Meter();
+  const options = { use: [meter.wrapper], onEvent: meter.onEvent };
+  return { meter, engine: variant.engine ? variant.engine(options) : new Engine(options) };
+}
+
+function jobsOf({ scenarios, variants, runs, warmUp }: Plan): Job[] {
+  const jobs: Job[] = [];
+  for (let run = 1 - warmUp; run <= runs; run++) {
+    const round = scenarios.flatMap((scenario) => variants.map((variant): Job => ({ scenario, variant, run })));
+    jobs.push(...(run % 2 === 0 ? round.reverse() : round));
+  }
+  return jobs;
+}
+
+const isOverCost = (result: RunResult) => result.status === 'stopped' && result.limit.name === 'costUsd';
+
+/** One run and its checks. `budget`: too little is left for it. */
+async function once(job: Job, plan: Plan, o: Bench & { purse: Purse; signal: AbortSignal }): Promise<RunMeasure | 'budget'> {
+  const { scenario, variant, run } = job;
+  const { purse, signal } = o;
+  const { limits = {} } = variant;
+  const share = await purse.reserve(limits.costUsd, plan.concurrency);
+  if (!share) return 'budget';
+  const agent = agentFor(variant.agent, scenario.model ?? variant.model);
+  const costUsd = share.usd === undefined ? {} : { costUsd: share.usd };
+  let spent: number | null = null;
+  try {
+    const { measured, graded } = await driven({ ...o, agent, scenario, runId: newId(), limits: { ...limits, ...costUsd } });
+    spent = measured.costUsd;
+    // the limit was what the budget had left, so the end says nothing about the agent
+    if (limits.costUsd === undefined && graded && isOverCost(graded.result)) return 'budget';
+    share.settle(spent);
+    const checks = graded
+      ? await judged([...plan.checks, ...(scenario.checks ?? [])], graded, { purse, running: plan.concurrency, signal })
+      : [];
+    const ok = measured.status === 'completed' && checks.every(({ pass }) => pass);
+    return { scenario: scenario.name, variant: variant.name, run, ...measured, ok, checks };
+  } finally {
+    share.settle(spent);
+  }
+}

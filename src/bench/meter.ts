@@ -1,0 +1,93 @@
+/**
+ * Takes the times of runs: around each model and tool call by wrappers, and of everything else when its event comes, which is after its
+ * commit. Everything that is not a time is in the journal.
+ */
+import type { RunEvent } from '../engine/events.ts';
+import type { CallId } from '../journal/entries.ts';
+import type { Middleware } from '../loop/middleware.ts';
+import type { Span } from './spans.ts';
+
+/** Names a step in a run. */
+export const stepKey = (frame: CallId | undefined, step: number) => `${frame ?? ''}:${step}`;
+
+/** The times of one run, by `performance.now()`. */
+export class Clock {
+  readonly started = performance.now();
+  ended = 0;
+  /** Model calls, by `stepKey`: from the first to the last, if a wrapper asks several times. */
+  readonly models = new Map<string, [start: number, end: number]>();
+  /** Tool calls, by id: those of a run that was resumed may have run several times. */
+  readonly tools = new Map<CallId, Span[]>();
+  /** When the end of a call was in the journal, and how long it says that it took. */
+  readonly finished = new Map<CallId, { at: number; ms: number }>();
+  /** When a sub-agent began, by the call that it answers. */
+  readonly frames = new Map<CallId, number>();
+  /** The first piece of an answer, by path and step: a delta does not say its frame. */
+  readonly first = new Map<string, number>();
+  /** When the run waited for people. */
+  readonly pauses: Span[] = [];
+}
+
+/** The options that a measured engine needs. */
+export class Meter {
+  readonly #clocks = new Map<string, Clock>();
+
+  start(runId: string): Clock {
+    const clock = new Clock();
+    this.#clocks.set(runId, clock);
+    return clock;
+  }
+
+  end(runId: string): void {
+    this.#clocks.delete(runId);
+  }
+
+  readonly wrapper: Middleware = {
+    model: async (request, next, { runId, frame, step }) => {
+      const models = this.#clocks.get(runId)?.models;
+      const key = stepKey(frame, step);
+      const start = performance.now();
+      try {
+        return await next(request);
+      } finally {
+        models?.set(key, [models.get(key)?.[0] ?? start, performance.now()]);
+      }
+    },
+    tool: async (_, next, { runId, callId }) => {
+      const tools = this.#clocks.get(runId)?.tools;
+      const start = performance.now();
+      try {
+        return await next();
+      } finally {
+        tools?.set(callId, [...(tools.get(callId) ?? []), [start, performance.now()]]);
+      }
+    },
+  };
+
+  readonly onEvent = (event: RunEvent): void => {
+    const clock = this.#clocks.get(event.runId);
+    if (!clock) return;
+    switch (event.type) {
+      case 'text.delta':
+      case 'reasoning.delta':
+      case 'tool.delta': {
+        // the step of a delta is that of the answer that it belongs to
+        const key = deltaKey(event.path, event.step);
+        if (!clock.first.has(key)) clock.first.set(key, performance.now());
+        break;
+      }
+      case 'tool.finished':
+      case 'node.finished':
+      case 'durable.finished':
+      case 'turn.finished':
+        clock.finished.set(event.callId, { at: performance.now(), ms: event.ms });
+        break;
+      case 'agent.started':
+        clock.frames.set(event.callId, performance.now());
+        break;
+      default:
+    }
+  };
+}
+
+export const deltaKey = (path: readonly string[], step: number) => `${path.join('\n')}:${step}`;

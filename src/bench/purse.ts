@@ -1,0 +1,63 @@
+/**
+ * The dollars of a benchmark.
+ *
+ * I1. What is spent and what is reserved together never exceed the budget.
+ */
+
+/** Dollars that something which runs may spend. */
+export interface Share {
+  /** Undefined without a budget: any amount. */
+  readonly usd: number | undefined;
+  /** Gives back what was not spent. An unknown cost counts as all of it. */
+  settle(spent: number | null): void;
+}
+
+const NANO = 1e9;
+
+/** Whole nano-dollars, because sums of doubles drift. */
+export class Purse {
+  readonly #budget: number | undefined;
+  #spent = 0;
+  #reserved = 0;
+  #waiting: (() => void)[] = [];
+
+  constructor(budget: number | undefined) {
+    this.#budget = budget === undefined ? undefined : Math.floor(budget * NANO);
+  }
+
+  get spentUsd(): number {
+    return this.#spent / NANO;
+  }
+
+  /**
+   * Reserves dollars, and waits while others that run may still give some back.
+   * @param most what the run may cost at most. Undefined: an equal share of what is left, for `running` at the same time.
+   * @returns undefined if the budget is used up.
+   */
+  async reserve(most: number | undefined, running: number): Promise<Share | undefined> {
+    if (this.#budget === undefined) return this.#share(most === undefined ? undefined : Math.floor(most * NANO));
+    for (;;) {
+      const left = this.#budget - this.#spent - this.#reserved;
+      const wanted = most === undefined ? Math.floor(left / Math.max(1, running)) : Math.floor(most * NANO);
+      if (wanted > 0 && wanted <= left) return this.#share(wanted);
+      if (wanted === 0 && most !== undefined) return this.#share(0);
+      if (this.#reserved === 0) return undefined;
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  #share(nano: number | undefined): Share {
+    this.#reserved += nano ?? 0;
+    let settled = false;
+    return {
+      usd: nano === undefined ? undefined : nano / NANO,
+      settle: (spent) => {
+        if (settled) return;
+        settled = true;
+        this.#reserved -= nano ?? 0;
+        this.#spent += spent === null ? (nano ?? 0) : Math.round(spent * NANO);
+        for (const wake of this.#waiting.splice(0)) wake();
+      },
+    };
+  }
+}

@@ -1,0 +1,223 @@
+/** What a reader wants to know of a report. */
+import type { Report } from './benchmark.ts';
+import type { RunMeasure, StepMeasure } from './measure.ts';
+import { type Estimate, passAt, type Spread, share, spread } from './stats.ts';
+
+/** Milliseconds, tokens, US dollars and counts of a run. Absent where nothing was measured, or a run's cost is unknown. */
+export interface RunNumbers {
+  ms?: Spread;
+  modelMs?: Spread;
+  callMs?: Spread;
+  engineMs?: Spread;
+  firstTokenMs?: Spread;
+  costUsd?: Spread;
+  /** Uncached. */
+  inputTokens?: Spread;
+  cachedTokens?: Spread;
+  writtenTokens?: Spread;
+  outputTokens?: Spread;
+  reasoningTokens?: Spread;
+  steps?: Spread;
+  modelCalls?: Spread;
+  toolCalls?: Spread;
+  retries?: Spread;
+}
+
+/** Milliseconds. */
+export interface StepNumbers {
+  observeMs?: Spread;
+  thinkMs?: Spread;
+  actMs?: Spread;
+  engineMs?: Spread;
+  firstTokenMs?: Spread;
+}
+
+/** The part of one agent, model or tool in all runs. */
+export interface Part {
+  name: string;
+  /** Steps, or calls. */
+  count: number;
+  failed: number;
+  retries: number;
+  ms?: Spread;
+  inputTokens: number;
+  cachedTokens: number;
+  outputTokens: number;
+  /** US dollars; null if one is unknown. */
+  costUsd: number | null;
+}
+
+export interface CheckNumbers {
+  name: string;
+  passed: number;
+  of: number;
+  /** Checks that failed themselves. */
+  failed: number;
+  costUsd: number | null;
+}
+
+export interface Summary {
+  variant: string;
+  /** Absent: all scenarios. */
+  scenario?: string;
+  runs: number;
+  passed: number;
+  passRate: Estimate;
+  /** Of k = 1, 2, 4, ..., by k. Only of one scenario. */
+  passAt: { readonly [k: string]: Estimate };
+  /** Why runs did not pass: codes of errors, and names of checks, with their number. */
+  failures: { readonly [why: string]: number };
+  /** Of the runs that passed. */
+  run: RunNumbers;
+  step: StepNumbers;
+  agents: readonly Part[];
+  models: readonly Part[];
+  tools: readonly Part[];
+  checks: readonly CheckNumbers[];
+}
+
+/** One summary for each variant, and one for each of its scenarios. */
+export function summarised(report: Pick<Report, 'runs' | 'variants' | 'scenarios'>): Summary[] {
+  return report.variants.flatMap((variant) => {
+    const own = report.runs.filter((run) => run.variant === variant);
+    const scenarios = report.scenarios.map((scenario) => ({ scenario, runs: own.filter((run) => run.scenario === scenario) }));
+    const each = scenarios.map(({ scenario, runs }) => summaryOf(variant, runs, scenario));
+    return each.length === 1 ? each : [summaryOf(variant, own), ...each];
+  });
+}
+
+function summaryOf(variant: string, runs: readonly RunMeasure[], scenario?: string): Summary {
+  const passed = runs.filter(({ ok }) => ok);
+  const steps = passed.flatMap((run) => run.steps);
+  const calls = passed.flatMap((run) => run.calls);
+  const ks = scenario === undefined ? [] : [1, 2, 4, 8, 16, 32].filter((k) => k <= runs.length);
+  return {
+    variant,
+    ...(scenario !== undefined && { scenario }),
+    runs: runs.length,
+    passed: passed.length,
+    passRate: share(passed.length, runs.length),
+    passAt: Object.fromEntries(ks.map((k) => [k, passAt(k, passed.length, runs.length)])),
+    failures: failuresOf(runs),
+    run: {
+      ...spreads(passed, ['ms', 'modelMs', 'callMs', 'engineMs', 'firstTokenMs', 'costUsd', 'modelCalls', 'toolCalls', 'retries']),
+      ...named(
+        'steps',
+        passed.map((run) => run.steps.length),
+      ),
+      ...named(
+        'inputTokens',
+        passed.map(({ usage }) => usage.input),
+      ),
+      ...named(
+        'cachedTokens',
+        passed.map(({ usage }) => usage.cacheRead ?? 0),
+      ),
+      ...named(
+        'writtenTokens',
+        passed.map(({ usage }) => usage.cacheWrite ?? 0),
+      ),
+      ...named(
+        'outputTokens',
+        passed.map(({ usage }) => usage.output),
+      ),
+      ...named(
+        'reasoningTokens',
+        passed.map(({ usage }) => usage.reasoning ?? 0),
+      ),
+    },
+    step: spreads(steps, ['observeMs', 'thinkMs', 'actMs', 'engineMs', 'firstTokenMs']),
+    agents: partsBy(steps, ({ agent }) => agent),
+    models: partsBy(steps, ({ model }) => model),
+    tools: [...grouped(calls, ({ kind, name }) => (kind === 'tool' ? name : `${kind} ${name}`))].map(([name, own]) => ({
+      name,
+      count: own.length,
+      failed: own.filter(({ ok }) => !ok).length,
+      retries: own.reduce((sum, { attempts }) => sum + Math.max(0, attempts - 1), 0),
+      ...named(
+        'ms',
+        own.map(({ ms }) => ms),
+      ),
+      inputTokens: 0,
+      cachedTokens: 0,
+      outputTokens: 0,
+      costUsd: 0,
+    })),
+    checks: [
+      ...grouped(
+        runs.flatMap(({ checks }) => checks),
+        ({ name }) => name,
+      ),
+    ].map(([name, own]) => ({
+      name,
+      passed: own.filter(({ pass }) => pass).length,
+      of: own.length,
+      failed: own.filter(({ failed }) => failed).length,
+      costUsd: total(own.map(({ costUsd }) => costUsd)),
+    })),
+  };
+}
+
+function failuresOf(runs: readonly RunMeasure[]): { [why: string]: number } {
+  const failures: { [why: string]: number } = {};
+  for (const { ok, error, checks } of runs) {
+    if (ok) continue;
+    const whys = error ? [error.code] : checks.flatMap(({ pass, name }) => (pass ? [] : [name]));
+    for (const why of whys) failures[why] = (failures[why] ?? 0) + 1;
+  }
+  return failures;
+}
+
+function partsBy(steps: readonly StepMeasure[], key: (step: StepMeasure) => string): Part[] {
+  return [...grouped(steps, key)].map(([name, own]) => ({
+    name,
+    count: own.length,
+    failed: 0,
+    retries: own.reduce((sum, { retries }) => sum + retries, 0),
+    ...named(
+      'ms',
+      own.map(({ thinkMs }) => thinkMs),
+    ),
+    inputTokens: own.reduce((sum, { usage }) => sum + (usage?.input ?? 0), 0),
+    cachedTokens: own.reduce((sum, { usage }) => sum + (usage?.cacheRead ?? 0), 0),
+    outputTokens: own.reduce((sum, { usage }) => sum + (usage?.output ?? 0), 0),
+    costUsd: total(own.map(({ costUsd }) => costUsd)),
+  }));
+}
+
+/** Null if one is unknown. Sums of doubles drift, sums of nano-dollars do not. */
+function total(dollars: readonly (number | null)[]): number | null {
+  let nano = 0;
+  for (const usd of dollars) {
+    if (usd === null) return null;
+    nano += Math.round(usd * 1e9);
+  }
+  return nano / 1e9;
+}
+
+function grouped<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(key(item));
+    if (group) group.push(item);
+    else groups.set(key(item), [item]);
+  }
+  return groups;
+}
+
+function spreads<K extends string>(of: readonly { readonly [k in K]?: number | null }[], keys: readonly K[]): { [k in K]?: Spread } {
+  const found: { [k in K]?: Spread } = {};
+  for (const key of keys) {
+    const values = of.map((item) => item[key]);
+    // a mean over those whose cost is known would be too low
+    if (values.includes(null)) continue;
+    const made = spread(values.filter((value): value is number => typeof value === 'number'));
+    if (made) found[key] = made;
+  }
+  return found;
+}
+
+const named = <K extends string>(key: K, values: readonly number[]) => {
+  const made = spread(values);
+  return (made ? { [key]: made } : {}) as { [k in K]?: Spread };
+};
