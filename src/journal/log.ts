@@ -19,6 +19,8 @@ import { type Draft, type Entry, FOREIGN, VERSION } from './entries.ts';
 import { apply, emptyFold } from './fold.ts';
 import { headOf, keepsHead, type Lease } from './head.ts';
 import type { AppendOptions, Journal } from './port.ts';
+import type { RecordChange } from './records.ts';
+import { isRecordConflict } from './refuse.ts';
 import type { RunFold } from './state.ts';
 import { waitChanges } from './waiting.ts';
 
@@ -43,6 +45,8 @@ export class Log {
   lease: Lease | undefined;
   /** This process does not drive the run, so it adopts entries of every type. */
   guest: boolean;
+  /** Goes into each append. Set it only for the first one of a run that is not driven here. */
+  record: RecordChange | undefined;
   /** The number of the newest batch: drafts made in the same batch are appended together or not at all. */
   stamped = 0;
   readonly #journal: Journal;
@@ -75,7 +79,7 @@ export class Log {
     try {
       pending = this.#write(entries, fsync);
     } catch (error) {
-      if (!RondoError.is(error, 'JOURNAL_CONFLICT')) throw error;
+      if (!RondoError.is(error, 'JOURNAL_CONFLICT') || isRecordConflict(error)) throw error;
       pending = Promise.reject(error);
     }
     if (pending === undefined) return this.#commit(entries);
@@ -140,6 +144,7 @@ export class Log {
     for (const entry of entries) apply(ahead, entry);
     const waits = waitChanges(run, ahead, entries);
     if (waits) o = { ...o, waits };
+    if (this.record) o = { ...o, record: this.record };
     const pending = this.#journal.append(run.runId, run.next, entries, headOf(ahead, lease), o);
     // then `keepsHead` fails for every append, so this fold is kept to avoid a copy each time
     if (ahead.unknowns.size > 0 || ahead.listens) this.#ahead = ahead;
@@ -155,7 +160,7 @@ export class Log {
           return this.#commit(entries);
         } catch (error) {
           this.#ahead = undefined;
-          if (!RondoError.is(error, 'JOURNAL_CONFLICT')) throw error;
+          if (!RondoError.is(error, 'JOURNAL_CONFLICT') || isRecordConflict(error)) throw error;
           const { next } = this.run;
           if (await this.#adopt(entries)) return;
           // the store reports a conflict but has no new entries

@@ -1,7 +1,6 @@
 import { invalid } from '../errors.ts';
 import { dueAt, dueOrder } from './due.ts';
 import type { Entry, RunStatus } from './entries.ts';
-import type { WaitChange } from './inbox.ts';
 import { Listeners } from './listeners.ts';
 import { memoryClaims } from './memory-claims.ts';
 import { memoryEffects } from './memory-effects.ts';
@@ -54,6 +53,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
   const claims = memoryClaims((runId) => runs.has(runId));
   const queue = memoryQueue();
   const effects = memoryEffects((runId) => runs.get(runId));
+  const { assert: assertRecord, ...records } = memoryRecords();
   const inbox = memoryInbox((runId) => {
     const run = runs.get(runId);
     if (run?.head.status !== 'paused') return;
@@ -65,6 +65,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     const run = runs.get(runId);
     const held = run ? run.log.length : 0;
     if (held !== expectedSeq) throw conflict(runId, expectedSeq, held);
+    if (o?.record) assertRecord(o.record);
     const claim = o?.claims && claims.prepare(runId, o.claims);
     if (!run) {
       place(undefined, head);
@@ -74,7 +75,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
       join(fresh);
       claim?.();
       if (o?.effects) effects.change(runId, o.effects);
-      waits(fresh, o?.waits);
+      more(fresh, o);
       if (bounded) bound(fresh, entries);
       listeners.changed(runId);
       return;
@@ -93,15 +94,16 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     for (const entry of entries) run.log.push(entry);
     claim?.();
     if (o?.effects) effects.change(runId, o.effects);
-    waits(run, o?.waits);
+    more(run, o);
     if (bounded) bound(run, entries);
     listeners.changed(runId);
   }
 
-  /** Changes waits. A paused run to which an event is assigned is due at once. */
-  function waits(run: Run, changes: readonly WaitChange[] | undefined): void {
+  /** Changes waits and a record. A paused run to which an event is assigned is due at once. */
+  function more(run: Run, { waits, record }: AppendOptions = {}): void {
     const { runId, status } = run.head;
-    if (changes) inbox.change(runId, changes);
+    if (record) records.append(record.namespace, record.key, record.values);
+    if (waits) inbox.change(runId, waits);
     if (status === 'paused' && inbox.has(runId)) run.head = { ...run.head, wakeAt: 0 };
   }
 
@@ -251,7 +253,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     claim: claims.find,
     effects: effects.list,
     inbox,
-    records: memoryRecords(),
+    records,
   };
 }
 

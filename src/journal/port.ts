@@ -3,7 +3,7 @@ import type { EffectChange, EffectFilter, EffectRow } from './effects.ts';
 import type { Entry, RunStatus } from './entries.ts';
 import type { Inbox, WaitChange } from './inbox.ts';
 import type { Listener, SubscribeOptions } from './listeners.ts';
-import type { Records } from './records.ts';
+import type { RecordChange, Records } from './records.ts';
 
 /** A summary of a run for lookups without reading its journal. It can be rebuilt from the journal, except for the lease. */
 export interface RunHead {
@@ -88,6 +88,8 @@ export interface AppendOptions {
   effects?: readonly EffectChange[] | undefined;
   /** Only stores with `inbox` get any. */
   waits?: readonly WaitChange[] | undefined;
+  /** Only stores with `records` get one. */
+  record?: RecordChange | undefined;
 }
 
 /**
@@ -111,6 +113,8 @@ export interface Journal {
    * @param o.claims changed in the same unit, in this order, as `changedClaim` says. Only stores with `claim` get any.
    * @param o.effects changes of the index of effects, made in the same unit, in this order, as `changedEffect` says. Only stores with
    *   `effects` get any.
+   * @param o.record appended to a key in the same unit. @throws RondoError `JOURNAL_CONFLICT`, with the details of `Records.append`, if the key
+   *   holds more or fewer values than expected; then nothing is written.
    * @throws RondoError `INTENT_CLAIMED` if a claim cannot be taken: nothing of this append is written, and no other append fails with it.
    * @throws RondoError `JOURNAL_UNAVAILABLE` if the store is locked, full or unreachable: nothing was written, and a retry may succeed.
    */

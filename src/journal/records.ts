@@ -8,6 +8,15 @@ export interface RecordAppendOptions {
   sync?: 'power' | 'process';
 }
 
+/** Values that are appended to a key in the same unit as entries of a run. */
+export interface RecordChange {
+  namespace: string;
+  key: string;
+  values: readonly Json[];
+  /** How many values the key must hold, 0 for a new key. */
+  expected: number;
+}
+
 /** The page of a list of keys. */
 export interface RecordListOptions {
   /** The last key of the previous page. It may have been deleted since. */

@@ -22,6 +22,10 @@ export function recordConflict(namespace: string, key: string, expected: number,
   );
 }
 
+/** Whether an append was refused because of its record, and not because of its run. */
+export const isRecordConflict = (error: unknown): boolean =>
+  RondoError.is(error, 'JOURNAL_CONFLICT') && (error.details as { namespace?: string } | null)?.namespace !== undefined;
+
 /** A stored value is not what was written, or is missing. */
 export function recordDamaged(namespace: string, key: string, seq: number): RondoError<'JOURNAL_DAMAGED'> {
   return new RondoError(

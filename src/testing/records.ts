@@ -136,6 +136,38 @@ const cases: readonly Case[] = [
     },
   ],
   [
+    'a run and a record are appended in one unit: both, or neither',
+    async (records, journal) => {
+      const change = (expected: number, ...values: Json[]) => ({ record: { namespace: SPACE, key: 'k', values, expected } });
+      await journal.append('r', 0, [entry(0)], head('r', { seq: 1 }), change(0, 'a'));
+      await journal.append('r', 1, [entry(1)], head('r', { seq: 2 }), change(1, 'b', 'c'));
+      const { details } = await refused('JOURNAL_CONFLICT', () =>
+        journal.append('r', 2, [entry(2)], head('r', { seq: 3 }), change(2, 'late')),
+      );
+      assert.deepEqual(details, { namespace: SPACE, key: 'k', expected: 2, held: 3 });
+      await refused('JOURNAL_CONFLICT', () => journal.append('new', 0, [entry(0)], head('new', { seq: 1 }), change(0, 'late')));
+      await refused('JOURNAL_CONFLICT', () => journal.append('r', 1, [entry(1)], head('r', { seq: 2 }), change(3, 'late')));
+      // several at once share no fate
+      const session = head('open', { seq: 1, session: 's' });
+      await journal.append('open', 0, [entry(0)], session);
+      const tries = await Promise.allSettled([
+        (async () => journal.append('one', 0, [entry(0)], { ...session, runId: 'one' }, change(3, 'busy')))(),
+        (async () => journal.append('two', 0, [entry(0)], head('two', { seq: 1 }), change(3, 'd')))(),
+        (async () => journal.append('three', 0, [entry(0)], head('three', { seq: 1 }), change(3, 'late')))(),
+      ]);
+      assert.deepEqual(
+        tries.map(({ status }) => status),
+        ['rejected', 'fulfilled', 'rejected'],
+      );
+      assert.deepEqual(await readAll(records, 'k'), ['a', 'b', 'c', 'd']);
+      assert.equal((await readRun(journal, 'r')).length, 2);
+      for (const id of ['new', 'one', 'three']) assert.deepEqual(await readRun(journal, id), []);
+      const ids = (await all(journal.heads({}))).map(({ runId }) => runId);
+      assert.deepEqual(ids.toSorted(), ['open', 'r', 'two'], 'what was refused left no head');
+      assert.equal(await records.append(SPACE, 'k', [], { expected: 4 }), 4);
+    },
+  ],
+  [
     'namespaces and keys are separate: no two names are mixed up',
     async (records) => {
       for (const space of NAMES) for (const key of NAMES) await records.append(space, key, [`${space} ${key}`], { expected: 0 });

@@ -34,10 +34,12 @@ export class Points {
 export interface Noted {
   synced?: () => void;
   refused?: () => void;
+  /** The clock of the store. */
+  now?: () => number;
 }
 
 /** A journal with a point before and after each write: committed, and nobody knows it yet. */
-export function pointed(journal: Journal, point: Point, { synced, refused }: Noted = {}): Journal {
+export function pointed(journal: Journal, point: Point, { synced, refused, now }: Noted = {}): Journal {
   const around = <T>(label: string, write: () => T | Promise<T>, power = false): T | Promise<T> => {
     point(`before ${label}`);
     const done = (result: T) => {
@@ -56,6 +58,7 @@ export function pointed(journal: Journal, point: Point, { synced, refused }: Not
       return failed(error);
     }
   };
+  const { records, inbox } = journal;
   return {
     durable: journal.durable,
     append: (runId, seq, entries, head, o) =>
@@ -68,8 +71,27 @@ export function pointed(journal: Journal, point: Point, { synced, refused }: Not
       around(until === 0 ? 'giving the lease back' : 'taking the lease', () => journal.renew(runId, owner, until)),
     read: (runId, after) => journal.read(runId, after),
     heads: (filter) => journal.heads(filter),
-    remove: (runId) => journal.remove(runId),
+    remove: (runId) => around('removal of a run', () => journal.remove(runId)),
+    ...(journal.due && { due: (filter) => journal.due?.(filter) ?? [] }),
     ...(journal.claim && { claim: (key) => journal.claim?.(key) }),
+    ...(journal.effects && { effects: (filter) => journal.effects?.(filter) ?? [] }),
+    ...(inbox && {
+      inbox: {
+        signal: (event) => around('signal', () => inbox.signal(event)),
+        assigned: (runId) => inbox.assigned(runId),
+        waits: (topic) => inbox.waits(topic),
+        list: (tenant, limit) => inbox.list(tenant, limit),
+      },
+    }),
+    ...(records && {
+      records: {
+        append: (namespace, key, values, o) => around(`append to ${namespace}`, () => records.append(namespace, key, values, o)),
+        read: (namespace, key, from) => records.read(namespace, key, from),
+        list: (namespace, o) => records.list(namespace, o),
+        delete: (namespace, key) => around(`deletion from ${namespace}`, () => records.delete(namespace, key)),
+      },
+    }),
+    ...(now && { now }),
     close: () => journal.close?.(),
   };
 }

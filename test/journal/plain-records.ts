@@ -1,4 +1,5 @@
 import { RondoError } from '../../src/errors.ts';
+import type { Journal } from '../../src/journal/port.ts';
 import type { RecordAppendOptions, RecordListOptions, Records } from '../../src/journal/records.ts';
 import { recordConflict } from '../../src/journal/refuse.ts';
 import type { Json } from '../../src/json.ts';
@@ -46,6 +47,10 @@ export const BUGS = [
   'fails to delete what is not there',
   'keeps records as runs',
   'removes records with the run of their name',
+  'leaves out the record of a run that is appended',
+  'does not check the record of a run that is appended',
+  'appends a run whose record is refused',
+  'appends the record of a run that is refused',
 ] as const;
 export type Bug = (typeof BUGS)[number];
 
@@ -192,6 +197,27 @@ export class PlainRecords extends PlainJournal {
     if (bug === 'keeps the values of a deleted key') return;
     if (bug === 'deletes the whole namespace') this.#spaces.delete(space);
     this.#spaces.get(space)?.delete(name);
+  }
+
+  #turn: Promise<unknown> = Promise.resolve();
+
+  override append(...args: Parameters<Journal['append']>): Promise<void> {
+    const [runId, expectedSeq, entries, head, o] = args;
+    const write = async () => {
+      const bug = this.#bug;
+      const { namespace = '', key = '', values = [], expected = 0 } = o?.record ?? {};
+      const held = this.#list(namespace, key)?.length ?? 0;
+      const refused = o?.record && held !== expected && bug !== 'does not check the record of a run that is appended';
+      if (o?.record && !refused && bug === 'appends the record of a run that is refused') await this.#add(namespace, key, values);
+      if (!refused || bug === 'appends a run whose record is refused') await super.append(runId, expectedSeq, entries, head);
+      if (refused) throw recordConflict(namespace, key, expected, held);
+      if (!o?.record || bug === 'leaves out the record of a run that is appended') return;
+      if (bug !== 'appends the record of a run that is refused') await this.#add(namespace, key, values);
+    };
+    // one after the other, so that check and write are one
+    const turn = this.#turn.then(write);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
   }
 
   override async remove(runId: string): Promise<void> {

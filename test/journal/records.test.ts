@@ -118,7 +118,11 @@ describe('the suite', () => {
     const race = (lock: boolean) => cases(lock).filter(({ name }) => name.startsWith('two processes'));
     expect(race(true)).toHaveLength(1);
     await race(true)[0]?.run();
-    await expect(race(false)[0]?.run()).rejects.toThrow();
+    // on a busy machine two processes may not meet
+    let failed = false;
+    for (let tries = 0; tries < 20 && !failed; tries++)
+      failed = (await Promise.allSettled(race(false).map(({ run }) => run()))).some(({ status }) => status === 'rejected');
+    expect(failed).toBe(true);
   });
 
   test('fails a store that keeps its records in the handle', async () => {

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { Engine, type Json, memoryJournal, type Policy } from '../../src/index.ts';
 import type { Journal } from '../../src/journal/port.ts';
-import { all, around, ends, journals, refused, settle } from '../engine/setup.ts';
+import { all, around, deferred, ends, journals, refused, settle } from '../engine/setup.ts';
 import { folder } from '../folder.ts';
 import { Clock, echo, working } from './setup.ts';
 
@@ -185,20 +185,18 @@ describe.each(journals)('schedules on $name', ({ make }) => {
   });
 
   // holds schedules.I2
-  test('a process that dies between the start of a run and the next time neither loses nor doubles it', async () => {
+  test.each(['before', 'after'] as const)('a process that dies %s a run is started neither loses nor doubles it', async (when) => {
     const { clock, journal, engine, work } = setup();
     await work.stop();
     await engine.schedule('daily', daily);
     clock.forward(HOUR / 2);
-    const records = journal.records as NonNullable<Journal['records']>;
+    let died = 0;
     const dying = new Engine({
       journal: around(journal, {
-        records: {
-          ...records,
-          read: (...a) => records.read(...a),
-          list: (...a) => records.list(...a),
-          delete: (...a) => records.delete(...a),
-          append: () => Promise.reject(new Error('gone')),
+        append: async (...a) => {
+          if (when === 'after') await journal.append(...a);
+          died++;
+          throw new Error('gone');
         },
       }),
       agents: [echo()],
@@ -206,7 +204,8 @@ describe.each(journals)('schedules on $name', ({ make }) => {
     const dead = dying.work({ onError: () => undefined });
     await dead.idle();
     await dead.stop();
-    expect(await started(journal)).toBe(1);
+    expect(died).toBeGreaterThan(0);
+    expect(await started(journal)).toBe(when === 'after' ? 1 : 0);
     clock.forward(2 * HOUR);
     const { work: next } = working({ journal, agents: [echo()] });
     await next.idle();
@@ -214,6 +213,37 @@ describe.each(journals)('schedules on $name', ({ make }) => {
     expect(await engine.schedules({ by })).toMatchObject([
       { missed: 0, next: Date.parse('2027-01-16T09:00:00Z'), runId: expect.any(String) },
     ]);
+  });
+
+  // holds schedules.I2
+  test('a time that another process has listed as missed meanwhile is not started', async () => {
+    const { clock, journal, another, engine, work } = setup();
+    await work.stop();
+    await engine.schedule('daily', { ...daily, catchUp: 0 });
+    clock.forward(HOUR / 2);
+    const [reached, free] = [deferred(), deferred()];
+    const slow = new Engine({
+      journal: around(journal, {
+        append: async (...a) => {
+          reached.resolve(undefined);
+          await free.promise;
+          return journal.append(...a);
+        },
+      }),
+      agents: [echo()],
+    });
+    const errors: unknown[] = [];
+    const late = slow.work({ onError: (error) => void errors.push(error) });
+    await reached.promise;
+    clock.forward(HOUR);
+    await working({ journal: another(), agents: [echo()] }).work.idle();
+    expect(await engine.schedules({ by })).toMatchObject([{ missed: 1, misses: [{ why: 'late' }] }]);
+    free.resolve(undefined);
+    await late.idle();
+    await late.stop();
+    expect(errors).toEqual([]);
+    expect(await started(journal)).toBe(0);
+    expect(await engine.schedules({ by })).toMatchObject([{ missed: 1, next: Date.parse('2027-01-16T09:00:00Z') }]);
   });
 });
 
@@ -237,7 +267,7 @@ describe('several processes', () => {
   const file = fileURLToPath(new URL('./tick.ts', import.meta.url));
   const NOW = Date.parse('2027-01-15T08:30:00Z');
 
-  async function tick(o: { path: string; now: number; dies?: boolean }): Promise<number | null> {
+  async function tick(o: { path: string; now: number; dies?: 'before' | 'after' }): Promise<number | null> {
     const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', file, JSON.stringify(o)], {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
@@ -245,12 +275,12 @@ describe('several processes', () => {
     return code;
   }
 
-  test('start each time once, also if one of them dies between the start of a run and the next time', async () => {
+  test('start each time once, also if some of them die before or after they start a run', async () => {
     const path = join(folder('schedules'), 'runs.db');
     await using engine = new Engine({ journal: around(sqliteJournal(path), { now: () => NOW }) });
     for (const name of ['a', 'b', 'c']) await engine.schedule(name, { cron: '0 9 * * *', agent: echo(), input: name, by });
     const now = NOW + HOUR / 2;
-    expect(await tick({ path, now, dies: true })).toBe(9);
+    for (const dies of ['before', 'after'] as const) expect(await tick({ path, now, dies })).toBe(9);
     expect(await Promise.all([1, 2, 3].map(() => tick({ path, now })))).toEqual([0, 0, 0]);
     expect(await Promise.all([1, 2].map(() => tick({ path, now: now + DAY })))).toEqual([0, 0]);
     const runs = await all(engine.runs({ by }));

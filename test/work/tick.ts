@@ -1,19 +1,20 @@
-/** A process that serves the schedules of a file once, at a time. With `dies`, it ends between the start of a run and the next time. */
+/** A process that serves the schedules of a file once, at a time. With `dies`, it ends before or after the append that starts a run. */
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { agent, Engine, type Journal } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 
-const { path, now, dies } = JSON.parse(process.argv[2] as string) as { path: string; now: number; dies?: boolean };
+const { path, now, dies } = JSON.parse(process.argv[2] as string) as { path: string; now: number; dies?: 'before' | 'after' };
 const inner = sqliteJournal(path);
-const { records } = inner;
-if (!records) throw new Error('no records');
+const append: Journal['append'] = async (...args) => {
+  const starts = args[4]?.record !== undefined;
+  if (dies === 'before' && starts) process.exit(9);
+  await inner.append(...args);
+  if (dies === 'after' && starts) process.exit(9);
+};
 const journal: Journal = new Proxy(inner, {
   get(target, name) {
     if (name === 'now') return () => now;
-    if (name === 'records' && dies)
-      return new Proxy(records, {
-        get: (of, key) => (key === 'append' ? () => process.exit(9) : bound(of, key)),
-      });
+    if (name === 'append') return append;
     return bound(target, name);
   },
 });

@@ -88,7 +88,7 @@ class SqliteJournal implements Journal {
     // a run that appends twice in a row is probably alone: waiting to share a transaction would gain nothing
     const alone = runId === this.#lastRun && this.#access.queue.empty;
     this.#lastRun = runId;
-    if (alone && !o?.waits && this.#appendNext(runId, expectedSeq, entries.length, stored, head, fsync, o)) return;
+    if (alone && !o?.waits && !o?.record && this.#appendNext(runId, expectedSeq, entries.length, stored, head, fsync, o)) return;
     const write = () => this.#append(runId, expectedSeq, entries.length, stored, head, o);
     return alone ? this.#access.queue.now(fsync, write) : this.#access.queue.add(fsync, write);
   }
@@ -135,14 +135,23 @@ class SqliteJournal implements Journal {
 
   /** Call it within a transaction. */
   #append(runId: string, expectedSeq: number, count: number, stored: StoredAppend, given: RunHead, o: AppendOptions = {}): void {
-    const { log, heads, claims, effects, inbox } = this.#access.opened();
+    const { log, heads, claims, effects, inbox, records } = this.#access.opened();
+    const { record } = o;
     const known = this.#live.get(runId) ?? this.#find(runId);
     const held = known?.tail.held ?? 0;
     if (held !== expectedSeq) throw conflict(runId, expectedSeq, held);
     heads.place(given, known);
+    if (record) records.assert(record.namespace, record.key, record.expected);
     const claim = o.claims && claims.prepare(runId, o.claims);
     claim?.();
     if (o.waits) inbox.change(runId, o.waits);
+    if (record)
+      records.append(
+        record.namespace,
+        record.key,
+        record.values.map((value) => JSON.stringify(value)),
+        undefined,
+      );
     // a paused run to which an event is assigned is due at once
     const head = given.status === 'paused' && inbox.has(runId) ? { ...given, wakeAt: 0 } : given;
     this.#touched.push(runId);

@@ -1,6 +1,7 @@
 /** Writes runs for later: `queued` in the journal, until a process begins them. */
 import { emptyFold } from '../../journal/fold.ts';
 import { Log } from '../../journal/log.ts';
+import type { RecordChange } from '../../journal/records.ts';
 import type { Json } from '../../json.ts';
 import type { Agent, AgentDefinition } from '../../loop/types.ts';
 import { open } from '../drive.ts';
@@ -23,12 +24,16 @@ export async function enqueue(resources: Resources, agent: Agent, input: unknown
   }
 }
 
-/** Enqueues a run of an agent that is known here. */
+/**
+ * Enqueues a run of an agent that is known here.
+ * @param record appended to the store's records in the same unit. @throws RondoError `JOURNAL_CONFLICT` if it cannot; then nothing was written.
+ */
 export async function enqueueAgent(
   resources: Resources,
   definition: AgentDefinition,
   input: unknown,
   o: RunOptions<Json>,
+  record?: RecordChange,
 ): Promise<{ runId: string }> {
   checkRun(definition, o, ENQUEUE_OPTIONS);
   assertClaims(resources, definition);
@@ -41,6 +46,7 @@ export async function enqueueAgent(
   const run = emptyFold(runId, definition.name);
   const live = new LiveRun(runId, resources.host, resources.onEvent);
   const log = new Log(resources.journal, run, undefined, (entry) => live.committed(run, entry));
+  log.record = record;
   await open(resources, log, () => [{ ...started, queued: true }], false, o.by);
   return { runId };
 }

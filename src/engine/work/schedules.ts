@@ -2,7 +2,7 @@
  * Schedules: runs that start at the times of a cron pattern.
  *
  * I1. The id of a run is a hash of tenant, name and time, so no time starts two runs, however many processes serve it.
- * I2. A run is enqueued before the schedule moves on. A process that dies in between leaves a run that exists, and the next one finds it.
+ * I2. A run is enqueued in one append with the state of its schedule, which moves on. So a time is served or not, and by one process.
  * I3. No time at or before the last one that was served is served again.
  */
 import { invalid, RondoError } from '../../errors.ts';
@@ -119,16 +119,19 @@ export class Schedules {
 
   /** @see Operations.schedules */
   async list(by: Principal | undefined): Promise<readonly Schedule[]> {
-    const all = (await this.#store?.list()) ?? [];
+    const all = (await this.#store?.list(await this.#resources.host.now())) ?? [];
     const visible = all.filter(({ state }) => state.by.tenant === by?.tenant).map(({ state }) => this.#view(state));
     return visible.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** @see Operations.unschedule */
   async remove(name: string, by: Principal | undefined): Promise<boolean> {
-    const kept = await this.#stored().find(by?.tenant, name);
-    if (kept) await this.#store?.remove(kept);
-    return kept !== undefined;
+    const store = this.#stored();
+    for (;;) {
+      const kept = await store.find(by?.tenant, name);
+      if (!kept?.state) return false;
+      if (await store.remove(kept, await this.#resources.host.now())) return true;
+    }
   }
 
   /**
@@ -140,7 +143,7 @@ export class Schedules {
     if (!look && now < this.#soon && performance.now() < this.#readAgain) return this.#soon;
     this.#readAgain = performance.now() + EVERY;
     let soon = Number.POSITIVE_INFINITY;
-    for (const kept of (await this.#store?.list()) ?? []) {
+    for (const kept of (await this.#store?.list(now)) ?? []) {
       try {
         const next = await this.#serve(kept, now);
         if (next !== undefined && next > now) soon = Math.min(soon, next);
@@ -154,74 +157,72 @@ export class Schedules {
   }
 
   /** @returns the next time. */
-  async #serve(kept: Kept, now: number): Promise<number | undefined> {
-    const { state } = kept;
-    const { next, held } = state;
-    const due = next !== undefined && next <= now;
-    if ((!due && held === undefined) || !this.#agentOf(state)) return next;
-    const changed: ScheduleState = { ...state, misses: [...state.misses] };
-    if (held !== undefined && !(await this.#isOpen(state.run))) {
-      delete changed.held;
-      await this.#start(changed, held);
-    } else if (!due) return next;
-    if (due) await this.#catchUp(changed, next, now);
-    changed.misses = changed.misses.slice(-MOST_LISTED);
-    // if another process was faster, it started the same runs
-    await this.#store?.put(changed, kept);
-    return changed.next;
+  async #serve(first: Kept, now: number): Promise<number | undefined> {
+    for (let kept: Kept | undefined = first; kept; ) {
+      if (!this.#agentOf(kept.state)) return kept.state.next;
+      const served = await this.#held(kept, now);
+      if (served) return served.state.next;
+      // another process was faster: what it left is served
+      const { by, name } = first.state;
+      const found = await this.#stored().find(by.tenant, name);
+      kept = found?.state && { ...found, state: found.state };
+    }
+    return undefined;
   }
 
-  /** Serves the times from `next` to now. */
-  async #catchUp(state: ScheduleState, next: number, now: number): Promise<void> {
-    const times = await this.#timesOf(state.cron, state.timezone, `schedule "${state.name}"`);
-    const due: number[] = [];
-    for (let at: number | undefined = next; at !== undefined && at <= now && due.length < MOST_COUNTED; at = times.next(at)) due.push(at);
-    let passed = due;
-    let uncounted = 0;
-    if (due.length === MOST_COUNTED) {
-      // too many to list them all: the newest count
-      passed = times.last(MOST_CAUGHT_UP, now).filter((at) => at >= next) as number[];
-      uncounted = Math.max(0, due.length - passed.length);
-    }
+  /** Serves the time that waited for the end of a run, and those that have come. @returns undefined if another process was faster. */
+  async #held(kept: Kept, now: number): Promise<Kept | undefined> {
+    const { held, ...state } = copyOf(kept.state);
+    const free = held !== undefined && !(await this.#isOpen(state.run));
+    const after = free ? await this.#start(state, held, kept) : kept;
+    return after && this.#catchUp(after, now);
+  }
+
+  /** Serves the times that have come. @returns undefined if another process was faster. */
+  async #catchUp(first: Kept, now: number): Promise<Kept | undefined> {
+    const { next = Number.POSITIVE_INFINITY, cron, timezone, name, catchUp } = first.state;
+    if (next > now) return first;
+    const times = await this.#timesOf(cron, timezone, `schedule "${name}"`);
+    const { passed, uncounted } = passedTimes(times, next, now);
     const late = passed.filter((at) => at < now - LATE);
-    const lost = late.slice(0, Math.max(0, late.length - state.catchUp));
+    const lost = late.slice(0, Math.max(0, late.length - catchUp));
+    let kept = first;
+    let state = copyOf(first.state);
     state.missed += uncounted;
-    for (const at of lost) {
-      // a process that died before it moved the schedule on may have started it
-      const runId = idOf(state, at);
-      if (lost.indexOf(at) >= lost.length - MOST_LISTED && (await findHead(this.#resources.journal, runId))) state.run = runId;
-      else miss(state, at, 'late');
-    }
+    for (const at of lost) miss(state, at, 'late');
+    moveOn(state, lost.at(-1), times);
     for (const at of passed.slice(lost.length)) {
-      const exists = await findHead(this.#resources.journal, idOf(state, at));
-      if (exists) state.run = exists.runId;
-      else if (!(await this.#isOpen(state.run))) await this.#start(state, at);
-      else if (state.overlap === 'queue' && state.held === undefined) state.held = at;
+      moveOn(state, at, times);
+      if (!(await this.#isOpen(state.run))) {
+        const started = await this.#start(state, at, kept);
+        if (!started) return undefined;
+        kept = started;
+        state = copyOf(started.state);
+      } else if (state.overlap === 'queue' && state.held === undefined) state.held = at;
       else miss(state, at, 'overlap');
     }
-    state.last = passed.at(-1) ?? state.last;
-    const following = times.next(state.last);
-    if (following !== undefined) state.next = following;
-    else delete state.next;
+    return state.last === kept.state.last ? kept : this.#stored().put(state, kept);
   }
 
-  async #start(state: ScheduleState, at: number): Promise<void> {
-    const runId = idOf(state, at);
+  /** Enqueues the run of a time, and stores the state with it. @returns undefined if another process was faster. */
+  async #start(state: ScheduleState, at: number, kept: Kept): Promise<Kept | undefined> {
+    const store = this.#stored();
     const agent = this.#agentOf(state);
-    if (!agent) return;
-    delete state.refused;
+    const { refused: _, ...rest } = state;
+    if (!agent) return undefined;
+    const id = idOf(state, at);
+    const started: ScheduleState = { ...rest, run: id };
     try {
-      await enqueueAgent(this.#resources, agent, state.input, { id: runId, by: state.by });
+      return await store.put(started, kept, (record) => enqueueAgent(this.#resources, agent, state.input, { id, by: state.by }, record));
     } catch (error) {
       if (!RondoError.is(error)) throw error;
-      if (REFUSED.has(error.code)) {
-        state.refused = { code: error.code, message: error.message };
-        return miss(state, at, 'refused');
-      }
-      // another process has started it
-      if (error.code !== 'RUN_EXISTS') throw error;
+      // the schedule was removed and made again, and the clock was set back
+      if (error.code === 'RUN_EXISTS') return store.put(started, kept);
+      if (!REFUSED.has(error.code)) throw error;
+      const missed = { ...rest, misses: [...rest.misses], refused: { code: error.code, message: error.message } };
+      miss(missed, at, 'refused');
+      return store.put(missed, kept);
     }
-    state.run = runId;
   }
 
   async #isOpen(runId: string | undefined): Promise<boolean> {
@@ -256,9 +257,31 @@ export class Schedules {
 /** Errors that another attempt would get too. */
 const REFUSED: ReadonlySet<string> = new Set(['NOT_PERMITTED', 'INPUT_REFUSED', 'CONFIG_INVALID']);
 
+const copyOf = (state: ScheduleState): ScheduleState => ({ ...state, misses: [...state.misses] });
+
 function miss(state: ScheduleState, at: number, why: Miss['why']): void {
   state.missed++;
   state.misses.push({ at, why });
+  if (state.misses.length > MOST_LISTED) state.misses.shift();
+}
+
+/** The schedule has served this time. */
+function moveOn(state: ScheduleState, at: number | undefined, times: Times): void {
+  if (at === undefined) return;
+  state.last = at;
+  const next = times.next(at);
+  if (next !== undefined) state.next = next;
+  else delete state.next;
+}
+
+/** The times from `next` to now, and how many more there are. */
+function passedTimes(times: Times, next: number, now: number): { passed: readonly number[]; uncounted: number } {
+  const due: number[] = [];
+  for (let at: number | undefined = next; at !== undefined && at <= now && due.length < MOST_COUNTED; at = times.next(at)) due.push(at);
+  if (due.length < MOST_COUNTED) return { passed: due, uncounted: 0 };
+  // too many to list them all: the newest count
+  const passed = times.last(MOST_CAUGHT_UP, now).filter((at) => at >= next);
+  return { passed, uncounted: Math.max(0, due.length - passed.length) };
 }
 
 /** The id of the run of one time. */

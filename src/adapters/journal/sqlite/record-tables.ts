@@ -25,12 +25,19 @@ export function recordTables(db: DatabaseSync) {
   const deleteRecord = db.prepare('DELETE FROM record WHERE id = ?');
   const found = (namespace: string, key: string) => find.get(namespace, key) as Found | undefined;
 
+  /** @throws RondoError `JOURNAL_CONFLICT` */
+  function assert(namespace: string, key: string, expected: number, held = found(namespace, key)?.held ?? 0): void {
+    if (held !== expected) throw recordConflict(namespace, key, expected, held);
+  }
+
   return {
+    assert,
+
     /** @param bodies the values as JSON. @throws RondoError `JOURNAL_CONFLICT`, before anything is written. */
     append(namespace: string, key: string, bodies: readonly string[], expected: number | undefined): number {
       const stored = found(namespace, key);
       const held = stored?.held ?? 0;
-      if (expected !== undefined && held !== expected) throw recordConflict(namespace, key, expected, held);
+      if (expected !== undefined) assert(namespace, key, expected, held);
       if (bodies.length === 0) return held;
       const id = stored?.id ?? (create.run(namespace, key).lastInsertRowid as number);
       for (const [i, body] of bodies.entries()) insert.run(id, held + i, body, crc32(body));
