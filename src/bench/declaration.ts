@@ -1,5 +1,6 @@
 /** What is measured: a declaration, which a file exports for `rondo bench`. */
 import type { Engine } from '../engine/engine.ts';
+import type { Check } from '../engine/evaluate/check.ts';
 import type { EngineOptions, RunOptions } from '../engine/options.ts';
 import { invalid } from '../errors.ts';
 import type { Approval } from '../hitl/approvals.ts';
@@ -8,7 +9,6 @@ import { checkLimits, isAgent } from '../loop/definition.ts';
 import type { Agent } from '../loop/types.ts';
 import { checkOptions } from '../options.ts';
 import type { Model } from '../ports/model.ts';
-import type { Check } from './check.ts';
 
 /** A model, or a function that makes one for each run: a scripted model that answers from a list is used up by one run. */
 export type ModelOption = Model | (() => Model);

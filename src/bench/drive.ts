@@ -1,5 +1,6 @@
 /** Runs an agent once and measures it. */
 import type { Engine } from '../engine/engine.ts';
+import { type GradedRun, gradedRun } from '../engine/evaluate/check.ts';
 import type { RunOptions } from '../engine/options.ts';
 import type { RunResult } from '../engine/results.ts';
 import type { TraceRecord } from '../engine/trace/trace-record.ts';
@@ -9,7 +10,6 @@ import type { Decision, Limits } from '../journal/entries.ts';
 import { type Json, toldJson } from '../json.ts';
 import type { Agent } from '../loop/types.ts';
 import { messageOf } from '../reliability/classify.ts';
-import { type GradedRun, gradedRun } from './check.ts';
 import type { AgentOption, ModelOption, Scenario } from './declaration.ts';
 import { type Measured, measured } from './measured.ts';
 import type { Clock, Meter } from './meter.ts';

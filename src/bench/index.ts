@@ -1,6 +1,11 @@
+export type { Check, Checked, CheckFunction, GradedCall, GradedRun, Grader, Judging, Verdict } from '../engine/evaluate/check.ts';
 export { type BenchmarkOptions, benchmark, type Progress, type Report } from './benchmark.ts';
-export type { Check, Checked, CheckFunction, GradedCall, GradedRun, Grader, Judging, Verdict } from './check.ts';
 export type { AgentOption, Benchmark, ModelOption, Scenario, Variant } from './declaration.ts';
+export type { JudgeOptions } from './graders/ask-judge.ts';
+export { exact, matches } from './graders/exact.ts';
+export { grounded } from './graders/grounded.ts';
+export { type RubricOptions, rubric } from './graders/rubric.ts';
+export { type ExpectedCall, type TrajectoryOptions, trajectory } from './graders/trajectory.ts';
 export type { Machine } from './machine.ts';
 export type { CallMeasure, RunMeasure, StepMeasure } from './measure.ts';
 export type { Estimate, Spread } from './stats.ts';

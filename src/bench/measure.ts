@@ -1,7 +1,8 @@
 /** What is measured of a run. Plain JSON. Times are milliseconds; `at` counts from the start of the run. */
+
+import type { Checked } from '../engine/evaluate/check.ts';
 import type { CallId, RunStatus } from '../journal/entries.ts';
 import type { Usage } from '../ports/model.ts';
-import type { Checked } from './check.ts';
 
 /** A call of a tool, a function of a graph, a durable step, or a turn of a foreign agent. */
 export interface CallMeasure {

@@ -1,8 +1,11 @@
 /** What judges a run: functions and graders. */
-import type { RunResult } from '../engine/results.ts';
-import type { TraceRecord } from '../engine/trace/trace-record.ts';
-import type { CallId } from '../journal/entries.ts';
-import type { Json } from '../json.ts';
+
+import type { CallId } from '../../journal/entries.ts';
+import { isCost } from '../../journal/spent.ts';
+import type { Json } from '../../json.ts';
+import { bounded, messageOf } from '../../reliability/classify.ts';
+import type { RunResult } from '../results.ts';
+import type { TraceRecord } from '../trace/trace-record.ts';
 
 /** A tool call that has ended. Calls are in the order in which they ended. */
 export interface GradedCall {
@@ -38,6 +41,8 @@ export interface Verdict {
   reason?: string;
   /** What the check itself cost, in US dollars: its judge's calls. Default 0; null if unknown. */
   costUsd?: number | null;
+  /** The check could not judge the run, so this says nothing about it. */
+  failed?: true;
 }
 
 export interface Judging {
@@ -59,11 +64,32 @@ export type CheckFunction = (run: GradedRun, o: Judging) => boolean | Verdict | 
 export type Check = Grader | CheckFunction;
 
 /** A verdict with the name of its check. */
-export type Checked = Required<Verdict> & {
-  name: string;
-  /** The check itself failed, so it says nothing about the run. */
-  failed?: true;
-};
+export type Checked = Required<Omit<Verdict, 'failed'>> & Pick<Verdict, 'failed'> & { name: string };
+
+/** Asks a check. One that throws, or answers rubbish, has failed itself. */
+export async function askCheck(check: Check, name: string, run: GradedRun, o: Judging): Promise<Checked> {
+  try {
+    return { name, ...verdictOf(await (typeof check === 'function' ? check(run, o) : check.grade(run, o))) };
+  } catch (error) {
+    const asks = typeof check !== 'function' && check.asks;
+    return { name, pass: false, score: 0, costUsd: asks ? null : 0, failed: true, reason: `The check failed: ${messageOf(error)}` };
+  }
+}
+
+/** @throws Error if it is neither a boolean nor a verdict. */
+function verdictOf(value: unknown): Omit<Checked, 'name'> {
+  if (typeof value === 'boolean') return { pass: value, score: value ? 1 : 0, reason: '', costUsd: 0 };
+  const { pass, score = pass ? 1 : 0, reason = '', costUsd = 0, failed } = (value ?? {}) as Partial<Verdict>;
+  if (typeof pass !== 'boolean') throw new Error('it returned neither a boolean nor { pass: boolean }');
+  if (typeof score !== 'number' || !(score >= 0 && score <= 1)) throw new Error(`its score is ${score}; a score is a number from 0 to 1`);
+  return {
+    pass: pass && !failed,
+    score,
+    reason: bounded(String(reason)),
+    costUsd: isCost(costUsd) ? costUsd : null,
+    ...(failed && { failed }),
+  };
+}
 
 /** What a check sees of a run that has ended. `trace` is with content. */
 export function gradedRun(runId: string, input: Json, result: RunResult, trace: readonly TraceRecord[]): GradedRun {
