@@ -1,5 +1,8 @@
 export { type ConformanceOptions, journalCases, journalConformance } from './conformance.ts';
 export { type MemoryConformanceOptions, memoryCases, memoryConformance } from './memory.ts';
+export type { Prompt } from './moved.ts';
+export { checkPrefixes, type Prefixes, prefixes } from './prefix.ts';
+export { type Asking, type PrefixTokens, prefixTokens } from './prefix-share.ts';
 export { type RecordOptions, record } from './record.ts';
 export type { RecordingOptions } from './recording/asked.ts';
 export { type RecordsConformanceOptions, recordsCases, recordsConformance } from './records.ts';

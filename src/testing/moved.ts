@@ -49,9 +49,9 @@ function commonLength(a: readonly unknown[], b: readonly unknown[]): number {
   return n;
 }
 
-const isEqual = (a: unknown, b: unknown): boolean => a === b || textOf(a) === textOf(b);
+export const isEqual = (a: unknown, b: unknown): boolean => a === b || textOf(a) === textOf(b);
 
-const textOf = (value: unknown): string => (value === undefined ? '' : canonical(value as Json));
+export const textOf = (value: unknown): string => (value === undefined ? '' : canonical(value as Json));
 
 const roleOf = (message: unknown): string => {
   const role = (message as { role?: unknown } | null)?.role;

@@ -77,7 +77,10 @@ describe.each(MODES)('%s', (mode) => {
   });
 
   test('the system prompt and the tools', async () => {
-    const input = await sent({}, { instructions: 'Be brief.', tools: [search, { name: 'bare', description: ' ', input: {} }] });
+    const input = await sent(
+      { cache: false },
+      { instructions: 'Be brief.', tools: [search, { name: 'bare', description: ' ', input: {} }] },
+    );
     expect(input.system).toEqual([{ text: 'Be brief.' }]);
     expect(input.toolConfig).toEqual({
       tools: [
@@ -132,14 +135,49 @@ describe.each(MODES)('%s', (mode) => {
     };
     const point = { type: 'default' };
 
-    test('none unless asked for', async () => {
-      expect(await points(undefined)).toEqual([undefined, undefined, undefined]);
+    test('for Claude with tools, whose next step reads the request again, and elsewhere only if asked for', async () => {
+      expect(await points(undefined)).toEqual([point, point, point]);
       expect(await points(false)).toEqual([undefined, undefined, undefined]);
+      expect(await points(undefined, { ...full, tools: [] })).toEqual([undefined, undefined, undefined]);
+      for (const id of ['us.amazon.nova-pro-v1:0', 'acme.model-v1:0', 'mistral.mistral-large-2407-v1:0']) {
+        w.server.next(says('ok'));
+        await ask(bedrock(id, { endpoint: w.server.url }), request(full), mode);
+        expect(JSON.stringify(w.server.calls.at(-1)?.input)).not.toContain('cachePoint');
+      }
     });
-    test('after system, tools and the last user message', async () => {
-      expect(await points(true)).toEqual([point, point, point]);
+    const places = (messages: { content: object[] }[]) =>
+      messages.flatMap((m, i) => m.content.flatMap((b, at) => ('cachePoint' in b ? [[i, at] as const] : [])));
+    test('after the last user message, and where the request before ended', async () => {
       const { messages } = await sent({ cache: true }, full);
-      expect(messages.flatMap((m: { content: object[] }) => m.content).filter((b: object) => 'cachePoint' in b)).toHaveLength(1);
+      expect(places(messages)).toEqual([
+        [0, 1],
+        [2, 1],
+      ]);
+      const more = [user('a'), assistant(call), results(result), assistant('done'), user('next'), user('and this')];
+      const later = await sent({ cache: true }, { ...full, messages: more });
+      // messages of one role are one
+      expect(places(later.messages)).toEqual([
+        [2, 1],
+        [4, 2],
+      ]);
+    });
+    test('at most four, the asked ones and the newest of the others', async () => {
+      const mark = (text: string) => ({ type: 'text', text, vendor: { bedrock: { cachePoint: true } } }) as const;
+      const { messages, system, toolConfig } = await sent(
+        { cache: { messages: false } },
+        { ...full, messages: [user(mark('a'), mark('b'), mark('c')), assistant(call), results(result)] },
+      );
+      expect([system.length, toolConfig.tools.length]).toEqual([2, 2]);
+      expect(places(messages)).toEqual([
+        [0, 2],
+        [0, 4],
+      ]);
+    });
+    test('a model that takes none after results keeps the one after the last message without', async () => {
+      const nova = bedrock('us.amazon.nova-pro-v1:0', { endpoint: w.server.url, cache: true });
+      w.server.next(says('ok'));
+      await ask(nova, request(full), mode);
+      expect(places(w.server.calls.at(-1)?.input.messages)).toEqual([[0, 1]]);
     });
     test('each of them apart, with a time to live', async () => {
       expect(await points({ tools: false, ttl: '1h' })).toEqual([{ ...point, ttl: '1h' }, undefined, { ...point, ttl: '1h' }]);

@@ -19,6 +19,7 @@ import { blamesMedia, holdsMedia, isKnown, linesForMedia } from '../../ports/sen
 import { aliases, unusedName } from '../../ports/sendable/names.ts';
 import { wellFormed, wellFormedJson } from '../../ports/sendable/text.ts';
 import type { JsonSchema } from '../../schema.ts';
+import { cachePoint, markEnds } from './cache.ts';
 import { usageOf, userMessage } from './convert.ts';
 import { failure } from './failure.ts';
 
@@ -26,9 +27,15 @@ import { failure } from './failure.ts';
  * An AI SDK language model as a Rondo model. The SDK makes one call and executes no tool; the engine does retries, limits and approvals.
  * @param o.provider the provider's name in price table and spans. Default: the model's provider, up to the first dot.
  * @param o.maxOutput the most output tokens of one call.
+ * @param o.cache cache points for Claude (of Anthropic, Bedrock or the gateway): after the instructions, the newest message, and the message
+ * with which the request before ended. Default false. Other providers cache by themselves.
  * @param o.settings more SDK settings for each call: `temperature`, `providerOptions`, `headers`.
  */
-export function aiSdkModel(model: LanguageModel, o: { provider?: string; maxOutput?: number; settings?: object } = {}): Model {
+export function aiSdkModel(
+  model: LanguageModel,
+  o: { provider?: string; maxOutput?: number; cache?: boolean; settings?: object } = {},
+): Model {
+  const point = o.cache ? cachePoint(model) : undefined;
   const named = typeof model === 'string' ? { provider: 'gateway', modelId: model } : model;
   return {
     provider: o.provider ?? named.provider.split('.')[0] ?? named.provider,
@@ -38,7 +45,7 @@ export function aiSdkModel(model: LanguageModel, o: { provider?: string; maxOutp
     async generate(request, { signal, emit, alive }) {
       const ids = /^mistral/.test(named.provider) ? MISTRAL_ID : CALL_ID;
       const once = async (asked: ModelRequest): Promise<ModelResponse> => {
-        const { prompt, toolName } = promptOf(asked, ids);
+        const { prompt, toolName } = promptOf(asked, ids, point);
         const call = {
           ...o.settings,
           ...(o.maxOutput !== undefined && { maxOutputTokens: o.maxOutput }),
@@ -96,7 +103,9 @@ const CALL_ID = /^[a-zA-Z0-9_-]{1,40}$/;
 const MISTRAL_ID = /^[a-zA-Z0-9]{9}$/;
 const TOOL_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
 
-function promptOf({ instructions, messages: journal, tools, toolChoice, output }: ModelRequest, ids: RegExp) {
+type CachePoint = ReturnType<typeof cachePoint>;
+
+function promptOf({ instructions, messages: journal, tools, toolChoice, output }: ModelRequest, ids: RegExp, point: CachePoint) {
   const set: ToolSet = {};
   const aliased = aliases(TOOL_NAME);
   for (const { name, description, input } of tools)
@@ -106,9 +115,13 @@ function promptOf({ instructions, messages: journal, tools, toolChoice, output }
   const names = new Map(
     messages.flatMap((m) => m.content.flatMap((p) => (p.type === 'toolCall' ? [[p.id, aliased.alias(p.name)] as const] : []))),
   );
+  const told = messages.map((message) => messageOf(message, names)).filter(({ content }) => content.length > 0);
+  const system = wellFormed(instructions);
   const prompt = {
-    ...(instructions !== '' && { instructions: wellFormed(instructions) }),
-    messages: messages.map((message) => messageOf(message, names)).filter(({ content }) => content.length > 0),
+    ...(system !== '' && {
+      instructions: point ? ({ role: 'system', content: system, providerOptions: point } as const) : system,
+    }),
+    messages: point ? markEnds(told, point) : told,
     ...(tools.length > 0 && { tools: set }),
     ...(tools.length > 0 &&
       toolChoice !== undefined && {

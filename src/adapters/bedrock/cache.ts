@@ -1,6 +1,7 @@
 import type { CachePointBlock, SystemContentBlock, Tool, Message as WireMessage } from '@aws-sdk/client-bedrock-runtime';
 import type { Feature } from './families.ts';
 import type { CacheOptions } from './options.ts';
+import { maker } from './vendor.ts';
 
 const MOST = 4;
 
@@ -21,6 +22,19 @@ export function cachePoint(ttl: '5m' | '1h' | undefined): CachePointBlock {
   return ttl === undefined ? { type: 'default' } : { type: 'default', ttl };
 }
 
+/** A request of an agent with tools is read again with its next step. Only where writing to the cache has a known price: Claude's. */
+export const isReadAgain = (id: string, tools: readonly unknown[]): boolean => tools.length > 0 && maker(id) === 'anthropic';
+
+/**
+ * The user messages with which this request and the one before it end. The point of the one before must stay: the model then reads from the
+ * cache exactly what it wrote there.
+ */
+const ends = (messages: readonly WireMessage[], dropped: ReadonlySet<Feature>): readonly WireMessage[] =>
+  messages.filter(({ role, content }) => role === 'user' && content && !dropped.has(placeOf(content))).slice(-2);
+
+const placeOf = (content: readonly { toolResult?: unknown }[]): Feature =>
+  content.some((block) => block.toolResult) ? 'cache.results' : 'cache.messages';
+
 /**
  * Sets the requested cache points and removes those that the model would refuse: all if its family has none, the second of two in a row,
  * more than four. Option points take precedence over points of single parts, and newer points over older ones. A longer TTL must not
@@ -37,11 +51,10 @@ export function setCachePoints(request: Request, o: CacheOptions, dropped: Reado
   };
   set(tools, o.tools);
   set(system, o.system);
-  set(messages.findLast((m) => m.role === 'user')?.content as Block[] | undefined, o.messages);
+  for (const { content } of ends(messages, dropped)) set(content as Block[], o.messages);
 
   const points = [...of(tools, 'cache.tools'), ...of(system, 'cache.system')];
-  for (const { content = [] } of messages)
-    points.push(...of(content, content.some((b) => b.toolResult) ? 'cache.results' : 'cache.messages'));
+  for (const { content = [] } of messages) points.push(...of(content, placeOf(content)));
   const allowed = points.filter(({ feature }) => !dropped.has(feature));
   const first = allowed.filter(({ block }) => asked.has(block));
   const kept = new Set([...first, ...allowed.filter(({ block }) => !asked.has(block)).reverse()].slice(0, MOST));

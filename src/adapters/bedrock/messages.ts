@@ -81,7 +81,10 @@ function add(wire: Wire[], { role, content }: Wire, { dropped, sent }: Context):
   last.content.push(...content);
 }
 
-/** The older media beyond the limit. */
+/**
+ * The older media beyond the limit. They leave by the half of it at a time: if one left for each new one, every request would begin in
+ * another way than the one before, and be read from no cache.
+ */
 function surplusOf(messages: readonly Message[], most: number): ReadonlySet<Part> {
   const media: Part[] = [];
   for (const { role, content } of messages) {
@@ -89,7 +92,8 @@ function surplusOf(messages: readonly Message[], most: number): ReadonlySet<Part
     for (const part of content)
       media.push(...(part.type === 'toolResult' ? part.output : [part]).filter(({ type }) => type === 'image' || type === 'document'));
   }
-  return new Set(media.length > most ? media.slice(0, -most) : []);
+  const some = Math.ceil(most / 2);
+  return new Set(media.slice(0, Math.ceil(Math.max(0, media.length - most) / some) * some));
 }
 
 /** The user's content, with the cache point that a part asks for. */

@@ -7,7 +7,7 @@ import type { ModelSettings } from '../../ports/model.ts';
 export interface CacheOptions {
   system?: boolean;
   tools?: boolean;
-  /** The end of the last user message; during a run, the newest tool results. */
+  /** The ends of the last two user messages; during a run, of the newest tool results and of those that the request before ended with. */
   messages?: boolean;
   /** The TTL of an entry. Default: the model's own, five minutes. */
   ttl?: '5m' | '1h';
@@ -22,7 +22,10 @@ export interface BedrockOptions {
   maxTokens?: number;
   stopSequences?: readonly string[];
   guardrail?: { id: string; version: string; trace?: 'enabled' | 'disabled' | 'enabled_full'; streamMode?: 'sync' | 'async' };
-  /** `true` marks the end of the system prompt, of the tools and of the last user message. Default false. */
+  /**
+   * `true` marks the end of the system prompt, of the tools and of the last two user messages. Default: `true` for a Claude model that is
+   * offered tools, because its next step reads the same again; else `false`.
+   */
   cache?: boolean | CacheOptions;
   /** A fixed budget in tokens (at least 1024, below `maxTokens`), or an effort from which the model sets its own budget. */
   reasoning?: { budgetTokens: number } | { effort: 'low' | 'medium' | 'high' | 'xhigh' | 'max' };

@@ -10,7 +10,7 @@ import type { Json, JsonObject } from '../../json.ts';
 import type { ModelRequest, ToolSpec } from '../../ports/model.ts';
 import { type Aliases, aliases } from '../../ports/sendable/names.ts';
 import { wellFormed } from '../../ports/sendable/text.ts';
-import { setCachePoints } from './cache.ts';
+import { isReadAgain, setCachePoints } from './cache.ts';
 import type { Feature } from './families.ts';
 import { documentNames } from './media.ts';
 import { conversation } from './messages.ts';
@@ -28,6 +28,10 @@ export interface Prepared {
   sent: Set<Feature>;
 }
 
+const cacheOf = (id: string, { cache }: BedrockOptions, { tools }: ModelRequest): CacheOptions => {
+  if (typeof cache === 'object') return cache;
+  return (cache ?? isReadAgain(id, tools)) ? {} : UNMARKED;
+};
 const UNMARKED: CacheOptions = { system: false, tools: false, messages: false };
 const TOOL_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
 const UNHYPHENED = /^[a-zA-Z0-9_]{1,64}$/;
@@ -51,7 +55,7 @@ export function prepare(id: string, o: BedrockOptions, request: ModelRequest, dr
   if (dropped.has('system')) intoMessages(system.splice(0), messages);
   else if (system.length) sent.add('system');
   const declared = toolSpecs(request.tools, messages, tools, inputs, sent);
-  setCachePoints({ system, tools: declared, messages }, o.cache === true ? {} : o.cache || UNMARKED, dropped, sent);
+  setCachePoints({ system, tools: declared, messages }, cacheOf(id, o, request), dropped, sent);
   const choice = choiceOf(request, tools, dropped);
   if (choice) sent.add('toolChoice');
   const effort = o.reasoning && 'effort' in o.reasoning ? o.reasoning.effort : undefined;

@@ -21,11 +21,20 @@ export interface LangchainModelOptions {
   id?: string;
   /** The most output tokens of one call, which token and dollar limits reserve. Default: the chat model's `maxTokens`, else 4096. */
   maxOutput?: number;
+  /**
+   * Asks `ChatAnthropic` and `ChatBedrockConverse` for cache points, by their call option `cache_control`. Only with classes that know it:
+   * @langchain/anthropic 1, @langchain/aws 1.4. Default false. Other providers cache by themselves.
+   */
+  cache?: boolean;
 }
 
+interface CallOptions {
+  signal: AbortSignal;
+  cache_control?: { type: 'ephemeral' };
+}
 interface Bound {
-  invoke(input: unknown, options: { signal: AbortSignal }): Promise<unknown>;
-  stream(input: unknown, options: { signal: AbortSignal }): Promise<AsyncIterable<unknown>>;
+  invoke(input: unknown, options: CallOptions): Promise<unknown>;
+  stream(input: unknown, options: CallOptions): Promise<AsyncIterable<unknown>>;
 }
 type Chunk = Answer & { concat(other: Chunk): Chunk };
 
@@ -57,10 +66,11 @@ export function langchainModel(model: ChatModelLike, o: LangchainModelOptions = 
         const tools = aliases(TOOL_NAME);
         const bound = bind(model, asked, id, tools);
         const messages = messagesOf(asked, id, tools);
-        if (!emit) return responseOf((await bound.invoke(messages, { signal })) as Answer, id, tools);
+        const options: CallOptions = o.cache ? { signal, cache_control: { type: 'ephemeral' } } : { signal };
+        if (!emit) return responseOf((await bound.invoke(messages, options)) as Answer, id, tools);
         const callsOf = callDeltas(tools.original);
         let whole: Chunk | undefined;
-        for await (const chunk of (await bound.stream(messages, { signal })) as AsyncIterable<Chunk>) {
+        for await (const chunk of (await bound.stream(messages, options)) as AsyncIterable<Chunk>) {
           heard = true;
           alive?.();
           try {
