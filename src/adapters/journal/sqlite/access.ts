@@ -69,8 +69,10 @@ export class Access {
     const rows = () => first(this.read((opened) => [row(opened)])) as T | Promise<T>;
     if (!file || !this.queue.empty || file.isDue) return rows();
     try {
-      file.catchUp();
-      return row(file);
+      const found = row(file);
+      // what was told must not be lost unnoticed
+      if (found !== undefined) file.catchUp();
+      return found;
     } catch (error) {
       if (isBusy(error)) return rows();
       throw explain(error, this.path);

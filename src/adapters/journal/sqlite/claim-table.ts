@@ -27,29 +27,36 @@ export function claimTable(db: DatabaseSync) {
   const find = db.prepare('SELECT * FROM claim WHERE mac = ?');
   const ofRun = db.prepare('SELECT * FROM claim WHERE run = ?');
   const insert = db.prepare(`
-    INSERT INTO claim (state, run, call, digest, since, until, generation, revision, checksum, mac) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO claim (state, call, digest, since, until, generation, revision, checksum, run, mac) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO NOTHING`);
-  // not replaced, so that the index on runs is written only if the holder changes
-  const update = db.prepare(`
-    UPDATE claim SET state = ?, run = ?, call = ?, digest = ?, since = ?, until = ?, generation = ?, revision = ?, checksum = ?
-    WHERE mac = ? AND revision = ? AND checksum = ?`);
+  const update = (more: string) =>
+    db.prepare(`
+      UPDATE claim SET state = ?, call = ?, digest = ?, since = ?, until = ?, generation = ?, revision = ?, checksum = ?${more}
+      WHERE mac = ? AND revision = ? AND checksum = ?`);
+  // the index on runs is written only if the holder is of another run
+  const sameRun = update('');
+  const otherRun = update(', run = ?');
   /** Rows as they were seen last, by name; undefined for none. Other connections may have changed them since. */
   const seen = new Map<string, Row | undefined>();
   let secret: Uint8Array | undefined;
-  const macOf = (key: ClaimKey) => {
-    secret ??= secretOf(secretRow.get() as SecretRow | undefined);
-    return claimMac(secret, key);
-  };
+  /** The newest names, because a key is looked up, claimed and ended soon after another. */
+  const names = new Map<string, string>();
+
+  function macOf(key: ClaimKey): string {
+    const text = JSON.stringify([key.tenant, key.intent, key.key]);
+    let mac = names.get(text);
+    if (mac === undefined) {
+      secret ??= secretOf(secretRow.get() as SecretRow | undefined);
+      mac = claimMac(secret, key);
+      keep(names, text, mac);
+    }
+    return mac;
+  }
 
   function stored(mac: string): Row | undefined {
     const row = find.get(mac) as Row | undefined;
-    saw(mac, row);
+    keep(seen, mac, row);
     return row;
-  }
-
-  function saw(mac: string, row: Row | undefined): void {
-    if (seen.size >= MOST_SEEN && !seen.has(mac)) seen.delete(seen.keys().next().value as string);
-    seen.set(mac, row);
   }
 
   function changedOf(runId: string, changes: readonly ClaimChange[], rowOf: (mac: string) => Row | undefined): ReadonlyMap<string, Claim> {
@@ -62,10 +69,14 @@ export function claimTable(db: DatabaseSync) {
     const before = seen.get(mac);
     const row = rowOf(mac, claim);
     const { state, run, call, digest, since, until, generation, revision, checksum } = row;
-    const values = [state, run, call, digest, since, until, generation, revision, checksum, mac];
-    const { changes } = before ? update.run(...values, before.revision, before.checksum) : insert.run(...values);
-    saw(mac, row);
-    return changes === 1;
+    const values = [state, call, digest, since, until, generation, revision, checksum];
+    keep(seen, mac, row);
+    if (!before) return insert.run(...values, run, mac).changes === 1;
+    const same =
+      run === before.run
+        ? sameRun.run(...values, mac, before.revision, before.checksum)
+        : otherRun.run(...values, run, mac, before.revision, before.checksum);
+    return same.changes === 1;
   }
 
   return {
@@ -97,15 +108,20 @@ export function claimTable(db: DatabaseSync) {
     forget(runId: string): void {
       // all are read before one is written
       for (const row of ofRun.all(runId) as unknown as Row[]) {
-        saw(row.mac, row);
+        keep(seen, row.mac, row);
         put(row.mac, tombstone(readable(row)));
       }
     },
   };
 }
 
-/** Most claims that are remembered as they were seen last. The oldest is dropped, which costs its next change a look-up. */
-const MOST_SEEN = 1_000;
+/** Most claims that are remembered. The oldest is dropped, which costs its next change a look-up. */
+const MOST_KEPT = 1_000;
+
+function keep<T>(all: Map<string, T>, key: string, value: T): void {
+  if (all.size >= MOST_KEPT && !all.has(key)) all.delete(all.keys().next().value as string);
+  all.set(key, value);
+}
 
 function rowOf(mac: string, { state, holder, digest, since, until, generation, revision }: Claim): Row {
   const { run = null, call = null } = holder ?? {};
