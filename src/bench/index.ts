@@ -1,5 +1,7 @@
 export type { Check, Checked, CheckFunction, GradedCall, GradedRun, Grader, Judging, Verdict } from '../engine/evaluate/check.ts';
 export { type BenchmarkOptions, benchmark, type Progress, type Report } from './benchmark.ts';
+export { type ComparedPart, type ComparedSide, type Comparison, compared, type Difference } from './compare.ts';
+export { type Condition, condition, failIf, type Outcome } from './conditions.ts';
 export type { AgentOption, Benchmark, ModelOption, Scenario, Variant } from './declaration.ts';
 export type { JudgeOptions } from './graders/ask-judge.ts';
 export { exact, matches } from './graders/exact.ts';
@@ -8,5 +10,5 @@ export { type RubricOptions, rubric } from './graders/rubric.ts';
 export { type ExpectedCall, type TrajectoryOptions, trajectory } from './graders/trajectory.ts';
 export type { Machine } from './machine.ts';
 export type { CallMeasure, RunMeasure, StepMeasure } from './measure.ts';
-export type { Estimate, Spread } from './stats.ts';
+export type { Estimate, Spread, Statistic } from './stats.ts';
 export { type CheckNumbers, type Part, type RunNumbers, type StepNumbers, type Summary, summarised } from './summary.ts';

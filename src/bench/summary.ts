@@ -1,36 +1,14 @@
 /** What a reader wants to know of a report. */
 import type { Report } from './benchmark.ts';
 import type { RunMeasure, StepMeasure } from './measure.ts';
+import { RUN_NUMBERS, STEP_NUMBERS } from './numbers.ts';
 import { type Estimate, passAt, type Spread, share, spread } from './stats.ts';
 
-/** Milliseconds, tokens, US dollars and counts of a run. Absent where nothing was measured, or a run's cost is unknown. */
-export interface RunNumbers {
-  ms?: Spread;
-  modelMs?: Spread;
-  callMs?: Spread;
-  engineMs?: Spread;
-  firstTokenMs?: Spread;
-  costUsd?: Spread;
-  /** Uncached. */
-  inputTokens?: Spread;
-  cachedTokens?: Spread;
-  writtenTokens?: Spread;
-  outputTokens?: Spread;
-  reasoningTokens?: Spread;
-  steps?: Spread;
-  modelCalls?: Spread;
-  toolCalls?: Spread;
-  retries?: Spread;
-}
+/** Milliseconds, tokens, US dollars and counts of a run; `inputTokens` are uncached. Absent where nothing was measured, or a cost is unknown. */
+export type RunNumbers = { [name in keyof typeof RUN_NUMBERS]?: Spread };
 
 /** Milliseconds. */
-export interface StepNumbers {
-  observeMs?: Spread;
-  thinkMs?: Spread;
-  actMs?: Spread;
-  engineMs?: Spread;
-  firstTokenMs?: Spread;
-}
+export type StepNumbers = { [name in keyof typeof STEP_NUMBERS]?: Spread };
 
 /** The part of one agent, model or tool in all runs. */
 export interface Part {
@@ -99,34 +77,8 @@ function summaryOf(variant: string, runs: readonly RunMeasure[], scenario?: stri
     passRate: share(passed.length, runs.length),
     passAt: Object.fromEntries(ks.map((k) => [k, passAt(k, passed.length, runs.length)])),
     failures: failuresOf(runs),
-    run: {
-      ...spreads(passed, ['ms', 'modelMs', 'callMs', 'engineMs', 'firstTokenMs', 'costUsd', 'modelCalls', 'toolCalls', 'retries']),
-      ...named(
-        'steps',
-        passed.map((run) => run.steps.length),
-      ),
-      ...named(
-        'inputTokens',
-        passed.map(({ usage }) => usage.input),
-      ),
-      ...named(
-        'cachedTokens',
-        passed.map(({ usage }) => usage.cacheRead ?? 0),
-      ),
-      ...named(
-        'writtenTokens',
-        passed.map(({ usage }) => usage.cacheWrite ?? 0),
-      ),
-      ...named(
-        'outputTokens',
-        passed.map(({ usage }) => usage.output),
-      ),
-      ...named(
-        'reasoningTokens',
-        passed.map(({ usage }) => usage.reasoning ?? 0),
-      ),
-    },
-    step: spreads(steps, ['observeMs', 'thinkMs', 'actMs', 'engineMs', 'firstTokenMs']),
+    run: spreads(passed, RUN_NUMBERS),
+    step: spreads(steps, STEP_NUMBERS),
     agents: partsBy(steps, ({ agent }) => agent),
     models: partsBy(steps, ({ model }) => model),
     tools: [...grouped(calls, ({ kind, name }) => (kind === 'tool' ? name : `${kind} ${name}`))].map(([name, own]) => ({
@@ -205,14 +157,17 @@ function grouped<T>(items: readonly T[], key: (item: T) => string): Map<string, 
   return groups;
 }
 
-function spreads<K extends string>(of: readonly { readonly [k in K]?: number | null }[], keys: readonly K[]): { [k in K]?: Spread } {
-  const found: { [k in K]?: Spread } = {};
-  for (const key of keys) {
-    const values = of.map((item) => item[key]);
+function spreads<T, K extends string>(
+  of: readonly T[],
+  numbers: { readonly [name in K]: (item: T) => number | null | undefined },
+): { [name in K]?: Spread } {
+  const found: { [name in K]?: Spread } = {};
+  for (const [name, number] of Object.entries(numbers) as [K, (item: T) => number | null | undefined][]) {
+    const values = of.map(number);
     // a mean over those whose cost is known would be too low
     if (values.includes(null)) continue;
     const made = spread(values.filter((value): value is number => typeof value === 'number'));
-    if (made) found[key] = made;
+    if (made) found[name] = made;
   }
   return found;
 }
