@@ -6,6 +6,8 @@ export interface Crossed {
   name: keyof Limits | 'journal';
   /** Of `amounts`. */
   unit?: string;
+  /** Of `repeats`: the tool that was called. */
+  tool?: string;
   max: number;
   /** null if unknown: a model reported no usage, or its price is unknown. */
   used: number | null;
@@ -24,6 +26,11 @@ export interface Limits {
   amounts?: Amount;
   /** Milliseconds of work. Time spent paused does not count. */
   time?: number;
+  /**
+   * Steps in a row in which an agent makes the same call and gets the same result, at least 2. It holds for each agent of the tree by itself.
+   * Default: no limit.
+   */
+  repeats?: number;
   /** Levels of sub-agents below the top one; 0 allows none. Default 8. */
   depth?: number;
   /** Epoch milliseconds, by the wall clock. */

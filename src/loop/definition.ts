@@ -37,7 +37,7 @@ export function checkName(name: unknown, what: string, example: string): asserts
   throw invalid(`"${name}" is not a name of an agent: 1 to 64 letters, digits, "_" and "-". Write ${JSON.stringify(near)}.`);
 }
 
-const LIMITS: readonly (keyof Limits)[] = ['steps', 'toolCalls', 'tokens', 'costUsd', 'amounts', 'time', 'depth', 'deadline'];
+const LIMITS: readonly (keyof Limits)[] = ['steps', 'toolCalls', 'tokens', 'costUsd', 'amounts', 'time', 'repeats', 'depth', 'deadline'];
 
 /** @throws RondoError `CONFIG_INVALID` for an unknown limit, or one that is not a number of 0 or more. */
 export function checkLimits(limits: Limits | undefined, where: string): void {
@@ -51,6 +51,8 @@ export function checkLimits(limits: Limits | undefined, where: string): void {
       throw invalid(
         `${where}: the limit ${name} is Infinity, which a journal cannot hold. To lift a limit, write Number.MAX_SAFE_INTEGER.`,
       );
+    if (name === 'repeats' && value !== undefined && !(Number.isInteger(value) && (value as number) >= 2))
+      throw invalid(`${where}: the limit repeats is ${value}; it must be a whole number of 2 or more.`);
     if (value !== undefined && !(typeof value === 'number' && value >= 0))
       throw invalid(`${where}: the limit ${name} is ${value}; it must be a number of 0 or more.`);
   }

@@ -48,7 +48,8 @@ const mayHave = ({ kind, tools, sources, agents }: AgentDefinition, unit: string
   agents.some((child) => mayHave(child, unit));
 
 /** A message about a limit that was reached. */
-export function limitText({ name, unit, max, used, needed: more }: Crossed): string {
+export function limitText({ name, unit, tool, max, used, needed: more }: Crossed): string {
+  if (name === 'repeats') return `repeats ${number(max)}: "${tool}" was called ${number(used ?? max)} times in a row with the same result`;
   const spent = name === 'time' || name === 'deadline' ? '' : `, ${used === null ? 'an unknown amount' : number(used)} used`;
   return `${unit === undefined ? name : `${name}.${unit}`} ${number(max)}${spent}${more === undefined ? '' : `; the next call needs up to ${number(more)} more`}`;
 }

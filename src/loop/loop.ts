@@ -18,6 +18,7 @@ import { conclude, handedOver } from './conclude.ts';
 import { costOf, modelKey } from './estimate.ts';
 import { finds } from './finding.ts';
 import { observe } from './observe.ts';
+import { repetition } from './repetition.ts';
 import { reshape } from './reshape.ts';
 import { answered, type Responded } from './start.ts';
 import { think } from './think.ts';
@@ -40,6 +41,8 @@ export async function loop(scope: LoopScope): Promise<Settlement | undefined> {
     const handed = handing && (await handing);
     if (handed && 'status' in handed) return handed;
     if (scope.stopsHere()) return undefined;
+    const stuck = repetition(scope);
+    if (stuck) return { status: 'stopped', limit: stuck.crossed, at: stuck.at };
 
     const seen = observe(scope);
     const observed = seen instanceof Promise ? await unlessHalted(seen, scope.cancel) : seen;
