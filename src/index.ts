@@ -55,6 +55,21 @@ export {
   type StoredEffect,
 } from './journal/effects.ts';
 export type { CallId, Decision, Entry, EntryOf, EntryType, Limits, RunStatus } from './journal/entries.ts';
+export {
+  type DeadChange,
+  type DeadFilter,
+  type Delivery,
+  type Erased,
+  type Inbox,
+  type InboxRows,
+  inboxOver,
+  isDead,
+  type Signal,
+  type StoredEvent,
+  type Topic,
+  type WaitChange,
+  withoutWaits,
+} from './journal/inbox.ts';
 export type { Listener, SubscribeOptions } from './journal/listeners.ts';
 export { type MemoryJournalOptions, memoryJournal } from './journal/memory.ts';
 export type { AppendOptions, DueFilter, HeadCursor, HeadFilter, Journal, RunHead } from './journal/port.ts';

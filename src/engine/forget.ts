@@ -19,6 +19,7 @@ import type { Recorder } from './recorder.ts';
 import type { Resources } from './resources.ts';
 import { checkBy } from './start.ts';
 import { clearMemories, keptInMemory } from './unremember.ts';
+import { eraseEvents } from './unsend.ts';
 
 /** The runs that were removed, and those that had copies of their content and were rewritten. */
 export interface Forgotten {
@@ -26,6 +27,8 @@ export interface Forgotten {
   rewritten: readonly string[];
   /** Removed runs whose conversations may still be in a memory without `forget`. Absent if there are none. */
   remembered?: readonly string[];
+  /** How many events that the principal sent and that no run had taken were erased. Absent if there are none. */
+  events?: number;
 }
 
 /** The id of a run; a session of a user or of the application; or all runs on behalf of a principal. */
@@ -67,7 +70,9 @@ export async function forget(
   checkBy(target.by, 'forget()');
   if (!('session' in target)) {
     if (!target.by) throw invalid('forget({ by }) needs the principal that is to be forgotten.');
-    return all(await runsBy(journal, target.by), undefined, target.by);
+    const forgotten = await all(await runsBy(journal, target.by), undefined, target.by);
+    const events = await eraseEvents(resources, target.by);
+    return { ...forgotten, ...(events > 0 && { events }) };
   }
   if (!isName(target.session)) throw invalid('forget({ session }): a session is a text of 1 to 500 characters.');
   return all(await runsOf(journal, target.session, target.by), target.session, target.by);

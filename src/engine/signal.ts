@@ -26,10 +26,13 @@ export interface EventSignal {
   deliver?: 'oldest' | 'all';
 }
 
-/** What became of an event: `assigned` to a run that will take it, `taken`, or `waiting` for a run that waits for it. */
+/**
+ * What became of an event: `assigned` to a run that will take it, `taken`, or `waiting` for a run that waits for it. `dismissed`: it came
+ * before, and an operator dismissed it.
+ */
 export interface Signalled {
   id: string;
-  state: 'assigned' | 'taken' | 'waiting';
+  state: 'assigned' | 'taken' | 'waiting' | 'dismissed';
 }
 
 /** An event that no run has taken. Times are epoch milliseconds by the store's clock. */
@@ -41,10 +44,12 @@ export interface InboxEvent {
   /** Id of the principal that sent it. */
   by: string;
   at: number;
-  /** `expired`: no run waited for it in seven days. */
-  state: 'assigned' | 'waiting' | 'rejected' | 'expired';
+  /** `expired`: no run waited for it in seven days. `damaged`: its row in the store is, so nothing else of it is told. */
+  state: 'assigned' | 'waiting' | 'rejected' | 'expired' | 'dismissed' | 'damaged';
   /** Why it was rejected. */
   problem?: string;
+  /** Who dismissed it, when, and why. */
+  dismissed?: { by: string; at: number; reason: string };
 }
 
 const OPTIONS = {
@@ -105,13 +110,18 @@ export async function inboxEvents(resources: Resources, o: { by?: Principal; lim
   return (await inbox.list(o.by?.tenant, o.limit ?? 100)).map((event) => listed(event, now));
 }
 
-const listed = ({ id, event, key, data = null, by, at, until, state, problem }: StoredEvent, now: number): InboxEvent => ({
-  id,
-  event,
-  key,
-  data: copyJson(data),
-  by,
-  at,
-  state: state === 'waiting' && until <= now ? 'expired' : (state as InboxEvent['state']),
-  ...(problem !== undefined && { problem }),
-});
+/** The public form of an event. */
+const listed = (stored: StoredEvent, now: number): InboxEvent => {
+  const { id, event, key, data = null, by, at, until, state, problem, dismissed, doubtful } = stored;
+  return {
+    id,
+    event,
+    key,
+    data: copyJson(data),
+    by,
+    at,
+    state: doubtful ? 'damaged' : state === 'waiting' && until <= now ? 'expired' : (state as InboxEvent['state']),
+    ...(problem !== undefined && { problem }),
+    ...(dismissed && { dismissed: { ...dismissed } }),
+  };
+};

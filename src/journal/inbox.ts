@@ -10,6 +10,7 @@ import { RondoError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import { digest } from './canonical.ts';
 import type { CallId } from './entries.ts';
+import { eventDamaged } from './refuse.ts';
 
 /** What an event is about. Only waits of the same tenant, name and key get it. */
 export interface Topic {
@@ -33,8 +34,11 @@ export interface Signal extends Topic {
   problem?: string | undefined;
 }
 
-/** `waiting`: for a wait. `assigned`: the owner of a run is to take it. `taken`: a run has it. `rejected`: it did not fit. */
-export type EventState = 'waiting' | 'assigned' | 'taken' | 'rejected';
+/**
+ * `waiting`: for a wait. `assigned`: the owner of a run is to take it. `taken`: a run has it. `rejected`: it did not fit. `dismissed`: an
+ * operator needs no more of it.
+ */
+export type EventState = 'waiting' | 'assigned' | 'taken' | 'rejected' | 'dismissed';
 
 /** An event as a store keeps it. One that was taken has neither key nor data. */
 export interface StoredEvent extends Topic {
@@ -51,7 +55,32 @@ export interface StoredEvent extends Topic {
   state: EventState;
   /** Why it was rejected. */
   problem?: string | undefined;
+  /** Who dismissed it, when by the store's clock, and why. */
+  dismissed?: { by: string; at: number; reason: string } | undefined;
+  /** Set in lists, if the store detects damage in it: then only `nr`, `at` and `state` are given, and no wait gets it. Never stored. */
+  doubtful?: true;
 }
+
+/** Which events no wait will get any more: rejected ones, and those that have expired. Newest first, by arrival. */
+export interface DeadFilter {
+  tenant: string | undefined;
+  /** Epoch milliseconds, by the store's clock. */
+  now: number;
+  /** Only this one. */
+  nr?: number | undefined;
+  /** The name of the event. */
+  event?: string | undefined;
+  /** Events that arrived at this time or later, epoch milliseconds. */
+  since?: number | undefined;
+  /** The last event of the previous page. */
+  after?: Pick<StoredEvent, 'at' | 'nr'> | undefined;
+  limit: number;
+}
+
+/** What is done with such an event. `again`: it waits once more, with other data if it is given, or stays rejected for a problem. */
+export type DeadChange =
+  | { to: 'again'; now: number; data?: Json | undefined; problem?: string | undefined }
+  | { to: 'dismissed'; now: number; by: string; reason: string };
 
 /** An event that is assigned to a call. */
 export interface Delivery {
@@ -80,10 +109,24 @@ export interface Inbox {
   waits(topic: Topic): readonly { run: string; call: CallId }[] | Promise<readonly { run: string; call: CallId }[]>;
   /** The events of a tenant that were not taken, newest first. */
   list(tenant: string | undefined, limit: number): readonly StoredEvent[] | Promise<readonly StoredEvent[]>;
+  /** The cost of a page must depend on its size only. */
+  dead(filter: DeadFilter): readonly StoredEvent[] | Promise<readonly StoredEvent[]>;
+  /** @returns the event as it is then; undefined if the tenant has no such event that no wait will get. */
+  bury(tenant: string | undefined, nr: number, change: DeadChange): StoredEvent | undefined | Promise<StoredEvent | undefined>;
+  /**
+   * Erases what a principal sent, apart from what runs have taken, of which the sender is erased. When this resolves, none of it is in the
+   * store's files. @returns how many events it erased, and the runs to which one was assigned.
+   */
+  forget(sender: { tenant: string | undefined; by: string; now: number }): Erased | Promise<Erased>;
+}
+
+export interface Erased {
+  events: number;
+  runs: readonly string[];
 }
 
 /** Milliseconds that an event waits for a wait, and that its id is remembered. */
-const KEPT = 7 * 86_400_000;
+export const KEPT = 7 * 86_400_000;
 /** Milliseconds that an event that was rejected or that has expired is listed. */
 const LISTED = 30 * 86_400_000;
 
@@ -91,20 +134,27 @@ const LISTED = 30 * 86_400_000;
 export interface InboxRows {
   /** The newest event of this id that has not expired. */
   find(tenant: string | undefined, id: string, now: number): StoredEvent | undefined;
+  /** @throws RondoError `JOURNAL_DAMAGED` */
   event(nr: number): StoredEvent;
+  /** The same, marked as `doubtful` where it is damaged; undefined if there is none. */
+  listed(nr: number): StoredEvent | undefined;
   /** The oldest event of a topic in state `waiting` that expires after `now`. */
   oldest(topic: string, now: number): StoredEvent | undefined;
   /** @returns its number. */
   insert(event: Omit<StoredEvent, 'nr'>): number;
+  /** @param event marked as `doubtful` where all of its row must be written. */
   update(event: StoredEvent): void;
+  delete(nr: number): void;
+  /** Numbers of the events that a principal sent. */
+  sentBy(tenant: string | undefined, by: string): readonly number[];
   /** Deletes some of the events that have expired before a time. */
   purge(before: number): void;
   waits(topic: string): readonly { run: string; call: CallId }[];
   addWait(run: string, call: CallId, topic: string): void;
   dropWait(run: string, call: CallId): void;
-  /** Numbers of the assigned events: of a run with their calls, and of an event with its calls. */
+  /** Numbers of the assigned events of a run, with their calls; and the calls to which an event is assigned. */
   assigned(run: string): readonly { call: CallId; event: number }[];
-  assignedTo(event: number): number;
+  assignedTo(event: number): readonly { run: string; call: CallId }[];
   assign(event: number, run: string, call: CallId): void;
   unassign(event: number, run: string, call: CallId): void;
   /** Sets the wake time of a paused run to 0. */
@@ -114,11 +164,13 @@ export interface InboxRows {
 /** Most events that are looked at for deletion at a time. */
 export const PURGE = 10;
 
-/** What every store does with its rows: the inbox itself, but for `list`, and the changes of an append. */
+/** What every store does with its rows: the inbox itself, but for its lists, and the changes of an append. */
 export const inboxOver = (rows: InboxRows) => ({
   signal: (event: Signal): StoredEvent => signalled(rows, event),
   assigned: (run: string): Delivery[] => rows.assigned(run).map(({ call, event }) => ({ call, event: rows.event(event) })),
   waits: (topic: Topic) => rows.waits(topicOf(topic)),
+  bury: (tenant: string | undefined, nr: number, change: DeadChange) => buried(rows, tenant, nr, change),
+  forget: (sender: { tenant: string | undefined; by: string; now: number }): Erased => erased(rows, sender),
   change: (run: string, changes: readonly WaitChange[]): void => changedWaits(rows, run, changes),
 });
 
@@ -172,7 +224,7 @@ function changedWaits(rows: InboxRows, run: string, changes: readonly WaitChange
       const nr = rows.assigned(run).find((a) => a.call === call && rows.event(a.event).id === change.id)?.event;
       if (nr === undefined) continue;
       rows.unassign(nr, run, call);
-      const more = rows.assignedTo(nr) > 0;
+      const more = rows.assignedTo(nr).length > 0;
       const event = rows.event(nr);
       if (change.to === 'rejected') {
         if (!more) rows.update({ ...event, state: 'rejected', problem: change.problem });
@@ -194,10 +246,56 @@ function closed(rows: InboxRows, run: string, call: CallId): void {
   for (const { call: to, event: nr } of rows.assigned(run)) {
     if (to !== call) continue;
     rows.unassign(nr, run, call);
-    if (rows.assignedTo(nr) > 0) continue;
+    // a damaged one stays as it is, for lists to tell
+    if (rows.assignedTo(nr).length > 0 || rows.listed(nr)?.doubtful) continue;
     rows.update({ ...rows.event(nr), state: 'waiting' });
     offer(rows, rows.event(nr));
   }
+}
+
+/** Whether no wait will get an event any more. */
+export const isDead = ({ state, until }: Pick<StoredEvent, 'state' | 'until'>, now: number): boolean =>
+  state === 'rejected' || (state === 'waiting' && until <= now);
+
+function buried(rows: InboxRows, tenant: string | undefined, nr: number, change: DeadChange): StoredEvent | undefined {
+  const event = rows.listed(nr);
+  if (!event || event.tenant !== tenant || !(event.doubtful || isDead(event, change.now))) return undefined;
+  const { doubtful } = event;
+  if (change.to === 'dismissed') {
+    const { by, now: at, reason } = change;
+    for (const { run, call } of doubtful ? rows.assignedTo(nr) : []) rows.unassign(nr, run, call);
+    rows.update({ ...event, state: 'dismissed', dismissed: { by, at, reason } });
+    return rows.event(nr);
+  }
+  if (doubtful) throw eventDamaged(nr);
+  const { now, problem, data = event.data } = change;
+  // the digest stays that of what was sent: so the same event sent again has no effect
+  rows.update({ ...event, data, problem, state: problem === undefined ? 'waiting' : 'rejected', until: now + KEPT });
+  if (problem === undefined) offer(rows, rows.event(nr));
+  return rows.event(nr);
+}
+
+function erased(rows: InboxRows, { tenant, by, now }: { tenant: string | undefined; by: string; now: number }): Erased {
+  const runs = new Set<string>();
+  let events = 0;
+  for (const nr of rows.sentBy(tenant, by)) {
+    const event = rows.listed(nr);
+    if (!event) continue;
+    // its id and digest stay, so that it is not taken twice
+    if (event.state === 'taken' && !event.doubtful) {
+      rows.update({ ...event, by: '' });
+      continue;
+    }
+    const waits = rows.assignedTo(nr);
+    for (const { run, call } of waits) rows.unassign(nr, run, call);
+    rows.delete(nr);
+    events++;
+    for (const { run, call } of waits) {
+      runs.add(run);
+      if (!event.doubtful) next(rows, topicOf(event), now, run, call);
+    }
+  }
+  return { events, runs: [...runs] };
 }
 
 /** A run is removed: the events that it did not take go to others. @param calls that still wait. */

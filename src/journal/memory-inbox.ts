@@ -1,12 +1,12 @@
 import type { CallId } from './entries.ts';
-import { type Inbox, type InboxRows, inboxOver, PURGE, type StoredEvent, topicOf, type WaitChange, withoutWaits } from './inbox.ts';
+import { type Inbox, type InboxRows, inboxOver, isDead, PURGE, type StoredEvent, topicOf, type WaitChange, withoutWaits } from './inbox.ts';
 
 /** The events and waits of a journal in memory. */
 export interface MemoryInbox extends Inbox {
   change(run: string, changes: readonly WaitChange[]): void;
   /** Whether an event is assigned to a call of the run. */
   has(run: string): boolean;
-  forget(run: string): void;
+  removed(run: string): void;
 }
 
 /** @param wake sets the wake time of a paused run to 0. */
@@ -22,7 +22,7 @@ export function memoryInbox(wake: (run: string) => void): MemoryInbox {
   const topics = new Map<string, Map<CallId, string>>();
   /** Assigned events by run. */
   const assigned = new Map<string, { call: CallId; event: number }[]>();
-  const uses = new Map<number, number>();
+  const uses = new Map<number, { run: string; call: CallId }[]>();
   let last = 0;
 
   const idOf = (tenant: string | undefined, id: string) => JSON.stringify([tenant ?? null, id]);
@@ -33,12 +33,20 @@ export function memoryInbox(wake: (run: string) => void): MemoryInbox {
     else outOf(free, topic, event.nr);
   }
 
+  function drop(event: StoredEvent): void {
+    outOf(free, topicOf(event), event.nr);
+    events.delete(event.nr);
+    const id = idOf(event.tenant, event.id);
+    if (ids.get(id) === event.nr) ids.delete(id);
+  }
+
   const rows: InboxRows = {
     find(tenant, id, now) {
       const event = events.get(ids.get(idOf(tenant, id)) ?? -1);
       return event && event.until > now ? event : undefined;
     },
     event: (nr) => events.get(nr) as StoredEvent,
+    listed: (nr) => events.get(nr),
     oldest(topic, now) {
       // a set keeps the order in which numbers were added, and one that became free again comes last
       let found: StoredEvent | undefined;
@@ -58,15 +66,16 @@ export function memoryInbox(wake: (run: string) => void): MemoryInbox {
       outOf(free, topicOf(events.get(event.nr) as StoredEvent), event.nr);
       file(event);
     },
+    delete(nr) {
+      const event = events.get(nr);
+      if (event) drop(event);
+    },
+    sentBy: (tenant, by) => [...events.values()].flatMap((event) => (event.tenant === tenant && event.by === by ? [event.nr] : [])),
     purge(before) {
       let looked = 0;
       for (const event of events.values()) {
         if (event.until > before || ++looked > PURGE) return;
-        if (event.state === 'assigned') continue;
-        outOf(free, topicOf(event), event.nr);
-        events.delete(event.nr);
-        const id = idOf(event.tenant, event.id);
-        if (ids.get(id) === event.nr) ids.delete(id);
+        if (event.state !== 'assigned') drop(event);
       }
     },
     waits: (topic) => [...(waits.get(topic)?.values() ?? [])],
@@ -81,17 +90,17 @@ export function memoryInbox(wake: (run: string) => void): MemoryInbox {
       outOf(topics, run, call);
     },
     assigned: (run) => [...(assigned.get(run) ?? [])],
-    assignedTo: (event) => uses.get(event) ?? 0,
+    assignedTo: (event) => [...(uses.get(event) ?? [])],
     assign(event, run, call) {
       into(assigned, run, () => []).push({ call, event });
-      uses.set(event, (uses.get(event) ?? 0) + 1);
+      into(uses, event, () => []).push({ run, call });
     },
     unassign(event, run, call) {
       const left = (assigned.get(run) ?? []).filter((a) => a.call !== call || a.event !== event);
       if (left.length > 0) assigned.set(run, left);
       else assigned.delete(run);
-      const used = (uses.get(event) ?? 1) - 1;
-      if (used > 0) uses.set(event, used);
+      const used = (uses.get(event) ?? []).filter((u) => u.run !== run || u.call !== call);
+      if (used.length > 0) uses.set(event, used);
       else uses.delete(event);
     },
     wake,
@@ -104,10 +113,19 @@ export function memoryInbox(wake: (run: string) => void): MemoryInbox {
         .reverse()
         .filter((event) => event.tenant === tenant && event.state !== 'taken')
         .slice(0, limit),
+    dead({ tenant, now, nr, event: name, since = Number.MIN_SAFE_INTEGER, after, limit }) {
+      const found: StoredEvent[] = [];
+      for (const event of events.values())
+        if (event.tenant === tenant && isDead(event, now) && event.at >= since && (nr ?? event.nr) === event.nr)
+          if ((name ?? event.event) === event.event && (!after || newestFirst(after, event) < 0)) found.push(event);
+      return found.sort(newestFirst).slice(0, limit);
+    },
     has: (run) => assigned.has(run),
-    forget: (run) => withoutWaits(rows, run, [...(topics.get(run)?.keys() ?? [])]),
+    removed: (run) => withoutWaits(rows, run, [...(topics.get(run)?.keys() ?? [])]),
   };
 }
+
+const newestFirst = (a: Pick<StoredEvent, 'at' | 'nr'>, b: Pick<StoredEvent, 'at' | 'nr'>) => b.at - a.at || b.nr - a.nr;
 
 function into<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   const found = map.get(key) ?? make();

@@ -222,7 +222,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     size -= run.size;
     claims.forget(runId);
     effects.remove(runId);
-    inbox.forget(runId);
+    inbox.removed(runId);
     listeners.changed(runId);
   }
 

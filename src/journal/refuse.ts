@@ -56,3 +56,11 @@ export function damaged(runId: string, seq: number, why?: string): RondoError<'J
     { details: { runId, seq } },
   );
 }
+
+/** A stored event, or what says for whom it is, is not what was written. @param nr its number, if known. */
+export function eventDamaged(nr?: number): RondoError<'JOURNAL_DAMAGED'> {
+  const what = nr === undefined ? 'A wait for an event' : `Event ${nr} of the inbox`;
+  return new RondoError('JOURNAL_DAMAGED', `${what} is damaged, so nothing was delivered. Restore the store from a copy.`, {
+    details: nr === undefined ? {} : { event: nr },
+  });
+}

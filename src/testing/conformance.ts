@@ -4,6 +4,7 @@ import { claimProcessCases } from './journal/claim-processes.ts';
 import { claimCases } from './journal/claims.ts';
 import { claimKeepingCases, claimStorageCases } from './journal/claims-kept.ts';
 import { contentCases } from './journal/content.ts';
+import { deadEventCases } from './journal/dead-events.ts';
 import { dueCases } from './journal/due.ts';
 import { effectCases } from './journal/effects.ts';
 import { headCases } from './journal/heads.ts';
@@ -65,6 +66,7 @@ export function journalCases(make: Make, { another, process, damageLast }: Omit<
     ...claimCases,
     ...claimKeepingCases,
     ...inboxCases,
+    ...deadEventCases,
     ...asideCases,
     ...subscribeCases,
     ...(another ? [...storageCases, ...claimStorageCases, ...inboxStorageCases, ...pushCases] : []),

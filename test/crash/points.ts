@@ -81,6 +81,9 @@ export function pointed(journal: Journal, point: Point, { synced, refused, now }
         assigned: (runId) => inbox.assigned(runId),
         waits: (topic) => inbox.waits(topic),
         list: (tenant, limit) => inbox.list(tenant, limit),
+        dead: (filter) => inbox.dead(filter),
+        bury: (tenant, nr, change) => around(`${change.to} of an event`, () => inbox.bury(tenant, nr, change)),
+        forget: (sender) => around('forgetting events', () => inbox.forget(sender)),
       },
     }),
     ...(records && {

@@ -134,6 +134,9 @@ const laterInbox = (inner: Inbox): Inbox => {
     assigned: (runId) => after(() => inner.assigned(runId)),
     waits: (topic) => after(() => inner.waits(topic)),
     list: (tenant, limit) => after(() => inner.list(tenant, limit)),
+    dead: (filter) => after(() => inner.dead(filter)),
+    bury: (tenant, nr, change) => after(() => inner.bury(tenant, nr, change)),
+    forget: (sender) => after(() => inner.forget(sender)),
   };
 };
 

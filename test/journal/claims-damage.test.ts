@@ -1,8 +1,11 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
+import { BESIDE } from '../../src/adapters/journal/sqlite/claim-table.ts';
 import type { ClaimChange } from '../../src/journal/claims.ts';
 import { entry, head, refused } from '../../src/testing/journal/kit.ts';
-import { file } from './setup.ts';
+import { file, folder } from './setup.ts';
 
 const about = (key: string, call: string) => ({ tenant: undefined, intent: 'pay', key, generation: 0, call });
 const taken = (key: string, call = '1.0', seen = 0): ClaimChange => ({ ...about(key, call), to: 'held', digest: 'd', seen });
@@ -42,6 +45,70 @@ test.each([
   await refused('JOURNAL_DAMAGED', async () => journal.claim?.(about('a', '1.0')));
   await refused('JOURNAL_DAMAGED', async () => journal.append('s', 0, [entry(0)], head('s'), { claims: [taken('a')] }));
   await journal.append('t', 0, [entry(0)], head('t'), { claims: [taken('b')] });
+});
+
+test.each([1, 200])(
+  'of %i claims, one whose name has a bit turned in the file is told, not taken for a key that is free',
+  async (count) => {
+    const { path, open } = file();
+    const journal = open();
+    for (let from = 0; from < count; from += 20) {
+      const claims = Array.from({ length: Math.min(20, count - from) }, (_, i) => taken(`key ${from + i}`));
+      await journal.append(`r${from}`, 0, [entry(0)], head(`r${from}`), { claims });
+    }
+    await journal.close?.();
+    const db = new DatabaseSync(path);
+    const macs = (db.prepare('SELECT mac FROM claim ORDER BY mac').all() as { mac: string }[]).map(({ mac }) => mac);
+    db.close();
+    const whole = readFileSync(path);
+    const copy = join(folder(), 'copy.db');
+    const keys = Array.from({ length: count }, (_, i) => `key ${i}`);
+    // one in the middle of a page, or in an inner node, is found by another way than one at an end
+    for (const [i, mac] of macs.entries()) {
+      if (i % 29 !== 0) continue;
+      for (const [at, bit] of [
+        [0, 1],
+        [0, 4],
+        [1, 0],
+        [7, 3],
+        [63, 6],
+      ] as const) {
+        const turned = Buffer.from(whole);
+        // a page that was split may hold an old copy
+        for (let byte = turned.indexOf(mac); byte >= 0; byte = turned.indexOf(mac, byte + 1))
+          turned[byte + at] = (turned[byte + at] as number) ^ (1 << bit);
+        writeFileSync(copy, turned, { mode: 0o600 });
+        const again = file(copy).open();
+        const found: string[] = [];
+        for (const key of keys)
+          try {
+            found.push((await again.claim?.(about(key, '1.0'))) ? 'held' : 'free');
+          } catch (error) {
+            found.push((error as { code: string }).code);
+          }
+        const where = `claim ${i}, byte ${at}, bit ${bit}`;
+        expect(found, where).not.toContain('free');
+        expect(found, where).toContain('JOURNAL_DAMAGED');
+        await refused('JOURNAL_DAMAGED', async () =>
+          again.append('s', 0, [entry(0)], head('s'), { claims: [taken(keys[found.indexOf('JOURNAL_DAMAGED')] as string)] }),
+        );
+        await again.close?.();
+      }
+    }
+  },
+);
+
+test('what is beside the place of a name is found by the index of names', async () => {
+  const { path, open } = file();
+  const journal = open();
+  await journal.append('r', 0, [entry(0)], head('r'), { claims: [taken('a')] });
+  await journal.close?.();
+  const db = new DatabaseSync(path);
+  for (const query of BESIDE)
+    expect(db.prepare(`EXPLAIN QUERY PLAN ${query}`).all('x')).toEqual([
+      expect.objectContaining({ detail: expect.stringMatching(/^SEARCH claim USING PRIMARY KEY/) }),
+    ]);
+  db.close();
 });
 
 test('a run with a damaged claim can be forgotten, and the claim stays unknown', async () => {

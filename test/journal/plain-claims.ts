@@ -18,6 +18,7 @@ export const BUGS = [
   'takes a late result for nothing',
   'does what is done again',
   'frees what is done',
+  'forgets what is free',
   'reopens for any call',
   'keeps the generation of what is reopened',
   'ignores the generation',
@@ -116,7 +117,8 @@ export function plainClaims(bug?: Bug): Journal {
     const [by = runId] = made.map((each) => each.runId);
     const set = (all: readonly ClaimChange[]) => {
       for (const [mac, claim] of changedClaims(by, all, { macOf, find, knows, now }))
-        claims.set(mac, is('keeps the generation of what is reopened') ? { ...claim, generation: 0 } : claim);
+        if (is('forgets what is free') && claim.state === 'free' && claim.generation === 0) claims.delete(mac);
+        else claims.set(mac, is('keeps the generation of what is reopened') ? { ...claim, generation: 0 } : claim);
     };
     const list = made.map((each) => each.change);
     try {

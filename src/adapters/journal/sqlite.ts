@@ -143,8 +143,9 @@ class SqliteJournal implements Journal {
     heads.place(given, known);
     if (record) records.assert(record.namespace, record.key, record.expected);
     const claim = o.claims && claims.prepare(runId, o.claims);
-    claim?.();
+    // it may find damage, and then nothing may be written
     if (o.waits) inbox.change(runId, o.waits);
+    claim?.();
     if (record)
       records.append(
         record.namespace,
@@ -214,8 +215,8 @@ class SqliteJournal implements Journal {
       const { log, heads, removal, claims, effects, inbox } = this.#access.opened();
       const run = heads.find(runId)?.run;
       if (run === undefined) return;
+      inbox.removed(runId);
       claims.forget(runId);
-      inbox.forget(runId);
       const isSound = log.isSound(runId, run);
       removal.remove(run);
       effects.remove(run);

@@ -1,34 +1,9 @@
 import assert from 'node:assert/strict';
-import type { Inbox, Signal, WaitChange } from '../../journal/inbox.ts';
-import type { Journal, RunHead } from '../../journal/port.ts';
+import type { Signal, WaitChange } from '../../journal/inbox.ts';
+import type { RunHead } from '../../journal/port.ts';
+import { change, headOf, ids, type Listening, NOW, open, signal, states, TOPIC, WEEK } from './inbox-kit.ts';
 import type { Case } from './kit.ts';
-import { all, entry, head, start } from './kit.ts';
-
-type Listening = Journal & { readonly inbox: Inbox };
-
-const headOf = async (journal: Journal, runId: string): Promise<RunHead | undefined> => (await all(journal.heads({ runId })))[0];
-
-const NOW = 1_000_000;
-const WEEK = 7 * 86_400_000;
-const TOPIC = { tenant: 't', event: 'reply', key: 'k' };
-const signal = (id: string, more: Partial<Signal> = {}): Signal => ({ ...TOPIC, id, data: { n: id }, by: 'ana', now: NOW, ...more });
-const open = (call: string, more: Partial<Extract<WaitChange, { to: 'open' }>> = {}): WaitChange => ({
-  ...TOPIC,
-  call,
-  to: 'open',
-  now: NOW,
-  ...more,
-});
-
-/** Appends one entry to a run, with changes of waits. */
-async function change(journal: Journal, runId: string, waits: readonly WaitChange[], more: Partial<RunHead> = {}): Promise<void> {
-  const { length } = await all(journal.read(runId));
-  await journal.append(runId, length, [entry(length)], head(runId, { seq: length + 1, ...more }), { waits });
-}
-
-const ids = async ({ inbox }: Listening, runId: string) => (await inbox.assigned(runId)).map(({ call, event }) => [call, event.id]);
-const states = async ({ inbox }: Listening, tenant: string | undefined = 't') =>
-  (await inbox.list(tenant, 9)).map(({ id, state }) => [id, state]);
+import { entry, head, start } from './kit.ts';
 
 const CASES: readonly (readonly [string, (journal: Listening) => Promise<void>])[] = [
   [

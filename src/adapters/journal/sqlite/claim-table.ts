@@ -15,8 +15,15 @@ interface Row {
   until: number | null;
   generation: number;
   revision: number;
+  mac_checksum: number;
   checksum: number;
 }
+
+/** The claims beside the place of a name that was not found. */
+export const BESIDE = [
+  'SELECT mac, mac_checksum FROM claim WHERE mac < ? ORDER BY mac DESC LIMIT 1',
+  'SELECT mac, mac_checksum FROM claim WHERE mac > ? ORDER BY mac LIMIT 1',
+] as const;
 
 export type ClaimTable = ReturnType<typeof claimTable>;
 
@@ -26,8 +33,10 @@ export function claimTable(db: DatabaseSync) {
   const head = db.prepare('SELECT 1 FROM head WHERE run_id = ?');
   const find = db.prepare('SELECT * FROM claim WHERE mac = ?');
   const ofRun = db.prepare('SELECT * FROM claim WHERE run = ?');
+  const beside = BESIDE.map((query) => db.prepare(query));
   const insert = db.prepare(`
-    INSERT INTO claim (state, call, digest, since, until, generation, revision, checksum, run, mac) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO claim (state, call, digest, since, until, generation, revision, checksum, run, mac, mac_checksum)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO NOTHING`);
   const update = (more: string) =>
     db.prepare(`
@@ -55,8 +64,23 @@ export function claimTable(db: DatabaseSync) {
 
   function stored(mac: string): Row | undefined {
     const row = find.get(mac) as Row | undefined;
+    if (!row) assertNotThere(mac);
     keep(seen, mac, row);
     return row;
+  }
+
+  /**
+   * Damage does not move a row: one whose name was changed in the file still stands at the place of its name.
+   * @throws RondoError `JOURNAL_DAMAGED`
+   */
+  function assertNotThere(mac: string): void {
+    for (const neighbour of beside) {
+      const found = neighbour.get(mac) as Pick<Row, 'mac' | 'mac_checksum'> | undefined;
+      if (found && found.mac_checksum !== crc32(found.mac))
+        throw damaged('The name of a claim is damaged, so it is unknown what was done under a key, and nothing was done.', {
+          mac: found.mac,
+        });
+    }
   }
 
   function changedOf(runId: string, changes: readonly ClaimChange[], rowOf: (mac: string) => Row | undefined): ReadonlyMap<string, Claim> {
@@ -71,7 +95,7 @@ export function claimTable(db: DatabaseSync) {
     const { state, run, call, digest, since, until, generation, revision, checksum } = row;
     const values = [state, call, digest, since, until, generation, revision, checksum];
     keep(seen, mac, row);
-    if (!before) return insert.run(...values, run, mac).changes === 1;
+    if (!before) return insert.run(...values, run, mac, row.mac_checksum).changes === 1;
     const same =
       run === before.run
         ? sameRun.run(...values, mac, before.revision, before.checksum)
@@ -126,10 +150,10 @@ function keep<T>(all: Map<string, T>, key: string, value: T): void {
 function rowOf(mac: string, { state, holder, digest, since, until, generation, revision }: Claim): Row {
   const { run = null, call = null } = holder ?? {};
   const row = { mac, state, run, call, digest: digest ?? null, since, until: until ?? null, generation, revision };
-  return { ...row, checksum: checksumOf(row) };
+  return { ...row, mac_checksum: crc32(mac), checksum: checksumOf(row) };
 }
 
-const checksumOf = ({ mac, state, run, call, digest, since, until, generation, revision }: Omit<Row, 'checksum'>) =>
+const checksumOf = ({ mac, state, run, call, digest, since, until, generation, revision }: Omit<Row, 'mac_checksum' | 'checksum'>) =>
   crc32(JSON.stringify([mac, state, run, call, digest, since, until, generation, revision]));
 
 interface SecretRow {

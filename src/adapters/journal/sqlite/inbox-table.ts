@@ -1,7 +1,20 @@
 /** The statements on the tables `event`, `event_wait` and `event_use`, see schema.ts. Call the writing functions within a transaction. */
 import type { DatabaseSync } from 'node:sqlite';
+import { crc32 } from 'node:zlib';
+import { RondoError } from '../../../errors.ts';
 import type { CallId } from '../../../journal/entries.ts';
-import { type InboxRows, inboxOver, PURGE, type StoredEvent, topicOf, withoutWaits } from '../../../journal/inbox.ts';
+import {
+  type DeadFilter,
+  type InboxRows,
+  inboxOver,
+  isDead,
+  KEPT,
+  PURGE,
+  type StoredEvent,
+  topicOf,
+  withoutWaits,
+} from '../../../journal/inbox.ts';
+import { eventDamaged } from '../../../journal/refuse.ts';
 import type { Json } from '../../../json.ts';
 
 interface Row {
@@ -12,10 +25,25 @@ interface Row {
   state: StoredEvent['state'];
   at: number;
   until: number;
+  sender: string;
+  /** The rest of the event, as JSON. */
   body: string;
+  checksum: number;
 }
-/** The rest of an event, as JSON. */
-type Body = Pick<StoredEvent, 'event' | 'key' | 'by' | 'digest' | 'problem'> & { data?: Json };
+interface Use {
+  event: number;
+  run: string;
+  call: CallId;
+  checksum: number;
+}
+type Body = Pick<StoredEvent, 'event' | 'key' | 'digest' | 'problem' | 'dismissed'> & { data?: Json };
+
+/** A list of dead events of one state, which its own index finds. */
+export const deadQuery = (state: 'rejected' | 'waiting') => `
+  SELECT * FROM event WHERE ifnull(tenant, 0) = ifnull(?, 0) AND state = '${state}' AND (at, nr) < (?, ?) AND at >= ?
+  ORDER BY at DESC, nr DESC LIMIT ?`;
+export const LISTED_EVENTS = `
+  SELECT * FROM event WHERE ifnull(tenant, 0) = ifnull(?, 0) AND state <> 'taken' ORDER BY nr DESC LIMIT ?`;
 
 export type InboxTable = ReturnType<typeof inboxTable>;
 
@@ -23,65 +51,169 @@ export type InboxTable = ReturnType<typeof inboxTable>;
 export function inboxTable(db: DatabaseSync, wake: (run: string) => void) {
   const byId = db.prepare('SELECT * FROM event WHERE id = ? AND ifnull(tenant, 0) = ifnull(?, 0) AND until > ? ORDER BY nr DESC LIMIT 1');
   const byNr = db.prepare('SELECT * FROM event WHERE nr = ?');
+  const bySender = db.prepare('SELECT nr FROM event WHERE sender = ? AND ifnull(tenant, 0) = ifnull(?, 0) ORDER BY nr');
   const oldest = db.prepare("SELECT * FROM event WHERE topic = ? AND state = 'waiting' AND until > ? ORDER BY nr LIMIT 1");
-  const insert = db.prepare('INSERT INTO event (tenant, id, topic, state, at, until, body) VALUES (?, ?, ?, ?, ?, ?, ?)');
-  const update = db.prepare('UPDATE event SET topic = ?, state = ?, body = ? WHERE nr = ?');
+  // the number is in the checksum, so it must be known before
+  const lastNr = db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'event'");
+  const put = db.prepare(
+    'INSERT OR REPLACE INTO event (nr, tenant, id, topic, state, at, until, sender, body, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  );
+  const update = db.prepare('UPDATE event SET topic = ?, state = ?, until = ?, sender = ?, body = ?, checksum = ? WHERE nr = ?');
+  const remove = db.prepare('DELETE FROM event WHERE nr = ?');
   const purge = db.prepare(`
     DELETE FROM event WHERE nr IN (SELECT nr FROM event WHERE until < ? AND state <> 'assigned' ORDER BY until LIMIT ${PURGE})`);
-  const list = db.prepare(`
-    SELECT * FROM event WHERE ifnull(tenant, 0) = ifnull(?, 0) AND state <> 'taken' ORDER BY nr DESC LIMIT ?`);
-  const waits = db.prepare('SELECT run, call FROM event_wait WHERE topic = ? ORDER BY nr');
+  const list = db.prepare(LISTED_EVENTS);
+  const dead = { rejected: db.prepare(deadQuery('rejected')), waiting: db.prepare(deadQuery('waiting')) };
+  const waits = db.prepare('SELECT * FROM event_wait WHERE topic = ? ORDER BY nr');
   const waitsOf = db.prepare('SELECT call FROM event_wait WHERE run = ? ORDER BY nr');
-  const addWait = db.prepare('INSERT OR REPLACE INTO event_wait (run, call, topic) VALUES (?, ?, ?)');
+  const addWait = db.prepare('INSERT OR REPLACE INTO event_wait (run, call, topic, checksum) VALUES (?, ?, ?, ?)');
   const dropWait = db.prepare('DELETE FROM event_wait WHERE run = ? AND call = ?');
-  const assigned = db.prepare('SELECT call, event FROM event_use WHERE run = ? ORDER BY event');
-  const uses = db.prepare('SELECT count(*) AS n FROM event_use WHERE event = ?');
-  const assign = db.prepare('INSERT INTO event_use (event, run, call) VALUES (?, ?, ?)');
+  const assigned = db.prepare('SELECT * FROM event_use WHERE run = ? ORDER BY event');
+  const uses = db.prepare('SELECT * FROM event_use WHERE event = ?');
+  const assign = db.prepare('INSERT INTO event_use (event, run, call, checksum) VALUES (?, ?, ?, ?)');
   const unassign = db.prepare('DELETE FROM event_use WHERE event = ? AND run = ? AND call = ?');
 
-  const eventOf = ({ nr, tenant, id, state, at, until, body }: Row): StoredEvent => ({
-    ...(JSON.parse(body) as Body),
-    nr,
-    tenant: tenant ?? undefined,
-    id,
-    state,
-    at,
-    until,
-  });
+  /** @param whole writes every column, not only those that change. */
+  function store(event: StoredEvent, whole: boolean): void {
+    const { nr, tenant = null, id, state, at, until, by: sender, event: name, key, data, digest, problem, dismissed } = event;
+    const body = JSON.stringify({ event: name, key, data, digest, problem, dismissed } satisfies { [F in keyof Body]: unknown });
+    const topic = topicOf(event);
+    const sum = checksumOf({ nr, tenant, id, topic, state, at, until, sender, body });
+    if (whole) put.run(nr, tenant, id, topic, state, at, until, sender, body, sum);
+    else update.run(topic, state, until, sender, body, sum, nr);
+  }
   const found = (row: unknown) => (row === undefined ? undefined : eventOf(row as Row));
-  const bodyOf = ({ event, key, data, by, digest, problem }: Omit<StoredEvent, 'nr'>) =>
-    JSON.stringify({ event, key, data, by, digest, problem } satisfies { [F in keyof Body]: unknown });
+  const usesIn = (found: unknown) =>
+    (found as Use[]).map((use) => {
+      if (!isSound(use)) throw eventDamaged(use.event);
+      return use;
+    });
 
   const rows: InboxRows = {
     find: (tenant, id, now) => found(byId.get(id, tenant ?? null, now)),
-    event: (nr) => eventOf(byNr.get(nr) as unknown as Row),
+    event(nr) {
+      const row = byNr.get(nr) as Row | undefined;
+      if (!row) throw eventDamaged(nr);
+      return eventOf(row);
+    },
+    listed(nr) {
+      const row = byNr.get(nr) as Row | undefined;
+      return row && listedOf(row);
+    },
     oldest: (topic, now) => found(oldest.get(topic, now)),
     insert(event) {
-      const { tenant = null, id, state, at, until } = event;
-      return Number(insert.run(tenant, id, topicOf(event), state, at, until, bodyOf(event)).lastInsertRowid);
+      const nr = ((lastNr.get() as { seq: number } | undefined)?.seq ?? 0) + 1;
+      store({ ...event, nr }, true);
+      return nr;
     },
-    update: (event) => void update.run(topicOf(event), event.state, bodyOf(event), event.nr),
+    update: (event) => store(event, event.doubtful === true),
+    delete: (nr) => void remove.run(nr),
+    sentBy: (tenant, by) => (bySender.all(by, tenant ?? null) as { nr: number }[]).map(({ nr }) => nr),
     purge: (before) => void purge.run(before),
-    waits: (topic) => (waits.all(topic) as { run: string; call: CallId }[]).map(({ run, call }) => ({ run, call })),
-    addWait: (run, call, topic) => void addWait.run(run, call, topic),
+    waits: (topic) =>
+      (waits.all(topic) as { run: string; call: string; topic: string; checksum: number }[]).map(({ run, call, topic, checksum }) => {
+        if (checksum !== crc32(JSON.stringify([run, call, topic]))) throw eventDamaged();
+        return { run, call };
+      }),
+    addWait: (run, call, topic) => void addWait.run(run, call, topic, crc32(JSON.stringify([run, call, topic]))),
     dropWait: (run, call) => void dropWait.run(run, call),
-    assigned: (run) => assigned.all(run) as unknown as { call: CallId; event: number }[],
-    assignedTo: (event) => (uses.get(event) as { n: number }).n,
-    assign: (event, run, call) => void assign.run(event, run, call),
+    assigned: (run) => usesIn(assigned.all(run)).map(({ call, event }) => ({ call, event })),
+    assignedTo: (event) => usesIn(uses.all(event)).map(({ run, call }) => ({ run, call })),
+    assign: (event, run, call) => void assign.run(event, run, call, crc32(JSON.stringify([event, run, call]))),
     unassign: (event, run, call) => void unassign.run(event, run, call),
     wake,
   };
 
+  /** The newest dead events of one state. */
+  function newest(
+    state: 'rejected' | 'waiting',
+    { tenant, now, event, since = Number.MIN_SAFE_INTEGER, after, limit }: DeadFilter,
+  ): StoredEvent[] {
+    const found: StoredEvent[] = [];
+    // none that waits is older than its arrival says
+    const last = state === 'waiting' ? now - KEPT : Number.MAX_SAFE_INTEGER;
+    let from = after && after.at <= last ? after : { at: last, nr: Number.MAX_SAFE_INTEGER };
+    for (;;) {
+      const page = dead[state].all(tenant ?? null, from.at, from.nr, since, limit) as unknown as Row[];
+      for (const row of page) {
+        const listed = listedOf(row);
+        if (listed.doubtful || (isDead(listed, now) && (event ?? listed.event) === listed.event)) found.push(listed);
+      }
+      if (found.length >= limit || page.length < limit) return found.slice(0, limit);
+      from = page.at(-1) as Row;
+    }
+  }
+
+  const savepoint = db.prepare('SAVEPOINT inbox');
+  const back = db.prepare('ROLLBACK TO inbox');
+  const release = db.prepare('RELEASE inbox');
+  /** Damage may be found after something was written, and other writes of the transaction go on. */
+  const whole =
+    <A extends unknown[], T>(write: (...args: A) => T) =>
+    (...args: A): T => {
+      savepoint.run();
+      let result: T;
+      try {
+        result = write(...args);
+      } catch (error) {
+        // after any other error the whole transaction is rolled back
+        if (RondoError.is(error)) {
+          back.run();
+          release.run();
+        }
+        throw error;
+      }
+      release.run();
+      return result;
+    };
+
+  const { signal, change, bury, forget, ...reading } = inboxOver(rows);
   return {
-    ...inboxOver(rows),
-    list: (tenant: string | undefined, limit: number): StoredEvent[] => (list.all(tenant ?? null, limit) as unknown as Row[]).map(eventOf),
+    ...reading,
+    signal: whole(signal),
+    change: whole(change),
+    bury: whole(bury),
+    forget: whole(forget),
+
+    list: (tenant: string | undefined, limit: number): StoredEvent[] => (list.all(tenant ?? null, limit) as unknown as Row[]).map(listedOf),
+
+    dead(filter: DeadFilter): StoredEvent[] {
+      const { tenant, nr, now, limit } = filter;
+      if (nr !== undefined) {
+        const event = rows.listed(nr);
+        return event && event.tenant === tenant && (event.doubtful || isDead(event, now)) ? [event] : [];
+      }
+      return [...newest('rejected', filter), ...newest('waiting', filter)].sort((a, b) => b.at - a.at || b.nr - a.nr).slice(0, limit);
+    },
+
     /** Whether an event is assigned to a call of the run. */
     has: (run: string): boolean => assigned.get(run) !== undefined,
-    forget: (run: string): void =>
-      withoutWaits(
-        rows,
-        run,
-        (waitsOf.all(run) as { call: CallId }[]).map(({ call }) => call),
-      ),
+
+    /** The run is removed. What is damaged does not keep it: a damaged assignment goes, and its event stays as it is. */
+    removed: whole((run: string): void => {
+      for (const use of assigned.all(run) as unknown as Use[]) if (!isSound(use)) unassign.run(use.event, use.run, use.call);
+      const calls = (waitsOf.all(run) as { call: CallId }[]).map(({ call }) => call);
+      withoutWaits(rows, run, calls);
+    }),
   };
+}
+
+const isSound = ({ event, run, call, checksum }: Use) => checksum === crc32(JSON.stringify([event, run, call]));
+
+const checksumOf = ({ nr, tenant, id, topic, state, at, until, sender, body }: Omit<Row, 'checksum'>) =>
+  crc32(JSON.stringify([nr, tenant, id, topic, state, at, until, sender, body]));
+
+/** @throws RondoError `JOURNAL_DAMAGED`: an event that is misread could go to the wrong run, or be lost. */
+function eventOf(row: Row): StoredEvent {
+  if (row.checksum !== checksumOf(row)) throw eventDamaged(row.nr);
+  const { nr, tenant, id, state, at, until, sender: by, body } = row;
+  return { ...(JSON.parse(body) as Body), nr, tenant: tenant ?? undefined, id, state, at, until, by };
+}
+
+/** For lists: of a damaged event nothing is told, because it may be of another tenant. */
+function listedOf(row: Row): StoredEvent {
+  if (row.checksum === checksumOf(row)) return eventOf(row);
+  const { nr, tenant, state, at } = row;
+  const nothing = { id: '', event: '', key: '', by: '', digest: '', until: 0 };
+  return { ...nothing, nr, tenant: tenant ?? undefined, at: Number(at), state, doubtful: true };
 }

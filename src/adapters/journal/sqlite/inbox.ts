@@ -1,4 +1,4 @@
-import type { Inbox } from '../../../journal/inbox.ts';
+import type { Erased, Inbox } from '../../../journal/inbox.ts';
 import { type Access, first } from './access.ts';
 import type { File } from './file.ts';
 
@@ -12,6 +12,18 @@ export function sqliteInbox(access: Access): Inbox {
     },
     assigned: (runId) => read((inbox) => inbox.assigned(runId)),
     waits: (topic) => read((inbox) => inbox.waits(topic)),
+    dead: (filter) => read((inbox) => inbox.dead(filter)),
+    bury(tenant, nr, change) {
+      access.refuseClosed();
+      return access.queue.now(true, () => access.opened().inbox.bury(tenant, nr, change));
+    },
+    async forget(sender) {
+      let erased: Erased = { events: 0, runs: [] };
+      await access.forget(() => {
+        erased = access.opened().inbox.forget(sender);
+      });
+      return erased;
+    },
     list: (tenant, limit) => read((inbox) => inbox.list(tenant, limit)),
   };
 }

@@ -48,7 +48,8 @@ export const RECORD_TABLES = `
 
 /**
  * `mac`: HMAC-SHA-256 of tenant, intent and key, in hex, under the secret: what a key says is not in the table. `run` and `call` name the
- * holder; a claim whose run was removed has none. `checksum`: CRC-32 of the row.
+ * holder; a claim whose run was removed has none. `mac_checksum`: CRC-32 of `mac`, which a claim that is not found is looked for by; `checksum`: of
+ * the row.
  */
 export const CLAIM_TABLES = `
   CREATE TABLE claim (
@@ -61,6 +62,7 @@ export const CLAIM_TABLES = `
     until INTEGER,
     generation INTEGER NOT NULL,
     revision INTEGER NOT NULL,
+    mac_checksum INTEGER NOT NULL,
     checksum INTEGER NOT NULL
   ) WITHOUT ROWID;
   CREATE INDEX claim_run ON claim (run) WHERE run IS NOT NULL;
@@ -90,8 +92,9 @@ export const EFFECT_TABLES = `
 `;
 
 /**
- * `event`: what came from outside, in the order of arrival. `topic`: tenant, name and key as JSON, emptied of its key once it was taken; `body`:
- * the rest as JSON. `event_wait`: the calls that wait. `event_use`: the events that are assigned to calls, and not taken yet.
+ * `event`: what came from outside, in the order of arrival. `topic`: tenant, name and key as JSON, emptied of its key once it was taken;
+ * `sender`: the id of the principal that sent it; `body`: the rest as JSON. `event_wait`: the calls that wait. `event_use`: the events that are
+ * assigned to calls, and not taken yet. `checksum`: CRC-32 of the row.
  */
 export const INBOX_TABLES = `
   CREATE TABLE event (
@@ -102,9 +105,15 @@ export const INBOX_TABLES = `
     state TEXT NOT NULL,
     at INTEGER NOT NULL,
     until INTEGER NOT NULL,
-    body TEXT NOT NULL
+    sender TEXT NOT NULL,
+    body TEXT NOT NULL,
+    checksum INTEGER NOT NULL
   );
   CREATE INDEX event_id ON event (id);
+  CREATE INDEX event_sender ON event (sender);
+  CREATE INDEX event_listed ON event (ifnull(tenant, 0), nr) WHERE state <> 'taken';
+  CREATE INDEX event_rejected ON event (ifnull(tenant, 0), at, nr) WHERE state = 'rejected';
+  CREATE INDEX event_unclaimed ON event (ifnull(tenant, 0), at, nr) WHERE state = 'waiting';
   CREATE INDEX event_waiting ON event (topic, nr) WHERE state = 'waiting';
   CREATE INDEX event_until ON event (until);
   CREATE TABLE event_wait (
@@ -112,6 +121,7 @@ export const INBOX_TABLES = `
     run TEXT NOT NULL,
     call TEXT NOT NULL,
     topic TEXT NOT NULL,
+    checksum INTEGER NOT NULL,
     UNIQUE (run, call)
   );
   CREATE INDEX event_wait_topic ON event_wait (topic, nr);
@@ -119,6 +129,7 @@ export const INBOX_TABLES = `
     run TEXT NOT NULL,
     call TEXT NOT NULL,
     event INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
     PRIMARY KEY (run, call, event)
   ) WITHOUT ROWID;
   CREATE INDEX event_use_event ON event_use (event);
