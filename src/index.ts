@@ -2,6 +2,8 @@ export type { AgentInfo, ToolInfo } from './engine/described.ts';
 export type { Driven, Resumed } from './engine/driven.ts';
 export { Engine } from './engine/engine.ts';
 export type { EntriesOptions } from './engine/entries.ts';
+export type { Check, Checked, CheckFunction, GradedCall, GradedRun, Grader, Judging, Verdict } from './engine/evaluate/check.ts';
+export type { EvaluateOptions } from './engine/evaluate/options.ts';
 export type { Ending, NodeOutcome, RunEvent } from './engine/events.ts';
 export type { ForgetTarget, Forgotten, Pruned, PruneOptions } from './engine/forget.ts';
 export type { ForkOptions } from './engine/fork.ts';

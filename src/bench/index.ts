@@ -1,4 +1,3 @@
-export type { Check, Checked, CheckFunction, GradedCall, GradedRun, Grader, Judging, Verdict } from '../engine/evaluate/check.ts';
 export { type BenchmarkOptions, benchmark, type Progress, type Report } from './benchmark.ts';
 export { type ComparedPart, type ComparedSide, type Comparison, compared, type Difference } from './compare.ts';
 export { type Condition, condition, failIf, type Outcome } from './conditions.ts';

@@ -9,6 +9,8 @@ import { reasonOf } from './cancelled.ts';
 import { giveBack } from './closing.ts';
 import { type Driven, driveAll } from './driven.ts';
 import { dueRuns } from './due.ts';
+import { Evaluator } from './evaluate/evaluator.ts';
+import { checkEvaluate } from './evaluate/options.ts';
 import { checkFork, type ForkOptions, fork } from './fork.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { newId } from './ids.ts';
@@ -42,6 +44,7 @@ export class Engine extends Operations implements AsyncDisposable {
   readonly #resources: Resources;
   readonly #heartbeat: Heartbeat;
   readonly #recorder: Recorder;
+  readonly #evaluator: Evaluator | undefined;
   #closing: Promise<void> | undefined;
 
   /** @throws RondoError `CONFIG_INVALID` for invalid options. */
@@ -51,6 +54,7 @@ export class Engine extends Operations implements AsyncDisposable {
     super(resources, recorder);
     this.#resources = resources;
     this.#recorder = recorder;
+    this.#evaluator = options.evaluate && new Evaluator(resources, checkEvaluate(options.evaluate));
     this.#heartbeat = new Heartbeat(resources);
   }
 
@@ -149,6 +153,7 @@ export class Engine extends Operations implements AsyncDisposable {
       else this.#resources.agents.drop(live.runId);
       this.#leave(live, {});
       if (live.agent) this.#recorder.take(live.log, live.agent);
+      if (live.begun) this.#evaluator?.take(live.log.run);
       if (result.status === 'paused') this.#warn();
       return result;
     } catch (thrown) {
@@ -298,6 +303,7 @@ export class Engine extends Operations implements AsyncDisposable {
     this.#heartbeat.stop();
     await giveBack(resources, GRACE);
     await this.#recorder.close(GRACE);
+    await this.#evaluator?.close(GRACE);
     await resources.sources.close();
     resources.host.breakers.close();
     await resources.journal.close?.();

@@ -72,6 +72,17 @@ export type RunEvent = At &
         | { type: 'outcome.settled'; callId: CallId; source: 'late' | 'operator' | 'check'; outcome: 'done' | 'failed' | 'not-run' }
         | { type: 'intent.reopened'; callId: CallId; by: Principal; reason: string }
         | { type: 'call.dismissed'; callId: CallId; by: Principal; reason: string }
+        /** `costUsd`: of the grader itself; absent if unknown. `failed`: it could not judge. */
+        | {
+            type: 'run.evaluated';
+            name: string;
+            pass: boolean;
+            score: number;
+            reason?: string;
+            costUsd?: number;
+            failed?: true;
+            ms: number;
+          }
         | { type: 'message.received'; content: readonly Part[]; earlier?: readonly Message[]; by?: Principal }
         | { type: 'cancel.requested'; by?: Principal; reason?: string }
         | { type: 'memory.due' }
@@ -209,6 +220,20 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent {
       return { ...base, type: 'intent.reopened', callId: entry.call, by: { ...entry.by }, reason: entry.reason };
     case 'call.dismissed':
       return { ...base, type: 'call.dismissed', callId: entry.call, by: { ...entry.by }, reason: entry.reason };
+    case 'run.evaluated': {
+      const { name, pass, score, reason, usd, failed, ms } = entry;
+      return {
+        ...base,
+        type: 'run.evaluated',
+        name,
+        pass,
+        score,
+        ...(reason !== undefined && { reason }),
+        ...(usd !== undefined && { costUsd: usd }),
+        ...(failed && { failed }),
+        ms,
+      };
+    }
     case 'run.settled':
       return { ...base, type: 'run.ended', result: resultOf(run) as RunResult };
   }

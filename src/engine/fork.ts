@@ -144,6 +144,7 @@ function takenOver(old: RunFold, entries: readonly Entry[], runId: string, now: 
       case 'memory.recorded':
       case 'intent.reopened':
       case 'call.dismissed':
+      case 'run.evaluated':
         return omitted;
       case 'message.received':
         return draft.kind === 'cancel' ? omitted : draft;

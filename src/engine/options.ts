@@ -11,6 +11,7 @@ import type { Principal } from '../ports/principal.ts';
 import type { Prices } from '../pricing/prices.ts';
 import type { TelemetryOptions } from '../telemetry/spans.ts';
 import type { AssertionOption } from './assertion.ts';
+import type { EvaluateOptions } from './evaluate/options.ts';
 import type { RunEvent } from './events.ts';
 
 export interface EngineOptions {
@@ -31,6 +32,8 @@ export interface EngineOptions {
   telemetry?: TelemetryOptions;
   /** Called for every event of every run of this engine. An error of it is ignored. */
   onEvent?: (event: RunEvent) => void;
+  /** Scores runs after their end, in the background. */
+  evaluate?: EvaluateOptions;
 }
 
 // biome-ignore lint/complexity/noBannedTypes: `{}` is "needs no context"
@@ -102,6 +105,7 @@ export const ENGINE_OPTIONS = {
   prices: "prices: { 'openai/gpt-x': { input: 1, output: 4 } }",
   telemetry: 'telemetry: { content: true }',
   onEvent: 'onEvent: (event) => log(event)',
+  evaluate: 'evaluate: { sample: 0.1, graders: [grounded({ model })] }',
 } satisfies Record<keyof EngineOptions, string>;
 
 export const RUN_OPTIONS = {

@@ -267,7 +267,22 @@ type Body =
   /** An operator lets the intent of a call that is done be done once more. */
   | { type: 'intent.reopened'; call: CallId; intent: Intent; by: Principal; reason: string }
   /** An operator has seen that a call gave up, or that its outcome is unknown, and needs no more of it. */
-  | { type: 'call.dismissed'; call: CallId; by: Principal; reason: string };
+  | { type: 'call.dismissed'; call: CallId; by: Principal; reason: string }
+  /** A grader scored the run after its end. */
+  | {
+      type: 'run.evaluated';
+      /** The grader. */
+      name: string;
+      pass: boolean;
+      /** From 0 to 1. */
+      score: number;
+      reason?: string;
+      /** What the grader itself cost, in US dollars, which is not part of the run's cost. Absent if unknown. */
+      usd?: number;
+      /** The grader could not judge the run. */
+      failed?: true;
+      ms: number;
+    };
 
 interface Stamp {
   /** The version of this entry's format. */
@@ -291,6 +306,7 @@ export const FOREIGN: ReadonlySet<string> = new Set([
   'memory.recorded',
   'intent.reopened',
   'call.dismissed',
+  'run.evaluated',
 ] satisfies EntryType[]);
 
 /** Fields that may be large, by entry type. A store may keep them apart from the entry, as blobs. */

@@ -158,6 +158,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       return void outcomeSettled(run, entry);
     case 'intent.reopened':
     case 'call.dismissed':
+    case 'run.evaluated':
       return;
     default:
       throw damaged(run.runId, run.next - 1, `it is of the unknown type "${(entry as { type: string }).type}"`);

@@ -88,6 +88,10 @@ export function redacted(entry: Entry): Entry {
       return { ...entry, problem: FORGOTTEN };
     case 'wait.began':
       return entry.event ? { ...entry, event: { name: entry.event.name, key: FORGOTTEN } } : entry;
+    case 'run.evaluated': {
+      const { reason: _, ...rest } = entry;
+      return rest;
+    }
     case 'run.claimed':
     case 'memory.due':
     case 'entry.omitted':

@@ -49,6 +49,19 @@ export class AgentRecorder extends Recorder implements AgentTrace {
     this.event(EVENT.approvalDecided, { [ATTR.approval]: a.id, [ATTR.approvalDecision]: a.decision.type, [ATTR.user]: by }, at);
   }
 
+  evaluated({ name, pass, score, reason, failed }: Parameters<AgentTrace['evaluated']>[0]): void {
+    this.event(
+      EVENT.evaluated,
+      {
+        [ATTR.evaluation]: name,
+        [ATTR.evaluationScore]: failed ? undefined : score,
+        [ATTR.evaluationLabel]: failed ? 'failed' : pass ? 'pass' : 'fail',
+        [ATTR.evaluationReason]: this.claim.content ? reason : undefined,
+      },
+      undefined,
+    );
+  }
+
   end({ status, error, limit }: Settled, totals: Totals = {}, at?: number): void {
     for (const call of this.#open) call.end({ error: { code: 'UNFINISHED' } }, at);
     const failed = error ?? (status === undefined ? LOST : status === 'failed' ? { code: '_OTHER' } : undefined);

@@ -11,7 +11,14 @@
 export const SCOPE = 'rondo';
 
 /** Span names are `<operation> <agent, model, tool or node>`. `node` and `decide` are ours. */
-export const OPERATION = { agent: 'invoke_agent', chat: 'chat', tool: 'execute_tool', node: 'node', decide: 'decide' } as const;
+export const OPERATION = {
+  agent: 'invoke_agent',
+  chat: 'chat',
+  tool: 'execute_tool',
+  node: 'node',
+  decide: 'decide',
+  evaluate: 'evaluate',
+} as const;
 
 export const ATTR = {
   operation: 'gen_ai.operation.name',
@@ -80,6 +87,10 @@ export const ATTR = {
   approvalKind: 'rondo.approval.kind',
   approvalDecision: 'rondo.approval.decision',
   waitUntil: 'rondo.wait.until',
+  evaluation: 'gen_ai.evaluation.name',
+  evaluationLabel: 'gen_ai.evaluation.score.label',
+  evaluationScore: 'gen_ai.evaluation.score.value',
+  evaluationReason: 'gen_ai.evaluation.explanation',
   /** `model` or `tool`: what was retried, or what the breaker guards. */
   target: 'rondo.target',
 } as const;
@@ -89,6 +100,7 @@ export const EVENT = {
   approvalRequested: 'rondo.approval.requested',
   approvalDecided: 'rondo.approval.decided',
   waitBegan: 'rondo.wait.began',
+  evaluated: 'gen_ai.evaluation.result',
 } as const;
 
 export const METRIC = {

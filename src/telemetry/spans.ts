@@ -25,6 +25,8 @@ export interface Telemetry {
   startAgent(o: AgentStart): AgentTrace;
   /** Records decisions that came while no process drove the run: one span with an event per decision. Call it after they are committed. */
   decided(o: AgentStart, decisions: readonly Parameters<AgentTrace['approvalDecided']>[0][]): void;
+  /** Records a grader's score of a run that has ended: one span with an event. @param at when the grader began, epoch milliseconds. */
+  evaluated(o: AgentStart, score: Parameters<AgentTrace['evaluated']>[0], at: number): void;
   /** Counts a circuit breaker that opened. @param name the tool's name, or the model's `provider/id`. */
   breakerOpened(target: 'tool' | 'model', name: string): void;
 }
@@ -37,6 +39,11 @@ export function telemetry(options: TelemetryOptions = {}): Telemetry {
       const decision = quietly(() => open(options, undefined, o, undefined, OPERATION.decide)) ?? NOOP;
       for (const one of decisions) decision.approvalDecided(one);
       decision.end({ status: 'paused' });
+    },
+    evaluated(o, score, at) {
+      const evaluation = quietly(() => open(options, undefined, { ...o, at }, undefined, OPERATION.evaluate)) ?? NOOP;
+      evaluation.evaluated(score);
+      evaluation.end({ status: 'completed' }, score.usd === undefined ? {} : { usd: score.usd });
     },
     breakerOpened(target, name) {
       const key = target === 'tool' ? ATTR.tool : ATTR.requestModel;
@@ -134,6 +141,7 @@ export const NOOP: AgentTrace = {
   approvalRequested: nothing,
   waitBegan: nothing,
   approvalDecided: nothing,
+  evaluated: nothing,
   end: nothing,
 };
 
@@ -151,6 +159,7 @@ function passive(active: Context, traceparent: string | undefined): AgentTrace {
     approvalRequested: nothing,
     waitBegan: nothing,
     approvalDecided: nothing,
+    evaluated: nothing,
     end: nothing,
   };
   return agent;

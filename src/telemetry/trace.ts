@@ -29,6 +29,8 @@ export interface AgentTrace extends Traced {
   /** A call began to wait, until a time in epoch milliseconds. */
   waitBegan(w: { call: string; until: number }, at?: number): void;
   approvalDecided(a: { id: string; decision: Pick<Decision, 'type'>; by?: Principal }, at?: number): void;
+  /** A grader's score of the run, after its end. */
+  evaluated(score: { name: string; pass: boolean; score: number; reason?: string; usd?: number; failed?: true }): void;
   /** Ends the span. Spans of calls and nodes that are still open end with the error `UNFINISHED`. */
   end(settled: Settled, totals?: Totals, at?: number): void;
 }

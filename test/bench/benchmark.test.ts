@@ -315,6 +315,7 @@ describe('dollars', () => {
     expect(summarised(report)[0]?.models).toMatchObject([{ costUsd: null }]);
   });
 
+  // holds purse.I1
   test('what is spent and reserved never exceeds the budget, and the runs that it does not pay are missing', async () => {
     let running = 0;
     let most = 0;

@@ -1,18 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { type Benchmark, benchmark, exact, grounded, matches, rubric, trajectory } from '../../src/bench/index.ts';
 import {
-  type Benchmark,
-  benchmark,
-  exact,
+  agent,
   type GradedCall,
   type GradedRun,
   type Grader,
-  grounded,
-  matches,
-  rubric,
-  trajectory,
-} from '../../src/bench/index.ts';
-import { agent, type Json, type Model, type ModelRequest, ToolError, tool } from '../../src/index.ts';
+  type Json,
+  type Model,
+  type ModelRequest,
+  ToolError,
+  tool,
+} from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { anything, asks } from '../engine/setup.ts';
 

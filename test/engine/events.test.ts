@@ -209,6 +209,7 @@ test('every type of entry has an event', () => {
     'call.finished': [{ call: '5.0', ok: true, output: 1, attempts: 1, ms: 1 }, 'tool.finished'],
     'outcome.settled': [{ call: '5.0', source: 'operator', outcome: 'done' }, 'outcome.settled'],
     'intent.reopened': [{ call: '5.0', intent: { name: 'a', key: 'k', digest: 'd' }, by: ana, reason: 'it bounced' }, 'intent.reopened'],
+    'run.evaluated': [{ name: 'polite', pass: true, score: 1, ms: 1 }, 'run.evaluated'],
     'call.dismissed': [{ call: '5.0', by: ana, reason: 'paid by hand' }, 'call.dismissed'],
     'approval.requested': [{ id: 'x', call: '5.1', kind: 'tool', tool: 'b', digest: 'd', allow: ['approve'] }, 'approval.asked'],
     'approval.decided': [{ id: 'x', decision: { approval: 'x', type: 'approve' }, by: ana, digest: 'd' }, 'approval.decided'],

@@ -39,6 +39,7 @@ const KINDS: { readonly [T in EntryType]: 1 } = {
   'intent.reopened': 1,
   'wait.began': 1,
   'call.dismissed': 1,
+  'run.evaluated': 1,
   'event.rejected': 1,
 };
 

@@ -106,6 +106,18 @@ export type TraceRecord = About &
     /** `RECALL`: what the memory knew, when it changed. `RECORD`: an attempt to record the conversation; it has no duration in the journal. */
     | ({ type: 'MEMORY_OPERATION'; operation: 'RECALL'; facts: number } & Pick<Attempted, 'status'>)
     | ({ type: 'MEMORY_OPERATION'; operation: 'RECORD' } & Omit<Attempted, 'durationMs'>)
+    /** A grader's score, after the end. */
+    | {
+        type: 'EVALUATION';
+        grader: string;
+        status: 'PASSED' | 'MISSED' | 'FAILED';
+        score: number;
+        /** Of the grader itself. */
+        costUsd?: number;
+        durationMs: number;
+        /** Only with `content`. */
+        reason?: string;
+      }
     | {
         type: 'FINAL_RESPONSE';
         status: 'SUCCEEDED' | 'FAILED' | 'STOPPED' | 'CANCELLED';

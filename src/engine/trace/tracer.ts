@@ -78,6 +78,12 @@ export class Tracer {
         ];
       case 'memory.recorded':
         return [this.#recorded(entry, frame)];
+      case 'run.evaluated': {
+        const { name, pass, score, reason, usd, failed, ms } = entry;
+        const status = failed ? 'FAILED' : pass ? 'PASSED' : 'MISSED';
+        const own = { type: 'EVALUATION', grader: name, status, score, costUsd: usd, durationMs: ms, ...this.#told({ reason }) } as const;
+        return [this.#record(entry, frame, frame.step, own)];
+      }
       default:
         return [];
     }

@@ -151,6 +151,7 @@ const KINDS: { readonly [T in EntryType]: Extract<Draft, { type: T }> } = {
     reason: 'it bounced',
   },
   'call.dismissed': { type: 'call.dismissed', call: '5.0', by, reason: 'paid by hand' },
+  'run.evaluated': { type: 'run.evaluated', name: 'polite', pass: false, score: 0.5, reason: 'no greeting', usd: 0.002, ms: 900 },
 };
 
 const SMALL: Readonly<Record<string, Json>> = {
