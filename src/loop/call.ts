@@ -5,6 +5,7 @@ import type { FoundTool } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import type { Began } from '../journal/wait.ts';
 import type { Json } from '../json.ts';
+import type { Needs } from './budget.ts';
 import type { Crossing, ToolDefinition } from './types.ts';
 
 /** A call that the gate allowed. `input` is as written; `value` is for the first attempt, which may mutate it. */
@@ -43,6 +44,9 @@ export interface Due {
   ready: Startable;
   started: boolean;
 }
+
+/** What a call needs of the limits. */
+export const needsOf = ({ amount, tool }: Pick<Ready, 'amount' | 'tool'>): Needs => ({ amount, cost: tool.options.cost });
 
 /** Why a frame has not ended: it waits for people, or for a higher limit. */
 export type Blocked = { waiting: true } | Crossing;

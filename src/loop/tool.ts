@@ -8,6 +8,7 @@ import type { Kept } from '../ports/kept.ts';
 import type { ToolSpec } from '../ports/model.ts';
 import type { OutputOf, Question, Tool, ToolOptions } from '../ports/tool.ts';
 import type { JsonSchema, Out, Schema, SchemaLike } from '../schema.ts';
+import { checkCost } from './charge.ts';
 import { checkIntent } from './keyed.ts';
 import type { AnyToolOptions, Delegate, ToolDefinition, Waits } from './types.ts';
 
@@ -76,6 +77,7 @@ const TOOL = {
   effect: "effect: 'idempotent'",
   approval: 'approval: true',
   amount: 'amount: ({ cents }) => ({ usd: cents / 100 })',
+  cost: 'cost: 0.005',
   units: "units: ['usd']",
   key: "key: ({ orderId }) => 'refund:' + orderId",
   intent: "intent: 'payments.refund'",
@@ -104,6 +106,7 @@ function define(options: AnyToolOptions, ask?: (input: Json) => Question): ToolD
   if (options.effect !== undefined && !['read', 'idempotent', 'once'].includes(options.effect))
     throw invalid(`tool "${name}": effect is "${options.effect}"; it is one of "read", "idempotent", "once".`);
   checkIntent(options, `tool "${name}"`, TOOL);
+  checkCost(options.cost, `tool "${name}"`);
   for (const field of ['timeout', 'deadline', 'maxBytes'] as const) {
     const value = options[field];
     if (value !== undefined && !(typeof value === 'number' && value > 0))

@@ -108,6 +108,12 @@ export interface ToolOptions<Name extends string, S extends SchemaLike, C extend
   effect?: Effect;
   /** The amounts of a call for policies, by unit: `{ usd: 12.5 }`. A unit is `[a-z][a-z0-9_-]{0,31}`, an amount 0 or more, at most 6 decimals. */
   amount?(input: Out<S>): Readonly<Record<string, number>>;
+  /**
+   * US dollars that a call costs, such as those of a search API; counted in `costUsd` beside the models. A number is for each attempt that runs,
+   * and is reserved before. A function of the output is asked when there is one: an attempt without a result counts nothing. At most 1e9;
+   * anything else leaves the result as it is, and makes the cost of the run unknown.
+   */
+  cost?: number | ((output: NoInfer<OutputOf<O>>) => number);
   /** The units that `amount` may have. Then a limit of another unit is refused with `CONFIG_INVALID`, if no tool may have it. */
   units?: readonly string[];
   /**
