@@ -13,7 +13,6 @@ import { sizeOf } from '../json.ts';
 import type { Message } from '../ports/model.ts';
 import { limitsWith } from './amounts.ts';
 import { begun, decided, finished, opened, outcomeSettled, reopen, requested, waits } from './calls.ts';
-import { spends } from './charges.ts';
 import { leaveOut, promptParts, say } from './conversation.ts';
 import type { CallId, Entry, EntryOf } from './entries.ts';
 import { isCutOff, newFrame, reach, unfinishedCalls } from './frame.ts';
@@ -122,9 +121,8 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
     case 'model.responded':
       return void responded(run, frame, entry);
     case 'attempt.failed':
-      if (entry.seq <= run.inherited) return;
-      lose(frame, entry.lost);
-      return void spends(frame, entry);
+      if (entry.seq > run.inherited) lose(frame, entry.lost);
+      return;
     case 'frame.opened':
       return void opened(run, frame, entry);
     case 'frame.began':

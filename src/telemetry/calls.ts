@@ -145,9 +145,6 @@ export class ChatRecorder extends CallRecorder implements ChatTrace {
 }
 
 export class ToolRecorder extends CallRecorder implements ToolTrace {
-  /** US dollars of all attempts. */
-  #usd: number | undefined;
-
   constructor(claim: Claim, open: Open, step: number, call: ToolStart, at: number) {
     const dimensions: Attributes = { [ATTR.tool]: call.name, [ATTR.toolType]: TOOL_TYPE, [ATTR.agent]: claim.agent };
     super(claim, open, {
@@ -169,21 +166,11 @@ export class ToolRecorder extends CallRecorder implements ToolTrace {
     if (span && claim.content) quietly(() => span.setAttributes({ [ATTR.toolArguments]: jsonAttribute(call.input) }));
   }
 
-  override failedAttempt(a: FailedAttempt, at?: number): void {
-    this.#paid(a.usd);
-    super.failedAttempt(a, at);
-  }
-
-  #paid(usd: number | undefined): void {
-    if (usd !== undefined) this.#usd = (this.#usd ?? 0) + usd;
-  }
-
   end(o: ToolEnd, at?: number): void {
     const { error } = o;
-    this.#paid(o.usd);
-    const usd = this.#usd;
+    const cached: Attributes = o.cached ? { [ATTR.cached]: true } : {};
     const seconds = this.close(
-      { [ATTR.costUsd]: usd, [ATTR.attempts]: o.attempts, [ATTR.outcome]: error ? error.outcome : 'done' },
+      { [ATTR.attempts]: o.attempts, [ATTR.outcome]: error ? error.outcome : 'done', ...cached },
       { error, at, content: () => ({ [ATTR.toolResult]: jsonAttribute(o.output) }) },
     );
     const { instruments } = this.claim;
@@ -191,11 +178,10 @@ export class ToolRecorder extends CallRecorder implements ToolTrace {
     quietly(() =>
       instruments.tool.record(
         seconds,
-        error ? { ...this.dimensions, [ATTR.errorType]: errorType(error.code) } : this.dimensions,
+        error ? { ...this.dimensions, [ATTR.errorType]: errorType(error.code) } : { ...this.dimensions, ...cached },
         this.context,
       ),
     );
-    if (usd !== undefined && usd > 0) quietly(() => instruments.cost.add(usd, this.dimensions, this.context));
   }
 }
 

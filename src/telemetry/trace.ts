@@ -93,8 +93,6 @@ export interface FailedAttempt {
   retryIn?: number;
   /** The model that is asked next, `provider/id`. */
   fallback?: string;
-  /** US dollars that the attempt of a tool cost. */
-  usd?: number;
 }
 
 export interface ChatEnd {
@@ -110,8 +108,8 @@ export interface ChatEnd {
 
 export interface ToolEnd {
   attempts?: number;
-  /** US dollars of the last attempt. */
-  usd?: number;
+  /** The result is that of another call. */
+  cached?: object;
   output?: Json;
   error?: Pick<Failure, 'code'> & Partial<Failure>;
 }

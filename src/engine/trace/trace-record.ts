@@ -59,10 +59,8 @@ export type TraceRecord = About &
         toolName: string;
         /** It did not run: its intent was done before, by this call, at this time. */
         repeated?: { run: string; call: CallId; at: number };
-        /** US dollars of this attempt, where the tool declares its cost. */
-        costUsd?: number;
-        /** Why the cost is unknown. */
-        costError?: 'COST_INVALID';
+        /** It did not run: its result is that of this call, from the cache of the tool. */
+        cached?: { run: string; call: CallId; at: number };
       } & Called)
     | ({
         type: 'MODEL_INVOCATION';
@@ -90,9 +88,6 @@ export type TraceRecord = About &
         callId: CallId;
         source: 'late' | 'operator' | 'check';
         outcome: 'done' | Exclude<Outcome, 'unknown'>;
-        /** Of a late result: as in `TOOL_INVOCATION`. */
-        costUsd?: number;
-        costError?: 'COST_INVALID';
         /** Only with `content`. */
         output?: Json;
       }

@@ -8,8 +8,7 @@ export function sqliteInbox(access: Access): Inbox {
   return {
     signal(event) {
       access.refuseClosed();
-      // never alone, so that events of one tick share a sync
-      return access.queue.add(true, () => access.opened().inbox.signal(event));
+      return access.queue.now(true, () => access.opened().inbox.signal(event));
     },
     assigned: (runId) => read((inbox) => inbox.assigned(runId)),
     waits: (topic) => read((inbox) => inbox.waits(topic)),
