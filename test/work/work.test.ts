@@ -71,6 +71,31 @@ describe.each(journals)('work() on $name', ({ make }) => {
     expect(seen).toEqual(['none', 'a1', 'b1', 'c1', 'a2', 'b2', 'a3', 'a4']);
   });
 
+  test('tenants take turns, also if there are more than are read at a time, and some come and go', async () => {
+    const { journal } = make();
+    const engine = new Engine({ journal });
+    const names = Array.from({ length: 250 }, (_, i) => `t${String(i).padStart(3, '0')}`);
+    for (const name of names) await engine.enqueue(echo(), `${name}.1`, { by: tenant(name) });
+    for (const name of names.filter((_, i) => i % 50 === 0)) await engine.enqueue(echo(), `${name}.2`, { by: tenant(name) });
+    const seen: string[] = [];
+    // one that had its turn has a run again, and another tenant comes in front of it and one behind it
+    const more = ['t000.3', 't000a.1', 't220a.1'];
+    const { work } = working(
+      { journal, agents: [echo('echo', seen)] },
+      {
+        concurrency: 1,
+        onRun: async () => {
+          if (seen.length === 119)
+            for (const text of more) await engine.enqueue(echo(), text, { by: tenant(text.split('.')[0] as string) });
+        },
+      },
+    );
+    await work.idle();
+    const first = [...names.map((name) => `${name}.1`), 't220a.1'].toSorted();
+    expect(seen.slice(0, first.length)).toEqual(first);
+    expect(seen.slice(first.length)).toEqual(['t000.2', 't000a.1', 't050.2', 't100.2', 't150.2', 't200.2', 't000.3']);
+  });
+
   test('at most perTenant runs of a tenant, and concurrency of all, are driven at a time', async () => {
     const { journal } = make();
     const engine = new Engine({ journal });

@@ -56,13 +56,15 @@ export class Turns {
 
   async #of(tenant: string | undefined, may: (head: RunHead) => boolean): Promise<RunHead | undefined> {
     const key = tenant ?? '';
-    const list = this.#lists.get(key) ?? { heads: [], end: false };
+    const known = this.#lists.get(key);
+    const list = known ?? { heads: [], end: false };
     this.#lists.set(key, list);
     for (;;) {
       for (let head = list.heads.shift(); head; head = list.heads.shift()) if (may(head)) return head;
       if (list.end) {
         this.#lists.delete(key);
-        return undefined;
+        // some may have come since the end was read
+        return known && this.#of(tenant, may);
       }
       list.heads = await queued(this.#journal, { limit: PAGE.runs, tenant: tenant ?? null, after: list.after });
       list.end = list.heads.length < PAGE.runs;
