@@ -24,7 +24,8 @@ export async function take(scope: Scope, own: Foreign, call: Call): Promise<Sett
   const crossed = crossing(scope);
   if (crossed) return { status: 'stopped', limit: crossed.crossed, at: crossed.at };
   const since = Date.now();
-  const start = async (intent?: Intent) => {
+  const start = async (found?: Intent) => {
+    const intent = found && call.input !== null && own.effect === 'once' ? { ...found, later: true as const } : found;
     await scope.append(() => [{ type: 'call.started', call: call.id, effect: own.effect, intent }], own.effect === 'once');
   };
   const instead = await begun(scope, own, call, start);
@@ -124,7 +125,9 @@ async function complete(scope: Scope, call: Call, output: Json, last?: Finished)
   return { status: 'completed', output, committed: true };
 }
 
-async function end(scope: Scope, call: Call, error: Failure): Promise<Settlement> {
+async function end(scope: Scope, call: Call, ended: Failure): Promise<Settlement> {
+  // what the turns before it did is not undone, so an operator says whether the agent may begin once more
+  const error: Failure = call.intent?.later && ended.outcome === 'not-run' ? { ...ended, outcome: 'unknown', retryable: false } : ended;
   // after a crash the failure may be in the journal already
   if (call.status !== 'finished')
     await held(scope, () => [{ type: 'call.finished', call: call.id, ok: false, error, attempts: error.attempts, ms: 0 }]);

@@ -51,6 +51,8 @@ function changeOf(run: RunFold, entry: Telling): ClaimChange | undefined {
   if (entry.type === 'call.finished' && entry.next?.length) return undefined;
   const outcome = entry.type === 'outcome.settled' ? entry.outcome : entry.ok ? 'done' : (entry.error?.outcome ?? 'unknown');
   if (outcome === 'done') return { ...about, to: 'done', digest, remember };
+  // the run goes on with it, or a person says that it has failed
+  if (outcome === 'not-run' && intent.later) return { ...about, to: 'unknown' };
   if (outcome !== 'unknown' && !intent.doubt) return { ...about, to: 'free' };
   const back = outcome !== 'unknown' || (entry.type === 'call.finished' && didNotRun(entry));
   return { ...about, to: 'unknown', holder: back ? intent.over : undefined };

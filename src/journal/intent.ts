@@ -13,6 +13,8 @@ export interface Intent {
   over?: { run: string; call: string };
   /** An earlier call of the intent may have taken effect. So whatever becomes of this one, only its success changes that. */
   doubt?: true;
+  /** A turn before this one has taken effect, so it cannot be that nothing of the intent was done. */
+  later?: true;
   /** Milliseconds that the key stays done. Default: for ever. */
   remember?: number;
 }

@@ -23,8 +23,8 @@ import { cameTo, settleLate } from './late.ts';
 import type { ResolvedPolicy, Scope } from './types.ts';
 
 /**
- * The idempotency key of a call for external services. A call with an intent has the intent's, in every run. Any other key is the same for
- * every attempt and after every crash, even if power loss took the model's answer and the model, asked again, makes the same call.
+ * The idempotency key of a call for external services. A call with an intent has the intent's, in every run; each later turn of a foreign
+ * agent has one of its own. Any other key is the same for every attempt and after every crash, even if power loss took the model's answer and the model, asked again, makes the same call.
  */
 export function idempotencyKey(
   { run, frame }: Pick<Scope, 'run' | 'frame'>,
@@ -32,7 +32,7 @@ export function idempotencyKey(
 ): string {
   const tenant = run.started.by?.tenant ?? null;
   const named = intent
-    ? ['intent', tenant, intent.name, intent.key, intent.generation ?? 0]
+    ? ['intent', tenant, intent.name, intent.key, intent.generation ?? 0, ...(frame.kind === 'foreign' && step > 1 ? [step] : [])]
     : [tenant, run.runId, frame.position, step, frame.kind === 'graph' ? id : indexOf(id), name, input];
   return sha256(canonical(named)).slice(0, 32);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { agent, Engine, foreignAgent, graph, type Json, supervisor, type ToolSource, type Turn } from '../../src/index.ts';
+import { agent, Engine, foreignAgent, graph, type Json, supervisor, ToolError, type ToolSource, type Turn } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { asks, deferred, ends, entriesOf, failure, journals, recording, shown } from '../engine/setup.ts';
 import { caller, endsOf, order, refunds, support } from './setup.ts';
@@ -173,6 +173,41 @@ describe.each(journals)('one intent, once, on $name', ({ make }) => {
     expect(turns).toBe(2);
     await ends(engine.run(outside, 'april', { by: ana }), 'paused');
     expect(turns).toBe(3);
+  });
+
+  test('of a foreign agent whose second turn did not run: nobody begins the first again, until a person says that it failed', async () => {
+    const { journal } = make();
+    const keys: string[] = [];
+    let broken = true;
+    const outside = foreignAgent<string, Json>({
+      name: 'outside',
+      key: (input) => `order:${input}`,
+      turn: async (turn: Turn<Json>, { idempotencyKey }) => {
+        keys.push(`${turn.type} ${idempotencyKey}`);
+        if (turn.type === 'start') return { status: 'paused', state: null, asks: [{ id: 'q', kind: 'question', question: 'Sure?' }] };
+        if (broken) throw new ToolError('AWAY', 'the service is away', { outcome: 'not-run' });
+        return { status: 'completed', output: 'ordered' };
+      },
+    });
+    const engine = new Engine({ journal, agents: [outside] });
+    const begin = async () => {
+      const { runId, approvals } = await ends(engine.run(outside, '7', { by: ana }), 'paused');
+      await engine.decide(runId, [{ approval: approvals[0]?.id ?? '', type: 'respond', answer: 'yes' }], { by: ana });
+      return runId;
+    };
+    const runId = await begin();
+    expect((await ends(engine.resume(runId, { by: ana }), 'failed')).error).toMatchObject({ code: 'AWAY', outcome: 'unknown' });
+    const told = await ends(engine.run(outside, '7', { by: ana }), 'failed');
+    expect(told.error).toMatchObject({ code: 'OUTCOME_UNKNOWN', outcome: 'unknown' });
+    expect(keys).toHaveLength(2);
+    // the turns are two requests to the service
+    expect(new Set(keys.map((key) => key.split(' ')[1])).size).toBe(2);
+    const [unknown] = (await engine.inspect(runId, { by: ana })).unknowns;
+    await engine.settle(runId, unknown?.callId ?? '', { outcome: 'failed', by: ana });
+    broken = false;
+    const again = await begin();
+    expect(await ends(engine.resume(again, { by: ana }), 'completed')).toMatchObject({ output: 'ordered' });
+    expect(keys).toHaveLength(4);
   });
 
   test('of a tool that was found by search: the fields that differ are those of the named tool', async () => {
