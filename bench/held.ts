@@ -58,7 +58,7 @@ function opened(holder: string, path: string, model: ReturnType<typeof instantMo
 }
 
 /** Memory after a full collection. */
-async function settled(): Promise<NodeJS.MemoryUsage> {
+export async function settled(): Promise<NodeJS.MemoryUsage> {
   for (let i = 0; i < 3; i++) {
     await new Promise((resolve) => setTimeout(resolve, 20));
     if (!globalThis.gc) throw new Error('needs --expose-gc');

@@ -8,6 +8,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { asleep } from './asleep.ts';
 import { answerParent, endWithParent, inChild } from './child.ts';
 import { held } from './held.ts';
 import { machine, machineText } from './machine.ts';
@@ -15,11 +16,13 @@ import { tableText, targetsText } from './report.ts';
 import { judge, type Outcome, type Scenario, type Settings } from './result.ts';
 import { bytes } from './scenarios/bytes.ts';
 import { concurrent } from './scenarios/concurrent.ts';
+import { events } from './scenarios/events.ts';
 import { graphs } from './scenarios/graphs.ts';
 import { importing } from './scenarios/importing.ts';
 import { keys } from './scenarios/keys.ts';
 import { queue } from './scenarios/queue.ts';
 import { resume } from './scenarios/resume.ts';
+import { sleeping } from './scenarios/sleeping.ts';
 import { spans } from './scenarios/spans.ts';
 import { tokens } from './scenarios/tokens.ts';
 import { turns } from './scenarios/turns.ts';
@@ -34,6 +37,8 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   resume,
   keys,
   queue,
+  events,
+  sleeping,
   import: importing,
 };
 
@@ -94,5 +99,6 @@ async function jobNamed(name: string): Promise<unknown> {
   const scenario = SCENARIOS[name];
   if (scenario) return scenario(settings);
   if (name === 'held') return held(positionals[0] ?? '');
+  if (name === 'asleep') return asleep(positionals[0] ?? '');
   throw new Error(`no job is named ${name}`);
 }

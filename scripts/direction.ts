@@ -18,6 +18,7 @@ export const LAYERS = [
   'adapters',
   'testing',
   'bench',
+  'cli',
 ];
 /** Below all layers. */
 const BASE = ['errors.ts', 'json.ts', 'json-schema', 'json-schema.ts', 'node.ts', 'options.ts', 'schema.ts', 'secrets.ts', 'spellings.ts'];
@@ -33,6 +34,8 @@ const CORE: Record<string, Import['kind']> = {
 };
 /** What `server` may import besides: optional peers, which most servers do without. */
 const SERVER: Record<string, Import['kind']> = { jose: 'dynamic', standardwebhooks: 'dynamic' };
+/** What the command is built from. The build bundles it, so that the package does not depend on it. */
+const CLI = ['commander', 'cli-table3', 'cli-progress'];
 /** Nodes's own, but an adapter's: it warns on Node 22, and a core without it starts faster. */
 const ADAPTERS_ONLY = ['node:sqlite'];
 
@@ -110,6 +113,7 @@ function foreign(from: Place, { specifier, kind }: Import, peers: readonly strin
   if (core) return ORDER.indexOf(kind) > ORDER.indexOf(core) ? `only as a ${core} import` : undefined;
   if (from.layer === 'server' && Object.hasOwn(SERVER, name))
     return ORDER.indexOf(kind) > ORDER.indexOf(SERVER[name] as Import['kind']) ? `only as a ${SERVER[name]} import` : undefined;
+  if (from.layer === 'cli' && CLI.includes(name)) return undefined;
   if (from.adapter === undefined) return `not among the packages ${from.layer} may import`;
   if (!SDK[from.adapter]?.includes(name)) return `not the SDK of the adapter ${from.adapter}`;
   return peers.includes(name) ? undefined : 'not an optional peer in package.json';

@@ -5,10 +5,11 @@ import { type Door, doors, manifest, root } from './doors.ts';
 import { type RunOptions, run } from './run.ts';
 
 /**
- * What the core may cost its users: the package and what it depends on, without peers; measured, plus a fifth. The import time is
+ * What the core may cost its users: the package, with what its command is built from, and what it depends on, without peers; measured, plus
+ * a fifth. The import time is
  * of a machine on which Node itself takes `nodeStartMs` of processor time to start.
  */
-const BUDGET = { megabytes: 3.4, packages: 8, importMs: 35, nodeStartMs: 16 };
+const BUDGET = { megabytes: 4.2, packages: 8, importMs: 35, nodeStartMs: 16 };
 /** All that `import 'rondo'` may load. */
 const LOADED = ['rondo', '@opentelemetry/api', 'p-retry', 'is-network-error'];
 const RUNS = 9;

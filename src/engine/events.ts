@@ -40,7 +40,17 @@ export type RunEvent = At &
         | { type: 'run.started'; agent: string; input: Json; earlier?: readonly Message[] }
         | { type: 'run.resumed' }
         | { type: 'model.finished'; message: Message; model: string; usage?: Usage; costUsd?: number; ms: number }
-        | { type: 'attempt.failed'; callId?: CallId; attempt: number; code: string; message: string; retryIn?: number; fallback?: string }
+        | {
+            type: 'attempt.failed';
+            callId?: CallId;
+            attempt: number;
+            code: string;
+            message: string;
+            retryIn?: number;
+            fallback?: string;
+            /** US dollars that the attempt of a tool cost. */
+            costUsd?: number;
+          }
         | { type: 'agent.started'; callId: CallId; agent: string; input: Json }
         /** The model request changed, in the fields that are set. `memory` counts facts, `tools` are names, `heard` counts messages. */
         | { type: 'context.changed'; instructions?: true; memory?: number; tools?: readonly string[]; heard?: number }
@@ -64,8 +74,9 @@ export type RunEvent = At &
             ms: number;
             /** It did not run: its intent was done before, by this call, at this time. */
             repeated?: { run: string; call: CallId; at: number };
-            /** It did not run: its result is that of this call, from the cache of the tool. */
-            cached?: { run: string; call: CallId; at: number };
+            /** US dollars of the last attempt, where the tool declares its cost; or why they are unknown. */
+            costUsd?: number;
+            costError?: { code: 'COST_INVALID'; message: string };
           }
         | { type: 'approval.asked'; approval: Approval }
         | { type: 'wait.began'; waiting: Waiting }
@@ -126,7 +137,7 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent {
       };
     }
     case 'attempt.failed': {
-      const { of, attempt, code, message, retryIn, fallback } = entry;
+      const { of, attempt, code, message, retryIn, fallback, usd } = entry;
       return {
         ...base,
         step: entry.step,
@@ -137,6 +148,7 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent {
         ...(of !== 'model' && { callId: of }),
         ...(retryIn !== undefined && { retryIn }),
         ...(fallback !== undefined && { fallback }),
+        ...(usd !== undefined && { costUsd: usd }),
       };
     }
     case 'frame.opened': {
@@ -193,7 +205,8 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent {
         attempts: entry.attempts,
         ms: entry.ms,
         ...(entry.repeated && { repeated: { ...entry.repeated } }),
-        ...(entry.cached && { cached: { ...entry.cached } }),
+        ...(entry.usd !== undefined && { costUsd: entry.usd }),
+        ...(entry.unpriced && { costError: { ...entry.unpriced } }),
       };
     }
     case 'approval.requested': {

@@ -5,7 +5,6 @@ import { memoryJournal } from '../journal/memory.ts';
 import type { Journal } from '../journal/port.ts';
 import { checkLimits } from '../loop/definition.ts';
 import { planOf } from '../loop/plan.ts';
-import { ResultCache } from '../loop/result-cache.ts';
 import type { AgentDefinition, Host, Plan } from '../loop/types.ts';
 import { checkOptions } from '../options.ts';
 import { checkPrices } from '../pricing/prices.ts';
@@ -54,7 +53,6 @@ export class Resources {
     const now = () => journal.now?.() ?? Date.now();
     this.host = {
       intents: intents(journal, { policy: options.policy, now }, (runId) => this.opened(runId)),
-      results: new ResultCache(),
       inbox: journal.inbox,
       memory: options.memory,
       identity: options.identity,

@@ -7,6 +7,7 @@ import { amountProblem } from '../journal/amounts.ts';
 import type { Amount, EntryOf, Intent } from '../journal/entries.ts';
 import type { Approval, Call } from '../journal/fold.ts';
 import { writtenOf } from '../journal/frame.ts';
+import type { Charge } from '../journal/intent.ts';
 import { copyJson, fits, isSameJson, type Json } from '../json.ts';
 import type { Part } from '../ports/model.ts';
 import type { Policy } from '../ports/policy.ts';
@@ -63,14 +64,14 @@ export type Verdict<T extends Gated> =
   | { go: 'ask'; tool: T; rule: ApprovalRule; shown: Json; question?: Question | undefined; intent?: Meant | undefined }
   | { go: 'refuse'; error: Failure }
   /** A person answered in the tool's place, the intent is done (`repeated`), or what the call waits for has come (`event`). */
-  | {
+  | ({
       go: 'answer';
       output: Json;
       content?: readonly Part[];
       cut?: number;
       repeated?: EntryOf<'call.finished'>['repeated'];
       event?: EntryOf<'call.finished'>['event'];
-    }
+    } & Charge)
   /** Another call holds the intent now. */
   | Busy
   /** Asked already, and not decided yet. */

@@ -2,6 +2,7 @@
 import { isResumable } from '../errors.ts';
 import { sizeOf } from '../json.ts';
 import { count, giveBack } from './amounts.ts';
+import { begins, costs, refunds, spends } from './charges.ts';
 import { promptParts, resultPart, say } from './conversation.ts';
 import type { EntryOf, FoundTool, Patch } from './entries.ts';
 import { callOf, didNotRun, everyCallOf, isCutOff, newFrame, reach, startsEffect, unfinishedCalls, writtenOf } from './frame.ts';
@@ -21,6 +22,7 @@ export function begun(run: RunFold, frame: Frame, entry: EntryOf<'call.started'>
   call.effect = entry.effect;
   call.epoch = run.epoch;
   if (entry.input !== undefined) call.agreed = { input: entry.input };
+  begins(frame, call, entry.seq > run.inherited ? entry.usd : undefined);
   if (startsEffect(run, frame, entry)) {
     call.since = entry.at;
     count(frame, call, entry.amount);
@@ -104,11 +106,12 @@ export function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finish
   if (!call.frame && call.effect && call.effect !== 'read' && entry.error?.outcome !== 'not-run')
     for (let f: Frame | undefined = frame; f && !f.acted; f = f.parent) f.acted = true;
   if (call.frame) close(run, call.frame, entry);
-  if ((entry.usage || entry.usd !== undefined || entry.unmetered) && entry.seq > run.inherited)
+  if (entry.seq > run.inherited && (entry.usage || entry.unmetered))
     for (let f: Frame | undefined = frame; f; f = f.parent) {
       spend(f.spent, entry.usage, entry.usd);
       if (entry.unmetered) f.spent.unmetered = true;
     }
+  else if (entry.seq > run.inherited) costs(frame, call, entry);
   // an inherited call is settled in the run it was copied from, unless a graph or a foreign agent of this run continues from it
   if (
     entry.error?.outcome === 'unknown' &&
@@ -182,7 +185,14 @@ export function outcomeSettled(run: RunFold, entry: EntryOf<'outcome.settled'>):
   const unknown = run.unknowns.get(entry.call)?.call;
   run.unknowns.delete(entry.call);
   if (unknown && entry.outcome !== 'done') giveBack(unknown);
-  for (const call of unfinishedCalls(run)) if (call.id === entry.call) call.settled = entry;
+  if (unknown && entry.outcome === 'not-run') refunds(unknown);
+  // the frame of the call may be over
+  if (entry.seq > run.inherited) spends(run.root, entry);
+  for (const call of unfinishedCalls(run))
+    if (call.id === entry.call) {
+      call.settled = entry;
+      if (entry.outcome === 'not-run') refunds(call);
+    }
 }
 
 function changed(run: RunFold, frame: Frame, { name }: Call, patch: Patch, seq: number): void {

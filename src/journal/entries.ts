@@ -11,7 +11,7 @@ import type { Message, Part, ToolChoice, Usage } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { Decision, DecisionType, Effect } from '../ports/tool.ts';
 import type { JsonSchema } from '../schema.ts';
-import type { Amount, Intent } from './intent.ts';
+import type { Amount, Charge, Intent } from './intent.ts';
 import type { Crossed, Limits } from './limits.ts';
 import type { FoundTool, Reshaped } from './request.ts';
 import type { Began, TakenEvent } from './wait.ts';
@@ -152,6 +152,8 @@ type Body =
       model?: string;
       /** Upper bound on the cost of the attempt. Absent if it certainly did not run. */
       lost?: { tokens: number; usd?: number };
+      /** Of a call: US dollars that the attempt cost. */
+      usd?: number;
     }
   /** A frame for a sub-agent. Its id is that of the call that it answers, and it ends with that call. */
   | {
@@ -191,8 +193,10 @@ type Body =
       input?: Json;
       intent?: Intent;
       amount?: Amount;
+      /** US dollars of one attempt, where its tool knows them before. The first one counts from now on. */
+      usd?: number;
     }
-  | {
+  | ({
       type: 'call.finished';
       call: CallId;
       ok: boolean;
@@ -210,20 +214,15 @@ type Body =
       /** For a node or a foreign agent's turn: the change of state, and what runs next. */
       state?: Patch;
       next?: readonly Reached[];
-      /** For a foreign agent's turn: its usage, and its cost in US dollars. */
+      /** For a foreign agent's turn: its usage; its cost is `usd`. That of a call is for its last attempt, and replaces what the start counted. */
       usage?: Usage;
-      usd?: number;
       /** The usage that it reported was implausible, so the sums of the run are unknown. */
       unmetered?: true;
       /** The call did not run: its intent was done before, by this call, at this time by the store's clock. */
       repeated?: { run: string; call: CallId; at: number };
-      /** The call did not run: its result is that of this call, which began at this time. Of a `read` tool with `cache`. */
-      cached?: { run: string; call: CallId; at: number };
-      /** The tool has a `cache`, and this result was not in it. */
-      missed?: true;
       /** The event that it waited for. Its data is the output. */
       event?: TakenEvent;
-    }
+    } & Charge)
   | {
       type: 'approval.requested';
       id: string;
@@ -255,7 +254,8 @@ type Body =
   | ({ type: 'wait.began'; call: CallId } & Began)
   /** An event did not fit what the call waits for, so it goes on waiting. */
   | { type: 'event.rejected'; call: CallId; id: string; problem: string }
-  | {
+  /** Its cost is that of a late result. */
+  | ({
       type: 'outcome.settled';
       call: CallId;
       /**
@@ -267,7 +267,7 @@ type Body =
       note?: string;
       output?: Json;
       by?: Principal;
-    }
+    } & Charge)
   /** An operator lets the intent of a call that is done be done once more. */
   | { type: 'intent.reopened'; call: CallId; intent: Intent; by: Principal; reason: string }
   /** An operator has seen that a call gave up, or that its outcome is unknown, and needs no more of it. */

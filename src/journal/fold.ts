@@ -13,6 +13,7 @@ import { sizeOf } from '../json.ts';
 import type { Message } from '../ports/model.ts';
 import { limitsWith } from './amounts.ts';
 import { begun, decided, finished, opened, outcomeSettled, reopen, requested, waits } from './calls.ts';
+import { spends } from './charges.ts';
 import { leaveOut, promptParts, say } from './conversation.ts';
 import type { CallId, Entry, EntryOf } from './entries.ts';
 import { isCutOff, newFrame, reach, unfinishedCalls } from './frame.ts';
@@ -121,8 +122,9 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
     case 'model.responded':
       return void responded(run, frame, entry);
     case 'attempt.failed':
-      if (entry.seq > run.inherited) lose(frame, entry.lost);
-      return;
+      if (entry.seq <= run.inherited) return;
+      lose(frame, entry.lost);
+      return void spends(frame, entry);
     case 'frame.opened':
       return void opened(run, frame, entry);
     case 'frame.began':

@@ -19,5 +19,11 @@ export interface Intent {
   remember?: number;
 }
 
+/** What a call cost: US dollars, or why they are unknown. Both are absent where its tool declares no cost. */
+export interface Charge {
+  usd?: number;
+  unpriced?: { code: 'COST_INVALID'; message: string };
+}
+
 /** What a call is worth, by unit. */
 export type Amount = Readonly<Record<string, number>>;

@@ -52,12 +52,13 @@ export function redacted(entry: Entry): Entry {
     case 'call.dismissed':
       return { ...entry, reason: FORGOTTEN };
     case 'call.finished': {
-      const { output, content, error, state, next, ...rest } = entry;
+      const { output, content, error, unpriced, state, next, ...rest } = entry;
       return {
         ...rest,
         ...(output !== undefined && { output: FORGOTTEN }),
         ...(content && { content: [{ type: 'text', text: FORGOTTEN }] }),
         ...(error && { error: { ...error, message: FORGOTTEN } }),
+        ...(unpriced && { unpriced: { ...unpriced, message: FORGOTTEN } }),
         ...(state && { state: { keys: {} } }),
         ...(next && { next: next.map(nodeOf) }),
       };

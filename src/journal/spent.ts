@@ -23,6 +23,9 @@ export const nothingSpent = (): Spent => ({
   millionths: undefined,
 });
 
+/** Billionths of a US dollar. */
+export const nanoOf = (usd: number): number => Math.round(usd * 1e9);
+
 /** US dollars; undefined if a price or a usage is unknown. */
 export const costUsd = ({ nanoUsd }: Spent) => (nanoUsd === undefined ? undefined : nanoUsd / 1e9);
 
@@ -55,7 +58,7 @@ export function countsOf(usage: unknown): Usage | undefined {
 /** Adds usage and cost of one answer. An unknown cost (`usd` undefined) makes the sum unknown. */
 export function spend(spent: Spent, usage: Usage | undefined, usd: number | undefined): void {
   if (usage) spent.usage = sum(spent.usage, usage);
-  spent.nanoUsd = usd === undefined || spent.nanoUsd === undefined ? undefined : spent.nanoUsd + Math.round(usd * 1e9);
+  spent.nanoUsd = usd === undefined || spent.nanoUsd === undefined ? undefined : spent.nanoUsd + nanoOf(usd);
 }
 
 function sum(a: Usage, b: Usage): Usage {

@@ -173,6 +173,8 @@ export interface Call {
   /** What it is worth, once it has started, unless it is known not to have taken effect; and the frame whose sums have it. */
   amount?: Amount | undefined;
   countedIn?: Frame | undefined;
+  /** US dollars of its last attempt that are in the sums, and the frame whose sums have them. Undefined where its tool says no cost. */
+  paid?: { readonly usd: number; readonly from: Frame } | undefined;
   /** The outcome that became known later, after a timeout or from an operator. */
   settled?: EntryOf<'outcome.settled'>;
   finished?: EntryOf<'call.finished'>;

@@ -9,8 +9,9 @@ import { RondoError } from '../errors.ts';
 import { assertBound } from '../hitl/approvals.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
-import { amountCrossing, callsLeft } from './budget.ts';
-import type { Blocked, Due, Prepared } from './call.ts';
+import { callsLeft, needsCrossing, roomLater } from './budget.ts';
+import { type Blocked, type Due, needsOf, type Prepared } from './call.ts';
+import { lateCharge } from './charge.ts';
 import { hasContentPolicy, resultAllowed } from './content.ts';
 import { runSubAgent } from './descend.ts';
 import { execute } from './execute.ts';
@@ -31,7 +32,14 @@ export async function act(scope: Scope, due: readonly Due[]): Promise<Blocked | 
     if (frame.unfinished === 0 || scope.halt) return undefined;
     await scope.drive.log.adopt();
     const { due: next, prepared, wrote } = await reopened(scope, pending(scope, asleep));
-    if (!wrote) return blockedBy(scope, prepared, asleep);
+    const room = wrote
+      ? undefined
+      : roomLater(
+          scope,
+          prepared.flatMap((p) => (p.go === 'start' ? [needsOf(p)] : [])),
+        );
+    if (room) await room;
+    else if (!wrote) return blockedBy(scope, prepared, asleep);
     due = next;
   }
 }
@@ -55,7 +63,7 @@ function blockedBy(scope: Scope, prepared: readonly Prepared[], asleep: Asleep):
   const hold = prepared.find((p) => p.go === 'hold');
   if (hold?.go === 'hold') return { crossed: hold.crossed, at: hold.at };
   for (const p of prepared) {
-    const crossing = p.go === 'start' && amountCrossing(scope, p.amount);
+    const crossing = p.go === 'start' && needsCrossing(scope, needsOf(p));
     if (crossing) return crossing;
   }
   return (prepared.some((p) => p.go === 'start') && callsLeft(scope).crossing) || { waiting: true };
@@ -91,7 +99,7 @@ async function lane(scope: Scope, first: Due, queue: Due[], asleep: Asleep): Pro
     try {
       due = await finish(scope, finished, queue);
     } catch (error) {
-      if (RondoError.is(error, 'RUN_BUSY')) endedLate(scope, call.id, epoch, finished);
+      if (RondoError.is(error, 'RUN_BUSY')) endedLate(scope, call.id, epoch, { ...finished, ...lateCharge(ready.tool, finished) });
       throw error;
     }
     span.end(finished);

@@ -8,15 +8,17 @@
 import { add, millionthsOf, usedOf } from '../journal/amounts.ts';
 import { type Amount, BOUND, type Crossed } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
-import { costUsd } from '../journal/spent.ts';
+import { costUsd, nanoOf } from '../journal/spent.ts';
 import { Halted } from '../reliability/patience.ts';
 import { type Estimate, estimate } from './estimate.ts';
 import type { Starting } from './reserved.ts';
-import type { Crossing, Scope } from './types.ts';
+import type { AnyToolOptions, Crossing, Scope } from './types.ts';
 
 /** `release` it when the cost is in the journal, or if the call was not made. A second release does nothing. */
 export interface Reservation {
   release(): void;
+  /** The sums have it once the entry of this number is applied. */
+  countedFrom?(seq: number): void;
 }
 
 type Limited = Pick<Scope, 'agent' | 'frame' | 'host' | 'tools' | 'limits' | 'run' | 'reserved'> & {
@@ -55,12 +57,13 @@ function crossedAt({ limits, frame, reserved, run }: Limited, calls: number, nex
   }
   if (limits.costUsd !== undefined) {
     const used = costUsd(spent);
+    const tools = reserved.nanoUsd(run.next) / 1e9;
     // with an unknown sum or price the limit cannot be guaranteed, so it counts as crossed
     if (
       used === undefined ||
       next.usd === undefined ||
       reserved.usd === undefined ||
-      used + reserved.usd + calls * next.usd > limits.costUsd
+      used + reserved.usd + tools + calls * next.usd > limits.costUsd
     )
       return { name: 'costUsd', max: limits.costUsd, used: used ?? null, ...(used !== undefined && needed(next.usd, calls, next)) };
   }
@@ -123,8 +126,17 @@ export function callsLeft(scope: Scope): { left: number; crossing: Crossing | un
   return { left, crossing };
 }
 
-/** The limit that a call of this amount would cross, of this frame or of one above. Reserved calls count. */
-export function amountCrossing(scope: Scope, amount: Amount | undefined): Crossing | undefined {
+/** What a call needs of the limits besides its place. `cost` is its tool's. */
+export interface Needs {
+  readonly amount?: Amount | undefined;
+  readonly cost?: AnyToolOptions['cost'];
+}
+
+/** The limit that a call would cross, of this frame or of one above. Reserved calls count. */
+export const needsCrossing = (scope: Scope, { amount, cost }: Needs): Crossing | undefined =>
+  amountCrossing(scope, amount) ?? costCrossing(scope, cost);
+
+function amountCrossing(scope: Scope, amount: Amount | undefined): Crossing | undefined {
   if (!amount) return undefined;
   for (const at of upwards(scope))
     for (const [unit, n] of Object.entries(at.limits.amounts ? amount : {})) {
@@ -136,24 +148,72 @@ export function amountCrossing(scope: Scope, amount: Amount | undefined): Crossi
   return undefined;
 }
 
-/** Reserves one tool call until its start, the entry of this number, is in the journal. @returns undefined if a limit allows no more. */
-export function reserveToolCall(scope: Scope, amount: Amount | undefined, seq: number): Reservation | undefined {
+/** The dollar limit that an attempt would cross. A cost that is known only afterwards needs more than nothing: it stops at a limit that is reached. */
+function costCrossing(scope: Scope, cost: Needs['cost']): Crossing | undefined {
+  if (cost === undefined) return undefined;
+  const nano = typeof cost === 'number' ? nanoOf(cost) : 1;
+  for (const at of upwards(scope)) {
+    const max = at.limits.costUsd;
+    if (max === undefined) continue;
+    const used = costUsd(at.frame.spent);
+    const { usd } = at.reserved;
+    // an unknown sum counts as crossed, as before a model call
+    if (used !== undefined && usd !== undefined && nanoOf(used) + nanoOf(usd) + at.reserved.nanoUsd(at.run.next) + nano <= nanoOf(max))
+      continue;
+    return {
+      crossed: { name: 'costUsd', max, used: used ?? null, ...(used !== undefined && typeof cost === 'number' && { needed: cost }) },
+      at,
+    };
+  }
+  return undefined;
+}
+
+/**
+ * Resolves when a model call ends whose reservation leaves no room for the cost of these calls: it may use less. Undefined if no
+ * reservation stands in the way.
+ */
+export function roomLater(scope: Scope, calls: readonly Needs[]): Promise<void> | undefined {
+  for (const { cost } of calls) {
+    const at = costCrossing(scope, cost)?.at;
+    if (at && at.reserved.modelCalls > 0) return at.reserved.released();
+  }
+  return undefined;
+}
+
+/**
+ * Reserves one tool call until its start, the entry of this number, is in the journal.
+ * @param counted an earlier start of it was counted, so only the cost of one more attempt is reserved.
+ * @returns undefined if a limit allows no more.
+ */
+export function reserveToolCall(scope: Scope, { amount, cost }: Needs, seq: number, counted = false): Reservation | undefined {
+  if (counted) return costCrossing(scope, cost) ? undefined : cost === undefined ? NOTHING : reserving(scope, { cost }, seq);
   const { left, crossing } = callsLeft(scope);
-  if (!crossing && !amount) return NOTHING;
-  if (left <= 0 || amountCrossing(scope, amount)) return undefined;
-  return reserving(scope, 1, amount, seq);
+  if (!crossing && !amount && cost === undefined) return NOTHING;
+  if (left <= 0 || needsCrossing(scope, { amount, cost })) return undefined;
+  return reserving(scope, { calls: 1, amount, cost }, seq);
 }
 
 /** Reserves the amounts of a durable step in the same way. @returns the limit that they would cross. */
 export const reserveAmount = (scope: Scope, amount: Amount, seq: number): Reservation | Crossing =>
-  amountCrossing(scope, amount) ?? reserving(scope, 0, amount, seq);
+  amountCrossing(scope, amount) ?? reserving(scope, { amount }, seq);
 
-function reserving(scope: Scope, calls: number, amount: Amount | undefined, seq: number): Reservation {
-  const starting: Starting = { calls, millionths: amount && add({}, amount, 1), seq };
+/** Reserves what one more attempt of a call costs, until it is released or counted. @returns the limit that it would cross. */
+export const reserveAttempt = (scope: Scope, usd: number): Reservation | Crossing =>
+  costCrossing(scope, usd) ?? reserving(scope, { cost: usd }, Number.POSITIVE_INFINITY);
+
+function reserving(scope: Scope, { calls = 0, amount, cost }: Needs & { calls?: number }, seq: number): Reservation {
+  const nanoUsd = typeof cost === 'number' ? nanoOf(cost) : 0;
+  const starting: Starting = { calls, millionths: amount && add({}, amount, 1), nanoUsd, seq };
   for (const { reserved } of upwards(scope)) reserved.starting.add(starting);
-  return releasing(() => {
+  const release = () => {
     for (const { reserved } of upwards(scope)) reserved.starting.delete(starting);
-  });
+  };
+  return {
+    ...releasing(release),
+    countedFrom: (entry) => {
+      starting.seq = entry;
+    },
+  };
 }
 
 function* upwards(scope: Scope): Generator<Scope> {

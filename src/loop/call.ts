@@ -1,10 +1,11 @@
 /** The types of a call on its way from the gate to its end: prepared, started, finished. */
 import type { Arguments } from '../hitl/arguments.ts';
 import type { Declared, Verdict } from '../hitl/gate.ts';
-import type { CallId, FoundTool } from '../journal/entries.ts';
+import type { FoundTool } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import type { Began } from '../journal/wait.ts';
 import type { Json } from '../json.ts';
+import type { Needs } from './budget.ts';
 import type { Crossing, ToolDefinition } from './types.ts';
 
 /** A call that the gate allowed. `input` is as written; `value` is for the first attempt, which may mutate it. */
@@ -15,8 +16,6 @@ export interface Ready extends Arguments, Declared {
   /** An earlier claim journaled its `call.started`, so limits do not count it again. */
   resumed?: true;
   context: unknown;
-  /** Of a tool with a cache: the call that got the result, or `missed` if it ran itself. */
-  cached?: { run: string; call: CallId; at: number } | 'missed' | undefined;
   /** Set once `find_tools` has run. */
   found?: readonly FoundTool[];
   credentials?: Readonly<Record<string, string>>;
@@ -45,6 +44,9 @@ export interface Due {
   ready: Startable;
   started: boolean;
 }
+
+/** What a call needs of the limits. */
+export const needsOf = ({ amount, tool }: Pick<Ready, 'amount' | 'tool'>): Needs => ({ amount, cost: tool.options.cost });
 
 /** Why a frame has not ended: it waits for people, or for a higher limit. */
 export type Blocked = { waiting: true } | Crossing;

@@ -12,14 +12,16 @@
 import { canonical, sha256 } from '../journal/canonical.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
+import type { Charge } from '../journal/intent.ts';
 import type { Json } from '../json.ts';
 import type { Effect } from '../ports/tool.ts';
 import type { FallbackCode } from '../reliability/classify.ts';
 import { type Guarded, guard } from '../reliability/envelope.ts';
 import type { AttemptContext } from '../reliability/timeout.ts';
-import { noted } from './held.ts';
+import { held, noted } from './held.ts';
 import { stillClaimed } from './intent.ts';
 import { cameTo, settleLate } from './late.ts';
+import { Meter } from './meter.ts';
 import type { ResolvedPolicy, Scope } from './types.ts';
 
 /**
@@ -43,7 +45,7 @@ const indexOf = (id: string) => id.slice(id.indexOf('.') + 1);
 export type FailedAttempt = Extract<Draft, { type: 'attempt.failed' }>;
 
 /** An effect to execute. `V`: the input of one attempt; `T`: its result. */
-export interface Performed<T, V> {
+export interface Performing<T, V> {
   call: Pick<Call, 'id' | 'step' | 'intent'>;
   policy: ResolvedPolicy;
   /** The owner of the circuit breaker, and its name in messages. */
@@ -56,23 +58,28 @@ export interface Performed<T, V> {
   /** The journaled form of a late result; undefined if it is not journaled. */
   keep(value: T): Json | undefined;
   failedAttempt?(draft: FailedAttempt): void;
+  /** US dollars of each attempt that runs, where they are known before. */
+  usd?: number | undefined;
+  /** What a late result cost, where that is known only now. */
+  charge?(value: T): Charge;
 }
+
+/** A result with what its last attempt cost, where `usd` was given. Those before have entries with theirs. */
+export type Performed<T> = Guarded<T> & Pick<Charge, 'usd'>;
 
 /**
  * Runs an effect with total deadline, retries, circuit breaker and timeouts. Failed attempts and late results are journaled.
  * @param waited time has passed since the intent was appended, so the store is asked whether this process still holds the lease.
  * @returns the result; failures resolve too. @throws RondoError if the journal fails, or `RUN_BUSY`.
  */
-export function perform<T, V = undefined>(scope: Scope, effect: Performed<T, V>, waited = false): Promise<Guarded<T>> {
+export function perform<T, V = undefined>(scope: Scope, effect: Performing<T, V>, waited = false): Promise<Performed<T>> {
   const { call, policy } = effect;
-  const { epoch, started } = scope.run;
-  const wrote = () => {
-    if (policy.effect !== 'read') scope.host.results.wrote(started.by);
-  };
-  wrote();
+  const { epoch } = scope.run;
   let entered = 0;
+  const meter = new Meter(scope, effect.usd);
   const enter = (given: V, attempt: AttemptContext) => {
     entered = attempt.attempt;
+    meter.entered = entered;
     return effect.run(given, attempt);
   };
   const checked = (given: V, attempt: AttemptContext) => {
@@ -104,27 +111,29 @@ export function perform<T, V = undefined>(scope: Scope, effect: Performed<T, V>,
         cancel: scope.cancel,
         fallbackCode: effect.fallbackCode,
         mask: scope.drive.secrets.mask,
-        onAttemptFailed: (failed) => {
+        against: (outcome, attempt) => meter.against(outcome, attempt),
+        onAttemptFailed: (failed, outcome) => {
+          const paid = meter.failed(failed, outcome);
           // the last failure is part of `call.finished`
           if (failed.retryIn === undefined) return undefined;
-          const draft: FailedAttempt = { type: 'attempt.failed', of: call.id, step: call.step, ...failed };
+          const draft: FailedAttempt = { type: 'attempt.failed', of: call.id, step: call.step, ...failed, ...paid };
           effect.failedAttempt?.(draft);
-          return noted(() => scope.append(() => [draft]));
+          // what was paid must not be lost
+          return paid ? held(scope, meter.counted(draft)) : noted(() => scope.append(() => [draft]));
         },
         onLate: (late) => {
           // an attempt that timed out before it started has done nothing
           if (late.attempt > entered) return;
-          wrote();
           const output = late.ok ? effect.keep(late.value) : undefined;
           if (!late.ok) settleLate(scope, call.id, epoch, cameTo(scope, late.error, policy.effect));
-          else if (output !== undefined) settleLate(scope, call.id, epoch, { output });
+          else if (output !== undefined) settleLate(scope, call.id, epoch, { output, ...effect.charge?.(late.value) });
         },
       },
-    ).then((result): Guarded<T> => {
-      wrote();
+    ).then((result): Performed<T> => {
+      const paid = meter.last(result.ok);
       // a `once` effect is retried only if earlier attempts did not run; so if the last one never started, nothing ran
-      if (result.ok || policy.effect !== 'once' || entered >= result.error.attempts) return result;
-      return { ...result, error: { ...result.error, outcome: 'not-run' } };
+      if (result.ok || policy.effect !== 'once' || entered >= result.error.attempts) return paid ? { ...result, ...paid } : result;
+      return { ...result, error: { ...result.error, outcome: 'not-run' }, ...paid };
     });
   // outside the attempt's timeout, because a slow store is not a slow effect
   const asking = waited ? scope.own(true) : undefined;

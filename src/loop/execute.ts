@@ -7,8 +7,8 @@ import type { Call } from '../journal/fold.ts';
 import { copyJson, type Json } from '../json.ts';
 import { type AttemptContext, isThenable } from '../reliability/timeout.ts';
 import type { ToolTrace } from '../telemetry/trace.ts';
-import { throughCache } from './cached.ts';
 import type { Ready } from './call.ts';
+import { chargeOf } from './charge.ts';
 import { renewed } from './credentials.ts';
 import { idempotencyKey, perform } from './effects.ts';
 import { search } from './found.ts';
@@ -86,23 +86,18 @@ export async function execute(scope: Scope, call: Call, ready: Ready, span: Tool
   const started = performance.now();
   const found = ready.doubt && (await foundOut(scope, call, ready));
   if (found) return { ...found, ms: Math.round(performance.now() - started) };
-  const run = (waited: boolean, changed?: Json) => {
-    const itself = (later: boolean) => once(scope, call, ready, span, waited || later, changed);
-    return ready.tool.options.cache ? throughCache(scope, call, ready, itself, changed) : itself(false);
-  };
+  const run = (waited: boolean, changed?: Json) => once(scope, call, ready, span, waited, changed);
   const end = await (scope.plan.toolWrappers.length === 0 ? run(false) : wrappedTool(scope, call, ready, run));
   const { attempts } = end;
   const why = scope.halt?.why;
   if (!end.ok && end.cancelled && (why === 'lost' || (end.error.outcome !== 'not-run' && why !== 'cancel'))) return undefined;
   const ms = Math.round(performance.now() - started);
   if (end.ok) {
-    const finished: Finished = { type: 'call.finished', call: call.id, ok: true, ...end.seen, attempts, ms };
+    const finished: Finished = { type: 'call.finished', call: call.id, ok: true, ...end.seen, ...end.charge, attempts, ms };
     if (ready.found) finished.found = ready.found;
-    if (ready.cached === 'missed') finished.missed = true;
-    else if (ready.cached) finished.cached = ready.cached;
     return finished;
   }
-  return { type: 'call.finished', call: call.id, ok: false, error: end.error, attempts, ms };
+  return { type: 'call.finished', call: call.id, ok: false, error: end.error, ...end.charge, attempts, ms };
 }
 
 /**
@@ -119,10 +114,12 @@ async function foundOut(scope: Scope, call: Call, ready: Ready): Promise<Finishe
     await noted(() =>
       scope.host.intents.settle(intent.over as Holder, seen ? { outcome: 'done', output: seen.output } : { outcome: 'not-run' }),
     );
-  if (seen) return { type: 'call.finished', call: call.id, ok: true, ...seen, attempts: 0, ms: 0 };
+  // the call that it asked about was paid for, where it ran
+  const free = typeof tool.options.cost === 'number' && { usd: 0 };
+  if (seen) return { type: 'call.finished', call: call.id, ok: true, ...seen, ...free, attempts: 0, ms: 0 };
   if (answer?.outcome === 'not-run') return undefined;
   const error = outcomeUnknown(tool, intent?.over);
-  return { type: 'call.finished', call: call.id, ok: false, error, attempts: 0, ms: 0 };
+  return { type: 'call.finished', call: call.id, ok: false, error, ...free, attempts: 0, ms: 0 };
 }
 
 /** The arguments of one attempt, as a copy, because an attempt may mutate them. */
@@ -145,6 +142,8 @@ function sameValue(again: Again): unknown {
 /** The call itself, with its retries. @param changed the input from a wrapper. */
 async function once(scope: Scope, call: Call, ready: Ready, span: ToolTrace, waited: boolean, changed?: Json): Promise<End> {
   const { tool } = ready;
+  const { cost } = tool.options;
+  const { mask } = scope.drive.secrets;
   const result = await perform<unknown, unknown>(
     scope,
     {
@@ -168,10 +167,18 @@ async function once(scope: Scope, call: Call, ready: Ready, span: ToolTrace, wai
         }),
       keep: (value) => observed(tool, value, scope.secrets).output,
       failedAttempt: (draft) => span.failedAttempt(draft),
+      usd: typeof cost === 'number' ? cost : undefined,
+      charge: (value) => chargeOf(tool, value, mask),
     },
     waited,
   );
-  if (result.ok) return { ok: true, seen: observed(tool, result.value, scope.secrets), attempts: result.attempts };
+  const paid = result.usd !== undefined && { charge: { usd: result.usd } };
+  if (result.ok) {
+    const { value, attempts } = result;
+    const seen = observed(tool, value, scope.secrets);
+    // asked last, because it may change what it is given
+    return { ok: true, seen, attempts, ...(typeof cost === 'function' && { charge: chargeOf(tool, value, mask) }), ...paid };
+  }
   const { error, cancelled } = result;
-  return { ok: false, error, attempts: error.attempts, cancelled };
+  return { ok: false, error, attempts: error.attempts, cancelled, ...paid };
 }

@@ -3,12 +3,13 @@
 import type { Failure } from '../errors.ts';
 import type { CallId, Draft } from '../journal/entries.ts';
 import { type RunFold, unfinishedCalls } from '../journal/fold.ts';
+import type { Charge } from '../journal/intent.ts';
 import type { Json } from '../json.ts';
 import type { Effect } from '../ports/tool.ts';
 import { asSeen, classify } from '../reliability/classify.ts';
 import type { Scope } from './types.ts';
 
-export type Came = { output: Json } | Pick<Failure, 'outcome' | 'message'>;
+export type Came = ({ output: Json } & Charge) | Pick<Failure, 'outcome' | 'message'>;
 
 /** The outcome that a late error proves. */
 export const cameTo = (scope: Scope, error: unknown, effect: Effect): Came =>
@@ -19,8 +20,11 @@ export const cameTo = (scope: Scope, error: unknown, effect: Effect): Came =>
  * @param epoch the number of the claim in which the call started.
  */
 export function settleLate(scope: Scope, call: CallId, epoch: number, came: Came): void {
-  let said: { outcome: 'done'; output: Json } | { outcome: 'failed' | 'not-run'; note: string };
-  if ('output' in came) said = { outcome: 'done', output: came.output };
+  let said: ({ outcome: 'done'; output: Json } & Charge) | { outcome: 'failed' | 'not-run'; note: string };
+  if ('output' in came) {
+    const { output, usd, unpriced } = came;
+    said = { outcome: 'done', output, ...(usd !== undefined && { usd }), ...(unpriced && { unpriced }) };
+  }
   // the error proves nothing, for example because the call was aborted
   else if (came.outcome === 'unknown') return;
   else said = { outcome: came.outcome, note: came.message.slice(0, 500) };
@@ -37,6 +41,11 @@ function isOf(run: RunFold, id: CallId, epoch: number): boolean {
 }
 
 /** Appends the end of a call as a late result, because another process has claimed the run. */
-export function endedLate(scope: Scope, call: CallId, epoch: number, { output = null, error }: { output?: Json; error?: Failure }): void {
-  settleLate(scope, call, epoch, error ?? { output });
+export function endedLate(
+  scope: Scope,
+  call: CallId,
+  epoch: number,
+  { output = null, error, usd, unpriced }: { output?: Json; error?: Failure } & Charge,
+): void {
+  settleLate(scope, call, epoch, error ?? { output, ...(usd !== undefined && { usd }), ...(unpriced && { unpriced }) });
 }

@@ -6,6 +6,7 @@ import type { Call } from '../journal/fold.ts';
 import { writtenOf } from '../journal/frame.ts';
 import { Halted, inTime, unlessHalted } from '../reliability/patience.ts';
 import type { Prepared } from './call.ts';
+import { chargeOf } from './charge.ts';
 import { credentials } from './credentials.ts';
 import { idempotencyKey, knownOf } from './effects.ts';
 import { bare, lookUpIntent } from './intent.ts';
@@ -38,7 +39,10 @@ async function recalled(scope: Scope, call: Call, tool: ToolDefinition | undefin
   const context = needed.value;
   if (known.outcome === 'unknown') {
     const answer = await checked(scope, tool, call, { input: valid.value, context });
-    if (answer?.outcome === 'done') return { go: 'answer', ...observed(tool, answer.output, scope.secrets) };
+    if (answer?.outcome === 'done') {
+      const seen = observed(tool, answer.output, scope.secrets);
+      return { go: 'answer', ...seen, ...chargeOf(tool, answer.output, scope.drive.secrets.mask) };
+    }
     if (answer?.outcome !== 'not-run') return lostTrack(call, '. It may have taken effect: do not repeat it, find out first.');
   }
   // another run may have taken the claim over, and done it

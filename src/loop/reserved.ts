@@ -1,9 +1,11 @@
 import { usedOf } from '../journal/amounts.ts';
 
-/** A call that starts. The sums of the run have it once the entry of this number is applied. */
+/** A call that starts, or is tried again. The sums of the run have it once the entry of this number is applied. */
 export interface Starting {
   readonly calls: number;
   readonly millionths: { readonly [unit: string]: number } | undefined;
+  /** What the call, or its next attempt, costs, in billionths of a US dollar. */
+  readonly nanoUsd: number;
   seq: number;
 }
 
@@ -42,6 +44,11 @@ export class Reserved {
   /** Millionths of the calls that start. */
   amount(unit: string, next: number): number {
     return this.#sum(next, ({ millionths }) => usedOf({ millionths }, unit));
+  }
+
+  /** Billionths of a US dollar of the calls that start. */
+  nanoUsd(next: number): number {
+    return this.#sum(next, (one) => one.nanoUsd);
   }
 
   #sum(next: number, of: (one: Starting) => number): number {

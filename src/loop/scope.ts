@@ -131,4 +131,4 @@ export class LiveScope implements Scope {
   }
 }
 
-const costs = (draft: Draft) => draft.type === 'attempt.failed' && draft.lost !== undefined;
+const costs = (draft: Draft) => draft.type === 'attempt.failed' && (draft.lost !== undefined || draft.usd !== undefined);

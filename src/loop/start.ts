@@ -17,7 +17,7 @@ import type { Make } from '../journal/log.ts';
 import { isSameJson } from '../json.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
 import { type Reservation, reserveToolCall } from './budget.ts';
-import type { Due, Prepared, Ready } from './call.ts';
+import { type Due, needsOf, type Prepared, type Ready } from './call.ts';
 import { held } from './held.ts';
 import { prepare } from './prepare.ts';
 import type { Scope } from './types.ts';
@@ -117,9 +117,9 @@ async function write(
       const id = answer ? `${seq}.${i}` : (call.id as CallId);
       if (p.go === 'start') {
         if (started.size >= parallel || lost.has(id) || (p.intent && claims >= MOST_CLAIMS)) continue;
-        const place = p.resumed ? undefined : reserveToolCall(scope, p.amount, seq + drafts.length);
-        if (place) reserved.push(place);
-        else if (!p.resumed) continue;
+        const place = reserveToolCall(scope, needsOf(p), seq + drafts.length, p.resumed);
+        if (!place) continue;
+        reserved.push(place);
         started.add(i);
         if (p.intent) claims++;
       }
@@ -196,6 +196,7 @@ function startEntry(id: CallId, call: Asked, { tool, shown, resumed, intent, amo
   const entry: Draft = { type: 'call.started', call: id, effect: tool.effect };
   if (intent) entry.intent = intent;
   if (amount) entry.amount = amount;
+  if (typeof tool.options.cost === 'number') entry.usd = tool.options.cost;
   const known = argumentsOf(call);
   if (shown !== known && !isSameJson(shown, known)) entry.input = shown;
   return entry;

@@ -8,6 +8,7 @@ import type { Kept } from '../ports/kept.ts';
 import type { ToolSpec } from '../ports/model.ts';
 import type { OutputOf, Question, Tool, ToolOptions } from '../ports/tool.ts';
 import type { JsonSchema, Out, Schema, SchemaLike } from '../schema.ts';
+import { checkCost } from './charge.ts';
 import { checkIntent } from './keyed.ts';
 import type { AnyToolOptions, Delegate, ToolDefinition, Waits } from './types.ts';
 
@@ -76,6 +77,7 @@ const TOOL = {
   effect: "effect: 'idempotent'",
   approval: 'approval: true',
   amount: 'amount: ({ cents }) => ({ usd: cents / 100 })',
+  cost: 'cost: 0.005',
   units: "units: ['usd']",
   key: "key: ({ orderId }) => 'refund:' + orderId",
   intent: "intent: 'payments.refund'",
@@ -85,7 +87,6 @@ const TOOL = {
   deadline: 'deadline: 120_000',
   retry: 'retry: { attempts: 3 }',
   breaker: 'breaker: { failures: 5 }',
-  cache: 'cache: { ttl: 60_000 }',
   maxBytes: 'maxBytes: 16_384',
   execute: 'execute: ({ orderId }) => refund(orderId)',
   check: "check: async ({ idempotencyKey }) => ({ outcome: 'unknown' })",
@@ -105,12 +106,12 @@ function define(options: AnyToolOptions, ask?: (input: Json) => Question): ToolD
   if (options.effect !== undefined && !['read', 'idempotent', 'once'].includes(options.effect))
     throw invalid(`tool "${name}": effect is "${options.effect}"; it is one of "read", "idempotent", "once".`);
   checkIntent(options, `tool "${name}"`, TOOL);
+  checkCost(options.cost, `tool "${name}"`);
   for (const field of ['timeout', 'deadline', 'maxBytes'] as const) {
     const value = options[field];
     if (value !== undefined && !(typeof value === 'number' && value > 0))
       throw invalid(`tool "${name}": ${field} is ${value}; it must be a number above 0.`);
   }
-  checkCache(options);
   if (typeof options.approval === 'object') {
     const wrong = ruleProblem(options.approval);
     if (wrong) throw invalid(`the approval of tool "${name}": ${wrong}.`);
@@ -133,19 +134,6 @@ function define(options: AnyToolOptions, ask?: (input: Json) => Question): ToolD
     ask,
   };
   return made;
-}
-
-const CACHE = { ttl: 'ttl: 60_000', shared: 'shared: true' };
-
-function checkCache({ name, effect, cache, credentials }: AnyToolOptions): void {
-  if (cache === undefined) return;
-  const where = `the cache of tool "${name}"`;
-  checkOptions(cache, CACHE, where);
-  if (effect !== 'read') throw invalid(`${where}: only results of a tool with effect: 'read' may be given again.`);
-  if (!(typeof cache.ttl === 'number' && cache.ttl > 0)) throw invalid(`${where}: ttl is ${cache.ttl}; it is milliseconds, above 0.`);
-  if (cache.shared !== undefined && typeof cache.shared !== 'boolean') throw invalid(`${where}: shared is true or false.`);
-  if (cache.shared && credentials)
-    throw invalid(`${where}: results that were got with the credentials of one user cannot be shared with others. Leave out shared.`);
 }
 
 function objectSchema(schema: JsonSchema, name: string): JsonSchema {

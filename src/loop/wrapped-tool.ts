@@ -1,19 +1,23 @@
 /** Runs a tool call inside the wrappers of `use: [{ tool }]`. */
 import { type Failure, notRun, type Outcome } from '../errors.ts';
 import type { Call } from '../journal/fold.ts';
+import type { Charge } from '../journal/intent.ts';
 import { copyJson, type Json } from '../json.ts';
 import { bounded, messageOf, severity } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
 import type { Ready } from './call.ts';
+import { lateCharge, sumOf } from './charge.ts';
 import { endedLate } from './late.ts';
 import type { ToolOutcome } from './middleware.ts';
-import type { Observed } from './observed.ts';
-import { observed } from './output.ts';
+import { type Observed, observed } from './output.ts';
 import type { Scope } from './types.ts';
 import { infoOf, Wrapping } from './wrapping.ts';
 
 /** The result of a call. */
-export type End = { attempts: number } & ({ ok: true; seen: Observed } | { ok: false; error: Failure; cancelled?: true | undefined });
+export type End = { attempts: number; charge?: Charge } & (
+  | { ok: true; seen: Observed }
+  | { ok: false; error: Failure; cancelled?: true | undefined }
+);
 
 /**
  * Runs a call inside its wrappers. The outcome of the call itself is kept, whatever a wrapper does afterwards.
@@ -33,6 +37,7 @@ export async function wrappedTool(
   /** The worst outcome of all calls of `next`: one that may have taken effect still counts after a later one was refused. */
   let worst: Outcome = 'not-run';
   let attempts = 0;
+  const charges: Charge[] = [];
   const { epoch } = scope.run;
   const wrapping = new Wrapping('a use.tool wrapper', scope.plan.tool(ready.tool));
   const asks = async (input?: Json): Promise<ToolOutcome> => {
@@ -47,6 +52,7 @@ export async function wrappedTool(
     last = undefined;
     last = await inside;
     attempts += last.attempts;
+    if (last.charge) charges.push(last.charge);
     const came = last.ok ? untold : last.error.outcome;
     if (severity[came] > severity[worst]) worst = came;
     return outcomeOf(last);
@@ -54,6 +60,13 @@ export async function wrappedTool(
   /** The outcome if a wrapper does not set one. For a call that still runs it is not known yet. */
   const known = (): Outcome => (inside && !last ? untold : worst);
   const info = { ...infoOf(scope, scope.frame.step), callId: call.id };
+  const { cost } = ready.tool.options;
+  /** With what all calls of `next` cost: one that still runs counts already, where its cost is known. */
+  const charged = (end: End): End => {
+    const running = inside && !last && typeof cost === 'number' ? [{ usd: cost }] : [];
+    const charge = sumOf([...charges, ...running, ...(typeof cost === 'number' ? [{ usd: 0 }] : [])]);
+    return cost === undefined ? end : { ...end, charge };
+  };
   let next = (input?: Json) => wrapping.inside(() => asks(input));
   for (const wrapper of scope.plan.toolWrappers.toReversed()) {
     const within = next;
@@ -63,17 +76,17 @@ export async function wrappedTool(
     const answering = next();
     wrapping.waited = true;
     const outcome: unknown = await unlessHalted(Promise.race([answering, wrapping.late]), scope.cancel);
-    return judged(scope, ready, outcome, last, attempts, known());
+    return charged(judged(scope, ready, outcome, last, attempts, known()));
   } catch (error) {
     // a halt also ends the call itself at once, so this does not wait long
-    if (error instanceof Halted) return (await inside) ?? cancelledBefore();
-    return broken(messageOf(error, scope.drive.secrets.mask), attempts, known());
+    if (error instanceof Halted) return charged((await inside) ?? cancelledBefore());
+    return charged(broken(messageOf(error, scope.drive.secrets.mask), attempts, known()));
   } finally {
     wrapping.end();
     // a wrapper returned a result of its own while the call still runs
     if (!last)
       void inside?.then(
-        (end) => endedLate(scope, call.id, epoch, end.ok ? end.seen : end),
+        (end) => endedLate(scope, call.id, epoch, { ...(end.ok ? end.seen : end), ...lateCharge(ready.tool, end.charge ?? {}) }),
         // the call never started, because this process lost the run
         () => undefined,
       );
@@ -82,7 +95,7 @@ export async function wrappedTool(
 
 const outcomeOf = (end: End): ToolOutcome => (end.ok ? { ok: true, output: end.seen.output } : { ok: false, error: end.error });
 
-export const cancelledBefore = (): End => ({
+const cancelledBefore = (): End => ({
   ok: false,
   cancelled: true,
   attempts: 0,

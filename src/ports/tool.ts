@@ -108,6 +108,12 @@ export interface ToolOptions<Name extends string, S extends SchemaLike, C extend
   effect?: Effect;
   /** The amounts of a call for policies, by unit: `{ usd: 12.5 }`. A unit is `[a-z][a-z0-9_-]{0,31}`, an amount 0 or more, at most 6 decimals. */
   amount?(input: Out<S>): Readonly<Record<string, number>>;
+  /**
+   * US dollars that a call costs, such as those of a search API; counted in `costUsd` beside the models. A number is for each attempt that runs,
+   * and is reserved before. A function of the output is asked when there is one: an attempt without a result counts nothing. At most 1e9;
+   * anything else leaves the result as it is, and makes the cost of the run unknown.
+   */
+  cost?: number | ((output: NoInfer<OutputOf<O>>) => number);
   /** The units that `amount` may have. Then a limit of another unit is refused with `CONFIG_INVALID`, if no tool may have it. */
   units?: readonly string[];
   /**
@@ -130,12 +136,6 @@ export interface ToolOptions<Name extends string, S extends SchemaLike, C extend
   /** Milliseconds of all attempts and the waits between them. Default: none. */
   deadline?: number;
   retry?: Retry;
-  /**
-   * For a `read` tool: a result is given again to the same call, for `ttl` milliseconds, without running it: to a call with the same
-   * arguments and context, of the same principal; with `shared`, of the same tenant. A result is not given after the principal has had an
-   * effect (a call of another effect than `read`), and failures are not kept. In the memory of the engine's process.
-   */
-  cache?: { ttl: number; shared?: boolean };
   /** `false`: no breaker. */
   breaker?: Breaker | false;
   /** Most bytes of output that are journaled and shown to the model. More is cut, with a note to the model. Default 65,536. */

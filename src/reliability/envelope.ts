@@ -37,8 +37,10 @@ export interface GuardOptions<T = unknown> {
   fallbackCode: FallbackCode;
   /** Masks secrets in the messages of failures. */
   mask?: Mask | undefined;
-  /** Called after each attempt that ran and failed, before the wait. If it throws, `guard` rejects with that error. */
-  onAttemptFailed?: ((failed: FailedAttempt) => void | Promise<void>) | undefined;
+  /** Called after each attempt that ran and failed, before the wait. If it throws, `guard` rejects with that error. `outcome`: its own. */
+  onAttemptFailed?: ((failed: FailedAttempt, outcome: Outcome) => void | Promise<void>) | undefined;
+  /** Called before a retry that the policy allows. @returns why there is none. */
+  against?: ((outcome: Outcome, attempt: number) => string | undefined) | undefined;
   /** Called before each retry, after the wait and outside the attempt's timeout. If it throws, `guard` rejects with that error. */
   before?: (() => void | Promise<void>) | undefined;
   /** Called when an abandoned attempt settles later. An error of it is ignored. */
@@ -128,7 +130,7 @@ class Recovery<T> {
           const failed = this.#judge(thrown, n);
           if (!failed) return false;
           try {
-            const told = this.#o.onAttemptFailed?.(failed);
+            const told = this.#o.onAttemptFailed?.(failed, this.#last?.failure.outcome ?? 'unknown');
             if (isThenable(told)) await told;
           } catch (error) {
             unrecorded = { error };
@@ -183,7 +185,9 @@ class Recovery<T> {
     } else if (wait > Math.max(policy.maxDelay, LONGEST_ASKED_WAIT)) {
       this.#last.note = `not tried again: it asks to wait ${wait} ms`;
     } else {
-      failed.retryIn = wait;
+      const why = this.#o.against?.(failure.outcome, n);
+      if (why === undefined) failed.retryIn = wait;
+      else this.#last.note = `not tried again: ${why}`;
     }
     return failed;
   }

@@ -145,6 +145,9 @@ export class ChatRecorder extends CallRecorder implements ChatTrace {
 }
 
 export class ToolRecorder extends CallRecorder implements ToolTrace {
+  /** US dollars of all attempts. */
+  #usd: number | undefined;
+
   constructor(claim: Claim, open: Open, step: number, call: ToolStart, at: number) {
     const dimensions: Attributes = { [ATTR.tool]: call.name, [ATTR.toolType]: TOOL_TYPE, [ATTR.agent]: claim.agent };
     super(claim, open, {
@@ -166,11 +169,21 @@ export class ToolRecorder extends CallRecorder implements ToolTrace {
     if (span && claim.content) quietly(() => span.setAttributes({ [ATTR.toolArguments]: jsonAttribute(call.input) }));
   }
 
+  override failedAttempt(a: FailedAttempt, at?: number): void {
+    this.#paid(a.usd);
+    super.failedAttempt(a, at);
+  }
+
+  #paid(usd: number | undefined): void {
+    if (usd !== undefined) this.#usd = (this.#usd ?? 0) + usd;
+  }
+
   end(o: ToolEnd, at?: number): void {
     const { error } = o;
-    const cached: Attributes = o.cached ? { [ATTR.cached]: true } : {};
+    this.#paid(o.usd);
+    const usd = this.#usd;
     const seconds = this.close(
-      { [ATTR.attempts]: o.attempts, [ATTR.outcome]: error ? error.outcome : 'done', ...cached },
+      { [ATTR.costUsd]: usd, [ATTR.attempts]: o.attempts, [ATTR.outcome]: error ? error.outcome : 'done' },
       { error, at, content: () => ({ [ATTR.toolResult]: jsonAttribute(o.output) }) },
     );
     const { instruments } = this.claim;
@@ -178,10 +191,11 @@ export class ToolRecorder extends CallRecorder implements ToolTrace {
     quietly(() =>
       instruments.tool.record(
         seconds,
-        error ? { ...this.dimensions, [ATTR.errorType]: errorType(error.code) } : { ...this.dimensions, ...cached },
+        error ? { ...this.dimensions, [ATTR.errorType]: errorType(error.code) } : this.dimensions,
         this.context,
       ),
     );
+    if (usd !== undefined && usd > 0) quietly(() => instruments.cost.add(usd, this.dimensions, this.context));
   }
 }
 

@@ -59,7 +59,7 @@ function create(meter: Meter): Instruments | undefined {
         description: 'Tokens of a model call.',
         advice: { explicitBucketBoundaries: TOKENS },
       }),
-      cost: meter.createCounter(METRIC.costUsd, { unit: '{USD}', description: 'Cost of model calls whose price is known.' }),
+      cost: meter.createCounter(METRIC.costUsd, { unit: '{USD}', description: 'Cost of model and tool calls, where it is known.' }),
       retries: meter.createCounter(METRIC.retries, { unit: '{retry}', description: 'Failed attempts that another one followed.' }),
       breakerOpens: meter.createCounter(METRIC.breakerOpens, { unit: '{open}', description: 'Circuit breakers that opened.' }),
     };

@@ -93,6 +93,8 @@ export interface FailedAttempt {
   retryIn?: number;
   /** The model that is asked next, `provider/id`. */
   fallback?: string;
+  /** US dollars that the attempt of a tool cost. */
+  usd?: number;
 }
 
 export interface ChatEnd {
@@ -108,8 +110,8 @@ export interface ChatEnd {
 
 export interface ToolEnd {
   attempts?: number;
-  /** The result is that of another call. */
-  cached?: object;
+  /** US dollars of the last attempt. */
+  usd?: number;
   output?: Json;
   error?: Pick<Failure, 'code'> & Partial<Failure>;
 }

@@ -32,6 +32,15 @@ tool({ ...base, execute: <T>(o: T) => o });
 tool({ ...base, execute: () => ({ ...new Receipt() }) });
 tool({ ...base, execute: async () => (await fetch('http://a.test')).json() });
 
+// the cost is a number, or a function of the output
+tool({ ...base, cost: 0.005, execute: () => 1 });
+tool({ ...base, execute: async () => ({ ms: 3 }), cost: (output) => (expectTypeOf(output).toEqualTypeOf<{ ms: number }>(), output.ms) });
+tool({ ...base, cost: (output) => output.ms, execute: async () => ({ ms: 3 }) });
+// @ts-expect-error it is no text
+tool({ ...base, cost: '5', execute: () => 1 });
+// @ts-expect-error of the output, not of anything else
+tool({ ...base, execute: () => ({ ms: 3 }), cost: (output: { seconds: number }) => output.seconds });
+
 // a helper that is generic in the output asks the same of its caller
 const slow = <N extends string, S extends Schema, O>(o: ToolOptions<N, S, Schema<unknown>, never, O> & Kept<O>) => tool(o);
 slow({ ...base, execute: () => ({ a: 1 }) });

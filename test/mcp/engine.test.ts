@@ -140,7 +140,7 @@ describe('an agent with the tools of an MCP server', () => {
     }
   });
 
-  it('does what a key of intents names once, over runs; who approves sees the amount', async () => {
+  it('does what a key of intents names once, over runs, with its amount and its cost', async () => {
     const journal = memoryJournal();
     const intents: NonNullable<Options['intents']> = {
       echo: {
@@ -148,6 +148,7 @@ describe('an agent with the tools of an MCP server', () => {
         intent: 'texts.echo',
         same: ({ text }) => text,
         amount: () => ({ usd: 7 }),
+        cost: (output) => String(output).length / 100,
       },
     };
     const model = () => scripted([{ toolCalls: [{ name: 'x_echo', input: { text: 'hi' } }] }, 'done']);
@@ -155,8 +156,10 @@ describe('an agent with the tools of an MCP server', () => {
       agent({ name: 'caller', instructions: '', model: model(), tools: [mcpTools({ ...stdioServer, prefix: 'x_', intents })] });
     await using engine = new Engine({ journal });
     const ends = [];
+    const costs = [];
     for (const _ of [1, 2]) {
-      const { runId } = await engine.run(made(), 'go');
+      const { runId, costUsd } = await engine.run(made(), 'go');
+      costs.push(costUsd);
       for await (const entry of journal.read(runId)) {
         if (entry.type === 'call.started')
           expect(entry).toMatchObject({ amount: { usd: 7 }, intent: { name: 'texts.echo', key: 'echo:hi' } });
@@ -164,9 +167,10 @@ describe('an agent with the tools of an MCP server', () => {
       }
     }
     expect(ends).toMatchObject([
-      { ok: true, output: 'hi', attempts: 1 },
+      { ok: true, output: 'hi', attempts: 1, usd: 0.02 },
       { ok: true, output: 'hi', attempts: 0, repeated: {} },
     ]);
+    expect(costs).toEqual([0.02, 0]);
   });
 
   it('has no key where it only reads', () => {

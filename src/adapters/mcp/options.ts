@@ -1,5 +1,6 @@
 import { invalid } from '../../errors.ts';
 import type { Json } from '../../json.ts';
+import { checkCost } from '../../loop/charge.ts';
 import type { Breaker, Effect, Retry, SourceCaller, ToolOptions } from '../../ports/tool.ts';
 import type { Schema } from '../../schema.ts';
 import { secretsIn } from '../../secrets.ts';
@@ -60,10 +61,10 @@ export interface McpOptions {
   /** What a second call of a tool does, by the server's name for it. Default `once`. */
   effects?: Readonly<Record<string, Effect>>;
   /**
-   * What a call of a tool is meant to do, and what it is worth, by the server's name for it: as in `tool()`. Not `key` for a tool that reads.
+   * What a call of a tool is meant to do, what it is worth, and what it costs, by the server's name for it: as in `tool()`. Not `key` for a tool that reads.
    * The name of the intent is by default the tool's name, with the prefix.
    */
-  intents?: { readonly [tool: string]: Pick<Options, 'key' | 'intent' | 'same' | 'remember' | 'amount'> };
+  intents?: { readonly [tool: string]: Pick<Options, 'key' | 'intent' | 'same' | 'remember' | 'amount' | 'cost'> };
   /**
    * Trusts the server: `readOnlyHint` and `idempotentHint` for tools that `effects` does not name, and all of `_meta["rondo/error"]`.
    * Default false: a hint is not a guarantee.
@@ -100,8 +101,10 @@ export function check(o: McpOptions): string {
     throw invalid(`mcpTools(): the prefix "${o.prefix}" must be 1 to 32 letters, digits, "_" and "-".`);
   if (typeof o.search === 'object' && !(o.search?.above >= 0))
     throw invalid('mcpTools(): search is true, or { above: 40 }, a number of tools of 0 or more.');
-  for (const [tool, { key }] of Object.entries(o.intents ?? {}))
+  for (const [tool, { key, cost }] of Object.entries(o.intents ?? {})) {
     if (key && o.effects?.[tool] === 'read') throw invalid(`mcpTools(): intents gives "${tool}" a key, and effects says that it reads.`);
+    checkCost(cost, `mcpTools(): intents of "${tool}"`);
+  }
   if (o.startTimeout !== undefined && !(o.startTimeout > 0)) throw invalid('mcpTools(): startTimeout must be a number above 0.');
   if (o.command !== undefined) {
     if (typeof o.command !== 'string' || o.command === '') throw invalid('mcpTools(): command must name a program, such as "node".');

@@ -59,8 +59,10 @@ export type TraceRecord = About &
         toolName: string;
         /** It did not run: its intent was done before, by this call, at this time. */
         repeated?: { run: string; call: CallId; at: number };
-        /** It did not run: its result is that of this call, from the cache of the tool. */
-        cached?: { run: string; call: CallId; at: number };
+        /** US dollars of this attempt, where the tool declares its cost. */
+        costUsd?: number;
+        /** Why the cost is unknown. */
+        costError?: 'COST_INVALID';
       } & Called)
     | ({
         type: 'MODEL_INVOCATION';
@@ -88,6 +90,9 @@ export type TraceRecord = About &
         callId: CallId;
         source: 'late' | 'operator' | 'check';
         outcome: 'done' | Exclude<Outcome, 'unknown'>;
+        /** Of a late result: as in `TOOL_INVOCATION`. */
+        costUsd?: number;
+        costError?: 'COST_INVALID';
         /** Only with `content`. */
         output?: Json;
       }

@@ -61,9 +61,18 @@ export class Tracer {
       case 'approval.decided':
         return this.#approval(entry, frame);
       case 'outcome.settled': {
-        const { call, source, outcome, output } = entry;
+        const { call, source, outcome, output, usd, unpriced } = entry;
         const known = callNamed(this.run, entry);
-        const own = { type: 'OUTCOME', toolName: known?.name ?? '', callId: call, source, outcome, ...this.#told({ output }) } as const;
+        const cost = { costUsd: usd, costError: unpriced?.code };
+        const own = {
+          type: 'OUTCOME',
+          toolName: known?.name ?? '',
+          callId: call,
+          source,
+          outcome,
+          ...cost,
+          ...this.#told({ output }),
+        } as const;
         return [this.#record(entry, this.#holder(known) ?? frame, known?.step ?? frame.step, own)];
       }
       case 'context.changed':
@@ -135,7 +144,7 @@ export class Tracer {
   }
 
   #callFailed(entry: EntryOf<'attempt.failed'>, frame: Frame): TraceRecord[] {
-    const { of: id, step, attempt, code, message, retryIn, at } = entry;
+    const { of: id, step, attempt, code, message, retryIn, at, usd } = entry;
     const call = callNamed(this.run, { type: entry.type, call: id });
     const { before } = this.#attempts(id);
     const began = this.#begun.get(id);
@@ -149,6 +158,7 @@ export class Tracer {
         errorCode: code,
         durationMs: began === undefined ? undefined : Math.max(0, at - began),
         retryScheduledInMs: retryIn,
+        costUsd: usd,
         callId: id,
         ...this.#told({ input: call && argumentsOf(call), message }),
       }),
@@ -156,7 +166,7 @@ export class Tracer {
   }
 
   #finished(entry: Ended, frame: Frame): TraceRecord {
-    const { call: id, ok, error, attempts, ms, at, repeated, cached, usage, usd } = entry;
+    const { call: id, ok, error, attempts, ms, at, repeated, usage, usd, unpriced } = entry;
     const call = callNamed(this.run, entry);
     const { before } = this.#attempts(id);
     const began = this.#begun.get(id);
@@ -174,8 +184,9 @@ export class Tracer {
       callId: id,
       outcome: error?.outcome,
       repeated,
-      cached,
-      ...(turn && { usage, costUsd: usd }),
+      ...(turn && { usage }),
+      costUsd: usd,
+      costError: unpriced?.code,
       ...this.#told({
         input: call && argumentsOf(call),
         output: entry.output ?? (entry.state as Json | undefined),
@@ -227,7 +238,15 @@ export class Tracer {
       const frame = this.#holder(call) ?? this.run.root;
       const attempt = this.#attempts(call.id).last + 1;
       this.#over.set(call.id, { before: attempt, last: attempt });
-      const own = { ...kindOf(frame, call, call.id), attempt, ...crashed, callId: call.id, ...this.#told({ input: argumentsOf(call) }) };
+      const paid = { costUsd: call.paid?.usd };
+      const own = {
+        ...kindOf(frame, call, call.id),
+        attempt,
+        ...crashed,
+        ...paid,
+        callId: call.id,
+        ...this.#told({ input: argumentsOf(call) }),
+      };
       return [this.#record(entry, frame, call.step, own)];
     });
     if (!entry.lost) return records;

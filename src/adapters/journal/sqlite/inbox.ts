@@ -8,7 +8,8 @@ export function sqliteInbox(access: Access): Inbox {
   return {
     signal(event) {
       access.refuseClosed();
-      return access.queue.now(true, () => access.opened().inbox.signal(event));
+      // never alone, so that events of one tick share a sync
+      return access.queue.add(true, () => access.opened().inbox.signal(event));
     },
     assigned: (runId) => read((inbox) => inbox.assigned(runId)),
     waits: (topic) => read((inbox) => inbox.waits(topic)),

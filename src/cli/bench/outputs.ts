@@ -1,0 +1,96 @@
+/** Where a report goes: the terminal, JSON, Markdown, a page. */
+import { accessSync, appendFileSync, constants, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { Comparison, Outcome, Report } from '../../bench/index.ts';
+import { type Io, Unusable } from '../io.ts';
+import { comparisonTables, conditionTable } from './compared.ts';
+import { usd } from './format.ts';
+import { tablesOf } from './tables.ts';
+import { paint, plainText, terminalTables } from './terminal.ts';
+
+export interface Outputs {
+  json?: string | true;
+  markdown?: string | true;
+  quiet?: boolean;
+}
+
+/** What a report says, with what it was compared with. */
+export interface Findings {
+  report: Report;
+  comparisons: readonly Comparison[];
+  outcomes: readonly Outcome[];
+}
+
+/**
+ * Before anything is spent.
+ * @throws Unusable if a file cannot be written, or if two outputs go to the standard output.
+ */
+export function checkOutputs({ json, markdown }: Outputs, io: Io): void {
+  for (const [option, file] of Object.entries({ json, markdown })) {
+    if (typeof file !== 'string') continue;
+    if (/\.([mc]?[jt]s)$/.test(file))
+      throw new Unusable(
+        `--${option} takes the next word as its file, and ${file} is code. Write the benchmark first: rondo bench ${file} --${option}`,
+      );
+    const path = resolve(io.cwd, file);
+    try {
+      mkdirSync(dirname(path), { recursive: true });
+      accessSync(dirname(path), constants.W_OK);
+    } catch (error) {
+      throw new Unusable(`--${option} ${file} cannot be written: ${(error as Error).message}`, { cause: error });
+    }
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw new Unusable(`--${option} ${file} is a folder. Name a file.`);
+  }
+  if (json === true && markdown === true && !io.env.GITHUB_STEP_SUMMARY)
+    throw new Unusable('--json and --markdown both write to the standard output. Give one of them a file.');
+}
+
+/** Writes what was asked for, `data` as the JSON. */
+export async function writeOutputs(findings: Findings, data: unknown, o: Outputs, io: Io): Promise<void> {
+  const { json, markdown, quiet } = o;
+  const { report, comparisons, outcomes } = findings;
+  const write = (file: string, text: string) => {
+    writeFileSync(resolve(io.cwd, file), text);
+    if (!quiet) io.err(`Wrote ${file}\n`);
+  };
+  const asked = outcomes.length > 0 ? [conditionTable(outcomes)] : [];
+  const compared = comparisonTables(comparisons);
+  if (json !== undefined) {
+    const text = `${JSON.stringify(data)}\n`;
+    if (json === true) io.out(text);
+    else write(json, text);
+  }
+  if (markdown !== undefined) {
+    const { markdown: made } = await import('./markdown.ts');
+    const text = made(titleOf(report), factsOf(report), [...asked, ...compared, ...tablesOf(report)]);
+    const { GITHUB_STEP_SUMMARY: summary } = io.env;
+    if (typeof markdown === 'string') write(markdown, text);
+    else if (summary) appendFileSync(summary, `${text}\n`);
+    else io.out(text);
+  }
+  if (quiet || json === true || (markdown === true && !io.env.GITHUB_STEP_SUMMARY)) return;
+  // what matters most is where the prompt comes back
+  const tables = terminalTables([...tablesOf(report), ...compared, ...asked], io);
+  io.out(`${paint('bold', io.colors)(plainText(titleOf(report)))}\n${plainText(factsOf(report))}\n\n${tables}`);
+}
+
+const titleOf = ({ name, runs, scenarios, variants }: Report) =>
+  [
+    name,
+    some(runs.length, 'run'),
+    some(scenarios.length, 'scenario'),
+    ...(variants.length > 1 ? [some(variants.length, 'variant')] : []),
+  ].join(' · ');
+
+const factsOf = ({ at, machine, spentUsd, settings, incomplete }: Report) =>
+  [
+    new Date(at).toISOString().slice(0, 16).replace('T', ' '),
+    `Node ${machine.node}, ${machine.platform}, ${machine.cores} × ${machine.cpu}`,
+    `spent ${usd(spentUsd)}${settings.budget === undefined ? '' : ` of ${usd(settings.budget)}`}`,
+    ...(settings.concurrency > 1 ? [`${settings.concurrency} at a time`] : []),
+    ...(incomplete ? [INCOMPLETE[incomplete]] : []),
+  ].join(' · ');
+
+const INCOMPLETE = { budget: 'INCOMPLETE: the budget is used up', cancelled: 'INCOMPLETE: it was stopped' } as const;
+
+const some = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;

@@ -1,0 +1,35 @@
+#!/usr/bin/env node
+import type { Io } from './io.ts';
+import { EXIT } from './io.ts';
+import { rondo } from './program.ts';
+
+const { stdout, stderr } = process;
+const write = stdout.write.bind(stdout);
+// what a program prints while it is measured must not come between the lines of a report
+stdout.write = stderr.write.bind(stderr);
+// a reader such as `head` may close early
+stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
+const stop = new AbortController();
+process.on('SIGINT', () => {
+  if (stop.signal.aborted) process.exit(EXIT.interrupted);
+  stderr.write('\nStopping. What was measured is kept. Ctrl-C again ends at once.\n');
+  stop.abort();
+});
+
+const io: Io = {
+  out: (text) => void write(text),
+  err: (text) => void stderr.write(text),
+  ...(stderr.isTTY && { terminal: stderr }),
+  columns: stdout.isTTY ? stdout.columns : undefined,
+  colors: stdout.isTTY && stdout.hasColors(),
+  env: process.env,
+  cwd: process.cwd(),
+  signal: stop.signal,
+};
+const code = await rondo(process.argv.slice(2), io);
+// what a measured program has left open, such as a connection, would keep the process alive
+await new Promise<void>((resolve) => write('', () => resolve()));
+process.exit(code);

@@ -1,0 +1,108 @@
+/** The command line: names and options. What a command needs is loaded when it runs. */
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import type { BenchOptions } from './bench/run.ts';
+import { EXIT, type ExitCode, type Io } from './io.ts';
+
+const CODES = `
+Exit codes:
+  0    measured, and every run passed
+  1    a --fail-if holds, or a run did not pass and no --fail-if is about passRate
+  2    wrong usage, a file that cannot be loaded, or an invalid declaration
+  3    the budget ended it before all runs
+  130  Ctrl-C; what was measured is written
+`;
+
+/** Runs a command line. Problems are words on `io.err`. */
+export async function rondo(args: readonly string[], io: Io): Promise<ExitCode> {
+  let code: ExitCode = EXIT.ok;
+  const verbose = args.includes('--verbose');
+  const program = programOf(io, (ended) => {
+    code = ended;
+  });
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return code;
+  } catch (error) {
+    // commander has told what is wrong, or shown the help
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.unusable;
+    io.err(`error: ${told(error)}\n`);
+    if (verbose) io.err(`${stackOf(error)}\n`);
+    else if (!isClear(error)) io.err('With --verbose there is the stack.\n');
+    return EXIT.unusable;
+  }
+}
+
+const told = (error: unknown) => (error instanceof Error ? error.message : String(error));
+const isClear = (error: unknown) => error instanceof Error && (error.name === 'Unusable' || error.name === 'RondoError');
+
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? String(error.stack) : `${error.stack}\ncaused by: ${stackOf(error.cause)}`;
+}
+
+function programOf(io: Io, end: (code: ExitCode) => void): Command {
+  const program = new Command('rondo')
+    .description('Tools for agents that are made with rondo.')
+    .exitOverride()
+    .configureOutput({
+      writeOut: io.out,
+      writeErr: io.err,
+      getOutHelpWidth: () => io.columns ?? 100,
+      getErrHelpWidth: () => io.columns ?? 100,
+    })
+    .showHelpAfterError('Run it with --help to see what there is.')
+    .enablePositionalOptions();
+  const bench = program
+    .command('bench')
+    .description('Measures an agent: where its time and its money go.')
+    .argument('<file>', 'a .ts, .js or .mjs file whose default export is a benchmark, or a function that returns one')
+    .enablePositionalOptions()
+    .option('--runs <n>', 'measured runs of each scenario in each variant', whole(1))
+    .option('--warm-up <n>', 'runs before them that are not counted', whole(0))
+    .option('--concurrency <n>', 'runs at the same time', whole(1))
+    .option('--budget <usd>', 'most US dollars for everything', dollars)
+    .option('--only <scenario>', 'only this scenario; repeatable', list)
+    .option('--variant <name>', 'only this variant; repeatable', list)
+    .option(
+      '--baseline <report|variant>',
+      'compares with a report in a JSON file, or with a variant; default: the first of several variants',
+    );
+  withOutputs(bench).action(async (file: string, options: BenchOptions) => {
+    const { bench } = await import('./bench/run.ts');
+    end(await bench(file, options, io));
+  });
+  bench.addHelpText('after', CODES);
+  const compare = bench
+    .command('compare')
+    .description('Compares two reports, or the variants of one.')
+    .argument('<base>', 'a report: what rondo bench --json wrote')
+    .argument('[other]', 'another report; without it, the variants of the first are compared')
+    .option('--variant <name>', 'only this variant; repeatable', list);
+  withOutputs(compare).action(async (base: string, other: string | undefined, options: BenchOptions) => {
+    const { compare } = await import('./bench/compare.ts');
+    end(await compare(base, other, options, io));
+  });
+  return program;
+}
+
+const withOutputs = (command: Command): Command =>
+  command
+    .option('--fail-if <condition>', "exits with 1 if it holds: 'costUsd > +5%', 'ms.p95 > 2000', 'passRate < 0.9'; repeatable", list)
+    .option('--json [file]', 'writes JSON into a file, or instead of the tables')
+    .option('--markdown [file]', 'writes Markdown into a file, or to $GITHUB_STEP_SUMMARY, or instead of the tables')
+    .option('--quiet', 'no progress and no tables')
+    .option('--verbose', 'shows the stack of an error');
+
+const list = (value: string, before: readonly string[] = []) => [...before, value];
+
+const whole = (least: number) => (value: string) => {
+  const number = Number(value);
+  if (!/^\d+$/.test(value) || number < least) throw new InvalidArgumentError(`It is a whole number of ${least} or more.`);
+  return number;
+};
+
+function dollars(value: string): number {
+  const number = Number(value);
+  if (!(number > 0) || !Number.isFinite(number)) throw new InvalidArgumentError('It is in US dollars, more than 0, such as 0.50.');
+  return number;
+}
