@@ -17,6 +17,7 @@ export type ErrorCode =
   | 'NOT_PERMITTED'
   // an event for a run that waits
   | 'EVENT_CONFLICT'
+  | 'LETTER_NOT_FOUND'
   | 'EVENT_REJECTED'
   | 'SIGNATURE_INVALID'
   | 'INPUT_REFUSED'

@@ -8,10 +8,18 @@ export type { Ending, NodeOutcome, RunEvent } from './engine/events.ts';
 export type { ForgetTarget, Forgotten, Pruned, PruneOptions } from './engine/forget.ts';
 export type { ForkOptions } from './engine/fork.ts';
 export type { ApprovalFilter, OpenApproval } from './engine/inbox.ts';
-export type { DeadLetter, DeadLettersOptions } from './engine/ledger/dead-letters.ts';
+export type {
+  CallLetter,
+  DeadLetter,
+  DeadLettersOptions,
+  EventLetter,
+  FiringLetter,
+  LetterPlace,
+} from './engine/ledger/dead-letters.ts';
 export type { EffectRecord } from './engine/ledger/did.ts';
 export type { EffectSum, EffectSumsOptions } from './engine/ledger/effect-sums.ts';
 export type { EffectsOptions } from './engine/ledger/effects.ts';
+export type { CallRef, EventRef, FiringRef, LetterRef } from './engine/ledger/letters.ts';
 export type { RunFilter } from './engine/listing.ts';
 export type { EngineOptions, EnqueueOptions, RunOptions, RunSummary } from './engine/options.ts';
 export type { RunResult, RunState, UnknownOutcome } from './engine/results.ts';

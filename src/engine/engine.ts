@@ -15,7 +15,7 @@ import { checkFork, type ForkOptions, fork } from './fork.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { newId } from './ids.ts';
 import { release } from './lease.ts';
-import { assertRetriable } from './ledger/dead-letters.ts';
+import { assertRetriable, type CallRef, type EventRef, type FiringRef, type LetterRef, redeliver, startMissed } from './ledger/letters.ts';
 import { assertClaims } from './ledger/reopen.ts';
 import { LiveRun } from './live-run.ts';
 import { ENGINE, notFound, sees, type Viewer } from './lookup.ts';
@@ -28,6 +28,7 @@ import { mayGoOn, type RunResult } from './results.ts';
 import { busy, type DecideOptions, type ResumeOptions, resume } from './resume.ts';
 import { engineError, idTaken, type Run, refused, runAfter, runExists, runHandle } from './run.ts';
 import { send } from './send.ts';
+import type { Signalled } from './signal.ts';
 import { checkRun, start } from './start.ts';
 import { follow } from './watch.ts';
 import { enqueue } from './work/enqueue.ts';
@@ -224,12 +225,21 @@ export class Engine extends Operations implements AsyncDisposable {
   }
 
   /**
-   * Tries a dead letter again, which is known not to have taken effect: resumes its run, where that failed and can go on.
-   * Rejects with RondoError `DECISION_INVALID` while the outcome is unknown, `RUN_ENDED` where the run went on without the call,
-   * `CALL_NOT_FOUND`, or as `resume`.
+   * Tries a dead letter again. A call that is known not to have taken effect, or that is idempotent: resumes its run, where that failed and can
+   * go on. An event: delivers it again, with `data` if it is given. A firing: enqueues its run.
+   * Rejects with RondoError `DECISION_INVALID` for a `once` call that is unknown, `RUN_ENDED` where the run went on without the call,
+   * `CALL_NOT_FOUND`, or as `resume`; `EVENT_REJECTED`; `AGENT_NOT_REGISTERED`, or as `enqueue`; `LETTER_NOT_FOUND`, `NOT_PERMITTED`.
    */
-  retry(letter: { runId: string; callId: string }, o: { by: Principal }): Run {
-    const checked = (async () => assertRetriable(this.#resources, letter, o?.by))();
+  retry(letter: CallRef, o: { by: Principal }): Run;
+  retry(letter: EventRef, o: { by: Principal; data?: unknown }): Promise<Signalled>;
+  retry(letter: FiringRef, o: { by: Principal }): Promise<{ runId: string }>;
+  retry(letter: LetterRef, o: { by: Principal }): PromiseLike<RunResult | Signalled | { runId: string }>;
+  retry(letter: LetterRef, o: { by: Principal; data?: unknown }): Run | Promise<Signalled | { runId: string }> {
+    const resources = this.#resources;
+    const open = async () => resources.assertOpen();
+    if (letter.kind === 'event') return open().then(() => redeliver(resources, letter, o));
+    if (letter.kind === 'firing') return open().then(() => startMissed(resources, letter, o));
+    const checked = (async () => assertRetriable(resources, letter, o?.by))();
     return runAfter(letter.runId, checked, () => this.resume(letter.runId, { by: o.by }));
   }
 

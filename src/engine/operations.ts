@@ -7,10 +7,11 @@ import { type EntriesOptions, entriesOf } from './entries.ts';
 import type { RunEvent } from './events.ts';
 import { type ForgetTarget, type Forgotten, forget, type Pruned, type PruneOptions, prune } from './forget.ts';
 import { type ApprovalFilter, type OpenApproval, openApprovals } from './inbox.ts';
-import { type DeadLetter, type DeadLettersOptions, deadLetters, dismiss } from './ledger/dead-letters.ts';
+import { type DeadLetter, type DeadLettersOptions, deadLetters } from './ledger/dead-letters.ts';
 import type { EffectRecord } from './ledger/did.ts';
 import { type EffectSum, type EffectSumsOptions, effectSums } from './ledger/effect-sums.ts';
 import { type EffectsOptions, listedEffects, rebuildEffects } from './ledger/effects.ts';
+import { dismiss, type LetterRef } from './ledger/letters.ts';
 import { reopen } from './ledger/reopen.ts';
 import { listedRuns, type RunFilter } from './listing.ts';
 import type { RunSummary } from './options.ts';
@@ -155,16 +156,24 @@ export abstract class Operations {
     return listedEffects(this.#resources, o);
   }
 
-  /** The effects that gave up or are unknown, and that were neither settled nor dismissed, newest first. They are visible as effects are. */
-  deadLetters(o: DeadLettersOptions = {}): AsyncGenerator<DeadLetter, void, undefined> {
-    return deadLetters(this.#resources, o);
+  /**
+   * What nothing will go on with by itself, newest first: effects that gave up or are unknown, events that did not fit or have expired, and times
+   * of schedules that started no run. Calls are visible as effects are, events and firings to their tenant; firings only if the policy allows
+   * `inspect` of the run that they would have started. `cursor`: the last letter of the previous page. @throws RondoError `CONFIG_INVALID`.
+   */
+  deadLetters<K extends DeadLetter['kind']>(
+    o: DeadLettersOptions & { kind?: K } = {},
+  ): AsyncGenerator<Extract<DeadLetter, { kind: K }>, void, undefined> {
+    return deadLetters(this.#resources, o) as AsyncGenerator<Extract<DeadLetter, { kind: K }>, void, undefined>;
   }
 
   /**
-   * Takes a dead letter off the list. It is written in the call's run, with who did it and why; its outcome stays as it is.
-   * @throws RondoError `CALL_NOT_FOUND` for a call that is not a dead letter, `RUN_NOT_FOUND`, `NOT_PERMITTED`, `DECISION_INVALID`.
+   * Takes a dead letter off the list, with who did it and why: of a call in its run, of an event in the inbox, of a firing in its schedule. The
+   * outcome of a call stays as it is; an event is not delivered.
+   * @throws RondoError `CALL_NOT_FOUND` for a call that is not a dead letter, `LETTER_NOT_FOUND` for another one, `RUN_NOT_FOUND`,
+   *   `NOT_PERMITTED`, `DECISION_INVALID`.
    */
-  async dismiss(letter: { runId: string; callId: CallId }, o: { by: Principal; reason: string }): Promise<void> {
+  async dismiss(letter: LetterRef, o: { by: Principal; reason: string }): Promise<void> {
     this.#resources.assertOpen();
     await dismiss(this.#resources, letter, o);
   }

@@ -5,7 +5,7 @@
 import { RondoError } from '../errors.ts';
 import type { Approval } from '../hitl/approvals.ts';
 import { decisionEntries } from '../hitl/decisions.ts';
-import type { CallId, Decision, Draft } from '../journal/entries.ts';
+import type { CallId, Decision, Draft, Intent } from '../journal/entries.ts';
 import { type Approval as Asked, isOver } from '../journal/fold.ts';
 import { Log } from '../journal/log.ts';
 import { type Json, plainJson } from '../json.ts';
@@ -14,6 +14,7 @@ import { type Principal, principal, principalProblem } from '../ports/principal.
 import { aboutRun, assertAccess, runFor } from './access.ts';
 import { abandoned, farewells } from './cancelled.ts';
 import { leaseOf, release } from './lease.ts';
+import { didOf, intentOf } from './ledger/did.ts';
 import { agentOf, findHead, notFound, sees, type Viewer } from './lookup.ts';
 import { isDriven } from './owner.ts';
 import type { Resources } from './resources.ts';
@@ -179,6 +180,7 @@ export async function settle(
   if (o.note !== undefined && typeof o.note !== 'string') throw new RondoError('DECISION_INVALID', 'a note is a text.');
   const output = settledOutput(o.output);
   const log = await logOf(resources, runId, o.by, 'decide');
+  const intent = log.run.unknowns.has(callId) ? undefined : await settleable(resources, runId, callId);
   const entry: Draft = {
     type: 'outcome.settled',
     call: callId,
@@ -187,10 +189,11 @@ export async function settle(
     by: principal(o.by),
     note: o.note === undefined ? undefined : String(o.note).slice(0, 2_000),
     output,
+    ...(intent && { intent: intent.of }),
   };
   let missing = false;
   await log.append(() => {
-    missing = !log.run.unknowns.has(callId);
+    missing = !intent && !log.run.unknowns.has(callId);
     return missing ? [] : [entry];
   });
   if (missing)
@@ -199,6 +202,13 @@ export async function settle(
       `run ${runId} has no call ${callId} with an unknown outcome. inspect() lists them as unknowns.`,
       { details: { runId, callId } },
     );
+}
+
+/** The intent of an `idempotent` call whose outcome is unknown; undefined for any other call. */
+async function settleable({ journal }: Resources, runId: string, callId: CallId): Promise<{ of: Intent | undefined } | undefined> {
+  const told = (await didOf(journal, runId))?.effects.get(callId);
+  if (told?.effect !== 'idempotent' || told.row?.outcome !== 'unknown') return undefined;
+  return { of: await intentOf(journal, runId, callId) };
 }
 
 /** Most bytes of an operator's output: the default `maxBytes` of a tool. */

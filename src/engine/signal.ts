@@ -1,6 +1,6 @@
 /** Events from outside for runs that wait: see `waitForEvent()`, and the `event` node of a graph. */
 import { invalid, RondoError } from '../errors.ts';
-import type { StoredEvent } from '../journal/inbox.ts';
+import type { StoredEvent, Topic } from '../journal/inbox.ts';
 import { copyJson, type Json } from '../json.ts';
 import { foreignSchema } from '../json-schema.ts';
 import { LONGEST_KEY, NO_INBOX } from '../loop/arrival.ts';
@@ -72,21 +72,37 @@ export async function signal(resources: Resources, o: EventSignal, by: Principal
     throw invalid(`signal(): a key is a text of 1 to ${LONGEST_KEY} characters, ${OPTIONS.key}.`);
   if (!isName(id)) throw invalid(`signal(): an id is a text of 1 to 500 characters, ${OPTIONS.id}.`);
   if (deliver !== 'oldest' && deliver !== 'all') throw invalid('signal(): deliver is "oldest" or "all".');
-  const data = plain(o.data ?? null, 'the data of an event');
-  if (JSON.stringify(data).length > LARGEST) throw invalid(`signal(): the data of an event is at most ${LARGEST} characters of JSON.`);
+  const data = eventData(o.data ?? null);
   const { inbox } = resources.journal;
   if (!inbox) throw invalid(`signal(): ${NO_INBOX}`);
   const topic = { tenant: by.tenant, event, key };
-  const [first] = deliver === 'all' ? [] : await inbox.waits(topic);
-  const problem = first && (await misfit(resources, first, data));
+  const problem = deliver === 'all' ? undefined : await fits(resources, topic, data);
   const now = await resources.host.now();
   const kept = await inbox.signal({ ...topic, id, data, by: by.id, all: deliver === 'all', now, problem });
-  if (kept.state !== 'rejected') return { id, state: kept.state };
+  return signalled(kept);
+}
+
+/** @throws RondoError `CONFIG_INVALID` */
+export function eventData(given: unknown): Json {
+  const data = plain(given, 'the data of an event');
+  if (JSON.stringify(data).length > LARGEST) throw invalid(`the data of an event is at most ${LARGEST} characters of JSON.`);
+  return data;
+}
+
+/** What became of an event. @throws RondoError `EVENT_REJECTED` */
+export function signalled({ id, event, key, state, problem }: StoredEvent): Signalled {
+  if (state !== 'rejected') return { id, state };
   throw new RondoError(
     'EVENT_REJECTED',
-    `event ${id} does not fit what waits for "${event}": ${kept.problem ?? 'it was rejected'}. The run goes on waiting: send another event, of another id.`,
-    { details: { id, event, key, problem: kept.problem ?? null } },
+    `event ${id} does not fit what waits for "${event}": ${problem ?? 'it was rejected'}. The run goes on waiting: send another event, of another id, or retry() this one with other data.`,
+    { details: { id, event, key, problem: problem ?? null } },
   );
+}
+
+/** Why data does not fit the oldest wait of a topic; undefined if it does, or none waits. */
+export async function fits(resources: Resources, topic: Topic, data: Json): Promise<string | undefined> {
+  const [first] = (await resources.journal.inbox?.waits(topic)) ?? [];
+  return first && misfit(resources, first, data);
 }
 
 /** Why data does not fit what a call waits for, as far as its JSON Schema tells; undefined if it does, or the call waits no more. */
@@ -111,7 +127,7 @@ export async function inboxEvents(resources: Resources, o: { by?: Principal; lim
 }
 
 /** The public form of an event. */
-const listed = (stored: StoredEvent, now: number): InboxEvent => {
+export const listed = (stored: StoredEvent, now: number): InboxEvent => {
   const { id, event, key, data = null, by, at, until, state, problem, dismissed, doubtful } = stored;
   return {
     id,

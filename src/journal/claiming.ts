@@ -40,8 +40,8 @@ type Telling = Extract<Draft, { type: 'call.started' | 'call.finished' | 'outcom
 
 function changeOf(run: RunFold, entry: Telling): ClaimChange | undefined {
   const tenant = run.started?.by?.tenant;
-  const intent =
-    entry.type === 'call.started' ? entry.intent : entry.type === 'intent.reopened' ? entry.intent : callNamed(run, entry)?.intent;
+  const own = entry.type === 'call.finished' ? undefined : entry.intent;
+  const intent = own ?? (entry.type === 'call.started' ? undefined : callNamed(run, entry)?.intent);
   if (!intent) return undefined;
   const { name, key, generation = 0, digest, remember } = intent;
   const about = { tenant, intent: name, key, call: entry.call, generation };

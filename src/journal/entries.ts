@@ -267,6 +267,8 @@ type Body =
       note?: string;
       output?: Json;
       by?: Principal;
+      /** Of an `idempotent` call: what it was meant to do. The fold keeps no such call once it has ended. */
+      intent?: Intent;
     } & Charge)
   /** An operator lets the intent of a call that is done be done once more. */
   | { type: 'intent.reopened'; call: CallId; intent: Intent; by: Principal; reason: string }

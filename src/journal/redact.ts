@@ -70,7 +70,7 @@ export function redacted(entry: Entry): Entry {
     case 'approval.decided':
       return { ...entry, decision: redactedDecision(entry.decision) };
     case 'outcome.settled': {
-      const { note: _, output: _o, ...rest } = entry;
+      const { note: _, output: _o, intent: _i, ...rest } = entry;
       return rest;
     }
     case 'run.settled': {

@@ -60,7 +60,8 @@ export function damaged(runId: string, seq: number, why?: string): RondoError<'J
 /** A stored event, or what says for whom it is, is not what was written. @param nr its number, if known. */
 export function eventDamaged(nr?: number): RondoError<'JOURNAL_DAMAGED'> {
   const what = nr === undefined ? 'A wait for an event' : `Event ${nr} of the inbox`;
-  return new RondoError('JOURNAL_DAMAGED', `${what} is damaged, so nothing was delivered. Restore the store from a copy.`, {
+  const next = nr === undefined ? '' : `, or dismiss({ kind: 'event', nr: ${nr} }) and have it sent again`;
+  return new RondoError('JOURNAL_DAMAGED', `${what} is damaged, so nothing was delivered. Restore the store from a copy${next}.`, {
     details: nr === undefined ? {} : { event: nr },
   });
 }

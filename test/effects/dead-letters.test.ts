@@ -13,7 +13,7 @@ describe.each(journals)('dead letters, on $name', ({ make }) => {
     const tools = [acts('act'), acts('look', { effect: 'read' })];
     const steps = ['done', 'failed', 'unknown'].map((then) => [['act', { then }] as const]);
     const { runId } = await did(engine, tools, [...steps, [['look', { then: 'failed' }]]], { by: ana });
-    const letters = async (of = engine, by = ana) => all(of.deadLetters({ by }));
+    const letters = async (of = engine, by = ana) => all(of.deadLetters({ by, kind: 'call' }));
     const [unknown, failed] = await letters();
     expect([unknown, failed]).toMatchObject([
       { kind: 'call', tool: 'act', outcome: 'unknown' },
@@ -56,12 +56,12 @@ describe.each(journals)('dead letters, on $name', ({ make }) => {
     });
     const engine = new Engine({ journal, agents: [g] });
     await ends(engine.run(g, {}, { by: ana }), 'failed');
-    const [letter] = await all(engine.deadLetters({ by: ana }));
+    const [letter] = await all(engine.deadLetters({ by: ana, kind: 'call' }));
     expect(letter).toMatchObject({ tool: 'seat', outcome: 'not-run' });
     if (!letter) return;
     broken = false;
     await ends(engine.retry(letter, { by: ana }), 'completed');
-    expect(await all(engine.deadLetters({ by: ana }))).toEqual([]);
+    expect(await all(engine.deadLetters({ by: ana, kind: 'call' }))).toEqual([]);
     expect(await all(engine.effects({ by: ana }))).toMatchObject([{ tool: 'seat', outcome: 'done', output: 3 }]);
   });
 
@@ -69,7 +69,7 @@ describe.each(journals)('dead letters, on $name', ({ make }) => {
     const { journal } = make();
     const engine = new Engine({ journal });
     await did(engine, [acts('act')], [[['act', { then: 'unknown' }]], [['act', { then: 'failed' }]]], { by: ana });
-    const letters = await all(engine.deadLetters({ by: ana }));
+    const letters = await all(engine.deadLetters({ by: ana, kind: 'call' }));
     const of = (outcome: string) => letters.find((l) => l.outcome === outcome) ?? { runId: '', callId: '' };
     await refused('DECISION_INVALID', engine.retry(of('unknown'), { by: ana }));
     await refused('RUN_ENDED', engine.retry(of('failed'), { by: ana }));

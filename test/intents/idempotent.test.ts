@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { Engine, ToolError } from '../../src/index.ts';
-import { deferred, ends, entriesOf, expireLease, failure, journals } from '../engine/setup.ts';
+import { all, deferred, ends, entriesOf, expireLease, failure, journals, refused } from '../engine/setup.ts';
 import { asked, endsOf, order, refunds, support } from './setup.ts';
 
 const ana = { id: 'ana', tenant: 'acme' };
@@ -136,5 +136,30 @@ describe.each(journals)('an idempotent call with a key, on $name', ({ make }) =>
     const second = another();
     await ends(new Engine({ journal: second, agents: [support([pays])] }).resume(run.id, { by: ana }), 'completed');
     expect(await second.claim?.({ tenant: 'acme', intent: 'refund', key: 'refund:7' })).toMatchObject({ state: 'unknown' });
+  });
+
+  test('whose outcome is unknown is a dead letter, blocks no one, and an operator may settle it', async () => {
+    for (const outcome of ['done', 'not-run'] as const) {
+      const { journal, another } = make();
+      const { keys, pays } = paying((nth) => (nth === 1 ? Promise.reject(new Error('socket hang up')) : 'second'));
+      const { runId } = await asked(journal, [pays], order('7'), { by: ana });
+      const engine = new Engine({ journal: another() });
+      const letters = () => all(engine.deadLetters({ by: ana, kind: 'call' }));
+      const [letter] = await letters();
+      expect(letter).toMatchObject({ runId, effect: 'idempotent', outcome: 'unknown', intent: { key: 'refund:7' } });
+      expect((await engine.inspect(runId, { by: ana })).unknowns).toEqual([]);
+      if (!letter) return;
+      await refused('RUN_ENDED', engine.retry(letter, { by: ana }));
+      await refused('RUN_NOT_FOUND', engine.settle(runId, letter.callId, { outcome, by: { id: 'eve', tenant: 'evil' } }));
+      await engine.settle(runId, letter.callId, { outcome, output: 'found by hand', by: ana });
+      expect(await letters()).toEqual([]);
+      const claim = await journal.claim?.({ tenant: 'acme', intent: 'refund', key: 'refund:7' });
+      expect(claim).toMatchObject({ state: outcome === 'done' ? 'done' : 'free' });
+      await refused('CALL_NOT_FOUND', engine.settle(runId, letter.callId, { outcome, by: ana }));
+      const { calls } = await asked(another(), [pays], order('7'), { by: ana });
+      if (outcome === 'done') expect(calls).toMatchObject([{ ok: true, output: 'found by hand', attempts: 0, repeated: { run: runId } }]);
+      else expect(calls).toMatchObject([{ ok: true, output: 'second', attempts: 1 }]);
+      expect([keys.length, new Set(keys).size]).toEqual([outcome === 'done' ? 1 : 2, 1]);
+    }
   });
 });

@@ -1,61 +1,132 @@
 /** Dead letters: what nothing will go on with by itself, for a person to look at. */
-import { RondoError } from '../../errors.ts';
-import type { CallId } from '../../journal/entries.ts';
-import { isOver } from '../../journal/fold.ts';
-import { type Principal, principal } from '../../ports/principal.ts';
-import { runFor } from '../access.ts';
-import { assertPrincipal, logOf } from '../outside.ts';
+import { invalid } from '../../errors.ts';
+import type { Json } from '../../json.ts';
+import type { Principal } from '../../ports/principal.ts';
 import type { Resources } from '../resources.ts';
-import { didOf, type EffectRecord } from './did.ts';
+import { type InboxEvent, listed } from '../signal.ts';
+import { Misses } from '../work/misses.ts';
+import type { Miss } from '../work/schedule-store.ts';
+import type { EffectRecord } from './did.ts';
 import { type EffectsOptions, listedEffects } from './effects.ts';
 
-/** `call`: an effect that gave up after its attempts, or whose outcome is unknown. Check `kind` first: there may be others later. */
-export type DeadLetter = Omit<EffectRecord, 'kind'> & { kind: 'call' };
+/** An effect that gave up after its attempts, or whose outcome is unknown. */
+export type CallLetter = Omit<EffectRecord, 'kind'> & { kind: 'call' };
 
-export type DeadLettersOptions = Pick<EffectsOptions, 'by' | 'tool' | 'run' | 'session' | 'since' | 'cursor' | 'limit'>;
+/** An event that did not fit, or for which no run waited in seven days. `damaged`: nothing of it is known but its number. */
+export type EventLetter = Omit<InboxEvent, 'state' | 'dismissed'> & {
+  kind: 'event';
+  /** Its number in the store. */
+  nr: number;
+  state: 'rejected' | 'expired' | 'damaged';
+};
 
-type Which = Pick<EffectRecord, 'runId' | 'callId'>;
+/** A time of a schedule that started no run. */
+export interface FiringLetter {
+  kind: 'firing';
+  /** The name of the schedule. */
+  schedule: string;
+  /** The time, epoch milliseconds. */
+  at: number;
+  why: Miss['why'];
+  agent: string;
+  input: Json;
+  /** The user on whose behalf the run would work. */
+  by: Principal;
+}
+
+/** Check `kind` first: there may be others later. */
+export type DeadLetter = CallLetter | EventLetter | FiringLetter;
+
+/** Where a list goes on: the last letter of the previous page, or these fields of it. */
+export type LetterPlace =
+  | Pick<CallLetter, 'kind' | 'at' | 'runId' | 'callId'>
+  | Pick<EventLetter, 'kind' | 'at' | 'nr'>
+  | Pick<FiringLetter, 'kind' | 'at' | 'schedule'>;
+
+export interface DeadLettersOptions extends Pick<EffectsOptions, 'by' | 'tool' | 'run' | 'session' | 'since' | 'limit'> {
+  /** Only letters of this kind. `tool`, `run` and `session` are only of calls, `event` of events, `schedule` of firings. */
+  kind?: DeadLetter['kind'];
+  /** The name of an event. */
+  event?: string;
+  /** The name of a schedule. */
+  schedule?: string;
+  cursor?: LetterPlace;
+}
+
+const KINDS: readonly DeadLetter['kind'][] = ['call', 'event', 'firing'];
+/** Events read at a time. */
+const PAGE = 100;
 
 /** @see Engine.deadLetters */
 export async function* deadLetters(resources: Resources, o: DeadLettersOptions = {}): AsyncGenerator<DeadLetter, void, undefined> {
-  for await (const effect of listedEffects(resources, { ...o, open: true })) yield { ...effect, kind: 'call' };
+  const { kind, cursor, limit = Number.POSITIVE_INFINITY } = o;
+  for (const given of [kind, cursor?.kind])
+    if (given !== undefined && !KINDS.includes(given))
+      throw invalid(`deadLetters(): a kind is one of ${KINDS.join(', ')}, not "${given}".`);
+  const lists: AsyncGenerator<DeadLetter, void, undefined>[] = KINDS.filter((one) => isAsked(o, one)).map((one) =>
+    LISTS[one](resources, o),
+  );
+  const next = async (i: number) => (await lists[i]?.next())?.value || undefined;
+  // the first of each list that was not yielded yet
+  const heads = await Promise.all(lists.map((_, i) => next(i)));
+  for (let left = limit; left > 0; left--) {
+    let at = -1;
+    // of the same time, those of the kind that is first in KINDS come first
+    for (const [i, letter] of heads.entries()) if (letter && letter.at > (heads[at]?.at ?? Number.NEGATIVE_INFINITY)) at = i;
+    const first = heads[at];
+    if (!first) return;
+    yield first;
+    if (left > 1) heads[at] = await next(at);
+  }
 }
 
-/** @see Engine.dismiss */
-export async function dismiss(resources: Resources, { runId, callId }: Which, o: { by: Principal; reason: string }): Promise<void> {
-  assertPrincipal(o?.by, 'dismissing a dead letter');
-  if (typeof o.reason !== 'string' || o.reason.trim() === '')
-    throw new RondoError('DECISION_INVALID', 'dismissing a dead letter needs a reason, a text.');
-  const log = await logOf(resources, runId, o.by, 'decide');
-  await openCall(resources, runId, callId);
-  await log.append(() => [{ type: 'call.dismissed', call: callId, by: principal(o.by), reason: o.reason.slice(0, 2_000) }], true);
+function isAsked(o: DeadLettersOptions, kind: DeadLetter['kind']): boolean {
+  const of = { call: [o.tool, o.run, o.session], event: [o.event], firing: [o.schedule] };
+  return (o.kind ?? kind) === kind && KINDS.every((other) => other === kind || of[other].every((filter) => filter === undefined));
 }
 
-/**
- * Checks that a dead letter can be tried again by resuming its run.
- * @throws RondoError `CALL_NOT_FOUND`, `RUN_NOT_FOUND`, `NOT_PERMITTED`, `DECISION_INVALID` while its outcome is unknown, or `RUN_ENDED`.
- */
-export async function assertRetriable(resources: Resources, { runId, callId }: Which, by: Principal): Promise<void> {
-  assertPrincipal(by, 'trying a dead letter again');
-  const run = await runFor(resources, runId, by, 'decide');
-  const { tool, row } = await openCall(resources, runId, callId);
-  const details = { runId, callId };
-  if (row?.outcome === 'unknown')
-    throw new RondoError('DECISION_INVALID', `${tool} may have taken effect, so it is not tried again. Find out, and settle() it.`, {
-      details,
-    });
-  if (run.status !== 'failed' || isOver(run))
-    throw new RondoError(
-      'RUN_ENDED',
-      `run ${runId} is ${run.status} and went on without ${tool}. Start a new run that asks for it again, then dismiss() this letter.`,
-      { details },
-    );
+const LISTS = { call: calls, event: events, firing: firings } satisfies { [K in DeadLetter['kind']]: unknown };
+
+async function* calls(resources: Resources, { cursor, ...o }: DeadLettersOptions): AsyncGenerator<CallLetter, void, undefined> {
+  const { by, tool, run, session, since } = o;
+  const filter = {
+    ...(by && { by }),
+    ...(tool !== undefined && { tool }),
+    ...(run !== undefined && { run }),
+    ...(session !== undefined && { session }),
+    ...(since !== undefined && { since }),
+  };
+  const place = cursor?.kind === 'call' ? cursor : cursor && { runId: '', callId: '', at: cursor.at - 1 };
+  const after = place && ({ ...place, outcome: 'unknown' } as const);
+  for await (const effect of listedEffects(resources, { ...filter, ...(after && { cursor: after }), open: true }))
+    yield { ...effect, kind: 'call' };
 }
 
-async function openCall({ journal }: Resources, runId: string, callId: CallId) {
-  const told = (await didOf(journal, runId))?.effects.get(callId);
-  if (told?.row?.open) return told;
-  throw new RondoError('CALL_NOT_FOUND', `call ${callId} of run ${runId} is not a dead letter. deadLetters() lists them.`, {
-    details: { runId, callId },
-  });
+async function* events({ journal, host }: Resources, o: DeadLettersOptions): AsyncGenerator<EventLetter, void, undefined> {
+  const { by, event, since, cursor } = o;
+  if (!journal.inbox) return;
+  const now = await host.now();
+  let after = cursor && { at: cursor.at, nr: cursor.kind === 'event' ? cursor.nr : cursor.kind === 'call' ? Number.MAX_SAFE_INTEGER : 0 };
+  for (;;) {
+    const page = await journal.inbox.dead({ tenant: by?.tenant, now, event, since, after, limit: PAGE });
+    for (const stored of page) {
+      const { state, dismissed: _, ...rest } = listed(stored, now);
+      yield { kind: 'event', nr: stored.nr, ...rest, state: state as EventLetter['state'] };
+    }
+    after = page.at(-1);
+    if (page.length < PAGE) return;
+  }
 }
+
+async function* firings(resources: Resources, o: DeadLettersOptions): AsyncGenerator<FiringLetter, void, undefined> {
+  const { by, schedule, since = Number.NEGATIVE_INFINITY, cursor } = o;
+  const letters = (await new Misses(resources).list(by)).map(
+    ({ name, agent, input, by, at, why }): FiringLetter => ({ kind: 'firing', schedule: name, at, why, agent, input, by }),
+  );
+  const isBehind = (letter: FiringLetter) => !cursor || letter.at < cursor.at || (letter.at === cursor.at && follows(cursor, letter));
+  for (const letter of letters.sort((a, b) => b.at - a.at || (a.schedule < b.schedule ? -1 : 1)))
+    if ((schedule ?? letter.schedule) === letter.schedule && letter.at >= since && isBehind(letter)) yield letter;
+}
+
+/** Whether a firing comes after a letter of the same time. */
+const follows = (place: LetterPlace, { schedule }: FiringLetter) => place.kind !== 'firing' || place.schedule < schedule;

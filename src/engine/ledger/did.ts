@@ -3,7 +3,7 @@ import { digest } from '../../journal/canonical.ts';
 import type { Holder } from '../../journal/claims.ts';
 import { effectChanges } from '../../journal/effecting.ts';
 import { changedEffect, type EffectChange, type EffectOutcome, type StoredEffect } from '../../journal/effects.ts';
-import type { Amount, CallId, Entry, EntryOf } from '../../journal/entries.ts';
+import type { Amount, CallId, Entry, EntryOf, Intent } from '../../journal/entries.ts';
 import type { RunFold } from '../../journal/fold.ts';
 import { argumentsOf, callIn, startsEffect } from '../../journal/frame.ts';
 import type { Journal } from '../../journal/port.ts';
@@ -127,4 +127,12 @@ function receive(told: Told | undefined, entry: Extract<Entry, { type: 'call.fin
 export function effectOf(runId: string, { row, ...told }: Told, again: number, live: boolean): EffectRecord {
   const outcome = row?.outcome ?? (live ? 'running' : 'unknown');
   return { runId, ...told, outcome, again, ...(row?.open && { open: true }) };
+}
+
+/** What a call was meant to do, as its newest start says. */
+export async function intentOf(journal: Journal, runId: string, callId: CallId): Promise<Intent | undefined> {
+  let intent: Intent | undefined;
+  for await (const entry of journal.read(runId))
+    if (entry.type === 'call.started' && entry.call === callId) intent = entry.intent ?? intent;
+  return intent;
 }

@@ -142,6 +142,8 @@ const newestFirst = (a: EffectPlace, b: EffectPlace) => b.at - a.at || (a.run < 
 function fits(row: EffectRow, { tool, since, outcome, open }: RowFilter, after: RowFilter['after']): boolean {
   if ((tool !== undefined && row.tool !== tool) || (outcome !== undefined && row.outcome !== outcome)) return false;
   if ((since !== undefined && row.at < since) || (open && !row.open)) return false;
+  // without a run: all of this time and before
+  if (after?.run === '') return row.at <= after.at;
   return !after || newestFirst(after, row) < 0;
 }
 

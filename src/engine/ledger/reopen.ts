@@ -1,11 +1,12 @@
 /** How the intent of a call that is done is done once more, and which stores can keep intents. */
 import { invalid, RondoError } from '../../errors.ts';
-import type { CallId, Intent } from '../../journal/entries.ts';
+import type { CallId } from '../../journal/entries.ts';
 import { NO_CLAIMS } from '../../loop/intent.ts';
 import type { AgentDefinition } from '../../loop/types.ts';
 import { type Principal, principal } from '../../ports/principal.ts';
 import { assertPrincipal, logOf } from '../outside.ts';
 import type { Resources } from '../resources.ts';
+import { intentOf } from './did.ts';
 
 /** @see Engine.reopen */
 export async function reopen(resources: Resources, runId: string, callId: CallId, o: { by: Principal; reason: string }): Promise<void> {
@@ -13,9 +14,7 @@ export async function reopen(resources: Resources, runId: string, callId: CallId
   if (typeof o.reason !== 'string' || o.reason.trim() === '')
     throw new RondoError('DECISION_INVALID', 'reopening an intent needs a reason, a text.');
   const log = await logOf(resources, runId, o.by, 'decide');
-  let intent: Intent | undefined;
-  for await (const entry of resources.journal.read(runId))
-    if (entry.type === 'call.started' && entry.call === callId) intent = entry.intent ?? intent;
+  const intent = await intentOf(resources.journal, runId, callId);
   const tenant = log.run.started.by?.tenant;
   const claim = intent && (await resources.journal.claim?.({ tenant, intent: intent.name, key: intent.key }));
   if (!intent || claim?.state !== 'done' || claim.holder?.run !== runId || claim.holder.call !== callId)

@@ -23,6 +23,9 @@ const MARKED = 86_400_000;
 export interface Miss {
   at: number;
   why: 'late' | 'overlap' | 'refused';
+  /** An operator started its run later, or needs no more of it: who, and when by the store's clock. */
+  started?: { by: string; at: number; runId: string };
+  dismissed?: { by: string; at: number; reason: string };
 }
 
 /** Times are epoch milliseconds. */

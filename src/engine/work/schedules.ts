@@ -210,7 +210,7 @@ export class Schedules {
     const agent = this.#agentOf(state);
     const { refused: _, ...rest } = state;
     if (!agent) return undefined;
-    const id = idOf(state, at);
+    const id = runIdOf(state, at);
     const started: ScheduleState = { ...rest, run: id };
     try {
       return await store.put(started, kept, (record) => enqueueAgent(this.#resources, agent, state.input, { id, by: state.by }, record));
@@ -285,7 +285,8 @@ function passedTimes(times: Times, next: number, now: number): { passed: readonl
 }
 
 /** The id of the run of one time. */
-const idOf = ({ by, name }: ScheduleState, at: number) => `at-${sha256(JSON.stringify([by.tenant ?? null, name, at])).slice(0, 32)}`;
+export const runIdOf = ({ by, name }: ScheduleState, at: number) =>
+  `at-${sha256(JSON.stringify([by.tenant ?? null, name, at])).slice(0, 32)}`;
 
 const unregistered = ({ agent }: ScheduleState) => ({
   code: 'AGENT_NOT_REGISTERED',

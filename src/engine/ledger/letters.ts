@@ -1,0 +1,93 @@
+/** What operators do with dead letters: try them again, or dismiss them. */
+import { RondoError } from '../../errors.ts';
+import type { CallId } from '../../journal/entries.ts';
+import { isOver } from '../../journal/fold.ts';
+import { type Principal, principal } from '../../ports/principal.ts';
+import { runFor } from '../access.ts';
+import { assertPrincipal, logOf } from '../outside.ts';
+import type { Resources } from '../resources.ts';
+import { eventData, fits, type Signalled, signalled } from '../signal.ts';
+import { Misses } from '../work/misses.ts';
+import type { CallLetter, EventLetter, FiringLetter } from './dead-letters.ts';
+import { didOf } from './did.ts';
+
+/** Names a dead letter. */
+export type CallRef = Pick<CallLetter, 'runId' | 'callId'> & { kind?: 'call' };
+export type EventRef = Pick<EventLetter, 'kind' | 'nr'>;
+export type FiringRef = Pick<FiringLetter, 'kind' | 'schedule' | 'at'>;
+export type LetterRef = CallRef | EventRef | FiringRef;
+
+/** @see Engine.dismiss */
+export async function dismiss(resources: Resources, letter: LetterRef, o: { by: Principal; reason: string }): Promise<void> {
+  assertPrincipal(o?.by, 'dismissing a dead letter');
+  if (typeof o.reason !== 'string' || o.reason.trim() === '')
+    throw new RondoError('DECISION_INVALID', 'dismissing a dead letter needs a reason, a text.');
+  const { by } = o;
+  const reason = o.reason.slice(0, 2_000);
+  if (letter.kind === 'firing') return new Misses(resources).dismiss(letter.schedule, letter.at, by, reason);
+  if (letter.kind === 'event') {
+    const now = await resources.host.now();
+    const buried = await resources.journal.inbox?.bury(by.tenant, letter.nr, { to: 'dismissed', now, by: by.id, reason });
+    if (!buried) throw noEvent(letter.nr);
+    return;
+  }
+  const { runId, callId } = letter;
+  const log = await logOf(resources, runId, by, 'decide');
+  await openCall(resources, runId, callId);
+  await log.append(() => [{ type: 'call.dismissed', call: callId, by: principal(by), reason }], true);
+}
+
+/** @see Engine.retry. Delivers an event again, with the data that it is given. */
+export async function redeliver(resources: Resources, { nr }: EventRef, o: { by: Principal; data?: unknown }): Promise<Signalled> {
+  assertPrincipal(o?.by, 'trying a dead letter again');
+  const { by, data } = o;
+  const { inbox } = resources.journal;
+  const now = await resources.host.now();
+  const [event] = (await inbox?.dead({ tenant: by.tenant, now, nr, limit: 1 })) ?? [];
+  if (!inbox || !event) throw noEvent(nr);
+  const given = data === undefined ? (event.data ?? null) : eventData(data);
+  const problem = event.doubtful ? undefined : await fits(resources, event, given);
+  const again = await inbox.bury(by.tenant, nr, { to: 'again', now, data: given, problem });
+  if (!again) throw noEvent(nr);
+  return signalled(again);
+}
+
+/** @see Engine.retry. Starts the run of a missed time. */
+export async function startMissed(resources: Resources, { schedule, at }: FiringRef, o: { by: Principal }): Promise<{ runId: string }> {
+  assertPrincipal(o?.by, 'trying a dead letter again');
+  return new Misses(resources).start(schedule, at, o.by);
+}
+
+const noEvent = (nr: number) =>
+  new RondoError('LETTER_NOT_FOUND', `event ${nr} is not a dead letter of this tenant. deadLetters() lists them.`, {
+    details: { event: nr },
+  });
+
+/**
+ * Checks that a call can be tried again by resuming its run.
+ * @throws RondoError `CALL_NOT_FOUND`, `RUN_NOT_FOUND`, `NOT_PERMITTED`, `DECISION_INVALID` for a `once` call that is unknown, or `RUN_ENDED`.
+ */
+export async function assertRetriable(resources: Resources, { runId, callId }: CallRef, by: Principal): Promise<void> {
+  assertPrincipal(by, 'trying a dead letter again');
+  const run = await runFor(resources, runId, by, 'decide');
+  const { tool, row, effect } = await openCall(resources, runId, callId);
+  const details = { runId, callId };
+  if (row?.outcome === 'unknown' && effect === 'once')
+    throw new RondoError('DECISION_INVALID', `${tool} may have taken effect, so it is not tried again. Find out, and settle() it.`, {
+      details,
+    });
+  if (run.status !== 'failed' || isOver(run))
+    throw new RondoError(
+      'RUN_ENDED',
+      `run ${runId} is ${run.status} and went on without ${tool}. Start a new run that asks for it again, then dismiss() this letter.`,
+      { details },
+    );
+}
+
+async function openCall({ journal }: Resources, runId: string, callId: CallId) {
+  const told = (await didOf(journal, runId))?.effects.get(callId);
+  if (told?.row?.open) return told;
+  throw new RondoError('CALL_NOT_FOUND', `call ${callId} of run ${runId} is not a dead letter. deadLetters() lists them.`, {
+    details: { runId, callId },
+  });
+}
