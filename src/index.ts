@@ -88,14 +88,23 @@ export type { Json } from './json.ts';
 export { jsonSchema } from './json-schema.ts';
 export { type AgentOptions, agent } from './loop/agent.ts';
 export { askHuman } from './loop/ask-human.ts';
+export {
+  type ClearOptions,
+  clearToolResults,
+  type KeepLastOptions,
+  keepLast,
+  type SummariseOptions,
+  summarise,
+} from './loop/context/policies.ts';
 export { type WaitForEventOptions, waitForEvent } from './loop/event-tool.ts';
-export type { CallInfo, Middleware, StepInfo, ToolOutcome } from './loop/middleware.ts';
+export type { AskInfo, CallInfo, Middleware, StepInfo, ToolOutcome } from './loop/middleware.ts';
 export { type DelegateOptions, delegate, handoff } from './loop/sub-agent.ts';
 export { type SupervisorOptions, supervisor } from './loop/supervisor.ts';
 export { tool } from './loop/tool.ts';
 export type { Agent, Reliability } from './loop/types.ts';
 export type { WaitFor } from './loop/wait.ts';
 export { type WaitToolOptions, waitTool } from './loop/wait-tool.ts';
+export type { Compacted, Compaction, Conversation } from './ports/compaction.ts';
 export type { Ask, Turn, TurnContext, TurnResult } from './ports/foreign.ts';
 export type { Assertion, ConsentNeeded, CredentialRequest, Identity, Occasion, Token } from './ports/identity.ts';
 export type { Kept } from './ports/kept.ts';

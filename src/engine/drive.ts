@@ -45,7 +45,7 @@ export interface DriveOptions {
 export async function drive(resources: Resources, live: LiveRun, o: DriveOptions): Promise<RunResult> {
   const { agent, run, by, session, assertion } = o;
   const limits = limitsOf(resources, agent, run, o.limits);
-  assertPriced(agent, limits, resources.host.prices);
+  assertPriced(agent, limits, resources.host);
   assertUnits(agent, limitsWith(limitsWith(agent.limits, run.limits), o.limits));
   live.caller = { runId: run.runId, by, session, assertion };
   maskAssertion(live.secrets, assertion);

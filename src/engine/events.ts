@@ -43,6 +43,7 @@ export type RunEvent = At &
         | {
             type: 'attempt.failed';
             callId?: CallId;
+            of?: 'summary';
             attempt: number;
             code: string;
             message: string;
@@ -54,6 +55,23 @@ export type RunEvent = At &
         | { type: 'agent.started'; callId: CallId; agent: string; input: Json }
         /** The model request changed, in the fields that are set. `memory` counts facts, `tools` are names, `heard` counts messages. */
         | { type: 'context.changed'; instructions?: true; memory?: number; tools?: readonly string[]; heard?: number }
+        /** The model sees less of the conversation from now on: see docs/context.md. `dropped` and `cleared` count messages and results. */
+        | {
+            type: 'context.compacted';
+            policy: string;
+            /** The model had refused the conversation, because it was too long. */
+            refused?: true;
+            dropped: number;
+            cleared: number;
+            summary?: string;
+            /** About how many tokens the request had, and has now. */
+            tokens: { before: number; after: number };
+            /** Of the call that wrote the summary. */
+            model?: string;
+            usage?: Usage;
+            costUsd?: number;
+            ms?: number;
+          }
         | { type: 'repair.asked'; text: string }
         | { type: 'graph.started'; next: readonly string[] }
         | { type: 'foreign.started' }
@@ -145,7 +163,7 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent {
         attempt,
         code,
         message,
-        ...(of !== 'model' && { callId: of }),
+        ...(of === 'summary' ? { of: 'summary' as const } : of !== 'model' && { callId: of }),
         ...(retryIn !== undefined && { retryIn }),
         ...(fallback !== undefined && { fallback }),
         ...(usd !== undefined && { costUsd: usd }),
@@ -169,6 +187,23 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent {
         ...(memory && { memory: memory.length }),
         ...(tools && { tools: tools.map(({ name }) => name) }),
         ...(heard !== undefined && { heard }),
+      };
+    }
+    case 'context.compacted': {
+      const { by: policy, refused, dropped = [], cleared = [], summary, tokens, model, usage, usd, ms } = entry;
+      return {
+        ...base,
+        type: 'context.compacted',
+        policy,
+        ...(refused && { refused }),
+        dropped: dropped.reduce((sum, [from, to]) => sum + to - from, 0),
+        cleared: cleared.length,
+        ...(summary !== undefined && { summary }),
+        tokens: { ...tokens },
+        ...(model !== undefined && { model }),
+        ...(usage && { usage: { ...usage } }),
+        ...(usd !== undefined && { costUsd: usd }),
+        ...(ms !== undefined && { ms }),
       };
     }
     case 'memory.due':

@@ -4,6 +4,7 @@
  * removed. If this is interrupted, calling it again completes it.
  */
 import { invalid, RondoError } from '../errors.ts';
+import { standIn } from '../journal/compacted.ts';
 import type { Entry, EntryOf, RunStatus } from '../journal/entries.ts';
 import { closedMessages, isOver, type RunFold } from '../journal/fold.ts';
 import type { Journal, RunHead } from '../journal/port.ts';
@@ -178,12 +179,15 @@ async function assertIdle(resources: Resources, runId: string, why: string, busy
 
 type Started = EntryOf<'run.started'>;
 
+/** The runs whose content a message has. A summary may have that of several. */
+type Origin = readonly string[];
+
 /** Finds copies of the content of some runs in other runs. */
 class Words {
   readonly #journal: Journal;
   readonly #ids: ReadonlySet<string>;
   readonly #started = new Map<string, Started | undefined>();
-  readonly #origins = new Map<string, readonly string[]>();
+  readonly #origins = new Map<string, readonly Origin[]>();
 
   constructor(journal: Journal, ids: ReadonlySet<string>) {
     this.#journal = journal;
@@ -222,26 +226,34 @@ class Words {
     return this.#ids.has(fork.run) ? fork.at : Math.min(fork.at, await this.copied(fork.run));
   }
 
-  /** For each message that a run started with: the id of the run it comes from. Empty if that run is gone. */
-  async #inherited(id: string): Promise<readonly string[]> {
+  /** For each message that a run started with: the runs it comes from. None if that run is gone. */
+  async #inherited(id: string): Promise<readonly Origin[]> {
     const known = this.#origins.get(id);
     if (known) return known;
     const started = await this.#first(id);
-    let origins: readonly string[] = [];
+    let origins: readonly Origin[] = [];
     if (started?.fork) origins = await this.#inherited(started.fork.run);
     else if (started?.previous !== undefined) origins = await this.#conversation(started.previous, started.previousSeq);
-    if (started?.history) origins = lastOf(origins, started.history.length);
+    if (started?.history) origins = originsOf(origins, started.history);
     else if (started?.fork) origins = [];
     this.#origins.set(id, origins);
     return origins;
   }
 
-  async #conversation(id: string, end: number | undefined): Promise<readonly string[]> {
+  async #conversation(id: string, end: number | undefined): Promise<readonly Origin[]> {
     const run = await loadRun(this.#journal, id, (end ?? Number.POSITIVE_INFINITY) - 1);
     if (!run) return [];
-    const { inherited } = run.root;
-    const own = closedMessages(run).length - inherited;
-    return [...lastOf(await this.#inherited(id), inherited), ...Array<string>(own).fill(id)];
+    const { inherited, messages, seen } = run.root;
+    const own = [id];
+    const whole = [...lastOf(await this.#inherited(id), inherited), ...Array<Origin>(messages.length - inherited).fill(own)];
+    // what stands in the place of messages comes from all that the model does not see
+    const left = seen ? together(whole.filter((_, i) => !seen.at.includes(i))) : [];
+    const told = seen ? seen.at.map((i) => (i < 0 ? left : (whole[i] as Origin))) : whole;
+    return closedMessages(run).length > told.length ? [...told, own] : told;
+  }
+
+  #has(origin: Origin | undefined): boolean {
+    return origin?.some((id) => this.#ids.has(id)) ?? false;
   }
 
   /** The rewritten entries of a run, without the content that is forgotten. */
@@ -258,6 +270,11 @@ class Words {
       } else if (now.type === 'run.claimed' && now.previous !== undefined && changed[0]?.type === 'run.started') {
         // the first entry says now what this one added to it
         const { previous: _, previousSeq: _s, depth: _d, history: _h, ...rest } = now;
+        now = rest;
+      } else if (now.type === 'context.compacted') {
+        // the conversation has fewer messages now, and a summary may tell of them; what it cost stays
+        if (now.summary !== undefined) for (const part of standIn(now.summary).content) gone.add(JSON.stringify(part));
+        const { dropped: _, cleared: _c, summary: _s, ...rest } = now;
         now = rest;
       } else if (now.type === 'frame.opened' && now.history) {
         const { history } = now;
@@ -278,17 +295,17 @@ class Words {
     const origins = await this.#inherited(id);
     const run = (await loadRun(this.#journal, id, Math.max(copied, 0))) as RunFold;
     const { inherited } = run.root;
-    const words = [...closedMessages(run)].filter((_, i) => (i < inherited ? this.#ids.has(origins[i] ?? '') : copied >= 0));
+    const words = closedMessages(run, run.root.messages).filter((_, i) => (i < inherited ? this.#has(origins[i]) : copied >= 0));
     if (copied >= 0) for (const { messages } of run.frames.values()) words.push(...messages);
     for (const { content } of words) for (const part of content.flatMap(partsOf)) gone.add(JSON.stringify(part));
     let { previous, previousSeq, history } = entry;
     const first = history;
-    if (history) history = history.filter((_, i) => !this.#ids.has(origins[i] ?? ''));
+    if (history) history = history.filter((_, i) => !this.#has(origins[i]));
     for (let steps = previous; steps !== undefined && this.#ids.has(steps); steps = previous) {
       const before = await this.#first(steps);
       if (!history && before?.history) {
         const whose = await this.#inherited(steps);
-        history = before.history.filter((_, i) => !this.#ids.has(whose[i] ?? ''));
+        history = before.history.filter((_, i) => !this.#has(whose[i]));
       }
       previous = before?.previous;
       previousSeq = before?.previousSeq;
@@ -314,6 +331,15 @@ function left(history: readonly Message[], gone: ReadonlySet<string>): readonly 
   });
 }
 
-/** The last `count` items, padded with '' at the start. */
-const lastOf = (list: readonly string[], count: number): readonly string[] =>
-  list.length >= count ? list.slice(list.length - count) : [...Array<string>(count - list.length).fill(''), ...list];
+/** The last `count` items, padded with unknown ones at the start. */
+const lastOf = (list: readonly Origin[], count: number): readonly Origin[] =>
+  list.length >= count ? list.slice(list.length - count) : [...Array<Origin>(count - list.length).fill([]), ...list];
+
+const together = (origins: readonly Origin[]): Origin => [...new Set(origins.flat())];
+
+/** Those of the messages that were copied: the newest ones, behind the summary of older ones. */
+function originsOf(origins: readonly Origin[], history: readonly Message[]): readonly Origin[] {
+  const newest = lastOf(origins, history.length);
+  if (!history[0]?.summary || origins.length <= history.length) return newest;
+  return [together(origins.slice(0, origins.length - history.length + 1)), ...newest.slice(1)];
+}

@@ -197,16 +197,21 @@ async function newest(journal: Journal, session: string, tenant: string | undefi
   return undefined;
 }
 
-/** The newest messages that fit. They start with a user message, because providers refuse a result without its call. */
+/**
+ * The newest messages that fit, and the summary of older ones. They start with a user message, because providers refuse a result without its
+ * call.
+ */
 function newestBytes(messages: readonly Message[], max: number): readonly Message[] {
+  const summary = messages.findLast((message) => message.summary);
   let from = messages.length;
-  let bytes = 0;
+  let bytes = summary ? Buffer.byteLength(JSON.stringify(summary)) : 0;
   for (let i = messages.length - 1; i >= 0; i--) {
     bytes += Buffer.byteLength(JSON.stringify(messages[i]));
     if (bytes > max) break;
     if ((messages[i] as Message).role === 'user') from = i;
   }
-  return messages.slice(from);
+  const newest = messages.slice(from);
+  return summary && !newest.includes(summary) ? [summary, ...newest] : newest;
 }
 
 /** @see busy. Includes the open approvals, so that the caller can decide them. */

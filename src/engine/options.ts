@@ -3,9 +3,10 @@ import type { Limits } from '../journal/entries.ts';
 import type { Journal } from '../journal/port.ts';
 import type { Middleware } from '../loop/middleware.ts';
 import type { Agent, Reliability } from '../loop/types.ts';
+import type { Compaction } from '../ports/compaction.ts';
 import type { Identity } from '../ports/identity.ts';
 import type { Memory } from '../ports/memory.ts';
-import type { ToolChoice } from '../ports/model.ts';
+import type { Message, ToolChoice } from '../ports/model.ts';
 import type { Policy } from '../ports/policy.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { Prices } from '../pricing/prices.ts';
@@ -25,6 +26,10 @@ export interface EngineOptions {
   use?: readonly Middleware[];
   /** Default limits. Those of a run and of its agent override them. */
   limits?: Limits;
+  /** Policies that keep conversations small, for agents without their own `compact`. Default: none. */
+  compact?: readonly Compaction[];
+  /** Messages that no policy leaves out, for agents without their own `pin`. */
+  pin?: (message: Message) => boolean;
   /** Defaults for all tools and all model calls. */
   reliability?: { tools?: Reliability; model?: Reliability };
   /** US dollars per million tokens, by `provider/id`. They override the built-in table. */
@@ -101,6 +106,8 @@ export const ENGINE_OPTIONS = {
   policy: 'policy',
   use: 'use: [{ tool: async (call, next) => next() }]',
   limits: 'limits: { costUsd: 1 }',
+  compact: 'compact: [clearToolResults(), summarise()]',
+  pin: "pin: (message) => message.role === 'user'",
   reliability: 'reliability: { tools: { timeout: 10_000 } }',
   prices: "prices: { 'openai/gpt-x': { input: 1, output: 4 } }",
   telemetry: 'telemetry: { content: true }',

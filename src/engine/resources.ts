@@ -3,6 +3,8 @@ import type { Limits } from '../journal/entries.ts';
 import type { Log } from '../journal/log.ts';
 import { memoryJournal } from '../journal/memory.ts';
 import type { Journal } from '../journal/port.ts';
+import { checkCompaction } from '../loop/context/policies.ts';
+import { cleared } from '../loop/context/read-result.ts';
 import { checkLimits } from '../loop/definition.ts';
 import { planOf } from '../loop/plan.ts';
 import type { AgentDefinition, Host, Plan } from '../loop/types.ts';
@@ -13,6 +15,7 @@ import { resolvePolicy } from '../reliability/policy.ts';
 import { type Telemetry, telemetry } from '../telemetry/spans.ts';
 import { Agents } from './agents.ts';
 import type { RunEvent } from './events.ts';
+import { loadRun } from './history.ts';
 import { intents } from './ledger/intents.ts';
 import type { LiveRun } from './live-run.ts';
 import { ENGINE_OPTIONS, type EngineOptions } from './options.ts';
@@ -41,6 +44,7 @@ export class Resources {
   constructor(options: EngineOptions) {
     checkOptions(options, ENGINE_OPTIONS, 'new Engine()');
     checkLimits(options.limits, 'new Engine()');
+    checkCompaction(options, 'new Engine()');
     this.#options = options;
     this.journal = options.journal ?? memoryJournal();
     // invalid numbers fail here, not at the first run
@@ -63,6 +67,10 @@ export class Resources {
       }),
       now,
       planOf: (agent) => this.planOf(agent),
+      clearedResult: async (runId, ref) => {
+        const run = await loadRun(journal, runId);
+        return run && cleared(run.root, ref);
+      },
       toolsOf: (agent, caller) => this.sources.toolsOf(agent, caller),
       searchable: (agent, caller) => this.sources.searchable(agent, caller),
       revisionOf: (agent, caller) => this.sources.revisionOf(agent, caller),
@@ -73,7 +81,8 @@ export class Resources {
   planOf(agent: AgentDefinition): Plan {
     let plan = this.#plans.get(agent);
     if (!plan) {
-      plan = planOf(agent, { use: this.#options.use ?? [], reliability: this.#options.reliability ?? {} });
+      const { use = [], reliability = {}, compact, pin } = this.#options;
+      plan = planOf(agent, { use, reliability, ...(compact && { compact }), ...(pin && { pin }) });
       this.#plans.set(agent, plan);
     }
     return plan;

@@ -49,7 +49,10 @@ export interface RunState {
   agent: string;
   status: RunStatus;
   session?: string;
+  /** The whole conversation. */
   messages: readonly Message[];
+  /** What the model sees of it, where that is less: see docs/context.md. */
+  seen?: readonly Message[];
   /** The state of a graph. */
   state?: Json;
   /** The agents of the run, from the top agent down. */
@@ -101,6 +104,7 @@ export function stateOf(run: RunFold): RunState {
     ...(run.started.session !== undefined && { session: run.started.session }),
     // a copy, because the fold shares its messages with the journal
     messages: copyJson(run.root.messages),
+    ...(run.root.seen && { seen: copyJson(run.root.seen.messages) }),
     ...(run.root.kind === 'graph' && { state: copyJson(run.root.state ?? null) }),
     tree: treeOf(run),
     approvals: approvalsOf(run),

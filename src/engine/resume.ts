@@ -5,6 +5,7 @@ import { isAside } from '../journal/head.ts';
 import { sessionKey } from '../journal/session.ts';
 import { dueOf } from '../journal/wait.ts';
 import { crossing } from '../loop/budget.ts';
+import { summaryBounds } from '../loop/context/summary.ts';
 import { agentDefinition, checkLimits, isLoop } from '../loop/definition.ts';
 import { estimate } from '../loop/estimate.ts';
 import { Reserved } from '../loop/reserved.ts';
@@ -197,10 +198,11 @@ function lostIn(resources: Resources, agent: AgentDefinition, run: RunFold): { f
     if (!own || !isLoop(own) || frame.unfinished > 0) return [];
     const limits = frame.parent ? own.limits : limitsOf(resources, agent, run);
     const then = { agent: own, run, frame, host, tools: own.tools, limits, reserved: new Reserved() };
-    // a call that would have crossed a limit was never made
-    if (crossing(then)) return [];
-    const { tokens, usd } = estimate(then);
-    return [{ frame: frame.id, step: frame.step + 1, lost: { tokens, usd } }];
+    // its next step, or a summary of its conversation; a call that would have crossed a limit was never made
+    const calls = [estimate(then), ...summaryBounds(then)].filter((bound) => !crossing(then, 1, () => bound));
+    if (calls.length === 0) return [];
+    const usd = calls.some((call) => call.usd === undefined) ? undefined : Math.max(...calls.map((call) => call.usd as number));
+    return [{ frame: frame.id, step: frame.step + 1, lost: { tokens: Math.max(...calls.map(({ tokens }) => tokens)), usd } }];
   });
 }
 

@@ -151,6 +151,7 @@ function close(run: RunFold, frame: Frame, { ok, error, at }: Pick<EntryOf<'call
   run.frames.delete(frame.id);
   frame.ended = { ok, at, code: error?.code };
   frame.messages = [];
+  frame.seen = undefined;
   frame.calls = [];
   frame.unfinished = 0;
   frame.tasks = frame.tasks && new Map();

@@ -4,8 +4,13 @@ import type { Message, Part, ToolResultPart } from '../ports/model.ts';
 import { argumentsOf } from './frame.ts';
 import type { Call, Frame, RunFold } from './state.ts';
 
+/** The messages that the model sees. */
+export const seenOf = ({ seen, messages }: Pick<Frame, 'seen' | 'messages'>): readonly Message[] => seen?.messages ?? messages;
+
 /** Appends a message and adds its characters to the run's size. */
 export function say(run: RunFold, frame: Frame, message: Message): void {
+  frame.seen?.messages.push(message);
+  frame.seen?.at.push(frame.messages.length);
   frame.messages.push(message);
   for (const part of message.content) run.size += charsOf(part);
 }
@@ -16,18 +21,23 @@ const REFUSED: Part = { type: 'text', text: "(Left out here: a filter of the mod
  * Blanks the content since the newest answer, because a provider refused it and would refuse it in every later request. The results of
  * calls are blanked but remain, so that the model still knows what it did.
  */
-export function leaveOut({ messages }: Frame): void {
+export function leaveOut({ messages, seen }: Frame): void {
   const from = messages.findLastIndex(({ role }) => role === 'assistant') + 1;
   for (let i = from; i < messages.length; i++) {
     const { role, content } = messages[i] as Message;
     const left = content.map((part): Part => (part.type === 'toolResult' ? { ...part, output: [REFUSED] } : REFUSED));
     messages[i] = { role, content: role === 'user' ? [REFUSED] : left };
+    const shown = seen?.at.indexOf(i) ?? -1;
+    if (seen && shown >= 0) seen.messages[shown] = messages[i] as Message;
   }
 }
 
-/** The conversation in a form that a later run of the session can continue: every call has a result. */
-export function closedMessages(run: RunFold): readonly Message[] {
-  const { messages, calls, unfinished } = run.root;
+/**
+ * The conversation in a form that a later run of the session can continue: every call has a result.
+ * @param messages those that the model sees, or all of them.
+ */
+export function closedMessages(run: RunFold, messages: readonly Message[] = seenOf(run.root)): readonly Message[] {
+  const { calls, unfinished } = run.root;
   if (unfinished === 0) return messages;
   const goesOn = run.status === 'running' || run.status === 'paused';
   return [...messages, { role: 'tool', content: calls.map((call) => (goesOn && waitingPart(call)) || resultPart(call)) }];

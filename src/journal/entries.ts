@@ -13,7 +13,7 @@ import type { Decision, DecisionType, Effect } from '../ports/tool.ts';
 import type { JsonSchema } from '../schema.ts';
 import type { Amount, Charge, Intent } from './intent.ts';
 import type { Crossed, Limits } from './limits.ts';
-import type { FoundTool, Reshaped } from './request.ts';
+import type { FoundTool, LeftOut, Reshaped } from './request.ts';
 import type { Began, TakenEvent } from './wait.ts';
 
 export type { Amount, Crossed, Decision, FoundTool, Intent, Limits, Reshaped };
@@ -119,6 +119,7 @@ type Body =
       reshaped?: Reshaped | null;
       heard?: number;
     }
+  | ({ type: 'context.compacted' } & LeftOut)
   | {
       type: 'model.responded';
       step: number;
@@ -138,8 +139,8 @@ type Body =
     }
   | {
       type: 'attempt.failed';
-      /** `model`, or the id of the call. */
-      of: 'model' | CallId;
+      /** `model`, `summary` for the model call that writes one, or the id of the call. */
+      of: 'model' | 'summary' | CallId;
       step: number;
       attempt: number;
       code: string;
@@ -322,6 +323,7 @@ export const BLOB_FIELDS: Readonly<Partial<Record<EntryType, readonly string[]>>
   'run.settled': ['output'],
   'message.received': ['content', 'earlier'],
   'context.changed': ['instructions', 'memory', 'tools', 'reshaped'],
+  'context.compacted': ['dropped', 'cleared', 'summary'],
   'model.responded': ['content'],
   'frame.opened': ['input', 'history'],
   'frame.began': ['state', 'next'],

@@ -14,12 +14,13 @@ import type { Message } from '../ports/model.ts';
 import { limitsWith } from './amounts.ts';
 import { begun, decided, finished, opened, outcomeSettled, reopen, requested, waits } from './calls.ts';
 import { spends } from './charges.ts';
-import { leaveOut, promptParts, say } from './conversation.ts';
+import { compacted } from './compacted.ts';
+import { leaveOut, promptParts, say, seenOf } from './conversation.ts';
 import type { CallId, Entry, EntryOf } from './entries.ts';
 import { isCutOff, newFrame, reach, unfinishedCalls } from './frame.ts';
 import { promised, type Recording, tried } from './outbox.ts';
 import { damaged } from './refuse.ts';
-import { nothingSpent, spend } from './spent.ts';
+import { nothingSpent, spend, totalOf } from './spent.ts';
 import type { Approval, Call, Frame, RunFold, Unknown } from './state.ts';
 import { meant } from './through.ts';
 
@@ -119,6 +120,8 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
       }
       if (entry.heard) for (const message of frame.waiting.splice(0, entry.heard).flat()) say(run, frame, message);
       return;
+    case 'context.compacted':
+      return void compacted(run, frame, entry);
     case 'model.responded':
       return void responded(run, frame, entry);
     case 'attempt.failed':
@@ -225,10 +228,12 @@ function responded(run: RunFold, frame: Frame, entry: EntryOf<'model.responded'>
   const { usage } = entry;
   if (usage)
     frame.measured = {
-      tokens: usage.input + usage.output + (usage.cacheRead ?? 0) + (usage.cacheWrite ?? 0),
-      messages: frame.messages.length,
+      tokens: totalOf(usage),
+      messages: seenOf(frame).length,
       fixed: true,
     };
+  if (usage) frame.size = { tokens: frame.measured.tokens, messages: frame.measured.messages };
+  frame.refusals = 0;
   if (entry.seq <= run.inherited) return;
   for (let f: Frame | undefined = frame; f; f = f.parent) {
     f.spent.steps++;

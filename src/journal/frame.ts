@@ -37,6 +37,8 @@ export function newFrame(o: {
     calls: [],
     unfinished: 0,
     measured: { tokens: 0, messages: 0, fixed: false },
+    size: { tokens: 0, messages: 0 },
+    refusals: 0,
     repairs: 0,
     waiting: [],
   };

@@ -64,6 +64,7 @@ const KEEPS: ReadonlySet<EntryType> = new Set([
   'model.responded',
   'attempt.failed',
   'context.changed',
+  'context.compacted',
   'message.received',
   'call.started',
   'approval.requested',

@@ -33,6 +33,8 @@ export function redacted(entry: Entry): Entry {
         ...(entry.memory && { memory: [] }),
         ...(entry.reshaped && { reshaped: {} }),
       };
+    case 'context.compacted':
+      return entry.summary === undefined ? entry : { ...entry, summary: FORGOTTEN };
     case 'model.responded':
       return { ...entry, content: entry.content.map(redactedPart) };
     case 'attempt.failed':

@@ -29,6 +29,9 @@ export const nanoOf = (usd: number): number => Math.round(usd * 1e9);
 /** US dollars; undefined if a price or a usage is unknown. */
 export const costUsd = ({ nanoUsd }: Spent) => (nanoUsd === undefined ? undefined : nanoUsd / 1e9);
 
+/** All tokens of a usage. */
+export const totalOf = ({ input, output, cacheRead = 0, cacheWrite = 0 }: Usage): number => input + output + cacheRead + cacheWrite;
+
 /** A higher count or cost is treated as invalid. */
 const MOST = { tokens: 1e12, usd: 1e9 };
 

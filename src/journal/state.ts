@@ -95,7 +95,10 @@ export interface Frame {
   ended?: { ok: boolean; code?: string; at: number };
   /** A call with an effect other than `read` may have run in this frame or below. */
   acted?: true;
+  /** The whole conversation. */
   messages: Message[];
+  /** What the model sees of it, once it was compacted; undefined: all of it. */
+  seen?: Seen | undefined;
   /** Number of leading messages that come from earlier runs of the session, or from the parent. */
   readonly inherited: number;
   /** Number of the newest step. A step is one model answer, or one layer of nodes. */
@@ -132,10 +135,23 @@ export interface Frame {
    * `fixed`: instructions, tools and schema have not changed since.
    */
   measured: { tokens: number; messages: number; fixed: boolean };
+  /** About how many tokens the request has, and the number of messages that the model sees which this covers. Unlike `measured` no bound. */
+  size: { tokens: number; messages: number };
+  /** How often in a row the conversation was compacted because the model had refused it. */
+  refusals: number;
   /** How often the model was asked to repair its output. */
   repairs: number;
   /** Messages that arrived while the agent worked, and that the model has not seen yet. */
   readonly waiting: (readonly Message[])[];
+}
+
+/** The part of a conversation that its model sees. */
+export interface Seen {
+  readonly messages: Message[];
+  /** Of each of them, its index in the whole conversation; -1 for what stands in the place of messages that are left out. */
+  readonly at: number[];
+  /** The results that are left out, by reference: message and part in the whole conversation. */
+  readonly cleared: Map<string, readonly [message: number, part: number]>;
 }
 
 /** A tool call, a call to a sub-agent, a node of a graph, or a durable step of a node. */

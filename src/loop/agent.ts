@@ -3,10 +3,13 @@ import { sha256 } from '../journal/canonical.ts';
 import type { Limits } from '../journal/entries.ts';
 import { declaredSchema } from '../json-schema.ts';
 import { checkOptions } from '../options.ts';
+import type { Compaction } from '../ports/compaction.ts';
 import type { Memory } from '../ports/memory.ts';
-import type { AgentInput, Model, ToolChoice } from '../ports/model.ts';
+import type { AgentInput, Message, Model, ToolChoice } from '../ports/model.ts';
 import type { ContextOfTool, Tool, ToolSource } from '../ports/tool.ts';
 import type { Out, Schema, SchemaLike } from '../schema.ts';
+import { checkCompaction } from './context/policies.ts';
+import { readResult } from './context/read-result.ts';
 import { checkGrants, checkLimits, checkName, isAgent, made } from './definition.ts';
 import { loop } from './loop.ts';
 import type { Middleware } from './middleware.ts';
@@ -64,6 +67,10 @@ export interface AgentOptions<
   parallel?: number;
   /** The most that this agent and its sub-agents may use. */
   grants?: Grants;
+  /** Policies that keep its conversation small, asked in this order before each model request. Default: the engine's. `[]`: none. */
+  compact?: readonly Compaction[];
+  /** Messages that no policy leaves out. A message with calls and the message with their results stay together. */
+  pin?: (message: Message) => boolean;
   instructions:
     | string
     | ((ctx: { context: ContextOfAll<NoInfer<T>> & ContextOfAll<NoInfer<A>>; session: string | undefined }) => string | Promise<string>);
@@ -95,6 +102,7 @@ export function agent<
     throw invalid(`agent "${name}": memory has the functions recall and record, or is false.`);
   if (o.parallel !== undefined && !(Number.isInteger(o.parallel) && o.parallel > 0))
     throw invalid(`agent "${name}": parallel must be a whole number above 0.`);
+  checkCompaction(o, `agent "${name}"`);
   const output = o.output && declaredSchema(o.output, `the output of agent "${name}"`);
   const declared = [
     name,
@@ -102,6 +110,7 @@ export function agent<
     String(o.instructions),
     [...tools.values()].map((t) => t.hash),
     output?.json ?? null,
+    ...(o.compact?.some((policy) => policy.clears) ? [readResult.hash] : []),
   ];
   const definition = made<LoopDefinition>({
     kind: 'loop',
@@ -119,6 +128,8 @@ export function agent<
     reliability: o.reliability ?? {},
     parallel: o.parallel ?? 8,
     toolChoice: o.toolChoice,
+    ...(o.compact && { compact: [...o.compact] }),
+    ...(o.pin && { pin: o.pin }),
     grants: o.grants,
     fingerprint: sha256(JSON.stringify(declared)).slice(0, 16),
     child: (called) => tools.get(called)?.delegate?.agent,
@@ -142,6 +153,8 @@ const AGENT = {
   reliability: 'reliability: { tools: { timeout: 10_000 } }',
   parallel: 'parallel: 4',
   grants: "grants: { tools: ['refund'] }",
+  compact: 'compact: [keepLast(40)]',
+  pin: "pin: (message) => message.role === 'user'",
 } satisfies Record<keyof AgentOptions<[], Schema>, string>;
 
 /** The tools that the model may call, with each agent converted to a tool. */

@@ -3,6 +3,7 @@ import { ToolError } from '../errors.ts';
 import { countsOf } from '../journal/spent.ts';
 import { fits, NotJson, plainJson } from '../json.ts';
 import type { Model, ModelResponse, Part } from '../ports/model.ts';
+import type { Estimate } from './estimate.ts';
 import type { Crossing } from './types.ts';
 
 /** The result of one model call. */
@@ -10,6 +11,16 @@ export type Thought =
   | { ok: true; response: ModelResponse; model: Model; attempts: number; ms: number }
   | ({ ok: false } & Crossing)
   | { ok: false; error: Failure };
+
+export type Answered = Thought & { ok: true };
+
+/** What a model is asked for: the next step of its agent, or a summary of its conversation. */
+export interface Asking {
+  of: 'model' | 'summary';
+  model: Model;
+  /** The most that the call can use. */
+  bound(): Estimate;
+}
 
 const STOPS: ReadonlySet<unknown> = new Set(['end', 'tools', 'length', 'context', 'blocked']);
 

@@ -8,7 +8,7 @@
 import { add, millionthsOf, usedOf } from '../journal/amounts.ts';
 import { type Amount, BOUND, type Crossed } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
-import { costUsd, nanoOf } from '../journal/spent.ts';
+import { costUsd, nanoOf, totalOf } from '../journal/spent.ts';
 import { Halted } from '../reliability/patience.ts';
 import { type Estimate, estimate } from './estimate.ts';
 import type { Starting } from './reserved.ts';
@@ -26,14 +26,19 @@ type Limited = Pick<Scope, 'agent' | 'frame' | 'host' | 'tools' | 'limits' | 'ru
 };
 
 /**
- * The limit that the next model call (or `calls` calls) would cross, of this frame or of one above; undefined if there is none.
+ * The limit that the next model call (or `calls` calls) would cross, of this frame or of one above; undefined if there is none. `bound`: the
+ * most that one can use.
  * It is called before each attempt, so no limit is overspent. Reserved calls count at their upper bound.
  */
-export function crossing<S extends Limited>(scope: S, calls = 1): { crossed: Crossed; at: S } | undefined {
+export function crossing<S extends Limited>(
+  scope: S,
+  calls = 1,
+  bound: () => Estimate = () => estimate(scope),
+): { crossed: Crossed; at: S } | undefined {
   let next: Estimate | undefined;
   for (let at: Limited | undefined = scope; at; at = at.parent) {
     const { limits } = at;
-    if (limits.tokens !== undefined || limits.costUsd !== undefined) next ??= estimate(scope);
+    if (limits.tokens !== undefined || limits.costUsd !== undefined) next ??= bound();
     const crossed = crossedAt(at, calls, next);
     if (crossed) return { crossed, at: at as S };
   }
@@ -49,8 +54,7 @@ function crossedAt({ limits, frame, reserved, run }: Limited, calls: number, nex
   if (full) return full;
   if (!next) return undefined;
   if (limits.tokens !== undefined) {
-    const { input, output, cacheRead = 0, cacheWrite = 0 } = spent.usage;
-    const used = input + output + cacheRead + cacheWrite;
+    const used = totalOf(spent.usage);
     if (spent.unmetered) return { name: 'tokens', max: limits.tokens, used: null };
     if (used + reserved.tokens + calls * next.tokens > limits.tokens)
       return { name: 'tokens', max: limits.tokens, used, ...needed(next.tokens, calls, next) };
@@ -91,19 +95,22 @@ const NOTHING: Reservation = { release() {} };
  * The top agent makes no model calls in parallel with others, so it reserves nothing.
  * @returns the reservation, or the limit that the call would cross. @throws Halted if the run was halted meanwhile.
  */
-export function reserveModelCall(scope: Scope): Crossing | Reservation | Promise<Crossing | Reservation> {
-  return scope.parent ? reserveBeside(scope) : (crossing(scope) ?? NOTHING);
+export function reserveModelCall(
+  scope: Scope,
+  bound: () => Estimate = () => estimate(scope),
+): Crossing | Reservation | Promise<Crossing | Reservation> {
+  return scope.parent ? reserveBeside(scope, bound) : (crossing(scope, 1, bound) ?? NOTHING);
 }
 
-async function reserveBeside(scope: Scope): Promise<Crossing | Reservation> {
+async function reserveBeside(scope: Scope, bound: () => Estimate): Promise<Crossing | Reservation> {
   for (;;) {
-    const found = crossing(scope);
+    const found = crossing(scope, 1, bound);
     if (!found) break;
     if (found.at.reserved.modelCalls === 0) return found;
     await found.at.reserved.released();
     if (scope.halt) throw new Halted();
   }
-  const { tokens, usd } = estimate(scope);
+  const { tokens, usd } = bound();
   for (const { reserved } of upwards(scope)) reserved.addModelCall(tokens, usd);
   return releasing(() => {
     for (const { reserved } of upwards(scope)) reserved.removeModelCall(tokens, usd);

@@ -5,6 +5,7 @@ import type { FoundTool } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import type { Began } from '../journal/wait.ts';
 import type { Json } from '../json.ts';
+import type { Part } from '../ports/model.ts';
 import type { Needs } from './budget.ts';
 import type { Crossing, ToolDefinition } from './types.ts';
 
@@ -18,6 +19,8 @@ export interface Ready extends Arguments, Declared {
   context: unknown;
   /** Set once `find_tools` has run. */
   found?: readonly FoundTool[];
+  /** Set once `read_result` has read images or documents back. */
+  parts?: readonly Part[];
   credentials?: Readonly<Record<string, string>>;
   /** When the first credential expires, epoch milliseconds. Absent if none does. */
   expiresAt?: number | undefined;

@@ -64,7 +64,7 @@ async function refused(scope: LoopScope, entry: Responded, reason: string): Prom
   return { status: 'failed', error: failedOnce('OUTPUT_REFUSED', `the policy refused the final answer: ${reason}`) };
 }
 
-function incomplete(stop: ModelResponse['stop']): Failure | undefined {
+export function incomplete(stop: ModelResponse['stop']): Failure | undefined {
   if (stop === 'length')
     return failedOnce(
       'OUTPUT_TRUNCATED',
@@ -73,7 +73,7 @@ function incomplete(stop: ModelResponse['stop']): Failure | undefined {
   if (stop === 'context')
     return failedOnce(
       'CONTEXT_TOO_LONG',
-      "the conversation fills the model's context, so its answer was cut off. Begin a new session, bound what tools return (maxBytes), or use a model with a larger context.",
+      "the conversation fills the model's context, so its answer was cut off. Keep it small with compact: [clearToolResults(), summarise()], begin a new session, bound what tools return (maxBytes), or use a model with a larger context.",
     );
   if (stop === 'blocked')
     return failedOnce('MODEL_BLOCKED', 'the provider blocked the answer (a guardrail or content filter). See the step in the journal.');

@@ -1,6 +1,7 @@
 /** Calls of sub-agents: the input of the sub-agent, and the result for its parent. */
 
 import { ToolError } from '../errors.ts';
+import { seenOf } from '../journal/conversation.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import { type Json, plainJson } from '../json.ts';
@@ -46,7 +47,7 @@ function given(scope: Scope, { agent, share, handoff }: Delegate, input: Json): 
       : (task ?? '');
   if (share === 'task') return { input: said };
   // the last message is left out: it holds this call, which has no result yet
-  const messages = scope.frame.messages.slice(0, -1);
+  const messages = seenOf(scope.frame).slice(0, -1);
   return { input: said, history: flat(share === 'history' ? messages : picked(share, messages)) };
 }
 

@@ -1,13 +1,14 @@
 /** The cost of a model call, and the upper bound for the next one. */
+import { seenOf } from '../journal/conversation.ts';
 import type { Message, Model, ModelResponse } from '../ports/model.ts';
 import { cost, reserve } from '../pricing/cost.ts';
 import { price } from '../pricing/prices.ts';
 import { candidates } from '../reliability/fallback.ts';
 import { isLoop } from './definition.ts';
-import type { LoopDefinition, Scope } from './types.ts';
+import type { Host, LoopDefinition, Scope } from './types.ts';
 
 /** The assumed output limit, in tokens, of a model without `maxOutput`. */
-const MAX_OUTPUT = 4096;
+export const MAX_OUTPUT = 4096;
 
 export const modelKey = (model: Model) => `${model.provider}/${model.id}`;
 
@@ -25,10 +26,11 @@ export interface Estimate {
   guess?: true;
 }
 
-/** Upper bound on the next model call, by the most expensive candidate of a fallback. */
+/** Upper bound on the next model call of a frame. */
 export function estimate(scope: Pick<Scope, 'agent' | 'frame' | 'host' | 'tools'>): Estimate {
   const { agent, frame, host } = scope;
-  const { measured, messages } = frame;
+  const { measured } = frame;
+  const messages = seenOf(frame);
   // the smallest positive amount: a foreign agent will use more than nothing
   if (!isLoop(agent)) return { tokens: 1, usd: 1e-9, guess: true };
   let bytes = 0;
@@ -36,19 +38,24 @@ export function estimate(scope: Pick<Scope, 'agent' | 'frame' | 'host' | 'tools'
   if (!measured.fixed) bytes += fixedBytes(agent, scope);
   // content added by `step` wrappers; content that they removed is counted anyway, so this stays an upper bound
   if (frame.reshaped && !measured.fixed) bytes += Buffer.byteLength(JSON.stringify(frame.reshaped));
+  return bound(host, agent.model, { measuredTokens: measured.tokens, newBytes: bytes });
+}
+
+/** Upper bound on a call of a model, by the most expensive candidate of a fallback. */
+export function bound({ prices }: Pick<Host, 'prices'>, asked: Model, input: { measuredTokens: number; newBytes: number }): Estimate {
   let tokens = 0;
   let usd: number | undefined = 0;
-  for (const model of candidates(agent.model)) {
-    const known = price(modelKey(model), host.prices);
-    const bound = reserve({ measuredTokens: measured.tokens, newBytes: bytes, maxOutput: model.maxOutput ?? MAX_OUTPUT }, known);
-    tokens = Math.max(tokens, bound.tokens);
-    usd = usd === undefined || bound.usd === undefined ? undefined : Math.max(usd, bound.usd);
+  for (const model of candidates(asked)) {
+    const known = price(modelKey(model), prices);
+    const most = reserve({ ...input, maxOutput: model.maxOutput ?? MAX_OUTPUT }, known);
+    tokens = Math.max(tokens, most.tokens);
+    usd = usd === undefined || most.usd === undefined ? undefined : Math.max(usd, most.usd);
   }
   return { tokens, usd };
 }
 
 /** Bytes of the parts of every request besides the messages. */
-function fixedBytes(agent: LoopDefinition, { frame, tools }: Pick<Scope, 'frame' | 'tools'>): number {
+export function fixedBytes(agent: LoopDefinition, { frame, tools }: Pick<Scope, 'frame' | 'tools'>): number {
   const { instructions, memory } = frame;
   let bytes = Buffer.byteLength(instructions ?? (typeof agent.instructions === 'string' ? agent.instructions : ''));
   for (const { text } of memory ?? []) bytes += Buffer.byteLength(text) + 3;
@@ -58,7 +65,7 @@ function fixedBytes(agent: LoopDefinition, { frame, tools }: Pick<Scope, 'frame'
 }
 
 /** Bytes, because no tokenizer makes more tokens than bytes; it may make more than characters. */
-function bytesOf(message: Message): number {
+export function bytesOf(message: Message): number {
   let bytes = 0;
   for (const part of message.content) {
     if (part.type === 'text' || part.type === 'reasoning') bytes += Buffer.byteLength(part.text);

@@ -9,6 +9,7 @@ import { type AttemptContext, isThenable } from '../reliability/timeout.ts';
 import type { ToolTrace } from '../telemetry/trace.ts';
 import type { Ready } from './call.ts';
 import { chargeOf } from './charge.ts';
+import { readBack } from './context/read-result.ts';
 import { renewed } from './credentials.ts';
 import { idempotencyKey, perform } from './effects.ts';
 import { search } from './found.ts';
@@ -139,6 +140,16 @@ function sameValue(again: Again): unknown {
   throw new ToolError('INVALID_ARGUMENTS', `${again.problem}. They were valid before.`, { outcome: 'not-run', retryable: false });
 }
 
+/** What the engine's own tools answer; undefined for any other tool. */
+function builtIn(scope: Scope, ready: Ready, value: unknown, attempt: AttemptContext): Promise<Json> | undefined {
+  if (ready.tool.finding === 'find') return search(scope, ready, value as { query: string }, attempt);
+  if (!ready.tool.reads) return undefined;
+  return readBack(scope, value as { ref: string; from?: number }).then(({ text, parts }) => {
+    if (parts) ready.parts = parts;
+    return text;
+  });
+}
+
 /** The call itself, with its retries. @param changed the input from a wrapper. */
 async function once(scope: Scope, call: Call, ready: Ready, span: ToolTrace, waited: boolean, changed?: Json): Promise<End> {
   const { tool } = ready;
@@ -161,8 +172,7 @@ async function once(scope: Scope, call: Call, ready: Ready, span: ToolTrace, wai
           const ctx = new CallContext(attempt, scope, call, ready);
           const whole = (output: unknown) =>
             isGenerator(output) ? driven(output, attempt.signal, ctx.progress as (data: unknown) => void) : output;
-          const output: unknown =
-            tool.finding === 'find' ? search(scope, ready, value as { query: string }, attempt) : tool.options.execute(value, ctx);
+          const output: unknown = builtIn(scope, ready, value, attempt) ?? tool.options.execute(value, ctx);
           return isThenable(output) ? Promise.resolve(output).then(whole) : whole(output);
         }),
       keep: (value) => observed(tool, value, scope.secrets).output,
@@ -175,7 +185,8 @@ async function once(scope: Scope, call: Call, ready: Ready, span: ToolTrace, wai
   const paid = result.usd !== undefined && { charge: { usd: result.usd } };
   if (result.ok) {
     const { value, attempts } = result;
-    const seen = observed(tool, value, scope.secrets);
+    const { parts } = ready;
+    const seen = { ...observed(tool, value, scope.secrets), ...(parts && { content: parts }) };
     // asked last, because it may change what it is given
     return { ok: true, seen, attempts, ...(typeof cost === 'function' && { charge: chargeOf(tool, value, mask) }), ...paid };
   }

@@ -11,6 +11,7 @@ import type { Frame } from '../journal/fold.ts';
 import type { Make } from '../journal/log.ts';
 import { Halted } from '../reliability/patience.ts';
 import type { AgentTrace } from '../telemetry/trace.ts';
+import { withReading } from './context/read-result.ts';
 import { granted } from './grants.ts';
 import { isTimed, watchTime } from './limits.ts';
 import { listed, pin } from './offered.ts';
@@ -47,7 +48,8 @@ export async function runFrame<T>(o: FrameRun<T>): Promise<T> {
     plan = drive.host.planOf(agent);
     const listing = listed(drive, agent, grants, (parent ?? drive).cancel);
     // a run that is halted while its sources open ends like any other, without their tools
-    tools = listing instanceof Promise ? await listing.catch(ifHalted(granted(agent.tools, grants))) : listing;
+    const own = listing instanceof Promise ? await listing.catch(ifHalted(granted(agent.tools, grants))) : listing;
+    tools = withReading(plan, own, agent.name);
   } catch (error) {
     return o.refused(error);
   }

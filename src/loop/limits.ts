@@ -1,11 +1,11 @@
 import { invalid } from '../errors.ts';
 import type { Crossed, Limits } from '../journal/entries.ts';
-import { type Prices, price } from '../pricing/prices.ts';
+import { price } from '../pricing/prices.ts';
 import { candidates } from '../reliability/fallback.ts';
 import { LONGEST_TIMER } from '../reliability/timer.ts';
 import { isLoop } from './definition.ts';
 import { modelKey } from './estimate.ts';
-import type { AgentDefinition } from './types.ts';
+import type { AgentDefinition, Host } from './types.ts';
 
 /** Each limit of a run is its own, else its agent's, else the engine's, else this. */
 export const DEFAULT_LIMITS: Limits = { steps: 50, depth: 8 };
@@ -14,17 +14,18 @@ export const DEFAULT_LIMITS: Limits = { steps: 50, depth: 8 };
  * Checks that a run with a dollar limit uses only models with known prices, in the whole tree of agents.
  * @throws RondoError `CONFIG_INVALID` otherwise.
  */
-export function assertPriced(agent: AgentDefinition, limits: Limits, prices: Prices): void {
+export function assertPriced(agent: AgentDefinition, limits: Limits, { prices, planOf }: Pick<Host, 'prices' | 'planOf'>): void {
   const limited = limits.costUsd !== undefined;
   if (limited && isLoop(agent)) {
-    const unpriced = candidates(agent.model).find((m) => !price(modelKey(m), prices));
+    const asked = [agent.model, ...planOf(agent).compact.flatMap(({ model }) => model ?? [])];
+    const unpriced = asked.flatMap(candidates).find((m) => !price(modelKey(m), prices));
     if (unpriced)
       throw invalid(
         `the limit costUsd cannot be kept: the price of ${modelKey(unpriced)}, which agent "${agent.name}" asks, is unknown. Give it with new Engine({ prices: { "${modelKey(unpriced)}": { input, output, source, date } } }), in dollars per million tokens.`,
         { details: { model: modelKey(unpriced) } },
       );
   }
-  for (const child of agent.agents) assertPriced(child, limited ? limits : child.limits, prices);
+  for (const child of agent.agents) assertPriced(child, limited ? limits : child.limits, { prices, planOf });
 }
 
 /**

@@ -6,6 +6,7 @@
  * I3. A model call is made only if the most that it can cost fits every limit (`budget.ts`).
  * I4. An answer that arrived is journaled and charged, even if the run is halted right after it.
  */
+import type { Failure } from '../errors.ts';
 import type { Asked } from '../hitl/gate.ts';
 import { meant } from '../journal/through.ts';
 import type { ModelRequest, Part, ToolCallPart } from '../ports/model.ts';
@@ -14,15 +15,17 @@ import { act } from './act.ts';
 import type { Thought } from './answer.ts';
 import { type Reservation, reserveModelCall } from './budget.ts';
 import type { Due } from './call.ts';
-import { conclude, handedOver } from './conclude.ts';
+import { conclude, handedOver, incomplete } from './conclude.ts';
+import { compact, compactRefused, mayCompact, unfit } from './context/compact.ts';
 import { costOf, modelKey } from './estimate.ts';
 import { finds } from './finding.ts';
-import { observe } from './observe.ts';
+import { assemble, observe } from './observe.ts';
 import { repetition } from './repetition.ts';
 import { reshape } from './reshape.ts';
 import { answered, type Responded } from './start.ts';
-import { think } from './think.ts';
+import { nextStep, think } from './think.ts';
 import type { LoopScope, Scope, Settlement } from './types.ts';
+import { chargeUnused } from './unused-answer.ts';
 
 /** @returns how the frame ended; only `completed` is in the journal already. Undefined if it was halted (`scope.halt`). */
 export async function loop(scope: LoopScope): Promise<Settlement | undefined> {
@@ -45,16 +48,30 @@ export async function loop(scope: LoopScope): Promise<Settlement | undefined> {
     if (stuck) return { status: 'stopped', limit: stuck.crossed, at: stuck.at };
 
     const seen = observe(scope);
-    const observed = seen instanceof Promise ? await unlessHalted(seen, scope.cancel) : seen;
+    let observed = seen instanceof Promise ? await unlessHalted(seen, scope.cancel) : seen;
+    if (scope.plan.compact.length > 0) {
+      // it may ask a model, whose answer is journaled even if the run is halted meanwhile
+      await compact(scope);
+      if (scope.stopsHere()) return undefined;
+      observed = scope.request ?? assemble(scope);
+    }
     const request = scope.plan.stepWrappers.length > 0 ? await reshape(scope, observed) : observed;
     const asking = reserveModelCall(scope);
     const reserved = asking instanceof Promise ? await asking : asking;
     if ('crossed' in reserved) return { status: 'stopped', limit: reserved.crossed, at: reserved.at };
     const next = await turn(scope, request, reserved);
-    if (!Array.isArray(next)) return next as Settlement | undefined;
+    if (!Array.isArray(next)) {
+      const settlement = next as Settlement | undefined;
+      if (settlement?.status !== 'failed' || scope.halt || !mayCompact(scope, settlement.error)) return settlement;
+      if (!(await compactRefused(scope))) return scope.halt ? undefined : { status: 'failed', error: unfit(settlement.error) };
+      due = [];
+      continue;
+    }
     due = next;
   }
 }
+
+const TOO_LONG = { code: 'CONTEXT_TOO_LONG', message: "the answer was cut off, because the conversation fills the model's context" };
 
 /** Makes one model call and journals the answer. @returns the calls to run, or how the frame ended. */
 async function turn(scope: LoopScope, request: ModelRequest, reserved: Reservation): Promise<readonly Due[] | Settlement | undefined> {
@@ -71,6 +88,12 @@ async function turn(scope: LoopScope, request: ModelRequest, reserved: Reservati
     }
     const told = masked(scope, thought);
     const { content, stop } = told.response;
+    if (stop === 'context' && mayCompact(scope, TOO_LONG) && !halt) {
+      // what was cut off is charged, and is not a part of the conversation that is made smaller
+      await chargeUnused(scope, nextStep(scope), thought, TOO_LONG);
+      span.end({ error: TOO_LONG });
+      return { status: 'failed', error: incomplete(stop) as Failure };
+    }
     const entry = respondedEntry(scope, told);
     const calls = callsOf(content, entry);
     const ends = calls.length === 0 || stop === 'blocked' || stop === 'context';

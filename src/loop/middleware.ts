@@ -20,6 +20,11 @@ export interface StepInfo {
   readonly context: unknown;
 }
 
+/** Where a `model` wrapper is called. `summary`: the call writes a summary of the conversation for a policy of `compact`; the step comes after it. */
+export interface AskInfo extends StepInfo {
+  readonly summary?: true;
+}
+
 /** Where a `tool` wrapper is called. `step`: the one whose answer made the call. */
 export interface CallInfo extends StepInfo {
   readonly callId: CallId;
@@ -33,7 +38,7 @@ export interface Middleware {
    * returns a request and must not mutate its argument.
    */
   step?(request: ModelRequest, info: StepInfo): ModelRequest | Promise<ModelRequest>;
-  model?(request: ModelRequest, next: (request: ModelRequest) => Promise<ModelResponse>, info: StepInfo): Promise<ModelResponse>;
+  model?(request: ModelRequest, next: (request: ModelRequest) => Promise<ModelResponse>, info: AskInfo): Promise<ModelResponse>;
   /** `next(input)` runs the tool with other arguments. They are not validated, because a wrapper is trusted code. */
   tool?(call: { name: string; input: Json }, next: (input?: Json) => Promise<ToolOutcome>, info: CallInfo): Promise<ToolOutcome>;
 }

@@ -1,4 +1,5 @@
 import { ToolError } from '../errors.ts';
+import { seenOf } from '../journal/conversation.ts';
 import type { Fact } from '../ports/memory.ts';
 import type { ModelRequest } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
@@ -58,9 +59,11 @@ async function instructed(instructions: Exclude<LoopDefinition['instructions'], 
   }
 }
 
-function assemble(scope: LoopScope): ModelRequest {
+/** The request from what the journal has. */
+export function assemble(scope: LoopScope): ModelRequest {
   const { agent, frame, tools } = scope;
-  const { messages, instructions, memory } = frame;
+  const { instructions, memory } = frame;
+  const messages = seenOf(frame);
   const toolChoice = choiceOf(scope);
   const said = instructions ?? staticInstructions(agent);
   scope.request = {

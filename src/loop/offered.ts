@@ -2,6 +2,7 @@ import { RondoError } from '../errors.ts';
 import type { CancelSource } from '../reliability/cancel.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
+import { withReading } from './context/read-result.ts';
 import { granted } from './grants.ts';
 import type { AgentDefinition, Drive, Grants, Scope, ToolDefinition, Tools } from './types.ts';
 
@@ -20,7 +21,9 @@ export function listed(
 export function pin(scope: Scope, tools: Tools): void | Promise<void> {
   const { agent, frame } = scope;
   if (agent.sources.length === 0) return undefined;
-  const pins = [...tools.values()].filter((t) => !agent.tools.has(t.name) && !t.hidden).map(({ name, hash }) => ({ name, hash }));
+  const pins = [...tools.values()]
+    .filter((t) => !agent.tools.has(t.name) && !t.hidden && !t.reads)
+    .map(({ name, hash }) => ({ name, hash }));
   return JSON.stringify(pins) === JSON.stringify(frame.tools) ? undefined : scope.append(() => [{ type: 'context.changed', tools: pins }]);
 }
 
@@ -38,7 +41,7 @@ export async function relist(scope: Scope): Promise<void> {
   scope.found = undefined;
   let now: Tools;
   try {
-    now = await listed(drive, agent, scope.grants, scope.cancel);
+    now = withReading(scope.plan, await listed(drive, agent, scope.grants, scope.cancel), agent.name);
   } catch (error) {
     if (error instanceof Halted) throw error;
     const why = RondoError.is(error) ? error.message : messageOf(error);

@@ -1,6 +1,10 @@
 import { resolvePolicy } from '../reliability/policy.ts';
+import { isLoop } from './definition.ts';
 import type { Middleware } from './middleware.ts';
-import type { AgentDefinition, Plan, Reliability, ResolvedPolicy, ToolDefinition } from './types.ts';
+import type { AgentDefinition, LoopDefinition, Plan, Reliability, ResolvedPolicy, ToolDefinition } from './types.ts';
+
+/** Options by which a conversation is kept small. */
+type Compacting = Pick<LoopDefinition, 'compact' | 'pin'>;
 
 /** A model may be silent for minutes. After `timeout` it hangs; a stream that lasts for `longest` will not end. */
 const MODEL_DEFAULTS: Reliability = { timeout: 300_000, longest: 3_600_000, retry: { attempts: 3, initialDelay: 500 } };
@@ -11,7 +15,7 @@ const MODEL_DEFAULTS: Reliability = { timeout: 300_000, longest: 3_600_000, retr
  */
 export function planOf(
   agent: AgentDefinition,
-  engine: { use: readonly Middleware[]; reliability: { tools?: Reliability; model?: Reliability } },
+  engine: Compacting & { use: readonly Middleware[]; reliability: { tools?: Reliability; model?: Reliability } },
 ): Plan {
   const use = [...engine.use, ...agent.use];
   const known = new WeakMap<ToolDefinition, ResolvedPolicy>();
@@ -25,7 +29,10 @@ export function planOf(
     return resolved;
   };
   for (const tool of agent.tools.values()) policyOf(tool);
+  const { compact = engine.compact ?? [], pin = engine.pin }: Compacting = isLoop(agent) ? agent : { compact: [] };
   return {
+    compact,
+    pin,
     model: resolvePolicy({ effect: 'read' }, agent.reliability.model, engine.reliability.model, MODEL_DEFAULTS),
     stepWrappers: use.flatMap((m) => (m.step ? [m.step.bind(m)] : [])),
     modelWrappers: use.flatMap((m) => (m.model ? [m.model.bind(m)] : [])),

@@ -3,7 +3,7 @@ import { type FailedAttempt, guard } from '../reliability/envelope.ts';
 import { candidates, switches } from '../reliability/fallback.ts';
 import type { AttemptContext } from '../reliability/timeout.ts';
 import type { ChatTrace } from '../telemetry/trace.ts';
-import type { Thought } from './answer.ts';
+import type { Asking, Thought } from './answer.ts';
 import { answerOf } from './answer.ts';
 import { crossing } from './budget.ts';
 import { estimate, modelKey } from './estimate.ts';
@@ -17,16 +17,19 @@ const BILLED: ReadonlySet<string> = new Set(['TIMEOUT', 'STREAM_BROKEN', 'STREAM
 const GONE: ReadonlySet<string | undefined> = new Set(['close', 'lost']);
 
 /** Think: calls the model, each candidate with its own timeouts, retries and breaker. Failed attempts and switches are journaled. */
-export function think(scope: LoopScope, request: ModelRequest, span: ChatTrace): Promise<Thought> {
+export function think(scope: LoopScope, request: ModelRequest, span: ChatTrace, asking: Asking = nextStep(scope)): Promise<Thought> {
   const { modelWrappers } = scope.plan;
-  if (modelWrappers.length === 0) return askInTurn(scope, request, span);
-  return wrapped(scope, request, (r, waited) => askInTurn(scope, r, span, waited));
+  if (modelWrappers.length === 0) return askInTurn(scope, request, span, asking);
+  return wrapped(scope, request, asking, (r, waited) => askInTurn(scope, r, span, asking, waited));
 }
 
-async function askInTurn(scope: LoopScope, request: ModelRequest, span: ChatTrace, waited = false): Promise<Thought> {
-  const { agent, host } = scope;
+/** The next step of the agent: its conversation may have changed when it is estimated. */
+export const nextStep = (scope: LoopScope): Asking => ({ of: 'model', model: scope.agent.model, bound: () => estimate(scope) });
+
+async function askInTurn(scope: LoopScope, request: ModelRequest, span: ChatTrace, asking: Asking, waited = false): Promise<Thought> {
+  const { host } = scope;
   const started = Date.now();
-  const models = candidates(agent.model);
+  const models = candidates(asking.model);
   const step = scope.frame.step + 1;
   const policy = scope.plan.model;
   let before = 0;
@@ -34,14 +37,14 @@ async function askInTurn(scope: LoopScope, request: ModelRequest, span: ChatTrac
     for (let i = 0; ; i++) {
       const model = models[i] as Model;
       const failed = (f: FailedAttempt & { fallback?: string }) => {
-        const draft = { type: 'attempt.failed', of: 'model', step, model: modelKey(model), ...f, attempt: before + f.attempt } as const;
+        const draft = { type: 'attempt.failed', of: asking.of, step, model: modelKey(model), ...f, attempt: before + f.attempt } as const;
         span.failedAttempt(draft);
         // a switch repeats the failure of an attempt that was charged already
-        return scope.append(() => [BILLED.has(f.code) && !f.fallback ? { ...draft, lost: lost(scope) } : draft]);
+        return scope.append(() => [BILLED.has(f.code) && !f.fallback ? { ...draft, lost: lost(asking) } : draft]);
       };
       // checked before the call, because a process that lost the run could not journal the answer; outside the model's timeout
       if (waited && i === 0) await scope.own(true);
-      const result = await guard((attempt) => generate(scope, span, model, request, attempt, before, step), {
+      const result = await guard((attempt) => generate(scope, span, asking, model, request, attempt, before), {
         policy,
         before: () => scope.own(true),
         circuit: host.breakers.of(model, modelKey(model), policy.breaker),
@@ -51,7 +54,7 @@ async function askInTurn(scope: LoopScope, request: ModelRequest, span: ChatTrac
         onAttemptFailed: async (f) => {
           await failed(f);
           // the first attempt was checked before the step; each retry may cost as much again
-          if (f.retryIn !== undefined) affordable(scope);
+          if (f.retryIn !== undefined) affordable(scope, asking);
         },
       });
       if (result.ok) return { ok: true, response: result.value, model, attempts: before + result.attempts, ms: Date.now() - started };
@@ -60,10 +63,10 @@ async function askInTurn(scope: LoopScope, request: ModelRequest, span: ChatTrac
       if (result.cancelled && error.attempts > 0 && !GONE.has(scope.halt?.why))
         await failed({ attempt: error.attempts, code: error.code, message: error.message });
       const next = models[i + 1];
-      if (scope.halt || !next || !switches(agent.model, error))
+      if (scope.halt || !next || !switches(asking.model, error))
         return { ok: false, error: { ...error, attempts: before + error.attempts } };
       await failed({ attempt: error.attempts, code: error.code, message: error.message, fallback: modelKey(next) });
-      affordable(scope);
+      affordable(scope, asking);
       before += error.attempts;
     }
   } catch (error) {
@@ -81,32 +84,33 @@ class Unaffordable extends Error {
   }
 }
 
-function affordable(scope: LoopScope): void {
+function affordable(scope: LoopScope, { bound }: Asking): void {
   // for a sub-agent the call is reserved already
-  const crossed = crossing(scope, scope.parent ? 0 : 1);
+  const crossed = crossing(scope, scope.parent ? 0 : 1, bound);
   if (crossed) throw new Unaffordable(crossed);
 }
 
 async function generate(
   scope: LoopScope,
   span: ChatTrace,
+  { of }: Asking,
   model: Model,
   request: ModelRequest,
   attempt: AttemptContext,
   before: number,
-  step: number,
 ): Promise<ModelResponse> {
   const asking = scope.own();
   if (asking) {
     await asking;
     attempt.signal.throwIfAborted();
   }
-  if (!scope.emit) {
+  // a summary is not an answer, so listeners hear nothing of it
+  if (!scope.emit || of === 'summary') {
     const answer = answerOf(await model.generate(request, attempt), modelKey(model));
     if (answer.id !== undefined) span.answered(answer.id);
     return answer;
   }
-  const streaming = new Streaming(attempt, scope, before + attempt.attempt, step);
+  const streaming = new Streaming(attempt, scope, before + attempt.attempt, scope.frame.step + 1);
   try {
     const answer = answerOf(await model.generate(request, streaming), modelKey(model));
     span.answered(answer.id, streaming.firstChunk);
@@ -117,7 +121,7 @@ async function generate(
 }
 
 /** Upper bound on the cost of a failed attempt, because the provider does not report it. */
-function lost(scope: LoopScope): { tokens: number; usd?: number } {
-  const { tokens, usd } = estimate(scope);
+function lost({ bound }: Asking): { tokens: number; usd?: number } {
+  const { tokens, usd } = bound();
   return { tokens, usd };
 }

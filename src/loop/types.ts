@@ -9,9 +9,10 @@ import type { Frame, RunFold } from '../journal/fold.ts';
 import type { Inbox } from '../journal/inbox.ts';
 import type { Log, Make } from '../journal/log.ts';
 import type { Json } from '../json.ts';
+import type { Compaction } from '../ports/compaction.ts';
 import type { Assertion, Identity } from '../ports/identity.ts';
 import type { Memory } from '../ports/memory.ts';
-import type { Message, Model, ModelRequest, Part, ToolChoice, ToolSpec } from '../ports/model.ts';
+import type { Message, Model, ModelRequest, Part, ToolChoice, ToolResultPart, ToolSpec } from '../ports/model.ts';
 import type { Policy } from '../ports/policy.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { OpenedSource, Question, Tool, ToolOptions, ToolSource } from '../ports/tool.ts';
@@ -73,6 +74,8 @@ export interface ToolDefinition extends Tool {
   readonly hidden?: true;
   /** Set for the two tools by which a model reaches what its sources find: see finding.ts. */
   readonly finding?: 'find' | 'call';
+  /** Set for the tool by which a model reads a cleared result back: see context/read-result.ts. */
+  readonly reads?: true;
 }
 
 /** How the calls of a tool wait. */
@@ -145,6 +148,9 @@ export interface LoopDefinition extends AgentDefinition {
   readonly instructions: string | ((ctx: { context: unknown; session: string | undefined }) => string | Promise<string>);
   readonly output: { schema: Schema; json: JsonSchema } | undefined;
   readonly toolChoice?: ToolChoice;
+  /** In place of those of the engine. */
+  readonly compact?: readonly Compaction[];
+  readonly pin?: (message: Message) => boolean;
 }
 
 export type ResolvedPolicy = EnvelopePolicy & { breaker: BreakerPolicy };
@@ -152,6 +158,10 @@ export type ResolvedPolicy = EnvelopePolicy & { breaker: BreakerPolicy };
 /** The resolved options of an agent and its engine: reliability policies and wrappers. Computed once. */
 export interface Plan {
   readonly model: ResolvedPolicy;
+  /** The policies that keep the conversation small, in order. */
+  readonly compact: readonly Compaction[];
+  /** The messages that they never leave out. */
+  readonly pin: ((message: Message) => boolean) | undefined;
   readonly stepWrappers: readonly NonNullable<Middleware['step']>[];
   readonly modelWrappers: readonly NonNullable<Middleware['model']>[];
   readonly toolWrappers: readonly NonNullable<Middleware['tool']>[];
@@ -198,6 +208,8 @@ export interface Host {
   /** The store's clock, epoch milliseconds. */
   now(): number | Promise<number>;
   planOf(agent: AgentDefinition): Plan;
+  /** A result that a run has cleared, by its reference; undefined where the run or the result is gone. */
+  clearedResult(runId: string, ref: string): Promise<ToolResultPart | undefined>;
   /** The tools that an agent may call: those it declares, and those that its sources list now. */
   toolsOf(agent: AgentDefinition, caller: Caller): Tools | Promise<Tools>;
   /** The agent's sources that are searched, in the order declared. */

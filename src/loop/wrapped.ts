@@ -1,11 +1,12 @@
 import type { ModelRequest, ModelResponse } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
-import type { Thought } from './answer.ts';
+import type { Answered, Asking, Thought } from './answer.ts';
 import { answerOf } from './answer.ts';
 import { crossing } from './budget.ts';
-import { costOf, estimate, modelKey } from './estimate.ts';
+import { modelKey } from './estimate.ts';
 import type { LoopScope } from './types.ts';
+import { chargeUnused } from './unused-answer.ts';
 import { infoOf, Wrapping } from './wrapping.ts';
 
 /** Carries a result without an answer through the wrappers, which know only answers and errors. */
@@ -17,27 +18,30 @@ class NoAnswer extends Error {
   }
 }
 
+const SUPERSEDED = { code: 'SUPERSEDED', message: 'a wrapper did not take this answer' };
+
 /** Runs a model call inside its wrappers. A wrapper may call `next` several times: each call is checked against the limits and charged. */
 export async function wrapped(
   scope: LoopScope,
   request: ModelRequest,
+  asking: Asking,
   ask: (r: ModelRequest, waited: boolean) => Promise<Thought>,
 ): Promise<Thought> {
   const started = Date.now();
-  const answers: (Thought & { ok: true })[] = [];
+  const answers: Answered[] = [];
   let asked = 0;
   const wrapping = new Wrapping('a use.model wrapper', scope.plan.model);
   const asks = async (r: ModelRequest): Promise<ModelResponse> => {
     // the first call was checked before the step; each call that still runs counts at its upper bound too
-    const crossed = asked++ === 0 ? undefined : crossing(scope, asked - answers.length - (scope.parent ? 1 : 0));
+    const crossed = asked++ === 0 ? undefined : crossing(scope, asked - answers.length - (scope.parent ? 1 : 0), asking.bound);
     if (crossed) throw new NoAnswer({ ok: false, ...crossed });
     const thought = await ask(r, wrapping.waited);
     if (!thought.ok) throw new NoAnswer(thought);
     answers.push(thought);
-    if (answers.length > 1) await supersede(scope, answers.at(-2) as Thought & { ok: true });
+    if (answers.length > 1) await chargeUnused(scope, asking, answers.at(-2) as Answered, SUPERSEDED);
     return thought.response;
   };
-  const info = infoOf(scope, scope.frame.step + 1);
+  const info = { ...infoOf(scope, scope.frame.step + 1), ...(asking.of === 'summary' && { summary: true as const }) };
   let call = (r: ModelRequest) => wrapping.inside(() => asks(r));
   for (const wrap of scope.plan.modelWrappers.toReversed()) {
     const inside = call;
@@ -53,14 +57,14 @@ export async function wrapped(
     const answering = call(request);
     wrapping.waited = true;
     const answer = await unlessHalted(Promise.race([answering, wrapping.late]), scope.cancel);
-    const response = answerOf(answer, modelKey(scope.agent.model));
+    const response = answerOf(answer, modelKey(asking.model));
     const last = answers.at(-1);
     // the usage is that of the call, even if a wrapper changes the answer
     const usage = last ? last.response.usage : response.usage;
     return {
       ok: true,
       response: { ...response, usage },
-      model: last?.model ?? scope.agent.model,
+      model: last?.model ?? asking.model,
       attempts: last?.attempts ?? 0,
       ms: Date.now() - started,
     };
@@ -68,7 +72,7 @@ export async function wrapped(
     if (error instanceof Halted) throw error;
     if (error instanceof NoAnswer) return error.thought;
     const last = answers.at(-1);
-    if (last) await supersede(scope, last);
+    if (last) await chargeUnused(scope, asking, last, SUPERSEDED);
     return {
       ok: false,
       error: {
@@ -82,26 +86,4 @@ export async function wrapped(
   } finally {
     wrapping.end();
   }
-}
-
-/** Charges an answer that the step does not use. */
-async function supersede(scope: LoopScope, { response, model, attempts }: Thought & { ok: true }): Promise<void> {
-  const { usage } = response;
-  const tokens = usage && usage.input + usage.output + (usage.cacheRead ?? 0) + (usage.cacheWrite ?? 0);
-  const bound = estimate(scope);
-  const usd = usage ? costOf(scope, model, response) : bound.usd;
-  const lost = { tokens: tokens ?? bound.tokens, usd };
-  const step = scope.frame.step + 1;
-  await scope.append(() => [
-    {
-      type: 'attempt.failed',
-      of: 'model',
-      step,
-      attempt: attempts,
-      code: 'SUPERSEDED',
-      message: 'a wrapper did not take this answer',
-      model: modelKey(model),
-      lost,
-    },
-  ]);
 }

@@ -11,14 +11,19 @@ export type Part =
   | { type: 'reasoning'; text: string; vendor?: Json }
   | { type: 'image' | 'document'; mediaType: string; data: string; name?: string; vendor?: Json }
   | { type: 'toolCall'; id: string; name: string; input: Json; vendor?: Json }
-  | { type: 'toolResult'; id: string; output: readonly Part[]; isError?: boolean };
+  | { type: 'toolResult'; id: string; output: readonly Part[]; isError?: boolean; cleared?: Cleared };
 export type ToolCallPart = Extract<Part, { type: 'toolCall' }>;
 export type ToolResultPart = Extract<Part, { type: 'toolResult' }>;
+
+/** A result that was replaced by a reference: only the engine sets it. `run`: the run in which it was, and whose journal has the whole. */
+export type Cleared = { ref: string; run: string };
 
 /** A `tool` message has the results of all calls of the preceding assistant message, in the same order. */
 export interface Message {
   role: 'user' | 'assistant' | 'tool';
   content: readonly Part[];
+  /** It stands in the place of messages that were left out: only the engine sets it. */
+  summary?: true;
 }
 export type Prompt = string | readonly Part[];
 
@@ -109,6 +114,8 @@ export interface Model {
   readonly id: string;
   /** Most output tokens of one call. Dollar and token limits reserve them. Default 4096. */
   readonly maxOutput?: number;
+  /** Most tokens of a request and its answer together, if it is known. Policies of `compact` act before it is reached. */
+  readonly contextWindow?: number;
   readonly settings?: ModelSettings;
   /** Set by stand-ins such as scripted models, so that journals and spans mark their answers. */
   readonly standin?: boolean;

@@ -16,8 +16,8 @@ export class AgentRecorder extends Recorder implements AgentTrace {
     super(claim, claim.span, claim.context, claim.start);
   }
 
-  chat(step: number, model: TracedModel, request?: ModelRequest, at?: number): ChatTrace {
-    return new ChatRecorder(this.claim, this.#open, step, model, request, at ?? Date.now());
+  chat(step: number, model: TracedModel, request?: ModelRequest, at?: number, summary?: boolean): ChatTrace {
+    return new ChatRecorder(this.claim, this.#open, { step, model, request, at: at ?? Date.now(), summary });
   }
 
   tool(step: number, call: ToolStart, at?: number): ToolTrace {
@@ -42,6 +42,21 @@ export class AgentRecorder extends Recorder implements AgentTrace {
 
   waitBegan(w: { call: string; until: number }, at?: number): void {
     this.event(EVENT.waitBegan, { [ATTR.call]: w.call, [ATTR.waitUntil]: w.until }, at);
+  }
+
+  contextCompacted(c: { policy: string; dropped: number; cleared: number; tokens: { before: number; after: number } }, at?: number): void {
+    const { before, after } = c.tokens;
+    this.event(
+      EVENT.contextCompacted,
+      {
+        [ATTR.policy]: c.policy,
+        [ATTR.dropped]: c.dropped,
+        [ATTR.cleared]: c.cleared,
+        [ATTR.tokensBefore]: before,
+        [ATTR.tokensAfter]: after,
+      },
+      at,
+    );
   }
 
   approvalDecided(a: { id: string; decision: { type: string }; by?: { id: string } }, at?: number): void {

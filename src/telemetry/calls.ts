@@ -63,12 +63,21 @@ abstract class CallRecorder extends Recorder {
   }
 }
 
+interface ChatStart {
+  step: number;
+  model: TracedModel;
+  request: ModelRequest | undefined;
+  at: number;
+  summary: boolean | undefined;
+}
+
 export class ChatRecorder extends CallRecorder implements ChatTrace {
   readonly #provider: string;
   #id: string | undefined;
   #firstChunk: number | undefined;
 
-  constructor(claim: Claim, open: Open, step: number, model: TracedModel, request: ModelRequest | undefined, at: number) {
+  constructor(claim: Claim, open: Open, o: ChatStart) {
+    const { step, model, request, at } = o;
     const dimensions: Attributes = {
       [ATTR.operation]: OPERATION.chat,
       [ATTR.provider]: providerName(model.provider),
@@ -83,6 +92,7 @@ export class ChatRecorder extends CallRecorder implements ChatTrace {
       attributes: {
         [ATTR.step]: step,
         [ATTR.maxTokens]: model.maxOutput,
+        [ATTR.summary]: o.summary,
         [ATTR.outputType]: request?.output && 'json',
         ...(model.settings && settingsAttributes(model.settings)),
       },

@@ -68,6 +68,8 @@ export const ATTR = {
   runStatus: 'rondo.run.status',
   epoch: 'rondo.run.epoch',
   step: 'rondo.step',
+  /** On a chat span: the call wrote a summary of the conversation. */
+  summary: 'rondo.summary',
   call: 'rondo.call.id',
   node: 'rondo.node',
   attempt: 'rondo.attempt',
@@ -91,6 +93,11 @@ export const ATTR = {
   evaluationLabel: 'gen_ai.evaluation.score.label',
   evaluationScore: 'gen_ai.evaluation.score.value',
   evaluationReason: 'gen_ai.evaluation.explanation',
+  policy: 'rondo.compaction.policy',
+  dropped: 'rondo.compaction.dropped',
+  cleared: 'rondo.compaction.cleared',
+  tokensBefore: 'rondo.compaction.tokens.before',
+  tokensAfter: 'rondo.compaction.tokens.after',
   /** `model` or `tool`: what was retried, or what the breaker guards. */
   target: 'rondo.target',
 } as const;
@@ -101,6 +108,7 @@ export const EVENT = {
   approvalDecided: 'rondo.approval.decided',
   waitBegan: 'rondo.wait.began',
   evaluated: 'gen_ai.evaluation.result',
+  contextCompacted: 'rondo.context.compacted',
 } as const;
 
 export const METRIC = {

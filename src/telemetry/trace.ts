@@ -17,8 +17,8 @@ interface Traced {
 
 /** One claim of a run: an `invoke_agent` span. */
 export interface AgentTrace extends Traced {
-  /** Starts a `chat` span. Call it before the model call. Without content capture only the output format of `request` is read. */
-  chat(step: number, model: TracedModel, request?: ModelRequest, at?: number): ChatTrace;
+  /** Starts a `chat` span, with `summary` for the call that writes one. Call it before the model call. Without content capture only the output format of `request` is read. */
+  chat(step: number, model: TracedModel, request?: ModelRequest, at?: number, summary?: boolean): ChatTrace;
   /** Starts an `execute_tool` span. Call it before the first attempt. */
   tool(step: number, call: ToolStart, at?: number): ToolTrace;
   /** Starts the span of a graph node. Call it before the node's function. */
@@ -28,6 +28,8 @@ export interface AgentTrace extends Traced {
   approvalRequested(a: { id: string; kind: string; tool: string; call?: string }, at?: number): void;
   /** A call began to wait, until a time in epoch milliseconds. */
   waitBegan(w: { call: string; until: number }, at?: number): void;
+  /** The model sees less of the conversation from now on. `dropped` and `cleared` count messages and results. */
+  contextCompacted(c: { policy: string; dropped: number; cleared: number; tokens: { before: number; after: number } }, at?: number): void;
   approvalDecided(a: { id: string; decision: Pick<Decision, 'type'>; by?: Principal }, at?: number): void;
   /** A grader's score of the run, after its end. */
   evaluated(score: { name: string; pass: boolean; score: number; reason?: string; usd?: number; failed?: true }): void;

@@ -40,7 +40,9 @@ export function prefixes(): Prefixes {
   const last = new Map<string, Prompt>();
   return {
     use: {
-      async model(request, next, { runId, path, frame, step }) {
+      async model(request, next, { runId, path, frame, step, summary }) {
+        // the conversation, as the text of another request
+        if (summary) return next(request);
         const key = JSON.stringify([runId, path, frame ?? '']);
         const before = last.get(key);
         last.set(key, snapshot(request));

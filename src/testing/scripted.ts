@@ -30,7 +30,7 @@ const NOT_RUN = new Set(['THROTTLING']);
  */
 export function scripted(
   steps: readonly Scripted[] | ((request: ModelRequest, n: number) => Scripted | Promise<Scripted>),
-  o: { provider?: string; id?: string; maxOutput?: number } = {},
+  o: { provider?: string; id?: string; maxOutput?: number; contextWindow?: number } = {},
 ): Model & { readonly requests: readonly ModelRequest[] } {
   const requests: ModelRequest[] = [];
   const measure = measuring();
@@ -39,6 +39,7 @@ export function scripted(
     provider: o.provider ?? 'scripted',
     id: o.id ?? 'script',
     maxOutput: o.maxOutput,
+    contextWindow: o.contextWindow,
     requests,
     async generate(request, { signal, emit }) {
       const n = requests.length;

@@ -219,6 +219,7 @@ test('every type of entry has an event', () => {
     'entry.omitted': [{ was: 'run.claimed' }, 'entry.omitted'],
     'memory.due': [{ key: 'k' }, 'memory.due'],
     'memory.recorded': [{ key: 'k', attempt: 1 }, 'memory.recorded'],
+    'context.compacted': [{ by: 'keepLast', dropped: [], tokens: { before: 9, after: 9 } }, 'context.compacted'],
     'run.settled': [{ status: 'completed', output: 'done', ms: 1 }, 'run.ended'],
   };
   const run = emptyFold('r', 'a');

@@ -23,6 +23,7 @@ const KINDS: { readonly [T in EntryType]: 1 } = {
   'run.settled': 1,
   'message.received': 1,
   'context.changed': 1,
+  'context.compacted': 1,
   'model.responded': 1,
   'attempt.failed': 1,
   'frame.opened': 1,

@@ -29,11 +29,12 @@ import { failure } from './failure.ts';
  * @param o.maxOutput the most output tokens of one call.
  * @param o.cache cache points for Claude (of Anthropic, Bedrock or the gateway): after the instructions, the newest message, and the message
  * with which the request before ended. Default false. Other providers cache by themselves.
+ * @param o.contextWindow the most tokens of a request and its answer, for the policies of `compact`.
  * @param o.settings more SDK settings for each call: `temperature`, `providerOptions`, `headers`.
  */
 export function aiSdkModel(
   model: LanguageModel,
-  o: { provider?: string; maxOutput?: number; cache?: boolean; settings?: object } = {},
+  o: { provider?: string; maxOutput?: number; contextWindow?: number; cache?: boolean; settings?: object } = {},
 ): Model {
   const point = o.cache ? cachePoint(model) : undefined;
   const named = typeof model === 'string' ? { provider: 'gateway', modelId: model } : model;
@@ -41,6 +42,7 @@ export function aiSdkModel(
     provider: o.provider ?? named.provider.split('.')[0] ?? named.provider,
     id: named.modelId,
     maxOutput: o.maxOutput,
+    contextWindow: o.contextWindow,
     settings: numbersOf(o.settings),
     async generate(request, { signal, emit, alive }) {
       const ids = /^mistral/.test(named.provider) ? MISTRAL_ID : CALL_ID;

@@ -25,6 +25,7 @@ export function bedrock(id: string, o: BedrockOptions = {}): Model {
     provider: 'bedrock',
     id,
     maxOutput: o.maxTokens ?? MAX_TOKENS,
+    contextWindow: o.contextWindow,
     settings: settingsOf(o),
     async generate(request, { signal, emit, alive }) {
       const once = new Set<Feature>();

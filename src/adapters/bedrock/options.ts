@@ -20,6 +20,8 @@ export interface BedrockOptions {
   topP?: number;
   /** The most output tokens of one answer, reasoning included. Default 4096. */
   maxTokens?: number;
+  /** The most tokens of a request and its answer, for the policies of `compact`. Bedrock does not tell it. Default: not known. */
+  contextWindow?: number;
   stopSequences?: readonly string[];
   guardrail?: { id: string; version: string; trace?: 'enabled' | 'disabled' | 'enabled_full'; streamMode?: 'sync' | 'async' };
   /**
@@ -53,6 +55,8 @@ export function check(id: string, o: BedrockOptions): void {
     );
   const maxTokens = o.maxTokens ?? MAX_TOKENS;
   if (!Number.isInteger(maxTokens) || maxTokens < 1) invalid(`maxTokens is ${o.maxTokens}; give a whole number of at least 1.`);
+  if (o.contextWindow !== undefined && !(Number.isInteger(o.contextWindow) && o.contextWindow > maxTokens))
+    invalid(`contextWindow is ${o.contextWindow}; give a whole number above maxTokens (${maxTokens}).`);
   for (const name of ['temperature', 'topP'] as const) {
     const value = o[name];
     if (value !== undefined && !(value >= 0 && value <= 1)) invalid(`${name} is ${value}; give a number from 0 to 1.`);

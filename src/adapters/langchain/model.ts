@@ -26,6 +26,8 @@ export interface LangchainModelOptions {
    * @langchain/anthropic 1, @langchain/aws 1.4. Default false. Other providers cache by themselves.
    */
   cache?: boolean;
+  /** The most tokens of a request and its answer, for the policies of `compact`. Default: not known. */
+  contextWindow?: number;
 }
 
 interface CallOptions {
@@ -57,6 +59,7 @@ export function langchainModel(model: ChatModelLike, o: LangchainModelOptions = 
     provider: o.provider ?? said.provider,
     id,
     maxOutput,
+    contextWindow: o.contextWindow,
     settings: said.settings,
     async generate(request, { signal, emit, alive }) {
       signal.throwIfAborted();

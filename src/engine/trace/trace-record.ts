@@ -125,6 +125,25 @@ export type TraceRecord = About &
         /** Only with `content`. */
         reason?: string;
       }
+    /** The model sees less of the conversation from now on, or an attempt to have a summary written failed. */
+    | ({
+        type: 'COMPACTION';
+        policy?: string;
+        /** The model had refused the conversation. */
+        refused?: true;
+        /** Messages that are left out, and results that are replaced by a reference. */
+        dropped?: number;
+        cleared?: number;
+        /** About. */
+        tokensBefore?: number;
+        tokensAfter?: number;
+        /** Of the call that wrote the summary. */
+        model?: string;
+        usage?: Usage;
+        costUsd?: number;
+        /** Only with `content`. */
+        summary?: string;
+      } & Attempted)
     | {
         type: 'FINAL_RESPONSE';
         status: 'SUCCEEDED' | 'FAILED' | 'STOPPED' | 'CANCELLED';

@@ -7,6 +7,7 @@ import { costUsd } from '../../journal/spent.ts';
 import { type Json, toldJson } from '../../json.ts';
 import type { Part } from '../../ports/model.ts';
 import { parseTraceparent } from '../../telemetry/traceparent.ts';
+import { compaction, summaryFailed } from './compaction.ts';
 import type { TraceRecord } from './trace-record.ts';
 
 type Fields = { type: TraceRecord['type'] } & { [field: string]: unknown };
@@ -54,7 +55,25 @@ export class Tracer {
       case 'model.responded':
         return [this.#answered(entry, frame)];
       case 'attempt.failed':
+        if (entry.of === 'summary')
+          return [
+            this.#record(
+              entry,
+              frame,
+              entry.step,
+              summaryFailed(entry, (told) => this.#told(told)),
+            ),
+          ];
         return entry.of === 'model' ? this.#modelFailed(entry, frame) : this.#callFailed(entry, frame);
+      case 'context.compacted':
+        return [
+          this.#record(
+            entry,
+            frame,
+            frame.step + 1,
+            compaction(entry, (told) => this.#told(told)),
+          ),
+        ];
       case 'call.finished':
         return [this.#finished(entry, frame)];
       case 'approval.requested':
