@@ -95,6 +95,8 @@ export type RunEvent = At &
             /** US dollars of the last attempt, where the tool declares its cost; or why they are unknown. */
             costUsd?: number;
             costError?: { code: 'COST_INVALID'; message: string };
+            /** It did not run: its result is that of this call, from the cache of the tool. */
+            cached?: { run: string; call: CallId; at: number };
           }
         | { type: 'approval.asked'; approval: Approval }
         | { type: 'wait.began'; waiting: Waiting }
@@ -242,6 +244,7 @@ export function eventOf(run: RunFold, entry: Entry): RunEvent {
         ...(entry.repeated && { repeated: { ...entry.repeated } }),
         ...(entry.usd !== undefined && { costUsd: entry.usd }),
         ...(entry.unpriced && { costError: { ...entry.unpriced } }),
+        ...(entry.cached && { cached: { ...entry.cached } }),
       };
     }
     case 'approval.requested': {

@@ -163,6 +163,8 @@ async function forgetRuns(
     resources.agents.drop(id);
     await journal.remove(id);
   }
+  // results that tools gave to these runs may be of the person who is forgotten
+  if (ids.size > 0) resources.host.results.clear();
   return { runs: [...ids], rewritten: [...changed.keys()], ...(remembered.length > 0 && { remembered }) };
 }
 

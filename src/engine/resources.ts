@@ -7,6 +7,7 @@ import { checkCompaction } from '../loop/context/policies.ts';
 import { cleared } from '../loop/context/read-result.ts';
 import { checkLimits } from '../loop/definition.ts';
 import { planOf } from '../loop/plan.ts';
+import { ResultCache } from '../loop/result-cache.ts';
 import type { AgentDefinition, Host, Plan } from '../loop/types.ts';
 import { checkOptions } from '../options.ts';
 import { checkPrices } from '../pricing/prices.ts';
@@ -57,6 +58,7 @@ export class Resources {
     const now = () => journal.now?.() ?? Date.now();
     this.host = {
       intents: intents(journal, { policy: options.policy, now }, (runId) => this.opened(runId)),
+      results: new ResultCache(),
       inbox: journal.inbox,
       memory: options.memory,
       identity: options.identity,

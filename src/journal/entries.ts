@@ -221,6 +221,10 @@ type Body =
       unmetered?: true;
       /** The call did not run: its intent was done before, by this call, at this time by the store's clock. */
       repeated?: { run: string; call: CallId; at: number };
+      /** The call did not run: its result is that of this call, which began at this time. Of a `read` tool with `cache`. */
+      cached?: { run: string; call: CallId; at: number };
+      /** The tool has a `cache`, and this result was not in it. */
+      missed?: true;
       /** The event that it waited for. Its data is the output. */
       event?: TakenEvent;
     } & Charge)

@@ -1,7 +1,7 @@
 /** The types of a call on its way from the gate to its end: prepared, started, finished. */
 import type { Arguments } from '../hitl/arguments.ts';
 import type { Declared, Verdict } from '../hitl/gate.ts';
-import type { FoundTool } from '../journal/entries.ts';
+import type { CallId, FoundTool } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import type { Began } from '../journal/wait.ts';
 import type { Json } from '../json.ts';
@@ -17,6 +17,8 @@ export interface Ready extends Arguments, Declared {
   /** An earlier claim journaled its `call.started`, so limits do not count it again. */
   resumed?: true;
   context: unknown;
+  /** Of a tool with a cache: the call that got the result, or `missed` if it ran itself. */
+  cached?: { run: string; call: CallId; at: number } | 'missed' | undefined;
   /** Set once `find_tools` has run. */
   found?: readonly FoundTool[];
   /** Set once `read_result` has read images or documents back. */

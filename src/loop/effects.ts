@@ -74,7 +74,11 @@ export type Performed<T> = Guarded<T> & Pick<Charge, 'usd'>;
  */
 export function perform<T, V = undefined>(scope: Scope, effect: Performing<T, V>, waited = false): Promise<Performed<T>> {
   const { call, policy } = effect;
-  const { epoch } = scope.run;
+  const { epoch, started } = scope.run;
+  const wrote = () => {
+    if (policy.effect !== 'read') scope.host.results.wrote(started.by);
+  };
+  wrote();
   let entered = 0;
   const meter = new Meter(scope, effect.usd);
   const enter = (given: V, attempt: AttemptContext) => {
@@ -124,12 +128,14 @@ export function perform<T, V = undefined>(scope: Scope, effect: Performing<T, V>
         onLate: (late) => {
           // an attempt that timed out before it started has done nothing
           if (late.attempt > entered) return;
+          wrote();
           const output = late.ok ? effect.keep(late.value) : undefined;
           if (!late.ok) settleLate(scope, call.id, epoch, cameTo(scope, late.error, policy.effect));
           else if (output !== undefined) settleLate(scope, call.id, epoch, { output, ...effect.charge?.(late.value) });
         },
       },
     ).then((result): Performed<T> => {
+      wrote();
       const paid = meter.last(result.ok);
       // a `once` effect is retried only if earlier attempts did not run; so if the last one never started, nothing ran
       if (result.ok || policy.effect !== 'once' || entered >= result.error.attempts) return paid ? { ...result, ...paid } : result;

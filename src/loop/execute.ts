@@ -7,6 +7,7 @@ import type { Call } from '../journal/fold.ts';
 import { copyJson, type Json } from '../json.ts';
 import { type AttemptContext, isThenable } from '../reliability/timeout.ts';
 import type { ToolTrace } from '../telemetry/trace.ts';
+import { throughCache } from './cached.ts';
 import type { Ready } from './call.ts';
 import { chargeOf } from './charge.ts';
 import { readBack } from './context/read-result.ts';
@@ -87,7 +88,10 @@ export async function execute(scope: Scope, call: Call, ready: Ready, span: Tool
   const started = performance.now();
   const found = ready.doubt && (await foundOut(scope, call, ready));
   if (found) return { ...found, ms: Math.round(performance.now() - started) };
-  const run = (waited: boolean, changed?: Json) => once(scope, call, ready, span, waited, changed);
+  const run = (waited: boolean, changed?: Json) => {
+    const itself = (later: boolean) => once(scope, call, ready, span, waited || later, changed);
+    return ready.tool.options.cache ? throughCache(scope, call, ready, itself, changed) : itself(false);
+  };
   const end = await (scope.plan.toolWrappers.length === 0 ? run(false) : wrappedTool(scope, call, ready, run));
   const { attempts } = end;
   const why = scope.halt?.why;
@@ -96,6 +100,8 @@ export async function execute(scope: Scope, call: Call, ready: Ready, span: Tool
   if (end.ok) {
     const finished: Finished = { type: 'call.finished', call: call.id, ok: true, ...end.seen, ...end.charge, attempts, ms };
     if (ready.found) finished.found = ready.found;
+    if (ready.cached === 'missed') finished.missed = true;
+    else if (ready.cached) finished.cached = ready.cached;
     return finished;
   }
   return { type: 'call.finished', call: call.id, ok: false, error: end.error, ...end.charge, attempts, ms };

@@ -1,19 +1,14 @@
-import { isDeep, type Json, sizeOf, toldJson } from '../json.ts';
+import { isDeep, sizeOf, toldJson } from '../json.ts';
 import type { Part } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
 import type { Secrets } from '../secrets.ts';
+import type { Observed } from './observed.ts';
 import type { AnyToolOptions } from './types.ts';
 
 /** Default of `maxBytes`: most bytes of a result in the journal and in the conversation. */
 const MAX_BYTES = 65_536;
 /** Most characters of base64 in the images and documents of one result. */
 const MAX_BINARY = 8_000_000;
-
-export interface Observed {
-  output: Json;
-  content?: readonly Part[];
-  cut?: number;
-}
 
 /**
  * A tool's output for the journal: a bounded JSON copy with secrets masked, and a note for the model if it was cut. Never throws, because

@@ -87,6 +87,7 @@ const TOOL = {
   deadline: 'deadline: 120_000',
   retry: 'retry: { attempts: 3 }',
   breaker: 'breaker: { failures: 5 }',
+  cache: 'cache: { ttl: 60_000 }',
   maxBytes: 'maxBytes: 16_384',
   execute: 'execute: ({ orderId }) => refund(orderId)',
   check: "check: async ({ idempotencyKey }) => ({ outcome: 'unknown' })",
@@ -112,6 +113,7 @@ function define(options: AnyToolOptions, ask?: (input: Json) => Question): ToolD
     if (value !== undefined && !(typeof value === 'number' && value > 0))
       throw invalid(`tool "${name}": ${field} is ${value}; it must be a number above 0.`);
   }
+  checkCache(options);
   if (typeof options.approval === 'object') {
     const wrong = ruleProblem(options.approval);
     if (wrong) throw invalid(`the approval of tool "${name}": ${wrong}.`);
@@ -134,6 +136,19 @@ function define(options: AnyToolOptions, ask?: (input: Json) => Question): ToolD
     ask,
   };
   return made;
+}
+
+const CACHE = { ttl: 'ttl: 60_000', shared: 'shared: true' };
+
+function checkCache({ name, effect, cache, credentials }: AnyToolOptions): void {
+  if (cache === undefined) return;
+  const where = `the cache of tool "${name}"`;
+  checkOptions(cache, CACHE, where);
+  if (effect !== 'read') throw invalid(`${where}: only results of a tool with effect: 'read' may be given again.`);
+  if (!(typeof cache.ttl === 'number' && cache.ttl > 0)) throw invalid(`${where}: ttl is ${cache.ttl}; it is milliseconds, above 0.`);
+  if (cache.shared !== undefined && typeof cache.shared !== 'boolean') throw invalid(`${where}: shared is true or false.`);
+  if (cache.shared && credentials)
+    throw invalid(`${where}: results that were got with the credentials of one user cannot be shared with others. Leave out shared.`);
 }
 
 function objectSchema(schema: JsonSchema, name: string): JsonSchema {

@@ -25,6 +25,7 @@ import type { Secrets } from '../secrets.ts';
 import type { AgentTrace } from '../telemetry/trace.ts';
 import type { Middleware } from './middleware.ts';
 import type { Reserved } from './reserved.ts';
+import type { ResultCache } from './result-cache.ts';
 import type { WaitFor } from './wait.ts';
 
 declare const agentType: unique symbol;
@@ -203,6 +204,7 @@ export interface Host {
   readonly prices: Prices;
   readonly breakers: Breakers;
   readonly intents: Intents;
+  readonly results: ResultCache;
   /** Events from outside; undefined for a store that keeps none. */
   readonly inbox: Inbox | undefined;
   /** The store's clock, epoch milliseconds. */

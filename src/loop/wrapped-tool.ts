@@ -9,7 +9,8 @@ import type { Ready } from './call.ts';
 import { lateCharge, sumOf } from './charge.ts';
 import { endedLate } from './late.ts';
 import type { ToolOutcome } from './middleware.ts';
-import { type Observed, observed } from './output.ts';
+import type { Observed } from './observed.ts';
+import { observed } from './output.ts';
 import type { Scope } from './types.ts';
 import { infoOf, Wrapping } from './wrapping.ts';
 
@@ -95,7 +96,7 @@ export async function wrappedTool(
 
 const outcomeOf = (end: End): ToolOutcome => (end.ok ? { ok: true, output: end.seen.output } : { ok: false, error: end.error });
 
-const cancelledBefore = (): End => ({
+export const cancelledBefore = (): End => ({
   ok: false,
   cancelled: true,
   attempts: 0,

@@ -136,6 +136,12 @@ export interface ToolOptions<Name extends string, S extends SchemaLike, C extend
   /** Milliseconds of all attempts and the waits between them. Default: none. */
   deadline?: number;
   retry?: Retry;
+  /**
+   * For a `read` tool: a result is given again to the same call, for `ttl` milliseconds, without running it: to a call with the same
+   * arguments and context, of the same principal; with `shared`, of the same tenant. A result is not given after the principal has had an
+   * effect (a call of another effect than `read`), and failures are not kept. In the memory of the engine's process.
+   */
+  cache?: { ttl: number; shared?: boolean };
   /** `false`: no breaker. */
   breaker?: Breaker | false;
   /** Most bytes of output that are journaled and shown to the model. More is cut, with a note to the model. Default 65,536. */

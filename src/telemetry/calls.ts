@@ -192,8 +192,9 @@ export class ToolRecorder extends CallRecorder implements ToolTrace {
     const { error } = o;
     this.#paid(o.usd);
     const usd = this.#usd;
+    const cached: Attributes = o.cached ? { [ATTR.cached]: true } : {};
     const seconds = this.close(
-      { [ATTR.costUsd]: usd, [ATTR.attempts]: o.attempts, [ATTR.outcome]: error ? error.outcome : 'done' },
+      { [ATTR.costUsd]: usd, [ATTR.attempts]: o.attempts, [ATTR.outcome]: error ? error.outcome : 'done', ...cached },
       { error, at, content: () => ({ [ATTR.toolResult]: jsonAttribute(o.output) }) },
     );
     const { instruments } = this.claim;
@@ -201,7 +202,7 @@ export class ToolRecorder extends CallRecorder implements ToolTrace {
     quietly(() =>
       instruments.tool.record(
         seconds,
-        error ? { ...this.dimensions, [ATTR.errorType]: errorType(error.code) } : this.dimensions,
+        error ? { ...this.dimensions, [ATTR.errorType]: errorType(error.code) } : { ...this.dimensions, ...cached },
         this.context,
       ),
     );

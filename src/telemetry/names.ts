@@ -78,6 +78,7 @@ export const ATTR = {
   retryIn: 'rondo.retry.in',
   fallback: 'rondo.fallback.model',
   effect: 'rondo.effect',
+  cached: 'rondo.cached',
   outcome: 'rondo.outcome',
   standin: 'rondo.standin',
   costUsd: 'rondo.cost.usd',

@@ -114,6 +114,8 @@ export interface ToolEnd {
   attempts?: number;
   /** US dollars of the last attempt. */
   usd?: number;
+  /** The result is that of another call. */
+  cached?: object;
   output?: Json;
   error?: Pick<Failure, 'code'> & Partial<Failure>;
 }

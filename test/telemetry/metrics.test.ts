@@ -22,6 +22,8 @@ test('durations, tokens, dollars, retries and breakers are measured, with or wit
     const tool = agent.tool(2, { call: '1.0', name: 'mail' }, t + 2_500);
     tool.failedAttempt({ attempt: 1, code: 'TIMEOUT', retryIn: 5 });
     tool.end({ error: { code: 'TIMEOUT' } }, t + 2_600);
+    const kept = agent.tool(2, { call: '2.0', name: 'mail' }, t + 2_600);
+    kept.end({ attempts: 0, cached: { run: 'r', call: '1.0' } }, t + 2_600);
     engine.breakerOpened('tool', 'mail');
     engine.breakerOpened('model', 'bedrock/x');
     agent.end({ status: 'completed' }, {}, t + 3_000);
@@ -40,7 +42,10 @@ test('durations, tokens, dollars, retries and breakers are measured, with or wit
       [{ ...answered, 'gen_ai.token.type': 'input' }, 100],
       [{ ...answered, 'gen_ai.token.type': 'output' }, 30],
     ]);
-    expect(rows('gen_ai.execute_tool.duration')).toEqual([[{ ...mail, 'error.type': 'TIMEOUT' }, expect.closeTo(0.1, 9)]]);
+    expect(rows('gen_ai.execute_tool.duration')).toEqual([
+      [{ ...mail, 'error.type': 'TIMEOUT' }, expect.closeTo(0.1, 9)],
+      [{ ...mail, 'rondo.cached': true }, 0],
+    ]);
     expect(rows('gen_ai.invoke_agent.duration')).toEqual([
       [{ 'gen_ai.operation.name': 'invoke_agent', 'gen_ai.agent.name': 'support', 'rondo.run.status': 'completed' }, 3],
     ]);

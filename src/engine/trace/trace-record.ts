@@ -63,6 +63,8 @@ export type TraceRecord = About &
         costUsd?: number;
         /** Why the cost is unknown. */
         costError?: 'COST_INVALID';
+        /** It did not run: its result is that of this call, from the cache of the tool. */
+        cached?: { run: string; call: CallId; at: number };
       } & Called)
     | ({
         type: 'MODEL_INVOCATION';

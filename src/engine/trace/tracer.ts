@@ -185,7 +185,7 @@ export class Tracer {
   }
 
   #finished(entry: Ended, frame: Frame): TraceRecord {
-    const { call: id, ok, error, attempts, ms, at, repeated, usage, usd, unpriced } = entry;
+    const { call: id, ok, error, attempts, ms, at, repeated, cached, usage, usd, unpriced } = entry;
     const call = callNamed(this.run, entry);
     const { before } = this.#attempts(id);
     const began = this.#begun.get(id);
@@ -206,6 +206,7 @@ export class Tracer {
       ...(turn && { usage }),
       costUsd: usd,
       costError: unpriced?.code,
+      cached,
       ...this.#told({
         input: call && argumentsOf(call),
         output: entry.output ?? (entry.state as Json | undefined),
