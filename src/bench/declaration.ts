@@ -9,6 +9,7 @@ import { checkLimits, isAgent } from '../loop/definition.ts';
 import type { Agent } from '../loop/types.ts';
 import { checkOptions } from '../options.ts';
 import type { Model } from '../ports/model.ts';
+import type { Recorded } from './recorded/recorded.ts';
 
 /** A model, or a function that makes one for each run: a scripted model that answers from a list is used up by one run. */
 export type ModelOption = Model | (() => Model);
@@ -28,6 +29,8 @@ export interface Scenario {
   decide?: (approval: Approval) => Decision | undefined;
   /** Besides those of the benchmark. */
   checks?: readonly Check[];
+  /** A recorded run, see `fromJournal()`: tools are not executed, its calls answer them. */
+  recorded?: Recorded;
 }
 
 /** A configuration that is measured beside others, in the same rounds. */
@@ -84,6 +87,7 @@ const SCENARIO = {
   model: 'model: () => scripted([...])',
   decide: 'decide: (approval) => approve(approval)',
   checks: "checks: [exact('42')]",
+  recorded: 'scenarios: await fromJournal(journal, { agent })',
 } satisfies Record<keyof Scenario, string>;
 
 /** A declaration with its defaults, checked. */

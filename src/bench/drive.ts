@@ -5,6 +5,7 @@ import type { RunOptions } from '../engine/options.ts';
 import type { RunResult } from '../engine/results.ts';
 import type { TraceRecord } from '../engine/trace/trace-record.ts';
 import { RondoError } from '../errors.ts';
+import { approve, respond } from '../hitl/answers.ts';
 import type { Approval } from '../hitl/approvals.ts';
 import type { Decision, Limits } from '../journal/entries.ts';
 import { type Json, toldJson } from '../json.ts';
@@ -13,6 +14,10 @@ import { messageOf } from '../reliability/classify.ts';
 import type { AgentOption, ModelOption, Scenario } from './declaration.ts';
 import { type Measured, measured } from './measured.ts';
 import type { Clock, Meter } from './meter.ts';
+import { RecordedCalls } from './recorded/calls.ts';
+import { differenceOf } from './recorded/difference.ts';
+import { harmless } from './recorded/harmless.ts';
+import type { Recorded } from './recorded/recorded.ts';
 
 export interface Driven {
   measured: Measured;
@@ -38,10 +43,13 @@ export function agentFor(agent: AgentOption, model: ModelOption | undefined): Ag
 
 /** @returns what was measured, also of a run that the engine could not start. */
 export async function driven({ engine, meter, agent, scenario, runId, limits, signal }: DriveOptions): Promise<Driven> {
-  const { options = {}, input, decide } = scenario;
+  const { options = {}, input, recorded } = scenario;
   const { by, session } = options;
+  const definition = recorded && harmless(agent);
+  const calls = recorded && new RecordedCalls(recorded.calls);
+  const decide = recorded ? asRecorded(recorded, scenario.decide) : scenario.decide;
   const own = session && { session: typeof session === 'string' ? `${session}-${runId}` : { ...session, id: `${session.id}-${runId}` } };
-  const clock = meter.start(runId);
+  const clock = meter.start(runId, calls);
   try {
     const given = { ...options, ...own, id: runId, limits, signal } as RunOptions<Json>;
     let result: RunResult = await engine.run(agent, input, given);
@@ -57,7 +65,9 @@ export async function driven({ engine, meter, agent, scenario, runId, limits, si
     clock.ended = performance.now();
     const trace: TraceRecord[] = [];
     for await (const record of engine.exportTrace(runId, { content: true, ...(by && { by }) })) trace.push(record);
-    return { measured: measured(result, trace, clock), graded: gradedRun(runId, toldJson(input).json, result, trace) };
+    const graded = gradedRun(runId, toldJson(input).json, result, trace);
+    const difference = recorded && calls && definition && differenceOf(recorded, graded, calls.missing, definition);
+    return { measured: { ...measured(result, trace, clock), ...(difference && { difference }) }, graded };
   } catch (error) {
     if (RondoError.is(error, 'CONFIG_INVALID')) throw error;
     return { measured: failedToRun(runId, clock, error) };
@@ -65,6 +75,18 @@ export async function driven({ engine, meter, agent, scenario, runId, limits, si
     meter.end(runId);
   }
 }
+
+/** Approves calls, because they are answered from the recording, and answers questions as they were answered then. */
+const asRecorded =
+  ({ calls }: Recorded, otherwise: Scenario['decide']): NonNullable<Scenario['decide']> =>
+  (approval) => {
+    const decision = otherwise?.(approval);
+    if (decision) return decision;
+    if (approval.kind === 'tool') return approve(approval);
+    if (approval.kind !== 'question') return undefined;
+    const answered = calls.find(({ input, ok }) => ok && (input as { question?: Json } | null)?.question === approval.question);
+    return answered && respond(approval, answered.output ?? null);
+  };
 
 const tenantOf = (by: { tenant?: string } | undefined) => (by?.tenant === undefined ? {} : { tenant: by.tenant });
 

@@ -9,5 +9,16 @@ export { type RubricOptions, rubric } from './graders/rubric.ts';
 export { type ExpectedCall, type TrajectoryOptions, trajectory } from './graders/trajectory.ts';
 export type { Machine } from './machine.ts';
 export type { CallMeasure, RunMeasure, StepMeasure } from './measure.ts';
+export type { OtherCall, RunDifference } from './recorded/difference.ts';
+export { type FromJournalOptions, fromJournal } from './recorded/from-journal.ts';
+export type { Recorded } from './recorded/recorded.ts';
 export type { Estimate, Spread, Statistic } from './stats.ts';
-export { type CheckNumbers, type Part, type RunNumbers, type StepNumbers, type Summary, summarised } from './summary.ts';
+export {
+  type CheckNumbers,
+  type Part,
+  type RecordedNumbers,
+  type RunNumbers,
+  type StepNumbers,
+  type Summary,
+  summarised,
+} from './summary.ts';

@@ -3,6 +3,7 @@
 import type { Checked } from '../engine/evaluate/check.ts';
 import type { CallId, RunStatus } from '../journal/entries.ts';
 import type { Usage } from '../ports/model.ts';
+import type { RunDifference } from './recorded/difference.ts';
 
 /** A call of a tool, a function of a graph, a durable step, or a turn of a foreign agent. */
 export interface CallMeasure {
@@ -75,4 +76,6 @@ export interface RunMeasure {
   retries: number;
   steps: readonly StepMeasure[];
   calls: readonly CallMeasure[];
+  /** Of a run from a recording: what it did otherwise. */
+  difference?: RunDifference;
 }

@@ -5,6 +5,7 @@
 import type { RunEvent } from '../engine/events.ts';
 import type { CallId } from '../journal/entries.ts';
 import type { Middleware } from '../loop/middleware.ts';
+import type { RecordedCalls } from './recorded/calls.ts';
 import type { Span } from './spans.ts';
 
 /** Names a step in a run. */
@@ -26,14 +27,20 @@ export class Clock {
   readonly first = new Map<string, number>();
   /** When the run waited for people. */
   readonly pauses: Span[] = [];
+  /** Of a run from a recording: what answers its calls, so that no tool is executed. */
+  readonly recorded: RecordedCalls | undefined;
+
+  constructor(recorded?: RecordedCalls) {
+    this.recorded = recorded;
+  }
 }
 
 /** The options that a measured engine needs. */
 export class Meter {
   readonly #clocks = new Map<string, Clock>();
 
-  start(runId: string): Clock {
-    const clock = new Clock();
+  start(runId: string, recorded?: RecordedCalls): Clock {
+    const clock = new Clock(recorded);
     this.#clocks.set(runId, clock);
     return clock;
   }
@@ -53,11 +60,11 @@ export class Meter {
         models?.set(key, [models.get(key)?.[0] ?? start, performance.now()]);
       }
     },
-    tool: async (_, next, { runId, callId }) => {
-      const tools = this.#clocks.get(runId)?.tools;
+    tool: async ({ name, input }, next, { runId, callId }) => {
+      const { tools, recorded } = this.#clocks.get(runId) ?? {};
       const start = performance.now();
       try {
-        return await next();
+        return recorded ? recorded.answer(name, input) : await next();
       } finally {
         tools?.set(callId, [...(tools.get(callId) ?? []), [start, performance.now()]]);
       }

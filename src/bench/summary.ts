@@ -1,4 +1,6 @@
 /** What a reader wants to know of a report. */
+
+import type { Usage } from '../ports/model.ts';
 import type { Report } from './benchmark.ts';
 import type { RunMeasure, StepMeasure } from './measure.ts';
 import { RUN_NUMBERS, STEP_NUMBERS } from './numbers.ts';
@@ -34,6 +36,22 @@ export interface CheckNumbers {
   costUsd: number | null;
 }
 
+/** Runs from a recording beside the recorded runs: all of them, whether they passed or not. */
+export interface RecordedNumbers {
+  runs: number;
+  /** Calls that were not in the recording, and were answered as not executed. */
+  missing: number;
+  /** Calls that only the new runs, or only the recorded ones, made. */
+  calls: { added: number; removed: number };
+  /** Of these, the calls of tools that are not declared as `read`. */
+  effects: { added: number; removed: number };
+  /** Runs whose output is the recorded one. */
+  sameOutput: number;
+  /** Sums of the recorded runs, and of the new ones. Dollars are null if one is unknown. */
+  was: { steps: number; inputTokens: number; outputTokens: number; costUsd: number | null };
+  is: { steps: number; inputTokens: number; outputTokens: number; costUsd: number | null };
+}
+
 export interface Summary {
   variant: string;
   /** Absent: all scenarios. */
@@ -52,6 +70,8 @@ export interface Summary {
   models: readonly Part[];
   tools: readonly Part[];
   checks: readonly CheckNumbers[];
+  /** Of runs from a recording. */
+  recorded?: RecordedNumbers;
 }
 
 /** One summary for each variant, and one for each of its scenarios. */
@@ -107,6 +127,36 @@ function summaryOf(variant: string, runs: readonly RunMeasure[], scenario?: stri
       failed: own.filter(({ failed }) => failed).length,
       costUsd: total(own.map(({ costUsd }) => costUsd)),
     })),
+    ...recordedIn(runs),
+  };
+}
+
+function recordedIn(runs: readonly RunMeasure[]): { recorded?: RecordedNumbers } {
+  const from = runs.flatMap(({ difference, ...run }) => (difference ? [{ difference, run }] : []));
+  if (from.length === 0) return {};
+  const differences = from.map(({ difference }) => difference);
+  const added = differences.flatMap((one) => one.added);
+  const removed = differences.flatMap((one) => one.removed);
+  const effects = (calls: readonly { effect: boolean }[]) => calls.filter(({ effect }) => effect).length;
+  return {
+    recorded: {
+      runs: from.length,
+      missing: differences.reduce((sum, { missing }) => sum + missing, 0),
+      calls: { added: added.length, removed: removed.length },
+      effects: { added: effects(added), removed: effects(removed) },
+      sameOutput: differences.filter(({ sameOutput }) => sameOutput).length,
+      was: sums(differences.map(({ was }) => was)),
+      is: sums(from.map(({ run }) => ({ ...run, steps: run.modelCalls }))),
+    },
+  };
+}
+
+function sums(of: readonly { steps: number; usage: Usage; costUsd: number | null }[]): RecordedNumbers['was'] {
+  return {
+    steps: of.reduce((sum, { steps }) => sum + steps, 0),
+    inputTokens: of.reduce((sum, { usage }) => sum + usage.input + (usage.cacheRead ?? 0) + (usage.cacheWrite ?? 0), 0),
+    outputTokens: of.reduce((sum, { usage }) => sum + usage.output, 0),
+    costUsd: total(of.map(({ costUsd }) => costUsd)),
   };
 }
 

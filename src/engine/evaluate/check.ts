@@ -17,8 +17,9 @@ export interface GradedCall {
   ok: boolean;
   /** Absent if it failed. */
   output?: Json;
-  /** The code of its failure. */
+  /** The code of its failure, and its message. */
   error?: string;
+  message?: string;
   /** Attempts that ran: 0 if it was refused before the first, or its intent was done before. */
   attempts: number;
 }
@@ -96,7 +97,7 @@ export function gradedRun(runId: string, input: Json, result: RunResult, trace: 
   const calls = new Map<CallId, GradedCall>();
   for (const record of trace) {
     if (record.type !== 'TOOL_INVOCATION') continue;
-    const { callId, toolName: tool, path, status, attempt, errorCode, retryScheduledInMs, input: given = null, output } = record;
+    const { callId, toolName: tool, path, status, attempt, errorCode, retryScheduledInMs, input: given = null, output, message } = record;
     if (retryScheduledInMs !== undefined || status === 'INTERRUPTED') continue;
     calls.set(callId, {
       callId,
@@ -105,7 +106,9 @@ export function gradedRun(runId: string, input: Json, result: RunResult, trace: 
       input: given,
       ok: status === 'SUCCEEDED',
       attempts: attempt,
-      ...(status === 'SUCCEEDED' ? { output: output ?? null } : { error: errorCode ?? 'TOOL_FAILED' }),
+      ...(status === 'SUCCEEDED'
+        ? { output: output ?? null }
+        : { error: errorCode ?? 'TOOL_FAILED', ...(message !== undefined && { message }) }),
     });
   }
   return { runId, input, result, ...(result.status === 'completed' && { output: result.output as Json }), calls: [...calls.values()] };
