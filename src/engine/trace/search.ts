@@ -150,6 +150,8 @@ async function searched(resources: Resources, head: RunHead, q: SearchQuery): Pr
     const said = saidByUser(entry);
     if (said.length > 0) take({ from: 'user', seq: entry.seq, step: run.root.step, path: run.root.path }, said);
     for (const record of records) {
+      // the call that waited is found by itself
+      if (record.type === 'WAIT') continue;
       // an outcome that became known replaces the one before
       if (record.type === 'OUTCOME' && q.outcome !== undefined) matches = matches.filter(({ callId }) => callId !== record.callId);
       take(itemOf(record), textsOf(record));
@@ -172,7 +174,9 @@ function matched(item: SearchMatch, texts: readonly string[], q: SearchQuery, pa
   return undefined;
 }
 
-function itemOf(record: TraceRecord): SearchMatch {
+type Found = Exclude<TraceRecord, { type: 'WAIT' }>;
+
+function itemOf(record: Found): SearchMatch {
   const { seq, step, path, type } = record;
   const item: SearchMatch = { from: type === 'MODEL_INVOCATION' ? 'agent' : type === 'FINAL_RESPONSE' ? 'run' : 'tool', seq, step, path };
   const tool = 'toolName' in record ? record.toolName : 'name' in record ? record.name : 'node' in record ? record.node : undefined;
@@ -188,7 +192,7 @@ function itemOf(record: TraceRecord): SearchMatch {
 }
 
 /** What an agent or a tool said in it. A run's output was said before, by its agent. */
-function textsOf(record: TraceRecord): string[] {
+function textsOf(record: Found): string[] {
   if (record.type === 'MODEL_INVOCATION') return record.text === undefined ? [] : [record.text];
   const values = [
     'output' in record && record.type !== 'FINAL_RESPONSE' ? record.output : undefined,

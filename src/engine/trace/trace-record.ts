@@ -112,6 +112,27 @@ export type TraceRecord = About &
         reason?: string;
         by?: string;
       }
+    /**
+     * A wait without a process. `WOKEN`: its time has come. `RECEIVED`: the event has. `REJECTED`: an event did not fit, and it waits on.
+     * `TIMED_OUT`: no event came in time. `ENDED`: its call ended without it.
+     */
+    | {
+        type: 'WAIT';
+        status: 'BEGAN' | 'WOKEN' | 'RECEIVED' | 'REJECTED' | 'TIMED_OUT' | 'ENDED';
+        toolName: string;
+        callId: CallId;
+        /** The latest time that it waits, epoch milliseconds. */
+        until: number;
+        /** The name of the event that it waits for. Absent for a time alone. */
+        event?: string;
+        /** The event that came. */
+        eventId?: string;
+        /** How long it has waited. Absent for its begin. */
+        durationMs?: number;
+        /** Only with `content`: what the event is about, and why one did not fit. */
+        key?: string;
+        message?: string;
+      }
     /** `RECALL`: what the memory knew, when it changed. `RECORD`: an attempt to record the conversation; it has no duration in the journal. */
     | ({ type: 'MEMORY_OPERATION'; operation: 'RECALL'; facts: number } & Pick<Attempted, 'status'>)
     | ({ type: 'MEMORY_OPERATION'; operation: 'RECORD' } & Omit<Attempted, 'durationMs'>)

@@ -9,6 +9,7 @@ import type { Part } from '../../ports/model.ts';
 import { parseTraceparent } from '../../telemetry/traceparent.ts';
 import { compaction, summaryFailed } from './compaction.ts';
 import type { TraceRecord } from './trace-record.ts';
+import { waitFields } from './wait-record.ts';
 
 type Fields = { type: TraceRecord['type'] } & { [field: string]: unknown };
 type Ended = EntryOf<'call.finished'>;
@@ -75,7 +76,10 @@ export class Tracer {
           ),
         ];
       case 'call.finished':
-        return [this.#finished(entry, frame)];
+        return [...this.#wait(entry, frame), this.#finished(entry, frame)];
+      case 'wait.began':
+      case 'event.rejected':
+        return this.#wait(entry, frame);
       case 'approval.requested':
       case 'approval.decided':
         return this.#approval(entry, frame);
@@ -213,6 +217,16 @@ export class Tracer {
         message: error?.message,
       }),
     });
+  }
+
+  /** The begin of a wait, its end, or an event that did not fit. */
+  #wait(entry: EntryOf<'wait.began' | 'event.rejected'> | Ended, frame: Frame): TraceRecord[] {
+    const call = callNamed(this.run, entry.type === 'call.finished' ? entry : { type: entry.type, call: entry.call });
+    const began = entry.type === 'wait.began' ? entry : call?.wait?.began;
+    // a copied wait of a fork may have ended before
+    if (!began || (call?.status !== 'open' && entry.type !== 'wait.began')) return [];
+    const { fields, key, message } = waitFields(entry, began, call?.name ?? '');
+    return [this.#record(entry, frame, call?.step ?? frame.step, { ...fields, ...this.#told({ key, message }) })];
   }
 
   #approval(entry: EntryOf<'approval.requested' | 'approval.decided'>, frame: Frame): TraceRecord[] {
