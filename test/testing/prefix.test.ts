@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { agent, Engine, type Message, type ModelRequest, tool } from '../../src/index.ts';
+import { agent, Engine, keepLast, type Message, type ModelRequest, tool } from '../../src/index.ts';
 import { checkPrefixes, prefixes, prefixTokens, scripted } from '../../src/testing/index.ts';
 import { anything } from '../engine/setup.ts';
 
@@ -118,6 +118,18 @@ test('a step wrapper that drops earlier messages is such a change', async () => 
   const { use, onEvent } = watched();
   expect((await dropping({ use: [shorter, ...use], onEvent })).status).toBe('completed');
   expect((await dropping({ use: [shorter, ...use] })).status).toBe('failed');
+});
+
+test('so is compaction', async () => {
+  const call = { toolCalls: [{ name: 'look', input: {} }] };
+  const compacting = (more: object) => {
+    const model = scripted([call, call, call, call, 'Done.']);
+    const a = agent({ name: 'a', instructions: '', model, tools: [look], compact: [keepLast(2)] });
+    return new Engine(more).run(a, 'go');
+  };
+  const { use, onEvent } = watched();
+  expect((await compacting({ use, onEvent })).status).toBe('completed');
+  expect((await compacting({ use })).status).toBe('failed');
 });
 
 test('the tokens of a prefix: whole requests, a part, none, and other conversations', () => {

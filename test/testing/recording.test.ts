@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { z } from 'zod';
-import { agent, Engine, fallback, type Model, type ModelRequest, RondoError, tool } from '../../src/index.ts';
+import { agent, clearToolResults, Engine, fallback, type Model, type ModelRequest, RondoError, tool } from '../../src/index.ts';
 import { type RecordOptions, record, replay, scripted } from '../../src/testing/index.ts';
 
 const HAIKU = 'anthropic.claude-haiku-4-5-20251001-v1:0';
@@ -264,6 +264,26 @@ test('redact evens out what is another in each run, and hides what is private', 
   const result = await engine.run(asks(replay(file, { redact }), tools), 'I am Ana Smith');
   expect(result).toMatchObject({ status: 'completed', output: 'Late, A. S..' });
   expect((await failing(engine.run(asks(replay(file), tools), 'I am Ana Smith'))).code).toBe('RECORDING_MISMATCH');
+});
+
+test('a run whose conversation is compacted has the same requests each time', async () => {
+  const compact = [clearToolResults({ over: 500, keep: 1, least: 10 })];
+  const long = tool({
+    name: 'look_up',
+    description: '',
+    input: z.object({ of: z.string() }),
+    effect: 'read',
+    execute: ({ of }) => of.repeat(500),
+  });
+  const run = (model: Model) =>
+    new Engine().run(agent({ name: 'a', instructions: '', model, tools: [long], compact }), 'x'.repeat(400), {
+      limits: { steps: 20 },
+    });
+  const recorded = await run(record(real(8), file));
+  expect(recorded.status).toBe('completed');
+  expect(readFileSync(file, 'utf8')).toContain('is left out here');
+  expect(await run(replay(file))).toMatchObject({ status: 'completed', steps: 8 });
+  expect(readFileSync(file, 'utf8')).not.toContain(recorded.runId);
 });
 
 test('an existing file is neither lost nor mixed by accident', async () => {

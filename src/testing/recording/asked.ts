@@ -115,13 +115,20 @@ export class Cleaner {
   }
 }
 
-function withHashes(message: Message): Json {
+/** A message as the model is told it: without the engine's notes, which name the run, and with hashes of large data. */
+function withHashes({ role, content }: Message): Json {
   const hashed = (part: object): object => {
-    const { type, data, output } = part as { type?: unknown; data?: unknown; output?: readonly object[] };
-    if (type === 'toolResult' && output) return { ...part, output: output.map(hashed) };
+    const {
+      type,
+      data,
+      output,
+      cleared: _,
+      ...rest
+    } = part as { type?: unknown; data?: unknown; output?: readonly object[]; cleared?: unknown };
+    if (type === 'toolResult' && output) return { type, ...rest, output: output.map(hashed) };
     return MEDIA.has(type) && typeof data === 'string' && data.length > LONGEST_DATA ? { ...part, data: `sha256:${sha256(data)}` } : part;
   };
-  return { ...message, content: message.content.map(hashed) } as unknown as Json;
+  return { role, content: content.map(hashed) } as unknown as Json;
 }
 
 function eachText(value: unknown, change: (text: string) => string): unknown {
