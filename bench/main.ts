@@ -16,6 +16,7 @@ import { tableText, targetsText } from './report.ts';
 import { judge, type Outcome, type Scenario, type Settings } from './result.ts';
 import { bytes } from './scenarios/bytes.ts';
 import { concurrent } from './scenarios/concurrent.ts';
+import { context } from './scenarios/context.ts';
 import { events } from './scenarios/events.ts';
 import { graphs } from './scenarios/graphs.ts';
 import { importing } from './scenarios/importing.ts';
@@ -33,6 +34,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   concurrent,
   spans,
   tokens,
+  context,
   graphs,
   resume,
   keys,

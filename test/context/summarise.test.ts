@@ -173,6 +173,15 @@ describe('summarise', () => {
       await ends(engine.run(declared(last), `${i}`, { session: 's' }), 'completed');
     }
     expect(saidIn(last.requests[0])).toContain('The order is 4711.');
+    // also where not all of the messages are copied
+    for (let i = 0; i < 14; i++) {
+      last = scripted(['ok']);
+      const a = agent({ name: 'a', instructions: '', model: last });
+      await ends(engine.run(a, `${i} `.padEnd(60_000, 'y'), { session: 's' }), 'completed');
+    }
+    expect(saidIn(last.requests[0]).length).toBeLessThan(750_000);
+    expect(saidIn(last.requests[0])).toContain('The order is 4711.');
+    assertSendable(last.requests[0]?.messages ?? []);
   });
 
   test('what is forgotten is in no summary of a later run', async () => {

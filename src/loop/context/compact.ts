@@ -30,9 +30,9 @@ export async function compact(scope: LoopScope): Promise<void> {
   }
 }
 
-/** Whether a conversation that the model refused can be tried again, made smaller. */
-export const mayCompact = ({ plan, frame }: LoopScope, { code }: Pick<Failure, 'code'>): boolean =>
-  code === 'CONTEXT_TOO_LONG' && plan.compact.length > 0 && frame.refusals < MOST_REFUSALS;
+/** Whether the model refused a conversation that policies may make smaller. */
+export const mayCompact = ({ plan }: LoopScope, { code }: Pick<Failure, 'code'>): boolean =>
+  code === 'CONTEXT_TOO_LONG' && plan.compact.length > 0;
 
 /** Makes a conversation smaller that the model refused. @returns whether it is smaller now. @throws as `compact`. */
 export async function compactRefused(scope: LoopScope): Promise<boolean> {
