@@ -8,10 +8,10 @@ import { type Json, toldJson } from '../../json.ts';
 import type { Part } from '../../ports/model.ts';
 import { parseTraceparent } from '../../telemetry/traceparent.ts';
 import { compaction, summaryFailed } from './compaction.ts';
+import { type Fields, kindOf } from './kind.ts';
 import type { TraceRecord } from './trace-record.ts';
 import { waitFields } from './wait-record.ts';
 
-type Fields = { type: TraceRecord['type'] } & { [field: string]: unknown };
 type Ended = EntryOf<'call.finished'>;
 
 /** Folds a run, and tells the records of each entry. */
@@ -345,16 +345,6 @@ export class Tracer {
       copied,
     }).json as unknown as TraceRecord;
   }
-}
-
-function kindOf(frame: Frame, call: Call | undefined, id: CallId): Fields {
-  const name = call?.name ?? '';
-  if (call?.frame) return { type: 'DELEGATION', toolName: name, agent: call.frame.agent };
-  if (frame.kind === 'foreign') return { type: 'FOREIGN_TURN', agent: frame.agent };
-  if (frame.kind !== 'graph') return { type: 'TOOL_INVOCATION', toolName: name };
-  const end = id.indexOf('/');
-  if (end < 0) return { type: 'NODE', node: name };
-  return { type: 'DURABLE_STEP', node: frame.tasks?.get(id.slice(0, end))?.name ?? '', name: id.slice(end + 1) };
 }
 
 const textIn = (content: readonly Part[], type: 'text' | 'reasoning') =>
