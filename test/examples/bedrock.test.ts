@@ -62,5 +62,8 @@ it('does the same job on a model of Bedrock, throttled once, in two processes', 
   expect(second.out).toMatch(/cost {2}\$0\.000\d+ \(44 tokens in, 28 out\)/);
   expect(mails(dir)).toHaveLength(1);
   const [asked] = server.calls.slice(-1);
-  expect(asked?.input.system).toMatchObject([{ text: expect.stringContaining('You triage support tickets') }]);
+  expect(asked?.input.system).toMatchObject([
+    { text: expect.stringContaining('You triage support tickets') },
+    { cachePoint: { type: 'default' } },
+  ]);
 });
