@@ -11,6 +11,7 @@ import type { Decision, Limits } from '../journal/entries.ts';
 import { type Json, toldJson } from '../json.ts';
 import type { Agent } from '../loop/types.ts';
 import { messageOf } from '../reliability/classify.ts';
+import { prefixTokens } from '../testing/prefix-share.ts';
 import type { AgentOption, ModelOption, Scenario } from './declaration.ts';
 import { type Measured, measured } from './measured.ts';
 import type { Clock, Meter } from './meter.ts';
@@ -108,6 +109,7 @@ const failedToRun = (runId: string, clock: Clock, error: unknown): Measured => (
   engineMs: 0,
   usage: { input: 0, output: 0 },
   costUsd: null,
+  prefix: prefixTokens([]),
   modelCalls: 0,
   toolCalls: 0,
   retries: 0,

@@ -3,6 +3,7 @@
 import type { Checked } from '../engine/evaluate/check.ts';
 import type { CallId, RunStatus } from '../journal/entries.ts';
 import type { Usage } from '../ports/model.ts';
+import type { PrefixTokens } from '../testing/prefix-share.ts';
 import type { RunDifference } from './recorded/difference.ts';
 
 /** A call of a tool, a function of a graph, a durable step, or a turn of a foreign agent. */
@@ -18,6 +19,10 @@ export interface CallMeasure {
   ms: number;
   attempts: number;
   ok: boolean;
+  /** US dollars of all attempts: a tool's own `cost`, or a turn. Null if unknown. */
+  costUsd: number | null;
+  /** It did not run: its result came from the cache of the tool. */
+  cached?: true;
   /** The code of its failure. */
   error?: string;
 }
@@ -70,6 +75,8 @@ export interface RunMeasure {
   usage: Usage;
   /** US dollars; null if unknown. */
   costUsd: number | null;
+  /** Input tokens, cached ones included: those that the request before had at the same place, the most that could have been, those read from a cache. */
+  prefix: PrefixTokens;
   modelCalls: number;
   toolCalls: number;
   /** Attempts besides the first, of models and calls. */

@@ -2,6 +2,8 @@
 import type { RunResult } from '../engine/results.ts';
 import type { TraceRecord } from '../engine/trace/trace-record.ts';
 import { invalid } from '../errors.ts';
+import type { CallId } from '../journal/entries.ts';
+import { prefixTokens } from '../testing/prefix-share.ts';
 import type { CallMeasure, RunMeasure, StepMeasure } from './measure.ts';
 import { type Clock, deltaKey, stepKey } from './meter.ts';
 import { covered, round, type Span } from './spans.ts';
@@ -18,7 +20,8 @@ export function measured(result: RunResult, trace: readonly TraceRecord[], clock
   const whole: Span = [clock.started, clock.ended];
   const answers = trace.filter((record): record is Invoked => record.type === 'MODEL_INVOCATION');
   const ended = trace.filter((record): record is Called => record.type in CALLS && endsCall(record as Called));
-  const calls = ended.filter(({ callId }) => !clock.frames.has(callId)).map((record) => callOf(record, clock));
+  const costs = costsOf(trace);
+  const calls = ended.filter(({ callId }) => !clock.frames.has(callId)).map((record) => callOf(record, clock, costs));
   const { models, pauses, started } = clock;
   if (answers.some(({ status }) => status === 'SUCCEEDED') && models.size === 0)
     throw invalid('The engine of the benchmark does not use what it is given. Write engine: (o) => new Engine({ ...o, journal }).');
@@ -41,6 +44,7 @@ export function measured(result: RunResult, trace: readonly TraceRecord[], clock
     costUsd: result.costUsd ?? null,
     modelCalls: answers.filter(({ status }) => status === 'SUCCEEDED').length,
     toolCalls: calls.filter(({ kind, attempts }) => kind === 'tool' && attempts > 0).length,
+    prefix: prefixTokens(clock.asked),
     retries: retriesIn(answers) + calls.reduce((sum, { attempts }) => sum + Math.max(0, attempts - 1), 0),
     steps,
     calls,
@@ -70,7 +74,7 @@ function errorOf(result: RunResult): { error?: { code: string; message: string }
   }
 }
 
-function callOf(record: Called, clock: Clock): CallMeasure {
+function callOf(record: Called, clock: Clock, costs: ReadonlyMap<CallId, number | null>): CallMeasure {
   const { callId, path, step, attempt, status, errorCode, frame, type } = record;
   const spans = clock.tools.get(callId);
   const end = clock.finished.get(callId);
@@ -89,8 +93,23 @@ function callOf(record: Called, clock: Clock): CallMeasure {
     ms: round(to - from),
     attempts: attempt,
     ok: status === 'SUCCEEDED',
+    costUsd: costs.get(callId) === undefined ? 0 : (costs.get(callId) as number | null),
+    ...('cached' in record && record.cached && { cached: true as const }),
     ...(errorCode !== undefined && { error: errorCode }),
   };
+}
+
+/** US dollars of all attempts of a call; null if one is unknown. */
+function costsOf(trace: readonly TraceRecord[]): Map<CallId, number | null> {
+  const costs = new Map<CallId, number | null>();
+  for (const record of trace) {
+    if (record.type !== 'TOOL_INVOCATION' && record.type !== 'FOREIGN_TURN') continue;
+    const { callId, costUsd = 0 } = record;
+    const before = costs.get(callId);
+    const unknown = before === null || ('costError' in record && record.costError !== undefined);
+    costs.set(callId, unknown ? null : Math.round(((before ?? 0) + costUsd) * 1e9) / 1e9);
+  }
+  return costs;
 }
 
 function nameOf(record: Called): string {

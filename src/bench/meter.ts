@@ -5,6 +5,7 @@
 import type { RunEvent } from '../engine/events.ts';
 import type { CallId } from '../journal/entries.ts';
 import type { Middleware } from '../loop/middleware.ts';
+import type { Asking } from '../testing/prefix-share.ts';
 import type { RecordedCalls } from './recorded/calls.ts';
 import type { Span } from './spans.ts';
 
@@ -17,6 +18,8 @@ export class Clock {
   ended = 0;
   /** Model calls, by `stepKey`: from the first to the last, if a wrapper asks several times. */
   readonly models = new Map<string, [start: number, end: number]>();
+  /** What the models were asked. */
+  readonly asked: Asking[] = [];
   /** Tool calls, by id: those of a run that was resumed may have run several times. */
   readonly tools = new Map<CallId, Span[]>();
   /** When the end of a call was in the journal, and how long it says that it took. */
@@ -51,11 +54,15 @@ export class Meter {
 
   readonly wrapper: Middleware = {
     model: async (request, next, { runId, frame, step }) => {
-      const models = this.#clocks.get(runId)?.models;
+      const { models, asked } = this.#clocks.get(runId) ?? {};
       const key = stepKey(frame, step);
+      // the list of messages grows
+      const asking = { request: { ...request, messages: [...request.messages] }, conversation: frame ?? '' };
       const start = performance.now();
       try {
-        return await next(request);
+        const answer = await next(request);
+        asked?.push({ ...asking, usage: answer.usage });
+        return answer;
       } finally {
         models?.set(key, [models.get(key)?.[0] ?? start, performance.now()]);
       }

@@ -2,7 +2,7 @@
 
 import type { Usage } from '../ports/model.ts';
 import type { Report } from './benchmark.ts';
-import type { RunMeasure, StepMeasure } from './measure.ts';
+import type { CallMeasure, RunMeasure, StepMeasure } from './measure.ts';
 import { RUN_NUMBERS, STEP_NUMBERS } from './numbers.ts';
 import { type Estimate, passAt, type Spread, share, spread } from './stats.ts';
 
@@ -23,8 +23,10 @@ export interface Part {
   inputTokens: number;
   cachedTokens: number;
   outputTokens: number;
-  /** US dollars; null if one is unknown. */
+  /** US dollars; null if one is unknown. Of tools: their own `cost`. */
   costUsd: number | null;
+  /** Of a tool with a cache: calls that it answered, and what they would have cost, by the mean of those that ran. */
+  cache?: { hits: number; savedUsd: number | null };
 }
 
 export interface CheckNumbers {
@@ -66,6 +68,8 @@ export interface Summary {
   /** Of the runs that passed. */
   run: RunNumbers;
   step: StepNumbers;
+  /** Shares of the input tokens: the prefix that a request has in common with the one before, the highest possible, and what was read from a cache. */
+  prefix?: { share: number; highest: number; read: number };
   agents: readonly Part[];
   models: readonly Part[];
   tools: readonly Part[];
@@ -99,6 +103,7 @@ function summaryOf(variant: string, runs: readonly RunMeasure[], scenario?: stri
     failures: failuresOf(runs),
     run: spreads(passed, RUN_NUMBERS),
     step: spreads(steps, STEP_NUMBERS),
+    ...prefixIn(passed),
     agents: partsBy(steps, ({ agent }) => agent),
     models: partsBy(steps, ({ model }) => model),
     tools: [...grouped(calls, ({ kind, name }) => (kind === 'tool' ? name : `${kind} ${name}`))].map(([name, own]) => ({
@@ -113,7 +118,8 @@ function summaryOf(variant: string, runs: readonly RunMeasure[], scenario?: stri
       inputTokens: 0,
       cachedTokens: 0,
       outputTokens: 0,
-      costUsd: 0,
+      costUsd: total(own.map(({ costUsd }) => costUsd)),
+      ...savedBy(own),
     })),
     checks: [
       ...grouped(
@@ -158,6 +164,20 @@ function sums(of: readonly { steps: number; usage: Usage; costUsd: number | null
     outputTokens: of.reduce((sum, { usage }) => sum + usage.output, 0),
     costUsd: total(of.map(({ costUsd }) => costUsd)),
   };
+}
+
+function prefixIn(runs: readonly RunMeasure[]): Pick<Summary, 'prefix'> {
+  const sum = (of: 'input' | 'prefix' | 'highest' | 'read') => runs.reduce((total, { prefix }) => total + prefix[of], 0);
+  const input = sum('input');
+  return input > 0 ? { prefix: { share: sum('prefix') / input, highest: sum('highest') / input, read: sum('read') / input } } : {};
+}
+
+function savedBy(calls: readonly CallMeasure[]): Pick<Part, 'cache'> {
+  const hits = calls.filter(({ cached }) => cached).length;
+  if (hits === 0) return {};
+  const ran = calls.filter(({ cached, attempts }) => !cached && attempts > 0);
+  const paid = total(ran.map(({ costUsd }) => costUsd));
+  return { cache: { hits, savedUsd: paid === null || ran.length === 0 ? null : Math.round(((hits * paid) / ran.length) * 1e9) / 1e9 } };
 }
 
 function failuresOf(runs: readonly RunMeasure[]): { [why: string]: number } {

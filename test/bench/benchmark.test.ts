@@ -307,6 +307,53 @@ describe('dollars', () => {
     ]);
   });
 
+  test('the share of the prefix is shown beside the highest possible, and what was read from a cache', async () => {
+    const usages = [
+      { input: 1_000, output: 10 },
+      { input: 200, output: 10, cacheRead: 1_000 },
+      { input: 1_400, output: 10 },
+    ];
+    const report = await benchmark({
+      ...oneCall(),
+      // the second request moves the whole prefix
+      agent: (model) => {
+        let n = 0;
+        return agent({ name: 'a', instructions: () => (++n === 3 ? 'Other.' : 'Same.'), model, tools: [echo()] });
+      },
+      model: () => scripted(usages.map((usage, i) => ({ ...(i < 2 ? (asks(['echo', { n: 1 }]) as object) : { text: 'done' }), usage }))),
+      runs: 1,
+      warmUp: 0,
+    });
+    const [run] = report.runs;
+    expect(run?.prefix).toMatchObject({ input: 3_600, highest: 2_200, read: 1_000, unmetered: 0 });
+    // the tools come before the instructions, and are a small part of the third request's prefix
+    expect(run?.prefix.prefix).toBeGreaterThanOrEqual(1_000);
+    expect(run?.prefix.prefix).toBeLessThan(2_200);
+    expect(summarised(report)[0]?.prefix).toMatchObject({ highest: 2_200 / 3_600, read: 1_000 / 3_600 });
+  });
+
+  test('what tools cost themselves, and what their caches save, is in the report', async () => {
+    const search = tool({
+      name: 'search',
+      description: '',
+      input: anything,
+      effect: 'read',
+      cost: 0.01,
+      cache: { ttl: 60_000 },
+      execute: () => 'found',
+    });
+    const report = await benchmark({
+      ...oneCall(),
+      agent: (model) => agent({ name: 'a', instructions: '', model, tools: [search] }),
+      model: () => scripted([asks(['search', { q: 1 }]), asks(['search', { q: 1 }]), 'done']),
+      runs: 1,
+      warmUp: 0,
+    });
+    expect(report.runs[0]?.calls).toMatchObject([{ costUsd: 0.01 }, { costUsd: 0, cached: true }]);
+    expect(report.runs[0]?.costUsd).toBe(0.01);
+    expect(summarised(report)[0]?.tools).toMatchObject([{ name: 'search', count: 2, costUsd: 0.01, cache: { hits: 1, savedUsd: 0.01 } }]);
+  });
+
   test('a model without a price has an unknown cost, and never 0', async () => {
     const unpriced = () => ({ ...scripted(['done']), provider: 'acme', id: 'new' });
     const report = await benchmark({ ...oneCall(), model: unpriced, runs: 1 });

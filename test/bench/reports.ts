@@ -31,6 +31,7 @@ export function aRun(o: Partial<RunMeasure> = {}): RunMeasure {
     engineMs: 1,
     usage: { input: 100, output: 10 },
     costUsd: 0.001,
+    prefix: { input: 100, prefix: 0, highest: 0, read: 0, unmetered: 0 },
     modelCalls: 1,
     toolCalls: 0,
     retries: 0,
