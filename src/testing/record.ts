@@ -5,7 +5,7 @@ import { fs } from '../node.ts';
 import type { Model, ModelResponse } from '../ports/model.ts';
 import { candidates } from '../reliability/fallback.ts';
 import { type Asked, Cleaner, RECORDING_OPTIONS, type RecordingOptions } from './recording/asked.ts';
-import { HEADER, type RecordedModel, readRecording } from './recording/file.ts';
+import { HEADER, type RecordedModel, type Recording, readRecording } from './recording/file.ts';
 
 export interface RecordOptions extends RecordingOptions {
   /** What happens with a file that exists: `add` writes to its end, `replace` begins it again. Without this option, it is an error. */
@@ -87,6 +87,23 @@ function writer(model: RecordedModel, file: string, existing: RecordOptions['exi
   };
 }
 
+/** Looks for the end of a line that another process is writing, and milliseconds between them. */
+const LOOKS = 20;
+const WAIT = 25;
+
+/** The recording, once no process is in the middle of a line. */
+function settled(file: string): Recording {
+  for (let looks = 1; ; looks++) {
+    try {
+      return readRecording(file);
+    } catch (error) {
+      const unfinished = RondoError.is(error, 'RECORDING_DAMAGED') && (error.details as { unfinished?: true }).unfinished;
+      if (!unfinished || looks === LOOKS) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAIT);
+    }
+  }
+}
+
 /** Begins the file. @returns the ids that it has. */
 function begun(file: string, existing: RecordOptions['existing']): Iterable<string> {
   if (existing !== undefined && existing !== 'add' && existing !== 'replace')
@@ -99,7 +116,11 @@ function begun(file: string, existing: RecordOptions['existing']): Iterable<stri
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST')
       throw invalid(`record() cannot write to ${file}: ${(error as Error).message}.`, { cause: error });
   }
-  if (existing === 'add') return readRecording(file).ids;
+  if (existing === 'add') {
+    // another process has just made it, and not written yet; a second header does no harm
+    if (fs.statSync(file).size === 0) fs.appendFileSync(file, HEADER);
+    return settled(file).ids;
+  }
   throw new RondoError(
     'RECORDING_EXISTS',
     `${file} exists. To record again, write record(model, file, { existing: 'replace' }); to add to it, { existing: 'add' }. To answer from it, replay(file).`,

@@ -1,9 +1,13 @@
+import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { agent, clearToolResults, Engine, fallback, type Model, type ModelRequest, RondoError, tool } from '../../src/index.ts';
+import { fs } from '../../src/node.ts';
 import { type RecordOptions, record, replay, scripted } from '../../src/testing/index.ts';
 
 const HAIKU = 'anthropic.claude-haiku-4-5-20251001-v1:0';
@@ -152,6 +156,42 @@ test('runs that record at the same time do not disturb each other, through one w
   await Promise.all(names.map((name, i) => engine.run(asks(i % 2 ? one : two), name)));
   const model = replay(file);
   for (const name of names) expect((await engine.run(asks(model), name)).status).toBe('completed');
+});
+
+test('processes that record into one file at the same time lose no answer', async () => {
+  const child = fileURLToPath(new URL('./child-records.ts', import.meta.url));
+  const names = ['a', 'b', 'c'];
+  const ran = await Promise.all(names.map((name) => promisify(execFile)(process.execPath, [child, file, name, '40'])));
+  expect(ran.map(({ stderr }) => stderr)).toEqual(['', '', '']);
+  const model = replay(file);
+  for (const name of names)
+    for (let n = 0; n < 40; n++)
+      expect(textOf(await model.generate(say(`${name} asks ${n} `.padEnd(20_000, '.')), call()))).toBe(`${name} ${n}`);
+});
+
+test('a file that another process has just made, and not begun, is added to', async () => {
+  writeFileSync(file, '');
+  const [one, two] = [record(scripted(['one']), file, { existing: 'add' }), record(scripted(['two']), file, { existing: 'add' })];
+  await one.generate(say('first'), call());
+  // what the other process writes at last is what is there
+  const begun = readFileSync(file, 'utf8').split('\n', 1)[0];
+  writeFileSync(file, `${begun}\n${readFileSync(file, 'utf8')}`);
+  await two.generate(say('second'), call());
+  expect(textOf(await replay(file).generate(say('first'), call()))).toBe('one');
+  expect(textOf(await replay(file).generate(say('second'), call()))).toBe('two');
+});
+
+test('a line that another process is writing is waited for', async () => {
+  await record(scripted(['one']), file).generate(say('first'), call());
+  const whole = readFileSync(file, 'utf8');
+  const reading = vi.spyOn(fs, 'readFileSync').mockReturnValueOnce(whole.slice(0, -5));
+  try {
+    await record(scripted(['two']), file, { existing: 'add' }).generate(say('second'), call());
+    expect(reading).toHaveBeenCalledTimes(2);
+  } finally {
+    reading.mockRestore();
+  }
+  expect(textOf(await replay(file).generate(say('second'), call()))).toBe('two');
 });
 
 test('failures are not recorded, and an attempt that is made again is recorded once', async () => {
@@ -326,7 +366,8 @@ test('a file that is missing, damaged, of a newer version or empty is a clear er
   expect(broken(`${good}oops\n`)).toBe('RECORDING_DAMAGED');
   expect(broken(`${good}[1]\n`)).toBe('RECORDING_DAMAGED');
   expect(broken(`${good}{"id":"x","after":"y","message":{}}\n`)).toBe('RECORDING_DAMAGED');
-  expect(broken('')).toBe('RECORDING_DAMAGED');
+  writeFileSync(file, '');
+  expect(codeOf(() => replay(file))).toBe('RECORDING_DAMAGED');
   expect(broken('{"runs":[]}\n')).toBe('RECORDING_DAMAGED');
   expect(broken(good.replace('"version":1', '"version":2'))).toBe('RECORDING_VERSION');
   expect(() => replay(file)).toThrow(/version 2.*Upgrade rondo/s);

@@ -37,20 +37,20 @@ const isObject = (value: Json | undefined): value is Obj => typeof value === 'ob
 /** @throws RondoError `RECORDING_NOT_FOUND`, `RECORDING_DAMAGED`, `RECORDING_VERSION` */
 export function readRecording(file: string): Recording {
   const text = contentOf(file);
-  const damaged = (line: number, what: string, cause?: unknown) =>
+  const damaged = (line: number, what: string, o: { cause?: unknown; unfinished?: true } = {}) =>
     new RondoError(
       'RECORDING_DAMAGED',
       `${file}, line ${line}: ${what}. Restore the file, remove the line if it is the last one, or delete the file and record again.`,
-      { details: { file, line }, cause },
+      { details: { file, line, ...(o.unfinished && { unfinished: true }) }, cause: o.cause },
     );
   const lines = text.split('\n');
-  if (lines.pop() !== '') throw damaged(lines.length + 1, 'the line is cut off: it has no end');
+  if (lines.pop() !== '') throw damaged(lines.length + 1, 'the line is cut off: it has no end', { unfinished: true });
   const parsed = lines.map((line, i): Obj => {
     let json: Json;
     try {
       json = JSON.parse(line) as Json;
     } catch (error) {
-      throw damaged(i + 1, 'it is not JSON', error);
+      throw damaged(i + 1, 'it is not JSON', { cause: error });
     }
     if (!isObject(json) || isDeep(json, MAX_DEPTH)) throw damaged(i + 1, 'it is not an object of a recording');
     return json;
@@ -93,6 +93,7 @@ function collected(lines: readonly Obj[], damaged: (line: number, what: string) 
   };
   lines.forEach((o, i) => {
     const line = i + 2;
+    if (o.rondo === 'recording' && o.version === VERSION) return;
     const { id } = o;
     if (isObject(o.asked)) {
       const { asked } = o;
