@@ -1,6 +1,7 @@
 /** What a record of a call is: a tool call, a sub-agent, a node, a durable step or a foreign turn. */
 import type { CallId } from '../../journal/entries.ts';
 import type { Call, Frame } from '../../journal/fold.ts';
+import type { Part } from '../../ports/model.ts';
 import type { TraceRecord } from './trace-record.ts';
 
 export type Fields = { type: TraceRecord['type'] } & { [field: string]: unknown };
@@ -14,3 +15,7 @@ export function kindOf(frame: Frame, call: Call | undefined, id: CallId): Fields
   if (end < 0) return { type: 'NODE', node: name };
   return { type: 'DURABLE_STEP', node: frame.tasks?.get(id.slice(0, end))?.name ?? '', name: id.slice(end + 1) };
 }
+
+/** What a model said, or thought, in an answer. */
+export const textIn = (content: readonly Part[], type: 'text' | 'reasoning') =>
+  content.map((part) => (part.type === type ? part.text : '')).join('');

@@ -5,10 +5,9 @@ import { apply, type Call, emptyFold, type Frame, type RunFold, unfinishedCalls 
 import { argumentsOf, callNamed } from '../../journal/frame.ts';
 import { costUsd } from '../../journal/spent.ts';
 import { type Json, toldJson } from '../../json.ts';
-import type { Part } from '../../ports/model.ts';
 import { parseTraceparent } from '../../telemetry/traceparent.ts';
 import { compaction, summaryFailed } from './compaction.ts';
-import { type Fields, kindOf } from './kind.ts';
+import { type Fields, kindOf, textIn } from './kind.ts';
 import type { TraceRecord } from './trace-record.ts';
 import { waitFields } from './wait-record.ts';
 
@@ -346,6 +345,3 @@ export class Tracer {
     }).json as unknown as TraceRecord;
   }
 }
-
-const textIn = (content: readonly Part[], type: 'text' | 'reasoning') =>
-  content.map((part) => (part.type === type ? part.text : '')).join('');
