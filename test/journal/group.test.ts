@@ -46,6 +46,22 @@ describe('transactions', () => {
     for (const id of runs) expect(await read(journal, id)).toHaveLength(4);
   });
 
+  test('reading another run leaves them together, and reading one of them sees its append', async () => {
+    const { path, open } = file();
+    const journal = open();
+    for (const id of ['a', 'b', 'other']) await start(journal, id);
+    const append = (id: string, seq: number) => journal.append(id, seq, [entry(seq)], head(id));
+    const apart = await during(path, async () => {
+      const first = append('a', 1);
+      expect(await read(journal, 'other')).toHaveLength(1);
+      await Promise.all([first, append('b', 1)]);
+    });
+    expect(apart.transactions).toBe(1);
+    const [a, b] = [append('a', 2), append('b', 2)];
+    expect([...(journal.read('b') as Iterable<unknown>)]).toHaveLength(3);
+    await Promise.all([a, b]);
+  });
+
   test('refused appends of the same tick do not affect it', async () => {
     const { path, open } = file();
     const journal = open();

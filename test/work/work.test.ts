@@ -96,6 +96,22 @@ describe.each(journals)('work() on $name', ({ make }) => {
     expect(seen.slice(first.length)).toEqual(['t000.2', 't000a.1', 't050.2', 't100.2', 't150.2', 't200.2', 't000.3']);
   });
 
+  test('a tenant that comes later has its turn soon, however long the list of another is', async () => {
+    const { journal } = make();
+    const engine = new Engine({ journal });
+    const held = holding();
+    const all = Array.from({ length: 80 }, (_, i) => `a${i}`);
+    for (const id of all) await engine.enqueue(held.agent, id, { by: tenant('a') });
+    for (const id of [...all, 'b']) if (id !== 'a3') held.free(id);
+    const { work } = working({ journal, agents: [held.agent] }, { concurrency: 1 });
+    await until(() => held.begun.includes('a3'));
+    await engine.enqueue(held.agent, 'b', { by: tenant('b') });
+    held.free('a3');
+    await work.idle();
+    expect(held.begun).toHaveLength(81);
+    expect(held.begun.indexOf('b')).toBeLessThan(30);
+  });
+
   test('at most perTenant runs of a tenant, and concurrency of all, are driven at a time', async () => {
     const { journal } = make();
     const engine = new Engine({ journal });

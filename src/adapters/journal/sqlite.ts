@@ -90,7 +90,7 @@ class SqliteJournal implements Journal {
     this.#lastRun = runId;
     if (alone && !o?.waits && !o?.record && this.#appendNext(runId, expectedSeq, entries.length, stored, head, fsync, o)) return;
     const write = () => this.#append(runId, expectedSeq, entries.length, stored, head, o);
-    return alone ? this.#access.queue.now(fsync, write) : this.#access.queue.add(fsync, write);
+    return alone ? this.#access.queue.now(fsync, write, runId) : this.#access.queue.add(fsync, write, runId);
   }
 
   /**
@@ -181,7 +181,7 @@ class SqliteJournal implements Journal {
     return this.#access.read(function* ({ log, heads }) {
       for (const entries of log.read(runId, () => heads.find(runId), after))
         for (const entry of entries) if (entry.seq > after) yield entry;
-    });
+    }, runId);
   }
 
   heads(filter: HeadFilter): Iterable<RunHead> | AsyncIterable<RunHead> {

@@ -19,6 +19,9 @@ export class Turns {
   readonly #lists = new Map<string, List>();
   /** The first runs of the tenants whose turn comes. */
   #round: RunHead[] = [];
+  /** All tenants, if they were read in one page; and for how many more picks they are not read again. */
+  #all: RunHead[] = [];
+  #fresh = 0;
   /** The tenant that had its turn last. */
   #last: RunHead | undefined;
 
@@ -31,16 +34,21 @@ export class Turns {
    * @param full whether a tenant must wait, however many runs it has.
    */
   async next(may: (head: RunHead) => boolean, full: (tenant: string | undefined) => boolean): Promise<RunHead | undefined> {
+    if (this.#round.length === 0 && this.#fresh > 0) this.#round = [...this.#all];
     // the tenants behind the last one, and then all of them
     for (let rounds = 0; rounds < 2; ) {
       const first = this.#round.shift();
       if (first) {
         this.#last = first;
         const found = full(first.tenant) ? undefined : await this.#of(first.tenant, may);
+        this.#fresh--;
         if (found) return found;
         continue;
       }
       this.#round = await queued(this.#journal, { limit: PAGE.tenants, firsts: true, after: this.#last });
+      const whole = !this.#last && this.#round.length < PAGE.tenants;
+      this.#all = whole ? [...this.#round] : [];
+      this.#fresh = whole ? PAGE.runs : 0;
       if (this.#round.length > 0) continue;
       if (!this.#last) return undefined;
       this.#last = undefined;

@@ -46,10 +46,13 @@ export class Access {
     return this.#file;
   }
 
-  /** Reads after all queued writes of this process, synchronously if no lock is in the way. Throws RondoErrors only. */
-  read<T>(rows: (file: File) => Iterable<T>): Iterable<T> | AsyncIterable<T> {
+  /**
+   * Reads after all queued writes of this process, synchronously if no lock is in the way. Throws RondoErrors only.
+   * @param run the only run whose entries are read: writes of others stay queued, so that they share a transaction.
+   */
+  read<T>(rows: (file: File) => Iterable<T>, run?: string): Iterable<T> | AsyncIterable<T> {
     this.refuseClosed();
-    if (this.queue.catchUp() && this.#isOpen()) return this.#rows(rows);
+    if ((!this.queue.concerns(run) || this.queue.catchUp()) && this.#isOpen()) return this.#rows(rows);
     const current = async () => {
       await this.queue.idle();
       for (const until = performance.now() + PATIENCE; !this.#isOpen(); await sleep(PAUSE))

@@ -30,6 +30,8 @@ export class Queue {
   #timer: NodeJS.Timeout | undefined;
   #pause = FIRST_PAUSE;
   #idle: (() => void)[] = [];
+  /** The runs that queued writes change; undefined among them: any. */
+  readonly #of = new Set<string | undefined>();
   readonly #transact: (fsync: boolean, body: () => void) => Verdict;
   readonly #explain: (error: unknown) => Error;
 
@@ -43,22 +45,28 @@ export class Queue {
     return this.#jobs.length === 0;
   }
 
-  /** Runs the write at the end of this tick, in one transaction with the others. */
-  add<T>(fsync: boolean, write: () => T): Promise<T> {
+  /** Whether a queued write may change the entries of a run. */
+  concerns(run: string | undefined): boolean {
+    return !this.empty && (run === undefined || this.#of.has(run) || this.#of.has(undefined));
+  }
+
+  /** Runs the write at the end of this tick, in one transaction with the others. @param of the only run whose entries it changes. */
+  add<T>(fsync: boolean, write: () => T, of?: string): Promise<T> {
     return new Promise<T>((resolve, reject) => {
+      this.#of.add(of);
       this.#jobs.push({ fsync, write, resolve: resolve as (result: unknown) => void, reject, until: performance.now() + PATIENCE });
       if (!this.#timer) this.#immediate ??= setImmediate(() => this.flush());
     });
   }
 
   /** Runs the write synchronously if the queue is empty and the file is not locked; otherwise queues it. */
-  now<T>(fsync: boolean, write: () => T): T | Promise<T> {
-    if (this.#jobs.length > 0) return this.add(fsync, write);
+  now<T>(fsync: boolean, write: () => T, of?: string): T | Promise<T> {
+    if (this.#jobs.length > 0) return this.add(fsync, write, of);
     let outcome: Outcome | undefined;
     const verdict = this.#transact(fsync, () => {
       outcome = attempt(write);
     });
-    if (verdict === 'busy') return this.add(fsync, write);
+    if (verdict === 'busy') return this.add(fsync, write, of);
     if (verdict !== 'done') throw this.#explain(verdict.error);
     const { ok, result, error } = outcome as { ok: boolean; result: T; error: unknown };
     if (ok) return result;
@@ -84,6 +92,7 @@ export class Queue {
       return;
     }
     this.#pause = FIRST_PAUSE;
+    this.#of.clear();
     for (const wake of this.#idle.splice(0)) wake();
   }
 
