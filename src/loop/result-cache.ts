@@ -75,7 +75,7 @@ export class ResultCache {
       this.#remove(key, entry);
       return undefined;
     }
-    if (at <= since || entry.tick <= (this.#wrote.get(whoOf(by)) ?? this.#floor)) return undefined;
+    if (at < since || entry.tick <= (this.#wrote.get(whoOf(by)) ?? this.#floor)) return undefined;
     this.#entries.delete(key);
     this.#entries.set(key, entry);
     return entry;

@@ -90,9 +90,12 @@ describe.each(journals)('a cached read on $name', ({ make }) => {
       );
     };
     await ends(run, 'paused');
+    const seenAt = Date.now();
     await approve(there);
     await ends(there.resume(run.id, { by: ana }), 'paused');
     await approve(here);
+    // claims are told apart from results by the millisecond
+    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(seenAt));
     await ends(here.resume(run.id, { by: ana }), 'completed');
     expect(n).toBe(2);
   });
@@ -424,6 +427,13 @@ describe('the memory of results', () => {
     expect([...users.map((by) => has(c, 'x', by)), has(c, 'y')]).toEqual([false, false, false, false]);
     put(c, 'y');
     expect(has(c, 'y')).toBe(true);
+  });
+
+  test('gives nothing older than it is asked for, and what was got in that millisecond', () => {
+    const c = cache({});
+    put(c, 'a');
+    const at = (since: number) => c.get(keyOf(c, 'a'), { by: ana, ttl: 100, since }) !== undefined;
+    expect([at(now - 1), at(now), at(now + 1)]).toEqual([true, true, false]);
   });
 
   test('gives nothing from the future, as after a clock that was set back', () => {
