@@ -5,6 +5,7 @@ import { isAside } from '../journal/head.ts';
 import { sessionKey } from '../journal/session.ts';
 import { dueOf } from '../journal/wait.ts';
 import { crossing } from '../loop/budget.ts';
+import { withReading } from '../loop/context/read-result.ts';
 import { summaryBounds } from '../loop/context/summary.ts';
 import { agentDefinition, checkLimits, isLoop } from '../loop/definition.ts';
 import { estimate } from '../loop/estimate.ts';
@@ -197,7 +198,8 @@ function lostIn(resources: Resources, agent: AgentDefinition, run: RunFold): { f
     const own = agentOf(agent, frame);
     if (!own || !isLoop(own) || frame.unfinished > 0) return [];
     const limits = frame.parent ? own.limits : limitsOf(resources, agent, run);
-    const then = { agent: own, run, frame, host, tools: own.tools, limits, reserved: new Reserved() };
+    const tools = withReading(host.planOf(own), own.tools, own.name);
+    const then = { agent: own, run, frame, host, tools, limits, reserved: new Reserved() };
     // its next step, or a summary of its conversation; a call that would have crossed a limit was never made
     const calls = [estimate(then), ...summaryBounds(then)].filter((bound) => !crossing(then, 1, () => bound));
     if (calls.length === 0) return [];

@@ -11,7 +11,8 @@ import type { Frame } from '../journal/fold.ts';
 import type { Make } from '../journal/log.ts';
 import { Halted } from '../reliability/patience.ts';
 import type { AgentTrace } from '../telemetry/trace.ts';
-import { withReading } from './context/read-result.ts';
+import { clears, withReading } from './context/read-result.ts';
+import { isLoop } from './definition.ts';
 import { granted } from './grants.ts';
 import { isTimed, watchTime } from './limits.ts';
 import { listed, pin } from './offered.ts';
@@ -61,6 +62,8 @@ export async function runFrame<T>(o: FrameRun<T>): Promise<T> {
   try {
     if (o.open) await o.open(trace);
     if (!scope.halt) await pin(scope, tools);
+    // an engine that drove it before may have had no such policy, and so offered one tool fewer
+    if (isLoop(agent) && !agent.compact && clears(plan)) o.frame.measured.fixed = false;
     stop = watchTime(parent ? o.frame.workMs : drive.log.run.workMs, limits, (limit) => scope.stop({ why: 'limit', limit }));
     return await o.work(scope);
   } catch (error) {

@@ -97,7 +97,7 @@ function own(error: unknown, fallbackCode: FallbackCode, mask: Mask): Classified
   return classified;
 }
 
-const SHORTEN = 'Shorten the conversation, bound what tools return (maxBytes), or use a model with a larger context.';
+const SHORTEN = 'Keep the conversation small (compact), bound what tools return (maxBytes), or use a model with a larger context.';
 
 interface Found {
   kind: Kind;

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import {
   agent,
+  approve,
   type Compaction,
   type Conversation,
+  clearToolResults,
   Engine,
   keepLast,
   type Message,
@@ -176,6 +178,26 @@ describe('a policy of the application', () => {
     const result = await ends(new Engine({ journal }).run(a, 'x', { limits: { tokens: 35_000 } }), 'stopped');
     expect(await compactions(journal, result.runId)).toHaveLength(1);
     expect(result.usage.input + result.usage.output).toBeLessThanOrEqual(35_000);
+  });
+
+  test('an engine that offers read_result where the one before did not counts its tool in the next request', async () => {
+    const usage = { input: 1_000, output: 0 };
+    const sign = tool({ name: 'sign', description: '', input: anything, approval: true, execute: () => 'ok' });
+    const made = () =>
+      agent({
+        name: 'a',
+        instructions: '',
+        model: scripted((_, i) => ({ ...(i === 0 && { toolCalls: [{ name: 'sign', input: {}, id: 'c' }] }), usage }), { maxOutput: 10 }),
+        tools: [sign],
+      });
+    const needed = async (compact: readonly Compaction[]) => {
+      const journal = memoryJournal();
+      const paused = await ends(new Engine({ journal }).run(made(), 'x', { limits: { tokens: 1_500 } }), 'paused');
+      const next = new Engine({ journal, agents: [made()], compact });
+      const stopped = await ends(next.decide(paused.runId, [approve(paused.approvals[0])], { by: { id: 'ben' }, resume: true }), 'stopped');
+      return stopped.limit.needed ?? 0;
+    };
+    expect((await needed([clearToolResults()])) - (await needed([]))).toBeGreaterThan(300);
   });
 
   test('steps of wrappers get what the model sees', async () => {

@@ -103,7 +103,7 @@ function refusal(id: string, { name, message, status }: Raised): Told | undefine
   if (isTooLong(message))
     return told(
       'CONTEXT_TOO_LONG',
-      `The conversation is too long for "${id}": ${message} Shorten it, bound what tools return (maxBytes), or use a model with a larger context.`,
+      `The conversation is too long for "${id}": ${message} Keep it small (compact), bound what tools return (maxBytes), or use a model with a larger context.`,
     );
   return undefined;
 }

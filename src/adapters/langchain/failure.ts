@@ -16,7 +16,7 @@ const CODES: Readonly<Record<string, Told>> = {
   CONTEXT_OVERFLOW: {
     code: 'CONTEXT_TOO_LONG',
     outcome: 'not-run',
-    advice: 'Shorten the conversation, or use a model with a larger context.',
+    advice: 'Keep the conversation small (compact), or use a model with a larger context.',
   },
   INVALID_TOOL_RESULTS: { code: 'VALIDATION', outcome: 'not-run', advice: 'Every call needs its result, in the order asked.' },
   INVALID_PROMPT_INPUT: { code: 'VALIDATION', outcome: 'not-run', advice: 'Check the content of the messages.' },

@@ -36,7 +36,7 @@ export const readResult: ToolDefinition = {
 };
 
 /** Whether a policy of the agent clears results. */
-const clears = ({ compact }: Pick<Plan, 'compact'>): boolean => compact.some((policy) => policy.clears);
+export const clears = ({ compact }: Pick<Plan, 'compact'>): boolean => compact.some((policy) => policy.clears);
 
 /** The tools with the one that reads results back, where a policy clears them. @throws RondoError `CONFIG_INVALID` if its name is taken. */
 export function withReading(plan: Plan, tools: Tools, agent: string): Tools {
