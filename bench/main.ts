@@ -19,6 +19,7 @@ import { concurrent } from './scenarios/concurrent.ts';
 import { context } from './scenarios/context.ts';
 import { events } from './scenarios/events.ts';
 import { graphs } from './scenarios/graphs.ts';
+import { harness } from './scenarios/harness.ts';
 import { importing } from './scenarios/importing.ts';
 import { keys } from './scenarios/keys.ts';
 import { queue } from './scenarios/queue.ts';
@@ -42,6 +43,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   events,
   sleeping,
   import: importing,
+  harness,
 };
 
 const { values, positionals } = parseArgs({
