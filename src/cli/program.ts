@@ -1,6 +1,7 @@
 /** The command line: names and options. What a command needs is loaded when it runs. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import type { BenchOptions } from './bench/run.ts';
+import type { CostOptions } from './cost/run.ts';
 import { EXIT, type ExitCode, type Io } from './io.ts';
 
 const CODES = `
@@ -63,6 +64,9 @@ function programOf(io: Io, end: (code: ExitCode) => void): Command {
     .option('--budget <usd>', 'most US dollars for everything', dollars)
     .option('--only <scenario>', 'only this scenario; repeatable', list)
     .option('--variant <name>', 'only this variant; repeatable', list)
+    .option('--from <runs.db>', 'runs the inputs of old runs of its agent again: tools are answered from the journal, and not executed')
+    .option('--limit <n>', 'most old runs, the newest first (default: 20)', whole(1))
+    .option('--tenant <name>', 'the tenant of the old runs')
     .option(
       '--baseline <report|variant>',
       'compares with a report in a JSON file, or with a variant; default: the first of several variants',
@@ -82,6 +86,28 @@ function programOf(io: Io, end: (code: ExitCode) => void): Command {
     const { compare } = await import('./bench/compare.ts');
     end(await compare(base, other, options, io));
   });
+  program
+    .command('cost')
+    .description('What an agent costs in a month, from measured tokens and the table of prices.')
+    .argument(
+      '[file]',
+      'a benchmark, which is run, or a report of rondo bench --json; without it, a session is made of --steps and --context',
+    )
+    .option('--sessions <n>', 'sessions in a month (default: 1000)', whole(1))
+    .option('--model <id>', 'a model, provider/id, or a part of the name of models in the table; repeatable', list)
+    .option('--steps <n>', 'model calls of a session, without a file (default: 5)', whole(1))
+    .option('--context <tokens>', 'input tokens of each call, without a file (default: 2000)', whole(0))
+    .option('--output <tokens>', 'output tokens of each call, without a file (default: 300)', whole(0))
+    .option('--memory <gb>', 'GB that a session holds, for AgentCore Runtime (default: 0.5)', dollars)
+    .option('--runs <n>', 'measured runs of each scenario, if the file is a benchmark', whole(1))
+    .option('--budget <usd>', 'most US dollars for measuring', dollars)
+    .option('--under <usd>', 'exits with 1 if the models alone cost more, with caching, for any model shown', dollars)
+    .option('--json [file]', 'writes JSON into a file, or instead of the tables')
+    .option('--verbose', 'shows the stack of an error')
+    .action(async (file: string | undefined, options: CostOptions) => {
+      const { cost } = await import('./cost/run.ts');
+      end(await cost(file, options, io));
+    });
   return program;
 }
 

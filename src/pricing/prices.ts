@@ -55,6 +55,10 @@ function wrongRate(rates: Rates, ...required: string[]): string | undefined {
   });
 }
 
+/** The keys of the models in the table: by the id that costs least, which is that of `global.` where there is one. */
+export const pricedModels = (): string[] =>
+  Object.entries(BEDROCK).map(([name, { factor }]) => `bedrock/${Object.hasOwn(factor, 'global.') ? 'global.' : ''}${name}`);
+
 const PREFIX = /^(?:us-gov|us|eu|apac|au|jp|ca|in|global)\./;
 /** Release date and version, as in `-20251001-v1:0`, `-v1`, `-2502-v1:0`. */
 const VERSION = /(?:-\d{8})?(?:-v\d+)?(?::\d+)?$/;

@@ -16,6 +16,9 @@ export interface BenchOptions extends Outputs {
   only?: readonly string[];
   variant?: readonly string[];
   baseline?: string;
+  from?: string;
+  limit?: number;
+  tenant?: string;
   failIf?: readonly string[];
 }
 
@@ -23,7 +26,9 @@ export interface BenchOptions extends Outputs {
 export async function bench(file: string, o: BenchOptions, io: Io): Promise<ExitCode> {
   checkOutputs(o, io);
   const conditions = (o.failIf ?? []).map(condition);
-  const declared = narrowed(await loadBenchmark(file, io.cwd), o, file);
+  const loaded = await loadBenchmark(file, io.cwd);
+  const { from } = o;
+  const declared = narrowed(from === undefined ? loaded : await recordedIn(from, loaded, o, io), o, file);
   const baseline = baselineOf(o.baseline, declared, io);
   if (baseline === undefined && conditions.some(({ relative }) => relative))
     throw new Unusable('A change, such as +5%, needs something to compare with: --baseline <report.json>, or several variants.');
@@ -65,6 +70,15 @@ function verdict(report: Report, outcomes: readonly Outcome[], io: Io): ExitCode
   if (failed > 0 && !judged)
     io.err(`${failed} of ${report.runs.length} runs did not pass. How many may fail is said by --fail-if 'passRate < 0.9'.\n`);
   return held.length > 0 || (failed > 0 && !judged) ? EXIT.failed : EXIT.ok;
+}
+
+/** The benchmark with the runs of a journal as its scenarios. */
+async function recordedIn(file: string, declared: Benchmark, { limit, tenant }: BenchOptions, io: Io): Promise<Benchmark> {
+  const { recordedBenchmark } = await import('./from.ts');
+  return recordedBenchmark(resolve(io.cwd, file), declared, {
+    ...(limit !== undefined && { limit }),
+    ...(tenant !== undefined && { tenant }),
+  });
 }
 
 /** The declaration with what the command line says. */

@@ -1,6 +1,6 @@
 /** What is said of a report, as tables: the terminal, Markdown and the page show the same. */
-import { type Part, type Report, type Spread, type Summary, summarised } from '../../bench/index.ts';
-import { count, grouped, ms, NONE, usd, within } from './format.ts';
+import { type Part, type RecordedNumbers, type Report, type Spread, type Summary, summarised } from '../../bench/index.ts';
+import { count, grouped, ms, NONE, share, usd, within } from './format.ts';
 
 export interface Table {
   id: string;
@@ -42,7 +42,13 @@ export function tablesOf(report: Report): Table[] {
       [...where, ...TIMES],
       times(summaries),
     ),
-    table('money', 'Money', 'Means per run that passed. Input is not cached; output has the reasoning in it.', [...where, ...MONEY], each),
+    table(
+      'money',
+      'Money',
+      'Means per run that passed. Input is not cached; output has the reasoning in it. Prefix kept: of all input, what the request before had at the same place, and the most that could be.',
+      [...where, ...MONEY],
+      each,
+    ),
     table(
       'agents',
       'Agents',
@@ -70,6 +76,13 @@ export function tablesOf(report: Report): Table[] {
       'Broken: the check itself failed.',
       [...where, ...CHECKS],
       summaries.filter(isLeaf(summaries)).flatMap((of) => of.checks.map((check) => ({ of, check }))),
+    ),
+    table(
+      'recorded',
+      'Beside the recorded runs',
+      'Sums over all runs. No tool was executed; calls that are not in the recording were answered as not executed.',
+      [...variant, ...RECORDED],
+      wholes.flatMap((of) => (of.recorded ? [{ of, recorded: of.recorded }] : [])),
     ),
     passTable(report, where, summaries),
     table(
@@ -110,6 +123,7 @@ const MONEY: Cells<One> = [
   ['written', ({ of }) => count(of.run.writtenTokens?.mean)],
   ['output', ({ of }) => count(of.run.outputTokens?.mean)],
   ['reasoning', ({ of }) => count(of.run.reasoningTokens?.mean)],
+  ['prefix kept', ({ of }) => (of.prefix ? `${share(of.prefix.share)} of ${share(of.prefix.highest)}` : NONE)],
   ['model calls', ({ of }) => count(of.run.modelCalls?.mean)],
   ['tool calls', ({ of }) => count(of.run.toolCalls?.mean)],
   ['retries', ({ of }) => count(of.run.retries?.mean)],
@@ -172,6 +186,23 @@ const TOOLS: Cells<OfPart> = [
   ['p50', ({ part }) => ms(part.ms?.p50)],
   ['p95', ({ part }) => ms(part.ms?.p95)],
   ['p99', ({ part }) => ms(part.ms?.p99)],
+  ['cost', ({ part }) => usd(part.costUsd)],
+  ['cache hits', ({ part }) => grouped(part.cache?.hits ?? 0)],
+  ['saved', ({ part }) => (part.cache ? usd(part.cache.savedUsd) : NONE)],
+];
+
+/** Of runs from a recording, beside the recorded ones. */
+const RECORDED: Cells<One & { recorded: RecordedNumbers }> = [
+  ['runs', ({ recorded }) => grouped(recorded.runs)],
+  ['same output', ({ recorded }) => grouped(recorded.sameOutput)],
+  ['calls added', ({ recorded }) => grouped(recorded.calls.added)],
+  ['removed', ({ recorded }) => grouped(recorded.calls.removed)],
+  ['effects added', ({ recorded }) => grouped(recorded.effects.added)],
+  ['removed', ({ recorded }) => grouped(recorded.effects.removed)],
+  ['not executed', ({ recorded }) => grouped(recorded.missing)],
+  ['input', ({ recorded: { was, is } }) => `${grouped(was.inputTokens)} → ${grouped(is.inputTokens)}`],
+  ['output', ({ recorded: { was, is } }) => `${grouped(was.outputTokens)} → ${grouped(is.outputTokens)}`],
+  ['cost', ({ recorded: { was, is } }) => `${usd(was.costUsd)} → ${usd(is.costUsd)}`],
 ];
 
 const CHECKS: Cells<One & { check: Summary['checks'][number] }> = [

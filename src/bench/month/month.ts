@@ -1,0 +1,146 @@
+/** What an agent costs in a month, from what its sessions use and the table of prices. */
+import { invalid } from '../../errors.ts';
+import { AGENTCORE } from '../../pricing/agentcore.ts';
+import { cost } from '../../pricing/cost.ts';
+import { checkPrices, type Prices, price } from '../../pricing/prices.ts';
+import type { PaperCall, PaperSession } from './session.ts';
+
+export interface MonthOptions {
+  /** Sessions in a month. */
+  sessions: number;
+  /** Models by `provider/id`. Default: those that were measured. */
+  models?: readonly string[];
+  prices?: Prices;
+  /** GB of memory that a session's process holds, for AgentCore Runtime. Default 0.5. */
+  memoryGb?: number;
+  /** Epoch milliseconds, for the age of the prices. Default: now. */
+  now?: number;
+}
+
+export interface ModelMonth {
+  model: string;
+  /** US dollars of all sessions. Null: the model, or a rate that is needed, has no known price. */
+  measuredUsd: number | null;
+  /** Without any cache: all input at the full rate. */
+  uncachedUsd: number | null;
+  /** Every call reads what the call before it had, and writes the rest to the cache. */
+  cachedUsd: number | null;
+  /** Of `uncachedUsd`: the input alone. */
+  inputUsd: number | null;
+  /** When the price was valid, `YYYY-MM-DD`, its age in days, and where it was read. Absent without a price. */
+  price?: { date: string; days: number; source: string };
+}
+
+/** One more thing that costs, for all sessions. */
+export interface OtherMonth {
+  name: string;
+  usd: number | null;
+  /** How the number came about. */
+  basis: string;
+}
+
+export interface Month {
+  sessions: number;
+  /** Means of a session. */
+  session: { calls: number; inputTokens: number; outputTokens: number; toolCalls: number };
+  models: readonly ModelMonth[];
+  others: readonly OtherMonth[];
+}
+
+/**
+ * @param measured sessions; the month is so many of their mean.
+ * @throws RondoError `CONFIG_INVALID`.
+ */
+export function month(measured: readonly PaperSession[], o: MonthOptions): Month {
+  const { sessions, memoryGb = 0.5, now = Date.now() } = o;
+  if (measured.length === 0) throw invalid('There is no session to count: every run failed, or its model reported no usage.');
+  if (!Number.isInteger(sessions) || sessions < 1)
+    throw invalid(`The number of sessions is ${sessions}; it is a whole number of 1 or more.`);
+  if (!(memoryGb >= 0)) throw invalid(`The memory is ${memoryGb}; it is in GB, 0 or more.`);
+  const prices = o.prices && checkPrices(o.prices);
+  const models = o.models ?? [...new Set(measured.flatMap(({ model }) => (model === undefined ? [] : [model])))];
+  const mean = (of: (session: PaperSession) => number) => measured.reduce((sum, session) => sum + of(session), 0) / measured.length;
+  const toolsUsd = measured.some((session) => session.toolsUsd === null) ? null : mean((session) => session.toolsUsd ?? 0) * sessions;
+  return {
+    sessions,
+    session: {
+      calls: mean(({ calls }) => calls.length),
+      inputTokens: mean(({ calls }) => calls.reduce((sum, { input }) => sum + input, 0)),
+      outputTokens: mean(({ calls }) => calls.reduce((sum, { output }) => sum + output, 0)),
+      toolCalls: mean(({ toolCalls }) => toolCalls),
+    },
+    models: models.map((model) => modelMonth(model, measured, { sessions, prices, now })),
+    others: othersOf(mean, { sessions, memoryGb, toolsUsd }),
+  };
+}
+
+function modelMonth(
+  model: string,
+  measured: readonly PaperSession[],
+  { sessions, prices, now }: { sessions: number; prices: Prices | undefined; now: number },
+): ModelMonth {
+  const found = price(model, prices);
+  const all = (usage: (call: PaperCall) => Parameters<typeof cost>[0]): number | null => {
+    let nano = 0;
+    for (const { calls } of measured)
+      for (const call of calls) {
+        const usd = cost(usage(call), found);
+        if (usd === undefined) return null;
+        nano += usd * 1e9;
+      }
+    return Math.round((nano * sessions) / measured.length) / 1e9;
+  };
+  return {
+    model,
+    measuredUsd: all(({ input, output, cacheRead, cacheWrite }) => ({
+      input: input - cacheRead - cacheWrite,
+      output,
+      cacheRead,
+      cacheWrite,
+    })),
+    uncachedUsd: all(({ input, output }) => ({ input, output })),
+    cachedUsd: all(({ input, output, before }) => ({ input: 0, output, cacheRead: before, cacheWrite: input - before })),
+    inputUsd: all(({ input }) => ({ input, output: 0 })),
+    ...(found && {
+      price: { date: found.date, days: Math.max(0, Math.floor((now - Date.parse(found.date)) / 86_400_000)), source: found.source },
+    }),
+  };
+}
+
+function othersOf(
+  mean: (of: (session: PaperSession) => number) => number,
+  { sessions, memoryGb, toolsUsd }: { sessions: number; memoryGb: number; toolsUsd: number | null },
+): OtherMonth[] {
+  const toolCalls = mean((session) => session.toolCalls);
+  const seconds = mean(({ ms }) => ms) / 1_000;
+  const work = mean(({ workMs }) => workMs) / 1_000;
+  const gateway = {
+    name: 'AgentCore Gateway',
+    usd: sessions * toolCalls * AGENTCORE.gatewayCall,
+    basis: `${rounded(toolCalls)} tool calls a session`,
+  };
+  const memory = {
+    name: 'AgentCore Memory',
+    usd: sessions * (2 * AGENTCORE.memoryEvent + AGENTCORE.memoryRetrieval + AGENTCORE.memoryRecordMonth),
+    basis: 'if a session writes two events, looks up once, and leaves one record for a month',
+  };
+  // a session that was not measured has no times
+  const runtime =
+    seconds === 0
+      ? []
+      : [
+          {
+            name: 'AgentCore Runtime',
+            usd: sessions * ((work / 3_600) * AGENTCORE.cpuHour + (seconds / 3_600) * memoryGb * AGENTCORE.gbHour),
+            basis: `${rounded(work)} s of one CPU and ${rounded(seconds)} s of ${memoryGb} GB a session, as measured on this machine; the time until an idle session ends is not in it`,
+          },
+        ];
+  return [{ name: "Tools' own cost", usd: toolsUsd, basis: 'the cost that the tools declare' }, ...runtime, gateway, memory].map(
+    (other) => ({
+      ...other,
+      usd: other.usd === null ? null : Math.round(other.usd * 1e6) / 1e6,
+    }),
+  );
+}
+
+const rounded = (value: number) => Number(value.toPrecision(3));

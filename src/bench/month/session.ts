@@ -1,0 +1,61 @@
+/** What one session uses, on paper. */
+import type { RunMeasure } from '../measure.ts';
+
+/** One model call. All numbers are tokens. */
+export interface PaperCall {
+  /** All input, cached or not. */
+  input: number;
+  output: number;
+  /** As measured: of the input, what was read from a cache and what was written to it. */
+  cacheRead: number;
+  cacheWrite: number;
+  /** The input of the call before it of the same agent, with which this one begins: the most that a cache could answer. */
+  before: number;
+}
+
+export interface PaperSession {
+  calls: readonly PaperCall[];
+  /** `provider/id` of the model that was measured; the dearest of several. */
+  model?: string;
+  /** US dollars of the tools themselves; null if unknown. */
+  toolsUsd: number | null;
+  toolCalls: number;
+  /** Milliseconds of the run, and of these, of the engine and the tools. */
+  ms: number;
+  workMs: number;
+}
+
+/** @returns undefined if a model reported no usage: then nothing can be said of what it costs. */
+export function sessionOf(run: RunMeasure): PaperSession | undefined {
+  const last = new Map<string, number>();
+  const calls: PaperCall[] = [];
+  for (const { frame = '', usage } of run.steps) {
+    if (!usage) return undefined;
+    const { input: fresh, output, cacheRead = 0, cacheWrite = 0 } = usage;
+    const input = fresh + cacheRead + cacheWrite;
+    calls.push({ input, output, cacheRead, cacheWrite, before: Math.min(last.get(frame) ?? 0, input) });
+    last.set(frame, input);
+  }
+  const costs = run.calls.map(({ costUsd }) => costUsd);
+  const model = run.steps[0]?.model;
+  return {
+    calls,
+    ...(model !== undefined && { model }),
+    toolsUsd: costs.includes(null) ? null : costs.reduce((sum: number, usd) => sum + (usd ?? 0), 0),
+    toolCalls: run.toolCalls,
+    ms: run.ms,
+    workMs: run.callMs + run.engineMs,
+  };
+}
+
+/** A session that was not measured: so many steps, each with so much context. */
+export function paperSession({ steps, context, output }: { steps: number; context: number; output: number }): PaperSession {
+  const calls = Array.from({ length: steps }, (_, i) => ({
+    input: context,
+    output,
+    cacheRead: 0,
+    cacheWrite: 0,
+    before: i === 0 ? 0 : context,
+  }));
+  return { calls, toolsUsd: 0, toolCalls: Math.max(0, steps - 1), ms: 0, workMs: 0 };
+}

@@ -1,0 +1,105 @@
+import { describe, expect, test } from 'vitest';
+import { month, type PaperSession, paperSession, pricedModels, sessionOf } from '../../src/bench/index.ts';
+import { price } from '../../src/pricing/prices.ts';
+import { aRun } from './reports.ts';
+
+const PRICES = { 'test/m': { input: 1, output: 10, cacheRead: 0.1, cacheWrite: 2, source: 'test', date: '2026-11-01' } };
+const now = Date.parse('2026-11-29');
+const session = (o: Partial<PaperSession> = {}): PaperSession => ({
+  calls: [
+    { input: 1_000, output: 100, cacheRead: 0, cacheWrite: 900, before: 0 },
+    { input: 1_500, output: 200, cacheRead: 900, cacheWrite: 500, before: 1_000 },
+  ],
+  model: 'test/m',
+  toolsUsd: 0.002,
+  toolCalls: 1,
+  ms: 7_200,
+  workMs: 3_600,
+  ...o,
+});
+
+describe('a month', () => {
+  test('is the sum of a hand computation, as measured, without and with caching', () => {
+    const { models, others, session: mean } = month([session()], { sessions: 1_000, prices: PRICES, memoryGb: 1, now });
+    // as measured: 100 * 1 + 900 * 2 + 100 * 10 = 2,900; 100 * 1 + 900 * 0.1 + 500 * 2 + 200 * 10 = 3,190
+    // without: 1,000 + 1,000 and 1,500 + 2,000; at best: 1,000 * 2 + 1,000 and 1,000 * 0.1 + 500 * 2 + 2,000
+    expect(models).toEqual([
+      {
+        model: 'test/m',
+        measuredUsd: 6.09,
+        uncachedUsd: 5.5,
+        cachedUsd: 6.1,
+        inputUsd: 2.5,
+        price: { date: '2026-11-01', days: 28, source: 'test' },
+      },
+    ]);
+    expect(mean).toEqual({ calls: 2, inputTokens: 2_500, outputTokens: 300, toolCalls: 1 });
+    // 3.6 s of a CPU are a thousandth of an hour, 7.2 s of a GB two
+    expect(others).toMatchObject([
+      { name: "Tools' own cost", usd: 2 },
+      { name: 'AgentCore Runtime', usd: 0.0895 + 2 * 0.00945 },
+      { name: 'AgentCore Gateway', usd: 0.005 },
+      { name: 'AgentCore Memory', usd: 1.75 },
+    ]);
+  });
+
+  test('is of the mean of several sessions', () => {
+    const cheap = session({ calls: [{ input: 500, output: 0, cacheRead: 0, cacheWrite: 0, before: 0 }] });
+    expect(month([session(), cheap], { sessions: 10, prices: PRICES }).models[0]?.uncachedUsd).toBe(0.03);
+  });
+
+  test('a model without a price, and a rate that is needed and unknown, are unknown and never 0', () => {
+    const prices = { 'test/m': { input: 1, output: 10, source: 'test', date: '2026-11-01' } };
+    expect(month([session()], { sessions: 1, prices }).models[0]).toMatchObject({
+      measuredUsd: null,
+      uncachedUsd: 0.0055,
+      cachedUsd: null,
+    });
+    const [unknown] = month([session()], { sessions: 1, models: ['acme/x'] }).models;
+    expect(unknown).toEqual({ model: 'acme/x', measuredUsd: null, uncachedUsd: null, cachedUsd: null, inputUsd: null });
+    expect(month([session({ toolsUsd: null }), session()], { sessions: 1 }).others[0]).toMatchObject({ usd: null });
+  });
+
+  test('a thousand sessions of 5 steps with 2,000 tokens of context: 10 million tokens of input', () => {
+    const { models, others } = month([paperSession({ steps: 5, context: 2_000, output: 0 })], { sessions: 1_000, models: pricedModels() });
+    const of = (name: string) => models.find(({ model }) => model.endsWith(name));
+    expect(of('claude-haiku-4-5')).toMatchObject({ inputUsd: 10, uncachedUsd: 10 });
+    expect(of('claude-haiku-5-5')).toMatchObject({ inputUsd: 1 });
+    expect(of('claude-sonnet-4-5')).toMatchObject({ inputUsd: 30 });
+    expect(of('claude-sonnet-5-5')).toMatchObject({ inputUsd: 20 });
+    expect(of('claude-haiku-4-5')?.cachedUsd).toBeLessThan(10);
+    // a session that was not measured has no times
+    expect(others.map(({ name }) => name)).not.toContain('AgentCore Runtime');
+  });
+
+  test.each([
+    [() => month([], { sessions: 1 }), 'no session to count'],
+    [() => month([session()], { sessions: 0.5 }), 'whole number'],
+    [() => month([session()], { sessions: 1, memoryGb: -1 }), 'in GB'],
+    [() => month([session()], { sessions: 1, prices: { 'test/m': { input: -1 } } as never }), "needs 'input'"],
+  ])('bad options are refused', (make, why) => {
+    expect(make).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining(why) }));
+  });
+});
+
+test('a session of a run: what a call had before it is that of the same agent, not of another one', () => {
+  const [step] = aRun().steps;
+  const steps = [
+    { ...step, step: 1, usage: { input: 100, output: 10 } },
+    { ...step, step: 1, frame: '1.0', usage: { input: 40, output: 10 } },
+    { ...step, step: 2, usage: { input: 50, output: 10, cacheRead: 90, cacheWrite: 10 } },
+    { ...step, step: 2, frame: '1.0', usage: { input: 30, output: 10 } },
+  ] as never;
+  expect(sessionOf(aRun({ steps }))?.calls.map(({ input, before }) => [input, before])).toEqual([
+    [100, 0],
+    [40, 0],
+    [150, 100],
+    [30, 30],
+  ]);
+  expect(sessionOf(aRun({ steps: [{ ...step, usage: undefined }] as never }))).toBeUndefined();
+});
+
+test('every model that is offered has a price', () => {
+  expect(pricedModels().length).toBeGreaterThan(20);
+  for (const model of pricedModels()) expect(price(model), model).toBeDefined();
+});
