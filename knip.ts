@@ -10,6 +10,8 @@ export default {
         ...doors().map(({ source }) => source),
         'scripts/{build,lowest,node22,path,source,totals,verify}.ts',
         'examples/*/{main,check,demo-crash}.ts',
+        // bundled for the browser
+        'src/cli/page/main.ts',
         'test/surface/*.ts',
       ],
       project: ['{src,test,bench,examples,scripts}/**/*.ts'],
@@ -18,7 +20,7 @@ export default {
   // a type that names a parameter of an exported function is exported with it
   ignoreExportsUsedInFile: { interface: true, type: true },
   // verify runs their commands
-  ignoreDependencies: ['@arethetypeswrong/cli', 'esbuild', 'publint'],
+  ignoreDependencies: ['@arethetypeswrong/cli', 'publint'],
   // of the system; a test of a full disk needs it
   ignoreBinaries: ['prlimit'],
 } satisfies KnipConfig;

@@ -43,8 +43,13 @@ export default defineConfig({
     reporters: reports ? ['default', ['json', { outputFile: join(reports, `${process.pid}.json`) }]] : ['default'],
     // a suite that takes minutes is a project of its own, with a command in package.json and a line in .ci/run
     projects: [
-      { extends: true, test: { name: 'fast', include: ['test/**/*.test.ts'], exclude: ['test/crash/**', 'test/lowest/**'] } },
+      {
+        extends: true,
+        test: { name: 'fast', include: ['test/**/*.test.ts'], exclude: ['test/crash/**', 'test/lowest/**', 'test/browser/**'] },
+      },
       lowest,
+      // needs Chromium; without one it is skipped, and its name says so
+      { extends: true, test: { name: 'browser', include: ['test/browser/**/*.test.ts'] } },
       { extends: true, test: { name: 'crash', include: ['test/crash/**/*.test.ts'], testTimeout: 1_200_000 } },
     ],
   },

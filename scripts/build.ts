@@ -5,6 +5,7 @@ import { builtinModules, isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { rolldown } from 'rolldown';
 import { esmExternalRequirePlugin } from 'rolldown/plugins';
+import * as assets from '../src/cli/bench/assets.ts';
 import { doors, root } from './doors.ts';
 import { importsOf } from './imports.ts';
 import { run } from './run.ts';
@@ -56,6 +57,14 @@ function licences(moduleIds: readonly string[]): string {
     .join('\n');
 }
 
+/** The script and the style of the page, as text. */
+function assetsOf(id: string): string | undefined {
+  if (!id.replaceAll('\\', '/').endsWith('/src/cli/bench/assets.ts')) return undefined;
+  return Object.entries(assets)
+    .map(([name, text]) => `export const ${name} = ${JSON.stringify(text)};`)
+    .join('\n');
+}
+
 const core = loaded(join(root, 'src', 'index.ts'));
 const inputs = [...doors(), { built: 'dist/cli/main.js', source: 'src/cli/main.ts' }];
 const bundle = await rolldown({
@@ -64,7 +73,7 @@ const bundle = await rolldown({
   platform: 'node',
   external: (id, importer) =>
     id.startsWith(LEFT_OUT) || (/^[@a-z]/.test(id) && !isBuiltIn(id, importer) && !isBuiltin(id) && !VIRTUAL.test(id)),
-  plugins: [esmExternalRequirePlugin({ external: ofNode })],
+  plugins: [esmExternalRequirePlugin({ external: ofNode }), { name: 'assets', load: assetsOf }],
   transform: { target: 'es2023' },
   tsconfig: false,
 });

@@ -35,7 +35,7 @@ const CORE: Record<string, Import['kind']> = {
 /** What `server` may import besides: optional peers, which most servers do without. */
 const SERVER: Record<string, Import['kind']> = { jose: 'dynamic', standardwebhooks: 'dynamic' };
 /** What the command is built from. The build bundles it, so that the package does not depend on it. */
-const CLI = ['commander', 'cli-table3', 'cli-progress'];
+const CLI = ['commander', 'cli-table3', 'cli-progress', 'uplot', 'esbuild'];
 /** Nodes's own, but an adapter's: it warns on Node 22, and a core without it starts faster. */
 const ADAPTERS_ONLY = ['node:sqlite'];
 

@@ -122,6 +122,21 @@ export async function checkImportTime(): Promise<string> {
   return measured;
 }
 
+/** The command runs where nothing but the package is installed, and writes its page. */
+export async function checkCommand(): Promise<string> {
+  const { user } = await pack();
+  const declared = [
+    `import { agent } from '${manifest.name}';`,
+    `import { scripted } from '${manifest.name}/testing';`,
+    "const made = (model) => agent({ name: 'a', instructions: '', model });",
+    "export default { agent: made, model: () => scripted(['done']), scenarios: [{ name: 'go', input: 'go' }], runs: 2 };",
+  ];
+  writeFileSync(join(user, 'a.bench.mjs'), declared.join('\n'));
+  await must('node_modules/.bin/rondo', ['bench', 'a.bench.mjs', '--html', 'report.html'], { cwd: user });
+  const bytes = statSync(join(user, 'report.html')).size;
+  return `a page of ${Math.round(bytes / 1000)} kB`;
+}
+
 /** The packages that `import 'rondo'` loads: no SDK, no Zod, no validator. */
 export async function checkLoaded(): Promise<string> {
   const { user } = await pack();

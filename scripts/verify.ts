@@ -8,7 +8,17 @@ import { doors, manifest, root } from './doors.ts';
 import { runExamples } from './examples.ts';
 import { invariantProblems } from './invariants.ts';
 import { doorProblems, exampleProblems, lockProblems, sizeProblems } from './layout.ts';
-import { checkAttw, checkContents, checkImportTime, checkLoaded, checkPublint, checkSize, checkUser, Failed } from './package.ts';
+import {
+  checkAttw,
+  checkCommand,
+  checkContents,
+  checkImportTime,
+  checkLoaded,
+  checkPublint,
+  checkSize,
+  checkUser,
+  Failed,
+} from './package.ts';
 import { run } from './run.ts';
 import { CHECKED, wordProblems } from './words.ts';
 
@@ -38,7 +48,10 @@ const optionalPeers = Object.entries(manifest.peerDependenciesMeta ?? {}).flatMa
 
 const checks: Record<string, Check> = {
   style: command('biome', 'check', '--error-on-warnings', '--max-diagnostics=50', '--colors=off'),
-  types: command('tsc', '-p', 'tsconfig.json', '--pretty', 'false'),
+  types: async () => {
+    for (const project of ['tsconfig.json', 'src/cli/page/tsconfig.json']) await command('tsc', '-p', project, '--pretty', 'false')();
+    return '';
+  },
   doors: () => none(doorProblems(doors(), read('src/**/*.ts').keys()), `${doors().length} doors`),
   direction: () => {
     const files = read('src/**/*.ts');
@@ -63,6 +76,7 @@ const checks: Record<string, Check> = {
   publint: checkPublint,
   attw: checkAttw,
   user: checkUser,
+  command: checkCommand,
   size: checkSize,
   loads: checkLoaded,
   import: checkImportTime,

@@ -115,6 +115,7 @@ const withOutputs = (command: Command): Command =>
   command
     .option('--fail-if <condition>', "exits with 1 if it holds: 'costUsd > +5%', 'ms.p95 > 2000', 'passRate < 0.9'; repeatable", list)
     .option('--json [file]', 'writes JSON into a file, or instead of the tables')
+    .option('--html <file>', 'writes a page with plots')
     .option('--markdown [file]', 'writes Markdown into a file, or to $GITHUB_STEP_SUMMARY, or instead of the tables')
     .option('--quiet', 'no progress and no tables')
     .option('--verbose', 'shows the stack of an error');

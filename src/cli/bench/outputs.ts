@@ -4,12 +4,13 @@ import { dirname, resolve } from 'node:path';
 import type { Comparison, Outcome, Report } from '../../bench/index.ts';
 import { type Io, Unusable } from '../io.ts';
 import { comparisonTables, conditionTable } from './compared.ts';
-import { usd } from './format.ts';
 import { tablesOf } from './tables.ts';
 import { paint, plainText, terminalTables } from './terminal.ts';
+import { factsOf, titleOf } from './words.ts';
 
 export interface Outputs {
   json?: string | true;
+  html?: string;
   markdown?: string | true;
   quiet?: boolean;
 }
@@ -25,8 +26,8 @@ export interface Findings {
  * Before anything is spent.
  * @throws Unusable if a file cannot be written, or if two outputs go to the standard output.
  */
-export function checkOutputs({ json, markdown }: Outputs, io: Io): void {
-  for (const [option, file] of Object.entries({ json, markdown })) {
+export function checkOutputs({ json, html, markdown }: Outputs, io: Io): void {
+  for (const [option, file] of Object.entries({ json, html, markdown })) {
     if (typeof file !== 'string') continue;
     if (/\.([mc]?[jt]s)$/.test(file))
       throw new Unusable(
@@ -47,7 +48,7 @@ export function checkOutputs({ json, markdown }: Outputs, io: Io): void {
 
 /** Writes what was asked for, `data` as the JSON. */
 export async function writeOutputs(findings: Findings, data: unknown, o: Outputs, io: Io): Promise<void> {
-  const { json, markdown, quiet } = o;
+  const { json, html, markdown, quiet } = o;
   const { report, comparisons, outcomes } = findings;
   const write = (file: string, text: string) => {
     writeFileSync(resolve(io.cwd, file), text);
@@ -59,6 +60,10 @@ export async function writeOutputs(findings: Findings, data: unknown, o: Outputs
     const text = `${JSON.stringify(data)}\n`;
     if (json === true) io.out(text);
     else write(json, text);
+  }
+  if (html !== undefined) {
+    const { page } = await import('./html.ts');
+    write(html, await page(findings));
   }
   if (markdown !== undefined) {
     const { markdown: made } = await import('./markdown.ts');
@@ -73,24 +78,3 @@ export async function writeOutputs(findings: Findings, data: unknown, o: Outputs
   const tables = terminalTables([...tablesOf(report), ...compared, ...asked], io);
   io.out(`${paint('bold', io.colors)(plainText(titleOf(report)))}\n${plainText(factsOf(report))}\n\n${tables}`);
 }
-
-const titleOf = ({ name, runs, scenarios, variants }: Report) =>
-  [
-    name,
-    some(runs.length, 'run'),
-    some(scenarios.length, 'scenario'),
-    ...(variants.length > 1 ? [some(variants.length, 'variant')] : []),
-  ].join(' · ');
-
-const factsOf = ({ at, machine, spentUsd, settings, incomplete }: Report) =>
-  [
-    new Date(at).toISOString().slice(0, 16).replace('T', ' '),
-    `Node ${machine.node}, ${machine.platform}, ${machine.cores} × ${machine.cpu}`,
-    `spent ${usd(spentUsd)}${settings.budget === undefined ? '' : ` of ${usd(settings.budget)}`}`,
-    ...(settings.concurrency > 1 ? [`${settings.concurrency} at a time`] : []),
-    ...(incomplete ? [INCOMPLETE[incomplete]] : []),
-  ].join(' · ');
-
-const INCOMPLETE = { budget: 'INCOMPLETE: the budget is used up', cancelled: 'INCOMPLETE: it was stopped' } as const;
-
-const some = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
