@@ -19,6 +19,8 @@ export class Purse {
   readonly #budget: number | undefined;
   #spent = 0;
   #reserved = 0;
+  /** Shares that are not settled. */
+  #open = 0;
   #waiting: (() => void)[] = [];
 
   constructor(budget: number | undefined) {
@@ -31,14 +33,15 @@ export class Purse {
 
   /**
    * Reserves dollars, and waits while others that run may still give some back.
-   * @param most what the run may cost at most. Undefined: an equal share of what is left, for `running` at the same time.
+   * @param most what the run may cost at most. Undefined: an equal share of what is left, for those of `running` at the same time that
+   *   have none yet.
    * @returns undefined if the budget is used up.
    */
   async reserve(most: number | undefined, running: number): Promise<Share | undefined> {
     if (this.#budget === undefined) return this.#share(most === undefined ? undefined : Math.floor(most * NANO));
     for (;;) {
       const left = this.#budget - this.#spent - this.#reserved;
-      const wanted = most === undefined ? Math.floor(left / Math.max(1, running)) : Math.floor(most * NANO);
+      const wanted = most === undefined ? Math.floor(left / Math.max(1, running - this.#open)) : Math.floor(most * NANO);
       if (wanted > 0 && wanted <= left) return this.#share(wanted);
       if (wanted === 0 && most !== undefined) return this.#share(0);
       if (this.#reserved === 0) return undefined;
@@ -48,6 +51,7 @@ export class Purse {
 
   #share(nano: number | undefined): Share {
     this.#reserved += nano ?? 0;
+    this.#open++;
     let settled = false;
     return {
       usd: nano === undefined ? undefined : nano / NANO,
@@ -55,6 +59,7 @@ export class Purse {
         if (settled) return;
         settled = true;
         this.#reserved -= nano ?? 0;
+        this.#open--;
         this.#spent += spent === null ? (nano ?? 0) : Math.round(spent * NANO);
         for (const wake of this.#waiting.splice(0)) wake();
       },

@@ -405,6 +405,14 @@ describe('dollars', () => {
     expect(report.runs.every(({ ok }) => ok)).toBe(true);
   });
 
+  test('runs at the same time share what is left equally, so that each can run', async () => {
+    const model = () => scripted([{ text: 'done', usage: { input: 0, output: 100 } }], { maxOutput: 100 });
+    // one run costs 0.001 and needs a little more; eight at a time have 0.00125 each
+    const report = await benchmark({ ...oneCall(), engine: priced, model, runs: 8, warmUp: 0, concurrency: 8, budget: 0.01 });
+    expect(report.incomplete).toBeUndefined();
+    expect(report.runs).toHaveLength(8);
+  });
+
   test('a judge is paid from the budget, and not asked once it is used up', async () => {
     const asked: (number | undefined)[] = [];
     const judge = {
