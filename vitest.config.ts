@@ -27,6 +27,9 @@ const lowest = {
   },
 };
 
+/** The examples from the start to the end, in processes of their own. */
+const WHOLE_EXAMPLES = ['test/examples/job.test.ts', 'test/research-desk/job.test.ts'];
+
 export default defineConfig({
   // a test that imports the package gets the sources
   resolve: { alias: doors().map(({ name, source }) => ({ find: new RegExp(`^${name}$`), replacement: join(root, source) })) },
@@ -45,9 +48,14 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'fast', include: ['test/**/*.test.ts'], exclude: ['test/crash/**', 'test/lowest/**', 'test/browser/**'] },
+        test: {
+          name: 'fast',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/crash/**', 'test/lowest/**', 'test/browser/**', ...WHOLE_EXAMPLES],
+        },
       },
       lowest,
+      { extends: true, test: { name: 'examples', include: WHOLE_EXAMPLES } },
       // needs Chromium; without one it is skipped, and its name says so
       { extends: true, test: { name: 'browser', include: ['test/browser/**/*.test.ts'] } },
       { extends: true, test: { name: 'crash', include: ['test/crash/**/*.test.ts'], testTimeout: 1_200_000 } },
