@@ -5,6 +5,7 @@
  * I1. An event is assigned to the oldest wait of its topic that has none, by the order of arrival at the store.
  * I2. A wait has at most one assigned event at a time. If its run takes or rejects that event, or stops waiting, the assignment ends.
  * I3. An assigned event that was neither taken nor rejected goes to the next wait of its topic.
+ * I4. A run that rejects an event, or stops waiting, hands on no event that has expired.
  */
 import { RondoError } from '../errors.ts';
 import type { Json } from '../json.ts';
@@ -88,12 +89,12 @@ export interface Delivery {
   event: StoredEvent;
 }
 
-/** A change of the waits of a run, in the append of the entry that says so. */
+/** A change of the waits of a run, in the append of the entry that says so. `now`: epoch milliseconds, by the store's clock where it tells it at once. */
 export type WaitChange = { call: CallId } & (
   | ({ to: 'open'; now: number } & Topic)
-  | { to: 'closed' }
+  | { to: 'closed'; now: number }
   | { to: 'taken'; id: string }
-  | { to: 'rejected'; id: string; problem: string }
+  | { to: 'rejected'; id: string; problem: string; now: number }
 );
 
 /** The events and waits of a store. A method may return its result directly or as a promise. */
@@ -192,12 +193,13 @@ function signalled(rows: InboxRows, signal: Signal): StoredEvent {
   rows.purge(now - LISTED);
   const state: EventState = problem === undefined ? 'waiting' : 'rejected';
   const nr = rows.insert({ tenant, event, key, id, data, by, digest: says, at: now, until: now + KEPT, state, problem });
-  if (problem === undefined) offer(rows, rows.event(nr), signal.all === true);
+  if (problem === undefined) offer(rows, rows.event(nr), now, signal.all === true);
   return rows.event(nr);
 }
 
 /** Assigns an event to the oldest wait without one, or to all of them. */
-function offer(rows: InboxRows, event: StoredEvent, all = false): void {
+function offer(rows: InboxRows, event: StoredEvent, now: number, all = false): void {
+  if (event.until <= now) return;
   for (const { run, call } of rows.waits(topicOf(event))) {
     if (rows.assigned(run).some((a) => a.call === call)) continue;
     give(rows, event.nr, run, call);
@@ -219,7 +221,7 @@ function changedWaits(rows: InboxRows, run: string, changes: readonly WaitChange
       const topic = topicOf(change);
       rows.addWait(run, call, topic);
       next(rows, topic, change.now, run, call);
-    } else if (change.to === 'closed') closed(rows, run, call);
+    } else if (change.to === 'closed') closed(rows, run, call, change.now);
     else {
       const nr = rows.assigned(run).find((a) => a.call === call && rows.event(a.event).id === change.id)?.event;
       if (nr === undefined) continue;
@@ -228,7 +230,7 @@ function changedWaits(rows: InboxRows, run: string, changes: readonly WaitChange
       const event = rows.event(nr);
       if (change.to === 'rejected') {
         if (!more) rows.update({ ...event, state: 'rejected', problem: change.problem });
-        next(rows, topicOf(event), 0, run, call);
+        next(rows, topicOf(event), change.now, run, call);
       } else if (!more) rows.update({ ...event, state: 'taken', key: '', data: undefined });
     }
   }
@@ -241,7 +243,7 @@ function next(rows: InboxRows, topic: string, now: number, run: string, call: Ca
 }
 
 /** A wait ends without an event, or after its event was taken. */
-function closed(rows: InboxRows, run: string, call: CallId): void {
+function closed(rows: InboxRows, run: string, call: CallId, now: number): void {
   rows.dropWait(run, call);
   for (const { call: to, event: nr } of rows.assigned(run)) {
     if (to !== call) continue;
@@ -249,7 +251,7 @@ function closed(rows: InboxRows, run: string, call: CallId): void {
     // a damaged one stays as it is, for lists to tell
     if (rows.assignedTo(nr).length > 0 || rows.listed(nr)?.doubtful) continue;
     rows.update({ ...rows.event(nr), state: 'waiting' });
-    offer(rows, rows.event(nr));
+    offer(rows, rows.event(nr), now);
   }
 }
 
@@ -271,7 +273,7 @@ function buried(rows: InboxRows, tenant: string | undefined, nr: number, change:
   const { now, problem, data = event.data } = change;
   // the digest stays that of what was sent: so the same event sent again has no effect
   rows.update({ ...event, data, problem, state: problem === undefined ? 'waiting' : 'rejected', until: now + KEPT });
-  if (problem === undefined) offer(rows, rows.event(nr));
+  if (problem === undefined) offer(rows, rows.event(nr), now);
   return rows.event(nr);
 }
 
@@ -300,5 +302,6 @@ function erased(rows: InboxRows, { tenant, by, now }: { tenant: string | undefin
 
 /** A run is removed: the events that it did not take go to others. @param calls that still wait. */
 export function withoutWaits(rows: InboxRows, run: string, calls: readonly CallId[]): void {
-  for (const call of calls) closed(rows, run, call);
+  // a removal tells no time
+  for (const call of calls) closed(rows, run, call, 0);
 }

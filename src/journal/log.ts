@@ -142,7 +142,7 @@ export class Log {
     // cleared first: if the append fails, this fold is ahead of the store and must not be reused
     this.#ahead = undefined;
     for (const entry of entries) apply(ahead, entry);
-    const waits = waitChanges(run, ahead, entries);
+    const waits = waitChanges(run, ahead, entries, () => this.#journal.now?.() ?? Date.now());
     if (waits) o = { ...o, waits };
     if (this.record) o = { ...o, record: this.record };
     const pending = this.#journal.append(run.runId, run.next, entries, headOf(ahead, lease), o);

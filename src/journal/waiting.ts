@@ -4,19 +4,27 @@ import { openWaits } from './frame.ts';
 import type { WaitChange } from './inbox.ts';
 import type { RunFold, Wait } from './state.ts';
 
-/** @param run before the entries. @param ahead with them applied. Undefined for none, as of nearly all appends. */
-export function waitChanges(run: RunFold, ahead: RunFold, entries: readonly Entry[]): readonly WaitChange[] | undefined {
+/** @param run before the entries. @param ahead with them applied. @param clock the store's. Undefined for none, as of nearly all appends. */
+export function waitChanges(
+  run: RunFold,
+  ahead: RunFold,
+  entries: readonly Entry[],
+  clock: () => number | Promise<number>,
+): readonly WaitChange[] | undefined {
   if (!ahead.listens) return undefined;
+  const told = clock();
+  // events are kept for days, so the clock of this process will do
+  const now = typeof told === 'number' ? told : Date.now();
   const changes: WaitChange[] = [];
   for (const entry of entries) {
     // a fork begins with entries of another run, which has taken the events
     if (entry.seq <= ahead.inherited) continue;
     if (entry.type === 'call.finished' && entry.event) changes.push({ call: entry.call, to: 'taken', id: entry.event.id });
-    else if (entry.type === 'event.rejected') changes.push({ call: entry.call, to: 'rejected', id: entry.id, problem: entry.problem });
+    else if (entry.type === 'event.rejected') changes.push({ call: entry.call, to: 'rejected', id: entry.id, problem: entry.problem, now });
   }
   const before = listening(run);
   const after = listening(ahead);
-  for (const [call] of before) if (!after.has(call)) changes.push({ call, to: 'closed' });
+  for (const [call] of before) if (!after.has(call)) changes.push({ call, to: 'closed', now });
   for (const [call, { began }] of after) {
     const { event, until, for: ms = 0 } = began;
     if (!before.has(call) && event)

@@ -155,6 +155,29 @@ describe.each(journals)('an event on $name', ({ make }) => {
     expect(await engine.events()).toMatchObject([{ id: 'e1', state: 'rejected' }]);
   });
 
+  // holds inbox.I4
+  test('after data that it refuses, a wait is given no event that has expired meanwhile', async () => {
+    const { journal } = make();
+    const { time, on } = clock();
+    const w = waiter();
+    const slow = around(on(journal), {
+      async append(...args) {
+        await journal.append(...args);
+        // a day passes between the wait, which is given the first event, and the look at it
+        if (args[2].some((entry) => entry.type === 'wait.began')) time.now += DAY;
+      },
+    });
+    const engine = engineOf(slow, w.a);
+    await engine.signal({ event: 'reply', key: 't1', data: 7, id: 'e1' }, { by: ana });
+    await engine.signal(reply('second', 'e2'), { by: ana });
+    time.now += 6.5 * DAY;
+    await waits(engine.run(w.a, 'go'));
+    expect(await engine.events()).toMatchObject([
+      { id: 'e2', state: 'expired' },
+      { id: 'e1', state: 'rejected' },
+    ]);
+  });
+
   test('no event in time: the agent is told, and a late one is kept for another wait', async () => {
     const { journal } = make();
     const { time, on } = clock();

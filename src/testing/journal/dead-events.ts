@@ -100,7 +100,7 @@ const CASES: readonly (readonly [string, (journal: Listening) => Promise<void>])
       await inbox.signal(signal('other', { tenant: 'u', problem: 'no' }));
       const took = [
         { call: '1.0', to: 'taken', id: 'taken' },
-        { call: '1.0', to: 'closed' },
+        { call: '1.0', to: 'closed', now: NOW },
       ] as const;
       await change(journal, 'taker', took);
       const { events, runs } = await inbox.forget({ tenant: 't', by: 'ana', now: NOW });

@@ -65,20 +65,39 @@ const CASES: readonly (readonly [string, (journal: Listening) => Promise<void>])
       await change(journal, 'r', [open('1.0')]);
       await change(journal, 's', [open('1.0')], { status: 'paused' });
       await journal.inbox.signal(signal('e1'));
-      await change(journal, 'r', [{ call: '1.0', to: 'rejected', id: 'e1', problem: 'no' }]);
+      await change(journal, 'r', [{ call: '1.0', to: 'rejected', id: 'e1', problem: 'no', now: NOW }]);
       assert.deepEqual(await ids(journal, 'r'), []);
       await journal.inbox.signal(signal('e2'));
-      await change(journal, 'r', [{ call: '1.0', to: 'closed' }]);
+      await change(journal, 'r', [{ call: '1.0', to: 'closed', now: NOW }]);
       assert.deepEqual([await ids(journal, 'r'), await ids(journal, 's')], [[], [['1.0', 'e2']]]);
       assert.equal((await headOf(journal, 's'))?.wakeAt, 0);
       await change(journal, 's', [
         { call: '1.0', to: 'taken', id: 'e2' },
-        { call: '1.0', to: 'closed' },
+        { call: '1.0', to: 'closed', now: NOW },
       ]);
       const [rejected, ...rest] = await journal.inbox.list('t', 9);
       assert.deepEqual([rejected?.id, rejected?.state, rejected?.problem, rest], ['e1', 'rejected', 'no', []]);
       const taken = await journal.inbox.signal(signal('e2'));
       assert.deepEqual([taken.state, taken.data, taken.key], ['taken', undefined, '']);
+    },
+  ],
+  [
+    'a wait that is left with nothing is given no event that has expired',
+    async (journal) => {
+      const late = NOW + WEEK;
+      await change(journal, 'r', [open('1.0')]);
+      await change(journal, 's', [open('1.0')]);
+      for (const id of ['e1', 'e2', 'e3']) await journal.inbox.signal(signal(id));
+      // e1 and e2 are assigned, and e3 waits until it has expired
+      await change(journal, 'r', [{ call: '1.0', to: 'rejected', id: 'e1', problem: 'no', now: late }]);
+      assert.deepEqual(await ids(journal, 'r'), []);
+      await change(journal, 's', [{ call: '1.0', to: 'closed', now: late }]);
+      assert.deepEqual([await ids(journal, 'r'), await ids(journal, 's')], [[], []]);
+      assert.deepEqual(await states(journal), [
+        ['e3', 'waiting'],
+        ['e2', 'waiting'],
+        ['e1', 'rejected'],
+      ]);
     },
   ],
   [
@@ -89,7 +108,7 @@ const CASES: readonly (readonly [string, (journal: Listening) => Promise<void>])
       assert.deepEqual([await ids(journal, 'r'), await ids(journal, 's')], [[['1.0', 'e']], [['1.0', 'e']]]);
       const take: readonly WaitChange[] = [
         { call: '1.0', to: 'taken', id: 'e' },
-        { call: '1.0', to: 'closed' },
+        { call: '1.0', to: 'closed', now: NOW },
       ];
       await change(journal, 'r', take);
       assert.deepEqual(await states(journal), [['e', 'assigned']]);
@@ -102,9 +121,12 @@ const CASES: readonly (readonly [string, (journal: Listening) => Promise<void>])
     async (journal) => {
       await change(journal, 'r', [open('1.0')]);
       await journal.inbox.signal(signal('e'));
-      await assert.rejects(async () => journal.append('r', 5, [entry(5)], head('r'), { waits: [{ call: '1.0', to: 'closed' }] }), {
-        code: 'JOURNAL_CONFLICT',
-      });
+      await assert.rejects(
+        async () => journal.append('r', 5, [entry(5)], head('r'), { waits: [{ call: '1.0', to: 'closed', now: NOW }] }),
+        {
+          code: 'JOURNAL_CONFLICT',
+        },
+      );
       await change(journal, 'r', [], { status: 'paused', wakeAt: 99 });
       assert.equal((await headOf(journal, 'r'))?.wakeAt, 0);
       await change(
@@ -112,7 +134,7 @@ const CASES: readonly (readonly [string, (journal: Listening) => Promise<void>])
         'r',
         [
           { call: '1.0', to: 'taken', id: 'e' },
-          { call: '1.0', to: 'closed' },
+          { call: '1.0', to: 'closed', now: NOW },
         ],
         { status: 'paused', wakeAt: 99 },
       );
