@@ -9,6 +9,7 @@ export default {
       entry: [
         ...doors().map(({ source }) => source),
         'scripts/{build,lowest,node22,path,source,totals,verify}.ts',
+        'bench/peers/{main,play,turns}.ts',
         'examples/*/{main,check,demo-crash}.ts',
         // bundled for the browser
         'src/cli/page/main.ts',
@@ -17,6 +18,8 @@ export default {
       project: ['{src,test,bench,examples,scripts}/**/*.ts'],
     },
   },
+  // their packages are installed elsewhere, by bench/peers/install.ts
+  ignore: ['bench/peers/frameworks/*.mjs'],
   // a type that names a parameter of an exported function is exported with it
   ignoreExportsUsedInFile: { interface: true, type: true },
   // verify runs their commands

@@ -6,7 +6,6 @@
  *   --write FILE  puts its output between the two marks in FILE, as in docs/benchmarks.md.
  * A missed target is printed and is not an error. A run that does not do its work, or a wrong sum, is an error.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { asleep } from './asleep.ts';
 import { answerParent, endWithParent, inChild } from './child.ts';
@@ -14,6 +13,7 @@ import { held } from './held.ts';
 import { machine, machineText } from './machine.ts';
 import { tableText, targetsText } from './report.ts';
 import { judge, type Outcome, type Scenario, type Settings } from './result.ts';
+import { writeBetween } from './results/file.ts';
 import { bytes } from './scenarios/bytes.ts';
 import { concurrent } from './scenarios/concurrent.ts';
 import { context } from './scenarios/context.ts';
@@ -57,8 +57,6 @@ const { values, positionals } = parseArgs({
     job: { type: 'string' },
   },
 });
-/** In a file: the output of a run stands between them. */
-const MARKS = ['<!-- bench -->', '<!-- /bench -->'] as const;
 const settings: Settings = { quick: values.quick };
 
 if (values.job) await answerParent(await jobNamed(values.job));
@@ -88,14 +86,7 @@ async function all(): Promise<void> {
   print(`${seconds} s, load ${machine().load} at the end`);
   const tables = Object.fromEntries(Object.entries(outcomes).map(([name, outcome]) => [name, outcome.tables]));
   if (values.json) console.log(JSON.stringify({ machine: here, quick: settings.quick, seconds, tables, targets }, null, 2));
-  if (values.write) writeBetweenMarks(values.write, printed.join('\n'));
-}
-
-function writeBetweenMarks(file: string, text: string): void {
-  const before = readFileSync(file, 'utf8');
-  const [from, to] = MARKS.map((mark) => before.indexOf(mark)) as [number, number];
-  if (from < 0 || to < from) throw new Error(`${file} has no ${MARKS.join(' ... ')} to write between.`);
-  writeFileSync(file, `${before.slice(0, from + MARKS[0].length)}\n\`\`\`text\n${text}\n\`\`\`\n${before.slice(to)}`);
+  if (values.write) writeBetween(values.write, 'bench', printed.join('\n'));
 }
 
 async function jobNamed(name: string): Promise<unknown> {

@@ -1,0 +1,40 @@
+/** What a tool turn costs in Rondo and in the peers: `npm run bench:peers`, with `--write` into bench/results.json and docs/benchmarks.md, `--quick`. */
+import { fork } from 'node:child_process';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { machine } from '../machine.ts';
+import type { Table } from '../result.ts';
+import { merged, type PeerResults, peersText } from '../results/file.ts';
+import { environment, frameworks, installed, preload } from './install.ts';
+
+const { values } = parseArgs({ options: { write: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } } });
+
+const here = machine();
+const found = await installed();
+const present = frameworks.filter((name) => 'versions' in found[name]);
+
+const answer = await new Promise<{ tables: Table[]; durable: Record<string, string> }>((resolve, reject) => {
+  const args = [...(values.quick ? ['--quick'] : []), 'rondo', ...present];
+  const child = fork(join(import.meta.dirname, 'turns.ts'), args, {
+    execArgv: [...process.execArgv, ...preload, '--expose-gc'],
+    env: environment,
+    stdio: ['ignore', 2, 2, 'ipc'],
+  });
+  child.on('message', (message) => resolve(message as { tables: Table[]; durable: Record<string, string> }));
+  child.on('error', reject);
+  child.on('close', (code) => reject(new Error(`the measurement ended with code ${code}`)));
+});
+
+const about = Object.fromEntries(
+  ['rondo' as const, ...frameworks].map((name) => {
+    const peer = name === 'rondo' ? { versions: 'this checkout' } : found[name];
+    const text =
+      'versions' in peer
+        ? `${peer.versions}; on disk: ${answer.durable[name] ?? 'has no checkpoint of a run'}`
+        : `not measured: ${peer.missing}`;
+    return [name, text];
+  }),
+);
+const peers: PeerResults = { machine: here, about, tables: answer.tables };
+console.log(peersText(peers));
+if (values.write) merged({ peers });
