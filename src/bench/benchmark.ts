@@ -5,6 +5,9 @@
 import { Engine } from '../engine/engine.ts';
 import { newId } from '../engine/ids.ts';
 import type { RunResult } from '../engine/results.ts';
+import { invalid } from '../errors.ts';
+import type { Limits } from '../journal/entries.ts';
+import { agentDefinition } from '../loop/definition.ts';
 import { type Benchmark, type Plan, planOf, type Scenario } from './declaration.ts';
 import { agentFor, driven } from './drive.ts';
 import { judged } from './judge.ts';
@@ -108,12 +111,21 @@ export async function benchmark(declared: Benchmark, o: BenchmarkOptions = {}): 
 interface Bench {
   engine: Engine;
   meter: Meter;
+  /** The engine's own. */
+  limits: Limits;
 }
 
 function bench(variant: Plan['variants'][number]): Bench {
   const meter = new Meter();
   const options = { use: [meter.wrapper], onEvent: meter.onEvent };
-  return { meter, engine: variant.engine ? variant.engine(options) : new Engine(options) };
+  const engine = variant.engine ? variant.engine(options) : new Engine(options);
+  const { use, limits } = Engine.settings(engine);
+  // without it nothing is measured, and a run from a recording would execute its tools
+  if (!use.includes(meter.wrapper))
+    throw invalid(
+      `variant "${variant.name}": its engine does not use what it is given. Write engine: (o) => new Engine({ ...o, journal }), and with wrappers of your own use: [...o.use, audit].`,
+    );
+  return { meter, engine, limits };
 }
 
 function jobsOf({ scenarios, variants, runs, warmUp }: Plan): Job[] {
@@ -125,7 +137,9 @@ function jobsOf({ scenarios, variants, runs, warmUp }: Plan): Job[] {
   return jobs;
 }
 
-const isOverCost = (result: RunResult) => result.status === 'stopped' && result.limit.name === 'costUsd';
+/** Whether a run was stopped by this dollar limit. */
+const stoppedAt = (result: RunResult, usd: number) =>
+  result.status === 'stopped' && result.limit.name === 'costUsd' && result.limit.max === usd;
 
 /** One run and its checks. `budget`: too little is left for it. */
 async function once(job: Job, plan: Plan, o: Bench & { purse: Purse; signal: AbortSignal }): Promise<RunMeasure | 'budget'> {
@@ -135,13 +149,16 @@ async function once(job: Job, plan: Plan, o: Bench & { purse: Purse; signal: Abo
   const share = await purse.reserve(limits.costUsd, plan.concurrency);
   if (!share) return 'budget';
   const agent = agentFor(variant.agent, scenario.model ?? variant.model);
-  const costUsd = share.usd === undefined ? {} : { costUsd: share.usd };
+  // a budget is no reason to let an agent spend more than it may
+  const own = limits.costUsd ?? agentDefinition(agent).limits.costUsd ?? o.limits.costUsd ?? Number.POSITIVE_INFINITY;
+  const least = Math.min(own, share.usd ?? Number.POSITIVE_INFINITY);
+  const costUsd = Number.isFinite(least) ? { costUsd: least } : {};
   let spent: number | null = null;
   try {
     const { measured, graded } = await driven({ ...o, agent, scenario, runId: newId(), limits: { ...limits, ...costUsd } });
     spent = measured.costUsd;
     // the limit was what the budget had left, so the end says nothing about the agent
-    if (limits.costUsd === undefined && graded && isOverCost(graded.result)) return 'budget';
+    if (graded && share.usd !== undefined && share.usd < own && stoppedAt(graded.result, share.usd)) return 'budget';
     share.settle(spent);
     const checks = graded
       ? await judged([...plan.checks, ...(scenario.checks ?? [])], graded, { purse, running: plan.concurrency, signal })

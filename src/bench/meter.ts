@@ -67,11 +67,11 @@ export class Meter {
         models?.set(key, [models.get(key)?.[0] ?? start, performance.now()]);
       }
     },
-    tool: async ({ name, input }, next, { runId, callId }) => {
+    tool: async ({ name, input }, next, { runId, callId, builtIn }) => {
       const { tools, recorded } = this.#clocks.get(runId) ?? {};
       const start = performance.now();
       try {
-        return recorded ? recorded.answer(name, input) : await next();
+        return recorded && !builtIn ? recorded.answer(name, input) : await next();
       } finally {
         tools?.set(callId, [...(tools.get(callId) ?? []), [start, performance.now()]]);
       }

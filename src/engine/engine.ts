@@ -1,7 +1,8 @@
 import { type Mistake, RondoError } from '../errors.ts';
 import type { Approval } from '../hitl/approvals.ts';
-import type { Decision } from '../journal/entries.ts';
+import type { Decision, Limits } from '../journal/entries.ts';
 import type { Json } from '../json.ts';
+import type { Middleware } from '../loop/middleware.ts';
 import type { Agent } from '../loop/types.ts';
 import type { AgentInput } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
@@ -57,6 +58,12 @@ export class Engine extends Operations implements AsyncDisposable {
     this.#recorder = recorder;
     this.#evaluator = options.evaluate && new Evaluator(resources, checkEvaluate(options.evaluate));
     this.#heartbeat = new Heartbeat(resources);
+  }
+
+  /** The wrappers and limits of an engine, for what is built on engines, such as a benchmark that must find its own wrapper among them. */
+  static settings(engine: Engine): { readonly use: readonly Middleware[]; readonly limits: Limits } {
+    const { use, limits } = engine.#resources;
+    return { use, limits };
   }
 
   /**

@@ -6,6 +6,7 @@ import type { Journal } from '../journal/port.ts';
 import { checkCompaction } from '../loop/context/policies.ts';
 import { cleared } from '../loop/context/read-result.ts';
 import { checkLimits } from '../loop/definition.ts';
+import type { Middleware } from '../loop/middleware.ts';
 import { planOf } from '../loop/plan.ts';
 import { ResultCache } from '../loop/result-cache.ts';
 import type { AgentDefinition, Host, Plan } from '../loop/types.ts';
@@ -33,6 +34,7 @@ export class Resources {
   readonly agents = new Agents();
   readonly telemetry: Telemetry;
   readonly limits: Limits;
+  readonly use: readonly Middleware[];
   readonly onEvent: ((event: RunEvent) => void) | undefined;
   /** The runs that this engine is driving. */
   readonly active = new Map<string, LiveRun>();
@@ -52,6 +54,7 @@ export class Resources {
     resolvePolicy(options.reliability?.tools);
     resolvePolicy(options.reliability?.model);
     this.limits = options.limits ?? {};
+    this.use = options.use ?? [];
     this.onEvent = options.onEvent;
     this.telemetry = telemetry(options.telemetry);
     const { journal } = this;
@@ -83,8 +86,8 @@ export class Resources {
   planOf(agent: AgentDefinition): Plan {
     let plan = this.#plans.get(agent);
     if (!plan) {
-      const { use = [], reliability = {}, compact, pin } = this.#options;
-      plan = planOf(agent, { use, reliability, ...(compact && { compact }), ...(pin && { pin }) });
+      const { reliability = {}, compact, pin } = this.#options;
+      plan = planOf(agent, { use: this.use, reliability, ...(compact && { compact }), ...(pin && { pin }) });
       this.#plans.set(agent, plan);
     }
     return plan;

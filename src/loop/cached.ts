@@ -22,8 +22,8 @@ export async function throughCache(
   ready.cached = undefined;
   // a cost that is a number was counted when the call started
   const free = typeof cost === 'number' && { charge: { usd: 0 } };
-  // two contexts that are told alike may differ
-  if (!context.exact) return run(false);
+  // two contexts, or inputs, that are told alike may differ
+  if (!context.exact || !(changed === undefined ? ready.exact : toldJson(changed).exact)) return run(false);
   const key = results.key({ tool: ready.tool.options, by, shared, context: context.json, input: changed ?? ready.shown });
   // other processes may have had effects of this run before it was claimed here
   const since = scope.run.root.acted ? scope.run.claimedAt : 0;

@@ -7,11 +7,13 @@ import { CALL_TOOL } from '../journal/through.ts';
 import { definition, tool } from './tool.ts';
 import type { Scope, ToolDefinition } from './types.ts';
 
+export const FIND_TOOLS = 'find_tools';
+
 /** The results of a search are recorded in the journal. `found.ts` runs it. */
 export const finding: ToolDefinition = {
   ...definition(
     tool({
-      name: 'find_tools',
+      name: FIND_TOOLS,
       description:
         'Finds tools by what they do. There are more tools than are listed: search for what you need before you say that it cannot be done. Answers names, descriptions and input schemas. Then call one with call_tool.',
       input: {

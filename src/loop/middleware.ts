@@ -28,6 +28,8 @@ export interface AskInfo extends StepInfo {
 /** Where a `tool` wrapper is called. `step`: the one whose answer made the call. */
 export interface CallInfo extends StepInfo {
   readonly callId: CallId;
+  /** It is one of the engine's own tools that only read: `find_tools`, `read_result`. */
+  readonly builtIn?: true;
 }
 
 /** Wraps model and tool calls: after the gate, around the retries. The first of a list is outermost; the engine's are outside the agent's. */

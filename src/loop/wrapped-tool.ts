@@ -60,7 +60,8 @@ export async function wrappedTool(
   };
   /** The outcome if a wrapper does not set one. For a call that still runs it is not known yet. */
   const known = (): Outcome => (inside && !last ? untold : worst);
-  const info = { ...infoOf(scope, scope.frame.step), callId: call.id };
+  const builtIn = ready.tool.finding === 'find' || ready.tool.reads;
+  const info = { ...infoOf(scope, scope.frame.step), callId: call.id, ...(builtIn && { builtIn: true as const }) };
   const { cost } = ready.tool.options;
   /** With what all calls of `next` cost: one that still runs counts already, where its cost is known. */
   const charged = (end: End): End => {

@@ -30,12 +30,17 @@ export function record(model: Model, file: string, o: RecordOptions = {}): Model
       "record() takes one model, not a fallback. Record each: fallback([record(a, file), record(b, file, { existing: 'add' })]).",
     );
   const cleaner = new Cleaner(o, 'record()', OPTIONS);
-  const { provider, id, maxOutput, settings, standin } = model;
-  const write = writer({ provider, id, maxOutput, settings: settings && { ...settings, server: undefined } }, file, o.existing);
+  const { provider, id, maxOutput, contextWindow, settings, standin } = model;
+  const write = writer(
+    { provider, id, maxOutput, contextWindow, settings: settings && { ...settings, server: undefined } },
+    file,
+    o.existing,
+  );
   return {
     provider,
     id,
     maxOutput,
+    contextWindow,
     settings,
     standin,
     async generate(request, call) {

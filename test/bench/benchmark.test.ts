@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { type Benchmark, benchmark, summarised } from '../../src/bench/index.ts';
+import { type Benchmark, benchmark, rubric, summarised } from '../../src/bench/index.ts';
 import { agent, approve, Engine, type Model, type ModelResponse, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { anything, asks } from '../engine/setup.ts';
@@ -403,6 +403,28 @@ describe('dollars', () => {
     expect(report.spentUsd).toBeLessThanOrEqual(0.0041);
     expect(report.runs.length).toBeGreaterThan(0);
     expect(report.runs.every(({ ok }) => ok)).toBe(true);
+  });
+
+  test('a budget does not raise the dollar limit of the agent or of its engine, and such a limit is not the end of the budget', async () => {
+    const step = { ...(asks(['echo', { n: 1 }]) as object), usage: { input: 0, output: 1_000 } };
+    const model = () => scripted(() => step, { maxOutput: 1_000 });
+    const limited = (m: Model) => agent({ name: 'a', instructions: '', model: m, tools: [echo()], limits: { costUsd: 0.025 } });
+    const byEngine: Benchmark['engine'] = (e) => new Engine({ ...e, prices: PRICES, limits: { costUsd: 0.015 } });
+    const stopped = (usd: number) => ({ spentUsd: usd, runs: [{ ok: false, costUsd: usd, error: { code: 'LIMIT_REACHED' } }] });
+    for (const budget of [undefined, 5]) {
+      const o: Benchmark = { ...oneCall(), engine: priced, model, runs: 1, warmUp: 0, ...(budget && { budget }) };
+      const reports = [await benchmark({ ...o, agent: limited }), await benchmark({ ...o, engine: byEngine })];
+      expect(reports).toMatchObject([stopped(0.02), stopped(0.01)]);
+      expect(reports.map(({ incomplete }) => incomplete)).toEqual([undefined, undefined]);
+    }
+  });
+
+  test('a judge that cannot even be asked costs nothing', async () => {
+    const unpriced = { ...scripted(['{}']), provider: 'acme', id: 'new' };
+    const model = () => scripted([{ text: 'done', usage: { input: 0, output: 100 } }], { maxOutput: 100 });
+    const checks = [rubric({ model: unpriced, criteria: ['it is right'] })];
+    const report = await benchmark({ ...oneCall(), engine: priced, model, runs: 2, warmUp: 0, checks, budget: 5 });
+    expect(report).toMatchObject({ spentUsd: 0.002, runs: [{ checks: [{ failed: true }] }, { checks: [{ failed: true }] }] });
   });
 
   test('runs at the same time share what is left equally, so that each can run', async () => {

@@ -10,7 +10,8 @@ const session = (o: Partial<PaperSession> = {}): PaperSession => ({
     { input: 1_000, output: 100, cacheRead: 0, cacheWrite: 900, before: 0 },
     { input: 1_500, output: 200, cacheRead: 900, cacheWrite: 500, before: 1_000 },
   ],
-  model: 'test/m',
+  models: ['test/m'],
+  paidUsd: 0.00609,
   toolsUsd: 0.002,
   toolCalls: 1,
   ms: 7_200,
@@ -20,7 +21,7 @@ const session = (o: Partial<PaperSession> = {}): PaperSession => ({
 
 describe('a month', () => {
   test('is the sum of a hand computation, as measured, without and with caching', () => {
-    const { models, others, session: mean } = month([session()], { sessions: 1_000, prices: PRICES, memoryGb: 1, now });
+    const { models, others, paidUsd, session: mean } = month([session()], { sessions: 1_000, prices: PRICES, memoryGb: 1, now });
     // as measured: 100 * 1 + 900 * 2 + 100 * 10 = 2,900; 100 * 1 + 900 * 0.1 + 500 * 2 + 200 * 10 = 3,190
     // without: 1,000 + 1,000 and 1,500 + 2,000; at best: 1,000 * 2 + 1,000 and 1,000 * 0.1 + 500 * 2 + 2,000
     expect(models).toEqual([
@@ -33,6 +34,7 @@ describe('a month', () => {
         price: { date: '2026-11-01', days: 28, source: 'test' },
       },
     ]);
+    expect(paidUsd).toBe(6.09);
     expect(mean).toEqual({ calls: 2, inputTokens: 2_500, outputTokens: 300, toolCalls: 1 });
     // 3.6 s of a CPU are a thousandth of an hour, 7.2 s of a GB two
     expect(others).toMatchObject([
@@ -97,6 +99,18 @@ test('a session of a run: what a call had before it is that of the same agent, n
     [30, 30],
   ]);
   expect(sessionOf(aRun({ steps: [{ ...step, usage: undefined }] as never }))).toBeUndefined();
+});
+
+test('all that was paid for models counts: lost attempts and summaries are no steps, and tools are no models', () => {
+  const [step] = aRun().steps;
+  const steps = [step, { ...step, step: 2, model: 'scripted/dear' }] as never;
+  const calls = [{ costUsd: 0.1 }] as never;
+  expect(sessionOf(aRun({ steps, calls, costUsd: 0.5 }))).toMatchObject({
+    models: ['scripted/m', 'scripted/dear'],
+    paidUsd: 0.4,
+    toolsUsd: 0.1,
+  });
+  expect(sessionOf(aRun({ steps, costUsd: null }))).toMatchObject({ paidUsd: null });
 });
 
 test('every model that is offered has a price', () => {

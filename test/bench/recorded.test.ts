@@ -5,6 +5,7 @@ import {
   agent,
   approve,
   askHuman,
+  clearToolResults,
   Engine,
   foreignAgent,
   graph,
@@ -178,6 +179,54 @@ test('a run of a session begins with the conversation that it began with', async
   });
   expect(runs).toMatchObject([{ ok: true }]);
   expect(model.requests[0]?.messages).toHaveLength(3);
+});
+
+test.each<[string, Benchmark['engine']]>([
+  [
+    'with wrappers of its own in place of what it is given',
+    (o) => new Engine({ ...o, use: [{ model: (request, next) => next(request) }] }),
+  ],
+  ['that ignores what it is given', () => new Engine()],
+])('an engine %s is refused before any tool is executed', async (_, engine) => {
+  const executed: string[] = [];
+  const { tools } = desk(executed);
+  const journal = memoryJournal();
+  await ends(new Engine({ journal }).run(inner(tools, [asks(['refund', { id: '7' }]), 'done']), 'go'), 'completed');
+  const again = inner(tools, () => asks(['refund', { id: '7' }]));
+  const refusal = benchmark({ agent: again, engine, scenarios: await fromJournal(journal, { agent: 'a' }), runs: 1, concurrency: 2 });
+  await expect(refusal).rejects.toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringContaining('[...o.use, audit]') });
+  expect(executed).toEqual(['refund']);
+});
+
+test('a wrapper of the application beside that of the benchmark is no reason to execute', async () => {
+  const executed: string[] = [];
+  const { tools } = desk(executed);
+  const journal = memoryJournal();
+  await ends(new Engine({ journal }).run(inner(tools, [asks(['refund', { id: '7' }]), 'done']), 'go'), 'completed');
+  const engine: Benchmark['engine'] = (o) => new Engine({ ...o, use: [{ tool: (_, next) => next() }, ...(o.use ?? [])] });
+  const again = inner(tools, [asks(['refund', { id: '7' }]), 'done']);
+  const { runs } = await benchmark({ agent: again, engine, scenarios: await fromJournal(journal, { agent: 'a' }), runs: 1, warmUp: 0 });
+  expect(runs).toMatchObject([{ ok: true, difference: { missing: 0 } }]);
+  expect(executed).toEqual(['refund']);
+});
+
+test('a compacted run reads its results back: that is no call of the recording, and no effect', async () => {
+  const big = tool({ name: 'big', description: '', input: anything, effect: 'read', execute: (i) => `fact ${i.n} `.padEnd(6_000, '.') });
+  const journal = memoryJournal();
+  const calls = (n: number) => asks(['big', { n }]);
+  const old = agent({ name: 'a', instructions: '', model: scripted((_, n) => (n < 8 ? calls(n) : 'done')), tools: [big] });
+  await ends(new Engine({ journal }).run(old, 'go'), 'completed');
+  const seen: unknown[] = [];
+  const model = scripted(({ messages }, n) => {
+    seen.push(messages.at(-1));
+    if (n < 8) return calls(n);
+    const ref = /read_result\(\{ \\+"ref\\+": \\+"([0-9a-f]+)/.exec(JSON.stringify(messages))?.[1] ?? '';
+    return n === 8 ? asks(['read_result', { ref }]) : 'done';
+  });
+  const compacted = agent({ name: 'a', instructions: '', model, tools: [big], compact: [clearToolResults({ over: 4_000, keep: 2 })] });
+  const { runs } = await benchmark({ agent: compacted, scenarios: await fromJournal(journal, { agent: 'a' }), runs: 1, warmUp: 0 });
+  expect(runs).toMatchObject([{ ok: true, difference: { missing: 0, added: [{ tool: 'read_result', effect: false }], removed: [] } }]);
+  expect(JSON.stringify(seen.at(-1))).toContain('fact 0');
 });
 
 test('what may do something besides its tools is refused', async () => {

@@ -41,6 +41,16 @@ function desk(o: Options = {}, execute: (input: never) => unknown = () => ({ rat
     agent({ name: 'a', instructions: '', model: scripted([...script, 'done']), tools: [rate, pay] });
   return { a, ran };
 }
+class Hidden {
+  readonly #id: string;
+  constructor(id: string) {
+    this.#id = id;
+  }
+  get told(): string {
+    return this.#id;
+  }
+}
+
 const read = asks(['rate', { to: 'EUR' }]);
 const finished = (entries: readonly { type: string }[]) => entries.filter((e): e is EntryOf<'call.finished'> => e.type === 'call.finished');
 
@@ -370,6 +380,33 @@ test.each<[string, Options, RegExp]>([
   } catch (error) {
     expect(RondoError.is(error, 'CONFIG_INVALID')).toBe(true);
   }
+});
+
+test.each([
+  ['a class that hides its fields', (id: string) => new Hidden(id)],
+  ['a function', (id: string) => () => id],
+])('arguments that the schema makes to %s, which no key can tell apart, are not answered from the cache', async (_, made) => {
+  const input = z.object({ id: z.string().transform((id): unknown => made(id)) });
+  const look = tool({
+    name: 'look',
+    description: '',
+    input,
+    effect: 'read',
+    cache: { ttl: 60_000, shared: true },
+    execute: ({ id }) => (id instanceof Hidden ? id.told : (id as () => string)()),
+  });
+  const model = scripted([asks(['look', { id: 'ana' }]), asks(['look', { id: 'ben' }]), 'done']);
+  const { runId } = await ends(
+    new Engine().run(agent({ name: 'a', instructions: '', model, tools: [look] }), 'go', { by: ana }),
+    'completed',
+  );
+  expect(runId).toBeDefined();
+  const told = model.requests
+    .at(-1)
+    ?.messages.filter(({ role }) => role === 'tool')
+    .map((m) => JSON.stringify(m));
+  expect(told?.[0]).toContain('ana');
+  expect(told?.[1]).toContain('ben');
 });
 
 describe('the memory of results', () => {

@@ -44,7 +44,7 @@ const real = (steps = 3): Model =>
       n % steps < steps - 1
         ? { text: `Step ${n % steps}.`, toolCalls: [{ id: `c${n % steps}`, name: 'look_up', input: { of: `n${n % steps}` } }] }
         : { reasoning: 'All is known.', text: 'The sum is 14.', usage: { input: 1_000, output: 100, cacheRead: 500 } },
-    { provider: 'bedrock', id: `us.${HAIKU}`, maxOutput: 500 },
+    { provider: 'bedrock', id: `us.${HAIKU}`, maxOutput: 500, contextWindow: 9_000 },
   );
 const asks = (model: Model, tools = [looksUp()], instructions = 'Sum the rates.') => agent({ name: 'sums', instructions, model, tools });
 
@@ -58,7 +58,7 @@ test('a run on the recording is the recorded run: answers, calls, usage, dollars
   const engine = new Engine();
   const recorded = await engine.run(asks(record(real(), file)), 'All of them');
   const model = replay(file);
-  expect(model).toMatchObject({ provider: 'bedrock', id: `us.${HAIKU}`, maxOutput: 500, standin: true });
+  expect(model).toMatchObject({ provider: 'bedrock', id: `us.${HAIKU}`, maxOutput: 500, contextWindow: 9_000, standin: true });
   const replayed = await engine.run(asks(model), 'All of them');
   expect(replayed.status).toBe('completed');
   expect({ ...replayed, runId: '', ms: 0 }).toEqual({ ...recorded, runId: '', ms: 0 });

@@ -19,7 +19,7 @@ export interface MonthOptions {
 
 export interface ModelMonth {
   model: string;
-  /** US dollars of all sessions. Null: the model, or a rate that is needed, has no known price. */
+  /** US dollars of all sessions with the cache tokens that were measured. Null: the model, or a rate that is needed, has no known price. */
   measuredUsd: number | null;
   /** Without any cache: all input at the full rate. */
   uncachedUsd: number | null;
@@ -41,8 +41,11 @@ export interface OtherMonth {
 
 export interface Month {
   sessions: number;
+  /** US dollars of the models as they were measured, all together, with lost attempts and summaries. Null if unknown; absent on paper. */
+  paidUsd?: number | null;
   /** Means of a session. */
   session: { calls: number; inputTokens: number; outputTokens: number; toolCalls: number };
+  /** Each as if all calls were of it. */
   models: readonly ModelMonth[];
   others: readonly OtherMonth[];
 }
@@ -58,11 +61,15 @@ export function month(measured: readonly PaperSession[], o: MonthOptions): Month
     throw invalid(`The number of sessions is ${sessions}; it is a whole number of 1 or more.`);
   if (!(memoryGb >= 0)) throw invalid(`The memory is ${memoryGb}; it is in GB, 0 or more.`);
   const prices = o.prices && checkPrices(o.prices);
-  const models = o.models ?? [...new Set(measured.flatMap(({ model }) => (model === undefined ? [] : [model])))];
+  const models = o.models ?? [...new Set(measured.flatMap((session) => session.models))];
   const mean = (of: (session: PaperSession) => number) => measured.reduce((sum, session) => sum + of(session), 0) / measured.length;
   const toolsUsd = measured.some((session) => session.toolsUsd === null) ? null : mean((session) => session.toolsUsd ?? 0) * sessions;
+  const paid = measured.map(({ paidUsd }) => paidUsd);
   return {
     sessions,
+    ...(!paid.includes(undefined) && {
+      paidUsd: paid.includes(null) ? null : Math.round(mean(({ paidUsd }) => paidUsd ?? 0) * sessions * 1e6) / 1e6,
+    }),
     session: {
       calls: mean(({ calls }) => calls.length),
       inputTokens: mean(({ calls }) => calls.reduce((sum, { input }) => sum + input, 0)),

@@ -15,8 +15,10 @@ export interface PaperCall {
 
 export interface PaperSession {
   calls: readonly PaperCall[];
-  /** `provider/id` of the model that was measured; the dearest of several. */
-  model?: string;
+  /** `provider/id` of the models that were measured. */
+  models: readonly string[];
+  /** US dollars of all model calls as measured, with lost attempts and summaries. Null if unknown; absent on paper. */
+  paidUsd?: number | null;
   /** US dollars of the tools themselves; null if unknown. */
   toolsUsd: number | null;
   toolCalls: number;
@@ -37,11 +39,12 @@ export function sessionOf(run: RunMeasure): PaperSession | undefined {
     last.set(frame, input);
   }
   const costs = run.calls.map(({ costUsd }) => costUsd);
-  const model = run.steps[0]?.model;
+  const toolsUsd = costs.includes(null) ? null : costs.reduce((sum: number, usd) => sum + (usd ?? 0), 0);
   return {
     calls,
-    ...(model !== undefined && { model }),
-    toolsUsd: costs.includes(null) ? null : costs.reduce((sum: number, usd) => sum + (usd ?? 0), 0),
+    models: [...new Set(run.steps.map(({ model }) => model))],
+    paidUsd: run.costUsd === null || toolsUsd === null ? null : Math.max(0, run.costUsd - toolsUsd),
+    toolsUsd,
     toolCalls: run.toolCalls,
     ms: run.ms,
     workMs: run.callMs + run.engineMs,
@@ -57,5 +60,5 @@ export function paperSession({ steps, context, output }: { steps: number; contex
     cacheWrite: 0,
     before: i === 0 ? 0 : context,
   }));
-  return { calls, toolsUsd: 0, toolCalls: Math.max(0, steps - 1), ms: 0, workMs: 0 };
+  return { calls, models: [], toolsUsd: 0, toolCalls: Math.max(0, steps - 1), ms: 0, workMs: 0 };
 }

@@ -1,7 +1,9 @@
 /** What a run from a recording did otherwise than the recorded one. */
 import type { GradedRun } from '../../engine/evaluate/check.ts';
 import { canonical } from '../../journal/canonical.ts';
+import { READ_RESULT } from '../../journal/compacted.ts';
 import type { Json } from '../../json.ts';
+import { FIND_TOOLS } from '../../loop/finding.ts';
 import type { AgentDefinition } from '../../loop/types.ts';
 import type { Usage } from '../../ports/model.ts';
 import { callKey } from './calls.ts';
@@ -28,7 +30,7 @@ export interface RunDifference {
 }
 
 export function differenceOf(recorded: Recorded, run: GradedRun | undefined, missing: number, agent: AgentDefinition): RunDifference {
-  const reads = readsOf(agent);
+  const reads = readsOf(agent).add(READ_RESULT).add(FIND_TOOLS);
   const other = ({ tool, input }: { tool: string; input: Json }): OtherCall => ({ tool, input, effect: !reads.has(tool) });
   const left = new Map<string, number>();
   for (const { tool, input } of recorded.calls) count(left, callKey(tool, input), 1);

@@ -90,7 +90,7 @@ async function measure(file: string, { runs, budget }: CostOptions, io: Io): Pro
 
 /** Models by key, or by a part of the names in the table. Undefined: those that were measured. */
 function modelsOf(given: readonly string[] | undefined, sessions: readonly PaperSession[]): string[] | undefined {
-  const asked = given ?? (sessions.some(({ model }) => model !== undefined) ? undefined : DEFAULT_MODELS);
+  const asked = given ?? (sessions.some(({ models }) => models.length > 0) ? undefined : DEFAULT_MODELS);
   return asked?.flatMap((name) => {
     if (name.includes('/')) return [name];
     const found = pricedModels().filter((key) => key.includes(name));

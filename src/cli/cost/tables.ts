@@ -15,15 +15,16 @@ export type NamedMonth = Month & {
   measured: boolean;
 };
 
-export function monthTables({ name, left, measured, sessions, session, models, others }: NamedMonth): Table[] {
+export function monthTables({ name, left, measured, sessions, session, models, others, paidUsd }: NamedMonth): Table[] {
   const { calls, inputTokens, outputTokens } = session;
   const each = `A session has ${count(calls)} model calls, ${grouped(inputTokens)} tokens of input and ${grouped(outputTokens)} of output.`;
   const out = left > 0 ? ` ${left} runs are left out: they failed, or their usage is unknown.` : '';
+  const paid = measured ? ` The models as they were measured, together: ${usd(paidUsd)} a month.` : '';
   return [
     {
       id: 'models',
       title: `${grouped(sessions)} sessions a month: ${name}`,
-      note: `${each}${out} Without caching: all input at the full rate. At best: each call begins with the whole input of the call before it, reads that, and writes the rest.`,
+      note: `${each}${out}${paid} Each row: as if all calls were of that model. Without caching: all input at the full rate. At best: each call begins with the whole input of the call before it, reads that, and writes the rest.`,
       columns: [
         { name: 'model' },
         ...(measured ? [{ name: 'as measured', number: true as const }] : []),

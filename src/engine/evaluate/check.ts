@@ -1,9 +1,11 @@
 /** What judges a run: functions and graders. */
 
+import { RondoError } from '../../errors.ts';
 import type { CallId } from '../../journal/entries.ts';
 import { isCost } from '../../journal/spent.ts';
 import type { Json } from '../../json.ts';
 import { bounded, messageOf } from '../../reliability/classify.ts';
+import { inTime } from '../../reliability/patience.ts';
 import type { RunResult } from '../results.ts';
 import type { TraceRecord } from '../trace/trace-record.ts';
 
@@ -67,12 +69,16 @@ export type Check = Grader | CheckFunction;
 /** A verdict with the name of its check. */
 export type Checked = Required<Omit<Verdict, 'failed'>> & Pick<Verdict, 'failed'> & { name: string };
 
+/** Milliseconds that a check may take: a judge that hangs must not keep others from being asked. */
+const LONGEST = 600_000;
+
 /** Asks a check. One that throws, or answers rubbish, has failed itself. */
 export async function askCheck(check: Check, name: string, run: GradedRun, o: Judging): Promise<Checked> {
   try {
-    return { name, ...verdictOf(await (typeof check === 'function' ? check(run, o) : check.grade(run, o))) };
+    return { name, ...verdictOf(await inTime(typeof check === 'function' ? check(run, o) : check.grade(run, o), LONGEST, 'the check')) };
   } catch (error) {
-    const asks = typeof check !== 'function' && check.asks;
+    // of a judge that was not even asked nothing is unknown
+    const asks = typeof check !== 'function' && check.asks && !RondoError.is(error, 'CONFIG_INVALID');
     return { name, pass: false, score: 0, costUsd: asks ? null : 0, failed: true, reason: `The check failed: ${messageOf(error)}` };
   }
 }

@@ -17,7 +17,7 @@ import type { Written } from './asked.ts';
 const VERSION = 1;
 export const HEADER = `${JSON.stringify({ rondo: 'recording', version: VERSION })}\n`;
 
-export type RecordedModel = Pick<Model, 'provider' | 'id' | 'maxOutput' | 'settings'>;
+export type RecordedModel = Pick<Model, 'provider' | 'id' | 'maxOutput' | 'contextWindow' | 'settings'>;
 export interface Exchange {
   readonly line: number;
   readonly model: RecordedModel;
