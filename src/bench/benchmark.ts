@@ -149,7 +149,7 @@ async function once(job: Job, plan: Plan, o: Bench & { purse: Purse; signal: Abo
   const share = await purse.reserve(limits.costUsd, plan.concurrency);
   if (!share) return 'budget';
   const agent = agentFor(variant.agent, scenario.model ?? variant.model);
-  // a budget is no reason to let an agent spend more than it may
+  // a budget must not let an agent spend more than it may
   const own = limits.costUsd ?? agentDefinition(agent).limits.costUsd ?? o.limits.costUsd ?? Number.POSITIVE_INFINITY;
   const least = Math.min(own, share.usd ?? Number.POSITIVE_INFINITY);
   const costUsd = Number.isFinite(least) ? { costUsd: least } : {};

@@ -46,6 +46,16 @@ describe.each(journals)('evaluate on $name', ({ make }) => {
   });
 });
 
+test('a run that continues a session is scored with the conversation before it', async () => {
+  const seen: GradedRun[] = [];
+  const engine = new Engine({ evaluate: { graders: [passes('g', seen)] } });
+  await ends(engine.run(talker(), 'When is it?', { session: 's' }), 'completed');
+  await ends(engine.run(talker(), 'When, again?', { session: 's' }), 'completed');
+  await engine.close();
+  expect(seen.map(({ earlier }) => earlier?.length)).toEqual([undefined, 2]);
+  expect(JSON.stringify(seen[1]?.earlier)).toContain('When is it?');
+});
+
 // holds evaluator.I2
 test('a run is in the sample by its id alone, so any engine takes the same', async () => {
   const scored: string[][] = [[], []];

@@ -77,7 +77,7 @@ export async function askJudge<T>(
 }
 
 /** What the judge sees. Long values are cut, and say so. */
-function shown({ input, output, calls }: GradedRun): { [field: string]: Json } {
+function shown({ input, earlier, output, calls }: GradedRun): { [field: string]: Json } {
   const cut = (value: Json | undefined): Json => {
     const text = typeof value === 'string' ? value : JSON.stringify(value ?? null);
     return text.length <= MOST.value ? (value ?? null) : `${text.slice(0, MOST.value)} [cut, ${text.length} characters]`;
@@ -93,5 +93,5 @@ function shown({ input, output, calls }: GradedRun): { [field: string]: Json } {
     }
     told.push(call);
   }
-  return { question: cut(input), calls: told, answer: cut(output) };
+  return { ...(earlier && { conversation: cut(earlier as unknown as Json) }), question: cut(input), calls: told, answer: cut(output) };
 }

@@ -2,7 +2,7 @@ import type { Grader } from '../../engine/evaluate/check.ts';
 import { askJudge, checkJudge, JUDGE_OPTIONS, type JudgeOptions } from './ask-judge.ts';
 
 const INSTRUCTIONS = `You check whether the answer of an agent is grounded. List every claim of fact in "answer", word for word and at most 50. For each,
-say whether "question" or the output of a call in "calls" supports it: quote what supports it, or say what is missing. General knowledge supports
+say whether "question", the "conversation" before it, or the output of a call in "calls" supports it: quote what supports it, or say what is missing. General knowledge supports
 nothing. Greetings, offers and questions are no claims. If there is no claim, the list is empty.`;
 
 const OUTPUT = {

@@ -4,6 +4,7 @@ import { RondoError } from '../../errors.ts';
 import type { CallId } from '../../journal/entries.ts';
 import { isCost } from '../../journal/spent.ts';
 import type { Json } from '../../json.ts';
+import type { Message } from '../../ports/model.ts';
 import { bounded, messageOf } from '../../reliability/classify.ts';
 import { inTime } from '../../reliability/patience.ts';
 import type { RunResult } from '../results.ts';
@@ -30,6 +31,8 @@ export interface GradedCall {
 export interface GradedRun {
   runId: string;
   input: Json;
+  /** The conversation before the input, of a run that continues a session. */
+  earlier?: readonly Message[];
   result: RunResult;
   /** The final answer. Absent unless the run completed. */
   output?: Json;

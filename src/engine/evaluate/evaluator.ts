@@ -8,6 +8,7 @@
 import { sha256 } from '../../journal/canonical.ts';
 import type { Draft } from '../../journal/entries.ts';
 import type { RunFold } from '../../journal/fold.ts';
+import { runFor } from '../access.ts';
 import { ended } from '../closing.ts';
 import { ENGINE } from '../lookup.ts';
 import { logOf } from '../outside.ts';
@@ -79,7 +80,10 @@ export class Evaluator {
       if (entry.type === 'run.started') tracer ??= new Tracer(runId, entry, true);
       if (tracer) trace.push(...taken(tracer, entry));
     }
-    const graded = gradedRun(runId, run.started.input, result, trace);
+    // with the session's earlier runs; the last message is the input
+    const start = await runFor(this.#resources, runId, ENGINE, 'inspect', 0);
+    const earlier = start.root.messages.slice(0, -1);
+    const graded = { ...gradedRun(runId, run.started.input, result, trace), ...(earlier.length > 0 && { earlier }) };
     const { graders, costUsd } = this.#options;
     for (const grader of graders) {
       if (this.#stop.signal.aborted) return;
