@@ -66,10 +66,7 @@ export async function benchmark(declared: Benchmark, o: BenchmarkOptions = {}): 
   const plan = planOf(declared);
   const { concurrency, runs, warmUp, budget } = plan;
   const purse = new Purse(budget);
-  const stop = new AbortController();
-  const cancelled = () => stop.abort();
-  o.signal?.addEventListener('abort', cancelled, { once: true });
-  if (o.signal?.aborted) cancelled();
+  const { signal = new AbortController().signal } = o;
   const benches = new Map(plan.variants.map((variant) => [variant, bench(variant)]));
   const jobs = jobsOf(plan);
   const report: Report & { runs: RunMeasure[] } = {
@@ -86,11 +83,11 @@ export async function benchmark(declared: Benchmark, o: BenchmarkOptions = {}): 
   const progress: Progress = { done: 0, of: jobs.length, failed: 0, spentUsd: 0 };
   let next = 0;
   const worker = async () => {
-    while (next < jobs.length && !stop.signal.aborted && !report.incomplete) {
+    while (next < jobs.length && !signal.aborted && !report.incomplete) {
       const job = jobs[next++] as Job;
-      const measure = await once(job, plan, { ...(benches.get(job.variant) as Bench), purse, signal: stop.signal });
+      const measure = await once(job, plan, { ...(benches.get(job.variant) as Bench), purse, signal });
       if (measure === 'budget') report.incomplete = 'budget';
-      else if (job.run > 0 && !stop.signal.aborted) report.runs.push(measure);
+      else if (job.run > 0 && !signal.aborted) report.runs.push(measure);
       progress.done++;
       if (measure !== 'budget' && !measure.ok) progress.failed++;
       progress.spentUsd = purse.spentUsd;
@@ -100,10 +97,9 @@ export async function benchmark(declared: Benchmark, o: BenchmarkOptions = {}): 
   try {
     await Promise.all(Array.from({ length: concurrency }, worker));
   } finally {
-    o.signal?.removeEventListener('abort', cancelled);
     for (const { engine } of benches.values()) await engine.close();
   }
-  if (stop.signal.aborted) report.incomplete ??= 'cancelled';
+  if (signal.aborted) report.incomplete ??= 'cancelled';
   report.spentUsd = purse.spentUsd;
   return report;
 }

@@ -1,5 +1,6 @@
 /** What a reader wants to know of a report. */
 
+import { inputOf } from '../journal/spent.ts';
 import type { Usage } from '../ports/model.ts';
 import type { Report } from './benchmark.ts';
 import type { CallMeasure, RunMeasure, StepMeasure } from './measure.ts';
@@ -160,7 +161,7 @@ function recordedIn(runs: readonly RunMeasure[]): { recorded?: RecordedNumbers }
 function sums(of: readonly { steps: number; usage: Usage; costUsd: number | null }[]): RecordedNumbers['was'] {
   return {
     steps: of.reduce((sum, { steps }) => sum + steps, 0),
-    inputTokens: of.reduce((sum, { usage }) => sum + usage.input + (usage.cacheRead ?? 0) + (usage.cacheWrite ?? 0), 0),
+    inputTokens: of.reduce((sum, { usage }) => sum + inputOf(usage), 0),
     outputTokens: of.reduce((sum, { usage }) => sum + usage.output, 0),
     costUsd: total(of.map(({ costUsd }) => costUsd)),
   };

@@ -30,7 +30,10 @@ export const nanoOf = (usd: number): number => Math.round(usd * 1e9);
 export const costUsd = ({ nanoUsd }: Spent) => (nanoUsd === undefined ? undefined : nanoUsd / 1e9);
 
 /** All tokens of a usage. */
-export const totalOf = ({ input, output, cacheRead = 0, cacheWrite = 0 }: Usage): number => input + output + cacheRead + cacheWrite;
+/** Tokens of input, cached ones included. */
+export const inputOf = ({ input, cacheRead = 0, cacheWrite = 0 }: Usage): number => input + cacheRead + cacheWrite;
+
+export const totalOf = (usage: Usage): number => inputOf(usage) + usage.output;
 
 /** A higher count or cost is treated as invalid. */
 const MOST = { tokens: 1e12, usd: 1e9 };

@@ -1,4 +1,5 @@
 import { type Attributes, SpanKind } from '@opentelemetry/api';
+import { inputOf } from '../journal/spent.ts';
 import type { ModelRequest, ModelSettings, Usage } from '../ports/model.ts';
 import { answerAttribute, clip, instructionsAttribute, jsonAttribute, messagesAttribute } from './content.ts';
 import { quietly } from './guard.ts';
@@ -137,7 +138,7 @@ export class ChatRecorder extends CallRecorder implements ChatTrace {
       const dimensions = { ...this.dimensions, ...answered };
       instruments.operation.record(seconds, error ? { ...dimensions, [ATTR.errorType]: errorType(error.code) } : dimensions, this.context);
       if (usage) {
-        const input = usage.input + (usage.cacheRead ?? 0) + (usage.cacheWrite ?? 0);
+        const input = inputOf(usage);
         instruments.tokens.record(input, { ...dimensions, [ATTR.tokenType]: 'input' }, this.context);
         instruments.tokens.record(usage.output, { ...dimensions, [ATTR.tokenType]: 'output' }, this.context);
       }

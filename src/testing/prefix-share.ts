@@ -1,3 +1,4 @@
+import { inputOf } from '../journal/spent.ts';
 import type { Usage } from '../ports/model.ts';
 import { isEqual, type Prompt, textOf } from './moved.ts';
 
@@ -32,7 +33,7 @@ export function prefixTokens(asked: readonly Asking[]): PrefixTokens {
   const sum = { input: 0, prefix: 0, highest: 0, read: 0, unmetered: 0 };
   for (const { request, usage, conversation = '' } of asked) {
     const before = last.get(conversation);
-    const tokens = usage && usage.input + (usage.cacheRead ?? 0) + (usage.cacheWrite ?? 0);
+    const tokens = usage && inputOf(usage);
     last.set(conversation, { request, tokens });
     if (tokens === undefined) {
       sum.unmetered++;

@@ -1,4 +1,5 @@
 /** What one session uses, on paper. */
+import { inputOf } from '../../journal/spent.ts';
 import type { RunMeasure } from '../measure.ts';
 
 /** One model call. All numbers are tokens. */
@@ -33,8 +34,8 @@ export function sessionOf(run: RunMeasure): PaperSession | undefined {
   const calls: PaperCall[] = [];
   for (const { frame = '', usage } of run.steps) {
     if (!usage) return undefined;
-    const { input: fresh, output, cacheRead = 0, cacheWrite = 0 } = usage;
-    const input = fresh + cacheRead + cacheWrite;
+    const { output, cacheRead = 0, cacheWrite = 0 } = usage;
+    const input = inputOf(usage);
     calls.push({ input, output, cacheRead, cacheWrite, before: Math.min(last.get(frame) ?? 0, input) });
     last.set(frame, input);
   }

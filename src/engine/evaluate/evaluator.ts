@@ -14,9 +14,8 @@ import { ENGINE } from '../lookup.ts';
 import { logOf } from '../outside.ts';
 import type { Resources } from '../resources.ts';
 import { resultOf } from '../results.ts';
-import { taken } from '../trace/trace.ts';
+import { recordsOf } from '../trace/trace.ts';
 import type { TraceRecord } from '../trace/trace-record.ts';
-import { Tracer } from '../trace/tracer.ts';
 import { askCheck, type Checked, gradedRun } from './check.ts';
 import type { EvaluateOptions } from './options.ts';
 
@@ -75,11 +74,7 @@ export class Evaluator {
     const result = resultOf(run);
     if (!result) return;
     const trace: TraceRecord[] = [];
-    let tracer: Tracer | undefined;
-    for await (const entry of this.#resources.journal.read(runId)) {
-      if (entry.type === 'run.started') tracer ??= new Tracer(runId, entry, true);
-      if (tracer) trace.push(...taken(tracer, entry));
-    }
+    for await (const record of recordsOf(runId, this.#resources.journal.read(runId), true)) trace.push(record);
     // with the session's earlier runs; the last message is the input
     const start = await runFor(this.#resources, runId, ENGINE, 'inspect', 0);
     const earlier = start.root.messages.slice(0, -1);

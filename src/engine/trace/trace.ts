@@ -21,8 +21,17 @@ export async function* traceOf(resources: Resources, runId: string, o: TraceOpti
   checkOptions(o, OPTIONS, 'exportTrace()');
   const { by, content = false } = o;
   if (typeof content !== 'boolean') throw invalid('exportTrace(): content is true or false.');
+  yield* recordsOf(runId, entriesOf(resources, runId, by ? { by } : {}), content);
+}
+
+/** The records of the entries of a run, in their order. @throws RondoError `JOURNAL_DAMAGED`. */
+export async function* recordsOf(
+  runId: string,
+  entries: AsyncIterable<Entry> | Iterable<Entry>,
+  content: boolean,
+): AsyncGenerator<TraceRecord, void, undefined> {
   let tracer: Tracer | undefined;
-  for await (const entry of entriesOf(resources, runId, by ? { by } : {})) {
+  for await (const entry of entries) {
     if (entry.type === 'run.started') tracer ??= new Tracer(runId, entry, content);
     if (tracer) yield* taken(tracer, entry);
   }
