@@ -22,7 +22,7 @@ export function checked(result: TurnResult<unknown>): Checked {
   const spent = spentOf(result);
   if (result?.status === 'completed') return { ...spent, status: 'completed', output: bounded(result.output, 'the output') };
   if (result?.status !== 'paused') throw malformed("the turn gave neither { status: 'completed' } nor { status: 'paused' }");
-  const asks = jsonOf(result.asks, 'the asks') as unknown as readonly Ask[];
+  const asks = jsonOf(result.asks, 'the asks') as readonly Ask[];
   if (!Array.isArray(asks) || asks.length === 0) throw malformed('the turn paused without asking anything');
   const ids = new Set(asks.map((ask) => ask?.id));
   if (ids.size !== asks.length || [...ids].some((id) => typeof id !== 'string')) throw malformed('each ask needs an id of its own');

@@ -53,9 +53,9 @@ function given(scope: Scope, { agent, share, handoff }: Delegate, input: Json): 
 
 function picked(share: (messages: readonly Message[]) => readonly Message[], messages: readonly Message[]): readonly Message[] {
   try {
-    const chosen = share(plainJson(messages) as unknown as readonly Message[]);
+    const chosen = share(plainJson(messages) as readonly Message[]);
     if (!Array.isArray(chosen)) throw new Error('it returned no list of messages');
-    return plainJson(chosen) as unknown as readonly Message[];
+    return plainJson(chosen) as readonly Message[];
   } catch (error) {
     throw new ToolError('SHARE_FAILED', `what the sub-agent may see could not be picked: ${messageOf(error)}`, { cause: error });
   }

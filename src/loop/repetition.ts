@@ -1,5 +1,5 @@
 /** The limit `repeats`: an agent that makes the same call with the same result again and again is stuck, and would go on until another limit. */
-import { isSameJson, type Json } from '../json.ts';
+import { isSameJson } from '../json.ts';
 import type { Message, ToolCallPart, ToolResultPart } from '../ports/model.ts';
 import type { Crossing, Scope } from './types.ts';
 
@@ -55,4 +55,4 @@ const isSame = (a: Done, b: Done): boolean =>
   a.call.name === b.call.name &&
   isSameJson(a.call.input, b.call.input) &&
   (a.result.isError ?? false) === (b.result.isError ?? false) &&
-  isSameJson(a.result.output, b.result.output as unknown as Json);
+  isSameJson(a.result.output, b.result.output);

@@ -50,7 +50,7 @@ function checked(original: ModelRequest, returned: ModelRequest): ModelRequest {
   if (typeof choice === 'object' && !kept.some(({ name }) => name === choice.tool))
     throw new Error(`it left out the tool "${choice.tool}" that the model must call`);
   const mine = new Set<Message>(original.messages);
-  const own = messages.map((message: Message) => (mine.has(message) ? message : (plainJson(message) as unknown as Message)));
+  const own = messages.map((message: Message) => (mine.has(message) ? message : (plainJson(message) as Message)));
   const problem = conversationProblem(own);
   if (problem) throw new Error(`the messages that it returned make no sense: ${problem}`);
   return { ...original, instructions, messages: own, tools: kept };

@@ -100,7 +100,7 @@ export class ResultCache {
     this.#running.set(key, running);
     return (seen) => {
       if (this.#running.get(key) === running) this.#running.delete(key);
-      if (seen) this.#keep(key, { seen, from: { ...from, at }, tick, size: key.length + sizeOf([seen as unknown as Json]) });
+      if (seen) this.#keep(key, { seen, from: { ...from, at }, tick, size: key.length + sizeOf([seen]) });
       wake?.();
     };
   }

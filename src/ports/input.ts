@@ -69,7 +69,7 @@ function conversationOf(given: readonly Json[], fail: Fail): Asked {
   const last = fieldsOf(given.at(-1));
   if (last.role !== 'user') throw fail('the last message must be of the role user: it is what the agent is asked');
   const { content } = earlier.pop() as Message;
-  const input = typeof last.content === 'string' ? last.content : (content as unknown as Json);
+  const input = typeof last.content === 'string' ? last.content : content;
   return { input, earlier: earlier.length > 0 ? earlier : undefined };
 }
 

@@ -19,12 +19,12 @@ export type ToolResultPart = Extract<Part, { type: 'toolResult' }>;
 export type Cleared = { ref: string; run: string };
 
 /** A `tool` message has the results of all calls of the preceding assistant message, in the same order. */
-export interface Message {
+export type Message = {
   role: 'user' | 'assistant' | 'tool';
   content: readonly Part[];
   /** It stands in the place of messages that were left out: only the engine sets it. */
   summary?: true;
-}
+};
 export type Prompt = string | readonly Part[];
 
 /** A message of a conversation that the application stored itself. A string stands for one text part. */
@@ -43,11 +43,11 @@ export type InputMessage =
 export type AgentInput = Prompt | readonly InputMessage[];
 
 /** A tool as the model sees it. */
-export interface ToolSpec {
+export type ToolSpec = {
   name: string;
   description: string;
   input: JsonSchema;
-}
+};
 
 /**
  * Whether the model calls a tool: it decides (`auto`), never (`none`), at least one (`required`), or this one.

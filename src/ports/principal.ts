@@ -1,9 +1,9 @@
 /** A user or service that starts runs or decides. It comes from authentication, never from a model or a request body. */
-export interface Principal {
+export type Principal = {
   id: string;
   tenant?: string;
   roles?: readonly string[];
-}
+};
 
 /** Why a principal is invalid; undefined if it is valid. */
 export function principalProblem(by: unknown): string | undefined {

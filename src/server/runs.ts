@@ -140,7 +140,7 @@ async function decideRun(o: RunsOptions, request: Request, by: Principal, runId:
   const { engine, tell } = o;
   const { decisions } = await fieldsOf(o, request, ['decisions']);
   await seen(o, by, runId);
-  const approvals = await engine.decide(runId, decisions as unknown as readonly Decision[], { by });
+  const approvals = await engine.decide(runId, decisions as readonly Decision[], { by });
   // not awaited: the decisions are in the journal, so if the run cannot resume now, a worker will
   const run = engine.resume(runId, { by });
   void keepStreaming(run[Symbol.asyncIterator]());

@@ -93,5 +93,5 @@ function shown({ input, earlier, output, calls }: GradedRun): { [field: string]:
     }
     told.push(call);
   }
-  return { ...(earlier && { conversation: cut(earlier as unknown as Json) }), question: cut(input), calls: told, answer: cut(output) };
+  return { ...(earlier && { conversation: cut(earlier) }), question: cut(input), calls: told, answer: cut(output) };
 }

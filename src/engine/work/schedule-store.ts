@@ -20,16 +20,16 @@ const PAGE = 500;
 const MARKED = 86_400_000;
 
 /** A time at which the schedule started no run: the time had passed, the run before was open, or the run was refused. */
-export interface Miss {
+export type Miss = {
   at: number;
   why: 'late' | 'overlap' | 'refused';
   /** An operator started its run later, or needs no more of it: who, and when by the store's clock. */
   started?: { by: string; at: number; runId: string };
   dismissed?: { by: string; at: number; reason: string };
-}
+};
 
 /** Times are epoch milliseconds. */
-export interface ScheduleState {
+export type ScheduleState = {
   name: string;
   agent: string;
   input: Json;
@@ -51,7 +51,7 @@ export interface ScheduleState {
   misses: Miss[];
   /** Why the newest run was refused. */
   refused?: { code: string; message: string };
-}
+};
 
 /** What is at a key: a state, or when the schedule was removed. */
 type Stored = (ScheduleState | { removed: number }) & { moved?: true };
@@ -131,7 +131,7 @@ export class ScheduleStore {
     const moves = count >= MOST_VALUES || 'removed' in stored || removed;
     const value = moves ? { ...stored, moved: true as const } : stored;
     try {
-      await write({ namespace: NAMESPACE, key, values: [value as unknown as Json], expected: count });
+      await write({ namespace: NAMESPACE, key, values: [value], expected: count });
     } catch (error) {
       if (!RondoError.is(error, 'JOURNAL_CONFLICT')) throw error;
       this.#known.delete(key);
@@ -153,7 +153,7 @@ export class ScheduleStore {
       this.#known.delete(key);
       return this.#read(key);
     }
-    const stored = values.at(-1) as unknown as Stored | undefined;
+    const stored = values.at(-1) as Stored | undefined;
     if (!stored) return undefined;
     if (stored.moved) {
       const { moved: _, ...rest } = stored;
@@ -168,7 +168,7 @@ export class ScheduleStore {
   async #move(key: string, stored: Stored): Promise<Found | undefined> {
     const next = `${idIn(key)}.${generation(key) + 1}`;
     try {
-      await this.#append({ namespace: NAMESPACE, key: next, values: [stored as unknown as Json], expected: 0 });
+      await this.#append({ namespace: NAMESPACE, key: next, values: [stored], expected: 0 });
     } catch (error) {
       // another process has moved it
       if (!RondoError.is(error, 'JOURNAL_CONFLICT')) throw error;

@@ -78,7 +78,7 @@ export class Cleaner {
     const { instructions, toolChoice, output, tools, messages } = request;
     return this.#identified({
       instructions: this.clean(instructions),
-      tools: tools.map((tool) => this.#once(tool, () => this.clean(tool as unknown as Json))),
+      tools: tools.map((tool) => this.#once(tool, () => this.clean(tool))),
       messages: messages.map((message) => this.#once(message, () => this.clean(withHashes(message)))),
       ...(toolChoice !== undefined && { toolChoice: this.clean(toolChoice as Json) }),
       ...(output !== undefined && { output: this.clean(output as Json) }),
