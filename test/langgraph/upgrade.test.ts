@@ -84,3 +84,14 @@ test('a checkpoint that was damaged before stays damaged, and the other thread i
   await expect(saver.getTuple(at('waits'))).rejects.toMatchObject({ code: 'JOURNAL_DAMAGED', details: { key: 'waits', seq: 3 } });
   expect((await saver.getTuple(at('done: 1')))?.metadata?.step).toBe(2);
 });
+
+test('a thread of many entries is moved whole', async () => {
+  const more = `WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 1299)
+    INSERT INTO entry (id, run, seq, body, checksum) SELECT i, 4, i, body, checksum FROM n, (SELECT body, checksum FROM entry WHERE id = 20);`;
+  const { path, open } = older(more);
+  await all((open().records as Records).list('langgraph'));
+  const db = new DatabaseSync(path);
+  const count = db.prepare("SELECT count(*) AS n FROM record_value JOIN record ON record.id = record WHERE key = 'waits'").get();
+  expect(count).toEqual({ n: 1206 });
+  db.close();
+});

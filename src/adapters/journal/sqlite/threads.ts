@@ -13,7 +13,10 @@ const NAMESPACE = 'langgraph';
 /** Never a CRC-32, so a value that was damaged before the upgrade stays damaged. */
 const DAMAGED = -1;
 
-type Row = { run: number; seq: number; body: string; checksum: number };
+/** Rows read at a time. */
+const PAGE = 500;
+
+type Row = { id: number; run: number; seq: number; body: string; checksum: number };
 
 /** Runs in the transaction of the upgrade. */
 export function moveThreads(db: DatabaseSync): void {
@@ -26,8 +29,7 @@ export function moveThreads(db: DatabaseSync): void {
   const records = new Map(
     found.map(({ run, run_id }) => [run, create.run(NAMESPACE, run_id.slice(PREFIX.length)).lastInsertRowid as number]),
   );
-  for (const row of db.prepare('SELECT run, seq, body, checksum FROM entry ORDER BY id').iterate()) {
-    const { run, seq, body, checksum } = row as Row;
+  for (const { run, seq, body, checksum } of entries(db)) {
     const record = records.get(run);
     if (record === undefined) continue;
     let next = seq;
@@ -40,6 +42,17 @@ export function moveThreads(db: DatabaseSync): void {
   for (const run of records.keys()) {
     remove(run);
     removeHead(run);
+  }
+}
+
+/** By pages: Node 22 finalises a statement that is iterated when nothing else holds it. */
+function* entries(db: DatabaseSync): Generator<Row> {
+  const page = db.prepare('SELECT id, run, seq, body, checksum FROM entry WHERE id > ? ORDER BY id LIMIT ?');
+  let rows: Row[];
+  for (let after = 0; ; after = (rows.at(-1) as Row).id) {
+    rows = page.all(after, PAGE) as Row[];
+    yield* rows;
+    if (rows.length < PAGE) return;
   }
 }
 
