@@ -51,11 +51,15 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/crash/**', 'test/lowest/**', 'test/browser/**', ...WHOLE_EXAMPLES],
+          exclude: ['test/crash/**', 'test/lowest/**', 'test/browser/**', 'test/agentcore/**', 'test/postgres/**', ...WHOLE_EXAMPLES],
         },
       },
       lowest,
       { extends: true, test: { name: 'examples', include: WHOLE_EXAMPLES } },
+      // the official clients against the local server, and a process for each session
+      { extends: true, test: { name: 'agentcore', include: ['test/agentcore/**/*.test.ts'] } },
+      // a Postgres of its own; as root it adds a system user to run it
+      { extends: true, test: { name: 'postgres', include: ['test/postgres/**/*.test.ts'] } },
       // needs Chromium; without one it is skipped, and its name says so
       { extends: true, test: { name: 'browser', include: ['test/browser/**/*.test.ts'] } },
       { extends: true, test: { name: 'crash', include: ['test/crash/**/*.test.ts'], testTimeout: 1_200_000 } },

@@ -49,10 +49,17 @@ const SDK: Record<string, readonly string[]> = {
   'ai-sdk': ['ai'],
   'openai-agents': ['@openai/agents-core'],
   a2a: ['@a2a-js/sdk', 'jose'],
+  'ag-ui': ['@ag-ui/core', '@ag-ui/encoder'],
+  agentcore: ['@aws-sdk/client-bedrock-agentcore', '@hono/node-server', 'hono', 'jose', 'ws'],
+  journal: ['pg'],
 };
+/** The adapters that an adapter is built on. */
+const BUILT_ON: Record<string, readonly string[]> = { agentcore: ['a2a', 'ag-ui', 'mcp'] };
 
 const ORDER: readonly Import['kind'][] = ['type', 'dynamic', 'value'];
 const packageOf = (specifier: string) => specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
+
+const buildsOn = (adapter: string, other: string) => adapter === other || BUILT_ON[adapter]?.includes(other) === true;
 
 interface Place {
   layer: string;
@@ -94,8 +101,8 @@ export function directionProblems(files: ReadonlyMap<string, string>, peers: rea
       if (!files.has(target)) report('there is no such source file');
       else if (!to) continue;
       else if (to.rank > from.rank) report(`${from.layer} is before ${to.layer}`);
-      else if (from.adapter !== undefined && to.adapter !== undefined && from.adapter !== to.adapter)
-        report('an adapter imports no other adapter');
+      else if (from.adapter !== undefined && to.adapter !== undefined && !buildsOn(from.adapter, to.adapter))
+        report(`${from.adapter} is not built on ${to.adapter}`);
       if (use.kind !== 'dynamic') imported.push(target);
     }
   }

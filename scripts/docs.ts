@@ -89,7 +89,7 @@ function exportsOf(): string {
 }
 
 /** @returns what was compiled and run, and what does not hold, by page and line. */
-export async function checkDocs(pages = ['README.md', 'docs/*.md']): Promise<{ compiled: number; ran: number; problems: string[] }> {
+export async function checkDocs(pages = ['README.md', 'docs/**/*.md']): Promise<{ compiled: number; ran: number; problems: string[] }> {
   const found = globSync(pages, { cwd: root }).map((page) => blocksOf(page, readFileSync(join(root, page), 'utf8')));
   const problems = found.flatMap((f) => f.problems);
   const blocks = found.flatMap((f) => f.blocks);

@@ -71,7 +71,7 @@ describe('direction of imports', () => {
     ['a type package as a value', 'src/loop/act.ts', "import { S } from '@standard-schema/spec';", 'only as a type import'],
     ['SQLite from the core', 'src/loop/act.ts', "import 'node:sqlite';", 'only adapters may'],
     ['the package by its name', 'src/loop/act.ts', "import 'rondo';", 'not among the packages'],
-    ['another adapter', 'src/adapters/http/index.ts', "import '../journal/sqlite.ts';", 'no other adapter'],
+    ['another adapter', 'src/adapters/http/index.ts', "import '../journal/sqlite.ts';", 'not built on journal'],
     [
       "another adapter's SDK",
       'src/adapters/http/index.ts',
