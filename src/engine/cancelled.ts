@@ -25,9 +25,9 @@ export const abandoned = (run: RunFold, status: 'cancelled' | 'failed'): Draft[]
  * Functions that notify waiting agents of the cancellation. Get them before the run ends, because its frames end with it.
  * @param top undefined if the run's agent is not known here. Then no agent is notified.
  */
-export function farewells(top: AgentDefinition | undefined, run: RunFold): readonly (() => void)[] {
+export function cancelHooks(top: AgentDefinition | undefined, run: RunFold): readonly (() => void)[] {
   if (!top) return [];
-  return [run.root, ...run.frames.values()].flatMap((frame) => agentOf(top, frame)?.letGo?.(run, frame) ?? []);
+  return [run.root, ...run.frames.values()].flatMap((frame) => agentOf(top, frame)?.onCancelled?.(run, frame) ?? []);
 }
 
 /** The message of the reason for which a caller's signal was aborted; undefined if it has none. */

@@ -12,7 +12,7 @@ import type { Assertion } from '../ports/identity.ts';
 import type { Principal } from '../ports/principal.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { maskAssertion } from './assertion.ts';
-import { abandoned, farewells } from './cancelled.ts';
+import { abandoned, cancelHooks } from './cancelled.ts';
 import { loadRun, sessionBusy } from './history.ts';
 import { leaseOf, ownership } from './lease.ts';
 import type { LiveRun } from './live-run.ts';
@@ -131,7 +131,7 @@ async function work(scope: Scope, live: LiveRun): Promise<RunResult> {
     const settled = settlement ? settledOf(settlement) : halted(scope);
     // one that failed may go on later, in the middle of what is below it
     const over = settled.status === 'cancelled' || (settled.status === 'failed' && !isResumable(settled.error as Failure));
-    const waiting = settled.status === 'cancelled' ? farewells(scope.agent, run) : [];
+    const waiting = settled.status === 'cancelled' ? cancelHooks(scope.agent, run) : [];
     // a decision that came in meanwhile may let the run go on instead
     const append = scope.append(() =>
       settled.status === 'paused' && run.decisions !== before
@@ -169,12 +169,12 @@ function halted({ halt, run }: Scope): Settled {
 }
 
 function crashLoop(run: RunFold): Settlement | undefined {
-  if (run.fruitless < CRASHES) return undefined;
+  if (run.failedClaims < CRASHES) return undefined;
   const error: Failure = {
     code: 'CRASH_LOOP',
-    message: `${run.fruitless} processes in a row took this run over and came to nothing. See what its next step does before you start it again.`,
+    message: `${run.failedClaims} processes in a row took this run over and came to nothing. See what its next step does before you start it again.`,
     retryable: false,
-    attempts: run.fruitless,
+    attempts: run.failedClaims,
     outcome: 'unknown',
   };
   return { status: 'failed', error };

@@ -2,7 +2,7 @@
 import { RondoError } from '../errors.ts';
 import type { Lease } from '../journal/head.ts';
 import type { Log } from '../journal/log.ts';
-import { insisted } from '../loop/held.ts';
+import { insisted } from '../loop/append-with-retry.ts';
 import type { LiveRun } from './live-run.ts';
 import type { Resources } from './resources.ts';
 

@@ -12,7 +12,7 @@ import { type Json, plainJson } from '../json.ts';
 import type { AccessRequest } from '../ports/policy.ts';
 import { type Principal, principal, principalProblem } from '../ports/principal.ts';
 import { aboutRun, assertAccess, runFor } from './access.ts';
-import { abandoned, farewells } from './cancelled.ts';
+import { abandoned, cancelHooks } from './cancelled.ts';
 import { leaseOf, release } from './lease.ts';
 import { didOf, intentOf } from './ledger/did.ts';
 import { agentOf, findHead, notFound, sees, type Viewer } from './lookup.ts';
@@ -142,7 +142,7 @@ export async function cancel(
   }
   // no process drives it: claim it and end it here
   if (!(await acquireLease(resources, runId))) return void (await log.append(() => (isOver(run) ? [] : [request])));
-  const waiting = farewells(resources.agentOf(runId, run.root.agent), run);
+  const waiting = cancelHooks(resources.agentOf(runId, run.root.agent), run);
   log.guest = false;
   log.lease = leaseOf(resources.owner);
   try {

@@ -3,7 +3,7 @@ import { assertBound, request } from '../hitl/approvals.ts';
 import type { Draft, Reached } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import { type Json, plainJson } from '../json.ts';
-import { held } from '../loop/held.ts';
+import { appendWithRetry } from '../loop/append-with-retry.ts';
 import type { Scope } from '../loop/types.ts';
 import type { Ask } from '../ports/foreign.ts';
 import type { Principal } from '../ports/principal.ts';
@@ -17,7 +17,7 @@ export async function pause(scope: Scope, finished: Draft, { state, asks }: Extr
   const next: readonly Reached[] = asks.map((ask) =>
     ask.kind === 'tool' ? { node: ask.tool, input: ask.input } : { node: scope.agent.name, input: plainJson(ask) as Json },
   );
-  await held(scope, (seq) => {
+  await appendWithRetry(scope, (seq) => {
     const named: State['asks'] = {};
     const requests = asks.map((ask, i) => {
       const id = `${seq}.${i}`;

@@ -10,7 +10,7 @@ const CANCEL_TIMEOUT = 10_000;
  * A function that calls the agent's `cancel` in the background and ignores its failure; undefined if the agent has none, or does not wait
  * for people.
  */
-export function letGo({ cancel }: Foreign, run: RunFold, frame: Frame): (() => void) | undefined {
+export function cancelHook({ cancel }: Foreign, run: RunFold, frame: Frame): (() => void) | undefined {
   const { state, asks } = (frame.state ?? {}) as Partial<State>;
   if (!cancel || frame.ended || !asks || Object.keys(asks).length === 0) return undefined;
   return () => {

@@ -17,7 +17,7 @@ import type { Rates } from '../pricing/price.ts';
 import { checkPrices } from '../pricing/prices.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { resolvePolicy } from '../reliability/policy.ts';
-import { letGo } from './cancel.ts';
+import { cancelHook } from './cancel.ts';
 import { drive } from './drive.ts';
 import type { Foreign } from './types.ts';
 
@@ -105,7 +105,7 @@ export function foreignAgent<O = string, St extends Json = Json>(
     fingerprint: sha256(JSON.stringify(['foreign', name, effect])).slice(0, 16),
     child: () => undefined,
     drive: (scope) => drive(scope, own),
-    letGo: cancel && ((run: RunFold, frame: Frame) => letGo(own, run, frame)),
+    onCancelled: cancel && ((run: RunFold, frame: Frame) => cancelHook(own, run, frame)),
   });
   return definition as Agent<AgentInput, O, Record<never, never>>;
 }

@@ -3,9 +3,9 @@ import { type Failure, failedOnce, notRun, RondoError } from '../errors.ts';
 import type { Draft, Intent } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import type { Json } from '../json.ts';
+import { appendWithRetry } from '../loop/append-with-retry.ts';
 import { crossing } from '../loop/budget.ts';
 import { knownOf, perform } from '../loop/effects.ts';
-import { held } from '../loop/held.ts';
 import { bare, claimed } from '../loop/intent.ts';
 import { endedLate } from '../loop/late.ts';
 import type { Scope, Settlement } from '../loop/types.ts';
@@ -59,7 +59,7 @@ export async function take(scope: Scope, own: Foreign, call: Call): Promise<Sett
     // a halt is not a failure of the agent: the halt decides how the run ends, and the next claim may start a turn that did not run
     if (halted.why === 'cancel') await end(scope, call, error);
     else if (error.outcome === 'not-run' && halted.why !== 'lost')
-      await held(scope, () => [{ type: 'outcome.settled', call: call.id, source: 'late', outcome: 'not-run' }]);
+      await appendWithRetry(scope, () => [{ type: 'outcome.settled', call: call.id, source: 'late', outcome: 'not-run' }]);
     return undefined;
   }
   const { attempts } = result;
@@ -121,7 +121,7 @@ async function complete(scope: Scope, call: Call, output: Json, last?: Finished)
   // the receipt of its intent
   if (call.intent) finished.output = output;
   const closing = scope.closing({ ok: true, output });
-  await held(scope, (seq) => [{ ...finished }, ...closing(seq + 1)]);
+  await appendWithRetry(scope, (seq) => [{ ...finished }, ...closing(seq + 1)]);
   return { status: 'completed', output, committed: true };
 }
 
@@ -130,6 +130,6 @@ async function end(scope: Scope, call: Call, ended: Failure): Promise<Settlement
   const error: Failure = call.intent?.later && ended.outcome === 'not-run' ? { ...ended, outcome: 'unknown', retryable: false } : ended;
   // after a crash the failure may be in the journal already
   if (call.status !== 'finished')
-    await held(scope, () => [{ type: 'call.finished', call: call.id, ok: false, error, attempts: error.attempts, ms: 0 }]);
+    await appendWithRetry(scope, () => [{ type: 'call.finished', call: call.id, ok: false, error, attempts: error.attempts, ms: 0 }]);
   return { status: 'failed', error };
 }

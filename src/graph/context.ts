@@ -5,9 +5,9 @@ import { amountProblem } from '../journal/amounts.ts';
 import type { Amount, Draft, Intent } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import { copyJson, type Json, plainJson } from '../json.ts';
+import { appendWithRetry } from '../loop/append-with-retry.ts';
 import { type Reservation, reserveAmount } from '../loop/budget.ts';
 import { idempotencyKey, knownOf, perform } from '../loop/effects.ts';
-import { held } from '../loop/held.ts';
 import { claimed, type Instead } from '../loop/intent.ts';
 import { endedLate } from '../loop/late.ts';
 import { limitText } from '../loop/limits.ts';
@@ -228,7 +228,7 @@ export class Context implements NodeContext {
       return written && !refused ? [{ ...draft }] : [];
     };
     try {
-      await (hold ? held(scope, make, fsync) : scope.append(make, fsync));
+      await (hold ? appendWithRetry(scope, make, fsync) : scope.append(make, fsync));
     } catch (error) {
       this.trouble ??= { error };
       throw error;

@@ -13,10 +13,10 @@ import type { Crossed, Draft, Reached } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import type { Make } from '../journal/log.ts';
 import { copyJson, type Json } from '../json.ts';
+import { appendWithRetry } from '../loop/append-with-retry.ts';
 import { journalCrossed } from '../loop/budget.ts';
 import type { Blocked } from '../loop/call.ts';
 import type { Left } from '../loop/child.ts';
-import { held } from '../loop/held.ts';
 import type { Scope, Settlement } from '../loop/types.ts';
 import { failureOf } from '../reliability/classify.ts';
 import { Halted } from '../reliability/patience.ts';
@@ -298,7 +298,7 @@ class Schedule implements Scheduling {
   async failed(task: Call, thrown: unknown): Promise<undefined> {
     if (thrown instanceof Halted) throw thrown;
     const error = nodeFailure(task, thrown);
-    await held(this.scope, () => [this.failure(task, error)]);
+    await appendWithRetry(this.scope, () => [this.failure(task, error)]);
     return undefined;
   }
 

@@ -56,7 +56,7 @@ export function waits(run: RunFold, frame: Frame, began: EntryOf<'wait.began'>):
   if (began.event) run.listens = true;
   // a node is open while it waits, as a call of a tool is
   call.status = 'open';
-  run.fruitless = 0;
+  run.failedClaims = 0;
 }
 
 export function decided(run: RunFold, entry: EntryOf<'approval.decided'>): void {
@@ -64,7 +64,7 @@ export function decided(run: RunFold, entry: EntryOf<'approval.decided'>): void 
   if (!approval || approval.decided) return;
   approval.decided = entry;
   run.decisions++;
-  run.fruitless = 0;
+  run.failedClaims = 0;
   const { decision } = entry;
   const { asked, call } = approval;
   if (decision.type === 'edit') call.edited = { input: decision.input, note: decision.note };
@@ -90,13 +90,13 @@ export function opened(run: RunFold, parent: Frame, entry: EntryOf<'frame.opened
   parent.children.push(frame);
   call.frame = frame;
   run.frames.set(call.id, frame);
-  run.fruitless = 0;
+  run.failedClaims = 0;
   say(run, frame, { role: 'user', content: promptParts(entry.input) });
 }
 
 /** A call ends, and with it the frame of the sub-agent that answers it. */
 export function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finished'>): void {
-  run.fruitless = 0;
+  run.failedClaims = 0;
   const call = callOf(run, frame, entry.call);
   if (call.status === 'finished') return;
   call.status = 'finished';

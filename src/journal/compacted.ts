@@ -95,7 +95,7 @@ export function compacted(run: RunFold, frame: Frame, entry: EntryOf<'context.co
   frame.measured = measured.tokens > 0 ? { ...measured, tokens: measured.tokens + added, messages: left } : { ...measured, messages: 0 };
   frame.size = { tokens: entry.tokens.after, messages: messages.length };
   if (entry.refused) frame.refusals++;
-  run.fruitless = 0;
+  run.failedClaims = 0;
   run.size += summary?.length ?? 0;
   if (entry.model !== undefined && entry.seq > run.inherited)
     for (let f: Frame | undefined = frame; f; f = f.parent) {

@@ -39,7 +39,7 @@ export function emptyFold(runId: string, agent: string, history: readonly Messag
     started: undefined as unknown as EntryOf<'run.started'>,
     fingerprint: '',
     epoch: 0,
-    fruitless: 0,
+    failedClaims: 0,
     limits: {},
     root: undefined as unknown as Frame,
     frames: new Map<CallId, Frame>(),
@@ -157,7 +157,7 @@ function take(run: RunFold, frame: Frame, entry: Entry): void {
     case 'wait.began':
       return void waits(run, frame, entry);
     case 'event.rejected':
-      run.fruitless = 0;
+      run.failedClaims = 0;
       return;
     case 'outcome.settled':
       return void outcomeSettled(run, entry);
@@ -188,10 +188,10 @@ const workedOf = ({ lastAt, workSince }: Frame, most = Number.POSITIVE_INFINITY)
 
 function claimed(run: RunFold, frame: Frame, entry: EntryOf<'run.claimed'>): void {
   if (run.status === 'running') {
-    run.fruitless++;
+    run.failedClaims++;
     run.workMs += Math.max(0, run.lastAt - run.claimedAt);
     for (const f of run.frames.values()) f.workMs += workedOf(f);
-  } else run.fruitless = 0;
+  } else run.failedClaims = 0;
   if (run.status === 'failed') reopen(run);
   for (const f of run.frames.values()) f.workSince = entry.at;
   run.status = 'running';
@@ -210,7 +210,7 @@ function claimed(run: RunFold, frame: Frame, entry: EntryOf<'run.claimed'>): voi
 }
 
 function responded(run: RunFold, frame: Frame, entry: EntryOf<'model.responded'>): void {
-  run.fruitless = 0;
+  run.failedClaims = 0;
   frame.step = entry.step;
   // blocked content is left out, because the provider would refuse every later request that contains it
   const refused = entry.stop === 'blocked';

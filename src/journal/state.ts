@@ -23,7 +23,7 @@ export interface RunFold extends Spent {
   /** Number of the newest claim: 0 for the start, and one more for each `run.claimed`. */
   epoch: number;
   /** Consecutive claims after a crash without progress since. Detects a crash loop. */
-  fruitless: number;
+  failedClaims: number;
   /** Limits given for this run. Those of the agent and of the engine apply too. */
   limits: Limits;
   /** The first request to cancel the run. */

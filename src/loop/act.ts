@@ -9,13 +9,13 @@ import { RondoError } from '../errors.ts';
 import { assertBound } from '../hitl/approvals.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
+import { appendWithRetry } from './append-with-retry.ts';
 import { callsLeft, needsCrossing, roomLater } from './budget.ts';
 import { type Blocked, type Due, needsOf, type Prepared } from './call.ts';
 import { lateCharge } from './charge.ts';
 import { hasContentPolicy, resultAllowed } from './content.ts';
 import { runSubAgent } from './descend.ts';
 import { execute } from './execute.ts';
-import { held } from './held.ts';
 import { endedLate } from './late.ts';
 import { reopened, startNext } from './start.ts';
 import type { Scope } from './types.ts';
@@ -113,6 +113,6 @@ async function lane(scope: Scope, first: Due, queue: Due[], asleep: Asleep): Pro
 async function finish(scope: Scope, finished: Draft | undefined, queue: Due[]): Promise<Due | undefined> {
   const next = scope.halt ? undefined : queue.shift();
   if (next) return (await startNext(scope, next, finished)) ? next : undefined;
-  if (finished) await held(scope, () => [finished]);
+  if (finished) await appendWithRetry(scope, () => [finished]);
   return undefined;
 }

@@ -8,9 +8,9 @@ import type { Make } from '../journal/log.ts';
 import type { Json } from '../json.ts';
 import type { Message } from '../ports/model.ts';
 import { failureOf } from '../reliability/classify.ts';
+import { appendWithRetry } from './append-with-retry.ts';
 import type { Blocked } from './call.ts';
 import { attempt, runFrame } from './frame-run.ts';
-import { held } from './held.ts';
 import { limitText } from './limits.ts';
 import type { AgentDefinition, End, Scope, Settlement } from './types.ts';
 
@@ -41,7 +41,7 @@ export async function driveChild(scope: Scope, child: Child): Promise<Left | und
     try {
       opened = { type: 'frame.opened', call: call.id, agent: agent.name, fingerprint: agent.fingerprint, ...child.given() };
     } catch (error) {
-      await held(scope, closing({ ok: false, error: failureOf(error, 'AGENT_FAILED') }));
+      await appendWithRetry(scope, closing({ ok: false, error: failureOf(error, 'AGENT_FAILED') }));
       return undefined;
     }
     await scope.append(() => [{ ...opened }]);
@@ -91,6 +91,6 @@ async function failed(at: Scope, { call, closing, ...child }: Child, error: Fail
   const told: Failure =
     call.frame?.acted && error.outcome === 'not-run' ? { ...error, outcome: 'unknown', retryable: fatal === true } : error;
   if (fatal) return { failed: told };
-  await held(at, closing({ ok: false, error: told }));
+  await appendWithRetry(at, closing({ ok: false, error: told }));
   return undefined;
 }

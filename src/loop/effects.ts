@@ -18,7 +18,7 @@ import type { Effect } from '../ports/tool.ts';
 import type { FallbackCode } from '../reliability/classify.ts';
 import { type Guarded, guard } from '../reliability/envelope.ts';
 import type { AttemptContext } from '../reliability/timeout.ts';
-import { held, noted } from './held.ts';
+import { appendWithRetry, noted } from './append-with-retry.ts';
 import { stillClaimed } from './intent.ts';
 import { cameTo, settleLate } from './late.ts';
 import { Meter } from './meter.ts';
@@ -123,7 +123,7 @@ export function perform<T, V = undefined>(scope: Scope, effect: Performing<T, V>
           const draft: FailedAttempt = { type: 'attempt.failed', of: call.id, step: call.step, ...failed, ...paid };
           effect.failedAttempt?.(draft);
           // what was paid must not be lost
-          return paid ? held(scope, meter.counted(draft)) : noted(() => scope.append(() => [draft]));
+          return paid ? appendWithRetry(scope, meter.counted(draft)) : noted(() => scope.append(() => [draft]));
         },
         onLate: (late) => {
           // an attempt that timed out before it started has done nothing

@@ -16,9 +16,9 @@ import { argumentsOf } from '../journal/frame.ts';
 import type { Make } from '../journal/log.ts';
 import { isSameJson } from '../json.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
+import { appendWithRetry } from './append-with-retry.ts';
 import { type Reservation, reserveToolCall } from './budget.ts';
 import { type Due, needsOf, type Prepared, type Ready } from './call.ts';
-import { held } from './held.ts';
 import { prepare } from './prepare.ts';
 import type { Scope } from './types.ts';
 
@@ -132,7 +132,7 @@ async function write(
   };
   try {
     // the end of a call records an effect, so it must not be lost
-    const append = () => (before && !answer ? held(scope, make, fsync) : scope.append(make, fsync));
+    const append = () => (before && !answer ? appendWithRetry(scope, make, fsync) : scope.append(make, fsync));
     for (let claimed = true; claimed; ) {
       try {
         const appending = append();

@@ -139,7 +139,7 @@ export interface AgentDefinition extends Agent {
   /** Drives its frame until it ends, pauses or stops; undefined if it was halted (`scope.halt`). */
   drive(scope: Scope): Promise<Settlement | undefined>;
   /** A function to call after the run was cancelled; undefined if the frame does not wait for people. It returns at once and never throws. */
-  letGo?(run: RunFold, frame: Frame): (() => void) | undefined;
+  onCancelled?(run: RunFold, frame: Frame): (() => void) | undefined;
 }
 
 /** A loop around a model. */

@@ -8,7 +8,7 @@ const HOLD = { wait: 250, longest: 60_000, halted: 5_000 };
 const HALTED: ReadonlySet<string> = new Set(['cancel', 'limit']);
 
 /** Appends the record of something that has happened, so it must not be lost: if the store is unavailable, it is retried. */
-export function held(scope: Scope, make: Make, fsync = false): void | Promise<void> {
+export function appendWithRetry(scope: Scope, make: Make, fsync = false): void | Promise<void> {
   const again = (error: unknown) =>
     insisted(
       error,
