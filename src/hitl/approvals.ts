@@ -1,6 +1,6 @@
 import { RondoError } from '../errors.ts';
 import { digest, sha256 } from '../journal/canonical.ts';
-import type { Decision, EntryOf } from '../journal/entries.ts';
+import type { CallId, Decision, EntryOf } from '../journal/entries.ts';
 import type { Approval as Asked, Call, RunFold } from '../journal/fold.ts';
 import { copyJson, isSameJson, type Json } from '../json.ts';
 import type { ApprovalRule, DecisionType, Question } from '../ports/tool.ts';
@@ -10,6 +10,8 @@ import type { JsonSchema } from '../schema.ts';
 export type Approval = {
   id: string;
   runId: string;
+  /** The call that waits for the answer, as in the events of it. */
+  callId: CallId;
   path: readonly string[];
   reason?: string;
   allow: readonly DecisionType[];
@@ -83,6 +85,7 @@ export function view(run: RunFold, { asked, call, frame }: Asked): Approval {
   const base = {
     id: asked.id,
     runId: run.runId,
+    callId: call.id,
     path: frame.path,
     allow: [...asked.allow],
     askedAt: asked.at,

@@ -18,6 +18,7 @@ describe.each(journals)('decisions on $name', ({ make }) => {
       {
         id: expect.stringMatching(/^ap_[0-9a-f]{20}$/),
         runId: run.id,
+        callId: '1.0',
         path: ['clerk'],
         kind: 'tool',
         tool: 'refund',
