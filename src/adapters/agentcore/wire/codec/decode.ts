@@ -1,0 +1,108 @@
+/** The input of an operation, from its request. */
+import { type Member, type Operation, type Ref, shapeOf } from '../model/model.ts';
+import { AwsError, type Field, invalidInput, unreadable } from './error.ts';
+import { fromJson, inBody, structOf } from './values.ts';
+
+/** The parts of a request. Names of headers are in lower case. */
+export interface Incoming {
+  /** Still encoded. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly body: Uint8Array;
+}
+
+export type Input = Readonly<Record<string, unknown>>;
+
+/**
+ * The members of the input, by their names in the official client.
+ * @throws AwsError `ValidationException` for a request that cannot be read or that misses a member.
+ */
+export function decode(operation: Operation, { labels, query, headers, body }: Incoming): Input {
+  const { plane } = operation;
+  const shape = shapeOf(plane, operation.input);
+  const input: Record<string, unknown> = {};
+  for (const [name, member] of Object.entries(shape.members)) {
+    const { binding, type } = member;
+    if (binding?.in === 'label') input[name] = textOf(type, labelOf(labels[name] ?? '', name), name);
+    else if (binding?.in === 'query') setIf(input, name, fromTexts(type, query.getAll(binding.name), name));
+    else if (binding?.in === 'header') setIf(input, name, fromTexts(type, [headers[binding.name] ?? []].flat(), name));
+    else if (binding?.in === 'payload' && body.length > 0) input[name] = payloadOf(operation, member, body, name);
+  }
+  const own = inBody(shape);
+  if (own.length > 0 && body.length > 0) Object.assign(input, structOf(plane, shape, objectOf(body), ''));
+  const missing = missingOf(operation, operation.input, input, '');
+  if (missing.length > 0) throw invalidInput(missing);
+  return input;
+}
+
+function setIf(input: Record<string, unknown>, name: string, value: unknown): void {
+  if (value !== undefined) input[name] = value;
+}
+
+function labelOf(text: string, name: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw unreadable(`Value at '${name}' is not encoded as a part of a path.`);
+  }
+}
+
+function fromTexts(type: Ref, texts: readonly string[], name: string): unknown {
+  if (texts.length === 0) return undefined;
+  if (typeof type === 'object' && 'list' in type) return texts.map((text) => textOf(type.list, text, name));
+  return textOf(type, texts[0] as string, name);
+}
+
+/** A value that is a text in a path, a query or a header. */
+function textOf(type: Ref, text: string, name: string): unknown {
+  if (type === 'number') {
+    const number = Number(text);
+    if (text.trim() === '' || Number.isNaN(number)) throw unreadable(`Value at '${name}' is not a number.`);
+    return number;
+  }
+  if (type === 'boolean') {
+    if (text !== 'true' && text !== 'false') throw unreadable(`Value at '${name}' is not true or false.`);
+    return text === 'true';
+  }
+  if (type === 'epoch' || type === 'iso') return fromJson('data', 'iso', text, name);
+  return text;
+}
+
+function payloadOf({ plane }: Operation, { type }: Member, body: Uint8Array, name: string): unknown {
+  if (type === 'blob' || type === 'stream') return body;
+  if (type === 'string') return Buffer.from(body).toString('utf8');
+  return fromJson(plane, type, jsonOf(body), name);
+}
+
+function jsonOf(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+  } catch (cause) {
+    throw new AwsError('ValidationException', 'The body is not JSON in UTF-8.', { reason: 'CannotParse', cause });
+  }
+}
+
+function objectOf(body: Uint8Array): Input {
+  const value = jsonOf(body);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw unreadable('The body is not a JSON object.');
+  return value as Input;
+}
+
+/** Required members that are missing, in every structure of the input. */
+function missingOf(operation: Operation, name: string, value: Input, at: string): Field[] {
+  const path = (member: string) => (at === '' ? member : `${at}.${member}`);
+  return Object.entries(shapeOf(operation.plane, name).members).flatMap(([member, { required, type }]): Field[] => {
+    const found = value[member];
+    if (found === undefined) return required ? [{ name: path(member), message: 'Member must not be null' }] : [];
+    return missingIn(operation, type, found, path(member));
+  });
+}
+
+function missingIn(operation: Operation, type: Ref, value: unknown, at: string): Field[] {
+  if (typeof type !== 'object') return [];
+  if ('list' in type)
+    return (value as readonly unknown[]).flatMap((item, i) => missingIn(operation, type.list, item, `${at}.${i + 1}.member`));
+  if ('map' in type) return Object.entries(value as object).flatMap(([key, item]) => missingIn(operation, type.map, item, `${at}.${key}`));
+  return missingOf(operation, type.shape, value as Input, at);
+}

@@ -1,0 +1,78 @@
+/** The errors of AgentCore as they are on the wire. */
+import { model, type Operation } from '../model/model.ts';
+
+/** Why a request is not valid. */
+export type Reason =
+  | 'CannotParse'
+  | 'FieldValidationFailed'
+  | 'IdempotentParameterMismatchException'
+  | 'EventInOtherSession'
+  | 'ResourceConflict';
+export interface Field {
+  readonly name: string;
+  readonly message: string;
+}
+
+/** An error that an operation answers. `name` is that of the model, such as `ResourceNotFoundException`. */
+export class AwsError extends Error {
+  override readonly name: string;
+  /** Other members of its shape. */
+  readonly more: Readonly<Record<string, unknown>>;
+
+  constructor(name: string, message: string, more: Readonly<Record<string, unknown>> = {}) {
+    super(message);
+    this.name = name;
+    this.more = more;
+  }
+}
+
+/** @param fields what is wrong, by the path of each member. */
+export function invalidInput(fields: readonly Field[], reason: Reason = 'FieldValidationFailed'): AwsError {
+  const told = fields.map(({ name, message }) => `Value at '${name}' failed to satisfy constraint: ${message}`).join('; ');
+  return new AwsError('ValidationException', `${fields.length} validation error${fields.length === 1 ? '' : 's'} detected: ${told}`, {
+    reason,
+    fieldList: fields,
+  });
+}
+
+export const unreadable = (message: string): AwsError =>
+  new AwsError('ValidationException', message, { reason: 'CannotParse' satisfies Reason });
+
+/** What memory calls other than the rest does. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  InternalServerException: 'ServiceException',
+  ThrottlingException: 'ThrottledException',
+};
+/** Those that no operation declares. */
+const UNDECLARED: Readonly<Record<string, number>> = {
+  UnknownOperationException: 404,
+  NotImplementedException: 501,
+  InvalidSignatureException: 403,
+  IncompleteSignatureException: 403,
+  MissingAuthenticationTokenException: 403,
+  UnrecognizedClientException: 403,
+  ExpiredTokenException: 403,
+  RequestEntityTooLargeException: 413,
+};
+
+export interface Encoded {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array | string | AsyncIterable<Uint8Array>;
+}
+
+/** An error by the name that this operation gives it. What is not an `AwsError` is a fault of the server, and its message stays here. */
+export function declaredError(error: unknown, operation: Operation | undefined): AwsError {
+  const known = error instanceof AwsError ? error : new AwsError('InternalServerException', 'The server failed.');
+  const other = OTHER_NAMES[known.name];
+  if (!other || !operation || operation.errors.includes(known.name) || !operation.errors.includes(other)) return known;
+  return new AwsError(other, known.message, known.more);
+}
+
+/** The response for an error. @param operation undefined for a request that matches none. */
+export function encodeError(error: unknown, operation: Operation | undefined): Encoded {
+  const { name, message, more } = declaredError(error, operation);
+  const plane = operation?.plane ?? 'data';
+  const status = model().errors[plane][name]?.status ?? UNDECLARED[name] ?? 500;
+  return { status, headers: { 'content-type': 'application/json', 'x-amzn-errortype': name }, body: JSON.stringify({ message, ...more }) };
+}
