@@ -1,11 +1,27 @@
 import type { Part } from '../ports/model.ts';
 import type { RunEvent } from './events.ts';
 
-/** @see Run.text */
-export async function* textOf(events: AsyncIterator<RunEvent>): AsyncGenerator<string, void, undefined> {
-  /** The path of the agent that talks to the user: the top agent, or the one that took over the conversation. */
+/** Tells whether an event is of the agent that talks to the user: the top agent, or the one that took over the conversation. */
+export function speaking(): (event: RunEvent) => boolean {
   let speaker: readonly string[] | undefined;
   let handovers: readonly string[] = [];
+  return (event) => {
+    speaker ??= event.path.slice(0, 1);
+    if (event.type === 'agent.started' && isBelow(event.path, speaker) && handovers.includes(`handoff_to_${event.agent}`))
+      speaker = event.path;
+    const speaks = isSame(event.path, speaker);
+    if (speaks && event.type === 'model.finished')
+      handovers = event.message.content.flatMap((part) => (part.type === 'toolCall' ? [part.name] : []));
+    return speaks;
+  };
+}
+
+/** The text of a model's answer. */
+export const spokenIn = (content: readonly Part[]): string => content.map((part) => (part.type === 'text' ? part.text : '')).join('');
+
+/** @see Run.text */
+export async function* textOf(events: AsyncIterator<RunEvent>): AsyncGenerator<string, void, undefined> {
+  const speaks = speaking();
   /** The step of the last text; undefined if there was none. */
   let last: string | undefined;
   const separated = (event: RunEvent, text: string) => {
@@ -17,18 +33,14 @@ export async function* textOf(events: AsyncIterator<RunEvent>): AsyncGenerator<s
   try {
     for (let next = await events.next(); !next.done; next = await events.next()) {
       const event = next.value;
-      speaker ??= event.path.slice(0, 1);
+      const spoken = speaks(event);
       if (event.type === 'run.ended') {
         // for example a graph, whose only text is its output
         if (last === undefined && event.result.status === 'completed' && typeof event.result.output === 'string') yield event.result.output;
-      } else if (event.type === 'agent.started') {
-        if (isBelow(event.path, speaker) && handovers.includes(`handoff_to_${event.agent}`)) speaker = event.path;
-      } else if (event.type === 'text.delta' && isSame(event.path, speaker)) {
+      } else if (event.type === 'text.delta' && spoken) {
         if (event.text !== '') yield separated(event, event.text);
-      } else if (event.type === 'model.finished' && isSame(event.path, speaker)) {
-        const { content } = event.message;
-        handovers = content.flatMap((part) => (part.type === 'toolCall' ? [part.name] : []));
-        const text = content.map((part: Part) => (part.type === 'text' ? part.text : '')).join('');
+      } else if (event.type === 'model.finished' && spoken) {
+        const text = spokenIn(event.message.content);
         // the model did not stream this step
         if (text !== '' && last !== `${event.path.length}:${event.step}`) yield separated(event, text);
       }

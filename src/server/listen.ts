@@ -29,6 +29,12 @@ export interface Listening extends AsyncDisposable {
   close(o?: { grace?: number }): Promise<void>;
 }
 
+/** Why the requests that are open when the server closes are aborted. */
+const CLOSES = new Error('the server closes');
+
+/** Whether a request was aborted because the server closes, and not because its caller left. */
+export const serverCloses = ({ reason }: AbortSignal): boolean => reason === CLOSES;
+
 /** Milliseconds that a request may take to arrive. */
 const REQUEST_TIMEOUT = 60_000;
 /** Milliseconds for which the rest of a request body is read and discarded after the response. See {@link linger}. */
@@ -75,7 +81,7 @@ export async function listen(handler: Handler, o: ListenOptions = {}): Promise<L
   async function close({ grace = 5_000 }: { grace?: number } = {}): Promise<void> {
     closing = true;
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    for (const gone of [...open.keys()]) gone.abort(new Error('the server closes'));
+    for (const gone of [...open.keys()]) gone.abort(CLOSES);
     const late = setTimeout(() => server.closeAllConnections(), grace);
     await closed;
     clearTimeout(late);

@@ -1,16 +1,15 @@
 import type { Engine } from '../engine/engine.ts';
-import type { WorkOptions } from '../engine/work/work.ts';
-import { invalid } from '../errors.ts';
 import type { Limits } from '../journal/entries.ts';
 import type { Json } from '../json.ts';
 import type { Agent } from '../loop/types.ts';
 import type { Principal } from '../ports/principal.ts';
-import { errorAnswer } from './answer.ts';
-import { type AuthOption, authenticate, checkHost, checkOpen } from './auth.ts';
+import type { AuthOption } from './auth.ts';
 import type { BodyLimits } from './body.ts';
-import { type Handler, type Listening, type ListenOptions, listen } from './listen.ts';
+import { agentsOf, authenticated, pathOf } from './handle.ts';
+import type { Handler, Listening } from './listen.ts';
 import { report } from './report.ts';
 import { type RunsOptions, routeOf } from './runs.ts';
+import { type ServedOptions, served } from './served.ts';
 
 export interface HandlerOptions<C = unknown> extends BodyLimits {
   /**
@@ -28,9 +27,8 @@ export interface HandlerOptions<C = unknown> extends BodyLimits {
   heartbeat?: number;
 }
 
-export interface ServeOptions<C = unknown> extends HandlerOptions<C>, Omit<ListenOptions, 'where'> {
-  /** Whether to drive runs that need a process, see `engine.work()`. Default true. `false`: the application does it. */
-  worker?: boolean | Omit<WorkOptions, 'signal'>;
+export interface ServeOptions<C = unknown> extends HandlerOptions<C>, ServedOptions {
+  auth?: AuthOption;
 }
 
 const WHERE = 'serve()';
@@ -42,18 +40,13 @@ const WHERE = 'serve()';
  * @throws RondoError `CONFIG_INVALID`.
  */
 export function requestHandler<C>(engine: Engine, agents: Agent | readonly Agent[], o: HandlerOptions<C> = {}): Handler {
-  const { auth, path = '' } = o;
-  if (path !== '' && !/^(\/[\w.~-]+)+$/.test(path))
-    throw invalid(`${WHERE}: the path "${path}" begins with a slash and ends without one, such as "/api".`);
-  const list: readonly Agent[] = Array.isArray(agents) ? agents : [agents as Agent];
-  if (list.length === 0) throw invalid(`${WHERE} needs an agent.`);
-  for (const agent of list) engine.register(agent);
+  const { auth } = o;
   const tell = report(WHERE);
   const { maxBytes, maxDepth, timeout, limits, heartbeat } = o;
   const runs: RunsOptions = {
     engine,
-    agents: new Map(list.map((agent) => [agent.name, agent])),
-    path,
+    agents: agentsOf(engine, agents, WHERE),
+    path: pathOf(o.path ?? '', WHERE, '/api'),
     tell,
     maxBytes,
     maxDepth,
@@ -62,15 +55,7 @@ export function requestHandler<C>(engine: Engine, agents: Agent | readonly Agent
     heartbeat,
     context: o.context as ((by: Principal) => Json) | undefined,
   };
-  return async (request) => {
-    try {
-      checkHost(request, auth);
-      const answer = routeOf(runs, request);
-      return await answer(await authenticate(request, auth, tell));
-    } catch (error) {
-      return errorAnswer(error, tell);
-    }
-  };
+  return authenticated(auth, tell, (request) => routeOf(runs, request));
 }
 
 /**
@@ -79,14 +64,5 @@ export function requestHandler<C>(engine: Engine, agents: Agent | readonly Agent
  * @throws RondoError `CONFIG_INVALID`.
  */
 export async function serve<C>(engine: Engine, agents: Agent | readonly Agent[], o: ServeOptions<C> = {}): Promise<Listening> {
-  const { host = '127.0.0.1', port = 0 } = o;
-  checkOpen(host, o.auth, WHERE);
-  const listening = await listen(requestHandler(engine, agents, o), { host, port, where: WHERE });
-  const over = new AbortController();
-  if (o.worker !== false) engine.work({ onError: report(WHERE), ...(typeof o.worker === 'object' && o.worker), signal: over.signal });
-  const close: Listening['close'] = async (how) => {
-    over.abort();
-    await listening.close(how);
-  };
-  return { url: listening.url, port: listening.port, close, [Symbol.asyncDispose]: () => close() };
+  return served(engine, () => requestHandler(engine, agents, o), o, WHERE);
 }
