@@ -79,7 +79,9 @@ export async function* watch(
 
 async function* until(stream: EventStream, signal: AbortSignal | undefined): AsyncGenerator<RunEvent, void, undefined> {
   const stop = () => void stream.return();
-  signal?.addEventListener('abort', stop, { once: true });
+  // it may have been aborted while the run was looked for
+  if (signal?.aborted) stop();
+  else signal?.addEventListener('abort', stop, { once: true });
   try {
     yield* stream;
   } finally {

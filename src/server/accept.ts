@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import type { RunEvent } from '../engine/events.ts';
 import type { Run } from '../engine/run.ts';
 import { RondoError } from '../errors.ts';
+import type { Principal } from '../ports/principal.ts';
 
 /**
  * Waits until the first entry of a run is in the journal. From then on the run survives this process. Rejects with the error of a run that
@@ -34,3 +36,12 @@ export function openRunOf({ details }: RondoError): string | undefined {
 /** Whether a start failed because the run exists already. If that run is still open in a session, the error is `SESSION_BUSY`. */
 export const isSameRun = (error: unknown, id: string): boolean =>
   RondoError.is(error, 'RUN_EXISTS') || (RondoError.is(error, 'SESSION_BUSY') && openRunOf(error) === id);
+
+/**
+ * A run id that is the same when a request is sent again. It includes the caller, so that equal keys of two callers do not collide.
+ * @param key chosen by the caller. @param session if its keys are of one session only.
+ */
+export function idOf({ tenant, id }: Principal, agent: string, key: string, session?: string): string {
+  const of = [tenant ?? null, id, agent, key, ...(session === undefined ? [] : [session])];
+  return `key-${createHash('sha256').update(JSON.stringify(of)).digest('hex').slice(0, 32)}`;
+}

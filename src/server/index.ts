@@ -21,4 +21,5 @@ export { type Handler, type Listening, type ListenOptions, listen } from './list
 export { report } from './report.ts';
 export { type HandlerOptions, requestHandler, type ServeOptions, serve } from './serve.ts';
 export { begun, eventStream, lastEventId, type ServerEvent, type StreamOptions, sse } from './sse.ts';
+export { type TakenTurn, type Turn, takeTurn } from './turns.ts';
 export { type Webhook, type WebhookOptions, type Webhooks, webhooks } from './webhooks.ts';

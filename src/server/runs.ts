@@ -1,5 +1,4 @@
 /** The runs of an engine as HTTP resources. */
-import { createHash } from 'node:crypto';
 import type { Engine } from '../engine/engine.ts';
 import type { RunOptions } from '../engine/options.ts';
 import type { RunState } from '../engine/results.ts';
@@ -8,7 +7,7 @@ import type { Decision, Limits } from '../journal/entries.ts';
 import type { Json, JsonObject } from '../json.ts';
 import type { Agent } from '../loop/types.ts';
 import { isName, type Principal } from '../ports/principal.ts';
-import { accepted, isSameRun, keepStreaming } from './accept.ts';
+import { accepted, idOf, isSameRun, keepStreaming } from './accept.ts';
 import { json } from './answer.ts';
 import { type BodyLimits, readJson } from './body.ts';
 import { HttpError } from './errors.ts';
@@ -80,6 +79,7 @@ async function startRun(o: RunsOptions, request: Request, by: Principal): Promis
   const agent = name === undefined && agents.size === 1 ? [...agents.values()][0] : agents.get(String(name));
   if (!agent) throw new HttpError(400, `agent is one of ${[...agents.keys()].map((known) => `"${known}"`).join(', ')}.`);
   const key = request.headers.get('idempotency-key');
+  if (key !== null && !isName(key)) throw new HttpError(400, 'Idempotency-Key is a text of 1 to 500 characters.');
   const options = {
     by,
     id: key === null ? undefined : idOf(by, agent.name, key),
@@ -97,13 +97,6 @@ async function startRun(o: RunsOptions, request: Request, by: Principal): Promis
   }
   const headers = { location: `${o.path}/runs/${encodeURIComponent(run.id)}` };
   return json(created ? 201 : 200, { runId: run.id }, headers);
-}
-
-/** A run id that is the same when a request is sent again. It includes the caller, so that equal keys of two callers do not collide. */
-function idOf({ tenant, id }: Principal, agent: string, key: string): string {
-  if (!isName(key)) throw new HttpError(400, 'Idempotency-Key is a text of 1 to 500 characters.');
-  const digest = createHash('sha256').update(JSON.stringify([tenant ?? null, id, agent, key]));
-  return `key-${digest.digest('hex').slice(0, 32)}`;
 }
 
 /** The run, if the caller may see it. @throws RondoError `RUN_NOT_FOUND`, the same for a missing run and one of another tenant or agent. */
