@@ -1,4 +1,5 @@
 /** The input of an operation, from its request. */
+import { constraintsOf, problemOf } from '../model/constraints.ts';
 import { type Member, type Operation, type Ref, shapeOf } from '../model/model.ts';
 import { AwsError, type Field, invalidInput, unreadable } from './error.ts';
 import { fromJson, inBody, structOf } from './values.ts';
@@ -16,7 +17,7 @@ export type Input = Readonly<Record<string, unknown>>;
 
 /**
  * The members of the input, by their names in the official client.
- * @throws AwsError `ValidationException` for a request that cannot be read or that misses a member.
+ * @throws AwsError `ValidationException` for a request that cannot be read, misses a member or has a value that the service refuses.
  */
 export function decode(operation: Operation, { labels, query, headers, body }: Incoming): Input {
   const { plane } = operation;
@@ -31,8 +32,8 @@ export function decode(operation: Operation, { labels, query, headers, body }: I
   }
   const own = inBody(shape);
   if (own.length > 0 && body.length > 0) Object.assign(input, structOf(plane, shape, objectOf(body), ''));
-  const missing = missingOf(operation, operation.input, input, '');
-  if (missing.length > 0) throw invalidInput(missing);
+  const wrong = wrongOf(operation, operation.input, input, '');
+  if (wrong.length > 0) throw invalidInput(wrong);
   return input;
 }
 
@@ -89,20 +90,24 @@ function objectOf(body: Uint8Array): Input {
   return value as Input;
 }
 
-/** Required members that are missing, in every structure of the input. */
-function missingOf(operation: Operation, name: string, value: Input, at: string): Field[] {
-  const path = (member: string) => (at === '' ? member : `${at}.${member}`);
-  return Object.entries(shapeOf(operation.plane, name).members).flatMap(([member, { required, type }]): Field[] => {
+/** What is wrong with the members of a structure, and of those in it: required ones that are missing, and values that the service refuses. */
+function wrongOf(operation: Operation, name: string, value: Input, at: string): Field[] {
+  const { plane } = operation;
+  const constraints = constraintsOf(plane, name);
+  return Object.entries(shapeOf(plane, name).members).flatMap(([member, { required, type }]): Field[] => {
+    const path = at === '' ? member : `${at}.${member}`;
     const found = value[member];
-    if (found === undefined) return required ? [{ name: path(member), message: 'Member must not be null' }] : [];
-    return missingIn(operation, type, found, path(member));
+    if (found === undefined) return required ? [{ name: path, message: 'Member must not be null' }] : [];
+    const constraint = constraints[member];
+    const problem = constraint && problemOf(plane, found, constraint);
+    return problem ? [{ name: path, message: problem }] : wrongIn(operation, type, found, path);
   });
 }
 
-function missingIn(operation: Operation, type: Ref, value: unknown, at: string): Field[] {
+function wrongIn(operation: Operation, type: Ref, value: unknown, at: string): Field[] {
   if (typeof type !== 'object') return [];
   if ('list' in type)
-    return (value as readonly unknown[]).flatMap((item, i) => missingIn(operation, type.list, item, `${at}.${i + 1}.member`));
-  if ('map' in type) return Object.entries(value as object).flatMap(([key, item]) => missingIn(operation, type.map, item, `${at}.${key}`));
-  return missingOf(operation, type.shape, value as Input, at);
+    return (value as readonly unknown[]).flatMap((item, i) => wrongIn(operation, type.list, item, `${at}.${i + 1}.member`));
+  if ('map' in type) return Object.entries(value as object).flatMap(([key, item]) => wrongIn(operation, type.map, item, `${at}.${key}`));
+  return wrongOf(operation, type.shape, value as Input, at);
 }

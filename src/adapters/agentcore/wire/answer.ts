@@ -1,0 +1,101 @@
+/** One request of an AWS client: from its bytes to those of the answer. It knows no operation but by the model. */
+import { randomUUID } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Call, Caller, Operations, World } from './call.ts';
+import { decode } from './codec/decode.ts';
+import { encode } from './codec/encode.ts';
+import { AwsError, declaredError, type Encoded, encodeError } from './codec/error.ts';
+import { type Matched, match } from './codec/match.ts';
+import { type Faults, RATES, type Throttle } from './faults.ts';
+import type { CallLog } from './log.ts';
+import { isSigned, type Keys, type Signed, verified } from './sigv4.ts';
+
+export interface Received {
+  readonly method: string;
+  /** As it was sent, without its query. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Uint8Array;
+  readonly signal: AbortSignal;
+}
+
+export interface Answering extends World {
+  readonly keys: readonly Keys[];
+  readonly operations: Operations;
+  readonly faults: Faults;
+  readonly throttle: Throttle | undefined;
+  readonly log: CallLog;
+  /** Told of an error that is no answer of an operation. */
+  tell(error: unknown): void;
+}
+
+/** The answer was made, and the connection breaks before the client gets it, or after its first chunk. */
+export interface Broken {
+  readonly breaks: 'before' | 'in-stream';
+}
+
+/** Operations of a runtime may be called with a token of its own authorizer instead of a signature. They check it. */
+const BEARER: ReadonlySet<string> = new Set(['InvokeAgentRuntime', 'InvokeAgentRuntimeCommand', 'StopRuntimeSession', 'GetAgentCard']);
+
+export async function answer(of: Answering, received: Received): Promise<Encoded & Partial<Broken>> {
+  const id = randomUUID();
+  const started = of.clock.now();
+  const matched = match(received.method, received.path);
+  const operation = matched?.operation;
+  let caller: Caller | undefined;
+  let result: Encoded & Partial<Broken>;
+  let failed: unknown;
+  try {
+    caller = callerOf(of, received, matched);
+    if (!matched) throw new AwsError('UnknownOperationException', `There is no operation ${received.method} ${received.path}.`);
+    result = await executed(of, received, matched, { caller, id, headers: received.headers, signal: received.signal });
+  } catch (error) {
+    failed = error;
+    if (!(error instanceof AwsError)) of.tell(error);
+    result = encodeError(error, operation);
+  }
+  const { name, message } = failed === undefined ? { name: undefined, message: undefined } : declaredError(failed, operation);
+  of.log.add({
+    id,
+    at: started,
+    method: received.method,
+    path: received.path,
+    status: result.status,
+    ms: of.clock.now() - started,
+    ...(operation && { operation: operation.name }),
+    ...(caller && { caller: caller.kind === 'aws' ? caller.arn : 'bearer' }),
+    ...(name && { error: name, rule: message }),
+  });
+  return { ...result, headers: { ...result.headers, 'x-amzn-requestid': id } };
+}
+
+function callerOf(of: Answering, received: Received, matched: Matched | undefined): Caller {
+  const { headers } = received;
+  const token = /^Bearer (.+)$/i.exec(headers.authorization ?? '')?.[1];
+  if (token !== undefined && matched && BEARER.has(matched.operation.name)) return { kind: 'bearer', token };
+  const signed: Signed = received;
+  if (!isSigned(signed)) throw new AwsError('MissingAuthenticationTokenException', 'Missing Authentication Token');
+  const { keys, region } = verified(signed, of.keys, of.clock.now());
+  if (region !== of.region)
+    throw new AwsError('InvalidSignatureException', `Credential should be scoped to a valid region: '${of.region}'.`);
+  const account = keys.account ?? of.account;
+  return { kind: 'aws', account, accessKeyId: keys.accessKeyId, arn: `arn:aws:iam::${account}:user/${keys.accessKeyId}` };
+}
+
+async function executed(of: Answering, received: Received, { operation, labels }: Matched, call: Call): Promise<Encoded & Partial<Broken>> {
+  const { name } = operation;
+  const { [name]: execute } = of.operations;
+  if (!execute)
+    throw new AwsError('NotImplementedException', `${name} is not executed by this server. docs/agentcore/operations.md lists what is.`);
+  if (of.faults.happens('throttle', name)) throw new AwsError('ThrottlingException', 'Rate exceeded');
+  if (of.faults.happens('error', name)) throw new AwsError('InternalServerException', 'An injected fault, before the effect.');
+  const rate = RATES[name];
+  if (rate !== undefined) of.throttle?.take(name, rate);
+  const input = decode(operation, { labels, query: received.query, headers: received.headers, body: received.body });
+  const encoded = encode(operation, await execute(input as never, call));
+  if (of.faults.happens('error-after', name)) throw new AwsError('InternalServerException', 'An injected fault, after the effect.');
+  if (of.faults.happens('reset', name)) return { ...encoded, breaks: 'before' };
+  if (of.faults.happens('reset-stream', name)) return { ...encoded, breaks: 'in-stream' };
+  return encoded;
+}

@@ -1,0 +1,69 @@
+/** What stands behind the ARNs and URIs that real set-up code names: a command for a container, a function for a Lambda. */
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { invalid } from '../../../errors.ts';
+
+/** A process that serves the container contract. It is given its port in `PORT`. */
+export interface Container {
+  /** The program and its arguments, such as `['node', 'agent.ts']`. */
+  readonly command: readonly [string, ...string[]];
+  /** Default: the folder of the file of bindings. */
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** By `container:<uri>`, and `lambda:<arn>` with a module and the name of its export, `./tools.ts#refund`. */
+export type Bindings = Readonly<Record<`container:${string}`, Container> & Record<`lambda:${string}`, string>>;
+
+export interface Bound {
+  /** @returns undefined if the URI is not bound. */
+  container(uri: string): (Container & { cwd: string }) | undefined;
+  /** The module's absolute path, and the name of the export. */
+  lambda(arn: string): { module: string; name: string } | undefined;
+}
+
+const WHERE = 'startAgentCore()';
+
+/** @param given an object, or the path of a JSON file. @throws RondoError `CONFIG_INVALID`, which names the entry. */
+export function bindings(given: Bindings | string | undefined): Bound {
+  const folder = typeof given === 'string' ? dirname(resolve(given)) : process.cwd();
+  const entries = Object.entries(typeof given === 'string' ? fromFile(given) : (given ?? {}));
+  const containers = new Map<string, Container & { cwd: string }>();
+  const lambdas = new Map<string, { module: string; name: string }>();
+  for (const [key, value] of entries) {
+    if (key.startsWith('container:')) containers.set(key.slice('container:'.length), containerOf(key, value, folder));
+    else if (key.startsWith('lambda:')) lambdas.set(key.slice('lambda:'.length), lambdaOf(key, value, folder));
+    else throw invalid(`${WHERE}: the binding ${JSON.stringify(key)} begins with neither "container:" nor "lambda:".`);
+  }
+  return { container: (uri) => containers.get(uri), lambda: (arn) => lambdas.get(arn) };
+}
+
+function fromFile(path: string): object {
+  try {
+    const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  } catch (cause) {
+    throw invalid(`${WHERE}: the bindings in ${path} cannot be read: ${(cause as Error).message}.`, { cause });
+  }
+  throw invalid(`${WHERE}: ${path} holds no object of bindings, such as { "container:<uri>": { "command": ["node", "agent.ts"] } }.`);
+}
+
+function containerOf(key: string, value: unknown, folder: string): Container & { cwd: string } {
+  const { command, cwd = '.', env = {}, ...other } = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
+  const wrong = (why: string) => invalid(`${WHERE}: the binding ${JSON.stringify(key)}: ${why}`);
+  if (!Array.isArray(command) || command.length === 0 || !command.every((part) => typeof part === 'string'))
+    throw wrong('"command" is a list of texts, the program first: ["node", "agent.ts"].');
+  if (typeof cwd !== 'string') throw wrong('"cwd" is the path of a folder.');
+  if (typeof env !== 'object' || env === null || !Object.values(env).every((text) => typeof text === 'string'))
+    throw wrong('"env" is an object of texts.');
+  const [unknown] = Object.keys(other);
+  if (unknown !== undefined) throw wrong(`there is no field "${unknown}". It has command, cwd and env.`);
+  return { command: command as unknown as Container['command'], cwd: resolve(folder, cwd), env: env as Record<string, string> };
+}
+
+function lambdaOf(key: string, value: unknown, folder: string): { module: string; name: string } {
+  const [module, name = 'handler', ...more] = typeof value === 'string' ? value.split('#') : [];
+  if (!module || more.length > 0)
+    throw invalid(`${WHERE}: the binding ${JSON.stringify(key)} is a module and the name of its export, such as "./tools.ts#refund".`);
+  return { module: resolve(folder, module), name };
+}

@@ -1,0 +1,85 @@
+/** The time of the local server: the real one, or one that a test moves. */
+
+export interface Clock {
+  /** Epoch milliseconds. */
+  now(): number;
+  /** Calls `act` once, when the time has come. @returns a function that cancels it. */
+  after(ms: number, act: () => void): () => void;
+}
+
+export interface MovableClock extends Clock {
+  /** Moves the time forward by milliseconds, and calls what becomes due on the way, in order, each at its own time. */
+  advance(ms: number): Promise<void>;
+  /** Cancels everything. */
+  stop(): void;
+}
+
+interface Due {
+  at: number;
+  act: () => void;
+}
+
+/** The longest delay of a timer of Node. */
+const LONGEST = 2_147_483_647;
+
+/**
+ * @param o.frozen the time stands still between calls of `advance`. Default: it runs on, from now.
+ * @param o.start epoch milliseconds; default now.
+ */
+export function movableClock(o: { frozen?: boolean; start?: number } = {}): MovableClock {
+  const { frozen = false, start = Date.now() } = o;
+  let offset = frozen ? start : start - Date.now();
+  // while it moves: the time of what is being called
+  let moving: number | undefined;
+  const waiting: Due[] = [];
+  let timer: NodeJS.Timeout | undefined;
+
+  const now = () => moving ?? (frozen ? offset : Date.now() + offset);
+
+  function arm(): void {
+    clearTimeout(timer);
+    const [next] = waiting;
+    if (frozen || !next) return;
+    timer = setTimeout(due, Math.min(Math.max(next.at - now(), 0), LONGEST));
+    timer.unref();
+  }
+
+  function due(): void {
+    for (let next = waiting[0]; next && next.at <= now(); next = waiting[0]) {
+      waiting.shift();
+      next.act();
+    }
+    arm();
+  }
+
+  return {
+    now,
+    after(ms, act) {
+      const item: Due = { at: now() + Math.max(ms, 0), act };
+      const later = waiting.findIndex(({ at }) => at > item.at);
+      waiting.splice(later < 0 ? waiting.length : later, 0, item);
+      arm();
+      return () => {
+        const place = waiting.indexOf(item);
+        if (place >= 0) waiting.splice(place, 1);
+      };
+    },
+    async advance(ms) {
+      const end = now() + ms;
+      for (let next = waiting[0]; next && next.at <= end; next = waiting[0]) {
+        waiting.shift();
+        moving = Math.max(next.at, now());
+        next.act();
+        // what it starts may wait again before the time has moved past it
+        await new Promise(setImmediate);
+      }
+      moving = undefined;
+      offset = frozen ? end : end - Date.now();
+      arm();
+    },
+    stop() {
+      clearTimeout(timer);
+      waiting.length = 0;
+    },
+  };
+}

@@ -1,0 +1,43 @@
+/** The record of the requests, newest last. It holds no bodies and no signatures. */
+import { appendFile } from 'node:fs';
+
+export interface CallRecord {
+  readonly id: string;
+  /** Epoch milliseconds, by the server's clock. */
+  readonly at: number;
+  readonly method: string;
+  readonly path: string;
+  readonly operation?: string;
+  readonly caller?: string;
+  readonly status: number;
+  /** The name of the error that was answered. */
+  readonly error?: string;
+  /** Which rule refused the request: more than a client is told. */
+  readonly rule?: string;
+  /** Milliseconds until the answer began. */
+  readonly ms: number;
+}
+
+export interface CallLog {
+  add(record: CallRecord): void;
+  list(): readonly CallRecord[];
+  clear(): void;
+}
+
+const KEPT = 1_000;
+
+/** @param file each record is appended to it as a line of JSON. @param tell for a file that cannot be written. */
+export function callLog(file: string | undefined, tell: (error: unknown) => void): CallLog {
+  const records: CallRecord[] = [];
+  return {
+    add(record) {
+      records.push(record);
+      if (records.length > KEPT) records.shift();
+      if (file !== undefined) appendFile(file, `${JSON.stringify(record)}\n`, { mode: 0o600 }, (error) => error && tell(error));
+    },
+    list: () => records,
+    clear: () => {
+      records.length = 0;
+    },
+  };
+}

@@ -1,0 +1,148 @@
+/** The control plane of Runtime: runtimes and their versions. */
+import { arnOf, type Operations, type World } from '../call.ts';
+import type { PageRequest } from '../state.ts';
+import {
+  type Configuration,
+  conflict,
+  DEFAULT,
+  ENDPOINT,
+  type Endpoint,
+  endpointOf,
+  isHere,
+  lifecycleOf,
+  putEndpoint,
+  RUNTIME,
+  type Runtime,
+  runtimeArn,
+  runtimeOf,
+  suffix,
+  TAKES,
+  VERSION,
+  type Version,
+  versionId,
+  versionOf,
+} from './runtime-resources.ts';
+
+type Configured = Configuration & { clientToken?: string; tags?: Record<string, string> };
+
+export function runtimeOperations(world: World): Operations {
+  const { state, clock } = world;
+  const soon = () => clock.now() + TAKES;
+  const date = () => new Date(clock.now());
+
+  const statusOf = (runtime: Runtime, { version, readyAt }: Version) => {
+    if (runtime.goneAt !== undefined) return 'DELETING';
+    if (clock.now() >= readyAt) return 'READY';
+    return version === 1 ? 'CREATING' : 'UPDATING';
+  };
+  function summary(runtime: Runtime, version: Version) {
+    return {
+      agentRuntimeArn: runtimeArn(world, runtime.id),
+      agentRuntimeId: runtime.id,
+      agentRuntimeVersion: String(version.version),
+      agentRuntimeName: runtime.name,
+      description: version.configuration.description ?? '',
+      lastUpdatedAt: version.createdAt,
+      status: statusOf(runtime, version),
+    };
+  }
+
+  const identityOf = (runtime: Runtime) => ({
+    workloadIdentityArn: arnOf(world, `workload-identity-directory/default/workload-identity/${runtime.id}`),
+  });
+
+  function addVersion(runtime: Runtime, configuration: Configuration): Version {
+    const version: Version = { version: runtime.version, createdAt: date(), readyAt: soon(), configuration };
+    state.put(VERSION, versionId(runtime.id, runtime.version), version, runtime.id);
+    return version;
+  }
+
+  function remove(runtime: Runtime): void {
+    state.put(RUNTIME, runtime.id, { ...runtime, goneAt: soon() });
+    for (const endpoint of state.list<Endpoint>(ENDPOINT, runtime.id)) putEndpoint(world, runtime, { ...endpoint, goneAt: soon() });
+  }
+
+  return {
+    CreateAgentRuntime(input: Configured & { agentRuntimeName: string }) {
+      const { agentRuntimeName: name, clientToken, tags = {}, ...configuration } = input;
+      return state.once('CreateAgentRuntime', clientToken, input, () => {
+        if (state.list<Runtime>(RUNTIME).some((other) => other.name === name && isHere(world, other)))
+          throw conflict(`An agent runtime with the name ${name} exists already.`);
+        const runtime: Runtime = { id: `${name}-${suffix()}`, name, createdAt: date(), version: 1, tags };
+        state.put(RUNTIME, runtime.id, runtime);
+        const version = addVersion(runtime, configuration);
+        const at = date();
+        putEndpoint(world, runtime, { name: DEFAULT, version: 1, createdAt: at, updatedAt: at, readyAt: soon(), tags: {} });
+        const { agentRuntimeArn, agentRuntimeId, agentRuntimeVersion, status } = summary(runtime, version);
+        const workloadIdentityDetails = identityOf(runtime);
+        return { agentRuntimeArn, agentRuntimeId, agentRuntimeVersion, createdAt: runtime.createdAt, status, workloadIdentityDetails };
+      });
+    },
+    UpdateAgentRuntime(input: Configured & { agentRuntimeId: string }) {
+      const { agentRuntimeId: id, clientToken, ...configuration } = input;
+      return state.once('UpdateAgentRuntime', clientToken, input, () => {
+        const before = runtimeOf(world, id);
+        if (before.goneAt !== undefined) throw conflict(`Agent runtime ${id} is being deleted.`);
+        const runtime: Runtime = { ...before, version: before.version + 1 };
+        state.put(RUNTIME, id, runtime);
+        const version = addVersion(runtime, configuration);
+        putEndpoint(world, runtime, {
+          ...endpointOf(world, runtime, DEFAULT),
+          version: runtime.version,
+          updatedAt: date(),
+          readyAt: soon(),
+        });
+        const { agentRuntimeArn, agentRuntimeId, agentRuntimeVersion, status } = summary(runtime, version);
+        const { createdAt } = runtime;
+        const workloadIdentityDetails = identityOf(runtime);
+        return {
+          agentRuntimeArn,
+          agentRuntimeId,
+          agentRuntimeVersion,
+          createdAt,
+          lastUpdatedAt: version.createdAt,
+          status,
+          workloadIdentityDetails,
+        };
+      });
+    },
+    GetAgentRuntime(input: { agentRuntimeId: string; agentRuntimeVersion?: string }) {
+      const { agentRuntimeId, agentRuntimeVersion } = input;
+      const runtime = runtimeOf(world, agentRuntimeId);
+      const version = versionOf(world, runtime, Number(agentRuntimeVersion ?? runtime.version));
+      return {
+        ...version.configuration,
+        ...summary(runtime, version),
+        createdAt: runtime.createdAt,
+        lifecycleConfiguration: lifecycleOf(version),
+        workloadIdentityDetails: identityOf(runtime),
+      };
+    },
+    DeleteAgentRuntime(input: { agentRuntimeId: string; agentRuntimeVersion?: string }) {
+      const { agentRuntimeId: id, agentRuntimeVersion } = input;
+      const runtime = runtimeOf(world, id);
+      if (agentRuntimeVersion === undefined) {
+        remove(runtime);
+        return { status: 'DELETING', agentRuntimeId: id };
+      }
+      const { version } = versionOf(world, runtime, Number(agentRuntimeVersion));
+      const pointing = state.list<Endpoint>(ENDPOINT, id).find((endpoint) => endpoint.version === version && isHere(world, endpoint));
+      if (pointing) throw conflict(`Version ${version} is in use by the endpoint ${pointing.name}.`);
+      state.delete(VERSION, versionId(id, version));
+      return { status: 'DELETING', agentRuntimeId: id, agentRuntimeVersion };
+    },
+    ListAgentRuntimes(input: PageRequest) {
+      const { items, nextToken } = state.page<Runtime>(RUNTIME, '', input);
+      const agentRuntimes = items
+        .filter((one) => isHere(world, one))
+        .map((runtime) => summary(runtime, versionOf(world, runtime, runtime.version)));
+      return { agentRuntimes, nextToken };
+    },
+    ListAgentRuntimeVersions(input: PageRequest & { agentRuntimeId: string }) {
+      const { agentRuntimeId: id, ...request } = input;
+      const runtime = runtimeOf(world, id);
+      const { items, nextToken } = state.page<Version>(VERSION, id, request);
+      return { agentRuntimes: items.map((version) => summary(runtime, version)), nextToken };
+    },
+  };
+}

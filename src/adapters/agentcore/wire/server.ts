@@ -1,0 +1,220 @@
+/** The local server: one port of this machine that speaks both planes of AgentCore. */
+import { randomBytes } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { invalid } from '../../../errors.ts';
+import { isLoopback } from '../../../server/addresses.ts';
+import { report } from '../../../server/report.ts';
+import { administer, PREFIX } from './admin.ts';
+import { type Answering, answer, type Broken } from './answer.ts';
+import type { Operations, World } from './call.ts';
+import { type MovableClock, movableClock } from './clock.ts';
+import { AwsError, type Encoded, encodeError } from './codec/error.ts';
+import { type Fault, faultOf, faults, throttle } from './faults.ts';
+import { type CallRecord, callLog } from './log.ts';
+import { ACCOUNT, type Keys } from './sigv4.ts';
+import { openState } from './state.ts';
+
+export interface WireOptions {
+  /** Default 0: a free port. */
+  port?: number;
+  /** Default 127.0.0.1. Another address than one of this machine needs `open: true`. */
+  host?: string;
+  /** Lets other machines call. Their requests must be signed all the same. */
+  open?: boolean;
+  /** Default us-east-1. */
+  region?: string;
+  /** 12 digits. Default 123456789012. */
+  account?: string;
+  /** The AWS keys that may sign. Default: one that is made at the start, see `AgentCore.env`. */
+  keys?: readonly Keys[];
+  /** The file of all resources, made with mode 0600. Default: in memory. */
+  state?: string;
+  /** Default: the real time. */
+  clock?: MovableClock;
+  /** Such as `throttle=CreateEvent:0.2`. */
+  faults?: readonly (string | Fault)[];
+  /** Which calls meet a fault. Default 1. */
+  seed?: number;
+  /** Whether calls are throttled at the rates of AWS. Default true. */
+  throttle?: boolean;
+  /** A file to which each call is appended as a line of JSON. */
+  log?: string;
+}
+
+/** What is behind the server. */
+export interface Behind {
+  readonly operations: Operations;
+  /** Takes over a connection; false: there is nothing at this path. */
+  upgrade?(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<boolean>;
+  /** Stops what runs. */
+  stop(): Promise<void>;
+}
+
+export interface AgentCore extends AsyncDisposable {
+  /** For example `http://127.0.0.1:4566`. */
+  readonly url: string;
+  readonly port: number;
+  /** For the routes under `/_rondo/`. */
+  readonly adminToken: string;
+  /** The environment in which unmodified AWS clients and SDKs reach this server. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly clock: MovableClock;
+  /** The newest 1,000 calls, newest last. */
+  calls(): readonly CallRecord[];
+  close(): Promise<void>;
+}
+
+const WHERE = 'startAgentCore()';
+/** Bytes of a body, by the part of the path that says whose it is. */
+const LARGEST = { invocation: 100_000_000, other: 12_000_000 };
+
+export async function listenWire(o: WireOptions, behindOf: (world: World) => Behind): Promise<AgentCore> {
+  const { host = '127.0.0.1', port = 0, region = 'us-east-1', account = ACCOUNT } = o;
+  if (!isLoopback(host) && o.open !== true)
+    throw invalid(`${WHERE}: ${host} is an address that other machines reach. Leave host out, or say open: true if that is meant.`);
+  if (!/^\d{12}$/.test(account)) throw invalid(`${WHERE}: account has 12 digits.`);
+  if (!/^[a-z]{2}(-[a-z]+)+-\d$/.test(region)) throw invalid(`${WHERE}: region is one such as "us-east-1".`);
+  const keys: readonly Keys[] = o.keys ?? [{ accessKeyId: `RONDO${randomHex(8).toUpperCase()}`, secretAccessKey: randomHex(20) }];
+  const [first] = keys;
+  if (!first) throw invalid(`${WHERE}: keys has at least one key. Leave it out to have one made.`);
+  const tell = report(WHERE);
+  const clock = o.clock ?? movableClock();
+  const state = openState(o.state);
+  const world: World = { state, clock, region, account };
+  const behind = behindOf(world);
+  const injected = faults(
+    (o.faults ?? []).map((fault) => (typeof fault === 'string' ? faultOf(fault) : fault)),
+    o.seed ?? 1,
+  );
+  const log = callLog(o.log, tell);
+  const answering: Answering = {
+    ...world,
+    keys,
+    operations: behind.operations,
+    faults: injected,
+    throttle: o.throttle === false ? undefined : throttle(clock),
+    log,
+    tell,
+  };
+  const adminToken = randomHex(16);
+  const reset = async () => {
+    await behind.stop();
+    state.clear();
+    log.clear();
+  };
+  const administered = { token: adminToken, clock, faults: injected, log, state, reset };
+  const server = createServer((request, response) => void respond(request, response));
+  server.on('upgrade', (request, socket, head) => void upgraded(request, socket, head));
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) => reject(invalid(`${WHERE}: cannot listen on ${host}:${port}: ${cause.message}.`, { cause })));
+    server.listen(port, host, resolve);
+  });
+  const { port: own } = server.address() as AddressInfo;
+
+  async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const gone = new AbortController();
+    response.once('close', () => gone.abort(new Error('the client hung up')));
+    request.on('error', () => undefined);
+    try {
+      const { method = 'GET', url = '/', headers } = request;
+      const { path, query } = targetOf(url);
+      // a page of a browser that resolves its own name to this machine must not reach it
+      if (!isOwnHost(headers.host, host)) throw new AwsError('AccessDeniedException', 'The Host header names another server.');
+      const body = await bodyOf(request, path.endsWith('/invocations') ? LARGEST.invocation : LARGEST.other);
+      const result = path.startsWith(PREFIX)
+        ? await administer(administered, method, path.slice(PREFIX.length), headers.authorization, body)
+        : await answer(answering, { method, path, query, headers, body, signal: gone.signal });
+      await send(result, response);
+    } catch (error) {
+      if (!(error instanceof AwsError)) tell(error);
+      if (response.headersSent) response.destroy();
+      else await send(encodeError(error, undefined), response).catch(tell);
+    }
+  }
+
+  async function upgraded(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    socket.on('error', () => undefined);
+    try {
+      if (isOwnHost(request.headers.host, host) && (await behind.upgrade?.(request, socket, head))) return;
+      socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
+    } catch (error) {
+      tell(error);
+      socket.destroy();
+    }
+  }
+
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${own}`;
+  let closed: Promise<void> | undefined;
+  const close = () => {
+    closed ??= (async () => {
+      const over = new Promise<void>((resolve) => server.close(() => resolve()));
+      await behind.stop();
+      server.closeAllConnections();
+      await over;
+      clock.stop();
+      state.close();
+    })();
+    return closed;
+  };
+  return {
+    url,
+    port: own,
+    adminToken,
+    clock,
+    env: {
+      AWS_ENDPOINT_URL_BEDROCK_AGENTCORE: url,
+      AWS_ENDPOINT_URL_BEDROCK_AGENTCORE_CONTROL: url,
+      AWS_REGION: region,
+      AWS_ACCESS_KEY_ID: first.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: first.secretAccessKey,
+      ...(first.sessionToken !== undefined && { AWS_SESSION_TOKEN: first.sessionToken }),
+    },
+    calls: () => log.list(),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+const randomHex = (bytes: number) => randomBytes(bytes).toString('hex');
+
+function isOwnHost(given: string | undefined, host: string): boolean {
+  const name = given?.replace(/:\d+$/, '') ?? '';
+  return !isLoopback(host) || isLoopback(name);
+}
+
+export function targetOf(url: string): { path: string; query: URLSearchParams } {
+  const mark = url.indexOf('?');
+  return mark < 0
+    ? { path: url, query: new URLSearchParams() }
+    : { path: url.slice(0, mark), query: new URLSearchParams(url.slice(mark + 1)) };
+}
+
+async function bodyOf(request: IncomingMessage, largest: number): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > largest) throw new AwsError('RequestEntityTooLargeException', `The body has more than ${largest} bytes.`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+async function send({ status, headers, body, breaks }: Encoded & Partial<Broken>, response: ServerResponse): Promise<void> {
+  if (breaks === 'before') return void response.destroy();
+  response.writeHead(status, headers);
+  if (typeof body === 'string' || body instanceof Uint8Array) {
+    if (breaks === undefined) return void response.end(body);
+    response.write(body.slice(0, Math.ceil(body.length / 2)));
+    return void setImmediate(() => response.destroy());
+  }
+  response.flushHeaders();
+  for await (const chunk of body) {
+    if (response.destroyed) return;
+    if (!response.write(chunk)) await new Promise<void>((resolve) => response.once('drain', resolve).once('close', resolve));
+    if (breaks === 'in-stream') return void setImmediate(() => response.destroy());
+  }
+  response.end();
+}

@@ -1,0 +1,147 @@
+/** What the local server keeps: resources, and the client tokens of requests, in one SQLite file. */
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { chmodSync, closeSync, openSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { deserialize, serialize } from 'node:v8';
+import { invalid } from '../../../errors.ts';
+import { canonical } from '../../../journal/canonical.ts';
+import { AwsError, invalidInput } from './codec/error.ts';
+
+export interface Page<T> {
+  items: T[];
+  nextToken: string | undefined;
+}
+
+export interface PageRequest {
+  maxResults?: number | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface State {
+  get<T>(kind: string, id: string): T | undefined;
+  /** Adds a resource, or replaces it. `parent`: what it is listed under. Values may hold dates and bytes. */
+  put(kind: string, id: string, value: unknown, parent?: string): void;
+  delete(kind: string, id: string): void;
+  /** All of a parent, in the order in which they were added. */
+  list<T>(kind: string, parent?: string): T[];
+  /** A page of them. @throws AwsError `ValidationException` for a token that is not of this list. */
+  page<T>(kind: string, parent: string, request: PageRequest): Page<T>;
+  /**
+   * The answer of the first request with a client token. Without a token, `make` is called each time. What `make` stores is stored with the token.
+   * @throws AwsError `ConflictException` if the token came with another request before.
+   */
+  once<T>(operation: string, token: string | undefined, input: unknown, make: () => T): T;
+  /** How many resources of each kind there are. */
+  counts(): Readonly<Record<string, number>>;
+  clear(): void;
+  close(): void;
+}
+
+const TABLES = `
+  CREATE TABLE IF NOT EXISTS resource (
+    nr INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL, parent TEXT NOT NULL, value BLOB NOT NULL, UNIQUE (kind, id)
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS resource_list ON resource (kind, parent, nr);
+  CREATE TABLE IF NOT EXISTS token (
+    operation TEXT NOT NULL, token TEXT NOT NULL, input TEXT NOT NULL, answer BLOB NOT NULL, PRIMARY KEY (operation, token)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS secret (value BLOB NOT NULL) STRICT;`;
+
+/** Entries of a page, where the request does not say. */
+const PAGE = 100;
+
+/** @param path a file, made for its owner alone; undefined: in memory. @throws RondoError `CONFIG_INVALID` if it cannot be opened. */
+export function openState(path: string | undefined): State {
+  const db = open(path);
+  const secret = secretOf(db);
+  const get = db.prepare('SELECT value FROM resource WHERE kind = ? AND id = ?');
+  const put = db.prepare(
+    'INSERT INTO resource (kind, id, parent, value) VALUES (?, ?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET parent = excluded.parent, value = excluded.value',
+  );
+  const remove = db.prepare('DELETE FROM resource WHERE kind = ? AND id = ?');
+  const list = db.prepare('SELECT value FROM resource WHERE kind = ? AND parent = ? ORDER BY nr');
+  const page = db.prepare('SELECT nr, value FROM resource WHERE kind = ? AND parent = ? AND nr > ? ORDER BY nr LIMIT ?');
+  const known = db.prepare('SELECT input, answer FROM token WHERE operation = ? AND token = ?');
+  const remember = db.prepare('INSERT INTO token (operation, token, input, answer) VALUES (?, ?, ?, ?)');
+  const counts = db.prepare('SELECT kind, count(*) AS n FROM resource GROUP BY kind');
+
+  const sign = (text: string) => createHmac('sha256', secret).update(text).digest('base64url').slice(0, 22);
+  const tokenOf = (kind: string, parent: string, nr: number) => `${nr}.${sign(`${kind}\n${parent}\n${nr}`)}`;
+  function placeOf(kind: string, parent: string, token: string | undefined): number {
+    if (token === undefined) return 0;
+    const nr = Number(token.split('.')[0]);
+    const [given, own] = [Buffer.from(token), Buffer.from(tokenOf(kind, parent, nr))];
+    if (given.length !== own.length || !timingSafeEqual(given, own))
+      throw invalidInput([{ name: 'nextToken', message: 'Member must be the nextToken of a page of this list' }]);
+    return nr;
+  }
+
+  return {
+    get: <T>(kind: string, id: string) => storedValue<T>(get.get(kind, id)),
+    put: (kind, id, value, parent = '') => void put.run(kind, id, parent, serialize(value)),
+    delete: (kind, id) => void remove.run(kind, id),
+    list: <T>(kind: string, parent = '') => list.all(kind, parent).map((row) => storedValue<T>(row) as T),
+    page<T>(kind: string, parent: string, { maxResults = PAGE, nextToken }: PageRequest): Page<T> {
+      const rows = page.all(kind, parent, placeOf(kind, parent, nextToken), maxResults + 1);
+      const items = rows.slice(0, maxResults);
+      const last = items.at(-1);
+      return {
+        items: items.map((row) => storedValue<T>(row) as T),
+        nextToken: rows.length > maxResults && last ? tokenOf(kind, parent, last.nr as number) : undefined,
+      };
+    },
+    once<T>(operation: string, token: string | undefined, input: unknown, make: () => T): T {
+      if (token === undefined) return make();
+      const said = canonical(JSON.parse(JSON.stringify(input)));
+      const before = known.get(operation, token);
+      if (before && before.input !== said)
+        throw new AwsError('ConflictException', 'The clientToken was used before, in a request with other parameters.');
+      if (before) return deserialize(before.answer as Uint8Array) as T;
+      db.exec('BEGIN IMMEDIATE');
+      try {
+        const answer = make();
+        remember.run(operation, token, said, serialize(answer));
+        db.exec('COMMIT');
+        return answer;
+      } catch (error) {
+        db.exec('ROLLBACK');
+        throw error;
+      }
+    },
+    counts: () => Object.fromEntries(counts.all().map(({ kind, n }) => [kind, n])) as Record<string, number>,
+    clear: () => db.exec('DELETE FROM resource; DELETE FROM token'),
+    close: () => db.close(),
+  };
+}
+
+const storedValue = <T>(row: Record<string, unknown> | undefined): T | undefined =>
+  row === undefined ? undefined : (deserialize(row.value as Uint8Array) as T);
+
+function open(path: string | undefined): DatabaseSync {
+  try {
+    // made before SQLite opens it, so that it is never readable by others
+    if (path !== undefined) closeSync(openSync(path, 'a', 0o600));
+    const db = new DatabaseSync(path ?? ':memory:');
+    if (path !== undefined) {
+      chmodSync(path, 0o600);
+      db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000');
+    }
+    db.exec(TABLES);
+    return db;
+  } catch (cause) {
+    throw invalid(
+      `startAgentCore(): the state file ${path} cannot be opened: ${(cause as Error).message}. Give a path that this user may write.`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+function secretOf(db: DatabaseSync): Uint8Array {
+  const [row] = db.prepare('SELECT value FROM secret').all();
+  if (row) return row.value as Uint8Array;
+  const value = randomBytes(32);
+  db.prepare('INSERT INTO secret (value) VALUES (?)').run(value);
+  return value;
+}

@@ -1,0 +1,137 @@
+import { connect } from 'node:net';
+import {
+  BedrockAgentCoreControlClient,
+  CreateAgentRuntimeCommand,
+  GetAgentRuntimeCommand,
+  UntagResourceCommand,
+} from '@aws-sdk/client-bedrock-agentcore-control';
+import { afterEach, expect, test } from 'vitest';
+import { type AgentCore, type AgentCoreOptions, movableClock, startAgentCore } from '../../src/adapters/agentcore/wire/index.ts';
+
+let server: AgentCore | undefined;
+afterEach(async () => {
+  await server?.close();
+  server = undefined;
+});
+
+const KEY = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'the secret of the key' };
+
+interface Sent {
+  method: string;
+  path: string;
+  headers: Record<string, string>;
+  body: string;
+}
+
+/** Starts a server, and answers what the unmodified client would have sent for a command. */
+async function signed(command: unknown, o: AgentCoreOptions = {}, credentials: object = KEY): Promise<Sent> {
+  server = await startAgentCore({ keys: [KEY], throttle: false, ...o });
+  const client = new BedrockAgentCoreControlClient({ endpoint: server.url, region: 'us-east-1', credentials: credentials as never });
+  let sent: Sent | undefined;
+  client.middlewareStack.add(
+    () => async (args) => {
+      const { method, path, headers, body, query } = args.request as Sent & { query: Record<string, string | string[]> };
+      const pairs = Object.entries(query).flatMap(([name, value]) => [value].flat().map((one): [string, string] => [name, one]));
+      const text = new URLSearchParams(pairs).toString();
+      sent = { method, path: text === '' ? path : `${path}?${text}`, headers, body: Buffer.from(body ?? '').toString() };
+      throw new Error('not sent');
+    },
+    { step: 'finalizeRequest', priority: 'low', name: 'take' },
+  );
+  await client.send(command as CreateAgentRuntimeCommand).catch(() => undefined);
+  return sent as Sent;
+}
+
+/** Sends a request as it is, with a path that no client would change. */
+async function send({ method, path, headers, body }: Sent): Promise<{ status: number; type: string | undefined; message: string }> {
+  const response = await new Promise<string>((resolve, reject) => {
+    const socket = connect((server as AgentCore).port, '127.0.0.1');
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk;
+    });
+    socket.on('end', () => resolve(text)).on('error', reject);
+    const lines = Object.entries({ ...headers, connection: 'close', 'content-length': String(Buffer.byteLength(body)) });
+    socket.write(`${method} ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`);
+  });
+  const [head = '', ...rest] = response.split('\r\n\r\n');
+  const type = /x-amzn-errortype: (\w+)/i.exec(head)?.[1];
+  return { status: Number(head.split(' ')[1]), type, message: rest.join() };
+}
+
+const CREATE = new CreateAgentRuntimeCommand({
+  agentRuntimeName: 'demo',
+  roleArn: 'arn:aws:iam::123456789012:role/rt',
+  agentRuntimeArtifact: { containerConfiguration: { containerUri: '123456789012.dkr.ecr.us-east-1.amazonaws.com/demo' } },
+});
+const ODD = new UntagResourceCommand({ resourceArn: 'arn:aws:x/y z', tagKeys: ['a b', 'c/d', 'é'] });
+
+test.each([
+  ['a body', CREATE, 202],
+  ['a path with an encoded ARN and a query', ODD, 404],
+])('a request with %s is accepted as the client signs it', async (_, command, status) => {
+  expect((await send(await signed(command))).status).toBe(status);
+});
+
+const flip = (text: string, at: number) => text.slice(0, at) + String.fromCharCode(text.charCodeAt(at) ^ 1) + text.slice(at + 1);
+
+test.each<[string, (sent: Sent) => Partial<Sent>]>([
+  ['of the body', ({ body }) => ({ body: flip(body, 20) })],
+  ['of the path', ({ path }) => ({ path: `${path}x/` })],
+  ['of the query', ({ path }) => ({ path: `${path}?a=b` })],
+  ['of a signed header', ({ headers }) => ({ headers: { ...headers, 'x-amz-date': flip(headers['x-amz-date'] as string, 14) } })],
+  [
+    'of the signature',
+    ({ headers }) => ({
+      headers: { ...headers, authorization: flip(headers.authorization as string, (headers.authorization as string).length - 1) },
+    }),
+  ],
+])('a byte %s that is changed is refused', async (_, change) => {
+  const sent = await signed(CREATE);
+  expect(await send({ ...sent, ...change(sent) })).toMatchObject({ status: 403, type: 'InvalidSignatureException' });
+  expect((server as AgentCore).calls()).toHaveLength(1);
+  expect((server as AgentCore).calls()[0]).toMatchObject({
+    error: 'InvalidSignatureException',
+    rule: expect.stringContaining('does not match'),
+  });
+});
+
+test.each([
+  ['an unknown key', { accessKeyId: 'OTHER', secretAccessKey: 'x' }, 'UnrecognizedClientException'],
+  ['a wrong secret', { ...KEY, secretAccessKey: 'x' }, 'InvalidSignatureException'],
+  ['a session token that the key does not have', { ...KEY, sessionToken: 'x' }, 'UnrecognizedClientException'],
+])('%s is refused', async (_, credentials, type) => {
+  expect(await send(await signed(CREATE, {}, credentials))).toMatchObject({ status: 403, type });
+});
+
+test('a key with a session token is accepted with it, and refused without', async () => {
+  const keys = [{ ...KEY, sessionToken: 'the token' }];
+  expect((await send(await signed(CREATE, { keys }, keys[0]))).status).toBe(202);
+  await server?.close();
+  expect(await send(await signed(CREATE, { keys }))).toMatchObject({ status: 403, type: 'UnrecognizedClientException' });
+});
+
+test.each([
+  ['5 minutes and a second behind', 301_000, 403],
+  ['an hour behind', 3_600_000, 403],
+  ['an hour ahead', -3_600_000, 403],
+  ['4 minutes behind', 240_000, 202],
+])('a client whose clock is %s gets %i', async (_, ms, status) => {
+  const clock = movableClock({ start: Date.now() + ms, frozen: true });
+  expect((await send(await signed(CREATE, { clock }))).status).toBe(status);
+});
+
+test('a request without a signature is refused', async () => {
+  const { headers, ...sent } = await signed(new GetAgentRuntimeCommand({ agentRuntimeId: 'demo-abcdefghij' }));
+  const { authorization: _, ...rest } = headers;
+  expect(await send({ ...sent, headers: rest })).toMatchObject({ status: 403, type: 'MissingAuthenticationTokenException' });
+});
+
+test('a Host header of another name is refused, so that a page of a browser cannot call', async () => {
+  const { headers, ...sent } = await signed(CREATE);
+  expect((await send({ ...sent, headers: { ...headers, host: 'evil.example' } })).status).toBe(403);
+});
+
+test('a host that other machines reach needs a word', async () => {
+  await expect(startAgentCore({ host: '0.0.0.0' })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+});
