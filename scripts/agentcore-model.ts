@@ -8,7 +8,17 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import * as data from '@aws-sdk/client-bedrock-agentcore';
 import * as control from '@aws-sdk/client-bedrock-agentcore-control';
-import type { Binding, Member, Model, ModelError, Operation, Plane, Ref, Shape } from '../src/adapters/agentcore/wire/model/model.ts';
+import {
+  type Binding,
+  type Member,
+  type ModelError,
+  PLACES,
+  type Plane,
+  type Ref,
+  type Shape,
+  SIMPLE,
+  type Stored,
+} from '../src/adapters/agentcore/wire/model/model.ts';
 import { root } from './doors.ts';
 
 const require = createRequire(import.meta.url);
@@ -124,9 +134,10 @@ function enumsOf(folder: string, client: Package): Record<string, readonly strin
 }
 
 /** What the installed clients say. */
-export function modelOf(): Model<Shape> {
-  const operations: Operation[] = [];
-  const shapes: Record<Plane, Record<string, Shape>> = { data: {}, control: {} };
+export function modelOf(): Stored {
+  const errorSets: string[][] = [];
+  const operations: Record<Plane, string[]> = { data: [], control: [] };
+  const shapes: Record<Plane, Record<string, string>> = { data: {}, control: {} };
   const errors: Record<Plane, Record<string, ModelError>> = { data: {}, control: {} };
   const enums: Record<Plane, Record<string, readonly string[]>> = { data: {}, control: {} };
   const versions: Record<string, string> = {};
@@ -148,35 +159,53 @@ export function modelOf(): Model<Shape> {
       const [method, uri, code] = schema[3].http as [string, string, number];
       const input = nameOf(schema[4]);
       const output = nameOf(schema[5]);
-      operations.push({
-        name: schema[2],
-        plane,
-        method,
-        path: uri,
-        code,
-        input: input as string,
-        output: output as string,
-        errors: thrown(folder, schema[2]),
-      });
+      const text = [schema[2], method, uri, code, input, output, placeOf(errorSets, thrown(folder, schema[2]))].join(' ');
+      operations[plane].push(text);
     }
-    for (const [shape, value] of [...found.found].sort(([a], [b]) => (a < b ? -1 : 1))) shapes[plane][shape] = value;
+    operations[plane].sort();
+    for (const [shape, value] of [...found.found].sort(([a], [b]) => (a < b ? -1 : 1))) shapes[plane][shape] = shapeText(value);
     enums[plane] = enumsOf(folder, client);
   }
-  operations.sort((a, b) => (a.plane === b.plane ? (a.name < b.name ? -1 : 1) : a.plane === 'data' ? -1 : 1));
-  return { versions, operations, shapes, errors, enums };
+  return { versions, errorSets, operations, shapes: shared(shapes), errors, enums };
+}
+
+function typeText(type: Ref): string {
+  if (typeof type === 'string') return Object.entries(SIMPLE).find(([, name]) => name === type)?.[0] as string;
+  if ('list' in type) return `[${typeText(type.list)}`;
+  return 'map' in type ? `{${typeText(type.map)}` : type.shape;
+}
+
+/** A shape as `shapeFrom` reads it. */
+function shapeText({ union, members }: Shape): string {
+  const texts = Object.entries(members).map(([name, { type, required, binding, sensitive, token }]) => {
+    const flags = `${required ? '!' : ''}${sensitive ? '~' : ''}${token ? '^' : ''}`;
+    const place = binding && Object.entries(PLACES).find(([, at]) => at === binding.in)?.[0];
+    return `${name}${flags}:${typeText(type)}${place ? `@${place}${'name' in binding ? binding.name : ''}` : ''}`;
+  });
+  return `${union ? '|' : ''}${texts.join(' ')}`;
+}
+
+/** The place of a list in a list of lists, where it is added if it is new. */
+function placeOf(sets: string[][], set: string[]): number {
+  const at = sets.findIndex((other) => other.join() === set.join());
+  return at < 0 ? sets.push(set) - 1 : at;
+}
+
+/** What is the same in both planes is there once. */
+function shared({ data: ofData, control: ofControl }: Record<Plane, Record<string, string>>): Stored['shapes'] {
+  const same = (name: string) => ofData[name] === ofControl[name];
+  const pick = (from: Record<string, string>, keep: (name: string) => boolean) =>
+    Object.fromEntries(Object.entries(from).filter(([name]) => keep(name)));
+  return { both: pick(ofData, same), data: pick(ofData, (name) => !same(name)), control: pick(ofControl, (name) => !same(name)) };
 }
 
 /** The text of `data.ts`. A string is parsed faster than a literal, and only when it is needed. */
-export const sourceOf = (model: Model<Shape>): string =>
+export const sourceOf = (model: Stored): string =>
   `// Written by scripts/agentcore-model.ts. A change here is lost.
-/** A \`Model\` as JSON. A member that has nothing but a type is its type. */
+/** The model as JSON, see \`Stored\`. */
 export const MODEL =
-  ${quoted(JSON.stringify(model, shortened))};
+  ${quoted(JSON.stringify(model))};
 `;
-
-const shortened = (key: string, value: unknown) =>
-  key === 'members' ? Object.fromEntries(Object.entries(value as Shape['members']).map(([name, member]) => [name, short(member)])) : value;
-const short = (member: Member) => (Object.keys(member).length === 1 ? member.type : member);
 
 const quoted = (json: string) => `'${json.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 

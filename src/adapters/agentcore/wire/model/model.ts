@@ -57,27 +57,46 @@ export interface ModelError {
   readonly shape: string;
 }
 
-/** A shape as it is stored: a member that has nothing but a type is its type. */
-export interface StoredShape {
-  readonly union?: true;
-  readonly members: Readonly<Record<string, Member | Ref>>;
-}
-
-export interface Model<S = StoredShape> {
+export interface Model {
   /** Of the packages that it was written from. */
   readonly versions: Readonly<Record<string, string>>;
   readonly operations: readonly Operation[];
-  readonly shapes: Readonly<Record<Plane, Readonly<Record<string, S>>>>;
   readonly errors: Readonly<Record<Plane, Readonly<Record<string, ModelError>>>>;
   /** Values by the name of the enum. */
   readonly enums: Readonly<Record<Plane, Readonly<Record<string, readonly string[]>>>>;
 }
 
-let parsed: Model | undefined;
+/** The model as `data.ts` has it: as short as it can be read without a library. */
+export interface Stored extends Pick<Model, 'versions' | 'errors' | 'enums'> {
+  /** Lists of errors, which many operations share. */
+  readonly errorSets: readonly (readonly string[])[];
+  /** Name, method, path, status, input, output and place in `errorSets`, with blanks between. */
+  readonly operations: Readonly<Record<Plane, readonly string[]>>;
+  /** `both`: what is the same in both planes. See `shapeFrom`. */
+  readonly shapes: Readonly<Record<Plane | 'both', Readonly<Record<string, string>>>>;
+}
+
+let stored: Stored | undefined;
+let read: Model | undefined;
+
+function storedModel(): Stored {
+  stored ??= JSON.parse(MODEL) as Stored;
+  return stored;
+}
 
 export function model(): Model {
-  parsed ??= JSON.parse(MODEL) as Model;
-  return parsed;
+  read ??= modelFrom(storedModel());
+  return read;
+}
+
+function modelFrom({ versions, errors, enums, operations, errorSets }: Stored): Model {
+  const planes: readonly Plane[] = ['data', 'control'];
+  return { versions, errors, enums, operations: planes.flatMap((plane) => operations[plane].map((text) => operationFrom(plane, text))) };
+
+  function operationFrom(plane: Plane, text: string): Operation {
+    const [name = '', method = '', path = '', code, input = '', output = '', set] = text.split(' ');
+    return { name, plane, method, path, code: Number(code), input, output, errors: errorSets[Number(set)] ?? [] };
+  }
 }
 
 const shapes: Readonly<Record<Plane, Map<string, Shape>>> = { data: new Map(), control: new Map() };
@@ -86,14 +105,49 @@ const shapes: Readonly<Record<Plane, Map<string, Shape>>> = { data: new Map(), c
 export function shapeOf(plane: Plane, name: string): Shape {
   const known = shapes[plane].get(name);
   if (known) return known;
-  const stored = model().shapes[plane][name];
-  if (!stored) throw new Error(`the model has no shape ${name}`);
-  const members = Object.fromEntries(
-    Object.entries(stored.members).map(([key, member]) => [key, isMember(member) ? member : { type: member }]),
-  );
-  const shape: Shape = { ...stored, members };
+  const { [plane]: own, both } = storedModel().shapes;
+  const text = own[name] ?? both[name];
+  if (text === undefined) throw new Error(`the model has no shape ${name}`);
+  const shape = shapeFrom(text);
   shapes[plane].set(name, shape);
   return shape;
 }
 
-const isMember = (value: Member | Ref): value is Member => typeof value === 'object' && 'type' in value;
+/** The names of all shapes of a plane. */
+export const shapesOf = (plane: Plane): string[] => {
+  const { [plane]: own, both } = storedModel().shapes;
+  return [...Object.keys(own), ...Object.keys(both)];
+};
+
+export const SIMPLE = { s: 'string', n: 'number', b: 'boolean', e: 'epoch', i: 'iso', y: 'blob', w: 'stream', d: 'document' } as const;
+export const PLACES = { l: 'label', p: 'payload', c: 'status', q: 'query', h: 'header' } as const;
+const MEMBER = /^(?<name>\w+)(?<flags>[!~^]*):(?<type>[^@]+)(?:@(?<place>.)(?<in>.*))?$/;
+
+/**
+ * `|name!:s@l other:[Other`: members with blanks between, after a bar if the shape is a union. After a name: `!` required, `~` sensitive, `^` a token
+ * of the client. Then the type, a letter of `SIMPLE` or a shape's name, after `[` for a list and `{` for a map, and a place that is not the body.
+ */
+function shapeFrom(text: string): Shape {
+  const union = text.startsWith('|');
+  const members = text.slice(union ? 1 : 0).split(' ');
+  return { ...(union && { union }), members: Object.fromEntries(members.filter((member) => member !== '').map(memberFrom)) };
+}
+
+function memberFrom(text: string): [string, Member] {
+  const { name = '', flags = '', type = '', place, in: key = '' } = MEMBER.exec(text)?.groups ?? {};
+  const at = place && PLACES[place as keyof typeof PLACES];
+  const member: Member = {
+    type: typeFrom(type),
+    ...(flags.includes('!') && { required: true }),
+    ...(at && { binding: at === 'query' || at === 'header' ? { in: at, name: key } : { in: at } }),
+    ...(flags.includes('~') && { sensitive: true }),
+    ...(flags.includes('^') && { token: true }),
+  };
+  return [name, member];
+}
+
+function typeFrom(text: string): Ref {
+  if (text.startsWith('[')) return { list: typeFrom(text.slice(1)) };
+  if (text.startsWith('{')) return { map: typeFrom(text.slice(1)) };
+  return SIMPLE[text as keyof typeof SIMPLE] ?? { shape: text };
+}
