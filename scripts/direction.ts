@@ -49,7 +49,7 @@ const SDK: Record<string, readonly string[]> = {
   'ai-sdk': ['ai'],
   'openai-agents': ['@openai/agents-core'],
   a2a: ['@a2a-js/sdk', 'jose'],
-  'ag-ui': ['@ag-ui/core', '@ag-ui/encoder'],
+  'ag-ui': ['@ag-ui/core'],
   agentcore: ['@aws-sdk/client-bedrock-agentcore', '@hono/node-server', 'hono', 'jose', 'ws'],
   journal: ['pg'],
 };

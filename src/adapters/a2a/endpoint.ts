@@ -7,6 +7,7 @@ import { json } from '../../server/answer.ts';
 import { type AuthOption, authenticate, checkHost } from '../../server/auth.ts';
 import { readJson } from '../../server/body.ts';
 import { HttpError } from '../../server/errors.ts';
+import { isAt } from '../../server/handle.ts';
 import type { Handler as Answering } from '../../server/listen.ts';
 import { begun, eventStream, type ServerEvent } from '../../server/sse.ts';
 import { parseTraceparent } from '../../telemetry/traceparent.ts';
@@ -51,7 +52,7 @@ export function endpoint(o: EndpointOptions): Answering {
       checkHost(request, auth);
       if (pathname === `/${AGENT_CARD_PATH}` && request.method === 'GET') return (legacy ? cards.legacy : cards.now)(request);
       // some clients append a slash to every URL
-      if (!isRest && pathname !== path && pathname !== `${path}/`) throw new HttpError(404, 'There is nothing here.');
+      if (!isRest && !isAt(pathname, path)) throw new HttpError(404, 'There is nothing here.');
       const ctx = await contextOf(request, legacy);
       if (isRest) return await serveRest(request, pathname.slice(below.length + 5), searchParams, ctx);
       if (request.method !== 'POST') throw new HttpError(405, 'JSON-RPC is POST.', { allow: 'POST' });

@@ -1,0 +1,142 @@
+import { type AGUIEvent, EventType, type RunAgentInput } from '@ag-ui/core';
+import type { Engine } from '../../engine/engine.ts';
+import { RondoError } from '../../errors.ts';
+import type { Limits } from '../../journal/entries.ts';
+import { agentDefinition } from '../../loop/definition.ts';
+import type { Agent } from '../../loop/types.ts';
+import type { Prompt } from '../../ports/model.ts';
+import type { Principal } from '../../ports/principal.ts';
+import { idOf } from '../../server/accept.ts';
+import type { AuthOption } from '../../server/auth.ts';
+import { type BodyLimits, parseJson, readJson } from '../../server/body.ts';
+import { HttpError, problemOf } from '../../server/errors.ts';
+import { agentAt, agentsOf, authenticated, pathOf } from '../../server/handle.ts';
+import { type Handler, serverCloses } from '../../server/listen.ts';
+import { report } from '../../server/report.ts';
+import { eventStream, lastEventId, type ServerEvent } from '../../server/sse.ts';
+import { type TakenTurn, takeTurn } from '../../server/turns.ts';
+import { checkInput, newestOf } from './input.ts';
+import { decisionsOf } from './interrupts.ts';
+import { eventsOf } from './stream.ts';
+
+export interface AgUiOptions<C = unknown> extends BodyLimits {
+  /**
+   * Authenticates callers, such as `bearer({ verify: jwt({ ... }) })`. Without it every caller is the principal `anonymous`, and only
+   * this machine may call. `'none'`: any machine may.
+   */
+  auth?: AuthOption;
+  /** Where the agent is. Several agents are below it, each at its name. Default `/`. */
+  path?: string;
+  /** The limits of every run. */
+  limits?: Limits;
+  /** Makes the context of the agents' tools for a caller, of what its client sends: `state`, `context` and `forwardedProps` are untrusted. */
+  context?: (by: Principal, input: RunAgentInput) => C;
+  /** Whether clients get the reasoning of the models. Default false. */
+  reasoning?: boolean;
+  /** Whether clients are told the tokens and the cost, as `CUSTOM` `rondo.usage`. Default false. */
+  usage?: boolean;
+  /** Whether a run is cancelled when the client that started or continued it disconnects, as it does on `abortRun()`. Default false. */
+  cancelOnDisconnect?: boolean;
+  /** Milliseconds between comments that keep proxies from closing a quiet stream. Default 15,000. */
+  heartbeat?: number;
+}
+
+/** Of the error of a server that a client cannot be told about. */
+type Tell = (error: unknown) => void;
+
+interface Serving {
+  readonly engine: Engine;
+  readonly o: AgUiOptions;
+  readonly tell: Tell;
+}
+
+const WHERE = 'agUiHandler()';
+/** Bytes. Clients send the whole conversation with every request. */
+const MAX_BYTES = 10_000_000;
+/** Most runs of a thread that are looked through for an approval, newest first. */
+const LOOKED_AT = 20;
+
+/**
+ * Agents over AG-UI 1.0, HTTP and SSE, as a web-standard request handler. A request is one turn of a session: `threadId` is the session, and a
+ * request with the `runId` of an earlier one gets the answer of that one. It registers the agents with the engine.
+ * Of the messages only what the user said last is read: the journal has the conversation.
+ * @throws RondoError `CONFIG_INVALID`.
+ */
+export function agUiHandler<C>(engine: Engine, agents: Agent | readonly Agent[], o: AgUiOptions<C> = {}): Handler {
+  const path = pathOf(o.path ?? '/', WHERE, '/agui');
+  const served = agentsOf(engine, agents, WHERE);
+  const serving: Serving = { engine, o: o as AgUiOptions, tell: report(WHERE) };
+  return authenticated(o.auth, serving.tell, (request) => {
+    const agent = agentAt(served, path, request);
+    return (by) => answer(serving, agent, request, by);
+  });
+}
+
+async function answer({ engine, o, tell }: Serving, agent: Agent, request: Request, by: Principal): Promise<Response> {
+  const { maxBytes = MAX_BYTES, maxDepth, timeout } = o;
+  const input = checkInput(await readJson(request, { maxBytes, maxDepth, timeout }));
+  const after = lastEventId(request);
+  const { signal } = request;
+  const problem = (error: unknown): AGUIEvent => {
+    const { code, message } = problemOf(error, tell).problem;
+    return { type: EventType.RUN_ERROR, code, message };
+  };
+  const stream = (events: AsyncIterable<ServerEvent>) => eventStream(events, { signal, heartbeat: o.heartbeat, problem });
+  let turn: TakenTurn;
+  try {
+    turn = await begin(engine, agent, o, input, by);
+  } catch (error) {
+    // a client shows the code of an event, and of a status nothing
+    if (!RondoError.is(error)) throw error;
+    return stream(one(problem(error)));
+  }
+  const leave = () => void turn.events.return?.();
+  if (signal.aborted) leave();
+  else signal.addEventListener('abort', leave, { once: true });
+  if (o.cancelOnDisconnect) cancelWhenGone(engine, turn, by, signal, tell);
+  return stream(eventsOf({ engine, by, turn, input, after, reasoning: o.reasoning ?? false, usage: o.usage ?? false }));
+}
+
+async function* one(data: AGUIEvent): AsyncGenerator<ServerEvent> {
+  yield { data };
+}
+
+async function begin(engine: Engine, agent: Agent, o: AgUiOptions, input: RunAgentInput, by: Principal): Promise<TakenTurn> {
+  const { threadId: session, runId: requestId, resume = [] } = input;
+  // a page that sends a request again has a part of its answer
+  const own = `${idOf(by, agent.name, requestId, session)}:`;
+  const said = newestOf(input.messages.filter(({ id }) => !id.startsWith(own)));
+  if (resume.length === 0) {
+    if (said === undefined) throw new HttpError(400, 'The last message is of the user, or resume answers the interrupts of the thread.');
+    const asked = agentDefinition(agent).input ? parseJson(typeof said === 'string' ? said : '') : said;
+    return takeTurn(engine, agent, { session, by, requestId, input: asked, limits: o.limits, context: o.context?.(by, input) });
+  }
+  const decisions = decisionsOf(resume);
+  if (said !== undefined) await steer(engine, agent, session, by, said, decisions[0]?.approval ?? '');
+  return takeTurn(engine, agent, { session, by, decisions });
+}
+
+/** Gives the run that asked what the user said beside the answers, once: not if the answers were taken before. */
+async function steer(engine: Engine, agent: Agent, session: string, by: Principal, said: Prompt, approval: string): Promise<void> {
+  for await (const { runId } of engine.runs({ session, by, agent: agent.name, status: 'paused', limit: LOOKED_AT })) {
+    const { approvals } = await engine.inspect(runId, { by });
+    if (approvals.some(({ id }) => id === approval)) return engine.send(runId, said, { by });
+  }
+}
+
+function cancelWhenGone(engine: Engine, turn: TakenTurn, by: Principal, signal: AbortSignal, tell: Tell): void {
+  let over = false;
+  const cancel = () => {
+    if (!over && !serverCloses(signal)) engine.cancel(turn.runId, { by, reason: 'its caller left' }).catch(tell);
+  };
+  turn.result.then(
+    () => {
+      over = true;
+    },
+    () => {
+      over = true;
+    },
+  );
+  if (signal.aborted) cancel();
+  else signal.addEventListener('abort', cancel, { once: true });
+}

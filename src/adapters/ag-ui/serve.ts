@@ -1,0 +1,19 @@
+import type { Engine } from '../../engine/engine.ts';
+import type { Agent } from '../../loop/types.ts';
+import type { AuthOption } from '../../server/auth.ts';
+import type { Listening } from '../../server/listen.ts';
+import { type ServedOptions, served } from '../../server/served.ts';
+import { type AgUiOptions, agUiHandler } from './handler.ts';
+
+export interface ServeAgUiOptions<C = unknown> extends AgUiOptions<C>, ServedOptions {
+  auth?: AuthOption;
+}
+
+/**
+ * Serves agents over AG-UI 1.0, see {@link agUiHandler}, and drives the runs that need a process. `close()` ends streams; runs continue: they
+ * belong to the engine.
+ * @throws RondoError `CONFIG_INVALID`.
+ */
+export async function serveAgUi<C>(engine: Engine, agents: Agent | readonly Agent[], o: ServeAgUiOptions<C> = {}): Promise<Listening> {
+  return served(engine, () => agUiHandler(engine, agents, o), o, 'serveAgUi()');
+}
