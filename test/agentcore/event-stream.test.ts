@@ -156,8 +156,8 @@ test('a byte of a frame that was changed on the way is found', async () => {
 });
 
 test('an error after the first event is a typed error of the client', async () => {
-  const [event] = RUNS.InvokeAgentRuntimeCommand.events as [Event];
-  const frames = await framesOf(COMMAND, [event], new AwsError('ThrottlingException', 'Slow down.'));
+  const [event] = RUNS.InvokeAgentRuntimeCommand.events;
+  const frames = await framesOf(COMMAND, [event as Event], new AwsError('ThrottlingException', 'Slow down.'));
   const { events, error } = await readBack('InvokeAgentRuntimeCommand', frames);
   expect(plain(events)).toEqual([event]);
   expect(error).toBeInstanceOf(ThrottlingException);
