@@ -17,6 +17,8 @@ export interface Auth {
   (request: AuthRequest): Principal | undefined | Promise<Principal | undefined>;
   /** The authentication scheme, for servers that publish it, such as in an A2A agent card. */
   readonly scheme?: AuthScheme;
+  /** The value of `WWW-Authenticate` for an unknown caller. Default `Bearer`. */
+  readonly challenge?: () => string;
 }
 
 export interface AuthScheme {
@@ -43,12 +45,18 @@ export interface BearerOptions {
 /** Characters. A longer token is refused unread. */
 const LONGEST_TOKEN = 16_384;
 
+/** The token of the header `Authorization`. */
+export function bearerToken(authorization: string | null | undefined): string | undefined {
+  const token = /^Bearer +([\w\-.~+/]+=*)$/i.exec(authorization ?? '')?.[1];
+  return token === undefined || token.length > LONGEST_TOKEN ? undefined : token;
+}
+
 /** Authentication by `Authorization: Bearer ...`. @throws RondoError `CONFIG_INVALID`. */
 export function bearer({ verify, oauth2 }: BearerOptions): Auth {
   if (typeof verify !== 'function') throw invalid('bearer() needs verify: a function from a token to a principal, such as jwt({ ... }).');
   const auth = ({ headers }: AuthRequest) => {
-    const token = /^Bearer +([\w\-.~+/]+=*)$/i.exec(headers.authorization ?? '')?.[1];
-    return token === undefined || token.length > LONGEST_TOKEN ? undefined : verify(token);
+    const token = bearerToken(headers.authorization);
+    return token === undefined ? undefined : verify(token);
   };
   const scheme: AuthScheme = { type: 'bearer', ...(oauth2 && { oauth2 }) };
   return Object.assign(auth, { scheme });
@@ -86,6 +94,7 @@ export async function authenticate(request: Request, auth: AuthOption, tell: (er
     tell(error);
     throw new HttpError(503, 'Callers cannot be authenticated now.');
   }
-  if (by === undefined || principalProblem(by)) throw new HttpError(401, 'Who calls is not known.', { 'www-authenticate': 'Bearer' });
+  if (by === undefined || principalProblem(by))
+    throw new HttpError(401, 'Who calls is not known.', { 'www-authenticate': auth.challenge?.() ?? 'Bearer' });
   return principal(by);
 }

@@ -13,10 +13,19 @@ export {
   checkOpen,
   type OAuth2,
 } from './auth.ts';
+export {
+  type Checked,
+  type CustomJwtAuthorizer,
+  type JwtAuthorizer,
+  type JwtAuthorizerOptions,
+  jwtAuthorizer,
+  type ProtectedResource,
+} from './authorizer.ts';
 export { type BodyLimits, readJson } from './body.ts';
+export type { Claims, CustomClaim, PrincipalClaims } from './claims.ts';
 export { HttpError, type Problem, problemOf, STATUS } from './errors.ts';
 export { type EventHandlerOptions, eventHandler } from './inbound.ts';
-export { type Claims, type JwtOptions, jwt } from './jwt.ts';
+export { type JwtOptions, jwt } from './jwt.ts';
 export { type Handler, type Listening, type ListenOptions, listen } from './listen.ts';
 export { report } from './report.ts';
 export { type HandlerOptions, requestHandler, type ServeOptions, serve } from './serve.ts';

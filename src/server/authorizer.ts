@@ -1,0 +1,179 @@
+/** The check of a caller's JWT with the options of an AgentCore `customJWTAuthorizer`, so that it is the same locally as deployed. */
+import { invalid } from '../errors.ts';
+import type { Principal } from '../ports/principal.ts';
+import { type Auth, bearer } from './auth.ts';
+import { type Claims, type CustomClaim, checkCustomClaim, fitsClaim, type PrincipalClaims, principalFrom, scopesOf } from './claims.ts';
+import { isBadToken, isTrusted, type Jose, jose } from './jose.ts';
+
+/** The form of `customJWTAuthorizer` of AgentCore's control plane. At least one of the lists is needed; each that is given must be met. */
+export interface CustomJwtAuthorizer {
+  /** Ends with `/.well-known/openid-configuration`. Over https, or on this machine. */
+  discoveryUrl: string;
+  /** `aud` is, or has, one of these. */
+  allowedAudience?: readonly string[] | undefined;
+  /** `client_id`, or `azp` where there is none, is one of these. Access tokens of Cognito have no `aud`: name their clients. */
+  allowedClients?: readonly string[] | undefined;
+  /** The token has at least one of these. */
+  allowedScopes?: readonly string[] | undefined;
+  /** What callers are told to ask for, by allowed scope. Default: the scope itself. */
+  advertisedScopeMapping?: Readonly<Record<string, string>> | undefined;
+  /** All of them must fit. */
+  customClaims?: readonly CustomClaim[] | undefined;
+}
+
+export interface JwtAuthorizerOptions extends CustomJwtAuthorizer {
+  /** Which claims say who the caller is, or a function that makes the principal. Default: `sub`, and `roles`. */
+  principal?: PrincipalClaims | ((claims: Claims) => Principal | undefined);
+  /** The URL of the protected-resource document, which `WWW-Authenticate` names. */
+  resourceMetadata?: string;
+}
+
+/** A token that was let in, or why it was not: a word and a sentence for logs, which does not hold the token. */
+export type Checked =
+  | { ok: true; by: Principal; claims: Claims }
+  | { ok: false; reason: 'token' | 'expired' | 'audience' | 'client' | 'scope' | 'claim' | 'principal'; message: string };
+
+export interface JwtAuthorizer {
+  /** Checks a token. Rejects if the discovery document or the keys cannot be fetched: then it is not known whether the token is good. */
+  check(token: string): Promise<Checked>;
+  /** For a server of agents. */
+  readonly auth: Auth;
+  /** The value of `WWW-Authenticate` of a 401. @param metadata the URL of the protected-resource document; default `resourceMetadata`. */
+  challenge(metadata?: string): string;
+  /** The protected-resource document of RFC 9728. @param resource the URL that the callers call. */
+  metadata(resource: string): ProtectedResource;
+}
+
+export interface ProtectedResource {
+  resource: string;
+  authorization_servers: readonly string[];
+  bearer_methods_supported: readonly ['header'];
+  scopes_supported?: readonly string[];
+}
+
+/** Asymmetric ones only: with a symmetric one, the public key could be used as the secret of a forged token. */
+const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
+const SUFFIX = '/.well-known/openid-configuration';
+const WHERE = 'jwtAuthorizer()';
+/** Milliseconds for which a discovery document is used, and within which it must arrive. */
+const FRESH = 600_000;
+const TIMEOUT = 5_000;
+
+type Keys = ReturnType<Jose['createRemoteJWKSet']>;
+interface Issuer {
+  issuer: string;
+  keys: Keys;
+}
+
+/**
+ * Checks JWTs by the discovery document of their issuer: signature, issuer, times, audience, client, scopes, custom claims. Needs the package
+ * `jose`, which is loaded for the first token.
+ * @throws RondoError `CONFIG_INVALID`.
+ */
+export function jwtAuthorizer(o: JwtAuthorizerOptions): JwtAuthorizer {
+  checkOptions(o);
+  const { allowedAudience, allowedClients, allowedScopes, customClaims = [], principal, resourceMetadata } = o;
+  const toPrincipal = typeof principal === 'function' ? principal : (claims: Claims) => principalFrom(claims, principal);
+  const issuerOf = cached(() => discover(o.discoveryUrl));
+
+  async function check(token: string): Promise<Checked> {
+    const library = await jose();
+    const { issuer, keys } = await issuerOf();
+    let claims: Claims;
+    try {
+      const verified = await library.jwtVerify(token, keys, { issuer, algorithms: ALGORITHMS, requiredClaims: ['exp'] });
+      claims = verified.payload;
+    } catch (error) {
+      if (!isBadToken(library, error)) throw error;
+      if (error instanceof library.errors.JWTExpired) return refusal('expired', 'the token has expired');
+      return refusal('token', `the token is not one of ${issuer}: ${error.message}`);
+    }
+    const { aud } = claims;
+    if (allowedAudience && ![aud].flat().some((one) => allowedAudience.includes(one as string)))
+      return refusal('audience', 'the token is for another audience');
+    if (allowedClients && !allowedClients.includes((claims.client_id ?? claims.azp) as string))
+      return refusal('client', 'the token was issued to another client');
+    if (allowedScopes && !scopesOf(claims).some((scope) => allowedScopes.includes(scope)))
+      return refusal('scope', 'the token has none of the allowed scopes');
+    const odd = customClaims.find((claim) => !fitsClaim(claims, claim));
+    if (odd) return refusal('claim', `the claim ${odd.inboundTokenClaimName} of the token does not fit`);
+    const by = toPrincipal(claims);
+    return by ? { ok: true, by, claims } : refusal('principal', 'the claims of the token do not say who the caller is');
+  }
+
+  const scopes = allowedScopes?.map((scope) => o.advertisedScopeMapping?.[scope] ?? scope);
+  const challenge = (metadata = resourceMetadata) =>
+    ['Bearer', [metadata && `resource_metadata="${metadata}"`, scopes && `scope="${scopes.join(' ')}"`].filter(Boolean).join(', ')]
+      .filter(Boolean)
+      .join(' ');
+  const verify = async (token: string) => {
+    const checked = await check(token);
+    return checked.ok ? checked.by : undefined;
+  };
+  return {
+    check,
+    challenge,
+    auth: Object.assign(bearer({ verify }), { challenge: () => challenge() }),
+    metadata: (resource) => ({
+      resource,
+      authorization_servers: [o.discoveryUrl.slice(0, -SUFFIX.length)],
+      bearer_methods_supported: ['header'],
+      ...(scopes && { scopes_supported: scopes }),
+    }),
+  };
+}
+
+const refusal = (reason: Extract<Checked, { ok: false }>['reason'], message: string): Checked => ({ ok: false, reason, message });
+
+function checkOptions(o: JwtAuthorizerOptions): void {
+  const { discoveryUrl, customClaims, resourceMetadata } = o;
+  if (typeof discoveryUrl !== 'string' || !URL.canParse(discoveryUrl) || !discoveryUrl.endsWith(SUFFIX))
+    throw invalid(`${WHERE}: discoveryUrl is a URL that ends with ${SUFFIX}.`);
+  if (!isTrusted(new URL(discoveryUrl))) throw invalid(`${WHERE}: discoveryUrl is fetched over https.`);
+  if (resourceMetadata !== undefined && (!URL.canParse(resourceMetadata) || /["\\\s]/.test(resourceMetadata)))
+    throw invalid(`${WHERE}: resourceMetadata is a URL.`);
+  const lists = { allowedAudience: o.allowedAudience, allowedClients: o.allowedClients, allowedScopes: o.allowedScopes };
+  for (const [name, list] of Object.entries(lists))
+    if (list !== undefined && (!Array.isArray(list) || list.length === 0 || !list.every((one) => typeof one === 'string' && one !== '')))
+      throw invalid(`${WHERE}: ${name} is a list of texts that is not empty.`);
+  if (o.allowedScopes?.some((scope) => !/^[\x21\x23-\x5b\x5d-\x7e]{1,255}$/.test(scope)))
+    throw invalid(`${WHERE}: a scope is 1 to 255 printable characters without space, quote and backslash.`);
+  if (customClaims !== undefined && !Array.isArray(customClaims)) throw invalid(`${WHERE}: customClaims is a list.`);
+  for (const claim of customClaims ?? []) checkCustomClaim(claim, WHERE);
+  if (Object.values(lists).every((list) => list === undefined) && !customClaims?.length)
+    throw invalid(
+      `${WHERE} needs allowedAudience, allowedClients, allowedScopes or customClaims: without them any token of the issuer would do.`,
+    );
+}
+
+/** One fetch at a time. What failed is fetched again; a document that is old is used while a new one cannot be had. */
+function cached<T>(fetched: () => Promise<T>): () => Promise<T> {
+  let known: { value: T; until: number } | undefined;
+  let coming: Promise<T> | undefined;
+  return () => {
+    if (known && performance.now() < known.until) return Promise.resolve(known.value);
+    coming ??= fetched()
+      .then((value) => {
+        known = { value, until: performance.now() + FRESH };
+        return value;
+      })
+      .catch((error) => {
+        if (known) return known.value;
+        throw error;
+      })
+      .finally(() => {
+        coming = undefined;
+      });
+    return coming;
+  };
+}
+
+async function discover(url: string): Promise<Issuer> {
+  const { createRemoteJWKSet } = await jose();
+  const response = await fetch(url, { headers: { accept: 'application/json' }, redirect: 'error', signal: AbortSignal.timeout(TIMEOUT) });
+  if (!response.ok) throw new Error(`${url} answered HTTP ${response.status}`);
+  const { issuer, jwks_uri: uri } = (await response.json()) as { [k: string]: unknown };
+  if (typeof issuer !== 'string' || issuer === '') throw new Error(`${url} names no issuer`);
+  if (typeof uri !== 'string' || !URL.canParse(uri) || !isTrusted(new URL(uri))) throw new Error(`${url} names no jwks_uri over https`);
+  return { issuer, keys: createRemoteJWKSet(new URL(uri)) };
+}

@@ -1,0 +1,221 @@
+import { createHmac } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { agent, Engine } from '../../src/index.ts';
+import { type JwtAuthorizerOptions, jwtAuthorizer, serve } from '../../src/server/index.ts';
+import { scripted } from '../../src/testing/scripted.ts';
+import { refused } from '../engine/setup.ts';
+import { post } from './http.ts';
+import { issuer, pair, SHAPES } from './issuer.ts';
+
+beforeEach(() => void vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined));
+afterEach(() => void vi.restoreAllMocks());
+
+type Options = Omit<JwtAuthorizerOptions, 'discoveryUrl'>;
+
+const claim = (
+  name: string,
+  type: 'STRING' | 'STRING_ARRAY',
+  operator: 'EQUALS' | 'CONTAINS' | 'CONTAINS_ANY',
+  value: string | string[],
+) => ({
+  inboundTokenClaimName: name,
+  inboundTokenClaimValueType: type,
+  authorizingClaimMatchValue: {
+    claimMatchOperator: operator,
+    claimMatchValue: typeof value === 'string' ? { matchValueString: value } : { matchValueStringList: value },
+  },
+});
+
+/** Options that let the access token of a provider in, and who its caller is then. */
+const PROVIDERS: Record<keyof typeof SHAPES, { o: Options; by: object }> = {
+  cognito: {
+    o: {
+      allowedClients: ['1example23456789'],
+      allowedScopes: ['agents/invoke'],
+      customClaims: [claim('token_use', 'STRING', 'EQUALS', 'access'), claim('cognito:groups', 'STRING_ARRAY', 'CONTAINS', 'support')],
+      principal: { id: 'username', tenant: 'custom:tenant', roles: 'cognito:groups' },
+    },
+    by: { id: 'ana', tenant: 'acme', roles: ['support', 'lead'] },
+  },
+  okta: {
+    o: {
+      allowedAudience: ['api://agents'],
+      allowedScopes: ['agents.invoke'],
+      customClaims: [
+        claim('cid', 'STRING', 'EQUALS', '0oa1gjh63g214q0Hq0g4'),
+        claim('groups', 'STRING_ARRAY', 'CONTAINS_ANY', ['boss', 'lead']),
+      ],
+      principal: { tenant: 'org', roles: 'groups' },
+    },
+    by: { id: 'ana@acme.example', tenant: 'acme', roles: ['lead', 'Everyone'] },
+  },
+  entra: {
+    o: {
+      allowedAudience: ['other', 'api://11111111-2222-3333-4444-555555555555'],
+      allowedClients: ['22222222-3333-4444-5555-666666666666'],
+      allowedScopes: ['Agents.Invoke'],
+      principal: { id: 'oid', tenant: 'tid' },
+    },
+    by: { id: '33333333-4444-5555-6666-777777777777', tenant: 'acme', roles: ['lead'] },
+  },
+  auth0: {
+    o: {
+      allowedAudience: ['https://agents.example.com'],
+      allowedClients: ['my-client-id'],
+      allowedScopes: ['invoke:agents'],
+      customClaims: [claim('permissions', 'STRING_ARRAY', 'CONTAINS', 'invoke:agents')],
+      principal: { tenant: 'org_id', roles: 'https://example.com/roles' },
+    },
+    by: { id: 'auth0|507f1f77bcf86cd799439020', tenant: 'acme', roles: ['lead'] },
+  },
+};
+
+const reasonOf = async (o: JwtAuthorizerOptions, token: string) => {
+  const checked = await jwtAuthorizer(o).check(token);
+  return checked.ok ? 'ok' : checked.reason;
+};
+
+describe.each(Object.entries(PROVIDERS))('a token of %s', (name, { o, by }) => {
+  test('is let in, and says who its caller is', async () => {
+    const { token, discoveryUrl } = await issuer();
+    const claims = SHAPES[name as keyof typeof SHAPES];
+    expect(await jwtAuthorizer({ ...o, discoveryUrl }).check(await token(claims))).toMatchObject({ ok: true, by, claims });
+  });
+
+  test('is refused where one of the lists is of somebody else', async () => {
+    const { token, discoveryUrl } = await issuer();
+    const good = await token(SHAPES[name as keyof typeof SHAPES]);
+    expect(await reasonOf({ ...o, discoveryUrl, allowedAudience: ['elsewhere'] }, good)).toBe('audience');
+    expect(await reasonOf({ ...o, discoveryUrl, allowedClients: ['somebody'] }, good)).toBe('client');
+    expect(await reasonOf({ ...o, discoveryUrl, allowedScopes: ['everything'] }, good)).toBe('scope');
+    expect(await reasonOf({ ...o, discoveryUrl, principal: { tenant: 'missing' } }, good)).toBe('principal');
+  });
+});
+
+describe('custom claims', () => {
+  const claims = { sub: 'ana', text: 'a', list: ['a', 'b'], number: 7, mixed: ['a', 7] };
+  test.each([
+    [claim('text', 'STRING', 'EQUALS', 'a'), true],
+    [claim('text', 'STRING', 'EQUALS', 'A'), false],
+    [claim('list', 'STRING', 'EQUALS', 'a'), false],
+    [claim('number', 'STRING', 'EQUALS', '7'), false],
+    [claim('missing', 'STRING', 'EQUALS', 'a'), false],
+    [claim('toString', 'STRING', 'EQUALS', 'a'), false],
+    [claim('list', 'STRING_ARRAY', 'CONTAINS', 'b'), true],
+    [claim('list', 'STRING_ARRAY', 'CONTAINS', 'c'), false],
+    [claim('text', 'STRING_ARRAY', 'CONTAINS', 'a'), false],
+    [claim('mixed', 'STRING_ARRAY', 'CONTAINS', 'a'), false],
+    [claim('list', 'STRING_ARRAY', 'CONTAINS_ANY', ['c', 'b']), true],
+    [claim('list', 'STRING_ARRAY', 'CONTAINS_ANY', ['c', 'd']), false],
+  ])('%j', async (customClaim, fits) => {
+    const { token, discoveryUrl } = await issuer();
+    expect(await reasonOf({ discoveryUrl, customClaims: [customClaim] }, await token(claims))).toBe(fits ? 'ok' : 'claim');
+  });
+});
+
+describe('a bad token', () => {
+  const o = { allowedClients: ['1example23456789'] };
+  test('is refused, and no text of it is told', async () => {
+    const idp = await issuer();
+    const { discoveryUrl, token, publicKey } = idp;
+    const good = await token(SHAPES.cognito);
+    const [head = '', body = '', signature = ''] = good.split('.');
+    const header = (fields: object) => Buffer.from(JSON.stringify(fields)).toString('base64url');
+    // the public key, which everybody knows, as the secret of a symmetric signature
+    const forged = `${header({ alg: 'HS256', kid: '1', typ: 'JWT' })}.${body}`;
+    const mac = createHmac('sha256', publicKey.export({ type: 'spki', format: 'pem' }))
+      .update(forged)
+      .digest('base64url');
+    const bad: Record<string, [string, string]> = {
+      rubbish: ['rubbish', 'token'],
+      'without a signature': [`${head}.${body}.`, 'token'],
+      'the algorithm none': [`${header({ alg: 'none' })}.${body}.`, 'token'],
+      'the algorithm none, with a signature': [`${header({ alg: 'none', kid: '1' })}.${body}.${signature}`, 'token'],
+      'key confusion': [`${forged}.${mac}`, 'token'],
+      'another key': [await token(SHAPES.cognito, { key: pair().privateKey }), 'token'],
+      'a key that is not published': [await token(SHAPES.cognito, { kid: 'other' }), 'token'],
+      'other claims': [
+        `${head}.${Buffer.from(JSON.stringify({ ...SHAPES.cognito, username: 'eve' })).toString('base64url')}.${signature}`,
+        'token',
+      ],
+      'another issuer': [await token(SHAPES.cognito, { issuer: 'https://evil.example.com' }), 'token'],
+      expired: [await token(SHAPES.cognito, { expires: '-1h' }), 'expired'],
+      'not valid yet': [await token({ ...SHAPES.cognito, nbf: Math.floor(Date.now() / 1_000) + 3_600 }), 'token'],
+      'no subject': [await token({ ...SHAPES.cognito, sub: undefined }), 'principal'],
+    };
+    const authorizer = jwtAuthorizer({ ...o, discoveryUrl });
+    expect((await authorizer.check(good)).ok).toBe(true);
+    for (const [why, [bearer, reason]] of Object.entries(bad)) {
+      const checked = await authorizer.check(bearer);
+      expect([why, checked.ok ? 'ok' : checked.reason]).toEqual([why, reason]);
+      if (!checked.ok && bearer.length > 20) expect(checked.message).not.toContain(bearer.slice(0, 20));
+    }
+  });
+
+  test('of the issuer before its keys were changed is refused, and one of the new key is let in', async () => {
+    const idp = await issuer();
+    const authorizer = jwtAuthorizer({ ...o, discoveryUrl: idp.discoveryUrl });
+    const old = await idp.token(SHAPES.cognito);
+    expect((await authorizer.check(old)).ok).toBe(true);
+    idp.rotate();
+    // the set of keys is fetched again for a key that it does not have, but not more often than every half minute
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 31_000 });
+    onTestFinished(() => void vi.useRealTimers());
+    expect((await authorizer.check(await idp.token(SHAPES.cognito))).ok).toBe(true);
+    expect((await authorizer.check(old)).ok).toBe(false);
+    expect(idp.asked.filter((path) => path.includes('openid')).length).toBe(1);
+  });
+
+  test('and one that cannot be checked now are different things', async () => {
+    const idp = await issuer();
+    const authorizer = jwtAuthorizer({ ...o, discoveryUrl: idp.discoveryUrl });
+    idp.up = false;
+    const token = await idp.token(SHAPES.cognito);
+    await expect(authorizer.check(token)).rejects.toThrow('HTTP 503');
+    idp.up = true;
+    expect((await authorizer.check(token)).ok).toBe(true);
+  });
+});
+
+test('a server tells an unknown caller where to get a token, and takes the caller that the token names', async () => {
+  const { discoveryUrl, url: issued, token } = await issuer();
+  const resourceMetadata = 'https://agents.example.com/.well-known/oauth-protected-resource?qualifier=DEFAULT';
+  const { auth, metadata } = jwtAuthorizer({
+    discoveryUrl,
+    allowedScopes: ['agents/invoke'],
+    advertisedScopeMapping: { 'agents/invoke': 'api://agents/invoke' },
+    resourceMetadata,
+  });
+  await using engine = new Engine();
+  await using server = await serve(engine, agent({ name: 'echo', instructions: '', model: scripted(() => 'ok') }), { auth });
+  const answer = await fetch(`${server.url}/runs/x`);
+  expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([
+    401,
+    `Bearer resource_metadata="${resourceMetadata}", scope="api://agents/invoke"`,
+  ]);
+  expect(metadata('https://agents.example.com/invocations')).toEqual({
+    resource: 'https://agents.example.com/invocations',
+    authorization_servers: [issued],
+    bearer_methods_supported: ['header'],
+    scopes_supported: ['api://agents/invoke'],
+  });
+  const headers = { authorization: `Bearer ${await token(SHAPES.cognito)}` };
+  expect((await post(`${server.url}/runs`, { input: 'hi' }, headers)).status).toBe(201);
+});
+
+test.each<[string, object]>([
+  ['no list at all', {}],
+  ['an empty list', { allowedAudience: [] }],
+  ['a list that is a text', { allowedClients: 'web' }],
+  ['a scope with a quote', { allowedScopes: ['a"b'] }],
+  ['another discovery URL', { allowedClients: ['web'], discoveryUrl: 'https://id.example.com/jwks' }],
+  ['a discovery URL over plain http', { allowedClients: ['web'], discoveryUrl: 'http://id.example.com/.well-known/openid-configuration' }],
+  ['a metadata URL with a quote', { allowedClients: ['web'], resourceMetadata: 'https://x.example/"' }],
+  ['an operator that does not fit', { customClaims: [claim('a', 'STRING', 'CONTAINS', 'x')] }],
+  ['a list where a text is needed', { customClaims: [claim('a', 'STRING_ARRAY', 'CONTAINS', ['x'])] }],
+  ['a claim without a name', { customClaims: [claim('', 'STRING', 'EQUALS', 'x')] }],
+  ['a claim that is null', { customClaims: [null] }],
+])('an authorizer is refused with %s', async (_, o) => {
+  const discoveryUrl = 'https://id.example.com/.well-known/openid-configuration';
+  await refused('CONFIG_INVALID', () => jwtAuthorizer({ discoveryUrl, ...o } as JwtAuthorizerOptions));
+});
