@@ -26,7 +26,7 @@ export interface Answering extends World {
   readonly faults: Faults;
   readonly throttle: Throttle | undefined;
   readonly log: CallLog;
-  /** Told of an error that is no answer of an operation. */
+  /** Told of an error that an operation did not mean to answer. */
   tell(error: unknown): void;
 }
 
@@ -47,7 +47,8 @@ export async function answer(of: Answering, received: Received): Promise<Encoded
   let result: Encoded & Partial<Broken>;
   let failed: unknown;
   try {
-    caller = callerOf(of, received, matched);
+    caller = callerOf(of, received);
+    checkCaller(caller, matched);
     if (!matched) throw new AwsError('UnknownOperationException', `There is no operation ${received.method} ${received.path}.`);
     result = await executed(of, received, matched, { caller, id, headers: received.headers, signal: received.signal });
   } catch (error) {
@@ -64,23 +65,28 @@ export async function answer(of: Answering, received: Received): Promise<Encoded
     status: result.status,
     ms: of.clock.now() - started,
     ...(operation && { operation: operation.name }),
-    ...(caller && { caller: caller.kind === 'aws' ? caller.arn : 'bearer' }),
+    ...(caller && { caller: caller.kind === 'aws' ? caller.arn : caller.kind }),
     ...(name && { error: name, rule: message }),
   });
   return { ...result, headers: { ...result.headers, 'x-amzn-requestid': id } };
 }
 
-function callerOf(of: Answering, received: Received, matched: Matched | undefined): Caller {
-  const { headers } = received;
-  const token = /^Bearer (.+)$/i.exec(headers.authorization ?? '')?.[1];
-  if (token !== undefined && matched && BEARER.has(matched.operation.name)) return { kind: 'bearer', token };
-  const signed: Signed = received;
-  if (!isSigned(signed)) throw new AwsError('MissingAuthenticationTokenException', 'Missing Authentication Token');
+/** The key or the token of a request, or neither. @throws AwsError for a signature that does not hold. */
+export function callerOf(of: Pick<Answering, 'keys' | 'clock' | 'region' | 'account'>, signed: Signed): Caller {
+  const token = /^Bearer (.+)$/i.exec([signed.headers.authorization].flat()[0] ?? '')?.[1];
+  if (token !== undefined) return { kind: 'bearer', token };
+  if (!isSigned(signed)) return { kind: 'none' };
   const { keys, region } = verified(signed, of.keys, of.clock.now());
   if (region !== of.region)
     throw new AwsError('InvalidSignatureException', `Credential should be scoped to a valid region: '${of.region}'.`);
   const account = keys.account ?? of.account;
   return { kind: 'aws', account, accessKeyId: keys.accessKeyId, arn: `arn:aws:iam::${account}:user/${keys.accessKeyId}` };
+}
+
+/** @throws AwsError for a caller that the operation does not take. */
+function checkCaller(caller: Caller, matched: Matched | undefined): void {
+  if (caller.kind === 'aws' || (matched && BEARER.has(matched.operation.name))) return;
+  throw new AwsError('MissingAuthenticationTokenException', 'Missing Authentication Token');
 }
 
 async function executed(of: Answering, received: Received, { operation, labels }: Matched, call: Call): Promise<Encoded & Partial<Broken>> {

@@ -3,8 +3,14 @@ import type { Clock } from './clock.ts';
 import type { Output } from './codec/encode.ts';
 import type { State } from './state.ts';
 
-/** Who calls: the owner of an AWS key, or of a token. */
-export type Caller = { kind: 'aws'; account: string; accessKeyId: string; arn: string } | { kind: 'bearer'; token: string };
+/**
+ * Who calls: the owner of an AWS key, or of a token, which the operation checks by the authorizer of its runtime. `none`: a request without either,
+ * of an operation that takes tokens, so that it can tell where to get one.
+ */
+export type Caller =
+  | { kind: 'aws'; account: string; accessKeyId: string; arn: string }
+  | { kind: 'bearer'; token: string }
+  | { kind: 'none' };
 
 export interface Call {
   readonly caller: Caller;

@@ -4,11 +4,11 @@ export interface Clock {
   /** Epoch milliseconds. */
   now(): number;
   /** Calls `act` once, when the time has come. @returns a function that cancels it. */
-  after(ms: number, act: () => void): () => void;
+  after(ms: number, act: () => void | Promise<void>): () => void;
 }
 
 export interface MovableClock extends Clock {
-  /** Moves the time forward by milliseconds, and calls what becomes due on the way, in order, each at its own time. */
+  /** Moves the time forward by milliseconds, and calls what becomes due on the way, in order, each at its own time, one after the other. */
   advance(ms: number): Promise<void>;
   /** Cancels everything. */
   stop(): void;
@@ -16,7 +16,7 @@ export interface MovableClock extends Clock {
 
 interface Due {
   at: number;
-  act: () => void;
+  act: () => void | Promise<void>;
 }
 
 /** The longest delay of a timer of Node. */
@@ -47,7 +47,7 @@ export function movableClock(o: { frozen?: boolean; start?: number } = {}): Mova
   function due(): void {
     for (let next = waiting[0]; next && next.at <= now(); next = waiting[0]) {
       waiting.shift();
-      next.act();
+      void next.act();
     }
     arm();
   }
@@ -69,9 +69,7 @@ export function movableClock(o: { frozen?: boolean; start?: number } = {}): Mova
       for (let next = waiting[0]; next && next.at <= end; next = waiting[0]) {
         waiting.shift();
         moving = Math.max(next.at, now());
-        next.act();
-        // what it starts may wait again before the time has moved past it
-        await new Promise(setImmediate);
+        await next.act();
       }
       moving = undefined;
       offset = frozen ? end : end - Date.now();

@@ -1,14 +1,14 @@
 /** The local server: one port of this machine that speaks both planes of AgentCore. */
 import { randomBytes } from 'node:crypto';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { invalid } from '../../../errors.ts';
 import { isLoopback } from '../../../server/addresses.ts';
 import { report } from '../../../server/report.ts';
 import { administer, PREFIX } from './admin.ts';
-import { type Answering, answer, type Broken } from './answer.ts';
-import type { Operations, World } from './call.ts';
+import { type Answering, answer, type Broken, callerOf, type Received } from './answer.ts';
+import type { Caller, Operations, World } from './call.ts';
 import { type MovableClock, movableClock } from './clock.ts';
 import { AwsError, type Encoded, encodeError } from './codec/error.ts';
 import { type Fault, faultOf, faults, throttle } from './faults.ts';
@@ -43,11 +43,23 @@ export interface WireOptions {
   log?: string;
 }
 
+/** A request to speak WebSocket. */
+export interface Upgrade {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly caller: Caller;
+}
+
 /** What is behind the server. */
 export interface Behind {
   readonly operations: Operations;
-  /** Takes over a connection; false: there is nothing at this path. */
-  upgrade?(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<boolean>;
+  /** Routes that the model does not have, such as a metadata document; undefined: there is nothing at this path. */
+  route?(received: Received): Promise<Encoded | undefined>;
+  /** Takes over a connection; false: there is nothing at this path. An `AwsError` is answered with its status. */
+  upgrade?(upgrade: Upgrade): Promise<boolean>;
   /** Stops what runs. */
   stop(): Promise<void>;
 }
@@ -125,7 +137,7 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
       const body = await bodyOf(request, path.endsWith('/invocations') ? LARGEST.invocation : LARGEST.other);
       const result = path.startsWith(PREFIX)
         ? await administer(administered, method, path.slice(PREFIX.length), headers.authorization, body)
-        : await answer(answering, { method, path, query, headers, body, signal: gone.signal });
+        : await routed({ method, path, query, headers, body, signal: gone.signal });
       await send(result, response);
     } catch (error) {
       if (!(error instanceof AwsError)) tell(error);
@@ -134,14 +146,23 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
     }
   }
 
+  const routed = async (received: Received) => (await behind.route?.(received)) ?? answer(answering, received);
+
   async function upgraded(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => undefined);
     try {
-      if (isOwnHost(request.headers.host, host) && (await behind.upgrade?.(request, socket, head))) return;
+      const { path, query } = targetOf(request.url ?? '/');
+      const signed = { method: 'GET', path, query, headers: request.headers, body: new Uint8Array() };
+      if (isOwnHost(request.headers.host, host) && behind.upgrade) {
+        const caller = callerOf(answering, signed);
+        if (await behind.upgrade({ request, socket, head, path, query, caller })) return;
+      }
       socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
     } catch (error) {
-      tell(error);
-      socket.destroy();
+      if (!(error instanceof AwsError)) tell(error);
+      const { status, headers, body } = encodeError(error, undefined);
+      const lines = Object.entries({ ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`);
+      socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`);
     }
   }
 

@@ -18,11 +18,14 @@ export class AwsError extends Error {
   override readonly name: string;
   /** Other members of its shape. */
   readonly more: Readonly<Record<string, unknown>>;
+  /** Headers of the response. */
+  readonly headers: Readonly<Record<string, string>>;
 
-  constructor(name: string, message: string, more: Readonly<Record<string, unknown>> = {}) {
+  constructor(name: string, message: string, more: Readonly<Record<string, unknown>> = {}, headers: Readonly<Record<string, string>> = {}) {
     super(message);
     this.name = name;
     this.more = more;
+    this.headers = headers;
   }
 }
 
@@ -66,13 +69,17 @@ export function declaredError(error: unknown, operation: Operation | undefined):
   const known = error instanceof AwsError ? error : new AwsError('InternalServerException', 'The server failed.');
   const other = OTHER_NAMES[known.name];
   if (!other || !operation || operation.errors.includes(known.name) || !operation.errors.includes(other)) return known;
-  return new AwsError(other, known.message, known.more);
+  return new AwsError(other, known.message, known.more, known.headers);
 }
 
 /** The response for an error. @param operation undefined for a request that matches none. */
 export function encodeError(error: unknown, operation: Operation | undefined): Encoded {
-  const { name, message, more } = declaredError(error, operation);
+  const { name, message, more, headers } = declaredError(error, operation);
   const plane = operation?.plane ?? 'data';
   const status = model().errors[plane][name]?.status ?? UNDECLARED[name] ?? 500;
-  return { status, headers: { 'content-type': 'application/json', 'x-amzn-errortype': name }, body: JSON.stringify({ message, ...more }) };
+  return {
+    status,
+    headers: { 'content-type': 'application/json', 'x-amzn-errortype': name, ...headers },
+    body: JSON.stringify({ message, ...more }),
+  };
 }
