@@ -40,7 +40,8 @@ export async function lookUpIntent(
 ): Promise<Looked> {
   const { host, run } = scope;
   if (!host.intents.kept) return refuse(notRun('CONFIG_INVALID', `${tool.name} has a key, and cannot be called: ${NO_CLAIMS}.`));
-  const claim = await host.intents.find({ tenant: run.started.by?.tenant, intent: meant.name, key: meant.key });
+  const key = { tenant: run.started.by?.tenant, intent: meant.name, key: meant.key };
+  const claim = await host.intents.find(key);
   const { generation = 0, revision: seen = 0, holder } = claim ?? {};
   const intent: Intent = { ...meant, ...(seen > 0 && { seen }), ...(generation > 0 && { generation }) };
   if (!claim || isFree(claim, await host.now())) return { go: 'claim', intent };
@@ -50,6 +51,8 @@ export async function lookUpIntent(
   const state = claim.state === 'unknown' || !holder ? 'gone' : await stateOf(scope, holder);
   if (state === 'live') return { go: 'busy', holder: holder as Holder };
   if (state === 'waits') return refuse(busy(tool, holder as Holder, 'which waits for a person or an event, so it was not waited for'));
+  // a run that ended after its claim was read has settled the claim with its end
+  if (claim.state === 'held' && (await host.intents.find(key))?.revision !== seen) return lookUpIntent(scope, tool, call, meant, shown);
   const over = holder && { over: holder };
   if (tool.effect !== 'once') return { go: 'claim', intent: { ...intent, ...over, doubt: true } };
   // of a run that was forgotten only this call can find out, or be settled

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Engine, memoryJournal, ToolError } from '../../src/index.ts';
-import { deferred, ends, entriesOf, entryOf, expireLease, failure, journals, refused } from '../engine/setup.ts';
+import { around, deferred, ends, entriesOf, entryOf, expireLease, failure, journals, refused } from '../engine/setup.ts';
 import { asked, endsOf, order, refunds, support } from './setup.ts';
 
 const ana = { id: 'ana', tenant: 'acme' };
@@ -150,8 +150,17 @@ describe.each(journals)('a once call with a key, on $name', ({ make }) => {
     });
     const first = asked(journal, [pays], order('7'), { by: ana });
     await begun.promise;
-    const second = asked(another(), [pays], [order('7'), order('7')], { by: ben });
-    await sleep(20);
+    const inner = another();
+    const looked = deferred();
+    const looking = around(inner, {
+      claim: async (key) => {
+        const claim = await inner.claim?.(key);
+        if (claim?.state === 'held') looked.resolve();
+        return claim;
+      },
+    });
+    const second = asked(looking, [pays], [order('7'), order('7')], { by: ben });
+    await looked.promise;
     go.resolve('receipt 7');
     await first;
     const { entries, calls } = await second;
@@ -335,11 +344,14 @@ describe.each(journals)('a once call with a key, on $name', ({ make }) => {
 
   test('may be done again when the time to remember it is over', async () => {
     const { journal } = make();
-    const { paid, pays } = paying({ remember: 40 });
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+    onTestFinished(() => void vi.useRealTimers());
+    const { paid, pays } = paying({ remember: 60_000 });
     await asked(journal, [pays], order('7'), { by: ana });
+    vi.setSystemTime(Date.now() + 59_999);
     await asked(journal, [pays], order('7'), { by: ana });
     expect(paid).toHaveLength(1);
-    await sleep(50);
+    vi.setSystemTime(Date.now() + 2);
     await asked(journal, [pays], order('7'), { by: ana });
     expect(paid).toHaveLength(2);
   });
