@@ -1,4 +1,7 @@
 /** Times contenders side by side: warm-up, interleaved rounds, medians with their range. Independent of agents. */
+import { type Spread, spread as spreadOf } from '../src/bench/stats.ts';
+
+export type { Spread };
 
 /** The work of one contender. Only `run` is timed. */
 export interface Sample {
@@ -15,14 +18,6 @@ export interface Contender {
   prepare(): Sample | Promise<Sample>;
   /** Ends what outlives a sample. */
   close?(): void | Promise<void>;
-}
-
-/** A number measured several times. */
-export interface Spread {
-  readonly median: number;
-  readonly min: number;
-  readonly max: number;
-  readonly samples: number;
 }
 
 /** Microseconds per unit, by contender; the n-th of each was measured in the n-th round. */
@@ -83,13 +78,11 @@ function collectYoung(): void {
   globalThis.gc?.({ type: 'minor' });
 }
 
+/** @throws for no numbers: a contender without a sample did not do its work. */
 export function spread(values: readonly number[]): Spread {
-  if (values.length === 0) throw new Error('nothing was measured');
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] as number;
-  const median = sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2;
-  return { median, min: sorted[0] as number, max: sorted[sorted.length - 1] as number, samples: sorted.length };
+  const made = spreadOf(values);
+  if (!made) throw new Error('nothing was measured');
+  return made;
 }
 
 /**

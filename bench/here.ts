@@ -1,38 +1,30 @@
-import { cpus, freemem, loadavg, totalmem } from 'node:os';
+/** Where and when numbers were measured: what a report of `rondo/bench` says of the machine, and what a comparison of days needs beside it. */
+import { freemem, loadavg } from 'node:os';
+import { type Machine, machine } from '../src/bench/machine.ts';
 
-export interface Machine {
-  cpu: string;
-  cores: number;
-  memoryGb: number;
+export interface Here extends Machine {
   freeGb: number;
-  node: string;
   v8: string;
   sqlite: string | undefined;
-  platform: string;
   /** Over the last minute before the benchmark: mainly load of other processes. */
   load: number;
   /** ISO 8601. */
   at: string;
 }
 
-export function machine(): Machine {
-  const found = cpus();
-  return {
-    cpu: found[0]?.model.trim() ?? 'unknown',
-    cores: found.length,
-    memoryGb: Math.round(totalmem() / 1e8) / 10,
-    freeGb: Math.round(freemem() / 1e8) / 10,
-    node: process.versions.node,
-    v8: process.versions.v8,
-    sqlite: process.versions.sqlite,
-    platform: `${process.platform} ${process.arch}`,
-    load: Math.round((loadavg()[0] ?? 0) * 10) / 10,
-    at: new Date().toISOString(),
-  };
-}
+export const here = (): Here => ({
+  ...machine(),
+  freeGb: Math.round(freemem() / 2 ** 30),
+  v8: process.versions.v8,
+  sqlite: process.versions.sqlite,
+  load: load(),
+  at: new Date().toISOString(),
+});
 
-export const machineText = (m: Machine) =>
+export const load = () => Math.round((loadavg()[0] ?? 0) * 10) / 10;
+
+export const hereText = (h: Here) =>
   [
-    `${m.cpu}, ${m.cores} cores, ${m.memoryGb} GB (${m.freeGb} free), ${m.platform}`,
-    `Node ${m.node}, V8 ${m.v8}, SQLite ${m.sqlite ?? '-'}, load ${m.load} before the start, ${m.at}`,
+    `${h.cpu}, ${h.cores} cores, ${h.memoryGb} GB (${h.freeGb} free), ${h.platform}`,
+    `Node ${h.node.replace('v', '')}, V8 ${h.v8}, SQLite ${h.sqlite ?? '-'}, load ${h.load} before the start, ${h.at}`,
   ].join('\n');

@@ -1,19 +1,20 @@
 /**
  * Measures the cost of Rondo beside a loop written by hand. `npm run bench`, with
- *   --json        prints JSON and nothing else,
+ *   --json        prints one JSON and nothing else,
  *   --quick       a smoke test of seconds: shows that everything works; its numbers mean little,
  *   --only a,b    some scenarios, by name,
- *   --write FILE  puts its output between the two marks in FILE, as in docs/benchmarks.md.
+ *   --write       puts it into bench/results.json and docs/benchmarks.md; a scenario that was not run stays there as it was.
  * A missed target is printed and is not an error. A run that does not do its work, or a wrong sum, is an error.
  */
 import { parseArgs } from 'node:util';
 import { asleep } from './asleep.ts';
 import { answerParent, endWithParent, inChild } from './child.ts';
 import { held } from './held.ts';
-import { machine, machineText } from './machine.ts';
+import { here, hereText, load } from './here.ts';
 import { tableText, targetsText } from './report.ts';
-import { judge, type Outcome, type Scenario, type Settings } from './result.ts';
-import { writeBetween } from './results/file.ts';
+import type { Outcome, Scenario, Settings } from './result.ts';
+import { resultsJson, write } from './results/file.ts';
+import { RESULTS_FORMAT, type Results, type ScenarioResult } from './results/results.ts';
 import { bytes } from './scenarios/bytes.ts';
 import { concurrent } from './scenarios/concurrent.ts';
 import { context } from './scenarios/context.ts';
@@ -52,7 +53,7 @@ const { values, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
-    write: { type: 'string' },
+    write: { type: 'boolean', default: false },
     /** In a child: this process does one job and answers its parent. */
     job: { type: 'string' },
   },
@@ -66,27 +67,27 @@ async function all(): Promise<void> {
   const names = values.only ? values.only.split(',') : Object.keys(SCENARIOS);
   const unknown = names.filter((name) => !Object.hasOwn(SCENARIOS, name));
   if (unknown.length) throw new Error(`No such scenario: ${unknown.join(', ')}. There are: ${Object.keys(SCENARIOS).join(', ')}.`);
+  if (values.write && settings.quick) throw new Error('The numbers of --quick are not worth keeping: leave out --write, or --quick.');
   const started = performance.now();
-  const here = machine();
-  const printed: string[] = [];
+  const elapsed = () => Math.round((performance.now() - started) / 100) / 10;
+  const machine = here();
   const print = (text: string) => {
-    printed.push(text);
     if (!values.json) console.log(text);
   };
-  print(`${machineText(here)}${settings.quick ? '\nQUICK: a smoke run, its numbers say little' : ''}\n`);
-  const outcomes: Record<string, Outcome> = {};
+  print(`${hereText(machine)}${settings.quick ? '\nQUICK: a smoke run, its numbers say little' : ''}\n`);
+  const scenarios: Record<string, ScenarioResult> = {};
   for (const name of names) {
+    const from = elapsed();
     const outcome = await inChild<Outcome>(name, settings.quick ? ['--quick'] : []);
-    outcomes[name] = outcome;
+    scenarios[name] = { machine, seconds: Math.round((elapsed() - from) * 10) / 10, ...outcome };
     for (const table of outcome.tables) print(`${tableText(table)}\n`);
   }
-  const targets = Object.values(outcomes).flatMap((outcome) => outcome.targets.map(judge));
+  const targets = Object.values(scenarios).flatMap((scenario) => scenario.targets);
   if (targets.length > 0) print(targetsText(targets));
-  const seconds = Math.round((performance.now() - started) / 100) / 10;
-  print(`${seconds} s, load ${machine().load} at the end`);
-  const tables = Object.fromEntries(Object.entries(outcomes).map(([name, outcome]) => [name, outcome.tables]));
-  if (values.json) console.log(JSON.stringify({ machine: here, quick: settings.quick, seconds, tables, targets }, null, 2));
-  if (values.write) writeBetween(values.write, 'bench', printed.join('\n'));
+  print(`${elapsed()} s, load ${load()} at the end`);
+  const results: Results = { format: RESULTS_FORMAT, scenarios };
+  if (values.json) console.log(resultsJson(results));
+  if (values.write) write(results);
 }
 
 async function jobNamed(name: string): Promise<unknown> {

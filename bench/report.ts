@@ -1,9 +1,29 @@
 /** The results as text. */
 import type { Spread } from './harness.ts';
-import type { Judged, Table } from './result.ts';
+import { hereText } from './here.ts';
+import { judge, type Table, type Target } from './result.ts';
+import type { PeerResults, ScenarioResult } from './results/results.ts';
+
+/** Scenarios in the order in which they ran; where and when is said once for those that ran together. */
+export function benchText(scenarios: Readonly<Record<string, ScenarioResult>>): string {
+  const all = Object.values(scenarios).sort((a, b) => a.machine.at.localeCompare(b.machine.at));
+  const texts = all.flatMap(({ machine, tables }, i) => [
+    ...(all[i - 1]?.machine.at === machine.at ? [] : [hereText(machine)]),
+    ...tables.map(tableText),
+  ]);
+  const targets = all.flatMap((scenario) => scenario.targets);
+  return [...texts, ...(targets.length > 0 ? [targetsText(targets)] : [])].join('\n\n');
+}
+
+export const peersText = ({ machine, about, tables }: PeerResults) =>
+  [
+    hereText(machine),
+    ...Object.entries(about).map(([name, text]) => `${name}: ${text}`),
+    ...tables.map((table) => `\n${tableText(table)}`),
+  ].join('\n');
 
 /** Three significant digits, and no more than the number has. */
-function number(value: number): string {
+export function number(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
   if (size >= 1_000) return Math.round(value).toLocaleString('en-GB');
@@ -12,8 +32,8 @@ function number(value: number): string {
 }
 
 /** `median (min..max)`; a number that was counted, not timed, stands alone. */
-function shown({ median, min, max }: Spread): string {
-  return min === max ? number(median) : `${number(median)} (${number(min)}..${number(max)})`;
+function shown({ p50, min, max }: Spread): string {
+  return min === max ? number(p50) : `${number(p50)} (${number(min)}..${number(max)})`;
 }
 
 export function tableText({ title, unit, columns, rows, notes = [] }: Table): string {
@@ -21,7 +41,8 @@ export function tableText({ title, unit, columns, rows, notes = [] }: Table): st
   return [`${title} (${unit})`, ...aligned(lines), ...notes.map((note) => `  ${note}`)].join('\n');
 }
 
-export function targetsText(targets: readonly Judged[]): string {
+export function targetsText(judged: readonly Target[]): string {
+  const targets = judged.map(judge);
   const reasons = [...new Set(targets.flatMap(({ pass, why }) => (!pass && why ? why : [])))];
   const lines = targets.map(({ name, measured, unit, limit, atLeast, basis, pass, by, why }) => {
     const bound = `${atLeast ? '>=' : '<='} ${number(limit)} ${unit}`;

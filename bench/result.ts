@@ -1,7 +1,7 @@
 /**
  * The result of a scenario: tables of numbers, and how they compare with the targets. Plain JSON, because it comes from another process.
  */
-import type { Spread } from './harness.ts';
+import { type Spread, spread } from './harness.ts';
 
 export interface Row {
   readonly name: string;
@@ -42,7 +42,7 @@ export interface Settings {
 
 export type Scenario = (settings: Settings) => Promise<Outcome>;
 
-export interface Judged extends Target {
+interface Judged extends Target {
   readonly pass: boolean;
   /** Percent of the limit by which it is missed, or that are to spare. */
   readonly by: number;
@@ -51,8 +51,8 @@ export interface Judged extends Target {
 /** The median is judged: single samples show other load of the machine too. */
 export function judge(target: Target): Judged {
   const { measured, limit, atLeast = false } = target;
-  const pass = atLeast ? measured.median >= limit : measured.median <= limit;
-  return { ...target, pass, by: (Math.abs(measured.median - limit) / limit) * 100 };
+  const pass = atLeast ? measured.p50 >= limit : measured.p50 <= limit;
+  return { ...target, pass, by: (Math.abs(measured.p50 - limit) / limit) * 100 };
 }
 
-export const exactly = (value: number): Spread => ({ median: value, min: value, max: value, samples: 1 });
+export const exactly = (value: number): Spread => spread([value]);

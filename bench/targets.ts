@@ -31,7 +31,7 @@ export function turnTargets(
   growth: Spread,
 ): Target[] {
   const each = by.map(({ turns, bare, rondo, why }): Target => {
-    const times = BARE_TIMES * bare.median;
+    const times = BARE_TIMES * bare.p50;
     return {
       name: `${name}, ${inTurns(turns)}`,
       measured: rondo,

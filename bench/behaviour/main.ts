@@ -11,7 +11,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { environment, frameworks, installed, preload } from '../peers/install.ts';
 import { type Behaviour, behaviourText, SCENES } from '../results/behaviour.ts';
-import { merged } from '../results/file.ts';
+import { write } from '../results/file.ts';
+import { RESULTS_FORMAT } from '../results/results.ts';
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, write: { type: 'boolean', default: false } } });
 
@@ -84,4 +85,4 @@ for (const name of names) {
   behaviours.push({ ...about, cells });
   console.log(behaviourText([behaviours.at(-1) as Behaviour]));
 }
-if (values.write) merged({ behaviour: behaviours });
+if (values.write) write({ format: RESULTS_FORMAT, behaviour: behaviours });

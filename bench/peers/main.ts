@@ -2,14 +2,16 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { machine } from '../machine.ts';
+import { here } from '../here.ts';
+import { peersText } from '../report.ts';
 import type { Table } from '../result.ts';
-import { merged, type PeerResults, peersText } from '../results/file.ts';
+import { write } from '../results/file.ts';
+import { type PeerResults, RESULTS_FORMAT } from '../results/results.ts';
 import { environment, frameworks, installed, preload } from './install.ts';
 
 const { values } = parseArgs({ options: { write: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } } });
 
-const here = machine();
+const machine = here();
 const found = await installed();
 const present = frameworks.filter((name) => 'versions' in found[name]);
 
@@ -35,6 +37,6 @@ const about = Object.fromEntries(
     return [name, text];
   }),
 );
-const peers: PeerResults = { machine: here, about, tables: answer.tables };
+const peers: PeerResults = { machine, about, tables: answer.tables };
 console.log(peersText(peers));
-if (values.write) merged({ peers });
+if (values.write) write({ format: RESULTS_FORMAT, peers });

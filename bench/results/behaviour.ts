@@ -4,7 +4,7 @@ export const SCENES = [
   { key: 'hangs', title: 'a tool that hangs, with a timeout of 500 ms set' },
   { key: 'fails', title: 'a tool that fails each time, asked for 30 times' },
   { key: 'killed', title: 'kill -9 between two tools, then resumed in another process' },
-  { key: 'resumers', title: 'the same, resumed by two processes at once' },
+  { key: 'resumers', title: 'kill -9 between two tools, then resumed by two processes at once' },
   { key: 'rejected', title: 'an approval rejected with `false`' },
   { key: 'nested', title: 'an approval in a sub-agent, approved' },
   { key: 'twice', title: 'the same refund asked for twice in a run' },

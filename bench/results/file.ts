@@ -1,50 +1,56 @@
-/** One JSON holds what was measured; docs/benchmarks.md is written from it, between marks. A part that was not measured stays as it is. */
+/** bench/results.json holds what was measured last, and docs/benchmarks.md is written from it, between marks. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../../scripts/doors.ts';
-import { type Machine, machineText } from '../machine.ts';
-import { tableText } from '../report.ts';
-import type { Table } from '../result.ts';
-import { type Behaviour, behaviourText } from './behaviour.ts';
-
-export interface Results {
-  peers?: PeerResults;
-  behaviour?: readonly Behaviour[];
-}
-
-export interface PeerResults {
-  machine: Machine;
-  /** By framework: versions, and settings on disk; or why it is missing. */
-  about: Readonly<Record<string, string>>;
-  tables: readonly Table[];
-}
-
-export const peersText = ({ machine, about, tables }: PeerResults) =>
-  [
-    machineText(machine),
-    ...Object.entries(about).map(([name, text]) => `${name}: ${text}`),
-    ...tables.map((table) => `\n${tableText(table)}`),
-  ].join('\n');
+import { benchText, peersText } from '../report.ts';
+import { behaviourText } from './behaviour.ts';
+import { merged, RESULTS_FORMAT, type Results } from './results.ts';
+import { summaryTable } from './summary.ts';
 
 const FILE = join(root, 'bench', 'results.json');
-const DOCS = join(root, 'docs', 'benchmarks.md');
+export const DOCS = join(root, 'docs', 'benchmarks.md');
 
-/** Puts what was measured into both files; of the frameworks, those that were run. */
-export function merged(measured: Results): void {
-  const before = existsSync(FILE) ? (JSON.parse(readFileSync(FILE, 'utf8')) as Results) : {};
-  const others = (before.behaviour ?? []).filter(({ name }) => !measured.behaviour?.some((one) => one.name === name));
-  const behaviour = [...(measured.behaviour ?? []), ...others];
-  const results: Results = { ...before, ...measured, ...(behaviour.length && { behaviour }) };
-  writeFileSync(FILE, `${JSON.stringify(results, null, 2)}\n`);
-  if (results.peers) writeBetween(DOCS, 'peers', peersText(results.peers));
-  if (results.behaviour?.length) writeBetween(DOCS, 'behaviour', behaviourText(results.behaviour));
+/** What the file holds. @throws if it is of another format. */
+export function kept(): Results {
+  if (!existsSync(FILE)) return { format: RESULTS_FORMAT };
+  const results = JSON.parse(readFileSync(FILE, 'utf8')) as Results;
+  if (results.format !== RESULTS_FORMAT)
+    throw new Error(`${FILE} has format ${results.format}, not ${RESULTS_FORMAT}. Remove it and measure all of it again.`);
+  return results;
 }
 
+/** Puts what was measured into both files; what was not measured stays. */
+export function write(measured: Results): void {
+  writeFileSync(FILE, `${resultsJson(merged(kept(), measured))}\n`);
+  // from what the file has now, so that both say the same
+  writeFileSync(DOCS, documented(readFileSync(DOCS, 'utf8'), kept()));
+}
+
+/** Six digits are more than a clock gives. */
+export const resultsJson = (results: Results) =>
+  JSON.stringify(
+    results,
+    (_key, value) => (typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value),
+    1,
+  );
+
+/** The page with the results in it. */
+export function documented(page: string, { scenarios, peers, behaviour }: Results): string {
+  const parts: [name: string, text: string | undefined][] = [
+    ['summary', summaryTable({ scenarios, peers, behaviour })],
+    ['bench', scenarios && fenced(benchText(scenarios))],
+    ['peers', peers && fenced(peersText(peers))],
+    ['behaviour', behaviour?.length ? fenced(behaviourText(behaviour)) : undefined],
+  ];
+  return parts.reduce((text, [name, part]) => (part === undefined ? text : between(text, name, part)), page);
+}
+
+const fenced = (text: string) => `\`\`\`text\n${text}\n\`\`\``;
+
 /** Replaces what stands between `<!-- name -->` and `<!-- /name -->`. */
-export function writeBetween(file: string, name: string, text: string): void {
-  const before = readFileSync(file, 'utf8');
+function between(page: string, name: string, text: string): string {
   const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
-  const [from, to] = [before.indexOf(open), before.indexOf(close)];
-  if (from < 0 || to < from) throw new Error(`${file} has no ${open} ... ${close} to write between.`);
-  writeFileSync(file, `${before.slice(0, from + open.length)}\n\`\`\`text\n${text}\n\`\`\`\n${before.slice(to)}`);
+  const [from, to] = [page.indexOf(open), page.indexOf(close)];
+  if (from < 0 || to < from) throw new Error(`The page has no ${open} ... ${close} to write between.`);
+  return `${page.slice(0, from + open.length)}\n${text}\n${page.slice(to)}`;
 }

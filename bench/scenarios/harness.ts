@@ -111,7 +111,7 @@ const benching = (name: string, delayed: boolean, runs: number, told: Told): Con
   },
 });
 
-const median = (values: readonly number[]) => spread(values).median;
+const median = (values: readonly number[]) => spread(values).p50;
 const off = (reported: readonly number[], taken: readonly number[]) => Math.abs(median(reported) / median(taken) - 1) * 100;
 
 export const harness: Scenario = async ({ quick }) => {

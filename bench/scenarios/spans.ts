@@ -108,7 +108,7 @@ function targets(times: Times, all: readonly number[]): Target[] {
       turns,
       bare: spread(timesOf(times, at(BARE, turns))),
       rondo: spread(timesOf(times, at(TRACED, turns))),
-      why: `the SDK alone adds ${added(times, turns, BY_HAND, BARE).median.toFixed(1)} µs a turn to a bare loop of ${inTurns(turns)}`,
+      why: `the SDK alone adds ${added(times, turns, BY_HAND, BARE).p50.toFixed(1)} µs a turn to a bare loop of ${inTurns(turns)}`,
     })),
     ratio(times, at(TRACED, flatOver(all).to), at(TRACED, flatOver(all).from)),
   );
