@@ -18,6 +18,8 @@ export interface CardKey {
 export interface CardOptions {
   /** The public URL of this server, such as `https://agents.example.com`. Default: the address it listens on. */
   url?: string;
+  /** Whether the card offers REST, which is served below the path. Default true. */
+  rest?: boolean;
   name?: string;
   description?: string;
   /** The version of the agent. Default `1.0.0`. */
@@ -76,7 +78,9 @@ export async function cardOf(
     ...(o.iconUrl !== undefined && { iconUrl: o.iconUrl }),
     supportedInterfaces: [
       { url: `${base}${path}`, protocolBinding: 'JSONRPC', protocolVersion: '1.0' },
-      { url: `${base}${path === '/' ? '' : path}/rest`, protocolBinding: 'HTTP+JSON', protocolVersion: '1.0' },
+      ...(o.rest === false
+        ? []
+        : [{ url: `${base}${path === '/' ? '' : path}/rest`, protocolBinding: 'HTTP+JSON', protocolVersion: '1.0' }]),
       { url: `${base}${path}`, protocolBinding: 'JSONRPC', protocolVersion: '0.3' },
     ],
     capabilities: {

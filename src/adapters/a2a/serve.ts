@@ -6,18 +6,15 @@ import type { Agent } from '../../loop/types.ts';
 import type { Prompt } from '../../ports/model.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { type AuthOption, checkOpen } from '../../server/auth.ts';
-import { type Handler as Answering, listen } from '../../server/listen.ts';
+import { pathOf } from '../../server/handle.ts';
+import { type Handler, listen } from '../../server/listen.ts';
 import { report } from '../../server/report.ts';
 import { type CardOptions, cardOf, declared, legacyCard } from './card.ts';
 import { endpoint } from './endpoint.ts';
-import { Handler } from './handler.ts';
+import { Handler as Operations } from './handler.ts';
 import { Push, type PushOptions } from './push.ts';
 
-export interface ServeOptions<C = unknown> {
-  /** Default 0: a free port. */
-  port?: number;
-  /** Default 127.0.0.1. With a wildcard address such as 0.0.0.0, also set `card.url`, the URL that callers use. */
-  host?: string;
+export interface A2AHandlerOptions<C = unknown> {
   /** The path of JSON-RPC. REST is below it at `rest`, the card at `/.well-known/agent-card.json`. Default `/a2a`. */
   path?: string;
   /**
@@ -40,10 +37,22 @@ export interface ServeOptions<C = unknown> {
   maxBytes?: number;
   /** Whether tasks report their tokens and cost. Default false. */
   usage?: boolean;
+}
+
+export interface ServeOptions<C = unknown> extends A2AHandlerOptions<C> {
+  /** Default 0: a free port. */
+  port?: number;
+  /** Default 127.0.0.1. With a wildcard address such as 0.0.0.0, also set `card.url`, the URL that callers use. */
+  host?: string;
   /**
    * Whether to drive runs that need a process, see `engine.work()`. Default true. `false`: the application does it.
    */
   recover?: boolean;
+}
+
+/** Stops push notifications with `close()`. Runs continue: they belong to the engine. */
+export interface A2AHandler extends Handler {
+  close(): void;
 }
 
 export interface A2AServer extends AsyncDisposable {
@@ -59,36 +68,35 @@ const isAny = (host: string): boolean => /^(0\.0\.0\.0|\[?::\]?)$/.test(host);
 const WHERE = 'serveA2A()';
 
 /**
+ * An agent over A2A 1.0 (JSON-RPC and REST) and 0.3 (JSON-RPC), as a web-standard request handler for the root of a host: the card is at
+ * `/.well-known/agent-card.json`. It needs `card.url`, and registers the agent with the engine.
+ * @throws RondoError `CONFIG_INVALID`.
+ */
+export function a2aHandler<O, C>(engine: Engine, agent: Agent<Prompt, O, C>, o: A2AHandlerOptions<C>): A2AHandler {
+  const url = o.card?.url;
+  if (url === undefined) throw invalid("a2aHandler(): say where callers reach it: card: { url: 'https://agents.example.com' }.");
+  const { push, answering } = prepared(engine, agent, o, 'a2aHandler()');
+  const ready = answering(url);
+  ready.catch(() => undefined);
+  return Object.assign(async (request: Request) => (await ready)(request), { close: () => push?.close() });
+}
+
+/**
  * Serves an agent over A2A 1.0 (JSON-RPC and REST, on one port), and 0.3 (JSON-RPC). A task is a run: it has the run's id, its context is
  * a session, and its state comes from the journal, so it survives a restart.
  * @throws RondoError `CONFIG_INVALID`.
  */
 export async function serveA2A<O, C>(engine: Engine, agent: Agent<Prompt, O, C>, o: ServeOptions<C> = {}): Promise<A2AServer> {
-  const { host = '127.0.0.1', port = 0, path = '/a2a', auth, maxBytes, tasks = 'own' } = o;
-  if (path !== '/' && !/^(\/[\w.~-]+)+$/.test(path))
-    throw invalid(`${WHERE}: the path "${path}" begins with a slash and ends without one, such as "/a2a".`);
+  const { host = '127.0.0.1', port = 0, auth } = o;
   checkOpen(host, auth, WHERE);
   if (isAny(host) && !o.card?.url)
     throw invalid(`${WHERE}: a card that names ${host} leads nowhere. Say where callers reach it: card: { url }.`);
-  // so that waiting tasks from before a restart can be answered
-  engine.register(agent);
-  // these check the options, so they come before the server listens
-  const reading = { engine, agent: agent.name, usage: o.usage ?? false };
-  const push = o.push ? new Push(reading, o.push === true ? {} : o.push) : undefined;
-  const baseOf = (url: string) => (o.card?.url ?? url).replace(/\/+$/, '');
-
-  async function answering(base: string): Promise<Answering> {
-    const scheme = typeof auth === 'function' ? auth.scheme : undefined;
-    const card = await cardOf(agent, base, path, push !== undefined, o.card ?? {}, scheme && declared(scheme));
-    const context = o.context as ((by: Principal) => Json) | undefined;
-    const handler = new Handler({ ...reading, agent, card, push, context, limits: o.limits, maxDepth: o.maxDepth ?? 8 });
-    return endpoint({ handler, agent: agent.name, path, auth, tasks, maxBytes, card, legacyCard: await legacyCard(card) });
-  }
-
+  // this checks the options, so it comes before the server listens
+  const { push, answering } = prepared(engine, agent, o, WHERE);
   // the card holds the port, which is known only once the server listens
-  let ready: Promise<Answering> | undefined;
-  const listening = await listen(async (request) => (await (ready as Promise<Answering>))(request), { host, port, where: WHERE });
-  const base = baseOf(listening.url);
+  let ready: Promise<Handler> | undefined;
+  const listening = await listen(async (request) => (await (ready as Promise<Handler>))(request), { host, port, where: WHERE });
+  const base = baseOf(o.card?.url ?? listening.url);
   ready = answering(base);
   await ready.catch(async (error) => {
     await listening.close({ grace: 0 });
@@ -103,4 +111,26 @@ export async function serveA2A<O, C>(engine: Engine, agent: Agent<Prompt, O, C>,
     await listening.close();
   }
   return { url: base, port: listening.port, close, [Symbol.asyncDispose]: close };
+}
+
+const baseOf = (url: string) => url.replace(/\/+$/, '');
+
+/** Checks the options. @returns the maker of the handler, for the URL that callers use. */
+function prepared(engine: Engine, agent: Agent, o: A2AHandlerOptions, where: string) {
+  const { auth, maxBytes, tasks = 'own', path = '/a2a', usage = false } = o;
+  pathOf(path, where, '/a2a');
+  // so that waiting tasks from before a restart can be answered
+  engine.register(agent);
+  const push = o.push ? new Push({ engine, agent: agent.name, usage }, o.push === true ? {} : o.push) : undefined;
+  const scheme = typeof auth === 'function' ? auth.scheme : undefined;
+  return {
+    push,
+    async answering(url: string): Promise<Handler> {
+      const card = await cardOf(agent, baseOf(url), path, push !== undefined, o.card ?? {}, scheme && declared(scheme));
+      const { limits, maxDepth = 8 } = o;
+      const context = o.context as ((by: Principal) => Json) | undefined;
+      const handler = new Operations({ engine, agent, card, limits, context, push, maxDepth, usage });
+      return endpoint({ handler, agent: agent.name, path, auth, tasks, maxBytes, card, legacyCard: await legacyCard(card) });
+    },
+  };
 }
