@@ -1,71 +1,16 @@
 import { readFileSync } from 'node:fs';
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import * as data from '@aws-sdk/client-bedrock-agentcore';
-import * as control from '@aws-sdk/client-bedrock-agentcore-control';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MODEL_FILE, modelOf, sourceOf } from '../../scripts/agentcore-model.ts';
-import { decode } from '../../src/adapters/agentcore/wire/codec/decode.ts';
-import { encode } from '../../src/adapters/agentcore/wire/codec/encode.ts';
-import { AwsError, type Encoded, encodeError } from '../../src/adapters/agentcore/wire/codec/error.ts';
-import { match } from '../../src/adapters/agentcore/wire/codec/match.ts';
-import { model, type Operation, type Plane, shapeOf } from '../../src/adapters/agentcore/wire/model/model.ts';
+import { type Input, read } from '../../src/adapters/agentcore/wire/codec/decode.ts';
+import { model, type Operation, shapeOf } from '../../src/adapters/agentcore/wire/model/model.ts';
+import { codecServer } from './codec-server.ts';
 import { structOf } from './values.ts';
 
-type Answer = (operation: Operation, input: Record<string, unknown>) => Record<string, unknown>;
-interface Client {
-  send(command: unknown): Promise<Record<string, unknown>>;
-  destroy(): void;
-}
-
-let answer: Answer;
-let clients: Record<Plane, Client>;
-
-async function respond(request: IncomingMessage): Promise<Encoded> {
-  const { pathname, searchParams } = new URL(request.url as string, 'http://server');
-  const matched = match(request.method as string, pathname);
-  if (!matched) return encodeError(new AwsError('UnknownOperationException', request.url as string), undefined);
-  const body = Buffer.concat(await request.toArray());
-  try {
-    const input = decode(matched.operation, { labels: matched.labels, query: searchParams, headers: request.headers, body });
-    return encode(matched.operation, answer(matched.operation, input));
-  } catch (error) {
-    return encodeError(error, matched.operation);
-  }
-}
-
-const server = createServer(async (request, response) => {
-  const { status, headers, body } = await respond(request);
-  response.writeHead(status, headers);
-  if (typeof body === 'string' || body instanceof Uint8Array) return void response.end(body);
-  for await (const chunk of body) response.write(chunk);
-  response.end();
-});
-
-beforeAll(async () => {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const options = {
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    region: 'us-east-1',
-    credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
-    maxAttempts: 1,
-  };
-  clients = {
-    data: new data.BedrockAgentCoreClient(options) as unknown as Client,
-    control: new control.BedrockAgentCoreControlClient(options) as unknown as Client,
-  };
-});
-afterAll(() => {
-  clients.data.destroy();
-  clients.control.destroy();
-  server.close();
-});
-
-const packages = { data, control } as unknown as Record<Plane, Record<string, new (input: unknown) => unknown>>;
-const send = (operation: Operation, input: unknown) => {
-  const { [`${operation.name}Command`]: Command } = packages[operation.plane];
-  return clients[operation.plane].send(new (Command as new (input: unknown) => unknown)(input));
-};
+let answer: (operation: Operation, input: Input) => Input;
+/** Without the limits of the service: members have any text here. */
+const codec = codecServer(read, (operation, input) => answer(operation, input));
+beforeAll(codec.start);
+afterAll(codec.stop);
 
 async function listOf(values: AsyncIterable<unknown>): Promise<unknown[]> {
   const list: unknown[] = [];
@@ -123,8 +68,8 @@ test.each(model().operations.map((operation) => [`${operation.plane}: ${operatio
         structOf(plane, stream[1], { ...making, variant: 0 }),
       ];
       let got: Record<string, unknown> = {};
-      answer = (_operation, read) => {
-        got = read;
+      answer = (_operation, received) => {
+        got = { ...received };
         if (!stream || !events) return output;
         return {
           ...output,
@@ -133,7 +78,7 @@ test.each(model().operations.map((operation) => [`${operation.plane}: ${operatio
           })(),
         };
       };
-      const { $metadata, ...told } = await send(operation, input);
+      const { $metadata, ...told } = await codec.send(operation, input);
       // a client fills in what identifies a request, and the type of its body
       for (const [member, { token }] of Object.entries(shapeOf(plane, operation.input).members))
         if ((token || member === 'contentType') && input[member] === undefined) delete got[member];

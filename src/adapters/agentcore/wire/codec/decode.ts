@@ -1,7 +1,7 @@
 /** The input of an operation, from its request. */
-import { constraintsOf, problemOf } from '../model/constraints.ts';
 import { type Member, type Operation, type Ref, shapeOf } from '../model/model.ts';
-import { AwsError, type Field, invalidInput, unreadable } from './error.ts';
+import { check, type Input } from './check.ts';
+import { AwsError, unreadable } from './error.ts';
 import { fromJson, inBody, structOf } from './values.ts';
 
 /** The parts of a request. Names of headers are in lower case. */
@@ -13,13 +13,20 @@ export interface Incoming {
   readonly body: Uint8Array;
 }
 
-export type Input = Readonly<Record<string, unknown>>;
+export type { Input } from './check.ts';
 
 /**
  * The members of the input, by their names in the official client.
  * @throws AwsError `ValidationException` for a request that cannot be read, misses a member or has a value that the service refuses.
  */
-export function decode(operation: Operation, { labels, query, headers, body }: Incoming): Input {
+export function decode(operation: Operation, incoming: Incoming): Input {
+  const input = read(operation, incoming);
+  check(operation, input);
+  return input;
+}
+
+/** The members of the input, whatever their values. @throws AwsError `ValidationException` with reason `CannotParse`. */
+export function read(operation: Operation, { labels, query, headers, body }: Incoming): Input {
   const { plane } = operation;
   const shape = shapeOf(plane, operation.input);
   const input: Record<string, unknown> = {};
@@ -28,12 +35,10 @@ export function decode(operation: Operation, { labels, query, headers, body }: I
     if (binding?.in === 'label') input[name] = textOf(type, labelOf(labels[name] ?? '', name), name);
     else if (binding?.in === 'query') setIf(input, name, fromTexts(type, query.getAll(binding.name), name));
     else if (binding?.in === 'header') setIf(input, name, fromTexts(type, [headers[binding.name] ?? []].flat(), name));
-    else if (binding?.in === 'payload' && body.length > 0) input[name] = payloadOf(operation, member, body, name);
+    else if (binding?.in === 'payload') setIf(input, name, payloadOf(operation, member, body, name));
   }
   const own = inBody(shape);
   if (own.length > 0 && body.length > 0) Object.assign(input, structOf(plane, shape, objectOf(body), ''));
-  const wrong = wrongOf(operation, operation.input, input, '');
-  if (wrong.length > 0) throw invalidInput(wrong);
   return input;
 }
 
@@ -72,6 +77,7 @@ function textOf(type: Ref, text: string, name: string): unknown {
 
 function payloadOf({ plane }: Operation, { type }: Member, body: Uint8Array, name: string): unknown {
   if (type === 'blob' || type === 'stream') return body;
+  if (body.length === 0) return undefined;
   if (type === 'string') return Buffer.from(body).toString('utf8');
   return fromJson(plane, type, jsonOf(body), name);
 }
@@ -88,26 +94,4 @@ function objectOf(body: Uint8Array): Input {
   const value = jsonOf(body);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw unreadable('The body is not a JSON object.');
   return value as Input;
-}
-
-/** What is wrong with the members of a structure, and of those in it: required ones that are missing, and values that the service refuses. */
-function wrongOf(operation: Operation, name: string, value: Input, at: string): Field[] {
-  const { plane } = operation;
-  const constraints = constraintsOf(plane, name);
-  return Object.entries(shapeOf(plane, name).members).flatMap(([member, { required, type }]): Field[] => {
-    const path = at === '' ? member : `${at}.${member}`;
-    const found = value[member];
-    if (found === undefined) return required ? [{ name: path, message: 'Member must not be null' }] : [];
-    const constraint = constraints[member];
-    const problem = constraint && problemOf(plane, found, constraint);
-    return problem ? [{ name: path, message: problem }] : wrongIn(operation, type, found, path);
-  });
-}
-
-function wrongIn(operation: Operation, type: Ref, value: unknown, at: string): Field[] {
-  if (typeof type !== 'object') return [];
-  if ('list' in type)
-    return (value as readonly unknown[]).flatMap((item, i) => wrongIn(operation, type.list, item, `${at}.${i + 1}.member`));
-  if ('map' in type) return Object.entries(value as object).flatMap(([key, item]) => wrongIn(operation, type.map, item, `${at}.${key}`));
-  return wrongOf(operation, type.shape, value as Input, at);
 }

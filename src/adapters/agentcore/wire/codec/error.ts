@@ -29,13 +29,14 @@ export class AwsError extends Error {
   }
 }
 
-/** @param fields what is wrong, by the path of each member. */
-export function invalidInput(fields: readonly Field[], reason: Reason = 'FieldValidationFailed'): AwsError {
+/** @param fields what is wrong, by the path of each member. @param message default: all that is wrong, in the words of AWS. */
+export function invalidInput(fields: readonly Field[], reason: Reason = 'FieldValidationFailed', message = listed(fields)): AwsError {
+  return new AwsError('ValidationException', message, { reason, fieldList: fields });
+}
+
+function listed(fields: readonly Field[]): string {
   const told = fields.map(({ name, message }) => `Value at '${name}' failed to satisfy constraint: ${message}`).join('; ');
-  return new AwsError('ValidationException', `${fields.length} validation error${fields.length === 1 ? '' : 's'} detected: ${told}`, {
-    reason,
-    fieldList: fields,
-  });
+  return `${fields.length} validation error${fields.length === 1 ? '' : 's'} detected: ${told}`;
 }
 
 export const unreadable = (message: string): AwsError =>
