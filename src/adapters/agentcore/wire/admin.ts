@@ -26,7 +26,7 @@ const json = (status: number, body: unknown): Encoded => ({
 });
 const wrong = (message: string) => json(400, { message });
 
-type Act = (of: Administered, body: unknown) => Encoded | Promise<Encoded>;
+type Act = (of: Administered, body: unknown, query: URLSearchParams) => Encoded | Promise<Encoded>;
 
 const clockOf = ({ clock }: Administered) => json(200, { now: clock.now(), iso: new Date(clock.now()).toISOString() });
 const faultsOf = ({ faults }: Administered) => json(200, { faults: faults.list });
@@ -34,8 +34,10 @@ const faultsOf = ({ faults }: Administered) => json(200, { faults: faults.list }
 const ROUTES: Readonly<Record<string, Act>> = {
   'GET clock': clockOf,
   async 'POST clock'(of, body) {
-    const ms = (body as { advance?: unknown } | null)?.advance;
-    if (typeof ms !== 'number' || !(ms >= 0) || !Number.isFinite(ms)) return wrong('The body is { "advance": milliseconds }, 0 or more.');
+    const { advance, to } = (body ?? {}) as { advance?: unknown; to?: unknown };
+    const ms = typeof to === 'string' && advance === undefined ? Date.parse(to) - of.clock.now() : advance;
+    if (typeof ms !== 'number' || !(ms >= 0) || !Number.isFinite(ms))
+      return wrong('The body is { "advance": milliseconds } or { "to": "2030-01-01T00:00:00Z" }. The time moves forward only.');
     await of.clock.advance(ms);
     return clockOf(of);
   },
@@ -47,6 +49,11 @@ const ROUTES: Readonly<Record<string, Act>> = {
     return faultsOf(of);
   },
   'GET calls': ({ log }) => json(200, { calls: log.list() }),
+  'GET explain'({ log }, _, query) {
+    const id = query.get('id');
+    const found = log.list().findLast((record) => (id === null ? record.error !== undefined : record.id === id));
+    return found ? json(200, found) : json(404, { message: 'No call of this id is in the log, or none was refused.' });
+  },
   'GET state': ({ state }) => json(200, { resources: state.counts() }),
   async 'POST reset'(of) {
     await of.reset();
@@ -59,6 +66,7 @@ export async function administer(
   of: Administered,
   method: string,
   path: string,
+  query: URLSearchParams,
   authorization: string | undefined,
   body: Uint8Array,
 ): Promise<Encoded> {
@@ -68,7 +76,7 @@ export async function administer(
   const act = ROUTES[`${method} ${path}`];
   if (!act) return json(404, { message: `There is ${Object.keys(ROUTES).join(', ')}, below ${PREFIX}.` });
   try {
-    return await act(of, body.length > 0 ? JSON.parse(Buffer.from(body).toString('utf8')) : null);
+    return await act(of, body.length > 0 ? JSON.parse(Buffer.from(body).toString('utf8')) : null, query);
   } catch (error) {
     if (RondoError.is(error, 'CONFIG_INVALID') || error instanceof SyntaxError) return wrong(error.message);
     throw error;

@@ -4,10 +4,11 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Call, Caller, Operations, World } from './call.ts';
 import { decode } from './codec/decode.ts';
 import { encode } from './codec/encode.ts';
-import { AwsError, declaredError, type Encoded, encodeError } from './codec/error.ts';
+import { AwsError, because, declaredError, type Encoded, encodeError } from './codec/error.ts';
 import { type Matched, match } from './codec/match.ts';
-import { type Faults, RATES, type Throttle } from './faults.ts';
-import type { CallLog } from './log.ts';
+import { type FaultKind, type Faults, faultText, RATES, type Throttle } from './faults.ts';
+import type { CallLog, CallRecord } from './log.ts';
+import type { Operation } from './model/model.ts';
 import { isSigned, type Keys, type Signed, verified } from './sigv4.ts';
 
 export interface Received {
@@ -56,19 +57,27 @@ export async function answer(of: Answering, received: Received): Promise<Encoded
     if (!(error instanceof AwsError)) of.tell(error);
     result = encodeError(error, operation);
   }
-  const { name, message } = failed === undefined ? { name: undefined, message: undefined } : declaredError(failed, operation);
   of.log.add({
-    id,
-    at: started,
-    method: received.method,
-    path: received.path,
-    status: result.status,
+    ...recordOf(received, id, started, result.status, failed, operation),
     ms: of.clock.now() - started,
-    ...(operation && { operation: operation.name }),
     ...(caller && { caller: caller.kind === 'aws' ? caller.arn : caller.kind }),
-    ...(name && { error: name, rule: message }),
   });
   return { ...result, headers: { ...result.headers, 'x-amzn-requestid': id } };
+}
+
+/** What the log says of a request. @param error undefined if it was not refused. */
+export function recordOf(
+  { method = '', path }: { method?: string | undefined; path: string },
+  id: string,
+  at: number,
+  status: number,
+  error: unknown,
+  operation?: Operation,
+): CallRecord {
+  const record: CallRecord = { id, at, method, path, status, ms: 0, ...(operation && { operation: operation.name }) };
+  if (error === undefined) return record;
+  const { name, message, because } = declaredError(error, operation);
+  return { ...record, error: name, rule: because ?? (error instanceof AwsError ? message : String(error)) };
 }
 
 /** The key or the token of a request, or neither. @throws AwsError for a signature that does not hold. */
@@ -94,14 +103,19 @@ async function executed(of: Answering, received: Received, { operation, labels }
   const { [name]: execute } = of.operations;
   if (!execute)
     throw new AwsError('NotImplementedException', `${name} is not executed by this server. docs/agentcore/operations.md lists what is.`);
-  if (of.faults.happens('throttle', name)) throw new AwsError('ThrottlingException', 'Rate exceeded');
-  if (of.faults.happens('error', name)) throw new AwsError('InternalServerException', 'An injected fault, before the effect.');
+  const fault = (kind: FaultKind) => of.faults.happens(kind, name);
+  const injected = (kind: FaultKind, error: AwsError): void => {
+    const found = fault(kind);
+    if (found) throw because(error, `The fault ${faultText(found)} was injected.`);
+  };
+  injected('throttle', new AwsError('ThrottlingException', 'Rate exceeded'));
+  injected('error', new AwsError('InternalServerException', 'An injected fault, before the effect.'));
   const rate = RATES[name];
   if (rate !== undefined) of.throttle?.take(name, rate);
   const input = decode(operation, { labels, query: received.query, headers: received.headers, body: received.body });
   const encoded = encode(operation, await execute(input as never, call));
-  if (of.faults.happens('error-after', name)) throw new AwsError('InternalServerException', 'An injected fault, after the effect.');
-  if (of.faults.happens('reset', name)) return { ...encoded, breaks: 'before' };
-  if (of.faults.happens('reset-stream', name)) return { ...encoded, breaks: 'in-stream' };
+  injected('error-after', new AwsError('InternalServerException', 'An injected fault, after the effect.'));
+  if (fault('reset')) return { ...encoded, breaks: 'before' };
+  if (fault('reset-stream')) return { ...encoded, breaks: 'in-stream' };
   return encoded;
 }

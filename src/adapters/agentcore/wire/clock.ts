@@ -45,11 +45,34 @@ export function movableClock(o: { frozen?: boolean; start?: number } = {}): Mova
   }
 
   function due(): void {
-    for (let next = waiting[0]; next && next.at <= now(); next = waiting[0]) {
-      waiting.shift();
-      void next.act();
+    try {
+      for (let next = waiting[0]; next && next.at <= now(); next = waiting[0]) {
+        waiting.shift();
+        void next.act();
+      }
+    } finally {
+      arm();
     }
-    arm();
+  }
+
+  let last: Promise<unknown> = Promise.resolve();
+
+  async function move(ms: number): Promise<void> {
+    const end = now() + ms;
+    let reached = now();
+    try {
+      for (let next = waiting[0]; next && next.at <= end; next = waiting[0]) {
+        waiting.shift();
+        reached = Math.max(next.at, reached);
+        moving = reached;
+        await next.act();
+      }
+      reached = end;
+    } finally {
+      moving = undefined;
+      offset = frozen ? reached : reached - Date.now();
+      arm();
+    }
   }
 
   return {
@@ -64,16 +87,11 @@ export function movableClock(o: { frozen?: boolean; start?: number } = {}): Mova
         if (place >= 0) waiting.splice(place, 1);
       };
     },
-    async advance(ms) {
-      const end = now() + ms;
-      for (let next = waiting[0]; next && next.at <= end; next = waiting[0]) {
-        waiting.shift();
-        moving = Math.max(next.at, now());
-        await next.act();
-      }
-      moving = undefined;
-      offset = frozen ? end : end - Date.now();
-      arm();
+    advance(ms) {
+      // one after the other: two at once would move each other's time
+      const moved = last.then(() => move(ms));
+      last = moved.catch(() => undefined);
+      return moved;
     },
     stop() {
       clearTimeout(timer);

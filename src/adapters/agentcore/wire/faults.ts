@@ -1,7 +1,7 @@
 /** Faults that are injected on purpose, and the rates at which AWS throttles. */
 import { invalid } from '../../../errors.ts';
 import type { Clock } from './clock.ts';
-import { AwsError } from './codec/error.ts';
+import { AwsError, because } from './codec/error.ts';
 
 /**
  * `throttle`: 429 before anything happens. `error`: 500 before anything happens. `error-after`: 500 after the effect. `reset`: the connection breaks
@@ -30,10 +30,12 @@ export function faultOf(text: string): Fault {
   return { kind: match[1] as FaultKind, operation: match[2] as string, probability };
 }
 
+export const faultText = ({ kind, operation, probability }: Fault): string => `${kind}=${operation}:${probability}`;
+
 export interface Faults {
   list: readonly Fault[];
-  /** Whether a fault happens to this call. */
-  happens(kind: FaultKind, operation: string): boolean;
+  /** The fault that happens to this call. */
+  happens(kind: FaultKind, operation: string): Fault | undefined;
 }
 
 /** @param seed calls in the same order meet the same faults. */
@@ -42,7 +44,7 @@ export function faults(list: readonly Fault[], seed: number): Faults {
   const own: Faults = {
     list,
     happens: (kind, operation) =>
-      own.list.some(
+      own.list.find(
         (fault) => fault.kind === kind && (fault.operation === '*' || fault.operation === operation) && random() < fault.probability,
       ),
   };
@@ -92,7 +94,8 @@ export function throttle(clock: Clock): Throttle {
       bucket.left = Math.min(perSecond, bucket.left + ((now - bucket.at) / 1000) * perSecond);
       bucket.at = now;
       buckets.set(key, bucket);
-      if (bucket.left < 1) throw new AwsError('ThrottlingException', 'Rate exceeded');
+      if (bucket.left < 1)
+        throw because(new AwsError('ThrottlingException', 'Rate exceeded'), `${key} has more than ${perSecond} calls a second.`);
       bucket.left -= 1;
     },
   };

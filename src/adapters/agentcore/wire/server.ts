@@ -1,5 +1,5 @@
 /** The local server: one port of this machine that speaks both planes of AgentCore. */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -7,7 +7,8 @@ import { invalid } from '../../../errors.ts';
 import { isLoopback } from '../../../server/addresses.ts';
 import { report } from '../../../server/report.ts';
 import { administer, PREFIX } from './admin.ts';
-import { type Answering, answer, type Broken, callerOf, type Received } from './answer.ts';
+import { type Answering, answer, type Broken, callerOf, type Received, recordOf } from './answer.ts';
+import { bodyOf } from './body.ts';
 import type { Caller, Operations, World } from './call.ts';
 import { type MovableClock, movableClock } from './clock.ts';
 import { AwsError, type Encoded, encodeError } from './codec/error.ts';
@@ -79,8 +80,6 @@ export interface AgentCore extends AsyncDisposable {
 }
 
 const WHERE = 'startAgentCore()';
-/** Bytes of a body, by the part of the path that says whose it is. */
-const LARGEST = { invocation: 100_000_000, other: 12_000_000 };
 
 export async function listenWire(o: WireOptions, behindOf: (world: World) => Behind): Promise<AgentCore> {
   const { host = '127.0.0.1', port = 0, region = 'us-east-1', account = ACCOUNT } = o;
@@ -122,6 +121,9 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => reject(invalid(`${WHERE}: cannot listen on ${host}:${port}: ${cause.message}.`, { cause })));
     server.listen(port, host, resolve);
+  }).catch((error) => {
+    state.close();
+    throw error;
   });
   const { port: own } = server.address() as AddressInfo;
 
@@ -129,20 +131,22 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
     const gone = new AbortController();
     response.once('close', () => gone.abort(new Error('the client hung up')));
     request.on('error', () => undefined);
+    const { method = 'GET', url = '/', headers } = request;
+    const { path, query } = targetOf(url);
     try {
-      const { method = 'GET', url = '/', headers } = request;
-      const { path, query } = targetOf(url);
       // a page of a browser that resolves its own name to this machine must not reach it
       if (!isOwnHost(headers.host, host)) throw new AwsError('AccessDeniedException', 'The Host header names another server.');
-      const body = await bodyOf(request, path.endsWith('/invocations') ? LARGEST.invocation : LARGEST.other);
+      const body = await bodyOf(request, path);
       const result = path.startsWith(PREFIX)
-        ? await administer(administered, method, path.slice(PREFIX.length), headers.authorization, body)
+        ? await administer(administered, method, path.slice(PREFIX.length), query, headers.authorization, body)
         : await routed({ method, path, query, headers, body, signal: gone.signal });
       await send(result, response);
     } catch (error) {
       if (!(error instanceof AwsError)) tell(error);
-      if (response.headersSent) response.destroy();
-      else await send(encodeError(error, undefined), response).catch(tell);
+      if (response.headersSent) return void response.destroy();
+      const refused = encodeError(error, undefined);
+      log.add(recordOf({ method, path }, randomUUID(), clock.now(), refused.status, error));
+      await send(refused, response).catch(tell);
     }
   }
 
@@ -161,6 +165,7 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
     } catch (error) {
       if (!(error instanceof AwsError)) tell(error);
       const { status, headers, body } = encodeError(error, undefined);
+      log.add(recordOf({ method: 'GET', path: targetOf(request.url ?? '/').path }, randomUUID(), clock.now(), status, error));
       const lines = Object.entries({ ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`);
       socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`);
     }
@@ -187,7 +192,10 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
     env: {
       AWS_ENDPOINT_URL_BEDROCK_AGENTCORE: url,
       AWS_ENDPOINT_URL_BEDROCK_AGENTCORE_CONTROL: url,
+      // of the SDK of AgentCore, for WebSocket connections and shells
+      BEDROCK_AGENTCORE_DATA_PLANE_ENDPOINT: url,
       AWS_REGION: region,
+      AWS_DEFAULT_REGION: region,
       AWS_ACCESS_KEY_ID: first.accessKeyId,
       AWS_SECRET_ACCESS_KEY: first.secretAccessKey,
       ...(first.sessionToken !== undefined && { AWS_SESSION_TOKEN: first.sessionToken }),
@@ -210,17 +218,6 @@ export function targetOf(url: string): { path: string; query: URLSearchParams } 
   return mark < 0
     ? { path: url, query: new URLSearchParams() }
     : { path: url.slice(0, mark), query: new URLSearchParams(url.slice(mark + 1)) };
-}
-
-async function bodyOf(request: IncomingMessage, largest: number): Promise<Uint8Array> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > largest) throw new AwsError('RequestEntityTooLargeException', `The body has more than ${largest} bytes.`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 async function send({ status, headers, body, breaks }: Encoded & Partial<Broken>, response: ServerResponse): Promise<void> {

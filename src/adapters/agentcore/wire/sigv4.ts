@@ -1,6 +1,6 @@
 /** Verifies AWS Signature Version 4, in headers and in the query. The service name is `bedrock-agentcore` on both planes. */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
-import { AwsError } from './codec/error.ts';
+import { AwsError, because } from './codec/error.ts';
 
 export interface Keys {
   readonly accessKeyId: string;
@@ -24,6 +24,7 @@ export interface Signed {
 export const ACCOUNT = '123456789012';
 const SERVICE = 'bedrock-agentcore';
 const ALGORITHM = 'AWS4-HMAC-SHA256';
+const UNSIGNED = 'UNSIGNED-PAYLOAD';
 /** Milliseconds by which the time of a signature may differ from the server's. */
 const SKEW = 300_000;
 /** Most seconds for which a signed URL is valid. */
@@ -32,6 +33,7 @@ const LONGEST = 604_800;
 const sha256 = (data: Uint8Array | string) => createHash('sha256').update(data).digest('hex');
 const hmac = (key: Uint8Array | string, text: string) => createHmac('sha256', key).update(text).digest();
 const refused = (name: string, message: string) => new AwsError(name, message);
+const unknownKey = () => refused('UnrecognizedClientException', 'The security token included in the request is invalid.');
 
 interface Parts {
   id: string;
@@ -60,16 +62,25 @@ export const isSigned = (request: Signed): boolean =>
 export function verified(request: Signed, keys: readonly Keys[], now: number): { keys: Keys; region: string } {
   const parts = request.query.has('X-Amz-Signature') ? fromQuery(request) : fromHeader(request);
   const found = keys.find(({ accessKeyId }) => accessKeyId === parts.id);
-  if (!found) throw refused('UnrecognizedClientException', 'The security token included in the request is invalid.');
-  if (found.sessionToken !== parts.token)
-    throw refused('UnrecognizedClientException', 'The security token included in the request is invalid.');
+  if (!found) throw because(unknownKey(), `The server was not told the key ${parts.id}.`);
+  if (found.sessionToken !== parts.token) throw because(unknownKey(), `The key ${parts.id} came with another session token.`);
   checkTime(parts, now);
-  if (!equal(parts.signature, signatureOf(request, parts, found.secretAccessKey)))
-    throw refused(
-      'InvalidSignatureException',
-      'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.',
+  if (!hostsOf(request).some((own) => equal(parts.signature, signatureOf(canonicalOf(own, parts), parts, found.secretAccessKey))))
+    throw because(
+      refused(
+        'InvalidSignatureException',
+        'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.',
+      ),
+      `The secret differs, or what was signed is not this canonical request:\n${withoutToken(canonicalOf(request, parts))}`,
     );
   return { keys: found, region: parts.region };
+}
+
+/** The request, and as the SDK of AgentCore signs it for WebSocket: with a host that lost its port. */
+function hostsOf(request: Signed): Signed[] {
+  const host = header(request, 'host') ?? '';
+  const bare = host.replace(/:\d+$/, '');
+  return bare === host ? [request] : [request, { ...request, headers: { ...request.headers, host: bare } }];
 }
 
 function equal(a: string, b: string): boolean {
@@ -136,25 +147,37 @@ function checkTime({ time, expires }: Parts, now: number): void {
 /** All but the characters that a URI needs not encode. */
 const encoded = (text: string) => encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 
-function signatureOf(request: Signed, { scope, date, region, signedHeaders, time }: Parts, secret: string): string {
-  const { method, path, query, body } = request;
-  const presigned = query.has('X-Amz-Signature');
-  const pairs = [...query]
+/** A path without empty and dot segments, encoded once more than it is on the wire. */
+function canonicalPath(path: string): string {
+  const segments: string[] = [];
+  for (const segment of path.split('/')) {
+    if (segment === '..') segments.pop();
+    else if (segment !== '' && segment !== '.') segments.push(encoded(segment));
+  }
+  return `/${segments.join('/')}${segments.length > 0 && path.endsWith('/') ? '/' : ''}`;
+}
+
+function canonicalOf(request: Signed, { signedHeaders }: Parts): string {
+  const pairs = [...request.query]
     .filter(([name]) => name !== 'X-Amz-Signature')
     .map(([name, value]) => [encoded(name), encoded(value)] as const)
     .sort(([a, x], [b, y]) => (a < b ? -1 : a > b ? 1 : x < y ? -1 : x > y ? 1 : 0));
-  const given = header(request, 'x-amz-content-sha256');
-  const payload = given === 'UNSIGNED-PAYLOAD' ? given : sha256(presigned ? '' : body);
-  const canonical = [
-    method,
-    // encoded once more than it is on the wire
-    path.split('/').map(encoded).join('/') || '/',
+  return [
+    request.method,
+    canonicalPath(request.path),
     pairs.map(([name, value]) => `${name}=${value}`).join('&'),
     ...signedHeaders.split(';').map((name) => `${name}:${(header(request, name) ?? '').trim().replace(/ +/g, ' ')}`),
     '',
     signedHeaders,
-    payload,
+    // a body that is streamed is not signed
+    header(request, 'x-amz-content-sha256') === UNSIGNED ? UNSIGNED : sha256(request.body),
   ].join('\n');
+}
+
+/** For the log. */
+const withoutToken = (canonical: string) => canonical.replace(/(x-amz-security-token[:=])[^\n&]*/gi, '$1(hidden)');
+
+function signatureOf(canonical: string, { scope, date, region, time }: Parts, secret: string): string {
   const text = [ALGORITHM, time, scope, sha256(canonical)].join('\n');
   const key = [date, region, SERVICE, 'aws4_request'].reduce<Uint8Array | string>((before, part) => hmac(before, part), `AWS4${secret}`);
   return hmac(key, text).toString('hex');

@@ -76,6 +76,19 @@ export function openState(path: string | undefined): State {
     return nr;
   }
 
+  /** All of it, or nothing. */
+  function whole<T>(make: () => T): T {
+    db.exec('BEGIN IMMEDIATE');
+    try {
+      const made = make();
+      db.exec('COMMIT');
+      return made;
+    } catch (error) {
+      db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
   return {
     get: <T>(kind: string, id: string) => storedValue<T>(get.get(kind, id)),
     put: (kind, id, value, parent = '') => void put.run(kind, id, parent, serialize(value)),
@@ -91,22 +104,17 @@ export function openState(path: string | undefined): State {
       };
     },
     once<T>(operation: string, token: string | undefined, input: unknown, make: () => T): T {
-      if (token === undefined) return make();
+      if (token === undefined) return whole(make);
       const said = canonical(JSON.parse(JSON.stringify(input)));
       const before = known.get(operation, token);
       if (before && before.input !== said)
         throw new AwsError('ConflictException', 'The clientToken was used before, in a request with other parameters.');
       if (before) return deserialize(before.answer as Uint8Array) as T;
-      db.exec('BEGIN IMMEDIATE');
-      try {
+      return whole(() => {
         const answer = make();
         remember.run(operation, token, said, serialize(answer));
-        db.exec('COMMIT');
         return answer;
-      } catch (error) {
-        db.exec('ROLLBACK');
-        throw error;
-      }
+      });
     },
     counts: () => Object.fromEntries(counts.all().map(({ kind, n }) => [kind, n])) as Record<string, number>,
     clear: () => db.exec('DELETE FROM resource; DELETE FROM token'),

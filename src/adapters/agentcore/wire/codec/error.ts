@@ -20,6 +20,8 @@ export class AwsError extends Error {
   readonly more: Readonly<Record<string, unknown>>;
   /** Headers of the response. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Why, for the log: more than a client is told. */
+  because: string | undefined;
 
   constructor(name: string, message: string, more: Readonly<Record<string, unknown>> = {}, headers: Readonly<Record<string, string>> = {}) {
     super(message);
@@ -27,6 +29,12 @@ export class AwsError extends Error {
     this.more = more;
     this.headers = headers;
   }
+}
+
+/** Tells the log why. */
+export function because(error: AwsError, why: string): AwsError {
+  error.because = why;
+  return error;
 }
 
 /** @param fields what is wrong, by the path of each member. @param message default: all that is wrong, in the words of AWS. */
@@ -56,6 +64,7 @@ const UNDECLARED: Readonly<Record<string, number>> = {
   MissingAuthenticationTokenException: 403,
   UnrecognizedClientException: 403,
   ExpiredTokenException: 403,
+  RequestTimeoutException: 408,
   RequestEntityTooLargeException: 413,
 };
 
@@ -70,7 +79,8 @@ export function declaredError(error: unknown, operation: Operation | undefined):
   const known = error instanceof AwsError ? error : new AwsError('InternalServerException', 'The server failed.');
   const other = OTHER_NAMES[known.name];
   if (!other || !operation || operation.errors.includes(known.name) || !operation.errors.includes(other)) return known;
-  return new AwsError(other, known.message, known.more, known.headers);
+  const renamed = new AwsError(other, known.message, known.more, known.headers);
+  return known.because === undefined ? renamed : because(renamed, known.because);
 }
 
 /** The response for an error. @param operation undefined for a request that matches none. */

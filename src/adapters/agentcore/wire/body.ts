@@ -1,0 +1,32 @@
+/** The bytes of a request. */
+import type { IncomingMessage } from 'node:http';
+import { AwsError } from './codec/error.ts';
+
+/** Bytes of a body, by the part of the path that says whose it is. */
+const LARGEST = { invocation: 100_000_000, other: 12_000_000 };
+
+/** @throws AwsError `RequestEntityTooLargeException`, or `RequestTimeoutException` if the client hangs up. */
+export function bodyOf(request: IncomingMessage, path: string): Promise<Uint8Array> {
+  const largest = path.endsWith('/invocations') ? LARGEST.invocation : LARGEST.other;
+  return new Promise((resolve, reject) => {
+    let chunks: Buffer[] = [];
+    let length = 0;
+    const add = (chunk: Buffer) => {
+      length += chunk.length;
+      chunks.push(chunk);
+      if (length > largest) refuse();
+    };
+    // what still comes is read and dropped, so that the client reads the answer
+    const refuse = () => {
+      request.off('data', add).resume();
+      chunks = [];
+      reject(new AwsError('RequestEntityTooLargeException', `The body has more than ${largest} bytes.`, {}, { connection: 'close' }));
+    };
+    if (Number(request.headers['content-length'] ?? 0) > largest) return refuse();
+    request
+      .on('data', add)
+      .once('end', () => resolve(Buffer.concat(chunks)))
+      .once('error', reject)
+      .once('close', () => reject(new AwsError('RequestTimeoutException', 'The client hung up before its body was whole.')));
+  });
+}
