@@ -27,8 +27,8 @@ const lowest = {
   },
 };
 
-/** The examples from the start to the end, in processes of their own. */
-const WHOLE_EXAMPLES = ['test/examples/job.test.ts', 'test/research-desk/job.test.ts'];
+/** The examples from the start to the end, and the scenes of the benchmark of behaviour, in processes of their own. */
+const WHOLE_EXAMPLES = ['test/examples/job.test.ts', 'test/research-desk/job.test.ts', 'test/benchmarks/behaviour.test.ts'];
 
 export default defineConfig({
   // a test that imports the package gets the sources

@@ -70,11 +70,11 @@ async function scene(name: string, of: (typeof SCENES)[number]['key']): Promise<
   }
 }
 
-const found = await installed();
 const names = ['rondo', ...frameworks].filter((name) => !values.only || values.only.split(',').includes(name));
+const found: Awaited<ReturnType<typeof installed>> | undefined = names.some((name) => name !== 'rondo') ? await installed() : undefined;
 const behaviours: Behaviour[] = [];
 for (const name of names) {
-  const peer = found[name as keyof typeof found] as { versions?: string; missing?: string } | undefined;
+  const peer = found?.[name as keyof typeof found] as { versions?: string; missing?: string } | undefined;
   const about = { name, versions: peer?.versions ?? (name === 'rondo' ? 'this checkout' : '') };
   if (peer?.missing) {
     behaviours.push({ ...about, missing: peer.missing, cells: [] });

@@ -87,7 +87,7 @@ const OWN: readonly [scenario: string, question: string, rondo: Cell, beside?: C
     ['Rondo on SQLite', 'heap', 'KB'],
     ['bare loop', 'heap', 'KB in a loop written by hand'],
   ],
-  ['sleeping', 'Memory of 100,000 sessions that wait for days, in a process that works', ['100000 runs sleep', 'resident set', 'MB']],
+  ['sleeping', 'Memory of 100,000 sessions that wait for days, in a process that works', ['100,000 runs sleep', 'resident set', 'MB']],
 ];
 /** The row, the column, and the unit behind the number. */
 type Cell = readonly [row: string, column: string, unit: string];

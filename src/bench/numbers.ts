@@ -28,3 +28,13 @@ export const STEP_NUMBERS = {
   engineMs: (step) => step.engineMs,
   firstTokenMs: (step) => step.firstTokenMs,
 } satisfies Record<string, (step: StepMeasure) => number | undefined>;
+
+/** Of US dollars. Null if one is unknown. Sums of doubles drift, sums of nano-dollars do not. */
+export function total(dollars: readonly (number | null)[]): number | null {
+  let nano = 0;
+  for (const usd of dollars) {
+    if (usd === null) return null;
+    nano += Math.round(usd * 1e9);
+  }
+  return nano / 1e9;
+}

@@ -4,7 +4,7 @@ import { inputOf } from '../journal/spent.ts';
 import type { Usage } from '../ports/model.ts';
 import type { Report } from './benchmark.ts';
 import type { CallMeasure, RunMeasure, StepMeasure } from './measure.ts';
-import { RUN_NUMBERS, STEP_NUMBERS } from './numbers.ts';
+import { RUN_NUMBERS, STEP_NUMBERS, total } from './numbers.ts';
 import { type Estimate, passAt, type Spread, share, spread } from './stats.ts';
 
 /** Milliseconds, tokens, US dollars and counts of a run; `inputTokens` are uncached. Absent where nothing was measured, or a cost is unknown. */
@@ -206,16 +206,6 @@ function partsBy(steps: readonly StepMeasure[], key: (step: StepMeasure) => stri
     outputTokens: own.reduce((sum, { usage }) => sum + (usage?.output ?? 0), 0),
     costUsd: total(own.map(({ costUsd }) => costUsd)),
   }));
-}
-
-/** Null if one is unknown. Sums of doubles drift, sums of nano-dollars do not. */
-function total(dollars: readonly (number | null)[]): number | null {
-  let nano = 0;
-  for (const usd of dollars) {
-    if (usd === null) return null;
-    nano += Math.round(usd * 1e9);
-  }
-  return nano / 1e9;
 }
 
 function grouped<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {

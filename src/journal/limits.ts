@@ -27,7 +27,8 @@ export interface Limits {
   /** Milliseconds of work. Time spent paused does not count. */
   time?: number;
   /**
-   * Steps in a row in which an agent makes the same call and gets the same result, at least 2. It holds for each agent of the tree by itself.
+   * Steps in a row in which an agent makes the same call and gets the same result, at least 2; or rounds of up to
+   * 4 steps that it makes again and again. It holds for each agent of the tree by itself.
    * Default: no limit.
    */
   repeats?: number;

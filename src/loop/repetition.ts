@@ -10,7 +10,7 @@ export function repetition(scope: Scope): Crossing | undefined {
   for (let at: Scope | undefined = scope; at; at = at.parent) {
     const max = at.limits.repeats;
     if (max === undefined || (found && max >= found.crossed.max)) continue;
-    made ??= repeated(scope.frame.messages);
+    made ??= mostRepeated(scope.frame.messages);
     if (made.times >= max) found = { crossed: { name: 'repeats', max, used: made.times, tool: made.tool }, at };
   }
   return found;
@@ -23,19 +23,32 @@ interface Repeated {
 
 type Done = { call: ToolCallPart; result: ToolResultPart };
 
+/** Steps of the longest round that is looked for: an agent that is stuck goes back and forth between a few calls. */
+const LONGEST_ROUND = 4;
+
+function mostRepeated(messages: readonly Message[]): Repeated {
+  let most = repeated(messages, 1);
+  for (let round = 2; round <= LONGEST_ROUND; round++) {
+    const found = repeated(messages, round);
+    if (found.times > most.times) most = found;
+  }
+  return most;
+}
+
 /**
- * How many steps in a row, up to the newest, had the same call with the same result, of the call that had most. A message of a person ends
- * the row: the agent may answer it with the same call.
+ * How many rounds of so many steps in a row, up to the newest, had the same calls with the same results in the same places; of each place,
+ * the call that had most counts. A message of a person ends the row: the agent may answer it with the same call.
  */
-function repeated(messages: readonly Message[]): Repeated {
+function repeated(messages: readonly Message[], round: number): Repeated {
   let most: Repeated = { times: 0, tool: '' };
-  let left: readonly Done[] | undefined;
-  for (let times = 1, i = messages.length - 1; i > 0; i -= 2, times++) {
+  const left: (readonly Done[] | undefined)[] = [];
+  for (let step = 0, i = messages.length - 1; i > 0; i -= 2, step++) {
     const done = stepAt(messages, i);
-    left = left ? left.filter((one) => done.some((other) => isSame(one, other))) : done;
-    const [first] = left;
-    if (!first) break;
-    most = { times, tool: first.call.name };
+    const place = step % round;
+    const still = left[place]?.filter((one) => done.some((other) => isSame(one, other))) ?? done;
+    left[place] = still;
+    if (still.length === 0) break;
+    if (place === round - 1) most = { times: (step + 1) / round, tool: left[0]?.[0]?.call.name ?? '' };
   }
   return most;
 }

@@ -7,6 +7,8 @@ interface Row {
   rates: Rates;
   /** Rates for all tokens of a request whose input, cached tokens included, is over `over` tokens. */
   long?: { over: number; rates: Rates };
+  /** Tokens of a prefix below which nothing is cached. */
+  cacheFrom?: number;
   /** Factor on the rates, by prefix of the model id; `''` is an id without prefix. The price for any other prefix is unknown. */
   factor: Readonly<Record<string, number>>;
   from: Pick<Price, 'source' | 'date'>;
@@ -38,6 +40,11 @@ const GEOGRAPHIC = { 'global.': 1, '': 1.1, 'us.': 1.1, 'eu.': 1.1, 'apac.': 1.1
 const US = { '': 1, 'us.': 1 };
 
 const claude = (rates: Rates, from = CLAUDE): Row => ({ rates, factor: GEOGRAPHIC, from });
+/*
+ * By platform.claude.com/docs/en/build-with-claude/prompt-caching, as github.com/anthropics/anthropic-sdk-python/issues/1194 quotes it. That of newer
+ * models was not found.
+ */
+const fromTokens = (cacheFrom: number, row: Row): Row => ({ ...row, cacheFrom });
 const open = (...rates: Rates): Row => ({ rates, factor: US, from: MODELS_DEV });
 
 /** By model id without prefix, date and version. */
@@ -47,18 +54,18 @@ export const BEDROCK: Readonly<Record<string, Row>> = {
   'anthropic.claude-opus-5-5': claude([4, 20, 0.2, 5]),
   'anthropic.claude-opus-5': claude([5, 25, 0.5, 6.25]),
   'anthropic.claude-opus-4-8': claude([5, 25, 0.5, 6.25]),
-  'anthropic.claude-opus-4-7': claude([5, 25, 0.5, 6.25]),
-  'anthropic.claude-opus-4-6': claude([5, 25, 0.5, 6.25]),
-  'anthropic.claude-opus-4-5': claude([5, 25, 0.5, 6.25]),
+  'anthropic.claude-opus-4-7': fromTokens(4_096, claude([5, 25, 0.5, 6.25])),
+  'anthropic.claude-opus-4-6': fromTokens(4_096, claude([5, 25, 0.5, 6.25])),
+  'anthropic.claude-opus-4-5': fromTokens(4_096, claude([5, 25, 0.5, 6.25])),
   'anthropic.claude-sonnet-5-5': claude([2, 10, 0.1, 2.5]),
   'anthropic.claude-sonnet-5': claude([2, 10, 0.2, 2.5]),
-  'anthropic.claude-sonnet-4-6': claude([3, 15, 0.3, 3.75]),
-  'anthropic.claude-sonnet-4-5': claude([3, 15, 0.3, 3.75]),
+  'anthropic.claude-sonnet-4-6': fromTokens(1_024, claude([3, 15, 0.3, 3.75])),
+  'anthropic.claude-sonnet-4-5': fromTokens(1_024, claude([3, 15, 0.3, 3.75])),
   'anthropic.claude-haiku-5-5': {
     ...claude([0.1, 0.5, 0.01, 0.125]),
     long: { over: 100_000, rates: [0.5, 2.5, 0.05, 0.625] },
   },
-  'anthropic.claude-haiku-4-5': claude([1, 5, 0.1, 1.25]),
+  'anthropic.claude-haiku-4-5': fromTokens(4_096, claude([1, 5, 0.1, 1.25])),
 
   // no cache write rate: the price on Bedrock was not found
   'amazon.nova-2-lite': {

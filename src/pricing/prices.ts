@@ -38,6 +38,10 @@ function override(model: string, overrides: Prices): Price | undefined {
 export function checkPrices(overrides: Prices): Prices {
   for (const [key, entry] of Object.entries(overrides)) {
     const bad = wrongRate(entry, 'input', 'output') ?? (entry.long && wrongRate(entry.long, 'input', 'output', 'over'));
+    if (entry.cacheFrom !== undefined && !(entry.cacheFrom >= 0))
+      throw invalid(
+        `The price of '${key}' has cacheFrom ${entry.cacheFrom}: tokens of the least prefix that is cached, a number of 0 or more.`,
+      );
     if (bad)
       throw invalid(`The price of '${key}' needs '${bad}': US dollars per million tokens, a number of 0 or more.`, {
         details: { key, rate: bad },
@@ -75,10 +79,11 @@ function lookUp(model: string): Price | undefined {
   const row = Object.hasOwn(BEDROCK, name) ? BEDROCK[name] : undefined;
   const factor = row && Object.hasOwn(row.factor, prefix) ? row.factor[prefix] : undefined;
   if (!row || factor === undefined) return undefined;
-  const { long } = row;
+  const { long, cacheFrom } = row;
   return Object.freeze({
     ...scaled(row.rates, factor),
     ...(long && { long: Object.freeze({ over: long.over, ...scaled(long.rates, factor) }) }),
+    ...(cacheFrom !== undefined && { cacheFrom }),
     ...row.from,
   });
 }

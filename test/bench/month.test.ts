@@ -45,6 +45,15 @@ describe('a month', () => {
     ]);
   });
 
+  test('caches nothing of a prefix that is shorter than what the model caches from', () => {
+    const at = (cacheFrom: number) =>
+      month([session()], { sessions: 1_000, prices: { 'test/m': { ...PRICES['test/m'], cacheFrom } } }).models[0]?.cachedUsd;
+    // 1,000 tokens are written, or not; 1,500 are read and written, written as a whole, or not
+    expect(at(1_000)).toBe(6.1);
+    expect(at(1_001)).toBe(2 + 3 + 2);
+    expect(at(1_501)).toBe(5.5);
+  });
+
   test('is of the mean of several sessions', () => {
     const cheap = session({ calls: [{ input: 500, output: 0, cacheRead: 0, cacheWrite: 0, before: 0 }] });
     expect(month([session(), cheap], { sessions: 10, prices: PRICES }).models[0]?.uncachedUsd).toBe(0.03);
@@ -69,7 +78,9 @@ describe('a month', () => {
     expect(of('claude-haiku-5-5')).toMatchObject({ inputUsd: 1 });
     expect(of('claude-sonnet-4-5')).toMatchObject({ inputUsd: 30 });
     expect(of('claude-sonnet-5-5')).toMatchObject({ inputUsd: 20 });
-    expect(of('claude-haiku-4-5')?.cachedUsd).toBeLessThan(10);
+    // caches from 4,096 tokens on, so nothing of 2,000; Sonnet from 1,024: one write and four reads of 2,000
+    expect(of('claude-haiku-4-5')).toMatchObject({ cachedUsd: 10, cacheFrom: 4_096 });
+    expect(of('claude-sonnet-4-5')).toMatchObject({ cachedUsd: 7.5 + 2.4, cacheFrom: 1_024 });
     // a session that was not measured has no times
     expect(others.map(({ name }) => name)).not.toContain('AgentCore Runtime');
   });
@@ -79,9 +90,16 @@ describe('a month', () => {
     [() => month([session()], { sessions: 0.5 }), 'whole number'],
     [() => month([session()], { sessions: 1, memoryGb: -1 }), 'in GB'],
     [() => month([session()], { sessions: 1, prices: { 'test/m': { input: -1 } } as never }), "needs 'input'"],
+    [() => month([session()], { sessions: 1, prices: { 'test/m': { ...PRICES['test/m'], cacheFrom: -1 } } }), 'least prefix'],
   ])('bad options are refused', (make, why) => {
     expect(make).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining(why) }));
   });
+});
+
+test('the dollars of tools are summed without drift', () => {
+  const [call] = aRun().calls;
+  const calls = [0.1, 0.2, 0.3].map((costUsd) => ({ ...(call as NonNullable<typeof call>), costUsd }));
+  expect(sessionOf({ ...aRun(), costUsd: 1, calls })).toMatchObject({ toolsUsd: 0.6, paidUsd: 0.4 });
 });
 
 test('a session of a run: what a call had before it is that of the same agent, not of another one', () => {

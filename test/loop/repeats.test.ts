@@ -47,7 +47,7 @@ describe.each(journals)('repeats on $name', ({ make }) => {
 test.each<[string, (n: number) => Scripted]>([
   ['other arguments', (n) => asks(['look', { at: n }])],
   ['another result each time', () => asks(['count', {}])],
-  ['two calls in turns', (n) => (n % 2 ? look : asks(['look', { at: 'y' }]))],
+  ['two calls in turns, of which one has another result each time', (n) => (n % 2 ? look : asks(['count', {}]))],
   [
     'the same call twice in one step, and then not',
     (n) => (n % 2 ? asks(['look', { at: 'x' }], ['look', { at: 'x' }]) : asks(['count', {}])),
@@ -66,6 +66,12 @@ test.each<[string, (n: number) => Scripted, string]>([
   const { a, model } = looking(script, { repeats: 4 });
   expect(await ends(new Engine().run(a, 'go'), 'stopped')).toMatchObject({ limit: { name: 'repeats', max: 4, used: 4, tool: called } });
   expect(model.requests).toHaveLength(4);
+});
+
+test.each([2, 3, 4])('a round of %i calls that is made again and again', async (round) => {
+  const { a, model } = looking((n) => asks(['look', { at: n % round }]), { repeats: 3 });
+  expect(await ends(new Engine().run(a, 'go'), 'stopped')).toMatchObject({ limit: { name: 'repeats', max: 3, used: 3, tool: 'look' } });
+  expect(model.requests).toHaveLength(3 * round);
 });
 
 test('a row that was broken begins again', async () => {

@@ -23,12 +23,14 @@ export interface ModelMonth {
   measuredUsd: number | null;
   /** Without any cache: all input at the full rate. */
   uncachedUsd: number | null;
-  /** Every call reads what the call before it had, and writes the rest to the cache. */
+  /** Every call reads what the call before it had, and writes the rest to the cache, unless it is shorter than what the provider caches. */
   cachedUsd: number | null;
   /** Of `uncachedUsd`: the input alone. */
   inputUsd: number | null;
   /** When the price was valid, `YYYY-MM-DD`, its age in days, and where it was read. Absent without a price. */
   price?: { date: string; days: number; source: string };
+  /** Tokens of a prefix below which nothing is cached, as far as it is known. Where it is not, `cachedUsd` knows no such least prefix. */
+  cacheFrom?: number;
 }
 
 /** One more thing that costs, for all sessions. */
@@ -106,12 +108,20 @@ function modelMonth(
       cacheWrite,
     })),
     uncachedUsd: all(({ input, output }) => ({ input, output })),
-    cachedUsd: all(({ input, output, before }) => ({ input: 0, output, cacheRead: before, cacheWrite: input - before })),
+    cachedUsd: all((call) => atBest(call, found?.cacheFrom)),
     inputUsd: all(({ input }) => ({ input, output: 0 })),
     ...(found && {
       price: { date: found.date, days: Math.max(0, Math.floor((now - Date.parse(found.date)) / 86_400_000)), source: found.source },
+      ...(found.cacheFrom !== undefined && { cacheFrom: found.cacheFrom }),
     }),
   };
+}
+
+/** A prefix shorter than `from` tokens is not cached. */
+function atBest({ input, output, before }: PaperCall, from = 0): Parameters<typeof cost>[0] {
+  if (input < from) return { input, output };
+  const cacheRead = before < from ? 0 : before;
+  return { input: 0, output, cacheRead, cacheWrite: input - cacheRead };
 }
 
 function othersOf(

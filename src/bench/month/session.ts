@@ -1,6 +1,7 @@
 /** What one session uses, on paper. */
 import { inputOf } from '../../journal/spent.ts';
 import type { RunMeasure } from '../measure.ts';
+import { total } from '../numbers.ts';
 
 /** One model call. All numbers are tokens. */
 export interface PaperCall {
@@ -39,12 +40,11 @@ export function sessionOf(run: RunMeasure): PaperSession | undefined {
     calls.push({ input, output, cacheRead, cacheWrite, before: Math.min(last.get(frame) ?? 0, input) });
     last.set(frame, input);
   }
-  const costs = run.calls.map(({ costUsd }) => costUsd);
-  const toolsUsd = costs.includes(null) ? null : costs.reduce((sum: number, usd) => sum + (usd ?? 0), 0);
+  const toolsUsd = total(run.calls.map(({ costUsd }) => costUsd));
   return {
     calls,
     models: [...new Set(run.steps.map(({ model }) => model))],
-    paidUsd: run.costUsd === null || toolsUsd === null ? null : Math.max(0, run.costUsd - toolsUsd),
+    paidUsd: run.costUsd === null || toolsUsd === null ? null : Math.max(0, total([run.costUsd, -toolsUsd]) ?? 0),
     toolsUsd,
     toolCalls: run.toolCalls,
     ms: run.ms,

@@ -1,5 +1,7 @@
 /** What the page draws of a report. */
+
 import type { Report, RunMeasure, StepMeasure } from '../../bench/index.ts';
+import { inputOf } from '../../journal/spent.ts';
 import type { Chart, PageData, Plot, Series, Timeline, TimelineRow, Unit } from '../page/data.ts';
 import { ms } from './format.ts';
 
@@ -100,7 +102,7 @@ function cachedShare(steps: readonly StepMeasure[]): number | null {
   let [cached, all] = [0, 0];
   for (const { usage } of steps) {
     cached += usage?.cacheRead ?? 0;
-    all += (usage?.input ?? 0) + (usage?.cacheRead ?? 0) + (usage?.cacheWrite ?? 0);
+    all += usage ? inputOf(usage) : 0;
   }
   return all === 0 ? null : tidy((cached / all) * 100);
 }

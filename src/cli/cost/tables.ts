@@ -24,21 +24,23 @@ export function monthTables({ name, left, measured, sessions, session, models, o
     {
       id: 'models',
       title: `${grouped(sessions)} sessions a month: ${name}`,
-      note: `${each}${out}${paid} Each row: as if all calls were of that model. Without caching: all input at the full rate. At best: each call begins with the whole input of the call before it, reads that, and writes the rest.`,
+      note: `${each}${out}${paid} Each row: as if all calls were of that model. Without caching: all input at the full rate. At best: each call begins with the whole input of the call before it, reads that, and writes the rest; no prefix is cached that is shorter than what the model caches from.`,
       columns: [
         { name: 'model' },
         ...(measured ? [{ name: 'as measured', number: true as const }] : []),
         { name: 'without caching', number: true },
         { name: 'of it input', number: true },
         { name: 'with caching at best', number: true },
+        { name: 'caches from', number: true },
         { name: 'price of' },
       ],
-      rows: models.map(({ model, measuredUsd, uncachedUsd, inputUsd, cachedUsd, price }) => [
+      rows: models.map(({ model, measuredUsd, uncachedUsd, inputUsd, cachedUsd, price, cacheFrom }) => [
         model,
         ...(measured ? [usd(measuredUsd)] : []),
         usd(uncachedUsd),
         usd(inputUsd),
         usd(cachedUsd),
+        cacheFrom === undefined ? 'unknown' : `${grouped(cacheFrom)} tokens`,
         price ? `${price.date}, ${price.days} days ago${price.days > OLD ? ': check it' : ''}` : 'not in the table',
       ]),
     },
