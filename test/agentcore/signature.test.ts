@@ -48,7 +48,7 @@ const CREATE = new CreateAgentRuntimeCommand({
 });
 const ODD = new UntagResourceCommand({
   resourceArn: 'arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/demo-abcdefghij',
-  tagKeys: ['a b', 'c/d', 'é'],
+  tagKeys: ['a b', 'c/d', 'e=+f'],
 });
 
 test.each([
