@@ -38,14 +38,14 @@ function override(model: string, overrides: Prices): Price | undefined {
 export function checkPrices(overrides: Prices): Prices {
   for (const [key, entry] of Object.entries(overrides)) {
     const bad = wrongRate(entry, 'input', 'output') ?? (entry.long && wrongRate(entry.long, 'input', 'output', 'over'));
-    if (entry.cacheFrom !== undefined && !(entry.cacheFrom >= 0))
-      throw invalid(
-        `The price of '${key}' has cacheFrom ${entry.cacheFrom}: tokens of the least prefix that is cached, a number of 0 or more.`,
-      );
     if (bad)
       throw invalid(`The price of '${key}' needs '${bad}': US dollars per million tokens, a number of 0 or more.`, {
         details: { key, rate: bad },
       });
+    if (entry.cacheFrom !== undefined && !(entry.cacheFrom >= 0))
+      throw invalid(
+        `The price of '${key}' has cacheFrom ${entry.cacheFrom}: tokens of the least prefix that is cached, a number of 0 or more.`,
+      );
   }
   return overrides;
 }
