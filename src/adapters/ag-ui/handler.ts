@@ -10,8 +10,9 @@ import { idOf } from '../../server/accept.ts';
 import type { AuthOption } from '../../server/auth.ts';
 import { type BodyLimits, parseJson, readJson } from '../../server/body.ts';
 import { HttpError, problemOf } from '../../server/errors.ts';
+import { cancelWhenGone } from '../../server/gone.ts';
 import { agentAt, agentsOf, authenticated, pathOf } from '../../server/handle.ts';
-import { type Handler, serverCloses } from '../../server/listen.ts';
+import type { Handler } from '../../server/listen.ts';
 import { report } from '../../server/report.ts';
 import { eventStream, lastEventId, type ServerEvent } from '../../server/sse.ts';
 import { type TakenTurn, takeTurn } from '../../server/turns.ts';
@@ -122,21 +123,4 @@ async function steer(engine: Engine, agent: Agent, session: string, by: Principa
     const { approvals } = await engine.inspect(runId, { by });
     if (approvals.some(({ id }) => id === approval)) return engine.send(runId, said, { by });
   }
-}
-
-function cancelWhenGone(engine: Engine, turn: TakenTurn, by: Principal, signal: AbortSignal, tell: Tell): void {
-  let over = false;
-  const cancel = () => {
-    if (!over && !serverCloses(signal)) engine.cancel(turn.runId, { by, reason: 'its caller left' }).catch(tell);
-  };
-  turn.result.then(
-    () => {
-      over = true;
-    },
-    () => {
-      over = true;
-    },
-  );
-  if (signal.aborted) cancel();
-  else signal.addEventListener('abort', cancel, { once: true });
 }

@@ -9,6 +9,7 @@ import { Pins } from './pins.ts';
 import { Ranking } from './ranking.ts';
 import { Offer } from './tools.ts';
 
+export { type McpHandlerOptions, mcpHandler } from './handler.ts';
 export type { McpOptions, ToolChange } from './options.ts';
 
 /** The tools of an MCP server. */

@@ -4,15 +4,20 @@ import { invalid } from '../../errors.ts';
 export const loadClient = () => load(() => import('@modelcontextprotocol/sdk/client/index.js'));
 export const loadStdio = () => load(() => import('@modelcontextprotocol/sdk/client/stdio.js'));
 export const loadHttp = () => load(() => import('@modelcontextprotocol/sdk/client/streamableHttp.js'));
+export const loadServer = async () => ({
+  ...(await load(() => import('@modelcontextprotocol/sdk/server/index.js'), 'mcpHandler()')),
+  ...(await load(() => import('@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'), 'mcpHandler()')),
+  ...(await loadTypes()),
+});
 export const loadTypes = () => load(() => import('@modelcontextprotocol/sdk/types.js'));
 
-async function load<T>(from: () => Promise<T>): Promise<T> {
+async function load<T>(from: () => Promise<T>, what = 'mcpTools()'): Promise<T> {
   try {
     return await from();
   } catch (error) {
     const { code, message } = error as { code?: string; message?: string };
     if (code === 'ERR_MODULE_NOT_FOUND' && message?.includes('@modelcontextprotocol/sdk'))
-      throw invalid('mcpTools() needs the MCP SDK: npm install @modelcontextprotocol/sdk', { cause: error });
+      throw invalid(`${what} needs the MCP SDK: npm install @modelcontextprotocol/sdk`, { cause: error });
     throw error;
   }
 }

@@ -1,0 +1,132 @@
+/** Agents as the tools of an MCP server: what is offered, and what a call answers. */
+import type { CallToolResult, Tool } from '@modelcontextprotocol/sdk/types.js';
+import type { RunEvent } from '../../engine/events.ts';
+import type { RunResult } from '../../engine/results.ts';
+import type { Approval } from '../../hitl/approvals.ts';
+import { copyJson, type Json, type JsonObject } from '../../json.ts';
+import { agentDefinition } from '../../loop/definition.ts';
+import type { Agent } from '../../loop/types.ts';
+import type { Problem } from '../../server/errors.ts';
+
+export const DECIDE = 'decide';
+
+const text = (description: string) => ({ type: 'string', description });
+
+/** An agent without an input schema takes a prompt. */
+export function toolOf(agent: Agent): Tool {
+  const { name, description = `The agent ${name}.` } = agent;
+  const { input } = agentDefinition(agent);
+  return { name, description, inputSchema: (input ? wrapped(input.json) : PROMPT) as Tool['inputSchema'] };
+}
+
+const PROMPT = {
+  type: 'object',
+  properties: {
+    prompt: text('What the agent is asked.'),
+    session: text('The session of an earlier answer, to continue its conversation.'),
+  },
+  required: ['prompt'],
+  additionalProperties: false,
+};
+
+/** The arguments of a tool are an object. */
+const wrapped = (schema: object): object =>
+  isObject(schema) ? schema : { type: 'object', properties: { input: schema }, required: ['input'], additionalProperties: false };
+const isObject = (schema: object): boolean => 'type' in schema && schema.type === 'object';
+
+/** What an agent is asked, and in which session. */
+export function askedOf(agent: Agent, { prompt, session, ...others }: JsonObject): { input: unknown; session?: Json } {
+  const { input } = agentDefinition(agent);
+  if (!input) return { input: prompt, ...(session !== undefined && { session }) };
+  const given = { ...(prompt !== undefined && { prompt }), ...(session !== undefined && { session }), ...others };
+  return { input: isObject(input.json) ? given : others.input };
+}
+
+export const decideTool = (agents: readonly string[]): Tool => ({
+  name: DECIDE,
+  description:
+    'Answers the approvals that a paused agent asked for, in the name of the authenticated caller, and returns how the agent went on.',
+  inputSchema: {
+    type: 'object',
+    properties: {
+      ...(agents.length > 1 && { agent: { type: 'string', enum: [...agents] } }),
+      session: text('The session of the paused answer.'),
+      decisions: {
+        type: 'array',
+        minItems: 1,
+        maxItems: 100,
+        items: {
+          type: 'object',
+          properties: {
+            approval: text('The id of the approval.'),
+            type: { type: 'string', enum: ['approve', 'edit', 'reject', 'respond'] },
+            input: { description: 'With edit: the arguments that the tool gets instead.' },
+            reason: text('With reject: why.'),
+            answer: { description: 'With respond: the answer to a question.' },
+          },
+          required: ['approval', 'type'],
+        },
+      },
+    },
+    required: [...(agents.length > 1 ? ['agent'] : []), 'session', 'decisions'],
+    additionalProperties: false,
+  },
+  annotations: { destructiveHint: true },
+});
+
+/** The answer of a tool call. The caller is told the code of a failure, never the message, which may expose internals. */
+export function resultOf(result: RunResult, session: string, mayDecide: boolean): CallToolResult {
+  switch (result.status) {
+    case 'completed': {
+      const { output } = result;
+      return answer(typeof output === 'string' ? output : JSON.stringify(output), { status: 'completed', session, output: output as Json });
+    }
+    case 'paused': {
+      const { approvals, waiting } = result;
+      const asked = { status: 'paused', session, approvals, waiting } as unknown as JsonObject;
+      return answer(pausedText(approvals, session, mayDecide), copyJson(asked));
+    }
+    case 'stopped':
+      return refusedResult({
+        code: `LIMIT_${result.limit.name.toUpperCase()}`,
+        message: `The agent stopped at its limit of ${result.limit.name}.`,
+      });
+    case 'cancelled':
+      return refusedResult({ code: 'CANCELLED', message: 'The agent was cancelled.' });
+    case 'failed':
+      return refusedResult({ code: result.error.code, message: `The agent failed: ${result.error.code}.` }, result.error.retryable);
+  }
+}
+
+const answer = (words: string, structuredContent: JsonObject): CallToolResult => ({
+  content: [{ type: 'text', text: words }],
+  structuredContent,
+});
+
+export const refusedResult = ({ code, message }: Problem, retryable = false): CallToolResult => ({
+  content: [{ type: 'text', text: message }],
+  isError: true,
+  _meta: { 'rondo/error': { code, retryable } },
+});
+
+function pausedText(approvals: readonly Approval[], session: string, mayDecide: boolean): string {
+  if (approvals.length === 0) return 'The agent waits for a time or an event, and goes on by itself.';
+  const lines = approvals.map((a) => {
+    const why = a.reason === undefined ? '' : ` (${a.reason})`;
+    if (a.kind === 'question') return `${a.id}: ${a.question}${why}`;
+    if (a.kind === 'consent') return `${a.id}: consent to ${a.provider} at ${a.url}${why}`;
+    return `${a.id}: may ${a.path.at(-1)} call ${a.tool} with ${JSON.stringify(a.input)}?${why}`;
+  });
+  const how = mayDecide
+    ? `A person answers with the tool ${DECIDE}, with the session ${JSON.stringify(session)}.`
+    : 'A person who may decide answers where the agent is operated.';
+  return `The agent waits for people. ${how}\n${lines.join('\n')}`;
+}
+
+/** What a client is told of a run's progress; undefined for events that are not told. */
+export function progressOf(event: RunEvent): string | undefined {
+  if (event.type === 'tool.started') return `${event.path.join(' > ')} calls ${event.tool}`;
+  if (event.type === 'agent.started') return `${event.path.join(' > ')} starts`;
+  if (event.type === 'model.finished') return `${event.path.join(' > ')}: step ${event.step}`;
+  return event.type === 'node.finished' ? `${event.path.join(' > ')}: ${event.node}` : undefined;
+}
