@@ -1,6 +1,7 @@
 import { type Mistake, RondoError } from '../errors.ts';
 import type { Approval } from '../hitl/approvals.ts';
 import type { Decision, Limits } from '../journal/entries.ts';
+import type { Journal } from '../journal/port.ts';
 import type { Json } from '../json.ts';
 import type { Middleware } from '../loop/middleware.ts';
 import type { Agent } from '../loop/types.ts';
@@ -60,10 +61,18 @@ export class Engine extends Operations implements AsyncDisposable {
     this.#heartbeat = new Heartbeat(resources);
   }
 
-  /** The wrappers and limits of an engine, for what is built on engines, such as a benchmark that must find its own wrapper among them. */
-  static settings(engine: Engine): { readonly use: readonly Middleware[]; readonly limits: Limits } {
-    const { use, limits } = engine.#resources;
-    return { use, limits };
+  /** The wrappers, limits and journal of an engine, for what is built on engines, such as a benchmark that must find its own wrapper. */
+  static settings(engine: Engine): { readonly use: readonly Middleware[]; readonly limits: Limits; readonly journal: Journal } {
+    const { use, limits, journal } = engine.#resources;
+    return { use, limits, journal };
+  }
+
+  /** Calls `told` now, and whenever that changes: whether this engine drives a run. @returns a function that ends the calls. */
+  static onBusy(engine: Engine, told: (busy: boolean) => void): () => void {
+    const { active, onBusy } = engine.#resources;
+    onBusy.add(told);
+    told(active.size > 0);
+    return () => void onBusy.delete(told);
   }
 
   /**
@@ -145,6 +154,7 @@ export class Engine extends Operations implements AsyncDisposable {
     const resources = this.#resources;
     const live = new LiveRun(runId, resources.host, resources.onEvent);
     resources.active.set(runId, live);
+    if (resources.active.size === 1) for (const told of resources.onBusy) told(true);
     const abort = () => live.stop({ why: 'cancel', reason: reasonOf(signal) });
     if (signal?.aborted) abort();
     else signal?.addEventListener('abort', abort, { once: true });
@@ -175,7 +185,9 @@ export class Engine extends Operations implements AsyncDisposable {
   }
 
   #leave(live: LiveRun, over: { error?: unknown }): void {
-    this.#resources.active.delete(live.runId);
+    const { active, onBusy } = this.#resources;
+    active.delete(live.runId);
+    if (active.size === 0) for (const told of onBusy) told(false);
     this.#resources.sources.release(live.runId);
     live.end(over);
   }

@@ -38,6 +38,8 @@ export class Resources {
   readonly onEvent: ((event: RunEvent) => void) | undefined;
   /** The runs that this engine is driving. */
   readonly active = new Map<string, LiveRun>();
+  /** Told when a first run is driven, and when no run is driven any more. */
+  readonly onBusy = new Set<(busy: boolean) => void>();
   readonly #options: EngineOptions;
   readonly #plans = new WeakMap<AgentDefinition, Plan>();
   closed = false;

@@ -19,31 +19,40 @@ export function speaking(): (event: RunEvent) => boolean {
 /** The text of a model's answer. */
 export const spokenIn = (content: readonly Part[]): string => content.map((part) => (part.type === 'text' ? part.text : '')).join('');
 
-/** @see Run.text */
-export async function* textOf(events: AsyncIterator<RunEvent>): AsyncGenerator<string, void, undefined> {
+/** Tells of each event of a run, in order, which text for the user it adds: see `Run.text`. */
+export function texter(): (event: RunEvent) => string {
   const speaks = speaking();
   /** The step of the last text; undefined if there was none. */
   let last: string | undefined;
-  const separated = (event: RunEvent, text: string) => {
-    const step = `${event.path.length}:${event.step}`;
+  const separated = (step: string, text: string) => {
     const between = last !== undefined && last !== step ? '\n\n' : '';
     last = step;
     return between + text;
   };
+  return (event) => {
+    const spoken = speaks(event);
+    // for example a graph, whose only text is its output
+    if (event.type === 'run.ended')
+      return last === undefined && event.result.status === 'completed' && typeof event.result.output === 'string'
+        ? event.result.output
+        : '';
+    if (!spoken) return '';
+    const step = `${event.path.length}:${event.step}`;
+    if (event.type === 'text.delta') return event.text === '' ? '' : separated(step, event.text);
+    if (event.type !== 'model.finished') return '';
+    const text = spokenIn(event.message.content);
+    // the model did not stream this step
+    return text !== '' && last !== step ? separated(step, text) : '';
+  };
+}
+
+/** @see Run.text */
+export async function* textOf(events: AsyncIterator<RunEvent>): AsyncGenerator<string, void, undefined> {
+  const said = texter();
   try {
     for (let next = await events.next(); !next.done; next = await events.next()) {
-      const event = next.value;
-      const spoken = speaks(event);
-      if (event.type === 'run.ended') {
-        // for example a graph, whose only text is its output
-        if (last === undefined && event.result.status === 'completed' && typeof event.result.output === 'string') yield event.result.output;
-      } else if (event.type === 'text.delta' && spoken) {
-        if (event.text !== '') yield separated(event, event.text);
-      } else if (event.type === 'model.finished' && spoken) {
-        const text = spokenIn(event.message.content);
-        // the model did not stream this step
-        if (text !== '' && last !== `${event.path.length}:${event.step}`) yield separated(event, text);
-      }
+      const text = said(next.value);
+      if (text !== '') yield text;
     }
   } finally {
     await events.return?.();

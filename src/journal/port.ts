@@ -99,6 +99,8 @@ export interface AppendOptions {
 export interface Journal {
   /** Whether entries survive this process. */
   readonly durable: boolean;
+  /** Whether the entries are on a disk of this machine, so that a container loses them with its disk. */
+  readonly local?: boolean;
   /**
    * Whether a crash can tear the last append. `never` (the default): every append is complete, so an incomplete one is damage.
    * `last-append`: an incomplete last append is ignored. For files that are appended to without a write-ahead log.

@@ -21,12 +21,15 @@ export async function readJson(request: Request, o: BodyLimits = {}): Promise<Js
   return parseJson(await readText(request, o), o);
 }
 
-/** The text of a JSON body, which is not parsed yet. @throws HttpError as `readJson`. */
-export async function readText(request: Request, o: BodyLimits = {}): Promise<string> {
+/**
+ * The text of a JSON body, which is not parsed yet.
+ * @param types of the body. It has no type that a browser sends to another origin unasked. @throws HttpError as `readJson`.
+ */
+export async function readText(request: Request, o: BodyLimits = {}, types = JSON_TYPE): Promise<string> {
   const { maxBytes = 1_000_000, timeout = 30_000 } = o;
   const { headers } = request;
   const type = headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
-  if (!JSON_TYPE.test(type)) throw new HttpError(415, 'The body is application/json.');
+  if (!types.test(type)) throw new HttpError(415, 'The body is application/json.');
   if ((headers.get('content-encoding') ?? 'identity') !== 'identity') throw new HttpError(415, 'The body is not compressed.');
   if (Number(headers.get('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes);
   const bytes = await readBytes(request, maxBytes, timeout);

@@ -15,6 +15,8 @@ export interface StreamOptions {
   signal?: AbortSignal;
   /** Milliseconds between comments that keep proxies from closing a quiet connection. Default 15,000. */
   heartbeat?: number;
+  /** Most bytes that are written at once. Default: no limit. */
+  maxChunk?: number;
   /** Makes the data of the event `error`, which ends a stream that fails. Default: `{ code, message, details }` of a RondoError. */
   problem?: (error: unknown) => unknown;
 }
@@ -28,12 +30,17 @@ const HEADERS = {
 
 /** Events as a streaming `Response` with backpressure. When the reader disconnects, the source's `return()` is called. */
 export function eventStream(events: AsyncIterable<ServerEvent>, o: StreamOptions = {}): Response {
-  const { signal, heartbeat = 15_000, problem = told } = o;
+  const { signal, heartbeat = 15_000, problem = told, maxChunk = Number.POSITIVE_INFINITY } = o;
   const encoder = new TextEncoder();
   let source: AsyncIterator<ServerEvent> | undefined;
   let beat: NodeJS.Timeout | undefined;
   let ended = false;
   let end = () => {};
+  const put = (controller: ReadableStreamDefaultController<Uint8Array>, event: ServerEvent) => {
+    const bytes = encoder.encode(frame(event));
+    for (let at = 0; at < bytes.length; at += maxChunk)
+      controller.enqueue(bytes.length <= maxChunk ? bytes : bytes.subarray(at, at + maxChunk));
+  };
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
       source = events[Symbol.asyncIterator]();
@@ -54,10 +61,10 @@ export function eventStream(events: AsyncIterable<ServerEvent>, o: StreamOptions
       try {
         const item = await source?.next();
         if (ended) return;
-        if (item && !item.done) return controller.enqueue(encoder.encode(frame(item.value)));
+        if (item && !item.done) return put(controller, item.value);
       } catch (error) {
         if (ended) return;
-        controller.enqueue(encoder.encode(frame({ event: 'error', data: problem(error) })));
+        put(controller, { event: 'error', data: problem(error) });
       }
       end();
     },

@@ -54,7 +54,7 @@ export interface TakenTurn {
  * Takes a turn. The promise resolves once the turn survives this process.
  *
  * A repeat is recognised by its `requestId`; without one, equal input of the same caller joins the open run of the session while that still runs.
- * Decisions may be sent again in any case. A repeat continues a turn whose process has died.
+ * Decisions may be sent again in any case. A repeat continues a turn whose process has died, and so does other input, which is refused meanwhile.
  * @throws RondoError `INPUT_REFUSED` for neither or both of input and decisions, or a bad `requestId`; `SESSION_BUSY` for input while a run of the
  * session is open (details `{ runId, approvals }`: decide those first); `APPROVAL_NOT_FOUND` and the other errors of `engine.decide()`; the errors
  * of `engine.run()`.
@@ -79,9 +79,19 @@ async function start(engine: Engine, agent: Agent, turn: Turn, input: unknown): 
     return taken(run, await accepted(run), false);
   } catch (error) {
     const first = id !== undefined && isSameRun(error, id) ? id : await sameTurn(engine, agent, by, input, error);
-    if (first === undefined) throw error;
+    if (first === undefined) {
+      kick(engine, agent, turn, error);
+      throw error;
+    }
     return repeat(engine, agent, turn, first);
   }
+}
+
+/** Lets the open run of the session go on where it can: its process may have died, or an approval expired, and no worker need be there. */
+function kick(engine: Engine, agent: Agent, { by, assertion }: Turn, error: unknown): void {
+  const open = RondoError.is(error, 'SESSION_BUSY') ? openRunOf(error) : undefined;
+  // RUN_BUSY: it goes on already
+  if (open !== undefined) engine.resume(open, { agent, by, assertion }).catch(() => undefined);
 }
 
 const sessionIdOf = ({ session }: Turn) => (typeof session === 'object' ? session.id : session);

@@ -50,6 +50,7 @@ const LISTENERS = new Map<string, Listeners>();
 
 class SqliteJournal implements Journal {
   readonly durable = true;
+  readonly local = true;
   readonly records: Records;
   readonly inbox: Inbox;
   readonly #access: Access;

@@ -1,0 +1,111 @@
+/** What the platform says of a request, in its headers. */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { randomUUID } from 'node:crypto';
+import { type Context, context, propagation, trace } from '@opentelemetry/api';
+import { isName, type Principal } from '../../../ports/principal.ts';
+import { type Auth, type AuthOption, authenticate, bearerToken, checkHost } from '../../../server/auth.ts';
+import { HttpError } from '../../../server/errors.ts';
+import type { Handler } from '../../../server/listen.ts';
+import { parseTraceparent } from '../../../telemetry/traceparent.ts';
+
+const PREFIX = 'x-amzn-bedrock-agentcore-runtime-';
+export const SESSION = `${PREFIX}session-id`;
+const USER = `${PREFIX}user-id`;
+export const REQUEST = `${PREFIX}request-id`;
+const CUSTOM = `${PREFIX}custom-`;
+
+/** One request, as the platform passed it on. */
+export interface Invocation {
+  /** 33 to 256 characters. */
+  readonly session: string;
+  readonly requestId: string;
+  /** Where a user comes back after a consent. */
+  readonly callbackUrl: string | undefined;
+  /** The headers of the runtime's allow-list, `...-Runtime-Custom-*`, by names in lower case. */
+  readonly custom: Readonly<Record<string, string>>;
+  /** The token of the workload, for AgentCore Identity. A function, so that it is in no log. */
+  readonly workloadToken: () => string | undefined;
+}
+
+/** A request whose caller is known. */
+export interface Asked {
+  readonly by: Principal;
+  readonly assertion: string | undefined;
+  readonly invocation: Invocation;
+  readonly span: Context | undefined;
+}
+
+export interface Access {
+  readonly auth: AuthOption;
+  /** Whether `...-User-Id` is of the platform. */
+  readonly platform: boolean;
+  /** Whether a request without a session id is refused. */
+  readonly needsSession: boolean;
+  readonly tell: (error: unknown) => void;
+}
+
+const current = new AsyncLocalStorage<Asked>();
+
+/** The invocation that the calling code is part of, such as a tool of the agent; undefined outside of one, and for a run that was resumed without one. */
+export const currentInvocation = (): Invocation | undefined => current.getStore()?.invocation;
+
+/** Runs something as part of the invocation, and as a child of the caller's span. */
+export function within<T>(asked: Asked, run: () => T): T {
+  const { span } = asked;
+  return current.run(asked, () => (span ? context.with(span, run) : run()));
+}
+
+/** The caller of the invocation, for handlers that authenticate by themselves. */
+export const currentCaller: Auth = () => current.getStore()?.by;
+
+/** A handler that is called as part of an invocation. */
+export const asInvocation =
+  (access: Access, handler: Handler): Handler =>
+  async (request) =>
+    within(await askedBy(request, access), () => handler(request));
+
+/** @throws HttpError 400 for malformed headers, 401, 403, 503. */
+export async function askedBy(request: Request, access: Access): Promise<Asked> {
+  const { auth, platform, tell } = access;
+  checkHost(request, auth);
+  const { headers } = request;
+  const by = await callerOf(request, auth, platform, tell);
+  const assertion = typeof auth === 'function' ? bearerToken(headers.get('authorization')) : undefined;
+  return { by, assertion, invocation: invocationOf(headers, access.needsSession), span: spanOf(headers) };
+}
+
+/** A caller who was authenticated here is who that says. The header of the platform counts only where no one else could set it. */
+async function callerOf(request: Request, auth: AuthOption, platform: boolean, tell: (error: unknown) => void): Promise<Principal> {
+  const user = typeof auth === 'function' || !platform ? null : request.headers.get(USER);
+  if (user === null) return authenticate(request, auth, tell);
+  if (!isName(user)) throw new HttpError(400, `${USER} is a text of 1 to 500 characters.`);
+  return { id: user };
+}
+
+function invocationOf(headers: Headers, needsSession: boolean): Invocation {
+  const session = headers.get(SESSION);
+  if (session === null && needsSession)
+    throw new HttpError(400, `${SESSION} is missing: the session of the request, 33 to 256 characters.`);
+  if (session !== null && !/^[\x21-\x7e]{33,256}$/.test(session)) throw new HttpError(400, `${SESSION} is a text of 33 to 256 characters.`);
+  const requestId = headers.get(REQUEST) ?? randomUUID();
+  if (!/^[\x21-\x7e]{1,256}$/.test(requestId)) throw new HttpError(400, `${REQUEST} is a text of 1 to 256 characters.`);
+  const callbackUrl = headers.get('oauth2callbackurl') ?? undefined;
+  if (callbackUrl !== undefined && !URL.canParse(callbackUrl)) throw new HttpError(400, 'OAuth2CallbackUrl is a URL.');
+  const token = headers.get('x-amz-bedrock-agentcore-identity-wat') ?? headers.get('workloadaccesstoken') ?? undefined;
+  const custom: Record<string, string> = {};
+  for (const [name, value] of headers) if (name.startsWith(CUSTOM)) custom[name] = value;
+  return { session: session ?? randomUUID(), requestId, callbackUrl, custom, workloadToken: () => token };
+}
+
+/** The caller's span with its baggage: by the application's propagator, and without one by `traceparent` alone. */
+function spanOf(headers: Headers): Context | undefined {
+  const carrier: Record<string, string> = {};
+  for (const name of ['traceparent', 'tracestate', 'baggage', 'x-amzn-trace-id']) {
+    const value = headers.get(name);
+    if (value !== null) carrier[name] = value;
+  }
+  if (Object.keys(carrier).length === 0) return undefined;
+  const extracted = propagation.extract(context.active(), carrier);
+  const span = trace.getSpanContext(extracted) ? undefined : parseTraceparent(carrier.traceparent);
+  return span ? trace.setSpanContext(extracted, span) : extracted;
+}

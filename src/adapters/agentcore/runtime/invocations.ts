@@ -1,0 +1,66 @@
+/** `POST /invocations` of the protocol HTTP. */
+import type { RunResult } from '../../../engine/results.ts';
+import { json } from '../../../server/answer.ts';
+import { type BodyLimits, parseJson, readText } from '../../../server/body.ts';
+import { HttpError, problemOf } from '../../../server/errors.ts';
+import { eventStream, type ServerEvent } from '../../../server/sse.ts';
+import type { TakenTurn } from '../../../server/turns.ts';
+import { type Access, askedBy, REQUEST, SESSION } from './invocation.ts';
+import { messagesOf } from './messages.ts';
+import { type Turns, take, turnBody } from './turn.ts';
+
+/** Limits of the platform, in bytes and milliseconds. */
+const PAYLOAD = 100 * 1024 * 1024;
+const CHUNK = 10 * 1024 * 1024;
+const ARRIVES = 60_000;
+
+/** JSON, and what the AWS clients send if they are not told a type. */
+const TYPES = /^application\/(([\w.-]+\+)?json|octet-stream)$/;
+
+export interface Invocations extends Turns, Access {
+  readonly body: BodyLimits;
+  readonly heartbeat: number | undefined;
+  /** Aborted when the server closes. */
+  readonly closing: AbortSignal;
+}
+
+/** One turn: its result as JSON, or its messages as Server-Sent Events if `Accept` asks for them. @throws HttpError, RondoError. */
+export async function invoke(o: Invocations, request: Request): Promise<Response> {
+  const asked = await askedBy(request, o);
+  const limits = { maxBytes: PAYLOAD, timeout: ARRIVES, ...o.body };
+  const body = turnBody(parseJson(await readText(request, limits, TYPES), limits));
+  if (o.closing.aborted) throw closes();
+  const turn = await take(o, asked, body);
+  const { session, requestId } = asked.invocation;
+  const headers = { [SESSION]: session, [REQUEST]: requestId };
+  if (/\btext\/event-stream\b/i.test(request.headers.get('accept') ?? '')) return streamed(o, request, turn, session, headers);
+  // without a reader the models need not stream
+  void turn.events.return?.();
+  return json(200, await unlessClosed(turn.result, o.closing), headers);
+}
+
+function streamed(o: Invocations, { signal }: Request, turn: TakenTurn, session: string, headers: Record<string, string>): Response {
+  const leave = () => void turn.events.return?.();
+  if (signal.aborted) leave();
+  else signal.addEventListener('abort', leave, { once: true });
+  const problem = (error: unknown) => ({ type: 'error', ...problemOf(error, o.tell).problem });
+  const response = eventStream(framed(turn, session), { signal: o.closing, heartbeat: o.heartbeat, maxChunk: CHUNK, problem });
+  for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
+  return response;
+}
+
+async function* framed(turn: TakenTurn, session: string): AsyncGenerator<ServerEvent> {
+  for await (const message of messagesOf(turn, session)) yield { event: message.type, data: message };
+}
+
+const closes = () => new HttpError(503, 'The server closes. Send the request again.');
+
+/** The result, unless the server closes first: then the run goes on elsewhere. */
+function unlessClosed(result: Promise<RunResult>, closing: AbortSignal): Promise<RunResult> {
+  return new Promise((resolve, reject) => {
+    const close = () => reject(closes());
+    closing.addEventListener('abort', close, { once: true });
+    if (closing.aborted) close();
+    result.then(resolve, reject).finally(() => closing.removeEventListener('abort', close));
+  });
+}

@@ -1,0 +1,214 @@
+import { createAdaptorServer, upgradeWebSocket } from '@hono/node-server';
+import { Hono } from 'hono';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { Engine } from '../../../engine/engine.ts';
+import type { WorkOptions } from '../../../engine/work/work.ts';
+import { invalid } from '../../../errors.ts';
+import type { Limits } from '../../../journal/entries.ts';
+import type { Agent } from '../../../loop/types.ts';
+import { checkOptions } from '../../../options.ts';
+import type { Principal } from '../../../ports/principal.ts';
+import { isLoopback } from '../../../server/addresses.ts';
+import { errorAnswer } from '../../../server/answer.ts';
+import { type AuthOption, checkOpen } from '../../../server/auth.ts';
+import type { BodyLimits } from '../../../server/body.ts';
+import { HttpError } from '../../../server/errors.ts';
+import { report } from '../../../server/report.ts';
+import { type Invocation, SESSION } from './invocation.ts';
+import type { Invocations } from './invocations.ts';
+import { pings } from './ping.ts';
+import { checkJournal, inContainer, portFrom } from './place.ts';
+import { type Mounting, PROTOCOLS, type Protocol, route } from './protocols.ts';
+import { FRAME } from './socket.ts';
+import { Owners } from './turn.ts';
+
+export interface ServeOptions<C = unknown> {
+  /** `http`: `/invocations` and `/ws`. Default. */
+  protocol?: Protocol;
+  /** Default: the environment's `PORT`, else 8080 for `http` and `ag-ui`. 0: a free port. */
+  port?: number;
+  /** Default: all addresses in a container, else 127.0.0.1. */
+  host?: string;
+  /** Whether this is a container of AgentCore Runtime, whose platform is the only one that can call. Default: as the environment says. */
+  container?: boolean;
+  /**
+   * Authenticates callers, such as `jwtAuthorizer({ ... }).auth`. Without it the caller is who the platform says, in
+   * `X-Amzn-Bedrock-AgentCore-Runtime-User-Id`, else `anonymous`; and outside of a container only this machine may call. `'none'`: any machine may.
+   */
+  auth?: AuthOption;
+  /** Whether a conversation belongs to the user who began it (the default), or to the tenant. */
+  sessions?: 'own' | 'tenant';
+  /** Whether a request without a session id is refused. Default: in a container. Elsewhere such a request is a session of its own. */
+  requireSession?: boolean;
+  /** The limits of every run. */
+  limits?: Limits;
+  /** Makes the context of the agent's tools for a caller. */
+  context?: (by: Principal, invocation: Invocation) => C;
+  /** `'ephemeral'`: paused runs may be lost with the session. Without it, a container refuses a journal that is in memory or on its own disk. */
+  journal?: 'ephemeral';
+  /** Whether to drive all runs that need a process, see `engine.work()`. Default: not in a container, which is of one session. */
+  worker?: boolean | Omit<WorkOptions, 'signal'>;
+  /** Whether SIGTERM and SIGINT close server and engine. Default: in a container. */
+  signals?: boolean;
+  /** Limits of a body. Default 100 MiB within a minute. */
+  body?: BodyLimits;
+  /** Milliseconds between comments that keep proxies from closing a quiet stream. Default 15,000. */
+  heartbeat?: number;
+}
+
+const OPTIONS = {
+  protocol: "protocol: 'http'",
+  port: 'port: 8080',
+  host: "host: '0.0.0.0'",
+  container: 'container: true',
+  auth: 'auth: jwtAuthorizer({ ... }).auth',
+  sessions: "sessions: 'tenant'",
+  requireSession: 'requireSession: true',
+  limits: 'limits: { steps: 20 }',
+  context: 'context: (by) => ({ tenant: by.tenant })',
+  journal: "journal: 'ephemeral'",
+  worker: 'worker: false',
+  signals: 'signals: true',
+  body: 'body: { maxBytes: 1_000_000 }',
+  heartbeat: 'heartbeat: 15_000',
+} satisfies Record<keyof ServeOptions, string>;
+
+export interface Serving extends AsyncDisposable {
+  /** For example `http://127.0.0.1:8080`. */
+  readonly url: string;
+  readonly port: number;
+  readonly protocol: Protocol;
+  /**
+   * Takes no more connections, ends streams and sockets, and answers 503 to those who wait. Connections that are open after `grace` milliseconds
+   * (default 5,000) are cut. Runs continue: they belong to the engine.
+   */
+  close(o?: { grace?: number }): Promise<void>;
+  /** `close()`, and closes the engine: running calls get 5 seconds to end, and the runs can be resumed elsewhere. What SIGTERM does. */
+  drain(): Promise<void>;
+}
+
+const WHERE = 'serve()';
+
+/**
+ * Serves an agent as a container of AgentCore Runtime must: the routes of a protocol, and `/ping`. The same program runs on this machine. One
+ * invocation is one turn of a session, see `takeTurn`. It registers the agent with the engine.
+ * @throws RondoError `CONFIG_INVALID`.
+ */
+export async function serve<C>(engine: Engine, agent: Agent, o: ServeOptions<C> = {}): Promise<Serving> {
+  checkOptions(o, OPTIONS, WHERE);
+  const { protocol = 'http', container = inContainer(), sessions = 'own', requireSession = container, worker = !container } = o;
+  if (!Object.hasOwn(PROTOCOLS, protocol)) throw invalid(`${WHERE}: protocol is one of ${Object.keys(PROTOCOLS).join(', ')}.`);
+  if (sessions !== 'own' && sessions !== 'tenant') throw invalid(`${WHERE}: sessions is 'own' or 'tenant'.`);
+  const host = o.host ?? (container ? '0.0.0.0' : '127.0.0.1');
+  const port = o.port ?? portFrom(process.env.PORT, WHERE) ?? PROTOCOLS[protocol].port;
+  // in a container only the platform reaches the port
+  const auth = o.auth ?? (container ? 'none' : undefined);
+  checkOpen(host, auth, WHERE);
+  if (container) checkJournal(engine, o.journal, WHERE);
+  engine.register(agent);
+
+  const tell = report(WHERE);
+  const closing = new AbortController();
+  const invocations: Invocations = {
+    engine,
+    agent,
+    sessions,
+    limits: o.limits,
+    context: o.context as Invocations['context'],
+    owners: new Owners(),
+    auth,
+    platform: container || auth === undefined,
+    needsSession: requireSession,
+    tell,
+    body: o.body ?? {},
+    heartbeat: o.heartbeat,
+    closing: closing.signal,
+  };
+  const app = new Hono();
+  app.onError((error) => errorAnswer(error, tell));
+  app.notFound(() => errorAnswer(new HttpError(404, 'There is nothing here.'), tell));
+  const ping = pings(engine);
+  route(app, ['GET'], '/ping', ping.answer);
+  await PROTOCOLS[protocol].mount({
+    app,
+    o: invocations,
+    socket: (path, begin) => socketRoute(app, path, auth, begin),
+  });
+
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: FRAME });
+  const server = createAdaptorServer({ fetch: app.fetch, websocket: { server: sockets } }) as import('node:http').Server;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) => reject(invalid(`${WHERE}: cannot listen on ${host}:${port}: ${cause.message}.`, { cause })));
+    server.listen(port, host, resolve);
+  });
+  server.on('error', tell);
+  if (worker !== false) engine.work({ onError: tell, ...(typeof worker === 'object' && worker), signal: closing.signal });
+
+  let closed: Promise<void> | undefined;
+  const close: Serving['close'] = ({ grace = 5_000 } = {}) => {
+    closed ??= (async () => {
+      closing.abort();
+      const over = new Promise<void>((resolve) => server.close(() => resolve()));
+      // connections become idle one by one, as their answers end
+      const idle = setInterval(() => server.closeIdleConnections(), 50);
+      const late = setTimeout(() => {
+        for (const socket of sockets.clients) socket.terminate();
+        server.closeAllConnections();
+      }, grace);
+      await over;
+      clearInterval(idle);
+      clearTimeout(late);
+      ping.stop();
+      for (const name of SIGNALS) process.off(name, drained);
+    })();
+    return closed;
+  };
+  const drain = async () => {
+    await Promise.all([close(), engine.close()]);
+  };
+  const drained = () => void drain().catch(tell);
+  if (o.signals ?? container) for (const name of SIGNALS) process.once(name, drained);
+  const address = server.address() as import('node:net').AddressInfo;
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
+  return { url, port: address.port, protocol, close, drain, [Symbol.asyncDispose]: () => close() };
+}
+
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
+/** The token of a browser, which cannot set headers, as a subprotocol: `base64UrlBearerAuthorization.<token in base64url>`. */
+const SUBPROTOCOL = /(?:^|[\s,])base64UrlBearerAuthorization\.([\w-]+)/;
+
+/** A route that becomes a WebSocket once the caller is known. Before that it answers as any route. */
+function socketRoute(app: Hono, path: string, auth: AuthOption, begin: Parameters<Mounting['socket']>[1]): void {
+  const begun = new WeakMap<Request, (socket: WebSocket) => Promise<void>>();
+  app.get(
+    path,
+    async (c, next) => {
+      const { raw } = c.req;
+      if (raw.headers.get('upgrade')?.toLowerCase() !== 'websocket') throw new HttpError(400, 'This is a WebSocket.');
+      if (auth === undefined) checkOrigin(raw);
+      begun.set(raw, await begin(forSocket(raw)));
+      await next();
+    },
+    upgradeWebSocket((c) => ({
+      onOpen: (_, socket) => void begun.get(c.req.raw)?.(socket.raw as unknown as WebSocket),
+    })),
+  );
+}
+
+/** Without authentication a page of any site could connect to this machine, and a browser says which page it is. @throws HttpError 403. */
+function checkOrigin({ headers }: Request): void {
+  const origin = headers.get('origin');
+  if (origin !== null && !(URL.canParse(origin) && isLoopback(new URL(origin).hostname))) throw new HttpError(403, 'Not for this page.');
+}
+
+/** The request with what a browser says in the URL and the subprotocol as headers. */
+function forSocket(request: Request): Request {
+  const headers = new Headers(request.headers);
+  const { searchParams } = new URL(request.url);
+  for (const [name, value] of searchParams) if (name.toLowerCase() === SESSION && !headers.has(SESSION)) headers.set(SESSION, value);
+  const token = SUBPROTOCOL.exec(headers.get('sec-websocket-protocol') ?? '')?.[1];
+  if (token !== undefined && !headers.has('authorization'))
+    headers.set('authorization', `Bearer ${Buffer.from(token, 'base64url').toString('latin1')}`);
+  return new Request(request.url, { headers });
+}

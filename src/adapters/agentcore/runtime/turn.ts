@@ -1,0 +1,70 @@
+/** A turn as a caller writes it. */
+import type { Engine } from '../../../engine/engine.ts';
+import { RondoError } from '../../../errors.ts';
+import type { Decision, Limits } from '../../../journal/entries.ts';
+import type { Json } from '../../../json.ts';
+import type { Agent } from '../../../loop/types.ts';
+import type { Principal } from '../../../ports/principal.ts';
+import { HttpError } from '../../../server/errors.ts';
+import { type TakenTurn, takeTurn } from '../../../server/turns.ts';
+import { type Asked, type Invocation, within } from './invocation.ts';
+
+/** What turns are taken with. */
+export interface Turns {
+  readonly engine: Engine;
+  readonly agent: Agent;
+  readonly sessions: 'own' | 'tenant';
+  readonly limits: Limits | undefined;
+  readonly context: ((by: Principal, invocation: Invocation) => Json) | undefined;
+  readonly owners: Owners;
+}
+
+export interface TurnBody {
+  readonly input?: Json | undefined;
+  readonly decisions?: readonly Decision[] | undefined;
+  readonly requestId?: string | undefined;
+}
+
+const FIELDS = ['input', 'prompt', 'decisions', 'requestId'];
+const SHAPE =
+  'The body is { "input" }, or { "decisions": [{ "approval", "type" }] }, with "requestId" for a repeat. "prompt" is another name of input.';
+
+/** Other fields are refused: a misspelt one would be ignored, and `by` comes from authentication only. @throws HttpError 400. */
+export function turnBody(body: Json): TurnBody {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new HttpError(400, SHAPE);
+  const { input, prompt, decisions, requestId } = body as { readonly [field: string]: Json | undefined };
+  const other = Object.keys(body).find((name) => !FIELDS.includes(name));
+  if (other !== undefined) throw new HttpError(400, `The body has the field "${other.slice(0, 100)}". ${SHAPE}`);
+  if (input !== undefined && prompt !== undefined) throw new HttpError(400, `The body has input and prompt. ${SHAPE}`);
+  if (decisions !== undefined && !Array.isArray(decisions)) throw new HttpError(400, `decisions is a list. ${SHAPE}`);
+  if (requestId !== undefined && typeof requestId !== 'string') throw new HttpError(400, `requestId is a text. ${SHAPE}`);
+  return { input: input ?? prompt, decisions: decisions as readonly Decision[] | undefined, requestId };
+}
+
+/** @throws RondoError `NOT_PERMITTED` for input to a session of another user, and as `takeTurn`. */
+export function take({ engine, agent, sessions, limits, context, owners }: Turns, asked: Asked, body: TurnBody): Promise<TakenTurn> {
+  const { by, assertion, invocation } = asked;
+  const { session: id } = invocation;
+  if (body.input !== undefined) owners.check(id, by, sessions);
+  const session = sessions === 'tenant' ? { id, shared: true } : id;
+  return within(asked, () => takeTurn(engine, agent, { session, by, assertion, ...body, limits, context: context?.(by, invocation) }));
+}
+
+/** Sessions that a process remembers the owner of. In a container it has one. */
+const MOST = 10_000;
+
+/** Whose a session is while this process lives: the one who said something in it first. Conversations in the journal are kept apart in any case. */
+export class Owners {
+  readonly #of = new Map<string, string>();
+
+  /** @throws RondoError `NOT_PERMITTED`. */
+  check(session: string, { id, tenant }: Principal, sessions: 'own' | 'tenant'): void {
+    const owner = JSON.stringify([tenant ?? null, sessions === 'own' ? id : null]);
+    const known = this.#of.get(session);
+    if (known === owner) return;
+    if (known !== undefined) throw new RondoError('NOT_PERMITTED', 'This session is of another user. Begin one with a new session id.');
+    this.#of.set(session, owner);
+    const [oldest] = this.#of.keys();
+    if (this.#of.size > MOST && oldest !== undefined) this.#of.delete(oldest);
+  }
+}

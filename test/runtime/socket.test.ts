@@ -1,0 +1,178 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { WebSocket } from 'ws';
+import { agent } from '../../src/index.ts';
+import { bearer } from '../../src/server/index.ts';
+import { scripted } from '../../src/testing/scripted.ts';
+import { deferred } from '../engine/setup.ts';
+import { held } from '../server/held.ts';
+import { get } from '../server/http.ts';
+import { connect, echo, payer, SESSION, serving, session, USER } from './serving.ts';
+
+beforeEach(() => void vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined));
+afterEach(() => void vi.restoreAllMocks());
+
+const ana = { [SESSION]: session(), [USER]: 'ana' };
+
+describe('/ws', () => {
+  test('takes turns of the session: text, approvals and decisions', async () => {
+    const { agent, paid } = payer();
+    const { url } = await serving(agent);
+    const client = await connect(url, ana);
+    expect(await client.next()).toEqual({ type: 'session', session: session() });
+    client.say({ type: 'input', input: '5' });
+    expect(await client.next()).toMatchObject({ type: 'run', session: session() });
+    let text = '';
+    let result = await client.next();
+    for (; result.type === 'text'; result = await client.next()) text += result.text;
+    expect(text).toBe('I will pay.');
+    expect(result).toMatchObject({ type: 'result', status: 'paused', approvals: [{ tool: 'pay', input: { cents: 5 } }] });
+    client.socket.close();
+    await client.closed;
+    // the page is opened again: it is told what waits
+    const again = await connect(url, ana);
+    const hello = await again.next();
+    expect(hello).toMatchObject({ type: 'session', open: { status: 'paused', approvals: [{ id: result.approvals[0].id }] } });
+    again.say({ type: 'input', input: '6' });
+    expect(await again.next()).toMatchObject({ type: 'error', code: 'SESSION_BUSY' });
+    again.say({ type: 'decisions', decisions: [{ approval: hello.open.approvals[0].id, type: 'approve' }] });
+    expect(await again.until('tool')).toMatchObject({ tool: 'pay', status: 'started', input: { cents: 5 } });
+    expect(await again.until('result')).toMatchObject({ status: 'completed', output: 'It is paid.' });
+    expect(paid).toEqual([5]);
+  });
+
+  test('steers and cancels the run of its turn', async () => {
+    const gate = deferred();
+    const asked: string[][] = [];
+    const model = scripted(async ({ messages }) => {
+      asked.push(messages.flatMap(({ content }) => content.flatMap((part) => (part.type === 'text' ? part.text : []))));
+      if (asked.length === 1) await gate.promise;
+      return 'ok';
+    });
+    const { url } = await serving(agent({ name: 'a', instructions: '', model }));
+    const client = await connect(url, ana);
+    client.say({ type: 'input', input: 'go' });
+    await client.until('run');
+    client.say({ type: 'steer', input: 'left' });
+    client.say({ type: 'input', input: 'second' });
+    expect(await client.until('error')).toMatchObject({ code: 'BAD_REQUEST' });
+    gate.resolve();
+    await client.until('result');
+    expect(asked.at(-1)).toContain('left');
+
+    const { agent: stuck, begun } = held();
+    const other = await connect((await serving(stuck)).url, ana);
+    other.say({ type: 'input', input: 'go' });
+    await begun;
+    other.say({ type: 'cancel', reason: 'enough' });
+    expect(await other.until('result')).toMatchObject({ status: 'cancelled', reason: 'enough' });
+  });
+
+  test('that closes leaves the run, which another socket joins', async () => {
+    const { agent, begun, finish } = held();
+    const { url } = await serving(agent);
+    const input = { type: 'input', input: 'go', requestId: 'r1' };
+    const first = await connect(url, ana);
+    first.say(input);
+    await begun;
+    first.socket.terminate();
+    await first.closed;
+    expect((await get(`${url}/ping`)).body.status).toBe('HealthyBusy');
+    const second = await connect(url, ana);
+    expect(await second.next()).toMatchObject({ type: 'session', open: { status: 'running' } });
+    second.say(input);
+    expect(await second.until('run')).toMatchObject({ repeated: true });
+    finish('seen');
+    expect(await second.until('result')).toMatchObject({ status: 'completed', output: 'seen' });
+  });
+
+  test('sends no frame that is larger than the platform passes on', async () => {
+    const long = 'ä'.repeat(200_000);
+    const { url } = await serving(agent({ name: 'a', instructions: '', model: scripted(() => long) }));
+    const client = await connect(url, ana);
+    const sizes: number[] = [];
+    const { _socket } = client.socket as unknown as { _socket: import('node:net').Socket };
+    const wire: Buffer[] = [];
+    _socket.on('data', (data: Buffer) => void wire.push(data));
+    client.say({ type: 'input', input: 'go' });
+    expect((await client.until('result')).output).toBe(long);
+    for (const size of framesIn(Buffer.concat(wire))) sizes.push(size);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(65_536);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeGreaterThan(800_000);
+  });
+
+  test('refuses bad messages, and goes on', async () => {
+    const { url } = await serving(echo());
+    const client = await connect(url, ana);
+    await client.next();
+    for (const bad of [
+      '{',
+      '[]',
+      '7',
+      '{}',
+      '{"type":"shell"}',
+      '{"type":"input"}',
+      '{"type":"input","input":"x","by":{"id":"ben"}}',
+      '{"type":"cancel"}',
+    ]) {
+      client.say(bad);
+      expect([bad, await client.next()]).toEqual([bad, { type: 'error', code: expect.any(String), message: expect.any(String) }]);
+    }
+    client.socket.send(Buffer.from('{}'), { binary: true });
+    expect(await client.next()).toMatchObject({ type: 'error', code: 'BAD_REQUEST' });
+    client.say({ type: 'input', input: 'hi' });
+    expect((await client.until('result')).output).toBe('message 1');
+    client.say(`{"type":"input","input":"${'x'.repeat(70_000)}"}`);
+    expect(await client.closed).toBe(1009);
+  });
+
+  test('lets in whom the token names, in a header or as a browser can send it, and no page of another site', async () => {
+    const { url } = await serving(echo(), { auth: bearer({ verify: (token) => (token === 'good' ? { id: 'ana' } : undefined) }) });
+    const status = (headers: Record<string, string>, protocols: string[] = [], to = url) =>
+      new Promise((resolve) => {
+        const socket = new WebSocket(`${to.replace('http', 'ws')}/ws`, protocols, { headers });
+        socket.on('unexpected-response', (_, response) => resolve(response.statusCode));
+        socket.on('error', () => undefined);
+        socket.on('open', () => {
+          resolve(101);
+          socket.terminate();
+        });
+      });
+    const token = `base64UrlBearerAuthorization.${Buffer.from('good').toString('base64url')}`;
+    expect(await status({ [SESSION]: session() })).toBe(401);
+    expect(await status({ [SESSION]: session(), authorization: 'Bearer bad' })).toBe(401);
+    expect(await status({ [SESSION]: 'short', authorization: 'Bearer good' })).toBe(400);
+    expect(await status({ [SESSION]: session(), authorization: 'Bearer good' })).toBe(101);
+    expect(await status({ [SESSION]: session() }, [token])).toBe(101);
+    const open = await serving(echo());
+    expect(await status({ ...ana, origin: 'https://evil.example.com' }, [], open.url)).toBe(403);
+    expect(await status({ ...ana, origin: 'null' }, [], open.url)).toBe(403);
+    expect(await status({ ...ana, origin: 'http://localhost:5173' }, [], open.url)).toBe(101);
+    const other = new WebSocket(`${open.url.replace('http', 'ws')}/elsewhere`);
+    expect(await new Promise((resolve) => other.on('error', () => resolve('refused')).on('open', () => resolve('open')))).toBe('refused');
+  });
+
+  test('is closed with the server, and the run can be resumed', async () => {
+    const { agent, begun, finish } = held();
+    const { url, close, engine } = await serving(agent);
+    const client = await connect(url, ana);
+    client.say({ type: 'input', input: 'go' });
+    const { runId } = await client.until('run');
+    await begun;
+    const closed = close();
+    expect(await client.closed).toBe(1001);
+    await closed;
+    finish('seen');
+    await vi.waitFor(async () => expect((await engine.inspect(runId, { by: { id: 'ana' } })).status).toBe('completed'));
+  });
+});
+
+/** The payload sizes of unmasked WebSocket frames. */
+function* framesIn(bytes: Buffer): Generator<number> {
+  for (let at = 0; at < bytes.length; ) {
+    const short = (bytes[at + 1] ?? 0) & 0x7f;
+    const head = short === 126 ? 4 : short === 127 ? 10 : 2;
+    const size = short === 126 ? bytes.readUInt16BE(at + 2) : short === 127 ? Number(bytes.readBigUInt64BE(at + 2)) : short;
+    yield size;
+    at += head + size;
+  }
+}
