@@ -13,11 +13,13 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 const stop = new AbortController();
-process.on('SIGINT', () => {
+const interrupted = () => {
   if (stop.signal.aborted) process.exit(EXIT.interrupted);
-  stderr.write('\nStopping. What was measured is kept. Ctrl-C again ends at once.\n');
+  const kept = process.argv[2] === 'agentcore' ? '' : ' What was measured is kept.';
+  stderr.write(`\nStopping.${kept} Ctrl-C again ends at once.\n`);
   stop.abort();
-});
+};
+process.on('SIGINT', interrupted).on('SIGTERM', interrupted);
 
 const io: Io = {
   out: (text) => void write(text),

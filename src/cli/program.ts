@@ -1,5 +1,6 @@
 /** The command line: names and options. What a command needs is loaded when it runs. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import type { AgentCoreCommand } from './agentcore/run.ts';
 import type { BenchOptions } from './bench/run.ts';
 import type { CostOptions } from './cost/run.ts';
 import { EXIT, type ExitCode, type Io } from './io.ts';
@@ -108,7 +109,39 @@ function programOf(io: Io, end: (code: ExitCode) => void): Command {
       const { cost } = await import('./cost/run.ts');
       end(await cost(file, options, io));
     });
+  agentcoreOf(program, io, end);
   return program;
+}
+
+function agentcoreOf(program: Command, io: Io, end: (code: ExitCode) => void): void {
+  program
+    .command('agentcore')
+    .description('A local server that speaks the protocol of Amazon Bedrock AgentCore, for unmodified AWS clients.')
+    .enablePositionalOptions()
+    .option('--port <n>', 'default: 4566; 0: a free one', whole(0))
+    .option('--host <address>', 'default: 127.0.0.1; another address than one of this machine needs --open')
+    .option('--open', 'lets other machines call; their requests must be signed all the same')
+    .option('--region <name>', 'default: us-east-1')
+    .option('--account <digits>', 'default: 123456789012')
+    .option('--key <id:secret>', 'an AWS key that may sign, with :token after it if it has one; repeatable; default: one is made', list)
+    .option('--state <file>', 'keeps all resources in a file, for the next start; default: in memory')
+    .option('--bindings <file>', 'JSON: commands behind container URIs, functions behind Lambda ARNs')
+    .option(
+      '--fault <fault>',
+      'such as throttle=CreateAgentRuntime:0.2; kinds: throttle, error, error-after, reset, reset-stream; repeatable',
+      list,
+    )
+    .option('--seed <n>', 'which calls meet a fault (default: 1)', whole(0))
+    .option('--no-throttle', 'does not throttle at the rates of AWS')
+    .option('--log <file>', 'appends each call as a line of JSON')
+    .option('--time <iso>', 'the time at which its clock starts; default: now')
+    .option('--frozen', 'its clock stands still until it is moved, by POST /_rondo/clock')
+    .option('--json', 'prints one line of JSON in place of the exports')
+    .option('--verbose', 'shows the stack of an error')
+    .action(async (options: AgentCoreCommand) => {
+      const { agentcore } = await import('./agentcore/run.ts');
+      end(await agentcore(options, io));
+    });
 }
 
 const withOutputs = (command: Command): Command =>

@@ -1,5 +1,5 @@
 /** The record of the requests, newest last. It holds no bodies and no signatures. */
-import { appendFile } from 'node:fs';
+import { appendFile } from 'node:fs/promises';
 
 export interface CallRecord {
   readonly id: string;
@@ -22,6 +22,8 @@ export interface CallLog {
   add(record: CallRecord): void;
   list(): readonly CallRecord[];
   clear(): void;
+  /** When the file has all records. */
+  written(): Promise<void>;
 }
 
 const KEPT = 1_000;
@@ -29,15 +31,17 @@ const KEPT = 1_000;
 /** @param file each record is appended to it as a line of JSON. @param tell for a file that cannot be written. */
 export function callLog(file: string | undefined, tell: (error: unknown) => void): CallLog {
   const records: CallRecord[] = [];
+  let last = Promise.resolve();
   return {
     add(record) {
       records.push(record);
       if (records.length > KEPT) records.shift();
-      if (file !== undefined) appendFile(file, `${JSON.stringify(record)}\n`, { mode: 0o600 }, (error) => error && tell(error));
+      if (file !== undefined) last = last.then(() => appendFile(file, `${JSON.stringify(record)}\n`, { mode: 0o600 })).catch(tell);
     },
     list: () => records,
     clear: () => {
       records.length = 0;
     },
+    written: () => last,
   };
 }

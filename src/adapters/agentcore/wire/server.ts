@@ -131,6 +131,8 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
     const gone = new AbortController();
     response.once('close', () => gone.abort(new Error('the client hung up')));
     request.on('error', () => undefined);
+    // clients sign by the time of the server, if theirs differs
+    response.setHeader('date', new Date(clock.now()).toUTCString());
     const { method = 'GET', url = '/', headers } = request;
     const { path, query } = targetOf(url);
     try {
@@ -179,6 +181,7 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
       await behind.stop();
       server.closeAllConnections();
       await over;
+      await log.written();
       clock.stop();
       state.close();
     })();

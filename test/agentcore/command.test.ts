@@ -1,0 +1,61 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { BedrockAgentCoreControlClient, ListAgentRuntimesCommand } from '@aws-sdk/client-bedrock-agentcore-control';
+import { expect, test } from 'vitest';
+import { ran } from '../cli/io.ts';
+import { folder } from '../folder.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+test('rondo agentcore prints what a client needs, keeps its files to its owner, and ends with SIGTERM', async () => {
+  const cwd = folder('agentcore');
+  writeFileSync(join(cwd, 'bindings.json'), '{}');
+  const args =
+    'agentcore --port 0 --json --state state.db --log calls.jsonl --bindings bindings.json --key AKIDEXAMPLE:secret --region eu-west-1';
+  const child = spawn(process.execPath, ['--import', join(root, 'scripts/source.ts'), join(root, 'src/cli/main.ts'), ...args.split(' ')], {
+    cwd,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = once(child, 'close');
+  try {
+    const { value } = await createInterface(child.stdout)[Symbol.asyncIterator]().next();
+    const { url, env, adminToken } = JSON.parse(value as string);
+    expect(env).toMatchObject({ AWS_REGION: 'eu-west-1', AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_ENDPOINT_URL_BEDROCK_AGENTCORE: url });
+    const credentials = { accessKeyId: env.AWS_ACCESS_KEY_ID, secretAccessKey: env.AWS_SECRET_ACCESS_KEY };
+    const client = new BedrockAgentCoreControlClient({ endpoint: url, region: env.AWS_REGION, credentials });
+    expect((await client.send(new ListAgentRuntimesCommand({}))).agentRuntimes).toEqual([]);
+    client.destroy();
+    const calls = await fetch(`${url}/_rondo/calls`, { headers: { authorization: `Bearer ${adminToken}` } });
+    expect(await calls.json()).toMatchObject({ calls: [{ operation: 'ListAgentRuntimes', status: 200 }] });
+  } finally {
+    child.kill('SIGTERM');
+  }
+  expect(await ended).toEqual([0, null]);
+  expect(statSync(join(cwd, 'state.db')).mode & 0o777).toBe(0o600);
+  expect(JSON.parse(readFileSync(join(cwd, 'calls.jsonl'), 'utf8'))).toMatchObject({ operation: 'ListAgentRuntimes' });
+  expect(statSync(join(cwd, 'calls.jsonl')).mode & 0o777).toBe(0o600);
+});
+
+test('without --json it prints lines that a shell can read', async () => {
+  const { code, out } = await ran(['agentcore', '--port', '0'], {}, { signal: AbortSignal.abort() });
+  expect(code).toBe(0);
+  for (const line of out.trim().split('\n')) expect(line).toMatch(/^(# .+|export [A-Z_]+=\S+)$/);
+  expect(out).toContain('export AWS_ENDPOINT_URL_BEDROCK_AGENTCORE_CONTROL=http://127.0.0.1:');
+});
+
+test.each([
+  ['a host that other machines reach', '--host 0.0.0.0', 'open: true'],
+  ['a key without a secret', '--key AKIDEXAMPLE', 'id:secret'],
+  ['a fault that there is not', '--fault slow=CreateEvent', 'kind=Operation:probability'],
+  ['a time that is none', '--time soon', 'ISO 8601'],
+  ['bindings that are not there', '--bindings none.json', 'none.json cannot be read'],
+  ['an account of 11 digits', '--account 12345678901', '12 digits'],
+  ['a state file that cannot be made', '--state no/such/folder.db', 'cannot be opened'],
+])('%s is refused, and the message says what to write', async (_, args, why) => {
+  const { code, err } = await ran(['agentcore', '--port', '0', ...args.split(' ')]);
+  expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining(why) });
+  expect(err).not.toContain('With --verbose');
+});
