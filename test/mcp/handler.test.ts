@@ -153,8 +153,9 @@ describe('an approval', () => {
   test('cannot be decided without authentication, nor by whom the application leaves out', async () => {
     const { clerk, paid } = obedient();
     const open = await connected((await serving(clerk)).url);
+    const anyone = { prompt: 'call pay {"to":"eve","cents":5}' };
     expect((await open.listTools()).tools.map((t) => t.name)).toEqual(['clerk']);
-    const paused = await call(open, 'clerk', order);
+    const paused = await call(open, 'clerk', anyone);
     expect(said(paused)).not.toContain('the tool decide');
     const decision = { session: data(paused).session, decisions: [{ approval: data(paused).approvals[0].id, type: 'approve' }] };
     expect((await call(open, 'decide', decision)).isError).toBe(true);
