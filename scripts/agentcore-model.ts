@@ -22,7 +22,9 @@ import {
 import { root } from './doors.ts';
 
 const require = createRequire(import.meta.url);
-const { NormalizedSchema } = require('@smithy/core/schema') as { NormalizedSchema: { of(schema: unknown): Schema } };
+/** The clients' own library, wherever their packages have it. */
+const ofClients = createRequire(require.resolve('@aws-sdk/client-bedrock-agentcore/package.json'));
+const { NormalizedSchema } = ofClients('@smithy/core/schema') as { NormalizedSchema: { of(schema: unknown): Schema } };
 
 /** What is used here of the clients' own reading of their schemas. */
 interface Schema {

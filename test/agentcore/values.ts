@@ -13,7 +13,7 @@ const NUMBERS = [0, 7, -3, 2.5, 1_000_000_000];
 /** A structure that contains itself ends here. */
 const DEEPEST = 6;
 
-export function made(plane: Plane, type: Ref, making: Making, depth = 0): unknown {
+function made(plane: Plane, type: Ref, making: Making, depth = 0): unknown {
   const { variant } = making;
   const pick = <T>(list: readonly T[]): T => list[(variant + depth) % list.length] as T;
   if (typeof type === 'object') {

@@ -113,12 +113,6 @@ export function shapeOf(plane: Plane, name: string): Shape {
   return shape;
 }
 
-/** The names of all shapes of a plane. */
-export const shapesOf = (plane: Plane): string[] => {
-  const { [plane]: own, both } = storedModel().shapes;
-  return [...Object.keys(own), ...Object.keys(both)];
-};
-
 export const SIMPLE = { s: 'string', n: 'number', b: 'boolean', e: 'epoch', i: 'iso', y: 'blob', w: 'stream', d: 'document' } as const;
 export const PLACES = { l: 'label', p: 'payload', c: 'status', q: 'query', h: 'header' } as const;
 const MEMBER = /^(?<name>\w+)(?<flags>[!~^]*):(?<type>[^@]+)(?:@(?<place>.)(?<in>.*))?$/;

@@ -4,7 +4,7 @@ import { entries, type Limits, like, oneOf, range, TAGS, text, WORKLOAD_NAME } f
 
 const PROVIDER = text(1, 128, '[a-zA-Z0-9\\-_]+');
 const WORKLOAD_TOKEN = range(1, 131_072);
-/** The service's own pattern has a bare dot for each dot of a token, and takes any text of five characters; what is no token fails later there. */
+/** The service's own pattern has a bare dot for each dot of a token, and takes any text of five characters. */
 const USER_TOKEN = text(1, 131_072, '[A-Za-z0-9-_=]+\\.[A-Za-z0-9-_=]+\\.[A-Za-z0-9-_=]+');
 const USER_ID = range(1, 128);
 const SESSION_URI = text(1, 1024, 'urn:ietf:params:oauth:request_uri:[a-zA-Z0-9-._~]+');

@@ -1,0 +1,55 @@
+/** Where the behaviour of what the local server executes is from. `docs/agentcore/operations.md` is written from it. */
+
+interface Source {
+  /** What is known, and from where. */
+  readonly from: string;
+  /** What is not, and is done all the same. */
+  readonly guess?: string;
+}
+
+const STATUS = 'two seconds until the new status';
+
+/** By the name of the operation. Each operation that the server executes is here. */
+export const SOURCES: Readonly<Record<string, Source>> = {
+  CreateAgentRuntime: {
+    from: 'documentation: version 1 and the endpoint DEFAULT are made with it',
+    guess: `${STATUS}; a name in use is a ConflictException`,
+  },
+  UpdateAgentRuntime: {
+    from: 'documentation: each update is a version, and DEFAULT follows the newest',
+    guess: `${STATUS}; an update while it is deleted is a ConflictException`,
+  },
+  GetAgentRuntime: { from: 'documentation: the newest version if none is named; timeouts of 900 and 28,800 seconds by default' },
+  DeleteAgentRuntime: {
+    from: 'documentation: the runtime with its versions and endpoints, or one version',
+    guess: `${STATUS}; a version that an endpoint points to is a ConflictException`,
+  },
+  ListAgentRuntimes: { from: 'documentation', guess: 'the order, by creation; pages of 100' },
+  ListAgentRuntimeVersions: { from: 'documentation', guess: 'the order, oldest first; pages of 100' },
+  CreateAgentRuntimeEndpoint: {
+    from: 'documentation: it points to the newest version if none is named',
+    guess: `${STATUS}; a name in use is a ConflictException`,
+  },
+  UpdateAgentRuntimeEndpoint: {
+    from: 'documentation',
+    guess: `${STATUS}; DEFAULT cannot be changed; the live version is the target version at once`,
+  },
+  GetAgentRuntimeEndpoint: { from: 'documentation', guess: 'the id of an endpoint is its name' },
+  DeleteAgentRuntimeEndpoint: { from: 'documentation', guess: `${STATUS}; DEFAULT is deleted with its runtime only` },
+  ListAgentRuntimeEndpoints: { from: 'documentation', guess: 'the order, by creation; pages of 100' },
+  ListTagsForResource: { from: 'documentation; runtimes and endpoints' },
+  TagResource: { from: 'documentation', guess: 'the 51st tag is a ServiceQuotaExceededException' },
+  UntagResource: { from: 'documentation: a key that is not there is left out' },
+};
+
+/** What sources disagree on: the point, what the server does, and how to have it the other way. */
+export const SWITCHES: readonly (readonly [string, string, string])[] = [];
+
+export const NOT_VERIFIED: readonly string[] = [
+  'The texts of messages, where the table does not say measured. Names of errors and statuses are by the schemas.',
+  'Whether AWS tells all that is wrong with a request at once, as this server does, and in which order.',
+  'How long a runtime and an endpoint take until they are ready.',
+  'A `clientToken` that comes again with other parameters: here it is a ConflictException in Runtime; a ValidationException with the reason IdempotentParameterMismatchException is another possibility.',
+  'Policies of IAM: every key that the server was told may do everything.',
+  'Quotas that are counted by region or account over longer than the time that the server runs.',
+];
