@@ -44,8 +44,9 @@ export interface Host {
   list(): readonly Session[];
   /** The newest 1,000 that ended, newest last. */
   ended(): readonly Ended[];
-  /** Stops all of a runtime, or all. The host can be used again. */
-  stop(why: string, runtime?: string): Promise<void>;
+  /** Stops those of which `of` says so. */
+  stop(why: string, of: (wanted: Wanted) => boolean): Promise<void>;
+  /** Stops all, and removes what is left of them. The host can be used again. */
   close(): Promise<void>;
 }
 
@@ -64,7 +65,7 @@ export function sessionHost(o: HostOptions): Host {
   let starts: number[] = [];
   let count = 0;
   let own: { folder: string; logs: string; guard: Guard } | undefined;
-  let closed = false;
+  let closing: Promise<void> | undefined;
 
   function opened() {
     if (own) return own;
@@ -120,19 +121,19 @@ export function sessionHost(o: HostOptions): Host {
     }
   }
 
-  const stopAll = async (reason: Reason, why: string, runtime?: string) => {
+  const stopAll = async (reason: Reason, why: string, of: (wanted: Wanted) => boolean) => {
     const entries = [...sessions.values()];
     await Promise.all(
       entries.map(async ({ started }) => {
         const session = await started.catch(() => undefined);
-        if (session && (runtime === undefined || session.wanted.runtime === runtime)) await session.stop(reason, why);
+        if (session && of(session.wanted)) await session.stop(reason, why);
       }),
     );
   };
 
   return {
     async enter(wanted) {
-      if (closed) throw conflict(wanted.id, 'stopped, as the server is');
+      if (closing) throw conflict(wanted.id, 'stopped, as the server is');
       const key = keyOf(wanted.runtime, wanted.id);
       let entry = sessions.get(key);
       if (!entry) {
@@ -155,14 +156,20 @@ export function sessionHost(o: HostOptions): Host {
     },
     list: () => [...sessions.values()].flatMap(({ session }) => (session ? [session] : [])),
     ended: () => ended,
-    stop: (why, runtime) => stopAll('stopped', why, runtime),
-    async close() {
-      closed = true;
-      await stopAll('closed', 'the server closed');
-      if (!own) return;
-      await own.guard.close();
-      rmSync(own.folder, { recursive: true, force: true });
-      own = undefined;
+    stop: (why, of) => stopAll('stopped', why, of),
+    close() {
+      closing ??= cleared().finally(() => {
+        closing = undefined;
+      });
+      return closing;
     },
   };
+
+  async function cleared(): Promise<void> {
+    await stopAll('closed', 'the server closed', () => true);
+    if (!own) return;
+    await own.guard.close();
+    rmSync(own.folder, { recursive: true, force: true });
+    own = undefined;
+  }
 }

@@ -31,7 +31,10 @@ export function ask(port: number, { method, path, headers, body, signal }: Asked
       agent: false,
       ...(signal && { signal }),
     });
-    request.once('error', (cause) => reject(sessionFailed(`The program did not answer ${method} ${path}: ${cause.message}.`, cause)));
+    request.once('error', (error) => {
+      const cause = signal?.reason instanceof Error ? signal.reason : error;
+      reject(sessionFailed(`The program did not answer ${method} ${path}: ${cause.message}.`, cause));
+    });
     request.once('response', (answer) => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: answer }));
     request.end(body);
   });

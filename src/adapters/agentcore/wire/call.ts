@@ -32,7 +32,10 @@ export interface World {
   readonly clock: Clock;
   readonly region: string;
   readonly account: string;
+  /** The environment in which AWS clients reach this server. Not before it listens. */
+  env(): Readonly<Record<string, string>>;
 }
 
 /** The ARN of a resource, such as `runtime/demo-abcdefghij`. */
-export const arnOf = ({ region, account }: World, rest: string): string => `arn:aws:bedrock-agentcore:${region}:${account}:${rest}`;
+export const arnOf = ({ region, account }: Pick<World, 'region' | 'account'>, rest: string): string =>
+  `arn:aws:bedrock-agentcore:${region}:${account}:${rest}`;

@@ -93,7 +93,7 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
   const tell = report(WHERE);
   const clock = o.clock ?? movableClock();
   const state = openState(o.state);
-  const world: World = { state, clock, region, account };
+  const world: World = { state, clock, region, account, env: () => env };
   const behind = behindOf(world);
   const injected = faults(
     (o.faults ?? []).map((fault) => (typeof fault === 'string' ? faultOf(fault) : fault)),
@@ -174,6 +174,17 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
   }
 
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${own}`;
+  const env: AgentCore['env'] = {
+    AWS_ENDPOINT_URL_BEDROCK_AGENTCORE: url,
+    AWS_ENDPOINT_URL_BEDROCK_AGENTCORE_CONTROL: url,
+    // of the SDK of AgentCore, for WebSocket connections and shells
+    BEDROCK_AGENTCORE_DATA_PLANE_ENDPOINT: url,
+    AWS_REGION: region,
+    AWS_DEFAULT_REGION: region,
+    AWS_ACCESS_KEY_ID: first.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: first.secretAccessKey,
+    ...(first.sessionToken !== undefined && { AWS_SESSION_TOKEN: first.sessionToken }),
+  };
   let closed: Promise<void> | undefined;
   const close = () => {
     closed ??= (async () => {
@@ -181,6 +192,8 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
       await behind.stop();
       server.closeAllConnections();
       await over;
+      // what a last request started meanwhile
+      await behind.stop();
       await log.written();
       clock.stop();
       state.close();
@@ -192,17 +205,7 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
     port: own,
     adminToken,
     clock,
-    env: {
-      AWS_ENDPOINT_URL_BEDROCK_AGENTCORE: url,
-      AWS_ENDPOINT_URL_BEDROCK_AGENTCORE_CONTROL: url,
-      // of the SDK of AgentCore, for WebSocket connections and shells
-      BEDROCK_AGENTCORE_DATA_PLANE_ENDPOINT: url,
-      AWS_REGION: region,
-      AWS_DEFAULT_REGION: region,
-      AWS_ACCESS_KEY_ID: first.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: first.secretAccessKey,
-      ...(first.sessionToken !== undefined && { AWS_SESSION_TOKEN: first.sessionToken }),
-    },
+    env,
     calls: () => log.list(),
     close,
     [Symbol.asyncDispose]: close,

@@ -1,5 +1,6 @@
 /** What Runtime keeps: runtimes, their versions, and endpoints that point to a version. */
 import { randomBytes } from 'node:crypto';
+import { type CustomJwtAuthorizer, type JwtAuthorizer, jwtAuthorizer } from '../../../../server/authorizer.ts';
 import { arnOf, type World } from '../call.ts';
 import { AwsError } from '../codec/error.ts';
 
@@ -9,7 +10,7 @@ export interface Configuration {
   description?: string;
   agentRuntimeArtifact: { containerConfiguration?: { containerUri: string }; codeConfiguration?: object };
   networkConfiguration?: object;
-  authorizerConfiguration?: { customJWTAuthorizer?: JwtAuthorizer };
+  authorizerConfiguration?: { customJWTAuthorizer?: CustomJwtAuthorizer };
   requestHeaderConfiguration?: { requestHeaderAllowlist?: readonly string[] };
   protocolConfiguration?: { serverProtocol: Protocol };
   lifecycleConfiguration?: Partial<Lifecycle>;
@@ -26,14 +27,6 @@ export interface Lifecycle {
   idleRuntimeSessionTimeout: number;
   maxLifetime: number;
 }
-export interface JwtAuthorizer {
-  discoveryUrl: string;
-  allowedAudience?: readonly string[];
-  allowedClients?: readonly string[];
-  allowedScopes?: readonly string[];
-  customClaims?: readonly object[];
-}
-
 /** A runtime, with its newest version. */
 export interface Runtime {
   id: string;
@@ -107,6 +100,9 @@ export function endpointOf({ state, clock }: World, { id }: Runtime, name: strin
     throw notFound('Agent runtime endpoint', endpointId(id, name));
   return endpoint;
 }
+
+/** @throws RondoError `CONFIG_INVALID`. */
+export const authorizerOf = (options: CustomJwtAuthorizer): JwtAuthorizer => jwtAuthorizer(options);
 
 export const lifecycleOf = ({ configuration }: Version): Lifecycle => ({ ...LIFECYCLE, ...configuration.lifecycleConfiguration });
 

@@ -1,7 +1,11 @@
 /** The control plane of Runtime: runtimes and their versions. */
+import { RondoError } from '../../../../errors.ts';
+import { allowListProblem } from '../../sessions/headers.ts';
 import { arnOf, type Operations, type World } from '../call.ts';
+import { invalidInput } from '../codec/error.ts';
 import type { PageRequest } from '../state.ts';
 import {
+  authorizerOf,
   type Configuration,
   conflict,
   DEFAULT,
@@ -62,9 +66,23 @@ export function runtimeOperations(world: World): Operations {
     for (const endpoint of state.list<Endpoint>(ENDPOINT, runtime.id)) putEndpoint(world, runtime, { ...endpoint, goneAt: soon() });
   }
 
+  function checkConfiguration({ requestHeaderConfiguration, authorizerConfiguration }: Configuration): void {
+    const authorizer = authorizerConfiguration?.customJWTAuthorizer;
+    const problem = allowListProblem(requestHeaderConfiguration?.requestHeaderAllowlist ?? [], authorizer !== undefined);
+    if (problem !== undefined) throw invalidInput([{ name: 'requestHeaderConfiguration.requestHeaderAllowlist', message: problem }]);
+    if (authorizer === undefined) return;
+    try {
+      authorizerOf(authorizer);
+    } catch (error) {
+      if (!RondoError.is(error, 'CONFIG_INVALID')) throw error;
+      throw invalidInput([{ name: 'authorizerConfiguration.customJWTAuthorizer', message: error.message }]);
+    }
+  }
+
   return {
     CreateAgentRuntime(input: Configured & { agentRuntimeName: string }) {
       const { agentRuntimeName: name, clientToken, tags = {}, ...configuration } = input;
+      checkConfiguration(configuration);
       return state.once('CreateAgentRuntime', clientToken, input, () => {
         if (state.list<Runtime>(RUNTIME).some((other) => other.name === name && isHere(world, other)))
           throw conflict(`An agent runtime with the name ${name} exists already.`);
@@ -80,6 +98,7 @@ export function runtimeOperations(world: World): Operations {
     },
     UpdateAgentRuntime(input: Configured & { agentRuntimeId: string }) {
       const { agentRuntimeId: id, clientToken, ...configuration } = input;
+      checkConfiguration(configuration);
       return state.once('UpdateAgentRuntime', clientToken, input, () => {
         const before = runtimeOf(world, id);
         if (before.goneAt !== undefined) throw conflict(`Agent runtime ${id} is being deleted.`);

@@ -1,0 +1,73 @@
+/** What the local server executes, and the routes of Runtime that the model does not have. */
+import { report } from '../../../server/report.ts';
+import { type HostOptions, sessionHost } from '../sessions/host.ts';
+import type { Received } from './answer.ts';
+import type { Bound } from './bindings.ts';
+import type { Operation, Operations, World } from './call.ts';
+import { AwsError, type Encoded, encodeError } from './codec/error.ts';
+import { endpointOperations } from './operations/endpoints.ts';
+import { sessionOperations } from './operations/runtime.ts';
+import { type Named, targets } from './operations/runtime-target.ts';
+import { runtimeOperations } from './operations/runtimes.ts';
+import { tagOperations } from './operations/tags.ts';
+import type { Behind } from './server.ts';
+
+/** How the sessions of runtimes are held. */
+export type SessionOptions = Pick<HostOptions, 'logs' | 'newPerSecond' | 'untimed' | 'grace' | 'starting' | 'pinging'>;
+
+export function behind(world: World, bound: Bound, sessions: SessionOptions): Behind {
+  const host = sessionHost({ ...sessions, clock: world.clock, onWarning: report('startAgentCore()') });
+  const found = targets(world, bound);
+  const control = { ...runtimeOperations(world), ...endpointOperations(world), ...tagOperations(world) };
+  const operations: Operations = {
+    ...control,
+    ...sessionOperations(world, host, found),
+    // the sessions of what is deleted end
+    DeleteAgentRuntime: then(control.DeleteAgentRuntime, ({ agentRuntimeId, agentRuntimeVersion }) => {
+      if (agentRuntimeVersion === undefined) stop(`${agentRuntimeId}/`, 'its runtime was deleted');
+    }),
+    DeleteAgentRuntimeEndpoint: then(control.DeleteAgentRuntimeEndpoint, ({ agentRuntimeId, endpointName }) =>
+      stop(`${agentRuntimeId}/${endpointName}`, 'its endpoint was deleted'),
+    ),
+  };
+  const stop = (of: string, why: string) =>
+    void host.stop(why, ({ runtime }) => (of.endsWith('/') ? runtime.startsWith(of) : runtime === of));
+
+  async function route({ method, path, query, headers }: Received): Promise<Encoded | undefined> {
+    const [, label, rest] = /^\/runtimes\/([^/]+)\/invocations(\/.*)?$/.exec(path) ?? [];
+    if (label === undefined) return undefined;
+    // as MCP clients ask for a stream of the server's own, and end a session: a runtime is stateless, and has neither
+    if (rest === undefined && (method === 'GET' || method === 'DELETE'))
+      return { status: 405, headers: { allow: 'POST', 'content-type': 'application/json' }, body: '{"message":"Use POST."}' };
+    if (method !== 'GET' || rest !== '/.well-known/oauth-protected-resource') return undefined;
+    try {
+      const document = found.metadata(namedOf(label, query), String(headers.host ?? 'localhost'));
+      if (!document) throw new AwsError('ResourceNotFoundException', 'This runtime takes signed requests, and no token.');
+      return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(document) };
+    } catch (error) {
+      if (error instanceof AwsError) return encodeError(error, undefined);
+      throw error;
+    }
+  }
+
+  return { operations, route, stop: () => host.close() };
+}
+
+/** Does something after an operation that succeeded. */
+function then(operation: Operation | undefined, act: (input: Readonly<Record<string, string>>) => void): Operation {
+  return async (input, call) => {
+    const output = await (operation as Operation)(input, call);
+    act(input);
+    return output;
+  };
+}
+
+/** What a path and its query name. @throws AwsError `ValidationException`. */
+export function namedOf(label: string, query: URLSearchParams): Named {
+  const [qualifier, accountId] = [query.get('qualifier') ?? undefined, query.get('accountId') ?? undefined];
+  try {
+    return { agentRuntimeArn: decodeURIComponent(label), qualifier, accountId };
+  } catch {
+    throw new AwsError('ValidationException', 'The path is not encoded.', { reason: 'CannotParse' });
+  }
+}
