@@ -129,7 +129,7 @@ export function sessionOperations({ clock, state }: World, host: Host, targets: 
         answered.body.destroy();
         throw new AwsError('RuntimeClientError', `Received error (${answered.status}) from runtime. The log of the session may say more.`);
       }
-      return outputOf(input, id, protocol, answered, streamed(answered, over));
+      return outputOf(input, id, protocol, answered, streamed(answered, over, call.signal));
     } catch (error) {
       over();
       throw sessionError(error);
@@ -230,9 +230,12 @@ function outputOf(
   };
 }
 
-async function* streamed({ body }: Answered, over: () => void): AsyncGenerator<Uint8Array> {
+async function* streamed({ body }: Answered, over: () => void, gone: AbortSignal): AsyncGenerator<Uint8Array> {
   try {
     yield* body as AsyncIterable<Uint8Array>;
+  } catch (error) {
+    // the client hung up: that is why the answer broke off
+    if (!gone.aborted) throw error;
   } finally {
     over();
   }
