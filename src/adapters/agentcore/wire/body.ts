@@ -26,7 +26,6 @@ export function bodyOf(request: IncomingMessage, path: string): Promise<Uint8Arr
     request
       .on('data', add)
       .once('end', () => resolve(Buffer.concat(chunks)))
-      .once('error', reject)
       .once('close', () => reject(new AwsError('RequestTimeoutException', 'The client hung up before its body was whole.')));
   });
 }

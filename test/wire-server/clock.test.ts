@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest';
+import { movableClock } from '../../src/adapters/agentcore/wire/index.ts';
+
+const START = Date.UTC(2030, 0, 1);
+
+test('what becomes due is called in order, each at its own time, and so is what it starts', async () => {
+  const clock = movableClock({ start: START, frozen: true });
+  const called: [string, number][] = [];
+  const note = (name: string) => () => void called.push([name, clock.now() - START]);
+  clock.after(3_000, note('c'));
+  clock.after(1_000, note('a'));
+  clock.after(1_000, () => {
+    note('b')();
+    clock.after(500, note('started by b'));
+  });
+  const cancel = clock.after(2_000, note('cancelled'));
+  clock.after(900_001, note('later'));
+  cancel();
+  await clock.advance(900_000);
+  expect(called).toEqual([
+    ['a', 1_000],
+    ['b', 1_000],
+    ['started by b', 1_500],
+    ['c', 3_000],
+  ]);
+  expect(clock.now()).toBe(START + 900_000);
+  await clock.advance(1);
+  expect(called.at(-1)).toEqual(['later', 900_001]);
+});
+
+test('the time waits for what is called, and two moves are one after the other', async () => {
+  const clock = movableClock({ start: START, frozen: true });
+  const seen: number[] = [];
+  clock.after(1_000, async () => {
+    await new Promise(setImmediate);
+    seen.push(clock.now() - START);
+  });
+  clock.after(12_000, () => void seen.push(clock.now() - START));
+  await Promise.all([clock.advance(10_000), clock.advance(10_000)]);
+  expect(seen).toEqual([1_000, 12_000]);
+  expect(clock.now()).toBe(START + 20_000);
+});
+
+test('a call that fails stops the move at its time, and the clock goes on', async () => {
+  const clock = movableClock({ start: START, frozen: true });
+  clock.after(1_000, () => {
+    throw new Error('failed');
+  });
+  await expect(clock.advance(5_000)).rejects.toThrow('failed');
+  expect(clock.now()).toBe(START + 1_000);
+  await clock.advance(5_000);
+  expect(clock.now()).toBe(START + 6_000);
+});
+
+test('a running clock calls in real time, from the time at which it starts', async () => {
+  const clock = movableClock({ start: START });
+  const at = await new Promise<number>((resolve) => clock.after(20, () => resolve(clock.now())));
+  expect(at).toBeGreaterThanOrEqual(START + 20);
+  expect(at).toBeLessThan(START + 3_600_000);
+  clock.stop();
+});
