@@ -59,7 +59,7 @@ export default defineConfig({
       // the official clients against the local server, and a process for each session
       { extends: true, test: { name: 'agentcore', include: ['test/agentcore/**/*.test.ts'] } },
       // a Postgres of its own; as root it adds a system user to run it
-      { extends: true, test: { name: 'postgres', include: ['test/postgres/**/*.test.ts'] } },
+      { extends: true, test: { name: 'postgres', include: ['test/postgres/**/*.test.ts'], globalSetup: ['test/postgres/global.ts'] } },
       // needs Chromium; without one it is skipped, and its name says so
       { extends: true, test: { name: 'browser', include: ['test/browser/**/*.test.ts'] } },
       { extends: true, test: { name: 'crash', include: ['test/crash/**/*.test.ts'], testTimeout: 1_200_000 } },

@@ -2,22 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
-import { RondoError } from '../../../errors.ts';
 import { type Claim, type ClaimChange, type ClaimKey, changedClaims, claimMac, tombstone } from '../../../journal/claims.ts';
-
-interface Row {
-  mac: string;
-  state: string;
-  run: string | null;
-  call: string | null;
-  digest: string | null;
-  since: number;
-  until: number | null;
-  generation: number;
-  revision: number;
-  mac_checksum: number;
-  checksum: number;
-}
+import { type ClaimRow, claimDamaged, claimOf, readable, rowOf, type SecretRow, secretOf } from '../rows/claim.ts';
 
 /** The claims beside the place of a name that was not found. */
 export const BESIDE = [
@@ -46,7 +32,7 @@ export function claimTable(db: DatabaseSync) {
   const sameRun = update('');
   const otherRun = update(', run = ?');
   /** Rows as they were seen last, by name; undefined for none. Other connections may have changed them since. */
-  const seen = new Map<string, Row | undefined>();
+  const seen = new Map<string, ClaimRow | undefined>();
   let secret: Uint8Array | undefined;
   /** The newest names, because a key is looked up, claimed and ended soon after another. */
   const names = new Map<string, string>();
@@ -62,8 +48,8 @@ export function claimTable(db: DatabaseSync) {
     return mac;
   }
 
-  function stored(mac: string): Row | undefined {
-    const row = find.get(mac) as Row | undefined;
+  function stored(mac: string): ClaimRow | undefined {
+    const row = find.get(mac) as ClaimRow | undefined;
     if (!row) assertNotThere(mac);
     keep(seen, mac, row);
     return row;
@@ -75,15 +61,19 @@ export function claimTable(db: DatabaseSync) {
    */
   function assertNotThere(mac: string): void {
     for (const neighbour of beside) {
-      const found = neighbour.get(mac) as Pick<Row, 'mac' | 'mac_checksum'> | undefined;
+      const found = neighbour.get(mac) as Pick<ClaimRow, 'mac' | 'mac_checksum'> | undefined;
       if (found && found.mac_checksum !== crc32(found.mac))
-        throw damaged('The name of a claim is damaged, so it is unknown what was done under a key, and nothing was done.', {
+        throw claimDamaged('The name of a claim is damaged, so it is unknown what was done under a key, and nothing was done.', {
           mac: found.mac,
         });
     }
   }
 
-  function changedOf(runId: string, changes: readonly ClaimChange[], rowOf: (mac: string) => Row | undefined): ReadonlyMap<string, Claim> {
+  function changedOf(
+    runId: string,
+    changes: readonly ClaimChange[],
+    rowOf: (mac: string) => ClaimRow | undefined,
+  ): ReadonlyMap<string, Claim> {
     const knows = (run: string) => head.get(run) !== undefined;
     return changedClaims(runId, changes, { macOf, find: (mac) => claimOf(rowOf(mac)), knows, now: Date.now() });
   }
@@ -131,7 +121,7 @@ export function claimTable(db: DatabaseSync) {
     /** The run is removed: what it did stays done. */
     forget(runId: string): void {
       // all are read before one is written
-      for (const row of ofRun.all(runId) as unknown as Row[]) {
+      for (const row of ofRun.all(runId) as unknown as ClaimRow[]) {
         keep(seen, row.mac, row);
         put(row.mac, tombstone(readable(row)));
       }
@@ -147,54 +137,8 @@ function keep<T>(all: Map<string, T>, key: string, value: T): void {
   all.set(key, value);
 }
 
-function rowOf(mac: string, { state, holder, digest, since, until, generation, revision }: Claim): Row {
-  const { run = null, call = null } = holder ?? {};
-  const row = { mac, state, run, call, digest: digest ?? null, since, until: until ?? null, generation, revision };
-  return { ...row, mac_checksum: crc32(mac), checksum: checksumOf(row) };
-}
-
-const checksumOf = ({ mac, state, run, call, digest, since, until, generation, revision }: Omit<Row, 'mac_checksum' | 'checksum'>) =>
-  crc32(JSON.stringify([mac, state, run, call, digest, since, until, generation, revision]));
-
-interface SecretRow {
-  value: unknown;
-  checksum: number;
-}
-
 /** Makes the secret, once for each file: under another one every key would look as if nothing had been done. */
 export function makeSecret(db: DatabaseSync): void {
   const value = randomBytes(32);
   db.prepare('INSERT INTO claim_secret (value, checksum) VALUES (?, ?)').run(value, crc32(value));
-}
-
-/** @throws RondoError `JOURNAL_DAMAGED` */
-function secretOf(row: SecretRow | undefined): Uint8Array {
-  if (row && row.value instanceof Uint8Array && crc32(row.value) === row.checksum) return row.value;
-  throw damaged('The secret of the claims is missing or damaged, so it is unknown what was done under any key, and nothing was done.');
-}
-
-/** Of a run that is to be forgotten: a claim that is damaged may stand for anything, so it stays unknown. */
-function readable(row: Row): Claim {
-  if (row.checksum === checksumOf(row)) return claimOf(row) as Claim;
-  return { state: 'unknown', since: Date.now(), generation: Number(row.generation) || 0, revision: Number(row.revision) || 1 };
-}
-
-const damaged = (what: string, details: { mac?: string } = {}) =>
-  new RondoError('JOURNAL_DAMAGED', `${what} Restore the store from a copy.`, { details });
-
-/** @throws RondoError `JOURNAL_DAMAGED`: a claim that is misread could let an effect happen twice. */
-function claimOf(row: Row | undefined): Claim | undefined {
-  if (!row) return undefined;
-  if (row.checksum !== checksumOf(row))
-    throw damaged('A claim of an intent is damaged, so it is unknown what was done under its key, and nothing was done.', { mac: row.mac });
-  const { state, run, call, digest, since, until, generation, revision } = row;
-  return {
-    state: state as Claim['state'],
-    ...(run !== null && call !== null && { holder: { run, call } }),
-    ...(digest !== null && { digest }),
-    since,
-    ...(until !== null && { until }),
-    generation,
-    revision,
-  };
 }

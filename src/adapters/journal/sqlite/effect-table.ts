@@ -1,26 +1,7 @@
 /** The statements on the table `effect`, see schema.ts. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import {
-  changedEffect,
-  type EffectChange,
-  type EffectFilter,
-  type EffectOutcome,
-  type EffectRow,
-  type StoredEffect,
-} from '../../../journal/effects.ts';
-
-interface Row {
-  run_id: string;
-  call: string;
-  at: number;
-  tool: string;
-  outcome: string;
-  amount: string | null;
-  open: number | null;
-  first_run: string | null;
-  first_call: string | null;
-  again: number;
-}
+import { changedEffect, type EffectChange, type EffectFilter, type EffectRow } from '../../../journal/effects.ts';
+import { type EffectColumns, storedOf } from '../rows/effect.ts';
 
 export type EffectTable = ReturnType<typeof effectTable>;
 
@@ -35,7 +16,7 @@ export function effectTable(db: DatabaseSync) {
   const made = new Map<string, StatementSync>();
 
   const stored = (run: number, call: string) => {
-    const row = find.get(run, call) as Row | undefined;
+    const row = find.get(run, call) as EffectColumns | undefined;
     return row && storedOf(row);
   };
 
@@ -87,24 +68,12 @@ export function effectTable(db: DatabaseSync) {
         const place = [after.at, known?.run ?? Number.MAX_SAFE_INTEGER, Number.parseInt(after.call, 10), after.call];
         add('(effect.at, effect.run, CAST(effect.call AS INTEGER), effect.call) < (?, ?, ?, ?)', ...place);
       }
-      return (statement(where).all(...values, limit) as unknown as Row[]).map((row) => {
+      return (statement(where).all(...values, limit) as unknown as EffectColumns[]).map((row) => {
         const { first: _, ...effect } = storedOf(row);
         return { ...effect, run: row.run_id, again: row.again };
       });
     },
 
     remove: (run: number): void => void remove.run(run),
-  };
-}
-
-function storedOf({ call, at, tool, outcome, amount, open, first_run, first_call }: Row): StoredEffect {
-  return {
-    call,
-    at,
-    tool,
-    outcome: outcome as EffectOutcome,
-    amount: amount === null ? undefined : JSON.parse(amount),
-    open: open === null ? undefined : true,
-    first: first_run === null || first_call === null ? undefined : { run: first_run, call: first_call },
   };
 }

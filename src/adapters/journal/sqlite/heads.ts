@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { RunHead } from '../../../journal/port.ts';
 import { damaged, sessionBusy } from '../../../journal/refuse.ts';
-import { COLUMNS, type Columns, checksum, fromColumns, identity, markOf, NAMES, ROW, toColumns } from './head-row.ts';
+import { COLUMNS, type Columns, checksum, fromColumns, identity, markOf, NAMES, ROW, toColumns } from '../rows/head.ts';
 import { lists } from './lists.ts';
 
 /** A head, and the number of its run in the other tables. */

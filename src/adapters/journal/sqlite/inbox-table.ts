@@ -1,42 +1,22 @@
 /** The statements on the tables `event`, `event_wait` and `event_use`, see schema.ts. Call the writing functions within a transaction. */
 import type { DatabaseSync } from 'node:sqlite';
-import { crc32 } from 'node:zlib';
 import { RondoError } from '../../../errors.ts';
 import type { CallId } from '../../../journal/entries.ts';
-import {
-  type DeadFilter,
-  type InboxRows,
-  inboxOver,
-  isDead,
-  KEPT,
-  PURGE,
-  type StoredEvent,
-  topicOf,
-  withoutWaits,
-} from '../../../journal/inbox.ts';
+import { type DeadFilter, type InboxRows, inboxOver, isDead, KEPT, PURGE, type StoredEvent, withoutWaits } from '../../../journal/inbox.ts';
 import { eventDamaged } from '../../../journal/refuse.ts';
-import type { Json } from '../../../json.ts';
-
-interface Row {
-  nr: number;
-  tenant: string | null;
-  id: string;
-  topic: string;
-  state: StoredEvent['state'];
-  at: number;
-  until: number;
-  sender: string;
-  /** The rest of the event, as JSON. */
-  body: string;
-  checksum: number;
-}
-interface Use {
-  event: number;
-  run: string;
-  call: CallId;
-  checksum: number;
-}
-type Body = Pick<StoredEvent, 'event' | 'key' | 'digest' | 'problem' | 'dismissed'> & { data?: Json };
+import {
+  type EventRow,
+  eventOf,
+  eventRowOf,
+  isSound,
+  listedOf,
+  type UseRow,
+  useOf,
+  useSum,
+  type WaitRow,
+  waitOf,
+  waitSum,
+} from '../rows/event.ts';
 
 /** A list of dead events of one state, which its own index finds. */
 export const deadQuery = (state: 'rejected' | 'waiting') => `
@@ -75,29 +55,22 @@ export function inboxTable(db: DatabaseSync, wake: (run: string) => void) {
 
   /** @param whole writes every column, not only those that change. */
   function store(event: StoredEvent, whole: boolean): void {
-    const { nr, tenant = null, id, state, at, until, by: sender, event: name, key, data, digest, problem, dismissed } = event;
-    const body = JSON.stringify({ event: name, key, data, digest, problem, dismissed } satisfies { [F in keyof Body]: unknown });
-    const topic = topicOf(event);
-    const sum = checksumOf({ nr, tenant, id, topic, state, at, until, sender, body });
-    if (whole) put.run(nr, tenant, id, topic, state, at, until, sender, body, sum);
-    else update.run(topic, state, until, sender, body, sum, nr);
+    const { nr, tenant, id, topic, state, at, until, sender, body, checksum } = eventRowOf(event);
+    if (whole) put.run(nr, tenant, id, topic, state, at, until, sender, body, checksum);
+    else update.run(topic, state, until, sender, body, checksum, nr);
   }
-  const found = (row: unknown) => (row === undefined ? undefined : eventOf(row as Row));
-  const usesIn = (found: unknown) =>
-    (found as Use[]).map((use) => {
-      if (!isSound(use)) throw eventDamaged(use.event);
-      return use;
-    });
+  const found = (row: unknown) => (row === undefined ? undefined : eventOf(row as EventRow));
+  const usesIn = (found: unknown) => (found as UseRow[]).map(useOf);
 
   const rows: InboxRows = {
     find: (tenant, id, now) => found(byId.get(id, tenant ?? null, now)),
     event(nr) {
-      const row = byNr.get(nr) as Row | undefined;
+      const row = byNr.get(nr) as EventRow | undefined;
       if (!row) throw eventDamaged(nr);
       return eventOf(row);
     },
     listed(nr) {
-      const row = byNr.get(nr) as Row | undefined;
+      const row = byNr.get(nr) as EventRow | undefined;
       return row && listedOf(row);
     },
     oldest: (topic, now) => found(oldest.get(topic, now)),
@@ -110,16 +83,12 @@ export function inboxTable(db: DatabaseSync, wake: (run: string) => void) {
     delete: (nr) => void remove.run(nr),
     sentBy: (tenant, by) => (bySender.all(by, tenant ?? null) as { nr: number }[]).map(({ nr }) => nr),
     purge: (before) => void purge.run(before),
-    waits: (topic) =>
-      (waits.all(topic) as { run: string; call: string; topic: string; checksum: number }[]).map(({ run, call, topic, checksum }) => {
-        if (checksum !== crc32(JSON.stringify([run, call, topic]))) throw eventDamaged();
-        return { run, call };
-      }),
-    addWait: (run, call, topic) => void addWait.run(run, call, topic, crc32(JSON.stringify([run, call, topic]))),
+    waits: (topic) => (waits.all(topic) as unknown as WaitRow[]).map(waitOf),
+    addWait: (run, call, topic) => void addWait.run(run, call, topic, waitSum(run, call, topic)),
     dropWait: (run, call) => void dropWait.run(run, call),
     assigned: (run) => usesIn(assigned.all(run)).map(({ call, event }) => ({ call, event })),
     assignedTo: (event) => usesIn(uses.all(event)).map(({ run, call }) => ({ run, call })),
-    assign: (event, run, call) => void assign.run(event, run, call, crc32(JSON.stringify([event, run, call]))),
+    assign: (event, run, call) => void assign.run(event, run, call, useSum(event, run, call)),
     unassign: (event, run, call) => void unassign.run(event, run, call),
     wake,
   };
@@ -134,13 +103,13 @@ export function inboxTable(db: DatabaseSync, wake: (run: string) => void) {
     const last = state === 'waiting' ? now - KEPT : Number.MAX_SAFE_INTEGER;
     let from = after && after.at <= last ? after : { at: last, nr: Number.MAX_SAFE_INTEGER };
     for (;;) {
-      const page = dead[state].all(tenant ?? null, from.at, from.nr, since, limit) as unknown as Row[];
+      const page = dead[state].all(tenant ?? null, from.at, from.nr, since, limit) as unknown as EventRow[];
       for (const row of page) {
         const listed = listedOf(row);
         if (listed.doubtful || (isDead(listed, now) && (event ?? listed.event) === listed.event)) found.push(listed);
       }
       if (found.length >= limit || page.length < limit) return found.slice(0, limit);
-      from = page.at(-1) as Row;
+      from = page.at(-1) as EventRow;
     }
   }
 
@@ -175,7 +144,8 @@ export function inboxTable(db: DatabaseSync, wake: (run: string) => void) {
     bury: whole(bury),
     forget: whole(forget),
 
-    list: (tenant: string | undefined, limit: number): StoredEvent[] => (list.all(tenant ?? null, limit) as unknown as Row[]).map(listedOf),
+    list: (tenant: string | undefined, limit: number): StoredEvent[] =>
+      (list.all(tenant ?? null, limit) as unknown as EventRow[]).map(listedOf),
 
     dead(filter: DeadFilter): StoredEvent[] {
       const { tenant, nr, now, limit } = filter;
@@ -191,29 +161,9 @@ export function inboxTable(db: DatabaseSync, wake: (run: string) => void) {
 
     /** The run is removed. What is damaged does not keep it: a damaged assignment goes, and its event stays as it is. */
     removed: whole((run: string): void => {
-      for (const use of assigned.all(run) as unknown as Use[]) if (!isSound(use)) unassign.run(use.event, use.run, use.call);
+      for (const use of assigned.all(run) as unknown as UseRow[]) if (!isSound(use)) unassign.run(use.event, use.run, use.call);
       const calls = (waitsOf.all(run) as { call: CallId }[]).map(({ call }) => call);
       withoutWaits(rows, run, calls);
     }),
   };
-}
-
-const isSound = ({ event, run, call, checksum }: Use) => checksum === crc32(JSON.stringify([event, run, call]));
-
-const checksumOf = ({ nr, tenant, id, topic, state, at, until, sender, body }: Omit<Row, 'checksum'>) =>
-  crc32(JSON.stringify([nr, tenant, id, topic, state, at, until, sender, body]));
-
-/** @throws RondoError `JOURNAL_DAMAGED`: an event that is misread could go to the wrong run, or be lost. */
-function eventOf(row: Row): StoredEvent {
-  if (row.checksum !== checksumOf(row)) throw eventDamaged(row.nr);
-  const { nr, tenant, id, state, at, until, sender: by, body } = row;
-  return { ...(JSON.parse(body) as Body), nr, tenant: tenant ?? undefined, id, state, at, until, by };
-}
-
-/** For lists: of a damaged event nothing is told, because it may be of another tenant. */
-function listedOf(row: Row): StoredEvent {
-  if (row.checksum === checksumOf(row)) return eventOf(row);
-  const { nr, tenant, state, at } = row;
-  const nothing = { id: '', event: '', key: '', by: '', digest: '', until: 0 };
-  return { ...nothing, nr, tenant: tenant ?? undefined, at: Number(at), state, doubtful: true };
 }

@@ -2,7 +2,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { dueAt } from '../../../journal/due.ts';
 import type { DueFilter, HeadFilter, RunHead } from '../../../journal/port.ts';
-import { type Columns, fromColumns, identity, ROW } from './head-row.ts';
+import { type Columns, fromColumns, identity, ROW } from '../rows/head.ts';
 
 /** The filter fields that compare for equality, except `runId`, with their columns. */
 const FILTERS = { agent: 'agent', status: 'status', session: 'session', tenant: 'tenant', by: 'by_id', fork: 'fork' } as const;

@@ -30,7 +30,7 @@ export const toColumns = (head: RunHead) => COLUMNS.map(([, field]) => (isMark(f
 
 const isMark = (field: keyof RunHead): field is 'aside' | 'asks' => field === 'aside' || field === 'asks';
 
-/** SQLite has no booleans. */
+/** A number, because SQLite has no booleans. */
 export const markOf = (mark: true | undefined) => (mark ? 1 : null);
 
 export function fromColumns(columns: Columns): RunHead {

