@@ -2,15 +2,11 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RondoError } from '../../../errors.ts';
-import { escaped, type PgClient, type PgPool, poolOf, TYPES } from './client.ts';
+import { escaped, type PgClient, type PgPool, poolOf, type Query, TYPES } from './client.ts';
 import { StoreClock } from './clock.ts';
 import { explain, isLost, isPassing } from './errors.ts';
 import { migrate } from './migrate.ts';
 import type { Names } from './schema.ts';
-
-export type Row = Record<string, unknown>;
-/** Runs a statement. */
-export type Query = <T extends object = Row>(text: string, values?: readonly unknown[]) => Promise<T[]>;
 
 export interface AccessOptions {
   pool: PgPool | string;

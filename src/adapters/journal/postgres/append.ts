@@ -5,7 +5,8 @@ import type { StoredEffect } from '../../../journal/effects.ts';
 import type { RunHead } from '../../../journal/port.ts';
 import { type ClaimRow, rowOf } from '../rows/claim.ts';
 import { COLUMNS, checksum, NAMES, toColumns } from '../rows/head.ts';
-import { CLOCK, type Query, SYNC } from './access.ts';
+import { CLOCK, SYNC } from './access.ts';
+import type { Query } from './client.ts';
 import type { Names } from './schema.ts';
 
 /** The types of the columns of a head. */

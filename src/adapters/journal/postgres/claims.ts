@@ -1,8 +1,9 @@
 /** The claims, see `src/journal/claims.ts`. */
 import { type Claim, type ClaimChange, type ClaimKey, changedClaims, claimMac, tombstone } from '../../../journal/claims.ts';
 import { type ClaimRow, claimOf, readable, secretOf } from '../rows/claim.ts';
-import type { Access, Query } from './access.ts';
+import type { Access } from './access.ts';
 import type { SeenClaim } from './append.ts';
+import type { Query } from './client.ts';
 
 const FIELDS = 'mac, state, run, call, digest, since, until, generation, revision, mac_checksum, checksum';
 /** Most claims that are remembered, and names of them. The oldest is dropped, which costs its next change a look-up. */

@@ -25,6 +25,9 @@ export interface PgPool {
   end(): Promise<void>;
 }
 
+/** Runs a statement on a connection. */
+export type Query = <T extends object = Record<string, unknown>>(text: string, values?: readonly unknown[]) => Promise<T[]>;
+
 /** Milliseconds until an attempt to connect, or the answer to a statement, is given up. */
 const CONNECT = 5_000;
 const ANSWER = 30_000;

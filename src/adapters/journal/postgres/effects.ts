@@ -1,8 +1,9 @@
 /** The index of effects, see `src/journal/effects.ts`. */
 import { changedEffect, type EffectChange, type EffectFilter, type EffectRow, type StoredEffect } from '../../../journal/effects.ts';
 import { type EffectColumns, storedOf } from '../rows/effect.ts';
-import type { Access, Query } from './access.ts';
+import type { Access } from './access.ts';
 import { numberOf } from './append.ts';
+import type { Query } from './client.ts';
 
 const FIELDS = ['call', 'at', 'tool', 'outcome', 'amount', 'open', 'first_run', 'first_call'].map((field) => `e.${field}`).join(', ');
 

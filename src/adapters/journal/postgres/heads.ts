@@ -53,8 +53,6 @@ export function headsQuery(
   return { text: `SELECT ${ROW} FROM ${head} ${condition} ORDER BY started_at DESC, run DESC LIMIT ${p(limit)}`, values };
 }
 
-export type Heads = ReturnType<typeof heads>;
-
 export function heads({ names, query }: Access) {
   const head = names.of('head');
   const DUE = dueQueries(head);

@@ -7,7 +7,7 @@ import { type InboxRows, PURGE, type StoredEvent } from '../../../journal/inbox.
 import { eventDamaged } from '../../../journal/refuse.ts';
 import { type EventRow, eventOf, eventRowOf, listedOf, type UseRow, useOf, useSum, type WaitRow, waitOf, waitSum } from '../rows/event.ts';
 import { type Columns, checksum, fromColumns } from '../rows/head.ts';
-import type { Query } from './access.ts';
+import type { Query } from './client.ts';
 import { ROW } from './heads.ts';
 import { type Names, quote } from './schema.ts';
 

@@ -12,7 +12,8 @@ import {
   withoutWaits,
 } from '../../../journal/inbox.ts';
 import { type EventRow, isSound, listedOf, type UseRow, type WaitRow, waitOf } from '../rows/event.ts';
-import type { Access, Query } from './access.ts';
+import type { Access } from './access.ts';
+import type { Query } from './client.ts';
 import { inboxRows, ofTenant } from './inbox-rows.ts';
 import { LOCK } from './migrate.ts';
 

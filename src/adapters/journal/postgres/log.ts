@@ -2,7 +2,8 @@
 import { decode } from '../../../journal/codec.ts';
 import type { Entry } from '../../../journal/entries.ts';
 import { damaged } from '../../../journal/refuse.ts';
-import type { Access, Query } from './access.ts';
+import type { Access } from './access.ts';
+import type { Query } from './client.ts';
 import type { Names } from './schema.ts';
 
 export interface EntryRow {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { invalid } from '../../../errors.ts';
-import type { Query } from './access.ts';
+import type { Query } from './client.ts';
 import { tooNew } from './errors.ts';
 import { type Names, quote, SCHEMA_VERSION, tables } from './schema.ts';
 

@@ -3,8 +3,9 @@ import { decode, encode } from '../../../journal/codec.ts';
 import type { Entry } from '../../../journal/entries.ts';
 import { damaged } from '../../../journal/refuse.ts';
 import { rowOf } from '../rows/claim.ts';
-import { type Access, CLOCK, type Query } from './access.ts';
+import { type Access, CLOCK } from './access.ts';
 import type { Claims } from './claims.ts';
+import type { Query } from './client.ts';
 import type { Inboxes } from './inbox.ts';
 import { blobsOf, type EntryRow } from './log.ts';
 
