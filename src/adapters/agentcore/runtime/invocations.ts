@@ -24,10 +24,13 @@ export interface Invocations extends Turns, Access {
   readonly closing: AbortSignal;
 }
 
+/** The limits of a body: those of the platform, where the application has none. */
+export const limitsOf = ({ body }: Invocations): BodyLimits & { maxBytes: number } => ({ maxBytes: PAYLOAD, timeout: ARRIVES, ...body });
+
 /** One turn: its result as JSON, or its messages as Server-Sent Events if `Accept` asks for them. @throws HttpError, RondoError. */
 export async function invoke(o: Invocations, request: Request): Promise<Response> {
   const asked = await askedBy(request, o);
-  const limits = { maxBytes: PAYLOAD, timeout: ARRIVES, ...o.body };
+  const limits = limitsOf(o);
   const body = turnBody(parseJson(await readText(request, limits, TYPES), limits));
   if (o.closing.aborted) throw closes();
   const turn = await take(o, asked, body);
@@ -53,7 +56,7 @@ async function* framed(turn: TakenTurn, session: string): AsyncGenerator<ServerE
   for await (const message of messagesOf(turn, session)) yield { event: message.type, data: message };
 }
 
-const closes = () => new HttpError(503, 'The server closes. Send the request again.');
+export const closes = () => new HttpError(503, 'The server closes. Send the request again.');
 
 /** The result, unless the server closes first: then the run goes on elsewhere. */
 function unlessClosed(result: Promise<RunResult>, closing: AbortSignal): Promise<RunResult> {

@@ -1,16 +1,20 @@
 /** The protocols of the container contract: their ports, and what answers which route. */
 import type { Context, Hono } from 'hono';
 import type { WebSocket } from 'ws';
+import type { Principal } from '../../../ports/principal.ts';
+import { type Auth, checkHost } from '../../../server/auth.ts';
 import { HttpError } from '../../../server/errors.ts';
 import type { Handler } from '../../../server/listen.ts';
 import { asInvocation, askedBy, currentCaller, currentInvocation, type Invocation } from './invocation.ts';
-import { type Invocations, invoke } from './invocations.ts';
+import { closes, type Invocations, invoke, limitsOf } from './invocations.ts';
 import { converse } from './socket.ts';
 
 /** What a protocol is mounted with. */
 export interface Mounting {
   readonly app: Hono;
   readonly o: Invocations;
+  /** Where the server listens. To be asked once it does. */
+  url(): string;
   /** Makes a WebSocket route. `begin` authenticates, and returns what to do with the socket. */
   socket(path: string, begin: (request: Request) => Promise<(socket: WebSocket) => Promise<void>>): void;
 }
@@ -29,6 +33,33 @@ export function route(app: Hono, methods: readonly string[], path: string, handl
   });
 }
 
+/** What the handlers of the protocols get. */
+function shared({ auth, limits, context }: Invocations) {
+  return {
+    // the scheme of the application's, for a card that tells it
+    auth: Object.assign(
+      (...args: Parameters<Auth>) => currentCaller(...args),
+      typeof auth === 'function' ? { scheme: auth.scheme } : {},
+    ) as Auth,
+    limits,
+    ...(context && { context: (by: Principal) => context(by, currentInvocation() as Invocation) }),
+  };
+}
+
+/**
+ * A handler of a protocol, called as part of an invocation. It answers what it has when the server closes. The AWS clients send JSON as bytes if they
+ * are not told a type.
+ */
+function passed(o: Invocations, handler: Handler): Handler {
+  const answer = asInvocation(o, handler);
+  return (request) => {
+    if (o.closing.aborted) throw closes();
+    const headers = new Headers(request.headers);
+    if (headers.get('content-type') === 'application/octet-stream') headers.set('content-type', 'application/json');
+    return answer(new Request(request, { headers, signal: AbortSignal.any([request.signal, o.closing]) }));
+  };
+}
+
 export const PROTOCOLS = {
   http: {
     port: 8080,
@@ -44,16 +75,43 @@ export const PROTOCOLS = {
     port: 8080,
     async mount({ app, o }) {
       const { agUiHandler } = await import('../../ag-ui/handler.ts');
-      const { engine, agent, limits, heartbeat, body, context } = o;
-      const handler = agUiHandler(engine, agent, {
-        ...body,
-        auth: currentCaller,
-        path: '/invocations',
-        limits,
-        heartbeat,
-        ...(context && { context: (by) => context(by, currentInvocation() as Invocation) }),
+      const options = { ...shared(o), ...limitsOf(o), path: '/invocations', heartbeat: o.heartbeat };
+      route(app, ['POST'], '/invocations', passed(o, agUiHandler(o.engine, o.agent, options)));
+    },
+  },
+  mcp: {
+    port: 8000,
+    async mount({ app, o }) {
+      const { mcpHandler } = await import('../../mcp/handler.ts');
+      // a platform that authenticates callers says who they are
+      const decide = ({ id }: Principal) => typeof o.auth === 'function' || id !== 'anonymous';
+      const handler = mcpHandler(o.engine, o.agent, { ...shared(o), ...limitsOf(o), path: '/mcp', decide });
+      // its session id is that of the platform, in a header of MCP
+      route(app, ['POST'], '/mcp', passed({ ...o, needsSession: false }, handler));
+    },
+  },
+  a2a: {
+    port: 9000,
+    async mount({ app, o, url }) {
+      const { a2aHandler } = await import('../../a2a/serve.ts');
+      let made: Handler | undefined;
+      const handler: Handler = (request) => {
+        // the card holds the port, which is known only once the server listens; REST is below a path that the platform does not pass on
+        made ??= a2aHandler(o.engine, o.agent, {
+          ...shared(o),
+          maxBytes: limitsOf(o).maxBytes,
+          path: '/',
+          tasks: o.sessions,
+          card: { url: process.env.AGENTCORE_RUNTIME_URL ?? url(), rest: false },
+        });
+        return made(request);
+      };
+      route(app, ['GET'], '/.well-known/agent-card.json', (request) => {
+        checkHost(request, o.auth);
+        return handler(request);
       });
-      route(app, ['POST'], '/invocations', asInvocation(o, handler));
+      // conversations are contexts of A2A
+      route(app, ['POST'], '/', passed({ ...o, needsSession: false }, handler));
     },
   },
 } satisfies Record<string, ProtocolRoutes>;

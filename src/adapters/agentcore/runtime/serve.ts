@@ -23,9 +23,9 @@ import { FRAME } from './socket.ts';
 import { Owners } from './turn.ts';
 
 export interface ServeOptions<C = unknown> {
-  /** `http`: `/invocations` and `/ws`. Default. */
+  /** `http`: `/invocations` and `/ws`. Default. `ag-ui`: `/invocations`. `mcp`: `/mcp`. `a2a`: `/`, and the card. */
   protocol?: Protocol;
-  /** Default: the environment's `PORT`, else 8080 for `http` and `ag-ui`. 0: a free port. */
+  /** Default: the environment's `PORT`, else 8080 for `http` and `ag-ui`, 8000 for `mcp`, 9000 for `a2a`. 0: a free port. */
   port?: number;
   /** Default: all addresses in a container, else 127.0.0.1. */
   host?: string;
@@ -128,10 +128,12 @@ export async function serve<C>(engine: Engine, agent: Agent, o: ServeOptions<C> 
   app.onError((error) => errorAnswer(error, tell));
   app.notFound(() => errorAnswer(new HttpError(404, 'There is nothing here.'), tell));
   const ping = pings(engine);
+  let url = '';
   route(app, ['GET'], '/ping', ping.answer);
   await PROTOCOLS[protocol].mount({
     app,
     o: invocations,
+    url: () => url,
     socket: (path, begin) => socketRoute(app, path, auth, begin),
   });
 
@@ -169,7 +171,7 @@ export async function serve<C>(engine: Engine, agent: Agent, o: ServeOptions<C> 
   const drained = () => void drain().catch(tell);
   if (o.signals ?? container) for (const name of SIGNALS) process.once(name, drained);
   const address = server.address() as import('node:net').AddressInfo;
-  const url = `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
+  url = `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
   return { url, port: address.port, protocol, close, drain, [Symbol.asyncDispose]: () => close() };
 }
 
