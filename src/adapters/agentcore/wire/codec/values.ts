@@ -6,6 +6,10 @@ import { unreadable } from './error.ts';
 /** Members that are in the body, by name; the rest are elsewhere in the message. */
 export const inBody = (shape: Shape) => Object.entries(shape.members).filter(([, { binding }]) => binding === undefined);
 
+/** `Date.parse` and `Buffer.from` take more. */
+const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+
 const wrong = (at: string, wanted: string) => unreadable(`Value at '${at}' is not ${wanted}.`);
 
 /**
@@ -39,10 +43,10 @@ export function fromJson(plane: Plane, type: Ref, value: unknown, at: string, de
     case 'epoch':
       return timeOf(typeof value === 'number' ? Math.round(value * 1000) : Number.NaN, at);
     case 'iso':
-      return timeOf(typeof value === 'string' ? Date.parse(value) : Number.NaN, at);
+      return timeOf(typeof value === 'string' && ISO.test(value) ? Date.parse(value) : Number.NaN, at);
     case 'blob':
     case 'stream':
-      if (typeof value !== 'string') throw wrong(at, 'bytes in base64');
+      if (typeof value !== 'string' || value.length % 4 !== 0 || !BASE64.test(value)) throw wrong(at, 'bytes in base64');
       return new Uint8Array(Buffer.from(value, 'base64'));
     default:
       return value;
