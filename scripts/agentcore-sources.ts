@@ -11,6 +11,20 @@ const STATUS = 'two seconds until the new status';
 
 /** By the name of the operation. Each operation that the server executes is here. */
 export const SOURCES: Readonly<Record<string, Source>> = {
+  InvokeAgentRuntime: {
+    from: 'documentation: a process for each session id; the allow-list of headers; quotas in the form of each protocol; a body to 100 MB, 15 minutes to the first byte, 60 minutes of a stream',
+    guess:
+      'an answer of the program that is not 2xx is a RuntimeClientError, 424; a call while the endpoint is being created is a RetryableConflictException',
+  },
+  InvokeAgentRuntimeCommand: {
+    from: 'documentation: a shell in the session, 300 seconds by default; the events by the schema',
+    guess: 'it runs as the user of the server, in the folder of the session',
+  },
+  StopRuntimeSession: {
+    from: 'documentation',
+    guess: 'a session that is not there is a ResourceNotFoundException; the answer comes when the process has ended',
+  },
+  GetAgentCard: { from: 'documentation: the card that the program serves', guess: 'it starts the session' },
   CreateAgentRuntime: {
     from: 'documentation: version 1 and the endpoint DEFAULT are made with it',
     guess: `${STATUS}; a name in use is a ConflictException`,
@@ -43,7 +57,13 @@ export const SOURCES: Readonly<Record<string, Source>> = {
 };
 
 /** What sources disagree on: the point, what the server does, and how to have it the other way. */
-export const SWITCHES: readonly (readonly [string, string, string])[] = [];
+export const SWITCHES: readonly (readonly [string, string, string])[] = [
+  [
+    'A busy session whose pings have no `time_of_last_update`',
+    'It is idle, with a warning, and ends at its idle timeout: measured by the authors of fastagent in August 2026',
+    "`sessions: { untimed: 'protect' }`: it is busy, as the documentation says",
+  ],
+];
 
 export const NOT_VERIFIED: readonly string[] = [
   'The texts of messages, where the table does not say measured. Names of errors and statuses are by the schemas.',

@@ -81,8 +81,8 @@ async function* from(events: readonly Event[], error?: unknown): AsyncGenerator<
 }
 
 /** The frames that the codec makes. */
-async function framesOf(operation: Operation, events: readonly Event[], error?: unknown): Promise<Uint8Array[]> {
-  const { body } = encode(operation, { [payloadOf(operation)]: from(events, error) });
+async function framesOf(operation: Operation, events: readonly Event[], error?: unknown, told: unknown[] = []): Promise<Uint8Array[]> {
+  const { body } = encode(operation, { [payloadOf(operation)]: from(events, error) }, (fault) => void told.push(fault));
   const frames: Uint8Array[] = [];
   for await (const frame of body as AsyncIterable<Uint8Array>) frames.push(frame);
   return frames;
@@ -189,9 +189,16 @@ test.each(NAMES)('%s: each error that its stream declares has the name that the 
 });
 
 test('an error that the stream does not declare, and one of the server, are errors still', async () => {
-  const conflict = await readBack('InvokeAgentRuntimeCommand', await framesOf(COMMAND, [], new AwsError('ConflictException', 'busy')));
+  const told: unknown[] = [];
+  const conflict = await readBack(
+    'InvokeAgentRuntimeCommand',
+    await framesOf(COMMAND, [], new AwsError('ConflictException', 'busy'), told),
+  );
   expect(String(conflict.error)).toContain('busy');
-  const fault = await readBack('InvokeAgentRuntimeCommand', await framesOf(COMMAND, [], new TypeError('a secret of the server')));
+  expect(told).toEqual([]);
+  const secret = new TypeError('a secret of the server');
+  const fault = await readBack('InvokeAgentRuntimeCommand', await framesOf(COMMAND, [], secret, told));
+  expect(told).toEqual([secret]);
   expect(fault.error).toMatchObject({ name: 'InternalServerException' });
   expect(String(fault.error)).not.toContain('secret');
 });

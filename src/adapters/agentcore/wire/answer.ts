@@ -113,7 +113,7 @@ async function executed(of: Answering, received: Received, { operation, labels }
   const rate = RATES[name];
   if (rate !== undefined) of.throttle?.take(name, rate);
   const input = decode(operation, { labels, query: received.query, headers: received.headers, body: received.body });
-  const encoded = encode(operation, await execute(input as never, call));
+  const encoded = encode(operation, await execute(input as never, call), of.tell);
   injected('error-after', new AwsError('InternalServerException', 'An injected fault, after the effect.'));
   if (fault('reset')) return { ...encoded, breaks: 'before' };
   if (fault('reset-stream')) return { ...encoded, breaks: 'in-stream' };

@@ -1,6 +1,6 @@
 /** The response of an operation, from its output. */
 import { type Member, type Operation, type Plane, type Ref, shapeOf } from '../model/model.ts';
-import { declaredError, type Encoded } from './error.ts';
+import { AwsError, declaredError, type Encoded } from './error.ts';
 import { frame } from './event-stream.ts';
 import { inBody, structJson, toJson } from './values.ts';
 
@@ -9,9 +9,10 @@ export type Output = Readonly<Record<string, unknown>>;
 /**
  * @param output members by their names in the official client: times as `Date`, blobs as bytes, a stream as bytes or an iterable of them, an event
  * stream as an iterable of unions, such as `{ chunk: { ... } }`. An error that the iterable throws is the last frame.
+ * @param tell gets an error of such an iterable that is not an answer of the operation.
  * @throws Error if the model does not know a member.
  */
-export function encode(operation: Operation, output: Output): Encoded {
+export function encode(operation: Operation, output: Output, tell?: (error: unknown) => void): Encoded {
   const { plane } = operation;
   const shape = shapeOf(plane, operation.output);
   const headers: Record<string, string> = {};
@@ -23,7 +24,7 @@ export function encode(operation: Operation, output: Output): Encoded {
     if (value === undefined || !binding) continue;
     if (binding.in === 'header') headers[binding.name] = String(value);
     else if (binding.in === 'status') status = value as number;
-    else if (binding.in === 'payload') payload = payloadOf(operation, member, value, headers);
+    else if (binding.in === 'payload') payload = payloadOf(operation, member, value, headers, tell);
   }
   const body = structJson(plane, shape, output, operation.output);
   if (payload === undefined) {
@@ -33,14 +34,20 @@ export function encode(operation: Operation, output: Output): Encoded {
   return { status, headers, body: payload };
 }
 
-function payloadOf(operation: Operation, { type }: Member, value: unknown, headers: Record<string, string>): Encoded['body'] {
+function payloadOf(
+  operation: Operation,
+  { type }: Member,
+  value: unknown,
+  headers: Record<string, string>,
+  tell?: (error: unknown) => void,
+): Encoded['body'] {
   if (type === 'blob' || type === 'stream') {
     headers['content-type'] ??= 'application/octet-stream';
     return value as Encoded['body'];
   }
   if (isIterable(value)) {
     headers['content-type'] = 'application/vnd.amazon.eventstream';
-    return events(operation, type, value);
+    return events(operation, type, value, tell);
   }
   headers['content-type'] ??= 'application/json';
   return JSON.stringify(toJson(operation.plane, type, value, operation.output));
@@ -49,7 +56,12 @@ function payloadOf(operation: Operation, { type }: Member, value: unknown, heade
 const isIterable = (value: unknown): value is AsyncIterable<Output> =>
   typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 
-async function* events(operation: Operation, type: Ref, from: AsyncIterable<Output>): AsyncGenerator<Uint8Array> {
+async function* events(
+  operation: Operation,
+  type: Ref,
+  from: AsyncIterable<Output>,
+  tell?: (error: unknown) => void,
+): AsyncGenerator<Uint8Array> {
   const union = (type as { shape: string }).shape;
   const { plane } = operation;
   try {
@@ -59,6 +71,7 @@ async function* events(operation: Operation, type: Ref, from: AsyncIterable<Outp
         yield frame({ ':message-type': 'event', ':event-type': name, ':content-type': 'application/json' }, bytesOf(body));
     }
   } catch (error) {
+    if (!(error instanceof AwsError)) tell?.(error);
     yield failure(plane, union, declaredError(error, operation));
   }
 }
