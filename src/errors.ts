@@ -26,6 +26,8 @@ export type ErrorCode =
   | 'JOURNAL_DAMAGED'
   | 'JOURNAL_VERSION'
   | 'JOURNAL_UNAVAILABLE'
+  // of an encrypted journal: a key is missing, is another one, or was destroyed
+  | 'JOURNAL_KEY_UNAVAILABLE'
   | 'ENGINE_CLOSED'
   | 'CONFIG_INVALID'
   // a source of tools could not be opened, or did not list them

@@ -321,7 +321,7 @@ export const FOREIGN: ReadonlySet<string> = new Set([
 ] satisfies EntryType[]);
 
 /** Fields that may be large, by entry type. A store may keep them apart from the entry, as blobs. */
-export const BLOB_FIELDS: Readonly<Partial<Record<EntryType, readonly string[]>>> = {
+export const BLOB_FIELDS: Readonly<Partial<Record<EntryType | 'entry.sealed', readonly string[]>>> = {
   'run.started': ['input', 'earlier', 'history', 'context'],
   'run.claimed': ['history'],
   'run.settled': ['output'],
@@ -337,6 +337,8 @@ export const BLOB_FIELDS: Readonly<Partial<Record<EntryType, readonly string[]>>
   'approval.requested': ['input'],
   'approval.decided': ['decision'],
   'outcome.settled': ['output'],
+  // of an encrypted journal
+  'entry.sealed': ['box'],
 };
 
 /** An entry of any format version, as a store returns it. */

@@ -33,6 +33,8 @@ export interface Signal extends Topic {
   now: number;
   /** Why no wait may have it. Then it is only listed. */
   problem?: string | undefined;
+  /** What says the same has the same. Default: SHA-256 of event, key and data. An encrypted journal gives its own. */
+  digest?: string | undefined;
 }
 
 /**
@@ -178,7 +180,8 @@ export const inboxOver = (rows: InboxRows) => ({
 /** How a store names a topic. */
 export const topicOf = ({ tenant, event, key }: Topic): string => JSON.stringify([tenant ?? null, event, key]);
 
-const conflict = ({ id, event }: Signal) =>
+/** An event of the id is kept that says something else. */
+export const eventConflict = ({ id, event }: Signal) =>
   new RondoError('EVENT_CONFLICT', `an event of the id ${id} came before, and it says something else. Give each event an id of its own.`, {
     details: { id, event },
   });
@@ -186,9 +189,9 @@ const conflict = ({ id, event }: Signal) =>
 /** What a signal does to the rows of a store, within one transaction. @throws RondoError `EVENT_CONFLICT`, before anything is written. */
 function signalled(rows: InboxRows, signal: Signal): StoredEvent {
   const { tenant, event, key, id, data, by, now, problem } = signal;
-  const says = digest([event, key, data]);
+  const { digest: says = digest([event, key, data]) } = signal;
   const known = rows.find(tenant, id, now);
-  if (known && known.digest !== says) throw conflict(signal);
+  if (known && known.digest !== says) throw eventConflict(signal);
   if (known) return known;
   rows.purge(now - LISTED);
   const state: EventState = problem === undefined ? 'waiting' : 'rejected';
