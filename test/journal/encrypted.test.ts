@@ -5,7 +5,19 @@ import { crc32 } from 'node:zlib';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type EncryptedOptions, encrypted, type KeyService, type MasterKeys } from '../../src/adapters/journal/encrypted.ts';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
-import { agent, approve, Engine, type Journal, jsonSchema, memoryJournal, reject, tool, waitForEvent } from '../../src/index.ts';
+import {
+  agent,
+  approve,
+  Engine,
+  type Journal,
+  jsonSchema,
+  memoryJournal,
+  type RunResult,
+  reject,
+  tool,
+  waitForEvent,
+} from '../../src/index.ts';
+import type { RunHead } from '../../src/journal/port.ts';
 import type { Json } from '../../src/json.ts';
 import { all, entry, head, start } from '../../src/testing/journal/kit.ts';
 import { scripted } from '../../src/testing/scripted.ts';
@@ -68,7 +80,9 @@ const clerk = () =>
     model: scripted(({ messages }) => {
       const calls = messages.filter(({ role }) => role === 'assistant').length;
       const name = ['refund', 'cancel', 'wait_for_reply'][calls];
-      return name ? { toolCalls: [{ name, input: name === 'wait_for_reply' ? {} : { why: WORDS.arguments } }] } : `${WORDS.answer} is all`;
+      return name
+        ? { toolCalls: [{ name, input: (name === 'wait_for_reply' ? {} : { why: WORDS.arguments }) as Json }] }
+        : `${WORDS.answer} is all`;
     }),
   });
 
@@ -100,7 +114,7 @@ const place = () => join(folder(), 'runs.db');
 async function wholeRun(journal: Journal): Promise<string> {
   const a = clerk();
   const engine = new Engine({ journal, agents: [a] });
-  let run = await engine.run(a, WORDS.input, { by: ana, session: WORDS.session });
+  let run: RunResult<unknown> = await engine.run(a, WORDS.input, { by: ana, session: WORDS.session });
   const asked = () => (run.status === 'paused' ? run.approvals : []);
   await engine.decide(run.runId, [approve(asked()[0] as never, WORDS['note of a decision'])], { by: ben });
   run = await engine.resume(run.runId, { by: ana });
@@ -213,7 +227,7 @@ describe('heads and lists', () => {
     await start(journal, 'r', 1, { session: 's' });
     await start(journal, 'other', 1, { session: 'u' });
     const [stored] = await all(inner.heads({ runId: 'r' }));
-    await inner.append('r', 1, [entry(1)], { ...(stored as never), session: 'plain' });
+    await inner.append('r', 1, [entry(1)], { ...(stored as RunHead), session: 'plain' });
     expect((await all(journal.heads({}))).map(({ runId, doubtful }) => [runId, doubtful === true])).toEqual([
       ['other', false],
       ['r', true],

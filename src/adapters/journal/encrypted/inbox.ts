@@ -7,17 +7,17 @@ import { eventDamaged } from '../../../journal/refuse.ts';
 import type { Json } from '../../../json.ts';
 import { type DataKey, keyIdOf } from './data-key.ts';
 import type { Names, Store } from './names.ts';
-import { type For, nameOf, type Ring } from './ring.ts';
+import { type ForEvent, nameOf, type Ring } from './ring.ts';
 
 const MANY = 1_000_000;
 
 /** The name of an event does not say its id. */
-const eventOf = (names: Names, tenant: string | undefined, id: string): For & { event: string } => ({
+const eventOf = (names: Names, tenant: string | undefined, id: string): ForEvent => ({
   event: names.mac(JSON.stringify([tenant ?? null, id]), 'event'),
   tenant: tenant ?? null,
 });
 
-type Taken = readonly { readonly of: For; readonly nr: number; readonly tenant: string | undefined }[];
+type Taken = readonly { readonly of: ForEvent; readonly nr: number; readonly tenant: string | undefined }[];
 
 export class SealedInbox implements Inbox {
   readonly #ring: Ring;
@@ -143,7 +143,7 @@ export class SealedInbox implements Inbox {
   }
 
   /** Tells for many keys whether their event is gone, apart from its id. Each tenant's events are listed once. */
-  gone(): (of: For & { event: string }) => Promise<boolean> {
+  gone(): (of: ForEvent) => Promise<boolean> {
     const left = new Map<string | null, Promise<ReadonlySet<string>>>();
     return async (of) => {
       const names = left.get(of.tenant) ?? this.#namesOf(of.tenant);

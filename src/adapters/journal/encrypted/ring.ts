@@ -4,8 +4,9 @@
  * A key is in one of two namespaces. It is wrapped again by a copy into the other one, and then deleted from the first: at any moment a
  * crash leaves the same key in one of them, or in both.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { invalid, RondoError } from '../../../errors.ts';
+import { digest } from '../../../journal/canonical.ts';
 import type { Records } from '../../../journal/records.ts';
 import type { Json } from '../../../json.ts';
 import { DataKey, newId } from './data-key.ts';
@@ -22,11 +23,8 @@ const KEPT = 300_000;
 const YOUNG = 3_600_000;
 
 /** What a key is for. Keys of the same are the same. */
-export type For =
-  | { run: string }
-  | { record: readonly [namespace: string, key: string] }
-  | { event: string; tenant: string | null }
-  | { store: true };
+export type For = { run: string } | { record: readonly [namespace: string, key: string] } | ForEvent | { store: true };
+export type ForEvent = { event: string; tenant: string | null };
 
 /** A key as it is stored. */
 interface Wrapped {
@@ -39,7 +37,8 @@ interface Wrapped {
   at: number;
 }
 
-export const nameOf = (of: For): string => createHash('sha256').update(JSON.stringify(of)).digest('hex');
+/** A store may give the fields back in another order. */
+export const nameOf = (of: For): string => digest(of);
 
 export class Ring {
   readonly #records: Records;
