@@ -16,13 +16,13 @@ const sent = (body: unknown, more: Partial<Incoming> = {}): Incoming => ({
 });
 
 /** What a request is refused with. */
-function refused(run: () => unknown): { name: string; message: string; reason: unknown; fields: unknown } {
+function refused(run: () => unknown): { name: string; message: string; reason: unknown; fields: unknown; because: unknown } {
   try {
     run();
   } catch (error) {
     if (!(error instanceof AwsError)) throw error;
-    const { name, message, more } = error;
-    return { name, message, reason: more.reason, fields: more.fieldList };
+    const { name, message, more, because } = error;
+    return { name, message, reason: more.reason, fields: more.fieldList, because };
   }
   throw new Error('it was not refused');
 }
@@ -72,6 +72,7 @@ test('a body that cannot be read is told as such, and where', () => {
       message,
       reason: 'CannotParse',
       fields: undefined,
+      because: undefined,
     });
   expect(refused(() => read(named('CreateEvent'), sent('', { body: Buffer.from([0x7b, 0xff, 0x7d]) }))).reason).toBe('CannotParse');
 });
@@ -101,9 +102,12 @@ test('labels, queries and headers that are not what they should be', () => {
   const labels = { memoryId: 'demo-abcdefghij', actorId: 'a', sessionId: 's', eventId: '%zz' };
   expect(refused(() => read(get, sent('', { labels }))).message).toBe("Value at 'eventId' is not encoded as a part of a path.");
   const list = named('ListABTests');
-  expect(refused(() => read(list, sent('', { labels: {}, query: new URLSearchParams('maxResults=many') }))).message).toBe(
-    "Value at 'maxResults' is not a number.",
-  );
+  for (const wrong of ['many', '', ' 5', '0x10', 'Infinity', '1e2'])
+    expect(refused(() => read(list, sent('', { labels: {}, query: new URLSearchParams({ maxResults: wrong }) }))).message).toBe(
+      "Value at 'maxResults' is not a number.",
+    );
+  // the first of several
+  expect(read(list, sent('', { labels: {}, query: new URLSearchParams('maxResults=5&maxResults=6') }))).toEqual({ maxResults: 5 });
 });
 
 test('members that the model does not know are left out, and names of objects are names only', () => {
@@ -134,10 +138,15 @@ test('a memory that cannot be one is refused in the words of the service', () =>
   expect(refused(() => decode(named('CreateEvent'), sent(event, { labels: { memoryId: 'x' } }))).message).toBe(
     'Invalid memoryId: not a valid memory ID or ARN',
   );
+  // the log has the rule
+  expect(refused(() => decode(named('CreateEvent'), sent(event, { labels: { memoryId: 'x' } }))).because).toMatch(
+    /^2 validation errors detected: Value at 'memoryId' failed to satisfy constraint: Member must have length greater than or equal to 12; /,
+  );
   const tooMany = refused(() => decode(named('ListActors'), sent({ maxResults: 101 })));
   expect(tooMany.message).toBe(
     "1 validation error detected: Value at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to 100",
   );
+  expect(refused(() => decode(named('ListActors'), sent({ maxResults: 2.5 }))).message).toContain('Member must be an integer');
 });
 
 test('a length is counted in characters', () => {

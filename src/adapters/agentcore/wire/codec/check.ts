@@ -1,7 +1,7 @@
 /** What the service refuses in an input that could be read. */
 import { CONSTRAINTS, problemsOf } from '../model/constraints.ts';
 import { type Operation, type Plane, type Ref, shapeOf } from '../model/model.ts';
-import { type Field, invalidInput } from './error.ts';
+import { because, type Field, invalidInput } from './error.ts';
 
 export type Input = Readonly<Record<string, unknown>>;
 
@@ -16,7 +16,8 @@ export function check({ plane, input: shape }: Operation, input: Input): void {
   const [first] = problems;
   if (!first) return;
   const fields = problems.map(({ name, message }) => ({ name, message }));
-  throw invalidInput(fields, 'FieldValidationFailed', first.told);
+  const refused = invalidInput(fields);
+  throw first.told === undefined ? refused : because(invalidInput(fields, 'FieldValidationFailed', first.told), refused.message);
 }
 
 function inStructure(plane: Plane, name: string, value: Input, at: string): Problem[] {

@@ -60,12 +60,14 @@ function fromTexts(type: Ref, texts: readonly string[], name: string): unknown {
   return textOf(type, texts[0] as string, name);
 }
 
+/** `Number` takes more. */
+const NUMBER = /^-?\d+(\.\d+)?$/;
+
 /** A value that is a text in a path, a query or a header. */
 function textOf(type: Ref, text: string, name: string): unknown {
   if (type === 'number') {
-    const number = Number(text);
-    if (text.trim() === '' || Number.isNaN(number)) throw unreadable(`Value at '${name}' is not a number.`);
-    return number;
+    if (!NUMBER.test(text)) throw unreadable(`Value at '${name}' is not a number.`);
+    return Number(text);
   }
   if (type === 'boolean') {
     if (text !== 'true' && text !== 'false') throw unreadable(`Value at '${name}' is not true or false.`);

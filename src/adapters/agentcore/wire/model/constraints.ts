@@ -22,7 +22,7 @@ function isLike(text: string, pattern: string): boolean {
 }
 
 /** Characters, not halves of them. */
-const lengthOf = (text: string) => [...text].length;
+const lengthOf = (text: string) => (/[\ud800-\udbff]/.test(text) ? [...text].length : text.length);
 
 function sizeOf(value: unknown): number {
   if (typeof value === 'number') return value;
@@ -35,6 +35,7 @@ export function problemsOf(plane: Plane, value: unknown, { min, max, pattern, on
   const problems: string[] = [];
   const size = min === undefined && max === undefined ? 0 : sizeOf(value);
   const what = typeof value === 'number' ? 'value' : 'length';
+  if (typeof value === 'number' && !Number.isInteger(value)) return ['Member must be an integer'];
   if (min !== undefined && size < min) problems.push(`Member must have ${what} greater than or equal to ${min}`);
   const tooLong = max !== undefined && size > max;
   if (tooLong) problems.push(`Member must have ${what} less than or equal to ${max}`);

@@ -1,7 +1,7 @@
 /** What the tables of limits are made of. */
 
 export interface Constraint {
-  /** Of a text: characters. Of bytes: bytes. Of a list or a map: entries. Of a number: its value. */
+  /** Of a text: characters. Of bytes: bytes. Of a list or a map: entries. Of a number, which is an integer then: its value. */
   readonly min?: number;
   readonly max?: number;
   /** Of the whole text. */
