@@ -59,6 +59,8 @@ export interface Session {
   readonly port: number;
   readonly log: string;
   readonly startedAt: number;
+  /** Headers by which the program knows that a request is from here. `ask` sends them. */
+  readonly known: Readonly<Record<string, string>>;
   /** What its commands and shells run in: its own folder and environment. */
   readonly place: { readonly cwd: string; readonly env: Readonly<Record<string, string>> };
   /** Set from when it began to end. */
@@ -197,6 +199,7 @@ export async function startSession(wanted: Wanted, around: Around): Promise<Sess
     port,
     log,
     startedAt,
+    known: { [TOKEN_HEADER]: token },
     place: { cwd: home, env },
     get ending() {
       return ended !== undefined;

@@ -13,6 +13,7 @@ export interface Administered {
   readonly faults: Faults;
   readonly log: CallLog;
   readonly state: State;
+  sessions(): object;
   /** Stops what runs, and forgets everything. */
   reset(): Promise<void>;
 }
@@ -55,6 +56,7 @@ const ROUTES: Readonly<Record<string, Act>> = {
     return found ? json(200, found) : json(404, { message: 'No call of this id is in the log, or none was refused.' });
   },
   'GET state': ({ state }) => json(200, { resources: state.counts() }),
+  'GET sessions': (of) => json(200, of.sessions()),
   async 'POST reset'(of) {
     await of.reset();
     return json(200, {});

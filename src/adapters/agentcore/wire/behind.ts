@@ -1,16 +1,18 @@
 /** What the local server executes, and the routes of Runtime that the model does not have. */
 import { report } from '../../../server/report.ts';
 import { type HostOptions, sessionHost } from '../sessions/host.ts';
+import type { Session } from '../sessions/session.ts';
 import type { Received } from './answer.ts';
 import type { Bound } from './bindings.ts';
 import type { Operation, Operations, World } from './call.ts';
 import { AwsError, type Encoded, encodeError } from './codec/error.ts';
 import { endpointOperations } from './operations/endpoints.ts';
 import { sessionOperations } from './operations/runtime.ts';
-import { type Named, targets } from './operations/runtime-target.ts';
+import { sockets } from './operations/runtime-sockets.ts';
+import { namedOf, targets } from './operations/runtime-target.ts';
 import { runtimeOperations } from './operations/runtimes.ts';
 import { tagOperations } from './operations/tags.ts';
-import type { Behind } from './server.ts';
+import type { Behind, RunningSession } from './server.ts';
 
 /** How the sessions of runtimes are held. */
 export type SessionOptions = Pick<HostOptions, 'logs' | 'newPerSecond' | 'untimed' | 'grace' | 'starting' | 'pinging'>;
@@ -50,8 +52,22 @@ export function behind(world: World, bound: Bound, sessions: SessionOptions): Be
     }
   }
 
-  return { operations, route, stop: () => host.close() };
+  return {
+    operations,
+    route,
+    upgrade: sockets(world, host, found),
+    sessions: () => ({ running: host.list().map(told), ended: host.ended() }),
+    stop: () => host.close(),
+  };
 }
+
+const told = ({ wanted, startedAt, busy, log }: Session): RunningSession => ({
+  runtime: wanted.runtime,
+  id: wanted.id,
+  startedAt,
+  busy,
+  log,
+});
 
 /** Does something after an operation that succeeded. */
 function then(operation: Operation | undefined, act: (input: Readonly<Record<string, string>>) => void): Operation {
@@ -60,14 +76,4 @@ function then(operation: Operation | undefined, act: (input: Readonly<Record<str
     act(input);
     return output;
   };
-}
-
-/** What a path and its query name. @throws AwsError `ValidationException`. */
-export function namedOf(label: string, query: URLSearchParams): Named {
-  const [qualifier, accountId] = [query.get('qualifier') ?? undefined, query.get('accountId') ?? undefined];
-  try {
-    return { agentRuntimeArn: decodeURIComponent(label), qualifier, accountId };
-  } catch {
-    throw new AwsError('ValidationException', 'The path is not encoded.', { reason: 'CannotParse' });
-  }
 }

@@ -7,7 +7,7 @@ export type { Bindings, Container } from './bindings.ts';
 export { type Clock, type MovableClock, movableClock } from './clock.ts';
 export type { Fault, FaultKind } from './faults.ts';
 export type { CallRecord } from './log.ts';
-export type { AgentCore, WireOptions } from './server.ts';
+export type { AgentCore, RunningSession, Sessions, WireOptions } from './server.ts';
 export type { Keys } from './sigv4.ts';
 
 export interface AgentCoreOptions extends WireOptions {

@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import { invalid } from '../../../errors.ts';
 import { isLoopback } from '../../../server/addresses.ts';
 import { report } from '../../../server/report.ts';
+import type { Ended } from '../sessions/session.ts';
 import { administer, PREFIX } from './admin.ts';
 import { type Answering, answer, type Broken, callerOf, type Received, recordOf } from './answer.ts';
 import { bodyOf } from './body.ts';
@@ -61,8 +62,29 @@ export interface Behind {
   route?(received: Received): Promise<Encoded | undefined>;
   /** Takes over a connection; false: there is nothing at this path. An `AwsError` is answered with its status. */
   upgrade?(upgrade: Upgrade): Promise<boolean>;
+  /** Sessions of runtimes. */
+  sessions(): Sessions;
   /** Stops what runs. */
   stop(): Promise<void>;
+}
+
+/** A session of a runtime, in a process of its own. */
+export interface RunningSession {
+  /** The id of the runtime, and its endpoint. */
+  readonly runtime: string;
+  readonly id: string;
+  /** Epoch milliseconds, by the server's clock. */
+  readonly startedAt: number;
+  /** It serves, or works on its own. */
+  readonly busy: boolean;
+  /** The file of what its process said. */
+  readonly log: string;
+}
+
+export interface Sessions {
+  readonly running: readonly RunningSession[];
+  /** The newest 1,000, newest last, with the reason. */
+  readonly ended: readonly Ended[];
 }
 
 export interface AgentCore extends AsyncDisposable {
@@ -76,6 +98,7 @@ export interface AgentCore extends AsyncDisposable {
   readonly clock: MovableClock;
   /** The newest 1,000 calls, newest last. */
   calls(): readonly CallRecord[];
+  sessions(): Sessions;
   close(): Promise<void>;
 }
 
@@ -115,7 +138,7 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
     state.clear();
     log.clear();
   };
-  const administered = { token: adminToken, clock, faults: injected, log, state, reset };
+  const administered = { token: adminToken, clock, faults: injected, log, state, reset, sessions: () => behind.sessions() };
   const server = createServer((request, response) => void respond(request, response));
   server.on('upgrade', (request, socket, head) => void upgraded(request, socket, head));
   await new Promise<void>((resolve, reject) => {
@@ -207,6 +230,7 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
     clock,
     env,
     calls: () => log.list(),
+    sessions: () => behind.sessions(),
     close,
     [Symbol.asyncDispose]: close,
   };

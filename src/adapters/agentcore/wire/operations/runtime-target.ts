@@ -171,3 +171,13 @@ export function sessionError(error: unknown): unknown {
 
 /** Of a request, with its port. */
 export const hostOf = ({ headers }: Pick<Call, 'headers'>): string => String(headers.host ?? 'localhost');
+
+/** What a path and its query name. @throws AwsError `ValidationException`. */
+export function namedOf(label: string, query: URLSearchParams): Named {
+  const [qualifier, accountId] = [query.get('qualifier') ?? undefined, query.get('accountId') ?? undefined];
+  try {
+    return { agentRuntimeArn: decodeURIComponent(label), qualifier, accountId };
+  } catch {
+    throw new AwsError('ValidationException', 'The path is not encoded.', { reason: 'CannotParse' });
+  }
+}

@@ -1,0 +1,187 @@
+/** The WebSocket connections of Runtime: to the program's own `/ws`, and to shells in its session. */
+import { randomUUID } from 'node:crypto';
+import type { RawData, WebSocket } from 'ws';
+import type { Host } from '../../sessions/host.ts';
+import { openShell, type ShellClient } from '../../sessions/shell.ts';
+import type { Caller, World } from '../call.ts';
+import { AwsError, invalidInput } from '../codec/error.ts';
+import type { Upgrade } from '../server.ts';
+import { headersFor } from './runtime.ts';
+import { namedOf, sessionError, type Targets } from './runtime-target.ts';
+
+/** Bytes of a message, and messages a second. */
+const LARGEST = 65_536;
+const PER_SECOND = 250;
+const PREFIX = 'x-amzn-bedrock-agentcore-runtime-';
+const SESSION = 'X-Amzn-Bedrock-AgentCore-Runtime-Session-Id';
+const SHELL = 'X-Amzn-Bedrock-AgentCore-Shell-Id';
+/** A page of a browser cannot send headers: it sends its token, in base64url, as the name of a protocol. */
+const BEARER = 'base64UrlBearerAuthorization';
+/** Codes of a close. */
+const TOO_FAST = 1008;
+const FAILED = 1011;
+const KICKED = 4000;
+
+const [STDIN, STATUS, HEARTBEAT, CLOSE] = [0, 3, 5, 0xff];
+
+type Library = typeof import('ws');
+
+async function library(): Promise<Library> {
+  try {
+    return await import('ws');
+  } catch {
+    throw new AwsError('InternalServerException', 'WebSocket connections need the package "ws": npm install ws.');
+  }
+}
+
+/** @returns whether the path is one of these. Throws AwsError. */
+export function sockets({ clock }: World, host: Host, targets: Targets): (upgrade: Upgrade) => Promise<boolean> {
+  return async ({ request, socket, head, path, query, caller }) => {
+    const [, label, shells] = /^\/runtimes\/([^/]+)\/ws(\/shells)?$/.exec(path) ?? [];
+    if (label === undefined) return false;
+    const own = String(request.headers.host ?? 'localhost');
+    const protocols = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
+    const target = await targets.of(namedOf(label, query), callerOf(caller, protocols), own);
+    // what a browser cannot send as a header is in the query
+    const inQuery = [...query].map(([name, value]) => [name.toLowerCase(), value] as const).filter(([name]) => name.startsWith(PREFIX));
+    const headers = { ...Object.fromEntries(inQuery), ...request.headers };
+    const id = checked(String(headers[SESSION.toLowerCase()] ?? randomUUID()), 'runtimeSessionId', 33, 256);
+    const { WebSocket, WebSocketServer } = await library();
+    const one = (name: string) => [request.headers[name]].flat()[0];
+    const traced = Object.fromEntries(
+      (['traceparent', 'tracestate', 'baggage', 'x-amzn-trace-id'] as const).map((name, i) => [
+        (['traceParent', 'traceState', 'baggage', 'traceId'] as const)[i] as string,
+        one(name),
+      ]),
+    );
+    const passed = headersFor(target, id, { headers, id: randomUUID() }, traced);
+    const lease = await host.enter(targets.wanted(target, id, own)).catch((error) => Promise.reject(sessionError(error)));
+    try {
+      const shellId = shells === undefined ? undefined : checked(query.get('shellId') ?? randomUUID(), 'shellId', 1, 256);
+      const upstream =
+        shellId === undefined
+          ? await opened(
+              new WebSocket(`ws://127.0.0.1:${lease.session.port}/ws`, {
+                headers: { ...passed, ...lease.session.known },
+                maxPayload: LARGEST,
+                perMessageDeflate: false,
+              }),
+            )
+          : undefined;
+      const shell = shellId === undefined ? undefined : await openShell(lease.session, shellId, clock.after);
+      const server = new WebSocketServer({
+        noServer: true,
+        maxPayload: LARGEST,
+        handleProtocols: (given) => (given.has(BEARER) ? BEARER : false),
+      });
+      server.on('headers', (lines) => {
+        lines.push(`${SESSION}: ${id}`);
+        if (shellId !== undefined) lines.push(`${SHELL}: ${shellId}`);
+      });
+      const client = await new Promise<WebSocket>((resolve, reject) => {
+        socket.once('close', () => reject(new AwsError('ValidationException', 'The connection broke.')));
+        server.handleUpgrade(request, socket, head, resolve);
+      }).catch((error) => {
+        upstream?.terminate();
+        throw error;
+      });
+      client.once('close', lease.done).on('error', () => undefined);
+      if (upstream) relay(client, upstream, clock.now);
+      else if (shell) attach(client, shell, shellId as string);
+      return true;
+    } catch (error) {
+      lease.done();
+      throw sessionError(error);
+    }
+  };
+}
+
+function checked(text: string, name: string, min: number, max: number): string {
+  if (text.length < min || text.length > max) throw invalidInput([{ name, message: `Member must have length between ${min} and ${max}` }]);
+  return text;
+}
+
+function callerOf(caller: Caller, protocols: readonly string[]): Caller {
+  const encoded = protocols.find((name) => name.startsWith(`${BEARER}.`))?.slice(BEARER.length + 1);
+  if (caller.kind !== 'none' || encoded === undefined) return caller;
+  return { kind: 'bearer', token: Buffer.from(encoded, 'base64url').toString('utf8') };
+}
+
+function opened(socket: WebSocket): Promise<WebSocket> {
+  return new Promise((resolve, reject) => {
+    socket.once('open', () => {
+      // what it says at once waits until there is a client
+      socket.pause();
+      resolve(socket);
+    });
+    socket.once('error', (cause) => {
+      socket.terminate();
+      reject(new AwsError('RuntimeClientError', `The program takes no WebSocket connection at /ws: ${cause.message}.`));
+    });
+  });
+}
+
+/** Hands messages on, one at a time, so that a side that does not read holds the other back. */
+function relay(client: WebSocket, program: WebSocket, now: () => number): void {
+  const pass = (from: WebSocket, to: WebSocket, admits: () => boolean) => {
+    from.on('message', (data: RawData, binary: boolean) => {
+      if (!admits()) return void from.close(TOO_FAST, `more than ${PER_SECOND} messages in a second`);
+      from.pause();
+      to.send(data as Buffer, { binary }, () => from.resume());
+    });
+    from.on('error', () => undefined);
+    from.once('close', (code: number, reason: Buffer) => {
+      // these are not sent: the connection was closed without a code, or broke
+      if (code === 1005) to.close();
+      else if (code === 1006) to.close(FAILED);
+      else to.close(code, reason);
+    });
+  };
+  let second = 0;
+  let count = 0;
+  pass(client, program, () => {
+    const at = Math.floor(now() / 1000);
+    count = at === second ? count + 1 : 1;
+    second = at;
+    return count <= PER_SECOND;
+  });
+  pass(program, client, () => true);
+  program.resume();
+}
+
+function attach(client: WebSocket, shell: Awaited<ReturnType<typeof openShell>>, shellId: string): void {
+  const send = (channel: number, bytes: Uint8Array) => client.send(Buffer.concat([Buffer.from([channel]), bytes]));
+  const status = (body: object) => send(STATUS as number, Buffer.from(JSON.stringify({ kind: 'Status', apiVersion: 'v1', ...body })));
+  const own: ShellClient = {
+    output: send,
+    exited(code) {
+      if (code === 0) status({ metadata: {}, status: 'Success' });
+      else
+        status({
+          metadata: {},
+          status: 'Failure',
+          reason: 'NonZeroExitCode',
+          details: { causes: [{ reason: 'ExitCode', message: String(code) }] },
+        });
+      client.close(1000);
+    },
+    kicked: () => client.close(KICKED, 'another client took the shell'),
+  };
+  const { reconnected, dropped, begin } = shell.attach(own);
+  status({ metadata: { shellId, reconnected, ...(dropped > 0 && { bytesDropped: dropped }) }, status: 'Success' });
+  begin();
+  client.on('message', (data: RawData, binary: boolean) => {
+    const bytes = Buffer.concat([data as Buffer].flat());
+    if (!binary || bytes.length === 0) return void client.close(1003, 'frames are binary, and begin with the channel');
+    const [channel] = bytes;
+    if (channel === STDIN) shell.write(bytes.subarray(1));
+    else if (channel === HEARTBEAT) send(HEARTBEAT, new Uint8Array());
+    else if (channel === CLOSE) {
+      send(CLOSE, new Uint8Array());
+      shell.detach(own);
+      shell.kill();
+      client.close(1000);
+    }
+  });
+  client.once('close', () => shell.detach(own));
+}
