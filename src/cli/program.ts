@@ -1,5 +1,6 @@
 /** The command line: names and options. What a command needs is loaded when it runs. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import type { InitOptions } from './agentcore/init.ts';
 import type { AgentCoreCommand } from './agentcore/run.ts';
 import type { BenchOptions } from './bench/run.ts';
 import type { CostOptions } from './cost/run.ts';
@@ -114,7 +115,7 @@ function programOf(io: Io, end: (code: ExitCode) => void): Command {
 }
 
 function agentcoreOf(program: Command, io: Io, end: (code: ExitCode) => void): void {
-  program
+  const server = program
     .command('agentcore')
     .description('A local server that speaks the protocol of Amazon Bedrock AgentCore, for unmodified AWS clients.')
     .enablePositionalOptions()
@@ -141,6 +142,18 @@ function agentcoreOf(program: Command, io: Io, end: (code: ExitCode) => void): v
     .action(async (options: AgentCoreCommand) => {
       const { agentcore } = await import('./agentcore/run.ts');
       end(await agentcore(options, io));
+    });
+  server
+    .command('init')
+    .description('Writes an agent, its Dockerfile and its runtime into a project of the official CLI, @aws/agentcore, which deploys it.')
+    .argument('<name>', 'of the runtime and its agent: letters, digits and "_"')
+    .option('--project <name>', 'writes the configuration of a new project; default: that of this folder is used')
+    .option('--model <id>', 'a model of Bedrock; default: Claude Sonnet 4.5')
+    .option('--protocol <name>', 'http or ag-ui (default: http)')
+    .option('--verbose', 'shows the stack of an error')
+    .action(async (name: string, options: InitOptions) => {
+      const { init } = await import('./agentcore/init.ts');
+      end(await init(name, options, io));
     });
 }
 

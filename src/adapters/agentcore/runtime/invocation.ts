@@ -6,6 +6,7 @@ import { isName, type Principal } from '../../../ports/principal.ts';
 import { type Auth, type AuthOption, authenticate, bearerToken, checkHost } from '../../../server/auth.ts';
 import { HttpError } from '../../../server/errors.ts';
 import type { Handler } from '../../../server/listen.ts';
+import { ATTR } from '../../../telemetry/names.ts';
 import { parseTraceparent } from '../../../telemetry/traceparent.ts';
 
 const PREFIX = 'x-amzn-bedrock-agentcore-runtime-';
@@ -32,7 +33,8 @@ export interface Asked {
   readonly by: Principal;
   readonly assertion: string | undefined;
   readonly invocation: Invocation;
-  readonly span: Context | undefined;
+  /** The caller's span, and the baggage, in which the session is. */
+  readonly span: Context;
 }
 
 export interface Access {
@@ -51,8 +53,7 @@ export const currentInvocation = (): Invocation | undefined => current.getStore(
 
 /** Runs something as part of the invocation, and as a child of the caller's span. */
 export function within<T>(asked: Asked, run: () => T): T {
-  const { span } = asked;
-  return current.run(asked, () => (span ? context.with(span, run) : run()));
+  return current.run(asked, () => context.with(asked.span, run));
 }
 
 /** The caller of the invocation, for handlers that authenticate by themselves. */
@@ -71,7 +72,8 @@ export async function askedBy(request: Request, access: Access): Promise<Asked> 
   const { headers } = request;
   const by = await callerOf(request, auth, platform, tell);
   const assertion = typeof auth === 'function' ? bearerToken(headers.get('authorization')) : undefined;
-  return { by, assertion, invocation: invocationOf(headers, access.needsSession), span: spanOf(headers) };
+  const invocation = invocationOf(headers, access.needsSession);
+  return { by, assertion, invocation, span: withSession(spanOf(headers), invocation.session) };
 }
 
 /** A caller who was authenticated here is who that says. The header of the platform counts only where no one else could set it. */
@@ -98,14 +100,20 @@ function invocationOf(headers: Headers, needsSession: boolean): Invocation {
 }
 
 /** The caller's span with its baggage: by the application's propagator, and without one by `traceparent` alone. */
-function spanOf(headers: Headers): Context | undefined {
+function spanOf(headers: Headers): Context {
   const carrier: Record<string, string> = {};
   for (const name of ['traceparent', 'tracestate', 'baggage', 'x-amzn-trace-id']) {
     const value = headers.get(name);
     if (value !== null) carrier[name] = value;
   }
-  if (Object.keys(carrier).length === 0) return undefined;
+  if (Object.keys(carrier).length === 0) return context.active();
   const extracted = propagation.extract(context.active(), carrier);
   const span = trace.getSpanContext(extracted) ? undefined : parseTraceparent(carrier.traceparent);
   return span ? trace.setSpanContext(extracted, span) : extracted;
+}
+
+/** By this baggage AWS's distribution of OpenTelemetry marks every span of a session; the platform sends it, and other callers may not. */
+function withSession(under: Context, session: string): Context {
+  const baggage = propagation.getBaggage(under) ?? propagation.createBaggage();
+  return baggage.getEntry(ATTR.session) ? under : propagation.setBaggage(under, baggage.setEntry(ATTR.session, { value: session }));
 }

@@ -1,0 +1,114 @@
+/** `rondo agentcore init`: an agent as a runtime in a project of the official CLI (`@aws/agentcore`), which builds and deploys it. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { EXIT, type ExitCode, type Io, Unusable } from '../io.ts';
+import { filesOf, json, PROTOCOLS, type ProtocolName } from './files.ts';
+
+export interface InitOptions {
+  /** Makes a project of this name, without the CDK part that the official CLI adds. */
+  project?: string;
+  model?: string;
+  protocol?: string;
+}
+
+/** The version of the configuration's format. */
+const FORMAT = 1;
+const SCHEMA = 'https://schema.agentcore.aws.dev/v1/agentcore.json';
+const MODEL = 'global.anthropic.claude-sonnet-4-5-20250929-v1:0';
+/** As the CLI checks them: both names together are the name of the runtime on AWS. */
+const PROJECT = /^[A-Za-z][A-Za-z0-9]{0,22}$/;
+const RUNTIME = /^[A-Za-z][A-Za-z0-9_]{0,47}$/;
+const LONGEST = 48;
+const MODEL_ID = /^[\w.:/-]{1,2048}$/;
+const CLI = 'npx @aws/agentcore@0.30.0';
+
+/** Writes nothing where it refuses. @throws Unusable */
+export async function init(name: string, o: InitOptions, io: Io): Promise<ExitCode> {
+  const { model = MODEL, protocol = 'http' } = o;
+  if (!RUNTIME.test(name)) throw new Unusable(`"${name}" is not the name of a runtime: a letter, then up to 47 letters, digits and "_".`);
+  if (!MODEL_ID.test(model)) throw new Unusable(`--model is the id of a model of Bedrock, such as ${MODEL}.`);
+  if (!Object.hasOwn(PROTOCOLS, protocol)) throw new Unusable(`--protocol is one of ${Object.keys(PROTOCOLS).join(', ')}.`);
+  const config = join(io.cwd, 'agentcore', 'agentcore.json');
+  const isNew = !existsSync(config);
+  const project = isNew ? newProject(o.project) : projectIn(config, o.project);
+  if (`${project.name}_${name}`.length > LONGEST)
+    throw new Unusable(
+      `The name of the runtime on AWS is "${project.name}_${name}", which has more than ${LONGEST} characters. Take a shorter one.`,
+    );
+  const { runtimes } = project;
+  if (runtimes.some((one) => one?.name === name))
+    throw new Unusable(`The project has a runtime "${name}" already. Take another name, or remove it: ${CLI} remove agent --name ${name}.`);
+  const codeLocation = `app/${name}/`;
+  const folder = join(io.cwd, codeLocation);
+  if (existsSync(folder) && readdirSync(folder).length > 0)
+    throw new Unusable(`${codeLocation} has files already, and none is overwritten.`);
+  const targets = join(io.cwd, 'agentcore', 'aws-targets.json');
+
+  const files = filesOf({ name, model, protocol: protocol as ProtocolName });
+  const runtime = {
+    name,
+    build: 'Container',
+    entrypoint: 'main.ts',
+    codeLocation,
+    networkMode: 'PUBLIC',
+    protocol: PROTOCOLS[protocol as ProtocolName],
+  };
+  for (const [file, text] of Object.entries(files)) write(join(folder, file), text, 'wx');
+  write(config, json({ ...project, runtimes: [...runtimes, runtime] }), isNew ? 'wx' : 'w');
+  if (isNew && !existsSync(targets)) write(targets, json([]), 'wx');
+  io.out(said({ name, codeLocation, files: Object.keys(files), isNew, project: project.name }));
+  return EXIT.ok;
+}
+
+function write(file: string, text: string, flag: 'w' | 'wx'): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text, { flag });
+}
+
+interface Project {
+  readonly name: string;
+  readonly runtimes: readonly { name?: unknown }[];
+}
+
+function newProject(name: string | undefined): Project {
+  if (name === undefined)
+    throw new Unusable(
+      `There is no agentcore/agentcore.json here. Make a project, and run this in its folder: ${CLI} create --project-name desk --no-agent. Or write --project desk to get the configuration alone.`,
+    );
+  if (!PROJECT.test(name)) throw new Unusable(`"${name}" is not the name of a project: a letter, then up to 22 letters and digits.`);
+  return { $schema: SCHEMA, name, version: FORMAT, managedBy: 'CDK', runtimes: [] } as Project;
+}
+
+/** All that the file has is kept. */
+function projectIn(file: string, name: string | undefined): Project {
+  if (name !== undefined) throw new Unusable('This folder is a project already: leave out --project.');
+  const wrong = (why: string, cause?: unknown) =>
+    new Unusable(`agentcore/agentcore.json ${why}. Nothing was written. See ${CLI} validate.`, { cause });
+  let found: Partial<Project & { version: unknown }> | null;
+  try {
+    found = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (cause) {
+    throw wrong('cannot be read as JSON', cause);
+  }
+  const { name: own, version, runtimes = [] } = found ?? {};
+  if (version !== FORMAT) throw wrong(`has the version ${JSON.stringify(version)} of the format, and version ${FORMAT} is known here`);
+  if (typeof own !== 'string' || !Array.isArray(runtimes)) throw wrong('has no name, or no list of runtimes');
+  return { ...found, name: own, runtimes };
+}
+
+interface Told {
+  name: string;
+  codeLocation: string;
+  files: readonly string[];
+  isNew: boolean;
+  project: string;
+}
+
+const said = ({ name, codeLocation, files, isNew, project }: Told) => `${codeLocation}: ${files.join(', ')}
+agentcore/agentcore.json: runtime "${name}", built as a container
+${isNew ? `\nagentcore/cdk, which deploys, is of the official CLI. It is in a project that it makes: ${CLI} create --project-name ${project} --no-agent\n` : ''}
+Next:
+  cd ${codeLocation} && npm install && npm start   on this machine, with the credentials of AWS that the model needs
+  ${CLI} validate
+  ${CLI} deploy
+`;
