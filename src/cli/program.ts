@@ -150,6 +150,7 @@ function agentcoreOf(program: Command, io: Io, end: (code: ExitCode) => void): v
     .option('--project <name>', 'writes the configuration of a new project; default: that of this folder is used')
     .option('--model <id>', 'a model of Bedrock; default: Claude Sonnet 4.5')
     .option('--protocol <name>', 'http or ag-ui (default: http)')
+    .option('--journal <name>', 'ephemeral: runs end with their session (default); postgres: a database that DATABASE_URL names')
     .option('--verbose', 'shows the stack of an error')
     .action(async (name: string, options: InitOptions) => {
       const { init } = await import('./agentcore/init.ts');

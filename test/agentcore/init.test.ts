@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import { doors, root } from '../../scripts/doors.ts';
-import { ADOT, AG_UI, DEPENDENCIES } from '../../src/cli/agentcore/files.ts';
+import { ADOT, AG_UI, DEPENDENCIES, POSTGRES } from '../../src/cli/agentcore/files.ts';
 import { ran } from '../cli/io.ts';
 import { folder } from '../folder.ts';
 import { bedrockWire, says } from '../wire/bedrock.ts';
@@ -81,6 +81,7 @@ test('what is there is not overwritten, and where it refuses it writes nothing',
     [['1st'], 'not the name of a runtime'],
     [['a'.repeat(45)], 'more than 48 characters'],
     [['other', '--protocol', 'soap'], 'http, ag-ui'],
+    [['other', '--journal', 'paper'], 'ephemeral, postgres'],
     [['other', '--model', "x'; rm -rf"], '--model is the id'],
   ] as const)
     expect(await init(cwd, ...args)).toMatchObject({ code: 2, err: expect.stringContaining(why) });
@@ -108,10 +109,14 @@ test.each([
   expect(readdirSync(cwd)).toEqual(config === undefined ? [] : ['agentcore']);
 });
 
-test('the written program compiles as a strict project, in each protocol', async () => {
+test('the written program compiles as a strict project, in each protocol and with each journal', async () => {
   const { app } = await written();
-  // of another protocol only this file is another one
-  writeFileSync(join(app, 'ag-ui.ts'), read((await written('--protocol', 'ag-ui')).app, 'main.ts'));
+  // only this file is another one
+  for (const args of [
+    ['--protocol', 'ag-ui'],
+    ['--journal', 'postgres'],
+  ])
+    writeFileSync(join(app, `${args[1]}.ts`), read((await written(...args)).app, 'main.ts'));
   const paths = Object.fromEntries(doors().map(({ name, source }) => [name, [join(root, source)]]));
   writeFileSync(join(app, 'tsconfig.test.json'), JSON.stringify({ extends: './tsconfig.json', compilerOptions: { paths } }));
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
@@ -169,7 +174,7 @@ test('the written program starts, answers /ping, and takes turns of /invocations
 
 test('the versions that it asks for are those that this package is tested with', () => {
   const { version, peerDependencies, devDependencies } = JSON.parse(read(root, 'package.json'));
-  const { rondo, [ADOT]: adot, ...others } = { ...DEPENDENCIES, ...AG_UI };
+  const { rondo, [ADOT]: adot, ...others } = { ...DEPENDENCIES, ...AG_UI, ...POSTGRES };
   expect(rondo).toBe(`^${version}`);
   expect(adot).toMatch(/^\d+\.\d+\.\d+$/);
   for (const [name, range] of Object.entries(others))

@@ -6,11 +6,15 @@ export interface AgentFiles {
   /** A model of Bedrock. */
   model: string;
   protocol: ProtocolName;
+  journal: JournalName;
 }
 
 /** The protocols of `serve()` that are written, by their names in the CLI's configuration. */
 export const PROTOCOLS = { http: 'HTTP', 'ag-ui': 'AGUI' } as const;
 export type ProtocolName = keyof typeof PROTOCOLS;
+
+export const JOURNALS = ['ephemeral', 'postgres'] as const;
+export type JournalName = (typeof JOURNALS)[number];
 
 export const ADOT = '@aws/aws-distro-opentelemetry-node-autoinstrumentation';
 
@@ -26,6 +30,7 @@ export const DEPENDENCIES = {
 } as const;
 /** AG-UI's own package, which only that protocol needs. */
 export const AG_UI = { '@ag-ui/core': '^1.0.0' } as const;
+export const POSTGRES = { pg: '^8.23.1' } as const;
 
 /** By path. */
 export function filesOf(o: AgentFiles): Readonly<Record<string, string>> {
@@ -70,7 +75,9 @@ export const served = agent({
 });
 `;
 
-const mainFile = ({ protocol }: AgentFiles) => `import { Engine } from 'rondo';
+const mainFile = ({ protocol, journal }: AgentFiles) => (journal === 'postgres' ? sharedMain(protocol) : ephemeralMain(protocol));
+
+const ephemeralMain = (protocol: ProtocolName) => `import { Engine } from 'rondo';
 import { serve } from 'rondo/agentcore/runtime';
 import { served } from './agent.ts';
 
@@ -80,8 +87,20 @@ const { url } = await serve(engine, served, { protocol: '${protocol}', journal: 
 console.log(\`Listening on \${url}\`);
 `;
 
-function packageFile({ name, protocol }: AgentFiles): string {
-  const dependencies = { ...DEPENDENCIES, ...(protocol === 'ag-ui' && AG_UI) };
+const sharedMain = (protocol: ProtocolName) => `import { Engine } from 'rondo';
+import { serve } from 'rondo/agentcore/runtime';
+import { postgresJournal } from 'rondo/journal/postgres';
+import { served } from './agent.ts';
+
+const { DATABASE_URL } = process.env;
+if (!DATABASE_URL) throw new Error('Set DATABASE_URL, such as postgres://user:password@host:5432/runs');
+const engine = new Engine({ journal: postgresJournal(DATABASE_URL) });
+const { url } = await serve(engine, served, { protocol: '${protocol}' });
+console.log(\`Listening on \${url}\`);
+`;
+
+function packageFile({ name, protocol, journal }: AgentFiles): string {
+  const dependencies = { ...DEPENDENCIES, ...(protocol === 'ag-ui' && AG_UI), ...(journal === 'postgres' && POSTGRES) };
   return json({
     name: name.toLowerCase(),
     private: true,

@@ -2,13 +2,14 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EXIT, type ExitCode, type Io, Unusable } from '../io.ts';
-import { filesOf, json, PROTOCOLS, type ProtocolName } from './files.ts';
+import { filesOf, JOURNALS, type JournalName, json, PROTOCOLS, type ProtocolName } from './files.ts';
 
 export interface InitOptions {
   /** Makes a project of this name, without the CDK part that the official CLI adds. */
   project?: string;
   model?: string;
   protocol?: string;
+  journal?: string;
 }
 
 /** The version of the configuration's format. */
@@ -24,10 +25,11 @@ const CLI = 'npx @aws/agentcore@0.30.0';
 
 /** Writes nothing where it refuses. @throws Unusable */
 export async function init(name: string, o: InitOptions, io: Io): Promise<ExitCode> {
-  const { model = MODEL, protocol = 'http' } = o;
+  const { model = MODEL, protocol = 'http', journal = 'ephemeral' } = o;
   if (!RUNTIME.test(name)) throw new Unusable(`"${name}" is not the name of a runtime: a letter, then up to 47 letters, digits and "_".`);
   if (!MODEL_ID.test(model)) throw new Unusable(`--model is the id of a model of Bedrock, such as ${MODEL}.`);
   if (!Object.hasOwn(PROTOCOLS, protocol)) throw new Unusable(`--protocol is one of ${Object.keys(PROTOCOLS).join(', ')}.`);
+  if (!(JOURNALS as readonly string[]).includes(journal)) throw new Unusable(`--journal is one of ${JOURNALS.join(', ')}.`);
   const config = join(io.cwd, 'agentcore', 'agentcore.json');
   const isNew = !existsSync(config);
   const project = isNew ? newProject(o.project) : projectIn(config, o.project);
@@ -44,7 +46,7 @@ export async function init(name: string, o: InitOptions, io: Io): Promise<ExitCo
     throw new Unusable(`${codeLocation} has files already, and none is overwritten.`);
   const targets = join(io.cwd, 'agentcore', 'aws-targets.json');
 
-  const files = filesOf({ name, model, protocol: protocol as ProtocolName });
+  const files = filesOf({ name, model, protocol: protocol as ProtocolName, journal: journal as JournalName });
   const runtime = {
     name,
     build: 'Container',
