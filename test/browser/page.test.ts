@@ -1,18 +1,14 @@
-import { existsSync, writeFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { benchmark, compared, failIf } from '../../src/bench/index.ts';
 import { page as pageOf } from '../../src/cli/bench/html.ts';
 import { folder } from '../folder.ts';
+import { executablePath, FAINT, why } from './chromium.ts';
 
 const EVIL = '</script><script>document.title="ran"</script><img src=x onerror=document.title="ran">';
-
-const names = ['chromium-headless-shell', 'chromium', 'google-chrome'];
-const onPath = (process.env.PATH ?? '').split(delimiter).flatMap((path) => names.map((name) => join(path, name)));
-const executablePath = [process.env.RONDO_CHROMIUM ?? '', ...onPath].find((path) => path !== '' && existsSync(path));
-const why = executablePath ? '' : ' (skipped: no Chromium on the PATH, and RONDO_CHROMIUM names none)';
 
 let browser: Browser;
 let url: string;
@@ -41,18 +37,6 @@ async function opened(width: number, colorScheme: 'light' | 'dark'): Promise<{ p
   return { page, problems, requests };
 }
 
-/** WCAG's contrast of the text of each element with the first background behind it; those below 4.5. */
-const FAINT = `
-(() => {
-  const rgb = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)).reduce((s, c, i) => s + c * [0.2126, 0.7152, 0.0722][i], 0);
-  const behind = (e) => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor); if (c.length === 3 || c[3] === 1) return c; } return [255, 255, 255]; };
-  return [...document.querySelectorAll('h1,h2,p,dt,dd,th,td,li span,select,.key span')].filter((e) => e.textContent.trim()).map((e) => {
-    const [a, b] = [light(rgb(getComputedStyle(e).color)), light(behind(e))];
-    return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), e.tagName + ' ' + e.textContent.slice(0, 30)];
-  }).filter(([contrast]) => contrast < 4.5);
-})()`;
-
 describe.skipIf(!executablePath)(`the page in Chromium${why}`, () => {
   test.each([
     [1280, 'light'],
@@ -66,7 +50,7 @@ describe.skipIf(!executablePath)(`the page in Chromium${why}`, () => {
     expect(await page.locator('canvas').count()).toBe(4);
     expect(await page.locator('#timeline li').count()).toBeGreaterThan(3);
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
-    expect(await page.evaluate(FAINT)).toEqual([]);
+    expect(await page.evaluate(FAINT('h1,h2,p,dt,dd,th,td,li span,select,.key span'))).toEqual([]);
     const background = await page.evaluate('getComputedStyle(document.body).backgroundColor');
     expect(background).toBe(scheme === 'dark' ? 'rgb(16, 19, 23)' : 'rgb(246, 247, 249)');
   });

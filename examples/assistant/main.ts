@@ -1,0 +1,11 @@
+/**
+ * npm run assistant: an assistant that refunds orders once a person approves, and a chat page for it. Try "Refund order 42". Stop it while the approval is
+ * open and start it again: the page asks again, and nothing is lost.
+ */
+import { listen } from 'rondo/server';
+import { pages } from './pages.ts';
+import { server } from './serve.ts';
+
+const page = await listen(pages(`${server.url.replace('http', 'ws')}/ws`), { port: 3_000 });
+console.log(`${page.url}   (the agent: ${server.url})`);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void page.close());

@@ -1,0 +1,52 @@
+/** The stand-in for a model: fixed rules, no AI. It says its answers word by word, as a model does. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Message, Model, ModelResponse, Part } from 'rondo';
+
+/** Milliseconds between two words. */
+const PACE = 30;
+
+const told = (content: readonly Part[]): string =>
+  content.map((part) => (part.type === 'text' ? part.text : part.type === 'toolResult' ? told(part.output) : '')).join(' ');
+
+const say = (text: string): Part[] => [{ type: 'text', text }];
+const call = (id: string, name: string, input: { [field: string]: string | number }, text: string): Part[] => [
+  ...say(text),
+  { type: 'toolCall', id, name, input },
+];
+
+function answerTo(messages: readonly Message[]): Part[] {
+  const asked = messages.findLastIndex(({ role }) => role === 'user');
+  const question = told(messages[asked]?.content ?? []);
+  const results = messages.slice(asked + 1).flatMap(({ role, content }) => (role === 'tool' ? content : []));
+  const last = results.at(-1);
+  const order = /\b(\d+)\b/.exec(question)?.[1];
+  if (order === undefined) return say('I can look up an order, and refund it. Which number does it have?');
+  const id = `${messages.length}`;
+  if (last?.type !== 'toolResult') return call(id, 'look_up_order', { order }, `Let me look at order ${order}.`);
+  const found = /"item":"([^"]+)","cents":(\d+)/.exec(told([last]));
+  if (results.length === 1 && found) {
+    if (!/refund|money/i.test(question)) return say(`Order ${order} is ${found[1]}, for ${(Number(found[2]) / 100).toFixed(2)} dollars.`);
+    return call(id, 'refund', { order, cents: Number(found[2]) }, `I will refund ${found[1]}. A person has to approve it first.`);
+  }
+  const refunded = /"refunded":(\d+)/.exec(told([last]))?.[1];
+  if (refunded) return say(`Done: ${(Number(refunded) / 100).toFixed(2)} dollars are on their way back to you.`);
+  return say(last.isError ? 'It was not approved, so nothing was refunded.' : `There is no order ${order}.`);
+}
+
+export const standin = (pace: number = PACE): Model => ({
+  provider: 'standin',
+  id: 'assistant',
+  standin: true,
+  async generate({ messages }, { signal, emit }): Promise<ModelResponse> {
+    const content = answerTo(messages);
+    for (const part of content) {
+      if (part.type !== 'text') continue;
+      for (const [i, word] of part.text.split(' ').entries()) {
+        await sleep(pace, undefined, { signal });
+        emit?.({ type: 'text', text: i === 0 ? word : ` ${word}` });
+      }
+    }
+    const calls = content.some(({ type }) => type === 'toolCall');
+    return { content, stop: calls ? 'tools' : 'end', usage: { input: 100, output: 20 } };
+  },
+});
