@@ -4,8 +4,10 @@
  */
 import { listen } from 'rondo/server';
 import { pages } from './pages.ts';
-import { server } from './serve.ts';
 
+// this machine, even if it is a container: only it may call
+process.env.LOCAL_DEV ??= '1';
+const { server } = await import('./serve.ts');
 const page = await listen(pages(`${server.url.replace('http', 'ws')}/ws`), { port: 3_000 });
 console.log(`${page.url}   (the agent: ${server.url})`);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void page.close());

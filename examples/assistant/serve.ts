@@ -1,13 +1,17 @@
-/** What a session of AgentCore Runtime runs: the assistant, behind /invocations, /ws and /ping. Settings are in the environment. */
+/**
+ * What a session of AgentCore Runtime runs: the assistant, behind /invocations, /ws and /ping. Settings are in the environment: `DATABASE_URL` for a
+ * journal that outlives the session, else `ASSISTANT_JOURNAL`, a file that outlives it only if its disk does.
+ */
 import { Engine } from 'rondo';
 import { serve } from 'rondo/agentcore/runtime';
+import { postgresJournal } from 'rondo/journal/postgres';
 import { sqliteJournal } from 'rondo/journal/sqlite';
 import { modelName, openModel } from '../kit/model.ts';
 import { assistant } from './assistant.ts';
 
-const wanted = modelName(process.env.RONDO_MODEL);
+const { RONDO_MODEL, DATABASE_URL, ASSISTANT_JOURNAL = 'assistant.db' } = process.env;
+const wanted = modelName(RONDO_MODEL);
 const agent = assistant(wanted && (await openModel(wanted)), (order, cents) => console.log(JSON.stringify({ refunded: order, cents })));
-// a disk that outlives the session, or in its place postgresJournal()
-const journal = sqliteJournal(process.env.ASSISTANT_JOURNAL ?? 'assistant.db');
-const engine = new Engine({ journal, agents: [agent] });
-export const server = await serve(engine, agent, { signals: true });
+const engine = new Engine({ journal: DATABASE_URL ? postgresJournal(DATABASE_URL) : sqliteJournal(ASSISTANT_JOURNAL), agents: [agent] });
+// without it a container refuses a journal on its own disk
+export const server = await serve(engine, agent, { signals: true, ...(!DATABASE_URL && { journal: 'ephemeral' }) });
