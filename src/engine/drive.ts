@@ -54,6 +54,8 @@ export async function drive(resources: Resources, live: LiveRun, o: DriveOptions
   // the first claim of a queued run need not survive loss of power, like the start of any other run: it is begun again then
   const fsync = takeover && run.status !== 'queued';
   try {
+    const told = leaseOf(resources);
+    const lease = told instanceof Promise ? await told : told;
     return await runFrame({
       drive: live,
       frame: run.root,
@@ -71,7 +73,7 @@ export async function drive(resources: Resources, live: LiveRun, o: DriveOptions
           parent: takeover ? run.started.trace : undefined,
           link: run.trace,
         });
-        const log = new Log(resources.journal, run, leaseOf(resources.owner), (entry) => live.committed(run, entry));
+        const log = new Log(resources.journal, run, lease, (entry) => live.committed(run, entry));
         live.begin(agent, log, trace, ownership(resources, live, log));
         return trace;
       },

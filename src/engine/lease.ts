@@ -11,20 +11,25 @@ export const LEASE = 30_000;
 /** With less than this left, the store must renew the lease before an effect starts, because an attempt may start late. */
 const MARGIN = LEASE / 3;
 
-/** A lease that starts now. */
-export const leaseOf = (owner: string): Lease => ({ owner, until: Date.now() + LEASE, monotonic: performance.now() + LEASE });
+/** A lease that starts now, before the store is asked for its time, however long that takes. At once if the store tells it at once. */
+export function leaseOf({ owner, host }: Resources): Lease | Promise<Lease> {
+  const wall = Date.now() + LEASE;
+  const monotonic = performance.now() + LEASE;
+  const from = (now: number): Lease => ({ owner, until: now + LEASE, wall, monotonic });
+  const now = host.now();
+  return typeof now === 'number' ? from(now) : now.then(from);
+}
 
 /** Milliseconds left of a lease, by the wall clock or the monotonic clock, whichever is less. */
-export const left = ({ until, monotonic }: Lease): number => Math.min(until - Date.now(), monotonic - performance.now());
+export const left = ({ wall, monotonic }: Lease): number => Math.min(wall - Date.now(), monotonic - performance.now());
 
 /**
  * Renews the lease of a run that is driven here. @returns false if another process has it. Whether that process claimed the run is for
  * `adopt()` to find out. @throws an error of the store.
  */
-export async function prolong({ journal, owner }: Resources, log: Log): Promise<boolean> {
-  // starts before the store is asked, however long that takes
-  const lease = leaseOf(owner);
-  if (!(await journal.renew(log.run.runId, owner, lease.until))) return false;
+export async function prolong(resources: Resources, log: Log): Promise<boolean> {
+  const lease = await leaseOf(resources);
+  if (!(await resources.journal.renew(log.run.runId, lease.owner, lease.until))) return false;
   if (log.lease) log.lease = lease;
   return true;
 }

@@ -144,7 +144,7 @@ export async function cancel(
   if (!(await acquireLease(resources, runId))) return void (await log.append(() => (isOver(run) ? [] : [request])));
   const waiting = cancelHooks(resources.agentOf(runId, run.root.agent), run);
   log.guest = false;
-  log.lease = leaseOf(resources.owner);
+  log.lease = await leaseOf(resources);
   try {
     await log.append(() =>
       isOver(run)

@@ -231,9 +231,9 @@ export function memoriesOf({ host, agents }: Resources): ReadonlySet<Memory> {
   return found;
 }
 
-async function extend({ journal, owner }: Resources, runId: string): Promise<void> {
+async function extend({ journal, host, owner }: Resources, runId: string): Promise<void> {
   try {
-    await journal.renew(runId, owner, Date.now() + LEASE);
+    await journal.renew(runId, owner, (await host.now()) + LEASE);
   } catch {
     // the current lease is still valid; after it, another process may record the same conversation under the same key
   }

@@ -96,8 +96,8 @@ export const unregistered = (runId: string, agent: string) =>
   );
 
 /** Acquires the lease on a run. @returns false if its owner is alive. */
-export async function acquireLease({ journal, owner }: Resources, runId: string): Promise<boolean> {
-  const until = Date.now() + LEASE;
+export async function acquireLease({ journal, host, owner }: Resources, runId: string): Promise<boolean> {
+  const until = (await host.now()) + LEASE;
   if (await journal.renew(runId, owner, until)) return true;
   const holder = (await findHead(journal, runId))?.owner;
   if (holder === undefined || !isGone(holder)) return false;

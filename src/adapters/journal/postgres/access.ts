@@ -43,6 +43,7 @@ export class Access {
   readonly #o: AccessOptions;
   #pool: Promise<PgPool> | undefined;
   #migrated: Promise<void> | undefined;
+  readonly #heard = new WeakSet<PgClient>();
   #closed = false;
   #end: Promise<void> | undefined;
 
@@ -128,7 +129,11 @@ export class Access {
   /** A connection of the pool. */
   async client(): Promise<PgClient> {
     this.#pool ??= this.#opened();
-    return (await this.#pool).connect();
+    const client = await (await this.#pool).connect();
+    // without a listener, a connection that is lost while it is in use would end the process; its statement fails too
+    if (!this.#heard.has(client)) client.on('error', () => undefined);
+    this.#heard.add(client);
+    return client;
   }
 
   async #opened(): Promise<PgPool> {
