@@ -118,3 +118,9 @@ test('a Host header of another name is refused, so that a page of a browser cann
 test('a host that other machines reach needs a word', async () => {
   await expect(startAgentCore({ host: '0.0.0.0' })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
 });
+
+test('a key of another account reaches nothing', async () => {
+  const keys = [{ ...KEY, account: '210987654321' }];
+  expect(await send(await signed(CREATE, { keys }))).toMatchObject({ status: 403, type: 'AccessDeniedException' });
+  expect((server as AgentCore).calls()[0]).toMatchObject({ rule: expect.stringContaining('210987654321') });
+});

@@ -89,7 +89,14 @@ export function callerOf(of: Pick<Answering, 'keys' | 'clock' | 'region' | 'acco
   if (region !== of.region)
     throw new AwsError('InvalidSignatureException', `Credential should be scoped to a valid region: '${of.region}'.`);
   const account = keys.account ?? of.account;
-  return { kind: 'aws', account, accessKeyId: keys.accessKeyId, arn: `arn:aws:iam::${account}:user/${keys.accessKeyId}` };
+  const arn = `arn:aws:iam::${account}:user/${keys.accessKeyId}`;
+  // no resource policy is executed that would let it
+  if (account !== of.account)
+    throw because(
+      new AwsError('AccessDeniedException', `User: ${arn} is not authorized to perform this operation.`),
+      `The key is of the account ${account}, and the resources are of ${of.account}.`,
+    );
+  return { kind: 'aws', account, accessKeyId: keys.accessKeyId, arn };
 }
 
 /** @throws AwsError for a caller that the operation does not take. */

@@ -7,7 +7,7 @@ export interface Keys {
   readonly secretAccessKey: string;
   /** Required with the key if it is given. */
   readonly sessionToken?: string;
-  /** The account of the key: 12 digits. Default `123456789012`. */
+  /** 12 digits. A key of another account than the server's is refused. Default: the server's. */
   readonly account?: string;
 }
 

@@ -73,7 +73,7 @@ const alphabet = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789
 export const suffix = () => Array.from(randomBytes(10), (byte) => alphabet[byte % alphabet.length]).join('');
 
 export const versionId = (id: string, version: number) => `${id}/${version}`;
-export const endpointId = (id: string, name: string) => `${id}/${name}`;
+const endpointId = (id: string, name: string) => `${id}/${name}`;
 export const runtimeArn = (world: World, id: string) => arnOf(world, `runtime/${id}`);
 export const endpointArn = (world: World, id: string, name: string) => arnOf(world, `runtime/${id}/runtime-endpoint/${name}`);
 

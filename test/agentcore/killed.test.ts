@@ -1,0 +1,86 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import * as control from '@aws-sdk/client-bedrock-agentcore-control';
+import { expect, test } from 'vitest';
+import { folder } from '../folder.ts';
+import { IMAGE } from './runtime.ts';
+
+const root = join(import.meta.dirname, '../..');
+const KEY = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret' };
+
+async function started(cwd: string): Promise<{ child: ChildProcess; client: control.BedrockAgentCoreControlClient }> {
+  const args = [
+    'agentcore',
+    '--port',
+    '0',
+    '--json',
+    '--state',
+    'state.db',
+    '--no-throttle',
+    '--key',
+    `${KEY.accessKeyId}:${KEY.secretAccessKey}`,
+  ];
+  const child = spawn(process.execPath, ['--import', join(root, 'scripts/source.ts'), join(root, 'src/cli/main.ts'), ...args], {
+    cwd,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const { value } = await createInterface(child.stdout as NodeJS.ReadableStream)
+    [Symbol.asyncIterator]()
+    .next();
+  const { url } = JSON.parse(value as string) as { url: string };
+  return {
+    child,
+    client: new control.BedrockAgentCoreControlClient({ endpoint: url, region: 'us-east-1', credentials: KEY, maxAttempts: 1 }),
+  };
+}
+
+const runtime = (name: string) => ({
+  agentRuntimeName: name,
+  roleArn: 'arn:aws:iam::123456789012:role/rt',
+  networkConfiguration: { networkMode: 'PUBLIC' as const },
+  agentRuntimeArtifact: { containerConfiguration: { containerUri: IMAGE } },
+});
+const tokenOf = (name: string) => `the-token-of-the-creation-of-a-runtime-${name}`;
+
+test('a server that is killed while it creates has all that it acknowledged, nothing half, and answers a repeat as before', async () => {
+  const cwd = folder('agentcore');
+  const acknowledged = new Map<string, string>();
+  for (const round of [1, 2, 3]) {
+    const { child, client } = await started(cwd);
+    const ended = once(child, 'close');
+    const create = async (n: number) => {
+      for (let i = 0; ; i += 1) {
+        const name = `r${round}x${n}x${i}`;
+        const command = new control.CreateAgentRuntimeCommand({ ...runtime(name), clientToken: tokenOf(name) });
+        const created = await client.send(command).catch(() => undefined);
+        if (!created) return;
+        acknowledged.set(name, created.agentRuntimeId as string);
+        if (acknowledged.size === round * 40) child.kill('SIGKILL');
+      }
+    };
+    await Promise.all([1, 2, 3, 4].map(create));
+    await ended;
+    client.destroy();
+  }
+  const { child, client } = await started(cwd);
+  try {
+    const listed = new Map<string, string>();
+    for await (const { agentRuntimes } of control.paginateListAgentRuntimes({ client, pageSize: 100 }, {}))
+      for (const { agentRuntimeName, agentRuntimeId } of agentRuntimes ?? [])
+        listed.set(agentRuntimeName as string, agentRuntimeId as string);
+    expect([...acknowledged].filter(([name, id]) => listed.get(name) !== id)).toEqual([]);
+    for (const agentRuntimeId of listed.values()) {
+      const { runtimeEndpoints } = await client.send(new control.ListAgentRuntimeEndpointsCommand({ agentRuntimeId }));
+      expect(runtimeEndpoints?.map(({ name, liveVersion }) => [name, liveVersion])).toEqual([['DEFAULT', '1']]);
+      expect((await client.send(new control.GetAgentRuntimeCommand({ agentRuntimeId }))).agentRuntimeVersion).toBe('1');
+    }
+    const [name, id] = [...acknowledged].at(-1) as [string, string];
+    const again = await client.send(new control.CreateAgentRuntimeCommand({ ...runtime(name), clientToken: tokenOf(name) }));
+    expect(again.agentRuntimeId).toBe(id);
+  } finally {
+    child.kill('SIGKILL');
+    client.destroy();
+  }
+});
