@@ -4,7 +4,11 @@ import { invalid } from '../../errors.ts';
 export const loadClient = () => load(() => import('@modelcontextprotocol/sdk/client/index.js'));
 export const loadStdio = () => load(() => import('@modelcontextprotocol/sdk/client/stdio.js'));
 export const loadHttp = () => load(() => import('@modelcontextprotocol/sdk/client/streamableHttp.js'));
-export const loadServer = async () => ({
+/** Named by its modules, since the type of what is spread here would be written out, in 400 kB of declarations. */
+type Server = typeof import('@modelcontextprotocol/sdk/server/index.js') &
+  typeof import('@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js') &
+  typeof import('@modelcontextprotocol/sdk/types.js');
+export const loadServer = async (): Promise<Server> => ({
   ...(await load(() => import('@modelcontextprotocol/sdk/server/index.js'), 'mcpHandler()')),
   ...(await load(() => import('@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'), 'mcpHandler()')),
   ...(await loadTypes()),
