@@ -1,14 +1,11 @@
 /** The questions of a remote agent to people, and their answers. A question is untrusted text: it is shown to people and decides nothing. */
 import type { Message } from '@a2a-js/sdk';
 import { ToolError } from '../../errors.ts';
-import { plainJson } from '../../json.ts';
+import { askOf, cut, LIMIT, webAddress } from '../../foreign/ask-of.ts';
 import type { Ask, TurnContext } from '../../ports/foreign.ts';
-import type { Decision, DecisionType } from '../../ports/tool.ts';
-import type { JsonSchema } from '../../schema.ts';
-import { cut, LIMIT } from './names.ts';
+import type { Decision } from '../../ports/tool.ts';
 import { dataOf, dataPart, textOf, textPart } from './parts.ts';
 
-const KINDS: readonly DecisionType[] = ['approve', 'edit', 'reject', 'respond'];
 /** The id of the ask of a peer that asks in plain text. */
 const WORDS = 'input';
 
@@ -44,7 +41,7 @@ function asked(
   const parts = message?.parts ?? [];
   const listed = dataOf(parts).find((d) => Array.isArray(d.approvals))?.approvals as unknown[] | undefined;
   if (listed) {
-    const [first, ...rest] = listed.slice(0, LIMIT.asks).map((a) => askOf(name, secrets.maskJson(a)));
+    const [first, ...rest] = listed.slice(0, LIMIT.asks).map((a) => askOf(secrets.maskJson(a), (what) => strange(name, what)));
     if (!first || listed.length > LIMIT.asks) throw strange(name, `${listed.length} approvals`);
     return [first, ...rest];
   }
@@ -52,52 +49,6 @@ function asked(
   if (!auth) return [{ id: WORDS, kind: 'question', question: text || `The agent ${name} needs more to go on.` }];
   const url = /https?:\/\/[^\s"'<>)\]]+/.exec(text)?.[0];
   return [{ id: WORDS, kind: 'consent', provider: name, url: webAddress(url) ?? page, ...(text && { reason: text }) }];
-}
-
-function askOf(name: string, value: unknown): Ask {
-  const a = (typeof value === 'object' && value !== null ? value : {}) as { [k: string]: unknown };
-  if (!isText(a.id, LIMIT.id)) throw strange(name, 'an approval without an id');
-  const allow = Array.isArray(a.allow) ? KINDS.filter((k) => (a.allow as unknown[]).includes(k)) : [];
-  const ask = {
-    id: a.id,
-    ...(typeof a.reason === 'string' && { reason: cut(a.reason, LIMIT.text) }),
-    ...(allow.length > 0 && { allow }),
-    ...rolesOf(name, a.roles),
-    ...expiryOf(a.expiresAt),
-  };
-  if (a.kind === 'tool' && isText(a.tool, LIMIT.id)) return { ...ask, kind: 'tool', tool: a.tool, input: plainJson(a.input) ?? null };
-  if (a.kind === 'question' && isText(a.question, LIMIT.text)) {
-    const schema = typeof a.answer === 'object' && a.answer !== null ? (plainJson(a.answer) as JsonSchema) : undefined;
-    return { ...ask, kind: 'question', question: a.question, ...(schema && { answer: schema }) };
-  }
-  const url = a.kind === 'consent' ? webAddress(a.url) : undefined;
-  if (url && isText(a.provider, LIMIT.id)) return { ...ask, kind: 'consent', provider: a.provider, url };
-  throw strange(name, `an approval of kind ${JSON.stringify(a.kind)?.slice(0, 50)}`);
-}
-
-/** Ten years in milliseconds. A later expiry is ignored. */
-const LATEST = 315_576_000_000;
-
-function expiryOf(at: unknown): { expires?: number } {
-  const expires = typeof at === 'number' ? at - Date.now() : Number.NaN;
-  return expires > 0 && expires < LATEST ? { expires } : {};
-}
-
-/** The roles that the peer requires. It would refuse the answer of anyone else. */
-function rolesOf(name: string, roles: unknown): { roles?: readonly string[] } {
-  if (roles === undefined || roles === null) return {};
-  if (!Array.isArray(roles) || roles.length === 0 || roles.length > LIMIT.asks || !roles.every((role) => isText(role, LIMIT.id)))
-    throw strange(name, 'an approval with roles that are none');
-  return { roles };
-}
-
-const isText = (value: unknown, max: number): value is string => typeof value === 'string' && value !== '' && value.length <= max;
-
-/** An http or https URL, which is safe to open in a browser; undefined for any other value. */
-function webAddress(value: unknown): string | undefined {
-  if (typeof value !== 'string' || !URL.canParse(value)) return undefined;
-  const url = new URL(value);
-  return url.protocol === 'https:' || url.protocol === 'http:' ? url.href : undefined;
 }
 
 const strange = (name: string, what: string) =>

@@ -3,9 +3,10 @@ import type { Message } from '@a2a-js/sdk';
 import { RequestMalformedError, UnsupportedOperationError } from '@a2a-js/sdk/errors';
 import type { ServerCallContext } from '@a2a-js/sdk/server';
 import { context, type SpanContext, trace } from '@opentelemetry/api';
+import { LIMIT } from '../../foreign/ask-of.ts';
 import { isDeep, type Json } from '../../json.ts';
 import { isName, type Principal } from '../../ports/principal.ts';
-import { DEPTH, LIMIT } from './names.ts';
+import { DEPTH } from './names.ts';
 
 /** The caller of a request, and the contexts that belong to it. */
 export interface Caller {

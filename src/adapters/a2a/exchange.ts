@@ -1,10 +1,11 @@
 /** What a peer has sent during one turn: the task's status, artifacts and usage, or a plain reply. */
 import { type Artifact, type Part, type StreamResponse, type Task, TaskState, type TaskStatus } from '@a2a-js/sdk';
 import { ToolError } from '../../errors.ts';
+import { LIMIT } from '../../foreign/ask-of.ts';
 import type { Json } from '../../json.ts';
 import type { TurnContext } from '../../ports/foreign.ts';
 import type { Usage } from '../../ports/model.ts';
-import { isOver, LIMIT, USAGE, waits } from './names.ts';
+import { isOver, USAGE, waits } from './names.ts';
 import { joined, textOf } from './parts.ts';
 
 export class Exchange {

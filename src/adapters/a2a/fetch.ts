@@ -1,7 +1,7 @@
 import { ToolError } from '../../errors.ts';
+import { cut } from '../../foreign/ask-of.ts';
 import { classify } from '../../reliability/classify.ts';
 import { ofStatus, outcomeOf } from '../../reliability/codes.ts';
-import { cut } from './names.ts';
 
 export interface Line {
   /** The name of the peer in errors. */

@@ -27,16 +27,16 @@ import type { Engine } from '../../engine/engine.ts';
 import type { RunEvent } from '../../engine/events.ts';
 import type { RunOptions } from '../../engine/options.ts';
 import { RondoError } from '../../errors.ts';
+import { LIMIT } from '../../foreign/ask-of.ts';
 import type { Limits } from '../../journal/entries.ts';
 import type { Json } from '../../json.ts';
 import type { Agent } from '../../loop/types.ts';
-
 import type { Principal } from '../../ports/principal.ts';
 import { accepted, isSameRun } from '../../server/accept.ts';
 import { decisionsIn } from './approvals.ts';
 import { type Caller, callerOf, checkMessage, sessionsOf, taskIdOf, within } from './caller.ts';
 import { listTasks } from './list.ts';
-import { isOver, LIMIT } from './names.ts';
+import { isOver } from './names.ts';
 import { toPrompt } from './parts.ts';
 import type { Push } from './push.ts';
 import { noTask } from './refuse.ts';

@@ -7,9 +7,6 @@ export const USAGE = 'rondo/usage';
 /** The card extension of agents that send approvals as data and accept `{ decisions: [...] }` as the answer. */
 export const APPROVALS = 'urn:rondo:a2a:approvals:1';
 
-/** Limits on untrusted input: characters of an id and a text, and approvals in one message. Far above normal use. */
-export const LIMIT = { id: 256, text: 10_000, asks: 50 } as const;
-
 const OVER: ReadonlySet<TaskState> = new Set([
   TaskState.TASK_STATE_COMPLETED,
   TaskState.TASK_STATE_FAILED,
@@ -21,10 +18,6 @@ const WAITS: ReadonlySet<TaskState> = new Set([TaskState.TASK_STATE_INPUT_REQUIR
 export const isOver = (state: TaskState | undefined): boolean => state !== undefined && OVER.has(state);
 /** Whether a task waits for input or consent. */
 export const waits = (state: TaskState | undefined): boolean => state !== undefined && WAITS.has(state);
-
-/** Cuts a text to at most `max` UTF-16 units, without splitting a surrogate pair. */
-export const cut = (text: string, max: number): string =>
-  text.length > max ? `${text.slice(0, max - 1).replace(/[\ud800-\udbff]$/, '')}…` : text;
 
 /** The state as a word: `completed` for TASK_STATE_COMPLETED. */
 export const wordOf = (state: TaskState | undefined): string =>

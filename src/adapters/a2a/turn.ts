@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Message, Role, TaskState } from '@a2a-js/sdk';
 import type { Client } from '@a2a-js/sdk/client';
 import { ToolError } from '../../errors.ts';
+import { cut } from '../../foreign/ask-of.ts';
 import type { Json } from '../../json.ts';
 import type { Turn, TurnContext, TurnResult } from '../../ports/foreign.ts';
 import type { Effect } from '../../ports/tool.ts';
@@ -9,7 +10,7 @@ import { answering, asksOf, refusedConsent } from './asks.ts';
 import { depthOf } from './caller.ts';
 import { Exchange } from './exchange.ts';
 import { failure, refusalOf } from './fetch.ts';
-import { cut, DEPTH, isOver, wordOf } from './names.ts';
+import { DEPTH, isOver, wordOf } from './names.ts';
 import { textOf, toRemote } from './parts.ts';
 import type { Peer } from './peer.ts';
 
