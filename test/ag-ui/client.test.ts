@@ -230,6 +230,30 @@ describe('an approval', () => {
     expect(paid).toEqual([{ to: 'boss', cents: 1 }]);
   });
 
+  test('in a thread of the tenant is answered and steered by a colleague; a thread of a user is not continued by another', async () => {
+    const { clerk, paid } = obedient();
+    const { url } = await serving(clerk, { auth, sessions: 'tenant' });
+    const page = new Page(url, 't', as('ana'));
+    await page.say(order);
+    const ben = new Page(url, 't', as('ben'));
+    ben.agent.setMessages(page.agent.messages);
+    const resume = page.agent.pendingInterrupts.map((i) => ({
+      interruptId: i.id,
+      status: 'resolved' as const,
+      payload: { approved: true },
+    }));
+    await ben.say('and history', { resume });
+    expect(paid).toHaveLength(1);
+    expect(ben.shown.at(-1)).toEqual({ assistant: 'You said: and history' });
+    await ben.say('history');
+    expect(ben.shown.at(-1)).toEqual({ assistant: '3 of the user' });
+    const own = await serving(obedient().clerk, { auth });
+    await new Page(own.url, 't', as('ana')).say('hello');
+    const other = new Page(own.url, 't', as('ben'));
+    await other.say('history');
+    expect(other.shown.at(-1)).toEqual({ assistant: '1 of the user' });
+  });
+
   test('a question is answered by its payload', async () => {
     const { clerk } = obedient();
     const { url } = await serving(clerk);

@@ -28,6 +28,8 @@ export interface AgUiOptions<C = unknown> extends BodyLimits {
   auth?: AuthOption;
   /** Where the agent is. Several agents are below it, each at its name. Default `/`. */
   path?: string;
+  /** Whether a thread belongs to the user who began it (the default), or to the tenant. */
+  sessions?: 'own' | 'tenant';
   /** The limits of every run. */
   limits?: Limits;
   /** Makes the context of the agents' tools for a caller, of what its client sends: `state`, `context` and `forwardedProps` are untrusted. */
@@ -103,9 +105,10 @@ async function* one(data: AGUIEvent): AsyncGenerator<ServerEvent> {
 }
 
 async function begin(engine: Engine, agent: Agent, o: AgUiOptions, input: RunAgentInput, by: Principal): Promise<TakenTurn> {
-  const { threadId: session, runId: requestId, resume = [] } = input;
+  const { threadId, runId: requestId, resume = [] } = input;
+  const session = o.sessions === 'tenant' ? { id: threadId, shared: true } : threadId;
   // a page that sends a request again has a part of its answer
-  const own = `${idOf(by, agent.name, requestId, session)}:`;
+  const own = `${idOf(by, agent.name, requestId, threadId)}:`;
   const said = newestOf(input.messages.filter(({ id }) => !id.startsWith(own)));
   if (resume.length === 0) {
     if (said === undefined) throw new HttpError(400, 'The last message is of the user, or resume answers the interrupts of the thread.');
@@ -113,7 +116,7 @@ async function begin(engine: Engine, agent: Agent, o: AgUiOptions, input: RunAge
     return takeTurn(engine, agent, { session, by, requestId, input: asked, limits: o.limits, context: o.context?.(by, input) });
   }
   const decisions = decisionsOf(resume);
-  if (said !== undefined) await steer(engine, agent, session, by, said, decisions[0]?.approval ?? '');
+  if (said !== undefined) await steer(engine, agent, threadId, by, said, decisions[0]?.approval ?? '');
   return takeTurn(engine, agent, { session, by, decisions });
 }
 

@@ -75,7 +75,7 @@ export const PROTOCOLS = {
     port: 8080,
     async mount({ app, o }) {
       const { agUiHandler } = await import('../../ag-ui/handler.ts');
-      const options = { ...shared(o), ...limitsOf(o), path: '/invocations', heartbeat: o.heartbeat };
+      const options = { ...shared(o), ...limitsOf(o), path: '/invocations', sessions: o.sessions, heartbeat: o.heartbeat };
       route(app, ['POST'], '/invocations', passed(o, agUiHandler(o.engine, o.agent, options)));
     },
   },
