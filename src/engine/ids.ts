@@ -7,7 +7,8 @@ let used = pool.length;
 /** A ULID: 26 characters that sort by time, of 48 bits of milliseconds and 80 random bits. */
 export function newId(now = Date.now()): string {
   if (used === pool.length) {
-    crypto.getRandomValues(pool);
+    // getRandomValues is the same, and loads web crypto
+    crypto.randomFillSync(pool);
     used = 0;
   }
   let id = '';
