@@ -9,6 +9,7 @@ import type { Message, Part } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
 import type { Blocked, Ready } from './call.ts';
 import { driveChild } from './child.ts';
+import { clears } from './context/read-result.ts';
 import { observed } from './output.ts';
 import type { Delegate, End, Scope } from './types.ts';
 
@@ -48,8 +49,20 @@ function given(scope: Scope, { agent, share, handoff }: Delegate, input: Json): 
   if (share === 'task') return { input: said };
   // the last message is left out: it holds this call, which has no result yet
   const messages = seenOf(scope.frame).slice(0, -1);
-  return { input: said, history: flat(share === 'history' ? messages : picked(share, messages)) };
+  const shared = share === 'history' ? messages : picked(share, messages);
+  return { input: said, history: flat(clears(scope.host.planOf(agent)) ? shared : shared.map(withoutRefs)) };
 }
+
+/** For a reader who has no tool that reads a cleared result: it is not told of one. */
+function withoutRefs(message: Message): Message {
+  if (!message.content.some((part) => part.type === 'toolResult' && part.cleared)) return message;
+  const content = message.content.map((part) =>
+    part.type === 'toolResult' && part.cleared ? { ...part, output: [{ type: 'text', text: LEFT_OUT } as const] } : part,
+  );
+  return { ...message, content };
+}
+
+const LEFT_OUT = '(This result is left out here.)';
 
 function picked(share: (messages: readonly Message[]) => readonly Message[], messages: readonly Message[]): readonly Message[] {
   try {

@@ -1,5 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { agent, clearToolResults, Engine, type ModelRequest, memoryJournal, tool } from '../../src/index.ts';
+import {
+  type Agent,
+  agent,
+  clearToolResults,
+  delegate,
+  Engine,
+  type Model,
+  type ModelRequest,
+  memoryJournal,
+  tool,
+} from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { anything, asks, ends, entriesOf, journals, refused, resultsIn, shown } from '../engine/setup.ts';
 import { assertSendable, broken, compactions, lookup } from './setup.ts';
@@ -177,5 +187,54 @@ describe('clearToolResults', () => {
     const { runId } = await ends(new Engine({ journal, compact: [clearToolResults()] }).run(a, 'x'), 'completed');
     expect(model.requests[0]?.tools.map(({ name }) => name)).toEqual(['lookup', 'read_result']);
     expect((await entriesOf(journal, runId)).some((e) => e.type === 'context.changed')).toBe(false);
+  });
+});
+
+describe('a sub-agent that is given the conversation of its caller', () => {
+  const step = (i: number) => (i < 6 ? asks(['lookup', { i }, `c${i}`]) : i === 6 ? asks(['helper', { task: 'read it' }, 'h']) : 'done');
+  const boss = (helper: Agent, model: Model = scripted((_, i) => step(i))) => {
+    const compact = [clearToolResults({ over: 3_000, keep: 1 })];
+    return agent({ name: 'boss', instructions: '', model, tools: [lookup(3_000)], agents: [helper], compact });
+  };
+
+  test.each(journals)('reads a result back that its caller cleared, with a policy of its own, on $name', async ({ make }) => {
+    const { journal } = make();
+    const said: (string | undefined)[] = [];
+    const model = scripted((request, i) => {
+      const ref = /ref\\": \\"([0-9a-f]{12})/.exec(JSON.stringify(request.messages))?.[1] ?? 'none';
+      if (i === 0) return asks(['read_result', { ref }, 'r0'], ['read_result', { ref: '0123456789ab' }, 'r1']);
+      said.push(
+        ...shown(request)
+          .slice(-2)
+          .map(({ text }) => text),
+      );
+      return 'read';
+    });
+    const helper = agent({ name: 'helper', description: 'Reads', instructions: '', model, compact: [clearToolResults({ over: 100_000 })] });
+    await ends(new Engine({ journal }).run(boss(delegate(helper, { share: 'history' })), 'x'), 'completed');
+    expect(said[0]).toBe('result 0 '.padEnd(3_000, 'x'));
+    expect(said[1]).toContain('RESULT_NOT_FOUND');
+  });
+
+  test('without one it is not told of a tool that it does not have', async () => {
+    const model = scripted(['read']);
+    const helper = agent({ name: 'helper', description: 'Reads', instructions: '', model });
+    await ends(new Engine().run(boss(delegate(helper, { share: 'history' })), 'x'), 'completed');
+    const told = JSON.stringify(model.requests[0]?.messages);
+    expect(told).toContain('(This result is left out here.)');
+    expect(told).not.toContain('read_result');
+  });
+
+  test('cannot read what it was not told of', async () => {
+    let ref = '';
+    const model = scripted((_request, i) => (i === 0 ? asks(['read_result', { ref }, 'r']) : 'done'));
+    const helper = agent({ name: 'helper', description: 'Reads', instructions: '', model, compact: [clearToolResults({ over: 100_000 })] });
+    const seen = scripted((request, i) => {
+      ref ||= refs(request)[0] ?? '';
+      return step(i);
+    });
+    await ends(new Engine().run(boss(helper, seen), 'x'), 'completed');
+    expect(ref).toMatch(/^[0-9a-f]{12}$/);
+    expect(shown(model.requests[1]).at(-1)?.text).toContain('RESULT_NOT_FOUND');
   });
 });

@@ -50,10 +50,10 @@ export function withReading(plan: Plan, tools: Tools, agent: string): Tools {
 
 /** Runs the tool. Images and documents are in `parts`. @throws ToolError `RESULT_NOT_FOUND`. */
 export async function readBack(
-  { frame, run, host }: Scope,
+  scope: Scope,
   { ref, from = 0 }: { ref: string; from?: number },
 ): Promise<{ text: string; parts?: readonly Part[] }> {
-  const part = cleared(frame, ref) ?? (await inherited(frame, run.runId, host, ref));
+  const part = (await found(scope, ref)) ?? (await ofCaller(scope, ref));
   if (!part)
     throw new ToolError(
       'RESULT_NOT_FOUND',
@@ -71,6 +71,20 @@ export async function readBack(
   const text = `${page}${rest}`;
   return media.length > 0 ? { text, parts: [...(text ? [{ type: 'text', text } as const] : []), ...media] } : { text };
 }
+
+const found = async ({ frame, run, host }: Scope, ref: string): Promise<ToolResultPart | undefined> =>
+  cleared(frame, ref) ?? inherited(frame, run.runId, host, ref);
+
+/** A result that an agent above cleared, of which this conversation was told the ref. */
+async function ofCaller({ parent, frame }: Scope, ref: string): Promise<ToolResultPart | undefined> {
+  if (!parent || !isTold(frame, ref)) return undefined;
+  return (await found(parent, ref)) ?? ofCaller(parent, ref);
+}
+
+const isTold = ({ messages, inherited }: Frame, ref: string): boolean =>
+  messages
+    .slice(0, inherited)
+    .some(({ content }) => content.some((part) => part.type === 'text' && part.text.includes(`${READ_RESULT}({ "ref": "${ref}" })`)));
 
 /** A result that was cleared in this frame. */
 export function cleared({ seen, messages }: Pick<Frame, 'seen' | 'messages'>, ref: string): ToolResultPart | undefined {
