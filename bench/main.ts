@@ -23,6 +23,7 @@ import { graphs } from './scenarios/graphs.ts';
 import { harness } from './scenarios/harness.ts';
 import { importing } from './scenarios/importing.ts';
 import { keys } from './scenarios/keys.ts';
+import { postgres } from './scenarios/postgres.ts';
 import { queue } from './scenarios/queue.ts';
 import { resume } from './scenarios/resume.ts';
 import { sleeping } from './scenarios/sleeping.ts';
@@ -41,6 +42,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   resume,
   keys,
   queue,
+  postgres,
   events,
   sleeping,
   import: importing,

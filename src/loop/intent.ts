@@ -50,9 +50,9 @@ export async function lookUpIntent(
   if (claim.state === 'done') return repeated(scope, tool, claim);
   const state = claim.state === 'unknown' || !holder ? 'gone' : await stateOf(scope, holder);
   if (state === 'live') return { go: 'busy', holder: holder as Holder };
-  if (state === 'waits') return refuse(busy(tool, holder as Holder, 'which waits for a person or an event, so it was not waited for'));
-  // a run that ended after its claim was read has settled the claim with its end
+  // a run that ended or paused after its claim was read may have settled the claim before
   if (claim.state === 'held' && (await host.intents.find(key))?.revision !== seen) return lookUpIntent(scope, tool, call, meant, shown);
+  if (state === 'waits') return refuse(busy(tool, holder as Holder, 'which waits for a person or an event, so it was not waited for'));
   const over = holder && { over: holder };
   if (tool.effect !== 'once') return { go: 'claim', intent: { ...intent, ...over, doubt: true } };
   // of a run that was forgotten only this call can find out, or be settled

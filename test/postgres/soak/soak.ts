@@ -20,6 +20,8 @@ export interface Verdict {
   takeovers: number;
   /** Calls without a check whose outcome is honestly unknown. */
   unknown: number;
+  /** Calls that were told that another order pays at this moment. They did nothing. */
+  busy: number;
   unfinished: string[];
   duplicates: string[];
   lost: string[];
@@ -67,7 +69,7 @@ export async function soak({ url, name, seconds, every, clients }: Soak): Promis
 }
 
 async function judge(journal: Journal, ledger: Ledger, orders: readonly Order[]) {
-  const found = { entries: 0, approvals: 0, takeovers: 0, unknown: 0 };
+  const found = { entries: 0, approvals: 0, takeovers: 0, unknown: 0, busy: 0 };
   const wrong = { unfinished: [] as string[], duplicates: [] as string[], lost: [] as string[], lostApprovals: [] as string[] };
   const done = new Map<string, Done[]>();
   const effects = await ledger.all();
@@ -110,6 +112,7 @@ async function judge(journal: Journal, ledger: Ledger, orders: readonly Order[])
       found.unknown++;
       if (CHECKED.has(name)) wrong.lost.push(`${what} is unknown, and could have been found out`);
     } else if (!end.ok && happened && name !== 'pay') wrong.lost.push(`${what} is told not to be done (${end.error?.code}), and is`);
+    else if (!end.ok && end.error?.code === 'INTENT_BUSY' && happened) found.busy++;
     else if (!end.ok) wrong.lost.push(`${what} failed: ${JSON.stringify(end.error)}`);
   }
   return { runs: orders.length, effects: effects.length, ...found, ...wrong, paidTwice };
