@@ -14,6 +14,8 @@ export default {
         // bundled for the browser
         'src/cli/page/main.ts',
         'test/surface/*.ts',
+        // processes of their own
+        'test/agentcore/fixtures/*.ts',
       ],
       project: ['{src,test,bench,examples,scripts}/**/*.ts'],
     },
@@ -24,6 +26,6 @@ export default {
   ignoreExportsUsedInFile: { interface: true, type: true },
   // verify runs their commands
   ignoreDependencies: ['@arethetypeswrong/cli', 'publint'],
-  // of the system; a test of a full disk needs it
-  ignoreBinaries: ['prlimit'],
+  // of the system; tests of a full disk and of a shell that waits need them
+  ignoreBinaries: ['prlimit', 'mkfifo'],
 } satisfies KnipConfig;

@@ -1,8 +1,11 @@
 /** The app of the official SDK as the program of a session. */
 
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { until } from '../engine/setup.ts';
+import { folder } from '../folder.ts';
 import { call, deployed, sessionId } from './runtime.ts';
 
 const APP = fileURLToPath(new URL('fixtures/sdk-app.mjs', import.meta.url));
@@ -26,4 +29,36 @@ test('the official SDK serves a session: answers, headers, errors, pings', async
   await of.server.clock.advance(1);
   await until(() => of.server.sessions().ended.length === 1);
   expect(of.server.sessions().ended).toMatchObject([{ reason: 'idle' }]);
+});
+
+const SERVE = fileURLToPath(new URL('fixtures/serve.ts', import.meta.url));
+
+test('serve() in a session: it pauses, its process is reaped, a decision resumes it in another; other programs do not reach it', async () => {
+  const binding = { command: ['node', '--import', join(process.cwd(), 'scripts/source.ts'), SERVE] as const };
+  const env = { JOURNAL: join(folder('journal'), 'runs.db') };
+  const of = await deployed({}, { attempts: 3, binding: { ...binding, env } });
+  const paused = await call<{ runId: string; status: string; approvals: { id: string }[] }>(
+    of,
+    'one',
+    { input: '7' },
+    { runtimeUserId: 'ann' },
+  );
+  expect(paused.status).toBe('paused');
+  const { port } = JSON.parse(readFileSync(of.server.sessions().running[0]?.log as string, 'utf8')) as { port: number };
+  const stranger = await fetch(`http://127.0.0.1:${port}/invocations`, {
+    method: 'POST',
+    body: '{"input":"8"}',
+    headers: { 'x-amzn-bedrock-agentcore-runtime-session-id': sessionId('one'), 'x-amzn-bedrock-agentcore-runtime-user-id': 'ann' },
+  });
+  expect(stranger.status).toBe(403);
+  // a paused run is not work; the client learns the new time from a refusal, and signs again
+  await of.server.clock.advance(900_000);
+  await until(() => of.server.sessions().ended.length === 1);
+  expect(of.server.sessions()).toMatchObject({ running: [], ended: [{ reason: 'idle' }] });
+  const decisions = paused.approvals.map(({ id }) => ({ approval: id, type: 'approve' }));
+  expect(await call(of, 'one', { decisions }, { runtimeUserId: 'ann' })).toMatchObject({
+    runId: paused.runId,
+    status: 'completed',
+    output: 'It is paid.',
+  });
 });

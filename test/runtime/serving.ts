@@ -1,8 +1,10 @@
 import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { type ServeOptions, type Serving, serve } from '../../src/adapters/agentcore/runtime/index.ts';
-import { type Agent, agent, Engine, type Journal, jsonSchema, tool } from '../../src/index.ts';
+import { type Agent, agent, Engine, type Journal } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
+
+export { payer } from './payer.ts';
 
 export const SESSION = 'x-amzn-bedrock-agentcore-runtime-session-id';
 export const USER = 'x-amzn-bedrock-agentcore-runtime-user-id';
@@ -15,27 +17,6 @@ export const echo = () =>
     instructions: '',
     model: scripted(({ messages }) => `message ${messages.filter((m) => m.role === 'user').length}`),
   });
-
-/** Pays what it is asked to, after an approval. */
-export function payer(roles?: readonly string[]) {
-  const paid: number[] = [];
-  const pay = tool({
-    name: 'pay',
-    description: 'Pays',
-    input: jsonSchema<{ cents: number }>({ type: 'object', properties: { cents: { type: 'number' } }, required: ['cents'] }),
-    approval: roles ? { roles: [...roles] } : true,
-    execute: ({ cents }) => {
-      paid.push(cents);
-      return 'paid';
-    },
-  });
-  const model = scripted(({ messages }) => {
-    const last = messages.at(-1)?.content[0];
-    if (last?.type === 'toolResult') return 'It is paid.';
-    return { text: 'I will pay.', toolCalls: [{ name: 'pay', input: { cents: Number(last?.type === 'text' ? last.text : 0) } }] };
-  });
-  return { paid, agent: agent({ name: 'payer', instructions: '', tools: [pay], model }) };
-}
 
 export async function serving(of: Agent, o: ServeOptions = {}, journal?: Journal): Promise<Serving & { engine: Engine }> {
   const engine = new Engine({ ...(journal && { journal }) });

@@ -2,11 +2,20 @@
 import { existsSync } from 'node:fs';
 import { Engine } from '../../../engine/engine.ts';
 import { invalid } from '../../../errors.ts';
+import { TOKEN_VARIABLE } from '../session-token.ts';
 
-/** Whether the program runs in a container of AgentCore Runtime, by what is set there. `LOCAL_DEV`, which the CLI sets, says that it does not. */
+/** The token of a session of the local server, which acts as the platform there. */
+export const sessionToken = (env: NodeJS.ProcessEnv = process.env): string | undefined => env[TOKEN_VARIABLE] || undefined;
+
+/**
+ * Whether the program runs in a container of AgentCore Runtime, or in a session of the local server, by what is set there. `LOCAL_DEV`, which the
+ * CLI sets, says that it does not.
+ */
 export function inContainer(env: NodeJS.ProcessEnv = process.env): boolean {
   if (isOn(env.LOCAL_DEV)) return false;
-  return isOn(env.DOCKER_CONTAINER) || env.AGENTCORE_RUNTIME_URL !== undefined || existsSync('/.dockerenv');
+  return (
+    sessionToken(env) !== undefined || isOn(env.DOCKER_CONTAINER) || env.AGENTCORE_RUNTIME_URL !== undefined || existsSync('/.dockerenv')
+  );
 }
 
 const isOn = (value: string | undefined) => value === '1' || value?.toLowerCase() === 'true';

@@ -1,3 +1,4 @@
+import { timingSafeEqual } from 'node:crypto';
 import { createAdaptorServer, upgradeWebSocket } from '@hono/node-server';
 import { Hono } from 'hono';
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -14,10 +15,11 @@ import { type AuthOption, checkOpen } from '../../../server/auth.ts';
 import type { BodyLimits } from '../../../server/body.ts';
 import { HttpError } from '../../../server/errors.ts';
 import { report } from '../../../server/report.ts';
+import { TOKEN_HEADER } from '../session-token.ts';
 import { type Invocation, SESSION } from './invocation.ts';
 import type { Invocations } from './invocations.ts';
 import { pings } from './ping.ts';
-import { checkJournal, inContainer, portFrom } from './place.ts';
+import { checkJournal, inContainer, portFrom, sessionToken } from './place.ts';
 import { type Mounting, PROTOCOLS, type Protocol, route } from './protocols.ts';
 import { FRAME } from './socket.ts';
 import { Owners } from './turn.ts';
@@ -27,7 +29,7 @@ export interface ServeOptions<C = unknown> {
   protocol?: Protocol;
   /** Default: the environment's `PORT`, else 8080 for `http` and `ag-ui`, 8000 for `mcp`, 9000 for `a2a`. 0: a free port. */
   port?: number;
-  /** Default: all addresses in a container, else 127.0.0.1. */
+  /** Default: all addresses in a container, else 127.0.0.1, as in a session of the local server. */
   host?: string;
   /** Whether this is a container of AgentCore Runtime, whose platform is the only one that can call. Default: as the environment says. */
   container?: boolean;
@@ -99,7 +101,8 @@ export async function serve<C>(engine: Engine, agent: Agent, o: ServeOptions<C> 
   const { protocol = 'http', container = inContainer(), sessions = 'own', requireSession = container, worker = !container } = o;
   if (!Object.hasOwn(PROTOCOLS, protocol)) throw invalid(`${WHERE}: protocol is one of ${Object.keys(PROTOCOLS).join(', ')}.`);
   if (sessions !== 'own' && sessions !== 'tenant') throw invalid(`${WHERE}: sessions is 'own' or 'tenant'.`);
-  const host = o.host ?? (container ? '0.0.0.0' : '127.0.0.1');
+  const token = sessionToken();
+  const host = o.host ?? (container && token === undefined ? '0.0.0.0' : '127.0.0.1');
   const port = o.port ?? portFrom(process.env.PORT, WHERE) ?? PROTOCOLS[protocol].port;
   // in a container only the platform reaches the port
   const auth = o.auth ?? (container ? 'none' : undefined);
@@ -127,6 +130,12 @@ export async function serve<C>(engine: Engine, agent: Agent, o: ServeOptions<C> 
   const app = new Hono();
   app.onError((error) => errorAnswer(error, tell));
   app.notFound(() => errorAnswer(new HttpError(404, 'There is nothing here.'), tell));
+  if (token !== undefined)
+    app.use(async (c, next) => {
+      // on this machine other programs reach the port, and could name any user
+      if (!isSame(c.req.header(TOKEN_HEADER) ?? '', token)) throw new HttpError(403, 'Only the server that started this session may call.');
+      await next();
+    });
   const ping = pings(engine);
   let url = '';
   route(app, ['GET'], '/ping', ping.answer);
@@ -173,6 +182,11 @@ export async function serve<C>(engine: Engine, agent: Agent, o: ServeOptions<C> 
   const address = server.address() as import('node:net').AddressInfo;
   url = `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
   return { url, port: address.port, protocol, close, drain, [Symbol.asyncDispose]: () => close() };
+}
+
+function isSame(given: string, own: string): boolean {
+  const [a, b] = [Buffer.from(given), Buffer.from(own)];
+  return a.length === b.length && timingSafeEqual(a, b);
 }
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;

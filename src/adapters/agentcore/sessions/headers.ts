@@ -1,8 +1,8 @@
 /** Which headers of a caller reach the program: those of the platform, and those of the runtime's allow-list. */
 
 /** Most names of an allow-list, and most bytes of a value. */
-export const MOST_HEADERS = 20;
-export const LONGEST_VALUE = 4_096;
+const MOST_HEADERS = 20;
+const LONGEST_VALUE = 4_096;
 
 const CUSTOM = 'x-amzn-bedrock-agentcore-runtime-custom-';
 const RESERVED = ['x-amz-', 'x-amzn-'];

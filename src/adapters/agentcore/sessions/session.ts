@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { TOKEN_HEADER, TOKEN_VARIABLE } from '../session-token.ts';
 import type { Clock } from '../wire/clock.ts';
 import type { Guard } from './guard.ts';
 import { type Activity, afterPing, type Ping, pingOf, type Untimed } from './ping.ts';
@@ -14,7 +15,7 @@ export interface Wanted {
   /** Names what runs: sessions of different runtimes or endpoints are different, whatever their ids. */
   readonly runtime: string;
   readonly id: string;
-  /** Whose session it is. Others are refused. Default: whoever may call the runtime. */
+  /** Whose session it is. Others are refused. Default: of all who may call the runtime. */
   readonly owner?: string | undefined;
   readonly protocol: Protocol;
   readonly program: Program;
@@ -80,8 +81,6 @@ const PING_EVERY = 2_000;
 /** Pings in a row that may fail. */
 const FAILURES = 3;
 const PING_BYTES = 65_536;
-/** Of the program's own port. A program that checks it lets other programs of this machine not in. */
-export const TOKEN_HEADER = 'x-rondo-session-token';
 
 /** The same for each process of a session, and different for each owner, so that a run outlives the process and no owner finds another's. */
 const tenantOf = ({ runtime, id, owner = '' }: Wanted) =>
@@ -104,7 +103,7 @@ export async function startSession(wanted: Wanted, around: Around): Promise<Sess
     HOME: home,
     TMPDIR: tmp,
     PORT: String(port),
-    RONDO_SESSION_TOKEN: token,
+    [TOKEN_VARIABLE]: token,
     RONDO_JOURNAL_TENANT: tenantOf(wanted),
     ...(protocol === 'A2A' && { AGENTCORE_RUNTIME_URL: program.env.AGENTCORE_RUNTIME_URL ?? `http://127.0.0.1:${port}/` }),
   };
@@ -214,7 +213,8 @@ export async function startSession(wanted: Wanted, around: Around): Promise<Sess
         if (over) return;
         over = true;
         uses--;
-        activity = { ...activity, since: clock.now() };
+        // what the program says next begins a comparison: a change before belongs to this use
+        activity = { since: clock.now(), busy: activity.busy };
         arm();
       };
     },

@@ -5,7 +5,7 @@ import type { Group } from './process.ts';
 import type { Session } from './session.ts';
 
 export interface ShellClient {
-  /** `stream`: 1 for stdout, 2 for stderr. At most `CHUNK` bytes. */
+  /** `stream`: 1 for stdout, 2 for stderr. At most 65,535 bytes. */
   output(stream: 1 | 2, bytes: Uint8Array): void;
   exited(code: number): void;
   /** Another client took the shell. */
@@ -25,9 +25,9 @@ export interface Shell {
 }
 
 /** Of a session. */
-export const MOST_SHELLS = 10;
+const MOST_SHELLS = 10;
 /** Bytes in one piece of output. */
-export const CHUNK = 65_535;
+const CHUNK = 65_535;
 const KEPT = 262_144;
 /** Milliseconds. */
 const LONGEST = 3_600_000;
