@@ -26,6 +26,7 @@ import { keys } from './scenarios/keys.ts';
 import { postgres } from './scenarios/postgres.ts';
 import { queue } from './scenarios/queue.ts';
 import { resume } from './scenarios/resume.ts';
+import { serving } from './scenarios/serving.ts';
 import { sleeping } from './scenarios/sleeping.ts';
 import { spans } from './scenarios/spans.ts';
 import { tokens } from './scenarios/tokens.ts';
@@ -45,6 +46,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   postgres,
   events,
   sleeping,
+  serving,
   import: importing,
   harness,
 };

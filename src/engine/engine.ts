@@ -161,7 +161,12 @@ export class Engine extends Operations implements AsyncDisposable {
     this.#heartbeat.start();
     const done = this.#see(live, begin).finally(() => signal?.removeEventListener('abort', abort));
     live.done = done;
-    return runHandle(runId, done, () => follow(resources, live));
+    return runHandle(
+      runId,
+      done,
+      () => follow(resources, live),
+      () => live.accepted(),
+    );
   }
 
   async #see(live: LiveRun, begin: (live: LiveRun) => Promise<RunResult>): Promise<RunResult> {

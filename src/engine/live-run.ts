@@ -65,6 +65,12 @@ export class LiveRun implements Drive {
     return this.#log !== undefined;
   }
 
+  /** Whether the first entry of this drive is committed, once that is known. */
+  async accepted(): Promise<boolean> {
+    await this.opened;
+    return this.#log !== undefined && this.#log.run.next > this.from;
+  }
+
   get log(): Log {
     if (!this.#log) throw new Error(`run ${this.runId} has not begun`);
     return this.#log;

@@ -27,12 +27,23 @@ export interface Run<O = unknown> extends PromiseLike<RunResult<O>>, AsyncIterab
   output(): Promise<O>;
 }
 
-export function runHandle<O>(id: string, done: Promise<RunResult>, events: () => AsyncIterator<RunEvent>): Run<O> {
+/** Of a run that this engine drives: resolves once its first entry is in the journal, with true, or the drive has ended without one. */
+const ACCEPTED = Symbol('accepted');
+type Accepted = () => Promise<boolean>;
+
+/** Waits until the first entry of a run is in the journal, without reading its events. Rejects with the error of a run that could not start. */
+export async function acceptedRun(run: Run): Promise<void> {
+  const accepted = (run as Run & { [ACCEPTED]?: Accepted })[ACCEPTED];
+  if (!(await accepted?.())) await run;
+}
+
+export function runHandle<O>(id: string, done: Promise<RunResult>, events: () => AsyncIterator<RunEvent>, accepted?: Accepted): Run<O> {
   // a reader of the events gets the error too, so it must not be an unhandled rejection
   done.catch(() => undefined);
   const result = done as Promise<RunResult<O>>;
-  return {
+  const handle: Run<O> & { [ACCEPTED]?: Accepted | undefined } = {
     id,
+    [ACCEPTED]: accepted,
     // biome-ignore lint/suspicious/noThenProperty: a run is awaited
     then: (fulfilled, rejected) => result.then(fulfilled, rejected),
     catch: (rejected) => result.catch(rejected),
@@ -45,6 +56,7 @@ export function runHandle<O>(id: string, done: Promise<RunResult>, events: () =>
       throw new RondoError('RUN_NOT_COMPLETED', `run ${id} ${ended(end)}`, { details: JSON.parse(JSON.stringify(end)) });
     },
   };
+  return handle;
 }
 
 /** A run that starts after something else is done. */

@@ -2,10 +2,16 @@ import { HttpError, problemOf } from './errors.ts';
 
 /** A JSON response that must not be cached. */
 export function json(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Response {
-  const bytes = new TextEncoder().encode(JSON.stringify(body));
-  return new Response(bytes, {
+  // as a text, which Node sends together with the headers
+  const text = JSON.stringify(body);
+  return new Response(text, {
     status,
-    headers: { 'content-type': 'application/json', 'content-length': String(bytes.length), 'cache-control': 'no-store', ...headers },
+    headers: {
+      'content-type': 'application/json',
+      'content-length': String(Buffer.byteLength(text)),
+      'cache-control': 'no-store',
+      ...headers,
+    },
   });
 }
 

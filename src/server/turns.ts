@@ -4,7 +4,7 @@ import type { RunEvent } from '../engine/events.ts';
 import type { RunOptions } from '../engine/options.ts';
 import type { RunResult } from '../engine/results.ts';
 import type { ResumeOptions } from '../engine/resume.ts';
-import type { Run } from '../engine/run.ts';
+import { acceptedRun, type Run } from '../engine/run.ts';
 import { RondoError } from '../errors.ts';
 import { canonical } from '../journal/canonical.ts';
 import type { Decision, Limits } from '../journal/entries.ts';
@@ -34,6 +34,8 @@ export interface Turn {
   limits?: Limits | undefined;
   /** Of the run that input starts. */
   context?: unknown;
+  /** Whether the events are read. Default true. `false` costs less, and the models need not stream; `events` has none then. */
+  followed?: boolean;
 }
 
 /** A turn whose first entry is in the journal. It goes on even if nothing reads it. */
@@ -76,7 +78,7 @@ async function start(engine: Engine, agent: Agent, turn: Turn, input: unknown): 
   const id = requestId === undefined ? undefined : idOf(by, agent.name, requestId, sessionIdOf(turn));
   const run = engine.run(agent, input, { id, by, session, assertion, limits, context } as RunOptions<Json>);
   try {
-    return taken(run, await accepted(run), false);
+    return taken(run, await begunOf(run, turn), false);
   } catch (error) {
     const first = id !== undefined && isSameRun(error, id) ? id : await sameTurn(engine, agent, by, input, error);
     if (first === undefined) {
@@ -85,6 +87,12 @@ async function start(engine: Engine, agent: Agent, turn: Turn, input: unknown): 
     }
     return repeat(engine, agent, turn, first);
   }
+}
+
+async function begunOf(run: Run, { followed = true }: Turn): Promise<AsyncIterator<RunEvent>> {
+  if (followed) return accepted(run);
+  await acceptedRun(run);
+  return { next: async () => ({ done: true, value: undefined }) };
 }
 
 /** Lets the open run of the session go on where it can: its process may have died, or an approval expired, and no worker need be there. */
@@ -123,7 +131,7 @@ async function decide(engine: Engine, agent: Agent, turn: Turn, decisions: reado
   if (!decisions.some(({ approval }) => open.has(approval))) return repeat(engine, agent, turn, runId, begins);
   const run = engine.resume(runId, { agent, by, assertion });
   try {
-    return taken(run, await accepted(run), false);
+    return taken(run, await begunOf(run, turn), false);
   } catch (error) {
     // a process that works on due runs was faster
     if (RondoError.is(error, 'RUN_BUSY')) return attached(engine, by, runId, false, begins);

@@ -93,20 +93,31 @@ function invocationOf(headers: Headers, needsSession: boolean): Invocation {
   if (!/^[\x21-\x7e]{1,256}$/.test(requestId)) throw new HttpError(400, `${REQUEST} is a text of 1 to 256 characters.`);
   const callbackUrl = headers.get('oauth2callbackurl') ?? undefined;
   if (callbackUrl !== undefined && !URL.canParse(callbackUrl)) throw new HttpError(400, 'OAuth2CallbackUrl is a URL.');
-  const token = headers.get('x-amz-bedrock-agentcore-identity-wat') ?? headers.get('workloadaccesstoken') ?? undefined;
+  return {
+    session: session ?? randomUUID(),
+    requestId,
+    callbackUrl,
+    get custom() {
+      return customOf(headers);
+    },
+    workloadToken: () => headers.get('x-amz-bedrock-agentcore-identity-wat') ?? headers.get('workloadaccesstoken') ?? undefined,
+  };
+}
+
+/** Looked for when it is asked for, because reading all headers of a request takes long. */
+function customOf(headers: Headers): Record<string, string> {
   const custom: Record<string, string> = {};
   for (const [name, value] of headers) if (name.startsWith(CUSTOM)) custom[name] = value;
-  return { session: session ?? randomUUID(), requestId, callbackUrl, custom, workloadToken: () => token };
+  return custom;
 }
+
+const TRACED = ['traceparent', 'baggage', 'x-amzn-trace-id'];
 
 /** The caller's span with its baggage: by the application's propagator, and without one by `traceparent` alone. */
 function spanOf(headers: Headers): Context {
-  const carrier: Record<string, string> = {};
-  for (const name of ['traceparent', 'tracestate', 'baggage', 'x-amzn-trace-id']) {
-    const value = headers.get(name);
-    if (value !== null) carrier[name] = value;
-  }
-  if (Object.keys(carrier).length === 0) return context.active();
+  const found = TRACED.filter((name) => headers.has(name));
+  if (found.length === 0) return context.active();
+  const carrier = Object.fromEntries([...found, 'tracestate'].map((name) => [name, headers.get(name) ?? '']));
   const extracted = propagation.extract(context.active(), carrier);
   const span = trace.getSpanContext(extracted) ? undefined : parseTraceparent(carrier.traceparent);
   return span ? trace.setSpanContext(extracted, span) : extracted;

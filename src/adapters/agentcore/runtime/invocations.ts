@@ -22,6 +22,8 @@ export interface Invocations extends Turns, Access {
   readonly heartbeat: number | undefined;
   /** Aborted when the server closes. */
   readonly closing: AbortSignal;
+  /** Called when the server closes. A set, because many wait, and each for a short time. */
+  readonly onClose: Set<() => void>;
 }
 
 /** The limits of a body: those of the platform, where the application has none. */
@@ -33,13 +35,12 @@ export async function invoke(o: Invocations, request: Request): Promise<Response
   const limits = limitsOf(o);
   const body = turnBody(parseJson(await readText(request, limits, TYPES), limits));
   if (o.closing.aborted) throw closes();
-  const turn = await take(o, asked, body);
+  const streams = /\btext\/event-stream\b/i.test(request.headers.get('accept') ?? '');
+  const turn = await take(o, asked, body, streams);
   const { session, requestId } = asked.invocation;
   const headers = { [SESSION]: session, [REQUEST]: requestId };
-  if (/\btext\/event-stream\b/i.test(request.headers.get('accept') ?? '')) return streamed(o, request, turn, session, headers);
-  // without a reader the models need not stream
-  void turn.events.return?.();
-  return json(200, await unlessClosed(turn.result, o.closing), headers);
+  if (streams) return streamed(o, request, turn, session, headers);
+  return json(200, await unlessClosed(turn.result, o), headers);
 }
 
 function streamed(o: Invocations, { signal }: Request, turn: TakenTurn, session: string, headers: Record<string, string>): Response {
@@ -59,11 +60,20 @@ async function* framed(turn: TakenTurn, session: string): AsyncGenerator<ServerE
 export const closes = () => new HttpError(503, 'The server closes. Send the request again.');
 
 /** The result, unless the server closes first: then the run goes on elsewhere. */
-function unlessClosed(result: Promise<RunResult>, closing: AbortSignal): Promise<RunResult> {
+function unlessClosed(result: Promise<RunResult>, { closing, onClose }: Invocations): Promise<RunResult> {
   return new Promise((resolve, reject) => {
     const close = () => reject(closes());
-    closing.addEventListener('abort', close, { once: true });
-    if (closing.aborted) close();
-    result.then(resolve, reject).finally(() => closing.removeEventListener('abort', close));
+    if (closing.aborted) return close();
+    onClose.add(close);
+    result.then(
+      (value) => {
+        onClose.delete(close);
+        resolve(value);
+      },
+      (error) => {
+        onClose.delete(close);
+        reject(error);
+      },
+    );
   });
 }

@@ -126,6 +126,7 @@ export async function serve<C>(engine: Engine, agent: Agent, o: ServeOptions<C> 
     body: o.body ?? {},
     heartbeat: o.heartbeat,
     closing: closing.signal,
+    onClose: new Set(),
   };
   const app = new Hono();
   app.onError((error) => errorAnswer(error, tell));
@@ -159,6 +160,7 @@ export async function serve<C>(engine: Engine, agent: Agent, o: ServeOptions<C> 
   const close: Serving['close'] = ({ grace = 5_000 } = {}) => {
     closed ??= (async () => {
       closing.abort();
+      for (const told of invocations.onClose) told();
       const over = new Promise<void>((resolve) => server.close(() => resolve()));
       // connections become idle one by one, as their answers end
       const idle = setInterval(() => server.closeIdleConnections(), 50);

@@ -41,13 +41,20 @@ export function turnBody(body: Json): TurnBody {
   return { input: input ?? prompt, decisions: decisions as readonly Decision[] | undefined, requestId };
 }
 
-/** @throws RondoError `NOT_PERMITTED` for input to a session of another user, and as `takeTurn`. */
-export function take({ engine, agent, sessions, limits, context, owners }: Turns, asked: Asked, body: TurnBody): Promise<TakenTurn> {
+/** @param followed whether the events are read. @throws RondoError `NOT_PERMITTED` for input to a session of another user, and as `takeTurn`. */
+export function take(
+  { engine, agent, sessions, limits, context, owners }: Turns,
+  asked: Asked,
+  body: TurnBody,
+  followed = true,
+): Promise<TakenTurn> {
   const { by, assertion, invocation } = asked;
   const { session: id } = invocation;
   if (body.input !== undefined) owners.check(id, by, sessions);
   const session = sessions === 'tenant' ? { id, shared: true } : id;
-  return within(asked, () => takeTurn(engine, agent, { session, by, assertion, ...body, limits, context: context?.(by, invocation) }));
+  return within(asked, () =>
+    takeTurn(engine, agent, { session, by, assertion, ...body, limits, context: context?.(by, invocation), followed }),
+  );
 }
 
 /** Sessions that a process remembers the owner of. In a container it has one. */
@@ -64,7 +71,8 @@ export class Owners {
     if (known === owner) return;
     if (known !== undefined) throw new RondoError('NOT_PERMITTED', 'This session is of another user. Begin one with a new session id.');
     this.#of.set(session, owner);
+    if (this.#of.size <= MOST) return;
     const [oldest] = this.#of.keys();
-    if (this.#of.size > MOST && oldest !== undefined) this.#of.delete(oldest);
+    if (oldest !== undefined) this.#of.delete(oldest);
   }
 }
