@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { currentInvocation, serve } from '../../src/adapters/agentcore/runtime/index.ts';
+import { encrypted } from '../../src/adapters/journal/encrypted.ts';
 import { agent, Engine, jsonSchema, memoryJournal, tool } from '../../src/index.ts';
 import { bearer } from '../../src/server/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, deferred, refused } from '../engine/setup.ts';
+import { all, deferred, journals, refused } from '../engine/setup.ts';
+import { KEYS } from '../journal/encrypted-open.ts';
 import { held } from '../server/held.ts';
 import { eventsOf, get, post, raw } from '../server/http.ts';
 import { looker } from '../server/looker.ts';
@@ -235,7 +237,8 @@ describe('in a container', () => {
     await serving(echo(), { ...container, journal: 'ephemeral' });
     await serving(echo(), container, Object.assign(memoryJournal(), { durable: true }));
     const disk = Object.assign(memoryJournal(), { durable: true, local: true });
-    await refused('CONFIG_INVALID', () => serve(new Engine({ journal: disk }), echo(), container));
+    for (const journal of [disk, encrypted(disk, KEYS)])
+      await refused('CONFIG_INVALID', () => serve(new Engine({ journal }), echo(), container));
   });
 
   test('a session id is required, and the platform says who the user is', async () => {
@@ -300,6 +303,25 @@ describe('GET /ping', () => {
     finish('seen');
     await run;
     expect((await get(`${url}/ping`)).body.status).toBe('Healthy');
+  });
+});
+
+describe('a server that drains', () => {
+  test('answers who waits, and another process goes on with the run when the request is repeated', async () => {
+    const store = journals.at(-1)?.make();
+    if (!store) throw new Error('no journal');
+    const { agent: stuck, begun } = held();
+    const before = await serving(stuck, {}, store.journal);
+    const body = { input: 'go', requestId: 'r' };
+    const answer = post(`${before.url}/invocations`, body, as('ana'));
+    await begun;
+    const drained = before.drain();
+    expect((await answer).status).toBe(503);
+    await drained;
+    const { agent: next, finish } = held();
+    finish('seen elsewhere');
+    const after = await serving(next, { worker: false }, store.another());
+    expect((await post(`${after.url}/invocations`, body, as('ana'))).body).toMatchObject({ status: 'completed', output: 'seen elsewhere' });
   });
 });
 

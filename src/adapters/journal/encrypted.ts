@@ -133,6 +133,7 @@ function sealing(inner: Journal, ring: Ring, keyStore: Journal | undefined): Enc
 
   return {
     durable: inner.durable,
+    ...(inner.local && { local: inner.local }),
     ...(inner.tornTail && { tornTail: inner.tornTail }),
     append,
     async *read(runId: string, after?: number) {
