@@ -28,3 +28,7 @@ test('a busy service is retried with the same key; its refusal is reported', asy
   expect(lines.find((l) => l.startsWith('failed'))).toContain('the service answered 422');
   expect(lines.at(-1)).toBe('10 tokens of output, 0.00004 dollars');
 });
+
+test('a LangGraph graph is served as a container is', async () => {
+  expect(await said('served')).toEqual(['completed: You said: hello']);
+});
