@@ -28,28 +28,28 @@ const K2 = Buffer.alloc(32, 2);
 const FIRST = { current: 'k1', keys: { k1: K1 } };
 const BOTH = { current: 'k2', keys: { k1: K1, k2: K2 } };
 const SECOND = { current: 'k2', keys: { k2: K2 } };
-const ana = { id: 'ana-quince', tenant: 't' };
-const ben = { id: 'ben-tamarind', tenant: 't', roles: ['lead'] };
+const ana = { id: 'ana-quincequince', tenant: 't' };
+const ben = { id: 'ben-tamarindtamarind', tenant: 't', roles: ['lead'] };
 
-/** What a person or a tool said, each a word of its own. The name of a principal and of a session too. */
+/** What a person or a tool said, each a word of its own, long enough that no ciphertext has its base64 by chance. The name of a principal and of a session too. */
 const WORDS = {
-  input: 'apricot',
-  arguments: 'cardamom',
-  result: 'damson',
-  'reason of a rule': 'elderberry',
-  'note of a decision': 'fenugreek',
-  'reason of a rejection': 'gooseberry',
-  'data of an event': 'hawthorn',
-  'key of an event': 'ivyberry',
-  'id of an event': 'juniper',
-  'data that did not fit': 'kumquat',
-  record: 'loganberry',
-  session: 'mulberry',
-  'key of an intent': 'nectarine',
-  answer: 'oleaster',
-  requester: 'quince',
-  approver: 'tamarind',
-  'large result': 'rosehip',
+  input: 'apricotapricot',
+  arguments: 'cardamomcardamom',
+  result: 'damsondamson',
+  'reason of a rule': 'elderberryelderberry',
+  'note of a decision': 'fenugreekfenugreek',
+  'reason of a rejection': 'gooseberrygooseberry',
+  'data of an event': 'hawthornhawthorn',
+  'key of an event': 'ivyberryivyberry',
+  'id of an event': 'juniperjuniper',
+  'data that did not fit': 'kumquatkumquat',
+  record: 'loganberryloganberry',
+  session: 'mulberrymulberry',
+  'key of an intent': 'nectarinenectarine',
+  answer: 'oleasteroleaster',
+  requester: 'quincequince',
+  approver: 'tamarindtamarind',
+  'large result': 'rosehiprosehip',
 };
 
 const any = jsonSchema<{ [k: string]: Json }>({ type: 'object' });
