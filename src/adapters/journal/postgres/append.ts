@@ -67,10 +67,18 @@ export async function appendOne(query: Query, names: Names, a: Append, begins: b
   return row as Appended;
 }
 
+/** The text depends on these only, so it is built once for each: a statement of a few kilobytes is costly to put together. */
+const texts = new Map<string, string>();
+
 function statementOf({ of, channel }: Names, a: Append, begins: boolean): { text: string; values: unknown[] } {
   const { runId, expected, count, nonce, stored, head, sync, uses = 0, effects = [], claims = [] } = a;
   const values: unknown[] = [];
-  const p = (value: unknown, type: string) => `$${values.push(value)}::${type}`;
+  const shape = `${channel} ${begins} ${sync} ${count > 0} ${head.status === 'paused'} ${stored.blobs.length > 0} ${effects.length > 0} ${claims.length > 0}`;
+  const known = texts.get(shape);
+  const p = (value: unknown, type: string) => {
+    const place = values.push(value);
+    return known === undefined ? `$${place}::${type}` : '';
+  };
   const columns = toColumns(head);
   const held = p(expected + count, 'integer');
   const of_ = Object.fromEntries(COLUMNS.map(([column], i) => [column, p(columns[i], TYPES[column])])) as Record<
@@ -140,7 +148,8 @@ function statementOf({ of, channel }: Names, a: Append, begins: boolean): { text
   const text = `WITH ${parts.join(', ')}
     SELECT (SELECT run FROM moved) AS run, ${CLOCK} AS clock,
       (SELECT pg_notify(${p(channel, 'text')}, ${p(runId, 'text')}) FROM moved) AS told, (${SYNC[sync]}) AS sync${certain}`;
-  return { text, values };
+  if (known === undefined) texts.set(shape, text);
+  return { text: known ?? text, values };
 }
 
 type Param = (value: unknown, type: string) => string;
