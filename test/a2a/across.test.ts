@@ -8,6 +8,9 @@ import { ends, failure, shown } from '../engine/setup.ts';
 import { connect, output, send, stateOf } from './client.ts';
 import { journalFile, type Process, start } from './process.ts';
 
+/** Far over what a busy machine takes. */
+const PATIENT = { timeout: 120_000 };
+
 const portOf = ({ url }: Process) => Number(new URL(url).port);
 
 it('a LangGraph and a Strands agent are delegated to at once; their approvals are decided at the top, after everything restarted', async () => {
@@ -40,7 +43,8 @@ it('a LangGraph and a Strands agent are delegated to at once; their approvals ar
   ]);
   // the tokens of the Strands agent are part of the top run
   expect(asked.usage.output).toBeGreaterThanOrEqual(5);
-  expect([lg.said, st.said]).toEqual([[{ looked: 'Oslo' }], []]);
+  // what the processes say may come after their answers
+  await expect.poll(() => [lg.said, st.said], PATIENT).toEqual([[{ looked: 'Oslo' }], []]);
   await Promise.all([before.engine.close(), lg.kill(), st.kill()]);
 
   const [lgAgain, stAgain] = await Promise.all([
@@ -54,13 +58,13 @@ it('a LangGraph and a Strands agent are delegated to at once; their approvals ar
   await engine.decide(asked.runId, [{ approval: mail?.id ?? '', type: 'approve' }], { by });
   const half = await ends(engine.resume(asked.runId), 'paused');
   expect(half.approvals.map((a) => a.id)).toEqual([room.id]);
-  expect([lgAgain.said, stAgain.said]).toEqual([[], [{ mailed: 'ana' }]]);
+  await expect.poll(() => [lgAgain.said, stAgain.said], PATIENT).toEqual([[], [{ mailed: 'ana' }]]);
   await engine.decide(asked.runId, [{ approval: room.id, type: 'edit', input: { room: 'a tent' } }], { by });
   const done = await ends(engine.resume(asked.runId), 'completed');
   expect(done.output).toContain('booked a tent');
   expect(done.output).toContain('It says: sent to ana');
   // nothing that finished ran again
-  expect([lgAgain.said, stAgain.said]).toEqual([[{ booked: 'a tent' }], [{ mailed: 'ana' }]]);
+  await expect.poll(() => [lgAgain.said, stAgain.said], PATIENT).toEqual([[{ booked: 'a tent' }], [{ mailed: 'ana' }]]);
   await engine.close();
 });
 

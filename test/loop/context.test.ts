@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { agent, Engine, type Json, type Memory, type Message, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, asks, ends, entriesOf, failure, journals, nothing, settle, shown } from '../engine/setup.ts';
+import { anything, asks, ends, entriesOf, failure, journals, nothing, shown, until } from '../engine/setup.ts';
 
 const by = { id: 'ana' };
 
@@ -168,7 +168,7 @@ describe.each(journals)('memory on $name', ({ make }) => {
     const a = agent({ name: 'a', instructions: '', model: scripted(['one', 'two']) });
     await ends(engine.run(a, 'first', { by, session: 's' }), 'completed');
     await ends(engine.run(a, 'second', { by, session: 's' }), 'completed');
-    await settle(2);
+    await until(() => recorded.length >= 2);
     expect(recorded.map((r) => [r.session, r.by.id, r.messages.map((m) => (m.content[0] as { text: string }).text)])).toEqual([
       ['s', 'ana', ['first', 'one']],
       ['s', 'ana', ['second', 'two']],
