@@ -80,6 +80,37 @@ test.each<[string, (sent: Sent) => Partial<Sent>]>([
 });
 
 test.each([
+  ['x-amzn-bedrock-agentcore-runtime-user-id', 403],
+  ['x-amz-target', 403],
+  // proxies add it
+  ['x-amzn-trace-id', 202],
+])('the header %s, which the client did not sign, gets %i', async (name, status) => {
+  const { headers, ...sent } = await signed(CREATE);
+  expect((await send({ ...sent, headers: { ...headers, [name]: 'x' } })).status).toBe(status);
+});
+
+test.each(['/./runtimes/', '/other/../runtimes/', '//runtimes/'])(
+  'the path %s, which has the signature of another, is of no operation',
+  async (path) => {
+    expect(await send({ ...(await signed(CREATE)), path })).toMatchObject({ status: 404, type: 'UnknownOperationException' });
+  },
+);
+
+test.each([
+  ['without a signature', (sent: Sent) => ({ ...sent, headers: { host: sent.headers.host as string } })],
+  [
+    'of an unknown key',
+    ({ headers, ...sent }: Sent) => ({
+      ...sent,
+      headers: { host: headers.host as string, authorization: (headers.authorization as string).replace('AKID', 'OTHER') },
+    }),
+  ],
+])('a request %s is not read to its end if it is large', async (_, change) => {
+  const sent = change(await signed(CREATE));
+  expect(await send({ ...sent, body: 'x'.repeat(1_000_001) })).toMatchObject({ status: 413 });
+});
+
+test.each([
   ['an unknown key', { accessKeyId: 'OTHER', secretAccessKey: 'x' }, 'UnrecognizedClientException'],
   ['a wrong secret', { ...KEY, secretAccessKey: 'x' }, 'InvalidSignatureException'],
   ['a session token that the key does not have', { ...KEY, sessionToken: 'x' }, 'UnrecognizedClientException'],

@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { RuntimeClient } from 'bedrock-agentcore/runtime';
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -142,4 +143,49 @@ test('what cannot be connected is refused before the upgrade', async () => {
     { binding: { command: ['node', '-e', 'require("http").createServer((_, r) => r.end("{}")).listen(process.env.PORT)'] } },
   );
   await expect(connected(mute)).rejects.toThrow('424');
+});
+
+/** Takes connections, and answers neither an upgrade nor anything else but pings. */
+const DEAF = `const server = require('node:http').createServer((_, r) => r.end('{"status":"Healthy"}'));
+server.on('upgrade', () => {}); server.listen(process.env.PORT);`;
+
+test.each<[string, string[] | undefined, 'plainly' | 'by a reset']>([
+  ['whose program never answers', ['node', '-e', DEAF], 'plainly'],
+  ['while the session starts', undefined, 'by a reset'],
+])('a client that leaves %s does not keep its session', async (_, command, how) => {
+  const of = await deployed({}, command && { binding: { command: command as [string, ...string[]] } });
+  const { url, headers } = await sdk().generateWsConnection({ runtimeArn: of.arn, sessionId: sessionId('one') });
+  const lines = Object.entries({
+    ...headers,
+    Host: new URL(url).host,
+    Connection: 'Upgrade',
+    Upgrade: 'websocket',
+    'Sec-WebSocket-Version': '13',
+    'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+  }).map(([name, value]) => `${name}: ${value}\r\n`);
+  const { pathname, search } = new URL(url);
+  const socket = connect(of.server.port, '127.0.0.1');
+  await new Promise<void>((resolve) => socket.write(`GET ${pathname}${search} HTTP/1.1\r\n${lines.join('')}\r\n`, () => resolve()));
+  if (how === 'plainly') {
+    await until(() => of.server.sessions().running.length === 1);
+    socket.destroy();
+  } else socket.resetAndDestroy();
+  await until(async () => {
+    if (of.server.sessions().running.length > 0) await of.server.clock.advance(901_000);
+    return of.server.sessions().ended.length === 1;
+  });
+  expect(of.server.sessions().ended).toMatchObject([{ reason: 'idle' }]);
+});
+
+test('a header that names a session or a user must be signed; the query of a signed URL is', async () => {
+  const of = await deployed();
+  const user = { 'X-Amzn-Bedrock-AgentCore-Runtime-User-Id': 'admin' };
+  await expect(connected(of, { headers: user })).rejects.toThrow('403');
+  const url = await sdk().generatePresignedUrl({ runtimeArn: of.arn, sessionId: sessionId('one') });
+  const other = { 'X-Amzn-Bedrock-AgentCore-Runtime-Session-Id': sessionId('two') };
+  // the SDK leaves the port out
+  const { pathname, search } = new URL(url);
+  const socket = new WebSocket(`${of.server.url.replace('http', 'ws')}${pathname}${search}`, { headers: other });
+  await expect(new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject))).rejects.toThrow('403');
+  expect(of.server.sessions().running).toEqual([]);
 });

@@ -2,12 +2,14 @@
 import type { IncomingMessage } from 'node:http';
 import { AwsError } from './codec/error.ts';
 
-/** Bytes of a body, by the part of the path that says whose it is. */
-const LARGEST = { invocation: 100_000_000, other: 12_000_000 };
+/** Bytes of a body: of an invocation, of another request, and of one whose sender is not known before its body is there. */
+const LARGEST = { invocation: 100_000_000, other: 12_000_000, stranger: 1_000_000 };
 
-/** @throws AwsError `RequestEntityTooLargeException`, or `RequestTimeoutException` if the client hangs up. */
-export function bodyOf(request: IncomingMessage, path: string): Promise<Uint8Array> {
-  const largest = path.endsWith('/invocations') ? LARGEST.invocation : LARGEST.other;
+const INVOCATION = /^\/runtimes\/[^/]+\/invocations\/?$/;
+
+/** @param known the request has a token, or a signature of a key that the server was told. @throws AwsError `RequestEntityTooLargeException`, or `RequestTimeoutException` if the client hangs up. */
+export function bodyOf(request: IncomingMessage, path: string, known: boolean): Promise<Uint8Array> {
+  const largest = !known ? LARGEST.stranger : INVOCATION.test(path) ? LARGEST.invocation : LARGEST.other;
   return new Promise((resolve, reject) => {
     let chunks: Buffer[] = [];
     let length = 0;
@@ -20,7 +22,7 @@ export function bodyOf(request: IncomingMessage, path: string): Promise<Uint8Arr
     const refuse = () => {
       request.off('data', add).resume();
       chunks = [];
-      reject(new AwsError('RequestEntityTooLargeException', `The body has more than ${largest} bytes.`, {}, { connection: 'close' }));
+      reject(new AwsError('RequestEntityTooLargeException', `The body has more than ${largest} bytes.`));
     };
     if (Number(request.headers['content-length'] ?? 0) > largest) return refuse();
     request

@@ -15,7 +15,7 @@ import { type MovableClock, movableClock } from './clock.ts';
 import { AwsError, type Encoded, encodeError } from './codec/error.ts';
 import { type Fault, faultOf, faults, throttle } from './faults.ts';
 import { type CallRecord, callLog } from './log.ts';
-import { ACCOUNT, type Keys } from './sigv4.ts';
+import { ACCOUNT, type Keys, mayBeSigned } from './sigv4.ts';
 import { openState } from './state.ts';
 
 export interface WireOptions {
@@ -161,7 +161,9 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
     try {
       // a page of a browser that resolves its own name to this machine must not reach it
       if (!isOwnHost(headers.host, host)) throw new AwsError('AccessDeniedException', 'The Host header names another server.');
-      const body = await bodyOf(request, path);
+      const signed = { method, path, query, headers, body: new Uint8Array() };
+      const known = headers.authorization?.startsWith('Bearer ') === true || mayBeSigned(signed, keys, clock.now());
+      const body = await bodyOf(request, path, known);
       const result = path.startsWith(PREFIX)
         ? await administer(administered, method, path.slice(PREFIX.length), query, headers.authorization, body)
         : await routed({ method, path, query, headers, body, signal: gone.signal });

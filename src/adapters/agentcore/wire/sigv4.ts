@@ -65,6 +65,7 @@ export function verified(request: Signed, keys: readonly Keys[], now: number): {
   if (!found) throw because(unknownKey(), `The server was not told the key ${parts.id}.`);
   if (found.sessionToken !== parts.token) throw because(unknownKey(), `The key ${parts.id} came with another session token.`);
   checkTime(parts, now);
+  checkCovered(request, parts);
   if (!hostsOf(request).some((own) => equal(parts.signature, signatureOf(canonicalOf(own, parts), parts, found.secretAccessKey))))
     throw because(
       refused(
@@ -142,6 +143,28 @@ function checkTime({ time, expires }: Parts, now: number): void {
   if (signed > now + SKEW) throw refused('InvalidSignatureException', `Signature not yet current: ${time} is more than 5 minutes ahead.`);
   if (now > signed + (expires === undefined ? SKEW : expires * 1000))
     throw refused('InvalidSignatureException', `Signature expired: ${time}.`);
+}
+
+/** Headers that say who calls, or what: a signature must cover them. Proxies add the trace id, so clients leave it out. */
+const COVERED = /^(x-amzn?-(?!trace-id$)|oauth2callbackurl$)/;
+
+/** A header that is not signed could be added by anyone who sees the request. @throws AwsError */
+function checkCovered({ headers }: Signed, { signedHeaders }: Parts): void {
+  const signed = new Set(signedHeaders.split(';'));
+  const open = Object.keys(headers).find((name) => headers[name] !== undefined && COVERED.test(name) && !signed.has(name));
+  if (open !== undefined)
+    throw refused('InvalidSignatureException', `There were headers present in the request which were not signed: ${open}.`);
+}
+
+/** Whether a request has a signature of a known key whose time is right. The signature itself is not checked: that needs the body. */
+export function mayBeSigned(request: Signed, keys: readonly Keys[], now: number): boolean {
+  try {
+    const parts = request.query.has('X-Amz-Signature') ? fromQuery(request) : fromHeader(request);
+    checkTime(parts, now);
+    return keys.some(({ accessKeyId }) => accessKeyId === parts.id);
+  } catch {
+    return false;
+  }
 }
 
 /** All but the characters that a URI needs not encode. */

@@ -15,7 +15,9 @@ interface Route {
 /** By method and number of segments. */
 let routes: Map<string, Route[]> | undefined;
 
-const segments = (path: string): string[] => path.split('/').filter((part) => part !== '');
+const segments = (path: string): string[] => path.replace(/^\/|\/$/g, '').split('/');
+/** Segments that a client would have taken out, so that another path than the one it meant is here. */
+const ODD = new Set(['', '.', '..']);
 const keyOf = (method: string, length: number) => `${method} ${length}`;
 
 function routesOf(): Map<string, Route[]> {
@@ -39,6 +41,7 @@ function routesOf(): Map<string, Route[]> {
  */
 export function match(method: string, path: string): Matched | undefined {
   const given = segments(path);
+  if (given.some((part) => ODD.has(part))) return undefined;
   for (const { operation, parts } of routesOf().get(keyOf(method, given.length)) ?? []) {
     const labels: Record<string, string> = {};
     if (

@@ -1,5 +1,6 @@
 /** The WebSocket connections of Runtime: to the program's own `/ws`, and to shells in its session. */
 import { randomUUID } from 'node:crypto';
+import type { Duplex } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
 import type { Host } from '../../sessions/host.ts';
 import { openShell, type ShellClient } from '../../sessions/shell.ts';
@@ -12,6 +13,8 @@ import { namedOf, sessionError, type Targets } from './runtime-target.ts';
 /** Bytes of a message, and messages a second. */
 const LARGEST = 65_536;
 const PER_SECOND = 250;
+/** Milliseconds in which the program must take a connection. */
+const HANDSHAKE = 30_000;
 const PREFIX = 'x-amzn-bedrock-agentcore-runtime-';
 const SESSION = 'X-Amzn-Bedrock-AgentCore-Runtime-Session-Id';
 const SHELL = 'X-Amzn-Bedrock-AgentCore-Shell-Id';
@@ -42,9 +45,10 @@ export function sockets({ clock }: World, host: Host, targets: Targets): (upgrad
     const own = String(request.headers.host ?? 'localhost');
     const protocols = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
     const target = await targets.of(namedOf(label, query), callerOf(caller, protocols), own);
-    // what a browser cannot send as a header is in the query
+    const { gone, stay } = left(socket);
+    // what a browser cannot send as a header is in the query, which a signed URL covers
     const inQuery = [...query].map(([name, value]) => [name.toLowerCase(), value] as const).filter(([name]) => name.startsWith(PREFIX));
-    const headers = { ...Object.fromEntries(inQuery), ...request.headers };
+    const headers = { ...request.headers, ...Object.fromEntries(inQuery) };
     const id = checked(String(headers[SESSION.toLowerCase()] ?? randomUUID()), 'runtimeSessionId', 33, 256);
     const { WebSocket, WebSocketServer } = await library();
     const one = (name: string) => [request.headers[name]].flat()[0];
@@ -56,18 +60,18 @@ export function sockets({ clock }: World, host: Host, targets: Targets): (upgrad
     );
     const passed = headersFor(target, id, { headers, id: randomUUID() }, traced);
     const lease = await host.enter(targets.wanted(target, id, own)).catch((error) => Promise.reject(sessionError(error)));
+    let upstream: WebSocket | undefined;
     try {
       const shellId = shells === undefined ? undefined : checked(query.get('shellId') ?? randomUUID(), 'shellId', 1, 256);
-      const upstream =
-        shellId === undefined
-          ? await opened(
-              new WebSocket(`ws://127.0.0.1:${lease.session.port}/ws`, {
-                headers: { ...passed, ...lease.session.known },
-                maxPayload: LARGEST,
-                perMessageDeflate: false,
-              }),
-            )
-          : undefined;
+      if (shellId === undefined) {
+        upstream = new WebSocket(`ws://127.0.0.1:${lease.session.port}/ws`, {
+          headers: { ...passed, ...lease.session.known },
+          maxPayload: LARGEST,
+          perMessageDeflate: false,
+          handshakeTimeout: HANDSHAKE,
+        });
+        await Promise.race([opened(upstream), gone]);
+      }
       const shell = shellId === undefined ? undefined : await openShell(lease.session, shellId, clock.after);
       const server = new WebSocketServer({
         noServer: true,
@@ -78,18 +82,19 @@ export function sockets({ clock }: World, host: Host, targets: Targets): (upgrad
         lines.push(`${SESSION}: ${id}`);
         if (shellId !== undefined) lines.push(`${SHELL}: ${shellId}`);
       });
-      const client = await new Promise<WebSocket>((resolve, reject) => {
-        socket.once('close', () => reject(new AwsError('ValidationException', 'The connection broke.')));
-        server.handleUpgrade(request, socket, head, resolve);
-      }).catch((error) => {
-        upstream?.terminate();
-        throw error;
-      });
+      const client = await Promise.race([
+        new Promise<WebSocket>((resolve) => {
+          stay();
+          server.handleUpgrade(request, socket, head, resolve);
+        }),
+        gone,
+      ]);
       client.once('close', lease.done).on('error', () => undefined);
       if (upstream) relay(client, upstream, clock.now);
       else if (shell) attach(client, shell, shellId as string);
       return true;
     } catch (error) {
+      upstream?.terminate();
       lease.done();
       throw sessionError(error);
     }
@@ -107,15 +112,29 @@ function callerOf(caller: Caller, protocols: readonly string[]): Caller {
   return { kind: 'bearer', token: Buffer.from(encoded, 'base64url').toString('utf8') };
 }
 
-function opened(socket: WebSocket): Promise<WebSocket> {
+/** Rejects when the client leaves before `stay` is called: at once if it is gone already. */
+function left(socket: Duplex): { gone: Promise<never>; stay(): void } {
+  let leave: () => void = () => undefined;
+  const gone = new Promise<never>((_, reject) => {
+    leave = () => reject(new AwsError('ValidationException', 'The connection broke.'));
+  });
+  gone.catch(() => undefined);
+  // a socket that is not read does not tell that the client has closed it
+  const look = () => void (socket.readableLength === 0 && socket.read());
+  if (socket.destroyed) leave();
+  socket.once('close', leave).once('end', leave).on('readable', look);
+  return { gone, stay: () => void socket.off('readable', look).off('end', leave) };
+}
+
+function opened(socket: WebSocket): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.once('open', () => {
       // what it says at once waits until there is a client
       socket.pause();
-      resolve(socket);
+      resolve();
     });
-    socket.once('error', (cause) => {
-      socket.terminate();
+    // stays: a connection that is given up before it is open has an error too
+    socket.on('error', (cause) => {
       reject(new AwsError('RuntimeClientError', `The program takes no WebSocket connection at /ws: ${cause.message}.`));
     });
   });
