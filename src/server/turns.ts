@@ -11,6 +11,7 @@ import type { Decision, Limits } from '../journal/entries.ts';
 import { type Json, plainJson } from '../json.ts';
 import type { Agent } from '../loop/types.ts';
 import { inputOf, isConversation } from '../ports/input.ts';
+import type { AgentInput } from '../ports/model.ts';
 import { isName, type Principal } from '../ports/principal.ts';
 import { accepted, idOf, isSameRun, openRunOf } from './accept.ts';
 
@@ -25,6 +26,8 @@ export interface Turn {
   input?: unknown;
   /** About the approvals of the open run of the session. A turn is either input or decisions. */
   decisions?: readonly Decision[] | undefined;
+  /** What the caller says beside decisions. The run gets it once, after the decisions were recorded: not if they are refused. */
+  message?: AgentInput | undefined;
   /**
    * 1 to 500 characters, chosen by the caller. The same caller, agent, session and id are the same turn: the second one starts nothing and gets
    * the answer of the first, even after that has ended. Its input is not looked at.
@@ -127,8 +130,10 @@ async function decide(engine: Engine, agent: Agent, turn: Turn, decisions: reado
   const { approvals } = await engine.inspect(runId, { by });
   const open = new Set(approvals.map(({ id }) => id));
   await engine.decide(runId, decisions, { by });
+  const isNew = decisions.some(({ approval }) => open.has(approval));
+  await tell(engine, turn, runId, decisions, isNew);
   const begins = (event: RunEvent) => event.type === 'approval.decided' && event.decision.approval === decisions[0]?.approval;
-  if (!decisions.some(({ approval }) => open.has(approval))) return repeat(engine, agent, turn, runId, begins);
+  if (!isNew) return repeat(engine, agent, turn, runId, begins);
   const run = engine.resume(runId, { agent, by, assertion });
   try {
     return taken(run, await begunOf(run, turn), false);
@@ -137,6 +142,17 @@ async function decide(engine: Engine, agent: Agent, turn: Turn, decisions: reado
     if (RondoError.is(error, 'RUN_BUSY')) return attached(engine, by, runId, false, begins);
     throw error;
   }
+}
+
+/** Sends what the caller said beside the decisions. A repeat sends it only if the first turn ended between the decisions and the message. */
+async function tell(engine: Engine, { by, message }: Turn, runId: string, [first]: readonly Decision[], isNew: boolean): Promise<void> {
+  if (message === undefined) return;
+  if (!isNew && (await engine.inspect(runId, { by })).status !== 'paused') return;
+  let decided = false;
+  for await (const entry of engine.entries(runId, { by }))
+    if (entry.type === 'approval.decided') decided ||= entry.id === first?.approval;
+    else if (decided && entry.type === 'message.received' && entry.kind === 'steering' && isSame(entry.by, by)) return;
+  await engine.send(runId, message, { by });
 }
 
 /** Most runs of a session that are looked through for an approval, newest first. */

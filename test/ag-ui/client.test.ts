@@ -254,6 +254,47 @@ describe('an approval', () => {
     expect(other.shown.at(-1)).toEqual({ assistant: '1 of the user' });
   });
 
+  test('that is refused gives the run nothing of what was said beside it, and one that is sent again gives it once', async () => {
+    const { clerk, paid, model } = obedient();
+    const { url, engine } = await serving(clerk, { auth });
+    const page = new Page(url, 't', as('ana'));
+    const { interrupts } = await page.say('call pay {"to":"eve","cents":5}');
+    const resume = (payload: object) => interrupts.map(({ id }) => ({ interruptId: id, status: 'resolved' as const, payload }));
+    page.agent.addMessage({ id: 'beside', role: 'user', content: 'history' });
+    for (const runId of ['r1', 'r2'])
+      expect((await page.send({ runId, resume: resume({ approved: true, editedArgs: { cents: 'bad' } }) })).error?.code).toBe(
+        'DECISION_INVALID',
+      );
+    const told = async () => {
+      const by = people.ana;
+      const [run] = await all(engine.runs({ by }));
+      const entries = await all(engine.entries(run?.runId ?? '', { by }));
+      return entries.filter(({ type }) => type === 'message.received').length;
+    };
+    expect([await told(), paid]).toEqual([0, []]);
+    const { messages } = page.agent;
+    for (const runId of ['r3', 'r3', 'r4']) {
+      page.agent.setMessages(messages);
+      page.agent.pendingInterrupts = interrupts;
+      expect((await page.send({ runId, resume: resume({ approved: true }) })).error).toBeUndefined();
+    }
+    expect([await told(), paid]).toEqual([1, [{ to: 'eve', cents: 5 }]]);
+    expect(JSON.stringify(model.requests.at(-1)?.messages).split('"history"')).toHaveLength(2);
+  });
+
+  test('whose turn ended before the run was told what was said beside it tells it when it is sent again', async () => {
+    const { clerk } = obedient();
+    const { url, engine } = await serving(clerk, { auth });
+    const page = new Page(url, 't', as('ana'));
+    const { interrupts } = await page.say('call pay {"to":"eve","cents":5}');
+    const by = { id: 'ana', tenant: 'acme' };
+    const [run] = await all(engine.runs({ by }));
+    await engine.decide(run?.runId ?? '', [{ approval: interrupts[0]?.id ?? '', type: 'approve' }], { by });
+    const resume = interrupts.map(({ id }) => ({ interruptId: id, status: 'resolved' as const, payload: { approved: true } }));
+    await page.say('and history', { resume });
+    expect(page.shown.at(-1)).toEqual({ assistant: 'You said: and history' });
+  });
+
   test('a question is answered by its payload', async () => {
     const { clerk } = obedient();
     const { url } = await serving(clerk);

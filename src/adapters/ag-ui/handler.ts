@@ -4,7 +4,6 @@ import { RondoError } from '../../errors.ts';
 import type { Limits } from '../../journal/entries.ts';
 import { agentDefinition } from '../../loop/definition.ts';
 import type { Agent } from '../../loop/types.ts';
-import type { Prompt } from '../../ports/model.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { idOf } from '../../server/accept.ts';
 import type { AuthOption } from '../../server/auth.ts';
@@ -56,8 +55,6 @@ interface Serving {
 const WHERE = 'agUiHandler()';
 /** Bytes. Clients send the whole conversation with every request. */
 const MAX_BYTES = 10_000_000;
-/** Most runs of a thread that are looked through for an approval, newest first. */
-const LOOKED_AT = 20;
 
 /**
  * Agents over AG-UI 1.0, HTTP and SSE, as a web-standard request handler. A request is one turn of a session: `threadId` is the session, and a
@@ -116,14 +113,5 @@ async function begin(engine: Engine, agent: Agent, o: AgUiOptions, input: RunAge
     return takeTurn(engine, agent, { session, by, requestId, input: asked, limits: o.limits, context: o.context?.(by, input) });
   }
   const decisions = decisionsOf(resume);
-  if (said !== undefined) await steer(engine, agent, threadId, by, said, decisions[0]?.approval ?? '');
-  return takeTurn(engine, agent, { session, by, decisions });
-}
-
-/** Gives the run that asked what the user said beside the answers, once: not if the answers were taken before. */
-async function steer(engine: Engine, agent: Agent, session: string, by: Principal, said: Prompt, approval: string): Promise<void> {
-  for await (const { runId } of engine.runs({ session, by, agent: agent.name, status: 'paused', limit: LOOKED_AT })) {
-    const { approvals } = await engine.inspect(runId, { by });
-    if (approvals.some(({ id }) => id === approval)) return engine.send(runId, said, { by });
-  }
+  return takeTurn(engine, agent, { session, by, decisions, message: said });
 }
