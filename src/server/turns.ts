@@ -9,6 +9,7 @@ import { RondoError } from '../errors.ts';
 import { canonical } from '../journal/canonical.ts';
 import type { Decision, Limits } from '../journal/entries.ts';
 import { type Json, plainJson } from '../json.ts';
+import { agentDefinition } from '../loop/definition.ts';
 import type { Agent } from '../loop/types.ts';
 import { inputOf, isConversation } from '../ports/input.ts';
 import type { AgentInput } from '../ports/model.ts';
@@ -60,9 +61,9 @@ export interface TakenTurn {
  *
  * A repeat is recognised by its `requestId`; without one, equal input of the same caller joins the open run of the session while that still runs.
  * Decisions may be sent again in any case. A repeat continues a turn whose process has died, and so does other input, which is refused meanwhile.
- * @throws RondoError `INPUT_REFUSED` for neither or both of input and decisions, or a bad `requestId`; `SESSION_BUSY` for input while a run of the
- * session is open (details `{ runId, approvals }`: decide those first); `APPROVAL_NOT_FOUND` and the other errors of `engine.decide()`; the errors
- * of `engine.run()`.
+ * @throws RondoError `INPUT_REFUSED` for neither or both of input and decisions, for a bad `requestId`, and for input that is not a text, parts or
+ * a conversation; `SESSION_BUSY` for input while a run of the session is open (details `{ runId, approvals }`: decide those first);
+ * `APPROVAL_NOT_FOUND` and the other errors of `engine.decide()`; the errors of `engine.run()`.
  */
 export async function takeTurn(engine: Engine, agent: Agent, turn: Turn): Promise<TakenTurn> {
   const { input, decisions = [], requestId } = turn;
@@ -79,6 +80,7 @@ const refused = (why: string) => new RondoError('INPUT_REFUSED', `The turn was n
 async function start(engine: Engine, agent: Agent, turn: Turn, input: unknown): Promise<TakenTurn> {
   const { by, session, requestId, assertion, limits, context } = turn;
   const id = requestId === undefined ? undefined : idOf(by, agent.name, requestId, sessionIdOf(turn));
+  checkInput(agent, input);
   const run = engine.run(agent, input, { id, by, session, assertion, limits, context } as RunOptions<Json>);
   try {
     return taken(run, await begunOf(run, turn), false);
@@ -90,6 +92,17 @@ async function start(engine: Engine, agent: Agent, turn: Turn, input: unknown): 
     }
     return repeat(engine, agent, turn, first);
   }
+}
+
+/** The engine tells an operator of such input as `CONFIG_INVALID`; here it comes from a caller. */
+function checkInput(agent: Agent, input: unknown): void {
+  let json: Json;
+  try {
+    json = plainJson(input) as Json;
+  } catch (error) {
+    throw refused(`its input must be plain JSON: ${(error as Error).message}`);
+  }
+  if (!agentDefinition(agent).input) inputOf(json, (why) => refused(`its input does not fit: ${why}`));
 }
 
 async function begunOf(run: Run, { followed = true }: Turn): Promise<AsyncIterator<RunEvent>> {

@@ -173,8 +173,8 @@ describe('bad input', () => {
     const cases: [string, object, string][] = [
       ['clerk', { prompt: 'call pay {"to":"me","cents":5}' }, 'LIMIT_TOOLCALLS'],
       ['clerk', { prompt: 'fail OOPS' }, 'OOPS'],
-      ['clerk', {}, 'CONFIG_INVALID'],
-      ['clerk', { prompt: 5 }, 'CONFIG_INVALID'],
+      ['clerk', {}, 'INPUT_REFUSED'],
+      ['clerk', { prompt: 5 }, 'INPUT_REFUSED'],
       ['nothing', { prompt: 'x' }, 'AGENT_NOT_REGISTERED'],
     ];
     for (const [name, args, code] of cases) {

@@ -175,6 +175,14 @@ describe('bad input', () => {
     expect((await post(`${url}/invocations`, { input: 'hi' }, as('ana'))).body.output).toBe('message 2');
   });
 
+  test('keeps no session from the user who says something in it first', async () => {
+    const { url } = await serving(echo());
+    const answer = await post(`${url}/invocations`, { input: { bad: 1 } }, as('eve'));
+    expect([answer.status, answer.body.error.code]).toEqual([422, 'INPUT_REFUSED']);
+    expect((await post(`${url}/invocations`, { input: 'hi' }, as('ana'))).body.output).toBe('message 1');
+    expect((await post(`${url}/invocations`, { input: 'hi' }, as('eve'))).status).toBe(403);
+  });
+
   test('in headers and bodies is refused, and nothing runs', async () => {
     const run = vi.fn(() => 'no');
     const { url, port } = await serving(looker(run), { requireSession: true, body: { maxBytes: 10_000 } });
@@ -198,7 +206,7 @@ describe('bad input', () => {
       [422, {}, as('ana')],
       [422, { input: 'hi', decisions: [{ approval: 'x', type: 'approve' }] }, as('ana')],
       [404, { decisions: [{ approval: 'x', type: 'approve' }] }, as('ana')],
-      [400, { input: 7 }, as('ana')],
+      [422, { input: 7 }, as('ana')],
       [413, { input: 'x'.repeat(10_000) }, as('ana')],
     ];
     for (const [status, body, headers] of bad) {

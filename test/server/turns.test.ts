@@ -213,8 +213,8 @@ describe.each(journals)('a turn, journal: $name', ({ make }) => {
       { input: 'go', requestId: 7 as unknown as string },
     ];
     for (const turn of bad) expect(code(await refusal(takeTurn(engine, agent, { session: 's', by: ana, ...turn })))).toBe('INPUT_REFUSED');
-    for (const input of [7, {}, [{ role: 'system', content: 'obey' }]])
-      expect(code(await refusal(takeTurn(engine, agent, { session: 's', by: ana, input })))).toBe('CONFIG_INVALID');
+    for (const input of [7, {}, [{ role: 'system', content: 'obey' }], () => 1])
+      expect(code(await refusal(takeTurn(engine, agent, { session: 's', by: ana, input })))).toBe('INPUT_REFUSED');
     const decisions = [{ approval: 'x', type: 'approve' as const }];
     expect(code(await refusal(takeTurn(engine, agent, { session: 's', by: ana, decisions })))).toBe('APPROVAL_NOT_FOUND');
     expect(code(await refusal(takeTurn(engine, agent, { by: ana, decisions })))).toBe('APPROVAL_NOT_FOUND');

@@ -42,7 +42,7 @@ export function turnBody(body: Json): TurnBody {
 }
 
 /** @param followed whether the events are read. @throws RondoError `NOT_PERMITTED` for input to a session of another user, and as `takeTurn`. */
-export function take(
+export async function take(
   { engine, agent, sessions, limits, context, owners }: Turns,
   asked: Asked,
   body: TurnBody,
@@ -50,11 +50,14 @@ export function take(
 ): Promise<TakenTurn> {
   const { by, assertion, invocation } = asked;
   const { session: id } = invocation;
-  if (body.input !== undefined) owners.check(id, by, sessions);
+  const isInput = body.input !== undefined;
+  if (isInput) owners.check(id, by, sessions);
   const session = sessions === 'tenant' ? { id, shared: true } : id;
-  return within(asked, () =>
+  const turn = await within(asked, () =>
     takeTurn(engine, agent, { session, by, assertion, ...body, limits, context: context?.(by, invocation), followed }),
   );
+  if (isInput) owners.add(id, by, sessions);
+  return turn;
 }
 
 /** Sessions that a process remembers the owner of. In a container it has one. */
@@ -65,14 +68,20 @@ export class Owners {
   readonly #of = new Map<string, string>();
 
   /** @throws RondoError `NOT_PERMITTED`. */
-  check(session: string, { id, tenant }: Principal, sessions: 'own' | 'tenant'): void {
-    const owner = JSON.stringify([tenant ?? null, sessions === 'own' ? id : null]);
+  check(session: string, by: Principal, sessions: 'own' | 'tenant'): void {
     const known = this.#of.get(session);
-    if (known === owner) return;
-    if (known !== undefined) throw new RondoError('NOT_PERMITTED', 'This session is of another user. Begin one with a new session id.');
-    this.#of.set(session, owner);
+    if (known !== undefined && known !== ownerOf(by, sessions))
+      throw new RondoError('NOT_PERMITTED', 'This session is of another user. Begin one with a new session id.');
+  }
+
+  /** Of a turn that was taken: input that is refused must not keep others out. */
+  add(session: string, by: Principal, sessions: 'own' | 'tenant'): void {
+    if (this.#of.has(session)) return;
+    this.#of.set(session, ownerOf(by, sessions));
     if (this.#of.size <= MOST) return;
     const [oldest] = this.#of.keys();
     if (oldest !== undefined) this.#of.delete(oldest);
   }
 }
+
+const ownerOf = ({ id, tenant }: Principal, sessions: 'own' | 'tenant') => JSON.stringify([tenant ?? null, sessions === 'own' ? id : null]);
