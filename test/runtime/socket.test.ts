@@ -67,6 +67,33 @@ describe('/ws', () => {
     expect(await other.until('result')).toMatchObject({ status: 'cancelled', reason: 'enough' });
   });
 
+  test('knows the turn that comes while the result of the one before is still sent', async () => {
+    const gate = deferred();
+    const model = scripted(async ({ messages }) => {
+      if (messages.length > 1) await gate.promise;
+      return `message ${messages.length}`;
+    });
+    const { url } = await serving(agent({ name: 'a', instructions: '', model }));
+    const client = await connect(url, ana);
+    let taken: (() => void) | undefined;
+    const send = WebSocket.prototype.send;
+    vi.spyOn(WebSocket.prototype, 'send').mockImplementation(function (this: WebSocket, ...args: unknown[]) {
+      const [data, options, done] = args as [Buffer, object, (error?: Error) => void];
+      const isFirst = taken === undefined && String(data).includes('"type":"result"');
+      if (isFirst) taken = done;
+      send.call(this, data, options, isFirst ? () => undefined : done);
+    });
+    client.say({ type: 'input', input: 'first' });
+    await client.until('result');
+    client.say({ type: 'input', input: 'second' });
+    await client.until('run');
+    taken?.();
+    client.say({ type: 'input', input: 'third' });
+    expect(await client.until('error')).toMatchObject({ code: 'BAD_REQUEST' });
+    gate.resolve();
+    expect(await client.until('result')).toMatchObject({ output: 'message 3' });
+  });
+
   test('that closes leaves the run, which another socket joins', async () => {
     const { agent, begun, finish } = held();
     const { url } = await serving(agent);

@@ -57,9 +57,10 @@ export async function converse(o: Invocations, asked: Asked, socket: WebSocket):
   async function converseTurn(body: Json): Promise<void> {
     if (turn) throw new HttpError(400, 'A turn goes on: wait for its result, or steer or cancel it.');
     if (o.closing.aborted) throw new HttpError(503, 'The server closes. Connect again.');
+    const own = take(o, asked, turnBody(body));
+    turn = own;
     try {
-      turn = take(o, asked, turnBody(body));
-      const taken = await turn;
+      const taken = await own;
       if (socket.readyState !== WebSocket.OPEN) return void taken.events.return?.();
       for await (const message of messagesOf(taken, session)) {
         // the next turn may come once this is read
@@ -67,7 +68,8 @@ export async function converse(o: Invocations, asked: Asked, socket: WebSocket):
         await say(message);
       }
     } finally {
-      turn = undefined;
+      // the next turn may have come while the result was sent
+      if (turn === own) turn = undefined;
     }
   }
 
