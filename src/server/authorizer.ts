@@ -57,6 +57,8 @@ const SUFFIX = '/.well-known/openid-configuration';
 const WHERE = 'jwtAuthorizer()';
 /** Milliseconds for which a discovery document is used, and within which it must arrive. */
 const FRESH = 600_000;
+/** Milliseconds for which an old document is used after no new one could be had: callers must not wait for a failing issuer each time. */
+const AFTER_FAILURE = 30_000;
 const TIMEOUT = 5_000;
 
 type Keys = ReturnType<Jose['createRemoteJWKSet']>;
@@ -158,8 +160,9 @@ function cached<T>(fetched: () => Promise<T>): () => Promise<T> {
         return value;
       })
       .catch((error) => {
-        if (known) return known.value;
-        throw error;
+        if (!known) throw error;
+        known = { ...known, until: performance.now() + AFTER_FAILURE };
+        return known.value;
       })
       .finally(() => {
         coming = undefined;

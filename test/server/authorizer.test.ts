@@ -177,6 +177,27 @@ describe('a bad token', () => {
   });
 });
 
+test('an old discovery document is used while the issuer fails, which is asked at most every half minute', async () => {
+  const idp = await issuer();
+  const authorizer = jwtAuthorizer({ allowedClients: ['1example23456789'], discoveryUrl: idp.discoveryUrl });
+  const token = await idp.token(SHAPES.cognito);
+  let passed = 0;
+  const now = performance.now.bind(performance);
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + passed);
+  const asked = async (ms: number) => {
+    passed += ms;
+    for (let i = 0; i < 3; i++) expect((await authorizer.check(token)).ok).toBe(true);
+    return idp.asked.filter((path) => path.includes('openid')).length;
+  };
+  expect(await asked(0)).toBe(1);
+  idp.up = false;
+  expect(await asked(600_001)).toBe(2);
+  expect(await asked(30_001)).toBe(3);
+  idp.up = true;
+  expect(await asked(30_001)).toBe(4);
+  expect(await asked(500_000)).toBe(4);
+});
+
 test('a server tells an unknown caller where to get a token, and takes the caller that the token names', async () => {
   const { discoveryUrl, url: issued, token } = await issuer();
   const resourceMetadata = 'https://agents.example.com/.well-known/oauth-protected-resource?qualifier=DEFAULT';
