@@ -34,10 +34,13 @@ export async function readText(request: Request, o: BodyLimits = {}, types = JSO
   const type = headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
   if (!types.test(type)) throw new HttpError(415, 'The body is application/json.');
   if ((headers.get('content-encoding') ?? 'identity') !== 'identity') throw new HttpError(415, 'The body is not compressed.');
-  const length = headers.get('content-length');
-  if (Number(length ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  const length = headers.get('content-length') ?? '';
+  const isKnown = /^\d+$/.test(length);
+  if (isKnown && Number(length) > maxBytes) throw tooLarge(maxBytes);
   // Node ends a body at its length, so that one with a length needs no counting, and the fastest way to read it may be taken
-  const bytes = await (length === null ? readBytes(request, maxBytes, timeout) : readWhole(request, timeout));
+  const bytes = await (isKnown ? readWhole(request, timeout) : readBytes(request, maxBytes, timeout));
+  // a request of another server may have a length that is not true
+  if (bytes.byteLength > maxBytes) throw tooLarge(maxBytes);
   try {
     return DECODER.decode(bytes);
   } catch {

@@ -136,6 +136,13 @@ describe('a body', () => {
     expect((await post(`${url}/runs`, { input: 'x' })).status).toBe(201);
   });
 
+  test.each(['x', '', '-1', '5', '5, 5', '1e1', '0x5'])('that is larger than its length "%s" says is refused', async (length) => {
+    const headers = { 'content-type': 'application/json', 'content-length': length };
+    const request = (body: string) => new Request('http://localhost/', { method: 'POST', headers, body });
+    await expect(readJson(request(`"${'x'.repeat(2_000)}"`), limits)).rejects.toMatchObject({ status: 413, code: 'BODY_TOO_LARGE' });
+    expect(await readJson(request(`"${'x'.repeat(1_998)}"`), limits)).toHaveLength(1_998);
+  });
+
   test('that is not text is refused', async () => {
     const { url } = await serving();
     const body = Buffer.concat([Buffer.from('{"input":"'), Buffer.from([0xff, 0xfe]), Buffer.from('"}')]);
