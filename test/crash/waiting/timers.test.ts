@@ -36,7 +36,7 @@ async function verdictOf(dir: string): Promise<Verdict> {
   return verdict;
 }
 
-const cast = { work: { times: TIMES } };
+const cast = { work: { times: TIMES }, after: DUE + 3 * HOUR };
 const pointsOf = (phase: Phase): Promise<number> => world.copy(async (dir) => (await play(dir, cast, [phase]))[0]?.points as number);
 
 test('processes that wake runs, one or two at once, killed at their writes: each run wakes once, and not before its time', async () => {

@@ -25,10 +25,12 @@ export interface Cast {
   /** What is told by a process of its own, before the second of the times comes. */
   tells?: WaitingOrder['does'];
   work: Working;
+  /** A time of the last life alone, when the leases of killed processes have ended, and what began to wait late is due. */
+  after?: number;
 }
 
 /** Plays one phase after the other, and a last one in which every process lives. */
-export async function play(dir: string, { tells, work }: Cast, phases: readonly Phase[]): Promise<Life[]> {
+export async function play(dir: string, { tells, work, after }: Cast, phases: readonly Phase[]): Promise<Life[]> {
   const lives: Life[] = [];
   // what was not answered is told again, under the same ids
   const retell = async () => {
@@ -45,7 +47,8 @@ export async function play(dir: string, { tells, work }: Cast, phases: readonly 
     lives.push(...(await Promise.all([...(telling ? [telling] : []), ...working])));
   }
   await retell();
-  lives.push(await live({ dir, at: 0, does: { work } }));
+  const times = after === undefined ? work.times : [...work.times, after];
+  lives.push(await live({ dir, at: 0, does: { work: { ...work, times } } }));
   return lives;
 }
 
