@@ -4,7 +4,7 @@
  */
 import { RondoError } from '../errors.ts';
 import type { Approval } from '../hitl/approvals.ts';
-import { decisionEntries } from '../hitl/decisions.ts';
+import { checkDecisions, decisionEntries } from '../hitl/decisions.ts';
 import type { CallId, Decision, Draft, Intent } from '../journal/entries.ts';
 import { type Approval as Asked, isOver } from '../journal/fold.ts';
 import { Log } from '../journal/log.ts';
@@ -60,7 +60,7 @@ export async function decide(
   by: Principal,
 ): Promise<readonly Approval[]> {
   assertPrincipal(by, 'a decision');
-  if (!Array.isArray(decisions)) throw new RondoError('DECISION_INVALID', 'decisions are a list: [{ approval, type: "approve" }].');
+  checkDecisions(decisions);
   const plain = plainDecisions(decisions);
   const decider = principal(by);
   const log = await logOf(resources, runId, decider, 'decide');

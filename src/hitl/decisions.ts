@@ -8,6 +8,16 @@ import type { Principal } from '../ports/principal.ts';
 import { type Schema, validate } from '../schema.ts';
 import { decidedDigest } from './approvals.ts';
 
+/** Checks the shape of decisions, which may come from a caller. @throws RondoError `DECISION_INVALID`. */
+export function checkDecisions(decisions: unknown): asserts decisions is readonly Decision[] {
+  const isList = Array.isArray(decisions);
+  if (isList && decisions.every((one) => typeof one === 'object' && one !== null && typeof one.approval === 'string')) return;
+  throw new RondoError(
+    'DECISION_INVALID',
+    'decisions are a list: [{ approval, type: "approve" }], with the id of each approval as a text.',
+  );
+}
+
 export interface Deciding {
   by: Principal;
   /** The store's clock, epoch milliseconds. */
@@ -25,13 +35,13 @@ export async function decisionEntries(run: RunFold, decisions: readonly Decision
   const entries: Draft[] = [];
   const seen = new Set<string>();
   for (const decision of decisions) {
-    const id = decision?.approval;
+    const id = decision.approval;
     if (seen.has(id)) throw invalid(`approval ${id} is decided twice in one call. Decide it once.`, id);
     seen.add(id);
     const approval = run.approvals.get(id);
     if (!approval)
       throw new RondoError('APPROVAL_NOT_FOUND', `run ${run.runId} has no approval "${id}". inspect() lists its open ones.`, {
-        details: { approval: id ?? null },
+        details: { approval: id },
       });
     if (approval.decided) {
       if (canonical(approval.decided.decision) === canonical(decision) && approval.decided.by.id === o.by.id) continue;
@@ -98,5 +108,5 @@ const MAX_ANSWER = 65_536;
 
 const MAX_TEXT = 10_000;
 
-const invalid = (message: string, id: string) => new RondoError('DECISION_INVALID', message, { details: { approval: id ?? null } });
+const invalid = (message: string, id: string) => new RondoError('DECISION_INVALID', message, { details: { approval: id } });
 const notPermitted = (message: string) => new RondoError('NOT_PERMITTED', message);

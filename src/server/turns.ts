@@ -6,6 +6,7 @@ import type { RunResult } from '../engine/results.ts';
 import type { ResumeOptions } from '../engine/resume.ts';
 import { acceptedRun, type Run } from '../engine/run.ts';
 import { RondoError } from '../errors.ts';
+import { checkDecisions } from '../hitl/decisions.ts';
 import { canonical } from '../journal/canonical.ts';
 import type { Decision, Limits } from '../journal/entries.ts';
 import { type Json, plainJson } from '../json.ts';
@@ -72,6 +73,7 @@ export async function takeTurn(engine: Engine, agent: Agent, turn: Turn): Promis
       input === undefined ? 'it has neither input nor decisions' : 'it has input and decisions: send one of them, then the other',
     );
   if (requestId !== undefined && !isName(requestId)) throw refused('requestId is a text of 1 to 500 characters');
+  checkDecisions(decisions);
   return input === undefined ? decide(engine, agent, turn, decisions) : start(engine, agent, turn, input);
 }
 

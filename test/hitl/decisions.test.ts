@@ -244,7 +244,7 @@ describe('a decision for something else', () => {
     const approve = (approval: string): Decision[] => [{ approval, type: 'approve' }];
     await refused('APPROVAL_NOT_FOUND', engine.decide(paused.runId, approve('ap_00000000000000000000'), { by: ben }));
     await refused('APPROVAL_NOT_FOUND', engine.decide(paused.runId, approve(second.approvals[0].id), { by: ben }));
-    await refused('APPROVAL_NOT_FOUND', engine.decide(paused.runId, [null as unknown as Decision], { by: ben }));
+    await refused('DECISION_INVALID', engine.decide(paused.runId, [null as unknown as Decision], { by: ben }));
     await refused('RUN_NOT_FOUND', engine.decide('none', approve(paused.approvals[0].id), { by: ben }));
     await refused('DECISION_INVALID', engine.decide(paused.runId, 'approve' as unknown as Decision[], { by: ben }));
   });

@@ -201,6 +201,7 @@ describe('bad input', () => {
       [400, { input: 'hi', by: { id: 'ben' } }, as('ana')],
       [400, { input: 'hi', prompt: 'ho' }, as('ana')],
       [400, { decisions: {} }, as('ana')],
+      [400, { decisions: [null] }, as('ana')],
       [400, { input: 'hi', requestId: 7 }, as('ana')],
       [422, { input: 'hi', requestId: '' }, as('ana')],
       [422, {}, as('ana')],
