@@ -2,7 +2,7 @@ import type { CallId } from '../journal/entries.ts';
 import { openWaits, type RunFold, type Wait } from '../journal/fold.ts';
 
 /** A call or a node that waits without a process. Times are epoch milliseconds by the store's clock. */
-export interface Waiting {
+export type Waiting = {
   callId: CallId;
   /** The agents from the run's top agent down to the one that waits. */
   path: readonly string[];
@@ -13,7 +13,7 @@ export interface Waiting {
   /** The event that it waits for. Absent for a time alone. */
   event?: string;
   key?: string;
-}
+};
 
 /** The public form of a wait. */
 export const waitingView = ({ began, call, frame }: Wait): Waiting => ({

@@ -110,7 +110,7 @@ export class Translator {
           this.#calling(this.#callOf(event.approval), event.approval.tool, event.approval.input, `${this.#o.of}:${event.seq}`);
         break;
       case 'wait.began':
-        this.#custom('waiting', event.waiting as unknown as Json);
+        this.#custom('waiting', event.waiting);
         break;
       case 'run.ended':
         this.#ended(event.result);

@@ -83,7 +83,7 @@ export function resultOf(result: RunResult, session: string, mayDecide: boolean)
     }
     case 'paused': {
       const { approvals, waiting } = result;
-      const asked = { status: 'paused', session, approvals, waiting } as unknown as JsonObject;
+      const asked: JsonObject = { status: 'paused', session, approvals, waiting };
       return answer(pausedText(approvals, session, mayDecide), copyJson(asked));
     }
     case 'stopped':

@@ -48,17 +48,19 @@ function fromFile(path: string): object {
   throw invalid(`${WHERE}: ${path} holds no object of bindings, such as { "container:<uri>": { "command": ["node", "agent.ts"] } }.`);
 }
 
+const isCommand = (value: unknown): value is Container['command'] =>
+  Array.isArray(value) && value.length > 0 && value.every((part) => typeof part === 'string');
+
 function containerOf(key: string, value: unknown, folder: string): Container & { cwd: string } {
   const { command, cwd = '.', env = {}, ...other } = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
   const wrong = (why: string) => invalid(`${WHERE}: the binding ${JSON.stringify(key)}: ${why}`);
-  if (!Array.isArray(command) || command.length === 0 || !command.every((part) => typeof part === 'string'))
-    throw wrong('"command" is a list of texts, the program first: ["node", "agent.ts"].');
+  if (!isCommand(command)) throw wrong('"command" is a list of texts, the program first: ["node", "agent.ts"].');
   if (typeof cwd !== 'string') throw wrong('"cwd" is the path of a folder.');
   if (typeof env !== 'object' || env === null || !Object.values(env).every((text) => typeof text === 'string'))
     throw wrong('"env" is an object of texts.');
   const [unknown] = Object.keys(other);
   if (unknown !== undefined) throw wrong(`there is no field "${unknown}". It has command, cwd and env.`);
-  return { command: command as unknown as Container['command'], cwd: resolve(folder, cwd), env: env as Record<string, string> };
+  return { command, cwd: resolve(folder, cwd), env: env as Record<string, string> };
 }
 
 function lambdaOf(key: string, value: unknown, folder: string): { module: string; name: string } {

@@ -10,13 +10,13 @@ import { nameOf, type Ring } from './ring.ts';
 const SEALED = 'entry.sealed';
 
 /** The format of the entry is in the box, so that the version of the outer one says nothing. */
-interface Sealed {
+type Sealed = {
   v: number;
   seq: number;
   at: 0;
   type: typeof SEALED;
   box: string;
-}
+};
 
 const placeOf = (runId: string, seq: number) => JSON.stringify(['entry', runId, seq]);
 

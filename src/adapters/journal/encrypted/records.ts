@@ -39,7 +39,7 @@ export function sealedRecords(ring: Ring, inner: Records): Records {
       let at = from;
       let data: DataKey | undefined;
       for await (const value of inner.read(namespace, key, from)) {
-        const { box, at: bound } = (typeof value === 'object' && value !== null ? value : {}) as unknown as Sealed;
+        const { box, at: bound } = (typeof value === 'object' && value !== null ? value : {}) as Partial<Sealed>;
         const id = keyIdOf(box);
         if (id === undefined) throw recordDamaged(namespace, key, at);
         if (data?.id !== id) data = await ring.ofId(nameOf(recordOf(namespace, key)), id);

@@ -193,7 +193,7 @@ export class Ring {
 const contextOf = (name: string, id: string) => `rondo key ${name} ${id}`;
 
 function wrappedOf(value: Json, name: string): Wrapped {
-  const { id, by, key, at, for: of } = (value ?? {}) as unknown as Wrapped;
+  const { id, by, key, at, for: of } = (value ?? {}) as Partial<Wrapped>;
   if (typeof id === 'string' && typeof by === 'string' && typeof key === 'string' && typeof at === 'number' && typeof of === 'object' && of)
     return { id, by, key, at, for: of };
   throw keyUnavailable(`The stored data key ${name} is damaged. Restore the store of the keys from a copy.`);
