@@ -170,7 +170,8 @@ async function send(response: Response, outgoing: ServerResponse): Promise<void>
   }
 }
 
-const drained = (outgoing: ServerResponse) =>
+/** Resolves once a response takes more, or its connection is closed. */
+export const drained = (outgoing: ServerResponse) =>
   new Promise<void>((resolve) => {
     const done = () => {
       outgoing.off('drain', done);

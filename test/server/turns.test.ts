@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { agent, Engine, jsonSchema, type Principal, RondoError, tool } from '../../src/index.ts';
+import { agent, Engine, type Principal, RondoError } from '../../src/index.ts';
 import { type TakenTurn, takeTurn } from '../../src/server/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { all, deferred, journals } from '../engine/setup.ts';
+import { payer as payerOf } from '../runtime/payer.ts';
 import { held } from './held.ts';
 
 beforeEach(() => void vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined));
@@ -18,26 +19,7 @@ const echo = () => {
   return { agent: agent({ name: 'echo', instructions: '', model }), asked: () => asked };
 };
 
-/** Pays what it is asked to, after an approval. */
-const payer = (roles?: readonly string[]) => {
-  const paid: unknown[] = [];
-  const pay = tool({
-    name: 'pay',
-    description: 'Pays',
-    input: jsonSchema<{ cents: number }>({ type: 'object', properties: { cents: { type: 'number' } }, required: ['cents'] }),
-    approval: roles ? { roles: [...roles] } : true,
-    execute: ({ cents }) => {
-      paid.push(cents);
-      return 'paid';
-    },
-  });
-  const model = scripted(({ messages }) => {
-    const last = messages.at(-1)?.content[0];
-    if (last?.type === 'toolResult') return 'done';
-    return { toolCalls: [{ name: 'pay', input: { cents: Number(last?.type === 'text' ? last.text : 0) } }] };
-  });
-  return { paid, agent: agent({ name: 'payer', instructions: '', tools: [pay], model }) };
-};
+const payer = (roles?: readonly string[]) => payerOf(roles, { done: 'done' });
 
 async function paused(taken: TakenTurn) {
   const result = await taken.result;

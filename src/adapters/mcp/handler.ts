@@ -1,7 +1,8 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { CallToolRequest, CallToolResult, ServerNotification } from '@modelcontextprotocol/sdk/types.js';
 import type { Engine } from '../../engine/engine.ts';
 import { invalid, RondoError } from '../../errors.ts';
+import { sha256 } from '../../journal/canonical.ts';
 import type { Limits } from '../../journal/entries.ts';
 import type { Json, JsonObject } from '../../json.ts';
 import type { Agent } from '../../loop/types.ts';
@@ -138,7 +139,7 @@ async function begin(serving: Serving, caller: Caller, { name, arguments: given 
 
 /** Calls are conversations of their own, unless they name a session. A call that is sent again is in the same one. */
 const newSession = (requestId: string | undefined): Json =>
-  `mcp-${requestId === undefined ? randomUUID() : createHash('sha256').update(requestId).digest('hex').slice(0, 32)}`;
+  `mcp-${requestId === undefined ? randomUUID() : sha256(requestId).slice(0, 32)}`;
 
 /** Reads the events to the end, which also makes the models stream. */
 async function follow(turn: TakenTurn, tell: ((progress: number, message: string) => Promise<void>) | undefined): Promise<void> {

@@ -8,12 +8,7 @@ import { HttpError } from '../../../server/errors.ts';
 import type { Handler } from '../../../server/listen.ts';
 import { ATTR } from '../../../telemetry/names.ts';
 import { parseTraceparent } from '../../../telemetry/traceparent.ts';
-
-const PREFIX = 'x-amzn-bedrock-agentcore-runtime-';
-export const SESSION = `${PREFIX}session-id`;
-const USER = `${PREFIX}user-id`;
-export const REQUEST = `${PREFIX}request-id`;
-const CUSTOM = `${PREFIX}custom-`;
+import { CUSTOM, isSessionId, REQUEST, SESSION, USER } from '../headers.ts';
 
 /** One request, as the platform passed it on. */
 export interface Invocation {
@@ -88,7 +83,7 @@ function invocationOf(headers: Headers, needsSession: boolean): Invocation {
   const session = headers.get(SESSION);
   if (session === null && needsSession)
     throw new HttpError(400, `${SESSION} is missing: the session of the request, 33 to 256 characters.`);
-  if (session !== null && !/^[\x21-\x7e]{33,256}$/.test(session)) throw new HttpError(400, `${SESSION} is a text of 33 to 256 characters.`);
+  if (session !== null && !isSessionId(session)) throw new HttpError(400, `${SESSION} is a text of 33 to 256 characters.`);
   const requestId = headers.get(REQUEST) ?? randomUUID();
   if (!/^[\x21-\x7e]{1,256}$/.test(requestId)) throw new HttpError(400, `${REQUEST} is a text of 1 to 256 characters.`);
   const callbackUrl = headers.get('oauth2callbackurl') ?? undefined;

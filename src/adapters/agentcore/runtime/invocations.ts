@@ -5,7 +5,8 @@ import { type BodyLimits, parseJson, readText } from '../../../server/body.ts';
 import { HttpError, problemOf } from '../../../server/errors.ts';
 import { eventStream, type ServerEvent } from '../../../server/sse.ts';
 import type { TakenTurn } from '../../../server/turns.ts';
-import { type Access, askedBy, REQUEST, SESSION } from './invocation.ts';
+import { REQUEST, SESSION } from '../headers.ts';
+import { type Access, askedBy } from './invocation.ts';
 import { messagesOf } from './messages.ts';
 import { type Turns, take, turnBody } from './turn.ts';
 

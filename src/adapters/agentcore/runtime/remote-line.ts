@@ -1,7 +1,7 @@
 /** Calls to AgentCore Runtime: signed, by the official client, or with a token, by fetch, because that client cannot send one. */
 import type { BedrockAgentCoreClient, InvokeAgentRuntimeCommandInput } from '@aws-sdk/client-bedrock-agentcore';
 import { invalid, ToolError } from '../../../errors.ts';
-import { SESSION } from './invocation.ts';
+import { SESSION } from '../headers.ts';
 import { HttpFailure } from './remote-errors.ts';
 
 export interface RuntimeOptions {

@@ -1,9 +1,10 @@
-import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ToolError } from '../../../errors.ts';
 import { askOf, cut, LIMIT } from '../../../foreign/ask-of.ts';
+import { sha256 } from '../../../journal/canonical.ts';
 import { countsOf } from '../../../journal/spent.ts';
 import type { Json } from '../../../json.ts';
-import type { Ask, Turn, TurnContext, TurnResult } from '../../../ports/foreign.ts';
+import type { Turn, TurnContext, TurnResult } from '../../../ports/foreign.ts';
 import type { Prompt, Usage } from '../../../ports/model.ts';
 import { type Reading, type RemoteResult, readAnswer } from './remote-answer.ts';
 import { failureOf } from './remote-errors.ts';
@@ -30,7 +31,7 @@ const AGAIN = { first: 200, times: 5 };
 const STOP = 5_000;
 
 /** 70 characters. A hash, so that the runtime learns nothing about runs and sessions. */
-export const sessionOf = (thread: string): string => `rondo-${createHash('sha256').update(thread).digest('hex')}`;
+export const sessionOf = (thread: string): string => `rondo-${sha256(thread)}`;
 
 export async function takeTurn(remote: Remote, turn: Turn<Waiting>, ctx: TurnContext): Promise<TurnResult<Json, Waiting>> {
   const { name, line, maxBytes, userOf, payload } = remote;
@@ -58,7 +59,8 @@ export async function takeTurn(remote: Remote, turn: Turn<Waiting>, ctx: TurnCon
       const failure = failureOf(error, name, reading.begun || known.runId !== undefined, ctx.secrets.mask);
       if (ctx.signal.aborted) await stop(remote, session, ctx);
       else if (known.runId !== undefined && failure.retryable && attempt < AGAIN.times) {
-        await pause(AGAIN.first * 2 ** attempt, ctx.signal);
+        // an abort ends the wait, and the next attempt at once
+        await sleep(AGAIN.first * 2 ** attempt, undefined, { signal: ctx.signal }).catch(() => undefined);
         continue;
       }
       throw failure;
@@ -80,7 +82,7 @@ function resultOf({ name }: Remote, session: string, ours: RemoteResult, before:
       const approvals = Array.isArray(ours.approvals) ? ours.approvals : [];
       if (approvals.length > LIMIT.asks) throw strange(`${approvals.length} approvals`);
       const [first, ...rest] = approvals.map((approval) => askOf(ctx.secrets.maskJson(approval), strange));
-      if (first) return { status: 'paused', state: { session, spent }, asks: [first, ...rest] satisfies readonly Ask[] as never, ...cost };
+      if (first) return { status: 'paused', state: { session, spent }, asks: [first, ...rest], ...cost };
       throw new ToolError('AGENTCORE_WAITS', `the run ${ours.runId} of agent "${name}" waits for a time or an event, and for no person.`, {
         outcome: 'unknown',
       });
@@ -117,16 +119,10 @@ function spentSince(before: Spent, { usage, costUsd }: RemoteResult): { usage?: 
 
 /** Ends the session, best effort: what runs there ends too, and a run of ours can be resumed. */
 export async function stop({ line }: Remote, session: string, ctx: Pick<TurnContext, 'idempotencyKey'>): Promise<void> {
-  const key = createHash('sha256').update(`stop ${session} ${ctx.idempotencyKey}`).digest('hex');
+  const key = sha256(`stop ${session} ${ctx.idempotencyKey}`);
   try {
     await line.stop(session, key, AbortSignal.timeout(STOP), await line.token());
   } catch {
     // the session may have ended already
   }
 }
-
-const pause = (ms: number, signal: AbortSignal) =>
-  new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => [clearTimeout(timer), resolve()], { once: true });
-  });

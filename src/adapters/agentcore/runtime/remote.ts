@@ -8,6 +8,7 @@ import { checkOptions } from '../../../options.ts';
 import type { TurnContext } from '../../../ports/foreign.ts';
 import type { AgentInput, Prompt } from '../../../ports/model.ts';
 import type { Effect, Retry } from '../../../ports/tool.ts';
+import { isSessionId } from '../headers.ts';
 import { failureOf } from './remote-errors.ts';
 import { EXAMPLES, RuntimeLine, type RuntimeOptions } from './remote-line.ts';
 import { sessionOf, stop, takeTurn, type Waiting } from './remote-turn.ts';
@@ -35,7 +36,6 @@ export interface AgentCoreRuntimeOptions extends RuntimeOptions, ForeignIntent {
 
 const TIMEOUT = 900_000;
 const MOST_BYTES = 16_000_000;
-const SESSION_ID = /^[\x21-\x7e]{33,256}$/;
 
 /**
  * An agent on AgentCore Runtime, to run by itself, under a supervisor or in a graph. It is called once for each turn, whatever the AWS client's
@@ -94,7 +94,7 @@ const nameIn = (arn: string) => (/runtime\/(.+)-[^-]*$/.exec(arn)?.[1] ?? 'remot
 
 /** A session id that is too short would be refused by AWS. */
 export function checked(session: string): string {
-  if (typeof session === 'string' && SESSION_ID.test(session)) return session;
+  if (typeof session === 'string' && isSessionId(session)) return session;
   throw new ToolError('AGENTCORE_SESSION_INVALID', 'the id of a session is a text of 33 to 256 characters.', { outcome: 'not-run' });
 }
 

@@ -15,8 +15,9 @@ import { type AuthOption, checkOpen } from '../../../server/auth.ts';
 import type { BodyLimits } from '../../../server/body.ts';
 import { HttpError } from '../../../server/errors.ts';
 import { report } from '../../../server/report.ts';
+import { SESSION } from '../headers.ts';
 import { TOKEN_HEADER } from '../session-token.ts';
-import { type Invocation, SESSION } from './invocation.ts';
+import type { Invocation } from './invocation.ts';
 import type { Invocations } from './invocations.ts';
 import { pings } from './ping.ts';
 import { checkJournal, inContainer, portFrom, sessionToken } from './place.ts';
@@ -209,7 +210,7 @@ function socketRoute(app: Hono, path: string, auth: AuthOption, begin: Parameter
       await next();
     },
     upgradeWebSocket((c) => ({
-      onOpen: (_, socket) => void begun.get(c.req.raw)?.(socket.raw as unknown as WebSocket),
+      onOpen: (_, socket) => void begun.get(c.req.raw)?.(socket.raw as WebSocket),
     })),
   );
 }

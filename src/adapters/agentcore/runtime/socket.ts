@@ -1,7 +1,7 @@
 /** `/ws`: the turns of one session over a WebSocket. */
 import { type RawData, WebSocket } from 'ws';
 import type { Approval } from '../../../hitl/approvals.ts';
-import { type Json, plainJson } from '../../../json.ts';
+import type { Json } from '../../../json.ts';
 import type { AgentInput } from '../../../ports/model.ts';
 import { parseJson } from '../../../server/body.ts';
 import { HttpError, problemOf } from '../../../server/errors.ts';
@@ -93,7 +93,7 @@ export async function converse(o: Invocations, asked: Asked, socket: WebSocket):
 
 function fieldsOf(body: Json): { readonly [field: string]: Json | undefined } {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new HttpError(400, 'A message is an object with a type.');
-  return plainJson(body) as { readonly [field: string]: Json };
+  return body as { readonly [field: string]: Json };
 }
 
 /** Sends a text in frames that the platform passes on. Resolves once the socket has taken it, so that a slow reader slows the run's reader. */

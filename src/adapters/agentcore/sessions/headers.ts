@@ -1,10 +1,12 @@
 /** Which headers of a caller reach the program: those of the platform, and those of the runtime's allow-list. */
 
+import { CUSTOM } from '../headers.ts';
+import { TOKEN_HEADER } from '../session-token.ts';
+
 /** Most names of an allow-list, and most bytes of a value. */
 const MOST_HEADERS = 20;
 const LONGEST_VALUE = 4_096;
 
-const CUSTOM = 'x-amzn-bedrock-agentcore-runtime-custom-';
 const RESERVED = ['x-amz-', 'x-amzn-'];
 /** What belongs to a connection, to the message itself, or to the platform. */
 const REFUSED: ReadonlySet<string> = new Set([
@@ -33,15 +35,7 @@ const REFUSED: ReadonlySet<string> = new Set([
     'via',
   ],
   ...['mcp-session-id', 'mcp-protocol-version', 'mcp-method', 'mcp-name', 'traceparent', 'tracestate', 'baggage'],
-  ...[
-    'workloadaccesstoken',
-    'oauth2callbackurl',
-    'x-rondo-session-token',
-    'forwarded',
-    'x-forwarded-for',
-    'x-forwarded-host',
-    'x-forwarded-proto',
-  ],
+  ...['workloadaccesstoken', 'oauth2callbackurl', TOKEN_HEADER, 'forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto'],
 ]);
 
 /** What is wrong with an allow-list; undefined if nothing is. @param jwt the runtime checks a token of its callers. */

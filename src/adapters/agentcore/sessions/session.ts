@@ -1,7 +1,8 @@
 /** One session: its process, its folder, and when it ends. */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { sha256 } from '../../../journal/canonical.ts';
 import { TOKEN_HEADER, TOKEN_VARIABLE } from '../session-token.ts';
 import type { Clock } from '../wire/clock.ts';
 import type { Guard } from './guard.ts';
@@ -83,11 +84,7 @@ const FAILURES = 3;
 const PING_BYTES = 65_536;
 
 /** The same for each process of a session, and different for each owner, so that a run outlives the process and no owner finds another's. */
-const tenantOf = ({ runtime, id, owner = '' }: Wanted) =>
-  createHash('sha256')
-    .update(JSON.stringify([runtime, id, owner]))
-    .digest('hex')
-    .slice(0, 32);
+const tenantOf = ({ runtime, id, owner = '' }: Wanted) => sha256(JSON.stringify([runtime, id, owner])).slice(0, 32);
 
 /** @throws ToolError `SESSION_FAILED`. */
 export async function startSession(wanted: Wanted, around: Around): Promise<Session> {

@@ -80,9 +80,13 @@ export function recordOf(
   return { ...record, error: name, rule: because ?? (error instanceof AwsError ? message : String(error)) };
 }
 
+/** The token of a request, whatever it is worth. */
+export const tokenOf = ({ authorization }: Signed['headers']): string | undefined =>
+  /^Bearer (.+)$/i.exec([authorization].flat()[0] ?? '')?.[1];
+
 /** The key or the token of a request, or neither. @throws AwsError for a signature that does not hold. */
 export function callerOf(of: Pick<Answering, 'keys' | 'clock' | 'region' | 'account'>, signed: Signed): Caller {
-  const token = /^Bearer (.+)$/i.exec([signed.headers.authorization].flat()[0] ?? '')?.[1];
+  const token = tokenOf(signed.headers);
   if (token !== undefined) return { kind: 'bearer', token };
   if (!isSigned(signed)) return { kind: 'none' };
   const { keys, region } = verified(signed, of.keys, of.clock.now());

@@ -5,10 +5,11 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { invalid } from '../../../errors.ts';
 import { isLoopback } from '../../../server/addresses.ts';
+import { drained } from '../../../server/listen.ts';
 import { report } from '../../../server/report.ts';
 import type { Ended } from '../sessions/session.ts';
 import { administer, PREFIX } from './admin.ts';
-import { type Answering, answer, type Broken, callerOf, type Received, recordOf } from './answer.ts';
+import { type Answering, answer, type Broken, callerOf, type Received, recordOf, tokenOf } from './answer.ts';
 import { bodyOf } from './body.ts';
 import type { Caller, Operations, World } from './call.ts';
 import { type MovableClock, movableClock } from './clock.ts';
@@ -162,7 +163,7 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
       // a page of a browser that resolves its own name to this machine must not reach it
       if (!isOwnHost(headers.host, host)) throw new AwsError('AccessDeniedException', 'The Host header names another server.');
       const signed = { method, path, query, headers, body: new Uint8Array() };
-      const known = headers.authorization?.startsWith('Bearer ') === true || mayBeSigned(signed, keys, clock.now());
+      const known = tokenOf(headers) !== undefined || mayBeSigned(signed, keys, clock.now());
       const body = await bodyOf(request, path, known);
       const result = path.startsWith(PREFIX)
         ? await administer(administered, method, path.slice(PREFIX.length), query, headers.authorization, body)
@@ -267,14 +268,4 @@ async function send({ status, headers, body, breaks }: Encoded & Partial<Broken>
     if (breaks === 'in-stream') return void setImmediate(() => response.destroy());
   }
   response.end();
-}
-
-function drained(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      response.off('drain', done).off('close', done);
-      resolve();
-    };
-    response.on('drain', done).on('close', done);
-  });
 }

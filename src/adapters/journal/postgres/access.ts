@@ -1,7 +1,7 @@
 /** Access to the database: connections, transactions, and what happens if the server goes away. */
-import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RondoError } from '../../../errors.ts';
+import { sha256 } from '../../../journal/canonical.ts';
 import { escaped, type PgClient, type PgPool, poolOf, type Query, TYPES } from './client.ts';
 import { StoreClock } from './clock.ts';
 import { explain, isLost, isPassing } from './errors.ts';
@@ -31,7 +31,7 @@ const names = new Map<string, string>();
 function nameOf(text: string): string {
   let name = names.get(text);
   if (name === undefined) {
-    name = `rondo_${createHash('sha256').update(text).digest('hex').slice(0, 24)}`;
+    name = `rondo_${sha256(text).slice(0, 24)}`;
     names.set(text, name);
   }
   return name;

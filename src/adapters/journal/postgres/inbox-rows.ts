@@ -11,7 +11,8 @@ import type { Query } from './client.ts';
 import { ROW } from './heads.ts';
 import { type Names, quote } from './schema.ts';
 
-const EVENT = 'nr, tenant, id, topic, state, at, until, sender, body, checksum';
+/** The columns of an event. */
+export const EVENT = 'nr, tenant, id, topic, state, at, until, sender, body, checksum';
 
 /** The condition on a tenant, which an index finds. */
 export const ofTenant = (tenant: string | undefined, param: string) => (tenant === undefined ? 'tenant IS NULL' : `tenant = ${param}`);

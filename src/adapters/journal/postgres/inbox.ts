@@ -14,13 +14,11 @@ import {
 import { type EventRow, isSound, listedOf, type UseRow, type WaitRow, waitOf } from '../rows/event.ts';
 import type { Access } from './access.ts';
 import type { Query } from './client.ts';
-import { inboxRows, ofTenant } from './inbox-rows.ts';
+import { EVENT, inboxRows, ofTenant } from './inbox-rows.ts';
 import { LOCK } from './migrate.ts';
 
 /** Held until the end of the transaction. Another schema has another lock. */
 const ALONE = "SELECT pg_advisory_xact_lock($1::int, hashtext('inbox ' || $2::text))";
-
-const EVENT = 'nr, tenant, id, topic, state, at, until, sender, body, checksum';
 
 export function inboxOf(access: Access) {
   const { query, names } = access;

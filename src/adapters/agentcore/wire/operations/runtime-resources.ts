@@ -1,6 +1,7 @@
 /** What Runtime keeps: runtimes, their versions, and endpoints that point to a version. */
 import { randomBytes } from 'node:crypto';
 import { type CustomJwtAuthorizer, type JwtAuthorizer, jwtAuthorizer } from '../../../../server/authorizer.ts';
+import type { Protocol } from '../../sessions/session.ts';
 import { arnOf, type World } from '../call.ts';
 import { AwsError } from '../codec/error.ts';
 
@@ -21,7 +22,6 @@ export interface Configuration {
   platformVersion?: string;
 }
 
-export type Protocol = 'HTTP' | 'MCP' | 'A2A' | 'AGUI';
 /** Seconds. */
 export interface Lifecycle {
   idleRuntimeSessionTimeout: number;

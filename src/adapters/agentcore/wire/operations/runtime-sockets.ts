@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
+import { PREFIX, SESSION } from '../../headers.ts';
 import type { Host } from '../../sessions/host.ts';
 import { openShell, type ShellClient } from '../../sessions/shell.ts';
 import type { Caller, World } from '../call.ts';
@@ -15,8 +16,6 @@ const LARGEST = 65_536;
 const PER_SECOND = 250;
 /** Milliseconds in which the program must take a connection. */
 const HANDSHAKE = 30_000;
-const PREFIX = 'x-amzn-bedrock-agentcore-runtime-';
-const SESSION = 'X-Amzn-Bedrock-AgentCore-Runtime-Session-Id';
 const SHELL = 'X-Amzn-Bedrock-AgentCore-Shell-Id';
 /** A page of a browser cannot send headers: it sends its token, in base64url, as the name of a protocol. */
 const BEARER = 'base64UrlBearerAuthorization';
@@ -49,15 +48,15 @@ export function sockets({ clock }: World, host: Host, targets: Targets): (upgrad
     // what a browser cannot send as a header is in the query, which a signed URL covers
     const inQuery = [...query].map(([name, value]) => [name.toLowerCase(), value] as const).filter(([name]) => name.startsWith(PREFIX));
     const headers = { ...request.headers, ...Object.fromEntries(inQuery) };
-    const id = checked(String(headers[SESSION.toLowerCase()] ?? randomUUID()), 'runtimeSessionId', 33, 256);
+    const id = checked(String(headers[SESSION] ?? randomUUID()), 'runtimeSessionId', 33, 256);
     const { WebSocket, WebSocketServer } = await library();
     const one = (name: string) => [request.headers[name]].flat()[0];
-    const traced = Object.fromEntries(
-      (['traceparent', 'tracestate', 'baggage', 'x-amzn-trace-id'] as const).map((name, i) => [
-        (['traceParent', 'traceState', 'baggage', 'traceId'] as const)[i] as string,
-        one(name),
-      ]),
-    );
+    const traced = {
+      traceParent: one('traceparent'),
+      traceState: one('tracestate'),
+      baggage: one('baggage'),
+      traceId: one('x-amzn-trace-id'),
+    };
     const passed = headersFor(target, id, { headers, id: randomUUID() }, traced);
     const lease = await host.enter(targets.wanted(target, id, own)).catch((error) => Promise.reject(sessionError(error)));
     let upstream: WebSocket | undefined;

@@ -1,5 +1,6 @@
 /** The data plane of Runtime: invocations, commands, the end of a session, and the card of an A2A agent. */
 import { randomUUID } from 'node:crypto';
+import { REQUEST, SESSION, USER } from '../../headers.ts';
 import { runCommand } from '../../sessions/command.ts';
 import { allowedHeaders } from '../../sessions/headers.ts';
 import type { Host, Lease } from '../../sessions/host.ts';
@@ -37,10 +38,6 @@ const COMMAND = 300;
 const CARD_BYTES = 1_000_000;
 const MCP_QUOTA = -32_003;
 
-const SESSION = 'x-amzn-bedrock-agentcore-runtime-session-id';
-const REQUEST = 'x-amzn-bedrock-agentcore-runtime-request-id';
-const USER = 'x-amzn-bedrock-agentcore-runtime-user-id';
-
 const present = (headers: Readonly<Record<string, string | undefined>>) =>
   Object.fromEntries(Object.entries(headers).filter((entry): entry is [string, string] => entry[1] !== undefined));
 
@@ -49,7 +46,7 @@ const baggageOf = (given: string | undefined, id: string) =>
   /(^|,)\s*session\.id=/.test(given ?? '') ? given : [given, `session.id=${encodeURIComponent(id)}`].filter(Boolean).join(',');
 
 /** The headers of a call as the program gets them. @throws AwsError `ValidationException` for one that is too long. */
-export function headersFor({ version, owner }: Target, id: string, call: Call | { headers: Call['headers']; id: string }, traced: Traced) {
+export function headersFor({ version, owner }: Target, id: string, call: Pick<Call, 'headers' | 'id'>, traced: Traced) {
   const allowed = allowedHeaders(version.configuration.requestHeaderConfiguration?.requestHeaderAllowlist ?? [], call.headers);
   if (typeof allowed === 'string') throw invalidInput([{ name: 'requestHeaderAllowlist', message: allowed }]);
   const one = (name: string) => [call.headers[name]].flat()[0];
