@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type Agent, type Ask, Engine, foreignAgent, memoryJournal, supervisor, ToolError, type Turn } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { asks, deferred, ends, expireLease, journals, settle, until } from '../engine/setup.ts';
+import { clock } from '../hitl/setup.ts';
 
 const ben = { id: 'ben' };
 const desk = (agents: readonly Agent[], last = 'done') => {
@@ -164,10 +165,11 @@ describe('what a foreign agent asks', () => {
   });
 
   test('is rejected if no one decided in time', async () => {
-    const alien = asking({ expires: 20 });
-    const engine = new Engine({ agents: [alien] });
+    const alien = asking({ expires: 60_000 });
+    const { journal, time } = clock(memoryJournal(), Date.now());
+    const engine = new Engine({ journal, agents: [alien] });
     const paused = await ends(engine.run(alien, 'x'), 'paused');
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    time.now += 60_001;
     const late = engine.decide(paused.runId, [{ approval: paused.approvals[0].id, type: 'approve' }], { by: { id: 'ben' } });
     await expect(late).rejects.toMatchObject({ code: 'APPROVAL_EXPIRED' });
     const { output } = await ends(engine.resume(paused.runId), 'completed');

@@ -1,14 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { agent, Engine, type Journal, tool } from '../../src/index.ts';
+import { agent, Engine, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { all, anything, around, asks, ends, entriesOf, failure, headOf, journals, refused, shown } from '../engine/setup.ts';
-import { ben, elsewhere, refunding } from './setup.ts';
-
-/** A store whose clock is its own: far from this process's, and moved by the test. */
-function clock(inner: Journal, start = 1_000_000) {
-  const time = { now: start };
-  return { time, journal: around(inner, { now: () => time.now }) };
-}
+import { ben, clock, elsewhere, refunding } from './setup.ts';
 
 describe.each(journals)('expiry on $name', ({ make }) => {
   test('is counted and judged by the clock of the store, not of this process', async () => {
@@ -94,9 +88,9 @@ describe.each(journals)('expiry on $name', ({ make }) => {
 
   test('sweep() leaves alone a run of an agent it does not know', async () => {
     const { journal, time } = clock(make().journal, Date.now());
-    const { a } = refunding({ rule: { expires: 1 } });
+    const { a } = refunding({ rule: { expires: 60_000 } });
     const paused = await ends(new Engine({ journal }).run(a, 'go'), 'paused');
-    time.now += 10;
+    time.now += 60_001;
     const stranger = new Engine({ journal });
     expect(await all(stranger.sweep())).toEqual([]);
     expect((await stranger.inspect(paused.runId)).status).toBe('paused');

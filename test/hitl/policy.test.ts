@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { type AccessRequest, agent, type CallRequest, Engine, memoryJournal, type Policy, supervisor, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, anything, asks, deferred, ends, entriesOf, failure, refused, shown, until } from '../engine/setup.ts';
-import { ana, ben, refunding } from './setup.ts';
+import { all, anything, asks, deferred, ends, entriesOf, failure, refused, shown } from '../engine/setup.ts';
+import { ana, ben, clock, refunding } from './setup.ts';
 
 const allowing = (over: Partial<Policy> = {}): Policy => ({ decide: () => ({ allow: true }), ...over });
 
@@ -195,14 +195,15 @@ describe('access to a run as a whole', () => {
         return { allow: true };
       },
     });
-    const engine = new Engine({ policy });
-    const { a } = refunding({ rule: { expires: 1 } });
+    const { journal, time } = clock(memoryJournal(), Date.now());
+    const engine = new Engine({ journal, policy });
+    const { a } = refunding({ rule: { expires: 60_000 } });
     engine.register?.(a);
     const { runId } = await ends(engine.run(a, 'go'), 'paused');
     down = true;
     expect((await refused('NOT_PERMITTED', engine.inspect(runId))).message).toContain('policy store is down');
     const { wakeAt } = (await all(engine.runs())).find((run) => run.runId === runId) ?? {};
-    await until(() => Date.now() > (wakeAt ?? 0));
+    time.now = (wakeAt ?? 0) + 1;
     const swept = [];
     for await (const { run } of engine.sweep()) swept.push((await run).status);
     expect(swept).toEqual(['completed']);

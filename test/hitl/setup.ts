@@ -1,6 +1,6 @@
-import { type ApprovalRule, agent, Engine, type EngineOptions, type Json, type Schema, tool } from '../../src/index.ts';
+import { type ApprovalRule, agent, Engine, type EngineOptions, type Journal, type Json, type Schema, tool } from '../../src/index.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
-import { anything, asks } from '../engine/setup.ts';
+import { anything, around, asks } from '../engine/setup.ts';
 
 export const ana = { id: 'ana' };
 export const ben = { id: 'ben', roles: ['lead'] };
@@ -34,3 +34,9 @@ export function refunding(
 /** The same agent in another process. */
 export const elsewhere = (journal: EngineOptions['journal'], a: ReturnType<typeof refunding>['a'], o: EngineOptions = {}) =>
   new Engine({ ...(journal && { journal }), agents: [a], ...o });
+
+/** A store whose clock is its own: far from this process's, and moved by the test. */
+export function clock(inner: Journal, start = 1_000_000) {
+  const time = { now: start };
+  return { time, journal: around(inner, { now: () => time.now }) };
+}
