@@ -20,9 +20,10 @@ export type Credentials =
 
 /**
  * Gets the credentials that a tool declares, at each start of a call. From then on the run masks them everywhere: they reach neither the
- * model, the journal nor a span. @param consent the approved consent of this call, which is completed first.
+ * model, the journal nor a span. @param consent the approved consent of this call, which is completed first. @param again the call has had them
+ * before, so a forced consent is not asked for again.
  */
-export async function credentials(scope: Scope, tool: ToolDefinition, consent?: Consent): Promise<Credentials> {
+export async function credentials(scope: Scope, tool: ToolDefinition, consent?: Consent, again = false): Promise<Credentials> {
   const { host, drive, grants } = scope;
   const { identity } = host;
   const values: { [name: string]: string } = Object.create(null);
@@ -33,10 +34,13 @@ export async function credentials(scope: Scope, tool: ToolDefinition, consent?: 
       const request = wanted as CredentialRequest;
       const more = beyond(request, grants);
       if (more) return { ok: false, error: notGranted(tool.name, more) };
-      const { handle } = consent?.provider === request.provider ? consent : {};
+      const given = consent?.provider === request.provider ? consent : undefined;
+      const handle = given?.handle;
       if (handle !== undefined && identity.complete)
         await asked(scope, tool, (o) => identity.complete?.({ ...request, ...o, handle }) ?? Promise.resolve());
-      const got = await asked(scope, tool, (o) => identity.get({ ...request, ...o }));
+      // forced consent is asked for once a call: the person has given it now, or gave it when the token to be renewed was got
+      const { force: _, ...stored } = request;
+      const got = await asked(scope, tool, (o) => identity.get({ ...(given || again ? stored : request), ...o }));
       if ('consentUrl' in got && typeof got.consentUrl === 'string' && got.consentUrl !== '') {
         const kept = typeof got.handle === 'string' && got.handle !== '' ? { handle: got.handle } : {};
         return { ok: false, consent: { provider: request.provider, url: got.consentUrl, ...kept } };
@@ -73,7 +77,7 @@ function asked<T>({ run, frame, drive, cancel }: Scope, tool: ToolDefinition, as
 /** Renews the credentials of a call before an attempt, if one expires soon. @throws ToolError; nothing ran. */
 export function renewed(scope: Scope, ready: Ready): Promise<void> | undefined {
   if (ready.expiresAt === undefined || ready.expiresAt - MARGIN > Date.now()) return undefined;
-  return credentials(scope, ready.tool).then((got) => {
+  return credentials(scope, ready.tool, undefined, true).then((got) => {
     if (got.ok) {
       ready.credentials = got.values;
       ready.expiresAt = got.expiresAt;

@@ -48,7 +48,7 @@ async function recalled(scope: Scope, call: Call, tool: ToolDefinition | undefin
   // another run may have taken the claim over, and done it
   const looked = call.intent && (await lookUpIntent(scope, tool, call, bare(call.intent), valid.shown));
   if (looked && looked.go !== 'claim') return looked;
-  const got = tool.options.credentials ? await unlessHalted(credentials(scope, tool), scope.cancel) : undefined;
+  const got = tool.options.credentials ? await unlessHalted(credentials(scope, tool, undefined, true), scope.cancel) : undefined;
   if (got && !got.ok) return lostTrack(call, ', and its credentials could not be had again.');
   const intent = looked && {
     ...looked.intent,

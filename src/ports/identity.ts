@@ -3,7 +3,17 @@ import type { Principal } from './principal.ts';
 export interface CredentialRequest {
   provider: string;
   scopes?: readonly string[];
+  /**
+   * `api-key`: a key of the application. `client`: a token of the application (client credentials). `user`: a token that the user consented to
+   * (authorization code). `exchange`: a token for the user, got with the caller's own (token exchange, JWT bearer).
+   */
   flow?: 'api-key' | 'client' | 'user' | 'exchange';
+  /** What the token is for, as URIs (RFC 8707). */
+  resources?: readonly string[];
+  /** Who the token is for, by name (RFC 8693). */
+  audiences?: readonly string[];
+  /** True: the user consents again, whatever is stored. Once per call: after the consent the stored token is used. */
+  force?: boolean;
 }
 
 /** The caller's own token, from its authentication. It is kept only while the run is being driven, and never stored. */

@@ -111,8 +111,7 @@ class Worker implements AgentExecutor {
   }
 }
 
-// @ts-expect-error it has no types
-const { default: express } = (await import('express')) as { default: () => App };
+const { default: express } = (await import('express')) as unknown as { default: () => App };
 const app = express();
 const listening = app.listen(0, '127.0.0.1', () => {
   const url = `http://127.0.0.1:${(listening.address() as { port: number }).port}`;

@@ -56,6 +56,28 @@ describe.each(journals)('an identity on $name', ({ make }) => {
     ]);
   });
 
+  test('is asked to force consent once: not after the person consented', async () => {
+    const { journal } = make();
+    const { identity, seen } = consenting();
+    const call = tool({
+      name: 'call',
+      description: '',
+      input: anything,
+      effect: 'read',
+      credentials: { key: { provider: 'pay', flow: 'user', resources: ['https://api.example/'], audiences: ['api'], force: true } },
+      execute: () => 'ok',
+    });
+    const who = agent({ name: 'clerk', instructions: '', model: scripted([asks(['call', {}]), 'done']), tools: [call] });
+    const engine = new Engine({ journal, identity, agents: [who] });
+    const { runId, approvals } = await ends(engine.run(who, 'go', { by }), 'paused');
+    await engine.decide(runId, [{ approval: approvals[0].id, type: 'approve' }], { by });
+    await ends(engine.resume(runId, { by }), 'completed');
+    expect(seen.map(({ force, resources, audiences }) => [force, resources, audiences])).toEqual([
+      [true, ['https://api.example/'], ['api']],
+      [undefined, ['https://api.example/'], ['api']],
+    ]);
+  });
+
   test('gets no assertion if the run continues without its caller', async () => {
     const { journal } = make();
     const { identity, seen } = consenting();
