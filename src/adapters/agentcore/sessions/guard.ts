@@ -40,6 +40,8 @@ export function startGuard(folder: string): Guard {
     add: (group) => say(`+${group}`),
     remove: (group) => say(`-${group}`),
     async close() {
+      // a server that waits for this must not end before
+      child.ref();
       say('calm');
       child.stdin.end();
       await over;
