@@ -40,6 +40,21 @@ export type ErrorCode =
   | 'RECORDING_VERSION'
   // a memory did not forget
   | 'MEMORY_UNAVAILABLE'
+  // the vault of credentials: its key is missing or another one, what it holds was changed, or its file cannot be used
+  | 'VAULT_KEY_UNAVAILABLE'
+  | 'VAULT_DAMAGED'
+  | 'VAULT_UNAVAILABLE'
+  // an authorization server is down or slow, refused a request, or answered what is not OAuth
+  | 'PROVIDER_UNAVAILABLE'
+  | 'PROVIDER_REFUSED'
+  | 'PROVIDER_ANSWER_INVALID'
+  // a person's consent, or the token that they signed in with, is over; and why a browser's return from a consent is refused
+  | 'CONSENT_EXPIRED'
+  | 'CONSENT_NOT_FOUND'
+  | 'CONSENT_MISMATCH'
+  | 'CONSENT_USED'
+  | 'CONSENT_DECLINED'
+  | 'RETURN_URL_REFUSED'
   // an error other than a RondoError, thrown by a part given to the engine, such as a store
   | 'INTERNAL';
 

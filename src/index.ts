@@ -106,7 +106,16 @@ export type { WaitFor } from './loop/wait.ts';
 export { type WaitToolOptions, waitTool } from './loop/wait-tool.ts';
 export type { Compacted, Compaction, Conversation } from './ports/compaction.ts';
 export type { Ask, Turn, TurnContext, TurnResult } from './ports/foreign.ts';
-export type { Assertion, ConsentNeeded, CredentialRequest, Identity, Occasion, Token } from './ports/identity.ts';
+export type {
+  Assertion,
+  ConsentNeeded,
+  ConsentReturn,
+  ConsentReturned,
+  CredentialRequest,
+  Identity,
+  Occasion,
+  Token,
+} from './ports/identity.ts';
 export type { Kept } from './ports/kept.ts';
 export type { Fact, ForgetRequest, Memory, RecallRequest, RecordRequest } from './ports/memory.ts';
 export type {

@@ -42,12 +42,35 @@ export interface Token {
   token: string;
   /** Epoch milliseconds. A token that expires within 30 seconds is renewed before an attempt. Default: it does not expire. */
   expiresAt?: number;
+  /** How it was got, where the tool did not say. For the audit. */
+  flow?: NonNullable<CredentialRequest['flow']>;
+  /** True: it was renewed for this request, with a refresh token. For the audit. */
+  refreshed?: boolean;
 }
 
 /** A person must consent first. `handle` is passed to `complete` after the approval. It is journaled, so it must not be a secret. */
 export interface ConsentNeeded {
   consentUrl: string;
   handle: string;
+}
+
+/** The browser of a user who comes back from a consent. */
+export interface ConsentReturn {
+  /** The whole URL that it came back to. */
+  url: string;
+  /** Who is signed in at this browser. */
+  by: Principal;
+  /** The token that they are signed in with, if there is one. */
+  assertion?: Assertion;
+  signal: AbortSignal;
+}
+
+/** A consent that ended: which approval it is of, by its run and its handle. */
+export interface ConsentReturned {
+  runId: string;
+  handle: string;
+  provider: string;
+  outcome: 'granted' | 'declined';
 }
 
 /** Gets credentials for tools, or the URL where a person must consent first. See docs/identity.md. */
@@ -59,4 +82,12 @@ export interface Identity {
    * be called again with the same handle.
    */
   complete?(r: CredentialRequest & Occasion & { handle: string }): Promise<void>;
+  /**
+   * Ends the consent that a browser comes back from, for the user who began it: their id or, where it began with a token, the very same
+   * token. It works in any process. `consentCallback()` of `rondo/identity` calls it, decides the approval, and resumes the run.
+   * @throws RondoError `CONSENT_NOT_FOUND`, `CONSENT_MISMATCH` for another user or another token, `CONSENT_USED`, `CONSENT_EXPIRED`,
+   *   `RETURN_URL_REFUSED`, `PROVIDER_UNAVAILABLE`, `PROVIDER_REFUSED` or `PROVIDER_ANSWER_INVALID`. `details` of `CONSENT_USED` and
+   *   `CONSENT_EXPIRED` are `{ runId, handle }`, so that the user can be asked again.
+   */
+  returned?(r: ConsentReturn): Promise<ConsentReturned>;
 }
