@@ -30,8 +30,7 @@ export type Approval = {
       digest: string;
     }
   | { kind: 'question'; question: string; answer?: JsonSchema }
-  /** `handle`: by which the identity knows the consent. */
-  | { kind: 'consent'; provider: string; url: string; handle?: string }
+  | { kind: 'consent'; provider: string; url: string }
 );
 
 const TOOL: readonly DecisionType[] = ['approve', 'edit', 'reject'];
@@ -96,10 +95,7 @@ export function view(run: RunFold, { asked, call, frame }: Asked): Approval {
   };
   if (asked.kind === 'question')
     return { ...base, kind: 'question', question: asked.question ?? '', ...(asked.answer && { answer: asked.answer }) };
-  if (asked.kind === 'consent') {
-    const { provider = '', url = '', handle } = asked;
-    return { ...base, kind: 'consent', provider, url, ...(handle !== undefined && { handle }) };
-  }
+  if (asked.kind === 'consent') return { ...base, kind: 'consent', provider: asked.provider ?? '', url: asked.url ?? '' };
   const written = copyJson(call.input);
   const tool = { ...base, kind: 'tool', tool: asked.tool, digest: asked.digest } as const;
   return asked.input === undefined ? { ...tool, input: written } : { ...tool, input: copyJson(asked.input), written };
