@@ -51,9 +51,40 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   GetAgentRuntimeEndpoint: { from: 'documentation', guess: 'the id of an endpoint is its name' },
   DeleteAgentRuntimeEndpoint: { from: 'documentation', guess: `${STATUS}; DEFAULT is deleted with its runtime only` },
   ListAgentRuntimeEndpoints: { from: 'documentation', guess: 'the order, by creation; pages of 100' },
-  ListTagsForResource: { from: 'documentation; runtimes and endpoints' },
+  ListTagsForResource: { from: 'documentation; runtimes, endpoints, workload identities and credential providers' },
   TagResource: { from: 'documentation', guess: 'the 51st tag is a ServiceQuotaExceededException' },
   UntagResource: { from: 'documentation: a key that is not there is left out' },
+  CreateWorkloadIdentity: { from: 'documentation', guess: 'a name in use is a ValidationException with the reason ResourceConflict' },
+  GetWorkloadIdentity: { from: 'documentation: also that of a runtime, by the id of the runtime' },
+  UpdateWorkloadIdentity: { from: 'documentation', guess: 'without return URLs, those it has stay' },
+  DeleteWorkloadIdentity: {
+    from: 'documentation',
+    guess: 'its tokens end, and those of its users are forgotten; that of a runtime goes with the runtime, and is an AccessDeniedException',
+  },
+  ListWorkloadIdentities: { from: 'documentation', guess: 'the order, by creation; pages of 20' },
+  CreateApiKeyCredentialProvider: {
+    from: 'documentation: the key is kept sealed and never comes back',
+    guess: 'a name in use is a ConflictException; a secret of Secrets Manager is refused, as there is none',
+  },
+  GetApiKeyCredentialProvider: { from: 'documentation: the ARN of a secret, and not the key' },
+  UpdateApiKeyCredentialProvider: { from: 'documentation: the new key counts at once' },
+  DeleteApiKeyCredentialProvider: { from: 'documentation' },
+  ListApiKeyCredentialProviders: { from: 'documentation', guess: 'the order, by creation; pages of 100' },
+  GetTokenVault: { from: 'documentation: the one vault `default`', guess: 'its key is that of the service until it is changed' },
+  SetTokenVaultCMK: { from: 'documentation', guess: 'the ARN of the key is kept and not used' },
+  GetWorkloadAccessToken: {
+    from: 'documentation: an opaque token; a workload of a runtime gets it from the service alone',
+    guess: 'it is valid for an hour; for a workload of a runtime this is an AccessDeniedException',
+  },
+  GetWorkloadAccessTokenForJWT: {
+    from: 'documentation: the user is `iss` and `sub` of a JWT that has not expired',
+    guess: 'a JWT that is not taken is a ValidationException; the signature is not checked',
+  },
+  GetWorkloadAccessTokenForUserId: { from: 'documentation: any text that names the user' },
+  GetResourceApiKey: {
+    from: 'documentation',
+    guess: 'a workload token that was changed or has expired, or whose workload was deleted, is an UnauthorizedException',
+  },
 };
 
 /** What sources disagree on: the point, what the server does, and how to have it the other way. */
@@ -62,6 +93,11 @@ export const SWITCHES: readonly (readonly [string, string, string])[] = [
     'A busy session whose pings have no `time_of_last_update`',
     'It is idle, with a warning, and ends at its idle timeout: measured by the authors of fastagent in August 2026',
     "`sessions: { untimed: 'protect' }`: it is busy, as the documentation says",
+  ],
+  [
+    'The service in the ARN of a credential provider',
+    "`bedrock-agentcore`, as IAM's documentation, the samples and the schema of TagResource have it",
+    "`identity: { providerArns: 'acps' }`: as the schema of the answers has it; such a provider cannot be tagged",
   ],
 ];
 

@@ -5,6 +5,8 @@ export const PREFIX = 'x-amzn-bedrock-agentcore-runtime-';
 export const SESSION = `${PREFIX}session-id`;
 export const USER = `${PREFIX}user-id`;
 export const REQUEST = `${PREFIX}request-id`;
+/** The token of the workload, for Identity. The platform sends it as `WorkloadAccessToken` too. */
+export const WORKLOAD_TOKEN = 'x-amz-bedrock-agentcore-identity-wat';
 /** What the headers of an application begin with. */
 export const CUSTOM = `${PREFIX}custom-`;
 

@@ -8,7 +8,7 @@ import { HttpError } from '../../../server/errors.ts';
 import type { Handler } from '../../../server/listen.ts';
 import { ATTR } from '../../../telemetry/names.ts';
 import { parseTraceparent } from '../../../telemetry/traceparent.ts';
-import { CUSTOM, isSessionId, REQUEST, SESSION, USER } from '../headers.ts';
+import { CUSTOM, isSessionId, REQUEST, SESSION, USER, WORKLOAD_TOKEN } from '../headers.ts';
 
 /** One request, as the platform passed it on. */
 export interface Invocation {
@@ -95,7 +95,7 @@ function invocationOf(headers: Headers, needsSession: boolean): Invocation {
     get custom() {
       return customOf(headers);
     },
-    workloadToken: () => headers.get('x-amz-bedrock-agentcore-identity-wat') ?? headers.get('workloadaccesstoken') ?? undefined,
+    workloadToken: () => headers.get(WORKLOAD_TOKEN) ?? headers.get('workloadaccesstoken') ?? undefined,
   };
 }
 

@@ -7,6 +7,7 @@ import type { Bound } from './bindings.ts';
 import type { Operation, Operations, World } from './call.ts';
 import { AwsError, type Encoded, encodeError } from './codec/error.ts';
 import { endpointOperations } from './operations/endpoints.ts';
+import { type IdentityOptions, identityOperations } from './operations/identity.ts';
 import { sessionOperations } from './operations/runtime.ts';
 import { sockets } from './operations/runtime-sockets.ts';
 import { namedOf, targets } from './operations/runtime-target.ts';
@@ -17,13 +18,14 @@ import type { Behind, RunningSession } from './server.ts';
 /** How the sessions of runtimes are held. */
 export type SessionOptions = Pick<HostOptions, 'logs' | 'newPerSecond' | 'untimed' | 'grace' | 'starting' | 'pinging'>;
 
-export function behind(world: World, bound: Bound, sessions: SessionOptions): Behind {
+export function behind(world: World, bound: Bound, sessions: SessionOptions, identity: IdentityOptions): Behind {
   const host = sessionHost({ ...sessions, clock: world.clock, onWarning: report('startAgentCore()') });
   const found = targets(world, bound);
   const control = { ...runtimeOperations(world), ...endpointOperations(world), ...tagOperations(world) };
   const operations: Operations = {
     ...control,
     ...sessionOperations(world, host, found),
+    ...identityOperations(world, identity),
     // the sessions of what is deleted end
     DeleteAgentRuntime: then(control.DeleteAgentRuntime, ({ agentRuntimeId, agentRuntimeVersion }) => {
       if (agentRuntimeVersion === undefined) stop(`${agentRuntimeId}/`, 'its runtime was deleted');

@@ -1,5 +1,6 @@
 import { behind, type SessionOptions } from './behind.ts';
 import { type Bindings, bindings } from './bindings.ts';
+import type { IdentityOptions } from './operations/identity.ts';
 import { type AgentCore, listenWire, type WireOptions } from './server.ts';
 
 export type { SessionOptions } from './behind.ts';
@@ -7,6 +8,7 @@ export type { Bindings, Container } from './bindings.ts';
 export { type Clock, type MovableClock, movableClock } from './clock.ts';
 export type { Fault, FaultKind } from './faults.ts';
 export type { CallRecord } from './log.ts';
+export type { IdentityOptions } from './operations/identity.ts';
 export type { AgentCore, RunningSession, Sessions, WireOptions } from './server.ts';
 export type { Keys } from './sigv4.ts';
 
@@ -14,6 +16,7 @@ export interface AgentCoreOptions extends WireOptions {
   /** Commands behind container URIs and functions behind Lambda ARNs, or the path of a JSON file of them. */
   bindings?: Bindings | string;
   sessions?: SessionOptions;
+  identity?: IdentityOptions;
 }
 
 /**
@@ -22,7 +25,7 @@ export interface AgentCoreOptions extends WireOptions {
  * @throws RondoError `CONFIG_INVALID`.
  */
 export async function startAgentCore(o: AgentCoreOptions = {}): Promise<AgentCore> {
-  const { bindings: given, sessions = {}, ...options } = o;
+  const { bindings: given, sessions = {}, identity = {}, ...options } = o;
   const bound = bindings(given);
-  return listenWire(options, (world) => behind(world, bound, sessions));
+  return listenWire(options, (world) => behind(world, bound, sessions, identity));
 }

@@ -6,6 +6,7 @@ import { deserialize, serialize } from 'node:v8';
 import { invalid } from '../../../errors.ts';
 import { canonical } from '../../../journal/canonical.ts';
 import { AwsError, invalidInput } from './codec/error.ts';
+import { keyIn, type Sealing, sealing } from './sealing.ts';
 
 export interface Page<T> {
   items: T[];
@@ -31,6 +32,8 @@ export interface State {
    * @throws AwsError `ConflictException` if the token came with another request before.
    */
   once<T>(operation: string, token: string | undefined, input: unknown, make: () => T): T;
+  /** For what must not be in the file as it is. */
+  readonly sealing: Sealing;
   /** How many resources of each kind there are. */
   counts(): Readonly<Record<string, number>>;
   clear(): void;
@@ -45,15 +48,20 @@ const TABLES = `
   CREATE TABLE IF NOT EXISTS token (
     operation TEXT NOT NULL, token TEXT NOT NULL, input TEXT NOT NULL, answer BLOB NOT NULL, PRIMARY KEY (operation, token)
   ) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS secret (value BLOB NOT NULL) STRICT;`;
+  CREATE TABLE IF NOT EXISTS secret (value BLOB NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS sealed (value BLOB NOT NULL) STRICT;`;
 
 /** Entries of a page, where the request does not say. */
 const PAGE = 100;
 
-/** @param path a file, made for its owner alone; undefined: in memory. @throws RondoError `CONFIG_INVALID` if it cannot be opened. */
+/**
+ * @param path a file, made for its owner alone; undefined: in memory. The key of its secrets is beside it, in `<path>.key`.
+ * @throws RondoError `CONFIG_INVALID` if it cannot be opened, or if the key is another one.
+ */
 export function openState(path: string | undefined): State {
   const db = open(path);
   const secret = secretOf(db);
+  const sealed = sealingOf(db, path);
   const get = db.prepare('SELECT value FROM resource WHERE kind = ? AND id = ?');
   const put = db.prepare(
     'INSERT INTO resource (kind, id, parent, value) VALUES (?, ?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET parent = excluded.parent, value = excluded.value',
@@ -90,6 +98,7 @@ export function openState(path: string | undefined): State {
   }
 
   return {
+    sealing: sealed,
     get: <T>(kind: string, id: string) => storedValue<T>(get.get(kind, id)),
     put: (kind, id, value, parent = '') => void put.run(kind, id, parent, serialize(value)),
     delete: (kind, id) => void remove.run(kind, id),
@@ -120,6 +129,23 @@ export function openState(path: string | undefined): State {
     clear: () => db.exec('DELETE FROM resource; DELETE FROM token'),
     close: () => db.close(),
   };
+}
+
+const CHECKED = 'the key of this file';
+
+/** Another key is told at the start, because a secret that cannot be opened is found late. @throws RondoError `CONFIG_INVALID`. */
+function sealingOf(db: DatabaseSync, path: string | undefined): Sealing {
+  const [row] = db.prepare('SELECT value FROM sealed').all();
+  try {
+    const own = sealing(path === undefined ? randomBytes(32) : keyIn(`${path}.key`, row === undefined));
+    if (!row) db.prepare('INSERT INTO sealed (value) VALUES (?)').run(own.seal(CHECKED, true));
+    else if (own.open(CHECKED, row.value as Uint8Array) === undefined)
+      throw invalid(`startAgentCore(): ${path}.key is not the key of ${path}. Put its own key file there, or start with a new state file.`);
+    return own;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
 }
 
 const storedValue = <T>(row: Record<string, unknown> | undefined): T | undefined =>

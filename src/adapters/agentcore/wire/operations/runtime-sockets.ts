@@ -37,7 +37,8 @@ async function library(): Promise<Library> {
 }
 
 /** @returns whether the path is one of these. Throws AwsError. */
-export function sockets({ clock }: World, host: Host, targets: Targets): (upgrade: Upgrade) => Promise<boolean> {
+export function sockets(world: World, host: Host, targets: Targets): (upgrade: Upgrade) => Promise<boolean> {
+  const { clock } = world;
   return async ({ request, socket, head, path, query, caller }) => {
     const [, label, shells] = /^\/runtimes\/([^/]+)\/ws(\/shells)?$/.exec(path) ?? [];
     if (label === undefined) return false;
@@ -57,7 +58,7 @@ export function sockets({ clock }: World, host: Host, targets: Targets): (upgrad
       baggage: one('baggage'),
       traceId: one('x-amzn-trace-id'),
     };
-    const passed = headersFor(target, id, { headers, id: randomUUID() }, traced);
+    const passed = headersFor(world, target, id, { headers, id: randomUUID() }, traced);
     const lease = await host.enter(targets.wanted(target, id, own)).catch((error) => Promise.reject(sessionError(error)));
     let upstream: WebSocket | undefined;
     try {

@@ -31,6 +31,8 @@ export interface Target {
   readonly arn: string;
   /** The subject of the caller's token. */
   readonly owner: string | undefined;
+  /** The caller's token, for the workload token of the runtime. */
+  readonly userToken: string | undefined;
 }
 
 export interface Targets {
@@ -77,7 +79,8 @@ export function targets(world: World, bound: Bound): Targets {
       const owner = await admitted(caller, authorizer, () => metadataUrl(urlOf(host, arn), named.qualifier));
       if (world.clock.now() < endpoint.readyAt && endpoint.createdAt.getTime() === endpoint.updatedAt.getTime())
         throw new AwsError('RetryableConflictException', `The endpoint ${endpoint.name} of ${runtime.id} is being created.`);
-      return { runtime, version, endpoint: endpoint.name, arn, owner };
+      const userToken = caller.kind === 'bearer' ? caller.token : undefined;
+      return { runtime, version, endpoint: endpoint.name, arn, owner, userToken };
     },
     metadata(named, host) {
       const { runtime, version, arn } = resolved(named);

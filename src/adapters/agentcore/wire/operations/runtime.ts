@@ -1,6 +1,6 @@
 /** The data plane of Runtime: invocations, commands, the end of a session, and the card of an A2A agent. */
 import { randomUUID } from 'node:crypto';
-import { REQUEST, SESSION, USER } from '../../headers.ts';
+import { REQUEST, SESSION, USER, WORKLOAD_TOKEN } from '../../headers.ts';
 import { runCommand } from '../../sessions/command.ts';
 import { allowedHeaders } from '../../sessions/headers.ts';
 import type { Host, Lease } from '../../sessions/host.ts';
@@ -9,6 +9,7 @@ import type { Protocol, Wanted } from '../../sessions/session.ts';
 import type { Call, Operations, World } from '../call.ts';
 import type { Output } from '../codec/encode.ts';
 import { AwsError, invalidInput } from '../codec/error.ts';
+import { invocationToken } from '../identity/invocation-token.ts';
 import { hostOf, type Named, sessionError, type Target, type Targets } from './runtime-target.ts';
 
 interface Traced {
@@ -46,17 +47,22 @@ const baggageOf = (given: string | undefined, id: string) =>
   /(^|,)\s*session\.id=/.test(given ?? '') ? given : [given, `session.id=${encodeURIComponent(id)}`].filter(Boolean).join(',');
 
 /** The headers of a call as the program gets them. @throws AwsError `ValidationException` for one that is too long. */
-export function headersFor({ version, owner }: Target, id: string, call: Pick<Call, 'headers' | 'id'>, traced: Traced) {
+export function headersFor(world: World, target: Target, id: string, call: Pick<Call, 'headers' | 'id'>, traced: Traced) {
+  const { version, owner, runtime, userToken } = target;
   const allowed = allowedHeaders(version.configuration.requestHeaderConfiguration?.requestHeaderAllowlist ?? [], call.headers);
   if (typeof allowed === 'string') throw invalidInput([{ name: 'requestHeaderAllowlist', message: allowed }]);
   const one = (name: string) => [call.headers[name]].flat()[0];
+  // who has a token does not say himself who he is
+  const user = owner === undefined ? one(USER) : undefined;
+  const workloadToken = invocationToken(world, runtime.id, userToken ?? user, userToken !== undefined);
   return {
     ...allowed,
     ...present({
       [SESSION]: id,
       [REQUEST]: call.id,
-      // who has a token does not say himself who he is
-      [USER]: owner === undefined ? one(USER) : undefined,
+      [USER]: user,
+      workloadaccesstoken: workloadToken,
+      [WORKLOAD_TOKEN]: workloadToken,
       oauth2callbackurl: one('oauth2callbackurl'),
       traceparent: traced.traceParent,
       tracestate: traced.traceState,
@@ -66,7 +72,8 @@ export function headersFor({ version, owner }: Target, id: string, call: Pick<Ca
   };
 }
 
-export function sessionOperations({ clock, state }: World, host: Host, targets: Targets): Operations {
+export function sessionOperations(world: World, host: Host, targets: Targets): Operations {
+  const { clock, state } = world;
   /** @throws AwsError. */
   const entered = async (wanted: Wanted): Promise<Lease> => {
     try {
@@ -82,7 +89,7 @@ export function sessionOperations({ clock, state }: World, host: Host, targets: 
     const wanted = targets.wanted(target, id, hostOf(call));
     const { protocol } = wanted;
     const headers = {
-      ...headersFor(target, id, call, input),
+      ...headersFor(world, target, id, call, input),
       ...present({
         'content-type': input.contentType ?? 'application/octet-stream',
         accept: input.accept ?? '*/*',
@@ -171,7 +178,7 @@ export function sessionOperations({ clock, state }: World, host: Host, targets: 
     const id = sessionIdOf(input);
     const { session, done } = await entered(targets.wanted(target, id, hostOf(call)));
     try {
-      const headers = { ...headersFor(target, id, call, {}), accept: 'application/json' };
+      const headers = { ...headersFor(world, target, id, call, {}), accept: 'application/json' };
       const answered = await session.ask({ method: 'GET', path: '/.well-known/agent-card.json', headers, signal: call.signal });
       const text = await textOf(answered, CARD_BYTES);
       if (answered.status !== 200) throw new AwsError('RuntimeClientError', `Received error (${answered.status}) from runtime.`);

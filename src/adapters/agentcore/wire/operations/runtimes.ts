@@ -1,8 +1,9 @@
 /** The control plane of Runtime: runtimes and their versions. */
 import { RondoError } from '../../../../errors.ts';
 import { allowListProblem } from '../../sessions/headers.ts';
-import { arnOf, type Operations, type World } from '../call.ts';
+import type { Operations, World } from '../call.ts';
 import { invalidInput } from '../codec/error.ts';
+import { addWorkloadOf, removeWorkload, workloadArn } from '../identity/resources.ts';
 import type { PageRequest } from '../state.ts';
 import {
   authorizerOf,
@@ -52,7 +53,7 @@ export function runtimeOperations(world: World): Operations {
   }
 
   const identityOf = (runtime: Runtime) => ({
-    workloadIdentityArn: arnOf(world, `workload-identity-directory/default/workload-identity/${runtime.id}`),
+    workloadIdentityArn: workloadArn(world, runtime.id),
   });
 
   function addVersion(runtime: Runtime, configuration: Configuration): Version {
@@ -63,6 +64,7 @@ export function runtimeOperations(world: World): Operations {
 
   function remove(runtime: Runtime): void {
     state.put(RUNTIME, runtime.id, { ...runtime, goneAt: soon() });
+    removeWorkload(world, runtime.id);
     for (const endpoint of state.list<Endpoint>(ENDPOINT, runtime.id)) putEndpoint(world, runtime, { ...endpoint, goneAt: soon() });
   }
 
@@ -88,6 +90,7 @@ export function runtimeOperations(world: World): Operations {
           throw conflict(`An agent runtime with the name ${name} exists already.`);
         const runtime: Runtime = { id: `${name}-${suffix()}`, name, createdAt: date(), version: 1, tags };
         state.put(RUNTIME, runtime.id, runtime);
+        addWorkloadOf(world, runtime.id);
         const version = addVersion(runtime, configuration);
         const at = date();
         putEndpoint(world, runtime, { name: DEFAULT, version: 1, createdAt: at, updatedAt: at, readyAt: soon(), tags: {} });

@@ -1,6 +1,8 @@
 /** Tags of every kind of resource. */
 import type { Operations, World } from '../call.ts';
 import { AwsError } from '../codec/error.ts';
+import { API_KEY, OAUTH2, WORKLOAD } from '../identity/resources.ts';
+import { ENDPOINT, RUNTIME } from './runtime-resources.ts';
 
 type Tags = Record<string, string>;
 interface Named {
@@ -10,22 +12,35 @@ interface Tagged {
   tags: Tags;
 }
 
-/** By the ARN of a resource: its kind and id in the state. */
-function placeOf(arn: string): [kind: string, id: string] | undefined {
-  const match = /^arn:aws:bedrock-agentcore:[^:]+:\d{12}:runtime\/([^/]+)(?:\/runtime-endpoint\/([^/]+))?$/.exec(arn);
-  if (!match) return undefined;
-  return match[2] === undefined ? ['runtime', match[1] as string] : ['runtime-endpoint', `${match[1]}/${match[2]}`];
+/** Kinds of which a resource is in no other, by how their ARN goes on. */
+const PLACES: readonly (readonly [kind: string, arn: RegExp])[] = [
+  [RUNTIME, /^bedrock-agentcore:[^:]+:\d{12}:runtime\/([^/]+)$/],
+  [WORKLOAD, /^bedrock-agentcore:[^:]+:\d{12}:workload-identity-directory\/default\/workload-identity\/([^/]+)$/],
+  [API_KEY, /^bedrock-agentcore:[^:]+:\d{12}:token-vault\/default\/apikeycredentialprovider\/([^/]+)$/],
+  [OAUTH2, /^bedrock-agentcore:[^:]+:\d{12}:token-vault\/default\/oauth2credentialprovider\/([^/]+)$/],
+];
+const ENDPOINTS = /^bedrock-agentcore:[^:]+:\d{12}:runtime\/([^/]+)\/runtime-endpoint\/([^/]+)$/;
+
+/** By the ARN of a resource: its kind, its id, and what it is listed under in the state. */
+function placeOf(arn: string): readonly [kind: string, id: string, parent: string] | undefined {
+  const named = arn.replace(/^arn:aws:/, '');
+  const [, runtime, endpoint] = ENDPOINTS.exec(named) ?? [];
+  if (runtime !== undefined) return [ENDPOINT, `${runtime}/${endpoint}`, runtime];
+  for (const [kind, pattern] of PLACES) {
+    const id = pattern.exec(named)?.[1];
+    if (id !== undefined) return [kind, id, ''];
+  }
+  return undefined;
 }
 
 const MOST = 50;
 
 export function tagOperations({ state }: World): Operations {
   function tagged(arn: string): { value: Tagged; put(tags: Tags): void } {
-    const place = placeOf(arn);
-    const value = place && state.get<Tagged>(...place);
-    if (!place || !value) throw new AwsError('ResourceNotFoundException', `Resource ${arn} was not found.`);
-    const parent = place[0] === 'runtime' ? '' : (place[1].split('/')[0] as string);
-    return { value, put: (tags) => state.put(...place, { ...value, tags }, parent) };
+    const [kind = '', id = '', parent] = placeOf(arn) ?? [];
+    const value = state.get<Tagged>(kind, id);
+    if (!value) throw new AwsError('ResourceNotFoundException', `Resource ${arn} was not found.`);
+    return { value, put: (tags) => state.put(kind, id, { ...value, tags }, parent) };
   }
   return {
     ListTagsForResource: ({ resourceArn }: Named) => ({ tags: tagged(resourceArn).value.tags }),
