@@ -5,7 +5,6 @@ import type { RunOptions } from '../engine/options.ts';
 import type { RunResult } from '../engine/results.ts';
 import type { TraceRecord } from '../engine/trace/trace-record.ts';
 import { RondoError } from '../errors.ts';
-import { approve, respond } from '../hitl/answers.ts';
 import type { Approval } from '../hitl/approvals.ts';
 import type { Decision, Limits } from '../journal/entries.ts';
 import { type Json, toldJson } from '../json.ts';
@@ -16,9 +15,9 @@ import type { AgentOption, ModelOption, Scenario } from './declaration.ts';
 import { type Measured, measured } from './measured.ts';
 import type { Clock, Meter } from './meter.ts';
 import { RecordedCalls } from './recorded/calls.ts';
+import { asDecided } from './recorded/decisions.ts';
 import { differenceOf } from './recorded/difference.ts';
 import { harmless } from './recorded/harmless.ts';
-import type { Recorded } from './recorded/recorded.ts';
 
 export interface Driven {
   measured: Measured;
@@ -48,7 +47,7 @@ export async function driven({ engine, meter, agent, scenario, runId, limits, si
   const { by, session } = options;
   const definition = recorded && harmless(agent);
   const calls = recorded && new RecordedCalls(recorded.calls);
-  const decide = recorded ? asRecorded(recorded, scenario.decide) : scenario.decide;
+  const decide = recorded ? asDecided(recorded, scenario.decide) : scenario.decide;
   const own = session && { session: typeof session === 'string' ? `${session}-${runId}` : { ...session, id: `${session.id}-${runId}` } };
   const clock = meter.start(runId, calls);
   try {
@@ -76,18 +75,6 @@ export async function driven({ engine, meter, agent, scenario, runId, limits, si
     meter.end(runId);
   }
 }
-
-/** Approves calls, because they are answered from the recording, and answers questions as they were answered then. */
-const asRecorded =
-  ({ calls }: Recorded, otherwise: Scenario['decide']): NonNullable<Scenario['decide']> =>
-  (approval) => {
-    const decision = otherwise?.(approval);
-    if (decision) return decision;
-    if (approval.kind === 'tool') return approve(approval);
-    if (approval.kind !== 'question') return undefined;
-    const answered = calls.find(({ input, ok }) => ok && (input as { question?: Json } | null)?.question === approval.question);
-    return answered && respond(approval, answered.output ?? null);
-  };
 
 const tenantOf = (by: { tenant?: string } | undefined) => (by?.tenant === undefined ? {} : { tenant: by.tenant });
 

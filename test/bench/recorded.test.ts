@@ -7,11 +7,14 @@ import {
   askHuman,
   clearToolResults,
   Engine,
+  edit,
   foreignAgent,
   graph,
   type Memory,
   memoryJournal,
+  type Run,
   type RunResult,
+  reject,
   respond,
   tool,
 } from '../../src/index.ts';
@@ -160,6 +163,33 @@ test('approvals are given, because nothing happens, and questions are answered a
   const again = agent({ name: 'a', instructions: '', model: scripted(steps()), tools: [pay, askHuman()] });
   const { runs } = await benchmark({ agent: again, scenarios: await fromJournal(journal, { agent: 'a' }), runs: 1, warmUp: 0 });
   expect(runs).toMatchObject([{ ok: true, difference: { missing: 0, added: [], removed: [], sameOutput: true } }]);
+});
+
+test('an edit and a rejection are made again, each for the call that it was made for', async () => {
+  const pay = tool({
+    name: 'pay',
+    description: '',
+    input: anything,
+    approval: true,
+    execute: (input) => `paid ${(input as { cents: number }).cents}`,
+  });
+  const steps = () => [asks(['pay', { cents: 5 }]), asks(['pay', { cents: 7 }]), asks(['pay', { cents: 5 }]), 'done'];
+  const { journal, engine, a } = await recordedRun(steps(), [pay]);
+  let run: Run = engine.run(a, 'go');
+  for (const decide of [(id: string) => edit(id, { cents: 4 }), (id: string) => reject(id, 'too much'), (id: string) => approve(id)]) {
+    const { runId, approvals } = await ends(run, 'paused');
+    await engine.decide(runId, [decide(approvals[0].id)], { by: { id: 'ben' } });
+    run = engine.resume(runId);
+  }
+  await ends(run, 'completed');
+  const model = scripted(steps());
+  const again = agent({ name: 'a', instructions: '', model, tools: [pay] });
+  const { runs } = await benchmark({ agent: again, scenarios: await fromJournal(journal, { agent: 'a' }), runs: 1, warmUp: 0 });
+  expect(runs).toMatchObject([{ ok: true, difference: { missing: 0, added: [], removed: [], sameOutput: true } }]);
+  const told = [1, 2, 3].map((i) => JSON.stringify(model.requests[i]?.messages.at(-1)));
+  expect(told[0]).toContain('paid 4');
+  expect(told[1]).toContain('too much');
+  expect(told[2]).toContain('paid 5');
 });
 
 test('a run of a session begins with the conversation that it began with', async () => {

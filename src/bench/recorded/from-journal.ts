@@ -10,7 +10,8 @@ import type { Json } from '../../json.ts';
 import { checkOptions } from '../../options.ts';
 import type { Principal } from '../../ports/principal.ts';
 import type { Scenario } from '../declaration.ts';
-import type { Recorded } from './recorded.ts';
+import { askedOf } from './decisions.ts';
+import type { Recorded, RecordedDecision } from './recorded.ts';
 
 export interface FromJournalOptions {
   /** The name of the agent whose runs are taken. */
@@ -58,7 +59,7 @@ async function scenarioOf(engine: Engine, runId: string, by: Principal | undefin
   const start = await engine.inspect(runId, { at: 0, ...viewer });
   const trace: TraceRecord[] = [];
   for await (const record of engine.exportTrace(runId, { content: true, ...viewer })) trace.push(record);
-  const started = await firstOf(engine, runId, viewer);
+  const { started, decisions } = await saidIn(engine, runId, viewer);
   const { by: starter, context, toolChoice, tags } = started;
   const input = start.messages.length > 1 ? start.messages : started.input;
   return {
@@ -70,21 +71,37 @@ async function scenarioOf(engine: Engine, runId: string, by: Principal | undefin
       ...(toolChoice && { toolChoice }),
       ...(tags && { tags }),
     },
-    recorded: recordedOf(runId, started.input, result as RunResult, trace),
+    recorded: recordedOf(runId, started.input, result as RunResult, trace, decisions),
   };
 }
 
-async function firstOf(engine: Engine, runId: string, o: { by?: Principal }): Promise<EntryOf<'run.started'>> {
-  for await (const entry of engine.entries(runId, o)) if (entry.type === 'run.started') return entry;
-  throw invalid(`run ${runId} has no start.`);
+/** The start of a run, and what people decided in it. */
+async function saidIn(engine: Engine, runId: string, o: { by?: Principal }) {
+  let started: EntryOf<'run.started'> | undefined;
+  const asked = new Map<string, string>();
+  const decisions: RecordedDecision[] = [];
+  for await (const entry of engine.entries(runId, o)) {
+    if (entry.type === 'run.started') started = entry;
+    else if (entry.type === 'approval.requested') asked.set(entry.id, askedOf(entry));
+    else if (entry.type === 'approval.decided') decisions.push({ asked: asked.get(entry.id) ?? '', decision: entry.decision });
+  }
+  if (!started) throw invalid(`run ${runId} has no start.`);
+  return { started, decisions };
 }
 
-function recordedOf(runId: string, input: Json, result: RunResult, trace: readonly TraceRecord[]): Recorded {
+function recordedOf(
+  runId: string,
+  input: Json,
+  result: RunResult,
+  trace: readonly TraceRecord[],
+  decisions: Recorded['decisions'],
+): Recorded {
   const { calls, output } = gradedRun(runId, input, result, trace);
   const final = trace.findLast((record) => record.type === 'FINAL_RESPONSE');
   return {
     runId,
     calls,
+    decisions,
     output,
     steps: result.steps,
     usage: { ...result.usage },
