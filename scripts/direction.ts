@@ -51,10 +51,15 @@ const SDK: Record<string, readonly string[]> = {
   a2a: ['@a2a-js/sdk', 'jose'],
   'ag-ui': ['@ag-ui/core'],
   agentcore: ['@aws-sdk/client-bedrock-agentcore', '@hono/node-server', 'hono', 'jose', 'ws'],
+  identity: ['openid-client'],
   journal: ['pg'],
 };
 /** The adapters that an adapter is built on. */
-const BUILT_ON: Record<string, readonly string[]> = { agentcore: ['a2a', 'ag-ui', 'mcp'] };
+const BUILT_ON: Record<string, readonly string[]> = {
+  agentcore: ['a2a', 'ag-ui', 'identity', 'mcp'],
+  identity: ['keys', 'sqlite'],
+  journal: ['keys', 'sqlite'],
+};
 
 const ORDER: readonly Import['kind'][] = ['type', 'dynamic', 'value'];
 const packageOf = (specifier: string) => specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');

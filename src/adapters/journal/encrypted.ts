@@ -5,15 +5,16 @@ import type { AppendOptions, DueFilter, HeadFilter, Journal, RunHead } from '../
 import type { Records } from '../../journal/records.ts';
 import { conflict } from '../../journal/refuse.ts';
 import { checkOptions } from '../../options.ts';
-import type { DataKey } from './encrypted/data-key.ts';
+import type { DataKey } from '../keys/data-key.ts';
+import type { MasterKeys } from '../keys/master.ts';
 import { openedEntries, sealedEntries } from './encrypted/entries.ts';
 import { SealedInbox } from './encrypted/inbox.ts';
-import { keyUnavailable, type MasterKeys, mastersOf } from './encrypted/master.ts';
+import { keyUnavailable, mastersOf } from './encrypted/master.ts';
 import { type Names, Store } from './encrypted/names.ts';
 import { isRecordGone, sealedRecord, sealedRecords } from './encrypted/records.ts';
 import { type For, nameOf, Ring } from './encrypted/ring.ts';
 
-export type { KeyService, KeySet, MasterKey, MasterKeys } from './encrypted/master.ts';
+export type { KeyService, KeySet, MasterKey, MasterKeys } from '../keys/master.ts';
 
 export interface EncryptedOptions {
   /**

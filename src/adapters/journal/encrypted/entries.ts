@@ -3,7 +3,7 @@ import type { Entry, RawEntry } from '../../../journal/entries.ts';
 import { VERSION } from '../../../journal/entries.ts';
 import { damaged } from '../../../journal/refuse.ts';
 import { upcast } from '../../../journal/upcast.ts';
-import { type DataKey, keyIdOf } from './data-key.ts';
+import { type DataKey, keyIdOf } from '../../keys/data-key.ts';
 import { keyUnavailable } from './master.ts';
 import { nameOf, type Ring } from './ring.ts';
 

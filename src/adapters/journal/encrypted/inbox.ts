@@ -5,7 +5,7 @@ import type { DeadChange, Inbox, Signal, StoredEvent, Topic, WaitChange } from '
 import { eventConflict } from '../../../journal/inbox.ts';
 import { eventDamaged } from '../../../journal/refuse.ts';
 import type { Json } from '../../../json.ts';
-import { type DataKey, keyIdOf } from './data-key.ts';
+import { type DataKey, keyIdOf } from '../../keys/data-key.ts';
 import type { Names, Store } from './names.ts';
 import { type ForEvent, nameOf, type Ring } from './ring.ts';
 

@@ -1,157 +1,17 @@
-/** Master keys: they wrap the data keys, and nothing else. */
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { invalid, RondoError } from '../../../errors.ts';
-import { isName } from '../../../ports/principal.ts';
-
-/** 32 bytes, or their base64 or hex. */
-export type MasterKey = Uint8Array | string;
-
-/** Keys by name. `current` wraps new data keys; the others only unwrap. */
-export interface KeySet {
-  current: string;
-  keys: { readonly [name: string]: MasterKey };
-}
-
-/** A service that keeps the master keys, such as a KMS. A method may return a value or a promise. */
-export interface KeyService {
-  /** The name of the key that wraps new data keys. Read at each use, so that it may change. */
-  readonly current: string;
-  /**
-   * Encrypts a data key of 32 bytes under the named master key.
-   * @param context what the key is for: authenticate it, and refuse to unwrap under another one.
-   */
-  wrap(name: string, key: Uint8Array, context: string): Uint8Array | Promise<Uint8Array>;
-  unwrap(name: string, wrapped: Uint8Array, context: string): Uint8Array | Promise<Uint8Array>;
-}
-
-/** A function is called at the first use, and again for a name that it did not return before: so keys can be added while a process runs. */
-export type MasterKeys = KeySet | (() => KeySet | Promise<KeySet>) | KeyService;
-
-/** The same for all three forms. */
-export interface Masters {
-  current(): Promise<string>;
-  wrap(name: string, key: Uint8Array, context: string): Promise<Uint8Array>;
-  /** @throws RondoError `JOURNAL_KEY_UNAVAILABLE`, or `JOURNAL_UNAVAILABLE` if a service failed. */
-  unwrap(name: string, wrapped: Uint8Array, context: string): Promise<Uint8Array>;
-}
-
-const BYTES = 32;
-const NONCE = 12;
-const TAG = 16;
+/** The master keys of an encrypted journal, and its errors about keys. */
+import { RondoError } from '../../../errors.ts';
+import { type MasterKeys, type Masters, mastersOf as of } from '../../keys/master.ts';
 
 /** A key that is needed is not there, is another one, or was destroyed. */
 export const keyUnavailable = (message: string, details: { key?: string; run?: string } = {}, cause?: unknown) =>
   new RondoError('JOURNAL_KEY_UNAVAILABLE', message, { details, ...(cause !== undefined && { cause }) });
 
-/** @throws RondoError `CONFIG_INVALID` */
-export function mastersOf(given: MasterKeys): Masters {
-  if (typeof given === 'function') return asked(given);
-  if (typeof given !== 'object' || given === null)
-    throw invalid(
-      'encrypted() takes its master keys as { current, keys }, as a function that returns them, or as { current, wrap, unwrap }.',
-    );
-  return 'wrap' in given ? service(given) : local(read(given));
-}
-
-type Read = { current: string; keys: ReadonlyMap<string, Buffer> };
-
-function read({ current, keys }: KeySet): Read {
-  if (typeof keys !== 'object' || keys === null) throw invalid('encrypted(): keys are given by name: { current: "k1", keys: { k1 } }.');
-  const found = new Map(Object.entries(keys).map(([name, key]) => [name, bytesOf(name, key)] as const));
-  for (const name of found.keys()) if (!isName(name)) throw invalid('encrypted(): the name of a key is a text of 1 to 500 characters.');
-  if (!found.has(current)) throw invalid(`encrypted(): current is "${current}", and there is no key of this name.`);
-  return { current, keys: found };
-}
-
-/** The message never shows the key. */
-function bytesOf(name: string, key: MasterKey): Buffer {
-  const bytes =
-    typeof key !== 'string' ? Buffer.from(key ?? []) : /^[0-9a-f]{64}$/i.test(key) ? Buffer.from(key, 'hex') : Buffer.from(key, 'base64');
-  if (bytes.length !== BYTES)
-    throw invalid(`encrypted(): the key "${name}" has ${bytes.length} bytes, and needs ${BYTES}: crypto.randomBytes(${BYTES}).`);
-  return bytes;
-}
-
-const local = (set: Read): Masters => ({
-  current: async () => set.current,
-  wrap: async (name, key, context) => wrapped(set.keys.get(name) as Buffer, key, context),
-  async unwrap(name, bytes, context) {
-    const master = set.keys.get(name);
-    if (!master)
-      throw keyUnavailable(`A data key is wrapped by the master key "${name}", which was not given. Give it, until rotate() is done.`, {
-        key: name,
-      });
-    return unwrapped(name, master, bytes, context);
-  },
-});
-
-function asked(ask: () => KeySet | Promise<KeySet>): Masters {
-  let known: Promise<Read> | undefined;
-  const again = () => {
-    known = (async () => {
-      try {
-        return read(await ask());
-      } catch (error) {
-        known = undefined;
-        throw RondoError.is(error) ? error : unavailable(error);
-      }
-    })();
-    return known;
-  };
-  return {
-    current: async () => (await (known ?? again())).current,
-    wrap: async (name, key, context) => local(await (known ?? again())).wrap(name, key, context),
-    async unwrap(name, bytes, context) {
-      let set = await (known ?? again());
-      if (!set.keys.has(name)) set = await again();
-      return local(set).unwrap(name, bytes, context);
-    },
-  };
-}
-
-function service(given: KeyService): Masters {
-  const call = async (what: () => Uint8Array | Promise<Uint8Array>) => {
-    try {
-      return Buffer.from(await what());
-    } catch (error) {
-      throw RondoError.is(error) ? error : unavailable(error);
-    }
-  };
-  return {
-    async current() {
-      if (!isName(given.current))
-        throw invalid('encrypted(): current of a key service is the name of a key, a text of 1 to 500 characters.');
-      return given.current;
-    },
-    wrap: (name, key, context) => call(() => given.wrap(name, key, context)),
-    async unwrap(name, bytes, context) {
-      const key = await call(() => given.unwrap(name, bytes, context));
-      if (key.length !== BYTES)
-        throw keyUnavailable(`The key service unwrapped ${key.length} bytes, and a data key has ${BYTES}.`, { key: name });
-      return key;
-    },
-  };
-}
-
-const unavailable = (cause: unknown) =>
-  new RondoError('JOURNAL_UNAVAILABLE', 'The service of the master keys failed, so nothing was read or written. Try again.', { cause });
-
-function wrapped(master: Buffer, key: Uint8Array, context: string): Buffer {
-  const nonce = randomBytes(NONCE);
-  const cipher = createCipheriv('aes-256-gcm', master, nonce).setAAD(Buffer.from(context));
-  return Buffer.concat([nonce, cipher.update(key), cipher.final(), cipher.getAuthTag()]);
-}
-
-function unwrapped(name: string, master: Buffer, bytes: Uint8Array, context: string): Buffer {
-  try {
-    const decipher = createDecipheriv('aes-256-gcm', master, bytes.subarray(0, NONCE), { authTagLength: TAG });
-    decipher.setAAD(Buffer.from(context)).setAuthTag(bytes.subarray(-TAG));
-    return Buffer.concat([decipher.update(bytes.subarray(NONCE, -TAG)), decipher.final()]);
-  } catch (error) {
-    throw keyUnavailable(
-      `The master key "${name}" does not open a data key that was wrapped under this name: it is another key, or the wrapped key was changed.`,
-      { key: name },
-      error,
-    );
-  }
-}
+/** @throws RondoError `CONFIG_INVALID`. Its methods: `JOURNAL_KEY_UNAVAILABLE`, or `JOURNAL_UNAVAILABLE` if a service failed. */
+export const mastersOf = (given: MasterKeys): Masters =>
+  of(given, {
+    where: 'encrypted()',
+    rotated: 'rotate() is done',
+    unavailable: keyUnavailable,
+    failed: (cause) =>
+      new RondoError('JOURNAL_UNAVAILABLE', 'The service of the master keys failed, so nothing was read or written. Try again.', { cause }),
+  });

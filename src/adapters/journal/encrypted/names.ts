@@ -4,7 +4,7 @@ import type { Claim, ClaimChange, ClaimKey } from '../../../journal/claims.ts';
 import type { HeadFilter, Journal, RunHead } from '../../../journal/port.ts';
 import { sessionBusy } from '../../../journal/refuse.ts';
 import { plainJson } from '../../../json.ts';
-import type { DataKey } from './data-key.ts';
+import type { DataKey } from '../../keys/data-key.ts';
 import { keyUnavailable } from './master.ts';
 import { nameOf, type Ring } from './ring.ts';
 

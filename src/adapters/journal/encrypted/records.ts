@@ -2,7 +2,7 @@ import { RondoError } from '../../../errors.ts';
 import type { RecordChange, Records } from '../../../journal/records.ts';
 import { recordDamaged } from '../../../journal/refuse.ts';
 import type { Json } from '../../../json.ts';
-import { type DataKey, keyIdOf } from './data-key.ts';
+import { type DataKey, keyIdOf } from '../../keys/data-key.ts';
 import { keyUnavailable } from './master.ts';
 import { assertFree, nameOf, type Ring } from './ring.ts';
 

@@ -9,8 +9,9 @@ import { invalid, RondoError } from '../../../errors.ts';
 import { digest } from '../../../journal/canonical.ts';
 import type { Records } from '../../../journal/records.ts';
 import type { Json } from '../../../json.ts';
-import { DataKey, newId } from './data-key.ts';
-import { keyUnavailable, type Masters } from './master.ts';
+import { DataKey, newId } from '../../keys/data-key.ts';
+import type { Masters } from '../../keys/master.ts';
+import { keyUnavailable } from './master.ts';
 
 /** Namespaces that begin so are reserved. */
 const RESERVED = '@rondo/keys';

@@ -6,14 +6,15 @@ interface SqliteError extends Error {
 }
 const BUSY = 5;
 const TABLE_LOCKED = 6;
-const READONLY = 8;
+export const READONLY = 8;
 const IOERR = 10;
-const CORRUPT = 11;
-const FULL = 13;
+export const CORRUPT = 11;
+export const FULL = 13;
 const CANTOPEN = 14;
-const NOTADB = 26;
+export const NOTADB = 26;
 
-function primary(error: unknown): number | undefined {
+/** SQLite's primary result code of an error, if it has one. */
+export function primary(error: unknown): number | undefined {
   const code = (error as SqliteError | undefined)?.errcode;
   return typeof code === 'number' ? code & 0xff : undefined;
 }

@@ -17,7 +17,7 @@ const BUSY_TIMEOUT = 5;
  * @throws RondoError `CONFIG_INVALID` for a file of another kind, `JOURNAL_VERSION` for one of a newer version of Rondo.
  */
 export function open(path: string): DatabaseSync {
-  const { DatabaseSync } = sqlite();
+  const { DatabaseSync } = sqlite('sqliteJournal()');
   mkdirSync(dirname(path), { recursive: true });
   const found = statSync(path, { throwIfNoEntry: false });
   if (found?.isDirectory()) throw foreign(path, 'is a directory');
@@ -112,8 +112,11 @@ function bringUp(db: DatabaseSync): void {
 
 const pragma = (db: DatabaseSync, name: string) => (db.prepare(`PRAGMA ${name}`).get() as Record<string, number>)[name] as number;
 
-/** Loaded at the first use of a journal, so that this module can be imported on a Node version without SQLite. */
-function sqlite(): typeof import('node:sqlite') {
+/**
+ * Loaded at the first use of a file, so that this module can be imported on a Node version without SQLite.
+ * @param where who needs it, in messages.
+ */
+export function sqlite(where: string): typeof import('node:sqlite') {
   const warn = process.emitWarning;
   // suppresses the warning of Node 22 that its SQLite is experimental
   process.emitWarning = ((...args: Parameters<typeof warn>) => {
@@ -125,7 +128,7 @@ function sqlite(): typeof import('node:sqlite') {
   } finally {
     process.emitWarning = warn;
   }
-  throw invalid(`sqliteJournal() needs the SQLite of Node 22.13 or later; this is Node ${process.versions.node}.`);
+  throw invalid(`${where} needs the SQLite of Node 22.13 or later; this is Node ${process.versions.node}.`);
 }
 
 /** Rolls back a transaction. After some errors SQLite has done so already. */
