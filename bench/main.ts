@@ -27,6 +27,7 @@ import { postgres } from './scenarios/postgres.ts';
 import { queue } from './scenarios/queue.ts';
 import { resume } from './scenarios/resume.ts';
 import { serving } from './scenarios/serving.ts';
+import { sessions } from './scenarios/sessions.ts';
 import { sleeping } from './scenarios/sleeping.ts';
 import { spans } from './scenarios/spans.ts';
 import { tokens } from './scenarios/tokens.ts';
@@ -47,6 +48,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   events,
   sleeping,
   serving,
+  sessions,
   import: importing,
   harness,
 };

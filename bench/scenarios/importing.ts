@@ -1,9 +1,8 @@
 /** The time of `import 'rondo'` in a fresh process, as in a cold start. */
 import { execFileSync } from 'node:child_process';
-import { globSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { root } from '../../scripts/doors.ts';
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { found, imported, SOURCES } from '../built.ts';
 import { scratch } from '../contenders.ts';
 import { type Contender, interleave, type Spread, spread, timesOf } from '../harness.ts';
 import type { Scenario, Table } from '../result.ts';
@@ -65,25 +64,6 @@ export const importing: Scenario = async ({ quick }) => {
     ],
   };
 };
-
-interface Found {
-  /** Says what was measured. */
-  from: string;
-  file(name: string): string;
-}
-
-/** What a user gets, if it is built; else the sources. */
-function found(): Found {
-  const dist = join(root, 'dist');
-  const index = statSync(join(dist, 'index.js'), { throwIfNoEntry: false });
-  if (!index) return SOURCES;
-  const stale = globSync('src/**/*.ts', { cwd: root }).some((file) => statSync(join(root, file)).mtimeMs > index.mtimeMs);
-  return { from: stale ? 'dist, older than the sources' : 'dist', file: (name) => join(dist, `${name}.js`) };
-}
-
-const SOURCES: Found = { from: 'the sources, not built', file: (name) => join(root, 'src', `${name}.ts`) };
-
-const imported = (path: string) => `import ${JSON.stringify(pathToFileURL(path).href)};\n`;
 
 /** The last line of each script: microseconds of processor time so far. */
 const SAY_CPU =

@@ -1,10 +1,9 @@
 /** Requests per second and their times: serve() of rondo/agentcore/runtime beside the official SDK's app, each in a process of its own. */
 import { type ChildProcess, fork } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { Agent, request } from 'node:http';
-import { createServer } from 'node:net';
+import { Agent } from 'node:http';
 import { fileURLToPath } from 'node:url';
+import { ask, freePort } from '../asking.ts';
 import { type Contender, interleave, ratio, spread, timesOf } from '../harness.ts';
 import type { Scenario, Table, Target } from '../result.ts';
 
@@ -72,41 +71,6 @@ async function asked(
       child.disconnect();
     },
   };
-}
-
-/** Milliseconds of one request. @throws for anything but the agent's answer. */
-function ask(agent: Agent, port: number): Promise<number> {
-  const started = performance.now();
-  const body = JSON.stringify({ prompt: 'Where is order 7?' });
-  return new Promise((resolve, reject) => {
-    const headers = {
-      'content-type': 'application/json',
-      'content-length': body.length,
-      accept: 'application/json',
-      'x-amzn-bedrock-agentcore-runtime-session-id': randomUUID(),
-    };
-    const sent = request({ agent, host: '127.0.0.1', port, path: '/invocations', method: 'POST', headers }, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk;
-      });
-      response.on('end', () => {
-        if (response.statusCode === 200 && text.includes('"output"')) resolve(performance.now() - started);
-        else reject(new Error(`HTTP ${response.statusCode}: ${text.slice(0, 200)}`));
-      });
-    });
-    sent.on('error', reject);
-    sent.end(body);
-  });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 export const serving: Scenario = async ({ quick }) => {
