@@ -56,9 +56,10 @@ const SDK: Record<string, readonly string[]> = {
 };
 /** The adapters that an adapter is built on. */
 const BUILT_ON: Record<string, readonly string[]> = {
-  agentcore: ['a2a', 'ag-ui', 'identity', 'mcp'],
+  agentcore: ['a2a', 'ag-ui', 'identity', 'mcp', 'memory'],
   identity: ['keys', 'sqlite'],
   journal: ['keys', 'sqlite'],
+  memory: ['sqlite'],
 };
 
 const ORDER: readonly Import['kind'][] = ['type', 'dynamic', 'value'];

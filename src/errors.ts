@@ -38,7 +38,7 @@ export type ErrorCode =
   | 'RECORDING_NOT_FOUND'
   | 'RECORDING_DAMAGED'
   | 'RECORDING_VERSION'
-  // a memory did not forget
+  // a memory did not forget, or its store cannot be reached
   | 'MEMORY_UNAVAILABLE'
   // the vault of credentials: its key is missing or another one, what it holds was changed, or its file cannot be used
   | 'VAULT_KEY_UNAVAILABLE'
@@ -55,6 +55,15 @@ export type ErrorCode =
   | 'CONSENT_USED'
   | 'CONSENT_DECLINED'
   | 'RETURN_URL_REFUSED'
+  // of a memory's store
+  | 'MEMORY_INPUT_INVALID'
+  | 'MEMORY_NAMESPACE_INVALID'
+  | 'MEMORY_CONFLICT'
+  | 'MEMORY_RECORD_UNKNOWN'
+  | 'MEMORY_JOB_UNKNOWN'
+  | 'MEMORY_CLOSED'
+  | 'MEMORY_DAMAGED'
+  | 'MEMORY_VERSION'
   // an error other than a RondoError, thrown by a part given to the engine, such as a store
   | 'INTERNAL';
 

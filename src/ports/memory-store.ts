@@ -5,14 +5,19 @@ import type { Json } from '../json.ts';
  * `rondo/memory`, and `agentcoreMemory()` in `rondo/agentcore/memory`. All times are epoch milliseconds. All errors are `RondoError`s with a code of docs/memory.md.
  */
 export interface MemoryStore {
-  /** Adds an event. The same `key` again, in any process: the first event is returned, and nothing is added. */
+  /**
+   * Adds an event. The same `key` again, in any process: the first event is returned, and nothing is added.
+   * @throws RondoError `MEMORY_CONFLICT` where a key comes again with other content, `MEMORY_INPUT_INVALID` for what is against a limit.
+   */
   append(event: NewEvent): Promise<MemoryEvent>;
   /** Newest first. An unknown actor or session has none. */
   events(query: EventQuery): Promise<MemoryPage<MemoryEvent>>;
   event(ref: EventRef): Promise<MemoryEvent | undefined>;
   /** @returns whether there was one. */
   removeEvent(ref: EventRef): Promise<boolean>;
+  /** Those that have events, newest first. */
   sessions(query: PageQuery & { actor: string }): Promise<MemoryPage<{ session: string; actor: string; createdAt: number }>>;
+  /** Those that have events, by name. */
   actors(query: PageQuery): Promise<MemoryPage<{ actor: string }>>;
 
   /** The records that fit a text best, best first. */
@@ -20,7 +25,7 @@ export interface MemoryStore {
   /** All records of a namespace, newest first. */
   list(query: RecordQuery): Promise<MemoryPage<MemoryRecord>>;
   record(id: string): Promise<MemoryRecord | undefined>;
-  /** Adds records, at most 100. One that is refused does not stop the others. */
+  /** Adds records, at most 100. By position in what was given. One that is refused does not stop the others. */
   add(records: readonly NewRecord[]): Promise<readonly Written[]>;
   /** Corrects records, at most 100: what a change does not name stays. */
   correct(changes: readonly RecordChange[]): Promise<readonly Written[]>;
@@ -148,8 +153,8 @@ export interface MemoryRecord {
   updatedAt?: number;
   /** Default `application`. A store that cannot tell leaves it out. */
   origin?: Origin;
-  /** What it was learned from. */
-  from?: Provenance;
+  /** What it was learned from, in the order in which it was learned. */
+  from?: readonly Provenance[];
   /** Earlier texts, oldest first. */
   history?: readonly { text: string; until: number }[];
   expiresAt?: number;
@@ -185,8 +190,14 @@ export interface RecordChange {
   id: string;
   text?: string;
   namespace?: string;
+  /** Replaces all of it. */
   metadata?: Readonly<Record<string, RecordValue>>;
+  /** When it was changed. Default: now. */
   at?: number;
+  /** What the change was learned from. It is added to what the record was learned from. */
+  from?: Provenance;
+  /** When it expires. Null: never. */
+  expiresAt?: number | null;
 }
 
 /** By position in what was given. */

@@ -1,5 +1,6 @@
 export { type ConformanceOptions, journalCases, journalConformance } from './conformance.ts';
 export { type MemoryConformanceOptions, memoryCases, memoryConformance } from './memory.ts';
+export { type MemoryStoreConformanceOptions, memoryStoreCases, memoryStoreConformance } from './memory-store.ts';
 export type { Prompt } from './moved.ts';
 export { checkPrefixes, type Prefixes, prefixes } from './prefix.ts';
 export { type Asking, type PrefixTokens, prefixTokens } from './prefix-share.ts';

@@ -1,0 +1,189 @@
+/** Writes and reads records. Call all of it within a transaction. */
+import { RondoError } from '../../errors.ts';
+import type { MemoryPage, MemoryRecord, Provenance, RecordQuery } from '../../ports/memory-store.ts';
+import { cursor } from './cursor.ts';
+import { makeNamespace, removeEmptyNamespaces } from './namespace.ts';
+import { all, checkedQuery, covered } from './record-filter.ts';
+import type { CheckedChange, CheckedRecord } from './record-input.ts';
+import type { Settings } from './settings.ts';
+import { indexed, placeOf } from './terms.ts';
+
+export interface RecordRow {
+  nr: number;
+  id: string;
+  namespace: number;
+  path: string;
+  text: string;
+  strategy: string | null;
+  metadata: string | null;
+  origin: string;
+  created_at: number;
+  updated_at: number | null;
+  expires_at: number | null;
+}
+
+export const RECORD_FIELDS =
+  'r.nr, r.id, r.namespace, n.path, r.text, r.strategy, r.metadata, r.origin, r.created_at, r.updated_at, r.expires_at';
+export const RECORD_TABLES = 'record r JOIN namespace n ON n.nr = r.namespace';
+
+export const unknownRecord = (id: string) =>
+  new RondoError('MEMORY_RECORD_UNKNOWN', `There is no record ${id}. It may have been deleted, or have expired.`, { details: { id } });
+
+/** @returns its id and the number of its row. */
+export function insertRecord(settings: Settings, record: CheckedRecord): { id: string; nr: number } {
+  const { db, ids } = settings;
+  const namespace = makeNamespace(settings, record.namespace);
+  const now = settings.now();
+  const lives = settings.recordExpiry(record.namespace);
+  const expires = record.expiresAt ?? (lives === undefined ? null : now + lives);
+  const id = ids.record();
+  const { lastInsertRowid } = db
+    .prepare(
+      'INSERT INTO record (space, id, namespace, text, strategy, metadata, origin, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    )
+    .run(
+      settings.makeSpace(),
+      id,
+      namespace,
+      record.text,
+      record.strategy ?? null,
+      record.metadata ?? null,
+      record.origin,
+      record.at ?? now,
+      expires,
+    );
+  const nr = Number(lastInsertRowid);
+  db.prepare('INSERT INTO record_text (rowid, terms, place) VALUES (?, ?, ?)').run(nr, indexed(record.text), placeOf(namespace));
+  if (record.from) addSource(settings, nr, record.from);
+  return { id, nr };
+}
+
+/** @returns the number of its row. @throws RondoError `MEMORY_RECORD_UNKNOWN` */
+export function changeRecord(settings: Settings, change: CheckedChange): number {
+  const { db } = settings;
+  const row = findRow(settings, change.id);
+  if (!row) throw unknownRecord(change.id);
+  const at = change.at ?? settings.now();
+  const text = change.text ?? row.text;
+  const namespace = change.namespace === undefined ? row.namespace : makeNamespace(settings, change.namespace);
+  const expires = change.expiresAt === undefined ? row.expires_at : change.expiresAt;
+  db.prepare('UPDATE record SET text = ?, namespace = ?, metadata = ?, updated_at = ?, expires_at = ? WHERE nr = ?').run(
+    text,
+    namespace,
+    change.metadata ?? row.metadata,
+    at,
+    expires,
+    row.nr,
+  );
+  if (text !== row.text) {
+    db.prepare('INSERT INTO version (record, nr, text, until) SELECT ?, count(*), ?, ? FROM version WHERE record = ?').run(
+      row.nr,
+      row.text,
+      at,
+      row.nr,
+    );
+    removeVector(settings, row.nr);
+  }
+  if (text !== row.text || namespace !== row.namespace)
+    db.prepare('UPDATE record_text SET terms = ?, place = ? WHERE rowid = ?').run(indexed(text), placeOf(namespace), row.nr);
+  if (namespace !== row.namespace) removeEmptyNamespaces(settings, [row.namespace]);
+  if (change.from) addSource(settings, row.nr, change.from);
+  return row.nr;
+}
+
+type Nullable<T> = { [K in keyof T]: T[K] | null };
+
+/** One row of each actor, session and run: their events are put together. */
+function addSource({ db }: Settings, record: number, from: Provenance): void {
+  const { actor, session = null, events = [], run = null }: Nullable<Provenance> = from;
+  const known = db
+    .prepare('SELECT nr, events FROM source WHERE record = ? AND actor = ? AND session IS ? AND run IS ?')
+    .get(record, actor, session, run);
+  if (known) {
+    const together = [...new Set([...JSON.parse(known.events as string), ...events])];
+    db.prepare('UPDATE source SET events = ? WHERE record = ? AND nr = ?').run(JSON.stringify(together), record, known.nr as number);
+    return;
+  }
+  db.prepare(
+    'INSERT INTO source (record, nr, actor, session, events, run) SELECT ?, count(*), ?, ?, ?, ? FROM source WHERE record = ?',
+  ).run(record, actor, session, JSON.stringify(events), run, record);
+}
+
+/** @throws RondoError `MEMORY_RECORD_UNKNOWN` */
+export function removeRecord(settings: Settings, id: string): void {
+  const row = findRow(settings, id);
+  if (!row) throw unknownRecord(id);
+  removeRows(settings, [row]);
+}
+
+/** Removes rows with all that belongs to them. */
+export function removeRows(settings: Settings, rows: readonly { nr: number; namespace: number }[]): void {
+  const { db } = settings;
+  for (const { nr } of rows) {
+    removeVector(settings, nr);
+    db.prepare('DELETE FROM record_text WHERE rowid = ?').run(nr);
+    db.prepare('DELETE FROM source WHERE record = ?').run(nr);
+    db.prepare('DELETE FROM version WHERE record = ?').run(nr);
+    db.prepare('DELETE FROM record WHERE nr = ?').run(nr);
+  }
+  removeEmptyNamespaces(
+    settings,
+    rows.map(({ namespace }) => namespace),
+  );
+}
+
+function removeVector({ db, space }: Settings, record: number): void {
+  const { changes } = db.prepare('DELETE FROM vector WHERE record = ?').run(record);
+  if (changes) db.prepare('UPDATE space SET vectors = vectors + 1 WHERE nr = ?').run(space());
+}
+
+export function findRow({ db, space, now }: Settings, id: string): RecordRow | undefined {
+  return db
+    .prepare(`SELECT ${RECORD_FIELDS} FROM ${RECORD_TABLES} WHERE r.space = ? AND r.id = ? AND (r.expires_at IS NULL OR r.expires_at > ?)`)
+    .get(space(), id, now()) as RecordRow | undefined;
+}
+
+export function recordOf({ db }: Settings, row: RecordRow): MemoryRecord {
+  const from = db.prepare('SELECT actor, session, events, run FROM source WHERE record = ? ORDER BY nr').all(row.nr);
+  const history = db.prepare('SELECT text, until FROM version WHERE record = ? ORDER BY nr').all(row.nr);
+  return {
+    id: row.id,
+    namespace: row.path,
+    text: row.text,
+    ...(row.strategy !== null && { strategy: row.strategy }),
+    ...(row.metadata !== null && { metadata: JSON.parse(row.metadata) }),
+    createdAt: row.created_at,
+    ...(row.updated_at !== null && { updatedAt: row.updated_at }),
+    origin: row.origin as NonNullable<MemoryRecord['origin']>,
+    ...(from.length > 0 && { from: from.map(provenanceOf) }),
+    ...(history.length > 0 && { history: history.map(({ text, until }) => ({ text: text as string, until: until as number })) }),
+    ...(row.expires_at !== null && { expiresAt: row.expires_at }),
+  };
+}
+
+function provenanceOf({ actor, session, events, run }: Record<string, unknown>): Provenance {
+  const ids = JSON.parse(events as string) as string[];
+  return {
+    actor: actor as string,
+    ...(session !== null && { session: session as string }),
+    ...(ids.length > 0 && { events: ids }),
+    ...(run !== null && { run: run as string }),
+  };
+}
+
+/** Newest first. */
+export function pageOfRecords(settings: Settings, query: RecordQuery): MemoryPage<MemoryRecord> {
+  const checked = checkedQuery(query);
+  const list = cursor<[number, number]>(['records', JSON.stringify(checked)], query);
+  const { namespace, strategy, metadata, alive } = covered(settings, checked);
+  const [at, nr] = list.after ?? [Number.MAX_SAFE_INTEGER, 0];
+  const where = all([namespace, strategy, metadata, alive, { sql: '(r.created_at, r.nr) < (?, ?)', values: [at, nr] }]);
+  const rows = settings.db
+    .prepare(`SELECT ${RECORD_FIELDS} FROM ${RECORD_TABLES} WHERE ${where.sql} ORDER BY r.created_at DESC, r.nr DESC LIMIT ?`)
+    .all(...where.values, list.limit + 1) as unknown as RecordRow[];
+  return list.page(
+    rows,
+    (last) => [last.created_at, last.nr],
+    (row) => recordOf(settings, row),
+  );
+}

@@ -1,0 +1,78 @@
+import { invalid, RondoError } from '../../errors.ts';
+import { checkOptions } from '../../options.ts';
+import type { MemoryStore } from '../../ports/memory-store.ts';
+import { name } from './checks.ts';
+import { type MemoryDatabase, openMemoryDatabase } from './database.ts';
+import { type MemoryIds, newIds, type Settings, spaceOf } from './settings.ts';
+import { eventsAndRecords } from './store.ts';
+
+export interface SqliteMemoryOptions {
+  /** Several memories in one file: each sees its own only. Default `default`. */
+  space?: string;
+  /** Epoch milliseconds. Default: the time of the machine. */
+  clock?: { now(): number };
+  /** Makes ids. Default: random ones. */
+  ids?: Partial<MemoryIds>;
+  /** Milliseconds that an event is kept, or a function that tells it when an event is added. Default: until it is removed. */
+  eventExpiry?: number | (() => number | undefined);
+  /** Milliseconds that a record of a namespace is kept, or a function that tells it when a record is added. Default: until it is removed. */
+  recordExpiry?: number | ((namespace: string) => number | undefined);
+  /** `next`: a second event of a millisecond gets the next free one. `random`: both have it, and their order is chance, as in AgentCore. Default `next`. */
+  ties?: 'next' | 'random';
+}
+
+const EXAMPLES = {
+  space: "space: 'support'",
+  clock: 'clock: { now: () => Date.now() }',
+  ids: "ids: { session: () => 's1' }",
+  eventExpiry: 'eventExpiry: 90 * 86_400_000',
+  recordExpiry: 'recordExpiry: 365 * 86_400_000',
+  ties: "ties: 'next'",
+};
+
+/**
+ * A memory in one SQLite file, for any number of processes on one machine. The file and its directory are created for their owner alone.
+ * @param file the path of the file, `:memory:`, or a database that other memories use too: then `close` leaves it open.
+ * @throws RondoError `CONFIG_INVALID`, `MEMORY_VERSION`, `MEMORY_DAMAGED`, `MEMORY_UNAVAILABLE`
+ */
+export function sqliteMemory(file: string | MemoryDatabase, o: SqliteMemoryOptions = {}): MemoryStore {
+  checkOptions(o, EXAMPLES, 'sqliteMemory()');
+  if (file === '' || (typeof file !== 'string' && typeof file?.prepare !== 'function'))
+    throw invalid("sqliteMemory() takes the path of a file, or ':memory:'.");
+  const db = typeof file === 'string' ? openMemoryDatabase(file) : file;
+  const store = eventsAndRecords(settingsOf(db, o));
+  return {
+    ...store,
+    jobs: async () => ({ items: [] }),
+    async redeliver(job) {
+      throw new RondoError('MEMORY_JOB_UNKNOWN', `There is no failed extraction ${job}.`, { details: { job } });
+    },
+    settled: async () => undefined,
+    async close() {
+      if (db !== file) await db.close();
+    },
+  };
+}
+
+function settingsOf(
+  db: MemoryDatabase,
+  { space = 'default', clock = Date, ids, eventExpiry, recordExpiry, ties = 'next' }: SqliteMemoryOptions,
+): Settings {
+  if (ties !== 'next' && ties !== 'random') throw invalid("sqliteMemory(): ties is 'next' or 'random'.");
+  return {
+    db,
+    ...spaceOf(db, name(space, 'space', 200)),
+    now: () => clock.now(),
+    ids: { ...newIds, ...ids },
+    eventExpiry: expiry(eventExpiry, 'eventExpiry'),
+    recordExpiry: expiry(recordExpiry, 'recordExpiry'),
+    ties: ties === 'random',
+  };
+}
+
+function expiry<A extends unknown[]>(given: number | ((...args: A) => number | undefined) | undefined, option: string) {
+  if (typeof given === 'function') return given;
+  if (given !== undefined && !(Number.isFinite(given) && given > 0))
+    throw invalid(`sqliteMemory(): ${option} is milliseconds, more than 0.`);
+  return () => given;
+}

@@ -1,0 +1,128 @@
+/** The store over a database: what each function of the port does in which transaction. */
+import { RondoError } from '../../errors.ts';
+import type { MemoryStore, Written } from '../../ports/memory-store.ts';
+import { list, name } from './checks.ts';
+import { checkedEvent } from './event-input.ts';
+import { eventOf, findEvent, pageOfActors, pageOfEvents, pageOfSessions } from './event-rows.ts';
+import { type Appended, appendEvent, removeEvent } from './events.ts';
+import { forgetActor } from './forget.ts';
+import { purge } from './purge.ts';
+import { checkedChange, checkedRecord } from './record-input.ts';
+import { changeRecord, findRow, insertRecord, pageOfRecords, recordOf, removeRecord } from './records.ts';
+import { searchRecords } from './search.ts';
+import type { Settings } from './settings.ts';
+
+/** What extraction does in the transactions of the store. */
+export interface StoreHooks {
+  /** An event was added. Not called where its key was known. */
+  appended?(added: Appended, extract: boolean): void;
+  /** An actor or a session is about to be forgotten. */
+  forgetting?(whom: { actor: string; session?: string }): void;
+  /** After the transaction of an append or a change, to begin work in the background. */
+  changed?(): void;
+}
+
+export type EventsAndRecords = Omit<MemoryStore, 'jobs' | 'redeliver' | 'settled' | 'close'>;
+
+export function eventsAndRecords(settings: Settings, hooks: StoreHooks = {}): EventsAndRecords {
+  const { db } = settings;
+
+  /** A batch in one transaction: each entry for itself. */
+  async function each<T>(given: readonly T[], field: string, write: (entry: T) => string): Promise<readonly Written[]> {
+    const entries = list<T>(given, field, 0, 100);
+    return db.write(() => {
+      const written = entries.map((entry) => attempt(() => write(entry), entry));
+      purge(settings);
+      return written;
+    });
+  }
+
+  /** Old texts stay in the `-wal` file until it is emptied. */
+  async function erased<T>(removed: Promise<T>): Promise<T> {
+    const result = await removed;
+    await db.empty();
+    return result;
+  }
+
+  return {
+    async append(event) {
+      const checked = checkedEvent(event);
+      const added = await db.write(() => {
+        const appended = appendEvent(settings, checked);
+        if (appended.isNew) {
+          hooks.appended?.(appended, checked.extract);
+          purge(settings);
+        }
+        return appended;
+      });
+      if (added.isNew) hooks.changed?.();
+      return added.event;
+    },
+    async events(query) {
+      query.signal?.throwIfAborted();
+      return db.read(() => pageOfEvents(settings, query));
+    },
+    async event(ref) {
+      return db.read(() => {
+        const row = findEvent(settings, ref);
+        return row && eventOf(row);
+      });
+    },
+    removeEvent: async (ref) => erased(db.write(() => removeEvent(settings, ref))),
+    async sessions(query) {
+      query.signal?.throwIfAborted();
+      return db.read(() => pageOfSessions(settings, query));
+    },
+    async actors(query) {
+      query.signal?.throwIfAborted();
+      return db.read(() => pageOfActors(settings, query));
+    },
+    async search(query) {
+      query.signal?.throwIfAborted();
+      return db.read(() => searchRecords(settings, query));
+    },
+    async list(query) {
+      query.signal?.throwIfAborted();
+      return db.read(() => pageOfRecords(settings, query));
+    },
+    async record(id) {
+      name(id, 'id', 100);
+      return db.read(() => {
+        const row = findRow(settings, id);
+        return row && recordOf(settings, row);
+      });
+    },
+    add: async (records) => each(records, 'records', (record) => insertRecord(settings, checkedRecord(record)).id),
+    correct: async (changes) =>
+      each(changes, 'changes', (change) => {
+        changeRecord(settings, checkedChange(change));
+        return change.id;
+      }),
+    remove: async (ids) =>
+      erased(
+        each(ids, 'ids', (id) => {
+          removeRecord(settings, name(id, 'id', 100));
+          return id;
+        }),
+      ),
+    async forget(whom) {
+      await erased(
+        db.write(() => {
+          hooks.forgetting?.(whom);
+          forgetActor(settings, whom);
+        }),
+      );
+    },
+  };
+}
+
+/** A refused entry does not stop the others. All checks come before its first row is written. */
+function attempt(write: () => string, entry: unknown): Written {
+  try {
+    return { ok: true, id: write() };
+  } catch (error) {
+    if (!RondoError.is(error)) throw error;
+    const id = typeof entry === 'string' ? entry : (entry as { id?: unknown } | null)?.id;
+    return { ok: false, ...(typeof id === 'string' && { id }), code: error.code, message: error.message };
+  }
+}

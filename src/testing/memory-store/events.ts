@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { everything, refuses, type StoreCase, said, say, talk } from './kit.ts';
+
+/** What was said: order, pages, branches, metadata, keys. */
+export const EVENT_CASES: readonly StoreCase[] = [
+  [
+    'an empty store has no events, sessions, actors or records',
+    async ({ store }) => {
+      assert.deepEqual((await store.events({ actor: 'ana', session: 's1' })).items, []);
+      assert.deepEqual((await store.sessions({ actor: 'ana' })).items, []);
+      assert.deepEqual((await store.actors({})).items, []);
+      assert.deepEqual((await store.list({ namespace: '/facts/ana/' })).items, []);
+      assert.deepEqual((await store.search({ namespace: '/facts/ana/', text: 'tea' })).items, []);
+    },
+  ],
+  [
+    'events come back as they were added, newest first, over any pages',
+    async ({ store }) => {
+      const items = [
+        { kind: 'text', role: 'assistant', text: 'Tea, then. 🍵' },
+        { kind: 'json', value: { tool: 'order', input: { n: 1, nested: [null, true] } } },
+        { kind: 'blob', value: ['anything'] },
+      ] as const;
+      const first = await store.append(say('I like tea.', { at: 1_790_000_000_123, metadata: { topic: 'drinks' } }));
+      const second = await store.append(say('', { items, at: 1_790_000_000_124 }));
+      assert.match(first.id, /^0000001790000000123#[0-9a-f]{8}$/);
+      assert.ok(second.id > first.id);
+      assert.deepEqual(await everything((page) => store.events({ actor: 'ana', session: 's1', ...page }), 1), [second, first]);
+      assert.deepEqual(second.items, items);
+      assert.deepEqual(first.metadata, { topic: 'drinks' });
+      assert.deepEqual(await store.event({ actor: 'ana', session: 's1', id: first.id }), first);
+      assert.deepEqual((await store.events({ actor: 'ana', session: 's1', items: false })).items[0]?.items, []);
+    },
+  ],
+  [
+    'events of one millisecond keep the order in which they were added',
+    async ({ store }) => {
+      const at = 1_790_000_000_000;
+      for (let n = 1; n <= 5; n++) await store.append(say(`number ${n}`, { at }));
+      assert.deepEqual(
+        await talk(store),
+        [5, 4, 3, 2, 1].map((n) => `number ${n}`),
+      );
+      for (let n = 1; n <= 5; n++) await store.append(say(`number ${n}`, { session: 's2' }));
+      assert.deepEqual(
+        await talk(store, 'ana', 's2'),
+        [5, 4, 3, 2, 1].map((n) => `number ${n}`),
+      );
+    },
+  ],
+  [
+    'an event without a session begins one',
+    async ({ store }) => {
+      const { session } = await store.append({ actor: 'ana', items: [{ kind: 'text', role: 'user', text: 'hello' }] });
+      assert.notEqual(session, '');
+      assert.deepEqual(await talk(store, 'ana', session), ['hello']);
+    },
+  ],
+  [
+    'the same key again gives the first event, in any process, and adds nothing; other content is a conflict',
+    async ({ store, again }) => {
+      const first = await store.append(say('once', { key: 'k'.repeat(40) }));
+      const other = (await again?.()) ?? store;
+      assert.deepEqual(await other.append(say('once', { key: 'k'.repeat(40) })), first);
+      const both = await Promise.all([1, 2].map(() => other.append(say('twice at once', { key: 'l'.repeat(40) }))));
+      assert.equal(both[0]?.id, both[1]?.id);
+      assert.deepEqual((await talk(store)).sort(), ['once', 'twice at once']);
+      await refuses(store.append(say('something else', { key: 'k'.repeat(40) })), 'MEMORY_CONFLICT');
+      assert.equal((await talk(store)).length, 2);
+    },
+  ],
+  [
+    'a branch has its own events, and with parents what it shares',
+    async ({ store }) => {
+      await store.append(say('one'));
+      const root = await store.append(say('two'));
+      await store.append(say('three'));
+      await store.append(say('other three', { branch: { name: 'alt', root: root.id } }));
+      const fork = await store.append(say('other four', { branch: { name: 'alt' } }));
+      await store.append(say('other five', { branch: { name: 'alt' } }));
+      await store.append(say('third five', { branch: { name: 'deep', root: fork.id } }));
+      const line = async (name: string, parents: boolean) =>
+        (await everything((page) => store.events({ actor: 'ana', session: 's1', branch: { name, parents }, ...page }))).map(said).reverse();
+      assert.deepEqual(await line('main', false), ['one', 'two', 'three']);
+      assert.deepEqual(await line('alt', false), ['other three', 'other four', 'other five']);
+      assert.deepEqual(await line('alt', true), ['one', 'two', 'other three', 'other four', 'other five']);
+      assert.deepEqual(await line('deep', true), ['one', 'two', 'other three', 'other four', 'third five']);
+      assert.equal((await talk(store)).length, 7);
+      await refuses(store.append(say('lost', { branch: { name: 'new' } })), 'MEMORY_INPUT_INVALID');
+      await refuses(store.append(say('lost', { branch: { name: 'new', root: '0000000000000000001#00000000' } })), 'MEMORY_INPUT_INVALID');
+    },
+  ],
+  [
+    'events are found by metadata: equal, present, absent, and all of several',
+    async ({ store }) => {
+      await store.append(say('a', { metadata: { topic: 'tea', mood: 'good' } }));
+      await store.append(say('b', { metadata: { topic: 'cake' } }));
+      await store.append(say('c'));
+      const found = async (...metadata: NonNullable<Parameters<typeof store.events>[0]['metadata']>) =>
+        (await store.events({ actor: 'ana', session: 's1', metadata })).items.map(said).sort().join('');
+      assert.equal(await found({ key: 'topic', is: 'equal', value: 'tea' }), 'a');
+      assert.equal(await found({ key: 'topic', is: 'present' }), 'ab');
+      assert.equal(await found({ key: 'mood', is: 'absent' }), 'bc');
+      assert.equal(await found({ key: 'topic', is: 'present' }, { key: 'mood', is: 'absent' }), 'b');
+    },
+  ],
+  [
+    'an event that is removed is gone, once',
+    async ({ store }) => {
+      const { id } = await store.append(say('gone'));
+      await store.append(say('here'));
+      assert.equal(await store.removeEvent({ actor: 'ana', session: 's1', id }), true);
+      assert.equal(await store.removeEvent({ actor: 'ana', session: 's1', id }), false);
+      assert.equal(await store.event({ actor: 'ana', session: 's1', id }), undefined);
+      assert.deepEqual(await talk(store), ['here']);
+    },
+  ],
+  [
+    'actors and sessions are apart, and listed',
+    async ({ store }) => {
+      for (const [actor, session] of [
+        ['ana', 's1'],
+        ['ana', 's2'],
+        ['ben', 's1'],
+      ] as const)
+        await store.append(say(`${actor} in ${session}`, { actor, session }));
+      assert.deepEqual(await talk(store, 'ana', 's1'), ['ana in s1']);
+      assert.deepEqual(await talk(store, 'ben', 's1'), ['ben in s1']);
+      assert.deepEqual(await talk(store, 'ben', 's2'), []);
+      assert.deepEqual((await everything((page) => store.sessions({ actor: 'ana', ...page }), 1)).map(({ session }) => session).sort(), [
+        's1',
+        's2',
+      ]);
+      assert.deepEqual((await everything((page) => store.actors(page), 1)).map(({ actor }) => actor).sort(), ['ana', 'ben']);
+    },
+  ],
+  [
+    'pages have each event once while others are added',
+    async ({ store }) => {
+      for (let n = 1; n <= 6; n++) await store.append(say(`n${n}`));
+      const found: string[] = [];
+      let more = 7;
+      for (let after: string | undefined; ; ) {
+        const { items, next } = await store.events({ actor: 'ana', session: 's1', limit: 2, ...(after !== undefined && { after }) });
+        found.push(...items.map(said));
+        await store.append(say(`n${more++}`));
+        if (next === undefined) break;
+        after = next;
+      }
+      assert.deepEqual(found, ['n6', 'n5', 'n4', 'n3', 'n2', 'n1']);
+    },
+  ],
+  [
+    'what is against a limit is refused, and nothing of it is stored',
+    async ({ store }) => {
+      const bad = [
+        say('x'.repeat(100_001)),
+        say('', { items: [{ kind: 'json', value: 'x'.repeat(103_000) }] }),
+        say('x', { items: Array.from({ length: 101 }, () => ({ kind: 'text', role: 'user', text: 'x' }) as const) }),
+        say('x', { actor: '' }),
+        say('x', { metadata: Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`k${i}`, 'v'])) }),
+        say('x', { at: Number.NaN }),
+      ];
+      for (const event of bad) await refuses(store.append(event), 'MEMORY_INPUT_INVALID');
+      await refuses(store.events({ actor: 'ana', session: 's1', limit: 101 }), 'MEMORY_INPUT_INVALID');
+      await refuses(store.events({ actor: 'ana', session: 's1', after: 'nonsense' }), 'MEMORY_INPUT_INVALID');
+      assert.deepEqual(await talk(store), []);
+    },
+  ],
+];
