@@ -51,7 +51,7 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   GetAgentRuntimeEndpoint: { from: 'documentation', guess: 'the id of an endpoint is its name' },
   DeleteAgentRuntimeEndpoint: { from: 'documentation', guess: `${STATUS}; DEFAULT is deleted with its runtime only` },
   ListAgentRuntimeEndpoints: { from: 'documentation', guess: 'the order, by creation; pages of 100' },
-  ListTagsForResource: { from: 'documentation; runtimes, endpoints, workload identities and credential providers' },
+  ListTagsForResource: { from: 'documentation; runtimes, endpoints, memories, workload identities and credential providers' },
   TagResource: { from: 'documentation', guess: 'the 51st tag is a ServiceQuotaExceededException' },
   UntagResource: { from: 'documentation: a key that is not there is left out' },
   CreateWorkloadIdentity: { from: 'documentation', guess: 'a name in use is a ValidationException with the reason ResourceConflict' },
@@ -85,6 +85,20 @@ export const SOURCES: Readonly<Record<string, Source>> = {
     from: 'documentation',
     guess: 'a workload token that was changed or has expired, or whose workload was deleted, is an UnauthorizedException',
   },
+  CreateMemory: {
+    from: 'documentation; that a name in use is a ValidationException is from the Python SDK',
+    guess: `${STATUS} (on AWS minutes); keys, roles and streams are any well-formed ARN; a strategy of a name in use is a ValidationException`,
+  },
+  GetMemory: { from: 'documentation', guess: '`without_decryption` leaves out descriptions, and the configurations of strategies' },
+  UpdateMemory: {
+    from: 'documentation: the strategies, and indexed keys that are only added. Measured by users of Terraform: the texts of a memory in a transitional state and of a strategy that is not there',
+    guess: `${STATUS}; a namespace key that a template uses cannot be removed`,
+  },
+  DeleteMemory: {
+    from: 'documentation. Measured by users of CloudFormation: the text of a memory in a transitional state',
+    guess: `${STATUS}; then its events and records are gone`,
+  },
+  ListMemories: { from: 'documentation', guess: 'the order, by creation; pages of 100' },
 };
 
 /** What sources disagree on: the point, what the server does, and how to have it the other way. */

@@ -6,8 +6,10 @@ import type { Received } from './answer.ts';
 import type { Bound } from './bindings.ts';
 import type { Operation, Operations, World } from './call.ts';
 import { AwsError, type Encoded, encodeError } from './codec/error.ts';
+import { MEMORY } from './memory/resources.ts';
 import { endpointOperations } from './operations/endpoints.ts';
 import { type IdentityOptions, identityOperations } from './operations/identity.ts';
+import { memoryOperations } from './operations/memories.ts';
 import { sessionOperations } from './operations/runtime.ts';
 import { sockets } from './operations/runtime-sockets.ts';
 import { namedOf, targets } from './operations/runtime-target.ts';
@@ -26,6 +28,7 @@ export function behind(world: World, bound: Bound, sessions: SessionOptions, ide
     ...control,
     ...sessionOperations(world, host, found),
     ...identityOperations(world, identity),
+    ...memoryOperations(world, { changed: () => undefined, gone: (id) => world.state.delete(MEMORY, id) }),
     // the sessions of what is deleted end
     DeleteAgentRuntime: then(control.DeleteAgentRuntime, ({ agentRuntimeId, agentRuntimeVersion }) => {
       if (agentRuntimeVersion === undefined) stop(`${agentRuntimeId}/`, 'its runtime was deleted');

@@ -47,6 +47,10 @@ function listed(fields: readonly Field[]): string {
   return `${fields.length} validation error${fields.length === 1 ? '' : 's'} detected: ${told}`;
 }
 
+/** A request that is well-formed and cannot be met. */
+export const refused = (message: string, reason: Reason = 'FieldValidationFailed'): AwsError =>
+  new AwsError('ValidationException', message, { reason });
+
 export const unreadable = (message: string): AwsError =>
   new AwsError('ValidationException', message, { reason: 'CannotParse' satisfies Reason });
 

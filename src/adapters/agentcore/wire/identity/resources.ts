@@ -1,7 +1,7 @@
 /** What Identity keeps: workload identities, and providers of credentials with their sealed secrets. */
 import { randomBytes } from 'node:crypto';
 import { arnOf, type World } from '../call.ts';
-import { AwsError, type Reason } from '../codec/error.ts';
+import { AwsError, refused } from '../codec/error.ts';
 
 export interface Workload {
   name: string;
@@ -62,9 +62,6 @@ export function secretOf<T>({ state }: World, kind: keyof typeof KINDS, { name, 
   if (secret === undefined) throw new AwsError('DecryptionFailure', `The secret of the credential provider ${name} cannot be opened.`);
   return secret;
 }
-
-export const refused = (message: string, reason: Reason = 'FieldValidationFailed') =>
-  new AwsError('ValidationException', message, { reason });
 
 /** Where a secret is. Only what the service itself keeps can be used here. @throws AwsError `ValidationException`. */
 export function managedSecret(secret: string | undefined, source: string | undefined, config: object | undefined, name: string): string {

@@ -1,6 +1,7 @@
 /** The control plane of Runtime: endpoints, names that point to a version. */
 import type { Operations, World } from '../call.ts';
 import type { PageRequest } from '../state.ts';
+import { isHere, TAKES } from './resource.ts';
 import {
   conflict,
   DEFAULT,
@@ -8,12 +9,10 @@ import {
   type Endpoint,
   endpointArn,
   endpointOf,
-  isHere,
   putEndpoint,
   type Runtime,
   runtimeArn,
   runtimeOf,
-  TAKES,
   versionOf,
 } from './runtime-resources.ts';
 

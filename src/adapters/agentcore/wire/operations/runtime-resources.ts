@@ -1,5 +1,4 @@
 /** What Runtime keeps: runtimes, their versions, and endpoints that point to a version. */
-import { randomBytes } from 'node:crypto';
 import { type CustomJwtAuthorizer, type JwtAuthorizer, jwtAuthorizer } from '../../../../server/authorizer.ts';
 import type { Protocol } from '../../sessions/session.ts';
 import { arnOf, type World } from '../call.ts';
@@ -58,8 +57,6 @@ export interface Endpoint {
   tags: Record<string, string>;
 }
 
-/** Milliseconds until a change has taken effect. */
-export const TAKES = 2_000;
 /** The endpoint that each runtime has, and that follows its newest version. */
 export const DEFAULT = 'DEFAULT';
 const LIFECYCLE: Lifecycle = { idleRuntimeSessionTimeout: 900, maxLifetime: 28_800 };
@@ -67,10 +64,6 @@ const LIFECYCLE: Lifecycle = { idleRuntimeSessionTimeout: 900, maxLifetime: 28_8
 export const RUNTIME = 'runtime';
 export const VERSION = 'runtime-version';
 export const ENDPOINT = 'runtime-endpoint';
-
-const alphabet = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
-/** The end of an id: 10 letters and digits. */
-export const suffix = () => Array.from(randomBytes(10), (byte) => alphabet[byte % alphabet.length]).join('');
 
 export const versionId = (id: string, version: number) => `${id}/${version}`;
 const endpointId = (id: string, name: string) => `${id}/${name}`;
@@ -105,9 +98,6 @@ export function endpointOf({ state, clock }: World, { id }: Runtime, name: strin
 export const authorizerOf = (options: CustomJwtAuthorizer): JwtAuthorizer => jwtAuthorizer(options);
 
 export const lifecycleOf = ({ configuration }: Version): Lifecycle => ({ ...LIFECYCLE, ...configuration.lifecycleConfiguration });
-
-/** Whether it is not deleted yet. */
-export const isHere = ({ clock }: World, { goneAt }: { goneAt?: number }): boolean => goneAt === undefined || clock.now() < goneAt;
 
 export const conflict = (message: string) => new AwsError('ConflictException', message);
 

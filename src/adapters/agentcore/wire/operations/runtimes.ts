@@ -5,6 +5,7 @@ import type { Operations, World } from '../call.ts';
 import { invalidInput } from '../codec/error.ts';
 import { addWorkloadOf, removeWorkload, workloadArn } from '../identity/resources.ts';
 import type { PageRequest } from '../state.ts';
+import { isHere, suffix, TAKES } from './resource.ts';
 import {
   authorizerOf,
   type Configuration,
@@ -13,15 +14,12 @@ import {
   ENDPOINT,
   type Endpoint,
   endpointOf,
-  isHere,
   lifecycleOf,
   putEndpoint,
   RUNTIME,
   type Runtime,
   runtimeArn,
   runtimeOf,
-  suffix,
-  TAKES,
   VERSION,
   type Version,
   versionId,

@@ -2,6 +2,7 @@
 import type { Operations, World } from '../call.ts';
 import { AwsError } from '../codec/error.ts';
 import { API_KEY, OAUTH2, WORKLOAD } from '../identity/resources.ts';
+import { MEMORY } from '../memory/resources.ts';
 import { ENDPOINT, RUNTIME } from './runtime-resources.ts';
 
 type Tags = Record<string, string>;
@@ -14,6 +15,7 @@ interface Tagged {
 
 /** Kinds of which a resource is in no other, by how their ARN goes on. */
 const PLACES: readonly (readonly [kind: string, arn: RegExp])[] = [
+  [MEMORY, /^bedrock-agentcore:[^:]+:\d{12}:memory\/([^/]+)$/],
   [RUNTIME, /^bedrock-agentcore:[^:]+:\d{12}:runtime\/([^/]+)$/],
   [WORKLOAD, /^bedrock-agentcore:[^:]+:\d{12}:workload-identity-directory\/default\/workload-identity\/([^/]+)$/],
   [API_KEY, /^bedrock-agentcore:[^:]+:\d{12}:token-vault\/default\/apikeycredentialprovider\/([^/]+)$/],

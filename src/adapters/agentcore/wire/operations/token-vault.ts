@@ -1,7 +1,7 @@
 /** The token vault. Its KMS key is a name alone: secrets are sealed under a key of this server. */
 import type { Operations, World } from '../call.ts';
-import { AwsError } from '../codec/error.ts';
-import { refused, VAULT } from '../identity/resources.ts';
+import { AwsError, refused } from '../codec/error.ts';
+import { VAULT } from '../identity/resources.ts';
 
 interface Kms {
   keyType: 'CustomerManagedKey' | 'ServiceManagedKey';

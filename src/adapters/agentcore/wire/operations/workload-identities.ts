@@ -1,7 +1,7 @@
 /** Workload identities: the names under which agents get credentials. */
 import type { Operations, World } from '../call.ts';
-import { AwsError } from '../codec/error.ts';
-import { refused, removeWorkload, WORKLOAD, type Workload, workloadArn, workloadOf } from '../identity/resources.ts';
+import { AwsError, refused } from '../codec/error.ts';
+import { removeWorkload, WORKLOAD, type Workload, workloadArn, workloadOf } from '../identity/resources.ts';
 import type { PageRequest } from '../state.ts';
 
 interface Named {
