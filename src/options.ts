@@ -55,7 +55,7 @@ export function nearest(name: string, names: readonly string[]): string | undefi
 }
 
 /** The Levenshtein distance; infinite if the lengths differ by more than 20. */
-function distance(a: string, b: string): number {
+export function distance(a: string, b: string): number {
   if (Math.abs(a.length - b.length) > 20) return Number.POSITIVE_INFINITY;
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

@@ -8,6 +8,7 @@ import { ACTOR, checkedFilters, SESSION } from './event-input.ts';
 import type { Settings } from './settings.ts';
 
 export interface EventRow {
+  /** In the order of commits. */
   nr: number;
   id: string;
   at: number;

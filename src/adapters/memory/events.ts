@@ -9,8 +9,7 @@ import type { Settings } from './settings.ts';
 
 export interface Appended {
   readonly event: MemoryEvent;
-  /** The number of its row: in the order of commits. */
-  readonly nr: number;
+  readonly row: EventRow;
   /** False: an event with the key was there before. */
   readonly isNew: boolean;
 }
@@ -51,12 +50,13 @@ export function appendEvent(settings: Settings, given: CheckedEvent): Appended {
       given.digest ?? null,
       expiry === undefined ? null : now + expiry,
     );
-  const nr = Number(lastInsertRowid);
-  return { event: eventOf(byNr(settings, nr)), nr, isNew: true };
+  return appended(settings, Number(lastInsertRowid), true);
 }
 
-const byNr = ({ db }: Settings, nr: number) =>
-  db.prepare(`SELECT ${FIELDS} FROM event e JOIN session s ON s.nr = e.session WHERE e.nr = ?`).get(nr) as unknown as EventRow;
+function appended({ db }: Settings, nr: number, isNew: boolean): Appended {
+  const row = db.prepare(`SELECT ${FIELDS} FROM event e JOIN session s ON s.nr = e.session WHERE e.nr = ?`).get(nr) as unknown as EventRow;
+  return { event: eventOf(row), row, isNew };
+}
 
 function ofKey(settings: Settings, space: number, given: CheckedEvent): Appended | undefined {
   const found = settings.db.prepare('SELECT nr, digest FROM event WHERE space = ? AND key = ?').get(space, given.key as string);
@@ -65,8 +65,7 @@ function ofKey(settings: Settings, space: number, given: CheckedEvent): Appended
     throw new RondoError('MEMORY_CONFLICT', 'An event with this key and other content is there already. Give other content another key.', {
       details: { key: given.key as string },
     });
-  const nr = found.nr as number;
-  return { event: eventOf(byNr(settings, nr)), nr, isNew: false };
+  return appended(settings, found.nr as number, false);
 }
 
 function sessionOf({ db }: Settings, space: number, actor: string, id: string, at: number): number {

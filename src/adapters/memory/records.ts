@@ -7,6 +7,7 @@ import { all, checkedQuery, covered } from './record-filter.ts';
 import type { CheckedChange, CheckedRecord } from './record-input.ts';
 import type { Settings } from './settings.ts';
 import { indexed, placeOf } from './terms.ts';
+import { removeVector, vectorsChanged } from './vector-rows.ts';
 
 export interface RecordRow {
   nr: number;
@@ -84,6 +85,7 @@ export function changeRecord(settings: Settings, change: CheckedChange): number 
     );
     removeVector(settings, row.nr);
   }
+  if (namespace !== row.namespace || expires !== row.expires_at) vectorsChanged(settings);
   if (text !== row.text || namespace !== row.namespace)
     db.prepare('UPDATE record_text SET terms = ?, place = ? WHERE rowid = ?').run(indexed(text), placeOf(namespace), row.nr);
   if (namespace !== row.namespace) removeEmptyNamespaces(settings, [row.namespace]);
@@ -130,11 +132,6 @@ export function removeRows(settings: Settings, rows: readonly { nr: number; name
     settings,
     rows.map(({ namespace }) => namespace),
   );
-}
-
-function removeVector({ db, space }: Settings, record: number): void {
-  const { changes } = db.prepare('DELETE FROM vector WHERE record = ?').run(record);
-  if (changes) db.prepare('UPDATE space SET vectors = vectors + 1 WHERE nr = ?').run(space());
 }
 
 export function findRow({ db, space, now }: Settings, id: string): RecordRow | undefined {

@@ -5,7 +5,7 @@ import type { FileKind } from '../sqlite/database.ts';
 const APPLICATION_ID = 0x526e4d6d;
 const VERSION = 1;
 
-/** `space` keeps memories of one file apart. `vectors` counts deletions of vectors, so that caches of other processes notice them. */
+/** `space` keeps memories of one file apart. `vectors` counts changes of vectors that are not additions, so that caches notice them. */
 const SPACES = `
   CREATE TABLE space (nr INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, vectors INTEGER NOT NULL DEFAULT 0) STRICT;`;
 
@@ -31,17 +31,20 @@ const EVENTS = `
 
 /**
  * `source` is what a record was learned from, and `version` its earlier texts. `record_text` has the terms of a text, see
- * terms.ts, and its namespace as a word, so that a search of one namespace does not read the others. `revision` of a vector counts up over the whole file.
+ * terms.ts, and its namespace as a word, so that a search of one namespace does not read the others. `embedder` is that of the record's vector. `revision` of a
+ * vector counts up, so that a cache reads what is new.
  */
 const RECORDS = `
   CREATE TABLE namespace (nr INTEGER PRIMARY KEY AUTOINCREMENT, space INTEGER NOT NULL, path TEXT NOT NULL, UNIQUE (space, path)) STRICT;
   CREATE TABLE record (
     nr INTEGER PRIMARY KEY AUTOINCREMENT, space INTEGER NOT NULL, id TEXT NOT NULL, namespace INTEGER NOT NULL, text TEXT NOT NULL,
     strategy TEXT, metadata TEXT, origin TEXT NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER, expires_at INTEGER,
+    embedder TEXT,
     UNIQUE (space, id)
   ) STRICT;
   CREATE INDEX record_newest ON record (namespace, created_at, nr);
   CREATE INDEX record_expiry ON record (expires_at) WHERE expires_at IS NOT NULL;
+  CREATE INDEX record_embedder ON record (space, embedder);
   CREATE TABLE source (
     record INTEGER NOT NULL, nr INTEGER NOT NULL, actor TEXT NOT NULL, session TEXT, events TEXT, run TEXT, PRIMARY KEY (record, nr)
   ) STRICT, WITHOUT ROWID;
@@ -50,7 +53,7 @@ const RECORDS = `
   CREATE VIRTUAL TABLE record_text USING fts5 (terms, place, tokenize = "porter unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'");
   INSERT INTO record_text (record_text, rank) VALUES ('secure-delete', 1);
   CREATE TABLE vector (
-    record INTEGER PRIMARY KEY, space INTEGER NOT NULL, embedder TEXT NOT NULL, revision INTEGER NOT NULL UNIQUE, value BLOB NOT NULL
+    record INTEGER PRIMARY KEY, revision INTEGER NOT NULL UNIQUE, space INTEGER NOT NULL, embedder TEXT NOT NULL, value BLOB NOT NULL
   ) STRICT;
   CREATE INDEX vector_newest ON vector (space, embedder, revision);`;
 

@@ -3,6 +3,8 @@ import { checkOptions } from '../../options.ts';
 import type { MemoryStore } from '../../ports/memory-store.ts';
 import { name } from './checks.ts';
 import { type MemoryDatabase, openMemoryDatabase } from './database.ts';
+import { checkedEmbedder, type Embedder } from './embedding.ts';
+import { checkedRanking, type Ranking } from './ranking.ts';
 import { type MemoryIds, newIds, type Settings, spaceOf } from './settings.ts';
 import { eventsAndRecords } from './store.ts';
 
@@ -19,6 +21,10 @@ export interface SqliteMemoryOptions {
   recordExpiry?: number | ((namespace: string) => number | undefined);
   /** `next`: a second event of a millisecond gets the next free one. `random`: both have it, and their order is chance, as in AgentCore. Default `next`. */
   ties?: 'next' | 'random';
+  /** Makes vectors of texts, so that records are found by their meaning too. Default: by their words alone. */
+  embed?: Embedder;
+  /** The weight of each term of a score. */
+  ranking?: Partial<Ranking>;
 }
 
 const EXAMPLES = {
@@ -28,6 +34,8 @@ const EXAMPLES = {
   eventExpiry: 'eventExpiry: 90 * 86_400_000',
   recordExpiry: 'recordExpiry: 365 * 86_400_000',
   ties: "ties: 'next'",
+  embed: "embed: { name: 'titan', embed: async (texts) => vectors }",
+  ranking: 'ranking: { recency: 0 }',
 };
 
 /**
@@ -39,8 +47,9 @@ export function sqliteMemory(file: string | MemoryDatabase, o: SqliteMemoryOptio
   checkOptions(o, EXAMPLES, 'sqliteMemory()');
   if (file === '' || (typeof file !== 'string' && typeof file?.prepare !== 'function'))
     throw invalid("sqliteMemory() takes the path of a file, or ':memory:'.");
+  const finding = { ranking: checkedRanking(o.ranking), embed: o.embed && checkedEmbedder(o.embed) };
   const db = typeof file === 'string' ? openMemoryDatabase(file) : file;
-  const store = eventsAndRecords(settingsOf(db, o));
+  const store = eventsAndRecords(settingsOf(db, o), finding);
   return {
     ...store,
     jobs: async () => ({ items: [] }),

@@ -1,16 +1,20 @@
 /** The store over a database: what each function of the port does in which transaction. */
 import { RondoError } from '../../errors.ts';
-import type { MemoryStore, Written } from '../../ports/memory-store.ts';
+import type { MemoryStore, SearchQuery, Written } from '../../ports/memory-store.ts';
 import { list, name } from './checks.ts';
+import { type Embedder, embedding } from './embedding.ts';
 import { checkedEvent } from './event-input.ts';
 import { eventOf, findEvent, pageOfActors, pageOfEvents, pageOfSessions } from './event-rows.ts';
 import { type Appended, appendEvent, removeEvent } from './events.ts';
+import { explained } from './explain.ts';
 import { forgetActor } from './forget.ts';
 import { purge } from './purge.ts';
+import type { Ranking } from './ranking.ts';
 import { checkedChange, checkedRecord } from './record-input.ts';
 import { changeRecord, findRow, insertRecord, pageOfRecords, recordOf, removeRecord } from './records.ts';
-import { searchRecords } from './search.ts';
+import { checkedSearch, type SearchBy, searchRecords } from './search.ts';
 import type { Settings } from './settings.ts';
+import { vectorIndex } from './vectors.ts';
 
 /** What extraction does in the transactions of the store. */
 export interface StoreHooks {
@@ -22,10 +26,35 @@ export interface StoreHooks {
   changed?(): void;
 }
 
-export type EventsAndRecords = Omit<MemoryStore, 'jobs' | 'redeliver' | 'settled' | 'close'>;
+export type EventsAndRecords = Required<Omit<MemoryStore, 'jobs' | 'redeliver' | 'settled' | 'close'>>;
 
-export function eventsAndRecords(settings: Settings, hooks: StoreHooks = {}): EventsAndRecords {
+/** How records are found. Without `embed`: by their words. */
+export interface Finding {
+  readonly ranking: Ranking;
+  readonly embed?: Embedder | undefined;
+}
+
+/** Records without a vector that a search makes vectors of, before it begins. */
+const MOST_LATE = 256;
+
+export function eventsAndRecords(settings: Settings, { ranking, embed }: Finding, hooks: StoreHooks = {}): EventsAndRecords {
   const { db } = settings;
+  const model = embed && embedding(settings, embed);
+  const index = model && vectorIndex(settings, model.name);
+
+  /** A batch whose records get their vectors at once, if the model works. */
+  async function embedded<T>(written: Promise<T>): Promise<T> {
+    const result = await written;
+    await model?.catchUp();
+    return result;
+  }
+
+  async function searchBy(query: SearchQuery): Promise<SearchBy> {
+    if (!model || !index || ranking.vectors === 0) return { ranking };
+    await model.catchUp(MOST_LATE);
+    const vector = await model.query(query.text);
+    return { ranking, vectors: vector && { index, vector } };
+  }
 
   /** A batch in one transaction: each entry for itself. */
   async function each<T>(given: readonly T[], field: string, write: (entry: T) => string): Promise<readonly Written[]> {
@@ -79,7 +108,15 @@ export function eventsAndRecords(settings: Settings, hooks: StoreHooks = {}): Ev
     },
     async search(query) {
       query.signal?.throwIfAborted();
-      return db.read(() => searchRecords(settings, query));
+      checkedSearch(query);
+      // a page has its order from the page before
+      const by = query.after === undefined ? await searchBy(query) : { ranking };
+      return db.read(() => searchRecords(settings, query, by));
+    },
+    async explain(query) {
+      const checked = checkedSearch(query);
+      const by = await searchBy(query);
+      return db.read(() => explained(settings, checked, by));
     },
     async list(query) {
       query.signal?.throwIfAborted();
@@ -92,12 +129,14 @@ export function eventsAndRecords(settings: Settings, hooks: StoreHooks = {}): Ev
         return row && recordOf(settings, row);
       });
     },
-    add: async (records) => each(records, 'records', (record) => insertRecord(settings, checkedRecord(record)).id),
+    add: async (records) => embedded(each(records, 'records', (record) => insertRecord(settings, checkedRecord(record)).id)),
     correct: async (changes) =>
-      each(changes, 'changes', (change) => {
-        changeRecord(settings, checkedChange(change));
-        return change.id;
-      }),
+      embedded(
+        each(changes, 'changes', (change) => {
+          changeRecord(settings, checkedChange(change));
+          return change.id;
+        }),
+      ),
     remove: async (ids) =>
       erased(
         each(ids, 'ids', (id) => {
