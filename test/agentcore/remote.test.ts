@@ -250,6 +250,8 @@ test('a command in the session of an agent: its output, its exit code, its end b
     return undefined;
   };
   expect(await run('echo out; echo err >&2; exit 3')).toEqual({ exitCode: 3, status: 'COMPLETED', stdout: 'out\n', stderr: 'err\n' });
+  const long = await run('yes | head -c 1000000; echo end');
+  expect(long).toMatchObject({ status: 'COMPLETED', exitCode: 0, cut: true, stdout: 'y\n'.repeat(8_192) });
   expect(await run('echo x'.padEnd(70_000))).toMatchObject({ code: 'VALIDATION', outcome: 'not-run' });
   expect(() => runtimeCommand({ arn: of.arn, timeout: 0 })).toThrowError(expect.objectContaining({ code: 'CONFIG_INVALID' }));
 });

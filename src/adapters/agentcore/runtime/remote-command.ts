@@ -28,6 +28,8 @@ export interface CommandResult {
   status: string;
   stdout: string;
   stderr: string;
+  /** True: one of them was longer than is kept, 16,384 characters, and its end is missing. */
+  cut?: true;
 }
 
 const OPTIONS = {
@@ -41,6 +43,8 @@ const OPTIONS = {
 };
 /** Bytes of a command that AWS takes. */
 const MOST = 65_536;
+/** Characters of each output that are kept: a command may print without end, and both fit into the result of a tool. */
+const KEPT = 16_384;
 const INPUT = jsonSchema<{ command: string }>({
   type: 'object',
   properties: { command: { type: 'string', minLength: 1, description: 'One command line for the shell of the session' } },
@@ -78,8 +82,8 @@ export function runtimeCommand(o: RuntimeCommandOptions) {
           begun = true;
           ctx.alive();
           const { stdout = '', stderr = '' } = chunk?.contentDelta ?? {};
-          result.stdout += stdout;
-          result.stderr += stderr;
+          keep(result, 'stdout', stdout);
+          keep(result, 'stderr', stderr);
           if (stdout || stderr) ctx.progress({ ...(stdout && { stdout }), ...(stderr && { stderr }) });
           const { exitCode, status } = chunk?.contentStop ?? {};
           if (status !== undefined) Object.assign(result, { exitCode: exitCode ?? -1, status });
@@ -92,4 +96,10 @@ export function runtimeCommand(o: RuntimeCommandOptions) {
       return result;
     },
   });
+}
+
+function keep(result: CommandResult, output: 'stdout' | 'stderr', more: string): void {
+  const room = KEPT - result[output].length;
+  result[output] += more.slice(0, room);
+  if (more.length > room) result.cut = true;
 }
