@@ -86,8 +86,8 @@ export interface Identity {
    * Ends the consent that a browser comes back from, for the user who began it: their id or, where it began with a token, the very same
    * token. It works in any process. `consentCallback()` of `rondo/identity` calls it, decides the approval, and resumes the run.
    * @throws RondoError `CONSENT_NOT_FOUND`, `CONSENT_MISMATCH` for another user or another token, `CONSENT_USED`, `CONSENT_EXPIRED`,
-   *   `RETURN_URL_REFUSED`, `PROVIDER_UNAVAILABLE`, `PROVIDER_REFUSED` or `PROVIDER_ANSWER_INVALID`. `details` of `CONSENT_USED` and
-   *   `CONSENT_EXPIRED` are `{ runId, handle }`, so that the user can be asked again.
+   *   `RETURN_URL_REFUSED`, `PROVIDER_UNAVAILABLE`, `PROVIDER_REFUSED` or `PROVIDER_ANSWER_INVALID`. `details` of `CONSENT_EXPIRED`
+   *   are `{ runId, handle }`, so that the user can be asked again, and of `CONSENT_USED` `{ runId, handle, outcome }`.
    */
   returned?(r: ConsentReturn): Promise<ConsentReturned>;
 }

@@ -1,0 +1,51 @@
+/** Errors of authorization servers as RondoErrors. They hold no text of a server, which may have a secret in it, and no cause. */
+import { RondoError } from '../../errors.ts';
+import { TooLong } from './bounded-fetch.ts';
+
+/** The error codes of OAuth are short words. */
+const WORD = /^[a-z][a-z0-9_.-]{0,63}$/i;
+
+export const unavailable = (provider: string, why: string) =>
+  new RondoError('PROVIDER_UNAVAILABLE', `The authorization server of ${provider} ${why}. Try again later.`, { details: { provider } });
+
+export const refused = (provider: string, error: string) =>
+  new RondoError(
+    'PROVIDER_REFUSED',
+    `The authorization server of ${provider} refused the request (${error}). Check the client, its scopes, and what it is allowed there.`,
+    { details: { provider, error } },
+  );
+
+export const invalidAnswer = (provider: string, why: string) =>
+  new RondoError(
+    'PROVIDER_ANSWER_INVALID',
+    `The authorization server of ${provider} answered what is not OAuth (${why}). Check its discovery URL and endpoints.`,
+    { details: { provider, reason: why } },
+  );
+
+/** The word of OAuth for why a server refused; undefined for any other error. */
+export function refusal(error: unknown): string | undefined {
+  return RondoError.is(error, 'PROVIDER_REFUSED') ? (error.details as { error: string }).error : undefined;
+}
+
+const LATER = ['temporarily_unavailable', 'server_error', 'slow_down'];
+
+/** What openid-client or fetch threw. */
+export function explained(provider: string, error: unknown): RondoError {
+  if (RondoError.is(error)) return error;
+  // what was thrown before a request was sent
+  const inner = (error as Error | undefined)?.cause;
+  if (RondoError.is(inner)) return inner;
+  if (inner instanceof TooLong) return invalidAnswer(provider, 'too long');
+  const { code, error: word, status, cause } = (error ?? {}) as { code?: unknown; error?: unknown; status?: unknown; cause?: unknown };
+  const answered = typeof status === 'number' ? status : cause instanceof Response ? cause.status : undefined;
+  if (typeof word === 'string') {
+    const said = WORD.test(word) ? word : 'an error without a name';
+    return LATER.includes(word) || (answered ?? 0) >= 500 ? unavailable(provider, `cannot answer now (${said})`) : refused(provider, said);
+  }
+  if (answered !== undefined && (answered >= 500 || answered === 429)) return unavailable(provider, `answered with status ${answered}`);
+  if (code === 'OAUTH_TIMEOUT' || code === 'OAUTH_ABORT') return unavailable(provider, 'did not answer in time');
+  if (code === 'OAUTH_WWW_AUTHENTICATE_CHALLENGE') return refused(provider, 'invalid_client');
+  if (typeof code === 'string' && code.startsWith('OAUTH_'))
+    return invalidAnswer(provider, answered !== undefined && answered >= 300 ? `status ${answered}` : code.slice(6).toLowerCase());
+  return unavailable(provider, 'could not be reached');
+}

@@ -1,0 +1,213 @@
+/** OAuth 2.1 for one provider, by openid-client. It keeps nothing but the provider's discovery document. */
+import type { Configuration, ServerMetadata, TokenEndpointResponse } from 'openid-client';
+import { invalid } from '../../errors.ts';
+import type { Assertion } from '../../ports/identity.ts';
+import { isTrusted } from '../../server/jose.ts';
+import { boundedFetch, type Fetch } from './bounded-fetch.ts';
+import { explained, invalidAnswer } from './oauth-errors.ts';
+import type { Provider } from './provider.ts';
+
+type Library = typeof import('openid-client');
+
+/** What an authorization server gave. Times are epoch milliseconds. */
+export interface Tokens {
+  access: string;
+  refresh?: string;
+  at: number;
+  /** Absent: it does not expire, or the server did not say. */
+  expiresAt?: number;
+}
+
+/** What a token is for. */
+export interface Wanted {
+  scopes?: readonly string[] | undefined;
+  resources?: readonly string[] | undefined;
+  audiences?: readonly string[] | undefined;
+}
+
+/** An authorization request, as it must be known when the browser comes back. */
+export interface Asked {
+  callback: string;
+  state: string;
+  /** Of PKCE. */
+  verifier: string;
+  nonce?: string | undefined;
+}
+
+export interface OAuth {
+  /** The URL where a person consents. @param more parameters, which replace those of the provider. */
+  consentUrl(asked: Asked, wanted: Wanted, more?: Readonly<Record<string, string>>): Promise<string>;
+  /** Exchanges the code of a browser's return. @param url the whole URL, with the callback's origin and path. */
+  code(url: string, asked: Asked, wanted: Wanted): Promise<Tokens>;
+  /** @param sending called in the same tick as the request. What it throws is thrown, and nothing is sent. */
+  refresh(token: string, wanted: Wanted, sending?: () => void): Promise<Tokens>;
+  client(wanted: Wanted): Promise<Tokens>;
+  exchange(assertion: Assertion, wanted: Wanted): Promise<Tokens>;
+  /** @returns false if the provider has no endpoint for it. */
+  revoke(token: string, kind: 'access_token' | 'refresh_token'): Promise<boolean>;
+  /** A new request, with random values. */
+  ask(callback: string, scopes: readonly string[]): Promise<Asked>;
+}
+
+export interface OAuthOptions {
+  fetch?: Fetch | undefined;
+  /** Milliseconds for each request. Default 10,000. */
+  timeout?: number | undefined;
+  now?: (() => number) | undefined;
+}
+
+/** Milliseconds that a discovery document is used. */
+const KEPT = 3_600_000;
+const TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:';
+const GRANTS = {
+  'token-exchange': 'urn:ietf:params:oauth:grant-type:token-exchange',
+  'jwt-bearer': 'urn:ietf:params:oauth:grant-type:jwt-bearer',
+} as const;
+
+let loading: Promise<Library> | undefined;
+
+/** Loaded for the first provider that needs it. @throws RondoError `CONFIG_INVALID` without the package. */
+function library(): Promise<Library> {
+  loading ??= import('openid-client').catch((cause: unknown) => {
+    loading = undefined;
+    throw invalid('OAuth needs the package openid-client. Run `npm install openid-client`.', { cause });
+  });
+  return loading;
+}
+
+/** Methods throw RondoError `PROVIDER_UNAVAILABLE`, `PROVIDER_REFUSED`, `PROVIDER_ANSWER_INVALID`, or `CONFIG_INVALID`. */
+export function oauth(name: string, provider: Provider, { fetch, timeout = 10_000, now = Date.now }: OAuthOptions = {}): OAuth {
+  let known: { server: ServerMetadata; until: number } | undefined;
+
+  async function serverOf(lib: Library): Promise<ServerMetadata> {
+    const { discovery, endpoints } = provider;
+    if (endpoints) {
+      const { issuer, authorization, token, revocation } = endpoints;
+      return {
+        issuer,
+        token_endpoint: token,
+        ...(authorization !== undefined && { authorization_endpoint: authorization }),
+        ...(revocation !== undefined && { revocation_endpoint: revocation }),
+      };
+    }
+    if (discovery === undefined) throw invalid(`The provider "${name}" has no authorization server: give it discovery or endpoints.`);
+    if (known && known.until > performance.now()) return known.server;
+    const url = new URL(discovery);
+    try {
+      const found = await lib.discovery(url, provider.clientId ?? '', undefined, undefined, {
+        timeout: timeout / 1_000,
+        [lib.customFetch]: boundedFetch(fetch) as never,
+        ...(url.protocol === 'http:' && { execute: [lib.allowInsecureRequests] }),
+      });
+      const server = found.serverMetadata();
+      checkServer(name, server);
+      known = { server, until: performance.now() + KEPT };
+    } catch (error) {
+      if (!known) throw explained(name, error);
+    }
+    return (known as NonNullable<typeof known>).server;
+  }
+
+  /** Runs one request. @param sending see {@link OAuth.refresh}. */
+  async function asking<T>(request: (lib: Library, config: Configuration) => Promise<T>, sending?: () => void): Promise<T> {
+    const lib = await library();
+    const server = await serverOf(lib);
+    const config = new lib.Configuration(server, provider.clientId ?? '', undefined, authOf(lib, provider));
+    config.timeout = timeout / 1_000;
+    config[lib.customFetch] = boundedFetch(fetch, sending) as never;
+    if (new URL(server.token_endpoint ?? server.issuer).protocol === 'http:') lib.allowInsecureRequests(config);
+    try {
+      return await request(lib, config);
+    } catch (error) {
+      throw explained(name, error);
+    }
+  }
+
+  function tokensOf(answer: TokenEndpointResponse): Tokens {
+    const { access_token: access, refresh_token: refresh, expires_in: seconds } = answer;
+    if (typeof access !== 'string' || access === '') throw invalidAnswer(name, 'no access token');
+    const at = now();
+    return {
+      access,
+      at,
+      ...(typeof refresh === 'string' && refresh !== '' && { refresh }),
+      ...(typeof seconds === 'number' && seconds >= 0 && { expiresAt: at + Math.floor(seconds) * 1_000 }),
+    };
+  }
+
+  return {
+    async ask(callback, scopes) {
+      const lib = await library();
+      const nonce = scopes.includes('openid') ? lib.randomNonce() : undefined;
+      return { callback, state: lib.randomState(), verifier: lib.randomPKCECodeVerifier(), ...(nonce !== undefined && { nonce }) };
+    },
+    consentUrl: ({ callback, state, verifier, nonce }, wanted, more) =>
+      asking(async (lib, config) => {
+        if (!config.serverMetadata().authorization_endpoint)
+          throw invalid(`The provider "${name}" has no authorization endpoint, so no person can consent there.`);
+        const all = parameters({ ...wanted, scopes: [...new Set([...(provider.extraScopes ?? []), ...(wanted.scopes ?? [])])] });
+        for (const [key, value] of Object.entries({ ...provider.parameters, ...more })) all.set(key, value);
+        all.set('redirect_uri', callback);
+        all.set('state', state);
+        all.set('code_challenge', await lib.calculatePKCECodeChallenge(verifier));
+        all.set('code_challenge_method', 'S256');
+        if (nonce !== undefined) all.set('nonce', nonce);
+        return lib.buildAuthorizationUrl(config, all).href;
+      }),
+    code: (url, { state, verifier, nonce }, { resources }) =>
+      asking(async (lib, config) =>
+        tokensOf(
+          await lib.authorizationCodeGrant(
+            config,
+            new URL(url),
+            { expectedState: state, pkceCodeVerifier: verifier, ...(nonce !== undefined && { expectedNonce: nonce }) },
+            parameters({ resources }),
+          ),
+        ),
+      ),
+    // without scopes: the server gives those of the consent
+    refresh: (token, { resources }, sending) =>
+      asking(async (lib, config) => tokensOf(await lib.refreshTokenGrant(config, token, parameters({ resources }))), sending),
+    client: (wanted) => asking(async (lib, config) => tokensOf(await lib.clientCredentialsGrant(config, parameters(wanted)))),
+    exchange: ({ type, token }, wanted) =>
+      asking(async (lib, config) => {
+        const { grant = 'token-exchange', parameters: more = {} } = provider.exchange ?? {};
+        const all = parameters(wanted);
+        if (grant === 'jwt-bearer') all.set('assertion', token);
+        else {
+          all.set('subject_token', token);
+          all.set('subject_token_type', type.startsWith('urn:') ? type : `${TOKEN_TYPE}${type}`);
+        }
+        for (const [key, value] of Object.entries(more)) all.set(key, value);
+        return tokensOf(await lib.genericGrantRequest(config, GRANTS[grant], all));
+      }),
+    revoke: (token, kind) =>
+      asking(async (lib, config) => {
+        if (!config.serverMetadata().revocation_endpoint) return false;
+        await lib.tokenRevocation(config, token, { token_type_hint: kind });
+        return true;
+      }),
+  };
+}
+
+function parameters({ scopes = [], resources = [], audiences = [] }: Wanted): URLSearchParams {
+  const all = new URLSearchParams();
+  if (scopes.length > 0) all.set('scope', scopes.join(' '));
+  for (const one of resources) all.append('resource', one);
+  for (const one of audiences) all.append('audience', one);
+  return all;
+}
+
+function authOf(lib: Library, { clientSecret, clientKey, clientAuth = 'basic' }: Provider) {
+  if (clientKey) return lib.PrivateKeyJwt(clientKey);
+  if (clientAuth === 'none' || clientSecret === undefined) return lib.None();
+  return clientAuth === 'post' ? lib.ClientSecretPost(clientSecret) : lib.ClientSecretBasic(clientSecret);
+}
+
+/** A discovery document sends secrets nowhere but over https, or to this machine. */
+function checkServer(name: string, server: ServerMetadata): void {
+  if (!server.token_endpoint) throw invalidAnswer(name, 'no token endpoint');
+  for (const url of [server.token_endpoint, server.authorization_endpoint, server.revocation_endpoint])
+    if (url !== undefined && !(typeof url === 'string' && URL.canParse(url) && isTrusted(new URL(url))))
+      throw invalidAnswer(name, 'an endpoint that is not https');
+}

@@ -1,0 +1,125 @@
+/** Tokens in the vault: got once, renewed once, revoked, over all processes that have it open. */
+import { RondoError } from '../../errors.ts';
+import type { OAuth } from './oauth.ts';
+import { refusal } from './oauth-errors.ts';
+import type { KeptToken } from './places.ts';
+import type { Place, Vault } from './vault.ts';
+
+export type Kept = Pick<KeptToken, 'access' | 'expiresAt'>;
+
+/** Milliseconds before its end when a token is renewed. One that lives for less than twice as long: at half of its life. */
+const MARGIN = 60_000;
+/** Milliseconds that a token of the application is kept at most, if its server does not say when it ends. */
+const UNTOLD = 3_600_000;
+
+/** Whether a token lasts for a while. */
+export function isFresh({ at, expiresAt }: KeptToken, now: number): boolean {
+  return expiresAt === undefined || expiresAt - now > Math.min(MARGIN, (expiresAt - at) / 2);
+}
+
+export const isUsable = ({ expiresAt }: Kept, now: number): boolean => expiresAt === undefined || expiresAt > now;
+
+export interface Tokens {
+  /**
+   * A token of a user that was renewed with its refresh token, by this process or by another one meanwhile. If the provider cannot be asked, the one
+   * that is there, as long as it lasts. Undefined if the provider takes its refresh token no more: then it is removed, and the user must consent.
+   */
+  renewed(place: Place): Promise<{ token: KeptToken; refreshed: boolean } | undefined>;
+  /** A token that is got without a person, and is kept. */
+  obtained(place: Place, get: () => Promise<KeptToken>): Promise<KeptToken>;
+  revoked(owner: string, provider: string | undefined, isKnown: (provider: string) => boolean): Promise<readonly Revoked[]>;
+}
+
+/** What became of the tokens of a user at a provider. */
+export interface Revoked {
+  provider: string;
+  /** `revoked`: the provider did. `forgotten`: it has no endpoint for that, or could not be asked. The vault has none of them any more. */
+  outcome: 'revoked' | 'forgotten';
+  /** Why it could not be asked. */
+  code?: string;
+}
+
+const lockOf = ({ owner, provider }: Pick<Place, 'owner' | 'provider'>) => `token ${owner} ${provider}`;
+
+export function tokens(vault: Vault, oauthOf: (provider: string) => OAuth, now: () => number): Tokens {
+  const known = async (place: Place) => (await vault.get(place)) as KeptToken | undefined;
+
+  function renewed(place: Place): ReturnType<Tokens['renewed']> {
+    return vault.alone(lockOf(place), async (held) => {
+      const found = await known(place);
+      if (!found) return undefined;
+      if (isFresh(found, now()) || found.refresh === undefined) return { token: found, refreshed: false };
+      const { scopes, resources, audiences } = wantedOf(place);
+      try {
+        const got = await oauthOf(place.provider).refresh(found.refresh, { scopes, resources, audiences }, held.assert);
+        // a server that does not rotate gives no new one
+        const token: KeptToken = { refresh: found.refresh, ...got };
+        await vault.put(place, { value: token });
+        return { token, refreshed: true };
+      } catch (error) {
+        if (refusal(error) === 'invalid_grant') {
+          await vault.remove(place);
+          return undefined;
+        }
+        if (isUsable(found, now())) return { token: found, refreshed: false };
+        throw error;
+      }
+    });
+  }
+
+  async function obtained(place: Place, get: () => Promise<KeptToken>): Promise<KeptToken> {
+    const there = (vault.peek(place) ?? (await known(place))) as KeptToken | undefined;
+    if (there && isFresh(there, now())) return there;
+    return vault.alone(lockOf(place), async () => {
+      const other = await known(place);
+      if (other && isFresh(other, now())) return other;
+      try {
+        const token = await get();
+        await vault.put(place, { value: { ...token }, until: token.expiresAt ?? now() + UNTOLD });
+        return token;
+      } catch (error) {
+        if (other && isUsable(other, now())) return other;
+        throw error;
+      }
+    });
+  }
+
+  async function revoked(owner: string, provider: string | undefined, isKnown: (provider: string) => boolean) {
+    const places = (await vault.list({ owner, ...(provider !== undefined && { provider }) })).filter(({ provider }) => provider !== '');
+    const ends: Revoked[] = [];
+    for (const name of new Set(places.map((place) => place.provider)))
+      ends.push(
+        await vault.alone(lockOf({ owner, provider: name }), async () => {
+          let end: Revoked = { provider: name, outcome: 'forgotten' };
+          for (const place of isKnown(name) ? await vault.list({ owner, provider: name }) : []) {
+            const found = place.kind === 'consent' ? undefined : await known(place);
+            if (found) end = await revokedAt(name, found, end);
+          }
+          await vault.remove({ owner, provider: name });
+          return end;
+        }),
+      );
+    return ends;
+  }
+
+  /** @returns `before` if the provider has no endpoint for it. The first failure is told. */
+  async function revokedAt(provider: string, { access, refresh }: KeptToken, before: Revoked): Promise<Revoked> {
+    try {
+      const oauth = oauthOf(provider);
+      // a refresh token takes its access tokens along, at servers that do as RFC 7009 says they should
+      if (refresh !== undefined && !(await oauth.revoke(refresh, 'refresh_token'))) return before;
+      if (!(await oauth.revoke(access, 'access_token')) || before.code !== undefined) return before;
+      return { provider, outcome: 'revoked' };
+    } catch (error) {
+      return { provider, outcome: 'forgotten', code: RondoError.is(error) ? error.code : 'INTERNAL' };
+    }
+  }
+
+  return { renewed, obtained, revoked };
+}
+
+/** What a token at this place is for. */
+function wantedOf({ about }: Place): { scopes: string[]; resources: string[]; audiences: string[] } {
+  const [scopes, resources, audiences] = JSON.parse(about) as [string[], string[], string[]];
+  return { scopes, resources, audiences };
+}
