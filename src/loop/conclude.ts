@@ -10,6 +10,7 @@ import type { Due } from './call.ts';
 import { contentAllowed } from './content.ts';
 import type { Responded } from './start.ts';
 import type { LoopScope, Settlement } from './types.ts';
+import { unfenced } from './unfenced.ts';
 
 /** How often the model may repair a final answer that does not fit the schema, before the run fails. */
 const REPAIRS = 2;
@@ -82,14 +83,6 @@ export function incomplete(stop: ModelResponse['stop']): Failure | undefined {
 
 /** `final`: another answer of the model would not help. */
 export type Answer = { ok: true; output: Json } | { ok: false; problem: string; final?: true };
-
-/** Removes a Markdown code fence, in which models often wrap JSON. */
-function unfenced(text: string): string {
-  const trimmed = text.trim();
-  if (!trimmed.startsWith('```') || !trimmed.endsWith('```')) return trimmed;
-  const inner = trimmed.slice(3, -3);
-  return inner.startsWith('json') ? inner.slice(4) : inner;
-}
 
 async function finalAnswer({ agent }: LoopScope, content: readonly Part[]): Promise<Answer> {
   let text = '';

@@ -1,5 +1,6 @@
 /** The tables of a memory file. Times are epoch milliseconds. Numbers of rows are never used again. */
 import type { FileKind } from '../sqlite/database.ts';
+import { EXTRACTION } from './extraction/tables.ts';
 
 /** "RnMm" in ASCII. */
 const APPLICATION_ID = 0x526e4d6d;
@@ -61,6 +62,7 @@ const SCHEMA = `
   ${SPACES}
   ${EVENTS}
   ${RECORDS}
+  ${EXTRACTION}
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${VERSION};`;
 

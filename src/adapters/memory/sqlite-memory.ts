@@ -1,14 +1,15 @@
-import { invalid, RondoError } from '../../errors.ts';
+import { invalid } from '../../errors.ts';
 import { checkOptions } from '../../options.ts';
 import type { MemoryStore } from '../../ports/memory-store.ts';
 import { name } from './checks.ts';
 import { type MemoryDatabase, openMemoryDatabase } from './database.ts';
 import { checkedEmbedder, type Embedder } from './embedding.ts';
+import { type ExtractionOptions, extraction } from './extraction/extraction.ts';
 import { checkedRanking, type Ranking } from './ranking.ts';
 import { type MemoryIds, newIds, type Settings, spaceOf } from './settings.ts';
 import { eventsAndRecords } from './store.ts';
 
-export interface SqliteMemoryOptions {
+export interface SqliteMemoryOptions extends ExtractionOptions {
   /** Several memories in one file: each sees its own only. Default `default`. */
   space?: string;
   /** Epoch milliseconds. Default: the time of the machine. */
@@ -36,6 +37,9 @@ const EXAMPLES = {
   ties: "ties: 'next'",
   embed: "embed: { name: 'titan', embed: async (texts) => vectors }",
   ranking: 'ranking: { recency: 0 }',
+  strategies: 'strategies: [facts()]',
+  model: "model: bedrock('...')",
+  retry: 'retry: { attempts: 5 }',
 };
 
 /**
@@ -49,15 +53,18 @@ export function sqliteMemory(file: string | MemoryDatabase, o: SqliteMemoryOptio
     throw invalid("sqliteMemory() takes the path of a file, or ':memory:'.");
   const finding = { ranking: checkedRanking(o.ranking), embed: o.embed && checkedEmbedder(o.embed) };
   const db = typeof file === 'string' ? openMemoryDatabase(file) : file;
-  const store = eventsAndRecords(settingsOf(db, o), finding);
+  const settings = settingsOf(db, o);
+  const { hooks, begin, explained, jobs, redeliver, settled, close } = extraction(settings, o);
+  const store = eventsAndRecords(settings, finding, hooks);
+  begin(async (query) => (await store.search(query)).items);
   return {
     ...store,
-    jobs: async () => ({ items: [] }),
-    async redeliver(job) {
-      throw new RondoError('MEMORY_JOB_UNKNOWN', `There is no failed extraction ${job}.`, { details: { job } });
-    },
-    settled: async () => undefined,
+    explain: async (query) => explained(query, await store.explain(query)),
+    jobs,
+    redeliver,
+    settled,
     async close() {
+      await close();
       if (db !== file) await db.close();
     },
   };
