@@ -131,18 +131,18 @@ async function work(scope: Scope, live: LiveRun): Promise<RunResult> {
     const settlement = crashLoop(run) ?? (await attempt(scope));
     if (settlement && 'committed' in settlement) break;
     const settled = settlement ? settledOf(settlement) : halted(scope);
-    // one that failed may go on later, in the middle of what is below it
-    const over = settled.status === 'cancelled' || (settled.status === 'failed' && !isResumable(settled.error as Failure));
-    const waiting = settled.status === 'cancelled' ? cancelHooks(scope.agent, run) : [];
-    // a decision that came in meanwhile may let the run go on instead
-    const append = scope.append(() =>
-      settled.status === 'paused' && run.decisions !== before
-        ? []
-        : [
-            ...(over ? abandoned(run, settled.status === 'failed' ? 'failed' : 'cancelled') : []),
-            { type: 'run.settled', ms: live.worked(), ...settled },
-          ],
-    );
+    let waiting: readonly (() => void)[] = [];
+    const append = scope.append(() => {
+      // a cancellation may have come in until now; what could go on would never be looked at for it
+      const end = run.cancelled && !isFinal(settled) ? cancelled(run.cancelled.reason) : settled;
+      // a decision that came in meanwhile may let the run go on instead
+      if (end.status === 'paused' && run.decisions !== before) return [];
+      waiting = end.status === 'cancelled' ? cancelHooks(scope.agent, run) : [];
+      return [
+        ...(isFinal(end) ? abandoned(run, end.status === 'failed' ? 'failed' : 'cancelled') : []),
+        { type: 'run.settled', ms: live.worked(), ...end },
+      ];
+    });
     if (append) await append;
     for (const say of waiting) say();
   }
@@ -166,9 +166,13 @@ function halted({ halt, run }: Scope): Settled {
     throw new RondoError('ENGINE_CLOSED', `the engine was closed while run ${run.runId} was under way. Nothing is lost: resume() it.`, {
       details: { runId: run.runId },
     });
-  const reason = run.cancelled?.reason ?? (halt?.why === 'cancel' ? halt.reason : undefined);
-  return { status: 'cancelled', ...(reason !== undefined && { reason }) };
+  return cancelled(run.cancelled?.reason ?? (halt?.why === 'cancel' ? halt.reason : undefined));
 }
+
+const cancelled = (reason: string | undefined): Settled => ({ status: 'cancelled', ...(reason !== undefined && { reason }) });
+
+/** One that failed may go on later, in the middle of what is below it. */
+const isFinal = ({ status, error }: Settled) => status === 'cancelled' || (status === 'failed' && !isResumable(error as Failure));
 
 function crashLoop(run: RunFold): Settlement | undefined {
   if (run.failedClaims < CRASHES) return undefined;

@@ -11,6 +11,7 @@ import { Log } from '../journal/log.ts';
 import { type Json, plainJson } from '../json.ts';
 import type { AccessRequest } from '../ports/policy.ts';
 import { type Principal, principal, principalProblem } from '../ports/principal.ts';
+import { sleep } from '../reliability/retry.ts';
 import { aboutRun, assertAccess, runFor } from './access.ts';
 import { abandoned, cancelHooks } from './cancelled.ts';
 import { leaseOf, release } from './lease.ts';
@@ -107,6 +108,9 @@ function plainDecisions(decisions: readonly Decision[]): Decision[] {
   }
 }
 
+/** Milliseconds until a lease that is being given back is asked for again. */
+const HANDING_OVER = 10;
+
 /** @see Engine.cancel */
 export async function cancel(
   resources: Resources,
@@ -141,7 +145,17 @@ export async function cancel(
     return begun ? cancel(resources, runId, o, viewer) : undefined;
   }
   // no process drives it: claim it and end it here
-  if (!(await acquireLease(resources, runId))) return void (await log.append(() => (isOver(run) ? [] : [request])));
+  if (!(await acquireLease(resources, runId))) {
+    let driven = true;
+    await log.append(() => {
+      driven = run.status === 'running';
+      return driven ? [request] : [];
+    });
+    if (driven || isOver(run)) return;
+    // it paused or stopped, and its process gives the lease back now: a request would be found by none
+    await sleep(HANDING_OVER);
+    return cancel(resources, runId, o, viewer);
+  }
   const waiting = cancelHooks(resources.agentOf(runId, run.root.agent), run);
   log.guest = false;
   log.lease = await leaseOf(resources);

@@ -115,6 +115,8 @@ export const busy = (runId: string) =>
 /** Whether a claim would make progress. A run that still waits for people is not claimed. */
 function goesOn(run: RunFold, now: number, raised: Limits | undefined, event: boolean): boolean {
   const error = run.settled?.error;
+  // of an engine that paused it all the same
+  if (run.cancelled && !isOver(run)) return true;
   switch (run.status) {
     case 'queued':
     case 'running':
