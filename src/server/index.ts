@@ -23,6 +23,7 @@ export {
 } from './authorizer.ts';
 export { type BodyLimits, readJson } from './body.ts';
 export type { Claims, CustomClaim, PrincipalClaims } from './claims.ts';
+export { type PublicFetchOptions, publicFetch } from './egress.ts';
 export { HttpError, type Problem, problemOf, STATUS } from './errors.ts';
 export { type EventHandlerOptions, eventHandler } from './inbound.ts';
 export { type JwtOptions, jwt } from './jwt.ts';

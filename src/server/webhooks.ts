@@ -1,10 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { request as http } from 'node:http';
-import { request as https } from 'node:https';
-import { invalid, ToolError } from '../errors.ts';
+import { ToolError } from '../errors.ts';
 import { ofStatus, outcomeOf } from '../reliability/codes.ts';
 import { type Guarded, guard } from '../reliability/envelope.ts';
-import { isInside, publicOnly } from './addresses.ts';
+import { addressProblem, hop, originsOf } from './egress.ts';
 import { keyOf, signer } from './signing.ts';
 
 export interface WebhookOptions {
@@ -55,18 +53,15 @@ const RETRY = { initialDelay: 200, maxDelay: 5_000 };
  */
 export function webhooks(o: WebhookOptions = {}): Webhooks {
   const { timeout = 5_000, attempts = 3, where = 'webhooks(): ' } = o;
-  const allow = new Set(originsOf(o.allow ?? [], where));
+  const allow = originsOf(o.allow ?? [], where);
   const policy = { effect: 'idempotent', timeout, attempts, ...RETRY } as const;
 
   function problem(text: string): string | undefined {
     if (!URL.canParse(text)) return 'A webhook is an address such as https://example.com/hook.';
     const url = new URL(text);
+    const why = addressProblem(url, allow);
     if (url.username || url.password) return 'The address of a webhook holds no credentials.';
-    if (allow.has(url.origin)) return undefined;
-    const host = url.hostname.replace(/^\[|\]$/g, '');
-    const literal = /^[\d.]+$|:/.test(host);
-    const inside = (literal && isInside(host)) || /(^|\.)localhost\.?$/i.test(host);
-    return url.protocol !== 'https:' || inside ? 'A webhook is a public https address.' : undefined;
+    return why || (url.protocol !== 'https:' && !allow.has(url.origin)) ? 'A webhook is a public https address.' : undefined;
   }
 
   async function send({ url, body, contentType = 'application/json', id = randomUUID(), secret, signal, ...w }: Webhook) {
@@ -81,8 +76,9 @@ export function webhooks(o: WebhookOptions = {}): Webhooks {
         ...w.headers,
         ...sign?.(id, body),
       };
-      const target = new URL(url);
-      const status = await post(target, headers, body, given, allow.has(target.origin));
+      const answer = await hop(new URL(url), allow, { method: 'POST', headers, body, signal: given });
+      answer.destroy();
+      const { statusCode: status = 500 } = answer;
       if (status >= 200 && status < 300) return status;
       const kind = ofStatus(status);
       const outcome = kind ? outcomeOf(kind, status) : 'failed';
@@ -91,28 +87,4 @@ export function webhooks(o: WebhookOptions = {}): Webhooks {
     return guard((a) => attempt(a.signal), { policy, cancel: signal, fallbackCode: 'STEP_FAILED' });
   }
   return { problem, send };
-}
-
-/** Follows no redirects. Unless `allowed`, connects only to public addresses. @returns the HTTP status. */
-function post(url: URL, headers: Record<string, string>, body: string, signal: AbortSignal, allowed: boolean): Promise<number> {
-  const send = url.protocol === 'https:' ? https : http;
-  return new Promise((resolve, reject) => {
-    // no agent: a pooled connection would skip the address check
-    const request = send(url, { method: 'POST', headers, signal, agent: false, ...(!allowed && { lookup: publicOnly }) }, (response) => {
-      response.destroy();
-      resolve(response.statusCode ?? 500);
-    });
-    request.on('error', reject);
-    request.end(body);
-  });
-}
-
-function originsOf(allow: unknown, where: string): string[] {
-  const wrong = (what: unknown) =>
-    invalid(`${where}allow is a list of origins such as ["http://127.0.0.1:9000"]; ${JSON.stringify(what)} is none.`);
-  if (!Array.isArray(allow)) throw wrong(allow);
-  return allow.map((origin) => {
-    if (typeof origin !== 'string' || !URL.canParse(origin)) throw wrong(origin);
-    return new URL(origin).origin;
-  });
 }

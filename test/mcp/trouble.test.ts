@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { createServer, type ServerResponse } from 'node:http';
+import { createServer, request as httpRequest, type ServerResponse } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { callError } from '../../src/adapters/mcp/failure.ts';
@@ -48,6 +48,38 @@ describe('a server that does not serve', () => {
     const opening = open(script('setInterval(() => {}, 1000)'), stop.signal);
     stop.abort(new Error('enough'));
     await expect(opening).rejects.toThrow('enough');
+  });
+
+  it('redirects: to its own origin it is followed, and another one gets no request, with or without the headers', async () => {
+    const other = await serveHttp();
+    const there = await serveHttp();
+    const seen: (string | undefined)[] = [];
+    const moved = createServer((req, res) => {
+      seen.push(req.headers['x-api-key'] as string | undefined);
+      if (req.url === '/elsewhere') return res.writeHead(307, { location: other.url }).end();
+      if (req.url === '/see-other') return res.writeHead(303, { location: '/mcp' }).end();
+      if (req.url === '/mcp') return res.writeHead(308, { location: '/mcp/' }).end();
+      const onwards = httpRequest(there.url, { method: req.method, headers: req.headers }, (from) => {
+        res.writeHead(from.statusCode ?? 500, from.headers);
+        from.pipe(res);
+      });
+      req.pipe(onwards);
+    }).listen(0, '127.0.0.1');
+    await new Promise((resolve) => moved.once('listening', resolve));
+    const origin = `http://127.0.0.1:${(moved.address() as { port: number }).port}`;
+    const headers = { 'x-api-key': 'k-1' };
+    for (const path of ['/elsewhere', '/see-other'])
+      await expect(open({ url: `${origin}${path}`, headers })).rejects.toMatchObject({
+        code: 'MCP_UNAVAILABLE',
+        message: expect.stringContaining('Use its address as it is now'),
+      });
+    expect(other.seen).toEqual([]);
+    const opened = await open({ url: `${origin}/mcp`, headers });
+    expect(there.seen.length).toBeGreaterThan(0);
+    await opened.close?.();
+    expect(seen.filter((key) => key !== 'k-1')).toEqual([]);
+    moved.closeAllConnections();
+    await Promise.all([new Promise((resolve) => moved.close(resolve)), other.close(), there.close()]);
   });
 
   it('is a web page', async () => {

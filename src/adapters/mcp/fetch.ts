@@ -36,7 +36,14 @@ export function serverFetch(headers: Headed, to: { name: string; secrets: Secret
   const send = async (url: string | URL, init: RequestInit | undefined, own: Readonly<Record<string, string>>) => {
     const all = new Headers(init?.headers);
     for (const [key, value] of Object.entries(own)) all.set(key, value);
-    return fetch(url, { ...init, headers: all });
+    let at = new URL(url);
+    for (let followed = 0; ; followed++) {
+      const response = await fetch(at, { ...init, headers: all, redirect: 'manual' });
+      const location = response.status >= 300 && response.status < 400 ? response.headers.get('location') : null;
+      if (location === null) return response;
+      await response.body?.cancel();
+      at = redirected(to.name, at, location, followed, response.status);
+    }
   };
   return async (url, init) => {
     const own = await headersOf(headers, to);
@@ -51,6 +58,19 @@ export function serverFetch(headers: Headed, to: { name: string; secrets: Secret
     }
     return watched(response, current.getStore(), { posted: init?.method === 'POST', flooded });
   };
+}
+
+/** Most redirects that are followed, such as that to the same path with a slash. */
+const MOST_REDIRECTS = 3;
+
+/** Headers may be credentials, and the address of a server is chosen by who configured it, so a redirect leads nowhere else. */
+function redirected(name: string, from: URL, location: string, followed: number, status: number): URL {
+  const to = URL.canParse(location, from.href) ? new URL(location, from) : undefined;
+  // another status would make a GET of a POST
+  if (to?.origin === from.origin && followed < MOST_REDIRECTS && (status === 307 || status === 308)) return to;
+  throw new ToolError('MCP_REDIRECTED', `MCP server "${name}" points to ${to?.origin ?? 'no address'}. Use its address as it is now.`, {
+    outcome: 'not-run',
+  });
 }
 
 async function headersOf(

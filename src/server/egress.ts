@@ -1,0 +1,195 @@
+/** Requests to addresses that come from outside: only what is public is connected to, wherever a name resolves to or a redirect leads. */
+import { request as http, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import { request as https } from 'node:https';
+import { pipeline, Readable } from 'node:stream';
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { invalid, ToolError } from '../errors.ts';
+import { checkOptions } from '../options.ts';
+import { isInside, publicOnly } from './addresses.ts';
+
+export interface PublicFetchOptions {
+  /** Origins that may be called even if they are not public, such as `http://127.0.0.1:9000`. */
+  allow?: readonly string[];
+  /** Most milliseconds without a byte: until the headers, and between two parts of the body. Default 30,000. */
+  timeout?: number;
+  /** Most bytes of a body, after decompression. Default 10,000,000. */
+  maxBytes?: number;
+  /** Most redirects that are followed. Each one is checked. Default 5. */
+  redirects?: number;
+}
+
+/** A request of one hop, whose address was not checked yet. */
+export interface Hop {
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly timeout?: number;
+}
+
+const OPTIONS = {
+  allow: "allow: ['http://127.0.0.1:9000']",
+  timeout: 'timeout: 30_000',
+  maxBytes: 'maxBytes: 10_000_000',
+  redirects: 'redirects: 5',
+} satisfies Record<keyof PublicFetchOptions, string>;
+const WHERE = 'publicFetch()';
+
+/** What a request to another origin keeps of its headers after a redirect: any other may be a credential. */
+const HARMLESS: ReadonlySet<string> = new Set(['accept', 'accept-language', 'content-type', 'user-agent', 'range']);
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
+
+/** Nothing was sent, and a retry would not help. */
+const refused = (why: string) => new ToolError('ADDRESS_REFUSED', why, { outcome: 'not-run' });
+
+/** Why a URL is not called; undefined if it may be. A name is resolved, and its addresses are checked, when the connection is made. */
+export function addressProblem(url: URL, allow: ReadonlySet<string>): string | undefined {
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return `An address begins with https: or http:, and not with ${url.protocol}`;
+  if (url.username || url.password) return 'An address holds no credentials.';
+  if (allow.has(url.origin)) return undefined;
+  // the parser of URLs has brought every spelling of an IPv4 address into its usual form
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const literal = /^[\d.]+$|:/.test(host);
+  if ((literal && isInside(host)) || /(^|\.)localhost\.?$/i.test(host)) return `${host} is not a public address`;
+  return undefined;
+}
+
+/** @throws RondoError `CONFIG_INVALID` */
+export function originsOf(allow: unknown, where: string): ReadonlySet<string> {
+  const wrong = (what: unknown) =>
+    invalid(`${where}allow is a list of origins such as ["http://127.0.0.1:9000"]; ${JSON.stringify(what)} is none.`);
+  if (!Array.isArray(allow)) throw wrong(allow);
+  return new Set(
+    allow.map((origin) => {
+      if (typeof origin !== 'string' || !URL.canParse(origin)) throw wrong(origin);
+      return new URL(origin).origin;
+    }),
+  );
+}
+
+/**
+ * Sends one request, and follows no redirect. It connects to the address that was checked: a second resolution cannot give another one.
+ * @throws ToolError `ADDRESS_REFUSED`; otherwise rejects as Node does.
+ */
+export async function hop(url: URL, allow: ReadonlySet<string>, { method, headers, body, signal, timeout }: Hop): Promise<IncomingMessage> {
+  const why = addressProblem(url, allow);
+  if (why) throw refused(why);
+  const send = url.protocol === 'https:' ? https : http;
+  // no agent: a pooled connection would skip the check of the address
+  const options = { method, headers, agent: false, ...(signal && { signal }), ...(!allow.has(url.origin) && { lookup: publicOnly }) };
+  return new Promise((resolve, reject) => {
+    let answer: IncomingMessage | undefined;
+    const request = send(url, options, (got) => {
+      answer = got;
+      resolve(got);
+    });
+    request.on('error', reject);
+    if (timeout !== undefined)
+      request.setTimeout(timeout, () => {
+        const silent = new ToolError('TIMEOUT', `${url.host} sent nothing for ${timeout} ms.`, { outcome: 'unknown', retryable: true });
+        (answer ?? request).destroy(silent);
+      });
+    request.end(body);
+  });
+}
+
+/**
+ * A `fetch` for URLs that come from outside: from models, users, documents, other servers. It refuses addresses that are not public, in every spelling,
+ * after resolution and at each redirect; other schemes; and URLs with credentials. After a redirect to another origin it sends only headers that
+ * are no credentials. The body of a request is read as a whole before it is sent. `redirect: 'manual'` and `'error'` are as in `fetch`; there are
+ * no caches and no cookies.
+ *
+ * Rejects with ToolError `ADDRESS_REFUSED` (nothing was sent to that address), `REDIRECTED`, `TOO_LARGE`, `TIMEOUT`; otherwise as Node does.
+ * @throws RondoError `CONFIG_INVALID`.
+ */
+export function publicFetch(o: PublicFetchOptions = {}): typeof fetch {
+  checkOptions(o, OPTIONS, WHERE);
+  const allow = originsOf(o.allow ?? [], `${WHERE}: `);
+  const { timeout = 30_000, maxBytes = 10_000_000, redirects = 5 } = o;
+  for (const [name, value] of Object.entries({ timeout, maxBytes, redirects }))
+    if (!Number.isInteger(value) || value < (name === 'redirects' ? 0 : 1)) throw invalid(`${WHERE}: ${name} is ${value}: a whole number.`);
+
+  return async (input, init) => {
+    const asked = requestOf(input, init);
+    const { signal, redirect } = asked;
+    let { method } = asked;
+    let body = asked.body ? Buffer.from(await asked.arrayBuffer()) : undefined;
+    let headers: Record<string, string> = { 'accept-encoding': 'gzip, br, deflate', ...Object.fromEntries(asked.headers) };
+    let url = new URL(asked.url);
+    for (let followed = 0; ; followed++) {
+      const length = body && { 'content-length': String(body.byteLength) };
+      const answer = await hop(url, allow, { method, headers: { ...headers, ...length }, body, signal, timeout });
+      const { statusCode: status = 0, headers: told } = answer;
+      const next = REDIRECTS.has(status) && redirect !== 'manual' ? told.location : undefined;
+      if (next === undefined) return responseOf(url, answer, maxBytes, followed > 0);
+      answer.destroy();
+      if (redirect === 'error') throw stopped(url, 'it redirects.');
+      if (followed === redirects) throw stopped(url, `it redirects more than ${redirects} times.`);
+      const to = URL.canParse(next, url.href) ? new URL(next, url) : undefined;
+      if (!to) throw stopped(url, 'it redirects to something that is no URL.');
+      if (url.protocol === 'https:' && to.protocol === 'http:') throw stopped(url, 'it redirects from https to http.');
+      if (turnsToGet(status, method)) {
+        method = 'GET';
+        body = undefined;
+        headers = without(headers, (name) => name.startsWith('content-'));
+      }
+      if (to.origin !== url.origin) headers = without(headers, (name) => !HARMLESS.has(name) && name !== 'accept-encoding');
+      url = to;
+    }
+  };
+}
+
+function requestOf(input: string | URL | Request, init: RequestInit | undefined): Request {
+  try {
+    return new Request(input, init);
+  } catch (cause) {
+    // with credentials in it, or not a URL at all
+    throw new ToolError('ADDRESS_REFUSED', `This is no address that can be called: ${(cause as Error).message}.`, {
+      outcome: 'not-run',
+      cause,
+    });
+  }
+}
+
+const stopped = (url: URL, why: string) => new ToolError('REDIRECTED', `${url.host} was called, and ${why}`, { outcome: 'unknown' });
+
+/** As browsers do, which RFC 9110 allows. */
+const turnsToGet = (status: number, method: string) =>
+  (status === 303 && method !== 'HEAD') || ((status === 301 || status === 302) && method === 'POST');
+
+const without = (headers: Record<string, string>, drop: (name: string) => boolean) =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => !drop(name)));
+
+function responseOf(url: URL, answer: IncomingMessage, maxBytes: number, redirected: boolean): Response {
+  const { statusCode: status = 0, statusMessage: statusText = '' } = answer;
+  const decoder = decoderOf(answer.headers);
+  const headers = new Headers();
+  for (const [name, values] of Object.entries(answer.headersDistinct))
+    if (!(decoder && (name === 'content-encoding' || name === 'content-length')))
+      for (const value of values ?? []) headers.append(name, value);
+  const empty = WITHOUT_BODY.has(status);
+  if (empty) answer.resume();
+  const body = empty ? null : counted(decoder ? pipeline(answer, decoder, () => undefined) : answer, url, maxBytes);
+  const response = new Response(body, { status, statusText, headers });
+  return Object.defineProperties(response, { url: { value: url.href }, redirected: { value: redirected } });
+}
+
+function decoderOf({ 'content-encoding': encoding = '' }: IncomingHttpHeaders) {
+  if (encoding === 'gzip' || encoding === 'x-gzip') return createGunzip();
+  if (encoding === 'br') return createBrotliDecompress();
+  return encoding === 'deflate' ? createInflate() : undefined;
+}
+
+/** Counted after decompression, and only as far as it is read: a small body may become a huge one. */
+function counted(source: Readable, { host }: URL, maxBytes: number): ReadableStream<Uint8Array> {
+  async function* parts() {
+    let size = 0;
+    for await (const chunk of source as AsyncIterable<Uint8Array>) {
+      size += chunk.byteLength;
+      if (size > maxBytes) throw new ToolError('TOO_LARGE', `${host} answered more than ${maxBytes} bytes.`, { outcome: 'unknown' });
+      yield chunk;
+    }
+  }
+  return Readable.toWeb(Readable.from(parts(), { objectMode: false })) as ReadableStream<Uint8Array>;
+}
