@@ -1,9 +1,8 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type MemoryStore, openMemoryDatabase, sqliteMemory } from 'rondo/memory';
 import { memoryStoreConformance } from 'rondo/testing';
 import { describe, test } from 'vitest';
+import { folder } from '../folder.ts';
 
 const paths = new WeakMap<MemoryStore, string>();
 const open = (path: string): MemoryStore => {
@@ -13,7 +12,7 @@ const open = (path: string): MemoryStore => {
 };
 
 describe('in a file', () => {
-  memoryStoreConformance(() => open(join(mkdtempSync(join(tmpdir(), 'rondo-memory-')), 'memory.db')), {
+  memoryStoreConformance(() => open(join(folder('memory-store'), 'memory.db')), {
     test,
     another: (store) => open(paths.get(store) as string),
   });

@@ -1,12 +1,12 @@
 /** What is forgotten is in none of the files on the disk. */
-import { mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+
 import { join } from 'node:path';
 import { type MemoryStore, sqliteMemory } from 'rondo/memory';
 import { describe, expect, test } from 'vitest';
+import { folder } from '../folder.ts';
 import { hashEmbedder } from './embedder.ts';
 
-const folder = () => mkdtempSync(join(tmpdir(), 'rondo-memory-'));
 const embed = hashEmbedder(64);
 
 /** The files of a folder that hold a text in any of the forms in which SQLite may keep it. */
@@ -44,7 +44,7 @@ async function fill(store: MemoryStore): Promise<string> {
 
 describe('on the disk', () => {
   test('an actor who is forgotten is in no file, while the memory is open and after it', async () => {
-    const at = folder();
+    const at = folder('memory-store');
     const store = sqliteMemory(join(at, 'memory.db'), { embed });
     await fill(store);
     for (const secret of SECRETS) expect(holding(at, secret), secret).not.toEqual([]);
@@ -56,7 +56,7 @@ describe('on the disk', () => {
   });
 
   test('so is a session, an event and a record that is deleted, with its earlier text', async () => {
-    const at = folder();
+    const at = folder('memory-store');
     const store = sqliteMemory(join(at, 'memory.db'), { embed });
     const id = await fill(store);
     await store.remove([id]);
@@ -70,7 +70,7 @@ describe('on the disk', () => {
   });
 
   test('a vector of what was forgotten is in no file', async () => {
-    const at = folder();
+    const at = folder('memory-store');
     const store = sqliteMemory(join(at, 'memory.db'), { embed });
     await fill(store);
     const [vector] = await embed.embed(['The code of Ana is hexbrun.']);
@@ -84,7 +84,7 @@ describe('on the disk', () => {
   });
 
   test('what has expired goes with the next write', async () => {
-    const at = folder();
+    const at = folder('memory-store');
     let now = 1_790_000_000_000;
     const store = sqliteMemory(join(at, 'memory.db'), { clock: { now: () => now }, eventExpiry: 1_000, recordExpiry: 2_000 });
     await store.append({ actor: 'ana', session: 's1', items: [{ kind: 'text', role: 'user', text: 'vlimptar' }] });
@@ -99,7 +99,7 @@ describe('on the disk', () => {
   });
 
   test.runIf(process.platform !== 'win32')('the files are for their owner alone', async () => {
-    const at = folder();
+    const at = folder('memory-store');
     const store = sqliteMemory(join(at, 'deep', 'memory.db'));
     await store.append({ actor: 'ana', session: 's1', items: [] });
     const files = readdirSync(join(at, 'deep'));

@@ -59,8 +59,13 @@ function appended({ db }: Settings, nr: number, isNew: boolean): Appended {
 }
 
 function ofKey(settings: Settings, space: number, given: CheckedEvent): Appended | undefined {
-  const found = settings.db.prepare('SELECT nr, digest FROM event WHERE space = ? AND key = ?').get(space, given.key as string);
+  const { db, now } = settings;
+  const found = db.prepare('SELECT nr, digest, expires_at FROM event WHERE space = ? AND key = ?').get(space, given.key as string);
   if (!found) return undefined;
+  if (found.expires_at !== null && (found.expires_at as number) <= now()) {
+    db.prepare('DELETE FROM event WHERE nr = ?').run(found.nr as number);
+    return undefined;
+  }
   if (found.digest !== given.digest)
     throw new RondoError('MEMORY_CONFLICT', 'An event with this key and other content is there already. Give other content another key.', {
       details: { key: given.key as string },

@@ -60,9 +60,8 @@ export function eventsAndRecords(settings: Settings, { ranking, embed }: Finding
   async function each<T>(given: readonly T[], field: string, write: (entry: T) => string): Promise<readonly Written[]> {
     const entries = list<T>(given, field, 0, 100);
     return db.write(() => {
-      const written = entries.map((entry) => attempt(() => write(entry), entry));
       purge(settings);
-      return written;
+      return entries.map((entry) => attempt(() => write(entry), entry));
     });
   }
 
@@ -77,11 +76,9 @@ export function eventsAndRecords(settings: Settings, { ranking, embed }: Finding
     async append(event) {
       const checked = checkedEvent(event);
       const added = await db.write(() => {
+        purge(settings);
         const appended = appendEvent(settings, checked);
-        if (appended.isNew) {
-          hooks.appended?.(appended, checked.extract);
-          purge(settings);
-        }
+        if (appended.isNew) hooks.appended?.(appended, checked.extract);
         return appended;
       });
       if (added.isNew) hooks.changed?.();

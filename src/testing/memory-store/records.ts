@@ -44,6 +44,7 @@ export const RECORD_CASES: readonly StoreCase[] = [
         fact('tea of anna', '/facts/anna/'),
         fact('tea deep', '/facts/ana/work/'),
         fact('tea sheet', '/factsheet/'),
+        fact('tea of another', '/facts/ana0/'),
       );
       const found = async (namespace: string, within?: boolean) => {
         const scope = { namespace, ...(within !== undefined && { within }) };
@@ -53,7 +54,7 @@ export const RECORD_CASES: readonly StoreCase[] = [
       };
       assert.deepEqual(await found('/facts/ana/'), ['tea deep', 'tea of ana']);
       assert.deepEqual(await found('/facts/ana/', false), ['tea of ana']);
-      assert.deepEqual(await found('/facts/'), ['tea deep', 'tea of ana', 'tea of anna']);
+      assert.deepEqual(await found('/facts/'), ['tea deep', 'tea of ana', 'tea of anna', 'tea of another']);
       assert.deepEqual(await found('/facts/an/'), []);
       await refuses(store.list({ namespace: '/facts/{actorId}/' }), 'MEMORY_INPUT_INVALID');
     },
