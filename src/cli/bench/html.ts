@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { type Report, type Summary, summarised } from '../../bench/index.ts';
+import { escaped } from '../../server/html.ts';
 import { comparisonTables, conditionTable } from './compared.ts';
 import { count, ms, NONE, share, usd } from './format.ts';
 import type { Findings } from './outputs.ts';
@@ -146,9 +147,6 @@ function timelineFigure(names: readonly string[], leftOut: number): string {
 <p class="note">Each step observes, thinks (the model call) and acts (its tools).${left}</p></figcaption>
 <ol></ol><div class="key">${key.join('')}</div></figure>`;
 }
-
-const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-const escaped = (text: string) => text.replace(/[&<>"']/g, (char) => ENTITIES[char] as string);
 
 /** JSON in which nothing can end the element that it stands in. */
 const inScript = (data: unknown) =>
