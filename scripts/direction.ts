@@ -58,8 +58,10 @@ const SDK: Record<string, readonly string[]> = {
 const BUILT_ON: Record<string, readonly string[]> = {
   agentcore: ['a2a', 'ag-ui', 'identity', 'mcp', 'memory'],
   identity: ['keys', 'sqlite'],
-  journal: ['keys', 'sqlite'],
+  journal: ['keys'],
   memory: ['sqlite'],
+  // how a SQLite file is locked and written
+  sqlite: ['journal'],
 };
 
 const ORDER: readonly Import['kind'][] = ['type', 'dynamic', 'value'];

@@ -4,7 +4,7 @@ import { assertionPlace } from './places.ts';
 import type { Vault } from './vault.ts';
 
 /** When a JWT ends, epoch milliseconds; undefined for a token that does not say. It is not verified: the provider does that. */
-export function expiryOf({ token }: Assertion): number | undefined {
+function expiryOf({ token }: Assertion): number | undefined {
   try {
     const { exp } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')) as { exp?: unknown };
     return typeof exp === 'number' && Number.isFinite(exp) ? exp * 1_000 : undefined;

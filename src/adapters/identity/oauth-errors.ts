@@ -5,10 +5,10 @@ import { TooLong } from './bounded-fetch.ts';
 /** The error codes of OAuth are short words. */
 const WORD = /^[a-z][a-z0-9_.-]{0,63}$/i;
 
-export const unavailable = (provider: string, why: string) =>
+const unavailable = (provider: string, why: string) =>
   new RondoError('PROVIDER_UNAVAILABLE', `The authorization server of ${provider} ${why}. Try again later.`, { details: { provider } });
 
-export const refused = (provider: string, error: string) =>
+const refused = (provider: string, error: string) =>
   new RondoError(
     'PROVIDER_REFUSED',
     `The authorization server of ${provider} refused the request (${error}). Check the client, its scopes, and what it is allowed there.`,

@@ -51,14 +51,14 @@ interface Process {
 interface World {
   /** What the tool got. */
   had: string[];
-  model: Scripted;
+  model: ReturnType<typeof scripted>;
   assistant: ReturnType<typeof agent>;
   dir: string;
   /** Another process of the same application. */
   another(o?: Partial<LocalIdentityOptions>, more?: Partial<Parameters<typeof consentCallback>[2]>): Process;
 }
 
-function world(...answers: Parameters<typeof scripted>[0]): World {
+function world(...answers: Scripted[]): World {
   const dir = folder('callback');
   const had: string[] = [];
   const calendar = tool({
