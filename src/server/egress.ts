@@ -127,7 +127,7 @@ export function publicFetch(o: PublicFetchOptions = {}): typeof fetch {
       if (redirect === 'error') throw stopped(url, 'it redirects.');
       if (followed === redirects) throw stopped(url, `it redirects more than ${redirects} times.`);
       const to = URL.canParse(next, url.href) ? new URL(next, url) : undefined;
-      if (!to) throw stopped(url, 'it redirects to something that is no URL.');
+      if (!to) throw stopped(url, 'it redirects to something that is not a URL.');
       if (url.protocol === 'https:' && to.protocol === 'http:') throw stopped(url, 'it redirects from https to http.');
       if (turnsToGet(status, method)) {
         method = 'GET';
@@ -145,7 +145,7 @@ function requestOf(input: string | URL | Request, init: RequestInit | undefined)
     return new Request(input, init);
   } catch (cause) {
     // with credentials in it, or not a URL at all
-    throw new ToolError('ADDRESS_REFUSED', `This is no address that can be called: ${(cause as Error).message}.`, {
+    throw new ToolError('ADDRESS_REFUSED', `This address cannot be called: ${(cause as Error).message}.`, {
       outcome: 'not-run',
       cause,
     });
