@@ -70,6 +70,15 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   UpdateApiKeyCredentialProvider: { from: 'documentation: the new key counts at once' },
   DeleteApiKeyCredentialProvider: { from: 'documentation' },
   ListApiKeyCredentialProviders: { from: 'documentation', guess: 'the order, by creation; pages of 100' },
+  CreateOauth2CredentialProvider: {
+    from: 'documentation: the callback URL that is registered at the authorization server; the secret never comes back',
+    guess:
+      'it is READY at once; a name in use is a ConflictException; endpoints of vendors with a configuration of their own are known, of others they are in the request; secrets of Secrets Manager, keys of KMS and ID tokens of IAM are refused; private endpoints are kept and not used',
+  },
+  GetOauth2CredentialProvider: { from: 'documentation: the configuration without the secret' },
+  UpdateOauth2CredentialProvider: { from: 'documentation', guess: 'the callback URL and the tokens of users stay' },
+  DeleteOauth2CredentialProvider: { from: 'documentation', guess: 'the tokens that were got with it are forgotten' },
+  ListOauth2CredentialProviders: { from: 'documentation', guess: 'the order, by creation; pages of 20' },
   GetTokenVault: { from: 'documentation: the one vault `default`', guess: 'its key is that of the service until it is changed' },
   SetTokenVaultCMK: { from: 'documentation', guess: 'the ARN of the key is kept and not used' },
   GetWorkloadAccessToken: {
@@ -81,6 +90,16 @@ export const SOURCES: Readonly<Record<string, Source>> = {
     guess: 'a JWT that is not taken is a ValidationException; the signature is not checked',
   },
   GetWorkloadAccessTokenForUserId: { from: 'documentation: any text that names the user' },
+  GetResourceOauth2Token: {
+    from: 'documentation: the three flows, tokens by workload, user, provider and scopes, refresh by the service, return URLs that the workload identity allows; measured: the text for a return URL that is missing',
+    guess:
+      'a session lasts 10 minutes; a token is renewed a minute before its end; resources and audiences count like scopes; a session of another is an AccessDeniedException; what the authorization server refuses is a ValidationException, and an InternalServerException if it is not there; after a decline the return URL has `error`, and the session is FAILED',
+  },
+  CompleteResourceTokenAuth: {
+    from: 'documentation, and measured: only the token or the user id that the workload token was made for, byte for byte; else AccessDeniedException `Invalid or expired session`',
+    guess:
+      'once, within 10 minutes, after the browser came back, with a JWT that has not expired since; the code is exchanged here, and not before',
+  },
   GetResourceApiKey: {
     from: 'documentation',
     guess: 'a workload token that was changed or has expired, or whose workload was deleted, is an UnauthorizedException',

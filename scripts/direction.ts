@@ -50,13 +50,13 @@ const SDK: Record<string, readonly string[]> = {
   'openai-agents': ['@openai/agents-core'],
   a2a: ['@a2a-js/sdk', 'jose'],
   'ag-ui': ['@ag-ui/core'],
-  agentcore: ['@aws-sdk/client-bedrock-agentcore', '@hono/node-server', 'hono', 'jose', 'ws'],
+  agentcore: ['@aws-sdk/client-bedrock-agentcore', '@hono/node-server', 'hono', 'jose', 'oidc-provider', 'ws'],
   identity: ['openid-client'],
   journal: ['pg'],
 };
 /** The adapters that an adapter is built on. */
 const BUILT_ON: Record<string, readonly string[]> = {
-  agentcore: ['a2a', 'ag-ui', 'identity', 'mcp', 'memory'],
+  agentcore: ['a2a', 'ag-ui', 'identity', 'keys', 'mcp', 'memory'],
   identity: ['keys', 'sqlite'],
   journal: ['keys'],
   memory: ['sqlite'],

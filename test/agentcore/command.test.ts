@@ -14,7 +14,7 @@ test('rondo agentcore prints what a client needs, keeps its files to its owner, 
   const cwd = folder('agentcore');
   writeFileSync(join(cwd, 'bindings.json'), '{}');
   const args =
-    'agentcore --port 0 --json --state state.db --log calls.jsonl --bindings bindings.json --key AKIDEXAMPLE:secret --region eu-west-1';
+    'agentcore --port 0 --json --state state.db --log calls.jsonl --bindings bindings.json --key AKIDEXAMPLE:secret --region eu-west-1 --user ana';
   const child = spawn(process.execPath, ['--import', join(root, 'scripts/source.ts'), join(root, 'src/cli/main.ts'), ...args.split(' ')], {
     cwd,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -22,7 +22,9 @@ test('rondo agentcore prints what a client needs, keeps its files to its owner, 
   const ended = once(child, 'close');
   try {
     const { value } = await createInterface(child.stdout)[Symbol.asyncIterator]().next();
-    const { url, env, adminToken } = JSON.parse(value as string);
+    const { url, env, adminToken, authorization } = JSON.parse(value as string);
+    const { issuer } = (await (await fetch(authorization.discoveryUrl)).json()) as { issuer: string };
+    expect(issuer).toBe(`${url}/authorization`);
     expect(env).toMatchObject({ AWS_REGION: 'eu-west-1', AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_ENDPOINT_URL_BEDROCK_AGENTCORE: url });
     const credentials = { accessKeyId: env.AWS_ACCESS_KEY_ID, secretAccessKey: env.AWS_SECRET_ACCESS_KEY };
     const client = new BedrockAgentCoreControlClient({ endpoint: url, region: env.AWS_REGION, credentials });
@@ -51,6 +53,7 @@ test.each([
   ['a key without a secret', '--key AKIDEXAMPLE', 'id:secret'],
   ['a fault that there is not', '--fault slow=CreateEvent', 'kind=Operation:probability'],
   ['a time that is none', '--time soon', 'ISO 8601'],
+  ['a redirect URL that is none', '--redirect callback', 'redirectUrls'],
   ['bindings that are not there', '--bindings none.json', 'none.json cannot be read'],
   ['an account of 11 digits', '--account 12345678901', '12 digits'],
   ['a state file that cannot be made', '--state no/such/folder.db', 'cannot be opened'],

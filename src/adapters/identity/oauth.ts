@@ -23,6 +23,8 @@ export interface Wanted {
   scopes?: readonly string[] | undefined;
   resources?: readonly string[] | undefined;
   audiences?: readonly string[] | undefined;
+  /** More parameters of the request. Those above, and those of the flow, replace them. */
+  parameters?: Readonly<Record<string, string>> | undefined;
 }
 
 /** An authorization request, as it must be known when the browser comes back. */
@@ -190,8 +192,8 @@ export function oauth(name: string, provider: Provider, { fetch, timeout = 10_00
   };
 }
 
-function parameters({ scopes = [], resources = [], audiences = [] }: Wanted): URLSearchParams {
-  const all = new URLSearchParams();
+function parameters({ scopes = [], resources = [], audiences = [], parameters: more = {} }: Wanted): URLSearchParams {
+  const all = new URLSearchParams(more);
   if (scopes.length > 0) all.set('scope', scopes.join(' '));
   for (const one of resources) all.append('resource', one);
   for (const one of audiences) all.append('audience', one);

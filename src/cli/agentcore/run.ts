@@ -16,6 +16,8 @@ export interface AgentCoreCommand {
   seed?: number;
   /** False: `--no-throttle`. */
   throttle: boolean;
+  user?: readonly string[];
+  redirect?: readonly string[];
   log?: string;
   time?: string;
   frozen?: boolean;
@@ -42,9 +44,14 @@ export async function agentcore(o: AgentCoreCommand, io: Io): Promise<ExitCode> 
     ...(o.bindings !== undefined && { bindings: file(o.bindings) }),
     ...(o.log !== undefined && { log: file(o.log) }),
     ...(o.fault && { faults: o.fault }),
+    identity: { authorization: { ...(o.user && { users: o.user }), ...(o.redirect && { redirectUrls: o.redirect }) } },
   });
   try {
-    io.out(o.json ? `${JSON.stringify({ url: server.url, adminToken: server.adminToken, env: server.env })}\n` : shown(server));
+    io.out(
+      o.json
+        ? `${JSON.stringify({ url: server.url, adminToken: server.adminToken, env: server.env, authorization: server.authorization })}\n`
+        : shown(server),
+    );
     io.err('Listening. Ctrl-C ends it.\n');
     await new Promise<void>((end) => {
       if (io.signal.aborted) end();
@@ -57,10 +64,12 @@ export async function agentcore(o: AgentCoreCommand, io: Io): Promise<ExitCode> 
 }
 
 /** Comments and exports, so that a shell can read all of it. */
-const shown = ({ url, env, adminToken }: AgentCore) => `# AgentCore on this machine: ${url}
+const shown = ({ url, env, adminToken, authorization }: AgentCore) => `# AgentCore on this machine: ${url}
 ${Object.entries(env)
   .map(([name, value]) => `export ${name}=${value}`)
   .join('\n')}
+# its authorization server: ${authorization.discoveryUrl}
+# a client of it: ${authorization.clientId} with the secret ${authorization.clientSecret}
 # what it did: curl -H 'authorization: Bearer ${adminToken}' ${url}/_rondo/calls
 `;
 

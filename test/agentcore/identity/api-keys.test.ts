@@ -78,7 +78,7 @@ test('the state file has secrets sealed only, and goes on with the key beside it
   );
   expect(apiKey).toBe(KEY);
   await second.server.close();
-  writeFileSync(`${state}.key`, Buffer.alloc(32, 1));
+  writeFileSync(`${state}.key`, '1'.repeat(64));
   await expect(startAgentCore({ state })).rejects.toMatchObject({
     code: 'CONFIG_INVALID',
     message: expect.stringContaining('is not the key'),

@@ -8,7 +8,7 @@ import type { Operation, Operations, World } from './call.ts';
 import { AwsError, type Encoded, encodeError } from './codec/error.ts';
 import { MEMORY } from './memory/resources.ts';
 import { endpointOperations } from './operations/endpoints.ts';
-import { type IdentityOptions, identityOperations } from './operations/identity.ts';
+import { type IdentityOptions, identityService } from './operations/identity.ts';
 import { memoryOperations } from './operations/memories.ts';
 import { sessionOperations } from './operations/runtime.ts';
 import { sockets } from './operations/runtime-sockets.ts';
@@ -24,10 +24,11 @@ export function behind(world: World, bound: Bound, sessions: SessionOptions, ide
   const host = sessionHost({ ...sessions, clock: world.clock, onWarning: report('startAgentCore()') });
   const found = targets(world, bound);
   const control = { ...runtimeOperations(world), ...endpointOperations(world), ...tagOperations(world) };
+  const identities = identityService(world, identity);
   const operations: Operations = {
     ...control,
     ...sessionOperations(world, host, found),
-    ...identityOperations(world, identity),
+    ...identities.operations,
     ...memoryOperations(world, { changed: () => undefined, gone: (id) => world.state.delete(MEMORY, id) }),
     // the sessions of what is deleted end
     DeleteAgentRuntime: then(control.DeleteAgentRuntime, ({ agentRuntimeId, agentRuntimeVersion }) => {
@@ -40,9 +41,10 @@ export function behind(world: World, bound: Bound, sessions: SessionOptions, ide
   const stop = (of: string, why: string) =>
     void host.stop(why, ({ runtime }) => (of.endsWith('/') ? runtime.startsWith(of) : runtime === of));
 
-  async function route({ method, path, query, headers }: Received): Promise<Encoded | undefined> {
+  async function route(received: Received): Promise<Encoded | undefined> {
+    const { method, path, query, headers } = received;
     const [, label, rest] = /^\/runtimes\/([^/]+)\/invocations(\/.*)?$/.exec(path) ?? [];
-    if (label === undefined) return undefined;
+    if (label === undefined) return identities.route(received);
     // as MCP clients ask for a stream of the server's own, and end a session: a runtime is stateless, and has neither
     if (rest === undefined && (method === 'GET' || method === 'DELETE'))
       return { status: 405, headers: { allow: 'POST', 'content-type': 'application/json' }, body: '{"message":"Use POST."}' };
@@ -60,9 +62,14 @@ export function behind(world: World, bound: Bound, sessions: SessionOptions, ide
   return {
     operations,
     route,
+    handle: identities.authorization.handle,
+    authorization: identities.authorization.client,
     upgrade: sockets(world, host, found),
     sessions: () => ({ running: host.list().map(told), ended: host.ended() }),
-    stop: () => host.close(),
+    stop: async () => {
+      identities.authorization.stop();
+      await host.close();
+    },
   };
 }
 

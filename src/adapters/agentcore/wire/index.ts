@@ -3,6 +3,7 @@ import { type Bindings, bindings } from './bindings.ts';
 import type { IdentityOptions } from './operations/identity.ts';
 import { type AgentCore, listenWire, type WireOptions } from './server.ts';
 
+export type { AuthorizationClient, AuthorizationOptions } from './authorization/options.ts';
 export type { SessionOptions } from './behind.ts';
 export type { Bindings, Container } from './bindings.ts';
 export { type Clock, type MovableClock, movableClock } from './clock.ts';

@@ -10,6 +10,7 @@ import { report } from '../../../server/report.ts';
 import type { Ended } from '../sessions/session.ts';
 import { administer, PREFIX } from './admin.ts';
 import { type Answering, answer, type Broken, callerOf, type Received, recordOf, tokenOf } from './answer.ts';
+import type { AuthorizationClient } from './authorization/options.ts';
 import { bodyOf } from './body.ts';
 import type { Caller, Operations, World } from './call.ts';
 import { type MovableClock, movableClock } from './clock.ts';
@@ -61,6 +62,10 @@ export interface Behind {
   readonly operations: Operations;
   /** Routes that the model does not have, such as a metadata document; undefined: there is nothing at this path. */
   route?(received: Received): Promise<Encoded | undefined>;
+  /** Answers a request whose body it reads itself; false: there is nothing at this path. */
+  handle?(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
+  /** How a client of the authorization server is known there. */
+  authorization(): AuthorizationClient;
   /** Takes over a connection; false: there is nothing at this path. An `AwsError` is answered with its status. */
   upgrade?(upgrade: Upgrade): Promise<boolean>;
   /** Sessions of runtimes. */
@@ -97,6 +102,8 @@ export interface AgentCore extends AsyncDisposable {
   /** The environment in which unmodified AWS clients and SDKs reach this server. */
   readonly env: Readonly<Record<string, string>>;
   readonly clock: MovableClock;
+  /** The authorization server of this server, and the client that is registered there: for credential providers, and to sign users in. */
+  readonly authorization: AuthorizationClient;
   /** The newest 1,000 calls, newest last. */
   calls(): readonly CallRecord[];
   sessions(): Sessions;
@@ -162,6 +169,7 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
     try {
       // a page of a browser that resolves its own name to this machine must not reach it
       if (!isOwnHost(headers.host, host)) throw new AwsError('AccessDeniedException', 'The Host header names another server.');
+      if (await behind.handle?.(request, response)) return;
       const signed = { method, path, query, headers, body: new Uint8Array() };
       const known = tokenOf(headers) !== undefined || mayBeSigned(signed, keys, clock.now());
       const body = await bodyOf(request, path, known);
@@ -232,6 +240,7 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
     adminToken,
     clock,
     env,
+    authorization: behind.authorization(),
     calls: () => log.list(),
     sessions: () => behind.sessions(),
     close,

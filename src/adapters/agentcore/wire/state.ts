@@ -49,7 +49,7 @@ const TABLES = `
     operation TEXT NOT NULL, token TEXT NOT NULL, input TEXT NOT NULL, answer BLOB NOT NULL, PRIMARY KEY (operation, token)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS secret (value BLOB NOT NULL) STRICT;
-  CREATE TABLE IF NOT EXISTS sealed (value BLOB NOT NULL) STRICT;`;
+  CREATE TABLE IF NOT EXISTS sealed (value TEXT NOT NULL) STRICT;`;
 
 /** Entries of a page, where the request does not say. */
 const PAGE = 100;
@@ -137,9 +137,9 @@ const CHECKED = 'the key of this file';
 function sealingOf(db: DatabaseSync, path: string | undefined): Sealing {
   const [row] = db.prepare('SELECT value FROM sealed').all();
   try {
-    const own = sealing(path === undefined ? randomBytes(32) : keyIn(`${path}.key`, row === undefined));
+    const own = sealing(path === undefined ? undefined : keyIn(`${path}.key`, row === undefined));
     if (!row) db.prepare('INSERT INTO sealed (value) VALUES (?)').run(own.seal(CHECKED, true));
-    else if (own.open(CHECKED, row.value as Uint8Array) === undefined)
+    else if (own.open(CHECKED, row.value as string) === undefined)
       throw invalid(`startAgentCore(): ${path}.key is not the key of ${path}. Put its own key file there, or start with a new state file.`);
     return own;
   } catch (error) {

@@ -13,11 +13,11 @@ export interface Workload {
   runtime?: string;
 }
 
-interface Provider {
+export interface Provider {
   name: string;
   /** The ARN of its secret in Secrets Manager. It is an ARN alone: there is no Secrets Manager here. */
   secretArn: string;
-  sealed: Uint8Array;
+  sealed: string;
   createdAt: Date;
   updatedAt: Date;
   tags: Record<string, string>;
@@ -27,6 +27,8 @@ export type ApiKeyProvider = Provider;
 export const WORKLOAD = 'workload-identity';
 export const API_KEY = 'api-key-provider';
 export const OAUTH2 = 'oauth2-provider';
+/** The token of a resource. Its parent is the workload. */
+export const TOKEN = 'resource-token';
 export const VAULT = 'token-vault';
 
 /** `bedrock-agentcore`: as IAM's documentation, the samples and the schema of TagResource have it. `acps`: as the schema of the answers does. */
@@ -81,4 +83,5 @@ export function addWorkloadOf({ state, clock }: World, runtime: string): void {
 /** With what is kept for its users. */
 export function removeWorkload({ state }: World, name: string): void {
   state.delete(WORKLOAD, name);
+  for (const { id } of state.list<{ id: string }>(TOKEN, name)) state.delete(TOKEN, id);
 }

@@ -17,7 +17,7 @@ export interface Wrong {
 
 interface Kept {
   hash: string;
-  sealed: Uint8Array;
+  sealed: string;
   /** Epoch milliseconds. */
   expiresAt: number;
 }

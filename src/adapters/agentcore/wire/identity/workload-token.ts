@@ -22,13 +22,13 @@ const LIFETIME = 3_600_000;
 
 export function newWorkloadToken({ state, clock }: World, { name, createdAt }: Workload, user: User | undefined): string {
   const token: WorkloadToken = { workload: name, born: createdAt.getTime(), user, expiresAt: clock.now() + LIFETIME };
-  return Buffer.from(state.sealing.seal(ABOUT, token)).toString('base64url');
+  return state.sealing.seal(ABOUT, token);
 }
 
 /** @throws AwsError `UnauthorizedException`. */
 export function openWorkloadToken({ state, clock }: World, text: string): WorkloadToken {
   const invalid = (why: string) => because(new AwsError('UnauthorizedException', 'The workload access token is invalid or expired.'), why);
-  const token = state.sealing.open<WorkloadToken>(ABOUT, Buffer.from(text, 'base64url'));
+  const token = state.sealing.open<WorkloadToken>(ABOUT, text);
   if (!token) throw invalid('The workload token was not issued by this server, or was changed.');
   if (clock.now() >= token.expiresAt) throw invalid(`The workload token is older than ${LIFETIME / 60_000} minutes.`);
   const workload = state.get<Workload>(WORKLOAD, token.workload);

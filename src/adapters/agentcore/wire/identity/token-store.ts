@@ -1,0 +1,90 @@
+/** The tokens of resources, by workload, user, provider and scopes: sealed, renewed before they expire, and asked for once at a time. */
+import { createHash } from 'node:crypto';
+import type { Tokens, Wanted } from '../../../identity/oauth.ts';
+import type { World } from '../call.ts';
+import type { Oauth2Provider } from './oauth2-provider.ts';
+import { OAUTH2, TOKEN, WORKLOAD, type Workload } from './resources.ts';
+import { userKey, type WorkloadToken } from './workload-token.ts';
+
+interface Kept {
+  id: string;
+  provider: string;
+  sealed: string;
+}
+
+/** Milliseconds before its end at which a token is renewed. */
+const MARGIN = 60_000;
+
+const about = (id: string) => `the resource token ${id}`;
+const sorted = (list: readonly string[] = []) => [...new Set(list)].sort();
+
+/** Where a token is kept. Two tokens are never at one place, whatever their names hold. */
+export function placeOf(
+  flow: string,
+  { workload, user }: WorkloadToken,
+  provider: string,
+  wanted: Wanted,
+  more: readonly unknown[] = [],
+): string {
+  const { scopes, resources, audiences } = wanted;
+  const whose = user === undefined ? null : userKey(user);
+  const key = [flow, workload, whose, provider, sorted(scopes), sorted(resources), sorted(audiences), ...more];
+  return createHash('sha256').update(JSON.stringify(key)).digest('base64url');
+}
+
+export interface TokenStore {
+  get(id: string): Tokens | undefined;
+  put(id: string, workload: string, provider: Oauth2Provider, tokens: Tokens): void;
+  delete(id: string): void;
+  /**
+   * The token that is there and lasts, else a new one. Those who ask meanwhile get the same.
+   * @param renew gets the old token, if there is one. @returns undefined if there is none and none can be had without the user.
+   */
+  current(
+    id: string,
+    workload: string,
+    provider: Oauth2Provider,
+    renew: (old: Tokens | undefined) => Promise<Tokens | undefined>,
+  ): Promise<Tokens | undefined>;
+  forgetProvider(name: string): void;
+}
+
+export function tokenStore({ state, clock }: World): TokenStore {
+  const asking = new Map<string, Promise<Tokens | undefined>>();
+  const own: TokenStore = {
+    get(id) {
+      const kept = state.get<Kept>(TOKEN, id);
+      return kept && state.sealing.open<Tokens>(about(id), kept.sealed);
+    },
+    put(id, workload, { name, callbackId }, tokens) {
+      // what was deleted meanwhile leaves nothing
+      if (!state.get(WORKLOAD, workload)) return;
+      if (state.get<Oauth2Provider>(OAUTH2, name)?.callbackId !== callbackId) return;
+      const kept: Kept = { id, provider: name, sealed: state.sealing.seal(about(id), tokens) };
+      state.put(TOKEN, id, kept, workload);
+    },
+    delete: (id) => state.delete(TOKEN, id),
+    async current(id, workload, provider, renew) {
+      const old = own.get(id);
+      if (old && (old.expiresAt === undefined || old.expiresAt - MARGIN > clock.now())) return old;
+      const before = asking.get(id);
+      if (before) return before;
+      const asked = renew(old).then((tokens) => {
+        if (tokens) own.put(id, workload, provider, tokens);
+        else own.delete(id);
+        return tokens;
+      });
+      asking.set(id, asked);
+      try {
+        return await asked;
+      } finally {
+        asking.delete(id);
+      }
+    },
+    forgetProvider(name) {
+      for (const workload of state.list<Workload>(WORKLOAD))
+        for (const kept of state.list<Kept>(TOKEN, workload.name)) if (kept.provider === name) state.delete(TOKEN, kept.id);
+    },
+  };
+  return own;
+}
