@@ -176,6 +176,8 @@ export class Recorder {
         by: by as Principal,
         session: session as string,
         agent: path.at(-1) as string,
+        run: run.runId,
+        ...(path.length > 1 && { nested: true }),
         messages: messagesOf(run, recording),
         idempotencyKey: key,
         signal: source.signal,

@@ -5,6 +5,7 @@ import { cost, reserve } from '../pricing/cost.ts';
 import { price } from '../pricing/prices.ts';
 import { candidates } from '../reliability/fallback.ts';
 import { isLoop } from './definition.ts';
+import { blockOf } from './remembered.ts';
 import type { Host, LoopDefinition, Scope } from './types.ts';
 
 /** The assumed output limit, in tokens, of a model without `maxOutput`. */
@@ -58,7 +59,7 @@ export function bound({ prices }: Pick<Host, 'prices'>, asked: Model, input: { m
 export function fixedBytes(agent: LoopDefinition, { frame, tools }: Pick<Scope, 'frame' | 'tools'>): number {
   const { instructions, memory } = frame;
   let bytes = Buffer.byteLength(instructions ?? (typeof agent.instructions === 'string' ? agent.instructions : ''));
-  for (const { text } of memory ?? []) bytes += Buffer.byteLength(text) + 3;
+  if (memory?.length) bytes += Buffer.byteLength(blockOf(memory)) + 2;
   for (const { spec } of tools.values()) bytes += Buffer.byteLength(JSON.stringify(spec));
   if (agent.output) bytes += Buffer.byteLength(JSON.stringify(agent.output.json));
   return bytes;

@@ -28,6 +28,10 @@ export interface RecordRequest {
   by: Principal;
   session: string;
   agent: string;
+  /** The id of the run. */
+  run: string;
+  /** Another agent called this one, so the `user` messages are that agent's. */
+  nested?: true;
   /** The messages of one run, without those of earlier runs of the session. */
   messages: readonly Message[];
   /** 64 hexadecimal digits, the same for every attempt to record this conversation, in every process. Record each key once. */

@@ -28,7 +28,16 @@ const TALK = [
 const QUESTION = 'What is my favourite drink? Is it rooibos tea?';
 
 const record = (memory: Memory, n: number, over: { by?: Principal; session?: string; messages?: readonly Message[] } = {}) =>
-  memory.record({ by: ana, session: 's1', agent: 'clerk', messages: TALK, idempotencyKey: key(n), signal: fresh(), ...over });
+  memory.record({
+    by: ana,
+    session: 's1',
+    agent: 'clerk',
+    run: `run-${n}`,
+    messages: TALK,
+    idempotencyKey: key(n),
+    signal: fresh(),
+    ...over,
+  });
 
 async function recall(memory: Memory, over: Partial<RecallRequest> = {}): Promise<readonly Fact[]> {
   const facts: unknown = await memory.recall({ by: ana, agent: 'clerk', text: QUESTION, tokens: 2_000, signal: fresh(), ...over });
