@@ -41,6 +41,7 @@ const ADAPTERS_ONLY = ['node:sqlite'];
 
 /** The SDK of each adapter, each an optional peer. An adapter that is not listed has none. */
 const SDK: Record<string, readonly string[]> = {
+  aws: ['@aws-sdk/client-sts'],
   bedrock: ['@aws-sdk/client-bedrock-runtime'],
   mcp: ['@modelcontextprotocol/sdk'],
   langgraph: ['@langchain/langgraph', '@langchain/core'],

@@ -1,5 +1,5 @@
 import { type Failure, notRun, RondoError, ToolError } from '../errors.ts';
-import type { CredentialRequest, Occasion } from '../ports/identity.ts';
+import type { CredentialRequest, Occasion, Token } from '../ports/identity.ts';
 import { classify, messageOf } from '../reliability/classify.ts';
 import { signalled } from '../reliability/patience.ts';
 import type { Secrets } from '../secrets.ts';
@@ -47,7 +47,7 @@ export async function credentials(scope: Scope, tool: ToolDefinition, consent?: 
       }
       if (!('token' in got) || typeof got.token !== 'string' || got.token === '') throw new NotHad('the identity gave no token.');
       values[name] = got.token;
-      drive.secrets.add([[name, got.token]]);
+      drive.secrets.add([got.token, ...secretsOf(got)].map((secret) => [name, secret] as const));
       if (typeof got.expiresAt === 'number') expiresAt = Math.min(expiresAt ?? Number.POSITIVE_INFINITY, got.expiresAt);
     } catch (error) {
       const message = `The credential "${name}" could not be had: ${reasonOf(error, drive.secrets)}`;
@@ -56,6 +56,8 @@ export async function credentials(scope: Scope, tool: ToolDefinition, consent?: 
   }
   return { ok: true, values, expiresAt };
 }
+
+const secretsOf = ({ secrets }: Token): string[] => (Array.isArray(secrets) ? secrets.filter((secret) => typeof secret === 'string') : []);
 
 /** The approved question of a consent. */
 type Consent = { readonly provider?: string | undefined; readonly handle?: string | undefined };

@@ -40,6 +40,8 @@ export interface Occasion {
 
 export interface Token {
   token: string;
+  /** Parts of the token that are secrets by themselves, such as the members of a JSON. They are masked too. */
+  secrets?: readonly string[];
   /** Epoch milliseconds. A token that expires within 30 seconds is renewed before an attempt. Default: it does not expire. */
   expiresAt?: number;
   /** How it was got, where the tool did not say. For the audit. */

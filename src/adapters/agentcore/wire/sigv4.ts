@@ -1,4 +1,4 @@
-/** Verifies AWS Signature Version 4, in headers and in the query. The service name is `bedrock-agentcore` on both planes. */
+/** Verifies AWS Signature Version 4, in headers and in the query. The service name of AgentCore is `bedrock-agentcore` on both planes. */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { AwsError, because } from './codec/error.ts';
 
@@ -40,6 +40,7 @@ interface Parts {
   scope: string;
   date: string;
   region: string;
+  service: string;
   signedHeaders: string;
   signature: string;
   /** As in `x-amz-date`: 20260926T120000Z. */
@@ -59,8 +60,10 @@ export const isSigned = (request: Signed): boolean =>
   request.query.has('X-Amz-Signature') || header(request, 'authorization')?.startsWith(ALGORITHM) === true;
 
 /** The key that signed a request, and the region. @throws AwsError which names the rule that refused it. */
-export function verified(request: Signed, keys: readonly Keys[], now: number): { keys: Keys; region: string } {
+export function verified(request: Signed, keys: readonly Keys[], now: number, service = SERVICE): { keys: Keys; region: string } {
   const parts = request.query.has('X-Amz-Signature') ? fromQuery(request) : fromHeader(request);
+  if (parts.service !== service)
+    throw refused('InvalidSignatureException', `Credential should be scoped to correct service: '${service}'.`);
   const found = keys.find(({ accessKeyId }) => accessKeyId === parts.id);
   if (!found) throw because(unknownKey(), `The server was not told the key ${parts.id}.`);
   if (found.sessionToken !== parts.token) throw because(unknownKey(), `The key ${parts.id} came with another session token.`);
@@ -125,6 +128,7 @@ function partsOf(credential = '', signedHeaders = '', signature = '', time: stri
     !id ||
     !date ||
     !region ||
+    !service ||
     end !== 'aws4_request' ||
     !signature ||
     !signedHeaders ||
@@ -132,9 +136,8 @@ function partsOf(credential = '', signedHeaders = '', signature = '', time: stri
     !time.startsWith(date)
   )
     throw refused('IncompleteSignatureException', 'The signature misses one of Credential, SignedHeaders, Signature and the date.');
-  if (service !== SERVICE) throw refused('InvalidSignatureException', `Credential should be scoped to correct service: '${SERVICE}'.`);
   if (!signedHeaders.split(';').includes('host')) throw refused('IncompleteSignatureException', "The header 'host' is not signed.");
-  return { id, scope: `${date}/${region}/${service}/${end}`, date, region, signedHeaders, signature, time, token };
+  return { id, scope: `${date}/${region}/${service}/${end}`, date, region, service, signedHeaders, signature, time, token };
 }
 
 function checkTime({ time, expires }: Parts, now: number): void {
@@ -161,7 +164,7 @@ export function mayBeSigned(request: Signed, keys: readonly Keys[], now: number)
   try {
     const parts = request.query.has('X-Amz-Signature') ? fromQuery(request) : fromHeader(request);
     checkTime(parts, now);
-    return keys.some(({ accessKeyId }) => accessKeyId === parts.id);
+    return parts.service === SERVICE && keys.some(({ accessKeyId }) => accessKeyId === parts.id);
   } catch {
     return false;
   }
@@ -200,8 +203,8 @@ function canonicalOf(request: Signed, { signedHeaders }: Parts): string {
 /** For the log. */
 const withoutToken = (canonical: string) => canonical.replace(/(x-amz-security-token[:=])[^\n&]*/gi, '$1(hidden)');
 
-function signatureOf(canonical: string, { scope, date, region, time }: Parts, secret: string): string {
+function signatureOf(canonical: string, { scope, date, region, service, time }: Parts, secret: string): string {
   const text = [ALGORITHM, time, scope, sha256(canonical)].join('\n');
-  const key = [date, region, SERVICE, 'aws4_request'].reduce<Uint8Array | string>((before, part) => hmac(before, part), `AWS4${secret}`);
+  const key = [date, region, service, 'aws4_request'].reduce<Uint8Array | string>((before, part) => hmac(before, part), `AWS4${secret}`);
   return hmac(key, text).toString('hex');
 }

@@ -1,0 +1,2 @@
+export { type AwsCredentialsOptions, awsCredentials } from './credentials.ts';
+export { type AwsKeys, awsKeys } from './keys.ts';
