@@ -118,6 +118,47 @@ export const SOURCES: Readonly<Record<string, Source>> = {
     guess: `${STATUS}; then its events and records are gone`,
   },
   ListMemories: { from: 'documentation', guess: 'the order, by creation; pages of 100' },
+  CreateEvent: {
+    from: 'documentation: expiry, branches, SKIP, rates; a known client token is ignored, and the first event is the answer. Measured by the authors of floci: the form of the id, a session that is made; by users of the Python SDK: events of one millisecond have no order',
+    guess:
+      'a first event of a branch needs its root, and one of another session has the reason EventInOtherSession; a memory that is being made is a ValidationException',
+  },
+  GetEvent: { from: 'measured by the authors of floci: the text for an event that is not there' },
+  DeleteEvent: { from: 'documentation', guess: 'an event that is not there is a ResourceNotFoundException' },
+  ListEvents: {
+    from: 'documentation. Measured by the authors of floci: newest first by id; without payloads the member is left out; an unknown session has none',
+  },
+  ListSessions: { from: 'documentation', guess: 'the order, newest first' },
+  ListActors: { from: 'documentation', guess: 'the order, by name' },
+  IngestData: {
+    from: 'documentation: it is learned from, and no event is kept',
+    guess: 'at most 14 entries of metadata; a known client token gives the first answer',
+  },
+  RetrieveMemoryRecords: {
+    from: 'documentation',
+    guess:
+      'the order and the score are those of the local search, by words, not those of embeddings; any metadata can be filtered, indexed or not',
+  },
+  ListMemoryRecords: { from: 'documentation', guess: 'the order, newest first' },
+  GetMemoryRecord: {
+    from: 'documentation',
+    guess: 'the text for a record that is not there; a record without a strategy has an empty memoryStrategyId',
+  },
+  DeleteMemoryRecord: { from: 'documentation', guess: 'a record that is not there is a ResourceNotFoundException' },
+  BatchCreateMemoryRecords: {
+    from: 'documentation: each record has an outcome of its own',
+    guess: 'the codes of outcomes: 400, and 404 for a strategy that is not there; a record needs a namespace',
+  },
+  BatchUpdateMemoryRecords: {
+    from: 'documentation',
+    guess: 'namespaces move the record; metadata is replaced; the strategy cannot change; a record outside sourceNamespaces is not found',
+  },
+  BatchDeleteMemoryRecords: { from: 'documentation', guess: 'a record that is not there is an outcome with the code 404' },
+  ListMemoryExtractionJobs: {
+    from: 'documentation: failed extractions, with the indexes of their messages',
+    guess: 'the texts of reasons',
+  },
+  StartMemoryExtractionJob: { from: 'documentation', guess: 'a job that is not there is a ResourceNotFoundException' },
 };
 
 /** What sources disagree on: the point, what the server does, and how to have it the other way. */
@@ -132,6 +173,17 @@ export const SWITCHES: readonly (readonly [string, string, string])[] = [
     "`bedrock-agentcore`, as IAM's documentation, the samples and the schema of TagResource have it",
     "`identity: { providerArns: 'acps' }`: as the schema of the answers has it; such a provider cannot be tagged",
   ],
+  [
+    'What the parameter `namespace` covers',
+    'The namespace and all below it, by whole segments: measured by the authors of the TypeScript SDK in June 2026',
+    "`memory: { namespace: 'exact' }`: the namespace alone, as the developer guide says. `namespacePath` always covers what is below",
+  ],
+  [
+    'The branch of an event of the main line',
+    'It has none, as the Python SDK takes it',
+    "`memory: { mainBranch: 'named' }`: `branch: { name: 'main' }`, as the authors of floci say",
+  ],
+  ['The shortest `eventExpiryDuration`', '3 days, as the schema has it', 'There is no switch: the page of quotas says 7 days'],
 ];
 
 export const NOT_VERIFIED: readonly string[] = [
@@ -141,4 +193,6 @@ export const NOT_VERIFIED: readonly string[] = [
   'A `clientToken` that comes again with other parameters: here it is a ConflictException in Runtime; a ValidationException with the reason IdempotentParameterMismatchException is another possibility.',
   'Policies of IAM: every key that the server was told may do everything.',
   'Quotas that are counted by region or account over longer than the time that the server runs.',
+  'What is extracted, when, from how many events at once, and how it is worded: here it is the local strategies, with a model that you bind.',
+  'How long a memory takes until it is active: users report one to three minutes.',
 ];

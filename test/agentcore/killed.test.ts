@@ -1,39 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import * as control from '@aws-sdk/client-bedrock-agentcore-control';
 import { expect, test } from 'vitest';
 import { folder } from '../folder.ts';
 import { IMAGE } from './runtime.ts';
-
-const root = join(import.meta.dirname, '../..');
-const KEY = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret' };
+import { serving } from './serving.ts';
 
 async function started(cwd: string): Promise<{ child: ChildProcess; client: control.BedrockAgentCoreControlClient }> {
-  const args = [
-    'agentcore',
-    '--port',
-    '0',
-    '--json',
-    '--state',
-    'state.db',
-    '--no-throttle',
-    '--key',
-    `${KEY.accessKeyId}:${KEY.secretAccessKey}`,
-  ];
-  const child = spawn(process.execPath, ['--import', join(root, 'scripts/source.ts'), join(root, 'src/cli/main.ts'), ...args], {
-    cwd,
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  const { value } = await createInterface(child.stdout as NodeJS.ReadableStream)
-    [Symbol.asyncIterator]()
-    .next();
-  const { url } = JSON.parse(value as string) as { url: string };
-  return {
-    child,
-    client: new control.BedrockAgentCoreControlClient({ endpoint: url, region: 'us-east-1', credentials: KEY, maxAttempts: 1 }),
-  };
+  const { child, options } = await serving(cwd);
+  return { child, client: new control.BedrockAgentCoreControlClient(options) };
 }
 
 const runtime = (name: string) => ({

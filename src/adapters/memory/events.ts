@@ -66,11 +66,12 @@ function ofKey(settings: Settings, space: number, given: CheckedEvent): Appended
     db.prepare('DELETE FROM event WHERE nr = ?').run(found.nr as number);
     return undefined;
   }
-  if (found.digest !== given.digest)
-    throw new RondoError('MEMORY_CONFLICT', 'An event with this key and other content is there already. Give other content another key.', {
-      details: { key: given.key as string },
-    });
-  return appended(settings, found.nr as number, false);
+  const first = appended(settings, found.nr as number, false);
+  if (found.digest === given.digest) return first;
+  const { actor, session, id } = first.event;
+  throw new RondoError('MEMORY_CONFLICT', 'An event with this key and other content is there already. Give other content another key.', {
+    details: { key: given.key as string, event: { actor, session, id } },
+  });
 }
 
 function sessionOf({ db }: Settings, space: number, actor: string, id: string, at: number): number {

@@ -45,3 +45,12 @@ export async function withMemory(
   const ids = new Map(memory?.strategies?.map(({ name, strategyId }) => [name, strategyId]));
   return { ...found, memoryId: memory?.id as string, arn: memory?.arn as string, strategy: (name) => ids.get(name) as string };
 }
+
+/** Numbers from 0 to 1, the same for the same seed. */
+export function randomOf(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}

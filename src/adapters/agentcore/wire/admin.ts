@@ -2,7 +2,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { RondoError } from '../../../errors.ts';
 import type { MovableClock } from './clock.ts';
-import type { Encoded } from './codec/error.ts';
+import { AwsError, type Encoded } from './codec/error.ts';
 import { type Faults, faultOf } from './faults.ts';
 import type { CallLog } from './log.ts';
 import type { State } from './state.ts';
@@ -14,6 +14,8 @@ export interface Administered {
   readonly log: CallLog;
   readonly state: State;
   sessions(): object;
+  streams(): Promise<object>;
+  explainMemory(id: string, search?: { namespace: string; text: string }): Promise<object>;
   /** Stops what runs, and forgets everything. */
   reset(): Promise<void>;
 }
@@ -57,6 +59,12 @@ const ROUTES: Readonly<Record<string, Act>> = {
   },
   'GET state': ({ state }) => json(200, { resources: state.counts() }),
   'GET sessions': (of) => json(200, of.sessions()),
+  'GET streams': async (of) => json(200, await of.streams()),
+  async 'GET memory'(of, _, query) {
+    const [id, namespace, text] = ['id', 'namespace', 'query'].map((name) => query.get(name));
+    if (!id || Boolean(namespace) !== Boolean(text)) return wrong('It takes ?id=, and with &namespace= and &query= it explains a search.');
+    return json(200, await of.explainMemory(id, namespace && text ? { namespace, text } : undefined));
+  },
   async 'POST reset'(of) {
     await of.reset();
     return json(200, {});
@@ -80,7 +88,7 @@ export async function administer(
   try {
     return await act(of, body.length > 0 ? JSON.parse(Buffer.from(body).toString('utf8')) : null, query);
   } catch (error) {
-    if (RondoError.is(error, 'CONFIG_INVALID') || error instanceof SyntaxError) return wrong(error.message);
+    if (RondoError.is(error, 'CONFIG_INVALID') || error instanceof AwsError || error instanceof SyntaxError) return wrong(error.message);
     throw error;
   }
 }

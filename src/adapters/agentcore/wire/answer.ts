@@ -6,7 +6,7 @@ import { decode } from './codec/decode.ts';
 import { encode } from './codec/encode.ts';
 import { AwsError, because, declaredError, type Encoded, encodeError } from './codec/error.ts';
 import { type Matched, match } from './codec/match.ts';
-import { type FaultKind, type Faults, faultText, RATES, type Throttle } from './faults.ts';
+import { type FaultKind, type Faults, faultText, RATES } from './faults.ts';
 import type { CallLog, CallRecord } from './log.ts';
 import type { Operation } from './model/model.ts';
 import { isSigned, type Keys, type Signed, verified } from './sigv4.ts';
@@ -25,7 +25,6 @@ export interface Answering extends World {
   readonly keys: readonly Keys[];
   readonly operations: Operations;
   readonly faults: Faults;
-  readonly throttle: Throttle | undefined;
   readonly log: CallLog;
   /** Told of an error that an operation did not mean to answer. */
   tell(error: unknown): void;

@@ -6,10 +6,9 @@ import type { Received } from './answer.ts';
 import type { Bound } from './bindings.ts';
 import type { Operation, Operations, World } from './call.ts';
 import { AwsError, type Encoded, encodeError } from './codec/error.ts';
-import { MEMORY } from './memory/resources.ts';
 import { endpointOperations } from './operations/endpoints.ts';
 import { type IdentityOptions, identityService } from './operations/identity.ts';
-import { memoryOperations } from './operations/memories.ts';
+import { type MemoryOptions, memoryService } from './operations/memory.ts';
 import { sessionOperations } from './operations/runtime.ts';
 import { sockets } from './operations/runtime-sockets.ts';
 import { namedOf, targets } from './operations/runtime-target.ts';
@@ -20,16 +19,17 @@ import type { Behind, RunningSession } from './server.ts';
 /** How the sessions of runtimes are held. */
 export type SessionOptions = Pick<HostOptions, 'logs' | 'newPerSecond' | 'untimed' | 'grace' | 'starting' | 'pinging'>;
 
-export function behind(world: World, bound: Bound, sessions: SessionOptions, identity: IdentityOptions): Behind {
+export function behind(world: World, bound: Bound, sessions: SessionOptions, identity: IdentityOptions, memory: MemoryOptions): Behind {
   const host = sessionHost({ ...sessions, clock: world.clock, onWarning: report('startAgentCore()') });
   const found = targets(world, bound);
+  const memories = memoryService(world, bound, memory);
   const control = { ...runtimeOperations(world), ...endpointOperations(world), ...tagOperations(world) };
   const identities = identityService(world, identity);
   const operations: Operations = {
     ...control,
     ...sessionOperations(world, host, found),
     ...identities.operations,
-    ...memoryOperations(world, { changed: () => undefined, gone: (id) => world.state.delete(MEMORY, id) }),
+    ...memories.operations,
     // the sessions of what is deleted end
     DeleteAgentRuntime: then(control.DeleteAgentRuntime, ({ agentRuntimeId, agentRuntimeVersion }) => {
       if (agentRuntimeVersion === undefined) stop(`${agentRuntimeId}/`, 'its runtime was deleted');
@@ -66,10 +66,13 @@ export function behind(world: World, bound: Bound, sessions: SessionOptions, ide
     authorization: identities.authorization.client,
     upgrade: sockets(world, host, found),
     sessions: () => ({ running: host.list().map(told), ended: host.ended() }),
-    stop: async () => {
+    streams: () => memories.streams(),
+    explainMemory: (id, search) => memories.explain(id, search),
+    async stop() {
       identities.authorization.stop();
-      await host.close();
+      await Promise.all([host.close(), memories.stop()]);
     },
+    clear: () => memories.clear(),
   };
 }
 

@@ -1,6 +1,7 @@
 /** What stands behind the ARNs and URIs that real set-up code names: a command for a container, a function for a Lambda. */
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { invalid } from '../../../errors.ts';
 
 /** A process that serves the container contract. It is given its port in `PORT`. */
@@ -12,14 +13,24 @@ export interface Container {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** By `container:<uri>`, and `lambda:<arn>` with a module and the name of its export, `./tools.ts#refund`. */
-export type Bindings = Readonly<Record<`container:${string}`, Container> & Record<`lambda:${string}`, string>>;
+/**
+ * By `container:<uri>`; and by `lambda:<arn>` and `model:<id>` with a module and the name of its export, `./tools.ts#refund`. `model:default` is that of
+ * what names no model.
+ */
+export type Bindings = Readonly<Record<`container:${string}`, Container> & Record<`lambda:${string}` | `model:${string}`, string>>;
+
+/** An export of a module. */
+export interface Exported {
+  /** An absolute path. */
+  readonly module: string;
+  readonly name: string;
+}
 
 export interface Bound {
   /** @returns undefined if the URI is not bound. */
   container(uri: string): (Container & { cwd: string }) | undefined;
-  /** The module's absolute path, and the name of the export. */
-  lambda(arn: string): { module: string; name: string } | undefined;
+  lambda(arn: string): Exported | undefined;
+  model(id: string): Exported | undefined;
 }
 
 const WHERE = 'startAgentCore()';
@@ -29,13 +40,17 @@ export function bindings(given: Bindings | string | undefined): Bound {
   const folder = typeof given === 'string' ? dirname(resolve(given)) : process.cwd();
   const entries = Object.entries(typeof given === 'string' ? fromFile(given) : (given ?? {}));
   const containers = new Map<string, Container & { cwd: string }>();
-  const lambdas = new Map<string, { module: string; name: string }>();
+  const exported = new Map<string, Exported>();
   for (const [key, value] of entries) {
     if (key.startsWith('container:')) containers.set(key.slice('container:'.length), containerOf(key, value, folder));
-    else if (key.startsWith('lambda:')) lambdas.set(key.slice('lambda:'.length), lambdaOf(key, value, folder));
-    else throw invalid(`${WHERE}: the binding ${JSON.stringify(key)} begins with neither "container:" nor "lambda:".`);
+    else if (/^(lambda|model):/.test(key)) exported.set(key, exportOf(key, value, folder));
+    else throw invalid(`${WHERE}: the binding ${JSON.stringify(key)} begins with none of "container:", "lambda:" and "model:".`);
   }
-  return { container: (uri) => containers.get(uri), lambda: (arn) => lambdas.get(arn) };
+  return {
+    container: (uri) => containers.get(uri),
+    lambda: (arn) => exported.get(`lambda:${arn}`),
+    model: (id) => exported.get(`model:${id}`),
+  };
 }
 
 function fromFile(path: string): object {
@@ -63,9 +78,18 @@ function containerOf(key: string, value: unknown, folder: string): Container & {
   return { command, cwd: resolve(folder, cwd), env: env as Record<string, string> };
 }
 
-function lambdaOf(key: string, value: unknown, folder: string): { module: string; name: string } {
+function exportOf(key: string, value: unknown, folder: string): Exported {
   const [module, name = 'handler', ...more] = typeof value === 'string' ? value.split('#') : [];
   if (!module || more.length > 0)
     throw invalid(`${WHERE}: the binding ${JSON.stringify(key)} is a module and the name of its export, such as "./tools.ts#refund".`);
   return { module: resolve(folder, module), name };
+}
+
+/** The value of an export. @throws RondoError `CONFIG_INVALID` for a module that cannot be loaded, or does not have it. */
+export async function loaded({ module, name }: Exported): Promise<unknown> {
+  const found = (await import(pathToFileURL(module).href).catch((cause) => {
+    throw invalid(`${WHERE}: the module ${module} of a binding cannot be loaded: ${(cause as Error).message}.`, { cause });
+  })) as Readonly<Record<string, unknown>>;
+  if (!Object.hasOwn(found, name)) throw invalid(`${WHERE}: the module ${module} of a binding has no export ${name}.`);
+  return found[name];
 }

@@ -1,6 +1,7 @@
 /** What an operation is: a function from the input of the official client to its output. */
 import type { Clock } from './clock.ts';
 import type { Output } from './codec/encode.ts';
+import type { Throttle } from './faults.ts';
 import type { State } from './state.ts';
 
 /**
@@ -32,6 +33,8 @@ export interface World {
   readonly clock: Clock;
   readonly region: string;
   readonly account: string;
+  /** Undefined: calls have no rate. */
+  readonly throttle: Throttle | undefined;
   /** The environment in which AWS clients reach this server. Not before it listens. */
   env(): Readonly<Record<string, string>>;
 }

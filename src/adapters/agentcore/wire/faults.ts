@@ -75,9 +75,17 @@ export const RATES: Readonly<Record<string, number>> = {
   ListActors: 20,
   GetMemoryRecord: 20,
   DeleteMemoryRecord: 20,
+  BatchCreateMemoryRecords: 20,
+  BatchUpdateMemoryRecords: 20,
+  BatchDeleteMemoryRecords: 20,
+  ListMemoryExtractionJobs: 20,
+  StartMemoryExtractionJob: 20,
   InvokeAgentRuntime: 1000,
   InvokeAgentRuntimeCommand: 1000,
 };
+
+/** Buckets are cleared when there are more. */
+const MOST_BUCKETS = 10_000;
 
 /** Lets as many calls through as AWS would: a bucket for each key, which a second fills. */
 export interface Throttle {
@@ -90,6 +98,8 @@ export function throttle(clock: Clock): Throttle {
   return {
     take(key, perSecond) {
       const now = clock.now();
+      // one that nothing was taken from for a second is full
+      if (buckets.size > MOST_BUCKETS) for (const [other, { at }] of buckets) if (now - at >= 1_000) buckets.delete(other);
       const bucket = buckets.get(key) ?? { left: perSecond, at: now };
       bucket.left = Math.min(perSecond, bucket.left + ((now - bucket.at) / 1000) * perSecond);
       bucket.at = now;

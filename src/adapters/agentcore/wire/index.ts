@@ -1,6 +1,7 @@
 import { behind, type SessionOptions } from './behind.ts';
 import { type Bindings, bindings } from './bindings.ts';
 import type { IdentityOptions } from './operations/identity.ts';
+import type { MemoryOptions } from './operations/memory.ts';
 import { type AgentCore, listenWire, type WireOptions } from './server.ts';
 
 export type { AuthorizationClient, AuthorizationOptions } from './authorization/options.ts';
@@ -10,6 +11,7 @@ export { type Clock, type MovableClock, movableClock } from './clock.ts';
 export type { Fault, FaultKind } from './faults.ts';
 export type { CallRecord } from './log.ts';
 export type { IdentityOptions } from './operations/identity.ts';
+export type { MemoryOptions } from './operations/memory.ts';
 export type { AgentCore, RunningSession, Sessions, WireOptions } from './server.ts';
 export type { Keys } from './sigv4.ts';
 
@@ -18,6 +20,7 @@ export interface AgentCoreOptions extends WireOptions {
   bindings?: Bindings | string;
   sessions?: SessionOptions;
   identity?: IdentityOptions;
+  memory?: MemoryOptions;
 }
 
 /**
@@ -26,7 +29,7 @@ export interface AgentCoreOptions extends WireOptions {
  * @throws RondoError `CONFIG_INVALID`.
  */
 export async function startAgentCore(o: AgentCoreOptions = {}): Promise<AgentCore> {
-  const { bindings: given, sessions = {}, identity = {}, ...options } = o;
+  const { bindings: given, sessions = {}, identity = {}, memory = {}, ...options } = o;
   const bound = bindings(given);
-  return listenWire(options, (world) => behind(world, bound, sessions, identity));
+  return listenWire(options, (world) => behind(world, bound, sessions, identity, memory));
 }

@@ -70,8 +70,14 @@ export interface Behind {
   upgrade?(upgrade: Upgrade): Promise<boolean>;
   /** Sessions of runtimes. */
   sessions(): Sessions;
+  /** What memories told their streams. */
+  streams(): Promise<object>;
+  /** What of a memory is otherwise than on AWS, and why a search found what it found. */
+  explainMemory(id: string, search?: { namespace: string; text: string }): Promise<object>;
   /** Stops what runs. */
   stop(): Promise<void>;
+  /** Forgets what is not in the state. */
+  clear(): Promise<void>;
 }
 
 /** A session of a runtime, in a process of its own. */
@@ -124,7 +130,7 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
   const tell = report(WHERE);
   const clock = o.clock ?? movableClock();
   const state = openState(o.state);
-  const world: World = { state, clock, region, account, env: () => env };
+  const world: World = { state, clock, region, account, throttle: o.throttle === false ? undefined : throttle(clock), env: () => env };
   const behind = behindOf(world);
   const injected = faults(
     (o.faults ?? []).map((fault) => (typeof fault === 'string' ? faultOf(fault) : fault)),
@@ -136,17 +142,27 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
     keys,
     operations: behind.operations,
     faults: injected,
-    throttle: o.throttle === false ? undefined : throttle(clock),
     log,
     tell,
   };
   const adminToken = randomHex(16);
   const reset = async () => {
     await behind.stop();
+    await behind.clear();
     state.clear();
     log.clear();
   };
-  const administered = { token: adminToken, clock, faults: injected, log, state, reset, sessions: () => behind.sessions() };
+  const administered = {
+    token: adminToken,
+    clock,
+    faults: injected,
+    log,
+    state,
+    reset,
+    sessions: () => behind.sessions(),
+    streams: () => behind.streams(),
+    explainMemory: (id: string, search?: { namespace: string; text: string }) => behind.explainMemory(id, search),
+  };
   const server = createServer((request, response) => void respond(request, response));
   server.on('upgrade', (request, socket, head) => void upgraded(request, socket, head));
   await new Promise<void>((resolve, reject) => {

@@ -19,6 +19,8 @@ export interface PageRequest {
 }
 
 export interface State {
+  /** The file; undefined: in memory. */
+  readonly path: string | undefined;
   get<T>(kind: string, id: string): T | undefined;
   /** Adds a resource, or replaces it. `parent`: what it is listed under. Values may hold dates and bytes. */
   put(kind: string, id: string, value: unknown, parent?: string): void;
@@ -98,6 +100,7 @@ export function openState(path: string | undefined): State {
   }
 
   return {
+    path,
     sealing: sealed,
     get: <T>(kind: string, id: string) => storedValue<T>(get.get(kind, id)),
     put: (kind, id, value, parent = '') => void put.run(kind, id, parent, serialize(value)),

@@ -89,9 +89,10 @@ export const MEMORY = 'memory';
 
 export const memoryArn = (world: World, id: string) => arnOf(world, `memory/${id}`);
 
-/** @throws AwsError `ResourceNotFoundException`. */
+/** By an id, or an ARN of this account and region. @throws AwsError `ResourceNotFoundException`. */
 export function memoryOf(world: World, id: string): Memory {
-  const memory = world.state.get<Memory>(MEMORY, id);
+  const own = memoryArn(world, '');
+  const memory = world.state.get<Memory>(MEMORY, id.startsWith(own) ? id.slice(own.length) : id);
   // the text was measured by the authors of floci
   if (!memory || !isHere(world, memory)) throw new AwsError('ResourceNotFoundException', `Memory not found: ${id}`);
   return memory;

@@ -58,10 +58,10 @@ const MOST_STRATEGIES = 6;
 
 /** What happens beside the state. */
 export interface MemoryEvents {
-  /** A memory, or one of its strategies, was made or changed. */
-  changed(memory: Memory): void;
+  /** A memory was made or changed. @param streaming it was given a stream. */
+  changed(memory: Memory, streaming: boolean): void;
   /** The time until a deleted memory is gone is over. */
-  gone(id: string): void;
+  gone(id: string): void | Promise<void>;
 }
 
 export function memoryOperations(world: World, { changed, gone }: MemoryEvents): Operations {
@@ -109,9 +109,9 @@ export function memoryOperations(world: World, { changed, gone }: MemoryEvents):
     return strategies;
   }
 
-  function put(memory: Memory): Output {
+  function put(memory: Memory, { streamDeliveryResources }: Settings): Output {
     state.put(MEMORY, memory.id, memory);
-    changed(memory);
+    changed(memory, (streamDeliveryResources?.resources.length ?? 0) > 0);
     return { memory: told(memory) };
   }
 
@@ -125,7 +125,7 @@ export function memoryOperations(world: World, { changed, gone }: MemoryEvents):
         if (here.length >= MOST_MEMORIES)
           throw new AwsError('ServiceQuotaExceededException', `An account has at most ${MOST_MEMORIES} memories.`);
         const keys = checkedNamespaceKeys(namespaceKeys);
-        return put({
+        const memory: Memory = {
           ...settings,
           id: `${input.name}-${suffix()}`,
           createdAt: date(),
@@ -136,7 +136,8 @@ export function memoryOperations(world: World, { changed, gone }: MemoryEvents):
           indexedKeys: checkedIndexedKeys([], indexedKeys),
           namespaceKeys: keys,
           tags,
-        });
+        };
+        return put(memory, settings);
       });
     },
     GetMemory: ({ memoryId, view }: { memoryId: string; view?: 'full' | 'without_decryption' }) => ({
@@ -164,7 +165,7 @@ export function memoryOperations(world: World, { changed, gone }: MemoryEvents):
         const staying = kept.filter(({ goneAt }) => goneAt === undefined);
         checkUnused(before.namespaceKeys, keys, staying);
         for (const strategy of staying) checkTemplates(strategy, keys);
-        return put({
+        const memory: Memory = {
           ...before,
           ...settings,
           updatedAt: date(),
@@ -173,7 +174,8 @@ export function memoryOperations(world: World, { changed, gone }: MemoryEvents):
           strategies: [...kept, ...added(addMemoryStrategies, staying, keys)],
           indexedKeys: checkedIndexedKeys(before.indexedKeys, addIndexedKeys),
           namespaceKeys: keys,
-        });
+        };
+        return put(memory, settings);
       });
     },
     DeleteMemory({ memoryId, clientToken }: { memoryId: string; clientToken?: string }) {

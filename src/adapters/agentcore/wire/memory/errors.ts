@@ -1,0 +1,39 @@
+/** Errors of a memory's store, as operations answer them. */
+import { RondoError } from '../../../../errors.ts';
+import { AwsError, invalidInput, refused } from '../codec/error.ts';
+
+/** By the store's name of a field. */
+const FIELDS: Readonly<Record<string, string>> = {
+  items: 'payload',
+  actor: 'actorId',
+  session: 'sessionId',
+  at: 'eventTimestamp',
+  after: 'nextToken',
+  limit: 'maxResults',
+  top: 'searchCriteria.topK',
+  text: 'content.text',
+  namespace: 'namespace',
+  variables: 'extractionConfig.namespaceVariables',
+  key: 'clientToken',
+};
+
+/** @returns the error itself, if it is a fault of the server. */
+export function awsErrorOf(error: unknown): unknown {
+  if (!RondoError.is(error) || error.code !== 'MEMORY_INPUT_INVALID') return error;
+  const field = (error.details as { field?: unknown } | null)?.field;
+  if (typeof field !== 'string') return refused(error.message);
+  const message = error.message.startsWith(`${field}: `) ? error.message.slice(field.length + 2) : error.message;
+  // the root of a branch that this session does not have
+  if (field === 'branch.root') return new AwsError('ValidationException', message, { reason: 'EventInOtherSession' });
+  const [first = '', ...rest] = field.split(/(?=[.[])/);
+  return invalidInput([{ name: `${FIELDS[first] ?? first}${rest.join('')}`, message }]);
+}
+
+/** What a store does, with its errors as operations answer them. */
+export async function executed<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw awsErrorOf(error);
+  }
+}

@@ -1,0 +1,40 @@
+/** Answers that a client token gives again. */
+import type { World } from '../call.ts';
+import type { Output } from '../codec/encode.ts';
+
+const REPLY = 'memory-reply';
+interface Reply {
+  id: string;
+  answer: Output;
+}
+
+export function removeReplies({ state }: Pick<World, 'state'>, memory: string): void {
+  for (const { id } of state.list<Reply>(REPLY, memory)) state.delete(REPLY, id);
+}
+
+/**
+ * The answer of the first request with a client token. A request with the same token is ignored, whatever it holds, as AWS documents it for events.
+ * Without a token, `make` is called each time.
+ */
+export function replies({ state }: Pick<World, 'state'>) {
+  const going = new Map<string, Promise<Output>>();
+  return async (operation: string, memory: string, token: string | undefined, make: () => Promise<Output>): Promise<Output> => {
+    if (token === undefined) return make();
+    const id = `${operation} ${memory} ${token}`;
+    const known = state.get<Reply>(REPLY, id);
+    if (known) return known.answer;
+    const made =
+      going.get(id) ??
+      make().then((answer) => {
+        state.put(REPLY, id, { id, answer } satisfies Reply, memory);
+        return answer;
+      });
+    going.set(id, made);
+    try {
+      return await made;
+    } finally {
+      going.delete(id);
+    }
+  };
+}
+export type Replies = ReturnType<typeof replies>;
