@@ -19,6 +19,8 @@ export type {
 export type { EffectRecord } from './engine/ledger/did.ts';
 export type { EffectSum, EffectSumsOptions } from './engine/ledger/effect-sums.ts';
 export type { EffectsOptions } from './engine/ledger/effects.ts';
+export type { HandOutsOptions } from './engine/ledger/hand-outs.ts';
+export type { HandOutRecord } from './engine/ledger/handed.ts';
 export type { CallRef, EventRef, FiringRef, LetterRef } from './engine/ledger/letters.ts';
 export type { RunFilter } from './engine/listing.ts';
 export type { EngineOptions, EnqueueOptions, RunOptions, RunSummary } from './engine/options.ts';

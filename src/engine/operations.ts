@@ -11,6 +11,8 @@ import { type DeadLetter, type DeadLettersOptions, deadLetters } from './ledger/
 import type { EffectRecord } from './ledger/did.ts';
 import { type EffectSum, type EffectSumsOptions, effectSums } from './ledger/effect-sums.ts';
 import { type EffectsOptions, listedEffects, rebuildEffects } from './ledger/effects.ts';
+import { type HandOutsOptions, handOuts } from './ledger/hand-outs.ts';
+import type { HandOutRecord } from './ledger/handed.ts';
 import { dismiss, type LetterRef } from './ledger/letters.ts';
 import { reopen } from './ledger/reopen.ts';
 import { listedRuns, type RunFilter } from './listing.ts';
@@ -154,6 +156,14 @@ export abstract class Operations {
    */
   effects(o: EffectsOptions = {}): AsyncGenerator<EffectRecord, void, undefined> {
     return listedEffects(this.#resources, o);
+  }
+
+  /**
+   * The credentials that calls of the runs that the caller may see were handed, newest first, those of reads too. Never the tokens. It reads the
+   * journals of these runs: name a run or a session where there are many.
+   */
+  handOuts(o: HandOutsOptions = {}): Promise<readonly HandOutRecord[]> {
+    return handOuts(this.#resources, o);
   }
 
   /**

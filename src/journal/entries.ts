@@ -11,12 +11,13 @@ import type { Message, Part, ToolChoice, Usage } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { Decision, DecisionType, Effect } from '../ports/tool.ts';
 import type { JsonSchema } from '../schema.ts';
+import type { HandOut } from './hand-out.ts';
 import type { Amount, Charge, Intent } from './intent.ts';
 import type { Crossed, Limits } from './limits.ts';
 import type { FoundTool, LeftOut, Reshaped } from './request.ts';
 import type { Began, TakenEvent } from './wait.ts';
 
-export type { Amount, Crossed, Decision, FoundTool, Intent, Limits, Reshaped };
+export type { Amount, Crossed, Decision, FoundTool, HandOut, Intent, Limits, Reshaped };
 
 export const VERSION = 3;
 
@@ -153,8 +154,9 @@ type Body =
       model?: string;
       /** Upper bound on the cost of the attempt. Absent if it certainly did not run. */
       lost?: { tokens: number; usd?: number };
-      /** Of a call: US dollars that the attempt cost. */
+      /** Of a call: US dollars that the attempt cost, and the credentials that it was handed again before it. */
       usd?: number;
+      credentials?: readonly HandOut[];
     }
   /** A frame for a sub-agent. Its id is that of the call that it answers, and it ends with that call. */
   | {
@@ -196,6 +198,7 @@ type Body =
       amount?: Amount;
       /** US dollars of one attempt, where its tool knows them before. The first one counts from now on. */
       usd?: number;
+      credentials?: readonly HandOut[];
     }
   | ({
       type: 'call.finished';
@@ -227,6 +230,8 @@ type Body =
       missed?: true;
       /** The event that it waited for. Its data is the output. */
       event?: TakenEvent;
+      /** Those that it was handed again since it started, or since its last failed attempt. */
+      credentials?: readonly HandOut[];
     } & Charge)
   | {
       type: 'approval.requested';

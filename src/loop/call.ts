@@ -3,6 +3,7 @@ import type { Arguments } from '../hitl/arguments.ts';
 import type { Declared, Verdict } from '../hitl/gate.ts';
 import type { CallId, FoundTool } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
+import type { HandOut } from '../journal/hand-out.ts';
 import type { Began } from '../journal/wait.ts';
 import type { Json } from '../json.ts';
 import type { Part } from '../ports/model.ts';
@@ -26,6 +27,9 @@ export interface Ready extends Arguments, Declared {
   credentials?: Readonly<Record<string, string>>;
   /** When the first credential expires, epoch milliseconds. Absent if none does. */
   expiresAt?: number | undefined;
+  /** What it is handed at its start, for the audit, and what it was handed again since that is in no entry yet. */
+  handedOut?: readonly HandOut[] | undefined;
+  handedAgain?: readonly HandOut[] | undefined;
 }
 
 export type Startable = { go: 'start' } & Ready;

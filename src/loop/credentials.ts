@@ -1,4 +1,5 @@
 import { type Failure, notRun, RondoError, ToolError } from '../errors.ts';
+import type { HandOut } from '../journal/hand-out.ts';
 import type { CredentialRequest, Occasion, Token } from '../ports/identity.ts';
 import { classify, messageOf } from '../reliability/classify.ts';
 import { signalled } from '../reliability/patience.ts';
@@ -14,7 +15,7 @@ const IDENTITY_TIMEOUT = 30_000;
 const MARGIN = 30_000;
 
 export type Credentials =
-  | { ok: true; values: Readonly<Record<string, string>>; expiresAt: number | undefined }
+  | { ok: true; values: Readonly<Record<string, string>>; expiresAt: number | undefined; handedOut: readonly HandOut[] }
   | { ok: false; consent: { provider: string; url: string; handle?: string } }
   | { ok: false; error: Failure };
 
@@ -27,6 +28,7 @@ export async function credentials(scope: Scope, tool: ToolDefinition, consent?: 
   const { host, drive, grants } = scope;
   const { identity } = host;
   const values: { [name: string]: string } = Object.create(null);
+  const handedOut: HandOut[] = [];
   let expiresAt: number | undefined;
   for (const [name, wanted] of Object.entries(tool.options.credentials ?? {})) {
     try {
@@ -48,13 +50,29 @@ export async function credentials(scope: Scope, tool: ToolDefinition, consent?: 
       if (!('token' in got) || typeof got.token !== 'string' || got.token === '') throw new NotHad('the identity gave no token.');
       values[name] = got.token;
       drive.secrets.add([got.token, ...secretsOf(got)].map((secret) => [name, secret] as const));
+      handedOut.push(handOut(name, request, got));
       if (typeof got.expiresAt === 'number') expiresAt = Math.min(expiresAt ?? Number.POSITIVE_INFINITY, got.expiresAt);
     } catch (error) {
       const message = `The credential "${name}" could not be had: ${reasonOf(error, drive.secrets)}`;
       return { ok: false, error: notRun(RondoError.is(error) ? error.code : 'CREDENTIALS_UNAVAILABLE', message, true) };
     }
   }
-  return { ok: true, values, expiresAt };
+  return { ok: true, values, expiresAt, handedOut };
+}
+
+/** The line of the audit. The call, the agent and the user are those of the entry that it stands in. */
+function handOut(name: string, { provider, scopes, resources, audiences, flow }: CredentialRequest, got: Token): HandOut {
+  const how = flow ?? got.flow;
+  return {
+    name,
+    provider,
+    ...(how && { flow: how }),
+    ...(scopes && { scopes: [...scopes] }),
+    ...(resources && { resources: [...resources] }),
+    ...(audiences && { audiences: [...audiences] }),
+    at: Date.now(),
+    ...(got.refreshed === true && { refreshed: true }),
+  };
 }
 
 const secretsOf = ({ secrets }: Token): string[] => (Array.isArray(secrets) ? secrets.filter((secret) => typeof secret === 'string') : []);
@@ -83,6 +101,7 @@ export function renewed(scope: Scope, ready: Ready): Promise<void> | undefined {
     if (got.ok) {
       ready.credentials = got.values;
       ready.expiresAt = got.expiresAt;
+      ready.handedAgain = [...(ready.handedAgain ?? []), ...got.handedOut];
       return;
     }
     const { code, message } =
@@ -104,6 +123,14 @@ function reasonOf(error: unknown, secrets: Secrets): string {
   if (error instanceof ToolError || error instanceof NotHad || RondoError.is(error)) return messageOf(error, secrets.mask);
   const { code } = classify(error, 'TOOL_FAILED', secrets.mask);
   return `the identity failed${code === 'TOOL_FAILED' ? '' : ` (${code})`}. Its message is not shown, as it may hold a secret: throw a ToolError to say more.`;
+}
+
+/** What a call was handed again and is in no entry yet; the caller writes it. */
+export function takeHandedAgain(ready: Ready): { credentials?: readonly HandOut[] } | undefined {
+  const { handedAgain } = ready;
+  if (!handedAgain) return undefined;
+  ready.handedAgain = undefined;
+  return { credentials: handedAgain };
 }
 
 /** An error of this file, whose message is safe to show. */

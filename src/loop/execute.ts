@@ -12,7 +12,7 @@ import { throughCache } from './cached.ts';
 import type { Ready } from './call.ts';
 import { chargeOf } from './charge.ts';
 import { readBack } from './context/read-result.ts';
-import { renewed } from './credentials.ts';
+import { renewed, takeHandedAgain } from './credentials.ts';
 import { idempotencyKey, perform } from './effects.ts';
 import { search } from './found.ts';
 import { driven, isGenerator } from './generator.ts';
@@ -97,14 +97,15 @@ export async function execute(scope: Scope, call: Call, ready: Ready, span: Tool
   const why = scope.halt?.why;
   if (!end.ok && end.cancelled && (why === 'lost' || (end.error.outcome !== 'not-run' && why !== 'cancel'))) return undefined;
   const ms = Math.round(performance.now() - started);
+  const again = takeHandedAgain(ready);
   if (end.ok) {
-    const finished: Finished = { type: 'call.finished', call: call.id, ok: true, ...end.seen, ...end.charge, attempts, ms };
+    const finished: Finished = { type: 'call.finished', call: call.id, ok: true, ...end.seen, ...end.charge, attempts, ms, ...again };
     if (ready.found) finished.found = ready.found;
     if (ready.cached === 'missed') finished.missed = true;
     else if (ready.cached) finished.cached = ready.cached;
     return finished;
   }
-  return { type: 'call.finished', call: call.id, ok: false, error: end.error, ...end.charge, attempts, ms };
+  return { type: 'call.finished', call: call.id, ok: false, error: end.error, ...end.charge, attempts, ms, ...again };
 }
 
 /**
@@ -182,7 +183,10 @@ async function once(scope: Scope, call: Call, ready: Ready, span: ToolTrace, wai
           return isThenable(output) ? Promise.resolve(output).then(whole) : whole(output);
         }),
       keep: (value) => observed(tool, value, scope.secrets).output,
-      failedAttempt: (draft) => span.failedAttempt(draft),
+      failedAttempt: (draft) => {
+        Object.assign(draft, takeHandedAgain(ready));
+        span.failedAttempt(draft);
+      },
       usd: typeof cost === 'number' ? cost : undefined,
       charge: (value) => chargeOf(tool, value, mask),
     },

@@ -98,7 +98,7 @@ async function withCredentials(scope: Scope, { approval }: Asked, verdict: Verdi
   if (verdict.go !== 'start' || !verdict.tool.options.credentials) return verdict;
   const consent = approval?.decided?.decision.type === 'approve' && approval.asked.kind === 'consent' ? approval.asked : undefined;
   const got = await credentials(scope, verdict.tool, consent);
-  if (got.ok) return { ...verdict, credentials: got.values, expiresAt: got.expiresAt };
+  if (got.ok) return { ...verdict, credentials: got.values, expiresAt: got.expiresAt, handedOut: got.handedOut };
   return 'consent' in got ? { go: 'consent', ...got.consent } : { go: 'refuse', error: got.error };
 }
 

@@ -55,7 +55,8 @@ async function recalled(scope: Scope, call: Call, tool: ToolDefinition | undefin
     ...(call.intent?.over && { over: call.intent.over }),
     ...(tool.effect !== 'once' && { doubt: true as const }),
   };
-  return { go: 'start', ...valid, tool, input, context, resumed: true, intent, credentials: got?.values, expiresAt: got?.expiresAt };
+  const had = got && { credentials: got.values, expiresAt: got.expiresAt, handedOut: got.handedOut };
+  return { go: 'start', ...valid, tool, input, context, resumed: true, intent, ...had };
 }
 
 /** The answer of the tool's `check`; undefined if it has none, failed, or took too long. @throws Halted */

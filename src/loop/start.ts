@@ -191,11 +191,12 @@ function entryOf(scope: Scope, id: CallId, call: Asked, prepared: Prepared, now:
 }
 
 /** The start of a call, with the tool's arguments if no earlier entry has them. Undefined for a resumed sub-agent. */
-function startEntry(id: CallId, call: Asked, { tool, shown, resumed, intent, amount }: Ready): Draft | undefined {
+function startEntry(id: CallId, call: Asked, { tool, shown, resumed, intent, amount, handedOut }: Ready): Draft | undefined {
   if (resumed && tool.delegate) return undefined;
   const entry: Draft = { type: 'call.started', call: id, effect: tool.effect };
   if (intent) entry.intent = intent;
   if (amount) entry.amount = amount;
+  if (handedOut) entry.credentials = handedOut;
   if (typeof tool.options.cost === 'number') entry.usd = tool.options.cost;
   const known = argumentsOf(call);
   if (shown !== known && !isSameJson(shown, known)) entry.input = shown;

@@ -8,6 +8,7 @@ import type { Decision } from '../../ports/tool.ts';
 import { STATUS } from '../../server/errors.ts';
 import type { Handler } from '../../server/listen.ts';
 import { report } from '../../server/report.ts';
+import { addressOf } from './address.ts';
 import { answer, redirect, refusedPage, type Told } from './page.ts';
 
 /** Who is signed in at a browser. */
@@ -144,7 +145,7 @@ export function consentCallback(engine: Engine, identity: Identity, o: ConsentCa
   return async (request) => {
     if (request.method !== 'GET')
       return answer(request, { status: 405, code: 'METHOD_NOT_ALLOWED', title: 'Not here', text: 'A browser comes back here with GET.' });
-    const at = returnUrls.find((url) => isAt(url, request.url));
+    const at = returnUrls.find((url) => addressOf(url) === addressOf(request.url));
     if (at === undefined) return answer(request, refusedPage('RETURN_URL_REFUSED', 'Consents do not return to this address.'));
     const who = await signedIn(request);
     return who instanceof Response ? who : ended(request, who, at);
@@ -160,12 +161,6 @@ const OUTCOMES: Record<ConsentReturned['outcome'], Told> = {
   },
   declined: refusedPage('CONSENT_DECLINED', 'You have not consented, and the assistant has been told. You can close this page.'),
 };
-
-/** Host and path. Not the scheme: a proxy may end TLS. */
-function isAt(url: string, request: string): boolean {
-  const [a, b] = [new URL(url), new URL(request)];
-  return a.host === b.host && a.pathname === b.pathname;
-}
 
 /** Another process drives the run, or will, or it has ended. */
 const isElsewhere = (error: unknown): boolean =>

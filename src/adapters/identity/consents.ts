@@ -3,6 +3,7 @@ import { type ErrorCode, RondoError } from '../../errors.ts';
 import { sha256 } from '../../journal/canonical.ts';
 import type { JsonObject } from '../../json.ts';
 import type { ConsentNeeded, ConsentReturn, ConsentReturned, CredentialRequest, Occasion } from '../../ports/identity.ts';
+import { addressOf } from './address.ts';
 import type { Asked, OAuth } from './oauth.ts';
 import { refusal } from './oauth-errors.ts';
 import { aboutOf, fingerprint, type KeptToken, ownerOf, tokenPlace } from './places.ts';
@@ -138,12 +139,6 @@ export function consents({ vault, oauthOf, callback, lifetime, binds, now }: Con
 }
 
 const asAsked = ({ nonce, ...asked }: Pending['asked']): Asked => ({ ...asked, nonce: nonce ?? undefined });
-
-/** Host and path. Not the scheme: a proxy may end TLS. */
-function addressOf(url: string): string {
-  const { host, pathname } = new URL(url);
-  return host + pathname;
-}
 
 const no = (code: ErrorCode, message: string, details?: JsonObject) => new RondoError(code, message, details && { details });
 

@@ -3,14 +3,14 @@ import { digest } from '../../journal/canonical.ts';
 import type { Holder } from '../../journal/claims.ts';
 import { effectChanges } from '../../journal/effecting.ts';
 import { changedEffect, type EffectChange, type EffectOutcome, type StoredEffect } from '../../journal/effects.ts';
-import type { Amount, CallId, Entry, EntryOf, Intent } from '../../journal/entries.ts';
+import type { Amount, CallId, Entry, EntryOf, HandOut, Intent } from '../../journal/entries.ts';
 import type { RunFold } from '../../journal/fold.ts';
 import { argumentsOf, callIn, startsEffect } from '../../journal/frame.ts';
 import type { Journal } from '../../journal/port.ts';
-import type { Frame } from '../../journal/state.ts';
 import type { Json } from '../../json.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { followRun } from '../history.ts';
+import { frameOf, type HandOutRecord, handOutsIn } from './handed.ts';
 
 /** A call that was not a read, as the ledger lists it. */
 export interface EffectRecord {
@@ -39,6 +39,8 @@ export interface EffectRecord {
   /** The receipt: what it returned, or what was found out later. */
   output?: Json;
   error?: { code: string; message: string };
+  /** The credentials that it was handed: at its start, and again before a later attempt. Never the tokens. */
+  credentials?: readonly HandOut[];
   /** How many calls asked for the same intent again, and got this result. */
   again: number;
   /** It gave up, or its outcome is unknown, and it was neither settled nor dismissed since. */
@@ -53,6 +55,8 @@ interface Told extends Omit<EffectRecord, 'runId' | 'outcome' | 'again' | 'open'
 export interface Did {
   run: RunFold;
   effects: ReadonlyMap<CallId, Told>;
+  /** The credentials that its calls were handed, reads too, in their order. */
+  handOuts: readonly HandOutRecord[];
   /** The calls that got the result of another one, and of which. */
   repeated: ReadonlyMap<CallId, Holder>;
   /** All changes of the index that the entries stand for, in their order. */
@@ -64,11 +68,19 @@ export async function didOf(journal: Journal, runId: string): Promise<Did | unde
   const effects = new Map<CallId, Told>();
   const repeated = new Map<CallId, Holder>();
   const changes: EffectChange[] = [];
+  const handOuts: HandOutRecord[] = [];
   const run = await followRun(journal, runId, (run, entry) => {
+    const handed = handOutsIn(run, entry);
+    handOuts.push(...handed);
     if (entry.type === 'call.started') {
       const told = startOf(run, entry);
-      if (told) effects.set(entry.call, told);
+      const before = effects.get(entry.call)?.credentials;
+      if (told) effects.set(entry.call, before ? { ...told, credentials: before } : told);
     } else if (entry.type === 'call.finished' || entry.type === 'outcome.settled') receive(effects.get(entry.call), entry);
+    for (const { credential, callId } of handed) {
+      const told = effects.get(callId);
+      if (told) told.credentials = [...(told.credentials ?? []), credential];
+    }
     for (const change of effectChanges(run, [entry]) ?? []) {
       changes.push(change);
       if (change.to === 'rebuilt') continue;
@@ -77,7 +89,7 @@ export async function didOf(journal: Journal, runId: string): Promise<Did | unde
       if (told) told.row = changedEffect(told.row, change) ?? told.row;
     }
   });
-  return run && { run, effects, repeated, changes };
+  return run && { run, effects, handOuts, repeated, changes };
 }
 
 function startOf(run: RunFold, entry: EntryOf<'call.started'>): Told | undefined {
@@ -103,9 +115,6 @@ function startOf(run: RunFold, entry: EntryOf<'call.started'>): Told | undefined
     allowed: decided ? { at: decided.at, by: decided.by } : { at },
   };
 }
-
-const frameOf = (run: RunFold, { frame }: Pick<Entry, 'frame'>): Frame | undefined =>
-  frame === undefined ? run.root : run.frames.get(frame);
 
 /** What a call starts with. @param run before the entry. */
 export function argumentsIn(run: RunFold, entry: EntryOf<'call.started'>): Json {

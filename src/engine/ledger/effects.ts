@@ -67,7 +67,10 @@ const isBehind = (place: Place, effect: EffectRecord) =>
   effect.at < place.at || (effect.at === place.at && place.outcome === 'running' && nameOf(effect) < nameOf(place));
 
 /** The runs that are asked for; undefined for all. */
-async function runsAsked({ journal }: Resources, { run, session, by }: EffectsOptions): Promise<readonly string[] | undefined> {
+export async function runsAsked(
+  { journal }: Resources,
+  { run, session, by }: Pick<EffectsOptions, 'run' | 'session' | 'by'>,
+): Promise<readonly string[] | undefined> {
   if (session === undefined) return run === undefined ? undefined : [run];
   const runs = (await headsOfSession(journal, session, by, {})).map(({ runId }) => runId);
   return run === undefined ? runs : runs.filter((id) => id === run);

@@ -1,0 +1,38 @@
+/** The list of the credentials that were handed out. There is no index of them: the journals of the runs are read. */
+import type { Principal } from '../../ports/principal.ts';
+import { sees } from '../lookup.ts';
+import type { Resources } from '../resources.ts';
+import { Reader, runsAsked } from './effects.ts';
+import type { HandOutRecord } from './handed.ts';
+
+export interface HandOutsOptions {
+  by?: Principal;
+  run?: string;
+  /** The session that `by` would continue. */
+  session?: string;
+  tool?: string;
+  provider?: string;
+  /** Those at this time or later, epoch milliseconds. */
+  since?: number;
+  /** Most of them. Default: all. */
+  limit?: number;
+}
+
+/** @see Engine.handOuts */
+export async function handOuts(resources: Resources, o: HandOutsOptions = {}): Promise<readonly HandOutRecord[]> {
+  const { tool, provider, since = 0, limit } = o;
+  const reader = new Reader(resources, o.by);
+  const found: HandOutRecord[] = [];
+  for (const runId of (await runsAsked(resources, o)) ?? (await visibleRuns(reader)))
+    for (const one of (await reader.did(runId))?.did.handOuts ?? [])
+      if (one.credential.at >= since && fits(one.tool, tool) && fits(one.credential.provider, provider)) found.push(one);
+  return found.sort((a, b) => b.credential.at - a.credential.at).slice(0, limit);
+}
+
+const fits = (value: string, wanted: string | undefined) => wanted === undefined || wanted === value;
+
+async function visibleRuns({ journal, by }: Reader): Promise<readonly string[]> {
+  const runs: string[] = [];
+  for await (const { runId, tenant, doubtful } of journal.heads({})) if (doubtful || sees(by, tenant)) runs.push(runId);
+  return runs;
+}

@@ -1,0 +1,42 @@
+/** The audit of credentials: what each call of a run was handed, by its entries. */
+import type { CallId, Entry, HandOut } from '../../journal/entries.ts';
+import type { RunFold } from '../../journal/fold.ts';
+import { callIn } from '../../journal/frame.ts';
+import type { Frame } from '../../journal/state.ts';
+import type { Principal } from '../../ports/principal.ts';
+
+/** A credential that a tool was handed: who, for what, and when. It never has the token. */
+export interface HandOutRecord {
+  runId: string;
+  callId: CallId;
+  tool: string;
+  /** The names of the agents from the top one of the run to the one that made the call. */
+  agent: readonly string[];
+  session?: string;
+  /** The principal on whose behalf the run works. */
+  by?: Principal;
+  credential: HandOut;
+}
+
+export const frameOf = (run: RunFold, { frame }: Pick<Entry, 'frame'>): Frame | undefined =>
+  frame === undefined ? run.root : run.frames.get(frame);
+
+const NONE: readonly HandOutRecord[] = [];
+
+/** @param run before the entry. What a fork has copied was handed out in the other run. */
+export function handOutsIn(run: RunFold, entry: Entry): readonly HandOutRecord[] {
+  if (!('credentials' in entry) || !entry.credentials || entry.seq <= run.inherited) return NONE;
+  const callId = entry.type === 'attempt.failed' ? entry.of : entry.call;
+  const frame = frameOf(run, entry);
+  if (!frame) return NONE;
+  const { session, by } = run.started;
+  return entry.credentials.map((credential) => ({
+    runId: run.runId,
+    callId,
+    tool: callIn(frame, callId)?.name ?? '',
+    agent: frame.path,
+    ...(session !== undefined && { session }),
+    ...(by && { by }),
+    credential,
+  }));
+}
