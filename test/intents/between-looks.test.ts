@@ -1,0 +1,49 @@
+/** The look at a claim and the look at the run that holds it are two reads of the store. Here the test decides what happens between them. */
+import { describe, expect, test } from 'vitest';
+import { agent, Engine, tool } from '../../src/index.ts';
+import { scripted } from '../../src/testing/scripted.ts';
+import { anything, around, asks, deferred, ends, journals } from '../engine/setup.ts';
+import { asked, order, refunds } from './setup.ts';
+
+const ana = { id: 'ana', tenant: 'acme' };
+const ben = { id: 'ben', tenant: 'acme' };
+const wire = tool({ name: 'wire', description: 'Wires', input: anything, approval: true, execute: () => 'wired' });
+
+describe.each(journals)('a call whose intent was held when its claim was read, on $name', ({ make }) => {
+  // the holder's run ends, or pauses because something else in it waits for a person
+  test.each([
+    ['completed', []],
+    ['paused', [['wire', {}]]],
+  ] as const)('gets the receipt where the holder was done before its run was looked at, which is %s then', async (status, beside) => {
+    const { journal, another } = make();
+    const [begun, go] = [deferred(), deferred<string>()];
+    let paid = 0;
+    const pays = refunds({ effect: 'once', execute: () => (paid++, begun.resolve(), go.promise) });
+    const holder = agent({
+      name: 'holder',
+      instructions: '',
+      model: scripted([asks(['refund', { ...order('7') }], ...beside.map(([name, input]) => [name, { ...input }] as const)), 'done']),
+      tools: [pays, wire],
+    });
+    const first = new Engine({ journal }).run(holder, 'go', { by: ana });
+    await begun.promise;
+
+    const inner = another();
+    const states: string[] = [];
+    const between = around(inner, {
+      async claim(key) {
+        const claim = await inner.claim?.(key);
+        states.push(claim?.state ?? 'none');
+        if (states.length === 1) {
+          go.resolve('receipt 7');
+          await ends(first, status);
+        }
+        return claim;
+      },
+    });
+    const { calls } = await asked(between, [pays], order('7'), { by: ben });
+    expect(states.slice(0, 2)).toEqual(['held', 'done']);
+    expect(calls).toMatchObject([{ ok: true, output: 'receipt 7', attempts: 0, repeated: { run: (await first).runId } }]);
+    expect(paid).toBe(1);
+  });
+});
