@@ -63,6 +63,18 @@ export default defineConfig({
       // needs Chromium; without one it is skipped, and its name says so
       { extends: true, test: { name: 'browser', include: ['test/browser/**/*.test.ts'] } },
       { extends: true, test: { name: 'crash', include: ['test/crash/**/*.test.ts'], testTimeout: 1_200_000 } },
+      // the same on Postgres, but for what happens to files: a full disk, and a log of SQLite that is cut off
+      {
+        extends: true,
+        test: {
+          name: 'crash-postgres',
+          include: ['test/crash/**/*.test.ts'],
+          exclude: ['test/crash/{disk,power}.test.ts'],
+          globalSetup: ['test/postgres/global.ts'],
+          setupFiles: ['test/crash/on-postgres.ts'],
+          testTimeout: 2_400_000,
+        },
+      },
     ],
   },
 });

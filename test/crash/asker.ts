@@ -1,9 +1,9 @@
 /** A process that asks for a few keys, in a run of its own: `node asker.ts '<AskerOrder as JSON>'`. */
 import { writeSync } from 'node:fs';
-import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { agent, type CheckResult, Engine, type Json, jsonSchema, type Part, RondoError, tool } from '../../src/index.ts';
-import { database, effects } from './ledger.ts';
+import { effects } from './ledger.ts';
 import { Points, pointed, type Where } from './points.ts';
+import { journalIn } from './store.ts';
 
 export interface AskerOrder {
   dir: string;
@@ -52,7 +52,7 @@ const asker = agent({
   },
 });
 
-const engine = new Engine({ journal: pointed(sqliteJournal(database(dir)), points.pass), agents: [asker] });
+const engine = new Engine({ journal: pointed(journalIn(dir), points.pass), agents: [asker] });
 say({ ready: true });
 let end: object;
 try {

@@ -1,17 +1,14 @@
 /** One life of a process that does the job, as far as it gets: `node child.ts '<Order as JSON>'`. */
 import { statSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { postgresJournal } from '../../src/adapters/journal/postgres.ts';
-import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { type Approval, Engine, RondoError, type RunResult } from '../../src/index.ts';
 import { ANA, BEN, decisionOn, PRICES, PROMPT, RUN, SESSION, worker } from './job.ts';
-import { acknowledged, database, synced, told, walOf } from './ledger.ts';
+import { acknowledged, synced, told, walOf } from './ledger.ts';
 import { Points, pointed, type Where } from './points.ts';
+import { journalIn } from './store.ts';
 
 export interface Order {
   dir: string;
-  /** The journal is in Postgres, and not in a file of the directory. */
-  postgres?: { url: string; schema: string };
   /** The point at which it gets the signal. */
   at: Where;
   signal?: NodeJS.Signals;
@@ -29,7 +26,7 @@ const points = new Points(order.at, order.signal);
 const events = told(dir);
 const note = () => synced(dir).add({ wal: statSync(walOf(dir), { throwIfNoEntry: false })?.size ?? 0 });
 const say = (line: object) => writeSync(1, `${JSON.stringify(line)}\n`);
-const journal = pointed(order.postgres ? postgresJournal(order.postgres) : sqliteJournal(database(dir)), points.pass, {
+const journal = pointed(journalIn(dir), points.pass, {
   ...(order.synced && { synced: note }),
   refused: () => say({ holds: true }),
 });

@@ -1,9 +1,9 @@
 /** A process that has foreign agents do what a key names, in one run after the other: `node hired.ts '<HiredOrder as JSON>'`. */
 import { writeSync } from 'node:fs';
-import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { type Effect, Engine, foreignAgent, type Json, RondoError, type RunResult } from '../../src/index.ts';
-import { database, effects } from './ledger.ts';
+import { effects } from './ledger.ts';
 import { Points, pointed, type Where } from './points.ts';
+import { journalIn } from './store.ts';
 
 export interface HiredOrder {
   dir: string;
@@ -34,7 +34,7 @@ const hired = (name: string, effect: Effect) =>
     },
   });
 const agent = hired(effect, effect);
-const engine = new Engine({ journal: pointed(sqliteJournal(database(dir)), points.pass), agents: [agent] });
+const engine = new Engine({ journal: pointed(journalIn(dir), points.pass), agents: [agent] });
 
 async function toTheEnd(id: string): Promise<RunResult> {
   const known = await engine.inspect(id, { by: BY }).catch((error) => {

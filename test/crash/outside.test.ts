@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
-import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { type Approval, Engine, type Entry, type RondoError } from '../../src/index.ts';
 import { BEN } from './job.ts';
-import { database, effects } from './ledger.ts';
+import { effects } from './ledger.ts';
 import { startOwner } from './lives.ts';
+import { journalIn } from './store.ts';
 import { World } from './world.ts';
 
 const world = new World();
@@ -12,7 +12,7 @@ afterAll(() => world.remove());
 
 /** An engine that drives nothing, beside the one that does. */
 const beside = (dir: string) => {
-  const journal = sqliteJournal(database(dir));
+  const journal = journalIn(dir);
   return { journal, engine: new Engine({ journal }) };
 };
 

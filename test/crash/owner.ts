@@ -2,7 +2,6 @@
 
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import {
   agent,
   Engine,
@@ -16,7 +15,8 @@ import {
   ToolError,
   tool,
 } from '../../src/index.ts';
-import { database, effects } from './ledger.ts';
+import { effects } from './ledger.ts';
+import { journalIn } from './store.ts';
 
 export interface OwnerOrder {
   dir: string;
@@ -112,7 +112,7 @@ const agents = [
   make('busy', ['asks', ...Array<string>(100).fill('tick')]),
 ];
 
-const store = sqliteJournal(database(order.dir));
+const store = journalIn(order.dir);
 const blind: Journal = { ...bound(store), renew: () => true };
 const engine = new Engine({ journal: order.blind ? blind : store, agents });
 

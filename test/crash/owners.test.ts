@@ -1,10 +1,10 @@
 import { afterAll, expect, test } from 'vitest';
-import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { agent, Engine } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { BEN } from './job.ts';
-import { database, effects } from './ledger.ts';
+import { effects } from './ledger.ts';
 import { type Child, startOwner } from './lives.ts';
+import { journalIn } from './store.ts';
 import { random, SEED } from './tally.ts';
 import { World } from './world.ts';
 
@@ -32,7 +32,7 @@ async function answered(dir: string): Promise<void> {
   await first.ended;
   // who decides need not know the agent
   const engine = new Engine({
-    journal: sqliteJournal(database(dir)),
+    journal: journalIn(dir),
     agents: [agent({ name: 'other', instructions: '', model: scripted([]) })],
   });
   for (const run of runs) {

@@ -1,6 +1,5 @@
 /** What became of a run: compared with the undisturbed one, entry by entry and effect by effect. */
 import { isDeepStrictEqual } from 'node:util';
-import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import {
   Engine,
   type Entry,
@@ -13,7 +12,8 @@ import {
   type Usage,
 } from '../../src/index.ts';
 import { ANA, CHECKED, ONCE, PRICES, RUN, worker } from './job.ts';
-import { database, type Effect, effects, told } from './ledger.ts';
+import { type Effect, effects, told } from './ledger.ts';
+import { journalIn } from './store.ts';
 
 export interface Outcome {
   state: RunState;
@@ -26,7 +26,7 @@ export interface Outcome {
 }
 
 /** Reads what a run left behind. Undefined where there is no run. */
-export async function outcomeOf(dir: string, journal: Journal = sqliteJournal(database(dir))): Promise<Outcome> {
+export async function outcomeOf(dir: string, journal: Journal = journalIn(dir)): Promise<Outcome> {
   const engine = new Engine({ journal, agents: [worker(dir, () => undefined)], prices: PRICES });
   try {
     const state = await engine.inspect(RUN, { by: ANA });

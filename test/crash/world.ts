@@ -1,10 +1,9 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import type { Journal } from '../../src/index.ts';
-import { database } from './ledger.ts';
 import { live } from './lives.ts';
+import { copyJournal, journalIn, removeJournal } from './store.ts';
 import { type Outcome, outcomeOf } from './verdict.ts';
 
 /** A directory of a test's own, with one for each of the things it tries. */
@@ -22,9 +21,11 @@ export class World {
   async inCopy<T>(template: string, work: (dir: string) => Promise<T>): Promise<T> {
     const dir = this.folder();
     cpSync(template, dir, { recursive: true });
+    await copyJournal(template, dir);
     try {
       return await work(dir);
     } finally {
+      await removeJournal(dir);
       rmSync(dir, { recursive: true, force: true });
     }
   }
@@ -54,7 +55,7 @@ export class JobWorld extends World {
 
 /** Works on a journal from outside. */
 export async function outside<T>(dir: string, work: (journal: Journal) => Promise<T>): Promise<T> {
-  const journal = sqliteJournal(database(dir));
+  const journal = journalIn(dir);
   try {
     return await work(journal);
   } finally {

@@ -1,28 +1,24 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { postgresJournal } from '../../src/adapters/journal/postgres.ts';
-import type { Order } from '../crash/child.ts';
 import { each, type Life, live } from '../crash/lives.ts';
 import { Tally } from '../crash/tally.ts';
 import { judge, type Outcome, outcomeOf } from '../crash/verdict.ts';
 import { World } from '../crash/world.ts';
-import { freshSchema, url } from './setup.ts';
+import { url } from './setup.ts';
 
-/** Every so many of the points of the job, before and after each write. */
+/** `npm run test:crash:postgres` runs the whole suite. Here: every so many of the points of the job, before and after each write. */
 const STRIDE = 7;
 
 const world = new World();
 afterAll(() => world.remove());
 
-const place = () => ({ dir: world.folder(), postgres: { url: url(), schema: freshSchema() } });
-const outcome = ({ dir, postgres }: ReturnType<typeof place>): Promise<Outcome> => outcomeOf(dir, postgresJournal(postgres));
-
 let undisturbed: Outcome;
 let points: number;
 
 beforeAll(async () => {
-  const own = place();
-  points = (await live({ ...own, at: 0 } satisfies Order)).points as number;
-  undisturbed = await outcome(own);
+  process.env.RONDO_CRASH_POSTGRES = url();
+  const dir = world.folder();
+  points = (await live({ dir, at: 0 })).points as number;
+  undisturbed = await outcomeOf(dir);
 });
 
 test('a process that is killed at its appends, and resumed by another one: no effect happens twice, and nothing is lost', async () => {
@@ -30,10 +26,10 @@ test('a process that is killed at its appends, and resumed by another one: no ef
   const tally = new Tally();
   const schedules = Array.from({ length: Math.floor(points / STRIDE) }, (_, i) => 1 + i * STRIDE);
   await each(schedules, async (at) => {
-    const own = place();
-    const lives: Life[] = [await live({ ...own, at })];
-    lives.push(await live({ ...own, at: 0 }));
-    tally.add([at], lives, judge(await outcome(own), undisturbed));
+    const dir = world.folder();
+    const lives: Life[] = [await live({ dir, at })];
+    lives.push(await live({ dir, at: 0 }));
+    tally.add([at], lives, judge(await outcomeOf(dir), undisturbed));
   });
   tally.print(`on Postgres, killed at every ${STRIDE}th of ${points} points`);
   expect(tally.hits).toBe(schedules.length);

@@ -1,10 +1,10 @@
 /** One life of a process that drives a tree of agents, as far as it gets: `node child.ts '<TreeOrder as JSON>'`. */
 import { writeSync } from 'node:fs';
-import { sqliteJournal } from '../../../src/adapters/journal/sqlite.ts';
 import { Engine, type Entry, RondoError, type RunState } from '../../../src/index.ts';
 import { ANA, BEN, RUN } from '../job.ts';
-import { database, told } from '../ledger.ts';
+import { told } from '../ledger.ts';
 import { Points, pointed, type Where } from '../points.ts';
+import { journalIn } from '../store.ts';
 import { counted, deeds, outside, seen } from './deeds.ts';
 import { decisionOn, desk, PROMPT } from './desk.ts';
 import { GRAIN, type Mill, mill } from './mill.ts';
@@ -33,7 +33,7 @@ const run = order.fork ? FORK : RUN;
 const points = new Points(order.at);
 const events = told(dir);
 const say = (line: object) => writeSync(1, `${JSON.stringify(line)}\n`);
-const { journal, known } = counted(pointed(sqliteJournal(database(dir)), points.pass));
+const { journal, known } = counted(pointed(journalIn(dir), points.pass));
 const out = outside(dir, run, points.pass, () => known(run));
 const agent = job === 'desk' ? desk(out) : mill(out);
 const engine = new Engine({

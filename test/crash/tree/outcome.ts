@@ -1,8 +1,8 @@
 /** What a run of a tree left behind, in its journal and outside. */
-import { sqliteJournal } from '../../../src/adapters/journal/sqlite.ts';
 import { Engine, type Entry, type RunState } from '../../../src/index.ts';
 import { ANA } from '../job.ts';
-import { database, told } from '../ledger.ts';
+import { told } from '../ledger.ts';
+import { journalIn } from '../store.ts';
 import { type Deed, deeds, type Outside, type Seen, seen } from './deeds.ts';
 import { desk } from './desk.ts';
 import { mill } from './mill.ts';
@@ -23,7 +23,7 @@ export interface TreeOutcome {
 const nothing: Outside = { point: () => undefined, began: () => undefined, acts: () => undefined };
 
 export async function outcomeOf(dir: string, run: string): Promise<TreeOutcome> {
-  const journal = sqliteJournal(database(dir));
+  const journal = journalIn(dir);
   const engine = new Engine({ journal, agents: [desk(nothing), mill(nothing)], prices: PRICES });
   try {
     const state = await engine.inspect(run, { by: ANA });

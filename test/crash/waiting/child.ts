@@ -2,10 +2,9 @@
 import { existsSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { sqliteJournal } from '../../../src/adapters/journal/sqlite.ts';
 import { Engine, RondoError } from '../../../src/index.ts';
-import { database } from '../ledger.ts';
 import { Points, pointed, type Where } from '../points.ts';
+import { journalIn } from '../store.ts';
 import { ANA, acknowledged, agents, type Clock, passed, START } from './agents.ts';
 import { pointedStatements } from './statements.ts';
 
@@ -45,7 +44,7 @@ const { dir, at, does, fine } = JSON.parse(process.argv[2] as string) as Waiting
 const points = new Points(at);
 const clock: Clock = { now: START };
 if (fine) pointedStatements(points.pass);
-const journal = pointed(sqliteJournal(database(dir)), fine ? () => undefined : points.pass, { now: () => clock.now });
+const journal = pointed(journalIn(dir), fine ? () => undefined : points.pass, { now: () => clock.now });
 const all = agents(dir, points.pass);
 const engine = new Engine({ journal, agents: Object.values(all) });
 const problems: string[] = [];

@@ -1,10 +1,9 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { sqliteJournal } from '../../../src/adapters/journal/sqlite.ts';
 import { Engine } from '../../../src/index.ts';
-import { database } from '../ledger.ts';
 import { type Life, start } from '../lives.ts';
 import type { Where } from '../points.ts';
+import { journalIn } from '../store.ts';
 import { World } from '../world.ts';
 import { agents, type Clock, clocked, START } from './agents.ts';
 import type { WaitingOrder, Working } from './child.ts';
@@ -81,7 +80,7 @@ export async function beside<T>(
 ): Promise<T> {
   const clock = { now };
   const all = agents(dir, () => undefined);
-  const engine = new Engine({ journal: clocked(sqliteJournal(database(dir)), clock), agents: Object.values(all) });
+  const engine = new Engine({ journal: clocked(journalIn(dir), clock), agents: Object.values(all) });
   try {
     return await work(engine, all, clock);
   } finally {
