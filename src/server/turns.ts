@@ -98,6 +98,7 @@ async function start(engine: Engine, agent: Agent, turn: Turn, input: unknown): 
 
 /** The engine tells an operator of such input as `CONFIG_INVALID`; here it comes from a caller. */
 function checkInput(agent: Agent, input: unknown): void {
+  if (typeof input === 'string') return;
   let json: Json;
   try {
     json = plainJson(input) as Json;

@@ -62,3 +62,24 @@ test('serve() in a session: it pauses, its process is reaped, a decision resumes
     output: 'It is paid.',
   });
 });
+
+test('sessions of serve() that share a journal do not reach into one another', async () => {
+  const binding = { command: ['node', '--import', join(process.cwd(), 'scripts/source.ts'), SERVE] as const };
+  const of = await deployed({}, { binding: { ...binding, env: { JOURNAL: join(folder('journal'), 'runs.db') } } });
+  type Answer = { runId: string; status: string; session: string; approvals: { id: string }[] };
+  const paused = await call<Answer>(of, 'one', { input: '7' }, { runtimeUserId: 'ann' });
+  const decisions = paused.approvals.map(({ id }) => ({ approval: id, type: 'approve' }));
+  // another session of hers, and one of another user; who decides must name the session that asked
+  for (const [session, runtimeUserId] of [
+    ['two', 'ann'],
+    ['three', 'bob'],
+  ] as const)
+    await expect(call(of, session, { decisions }, { runtimeUserId })).rejects.toMatchObject({
+      name: 'RuntimeClientError',
+      message: expect.stringContaining('(404)'),
+    });
+  const other = await call<Answer>(of, 'two', { input: '7' }, { runtimeUserId: 'ann' });
+  expect(other).toMatchObject({ status: 'paused', session: sessionId('two') });
+  expect(other.approvals.map(({ id }) => id)).not.toEqual(paused.approvals.map(({ id }) => id));
+  expect(await call(of, 'one', { decisions }, { runtimeUserId: 'ann' })).toMatchObject({ runId: paused.runId, status: 'completed' });
+});

@@ -23,17 +23,15 @@ test('a session keeps its process, another id gets another, and first calls at t
   expect(host.list()).toHaveLength(3);
 });
 
-test('a session has its own environment, folder, tenant and token, and nothing of the server', async () => {
+test('a session has its own environment, folder and token, and nothing of the server', async () => {
   process.env.SECRET_OF_THE_SERVER = 'not for sessions';
   const { host } = start();
   const program = { command: ['node', PROGRAM] as const, cwd: process.cwd(), env: { FROM_BINDING: 'yes' } };
   const [one, two] = [wanted('one', { program }), wanted('two')];
   const [mine, other] = [await invoke<Env>(host, one, { act: 'env' }), await invoke<Env>(host, two, { act: 'env' })];
-  expect(Object.keys(mine).sort()).toEqual(
-    ['FROM_BINDING', 'HOME', 'LANG', 'PATH', 'PORT', 'RONDO_JOURNAL_TENANT', 'RONDO_SESSION_TOKEN', 'TMPDIR'].sort(),
-  );
+  expect(Object.keys(mine).sort()).toEqual(['FROM_BINDING', 'HOME', 'LANG', 'PATH', 'PORT', 'RONDO_SESSION_TOKEN', 'TMPDIR'].sort());
   expect(other).not.toHaveProperty('FROM_BINDING');
-  for (const name of ['HOME', 'TMPDIR', 'PORT', 'RONDO_JOURNAL_TENANT', 'RONDO_SESSION_TOKEN']) expect(mine[name]).not.toBe(other[name]);
+  for (const name of ['HOME', 'TMPDIR', 'PORT', 'RONDO_SESSION_TOKEN']) expect(mine[name]).not.toBe(other[name]);
   expect(JSON.stringify([mine, other])).not.toContain('not for sessions');
 
   // one leaves a secret in its folder; two looks where it can by what it was given, and calls the port of one
@@ -41,16 +39,10 @@ test('a session has its own environment, folder, tenant and token, and nothing o
   expect(await invoke(host, two, { act: 'look' })).toEqual([]);
   expect(await invoke(host, two, { act: 'call', port: Number(mine.PORT) })).toEqual({ status: 403 });
   expect(await invoke(host, one, { act: 'look' })).toEqual(['secret.txt']);
-  // the tenant outlives the process, and is not that of another owner
   await host.find('demo', 'one')?.stop('stopped', 'a test');
   expect(existsSync(dirname(mine.HOME as string))).toBe(false);
   const later = await invoke<Env>(host, one, { act: 'env' });
-  expect(later.RONDO_JOURNAL_TENANT).toBe(mine.RONDO_JOURNAL_TENANT);
   expect(later.RONDO_SESSION_TOKEN).not.toBe(mine.RONDO_SESSION_TOKEN);
-  const owned = await invoke<Env>(host, wanted('three', { owner: 'ann' }), { act: 'env' });
-  await host.find('demo', 'three')?.stop('stopped', 'a test');
-  const taken = await invoke<Env>(host, wanted('three', { owner: 'bob' }), { act: 'env' });
-  expect(taken.RONDO_JOURNAL_TENANT).not.toBe(owned.RONDO_JOURNAL_TENANT);
 });
 
 test('a session of another owner is refused', async () => {

@@ -1,6 +1,5 @@
 /** `POST /invocations` of the protocol HTTP. */
 import type { RunResult } from '../../../engine/results.ts';
-import { json } from '../../../server/answer.ts';
 import { type BodyLimits, parseJson, readText } from '../../../server/body.ts';
 import { HttpError, problemOf } from '../../../server/errors.ts';
 import { eventStream, type ServerEvent } from '../../../server/sse.ts';
@@ -8,6 +7,7 @@ import type { TakenTurn } from '../../../server/turns.ts';
 import { REQUEST, SESSION } from '../headers.ts';
 import { type Access, askedBy } from './invocation.ts';
 import { messagesOf } from './messages.ts';
+import type { Answer } from './sent.ts';
 import { type Turns, take, turnBody } from './turn.ts';
 
 /** Limits of the platform, in bytes and milliseconds. */
@@ -31,7 +31,7 @@ export interface Invocations extends Turns, Access {
 export const limitsOf = ({ body }: Invocations): BodyLimits & { maxBytes: number } => ({ maxBytes: PAYLOAD, timeout: ARRIVES, ...body });
 
 /** One turn: its result as JSON, or its messages as Server-Sent Events if `Accept` asks for them. @throws HttpError, RondoError. */
-export async function invoke(o: Invocations, request: Request): Promise<Response> {
+export async function invoke(o: Invocations, request: Request, answer: Answer): Promise<Response> {
   const asked = await askedBy(request, o);
   const limits = limitsOf(o);
   const body = turnBody(parseJson(await readText(request, limits, TYPES), limits));
@@ -41,7 +41,7 @@ export async function invoke(o: Invocations, request: Request): Promise<Response
   const { session, requestId } = asked.invocation;
   const headers = { [SESSION]: session, [REQUEST]: requestId };
   if (streams) return streamed(o, request, turn, session, headers);
-  return json(200, await unlessClosed(turn.result, o), headers);
+  return answer(200, await unlessClosed(turn.result, o), headers);
 }
 
 function streamed(o: Invocations, { signal }: Request, turn: TakenTurn, session: string, headers: Record<string, string>): Response {

@@ -7,6 +7,7 @@ import { HttpError } from '../../../server/errors.ts';
 import type { Handler } from '../../../server/listen.ts';
 import { asInvocation, askedBy, currentCaller, currentInvocation, type Invocation } from './invocation.ts';
 import { closes, type Invocations, invoke, limitsOf } from './invocations.ts';
+import { sentTo } from './sent.ts';
 import { converse } from './socket.ts';
 
 /** What a protocol is mounted with. */
@@ -25,8 +26,13 @@ interface ProtocolRoutes {
 }
 
 /** Answers a route with a web-standard handler, and other methods with 405. */
-export function route(app: Hono, methods: readonly string[], path: string, handler: Handler): void {
-  app.on([...methods], path, (c: Context) => handler(c.req.raw));
+export function route(
+  app: Hono,
+  methods: readonly string[],
+  path: string,
+  handler: (request: Request, c: Context) => ReturnType<Handler>,
+): void {
+  app.on([...methods], path, (c: Context) => handler(c.req.raw, c));
   const allow = methods.join(', ');
   app.all(path, () => {
     throw new HttpError(405, `The method here is ${allow}.`, { allow });
@@ -56,7 +62,10 @@ function passed(o: Invocations, handler: Handler): Handler {
     if (o.closing.aborted) throw closes();
     const headers = new Headers(request.headers);
     if (headers.get('content-type') === 'application/octet-stream') headers.set('content-type', 'application/json');
-    return answer(new Request(request, { headers, signal: AbortSignal.any([request.signal, o.closing]) }));
+    const { method, body } = request;
+    const signal = AbortSignal.any([request.signal, o.closing]);
+    // by its parts: the request of a server need not be one of the platform's class
+    return answer(new Request(request.url, { method, headers, signal, ...(body && { body, duplex: 'half' as const }) }));
   };
 }
 
@@ -64,7 +73,7 @@ export const PROTOCOLS = {
   http: {
     port: 8080,
     mount({ app, o, socket }) {
-      route(app, ['POST'], '/invocations', (request) => invoke(o, request));
+      route(app, ['POST'], '/invocations', (request, c) => invoke(o, request, sentTo(c)));
       socket('/ws', async (request) => {
         const asked = await askedBy(request, o);
         return (ws) => converse(o, asked, ws);

@@ -149,7 +149,12 @@ export async function serve<C>(engine: Engine, agent: Agent, o: ServeOptions<C> 
   });
 
   const sockets = new WebSocketServer({ noServer: true, maxPayload: FRAME });
-  const server = createAdaptorServer({ fetch: app.fetch, websocket: { server: sockets } }) as import('node:http').Server;
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    websocket: { server: sockets },
+    // it would replace Request and Response of the whole process
+    overrideGlobalObjects: false,
+  }) as import('node:http').Server;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => reject(invalid(`${WHERE}: cannot listen on ${host}:${port}: ${cause.message}.`, { cause })));
     server.listen(port, host, resolve);

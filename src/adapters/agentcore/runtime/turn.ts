@@ -56,7 +56,7 @@ export async function take(
   const turn = await within(asked, () =>
     takeTurn(engine, agent, { session, by, assertion, ...body, limits, context: context?.(by, invocation), followed }),
   );
-  if (isInput) owners.add(id, by, sessions);
+  if (isInput) owners.add(id, by);
   return turn;
 }
 
@@ -65,23 +65,21 @@ const MOST = 10_000;
 
 /** Whose a session is while this process lives: the one who said something in it first. Conversations in the journal are kept apart in any case. */
 export class Owners {
-  readonly #of = new Map<string, string>();
+  readonly #of = new Map<string, Pick<Principal, 'id' | 'tenant'>>();
 
   /** @throws RondoError `NOT_PERMITTED`. */
   check(session: string, by: Principal, sessions: 'own' | 'tenant'): void {
     const known = this.#of.get(session);
-    if (known !== undefined && known !== ownerOf(by, sessions))
+    if (known && (known.tenant !== by.tenant || (sessions === 'own' && known.id !== by.id)))
       throw new RondoError('NOT_PERMITTED', 'This session is of another user. Begin one with a new session id.');
   }
 
   /** Of a turn that was taken: input that is refused must not keep others out. */
-  add(session: string, by: Principal, sessions: 'own' | 'tenant'): void {
+  add(session: string, by: Principal): void {
     if (this.#of.has(session)) return;
-    this.#of.set(session, ownerOf(by, sessions));
+    this.#of.set(session, by);
     if (this.#of.size <= MOST) return;
     const [oldest] = this.#of.keys();
     if (oldest !== undefined) this.#of.delete(oldest);
   }
 }
-
-const ownerOf = ({ id, tenant }: Principal, sessions: 'own' | 'tenant') => JSON.stringify([tenant ?? null, sessions === 'own' ? id : null]);

@@ -2,7 +2,6 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { sha256 } from '../../../journal/canonical.ts';
 import { TOKEN_HEADER, TOKEN_VARIABLE } from '../session-token.ts';
 import type { Clock } from '../wire/clock.ts';
 import type { Guard } from './guard.ts';
@@ -83,9 +82,6 @@ const PING_EVERY = 2_000;
 const FAILURES = 3;
 const PING_BYTES = 65_536;
 
-/** The same for each process of a session, and different for each owner, so that a run outlives the process and no owner finds another's. */
-const tenantOf = ({ runtime, id, owner = '' }: Wanted) => sha256(JSON.stringify([runtime, id, owner])).slice(0, 32);
-
 /** @throws ToolError `SESSION_FAILED`. */
 export async function startSession(wanted: Wanted, around: Around): Promise<Session> {
   const { clock, guard, folder, log, port } = around;
@@ -101,7 +97,6 @@ export async function startSession(wanted: Wanted, around: Around): Promise<Sess
     TMPDIR: tmp,
     PORT: String(port),
     [TOKEN_VARIABLE]: token,
-    RONDO_JOURNAL_TENANT: tenantOf(wanted),
     ...(protocol === 'A2A' && { AGENTCORE_RUNTIME_URL: program.env.AGENTCORE_RUNTIME_URL ?? `http://127.0.0.1:${port}/` }),
   };
   const file = openSync(log, 'a', 0o600);
