@@ -12,7 +12,7 @@ import { estimate } from '../loop/estimate.ts';
 import { Reserved } from '../loop/reserved.ts';
 import type { Agent, AgentDefinition } from '../loop/types.ts';
 import { checkOptions } from '../options.ts';
-import { type Principal, principal } from '../ports/principal.ts';
+import { isSamePrincipal, type Principal, principal } from '../ports/principal.ts';
 import { runFor } from './access.ts';
 import { type AssertionOption, assertionOf } from './assertion.ts';
 import { drive, limitsOf } from './drive.ts';
@@ -31,7 +31,7 @@ export interface ResumeOptions {
   /** Raises the limits of a run that stopped at one. */
   limits?: Limits;
   signal?: AbortSignal;
-  /** The token of the caller who resumes the run, as in `run()`. */
+  /** The token of the caller who resumes the run, as in `run()`. It is not used where `by` is another user than the one who started the run. */
   assertion?: AssertionOption;
 }
 
@@ -51,6 +51,7 @@ export async function resume(resources: Resources, live: LiveRun, o: ResumeOptio
   const { runId } = live;
   checkOptions(o, RESUME_OPTIONS, `the resume of run ${runId}`);
   checkLimits(o.limits, `the resume of run ${runId}`);
+  const given = assertionOf(o.assertion, `the resume of run ${runId}`);
   const run = await runFor(resources, runId, viewer, 'run');
   const agent = agentFor(resources, run, o.agent);
   if (!agent && !isOver(run)) throw unregistered(runId, run.root.agent);
@@ -65,7 +66,8 @@ export async function resume(resources: Resources, live: LiveRun, o: ResumeOptio
     run: begun.run,
     opening: (trace, now) => claim(resources, agent, now, { ...o, aside }, trace, begun.continued),
     limits: o.limits,
-    assertion: assertionOf(o.assertion, `the resume of run ${runId}`),
+    // the run acts for the user who started it: with the token of an approver it would have their rights
+    assertion: o.by && !isSamePrincipal(o.by, run.started.by) ? undefined : given,
     session: run.started.session,
     by: run.started.by,
   });

@@ -7,7 +7,7 @@ import { idempotencyKey } from '../loop/effects.ts';
 import type { Scope } from '../loop/types.ts';
 import type { Turn, TurnContext } from '../ports/foreign.ts';
 import type { Prompt } from '../ports/model.ts';
-import type { Principal } from '../ports/principal.ts';
+import { isSamePrincipal, type Principal } from '../ports/principal.ts';
 import { messageOf } from '../reliability/classify.ts';
 import type { AttemptContext } from '../reliability/timeout.ts';
 import { Secrets } from '../secrets.ts';
@@ -73,7 +73,7 @@ export function contextOf(
 function deciderOf(turn: Turn): Principal | undefined {
   if (turn.type === 'start') return undefined;
   const [first, ...others] = turn.answers.map(({ by }) => by);
-  return first && others.every((by) => by?.id === first.id && by.tenant === first.tenant) ? first : undefined;
+  return first && others.every((by) => isSamePrincipal(by, first)) ? first : undefined;
 }
 
 /** The context of `cancel`, which runs outside a turn. @param ms milliseconds until its signal is aborted. */

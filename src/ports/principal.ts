@@ -24,3 +24,6 @@ export const principal = ({ id, tenant, roles }: Principal): Principal => ({
   ...(tenant !== undefined && { tenant }),
   ...(roles && { roles: [...roles] }),
 });
+
+/** Whether two are the same user. Roles may differ. */
+export const isSamePrincipal = (a: Principal | undefined, b: Principal | undefined): boolean => a?.id === b?.id && a?.tenant === b?.tenant;

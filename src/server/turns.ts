@@ -14,7 +14,7 @@ import { agentDefinition } from '../loop/definition.ts';
 import type { Agent } from '../loop/types.ts';
 import { inputOf, isConversation } from '../ports/input.ts';
 import type { AgentInput } from '../ports/model.ts';
-import { isName, type Principal } from '../ports/principal.ts';
+import { isName, isSamePrincipal, type Principal } from '../ports/principal.ts';
 import { accepted, idOf, isSameRun, openRunOf } from './accept.ts';
 
 export interface Turn {
@@ -129,15 +129,13 @@ async function sameTurn(engine: Engine, agent: Agent, by: Principal, input: unkn
   if (open === undefined || (await engine.inspect(open, { by })).status !== 'running') return undefined;
   const json = plainJson(input) as Json;
   for await (const entry of engine.entries(open, { by })) {
-    if (entry.type !== 'run.started' || entry.agent !== agent.name || !isSame(entry.by, by)) return undefined;
+    if (entry.type !== 'run.started' || entry.agent !== agent.name || !isSamePrincipal(entry.by, by)) return undefined;
     const asked = isConversation(json) ? inputOf(json, refused) : { input: json };
     const was = { input: entry.input, ...(entry.earlier && { earlier: entry.earlier }) };
     return canonical({ ...asked } as Json) === canonical(was as Json) ? open : undefined;
   }
   return undefined;
 }
-
-const isSame = (a: Principal | undefined, b: Principal) => a?.id === b.id && a.tenant === b.tenant;
 
 /** Records the decisions, which may be there already, and resumes the run. */
 async function decide(engine: Engine, agent: Agent, turn: Turn, decisions: readonly Decision[]): Promise<TakenTurn> {
@@ -167,7 +165,7 @@ async function tell(engine: Engine, { by, message }: Turn, runId: string, [first
   let decided = false;
   for await (const entry of engine.entries(runId, { by }))
     if (entry.type === 'approval.decided') decided ||= entry.id === first?.approval;
-    else if (decided && entry.type === 'message.received' && entry.kind === 'steering' && isSame(entry.by, by)) return;
+    else if (decided && entry.type === 'message.received' && entry.kind === 'steering' && isSamePrincipal(entry.by, by)) return;
   await engine.send(runId, message, { by });
 }
 

@@ -56,6 +56,23 @@ describe.each(journals)('an identity on $name', ({ make }) => {
     ]);
   });
 
+  test.each([
+    ['another user, such as an approver', { id: 'ben' }, undefined],
+    ['the user', { id: 'ana' }, { type: 'jwt', token: 'token-of-the-resume' }],
+    ['the application, which says whose it is', undefined, { type: 'jwt', token: 'token-of-the-resume' }],
+  ])('of a resume by %s is told whose token it is', async (_, resumes, told) => {
+    const { journal } = make();
+    const { identity, seen } = consenting();
+    const { who } = caller();
+    const engine = new Engine({ journal, identity, agents: [who] });
+    const started = engine.run(who, 'go', { by: { id: 'ana' }, assertion: 'token-of-the-start' });
+    const { runId, approvals } = await ends(started, 'paused');
+    await engine.decide(runId, [{ approval: approvals[0].id, type: 'approve' }], { by: { id: 'ben' } });
+    const resumed = engine.resume(runId, { assertion: 'token-of-the-resume', ...(resumes && { by: resumes }) });
+    await ends(resumed, 'completed');
+    expect(seen.map(({ assertion }) => assertion)).toEqual([{ type: 'jwt', token: 'token-of-the-start' }, told]);
+  });
+
   test('is asked to force consent once: not after the person consented', async () => {
     const { journal } = make();
     const { identity, seen } = consenting();
