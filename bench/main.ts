@@ -25,6 +25,7 @@ import { importing } from './scenarios/importing.ts';
 import { keys } from './scenarios/keys.ts';
 import { postgres } from './scenarios/postgres.ts';
 import { queue } from './scenarios/queue.ts';
+import { recall } from './scenarios/recall.ts';
 import { resume } from './scenarios/resume.ts';
 import { serving } from './scenarios/serving.ts';
 import { sessions } from './scenarios/sessions.ts';
@@ -46,6 +47,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   queue,
   postgres,
   events,
+  recall,
   sleeping,
   serving,
   sessions,

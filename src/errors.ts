@@ -57,7 +57,6 @@ export type ErrorCode =
   | 'RETURN_URL_REFUSED'
   // of a memory's store
   | 'MEMORY_INPUT_INVALID'
-  | 'MEMORY_NAMESPACE_INVALID'
   | 'MEMORY_CONFLICT'
   | 'MEMORY_RECORD_UNKNOWN'
   | 'MEMORY_JOB_UNKNOWN'

@@ -4,8 +4,8 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type MemoryStore, sqliteMemory } from 'rondo/memory';
 import { describe, expect, test } from 'vitest';
+import { hashEmbedder } from '../../bench/hash-embedder.ts';
 import { folder } from '../folder.ts';
-import { hashEmbedder } from './embedder.ts';
 
 const embed = hashEmbedder(64);
 
@@ -74,7 +74,9 @@ describe('on the disk', () => {
     const store = sqliteMemory(join(at, 'memory.db'), { embed });
     await fill(store);
     const [vector] = await embed.embed(['The code of Ana is hexbrun.']);
-    const bytes = Buffer.from((vector as Float32Array).buffer)
+    // as it is stored: of length 1
+    const length = Math.hypot(...(vector as Float32Array));
+    const bytes = Buffer.from((vector as Float32Array).map((value) => value / length).buffer)
       .toString('latin1')
       .toLowerCase();
     expect(holding(at, bytes)).not.toEqual([]);

@@ -16,7 +16,7 @@ interface Said {
 
 /** Appends until it has said so many, and is killed in the middle of the next ones. @returns all that it has said. */
 async function killed(path: string, actor: string, after: number): Promise<Said[]> {
-  const file = fileURLToPath(new URL('./appends.ts', import.meta.url));
+  const file = fileURLToPath(new URL('../fixtures/memory-appends.ts', import.meta.url));
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', file, path, actor], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
