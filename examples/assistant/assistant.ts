@@ -1,6 +1,7 @@
-/** An assistant of a shop: it looks up orders, and refunds them once a person has approved. */
-import { agent, type Model, tool } from 'rondo';
+/** An assistant of a shop: it looks up orders, refunds them once a person has approved, and tracks parcels for the user who has consented. */
+import { agent, type Model, type Tool, ToolError, tool } from 'rondo';
 import { z } from 'zod';
+import { PARCELS, TRACK } from './parcels.ts';
 import { standin } from './standin.ts';
 
 const ORDERS: Readonly<Record<string, { item: string; cents: number }>> = {
@@ -29,12 +30,34 @@ const refund = (refunded: (order: string, cents: number) => void) =>
     },
   });
 
-export const assistant = (model: Model = standin(), refunded: (order: string, cents: number) => void = () => undefined) =>
+/** Asks the carrier in the name of the user. Without their consent the run pauses, and goes on once they gave it. */
+export const trackParcel = (api: string) =>
+  tool({
+    name: 'track_parcel',
+    description: 'Tells where the parcel of an order is',
+    input: z.object({ order: z.string() }),
+    effect: 'read',
+    credentials: { parcels: { provider: 'parcels', flow: 'user', scopes: [TRACK], resources: [PARCELS] } },
+    async execute({ order }, { credentials, signal }) {
+      const response = await fetch(`${api}/${encodeURIComponent(order)}`, {
+        headers: { authorization: `Bearer ${credentials.parcels}` },
+        signal,
+      });
+      if (!response.ok) throw new ToolError('PARCELS_REFUSED', `The carrier answered ${response.status}.`);
+      return (await response.json()) as { order: string; parcel: string };
+    },
+  });
+
+export const assistant = (
+  model: Model = standin(),
+  refunded: (order: string, cents: number) => void = () => undefined,
+  more: readonly Tool[] = [],
+) =>
   agent({
     name: 'assistant',
     description: 'Looks up orders and refunds them',
     instructions: 'You help the customers of a shop. Look up an order before you refund it. Answer in one or two sentences.',
     model,
-    tools: [lookUp, refund(refunded)],
+    tools: [lookUp, refund(refunded), ...more],
     limits: { steps: 20 },
   });

@@ -14,14 +14,27 @@ const call = (id: string, name: string, input: { [field: string]: string | numbe
   { type: 'toolCall', id, name, input },
 ];
 
-function answerTo(messages: readonly Message[]): Part[] {
+/** The facts of a memory, as they stand below the instructions. */
+const recalled = (instructions: string): string[] => [...instructions.matchAll(/^- (.+)$/gm)].map(([, fact = '']) => fact);
+
+function answerTo(messages: readonly Message[], instructions: string): Part[] {
   const asked = messages.findLastIndex(({ role }) => role === 'user');
   const question = told(messages[asked]?.content ?? []);
   const results = messages.slice(asked + 1).flatMap(({ role, content }) => (role === 'tool' ? content : []));
   const last = results.at(-1);
+  if (/\bdo I\b|\babout me\b/i.test(question)) {
+    const facts = recalled(instructions);
+    return say(facts.length > 0 ? `You told me: ${facts.join(' ')}` : 'You have not told me.');
+  }
+  if (/\bI (like|prefer|drink|live)\b/i.test(question)) return say('I will keep that in mind.');
   const order = /\b(\d+)\b/.exec(question)?.[1];
-  if (order === undefined) return say('I can look up an order, and refund it. Which number does it have?');
+  if (order === undefined) return say('I can look up an order, track its parcel, and refund it. Which number does it have?');
   const id = `${messages.length}`;
+  if (/where|parcel|track/i.test(question)) {
+    if (last?.type !== 'toolResult') return call(id, 'track_parcel', { order }, 'Let me ask the carrier.');
+    const parcel = /"parcel":"([^"]+)"/.exec(told([last]))?.[1];
+    return say(parcel ? `The parcel of order ${order} is ${parcel}.` : 'The carrier did not tell me.');
+  }
   if (last?.type !== 'toolResult') return call(id, 'look_up_order', { order }, `Let me look at order ${order}.`);
   const found = /"item":"([^"]+)","cents":(\d+)/.exec(told([last]));
   if (results.length === 1 && found) {
@@ -37,8 +50,8 @@ export const standin = (pace: number = PACE): Model => ({
   provider: 'standin',
   id: 'assistant',
   standin: true,
-  async generate({ messages }, { signal, emit }): Promise<ModelResponse> {
-    const content = answerTo(messages);
+  async generate({ messages, instructions }, { signal, emit }): Promise<ModelResponse> {
+    const content = answerTo(messages, instructions ?? '');
     for (const part of content) {
       if (part.type !== 'text') continue;
       for (const [i, word] of part.text.split(' ').entries()) {

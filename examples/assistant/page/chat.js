@@ -4,6 +4,9 @@ const session = localStorage.session ?? crypto.randomUUID();
 localStorage.session = session;
 const address = `${document.querySelector('meta[name=agent]').content}?${SESSION}=${encodeURIComponent(session)}`;
 
+/** Whether a user is signed in, whose token this page asks its server for. */
+const signedIn = document.querySelector('meta[name=signed-in]').content === 'true';
+
 const log = document.querySelector('#log');
 const state = document.querySelector('#state');
 const form = document.querySelector('#say');
@@ -71,6 +74,18 @@ const HEARD = {
   },
 };
 
+const consents = new BroadcastChannel('consent');
+
+/** Only to an address of the web: a page must not run what a server sends as a link. */
+function linkTo(address, provider) {
+  const link = document.createElement('a');
+  link.textContent = `Sign in at ${provider}, and allow it`;
+  if (/^https?:\/\//i.test(address)) link.href = address;
+  link.target = '_blank';
+  link.rel = 'noopener';
+  return link;
+}
+
 /** Shows what people are asked, and sends the decisions once all are made. */
 function ask(approvals) {
   show('asks');
@@ -84,7 +99,8 @@ function ask(approvals) {
     const why = document.createElement('p');
     why.textContent = approval.reason ?? '';
     const what = document.createElement('pre');
-    what.textContent = approval.kind === 'tool' ? JSON.stringify(approval.input, null, 2) : (approval.url ?? '');
+    if (approval.kind === 'tool') what.textContent = JSON.stringify(approval.input, null, 2);
+    if (approval.kind === 'consent') why.append(linkTo(approval.url, approval.provider));
     const answer = document.createElement('form');
     answer.className = 'answer';
     const note = document.createElement('input');
@@ -92,7 +108,7 @@ function ask(approvals) {
     note.placeholder = approval.kind === 'question' ? 'Your answer' : 'Why not (if you reject)';
     const yes = document.createElement('button');
     yes.className = 'yes';
-    yes.textContent = approval.kind === 'question' ? 'Answer' : 'Approve';
+    yes.textContent = { question: 'Answer', consent: 'I have consented' }[approval.kind] ?? 'Approve';
     const no = document.createElement('button');
     no.type = 'button';
     no.textContent = 'Reject';
@@ -114,6 +130,10 @@ function ask(approvals) {
       decide(approval.kind === 'question' ? { type: 'respond', answer: note.value } : { type: 'approve' });
     });
     no.addEventListener('click', () => decide({ type: 'reject', reason: note.value || 'rejected' }));
+    // the server has decided it by then, and gives the answer of that turn
+    if (approval.kind === 'consent')
+      consents.onmessage = ({ data }) =>
+        decide(data === 'granted' ? { type: 'approve' } : { type: 'reject', reason: 'The user declined the consent.' });
     answer.append(yes, no, note);
     box.append(title, why, what, answer);
     log.scrollTop = log.scrollHeight;
@@ -138,8 +158,27 @@ text.addEventListener('keydown', (event) => {
 });
 stop.addEventListener('click', () => tell({ type: 'cancel' }));
 
-function connect() {
-  socket = new WebSocket(address);
+/** A browser cannot send headers with a socket, so the token goes as a subprotocol. */
+async function protocols() {
+  if (!signedIn) return [];
+  const response = await fetch('token', { headers: { accept: 'application/json' } });
+  // signs in again, and comes back
+  if (response.status === 401) location.reload();
+  const { user, token } = await response.json();
+  const name = document.querySelector('#user');
+  name.textContent = `Signed in as ${user}`;
+  name.hidden = false;
+  const encoded = btoa(token).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+  return [`base64UrlBearerAuthorization.${encoded}`, 'base64UrlBearerAuthorization'];
+}
+
+async function connect() {
+  try {
+    socket = new WebSocket(address, await protocols());
+  } catch {
+    setTimeout(() => void connect(), wait);
+    return;
+  }
   socket.addEventListener('message', ({ data }) => {
     const { type, ...message } = JSON.parse(data);
     HEARD[type]?.(message);
@@ -149,8 +188,8 @@ function connect() {
     writing?.remove();
     writing = undefined;
     show('gone');
-    setTimeout(connect, wait);
+    setTimeout(() => void connect(), wait);
     wait = Math.min(wait * 2, 10_000);
   });
 }
-connect();
+void connect();
