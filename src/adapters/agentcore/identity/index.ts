@@ -1,0 +1,2 @@
+export { type AgentCoreIdentity, type AgentCoreIdentityOptions, agentcoreIdentity } from './identity.ts';
+export { userIdOf } from './user-id.ts';
