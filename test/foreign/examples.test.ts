@@ -29,6 +29,6 @@ test('a busy service is retried with the same key; its refusal is reported', asy
   expect(lines.at(-1)).toBe('10 tokens of output, 0.00004 dollars');
 });
 
-test('a LangGraph graph is served as a container is', async () => {
-  expect(await said('served')).toEqual(['completed: You said: hello']);
+test('a LangGraph graph and a Strands agent are served as a container is', async () => {
+  expect(await said('served')).toEqual(['parrot completed: You said: hello', 'echo completed: I heard: hello']);
 });
