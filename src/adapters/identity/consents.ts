@@ -37,6 +37,8 @@ export interface ConsentsOptions {
 export interface Consents {
   begin(owner: string, r: CredentialRequest & Occasion): Promise<ConsentNeeded>;
   returned(r: ConsentReturn): Promise<ConsentReturned>;
+  /** @throws RondoError `CONSENT_EXPIRED` for a consent that the user has not given, even if it was approved. */
+  assertGiven(owner: string, r: Pick<CredentialRequest, 'provider'> & { handle: string }): Promise<void>;
 }
 
 /** Milliseconds that an ended consent is remembered, so that a late or second return can be told why it is refused. */
@@ -135,7 +137,16 @@ export function consents({ vault, oauthOf, callback, lifetime, binds, now }: Con
     });
   }
 
-  return { begin, returned };
+  async function assertGiven(owner: string, { provider, handle }: { provider: string; handle: string }): Promise<void> {
+    const found = (await vault.get(placeOf(owner, provider, handle))) as Pending | undefined;
+    if (found?.state !== 'granted')
+      throw no(
+        'CONSENT_EXPIRED',
+        `The user has not consented at ${provider}, or too late. Call the tool again: they are asked again then.`,
+      );
+  }
+
+  return { begin, returned, assertGiven };
 }
 
 const asAsked = ({ nonce, ...asked }: Pending['asked']): Asked => ({ ...asked, nonce: nonce ?? undefined });

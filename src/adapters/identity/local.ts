@@ -140,9 +140,13 @@ export function localIdentity(o: LocalIdentityOptions): LocalIdentity {
     );
   }
 
+  function flowOf({ provider, flow }: CredentialRequest): NonNullable<CredentialRequest['flow']> {
+    const { clientId } = providerOf(provider);
+    return flow ?? (clientId === undefined ? 'api-key' : 'user');
+  }
+
   async function get(r: CredentialRequest & Occasion): Promise<Token | ConsentNeeded> {
-    const provider = providerOf(r.provider);
-    const flow = r.flow ?? (provider.clientId === undefined ? 'api-key' : 'user');
+    const flow = flowOf(r);
     if (flow === 'api-key') {
       const key = await keyOf(r.provider);
       if (key) return key;
@@ -161,6 +165,10 @@ export function localIdentity(o: LocalIdentityOptions): LocalIdentity {
 
   return {
     get,
+    async complete(r) {
+      // without it an approval alone would do, and the token of an earlier consent would be handed out
+      if (r.force && r.by && flowOf(r) === 'user') await asking?.assertGiven(ownerOf(r.by), r);
+    },
     async returned(r) {
       if (!asking) throw new RondoError('CONSENT_NOT_FOUND', 'No consent returns here.');
       return asking.returned(r);
