@@ -33,6 +33,7 @@ import { sleeping } from './scenarios/sleeping.ts';
 import { spans } from './scenarios/spans.ts';
 import { tokens } from './scenarios/tokens.ts';
 import { turns } from './scenarios/turns.ts';
+import { vault } from './scenarios/vault.ts';
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
   turns,
@@ -51,6 +52,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   sleeping,
   serving,
   sessions,
+  vault,
   import: importing,
   harness,
 };

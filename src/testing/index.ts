@@ -1,4 +1,5 @@
 export { type ConformanceOptions, journalCases, journalConformance } from './conformance.ts';
+export { type IdentityConformanceOptions, type IdentityUnderTest, identityCases, identityConformance } from './identity.ts';
 export { type MemoryConformanceOptions, memoryCases, memoryConformance } from './memory.ts';
 export { type MemoryStoreConformanceOptions, memoryStoreCases, memoryStoreConformance } from './memory-store.ts';
 export type { Prompt } from './moved.ts';

@@ -1,0 +1,82 @@
+/** A token that several processes renew, and one that dies while it does. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { localIdentity, sqliteVault } from 'rondo/identity';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { folder } from '../../folder.ts';
+import { type AuthorizationServer, authorizationServer, browser, CLIENT } from './server.ts';
+
+const CALLBACK = 'http://127.0.0.1:9/consent';
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const script = fileURLToPath(new URL('./renewing.ts', import.meta.url));
+let server: AuthorizationServer;
+beforeAll(async () => {
+  server = await authorizationServer(CALLBACK);
+});
+afterAll(() => server.close());
+
+/** A vault with a token of ana's that must be renewed. */
+async function consented(): Promise<string[]> {
+  const [path, key] = [join(folder('processes'), 'vault.db'), randomBytes(32).toString('hex')];
+  const vault = sqliteVault(path, { current: 'k1', keys: { k1: key } });
+  const identity = localIdentity({ vault, callback: CALLBACK, providers: { calendar: { discovery: server.issuer, ...CLIENT } } });
+  const by = { id: 'ana', tenant: 'acme' };
+  const signal = new AbortController().signal;
+  const asked = await identity.get({
+    provider: 'calendar',
+    scopes: ['calendar.read'],
+    flow: 'user',
+    by,
+    runId: 'r',
+    agent: 'a',
+    tool: 't',
+    signal,
+  });
+  if (!('consentUrl' in asked)) throw new Error('no consent was asked for');
+  await identity.returned({ url: await browser('ana').consent(asked.consentUrl), by, signal });
+  await vault.close();
+  return [path, key, server.issuer, CALLBACK, String(Date.now() + 3_590_000)];
+}
+
+const start = (args: readonly string[]): ChildProcess =>
+  spawn(process.execPath, ['--import', join(root, 'scripts', 'source.ts'), script, ...args], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+
+const said = async ({ stdout }: ChildProcess) => JSON.parse(await text(stdout as NodeJS.ReadableStream)) as string[];
+
+test('three processes that renew at once use the refresh token once, and have the same token', async () => {
+  const args = await consented();
+  const from = server.requests.length;
+  const got = (await Promise.all([1, 2, 3].map(() => said(start(args))))).flat();
+  expect(got).toHaveLength(15);
+  expect(new Set(got).size).toBe(1);
+  expect(server.requests.slice(from)).toHaveLength(1);
+  expect(await server.whose(got[0] ?? '')).toMatchObject({ user: 'ana' });
+});
+
+test('a process that dies before its renewal reaches the provider is waited for, and the next one renews', async () => {
+  const args = await consented();
+  const from = server.requests.length;
+  const dies = start(args);
+  const reached = new Promise<void>((resolve) => {
+    // the first request never gets an answer, and its refresh token is not used
+    server.before = () => {
+      server.before = () => undefined;
+      resolve();
+      return new Promise(() => undefined);
+    };
+  });
+  await reached;
+  dies.kill('SIGKILL');
+  await once(dies, 'exit');
+  const got = await said(start(args));
+  expect(new Set(got).size).toBe(1);
+  expect(await server.whose(got[0] ?? '')).toMatchObject({ user: 'ana' });
+  expect(server.requests.slice(from).map(({ grant }) => grant)).toContain('refresh_token');
+});
