@@ -60,6 +60,8 @@ export type ErrorCode =
   | 'MEMORY_CONFLICT'
   | 'MEMORY_RECORD_UNKNOWN'
   | 'MEMORY_JOB_UNKNOWN'
+  // the service does not say
+  | 'MEMORY_CANNOT_TELL'
   | 'MEMORY_CLOSED'
   | 'MEMORY_DAMAGED'
   | 'MEMORY_VERSION'

@@ -18,7 +18,7 @@ const FIELDS: Readonly<Record<string, string>> = {
 };
 
 /** @returns the error itself, if it is a fault of the server. */
-export function awsErrorOf(error: unknown): unknown {
+function awsErrorOf(error: unknown): unknown {
   if (!RondoError.is(error) || error.code !== 'MEMORY_INPUT_INVALID') return error;
   const field = (error.details as { field?: unknown } | null)?.field;
   if (typeof field !== 'string') return refused(error.message);

@@ -1,41 +1,14 @@
 /** Events between the shapes of AWS and those of a memory's store. */
-import type { Json } from '../../../../json.ts';
-import type { EventFilter, EventItem, MemoryEvent } from '../../../../ports/memory-store.ts';
+import type { EventFilter, MemoryEvent } from '../../../../ports/memory-store.ts';
+import { metadataOf, payloadOf } from '../../memory/shapes.ts';
 import { refused } from '../codec/error.ts';
 import type { Memory } from './resources.ts';
-
-/** Exactly one member is set. */
-export interface Payload {
-  conversational?: { role: string; content: { text: string } };
-  json?: { content: Json };
-  blob?: Json;
-}
-
-export type Metadata = Readonly<Record<string, { stringValue: string }>>;
 
 export interface MetadataFilter {
   left: { metadataKey: string };
   operator: string;
   right?: { metadataValue?: { stringValue?: string } };
 }
-
-export const itemOf = ({ conversational, json, blob }: Payload): EventItem => {
-  if (conversational)
-    return {
-      kind: 'text',
-      role: conversational.role.toLowerCase() as 'user' | 'assistant' | 'tool' | 'other',
-      text: conversational.content.text,
-    };
-  return json ? { kind: 'json', value: json.content } : { kind: 'blob', value: blob ?? null };
-};
-
-const payloadOf = (item: EventItem): Payload => {
-  if (item.kind === 'text') return { conversational: { role: item.role.toUpperCase(), content: { text: item.text } } };
-  return item.kind === 'json' ? { json: { content: item.value } } : { blob: item.value };
-};
-
-export const textsOf = (metadata: Metadata): Record<string, string> =>
-  Object.fromEntries(Object.entries(metadata).map(([key, { stringValue }]) => [key, stringValue]));
 
 /** Whether an event of the main line says so: sources disagree. */
 export type MainBranch = 'omitted' | 'named';
@@ -52,7 +25,7 @@ export function toldEvent({ id }: Memory, event: MemoryEvent, main: MainBranch, 
     ...(payloads && { payload: event.items.map(payloadOf) }),
     ...(branch && { branch: { name: branch.name, ...(branch.root !== undefined && { rootEventId: branch.root }) } }),
     ...(!branch && main === 'named' && { branch: { name: 'main' } }),
-    ...(metadata && { metadata: Object.fromEntries(Object.entries(metadata).map(([key, stringValue]) => [key, { stringValue }])) }),
+    ...(metadata && { metadata: metadataOf(metadata) }),
   };
 }
 

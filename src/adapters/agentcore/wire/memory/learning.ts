@@ -8,7 +8,7 @@ import { type Memory, type Override, type Strategy, strategiesOf } from './resou
 import { kindOf, reflectionTemplate } from './strategies.ts';
 
 /** The model of the strategies that name none, `model:default`. */
-export const DEFAULT_MODEL = 'default';
+const DEFAULT_MODEL = 'default';
 
 export interface Learning {
   /** Those that are active. */

@@ -1,14 +1,7 @@
 /** Records between the shapes of AWS and those of a memory's store. */
-import type { MemoryRecord, RecordFilter, RecordQuery, RecordValue } from '../../../../ports/memory-store.ts';
+import type { MemoryRecord, RecordFilter, RecordQuery } from '../../../../ports/memory-store.ts';
+import { recordValueOf, toldValues, type Value } from '../../memory/shapes.ts';
 import { refused } from '../codec/error.ts';
-
-/** Exactly one member is set. */
-export interface Value {
-  stringValue?: string;
-  stringListValue?: readonly string[];
-  numberValue?: number;
-  dateTimeValue?: Date;
-}
 
 export interface RecordMetadataFilter {
   left: { metadataKey: string };
@@ -63,22 +56,6 @@ function filterOf({ left: { metadataKey: key }, operator, right }: RecordMetadat
   return { key, is, value: recordValueOf(value) };
 }
 
-export function recordValueOf({ stringValue, stringListValue, numberValue, dateTimeValue }: Value): RecordValue {
-  return stringValue ?? stringListValue ?? numberValue ?? { date: (dateTimeValue as Date).getTime() };
-}
-
-export const valuesOf = (metadata: Readonly<Record<string, Value>>): Record<string, RecordValue> =>
-  Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, recordValueOf(value)]));
-
-function toldValue(value: RecordValue): Value {
-  if (typeof value === 'string') return { stringValue: value };
-  if (typeof value === 'number') return { numberValue: value };
-  return 'date' in value ? { dateTimeValue: new Date(value.date) } : { stringListValue: value };
-}
-
-export const toldMetadata = (metadata: Readonly<Record<string, RecordValue>>) =>
-  Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, toldValue(value)]));
-
 /** A summary is the same, and may have a score. */
 export function toldRecord({ id, text, strategy, namespace, createdAt, metadata }: MemoryRecord, score?: number) {
   return {
@@ -88,7 +65,7 @@ export function toldRecord({ id, text, strategy, namespace, createdAt, metadata 
     memoryStrategyId: strategy ?? '',
     namespaces: [namespace],
     createdAt: new Date(createdAt),
-    ...(metadata && { metadata: toldMetadata(metadata) }),
+    ...(metadata && { metadata: toldValues(metadata) }),
     ...(score !== undefined && { score }),
   };
 }

@@ -1,7 +1,8 @@
 /** What happens to records, as AWS delivers it to a stream of Kinesis. Here the streams are lists that can be read. */
 import type { MemoryRecord } from '../../../../ports/memory-store.ts';
+import { toldValues } from '../../memory/shapes.ts';
 import type { World } from '../call.ts';
-import { toldMetadata } from './record-shapes.ts';
+
 import type { Memory } from './resources.ts';
 import type { Opened } from './stores.ts';
 
@@ -78,7 +79,7 @@ export function recordStream({ clock }: Pick<World, 'clock'>): RecordStream {
       createdAt,
       ...(strategy !== undefined && { memoryStrategyId: strategy }),
       ...(type && { memoryStrategyType: type }),
-      metadata: metadata ? toldMetadata(metadata) : {},
+      metadata: metadata ? toldValues(metadata) : {},
       ...(whole && { memoryRecordText: text }),
     };
   }

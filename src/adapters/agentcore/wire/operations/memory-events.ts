@@ -1,20 +1,11 @@
 /** The data plane of Memory: what was said. */
 import { RondoError } from '../../../../errors.ts';
 import type { EventRef, MemoryPage } from '../../../../ports/memory-store.ts';
+import { itemOf, type Metadata, type Payload, textsOf } from '../../memory/shapes.ts';
 import type { Operations, World } from '../call.ts';
 import { AwsError } from '../codec/error.ts';
 import { executed } from '../memory/errors.ts';
-import {
-  checkVariables,
-  eventFilterOf,
-  itemOf,
-  type MainBranch,
-  type Metadata,
-  type MetadataFilter,
-  type Payload,
-  textsOf,
-  toldEvent,
-} from '../memory/event-shapes.ts';
+import { checkVariables, eventFilterOf, type MainBranch, type MetadataFilter, toldEvent } from '../memory/event-shapes.ts';
 import { HIDDEN, isHidden, VISIBLE } from '../memory/ingested.ts';
 import type { Replies } from '../memory/replies.ts';
 import type { Opened, Stores } from '../memory/stores.ts';

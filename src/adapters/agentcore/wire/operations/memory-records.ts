@@ -1,9 +1,10 @@
 /** The data plane of Memory: what was learned. */
 import type { MemoryRecord, MemoryStore, RecordChange, Written } from '../../../../ports/memory-store.ts';
+import { recordValuesOf, type Value } from '../../memory/shapes.ts';
 import type { Operations, World } from '../call.ts';
 import { AwsError } from '../codec/error.ts';
 import { executed } from '../memory/errors.ts';
-import { type NamespaceMatch, type Place, queryOf, toldRecord, type Value, valuesOf } from '../memory/record-shapes.ts';
+import { type NamespaceMatch, type Place, queryOf, toldRecord } from '../memory/record-shapes.ts';
 import type { Replies } from '../memory/replies.ts';
 import { strategiesOf } from '../memory/resources.ts';
 import type { Opened, Stores } from '../memory/stores.ts';
@@ -122,7 +123,7 @@ export function recordOperations(
                 text: content.text,
                 at: timestamp.getTime(),
                 ...(memoryStrategyId !== undefined && { strategy: memoryStrategyId }),
-                ...(metadata && { metadata: valuesOf(metadata) }),
+                ...(metadata && { metadata: recordValuesOf(metadata) }),
               },
             ]),
           );
@@ -172,7 +173,7 @@ function changeOf({ memoryRecordId, timestamp, content, namespaces, metadata }: 
     at: timestamp.getTime(),
     ...(content && { text: content.text }),
     ...(namespace !== undefined && { namespace }),
-    ...(metadata && { metadata: valuesOf(metadata) }),
+    ...(metadata && { metadata: recordValuesOf(metadata) }),
   };
 }
 

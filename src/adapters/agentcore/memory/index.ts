@@ -1,0 +1,1 @@
+export { type AgentCoreMemoryOptions, agentcoreMemory } from './agentcore-memory.ts';
