@@ -77,7 +77,10 @@ test('pages are all events once, newest first, as their ids sort, while others a
   const random = randomOf(7);
   const all = new Map<string, string>();
   for (let n = 0; n < 60; n++) {
-    const event = await append(memory, { eventTimestamp: new Date(AT.getTime() + Math.floor(random() * 12)), payload: say(`n${n}`) });
+    const eventTimestamp = new Date(AT.getTime() + Math.floor(random() * 12));
+    const event = await append(memory, { eventTimestamp, payload: say(`n${n}`) });
+    // two of one millisecond keep it, and only the random end of their ids differs
+    expect(event.eventTimestamp).toEqual(eventTimestamp);
     all.set(event.eventId as string, `n${n}`);
     if (random() < 0.2) {
       const [gone] = [...all.keys()].sort();
