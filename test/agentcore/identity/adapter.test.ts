@@ -163,6 +163,16 @@ test('complete waits for the token of the session, and a session that failed is 
   await expect(identity.complete({ ...request, handle: again.handle })).rejects.toMatchObject({ code: 'CONSENT_DECLINED' });
 });
 
+test('a forced consent that was approved without being given hands out no token of before', async () => {
+  await desk(USERS);
+  const identity = identityOf();
+  const { url } = await returnedUrl(identity, occasion());
+  await identity.returned({ url, by: { id: 'ana' }, signal: AbortSignal.timeout(60_000) });
+  const forced = occasion({ force: true });
+  const { handle } = (await identity.get(forced)) as { handle: string };
+  await expect(identity.complete({ ...forced, handle })).rejects.toMatchObject({ code: 'CONSENT_EXPIRED' });
+});
+
 test.each([
   ['the answer of CompleteResourceTokenAuth is lost', 'reset=CompleteResourceTokenAuth'],
   ['CompleteResourceTokenAuth fails after its effect', 'error-after=CompleteResourceTokenAuth'],

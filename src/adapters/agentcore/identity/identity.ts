@@ -150,9 +150,12 @@ export function agentcoreIdentity(o: AgentCoreIdentityOptions): AgentCoreIdentit
     for (const end = performance.now() + patience; ; ) {
       const outcome = await outcomeOf(r.handle, token, wantedOf(r), r.signal);
       if (outcome === 'declined') throw no('CONSENT_DECLINED', `The consent for "${r.provider}" was declined.`);
-      if (outcome !== 'open' || performance.now() + every > end || r.signal.aborted) return;
+      if (outcome === 'granted') return;
+      if (outcome === undefined || performance.now() + every > end || r.signal.aborted) break;
       await new Promise((resolve) => setTimeout(resolve, every));
     }
+    // `get` asks for a token without force then, and would hand out the one of an earlier consent
+    if (r.force) throw no('CONSENT_EXPIRED', `The consent for "${r.provider}" was approved, but not given there. It is asked for again.`);
   }
 
   async function returned(r: ConsentReturn): Promise<ConsentReturned> {
