@@ -73,6 +73,18 @@ test('bad tokens: expired, of another issuer, garbage, another audience; signed 
   expect((await fetch(`${at}/.well-known/oauth-protected-resource`)).status).toBe(404);
 });
 
+test('a large body is read only of a caller whose token is good', async () => {
+  const { idp, of, ask, token } = await guarded();
+  const large = { act: 'size', text: 'x'.repeat(2_000_000) };
+  const strangers = ['garbage', await idp.token(SHAPES.okta, { expires: '-1m' }), await token({ aud: 'api://other' })];
+  for (const bad of strangers) {
+    const { status, headers } = await ask(bad, large);
+    expect([status, headers.get('x-amzn-errortype')]).toEqual([413, 'RequestEntityTooLargeException']);
+  }
+  expect(of.server.sessions().running).toEqual([]);
+  expect(await (await ask(await token(), large)).json()).toEqual({ length: 2_000_000 });
+});
+
 test('a session belongs to the user who began it; Authorization is passed on where the allow-list says so', async () => {
   const { of, ask, token } = await guarded({ requestHeaderConfiguration: { requestHeaderAllowlist: ['Authorization'] } });
   const mine = await token();

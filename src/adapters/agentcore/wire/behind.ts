@@ -15,6 +15,7 @@ import { namedOf, targets } from './operations/runtime-target.ts';
 import { runtimeOperations } from './operations/runtimes.ts';
 import { tagOperations } from './operations/tags.ts';
 import type { Behind, RunningSession } from './server.ts';
+import type { Signed } from './sigv4.ts';
 
 /** How the sessions of runtimes are held. */
 export type SessionOptions = Pick<HostOptions, 'logs' | 'newPerSecond' | 'untimed' | 'grace' | 'starting' | 'pinging'>;
@@ -59,9 +60,22 @@ export function behind(world: World, bound: Bound, sessions: SessionOptions, ide
     }
   }
 
+  async function admits({ path, query, headers }: Signed, token: string): Promise<boolean> {
+    const [, label] = /^\/runtimes\/([^/]+)\//.exec(path) ?? [];
+    if (label === undefined) return false;
+    try {
+      await found.of(namedOf(label, query), { kind: 'bearer', token }, String(headers.host ?? 'localhost'));
+      return true;
+    } catch {
+      // the operation says why, if its body is small
+      return false;
+    }
+  }
+
   return {
     operations,
     route,
+    admits,
     handle: identities.authorization.handle,
     authorization: identities.authorization.client,
     upgrade: sockets(world, host, found),

@@ -7,7 +7,7 @@ const LARGEST = { invocation: 100_000_000, other: 12_000_000, stranger: 1_000_00
 
 const INVOCATION = /^\/runtimes\/[^/]+\/invocations\/?$/;
 
-/** @param known the request has a token, or a signature of a key that the server was told. @throws AwsError `RequestEntityTooLargeException`, or `RequestTimeoutException` if the client hangs up. */
+/** @param known the request has a good token, or a signature of a key that the server was told. @throws AwsError `RequestEntityTooLargeException`, or `RequestTimeoutException` if the client hangs up. */
 export function bodyOf(request: IncomingMessage, path: string, known: boolean): Promise<Uint8Array> {
   const largest = !known ? LARGEST.stranger : INVOCATION.test(path) ? LARGEST.invocation : LARGEST.other;
   return new Promise((resolve, reject) => {

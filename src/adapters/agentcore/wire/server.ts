@@ -17,7 +17,7 @@ import { type MovableClock, movableClock } from './clock.ts';
 import { AwsError, type Encoded, encodeError } from './codec/error.ts';
 import { type Fault, faultOf, faults, throttle } from './faults.ts';
 import { type CallRecord, callLog } from './log.ts';
-import { ACCOUNT, type Keys, mayBeSigned } from './sigv4.ts';
+import { ACCOUNT, type Keys, mayBeSigned, type Signed } from './sigv4.ts';
 import { openState } from './state.ts';
 
 export interface WireOptions {
@@ -66,6 +66,8 @@ export interface Behind {
   handle?(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
   /** How a client of the authorization server is known there. */
   authorization(): AuthorizationClient;
+  /** Whether the token of a request is good, before its body is read. */
+  admits?(request: Signed, token: string): Promise<boolean>;
   /** Takes over a connection; false: there is nothing at this path. An `AwsError` is answered with its status. */
   upgrade?(upgrade: Upgrade): Promise<boolean>;
   /** Sessions of runtimes. */
@@ -187,7 +189,8 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
       if (!isOwnHost(headers.host, host)) throw new AwsError('AccessDeniedException', 'The Host header names another server.');
       if (await behind.handle?.(request, response)) return;
       const signed = { method, path, query, headers, body: new Uint8Array() };
-      const known = tokenOf(headers) !== undefined || mayBeSigned(signed, keys, clock.now());
+      const token = tokenOf(headers);
+      const known = token === undefined ? mayBeSigned(signed, keys, clock.now()) : ((await behind.admits?.(signed, token)) ?? false);
       const body = await bodyOf(request, path, known);
       const result = path.startsWith(PREFIX)
         ? await administer(administered, method, path.slice(PREFIX.length), query, headers.authorization, body)
