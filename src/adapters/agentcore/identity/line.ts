@@ -92,7 +92,7 @@ const KNOWN: Readonly<Record<string, readonly [code: ErrorCode, remedy: string]>
  * Texts of the service are not passed on, as they may hold something of a request. `details`: `{ aws, retryable, undone }`, the last for a
  * request that was refused before it had an effect.
  */
-export function failureOf(error: unknown, what: string): RondoError {
+function failureOf(error: unknown, what: string): RondoError {
   if (RondoError.is(error)) return error;
   const name = error instanceof Error ? error.name : 'Error';
   const [code, remedy] = KNOWN[name] ?? [];
