@@ -126,7 +126,7 @@ function agentcoreOf(program: Command, io: Io, end: (code: ExitCode) => void): v
     .option('--account <digits>', 'default: 123456789012')
     .option('--key <id:secret>', 'an AWS key that may sign, with :token after it if it has one; repeatable; default: one is made', list)
     .option('--state <file>', 'keeps all resources in a file, for the next start; default: in memory')
-    .option('--bindings <file>', 'JSON: commands behind container URIs, functions behind Lambda ARNs')
+    .option('--bindings <file>', 'JSON: commands behind container URIs, functions behind Lambda ARNs, models that memories extract with')
     .option(
       '--fault <fault>',
       'such as throttle=CreateAgentRuntime:0.2; kinds: throttle, error, error-after, reset, reset-stream; repeatable',
