@@ -51,7 +51,15 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/crash/**', 'test/lowest/**', 'test/browser/**', 'test/agentcore/**', 'test/postgres/**', ...WHOLE_EXAMPLES],
+          exclude: [
+            'test/crash/**',
+            'test/lowest/**',
+            'test/browser/**',
+            'test/agentcore/**',
+            'test/postgres/**',
+            'test/dynamodb/**',
+            ...WHOLE_EXAMPLES,
+          ],
         },
       },
       lowest,
@@ -60,6 +68,8 @@ export default defineConfig({
       { extends: true, test: { name: 'agentcore', include: ['test/agentcore/**/*.test.ts'] } },
       // a Postgres of its own; as root it adds a system user to run it
       { extends: true, test: { name: 'postgres', include: ['test/postgres/**/*.test.ts'], globalSetup: ['test/postgres/global.ts'] } },
+      // needs Java and DynamoDB Local, which it downloads; without them it is skipped, and its name says so
+      { extends: true, test: { name: 'dynamodb', include: ['test/dynamodb/**/*.test.ts'], globalSetup: ['test/dynamodb/global.ts'] } },
       // needs Chromium; without one it is skipped, and its name says so
       { extends: true, test: { name: 'browser', include: ['test/browser/**/*.test.ts'] } },
       { extends: true, test: { name: 'crash', include: ['test/crash/**/*.test.ts'], testTimeout: 1_200_000 } },

@@ -53,7 +53,7 @@ const SDK: Record<string, readonly string[]> = {
   'ag-ui': ['@ag-ui/core'],
   agentcore: ['@aws-sdk/client-bedrock-agentcore', '@hono/node-server', 'hono', 'jose', 'oidc-provider', 'ws'],
   identity: ['openid-client'],
-  journal: ['pg'],
+  journal: ['@aws-sdk/client-dynamodb', 'pg'],
 };
 /** The adapters that an adapter is built on. */
 const BUILT_ON: Record<string, readonly string[]> = {

@@ -1,13 +1,12 @@
 /** The claims, see `src/journal/claims.ts`. */
-import { type Claim, type ClaimChange, type ClaimKey, changedClaims, claimMac, tombstone } from '../../../journal/claims.ts';
+import { type Claim, type ClaimChange, type ClaimKey, changedClaims, tombstone } from '../../../journal/claims.ts';
 import { type ClaimRow, claimOf, readable, secretOf } from '../rows/claim.ts';
+import { keep, macs } from '../rows/macs.ts';
 import type { Access } from './access.ts';
 import type { SeenClaim } from './append.ts';
 import type { Query } from './client.ts';
 
 const FIELDS = 'mac, state, run, call, digest, since, until, generation, revision, mac_checksum, checksum';
-/** Most claims that are remembered, and names of them. The oldest is dropped, which costs its next change a look-up. */
-const MOST = 1_000;
 
 export type Claims = ReturnType<typeof claims>;
 
@@ -19,7 +18,7 @@ export function claims({ names: { of }, query }: Access) {
   const KNOWN = `SELECT run_id FROM ${of('head')} WHERE run_id = ANY($1::text[])`;
   /** Rows as they were seen last, by name; undefined for none. Other processes may have changed them since. */
   const seen = new Map<string, ClaimRow | undefined>();
-  const macs = new Map<string, string>();
+  const macOf = macs();
   let secret: Uint8Array | undefined;
 
   /** Call it before a transaction, which holds a connection. */
@@ -28,16 +27,6 @@ export function claims({ names: { of }, query }: Access) {
     const [row] = await query<{ value: string; checksum: number }>(SECRET, []);
     secret = secretOf(row && { value: Buffer.from(row.value, 'hex'), checksum: row.checksum });
     return secret;
-  }
-
-  function macOf(under: Uint8Array, key: ClaimKey): string {
-    const text = JSON.stringify([key.tenant, key.intent, key.key]);
-    let mac = macs.get(text);
-    if (mac === undefined) {
-      mac = claimMac(under, key);
-      keep(macs, text, mac);
-    }
-    return mac;
   }
 
   function changed(
@@ -118,9 +107,4 @@ export function claims({ names: { of }, query }: Access) {
       return rows.map((row) => ({ mac: row.mac, claim: tombstone(readable(row)), before: row }));
     },
   };
-}
-
-function keep<T>(all: Map<string, T>, key: string, value: T): void {
-  if (all.size >= MOST && !all.has(key)) all.delete(all.keys().next().value as string);
-  all.set(key, value);
 }

@@ -7,17 +7,6 @@ import type { Query } from './client.ts';
 
 const FIELDS = ['call', 'at', 'tool', 'outcome', 'amount', 'open', 'first_run', 'first_call'].map((field) => `e.${field}`).join(', ');
 
-/** The rows that changes make, if what is stored does not matter, as of nearly all appends. */
-export function certainEffects(changes: readonly EffectChange[]): StoredEffect[] | undefined {
-  const rows: StoredEffect[] = [];
-  for (const change of changes) {
-    if (change.to !== 'ended' && change.to !== 'repeated') return undefined;
-    const row = changedEffect(undefined, change);
-    if (row) rows.push(row);
-  }
-  return rows;
-}
-
 export type Effects = ReturnType<typeof effects>;
 
 export function effects({ names: { of }, query }: Access) {

@@ -2,6 +2,7 @@
 import { decode } from '../../../journal/codec.ts';
 import type { Entry } from '../../../journal/entries.ts';
 import { damaged } from '../../../journal/refuse.ts';
+import { blobHashes } from '../rows/hashes.ts';
 import type { Access } from './access.ts';
 import type { Query } from './client.ts';
 import type { Names } from './schema.ts';
@@ -15,11 +16,9 @@ export interface EntryRow {
 /** Appends read at a time. */
 const CHUNK = 64;
 
-/** The blobs of rows, by hash. A text of the user's that looks like a hash finds nothing, or a blob that is not asked for. */
+/** The blobs of rows, by hash. */
 export async function blobsOf(query: Query, { of }: Names, rows: readonly EntryRow[]): Promise<(hash: string) => string | undefined> {
-  const hashes = new Set<string>();
-  for (const { body } of rows)
-    if (body.includes('"blobs":{')) for (const [found] of body.matchAll(/(?<=")[0-9a-f]{64}(?=")/g)) hashes.add(found);
+  const hashes = blobHashes(rows);
   if (hashes.size === 0) return () => undefined;
   const found = await query<{ hash: string; body: string }>(`SELECT hash, body FROM ${of('blob')} WHERE hash = ANY($1::text[])`, [
     [...hashes],

@@ -3,9 +3,9 @@ import { crc32 } from 'node:zlib';
 import type { Records } from '../../../journal/records.ts';
 import { recordConflict, recordDamaged } from '../../../journal/refuse.ts';
 import type { Json } from '../../../json.ts';
+import { nonceOf } from '../rows/nonce.ts';
 import type { Access } from './access.ts';
 import type { Query } from './client.ts';
-import { nonceOf } from './nonce.ts';
 
 interface ValueRow {
   id: number;

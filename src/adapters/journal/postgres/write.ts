@@ -6,15 +6,16 @@ import { inboxOver } from '../../../journal/inbox.ts';
 import type { AppendOptions, RunHead } from '../../../journal/port.ts';
 import { conflict, sessionBusy } from '../../../journal/refuse.ts';
 import { rowOf } from '../rows/claim.ts';
+import { certainEffects } from '../rows/effect.ts';
+import { nonceOf } from '../rows/nonce.ts';
 import type { Access } from './access.ts';
 import { type Append, type Appended, appendOne, type SeenClaim } from './append.ts';
 import type { Claims } from './claims.ts';
 import type { Query } from './client.ts';
-import { certainEffects, type Effects } from './effects.ts';
+import type { Effects } from './effects.ts';
 import { breaks, sawOther } from './errors.ts';
 import type { Inboxes } from './inbox.ts';
 import { inboxRows } from './inbox-rows.ts';
-import { nonceOf } from './nonce.ts';
 import type { AppendRecord } from './records.ts';
 
 /** How often an append is tried again because what it saw has changed. */

@@ -1,5 +1,5 @@
-/** An effect as a row. */
-import type { EffectOutcome, StoredEffect } from '../../../journal/effects.ts';
+/** Effects as rows. */
+import { changedEffect, type EffectChange, type EffectOutcome, type StoredEffect } from '../../../journal/effects.ts';
 
 export interface EffectColumns {
   run_id: string;
@@ -24,4 +24,15 @@ export function storedOf({ call, at, tool, outcome, amount, open, first_run, fir
     open: open === null ? undefined : true,
     first: first_run === null || first_call === null ? undefined : { run: first_run, call: first_call },
   };
+}
+
+/** The rows that changes make, if what is stored does not matter, as of nearly all appends. */
+export function certainEffects(changes: readonly EffectChange[]): StoredEffect[] | undefined {
+  const rows: StoredEffect[] = [];
+  for (const change of changes) {
+    if (change.to !== 'ended' && change.to !== 'repeated') return undefined;
+    const row = changedEffect(undefined, change);
+    if (row) rows.push(row);
+  }
+  return rows;
 }
