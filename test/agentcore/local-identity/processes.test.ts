@@ -45,15 +45,30 @@ async function consented(): Promise<string[]> {
 const start = (args: readonly string[]): ChildProcess =>
   spawn(process.execPath, ['--import', join(root, 'scripts', 'source.ts'), script, ...args], {
     cwd: root,
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
+
+/** Once it is ready, it asks. */
+async function ask(child: ChildProcess): Promise<ChildProcess> {
+  await once(child.stderr as NodeJS.ReadableStream, 'data');
+  child.stdin?.write('go');
+  return child;
+}
 
 const said = async ({ stdout }: ChildProcess) => JSON.parse(await text(stdout as NodeJS.ReadableStream)) as string[];
 
 test('three processes that renew at once use the refresh token once, and have the same token', async () => {
   const args = await consented();
   const from = server.requests.length;
-  const got = (await Promise.all([1, 2, 3].map(() => said(start(args))))).flat();
+  // the first request is held for a while: one of another process that did not wait would arrive meanwhile
+  server.before = (_, grant) => {
+    if (grant !== 'refresh_token') return undefined;
+    server.before = () => undefined;
+    return new Promise((resolve) => setTimeout(resolve, 1_500));
+  };
+  const all = [1, 2, 3].map(() => start(args));
+  await Promise.all(all.map(ask));
+  const got = (await Promise.all(all.map(said))).flat();
   expect(got).toHaveLength(15);
   expect(new Set(got).size).toBe(1);
   expect(server.requests.slice(from)).toHaveLength(1);
@@ -63,7 +78,6 @@ test('three processes that renew at once use the refresh token once, and have th
 test('a process that dies before its renewal reaches the provider is waited for, and the next one renews', async () => {
   const args = await consented();
   const from = server.requests.length;
-  const dies = start(args);
   const reached = new Promise<void>((resolve) => {
     // the first request never gets an answer, and its refresh token is not used
     server.before = () => {
@@ -72,10 +86,11 @@ test('a process that dies before its renewal reaches the provider is waited for,
       return new Promise(() => undefined);
     };
   });
+  const dies = await ask(start(args));
   await reached;
   dies.kill('SIGKILL');
   await once(dies, 'exit');
-  const got = await said(start(args));
+  const got = await said(await ask(start(args)));
   expect(new Set(got).size).toBe(1);
   expect(await server.whose(got[0] ?? '')).toMatchObject({ user: 'ana' });
   expect(server.requests.slice(from).map(({ grant }) => grant)).toContain('refresh_token');

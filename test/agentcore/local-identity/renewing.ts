@@ -1,10 +1,13 @@
-/** A process that asks for one token, many times at once: `renewing.ts {vault} {key} {issuer} {callback} {now}`. It says the tokens that it got. */
+/** A process that asks for one token, many times at once, when it is told to on its input: `renewing.ts {vault} {key} {issuer} {callback} {now}`. It says the tokens that it got. */
 import { localIdentity, sqliteVault } from 'rondo/identity';
 import { CLIENT } from './server.ts';
 
 const [path = '', key = '', issuer = '', callback = '', now = ''] = process.argv.slice(2);
 const vault = sqliteVault(path, { current: 'k1', keys: { k1: key } }, { now: () => Number(now) });
 const identity = localIdentity({ vault, callback, providers: { calendar: { discovery: issuer, ...CLIENT } }, now: () => Number(now) });
+process.stderr.write('ready');
+await new Promise((resolve) => process.stdin.once('data', resolve));
+process.stdin.destroy();
 const got = await Promise.all(
   Array.from({ length: 5 }, () =>
     identity.get({
