@@ -3,18 +3,27 @@
  * while the approval is open: started again, the page asks again. "Where is order 42?" needs your consent. "I like green tea." is remembered in the next
  * session, until you forget it.
  *
- * npm run assistant -- --wire: the same program as a runtime of a local AgentCore, driven by the AWS client; see wire.ts.
+ * npm run assistant -- --wire: the same page and program, with the agent in sessions of a local AgentCore, and its tokens and memory there.
+ * npm run assistant -- --script: a runtime driven by the AWS client, without a page; see script.ts.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startAgentCore } from 'rondo/agentcore/wire';
+import { type AgentCore, startAgentCore } from 'rondo/agentcore/wire';
 import { listen } from 'rondo/server';
+import { container, deployed, IMAGE } from './deployed.ts';
 import { parcels } from './parcels.ts';
-import { CONSENT, SIGNED_IN, web } from './web.ts';
+import { CONSENT, SIGNED_IN, type WebOptions, web } from './web.ts';
 
-async function wire(): Promise<void> {
-  const { onTheWire } = await import('./wire.ts');
+type Running = Pick<WebOptions, 'socket' | 'engine' | 'identity' | 'memory' | 'resume'>;
+
+const PORT = Number(process.env.ASSISTANT_PORT ?? 3_000);
+/** The address of the page, which is registered at the authorization server. */
+const PAGE = `http://127.0.0.1:${PORT}`;
+const CALLBACK = PAGE + CONSENT;
+
+async function script(): Promise<void> {
+  const { onTheWire } = await import('./script.ts');
   const folder = mkdtempSync(join(tmpdir(), 'rondo-assistant-'));
   try {
     const { refunds } = await onTheWire(folder, console.log);
@@ -24,38 +33,55 @@ async function wire(): Promise<void> {
   }
 }
 
-const PORT = Number(process.env.ASSISTANT_PORT ?? 3_000);
-/** The address of the page, which is registered at the authorization server. */
-const PAGE = `http://127.0.0.1:${PORT}`;
+/** The agent in this process, with files of this machine. */
+async function here(): Promise<Running> {
+  // this machine, even if it is a container: only it may call
+  process.env.LOCAL_DEV ??= '1';
+  process.env.ASSISTANT_CALLBACK = CALLBACK;
+  const { engine, server, own } = await import('./serve.ts');
+  if (!own) throw new Error('the settings of the program were not read');
+  return { socket: `${server.url.replace('http', 'ws')}/ws`, engine, ...own, resume: true };
+}
 
-async function chat(): Promise<void> {
-  const folder = process.env.ASSISTANT_FOLDER ?? 'assistant-data';
+/** The agent in sessions of AgentCore. This process records decisions, and the session goes on with the run. */
+async function there(local: AgentCore, env: Readonly<Record<string, string>>): Promise<Running> {
+  Object.assign(process.env, local.env);
+  const { settings, socketPath } = await deployed({ signIn: local.authorization, callback: CALLBACK, env });
+  const [{ parts }, { Engine }, { sqliteJournal }] = await Promise.all([
+    import('./parts.ts'),
+    import('rondo'),
+    import('rondo/journal/sqlite'),
+  ]);
+  const engine = new Engine({ journal: sqliteJournal(settings.ASSISTANT_JOURNAL as string) });
+  return { socket: local.url.replace('http', 'ws') + socketPath, engine, ...(await parts(settings)), resume: false };
+}
+
+async function chat(wire: boolean): Promise<void> {
+  const folder = process.env.ASSISTANT_FOLDER ?? (wire ? mkdtempSync(join(tmpdir(), 'rondo-assistant-')) : 'assistant-data');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const local = await startAgentCore({
     state: join(folder, 'agentcore.db'),
-    identity: { authorization: { users: ['ana', 'ben'], redirectUrls: [PAGE + SIGNED_IN, PAGE + CONSENT] } },
+    bindings: { [`container:${IMAGE}`]: container },
+    sessions: { logs: join(folder, 'logs') },
+    identity: { authorization: { users: ['ana', 'ben'], redirectUrls: [PAGE + SIGNED_IN, CALLBACK] } },
   });
   const { discoveryUrl, clientId, clientSecret } = local.authorization;
   const carrier = await parcels(discoveryUrl);
-  Object.assign(process.env, {
-    // this machine, even if it is a container: only it may call
-    LOCAL_DEV: process.env.LOCAL_DEV ?? '1',
+  const env = {
     ASSISTANT_FOLDER: folder,
     ASSISTANT_JOURNAL: process.env.ASSISTANT_JOURNAL ?? join(folder, 'runs.db'),
     ASSISTANT_DISCOVERY_URL: discoveryUrl,
     ASSISTANT_CLIENT_ID: clientId,
-    ASSISTANT_CLIENT_SECRET: clientSecret,
-    ASSISTANT_CALLBACK: PAGE + CONSENT,
     PARCELS_URL: carrier.url,
-  });
-  const { engine, server, own } = await import('./serve.ts');
-  if (!own) throw new Error('the settings above were not read');
-  const socket = `${server.url.replace('http', 'ws')}/ws`;
+  };
+  Object.assign(process.env, env, { ASSISTANT_CLIENT_SECRET: clientSecret });
+  const running = await (wire ? there(local, env) : here());
   const signIn = { discoveryUrl, clientId, clientSecret };
-  const page = await listen(await web({ url: PAGE, socket, signIn, engine, ...own, resume: true }), { port: PORT });
-  console.log(`${page.url}   (sign in as ana or ben; the agent: ${server.url})`);
+  const page = await listen(await web({ url: PAGE, signIn, ...running }), { port: PORT });
+  console.log(`${page.url}   (sign in as ana or ben; the agent: ${running.socket})`);
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => void Promise.all([page.close(), carrier.close(), local.close()]));
+    process.once(signal, () => void Promise.all([page.close(), carrier.close(), local.close(), running.engine.close()]));
 }
 
-await (process.argv.includes('--wire') ? wire() : chat());
+const { argv } = process;
+await (argv.includes('--script') ? script() : chat(argv.includes('--wire')));

@@ -10,6 +10,15 @@ export interface Parts {
 
 /** @param env the settings of the program: see main.ts, which makes them. */
 export async function parts(env: NodeJS.ProcessEnv): Promise<Parts> {
+  const { AGENTCORE_MEMORY_ID, AGENTCORE_WORKLOAD } = env;
+  if (AGENTCORE_MEMORY_ID && AGENTCORE_WORKLOAD) {
+    const { agentcoreIdentity } = await import('rondo/agentcore/identity');
+    const { agentcoreMemory } = await import('rondo/agentcore/memory');
+    return {
+      identity: agentcoreIdentity({ workload: AGENTCORE_WORKLOAD, returnUrl: wanted(env, 'ASSISTANT_CALLBACK') }),
+      memory: remember(agentcoreMemory({ memoryId: AGENTCORE_MEMORY_ID, namespaces: ['/facts/{actorId}/', '/notes/{actorId}/'] })),
+    };
+  }
   const folder = wanted(env, 'ASSISTANT_FOLDER');
   const [discovery, clientId, clientSecret] = [
     wanted(env, 'ASSISTANT_DISCOVERY_URL'),

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { assistantRuntime, invoke, onTheWire } from '../../examples/assistant/wire.ts';
+import { assistantRuntime, invoke, onTheWire } from '../../examples/assistant/script.ts';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { Engine } from '../../src/index.ts';
 import { folder } from '../folder.ts';
@@ -34,8 +34,8 @@ test('without a journal that outlives the session, no session starts', async () 
   expect(readFileSync(join(own, 'logs', log), 'utf8')).toContain('the journal is on the disk of this session');
 });
 
-test('npm run assistant -- --wire', async () => {
-  const main = spawn(process.execPath, ['--import', './scripts/source.ts', 'examples/assistant/main.ts', '--wire'], {
+test('npm run assistant -- --script', async () => {
+  const main = spawn(process.execPath, ['--import', './scripts/source.ts', 'examples/assistant/main.ts', '--script'], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { PATH: process.env.PATH, TMPDIR: folder('assistant') },
   });

@@ -114,6 +114,21 @@ test('a page of a browser sends its token as a subprotocol', async () => {
   expect(refused).toContain('401');
 });
 
+test('the program gets that token as a header, if its allow-list has it', async () => {
+  const { of, token } = await guarded({ requestHeaderConfiguration: { requestHeaderAllowlist: ['Authorization'] } });
+  const at = `${of.server.url.replace('http', 'ws')}/runtimes/${encodeURIComponent(of.arn)}/ws?X-Amzn-Bedrock-AgentCore-Runtime-Session-Id=${sessionId('one')}`;
+  const own = await token();
+  const socket = new WebSocket(at, [
+    `base64UrlBearerAuthorization.${Buffer.from(own).toString('base64url')}`,
+    'base64UrlBearerAuthorization',
+  ]);
+  const first = await new Promise<string>((resolve, reject) =>
+    socket.once('message', (bytes) => resolve(String(bytes))).once('error', reject),
+  );
+  expect(JSON.parse(first)).toMatchObject({ authorization: `Bearer ${own}` });
+  socket.terminate();
+});
+
 test('an MCP client works with a session id that its server did not make', async () => {
   const { of, url, token } = await guarded({ protocolConfiguration: { serverProtocol: 'MCP' } }, { command: ['node', MCP] });
   const connect = async (o: { sessionId?: string } = {}) => {

@@ -12,29 +12,32 @@ import { executablePath, why } from './chromium.ts';
 const root = join(import.meta.dirname, '../..');
 const soon = { timeout: 60_000 };
 let browser: Browser;
-let child: ChildProcess;
 let url: string;
 
 beforeAll(async () => {
-  if (!executablePath) return;
-  browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
-  const port = await freePort();
-  child = spawn(process.execPath, ['--import', join(root, 'scripts/source.ts'), join(root, 'examples/assistant/main.ts')], {
-    env: { ...process.env, ASSISTANT_PORT: String(port), PORT: '0', ASSISTANT_FOLDER: folder('signed-in') },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const { value } = await createInterface(child.stdout as NodeJS.ReadableStream)
-    [Symbol.asyncIterator]()
-    .next();
-  url = String(value).split(' ')[0] as string;
-}, 120_000);
+  if (executablePath) browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+});
+afterAll(() => browser?.close());
 
-afterAll(async () => {
-  await browser?.close();
-  if (!child) return;
+/** Starts the program. @returns the process, once its page is there. */
+async function started(args: readonly string[]): Promise<ChildProcess> {
+  const port = await freePort();
+  const main = join(root, 'examples/assistant/main.ts');
+  const child = spawn(process.execPath, ['--import', join(root, 'scripts/source.ts'), main, ...args], {
+    env: { ...process.env, ASSISTANT_PORT: String(port), PORT: '0', ASSISTANT_FOLDER: folder('signed-in') },
+    // with --wire it warns that a strategy without a model takes what users say, sentence by sentence
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const { value } = await createInterface(child.stdout)[Symbol.asyncIterator]().next();
+  url = String(value).split(' ')[0] as string;
+  return child;
+}
+
+async function ended(child: ChildProcess): Promise<void> {
   child.kill('SIGTERM');
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-}, 60_000);
+  expect(child.exitCode).toBe(0);
+}
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
@@ -98,7 +101,16 @@ async function remembers(page: Page, text: string[]): Promise<void> {
     .toEqual(text);
 }
 
-describe.skipIf(!executablePath)(`the assistant of a user who is signed in, in Chromium${why}`, () => {
+describe.skipIf(!executablePath).each([
+  { where: 'with files of this machine', args: [] },
+  { where: 'in sessions of a local AgentCore, which keeps its tokens and its memory', args: ['--wire'] },
+])(`the assistant of a user who is signed in, $where, in Chromium${why}`, ({ args }) => {
+  let child: ChildProcess;
+  beforeAll(async () => {
+    child = await started(args);
+  }, 120_000);
+  afterAll(() => ended(child), 60_000);
+
   test('a consent pauses the run, and it goes on in the chat once the user gave it; a second question needs none', async () => {
     const { page, problems } = await signedIn('ana');
     await say(page, 'Where is order 42?');

@@ -1,5 +1,6 @@
 /** The WebSocket connections of Runtime: to the program's own `/ws`, and to shells in its session. */
 import { randomUUID } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
 import { PREFIX, SESSION } from '../../headers.ts';
@@ -48,7 +49,9 @@ export function sockets(world: World, host: Host, targets: Targets): (upgrade: U
     const { gone, stay } = left(socket);
     // what a browser cannot send as a header is in the query, which a signed URL covers
     const inQuery = [...query].map(([name, value]) => [name.toLowerCase(), value] as const).filter(([name]) => name.startsWith(PREFIX));
-    const headers = { ...request.headers, ...Object.fromEntries(inQuery) };
+    // a token that came as a protocol is the caller's as one in a header is
+    const { authorization = target.userToken === undefined ? undefined : `Bearer ${target.userToken}` } = request.headers;
+    const headers: IncomingHttpHeaders = { ...request.headers, authorization, ...Object.fromEntries(inQuery) };
     const id = checked(String(headers[SESSION] ?? randomUUID()), 'runtimeSessionId', 33, 256);
     const { WebSocket, WebSocketServer } = await library();
     const one = (name: string) => [request.headers[name]].flat()[0];
