@@ -23,6 +23,7 @@ import { graphs } from './scenarios/graphs.ts';
 import { harness } from './scenarios/harness.ts';
 import { importing } from './scenarios/importing.ts';
 import { keys } from './scenarios/keys.ts';
+import { learning } from './scenarios/learning.ts';
 import { postgres } from './scenarios/postgres.ts';
 import { queue } from './scenarios/queue.ts';
 import { recall } from './scenarios/recall.ts';
@@ -53,6 +54,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   serving,
   sessions,
   vault,
+  learning,
   import: importing,
   harness,
 };
