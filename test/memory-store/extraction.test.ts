@@ -248,6 +248,31 @@ test('two memories on one file never work on an actor at the same time, and each
   expect(await all(stores[0] as MemoryStore)).toHaveLength(20);
 });
 
+test('while one memory on a file learns from an actor, another waits, also for other sessions', async () => {
+  const path = file();
+  const begun: string[] = [];
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const extract = own(async ({ lines }) => {
+    begun.push(...lines.map(({ text }) => text));
+    await held;
+    return lines.map(({ text }) => text);
+  });
+  const [first, second] = [memory({ strategies: [extract] }, path), memory({ strategies: [extract] }, path)];
+  await first.append(said('One.'));
+  await expect.poll(() => begun).toEqual(['One.']);
+  await second.append(said('Two.', { session: 's2' }));
+  const settled = second.settled();
+  // it has looked again and again meanwhile
+  for (let i = 0; i < 50; i++) await second.jobs();
+  expect(begun).toEqual(['One.']);
+  release();
+  await settled;
+  expect(await texts(first)).toEqual(['One.', 'Two.']);
+});
+
 test('a namespace with a variable without a value: the event is stored, that strategy is skipped, and explain says so', async () => {
   const store = memory({ strategies: [facts({ namespace: '/teams/{team}/{actorId}/' }), own(() => ['own'])] });
   const event = await store.append(said('I am vegan.'));

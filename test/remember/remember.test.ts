@@ -101,6 +101,7 @@ test('principals that differ have different actors, all of which AgentCore takes
     '__',
     'ü',
     'ana ',
+    'ana.',
     'u-ana',
     't-acme__ana',
     'x'.repeat(400),
