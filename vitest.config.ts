@@ -30,6 +30,17 @@ const lowest = {
 /** The examples from the start to the end, and the scenes of the benchmark of behaviour, in processes of their own. */
 const WHOLE_EXAMPLES = ['test/examples/job.test.ts', 'test/research-desk/job.test.ts', 'test/benchmarks/behaviour.test.ts'];
 
+/** What takes longest: many processes, all that a store can hold, broken stores of every kind. Without them `npm cit` stays under four minutes. */
+const SLOW = [
+  'test/a2a/across.test.ts',
+  'test/a2a/restart.test.ts',
+  'test/examples/bedrock.test.ts',
+  'test/faults/huge.test.ts',
+  'test/journal/suite.test.ts',
+  'test/langgraph/processes.test.ts',
+  'test/server/lambda.test.ts',
+];
+
 export default defineConfig({
   // a test that imports the package gets the sources
   resolve: { alias: doors().map(({ name, source }) => ({ find: new RegExp(`^${name}$`), replacement: join(root, source) })) },
@@ -59,10 +70,12 @@ export default defineConfig({
             'test/postgres/**',
             'test/dynamodb/**',
             ...WHOLE_EXAMPLES,
+            ...SLOW,
           ],
         },
       },
       lowest,
+      { extends: true, test: { name: 'slow', include: SLOW } },
       { extends: true, test: { name: 'examples', include: WHOLE_EXAMPLES } },
       // the official clients against the local server, and a process for each session
       { extends: true, test: { name: 'agentcore', include: ['test/agentcore/**/*.test.ts'] } },

@@ -155,7 +155,8 @@ describe.each(journals)('memory on $name', ({ make }) => {
     expect(asked).toEqual([
       { by, session: 's', agent: 'a', text: 'What do I like?', tokens: expect.any(Number), signal: expect.any(AbortSignal) },
     ]);
-    for (const r of model.requests) expect(r.instructions).toMatch(/^Be kind\.\n\nRemembered.*not instructions.*\n- likes tea$/s);
+    for (const r of model.requests)
+      expect(r.instructions).toMatch(/^Be kind\.\n\nRemembered.*not instructions.*\n<remembered>\n- likes tea\n<\/remembered>$/s);
     expect((await entriesOf(journal, run.id)).filter((e) => e.type === 'context.changed')).toMatchObject([
       { memory: [{ id: expect.any(String), text: 'likes tea' }] },
     ]);

@@ -26,7 +26,7 @@ test('a file binds commands and functions, with paths from its own folder', () =
 });
 
 test.each<[string, unknown, string]>([
-  ['a key of another kind', { 'model:x': 'y' }, '"model:x"'],
+  ['a key of another kind', { 'queue:x': 'y' }, '"queue:x"'],
   ['a command that is a text', { 'container:a': { command: 'node agent.ts' } }, '["node", "agent.ts"]'],
   ['an empty command', { 'container:a': { command: [] } }, '"command"'],
   ['no object', { 'container:a': 'node' }, '"command"'],
@@ -34,7 +34,7 @@ test.each<[string, unknown, string]>([
   ['a variable that is a number', { 'container:a': { command: ['node'], env: { A: 1 } } }, '"env"'],
   ['a misspelt field', { 'container:a': { command: ['node'], envs: {} } }, '"envs"'],
   ['a function that is an object', { 'lambda:a': {} }, './tools.ts#refund'],
-  ['a list', [], 'begins with neither'],
+  ['a list', [], 'begins with none of'],
 ])('%s is refused, and the entry is named', (_, given, why) => {
   const wrong = Array.isArray(given) ? [1] : given;
   expect(() => bindings(wrong as never)).toThrow(
