@@ -26,6 +26,6 @@ export default {
   ignoreExportsUsedInFile: { interface: true, type: true },
   // verify runs their commands
   ignoreDependencies: ['@arethetypeswrong/cli', 'publint'],
-  // of the system; tests of a full disk and of a shell that waits need them
-  ignoreBinaries: ['prlimit', 'mkfifo'],
+  // of the system; tests of DynamoDB Local, of a full disk and of a shell that waits need them
+  ignoreBinaries: ['java', 'mkfifo', 'prlimit'],
 } satisfies KnipConfig;

@@ -8,7 +8,7 @@ import type { Container } from 'rondo/agentcore/wire';
 
 /** The image that AWS would run. Here a command stands for it. */
 export const IMAGE = '123456789012.dkr.ecr.us-east-1.amazonaws.com/assistant:1';
-export const WORKLOAD = 'assistant';
+const WORKLOAD = 'assistant';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 export const container: Container = { command: ['node', '--import', path('../../scripts/source.ts'), path('serve.ts')] };

@@ -14,7 +14,7 @@ const there = () => {
   return server;
 };
 export const endpoint = () => there().endpoint;
-export const folder = () => there().folder;
+const folder = () => there().folder;
 
 /** A table that no other test has. */
 export async function freshTable(): Promise<string> {
@@ -24,7 +24,7 @@ export async function freshTable(): Promise<string> {
 }
 
 /** A table of this test, opened as often as asked. */
-export async function place() {
+async function place() {
   const table = await freshTable();
   return {
     table,

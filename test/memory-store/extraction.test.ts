@@ -231,6 +231,7 @@ test('what was not extracted when the memory was closed is extracted after it is
   expect(await texts(second)).toEqual(['I am Ana.', 'I am vegan.']);
 });
 
+// holds work.I2
 test('two memories on one file never work on an actor at the same time, and each event is learned from once', async () => {
   const path = file();
   let now = 0;
@@ -286,6 +287,7 @@ test('a namespace with a variable without a value: the event is stored, that str
   expect(explained?.why).toContain('The strategy "facts" skipped 2 events, without a value for {team}.');
 });
 
+// holds work.I2
 test('a session that is forgotten while it is learned from leaves nothing', async () => {
   let release = () => {};
   const held = new Promise<void>((resolve) => {

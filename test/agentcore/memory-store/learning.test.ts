@@ -75,6 +75,7 @@ async function learned(store: MemoryStore): Promise<string[]> {
   }
 }
 
+// holds work.I1
 test('processes are killed while they learn, and others go on: each event is learned from once, and none is lost', async () => {
   const path = join(folder('learning'), 'memory.db');
   const texts = await filled(path, 40);
@@ -111,6 +112,7 @@ test('three processes learn at the same time: never two from one actor, and each
       if (one.pid !== other.pid && one.actor === other.actor) expect(one.end <= other.begin || other.end <= one.begin).toBe(true);
 });
 
+// holds work.I3
 test('a job that ends its process each time fails at last, is listed, and can be redelivered', async () => {
   const path = join(folder('poison'), 'memory.db');
   const seed = sqliteMemory(path, { strategies: [idle] });

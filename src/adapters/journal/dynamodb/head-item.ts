@@ -37,7 +37,7 @@ export function storedHead(item: Row): StoredHead {
   };
 }
 
-export const usesOf = (item: Row): UseRow[] => (typeof item.uses === 'string' ? JSON.parse(item.uses) : []);
+const usesOf = (item: Row): UseRow[] => (typeof item.uses === 'string' ? JSON.parse(item.uses) : []);
 
 /** @throws RondoError `CONFIG_INVALID` for names that no key can hold. */
 export function headItem(stored: StoredHead): Key & Row {
