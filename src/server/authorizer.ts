@@ -3,6 +3,7 @@ import { invalid } from '../errors.ts';
 import type { Principal } from '../ports/principal.ts';
 import { type Auth, bearer } from './auth.ts';
 import { type Claims, type CustomClaim, checkCustomClaim, fitsClaim, type PrincipalClaims, principalFrom, scopesOf } from './claims.ts';
+import { publicFetch } from './egress.ts';
 import { isBadToken, isTrusted, type Jose, jose } from './jose.ts';
 
 /** The form of `customJWTAuthorizer` of AgentCore's control plane. At least one of the lists is needed; each that is given must be met. */
@@ -26,6 +27,8 @@ export interface JwtAuthorizerOptions extends CustomJwtAuthorizer {
   principal?: PrincipalClaims | ((claims: Claims) => Principal | undefined);
   /** The URL of the protected-resource document, which `WWW-Authenticate` names. */
   resourceMetadata?: string;
+  /** Origins of keys that are not public. Default: that of `discoveryUrl` alone. */
+  allow?: readonly string[];
 }
 
 /** A token that was let in, or why it was not: a word and a sentence for logs, which does not hold the token. */
@@ -76,7 +79,8 @@ export function jwtAuthorizer(o: JwtAuthorizerOptions): JwtAuthorizer {
   checkOptions(o);
   const { allowedAudience, allowedClients, allowedScopes, customClaims = [], principal, resourceMetadata } = o;
   const toPrincipal = typeof principal === 'function' ? principal : (claims: Claims) => principalFrom(claims, principal);
-  const issuerOf = cached(() => discover(o.discoveryUrl));
+  const fetched = publicFetch({ allow: [new URL(o.discoveryUrl).origin, ...(o.allow ?? [])], timeout: TIMEOUT });
+  const issuerOf = cached(() => discover(o.discoveryUrl, fetched));
 
   async function check(token: string): Promise<Checked> {
     const library = await jose();
@@ -171,12 +175,13 @@ function cached<T>(fetched: () => Promise<T>): () => Promise<T> {
   };
 }
 
-async function discover(url: string): Promise<Issuer> {
-  const { createRemoteJWKSet } = await jose();
-  const response = await fetch(url, { headers: { accept: 'application/json' }, redirect: 'error', signal: AbortSignal.timeout(TIMEOUT) });
+/** The address of the keys is the document's word, so they are fetched as what comes from outside. */
+async function discover(url: string, fetched: typeof fetch): Promise<Issuer> {
+  const { createRemoteJWKSet, customFetch } = await jose();
+  const response = await fetched(url, { headers: { accept: 'application/json' }, redirect: 'error', signal: AbortSignal.timeout(TIMEOUT) });
   if (!response.ok) throw new Error(`${url} answered HTTP ${response.status}`);
   const { issuer, jwks_uri: uri } = (await response.json()) as { [k: string]: unknown };
   if (typeof issuer !== 'string' || issuer === '') throw new Error(`${url} names no issuer`);
   if (typeof uri !== 'string' || !URL.canParse(uri) || !isTrusted(new URL(uri))) throw new Error(`${url} names no jwks_uri over https`);
-  return { issuer, keys: createRemoteJWKSet(new URL(uri)) };
+  return { issuer, keys: createRemoteJWKSet(new URL(uri), { [customFetch]: fetched }) };
 }

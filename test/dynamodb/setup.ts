@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { describe, inject, onTestFinished } from 'vitest';
-import { createDynamodbTable, type DynamodbJournalOptions, dynamodbJournal } from '../../src/adapters/journal/dynamodb.ts';
-import type { Journal } from '../../src/journal/port.ts';
+import { describe, inject } from 'vitest';
+import { createDynamodbTable } from '../../src/adapters/journal/dynamodb.ts';
 
 const server = inject('dynamodb');
 
@@ -14,24 +13,10 @@ const there = () => {
   return server;
 };
 export const endpoint = () => there().endpoint;
-const folder = () => there().folder;
 
 /** A table that no other test has. */
 export async function freshTable(): Promise<string> {
   const table = `test_${randomBytes(6).toString('hex')}`;
   await createDynamodbTable({ table, endpoint: endpoint() });
   return table;
-}
-
-/** A table of this test, opened as often as asked. */
-async function place() {
-  const table = await freshTable();
-  return {
-    table,
-    open(o: DynamodbJournalOptions = {}): Journal {
-      const journal = dynamodbJournal({ table, ...(o.client ? {} : { endpoint: endpoint() }), skew: 0, ...o });
-      onTestFinished(() => journal.close?.());
-      return journal;
-    },
-  };
 }

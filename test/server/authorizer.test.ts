@@ -240,3 +240,13 @@ test.each<[string, object]>([
   const discoveryUrl = 'https://id.example.com/.well-known/openid-configuration';
   await refused('CONFIG_INVALID', () => jwtAuthorizer({ discoveryUrl, ...o } as JwtAuthorizerOptions));
 });
+
+test('a document that names keys inside of the network gets no request there, unless the origin is allowed', async () => {
+  const [idp, inside] = [await issuer(), await issuer()];
+  idp.jwks = `${inside.url}/jwks`;
+  const o = { discoveryUrl: idp.discoveryUrl, allowedClients: ['1example23456789'] };
+  const token = await inside.token(SHAPES.cognito, { issuer: idp.url });
+  await expect(jwtAuthorizer(o).check(token)).rejects.toMatchObject({ code: 'ADDRESS_REFUSED' });
+  expect(inside.asked).toEqual([]);
+  expect(await jwtAuthorizer({ ...o, allow: [inside.url] }).check(token)).toMatchObject({ ok: true });
+});

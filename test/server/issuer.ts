@@ -61,6 +61,8 @@ export interface Issuer {
   readonly publicKey: KeyObject;
   /** Signs with another key from now on, and publishes only that. */
   rotate(): void;
+  /** Where its document says that the keys are. */
+  jwks: string;
   /** Whether it answers at all. */
   up: boolean;
   readonly asked: string[];
@@ -77,8 +79,7 @@ export async function issuer(): Promise<Issuer> {
       const jwk = { ...(await exportJWK(keys.publicKey)), kid: String(kid), alg: 'RS256', use: 'sig' };
       return response.end(JSON.stringify({ keys: [jwk] }));
     }
-    if (request.url === '/.well-known/openid-configuration')
-      return response.end(JSON.stringify({ issuer: self.url, jwks_uri: `${self.url}/jwks` }));
+    if (request.url === '/.well-known/openid-configuration') return response.end(JSON.stringify({ issuer: self.url, jwks_uri: self.jwks }));
     response.writeHead(404).end();
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -87,6 +88,7 @@ export async function issuer(): Promise<Issuer> {
   const self: Issuer & { asked: string[] } = {
     url,
     discoveryUrl: `${url}/.well-known/openid-configuration`,
+    jwks: `${url}/jwks`,
     up: true,
     asked: [],
     get publicKey() {

@@ -7,7 +7,7 @@ export class TooLong extends Error {}
 const MOST = 1_000_000;
 
 /** @param sending called just before the request is sent. What it throws is thrown, and nothing is sent. */
-export function boundedFetch(fetch: Fetch = globalThis.fetch, sending?: () => void): Fetch {
+export function boundedFetch(fetch: Fetch, sending?: () => void): Fetch {
   return async (url, init) => {
     sending?.();
     const response = await fetch(url, { ...init, redirect: 'manual' });

@@ -35,7 +35,7 @@ export interface LocalIdentityOptions {
   signIn?: string;
   /** Milliseconds for each request to a provider. Default 10,000. */
   timeout?: number;
-  /** For the requests to providers. Default: the global one. */
+  /** For the requests to providers. Default: `publicFetch()`, which reaches public addresses and the origins that `providers` names. */
   fetch?: Fetch;
   /** Epoch milliseconds. Default `Date.now`. */
   now?: () => number;

@@ -2,6 +2,7 @@
 import type { Configuration, ServerMetadata, TokenEndpointResponse } from 'openid-client';
 import { invalid } from '../../errors.ts';
 import type { Assertion } from '../../ports/identity.ts';
+import { publicFetch } from '../../server/egress.ts';
 import { isTrusted } from '../../server/jose.ts';
 import { boundedFetch, type Fetch } from './bounded-fetch.ts';
 import { explained, invalidAnswer } from './oauth-errors.ts';
@@ -79,6 +80,8 @@ function library(): Promise<Library> {
 
 /** Methods throw RondoError `PROVIDER_UNAVAILABLE`, `PROVIDER_REFUSED`, `PROVIDER_ANSWER_INVALID`, or `CONFIG_INVALID`. */
 export function oauth(name: string, provider: Provider, { fetch, timeout = 10_000, now = Date.now }: OAuthOptions = {}): OAuth {
+  // the endpoints that a discovery document names come from outside, and the client's secret is sent to them
+  const send = fetch ?? publicFetch({ allow: configuredOrigins(provider) });
   let known: { server: ServerMetadata; until: number } | undefined;
 
   async function serverOf(lib: Library): Promise<ServerMetadata> {
@@ -98,7 +101,7 @@ export function oauth(name: string, provider: Provider, { fetch, timeout = 10_00
     try {
       const found = await lib.discovery(url, provider.clientId ?? '', undefined, undefined, {
         timeout: timeout / 1_000,
-        [lib.customFetch]: boundedFetch(fetch) as never,
+        [lib.customFetch]: boundedFetch(send) as never,
         ...(url.protocol === 'http:' && { execute: [lib.allowInsecureRequests] }),
       });
       const server = found.serverMetadata();
@@ -116,7 +119,7 @@ export function oauth(name: string, provider: Provider, { fetch, timeout = 10_00
     const server = await serverOf(lib);
     const config = new lib.Configuration(server, provider.clientId ?? '', undefined, authOf(lib, provider));
     config.timeout = timeout / 1_000;
-    config[lib.customFetch] = boundedFetch(fetch, sending) as never;
+    config[lib.customFetch] = boundedFetch(send, sending) as never;
     if (new URL(server.token_endpoint ?? server.issuer).protocol === 'http:') lib.allowInsecureRequests(config);
     try {
       return await request(lib, config);
@@ -207,6 +210,10 @@ function authOf(lib: Library, { clientSecret, clientKey, clientAuth = 'basic' }:
 }
 
 /** A discovery document sends secrets nowhere but over https, or to this machine. */
+/** Where this application was told to look, which may be inside of its network. */
+const configuredOrigins = ({ discovery, endpoints }: Provider): string[] =>
+  [discovery, ...Object.values(endpoints ?? {})].flatMap((url) => (url === undefined ? [] : new URL(url).origin));
+
 function checkServer(name: string, server: ServerMetadata): void {
   if (!server.token_endpoint) throw invalidAnswer(name, 'no token endpoint');
   for (const url of [server.token_endpoint, server.authorization_endpoint, server.revocation_endpoint])

@@ -153,3 +153,19 @@ test.each([
   expect(make).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringMatching(message) }));
   expect(make).toThrow(expect.objectContaining({ message: expect.not.stringContaining(SECRET) }));
 });
+
+test('a document that names an endpoint inside of the network gets no request there, and no secret', async () => {
+  const seen: string[] = [];
+  const inside = createServer((request, response) => {
+    seen.push(request.url ?? '');
+    response.end('{}');
+  });
+  await new Promise<void>((resolve) => inside.listen(0, '127.0.0.1', resolve));
+  ends.push(async () => void inside.close());
+  const origin = `http://127.0.0.1:${(inside.address() as AddressInfo).port}`;
+  const identity = await identityOf((request, response, issuer) =>
+    json({ issuer, token_endpoint: `${origin}/token`, authorization_endpoint: `${issuer}/auth` })(request, response, issuer),
+  );
+  expect((await refusal(identity.get(ask()))).code).toBe('PROVIDER_UNAVAILABLE');
+  expect(seen).toEqual([]);
+});

@@ -27,7 +27,6 @@ export const LAST_ROW = `e#${LAST}`;
 
 /** The store's own items. */
 export const STORE: Key = { pk: 'store', sk: 'store' };
-const INBOX: Key = { pk: 'store', sk: 'inbox' };
 
 /** Bytes of a sort key that is kept as it is. A longer one is cut off, and told apart by its hash. */
 const KEPT = 900;
