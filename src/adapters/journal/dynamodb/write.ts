@@ -71,7 +71,7 @@ export function writer(access: Access, heads: Heads, parts: readonly Part[], len
     const { body, checksum, blobs } = encode(entries);
     const own =
       entries.length > 0 ? rowOf(pk, { seq: expected, count: entries.length, nonce, body, checksum }) : { row: undefined, parts: [] };
-    let written: readonly Put[] = [];
+    let early = false;
     let seen = expected === 0 ? undefined : heads.seen(runId);
     // a run that begins is not looked for
     let fresh = expected !== 0 && seen === undefined;
@@ -83,9 +83,9 @@ export function writer(access: Access, heads: Heads, parts: readonly Part[], len
       if (held !== expected || seen?.gone) {
         if (fresh) {
           if (entries.length > 0 && (await nonceAt(access, pk, expected)) === nonce) return;
-          await takeBack(access, written);
+          if (early) await takeBack(access, own.parts);
           // it was removed: what was written ahead of this append must not stay
-          if (!seen && written.length > 0) await access.purge(pk);
+          if (!seen && early) await access.purge(pk);
           throw conflict(runId, expected, seen?.gone ? 0 : held);
         }
         seen = await heads.look(runId);
@@ -114,9 +114,9 @@ export function writer(access: Access, heads: Heads, parts: readonly Part[], len
       const later = others.flatMap(({ later = [] }) => later);
       // as many as there is room for, in the same transaction
       writes.push(...later.splice(0, Math.max(0, MOST_WRITES - writes.length)));
-      if (written.length === 0 && content.before.length > 0) {
+      if (content.before.length > 0) {
         await access.writeAll(content.before);
-        written = own.parts;
+        early = true;
       }
       try {
         await access.write(writes);
