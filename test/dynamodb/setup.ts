@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { describe, inject } from 'vitest';
-import { createDynamodbTable } from '../../src/adapters/journal/dynamodb.ts';
+import { describe, inject, onTestFinished } from 'vitest';
+import { createDynamodbTable, type DynamodbJournalOptions, dynamodbJournal } from '../../src/adapters/journal/dynamodb.ts';
+import type { Journal } from '../../src/journal/port.ts';
 
 const server = inject('dynamodb');
 
@@ -19,4 +20,17 @@ export async function freshTable(): Promise<string> {
   const table = `test_${randomBytes(6).toString('hex')}`;
   await createDynamodbTable({ table, endpoint: endpoint() });
   return table;
+}
+
+/** A table of this test, opened as often as asked. */
+export async function place() {
+  const table = await freshTable();
+  return {
+    table,
+    open(o: DynamodbJournalOptions = {}): Journal {
+      const journal = dynamodbJournal({ table, ...(o.client ? {} : { endpoint: endpoint() }), skew: 0, ...o });
+      onTestFinished(() => journal.close?.());
+      return journal;
+    },
+  };
 }
