@@ -1,17 +1,8 @@
 /** Callers' own tokens, kept for runs that go on without their caller. */
 import type { Assertion, Occasion } from '../../ports/identity.ts';
+import { expiryOf } from './expiry.ts';
 import { assertionPlace } from './places.ts';
 import type { Vault } from './vault.ts';
-
-/** When a JWT ends, epoch milliseconds; undefined for a token that does not say. It is not verified: the provider does that. */
-function expiryOf({ token }: Assertion): number | undefined {
-  try {
-    const { exp } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')) as { exp?: unknown };
-    return typeof exp === 'number' && Number.isFinite(exp) ? exp * 1_000 : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 export interface Assertions {
   /** The token of the request, or the one that was kept for its run; undefined if there is none, or it is over. */
@@ -25,13 +16,13 @@ export function assertions(vault: Vault, now: () => number, keeps: boolean): Ass
   return {
     async of(owner, r) {
       const { assertion } = r;
-      if (assertion && (expiryOf(assertion) ?? Number.POSITIVE_INFINITY) > now()) return { assertion, kept: false };
+      if (assertion && (expiryOf(assertion.token) ?? Number.POSITIVE_INFINITY) > now()) return { assertion, kept: false };
       const kept = keeps && ((await vault.get(assertionPlace(owner, r.runId))) as Assertion | undefined);
       return kept ? { assertion: kept, kept: true } : undefined;
     },
     async keep(owner, r) {
       const { assertion } = r;
-      const until = assertion && expiryOf(assertion);
+      const until = assertion && expiryOf(assertion.token);
       if (!keeps || !assertion || until === undefined || until <= now()) return;
       const place = assertionPlace(owner, r.runId);
       const known = (vault.peek(place) ?? (await vault.get(place))) as Assertion | undefined;

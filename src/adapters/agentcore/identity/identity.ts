@@ -11,6 +11,8 @@ import type {
   Occasion,
   Token,
 } from '../../../ports/identity.ts';
+import { addressOf } from '../../identity/address.ts';
+import { expiryOf } from '../../identity/expiry.ts';
 import { type Carried, carriedIn, carriedText, hashOf } from './carried.ts';
 import { awsNameOf, identityLine } from './line.ts';
 import { userIdOf } from './user-id.ts';
@@ -220,27 +222,12 @@ const withUser = ({ by, signal }: ConsentReturn, identifier: Identifier) => ({
   ...('userToken' in identifier && { assertion: { type: 'jwt', token: identifier.userToken } }),
 });
 
-/** Host and path. Not the scheme: a proxy may end TLS. */
-function addressOf(url: string): string {
-  const { host, pathname } = new URL(url);
-  return host + pathname;
-}
-
 const no = (code: ErrorCode, message: string, details?: JsonObject) => new RondoError(code, message, details && { details });
 
 /** The service does not say when a token ends. One that is a JWT says so itself. */
 function told(token: string, flow: NonNullable<Token['flow']>): Token {
-  const expiresAt = endOf(token);
+  const expiresAt = expiryOf(token);
   return { token, flow, ...(expiresAt !== undefined && { expiresAt }) };
-}
-
-function endOf(token: string): number | undefined {
-  try {
-    const { exp } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')) as { exp?: unknown };
-    return typeof exp === 'number' && Number.isFinite(exp) ? exp * 1_000 : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function check(o: AgentCoreIdentityOptions): void {
