@@ -5,7 +5,7 @@ import { each } from '../lives.ts';
 import { Tally } from '../tally.ts';
 import { ANA, DAY, HOUR, START } from './agents.ts';
 import { type Ended, judge, runsOf, type Verdict } from './verdict.ts';
-import { beside, type Phase, play, problemsOf, sampled, WaitingWorld } from './world.ts';
+import { areAlone, beside, type Phase, play, problemsOf, sampled, WaitingWorld } from './world.ts';
 
 const FIRST = START + HOUR / 2;
 const INSTANTS = [0, 1, 2, 3, 4].map((n) => FIRST + n * HOUR);
@@ -50,13 +50,6 @@ function judgeTimes(schedule: Schedule, runs: readonly Ended[], alone: boolean, 
   if (schedule.next !== FIRST + 5 * HOUR) verdict.differences.push(`${name} goes on at ${new Date(schedule.next ?? 0).toISOString()}`);
 }
 
-/** Three processes that were killed, or too slow, took the run over in turn and did not further it: it has failed, as it should. */
-const gaveUp = ({ entries }: Ended): boolean => {
-  const last = entries.at(-1);
-  const claims = entries.filter(({ type }) => type === 'run.started' || type === 'run.claimed').length;
-  return last?.type === 'run.settled' && last.error?.code === 'CRASH_LOOP' && claims >= 3;
-};
-
 async function verdictOf(dir: string, alone: boolean): Promise<Verdict> {
   const runs = await runsOf(dir);
   const now = TIMES.at(-1) as number;
@@ -64,7 +57,7 @@ async function verdictOf(dir: string, alone: boolean): Promise<Verdict> {
   const verdict = judge(
     dir,
     runs.filter(({ head }) => head.agent !== 'sleeper' || head.status !== 'paused'),
-    (run) => !alone && gaveUp(run),
+    alone,
   );
   const known = new Set(NAMES.flatMap((name) => INSTANTS.map((at) => idOf(name, at))));
   for (const { head } of runs) if (!known.has(head.runId)) verdict.duplicates.push(`${head.runId} is the run of no time`);
@@ -94,8 +87,7 @@ async function playAll(title: string, schedules: readonly (readonly Phase[])[]):
   await each(schedules, (phases) =>
     world.copy(async (dir) => {
       const lives = await play(dir, cast, phases);
-      const alone = phases.every(({ work = [] }) => work.length === 1);
-      tally.add([JSON.stringify(phases)], lives, await verdictOf(dir, alone));
+      tally.add([JSON.stringify(phases)], lives, await verdictOf(dir, areAlone(phases)));
       expect(problemsOf(lives)).toEqual([]);
     }),
   );

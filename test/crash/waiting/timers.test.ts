@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { each } from '../lives.ts';
 import { Tally } from '../tally.ts';
 import { ANA, HOUR, MINUTE, START } from './agents.ts';
-import { judge, runsOf, type Verdict } from './verdict.ts';
-import { type Phase, play, problemsOf, sampled, WaitingWorld } from './world.ts';
+import { gaveUp, judge, runsOf, type Verdict } from './verdict.ts';
+import { areAlone, type Phase, play, problemsOf, sampled, WaitingWorld } from './world.ts';
 
 const DUE = START + 90 * MINUTE;
 // before they are due, to the millisecond; when they are
@@ -21,13 +21,13 @@ beforeAll(() =>
 );
 afterAll(() => world.remove());
 
-async function verdictOf(dir: string): Promise<Verdict> {
+async function verdictOf(dir: string, alone: boolean): Promise<Verdict> {
   const runs = await runsOf(dir);
-  const verdict = judge(dir, runs);
+  const verdict = judge(dir, runs, alone);
   if (runs.length !== 4) verdict.lost.push(`there are ${runs.length} runs`);
   for (const { head, output, entries } of runs) {
     const { runId } = head;
-    if (!SLEEPERS.includes(runId)) continue;
+    if (!SLEEPERS.includes(runId) || gaveUp({ head, output, entries })) continue;
     const { wokeAt } = JSON.parse(String(output)) as { wokeAt: string };
     if (Date.parse(wokeAt) < DUE) verdict.differences.push(`${runId} woke at ${wokeAt}`);
     const ends = entries.filter((e) => e.type === 'call.finished' && JSON.stringify(e.output ?? null).includes('wokeAt'));
@@ -52,7 +52,7 @@ test('processes that wake runs, one or two at once, killed at their writes: each
   await each(schedules, (phases) =>
     world.copy(async (dir) => {
       const lives = await play(dir, cast, phases);
-      tally.add([JSON.stringify(phases)], lives, await verdictOf(dir));
+      tally.add([JSON.stringify(phases)], lives, await verdictOf(dir, areAlone(phases)));
       expect(problemsOf(lives)).toEqual([]);
     }),
   );

@@ -33,16 +33,23 @@ export function runsOf(dir: string): Promise<Ended[]> {
 }
 
 /**
- * Judges that every run has ended well, and that each of its effects was had once, or is honestly unknown.
- * @param may whether a run that has not completed has ended as it should.
+ * Three processes that were killed, or too slow, took the run over in turn and did not further it: it has failed, as it
+ * should. Where processes work at the same time, this happens by chance.
  */
-export function judge(dir: string, runs: readonly Ended[], may: (run: Ended) => boolean = () => false): Verdict {
+export const gaveUp = ({ entries }: Ended): boolean => {
+  const last = entries.at(-1);
+  const claims = entries.filter(({ type }) => type === 'run.started' || type === 'run.claimed').length;
+  return last?.type === 'run.settled' && last.error?.code === 'CRASH_LOOP' && claims >= 3;
+};
+
+/** Judges that every run has ended well, and that each of its effects was had once, or is honestly unknown. */
+export function judge(dir: string, runs: readonly Ended[], alone: boolean): Verdict {
   const verdict: Verdict = { duplicates: [], lost: [], differences: [], unknown: 0 };
   const done = deeds(dir).all();
   for (const run of runs) {
     const { head, entries } = run;
     const { runId, status } = head;
-    if (status !== 'completed' && !may(run)) verdict.lost.push(`${runId} is ${status}: ${JSON.stringify(entries.at(-1))}`);
+    if (status !== 'completed' && (alone || !gaveUp(run))) verdict.lost.push(`${runId} is ${status}: ${JSON.stringify(entries.at(-1))}`);
     entries.forEach((entry, i) => {
       if (entry.seq !== i) verdict.differences.push(`entry ${i} of ${runId} has the number ${entry.seq}`);
     });

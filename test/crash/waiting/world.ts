@@ -20,6 +20,9 @@ export interface Phase {
   fine?: boolean;
 }
 
+/** Only one process works at a time, so that nothing overlaps by chance. */
+export const areAlone = (phases: readonly Phase[]): boolean => phases.every(({ work = [] }) => work.length <= 1);
+
 export interface Cast {
   /** What is told by a process of its own, before the second of the times comes. */
   tells?: WaitingOrder['does'];
