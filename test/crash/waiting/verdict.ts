@@ -59,7 +59,7 @@ export function judge(dir: string, runs: readonly Ended[], alone: boolean): Verd
       if (ends.has(entry.call)) verdict.duplicates.push(`${runId}: call ${entry.call} has ended twice`);
       ends.set(entry.call, entry);
     }
-    judgeCalls({ runId, entries, ends }, done, verdict);
+    judgeCalls({ runId, entries, ends, over: gaveUp(run) }, done, verdict);
   }
   for (const [what, all] of grouped(done.filter(({ kind }) => kind === 'keyed')))
     if (all.length > 1) verdict.duplicates.push(`the key ${what} took effect ${all.length} times`);
@@ -70,9 +70,15 @@ export function judge(dir: string, runs: readonly Ended[], alone: boolean): Verd
   return verdict;
 }
 
-type Calls = { runId: string; entries: readonly Entry[]; ends: ReadonlyMap<string, EntryOf<'call.finished'>> };
+interface Calls {
+  runId: string;
+  entries: readonly Entry[];
+  ends: ReadonlyMap<string, EntryOf<'call.finished'>>;
+  /** The run was given up: what was under way then has not been found out. */
+  over: boolean;
+}
 
-function judgeCalls({ runId, entries, ends }: Calls, done: readonly Deed[], verdict: Verdict): void {
+function judgeCalls({ runId, entries, ends, over }: Calls, done: readonly Deed[], verdict: Verdict): void {
   for (const answer of entries) {
     if (answer.type !== 'model.responded') continue;
     const calls = answer.content.filter((part) => part.type === 'toolCall');
@@ -85,19 +91,24 @@ function judgeCalls({ runId, entries, ends }: Calls, done: readonly Deed[], verd
       const times = done.filter((deed) => deed.kind === name && (name === 'keyed' ? deed.what === what : deed.run === runId)).length;
       const started = entries.find((e) => e.type === 'call.started' && e.call === call)?.seq ?? Number.POSITIVE_INFINITY;
       const cut = entries.some((e) => e.type === 'run.claimed' && e.seq > started && e.seq < end.seq);
-      const wrong = problemOf(name, end, times, cut);
+      const wrong = problemOf(name, end, times, { cut, over });
       if (wrong) verdict.differences.push(`${runId}: ${name} ${what} ${wrong}`);
       else if (!end.ok) verdict.unknown++;
     }
   }
 }
 
-/** @param times how often it took effect. @param cut another process claimed the run while it was under way. */
-function problemOf(name: string, { ok, error }: EntryOf<'call.finished'>, times: number, cut: boolean): string | undefined {
+/** @param times how often it took effect. @param why `cut`: another process claimed the run while it was under way. `over`: the run was given up. */
+function problemOf(
+  name: string,
+  { ok, error }: EntryOf<'call.finished'>,
+  times: number,
+  { cut, over }: { cut: boolean; over: boolean },
+): string | undefined {
   if (ok) return times === 0 ? 'is told to have run, and did not' : undefined;
   if (error?.outcome !== 'unknown') return `ended with ${error?.code}, and took effect ${times} times`;
-  if (name === 'keyed') return 'is unknown, and could have been found out';
-  return cut ? undefined : 'is unknown, and no crash cut it off';
+  if (name === 'keyed' && !over) return 'is unknown, and could have been found out';
+  return cut || over ? undefined : 'is unknown, and no crash cut it off';
 }
 
 function grouped(all: readonly Deed[], by = ({ what }: Deed) => what): Map<string, Deed[]> {
