@@ -7,6 +7,7 @@ import {
 } from '@aws-sdk/client-bedrock-agentcore-control';
 import { afterEach, expect, test } from 'vitest';
 import { type AgentCore, type AgentCoreOptions, movableClock, startAgentCore } from '../../src/adapters/agentcore/wire/index.ts';
+import { signedHeaders } from '../../src/server/sigv4.ts';
 import { flip, type Sent, taken } from './taken.ts';
 
 let server: AgentCore | undefined;
@@ -56,6 +57,34 @@ test.each([
   ['a path with an encoded ARN and a query', ODD, 404],
 ])('a request with %s is accepted as the client signs it', async (_, command, status) => {
   expect((await send(await signed(command))).status).toBe(status);
+});
+
+test.each([
+  ['with a body', CREATE, KEY],
+  ['with a path with an encoded ARN and a query', ODD, KEY],
+  ['with a session token', CREATE, { ...KEY, sessionToken: 'to/ken+1=' }],
+])('a request %s is signed as the official client signs it', async (_, command, keys) => {
+  const { method, path, headers, body } = await signed(command, { keys: [keys] }, keys);
+  const {
+    authorization,
+    'x-amz-date': time = '',
+    ...own
+  } = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+  const names = /SignedHeaders=([^,]+)/.exec(authorization ?? '')?.[1]?.split(';') ?? [];
+  const at = Date.parse(time.replace(/(....)(..)(..)T(..)(..)(..)Z/, '$1-$2-$3T$4:$5:$6Z'));
+  const made = signedHeaders(
+    // the client leaves some headers out, as it may
+    {
+      method,
+      url: new URL(path, (server as AgentCore).url),
+      headers: Object.fromEntries(names.map((name) => [name, own[name] ?? ''])),
+      body,
+    },
+    keys,
+    { region: 'us-east-1', service: 'bedrock-agentcore', at },
+  );
+  expect(made.authorization).toBe(authorization);
+  expect((await send({ method, path, body, headers: { ...own, ...made } })).status).not.toBe(403);
 });
 
 test.each<[string, (sent: Sent) => Partial<Sent>]>([

@@ -1,6 +1,7 @@
 /** One request of an AWS client: from its bytes to those of the answer. It knows no operation but by the model. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { isSigned } from '../../../server/sigv4-check.ts';
 import type { Call, Caller, Operations, World } from './call.ts';
 import { decode } from './codec/decode.ts';
 import { encode } from './codec/encode.ts';
@@ -9,7 +10,7 @@ import { type Matched, match } from './codec/match.ts';
 import { type FaultKind, type Faults, faultText, RATES } from './faults.ts';
 import type { CallLog, CallRecord } from './log.ts';
 import type { Operation } from './model/model.ts';
-import { isSigned, type Keys, type Signed, verified } from './sigv4.ts';
+import { type Keys, type Signed, verified } from './sigv4.ts';
 
 export interface Received {
   readonly method: string;
