@@ -1,0 +1,162 @@
+/**
+ * Reliability as configuration: JSON with the field names that configurations of tools use, and the options of `tool()` that it stands for.
+ */
+import { invalid } from '../errors.ts';
+import { nearest } from '../options.ts';
+import type { Breaker, Retry } from '../ports/tool.ts';
+import { DEFAULTS } from './policy.ts';
+import { LONGEST_TIMER } from './timer.ts';
+
+export interface ReliabilityConfig {
+  retryPolicy?: {
+    /** All attempts, the first included. 1: no retry. */
+    maxAttempts?: number;
+    /** As `retry.on` of `tool()`: for a `once` tool it can only narrow what is retried. */
+    retryableErrorCodes?: readonly string[];
+    /** `EXPONENTIAL` (default): the longest delay doubles. `FIXED`: it stays. Each delay is a random part of the longest. */
+    backoffStrategy?: 'EXPONENTIAL' | 'FIXED';
+    initialDelayMs?: number;
+    maxDelayMs?: number;
+  };
+  timeoutConfig?: {
+    /** Of one attempt without progress. */
+    timeoutSeconds?: number;
+    /** Of all attempts and the waits between them. */
+    totalTimeoutSeconds?: number;
+    /** The agent is told of a timeout, always: this is the only value. */
+    onTimeoutBehavior?: 'RETURN_ERROR_TO_AGENT';
+  };
+  circuitBreaker?: {
+    /** `false`: no breaker. Default true. */
+    enabled?: boolean;
+    /** Consecutive faults of the service that open the circuit. */
+    failureThreshold?: number;
+    recoveryTimeSeconds?: number;
+  };
+}
+
+/** Options of `tool()`, of a tool source, or of `reliability.tools` of an agent or engine. Times are in milliseconds. */
+export interface ConfiguredReliability {
+  retry?: Retry;
+  timeout?: number;
+  deadline?: number;
+  breaker?: Breaker | false;
+}
+
+const SECTIONS = ['retryPolicy', 'timeoutConfig', 'circuitBreaker'] as const;
+const COUNT: Range = { least: 1, whole: true };
+const DELAY: Range = { least: 0 };
+const SECONDS: Range = { least: 0.001, most: LONGEST_TIMER / 1_000 };
+const FIELDS = {
+  retryPolicy: {
+    maxAttempts: COUNT,
+    retryableErrorCodes: 'codes',
+    backoffStrategy: ['EXPONENTIAL', 'FIXED'],
+    initialDelayMs: DELAY,
+    maxDelayMs: DELAY,
+  },
+  timeoutConfig: { timeoutSeconds: SECONDS, totalTimeoutSeconds: SECONDS, onTimeoutBehavior: ['RETURN_ERROR_TO_AGENT'] },
+  circuitBreaker: { enabled: 'boolean', failureThreshold: COUNT, recoveryTimeSeconds: SECONDS },
+} as const satisfies Record<(typeof SECTIONS)[number], Readonly<Record<string, Kind>>>;
+
+interface Range {
+  readonly least: number;
+  readonly most?: number;
+  readonly whole?: boolean;
+}
+/** What a field holds; a list has the texts that it may be. */
+type Kind = Range | 'boolean' | 'codes' | readonly string[];
+
+/**
+ * Loads a configuration: `tool({ ...reliability(config), name: 'refund', ... })`. What it does not set is left to the agent and the engine.
+ * @throws RondoError `CONFIG_INVALID` that names the field, such as `retryPolicy.maxAttemps`, and the one that was meant.
+ */
+export function reliability(config: ReliabilityConfig): ConfiguredReliability {
+  checkFields(config);
+  const { retryPolicy, timeoutConfig, circuitBreaker } = config;
+  return {
+    ...(retryPolicy && { retry: retryOf(retryPolicy) }),
+    ...(timeoutConfig?.timeoutSeconds !== undefined && { timeout: 1_000 * timeoutConfig.timeoutSeconds }),
+    ...(timeoutConfig?.totalTimeoutSeconds !== undefined && { deadline: 1_000 * timeoutConfig.totalTimeoutSeconds }),
+    ...(circuitBreaker && { breaker: breakerOf(circuitBreaker) }),
+  };
+}
+
+function retryOf(o: NonNullable<ReliabilityConfig['retryPolicy']>): Retry {
+  const fixed = o.backoffStrategy === 'FIXED';
+  if (fixed && o.maxDelayMs !== undefined)
+    throw invalid(
+      'reliability(): retryPolicy.maxDelayMs has no meaning with backoffStrategy "FIXED", whose delay is initialDelayMs. Leave it out.',
+    );
+  const initialDelay = o.initialDelayMs ?? (fixed ? DEFAULTS.initialDelay : undefined);
+  const maxDelay = fixed ? initialDelay : o.maxDelayMs;
+  return {
+    ...(o.maxAttempts !== undefined && { attempts: o.maxAttempts }),
+    ...(o.retryableErrorCodes !== undefined && { on: [...o.retryableErrorCodes] }),
+    ...(initialDelay !== undefined && { initialDelay }),
+    ...(maxDelay !== undefined && { maxDelay }),
+  };
+}
+
+function breakerOf(o: NonNullable<ReliabilityConfig['circuitBreaker']>): Breaker | false {
+  if (o.enabled === false) return false;
+  return {
+    ...(o.failureThreshold !== undefined && { failures: o.failureThreshold }),
+    ...(o.recoveryTimeSeconds !== undefined && { recovery: 1_000 * o.recoveryTimeSeconds }),
+  };
+}
+
+function checkFields(config: unknown): void {
+  for (const [section, value] of entriesOf(config, '')) {
+    checkName(section, '', SECTIONS);
+    const fields: Readonly<Record<string, Kind>> = FIELDS[section as keyof typeof FIELDS];
+    for (const [field, given] of entriesOf(value, section)) {
+      checkName(field, section, Object.keys(fields));
+      checkKind(given, fields[field] as Kind, `${section}.${field}`);
+    }
+  }
+}
+
+function entriesOf(value: unknown, path: string): [string, unknown][] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const names = path === '' ? SECTIONS : Object.keys(FIELDS[path as keyof typeof FIELDS]);
+    throw invalid(`reliability(): ${path || 'the configuration'} is an object with ${names.join(', ')}, not ${JSON.stringify(value)}.`);
+  }
+  return Object.entries(value).filter(([, given]) => given !== undefined);
+}
+
+function checkName(name: string, section: string, names: readonly string[]): void {
+  if (names.includes(name)) return;
+  const path = section === '' ? name : `${section}.${name}`;
+  // one that is at the wrong place was not misspelt
+  const elsewhere = SECTIONS.find((other) => Object.hasOwn(FIELDS[other], name));
+  const meant = elsewhere === undefined ? nearest(name, names) : undefined;
+  throw invalid(
+    `reliability() has no field "${path}". ${
+      elsewhere !== undefined
+        ? `"${name}" belongs into ${elsewhere}.`
+        : meant !== undefined
+          ? `Did you mean "${meant}"?`
+          : `There are ${names.join(', ')}.`
+    }`,
+  );
+}
+
+function checkKind(value: unknown, kind: Kind, path: string): void {
+  const must = (what: string, holds: boolean) => {
+    if (!holds) throw invalid(`reliability(): ${path} must be ${what}, not ${JSON.stringify(value)}.`);
+  };
+  if (kind === 'boolean') must('true or false', typeof value === 'boolean');
+  else if (kind === 'codes')
+    must('a list of codes such as ["THROTTLING"]', Array.isArray(value) && value.every((code) => typeof code === 'string' && code !== ''));
+  else if (isRange(kind)) {
+    const { least, most = Number.MAX_SAFE_INTEGER, whole = false } = kind;
+    const what = `a ${whole ? 'whole ' : ''}number from ${least} to ${most}`;
+    must(what, typeof value === 'number' && value >= least && value <= most && (!whole || Number.isInteger(value)));
+  } else {
+    const meant = typeof value === 'string' ? nearest(value, kind) : undefined;
+    must(meant === undefined ? kind.map((one) => `"${one}"`).join(' or ') : `"${meant}"`, kind.includes(value as string));
+  }
+}
+
+const isRange = (kind: Kind): kind is Range => typeof kind === 'object' && 'least' in kind;
