@@ -137,7 +137,7 @@ export type {
   ToolSpec,
   Usage,
 } from './ports/model.ts';
-export type { AccessRequest, CallRequest, ContentRequest, ContentRuling, Policy, Ruling } from './ports/policy.ts';
+export type { AccessRequest, CallRequest, ContentRequest, ContentRuling, OffersRequest, Policy, Ruling } from './ports/policy.ts';
 export type { Principal } from './ports/principal.ts';
 export type {
   ApprovalRule,

@@ -55,6 +55,15 @@ export interface ContentRequest {
 /** `value` replaces the original. A refusal withholds it. */
 export type ContentRuling = { allow: true; value?: Json } | { allow: false; reason?: string };
 
+/** Which tools a caller may be shown. */
+export interface OffersRequest {
+  by: Principal | undefined;
+  /** The calling agent; undefined: any. */
+  agent?: string | undefined;
+  /** Names of tools. */
+  tools: readonly string[];
+}
+
 /**
  * Decides about calls, access and content. A method that takes longer than 10 seconds, throws, or returns an invalid value denies.
  * An absent method allows everything.
@@ -62,6 +71,11 @@ export type ContentRuling = { allow: true; value?: Json } | { allow: false; reas
 export interface Policy {
   /** Called for each call before a person is asked, again after an edit, and again when a run is resumed. */
   decide(r: CallRequest): Ruling | Promise<Ruling>;
+  /**
+   * Called when a gateway lists or searches tools. Returns the names, among those asked for, of tools that `decide` could allow for some
+   * arguments; the others are not shown. `decide` is called for every call all the same. A method that fails shows none.
+   */
+  offers?(r: OffersRequest): readonly string[] | Promise<readonly string[]>;
   access?(r: AccessRequest): { allow: boolean; reason?: string } | Promise<{ allow: boolean; reason?: string }>;
   content?(r: ContentRequest): ContentRuling | Promise<ContentRuling>;
 }

@@ -3,14 +3,22 @@ export type Principal = {
   id: string;
   tenant?: string;
   roles?: readonly string[];
+  /** What a policy may ask for besides: claims of the caller's token, as texts, by name. At most 50. They are journaled with the run. */
+  claims?: Readonly<Record<string, string>>;
 };
+
+const MOST_CLAIMS = 50;
+/** Characters. */
+const LONGEST_CLAIM = 4_096;
 
 /** Why a principal is invalid; undefined if it is valid. */
 export function principalProblem(by: unknown): string | undefined {
-  const { id, tenant, roles } = (by ?? {}) as { [k: string]: unknown };
+  const { id, tenant, roles, claims } = (by ?? {}) as { [k: string]: unknown };
   if (!isName(id)) return 'its id must be a text that is not empty';
   if (tenant !== undefined && tenant !== '' && !isName(tenant)) return 'its tenant must be a text';
   if (roles !== undefined && !(Array.isArray(roles) && roles.every(isName))) return 'its roles must be a list of texts';
+  if (claims !== undefined && !areClaims(claims))
+    return `its claims must be an object of at most ${MOST_CLAIMS} texts, each of at most ${LONGEST_CLAIM} characters`;
   return undefined;
 }
 
@@ -18,12 +26,21 @@ export function principalProblem(by: unknown): string | undefined {
 export const isName = (value: unknown): value is string =>
   typeof value === 'string' && value !== '' && value.length <= 500 && !/\p{Cs}/u.test(value);
 
+function areClaims(claims: unknown): claims is Principal['claims'] {
+  if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) return false;
+  const entries = Object.entries(claims);
+  const isClaim = (value: unknown) => typeof value === 'string' && value.length <= LONGEST_CLAIM && !/\p{Cs}/u.test(value);
+  return entries.length <= MOST_CLAIMS && entries.every(([name, value]) => isName(name) && isClaim(value));
+}
+
 /** A copy with only the known fields, because authentication may return more. */
-export const principal = ({ id, tenant, roles }: Principal): Principal => ({
+export const principal = ({ id, tenant, roles, claims }: Principal): Principal => ({
   id,
   ...(tenant !== undefined && { tenant }),
   ...(roles && { roles: [...roles] }),
+  // a name such as __proto__ stays a name
+  ...(claims && { claims: Object.fromEntries(Object.entries(claims)) }),
 });
 
-/** Whether two are the same user. Roles may differ. */
+/** Whether two are the same user. Roles and claims may differ. */
 export const isSamePrincipal = (a: Principal | undefined, b: Principal | undefined): boolean => a?.id === b?.id && a?.tenant === b?.tenant;

@@ -30,6 +30,8 @@ export interface PrincipalClaims {
   tenant?: string;
   /** A list of texts, or one text. Default `roles`. */
   roles?: string;
+  /** Claims that become the principal's `claims`, for policies: texts, numbers, booleans, and lists of texts, which are joined by spaces. */
+  claims?: readonly string[];
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
@@ -66,13 +68,33 @@ export function scopesOf({ scope, scp }: Claims): readonly string[] {
   return [...of(scope), ...of(scp)];
 }
 
+/** A claim as a text; undefined if it is none of the kinds that have one. */
+export const textOf = (value: unknown): string | undefined =>
+  typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+    ? String(value)
+    : isTexts(value)
+      ? value.join(' ')
+      : undefined;
+
 /** The principal that the claims name; undefined if one that it needs is missing. */
-export function principalFrom(claims: Claims, { id = 'sub', tenant, roles = 'roles' }: PrincipalClaims = {}): Principal | undefined {
+export function principalFrom(
+  claims: Claims,
+  { id = 'sub', tenant, roles = 'roles', claims: kept = [] }: PrincipalClaims = {},
+): Principal | undefined {
   const of = (name: string) => (Object.hasOwn(claims, name) ? claims[name] : undefined);
   const who = of(id);
   const where = tenant === undefined ? undefined : of(tenant);
   if (!isText(who) || (tenant !== undefined && !isText(where))) return undefined;
   const has = of(roles);
   const list = isTexts(has) ? [...has] : isText(has) ? [has] : undefined;
-  return { id: who, ...(isText(where) && { tenant: where }), ...(list && { roles: list }) };
+  const texts = kept.flatMap((name) => {
+    const text = textOf(of(name));
+    return text === undefined ? [] : [[name, text] as const];
+  });
+  return {
+    id: who,
+    ...(isText(where) && { tenant: where }),
+    ...(list && { roles: list }),
+    ...(texts.length > 0 && { claims: Object.fromEntries(texts) }),
+  };
 }

@@ -92,6 +92,22 @@ describe.each(Object.entries(PROVIDERS))('a token of %s', (name, { o, by }) => {
   });
 });
 
+test('claims that are asked for become those of the principal, as texts; others do not', async () => {
+  const { token, discoveryUrl } = await issuer();
+  const o = {
+    discoveryUrl,
+    allowedClients: ['web'],
+    principal: { claims: ['groups', 'level', 'active', 'address', 'missing', 'toString'] },
+  };
+  const claims = { sub: 'ana', azp: 'web', groups: ['a', 'b'], level: 3, active: true, address: { city: 'Rome' }, email: 'a@example.com' };
+  expect(await jwtAuthorizer(o).check(await token(claims))).toMatchObject({
+    ok: true,
+    by: { id: 'ana', claims: { groups: 'a b', level: '3', active: 'true' } },
+  });
+  const checked = await jwtAuthorizer(o).check(await token(claims));
+  expect(checked.ok && Object.keys(checked.by.claims ?? {})).toEqual(['groups', 'level', 'active']);
+});
+
 describe('custom claims', () => {
   const claims = { sub: 'ana', text: 'a', list: ['a', 'b'], number: 7, mixed: ['a', 7] };
   test.each([
