@@ -180,6 +180,22 @@ describe('headers', () => {
     });
   });
 
+  it('are those of a fetch that signs each request, which has its body and its other headers', async () => {
+    const server = await serveHttp();
+    onTestFinished(() => server.close());
+    server.refuse = ({ headers, method }) =>
+      (method === 'POST' ? /^Bearer t1 \{/ : /^Bearer t1/).test(String(headers['x-signed'])) ? undefined : 403;
+    const signing = (url: string | URL, init: RequestInit = {}) => {
+      const headers = new Headers(init.headers);
+      headers.set('x-signed', `${headers.get('authorization')} ${init.body ?? ''}`);
+      return fetch(url, { ...init, headers });
+    };
+    await using({ name: 'x', url: server.url, headers: { authorization: 'Bearer t1' }, fetch: signing }, async ({ call }) => {
+      expect(await call('echo', { text: 'a' })).toBe('a');
+    });
+    expect(server.seen.every(({ headers }) => headers['x-signed'] !== undefined)).toBe(true);
+  });
+
   it('that a function makes are masked in what the server says', async () => {
     const server = await serveHttp();
     onTestFinished(() => server.close());

@@ -26,19 +26,27 @@ export interface Pending {
 export const current = new AsyncLocalStorage<Pending>();
 
 type Headed = McpOptions['headers'];
-type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
+export type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
+
+export interface Served {
+  /** Of the server. */
+  name: string;
+  secrets: Secrets;
+  /** Sends a request. Default: the global `fetch`. */
+  fetch?: Fetch | undefined;
+}
 
 /**
  * `fetch` with headers that are computed for each request, so that a token can be renewed, and with a size limit on bodies.
  * @param flooded called when a body that does not answer a request exceeds the limit.
  */
-export function serverFetch(headers: Headed, to: { name: string; secrets: Secrets }, flooded: (error: TooLarge) => void): Fetch {
+export function serverFetch(headers: Headed, to: Served, flooded: (error: TooLarge) => void): Fetch {
   const send = async (url: string | URL, init: RequestInit | undefined, own: Readonly<Record<string, string>>) => {
     const all = new Headers(init?.headers);
     for (const [key, value] of Object.entries(own)) all.set(key, value);
     let at = new URL(url);
     for (let followed = 0; ; followed++) {
-      const response = await fetch(at, { ...init, headers: all, redirect: 'manual' });
+      const response = await (to.fetch ?? fetch)(at, { ...init, headers: all, redirect: 'manual' });
       const location = response.status >= 300 && response.status < 400 ? response.headers.get('location') : null;
       if (location === null) return response;
       await response.body?.cancel();
@@ -73,10 +81,7 @@ function redirected(name: string, from: URL, location: string, followed: number,
   });
 }
 
-async function headersOf(
-  headers: Headed,
-  { name, secrets }: { name: string; secrets: Secrets },
-): Promise<Readonly<Record<string, string>>> {
+async function headersOf(headers: Headed, { name, secrets }: Served): Promise<Readonly<Record<string, string>>> {
   if (typeof headers !== 'function') return { ...headers };
   try {
     const made = { ...(await headers({})) };

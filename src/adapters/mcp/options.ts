@@ -44,6 +44,11 @@ export interface McpOptions {
     | Readonly<Record<string, string>>
     | ((caller: SourceCaller) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>);
   /**
+   * Sends each HTTP request, with all its headers, in place of the global `fetch`: one that signs, or that goes through a proxy. It must not follow
+   * redirects.
+   */
+  fetch?: (url: string | URL, init?: RequestInit) => Promise<Response>;
+  /**
    * One connection, and one list of tools, for each user, session and token: for a server that acts on behalf of the user. The pins are
    * those of the server, for all callers. Default false: one connection for all runs of the engine.
    */

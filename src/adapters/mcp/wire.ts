@@ -63,7 +63,7 @@ async function httpWire(o: McpOptions, name: string, secrets: Secrets): Promise<
   const { StreamableHTTPClientTransport } = await loadHttp();
   const transport = new StreamableHTTPClientTransport(new URL(o.url as string), {
     // an invalid answer came on the stream that the SDK would open again and again
-    fetch: serverFetch(o.headers, { name, secrets }, () => void transport.close().catch(() => {})),
+    fetch: serverFetch(o.headers, { name, secrets, fetch: o.fetch }, () => void transport.close().catch(() => {})),
   });
   return {
     ...listen(transport as Transport, secrets, (error) => {
