@@ -1,8 +1,7 @@
-import { invalid } from '../../errors.ts';
+import { checkNamedTools } from '../../loop/foreign-tools.ts';
 import type { OpenedSource, SourceCaller, Tool, ToolSource } from '../../ports/tool.ts';
 import { Secrets } from '../../secrets.ts';
 import { Connection } from './connection.ts';
-import { cut } from './failure.ts';
 import type { McpOptions, ToolChange } from './options.ts';
 import { check, secretsOf } from './options.ts';
 import { Pins } from './pins.ts';
@@ -73,7 +72,7 @@ export function mcpTools(options: McpOptions): McpSource {
           // a server may drop a tool later; at the start, an unknown name is a typing error
           if (first) {
             const names = described.map((t) => t.name);
-            checkNames(options, name, names);
+            checkNamedTools(options, names, `MCP server "${name}"`);
             searched ||= isMany(options, names);
           }
           const tools = await offer.take(described, { strict: first, searched, missing });
@@ -133,20 +132,4 @@ function lookedUp(all: () => Promise<readonly Tool[]>): Required<Pick<OpenedSour
 function boundTo(caller: SourceCaller, options: McpOptions): McpOptions {
   const { headers } = options;
   return typeof headers === 'function' ? { ...options, headers: () => headers(caller) } : options;
-}
-
-/** A misspelt name would silently leave a tool out, or leave it without its approval. */
-function checkNames(o: McpOptions, name: string, offered: readonly string[]): void {
-  const rules = typeof o.approval === 'object' ? o.approval : {};
-  for (const [option, names] of Object.entries({
-    allow: o.allow ?? [],
-    effects: Object.keys(o.effects ?? {}),
-    intents: Object.keys(o.intents ?? {}),
-    approval: Object.keys(rules),
-  }))
-    for (const tool of names)
-      if (!offered.includes(tool))
-        throw invalid(
-          `MCP server "${name}" has no tool "${tool}", which ${option} names. It has ${cut(offered.join(', '), 2_000) || 'none'}.`,
-        );
 }

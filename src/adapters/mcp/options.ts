@@ -1,6 +1,6 @@
 import { invalid } from '../../errors.ts';
 import type { Json } from '../../json.ts';
-import { checkCost } from '../../loop/charge.ts';
+import { checkForeignTools } from '../../loop/foreign-tools.ts';
 import type { Breaker, Effect, Retry, SourceCaller, ToolOptions } from '../../ports/tool.ts';
 import type { Schema } from '../../schema.ts';
 import { secretsIn } from '../../secrets.ts';
@@ -102,14 +102,9 @@ export interface McpOptions {
 export function check(o: McpOptions): string {
   if (!o || (o.command === undefined) === (o.url === undefined))
     throw invalid('mcpTools() takes either a command (a server to start) or a url (a server to call), not neither or both.');
-  if (o.prefix !== undefined && !/^[a-zA-Z0-9_-]{1,32}$/.test(o.prefix))
-    throw invalid(`mcpTools(): the prefix "${o.prefix}" must be 1 to 32 letters, digits, "_" and "-".`);
+  checkForeignTools(o, 'mcpTools()');
   if (typeof o.search === 'object' && !(o.search?.above >= 0))
     throw invalid('mcpTools(): search is true, or { above: 40 }, a number of tools of 0 or more.');
-  for (const [tool, { key, cost }] of Object.entries(o.intents ?? {})) {
-    if (key && o.effects?.[tool] === 'read') throw invalid(`mcpTools(): intents gives "${tool}" a key, and effects says that it reads.`);
-    checkCost(cost, `mcpTools(): intents of "${tool}"`);
-  }
   if (o.startTimeout !== undefined && !(o.startTimeout > 0)) throw invalid('mcpTools(): startTimeout must be a number above 0.');
   if (o.command !== undefined) {
     if (typeof o.command !== 'string' || o.command === '') throw invalid('mcpTools(): command must name a program, such as "node".');

@@ -1,8 +1,8 @@
 import type { Tool as ToolDescription } from '@modelcontextprotocol/sdk/types.js';
 import { invalid, RondoError } from '../../errors.ts';
-import { sha256 } from '../../journal/canonical.ts';
 import { isDeep, type Json, type JsonObject } from '../../json.ts';
 import { foreignSchema } from '../../json-schema.ts';
+import { briefly, givenOptions, own, validNames } from '../../loop/foreign-tools.ts';
 import { heldTool, RESERVED_NAME, tool } from '../../loop/tool.ts';
 import type { Effect, Tool } from '../../ports/tool.ts';
 import type { Schema } from '../../schema.ts';
@@ -13,7 +13,7 @@ import type { Pins } from './pins.ts';
 import { output, toParts } from './result.ts';
 
 /** The limits of what goes into every prompt. */
-const MOST = { tools: 500, chars: 1_000_000, description: 4_096 };
+const MOST = { tools: 500, chars: 1_000_000 };
 /** The limits of what is searched: all of it is in memory, and ranked. */
 const MOST_SEARCHED = { tools: 5_000, chars: 4_000_000 };
 
@@ -113,16 +113,9 @@ export class Offer {
     const o = this.#options;
     const { effect } = described;
     const trusted = o.trustAnnotations === true;
-    const approval = typeof o.approval === 'object' ? own(o.approval, original) : o.approval;
     return tool({
       ...described,
-      ...own(o.intents ?? {}, original),
-      ...(approval !== undefined && { approval }),
-      ...(o.timeout !== undefined && { timeout: o.timeout }),
-      ...(o.deadline !== undefined && { deadline: o.deadline }),
-      ...(o.retry && { retry: o.retry }),
-      ...(o.breaker !== undefined && { breaker: o.breaker }),
-      ...(o.maxBytes !== undefined && { maxBytes: o.maxBytes }),
+      ...givenOptions(o, original),
       execute: async (input, ctx) => {
         const result = await this.#connection.call(original, input as JsonObject, ctx);
         if (result.isError) throw toolError(result, { trusted, effect });
@@ -133,36 +126,8 @@ export class Offer {
   }
 }
 
-function briefly(description: string): string {
-  const over = description.length - MOST.description;
-  return over > 0 ? `${cut(description, MOST.description)} [cut: ${over} characters of this description are not shown]` : description;
-}
-
 function effectOf({ name, annotations }: ToolDescription, o: McpOptions): Effect {
   const declared = own(o.effects ?? {}, name);
   if (declared || !o.trustAnnotations) return declared ?? 'once';
   return annotations?.readOnlyHint ? 'read' : annotations?.idempotentHint ? 'idempotent' : 'once';
 }
-
-/**
- * Converts the server's names to names that models accept. A valid name stays; colliding ones get a part of their hash, so that the
- * result does not depend on the order of the list.
- */
-export function validNames(originals: readonly string[], prefix: string): Map<string, string> {
-  const fine = (name: string) => /^[a-zA-Z0-9_-]+$/.test(name) && prefix.length + name.length <= 64;
-  const names = new Map(originals.filter(fine).map((name) => [name, prefix + name]));
-  const taken = new Set(names.values());
-  const rest = [...new Set(originals.filter((name) => !fine(name)))];
-  const plain = (name: string) => prefix + (name.replace(/[^a-zA-Z0-9_-]/g, '_').slice(0, 64 - prefix.length) || 'tool');
-  const wanted = rest.map(plain);
-  const times = new Map<string, number>();
-  for (const want of wanted) times.set(want, (times.get(want) ?? 0) + 1);
-  for (const [i, name] of rest.entries()) {
-    const want = wanted[i] as string;
-    const alone = !taken.has(want) && times.get(want) === 1;
-    names.set(name, alone ? want : `${want.slice(0, 55)}_${sha256(name).slice(0, 8)}`);
-  }
-  return names;
-}
-
-const own = <T>(record: { readonly [k: string]: T }, key: string): T | undefined => (Object.hasOwn(record, key) ? record[key] : undefined);
