@@ -3,7 +3,7 @@ import { Engine } from '../../engine/engine.ts';
 import { type ErrorCode, invalid, RondoError } from '../../errors.ts';
 import { checkOptions } from '../../options.ts';
 import type { Assertion, ConsentReturned, Identity } from '../../ports/identity.ts';
-import { type Principal, principal, principalProblem } from '../../ports/principal.ts';
+import { isSamePrincipal, type Principal, principal, principalProblem } from '../../ports/principal.ts';
 import type { Decision } from '../../ports/tool.ts';
 import { STATUS } from '../../server/errors.ts';
 import type { Handler } from '../../server/listen.ts';
@@ -102,7 +102,7 @@ export function consentCallback(engine: Engine, identity: Identity, o: ConsentCa
     who: { by: Principal; assertion?: Assertion },
   ): Promise<void> {
     const decisions: Decision[] = [];
-    for (const approval of await waitingFor(engine, runId, handle))
+    for (const approval of await waitingFor(engine, runId, handle, who.by))
       decisions.push(
         outcome === 'granted' ? { approval, type: 'approve' } : { approval, type: 'reject', reason: 'The user declined the consent.' },
       );
@@ -166,11 +166,15 @@ const OUTCOMES: Record<ConsentReturned['outcome'], Told> = {
 const isElsewhere = (error: unknown): boolean =>
   RondoError.is(error) && ['RUN_BUSY', 'RUN_ENDED', 'RUN_NOT_FOUND', 'AGENT_NOT_REGISTERED', 'ENGINE_CLOSED'].includes(error.code);
 
-/** The approvals that wait for a consent. They do not show its handle, so it is looked for in the journal. */
-async function waitingFor(engine: Engine, runId: string, handle: string): Promise<readonly string[]> {
+/**
+ * The approvals that wait for a consent of this user. They do not show its handle, so it is looked for in the journal. What an identity reads in the URL
+ * of the browser may be forged, so a run of another user has none.
+ */
+async function waitingFor(engine: Engine, runId: string, handle: string, by: Principal): Promise<readonly string[]> {
   const open = new Set<string>();
   for await (const entry of Engine.settings(engine).journal.read(runId))
-    if (entry.type === 'approval.requested' && entry.kind === 'consent' && entry.handle === handle) open.add(entry.id);
+    if (entry.type === 'run.started' && !isSamePrincipal(entry.by, by)) return [];
+    else if (entry.type === 'approval.requested' && entry.kind === 'consent' && entry.handle === handle) open.add(entry.id);
     else if (entry.type === 'approval.decided') open.delete(entry.id);
   return [...open];
 }

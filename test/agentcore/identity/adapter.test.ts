@@ -128,6 +128,23 @@ test('a changed state cannot end the consent of another user: AgentCore compares
   expect(await identity.get(occasion({ by: { id: 'ben' } }))).toMatchObject({ consentUrl: expect.any(String) });
 });
 
+test('a forged return declines nothing of another user', async () => {
+  await desk(USERS);
+  const identity = identityOf();
+  const { engine, served } = assistant(identity);
+  const paused = await engine.run(served, 'What is on today?', { by: { id: 'ana' } });
+  const consent = consentOf(paused);
+  const handle = new URL(consent.url).searchParams.get('request_uri') as string;
+  // the state of a consent of ben, with the run of ana in it
+  const own = await returnedUrl(identity, occasion({ by: { id: 'ben' }, runId: paused.runId }), 'ben');
+  const forged = new URL(own.url);
+  forged.searchParams.set('session_id', handle);
+  forged.searchParams.set('error', 'access_denied');
+  const page = consentCallback(engine, identity, { authenticate: () => ({ by: { id: 'ben' } }), returnUrls: [RETURN], resume: false });
+  await page(new Request(forged.href));
+  expect(await engine.inspect(paused.runId, { by: { id: 'ana' } })).toMatchObject({ approvals: [{ id: consent.id }] });
+});
+
 test('a return to another address, without a consent, too late, or after a decline says so', async () => {
   const { server } = await desk(USERS);
   const identity = identityOf();
@@ -231,6 +248,49 @@ test('in a served invocation the workload token of the platform is used, and its
   const url = await consentAs(browser(), 'ana', consent.url, RETURN);
   const returning = identityOf().returned({ url, by: { id: 'ana' }, signal: AbortSignal.timeout(60_000) });
   expect(await returning).toMatchObject({ runId: answer.runId, outcome: 'granted' });
+});
+
+test('a run that another user resumes in their own invocation does not act with the workload token of that user', async () => {
+  const started: Started = await desk(USERS);
+  const identity = identityOf();
+  const { engine, served, seen } = assistant(identity);
+  // ben has consented before: his token is there
+  const ben = await returnedUrl(identity, occasion({ by: { id: 'ben' } }), 'ben');
+  await identity.returned({ url: ben.url, by: { id: 'ben' }, signal: AbortSignal.timeout(60_000) });
+  const paused = await engine.run(served, 'What is on today?', { by: { id: 'ana' } });
+  const { id: approval } = consentOf(paused);
+  const approves = tool({
+    name: 'approve',
+    description: 'Approves what waits, and lets it go on',
+    input: z.object({}),
+    effect: 'read',
+    execute: async () => {
+      await engine.decide(paused.runId, [{ approval, type: 'approve' }], { by: { id: 'ben' } });
+      return (await engine.resume(paused.runId, { by: { id: 'ben' } })).status;
+    },
+  });
+  const desked = agent({
+    name: 'approver',
+    instructions: '',
+    model: scripted([{ toolCalls: [{ name: 'approve', input: {} }] }, 'Approved.']),
+    tools: [approves],
+  });
+  const serving = closing(
+    await serve(closing(new Engine({ agents: [desked] })), desked, {
+      ...{ port: 0, container: true, journal: 'ephemeral', host: '127.0.0.1', signals: false },
+    }),
+  );
+  const headers = {
+    'content-type': 'application/json',
+    'x-amzn-bedrock-agentcore-runtime-session-id': 'a-session-of-at-least-33-characters',
+    'x-amzn-bedrock-agentcore-runtime-user-id': 'ben',
+    workloadaccesstoken: await tokenFor(started, WORKLOAD, { userId: 'ben' }),
+  };
+  const answer = await fetch(`${serving.url}/invocations`, { method: 'POST', headers, body: JSON.stringify({ prompt: 'Approve it.' }) });
+  expect(await answer.json()).toMatchObject({ status: 'completed' });
+  // ana has not consented: she is asked again, and the tool gets nothing of ben
+  expect(seen).toEqual([]);
+  expect((await engine.inspect(paused.runId, { by: { id: 'ana' } })).status).toBe('paused');
 });
 
 test('no two principals have the same user id, and none is too long', () => {

@@ -1,8 +1,8 @@
 /** The token of the workload, for whom it acts: of the invocation that is being served, else made for the caller's token or their id. */
 import { RondoError } from '../../../errors.ts';
 import type { Assertion } from '../../../ports/identity.ts';
-import type { Principal } from '../../../ports/principal.ts';
-import { currentInvocation } from '../runtime/invocation.ts';
+import { isSamePrincipal, type Principal } from '../../../ports/principal.ts';
+import { currentInvocation, currentPrincipal } from '../runtime/invocation.ts';
 import type { Carried } from './carried.ts';
 import { hashOf } from './carried.ts';
 import { awsNameOf, type Line } from './line.ts';
@@ -67,7 +67,7 @@ export function workloads(line: Line, { workload: workloadName, users }: Workloa
       return given(workloadAccessToken);
     },
     async forUser({ by, assertion, signal }, jwt) {
-      const own = currentInvocation()?.workloadToken();
+      const own = isInvokedBy(by) ? currentInvocation()?.workloadToken() : undefined;
       if (own !== undefined) return { token: own, by: 'none', hash: '' };
       if (assertion && (jwt || users !== 'id')) return forToken(assertion.token, signal);
       if (jwt || users === 'token') throw signInAgain('The token that the user signed in with is not there.');
@@ -75,6 +75,15 @@ export function workloads(line: Line, { workload: workloadName, users }: Workloa
       throw new RondoError('NOT_PERMITTED', 'A run of the application has no user. Start it with by: engine.run(agent, input, { by }).');
     },
   };
+}
+
+/**
+ * The platform's token acts for the user who invokes. A run of another user that is driven there, such as one that an approver resumes, must not act
+ * with it. The platform knows a user by its id alone.
+ */
+function isInvokedBy(by: Principal | undefined): boolean {
+  const caller = currentPrincipal();
+  return by !== undefined && caller !== undefined && (isSamePrincipal(by, caller) || isSamePrincipal({ id: userIdOf(by) }, caller));
 }
 
 const given = (token: string | undefined): string => token ?? '';

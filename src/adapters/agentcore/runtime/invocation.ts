@@ -46,13 +46,16 @@ const current = new AsyncLocalStorage<Asked>();
 /** The invocation that the calling code is part of, such as a tool of the agent; undefined outside of one, and for a run that was resumed without one. */
 export const currentInvocation = (): Invocation | undefined => current.getStore()?.invocation;
 
+/** Who invoked the calling code; undefined outside of an invocation. It need not be the user of the run that is driven there. */
+export const currentPrincipal = (): Principal | undefined => current.getStore()?.by;
+
 /** Runs something as part of the invocation, and as a child of the caller's span. */
 export function within<T>(asked: Asked, run: () => T): T {
   return current.run(asked, () => context.with(asked.span, run));
 }
 
 /** The caller of the invocation, for handlers that authenticate by themselves. */
-export const currentCaller: Auth = () => current.getStore()?.by;
+export const currentCaller: Auth = currentPrincipal;
 
 /** A handler that is called as part of an invocation. */
 export const asInvocation =
