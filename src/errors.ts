@@ -1,4 +1,4 @@
-import type { Json } from './json.ts';
+import type { Json, JsonObject } from './json.ts';
 
 /** Errors of the engine. Failures of tools and models are not among them: the agent gets those as a {@link Failure}. */
 export type ErrorCode =
@@ -152,6 +152,31 @@ export class ToolError extends Error {
   /** Subclasses count too, under any name. */
   static is(e: unknown): e is ToolError {
     return e instanceof Error && (TOOL_MARK in e || (e.name === 'ToolError' && 'outcome' in e));
+  }
+}
+
+/** What a person is asked: a question, whose answer fits the JSON Schema `answer`; or to consent at a URL, which `handle` may identify. */
+export type PersonAsked = { question: string; answer?: JsonObject } | { provider: string; url: string; handle?: string; reason?: string };
+
+/**
+ * Thrown by a tool's `execute`: a person must answer or consent before the call can be made. The run pauses with an approval of kind `question` or
+ * `consent`. Once they have, `execute` is called again, in any process, with `ctx.asked`. So nothing may have happened that a second call would
+ * repeat. Outside of an agent's own call it is an error like any other.
+ */
+export class NeedsPerson extends ToolError {
+  readonly asks: PersonAsked;
+  /** Journaled with the question, and given to the next call of `execute`. At most 65,536 characters of JSON. */
+  readonly state: Json | undefined;
+
+  constructor(asks: PersonAsked, o: { state?: Json | undefined } = {}) {
+    super('PERSON_NEEDED', 'A person must answer first.', { outcome: 'not-run' });
+    this.name = 'NeedsPerson';
+    this.asks = asks;
+    this.state = o.state;
+  }
+
+  static override is(e: unknown): e is NeedsPerson {
+    return ToolError.is(e) && e.code === 'PERSON_NEEDED' && typeof (e as NeedsPerson).asks === 'object';
   }
 }
 

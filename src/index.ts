@@ -37,7 +37,7 @@ export type { Miss } from './engine/work/schedule-store.ts';
 export type { Schedule, ScheduleOptions } from './engine/work/schedules.ts';
 export type { Work, WorkOptions } from './engine/work/work.ts';
 export type { Worked, WorkKind, WorkState } from './engine/work/worked.ts';
-export { type ErrorCode, type Failure, type Outcome, RondoError, ToolError } from './errors.ts';
+export { type ErrorCode, type Failure, NeedsPerson, type Outcome, type PersonAsked, RondoError, ToolError } from './errors.ts';
 export { type ForeignAgentOptions, foreignAgent } from './foreign/foreign.ts';
 export { graph } from './graph/graph.ts';
 export { type DrawnAgent, toMermaid } from './graph/mermaid.ts';

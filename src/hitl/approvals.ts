@@ -42,6 +42,8 @@ export type Asks = {
   rule: ApprovalRule;
   question?: Question | undefined;
   consent?: { provider: string; url: string; handle?: string };
+  /** It is asked while the call runs, see `NeedsPerson`. */
+  midway?: { state?: Json | undefined };
   hash?: string;
   intent?: EntryOf<'approval.requested'>['intent'];
   shown?: Json;
@@ -51,7 +53,7 @@ export type Asks = {
 export function request(
   runId: string,
   call: Pick<Call, 'id' | 'name' | 'input' | 'asked'>,
-  { rule, question, consent, hash, intent, shown = call.input }: Asks,
+  { rule, question, consent, midway, hash, intent, shown = call.input }: Asks,
   now: number,
 ): Omit<EntryOf<'approval.requested'>, 'v' | 'seq' | 'at' | 'frame'> {
   const bound = digest(shown);
@@ -73,6 +75,7 @@ export function request(
     ...(rule.expires !== undefined && Number.isFinite(rule.expires) && { expiresAt: now + rule.expires }),
     ...question,
     ...consent,
+    ...(midway && { midway: true as const, ...(midway.state !== undefined && { state: midway.state }) }),
   };
 }
 

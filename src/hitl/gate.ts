@@ -56,6 +56,8 @@ export interface Declared {
   intent?: Intent | undefined;
   amount?: Amount | undefined;
   doubt?: true | undefined;
+  /** It has started before, and is counted already. */
+  resumed?: true;
 }
 
 export type Verdict<T extends Gated> =
@@ -102,7 +104,8 @@ export function gate<T extends Gated>(tool: T | Missing, call: Asked, o: GateOpt
   const decision = approval?.decided?.decision;
   if (decision?.type === 'reject')
     return refuse('REJECTED', `A person rejected this call: ${decision.reason}${decision.note ? ` (${decision.note})` : ''}`);
-  if (decision?.type === 'respond') return { go: 'answer', output: decision.answer };
+  // midway, the call runs again with the answer
+  if (decision?.type === 'respond' && !approval?.asked.midway) return { go: 'answer', output: decision.answer };
 
   if ('missing' in tool) return refuse(tool.missing.code, tool.missing.message);
   if (tool.held !== undefined)

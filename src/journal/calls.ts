@@ -15,8 +15,8 @@ export function begun(run: RunFold, frame: Frame, entry: EntryOf<'call.started'>
   call.finished = undefined;
   // the settled outcome was that of an earlier start
   call.settled = undefined;
-  // nodes of a graph do not count as tool calls
-  if (call.status === 'open' && !frame.tasks && entry.seq > run.inherited)
+  // nodes of a graph do not count as tool calls, and a call that asked a person midway is counted already
+  if (call.status === 'open' && !frame.tasks && !call.approval?.asked.midway && entry.seq > run.inherited)
     for (let f: Frame | undefined = frame; f; f = f.parent) f.spent.toolCalls++;
   call.status = 'started';
   call.effect = entry.effect;
@@ -41,6 +41,12 @@ export function requested(run: RunFold, frame: Frame, entry: EntryOf<'approval.r
   call.approval = approval;
   // a node asks while it runs, so it becomes open again
   if (frame.kind === 'graph') call.status = 'open';
+  if (entry.midway) {
+    call.status = 'open';
+    giveBack(call);
+    refunds(call);
+    run.failedClaims = 0;
+  }
   // a consent or a question does not change the arguments; a new question about edited arguments repeats them in `input`
   if (entry.kind === 'tool') {
     call.agreed = undefined;

@@ -258,6 +258,9 @@ type Body =
       url?: string;
       /** For a consent: the identity's handle, by which it completes the consent. */
       handle?: string;
+      /** The call asked while it ran, had not had its effect, and runs again with the answer; and what it left for that. */
+      midway?: true;
+      state?: Json;
     }
   | { type: 'approval.decided'; id: string; decision: Decision; by: Principal; digest: string }
   /** The call waits without a process. It ends once what it waits for has come. */

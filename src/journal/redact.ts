@@ -66,7 +66,7 @@ export function redacted(entry: Entry): Entry {
       };
     }
     case 'approval.requested': {
-      const { reason: _, question, url: _u, handle: _h, intent: _i, input, ...rest } = entry;
+      const { reason: _, question, url: _u, handle: _h, intent: _i, state: _s, input, ...rest } = entry;
       return { ...rest, ...(input !== undefined && { input: {} }), ...(question !== undefined && { question: FORGOTTEN }) };
     }
     case 'approval.decided':

@@ -17,6 +17,7 @@ import { hasContentPolicy, resultAllowed } from './content.ts';
 import { runSubAgent } from './descend.ts';
 import { execute } from './execute.ts';
 import { endedLate } from './late.ts';
+import { midway } from './midway.ts';
 import { reopened, startNext } from './start.ts';
 import type { Scope } from './types.ts';
 
@@ -95,9 +96,10 @@ async function lane(scope: Scope, first: Due, queue: Due[], asleep: Asleep): Pro
     const span = scope.trace.tool(call.step, { call: call.id, name, effect, id: call.providerId, input: ready.shown, description });
     const ended = await execute(scope, call, ready, span);
     if (!ended) return;
+    const asks = midway(scope, call, ready, ended);
     const finished = ended.ok && hasContentPolicy(scope) ? await resultAllowed(scope, name, ended) : ended;
     try {
-      due = await finish(scope, finished, queue);
+      due = await finish(scope, asks ?? finished, queue);
     } catch (error) {
       if (RondoError.is(error, 'RUN_BUSY')) endedLate(scope, call.id, epoch, { ...finished, ...lateCharge(ready.tool, finished) });
       throw error;

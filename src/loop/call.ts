@@ -1,4 +1,5 @@
 /** The types of a call on its way from the gate to its end: prepared, started, finished. */
+import type { NeedsPerson } from '../errors.ts';
 import type { Arguments } from '../hitl/arguments.ts';
 import type { Declared, Verdict } from '../hitl/gate.ts';
 import type { CallId, FoundTool } from '../journal/entries.ts';
@@ -15,11 +16,11 @@ export interface Ready extends Arguments, Declared {
   tool: ToolDefinition;
   input: Json;
   taken?: true;
-  /** An earlier claim journaled its `call.started`, so limits do not count it again. */
-  resumed?: true;
   context: unknown;
   /** Of a tool with a cache: the call that got the result, or `missed` if it ran itself. */
   cached?: { run: string; call: CallId; at: number } | 'missed' | undefined;
+  /** The tool asked for a person while it ran. */
+  asks?: NeedsPerson;
   /** Set once `find_tools` has run. */
   found?: readonly FoundTool[];
   /** Set once `read_result` has read images or documents back. */

@@ -1,5 +1,5 @@
 /** Execute: runs a tool call with timeouts, retries and breaker, inside the wrappers of `use`. */
-import { ToolError } from '../errors.ts';
+import { NeedsPerson, ToolError } from '../errors.ts';
 import { type Again, parseAgain } from '../hitl/arguments.ts';
 import type { Holder } from '../journal/claims.ts';
 import type { Draft } from '../journal/entries.ts';
@@ -71,6 +71,15 @@ class CallContext {
   }
   get credentials() {
     return this.#ready.credentials ?? {};
+  }
+  get asked() {
+    const { asked, decided } = this.#call.approval ?? {};
+    if (!asked?.midway || !decided) return undefined;
+    const { decision } = decided;
+    return {
+      ...(asked.state !== undefined && { state: asked.state }),
+      ...(decision.type === 'respond' && { answer: decision.answer }),
+    };
   }
   get progress() {
     return (data: Json) => {
@@ -177,10 +186,18 @@ async function once(scope: Scope, call: Call, ready: Ready, span: ToolTrace, wai
       run: (value, attempt) =>
         span.run(() => {
           const ctx = new CallContext(attempt, scope, call, ready);
+          const failed = (error: unknown) => {
+            if (NeedsPerson.is(error)) ready.asks = error;
+            throw error;
+          };
           const whole = (output: unknown) =>
-            isGenerator(output) ? driven(output, attempt.signal, ctx.progress as (data: unknown) => void) : output;
-          const output: unknown = builtIn(scope, ready, value, attempt) ?? tool.options.execute(value, ctx);
-          return isThenable(output) ? Promise.resolve(output).then(whole) : whole(output);
+            isGenerator(output) ? driven(output, attempt.signal, ctx.progress as (data: unknown) => void).catch(failed) : output;
+          try {
+            const output: unknown = builtIn(scope, ready, value, attempt) ?? tool.options.execute(value, ctx);
+            return isThenable(output) ? Promise.resolve(output).then(whole, failed) : whole(output);
+          } catch (error) {
+            return failed(error);
+          }
         }),
       keep: (value) => observed(tool, value, scope.secrets).output,
       failedAttempt: (draft) => {

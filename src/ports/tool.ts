@@ -70,6 +70,8 @@ export interface ToolContext<C = unknown, K extends string = never> {
   readonly by: Principal | undefined;
   readonly context: C;
   readonly credentials: { readonly [P in K]: string };
+  /** Set if `execute` threw `NeedsPerson` before: the state that it left, and the answer to its question. */
+  readonly asked?: { readonly state?: Json; readonly answer?: Json } | undefined;
   /** Sends data to listeners of the run. It is not journaled. */
   progress(data: Json): void;
   /** Reports progress: restarts `timeout`. The tool's `deadline` and the run's are unchanged. */
