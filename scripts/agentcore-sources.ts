@@ -159,6 +159,46 @@ export const SOURCES: Readonly<Record<string, Source>> = {
     guess: 'the texts of reasons',
   },
   StartMemoryExtractionJob: { from: 'documentation', guess: 'a job that is not there is a ResourceNotFoundException' },
+  CreateGateway: {
+    from: 'documentation: a workload identity is made with it; CUSTOM_JWT needs its configuration; a name is used once in an account',
+    guess: `${STATUS}; gatewayUrl is a path of this server; a name in use is a ConflictException; at most 1,000`,
+  },
+  UpdateGateway: {
+    from: 'documentation: it replaces all settings; the name stays, and the search is chosen at creation',
+    guess: `${STATUS}; another name or searchType is a ValidationException, and an update during a change a ConflictException`,
+  },
+  GetGateway: { from: 'documentation' },
+  ListGateways: { from: 'documentation', guess: 'the order: oldest first' },
+  DeleteGateway: { from: 'documentation', guess: `${STATUS}; with targets it is a ConflictException` },
+  CreateGatewayTarget: {
+    from: 'documentation: the types of credentials that a kind of target takes; at most 100 targets and 1,000 tools of one; measured: web-search needs the role of the gateway, and a configuration of its tool',
+    guess: `${STATUS}; a name that is left out is made of the id; what cannot be listed or parsed is FAILED, with the reason`,
+  },
+  UpdateGatewayTarget: { from: 'documentation: it replaces all settings', guess: `${STATUS}, UPDATE_UNSUCCESSFUL if it fails` },
+  GetGatewayTarget: { from: 'documentation' },
+  ListGatewayTargets: { from: 'documentation', guess: 'the order: oldest first' },
+  DeleteGatewayTarget: { from: 'documentation', guess: STATUS },
+  SynchronizeGatewayTargets: {
+    from: 'documentation: an MCP server is listed again, and until then its old list is offered; not with a static tool schema',
+    guess: `${STATUS}, SYNCHRONIZE_UNSUCCESSFUL if it fails; another kind of target is a ValidationException`,
+  },
+  CreateGatewayRule: {
+    from: 'documentation: an action of a kind, a condition of a kind',
+    guess: `${STATUS}; a priority in use is a ConflictException; weights add up to 100. Rules route to HTTP targets, which are not executed: they are kept, and change nothing`,
+  },
+  UpdateGatewayRule: { from: 'documentation: what is left out stays', guess: STATUS },
+  GetGatewayRule: { from: 'documentation' },
+  ListGatewayRules: { from: 'documentation', guess: 'the order: oldest first' },
+  DeleteGatewayRule: { from: 'documentation', guess: STATUS },
+  CreateGatewayRateLimit: {
+    from: 'documentation: one for each list of dimensionKeys; the dimensions of an entry; `*` for the last ones; 30 seconds until it is known everywhere',
+    guess: 'keys in use are a ConflictException; at most 50',
+  },
+  UpdateGatewayRateLimit: { from: 'documentation: entries are replaced, keys stay' },
+  GetGatewayRateLimit: { from: 'documentation' },
+  ListGatewayRateLimits: { from: 'documentation', guess: 'the order: oldest first' },
+  DeleteGatewayRateLimit: { from: 'documentation', guess: '30 seconds until it is gone; it limits nothing meanwhile' },
+  BatchPutGatewayRateLimits: { from: 'documentation: all of them or none; a known id, or known keys, are updated' },
 };
 
 /** What sources disagree on: the point, what the server does, and how to have it the other way. */

@@ -16,6 +16,18 @@ const SEEDS = [
   'subnet-12345678',
   'vpc-12345678',
   'demo-abcdefghij',
+  'abcdefghij',
+  'toolName',
+  '$.context.jwt.a',
+  '1.1.1',
+  's3://a',
+  '/a/*',
+  '/a',
+  '00000000-0000-0000-0000-000000000000',
+  'arn:aws:lambda:us-east-1:123456789012:function:a',
+  'arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/a-abcdefghij',
+  'arn:aws:bedrock-agentcore:us-east-1:123456789012:policy-engine/a-abcdefghij',
+  'arn:aws:bedrock-agentcore:us-east-1:123456789012:configuration-bundle/a-abcdefghij',
   `rcfg-${'1'.repeat(17)}`,
   'client_secret_post',
   'https://a/.well-known/openid-configuration',
@@ -69,8 +81,11 @@ export function conforming(plane: Plane, type: Ref, constraint: Constraint = {})
 export const listOf = (plane: Plane, type: Ref, { each }: Constraint, length: number) =>
   Array.from({ length }, () => conforming(plane, type, each));
 
-export const mapOf = (plane: Plane, type: Ref, { each }: Constraint, size: number) =>
-  Object.fromEntries(Array.from({ length: size }, (_, i) => [`${KEY}${i}`, conforming(plane, type, each)]));
+export const mapOf = (plane: Plane, type: Ref, { each, keys }: Constraint, size: number) =>
+  Object.fromEntries(Array.from({ length: size }, (_, i) => [keyOf(i, keys?.pattern), conforming(plane, type, each)]));
+
+/** A name, or a claim of a token where names are of a few. */
+const keyOf = (i: number, pattern = '.*') => (new RegExp(`^(?:${pattern})$`).test(`${KEY}${i}`) ? '' : '$.context.jwt.') + KEY + i;
 
 function structure(plane: Plane, name: string): Record<string, unknown> {
   const { union, members } = shapeOf(plane, name);
@@ -113,15 +128,15 @@ export function limited(plane: Plane): Limited[] {
 
 /** An input that is as short as can be, but for this value at this place. */
 export function inputWith({ operation: { plane, input }, path }: Limited, value: unknown): Record<string, unknown> {
-  const put = (type: Ref, [step, ...rest]: readonly (string | number)[]): unknown => {
+  const put = (type: Ref, [step, ...rest]: readonly (string | number)[], limits: Constraint = {}): unknown => {
     if (step === undefined) return value;
     if (typeof type !== 'object') throw new Error(`there is no ${step} in a ${type}`);
-    if ('list' in type) return [put(type.list, rest)];
+    if ('list' in type) return [put(type.list, rest), ...listOf(plane, type.list, limits, (limits.min ?? 1) - 1)];
     if ('map' in type) return { [step]: put(type.map, rest) };
     const { members, union } = shapeOf(plane, type.shape);
     const member = members[step];
     if (!member) throw new Error(`${type.shape} has no ${step}`);
-    return { ...(union ? {} : structure(plane, type.shape)), [step]: put(member.type, rest) };
+    return { ...(union ? {} : structure(plane, type.shape)), [step]: put(member.type, rest, CONSTRAINTS[plane][type.shape]?.[step]) };
   };
   return put({ shape: input }, path) as Record<string, unknown>;
 }

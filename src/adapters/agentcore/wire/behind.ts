@@ -7,6 +7,7 @@ import type { Bound } from './bindings.ts';
 import type { Operation, Operations, World } from './call.ts';
 import { AwsError, type Encoded, encodeError } from './codec/error.ts';
 import { endpointOperations } from './operations/endpoints.ts';
+import { gatewayService } from './operations/gateway.ts';
 import { type IdentityOptions, identityService } from './operations/identity.ts';
 import { type MemoryOptions, memoryService } from './operations/memory.ts';
 import { sessionOperations } from './operations/runtime.ts';
@@ -25,12 +26,14 @@ export function behind(world: World, bound: Bound, sessions: SessionOptions, ide
   const found = targets(world, bound);
   const memories = memoryService(world, bound, memory);
   const control = { ...runtimeOperations(world), ...endpointOperations(world), ...tagOperations(world) };
+  const gateways = gatewayService(world);
   const identities = identityService(world, identity);
   const operations: Operations = {
     ...control,
     ...sessionOperations(world, host, found),
     ...identities.operations,
     ...memories.operations,
+    ...gateways.operations,
     // the sessions of what is deleted end
     DeleteAgentRuntime: then(control.DeleteAgentRuntime, ({ agentRuntimeId, agentRuntimeVersion }) => {
       if (agentRuntimeVersion === undefined) stop(`${agentRuntimeId}/`, 'its runtime was deleted');

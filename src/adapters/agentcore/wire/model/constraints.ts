@@ -1,11 +1,12 @@
 /** Lengths, patterns, ranges and enums of members, which the official npm clients do not have: a table of our own, in `limits`. */
+import { GATEWAY } from './limits/gateway.ts';
 import { IDENTITY } from './limits/identity.ts';
 import type { Constraint, Limits } from './limits/limit.ts';
 import { MEMORIES } from './limits/memory.ts';
 import { RUNTIME } from './limits/runtime.ts';
 import { model, type Plane } from './model.ts';
 
-const TABLES = [RUNTIME, MEMORIES, IDENTITY];
+const TABLES = [RUNTIME, MEMORIES, IDENTITY, GATEWAY];
 
 /** By the name of the shape, and of its member. */
 export const CONSTRAINTS: Readonly<Record<Plane, Limits>> = {

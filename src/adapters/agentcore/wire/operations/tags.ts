@@ -1,6 +1,7 @@
 /** Tags of every kind of resource. */
 import type { Operations, World } from '../call.ts';
 import { AwsError } from '../codec/error.ts';
+import { GATEWAY } from '../gateway/resources.ts';
 import { API_KEY, OAUTH2, WORKLOAD } from '../identity/resources.ts';
 import { MEMORY } from '../memory/resources.ts';
 import { ENDPOINT, RUNTIME } from './runtime-resources.ts';
@@ -17,6 +18,7 @@ interface Tagged {
 const PLACES: readonly (readonly [kind: string, arn: RegExp])[] = [
   [MEMORY, /^bedrock-agentcore:[^:]+:\d{12}:memory\/([^/]+)$/],
   [RUNTIME, /^bedrock-agentcore:[^:]+:\d{12}:runtime\/([^/]+)$/],
+  [GATEWAY, /^bedrock-agentcore:[^:]+:\d{12}:gateway\/([^/]+)$/],
   [WORKLOAD, /^bedrock-agentcore:[^:]+:\d{12}:workload-identity-directory\/default\/workload-identity\/([^/]+)$/],
   [API_KEY, /^bedrock-agentcore:[^:]+:\d{12}:token-vault\/default\/apikeycredentialprovider\/([^/]+)$/],
   [OAUTH2, /^bedrock-agentcore:[^:]+:\d{12}:token-vault\/default\/oauth2credentialprovider\/([^/]+)$/],

@@ -1,6 +1,6 @@
 /** Limits of Identity. Sources: the service models of botocore of 7 August 2026 and AWS's API reference. */
 import type { Plane } from '../model.ts';
-import { entries, type Limits, like, oneOf, range, TAGS, text, WORKLOAD_NAME } from './limit.ts';
+import { entries, KMS_KEY, type Limits, like, oneOf, RETURN_URL, range, TAGS, text, WORKLOAD_NAME } from './limit.ts';
 
 const PROVIDER = text(1, 128, '[a-zA-Z0-9\\-_]+');
 const WORKLOAD_TOKEN = range(1, 131_072);
@@ -8,11 +8,9 @@ const WORKLOAD_TOKEN = range(1, 131_072);
 const USER_TOKEN = text(1, 131_072, '[A-Za-z0-9-_=]+\\.[A-Za-z0-9-_=]+\\.[A-Za-z0-9-_=]+');
 const USER_ID = range(1, 128);
 const SESSION_URI = text(1, 1024, 'urn:ietf:params:oauth:request_uri:[a-zA-Z0-9-._~]+');
-const RETURN_URL = text(1, 2048, '\\w+:(\\/?\\/?)[^\\s]+');
 const SCOPES = { each: range(1, 128) };
 const CLAIMS = { min: 1, max: 10, keys: text(1, 255, '[A-Za-z0-9_.:#-]+'), each: range(1, 2048) };
 const VAULT = text(1, 64, '[a-zA-Z0-9\\-_]+');
-const KMS_KEY = text(1, 2048, 'arn:aws(|-cn|-us-gov):kms:[a-zA-Z0-9-]*:[0-9]{12}:key/[a-zA-Z0-9-]{36}');
 const SECRET_SOURCE = oneOf('SecretSourceType');
 const SECRET = { clientSecret: range(0, 2048), clientSecretSource: SECRET_SOURCE };
 const VENDOR = { clientId: range(1, 256), ...SECRET };

@@ -39,3 +39,6 @@ export const NAME = like('[a-zA-Z][a-zA-Z0-9_]{0,47}');
 export const BUCKET = like('[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]');
 export const SUBNET = like('subnet-[0-9a-zA-Z]{8,17}');
 export const WORKLOAD_NAME = text(3, 255, '[A-Za-z0-9_.-]+');
+export const ROLE = text(1, 2048, 'arn:aws(-[^:]+)?:iam::([0-9]{12})?:role/.+');
+export const KMS_KEY = text(1, 2048, 'arn:aws(|-cn|-us-gov):kms:[a-zA-Z0-9-]*:[0-9]{12}:key/[a-zA-Z0-9-]{36}');
+export const RETURN_URL = text(1, 2048, '\\w+:(\\/?\\/?)[^\\s]+');

@@ -10,6 +10,7 @@ import {
   NAME,
   oneOf,
   PAGE,
+  ROLE,
   range,
   SUBNET,
   TAG_KEY,
@@ -26,7 +27,6 @@ const traced = (id: number) => ({ traceId: range(0, id), traceParent: range(0, i
 
 const RUNTIME_ID = like('[a-zA-Z][a-zA-Z0-9_]{0,99}-[a-zA-Z0-9]{10}');
 const VERSION = text(1, 5, '([1-9][0-9]{0,4})');
-const ROLE = text(1, 2048, 'arn:aws(-[^:]+)?:iam::([0-9]{12})?:role/.+');
 const SCOPE = text(1, 255, '[\\x21\\x23-\\x5B\\x5D-\\x7E]+');
 const CLAIM = text(1, 255, '[A-Za-z0-9_.-]+');
 const RESOURCE = text(20, 1011, 'arn:(?:[^:]+)?:bedrock-agentcore:[a-z0-9-]+:[0-9]{12}:([a-z-]+/[^/]+)(?:/[a-z-]+/[^/]+)*');

@@ -1,0 +1,150 @@
+/** What the control plane of Gateway keeps: gateways, and their targets, rules and rate limits. */
+import type { CustomJwtAuthorizer } from '../../../../server/authorizer.ts';
+import { arnOf, type World } from '../call.ts';
+import { AwsError } from '../codec/error.ts';
+import { isHere } from '../operations/resource.ts';
+import type { TargetConfiguration } from './target-configuration.ts';
+
+export interface Interceptor {
+  interceptor: { lambda?: { arn: string } };
+  interceptionPoints: readonly ('REQUEST' | 'RESPONSE')[];
+  inputConfiguration?: { passRequestHeaders: boolean; payloadFilter?: { exclude: readonly { field?: string }[] } };
+}
+
+export interface McpConfiguration {
+  supportedVersions?: readonly string[];
+  instructions?: string;
+  searchType?: 'SEMANTIC';
+  sessionConfiguration?: { sessionTimeoutInSeconds?: number };
+  streamingConfiguration?: { enableResponseStreaming?: boolean };
+  disableMcpListToolsPagination?: boolean;
+}
+
+/** As CreateGateway and UpdateGateway take it. */
+export interface GatewaySettings {
+  roleArn: string;
+  authorizerType: 'CUSTOM_JWT' | 'AWS_IAM' | 'NONE' | 'AUTHENTICATE_ONLY';
+  description?: string;
+  protocolType?: 'MCP';
+  protocolConfiguration?: { mcp?: McpConfiguration };
+  authorizerConfiguration?: { customJWTAuthorizer?: CustomJwtAuthorizer };
+  kmsKeyArn?: string;
+  customTransformConfiguration?: object;
+  interceptorConfigurations?: readonly Interceptor[];
+  policyEngineConfiguration?: { arn: string; mode: 'LOG_ONLY' | 'ENFORCE' };
+  exceptionLevel?: 'DEBUG';
+  wafConfiguration?: object;
+}
+
+/** What a change of a resource is called until it has taken effect. */
+interface Changing {
+  createdAt: Date;
+  updatedAt: Date;
+  until: 'CREATING' | 'UPDATING' | 'SYNCHRONIZING';
+  readyAt: number;
+  goneAt?: number;
+}
+
+export interface Gateway extends Changing {
+  id: string;
+  name: string;
+  settings: GatewaySettings;
+  tags: Record<string, string>;
+}
+
+export interface CredentialConfiguration {
+  credentialProviderType: 'GATEWAY_IAM_ROLE' | 'OAUTH' | 'API_KEY' | 'CALLER_IAM_CREDENTIALS' | 'JWT_PASSTHROUGH';
+  credentialProvider?: {
+    oauthCredentialProvider?: {
+      providerArn: string;
+      scopes: readonly string[];
+      customParameters?: Readonly<Record<string, string>>;
+      grantType?: 'CLIENT_CREDENTIALS' | 'AUTHORIZATION_CODE' | 'TOKEN_EXCHANGE';
+      defaultReturnUrl?: string;
+    };
+    apiKeyCredentialProvider?: {
+      providerArn: string;
+      credentialParameterName?: string;
+      credentialPrefix?: string;
+      credentialLocation?: 'HEADER' | 'QUERY_PARAMETER';
+    };
+    iamCredentialProvider?: { service: string; region?: string };
+  };
+}
+
+export interface TargetSettings {
+  description?: string;
+  targetConfiguration: TargetConfiguration;
+  credentialProviderConfigurations?: readonly CredentialConfiguration[];
+  metadataConfiguration?: object;
+  privateEndpoint?: object;
+}
+
+export interface Target extends Changing {
+  id: string;
+  gateway: string;
+  name: string;
+  settings: TargetSettings;
+  /** Why the last change failed, and what the status is then. */
+  failed?: { status: 'FAILED' | 'UPDATE_UNSUCCESSFUL' | 'SYNCHRONIZE_UNSUCCESSFUL'; reasons: readonly string[] };
+  lastSynchronizedAt?: Date;
+  /** Of a server whose list is kept: what it listed when it was synchronized. */
+  listed?: readonly ListedTool[];
+}
+
+/** A tool as an MCP server declares it. */
+export interface ListedTool {
+  name: string;
+  description?: string | undefined;
+  inputSchema: object;
+}
+
+export const GATEWAY = 'gateway';
+export const TARGET = 'gateway-target';
+export const RULE = 'gateway-rule';
+export const RATE_LIMIT = 'gateway-rate-limit';
+
+export const gatewayArn = (world: World, id: string) => arnOf(world, `gateway/${id}`);
+/** A path of this server, because one port has no host for each gateway. */
+export const gatewayPath = (id: string) => `/gateways/${id}/mcp`;
+export const gatewayUrl = (world: World, id: string) => `${world.env().AWS_ENDPOINT_URL_BEDROCK_AGENTCORE}${gatewayPath(id)}`;
+
+const notFound = (what: string, id: string) => new AwsError('ResourceNotFoundException', `${what} ${id} was not found.`);
+export const conflict = (message: string) => new AwsError('ConflictException', message);
+
+/** @throws AwsError `ResourceNotFoundException`. */
+export function gatewayOf(world: World, id: string): Gateway {
+  const gateway = world.state.get<Gateway>(GATEWAY, id);
+  if (!gateway || !isHere(world, gateway)) throw notFound('Gateway', id);
+  return gateway;
+}
+
+/** A resource of a gateway, by its id within the gateway. @throws AwsError `ResourceNotFoundException`. */
+export function partOf<T extends { goneAt?: number }>(world: World, kind: string, what: string, gateway: string, id: string): T {
+  gatewayOf(world, gateway);
+  const part = world.state.get<T>(kind, `${gateway}/${id}`);
+  if (!part || !isHere(world, part)) throw notFound(what, id);
+  return part;
+}
+
+/** Those that are not deleted yet. */
+export const partsOf = <T extends { goneAt?: number }>(world: World, kind: string, gateway: string): T[] =>
+  world.state.list<T>(kind, gateway).filter((part) => isHere(world, part));
+
+export const targetOf = (world: World, gateway: string, id: string) => partOf<Target>(world, TARGET, 'Gateway target', gateway, id);
+
+export const putTarget = ({ state }: World, target: Target): void =>
+  state.put(TARGET, `${target.gateway}/${target.id}`, target, target.gateway);
+
+/** The status by the clock. A failure is told when the change is over. */
+export function statusOf({ clock }: World, { goneAt, readyAt, until }: Changing, failed?: { status: string }): string {
+  if (goneAt !== undefined) return 'DELETING';
+  if (clock.now() < readyAt) return until;
+  return failed?.status ?? 'READY';
+}
+
+/** @throws AwsError `ConflictException` while an earlier change goes on. */
+export function checkSettled(world: World, what: string, resource: Changing): void {
+  const status = statusOf(world, resource);
+  if (status !== 'READY') throw conflict(`${what} is ${status}. Wait until it is READY.`);
+}

@@ -1,0 +1,135 @@
+/** What a target of a gateway is, as the control plane takes it, and which of it this server executes. */
+import { AwsError, refused } from '../codec/error.ts';
+import type { CredentialConfiguration, GatewaySettings } from './resources.ts';
+
+/** A schema as AgentCore has it: JSON Schema without what is not listed here. */
+export interface SchemaDefinition {
+  type: 'string' | 'number' | 'object' | 'array' | 'boolean' | 'integer';
+  properties?: Readonly<Record<string, SchemaDefinition>>;
+  required?: readonly string[];
+  items?: SchemaDefinition;
+  description?: string;
+}
+
+export interface LambdaTool {
+  name: string;
+  description: string;
+  inputSchema: SchemaDefinition;
+  outputSchema?: SchemaDefinition;
+}
+
+interface Source {
+  s3?: object;
+  inlinePayload?: string;
+}
+
+export interface Connector {
+  source: { connectorId: string; version?: string };
+  enabled?: readonly string[];
+  configurations?: readonly {
+    name: string;
+    description?: string;
+    parameterValues?: unknown;
+    parameterOverrides?: readonly { path: string; description?: string; visible?: boolean }[];
+  }[];
+}
+
+export interface McpTarget {
+  lambda?: { lambdaArn: string; toolSchema: { s3?: object; inlinePayload?: readonly LambdaTool[] } };
+  openApiSchema?: Source;
+  smithyModel?: Source;
+  mcpServer?: { endpoint: string; mcpToolSchema?: Source; listingMode?: 'DEFAULT' | 'DYNAMIC'; resourcePriority?: number };
+  apiGateway?: object;
+  connector?: Connector;
+}
+
+/** Unions: one member is set. */
+export interface TargetConfiguration {
+  mcp?: McpTarget;
+  http?: Readonly<Record<string, object>>;
+  inference?: Readonly<Record<string, object>>;
+}
+
+/** The connector that searches the web, and its tool. */
+export const WEB_SEARCH = 'web-search';
+export const WEB_SEARCH_TOOL = 'WebSearch';
+
+const TYPES: Readonly<Record<string, string>> = {
+  lambda: 'LAMBDA',
+  openApiSchema: 'OPEN_API_SCHEMA',
+  smithyModel: 'SMITHY_MODEL',
+  mcpServer: 'MCP_SERVER',
+  apiGateway: 'API_GATEWAY',
+  connector: 'CONNECTOR',
+};
+
+export const kindOf = (configuration: TargetConfiguration): string => Object.keys(configuration.mcp ?? {})[0] ?? '';
+export const typeOf = (configuration: TargetConfiguration): string => TYPES[kindOf(configuration)] ?? kindOf(configuration);
+
+const notExecuted = (what: string, instead: string) =>
+  new AwsError('NotImplementedException', `This server does not execute ${what} as a target of a gateway. ${instead}`);
+
+/** Types of credentials that a kind of target may have. The first is required of Lambda, and one of them of an OpenAPI document. */
+const CREDENTIALS: Readonly<Record<string, { types: readonly string[]; required: boolean }>> = {
+  lambda: { types: ['GATEWAY_IAM_ROLE'], required: true },
+  openApiSchema: { types: ['OAUTH', 'API_KEY', 'GATEWAY_IAM_ROLE', 'CALLER_IAM_CREDENTIALS', 'JWT_PASSTHROUGH'], required: false },
+  mcpServer: { types: ['OAUTH', 'API_KEY', 'GATEWAY_IAM_ROLE', 'CALLER_IAM_CREDENTIALS', 'JWT_PASSTHROUGH'], required: false },
+  connector: { types: ['GATEWAY_IAM_ROLE'], required: true },
+};
+
+/** @throws AwsError `ValidationException` for what AWS refuses, `NotImplementedException` for what only AWS executes. */
+export function checkTarget(
+  { mcp, http, inference }: TargetConfiguration,
+  credentials: readonly CredentialConfiguration[],
+  { protocolType }: GatewaySettings,
+): void {
+  if ((http || inference) && protocolType === 'MCP')
+    throw refused('A gateway with the protocolType MCP takes targets of mcp alone. Create it without protocolType.');
+  const other = http ? `http.${Object.keys(http)[0]}` : inference ? `inference.${Object.keys(inference)[0]}` : undefined;
+  if (other !== undefined) throw notExecuted(other, 'It executes the targets of mcp.');
+  const configuration = mcp ?? {};
+  const kind = kindOf({ mcp: configuration });
+  const source = configuration.lambda?.toolSchema ?? configuration.openApiSchema ?? configuration.mcpServer?.mcpToolSchema;
+  if (kind === 'smithyModel' || kind === 'apiGateway') throw notExecuted(kind, 'Give an openApiSchema.');
+  if (source && 's3' in source && source.s3) throw notExecuted('a document in S3', 'Give it as inlinePayload.');
+  const { connector, lambda } = configuration;
+  if (connector && connector.source.connectorId !== WEB_SEARCH)
+    throw notExecuted(`the connector ${connector.source.connectorId}`, `It executes ${WEB_SEARCH}.`);
+  // measured by those who made one
+  if (connector && !connector.configurations?.some(({ name }) => name === WEB_SEARCH_TOOL))
+    throw refused(
+      `The connector ${WEB_SEARCH} needs a configuration of its tool: { "name": "${WEB_SEARCH_TOOL}", "parameterValues": {} }.`,
+    );
+  if (lambda) checkTools(lambda.toolSchema.inlinePayload ?? []);
+  const { types, required } = CREDENTIALS[kind] as { types: readonly string[]; required: boolean };
+  const [given] = credentials;
+  if (!given && required) throw refused(`A target of ${kind} needs the credential provider type ${types[0]}.`);
+  if (given && !types.includes(given.credentialProviderType))
+    throw refused(`A target of ${kind} takes credential providers of ${types.join(', ')}, and not ${given.credentialProviderType}.`);
+  if (given) checkCredential(given);
+}
+
+/** The quota of AWS. */
+const MOST_TOOLS = 1_000;
+const LONGEST_NAME = 256;
+
+function checkTools(tools: readonly LambdaTool[]): void {
+  if (tools.length === 0) throw refused('The tool schema has no tool.');
+  if (tools.length > MOST_TOOLS) throw new AwsError('ServiceQuotaExceededException', `A target has at most ${MOST_TOOLS} tools.`);
+  const names = tools.map(({ name }) => name);
+  const twice = names.find((name, i) => names.indexOf(name) < i);
+  if (twice !== undefined) throw refused(`The tool schema has two tools with the name ${twice}.`);
+  const odd = names.find((name) => !/^[a-zA-Z0-9_-]+$/.test(name) || name.length > LONGEST_NAME);
+  if (odd !== undefined)
+    throw refused(`The name of a tool is 1 to ${LONGEST_NAME} letters, digits, "_" and "-"; ${JSON.stringify(odd)} is not.`);
+}
+
+const PROVIDERS: Readonly<Record<string, keyof NonNullable<CredentialConfiguration['credentialProvider']>>> = {
+  OAUTH: 'oauthCredentialProvider',
+  API_KEY: 'apiKeyCredentialProvider',
+};
+
+function checkCredential({ credentialProviderType: type, credentialProvider: provider }: CredentialConfiguration): void {
+  const needed = PROVIDERS[type];
+  if (needed !== undefined && !provider?.[needed]) throw refused(`The credential provider type ${type} needs ${needed}.`);
+}
