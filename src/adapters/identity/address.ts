@@ -3,3 +3,28 @@ export function addressOf(url: string): string {
   const { host, pathname } = new URL(url);
   return host + pathname;
 }
+
+const PROVIDER = '{provider}';
+const SEGMENT = new URL(`https://a/${PROVIDER}`).pathname.slice(1);
+
+/** Where the browsers of one provider come back to: the URL with the provider in the place of `{provider}`. */
+export const callbackOf = (url: string, provider: string): string => url.replace(PROVIDER, () => encodeURIComponent(provider));
+
+export const hasProvider = (url: string): boolean => url.includes(PROVIDER);
+
+/** A URL without a query, with `{provider}` at most once, as a whole segment of its path. */
+export const isCallback = (url: unknown): url is string =>
+  typeof url === 'string' &&
+  URL.canParse(url) &&
+  !/[?#]/.test(url) &&
+  new URL(url).pathname.split('/').filter((segment) => segment.includes(SEGMENT)).length === url.split(PROVIDER).length - 1 &&
+  new URL(url).pathname.split('/').every((segment) => !segment.includes(SEGMENT) || segment === SEGMENT);
+
+/** The URL at which a request arrived, if it is this one: with its scheme, and with the segment in the place of `{provider}`. */
+export function arrivedAt(url: string, request: string): string | undefined {
+  const [own, came] = [new URL(url), new URL(request)];
+  const [wanted, found] = [own.pathname.split('/'), came.pathname.split('/')];
+  const isHere =
+    wanted.length === found.length && wanted.every((segment, i) => segment === found[i] || (segment === SEGMENT && found[i] !== ''));
+  return isHere && own.host === came.host ? own.origin + came.pathname : undefined;
+}

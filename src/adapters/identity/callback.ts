@@ -8,7 +8,7 @@ import type { Decision } from '../../ports/tool.ts';
 import { STATUS } from '../../server/errors.ts';
 import type { Handler } from '../../server/listen.ts';
 import { report } from '../../server/report.ts';
-import { addressOf } from './address.ts';
+import { arrivedAt, isCallback } from './address.ts';
 import { answer, redirect, refusedPage, type Told } from './page.ts';
 
 /** Who is signed in at a browser. */
@@ -24,7 +24,9 @@ export interface ConsentCallbackOptions {
    * as it is, such as one that leads to the sign-in. The cookie must be `SameSite=Lax`: the browser comes from the provider.
    */
   authenticate: (request: Request) => SignedIn | Response | undefined | Promise<SignedIn | Response | undefined>;
-  /** The URLs of this handler, as browsers see them, without a query. A request to another one is refused. */
+  /**
+   * The URLs of this handler, as browsers see them, without a query; `{provider}` stands for one segment. A request to another one is refused.
+   */
   returnUrls: readonly string[];
   /** Where the browser goes after a consent that was given or declined. Default: to a page that says so. */
   next?: (returned: ConsentReturned) => string | undefined;
@@ -64,7 +66,7 @@ export function consentCallback(engine: Engine, identity: Identity, o: ConsentCa
   if (typeof identity?.returned !== 'function') throw invalid(`${WHERE} needs an identity with returned(), such as localIdentity().`);
   if (typeof authenticate !== 'function')
     throw invalid(`${WHERE} needs to know who is signed in at a browser: { ${EXAMPLES.authenticate} }.`);
-  if (!Array.isArray(returnUrls) || returnUrls.length === 0 || !returnUrls.every((url) => URL.canParse(url) && !/[?#]/.test(url)))
+  if (!Array.isArray(returnUrls) || returnUrls.length === 0 || !returnUrls.every(isCallback))
     throw invalid(`${WHERE} needs the URLs of this handler, without a query: { ${EXAMPLES.returnUrls} }.`);
   const tell = report(WHERE);
 
@@ -145,7 +147,7 @@ export function consentCallback(engine: Engine, identity: Identity, o: ConsentCa
   return async (request) => {
     if (request.method !== 'GET')
       return answer(request, { status: 405, code: 'METHOD_NOT_ALLOWED', title: 'Not here', text: 'A browser comes back here with GET.' });
-    const at = returnUrls.find((url) => addressOf(url) === addressOf(request.url));
+    const at = returnUrls.map((url) => arrivedAt(url, request.url)).find((url) => url !== undefined);
     if (at === undefined) return answer(request, refusedPage('RETURN_URL_REFUSED', 'Consents do not return to this address.'));
     const who = await signedIn(request);
     return who instanceof Response ? who : ended(request, who, at);

@@ -3,10 +3,10 @@ import { type ErrorCode, RondoError } from '../../errors.ts';
 import { sha256 } from '../../journal/canonical.ts';
 import type { JsonObject } from '../../json.ts';
 import type { ConsentNeeded, ConsentReturn, ConsentReturned, CredentialRequest, Occasion } from '../../ports/identity.ts';
-import { addressOf } from './address.ts';
+import { addressOf, callbackOf } from './address.ts';
 import type { Asked, OAuth } from './oauth.ts';
 import { refusal } from './oauth-errors.ts';
-import { aboutOf, fingerprint, type KeptToken, ownerOf, tokenPlace } from './places.ts';
+import { aboutOf, fingerprint, type KeptToken, lockOf, ownerOf, tokenPlace } from './places.ts';
 import type { Place, Vault } from './vault.ts';
 
 /** A consent as it is kept. A type, so that the compiler knows it as JSON. */
@@ -16,6 +16,8 @@ type Pending = {
   wanted: { scopes: readonly string[]; resources: readonly string[]; audiences: readonly string[] };
   asked: { callback: string; state: string; verifier: string; nonce: string | null };
   url: string;
+  /** The provider was told to ask again, whatever it knows. */
+  forced: boolean;
   /** SHA-256 of the token that it began with; null: any return of the user ends it. */
   bound: string | null;
   /** Epoch milliseconds. */
@@ -56,7 +58,8 @@ export function consents({ vault, oauthOf, callback, lifetime, binds, now }: Con
       const found = (await vault.get(place)) as Pending | undefined;
       if (found?.state !== 'open' || found.runId !== r.runId || found.expiresAt <= now() + lifetime / 2) continue;
       if (aboutOf({ ...found.wanted, provider: found.provider }) !== aboutOf(r) || found.bound !== boundBy(r)) continue;
-      if (found.asked.callback === callback) return { consentUrl: found.url, handle: place.about };
+      if (found.forced !== (r.force === true)) continue;
+      if (found.asked.callback === callbackOf(callback, r.provider)) return { consentUrl: found.url, handle: place.about };
     }
     return undefined;
   }
@@ -67,7 +70,7 @@ export function consents({ vault, oauthOf, callback, lifetime, binds, now }: Con
     return vault.alone(`consent ${owner} ${provider}`, async () => {
       const known = await open(owner, r);
       if (known) return known;
-      const asked = await oauth.ask(callback, scopes);
+      const asked = await oauth.ask(callbackOf(callback, provider), scopes);
       const url = await oauth.consentUrl(asked, { scopes, resources, audiences }, force ? { prompt: 'consent' } : undefined);
       const handle = handleOf(asked.state);
       const expiresAt = now() + lifetime;
@@ -77,6 +80,7 @@ export function consents({ vault, oauthOf, callback, lifetime, binds, now }: Con
         wanted: { scopes, resources, audiences },
         asked: { ...asked, nonce: asked.nonce ?? null },
         url,
+        forced: force === true,
         bound: boundBy(r),
         expiresAt,
         state: 'open',
@@ -116,24 +120,25 @@ export function consents({ vault, oauthOf, callback, lifetime, binds, now }: Con
     const [place] = handle === undefined ? [] : await vault.list({ kind: 'consent', about: handle });
     if (!place) throw unknown();
     await checked(place, r);
-    return vault.alone(`return ${place.about}`, async () => {
+    // with renewals and revocations: none of them may write over the new token, or leave it
+    return vault.alone(lockOf(place), async () => {
       const found = await checked(place, r);
       const { runId, provider, wanted, asked } = found;
-      const end = (outcome: 'granted' | 'declined') =>
-        vault.put(place, { value: { ...found, url: '', asked: { ...asked, verifier: '' }, state: outcome }, until: now() + REMEMBERED });
-      try {
-        const token: KeptToken = await oauthOf(provider).code(asked.callback + new URL(r.url).search, asAsked(asked), wanted);
-        await vault.put(tokenPlace(place.owner, { provider, ...wanted }), {
-          value: { ...token },
-          until: token.refresh ? undefined : token.expiresAt,
-        });
-      } catch (error) {
+      const exchanged = oauthOf(provider).code(asked.callback + new URL(r.url).search, asAsked(asked), wanted);
+      const token: KeptToken | undefined = await exchanged.catch((error: unknown) => {
         if (refusal(error) !== 'access_denied') throw error;
-        await end('declined');
-        return { runId, handle: place.about, provider, outcome: 'declined' };
-      }
-      await end('granted');
-      return { runId, handle: place.about, provider, outcome: 'granted' };
+        return undefined;
+      });
+      const outcome = token ? 'granted' : 'declined';
+      const value = { ...found, url: '', asked: { ...asked, verifier: '' }, state: outcome } satisfies Pending;
+      const kept = token && { value: { ...token }, until: token.refresh ? undefined : token.expiresAt };
+      // at once with the token: a code is exchanged once, so what a crash left between the two could not be ended
+      await vault.change(place, () => ({
+        keep: { value, until: now() + REMEMBERED },
+        ...(kept && { also: [{ place: tokenPlace(place.owner, { provider, ...wanted }), keep: kept }] }),
+        answer: undefined,
+      }));
+      return { runId, handle: place.about, provider, outcome };
     });
   }
 

@@ -4,13 +4,14 @@ import { checkOptions, hint } from '../../options.ts';
 import type { ConsentNeeded, CredentialRequest, Identity, Occasion, Token } from '../../ports/identity.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { isTrusted } from '../../server/jose.ts';
+import { hasProvider, isCallback } from './address.ts';
 import { assertions } from './assertions.ts';
 import type { Fetch } from './bounded-fetch.ts';
 import { consents } from './consents.ts';
 import { type OAuth, oauth } from './oauth.ts';
 import { refusal } from './oauth-errors.ts';
 import { clientPlace, exchangedPlace, type KeptToken, keyPlace, ownerOf, tokenPlace } from './places.ts';
-import { checkProvider, type Provider } from './provider.ts';
+import { checkProvider, issuerOf, type Provider } from './provider.ts';
 import { isFresh, isUsable, type Kept, type Revoked, tokens } from './tokens.ts';
 import type { Vault } from './vault.ts';
 
@@ -18,7 +19,10 @@ export interface LocalIdentityOptions {
   vault: Vault;
   /** By the names that tools use. */
   providers: Readonly<Record<string, Provider>>;
-  /** Where a browser comes back to after a consent: the URL of `consentCallback()`, registered at each provider. For the flow `user`. */
+  /**
+   * Where a browser comes back to after a consent: the URL of `consentCallback()`, registered at each provider. For the flow `user`. With several
+   * authorization servers it has `{provider}` as a segment, so that no server can have a browser bring it what another one gave.
+   */
   callback?: string;
   /** Milliseconds that a person has for a consent. Default 600,000. */
   consentLifetime?: number;
@@ -202,7 +206,14 @@ function check(o: LocalIdentityOptions): void {
   for (const [name, url] of Object.entries({ callback, signIn }))
     if (url !== undefined && !(URL.canParse(url) && isTrusted(new URL(url))))
       throw invalid(`${WHERE}: ${name} is a URL over https, or on this machine.`);
-  if (callback !== undefined && /[?#]/.test(callback)) throw invalid(`${WHERE}: callback has no query: providers compare it as it is.`);
+  if (callback !== undefined && !isCallback(callback))
+    throw invalid(`${WHERE}: callback has no query, as providers compare it, and {provider} is a whole segment of its path.`);
+  const servers = new Set(Object.values(providers).flatMap(issuerOf));
+  // a server without `iss` in its answers (RFC 9207) cannot be told from another one by what the browser brings
+  if (callback !== undefined && servers.size > 1 && !hasProvider(callback))
+    throw invalid(
+      `${WHERE}: there are several authorization servers, and each needs a callback of its own: { callback: '${callback.replace(/\/$/, '')}/{provider}' }.`,
+    );
   if (bind !== undefined && bind !== 'token' && bind !== 'user') throw invalid(`${WHERE}: bind is token or user.`);
   for (const [name, ms] of Object.entries({ consentLifetime, timeout }))
     if (ms !== undefined && !(Number.isFinite(ms) && ms > 0)) throw invalid(`${WHERE}: ${name} is a number of milliseconds above 0.`);

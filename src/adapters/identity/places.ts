@@ -20,6 +20,9 @@ export function aboutOf({ scopes = [], resources = [], audiences = [] }: Credent
   return JSON.stringify([sorted(scopes), sorted(resources), sorted(audiences), ...more]);
 }
 
+/** What changes the tokens of a user and provider does it under this name alone. */
+export const lockOf = ({ owner, provider }: Pick<Place, 'owner' | 'provider'>): string => `token ${owner} ${provider}`;
+
 export const fingerprint = (token: string): string => sha256(token);
 
 export const tokenPlace = (owner: string, r: CredentialRequest): Place => ({

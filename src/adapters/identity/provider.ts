@@ -63,6 +63,10 @@ export const presets = {
   },
 } as const satisfies Record<string, Provider>;
 
+/** The authorization server at which persons consent, if there is one. */
+export const issuerOf = ({ discovery, endpoints }: Provider): string | [] =>
+  discovery ?? (endpoints?.authorization === undefined ? [] : endpoints.issuer);
+
 /** @throws RondoError `CONFIG_INVALID`, without a secret in its message. */
 export function checkProvider(name: string, provider: Provider): void {
   const where = `provider "${name}"`;

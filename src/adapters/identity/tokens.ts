@@ -2,7 +2,7 @@
 import { RondoError } from '../../errors.ts';
 import type { OAuth } from './oauth.ts';
 import { refusal } from './oauth-errors.ts';
-import type { KeptToken } from './places.ts';
+import { type KeptToken, lockOf } from './places.ts';
 import type { Place, Vault } from './vault.ts';
 
 export type Kept = Pick<KeptToken, 'access' | 'expiresAt'>;
@@ -38,8 +38,6 @@ export interface Revoked {
   /** Why it could not be asked. */
   code?: string;
 }
-
-const lockOf = ({ owner, provider }: Pick<Place, 'owner' | 'provider'>) => `token ${owner} ${provider}`;
 
 export function tokens(vault: Vault, oauthOf: (provider: string) => OAuth, now: () => number): Tokens {
   const known = async (place: Place) => (await vault.get(place)) as KeptToken | undefined;

@@ -27,6 +27,8 @@ export interface Kept {
 /** A change of one secret: it is kept, removed (null), or left as it is. */
 export interface Change<T> {
   keep?: Kept | null;
+  /** What is kept elsewhere, in the same transaction. */
+  also?: readonly { place: Place; keep: Kept }[];
   answer: T;
 }
 
@@ -108,16 +110,18 @@ function vaultOf(db: Database, key: VaultKey, now: () => number): Vault {
   }
 
   async function change<T>(place: Place, decide: (found: Json | undefined) => Change<T>): Promise<T> {
-    const { answer } = await key.write((sealing) => {
+    const { answer, also } = await key.write((sealing) => {
       const at = now();
       db.prepare('DELETE FROM secret WHERE until <= ?').run(at);
       const row = find(place);
       const decided = decide(row && open(sealing, place, row));
       if (decided.keep === null) db.prepare(`DELETE FROM secret WHERE ${where(place)}`).run(...columns(place));
       else if (decided.keep) write(sealing, place, decided.keep);
+      for (const other of decided.also ?? []) write(sealing, other.place, other.keep);
       return decided;
     });
     cache.drop(place);
+    for (const other of also ?? []) cache.drop(other.place);
     return answer;
   }
 

@@ -140,6 +140,22 @@ describe('the return of a browser', () => {
     expect(written(w.dir)).not.toContain(CLIENT.clientSecret);
   });
 
+  test('comes to the address of its provider, and to no other', async () => {
+    const w = world();
+    const each = `${callback}/{provider}`;
+    const own = await authorizationServer(`${callback}/calendar`);
+    ends.push(() => own.close());
+    const providers = { calendar: { discovery: own.issuer, ...CLIENT }, mail: { discovery: server.issuer, ...CLIENT } };
+    const { engine, handler: here } = w.another({ callback: each, providers }, { returnUrls: [each] });
+    handler = here;
+    const paused = await engine.run(w.assistant, 'go', { by: ana });
+    const url = await browser('ana').consent(consentIn(paused).url);
+    for (const other of ['/mail', '', '/', '/calendar/more'])
+      expect((await open(url.replace('/calendar?', `${other}?`), 'ana')).status).toBe(400);
+    expect((await open(url, 'ana')).status).toBe(200);
+    await ended(engine, paused.runId, 'completed');
+  });
+
   test('of another user is refused, and their consent at the provider gives the one who asked nothing', async () => {
     const w = world();
     const { engine, handler: here } = w.another();

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { CredentialRequest, Identity, Occasion, Token } from 'rondo';
 import { RondoError } from 'rondo';
@@ -138,6 +140,13 @@ describe('the flow user', () => {
     expect(url.searchParams.get('prompt')).toBe('consent');
     await back(identity, await browser('ana').consent(url.href));
     expect((await tokenOf(identity)).token).not.toBe(before.token);
+  });
+
+  test('a forced consent is not answered by one that was begun without force', async () => {
+    const identity = identityAt(place());
+    const unforced = await urlOf(identity);
+    const forced = await urlOf(identity, { force: true, tool: 'other' });
+    expect([unforced, forced].map((url) => new URL(url).searchParams.get('prompt'))).toEqual([null, 'consent']);
   });
 
   test('a run of the application has no user to ask', async () => {
@@ -294,6 +303,35 @@ describe('the return of a browser', () => {
     expect(await back(identity, url)).toMatchObject({ outcome: 'granted' });
   });
 
+  test('is not undone by a renewal that is under way: what was consented to last is what is handed out', async () => {
+    const identity = identityAt(place(), { consentLifetime: 7_200_000 });
+    await consented(identity);
+    const url = await browser('ana').consent(await urlOf(identity, { force: true }));
+    now += 3_590_000;
+    const from = server.requests.length;
+    let returned = () => {};
+    const done = new Promise<void>((resolve) => {
+      returned = resolve;
+    });
+    let begun = () => {};
+    const renewal = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    server.before = async (path, grant) => {
+      if (path !== '/token' || grant !== 'refresh_token') return;
+      begun();
+      // the browser's return would end meanwhile, if it did not wait for the renewal
+      await Promise.race([done, new Promise((resolve) => setTimeout(resolve, 500))]);
+    };
+    const renewing = tokenOf(identity);
+    await renewal;
+    await back(identity, url);
+    returned();
+    const old = await renewing;
+    expect(server.requests.slice(from).map(({ grant }) => grant)).toEqual(['refresh_token', 'authorization_code']);
+    expect((await tokenOf(identity)).token).not.toBe(old.token);
+  });
+
   test('a declined consent is declined, and asked for again by the next call', async () => {
     const identity = identityAt(place());
     const url = await browser('ana').consent(await urlOf(identity), { decline: true });
@@ -301,6 +339,56 @@ describe('the return of a browser', () => {
     expect(await back(identity, url)).toMatchObject({ outcome: 'declined', runId: 'r1' });
     await expect(back(identity, url)).rejects.toMatchObject({ code: 'CONSENT_USED', details: { outcome: 'declined' } });
     await urlOf(identity);
+  });
+});
+
+describe('several authorization servers', () => {
+  const EACH = 'http://127.0.0.1:9/consent/{provider}';
+
+  test('need a callback each', () => {
+    const two = { ...providers(), evil: { discovery: 'https://evil.example', ...CLIENT } };
+    expect(() => identityAt(place(), { providers: two })).toThrow(/'http:\/\/127\.0\.0\.1:9\/consent\/\{provider\}'/);
+    identityAt(place(), { providers: two, callback: EACH });
+    // one server under two names, and servers that ask no person
+    identityAt(place(), { providers: { ...providers(), again: { discovery: server.issuer, ...CLIENT } } });
+    identityAt(place(), { providers: { ...providers(), keys: { apiKey: 'k' } } });
+    for (const callback of ['http://127.0.0.1:9/a-{provider}', 'http://{provider}.example/', 'http://127.0.0.1:9/{provider}/x{provider}'])
+      expect(() => identityAt(place(), { callback })).toThrow();
+  });
+
+  test('cannot have a browser bring one of them the code of another', async () => {
+    const honest = await authorizationServer('http://127.0.0.1:9/consent/calendar');
+    const got: string[] = [];
+    const evil = createServer(async (request, response) => {
+      const { url = '', headers } = request;
+      const issuer = `http://${headers.host}`;
+      if (url.startsWith('/.well-known/'))
+        return void response.setHeader('content-type', 'application/json').end(
+          // persons are sent to the honest server
+          JSON.stringify({ issuer, authorization_endpoint: `${honest.issuer}/auth`, token_endpoint: `${issuer}/token` }),
+        );
+      for await (const chunk of request) got.push(String(chunk));
+      response.setHeader('content-type', 'application/json').end(JSON.stringify({ access_token: 'evil', token_type: 'bearer' }));
+    });
+    await new Promise<void>((resolve) => evil.listen(0, '127.0.0.1', resolve));
+    const discovery = `http://127.0.0.1:${(evil.address() as AddressInfo).port}`;
+    const identity = identityAt(place(), {
+      callback: EACH,
+      providers: { calendar: { discovery: honest.issuer, ...CLIENT }, evil: { discovery, ...CLIENT } },
+    });
+    const asked = new URL(await urlOf(identity, { provider: 'evil' }));
+    expect(asked.searchParams.get('redirect_uri')).toBe('http://127.0.0.1:9/consent/evil');
+    // the honest server takes no address but that of its own provider
+    asked.searchParams.set('redirect_uri', 'http://127.0.0.1:9/consent/calendar');
+    const returned = new URL(await browser('ana').consent(asked.href));
+    // as by a server without RFC 9207
+    returned.searchParams.delete('iss');
+    expect(await codeOf(back(identity, returned.href))).toBe('RETURN_URL_REFUSED');
+    expect(got).toEqual([]);
+    await consented(identity);
+    expect(await honest.whose((await tokenOf(identity)).token)).toMatchObject({ user: 'ana' });
+    evil.close();
+    await honest.close();
   });
 });
 
