@@ -21,6 +21,8 @@ export type ErrorCode =
   | 'EVENT_REJECTED'
   | 'SIGNATURE_INVALID'
   | 'INPUT_REFUSED'
+  // a guardrail could not be asked about an input
+  | 'GUARDRAIL_FAILED'
   | 'JOURNAL_CONFLICT'
   | 'INTENT_CLAIMED'
   | 'JOURNAL_DAMAGED'

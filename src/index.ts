@@ -108,6 +108,7 @@ export type { WaitFor } from './loop/wait.ts';
 export { type WaitToolOptions, waitTool } from './loop/wait-tool.ts';
 export type { Compacted, Compaction, Conversation } from './ports/compaction.ts';
 export type { Ask, Turn, TurnContext, TurnResult } from './ports/foreign.ts';
+export type { Finding, Guardrail, GuardrailRequest, GuardrailRuling, GuardrailVerdict } from './ports/guardrail.ts';
 export type {
   Assertion,
   ConsentNeeded,

@@ -1,7 +1,9 @@
 /** Asks the engine's policy about access to runs and about input. */
 import { RondoError } from '../errors.ts';
-import { accessProblem, allowedContent } from '../hitl/policy.ts';
+import { allowedContent, checks } from '../hitl/content.ts';
+import { accessProblem } from '../hitl/policy.ts';
 import type { RunFold } from '../journal/fold.ts';
+import type { Judged } from '../ports/guardrail.ts';
 import { type Asked, inputOf, isConversation, wholeOf } from '../ports/input.ts';
 import type { AccessRequest } from '../ports/policy.ts';
 import type { Principal } from '../ports/principal.ts';
@@ -41,25 +43,28 @@ export async function runFor(
   return run;
 }
 
+/** Whether a run is checked before it starts. */
+export const checksStarts = ({ host }: Resources): boolean => host.policy?.access !== undefined || checks(host, 'input');
+
 /**
- * The policy sees the whole input, a conversation as a list of messages. @returns the input, as the policy replaced it if it did.
- * @throws RondoError `INPUT_REFUSED` with the policy's reason, or if it replaced the input with an invalid list of messages.
+ * The policy and the guardrails see the whole input, a conversation as a list of messages. @returns the input, as they replaced it if
+ * they did, and the verdicts.
+ * @throws RondoError `INPUT_REFUSED` with the reason, or if the input was replaced with an invalid list of messages; `GUARDRAIL_FAILED` if
+ * a guardrail could not be asked. Their details have the verdicts.
  */
-export async function allowedInput({ host }: Resources, by: Principal | undefined, about: About, asked: Asked): Promise<Asked> {
-  const allowed = await allowedContent(host.policy, { point: 'input', by, ...about, value: wholeOf(asked) });
-  if (allowed.ok) {
-    const { replaced } = allowed;
-    if (replaced === undefined) return asked;
-    if (!asked.earlier || !isConversation(replaced)) return { input: replaced };
-    return inputOf(
-      replaced,
-      (why) =>
-        new RondoError('INPUT_REFUSED', `what the policy made of the input of run ${about.runId} cannot be sent: ${why}.`, {
-          details: { runId: about.runId },
-        }),
-    );
+export async function allowedInput({ host }: Resources, by: Principal | undefined, about: About, asked: Asked): Promise<Asked & Judged> {
+  const { runId } = about;
+  const allowed = await allowedContent(host, { point: 'input', by, ...about, value: wholeOf(asked) });
+  const verdicts = allowed.verdicts && { verdicts: allowed.verdicts };
+  const details = { runId, ...verdicts };
+  if (!allowed.ok) {
+    const message = `the input of run ${runId} was refused, and nothing was done: ${allowed.reason}`;
+    throw new RondoError(allowed.code ?? 'INPUT_REFUSED', message, { details });
   }
-  throw new RondoError('INPUT_REFUSED', `the input of run ${about.runId} was refused, and nothing was done: ${allowed.reason}`, {
-    details: { runId: about.runId },
-  });
+  const { replaced } = allowed;
+  if (replaced === undefined) return { ...asked, ...verdicts };
+  if (!asked.earlier || !isConversation(replaced)) return { input: replaced, ...verdicts };
+  const unfit = (why: string) =>
+    new RondoError('INPUT_REFUSED', `what was made of the input of run ${runId} cannot be sent: ${why}.`, { details });
+  return { ...inputOf(replaced, unfit), ...verdicts };
 }

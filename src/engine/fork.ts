@@ -87,7 +87,7 @@ export async function fork(resources: Resources, live: LiveRun, runId: string, o
 
 /** The first entry of the old run without its session: a fork does not belong to a session. */
 function firstOf({ started }: RunFold): Draft & { type: 'run.started' } {
-  const { agent, fingerprint, input, earlier, owner, context, level, toolChoice, tags } = started;
+  const { agent, fingerprint, input, earlier, owner, context, level, toolChoice, tags, verdicts } = started;
   return {
     type: 'run.started',
     agent,
@@ -99,6 +99,7 @@ function firstOf({ started }: RunFold): Draft & { type: 'run.started' } {
     level,
     toolChoice,
     tags,
+    verdicts,
   };
 }
 

@@ -4,6 +4,7 @@ import type { Journal } from '../journal/port.ts';
 import type { Middleware } from '../loop/middleware.ts';
 import type { Agent, Reliability } from '../loop/types.ts';
 import type { Compaction } from '../ports/compaction.ts';
+import type { Guardrail } from '../ports/guardrail.ts';
 import type { Identity } from '../ports/identity.ts';
 import type { Memory } from '../ports/memory.ts';
 import type { Message, ToolChoice } from '../ports/model.ts';
@@ -23,6 +24,8 @@ export interface EngineOptions {
   memory?: Memory;
   identity?: Identity;
   policy?: Policy;
+  /** Asked in this order about inputs, answers and results of tools. */
+  guardrails?: readonly Guardrail[];
   use?: readonly Middleware[];
   /** Default limits. Those of a run and of its agent override them. */
   limits?: Limits;
@@ -104,6 +107,7 @@ export const ENGINE_OPTIONS = {
   memory: 'memory',
   identity: 'identity',
   policy: 'policy',
+  guardrails: 'guardrails: [piiGuardrail()]',
   use: 'use: [{ tool: async (call, next) => next() }]',
   limits: 'limits: { costUsd: 1 }',
   compact: 'compact: [clearToolResults(), summarise()]',

@@ -1,4 +1,5 @@
 import { RondoError } from '../errors.ts';
+import { checkGuardrails } from '../hitl/guardrails.ts';
 import type { Limits } from '../journal/entries.ts';
 import type { Log } from '../journal/log.ts';
 import { memoryJournal } from '../journal/memory.ts';
@@ -68,6 +69,7 @@ export class Resources {
       memory: options.memory,
       identity: options.identity,
       policy: options.policy,
+      guardrails: checkGuardrails(options.guardrails, 'new Engine()'),
       prices: options.prices ? checkPrices(options.prices) : {},
       breakers: new Breakers((circuit, state) => {
         if (state === 'open') this.telemetry.breakerOpened(circuit.name.includes('/') ? 'model' : 'tool', circuit.name);

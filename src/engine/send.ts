@@ -29,8 +29,15 @@ export async function send(resources: Resources, runId: string, message: AgentIn
   const kind = run.root.kind ?? resources.agentOf(runId, run.root.agent)?.kind;
   if (kind === 'graph' || kind === 'foreign')
     throw refused(`agent "${run.root.agent}" asks no model itself. Send it to a run whose top agent does`);
-  const { input, earlier } = await allowedInput(resources, o.by, aboutRun(run), asked);
-  const entry: Draft = { type: 'message.received', kind: 'steering', content: promptParts(input), earlier, by: o.by && principal(o.by) };
+  const { input, earlier, verdicts } = await allowedInput(resources, o.by, aboutRun(run), asked);
+  const entry: Draft = {
+    type: 'message.received',
+    kind: 'steering',
+    content: promptParts(input),
+    earlier,
+    verdicts,
+    by: o.by && principal(o.by),
+  };
   let problem: RondoError | undefined;
   await log.append(() => {
     problem = isOver(run)

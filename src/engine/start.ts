@@ -9,7 +9,7 @@ import { checkOptions, plain } from '../options.ts';
 import { type Asked, inputOf } from '../ports/input.ts';
 import type { Message, ToolChoice } from '../ports/model.ts';
 import { isName, type Principal, principal, principalProblem } from '../ports/principal.ts';
-import { allowedInput, assertAccess } from './access.ts';
+import { allowedInput, assertAccess, checksStarts } from './access.ts';
 import { assertionOf } from './assertion.ts';
 import { drive } from './drive.ts';
 import { continueSession } from './history.ts';
@@ -71,14 +71,14 @@ export function firstEntry(resources: Resources, agent: AgentDefinition, input: 
   return started;
 }
 
-/** The first entry as the policy allows it. @throws RondoError `NOT_PERMITTED`, `INPUT_REFUSED`. */
+/** The first entry as policy and guardrails allow it. @throws RondoError `NOT_PERMITTED`, `INPUT_REFUSED`, `GUARDRAIL_FAILED`. */
 export async function allowedStart(resources: Resources, runId: string, started: Started): Promise<Started> {
   const about = { runId, agent: started.agent, session: started.session };
   await assertAccess(resources, 'run', started.by, about);
   return { ...started, earlier: undefined, ...(await allowedInput(resources, started.by, about, started)) };
 }
 
-/** Starts a run, after the policy has checked its input and the session was read. Without a policy and a session it starts synchronously. */
+/** Starts a run, after its input was checked and the session was read. Without policy, guardrails and session it starts synchronously. */
 export async function start(
   resources: Resources,
   live: LiveRun,
@@ -90,8 +90,7 @@ export async function start(
   const session = sessionOf(o);
   live.asked = { tenant: o.by?.tenant, agent: agent.name, session: session?.id };
   let started = firstEntry(resources, agent, input, o);
-  const { policy } = resources.host;
-  if (policy?.access || policy?.content) started = await allowedStart(resources, runId, started);
+  if (checksStarts(resources)) started = await allowedStart(resources, runId, started);
   let history: readonly Message[] = [];
   if (session) {
     const { messages, ...continued } = await continueSession(resources.journal, started);

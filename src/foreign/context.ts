@@ -4,6 +4,7 @@ import type { Call, Frame, RunFold } from '../journal/fold.ts';
 import { levelOf } from '../loop/delegation.ts';
 import { flat } from '../loop/descend.ts';
 import { idempotencyKey } from '../loop/effects.ts';
+import { holds } from '../loop/said.ts';
 import type { Scope } from '../loop/types.ts';
 import type { Turn, TurnContext } from '../ports/foreign.ts';
 import type { Prompt } from '../ports/model.ts';
@@ -43,9 +44,12 @@ export function contextOf(
   talk: { readonly over: boolean },
 ): TurnContext {
   const { secrets } = scope.drive;
+  const held = holds(scope);
   const emit: TurnContext['emit'] = ({ type, text }) => {
     if (talk.over || attempt.signal.aborted) return;
     attempt.alive();
+    // what it says is checked first, as a whole
+    if (held) return;
     // tool calls inside the agent are not calls of this run
     if (type === 'toolCall') return;
     const said = secrets.mask(typeof text === 'string' ? text : messageOf(text));

@@ -5,11 +5,14 @@ import type { Call } from '../journal/fold.ts';
 import type { Json } from '../json.ts';
 import { appendWithRetry } from '../loop/append-with-retry.ts';
 import { crossing } from '../loop/budget.ts';
+import { failureAllowed, lateAllowed, saidAllowed } from '../loop/content.ts';
 import { knownOf, perform } from '../loop/effects.ts';
 import { bare, claimed } from '../loop/intent.ts';
 import { endedLate } from '../loop/late.ts';
+import { holds } from '../loop/said.ts';
 import type { Scope, Settlement } from '../loop/types.ts';
 import type { Turn } from '../ports/foreign.ts';
+import type { Judged } from '../ports/guardrail.ts';
 import { cost } from '../pricing/cost.ts';
 import { pause } from './asks.ts';
 import { contextOf, promptOf } from './context.ts';
@@ -47,7 +50,10 @@ export async function take(scope: Scope, own: Foreign, call: Call): Promise<Sett
     name,
     fallbackCode: 'TOOL_FAILED',
     run: async (_, attempt) => checked(await span.run(() => own.turn(turn, contextOf(scope, call, turn, attempt, span.traceparent, talk)))),
-    keep: outputOf,
+    keep: (value) => {
+      const output = outputOf(value);
+      return output === undefined ? undefined : lateAllowed(scope, name, output);
+    },
     failedAttempt: (draft) => span.failedAttempt(draft),
   });
   talk.over = true;
@@ -55,7 +61,10 @@ export async function take(scope: Scope, own: Foreign, call: Call): Promise<Sett
     const { error } = result;
     const halted = result.cancelled && scope.halt;
     if (!halted || halted.why === 'cancel') span.end({ error, attempts: error.attempts });
-    if (!halted) return end(scope, call, error);
+    if (!halted) {
+      const told = await failureAllowed<Judged & { error: Failure }>(scope, name, { error });
+      return end(scope, call, told.error, told.verdicts);
+    }
     // a halt is not a failure of the agent: the halt decides how the run ends, and the next claim may start a turn that did not run
     if (halted.why === 'cancel') await end(scope, call, error);
     else if (error.outcome === 'not-run' && halted.why !== 'lost')
@@ -70,12 +79,17 @@ export async function take(scope: Scope, own: Foreign, call: Call): Promise<Sett
   if (usd !== undefined) finished.usd = usd;
   if (value.unmetered) finished.unmetered = true;
   span.end({ attempts });
+  const said = value.status === 'completed' && holds(scope) ? await saidAllowed(scope, value.output) : undefined;
+  if (said?.verdicts) finished.verdicts = said.verdicts;
+  if (said?.ok === false) return withheld(scope, call, finished, said);
+  const output = said?.replaced ?? (value.status === 'completed' ? value.output : null);
+  if (said && typeof output === 'string') scope.emit?.({ type: 'text.delta', text: output, attempt: attempts }, call.step);
   try {
-    if (value.status === 'completed') return await complete(scope, call, value.output, finished);
+    if (value.status === 'completed') return await complete(scope, call, output, finished);
     await pause(scope, finished, value);
     return 'paused';
   } catch (error) {
-    if (RondoError.is(error, 'RUN_BUSY') && value.status === 'completed') endedLate(scope, call.id, epoch, value);
+    if (RondoError.is(error, 'RUN_BUSY') && value.status === 'completed') endedLate(scope, call.id, epoch, { ...value, output });
     throw error;
   }
 }
@@ -114,6 +128,7 @@ function outcomeOf({ effect }: Foreign, call: Call): { output: Json } | { error:
   return { error: failedOnce('OUTCOME_UNKNOWN', message, 'unknown') };
 }
 
+type Refusal = Extract<Awaited<ReturnType<typeof saidAllowed>>, { ok: false }>;
 type Finished = Extract<Draft, { type: 'call.finished' }>;
 
 async function complete(scope: Scope, call: Call, output: Json, last?: Finished): Promise<Settlement> {
@@ -125,11 +140,21 @@ async function complete(scope: Scope, call: Call, output: Json, last?: Finished)
   return { status: 'completed', output, committed: true };
 }
 
-async function end(scope: Scope, call: Call, ended: Failure): Promise<Settlement> {
+/** What the agent did is done, and only its answer is refused: where it has an intent, an operator says what became of that. */
+async function withheld(scope: Scope, call: Call, finished: Finished, { reason, code }: Refusal): Promise<Settlement> {
+  const message = `a guardrail refused what the agent said: ${reason}`;
+  const error = failedOnce(code ?? 'OUTPUT_REFUSED', message, call.intent ? 'unknown' : 'failed');
+  await appendWithRetry(scope, () => [{ ...finished, ok: false, error }]);
+  return { status: 'failed', error };
+}
+
+async function end(scope: Scope, call: Call, ended: Failure, verdicts?: Judged['verdicts']): Promise<Settlement> {
   // what the turns before it did is not undone, so an operator says whether the agent may begin once more
   const error: Failure = call.intent?.later && ended.outcome === 'not-run' ? { ...ended, outcome: 'unknown', retryable: false } : ended;
   // after a crash the failure may be in the journal already
   if (call.status !== 'finished')
-    await appendWithRetry(scope, () => [{ type: 'call.finished', call: call.id, ok: false, error, attempts: error.attempts, ms: 0 }]);
+    await appendWithRetry(scope, () => [
+      { type: 'call.finished', call: call.id, ok: false, error, attempts: error.attempts, ms: 0, verdicts },
+    ]);
   return { status: 'failed', error };
 }

@@ -1,6 +1,6 @@
 /** Asks the policy. A policy that throws, hangs or returns an invalid ruling denies. */
-import { copyJson, type Json } from '../json.ts';
-import type { AccessRequest, CallRequest, ContentRequest, ContentRuling, Policy } from '../ports/policy.ts';
+import { copyJson } from '../json.ts';
+import type { AccessRequest, CallRequest, Policy } from '../ports/policy.ts';
 import type { Principal } from '../ports/principal.ts';
 import type { ApprovalRule } from '../ports/tool.ts';
 import type { CancelSource } from '../reliability/cancel.ts';
@@ -67,19 +67,5 @@ export async function accessProblem(policy: Policy | undefined, r: AccessRequest
   }
 }
 
-/** The policy's ruling on a value: unchanged, replaced, or withheld with a reason. */
-export type Allowed = { ok: true; replaced?: Json } | { ok: false; reason: string };
-
-export async function allowedContent(policy: Policy | undefined, r: ContentRequest, cancel?: CancelSource): Promise<Allowed> {
-  if (!policy?.content) return { ok: true };
-  try {
-    const ruling: ContentRuling = await inTime(policy.content({ ...r, value: copyJson(r.value) }), HOOK_TIMEOUT, 'the policy', cancel);
-    if (ruling.allow !== true) return { ok: false, reason: reasonOf(ruling.reason, 'the policy does not allow it') };
-    return ruling.value === undefined ? { ok: true } : { ok: true, replaced: copyJson(ruling.value) };
-  } catch (error) {
-    // also if the run was halted meanwhile: the result is still journaled, without the value
-    return { ok: false, reason: `the policy could not be asked: ${messageOf(error)}` };
-  }
-}
-
-const reasonOf = (reason: unknown, otherwise: string) => (typeof reason === 'string' && reason !== '' ? bounded(reason) : otherwise);
+/** The reason that user code gave, bounded. */
+export const reasonOf = (reason: unknown, otherwise: string) => (typeof reason === 'string' && reason !== '' ? bounded(reason) : otherwise);

@@ -6,6 +6,7 @@
  */
 import type { Failure } from '../errors.ts';
 import type { Json, JsonObject } from '../json.ts';
+import type { Judged } from '../ports/guardrail.ts';
 import type { Fact } from '../ports/memory.ts';
 import type { Message, Part, ToolChoice, Usage } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
@@ -40,7 +41,7 @@ export interface Reached {
 export type Patch = { set: Json } | { push: readonly Json[] } | { keys: { readonly [key: string]: Patch | null } };
 
 /** An entry before it gets version, number and time. `frame`: id of the call that its frame answers; absent for the root frame. */
-export type Draft = Body & { frame?: string | undefined };
+export type Draft = Body & Judged & { frame?: string | undefined };
 
 type Body =
   | {
@@ -345,8 +346,7 @@ export const BLOB_FIELDS: Readonly<Partial<Record<EntryType | 'entry.sealed', re
   'approval.requested': ['input'],
   'approval.decided': ['decision'],
   'outcome.settled': ['output'],
-  // of an encrypted journal
-  'entry.sealed': ['box'],
+  'entry.sealed': ['box'], // of an encrypted journal
 };
 
 /** An entry of any format version, as a store returns it. */

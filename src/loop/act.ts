@@ -13,7 +13,7 @@ import { appendWithRetry } from './append-with-retry.ts';
 import { callsLeft, needsCrossing, roomLater } from './budget.ts';
 import { type Blocked, type Due, needsOf, type Prepared } from './call.ts';
 import { lateCharge } from './charge.ts';
-import { hasContentPolicy, resultAllowed } from './content.ts';
+import { checksResults, failureAllowed, resultAllowed } from './content.ts';
 import { runSubAgent } from './descend.ts';
 import { execute } from './execute.ts';
 import { endedLate } from './late.ts';
@@ -97,7 +97,10 @@ async function lane(scope: Scope, first: Due, queue: Due[], asleep: Asleep): Pro
     const ended = await execute(scope, call, ready, span);
     if (!ended) return;
     const asks = midway(scope, call, ready, ended);
-    const finished = ended.ok && hasContentPolicy(scope) ? await resultAllowed(scope, name, ended) : ended;
+    const { reads } = ready.tool;
+    const finished = !checksResults(scope)
+      ? ended
+      : await (ended.ok ? resultAllowed(scope, name, ended, reads) : failureAllowed(scope, name, ended));
     try {
       due = await finish(scope, asks ?? finished, queue);
     } catch (error) {

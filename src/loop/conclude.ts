@@ -7,7 +7,7 @@ import type { ModelResponse, Part } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
 import { validate } from '../schema.ts';
 import type { Due } from './call.ts';
-import { contentAllowed } from './content.ts';
+import { outputAllowed } from './content.ts';
 import type { Responded } from './start.ts';
 import type { LoopScope, Settlement } from './types.ts';
 import { unfenced } from './unfenced.ts';
@@ -16,11 +16,11 @@ import { unfenced } from './unfenced.ts';
 const REPAIRS = 2;
 
 /** Appends the answer with the end of the frame, or with a request to repair it. @returns an empty list if the model is asked again. */
-export async function conclude(scope: LoopScope, response: ModelResponse, responded: Responded): Promise<readonly Due[] | Settlement> {
-  const failed = incomplete(response.stop);
-  const answer = failed ? undefined : await finalAnswer(scope, response.content);
+export async function conclude(scope: LoopScope, responded: Responded): Promise<readonly Due[] | Settlement> {
+  const failed = incomplete(responded.stop);
+  const answer = failed ? undefined : await finalAnswer(scope, responded.content);
   if (answer?.ok) {
-    const allowed = await contentAllowed(scope, 'output', answer.output);
+    const allowed = await outputAllowed(scope, answer.output);
     if (!allowed.ok) return refused(scope, saying(responded, `(withheld: ${allowed.reason})`), allowed.reason);
     if (allowed.replaced === undefined) return end(scope, answer.output, [responded]);
     return end(scope, allowed.replaced, [saying(responded, allowed.replaced)]);

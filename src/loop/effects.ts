@@ -56,7 +56,7 @@ export interface Performing<T, V> {
   prepare?(): V | Promise<V>;
   run(given: V, attempt: AttemptContext): T | PromiseLike<T>;
   /** The journaled form of a late result; undefined if it is not journaled. */
-  keep(value: T): Json | undefined;
+  keep(value: T): Json | undefined | Promise<Json>;
   failedAttempt?(draft: FailedAttempt): void;
   /** US dollars of each attempt that runs, where they are known before. */
   usd?: number | undefined;
@@ -129,9 +129,14 @@ export function perform<T, V = undefined>(scope: Scope, effect: Performing<T, V>
           // an attempt that timed out before it started has done nothing
           if (late.attempt > entered) return;
           wrote();
-          const output = late.ok ? effect.keep(late.value) : undefined;
-          if (!late.ok) settleLate(scope, call.id, epoch, cameTo(scope, late.error, policy.effect));
-          else if (output !== undefined) settleLate(scope, call.id, epoch, { output, ...effect.charge?.(late.value) });
+          if (!late.ok) return settleLate(scope, call.id, epoch, cameTo(scope, late.error, policy.effect));
+          const settle = (output: Json | undefined) => {
+            if (output !== undefined) settleLate(scope, call.id, epoch, { output, ...effect.charge?.(late.value) });
+          };
+          const output = effect.keep(late.value);
+          // a check never fails: it withholds
+          if (output instanceof Promise) void output.then(settle);
+          else settle(output);
         },
       },
     ).then((result): Performed<T> => {

@@ -11,6 +11,7 @@ import { noted } from './append-with-retry.ts';
 import { throughCache } from './cached.ts';
 import type { Ready } from './call.ts';
 import { chargeOf } from './charge.ts';
+import { holdsResults, lateAllowed } from './content.ts';
 import { readBack } from './context/read-result.ts';
 import { renewed, takeHandedAgain } from './credentials.ts';
 import { idempotencyKey, perform } from './effects.ts';
@@ -83,7 +84,8 @@ class CallContext {
   }
   get progress() {
     return (data: Json) => {
-      if (!this.#scope.emit) return;
+      // what comes before the result cannot be checked by itself
+      if (!this.#scope.emit || holdsResults(this.#scope)) return;
       const { output } = observed(this.#ready.tool, data, this.#scope.secrets);
       this.#scope.emit({ type: 'tool.progress', callId: this.#call.id, data: output }, this.#call.step);
     };
@@ -91,6 +93,9 @@ class CallContext {
 }
 
 type Finished = Extract<Draft, { type: 'call.finished' }>;
+
+/** In place of the message of a failed attempt that another one follows. */
+const UNCHECKED = '(not shown: guardrails check what tools say)';
 
 /** @returns the entry with the result of the call; undefined if the run was halted meanwhile. Then the next claim handles it. */
 export async function execute(scope: Scope, call: Call, ready: Ready, span: ToolTrace): Promise<Finished | undefined> {
@@ -199,9 +204,10 @@ async function once(scope: Scope, call: Call, ready: Ready, span: ToolTrace, wai
             return failed(error);
           }
         }),
-      keep: (value) => observed(tool, value, scope.secrets).output,
+      keep: (value) => lateAllowed(scope, tool.name, observed(tool, value, scope.secrets).output),
       failedAttempt: (draft) => {
         Object.assign(draft, takeHandedAgain(ready));
+        if (holdsResults(scope)) draft.message = UNCHECKED;
         span.failedAttempt(draft);
       },
       usd: typeof cost === 'number' ? cost : undefined,

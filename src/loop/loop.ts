@@ -22,6 +22,7 @@ import { finds } from './finding.ts';
 import { assemble, observe } from './observe.ts';
 import { repetition } from './repetition.ts';
 import { reshape } from './reshape.ts';
+import { checkedAnswer, holds, release, type Said } from './said.ts';
 import { answered, type Responded } from './start.ts';
 import { nextStep, think } from './think.ts';
 import type { LoopScope, Scope, Settlement } from './types.ts';
@@ -87,22 +88,36 @@ async function turn(scope: LoopScope, request: ModelRequest, reserved: Reservati
         : { status: 'stopped', limit: thought.crossed, at: thought.at };
     }
     const told = masked(scope, thought);
-    const { content, stop } = told.response;
-    if (stop === 'context' && mayCompact(scope, TOO_LONG) && !halt) {
+    if (told.response.stop === 'context' && mayCompact(scope, TOO_LONG) && !halt) {
       // what was cut off is charged, and is not a part of the conversation that is made smaller
       await chargeUnused(scope, nextStep(scope), thought, TOO_LONG);
       span.end({ error: TOO_LONG });
-      return { status: 'failed', error: incomplete(stop) as Failure };
+      return { status: 'failed', error: incomplete('context') as Failure };
     }
-    const entry = respondedEntry(scope, told);
+    const answer = respondedEntry(scope, told);
+    const said = holds(scope) ? await checkedEntry(scope, answer) : undefined;
+    const entry = said?.entry ?? answer;
+    if (said?.refused) {
+      await scope.append(() => [entry]);
+      span.end(entry);
+      return scope.halt ? [] : { status: 'failed', error: said.refused };
+    }
+    const { content, stop } = entry;
     const calls = callsOf(content, entry);
     const ends = calls.length === 0 || stop === 'blocked' || stop === 'context';
-    const next = ends ? await conclude(scope, told.response, entry) : await answered(scope, { entry, calls, cut: stop === 'length' });
+    const next = ends ? await conclude(scope, entry) : await answered(scope, { entry, calls, cut: stop === 'length' });
     span.end(entry);
     return next;
   } finally {
     reserved.release();
   }
+}
+
+/** The answer for the journal, checked and then shown where guardrails hold it. */
+async function checkedEntry(scope: LoopScope, entry: Responded): Promise<Said> {
+  const said = await checkedAnswer(scope, entry);
+  if (!said.refused) release(scope, said.entry);
+  return said;
 }
 
 /** Those made through `call_tool` as calls of the tools that they name. */

@@ -20,16 +20,19 @@ export class Streaming {
   /** By stream: `text`, `reasoning`, or one per call. A secret may be split over several deltas of a stream. */
   readonly #masks = new Map<string, { mask: SecretStream; show: Show }>();
   readonly #calls = new Set<string>();
+  readonly #held: boolean;
   #left = MOST_ARGUMENTS;
   #over = false;
   /** Seconds from the request to the first delta. */
   firstChunk: number | undefined;
 
-  constructor(attempt: AttemptContext, scope: LoopScope, number: number, step: number) {
+  /** @param held nothing is shown: the answer is checked first, as a whole. */
+  constructor(attempt: AttemptContext, scope: LoopScope, number: number, step: number, held: boolean) {
     this.#attempt = attempt;
     this.#scope = scope;
     this.#number = number;
     this.#step = step;
+    this.#held = held;
   }
 
   readonly emit = (delta: ModelDelta): void => {
@@ -37,6 +40,7 @@ export class Streaming {
     if (this.#over || this.#attempt.signal.aborted) return;
     this.firstChunk ??= (performance.now() - this.#asked) / 1000;
     this.#attempt.alive();
+    if (this.#held) return;
     if (delta.type === 'toolCall') this.#argument(delta);
     else this.#masked(delta.type, delta.text, this.#showText(delta.type));
   };

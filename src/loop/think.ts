@@ -7,6 +7,7 @@ import type { Asking, Thought } from './answer.ts';
 import { answerOf } from './answer.ts';
 import { crossing } from './budget.ts';
 import { estimate, modelKey } from './estimate.ts';
+import { holds } from './said.ts';
 import { Streaming } from './streaming.ts';
 import type { Crossing, LoopScope } from './types.ts';
 import { wrapped } from './wrapped.ts';
@@ -110,7 +111,7 @@ async function generate(
     if (answer.id !== undefined) span.answered(answer.id);
     return answer;
   }
-  const streaming = new Streaming(attempt, scope, before + attempt.attempt, scope.frame.step + 1);
+  const streaming = new Streaming(attempt, scope, before + attempt.attempt, scope.frame.step + 1, holds(scope));
   try {
     const answer = answerOf(await model.generate(request, streaming), modelKey(model));
     span.answered(answer.id, streaming.firstChunk);

@@ -10,6 +10,7 @@ import type { Inbox } from '../journal/inbox.ts';
 import type { Log, Make } from '../journal/log.ts';
 import type { Json } from '../json.ts';
 import type { Compaction } from '../ports/compaction.ts';
+import type { Guardrail } from '../ports/guardrail.ts';
 import type { Assertion, Identity } from '../ports/identity.ts';
 import type { Memory } from '../ports/memory.ts';
 import type { Message, Model, ModelRequest, Part, ToolChoice, ToolResultPart, ToolSpec } from '../ports/model.ts';
@@ -201,6 +202,7 @@ export interface Host {
   readonly memory: Memory | undefined;
   readonly identity: Identity | undefined;
   readonly policy: Policy | undefined;
+  readonly guardrails: readonly Guardrail[];
   readonly prices: Prices;
   readonly breakers: Breakers;
   readonly intents: Intents;

@@ -7,6 +7,9 @@ export class Halted extends Error {
   }
 }
 
+/** Thrown by `inTime` and `signalled` after their milliseconds. */
+export class Late extends Error {}
+
 /** The value, unless the run is halted first. A later result is ignored. @throws Halted */
 export function unlessHalted<T>(value: PromiseLike<T>, cancel: CancelSource): Promise<T> {
   return first(value, undefined, cancel);
@@ -15,7 +18,7 @@ export function unlessHalted<T>(value: PromiseLike<T>, cancel: CancelSource): Pr
 /**
  * The value, unless it takes longer than `ms` milliseconds or the run is halted. For user code that `guard` does not run: rules, policies,
  * memories. A later result is ignored.
- * @throws Error after `ms`; Halted.
+ * @throws Late after `ms`; Halted.
  */
 export function inTime<T>(value: T | PromiseLike<T>, ms: number, what: string, cancel?: CancelSource): Promise<T> {
   return first(Promise.resolve(value), { ms, what }, cancel);
@@ -41,7 +44,7 @@ function first<T>(value: PromiseLike<T>, limit: { ms: number; what: string } | u
   return new Promise((resolve, reject) => {
     const late = () => {
       subscription?.remove();
-      reject(new Error(`${limit?.what} did not answer within ${limit?.ms} ms`));
+      reject(new Late(`${limit?.what} did not answer within ${limit?.ms} ms`));
     };
     const timer = limit && setTimeout(late, limit.ms);
     const subscription = cancel?.add(() => {

@@ -64,6 +64,21 @@ export class AgentRecorder extends Recorder implements AgentTrace {
     this.event(EVENT.approvalDecided, { [ATTR.approval]: a.id, [ATTR.approvalDecision]: a.decision.type, [ATTR.user]: by }, at);
   }
 
+  guardrailRuled({ guardrail, action, findings, code, point, call }: Parameters<AgentTrace['guardrailRuled']>[0], at?: number): void {
+    this.event(
+      EVENT.guardrailRuled,
+      {
+        [ATTR.guardrail]: guardrail,
+        [ATTR.guardrailAction]: action,
+        [ATTR.guardrailPoint]: point,
+        [ATTR.guardrailFindings]: findings?.map(({ category }) => category),
+        [ATTR.errorType]: code,
+        [ATTR.call]: call,
+      },
+      at,
+    );
+  }
+
   evaluated({ name, pass, score, reason, failed }: Parameters<AgentTrace['evaluated']>[0]): void {
     this.event(
       EVENT.evaluated,

@@ -99,6 +99,10 @@ export const ATTR = {
   cleared: 'rondo.compaction.cleared',
   tokensBefore: 'rondo.compaction.tokens.before',
   tokensAfter: 'rondo.compaction.tokens.after',
+  guardrail: 'rondo.guardrail.name',
+  guardrailAction: 'rondo.guardrail.action',
+  guardrailPoint: 'rondo.guardrail.point',
+  guardrailFindings: 'rondo.guardrail.findings',
   /** `model` or `tool`: what was retried, or what the breaker guards. */
   target: 'rondo.target',
 } as const;
@@ -110,6 +114,7 @@ export const EVENT = {
   waitBegan: 'rondo.wait.began',
   evaluated: 'gen_ai.evaluation.result',
   contextCompacted: 'rondo.context.compacted',
+  guardrailRuled: 'rondo.guardrail.ruled',
 } as const;
 
 export const METRIC = {

@@ -1,6 +1,7 @@
 import type { Failure } from '../errors.ts';
 import type { Decision, RunStatus } from '../journal/entries.ts';
 import type { Json } from '../json.ts';
+import type { GuardrailVerdict } from '../ports/guardrail.ts';
 import type { Model, ModelRequest, Part, Usage } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
 
@@ -31,6 +32,8 @@ export interface AgentTrace extends Traced {
   /** The model sees less of the conversation from now on. `dropped` and `cleared` count messages and results. */
   contextCompacted(c: { policy: string; dropped: number; cleared: number; tokens: { before: number; after: number } }, at?: number): void;
   approvalDecided(a: { id: string; decision: Pick<Decision, 'type'>; by?: Principal }, at?: number): void;
+  /** A guardrail ruled on an input, an output, or the result of a call. */
+  guardrailRuled(v: GuardrailVerdict & { call?: string | undefined }, at?: number): void;
   /** A grader's score of the run, after its end. */
   evaluated(score: { name: string; pass: boolean; score: number; reason?: string; usd?: number; failed?: true }): void;
   /** Ends the span. Spans of calls and nodes that are still open end with the error `UNFINISHED`. */

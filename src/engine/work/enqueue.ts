@@ -4,6 +4,7 @@ import { Log } from '../../journal/log.ts';
 import type { RecordChange } from '../../journal/records.ts';
 import type { Json } from '../../json.ts';
 import type { Agent, AgentDefinition } from '../../loop/types.ts';
+import { checksStarts } from '../access.ts';
 import { open } from '../drive.ts';
 import { joinsShared } from '../history.ts';
 import { nextId } from '../ids.ts';
@@ -38,9 +39,8 @@ export async function enqueueAgent(
   checkRun(definition, o, ENQUEUE_OPTIONS);
   assertClaims(resources, definition);
   const runId = o.id ?? nextId();
-  const { policy } = resources.host;
   let started = firstEntry(resources, definition, input, o);
-  if (policy?.access || policy?.content) started = await allowedStart(resources, runId, started);
+  if (checksStarts(resources)) started = await allowedStart(resources, runId, started);
   if (started.session !== undefined && started.by && !started.shared && (await joinsShared(resources.journal, started)))
     started.shared = true;
   const run = emptyFold(runId, definition.name);

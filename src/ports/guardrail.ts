@@ -1,0 +1,63 @@
+import type { Json } from '../json.ts';
+import type { Message } from './model.ts';
+import type { ContentRequest } from './policy.ts';
+
+/** What a guardrail found: never the text itself, because it is journaled, and shown in events and spans. */
+export type Finding = {
+  /** Such as `EMAIL`, or the name of a topic. */
+  category: string;
+  /** How often. Default 1. */
+  count?: number;
+  /** From 0 to 1: how sure the guardrail is, or how well an answer is grounded. */
+  score?: number;
+};
+
+/** A value to check. For `output` it is what a model said in one answer; for `result`, what a tool gave or the message of its failure. */
+export interface GuardrailRequest extends ContentRequest {
+  /** What the agent's model sees of the conversation so far, as a copy. Empty for the input of a run. */
+  readonly conversation: readonly Message[];
+  /** Aborted when the verdict is not waited for any more. */
+  readonly signal: AbortSignal;
+}
+
+interface Seen {
+  findings?: readonly Finding[];
+  /** US dollars that the check cost, if known. It is reported, and is not part of the run's cost. */
+  usd?: number;
+}
+
+/** `value` replaces the original, in the same form. `reason` is told to the caller or the model, so it must not repeat what was found. */
+export type GuardrailRuling = Seen & ({ action: 'allow' } | { action: 'mask'; value: Json } | { action: 'block'; reason?: string });
+
+/**
+ * Checks what goes into a run and what comes out of models and tools: see `guardrails` of an engine. A check that throws, takes longer
+ * than `timeout`, or answers something else blocks.
+ */
+export interface Guardrail {
+  /** In verdicts: a text of 1 to 100 characters. */
+  readonly name: string;
+  /** What it is asked about. Default: everything. */
+  readonly points?: readonly ContentRequest['point'][];
+  /** Milliseconds. Default 10,000. */
+  readonly timeout?: number;
+  check(r: GuardrailRequest): GuardrailRuling | Promise<GuardrailRuling>;
+}
+
+/** What a guardrail decided about a value, for the journal. */
+export type GuardrailVerdict = {
+  guardrail: string;
+  point: ContentRequest['point'];
+  action: GuardrailRuling['action'];
+  findings?: readonly Finding[];
+  /** Why there is no ruling of its own, so that it blocks. */
+  code?: 'GUARDRAIL_FAILED' | 'GUARDRAIL_TIMEOUT';
+  /** Of an answer: its reasoning, in place of its text. */
+  of?: 'reasoning';
+  usd?: number;
+  ms: number;
+};
+
+/** An entry or event whose content guardrails have checked, with their verdicts in the order asked. */
+export interface Judged {
+  verdicts?: readonly GuardrailVerdict[] | undefined;
+}
