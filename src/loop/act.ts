@@ -98,9 +98,10 @@ async function lane(scope: Scope, first: Due, queue: Due[], asleep: Asleep): Pro
     if (!ended) return;
     const asks = midway(scope, call, ready, ended);
     const { reads } = ready.tool;
-    const finished = !checksResults(scope)
-      ? ended
-      : await (ended.ok ? resultAllowed(scope, name, ended, reads) : failureAllowed(scope, name, ended));
+    const finished =
+      asks || !checksResults(scope)
+        ? ended
+        : await (ended.ok ? resultAllowed(scope, name, ended, reads) : failureAllowed(scope, name, ended));
     try {
       due = await finish(scope, asks ?? finished, queue);
     } catch (error) {
