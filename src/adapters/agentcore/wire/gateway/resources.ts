@@ -3,7 +3,7 @@ import type { CustomJwtAuthorizer } from '../../../../server/authorizer.ts';
 import { arnOf, type World } from '../call.ts';
 import { AwsError } from '../codec/error.ts';
 import { isHere } from '../operations/resource.ts';
-import type { TargetConfiguration } from './target-configuration.ts';
+import type { CredentialConfiguration, TargetConfiguration } from './target-configuration.ts';
 
 export interface Interceptor {
   interceptor: { lambda?: { arn: string } };
@@ -50,26 +50,6 @@ export interface Gateway extends Changing {
   name: string;
   settings: GatewaySettings;
   tags: Record<string, string>;
-}
-
-export interface CredentialConfiguration {
-  credentialProviderType: 'GATEWAY_IAM_ROLE' | 'OAUTH' | 'API_KEY' | 'CALLER_IAM_CREDENTIALS' | 'JWT_PASSTHROUGH';
-  credentialProvider?: {
-    oauthCredentialProvider?: {
-      providerArn: string;
-      scopes: readonly string[];
-      customParameters?: Readonly<Record<string, string>>;
-      grantType?: 'CLIENT_CREDENTIALS' | 'AUTHORIZATION_CODE' | 'TOKEN_EXCHANGE';
-      defaultReturnUrl?: string;
-    };
-    apiKeyCredentialProvider?: {
-      providerArn: string;
-      credentialParameterName?: string;
-      credentialPrefix?: string;
-      credentialLocation?: 'HEADER' | 'QUERY_PARAMETER';
-    };
-    iamCredentialProvider?: { service: string; region?: string };
-  };
 }
 
 export interface TargetSettings {

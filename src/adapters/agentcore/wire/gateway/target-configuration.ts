@@ -1,6 +1,5 @@
 /** What a target of a gateway is, as the control plane takes it, and which of it this server executes. */
 import { AwsError, refused } from '../codec/error.ts';
-import type { CredentialConfiguration, GatewaySettings } from './resources.ts';
 
 /** A schema as AgentCore has it: JSON Schema without what is not listed here. */
 export interface SchemaDefinition {
@@ -50,6 +49,26 @@ export interface TargetConfiguration {
   inference?: Readonly<Record<string, object>>;
 }
 
+export interface CredentialConfiguration {
+  credentialProviderType: 'GATEWAY_IAM_ROLE' | 'OAUTH' | 'API_KEY' | 'CALLER_IAM_CREDENTIALS' | 'JWT_PASSTHROUGH';
+  credentialProvider?: {
+    oauthCredentialProvider?: {
+      providerArn: string;
+      scopes: readonly string[];
+      customParameters?: Readonly<Record<string, string>>;
+      grantType?: 'CLIENT_CREDENTIALS' | 'AUTHORIZATION_CODE' | 'TOKEN_EXCHANGE';
+      defaultReturnUrl?: string;
+    };
+    apiKeyCredentialProvider?: {
+      providerArn: string;
+      credentialParameterName?: string;
+      credentialPrefix?: string;
+      credentialLocation?: 'HEADER' | 'QUERY_PARAMETER';
+    };
+    iamCredentialProvider?: { service: string; region?: string };
+  };
+}
+
 /** The connector that searches the web, and its tool. */
 export const WEB_SEARCH = 'web-search';
 export const WEB_SEARCH_TOOL = 'WebSearch';
@@ -81,7 +100,7 @@ const CREDENTIALS: Readonly<Record<string, { types: readonly string[]; required:
 export function checkTarget(
   { mcp, http, inference }: TargetConfiguration,
   credentials: readonly CredentialConfiguration[],
-  { protocolType }: GatewaySettings,
+  protocolType: string | undefined,
 ): void {
   if ((http || inference) && protocolType === 'MCP')
     throw refused('A gateway with the protocolType MCP takes targets of mcp alone. Create it without protocolType.');

@@ -113,7 +113,7 @@ export function gatewayTargetOperations(world: World, { looked, changed }: Targe
     CreateGatewayTarget(input: CreateInput) {
       const { gatewayIdentifier, name: given, clientToken, ...settings } = input;
       const gateway = gatewayOf(world, gatewayIdentifier);
-      checkTarget(settings.targetConfiguration, settings.credentialProviderConfigurations ?? [], gateway.settings);
+      checkTarget(settings.targetConfiguration, settings.credentialProviderConfigurations ?? [], gateway.settings.protocolType);
       return state.once('CreateGatewayTarget', clientToken, input, () => {
         checkSettled(world, `Gateway ${gateway.id}`, gateway);
         const here = partsOf<Target>(world, TARGET, gateway.id);
@@ -142,7 +142,7 @@ export function gatewayTargetOperations(world: World, { looked, changed }: Targe
       checkTarget(
         settings.targetConfiguration,
         settings.credentialProviderConfigurations ?? [],
-        gatewayOf(world, gatewayIdentifier).settings,
+        gatewayOf(world, gatewayIdentifier).settings.protocolType,
       );
       checkNotBusy(before);
       if (name !== undefined) checkName(gatewayIdentifier, name, targetId);
