@@ -7,7 +7,7 @@ declare global {
   const ana: Principal;
   const ben: Principal;
   const runId: string;
-  const gateway: {
+  const crmServer: {
     connect(o: { user: string | undefined; session: string | undefined; token: string | undefined; signal: AbortSignal }): Promise<{
       tools(): Promise<readonly import('rondo').Tool[]>;
       onTools(listener: () => void): () => void;

@@ -177,8 +177,10 @@ function offered(
   for (const item of given) {
     if (isTool(item)) add(item);
     else if (isAgent(item)) add(delegated(item));
-    else if (typeof (item as ToolSource | undefined)?.open === 'function') sources.push(item as ToolSource);
-    else throw invalid(`agent "${name}": each of its tools must come from tool() or agent(), or be a tool source such as mcpTools().`);
+    else if (typeof (item as ToolSource | undefined)?.open === 'function') {
+      sources.push(item as ToolSource);
+      for (const one of (item as ToolSource).agents ?? []) add(ofAgent(one, name));
+    } else throw invalid(`agent "${name}": each of its tools must come from tool() or agent(), or be a tool source such as mcpTools().`);
   }
   for (const item of agents) {
     if (isAgent(item)) add(delegated(item));
@@ -187,4 +189,10 @@ function offered(
     else throw invalid(`agent "${name}": each of its agents must come from agent(), graph() or the like.`);
   }
   return { tools, sources };
+}
+
+/** A tool of a source that an agent answers. @throws RondoError `CONFIG_INVALID` for any other tool. */
+function ofAgent(item: unknown, name: string): ToolDefinition {
+  if (isTool(item) && item.delegate) return item;
+  throw invalid(`agent "${name}": the agents of a tool source are tools that agents answer. Other tools are what its list() returns.`);
 }

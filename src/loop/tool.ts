@@ -132,10 +132,27 @@ function define(options: AnyToolOptions, ask?: (input: Json) => Question): ToolD
       context: options.context && schemaOf(options.context, `the context of tool "${name}"`),
     },
     spec,
-    hash: sha256(JSON.stringify(spec)).slice(0, 16),
+    hash: hashOf(spec),
     ask,
   };
   return made;
+}
+
+const hashOf = (spec: ToolSpec) => sha256(JSON.stringify(spec)).slice(0, 16);
+
+/**
+ * The same tool under another name, for a source that is made of sources.
+ * @param o.intent the intent of its keys, unless it declares one.
+ * @param o.changed options in place of its own.
+ */
+export function renamedTool(
+  { spec: { description, input }, ...made }: ToolDefinition,
+  name: string,
+  { intent, changed }: { intent: string; changed?: Partial<ToolDefinition['options']> },
+): ToolDefinition {
+  const spec: ToolSpec = { name, description, input };
+  const own = made.options.key && made.options.intent === undefined;
+  return { ...made, name, options: { ...made.options, ...changed, name, ...(own && { intent }) }, spec, hash: hashOf(spec) };
 }
 
 const CACHE = { ttl: 'ttl: 60_000', shared: 'shared: true' };

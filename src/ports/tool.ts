@@ -183,6 +183,11 @@ export interface ToolSource {
    * list of tools. Unused connections are closed after 5 minutes, and at most 100 stay open. Default false: opened once, for all runs.
    */
   readonly perCaller?: boolean;
+  /**
+   * Tools that agents answer. Every agent with this source has them, as if they were in its own list: they are known before the source is opened,
+   * because a run that goes on in another process finds the agent of a call by its tool. `list` must not return them.
+   */
+  readonly agents?: readonly Tool[];
   open(o: { signal: AbortSignal } & SourceCaller): Promise<OpenedSource>;
 }
 
