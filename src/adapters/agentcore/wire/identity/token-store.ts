@@ -65,11 +65,14 @@ export function tokenStore({ state, clock }: World): TokenStore {
     },
     delete: (id) => state.delete(TOKEN, id),
     async current(id, workload, provider, renew) {
+      const before = state.get<Kept>(TOKEN, id)?.sealed;
       const old = own.get(id);
       if (old && (old.expiresAt === undefined || old.expiresAt - MARGIN > clock.now())) return old;
-      const before = asking.get(id);
-      if (before) return before;
+      const going = asking.get(id);
+      if (going) return going;
       const asked = renew(old).then((tokens) => {
+        // a consent that ended meanwhile is newer than what was renewed
+        if (state.get<Kept>(TOKEN, id)?.sealed !== before) return own.get(id);
         if (tokens) own.put(id, workload, provider, tokens);
         else own.delete(id);
         return tokens;

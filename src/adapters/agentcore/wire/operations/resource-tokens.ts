@@ -105,7 +105,7 @@ export function resourceTokenOperations(world: World, { clientOf, tokens, users,
       const renewed = await clientOf(provider).refresh(old.refresh, wanted);
       return { refresh: old.refresh, ...renewed };
     } catch (error) {
-      if (refusal(error) !== undefined) return undefined;
+      if (refusal(error) === 'invalid_grant') return undefined;
       if (old.expiresAt !== undefined && old.expiresAt > world.clock.now()) return old;
       throw error;
     }
