@@ -52,7 +52,7 @@ const asker = agent({
   },
 });
 
-const engine = new Engine({ journal: pointed(journalIn(dir), points.pass), agents: [asker] });
+const engine = new Engine({ journal: pointed(await journalIn(dir), points.pass), agents: [asker] });
 say({ ready: true });
 let end: object;
 try {

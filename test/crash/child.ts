@@ -26,7 +26,7 @@ const points = new Points(order.at, order.signal);
 const events = told(dir);
 const note = () => synced(dir).add({ wal: statSync(walOf(dir), { throwIfNoEntry: false })?.size ?? 0 });
 const say = (line: object) => writeSync(1, `${JSON.stringify(line)}\n`);
-const journal = pointed(journalIn(dir), points.pass, {
+const journal = pointed(await journalIn(dir), points.pass, {
   ...(order.synced && { synced: note }),
   refused: () => say({ holds: true }),
 });

@@ -34,7 +34,7 @@ const hired = (name: string, effect: Effect) =>
     },
   });
 const agent = hired(effect, effect);
-const engine = new Engine({ journal: pointed(journalIn(dir), points.pass), agents: [agent] });
+const engine = new Engine({ journal: pointed(await journalIn(dir), points.pass), agents: [agent] });
 
 async function toTheEnd(id: string): Promise<RunResult> {
   const known = await engine.inspect(id, { by: BY }).catch((error) => {

@@ -11,19 +11,19 @@ const world = new World();
 afterAll(() => world.remove());
 
 /** An engine that drives nothing, beside the one that does. */
-const beside = (dir: string) => {
-  const journal = journalIn(dir);
+const beside = async (dir: string) => {
+  const journal = await journalIn(dir);
   return { journal, engine: new Engine({ journal }) };
 };
 
-async function entriesOf({ journal }: ReturnType<typeof beside>, run: string): Promise<Entry[]> {
+async function entriesOf({ journal }: Awaited<ReturnType<typeof beside>>, run: string): Promise<Entry[]> {
   const entries: Entry[] = [];
   for await (const entry of journal.read(run)) entries.push(entry);
   return entries;
 }
 
 /** Waits until another process has asked for an approval. */
-async function asked({ engine }: ReturnType<typeof beside>, run: string): Promise<Approval> {
+async function asked({ engine }: Awaited<ReturnType<typeof beside>>, run: string): Promise<Approval> {
   for (;;) {
     const found = await engine.inspect(run).catch(() => undefined);
     if (found?.approvals[0]) return found.approvals[0];
@@ -41,7 +41,7 @@ test.each([
   const owner = startOwner({ dir });
   owner.tell({ do: 'start', run: 'r', agent });
   await owner.said({ in: true, of: 'r' });
-  const other = beside(dir);
+  const other = await beside(dir);
   const began = performance.now();
   await other.engine.cancel('r', { reason: 'enough', by: BEN });
   expect(await owner.said({ answer: true })).toMatchObject({ answer: 'cancelled' });
@@ -70,7 +70,7 @@ test('a run whose process is dead is cancelled at once, and so is a paused one',
   await owner.said({ answer: 'paused' });
   owner.kill('SIGKILL');
   await owner.ended;
-  const other = beside(dir);
+  const other = await beside(dir);
   for (const run of ['dead', 'paused']) {
     await other.engine.cancel(run, { reason: 'enough' });
     expect(await other.engine.inspect(run)).toMatchObject({ status: 'cancelled', approvals: [] });
@@ -84,7 +84,7 @@ test('a decision is taken up by the process that still runs the siblings, which 
   const owner = startOwner({ dir });
   owner.tell({ do: 'start', run: 'r', agent: 'mixed' });
   await owner.said({ in: 'listens' });
-  const other = beside(dir);
+  const other = await beside(dir);
   const approval = await asked(other, 'r');
   expect(await other.engine.decide('r', [{ approval: approval.id, type: 'approve' }], { by: BEN })).toEqual([]);
   owner.tell({ do: 'release', run: 'r' });
@@ -106,7 +106,7 @@ test('a decision or cancellation while the process writes is accepted', async ()
   const ROUNDS = 40;
   const dir = world.folder();
   const owner = startOwner({ dir });
-  const other = beside(dir);
+  const other = await beside(dir);
   const refused: string[] = [];
   const answers: unknown[] = [];
   for (let i = 0; i < ROUNDS; i++) {
@@ -139,7 +139,7 @@ test('of two processes that decide differently, one wins and the other gets an e
   const ROUNDS = 40;
   const dir = world.folder();
   const owner = startOwner({ dir });
-  const two = [beside(dir), beside(dir)] as const;
+  const two = [await beside(dir), await beside(dir)] as const;
   for (let i = 0; i < ROUNDS; i++) {
     const run = `r-${i}`;
     owner.tell({ do: 'start', run, agent: 'asks' });

@@ -112,7 +112,7 @@ const agents = [
   make('busy', ['asks', ...Array<string>(100).fill('tick')]),
 ];
 
-const store = journalIn(order.dir);
+const store = await journalIn(order.dir);
 const blind: Journal = { ...bound(store), renew: () => true };
 const engine = new Engine({ journal: order.blind ? blind : store, agents });
 

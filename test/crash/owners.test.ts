@@ -32,7 +32,7 @@ async function answered(dir: string): Promise<void> {
   await first.ended;
   // who decides need not know the agent
   const engine = new Engine({
-    journal: journalIn(dir),
+    journal: await journalIn(dir),
     agents: [agent({ name: 'other', instructions: '', model: scripted([]) })],
   });
   for (const run of runs) {

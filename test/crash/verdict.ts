@@ -26,7 +26,8 @@ export interface Outcome {
 }
 
 /** Reads what a run left behind. Undefined where there is no run. */
-export async function outcomeOf(dir: string, journal: Journal = journalIn(dir)): Promise<Outcome> {
+export async function outcomeOf(dir: string, given?: Journal): Promise<Outcome> {
+  const journal = given ?? (await journalIn(dir));
   const engine = new Engine({ journal, agents: [worker(dir, () => undefined)], prices: PRICES });
   try {
     const state = await engine.inspect(RUN, { by: ANA });

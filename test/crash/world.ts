@@ -55,7 +55,7 @@ export class JobWorld extends World {
 
 /** Works on a journal from outside. */
 export async function outside<T>(dir: string, work: (journal: Journal) => Promise<T>): Promise<T> {
-  const journal = journalIn(dir);
+  const journal = await journalIn(dir);
   try {
     return await work(journal);
   } finally {

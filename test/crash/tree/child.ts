@@ -33,7 +33,7 @@ const run = order.fork ? FORK : RUN;
 const points = new Points(order.at);
 const events = told(dir);
 const say = (line: object) => writeSync(1, `${JSON.stringify(line)}\n`);
-const { journal, known } = counted(pointed(journalIn(dir), points.pass));
+const { journal, known } = counted(pointed(await journalIn(dir), points.pass));
 const out = outside(dir, run, points.pass, () => known(run));
 const agent = job === 'desk' ? desk(out) : mill(out);
 const engine = new Engine({

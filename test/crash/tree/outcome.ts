@@ -23,7 +23,7 @@ export interface TreeOutcome {
 const nothing: Outside = { point: () => undefined, began: () => undefined, acts: () => undefined };
 
 export async function outcomeOf(dir: string, run: string): Promise<TreeOutcome> {
-  const journal = journalIn(dir);
+  const journal = await journalIn(dir);
   const engine = new Engine({ journal, agents: [desk(nothing), mill(nothing)], prices: PRICES });
   try {
     const state = await engine.inspect(run, { by: ANA });

@@ -44,7 +44,7 @@ const { dir, at, does, fine } = JSON.parse(process.argv[2] as string) as Waiting
 const points = new Points(at);
 const clock: Clock = { now: START };
 if (fine) pointedStatements(points.pass);
-const journal = pointed(journalIn(dir), fine ? () => undefined : points.pass, { now: () => clock.now });
+const journal = pointed(await journalIn(dir), fine ? () => undefined : points.pass, { now: () => clock.now });
 const all = agents(dir, points.pass);
 const engine = new Engine({ journal, agents: Object.values(all) });
 const problems: string[] = [];

@@ -83,7 +83,7 @@ export async function beside<T>(
 ): Promise<T> {
   const clock = { now };
   const all = agents(dir, () => undefined);
-  const engine = new Engine({ journal: clocked(journalIn(dir), clock), agents: Object.values(all) });
+  const engine = new Engine({ journal: clocked(await journalIn(dir), clock), agents: Object.values(all) });
   try {
     return await work(engine, all, clock);
   } finally {
