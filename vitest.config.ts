@@ -98,13 +98,13 @@ export default defineConfig({
           testTimeout: 2_400_000,
         },
       },
-      // and on DynamoDB Local, in which no call can wait for an event; without Java it is skipped
+      // and on DynamoDB Local; without Java it is skipped
       {
         extends: true,
         test: {
           name: 'crash-dynamodb',
           include: ['test/crash/**/*.test.ts'],
-          exclude: ['test/crash/{disk,power}.test.ts', 'test/crash/waiting/events.test.ts'],
+          exclude: ['test/crash/{disk,power}.test.ts'],
           globalSetup: ['test/dynamodb/global.ts'],
           setupFiles: ['test/crash/on-dynamodb.ts'],
           testTimeout: 2_400_000,

@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { dynamodbJournal } from '../../src/adapters/journal/dynamodb.ts';
 import type { AppendOptions, Journal } from '../../src/journal/port.ts';
 import { takes } from '../../src/testing/journal/claim-kit.ts';
+import { change, open, signal } from '../../src/testing/journal/inbox-kit.ts';
 import { entry, head } from '../../src/testing/journal/kit.ts';
 import { clientOf } from './server.ts';
 import { endpoint, freshTable, suite } from './setup.ts';
@@ -44,7 +45,8 @@ function counting() {
 suite('write units in DynamoDB', () => {
   test('are those that docs/dynamodb.md tells', async () => {
     const { client, of } = counting();
-    const journal = dynamodbJournal({ table: await freshTable(), client }) as Journal & Required<Pick<Journal, 'claim' | 'records'>>;
+    const journal = dynamodbJournal({ table: await freshTable(), client }) as Journal &
+      Required<Pick<Journal, 'claim' | 'inbox' | 'records'>>;
     onTestFinished(() => journal.close?.());
     let seq = 0;
     const append = (o: AppendOptions = {}, output: number | string = seq) =>
@@ -71,7 +73,9 @@ suite('write units in DynamoDB', () => {
       })(),
       end: await of(() => journal.append('r', seq, [entry(seq)], head('r', { status: 'completed', session: 's', by: 'ana' }))),
       record: await of(() => journal.records.append('n', 'k', [1])),
+      event: await of(() => journal.inbox.signal(signal('e'))),
+      wait: await of(() => change(journal, 'waits', [open('1.0')], { status: 'paused' })),
     };
-    expect(told).toEqual({ begin: 10, append: 4, large: 22, effect: 6, renew: 1, claim: 8, end: 6, record: 4 });
+    expect(told).toEqual({ begin: 10, append: 4, large: 22, effect: 6, renew: 1, claim: 8, end: 6, record: 4, event: 12, wait: 14 });
   });
 });

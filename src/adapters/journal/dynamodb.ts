@@ -7,6 +7,7 @@ import { claimsOf } from './dynamodb/claims.ts';
 import type { DynamoPlace } from './dynamodb/client.ts';
 import { effectsOf } from './dynamodb/effects.ts';
 import { headsOf } from './dynamodb/heads.ts';
+import { inboxOf } from './dynamodb/inbox.ts';
 import { readEntries } from './dynamodb/log.ts';
 import { recordsOf } from './dynamodb/records.ts';
 import { removal } from './dynamodb/removal.ts';
@@ -61,8 +62,9 @@ export function dynamodbJournal(o: DynamodbJournalOptions = {}): Journal {
   const claims = claimsOf(access, now);
   const effects = effectsOf(access);
   const { records, change: changeRecord } = recordsOf(access);
-  const append = writer(access, heads, [claims.change, effects.change, changeRecord], lengthened);
-  const { remove, rewrite } = removal(access, heads, [claims.release]);
+  const { inbox, change: changeWaits, release: releaseWaits } = inboxOf(access, heads);
+  const append = writer(access, heads, [claims.change, effects.change, changeRecord, changeWaits], lengthened);
+  const { remove, rewrite } = removal(access, heads, [claims.release, releaseWaits]);
   const listeners = new Listeners();
   const told = async (runId: string, done: Promise<void>) => {
     await done;
@@ -86,6 +88,7 @@ export function dynamodbJournal(o: DynamodbJournalOptions = {}): Journal {
     },
     claim: claims.find,
     effects: effects.list,
+    inbox,
     records,
     now,
     close: () => access.close(),

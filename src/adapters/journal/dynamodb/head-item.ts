@@ -5,6 +5,7 @@ import type { UseRow } from '../rows/event.ts';
 import { COLUMNS, type Columns, checksum, fromColumns, toColumns } from '../rows/head.ts';
 import type { Write } from './access.ts';
 import type { Key, Row } from './client.ts';
+import type { RunWait } from './inbox-items.ts';
 import { checkKey, headKey, ordered, tenantKey } from './keys.ts';
 
 export interface StoredHead {
@@ -17,6 +18,8 @@ export interface StoredHead {
   born: number;
   /** Which events are assigned to calls of the run. */
   uses: readonly UseRow[];
+  /** Which of its calls wait for an event. */
+  waits: readonly RunWait[];
   /** The checksum as it was read, which a renewed lease leaves as it is. */
   sum?: number;
   /** It is being removed: it accepts no append, and lists have it until all of it is gone. */
@@ -31,17 +34,18 @@ export function storedHead(item: Row): StoredHead {
     held: item.held as number,
     rev: item.rev as number,
     born: item.born as number,
-    uses: usesOf(item),
+    uses: listOfItem<UseRow>(item.uses),
+    waits: listOfItem<RunWait>(item.waits),
     gone: item.gone === 1,
     sum: item.checksum as number,
   };
 }
 
-const usesOf = (item: Row): UseRow[] => (typeof item.uses === 'string' ? JSON.parse(item.uses) : []);
+const listOfItem = <T>(value: Row[string] | undefined): T[] => (typeof value === 'string' ? (JSON.parse(value) as T[]) : []);
 
 /** @throws RondoError `CONFIG_INVALID` for names that no key can hold. */
 export function headItem(stored: StoredHead): Key & Row {
-  const { head, held, rev, born, uses, gone, sum = checksum(head, held) } = stored;
+  const { head, held, rev, born, uses, waits, gone, sum = checksum(head, held) } = stored;
   const item: Row = { ...headKey(head.runId), held, rev, born, checksum: sum };
   const columns = toColumns(head);
   for (const [i, [column]] of COLUMNS.entries()) {
@@ -49,6 +53,7 @@ export function headItem(stored: StoredHead): Key & Row {
     if (value !== null && value !== undefined) item[column] = value as string | number;
   }
   if (uses.length > 0) item.uses = JSON.stringify(uses);
+  if (waits.length > 0) item.waits = JSON.stringify(waits);
   if (gone) item.gone = 1;
   item.l_pk = listOf(head.status, head.asks);
   item.l_sk = placeOf(head);

@@ -5,7 +5,6 @@ import { encode } from '../../../journal/codec.ts';
 import type { Entry } from '../../../journal/entries.ts';
 import type { AppendOptions, RunHead } from '../../../journal/port.ts';
 import { conflict, sessionBusy } from '../../../journal/refuse.ts';
-import type { UseRow } from '../rows/event.ts';
 import { nonceOf } from '../rows/nonce.ts';
 import { type Access, MOST_WRITES, type Write } from './access.ts';
 import type { Key } from './client.ts';
@@ -33,9 +32,12 @@ export interface Also {
   later?: Later[];
   /** It was stored. */
   stored?: () => void;
-  /** The events assigned to the run, as they will be. */
-  uses?: readonly UseRow[];
+  /** The events that are assigned to the run, and its waits, as they will be. */
+  inbox?: Waiting;
 }
+
+/** What of the inbox is in the head of a run. */
+export type Waiting = Pick<StoredHead, 'uses' | 'waits'>;
 
 /** A part of an append. @param fresh whether nothing that was seen earlier may be trusted. */
 export type Part = (runId: string, o: AppendOptions, fresh: boolean, head: RunHead, nonce: number) => Promise<Also | undefined>;
@@ -44,7 +46,7 @@ export type Append = (runId: string, expected: number, entries: readonly Entry[]
 
 export function writer(access: Access, heads: Heads, parts: readonly Part[], lengthened: (until: number) => number): Append {
   /** The head as it will be stored. */
-  function next(before: StoredHead | undefined, given: RunHead, held: number, rev: number, uses: readonly UseRow[]): StoredHead {
+  function next(before: StoredHead | undefined, given: RunHead, held: number, rev: number, { uses, waits }: Waiting): StoredHead {
     const head: RunHead = { ...given };
     delete head.doubtful;
     if (head.status === 'running' && head.owner === undefined) {
@@ -61,7 +63,7 @@ export function writer(access: Access, heads: Heads, parts: readonly Part[], len
       head.leaseUntil = before.head.leaseUntil;
     // a paused run to which an event is assigned is due at once
     if (head.status === 'paused' && uses.length > 0) head.wakeAt = 0;
-    return { head, held, rev, born: before?.born ?? rev, uses, gone: false };
+    return { head, held, rev, born: before?.born ?? rev, uses, waits, gone: false };
   }
 
   return async function append(runId, expected, entries, head, o = {}) {
@@ -97,8 +99,8 @@ export function writer(access: Access, heads: Heads, parts: readonly Part[], len
         const also = await part(runId, o, tries > 0, head, nonce);
         if (also) others.push(also);
       }
-      const uses = others.find((also) => also.uses)?.uses ?? seen?.uses ?? [];
-      const after = next(seen, head, expected + entries.length, nonceOf(), uses);
+      const waiting = others.find((also) => also.inbox)?.inbox ?? seen ?? { uses: [], waits: [] };
+      const after = next(seen, head, expected + entries.length, nonceOf(), waiting);
       const { writes: pointers, open } = pointerWrites(seen?.head, after.head);
       const content = ahead(
         [...(own.row ? [own.row] : []), ...others.flatMap(({ rows = [] }) => rows)],
