@@ -24,6 +24,7 @@ import { harness } from './scenarios/harness.ts';
 import { importing } from './scenarios/importing.ts';
 import { keys } from './scenarios/keys.ts';
 import { learning } from './scenarios/learning.ts';
+import { policy } from './scenarios/policy.ts';
 import { postgres } from './scenarios/postgres.ts';
 import { queue } from './scenarios/queue.ts';
 import { recall } from './scenarios/recall.ts';
@@ -54,6 +55,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   serving,
   sessions,
   vault,
+  policy,
   learning,
   import: importing,
   harness,

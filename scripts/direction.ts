@@ -54,6 +54,7 @@ const SDK: Record<string, readonly string[]> = {
   agentcore: ['@aws-sdk/client-bedrock-agentcore', '@hono/node-server', 'hono', 'jose', 'oidc-provider', 'ws'],
   identity: ['openid-client'],
   journal: ['@aws-sdk/client-dynamodb', 'pg'],
+  policy: ['@cedar-policy/cedar-wasm'],
 };
 /** The adapters that an adapter is built on. */
 const BUILT_ON: Record<string, readonly string[]> = {

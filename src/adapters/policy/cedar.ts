@@ -1,0 +1,35 @@
+/** Cedar's engine, a WebAssembly module of 4 MB: an optional peer, loaded for the first policy. */
+import { invalid } from '../../errors.ts';
+
+export type Cedar = typeof import('@cedar-policy/cedar-wasm/nodejs');
+
+let loading: Promise<Cedar> | undefined;
+
+/** @throws RondoError `CONFIG_INVALID` without the package. */
+export function cedar(): Promise<Cedar> {
+  loading ??= import('@cedar-policy/cedar-wasm/nodejs').then(
+    (module) => (module as { default?: Cedar }).default ?? module,
+    (cause: unknown) => {
+      loading = undefined;
+      throw invalid('Policies in Cedar need the package @cedar-policy/cedar-wasm. Run `npm install @cedar-policy/cedar-wasm`.', { cause });
+    },
+  );
+  return loading;
+}
+
+/** The module keeps what is prepared until another set has its name, so a name whose owner is gone is used again. */
+const free: string[] = [];
+let made = 0;
+const owners = new FinalizationRegistry<{ module: Cedar; name: string }>(({ module, name }) => {
+  module.preparsePolicySet(name, { staticPolicies: '' });
+  free.push(name);
+});
+
+/** Policies by id that are parsed once. @param owner as long as it is referenced, the set stays. @returns the name of the set. */
+export function prepared(module: Cedar, policies: ReadonlyMap<string, string>, owner: object): string {
+  const name = free.pop() ?? `rondo-${++made}`;
+  owners.register(owner, { module, name });
+  const answer = module.preparsePolicySet(name, { staticPolicies: Object.fromEntries(policies) });
+  if (answer.type === 'failure') throw new Error(answer.errors.map(({ message }) => message).join('; '));
+  return name;
+}

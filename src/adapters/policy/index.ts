@@ -1,0 +1,4 @@
+export { type CedarPolicy, type CedarPolicyOptions, cedarPolicy, type PolicyDecision } from './cedar-policy.ts';
+export type { PolicyFault, PolicyTexts } from './parsed.ts';
+export { type CedarPrincipal, iamEntity, oauthUser } from './principals.ts';
+export type { DescribedTool, PolicyTools } from './tools.ts';
