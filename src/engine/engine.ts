@@ -1,9 +1,7 @@
 import { type Mistake, RondoError } from '../errors.ts';
 import type { Approval } from '../hitl/approvals.ts';
-import type { Decision, Limits } from '../journal/entries.ts';
-import type { Journal } from '../journal/port.ts';
+import type { Decision } from '../journal/entries.ts';
 import type { Json } from '../json.ts';
-import type { Middleware } from '../loop/middleware.ts';
 import type { Agent } from '../loop/types.ts';
 import type { AgentInput } from '../ports/model.ts';
 import type { Principal } from '../ports/principal.ts';
@@ -61,10 +59,10 @@ export class Engine extends Operations implements AsyncDisposable {
     this.#heartbeat = new Heartbeat(resources);
   }
 
-  /** The wrappers, limits and journal of an engine, for what is built on engines, such as a benchmark that must find its own wrapper. */
-  static settings(engine: Engine): { readonly use: readonly Middleware[]; readonly limits: Limits; readonly journal: Journal } {
-    const { use, limits, journal } = engine.#resources;
-    return { use, limits, journal };
+  /** Parts of an engine, for what is built on engines: a benchmark that must find its own wrapper, a server that lists the tools of sources. */
+  static settings(engine: Engine): Pick<Resources, 'use' | 'limits' | 'journal' | 'sources'> {
+    const { use, limits, journal, sources } = engine.#resources;
+    return { use, limits, journal, sources };
   }
 
   /** Calls `told` now, and whenever that changes: whether this engine drives a run. @returns a function that ends the calls. */

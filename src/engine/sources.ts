@@ -1,10 +1,11 @@
-import { invalid } from '../errors.ts';
+import { invalid, RondoError } from '../errors.ts';
 import { sha256 } from '../journal/canonical.ts';
 import { calling, finding } from '../loop/finding.ts';
 import { definition, RESERVED_NAME } from '../loop/tool.ts';
 import type { AgentDefinition, Caller, Searchable, ToolDefinition } from '../loop/types.ts';
 import type { OpenedSource, ToolSource } from '../ports/tool.ts';
 import { inTime } from '../reliability/patience.ts';
+import { newId } from './ids.ts';
 
 /** Milliseconds that a source may take to close. */
 const CLOSE_TIMEOUT = 5_000;
@@ -44,6 +45,20 @@ export class Sources {
   async searchable(agent: AgentDefinition, caller: Caller): Promise<readonly Searchable[]> {
     const all = await Promise.all(agent.sources.map(async (source) => ({ name: source.name, opened: await this.#open(source, caller) })));
     return all.filter(({ opened }) => opened.search);
+  }
+
+  /**
+   * Calls `use` with the searched sources of an agent, opened as for a run of this caller. They may be closed once `use` has ended.
+   * @throws RondoError `ENGINE_CLOSED`, or the error of a source.
+   */
+  async lookIn<T>(agent: AgentDefinition, caller: Omit<Caller, 'runId'>, use: (sources: readonly Searchable[]) => Promise<T>): Promise<T> {
+    if (this.#closing.signal.aborted) throw new RondoError('ENGINE_CLOSED', 'the engine is closed.');
+    const runId = newId();
+    try {
+      return await use(await this.searchable(agent, { ...caller, runId }));
+    } finally {
+      this.release(runId);
+    }
   }
 
   /** Changes if `toolsOf` would return other tools; undefined if no source of the agent reports changes. */

@@ -1,7 +1,8 @@
 /**
  * Tools found at run time: the model searches its sources, and each call looks the tool up again by name.
  *
- * I1. The model may call only a tool that a search of the same agent run returned: its name, source and hash are in the journal. A call that
+ * I1. The model may call only a tool that a search of the same agent run returned: its name, source and hash are in the journal; the calls of a
+ *     `direct` agent are a program's, which may name any. A call that
  *     a person has seen, or that has started, is looked up in any case, and the gate decides what a change means.
  * I2. A name belongs to the source that it was found in. A tool of the same name in another source is never called in its place.
  * I3. Grants apply to found tools as they do to listed ones.
@@ -172,7 +173,8 @@ export async function lookUp(scope: Scope, call: Asked | Call): Promise<ToolDefi
   const told = scope.frame.found?.get(name);
   // the gate itself checks a call that a person has seen or that has started
   const seen = call.approval !== undefined || ('status' in call && call.status === 'started');
-  if ((!told && !seen) || !isGranted(name, scope.grants)) return missing(`There is no tool "${name}" among those that were found. ${FIND}`);
+  if ((!told && !seen && !scope.agent.direct) || !isGranted(name, scope.grants))
+    return missing(`There is no tool "${name}" among those that were found. ${FIND}`);
   const failed: string[] = [];
   try {
     const sources = await unlessHalted(scope.host.searchable(scope.agent, scope.drive.caller), scope.cancel);

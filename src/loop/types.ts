@@ -133,6 +133,8 @@ export interface AgentDefinition extends Agent {
   /** Most calls of one step that run at the same time. */
   readonly parallel: number;
   readonly grants?: Grants;
+  /** It has no model that searches: a program names the tool, and may name whatever its sources find. See direct.ts. */
+  readonly direct?: true;
   /** Hash of the declaration: name, model, instructions, tools, output. */
   readonly fingerprint: string;
   /** The agent that answers calls of this name, to find the agent of a frame. */

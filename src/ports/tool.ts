@@ -206,6 +206,8 @@ export interface OpenedSource {
    * stay the same object, which identifies its circuit breaker.
    */
   list(): Promise<readonly Tool[]>;
+  /** All tools, also those that only `search` finds: for what lists them elsewhere, such as a server. Absent: `list` has all of them. */
+  listAll?(): Promise<readonly Tool[]>;
   /**
    * Finds tools that `list` does not return, best first: for a source with too many tools for every request. With such a source, the model is
    * offered two more tools: `find_tools({ query })` returns names, descriptions and schemas of at most 10 tools, `call_tool({ name, arguments })`

@@ -28,6 +28,8 @@ export interface Turn {
   input?: unknown;
   /** About the approvals of the open run of the session. A turn is either input or decisions. */
   decisions?: readonly Decision[] | undefined;
+  /** The run that asked for the decisions. Default: it is looked for in the session. */
+  runId?: string | undefined;
   /** What the caller says beside decisions. The run gets it once, after the decisions were recorded: not if they are refused. */
   message?: AgentInput | undefined;
   /**
@@ -177,7 +179,13 @@ async function decidedRun(engine: Engine, agent: Agent, turn: Turn, decisions: r
   const { by } = turn;
   const session = sessionIdOf(turn);
   const asked = decisions[0]?.approval;
-  if (session !== undefined) {
+  if (
+    turn.runId !== undefined &&
+    (await engine.inspect(turn.runId, { by })).agent === agent.name &&
+    (await hasAsked(engine, by, turn.runId, asked))
+  )
+    return turn.runId;
+  if (session !== undefined && turn.runId === undefined) {
     for await (const { runId } of engine.runs({ session, by, agent: agent.name, limit: LOOKED_AT }))
       if (await hasAsked(engine, by, runId, asked)) return runId;
     for await (const { id, runId, agent: top, session: its } of engine.approvals({ by }))
@@ -185,7 +193,7 @@ async function decidedRun(engine: Engine, agent: Agent, turn: Turn, decisions: r
   }
   throw new RondoError(
     'APPROVAL_NOT_FOUND',
-    `Session ${session ?? '(none)'} has no approval "${asked}". The answer that paused lists those there are.`,
+    `${turn.runId === undefined ? `Session ${session ?? '(none)'}` : `Run ${turn.runId}`} has no approval "${asked}". The answer that paused lists those there are.`,
     {
       details: { approval: asked ?? null },
     },

@@ -2,13 +2,11 @@
 import type { CallToolResult, Tool } from '@modelcontextprotocol/sdk/types.js';
 import type { RunEvent } from '../../engine/events.ts';
 import type { RunResult } from '../../engine/results.ts';
-import type { Approval } from '../../hitl/approvals.ts';
 import { copyJson, type Json, type JsonObject } from '../../json.ts';
 import { agentDefinition } from '../../loop/definition.ts';
 import type { Agent } from '../../loop/types.ts';
 import type { Problem } from '../../server/errors.ts';
-
-export const DECIDE = 'decide';
+import { pausedText } from './decide.ts';
 
 const text = (description: string) => ({ type: 'string', description });
 
@@ -42,38 +40,6 @@ export function askedOf(agent: Agent, { prompt, session, ...others }: JsonObject
   return { input: isObject(input.json) ? given : others.input };
 }
 
-export const decideTool = (agents: readonly string[]): Tool => ({
-  name: DECIDE,
-  description:
-    'Answers the approvals that a paused agent asked for, in the name of the authenticated caller, and returns how the agent went on.',
-  inputSchema: {
-    type: 'object',
-    properties: {
-      ...(agents.length > 1 && { agent: { type: 'string', enum: [...agents] } }),
-      session: text('The session of the paused answer.'),
-      decisions: {
-        type: 'array',
-        minItems: 1,
-        maxItems: 100,
-        items: {
-          type: 'object',
-          properties: {
-            approval: text('The id of the approval.'),
-            type: { type: 'string', enum: ['approve', 'edit', 'reject', 'respond'] },
-            input: { description: 'With edit: the arguments that the tool gets instead.' },
-            reason: text('With reject: why.'),
-            answer: { description: 'With respond: the answer to a question.' },
-          },
-          required: ['approval', 'type'],
-        },
-      },
-    },
-    required: [...(agents.length > 1 ? ['agent'] : []), 'session', 'decisions'],
-    additionalProperties: false,
-  },
-  annotations: { destructiveHint: true },
-});
-
 /** The answer of a tool call. The caller is told the code of a failure, never the message, which may expose internals. */
 export function resultOf(result: RunResult, session: string, mayDecide: boolean): CallToolResult {
   switch (result.status) {
@@ -84,7 +50,7 @@ export function resultOf(result: RunResult, session: string, mayDecide: boolean)
     case 'paused': {
       const { approvals, waiting } = result;
       const asked: JsonObject = { status: 'paused', session, approvals, waiting };
-      return answer(pausedText(approvals, session, mayDecide), copyJson(asked));
+      return answer(pausedText(approvals, `session ${JSON.stringify(session)}`, mayDecide), copyJson(asked));
     }
     case 'stopped':
       return refusedResult({
@@ -109,24 +75,11 @@ export const refusedResult = ({ code, message }: Problem, retryable = false): Ca
   _meta: { 'rondo/error': { code, retryable } },
 });
 
-function pausedText(approvals: readonly Approval[], session: string, mayDecide: boolean): string {
-  if (approvals.length === 0) return 'The agent waits for a time or an event, and goes on by itself.';
-  const lines = approvals.map((a) => {
-    const why = a.reason === undefined ? '' : ` (${a.reason})`;
-    if (a.kind === 'question') return `${a.id}: ${a.question}${why}`;
-    if (a.kind === 'consent') return `${a.id}: consent to ${a.provider} at ${a.url}${why}`;
-    return `${a.id}: may ${a.path.at(-1)} call ${a.tool} with ${JSON.stringify(a.input)}?${why}`;
-  });
-  const how = mayDecide
-    ? `A person answers with the tool ${DECIDE}, with the session ${JSON.stringify(session)}.`
-    : 'A person who may decide answers where the agent is operated.';
-  return `The agent waits for people. ${how}\n${lines.join('\n')}`;
-}
-
 /** What a client is told of a run's progress; undefined for events that are not told. */
-export function progressOf(event: RunEvent): string | undefined {
-  if (event.type === 'tool.started') return `${event.path.join(' > ')} calls ${event.tool}`;
-  if (event.type === 'agent.started') return `${event.path.join(' > ')} starts`;
-  if (event.type === 'model.finished') return `${event.path.join(' > ')}: step ${event.step}`;
-  return event.type === 'node.finished' ? `${event.path.join(' > ')}: ${event.node}` : undefined;
+export function progressOf(event: RunEvent): { message: string } | undefined {
+  const who = event.path.join(' > ');
+  if (event.type === 'tool.started') return { message: `${who} calls ${event.tool}` };
+  if (event.type === 'agent.started') return { message: `${who} starts` };
+  if (event.type === 'model.finished') return { message: `${who}: step ${event.step}` };
+  return event.type === 'node.finished' ? { message: `${who}: ${event.node}` } : undefined;
 }

@@ -8,6 +8,7 @@ import { Pins } from './pins.ts';
 import { Ranking } from './ranking.ts';
 import { Offer } from './tools.ts';
 
+export { type GatewayHandlerOptions, gatewayHandler } from './gateway-handler.ts';
 export { type McpHandlerOptions, mcpHandler } from './handler.ts';
 export type { McpOptions, ToolChange } from './options.ts';
 
@@ -116,7 +117,7 @@ function isMany({ search, allow }: McpOptions, names: readonly string[]): boolea
 }
 
 /** `search` and `find` over all tools of a server. The ranking is made again when the list has changed. */
-function lookedUp(all: () => Promise<readonly Tool[]>): Required<Pick<OpenedSource, 'search' | 'find'>> {
+function lookedUp(all: () => Promise<readonly Tool[]>): Required<Pick<OpenedSource, 'search' | 'find' | 'listAll'>> {
   let ranked: { tools: readonly Tool[]; ranking: Ranking } | undefined;
   return {
     async search(query, { limit }) {
@@ -124,6 +125,7 @@ function lookedUp(all: () => Promise<readonly Tool[]>): Required<Pick<OpenedSour
       if (ranked?.tools !== tools) ranked = { tools, ranking: new Ranking(tools) };
       return ranked.ranking.best(query, limit);
     },
+    listAll: all,
     find: async (name) => (await all()).find((tool) => tool.name === name),
   };
 }
