@@ -59,9 +59,11 @@ const SDK: Record<string, readonly string[]> = {
 /** The adapters that an adapter is built on. */
 const BUILT_ON: Record<string, readonly string[]> = {
   agentcore: ['a2a', 'ag-ui', 'identity', 'keys', 'mcp', 'memory'],
+  gateway: ['ranking'],
   identity: ['keys', 'sqlite'],
   journal: ['keys'],
-  memory: ['sqlite'],
+  mcp: ['ranking'],
+  memory: ['ranking', 'sqlite'],
   // how a SQLite file is locked and written
   sqlite: ['journal'],
 };

@@ -7,7 +7,7 @@ const LONGEST = { source: 350, other: 550 };
 const NO_CONCEPT = ['utils', 'util', 'helpers', 'common', 'misc'];
 
 /** What several adapters are built on, and no user opens. */
-const SHARED: ReadonlySet<string> = new Set(['keys', 'sqlite']);
+const SHARED: ReadonlySet<string> = new Set(['keys', 'ranking', 'sqlite']);
 
 /** Doors without a source, and adapters without a door: `rondo/<adapter>`, or `rondo/<adapter>/<file>` for a family. */
 export function doorProblems(doors: readonly Door[], sources: Iterable<string>): string[] {

@@ -1,10 +1,11 @@
-import type { OpenedSource } from '../../ports/tool.ts';
+import type { OpenedSource, Tool } from '../../ports/tool.ts';
 import type { GatewayTool, Offered } from './offered.ts';
 import type { Offer } from './target.ts';
 
 /** What all targets of a gateway list now. */
 export interface Catalogue {
   readonly tools: readonly GatewayTool[];
+  readonly offered: readonly Tool[];
   /** By the full and by the short name. */
   readonly named: ReadonlyMap<string, GatewayTool>;
   /** The targets that have more tools than they list. */
@@ -42,5 +43,5 @@ export function catalogue(offers: readonly { offered: Offered; offer: Offer }[],
     for (const reason of why) left.push({ target, reason });
     if (offer.opened.search) searchable.push({ offered, opened: offer.opened });
   }
-  return { tools, named, searchable, left };
+  return { tools, offered: tools.map(({ tool }) => tool), named, searchable, left };
 }

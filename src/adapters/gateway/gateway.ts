@@ -8,6 +8,7 @@ import { type GatewayTool, Offered } from './offered.ts';
 import { OpenedTargets } from './opened.ts';
 import { Opening } from './opening.ts';
 import { checkGateway, type GatewayOptions, type TargetTools } from './options.ts';
+import { ToolSearch } from './search.ts';
 import { Target } from './target.ts';
 
 /** A tool source that is made of others. */
@@ -46,6 +47,8 @@ export function gateway(options: GatewayOptions): Gateway {
     return { source, offered, agents: agents.map((one) => offered.of(one)), shared: source.perCaller ? undefined : new Opening(source) };
   });
   const agents = targets.flatMap((target) => target.agents);
+  const searching = options.search ? { above: 0, ...(options.search === true ? {} : options.search) } : undefined;
+  const search = searching && { above: searching.above, ranks: new ToolSearch(searching.embed) };
   const handed = targets.filter(({ source }) => source.secrets);
   return {
     name,
@@ -63,6 +66,7 @@ export function gateway(options: GatewayOptions): Gateway {
       return new OpenedTargets({
         where,
         agents,
+        search,
         open: (onChanged) =>
           targets.map(({ source, offered, shared = new Opening(source, caller) }) => ({
             offered,

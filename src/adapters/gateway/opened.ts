@@ -3,16 +3,26 @@ import { bounded } from '../../reliability/classify.ts';
 import { type Catalogue, catalogue } from './catalogue.ts';
 import { beginningIn, nameIn } from './names.ts';
 import type { GatewayTool, Offered } from './offered.ts';
+import type { ToolSearch } from './search.ts';
 import type { Offer, Target } from './target.ts';
 
 /** Tools that are looked at to find one by what a shortened name still has of its name. */
 const MOST_ALIKE = 100;
+
+/** How the gateway itself searches, once it has more tools than `above`. */
+interface Search {
+  above: number;
+  ranks: ToolSearch;
+}
 
 /** The targets of a gateway, opened for all callers or for one. */
 export class OpenedTargets implements OpenedSource {
   readonly #where: string;
   readonly #agents: readonly GatewayTool[];
   readonly #targets: readonly { offered: Offered; target: Target }[];
+  readonly #search: Search | undefined;
+  /** Decided once: a choice that changed with the number of tools would change every request. */
+  #searches = false;
   #listener: (() => void) | undefined;
   #known: { offers: readonly Offer[]; catalogue: Catalogue } | undefined;
   #warned = new Set<string>();
@@ -20,15 +30,19 @@ export class OpenedTargets implements OpenedSource {
   constructor(o: {
     where: string;
     agents: readonly GatewayTool[];
+    search?: Search | undefined;
     open: (onChanged: () => void) => readonly { offered: Offered; target: Target }[];
   }) {
     this.#where = o.where;
     this.#agents = o.agents;
+    this.#search = o.search;
     this.#targets = o.open(() => this.#listener?.());
   }
 
   async list(): Promise<readonly Tool[]> {
-    return (await this.#catalogue()).tools.map(({ tool }) => tool);
+    const { offered } = await this.#catalogue();
+    this.#searches ||= this.#search !== undefined && offered.length > this.#search.above;
+    return this.#searches ? [] : offered;
   }
 
   async all(): Promise<readonly GatewayTool[]> {
@@ -39,9 +53,9 @@ export class OpenedTargets implements OpenedSource {
     return this.#known?.catalogue.left ?? [];
   }
 
-  /** Present while a target has more tools than it lists. */
+  /** Present while tools are searched for that are not listed: those of the gateway, or of a target. */
   get search(): OpenedSource['search'] {
-    return this.#known?.catalogue.searchable.length ? (query, o) => this.#search(query, o) : undefined;
+    return this.#searches || this.#known?.catalogue.searchable.length ? (query, o) => this.#found(query, o) : undefined;
   }
 
   async find(name: string, o: { signal: AbortSignal }): Promise<Tool | undefined> {
@@ -77,18 +91,21 @@ export class OpenedTargets implements OpenedSource {
     await Promise.all(this.#targets.map(({ target }) => target.close()));
   }
 
-  /** The first result of every target, then the second of every target, and so on. */
-  async #search(query: string, { limit, signal }: { limit: number; signal: AbortSignal }): Promise<readonly Tool[]> {
-    const { searchable } = await this.#catalogue();
-    const answers = await Promise.allSettled(
-      searchable.map(async ({ offered, opened }) => offered.all((await opened.search?.(query, { limit, signal })) ?? [], [])),
-    );
+  /** The first result of every search, then the second of every search, and so on. */
+  async #found(query: string, { limit, signal }: { limit: number; signal: AbortSignal }): Promise<readonly Tool[]> {
+    const { searchable, offered: listed } = await this.#catalogue();
+    const answers = await Promise.allSettled([
+      ...(this.#searches && this.#search ? [this.#search.ranks.best(listed, query, limit)] : []),
+      ...searchable.map(async ({ offered, opened }) =>
+        offered.all((await opened.search?.(query, { limit, signal })) ?? [], []).map(({ tool }) => tool),
+      ),
+    ]);
     const lists = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
     const failed = answers.find((answer) => answer.status === 'rejected');
     if (failed && lists.length === 0) throw failed.reason;
     const longest = Math.max(0, ...lists.map((list) => list.length));
-    const mixed = Array.from({ length: longest }, (_, rank) => lists.flatMap((list) => list[rank]?.tool ?? [])).flat();
-    return mixed.slice(0, limit);
+    const mixed = Array.from({ length: longest }, (_, rank) => lists.flatMap((list) => list[rank] ?? [])).flat();
+    return [...new Set(mixed)].slice(0, limit);
   }
 
   async #catalogue(): Promise<Catalogue> {

@@ -5,6 +5,7 @@ import type { Agent, Reliability } from '../../loop/types.ts';
 import { checkOptions, hint } from '../../options.ts';
 import type { Tool, ToolSource } from '../../ports/tool.ts';
 import { resolvePolicy } from '../../reliability/policy.ts';
+import { checkedEmbedder, type Embedder } from '../ranking/embedder.ts';
 import { checkTargetName } from './names.ts';
 
 /** What a gateway makes reachable under one name: tools and agents of your own, or a source of tools. */
@@ -21,6 +22,12 @@ export interface GatewayOptions {
   /** Timeouts, retries and breaker for the tools of a target, by the target's name. What a tool declares itself comes first. */
   reliability?: { readonly [target: string]: Reliability };
   /**
+   * For many tools: they are not in every request. The model finds them with `find_tools` and calls them with `call_tool`, see
+   * `OpenedSource.search`. They are ranked by the words of their names, descriptions and parameters, and with `embed` also by vectors. `above`: only once
+   * the gateway has more tools than this. Tools that agents answer are in every request. Default false.
+   */
+  search?: boolean | { readonly above?: number; readonly embed?: Embedder };
+  /**
    * Milliseconds that a run waits for a target that opens or lists its tools. A target that takes longer is left out until it has answered.
    * Default 10,000.
    */
@@ -31,6 +38,7 @@ const GATEWAY = {
   name: "name: 'office'",
   targets: 'targets: { mail: [send] }',
   reliability: 'reliability: { mail: { timeout: 10_000 } }',
+  search: 'search: { above: 40 }',
   openTimeout: 'openTimeout: 10_000',
 } satisfies Record<keyof GatewayOptions, string>;
 
@@ -59,10 +67,18 @@ export function checkGateway(o: GatewayOptions): string {
     checkOptions(options, RELIABILITY, `${where}: reliability of "${target}"`);
     resolvePolicy({ ...options, name: `${where}: reliability of "${target}"` });
   }
+  if (o.search !== undefined && typeof o.search !== 'boolean') {
+    checkOptions(o.search, SEARCH, `${where}: search`);
+    const { above, embed } = o.search;
+    if (above !== undefined && !(above >= 0)) throw invalid(`${where}: search.above is ${above}; it is a number of tools, 0 or more.`);
+    if (embed !== undefined) checkedEmbedder(embed, `${where}: search`);
+  }
   if (openTimeout !== undefined && !(typeof openTimeout === 'number' && openTimeout > 0))
     throw invalid(`${where}: openTimeout is ${openTimeout}; it is milliseconds, a number above 0.`);
   return where;
 }
+
+const SEARCH = { above: 'above: 40', embed: "embed: { name: 'titan', embed: (texts) => vectors(texts) }" };
 
 const RELIABILITY = {
   timeout: 'timeout: 10_000',

@@ -1,11 +1,11 @@
 import { checkNamedTools } from '../../loop/foreign-tools.ts';
 import type { OpenedSource, SourceCaller, Tool, ToolSource } from '../../ports/tool.ts';
 import { Secrets } from '../../secrets.ts';
+import { Ranking } from '../ranking/tools.ts';
 import { Connection } from './connection.ts';
 import type { McpOptions, ToolChange } from './options.ts';
 import { check, secretsOf } from './options.ts';
 import { Pins } from './pins.ts';
-import { Ranking } from './ranking.ts';
 import { Offer } from './tools.ts';
 
 export { type GatewayHandlerOptions, gatewayHandler } from './gateway-handler.ts';

@@ -23,8 +23,8 @@ export type {
   SearchQuery,
   Written,
 } from '../../ports/memory-store.ts';
+export type { Embedder } from '../ranking/embedder.ts';
 export { type MemoryDatabase, openMemoryDatabase } from './database.ts';
-export type { Embedder } from './embedding.ts';
 export type { ExtractionOptions } from './extraction/extraction.ts';
 export type { RetryOptions } from './extraction/failure.ts';
 export type { Ranking } from './ranking.ts';

@@ -1,5 +1,6 @@
 /** One order from several: by words, by vectors, by age, and without repeating itself. */
 import { invalid } from '../../errors.ts';
+import { fused } from '../ranking/fusion.ts';
 
 /**
  * The weight of each term; 0 leaves it out.
@@ -22,8 +23,6 @@ export interface Ranking {
 
 const RANKING: Ranking = { words: 1, vectors: 1, recency: 0.02, diversity: 0.3 };
 
-/** The constant of reciprocal rank fusion: the first places count more, but none counts alone. */
-const K = 60;
 const HALF_LIFE = 30 * 86_400_000;
 
 export interface Candidate {
@@ -75,8 +74,10 @@ interface Left {
 }
 
 function scoreOf({ byWords, byVector, createdAt }: Candidate, { words, vectors, recency }: Ranking, now: number): number {
-  const share = (weight: number, place: number | undefined) => (place === undefined ? 0 : weight / (K + place));
-  const fused = ((share(words, byWords) + share(vectors, byVector)) * (K + 1)) / (words + vectors);
+  const found = fused([
+    { weight: words, place: byWords },
+    { weight: vectors, place: byVector },
+  ]);
   const age = Math.max(0, now - createdAt);
-  return (fused * (1 + recency * 2 ** (-age / HALF_LIFE))) / (1 + recency);
+  return (found * (1 + recency * 2 ** (-age / HALF_LIFE))) / (1 + recency);
 }

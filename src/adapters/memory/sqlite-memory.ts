@@ -1,9 +1,9 @@
 import { invalid } from '../../errors.ts';
 import { checkOptions } from '../../options.ts';
 import type { MemoryStore } from '../../ports/memory-store.ts';
+import { checkedEmbedder, type Embedder } from '../ranking/embedder.ts';
 import { name } from './checks.ts';
 import { type MemoryDatabase, openMemoryDatabase } from './database.ts';
-import { checkedEmbedder, type Embedder } from './embedding.ts';
 import { type ExtractionOptions, extraction } from './extraction/extraction.ts';
 import { checkedRanking, type Ranking } from './ranking.ts';
 import { type MemoryIds, newIds, type Settings, spaceOf } from './settings.ts';
@@ -51,7 +51,7 @@ export function sqliteMemory(file: string | MemoryDatabase, o: SqliteMemoryOptio
   checkOptions(o, EXAMPLES, 'sqliteMemory()');
   if (file === '' || (typeof file !== 'string' && typeof file?.prepare !== 'function'))
     throw invalid("sqliteMemory() takes the path of a file, or ':memory:'.");
-  const finding = { ranking: checkedRanking(o.ranking), embed: o.embed && checkedEmbedder(o.embed) };
+  const finding = { ranking: checkedRanking(o.ranking), embed: o.embed && checkedEmbedder(o.embed, 'sqliteMemory()') };
   const db = typeof file === 'string' ? openMemoryDatabase(file) : file;
   const settings = settingsOf(db, o);
   const { hooks, begin, explained, jobs, redeliver, settled, close } = extraction(settings, o);

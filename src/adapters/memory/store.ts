@@ -1,8 +1,9 @@
 /** The store over a database: what each function of the port does in which transaction. */
 import { RondoError } from '../../errors.ts';
 import type { MemoryStore, SearchQuery, Written } from '../../ports/memory-store.ts';
+import type { Embedder } from '../ranking/embedder.ts';
 import { list, name } from './checks.ts';
-import { type Embedder, embedding } from './embedding.ts';
+import { embedding } from './embedding.ts';
 import { checkedEvent } from './event-input.ts';
 import { eventOf, findEvent, pageOfActors, pageOfEvents, pageOfSessions } from './event-rows.ts';
 import { type Appended, appendEvent, removeEvent } from './events.ts';

@@ -1,6 +1,7 @@
 /**
  * Exact search by vectors: all of a space's are in one array of this process, and each is compared. They have length 1, so that the product is the cosine.
  */
+import { product } from '../ranking/embedder.ts';
 import type { Settings } from './settings.ts';
 
 export interface Near {
@@ -113,10 +114,4 @@ function placeIn(found: readonly Near[], similarity: number): number {
     else high = middle;
   }
   return low;
-}
-
-function product(a: Float32Array, i: number, b: Float32Array, j: number, dimensions: number): number {
-  let sum = 0;
-  for (let k = 0; k < dimensions; k++) sum += (a[i + k] as number) * (b[j + k] as number);
-  return sum;
 }

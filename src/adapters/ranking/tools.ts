@@ -1,5 +1,5 @@
 /**
- * Ranks the tools of one server by the words of a query: BM25 over names, descriptions and parameters. It is written here because a library
+ * Ranks tools by the words of a query: BM25 over names, descriptions and parameters. It is written here because a library
  * (minisearch is a good one) would be one more package for each user to install, and would still need the splitting of names below.
  */
 import { definition } from '../../loop/tool.ts';

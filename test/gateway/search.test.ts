@@ -1,0 +1,145 @@
+import { approve, memoryJournal, type Tool } from 'rondo';
+import { gateway } from 'rondo/gateway';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { asks, ends, entriesOf, shown } from '../engine/setup.ts';
+import { answerIn, call, find, named } from '../loop/searched.ts';
+import { opened, over, source } from './support.ts';
+
+let warned: ReturnType<typeof vi.spyOn>;
+beforeEach(() => {
+  warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+});
+afterEach(() => vi.restoreAllMocks());
+
+const signal = new AbortController().signal;
+const about = (name: string, description: string) => named(name, { description });
+const MAIL = [about('send', 'Sends a letter to a person'), about('archive', 'Puts a letter away')];
+const SHOP = [
+  about('refund', 'Gives money back'),
+  about('track', 'Says where a parcel is'),
+  ...Array.from({ length: 50 }, (_, i) => named(`report_${i}`)),
+];
+const names = (tools: readonly Tool[] | undefined) => tools?.map(({ name }) => name);
+
+/** A model that knows three things: money, letters and the rest. */
+const meanings = {
+  name: 'meanings',
+  embed: async (texts: readonly string[]) =>
+    texts.map((text) => [/money|reimburse/i.test(text) ? 1 : 0, /letter|correspondence/i.test(text) ? 1 : 0, 0.1]),
+};
+
+describe('a gateway that is searched', () => {
+  it('offers the same two tools in every request, and a call is one of the named tool', async () => {
+    const journal = memoryJournal();
+    const office = gateway({ name: 'office', targets: { mail: MAIL, shop: SHOP }, search: true });
+    const { go, offered, model } = over([office], [asks(find('where is my parcel')), asks(call('shop___track', { nr: 7 })), 'done'], {
+      journal,
+    });
+    const { runId } = await ends(go(), 'completed');
+    expect(offered()).toEqual(Array(3).fill(['find_tools', 'call_tool']));
+    expect(answerIn(shown(model.requests[1])[0]).tools[0]?.name).toBe('shop___track');
+    expect(shown(model.requests[2])[1]?.text).toBe('track {"nr":7}');
+    const entries = await entriesOf(journal, runId);
+    expect(
+      entries.filter((e) => e.type === 'call.finished').map((e) => ('found' in e ? e.found?.map((f) => f.source) : undefined))[0],
+    ).toContain('office');
+  });
+
+  it('above a number of tools, once it has more', async () => {
+    const more = [...MAIL];
+    const listed = source(() => [...more]);
+    const office = gateway({ name: 'office', targets: { mail: listed.made }, search: { above: 2 } });
+    const { go, offered } = over([office], (_, n) => {
+      if (n === 1) return 'done';
+      more.push(named('sort'));
+      listed.tell();
+      return asks(['mail___send', {}]);
+    });
+    await ends(go(), 'completed');
+    expect(offered()).toEqual([
+      ['mail___send', 'mail___archive'],
+      ['find_tools', 'call_tool'],
+    ]);
+    more.length = 1;
+    listed.tell();
+    expect(names(await (await opened(office)).list())).toEqual(['mail___send']);
+  });
+
+  it('beside another one is searched with it, by one search tool', async () => {
+    const one = gateway({ name: 'one', targets: { mail: MAIL }, search: true });
+    const two = gateway({ name: 'two', targets: { post: [about('letter', 'Writes a letter')] }, search: true });
+    const { go, offered, model } = over([one, two], [asks(find('letter')), asks(call('post___letter', {})), 'done']);
+    await ends(go(), 'completed');
+    expect(offered()[0]).toEqual(['find_tools', 'call_tool']);
+    expect(names(answerIn(shown(model.requests[2])[0]).tools as never)?.toSorted()).toEqual([
+      'mail___archive',
+      'mail___send',
+      'post___letter',
+    ]);
+    expect(shown(model.requests[2])[1]?.text).toBe('letter {}');
+    const same = over([one, gateway({ name: 'one', targets: { post: MAIL }, search: true })], ['done']);
+    await expect(same.go()).rejects.toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringContaining('two sources named "one"') });
+  });
+
+  it('finds a tool for a call that a person has approved, in another process', async () => {
+    const journal = memoryJournal();
+    const office = () => gateway({ name: 'office', targets: { mail: [...MAIL, named('pay', { approval: true })] }, search: true });
+    const first = over([office()], [asks(find('pay')), asks(call('mail___pay', { usd: 5 })), 'done'], { journal });
+    const paused = await ends(first.go(), 'paused');
+    expect(paused.approvals[0]).toMatchObject({ tool: 'mail___pay' });
+    await first.engine.close();
+    const second = over([office()], ['done'], { journal });
+    await second.engine.decide(
+      paused.runId,
+      paused.approvals.map((a) => approve(a)),
+      { by: { id: 'ben' } },
+    );
+    await ends(second.engine.resume(paused.runId), 'completed');
+    expect(shown(second.model.requests[0]).at(-1)?.text).toBe('pay {"usd":5}');
+  });
+
+  it('finds by meaning where it has an embedder, fused with the words', async () => {
+    const office = gateway({ name: 'office', targets: { mail: MAIL, shop: SHOP }, search: { embed: meanings } });
+    const own = await opened(office);
+    await own.list();
+    expect(names(await own.search?.('reimburse the customer', { limit: 2, signal }))?.[0]).toBe('shop___refund');
+    expect(names(await own.search?.('correspondence: archive', { limit: 5, signal }))?.[0]).toBe('mail___archive');
+    const plain = await opened(gateway({ name: 'office', targets: { mail: MAIL, shop: SHOP }, search: true }));
+    await plain.list();
+    expect(names(await plain.search?.('reimburse the customer', { limit: 2, signal }))).toEqual([]);
+  });
+
+  it('asks the embedder once for each tool, and goes by words while it fails, with one warning', async () => {
+    const asked: string[] = [];
+    let broken = false;
+    const embed = {
+      name: 'counted',
+      async embed(texts: readonly string[]) {
+        if (broken) throw new Error('quota');
+        asked.push(...texts);
+        return meanings.embed(texts);
+      },
+    };
+    const own = await opened(gateway({ name: 'office', targets: { mail: MAIL, shop: SHOP }, search: { embed } }));
+    await own.list();
+    await Promise.all([own.search?.('money', { limit: 2, signal }), own.search?.('money', { limit: 2, signal })]);
+    await own.search?.('money', { limit: 2, signal });
+    expect(asked.filter((text) => text !== 'money')).toHaveLength(MAIL.length + SHOP.length);
+    broken = true;
+    for (let i = 0; i < 2; i++) expect(names(await own.search?.('parcel', { limit: 2, signal }))).toEqual(['shop___track']);
+    expect(warned.mock.calls.map(([text]: unknown[]) => text)).toEqual([
+      'The embedder counted failed: quota. Tools are found by their words until it works again.',
+    ]);
+  });
+
+  it.each([
+    ['a wrong number', { above: -1 }, /search.above is -1/],
+    ['an unknown option', { abov: 1 }, /Did you mean "above"/],
+    ['an embedder without a name', { embed: { embed: () => [] } }, /with the name of the model/],
+    ['a text', 'yes', /takes its options as an object/],
+  ])('refuses %s', (_, search, message) => {
+    expect(() => gateway({ name: 'a', targets: { mail: MAIL }, search: search as never })).toThrowError(
+      expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringMatching(message) }),
+    );
+  });
+});
