@@ -25,8 +25,11 @@ export interface MemoryStore {
   /** All records of a namespace, newest first. */
   list(query: RecordQuery): Promise<MemoryPage<MemoryRecord>>;
   record(id: string): Promise<MemoryRecord | undefined>;
-  /** Adds records, at most 100. By position in what was given. One that is refused does not stop the others. */
-  add(records: readonly NewRecord[]): Promise<readonly Written[]>;
+  /**
+   * Adds records, at most 100. By position in what was given. One that is refused does not stop the others. `key`, the same for every attempt to add
+   * these: what was added before is the answer, and is not added again.
+   */
+  add(records: readonly NewRecord[], o?: { key?: string }): Promise<readonly Written[]>;
   /** Corrects records, at most 100: what a change does not name stays. */
   correct(changes: readonly RecordChange[]): Promise<readonly Written[]>;
   /** Deletes records, at most 100. */
@@ -38,8 +41,11 @@ export interface MemoryStore {
   redeliver(job: string): Promise<void>;
   /** Resolves when what was appended before has been extracted, or its extraction has failed for good. */
   settled(o?: { actor?: string; session?: string; signal?: AbortSignal }): Promise<void>;
-  /** Why a search found what it found, or nothing. Absent: the store cannot tell. */
-  explain?(query: SearchQuery): Promise<Explanation>;
+  /**
+   * Why a search found what it found, or nothing. Absent: the store cannot tell. `among`: the namespaces that may be named, with those below. Default: all,
+   * also those of other users.
+   */
+  explain?(query: SearchQuery & { among?: readonly string[] }): Promise<Explanation>;
   /** Events of an actor, or of one of its sessions, and all that was derived from them. Idempotent. */
   forget(whom: { actor: string; session?: string }): Promise<void>;
   close(): Promise<void>;

@@ -149,3 +149,28 @@ test('after a user is forgotten, no byte of what they said or of what was learne
   expect((await memory.of(ben).list()).items.length).toBeGreaterThan(0);
   expect(found('I like tea')).toBeGreaterThan(0);
 });
+
+test('explain names no namespace of another user', async () => {
+  const store = storeOf();
+  const memory = remember(store, { namespaces: ['/facts/{actorId}/', '/facts/shared/'], searched: [], summaries: false });
+  await store.add([fact('Of Ben.', 'u-ben'), { ...fact('Rules.'), namespace: '/facts/shared/rules/' }]);
+  const told = await memory.explain({ by: ana, text: 'tea' });
+  expect(JSON.stringify(told)).not.toContain('ben');
+  expect(told[0]).toMatchObject({ namespace: '/facts/u-ana/', near: [{ namespace: '/facts/shared/rules/', records: 1 }] });
+  // the operator is told of all
+  expect((await store.explain?.({ namespace: '/facts/u-ana/', text: 'tea' }))?.near.map(({ namespace }) => namespace)).toContain(
+    '/facts/u-ben/',
+  );
+});
+
+test('no user is inside of the namespace of another, whatever the application calls them and its variables', async () => {
+  const store = storeOf({ strategies: [facts()] });
+  const memory = remember(store, { actor: (by) => by.id });
+  await store.append({ actor: 'ana/private', session: 's1', items: [{ kind: 'text', role: 'user', text: 'A secret.' }] });
+  await store.settled();
+  for (const id of ['ana/private', 'a{b', 'b}']) expect(() => memory.of({ id })).toThrow(/remember\(\): actor gave/);
+  // `red` and `u-ana` are not to be where `redu` and `-ana` are
+  for (const template of ['/facts/{team}{actorId}/', '/facts/{actorId}-{team}/', '/{team}.{actorId}/{sessionId}/'])
+    expect(() => remember(store, { namespaces: [template] })).toThrow(/another variable beside \{actorId\}/);
+  remember(store, { namespaces: ['/facts/of-{actorId}/{team}{city}/'] });
+});

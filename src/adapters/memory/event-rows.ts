@@ -46,6 +46,10 @@ export function findEvent({ db, space, now }: Settings, { actor, session, id }: 
     .get(space(), name(actor, 'actor', ACTOR), name(session, 'session', SESSION), text(id, 'id', 1, 100), now()) as EventRow | undefined;
 }
 
+/** By the number of its row. */
+export const eventAt = ({ db }: Settings, nr: number): EventRow | undefined =>
+  db.prepare(`SELECT ${FIELDS} FROM event e JOIN session s ON s.nr = e.session WHERE e.nr = ?`).get(nr) as unknown as EventRow | undefined;
+
 /** Newest first. */
 export function pageOfEvents(settings: Settings, query: EventQuery): MemoryPage<MemoryEvent> {
   const { db, space, now } = settings;

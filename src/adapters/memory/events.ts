@@ -4,7 +4,7 @@ import type { EventRef, MemoryEvent } from '../../ports/memory-store.ts';
 import { refused } from './errors.ts';
 import { eventId, idsAt } from './event-id.ts';
 import type { CheckedEvent } from './event-input.ts';
-import { type EventRow, eventOf, FIELDS, findEvent } from './event-rows.ts';
+import { type EventRow, eventAt, eventOf, findEvent } from './event-rows.ts';
 import type { Settings } from './settings.ts';
 
 export interface Appended {
@@ -53,8 +53,8 @@ export function appendEvent(settings: Settings, given: CheckedEvent): Appended {
   return appended(settings, Number(lastInsertRowid), true);
 }
 
-function appended({ db }: Settings, nr: number, isNew: boolean): Appended {
-  const row = db.prepare(`SELECT ${FIELDS} FROM event e JOIN session s ON s.nr = e.session WHERE e.nr = ?`).get(nr) as unknown as EventRow;
+function appended(settings: Settings, nr: number, isNew: boolean): Appended {
+  const row = eventAt(settings, nr) as EventRow;
   return { event: eventOf(row), row, isNew };
 }
 

@@ -13,7 +13,8 @@ const COMPARED = 1_000;
 
 type Steps = Explanation['steps'];
 
-export function explained(settings: Settings, query: CheckedSearch, by: SearchBy): Explanation {
+/** @param among namespaces that may be named, with those below. */
+export function explained(settings: Settings, query: CheckedSearch, by: SearchBy, among?: readonly string[]): Explanation {
   const cover = covered(settings, query);
   const { namespace, strategy, metadata, alive } = cover;
   const count = (...conditions: (Condition | undefined)[]) => countOf(settings, all(conditions));
@@ -26,7 +27,7 @@ export function explained(settings: Settings, query: CheckedSearch, by: SearchBy
     { step: 'matched', records: matched },
     { step: 'top', records: ranked.length },
   ];
-  const near = steps[0]?.records === 0 ? nearTo(settings, query.namespace) : own(settings, cover);
+  const near = steps[0]?.records === 0 ? nearTo(settings, query.namespace, among) : own(settings, cover);
   return { why: whyOf(query, steps, near, by), near, steps };
 }
 
@@ -78,12 +79,14 @@ const placesOf = ({ db }: Settings, numbers: readonly number[], most: number): P
 const own = (settings: Settings, { namespaces }: Covered): Place[] => placesOf(settings, namespaces, TOLD);
 
 /** Those below the longest part of the path that has any, the most similar first. */
-function nearTo(settings: Settings, path: string): Place[] {
+function nearTo(settings: Settings, path: string, among: readonly string[] | undefined): Place[] {
+  const allowed = new Set((among ?? []).flatMap((each) => namespacesOf(settings, each)));
   for (let above = path.replace(/\/$/, ''); above !== ''; ) {
     above = above.slice(0, Math.max(0, above.lastIndexOf('/')));
     const numbers = namespacesOf(settings, `${above}/`).slice(0, COMPARED);
-    if (numbers.length > 0)
-      return placesOf(settings, numbers, COMPARED)
+    const told = among === undefined ? numbers : numbers.filter((nr) => allowed.has(nr));
+    if (told.length > 0)
+      return placesOf(settings, told, COMPARED)
         .sort((a, b) => distance(a.namespace, path) - distance(b.namespace, path))
         .slice(0, TOLD);
   }

@@ -4,8 +4,17 @@ import { ACTOR, SESSION } from './event-input.ts';
 import { removeRows } from './records.ts';
 import type { Settings } from './settings.ts';
 
-/** A record that was learned from several sessions goes with the first of them: its text may say what that session said. */
-export function forgetActor(settings: Settings, whom: { actor: string; session?: string }): void {
+/** An event that a strategy learned from. */
+export interface LearnedFrom {
+  readonly event: number;
+  readonly strategy: string;
+}
+
+/**
+ * A record that was learned from several sessions goes with the first of them: its text may say what that session said.
+ * @returns the other events that such records were learned from, in order.
+ */
+export function forgetActor(settings: Settings, whom: { actor: string; session?: string }): readonly LearnedFrom[] {
   const { db } = settings;
   const space = settings.space();
   const actor = name(whom.actor, 'actor', ACTOR);
@@ -23,5 +32,15 @@ export function forgetActor(settings: Settings, whom: { actor: string; session?:
        WHERE r.space = ? AND s.actor = ? AND (? IS NULL OR s.session = ?)`,
     )
     .all(space, actor, session, session);
+  const numbers = JSON.stringify(derived.map(({ nr }) => nr));
+  const others = db
+    .prepare(
+      `SELECT DISTINCT e.nr AS event, r.strategy FROM source s JOIN record r ON r.nr = s.record
+       JOIN session x ON x.space = r.space AND x.actor = s.actor AND x.id = s.session
+       JOIN event e ON e.session = x.nr AND e.id IN (SELECT value FROM json_each(s.events))
+       WHERE s.record IN (SELECT value FROM json_each(?)) AND r.strategy IS NOT NULL ORDER BY e.nr`,
+    )
+    .all(numbers);
   removeRows(settings, derived as unknown as { nr: number; namespace: number }[]);
+  return others as unknown as LearnedFrom[];
 }

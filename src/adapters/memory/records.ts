@@ -30,14 +30,14 @@ export const RECORD_TABLES = 'record r JOIN namespace n ON n.nr = r.namespace';
 export const unknownRecord = (id: string) =>
   new RondoError('MEMORY_RECORD_UNKNOWN', `There is no record ${id}. It may have been deleted, or have expired.`, { details: { id } });
 
-/** @returns its id and the number of its row. */
-export function insertRecord(settings: Settings, record: CheckedRecord): { id: string; nr: number } {
-  const { db, ids } = settings;
+/** @param id of a record that may have been added before: then it stays as it is. @returns its id. */
+export function insertRecord(settings: Settings, record: CheckedRecord, id = settings.ids.record()): string {
+  const { db, space } = settings;
+  if (db.prepare('SELECT 1 FROM record WHERE space = ? AND id = ?').get(space(), id)) return id;
   const namespace = makeNamespace(settings, record.namespace);
   const now = settings.now();
   const lives = settings.recordExpiry(record.namespace);
   const expires = record.expiresAt ?? (lives === undefined ? null : now + lives);
-  const id = ids.record();
   const { lastInsertRowid } = db
     .prepare(
       'INSERT INTO record (space, id, namespace, text, strategy, metadata, origin, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
@@ -56,14 +56,13 @@ export function insertRecord(settings: Settings, record: CheckedRecord): { id: s
   const nr = Number(lastInsertRowid);
   db.prepare('INSERT INTO record_text (rowid, terms, place) VALUES (?, ?, ?)').run(nr, indexed(record.text), placeOf(namespace));
   if (record.from) addSource(settings, nr, record.from);
-  return { id, nr };
+  return id;
 }
 
-/** @returns the number of its row. @throws RondoError `MEMORY_RECORD_UNKNOWN` */
-export function changeRecord(settings: Settings, change: CheckedChange): number {
+/** @throws RondoError `MEMORY_RECORD_UNKNOWN` */
+export function changeRecord(settings: Settings, change: CheckedChange): void {
   const { db } = settings;
-  const row = findRow(settings, change.id);
-  if (!row) throw unknownRecord(change.id);
+  const row = knownRow(settings, change.id);
   const at = change.at ?? settings.now();
   const text = change.text ?? row.text;
   const namespace = change.namespace === undefined ? row.namespace : makeNamespace(settings, change.namespace);
@@ -90,8 +89,11 @@ export function changeRecord(settings: Settings, change: CheckedChange): number 
     db.prepare('UPDATE record_text SET terms = ?, place = ? WHERE rowid = ?').run(indexed(text), placeOf(namespace), row.nr);
   if (namespace !== row.namespace) removeEmptyNamespaces(settings, [row.namespace]);
   if (change.from) addSource(settings, row.nr, change.from);
-  return row.nr;
 }
+
+/** A record was learned from this too. Nothing else of it changes. @throws RondoError `MEMORY_RECORD_UNKNOWN` */
+export const addProvenance = (settings: Settings, id: string, from: Provenance): void =>
+  addSource(settings, knownRow(settings, id).nr, from);
 
 type Nullable<T> = { [K in keyof T]: T[K] | null };
 
@@ -113,9 +115,7 @@ function addSource({ db }: Settings, record: number, from: Provenance): void {
 
 /** @throws RondoError `MEMORY_RECORD_UNKNOWN` */
 export function removeRecord(settings: Settings, id: string): void {
-  const row = findRow(settings, id);
-  if (!row) throw unknownRecord(id);
-  removeRows(settings, [row]);
+  removeRows(settings, [knownRow(settings, id)]);
 }
 
 /** Removes rows with all that belongs to them. */
@@ -132,6 +132,13 @@ export function removeRows(settings: Settings, rows: readonly { nr: number; name
     settings,
     rows.map(({ namespace }) => namespace),
   );
+}
+
+/** @throws RondoError `MEMORY_RECORD_UNKNOWN` */
+export function knownRow(settings: Settings, id: string): RecordRow {
+  const row = findRow(settings, id);
+  if (!row) throw unknownRecord(id);
+  return row;
 }
 
 export function findRow({ db, space, now }: Settings, id: string): RecordRow | undefined {

@@ -1,5 +1,6 @@
 /** The store over a database: what each function of the port does in which transaction. */
 import { RondoError } from '../../errors.ts';
+import { digest } from '../../journal/canonical.ts';
 import type { MemoryStore, SearchQuery, Written } from '../../ports/memory-store.ts';
 import type { Embedder } from '../ranking/embedder.ts';
 import { list, name } from './checks.ts';
@@ -8,7 +9,7 @@ import { checkedEvent } from './event-input.ts';
 import { eventOf, findEvent, pageOfActors, pageOfEvents, pageOfSessions } from './event-rows.ts';
 import { type Appended, appendEvent, removeEvent } from './events.ts';
 import { explained } from './explain.ts';
-import { forgetActor } from './forget.ts';
+import { forgetActor, type LearnedFrom } from './forget.ts';
 import { purge } from './purge.ts';
 import type { Ranking } from './ranking.ts';
 import { checkedChange, checkedRecord } from './record-input.ts';
@@ -23,6 +24,8 @@ export interface StoreHooks {
   appended?(added: Appended, extract: boolean): void;
   /** An actor or a session is about to be forgotten. */
   forgetting?(whom: { actor: string; session?: string }): void;
+  /** Records went that were learned from these events too. */
+  lost?(from: readonly LearnedFrom[]): void;
   /** After the transaction of an append or a change, to begin work in the background. */
   changed?(): void;
 }
@@ -58,11 +61,11 @@ export function eventsAndRecords(settings: Settings, { ranking, embed }: Finding
   }
 
   /** A batch in one transaction: each entry for itself. */
-  async function each<T>(given: readonly T[], field: string, write: (entry: T) => string): Promise<readonly Written[]> {
+  async function each<T>(given: readonly T[], field: string, write: (entry: T, i: number) => string): Promise<readonly Written[]> {
     const entries = list<T>(given, field, 0, 100);
     return db.write(() => {
       purge(settings);
-      return entries.map((entry) => attempt(() => write(entry), entry));
+      return entries.map((entry, i) => attempt(() => write(entry, i), entry));
     });
   }
 
@@ -114,7 +117,7 @@ export function eventsAndRecords(settings: Settings, { ranking, embed }: Finding
     async explain(query) {
       const checked = checkedSearch(query);
       const by = await searchBy(query);
-      return db.read(() => explained(settings, checked, by));
+      return db.read(() => explained(settings, checked, by, query.among));
     },
     async list(query) {
       query.signal?.throwIfAborted();
@@ -127,7 +130,11 @@ export function eventsAndRecords(settings: Settings, { ranking, embed }: Finding
         return row && recordOf(settings, row);
       });
     },
-    add: async (records) => embedded(each(records, 'records', (record) => insertRecord(settings, checkedRecord(record)).id)),
+    async add(records, { key } = {}) {
+      const all = key === undefined ? undefined : name(key, 'key', 500);
+      const idOf = (i: number) => (all === undefined ? undefined : `mem-${digest(['record', all, i]).slice(0, 40)}`);
+      return embedded(each(records, 'records', (record, i) => insertRecord(settings, checkedRecord(record), idOf(i))));
+    },
     correct: async (changes) =>
       embedded(
         each(changes, 'changes', (change) => {
@@ -146,9 +153,10 @@ export function eventsAndRecords(settings: Settings, { ranking, embed }: Finding
       await erased(
         db.write(() => {
           hooks.forgetting?.(whom);
-          forgetActor(settings, whom);
+          hooks.lost?.(forgetActor(settings, whom));
         }),
       );
+      hooks.changed?.();
     },
   };
 }

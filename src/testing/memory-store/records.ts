@@ -20,6 +20,18 @@ export const RECORD_CASES: readonly StoreCase[] = [
     },
   ],
   [
+    'records that are added again under their key are added once, in another process too',
+    async ({ store, again }) => {
+      const batch = [fact('Ana has a dog.'), fact('Ana has a cat.')];
+      const first = await store.add(batch, { key: 'call-1' });
+      const second = await ((await again?.()) ?? store).add(batch, { key: 'call-1' });
+      const ids = (written: typeof first) => written.map((one) => one.ok && one.id);
+      assert.deepEqual(ids(second), ids(first));
+      await store.add(batch, { key: 'call-2' });
+      assert.equal((await everything((page) => store.list({ namespace: PLACE, ...page }))).length, 4);
+    },
+  ],
+  [
     'top and pages of a search: best first, each once',
     async ({ store }) => {
       await known(store, ...Array.from({ length: 8 }, (_, i) => fact(`Rooibos tea number ${i}`)));

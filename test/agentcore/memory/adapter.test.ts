@@ -30,6 +30,17 @@ describe('conforms over the wire', () => {
   });
 });
 
+test('a note that the model makes is there once, however often its call is tried', async () => {
+  const { memoryId, server } = await withMemory({}, { faults: ['error-after=BatchCreateMemoryRecords:0.5'], seed: 3 });
+  const store = agentcoreMemory({ memoryId });
+  const note = [{ namespace: '/notes/ana/', text: 'Likes tea.', origin: 'assistant' as const }];
+  const attempts = Array.from({ length: 4 }, () => store.add(note, { key: 'call-1' }).catch(() => undefined));
+  await Promise.all(attempts);
+  await vi.waitFor(() => store.add(note, { key: 'call-1' }));
+  expect(server.calls().filter(({ operation }) => operation === 'BatchCreateMemoryRecords').length).toBeGreaterThan(4);
+  expect((await store.list({ namespace: '/notes/ana/' })).items).toHaveLength(1);
+});
+
 test('an event is one call, whatever it holds; what a known key brings again is no second event, also after a fault', async () => {
   const memory = await withMemory({}, { faults: ['error-after=CreateEvent:0.5'], seed: 3 });
   const { memoryId } = memory;

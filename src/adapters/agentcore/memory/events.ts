@@ -45,7 +45,7 @@ export function agentcoreEvents({
           branch.name !== 'main' && { branch: { name: branch.name, ...(branch.root !== undefined && { rootEventId: branch.root }) } }),
         ...(event.extract === false && { extractionMode: 'SKIP' as const }),
         ...(variables && { extractionConfig: { namespaceVariables: { ...variables } } }),
-        ...(event.key !== undefined && { clientToken: sha256(canonical([memoryId, event.key])) }),
+        ...(event.key !== undefined && { clientToken: tokenOf(memoryId, event.key) }),
       };
       const answer = await call('CreateEvent', (client, { CreateEventCommand }, o) => client.send(new CreateEventCommand(input), o), {
         what: 'an event',
@@ -130,6 +130,9 @@ export function agentcoreEvents({
     },
   };
 }
+
+/** The same for every attempt, in any process. */
+export const tokenOf = (memoryId: string, key: string): string => sha256(canonical([memoryId, key]));
 
 export const pageOf = ({ limit, after }: PageQuery) => ({
   ...(limit !== undefined && { maxResults: limit }),

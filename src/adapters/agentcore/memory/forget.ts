@@ -24,7 +24,9 @@ function pathOf(template: string, actor: string, session: string | undefined): s
   if (session !== undefined && second !== 'sessionId') return undefined;
   const upTo = session === undefined ? second : variablesOf(template)[2];
   const filled = fill(upTo === undefined ? template : before(template, upTo), { [ACTOR]: actor, sessionId: session });
-  if ('missing' in filled) throw invalid(`agentcoreMemory(): ${actor} cannot be put into the namespace ${template}.`);
+  // a `/` would reach the records of an actor whose name begins with this one
+  if ('missing' in filled || actor.includes('/'))
+    throw invalid(`agentcoreMemory(): ${actor} cannot be put into the namespace ${template}.`);
   return filled.namespace;
 }
 

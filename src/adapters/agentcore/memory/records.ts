@@ -23,7 +23,7 @@ import { list } from '../../memory/checks.ts';
 import { checkedQuery } from '../../memory/record-filter.ts';
 import { checkedChange, checkedRecord } from '../../memory/record-input.ts';
 import { isMissing } from './errors.ts';
-import { pageOf } from './events.ts';
+import { pageOf, tokenOf } from './events.ts';
 import type { Line } from './line.ts';
 import { recordValuesOf, toldValue, toldValues, type Value } from './shapes.ts';
 
@@ -94,7 +94,7 @@ export function agentcoreRecords({ memoryId, call }: Line): Records {
       const items = memoryRecordSummaries.map(recordOf).filter(covers(query));
       return { items, ...(nextToken !== undefined && { next: nextToken }) };
     },
-    add: async (records) =>
+    add: async (records, { key } = {}) =>
       batch<NewRecord>(
         records,
         'records',
@@ -105,6 +105,7 @@ export function agentcoreRecords({ memoryId, call }: Line): Records {
         async (entries) => {
           const input = {
             memoryId,
+            ...(key !== undefined && { clientToken: tokenOf(memoryId, key) }),
             records: entries.map(({ entry, name }) => ({
               requestIdentifier: name,
               namespaces: [entry.namespace],

@@ -3,7 +3,7 @@ import type { EventItem, FoundRecord, MemoryRecord, SearchQuery } from '../../..
 import type { Model } from '../../../ports/model.ts';
 import { CancelSource } from '../../../reliability/cancel.ts';
 import { inTime } from '../../../reliability/patience.ts';
-import { type EventRow, FIELDS } from '../event-rows.ts';
+import { type EventRow, eventAt } from '../event-rows.ts';
 import { pageOfRecords } from '../records.ts';
 import type { Settings } from '../settings.ts';
 import { linesOf, originOf } from '../strategies/origin.ts';
@@ -54,9 +54,6 @@ export async function attempted(job: Job, o: Attempting, signal: AbortSignal): P
     unlink();
   }
 }
-
-const eventAt = ({ db }: Settings, nr: number) =>
-  db.prepare(`SELECT ${FIELDS} FROM event e JOIN session s ON s.nr = e.session WHERE e.nr = ?`).get(nr) as unknown as EventRow | undefined;
 
 async function known({ settings, strategy }: Attempting, namespace: string | undefined, limit: number): Promise<readonly MemoryRecord[]> {
   if (namespace === undefined) return [];

@@ -3,13 +3,13 @@ import { invalid } from '../../../errors.ts';
 import { checkOptions } from '../../../options.ts';
 import type { Explanation, MemoryStore, SearchQuery } from '../../../ports/memory-store.ts';
 import type { Model } from '../../../ports/model.ts';
-import { findEvent } from '../event-rows.ts';
+import { eventAt, findEvent } from '../event-rows.ts';
 import type { Settings } from '../settings.ts';
 import type { StoreHooks } from '../store.ts';
 import type { Strategy } from '../strategies/types.ts';
 import type { Attempting } from './attempt.ts';
 import type { RetryOptions } from './failure.ts';
-import { addJobs, pageOfJobs, reopenJob } from './jobs.ts';
+import { addJobs, hasJobFor, pageOfJobs, reopenJob, restartJobs } from './jobs.ts';
 import { removeLease } from './lease.ts';
 import { notesOn } from './skips.ts';
 import { extractionWorker } from './worker.ts';
@@ -52,7 +52,15 @@ export function extraction(settings: Settings, o: ExtractionOptions): Extraction
         if (row) addJobs(settings, strategies().values(), row);
       },
       forgetting: ({ actor, session }) => {
+        restartJobs(settings, actor);
         if (session === undefined) removeLease(settings, actor);
+      },
+      lost(all) {
+        for (const { event, strategy } of all) {
+          const row = eventAt(settings, event);
+          const known = strategies().get(strategy);
+          if (row && known && !hasJobFor(settings, event, strategy)) addJobs(settings, [known], row);
+        }
       },
       changed: () => worker.wake(),
     },

@@ -14,6 +14,7 @@ export type Places = Readonly<Record<string, string>>;
 
 export interface Job {
   readonly nr: number;
+  readonly id: string;
   readonly event: number;
   readonly strategy: string;
   readonly places: Places;
@@ -77,7 +78,7 @@ const FIRST = `NOT EXISTS (SELECT 1 FROM extraction b WHERE b.space = x.space AN
 export function beginJob({ db, space, now }: Settings, actor: string, strategies: string): Job | undefined {
   const row = db
     .prepare(
-      `SELECT x.nr, x.event, x.strategy, x.places, x.items, x.attempts FROM extraction x
+      `SELECT x.nr, x.id, x.event, x.strategy, x.places, x.items, x.attempts FROM extraction x
        WHERE ${OPEN} AND x.actor = ? AND x.due_at <= ? AND ${FIRST} ORDER BY x.nr LIMIT 1`,
     )
     .get(space(), strategies, actor, now()) as Record<string, unknown> | undefined;
@@ -86,6 +87,7 @@ export function beginJob({ db, space, now }: Settings, actor: string, strategies
   db.prepare('UPDATE extraction SET attempts = ? WHERE nr = ?').run(attempts, row.nr as number);
   return {
     nr: row.nr as number,
+    id: row.id as string,
     event: row.event as number,
     strategy: row.strategy as string,
     places: JSON.parse(row.places as string),
@@ -94,7 +96,19 @@ export function beginJob({ db, space, now }: Settings, actor: string, strategies
   };
 }
 
-export const hasJob = ({ db }: Settings, nr: number): boolean => db.prepare('SELECT 1 FROM extraction WHERE nr = ?').get(nr) !== undefined;
+export const hasJob = ({ db }: Settings, { nr, id }: Job): boolean =>
+  db.prepare('SELECT 1 FROM extraction WHERE nr = ? AND id = ?').get(nr, id) !== undefined;
+
+/** What is under way of an actor writes nothing: it may hold what is forgotten now. It begins again, as another job. */
+export function restartJobs({ db, space }: Settings, actor: string): void {
+  db.prepare(
+    "UPDATE extraction SET id = 'job-' || lower(hex(randomblob(16))), attempts = 0 WHERE space = ? AND actor = ? AND reason IS NULL",
+  ).run(space(), actor);
+}
+
+/** What a strategy has still to do for an event, or has failed to do. */
+export const hasJobFor = ({ db }: Settings, event: number, strategy: string): boolean =>
+  db.prepare('SELECT 1 FROM extraction WHERE event = ? AND strategy = ?').get(event, strategy) !== undefined;
 
 export function endJob({ db }: Settings, nr: number): void {
   db.prepare('DELETE FROM extraction WHERE nr = ?').run(nr);
@@ -108,7 +122,7 @@ export function failJob({ db }: Settings, nr: number, o: { dueAt: number | undef
 
 /** An attempt that was given up, as this process ends, does not count. */
 export function putBack({ db }: Settings, nr: number): void {
-  db.prepare('UPDATE extraction SET attempts = attempts - 1 WHERE nr = ? AND reason IS NULL').run(nr);
+  db.prepare('UPDATE extraction SET attempts = max(0, attempts - 1) WHERE nr = ? AND reason IS NULL').run(nr);
 }
 
 /** Actors with jobs that are due and that no other process works on, those who wait longest first; and when to look again. */

@@ -9,11 +9,15 @@ import type { Places } from './jobs.ts';
 export interface PlannedChange {
   readonly id: string;
   readonly text: string;
+  /** The text that was there when the change was decided. */
+  readonly was: string;
 }
 
 export interface Plan {
   readonly add: readonly NewRecord[];
   readonly change: readonly PlannedChange[];
+  /** Records that say what was found. They were learned from this event too: it keeps the knowledge when the other one is forgotten. */
+  readonly same: readonly string[];
 }
 
 /** A plan, and what it was learned from. */
@@ -84,18 +88,23 @@ const newRecord = ({ text, metadata, namespace }: Known, { strategy, at }: Plann
 /** The one record of the namespace, with the last text that was found for it. */
 async function replaced(found: readonly Known[], planning: Planning): Promise<Plan> {
   const last = found.at(-1);
-  if (!last) return { add: [], change: [] };
+  const none: Plan = { add: [], change: [], same: [] };
+  if (!last) return none;
   const known = (await planning.learning.known({ limit: 1 }))[0];
-  if (!known) return { add: [newRecord(last, planning)], change: [] };
-  return { add: [], change: known.text === last.text ? [] : [{ id: known.id, text: last.text }] };
+  if (!known) return { ...none, add: [newRecord(last, planning)] };
+  const { id, text: was } = known;
+  return was === last.text ? { ...none, same: [id] } : { ...none, change: [{ id, text: last.text, was }] };
 }
 
 async function merged(found: readonly Known[], planning: Planning): Promise<Plan> {
   const fresh: (Known & Candidate)[] = [];
+  const same = new Set<string>();
   for (const one of found) {
     const similar = await similarTo(one, planning);
     // said before, in the same words: no one needs to be asked
-    if (!similar.some(({ text }) => plainOf(text) === plainOf(one.text))) fresh.push({ ...one, similar });
+    const said = similar.find(({ text }) => plainOf(text) === plainOf(one.text));
+    if (said) same.add(said.id);
+    else fresh.push({ ...one, similar });
   }
   const { merge, consolidate } = planning.strategy;
   const asked = merge === 'compare' && consolidate ? fresh.filter(({ similar }) => similar.length > 0) : [];
@@ -107,9 +116,14 @@ async function merged(found: readonly Known[], planning: Planning): Promise<Plan
   for (const one of fresh) {
     const said = decision.get(one);
     if (!said || said.do === 'add') add.push(newRecord(one, planning));
-    else if (said.do === 'update') change.set(said.id, { id: said.id, text: said.text });
+    else if (said.do === 'update') {
+      const { text: was = '' } = one.similar.find(({ id }) => id === said.id) ?? {};
+      change.set(said.id, { id: said.id, text: said.text, was });
+    }
+    // it is not said which record has it: the most similar one
+    else if (one.similar[0]) same.add(one.similar[0].id);
   }
-  return { add, change: [...change.values()] };
+  return { add, change: [...change.values()], same: [...same] };
 }
 
 /** Records that the same strategy made, of the same origin, in the very namespace. */

@@ -4,11 +4,13 @@
  * I1. A job is there from the commit of its event until its records are committed, each in one transaction: a process that is killed leaves it to another.
  * I2. What an attempt found is written only while this process has the lease of the actor, and the job is still there: it goes with its event when
  *     that is forgotten.
+ *     What it decided by is checked too: records that were changed meanwhile are decided about again.
  * I3. An attempt is counted before it begins, so a job that ends its process each time fails at last.
  */
 import { randomUUID } from 'node:crypto';
+import { RondoError } from '../../../errors.ts';
 import { checkedChange, checkedRecord } from '../record-input.ts';
-import { changeRecord, insertRecord } from '../records.ts';
+import { addProvenance, changeRecord, insertRecord, knownRow, pageOfRecords } from '../records.ts';
 import type { Settings } from '../settings.ts';
 import type { Strategy } from '../strategies/types.ts';
 import { type Attempting, attempted } from './attempt.ts';
@@ -74,7 +76,7 @@ async function perform(
     const learned = await attempted(job, { ...o, strategy }, signal);
     const save = learned && saving(settings, learned, strategy);
     await db.write(() => {
-      if (!hasLease(settings, actor, owner) || !hasJob(settings, job.nr)) return;
+      if (!hasLease(settings, actor, owner) || !hasJob(settings, job)) return;
       save?.();
       endJob(settings, job.nr);
     });
@@ -85,13 +87,19 @@ async function perform(
 }
 
 /** Checks what was learned. @returns what to do within a transaction. @throws RondoError `MEMORY_INPUT_INVALID` */
-function saving(settings: Settings, { add, change, from }: Learned, { expires }: Strategy): () => void {
+function saving(settings: Settings, { add, change, same, from }: Learned, { expires, merge, name }: Strategy): () => void {
   const expiresAt = expires === undefined ? undefined : settings.now() + expires;
   const until = expiresAt === undefined ? {} : { expiresAt };
   const records = add.map((record) => checkedRecord({ ...record, from, ...until }));
-  const changes = change.map((one) => checkedChange({ ...one, from, ...until }));
+  const changes = change.map(({ was, ...one }) => ({ was, to: checkedChange({ ...one, from, ...until }) }));
+  const isThere = ({ namespace }: { namespace: string }) =>
+    pageOfRecords(settings, { namespace, within: false, strategy: name, limit: 1 }).items.length > 0;
   return () => {
+    // decided by what was there before: a correction of the user's, and a record that was learned from another actor, are not written over
+    if (changes.some(({ was, to: { id } }) => knownRow(settings, id).text !== was) || (merge === 'replace' && records.some(isThere)))
+      throw new RondoError('MEMORY_CONFLICT', 'The records were changed while something was learned for them.');
     for (const record of records) insertRecord(settings, record);
-    for (const one of changes) changeRecord(settings, one);
+    for (const { to } of changes) changeRecord(settings, to);
+    for (const id of same) addProvenance(settings, id, from);
   };
 }

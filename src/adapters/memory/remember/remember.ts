@@ -9,7 +9,7 @@ import { checkTemplate, variablesOf } from '../templates.ts';
 import { itemsOf, type Learned } from './items.ts';
 import { type Known, knownOf } from './known.ts';
 import { actorOf, sessionOf } from './names.ts';
-import { placeOf, type Templates, templatesOf, type Whose } from './places.ts';
+import { namespacesOf, placeOf, type Templates, templatesOf, type Whose } from './places.ts';
 import { recalled } from './recall.ts';
 import { type MemoryToolsOptions, memoryTools } from './tools.ts';
 
@@ -32,7 +32,7 @@ export interface RememberOptions {
   learn?: readonly Learned[];
   /** Values of variables of your own in templates. */
   variables?(by: Principal): Readonly<Record<string, string>>;
-  /** The actor of a principal. Two principals must never have the same. Default: made of tenant and id, see docs/memory.md. */
+  /** The actor of a principal, without `/`. Two principals must never have the same. Default: made of tenant and id, see docs/memory.md. */
   actor?(by: Principal): string;
 }
 
@@ -79,7 +79,7 @@ export function remember(store: MemoryStore, o: RememberOptions = {}): Remembere
   const top = whole(o.top ?? 10, 'top', 1, 100);
   const last = o.summaries ? whole(o.summaries.last ?? 3, 'summaries.last', 0, 20) : 3;
   const actorFor = o.actor ?? actorOf;
-  const whoseIs = (by: Principal): Whose => ({ by, actor: actorFor(by), values: o.variables?.(by) ?? {} });
+  const whoseIs = (by: Principal): Whose => ({ by, actor: checkedActor(actorFor(by)), values: o.variables?.(by) ?? {} });
   const of = (by: Principal): Known => knownOf(store, templates, whoseIs(by));
 
   return {
@@ -122,12 +122,13 @@ export function remember(store: MemoryStore, o: RememberOptions = {}): Remembere
       ),
     async explain({ by, text }) {
       const whose = whoseIs(by);
+      const among = namespacesOf(templatesOf(templates), whose);
       return Promise.all(
         templatesOf(templates).map(async (template): Promise<RecallExplanation> => {
           const { namespace, missing } = placeOf(template, whose);
           if (namespace === undefined)
             return { template, why: `There is no value for ${missing?.map((one) => `{${one}}`).join(' and ')}.` };
-          const explanation = (await store.explain?.({ namespace, text })) ?? { why: 'The store cannot tell.' };
+          const explanation = (await store.explain?.({ namespace, text, among })) ?? { why: 'The store cannot tell.' };
           return { template, namespace, ...explanation };
         }),
       );
@@ -163,7 +164,17 @@ function checked(given: string, option: string, ofOne = false): string {
     throw invalid(
       `remember(): ${option}: ${template} needs {actorId}${session >= 0 ? ' before {sessionId}' : ''}, or others would read it.`,
     );
+  // two variables in one segment: `ab` and `c` would be where `a` and `bc` are
+  const shared = template.split('/').find((segment) => segment.includes('{actorId}') && variablesOf(segment).length > 1);
+  if (shared !== undefined)
+    throw invalid(`remember(): ${option}: ${template} has another variable beside {actorId} in ${shared}, or others would read it.`);
   return template;
+}
+
+/** A `/` would put the records of one user inside of the namespace of another. */
+function checkedActor(actor: string): string {
+  if (typeof actor === 'string' && actor !== '' && !/[/{}]/.test(actor)) return actor;
+  throw invalid(`remember(): actor gave ${JSON.stringify(actor)}: a text that is not empty, without "/", "{" and "}".`);
 }
 
 function whole(given: number, option: string, least: number, most: number): number {
