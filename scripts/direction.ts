@@ -52,6 +52,7 @@ const SDK: Record<string, readonly string[]> = {
   a2a: ['@a2a-js/sdk', 'jose'],
   'ag-ui': ['@ag-ui/core'],
   agentcore: ['@aws-sdk/client-bedrock-agentcore', '@hono/node-server', 'hono', 'jose', 'oidc-provider', 'ws'],
+  gateway: ['@readme/openapi-parser'],
   identity: ['openid-client'],
   journal: ['@aws-sdk/client-dynamodb', 'pg'],
   policy: ['@cedar-policy/cedar-wasm'],
@@ -59,7 +60,7 @@ const SDK: Record<string, readonly string[]> = {
 /** The adapters that an adapter is built on. */
 const BUILT_ON: Record<string, readonly string[]> = {
   agentcore: ['a2a', 'ag-ui', 'identity', 'keys', 'mcp', 'memory'],
-  gateway: ['ranking'],
+  gateway: ['aws', 'ranking'],
   identity: ['keys', 'sqlite'],
   journal: ['keys'],
   mcp: ['ranking'],
