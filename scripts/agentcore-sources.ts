@@ -182,6 +182,26 @@ export const SOURCES: Readonly<Record<string, Source>> = {
     from: 'documentation: an MCP server is listed again, and until then its old list is offered; not with a static tool schema',
     guess: `${STATUS}, SYNCHRONIZE_UNSUCCESSFUL if it fails; another kind of target is a ValidationException`,
   },
+  CreatePolicyEngine: { from: 'documentation', guess: `${STATUS}; a name in use is a ConflictException; at most 1,000` },
+  GetPolicyEngine: { from: 'documentation' },
+  GetPolicyEngineSummary: { from: 'documentation: without reasons and description' },
+  UpdatePolicyEngine: { from: 'documentation: the description, which an empty object removes', guess: STATUS },
+  DeletePolicyEngine: { from: 'documentation', guess: `${STATUS}; with policies, or attached to a gateway, it is a ConflictException` },
+  ListPolicyEngines: { from: 'documentation', guess: 'the order: oldest first' },
+  ListPolicyEngineSummaries: { from: 'documentation', guess: 'the order: oldest first' },
+  CreatePolicy: {
+    from: 'documentation: validated by Cedar against the tools of the gateway that the policy names, or of those with the engine; a policy that names an action names a gateway; findings fail it unless they are ignored',
+    guess: `${STATUS}, CREATE_FAILED with the reasons if it fails; which findings there are beside those of Cedar: ALLOW_ALL and DENY_ALL for a policy without any condition; IGNORE_ALL_FINDINGS keeps all that parses. A temporal policy is answered with 501`,
+  },
+  UpdatePolicy: {
+    from: 'documentation: what is left out stays',
+    guess: `${STATUS}, UPDATE_FAILED if it fails, and then what was valid before is in force`,
+  },
+  GetPolicy: { from: 'documentation' },
+  GetPolicySummary: { from: 'documentation: without definition, reasons and description' },
+  DeletePolicy: { from: 'documentation', guess: `${STATUS}; it is in force until it is gone` },
+  ListPolicies: { from: 'documentation', guess: 'the order: oldest first; targetResourceScope is met by a policy that names no gateway' },
+  ListPolicySummaries: { from: 'documentation', guess: 'the order: oldest first' },
   CreateGatewayRule: {
     from: 'documentation: an action of a kind, a condition of a kind',
     guess: `${STATUS}; a priority in use is a ConflictException; weights add up to 100. Rules route to HTTP targets, which are not executed: they are kept, and change nothing`,
@@ -234,5 +254,6 @@ export const NOT_VERIFIED: readonly string[] = [
   'Policies of IAM: every key that the server was told may do everything.',
   'Quotas that are counted by region or account over longer than the time that the server runs.',
   'What is extracted, when, from how many events at once, and how it is worded: here it is the local strategies, with a model that you bind.',
+  'The schema that policies are validated against, how claims become tags, the findings, and the texts of denials.',
   'How long a memory takes until it is active: users report one to three minutes.',
 ];

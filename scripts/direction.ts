@@ -59,7 +59,7 @@ const SDK: Record<string, readonly string[]> = {
 };
 /** The adapters that an adapter is built on. */
 const BUILT_ON: Record<string, readonly string[]> = {
-  agentcore: ['a2a', 'ag-ui', 'identity', 'keys', 'mcp', 'memory'],
+  agentcore: ['a2a', 'ag-ui', 'identity', 'keys', 'mcp', 'memory', 'policy'],
   gateway: ['aws', 'ranking'],
   identity: ['keys', 'sqlite'],
   journal: ['keys'],

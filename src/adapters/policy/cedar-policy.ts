@@ -1,49 +1,24 @@
 import { invalid } from '../../errors.ts';
 import { checkOptions } from '../../options.ts';
-import type { CallRequest, OffersRequest, Policy, Ruling } from '../../ports/policy.ts';
-import type { Principal } from '../../ports/principal.ts';
-import { messageOf } from '../../reliability/classify.ts';
 import { type Cedar, cedar } from './cedar.ts';
-import { type Decider, decider, type Verdict } from './decide.ts';
+import { type Decider, decider } from './decide.ts';
+import { type Enforced, type Enforcing, enforced } from './enforced.ts';
 import { gatewayOf } from './mentions.ts';
 import { type PolicyFault, type PolicyTexts, parsed, toldFault } from './parsed.ts';
-import { type CedarPrincipal, entityOf, oauthUser } from './principals.ts';
+import { oauthUser } from './principals.ts';
 import { actionsOf } from './schema.ts';
 import { describedTools, type PolicyTools } from './tools.ts';
 import { faultsIn, NOWHERE } from './validate.ts';
 
-/** What the policies said of a call. */
-export interface PolicyDecision {
-  decision: 'allow' | 'deny';
-  /** Whether the decision held: not with `LOG_ONLY`. */
-  enforced: boolean;
-  /** The ids of the policies that decided: those that permit it, or those that forbid it. Empty: none permits it, or see `errors`. */
-  policies: readonly string[];
-  /** Why nothing could be decided, or which policies failed. A call that cannot be decided is denied, and so is one whose `forbid` fails. */
-  errors: readonly string[];
-  /** The call: its tool, principal, agent, run and session. */
-  call: Pick<CallRequest, 'tool' | 'by' | 'agent' | 'runId' | 'session'>;
-}
-
-export interface CedarPolicyOptions {
+export interface CedarPolicyOptions extends Partial<Enforcing> {
   policies: PolicyTexts;
   /** All tools that calls are made of. A call of another one is denied. */
   tools: PolicyTools;
-  /** Default `ENFORCE`. `LOG_ONLY` allows every call and tells `onDecision` what it would have done. */
-  mode?: 'ENFORCE' | 'LOG_ONLY';
   /** The id of the resource, such as a gateway's ARN. Default `local`. */
   gateway?: string;
-  /** Default: an `OAuthUser` with tags. See `oauthUser` and `iamEntity`. Undefined: the call is denied. */
-  principal?: (by: Principal | undefined) => CedarPrincipal | undefined;
-  /** Called after each decision. What it throws is a warning, and changes nothing. */
-  onDecision?: (decision: PolicyDecision) => void;
-  /** The time of `context.system.now`, epoch milliseconds. Default: this machine's. */
-  now?: () => number;
 }
 
-export interface CedarPolicy extends Policy {
-  decide(r: CallRequest): Ruling;
-  offers(r: OffersRequest): readonly string[];
+export interface CedarPolicy extends Enforced {
   /** The schema, in Cedar's own syntax: for an editor, or to validate policies elsewhere. */
   readonly schema: string;
   /** What a policy cannot ask for and why, and what is odd about the policies: such as one that never applies. */
@@ -75,53 +50,18 @@ export async function cedarPolicy(options: CedarPolicyOptions): Promise<CedarPol
   const load = async () => loaded(module, policies, await describedTools(tools, WHERE), gateway);
   let current = await load();
 
-  function told(r: CallRequest, { decision, policies, errors }: Verdict): void {
-    if (!onDecision) return;
-    const { tool, by, agent, runId, session } = r;
-    try {
-      onDecision({ decision, enforced: mode === 'ENFORCE', policies, errors, call: { tool, by, agent, runId, session } });
-    } catch (error) {
-      process.emitWarning(`onDecision of ${WHERE} failed: ${messageOf(error)}`, 'RondoWarning');
-    }
-  }
-
   return {
+    ...enforced(() => current.decider, { mode, principal, onDecision, now }),
     get schema() {
       return current.schema;
     },
     get notes() {
       return current.notes;
     },
-    decide(r) {
-      let verdict: Verdict;
-      try {
-        verdict = current.decider.call(entityOf(r.by, principal), r, now());
-      } catch (error) {
-        verdict = { decision: 'deny', policies: [], errors: [messageOf(error)] };
-      }
-      told(r, verdict);
-      return mode === 'LOG_ONLY' || verdict.decision === 'allow' ? { allow: true } : { allow: false, reason: reasonOf(verdict) };
-    },
-    offers({ by, agent, tools: asked }) {
-      if (mode === 'LOG_ONLY') return asked;
-      const caller = entityOf(by, principal);
-      return caller ? current.decider.offers(caller, agent, asked) : [];
-    },
     async reload() {
       current = await load();
     },
   };
-}
-
-/** Why a call is denied, in the words of AgentCore. */
-function reasonOf({ policies, errors }: Verdict): string {
-  const why =
-    policies.length > 0
-      ? `Policy evaluation denied due to ${policies.join(', ')}`
-      : errors.length > 0
-        ? `It could not be decided: ${errors.join('; ')}`
-        : 'No policy applies to the request (denied by default).';
-  return `Tool call not allowed due to policy enforcement [${why}]`;
 }
 
 interface Loaded {

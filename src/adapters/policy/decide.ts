@@ -26,6 +26,8 @@ export interface Verdict {
 }
 
 export interface Decider {
+  /** Whether it was loaded with this tool. */
+  knows(tool: string): boolean;
   /** A call of a tool. @param caller undefined: there is none, so it is denied. @throws what cannot be decided. */
   call(caller: EntityJson | undefined, request: CallRequest, now: number): Verdict;
   /** Those of these tools that some call is allowed for. */
@@ -80,6 +82,7 @@ export function decider({ module, policies, actions, gateway }: Rules): Decider 
   }
 
   return {
+    knows: (tool) => actions.has(tool),
     call(caller, request, now) {
       // keeps the prepared set as long as this may be called
       void owner;

@@ -10,11 +10,13 @@ import { endpointOperations } from './operations/endpoints.ts';
 import { gatewayService } from './operations/gateway.ts';
 import { type IdentityOptions, identityService } from './operations/identity.ts';
 import { type MemoryOptions, memoryService } from './operations/memory.ts';
+import { policyService } from './operations/policy.ts';
 import { sessionOperations } from './operations/runtime.ts';
 import { sockets } from './operations/runtime-sockets.ts';
 import { namedOf, targets } from './operations/runtime-target.ts';
 import { runtimeOperations } from './operations/runtimes.ts';
 import { tagOperations } from './operations/tags.ts';
+import { declaredTools } from './policy/tools.ts';
 import type { Behind, RunningSession } from './server.ts';
 import type { Signed } from './sigv4.ts';
 
@@ -26,13 +28,15 @@ export function behind(world: World, bound: Bound, sessions: SessionOptions, ide
   const found = targets(world, bound);
   const memories = memoryService(world, bound, memory);
   const control = { ...runtimeOperations(world), ...endpointOperations(world), ...tagOperations(world) };
-  const gateways = gatewayService(world);
+  const policies = policyService(world, declaredTools(world));
+  const gateways = gatewayService(world, policies.checkEngine);
   const identities = identityService(world, identity);
   const operations: Operations = {
     ...control,
     ...sessionOperations(world, host, found),
     ...identities.operations,
     ...memories.operations,
+    ...policies.operations,
     ...gateways.operations,
     // the sessions of what is deleted end
     DeleteAgentRuntime: then(control.DeleteAgentRuntime, ({ agentRuntimeId, agentRuntimeVersion }) => {

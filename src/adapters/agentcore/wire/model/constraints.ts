@@ -3,10 +3,11 @@ import { GATEWAY } from './limits/gateway.ts';
 import { IDENTITY } from './limits/identity.ts';
 import type { Constraint, Limits } from './limits/limit.ts';
 import { MEMORIES } from './limits/memory.ts';
+import { POLICIES } from './limits/policy.ts';
 import { RUNTIME } from './limits/runtime.ts';
 import { model, type Plane } from './model.ts';
 
-const TABLES = [RUNTIME, MEMORIES, IDENTITY, GATEWAY];
+const TABLES = [RUNTIME, MEMORIES, IDENTITY, GATEWAY, POLICIES];
 
 /** By the name of the shape, and of its member. */
 export const CONSTRAINTS: Readonly<Record<Plane, Limits>> = {

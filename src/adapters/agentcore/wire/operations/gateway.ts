@@ -9,11 +9,12 @@ export interface GatewayService {
   operations: Operations;
 }
 
-export function gatewayService(world: World): GatewayService {
+/** @param checkEngine throws AwsError for a policy engine that is not there. */
+export function gatewayService(world: World, checkEngine: (arn: string) => void): GatewayService {
   const changed = () => undefined;
   return {
     operations: {
-      ...gatewayOperations(world, { changed, checkEngine: () => undefined }),
+      ...gatewayOperations(world, { changed, checkEngine }),
       ...gatewayTargetOperations(world, { changed, looked: async () => undefined }),
       ...gatewayRuleOperations(world),
       ...gatewayRateLimitOperations(world, changed),

@@ -4,6 +4,7 @@ import { AwsError } from '../codec/error.ts';
 import { GATEWAY } from '../gateway/resources.ts';
 import { API_KEY, OAUTH2, WORKLOAD } from '../identity/resources.ts';
 import { MEMORY } from '../memory/resources.ts';
+import { ENGINE } from '../policy/resources.ts';
 import { ENDPOINT, RUNTIME } from './runtime-resources.ts';
 
 type Tags = Record<string, string>;
@@ -19,6 +20,7 @@ const PLACES: readonly (readonly [kind: string, arn: RegExp])[] = [
   [MEMORY, /^bedrock-agentcore:[^:]+:\d{12}:memory\/([^/]+)$/],
   [RUNTIME, /^bedrock-agentcore:[^:]+:\d{12}:runtime\/([^/]+)$/],
   [GATEWAY, /^bedrock-agentcore:[^:]+:\d{12}:gateway\/([^/]+)$/],
+  [ENGINE, /^bedrock-agentcore:[^:]+:\d{12}:policy-engine\/([^/]+)$/],
   [WORKLOAD, /^bedrock-agentcore:[^:]+:\d{12}:workload-identity-directory\/default\/workload-identity\/([^/]+)$/],
   [API_KEY, /^bedrock-agentcore:[^:]+:\d{12}:token-vault\/default\/apikeycredentialprovider\/([^/]+)$/],
   [OAUTH2, /^bedrock-agentcore:[^:]+:\d{12}:token-vault\/default\/oauth2credentialprovider\/([^/]+)$/],

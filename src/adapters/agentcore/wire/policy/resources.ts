@@ -1,0 +1,83 @@
+/** What the control plane of Policy keeps: policy engines, and their policies. */
+import { arnOf, type World } from '../call.ts';
+import { AwsError } from '../codec/error.ts';
+import { isHere } from '../operations/resource.ts';
+
+/** What a change of a resource is called until it has taken effect. */
+interface Changing {
+  createdAt: Date;
+  updatedAt: Date;
+  until: 'CREATING' | 'UPDATING';
+  readyAt: number;
+  goneAt?: number;
+}
+
+export interface PolicyEngine extends Changing {
+  id: string;
+  name: string;
+  description?: string;
+  encryptionKeyArn?: string;
+  tags: Record<string, string>;
+}
+
+/** A union: one member is set. */
+export interface PolicyDefinition {
+  cedar?: { statement: string };
+  policy?: { statement: string };
+  policyGeneration?: { policyGenerationId: string; policyGenerationAssetId: string };
+}
+
+export interface StoredPolicy extends Changing {
+  id: string;
+  engine: string;
+  name: string;
+  description?: string;
+  definition: PolicyDefinition;
+  enforcementMode: 'ACTIVE' | 'LOG_ONLY';
+  /** Why the last change failed. */
+  reasons: readonly string[];
+  /** The statement that is enforced, from this time on; undefined: none was valid so far. */
+  valid?: { statement: string; from: number; before?: string };
+}
+
+export const ENGINE = 'policy-engine';
+export const POLICY = 'policy';
+
+export const engineArn = (world: World, id: string) => arnOf(world, `policy-engine/${id}`);
+export const policyArn = (world: World, { engine, id }: StoredPolicy) => arnOf(world, `policy-engine/${engine}/policy/${id}`);
+export const conflict = (message: string) => new AwsError('ConflictException', message);
+
+/** @throws AwsError `ResourceNotFoundException`. */
+export function engineOf(world: World, id: string): PolicyEngine {
+  const engine = world.state.get<PolicyEngine>(ENGINE, id);
+  if (!engine || !isHere(world, engine)) throw new AwsError('ResourceNotFoundException', `Policy engine ${id} was not found.`);
+  return engine;
+}
+
+/** Those that are not deleted yet, oldest first. */
+export const policiesOf = (world: World, engine: string): StoredPolicy[] =>
+  world.state.list<StoredPolicy>(POLICY, engine).filter((policy) => isHere(world, policy));
+
+/** @throws AwsError `ResourceNotFoundException`. */
+export function policyOfEngine(world: World, engine: string, id: string): StoredPolicy {
+  engineOf(world, engine);
+  const policy = world.state.get<StoredPolicy>(POLICY, `${engine}/${id}`);
+  if (!policy || !isHere(world, policy)) throw new AwsError('ResourceNotFoundException', `Policy ${id} was not found.`);
+  return policy;
+}
+
+export const putPolicy = ({ state }: World, policy: StoredPolicy): void =>
+  state.put(POLICY, `${policy.engine}/${policy.id}`, policy, policy.engine);
+
+/** The status by the clock. A failure is told when the change is over. */
+export function statusOf({ clock }: World, { goneAt, readyAt, until }: Changing, failed = false): string {
+  if (goneAt !== undefined) return 'DELETING';
+  if (clock.now() < readyAt) return until;
+  return failed ? (until === 'CREATING' ? 'CREATE_FAILED' : 'UPDATE_FAILED') : 'ACTIVE';
+}
+
+/** @throws AwsError `ConflictException` while an earlier change goes on. */
+export function checkSettled(world: World, what: string, resource: Changing): void {
+  const status = statusOf(world, resource);
+  if (status !== 'ACTIVE') throw conflict(`${what} is ${status}. Wait until the change is over.`);
+}

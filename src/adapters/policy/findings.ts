@@ -1,0 +1,94 @@
+/** What there is to say about one policy for the gateways that it is for, in the terms of AgentCore. */
+import { RondoError } from '../../errors.ts';
+import { type Cedar, cedar } from './cedar.ts';
+import { type Decider, decider } from './decide.ts';
+import { gatewayOf } from './mentions.ts';
+import { type Parsed, parsed } from './parsed.ts';
+import { actionsOf } from './schema.ts';
+import { type DescribedTool, describedTools } from './tools.ts';
+import { faultsIn } from './validate.ts';
+
+/** A gateway that a policy may be for. */
+export interface GatewayTools {
+  readonly arn: string;
+  readonly tools: readonly DescribedTool[];
+}
+
+export interface Finding {
+  readonly type: 'INVALID' | 'ALLOW_ALL' | 'ALLOW_NONE' | 'DENY_ALL' | 'DENY_NONE';
+  readonly description: string;
+}
+
+export interface Findings {
+  /** The statement is not one policy, so it cannot be kept, whatever may be ignored. */
+  readonly broken: readonly string[];
+  readonly findings: readonly Finding[];
+  /** The gateway that the policy names; undefined: it is for all of them. */
+  readonly gateway: string | undefined;
+}
+
+const WHERE = 'the gateway';
+
+/** @param gatewaysFor those that a policy is for: the one it names, or all. Empty: the gateway that it names is not there. */
+export async function findingsOf(
+  statement: string,
+  gatewaysFor: (named: string | undefined) => Promise<readonly GatewayTools[]>,
+): Promise<Findings> {
+  const module = await cedar();
+  const { policies, faults } = parsed(module, statement);
+  const [policy, ...more] = policies;
+  const broken = faults.map(({ line, column, message }) => `line ${line}, column ${column}: ${message}`);
+  if (broken.length === 0 && (!policy || more.length > 0)) broken.push(`a statement is one policy, and this is ${policies.length}`);
+  if (!policy || broken.length > 0) return { broken, findings: [], gateway: undefined };
+  const gateway = gatewayOf(policy.json);
+  const gateways = await gatewaysFor(gateway);
+  const findings = [...headOf(policy, gateway), ...wide(policy)];
+  if (gateway !== undefined && gateways.length === 0)
+    findings.push({ type: 'INVALID', description: `the gateway ${gateway} was not found` });
+  for (const one of gateways) findings.push(...(await within(module, policy, one)));
+  return { broken, findings, gateway };
+}
+
+/** A policy about a tool names the gateway of the tool. */
+function headOf({ json: { action } }: Parsed, gateway: string | undefined): Finding[] {
+  return action.op !== 'All' && gateway === undefined
+    ? [{ type: 'INVALID', description: 'a policy that names an action names a gateway: resource == AgentCore::Gateway::"<arn>"' }]
+    : [];
+}
+
+/** A policy without any condition. */
+function wide({ json: { effect, principal, action, resource, conditions } }: Parsed): Finding[] {
+  if (conditions.length > 0 || principal.op !== 'All' || action.op !== 'All' || resource.op !== 'All') return [];
+  return [
+    effect === 'permit'
+      ? { type: 'ALLOW_ALL', description: 'it permits every call of everyone' }
+      : { type: 'DENY_ALL', description: 'it forbids every call of everyone' },
+  ];
+}
+
+async function within(module: Cedar, policy: Parsed, { arn, tools }: GatewayTools): Promise<Finding[]> {
+  const told = (message: string, line: number, column: number) => `line ${line}, column ${column}, for ${arn}: ${message}`;
+  try {
+    const actions = actionsOf(await describedTools(tools, WHERE), [policy], WHERE);
+    const { errors, warnings } = faultsIn(module, [policy], actions);
+    const never = policy.json.effect === 'permit' ? 'ALLOW_NONE' : 'DENY_NONE';
+    return [
+      ...errors.map(({ line, column, message }) => ({ type: 'INVALID' as const, description: told(message, line, column) })),
+      ...(errors.length > 0 ? [] : warnings).map(({ line, column, message }) => ({
+        type: never as Finding['type'],
+        description: told(message, line, column),
+      })),
+    ];
+  } catch (error) {
+    if (!RondoError.is(error, 'CONFIG_INVALID')) throw error;
+    return [{ type: 'INVALID', description: error.message }];
+  }
+}
+
+/** What decides by policies that are kept: they parse, and are not validated again. @param statements by the id of each policy. */
+export async function deciderOf(statements: ReadonlyMap<string, string>, { arn, tools }: GatewayTools): Promise<Decider> {
+  const module = await cedar();
+  const policies = [...statements].flatMap(([id, statement]) => parsed(module, statement).policies.map((policy) => ({ ...policy, id })));
+  const { named } = actionsOf(await describedTools(tools, WHERE), policies, WHERE);
+  return decider({ module, policies, actions: named, gateway: arn });
+}
