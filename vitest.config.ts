@@ -67,6 +67,7 @@ export default defineConfig({
             'test/lowest/**',
             'test/browser/**',
             'test/agentcore/**',
+            'test/conformance/**',
             'test/postgres/**',
             'test/dynamodb/**',
             ...WHOLE_EXAMPLES,
@@ -79,6 +80,8 @@ export default defineConfig({
       { extends: true, test: { name: 'examples', include: WHOLE_EXAMPLES } },
       // the official clients against the local server, and a process for each session
       { extends: true, test: { name: 'agentcore', include: ['test/agentcore/**/*.test.ts'] } },
+      // the conformance suites of MCP, a process for each scenario
+      { extends: true, test: { name: 'conformance', include: ['test/conformance/**/*.test.ts'], maxConcurrency: 3 } },
       // a Postgres of its own; as root it adds a system user to run it
       { extends: true, test: { name: 'postgres', include: ['test/postgres/**/*.test.ts'], globalSetup: ['test/postgres/global.ts'] } },
       // needs Java and DynamoDB Local, which it downloads; without them it is skipped, and its name says so

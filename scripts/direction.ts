@@ -43,7 +43,7 @@ const ADAPTERS_ONLY = ['node:sqlite'];
 const SDK: Record<string, readonly string[]> = {
   aws: ['@aws-sdk/client-sts'],
   bedrock: ['@aws-sdk/client-bedrock-runtime'],
-  mcp: ['@modelcontextprotocol/sdk'],
+  mcp: ['@modelcontextprotocol/sdk', '@modelcontextprotocol/client'],
   langgraph: ['@langchain/langgraph', '@langchain/core'],
   langchain: ['@langchain/core'],
   strands: ['@strands-agents/sdk'],
@@ -63,7 +63,8 @@ const BUILT_ON: Record<string, readonly string[]> = {
   gateway: ['aws', 'ranking'],
   identity: ['keys', 'sqlite'],
   journal: ['keys'],
-  mcp: ['ranking'],
+  // a user's consents and tokens
+  mcp: ['identity', 'ranking'],
   memory: ['ranking', 'sqlite'],
   // how a SQLite file is locked and written
   sqlite: ['journal'],

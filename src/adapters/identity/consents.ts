@@ -1,7 +1,7 @@
 /** Consents that a person was asked for, and the return of their browser. They are in the vault, so any process can end them. */
 import { type ErrorCode, RondoError } from '../../errors.ts';
 import { sha256 } from '../../journal/canonical.ts';
-import type { JsonObject } from '../../json.ts';
+import type { Json, JsonObject } from '../../json.ts';
 import type { ConsentNeeded, ConsentReturn, ConsentReturned, CredentialRequest, Occasion } from '../../ports/identity.ts';
 import { addressOf, callbackOf } from './address.ts';
 import type { Asked, OAuth } from './oauth.ts';
@@ -14,7 +14,7 @@ type Pending = {
   runId: string;
   provider: string;
   wanted: { scopes: readonly string[]; resources: readonly string[]; audiences: readonly string[] };
-  asked: { callback: string; state: string; verifier: string; nonce: string | null };
+  asked: { callback: string; state: string; verifier: string; nonce: string | null; more?: Json };
   url: string;
   /** The provider was told to ask again, whatever it knows. */
   forced: boolean;
@@ -27,7 +27,7 @@ type Pending = {
 
 export interface ConsentsOptions {
   vault: Vault;
-  oauthOf(provider: string): OAuth;
+  oauthOf(provider: string): Pick<OAuth, 'ask' | 'consentUrl' | 'code'>;
   callback: string;
   /** Milliseconds. */
   lifetime: number;

@@ -1,6 +1,7 @@
 /** OAuth 2.1 for one provider, by openid-client. It keeps nothing but the provider's discovery document. */
 import type { Configuration, ServerMetadata, TokenEndpointResponse } from 'openid-client';
 import { invalid } from '../../errors.ts';
+import type { Json } from '../../json.ts';
 import type { Assertion } from '../../ports/identity.ts';
 import { publicFetch } from '../../server/egress.ts';
 import { isTrusted } from '../../server/jose.ts';
@@ -17,6 +18,11 @@ export interface Tokens {
   at: number;
   /** Absent: it does not expire, or the server did not say. */
   expiresAt?: number;
+  /** Who gave it, and for which scopes, where that is found out at run time. */
+  issuer?: string;
+  scope?: string;
+  /** What it is for has taken it. */
+  worked?: true;
 }
 
 /** What a token is for. */
@@ -35,6 +41,8 @@ export interface Asked {
   /** Of PKCE. */
   verifier: string;
   nonce?: string | undefined;
+  /** What else the one who asked must know then, such as the server that was asked. It is kept with the consent. */
+  more?: Json;
 }
 
 export interface OAuth {

@@ -12,7 +12,7 @@ export type KeptToken = { [K in keyof Tokens]: Tokens[K] };
 export const ownerOf = ({ tenant, id }: Principal): string => JSON.stringify([tenant ?? null, id]);
 
 /** The owner of what belongs to the application. No user has this name. */
-const APPLICATION = 'application';
+export const APPLICATION = 'application';
 
 /** What differs between two tokens of one user and provider. The order in which a tool names its scopes does not. */
 export function aboutOf({ scopes = [], resources = [], audiences = [] }: CredentialRequest, more: readonly string[] = []): string {

@@ -5,10 +5,11 @@ import { ToolError } from '../../errors.ts';
 import type { JsonObject } from '../../json.ts';
 import type { ToolContext } from '../../ports/tool.ts';
 import type { Secrets } from '../../secrets.ts';
+import { consenting } from './auth/consenting.ts';
 import { callError, notConnected, unavailable } from './failure.ts';
 import { current, type Pending } from './fetch.ts';
 import { type Listing, listTools } from './listing.ts';
-import type { McpOptions } from './options.ts';
+import type { Bound } from './options.ts';
 import { loadClient, loadTypes } from './sdk.ts';
 import { openWire, type Wire } from './wire.ts';
 
@@ -30,7 +31,7 @@ interface Peer {
 export class Connection {
   /** Called when the server may offer other tools: it sent a notification, or it is a new process. */
   onChanged: () => void = () => {};
-  readonly #options: McpOptions;
+  readonly #options: Bound;
   readonly #name: string;
   readonly #secrets: Secrets;
   #peer: Promise<Peer> | undefined;
@@ -39,7 +40,7 @@ export class Connection {
   #calls = 0;
   readonly #progress = new Map<unknown, { ctx: ToolContext; began: number }>();
 
-  constructor(options: McpOptions, name: string, secrets: Secrets) {
+  constructor(options: Bound, name: string, secrets: Secrets) {
     this.#options = options;
     this.#name = name;
     this.#secrets = secrets;
@@ -56,7 +57,12 @@ export class Connection {
     }
   }
 
-  async list(): Promise<Listing> {
+  /** @param ctx of the call that a person may be asked for. */
+  list(ctx?: ToolContext): Promise<Listing> {
+    return ctx ? consenting(this.#name, this.#options.access, ctx, () => this.#list()) : this.#list();
+  }
+
+  async #list(): Promise<Listing> {
     const { client, types } = await this.#connected();
     const limit = this.#options.startTimeout ?? 30_000;
     try {
@@ -71,8 +77,12 @@ export class Connection {
     }
   }
 
-  /** @throws ToolError with the outcome of the call, as far as it is known. */
-  async call(tool: string, input: JsonObject, ctx: ToolContext): Promise<CallToolResult> {
+  /** @throws ToolError with the outcome of the call, as far as it is known; NeedsPerson if a person must consent first. */
+  call(tool: string, input: JsonObject, ctx: ToolContext): Promise<CallToolResult> {
+    return consenting(this.#name, this.#options.access, ctx, () => this.#call(tool, input, ctx));
+  }
+
+  async #call(tool: string, input: JsonObject, ctx: ToolContext): Promise<CallToolResult> {
     const peer = await raced(this.#connected(), ctx.signal);
     const stop = new AbortController();
     const onAbort = () => stop.abort(ctx.signal.reason);

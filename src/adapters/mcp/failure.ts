@@ -7,7 +7,7 @@ import type { McpOptions } from './options.ts';
 
 /** For the person who starts the run, so it may quote the server's stderr. */
 export function unavailable(o: McpOptions, name: string, what: string, notes: string, cause: unknown): Error {
-  if (RondoError.is(cause)) return cause;
+  if (RondoError.is(cause) || (ToolError.is(cause) && UNAUTHORIZED.has(cause.code))) return cause;
   const { code, message } = cause as { code?: unknown; message: string };
   if (o.command !== undefined && (code === 'ENOENT' || code === 'EACCES'))
     return invalid(`MCP server "${name}": cannot run "${o.command}" (${code}). Check command and cwd of mcpTools().`, { cause });
@@ -20,6 +20,9 @@ export function unavailable(o: McpOptions, name: string, what: string, notes: st
     cause,
   });
 }
+
+/** Errors that say themselves what is wrong. */
+const UNAUTHORIZED: ReadonlySet<string> = new Set(['CONSENT_REQUIRED', 'MCP_UNAUTHORIZED']);
 
 export const notConnected = (name: string, cause: unknown) =>
   new ToolError('NETWORK', `MCP server "${name}" is not connected.`, { outcome: 'not-run', retryable: true, cause });

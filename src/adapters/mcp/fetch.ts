@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ToolError } from '../../errors.ts';
 import { type Secrets, secretsIn } from '../../secrets.ts';
+import { type Access, challengeOf, unauthorized } from './auth/access.ts';
 import type { McpOptions } from './options.ts';
 
 /** Bytes of one message of a server. Counted before the message is parsed. */
@@ -34,6 +35,7 @@ export interface Served {
   secrets: Secrets;
   /** Sends a request. Default: the global `fetch`. */
   fetch?: Fetch | undefined;
+  access?: Access | undefined;
 }
 
 /**
@@ -53,20 +55,41 @@ export function serverFetch(headers: Headed, to: Served, flooded: (error: TooLar
       at = redirected(to.name, at, location, followed, response.status);
     }
   };
-  return async (url, init) => {
-    const own = await headersOf(headers, to);
-    let response = await send(url, init, own);
-    if (response.status === 401 && typeof headers === 'function') {
-      // it expired in transit
-      const renewed = await headersOf(headers, to);
-      if (JSON.stringify(renewed) !== JSON.stringify(own)) {
-        await response.body?.cancel();
-        response = await send(url, init, renewed);
+  /** With the token that there is. Where the server refuses it, another one is got, a few times. */
+  const authorized = async (url: string | URL, init: RequestInit | undefined, access: Access) => {
+    for (let tries = 0; ; tries++) {
+      const token = await access.token();
+      if (token !== undefined) to.secrets.add([['token', token]]);
+      const own = { ...(await headersOf(headers, to)), ...(token !== undefined && { authorization: `Bearer ${token}` }) };
+      const response = await send(url, init, own);
+      const challenge = await challengeOf(response);
+      if (!challenge) {
+        if (token !== undefined) await access.accepted(token);
+        return response;
       }
+      await response.body?.cancel();
+      if (tries === MOST_TOKENS) throw unauthorized(to.name, 'it refuses each token that is had for it');
+      await access.refused(challenge, token);
     }
+  };
+  const renewing = async (url: string | URL, init: RequestInit | undefined) => {
+    const own = await headersOf(headers, to);
+    const response = await send(url, init, own);
+    if (response.status !== 401 || typeof headers !== 'function') return response;
+    // it expired in transit
+    const renewed = await headersOf(headers, to);
+    if (JSON.stringify(renewed) === JSON.stringify(own)) return response;
+    await response.body?.cancel();
+    return send(url, init, renewed);
+  };
+  return async (url, init) => {
+    const response = await (to.access ? authorized(url, init, to.access) : renewing(url, init));
     return watched(response, current.getStore(), { posted: init?.method === 'POST', flooded });
   };
 }
+
+/** Most tokens that are got for one request: a new one, and one with more scopes. */
+const MOST_TOKENS = 3;
 
 /** Most redirects that are followed, such as that to the same path with a slash. */
 const MOST_REDIRECTS = 3;

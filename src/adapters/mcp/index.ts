@@ -2,12 +2,18 @@ import { checkNamedTools } from '../../loop/foreign-tools.ts';
 import type { OpenedSource, SourceCaller, Tool, ToolSource } from '../../ports/tool.ts';
 import { Secrets } from '../../secrets.ts';
 import { Ranking } from '../ranking/tools.ts';
+import { Unconsented } from './auth/access.ts';
 import { Connection } from './connection.ts';
 import type { McpOptions, ToolChange } from './options.ts';
-import { check, secretsOf } from './options.ts';
+import { type Bound, check, checkAuth, secretsOf } from './options.ts';
 import { Pins } from './pins.ts';
+import { signIn } from './sign-in.ts';
 import { Offer } from './tools.ts';
 
+export type { McpAuth } from './auth/access.ts';
+export { type AssertionGrantOptions, assertionGrant, type ClientGrantOptions, clientGrant } from './auth/application.ts';
+export type { ClientOptions } from './auth/client.ts';
+export { type UserGrant, type UserGrantOptions, userGrant } from './auth/user.ts';
 export { type GatewayHandlerOptions, gatewayHandler } from './gateway-handler.ts';
 export { type McpHandlerOptions, mcpHandler } from './handler.ts';
 export type { McpOptions, ToolChange } from './options.ts';
@@ -53,8 +59,9 @@ export function mcpTools(options: McpOptions): McpSource {
       await pins.load();
       const secrets = new Secrets(handed);
       if (caller.assertion) secrets.add([['assertion', caller.assertion.token]]);
-      const connection = new Connection(boundTo(caller, options), name, secrets);
-      await connection.open(signal);
+      const bound = await boundTo(caller, options, name);
+      const connection = new Connection(bound, name, secrets);
+      await connection.open(signal).catch(unlessUnconsented);
       // called often, so the list is cached until something changes
       let known: Promise<readonly Tool[]> | undefined;
       const offer = new Offer(options, name, connection, pins);
@@ -65,37 +72,49 @@ export function mcpTools(options: McpOptions): McpSource {
       };
       connection.onChanged = onChanged;
       pins.listeners.add(onChanged);
+      const own = bound.access?.begin && signIn(name, options.prefix ?? '', connection, onChanged);
       let first = true;
       let searched = options.search === true;
       const all = () => {
         if (known) return known;
-        const asked = connection.list().then(async ({ tools: described, cut: missing }) => {
-          // a server may drop a tool later; at the start, an unknown name is a typing error
-          if (first) {
-            const names = described.map((t) => t.name);
-            checkNamedTools(options, names, `MCP server "${name}"`);
-            searched ||= isMany(options, names);
-          }
-          const tools = await offer.take(described, { strict: first, searched, missing });
-          first = false;
-          return tools;
-        });
+        const asked = connection.list().then(
+          async ({ tools: described, cut: missing }) => {
+            // a server may drop a tool later; at the start, an unknown name is a typing error
+            if (first) {
+              const names = described.map((t) => t.name);
+              checkNamedTools(options, names, `MCP server "${name}"`);
+              searched ||= isMany(options, names);
+            }
+            const tools = await offer.take(described, { strict: first, searched, missing });
+            first = false;
+            return own ? [...tools, own.hidden] : tools;
+          },
+          (error) => {
+            if (!own) throw error;
+            unlessUnconsented(error);
+            return [own.shown];
+          },
+        );
         known = asked;
         asked.catch(() => {
           if (known === asked) known = undefined;
         });
         return asked;
       };
-      if (typeof options.search === 'object')
+      if (typeof options.search === 'object') {
         // the number of tools decides which functions the source has
-        await all().catch(async (error) => {
+        const [one] = await all().catch(async (error) => {
           pins.listeners.delete(onChanged);
           await connection.close();
           throw error;
         });
+        // there may be any number after the consent
+        searched ||= one !== undefined && one === own?.shown;
+      }
       return {
-        list: searched ? () => all().then(() => []) : all,
-        ...(searched && lookedUp(all)),
+        // what is there in place of the tools is always listed
+        list: searched ? () => all().then((tools) => tools.filter((one) => one === own?.shown || one === own?.hidden)) : all,
+        ...(searched && lookedUp(() => all().then((tools) => tools.filter((one) => one !== own?.shown && one !== own?.hidden)))),
         changed(told) {
           listener = told;
           return () => {
@@ -130,8 +149,18 @@ function lookedUp(all: () => Promise<readonly Tool[]>): Required<Pick<OpenedSour
   };
 }
 
-/** The headers are those of one caller: a connection cannot ask for another's. */
-function boundTo(caller: SourceCaller, options: McpOptions): McpOptions {
-  const { headers } = options;
-  return typeof headers === 'function' ? { ...options, headers: () => headers(caller) } : options;
+/** The headers and the token are those of one caller: a connection cannot ask for another's. */
+async function boundTo(caller: SourceCaller, options: McpOptions, name: string): Promise<Bound> {
+  const { headers, auth } = options;
+  const given = typeof auth === 'function' ? checkAuth(options, await auth(caller)) : auth;
+  return {
+    ...options,
+    ...(typeof headers === 'function' && { headers: () => headers(caller) }),
+    ...(given && { access: given.access({ server: new URL(options.url as string), name, caller }) }),
+  };
+}
+
+/** A server that waits for a consent is open: it offers a tool that asks for it. */
+function unlessUnconsented(error: unknown): void {
+  if (!(error instanceof Unconsented)) throw error;
 }

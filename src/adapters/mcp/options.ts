@@ -4,6 +4,7 @@ import { checkForeignTools } from '../../loop/foreign-tools.ts';
 import type { Breaker, Effect, Retry, SourceCaller, ToolOptions } from '../../ports/tool.ts';
 import type { Schema } from '../../schema.ts';
 import { secretsIn } from '../../secrets.ts';
+import type { Access, McpAuth } from './auth/access.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a server's arguments have no static type
 type Options = ToolOptions<string, Schema<any>, Schema<any>, never, Json>;
@@ -43,6 +44,11 @@ export interface McpOptions {
   headers?:
     | Readonly<Record<string, string>>
     | ((caller: SourceCaller) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>);
+  /**
+   * How a token for the server is had, by OAuth: `userGrant()`, `clientGrant()` or `assertionGrant()`; a function is asked when a connection opens.
+   * The token is sent as `authorization`. A call that needs a person's consent pauses the run with an approval of kind `consent`.
+   */
+  auth?: McpAuth | ((caller: SourceCaller) => McpAuth | Promise<McpAuth>);
   /**
    * Sends each HTTP request, with all its headers, in place of the global `fetch`: one that signs, or that goes through a proxy. It must not follow
    * redirects.
@@ -98,6 +104,9 @@ export interface McpOptions {
   maxBytes?: number;
 }
 
+/** The options as one caller's connection uses them. */
+export type Bound = McpOptions & { access?: Access };
+
 /** @returns the source's name. @throws RondoError `CONFIG_INVALID`. */
 export function check(o: McpOptions): string {
   if (!o || (o.command === undefined) === (o.url === undefined))
@@ -108,12 +117,23 @@ export function check(o: McpOptions): string {
   if (o.startTimeout !== undefined && !(o.startTimeout > 0)) throw invalid('mcpTools(): startTimeout must be a number above 0.');
   if (o.command !== undefined) {
     if (typeof o.command !== 'string' || o.command === '') throw invalid('mcpTools(): command must name a program, such as "node".');
+    if (o.auth) throw invalid('mcpTools(): auth is for a server over HTTP, with a url.');
     return o.name ?? o.command.split(/[\\/]/).at(-1) ?? o.command;
   }
   const url = URL.canParse(o.url as string) ? new URL(o.url as string) : undefined;
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:')
     throw invalid(`mcpTools(): "${o.url}" is not an http or https URL, such as "https://example.com/mcp".`);
+  if (o.auth && typeof o.auth !== 'function') checkAuth(o, o.auth);
   return o.name ?? url.host;
+}
+
+/** @throws RondoError `CONFIG_INVALID`. */
+export function checkAuth({ perCaller }: McpOptions, auth: McpAuth): McpAuth {
+  if (typeof auth?.access !== 'function')
+    throw invalid('mcpTools(): auth is userGrant(), clientGrant() or assertionGrant(), or a function that returns one.');
+  if (auth.ofUsers && !perCaller)
+    throw invalid('mcpTools(): auth by userGrant() needs perCaller: true, because a token belongs to one user.');
+  return auth;
 }
 
 /** Values given to the server that must be masked: from its environment, headers, arguments and URL. */

@@ -15,13 +15,16 @@ export const loadServer = async (): Promise<Server> => ({
 });
 export const loadTypes = () => load(() => import('@modelcontextprotocol/sdk/types.js'));
 
-async function load<T>(from: () => Promise<T>, what = 'mcpTools()'): Promise<T> {
+/** The OAuth client of the SDK's second version: it checks issuers, and binds clients and tokens to them. */
+export const loadAuth = () => load(() => import('@modelcontextprotocol/client'), 'auth of mcpTools()', '@modelcontextprotocol/client');
+
+async function load<T>(from: () => Promise<T>, what = 'mcpTools()', name = '@modelcontextprotocol/sdk'): Promise<T> {
   try {
     return await from();
   } catch (error) {
     const { code, message } = error as { code?: string; message?: string };
-    if (code === 'ERR_MODULE_NOT_FOUND' && message?.includes('@modelcontextprotocol/sdk'))
-      throw invalid(`${what} needs the MCP SDK: npm install @modelcontextprotocol/sdk`, { cause: error });
+    if (code === 'ERR_MODULE_NOT_FOUND' && message?.includes(name))
+      throw invalid(`${what} needs the MCP SDK: npm install ${name}`, { cause: error });
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import type { Secrets } from '../../secrets.ts';
 import { current, LARGEST_MESSAGE, serverFetch, TooLarge } from './fetch.ts';
-import type { McpOptions } from './options.ts';
+import type { Bound } from './options.ts';
 import { loadHttp, loadStdio } from './sdk.ts';
 
 /** One connection to a server, before the protocol starts. */
@@ -20,11 +20,11 @@ export interface Wire {
 }
 
 /** @param secrets values given to the server; they are masked in all its messages before these are used. */
-export async function openWire(o: McpOptions, name: string, secrets: Secrets): Promise<Wire> {
+export async function openWire(o: Bound, name: string, secrets: Secrets): Promise<Wire> {
   return o.command === undefined ? httpWire(o, name, secrets) : stdioWire(o, secrets);
 }
 
-async function stdioWire(o: McpOptions, secrets: Secrets): Promise<Wire> {
+async function stdioWire(o: Bound, secrets: Secrets): Promise<Wire> {
   const { StdioClientTransport } = await loadStdio();
   const transport = new StdioClientTransport({
     command: o.command as string,
@@ -59,11 +59,11 @@ async function stdioWire(o: McpOptions, secrets: Secrets): Promise<Wire> {
   };
 }
 
-async function httpWire(o: McpOptions, name: string, secrets: Secrets): Promise<Wire> {
+async function httpWire(o: Bound, name: string, secrets: Secrets): Promise<Wire> {
   const { StreamableHTTPClientTransport } = await loadHttp();
   const transport = new StreamableHTTPClientTransport(new URL(o.url as string), {
     // an invalid answer came on the stream that the SDK would open again and again
-    fetch: serverFetch(o.headers, { name, secrets, fetch: o.fetch }, () => void transport.close().catch(() => {})),
+    fetch: serverFetch(o.headers, { name, secrets, fetch: o.fetch, access: o.access }, () => void transport.close().catch(() => {})),
   });
   return {
     ...listen(transport as Transport, secrets, (error) => {
