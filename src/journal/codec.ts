@@ -1,16 +1,36 @@
 /**
  * The stored form of an append: a JSON array of its entries, and a checksum of its bytes.
  *
- * A field listed in BLOB_FIELDS (entries.ts) whose JSON exceeds 16 KB is stored separately, as a blob under the SHA-256 of that JSON. The
+ * A field listed in BLOB_FIELDS whose JSON exceeds 16 KB is stored separately, as a blob under the SHA-256 of that JSON. The
  * entry then has `blobs: { field: hash }` instead. No entry type has a field `blobs`, and user data is always nested deeper, so the two
  * cannot be confused.
  */
 import { crc32 } from 'node:zlib';
 import { sha256 } from './canonical.ts';
-import type { Entry, RawEntry } from './entries.ts';
-import { BLOB_FIELDS, VERSION } from './entries.ts';
+import type { Entry, EntryType, RawEntry } from './entries.ts';
+import { VERSION } from './entries.ts';
 import type { Upcasters } from './upcast.ts';
 import { upcast } from './upcast.ts';
+
+/** Fields that may be large, by entry type. A store may keep them apart from the entry, as blobs. */
+const BLOB_FIELDS: Readonly<Partial<Record<EntryType | 'entry.sealed', readonly string[]>>> = {
+  'run.started': ['input', 'earlier', 'history', 'context'],
+  'run.claimed': ['history'],
+  'run.settled': ['output'],
+  'message.received': ['content', 'earlier'],
+  'context.changed': ['instructions', 'memory', 'tools', 'reshaped'],
+  'context.compacted': ['dropped', 'cleared', 'summary'],
+  'model.responded': ['content'],
+  'frame.opened': ['input', 'history'],
+  'frame.began': ['state', 'next'],
+  'state.changed': ['state'],
+  'call.started': ['input'],
+  'call.finished': ['output', 'content', 'state', 'next'],
+  'approval.requested': ['input'],
+  'approval.decided': ['decision'],
+  'outcome.settled': ['output'],
+  'entry.sealed': ['box'], // of an encrypted journal
+};
 
 /** A field in BLOB_FIELDS becomes a blob if its JSON has more bytes than this. */
 export const BLOB_BYTES = 16_384;

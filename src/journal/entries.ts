@@ -329,25 +329,5 @@ export const FOREIGN: ReadonlySet<string> = new Set([
   'run.evaluated',
 ] satisfies EntryType[]);
 
-/** Fields that may be large, by entry type. A store may keep them apart from the entry, as blobs. */
-export const BLOB_FIELDS: Readonly<Partial<Record<EntryType | 'entry.sealed', readonly string[]>>> = {
-  'run.started': ['input', 'earlier', 'history', 'context'],
-  'run.claimed': ['history'],
-  'run.settled': ['output'],
-  'message.received': ['content', 'earlier'],
-  'context.changed': ['instructions', 'memory', 'tools', 'reshaped'],
-  'context.compacted': ['dropped', 'cleared', 'summary'],
-  'model.responded': ['content'],
-  'frame.opened': ['input', 'history'],
-  'frame.began': ['state', 'next'],
-  'state.changed': ['state'],
-  'call.started': ['input'],
-  'call.finished': ['output', 'content', 'state', 'next'],
-  'approval.requested': ['input'],
-  'approval.decided': ['decision'],
-  'outcome.settled': ['output'],
-  'entry.sealed': ['box'], // of an encrypted journal
-};
-
 /** An entry of any format version, as a store returns it. */
 export type RawEntry = { v: number; seq: number; at: number; type: string } & JsonObject;
