@@ -36,6 +36,7 @@ const SLOW = [
   'test/a2a/restart.test.ts',
   'test/examples/bedrock.test.ts',
   'test/faults/huge.test.ts',
+  'test/guardrails/adversarial.test.ts',
   'test/journal/suite.test.ts',
   'test/langgraph/processes.test.ts',
   'test/server/lambda.test.ts',
