@@ -10,21 +10,12 @@ import type { Agent } from '../../loop/types.ts';
 import type { ToolSource } from '../../ports/tool.ts';
 import type { Handler } from '../../server/listen.ts';
 import { report } from '../../server/report.ts';
-import { takeTurn } from '../../server/turns.ts';
+import { type TakenTurn, takeTurn } from '../../server/turns.ts';
 import { resultOf } from './agents.ts';
+import { type Begun, type Carrying, carryOut, isDecided } from './carry-out.ts';
 import { DECIDE, decideTool, decisionsOf, pausedText } from './decide.ts';
 import { described, doneResult, failedResult, foundByName, pageOf, type ServedSource } from './gateway-tools.ts';
-import {
-  type Caller,
-  type CallParams,
-  type Carrying,
-  carryOut,
-  INVALID_PARAMS,
-  type Offering,
-  RpcError,
-  type ToolPage,
-  type TurnOfCall,
-} from './offering.ts';
+import { type Caller, type CallParams, type Exchange, INVALID_PARAMS, type Offering, RpcError, type ToolPage } from './offering.ts';
 import { type McpServeOptions, requestIdOf, serveMcp } from './serve.ts';
 
 export interface GatewayHandlerOptions extends McpServeOptions {
@@ -66,10 +57,13 @@ export function gatewayHandler(engine: Engine, source: ToolSource, o: GatewayHan
   const { pageSize = 100, limits, agent: named = source.name.replace(/[^a-zA-Z0-9_-]+/g, '_').slice(0, 64) || 'gateway' } = o;
   if (pageSize !== false && !(Number.isInteger(pageSize) && pageSize > 0))
     throw invalid(`${WHERE}: pageSize is a whole number above 0, or false.`);
+  const listeners = new Set<() => void>();
   const agent = directAgent({
     name: named,
     description: `Calls of the tools of ${source.name}`,
-    source: foundByName(source, () => undefined),
+    source: foundByName(source, () => {
+      for (const listener of listeners) listener();
+    }),
     ...(limits && { limits }),
   });
   engine.register(agent);
@@ -80,7 +74,12 @@ export function gatewayHandler(engine: Engine, source: ToolSource, o: GatewayHan
     call: (caller, params, exchange) =>
       params.name === searchToolOf(o)
         ? search(serving, caller, params)
-        : carryOut(serving, caller, exchange, () => begin(serving, caller, params)),
+        : carryOut(serving, caller, exchange, () => begin(serving, caller, params, exchange)),
+    isDecided: (...asked) => isDecided(engine, ...asked),
+    onChanged(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
   };
   return serveMcp(offering, { ...o, info: o.info ?? { name: source.name, version: '1.0.0' } }, { where: WHERE, tell });
 }
@@ -140,28 +139,40 @@ async function search(serving: Serving, caller: Caller, { arguments: args = {} }
   }
 }
 
-async function begin(serving: Serving, caller: Caller, { name, arguments: given = {}, _meta }: CallParams): Promise<TurnOfCall> {
+async function begin(
+  serving: Serving,
+  caller: Caller,
+  { name, arguments: given = {}, _meta }: CallParams,
+  { again }: Exchange,
+): Promise<Begun> {
   const { engine, agent, o } = serving;
   const { by, assertion, mayDecide } = caller;
-  const turnOf = (turn: TurnOfCall['turn']): TurnOfCall => ({
+  const requestId = requestIdOf(_meta);
+  const begun = (runId: string, turn?: TakenTurn): Begun => ({
     turn,
-    told: progressOf,
-    async answer(result) {
-      if (result.status === 'completed') return answered(await finished(engine, turn.runId, caller), o);
-      if (result.status !== 'paused') return resultOf(result, '', mayDecide);
-      const { approvals, waiting } = result;
-      const words = pausedText(approvals, `run ${JSON.stringify(turn.runId)}`, mayDecide);
-      const structuredContent = copyJson({ status: 'paused', run: turn.runId, approvals, waiting } as JsonObject);
-      return { content: [{ type: 'text', text: words }], structuredContent };
+    repeatable: requestId !== undefined,
+    call: {
+      runId,
+      told: progressOf,
+      async answer(result) {
+        if (result.status === 'completed') return answered(await finished(engine, runId, caller), o);
+        if (result.status !== 'paused') return resultOf(result, '', mayDecide);
+        const { approvals, waiting } = result;
+        const words = pausedText(approvals, `run ${JSON.stringify(runId)}`, mayDecide);
+        const structuredContent = copyJson({ status: 'paused', run: runId, approvals, waiting } as JsonObject);
+        return { content: [{ type: 'text', text: words }], structuredContent };
+      },
+      decided: (decisions) => takeTurn(engine, agent, { by, assertion, runId, decisions }),
     },
-    decided: (decisions) => takeTurn(engine, agent, { by, assertion, runId: turn.runId, decisions }),
   });
+  if (again) return begun(again.runId, again.decisions.length === 0 ? undefined : await begun(again.runId).call.decided(again.decisions));
   if (name === DECIDE && mayDecide) {
     const { at: runId, decisions } = decisionsOf(given, 'run');
-    return turnOf(await takeTurn(engine, agent, { by, assertion, runId, decisions }));
+    return begun(runId, await takeTurn(engine, agent, { by, assertion, runId, decisions }));
   }
   const input = directInput({ name, input: given as Json });
-  return turnOf(await takeTurn(engine, agent, { by, assertion, input, requestId: requestIdOf(_meta), limits: o.limits }));
+  const turn = await takeTurn(engine, agent, { by, assertion, input, requestId, limits: o.limits });
+  return begun(turn.runId, turn);
 }
 
 /** How the one call of a run ended. */

@@ -7,10 +7,11 @@ import type { Agent } from '../../loop/types.ts';
 import { agentsOf } from '../../server/handle.ts';
 import type { Handler } from '../../server/listen.ts';
 import { report } from '../../server/report.ts';
-import { takeTurn } from '../../server/turns.ts';
+import { type TakenTurn, takeTurn } from '../../server/turns.ts';
 import { askedOf, progressOf, resultOf, toolOf } from './agents.ts';
+import { type Begun, type Carrying, carryOut, isDecided } from './carry-out.ts';
 import { DECIDE, decideTool, decisionsOf } from './decide.ts';
-import { type Caller, type CallParams, type Carrying, carryOut, type Offering, type TurnOfCall } from './offering.ts';
+import type { Caller, CallParams, Exchange, Offering } from './offering.ts';
 import { type McpServeOptions, requestIdOf, serveMcp } from './serve.ts';
 
 export interface McpHandlerOptions<C = unknown> extends McpServeOptions {
@@ -41,33 +42,51 @@ export function mcpHandler<C>(engine: Engine, agents: Agent | readonly Agent[], 
     list: async ({ mayDecide }) => ({
       tools: [...[...byName.values()].map(toolOf), ...(mayDecide ? [decideTool('session', names)] : [])],
     }),
-    call: (caller, params, exchange) => carryOut(serving, caller, exchange, () => begin(serving, caller, params)),
+    call: (caller, params, exchange) => carryOut(serving, caller, exchange, () => begin(serving, caller, params, exchange)),
+    isDecided: (...asked) => isDecided(engine, ...asked),
+    onChanged: () => () => undefined,
   };
   const name = names.length === 1 ? (names[0] as string) : 'agents';
   return serveMcp(offering, { ...o, info: o.info ?? { name, version: '1.0.0' } }, { where: WHERE, tell });
 }
 
-async function begin(serving: Serving, caller: Caller, { name, arguments: given = {}, _meta }: CallParams): Promise<TurnOfCall> {
+async function begin(
+  serving: Serving,
+  caller: Caller,
+  { name, arguments: given = {}, _meta }: CallParams,
+  { again }: Exchange,
+): Promise<Begun> {
   const { engine, agents, o } = serving;
   const { by, assertion, mayDecide } = caller;
   const args = given as JsonObject;
-  const started = (agent: Agent, session: string, turn: TurnOfCall['turn']): TurnOfCall => ({
+  const requestId = requestIdOf(_meta);
+  const begun = (agent: Agent, session: string, runId: string, turn?: TakenTurn): Begun => ({
     turn,
-    told: progressOf,
-    answer: (result) => resultOf(result, session, mayDecide),
-    decided: (decisions) => takeTurn(engine, agent, { by, assertion, runId: turn.runId, decisions }),
+    repeatable: requestId !== undefined,
+    call: {
+      runId,
+      told: progressOf,
+      answer: (result) => resultOf(result, session, mayDecide),
+      decided: (decisions) => takeTurn(engine, agent, { by, assertion, runId, decisions }),
+    },
   });
   if (name === DECIDE && mayDecide) {
     const agent = agents.get(String(args.agent ?? [...agents.keys()][0]));
     const { at: session, decisions } = decisionsOf(agent ? args : {}, 'session');
-    return started(agent as Agent, session, await takeTurn(engine, agent as Agent, { by, assertion, session, decisions }));
+    const turn = await takeTurn(engine, agent as Agent, { by, assertion, session, decisions });
+    return begun(agent as Agent, session, turn.runId, turn);
   }
   const agent = agents.get(name);
   if (!agent) throw new RondoError('AGENT_NOT_REGISTERED', `There is no tool "${name.slice(0, 100)}". List the tools.`);
-  const requestId = requestIdOf(_meta);
+  if (again) {
+    const { session = '' } = await engine.inspect(again.runId, { by });
+    const call = begun(agent, session, again.runId);
+    return again.decisions.length === 0 ? call : { ...call, turn: await call.call.decided(again.decisions) };
+  }
   const { input, session = newSession(requestId) } = askedOf(agent, args);
   const asked = { by, assertion, session: session as string, requestId, limits: o.limits, context: o.context?.(by) };
-  return started(agent, session as string, await takeTurn(engine, agent, { ...asked, input: input ?? null }));
+  const turn = await takeTurn(engine, agent, { ...asked, input: input ?? null });
+  return begun(agent, session as string, turn.runId, turn);
 }
 
 /** Calls are conversations of their own, unless they name a session. A call that is sent again is in the same one. */

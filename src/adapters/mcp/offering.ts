@@ -1,15 +1,12 @@
 /** What an MCP server offers to a caller, whatever revision of the protocol the caller speaks. */
 import type { CallToolRequest, CallToolResult, Tool } from '@modelcontextprotocol/sdk/types.js';
-import type { Engine } from '../../engine/engine.ts';
+import type { RunEvent } from '../../engine/events.ts';
 import type { RunResult } from '../../engine/results.ts';
-import { RondoError } from '../../errors.ts';
+import type { Approval } from '../../hitl/approvals.ts';
 import type { Assertion } from '../../ports/identity.ts';
 import type { Principal } from '../../ports/principal.ts';
 import type { Decision } from '../../ports/tool.ts';
-import { problemOf } from '../../server/errors.ts';
-import { cancelWhenGone } from '../../server/gone.ts';
 import type { TakenTurn } from '../../server/turns.ts';
-import { refusedResult } from './agents.ts';
 
 export interface Caller {
   readonly by: Principal;
@@ -17,6 +14,8 @@ export interface Caller {
   readonly assertion: Assertion | undefined;
   /** Whether the tool `decide` is offered to this caller. */
   readonly mayDecide: boolean;
+  /** Whether approvals are put before the caller's person, if the client can. */
+  readonly mayBeAsked: boolean;
   /** The signal of the request. */
   readonly gone: AbortSignal;
 }
@@ -31,6 +30,12 @@ export interface Progress {
 export interface Exchange {
   /** Present if the client asked for progress. */
   readonly progress?: (told: Progress) => Promise<void>;
+  /** Aborted when the client cancels the call. */
+  readonly cancelled?: AbortSignal;
+  /** Present if the client's person can be asked. @returns what was decided; an empty list if nothing was. */
+  readonly ask?: (runId: string, approvals: readonly Approval[]) => Promise<readonly Decision[]>;
+  /** Set if the call was sent again with answers to what its run asks. */
+  readonly again?: { readonly runId: string; readonly decisions: readonly Decision[] };
 }
 
 export interface ToolPage {
@@ -42,8 +47,12 @@ export type CallParams = CallToolRequest['params'];
 
 export interface Offering {
   list(caller: Caller, cursor: string | undefined): Promise<ToolPage>;
-  /** Never throws anything but an {@link RpcError}. */
+  /** Never throws anything but an {@link RpcError}, and what `exchange.ask` throws. */
   call(caller: Caller, params: CallParams, exchange: Exchange): Promise<CallToolResult>;
+  /** Waits until an approval of a run is decided, elsewhere. @returns false if it was not within `ms` milliseconds, or the signal was aborted. */
+  isDecided(caller: Caller, runId: string, approval: string, ms: number, signal: AbortSignal): Promise<boolean>;
+  /** Calls `listener` when it may offer other tools. @returns a function that removes it. */
+  onChanged(listener: () => void): () => void;
 }
 
 /** An error of the protocol, in place of a result. The caller gets the message. */
@@ -61,45 +70,13 @@ export class RpcError extends Error {
 
 export const INVALID_PARAMS = -32602;
 
-/** A call that is a turn of a run. */
-export interface TurnOfCall {
-  readonly turn: TakenTurn;
-  /** Called with each event of the run. @returns what the client is told of it. */
-  told(event: TakenTurn['events'] extends AsyncIterable<infer E> ? E : never): Omit<Progress, 'progress'> | undefined;
-  /** The answer of the call, once the turn has ended. */
+/** A call whose run is known. */
+export interface CallOfRun {
+  readonly runId: string;
+  /** What the client is told of an event. */
+  told(event: RunEvent): Omit<Progress, 'progress'> | undefined;
+  /** The answer of the call, once its run has ended or waits. */
   answer(result: RunResult): CallToolResult | Promise<CallToolResult>;
   /** Goes on with the run after decisions of the caller. */
   decided(decisions: readonly Decision[]): Promise<TakenTurn>;
-}
-
-export interface Carrying {
-  readonly engine: Engine;
-  readonly cancelOnDisconnect: boolean;
-  readonly tell: (error: unknown) => void;
-}
-
-/** Carries out a call: begins its turn, reports its progress, and answers how the run ended, or why there is none. */
-export async function carryOut(
-  { engine, cancelOnDisconnect, tell }: Carrying,
-  caller: Caller,
-  exchange: Exchange,
-  begin: () => Promise<TurnOfCall>,
-): Promise<CallToolResult> {
-  try {
-    const call = await begin();
-    const { turn } = call;
-    if (cancelOnDisconnect) cancelWhenGone(engine, turn, caller.by, caller.gone, tell);
-    let progress = 0;
-    // reads the events to the end, which also makes the models stream
-    for await (const event of turn.events) {
-      const told = exchange.progress && call.told(event);
-      // a client that has left gets nothing more, and the run goes on
-      if (told) await exchange.progress?.({ progress: ++progress, ...told }).catch(() => undefined);
-    }
-    return await call.answer(await turn.result);
-  } catch (error) {
-    if (error instanceof RpcError) throw error;
-    if (!RondoError.is(error)) tell(error);
-    return refusedResult(problemOf(error, tell).problem, RondoError.is(error, 'SESSION_BUSY'));
-  }
 }

@@ -1,4 +1,4 @@
-/** An offering as an MCP server, over streamable HTTP. */
+/** An offering as an MCP server, over streamable HTTP: which requests there are, who sends them, and which revision of the protocol they are of. */
 import type { Limits } from '../../journal/entries.ts';
 import type { Assertion } from '../../ports/identity.ts';
 import type { Principal } from '../../ports/principal.ts';
@@ -8,7 +8,9 @@ import { HttpError } from '../../server/errors.ts';
 import { authenticated, isAt, pathOf } from '../../server/handle.ts';
 import type { Handler } from '../../server/listen.ts';
 import type { Caller, Offering } from './offering.ts';
-import { loadServer } from './sdk.ts';
+import { answerOnce } from './once.ts';
+import { checkOrigin } from './origin.ts';
+import { type McpSessionOptions, McpSessions, sessionOptions } from './sessions.ts';
 
 export interface McpServeOptions extends BodyLimits {
   /**
@@ -20,15 +22,35 @@ export interface McpServeOptions extends BodyLimits {
   path?: string;
   /** The name and the version that the server tells. */
   info?: { name: string; version: string };
+  /** What the server tells a client's model of its use. */
+  instructions?: string;
+  /**
+   * Sessions of revision 2025-11-25, kept in the memory of this process: approvals are put before the client's person as elicitations, a list of tools
+   * that changed is told, and a stream that broke can be read on. Default false: each request stands for itself, any process can answer it.
+   */
+  sessions?: boolean | McpSessionOptions;
   /**
    * Who is offered the tool `decide`, which answers approvals. What can call it may be a model: leave it out where a person must decide elsewhere.
    * Default: callers that `auth` has authenticated.
    */
   decide?: boolean | ((by: Principal) => boolean);
+  /**
+   * Whose approvals are put before the person at the client, as elicitations, if the client has that capability. The answer is a decision of
+   * the caller. Default: everybody's, but with `auth: 'none'` no one's.
+   */
+  elicit?: boolean | ((by: Principal) => boolean);
   /** The limits of every run. */
   limits?: Limits;
   /** Whether a run is cancelled when the client that called disconnects. Default false. */
   cancelOnDisconnect?: boolean;
+}
+
+/** What an MCP server is made of, for each revision of the protocol. */
+export interface Served {
+  readonly offering: Offering;
+  readonly info: { name: string; version: string };
+  readonly instructions: string | undefined;
+  readonly tell: (error: unknown) => void;
 }
 
 /** @throws RondoError `CONFIG_INVALID`. */
@@ -38,16 +60,27 @@ export function serveMcp(
   { where, tell }: { where: string; tell: (error: unknown) => void },
 ): Handler {
   const path = pathOf(o.path ?? '/mcp', where, '/mcp');
-  const { decide = typeof o.auth === 'function' } = o;
+  const { info, instructions, decide = typeof o.auth === 'function', elicit = o.auth !== 'none' } = o;
+  const served: Served = { offering, info, instructions, tell };
+  const options = sessionOptions(o.sessions, where);
+  const sessions = options && new McpSessions(served, options);
+  const methods = sessions ? ['POST', 'GET', 'DELETE'] : ['POST'];
   return authenticated(o.auth, tell, (request) => {
     if (!isAt(new URL(request.url).pathname, path)) throw new HttpError(404, 'There is nothing here.');
-    // there are no messages of the server's own, and no sessions to end
-    if (request.method !== 'POST') throw new HttpError(405, 'The method here is POST.', { allow: 'POST' });
+    checkOrigin(request, o.auth);
+    // without sessions there are no messages of the server's own, and nothing to end
+    if (!methods.includes(request.method))
+      throw new HttpError(405, `The method here is ${methods.join(', ')}.`, { allow: methods.join(', ') });
     return async (by) => {
-      const parsedBody = await readJson(request, o);
-      const mayDecide = typeof decide === 'function' ? decide(by) : decide;
-      const caller: Caller = { by, assertion: assertionOf(request, o.auth), mayDecide, gone: request.signal };
-      return once(offering, caller, request, parsedBody, o.info, tell);
+      const body = request.method === 'POST' ? await readJson(request, o) : undefined;
+      const caller: Caller = {
+        by,
+        assertion: assertionOf(request, o.auth),
+        mayDecide: typeof decide === 'function' ? decide(by) : decide,
+        mayBeAsked: typeof elicit === 'function' ? elicit(by) : elicit,
+        gone: request.signal,
+      };
+      return sessions ? sessions.answer(caller, request, body) : answerOnce(served, caller, request, body);
     };
   });
 }
@@ -62,32 +95,4 @@ function assertionOf(request: Request, auth: AuthOption): Assertion | undefined 
 export function requestIdOf(meta: { readonly [k: string]: unknown } | undefined): string | undefined {
   const key = meta?.['rondo/idempotency-key'];
   return typeof key === 'string' ? key : undefined;
-}
-
-/** Answers one request, by a server of its own: without sessions there is nothing to keep, and ids of two clients must not meet. */
-async function once(
-  offering: Offering,
-  caller: Caller,
-  request: Request,
-  parsedBody: unknown,
-  info: { name: string; version: string },
-  tell: (error: unknown) => void,
-): Promise<Response> {
-  const { Server, WebStandardStreamableHTTPServerTransport, ListToolsRequestSchema, CallToolRequestSchema } = await loadServer();
-  const server = new Server(info, { capabilities: { tools: {} } });
-  server.setRequestHandler(ListToolsRequestSchema, async ({ params }) => ({ ...(await offering.list(caller, params?.cursor)) }));
-  server.setRequestHandler(CallToolRequestSchema, ({ params }, { sendNotification }) => {
-    const progressToken = params._meta?.progressToken;
-    return offering.call(caller, params, {
-      ...(progressToken !== undefined && {
-        progress: (told) => sendNotification({ method: 'notifications/progress', params: { progressToken, ...told } }),
-      }),
-    });
-  });
-  server.onerror = (error) => {
-    if (!request.signal.aborted) tell(error);
-  };
-  const transport = new WebStandardStreamableHTTPServerTransport();
-  await server.connect(transport);
-  return transport.handleRequest(request, { parsedBody });
 }

@@ -1,0 +1,37 @@
+import type { EventStore } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js';
+import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
+
+/** Most messages and characters that one session keeps for streams that broke. */
+const MOST = { messages: 1_000, chars: 4 * 1024 * 1024 };
+
+/** The newest messages of a session, so that a client whose stream broke can read on. */
+export class EventLog implements EventStore {
+  readonly #events = new Map<string, { stream: string; message: JSONRPCMessage; chars: number }>();
+  #last = 0;
+  #chars = 0;
+
+  async storeEvent(stream: string, message: JSONRPCMessage): Promise<string> {
+    const id = String(++this.#last);
+    const chars = JSON.stringify(message).length;
+    this.#events.set(id, { stream, message, chars });
+    this.#chars += chars;
+    for (const [oldest, event] of this.#events) {
+      if (this.#events.size <= MOST.messages && (this.#chars <= MOST.chars || this.#events.size === 1)) break;
+      this.#events.delete(oldest);
+      this.#chars -= event.chars;
+    }
+    return id;
+  }
+
+  async getStreamIdForEventId(id: string): Promise<string | undefined> {
+    return this.#events.get(id)?.stream;
+  }
+
+  /** @throws Error for an event that is not kept any more. */
+  async replayEventsAfter(last: string, { send }: { send: (id: string, message: JSONRPCMessage) => Promise<void> }): Promise<string> {
+    const stream = this.#events.get(last)?.stream;
+    if (stream === undefined) throw new Error(`the event ${last.slice(0, 40)} is not kept any more`);
+    for (const [id, event] of this.#events) if (Number(id) > Number(last) && event.stream === stream) await send(id, event.message);
+    return stream;
+  }
+}

@@ -1,0 +1,16 @@
+import { legacyServer } from './legacy.ts';
+import type { Caller } from './offering.ts';
+import { loadServer } from './sdk.ts';
+import type { Served } from './serve.ts';
+
+/** Answers one request, by a server of its own: without sessions there is nothing to keep, and ids of two clients must not meet. */
+export async function answerOnce(served: Served, caller: Caller, request: Request, parsedBody: unknown): Promise<Response> {
+  const sdk = await loadServer();
+  const { server } = legacyServer(sdk, served, () => caller, {});
+  server.onerror = (error) => {
+    if (!request.signal.aborted) served.tell(error);
+  };
+  const transport = new sdk.WebStandardStreamableHTTPServerTransport();
+  await server.connect(transport);
+  return transport.handleRequest(request, { parsedBody });
+}

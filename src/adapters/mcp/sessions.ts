@@ -1,0 +1,182 @@
+/** The sessions of revision 2025-11-25, in the memory of this process. */
+import { randomUUID } from 'node:crypto';
+import type { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js';
+import { invalid } from '../../errors.ts';
+import { checkOptions } from '../../options.ts';
+import { isSamePrincipal, type Principal } from '../../ports/principal.ts';
+import { EventLog } from './event-log.ts';
+import { legacyServer } from './legacy.ts';
+import type { Caller } from './offering.ts';
+import { rpcAnswer } from './rpc-answer.ts';
+import { loadServer } from './sdk.ts';
+import type { Served } from './serve.ts';
+
+export interface McpSessionOptions {
+  /** Milliseconds without a request after which a session ends. A call under way keeps it. Default 3,600,000. */
+  timeout?: number;
+  /** Sessions of one caller; with one more, the one that was not used for longest ends. Default 100. */
+  most?: number;
+  /** Milliseconds that a person has to answer an elicitation. Then the call answers that it waits. Default 600,000. */
+  elicitTimeout?: number;
+}
+
+const OPTIONS = {
+  timeout: 'timeout: 3_600_000',
+  most: 'most: 100',
+  elicitTimeout: 'elicitTimeout: 600_000',
+} satisfies Record<keyof McpSessionOptions, string>;
+
+/** Sessions of all callers together. */
+const MOST_OF_ALL = 10_000;
+/** Longest delay of a timer, in milliseconds. */
+const LONGEST = 2_147_483_647;
+
+/** @returns undefined for a server without sessions. @throws RondoError `CONFIG_INVALID`. */
+export function sessionOptions(given: boolean | McpSessionOptions | undefined, where: string): Required<McpSessionOptions> | undefined {
+  if (given === undefined || given === false) return undefined;
+  const o = given === true ? {} : given;
+  checkOptions(o, OPTIONS, `${where}: sessions`);
+  const all = { timeout: 3_600_000, most: 100, elicitTimeout: 600_000, ...o };
+  for (const [name, value] of Object.entries(all))
+    if (!(Number.isInteger(value) && value > 0 && value <= LONGEST))
+      throw invalid(`${where}: sessions.${name} is a whole number from 1 to ${LONGEST}.`);
+  return all;
+}
+
+interface Session {
+  readonly id: string;
+  readonly by: Principal;
+  readonly transport: WebStandardStreamableHTTPServerTransport;
+  /** Requests under way, other than the stream of the server's own messages. */
+  busy: number;
+  timer?: NodeJS.Timeout;
+  closed: boolean;
+}
+
+export class McpSessions {
+  readonly #served: Served;
+  readonly #o: Required<McpSessionOptions>;
+  /** The one that was used last is the last. */
+  readonly #sessions = new Map<string, Session>();
+
+  constructor(served: Served, o: Required<McpSessionOptions>) {
+    this.#served = served;
+    this.#o = o;
+  }
+
+  async answer(caller: Caller, request: Request, body: unknown): Promise<Response> {
+    const id = request.headers.get('mcp-session-id');
+    if (id === null) {
+      if (isInitialize(body)) return this.#begin(caller, request, body);
+      return rpcAnswer(400, body, -32600, 'Missing required Mcp-Session-Id header');
+    }
+    const session = this.#sessions.get(id);
+    // a session of another caller is exactly as if there were none
+    if (!session || !isSamePrincipal(session.by, caller.by)) return rpcAnswer(404, body, -32001, 'Session not found');
+    return this.#pass(session, caller, request, body);
+  }
+
+  async #begin(caller: Caller, request: Request, body: unknown): Promise<Response> {
+    const { tell, offering } = this.#served;
+    if (!this.#room(caller.by)) return rpcAnswer(503, body, -32000, 'There are too many sessions. Try again later.');
+    const sdk = await loadServer();
+    const transport = new sdk.WebStandardStreamableHTTPServerTransport({
+      sessionIdGenerator: () => session.id,
+      eventStore: new EventLog(),
+    });
+    const session: Session = { id: randomUUID(), by: caller.by, transport, busy: 0, closed: false };
+    const { server } = legacyServer(sdk, this.#served, (extra) => callers.get(extra.authInfo as object) as Caller, {
+      elicitTimeout: this.#o.elicitTimeout,
+      isClosed: () => session.closed,
+    });
+    server.onerror = (error) => {
+      if (!session.closed) tell(error);
+    };
+    const leave = offering.onChanged(() => void server.sendToolListChanged().catch(() => undefined));
+    server.onclose = () => {
+      session.closed = true;
+      leave();
+      clearTimeout(session.timer);
+      this.#sessions.delete(session.id);
+    };
+    await server.connect(transport);
+    const response = await this.#pass(session, caller, request, body);
+    // an initialization that was refused leaves no session
+    if (transport.sessionId === undefined) await server.close();
+    return response;
+  }
+
+  async #pass(session: Session, caller: Caller, request: Request, parsedBody: unknown): Promise<Response> {
+    const { id, transport } = session;
+    this.#sessions.delete(id);
+    this.#sessions.set(id, session);
+    const authInfo = { token: '', clientId: '', scopes: [] };
+    callers.set(authInfo, caller);
+    if (request.method === 'GET') {
+      this.#rest(session);
+      return transport.handleRequest(request, { authInfo });
+    }
+    session.busy++;
+    clearTimeout(session.timer);
+    const done = () => {
+      session.busy--;
+      this.#rest(session);
+    };
+    try {
+      const response = await transport.handleRequest(request, { parsedBody, authInfo });
+      if (!response.body) {
+        done();
+        return response;
+      }
+      return new Response(ending(response.body, done), response);
+    } catch (error) {
+      done();
+      throw error;
+    }
+  }
+
+  /** Ends the session after its time, if nothing is under way then. */
+  #rest(session: Session): void {
+    clearTimeout(session.timer);
+    if (session.closed || session.busy > 0) return;
+    session.timer = setTimeout(() => void session.transport.close(), this.#o.timeout);
+    session.timer.unref();
+  }
+
+  /** Makes room for a session of a caller. @returns whether there is. */
+  #room(by: Principal): boolean {
+    const own = [...this.#sessions.values()].filter((session) => isSamePrincipal(session.by, by));
+    if (own.length >= this.#o.most) {
+      const oldest = own.find((session) => session.busy === 0);
+      if (!oldest) return false;
+      void oldest.transport.close();
+    }
+    return this.#sessions.size < MOST_OF_ALL;
+  }
+}
+
+/** The caller of a request, by what the SDK hands through for it. */
+const callers = new WeakMap<object, Caller>();
+
+const isInitialize = (body: unknown): boolean =>
+  typeof body === 'object' && body !== null && (body as { method?: unknown }).method === 'initialize';
+
+/** The same bytes, and `done` is called once when there are no more: at the end, or because the reader left. */
+function ending(body: ReadableStream<Uint8Array>, done: () => void): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  return new ReadableStream({
+    async pull(controller) {
+      const next = await reader.read().catch((error) => {
+        done();
+        throw error;
+      });
+      if (!next.done) return controller.enqueue(next.value);
+      done();
+      controller.close();
+    },
+    cancel(reason) {
+      done();
+      return reader.cancel(reason);
+    },
+  });
+}
