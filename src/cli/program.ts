@@ -135,6 +135,11 @@ function agentcoreOf(program: Command, io: Io, end: (code: ExitCode) => void): v
     .option('--seed <n>', 'which calls meet a fault (default: 1)', whole(0))
     .option('--no-throttle', 'does not throttle at the rates of AWS')
     .option('--user <name>', 'who can sign in at its authorization server; repeatable', list)
+    .option(
+      '--issuer <url>',
+      'discovery URL of an issuer whose JWTs are those of users, or local; repeatable. Without it any JWT will do',
+      list,
+    )
     .option('--redirect <url>', 'where an application lets its users come back after they signed in there; repeatable', list)
     .option('--log <file>', 'appends each call as a line of JSON')
     .option('--time <iso>', 'the time at which its clock starts; default: now')

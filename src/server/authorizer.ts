@@ -55,7 +55,7 @@ export interface ProtectedResource {
 }
 
 /** Asymmetric ones only: with a symmetric one, the public key could be used as the secret of a forged token. */
-const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
+export const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
 const SUFFIX = '/.well-known/openid-configuration';
 const WHERE = 'jwtAuthorizer()';
 /** Milliseconds for which a discovery document is used, and within which it must arrive. */
@@ -79,8 +79,7 @@ export function jwtAuthorizer(o: JwtAuthorizerOptions): JwtAuthorizer {
   checkOptions(o);
   const { allowedAudience, allowedClients, allowedScopes, customClaims = [], principal, resourceMetadata } = o;
   const toPrincipal = typeof principal === 'function' ? principal : (claims: Claims) => principalFrom(claims, principal);
-  const fetched = publicFetch({ allow: [new URL(o.discoveryUrl).origin, ...(o.allow ?? [])], timeout: TIMEOUT });
-  const issuerOf = cached(() => discover(o.discoveryUrl, fetched));
+  const issuerOf = issuerAt(o.discoveryUrl, o.allow);
 
   async function check(token: string): Promise<Checked> {
     const library = await jose();
@@ -151,6 +150,12 @@ function checkOptions(o: JwtAuthorizerOptions): void {
       `${WHERE} needs allowedAudience, allowedClients, allowedScopes or customClaims: without them any token of the issuer would do.`,
     );
 }
+
+/** An issuer and its keys by its discovery document, fetched when they are first needed. @param allow more origins that may be called. */
+export const issuerAt = (discoveryUrl: string, allow: readonly string[] = []): (() => Promise<Issuer>) => {
+  const fetched = publicFetch({ allow: [new URL(discoveryUrl).origin, ...allow], timeout: TIMEOUT });
+  return cached(() => discover(discoveryUrl, fetched));
+};
 
 /** One fetch at a time. What failed is fetched again; a document that is old is used while a new one cannot be had. */
 function cached<T>(fetched: () => Promise<T>): () => Promise<T> {

@@ -168,3 +168,20 @@ test('two actors who learn for one shared namespace at once make one record of i
   expect(others).toEqual([]);
   expect(record?.text.split(/(?<=\.) /).sort()).toEqual(['No shoes.', 'No smoking.']);
 });
+
+test('a record that is changed has the metadata of the event too, and keeps what that does not say', async () => {
+  const store = memory({
+    strategies: [
+      strategy({
+        name: 'visits',
+        namespace: '/visits/{actorId}/',
+        extract: ({ lines, metadata }) => lines.map(({ text }) => ({ text, metadata })),
+        consolidate: ({ text, similar: [known] }) => (known ? { do: 'update', id: known.id, text } : { do: 'add' }),
+      }),
+    ],
+  });
+  await store.append({ ...said('Was in Rome.'), metadata: { team: 'red', by: 'train' } });
+  await store.append({ ...said('Was in Rome again.'), metadata: { team: 'blue' } });
+  await store.settled();
+  expect(await all(store)).toMatchObject([{ text: 'Was in Rome again.', metadata: { team: 'blue', by: 'train' } }]);
+});

@@ -18,6 +18,7 @@ export interface AgentCoreCommand {
   throttle: boolean;
   user?: readonly string[];
   redirect?: readonly string[];
+  issuer?: readonly string[];
   log?: string;
   time?: string;
   frozen?: boolean;
@@ -44,7 +45,10 @@ export async function agentcore(o: AgentCoreCommand, io: Io): Promise<ExitCode> 
     ...(o.bindings !== undefined && { bindings: file(o.bindings) }),
     ...(o.log !== undefined && { log: file(o.log) }),
     ...(o.fault && { faults: o.fault }),
-    identity: { authorization: { ...(o.user && { users: o.user }), ...(o.redirect && { redirectUrls: o.redirect }) } },
+    identity: {
+      ...(o.issuer && { issuers: o.issuer }),
+      authorization: { ...(o.user && { users: o.user }), ...(o.redirect && { redirectUrls: o.redirect }) },
+    },
   });
   try {
     io.out(

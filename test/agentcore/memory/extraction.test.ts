@@ -200,3 +200,84 @@ test('records that an extraction makes are told to the stream', async () => {
   expect(events).toMatchObject([{ eventType: 'StreamingEnabled' }, { eventType: 'MemoryRecordCreated', memoryStrategyType: 'SEMANTIC' }]);
   expect(events?.[1]).not.toHaveProperty('memoryRecordText');
 });
+
+const SCHEMA = {
+  metadataSchema: [
+    {
+      key: 'city',
+      type: 'STRING' as const,
+      extractionConfig: {
+        llmExtractionConfig: {
+          definition: 'Where they live',
+          llmExtractionInstruction: 'LATEST_VALUE',
+          validation: { stringValidation: { allowedValues: ['Lisbon', 'Oslo'] } },
+        },
+      },
+    },
+    { key: 'visits', type: 'NUMBER' as const, extractionConfig: { llmExtractionConfig: { definition: 'How often they came' } } },
+    { key: 'tags', type: 'STRINGLIST' as const },
+    { key: 'mood' },
+    { key: 'team', type: 'STRING' as const, extractionType: 'STRICTLY_CONSISTENT' as const },
+    { key: 'floor', type: 'NUMBER' as const, extractionType: 'STRICTLY_CONSISTENT' as const },
+  ],
+};
+const SCHEMED: MemoryStrategyInput = {
+  semanticMemoryStrategy: { ...FACTS.semanticMemoryStrategy, name: 'facts', memoryRecordSchema: SCHEMA },
+};
+const metadataOf = async ({ client, memoryId }: WithMemory) => {
+  const { memoryRecordSummaries } = await client.send(new data.ListMemoryRecordsCommand({ memoryId, namespace: '/facts/' }));
+  return memoryRecordSummaries?.map(({ metadata }) => metadata);
+};
+
+test('the metadata of a memoryRecordSchema: what the event brings as it is, and what the model finds', async () => {
+  const memory = await withMemory({ memoryStrategies: [SCHEMED] }, bound({ default: 'usual' }));
+  const event = { metadata: { team: { stringValue: 'red' }, floor: { stringValue: '4' }, other: { stringValue: 'x' } } };
+  await append(memory, 'I live in Lisbon.', event);
+  await vi.waitFor(async () => expect(await metadataOf(memory)).toHaveLength(1));
+  const found = { city: { stringValue: 'Lisbon' }, visits: { numberValue: 3 }, tags: { stringListValue: ['home'] } };
+  expect(await metadataOf(memory)).toEqual([{ ...found, team: { stringValue: 'red' }, floor: { numberValue: 4 } }]);
+  // which a search can ask for
+  const { memoryRecordSummaries } = await memory.client.send(
+    new data.RetrieveMemoryRecordsCommand({
+      ...{ memoryId: memory.memoryId, namespace: '/facts/' },
+      searchCriteria: {
+        searchQuery: 'Lisbon',
+        metadataFilters: [
+          { left: { metadataKey: 'visits' }, operator: 'GREATER_THAN', right: { metadataValue: { numberValue: 2 } } },
+          { left: { metadataKey: 'team' }, operator: 'EQUALS_TO', right: { metadataValue: { stringValue: 'red' } } },
+        ],
+      },
+    }),
+  );
+  expect(memoryRecordSummaries).toHaveLength(1);
+});
+
+test('a value against its validation is asked for again, and then fails the extraction; without a model nothing is inferred', async () => {
+  const oslo = {
+    metadataSchema: [
+      {
+        key: 'city',
+        extractionConfig: { llmExtractionConfig: { definition: 'Where', validation: { stringValidation: { allowedValues: ['Oslo'] } } } },
+      },
+    ],
+  };
+  const strict: MemoryStrategyInput = {
+    semanticMemoryStrategy: { name: 'facts', namespaceTemplates: ['/facts/{actorId}/'], memoryRecordSchema: oslo },
+  };
+  const wrong = await withMemory({ memoryStrategies: [strict] }, { ...bound({ default: 'usual' }), attempts: 3 });
+  await append(wrong, 'I live in Lisbon.');
+  await vi.waitFor(
+    async () => {
+      await wrong.server.clock.advance(10_000);
+      // an event that nothing is learned from wakes the extraction
+      await append(wrong, 'Nothing.', { extractionMode: 'SKIP' });
+      expect((await jobs(wrong))[0]?.failureReason ?? '').toContain('EXTRACTION_INVALID');
+    },
+    { timeout: 20_000 },
+  );
+  expect(await metadataOf(wrong)).toEqual([]);
+  const plain = await withMemory({ memoryStrategies: [SCHEMED] });
+  await append(plain, 'I live in Lisbon.', { metadata: { team: { stringValue: 'red' }, floor: { stringValue: 'fourth' } } });
+  await vi.waitFor(async () => expect(await metadataOf(plain)).toEqual([{ team: { stringValue: 'red' } }]));
+  expect((await explained(plain, '/facts/', 'x')).notes.join()).toContain('no metadata is inferred');
+});

@@ -32,6 +32,7 @@ export async function attempted(job: Job, o: Attempting, signal: AbortSignal): P
     session: row.session_id,
     event: row.id,
     at: row.at,
+    metadata: row.metadata === null ? {} : (JSON.parse(row.metadata) as Record<string, string>),
     lines: linesOf(JSON.parse(row.items) as EventItem[], job.items),
   };
   const { source, unlink } = CancelSource.follow(signal);

@@ -11,6 +11,8 @@ export interface PlannedChange {
   readonly text: string;
   /** The text that was there when the change was decided. */
   readonly was: string;
+  /** With what the record had before. Undefined: it stays. */
+  readonly metadata?: MemoryRecord['metadata'];
 }
 
 export interface Plan {
@@ -85,6 +87,9 @@ const newRecord = ({ text, metadata, namespace }: Known, { strategy, at }: Plann
   origin: originOf(strategy),
 });
 
+/** New values take the place of those before. */
+const told = (before: MemoryRecord, { metadata }: Found) => metadata && { metadata: { ...before.metadata, ...metadata } };
+
 /** The one record of the namespace, with the last text that was found for it. */
 async function replaced(found: readonly Known[], planning: Planning): Promise<Plan> {
   const last = found.at(-1);
@@ -93,7 +98,7 @@ async function replaced(found: readonly Known[], planning: Planning): Promise<Pl
   const known = (await planning.learning.known({ limit: 1 }))[0];
   if (!known) return { ...none, add: [newRecord(last, planning)] };
   const { id, text: was } = known;
-  return was === last.text ? { ...none, same: [id] } : { ...none, change: [{ id, text: last.text, was }] };
+  return was === last.text ? { ...none, same: [id] } : { ...none, change: [{ id, text: last.text, was, ...told(known, last) }] };
 }
 
 async function merged(found: readonly Known[], planning: Planning): Promise<Plan> {
@@ -117,8 +122,8 @@ async function merged(found: readonly Known[], planning: Planning): Promise<Plan
     const said = decision.get(one);
     if (!said || said.do === 'add') add.push(newRecord(one, planning));
     else if (said.do === 'update') {
-      const { text: was = '' } = one.similar.find(({ id }) => id === said.id) ?? {};
-      change.set(said.id, { id: said.id, text: said.text, was });
+      const before = one.similar.find(({ id }) => id === said.id) as MemoryRecord;
+      change.set(said.id, { id: said.id, text: said.text, was: before.text, ...told(before, one) });
     }
     // it is not said which record has it: the most similar one
     else if (one.similar[0]) same.add(one.similar[0].id);

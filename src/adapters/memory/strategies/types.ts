@@ -10,6 +10,8 @@ export interface Talk {
   readonly event: string;
   /** Epoch milliseconds. */
   readonly at: number;
+  /** Of the event. */
+  readonly metadata: Readonly<Record<string, string>>;
   readonly lines: readonly Line[];
 }
 

@@ -4,6 +4,7 @@ import type { Model } from '../../../../ports/model.ts';
 import { episodes, facts, type Strategy as Learned, preferences, summary } from '../../../memory/index.ts';
 import { type Bound, type Exported, loaded } from '../bindings.ts';
 import type { World } from '../call.ts';
+import { infers, type RecordSchema, withMetadata } from './record-metadata.ts';
 import { type Memory, type Override, type Strategy, strategiesOf } from './resources.ts';
 import { kindOf, reflectionTemplate } from './strategies.ts';
 
@@ -45,7 +46,18 @@ export function learning(world: World, bound: Bound): Learning {
     return model(DEFAULT_MODEL);
   }
 
+  const schemasOf = ({ memoryRecordSchema, configuration }: Strategy): Record<string, RecordSchema | undefined> => {
+    const { episodicReflectionConfiguration: own, customReflectionConfiguration: custom } = configuration?.reflection ?? {};
+    return { '': memoryRecordSchema, reflections: (own ?? custom?.episodicReflectionOverride)?.memoryRecordSchema };
+  };
+
   function learned(strategy: Strategy): Learned | undefined {
+    const made = madeFrom(strategy);
+    const schemas = schemasOf(strategy);
+    return made && Object.values(schemas).some(Boolean) ? withMetadata(made, schemas) : made;
+  }
+
+  function madeFrom(strategy: Strategy): Learned | undefined {
     const kind = kindOf(strategy);
     if (kind === 'SELF_MANAGED') return undefined;
     const own = modelFor(strategy);
@@ -77,7 +89,7 @@ export function learning(world: World, bound: Bound): Learning {
   }
 
   function notesOn(strategy: Strategy): string[] {
-    const { strategyId: id, memoryRecordSchema, configuration } = strategy;
+    const { strategyId: id, configuration } = strategy;
     const kind = kindOf(strategy);
     if (kind === 'SELF_MANAGED')
       return [`The strategy ${id} is self-managed: nothing is delivered to S3 and SNS here. BatchCreateMemoryRecords writes its records.`];
@@ -90,7 +102,8 @@ export function learning(world: World, bound: Bound): Learning {
           ? `The strategy ${id} has no model, and its extractions fail: bind one as "model:${DEFAULT_MODEL}".`
           : `The strategy ${id} has no model: it takes what users say, sentence by sentence. Bind one as "model:${DEFAULT_MODEL}".`,
       );
-    if (memoryRecordSchema) notes.push(`The strategy ${id} has a memoryRecordSchema: no metadata is extracted here.`);
+    if (!modelFor(strategy) && Object.values(schemasOf(strategy)).some(infers))
+      notes.push(`The strategy ${id} has a memoryRecordSchema and no model: no metadata is inferred.`);
     if (configuration?.reflection?.customReflectionConfiguration)
       notes.push(
         `The strategy ${id} overrides the prompt of reflections: they are made with the episodes here, by the prompt of the extraction.`,

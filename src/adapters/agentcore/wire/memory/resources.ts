@@ -2,6 +2,7 @@
 import { arnOf, type World } from '../call.ts';
 import { AwsError } from '../codec/error.ts';
 import { isHere } from '../operations/resource.ts';
+import type { RecordSchema } from './record-metadata.ts';
 
 export interface IndexedKey {
   key: string;
@@ -25,7 +26,7 @@ export interface Override {
 interface Reflected {
   namespaces?: readonly string[];
   namespaceTemplates?: readonly string[];
-  memoryRecordSchema?: object;
+  memoryRecordSchema?: RecordSchema;
 }
 
 /** As GetMemory answers it. Each union holds one override, by its name, such as `semanticExtractionOverride`. */
@@ -52,7 +53,7 @@ export interface Strategy {
   /** Of the namespace of its records. */
   template: string;
   configuration?: StrategyConfiguration;
-  memoryRecordSchema?: object;
+  memoryRecordSchema?: RecordSchema;
   createdAt: Date;
   updatedAt: Date;
   /** From when on it is `ACTIVE`. */

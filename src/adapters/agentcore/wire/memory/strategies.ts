@@ -2,6 +2,7 @@
 import type { World } from '../call.ts';
 import { invalidInput, refused } from '../codec/error.ts';
 import { isHere, suffix, TAKES } from '../operations/resource.ts';
+import type { RecordSchema } from './record-metadata.ts';
 import type { Memory, NamespaceKey, Override, Strategy, StrategyConfiguration, StrategyType } from './resources.ts';
 
 interface Templated {
@@ -13,8 +14,8 @@ interface Templated {
 interface Given extends Templated {
   name: string;
   description?: string;
-  memoryRecordSchema?: object;
-  reflectionConfiguration?: Templated & { memoryRecordSchema?: object };
+  memoryRecordSchema?: RecordSchema;
+  reflectionConfiguration?: Templated & { memoryRecordSchema?: RecordSchema };
   configuration?: CustomConfiguration;
 }
 
@@ -35,7 +36,7 @@ export interface StrategyChange extends Templated {
   memoryStrategyId: string;
   description?: string;
   configuration?: StrategyConfiguration;
-  memoryRecordSchema?: object;
+  memoryRecordSchema?: RecordSchema;
 }
 
 const TYPES = {

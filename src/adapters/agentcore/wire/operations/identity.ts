@@ -6,6 +6,7 @@ import { type AuthorizationServer, authorizationServer } from '../authorization/
 import type { Operations, World } from '../call.ts';
 import type { Encoded } from '../codec/error.ts';
 import { AUTHORIZE, consents } from '../identity/consents.ts';
+import { signedBy } from '../identity/issuers.ts';
 import { CALLBACK, callbackUrl, type Oauth2Provider, oauthClients, providerError } from '../identity/oauth2-provider.ts';
 import { OAUTH2, type ProviderArns } from '../identity/resources.ts';
 import { tokenStore } from '../identity/token-store.ts';
@@ -20,6 +21,11 @@ import { workloadTokenOperations } from './workload-tokens.ts';
 export interface IdentityOptions {
   /** The service in the ARNs of credential providers. Default `bedrock-agentcore`, without which they could not be tagged. */
   providerArns?: ProviderArns;
+  /**
+   * Whose JWTs are taken as those of users: discovery URLs, and `local` for the authorization server that is below `/authorization`. Their signatures are
+   * verified. Default: any JWT is taken by its claims, so that tests can make their own.
+   */
+  issuers?: readonly string[];
   /** Of the authorization server that is below `/authorization`. */
   authorization?: AuthorizationOptions;
 }
@@ -34,12 +40,16 @@ export interface IdentityService {
 /** @throws RondoError `CONFIG_INVALID` */
 export function identityService(
   world: World,
-  { providerArns = 'bedrock-agentcore', authorization = {} }: IdentityOptions,
+  { providerArns = 'bedrock-agentcore', authorization = {}, issuers }: IdentityOptions,
 ): IdentityService {
   const users = userTokens(world);
   const tokens = tokenStore(world);
   const clientOf = oauthClients(world);
   const asking = consents(world, { clientOf, tokens, users });
+  const authorizing = authorizationServer(world, authorization, () =>
+    world.state.list<Oauth2Provider>(OAUTH2).map((provider) => callbackUrl(world, provider)),
+  );
+  const signed = signedBy(world, issuers, () => authorizing.client().discoveryUrl);
   const redirect = (location: string): Encoded => ({
     status: 302,
     headers: { location, 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' },
@@ -48,7 +58,7 @@ export function identityService(
   return {
     operations: {
       ...workloadOperations(world),
-      ...workloadTokenOperations(world, users),
+      ...workloadTokenOperations(world, users, signed),
       ...apiKeyOperations(world, providerArns),
       ...oauth2ProviderOperations(world, providerArns, tokens),
       ...resourceTokenOperations(world, { clientOf, tokens, users, consents: asking }),
@@ -64,8 +74,6 @@ export function identityService(
       }
       return undefined;
     },
-    authorization: authorizationServer(world, authorization, () =>
-      world.state.list<Oauth2Provider>(OAUTH2).map((provider) => callbackUrl(world, provider)),
-    ),
+    authorization: authorizing,
   };
 }

@@ -1,6 +1,7 @@
 /** The tokens of workloads, without a user or for one. */
 import type { Operations, World } from '../call.ts';
 import { AwsError, because, invalidInput } from '../codec/error.ts';
+import type { Signed } from '../identity/issuers.ts';
 import { workloadOf } from '../identity/resources.ts';
 import type { UserTokens } from '../identity/user-tokens.ts';
 import { newWorkloadToken, type User } from '../identity/workload-token.ts';
@@ -9,7 +10,8 @@ interface Named {
   workloadName: string;
 }
 
-export function workloadTokenOperations(world: World, userTokens: UserTokens): Operations {
+/** @param signed checks who signed the JWT of a user. Without it any JWT is taken by its claims. */
+export function workloadTokenOperations(world: World, userTokens: UserTokens, signed: Signed | undefined): Operations {
   /** @throws AwsError */
   function tokenFor({ workloadName }: Named, user: User | undefined) {
     const workload = workloadOf(world, workloadName);
@@ -22,11 +24,12 @@ export function workloadTokenOperations(world: World, userTokens: UserTokens): O
   }
   return {
     GetWorkloadAccessToken: (input: Named) => tokenFor(input, undefined),
-    GetWorkloadAccessTokenForJWT(input: Named & { userToken: string }) {
+    async GetWorkloadAccessTokenForJWT(input: Named & { userToken: string }) {
       workloadOf(world, input.workloadName);
       const user = userTokens.read(input.userToken);
-      if ('wrong' in user)
-        throw because(invalidInput([{ name: 'userToken', message: 'Member must be a valid, unexpired JWT' }]), user.wrong);
+      const wrong = 'wrong' in user ? user.wrong : await signed?.(input.userToken);
+      if ('wrong' in user || wrong !== undefined)
+        throw because(invalidInput([{ name: 'userToken', message: 'Member must be a valid, unexpired JWT' }]), wrong as string);
       return tokenFor(input, user);
     },
     GetWorkloadAccessTokenForUserId: (input: Named & { userId: string }) => tokenFor(input, { kind: 'id', id: input.userId }),
