@@ -1,0 +1,85 @@
+/**
+ * Ranks things by the words of a query: BM25 over their texts, some of which count more. It is written here because a library (minisearch is a good
+ * one) would be one more package for each user to install, and would still need the splitting of names below.
+ */
+
+/** The usual constants: how fast a repeated word counts less, and how much a long text counts less. */
+const K = 1.2;
+const B = 0.75;
+/** How much a word counts that only begins with that of the query. */
+const BEGINNING = 0.5;
+/** More words of a query are not looked at. */
+const MOST_QUERY = 64;
+
+/** A text of something, and how much its words count. */
+export type Weighed = readonly [text: string, weight: number];
+
+export class Words<T> {
+  readonly #items: readonly T[];
+  /** More words of one text are not looked at. */
+  readonly #most: number;
+  /** By word: the weighted count in each item that has it, by its index. */
+  readonly #words = new Map<string, Map<number, number>>();
+  readonly #lengths: number[] = [];
+  #average = 1;
+
+  constructor(items: readonly T[], textsOf: (item: T) => readonly Weighed[], most: number) {
+    this.#items = items;
+    this.#most = most;
+    for (const [i, item] of items.entries()) for (const [text, weight] of textsOf(item)) this.#add(i, text, weight);
+    const sum = this.#lengths.reduce((a, b) => a + b, 0);
+    if (sum > 0) this.#average = sum / this.#lengths.length;
+  }
+
+  /** Those that have a word of the query, best first; equally good ones in the order of the list. */
+  best(query: string, limit: number): readonly T[] {
+    const scores = new Map<number, number>();
+    for (const word of new Set(wordsOf(query, MOST_QUERY)))
+      for (const [item, score] of this.#scoresOf(word)) scores.set(item, (scores.get(item) ?? 0) + score);
+    return [...scores]
+      .toSorted(([i, a], [j, b]) => b - a || i - j)
+      .slice(0, limit)
+      .map(([i]) => this.#items[i] as T);
+  }
+
+  /** Of each item for one word: the best of the word itself and of words that begin with it. */
+  #scoresOf(word: string): Map<number, number> {
+    const scores = new Map<number, number>();
+    for (const [other, counts] of this.#words) {
+      const alike = other === word ? 1 : word.length > 2 && other.startsWith(word) ? BEGINNING : 0;
+      if (alike === 0) continue;
+      const rarity = Math.log(1 + (this.#items.length - counts.size + 0.5) / (counts.size + 0.5));
+      for (const [item, count] of counts) {
+        const long = 1 - B + (B * (this.#lengths[item] as number)) / this.#average;
+        const score = (alike * rarity * count * (K + 1)) / (count + K * long);
+        scores.set(item, Math.max(scores.get(item) ?? 0, score));
+      }
+    }
+    return scores;
+  }
+
+  #add(item: number, text: string, weight: number): void {
+    for (const word of wordsOf(text, this.#most)) {
+      let counts = this.#words.get(word);
+      if (!counts) {
+        counts = new Map();
+        this.#words.set(word, counts);
+      }
+      counts.set(item, (counts.get(item) ?? 0) + weight);
+      this.#lengths[item] = (this.#lengths[item] ?? 0) + weight;
+    }
+    this.#lengths[item] ??= 0;
+  }
+}
+
+/** In lower case and the singular; `createPullRequest` and `create_pull_request` are three words each. */
+function wordsOf(text: string, most: number): string[] {
+  const split = text.slice(0, most * 16).replace(/(\p{Ll}|\p{N})(\p{Lu})/gu, '$1 $2');
+  const words = split.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  return words.slice(0, most).map(singular);
+}
+
+function singular(word: string): string {
+  if (word.length > 4 && word.endsWith('ies')) return `${word.slice(0, -3)}y`;
+  return word.length > 3 && word.endsWith('s') && !word.endsWith('ss') ? word.slice(0, -1) : word;
+}
