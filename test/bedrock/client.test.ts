@@ -94,7 +94,17 @@ describe('without the SDK', () => {
     // the sources alone, out of reach of any node_modules
     folder = mkdtempSync(join(tmpdir(), 'rondo-bedrock-'));
     const src = join(import.meta.dirname, '../../src');
-    for (const part of ['errors.ts', 'node.ts', 'schema.ts', 'ports', 'reliability', 'adapters/bedrock'])
+    for (const part of [
+      'errors.ts',
+      'json.ts',
+      'node.ts',
+      'options.ts',
+      'schema.ts',
+      'hitl/texts.ts',
+      'ports',
+      'reliability',
+      'adapters/bedrock',
+    ])
       cpSync(join(src, part), join(folder, part), { recursive: true });
   });
   afterAll(() => rmSync(folder, { recursive: true }));

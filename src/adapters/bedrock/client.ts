@@ -5,7 +5,7 @@ import type { BedrockOptions } from './options.ts';
 type Sdk = typeof import('@aws-sdk/client-bedrock-runtime');
 
 let loading: Promise<Sdk> | undefined;
-/** Keyed by region and endpoint. A client holds credentials and connections; its first call resolves both. */
+/** Keyed by region, endpoint and attempts. A client holds credentials and connections; its first call resolves both. */
 const shared = new Map<string, BedrockRuntimeClient>();
 
 // AWS allows an inference of up to an hour, but the SDK drops a connection that is silent for five minutes. Shorter limits come from the
@@ -13,7 +13,7 @@ const shared = new Map<string, BedrockRuntimeClient>();
 const SILENCE = 3_600_000;
 
 /**
- * Loads the SDK at the first use of a model.
+ * Loads the SDK at the first use of a model or a guardrail.
  * @throws RondoError `CONFIG_INVALID` if it is not installed.
  */
 export function loadSdk(): Promise<Sdk> {
@@ -27,14 +27,14 @@ export function loadSdk(): Promise<Sdk> {
   return loading;
 }
 
-export function clientFor(sdk: Sdk, o: BedrockOptions): BedrockRuntimeClient {
+/** @param attempts for a model one, because the envelope around its call retries: a second retry layer would multiply attempts and hide them. */
+export function clientFor(sdk: Sdk, o: BedrockOptions, attempts = 1): BedrockRuntimeClient {
   if (o.client) return o.client;
-  const key = JSON.stringify([o.region, o.endpoint]);
+  const key = JSON.stringify([o.region, o.endpoint, attempts]);
   let client = shared.get(key);
   if (!client) {
     client = new sdk.BedrockRuntimeClient({
-      // the envelope around a model call retries; a second retry layer would multiply attempts and hide them
-      maxAttempts: 1,
+      maxAttempts: attempts,
       retryMode: 'standard',
       requestHandler: { disableConcurrentStreams: true, sessionTimeout: SILENCE },
       ...(o.region !== undefined && { region: o.region }),

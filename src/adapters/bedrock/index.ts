@@ -8,6 +8,7 @@ import { type Prepared, prepare } from './request.ts';
 import { answerOf, responseOf } from './response.ts';
 import { collect } from './stream.ts';
 
+export { type BedrockGuardrailOptions, type BilledPolicy, bedrockGuardrail } from './guardrail.ts';
 export type { BedrockOptions, CacheOptions } from './options.ts';
 
 /**

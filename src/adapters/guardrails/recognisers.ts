@@ -111,7 +111,7 @@ const BORN = /(?<!\p{L})(?:born|birth(?:day|date)?|dob|d\.o\.b|geb|geboren|gebur
 const DATE =
   /(?<!\d)(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/. ]{1,2}(?:\d{1,2}|[A-Za-z]{3,9})[-/., ]{1,2}(?:\d{4}|\d{2})|[A-Za-z]{3,9} \d{1,2},? \d{4})(?!\d)/;
 
-/** A date close behind a word for birth: any other date is no one's. */
+/** A date close behind a word for birth: other dates are not about a person. */
 function birthDates(text: string): Match[] {
   return [...text.matchAll(BORN)].flatMap(({ 0: word, index }) => {
     const from = index + word.length;

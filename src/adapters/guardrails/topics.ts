@@ -144,6 +144,6 @@ function cosine(a: Vector, b: Vector): number {
     right += y * y;
   }
   const score = product / Math.sqrt(left * right);
-  if (Number.isNaN(score)) throw new Error('embed gave a vector that is no direction');
+  if (Number.isNaN(score)) throw new Error('embed gave a vector without a direction');
   return score;
 }
