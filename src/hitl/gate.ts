@@ -47,6 +47,8 @@ export interface Gated {
     readonly units?: readonly string[];
   } & Keyed['options'];
   readonly ask?: (input: Json) => Question;
+  /** Policies that are asked in addition to the engine's, each about the tool by this name. */
+  readonly doors?: readonly { readonly policy: Policy; readonly tool: string }[];
   /** Why the tool is held back and must not be called. */
   readonly held?: string;
 }
@@ -143,7 +145,7 @@ function permit<T extends Gated>(tool: T, call: Asked, written: Json, args: Agai
   if (!valid.ok) return refuse('CONTEXT_INVALID', `The run was started without what this tool needs: ${valid.problem}.`);
   const checked: Checked<T> = { tool, call, written, args, context: valid.value };
   const { amount, key } = tool.options;
-  if (!o.policy && !amount && !key) return approve(checked, o);
+  if (!o.policy && !amount && !key && !tool.doors) return approve(checked, o);
   return declaring(checked, o);
 }
 
@@ -163,11 +165,24 @@ async function declaring<T extends Gated>(checked: Checked<T>, o: GateOptions<T>
     amount,
     ...(intent && { intent: intent.name, key: intent.key }),
   };
-  const { denied, asks } = o.policy ? await permission(o.policy, o, about) : {};
+  const { denied, asks } = await permitted(tool, about, o);
   if (denied !== undefined) return refuse('NOT_PERMITTED', denied);
   const known = intent && (await o.lookUp(tool, call, intent, args.shown));
   if (known && known.go !== 'claim') return known;
   return approve({ ...checked, asks, declared: { amount, intent: known?.intent, doubt: known?.doubt } }, o);
+}
+
+/** What the policy says, and those of the gateways that the tool came through. */
+async function permitted(tool: Gated, about: Parameters<typeof permission>[2], o: GateOptions): ReturnType<typeof permission> {
+  const first = o.policy ? await permission(o.policy, o, about) : { asks: [] };
+  if (!tool.doors || first.denied !== undefined) return first;
+  const asks = [...first.asks];
+  for (const { policy, tool: name } of tool.doors) {
+    const ruled = await permission(policy, o, { ...about, tool: name });
+    if (ruled.denied !== undefined) return ruled;
+    asks.push(...ruled.asks);
+  }
+  return { asks };
 }
 
 /** The amounts that the tool declares for the call, by unit; a string says why there are none. */

@@ -67,6 +67,9 @@ class CallContext {
   get by() {
     return this.#scope.run.started.by;
   }
+  get path() {
+    return this.#scope.frame.path;
+  }
   get context() {
     return this.#ready.context;
   }

@@ -6,6 +6,7 @@ import { declaredSchema, schemaOf } from '../json-schema.ts';
 import { checkOptions } from '../options.ts';
 import type { Kept } from '../ports/kept.ts';
 import type { ToolSpec } from '../ports/model.ts';
+import type { Policy } from '../ports/policy.ts';
 import type { OutputOf, Question, Tool, ToolOptions } from '../ports/tool.ts';
 import type { JsonSchema, Out, Schema, SchemaLike } from '../schema.ts';
 import { checkCost } from './charge.ts';
@@ -142,17 +143,25 @@ const hashOf = (spec: ToolSpec) => sha256(JSON.stringify(spec)).slice(0, 16);
 
 /**
  * The same tool under another name, for a source that is made of sources.
- * @param o.intent the intent of its keys, unless it declares one.
+ * @param o.full its full name: the intent of its keys, unless it declares one, and its name for the door.
  * @param o.changed options in place of its own.
+ * @param o.door a policy that is asked about its calls, in addition to those that are.
  */
 export function renamedTool(
   { spec: { description, input }, ...made }: ToolDefinition,
   name: string,
-  { intent, changed }: { intent: string; changed?: Partial<ToolDefinition['options']> },
+  { full, changed, door }: { full: string; changed?: Partial<ToolDefinition['options']>; door?: Policy | undefined },
 ): ToolDefinition {
   const spec: ToolSpec = { name, description, input };
   const own = made.options.key && made.options.intent === undefined;
-  return { ...made, name, options: { ...made.options, ...changed, name, ...(own && { intent }) }, spec, hash: hashOf(spec) };
+  return {
+    ...made,
+    name,
+    options: { ...made.options, ...changed, name, ...(own && { intent: full }) },
+    spec,
+    hash: hashOf(spec),
+    ...(door && { doors: [{ policy: door, tool: full }, ...(made.doors ?? [])] }),
+  };
 }
 
 const CACHE = { ttl: 'ttl: 60_000', shared: 'shared: true' };

@@ -72,6 +72,8 @@ export interface ToolDefinition extends Tool {
   readonly waits?: Waits;
   /** Why a tool that a source offers must not be called for now. */
   readonly held?: string;
+  /** Policies of the gateways that it came through, the outermost first, each with the tool's name there. Asked in addition to the engine's. */
+  readonly doors?: readonly { readonly policy: Policy; readonly tool: string }[];
   /** The tool is not offered to the model. */
   readonly hidden?: true;
   /** Set for the two tools by which a model reaches what its sources find: see finding.ts. */

@@ -68,6 +68,8 @@ export interface ToolContext<C = unknown, K extends string = never> {
   readonly step: number;
   readonly session: string | undefined;
   readonly by: Principal | undefined;
+  /** The agents from the run's top agent down to the one that calls. */
+  readonly path: readonly string[];
   readonly context: C;
   readonly credentials: { readonly [P in K]: string };
   /** Set if `execute` threw `NeedsPerson` before: the state that it left, and the answer to its question. */

@@ -179,6 +179,10 @@ const FAULTS: ReadonlyMap<string, Fault> = new Map([
   ['STREAM_BROKEN', 'service'],
   ['CONTEXT_TOO_LONG', 'caller'],
   ['CANCELLED', 'none'],
+  // of a gateway's door: its target was not asked, or not at fault
+  ['GATEWAY_RATE_LIMITED', 'none'],
+  ['INTERCEPTOR_FAILED', 'none'],
+  ['INTERCEPTOR_REFUSED', 'none'],
 ]);
 /** The fault of a code in these tables; undefined for any other code. */
 export const faultOf = (code: string): Fault | undefined => FAULTS.get(code);

@@ -21,6 +21,7 @@ const context = (over: Partial<ToolContext> = {}): ToolContext => ({
   step: 1,
   session: undefined,
   by: undefined,
+  path: ['test'],
   context: {},
   credentials: {},
   progress: () => {},

@@ -4,10 +4,14 @@ import { delegated } from '../../loop/sub-agent.ts';
 import { definition, isTool } from '../../loop/tool.ts';
 import type { ToolDefinition } from '../../loop/types.ts';
 import type { OpenedSource, SourceCaller, Tool, ToolSource } from '../../ports/tool.ts';
+import type { Door } from './door.ts';
+import { Interception } from './interception.ts';
 import { type GatewayTool, Offered } from './offered.ts';
+import { offersOf } from './offers.ts';
 import { OpenedTargets } from './opened.ts';
 import { Opening } from './opening.ts';
 import { checkGateway, type GatewayOptions, type TargetTools } from './options.ts';
+import { RateLimits } from './rate-limits.ts';
 import { ToolSearch } from './search.ts';
 import { Target } from './target.ts';
 
@@ -40,10 +44,15 @@ export interface OpenedGateway extends OpenedSource {
  */
 export function gateway(options: GatewayOptions): Gateway {
   const where = checkGateway(options);
-  const { name, reliability = {}, openTimeout = 10_000 } = options;
+  const { name, reliability = {}, openTimeout = 10_000, policy } = options;
+  const door: Door = {
+    policy,
+    interception: options.interceptors && new Interception(options.interceptors),
+    limits: options.rateLimits && new RateLimits(options.rateLimits, options.now),
+  };
   const targets = Object.entries(options.targets).map(([target, given]) => {
     const { source, agents } = sourceOf(target, given, where);
-    const offered = new Offered(target, reliability[target]);
+    const offered = new Offered(target, reliability[target], door);
     return { source, offered, agents: agents.map((one) => offered.of(one)), shared: source.perCaller ? undefined : new Opening(source) };
   });
   const agents = targets.flatMap((target) => target.agents);
@@ -54,7 +63,7 @@ export function gateway(options: GatewayOptions): Gateway {
     name,
     targets: Object.keys(options.targets),
     agents: agents.map(({ tool }) => tool),
-    ...(targets.some(({ source }) => source.perCaller) && { perCaller: true }),
+    ...((policy?.offers || targets.some(({ source }) => source.perCaller)) && { perCaller: true }),
     ...(handed.length > 0 && {
       secrets: {
         *[Symbol.iterator]() {
@@ -67,6 +76,7 @@ export function gateway(options: GatewayOptions): Gateway {
         where,
         agents,
         search,
+        offers: policy?.offers && ((tools) => offersOf(policy, caller.by, tools, where)),
         open: (onChanged) =>
           targets.map(({ source, offered, shared = new Opening(source, caller) }) => ({
             offered,

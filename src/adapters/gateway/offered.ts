@@ -2,6 +2,7 @@ import { definition, isTool, renamedTool } from '../../loop/tool.ts';
 import type { Reliability, ToolDefinition } from '../../loop/types.ts';
 import type { Tool } from '../../ports/tool.ts';
 import { bounded } from '../../reliability/classify.ts';
+import { behindDoor, type Door } from './door.ts';
 import { fullName, shortName } from './names.ts';
 
 /** A tool as a gateway offers it. */
@@ -22,25 +23,38 @@ const AWS_SEARCH = /(^|___)x_amz_bedrock_agentcore_search$/;
 export class Offered {
   readonly target: string;
   readonly #reliability: Reliability;
+  readonly #door: Door;
   readonly #made = new WeakMap<ToolDefinition, GatewayTool>();
+  readonly #byTool = new WeakMap<Tool, GatewayTool>();
 
-  constructor(target: string, reliability: Reliability = {}) {
+  constructor(target: string, reliability: Reliability = {}, door: Door = {}) {
+    this.#door = door;
     this.target = target;
     this.#reliability = reliability;
+  }
+
+  /** What is known of a tool that it made. */
+  made(tool: Tool): GatewayTool | undefined {
+    return this.#byTool.get(tool);
   }
 
   of(tool: ToolDefinition): GatewayTool {
     let made = this.#made.get(tool);
     if (!made) {
       const full = fullName(this.target, tool.name);
-      const changed = { ...this.#reliability, ...within(this.#reliability, tool) };
+      const changed = {
+        ...this.#reliability,
+        ...within(this.#reliability, tool),
+        execute: behindDoor(this.#door, { target: this.target, name: tool.name, fullName: full, tool }),
+      };
       made = {
-        tool: renamedTool(tool, shortName(full), { intent: full, changed: { ...tool.options, ...changed } }),
+        tool: renamedTool(tool, shortName(full), { full, changed, door: this.#door.policy }),
         target: this.target,
         name: tool.name,
         fullName: full,
       };
       this.#made.set(tool, made);
+      this.#byTool.set(made.tool, made);
     }
     return made;
   }

@@ -9,6 +9,12 @@ import type { Offer, Target } from './target.ts';
 /** Tools that are looked at to find one by what a shortened name still has of its name. */
 const MOST_ALIKE = 100;
 
+/** Found tools that a policy is asked about at once. */
+const ASKED = 50;
+
+/** The tools among these that the caller may be shown. */
+type Offers = (tools: readonly GatewayTool[]) => Promise<readonly GatewayTool[]>;
+
 /** How the gateway itself searches, once it has more tools than `above`. */
 interface Search {
   above: number;
@@ -21,6 +27,8 @@ export class OpenedTargets implements OpenedSource {
   readonly #agents: readonly GatewayTool[];
   readonly #targets: readonly { offered: Offered; target: Target }[];
   readonly #search: Search | undefined;
+  readonly #offers: Offers;
+  readonly #hides: boolean;
   /** Decided once: a choice that changed with the number of tools would change every request. */
   #searches = false;
   #listener: (() => void) | undefined;
@@ -31,22 +39,29 @@ export class OpenedTargets implements OpenedSource {
     where: string;
     agents: readonly GatewayTool[];
     search?: Search | undefined;
+    offers?: Offers | undefined;
     open: (onChanged: () => void) => readonly { offered: Offered; target: Target }[];
   }) {
     this.#where = o.where;
     this.#agents = o.agents;
     this.#search = o.search;
+    this.#hides = o.offers !== undefined;
+    this.#offers = o.offers ?? (async (tools) => tools);
     this.#targets = o.open(() => this.#listener?.());
   }
 
   async list(): Promise<readonly Tool[]> {
-    const { offered } = await this.#catalogue();
-    this.#searches ||= this.#search !== undefined && offered.length > this.#search.above;
-    return this.#searches ? [] : offered;
+    const { tools } = await this.#catalogue();
+    this.#searches ||= this.#search !== undefined && tools.length > this.#search.above;
+    return this.#searches ? [] : (await this.#offers(tools)).map(({ tool }) => tool);
   }
 
   async all(): Promise<readonly GatewayTool[]> {
-    return [...this.#agents, ...(await this.#catalogue()).tools];
+    return this.#offers([...this.#agents, ...(await this.#catalogue()).tools]);
+  }
+
+  async listAll(): Promise<readonly Tool[]> {
+    return (await this.#offers((await this.#catalogue()).tools)).map(({ tool }) => tool);
   }
 
   left(): Catalogue['left'] {
@@ -94,8 +109,10 @@ export class OpenedTargets implements OpenedSource {
   /** The first result of every search, then the second of every search, and so on. */
   async #found(query: string, { limit, signal }: { limit: number; signal: AbortSignal }): Promise<readonly Tool[]> {
     const { searchable, offered: listed } = await this.#catalogue();
+    // of both lists, more than are asked for: some may not be shown
+    const most = this.#hides ? Number.POSITIVE_INFINITY : limit;
     const answers = await Promise.allSettled([
-      ...(this.#searches && this.#search ? [this.#search.ranks.best(listed, query, limit)] : []),
+      ...(this.#searches && this.#search ? [this.#search.ranks.best(listed, query, most)] : []),
       ...searchable.map(async ({ offered, opened }) =>
         offered.all((await opened.search?.(query, { limit, signal })) ?? [], []).map(({ tool }) => tool),
       ),
@@ -105,7 +122,26 @@ export class OpenedTargets implements OpenedSource {
     if (failed && lists.length === 0) throw failed.reason;
     const longest = Math.max(0, ...lists.map((list) => list.length));
     const mixed = Array.from({ length: longest }, (_, rank) => lists.flatMap((list) => list[rank] ?? [])).flat();
-    return [...new Set(mixed)].slice(0, limit);
+    return this.#shown([...new Set(mixed)], limit);
+  }
+
+  /** The first of these that the caller may be shown. */
+  async #shown(tools: readonly Tool[], limit: number): Promise<readonly Tool[]> {
+    if (!this.#hides) return tools.slice(0, limit);
+    const shown: Tool[] = [];
+    for (let i = 0; i < tools.length && shown.length < limit; i += ASKED) {
+      const some = tools.slice(i, i + ASKED).flatMap((tool) => this.#madeOf(tool) ?? []);
+      shown.push(...(await this.#offers(some)).map(({ tool }) => tool));
+    }
+    return shown.slice(0, limit);
+  }
+
+  #madeOf(tool: Tool): GatewayTool | undefined {
+    for (const { offered } of this.#targets) {
+      const made = offered.made(tool);
+      if (made) return made;
+    }
+    return undefined;
   }
 
   async #catalogue(): Promise<Catalogue> {

@@ -3,10 +3,13 @@ import { isAgent } from '../../loop/definition.ts';
 import { isTool } from '../../loop/tool.ts';
 import type { Agent, Reliability } from '../../loop/types.ts';
 import { checkOptions, hint } from '../../options.ts';
+import type { Policy } from '../../ports/policy.ts';
 import type { Tool, ToolSource } from '../../ports/tool.ts';
 import { resolvePolicy } from '../../reliability/policy.ts';
 import { checkedEmbedder, type Embedder } from '../ranking/embedder.ts';
+import { checkInterceptors, type Interceptors } from './interception.ts';
 import { checkTargetName } from './names.ts';
+import { checkRateLimits, type RateLimit } from './rate-limits.ts';
 
 /** What a gateway makes reachable under one name: tools and agents of your own, or a source of tools. */
 export type TargetTools = readonly (Tool | Agent)[] | ToolSource;
@@ -28,6 +31,17 @@ export interface GatewayOptions {
    */
   search?: boolean | { readonly above?: number; readonly embed?: Embedder };
   /**
+   * Asked at the gateway's door about each call, in addition to the engine's policy, with the tool's full name. With `offers`, only tools are listed and
+   * found that it may permit the caller; then the gateway is opened for each caller.
+   */
+  policy?: Pick<Policy, 'decide' | 'offers'>;
+  /** Functions between a call and its target, with the events of an AgentCore gateway. */
+  interceptors?: Interceptors;
+  /** A call over a limit fails with `GATEWAY_RATE_LIMITED` and `retryAfter`, and does not run. */
+  rateLimits?: readonly RateLimit[];
+  /** The clock of the rate limits, epoch milliseconds. Default `Date.now`. */
+  now?: () => number;
+  /**
    * Milliseconds that a run waits for a target that opens or lists its tools. A target that takes longer is left out until it has answered.
    * Default 10,000.
    */
@@ -39,6 +53,10 @@ const GATEWAY = {
   targets: 'targets: { mail: [send] }',
   reliability: 'reliability: { mail: { timeout: 10_000 } }',
   search: 'search: { above: 40 }',
+  policy: 'policy: { decide: ({ tool }) => ({ allow: true }) }',
+  interceptors: 'interceptors: { request: (event) => answer }',
+  rateLimits: "rateLimits: [{ dimensionKeys: ['user'], entries: [{ requests: [{ rate: 10, period: 'minute' }] }] }]",
+  now: 'now: () => Date.now()',
   openTimeout: 'openTimeout: 10_000',
 } satisfies Record<keyof GatewayOptions, string>;
 
@@ -73,6 +91,11 @@ export function checkGateway(o: GatewayOptions): string {
     if (above !== undefined && !(above >= 0)) throw invalid(`${where}: search.above is ${above}; it is a number of tools, 0 or more.`);
     if (embed !== undefined) checkedEmbedder(embed, `${where}: search`);
   }
+  if (o.policy !== undefined && typeof o.policy?.decide !== 'function')
+    throw invalid(`${where}: the policy has no decide(): ${GATEWAY.policy}.`);
+  if (o.interceptors !== undefined) checkInterceptors(o.interceptors, `${where}: interceptors`);
+  if (o.rateLimits !== undefined) checkRateLimits(o.rateLimits, `${where}: rateLimits`);
+  if (o.now !== undefined && typeof o.now !== 'function') throw invalid(`${where}: now is a function: ${GATEWAY.now}.`);
   if (openTimeout !== undefined && !(typeof openTimeout === 'number' && openTimeout > 0))
     throw invalid(`${where}: openTimeout is ${openTimeout}; it is milliseconds, a number above 0.`);
   return where;
