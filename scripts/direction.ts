@@ -43,7 +43,7 @@ const ADAPTERS_ONLY = ['node:sqlite'];
 const SDK: Record<string, readonly string[]> = {
   aws: ['@aws-sdk/client-sts'],
   bedrock: ['@aws-sdk/client-bedrock-runtime'],
-  mcp: ['@modelcontextprotocol/sdk', '@modelcontextprotocol/client'],
+  mcp: ['@modelcontextprotocol/sdk', '@modelcontextprotocol/client', '@modelcontextprotocol/server'],
   langgraph: ['@langchain/langgraph', '@langchain/core'],
   langchain: ['@langchain/core'],
   strands: ['@strands-agents/sdk'],

@@ -14,9 +14,9 @@ export type { McpAuth } from './auth/access.ts';
 export { type AssertionGrantOptions, assertionGrant, type ClientGrantOptions, clientGrant } from './auth/application.ts';
 export type { ClientOptions } from './auth/client.ts';
 export { type UserGrant, type UserGrantOptions, userGrant } from './auth/user.ts';
-export { type GatewayHandlerOptions, gatewayHandler } from './gateway-handler.ts';
-export { type McpHandlerOptions, mcpHandler } from './handler.ts';
 export type { McpOptions, ToolChange } from './options.ts';
+export { type GatewayHandlerOptions, gatewayHandler } from './server/gateway-handler.ts';
+export { type McpHandlerOptions, mcpHandler } from './server/handler.ts';
 
 /** The tools of an MCP server. */
 export interface McpSource extends ToolSource {

@@ -18,6 +18,9 @@ export const loadTypes = () => load(() => import('@modelcontextprotocol/sdk/type
 /** The OAuth client of the SDK's second version: it checks issuers, and binds clients and tokens to them. */
 export const loadAuth = () => load(() => import('@modelcontextprotocol/client'), 'auth of mcpTools()', '@modelcontextprotocol/client');
 
+/** The server of the SDK's second version, which speaks 2026-07-28. */
+export const loadModernServer = () => load(() => import('@modelcontextprotocol/server'), 'mcpHandler()', '@modelcontextprotocol/server');
+
 async function load<T>(from: () => Promise<T>, what = 'mcpTools()', name = '@modelcontextprotocol/sdk'): Promise<T> {
   try {
     return await from();

@@ -91,7 +91,7 @@ export const PROTOCOLS = {
   mcp: {
     port: 8000,
     async mount({ app, o }) {
-      const { mcpHandler } = await import('../../mcp/handler.ts');
+      const { mcpHandler } = await import('../../mcp/server/handler.ts');
       // a platform that authenticates callers says who they are
       const decide = ({ id }: Principal) => typeof o.auth === 'function' || id !== 'anonymous';
       const handler = mcpHandler(o.engine, o.agent, { ...shared(o), ...limitsOf(o), path: '/mcp', decide });

@@ -1,4 +1,4 @@
-import { json } from '../../server/answer.ts';
+import { json } from '../../../server/answer.ts';
 
 /** The answer of an HTTP request that is refused as one of JSON-RPC. */
 export function rpcAnswer(status: number, body: unknown, code: number, message: string): Response {

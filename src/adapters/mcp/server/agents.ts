@@ -1,11 +1,11 @@
 /** Agents as the tools of an MCP server: what is offered, and what a call answers. */
 import type { CallToolResult, Tool } from '@modelcontextprotocol/sdk/types.js';
-import type { RunEvent } from '../../engine/events.ts';
-import type { RunResult } from '../../engine/results.ts';
-import { copyJson, type Json, type JsonObject } from '../../json.ts';
-import { agentDefinition } from '../../loop/definition.ts';
-import type { Agent } from '../../loop/types.ts';
-import type { Problem } from '../../server/errors.ts';
+import type { RunEvent } from '../../../engine/events.ts';
+import type { RunResult } from '../../../engine/results.ts';
+import { copyJson, type Json, type JsonObject } from '../../../json.ts';
+import { agentDefinition } from '../../../loop/definition.ts';
+import type { Agent } from '../../../loop/types.ts';
+import type { Problem } from '../../../server/errors.ts';
 import { pausedText } from './decide.ts';
 
 const text = (description: string) => ({ type: 'string', description });

@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import type { Engine } from '../../engine/engine.ts';
-import { invalid, RondoError } from '../../errors.ts';
-import { sha256 } from '../../journal/canonical.ts';
-import type { Json, JsonObject } from '../../json.ts';
-import type { Agent } from '../../loop/types.ts';
-import { agentsOf } from '../../server/handle.ts';
-import type { Handler } from '../../server/listen.ts';
-import { report } from '../../server/report.ts';
-import { type TakenTurn, takeTurn } from '../../server/turns.ts';
+import type { Engine } from '../../../engine/engine.ts';
+import { invalid, RondoError } from '../../../errors.ts';
+import { sha256 } from '../../../journal/canonical.ts';
+import type { Json, JsonObject } from '../../../json.ts';
+import type { Agent } from '../../../loop/types.ts';
+import { agentsOf } from '../../../server/handle.ts';
+import type { Handler } from '../../../server/listen.ts';
+import { report } from '../../../server/report.ts';
+import { type TakenTurn, takeTurn } from '../../../server/turns.ts';
 import { askedOf, progressOf, resultOf, toolOf } from './agents.ts';
-import { type Begun, type Carrying, carryOut, isDecided } from './carry-out.ts';
+import { approvalsOf, type Begun, type Carrying, carryOut, isDecided } from './carry-out.ts';
 import { DECIDE, decideTool, decisionsOf } from './decide.ts';
 import type { Caller, CallParams, Exchange, Offering } from './offering.ts';
 import { type McpServeOptions, requestIdOf, serveMcp } from './serve.ts';
@@ -43,6 +43,7 @@ export function mcpHandler<C>(engine: Engine, agents: Agent | readonly Agent[], 
       tools: [...[...byName.values()].map(toolOf), ...(mayDecide ? [decideTool('session', names)] : [])],
     }),
     call: (caller, params, exchange) => carryOut(serving, caller, exchange, () => begin(serving, caller, params, exchange)),
+    approvalsOf: (...asked) => approvalsOf(engine, ...asked),
     isDecided: (...asked) => isDecided(engine, ...asked),
     onChanged: () => () => undefined,
   };

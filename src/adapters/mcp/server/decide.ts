@@ -1,8 +1,8 @@
 /** The tool that answers approvals: for a client that cannot be asked itself. */
 import type { Tool } from '@modelcontextprotocol/sdk/types.js';
-import { RondoError } from '../../errors.ts';
-import type { Approval } from '../../hitl/approvals.ts';
-import type { Decision } from '../../ports/tool.ts';
+import { RondoError } from '../../../errors.ts';
+import type { Approval } from '../../../hitl/approvals.ts';
+import type { Decision } from '../../../ports/tool.ts';
 
 export const DECIDE = 'decide';
 

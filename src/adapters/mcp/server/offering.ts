@@ -1,12 +1,12 @@
 /** What an MCP server offers to a caller, whatever revision of the protocol the caller speaks. */
 import type { CallToolRequest, CallToolResult, Tool } from '@modelcontextprotocol/sdk/types.js';
-import type { RunEvent } from '../../engine/events.ts';
-import type { RunResult } from '../../engine/results.ts';
-import type { Approval } from '../../hitl/approvals.ts';
-import type { Assertion } from '../../ports/identity.ts';
-import type { Principal } from '../../ports/principal.ts';
-import type { Decision } from '../../ports/tool.ts';
-import type { TakenTurn } from '../../server/turns.ts';
+import type { RunEvent } from '../../../engine/events.ts';
+import type { RunResult } from '../../../engine/results.ts';
+import type { Approval } from '../../../hitl/approvals.ts';
+import type { Assertion } from '../../../ports/identity.ts';
+import type { Principal } from '../../../ports/principal.ts';
+import type { Decision } from '../../../ports/tool.ts';
+import type { TakenTurn } from '../../../server/turns.ts';
 
 export interface Caller {
   readonly by: Principal;
@@ -35,7 +35,12 @@ export interface Exchange {
   /** Present if the client's person can be asked. @returns what was decided; an empty list if nothing was. */
   readonly ask?: (runId: string, approvals: readonly Approval[]) => Promise<readonly Decision[]>;
   /** Set if the call was sent again with answers to what its run asks. */
-  readonly again?: { readonly runId: string; readonly decisions: readonly Decision[] };
+  readonly again?: {
+    readonly runId: string;
+    readonly decisions: readonly Decision[];
+    /** The person decided nothing, and is not asked again. */
+    readonly open?: boolean;
+  };
 }
 
 export interface ToolPage {
@@ -49,6 +54,8 @@ export interface Offering {
   list(caller: Caller, cursor: string | undefined): Promise<ToolPage>;
   /** Never throws anything but an {@link RpcError}, and what `exchange.ask` throws. */
   call(caller: Caller, params: CallParams, exchange: Exchange): Promise<CallToolResult>;
+  /** What a run of this caller asks; undefined if it is not this caller's. */
+  approvalsOf(caller: Caller, runId: string): Promise<readonly Approval[] | undefined>;
   /** Waits until an approval of a run is decided, elsewhere. @returns false if it was not within `ms` milliseconds, or the signal was aborted. */
   isDecided(caller: Caller, runId: string, approval: string, ms: number, signal: AbortSignal): Promise<boolean>;
   /** Calls `listener` when it may offer other tools. @returns a function that removes it. */

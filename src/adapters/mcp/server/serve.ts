@@ -1,12 +1,13 @@
 /** An offering as an MCP server, over streamable HTTP: which requests there are, who sends them, and which revision of the protocol they are of. */
-import type { Limits } from '../../journal/entries.ts';
-import type { Assertion } from '../../ports/identity.ts';
-import type { Principal } from '../../ports/principal.ts';
-import { type AuthOption, bearerToken } from '../../server/auth.ts';
-import { type BodyLimits, readJson } from '../../server/body.ts';
-import { HttpError } from '../../server/errors.ts';
-import { authenticated, isAt, pathOf } from '../../server/handle.ts';
-import type { Handler } from '../../server/listen.ts';
+import type { Limits } from '../../../journal/entries.ts';
+import type { Assertion } from '../../../ports/identity.ts';
+import type { Principal } from '../../../ports/principal.ts';
+import { type AuthOption, bearerToken } from '../../../server/auth.ts';
+import { type BodyLimits, readJson } from '../../../server/body.ts';
+import { HttpError } from '../../../server/errors.ts';
+import { authenticated, isAt, pathOf } from '../../../server/handle.ts';
+import type { Handler } from '../../../server/listen.ts';
+import { mayBeModern, modernServer } from './modern.ts';
 import type { Caller, Offering } from './offering.ts';
 import { answerOnce } from './once.ts';
 import { checkOrigin } from './origin.ts';
@@ -64,6 +65,7 @@ export function serveMcp(
   const served: Served = { offering, info, instructions, tell };
   const options = sessionOptions(o.sessions, where);
   const sessions = options && new McpSessions(served, options);
+  let modern: ReturnType<typeof modernServer> | undefined;
   const methods = sessions ? ['POST', 'GET', 'DELETE'] : ['POST'];
   return authenticated(o.auth, tell, (request) => {
     if (!isAt(new URL(request.url).pathname, path)) throw new HttpError(404, 'There is nothing here.');
@@ -80,6 +82,11 @@ export function serveMcp(
         mayBeAsked: typeof elicit === 'function' ? elicit(by) : elicit,
         gone: request.signal,
       };
+      if (mayBeModern(request, body)) {
+        modern ??= modernServer(served);
+        const newer = await modern;
+        if (newer && (await newer.isOurs(request, body))) return newer.answer(caller, request, body);
+      }
       return sessions ? sessions.answer(caller, request, body) : answerOnce(served, caller, request, body);
     };
   });

@@ -1,12 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
-import type { Engine } from '../../engine/engine.ts';
-import type { RunResult } from '../../engine/results.ts';
-import { RondoError } from '../../errors.ts';
-import type { Decision } from '../../ports/tool.ts';
-import { problemOf } from '../../server/errors.ts';
-import { cancelWhenGone } from '../../server/gone.ts';
-import type { TakenTurn } from '../../server/turns.ts';
+import type { Engine } from '../../../engine/engine.ts';
+import type { RunResult } from '../../../engine/results.ts';
+import { RondoError } from '../../../errors.ts';
+import type { Approval } from '../../../hitl/approvals.ts';
+import { isSamePrincipal } from '../../../ports/principal.ts';
+import type { Decision } from '../../../ports/tool.ts';
+import { problemOf } from '../../../server/errors.ts';
+import { cancelWhenGone } from '../../../server/gone.ts';
+import type { TakenTurn } from '../../../server/turns.ts';
 import { refusedResult } from './agents.ts';
 import { type Caller, type CallOfRun, type Exchange, RpcError } from './offering.ts';
 
@@ -39,7 +41,7 @@ export async function carryOut(
     const begun = await begin();
     const { call } = begun;
     let result = await (begun.turn ? follow(carrying, caller, exchange, begun, begun.turn) : goneOn(carrying.engine, call.runId, caller));
-    while (result.status === 'paused' && exchange.ask && caller.mayBeAsked) {
+    while (result.status === 'paused' && exchange.ask && caller.mayBeAsked && !exchange.again?.open) {
       const decisions = await exchange.ask(call.runId, result.approvals);
       if (decisions.length === 0) break;
       result = await decided(carrying, caller, exchange, begun, decisions);
@@ -106,6 +108,19 @@ async function goneOn(engine: Engine, runId: string, { by, assertion }: Caller):
     }
     for await (const event of engine.watch(runId, { by, after: seq })) if (event.type === 'run.ended') return event.result;
   }
+}
+
+/** @see Offering.approvalsOf */
+export async function approvalsOf(engine: Engine, { by }: Caller, runId: string): Promise<readonly Approval[] | undefined> {
+  try {
+    for await (const entry of engine.entries(runId, { by })) {
+      if (entry.type !== 'run.started' || !isSamePrincipal(entry.by, by)) return undefined;
+      return (await engine.inspect(runId, { by })).approvals;
+    }
+  } catch (error) {
+    if (!RondoError.is(error, 'RUN_NOT_FOUND') && !RondoError.is(error, 'NOT_PERMITTED')) throw error;
+  }
+  return undefined;
 }
 
 /** Milliseconds between two looks at an approval that is decided elsewhere. */

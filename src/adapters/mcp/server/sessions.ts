@@ -1,14 +1,14 @@
 /** The sessions of revision 2025-11-25, in the memory of this process. */
 import { randomUUID } from 'node:crypto';
 import type { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js';
-import { invalid } from '../../errors.ts';
-import { checkOptions } from '../../options.ts';
-import { isSamePrincipal, type Principal } from '../../ports/principal.ts';
+import { invalid } from '../../../errors.ts';
+import { checkOptions } from '../../../options.ts';
+import { isSamePrincipal, type Principal } from '../../../ports/principal.ts';
+import { loadServer } from '../sdk.ts';
 import { EventLog } from './event-log.ts';
 import { legacyServer } from './legacy.ts';
 import type { Caller } from './offering.ts';
 import { rpcAnswer } from './rpc-answer.ts';
-import { loadServer } from './sdk.ts';
 import type { Served } from './serve.ts';
 
 export interface McpSessionOptions {

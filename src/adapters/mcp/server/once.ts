@@ -1,6 +1,6 @@
+import { loadServer } from '../sdk.ts';
 import { legacyServer } from './legacy.ts';
 import type { Caller } from './offering.ts';
-import { loadServer } from './sdk.ts';
 import type { Served } from './serve.ts';
 
 /** Answers one request, by a server of its own: without sessions there is nothing to keep, and ids of two clients must not meet. */

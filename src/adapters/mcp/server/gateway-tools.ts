@@ -1,12 +1,12 @@
 /** The tools of a source as a gateway serves them: the list for a caller, and the result of a call. */
 import type { CallToolResult, Tool as Described } from '@modelcontextprotocol/sdk/types.js';
-import type { Failure } from '../../errors.ts';
-import { sha256 } from '../../journal/canonical.ts';
-import type { EntryOf } from '../../journal/entries.ts';
-import type { Json } from '../../json.ts';
-import { definition } from '../../loop/tool.ts';
-import type { Part } from '../../ports/model.ts';
-import type { OpenedSource, Tool, ToolSource } from '../../ports/tool.ts';
+import type { Failure } from '../../../errors.ts';
+import { sha256 } from '../../../journal/canonical.ts';
+import type { EntryOf } from '../../../journal/entries.ts';
+import type { Json } from '../../../json.ts';
+import { definition } from '../../../loop/tool.ts';
+import type { Part } from '../../../ports/model.ts';
+import type { OpenedSource, Tool, ToolSource } from '../../../ports/tool.ts';
 import { INVALID_PARAMS, RpcError, type ToolPage } from './offering.ts';
 
 export interface ServedSource extends OpenedSource {

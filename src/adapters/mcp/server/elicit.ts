@@ -1,8 +1,8 @@
 /** Approvals as elicitations of MCP, which the client puts before its person, and the answers as decisions. */
 import type { ElicitRequestFormParams } from '@modelcontextprotocol/sdk/types.js';
-import type { Approval } from '../../hitl/approvals.ts';
-import type { Json } from '../../json.ts';
-import type { Decision } from '../../ports/tool.ts';
+import type { Approval } from '../../../hitl/approvals.ts';
+import type { Json } from '../../../json.ts';
+import type { Decision } from '../../../ports/tool.ts';
 import { asked } from './decide.ts';
 
 /** What the client can show. */

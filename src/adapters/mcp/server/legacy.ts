@@ -1,11 +1,11 @@
 /** A server of revision 2025-11-25 and those before. */
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import type { ElicitRequestURLParams, ServerNotification } from '@modelcontextprotocol/sdk/types.js';
-import type { Approval } from '../../hitl/approvals.ts';
-import type { Decision } from '../../ports/tool.ts';
+import type { Approval } from '../../../hitl/approvals.ts';
+import type { Decision } from '../../../ports/tool.ts';
+import type { loadServer } from '../sdk.ts';
 import { decisionOf, elicitationOf, showsOf } from './elicit.ts';
 import type { Caller, Exchange, Offering } from './offering.ts';
-import type { loadServer } from './sdk.ts';
 import type { Served } from './serve.ts';
 
 type Sdk = Awaited<ReturnType<typeof loadServer>>;

@@ -1,18 +1,18 @@
 import type { CallToolResult, Tool as Described } from '@modelcontextprotocol/sdk/types.js';
-import { Engine } from '../../engine/engine.ts';
-import type { RunEvent } from '../../engine/events.ts';
-import { invalid } from '../../errors.ts';
-import type { EntryOf } from '../../journal/entries.ts';
-import { copyJson, type Json, type JsonObject } from '../../json.ts';
-import { agentDefinition } from '../../loop/definition.ts';
-import { directAgent, directInput } from '../../loop/direct.ts';
-import type { Agent } from '../../loop/types.ts';
-import type { ToolSource } from '../../ports/tool.ts';
-import type { Handler } from '../../server/listen.ts';
-import { report } from '../../server/report.ts';
-import { type TakenTurn, takeTurn } from '../../server/turns.ts';
+import { Engine } from '../../../engine/engine.ts';
+import type { RunEvent } from '../../../engine/events.ts';
+import { invalid } from '../../../errors.ts';
+import type { EntryOf } from '../../../journal/entries.ts';
+import { copyJson, type Json, type JsonObject } from '../../../json.ts';
+import { agentDefinition } from '../../../loop/definition.ts';
+import { directAgent, directInput } from '../../../loop/direct.ts';
+import type { Agent } from '../../../loop/types.ts';
+import type { ToolSource } from '../../../ports/tool.ts';
+import type { Handler } from '../../../server/listen.ts';
+import { report } from '../../../server/report.ts';
+import { type TakenTurn, takeTurn } from '../../../server/turns.ts';
 import { resultOf } from './agents.ts';
-import { type Begun, type Carrying, carryOut, isDecided } from './carry-out.ts';
+import { approvalsOf, type Begun, type Carrying, carryOut, isDecided } from './carry-out.ts';
 import { DECIDE, decideTool, decisionsOf, pausedText } from './decide.ts';
 import { described, doneResult, failedResult, foundByName, pageOf, type ServedSource } from './gateway-tools.ts';
 import { type Caller, type CallParams, type Exchange, INVALID_PARAMS, type Offering, RpcError, type ToolPage } from './offering.ts';
@@ -70,11 +70,18 @@ export function gatewayHandler(engine: Engine, source: ToolSource, o: GatewayHan
   const tell = report(WHERE);
   const serving: Serving = { engine, agent, o, tell, cancelOnDisconnect: o.cancelOnDisconnect === true };
   const offering: Offering = {
-    list: (caller, cursor) => list(serving, caller, cursor),
+    list: (caller, cursor) =>
+      list(serving, caller, cursor).catch((error) => {
+        if (error instanceof RpcError) throw error;
+        // its message may expose internals
+        tell(error);
+        throw new RpcError(-32603, 'The tools cannot be listed now. Try again later.');
+      }),
     call: (caller, params, exchange) =>
       params.name === searchToolOf(o)
         ? search(serving, caller, params)
         : carryOut(serving, caller, exchange, () => begin(serving, caller, params, exchange)),
+    approvalsOf: (...asked) => approvalsOf(engine, ...asked),
     isDecided: (...asked) => isDecided(engine, ...asked),
     onChanged(listener) {
       listeners.add(listener);

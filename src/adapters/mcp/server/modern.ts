@@ -1,0 +1,159 @@
+/** A server of revision 2026-07-28, by the second version of the SDK: every request stands for itself, and what a run asks is answered with the same call again. */
+import type { McpHttpHandler, ServerContext } from '@modelcontextprotocol/server';
+import { RondoError } from '../../../errors.ts';
+import type { Approval } from '../../../hitl/approvals.ts';
+import { canonical, sha256 } from '../../../journal/canonical.ts';
+import type { Json } from '../../../json.ts';
+import type { Decision } from '../../../ports/tool.ts';
+import { loadModernServer } from '../sdk.ts';
+import { Interrupted } from './carry-out.ts';
+import { decisionOf, type ElicitAnswer, elicitationOf, showsOf } from './elicit.ts';
+import { type Caller, type CallParams, type Exchange, INVALID_PARAMS, type Offering, RpcError } from './offering.ts';
+import type { Served } from './serve.ts';
+
+type Sdk = Awaited<ReturnType<typeof loadModernServer>>;
+
+const VERSION_KEY = 'io.modelcontextprotocol/protocolVersion';
+const CAPABILITIES_KEY = 'io.modelcontextprotocol/clientCapabilities';
+/** Milliseconds that a consent is waited for after the client's person has followed its link. Then it is asked for again. */
+const CONSENT = 30_000;
+
+export interface Modern {
+  answer(caller: Caller, request: Request, body: unknown): Promise<Response>;
+}
+
+/** Whether a request may be of 2026-07-28 or later, so that the SDK for it is worth loading. */
+export function mayBeModern(request: Request, body: unknown): boolean {
+  const version = request.headers.get('mcp-protocol-version');
+  if (version !== null && version > '2026') return true;
+  const { method, params } = (body ?? {}) as { method?: unknown; params?: { _meta?: { [k: string]: unknown } } };
+  return method === 'server/discover' || params?._meta?.[VERSION_KEY] !== undefined;
+}
+
+/** @returns undefined if the SDK for it is not installed. */
+export async function modernServer(
+  served: Served,
+): Promise<(Modern & { isOurs(request: Request, body: unknown): Promise<boolean> }) | undefined> {
+  let sdk: Sdk;
+  try {
+    sdk = await loadModernServer();
+  } catch (error) {
+    if (RondoError.is(error, 'CONFIG_INVALID')) return undefined;
+    throw error;
+  }
+  const handler = handlerOf(sdk, served);
+  served.offering.onChanged(() => handler.notify.toolsChanged());
+  return {
+    isOurs: async (request, body) => !(await sdk.isLegacyRequest(request, body)),
+    answer(caller, request, parsedBody) {
+      const authInfo = { token: '', clientId: '', scopes: [] };
+      callers.set(authInfo, caller);
+      return handler.fetch(request, { parsedBody, authInfo });
+    },
+  };
+}
+
+/** The caller of a request, by what the SDK hands through for it. */
+const callers = new WeakMap<object, Caller>();
+const callerOf = (ctx: ServerContext): Caller => callers.get(ctx.http?.authInfo as object) as Caller;
+
+function handlerOf({ createMcpHandler, Server }: Sdk, { offering, info, instructions }: Served): McpHttpHandler {
+  return createMcpHandler(
+    () => {
+      const server = new Server(info, {
+        capabilities: { tools: { listChanged: true } },
+        ...(instructions !== undefined && { instructions }),
+        requestState: { verify: (state) => stateOf(state) },
+      });
+      server.setRequestHandler(
+        'tools/list',
+        async ({ params }, ctx) => (await offering.list(callerOf(ctx), params?.cursor)) as object as never,
+      );
+      server.setRequestHandler('tools/call', async ({ params }, ctx) => {
+        const caller = callerOf(ctx);
+        const again = await againOf(offering, caller, params as CallParams, ctx);
+        try {
+          return (await offering.call(caller, params as CallParams, exchangeOf(ctx, params as CallParams, again))) as never;
+        } catch (error) {
+          if (error instanceof InputRequired) return error.result as never;
+          throw error;
+        }
+      });
+      return server;
+    },
+    { legacy: 'reject' },
+  );
+}
+
+function exchangeOf(ctx: ServerContext, params: CallParams, again: Exchange['again']): Exchange {
+  const progressToken = params._meta?.progressToken;
+  const declared = ctx.mcpReq.envelope as { readonly [k: string]: unknown } | undefined;
+  const shows = showsOf(declared?.[CAPABILITIES_KEY] as Parameters<typeof showsOf>[0]);
+  return {
+    cancelled: ctx.mcpReq.signal,
+    ...(progressToken !== undefined && {
+      progress: (told) => ctx.mcpReq.notify({ method: 'notifications/progress', params: { progressToken, ...told } }),
+    }),
+    ...(again && { again }),
+    async ask(runId, approvals) {
+      const asked = approvals.flatMap((approval) => {
+        const params = elicitationOf(approval, shows);
+        return params ? [[approval.id, { method: 'elicitation/create', params }]] : [];
+      });
+      if (asked.length === 0) return [];
+      throw new InputRequired({
+        resultType: 'input_required',
+        inputRequests: Object.fromEntries(asked) as { [id: string]: unknown },
+        requestState: textOf({ run: runId, call: digestOf(params) }),
+      });
+    },
+  };
+}
+
+/** The call is answered with what its run asks. */
+class InputRequired extends Interrupted {
+  readonly result: object;
+  constructor(result: object) {
+    super('the call needs input');
+    this.result = result;
+  }
+}
+
+/** What the client hands back with the answers. It names a run, which must be the caller's own: there is nothing in it to forge. */
+interface State {
+  run: string;
+  /** Of the name and the arguments of the call. */
+  call: string;
+}
+
+const textOf = (state: State): string => Buffer.from(JSON.stringify(state)).toString('base64url');
+const digestOf = ({ name, arguments: args = {} }: CallParams): string => sha256(canonical([name, args as Json])).slice(0, 32);
+
+/** @throws Error for anything but what `textOf` made. */
+function stateOf(text: string): State {
+  const state = JSON.parse(Buffer.from(text, 'base64url').toString()) as Partial<State>;
+  if (typeof state.run !== 'string' || typeof state.call !== 'string' || textOf(state as State) !== text) throw new Error('it was changed');
+  return state as State;
+}
+
+/** The run of a call that is sent again, and what its answers decide. @throws RpcError for a run that is not this caller's, or not of this call. */
+async function againOf(offering: Offering, caller: Caller, params: CallParams, ctx: ServerContext): Promise<Exchange['again']> {
+  const state = ctx.mcpReq.requestState<State | undefined>();
+  if (state === undefined) return undefined;
+  const approvals = state.call === digestOf(params) ? await offering.approvalsOf(caller, state.run) : undefined;
+  if (!approvals) throw new RpcError(INVALID_PARAMS, 'Invalid or expired requestState', { reason: 'invalid_request_state' });
+  const answers = ctx.mcpReq.inputResponses ?? {};
+  const decisions: Decision[] = [];
+  for (const approval of approvals) {
+    const answer = answers[approval.id] as ElicitAnswer | undefined;
+    if (!answer || !caller.mayBeAsked) continue;
+    if (isFollowed(approval, answer)) await offering.isDecided(caller, state.run, approval.id, CONSENT, ctx.mcpReq.signal);
+    const decision = decisionOf(approval, answer);
+    if (decision) decisions.push(decision);
+  }
+  // a person who cancels decides nothing, and is not asked again at once
+  const open = approvals.some(({ id }) => (answers[id] as ElicitAnswer | undefined)?.action === 'cancel');
+  return { runId: state.run, decisions, ...(open && { open }) };
+}
+
+const isFollowed = ({ kind }: Approval, { action }: ElicitAnswer): boolean => kind === 'consent' && action === 'accept';
