@@ -67,6 +67,10 @@ describe('the decision', () => {
     ['context.key like "order-*"', { intent: 'refund', key: 'order-1' }, { intent: 'refund', key: 'k' }],
     ['context.amount has usd && context.amount.usd.lessThan(decimal("50.0"))', { amount: { usd: 49.99 } }, { amount: { usd: 50 } }],
     ['context.amount has usd', { amount: { usd: 0, eur: 1 } }, { amount: { eur: 1 } }],
+    ['(if context.effect == "once" then context else context).agent == "support"', {}, { agent: 'other' }],
+    ['(if context.effect == "once" then context else context).input.amount == 5', {}, { input: { orderId: '7', amount: 6 } }],
+    ['(if context.effect == "once" then context.input else context.input).amount == 5', {}, { input: { orderId: '7', amount: 6 } }],
+    ['context == context && context.input == context.input', {}, { input: { orderId: '7', amount: 'x' } }],
     ['context.system.now < datetime("2026-11-30")', {}, undefined],
   ])('looks at %s', async (condition, yes, no) => {
     const policy = await policyOf({ policies: when(condition), now: () => Date.parse('2026-11-29T23:59:59.999Z') });

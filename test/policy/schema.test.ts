@@ -144,6 +144,11 @@ describe('a value that Cedar cannot hold', () => {
     expect(allows(await policyOf({ tools }), { tool: 'pay', input })).toBe(true);
   });
 
+  test('does not deny where policies look at another argument of the call', async () => {
+    const policy = await policyOf({ tools: [toolWith(NUMBERS)], policies: when('context.input has count && context.input.count == 1') });
+    expect(allows(policy, { tool: 'pay', input: { count: 1, price: 0.12345, note: '\ud800', list: [null] } })).toBe(true);
+  });
+
   test('what is at the edge is decided exactly', async () => {
     const policies = when('context.input has price && context.input.price.greaterThan(decimal("922337203685476.9"))');
     const policy = await policyOf({ tools: [toolWith(NUMBERS)], policies });
