@@ -47,9 +47,15 @@ export function decider({ module, policies, actions, gateway }: Rules): Decider 
   const effects = new Map(policies.map(({ id, json }) => [id, json.effect]));
   const resource: EntityUidJson = { type: GATEWAY, id: gateway };
   const place: EntityJson = { uid: resource, attrs: {}, parents: [] };
-  const about = (action: Action) => {
-    const names = new Set([action.id, ...action.groups]);
-    return policies.filter(({ json }) => isAbout(json, names));
+  const abouts = new Map<Action, readonly Parsed[]>();
+  const about = (action: Action): readonly Parsed[] => {
+    let own = abouts.get(action);
+    if (!own) {
+      const names = new Set([action.id, ...action.groups]);
+      own = policies.filter(({ json }) => isAbout(json, names));
+      abouts.set(action, own);
+    }
+    return own;
   };
   const needs = new Map<Action, Needed>();
   const neededFor = (action: Action): Needed => {
