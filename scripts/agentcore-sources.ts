@@ -87,7 +87,7 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   },
   GetWorkloadAccessTokenForJWT: {
     from: 'documentation: the user is `iss` and `sub` of a JWT that has not expired',
-    guess: 'a JWT that is not taken is a ValidationException; the signature is not checked',
+    guess: 'a JWT that is not taken is a ValidationException; the signature is checked where the server is told of issuers',
   },
   GetWorkloadAccessTokenForUserId: { from: 'documentation: any text that names the user' },
   GetResourceOauth2Token: {
@@ -132,7 +132,7 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   ListActors: { from: 'documentation', guess: 'the order, by name' },
   IngestData: {
     from: 'documentation: it is learned from, and no event is kept',
-    guess: 'at most 14 entries of metadata; a known client token gives the first answer',
+    guess: 'at most 14 entries of metadata; a known client token gives the first answer for a day',
   },
   RetrieveMemoryRecords: {
     from: 'documentation',

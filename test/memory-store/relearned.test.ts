@@ -35,6 +35,31 @@ test('what was said in two sessions is still known when the first of them is for
   expect(await texts(store)).toEqual([]);
 });
 
+test('a session that said again what is known goes without the record, which is bounded in how many it names', async () => {
+  const store = memory({ strategies: [facts()] });
+  for (let n = 0; n < 60; n++) await store.append(said('I am vegan.', `s${n}`));
+  await store.settled();
+  const [record] = await all(store);
+  expect(record?.from).toHaveLength(51);
+  for (const n of [1, 7, 55]) await store.forget({ actor: 'ana', session: `s${n}` });
+  await store.settled();
+  const [after, ...others] = await all(store);
+  expect([after?.id, others]).toEqual([record?.id, []]);
+  const sessions = after?.from?.map(({ session }) => session) ?? [];
+  expect(sessions).toHaveLength(49);
+  expect(sessions).not.toContain('s7');
+  // another one takes the place
+  await store.append(said('I am vegan.', 's99'));
+  await store.settled();
+  expect((await all(store))[0]?.from?.at(-1)?.session).toBe('s99');
+  await store.forget({ actor: 'ana', session: 's0' });
+  await store.settled();
+  const [again] = await all(store);
+  expect(again?.text).toBe('I am vegan.');
+  expect(again?.id).not.toBe(record?.id);
+  expect(again?.from?.map(({ session }) => session)).not.toContain('s0');
+});
+
 test('a record that two sessions made is made again from what is left, and holds nothing of what is not', async () => {
   const store = memory({
     strategies: [

@@ -121,10 +121,10 @@ export function consents({ vault, oauthOf, callback, lifetime, binds, now }: Con
     if (!place) throw unknown();
     await checked(place, r);
     // with renewals and revocations: none of them may write over the new token, or leave it
-    return vault.alone(lockOf(place), async () => {
+    return vault.alone(lockOf(place), async (held) => {
       const found = await checked(place, r);
       const { runId, provider, wanted, asked } = found;
-      const exchanged = oauthOf(provider).code(asked.callback + new URL(r.url).search, asAsked(asked), wanted);
+      const exchanged = oauthOf(provider).code(asked.callback + new URL(r.url).search, asAsked(asked), wanted, held.assert);
       const token: KeptToken | undefined = await exchanged.catch((error: unknown) => {
         if (refusal(error) !== 'access_denied') throw error;
         return undefined;

@@ -48,9 +48,11 @@ export interface Asked {
 export interface OAuth {
   /** The URL where a person consents. @param more parameters, which replace those of the provider. */
   consentUrl(asked: Asked, wanted: Wanted, more?: Readonly<Record<string, string>>): Promise<string>;
-  /** Exchanges the code of a browser's return. @param url the whole URL, with the callback's origin and path. */
-  code(url: string, asked: Asked, wanted: Wanted): Promise<Tokens>;
-  /** @param sending called in the same tick as the request. What it throws is thrown, and nothing is sent. */
+  /**
+   * Exchanges the code of a browser's return. @param url the whole URL, with the callback's origin and path.
+   * @param sending called in the same tick as the request. What it throws is thrown, and nothing is sent.
+   */
+  code(url: string, asked: Asked, wanted: Wanted, sending?: () => void): Promise<Tokens>;
   refresh(token: string, wanted: Wanted, sending?: () => void): Promise<Tokens>;
   client(wanted: Wanted): Promise<Tokens>;
   exchange(assertion: Assertion, wanted: Wanted): Promise<Tokens>;
@@ -167,16 +169,18 @@ export function oauth(name: string, provider: Provider, { fetch, timeout = 10_00
         if (nonce !== undefined) all.set('nonce', nonce);
         return lib.buildAuthorizationUrl(config, all).href;
       }),
-    code: (url, { state, verifier, nonce }, { resources }) =>
-      asking(async (lib, config) =>
-        tokensOf(
-          await lib.authorizationCodeGrant(
-            config,
-            new URL(url),
-            { expectedState: state, pkceCodeVerifier: verifier, ...(nonce !== undefined && { expectedNonce: nonce }) },
-            parameters({ resources }),
+    code: (url, { state, verifier, nonce }, { resources }, sending) =>
+      asking(
+        async (lib, config) =>
+          tokensOf(
+            await lib.authorizationCodeGrant(
+              config,
+              new URL(url),
+              { expectedState: state, pkceCodeVerifier: verifier, ...(nonce !== undefined && { expectedNonce: nonce }) },
+              parameters({ resources }),
+            ),
           ),
-        ),
+        sending,
       ),
     // without scopes: the server gives those of the consent
     refresh: (token, { resources }, sending) =>

@@ -23,7 +23,7 @@ export interface EventRow {
   variables: string | null;
 }
 
-export const FIELDS =
+const FIELDS =
   'e.nr, e.id, e.at, e.session, e.items, e.branch, e.branch_root, e.metadata, e.extract, e.variables, s.actor, s.id AS session_id';
 /** An event that has not expired. Its parameter is the time. */
 const ALIVE = '(e.expires_at IS NULL OR e.expires_at > ?)';

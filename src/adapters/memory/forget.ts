@@ -29,7 +29,7 @@ export function forgetActor(settings: Settings, whom: { actor: string; session?:
   const derived = db
     .prepare(
       `SELECT DISTINCT r.nr, r.namespace FROM source s JOIN record r ON r.nr = s.record
-       WHERE r.space = ? AND s.actor = ? AND (? IS NULL OR s.session = ?)`,
+       WHERE r.space = ? AND s.actor = ? AND (? IS NULL OR s.session = ?) AND s.nr >= 0`,
     )
     .all(space, actor, session, session);
   const numbers = JSON.stringify(derived.map(({ nr }) => nr));
@@ -38,9 +38,13 @@ export function forgetActor(settings: Settings, whom: { actor: string; session?:
       `SELECT DISTINCT e.nr AS event, r.strategy FROM source s JOIN record r ON r.nr = s.record
        JOIN session x ON x.space = r.space AND x.actor = s.actor AND x.id = s.session
        JOIN event e ON e.session = x.nr AND e.id IN (SELECT value FROM json_each(s.events))
-       WHERE s.record IN (SELECT value FROM json_each(?)) AND r.strategy IS NOT NULL ORDER BY e.nr`,
+       WHERE s.record IN (SELECT value FROM json_each(?)) AND r.strategy IS NOT NULL AND (e.expires_at IS NULL OR e.expires_at > ?) ORDER BY e.nr`,
     )
-    .all(numbers);
+    .all(numbers, settings.now());
+  // those that said again what a record says: it stays
+  db.prepare(
+    `DELETE FROM source WHERE actor = ? AND (? IS NULL OR session = ?) AND nr < 0 AND record IN (SELECT nr FROM record WHERE space = ?)`,
+  ).run(actor, session, session, space);
   removeRows(settings, derived as unknown as { nr: number; namespace: number }[]);
   return others as unknown as LearnedFrom[];
 }

@@ -91,26 +91,46 @@ export function changeRecord(settings: Settings, change: CheckedChange): void {
   if (change.from) addSource(settings, row.nr, change.from);
 }
 
-/** A record was learned from this too. Nothing else of it changes. @throws RondoError `MEMORY_RECORD_UNKNOWN` */
-export const addProvenance = (settings: Settings, id: string, from: Provenance): void =>
-  addSource(settings, knownRow(settings, id).nr, from);
-
 type Nullable<T> = { [K in keyof T]: T[K] | null };
 
-/** One row of each actor, session and run: their events are put together. */
-function addSource({ db }: Settings, record: number, from: Provenance): void {
+/** Most of those that said again what a record says. */
+const MOST_AGAIN = 50;
+
+/** One row of each actor, session and run: their events are put together. Of those that the text is from, `nr` is 0 or more. */
+function addSource(settings: Settings, record: number, from: Provenance): void {
+  if (added(settings, record, from, 'nr >= 0')) return;
+  insertSource(settings, record, from, 'coalesce(max(nr), -1) + 1 FROM source WHERE nr >= 0 AND record = ?');
+}
+
+/**
+ * What a record says was said again. The text is not from there, so `nr` is below 0: when it is forgotten, the record stays; when what the text is from
+ * is forgotten, it is learned from there.
+ * @throws RondoError `MEMORY_RECORD_UNKNOWN`
+ */
+export function addAgain(settings: Settings, id: string, from: Provenance): void {
+  const { nr } = knownRow(settings, id);
+  if (added(settings, nr, from, 'TRUE')) return;
+  const { n } = settings.db.prepare('SELECT count(*) AS n FROM source WHERE record = ? AND nr < 0').get(nr) as { n: number };
+  if (n < MOST_AGAIN) insertSource(settings, nr, from, 'coalesce(min(nr), 0) - 1 FROM source WHERE nr < 0 AND record = ?');
+}
+
+/** Adds events to a row that is there. @returns whether there was one. */
+function added({ db }: Settings, record: number, from: Provenance, which: string): boolean {
   const { actor, session = null, events = [], run = null }: Nullable<Provenance> = from;
   const known = db
-    .prepare('SELECT nr, events FROM source WHERE record = ? AND actor = ? AND session IS ? AND run IS ?')
+    .prepare(`SELECT nr, events FROM source WHERE record = ? AND actor = ? AND session IS ? AND run IS ? AND ${which} ORDER BY nr DESC`)
     .get(record, actor, session, run);
-  if (known) {
-    const together = [...new Set([...JSON.parse(known.events as string), ...events])];
-    db.prepare('UPDATE source SET events = ? WHERE record = ? AND nr = ?').run(JSON.stringify(together), record, known.nr as number);
-    return;
-  }
-  db.prepare(
-    'INSERT INTO source (record, nr, actor, session, events, run) SELECT ?, count(*), ?, ?, ?, ? FROM source WHERE record = ?',
-  ).run(record, actor, session, JSON.stringify(events), run, record);
+  if (!known) return false;
+  const together = [...new Set([...JSON.parse(known.events as string), ...events])];
+  db.prepare('UPDATE source SET events = ? WHERE record = ? AND nr = ?').run(JSON.stringify(together), record, known.nr as number);
+  return true;
+}
+
+function insertSource({ db }: Settings, record: number, from: Provenance, nr: string): void {
+  const { actor, session = null, events = [], run = null }: Nullable<Provenance> = from;
+  db.prepare(`INSERT INTO source (record, actor, session, events, run, nr) SELECT ?, ?, ?, ?, ?, ${nr}`).run(
+    ...[record, actor, session, JSON.stringify(events), run, record],
+  );
 }
 
 /** @throws RondoError `MEMORY_RECORD_UNKNOWN` */
@@ -148,7 +168,7 @@ export function findRow({ db, space, now }: Settings, id: string): RecordRow | u
 }
 
 export function recordOf({ db }: Settings, row: RecordRow): MemoryRecord {
-  const from = db.prepare('SELECT actor, session, events, run FROM source WHERE record = ? ORDER BY nr').all(row.nr);
+  const from = db.prepare('SELECT actor, session, events, run FROM source WHERE record = ? ORDER BY nr < 0, abs(nr)').all(row.nr);
   const history = db.prepare('SELECT text, until FROM version WHERE record = ? ORDER BY nr').all(row.nr);
   return {
     id: row.id,

@@ -31,7 +31,7 @@ const EVENTS = `
   CREATE INDEX event_expiry ON event (expires_at) WHERE expires_at IS NOT NULL;`;
 
 /**
- * `source` is what a record was learned from, and `version` its earlier texts. `record_text` has the terms of a text, see
+ * `source` is what a record was learned from: `nr` below 0 where it only said again what the record says, and `version` its earlier texts. `record_text` has the terms of a text, see
  * terms.ts, and its namespace as a word, so that a search of one namespace does not read the others. `embedder` is that of the record's vector. `revision` of a
  * vector counts up, so that a cache reads what is new.
  */

@@ -332,6 +332,29 @@ describe('the return of a browser', () => {
     expect((await tokenOf(identity)).token).not.toBe(old.token);
   });
 
+  test('by a process that stood still sends nothing: another one may have exchanged the code', async () => {
+    const path = place();
+    const url = await browser('ana').consent(await urlOf(identityAt(path)));
+    const inner = sqliteVault(path, { current: 'k1', keys: { k1: key } }, { now: () => now });
+    vaults.push(inner);
+    const still = new RondoError('VAULT_UNAVAILABLE', 'it stood still');
+    const vault: Vault = {
+      ...inner,
+      alone: (name, work) =>
+        inner.alone(name, () =>
+          work({
+            assert() {
+              throw still;
+            },
+          }),
+        ),
+    };
+    const from = server.requests.length;
+    expect(await codeOf(back(identityAt(path, { vault }), url))).toBe('VAULT_UNAVAILABLE');
+    expect(server.requests).toHaveLength(from);
+    expect(await back(identityAt(path), url)).toMatchObject({ outcome: 'granted' });
+  });
+
   test('a declined consent is declined, and asked for again by the next call', async () => {
     const identity = identityAt(place());
     const url = await browser('ana').consent(await urlOf(identity), { decline: true });

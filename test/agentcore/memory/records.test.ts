@@ -118,6 +118,22 @@ test('a batch that failed after its effect is written once, whatever the client 
   expect((await texts(memory, { namespace: '/facts/' })).sort()).toEqual(['one', 'two']);
 });
 
+test('the answer to a client token is kept for a day', async () => {
+  const memory = await withMemory({}, { attempts: 3 });
+  const { memoryId } = memory;
+  const again = () =>
+    memory.client.send(new data.BatchCreateMemoryRecordsCommand({ memoryId, clientToken: 'token-1', records: [record('one')] }));
+  await again();
+  await memory.server.clock.advance(86_000_000);
+  await again();
+  expect(await texts(memory, { namespace: '/facts/' })).toEqual(['one']);
+  await memory.server.clock.advance(401_000);
+  // what is over goes with the next answer
+  await memory.client.send(new data.BatchCreateMemoryRecordsCommand({ memoryId, clientToken: 'token-2', records: [record('two')] }));
+  await again();
+  expect((await texts(memory, { namespace: '/facts/' })).sort()).toEqual(['one', 'one', 'two']);
+});
+
 test('namespace covers what is below it by whole segments, or itself alone by the switch; namespacePath always covers', async () => {
   for (const [namespace, expected] of [
     ['within', ['deep', 'tea']],

@@ -55,7 +55,7 @@ export function within<T>(asked: Asked, run: () => T): T {
 }
 
 /** The caller of the invocation, for handlers that authenticate by themselves. */
-export const currentCaller: Auth = currentPrincipal;
+export const currentCaller: Auth = () => currentPrincipal();
 
 /** A handler that is called as part of an invocation. */
 export const asInvocation =

@@ -18,7 +18,7 @@ export interface PlannedChange {
 export interface Plan {
   readonly add: readonly NewRecord[];
   readonly change: readonly PlannedChange[];
-  /** Records that say what was found. They were learned from this event too: it keeps the knowledge when the other one is forgotten. */
+  /** Records that say what was found. When what they were made from is forgotten, it is learned from this event. */
   readonly same: readonly string[];
 }
 

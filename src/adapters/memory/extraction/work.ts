@@ -10,7 +10,7 @@
 import { randomUUID } from 'node:crypto';
 import { RondoError } from '../../../errors.ts';
 import { checkedChange, checkedRecord } from '../record-input.ts';
-import { addProvenance, changeRecord, insertRecord, knownRow, pageOfRecords } from '../records.ts';
+import { addAgain, changeRecord, insertRecord, knownRow, pageOfRecords } from '../records.ts';
 import type { Settings } from '../settings.ts';
 import type { Strategy } from '../strategies/types.ts';
 import { type Attempting, attempted } from './attempt.ts';
@@ -100,6 +100,6 @@ function saving(settings: Settings, { add, change, same, from }: Learned, { expi
       throw new RondoError('MEMORY_CONFLICT', 'The records were changed while something was learned for them.');
     for (const record of records) insertRecord(settings, record);
     for (const { to } of changes) changeRecord(settings, to);
-    for (const id of same) addProvenance(settings, id, from);
+    for (const id of same) addAgain(settings, id, from);
   };
 }
