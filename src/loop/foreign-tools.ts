@@ -84,26 +84,30 @@ export function givenOptions(
   };
 }
 
+const fits = (name: string, prefix: string) => /^[a-zA-Z0-9_-]+$/.test(name) && prefix.length + name.length <= 64;
+const plainName = (name: string, prefix: string) => prefix + (name.replace(/[^a-zA-Z0-9_-]/g, '_').slice(0, 64 - prefix.length) || 'tool');
+const hashedName = (name: string, prefix: string) => `${plainName(name, prefix).slice(0, 55)}_${sha256(name).slice(0, 8)}`;
+
 /**
  * Converts foreign names to names that models accept. A valid name stays; colliding ones get a part of their hash, so that the
  * result does not depend on the order of the list.
  */
 export function validNames(originals: readonly string[], prefix: string): Map<string, string> {
-  const fine = (name: string) => /^[a-zA-Z0-9_-]+$/.test(name) && prefix.length + name.length <= 64;
-  const names = new Map(originals.filter(fine).map((name) => [name, prefix + name]));
+  const names = new Map(originals.filter((name) => fits(name, prefix)).map((name) => [name, prefix + name]));
   const taken = new Set(names.values());
-  const rest = [...new Set(originals.filter((name) => !fine(name)))];
-  const plain = (name: string) => prefix + (name.replace(/[^a-zA-Z0-9_-]/g, '_').slice(0, 64 - prefix.length) || 'tool');
-  const wanted = rest.map(plain);
+  const rest = [...new Set(originals.filter((name) => !fits(name, prefix)))];
   const times = new Map<string, number>();
-  for (const want of wanted) times.set(want, (times.get(want) ?? 0) + 1);
-  for (const [i, name] of rest.entries()) {
-    const want = wanted[i] as string;
-    const alone = !taken.has(want) && times.get(want) === 1;
-    names.set(name, alone ? want : `${want.slice(0, 55)}_${sha256(name).slice(0, 8)}`);
+  for (const name of rest) times.set(plainName(name, prefix), (times.get(plainName(name, prefix)) ?? 0) + 1);
+  for (const name of rest) {
+    const want = plainName(name, prefix);
+    names.set(name, !taken.has(want) && times.get(want) === 1 ? want : hashedName(name, prefix));
   }
   return names;
 }
+
+/** The names that `validNames` may have made of one: the first of them that is there is the one. */
+export const possibleNames = (name: string, prefix: string): readonly string[] =>
+  fits(name, prefix) ? [prefix + name] : [hashedName(name, prefix), plainName(name, prefix)];
 
 /** Most characters of a description that are in every prompt. */
 const LONGEST_DESCRIPTION = 4_096;

@@ -6,8 +6,9 @@ import type { Received } from './answer.ts';
 import type { Bound } from './bindings.ts';
 import type { Operation, Operations, World } from './call.ts';
 import { AwsError, type Encoded, encodeError } from './codec/error.ts';
+import type { Routed } from './gateway/endpoint.ts';
 import { endpointOperations } from './operations/endpoints.ts';
-import { gatewayService } from './operations/gateway.ts';
+import { type GatewayService, gatewayService } from './operations/gateway.ts';
 import { type IdentityOptions, identityService } from './operations/identity.ts';
 import { type MemoryOptions, memoryService } from './operations/memory.ts';
 import { policyService } from './operations/policy.ts';
@@ -16,7 +17,6 @@ import { sockets } from './operations/runtime-sockets.ts';
 import { namedOf, targets } from './operations/runtime-target.ts';
 import { runtimeOperations } from './operations/runtimes.ts';
 import { tagOperations } from './operations/tags.ts';
-import { declaredTools } from './policy/tools.ts';
 import type { Behind, RunningSession } from './server.ts';
 import type { Signed } from './sigv4.ts';
 
@@ -28,9 +28,9 @@ export function behind(world: World, bound: Bound, sessions: SessionOptions, ide
   const found = targets(world, bound);
   const memories = memoryService(world, bound, memory);
   const control = { ...runtimeOperations(world), ...endpointOperations(world), ...tagOperations(world) };
-  const policies = policyService(world, declaredTools(world));
-  const gateways = gatewayService(world, policies.checkEngine);
+  const policies = policyService(world, (gateway) => gateways.toolsOf(gateway));
   const identities = identityService(world, identity);
+  const gateways: GatewayService = gatewayService(world, bound, { identity: identities.operations, policies });
   const operations: Operations = {
     ...control,
     ...sessionOperations(world, host, found),
@@ -49,10 +49,10 @@ export function behind(world: World, bound: Bound, sessions: SessionOptions, ide
   const stop = (of: string, why: string) =>
     void host.stop(why, ({ runtime }) => (of.endsWith('/') ? runtime.startsWith(of) : runtime === of));
 
-  async function route(received: Received): Promise<Encoded | undefined> {
+  async function route(received: Received, on: Routed): Promise<Encoded | undefined> {
     const { method, path, query, headers } = received;
     const [, label, rest] = /^\/runtimes\/([^/]+)\/invocations(\/.*)?$/.exec(path) ?? [];
-    if (label === undefined) return identities.route(received);
+    if (label === undefined) return (await gateways.endpoint.route(received, on)) ?? identities.route(received);
     // as MCP clients ask for a stream of the server's own, and end a session: a runtime is stateless, and has neither
     if (rest === undefined && (method === 'GET' || method === 'DELETE'))
       return { status: 405, headers: { allow: 'POST', 'content-type': 'application/json' }, body: '{"message":"Use POST."}' };
@@ -69,7 +69,7 @@ export function behind(world: World, bound: Bound, sessions: SessionOptions, ide
 
   async function admits({ path, query, headers }: Signed, token: string): Promise<boolean> {
     const [, label] = /^\/runtimes\/([^/]+)\//.exec(path) ?? [];
-    if (label === undefined) return false;
+    if (label === undefined) return gateways.endpoint.admits(path, token);
     try {
       await found.of(namedOf(label, query), { kind: 'bearer', token }, String(headers.host ?? 'localhost'));
       return true;
@@ -91,9 +91,12 @@ export function behind(world: World, bound: Bound, sessions: SessionOptions, ide
     explainMemory: (id, search) => memories.explain(id, search),
     async stop() {
       identities.authorization.stop();
-      await Promise.all([host.close(), memories.stop()]);
+      await Promise.all([host.close(), memories.stop(), gateways.stop()]);
     },
-    clear: () => memories.clear(),
+    async clear() {
+      gateways.endpoint.clear();
+      await memories.clear();
+    },
   };
 }
 

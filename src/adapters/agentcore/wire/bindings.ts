@@ -14,10 +14,12 @@ export interface Container {
 }
 
 /**
- * By `container:<uri>`; and by `lambda:<arn>` and `model:<id>` with a module and the name of its export, `./tools.ts#refund`. `model:default` is that of
+ * By `url:<https url>` with the address of this machine that stands behind it, such as that of an MCP server. By `container:<uri>`; and by `lambda:<arn>` and `model:<id>` with a module and the name of its export, `./tools.ts#refund`. `model:default` is that of
  * what names no model.
  */
-export type Bindings = Readonly<Record<`container:${string}`, Container> & Record<`lambda:${string}` | `model:${string}`, string>>;
+export type Bindings = Readonly<
+  Record<`container:${string}`, Container> & Record<`lambda:${string}` | `model:${string}` | `url:${string}`, string>
+>;
 
 /** An export of a module. */
 export interface Exported {
@@ -31,6 +33,8 @@ export interface Bound {
   container(uri: string): (Container & { cwd: string }) | undefined;
   lambda(arn: string): Exported | undefined;
   model(id: string): Exported | undefined;
+  /** The address behind a URL, or behind what it begins with; the URL itself if nothing is bound. */
+  url(url: string): string;
 }
 
 const WHERE = 'startAgentCore()';
@@ -41,15 +45,23 @@ export function bindings(given: Bindings | string | undefined): Bound {
   const entries = Object.entries(typeof given === 'string' ? fromFile(given) : (given ?? {}));
   const containers = new Map<string, Container & { cwd: string }>();
   const exported = new Map<string, Exported>();
+  const urls: (readonly [from: string, to: string])[] = [];
   for (const [key, value] of entries) {
     if (key.startsWith('container:')) containers.set(key.slice('container:'.length), containerOf(key, value, folder));
     else if (/^(lambda|model):/.test(key)) exported.set(key, exportOf(key, value, folder));
-    else throw invalid(`${WHERE}: the binding ${JSON.stringify(key)} begins with none of "container:", "lambda:" and "model:".`);
+    else if (key.startsWith('url:')) urls.push(urlOf(key, value));
+    else throw invalid(`${WHERE}: the binding ${JSON.stringify(key)} begins with none of "container:", "lambda:", "model:" and "url:".`);
   }
+  // the most exact first
+  urls.sort(([a], [b]) => b.length - a.length);
   return {
     container: (uri) => containers.get(uri),
     lambda: (arn) => exported.get(`lambda:${arn}`),
     model: (id) => exported.get(`model:${id}`),
+    url(url) {
+      const [from = '', to = ''] = urls.find(([bound]) => url === bound || url.startsWith(bound.endsWith('/') ? bound : `${bound}/`)) ?? [];
+      return to + url.slice(from.length);
+    },
   };
 }
 
@@ -76,6 +88,16 @@ function containerOf(key: string, value: unknown, folder: string): Container & {
   const [unknown] = Object.keys(other);
   if (unknown !== undefined) throw wrong(`there is no field "${unknown}". It has command, cwd and env.`);
   return { command, cwd: resolve(folder, cwd), env: env as Record<string, string> };
+}
+
+function urlOf(key: string, value: unknown): readonly [from: string, to: string] {
+  const isUrl = (text: unknown) => typeof text === 'string' && URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+  const from = key.slice('url:'.length);
+  if (!isUrl(from) || !isUrl(value))
+    throw invalid(
+      `${WHERE}: the binding ${JSON.stringify(key)} is a URL for another one: "url:https://tools.example/mcp": "http://127.0.0.1:8080/mcp".`,
+    );
+  return [from, value as string];
 }
 
 function exportOf(key: string, value: unknown, folder: string): Exported {

@@ -16,6 +16,7 @@ import type { Caller, Operations, World } from './call.ts';
 import { type MovableClock, movableClock } from './clock.ts';
 import { AwsError, type Encoded, encodeError } from './codec/error.ts';
 import { type Fault, faultOf, faults, throttle } from './faults.ts';
+import type { Routed } from './gateway/endpoint.ts';
 import { type CallRecord, callLog } from './log.ts';
 import { ACCOUNT, type Keys, mayBeSigned, type Signed } from './sigv4.ts';
 import { openState } from './state.ts';
@@ -61,7 +62,7 @@ export interface Upgrade {
 export interface Behind {
   readonly operations: Operations;
   /** Routes that the model does not have, such as a metadata document; undefined: there is nothing at this path. */
-  route?(received: Received): Promise<Encoded | undefined>;
+  route?(received: Received, on: Routed): Promise<Encoded | undefined>;
   /** Answers a request whose body it reads itself; false: there is nothing at this path. */
   handle?(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
   /** How a client of the authorization server is known there. */
@@ -205,7 +206,10 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
     }
   }
 
-  const routed = async (received: Received) => (await behind.route?.(received)) ?? answer(answering, received);
+  const routed = async (received: Received) => {
+    const on = { caller: () => callerOf(answering, received), log: log.add };
+    return (await behind.route?.(received, on)) ?? answer(answering, received);
+  };
 
   async function upgraded(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => undefined);

@@ -105,7 +105,7 @@ export function gatewayTargetOperations(world: World, { looked, changed }: Targe
       if (target.readyAt > clock.now()) clock.after(target.readyAt - clock.now(), () => end(target));
 
   function checkName(gateway: string, name: string, own?: string): void {
-    if (partsOf<Target>(world, TARGET, gateway).some((other) => other.name === name && other.id !== own))
+    if (partsOf<Target>(world, TARGET, gateway).some((other) => other.name.toLowerCase() === name.toLowerCase() && other.id !== own))
       throw conflict(`A target with the name ${name} exists already in the gateway ${gateway}.`);
   }
 

@@ -1,23 +1,96 @@
-/** All operations of Gateway. */
-import type { Operations, World } from '../call.ts';
+/** All operations of Gateway, and the MCP endpoints of gateways. */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Principal } from '../../../../ports/principal.ts';
+import { report } from '../../../../server/report.ts';
+import type { Bound } from '../bindings.ts';
+import type { Operation, Operations, World } from '../call.ts';
+import { gatewayIdentity } from '../gateway/credentials.ts';
+import { type GatewayEndpoint, gatewayEndpoint } from '../gateway/endpoint.ts';
+import { type Executed, executedGateway } from '../gateway/executed.ts';
+import type { Gateway, ListedTool, Target } from '../gateway/resources.ts';
+import { listOf, targetSource } from '../gateway/target-source.ts';
+import type { ToolsOf } from '../policy/enforcing.ts';
 import { gatewayRateLimitOperations } from './gateway-rate-limits.ts';
 import { gatewayRuleOperations } from './gateway-rules.ts';
 import { gatewayTargetOperations } from './gateway-targets.ts';
 import { gatewayOperations } from './gateways.ts';
+import type { PolicyService } from './policy.ts';
 
 export interface GatewayService {
   operations: Operations;
+  endpoint: GatewayEndpoint;
+  /** The tools of a gateway by their full names, as they are now. */
+  toolsOf: ToolsOf;
+  stop(): Promise<void>;
 }
 
-/** @param checkEngine throws AwsError for a policy engine that is not there. */
-export function gatewayService(world: World, checkEngine: (arn: string) => void): GatewayService {
-  const changed = () => undefined;
+/** Milliseconds in which a target must tell what it has. */
+const LOOKS = 30_000;
+
+/** What gateways need of other services. */
+export interface OtherServices {
+  /** The operations of Identity. */
+  identity: Operations;
+  policies: PolicyService;
+}
+
+export function gatewayService(world: World, bound: Bound, { identity, policies }: OtherServices): GatewayService {
+  const running = new Map<string, Executed>();
+  const callers = new AsyncLocalStorage<Principal>();
+  const tell = report('startAgentCore()');
+
+  const closed = (gateway: string): Promise<void> => {
+    const executed = running.get(gateway);
+    running.delete(gateway);
+    return executed?.close() ?? Promise.resolve();
+  };
+  const changed = (gateway: string) => void closed(gateway).catch(tell);
+
+  function executed(gateway: Gateway): Executed {
+    const known = running.get(gateway.id);
+    if (known) return known;
+    const made = executedGateway(
+      {
+        world,
+        bound,
+        identity: (id) => gatewayIdentity(world, id, identity.GetResourceOauth2Token as Operation),
+        policyOf: policies.policyOf,
+        callerOf: () => callers.getStore(),
+        tell,
+      },
+      gateway,
+    );
+    running.set(gateway.id, made);
+    return made;
+  }
+
+  /** @returns what a server lists whose list is kept. Rejects for a target that cannot be opened. */
+  async function looked(target: Target): Promise<readonly ListedTool[] | undefined> {
+    const { mcpServer } = target.settings.targetConfiguration.mcp ?? {};
+    const isKept = mcpServer !== undefined && mcpServer.listingMode !== 'DYNAMIC';
+    const asked = isKept ? withoutList(target) : target;
+    const tools = await listOf(targetSource({ world, bound }, asked, { debug: false }), { signal: AbortSignal.timeout(LOOKS) });
+    return isKept ? tools : undefined;
+  }
+
   return {
     operations: {
-      ...gatewayOperations(world, { changed, checkEngine }),
-      ...gatewayTargetOperations(world, { changed, looked: async () => undefined }),
+      ...gatewayOperations(world, { changed, checkEngine: policies.checkEngine }),
+      ...gatewayTargetOperations(world, { changed, looked }),
       ...gatewayRuleOperations(world),
       ...gatewayRateLimitOperations(world, changed),
     },
+    toolsOf: (gateway) => executed(gateway).tools(),
+    endpoint: gatewayEndpoint(world, executed, callers),
+    async stop() {
+      await Promise.all([...running.keys()].map(closed));
+    },
   };
+}
+
+/** The server itself, and not what it listed before. */
+function withoutList(target: Target): Target {
+  const { mcpServer } = target.settings.targetConfiguration.mcp ?? {};
+  const targetConfiguration = { mcp: { mcpServer: { ...(mcpServer as { endpoint: string }), listingMode: 'DYNAMIC' as const } } };
+  return { ...target, settings: { ...target.settings, targetConfiguration } };
 }

@@ -18,6 +18,7 @@ import {
   statusOf,
   TARGET,
 } from '../gateway/resources.ts';
+import { VERSIONS } from '../gateway/versions.ts';
 import { addWorkloadOf, removeWorkload, workloadArn } from '../identity/resources.ts';
 import type { PageRequest } from '../state.ts';
 import { isHere, suffix, TAKES } from './resource.ts';
@@ -125,9 +126,6 @@ export function gatewayOperations(world: World, { changed, checkEngine }: Gatewa
     },
   };
 }
-
-/** Of MCP, newest first. */
-export const VERSIONS: readonly string[] = ['2026-07-28', '2025-11-25', '2025-06-18', '2025-03-26'];
 
 const searchOf = ({ protocolConfiguration }: GatewaySettings) => protocolConfiguration?.mcp?.searchType;
 

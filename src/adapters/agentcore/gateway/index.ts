@@ -1,0 +1,1 @@
+export { type AgentCoreGatewayOptions, agentcoreGateway } from './agentcore-gateway.ts';

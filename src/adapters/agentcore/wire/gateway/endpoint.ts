@@ -1,0 +1,254 @@
+/** The MCP endpoint of gateways: callers, sessions and versions. What is asked for is done by the gateway. */
+import { randomUUID } from 'node:crypto';
+import type { Principal } from '../../../../ports/principal.ts';
+import type { Received } from '../answer.ts';
+import type { Caller, World } from '../call.ts';
+import { AwsError, type Encoded, encodeError } from '../codec/error.ts';
+import type { CallLog } from '../log.ts';
+import { type Admitted, admission } from './admission.ts';
+import { type Exchange, exchange } from './exchange.ts';
+import { type Executed, HANDLED } from './executed.ts';
+import { type Gateway, gatewayOf, gatewayPath, statusOf } from './resources.ts';
+import { mcpSessions } from './sessions.ts';
+import { VERSIONS } from './versions.ts';
+
+/** What a route of this server is given besides the request. */
+export interface Routed {
+  /** @throws AwsError for a signature that does not hold. */
+  caller(): Caller;
+  log(record: Parameters<CallLog['add']>[0]): void;
+}
+
+export interface GatewayEndpoint {
+  /** @returns undefined for a path that is not of a gateway. */
+  route(received: Received, on: Routed): Promise<Encoded | undefined>;
+  /** Whether the token of a request is good, before its body is read. */
+  admits(path: string, token: string): Promise<boolean>;
+  /** The caller of the request that is being answered. */
+  current(): Principal | undefined;
+  clear(): void;
+}
+
+const METADATA = '/.well-known/oauth-protected-resource';
+const PATH = /^\/gateways\/([^/]+)\/(mcp|\.well-known\/oauth-protected-resource)\/?$/;
+const SESSION = 'mcp-session-id';
+const VERSION = 'mcp-protocol-version';
+const SECONDS = 3_600;
+
+/** Codes of JSON-RPC. */
+const CODES: Readonly<Record<string, number>> = {
+  UnauthorizedException: -32_001,
+  ResourceNotFoundException: -32_001,
+  AccessDeniedException: -32_002,
+};
+const PARSE = -32_700;
+const INVALID = -32_600;
+const INTERNAL = -32_603;
+
+/** A request that MCP refuses. */
+class Refusal extends Error {
+  readonly status: number;
+  readonly code: number;
+  constructor(status: number, code: number, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+interface Rpc {
+  id?: string | number;
+  method?: string;
+  params?: { protocolVersion?: unknown };
+}
+
+interface Answering {
+  by?: Principal;
+}
+
+export function gatewayEndpoint(
+  world: World,
+  executed: (gateway: Gateway) => Executed,
+  current: { getStore(): Principal | undefined; run<T>(by: Principal, act: () => T): T },
+): GatewayEndpoint {
+  const sessions = mcpSessions(world.clock);
+  const callers = admission();
+  const baseOf = ({ headers }: Pick<Received, 'headers'>) => `http://${headers.host ?? 'localhost'}`;
+  const metadataUrl = (received: Pick<Received, 'headers'>, id: string) => `${baseOf(received)}/gateways/${id}${METADATA}`;
+
+  function found(id: string): Gateway {
+    const gateway = gatewayOf(world, id);
+    if (statusOf(world, gateway) === 'CREATING') throw new AwsError('ResourceNotFoundException', `Gateway ${id} is being created.`);
+    return gateway;
+  }
+
+  async function route(received: Received, on: Routed): Promise<Encoded | undefined> {
+    const [, id, rest] =
+      PATH.exec(received.path) ?? /^\/\.well-known\/oauth-protected-resource\/gateways\/([^/]+)\/mcp$/.exec(received.path) ?? [];
+    if (id === undefined) return undefined;
+    const current: Exchange & Answering = { id: randomUUID(), messageId: '' };
+    const started = world.clock.now();
+    let caller: string | undefined;
+    let refused: unknown;
+    let encoded: Encoded;
+    const parsed = rest === 'mcp' && received.method === 'POST' ? rpcIn(received.body) : {};
+    try {
+      if (rest !== 'mcp') encoded = document(received, id);
+      else {
+        const gateway = found(id);
+        const { by, token } = await callers.admit(gateway, callerFor(gateway, on), metadataUrl(received, id));
+        caller = by.id;
+        encoded = await answered(received, gateway, parsed, { by, ...(token !== undefined && { token }) }, current);
+      }
+    } catch (error) {
+      refused = error;
+      encoded = refusalOf(error, 'id' in parsed ? parsed.id : undefined);
+    }
+    const record = {
+      id: current.id,
+      at: started,
+      method: received.method,
+      path: received.path,
+      operation: 'method' in parsed && parsed.method ? `InvokeGateway ${parsed.method}` : 'InvokeGateway',
+      ...(caller !== undefined && { caller }),
+      status: encoded.status,
+    };
+    const end = () => {
+      const why = refused === undefined ? current.because : whyOf(refused);
+      on.log({ ...record, ms: world.clock.now() - started, ...(why !== undefined && { error: nameOf(refused), rule: why }) });
+    };
+    const headers = { ...encoded.headers, 'x-amzn-requestid': current.id };
+    if (typeof encoded.body === 'string' || encoded.body instanceof Uint8Array) {
+      end();
+      return { ...encoded, headers };
+    }
+    return { ...encoded, headers, body: ended(encoded.body, end) };
+  }
+
+  /** A gateway without authorization does not look at what a caller sends. */
+  const callerFor = ({ settings }: Gateway, on: Routed): Caller => (settings.authorizerType === 'NONE' ? { kind: 'none' } : on.caller());
+
+  function document(received: Received, id: string): Encoded {
+    const body = callers.metadata(found(id), `${baseOf(received)}${gatewayPath(id)}`);
+    if (!body || received.method !== 'GET') throw new AwsError('ResourceNotFoundException', 'This gateway takes no tokens.');
+    return json(200, body);
+  }
+
+  async function answered(
+    received: Received,
+    gateway: Gateway,
+    rpc: Rpc | Refusal,
+    { by, token }: Admitted,
+    current: Exchange,
+  ): Promise<Encoded> {
+    const one = (name: string) => [received.headers[name]].flat()[0];
+    const session = one(SESSION);
+    if (received.method === 'DELETE') {
+      if (session === undefined || sessions.version(session, gateway.id, by.id) === undefined) throw unknownSession();
+      sessions.end(session);
+      return { status: 204, headers: {}, body: '' };
+    }
+    if (received.method !== 'POST')
+      return { ...json(405, { message: 'Use POST.' }), headers: { allow: 'POST, DELETE', 'content-type': 'application/json' } };
+    if (rpc instanceof Refusal) throw rpc;
+    const { mcp = {} } = gateway.settings.protocolConfiguration ?? {};
+    const versions = mcp.supportedVersions ?? VERSIONS;
+    if (rpc.method === 'initialize') {
+      const asked = rpc.params?.protocolVersion;
+      const version = versions.find((known) => known === asked) ?? (versions[0] as string);
+      const seconds = mcp.sessionConfiguration?.sessionTimeoutInSeconds ?? SECONDS;
+      const id = sessions.begin(gateway.id, by.id, version, seconds);
+      const result = {
+        protocolVersion: version,
+        capabilities: { tools: { listChanged: false } },
+        serverInfo: { name: gateway.name, version: '1.0.0' },
+        ...(mcp.instructions !== undefined && { instructions: mcp.instructions }),
+      };
+      const { headers, ...answer } = json(200, { jsonrpc: '2.0', id: rpc.id ?? null, result });
+      return { ...answer, headers: { ...headers, [SESSION]: id } };
+    }
+    if (session === undefined) throw new Refusal(400, INVALID, 'Missing required Mcp-Session-Id header');
+    const agreed = sessions.version(session, gateway.id, by.id);
+    if (agreed === undefined) throw unknownSession();
+    const named = one(VERSION) ?? agreed;
+    if (!versions.includes(named)) throw new Refusal(400, INVALID, `Unsupported protocol version: ${named}`);
+    if (rpc.id === undefined) return { status: 202, headers: {}, body: '' };
+    return handled(received, gateway, by, token, Object.assign(current, { messageId: String(rpc.id) }));
+  }
+
+  async function handled(received: Received, gateway: Gateway, by: Principal, token: string | undefined, of: Exchange): Promise<Encoded> {
+    const headers = new Headers({ 'content-type': 'application/json', accept: 'application/json, text/event-stream', host: 'localhost' });
+    if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
+    const body = Buffer.from(received.body);
+    const request = new Request(`http://localhost${HANDLED}`, { method: 'POST', headers, body, signal: received.signal });
+    const response = await exchange.run(of, () => current.run(by, () => executed(gateway).handle(request)));
+    return {
+      status: response.status,
+      headers: Object.fromEntries([...response.headers].filter(([name]) => name !== 'content-length')),
+      body: (response.body as AsyncIterable<Uint8Array> | null) ?? '',
+    };
+  }
+
+  return {
+    route,
+    async admits(path, token) {
+      const [, id] = PATH.exec(path) ?? [];
+      if (id === undefined) return false;
+      try {
+        await callers.admit(found(id), { kind: 'bearer', token }, '');
+        return true;
+      } catch {
+        // the answer says why, if the body is small
+        return false;
+      }
+    },
+    current: () => current.getStore(),
+    clear: () => sessions.clear(),
+  };
+}
+
+const unknownSession = () => new Refusal(404, INVALID, 'Session not found: it has ended, or it is of another gateway or caller');
+
+const json = (status: number, body: object) => ({ status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+
+function rpcIn(body: Uint8Array): Rpc | Refusal {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(body).toString('utf8'));
+  } catch {
+    return new Refusal(400, PARSE, 'Parse error: the body is not JSON');
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return new Refusal(400, INVALID, 'The body is one message of JSON-RPC');
+  const { id, method, jsonrpc } = value as { id?: unknown; method?: unknown; jsonrpc?: unknown };
+  if (
+    jsonrpc !== '2.0' ||
+    (id !== undefined && typeof id !== 'string' && typeof id !== 'number') ||
+    (method !== undefined && typeof method !== 'string')
+  )
+    return new Refusal(400, INVALID, 'The body is not a message of JSON-RPC 2.0');
+  return value as Rpc;
+}
+
+function refusalOf(error: unknown, id: string | number | undefined): Encoded {
+  const told = (status: number, code: number, message: string, headers: Readonly<Record<string, string>> = {}) => {
+    const encoded = json(status, { jsonrpc: '2.0', id: id ?? null, error: { code, message } });
+    return { ...encoded, headers: { ...encoded.headers, ...headers } };
+  };
+  if (error instanceof Refusal) return told(error.status, error.code, error.message);
+  if (!(error instanceof AwsError)) return told(500, INTERNAL, 'The server failed.');
+  const { status, headers } = encodeError(error, undefined);
+  return told(status, CODES[error.name] ?? INTERNAL, error.message, { ...headers, 'content-type': 'application/json' });
+}
+
+const nameOf = (error: unknown) =>
+  error === undefined ? 'TargetFailed' : error instanceof Refusal ? 'InvalidRequest' : (error as Error).name;
+const whyOf = (error: unknown) => (error instanceof AwsError && error.because) || (error as Error).message;
+
+async function* ended(body: AsyncIterable<Uint8Array>, end: () => void): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } finally {
+    end();
+  }
+}

@@ -1,0 +1,19 @@
+/** The request to a gateway that is being answered, for what happens deep below it. */
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+export interface Exchange {
+  /** The id of the request, as the log has it. */
+  readonly id: string;
+  /** The id of the JSON-RPC request. */
+  readonly messageId: string;
+  /** Why a call failed, where the client is not told: for the log. */
+  because?: string;
+}
+
+export const exchange = new AsyncLocalStorage<Exchange>();
+
+/** Tells the log why. */
+export function tellLog(why: string): void {
+  const current = exchange.getStore();
+  if (current) current.because ??= why;
+}

@@ -1,0 +1,132 @@
+/** Gateways as they are executed: by `gateway()`, each call a run of an engine. */
+import { Engine } from '../../../../engine/engine.ts';
+import { definition, renamedTool } from '../../../../loop/tool.ts';
+import type { Identity } from '../../../../ports/identity.ts';
+import type { Policy } from '../../../../ports/policy.ts';
+import type { Principal } from '../../../../ports/principal.ts';
+import type { OpenedSource, Tool, ToolSource } from '../../../../ports/tool.ts';
+import type { Handler } from '../../../../server/listen.ts';
+import type { OpenedGateway } from '../../../gateway/gateway.ts';
+import { gateway as gatewayOf } from '../../../gateway/index.ts';
+import { gatewayHandler } from '../../../mcp/index.ts';
+import type { DescribedTool } from '../../../policy/tools.ts';
+import { Ranking } from '../../../ranking/tools.ts';
+import { type Gateway, partsOf, statusOf, TARGET, type Target } from './resources.ts';
+import { type TargetWorld, targetSource } from './target-source.ts';
+
+/** The path under which the handler is asked. */
+export const HANDLED = '/mcp';
+
+export interface Executed {
+  readonly handle: Handler;
+  /** All its tools now, for the schema of policies. */
+  tools(): Promise<readonly DescribedTool[]>;
+  close(): Promise<void>;
+}
+
+export interface ExecutedOptions extends TargetWorld {
+  identity(gateway: string): Identity;
+  /** What decides about calls, and about what is listed; undefined for a gateway without a policy engine. */
+  policyOf(gateway: Gateway): Policy | undefined;
+  /** Who the caller of a request is, as the gateway has let them in. */
+  callerOf(): Principal | undefined;
+  /** Told of targets that are left out. */
+  tell(error: unknown): void;
+}
+
+const DEFAULT_PAGE = 100;
+/** Milliseconds for a list of all tools. */
+const LISTS = 30_000;
+
+export function executedGateway(o: ExecutedOptions, gateway: Gateway): Executed {
+  const { world } = o;
+  const { mcp = {} } = gateway.settings.protocolConfiguration ?? {};
+  const targets = partsOf<Target>(world, TARGET, gateway.id).filter(
+    (target) => target.goneAt === undefined && (target.until !== 'CREATING' || (statusOf(world, target) === 'READY' && !target.failed)),
+  );
+  const ofGateway = { debug: gateway.settings.exceptionLevel === 'DEBUG' };
+  const policy = o.policyOf(gateway);
+  const engine = new Engine({ identity: o.identity(gateway.id), ...(policy && { policy }) });
+  const source =
+    targets.length === 0
+      ? NOTHING
+      : byFullName(
+          gatewayOf({
+            name: gateway.id,
+            targets: Object.fromEntries(targets.map((target) => [target.name, targetSource(o, target, ofGateway)])),
+          }),
+          { searched: mcp.searchType === 'SEMANTIC', shown: shownBy(policy, o.callerOf) },
+        );
+  const handle = gatewayHandler(engine, source, {
+    path: HANDLED,
+    agent: 'gateway',
+    decide: false,
+    pageSize: mcp.disableMcpListToolsPagination ? false : DEFAULT_PAGE,
+    auth: async () => o.callerOf(),
+    info: { name: gateway.name, version: '1.0.0' },
+  });
+  async function tools(): Promise<readonly DescribedTool[]> {
+    const opened = await source.open({ signal: AbortSignal.timeout(LISTS) });
+    try {
+      const all = opened.all ? await opened.all() : [];
+      return all.map((tool) => ({ name: tool.name, input: definition(tool).spec.input }));
+    } finally {
+      await opened.close();
+    }
+  }
+  return { handle, tools, close: () => engine.close() };
+}
+
+/** A source whose tools are under their full names. */
+interface FullNamed extends ToolSource {
+  open(o: Parameters<ToolSource['open']>[0]): Promise<OpenedSource & { all?(): Promise<readonly Tool[]> }>;
+}
+
+const NOTHING: FullNamed = { name: 'gateway', open: async () => ({ list: async () => [], close: async () => undefined }) };
+
+type Shown = (tools: readonly Tool[]) => Promise<readonly Tool[]>;
+
+/** The tools that some call of the caller could be permitted. */
+function shownBy(policy: Policy | undefined, callerOf: () => Principal | undefined): Shown {
+  if (!policy?.offers) return async (tools) => tools;
+  return async (tools) => {
+    const names = new Set(await policy.offers?.({ by: callerOf(), tools: tools.map(({ name }) => name) }));
+    return tools.filter(({ name }) => names.has(name));
+  };
+}
+
+/** The tools of a gateway under their full names, which AgentCore does not shorten, and all of them listed. */
+function byFullName(inner: ReturnType<typeof gatewayOf>, { searched, shown }: { searched: boolean; shown: Shown }): FullNamed {
+  const { agents: _, ...source } = inner;
+  const made = new WeakMap<Tool, Tool>();
+  const named = (tool: Tool, fullName: string): Tool => {
+    const known = made.get(tool) ?? renamedTool(definition(tool), fullName, { full: fullName });
+    made.set(tool, known);
+    return known;
+  };
+  return {
+    ...source,
+    async open(caller) {
+      const opened: OpenedGateway = await inner.open(caller);
+      const all = async () => (await opened.all()).map(({ tool, fullName }) => named(tool, fullName));
+      let ranked: { tools: readonly Tool[]; ranking: Ranking } | undefined;
+      const search: OpenedSource['search'] = async (query, { limit }) => {
+        const tools = await all();
+        if (ranked?.tools.length !== tools.length || !tools.every((tool, i) => tool === ranked?.tools[i]))
+          ranked = { tools, ranking: new Ranking(tools) };
+        return (await shown(ranked.ranking.best(query, tools.length))).slice(0, limit);
+      };
+      return {
+        all,
+        list: async () => shown(await all()),
+        async find(name, o) {
+          const found = await opened.resolve(name, o);
+          return found && found.fullName === name ? named(found.tool, found.fullName) : undefined;
+        },
+        ...(searched && { search }),
+        ...(opened.changed && { changed: (listener: () => void) => (opened.changed as NonNullable<OpenedSource['changed']>)(listener) }),
+        close: () => opened.close(),
+      };
+    },
+  };
+}

@@ -1,0 +1,93 @@
+import { agent, Engine } from 'rondo';
+import { scripted } from 'rondo/testing';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { agentcoreGateway } from '../../../src/adapters/agentcore/gateway/index.ts';
+import { asks, refused, shown } from '../../engine/setup.ts';
+import { issuer } from '../../server/issuer.ts';
+import { BINDINGS, refunds, withGateway } from './kit.ts';
+
+function over(source: ReturnType<typeof agentcoreGateway>, steps: Parameters<typeof scripted>[0]) {
+  const model = scripted(steps);
+  const clerk = agent({ name: 'clerk', instructions: '', model, tools: [source] });
+  const engine = new Engine({ agents: [clerk] });
+  onTestFinished(() => engine.close());
+  return { engine, clerk, model };
+}
+
+const CALL = asks(['Refund___process', { amount: 5 }]);
+
+test('a token of each caller: nobody calls with that of another', async () => {
+  const idp = await issuer();
+  const authorizer = { customJWTAuthorizer: { discoveryUrl: idp.discoveryUrl, allowedClients: ['web'] } };
+  const { url, target, server } = await withGateway(
+    { authorizerType: 'CUSTOM_JWT', authorizerConfiguration: authorizer },
+    { bindings: BINDINGS },
+  );
+  await target(refunds());
+  const source = agentcoreGateway({ url, perCaller: true, auth: ({ assertion }) => assertion?.token ?? '' });
+  const { engine, clerk, model } = over(source, [CALL, 'done', CALL, 'done']);
+  for (const sub of ['ana', 'bob']) {
+    const token = await idp.token({ sub, client_id: 'web' });
+    await engine.run(clerk, 'go', { by: { id: sub }, assertion: { type: 'jwt', token } });
+  }
+  expect(shown(model.requests[3]).at(-1)).toMatchObject({ text: 'refunded 5' });
+  const callers = server.calls().filter(({ operation }) => operation === 'InvokeGateway tools/call');
+  expect(callers.map(({ caller }) => caller)).toEqual(['ana', 'bob']);
+});
+
+test('a token that is refused is asked for again', async () => {
+  const idp = await issuer();
+  const authorizer = { customJWTAuthorizer: { discoveryUrl: idp.discoveryUrl, allowedClients: ['web'] } };
+  const { url, target } = await withGateway({ authorizerType: 'CUSTOM_JWT', authorizerConfiguration: authorizer }, { bindings: BINDINGS });
+  await target(refunds());
+  const tokens = ['expired', await idp.token({ sub: 'ana', client_id: 'web' })];
+  const auth = vi.fn(() => (tokens.length > 1 ? tokens.shift() : tokens[0]) as string);
+  const { engine, clerk, model } = over(agentcoreGateway({ url, auth }), [CALL, 'done']);
+  await engine.run(clerk, 'go');
+  expect(shown(model.requests[1])).toMatchObject([{ text: 'refunded 5' }]);
+});
+
+test('a signature by a clock that is an hour behind is made again by the clock of the service', async () => {
+  const { url, target, server } = await withGateway({}, { bindings: BINDINGS });
+  await target(refunds());
+  await server.clock.advance(3_600_000);
+  const { engine, clerk, model } = over(agentcoreGateway({ url, region: 'us-east-1' }), [CALL, 'done']);
+  await engine.run(clerk, 'go');
+  expect(shown(model.requests[1])).toMatchObject([{ text: 'refunded 5' }]);
+});
+
+test('a session that has ended is begun again at the next call', async () => {
+  const { url, target, server } = await withGateway({}, { bindings: BINDINGS });
+  await target(refunds());
+  const { engine, clerk, model } = over(agentcoreGateway({ url, region: 'us-east-1' }), [CALL, 'done', CALL, 'done']);
+  await engine.run(clerk, 'go');
+  await server.clock.advance(3_600_000);
+  await engine.run(clerk, 'go');
+  expect(shown(model.requests[3]).at(-1)).toMatchObject({ text: 'refunded 5' });
+  const calls = server.calls().filter(({ operation }) => operation === 'InvokeGateway tools/call');
+  expect(calls.map(({ status }) => status)).toContain(404);
+});
+
+test('keys that the gateway does not know', async () => {
+  const { url } = await withGateway();
+  const credentials = () => ({ accessKeyId: 'OTHER', secretAccessKey: 'x' });
+  const { engine, clerk } = over(agentcoreGateway({ url, region: 'us-east-1', credentials }), ['done']);
+  await expect(engine.run(clerk, 'go')).rejects.toMatchObject({ message: expect.stringContaining('MCP server') });
+});
+
+test.each<[string, object, string]>([
+  ['neither a url nor an id', {}, 'either a url'],
+  ['both of them', { url: 'https://a.example/mcp', gatewayId: 'desk-a1b2c3d4e5' }, 'either a url'],
+  ['a url that is not one', { url: 'desk' }, 'gatewayUrl'],
+  ['an id that is a host', { gatewayId: 'evil.example/', region: 'us-east-1' }, 'gatewayId'],
+  ['another kind of auth', { url: 'https://a.example/mcp', auth: 'bearer' }, "'sigv4'"],
+  ['a token and keys', { url: 'https://a.example/mcp', auth: () => 't', credentials: () => ({}) }, 'not both'],
+])('%s is refused', async (_, options, why) => {
+  expect((await refused('CONFIG_INVALID', () => agentcoreGateway(options as never))).message).toContain(why);
+});
+
+test('the id and the region of a gateway are its address', () => {
+  expect(agentcoreGateway({ gatewayId: 'desk-a1b2c3d4e5', region: 'eu-central-1' }).name).toBe(
+    'desk-a1b2c3d4e5.gateway.bedrock-agentcore.eu-central-1.amazonaws.com',
+  );
+});
