@@ -1,7 +1,8 @@
 /** Asks the engine's policy about access to runs and about input. */
 import { RondoError } from '../errors.ts';
-import { allowedContent, checks } from '../hitl/content.ts';
+import { type Allowed, allowedContent, checks } from '../hitl/content.ts';
 import { accessProblem } from '../hitl/policy.ts';
+import type { Decision } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
 import type { Judged } from '../ports/guardrail.ts';
 import { type Asked, inputOf, isConversation, wholeOf } from '../ports/input.ts';
@@ -56,15 +57,44 @@ export async function allowedInput({ host }: Resources, by: Principal | undefine
   const { runId } = about;
   const allowed = await allowedContent(host, { point: 'input', by, ...about, value: wholeOf(asked) });
   const verdicts = allowed.verdicts && { verdicts: allowed.verdicts };
-  const details = { runId, ...verdicts };
-  if (!allowed.ok) {
-    const message = `the input of run ${runId} was refused, and nothing was done: ${allowed.reason}`;
-    throw new RondoError(allowed.code ?? 'INPUT_REFUSED', message, { details });
-  }
+  if (!allowed.ok) throw refusal('the input', runId, allowed);
   const { replaced } = allowed;
   if (replaced === undefined) return { ...asked, ...verdicts };
   if (!asked.earlier || !isConversation(replaced)) return { input: replaced, ...verdicts };
   const unfit = (why: string) =>
-    new RondoError('INPUT_REFUSED', `what was made of the input of run ${runId} cannot be sent: ${why}.`, { details });
+    new RondoError('INPUT_REFUSED', `what was made of the input of run ${runId} cannot be sent: ${why}.`, {
+      details: { runId, ...verdicts },
+    });
   return { ...inputOf(replaced, unfit), ...verdicts };
+}
+
+const refusal = (what: string, runId: string, { reason, code, verdicts }: Extract<Allowed, { ok: false }>) =>
+  new RondoError(code ?? 'INPUT_REFUSED', `${what} of run ${runId} was refused, and nothing was done: ${reason}`, {
+    details: { runId, ...(verdicts && { verdicts }) },
+  });
+
+/**
+ * What people answer to questions goes into the run like an input. @returns the decisions with the answers as policy and guardrails leave
+ * them, and the verdicts by approval. @throws RondoError `INPUT_REFUSED`, `GUARDRAIL_FAILED`
+ */
+export async function allowedAnswers(
+  { host }: Resources,
+  run: RunFold,
+  decisions: readonly Decision[],
+  by: Principal,
+): Promise<{ decisions: readonly Decision[]; verdicts: ReadonlyMap<string, Judged['verdicts']> }> {
+  const verdicts = new Map<string, Judged['verdicts']>();
+  if (!checks(host, 'input')) return { decisions, verdicts };
+  const told: Decision[] = [];
+  for (const decision of decisions) {
+    if (decision.type !== 'respond' || decision.answer === undefined) {
+      told.push(decision);
+      continue;
+    }
+    const allowed = await allowedContent(host, { point: 'input', by, ...aboutRun(run), value: decision.answer });
+    if (!allowed.ok) throw refusal(`the answer to ${decision.approval}`, run.runId, allowed);
+    verdicts.set(decision.approval, allowed.verdicts);
+    told.push(allowed.replaced === undefined ? decision : { ...decision, answer: allowed.replaced });
+  }
+  return { decisions: told, verdicts };
 }

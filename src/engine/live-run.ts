@@ -2,7 +2,6 @@ import type { Entry } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
 import type { Log } from '../journal/log.ts';
 import type { AgentDefinition, Caller, Drive, Halt, Host, Transient } from '../loop/types.ts';
-import type { GuardrailVerdict } from '../ports/guardrail.ts';
 import { CancelSource } from '../reliability/cancel.ts';
 import { Secrets } from '../secrets.ts';
 import type { AgentTrace } from '../telemetry/trace.ts';
@@ -10,8 +9,6 @@ import { eventOf, type RunEvent } from './events.ts';
 import { EventStream } from './stream.ts';
 
 type Own = Drive['own'];
-
-const NONE: readonly GuardrailVerdict[] = [];
 
 /** A run that this process drives, or is about to drive: the only place of its live state. Scopes hold it as their `Drive`. */
 export class LiveRun implements Drive {
@@ -108,8 +105,9 @@ export class LiveRun implements Drive {
     else if (entry.type === 'wait.began') this.#trace?.waitBegan(entry, entry.at);
     else if (entry.type === 'approval.decided') this.#trace?.approvalDecided(entry, entry.at);
     else if (entry.type === 'message.received' && entry.kind === 'cancel') this.stop({ why: 'cancel' });
-    for (const verdict of entry.verdicts ?? NONE)
-      this.#trace?.guardrailRuled('call' in entry ? { ...verdict, call: entry.call } : verdict, entry.at);
+    if (entry.verdicts)
+      for (const verdict of entry.verdicts)
+        this.#trace?.guardrailRuled('call' in entry ? { ...verdict, call: entry.call } : verdict, entry.at);
     // a late result may still be written down after the end; by then another drive may be telling what happens
     if (this.#over || (this.#streams.size === 0 && !this.#onEvent)) return;
     let event: RunEvent | undefined;

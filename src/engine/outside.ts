@@ -12,7 +12,7 @@ import { type Json, plainJson } from '../json.ts';
 import type { AccessRequest } from '../ports/policy.ts';
 import { type Principal, principal, principalProblem } from '../ports/principal.ts';
 import { sleep } from '../reliability/retry.ts';
-import { aboutRun, assertAccess, runFor } from './access.ts';
+import { aboutRun, allowedAnswers, assertAccess, runFor } from './access.ts';
 import { abandoned, cancelHooks } from './cancelled.ts';
 import { leaseOf, release } from './lease.ts';
 import { didOf, intentOf } from './ledger/did.ts';
@@ -67,13 +67,15 @@ export async function decide(
   const log = await logOf(resources, runId, decider, 'decide');
   const { run } = log;
   const agent = resources.agentOf(runId, run.root.agent);
+  const allowed = await allowedAnswers(resources, run, plain, decider);
   for (;;) {
     const o = {
       by: decider,
       now: await resources.host.now(),
       schemaOf: ({ asked, frame }: Asked) => agent && agentOf(agent, frame)?.tools.get(asked.tool)?.options.input,
     };
-    const entries = await decisionEntries(run, plain, o);
+    const decided = await decisionEntries(run, allowed.decisions, o);
+    const entries = decided.map((entry) => ('id' in entry ? { ...entry, verdicts: allowed.verdicts.get(entry.id) } : entry));
     if (entries.length === 0) return approvalsOf(run);
     const seen = run.next;
     let raced = false;

@@ -42,7 +42,7 @@ export interface AccessRequest {
 
 /** A value on its way in or out. */
 export interface ContentRequest {
-  /** `input`: of a run, or a message to it. `output`: an agent's final answer. `result`: a tool's, before it is journaled and the model sees it. */
+  /** `input`: of a run, a message to it, or a person's answer to a question. `output`: an agent's final answer. `result`: a tool's, before it is journaled and the model sees it. */
   point: 'input' | 'output' | 'result';
   by: Principal | undefined;
   agent: string;

@@ -1,7 +1,7 @@
 /** What `guardrails` of an engine keep in and out: input, answers, results, and what of it is told to whom. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
-import { agent, type Guardrail, memoryJournal, type RunEvent, supervisor, tool } from '../../src/index.ts';
+import { agent, askHuman, type Guardrail, memoryJournal, type RunEvent, supervisor, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { all, anything, asks, deferred, ends, entriesOf, failure, refused, shown, until } from '../engine/setup.ts';
 import { blocking, masking, SECRET, watched } from './setup.ts';
@@ -110,6 +110,33 @@ describe('an input', () => {
     expect(events.find((e) => e.type === 'message.received')).toMatchObject({ verdicts: [{ action: 'mask' }, { action: 'allow' }] });
     expect(JSON.stringify(model.requests)).toContain('and [FISH]');
     expect(JSON.stringify([model.requests, events])).not.toContain(SECRET);
+  });
+
+  test('what a person answers to a question is an input too', async () => {
+    const journal = memoryJournal();
+    const model = scripted([asks(['ask_human', { question: 'Which?' }]), 'done']);
+    const a = agent({ name: 'a', instructions: '', model, tools: [askHuman()] });
+    const stop: Guardrail = {
+      name: 'stop',
+      points: ['input'],
+      check: ({ value }) => (value === 'stop' ? { action: 'block' } : { action: 'allow' }),
+    };
+    const { engine, events } = watched({ journal, agents: [a], guardrails: [masking({ points: ['input'] }), stop] });
+    const { runId, approvals } = await ends(engine.run(a, 'go'), 'paused');
+    const approval = approvals[0].id;
+    const by = { id: 'ben' };
+    await refused('INPUT_REFUSED', engine.decide(runId, [{ approval, type: 'respond', answer: 'stop' }], { by }));
+    await engine.decide(runId, [{ approval, type: 'respond', answer: `it is ${SECRET}` }], { by });
+    // delivered once more, it is the same answer
+    await engine.decide(runId, [{ approval, type: 'respond', answer: `it is ${SECRET}` }], { by });
+    await ends(engine.resume(runId), 'completed');
+    const decided = (await entriesOf(journal, runId)).find((e) => e.type === 'approval.decided');
+    expect(decided).toMatchObject({
+      decision: { answer: 'it is [FISH]' },
+      verdicts: [{ point: 'input', action: 'mask' }, { action: 'allow' }],
+    });
+    expect(JSON.stringify([events, await entriesOf(journal, runId), model.requests])).not.toContain(SECRET);
+    expect(shown(model.requests[1])[0]?.text).toBe('it is [FISH]');
   });
 
   test('a whole conversation is checked, and stays a conversation', async () => {
