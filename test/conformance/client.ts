@@ -5,12 +5,14 @@
 
 import { consentCallback, sqliteVault } from '../../src/adapters/identity/index.ts';
 import { assertionGrant, clientGrant, type McpAuth, type McpOptions, mcpTools, userGrant } from '../../src/adapters/mcp/index.ts';
-import { agent, Engine, type Message, type RunResult } from '../../src/index.ts';
+import { agent, Engine, type Message, type RunResult, type ToolSpec } from '../../src/index.ts';
+import type { JsonObject } from '../../src/json.ts';
 import { scripted } from '../../src/testing/index.ts';
 
 const url = process.argv.at(-1) as string;
 const scenario = process.env.MCP_CONFORMANCE_SCENARIO ?? '';
 const context = JSON.parse(process.env.MCP_CONFORMANCE_CONTEXT ?? '{}') as Record<string, string>;
+const { toolCalls = [] } = context as { toolCalls?: { name: string; arguments: JsonObject }[] };
 
 const CALLBACK = 'http://localhost:3000/callback';
 const by = { id: 'ana' };
@@ -66,17 +68,34 @@ async function idJag(issuer: string, resource: string): Promise<string> {
 }
 
 const auth = authOf();
-const options: McpOptions = { url, name: 'suite', perCaller: auth !== undefined, ...(auth && { auth }) };
+const options: McpOptions = {
+  url,
+  name: 'suite',
+  perCaller: auth !== undefined,
+  ...(auth && { auth }),
+  ...(process.env.SUITE === 'mcp-conformance-next' && { protocol: 'auto' }),
+  // a question in the middle of a call is answered there; the others by approvals
+  ...(scenario === 'elicitation-sep1034-client-defaults' && { elicit: () => ({}) }),
+};
 
 /** Calls each tool once: first what connects, then the others, one in each step. */
 const model = scripted((request) => {
   const called = new Set(request.messages.flatMap(callsOf));
   // it connects again where the server has taken its tools away
   const next = request.tools?.find(({ name }) => !called.has(name) || (name === 'connect_suite' && request.messages.length < 20));
-  return next ? { toolCalls: [{ name: next.name, input: inputOf(next.input as { properties?: object }) }] } : 'done';
+  return next ? { toolCalls: [{ name: next.name, input: argumentsOf(next, request.tools ?? []) }] } : 'done';
 });
 
 const callsOf = ({ content }: Message): string[] => content.flatMap((part) => (part.type === 'toolCall' ? [part.name] : []));
+
+/** The arguments that the suite wants, or that the schema admits. */
+function argumentsOf({ name, input }: ToolSpec, all: readonly ToolSpec[]): JsonObject {
+  const wanted = toolCalls.find((one) => one.name === name);
+  // a null that the schema does not admit is not sent
+  if (wanted) return Object.fromEntries(Object.entries(wanted.arguments).filter(([, value]) => value !== null));
+  const echoed = all.find((one) => one.name === 'json_schema_2020_12_tool' && one.name !== name);
+  return echoed ? { schema: echoed.input as JsonObject } : inputOf(input as { properties?: object });
+}
 
 function inputOf({ properties = {} }: { properties?: object }) {
   return Object.fromEntries(

@@ -36,7 +36,7 @@ export async function clientScenario(suite: Suite, scenario: string): Promise<En
   const { stdout, stderr } = await run(
     process.execPath,
     [suiteOf(suite), 'client', '--command', client, '--scenario', scenario, '--timeout', '120000', '-o', results],
-    { maxBuffer: 64 << 20 },
+    { maxBuffer: 64 << 20, env: { ...process.env, SUITE: suite } },
   ).catch((error: { stdout: string; stderr: string }) => error);
   const [file] = globSync(`${results}/**/checks.json`);
   if (file === undefined) throw new Error(`${scenario} did not run: ${stderr}`);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { context as otel, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import type { McpOptions } from '../../src/adapters/mcp/index.ts';
 import { ToolError } from '../../src/errors.ts';
 import type { Json } from '../../src/json.ts';
 import { folder } from '../folder.ts';
@@ -15,8 +16,11 @@ beforeAll(async () => {
 });
 afterAll(() => http.close());
 
-describe.each(['stdio', 'http'] as const)('calls over %s', (kind) => {
-  const server = () => (kind === 'stdio' ? stdioServer : { name: 'fixture', url: http.url });
+describe.each(['stdio', 'http', 'http, by the later SDK'] as const)('calls over %s', (kind) => {
+  const server = (): McpOptions => ({
+    ...(kind.startsWith('stdio') ? stdioServer : { name: 'fixture', url: http.url }),
+    ...(kind.endsWith('SDK') && { protocol: 'auto' }),
+  });
 
   it('gives text as text', () => using(server(), async ({ call }) => expect(await call('echo', { text: 'hi' })).toBe('hi')));
 

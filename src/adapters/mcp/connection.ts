@@ -1,16 +1,20 @@
-import type { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { context, isSpanContextValid, trace } from '@opentelemetry/api';
-import { ToolError } from '../../errors.ts';
+import { NeedsPerson, ToolError } from '../../errors.ts';
 import type { JsonObject } from '../../json.ts';
-import type { ToolContext } from '../../ports/tool.ts';
+import type { Effect, ToolContext } from '../../ports/tool.ts';
 import type { Secrets } from '../../secrets.ts';
 import { consenting } from './auth/consenting.ts';
+import type { Dialect, Elicited, Events } from './dialect.ts';
+import { toVisit } from './elicitation.ts';
 import { callError, notConnected, unavailable } from './failure.ts';
 import { current, type Pending } from './fetch.ts';
+import { legacy } from './legacy.ts';
 import { type Listing, listTools } from './listing.ts';
+import { modern } from './modern.ts';
+import { OpenCall } from './open-call.ts';
 import type { Bound } from './options.ts';
-import { loadClient, loadTypes } from './sdk.ts';
+import { isModern } from './options.ts';
 import { openWire, type Wire } from './wire.ts';
 
 /** The envelope times a call out, not the SDK, so this is the longest timer. */
@@ -19,9 +23,8 @@ const NEVER = 2 ** 31 - 1;
 const LONGEST_CALL = 3_600_000;
 
 interface Peer {
-  client: Client;
+  dialect: Dialect;
   wire: Wire;
-  types: Awaited<ReturnType<typeof loadTypes>>;
   /** Open calls: a dropped connection is closed when the last of them has ended. */
   busy: number;
   given?: 'up';
@@ -38,7 +41,8 @@ export class Connection {
   #connecting: AbortController | undefined;
   #closed = false;
   #calls = 0;
-  readonly #progress = new Map<unknown, { ctx: ToolContext; began: number }>();
+  /** The calls that are under way, by their progress token. */
+  readonly #open = new Map<unknown, OpenCall>();
 
   constructor(options: Bound, name: string, secrets: Secrets) {
     this.#options = options;
@@ -63,54 +67,57 @@ export class Connection {
   }
 
   async #list(): Promise<Listing> {
-    const { client, types } = await this.#connected();
+    const { dialect } = await this.#connected();
     const limit = this.#options.startTimeout ?? 30_000;
     try {
-      return await listTools(
-        // not client.listTools(): it would compile the output schemas of an untrusted server
-        (params, timeout) =>
-          asked((options) => client.request({ method: 'tools/list', params }, types.ListToolsResultSchema, { ...options, timeout })),
-        limit,
-      );
+      return await listTools((params, timeout) => asked((options) => dialect.list(params, { ...options, timeout })), limit);
     } catch (error) {
       throw unavailable(this.#options, this.#name, 'did not list its tools', (await this.#notes()) ?? '', error);
     }
   }
 
   /** @throws ToolError with the outcome of the call, as far as it is known; NeedsPerson if a person must consent first. */
-  call(tool: string, input: JsonObject, ctx: ToolContext): Promise<CallToolResult> {
-    return consenting(this.#name, this.#options.access, ctx, () => this.#call(tool, input, ctx));
+  call(tool: string, input: JsonObject, ctx: ToolContext, effect: Effect): Promise<CallToolResult> {
+    return consenting(this.#name, this.#options.access, ctx, () => this.#call(tool, input, ctx, effect));
   }
 
-  async #call(tool: string, input: JsonObject, ctx: ToolContext): Promise<CallToolResult> {
+  async #call(tool: string, input: JsonObject, ctx: ToolContext, effect: Effect): Promise<CallToolResult> {
     const peer = await raced(this.#connected(), ctx.signal);
-    const stop = new AbortController();
-    const onAbort = () => stop.abort(ctx.signal.reason);
+    const call = new OpenCall({ server: this.#name, tool, effect, ctx, answering: this.#options.elicit });
+    const onAbort = () => call.stop.abort(ctx.signal.reason);
     ctx.signal.addEventListener('abort', onAbort);
     const progressToken = `rondo-${++this.#calls}`;
-    this.#progress.set(progressToken, { ctx, began: performance.now() });
+    this.#open.set(progressToken, call);
     peer.busy++;
     try {
       const params = { name: tool, arguments: input as Record<string, unknown>, _meta: { ...meta(ctx), progressToken } };
-      return await asked((options) =>
-        peer.client.request({ method: 'tools/call', params }, peer.types.CallToolResultSchema, {
-          ...options,
-          signal: stop.signal,
-          timeout: NEVER,
-        }),
+      const result = await call.answered((more) =>
+        asked((options) => peer.dialect.call({ ...params, ...more }, { ...options, signal: call.stop.signal, timeout: NEVER }), call),
       );
+      if (call.asks) throw call.asks;
+      return result;
     } catch (error) {
+      if (NeedsPerson.is(error)) throw error;
+      if (call.asks) throw call.asks;
       if (ctx.signal.aborted)
         throw new ToolError('ABORTED', `The call of ${tool} was given up.`, { outcome: 'unknown', cause: ctx.signal.reason });
+      const visit = toVisit(error, this.#name);
+      if (visit) throw visit;
       const { failure, broken } = callError(peer.wire.flaw() ?? error, this.#name, tool);
       if (broken) this.#giveUp(peer);
       throw failure;
     } finally {
       ctx.signal.removeEventListener('abort', onAbort);
-      this.#progress.delete(progressToken);
+      this.#open.delete(progressToken);
       peer.busy--;
-      if (peer.given && peer.busy === 0) void peer.client.close().catch(() => {});
+      if (peer.given && peer.busy === 0) void peer.dialect.close().catch(() => {});
     }
+  }
+
+  /** The server asks in the middle of a call: the one on whose stream the question came, or the only one. */
+  async #elicited(params: JsonObject): Promise<Elicited> {
+    const call = (current.getStore()?.of as OpenCall | undefined) ?? (this.#open.size === 1 ? [...this.#open.values()][0] : undefined);
+    return call ? call.elicited(params) : { action: 'cancel' };
   }
 
   async close(): Promise<void> {
@@ -120,7 +127,7 @@ export class Connection {
     this.#peer = undefined;
     if (!peer) return;
     await Promise.race([peer.wire.bye().catch(() => {}), delay(1_000)]);
-    await peer.client.close().catch(() => {});
+    await peer.dialect.close().catch(() => {});
     await Promise.race([peer.wire.gone, delay(5_000)]);
   }
 
@@ -137,23 +144,25 @@ export class Connection {
     const o = this.#options;
     this.#connecting = new AbortController();
     const { signal } = this.#connecting;
-    const [{ Client }, types, wire] = await Promise.all([loadClient(), loadTypes(), openWire(o, this.#name, this.#secrets)]);
-    const client = new Client({ name: 'rondo', version: '0.1.0' });
-    const peer: Peer = { client, wire, types, busy: 0 };
-    client.setNotificationHandler(types.ToolListChangedNotificationSchema, () => {
-      this.onChanged();
-    });
-    client.onclose = () => this.#giveUp(peer);
+    const { protocol } = o;
+    const wire = await openWire(o, this.#name, this.#secrets);
+    const events: Events = {
+      toolsChanged: () => this.onChanged(),
+      closed: () => this.#giveUp(peer),
+      elicited: (params) => this.#elicited(params),
+    };
+    const dialect = await (isModern(o) ? modern(wire, events, protocol === 'auto' ? undefined : protocol) : legacy(wire, events));
+    const peer: Peer = { dialect, wire, busy: 0 };
     // read from the transport: the SDK loses a progress that arrives together with the result
     wire.transport.onmessage = (message) => {
       if ('method' in message && message.method === 'notifications/progress') this.#onProgress(message.params ?? {});
     };
     try {
-      await client.connect(wire.transport, { timeout: o.startTimeout ?? 30_000, signal });
+      await dialect.connect({ timeout: o.startTimeout ?? 30_000, signal });
     } catch (error) {
       // the SDK has started to close it; without this wait, the child process would outlive ours
       wire.kill();
-      await client.close().catch(() => {});
+      await dialect.close().catch(() => {});
       await Promise.race([wire.gone, delay(5_000)]);
       signal.throwIfAborted();
       throw unavailable(o, this.#name, 'did not start', wire.notes(), error);
@@ -168,7 +177,7 @@ export class Connection {
   #onProgress({ progressToken, progress, total, message }: { [k: string]: unknown }): void {
     if (typeof progress !== 'number') return;
     const more = { ...(typeof total === 'number' && { total }), ...(typeof message === 'string' && { message }) };
-    const call = this.#progress.get(progressToken);
+    const call = this.#open.get(progressToken);
     if (!call) return;
     if (performance.now() - call.began < LONGEST_CALL) call.ctx.alive();
     call.ctx.progress({ progress, ...more });
@@ -192,9 +201,9 @@ export class Connection {
 }
 
 /** One request. It also ends when its answer can no longer arrive. */
-function asked<T>(request: (options: { onresumptiontoken(): void }) => Promise<T>): Promise<T> {
+function asked<T>(request: (options: { onresumptiontoken(): void }) => Promise<T>, of?: OpenCall): Promise<T> {
   return new Promise((resolve, reject) => {
-    const pending: Pending = { resumable: false, lost: reject };
+    const pending: Pending = { resumable: false, lost: reject, of };
     const onresumptiontoken = () => {
       pending.resumable = true;
     };

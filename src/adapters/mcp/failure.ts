@@ -48,7 +48,8 @@ export function callError(error: unknown, name: string, tool: string): { failure
   if ((error as Error).name === 'ZodError')
     return fail('MCP_BAD_RESULT', `${of} answered ${tool} with something that is not a tool result.`, 'unknown', false);
   if (message === 'Not connected') return { failure: notConnected(name, error), broken: true };
-  if ((error as Error).constructor.name === 'StreamableHTTPError') return httpError(code as number, of, error);
+  if (error instanceof HttpStatus || (error as Error).constructor.name === 'StreamableHTTPError')
+    return httpError(code as number, of, error);
   if (code === -32000 || code === undefined) {
     const cause = (error as { cause?: { code?: string } }).cause?.code ?? '';
     if (NOT_SENT.has(cause)) return fail('NETWORK', `${of} cannot be reached (${cause}).`, 'not-run', true, true);
@@ -56,6 +57,15 @@ export function callError(error: unknown, name: string, tool: string): { failure
   }
   const [errorCode, outcome] = RPC[code as number] ?? ['MCP_ERROR', 'unknown'];
   return fail(errorCode, `${of}: ${bounded(message)}`, outcome, false);
+}
+
+/** An answer of HTTP that is no success, as the first version of the SDK tells it. */
+export class HttpStatus extends Error {
+  readonly code: number;
+  constructor(code: number, message: string) {
+    super(message);
+    this.code = code;
+  }
 }
 
 /** JSON-RPC codes: all but the last prove that a request was refused before it ran. */

@@ -21,6 +21,8 @@ export interface Pending {
   resumable: boolean;
   /** The answer can no longer arrive. */
   lost(error: Error): void;
+  /** The call that it is of. */
+  of?: object | undefined;
 }
 
 /** The request that a transport works on: its errors do not say. */

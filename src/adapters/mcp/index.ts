@@ -14,6 +14,7 @@ export type { McpAuth } from './auth/access.ts';
 export { type AssertionGrantOptions, assertionGrant, type ClientGrantOptions, clientGrant } from './auth/application.ts';
 export type { ClientOptions } from './auth/client.ts';
 export { type UserGrant, type UserGrantOptions, userGrant } from './auth/user.ts';
+export type { McpQuestion } from './dialect.ts';
 export type { McpOptions, ToolChange } from './options.ts';
 export { type GatewayHandlerOptions, gatewayHandler } from './server/gateway-handler.ts';
 export { type McpHandlerOptions, mcpHandler } from './server/handler.ts';

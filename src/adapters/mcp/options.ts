@@ -5,6 +5,7 @@ import type { Breaker, Effect, Retry, SourceCaller, ToolOptions } from '../../po
 import type { Schema } from '../../schema.ts';
 import { secretsIn } from '../../secrets.ts';
 import type { Access, McpAuth } from './auth/access.ts';
+import type { Answering } from './dialect.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a server's arguments have no static type
 type Options = ToolOptions<string, Schema<any>, Schema<any>, never, Json>;
@@ -94,6 +95,17 @@ export interface McpOptions {
    * and `accept()` of the source.
    */
   acceptChange?: (change: ToolChange) => boolean | Promise<boolean>;
+  /**
+   * The version of MCP: `2025-11-25` (default) and its predecessors, `2026-07-28` alone, or `auto`, which asks the server first. The last two need
+   * `@modelcontextprotocol/client`. Over stdio, `auto` starts the server a second time, for a moment.
+   */
+  protocol?: 'auto' | '2025-11-25' | '2026-07-28';
+  /**
+   * Answers questions of the server in the middle of a call at once, such as a terminal with a person at it. Undefined: a person is asked by an
+   * approval of kind `question`, or `consent` for a page to visit, and the call is made again with the answer. Under 2025-11-25 not for a `once` tool, whose
+   * question is cancelled.
+   */
+  elicit?: Answering;
   /** Milliseconds for start and handshake, and for a listing. Default 30,000. */
   startTimeout?: number;
   /** As in `tool()`, for all tools of this server. The server's progress restarts the timeout, for at most an hour. */
@@ -107,6 +119,8 @@ export interface McpOptions {
 /** The options as one caller's connection uses them. */
 export type Bound = McpOptions & { access?: Access };
 
+export const isModern = ({ protocol = '2025-11-25' }: McpOptions): boolean => protocol !== '2025-11-25';
+
 /** @returns the source's name. @throws RondoError `CONFIG_INVALID`. */
 export function check(o: McpOptions): string {
   if (!o || (o.command === undefined) === (o.url === undefined))
@@ -114,6 +128,8 @@ export function check(o: McpOptions): string {
   checkForeignTools(o, 'mcpTools()');
   if (typeof o.search === 'object' && !(o.search?.above >= 0))
     throw invalid('mcpTools(): search is true, or { above: 40 }, a number of tools of 0 or more.');
+  if (o.protocol !== undefined && !['auto', '2025-11-25', '2026-07-28'].includes(o.protocol))
+    throw invalid(`mcpTools(): protocol is "auto", "2025-11-25" or "2026-07-28", not ${JSON.stringify(o.protocol)}.`);
   if (o.startTimeout !== undefined && !(o.startTimeout > 0)) throw invalid('mcpTools(): startTimeout must be a number above 0.');
   if (o.command !== undefined) {
     if (typeof o.command !== 'string' || o.command === '') throw invalid('mcpTools(): command must name a program, such as "node".');

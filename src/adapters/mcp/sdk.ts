@@ -16,7 +16,11 @@ export const loadServer = async (): Promise<Server> => ({
 export const loadTypes = () => load(() => import('@modelcontextprotocol/sdk/types.js'));
 
 /** The OAuth client of the SDK's second version: it checks issuers, and binds clients and tokens to them. */
-export const loadAuth = () => load(() => import('@modelcontextprotocol/client'), 'auth of mcpTools()', '@modelcontextprotocol/client');
+export const loadAuth = () => load(() => import('@modelcontextprotocol/client'), 'auth of mcpTools()', MODERN);
+export const loadModern = () => load(() => import('@modelcontextprotocol/client'), 'protocol of mcpTools()', MODERN);
+export const loadModernStdio = () => load(() => import('@modelcontextprotocol/client/stdio'), 'protocol of mcpTools()', MODERN);
+
+const MODERN = '@modelcontextprotocol/client';
 
 /** The server of the SDK's second version, which speaks 2026-07-28. */
 export const loadModernServer = () => load(() => import('@modelcontextprotocol/server'), 'mcpHandler()', '@modelcontextprotocol/server');

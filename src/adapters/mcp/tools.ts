@@ -117,7 +117,7 @@ export class Offer {
       ...described,
       ...givenOptions(o, original),
       execute: async (input, ctx) => {
-        const result = await this.#connection.call(original, input as JsonObject, ctx);
+        const result = await this.#connection.call(original, input as JsonObject, ctx, effect);
         if (result.isError) throw toolError(result, { trusted, effect });
         return output(result);
       },

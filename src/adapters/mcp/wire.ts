@@ -2,7 +2,8 @@ import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import type { Secrets } from '../../secrets.ts';
 import { current, LARGEST_MESSAGE, serverFetch, TooLarge } from './fetch.ts';
 import type { Bound } from './options.ts';
-import { loadHttp, loadStdio } from './sdk.ts';
+import { isModern } from './options.ts';
+import { loadHttp, loadModern, loadModernStdio, loadStdio } from './sdk.ts';
 
 /** One connection to a server, before the protocol starts. */
 export interface Wire {
@@ -25,8 +26,8 @@ export async function openWire(o: Bound, name: string, secrets: Secrets): Promis
 }
 
 async function stdioWire(o: Bound, secrets: Secrets): Promise<Wire> {
-  const { StdioClientTransport } = await loadStdio();
-  const transport = new StdioClientTransport({
+  const Transports = isModern(o) ? await loadModernStdio() : await loadStdio();
+  const transport = new (Transports as Awaited<ReturnType<typeof loadStdio>>).StdioClientTransport({
     command: o.command as string,
     args: [...(o.args ?? [])],
     stderr: 'pipe',
@@ -60,8 +61,8 @@ async function stdioWire(o: Bound, secrets: Secrets): Promise<Wire> {
 }
 
 async function httpWire(o: Bound, name: string, secrets: Secrets): Promise<Wire> {
-  const { StreamableHTTPClientTransport } = await loadHttp();
-  const transport = new StreamableHTTPClientTransport(new URL(o.url as string), {
+  const Transports = isModern(o) ? await loadModern() : await loadHttp();
+  const transport = new (Transports as Awaited<ReturnType<typeof loadHttp>>).StreamableHTTPClientTransport(new URL(o.url as string), {
     // an invalid answer came on the stream that the SDK would open again and again
     fetch: serverFetch(o.headers, { name, secrets, fetch: o.fetch, access: o.access }, () => void transport.close().catch(() => {})),
   });
