@@ -19,6 +19,8 @@ import { openWire, type Wire } from './wire.ts';
 
 /** The envelope times a call out, not the SDK, so this is the longest timer. */
 const NEVER = 2 ** 31 - 1;
+/** The answers to a first request that a server of another transport gives. */
+const OLD: ReadonlySet<unknown> = new Set([400, 404, 405]);
 /** How long progress may extend a call, ms. It bounds a server that reports progress for ever. */
 const LONGEST_CALL = 3_600_000;
 
@@ -35,18 +37,20 @@ export class Connection {
   /** Called when the server may offer other tools: it sent a notification, or it is a new process. */
   onChanged: () => void = () => {};
   readonly #options: Bound;
-  readonly #name: string;
+  readonly name: string;
   readonly #secrets: Secrets;
   #peer: Promise<Peer> | undefined;
   #connecting: AbortController | undefined;
   #closed = false;
+  /** The server speaks HTTP with SSE. */
+  #old = false;
   #calls = 0;
   /** The calls that are under way, by their progress token. */
   readonly #open = new Map<unknown, OpenCall>();
 
   constructor(options: Bound, name: string, secrets: Secrets) {
     this.#options = options;
-    this.#name = name;
+    this.name = name;
     this.#secrets = secrets;
   }
 
@@ -63,7 +67,7 @@ export class Connection {
 
   /** @param ctx of the call that a person may be asked for. */
   list(ctx?: ToolContext): Promise<Listing> {
-    return ctx ? consenting(this.#name, this.#options.access, ctx, () => this.#list()) : this.#list();
+    return ctx ? consenting(this.name, this.#options.access, ctx, () => this.#list()) : this.#list();
   }
 
   async #list(): Promise<Listing> {
@@ -72,18 +76,18 @@ export class Connection {
     try {
       return await listTools((params, timeout) => asked((options) => dialect.list(params, { ...options, timeout })), limit);
     } catch (error) {
-      throw unavailable(this.#options, this.#name, 'did not list its tools', (await this.#notes()) ?? '', error);
+      throw unavailable(this.#options, this.name, 'did not list its tools', (await this.#notes()) ?? '', error);
     }
   }
 
   /** @throws ToolError with the outcome of the call, as far as it is known; NeedsPerson if a person must consent first. */
   call(tool: string, input: JsonObject, ctx: ToolContext, effect: Effect): Promise<CallToolResult> {
-    return consenting(this.#name, this.#options.access, ctx, () => this.#call(tool, input, ctx, effect));
+    return consenting(this.name, this.#options.access, ctx, () => this.#call(tool, input, ctx, effect));
   }
 
   async #call(tool: string, input: JsonObject, ctx: ToolContext, effect: Effect): Promise<CallToolResult> {
     const peer = await raced(this.#connected(), ctx.signal);
-    const call = new OpenCall({ server: this.#name, tool, effect, ctx, answering: this.#options.elicit });
+    const call = new OpenCall({ server: this.name, tool, effect, ctx, answering: this.#options.elicit });
     const onAbort = () => call.stop.abort(ctx.signal.reason);
     ctx.signal.addEventListener('abort', onAbort);
     const progressToken = `rondo-${++this.#calls}`;
@@ -101,9 +105,9 @@ export class Connection {
       if (call.asks) throw call.asks;
       if (ctx.signal.aborted)
         throw new ToolError('ABORTED', `The call of ${tool} was given up.`, { outcome: 'unknown', cause: ctx.signal.reason });
-      const visit = toVisit(error, this.#name);
+      const visit = toVisit(error, this.name);
       if (visit) throw visit;
-      const { failure, broken } = callError(peer.wire.flaw() ?? error, this.#name, tool);
+      const { failure, broken } = callError(peer.wire.flaw() ?? error, this.name, tool);
       if (broken) this.#giveUp(peer);
       throw failure;
     } finally {
@@ -120,6 +124,28 @@ export class Connection {
     return call ? call.elicited(params) : { action: 'cancel' };
   }
 
+  /** Reads something else than tools. @param ctx of the call that a person may be asked for. @throws ToolError */
+  read(method: string, params: JsonObject, signal: AbortSignal, ctx?: ToolContext): Promise<JsonObject> {
+    const run = async () => {
+      const peer = await raced(this.#connected(), signal);
+      const timeout = this.#options.startTimeout ?? 30_000;
+      try {
+        return await asked((options) => peer.dialect.request(method, params, { ...options, signal, timeout }));
+      } catch (error) {
+        const { failure, broken } = callError(peer.wire.flaw() ?? error, this.name, method);
+        if (broken) this.#giveUp(peer);
+        throw failure;
+      }
+    };
+    return ctx ? consenting(this.name, this.#options.access, ctx, run) : run();
+  }
+
+  /** Which of these the server says that it has. */
+  async has<W extends 'resources' | 'prompts'>(what: readonly W[]): Promise<W[]> {
+    const { dialect } = await this.#connected();
+    return what.filter((one) => dialect.has(one));
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#connecting?.abort(new Error('closed'));
@@ -132,7 +158,7 @@ export class Connection {
   }
 
   #connected(): Promise<Peer> {
-    if (this.#closed) return Promise.reject(notConnected(this.#name, new Error('closed')));
+    if (this.#closed) return Promise.reject(notConnected(this.name, new Error('closed')));
     this.#peer ??= this.#connect().catch((error) => {
       this.#peer = undefined;
       throw error;
@@ -142,16 +168,32 @@ export class Connection {
 
   async #connect(): Promise<Peer> {
     const o = this.#options;
+    try {
+      return await this.#connectBy(o, this.#old);
+    } catch (error) {
+      // what a server of HTTP with SSE answers, which came before streamable HTTP
+      const { code } = ((error as Error).cause ?? {}) as { code?: unknown };
+      if (o.url === undefined || this.#old || !OLD.has(code)) throw error;
+      const peer = await this.#connectBy(o, true).catch(() => {
+        throw error;
+      });
+      this.#old = true;
+      return peer;
+    }
+  }
+
+  async #connectBy(o: Bound, old: boolean): Promise<Peer> {
     this.#connecting = new AbortController();
     const { signal } = this.#connecting;
     const { protocol } = o;
-    const wire = await openWire(o, this.#name, this.#secrets);
+    const wire = await openWire(o, this.name, this.#secrets, old);
     const events: Events = {
       toolsChanged: () => this.onChanged(),
       closed: () => this.#giveUp(peer),
       elicited: (params) => this.#elicited(params),
     };
-    const dialect = await (isModern(o) ? modern(wire, events, protocol === 'auto' ? undefined : protocol) : legacy(wire, events));
+    const later = isModern(o) && !old;
+    const dialect = await (later ? modern(wire, events, protocol === 'auto' ? undefined : protocol) : legacy(wire, events));
     const peer: Peer = { dialect, wire, busy: 0 };
     // read from the transport: the SDK loses a progress that arrives together with the result
     wire.transport.onmessage = (message) => {
@@ -165,7 +207,7 @@ export class Connection {
       await dialect.close().catch(() => {});
       await Promise.race([wire.gone, delay(5_000)]);
       signal.throwIfAborted();
-      throw unavailable(o, this.#name, 'did not start', wire.notes(), error);
+      throw unavailable(o, this.name, 'did not start', wire.notes(), error);
     } finally {
       // the SDK would cancel a handshake that ended long ago
       this.#connecting = undefined;

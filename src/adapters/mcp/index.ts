@@ -1,4 +1,5 @@
 import { checkNamedTools } from '../../loop/foreign-tools.ts';
+import type { Part } from '../../ports/model.ts';
 import type { OpenedSource, SourceCaller, Tool, ToolSource } from '../../ports/tool.ts';
 import { Secrets } from '../../secrets.ts';
 import { Ranking } from '../ranking/tools.ts';
@@ -7,6 +8,7 @@ import { Connection } from './connection.ts';
 import type { McpOptions, ToolChange } from './options.ts';
 import { type Bound, check, checkAuth, secretsOf } from './options.ts';
 import { Pins } from './pins.ts';
+import { promptParts, readingTools, resourceParts } from './reading.ts';
 import { signIn } from './sign-in.ts';
 import { Offer } from './tools.ts';
 
@@ -29,7 +31,19 @@ export interface McpSource extends ToolSource {
    * @throws RondoError `CONFIG_INVALID` if no such tool is held back, or the pins cannot be written.
    */
   accept(tool: string): Promise<void>;
+  /** A resource of the server as parts of a run's input, by a connection of its own. @throws ToolError */
+  resource(uri: string, o?: Reading): Promise<readonly Part[]>;
+  /** A prompt of the server, filled in with arguments, as parts of a run's input, by a connection of its own. @throws ToolError */
+  prompt(prompt: { name: string; arguments?: Readonly<Record<string, string>> }, o?: Reading): Promise<readonly Part[]>;
 }
+
+/** With `perCaller`, who reads. */
+export interface Reading extends SourceCaller {
+  signal?: AbortSignal;
+}
+
+/** Milliseconds for a resource or a prompt, with the connection. */
+const READING = 60_000;
 
 /**
  * The tools of an MCP server, over stdio (`command`) or streamable HTTP (`url`). Needs `@modelcontextprotocol/sdk`.
@@ -50,18 +64,39 @@ export function mcpTools(options: McpOptions): McpSource {
   const name = check(options);
   const handed = secretsOf(options);
   const pins = new Pins(name, options);
+  const kinds = (['resources', 'prompts'] as const).filter((kind) => options[kind] === true);
+
+  async function connectionOf(caller: SourceCaller): Promise<{ connection: Connection; bound: Bound }> {
+    const secrets = new Secrets(handed);
+    if (caller.assertion) secrets.add([['assertion', caller.assertion.token]]);
+    const bound = await boundTo(caller, options, name);
+    return { bound, connection: new Connection(bound, name, secrets) };
+  }
+
+  async function reading<T>(
+    { signal = AbortSignal.timeout(READING), ...caller }: Reading,
+    read: (from: Connection, signal: AbortSignal) => Promise<T>,
+  ) {
+    const { connection } = await connectionOf(caller);
+    try {
+      await connection.open(signal);
+      return await read(connection, signal);
+    } finally {
+      await connection.close();
+    }
+  }
+
   return {
     name,
     secrets: handed,
     held: () => pins.held(),
     accept: (tool) => pins.accept(tool),
+    resource: (uri, o = {}) => reading(o, (from, signal) => resourceParts(from, uri, signal)),
+    prompt: (prompt, o = {}) => reading(o, (from, signal) => promptParts(from, prompt, signal)),
     ...(options.perCaller && { perCaller: true }),
     async open({ signal, ...caller }) {
       await pins.load();
-      const secrets = new Secrets(handed);
-      if (caller.assertion) secrets.add([['assertion', caller.assertion.token]]);
-      const bound = await boundTo(caller, options, name);
-      const connection = new Connection(bound, name, secrets);
+      const { bound, connection } = await connectionOf(caller);
       await connection.open(signal).catch(unlessUnconsented);
       // called often, so the list is cached until something changes
       let known: Promise<readonly Tool[]> | undefined;
@@ -74,6 +109,7 @@ export function mcpTools(options: McpOptions): McpSource {
       connection.onChanged = onChanged;
       pins.listeners.add(onChanged);
       const own = bound.access?.begin && signIn(name, options.prefix ?? '', connection, onChanged);
+      let readers: readonly Tool[] | undefined;
       let first = true;
       let searched = options.search === true;
       const all = () => {
@@ -88,7 +124,9 @@ export function mcpTools(options: McpOptions): McpSource {
             }
             const tools = await offer.take(described, { strict: first, searched, missing });
             first = false;
-            return own ? [...tools, own.hidden] : tools;
+            readers ??= kinds.length > 0 ? readingTools(connection, options.prefix ?? '', await connection.has(kinds)) : [];
+            const names = new Set(tools.map((t) => t.name));
+            return [...tools, ...readers.filter((t) => !names.has(t.name)), ...(own ? [own.hidden] : [])];
           },
           (error) => {
             if (!own) throw error;

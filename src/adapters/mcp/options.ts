@@ -68,6 +68,12 @@ export interface McpOptions {
    * tools than this when it is opened. The choice stays for the connection. Default false: all tools are in every request.
    */
   search?: boolean | { readonly above: number };
+  /**
+   * Offers what the server has besides tools, if it says that it has them: the tools `list_resources` and `read_resource`, `list_prompts` and `get_prompt`,
+   * with the prefix. Default false. See `resource()` and `prompt()` of the source for the input of a run.
+   */
+  resources?: boolean;
+  prompts?: boolean;
   /** Prefix of every tool's name, so that two servers do not collide. */
   prefix?: string;
   /** What a second call of a tool does, by the server's name for it. Default `once`. */

@@ -3,6 +3,7 @@ import { invalid } from '../../errors.ts';
 /** Loaded when a server is first opened, so that declaring one is free and the SDK stays an optional peer. */
 export const loadClient = () => load(() => import('@modelcontextprotocol/sdk/client/index.js'));
 export const loadStdio = () => load(() => import('@modelcontextprotocol/sdk/client/stdio.js'));
+export const loadSse = () => load(() => import('@modelcontextprotocol/sdk/client/sse.js'));
 export const loadHttp = () => load(() => import('@modelcontextprotocol/sdk/client/streamableHttp.js'));
 /** Named by its modules, since the type of what is spread here would be written out, in 400 kB of declarations. */
 type Server = typeof import('@modelcontextprotocol/sdk/server/index.js') &

@@ -64,6 +64,7 @@ export class Offer {
         if (chars < 0) throw invalid(`its tools are described in more than ${most.chars} characters`);
         if (RESERVED_NAME.test(name)) throw invalid('its name is reserved for the engine: give it another with prefix');
         const now = offered.get(original) as ToolDescription;
+        if (now.execution?.taskSupport === 'required') throw invalid('it runs as a task only, and tasks are not used');
         const made = this.#made(now, name);
         chars -= made.key.length;
         if (!(await this.#pins.allows(now))) {

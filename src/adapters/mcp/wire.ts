@@ -3,7 +3,7 @@ import type { Secrets } from '../../secrets.ts';
 import { current, LARGEST_MESSAGE, serverFetch, TooLarge } from './fetch.ts';
 import type { Bound } from './options.ts';
 import { isModern } from './options.ts';
-import { loadHttp, loadModern, loadModernStdio, loadStdio } from './sdk.ts';
+import { loadHttp, loadModern, loadModernStdio, loadSse, loadStdio } from './sdk.ts';
 
 /** One connection to a server, before the protocol starts. */
 export interface Wire {
@@ -20,9 +20,10 @@ export interface Wire {
   bye(): Promise<void>;
 }
 
-/** @param secrets values given to the server; they are masked in all its messages before these are used. */
-export async function openWire(o: Bound, name: string, secrets: Secrets): Promise<Wire> {
-  return o.command === undefined ? httpWire(o, name, secrets) : stdioWire(o, secrets);
+/** @param old HTTP with SSE, of 2024-11-05. @param secrets values given to the server; they are masked in all its messages before these are used. */
+export async function openWire(o: Bound, name: string, secrets: Secrets, old = false): Promise<Wire> {
+  if (o.command !== undefined) return stdioWire(o, secrets);
+  return old ? sseWire(o, name, secrets) : httpWire(o, name, secrets);
 }
 
 async function stdioWire(o: Bound, secrets: Secrets): Promise<Wire> {
@@ -58,6 +59,14 @@ async function stdioWire(o: Bound, secrets: Secrets): Promise<Wire> {
     },
     bye: async () => {},
   };
+}
+
+async function sseWire(o: Bound, name: string, secrets: Secrets): Promise<Wire> {
+  const { SSEClientTransport } = await loadSse();
+  const transport = new SSEClientTransport(new URL(o.url as string), {
+    fetch: serverFetch(o.headers, { name, secrets, fetch: o.fetch, access: o.access }, () => void transport.close().catch(() => {})),
+  });
+  return { ...listen(transport as Transport, secrets), transport: transport as Transport, kill() {}, bye: async () => {} };
 }
 
 async function httpWire(o: Bound, name: string, secrets: Secrets): Promise<Wire> {
