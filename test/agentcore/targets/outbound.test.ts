@@ -1,6 +1,6 @@
 /** What a target sees of credentials: exactly what was configured, and never the caller's own token unless it is passed through. */
 import { agent, Engine, type Identity, type Json, memoryJournal, type ToolSource } from 'rondo';
-import { type OpenApiOptions, type OutboundAuth, openApiTools } from 'rondo/gateway';
+import { gateway, lambdaTools, localIndex, type OpenApiOptions, type OutboundAuth, openApiTools, webSearch } from 'rondo/gateway';
 import { consentCallback, keyEnv, localIdentity, sqliteVault } from 'rondo/identity';
 import { type Handler, listen } from 'rondo/server';
 import { scripted } from 'rondo/testing';
@@ -250,4 +250,27 @@ test("OAuth by exchange: a token for the user, got with the caller's, which the 
   const [got] = service.received as [Received];
   expect(await server.whose(bearer(got))).toMatchObject({ user: 'ana' });
   expect(shownOf(got)).not.toContain(mine);
+});
+
+test("targets of a gateway: each is called by its name, with its own credentials, and the caller's token for the caller", async () => {
+  const service = await reference();
+  const office = gateway({
+    name: 'office',
+    targets: {
+      crm: source(service, { type: 'api-key', provider: 'crm' }),
+      mine: source(service, { type: 'pass-through' }),
+      pay: lambdaTools({
+        invoke: async ({ event }) => ({ payload: event }),
+        tools: [{ name: 'refund', description: 'x', inputSchema: { type: 'object' } }],
+      }),
+      web: webSearch({ backend: localIndex([{ title: 'Tea', url: 'https://example.com', text: 'green' }]) }),
+    },
+  });
+  const { identity } = keys();
+  const as = (id: string) => ({ engine: { identity }, run: { by: { id }, assertion: { type: 'jwt', token: `the-token-of-${id}` } } });
+  for (const id of ['ana', 'ben']) for (const target of ['crm', 'mine']) await calling(office, `${target}___list`, {}, as(id));
+  const seen = service.received.map(({ headers }) => headers.authorization);
+  expect(seen).toEqual([`Bearer ${KEY}`, 'Bearer the-token-of-ana', `Bearer ${KEY}`, 'Bearer the-token-of-ben']);
+  expect((await calling(office, 'pay___refund', { a: 1 })).value).toEqual({ a: 1 });
+  expect((await calling(office, 'web___WebSearch', { query: 'tea' })).value).toMatchObject({ results: [{ title: 'Tea' }] });
 });

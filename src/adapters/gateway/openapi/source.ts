@@ -46,8 +46,8 @@ export interface OpenApiOptions extends ForeignToolOptions {
   maxResponse?: number;
 }
 
-const EXAMPLES = {
-  document: 'document: await readFile("openapi.yaml", "utf8")',
+/** The options of a service whose operations are known. */
+export const SERVICE_EXAMPLES = {
   name: "name: 'crm'",
   server: "server: 'https://api.example.com/v2'",
   credentials: "credentials: { type: 'api-key', provider: 'crm' }",
@@ -55,7 +55,8 @@ const EXAMPLES = {
   idempotencyHeader: "idempotencyHeader: 'Idempotency-Key'",
   maxResponse: 'maxResponse: 1_000_000',
   ...FOREIGN_TOOL_EXAMPLES,
-} satisfies { [K in keyof OpenApiOptions]-?: string };
+} satisfies { [K in keyof Omit<OpenApiOptions, 'document'>]-?: string };
+const EXAMPLES = { document: 'document: await readFile("openapi.yaml", "utf8")', ...SERVICE_EXAMPLES };
 
 /** Operations that are offered at most. */
 const MOST = 5_000;
@@ -67,6 +68,8 @@ export interface Manner {
   read(): Promise<ReadDocument>;
   /** An error that came with a status of success. */
   refusal?(answer: Json): Error | undefined;
+  /** Whether an error is one of too many requests, with another status than 429. */
+  limited?(answer: Answer): boolean;
 }
 
 /**
@@ -218,7 +221,12 @@ function toolOf(
       const headers = { ...line.headers, ...(key !== undefined && effect !== 'read' && { [key]: idempotencyKey }) };
       const request = await requestOf(operation, input as JsonObject, { server, headers });
       const { answer, mask } = await send(
-        { ...line, fetch, authorize: (asked) => auth.authorize(asked, credentials, assertion) },
+        {
+          ...line,
+          fetch,
+          ...(manner.limited && { limited: manner.limited }),
+          authorize: (asked) => auth.authorize(asked, credentials, assertion),
+        },
         request,
         signal,
       );

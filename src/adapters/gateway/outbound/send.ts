@@ -19,6 +19,8 @@ export interface Line {
   readonly fetch: typeof fetch;
   /** Most bytes of an answer. */
   readonly maxBytes: number;
+  /** Whether an error is one of too many requests, with another status than 429. */
+  limited?(answer: Answer): boolean;
   /** Adds the credentials to each request, also to one that a redirect led to. */
   authorize(request: Outgoing): Promise<{ request: Outgoing; secrets: readonly (readonly [string, string])[] }>;
 }
@@ -51,7 +53,7 @@ export async function send(line: Line, plain: Outgoing, signal: AbortSignal): Pr
     }
     const bytes = method === 'HEAD' ? new Uint8Array() : await read(response, line);
     const answer = { status, headers: response.headers, bytes };
-    if (!response.ok) throw failure(name, answer, mask);
+    if (!response.ok) throw failure(line, answer, mask);
     return { answer, mask };
   }
 }
@@ -101,14 +103,15 @@ async function read(response: Response, { name, maxBytes }: Line): Promise<Uint8
   return Buffer.concat(chunks);
 }
 
-function failure(name: string, answer: Answer, mask: (text: string) => string): ToolError {
+function failure({ name, limited }: Line, answer: Answer, mask: (text: string) => string): ToolError {
   const { status, headers, bytes } = answer;
-  const kind = ofStatus(status) ?? { code: 'BAD_RESPONSE', retryable: false };
-  const known = ofStatus(status);
+  const meant = limited?.(answer) ? 429 : status;
+  const known = ofStatus(meant);
+  const kind = known ?? { code: 'BAD_RESPONSE', retryable: false };
   const said = mask(new TextDecoder().decode(bytes)).trim();
   const wait = kind.retryable ? askedWait({ headers }) : undefined;
   return new ToolError(kind.code, bounded(`${name} answered HTTP ${status}${said && !isPage(headers) ? `: ${said}` : '.'}`), {
-    outcome: known ? outcomeOf(known, status) : 'unknown',
+    outcome: known ? outcomeOf(known, meant) : 'unknown',
     retryable: kind.retryable,
     ...(wait !== undefined && { retryAfter: wait }),
   });
