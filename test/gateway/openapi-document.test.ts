@@ -113,7 +113,13 @@ test('options that are wrong are refused where they are written', async () => {
   const document = doc({ '/a': { get: get('a') } });
   await refused('CONFIG_INVALID', () => openApiTools({ document, sever: SERVER } as never));
   await refused('CONFIG_INVALID', () => openApiTools({ document, server: 'ftp://x' }));
-  await refused('CONFIG_INVALID', () => openApiTools({ document, server: 'https://user:pass@api.example.com' }));
+  const secret = await refused('CONFIG_INVALID', () => openApiTools({ document, server: 'https://user:pass@api.example.com' }));
+  expect(secret.message).not.toContain('pass@');
+  const header = await refused('CONFIG_INVALID', () =>
+    openApiTools({ document, server: SERVER, headers: { 'x-key': 'the-key\n' + 'x-admin: 1' } }),
+  );
+  expect(header.message).not.toContain('the-key');
+  await refused('CONFIG_INVALID', () => openApiTools({ document, server: SERVER, idempotencyHeader: 'Idempotency Key' }));
   expect(
     (await refused('CONFIG_INVALID', () => openApiTools({ document, credentials: { type: 'api-key', provider: 'x' } }))).message,
   ).toMatch(/server that you name/);
@@ -190,6 +196,17 @@ describe('the input of a tool', () => {
       },
       required: ['path_id', 'query_body', 'body'],
     });
+  });
+
+  test('has names that models take, and the service gets its own', async () => {
+    const of = (name: string, place = 'query') => ({ name, in: place, schema: { type: 'string' } });
+    const long = 'x'.repeat(80);
+    const parameters = [of('$filter'), of('page[size]'), of('page_size'), of('$'), of(long), of(`${long}y`), of('a.b-c')];
+    const { properties } = await inputs(
+      doc({ '/a': { get: get('a', { parameters, requestBody: { content: { 'application/json': {} } } }) } }),
+    );
+    const names = Object.keys(properties as object);
+    expect(names).toEqual(['filter', 'query_page_size', 'query_page_size_2', 'parameter', 'x'.repeat(64), `${'x'.repeat(60)}_2`, 'a.b-c']);
   });
 
   test('has references as $defs: a schema that contains itself survives, is JSON, and is checked', async () => {

@@ -58,6 +58,8 @@ describe('parameters arrive as they were meant', () => {
     });
     expect((await of({ schema: string, allowReserved: true }, 'a/b?c&d#e')).query).toEqual({ q: 'a/b?c&d#e' });
     expect((await of({ schema: { type: 'boolean' } }, false)).query).toEqual({ q: 'false' });
+    const named = await asked(service, { parameters: [{ name: '$filter', in: 'query', schema: string }] }, { filter: 'a eq 1' });
+    expect(named.got.query).toEqual({ $filter: 'a eq 1' });
   });
 
   test('in headers and cookies; what the client sets, and a second header in one, is refused', async () => {

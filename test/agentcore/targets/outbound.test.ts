@@ -1,11 +1,12 @@
 /** What a target sees of credentials: exactly what was configured, and never the caller's own token unless it is passed through. */
-import { agent, Engine, type Identity, type Json, memoryJournal, type ToolSource } from 'rondo';
+import { agent, Engine, type Identity, type Json, memoryJournal, type Tool, type ToolSource } from 'rondo';
 import { gateway, lambdaTools, localIndex, type OpenApiOptions, type OutboundAuth, openApiTools, webSearch } from 'rondo/gateway';
 import { consentCallback, keyEnv, localIdentity, sqliteVault } from 'rondo/identity';
 import { type Handler, listen } from 'rondo/server';
 import { scripted } from 'rondo/testing';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type Keys, verified } from '../../../src/adapters/agentcore/wire/sigv4.ts';
+import { definition } from '../../../src/loop/tool.ts';
 import { asks, ends, entriesOf, refused } from '../../engine/setup.ts';
 import { calling, over } from '../../gateway/calls.ts';
 import { authorizationServer, browser, CLIENT, userToken } from '../local-identity/server.ts';
@@ -69,6 +70,11 @@ test.each([
   const called = await calling(own, 'list', mine, { engine: { identity }, run });
   expect(of(service.received[0] as Received)).toEqual(value);
   expect(asked).toEqual([{ provider: 'crm', flow: 'api-key', scopes: undefined }]);
+  // the model is not asked for what it cannot set
+  const [offered] = await (await own.open({ signal: AbortSignal.timeout(60_000) })).list();
+  const free = Object.keys(definition(offered as Tool).spec.input.properties ?? {});
+  expect(free.includes('key')).toBe(!('in' in credentials));
+  expect(free.includes('X-API-Key')).toBe(!('name' in credentials && credentials.name === 'X-API-Key'));
   // the service said all that it received, with the key
   expect(called.isError).toBe(false);
   expect(called.written).toContain('[secret ');
@@ -78,6 +84,17 @@ test.each([
   const failed = await calling(own, 'list', { q: 'x' }, { engine: { identity } });
   expect(failed.failure.code).toBe('VALIDATION');
   for (const secret of [KEY, encodeURIComponent(KEY)]) expect(failed.written).not.toContain(secret);
+});
+
+test('a key in the query is not replaced by an object whose fields are parameters', async () => {
+  const service = await reference();
+  const own = source(
+    service,
+    { type: 'api-key', provider: 'crm', in: 'query', name: 'key' },
+    { document: document([{ name: 'filter', in: 'query', schema: { type: 'object' } }]) },
+  );
+  await calling(own, 'list', { filter: { key: 'mine', 'a b': 'c d' } }, { engine: { identity: keys().identity } });
+  expect(service.received[0]?.query).toEqual({ key: KEY, 'a b': 'c d' });
 });
 
 test('several credentials are sent together; a key with a line break is sent nowhere, and not told', async () => {

@@ -78,7 +78,8 @@ function operationAt(document: JsonObject, { path, method, paths, own, at }: Pla
     at,
     description,
     parameters,
-    body: isObject(request) ? bodyOf(document, request, `${at}/requestBody`, where) : undefined,
+    // fetch sends none with these, and OpenAPI gives it no meaning
+    body: isObject(request) && method !== 'get' && method !== 'head' ? bodyOf(document, request, `${at}/requestBody`, where) : undefined,
     server: serverOf(own.servers) ?? serverOf(paths.servers) ?? serverOf(document.servers),
   };
 }
@@ -134,9 +135,22 @@ function parameterAt(value: JsonObject, at: string, where: string): Omit<Paramet
 /** The names of the arguments: those of the parameters; where two are the same, with the place before it. `body` is the body's. */
 function named(parameters: readonly Omit<Parameter, 'property'>[]): Parameter[] {
   const times = new Map<string, number>([['body', 1]]);
-  for (const { name } of parameters) times.set(name, (times.get(name) ?? 0) + 1);
-  return parameters.map((p) => ({ ...p, property: times.get(p.name) === 1 ? p.name : `${p.in}_${p.name}` }));
+  for (const p of parameters) times.set(plainName(p.name), (times.get(plainName(p.name)) ?? 0) + 1);
+  const taken = new Set<string>();
+  return parameters.map((p) => {
+    const plain = plainName(p.name);
+    const wanted = times.get(plain) === 1 ? plain : `${p.in}_${plain}`;
+    let property = wanted.slice(0, LONGEST_NAME);
+    for (let i = 2; taken.has(property); i++) property = `${wanted.slice(0, LONGEST_NAME - 4)}_${i}`;
+    taken.add(property);
+    return { ...p, property };
+  });
 }
+
+/** Models take letters, digits, `_`, `.` and `-` in the names of arguments: `$filter` is `filter`, `page[size]` is `page_size`. */
+const plainName = (name: string): string =>
+  /^[\w.-]+$/.test(name) ? name : name.replace(/[^\w.-]+/g, '_').replace(/^_+|_+$/g, '') || 'parameter';
+const LONGEST_NAME = 64;
 
 function serverOf(servers: Json | undefined): string | undefined {
   const [first] = Array.isArray(servers) ? servers : [];

@@ -100,6 +100,7 @@ export function sourceOf(o: Omit<OpenApiOptions, 'document'>, manner: Manner): T
     throw invalid(
       `${where} sends credentials and headers to a server that you name, not to one that only the document does: { ${EXAMPLES.server} }.`,
     );
+  checkHeaders(o, where);
   const { maxResponse = 1_000_000 } = o;
   if (!(maxResponse > 0)) throw invalid(`${where}: maxResponse is ${maxResponse}; it is bytes, above 0.`);
   const name = o.name ?? server?.host ?? 'openapi';
@@ -254,6 +255,16 @@ function shown(content: Json): string | readonly Part[] {
   return JSON.stringify(content);
 }
 
+/** @throws RondoError `CONFIG_INVALID` without the value of a header, which may be a secret. */
+function checkHeaders({ headers = {}, idempotencyHeader }: Pick<OpenApiOptions, 'headers' | 'idempotencyHeader'>, where: string): void {
+  for (const [name, value] of Object.entries({ ...headers, ...(idempotencyHeader !== undefined && { [idempotencyHeader]: 'x' }) }))
+    try {
+      new Headers([[name, value]]);
+    } catch {
+      throw invalid(`${where}: "${name}" cannot be sent as a header: its name or its value has characters that a header cannot have.`);
+    }
+}
+
 const lowerCase = (headers: OpenApiOptions['headers'] = {}) =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 
@@ -261,7 +272,7 @@ const lowerCase = (headers: OpenApiOptions['headers'] = {}) =>
 function serverUrl(text: string | undefined, where: string, what: string): URL {
   const url = text !== undefined && URL.canParse(text) ? new URL(text) : undefined;
   if ((url?.protocol === 'https:' || url?.protocol === 'http:') && !url.username && !url.password) return url;
-  throw invalid(
-    `${where}: ${what} is ${JSON.stringify(text) ?? 'not given'}: name the service by its address, such as { ${EXAMPLES.server} }.`,
-  );
+  // it may hold a password
+  const told = url && (url.username || url.password) ? 'has credentials in it' : `is ${JSON.stringify(text) ?? 'not given'}`;
+  throw invalid(`${where}: ${what} ${told}: name the service by its address, such as { ${EXAMPLES.server} }.`);
 }

@@ -178,7 +178,7 @@ function apiKey({ provider, in: place = 'header', name, prefix }: ApiKeyAuth, wh
       async authorize(request, { own = '' }) {
         const url = new URL(request.url);
         // what was there would be read in place of the key by some servers
-        url.searchParams.delete(name);
+        if (url.searchParams.has(name)) url.searchParams.delete(name);
         url.search += `${url.search ? '&' : ''}${encodeURIComponent(name)}=${encodeURIComponent(worded(prefix, own))}`;
         return { request: { ...request, url }, secrets: [] };
       },
