@@ -1,6 +1,7 @@
 /** The tools of an AWS Lambda function, called as AgentCore Gateway calls it. */
 import { invalid, ToolError } from '../../../errors.ts';
 import type { Json, JsonObject } from '../../../json.ts';
+import { isObject } from '../../../json-schema/keywords.ts';
 import { jsonSchema } from '../../../json-schema.ts';
 import {
   checkForeignTools,
@@ -17,7 +18,6 @@ import { bounded } from '../../../reliability/classify.ts';
 import type { JsonSchema } from '../../../schema.ts';
 import type { SigningKeys } from '../../../server/sigv4.ts';
 import { defaultKeys } from '../../aws/default-keys.ts';
-import { isObject } from '../openapi/references.ts';
 import { type Invoke, type Invoked, inProcess, type LambdaHandler, placeOf, remote } from './invoke.ts';
 
 /** A tool, as in `toolSchema.inlinePayload` of AgentCore. */

@@ -1,7 +1,8 @@
 /** The body of a request: which of the media types that an operation takes is sent, and how a value becomes its bytes. */
 import { invalid } from '../../../errors.ts';
 import type { Json, JsonObject } from '../../../json.ts';
-import { isObject, resolved, step } from './references.ts';
+import { isObject } from '../../../json-schema/keywords.ts';
+import { resolved, step } from './references.ts';
 import type { Schemas } from './schema.ts';
 import { encode, inQuery, isStyle, refused } from './styles.ts';
 

@@ -1,9 +1,10 @@
 /** Reads and validates an OpenAPI document by the kept parser. What would be told badly is found before. */
 import { invalid, RondoError } from '../../../errors.ts';
 import type { JsonObject } from '../../../json.ts';
+import { isObject } from '../../../json-schema/keywords.ts';
 import { plain } from '../../../options.ts';
 import { type Operation, operationsOf } from './operations.ts';
-import { checkReferences, isObject } from './references.ts';
+import { checkReferences } from './references.ts';
 
 /** The document as an object, or its text: JSON or YAML. */
 export type OpenApiDocument = string | { readonly openapi: string; readonly [field: string]: unknown };

@@ -1,8 +1,9 @@
 /** The operations of an OpenAPI document, each with what it takes. */
 import { invalid } from '../../../errors.ts';
 import type { Json, JsonObject } from '../../../json.ts';
+import { isObject } from '../../../json-schema/keywords.ts';
 import { bodyOf, type RequestBody } from './body.ts';
-import { isObject, resolved, step } from './references.ts';
+import { resolved, step } from './references.ts';
 import { isStyle, type Parameter, STYLES } from './styles.ts';
 
 export interface Operation {

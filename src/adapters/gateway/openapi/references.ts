@@ -1,8 +1,7 @@
 /** The references of an OpenAPI document: where they lead, and those that lead to nothing. */
 import { invalid } from '../../../errors.ts';
 import { fits, type Json, type JsonObject } from '../../../json.ts';
-
-export const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
+import { isObject } from '../../../json-schema/keywords.ts';
 
 /** Fields whose own fields are names, not keywords: one of them may be called `$ref` or `example`. */
 const MAPS: ReadonlySet<string> = new Set(

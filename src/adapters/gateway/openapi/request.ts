@@ -1,10 +1,10 @@
 /** From the arguments of a call to the request of an operation. */
 import type { Json, JsonObject } from '../../../json.ts';
 import { put } from '../../../json.ts';
+import { isObject } from '../../../json-schema/keywords.ts';
 import type { Outgoing } from '../outbound/auth.ts';
 import { bodySchema, encodeBody } from './body.ts';
 import type { Operation } from './operations.ts';
-import { isObject } from './references.ts';
 import { Schemas } from './schema.ts';
 import { encode, inCookie, inHeader, inPath, inQuery, type Parameter, refused } from './styles.ts';
 

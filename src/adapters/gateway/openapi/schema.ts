@@ -1,7 +1,8 @@
 /** From the schemas of an OpenAPI document to the JSON Schema of a tool's input: references become `$defs`, so that circles survive. */
 import type { Json, JsonObject } from '../../../json.ts';
 import { put } from '../../../json.ts';
-import { isObject, refOf, resolved } from './references.ts';
+import { isObject } from '../../../json-schema/keywords.ts';
+import { refOf, resolved } from './references.ts';
 
 type Fields = { [name: string]: Json };
 

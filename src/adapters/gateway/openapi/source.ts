@@ -1,6 +1,7 @@
 /** The operations of an OpenAPI document as tools. */
 import { invalid, RondoError } from '../../../errors.ts';
 import type { Json, JsonObject } from '../../../json.ts';
+import { isObject } from '../../../json-schema/keywords.ts';
 import { foreignSchema } from '../../../json-schema.ts';
 import {
   briefly,
@@ -23,7 +24,6 @@ import { type Outbound, type OutboundAuth, outbound } from '../outbound/auth.ts'
 import { type Answer, type Binary, contentOf, send } from '../outbound/send.ts';
 import { type OpenApiDocument, type ReadDocument, readDocument } from './document.ts';
 import type { Operation } from './operations.ts';
-import { isObject } from './references.ts';
 import { inputSchema, requestOf } from './request.ts';
 
 export interface OpenApiOptions extends ForeignToolOptions {

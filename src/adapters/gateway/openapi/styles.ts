@@ -1,7 +1,7 @@
 /** How the value of a parameter is written: the styles of OpenAPI, which are those of RFC 6570 and three more for queries. */
 import { ToolError } from '../../../errors.ts';
 import type { Json, JsonObject } from '../../../json.ts';
-import { isObject } from './references.ts';
+import { isObject } from '../../../json-schema/keywords.ts';
 
 export type Place = 'path' | 'query' | 'header' | 'cookie';
 export type Style = 'form' | 'spaceDelimited' | 'pipeDelimited' | 'deepObject' | 'simple' | 'label' | 'matrix';

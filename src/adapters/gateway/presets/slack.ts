@@ -1,8 +1,8 @@
 /** The most used methods of Slack's Web API, by its own names for them. */
 import { ToolError } from '../../../errors.ts';
 import type { Json } from '../../../json.ts';
+import { isObject } from '../../../json-schema/keywords.ts';
 import type { ToolSource } from '../../../ports/tool.ts';
-import { isObject } from '../openapi/references.ts';
 import { type PresetOptions, presetSource } from './preset.ts';
 
 const PAGE = 'limit:int cursor';

@@ -1,8 +1,8 @@
 /** Backends of the web search: the requests and answers of Brave, Tavily and SearXNG, and documents of your own. */
 import { invalid, ToolError } from '../../../errors.ts';
 import type { Json } from '../../../json.ts';
+import { isObject } from '../../../json-schema/keywords.ts';
 import { Words } from '../../ranking/words.ts';
-import { isObject } from '../openapi/references.ts';
 import { contentOf, send } from '../outbound/send.ts';
 import type { SearchBackend, SearchContext, SearchQuery, SearchResult } from './backend.ts';
 

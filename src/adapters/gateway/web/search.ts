@@ -1,5 +1,6 @@
 /** A search of the web as a tool, in the form of AgentCore's web search connector. */
 import { invalid } from '../../../errors.ts';
+import { cut } from '../../../foreign/ask-of.ts';
 import { sha256 } from '../../../journal/canonical.ts';
 import { tool } from '../../../loop/tool.ts';
 import { checkOptions } from '../../../options.ts';
@@ -100,9 +101,9 @@ export function webSearch(o: WebSearchOptions): ToolSource {
       const found = await backend.search(q, { signal: ctx.signal, key });
       const passed = found.filter((result) => passes(result, q)).slice(0, maxResults);
       const told = passed.map(({ title, url, text, publishedDate }) => ({
-        title: brief(title, 500),
+        title: cut(title, 500),
         url,
-        text: brief(text, maxText),
+        text: cut(text, maxText),
         ...(publishedDate !== undefined && { publishedDate }),
       }));
       return { id: sha256(JSON.stringify([query, told])).slice(0, 32), results: told };
@@ -121,5 +122,3 @@ function passes({ url, publishedDate }: SearchResult, { include, exclude, from, 
   const day = new Date(date).toISOString().slice(0, 10);
   return (from === undefined || day >= from) && (to === undefined || day <= to);
 }
-
-const brief = (text: string, max: number) => (text.length > max ? `${text.slice(0, max - 1).replace(/[\ud800-\udbff]$/, '')}…` : text);
