@@ -15,7 +15,7 @@ const suiteOf = (suite: Suite) => fileURLToPath(import.meta.resolve(`${suite}/pa
 
 export interface Ended {
   passed: number;
-  /** The checks that failed, or that the suite warns of: what a client should do. */
+  /** The checks that failed, or that the suite warns of: what a client or a server should do. */
   failed: string[];
   output: string;
 }
@@ -29,15 +29,29 @@ export async function scenariosOf(suite: Suite): Promise<string[]> {
 }
 
 /** Runs one scenario with our client. */
-export async function clientScenario(suite: Suite, scenario: string): Promise<Ended> {
-  const results = mkdtempSync(join(tmpdir(), 'conformance-'));
+export function clientScenario(suite: Suite, scenario: string): Promise<Ended> {
   const client = `${process.execPath} --import ${root}scripts/source.ts ${root}test/conformance/client.ts`;
+  return ended(suite, scenario, ['client', '--command', client, '--timeout', '120000']);
+}
+
+/** The server scenarios of a suite for a revision. */
+export async function serverScenariosOf(suite: Suite, revision: string): Promise<string[]> {
+  const { stdout } = await run(process.execPath, [suiteOf(suite), 'list', '--server']);
+  const lines = [...stdout.matchAll(/^ {2}- (\S+) \[(.*)\]/gm)];
+  return lines.filter(([, , revisions]) => revisions?.split(',').includes(revision)).map(([, name]) => name as string);
+}
+
+/** Runs one scenario against a server. */
+export const serverScenario = (suite: Suite, scenario: string, o: { url: string; revision: string }): Promise<Ended> =>
+  ended(suite, scenario, ['server', '--url', o.url, '--spec-version', o.revision]);
+
+async function ended(suite: Suite, scenario: string, args: readonly string[]): Promise<Ended> {
+  const results = mkdtempSync(join(tmpdir(), 'conformance-'));
   // a scenario that fails ends with 1
-  const { stdout, stderr } = await run(
-    process.execPath,
-    [suiteOf(suite), 'client', '--command', client, '--scenario', scenario, '--timeout', '120000', '-o', results],
-    { maxBuffer: 64 << 20, env: { ...process.env, SUITE: suite } },
-  ).catch((error: { stdout: string; stderr: string }) => error);
+  const { stdout, stderr } = await run(process.execPath, [suiteOf(suite), ...args, '--scenario', scenario, '-o', results], {
+    maxBuffer: 64 << 20,
+    env: { ...process.env, SUITE: suite },
+  }).catch((error: { stdout: string; stderr: string }) => error);
   const [file] = globSync(`${results}/**/checks.json`);
   if (file === undefined) throw new Error(`${scenario} did not run: ${stderr}`);
   const checks = JSON.parse(readFileSync(file, 'utf8')) as { id: string; status: string; errorMessage?: string; description: string }[];

@@ -84,11 +84,15 @@ async function follow(
   if (cancelled?.aborted) cancel();
   else cancelled?.addEventListener('abort', cancel, { once: true });
   try {
-    let progress = 0;
+    let progress: number | undefined;
     for await (const event of turn.events) {
       const told = exchange.progress && call.told(event);
+      if (!told) continue;
+      const { progress: own, ...more } = told;
+      // it must grow with each notification
+      progress = own !== undefined && (progress === undefined || own > progress) ? own : (progress ?? 0) + 1;
       // a client that has left gets nothing more, and the run goes on
-      if (told) await exchange.progress?.({ progress: ++progress, ...told }).catch(() => undefined);
+      await exchange.progress?.({ ...more, progress }).catch(() => undefined);
     }
     return await turn.result;
   } finally {

@@ -87,7 +87,10 @@ function formOf(answer: unknown): {
   const schema: Readonly<Record<string, unknown>> = given.type === undefined && texts ? { type: 'string', ...given } : given;
   const fields = isRecord(schema.properties) ? Object.values(schema.properties) : [];
   const primitive = (field: unknown) => isRecord(field) && PRIMITIVE.includes(field.type as string);
-  if (schema.type === 'object' && fields.length > 0 && fields.every(primitive)) {
+  // a list of choices
+  const fits = (field: unknown) =>
+    primitive(field) || (isRecord(field) && field.type === 'array' && isRecord(field.items) && !('properties' in field.items));
+  if (schema.type === 'object' && fields.length > 0 && fields.every(fits)) {
     const { properties, required } = schema as { properties: object; required?: string[] };
     const flat = { type: 'object', properties, ...(required && { required }) };
     return { schema: flat as ElicitRequestFormParams['requestedSchema'], valueOf: (content) => content as Json };

@@ -15,7 +15,16 @@ import { resultOf } from './agents.ts';
 import { approvalsOf, type Begun, type Carrying, carryOut, isDecided } from './carry-out.ts';
 import { DECIDE, decideTool, decisionsOf, pausedText } from './decide.ts';
 import { described, doneResult, failedResult, foundByName, pageOf, type ServedSource } from './gateway-tools.ts';
-import { type Caller, type CallParams, type Exchange, INVALID_PARAMS, type Offering, RpcError, type ToolPage } from './offering.ts';
+import {
+  type Caller,
+  type CallParams,
+  type Exchange,
+  INVALID_PARAMS,
+  type Offering,
+  type Progress,
+  RpcError,
+  type ToolPage,
+} from './offering.ts';
 import { type McpServeOptions, requestIdOf, serveMcp } from './serve.ts';
 
 export interface GatewayHandlerOptions extends McpServeOptions {
@@ -202,11 +211,15 @@ function answered(entry: EntryOf<'call.finished'> | undefined, { rpcErrors = RPC
 }
 
 /** What the tool itself tells: `{ progress, total, message }`, or any other value as a message. */
-function progressOf(event: RunEvent): { message?: string; total?: number } | undefined {
+function progressOf(event: RunEvent): Partial<Progress> | undefined {
   if (event.type !== 'tool.progress') return undefined;
   const { data } = event;
   if (typeof data === 'string') return { message: data };
-  const { message, total } = (typeof data === 'object' && data !== null ? data : {}) as { message?: unknown; total?: unknown };
-  if (typeof message === 'string') return { message, ...(typeof total === 'number' && { total }) };
-  return { message: JSON.stringify(data) };
+  const { progress, total, message } = (typeof data === 'object' && data !== null ? data : {}) as { readonly [k: string]: unknown };
+  if (typeof progress !== 'number' && typeof message !== 'string') return { message: JSON.stringify(data) };
+  return {
+    ...(typeof progress === 'number' && { progress }),
+    ...(typeof total === 'number' && { total }),
+    ...(typeof message === 'string' && { message }),
+  };
 }

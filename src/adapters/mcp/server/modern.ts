@@ -101,10 +101,11 @@ function exchangeOf(ctx: ServerContext, params: CallParams, again: Exchange['aga
         return params ? [[approval.id, { method: 'elicitation/create', params }]] : [];
       });
       if (asked.length === 0) return [];
+      const requests = Object.fromEntries(asked) as { [id: string]: unknown };
       throw new InputRequired({
         resultType: 'input_required',
-        inputRequests: Object.fromEntries(asked) as { [id: string]: unknown },
-        requestState: textOf({ run: runId, call: digestOf(params) }),
+        inputRequests: requests,
+        requestState: textOf({ run: runId, call: digestOf(params), asked: Object.keys(requests).join(' ') }),
       });
     },
   };
@@ -124,6 +125,8 @@ interface State {
   run: string;
   /** Of the name and the arguments of the call. */
   call: string;
+  /** The ids of the approvals. */
+  asked: string;
 }
 
 const textOf = (state: State): string => Buffer.from(JSON.stringify(state)).toString('base64url');
@@ -132,7 +135,8 @@ const digestOf = ({ name, arguments: args = {} }: CallParams): string => sha256(
 /** @throws Error for anything but what `textOf` made. */
 function stateOf(text: string): State {
   const state = JSON.parse(Buffer.from(text, 'base64url').toString()) as Partial<State>;
-  if (typeof state.run !== 'string' || typeof state.call !== 'string' || textOf(state as State) !== text) throw new Error('it was changed');
+  if (typeof state.run !== 'string' || typeof state.call !== 'string' || typeof state.asked !== 'string' || textOf(state as State) !== text)
+    throw new Error('it was changed');
   return state as State;
 }
 

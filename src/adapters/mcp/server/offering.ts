@@ -81,7 +81,7 @@ export const INVALID_PARAMS = -32602;
 export interface CallOfRun {
   readonly runId: string;
   /** What the client is told of an event. */
-  told(event: RunEvent): Omit<Progress, 'progress'> | undefined;
+  told(event: RunEvent): Partial<Progress> | undefined;
   /** The answer of the call, once its run has ended or waits. */
   answer(result: RunResult): CallToolResult | Promise<CallToolResult>;
   /** Goes on with the run after decisions of the caller. */
