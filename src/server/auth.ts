@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { invalid } from '../errors.ts';
 import { type Principal, principal, principalProblem } from '../ports/principal.ts';
 import { isLoopback } from './addresses.ts';
+import { readBytes } from './body.ts';
 import { HttpError } from './errors.ts';
 
 export interface AuthRequest {
@@ -10,6 +11,8 @@ export interface AuthRequest {
   readonly url: string;
   /** By names in lower case. */
   readonly headers: IncomingHttpHeaders;
+  /** The bytes of the body, for a scheme that signs them; the request is read as before. @throws HttpError 413, 408. */
+  body(): Promise<Uint8Array>;
 }
 
 /** Returns the principal of a request; undefined for an unknown caller, who gets 401. If it throws, the caller gets 503. */
@@ -42,6 +45,9 @@ export interface BearerOptions {
   oauth2?: OAuth2;
 }
 
+/** Bytes of a body that are read to check its signature, and the milliseconds within which they must arrive. */
+const MOST_SIGNED = 6_000_000;
+const BODY_TIMEOUT = 30_000;
 /** Characters. A longer token is refused unread. */
 const LONGEST_TOKEN = 16_384;
 
@@ -89,8 +95,14 @@ export async function authenticate(request: Request, auth: AuthOption, tell: (er
   const { pathname, search } = new URL(request.url);
   let by: Principal | undefined;
   try {
-    by = await auth({ method: request.method, url: pathname + search, headers: Object.fromEntries(request.headers) });
+    by = await auth({
+      method: request.method,
+      url: pathname + search,
+      headers: Object.fromEntries(request.headers),
+      body: async () => (request.body ? readBytes(request.clone(), MOST_SIGNED, BODY_TIMEOUT) : new Uint8Array()),
+    });
   } catch (error) {
+    if (error instanceof HttpError) throw error;
     tell(error);
     throw new HttpError(503, 'Callers cannot be authenticated now.');
   }

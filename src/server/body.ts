@@ -79,7 +79,7 @@ async function readWhole(request: Request, timeout: number): Promise<ArrayBuffer
   }
 }
 
-async function readBytes(request: Request, max: number, timeout: number): Promise<Uint8Array> {
+export async function readBytes(request: Request, max: number, timeout: number): Promise<Uint8Array> {
   const reader = request.body?.getReader();
   if (!reader) throw new HttpError(400, 'The body is missing.');
   let late = false;

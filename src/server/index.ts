@@ -30,6 +30,8 @@ export { type JwtOptions, jwt } from './jwt.ts';
 export { type Handler, type Listening, type ListenOptions, listen } from './listen.ts';
 export { report } from './report.ts';
 export { type HandlerOptions, requestHandler, type ServeOptions, serve } from './serve.ts';
+export type { SigningKeys } from './sigv4.ts';
+export { type SigV4Options, sigV4 } from './sigv4-auth.ts';
 export { begun, eventStream, lastEventId, type ServerEvent, type StreamOptions, sse } from './sse.ts';
 export { type TakenTurn, type Turn, takeTurn } from './turns.ts';
 export { type Webhook, type WebhookOptions, type Webhooks, webhooks } from './webhooks.ts';

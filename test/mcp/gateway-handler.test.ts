@@ -290,3 +290,28 @@ test('a gateway is served with the tools that agents answer', async () => {
   await call(client, 'mall___shop___pay', { to: 'me', cents: 5 });
   expect(paid).toHaveLength(1);
 });
+
+test('a body that is too large, too deep or no JSON is refused before a run', async () => {
+  const { url, engine } = await gatewayOf(shop().tools, { maxBytes: 2_000 });
+  const post = async (body: string) =>
+    (
+      await fetch(url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+        body,
+      })
+    ).status;
+  expect([await post('x'.repeat(2_001)), await post('['.repeat(500) + ']'.repeat(500)), await post('{')]).toEqual([413, 422, 400]);
+  expect(await all(engine.runs())).toEqual([]);
+});
+
+test('a source that cannot be opened is told to the operator, and the client learns no more than that', async () => {
+  const source = { name: 'gone', open: () => Promise.reject(new Error('the password of the shop is hunter2')) };
+  const { url } = await serving((engine) => gatewayHandler(engine, source));
+  const client = await connected(url);
+  const error = await client.listTools().catch((thrown: Error) => thrown);
+  expect([error, String(error)]).toEqual([expect.objectContaining({ code: -32603 }), expect.not.stringContaining('hunter2')]);
+  const searched = await call(client, 'x_amz_bedrock_agentcore_search', { query: 'cats' });
+  expect([searched.isError, said(searched)]).toEqual([true, expect.not.stringContaining('hunter2')]);
+  expect(JSON.stringify(await call(client, 'pay', {}))).not.toContain('hunter2');
+});
