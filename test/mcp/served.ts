@@ -5,7 +5,7 @@ import { onTestFinished } from 'vitest';
 import { Engine, type EngineOptions, type Principal, type Tool, type ToolSource } from '../../src/index.ts';
 import { bearer, type Handler, listen } from '../../src/server/index.ts';
 
-export const people: Record<string, Principal> = {
+const people: Record<string, Principal> = {
   ana: { id: 'ana' },
   ben: { id: 'ben', roles: ['lead'] },
   eve: { id: 'eve' },

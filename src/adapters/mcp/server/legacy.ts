@@ -5,8 +5,7 @@ import type { Approval } from '../../../hitl/approvals.ts';
 import type { Decision } from '../../../ports/tool.ts';
 import type { loadServer } from '../sdk.ts';
 import { decisionOf, elicitationOf, showsOf } from './elicit.ts';
-import type { Caller, Exchange, Offering } from './offering.ts';
-import type { Served } from './serve.ts';
+import type { Caller, Exchange, Offering, Served } from './offering.ts';
 
 type Sdk = Awaited<ReturnType<typeof loadServer>>;
 

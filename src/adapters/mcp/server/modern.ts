@@ -8,8 +8,7 @@ import type { Decision } from '../../../ports/tool.ts';
 import { loadModernServer } from '../sdk.ts';
 import { Interrupted } from './carry-out.ts';
 import { decisionOf, type ElicitAnswer, elicitationOf, showsOf } from './elicit.ts';
-import { type Caller, type CallParams, type Exchange, INVALID_PARAMS, type Offering, RpcError } from './offering.ts';
-import type { Served } from './serve.ts';
+import { type Caller, type CallParams, type Exchange, INVALID_PARAMS, type Offering, RpcError, type Served } from './offering.ts';
 
 type Sdk = Awaited<ReturnType<typeof loadModernServer>>;
 

@@ -62,6 +62,14 @@ export interface Offering {
   onChanged(listener: () => void): () => void;
 }
 
+/** What an MCP server is made of, for each revision of the protocol. */
+export interface Served {
+  readonly offering: Offering;
+  readonly info: { name: string; version: string };
+  readonly instructions: string | undefined;
+  readonly tell: (error: unknown) => void;
+}
+
 /** An error of the protocol, in place of a result. The caller gets the message. */
 export class RpcError extends Error {
   readonly code: number;

@@ -8,7 +8,7 @@ import { HttpError } from '../../../server/errors.ts';
 import { authenticated, isAt, pathOf } from '../../../server/handle.ts';
 import type { Handler } from '../../../server/listen.ts';
 import { mayBeModern, modernServer } from './modern.ts';
-import type { Caller, Offering } from './offering.ts';
+import type { Caller, Offering, Served } from './offering.ts';
 import { answerOnce } from './once.ts';
 import { checkOrigin } from './origin.ts';
 import { type McpSessionOptions, McpSessions, sessionOptions } from './sessions.ts';
@@ -44,14 +44,6 @@ export interface McpServeOptions extends BodyLimits {
   limits?: Limits;
   /** Whether a run is cancelled when the client that called disconnects. Default false. */
   cancelOnDisconnect?: boolean;
-}
-
-/** What an MCP server is made of, for each revision of the protocol. */
-export interface Served {
-  readonly offering: Offering;
-  readonly info: { name: string; version: string };
-  readonly instructions: string | undefined;
-  readonly tell: (error: unknown) => void;
 }
 
 /** @throws RondoError `CONFIG_INVALID`. */

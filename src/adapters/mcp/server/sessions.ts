@@ -7,9 +7,8 @@ import { isSamePrincipal, type Principal } from '../../../ports/principal.ts';
 import { loadServer } from '../sdk.ts';
 import { EventLog } from './event-log.ts';
 import { legacyServer } from './legacy.ts';
-import type { Caller } from './offering.ts';
+import type { Caller, Served } from './offering.ts';
 import { rpcAnswer } from './rpc-answer.ts';
-import type { Served } from './serve.ts';
 
 export interface McpSessionOptions {
   /** Milliseconds without a request after which a session ends. A call under way keeps it. Default 3,600,000. */
