@@ -315,3 +315,33 @@ test('a source that cannot be opened is told to the operator, and the client lea
   expect([searched.isError, said(searched)]).toEqual([true, expect.not.stringContaining('hunter2')]);
   expect(JSON.stringify(await call(client, 'pay', {}))).not.toContain('hunter2');
 });
+
+test('the policy and the rate limit of a gateway are errors of the protocol, and its list is what its policy shows', async () => {
+  const { tools } = shop();
+  const policy: Policy = {
+    decide: ({ tool: name }) => ({ allow: name !== 'mall___shop___fail', reason: 'not today' }),
+    offers: ({ tools: names }) => names.filter((name) => name !== 'mall___shop___fail'),
+  };
+  const { url } = await serving((engine) =>
+    gatewayHandler(
+      engine,
+      gateway({
+        name: 'office',
+        targets: { mall: sourceOf('shop', tools) },
+        policy,
+        // else the run waits until the limit admits the call
+        reliability: { mall: { retry: { attempts: 1 } } },
+        rateLimits: [{ dimensionKeys: ['toolName'], entries: [{ dimensions: {}, requests: [{ rate: 1, period: 'minute' }] }] }],
+      }),
+      { auth },
+    ),
+  );
+  const client = await connected(url, { token: 'ana' });
+  expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(['decide', 'mall___shop___pay', 'mall___shop___look']);
+  await expect(call(client, 'mall___shop___fail', {})).rejects.toMatchObject({ code: -32002, data: { code: 'NOT_PERMITTED' } });
+  expect((await call(client, 'mall___shop___look', {})).isError).toBeUndefined();
+  await expect(call(client, 'mall___shop___look', {})).rejects.toMatchObject({
+    code: -32003,
+    data: { code: 'GATEWAY_RATE_LIMITED', retryAfter: expect.any(Number) },
+  });
+});

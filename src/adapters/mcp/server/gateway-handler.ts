@@ -39,14 +39,14 @@ export interface GatewayHandlerOptions extends McpServeOptions {
   searchTool?: string | false;
   /**
    * The codes of errors that are answered as errors of JSON-RPC in place of results, with their numbers. Default: those of an AgentCore gateway,
-   * `{ NOT_PERMITTED: -32002, RATE_LIMITED: -32003 }`. `{}`: every failure of a tool is a result with `isError`.
+   * `{ NOT_PERMITTED: -32002, GATEWAY_RATE_LIMITED: -32003 }`. `{}`: every failure of a tool is a result with `isError`.
    */
   rpcErrors?: { readonly [code: string]: number };
 }
 
 const WHERE = 'gatewayHandler()';
 const SEARCH_TOOL = 'x_amz_bedrock_agentcore_search';
-const RPC_ERRORS = { NOT_PERMITTED: -32002, RATE_LIMITED: -32003 };
+const RPC_ERRORS = { NOT_PERMITTED: -32002, GATEWAY_RATE_LIMITED: -32003 };
 /** How a search is limited, and how long it may take, in milliseconds. */
 const SEARCH = { tools: 10, query: 1_000, ms: 20_000 };
 
