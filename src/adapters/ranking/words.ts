@@ -3,11 +3,15 @@
  * one) would be one more package for each user to install, and would still need the splitting of names below.
  */
 
+import { COMMON, stem } from './stems.ts';
+
 /** The usual constants: how fast a repeated word counts less, and how much a long text counts less. */
 const K = 1.2;
 const B = 0.75;
-/** How much a word counts that only begins with that of the query. */
-const BEGINNING = 0.5;
+/** How much a word counts that only begins with that of the query, or that it begins with. */
+const ALIKE = 0.5;
+/** Letters that such a beginning has at least. */
+const BEGINNING = { ofQuery: 3, ofItem: 4 };
 /** More words of a query are not looked at. */
 const MOST_QUERY = 64;
 
@@ -34,19 +38,18 @@ export class Words<T> {
   /** Those that have a word of the query, best first; equally good ones in the order of the list. */
   best(query: string, limit: number): readonly T[] {
     const scores = new Map<number, number>();
-    for (const word of new Set(wordsOf(query, MOST_QUERY)))
-      for (const [item, score] of this.#scoresOf(word)) scores.set(item, (scores.get(item) ?? 0) + score);
+    for (const word of askedOf(query)) for (const [item, score] of this.#scoresOf(word)) scores.set(item, (scores.get(item) ?? 0) + score);
     return [...scores]
       .toSorted(([i, a], [j, b]) => b - a || i - j)
       .slice(0, limit)
       .map(([i]) => this.#items[i] as T);
   }
 
-  /** Of each item for one word: the best of the word itself and of words that begin with it. */
+  /** Of each item for one word: the best of the word itself, of words that begin with it, and of those it begins with. */
   #scoresOf(word: string): Map<number, number> {
     const scores = new Map<number, number>();
     for (const [other, counts] of this.#words) {
-      const alike = other === word ? 1 : word.length > 2 && other.startsWith(word) ? BEGINNING : 0;
+      const alike = other === word ? 1 : begins(word, other) ? ALIKE : 0;
       if (alike === 0) continue;
       const rarity = Math.log(1 + (this.#items.length - counts.size + 0.5) / (counts.size + 0.5));
       for (const [item, count] of counts) {
@@ -59,7 +62,7 @@ export class Words<T> {
   }
 
   #add(item: number, text: string, weight: number): void {
-    for (const word of wordsOf(text, this.#most)) {
+    for (const word of wordsOf(text, this.#most).map(stem)) {
       let counts = this.#words.get(word);
       if (!counts) {
         counts = new Map();
@@ -72,14 +75,18 @@ export class Words<T> {
   }
 }
 
-/** In lower case and the singular; `createPullRequest` and `create_pull_request` are three words each. */
-function wordsOf(text: string, most: number): string[] {
-  const split = text.slice(0, most * 16).replace(/(\p{Ll}|\p{N})(\p{Lu})/gu, '$1 $2');
-  const words = split.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
-  return words.slice(0, most).map(singular);
+const begins = (word: string, other: string) =>
+  (word.length >= BEGINNING.ofQuery && other.startsWith(word)) || (other.length >= BEGINNING.ofItem && word.startsWith(other));
+
+/** The different words of a query that say what is looked for. A query of common words alone is searched for as it is. */
+function askedOf(query: string): readonly string[] {
+  const all = wordsOf(query, MOST_QUERY);
+  const telling = all.filter((word) => !COMMON.has(word));
+  return [...new Set((telling.length > 0 ? telling : all).map(stem))];
 }
 
-function singular(word: string): string {
-  if (word.length > 4 && word.endsWith('ies')) return `${word.slice(0, -3)}y`;
-  return word.length > 3 && word.endsWith('s') && !word.endsWith('ss') ? word.slice(0, -1) : word;
+/** In lower case; `createPullRequest` and `create_pull_request` are three words each. */
+function wordsOf(text: string, most: number): string[] {
+  const split = text.slice(0, most * 16).replace(/(\p{Ll}|\p{N})(\p{Lu})/gu, '$1 $2');
+  return (split.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).slice(0, most);
 }
