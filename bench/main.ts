@@ -19,6 +19,7 @@ import { bytes } from './scenarios/bytes.ts';
 import { concurrent } from './scenarios/concurrent.ts';
 import { context } from './scenarios/context.ts';
 import { events } from './scenarios/events.ts';
+import { gateways } from './scenarios/gateway.ts';
 import { graphs } from './scenarios/graphs.ts';
 import { harness } from './scenarios/harness.ts';
 import { importing } from './scenarios/importing.ts';
@@ -56,6 +57,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   sessions,
   vault,
   policy,
+  gateway: gateways,
   learning,
   import: importing,
   harness,

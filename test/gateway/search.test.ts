@@ -132,6 +132,35 @@ describe('a gateway that is searched', () => {
     ]);
   });
 
+  it('compares words by their stems, without common words, and takes the operation that is asked for', async () => {
+    const crud = ['list', 'get', 'create', 'update', 'delete'].map((verb) => about(`${verb}_invoice`, 'An invoice of the shop'));
+    const targets = {
+      shop: [
+        ...crud,
+        about('translate', 'Translation of documents'),
+        about('pay', 'Payments'),
+        about('the_rest', 'What is left of the it'),
+      ],
+    };
+    const own = await opened(gateway({ name: 'office', targets, search: true }));
+    await own.list();
+    const first = async (query: string) => names(await own.search?.(query, { limit: 5, signal }))?.[0];
+    expect(await first('translating a document')).toBe('shop___translate');
+    expect(await first('paying')).toBe('shop___pay');
+    expect(await first('remove the invoices of May')).toBe('shop___delete_invoice');
+    expect(await first('which invoices are there?')).toBe('shop___list_invoice');
+    expect(await first('correct an invoice')).toBe('shop___update_invoice');
+  });
+
+  it('has places left for other things than the first one, whatever can be done with that', async () => {
+    const about5 = (what: string, said: string) =>
+      ['list', 'get', 'create', 'update', 'delete'].map((verb) => about(`${verb}_${what}`, said));
+    const targets = { a: about5('mail_draft', 'a letter of mail'), b: about5('mail_filter', 'a filter of mail, by rules for the box') };
+    const own = await opened(gateway({ name: 'office', targets, search: true }));
+    await own.list();
+    expect(names(await own.search?.('mail', { limit: 3, signal }))?.some((name) => name.startsWith('b___'))).toBe(true);
+  });
+
   it.each([
     ['a wrong number', { above: -1 }, /search.above is -1/],
     ['an unknown option', { abov: 1 }, /Did you mean "above"/],

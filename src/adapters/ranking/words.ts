@@ -37,12 +37,16 @@ export class Words<T> {
 
   /** Those that have a word of the query, best first; equally good ones in the order of the list. */
   best(query: string, limit: number): readonly T[] {
+    return this.scored(query)
+      .slice(0, limit)
+      .map(([item]) => item);
+  }
+
+  /** As `best`, all of them with their scores. */
+  protected scored(query: string): readonly (readonly [item: T, score: number])[] {
     const scores = new Map<number, number>();
     for (const word of askedOf(query)) for (const [item, score] of this.#scoresOf(word)) scores.set(item, (scores.get(item) ?? 0) + score);
-    return [...scores]
-      .toSorted(([i, a], [j, b]) => b - a || i - j)
-      .slice(0, limit)
-      .map(([i]) => this.#items[i] as T);
+    return [...scores].toSorted(([i, a], [j, b]) => b - a || i - j).map(([i, score]) => [this.#items[i] as T, score]);
   }
 
   /** Of each item for one word: the best of the word itself, of words that begin with it, and of those it begins with. */
@@ -86,7 +90,7 @@ function askedOf(query: string): readonly string[] {
 }
 
 /** In lower case; `createPullRequest` and `create_pull_request` are three words each. */
-function wordsOf(text: string, most: number): string[] {
+export function wordsOf(text: string, most: number): string[] {
   const split = text.slice(0, most * 16).replace(/(\p{Ll}|\p{N})(\p{Lu})/gu, '$1 $2');
   return (split.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).slice(0, most);
 }
