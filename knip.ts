@@ -16,6 +16,7 @@ export default {
         'test/surface/*.ts',
         // processes of their own
         'test/agentcore/fixtures/*.ts',
+        'test/conformance/client.ts',
       ],
       project: ['{src,test,bench,examples,scripts}/**/*.ts'],
     },
@@ -24,8 +25,8 @@ export default {
   ignore: ['bench/peers/frameworks/*.mjs'],
   // a type that names a parameter of an exported function is exported with it
   ignoreExportsUsedInFile: { interface: true, type: true },
-  // verify runs their commands
-  ignoreDependencies: ['@arethetypeswrong/cli', 'publint'],
+  // verify, and test/conformance, run their commands
+  ignoreDependencies: ['@arethetypeswrong/cli', 'mcp-conformance', 'mcp-conformance-next', 'publint'],
   // of the system; tests of DynamoDB Local, of a full disk and of a shell that waits need them
   ignoreBinaries: ['java', 'mkfifo', 'prlimit'],
 } satisfies KnipConfig;

@@ -6,7 +6,15 @@ import { ana } from './setup.ts';
 
 /** A tool that asks before it pays: `rounds` questions, each with what it knows so far. */
 function paying(
-  o: { rounds?: number; effect?: 'read' | 'idempotent' | 'once'; asks?: PersonAsked; key?: boolean; state?: Json; approval?: true } = {},
+  o: {
+    rounds?: number;
+    effect?: 'read' | 'idempotent' | 'once';
+    asks?: PersonAsked;
+    key?: boolean;
+    state?: Json;
+    approval?: true;
+    note?: true;
+  } = {},
 ) {
   const begun: { key: string; asked: unknown }[] = [];
   const paid: Json[] = [];
@@ -32,15 +40,16 @@ function paying(
       return { paid: answers };
     },
   });
-  const model = scripted([asks(['pay', { cents: 5 }]), 'done']);
-  return { a: agent({ name: 'clerk', instructions: '', model, tools: [pay] }), model, begun, paid };
+  const note = tool({ name: 'note', description: 'Note', input: anything, execute: () => 'noted' });
+  const model = scripted([asks(['pay', { cents: 5 }]), ...(o.note ? [asks(['note', {}])] : []), 'done']);
+  return { a: agent({ name: 'clerk', instructions: '', model, tools: [pay, note] }), model, begun, paid };
 }
 
 describe.each(journals)('a tool that asks a person while it runs, on $name', ({ make }) => {
   test('pauses with the question, and runs again with the answer and what it left, in another process', async () => {
     const { journal, another } = make();
-    const { a, model, begun, paid } = paying({ rounds: 2 });
-    const paused = await ends(new Engine({ journal }).run(a, 'go', { by: ana, limits: { toolCalls: 1 } }), 'paused');
+    const { a, model, begun, paid } = paying({ rounds: 2, note: true });
+    const paused = await ends(new Engine({ journal }).run(a, 'go', { by: ana, limits: { toolCalls: 2 } }), 'paused');
     expect(paused.approvals).toMatchObject([
       { kind: 'question', question: 'Account 1?', answer: { type: 'string' }, allow: ['respond', 'reject'] },
     ]);
@@ -57,7 +66,7 @@ describe.each(journals)('a tool that asks a person while it runs, on $name', ({ 
     await ends(engine.resume(paused.runId), 'completed');
     expect(paid).toEqual([['A1', 'B2']]);
     expect(begun.map(({ asked }) => asked)).toEqual([undefined, { state: [], answer: 'A1' }, { state: ['A1'], answer: 'B2' }]);
-    // one call, under one key, that counts once: the limit is 1
+    // one call, under one key, that counts once: the limit is 2, with the note
     expect(new Set(begun.map(({ key }) => key)).size).toBe(1);
     expect(shown(model.requests[1])).toMatchObject([{ text: '{"paid":["A1","B2"]}', isError: false }]);
   });

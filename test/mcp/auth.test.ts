@@ -151,13 +151,17 @@ describe('a server that needs the consent of a user', () => {
     expect(shown(model.requests[1])[0]).toMatchObject({ isError: true, text: expect.stringContaining('declined') });
   });
 
-  it('a token that the server never takes is one error, and no second question', async () => {
-    const { engine, users, model, paused } = await begun(['connect_mail']);
-    await browse(engine, users, consentOf(paused).url);
-    server.takesTokens = false;
-    await ends(engine.resume(paused.runId, { by: ana }), 'completed');
-    expect(shown(model.requests[1])[0]).toMatchObject({ isError: true, text: expect.stringContaining('MCP_UNAUTHORIZED') });
-  });
+  it.each([true, false])(
+    'a token that the server never takes is one error, and no second question (with a refresh token: %s)',
+    async (refreshable) => {
+      server.refreshable = refreshable;
+      const { engine, users, model, paused } = await begun(['connect_mail']);
+      await browse(engine, users, consentOf(paused).url);
+      server.takesTokens = false;
+      await ends(engine.resume(paused.runId, { by: ana }), 'completed');
+      expect(shown(model.requests[1])[0]).toMatchObject({ isError: true, text: expect.stringContaining('MCP_UNAUTHORIZED') });
+    },
+  );
 
   it('a run without a user gets one error', async () => {
     const { engine, a, model } = desk({ vault: ':memory:', journal: memoryJournal(), calls: ['connect_mail'] });

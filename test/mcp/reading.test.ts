@@ -96,6 +96,23 @@ it('without the options there are only tools; one that runs as a task only is le
   });
 });
 
+it('a server that opens the stream of the old transport, and never says where to send, does not hold the run', async () => {
+  const silent = createServer((req, res) => {
+    if (req.method === 'GET') res.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
+    else res.writeHead(405).end();
+  });
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  try {
+    const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/mcp`;
+    await expect(using({ url, name: 'silent', startTimeout: 100 }, async () => undefined)).rejects.toMatchObject({
+      code: 'MCP_UNAVAILABLE',
+    });
+  } finally {
+    silent.close();
+    silent.closeAllConnections();
+  }
+});
+
 it('a server of the old HTTP with SSE is reached too', async () => {
   const transports = new Map<string, SSEServerTransport>();
   const old = createServer(async (req, res) => {

@@ -3,6 +3,7 @@ import { context, isSpanContextValid, trace } from '@opentelemetry/api';
 import { NeedsPerson, ToolError } from '../../errors.ts';
 import type { JsonObject } from '../../json.ts';
 import type { Effect, ToolContext } from '../../ports/tool.ts';
+import { inTime } from '../../reliability/patience.ts';
 import type { Secrets } from '../../secrets.ts';
 import { consenting } from './auth/consenting.ts';
 import type { Dialect, Elicited, Events } from './dialect.ts';
@@ -200,7 +201,9 @@ export class Connection {
       if ('method' in message && message.method === 'notifications/progress') this.#onProgress(message.params ?? {});
     };
     try {
-      await dialect.connect({ timeout: o.startTimeout ?? 30_000, signal });
+      const timeout = o.startTimeout ?? 30_000;
+      // the SDK waits for the first event of the old transport without a limit
+      await inTime(dialect.connect({ timeout, signal }), timeout * 2, `MCP server "${this.name}"`);
     } catch (error) {
       // the SDK has started to close it; without this wait, the child process would outlive ours
       wire.kill();

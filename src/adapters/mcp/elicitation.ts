@@ -29,7 +29,7 @@ export function leftBy({ asked }: Pick<ToolContext, 'asked'>): Left | undefined 
 export const keyOf = (params: JsonObject): string => sha256(canonical(params)).slice(0, 32);
 
 /** A person's answer, with the defaults of what they left out. */
-export function accepted(params: JsonObject, answer: Json | undefined): Elicited {
+function accepted(params: JsonObject, answer: Json | undefined): Elicited {
   if (answer === undefined) return { action: 'accept' };
   const { properties } = (params.requestedSchema ?? {}) as { properties?: { [name: string]: { default?: Json } } };
   const defaults = Object.entries(properties ?? {}).flatMap(([key, one]): [string, Json][] =>

@@ -59,7 +59,7 @@ export function callError(error: unknown, name: string, tool: string): { failure
   return fail(errorCode, `${of}: ${bounded(message)}`, outcome, false);
 }
 
-/** An answer of HTTP that is no success, as the first version of the SDK tells it. */
+/** An answer of HTTP that is not a success, as the first version of the SDK tells it. */
 export class HttpStatus extends Error {
   readonly code: number;
   constructor(code: number, message: string) {
