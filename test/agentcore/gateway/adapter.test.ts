@@ -3,6 +3,7 @@ import { scripted } from 'rondo/testing';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { agentcoreGateway } from '../../../src/adapters/agentcore/gateway/index.ts';
 import { asks, refused, shown } from '../../engine/setup.ts';
+import { serveHttp } from '../../mcp/http.ts';
 import { issuer } from '../../server/issuer.ts';
 import { BINDINGS, refunds, withGateway } from './kit.ts';
 
@@ -66,6 +67,20 @@ test('a session that has ended is begun again at the next call', async () => {
   expect(shown(model.requests[3]).at(-1)).toMatchObject({ text: 'refunded 5' });
   const calls = server.calls().filter(({ operation }) => operation === 'InvokeGateway tools/call');
   expect(calls.map(({ status }) => status)).toContain(404);
+});
+
+test('a gateway that tells of a lost session by -32600 is begun with again, whatever its status', async () => {
+  const server = await serveHttp();
+  onTestFinished(() => server.close());
+  const ECHO = asks(['echo', { text: 'hi' }]);
+  const { engine, clerk, model } = over(agentcoreGateway({ url: server.url, auth: () => 'token' }), [ECHO, 'done', ECHO, 'done']);
+  await engine.run(clerk, 'go');
+  server.answer = (response) => {
+    const body = JSON.stringify({ jsonrpc: '2.0', id: null, error: { code: -32600, message: 'Missing required Mcp-Session-Id header' } });
+    response.writeHead(200, { 'content-type': 'application/json', 'content-length': body.length }).end(body);
+  };
+  await engine.run(clerk, 'go');
+  expect(shown(model.requests[3]).at(-1)).toMatchObject({ text: 'hi' });
 });
 
 test('keys that the gateway does not know', async () => {

@@ -10,7 +10,7 @@ export interface GatewayUnderTest {
   source(o?: { searched?: boolean }): ToolSource;
 }
 
-export const LONG = 'writes_a_report_about_the_parcels_that_were_not_delivered_yet';
+const LONG = 'writes_a_report_about_the_parcels_that_were_not_delivered_yet';
 /** Of the target `Many`: a name that is too long, and one that is found by what it does. */
 export const MANY = [LONG, 'weather', ...Array.from({ length: 60 }, (_, i) => `count_${i}`)];
 

@@ -15,7 +15,7 @@ import { type Started, started } from '../memory/kit.ts';
 
 export { started };
 
-export const ROLE = 'arn:aws:iam::123456789012:role/gw';
+const ROLE = 'arn:aws:iam::123456789012:role/gw';
 export const LAMBDA = 'arn:aws:lambda:us-east-1:123456789012:function:refund';
 
 export const CREATE: CreateGatewayCommandInput = { name: 'Desk', roleArn: ROLE, authorizerType: 'AWS_IAM', protocolType: 'MCP' };

@@ -1,6 +1,7 @@
 import { UpdateGatewayCommand } from '@aws-sdk/client-bedrock-agentcore-control';
+import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from '@modelcontextprotocol/client';
 import { LATEST_PROTOCOL_VERSION } from '@modelcontextprotocol/sdk/types.js';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { BINDINGS, CREATE, connected, LAMBDA, posted, refunds, signing, textOf, withGateway } from './kit.ts';
 
 const OPEN = { authorizerType: 'NONE' as const };
@@ -144,6 +145,18 @@ describe('a session', () => {
     const { url } = await withGateway(OPEN);
     expect(await posted(url, body)).toMatchObject({ status: 400, body: { error: { code } } });
   });
+});
+
+test('the client of 2026-07-28 lists and calls without a session', async () => {
+  const { url, target } = await withGateway(OPEN, { bindings: BINDINGS });
+  await target(refunds());
+  const client = new ModernClient({ name: 'test', version: '1' }, { versionNegotiation: { mode: { pin: '2026-07-28' } } });
+  await client.connect(new ModernTransport(new URL(url)));
+  onTestFinished(() => client.close());
+  expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(['Refund___process']);
+  expect(textOf(await client.callTool({ name: 'Refund___process', arguments: { amount: 5 } }))).toBe('refunded 5');
+  const older = await withGateway({ ...OPEN, protocolConfiguration: { mcp: { supportedVersions: ['2025-11-25'] } } });
+  expect((await posted(older.url, LIST, { 'mcp-protocol-version': '2026-07-28' })).status).toBe(400);
 });
 
 test('a gateway that is not there, or still being created', async () => {

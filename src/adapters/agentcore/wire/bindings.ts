@@ -14,11 +14,12 @@ export interface Container {
 }
 
 /**
- * By `url:<https url>` with the address of this machine that stands behind it, such as that of an MCP server. By `container:<uri>`; and by `lambda:<arn>` and `model:<id>` with a module and the name of its export, `./tools.ts#refund`. `model:default` is that of
+ * By `url:<https url>` with the address of this machine that stands behind it, such as that of an MCP server. By `container:<uri>`; and by `lambda:<arn>`, `model:<id>` and `connector:<id>` with a module and the name of its export, `./tools.ts#refund`. `model:default` is that of
  * what names no model.
  */
 export type Bindings = Readonly<
-  Record<`container:${string}`, Container> & Record<`lambda:${string}` | `model:${string}` | `url:${string}`, string>
+  Record<`container:${string}`, Container> &
+    Record<`lambda:${string}` | `model:${string}` | `connector:${string}` | `url:${string}`, string>
 >;
 
 /** An export of a module. */
@@ -33,6 +34,7 @@ export interface Bound {
   container(uri: string): (Container & { cwd: string }) | undefined;
   lambda(arn: string): Exported | undefined;
   model(id: string): Exported | undefined;
+  connector(id: string): Exported | undefined;
   /** The address behind a URL, or behind what it begins with; the URL itself if nothing is bound. */
   url(url: string): string;
 }
@@ -48,9 +50,12 @@ export function bindings(given: Bindings | string | undefined): Bound {
   const urls: (readonly [from: string, to: string])[] = [];
   for (const [key, value] of entries) {
     if (key.startsWith('container:')) containers.set(key.slice('container:'.length), containerOf(key, value, folder));
-    else if (/^(lambda|model):/.test(key)) exported.set(key, exportOf(key, value, folder));
+    else if (/^(lambda|model|connector):/.test(key)) exported.set(key, exportOf(key, value, folder));
     else if (key.startsWith('url:')) urls.push(urlOf(key, value));
-    else throw invalid(`${WHERE}: the binding ${JSON.stringify(key)} begins with none of "container:", "lambda:", "model:" and "url:".`);
+    else
+      throw invalid(
+        `${WHERE}: the binding ${JSON.stringify(key)} begins with none of "container:", "lambda:", "model:", "connector:" and "url:".`,
+      );
   }
   // the most exact first
   urls.sort(([a], [b]) => b.length - a.length);
@@ -58,6 +63,7 @@ export function bindings(given: Bindings | string | undefined): Bound {
     container: (uri) => containers.get(uri),
     lambda: (arn) => exported.get(`lambda:${arn}`),
     model: (id) => exported.get(`model:${id}`),
+    connector: (id) => exported.get(`connector:${id}`),
     url(url) {
       const [from = '', to = ''] = urls.find(([bound]) => url === bound || url.startsWith(bound.endsWith('/') ? bound : `${bound}/`)) ?? [];
       return to + url.slice(from.length);

@@ -97,9 +97,10 @@ function parsed(text: string): Json {
   }
 }
 
-/** Calls a handler as Lambda does: its event and its result are JSON, and what it throws is an answer. */
+/** Calls a handler as Lambda does: its event and its result are JSON, and what it throws is an answer. @param name of the function, or its ARN. */
 export function inProcess(given: string | LambdaHandler, name: string, where: string): Invoke {
   let loading: Promise<LambdaHandler> | undefined;
+  const short = name.startsWith('arn:') ? (name.split(':')[6] ?? name) : name;
   return async ({ event, clientContext, deadline }) => {
     loading ??= typeof given === 'string' ? loaded(given, where) : Promise.resolve(given);
     const handler = await loading.catch((error: unknown) => {
@@ -109,11 +110,11 @@ export function inProcess(given: string | LambdaHandler, name: string, where: st
     const id = clientContext.custom.bedrockAgentCoreAwsRequestId ?? crypto.randomUUID();
     const context: LambdaContext = {
       awsRequestId: id,
-      functionName: name,
+      functionName: short,
       functionVersion: '$LATEST',
-      invokedFunctionArn: `arn:aws:lambda:us-east-1:123456789012:function:${name}`,
+      invokedFunctionArn: name.startsWith('arn:') ? name : `arn:aws:lambda:us-east-1:123456789012:function:${name}`,
       memoryLimitInMB: '128',
-      logGroupName: `/aws/lambda/${name}`,
+      logGroupName: `/aws/lambda/${short}`,
       logStreamName: id,
       clientContext,
       callbackWaitsForEmptyEventLoop: true,

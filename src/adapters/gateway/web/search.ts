@@ -112,7 +112,11 @@ export function webSearch(o: WebSearchOptions): ToolSource {
   return { name: `web search (${backend.name})`, open: async () => ({ list: async () => [search], close: async () => {} }) };
 }
 
-function passes({ url, publishedDate }: SearchResult, { include, exclude, from, to }: SearchQuery): boolean {
+/** Whether a result is of the hosts and the dates that are asked for. */
+export function passes(
+  { url, publishedDate }: SearchResult,
+  { include, exclude, from, to }: Pick<SearchQuery, 'include' | 'exclude' | 'from' | 'to'>,
+): boolean {
   const host = URL.canParse(url) ? new URL(url).hostname.toLowerCase() : '';
   const of = (hosts: readonly string[]) => hosts.some((own) => host === own.toLowerCase() || host.endsWith(`.${own.toLowerCase()}`));
   if ((include.length > 0 && !of(include)) || of(exclude)) return false;

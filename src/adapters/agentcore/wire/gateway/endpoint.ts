@@ -1,16 +1,21 @@
 /** The MCP endpoint of gateways: callers, sessions and versions. What is asked for is done by the gateway. */
 import { randomUUID } from 'node:crypto';
+import type { JsonObject } from '../../../../json.ts';
 import type { Principal } from '../../../../ports/principal.ts';
+import type { Handler } from '../../../../server/listen.ts';
+import type { Interception } from '../../../gateway/interception.ts';
+import type { Exceeded } from '../../../gateway/rate-limits.ts';
 import type { Received } from '../answer.ts';
 import type { Caller, World } from '../call.ts';
 import { AwsError, type Encoded, encodeError } from '../codec/error.ts';
 import type { CallLog } from '../log.ts';
 import { type Admitted, admission } from './admission.ts';
 import { type Exchange, exchange } from './exchange.ts';
-import { type Executed, HANDLED } from './executed.ts';
+import { HANDLED } from './executed.ts';
+import { letOut, lettingOut } from './interceptors.ts';
 import { type Gateway, gatewayOf, gatewayPath, statusOf } from './resources.ts';
 import { mcpSessions } from './sessions.ts';
-import { VERSIONS } from './versions.ts';
+import { MODERN, VERSIONS } from './versions.ts';
 
 /** What a route of this server is given besides the request. */
 export interface Routed {
@@ -29,6 +34,15 @@ export interface GatewayEndpoint {
   clear(): void;
 }
 
+/** What executes gateways. */
+export interface BehindEndpoint {
+  /** The handler of a gateway as it is now, for one request; `leave` is called when its answer is over. */
+  executed(gateway: Gateway): { handle: Handler; leave(): void };
+  interception(gateway: Gateway): Interception | undefined;
+  /** Counts a call of a tool. @returns the limit that it would exceed. */
+  exceeded(gateway: Gateway, tool: string, by: Principal): Exceeded | undefined;
+}
+
 const METADATA = '/.well-known/oauth-protected-resource';
 const PATH = /^\/gateways\/([^/]+)\/(mcp|\.well-known\/oauth-protected-resource)\/?$/;
 const SESSION = 'mcp-session-id';
@@ -44,31 +58,41 @@ const CODES: Readonly<Record<string, number>> = {
 const PARSE = -32_700;
 const INVALID = -32_600;
 const INTERNAL = -32_603;
+const LIMITED = -32_003;
+
+/** Headers that say what a request is, in versions without a session. */
+const PASSED = [VERSION, 'mcp-method', 'mcp-name'] as const;
 
 /** A request that MCP refuses. */
 class Refusal extends Error {
   readonly status: number;
   readonly code: number;
-  constructor(status: number, code: number, message: string) {
+  /** For the log: more than the client is told. */
+  readonly because: string | undefined;
+  readonly data: object | undefined;
+  constructor(status: number, code: number, message: string, because?: string, data?: object) {
     super(message);
     this.status = status;
     this.code = code;
+    this.because = because;
+    this.data = data;
   }
 }
 
 interface Rpc {
   id?: string | number;
   method?: string;
-  params?: { protocolVersion?: unknown };
+  params?: { protocolVersion?: unknown; name?: unknown };
 }
 
-interface Answering {
-  by?: Principal;
+interface Answering extends Exchange {
+  /** Called when the answer is over. */
+  leave?: () => void;
 }
 
 export function gatewayEndpoint(
   world: World,
-  executed: (gateway: Gateway) => Executed,
+  behind: BehindEndpoint,
   current: { getStore(): Principal | undefined; run<T>(by: Principal, act: () => T): T },
 ): GatewayEndpoint {
   const sessions = mcpSessions(world.clock);
@@ -86,7 +110,7 @@ export function gatewayEndpoint(
     const [, id, rest] =
       PATH.exec(received.path) ?? /^\/\.well-known\/oauth-protected-resource\/gateways\/([^/]+)\/mcp$/.exec(received.path) ?? [];
     if (id === undefined) return undefined;
-    const current: Exchange & Answering = { id: randomUUID(), messageId: '' };
+    const current: Answering = { id: randomUUID(), messageId: '' };
     const started = world.clock.now();
     let caller: string | undefined;
     let refused: unknown;
@@ -114,6 +138,7 @@ export function gatewayEndpoint(
       status: encoded.status,
     };
     const end = () => {
+      current.leave?.();
       const why = refused === undefined ? current.because : whyOf(refused);
       on.log({ ...record, ms: world.clock.now() - started, ...(why !== undefined && { error: nameOf(refused), rule: why }) });
     };
@@ -138,9 +163,10 @@ export function gatewayEndpoint(
     received: Received,
     gateway: Gateway,
     rpc: Rpc | Refusal,
-    { by, token }: Admitted,
-    current: Exchange,
+    admitted: Admitted,
+    current: Answering,
   ): Promise<Encoded> {
+    const { by } = admitted;
     const one = (name: string) => [received.headers[name]].flat()[0];
     const session = one(SESSION);
     if (received.method === 'DELETE') {
@@ -153,9 +179,15 @@ export function gatewayEndpoint(
     if (rpc instanceof Refusal) throw rpc;
     const { mcp = {} } = gateway.settings.protocolConfiguration ?? {};
     const versions = mcp.supportedVersions ?? VERSIONS;
+    if (one(VERSION) === MODERN) {
+      if (!versions.includes(MODERN)) throw new Refusal(400, INVALID, `Unsupported protocol version: ${MODERN}`);
+      return handled(received, gateway, rpc, admitted, Object.assign(current, { messageId: String(rpc.id) }));
+    }
     if (rpc.method === 'initialize') {
       const asked = rpc.params?.protocolVersion;
-      const version = versions.find((known) => known === asked) ?? (versions[0] as string);
+      const [newest, ...older] = versions.filter((known) => known !== MODERN);
+      if (newest === undefined) throw new Refusal(400, INVALID, `This gateway speaks ${MODERN} alone, which has no initialize`);
+      const version = older.find((known) => known === asked) ?? newest;
       const seconds = mcp.sessionConfiguration?.sessionTimeoutInSeconds ?? SECONDS;
       const id = sessions.begin(gateway.id, by.id, version, seconds);
       const result = {
@@ -173,20 +205,53 @@ export function gatewayEndpoint(
     const named = one(VERSION) ?? agreed;
     if (!versions.includes(named)) throw new Refusal(400, INVALID, `Unsupported protocol version: ${named}`);
     if (rpc.id === undefined) return { status: 202, headers: {}, body: '' };
-    return handled(received, gateway, by, token, Object.assign(current, { messageId: String(rpc.id) }));
+    return handled(received, gateway, rpc, admitted, Object.assign(current, { messageId: String(rpc.id) }));
   }
 
-  async function handled(received: Received, gateway: Gateway, by: Principal, token: string | undefined, of: Exchange): Promise<Encoded> {
-    const headers = new Headers({ 'content-type': 'application/json', accept: 'application/json, text/event-stream', host: 'localhost' });
-    if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
-    const body = Buffer.from(received.body);
-    const request = new Request(`http://localhost${HANDLED}`, { method: 'POST', headers, body, signal: received.signal });
-    const response = await exchange.run(of, () => current.run(by, () => executed(gateway).handle(request)));
+  async function handled(received: Received, gateway: Gateway, rpc: Rpc, { by, token }: Admitted, of: Answering): Promise<Encoded> {
+    const call = { signal: received.signal, by };
+    const interception = behind.interception(gateway);
+    const headers = Object.fromEntries(Object.entries(received.headers).map(([name, value]) => [name, String(value)]));
+    const asked = { path: '/mcp', httpMethod: received.method, headers, body: rpc as unknown as JsonObject };
+    if (!interception) return forwarded(received, gateway, rpc, { by, ...(token !== undefined && { token }) }, of);
+    try {
+      const taken = await interception.request(asked, call);
+      if ('response' in taken) return await letOut(interception, asked, taken.response, call);
+      const changed = taken.request.body as unknown as Rpc;
+      const response = await answeredBy(received, gateway, changed, { by, ...(token !== undefined && { token }) }, of);
+      return await lettingOut(interception, taken.request, response, call);
+    } catch (error) {
+      if (error instanceof Refusal || error instanceof AwsError) throw error;
+      of.because = (error as Error).message;
+      throw new Refusal(200, INTERNAL, 'An internal error occurred. Please retry later.', of.because);
+    }
+  }
+
+  async function forwarded(...[received, gateway, rpc, admitted, of]: Parameters<typeof answeredBy>): Promise<Encoded> {
+    const response = await answeredBy(received, gateway, rpc, admitted, of);
     return {
       status: response.status,
       headers: Object.fromEntries([...response.headers].filter(([name]) => name !== 'content-length')),
       body: (response.body as AsyncIterable<Uint8Array> | null) ?? '',
     };
+  }
+
+  /** What the gateway answers, after its rate limits. */
+  async function answeredBy(received: Received, gateway: Gateway, rpc: Rpc, { by, token }: Admitted, of: Answering): Promise<Response> {
+    const exceeded = rpc.method === 'tools/call' ? behind.exceeded(gateway, String(rpc.params?.name), by) : undefined;
+    if (exceeded) throw new Refusal(200, LIMITED, 'Rate limit exceeded', `The limit of ${exceeded.limitKey} is reached.`, { ...exceeded });
+    const { leave, handle } = behind.executed(gateway);
+    of.leave = leave;
+    const headers = new Headers({ 'content-type': 'application/json', accept: 'application/json, text/event-stream', host: 'localhost' });
+    if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
+    for (const name of PASSED) if (typeof received.headers[name] === 'string') headers.set(name, received.headers[name]);
+    const request = new Request(`http://localhost${HANDLED}`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(rpc),
+      signal: received.signal,
+    });
+    return exchange.run(of, () => current.run(by, async () => handle(request)));
   }
 
   return {
@@ -231,11 +296,11 @@ function rpcIn(body: Uint8Array): Rpc | Refusal {
 }
 
 function refusalOf(error: unknown, id: string | number | undefined): Encoded {
-  const told = (status: number, code: number, message: string, headers: Readonly<Record<string, string>> = {}) => {
-    const encoded = json(status, { jsonrpc: '2.0', id: id ?? null, error: { code, message } });
+  const told = (status: number, code: number, message: string, headers: Readonly<Record<string, string>> = {}, data?: object) => {
+    const encoded = json(status, { jsonrpc: '2.0', id: id ?? null, error: { code, message, ...(data && { data }) } });
     return { ...encoded, headers: { ...encoded.headers, ...headers } };
   };
-  if (error instanceof Refusal) return told(error.status, error.code, error.message);
+  if (error instanceof Refusal) return told(error.status, error.code, error.message, {}, error.data);
   if (!(error instanceof AwsError)) return told(500, INTERNAL, 'The server failed.');
   const { status, headers } = encodeError(error, undefined);
   return told(status, CODES[error.name] ?? INTERNAL, error.message, { ...headers, 'content-type': 'application/json' });
@@ -243,7 +308,7 @@ function refusalOf(error: unknown, id: string | number | undefined): Encoded {
 
 const nameOf = (error: unknown) =>
   error === undefined ? 'TargetFailed' : error instanceof Refusal ? 'InvalidRequest' : (error as Error).name;
-const whyOf = (error: unknown) => (error instanceof AwsError && error.because) || (error as Error).message;
+const whyOf = (error: unknown) => ((error instanceof AwsError || error instanceof Refusal) && error.because) || (error as Error).message;
 
 async function* ended(body: AsyncIterable<Uint8Array>, end: () => void): AsyncGenerator<Uint8Array> {
   try {

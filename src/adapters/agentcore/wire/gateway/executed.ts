@@ -18,9 +18,12 @@ import { type TargetWorld, targetSource } from './target-source.ts';
 export const HANDLED = '/mcp';
 
 export interface Executed {
-  readonly handle: Handler;
+  /** The handler for one request; `leave` is called when its answer is over. */
+  enter(): { handle: Handler; leave(): void };
   /** All its tools now, for the schema of policies. */
   tools(): Promise<readonly DescribedTool[]>;
+  /** Closes it when the last answer is over: another has taken its place. */
+  retire(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -74,7 +77,30 @@ export function executedGateway(o: ExecutedOptions, gateway: Gateway): Executed 
       await opened.close();
     }
   }
-  return { handle, tools, close: () => engine.close() };
+  let open = 0;
+  let retired: (() => void) | undefined;
+  const close = () => engine.close();
+  return {
+    enter() {
+      open++;
+      return {
+        handle,
+        leave() {
+          open--;
+          if (open === 0) retired?.();
+        },
+      };
+    },
+    async retire() {
+      if (open > 0)
+        await new Promise<void>((resolve) => {
+          retired = resolve;
+        });
+      await close();
+    },
+    tools,
+    close,
+  };
 }
 
 /** A source whose tools are under their full names. */

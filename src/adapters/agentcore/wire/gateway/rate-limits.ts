@@ -1,5 +1,6 @@
 /** What a rate limit of a gateway is, and what of it the service refuses. */
-import { refused } from '../codec/error.ts';
+import { type RateLimit as Counted, RateLimits } from '../../../gateway/rate-limits.ts';
+import { AwsError, refused } from '../codec/error.ts';
 
 export interface Rate {
   rate: number;
@@ -30,7 +31,7 @@ export interface RateLimit extends LimitSettings {
 }
 
 /** In place of a value: all values that no entry names. */
-export const ANY = '*';
+const ANY = '*';
 
 /** @throws AwsError `ValidationException`. */
 export function checkLimit({ dimensionKeys, entries }: LimitSettings): void {
@@ -47,7 +48,41 @@ export function checkLimit({ dimensionKeys, entries }: LimitSettings): void {
     if (seen.has(place)) throw refused(`Two entries have the dimensions ${values.join(', ')}.`);
     seen.add(place);
     if (!requests && !tokens && !connections) throw refused('An entry has requests, tokens or connections.');
+    if (requests?.some(({ rate }) => rate === 0))
+      throw new AwsError('NotImplementedException', 'This server does not execute a rate of 0.');
     if (connections?.some(({ period }) => period !== 'second')) throw refused('The period of connections is second.');
     if (tokens?.some(({ period }) => period !== 'minute')) throw refused('The period of tokens is minute.');
   }
+}
+
+/** Dimensions by what a call is asked for. What is not here, such as a model of an inference target, limits nothing. */
+const COUNTED: Readonly<Record<string, string>> = { targetName: 'targetName', toolName: 'toolName', '$.context.iam.principal': 'user' };
+const CLAIM = '$.context.jwt.';
+const countedKey = (key: string) => (key.startsWith(CLAIM) ? `claims.${key.slice(CLAIM.length)}` : COUNTED[key]);
+
+/** The limits of requests that are in force, to be counted. */
+function inForce(limits: readonly RateLimit[], now: number): Counted[] {
+  return limits.flatMap(({ goneAt, until, readyAt, dimensionKeys, entries }) => {
+    const keys = dimensionKeys.flatMap((key) => countedKey(key) ?? []);
+    if (goneAt !== undefined || (until === 'CREATING' && now < readyAt) || keys.length < dimensionKeys.length) return [];
+    const counted = entries.flatMap(({ dimensions, requests }) => {
+      const own = Object.fromEntries(Object.entries(dimensions).map(([key, value]) => [countedKey(key) as string, value]));
+      return requests ? [{ dimensions: own, requests }] : [];
+    });
+    return [{ dimensionKeys: keys, entries: counted }];
+  });
+}
+
+/** Counts requests of gateways. Limits that stay as they are go on counting. */
+export function rateCounters(now: () => number): (gateway: string, limits: readonly RateLimit[]) => RateLimits | undefined {
+  const known = new Map<string, { key: string; counter: RateLimits | undefined }>();
+  return (gateway, limits) => {
+    const counted = inForce(limits, now());
+    const key = JSON.stringify(counted);
+    const before = known.get(gateway);
+    if (before?.key === key) return before.counter;
+    const counter = counted.length > 0 ? new RateLimits(counted, now) : undefined;
+    known.set(gateway, { key, counter });
+    return counter;
+  };
 }

@@ -70,7 +70,7 @@ export interface CredentialConfiguration {
 }
 
 /** The connector that searches the web, and its tool. */
-export const WEB_SEARCH = 'web-search';
+const WEB_SEARCH = 'web-search';
 export const WEB_SEARCH_TOOL = 'WebSearch';
 
 const TYPES: Readonly<Record<string, string>> = {

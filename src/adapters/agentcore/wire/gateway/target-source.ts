@@ -4,16 +4,18 @@ import type { Json, JsonObject } from '../../../../json.ts';
 import { foreignSchema } from '../../../../json-schema.ts';
 import { definition, tool } from '../../../../loop/tool.ts';
 import type { SourceCaller, Tool, ToolContext, ToolSource } from '../../../../ports/tool.ts';
-import { openApiTools } from '../../../gateway/index.ts';
+import { messageOf } from '../../../../reliability/classify.ts';
+import { type LambdaOptions, lambdaTools, openApiTools, type SearchBackend, webSearch } from '../../../gateway/index.ts';
+import { passes } from '../../../gateway/web/search.ts';
 import { mcpTools } from '../../../mcp/index.ts';
-import type { Bound } from '../bindings.ts';
+import { type Bound, loaded } from '../bindings.ts';
 import type { World } from '../call.ts';
 import { AwsError } from '../codec/error.ts';
 import { outboundOf } from './credentials.ts';
 import { exchange, tellLog } from './exchange.ts';
-import { invokeLambda } from './lambda.ts';
+import { boundFunction } from './lambda.ts';
 import type { ListedTool, Target } from './resources.ts';
-import { kindOf, type LambdaTool, type McpTarget } from './target-configuration.ts';
+import { type Connector, kindOf, type McpTarget, WEB_SEARCH_TOOL } from './target-configuration.ts';
 
 export interface TargetWorld {
   readonly world: World;
@@ -43,16 +45,12 @@ export function targetSource(of: TargetWorld, target: Target, gateway: OfGateway
       const source = serverSource(of, target, server.endpoint);
       return listedSource(source, server.listingMode === 'DYNAMIC' ? undefined : (target.listed ?? []));
     }
+    case 'connector':
+      return webSource(of, target, mcp.connector as Connector, gateway);
     default:
       throw new AwsError('NotImplementedException', `This server does not execute a target of ${kindOf({ mcp })}.`);
   }
 }
-
-/** A list of tools that is there at once. */
-const listed = (name: string, tools: readonly Tool[]): ToolSource => ({
-  name,
-  open: async () => ({ list: async () => tools, close: async () => undefined }),
-});
 
 function lambdaSource(
   { bound }: TargetWorld,
@@ -60,27 +58,24 @@ function lambdaSource(
   { lambdaArn, toolSchema }: NonNullable<McpTarget['lambda']>,
   o: OfGateway,
 ): ToolSource {
-  const toolOf = (described: LambdaTool) =>
-    tool({
-      name: described.name,
-      description: described.description,
-      input: foreignSchema(described.inputSchema as unknown as JsonObject, `the input of ${described.name}`),
-      timeout: CALL,
-      breaker: false,
-      execute: opaque(o, (input, ctx) => {
-        const { id: requestId = '', messageId = '' } = exchange.getStore() ?? {};
-        const custom = {
-          bedrockAgentCoreMessageVersion: '1.0',
-          bedrockAgentCoreAwsRequestId: requestId,
-          bedrockAgentCoreMcpMessageId: messageId,
-          bedrockAgentCoreGatewayId: gateway,
-          bedrockAgentCoreTargetId: id,
-          bedrockAgentCoreToolName: `${name}___${described.name}`,
-        };
-        return invokeLambda(bound, lambdaArn, { event: input as Json, custom, signal: ctx.signal, remaining: ctx.deadline - Date.now() });
-      }),
-    });
-  return listed(name, (toolSchema.inlinePayload ?? []).map(toolOf));
+  const invoke = boundFunction(bound, lambdaArn);
+  const source = lambdaTools({
+    target: name,
+    gateway,
+    tools: (toolSchema.inlinePayload ?? []) as unknown as LambdaOptions['tools'],
+    timeout: CALL,
+    breaker: false,
+    invoke(call) {
+      const { id: requestId = '', messageId = '' } = exchange.getStore() ?? {};
+      const ids = {
+        bedrockAgentCoreAwsRequestId: requestId,
+        bedrockAgentCoreMcpMessageId: messageId,
+        bedrockAgentCoreTargetId: id,
+      };
+      return invoke({ ...call, clientContext: { custom: { ...call.clientContext.custom, ...ids } } });
+    },
+  });
+  return changed(source, (execute) => opaque(o, execute));
 }
 
 /** A failure that the client is told nothing of, and the log all. */
@@ -92,7 +87,7 @@ function opaque<T>(
     try {
       return await execute(input, ctx);
     } catch (error) {
-      const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+      const why = messageOf(error);
       tellLog(why);
       throw new ToolError('TARGET_FAILED', debug ? why : OPAQUE, { outcome: 'unknown', cause: error });
     }
@@ -102,27 +97,56 @@ function opaque<T>(
 function openApiSource({ world, bound }: TargetWorld, target: Target, document: string, o: OfGateway): ToolSource {
   const credentials = outboundOf(target.settings.credentialProviderConfigurations ?? [], { region: world.region, kind: 'openApiSchema' });
   const server = serverIn(document);
-  const inner = openApiTools({
+  const source = openApiTools({
     document,
     name: target.name,
     ...(server !== undefined && { server: bound.url(server) }),
     ...(credentials && { credentials }),
   });
+  return changed(source, (execute) => opaque(o, execute));
+}
+
+type Execute = (input: unknown, ctx: ToolContext) => unknown;
+
+/** The same tools, with another way to execute them. */
+function changed(source: ToolSource, change: (execute: Execute) => unknown): ToolSource {
   return {
-    ...inner,
+    ...source,
     async open(caller) {
-      const opened = await inner.open(caller);
-      const tools = (await opened.list()).map((one) => executing(one, (execute) => opaque(o, execute)));
+      const opened = await source.open(caller);
+      const tools = (await opened.list()).map((one) => {
+        const own = definition(one);
+        return { ...own, options: { ...own.options, execute: change(own.options.execute as Execute) } } as unknown as Tool;
+      });
       return { ...opened, list: async () => tools };
     },
   };
 }
 
-/** The same tool, with another way to execute it. */
-function executing(one: Tool, change: (execute: (input: unknown, ctx: ToolContext) => unknown) => unknown): Tool {
-  const own = definition(one);
-  const execute = own.options.execute as (input: unknown, ctx: ToolContext) => unknown;
-  return { ...own, options: { ...own.options, execute: change(execute) } } as unknown as Tool;
+/** The backend that is bound to the connector, within the domains that the target allows. */
+function webSource(
+  { bound }: TargetWorld,
+  { name }: Target,
+  { source: { connectorId }, configurations = [] }: Connector,
+  o: OfGateway,
+): ToolSource {
+  const own = configurations.find((configuration) => configuration.name === WEB_SEARCH_TOOL);
+  const { domainFilter = {} } = (own?.parameterValues ?? {}) as { domainFilter?: { include?: string[]; exclude?: string[] } };
+  const within = { include: domainFilter.include ?? [], exclude: domainFilter.exclude ?? [], from: undefined, to: undefined };
+  return {
+    name,
+    async open(caller) {
+      const found = bound.connector(connectorId);
+      if (!found)
+        throw new Error(
+          `Nothing is bound to this connector. Add "connector:${connectorId}" with a module and its export, such as brave(), to the bindings.`,
+        );
+      const backend = (await loaded(found)) as SearchBackend;
+      const search: SearchBackend['search'] = async (query, ctx) =>
+        (await backend.search(query, ctx)).filter((result) => passes(result, within));
+      return changed(webSearch({ backend: { ...backend, search }, ttl: false }), (execute) => opaque(o, execute)).open(caller);
+    },
+  };
 }
 
 /** The address in a document, which its creator has chosen for the gateway. */

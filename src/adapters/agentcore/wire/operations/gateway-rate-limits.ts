@@ -19,8 +19,7 @@ const SPREADS = 30_000;
 /** Of a gateway. */
 const MOST = 50;
 
-/** @param changed the rate limits of a gateway are others. */
-export function gatewayRateLimitOperations(world: World, changed: (gateway: string) => void): Operations {
+export function gatewayRateLimitOperations(world: World): Operations {
   const { state, clock } = world;
   const soon = () => clock.now() + SPREADS;
   const date = () => new Date(clock.now());
@@ -39,7 +38,6 @@ export function gatewayRateLimitOperations(world: World, changed: (gateway: stri
   function put(gateway: string, limit: RateLimit) {
     checkLimit(limit);
     state.put(RATE_LIMIT, `${gateway}/${limit.id}`, limit, gateway);
-    changed(gateway);
     return told(gateway, limit);
   }
 
@@ -74,7 +72,6 @@ export function gatewayRateLimitOperations(world: World, changed: (gateway: stri
       const limit = limitOf(named);
       const { gatewayIdentifier: gateway } = named;
       state.put(RATE_LIMIT, `${gateway}/${limit.id}`, { ...limit, goneAt: limit.goneAt ?? soon() }, gateway);
-      changed(gateway);
       return { rateLimitId: limit.id, status: 'DELETING' };
     },
     ListGatewayRateLimits({ gatewayIdentifier: gateway, ...request }: InGateway & PageRequest) {

@@ -2,12 +2,15 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Principal } from '../../../../ports/principal.ts';
 import { report } from '../../../../server/report.ts';
+import type { Exceeded } from '../../../gateway/rate-limits.ts';
 import type { Bound } from '../bindings.ts';
 import type { Operation, Operations, World } from '../call.ts';
 import { gatewayIdentity } from '../gateway/credentials.ts';
 import { type GatewayEndpoint, gatewayEndpoint } from '../gateway/endpoint.ts';
 import { type Executed, executedGateway } from '../gateway/executed.ts';
-import type { Gateway, ListedTool, Target } from '../gateway/resources.ts';
+import { interceptionOf } from '../gateway/interceptors.ts';
+import { type RateLimit, rateCounters } from '../gateway/rate-limits.ts';
+import { type Gateway, type ListedTool, partsOf, RATE_LIMIT, type Target } from '../gateway/resources.ts';
 import { listOf, targetSource } from '../gateway/target-source.ts';
 import type { ToolsOf } from '../policy/enforcing.ts';
 import { gatewayRateLimitOperations } from './gateway-rate-limits.ts';
@@ -39,12 +42,12 @@ export function gatewayService(world: World, bound: Bound, { identity, policies 
   const callers = new AsyncLocalStorage<Principal>();
   const tell = report('startAgentCore()');
 
-  const closed = (gateway: string): Promise<void> => {
-    const executed = running.get(gateway);
+  const counterOf = rateCounters(world.clock.now);
+
+  function changed(gateway: string): void {
+    void running.get(gateway)?.retire().catch(tell);
     running.delete(gateway);
-    return executed?.close() ?? Promise.resolve();
-  };
-  const changed = (gateway: string) => void closed(gateway).catch(tell);
+  }
 
   function executed(gateway: Gateway): Executed {
     const known = running.get(gateway.id);
@@ -64,6 +67,13 @@ export function gatewayService(world: World, bound: Bound, { identity, policies 
     return made;
   }
 
+  function exceeded({ id }: Gateway, tool: string, by: Principal): Exceeded | undefined {
+    const [targetName, ...rest] = tool.split('___');
+    const values: Readonly<Record<string, string | undefined>> = { targetName, toolName: rest.join('___'), user: by.id };
+    const value = (key: string) => (key.startsWith('claims.') ? by.claims?.[key.slice('claims.'.length)] : values[key]);
+    return counterOf(id, partsOf<RateLimit>(world, RATE_LIMIT, id))?.take(value);
+  }
+
   /** @returns what a server lists whose list is kept. Rejects for a target that cannot be opened. */
   async function looked(target: Target): Promise<readonly ListedTool[] | undefined> {
     const { mcpServer } = target.settings.targetConfiguration.mcp ?? {};
@@ -78,12 +88,17 @@ export function gatewayService(world: World, bound: Bound, { identity, policies 
       ...gatewayOperations(world, { changed, checkEngine: policies.checkEngine }),
       ...gatewayTargetOperations(world, { changed, looked }),
       ...gatewayRuleOperations(world),
-      ...gatewayRateLimitOperations(world, changed),
+      ...gatewayRateLimitOperations(world),
     },
     toolsOf: (gateway) => executed(gateway).tools(),
-    endpoint: gatewayEndpoint(world, executed, callers),
+    endpoint: gatewayEndpoint(
+      world,
+      { executed: (gateway) => executed(gateway).enter(), interception: (gateway) => interceptionOf(bound, gateway), exceeded },
+      callers,
+    ),
     async stop() {
-      await Promise.all([...running.keys()].map(closed));
+      await Promise.all([...running.values()].map((one) => one.close()));
+      running.clear();
     },
   };
 }

@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest';
+import { BINDINGS, connected, refunds, textOf, withGateway } from './kit.ts';
+
+const arnOf = (name: string) => `arn:aws:lambda:us-east-1:123456789012:function:${name}`;
+const FILE = `${import.meta.dirname}/../fixtures/lambdas.ts`;
+const BOUND = {
+  ...BINDINGS,
+  [`lambda:${arnOf('onRequest')}`]: `${FILE}#onRequest`,
+  [`lambda:${arnOf('onResponse')}`]: `${FILE}#onResponse`,
+};
+
+/** A gateway with these interceptors, and a call of its function. */
+async function between(points: readonly ('REQUEST' | 'RESPONSE')[], passRequestHeaders = false) {
+  const interceptorConfigurations = points.map((point) => ({
+    interceptor: { lambda: { arn: arnOf(point === 'REQUEST' ? 'onRequest' : 'onResponse') } },
+    interceptionPoints: [point],
+    inputConfiguration: { passRequestHeaders },
+  }));
+  const { url, target, server } = await withGateway({ authorizerType: 'NONE', interceptorConfigurations }, { bindings: BOUND });
+  await target(refunds());
+  const client = await connected(url, {
+    fetch: (to, init) => fetch(to, { ...init, headers: { ...Object.fromEntries(new Headers(init?.headers)), 'x-team': 'blue' } }),
+  });
+  return { server, client, call: (amount: number) => client.callTool({ name: 'Refund___process', arguments: { amount } }) };
+}
+
+test('an interceptor of the request changes arguments, or answers itself', async () => {
+  const { call, client } = await between(['REQUEST']);
+  expect(textOf(await call(10))).toBe('refunded 5');
+  await expect(call(7)).rejects.toThrow('no odd amounts for a team that is not told');
+  expect((await client.listTools()).tools).toHaveLength(1);
+});
+
+test('it sees headers where that is configured', async () => {
+  const { call } = await between(['REQUEST'], true);
+  await expect(call(7)).rejects.toThrow('no odd amounts for blue');
+});
+
+test('an interceptor of the response changes the result, also behind one of the request', async () => {
+  expect(textOf(await (await between(['RESPONSE'])).call(10))).toBe('refunded 10, and checked');
+  expect(textOf(await (await between(['REQUEST', 'RESPONSE'])).call(10))).toBe('refunded 5, and checked');
+});
+
+test('one that throws lets nothing through; the client is told nothing, and the log why', async () => {
+  const { call, server } = await between(['REQUEST']);
+  const refused = await call(13).catch((error) => error);
+  expect(refused).toMatchObject({ code: -32603 });
+  expect(String(refused)).not.toContain('unlucky');
+  expect(server.calls().findLast(({ operation }) => operation === 'InvokeGateway tools/call')?.rule).toContain('unlucky');
+});
