@@ -69,7 +69,7 @@ export function scopesOf({ scope, scp }: Claims): readonly string[] {
 }
 
 /** A claim as a text; undefined if it is none of the kinds that have one. */
-export const textOf = (value: unknown): string | undefined =>
+const textOf = (value: unknown): string | undefined =>
   typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
     ? String(value)
     : isTexts(value)
