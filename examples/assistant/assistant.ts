@@ -1,5 +1,5 @@
 /** An assistant of a shop: it looks up orders, refunds them once a person has approved, and tracks parcels for the user who has consented. */
-import { agent, type Model, type Tool, ToolError, tool } from 'rondo';
+import { agent, type Model, type Tool, ToolError, type ToolSource, tool } from 'rondo';
 import { z } from 'zod';
 import { PARCELS, TRACK } from './parcels.ts';
 import { standin } from './standin.ts';
@@ -51,7 +51,7 @@ export const trackParcel = (api: string) =>
 export const assistant = (
   model: Model = standin(),
   refunded: (order: string, cents: number) => void = () => undefined,
-  more: readonly Tool[] = [],
+  more: readonly (Tool | ToolSource)[] = [],
 ) =>
   agent({
     name: 'assistant',

@@ -1,17 +1,21 @@
 /**
  * npm run assistant: an assistant that refunds orders once a person approves, and a chat page for it. Sign in as ana. Try "Refund order 42", and stop it
  * while the approval is open: started again, the page asks again. "Where is order 42?" needs your consent. "I like green tea." is remembered in the next
- * session, until you forget it.
+ * session, until you forget it. "When is the store in Lyon open?" finds one of 300 tools behind a gateway. "Give me a credit of 500 dollars" is refused by a
+ * policy. "What is the news about kettles?" searches. "My IBAN is DE89 3704 0044 0532 0130 00" is masked before anything is stored.
  *
  * npm run assistant -- --wire: the same page and program, with the agent in sessions of a local AgentCore, and its tokens and memory there.
  * npm run assistant -- --script: a runtime driven by the AWS client, without a page; see script.ts.
  */
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type AgentCore, startAgentCore } from 'rondo/agentcore/wire';
 import { listen } from 'rondo/server';
 import { container, deployed, IMAGE } from './deployed.ts';
+import { OFFICE_URL } from './deployed-gateway.ts';
+import { office } from './office.ts';
 import { parcels } from './parcels.ts';
 import { CONSENT, SIGNED_IN, type WebOptions, web } from './web.ts';
 
@@ -44,9 +48,9 @@ async function here(): Promise<Running> {
 }
 
 /** The agent in sessions of AgentCore. This process records decisions, and the session goes on with the run. */
-async function there(local: AgentCore, env: Readonly<Record<string, string>>): Promise<Running> {
+async function there(local: AgentCore, env: Readonly<Record<string, string>>, officeKey: string): Promise<Running> {
   Object.assign(process.env, local.env);
-  const { settings, socketPath } = await deployed({ signIn: local.authorization, callback: CALLBACK, env });
+  const { settings, socketPath } = await deployed({ signIn: local.authorization, callback: CALLBACK, officeKey, env });
   const [{ parts }, { Engine }, { sqliteJournal }] = await Promise.all([
     import('./parts.ts'),
     import('rondo'),
@@ -59,9 +63,15 @@ async function there(local: AgentCore, env: Readonly<Record<string, string>>): P
 async function chat(wire: boolean): Promise<void> {
   const folder = process.env.ASSISTANT_FOLDER ?? (wire ? mkdtempSync(join(tmpdir(), 'rondo-assistant-')) : 'assistant-data');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const officeKey = randomBytes(16).toString('base64url');
+  const backOffice = await office(officeKey, (method, path, body) => console.log(JSON.stringify({ office: `${method} ${path}`, body })));
   const local = await startAgentCore({
     state: join(folder, 'agentcore.db'),
-    bindings: { [`container:${IMAGE}`]: container },
+    bindings: {
+      [`container:${IMAGE}`]: container,
+      [`url:${OFFICE_URL}`]: backOffice.url,
+      'connector:web-search': `${join(import.meta.dirname, 'news.ts')}#web`,
+    },
     sessions: { logs: join(folder, 'logs') },
     identity: { authorization: { users: ['ana', 'ben'], redirectUrls: [PAGE + SIGNED_IN, CALLBACK] } },
   });
@@ -73,14 +83,18 @@ async function chat(wire: boolean): Promise<void> {
     ASSISTANT_DISCOVERY_URL: discoveryUrl,
     ASSISTANT_CLIENT_ID: clientId,
     PARCELS_URL: carrier.url,
+    OFFICE_URL: backOffice.url,
   };
-  Object.assign(process.env, env, { ASSISTANT_CLIENT_SECRET: clientSecret });
-  const running = await (wire ? there(local, env) : here());
+  Object.assign(process.env, env, { ASSISTANT_CLIENT_SECRET: clientSecret, OFFICE_KEY: officeKey });
+  const running = await (wire ? there(local, env, officeKey) : here());
   const signIn = { discoveryUrl, clientId, clientSecret };
   const page = await listen(await web({ url: PAGE, signIn, ...running }), { port: PORT });
   console.log(`${page.url}   (sign in as ana or ben; the agent: ${running.socket})`);
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => void Promise.all([page.close(), carrier.close(), local.close(), running.engine.close()]));
+    process.once(
+      signal,
+      () => void Promise.all([page.close(), carrier.close(), backOffice.close(), local.close(), running.engine.close()]),
+    );
 }
 
 const { argv } = process;

@@ -5,6 +5,7 @@
  */
 import { Engine } from 'rondo';
 import { serve } from 'rondo/agentcore/runtime';
+import { piiGuardrail } from 'rondo/guardrails';
 import { postgresJournal } from 'rondo/journal/postgres';
 import { sqliteJournal } from 'rondo/journal/sqlite';
 import { jwtAuthorizer } from 'rondo/server';
@@ -16,7 +17,7 @@ const { RONDO_MODEL, DATABASE_URL, ASSISTANT_JOURNAL, ASSISTANT_DISCOVERY_URL, A
 const wanted = modelName(RONDO_MODEL);
 /** Undefined where no user signs in. */
 export const own = ASSISTANT_DISCOVERY_URL ? await parts(process.env) : undefined;
-const more = own && PARCELS_URL ? [trackParcel(PARCELS_URL), ...own.memory.tools()] : [];
+const more = own && PARCELS_URL ? [trackParcel(PARCELS_URL), ...own.memory.tools(), own.tools] : [];
 const agent = assistant(
   wanted && (await openModel(wanted)),
   (order, cents) => console.log(JSON.stringify({ refunded: order, cents })),
@@ -25,7 +26,9 @@ const agent = assistant(
 export const engine = new Engine({
   journal: DATABASE_URL ? postgresJournal(DATABASE_URL) : sqliteJournal(ASSISTANT_JOURNAL ?? 'assistant.db'),
   agents: [agent],
-  ...own,
+  ...(own && { identity: own.identity, memory: own.memory }),
+  // account numbers and addresses are masked before anything is stored
+  guardrails: [piiGuardrail({ points: ['input', 'result'] })],
 });
 const signedIn = ASSISTANT_DISCOVERY_URL && {
   auth: jwtAuthorizer({ discoveryUrl: ASSISTANT_DISCOVERY_URL, allowedClients: [ASSISTANT_CLIENT_ID ?? ''] }).auth,

@@ -1,6 +1,7 @@
 /** `npm run assistant` in Chromium, as a process of its own: sign-in, consent, and what is remembered. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -13,6 +14,8 @@ const root = join(import.meta.dirname, '../..');
 const soon = { timeout: 60_000 };
 let browser: Browser;
 let url: string;
+/** The folder of the program. */
+let files: string;
 
 beforeAll(async () => {
   if (executablePath) browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
@@ -23,8 +26,9 @@ afterAll(() => browser?.close());
 async function started(args: readonly string[]): Promise<ChildProcess> {
   const port = await freePort();
   const main = join(root, 'examples/assistant/main.ts');
+  files = folder('signed-in');
   const child = spawn(process.execPath, ['--import', join(root, 'scripts/source.ts'), main, ...args], {
-    env: { ...process.env, ASSISTANT_PORT: String(port), PORT: '0', ASSISTANT_FOLDER: folder('signed-in') },
+    env: { ...process.env, ASSISTANT_PORT: String(port), PORT: '0', ASSISTANT_FOLDER: files },
     // with --wire it warns that a strategy without a model takes what users say, sentence by sentence
     stdio: ['ignore', 'pipe', 'ignore'],
   });
@@ -67,6 +71,8 @@ async function signedIn(user: string): Promise<{ page: Page; problems: string[] 
 // Playwright's own waiting evaluates text, which the policy of the page forbids
 const says = (page: Page, status: string) => expect.poll(() => page.locator('#state').textContent(), soon).toBe(status);
 const answers = (page: Page, text: string) => expect.poll(() => page.locator('#log .agent').allTextContents(), soon).toContain(text);
+const saysLike = (page: Page, text: RegExp) =>
+  expect.poll(async () => (await page.locator('#log .agent').allTextContents()).at(-1), soon).toMatch(text);
 const facts = (page: Page) => page.locator('#memory li').allTextContents();
 
 async function say(page: Page, text: string): Promise<void> {
@@ -151,6 +157,35 @@ describe.skipIf(!executablePath).each([
     await say(page, 'Which tea do I like?');
     await answers(page, 'You have not told me.');
     expect(problems).toEqual([]);
+  });
+
+  test('of 300 tools behind a gateway the model finds the one that it needs, and searches the web by another', async () => {
+    const { page, problems } = await signedIn('ana');
+    await say(page, 'When is the store in Lyon open?');
+    await answers(page, 'The store in Lyon is open from 9:00 to 19:00.');
+    await say(page, 'What is the news about kettles?');
+    await answers(page, 'I found "A kettle that whistles in tune": https://news.example/kettles');
+    expect(problems).toEqual([]);
+  });
+
+  test('a policy refuses a call, and the agent says so; a smaller one is made', async () => {
+    const { page, problems } = await signedIn('ana');
+    await say(page, 'Please give me a credit of 500 dollars.');
+    await saysLike(page, /^I may not do that\. .*policy enforcement/);
+    await say(page, 'Then give me a credit of 50 dollars.');
+    await saysLike(page, /^You have a credit now, number \d+\.$/);
+    expect(problems).toEqual([]);
+  });
+
+  test('an account number is masked before the model or a file has it', async () => {
+    const { page, problems } = await signedIn('ana');
+    await say(page, 'My IBAN is DE89 3704 0044 0532 0130 00');
+    await answers(page, 'I need no account number. All I was shown is: My IBAN is [IBAN_1]');
+    expect(problems).toEqual([]);
+    for (const name of readdirSync(files)) {
+      const file = join(files, name);
+      if (statSync(file).isFile()) expect(readFileSync(file).includes('0532 0130 00'), name).toBe(false);
+    }
   });
 
   test('without a session of the browser there is no token, and no memory', async () => {
