@@ -1,5 +1,5 @@
 /** What an interceptor can do, on each side of a call. */
-import { agent, Engine, type Json, memoryJournal, type Tool, ToolError } from 'rondo';
+import { agent, Engine, type Json, memoryJournal, type Tool, ToolError, tool } from 'rondo';
 import { gateway, type InterceptorInput, type InterceptorOutput, type Interceptors } from 'rondo/gateway';
 import { scripted } from 'rondo/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -38,6 +38,31 @@ const refuse = () =>
 const text = (said: string) => ({ content: [{ type: 'text', text: said }], isError: false });
 
 describe('interceptors', () => {
+  it('of requests change no arguments by which a call was claimed or counted', async () => {
+    const paid: unknown[] = [];
+    const pay = tool({
+      name: 'send',
+      description: 'pays',
+      input: { type: 'object', properties: { order: { type: 'string' }, usd: { type: 'number' }, note: { type: 'string' } } },
+      key: ({ order }: { order: string }) => order,
+      amount: ({ usd }: { usd: number }) => ({ usd }),
+      execute: (input) => (paid.push(input), 'paid'),
+    });
+    const args = { order: '7', usd: 5, note: 'a' };
+    const of = (more: object) => call({ request: changed({ ...args, ...more }) }, { tool: pay, args });
+    for (const [more, part] of [
+      [{ order: '8' }, 'key'],
+      [{ usd: 500 }, 'amount'],
+    ] as const) {
+      const { error, finished } = await of(more);
+      expect(error).toMatchObject({ code: 'INTERCEPTOR_FAILED', message: expect.stringContaining(`changed the ${part} of the call`) });
+      expect(finished).toMatchObject({ error: { outcome: 'not-run' } });
+    }
+    expect(paid).toEqual([]);
+    await of({ note: 'b' });
+    expect(paid).toEqual([{ ...args, note: 'b' }]);
+  });
+
   it('get the events of AWS: the request, and for a response both', async () => {
     const events: InterceptorInput[] = [];
     const look = (event: InterceptorInput) => (events.push(event), out({}));

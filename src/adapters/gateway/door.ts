@@ -49,9 +49,9 @@ export function behindDoor(door: Door, behind: Behind): Execute {
     const asked = requestOf(ctx.callId, behind.fullName, args);
     const taken = await interception.request(asked, call).catch((error) => failed('request', error, 'not-run'));
     if ('response' in taken) return ended(await after(taken.response, asked, 'not-run'), 'not-run');
-    const given = await argumentsOf(taken.request, asked, behind, args);
+    const given = await argumentsOf(taken.request, asked, behind, { args, input });
     admit(door, behind, ctx);
-    if (given) await permitted(door.policy, behind, given.shown, ctx);
+    if (given) await permitted(door.policy, behind, given, ctx);
     const value = given ? given.value : input;
     if (!interception.hasResponse) return options.execute(value, ctx);
     let output: unknown;
@@ -114,23 +114,58 @@ function admit({ limits }: Door, { target, name }: Behind, { by, session }: Tool
 }
 
 /** Arguments that the interceptor changed, as the tool's schema reads them; undefined if it left them. @throws ToolError */
-async function argumentsOf(now: GatewayRequest, before: GatewayRequest, { tool, fullName }: Behind, args: JsonObject) {
+async function argumentsOf(
+  now: GatewayRequest,
+  before: GatewayRequest,
+  { tool, fullName }: Behind,
+  { args, input }: { args: JsonObject; input: unknown },
+) {
   if (now.body === before.body) return undefined;
   const { name, arguments: changed } = (now.body.params ?? {}) as JsonObject;
   if (now.body.method !== 'tools/call' || name !== fullName)
     failed('request', new Error(`it made a call of ${fullName} something else, and may change its arguments only`), 'not-run');
   if (isSameJson(changed ?? {}, args)) return undefined;
   const checked = await validate(tool.options.input, changed ?? {});
-  if (checked.ok) return { value: checked.value, shown: changed ?? {} };
-  return failed('request', new Error(`the arguments that it made do not fit: ${checked.problem}`), 'not-run');
+  if (!checked.ok) return failed('request', new Error(`the arguments that it made do not fit: ${checked.problem}`), 'not-run');
+  try {
+    return { value: checked.value, shown: changed ?? {}, ...sameMeaning(tool, input, checked.value) };
+  } catch (error) {
+    return failed('request', error, 'not-run');
+  }
+}
+
+/** What a tool declares of a call with these arguments. */
+const meaningOf = ({ options: { key, amount } }: ToolDefinition, value: unknown) => ({
+  ...(key && { key: key(value) }),
+  ...(amount && { amount: amount(value) }),
+});
+
+/** What the tool declares of the call, also after a change of its arguments. @throws Error */
+function sameMeaning(tool: ToolDefinition, before: unknown, after: unknown) {
+  const [was, is] = [meaningOf(tool, before), meaningOf(tool, after)];
+  for (const part of ['key', 'amount'] as const)
+    if (!isSameJson(plainJson(was[part]) ?? null, plainJson(is[part]) ?? null))
+      throw new Error(`it changed the ${part} of the call, which is claimed and counted already`);
+  return is;
 }
 
 /** The policy has allowed other arguments. An approval cannot be asked for any more, so it denies. @throws ToolError `NOT_PERMITTED`. */
-async function permitted(policy: Policy | undefined, { fullName, tool }: Behind, input: Json, ctx: ToolContext): Promise<void> {
+async function permitted(
+  policy: Policy | undefined,
+  { fullName, tool }: Behind,
+  { shown: input, key, amount }: { shown: Json; key?: string; amount?: Readonly<Record<string, number>> },
+  ctx: ToolContext,
+): Promise<void> {
   if (!policy) return;
   const { by, runId, session, context, path } = ctx;
   const asking = { path, by, runId, session, context, cancel: new CancelSource() };
-  const { denied, asks } = await permission(policy, asking, { tool: fullName, effect: tool.effect, input });
+  const { denied, asks } = await permission(policy, asking, {
+    tool: fullName,
+    effect: tool.effect,
+    input,
+    amount,
+    ...(key !== undefined && { key, intent: tool.options.intent ?? fullName }),
+  });
   const why = denied ?? (asks.length > 0 ? 'A person would have to approve what an interceptor made of the arguments.' : undefined);
   if (why !== undefined) throw new ToolError('NOT_PERMITTED', why, { outcome: 'not-run' });
 }
