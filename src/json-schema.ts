@@ -3,7 +3,7 @@ import { invalid } from './errors.ts';
 import { freezeJson, type Json, type JsonObject } from './json.ts';
 import { allow, compile, type Document } from './json-schema/compile.ts';
 import { isKeyword } from './json-schema/keywords.ts';
-import { nameOf } from './json-schema/refs.ts';
+import { nameOf } from './json-schema/pointer.ts';
 import { checkSize, LARGEST } from './json-schema/size.ts';
 import { plain } from './options.ts';
 import { describe, type JsonSchema, type Schema } from './schema.ts';

@@ -1,5 +1,6 @@
 import type { Json, JsonObject } from '../json.ts';
 import { isObject, LIST, MAP, NESTED } from './keywords.ts';
+import { nameOf } from './pointer.ts';
 
 /** The base URI of a document without `$id`. */
 const NOWHERE = 'schema:///';
@@ -106,18 +107,4 @@ function resolved(ref: string, base: string): string | undefined {
   if (!URL.canParse(ref, base)) return undefined;
   // an empty fragment means the whole document
   return new URL(ref, base).href.replace(/#$/, '');
-}
-
-/** Decodes one step of a JSON pointer in a URI fragment. */
-export function nameOf(step: string): string {
-  const plain = decoded(step).replaceAll('~1', '/').replaceAll('~0', '~');
-  return plain;
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }

@@ -1,6 +1,7 @@
 /** The arguments of a tool as Cedar has them: a type for each, and the value of each as that type. */
 import type { CedarValueJson, Type } from '@cedar-policy/cedar-wasm/nodejs';
 import { type Json, type JsonObject, put } from '../../json.ts';
+import { pointed } from '../../json-schema/pointer.ts';
 import type { JsonSchema } from '../../schema.ts';
 
 /** A type, and how a value becomes one of it. */
@@ -121,23 +122,7 @@ const typeOf = (value: Json): string =>
   value === null ? 'null' : Array.isArray(value) ? 'array' : Number.isInteger(value) ? 'integer' : typeof value;
 
 /** What a `$ref` of this document leads to; undefined: nothing. */
-function resolved(root: JsonSchema, ref: string): Json | undefined {
-  if (!ref.startsWith('#')) return undefined;
-  let at: Json | undefined = root;
-  for (const step of ref.slice(1).split('/').slice(1)) {
-    const name = safelyDecoded(step).replaceAll('~1', '/').replaceAll('~0', '~');
-    at = typeof at === 'object' && at !== null && Object.hasOwn(at, name) ? (at as JsonObject)[name] : undefined;
-  }
-  return at;
-}
-
-function safelyDecoded(step: string): string {
-  try {
-    return decodeURIComponent(step);
-  } catch {
-    return step;
-  }
-}
+const resolved = (root: JsonSchema, ref: string): Json | undefined => (ref.startsWith('#') ? pointed(root as Json, ref) : undefined);
 
 const unfit = (at: string, why: string): never => {
   throw new Unfit(`${at} ${why}`);

@@ -2,6 +2,7 @@
 import { invalid } from '../../../errors.ts';
 import { fits, type Json, type JsonObject } from '../../../json.ts';
 import { isObject } from '../../../json-schema/keywords.ts';
+import { pointed } from '../../../json-schema/pointer.ts';
 
 /** Fields whose own fields are names, not keywords: one of them may be called `$ref` or `example`. */
 const MAPS: ReadonlySet<string> = new Set(
@@ -16,25 +17,6 @@ const LARGEST = { values: 2_000_000, chars: 50_000_000 };
 
 /** One step of a JSON pointer. */
 export const step = (name: string | number): string => `/${String(name).replaceAll('~', '~0').replaceAll('/', '~1')}`;
-
-/** What a pointer, `#/components/schemas/Pet`, leads to; undefined for nothing. */
-function target(document: JsonObject, ref: string): Json | undefined {
-  let at: Json | undefined = document;
-  for (const part of ref.slice(1).split('/').slice(1)) {
-    const name = decoded(part).replaceAll('~1', '/').replaceAll('~0', '~');
-    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, name)) return undefined;
-    at = (at as { [name: string]: Json })[name];
-  }
-  return at;
-}
-
-function decoded(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
-}
 
 export const refOf = (value: unknown): string | undefined => (isObject(value) && typeof value.$ref === 'string' ? value.$ref : undefined);
 
@@ -52,7 +34,7 @@ export function resolved(document: JsonObject, value: Json | undefined, at: stri
     if (ref !== '#' && !ref.startsWith('#/')) throw wrong('which is not a JSON pointer. Write it as "#/components/..."');
     if (seen.has(ref)) throw wrong('which leads back to itself, and to no definition');
     seen.add(ref);
-    found = target(document, ref);
+    found = pointed(document, ref);
     if (found === undefined) throw wrong('which leads to nothing in the document');
   }
   return found;
