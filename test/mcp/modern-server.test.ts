@@ -3,10 +3,10 @@ import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
 import { type GatewayHandlerOptions, gatewayHandler, mcpHandler } from '../../src/adapters/mcp/index.ts';
-import { type ApprovalRule, type Tool, tool } from '../../src/index.ts';
+import { type Tool, tool } from '../../src/index.ts';
 import { obedient } from '../ag-ui/agents.ts';
 import { all, until } from '../engine/setup.ts';
-import { auth, data, connected as legacy, said, serving, sourceOf } from './served.ts';
+import { auth, data, connected as legacy, said, sending, serving, sourceOf } from './served.ts';
 
 beforeEach(() => void vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined));
 afterEach(() => void vi.restoreAllMocks());
@@ -37,20 +37,6 @@ async function connected(url: string, o: { token?: string; answers?: readonly An
   return { client, asked };
 }
 
-function sending(approval: true | ApprovalRule = true) {
-  const sent: string[] = [];
-  const send = tool({
-    name: 'send',
-    description: 'Sends',
-    input: z.object({ text: z.string() }),
-    approval,
-    execute({ text }) {
-      sent.push(text);
-      return 'sent';
-    },
-  });
-  return { sent, send };
-}
 const gatewayOf = (tools: readonly Tool[], o: GatewayHandlerOptions = {}) =>
   serving((engine) => gatewayHandler(engine, sourceOf('post', tools), { auth, ...o }));
 const call = async (client: Client, name: string, args: object) =>

@@ -2,7 +2,8 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { CallToolResult, ClientCapabilities } from '@modelcontextprotocol/sdk/types.js';
 import { onTestFinished } from 'vitest';
-import { Engine, type EngineOptions, type Principal, type Tool, type ToolSource } from '../../src/index.ts';
+import { z } from 'zod';
+import { type ApprovalRule, Engine, type EngineOptions, type Principal, type Tool, type ToolSource, tool } from '../../src/index.ts';
 import { bearer, type Handler, listen } from '../../src/server/index.ts';
 
 const people: Record<string, Principal> = {
@@ -70,4 +71,20 @@ export function sourceOf(name: string, tools: readonly Tool[], o: { searched?: b
       close: async () => {},
     }),
   };
+}
+
+/** A tool that needs an approval, and what it sent. */
+export function sending(approval: true | ApprovalRule = true) {
+  const sent: string[] = [];
+  const send = tool({
+    name: 'send',
+    description: 'Sends',
+    input: z.object({ text: z.string() }),
+    approval,
+    execute({ text }) {
+      sent.push(text);
+      return 'sent';
+    },
+  });
+  return { sent, send };
 }

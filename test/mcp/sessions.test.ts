@@ -3,28 +3,13 @@ import { ElicitRequestSchema, ToolListChangedNotificationSchema } from '@modelco
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { type GatewayHandlerOptions, gatewayHandler, mcpHandler } from '../../src/adapters/mcp/index.ts';
-import { type ApprovalRule, askHuman, type Tool, tool } from '../../src/index.ts';
+import { askHuman, type Tool, tool } from '../../src/index.ts';
 import { obedient } from '../ag-ui/agents.ts';
 import { all, until } from '../engine/setup.ts';
-import { auth, call, connected, data, said, serving, sourceOf } from './served.ts';
+import { auth, call, connected, data, said, sending, serving, sourceOf } from './served.ts';
 
 beforeEach(() => void vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined));
 afterEach(() => void vi.restoreAllMocks());
-
-function sending(approval: true | ApprovalRule = true) {
-  const sent: string[] = [];
-  const send = tool({
-    name: 'send',
-    description: 'Sends',
-    input: z.object({ text: z.string() }),
-    approval,
-    execute({ text }) {
-      sent.push(text);
-      return 'sent';
-    },
-  });
-  return { sent, send };
-}
 
 const gatewayOf = (tools: readonly Tool[], o: GatewayHandlerOptions = {}) =>
   serving((engine) => gatewayHandler(engine, sourceOf('post', tools), { auth, sessions: true, ...o }));
