@@ -17,11 +17,10 @@ import {
   topicOf,
   withoutWaits,
 } from '../../../journal/inbox.ts';
-import { eventRowOf, isSound, listedOf, type UseRow, useSum, waitOf } from '../rows/event.ts';
+import { eventRowOf, isSound, listedOf, type UseRow, useSum, type WaitRow, waitOf } from '../rows/event.ts';
 import { type InboxChanges, type InboxReader, inboxDraft, type Use } from '../rows/inbox-draft.ts';
 import { nonceOf } from '../rows/nonce.ts';
 import type { Access, Write } from './access.ts';
-import type { Row } from './client.ts';
 import { Refused } from './errors.ts';
 import { headItem, type StoredHead } from './head-item.ts';
 import type { Heads } from './heads.ts';
@@ -65,6 +64,13 @@ function changedUses(before: readonly UseRow[], changes: InboxChanges['uses']): 
   return uses;
 }
 
+/** The waits of a topic, in the order in which they began. */
+async function waitsOf(access: Access, topic: string): Promise<WaitRow[]> {
+  const found: WaitRow[] = [];
+  for await (const item of access.query({ pk: waitsKey(topic) })) found.push(waitRow(item));
+  return found;
+}
+
 /** The inbox as one change reads it, and what it writes. */
 async function draftOf(access: Access, heads: Heads, sentAtOnce = Number.MAX_SAFE_INTEGER) {
   const state = (await access.get(INBOX)) as { rev: number; nr: number } | undefined;
@@ -104,11 +110,7 @@ async function draftOf(access: Access, heads: Heads, sentAtOnce = Number.MAX_SAF
       }
       return found;
     },
-    async waits(topic) {
-      const found: Row[] = [];
-      for await (const item of access.query({ pk: waitsKey(topic) })) found.push(item);
-      return found.map(waitRow);
-    },
+    waits: (topic) => waitsOf(access, topic),
     async uses(of, value) {
       const uses = of === 'run' ? (await head(value as string))?.uses : (await event(value as number))?.uses;
       return [...(uses ?? [])].sort((a, b) => a.event - b.event || (a.run < b.run ? -1 : a.run > b.run ? 1 : a.call < b.call ? -1 : 1));
@@ -263,11 +265,7 @@ export function inboxOf(access: Access, heads: Heads) {
 
     assigned: async (runId) => (await draftOf(access, heads)).settled((rows) => inboxOver(rows).assigned(runId)),
 
-    async waits(topic) {
-      const found: Row[] = [];
-      for await (const item of access.query({ pk: waitsKey(topicOf(topic)) })) found.push(item);
-      return found.map((item) => waitOf(waitRow(item)));
-    },
+    waits: async (topic) => (await waitsOf(access, topicOf(topic))).map(waitOf),
 
     async list(tenant, limit) {
       const found: StoredEvent[] = [];
