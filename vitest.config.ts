@@ -102,7 +102,7 @@ export default defineConfig({
           testTimeout: 2_400_000,
         },
       },
-      // and on DynamoDB Local; without Java it is skipped
+      // and on DynamoDB Local; without it the suite fails, and says why
       {
         extends: true,
         test: {

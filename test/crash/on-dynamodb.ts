@@ -1,6 +1,7 @@
 /** Before each test file of the crash suite on DynamoDB Local. */
-import { beforeEach, inject } from 'vitest';
+import { inject } from 'vitest';
 
 const server = inject('dynamodb');
-if ('missing' in server) beforeEach(({ skip }) => skip(server.missing));
-else process.env.RONDO_CRASH_DYNAMODB = server.endpoint;
+// a suite that is asked for by its name does not pass by running nothing
+if ('missing' in server) throw new Error(server.missing);
+process.env.RONDO_CRASH_DYNAMODB = server.endpoint;
