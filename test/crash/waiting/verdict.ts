@@ -86,10 +86,11 @@ function judgeCalls({ runId, entries, ends, over }: Calls, done: readonly Deed[]
       const call = `${answer.seq}.${i}`;
       const end = ends.get(call);
       const { what } = input as { what?: string };
-      if (!end) verdict.lost.push(`${runId}: ${name} ${what} has no end`);
+      const started = entries.find((e) => e.type === 'call.started' && e.call === call)?.seq ?? Number.POSITIVE_INFINITY;
+      // what a run that was given up had not begun, such as a wait, ends with the run
+      if (!end && (!over || started < Number.POSITIVE_INFINITY)) verdict.lost.push(`${runId}: ${name} ${what} has no end`);
       if (!end || (name !== 'keyed' && name !== 'plain')) continue;
       const times = done.filter((deed) => deed.kind === name && (name === 'keyed' ? deed.what === what : deed.run === runId)).length;
-      const started = entries.find((e) => e.type === 'call.started' && e.call === call)?.seq ?? Number.POSITIVE_INFINITY;
       const cut = entries.some((e) => e.type === 'run.claimed' && e.seq > started && e.seq < end.seq);
       const wrong = problemOf(name, end, times, { cut, over });
       if (wrong) verdict.differences.push(`${runId}: ${name} ${what} ${wrong}`);
