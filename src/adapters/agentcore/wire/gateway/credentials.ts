@@ -1,12 +1,14 @@
 /** Credentials of the targets of a gateway, from the Identity of this server: by the workload identity that came with the gateway. */
 import { ToolError } from '../../../../errors.ts';
-import type { CredentialRequest, Identity, Occasion } from '../../../../ports/identity.ts';
+import type { ConsentNeeded, CredentialRequest, Identity, Occasion, Token } from '../../../../ports/identity.ts';
 import type { OutboundAuth } from '../../../gateway/index.ts';
 import type { Operation, World } from '../call.ts';
-import { AwsError } from '../codec/error.ts';
+import { AwsError, refused } from '../codec/error.ts';
 import { invocationToken } from '../identity/invocation-token.ts';
 import { apiKeyOf, secretOf, WORKLOAD, type Workload } from '../identity/resources.ts';
 import { newWorkloadToken } from '../identity/workload-token.ts';
+import { exchange, OPAQUE, tellLog } from './exchange.ts';
+import { partsOf, TARGET, type Target } from './resources.ts';
 import type { CredentialConfiguration } from './target-configuration.ts';
 
 const FLOWS = { CLIENT_CREDENTIALS: 'client', TOKEN_EXCHANGE: 'exchange', AUTHORIZATION_CODE: 'user' } as const;
@@ -61,20 +63,56 @@ export function gatewayIdentity(world: World, gateway: string, token: Operation)
     );
   }
 
-  async function get({ provider, flow = 'client', scopes = [], ...occasion }: CredentialRequest & Occasion) {
-    if (flow === 'api-key') return { token: secretOf<string>(world, 'apikey', apiKeyOf(world, provider)), flow };
+  /** What the target of a tool says of its OAuth, beside what `outboundOf` takes of it. */
+  function oauthOf(tool: string) {
+    const target = partsOf<Target>(world, TARGET, gateway).find(({ name }) => name === tool.split('___', 1)[0]);
+    const [given] = target?.settings.credentialProviderConfigurations ?? [];
+    const { customParameters, defaultReturnUrl } = given?.credentialProvider?.oauthCredentialProvider ?? {};
+    return { ...(customParameters && { customParameters }), ...(defaultReturnUrl !== undefined && { defaultReturnUrl }) };
+  }
+
+  async function oauth2({
+    provider,
+    flow,
+    scopes = [],
+    ...occasion
+  }: CredentialRequest & Occasion & { flow: keyof typeof OPERATION_FLOWS }) {
+    // an id is no proof of a user: a gateway that takes no JWTs has the same one for everybody
+    if (flow === 'user' && !occasion.assertion) throw refused('3LO Auth needs the JWT of a user.');
+    const { defaultReturnUrl, ...more } = oauthOf(occasion.tool);
+    const asked = exchange.getStore()?.consent ?? {};
     const input = {
       workloadIdentityToken: workloadToken(occasion),
       resourceCredentialProviderName: provider,
       scopes,
       oauth2Flow: OPERATION_FLOWS[flow],
+      ...more,
+      ...(flow === 'user' && {
+        resourceOauth2ReturnUrl: asked.returnUrl ?? defaultReturnUrl,
+        ...(asked.force && { forceAuthentication: true }),
+      }),
     };
     const call = { caller: { kind: 'none' as const }, id: occasion.runId, headers: {}, signal: occasion.signal };
-    const { accessToken } = (await token(input as never, call)) as { accessToken?: string };
-    // the answer of a gateway to a consent is an elicitation with its URL, which is not executed here
-    if (accessToken === undefined)
-      throw new ToolError('CREDENTIALS_UNAVAILABLE', `The user has not consented to ${provider}.`, { outcome: 'not-run' });
-    return { token: accessToken, flow };
+    return (await token(input as never, call)) as { accessToken?: string; authorizationUrl?: string; sessionUri?: string };
   }
-  return { get };
+
+  async function get(r: CredentialRequest & Occasion): Promise<Token | ConsentNeeded> {
+    const { provider, flow = 'client' } = r;
+    if (flow === 'api-key') return { token: secretOf<string>(world, 'apikey', apiKeyOf(world, provider)), flow };
+    const { accessToken, authorizationUrl, sessionUri } = await oauth2({ ...r, flow });
+    if (accessToken !== undefined) return { token: accessToken, flow };
+    return { consentUrl: authorizationUrl ?? '', handle: sessionUri ?? '' };
+  }
+
+  return {
+    async get(r) {
+      try {
+        return await get(r);
+      } catch (error) {
+        if (!(error instanceof AwsError)) throw error;
+        tellLog(`The credentials of ${r.provider} could not be had: ${error.because ?? error.message}`);
+        throw new ToolError('CREDENTIALS_UNAVAILABLE', OPAQUE, { outcome: 'not-run', cause: error });
+      }
+    },
+  };
 }

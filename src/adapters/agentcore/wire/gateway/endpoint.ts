@@ -10,7 +10,7 @@ import type { Caller, World } from '../call.ts';
 import { AwsError, type Encoded, encodeError } from '../codec/error.ts';
 import type { CallLog } from '../log.ts';
 import { type Admitted, admission } from './admission.ts';
-import { type Exchange, exchange } from './exchange.ts';
+import { type Exchange, exchange, OPAQUE } from './exchange.ts';
 import { HANDLED } from './executed.ts';
 import { letOut, lettingOut } from './interceptors.ts';
 import { type Gateway, gatewayOf, gatewayPath, statusOf } from './resources.ts';
@@ -223,7 +223,7 @@ export function gatewayEndpoint(
     } catch (error) {
       if (error instanceof Refusal || error instanceof AwsError) throw error;
       of.because = (error as Error).message;
-      throw new Refusal(200, INTERNAL, 'An internal error occurred. Please retry later.', of.because);
+      throw new Refusal(200, INTERNAL, OPAQUE, of.because);
     }
   }
 

@@ -6,6 +6,8 @@ export interface Exchange {
   readonly id: string;
   /** The id of the JSON-RPC request. */
   readonly messageId: string;
+  /** What the request says of a consent that it may need. */
+  readonly consent?: { readonly returnUrl?: string; readonly force?: boolean };
   /** Why a call failed, where the client is not told: for the log. */
   because?: string;
 }
@@ -17,3 +19,6 @@ export function tellLog(why: string): void {
   const current = exchange.getStore();
   if (current) current.because ??= why;
 }
+
+/** What a client is told of a failure that is not its own. */
+export const OPAQUE = 'An internal error occurred. Please retry later.';

@@ -1,7 +1,6 @@
 /** Gateways as they are executed: by `gateway()`, each call a run of an engine. */
 import { Engine } from '../../../../engine/engine.ts';
 import { definition, renamedTool } from '../../../../loop/tool.ts';
-import type { Identity } from '../../../../ports/identity.ts';
 import type { Policy } from '../../../../ports/policy.ts';
 import type { Principal } from '../../../../ports/principal.ts';
 import type { OpenedSource, Tool, ToolSource } from '../../../../ports/tool.ts';
@@ -28,7 +27,6 @@ export interface Executed {
 }
 
 export interface ExecutedOptions extends TargetWorld {
-  identity(gateway: string): Identity;
   /** What decides about calls, and about what is listed; undefined for a gateway without a policy engine. */
   policyOf(gateway: Gateway): Policy | undefined;
   /** Who the caller of a request is, as the gateway has let them in. */
@@ -49,7 +47,7 @@ export function executedGateway(o: ExecutedOptions, gateway: Gateway): Executed 
   );
   const ofGateway = { debug: gateway.settings.exceptionLevel === 'DEBUG' };
   const policy = o.policyOf(gateway);
-  const engine = new Engine({ identity: o.identity(gateway.id), ...(policy && { policy }) });
+  const engine = new Engine({ identity: o.identity, ...(policy && { policy }) });
   const source =
     targets.length === 0
       ? NOTHING

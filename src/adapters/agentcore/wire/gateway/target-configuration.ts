@@ -33,11 +33,18 @@ export interface Connector {
   }[];
 }
 
+export interface McpServerTarget {
+  endpoint: string;
+  mcpToolSchema?: Source;
+  listingMode?: 'DEFAULT' | 'DYNAMIC';
+  resourcePriority?: number;
+}
+
 export interface McpTarget {
   lambda?: { lambdaArn: string; toolSchema: { s3?: object; inlinePayload?: readonly LambdaTool[] } };
   openApiSchema?: Source;
   smithyModel?: Source;
-  mcpServer?: { endpoint: string; mcpToolSchema?: Source; listingMode?: 'DEFAULT' | 'DYNAMIC'; resourcePriority?: number };
+  mcpServer?: McpServerTarget;
   apiGateway?: object;
   connector?: Connector;
 }
@@ -96,13 +103,20 @@ const CREDENTIALS: Readonly<Record<string, { types: readonly string[]; required:
   connector: { types: ['GATEWAY_IAM_ROLE'], required: true },
 };
 
+/** What a target must fit of its gateway. */
+export interface GatewayOfTarget {
+  protocolType?: string;
+  authorizerType: string;
+  protocolConfiguration?: { mcp?: { supportedVersions?: readonly string[] } };
+}
+
 /** @throws AwsError `ValidationException` for what AWS refuses, `NotImplementedException` for what only AWS executes. */
 export function checkTarget(
   { mcp, http, inference }: TargetConfiguration,
   credentials: readonly CredentialConfiguration[],
-  protocolType: string | undefined,
+  gateway: GatewayOfTarget,
 ): void {
-  if ((http || inference) && protocolType === 'MCP')
+  if ((http || inference) && gateway.protocolType === 'MCP')
     throw refused('A gateway with the protocolType MCP takes targets of mcp alone. Create it without protocolType.');
   const other = http ? `http.${Object.keys(http)[0]}` : inference ? `inference.${Object.keys(inference)[0]}` : undefined;
   if (other !== undefined) throw notExecuted(other, 'It executes the targets of mcp.');
@@ -125,7 +139,8 @@ export function checkTarget(
   if (!given && required) throw refused(`A target of ${kind} needs the credential provider type ${types[0]}.`);
   if (given && !types.includes(given.credentialProviderType))
     throw refused(`A target of ${kind} takes credential providers of ${types.join(', ')}, and not ${given.credentialProviderType}.`);
-  if (given) checkCredential(given);
+  if (given) checkCredential(given, kind);
+  if (given?.credentialProvider?.oauthCredentialProvider?.grantType === 'AUTHORIZATION_CODE') checkConsent(given, configuration, gateway);
 }
 
 /** The quota of AWS. */
@@ -148,7 +163,30 @@ const PROVIDERS: Readonly<Record<string, keyof NonNullable<CredentialConfigurati
   API_KEY: 'apiKeyCredentialProvider',
 };
 
-function checkCredential({ credentialProviderType: type, credentialProvider: provider }: CredentialConfiguration): void {
+function checkCredential({ credentialProviderType: type, credentialProvider: provider }: CredentialConfiguration, kind: string): void {
   const needed = PROVIDERS[type];
   if (needed !== undefined && !provider?.[needed]) throw refused(`The credential provider type ${type} needs ${needed}.`);
+  if (type === 'GATEWAY_IAM_ROLE' && kind === 'mcpServer' && !provider?.iamCredentialProvider)
+    throw refused(
+      'A target of mcpServer with GATEWAY_IAM_ROLE needs an iamCredentialProvider, with the service that the requests are signed for.',
+    );
+}
+
+/** The version of MCP that has URL elicitation, by which a user is asked. */
+export const ELICITS = '2025-11-25';
+
+/** A user who consents must be known to the gateway, and be asked. */
+function checkConsent({ credentialProvider }: CredentialConfiguration, { mcpServer }: McpTarget, gateway: GatewayOfTarget): void {
+  // the text of AWS, as users measured it
+  if (gateway.authorizerType !== 'CUSTOM_JWT')
+    throw refused(`3LO Auth is not supported when gateway authorizer type is ${gateway.authorizerType}`);
+  const versions = gateway.protocolConfiguration?.mcp?.supportedVersions;
+  if (versions && !versions.some((version) => version >= ELICITS))
+    throw refused(`The grant type AUTHORIZATION_CODE needs a gateway with the MCP version ${ELICITS} or newer.`);
+  if (credentialProvider?.oauthCredentialProvider?.defaultReturnUrl === undefined)
+    throw refused('The grant type AUTHORIZATION_CODE needs a defaultReturnUrl.');
+  if (mcpServer?.listingMode === 'DYNAMIC' && !mcpServer.mcpToolSchema)
+    throw refused('The listing mode DYNAMIC does not go with the grant type AUTHORIZATION_CODE.');
+  if (mcpServer && !mcpServer.mcpToolSchema)
+    throw notExecuted('an MCP server that is listed with a consent', 'Give its tools as mcpToolSchema.');
 }

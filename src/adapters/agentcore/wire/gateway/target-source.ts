@@ -1,30 +1,30 @@
 /** The targets of a gateway as tool sources. */
 import { ToolError } from '../../../../errors.ts';
-import type { Json, JsonObject } from '../../../../json.ts';
-import { foreignSchema } from '../../../../json-schema.ts';
-import { definition, tool } from '../../../../loop/tool.ts';
-import type { SourceCaller, Tool, ToolContext, ToolSource } from '../../../../ports/tool.ts';
+import { definition } from '../../../../loop/tool.ts';
+import type { Identity } from '../../../../ports/identity.ts';
+import type { Tool, ToolContext, ToolSource } from '../../../../ports/tool.ts';
 import { messageOf } from '../../../../reliability/classify.ts';
 import { type LambdaOptions, lambdaTools, openApiTools, type SearchBackend, webSearch } from '../../../gateway/index.ts';
 import { passes } from '../../../gateway/web/search.ts';
-import { mcpTools } from '../../../mcp/index.ts';
 import { type Bound, loaded } from '../bindings.ts';
 import type { World } from '../call.ts';
 import { AwsError } from '../codec/error.ts';
 import { outboundOf } from './credentials.ts';
-import { exchange, tellLog } from './exchange.ts';
+import { exchange, OPAQUE, tellLog } from './exchange.ts';
 import { boundFunction } from './lambda.ts';
-import type { ListedTool, Target } from './resources.ts';
-import { type Connector, kindOf, type McpTarget, WEB_SEARCH_TOOL } from './target-configuration.ts';
+import type { Target } from './resources.ts';
+import { isKept, serverSource } from './server-target.ts';
+import { type Connector, kindOf, type McpServerTarget, type McpTarget, WEB_SEARCH_TOOL } from './target-configuration.ts';
 
 export interface TargetWorld {
   readonly world: World;
   readonly bound: Bound;
+  /** Where the gateway gets the credentials of its targets. */
+  readonly identity: Identity;
 }
 
 /** Milliseconds of a call. */
 const CALL = 900_000;
-const OPAQUE = 'An internal error occurred. Please retry later.';
 
 /** What a target needs of its gateway. */
 export interface OfGateway {
@@ -41,9 +41,8 @@ export function targetSource(of: TargetWorld, target: Target, gateway: OfGateway
     case 'openApiSchema':
       return openApiSource(of, target, mcp.openApiSchema?.inlinePayload ?? '', gateway);
     case 'mcpServer': {
-      const server = mcp.mcpServer as NonNullable<McpTarget['mcpServer']>;
-      const source = serverSource(of, target, server.endpoint);
-      return listedSource(source, server.listingMode === 'DYNAMIC' ? undefined : (target.listed ?? []));
+      const server = mcp.mcpServer as McpServerTarget;
+      return serverSource(of, target, { endpoint: server.endpoint, kept: isKept(server) ? (target.listed ?? []) : undefined });
     }
     case 'connector':
       return webSource(of, target, mcp.connector as Connector, gateway);
@@ -153,84 +152,4 @@ function webSource(
 function serverIn(document: string): string | undefined {
   const named = /["']?servers["']?\s*:[\s\S]*?["']?url["']?\s*:\s*["']?(https?:\/\/[^"'\s]+)/.exec(document)?.[1];
   return named !== undefined && URL.canParse(named) && !named.includes('{') ? named : undefined;
-}
-
-function serverSource({ world, bound }: TargetWorld, target: Target, endpoint: string): ToolSource {
-  const credentials = outboundOf(target.settings.credentialProviderConfigurations ?? [], { region: world.region, kind: 'mcpServer' });
-  if (credentials && credentials.type !== 'pass-through')
-    throw new AwsError('NotImplementedException', `This server does not execute ${credentials.type} credentials for an MCP server.`);
-  return mcpTools({
-    name: target.name,
-    url: bound.url(endpoint),
-    breaker: false,
-    timeout: CALL,
-    ...(credentials && {
-      perCaller: true,
-      headers: ({ assertion }: SourceCaller) => ({ ...(assertion && { authorization: `Bearer ${assertion.token}` }) }),
-    }),
-  });
-}
-
-/** A server whose tools are called as they are now. @param kept what it listed when it was synchronized; undefined: it is listed each time. */
-function listedSource(source: ToolSource, kept: readonly ListedTool[] | undefined): ToolSource {
-  return {
-    ...source,
-    async open(caller) {
-      let opened: ReturnType<ToolSource['open']> | undefined;
-      const known = new Map<string, Tool>();
-      const connected = () => {
-        opened ??= source.open(caller).catch((error) => {
-          opened = undefined;
-          throw error;
-        });
-        return opened;
-      };
-      const close = async () => {
-        const last = opened;
-        opened = undefined;
-        await (await last?.catch(() => undefined))?.close();
-      };
-      const found = async (name: string) => (await (await connected()).list()).find((one) => one.name === name);
-
-      function toolOf(listed: ListedTool): Tool {
-        const key = JSON.stringify(listed);
-        const made = known.get(key) ?? calling(listed);
-        known.set(key, made);
-        return made;
-      }
-      const calling = ({ name, description = '', inputSchema }: ListedTool) =>
-        tool({
-          name,
-          description,
-          input: foreignSchema(inputSchema as JsonObject, `the input of ${name}`),
-          timeout: CALL,
-          breaker: false,
-          async execute(input, ctx) {
-            let now = await found(name);
-            if (!now) {
-              // it came after the connection was made
-              await close();
-              now = await found(name);
-            }
-            const execute = now && definition(now).options.execute;
-            if (!execute) throw new ToolError('TOOL_NOT_FOUND', `The server has no tool ${name} any more.`, { outcome: 'not-run' });
-            return (await execute(input as never, ctx as never)) as Json;
-          },
-        });
-      return { list: async () => (kept ?? (await listOf(source, caller))).map(toolOf), close };
-    },
-  };
-}
-
-/** What the tools of a source are, for a gateway that keeps the list. */
-export async function listOf(source: ToolSource, caller: { signal: AbortSignal } & SourceCaller): Promise<readonly ListedTool[]> {
-  const opened = await source.open(caller);
-  try {
-    return (await opened.list()).map((one) => {
-      const { name, description, input } = definition(one).spec;
-      return { name, description, inputSchema: input };
-    });
-  } finally {
-    await opened.close();
-  }
 }

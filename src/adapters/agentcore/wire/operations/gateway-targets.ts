@@ -113,7 +113,7 @@ export function gatewayTargetOperations(world: World, { looked, changed }: Targe
     CreateGatewayTarget(input: CreateInput) {
       const { gatewayIdentifier, name: given, clientToken, ...settings } = input;
       const gateway = gatewayOf(world, gatewayIdentifier);
-      checkTarget(settings.targetConfiguration, settings.credentialProviderConfigurations ?? [], gateway.settings.protocolType);
+      checkTarget(settings.targetConfiguration, settings.credentialProviderConfigurations ?? [], gateway.settings);
       return state.once('CreateGatewayTarget', clientToken, input, () => {
         checkSettled(world, `Gateway ${gateway.id}`, gateway);
         const here = partsOf<Target>(world, TARGET, gateway.id);
@@ -142,7 +142,7 @@ export function gatewayTargetOperations(world: World, { looked, changed }: Targe
       checkTarget(
         settings.targetConfiguration,
         settings.credentialProviderConfigurations ?? [],
-        gatewayOf(world, gatewayIdentifier).settings.protocolType,
+        gatewayOf(world, gatewayIdentifier).settings,
       );
       checkNotBusy(before);
       if (name !== undefined) checkName(gatewayIdentifier, name, targetId);

@@ -11,7 +11,8 @@ import { type Executed, executedGateway } from '../gateway/executed.ts';
 import { interceptionOf } from '../gateway/interceptors.ts';
 import { type RateLimit, rateCounters } from '../gateway/rate-limits.ts';
 import { type Gateway, type ListedTool, partsOf, RATE_LIMIT, type Target } from '../gateway/resources.ts';
-import { listOf, targetSource } from '../gateway/target-source.ts';
+import { isKept, listOf, toolsOfSchema } from '../gateway/server-target.ts';
+import { targetSource } from '../gateway/target-source.ts';
 import type { ToolsOf } from '../policy/enforcing.ts';
 import { gatewayRateLimitOperations } from './gateway-rate-limits.ts';
 import { gatewayRuleOperations } from './gateway-rules.ts';
@@ -43,6 +44,7 @@ export function gatewayService(world: World, bound: Bound, { identity, policies 
   const tell = report('startAgentCore()');
 
   const counterOf = rateCounters(world.clock.now);
+  const identityOf = (gateway: string) => gatewayIdentity(world, gateway, identity.GetResourceOauth2Token as Operation);
 
   function changed(gateway: string): void {
     void running.get(gateway)?.retire().catch(tell);
@@ -56,7 +58,7 @@ export function gatewayService(world: World, bound: Bound, { identity, policies 
       {
         world,
         bound,
-        identity: (id) => gatewayIdentity(world, id, identity.GetResourceOauth2Token as Operation),
+        identity: identityOf(gateway.id),
         policyOf: policies.policyOf,
         callerOf: () => callers.getStore(),
         tell,
@@ -77,10 +79,13 @@ export function gatewayService(world: World, bound: Bound, { identity, policies 
   /** @returns what a server lists whose list is kept. Rejects for a target that cannot be opened. */
   async function looked(target: Target): Promise<readonly ListedTool[] | undefined> {
     const { mcpServer } = target.settings.targetConfiguration.mcp ?? {};
-    const isKept = mcpServer !== undefined && mcpServer.listingMode !== 'DYNAMIC';
-    const asked = isKept ? withoutList(target) : target;
-    const tools = await listOf(targetSource({ world, bound }, asked, { debug: false }), { signal: AbortSignal.timeout(LOOKS) });
-    return isKept ? tools : undefined;
+    if (mcpServer?.mcpToolSchema) return toolsOfSchema(mcpServer.mcpToolSchema.inlinePayload ?? '');
+    const kept = mcpServer !== undefined && isKept(mcpServer);
+    const source = targetSource({ world, bound, identity: identityOf(target.gateway) }, kept ? withoutList(target) : target, {
+      debug: false,
+    });
+    const tools = await listOf(source, { signal: AbortSignal.timeout(LOOKS) });
+    return kept ? tools : undefined;
   }
 
   return {

@@ -1,0 +1,182 @@
+/** A target that is an MCP server. Its requests are authorized as those of an API are, and its tools are listed, or kept. */
+import { invalid, ToolError } from '../../../../errors.ts';
+import type { Json, JsonObject } from '../../../../json.ts';
+import { foreignSchema } from '../../../../json-schema.ts';
+import { definition, tool } from '../../../../loop/tool.ts';
+import type { Assertion } from '../../../../ports/identity.ts';
+import type { SourceCaller, Tool, ToolContext, ToolSource } from '../../../../ports/tool.ts';
+import { Secrets } from '../../../../secrets.ts';
+import { type Outbound, outbound } from '../../../gateway/outbound/auth.ts';
+import { mcpTools } from '../../../mcp/index.ts';
+import { outboundOf } from './credentials.ts';
+import type { ListedTool, Target } from './resources.ts';
+import type { McpServerTarget } from './target-configuration.ts';
+import type { TargetWorld } from './target-source.ts';
+
+type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
+
+/** Milliseconds of a call. */
+const CALL = 900_000;
+
+/** What the requests of a connection are authorized with: the credentials of the newest call. Undefined: they are sent without any. */
+interface Given {
+  readonly values: Readonly<Record<string, string>>;
+  readonly assertion: Assertion | undefined;
+}
+
+/** Whether the gateway keeps a list of the server's tools. */
+export const isKept = ({ listingMode, mcpToolSchema }: McpServerTarget): boolean =>
+  mcpToolSchema !== undefined || listingMode !== 'DYNAMIC';
+
+/**
+ * The tools of a `mcpToolSchema`.
+ * @throws RondoError `CONFIG_INVALID`: it is the reason of the target's failure.
+ */
+export function toolsOfSchema(text: string): readonly ListedTool[] {
+  let schema: unknown;
+  try {
+    schema = JSON.parse(text);
+  } catch {
+    throw invalid('mcpToolSchema is not JSON.');
+  }
+  const { tools } = (schema ?? {}) as { tools?: unknown };
+  // the text of AWS, as users measured it
+  if (!Array.isArray(tools)) throw invalid("mcpToolSchema must be an object with 'tools' array");
+  return tools.map((one, i) => {
+    const { name, description, inputSchema } = (one ?? {}) as { [K in keyof ListedTool]?: unknown };
+    if (typeof name !== 'string' || name === '') throw invalid(`mcpToolSchema: tools[${i}] has no name.`);
+    if (typeof inputSchema !== 'object' || inputSchema === null) throw invalid(`mcpToolSchema: the tool ${name} has no inputSchema.`);
+    foreignSchema(inputSchema as JsonObject, `mcpToolSchema: the input of ${name}`);
+    return { name, inputSchema, ...(typeof description === 'string' && { description }) };
+  });
+}
+
+/** @param o.kept the tools that are listed; undefined: those that the server lists each time. */
+export function serverSource(
+  { world, bound, identity }: TargetWorld,
+  target: Target,
+  { endpoint, kept }: { endpoint: string; kept: readonly ListedTool[] | undefined },
+): ToolSource {
+  const { name } = target;
+  const credentials = outboundOf(target.settings.credentialProviderConfigurations ?? [], { region: world.region, kind: 'mcpServer' });
+  const out = outbound(credentials, `The target ${name}`);
+  const ofUsers = out.perCaller || Object.values(out.requests).some(({ flow }) => flow === 'user' || flow === 'exchange');
+
+  return {
+    name,
+    ...(ofUsers && { perCaller: true }),
+    async open(caller) {
+      let given: Given | undefined;
+      let secrets: readonly (readonly [string, string])[] = [];
+      const source = mcpTools({
+        name,
+        url: bound.url(endpoint),
+        breaker: false,
+        timeout: CALL,
+        fetch: authorizing(
+          out,
+          () => given,
+          (found) => {
+            secrets = found;
+          },
+        ),
+      });
+      let opened: ReturnType<ToolSource['open']> | undefined;
+      const connected = () => {
+        opened ??= source.open(caller).catch((error) => {
+          opened = undefined;
+          throw error;
+        });
+        return opened;
+      };
+      const close = async () => {
+        const last = opened;
+        opened = undefined;
+        await (await last?.catch(() => undefined))?.close();
+      };
+      const found = async (tool: string) => (await (await connected()).list()).find((one) => one.name === tool);
+
+      /** The server is listed for a caller, or, when it is synchronized, for the gateway itself: then no request speaks for a user. */
+      async function listed(): Promise<readonly ListedTool[]> {
+        given = ofUsers && !caller.assertion ? undefined : await hadFor(caller);
+        return listOf(source, caller);
+      }
+      async function hadFor({ by, assertion, session, signal }: SourceCaller & { signal: AbortSignal }): Promise<Given> {
+        const occasion = { by, runId: '', agent: '', tool: `${name}___`, signal };
+        const more = { ...(assertion && { assertion }), ...(session !== undefined && { session }) };
+        const values: Record<string, string> = {};
+        for (const [key, wanted] of Object.entries(out.requests)) {
+          const got = await identity.get({ ...wanted, ...occasion, ...more });
+          if (!('token' in got)) throw new ToolError('CONSENT_REQUIRED', `A user must consent to ${name} first.`, { outcome: 'not-run' });
+          values[key] = got.token;
+        }
+        return { values, assertion };
+      }
+
+      const known = new Map<string, Tool>();
+      function toolOf(one: ListedTool): Tool {
+        const key = JSON.stringify(one);
+        const made = known.get(key) ?? calling(one);
+        known.set(key, made);
+        return made;
+      }
+      const calling = ({ name: tooled, description = '', inputSchema }: ListedTool) =>
+        tool({
+          name: tooled,
+          description,
+          input: foreignSchema(inputSchema as JsonObject, `the input of ${tooled}`),
+          credentials: out.requests,
+          timeout: CALL,
+          breaker: false,
+          async execute(input, ctx) {
+            given = { values: { ...ctx.credentials }, assertion: caller.assertion };
+            let now = await found(tooled);
+            if (!now) {
+              // it came after the connection was made
+              await close();
+              now = await found(tooled);
+            }
+            const execute = now && definition(now).options.execute;
+            if (!execute) throw new ToolError('TOOL_NOT_FOUND', `The server has no tool ${tooled} any more.`, { outcome: 'not-run' });
+            const answer = (await execute(input as never, ctx as ToolContext as never)) as Json;
+            return new Secrets(secrets).maskJson(answer);
+          },
+        });
+      return { list: async () => (kept ?? (await listed())).map(toolOf), close };
+    },
+  };
+}
+
+/** `fetch` with what is there when a request is sent: a token that was renewed for a call is used by the connection from then on. */
+function authorizing(
+  out: Outbound,
+  given: () => Given | undefined,
+  tell: (secrets: readonly (readonly [string, string])[]) => void,
+): Fetch {
+  return async (to, init = {}) => {
+    const now = given();
+    if (!now) return fetch(to, init);
+    const plain = {
+      method: init.method ?? 'GET',
+      url: new URL(to),
+      headers: Object.fromEntries(new Headers(init.headers)),
+      body: typeof init.body === 'string' ? Buffer.from(init.body) : undefined,
+    };
+    const { request, secrets } = await out.authorize(plain, now.values, now.assertion);
+    tell(secrets);
+    return fetch(request.url, { ...init, headers: request.headers });
+  };
+}
+
+/** What the tools of a source are, for a gateway that keeps the list. */
+export async function listOf(source: ToolSource, caller: { signal: AbortSignal } & SourceCaller): Promise<readonly ListedTool[]> {
+  const opened = await source.open(caller);
+  try {
+    return (await opened.list()).map((one) => {
+      const { name, description, input } = definition(one).spec;
+      return { name, description, inputSchema: input };
+    });
+  } finally {
+    await opened.close();
+  }
+}
