@@ -171,8 +171,8 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   ListGateways: { from: 'documentation', guess: 'the order: oldest first' },
   DeleteGateway: { from: 'documentation', guess: `${STATUS}; with targets it is a ConflictException` },
   CreateGatewayTarget: {
-    from: 'documentation: the types of credentials that a kind of target takes; at most 100 targets and 1,000 tools of one; measured: web-search needs the role of the gateway, and a configuration of its tool',
-    guess: `${STATUS}; a name that is left out is made of the id; what cannot be listed or parsed is FAILED, with the reason`,
+    from: 'documentation: the types of credentials that a kind of target takes; at most 100 targets and 1,000 tools of one; measured: web-search needs the role of the gateway, and a configuration of its tool; the form of a `mcpToolSchema`; AUTHORIZATION_CODE needs the authorizerType CUSTOM_JWT',
+    guess: `${STATUS}; a name that is left out is made of the id; what cannot be listed or parsed is FAILED, with the reason; AUTHORIZATION_CODE needs a defaultReturnUrl and the MCP version 2025-11-25 or newer, and an MCP server with it a \`mcpToolSchema\``,
   },
   UpdateGatewayTarget: { from: 'documentation: it replaces all settings', guess: `${STATUS}, UPDATE_UNSUCCESSFUL if it fails` },
   GetGatewayTarget: { from: 'documentation' },
