@@ -7,6 +7,7 @@ import { newId } from '../engine/ids.ts';
 import type { RunResult } from '../engine/results.ts';
 import { invalid } from '../errors.ts';
 import type { Limits } from '../journal/entries.ts';
+import { memoryJournal } from '../journal/memory.ts';
 import { agentDefinition } from '../loop/definition.ts';
 import { type Benchmark, type Plan, planOf, type Scenario } from './declaration.ts';
 import { agentFor, driven } from './drive.ts';
@@ -114,7 +115,8 @@ interface Bench {
 function bench(variant: Plan['variants'][number]): Bench {
   const meter = new Meter();
   const options = { use: [meter.wrapper], onEvent: meter.onEvent };
-  const engine = variant.engine ? variant.engine(options) : new Engine(options);
+  // named, because a run that pauses in it is meant: its scenario decides at once
+  const engine = variant.engine ? variant.engine(options) : new Engine({ ...options, journal: memoryJournal() });
   const { use, limits } = Engine.settings(engine);
   // without it nothing is measured, and a run from a recording would execute its tools
   if (!use.includes(meter.wrapper))

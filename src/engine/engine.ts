@@ -202,10 +202,10 @@ export class Engine extends Operations implements AsyncDisposable {
   }
 
   #warn(): void {
-    if (warned || this.#resources.journal.durable) return;
+    if (warned || this.#resources.journalChosen || this.#resources.journal.durable) return;
     warned = true;
     process.emitWarning(
-      'a run paused in a journal that does not survive this process. Pass a durable one: new Engine({ journal: sqliteJournal("runs.db") }).',
+      'a run paused in a journal that does not survive this process. Pass a durable one: new Engine({ journal: sqliteJournal("runs.db") }), or memoryJournal() where that is meant.',
       'RondoWarning',
     );
   }

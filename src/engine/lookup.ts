@@ -32,12 +32,13 @@ export async function headsOfSession(journal: Journal, session: string, by: Prin
   return heads.sort((a, b) => b.startedAt - a.startedAt);
 }
 
+/** One text for a run that does not exist and for one of another tenant, so that it tells no one which ids are taken. */
 export const notFound = (runId: string) =>
   new RondoError(
     'RUN_NOT_FOUND',
     CALL.test(runId)
       ? `"${runId}" is a call, not a run: what a sub-agent or a node does is part of the run at the top. Name that one.`
-      : `there is no run "${runId}". runs() lists those there are.`,
+      : `there is no run "${runId}", or it is of a tenant and the caller is not: pass { by } with that tenant. runs() lists those that it may see.`,
     { details: { runId } },
   );
 

@@ -41,6 +41,8 @@ export class Resources {
   readonly active = new Map<string, LiveRun>();
   /** Told when a first run is driven, and when no run is driven any more. */
   readonly onBusy = new Set<(busy: boolean) => void>();
+  /** Whether the application named the journal, so that one in memory is meant. */
+  readonly journalChosen: boolean;
   readonly #options: EngineOptions;
   readonly #plans = new WeakMap<AgentDefinition, Plan>();
   closed = false;
@@ -53,6 +55,7 @@ export class Resources {
     checkCompaction(options, 'new Engine()');
     this.#options = options;
     this.journal = options.journal ?? memoryJournal();
+    this.journalChosen = options.journal !== undefined;
     // invalid numbers fail here, not at the first run
     resolvePolicy(options.reliability?.tools);
     resolvePolicy(options.reliability?.model);

@@ -1,5 +1,6 @@
 /** The runs of an engine as HTTP resources. */
 import type { Engine } from '../engine/engine.ts';
+import { notFound } from '../engine/lookup.ts';
 import type { RunOptions } from '../engine/options.ts';
 import type { RunState } from '../engine/results.ts';
 import { RondoError } from '../errors.ts';
@@ -102,7 +103,7 @@ async function startRun(o: RunsOptions, request: Request, by: Principal): Promis
 /** The run, if the caller may see it. @throws RondoError `RUN_NOT_FOUND`, the same for a missing run and one of another tenant or agent. */
 async function seen({ engine, agents }: RunsOptions, by: Principal, runId: string): Promise<RunState> {
   const state = await engine.inspect(runId, { by });
-  if (!agents.has(state.agent)) throw new RondoError('RUN_NOT_FOUND', `there is no run "${runId}".`, { details: { runId } });
+  if (!agents.has(state.agent)) throw notFound(runId);
   return state;
 }
 

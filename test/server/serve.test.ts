@@ -376,6 +376,17 @@ test('a run of another tenant is not found by any route', async () => {
   expect(await get(`${server.url}/runs/${run}`, as('ben'))).toMatchObject({ body: { status: 'paused' } });
 });
 
+test('a run of an agent that is not served is not found, in the words for a run that there is not', async () => {
+  await using engine = new Engine();
+  const other = agent({ name: 'other', instructions: '', model: scripted(['done']) });
+  const { runId } = await engine.run(other, 'go', { by: { id: 'ana', tenant: 'acme' } });
+  await using server = await serve(engine, payer().agent, { auth });
+  const asked = async (id: string) => JSON.parse(JSON.stringify(await get(`${server.url}/runs/${id}`, as('ana'))).replaceAll(id, 'ID'));
+  const answer = await asked(runId);
+  expect(answer).toMatchObject({ status: 404, body: { error: { code: 'RUN_NOT_FOUND' } } });
+  expect(answer).toEqual(await asked('no-such-run'));
+});
+
 describe('where it listens', () => {
   test('without authentication it takes no callers from elsewhere', async () => {
     await using engine = new Engine();
