@@ -1,6 +1,7 @@
 // The one gate. `npm run verify` runs every check; `npm run verify -- types knip` those named.
-import { globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { STATUS } from '../src/server/errors.ts';
 import { checkBundle } from './bundle.ts';
 import { directionProblems } from './direction.ts';
 import { checkDocs } from './docs.ts';
@@ -19,6 +20,7 @@ import {
   checkUser,
   Failed,
 } from './package.ts';
+import { pageProblems } from './pages.ts';
 import { run } from './run.ts';
 import { CHECKED, wordProblems } from './words.ts';
 
@@ -84,6 +86,11 @@ const checks: Record<string, Check> = {
   docs: async () => {
     const { compiled, ran, problems } = await checkDocs();
     return none(problems, `${compiled} blocks compiled, ${ran} run`);
+  },
+  pages: () => {
+    const pages = read('*.md', 'docs/**/*.md');
+    const exists = (path: string) => existsSync(join(root, path));
+    return none(pageProblems(pages, { doors: doors().map((d) => d.name), codes: STATUS, exists }), `${pages.size} pages`);
   },
   examples: async () => {
     const { ran, problems } = await runExamples();

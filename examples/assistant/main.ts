@@ -1,8 +1,5 @@
 /**
- * npm run assistant: an assistant that refunds orders once a person approves, and a chat page for it. Sign in as ana. Try "Refund order 42", and stop it
- * while the approval is open: started again, the page asks again. "Where is order 42?" needs your consent. "I like green tea." is remembered in the next
- * session, until you forget it. "When is the store in Lyon open?" finds one of 300 tools behind a gateway. "Give me a credit of 500 dollars" is refused by a
- * policy. "What is the news about kettles?" searches. "My IBAN is DE89 3704 0044 0532 0130 00" is masked before anything is stored.
+ * npm run assistant: an assistant that refunds orders once a person approves, and a chat page for it. docs/assistant.md says what to try.
  *
  * npm run assistant -- --wire: the same page and program, with the agent in sessions of a local AgentCore, and its tokens and memory there.
  * npm run assistant -- --script: a runtime driven by the AWS client, without a page; see script.ts.
@@ -20,6 +17,17 @@ import { parcels } from './parcels.ts';
 import { CONSENT, SIGNED_IN, type WebOptions, web } from './web.ts';
 
 type Running = Pick<WebOptions, 'socket' | 'engine' | 'identity' | 'memory' | 'resume'>;
+
+/** What the stand-in for a model knows, and what each shows. */
+const TRY = [
+  'Refund order 42                            an approval',
+  'Where is order 42?                         your consent at the carrier',
+  'I like green tea.                          a memory; then, in a private window: What do I like?',
+  'When is the store in Lyon open?            one of 300 tools',
+  'Give me a credit of 500 dollars            a policy refuses',
+  'What is the news about kettles?            a web search',
+  'My IBAN is DE89 3704 0044 0532 0130 00     masked before it is stored',
+];
 
 const PORT = Number(process.env.ASSISTANT_PORT ?? 3_000);
 /** The address of the page, which is registered at the authorization server. */
@@ -89,7 +97,11 @@ async function chat(wire: boolean): Promise<void> {
   const running = await (wire ? there(local, env, officeKey) : here());
   const signIn = { discoveryUrl, clientId, clientSecret };
   const page = await listen(await web({ url: PAGE, signIn, ...running }), { port: PORT });
-  console.log(`${page.url}   (sign in as ana or ben; the agent: ${running.socket})`);
+  console.log(`${page.url}   sign in as ana or ben, without a password (the agent: ${running.socket})`);
+  if (!process.env.RONDO_MODEL) console.log('model  a stand-in: fixed rules, no AI. Real: RONDO_MODEL=<provider>:<id> npm run assistant');
+  console.log(`say    ${TRY.join('\n       ')}`);
+  console.log(`kept   in ${folder}; what each of these shows: docs/assistant.md`);
+  console.log('end    Ctrl-C, which loses nothing');
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(
       signal,

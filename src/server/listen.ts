@@ -1,5 +1,5 @@
 /** Runs a web-standard handler, `Request -> Response`, on Node's HTTP server. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { invalid } from '../errors.ts';
 import { errorAnswer } from './answer.ts';
@@ -40,6 +40,16 @@ const REQUEST_TIMEOUT = 60_000;
 /** Milliseconds for which the rest of a request body is read and discarded after the response. See {@link linger}. */
 const LINGER = 2_000;
 
+/** Resolves once the server listens. @throws RondoError `CONFIG_INVALID` if it cannot, with what to do where another program has the port. */
+export const bound = (server: Server, { port, host, where }: Required<ListenOptions>): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const remedy = cause.code === 'EADDRINUSE' ? ' End the program that has the port, or pass another port: 0 takes a free one.' : '';
+      reject(invalid(`${where}: cannot listen on ${host}:${port}: ${cause.message}.${remedy}`, { cause }));
+    });
+    server.listen(port, host, resolve);
+  });
+
 /** @throws RondoError `CONFIG_INVALID` if it cannot listen. */
 export async function listen(handler: Handler, o: ListenOptions = {}): Promise<Listening> {
   const { port = 0, host = '127.0.0.1', where = 'listen()' } = o;
@@ -47,10 +57,7 @@ export async function listen(handler: Handler, o: ListenOptions = {}): Promise<L
   const open = new Map<AbortController, Request | undefined>();
   let closing = false;
   const server = createServer({ requestTimeout: REQUEST_TIMEOUT }, (request, response) => void serve(request, response));
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) => reject(invalid(`${where}: cannot listen on ${host}:${port}: ${cause.message}.`, { cause })));
-    server.listen(port, host, resolve);
-  });
+  await bound(server, { port, host, where });
   server.on('error', tell);
 
   async function serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {

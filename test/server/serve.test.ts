@@ -388,6 +388,15 @@ test('a run of an agent that is not served is not found, in the words for a run 
 });
 
 describe('where it listens', () => {
+  test('a port that another program has is refused, with what to do', async () => {
+    await using taken = await listen(() => new Response());
+    const error = await refused(
+      'CONFIG_INVALID',
+      listen(() => new Response(), { port: taken.port }),
+    );
+    expect(error.message).toMatch(/EADDRINUSE.*pass another port/);
+  });
+
   test('without authentication it takes no callers from elsewhere', async () => {
     await using engine = new Engine();
     await refused('CONFIG_INVALID', serve(engine, echo(), { host: '0.0.0.0' }));

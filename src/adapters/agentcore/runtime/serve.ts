@@ -14,6 +14,7 @@ import { errorAnswer } from '../../../server/answer.ts';
 import { type AuthOption, checkOpen } from '../../../server/auth.ts';
 import type { BodyLimits } from '../../../server/body.ts';
 import { HttpError } from '../../../server/errors.ts';
+import { bound } from '../../../server/listen.ts';
 import { report } from '../../../server/report.ts';
 import { SESSION } from '../headers.ts';
 import { TOKEN_HEADER } from '../session-token.ts';
@@ -155,10 +156,7 @@ export async function serve<C>(engine: Engine, agent: Agent, o: ServeOptions<C> 
     // it would replace Request and Response of the whole process
     overrideGlobalObjects: false,
   }) as import('node:http').Server;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) => reject(invalid(`${WHERE}: cannot listen on ${host}:${port}: ${cause.message}.`, { cause })));
-    server.listen(port, host, resolve);
-  });
+  await bound(server, { port, host, where: WHERE });
   server.on('error', tell);
   if (worker !== false) engine.work({ onError: tell, ...(typeof worker === 'object' && worker), signal: closing.signal });
 

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { invalid } from '../../../errors.ts';
 import { isLoopback } from '../../../server/addresses.ts';
-import { drained } from '../../../server/listen.ts';
+import { bound, drained } from '../../../server/listen.ts';
 import { report } from '../../../server/report.ts';
 import type { Ended } from '../sessions/session.ts';
 import { administer, PREFIX } from './admin.ts';
@@ -168,10 +168,7 @@ export async function listenWire(o: WireOptions, behindOf: (world: World) => Beh
   };
   const server = createServer((request, response) => void respond(request, response));
   server.on('upgrade', (request, socket, head) => void upgraded(request, socket, head));
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) => reject(invalid(`${WHERE}: cannot listen on ${host}:${port}: ${cause.message}.`, { cause })));
-    server.listen(port, host, resolve);
-  }).catch((error) => {
+  await bound(server, { port, host, where: WHERE }).catch((error) => {
     state.close();
     throw error;
   });
