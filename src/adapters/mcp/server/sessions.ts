@@ -77,13 +77,15 @@ export class McpSessions {
 
   async #begin(caller: Caller, request: Request, body: unknown): Promise<Response> {
     const { tell, offering } = this.#served;
-    if (!this.#room(caller.by)) return rpcAnswer(503, body, -32000, 'There are too many sessions. Try again later.');
     const sdk = await loadServer();
+    // nothing is awaited between the count and the entry, so sessions that begin at once count each other
+    if (!this.#room(caller.by)) return rpcAnswer(503, body, -32000, 'There are too many sessions. Try again later.');
     const transport = new sdk.WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: () => session.id,
       eventStore: new EventLog(),
     });
-    const session: Session = { id: randomUUID(), by: caller.by, transport, busy: 0, closed: false };
+    const session: Session = { id: randomUUID(), by: caller.by, transport, busy: 1, closed: false };
+    this.#sessions.set(session.id, session);
     const { server } = legacyServer(sdk, this.#served, (extra) => callers.get(extra.authInfo as object) as Caller, {
       elicitTimeout: this.#o.elicitTimeout,
       isClosed: () => session.closed,
@@ -98,11 +100,15 @@ export class McpSessions {
       clearTimeout(session.timer);
       this.#sessions.delete(session.id);
     };
-    await server.connect(transport);
-    const response = await this.#pass(session, caller, request, body);
-    // an initialization that was refused leaves no session
-    if (transport.sessionId === undefined) await server.close();
-    return response;
+    try {
+      await server.connect(transport);
+      return await this.#pass(session, caller, request, body);
+    } finally {
+      session.busy--;
+      this.#rest(session);
+      // an initialization that was refused leaves no session
+      if (transport.sessionId === undefined) await server.close();
+    }
   }
 
   async #pass(session: Session, caller: Caller, request: Request, parsedBody: unknown): Promise<Response> {
@@ -148,6 +154,7 @@ export class McpSessions {
     if (own.length >= this.#o.most) {
       const oldest = own.find((session) => session.busy === 0);
       if (!oldest) return false;
+      this.#sessions.delete(oldest.id);
       void oldest.transport.close();
     }
     return this.#sessions.size < MOST_OF_ALL;
@@ -163,18 +170,25 @@ const isInitialize = (body: unknown): boolean =>
 /** The same bytes, and `done` is called once when there are no more: at the end, or because the reader left. */
 function ending(body: ReadableStream<Uint8Array>, done: () => void): ReadableStream<Uint8Array> {
   const reader = body.getReader();
+  let over = false;
+  const end = () => {
+    if (!over) done();
+    over = true;
+  };
   return new ReadableStream({
     async pull(controller) {
       const next = await reader.read().catch((error) => {
-        done();
+        end();
         throw error;
       });
       if (!next.done) return controller.enqueue(next.value);
-      done();
+      // a cancelled reader ends the read that is pending
+      if (over) return;
+      end();
       controller.close();
     },
     cancel(reason) {
-      done();
+      end();
       return reader.cancel(reason);
     },
   });
