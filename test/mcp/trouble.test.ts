@@ -39,7 +39,7 @@ describe('a server that does not serve', () => {
   });
 
   it('speaks something else', async () => {
-    const error = await open({ ...script('console.log("Welcome!"); setInterval(() => {}, 1000)'), startTimeout: 300 }).catch((e) => e);
+    const error = await open({ ...script('console.log("Welcome!"); setInterval(() => {}, 1000)'), startTimeout: 2_000 }).catch((e) => e);
     expect(error).toMatchObject({ code: 'MCP_UNAVAILABLE', message: expect.stringMatching(/sent something that is not MCP \(.*Welcome/) });
   });
 

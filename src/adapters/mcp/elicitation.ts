@@ -2,6 +2,7 @@
 import { NeedsPerson, type PersonAsked, RondoError } from '../../errors.ts';
 import { canonical, sha256 } from '../../journal/canonical.ts';
 import type { Json, JsonObject } from '../../json.ts';
+import { isObject } from '../../json-schema/keywords.ts';
 import { foreignSchema } from '../../json-schema.ts';
 import type { ToolContext } from '../../ports/tool.ts';
 import type { Answering, Elicited, Input } from './dialect.ts';
@@ -18,13 +19,33 @@ export type Left = {
   next?: { requestState?: string };
 };
 
-/** What a call left before, with the person's answer. */
+/** What a call left before, with the person's answer. Undefined for what another version of this program may have left. */
 export function leftBy({ asked }: Pick<ToolContext, 'asked'>): Left | undefined {
-  const left = asked?.state as Left | undefined;
-  if (!left?.answers || left.pending === undefined) return undefined;
+  const left: unknown = asked?.state;
+  if (!isLeft(left)) return undefined;
   const params = left.questions[left.pending]?.params ?? {};
   return { ...left, answers: { ...left.answers, [left.pending]: accepted(params, asked?.answer) } };
 }
+
+function isLeft(state: unknown): state is Left {
+  if (!isObject(state)) return false;
+  const { answers, pending, questions, next = {} } = state;
+  return (
+    isObject(answers) &&
+    Object.values(answers).every((answer) => isObject(answer) && typeof answer.action === 'string') &&
+    isQuestions(questions) &&
+    typeof pending === 'string' &&
+    Object.hasOwn(questions, pending) &&
+    isObject(next)
+  );
+}
+
+/** Questions by the server's keys for them. */
+export const isQuestions = (value: unknown): value is { readonly [key: string]: Input } =>
+  isObject(value) &&
+  Object.values(value).every(
+    (one) => isObject(one) && typeof one.method === 'string' && (one.params === undefined || isObject(one.params)),
+  );
 
 export const keyOf = (params: JsonObject): string => sha256(canonical(params)).slice(0, 32);
 

@@ -45,7 +45,7 @@ export function callError(error: unknown, name: string, tool: string): { failure
       false,
       true,
     );
-  if ((error as Error).name === 'ZodError')
+  if (isWrongShape(error))
     return fail('MCP_BAD_RESULT', `${of} answered ${tool} with something that is not a tool result.`, 'unknown', false);
   if (message === 'Not connected') return { failure: notConnected(name, error), broken: true };
   if (error instanceof HttpStatus || (error as Error).constructor.name === 'StreamableHTTPError')
@@ -58,6 +58,9 @@ export function callError(error: unknown, name: string, tool: string): { failure
   const [errorCode, outcome] = RPC[code as number] ?? ['MCP_ERROR', 'unknown'];
   return fail(errorCode, `${of}: ${bounded(message)}`, outcome, false);
 }
+
+/** A message that the schemas of an SDK refuse. The first SDK names its error by the version of Zod. */
+export const isWrongShape = (error: unknown): boolean => error instanceof Error && /^\$?ZodError$/.test(error.name);
 
 /** An answer of HTTP that is not a success, as the first version of the SDK tells it. */
 export class HttpStatus extends Error {

@@ -2,10 +2,11 @@
 
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { type NeedsPerson, ToolError } from '../../errors.ts';
-import type { JsonObject } from '../../json.ts';
+import { type JsonObject, put } from '../../json.ts';
 import type { Effect, ToolContext } from '../../ports/tool.ts';
 import { type Answering, type Elicited, type InputRequired, isInputRequired } from './dialect.ts';
-import { answeredAtOnce, asks, keyOf, type Left, leftBy, questionOf } from './elicitation.ts';
+import { answeredAtOnce, asks, isQuestions, keyOf, type Left, leftBy, questionOf } from './elicitation.ts';
+import { badResult } from './result.ts';
 
 /** Most times that a server may answer a call with questions before a person is asked again. */
 const MOST_ROUNDS = 10;
@@ -62,6 +63,7 @@ export class OpenCall {
       const answer = await send(next ? { inputResponses: { ...answers }, ...next } : {});
       if (!isInputRequired(answer)) return answer;
       const { inputRequests = {}, requestState } = answer;
+      if (!isQuestions(inputRequests)) throw badResult('with questions whose shape MCP does not have');
       this.#left = {
         answers: {},
         pending: '',
@@ -80,7 +82,7 @@ export class OpenCall {
     const { tool, server, answering } = this.#o;
     const left = this.#left as Left;
     for (const [key, { method, params = {} }] of Object.entries(left.questions)) {
-      if (left.answers[key]) continue;
+      if (Object.hasOwn(left.answers, key)) continue;
       if (method !== METHOD)
         throw new ToolError(
           'MCP_ASKS_TOO_MUCH',
@@ -92,7 +94,7 @@ export class OpenCall {
       const atOnce = await answeredAtOnce(answering, tool, params, this.stop.signal);
       const question = atOnce ? undefined : questionOf(params, server);
       if (question) throw asks(question, { ...left, pending: key });
-      left.answers[key] = atOnce ?? { action: 'decline' };
+      put(left.answers, key, atOnce ?? { action: 'decline' });
     }
   }
 }

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import type { Tool as ToolDescription } from '@modelcontextprotocol/sdk/types.js';
 import { invalid } from '../../errors.ts';
 import { digest } from '../../journal/canonical.ts';
@@ -15,6 +17,10 @@ export interface PinOptions {
 
 /** Milliseconds for `acceptChange`. */
 const ACCEPT_TIMEOUT = 10_000;
+/** Different tools of one server that are pinned. A server may show others at each listing. */
+const MOST = 20_000;
+/** The end of the last save of each file in this process: a save reads, changes and replaces the whole file. */
+const saving = new Map<string, Promise<void>>();
 
 type Names = { [tool: string]: string };
 
@@ -68,13 +74,19 @@ export class Pins {
     return this.#read;
   }
 
-  /** Whether a tool may be offered with its current declaration. A tool that is seen for the first time is pinned. */
+  /**
+   * Whether a tool may be offered with its current declaration. A tool that is seen for the first time is pinned.
+   * @throws RondoError `CONFIG_INVALID` for a new tool of a server that has shown too many.
+   */
   async allows(d: ToolDescription): Promise<boolean> {
     const { name, title, description, inputSchema, outputSchema, annotations } = d;
     const now = digest({ name, title, description, inputSchema, outputSchema, annotations } as unknown as Json).slice(0, 32);
     const pinned = this.#pinned.get(name);
     if (pinned === undefined || pinned === now) {
-      if (pinned === undefined) this.#pin(name, now);
+      if (pinned === undefined) {
+        if (this.#pinned.size >= MOST) throw invalid(`the server has shown more than ${MOST} tools of different names`);
+        this.#pin(name, now);
+      }
       this.#held.delete(name);
       return true;
     }
@@ -100,14 +112,28 @@ export class Pins {
   async save(): Promise<void> {
     if (!this.#unsaved || this.#file === undefined) return;
     this.#unsaved = false;
+    const name = resolve(this.#file);
+    const turn = (saving.get(name) ?? Promise.resolve()).then(() => this.#write());
+    const over = turn.catch(() => undefined);
+    saving.set(name, over);
+    try {
+      await turn;
+    } catch (error) {
+      this.#unsaved = true;
+      throw error;
+    } finally {
+      if (saving.get(name) === over) saving.delete(name);
+    }
+  }
+
+  async #write(): Promise<void> {
     const all = await this.#inFile();
     all[this.#server] = { ...all[this.#server], ...Object.fromEntries([...this.#pinned].toSorted(([a], [b]) => (a < b ? -1 : 1))) };
-    const draft = `${this.#file}.${process.pid}.tmp`;
+    const draft = `${this.#file}.${randomUUID()}.tmp`;
     try {
       await writeFile(draft, `${JSON.stringify(all, null, 2)}\n`);
-      await rename(draft, this.#file);
+      await rename(draft, this.#file as string);
     } catch (cause) {
-      this.#unsaved = true;
       throw invalid(`mcpTools(): the pins cannot be written to "${this.#file}" (${(cause as { code?: string }).code}).`);
     }
   }

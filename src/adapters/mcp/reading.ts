@@ -6,7 +6,7 @@ import { tool } from '../../loop/tool.ts';
 import type { Part } from '../../ports/model.ts';
 import type { Tool, ToolContext } from '../../ports/tool.ts';
 import type { Connection } from './connection.ts';
-import { output, toParts } from './result.ts';
+import { badResult, contentIn, output, toParts } from './result.ts';
 
 type Content = CallToolResult['content'];
 
@@ -85,22 +85,19 @@ function listOf(answer: JsonObject, key: string): JsonObject[] {
   const list = answer[key];
   if (Array.isArray(list) && list.every((one) => typeof one === 'object' && one !== null && !Array.isArray(one)))
     return list as JsonObject[];
-  throw new ToolError('MCP_BAD_RESULT', `The server answered without ${key}.`, { outcome: 'failed' });
+  throw badResult(`without ${key}`);
 }
 
 const resourceContent = (answer: JsonObject): Content =>
-  listOf(answer, 'contents').map((resource) => ({ type: 'resource', resource: withText(resource) }) as unknown as Content[number]);
-
-/** A resource has a text or a blob, as texts. */
-function withText({ uri, text, blob, mimeType }: JsonObject) {
-  const data = typeof blob === 'string' ? { blob } : { text: typeof text === 'string' ? text : '' };
-  return { uri: String(uri ?? ''), ...data, ...(typeof mimeType === 'string' && { mimeType }) };
-}
+  listOf(answer, 'contents').map(({ uri, text, blob, mimeType }) => {
+    const data = typeof blob === 'string' ? { blob } : { text: typeof text === 'string' ? text : '' };
+    return { type: 'resource', resource: { uri: String(uri ?? ''), ...data, ...(typeof mimeType === 'string' && { mimeType }) } };
+  });
 
 const promptContent = (answer: JsonObject): Content =>
   listOf(answer, 'messages').flatMap(({ role, content }) => [
-    { type: 'text', text: `${role === 'assistant' ? 'assistant' : 'user'}:` } as Content[number],
-    ...([content].flat() as unknown as Content),
+    { type: 'text' as const, text: `${role === 'assistant' ? 'assistant' : 'user'}:` },
+    ...contentIn([content].flat()),
   ]);
 
 /** A resource as parts of a run's input. */

@@ -1,10 +1,40 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import { ToolError } from '../../errors.ts';
 import { canonical } from '../../journal/canonical.ts';
 import { isDeep, type Json } from '../../json.ts';
+import { isObject } from '../../json-schema/keywords.ts';
 import type { Part } from '../../ports/model.ts';
 import { cut } from './failure.ts';
 
 type Content = CallToolResult['content'][number];
+
+/** The server answered something that MCP does not have. Nothing is known of what a call did. */
+export const badResult = (why: string) => new ToolError('MCP_BAD_RESULT', `The MCP server answered ${why}.`, { outcome: 'unknown' });
+
+/** Parts of an answer that no SDK has validated, such as the messages of a prompt. @throws ToolError `MCP_BAD_RESULT` */
+export function contentIn(parts: unknown[]): Content[] {
+  if (!parts.every(isContent)) throw badResult('with a part whose shape MCP does not have');
+  return parts;
+}
+
+function isContent(part: unknown): part is Content {
+  if (!isObject(part)) return false;
+  const { type, text, data, mimeType, resource, uri, name, description } = part;
+  const isText = (...fields: readonly unknown[]) => fields.every((field) => typeof field === 'string');
+  switch (type) {
+    case 'text':
+      return isText(text);
+    case 'image':
+    case 'audio':
+      return isText(data, mimeType);
+    case 'resource':
+      return isObject(resource) && isText(resource.uri, resource.text ?? resource.blob, resource.mimeType ?? '');
+    case 'resource_link':
+      return isText(uri, name, description ?? '');
+    default:
+      return false;
+  }
+}
 
 /**
  * What the journal stores of a result: the structured content if it holds everything, the text if there is only text, else the parts.

@@ -1,5 +1,6 @@
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import type { Secrets } from '../../secrets.ts';
+import { isWrongShape } from './failure.ts';
 import { current, LARGEST_MESSAGE, serverFetch, TooLarge } from './fetch.ts';
 import type { Bound } from './options.ts';
 import { isModern } from './options.ts';
@@ -99,7 +100,7 @@ function listen(transport: Transport, secrets: Secrets, onError?: (error: Error)
   transport.onerror = (error) => {
     // the SDK's own messages, over stdio
     if (error.message.startsWith('ReadBuffer exceeded')) flaw = new TooLarge();
-    if (!rubbish && (error instanceof SyntaxError || error.name === 'ZodError'))
+    if (!rubbish && (error instanceof SyntaxError || isWrongShape(error)))
       rubbish = secrets.mask(error.message).replace(/\s+/g, ' ').slice(0, 200);
     onError?.(error);
   };
