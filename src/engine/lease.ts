@@ -1,5 +1,7 @@
 /** The lease on a run: only its owner may start effects. */
+
 import { RondoError } from '../errors.ts';
+import { joining } from '../flight.ts';
 import type { Lease } from '../journal/head.ts';
 import type { Log } from '../journal/log.ts';
 import { insisted } from '../loop/append-with-retry.ts';
@@ -36,15 +38,12 @@ export async function prolong(resources: Resources, log: Log): Promise<boolean> 
 
 /** @see Drive.own */
 export function ownership(resources: Resources, live: LiveRun, log: Log): (waited: boolean) => void | Promise<void> {
-  let asking: Promise<void> | undefined;
+  const join = joining<undefined, void>();
   const isOurs = () => log.lease !== undefined && left(log.lease) > MARGIN;
   const confirm = async (): Promise<void> => {
     try {
       do {
-        asking ??= ask().finally(() => {
-          asking = undefined;
-        });
-        await asking;
+        await join(undefined, ask);
         // the process may have been suspended while it waited for the store
       } while (!isOurs());
     } catch (error) {

@@ -1,17 +1,15 @@
 import { invalid } from '../errors.ts';
+import { lazy } from '../flight.ts';
 
 export type Jose = typeof import('jose');
 
-let loading: Promise<Jose> | undefined;
-
 /** Loaded on demand, because most servers do not use JWTs. @throws RondoError `CONFIG_INVALID` without the package. */
-export function jose(): Promise<Jose> {
-  loading ??= import('jose').catch((cause: unknown) => {
-    loading = undefined;
-    throw invalid('JWTs need the package jose. Run `npm install jose`.', { cause });
-  });
-  return loading;
-}
+export const jose = lazy(
+  (): Promise<Jose> =>
+    import('jose').catch((cause: unknown) => {
+      throw invalid('JWTs need the package jose. Run `npm install jose`.', { cause });
+    }),
+);
 
 /** Whether a token is at fault. A failure to fetch the keys does not make it invalid. */
 export const isBadToken = ({ errors }: Jose, error: unknown): error is Error =>

@@ -1,5 +1,6 @@
 import type { KeyObject, webcrypto } from 'node:crypto';
 import { invalid } from '../errors.ts';
+import { lazy } from '../flight.ts';
 import type { Principal } from '../ports/principal.ts';
 import { type Claims, principalFrom, scopesOf } from './claims.ts';
 import { isBadToken, isTrusted, jose } from './jose.ts';
@@ -34,8 +35,7 @@ export function jwt(o: JwtOptions): (token: string) => Promise<Principal | undef
   if (keys instanceof URL && !isTrusted(keys)) throw invalid('jwt(): keys are fetched over https.');
   const algorithms = [...(o.algorithms ?? (secret ? ['HS256'] : ['RS256', 'ES256', 'EdDSA']))];
   const toPrincipal = o.principal ?? ((claims: Claims) => principalFrom(claims));
-  let verifying: Promise<Verify> | undefined;
-  const verifier = async (): Promise<Verify> => {
+  const verifying = lazy(async (): Promise<Verify> => {
     const { createRemoteJWKSet, jwtVerify } = await jose();
     const options = { issuer, audience, algorithms, requiredClaims: ['exp'] };
     if (keys instanceof URL) {
@@ -44,11 +44,10 @@ export function jwt(o: JwtOptions): (token: string) => Promise<Principal | undef
       return async (token) => (await jwtVerify(token, remote, options)).payload;
     }
     return async (token) => (await jwtVerify(token, keys, options)).payload;
-  };
+  });
   return async (token) => {
     const library = await jose();
-    verifying ??= verifier();
-    const verify = await verifying;
+    const verify = await verifying();
     let claims: Claims;
     try {
       claims = await verify(token);

@@ -1,5 +1,7 @@
 /** Signatures by the Standard Webhooks specification, made and verified by the package `standardwebhooks`. */
+
 import { invalid, RondoError } from '../errors.ts';
+import { lazy } from '../flight.ts';
 
 type Package = typeof import('standardwebhooks');
 
@@ -60,13 +62,10 @@ const NAMES = ['webhook-id', 'webhook-timestamp', 'webhook-signature'];
 /** The key is given as bytes. */
 const RAW = { format: 'raw' } as const;
 
-let loading: Promise<Package> | undefined;
-
 /** Loaded on demand, because most servers sign nothing. */
-function standardWebhooks(): Promise<Package> {
-  loading ??= import('standardwebhooks').catch((cause: unknown) => {
-    loading = undefined;
-    throw invalid('Signed webhooks need the package standardwebhooks. Run `npm install standardwebhooks`.', { cause });
-  });
-  return loading;
-}
+const standardWebhooks = lazy(
+  (): Promise<Package> =>
+    import('standardwebhooks').catch((cause: unknown) => {
+      throw invalid('Signed webhooks need the package standardwebhooks. Run `npm install standardwebhooks`.', { cause });
+    }),
+);

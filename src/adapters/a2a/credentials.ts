@@ -1,6 +1,8 @@
 /** The credentials of `a2aAgent()`, checked against those that the peer's card requires. */
+
 import type { AgentCard, SecurityScheme } from '@a2a-js/sdk';
 import { invalid, ToolError } from '../../errors.ts';
+import { joining } from '../../flight.ts';
 import type { TurnContext } from '../../ports/foreign.ts';
 import { isLoopback } from '../../server/addresses.ts';
 
@@ -73,7 +75,7 @@ export function clientCredentials(o: ClientCredentialsOptions): () => Promise<st
     ...(scopes.length > 0 && { scope: scopes.join(' ') }),
   });
   let known: { token: string; until: number } | undefined;
-  let coming: Promise<string> | undefined;
+  const join = joining<undefined, string>();
 
   async function fetched(): Promise<string> {
     const response = await fetch(url as URL, {
@@ -94,10 +96,7 @@ export function clientCredentials(o: ClientCredentialsOptions): () => Promise<st
   }
   return () => {
     if (known && Date.now() < known.until) return Promise.resolve(known.token);
-    coming ??= fetched().finally(() => {
-      coming = undefined;
-    });
-    return coming;
+    return join(undefined, fetched);
   };
 }
 

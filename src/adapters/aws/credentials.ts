@@ -1,6 +1,8 @@
 /** Temporary keys of a role as a credential of tools, for one user, run and tool at a time. */
+
 import type { AssumeRoleCommandInput, STSClient } from '@aws-sdk/client-sts';
 import { invalid, RondoError } from '../../errors.ts';
+import { joining, lazy } from '../../flight.ts';
 import type { JsonObject } from '../../json.ts';
 import { checkOptions, plain } from '../../options.ts';
 import type { CredentialRequest, Identity, Occasion, Token } from '../../ports/identity.ts';
@@ -62,21 +64,15 @@ export function awsCredentials(o: AwsCredentialsOptions): Identity {
   const fixed = checked(o);
   const { now = Date.now } = o;
   const held = new Map<string, AwsKeys>();
-  const asked = new Map<string, Promise<AwsKeys>>();
-  let client: Promise<Sts> | undefined;
+  const join = joining<string, AwsKeys>();
+  const client = lazy(() => stsOf(o));
 
   /** One request for all calls that need the same. It is not ended by the signal of one of them. */
   function assumed(key: string, r: Occasion, tags: Record<string, string>): Promise<AwsKeys> {
-    const running = asked.get(key);
-    if (running) return running;
-    client ??= stsOf(o).catch((error: unknown) => {
-      client = undefined;
-      throw error;
-    });
-    const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
-    const asking = client
-      .then((sts) => sts({ ...fixed, RoleSessionName: sessionName(r), Tags }))
-      .then((keys) => {
+    return join(key, async () => {
+      const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
+      try {
+        const keys = await (await client())({ ...fixed, RoleSessionName: sessionName(r), Tags });
         held.delete(key);
         held.set(key, keys);
         for (const oldest of held.keys()) {
@@ -84,13 +80,10 @@ export function awsCredentials(o: AwsCredentialsOptions): Identity {
           held.delete(oldest);
         }
         return keys;
-      })
-      .catch((error: unknown) => {
+      } catch (error) {
         throw explained(error, o.roleArn);
-      })
-      .finally(() => asked.delete(key));
-    asked.set(key, asking);
-    return asking;
+      }
+    });
   }
 
   async function get(r: CredentialRequest & Occasion): Promise<Token> {

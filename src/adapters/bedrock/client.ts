@@ -1,10 +1,10 @@
 import type { BedrockRuntimeClient } from '@aws-sdk/client-bedrock-runtime';
 import { invalid } from '../../errors.ts';
+import { lazy } from '../../flight.ts';
 import type { BedrockOptions } from './options.ts';
 
 type Sdk = typeof import('@aws-sdk/client-bedrock-runtime');
 
-let loading: Promise<Sdk> | undefined;
 /** Keyed by region, endpoint and attempts. A client holds credentials and connections; its first call resolves both. */
 const shared = new Map<string, BedrockRuntimeClient>();
 
@@ -16,16 +16,15 @@ const SILENCE = 3_600_000;
  * Loads the SDK at the first use of a model or a guardrail.
  * @throws RondoError `CONFIG_INVALID` if it is not installed.
  */
-export function loadSdk(): Promise<Sdk> {
-  loading ??= import('@aws-sdk/client-bedrock-runtime').catch((cause: unknown) => {
-    loading = undefined;
-    throw invalid(
-      `bedrock() needs the AWS SDK, which could not be loaded (${(cause as Error)?.message}). Run: npm install @aws-sdk/client-bedrock-runtime`,
-      { cause },
-    );
-  });
-  return loading;
-}
+export const loadSdk = lazy(
+  (): Promise<Sdk> =>
+    import('@aws-sdk/client-bedrock-runtime').catch((cause: unknown) => {
+      throw invalid(
+        `bedrock() needs the AWS SDK, which could not be loaded (${(cause as Error)?.message}). Run: npm install @aws-sdk/client-bedrock-runtime`,
+        { cause },
+      );
+    }),
+);
 
 /** @param attempts for a model one, because the envelope around its call retries: a second retry layer would multiply attempts and hide them. */
 export function clientFor(sdk: Sdk, o: BedrockOptions, attempts = 1): BedrockRuntimeClient {

@@ -1,3 +1,4 @@
+import { joining } from '../../flight.ts';
 import { definition } from '../../loop/tool.ts';
 import type { Tool } from '../../ports/tool.ts';
 import { inTime } from '../../reliability/patience.ts';
@@ -9,6 +10,8 @@ import { Ranking } from '../ranking/tools.ts';
 const DEPTH = 50;
 /** Milliseconds that a search waits for vectors. Without them, words decide. */
 const PATIENCE = 5_000;
+/** Milliseconds for the vectors of one batch of tools. A model that never answers is asked again by a later search. */
+const LONGEST = 60_000;
 const HALF = 1;
 
 /** Ranks the tools of a gateway by words, and by vectors where there is an embedder. */
@@ -17,7 +20,7 @@ export class ToolSearch {
   readonly #words = new WeakMap<readonly Tool[], Ranking>();
   /** By the tool, which stays the same while its declaration does. */
   readonly #vectors = new WeakMap<Tool, Float32Array>();
-  #working: Promise<void> | undefined;
+  readonly #join = joining<undefined, void>();
   #warned = false;
 
   constructor(embedder?: Embedder) {
@@ -46,10 +49,8 @@ export class ToolSearch {
   async #nearest(embedder: Embedder, tools: readonly Tool[], query: string): Promise<readonly Tool[] | undefined> {
     try {
       const made = async () => {
-        this.#working ??= this.#catchUp(embedder, tools).finally(() => {
-          this.#working = undefined;
-        });
-        const [[vector]] = await Promise.all([vectorsOf(embedder, [query]), this.#working]);
+        const working = this.#join(undefined, () => this.#catchUp(embedder, tools));
+        const [[vector]] = await Promise.all([vectorsOf(embedder, [query]), working]);
         return vector as Float32Array;
       };
       const asked = await inTime(made(), PATIENCE, `the embedder ${embedder.name}`);
@@ -76,7 +77,7 @@ export class ToolSearch {
     const fresh = tools.filter((tool) => !this.#vectors.has(tool) && definition(tool).held === undefined);
     for (let i = 0; i < fresh.length; i += BATCH) {
       const some = fresh.slice(i, i + BATCH);
-      const vectors = await vectorsOf(embedder, some.map(textOf));
+      const vectors = await inTime(vectorsOf(embedder, some.map(textOf)), LONGEST, `the embedder ${embedder.name}`);
       for (const [k, tool] of some.entries()) this.#vectors.set(tool, vectors[k] as Float32Array);
     }
   }

@@ -1,7 +1,9 @@
 import { invalid } from '../../errors.ts';
+import { lazy } from '../../flight.ts';
 import { textsOf } from '../../hitl/texts.ts';
 import { checkOptions } from '../../options.ts';
 import type { Guardrail } from '../../ports/guardrail.ts';
+import { inTime } from '../../reliability/patience.ts';
 import { plain } from './plain.ts';
 
 export interface GuardrailOptions {
@@ -44,6 +46,8 @@ const TOPIC = {
 /** Characters of a piece of text that gets a vector of its own, and most pieces of a value. */
 const PIECE = 500;
 const MOST_PIECES = 256;
+/** Milliseconds for the vectors of the examples. A check waits for less, and blocks until they are there. */
+const LONGEST = 60_000;
 
 /**
  * Blocks what is about a denied topic, by phrases, by closeness to examples, or both. @throws RondoError `CONFIG_INVALID`
@@ -55,7 +59,10 @@ export function topicGuardrail(o: TopicOptions): Guardrail {
   for (const topic of denied as readonly Topic[]) checkTopic(topic, embed !== undefined);
   const worded = denied.map(({ name, phrases = [] }) => ({ name, phrases: phrases.map((phrase: string) => wordsIn(phrase)) }));
   const close = denied.filter(({ examples = [] }) => examples.length > 0);
-  let vectors: Promise<readonly (readonly Vector[])[]> | undefined;
+  // examples get their vectors once; after a failure, or an answer that does not come, they are asked for again
+  const vectors = lazy(() =>
+    Promise.all(close.map(async ({ examples = [] }) => vectorsOf(await inTime(embed?.(examples), LONGEST, 'embed'), examples.length))),
+  );
   return {
     name: o.name ?? 'topics',
     ...(o.points && { points: o.points }),
@@ -65,12 +72,7 @@ export function topicGuardrail(o: TopicOptions): Guardrail {
       const named = worded.find(({ phrases }) => phrases.some((phrase: string) => said.includes(phrase)));
       if (named) return blocked(named.name);
       if (!embed || close.length === 0) return { action: 'allow' };
-      // examples get their vectors once; after a failure they are asked for again
-      vectors ??= Promise.all(close.map(async ({ examples = [] }) => vectorsOf(await embed(examples), examples.length)));
-      const known = await vectors.catch((error) => {
-        vectors = undefined;
-        throw error;
-      });
+      const known = await vectors();
       const pieces = piecesOf(texts);
       if (pieces.length === 0) return { action: 'allow' };
       const given = vectorsOf(await embed(pieces), pieces.length);

@@ -1,6 +1,8 @@
 /** OAuth 2.1 for one provider, by openid-client. It keeps nothing but the provider's discovery document. */
+
 import type { Configuration, ServerMetadata, TokenEndpointResponse } from 'openid-client';
 import { invalid } from '../../errors.ts';
+import { lazy } from '../../flight.ts';
 import type { Json } from '../../json.ts';
 import type { Assertion } from '../../ports/identity.ts';
 import { publicFetch } from '../../server/egress.ts';
@@ -77,16 +79,13 @@ const GRANTS = {
   'jwt-bearer': 'urn:ietf:params:oauth:grant-type:jwt-bearer',
 } as const;
 
-let loading: Promise<Library> | undefined;
-
 /** Loaded for the first provider that needs it. @throws RondoError `CONFIG_INVALID` without the package. */
-function library(): Promise<Library> {
-  loading ??= import('openid-client').catch((cause: unknown) => {
-    loading = undefined;
-    throw invalid('OAuth needs the package openid-client. Run `npm install openid-client`.', { cause });
-  });
-  return loading;
-}
+const library = lazy(
+  (): Promise<Library> =>
+    import('openid-client').catch((cause: unknown) => {
+      throw invalid('OAuth needs the package openid-client. Run `npm install openid-client`.', { cause });
+    }),
+);
 
 /** Methods throw RondoError `PROVIDER_UNAVAILABLE`, `PROVIDER_REFUSED`, `PROVIDER_ANSWER_INVALID`, or `CONFIG_INVALID`. */
 export function oauth(name: string, provider: Provider, { fetch, timeout = 10_000, now = Date.now }: OAuthOptions = {}): OAuth {

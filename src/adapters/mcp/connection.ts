@@ -1,6 +1,7 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { context, isSpanContextValid, trace } from '@opentelemetry/api';
 import { NeedsPerson, ToolError } from '../../errors.ts';
+import { lazy } from '../../flight.ts';
 import type { JsonObject } from '../../json.ts';
 import type { Effect, ToolContext } from '../../ports/tool.ts';
 import { inTime } from '../../reliability/patience.ts';
@@ -40,7 +41,7 @@ export class Connection {
   readonly #options: Bound;
   readonly name: string;
   readonly #secrets: Secrets;
-  #peer: Promise<Peer> | undefined;
+  readonly #peer = lazy(() => this.#connect());
   #connecting: AbortController | undefined;
   #closed = false;
   /** The server speaks HTTP with SSE. */
@@ -150,8 +151,8 @@ export class Connection {
   async close(): Promise<void> {
     this.#closed = true;
     this.#connecting?.abort(new Error('closed'));
-    const peer = await this.#peer?.catch(() => undefined);
-    this.#peer = undefined;
+    const peer = await this.#peer.current?.catch(() => undefined);
+    this.#peer.forget();
     if (!peer) return;
     await Promise.race([peer.wire.bye().catch(() => {}), delay(1_000)]);
     await peer.dialect.close().catch(() => {});
@@ -160,11 +161,7 @@ export class Connection {
 
   #connected(): Promise<Peer> {
     if (this.#closed) return Promise.reject(notConnected(this.name, new Error('closed')));
-    this.#peer ??= this.#connect().catch((error) => {
-      this.#peer = undefined;
-      throw error;
-    });
-    return this.#peer;
+    return this.#peer();
   }
 
   async #connect(): Promise<Peer> {
@@ -229,16 +226,16 @@ export class Connection {
   }
 
   async #notes(): Promise<string | undefined> {
-    return (await this.#peer?.catch(() => undefined))?.wire.notes();
+    return (await this.#peer.current?.catch(() => undefined))?.wire.notes();
   }
 
   /** The next call opens a new connection; open calls on this one may still end. */
   #giveUp(peer: Peer): void {
     if (peer.given) return;
     peer.given = 'up';
-    void this.#peer?.then(
+    void this.#peer.current?.then(
       (now) => {
-        if (now === peer) this.#peer = undefined;
+        if (now === peer) this.#peer.forget();
       },
       () => {},
     );

@@ -3,6 +3,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Tool as ToolDescription } from '@modelcontextprotocol/sdk/types.js';
 import { invalid } from '../../errors.ts';
+import { lazy } from '../../flight.ts';
 import { digest } from '../../journal/canonical.ts';
 import type { Json } from '../../json.ts';
 import { inTime } from '../../reliability/patience.ts';
@@ -34,7 +35,6 @@ export class Pins {
   readonly #accept: PinOptions['acceptChange'];
   readonly #pinned = new Map<string, string>();
   readonly #held = new Map<string, ToolChange>();
-  #read: Promise<void> | undefined;
   #unsaved = false;
   /** Called after a manual accept. */
   readonly listeners = new Set<() => void>();
@@ -66,13 +66,7 @@ export class Pins {
    * Reads the file, once.
    * @throws RondoError `CONFIG_INVALID` if it cannot be read.
    */
-  load(): Promise<void> {
-    this.#read ??= this.#load().catch((error) => {
-      this.#read = undefined;
-      throw error;
-    });
-    return this.#read;
-  }
+  readonly load = lazy(() => this.#load());
 
   /**
    * Whether a tool may be offered with its current declaration. A tool that is seen for the first time is pinned.

@@ -1,21 +1,23 @@
 /** Cedar's engine, a WebAssembly module of 4 MB: an optional peer, loaded for the first policy. */
+
 import { invalid } from '../../errors.ts';
+import { lazy } from '../../flight.ts';
 
 export type Cedar = typeof import('@cedar-policy/cedar-wasm/nodejs');
 
-let loading: Promise<Cedar> | undefined;
-
 /** @throws RondoError `CONFIG_INVALID` without the package. */
-export function cedar(): Promise<Cedar> {
-  loading ??= import('@cedar-policy/cedar-wasm/nodejs').then(
-    (module) => (module as { default?: Cedar }).default ?? module,
-    (cause: unknown) => {
-      loading = undefined;
-      throw invalid('Policies in Cedar need the package @cedar-policy/cedar-wasm. Run `npm install @cedar-policy/cedar-wasm`.', { cause });
-    },
-  );
-  return loading;
-}
+export const cedar = lazy(
+  (): Promise<Cedar> =>
+    import('@cedar-policy/cedar-wasm/nodejs').then(
+      // a CommonJS module: its types do not say that Node gives it a default too
+      (module) => (module as { default?: Cedar }).default ?? module,
+      (cause: unknown) => {
+        throw invalid('Policies in Cedar need the package @cedar-policy/cedar-wasm. Run `npm install @cedar-policy/cedar-wasm`.', {
+          cause,
+        });
+      },
+    ),
+);
 
 /** The module keeps what is prepared until another set has its name, so a name whose owner is gone is used again. */
 const free: string[] = [];

@@ -7,6 +7,7 @@ import { delegated } from '../../loop/sub-agent.ts';
 import { isTool } from '../../loop/tool.ts';
 import type { Agent, ToolDefinition } from '../../loop/types.ts';
 import type { OpenedSource, Tool, ToolSource } from '../../ports/tool.ts';
+import { inTime } from '../../reliability/patience.ts';
 import type { JsonSchema } from '../../schema.ts';
 
 /** A tool by what a policy needs of it. */
@@ -72,15 +73,16 @@ interface Whole extends OpenedSource {
 
 async function listed(source: ToolSource): Promise<readonly DescribedTool[]> {
   const opened: Whole = await source.open({ signal: AbortSignal.timeout(PATIENCE) });
+  const soon = <T>(answer: Promise<T>) => inTime(answer, PATIENCE, `the tools of ${source.name}`);
   try {
     if (opened.all)
-      return (await opened.all()).map(({ tool, fullName }) => ({
+      return (await soon(opened.all())).map(({ tool, fullName }) => ({
         ...ofDefinition(tool as ToolDefinition),
         name: fullName,
         ...(tool.name !== fullName && { short: tool.name }),
       }));
     const agents = (source as { agents?: readonly Tool[] }).agents ?? [];
-    return [...agents, ...(await opened.list())].map((tool) => ofDefinition(tool as ToolDefinition));
+    return [...agents, ...(await soon(opened.list()))].map((tool) => ofDefinition(tool as ToolDefinition));
   } finally {
     await opened.close();
   }

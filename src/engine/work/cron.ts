@@ -1,4 +1,5 @@
 import { invalid } from '../../errors.ts';
+import { lazy } from '../../flight.ts';
 import { messageOf } from '../../reliability/classify.ts';
 
 /** The times of a schedule, epoch milliseconds. */
@@ -34,13 +35,9 @@ export async function timesOf(cron: string, timezone: string, where: string): Pr
   }
 }
 
-let loading: Promise<typeof import('croner')> | undefined;
-
 /** Loaded on demand, because most applications have no schedules. */
-function croner(): Promise<typeof import('croner')> {
-  loading ??= import('croner').catch((cause: unknown) => {
-    loading = undefined;
+const croner = lazy(() =>
+  import('croner').catch((cause: unknown) => {
     throw invalid('Schedules need the package croner. Run `npm install croner`.', { cause });
-  });
-  return loading;
-}
+  }),
+);

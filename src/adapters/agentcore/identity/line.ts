@@ -1,6 +1,8 @@
 /** Calls to AgentCore Identity by the official client, and what its errors mean here. */
+
 import type { BedrockAgentCoreClient } from '@aws-sdk/client-bedrock-agentcore';
 import { type ErrorCode, invalid, RondoError } from '../../../errors.ts';
+import { lazy } from '../../../flight.ts';
 import { classify } from '../../../reliability/classify.ts';
 import { fullJitter } from '../../../reliability/retry.ts';
 
@@ -30,25 +32,19 @@ const ATTEMPTS = 3;
 const BACKOFF = { initialDelay: 200, maxDelay: 5_000 };
 
 export function identityLine({ region, client: given }: LineOptions): Line {
-  let loading: Promise<{ sdk: Sdk; client: BedrockAgentCoreClient }> | undefined;
-
   /** Made at the first call. @throws RondoError `CONFIG_INVALID` without the package. */
-  function loaded() {
-    loading ??= import('@aws-sdk/client-bedrock-agentcore').then(
+  const loaded = lazy(() =>
+    import('@aws-sdk/client-bedrock-agentcore').then(
       // its own retries would not tell a lost answer from a refusal
       (sdk) => ({ sdk, client: given ?? new sdk.BedrockAgentCoreClient({ maxAttempts: 1, ...(region !== undefined && { region }) }) }),
       (cause: unknown) => {
-        loading = undefined;
         throw invalid(
           'agentcoreIdentity() needs the package @aws-sdk/client-bedrock-agentcore: npm install @aws-sdk/client-bedrock-agentcore.',
-          {
-            cause,
-          },
+          { cause },
         );
       },
-    );
-    return loading;
-  }
+    ),
+  );
 
   const asking =
     (isAgain: (failure: RondoError) => boolean): Line['ask'] =>

@@ -1,6 +1,8 @@
 /** Calls to Memory, by the official client. */
+
 import type { BedrockAgentCoreClient } from '@aws-sdk/client-bedrock-agentcore';
 import { invalid } from '../../../errors.ts';
+import { lazy } from '../../../flight.ts';
 import { explained } from './errors.ts';
 import { type Pace, pace } from './pace.ts';
 
@@ -39,9 +41,7 @@ export function line({ memoryId, region, client, endpoint }: LineOptions): Line 
   if (client && (region !== undefined || endpoint !== undefined))
     throw invalid(`${WHERE}: the client has its own region and endpoint. Leave them out.`);
   const waiting: Pace = pace();
-  let made: Promise<{ sdk: Sdk; client: BedrockAgentCoreClient }> | undefined;
-
-  async function load() {
+  const made = lazy(async () => {
     const sdk = await import('@aws-sdk/client-bedrock-agentcore').catch((cause) => {
       throw invalid(`${WHERE} needs the package @aws-sdk/client-bedrock-agentcore: npm install it.`, { cause });
     });
@@ -51,13 +51,12 @@ export function line({ memoryId, region, client, endpoint }: LineOptions): Line 
       client:
         client ?? new sdk.BedrockAgentCoreClient({ ...(of !== undefined && { region: of }), ...(endpoint !== undefined && { endpoint }) }),
     };
-  }
+  });
 
   return {
     memoryId,
     async call(operation, send, { what, session, signal, known }) {
-      made ??= load();
-      const { sdk, client: found } = await made;
+      const { sdk, client: found } = await made();
       await waiting.wait(operation, session, signal);
       try {
         return await send(found, sdk, signal ? { abortSignal: signal } : {});
@@ -69,7 +68,7 @@ export function line({ memoryId, region, client, endpoint }: LineOptions): Line 
     close() {
       // a client that was given is the caller's
       if (!client)
-        void made?.then(
+        void made.current?.then(
           (found) => found.client.destroy(),
           // the package is missing, which each call has said
           () => undefined,

@@ -1,6 +1,8 @@
 /** Calls to AgentCore Runtime: signed, by the official client, or with a token, by fetch, because that client cannot send one. */
+
 import type { BedrockAgentCoreClient, InvokeAgentRuntimeCommandInput } from '@aws-sdk/client-bedrock-agentcore';
 import { invalid, ToolError } from '../../../errors.ts';
+import { lazy } from '../../../flight.ts';
 import { SESSION } from '../headers.ts';
 import { HttpFailure } from './remote-errors.ts';
 
@@ -51,7 +53,6 @@ export class RuntimeLine {
   readonly arn: string;
   readonly #o: RuntimeOptions;
   readonly #region: string;
-  #client: Promise<{ sdk: Sdk; client: BedrockAgentCoreClient }> | undefined;
 
   /** @throws RondoError `CONFIG_INVALID`. */
   constructor(o: RuntimeOptions, where: string) {
@@ -142,13 +143,7 @@ export class RuntimeLine {
     return { agentRuntimeArn: this.arn, runtimeSessionId: session, ...(qualifier !== undefined && { qualifier }) };
   }
 
-  #signing(): Promise<{ sdk: Sdk; client: BedrockAgentCoreClient }> {
-    this.#client ??= this.#made().catch((error: unknown) => {
-      this.#client = undefined;
-      throw error;
-    });
-    return this.#client;
-  }
+  readonly #signing = lazy(() => this.#made());
 
   async #made(): Promise<{ sdk: Sdk; client: BedrockAgentCoreClient }> {
     const { client, endpoint } = this.#o;

@@ -1,6 +1,8 @@
 /** Calls of AWS Lambda: the real one by a signed request, and a handler in this process. */
+
 import { pathToFileURL } from 'node:url';
 import { invalid, ToolError } from '../../../errors.ts';
+import { lazy } from '../../../flight.ts';
 import type { Json, JsonObject } from '../../../json.ts';
 import { toldJson } from '../../../json.ts';
 import { type SigningKeys, signedHeaders } from '../../../server/sigv4.ts';
@@ -99,14 +101,10 @@ function parsed(text: string): Json {
 
 /** Calls a handler as Lambda does: its event and its result are JSON, and what it throws is an answer. @param name of the function, or its ARN. */
 export function inProcess(given: string | LambdaHandler, name: string, where: string): Invoke {
-  let loading: Promise<LambdaHandler> | undefined;
+  const loading = lazy(async () => (typeof given === 'string' ? loaded(given, where) : given));
   const short = name.startsWith('arn:') ? (name.split(':')[6] ?? name) : name;
   return async ({ event, clientContext, deadline }) => {
-    loading ??= typeof given === 'string' ? loaded(given, where) : Promise.resolve(given);
-    const handler = await loading.catch((error: unknown) => {
-      loading = undefined;
-      throw error;
-    });
+    const handler = await loading();
     const id = clientContext.custom.bedrockAgentCoreAwsRequestId ?? crypto.randomUUID();
     const context: LambdaContext = {
       awsRequestId: id,

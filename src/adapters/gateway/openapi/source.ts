@@ -1,5 +1,7 @@
 /** The operations of an OpenAPI document as tools. */
+
 import { invalid, RondoError } from '../../../errors.ts';
+import { lazy } from '../../../flight.ts';
 import type { Json, JsonObject } from '../../../json.ts';
 import { isObject } from '../../../json-schema/keywords.ts';
 import { foreignSchema } from '../../../json-schema.ts';
@@ -105,14 +107,13 @@ export function sourceOf(o: Omit<OpenApiOptions, 'document'>, manner: Manner): T
   if (!(maxResponse > 0)) throw invalid(`${where}: maxResponse is ${maxResponse}; it is bytes, above 0.`);
   const name = o.name ?? server?.host ?? 'openapi';
   const secrets = secretsIn({ ...o.headers, ...(o.server !== undefined && { server: o.server }) });
-  let read: Promise<Offer[]> | undefined;
+  const read = lazy(async () => offered(await manner.read(), o, auth, manner, server));
   return {
     name,
     secrets,
     ...(auth.perCaller && { perCaller: true }),
     async open({ assertion }) {
-      read ??= manner.read().then((document) => offered(document, o, auth, manner, server));
-      const offers = await read;
+      const offers = await read();
       const line = { name, maxBytes: maxResponse, auth, headers: lowerCase(o.headers), ...(assertion && { assertion }) };
       const tools = offers.map((offer) => toolOf(offer, o, line, manner));
       return { list: async () => tools, close: async () => {} };

@@ -1,7 +1,9 @@
 /** Access to the table: requests, transactions with conditions, and what happens while it cannot be reached. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AttributeValue, QueryCommandInput, TransactWriteItem, WriteRequest } from '@aws-sdk/client-dynamodb';
 import { invalid, RondoError } from '../../../errors.ts';
+import { lazy } from '../../../flight.ts';
 import {
   clientFor,
   type DynamoClient,
@@ -71,7 +73,7 @@ export interface Access {
 
 export function accessTo(place: DynamoPlace & { patience: number }): Access {
   const { table = 'rondo', patience } = place;
-  let opened: Promise<{ sdk: Sdk; client: DynamoClient }> | undefined;
+  const opened = lazy(open);
   let checked = false;
   let closed = false;
 
@@ -102,12 +104,7 @@ export function accessTo(place: DynamoPlace & { patience: number }): Access {
   /** Makes a request until it is answered. @throws RondoError or Refused */
   async function ask<T>(work: (client: DynamoClient, sdk: Sdk) => Promise<T>): Promise<T> {
     refuseClosed();
-    opened ??= open();
-    const opening = opened;
-    opening.catch(() => {
-      if (opened === opening) opened = undefined;
-    });
-    const { client, sdk } = await opening;
+    const { client, sdk } = await opened();
     const until = performance.now() + patience;
     for (let pause = PAUSE.first; ; pause = Math.min(2 * pause, PAUSE.most)) {
       try {
@@ -259,7 +256,7 @@ export function accessTo(place: DynamoPlace & { patience: number }): Access {
     close() {
       closed = true;
       if (!place.client)
-        void opened?.then(
+        void opened.current?.then(
           ({ client }) => client.destroy(),
           () => undefined,
         );

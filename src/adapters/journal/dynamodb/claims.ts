@@ -1,4 +1,5 @@
 /** The claims, see `src/journal/claims.ts`. Each change names the claim that it saw. */
+import { lazy } from '../../../flight.ts';
 import { type Claim, type ClaimKey, changedClaims, tombstone } from '../../../journal/claims.ts';
 import { type ClaimRow, claimOf, readable, rowOf } from '../rows/claim.ts';
 import { keep, macs } from '../rows/macs.ts';
@@ -32,15 +33,7 @@ export function claimsOf(access: Access, now: () => number) {
   /** Rows as they were seen last, by name; undefined for none. Other processes may have changed them since. */
   const seen = new Map<string, ClaimRow | undefined>();
   const macOf = macs();
-  let opened: Promise<Uint8Array> | undefined;
-  const secret = () => {
-    opened ??= secretOfStore(access);
-    const opening = opened;
-    opening.catch(() => {
-      if (opened === opening) opened = undefined;
-    });
-    return opening;
-  };
+  const secret = lazy(() => secretOfStore(access));
 
   /** Changes of claims, by those that were seen. @throws RondoError `INTENT_CLAIMED`, by what is stored */
   const change: Part = async (runId, { claims: changes }, fresh) => {

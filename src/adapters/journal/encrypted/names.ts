@@ -1,5 +1,7 @@
 /** What a store must find again by equality: sealed so that equal names are equal boxes, under a key of the whole store. */
+
 import { RondoError } from '../../../errors.ts';
+import { lazy } from '../../../flight.ts';
 import type { Claim, ClaimChange, ClaimKey } from '../../../journal/claims.ts';
 import type { HeadFilter, Journal, RunHead } from '../../../journal/port.ts';
 import { sessionBusy } from '../../../journal/refuse.ts';
@@ -120,7 +122,6 @@ export class Store {
   names: Names | undefined;
   readonly #ring: Ring;
   readonly #inner: Journal;
-  #loading: Promise<Names> | undefined;
 
   constructor(ring: Ring, inner: Journal) {
     this.#ring = ring;
@@ -128,13 +129,7 @@ export class Store {
   }
 
   /** @throws RondoError `JOURNAL_KEY_UNAVAILABLE` for a journal that has runs, and whose keys are not there. */
-  load(): Promise<Names> {
-    this.#loading ??= this.#load().catch((error: unknown) => {
-      this.#loading = undefined;
-      throw error;
-    });
-    return this.#loading;
-  }
+  readonly load = lazy(() => this.#load());
 
   async #load(): Promise<Names> {
     const name = nameOf({ store: true });

@@ -1,6 +1,8 @@
 /** Access to the database: connections, transactions, and what happens if the server goes away. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RondoError } from '../../../errors.ts';
+import { lazy } from '../../../flight.ts';
 import { sha256 } from '../../../journal/canonical.ts';
 import { escaped, type PgClient, type PgPool, poolOf, type Query, TYPES } from './client.ts';
 import { StoreClock } from './clock.ts';
@@ -41,7 +43,7 @@ export class Access {
   readonly clock = new StoreClock();
   readonly names: Names;
   readonly #o: AccessOptions;
-  #pool: Promise<PgPool> | undefined;
+  readonly #pool = lazy(() => this.#opened());
   #migrated: Promise<void> | undefined;
   readonly #heard = new WeakSet<PgClient>();
   #closed = false;
@@ -128,8 +130,7 @@ export class Access {
 
   /** A connection of the pool. */
   async client(): Promise<PgClient> {
-    this.#pool ??= this.#opened();
-    const client = await (await this.#pool).connect();
+    const client = await (await this.#pool()).connect();
     // without a listener, a connection that is lost while it is in use would end the process; its statement fails too
     if (!this.#heard.has(client)) client.on('error', () => undefined);
     this.#heard.add(client);
@@ -164,7 +165,7 @@ export class Access {
   close(): Promise<void> {
     this.#closed = true;
     this.#end ??= (async () => {
-      if (typeof this.#o.pool === 'string' && this.#pool) await (await this.#pool).end();
+      if (typeof this.#o.pool === 'string') await (await this.#pool.current)?.end();
     })();
     return this.#end;
   }

@@ -1,5 +1,7 @@
 /** Listens to changes by every process, on a connection of its own. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
+import { lazy } from '../../../flight.ts';
 import { type Listener, Listeners, type SubscribeOptions } from '../../../journal/listeners.ts';
 import type { Access } from './access.ts';
 import { quote } from './schema.ts';
@@ -12,7 +14,7 @@ const PAUSE = 500;
 export class Watch {
   readonly #access: Access;
   readonly #listeners = new Listeners();
-  #listening: Promise<boolean> | undefined;
+  readonly #listening = lazy(() => this.#listen());
   /** Ends the connection that listens. */
   #end: (() => void) | undefined;
   #echo: (() => void) | undefined;
@@ -28,11 +30,7 @@ export class Watch {
   async add(listener: Listener, o: SubscribeOptions): Promise<boolean> {
     this.#access.refuseClosed();
     this.#listeners.add(listener, o);
-    this.#listening ??= this.#listen().catch((error) => {
-      this.#listening = undefined;
-      throw error;
-    });
-    return this.#listening;
+    return this.#listening();
   }
 
   async #listen(): Promise<boolean> {

@@ -1,6 +1,7 @@
 /** Authorization without a person: a token of the application itself, or one for the caller's assertion. */
 
 import { invalid } from '../../../errors.ts';
+import { joining } from '../../../flight.ts';
 import { checkOptions } from '../../../options.ts';
 import type { SourceCaller } from '../../../ports/tool.ts';
 import { type Access, type Challenge, explained, type McpAuth, type Protected, unauthorized } from './access.ts';
@@ -62,7 +63,7 @@ function unattended(o: ClientGrantOptions, { server, name }: Protected, grant: G
   let token: string | undefined;
   let scope: string | undefined;
   let worked = true;
-  let getting: Promise<void> | undefined;
+  const join = joining<undefined, void>();
   // the server that the client belongs to, once it is known
   let issuer: string | undefined;
   const known: Known = {
@@ -98,11 +99,8 @@ function unattended(o: ClientGrantOptions, { server, name }: Protected, grant: G
       worked = true;
     },
     async refused(challenge, used) {
-      if (used !== token && !getting) return;
-      getting ??= get(challenge).finally(() => {
-        getting = undefined;
-      });
-      await getting;
+      // it was renewed since, or is being renewed now
+      if (used === token) await join(undefined, () => get(challenge));
     },
   };
 }

@@ -1,4 +1,5 @@
 /** An offering as an MCP server, over streamable HTTP: which requests there are, who sends them, and which revision of the protocol they are of. */
+import { lazy } from '../../../flight.ts';
 import type { Limits } from '../../../journal/entries.ts';
 import type { Assertion } from '../../../ports/identity.ts';
 import type { Principal } from '../../../ports/principal.ts';
@@ -57,7 +58,7 @@ export function serveMcp(
   const served: Served = { offering, info, instructions, tell };
   const options = sessionOptions(o.sessions, where);
   const sessions = options && new McpSessions(served, options);
-  let modern: ReturnType<typeof modernServer> | undefined;
+  const modern = lazy(() => modernServer(served));
   const methods = sessions ? ['POST', 'GET', 'DELETE'] : ['POST'];
   return authenticated(o.auth, tell, (request) => {
     if (!isAt(new URL(request.url).pathname, path)) throw new HttpError(404, 'There is nothing here.');
@@ -75,8 +76,7 @@ export function serveMcp(
         gone: request.signal,
       };
       if (mayBeModern(request, body)) {
-        modern ??= modernServer(served);
-        const newer = await modern;
+        const newer = await modern();
         if (newer && (await newer.isOurs(request, body))) return newer.answer(caller, request, body);
       }
       return sessions ? sessions.answer(caller, request, body) : answerOnce(served, caller, request, body);

@@ -1,6 +1,8 @@
 /** The authorization server under a path of the local server: for those who have none of their own, and for tests. */
+
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type Provider from 'oidc-provider';
+import { lazy } from '../../../../flight.ts';
 import { bodyOf } from '../body.ts';
 import type { World } from '../call.ts';
 import { type AuthorizationClient, type AuthorizationOptions, checkAuthorization, clientOf, clientSecretOf, PATH } from './options.ts';
@@ -24,20 +26,11 @@ export function authorizationServer(world: World, o: AuthorizationOptions, callb
   checkAuthorization(o);
   const secret = clientSecretOf(world);
   const client = () => clientOf(world.env().AWS_ENDPOINT_URL_BEDROCK_AGENTCORE as string, secret);
-  let loading: Promise<Provider> | undefined;
-  function loaded(): Promise<Provider> {
-    loading ??= newProvider(world, o, client(), callbacks).catch((error) => {
-      loading = undefined;
-      throw error;
-    });
-    return loading;
-  }
+  const loaded = lazy(() => newProvider(world, o, client(), callbacks));
 
   return {
     client,
-    stop: () => {
-      loading = undefined;
-    },
+    stop: () => loaded.forget(),
     async handle(request, response) {
       const { url = '/' } = request;
       if (!url.startsWith(`${PATH}/`)) return false;

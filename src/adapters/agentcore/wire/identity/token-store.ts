@@ -1,5 +1,7 @@
 /** The tokens of resources, by workload, user, provider and scopes: sealed, renewed before they expire, and asked for once at a time. */
+
 import { createHash } from 'node:crypto';
+import { joining } from '../../../../flight.ts';
 import type { Tokens, Wanted } from '../../../identity/oauth.ts';
 import type { World } from '../call.ts';
 import type { Oauth2Provider } from './oauth2-provider.ts';
@@ -50,7 +52,7 @@ export interface TokenStore {
 }
 
 export function tokenStore({ state, clock }: World): TokenStore {
-  const asking = new Map<string, Promise<Tokens | undefined>>();
+  const join = joining<string, Tokens | undefined>();
   const own: TokenStore = {
     get(id) {
       const kept = state.get<Kept>(TOKEN, id);
@@ -68,21 +70,14 @@ export function tokenStore({ state, clock }: World): TokenStore {
       const before = state.get<Kept>(TOKEN, id)?.sealed;
       const old = own.get(id);
       if (old && (old.expiresAt === undefined || old.expiresAt - MARGIN > clock.now())) return old;
-      const going = asking.get(id);
-      if (going) return going;
-      const asked = renew(old).then((tokens) => {
+      return join(id, async () => {
+        const tokens = await renew(old);
         // a consent that ended meanwhile is newer than what was renewed
         if (state.get<Kept>(TOKEN, id)?.sealed !== before) return own.get(id);
         if (tokens) own.put(id, workload, provider, tokens);
         else own.delete(id);
         return tokens;
       });
-      asking.set(id, asked);
-      try {
-        return await asked;
-      } finally {
-        asking.delete(id);
-      }
     },
     forgetProvider(name) {
       for (const workload of state.list<Workload>(WORKLOAD))

@@ -1,5 +1,7 @@
 /** The strategies of a memory as its store executes them. */
+
 import { ToolError } from '../../../../errors.ts';
+import { lazy } from '../../../../flight.ts';
 import type { Model } from '../../../../ports/model.ts';
 import { episodes, facts, type Strategy as Learned, preferences, summary } from '../../../memory/index.ts';
 import { type Bound, type Exported, loaded } from '../bindings.ts';
@@ -120,15 +122,14 @@ export function learning(world: World, bound: Bound): Learning {
   };
 }
 
-/** Loaded at its first use. */
+/** Loaded at its first use, and again after it could not be. */
 function modelOf(id: string, from: Exported): Model {
-  let model: Promise<Model> | undefined;
+  const model = lazy(() => loadedModel(id, from));
   return {
     provider: 'binding',
     id,
     async generate(request, call) {
-      model ??= loadedModel(id, from);
-      return (await model).generate(request, call);
+      return (await model()).generate(request, call);
     },
   };
 }

@@ -1,4 +1,5 @@
 /** Answers that a client token gives again. */
+import { joining } from '../../../../flight.ts';
 import type { World } from '../call.ts';
 import type { Output } from '../codec/encode.ts';
 
@@ -23,25 +24,18 @@ export function removeReplies({ state }: Pick<World, 'state'>, memory: string): 
  */
 export function replies({ state, clock }: Pick<World, 'state' | 'clock'>) {
   const isOver = ({ at }: Reply) => clock.now() >= at + KEPT;
-  const going = new Map<string, Promise<Output>>();
+  const join = joining<string, Output>();
   return async (operation: string, memory: string, token: string | undefined, make: () => Promise<Output>): Promise<Output> => {
     if (token === undefined) return make();
     const id = `${operation} ${memory} ${token}`;
     const known = state.get<Reply>(REPLY, id);
     if (known && !isOver(known)) return known.answer;
-    const made =
-      going.get(id) ??
-      make().then((answer) => {
-        for (const old of state.page<Reply>(REPLY, memory, { maxResults: 10 }).items) if (isOver(old)) state.delete(REPLY, old.id);
-        state.put(REPLY, id, { id, answer, at: clock.now() } satisfies Reply, memory);
-        return answer;
-      });
-    going.set(id, made);
-    try {
-      return await made;
-    } finally {
-      going.delete(id);
-    }
+    return join(id, async () => {
+      const answer = await make();
+      for (const old of state.page<Reply>(REPLY, memory, { maxResults: 10 }).items) if (isOver(old)) state.delete(REPLY, old.id);
+      state.put(REPLY, id, { id, answer, at: clock.now() } satisfies Reply, memory);
+      return answer;
+    });
   };
 }
 export type Replies = ReturnType<typeof replies>;

@@ -1,0 +1,53 @@
+/** User code that never answers: it is waited for once, and asked again later. The clock is the test's own. */
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { z } from 'zod';
+import { ToolSearch } from '../../src/adapters/gateway/search.ts';
+import { topicGuardrail } from '../../src/adapters/guardrails/index.ts';
+import { describedTools } from '../../src/adapters/policy/tools.ts';
+import { tool } from '../../src/index.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+const never = new Promise<never>(() => {});
+const MINUTES = 120_000;
+
+test('an embedder that hangs once is asked for the vectors of the tools again, and then ranks them', async () => {
+  const named = (name: string) => tool({ name, description: name, input: z.object({}), effect: 'read', execute: () => '' });
+  const tools = [named('alpha'), named('beta')];
+  let hangs = true;
+  const embed = async (texts: readonly string[]) => (hangs ? never : texts.map((text) => (/beta|greek/.test(text) ? [0, 1] : [1, 0])));
+  const search = new ToolSearch({ name: 'm', embed });
+  const first = search.best(tools, 'greek', 1);
+  await vi.advanceTimersByTimeAsync(MINUTES);
+  expect(await first).toEqual([]);
+  hangs = false;
+  expect((await search.best(tools, 'greek', 1)).map(({ name }) => name)).toEqual(['beta']);
+});
+
+test('an embedder that hangs once is asked for the vectors of examples again', async () => {
+  let hangs = true;
+  const embed = async (texts: readonly string[]) => (hangs ? never : texts.map(() => [1, 0]));
+  const { check } = topicGuardrail({ embed, denied: [{ name: 'medicine', examples: ['take a pill'] }] });
+  const asked = { value: 'x', point: 'input' } as unknown as Parameters<typeof check>[0];
+  const first = Promise.resolve(check(asked)).catch((error: Error) => error.message);
+  await vi.advanceTimersByTimeAsync(MINUTES);
+  expect(await first).toMatch(/embed did not answer/);
+  hangs = false;
+  expect(await check(asked)).toMatchObject({ action: 'block' });
+});
+
+test.each(['list', 'all'])('a source whose %s() never answers does not hold the policies', async (which) => {
+  const close = vi.fn(async () => {});
+  const source = { name: 'shop', open: async () => ({ list: () => never, ...(which === 'all' && { all: () => never }), close }) };
+  const loading = describedTools([source], 'cedarPolicy()').catch((error: Error) => error.message);
+  await vi.advanceTimersByTimeAsync(MINUTES);
+  expect(await loading).toMatch(/the tools of shop did not answer/);
+  expect(close).toHaveBeenCalledOnce();
+});
