@@ -3,6 +3,7 @@ import { agent, Engine, type Json, memoryJournal, type Tool, ToolError, tool } f
 import { gateway, type InterceptorInput, type InterceptorOutput, type Interceptors } from 'rondo/gateway';
 import { scripted } from 'rondo/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { z } from 'zod';
 import { asks, ends, entriesOf, failure, shown } from '../engine/setup.ts';
 import { named } from '../loop/searched.ts';
 
@@ -38,6 +39,30 @@ const refuse = () =>
 const text = (said: string) => ({ content: [{ type: 'text', text: said }], isError: false });
 
 describe('interceptors', () => {
+  it.each([
+    ['a result that is null', { body: { jsonrpc: '2.0', id: 1, result: null } }],
+    ['a result that is a text', { body: { jsonrpc: '2.0', id: 1, result: 'x' } }],
+    ['content with null in it', { body: { jsonrpc: '2.0', id: 1, result: { content: [null] } } }],
+    ['content that is no list', { body: { jsonrpc: '2.0', id: 1, result: { content: 'x' } } }],
+    ['a status that is a text', { statusCode: '403' }],
+    ['a status that HTTP does not have', { statusCode: 42 }],
+    ['headers that are a text', { headers: 'x' }],
+    ['a header that is a number', { headers: { 'x-a': 7 } }],
+  ])('of responses that make %s have failed, and say that the target was called', async (_, transformedGatewayResponse) => {
+    const { ran, error } = await call({ response: () => out({ transformedGatewayResponse } as never) });
+    expect(ran).toHaveLength(1);
+    expect(error).toMatchObject({ code: 'INTERCEPTOR_FAILED', outcome: 'unknown' });
+  });
+
+  it('are not given arguments that JSON cannot hold, and the target is not called', async () => {
+    const ran: unknown[] = [];
+    const input = z.object({ to: z.string().transform((to) => new Set([to])) });
+    const send = tool({ name: 'send', description: 'sends', input, execute: (given) => (ran.push(given), 'sent') });
+    const { error } = await call({ request: () => out({}) }, { tool: send });
+    expect(error).toMatchObject({ code: 'INTERCEPTOR_FAILED', outcome: 'not-run', message: expect.stringContaining('Set') });
+    expect(ran).toEqual([]);
+  });
+
   it('of requests change no arguments by which a call was claimed or counted', async () => {
     const paid: unknown[] = [];
     const pay = tool({

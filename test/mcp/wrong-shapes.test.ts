@@ -49,10 +49,10 @@ it.each([undefined, 'auto'] as const)('of a prompt (protocol %s)', async (protoc
 });
 
 /** JSON-RPC without an SDK, which would check what it answers. */
-async function raw(content: readonly unknown[]) {
+async function raw(content: readonly unknown[], tools: unknown = [{ name: 'lend', inputSchema: { type: 'object' } }]) {
   const results: { readonly [method: string]: (params: { protocolVersion?: string }) => object } = {
     initialize: ({ protocolVersion }) => ({ protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 'odd', version: '1' } }),
-    'tools/list': () => ({ tools: [{ name: 'lend', inputSchema: { type: 'object' } }] }),
+    'tools/list': () => ({ tools }),
     'tools/call': () => ({ content }),
   };
   const server = await listen(async (request) => {
@@ -73,6 +73,16 @@ it.each([undefined, 'auto'] as const)('of a call (protocol %s)', async (protocol
     const url = await raw([content].flat());
     await using({ url, name: 'odd', ...(protocol && { protocol }) }, async ({ call }) => {
       await expect(call('lend'), JSON.stringify(content)).rejects.toMatchObject({ name: 'ToolError', code: 'MCP_BAD_RESULT' });
+    });
+  }
+});
+
+it.each([undefined, 'auto'] as const)('of a list of tools (protocol %s)', async (protocol) => {
+  for (const tools of [null, 'x', {}, [null], ['x'], [{ name: 7 }], [{ name: 'a', inputSchema: 'x' }]]) {
+    const url = await raw([], tools);
+    await expect(using({ url, name: 'odd', ...(protocol && { protocol }) }, async () => undefined), JSON.stringify(tools)).rejects.toMatchObject({
+      name: 'ToolError',
+      code: 'MCP_UNAVAILABLE',
     });
   }
 });

@@ -5,6 +5,7 @@
 import { type Outcome, ToolError } from '../../errors.ts';
 import { permission } from '../../hitl/policy.ts';
 import { isSameJson, type Json, type JsonObject, plainJson } from '../../json.ts';
+import { isObject } from '../../json-schema/keywords.ts';
 import { driven, isGenerator } from '../../loop/generator.ts';
 import type { ToolDefinition } from '../../loop/types.ts';
 import type { Policy } from '../../ports/policy.ts';
@@ -45,7 +46,7 @@ export function behindDoor(door: Door, behind: Behind): Execute {
     };
   return async (input, ctx) => {
     const call: InterceptedCall = { signal: ctx.signal, by: ctx.by, session: ctx.session };
-    const args = (plainJson(input) ?? {}) as JsonObject;
+    const args = argumentsAsJson(input);
     const asked = requestOf(ctx.callId, behind.fullName, args);
     const taken = await interception.request(asked, call).catch((error) => failed('request', error, 'not-run'));
     if ('response' in taken) return ended(await after(taken.response, asked, 'not-run'), 'not-run');
@@ -69,7 +70,7 @@ export function behindDoor(door: Door, behind: Behind): Execute {
     }
     const came = thrown ? outcomeOf(thrown.error) : behind.tool.effect === 'read' ? 'failed' : 'unknown';
     const shown = await after(response, taken.request, came);
-    if (shown === response || isSameJson(shown as unknown as Json, response as unknown as Json)) {
+    if (shown === response || isSameJson({ ...shown }, { ...response })) {
       if (thrown) throw thrown.error;
       return output;
     }
@@ -79,6 +80,17 @@ export function behindDoor(door: Door, behind: Behind): Execute {
       return (interception as Interception).response(request, made, call).catch((error) => failed('response', error, outcome));
     }
   };
+}
+
+/** The arguments as the interceptor gets them. @throws ToolError for what a schema of the tool has made of them, if JSON cannot hold it. */
+function argumentsAsJson(input: unknown): JsonObject {
+  try {
+    const json = plainJson(input) ?? {};
+    if (isObject(json)) return json;
+  } catch (error) {
+    failed('request', error, 'not-run');
+  }
+  return failed('request', new Error('the arguments are no object'), 'not-run');
 }
 
 const outcomeOf = (error: unknown): Outcome => (ToolError.is(error) ? error.outcome : 'unknown');
@@ -121,7 +133,8 @@ async function argumentsOf(
   { args, input }: { args: JsonObject; input: unknown },
 ) {
   if (now.body === before.body) return undefined;
-  const { name, arguments: changed } = (now.body.params ?? {}) as JsonObject;
+  const { params } = now.body;
+  const { name, arguments: changed } = isObject(params) ? params : {};
   if (now.body.method !== 'tools/call' || name !== fullName)
     failed('request', new Error(`it made a call of ${fullName} something else, and may change its arguments only`), 'not-run');
   if (isSameJson(changed ?? {}, args)) return undefined;
@@ -192,17 +205,18 @@ const refused = (id: string, text: string): GatewayResponse => ({
 
 /** What a response says, as the output of the tool. @param before the target's own error. @throws ToolError for a response of an error. */
 function ended({ statusCode, body = {} }: GatewayResponse, outcome: Outcome, before?: unknown): Json {
-  const { error, result } = body as { error?: JsonObject; result?: JsonObject };
-  const texts = Array.isArray(result?.content)
-    ? (result.content as JsonObject[]).flatMap(({ text }) => (typeof text === 'string' ? [text] : []))
-    : [];
-  if (error || statusCode >= 400 || result?.isError === true) {
+  const { error, result = {} } = body;
+  const content = isObject(result) ? (result.content ?? []) : undefined;
+  if (!isObject(result) || !Array.isArray(content) || !content.every(isObject) || !(error === undefined || isObject(error)))
+    throw new ToolError('INTERCEPTOR_FAILED', 'An interceptor made the response something that MCP does not have.', { outcome });
+  const texts = content.flatMap(({ text }) => (typeof text === 'string' ? [text] : []));
+  if (error || statusCode >= 400 || result.isError === true) {
     const said = typeof error?.message === 'string' ? error.message : texts.join('\n');
     const message = bounded(said || `The gateway answered with status ${statusCode}.`);
     if (ToolError.is(before)) throw new ToolError(before.code, message, { outcome, retryable: before.retryable, cause: before });
     throw new ToolError('INTERCEPTOR_REFUSED', message, { outcome, ...(before !== undefined && { cause: before }) });
   }
-  if (result === undefined)
+  if (body.result === undefined)
     throw new ToolError('INTERCEPTOR_FAILED', 'An interceptor made the response one without a result.', { outcome });
   return result.structuredContent ?? texts.join('\n');
 }

@@ -1,6 +1,7 @@
 /** Interceptors of a gateway's requests and responses, with the events of an AgentCore gateway. */
 import { invalid } from '../../errors.ts';
 import { type Json, type JsonObject, plainJson } from '../../json.ts';
+import { isObject } from '../../json-schema/keywords.ts';
 import { checkOptions } from '../../options.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { signalled } from '../../reliability/patience.ts';
@@ -171,12 +172,15 @@ export class Interception {
       if (part === null || part === undefined) continue;
       if (!isObject(part) || !(part.body === undefined || isObject(part.body)))
         throw new Error(`${what} answered a ${name} whose body is not an object`);
+      const { headers = {}, statusCode = 200 } = part;
+      if (!isObject(headers) || !Object.values(headers).every((value) => typeof value === 'string'))
+        throw new Error(`${what} answered a ${name} whose headers are not texts by name`);
+      if (!(Number.isInteger(statusCode) && (statusCode as number) >= 200 && (statusCode as number) <= 599))
+        throw new Error(`${what} answered a ${name} whose statusCode is not one from 200 to 599`);
     }
     return mcp as InterceptorOutput['mcp'];
   }
 }
-
-const isObject = (value: Json | undefined): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function eventOf(own: InterceptorOptions, request: GatewayRequest, response?: GatewayResponse, streaming = false): InterceptorInput {
   const seen = <T extends GatewayRequest | GatewayResponse>({ headers, ...rest }: T) => ({
