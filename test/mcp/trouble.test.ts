@@ -31,7 +31,7 @@ describe('a server that does not serve', () => {
 
   it('hangs: an error after startTimeout, and no process left', async () => {
     const hang = 'process.on("SIGTERM", () => {}); console.error(process.pid); setInterval(() => {}, 1000)';
-    const error = await open({ ...script(hang), startTimeout: 300 }).catch((e) => e);
+    const error = await open({ ...script(hang), startTimeout: 3_000 }).catch((e) => e);
     expect(error).toMatchObject({ code: 'MCP_UNAVAILABLE', message: expect.stringContaining('did not answer in time') });
     const pid = Number(error.message.match(/(\d+)\s*$/)[1]);
     expect(pid).toBeGreaterThan(1);
@@ -39,7 +39,7 @@ describe('a server that does not serve', () => {
   });
 
   it('speaks something else', async () => {
-    const error = await open({ ...script('console.log("Welcome!"); setInterval(() => {}, 1000)'), startTimeout: 2_000 }).catch((e) => e);
+    const error = await open({ ...script('console.log("Welcome!"); setInterval(() => {}, 1000)'), startTimeout: 3_000 }).catch((e) => e);
     expect(error).toMatchObject({ code: 'MCP_UNAVAILABLE', message: expect.stringMatching(/sent something that is not MCP \(.*Welcome/) });
   });
 
