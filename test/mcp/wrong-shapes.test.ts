@@ -80,7 +80,10 @@ it.each([undefined, 'auto'] as const)('of a call (protocol %s)', async (protocol
 it.each([undefined, 'auto'] as const)('of a list of tools (protocol %s)', async (protocol) => {
   for (const tools of [null, 'x', {}, [null], ['x'], [{ name: 7 }], [{ name: 'a', inputSchema: 'x' }]]) {
     const url = await raw([], tools);
-    await expect(using({ url, name: 'odd', ...(protocol && { protocol }) }, async () => undefined), JSON.stringify(tools)).rejects.toMatchObject({
+    await expect(
+      using({ url, name: 'odd', ...(protocol && { protocol }) }, async () => undefined),
+      JSON.stringify(tools),
+    ).rejects.toMatchObject({
       name: 'ToolError',
       code: 'MCP_UNAVAILABLE',
     });
