@@ -23,7 +23,7 @@ import { isTool, RESERVED_NAME } from './tool.ts';
 import type { Scope, Searchable, ToolDefinition } from './types.ts';
 
 /** Limits of one search. `description`, `schema` and `all` are in characters; `ms` is per source. */
-const MOST = { tools: 10, description: 2_000, schema: 16_384, all: 40_000, ms: 20_000 };
+const MOST = { tools: 20, description: 2_000, schema: 16_384, all: 40_000, ms: 20_000 };
 /** Milliseconds that a source has to find a tool by name. */
 const FIND_TIMEOUT = 20_000;
 /** Warnings per source; later ones are dropped. */

@@ -212,7 +212,7 @@ export interface OpenedSource {
   listAll?(): Promise<readonly Tool[]>;
   /**
    * Finds tools that `list` does not return, best first: for a source with too many tools for every request. With such a source, the model is
-   * offered two more tools: `find_tools({ query })` returns names, descriptions and schemas of at most 10 tools, `call_tool({ name, arguments })`
+   * offered two more tools: `find_tools({ query })` returns names, descriptions and schemas of at most 20 tools, `call_tool({ name, arguments })`
    * calls one of them. Journal, policies, approvals, limits, events and wrappers see the call of the named tool. An error, a timeout or an
    * invalid result is reported to the model. The searched sources of an agent must have different names. A found tool is left out, with a
    * `RondoWarning`, if a listed tool or a tool found in another source has its name.

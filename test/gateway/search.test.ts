@@ -5,9 +5,8 @@ import { asks, ends, entriesOf, shown } from '../engine/setup.ts';
 import { answerIn, call, find, named } from '../loop/searched.ts';
 import { opened, over, source } from './support.ts';
 
-let warned: ReturnType<typeof vi.spyOn>;
 beforeEach(() => {
-  warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+  vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
 });
 afterEach(() => vi.restoreAllMocks());
 
@@ -20,13 +19,6 @@ const SHOP = [
   ...Array.from({ length: 50 }, (_, i) => named(`report_${i}`)),
 ];
 const names = (tools: readonly Tool[] | undefined) => tools?.map(({ name }) => name);
-
-/** A model that knows three things: money, letters and the rest. */
-const meanings = {
-  name: 'meanings',
-  embed: async (texts: readonly string[]) =>
-    texts.map((text) => [/money|reimburse/i.test(text) ? 1 : 0, /letter|correspondence/i.test(text) ? 1 : 0, 0.1]),
-};
 
 describe('a gateway that is searched', () => {
   it('offers the same two tools in every request, and a call is one of the named tool', async () => {
@@ -96,40 +88,6 @@ describe('a gateway that is searched', () => {
     );
     await ends(second.engine.resume(paused.runId), 'completed');
     expect(shown(second.model.requests[0]).at(-1)?.text).toBe('pay {"usd":5}');
-  });
-
-  it('finds by meaning where it has an embedder, fused with the words', async () => {
-    const office = gateway({ name: 'office', targets: { mail: MAIL, shop: SHOP }, search: { embed: meanings } });
-    const own = await opened(office);
-    await own.list();
-    expect(names(await own.search?.('reimburse the customer', { limit: 2, signal }))?.[0]).toBe('shop___refund');
-    expect(names(await own.search?.('correspondence: archive', { limit: 5, signal }))?.[0]).toBe('mail___archive');
-    const plain = await opened(gateway({ name: 'office', targets: { mail: MAIL, shop: SHOP }, search: true }));
-    await plain.list();
-    expect(names(await plain.search?.('reimburse the customer', { limit: 2, signal }))).toEqual([]);
-  });
-
-  it('asks the embedder once for each tool, and goes by words while it fails, with one warning', async () => {
-    const asked: string[] = [];
-    let broken = false;
-    const embed = {
-      name: 'counted',
-      async embed(texts: readonly string[]) {
-        if (broken) throw new Error('quota');
-        asked.push(...texts);
-        return meanings.embed(texts);
-      },
-    };
-    const own = await opened(gateway({ name: 'office', targets: { mail: MAIL, shop: SHOP }, search: { embed } }));
-    await own.list();
-    await Promise.all([own.search?.('money', { limit: 2, signal }), own.search?.('money', { limit: 2, signal })]);
-    await own.search?.('money', { limit: 2, signal });
-    expect(asked.filter((text) => text !== 'money')).toHaveLength(MAIL.length + SHOP.length);
-    broken = true;
-    for (let i = 0; i < 2; i++) expect(names(await own.search?.('parcel', { limit: 2, signal }))).toEqual(['shop___track']);
-    expect(warned.mock.calls.map(([text]: unknown[]) => text)).toEqual([
-      'The embedder counted failed: quota. Tools are found by their words until it works again.',
-    ]);
   });
 
   it('compares words by their stems, without common words, and takes the operation that is asked for', async () => {

@@ -114,10 +114,10 @@ describe('a source whose search', () => {
     expect(warnings()).toHaveLength(4);
   });
 
-  test('answers 10,000 tools has ten of them told', async () => {
+  test('answers 10,000 tools has twenty of them told', async () => {
     const many = Array.from({ length: 10_000 }, (_, i) => named(`pay_${i}`));
     const { found } = await over([lying(async () => many)]);
-    expect(answerIn(found).tools.map((t) => t.name)).toEqual(many.slice(0, 10).map((t) => t.name));
+    expect(answerIn(found).tools.map((t) => t.name)).toEqual(many.slice(0, 20).map((t) => t.name));
   });
 
   test('answers the same tool again and again has it told once', async () => {

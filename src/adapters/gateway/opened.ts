@@ -31,6 +31,7 @@ export class OpenedTargets implements OpenedSource {
   readonly #hides: boolean;
   /** Decided once: a choice that changed with the number of tools would change every request. */
   #searches = false;
+  readonly #closed = new AbortController();
   #listener: (() => void) | undefined;
   #known: { offers: readonly Offer[]; catalogue: Catalogue } | undefined;
   #warned = new Set<string>();
@@ -51,8 +52,9 @@ export class OpenedTargets implements OpenedSource {
   }
 
   async list(): Promise<readonly Tool[]> {
-    const { tools } = await this.#catalogue();
+    const { tools, offered } = await this.#catalogue();
     this.#searches ||= this.#search !== undefined && tools.length > this.#search.above;
+    if (this.#searches) this.#search?.ranks.prepare(offered, this.#closed.signal);
     return this.#searches ? [] : (await this.#offers(tools)).map(({ tool }) => tool);
   }
 
@@ -103,6 +105,7 @@ export class OpenedTargets implements OpenedSource {
   }
 
   async close(): Promise<void> {
+    this.#closed.abort();
     await Promise.all(this.#targets.map(({ target }) => target.close()));
   }
 

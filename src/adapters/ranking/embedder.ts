@@ -28,7 +28,8 @@ export async function vectorsOf(embedder: Embedder, texts: readonly string[]): P
   return given.map((numbers: ArrayLike<number>) => {
     if (!(Array.isArray(numbers) || numbers instanceof Float32Array) || numbers.length !== size || size < 1 || size > MOST_DIMENSIONS)
       throw new Error(`it answered with vectors that are not of one length from 1 to ${MOST_DIMENSIONS}`);
-    return unit(Float32Array.from(numbers as ArrayLike<number>));
+    // a text of digits, or null, would become a number without a word
+    return unit(Float32Array.from(numbers as ArrayLike<number>, (value) => (typeof value === 'number' ? value : Number.NaN)));
   });
 }
 
