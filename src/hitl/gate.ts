@@ -58,6 +58,8 @@ export interface Declared {
   intent?: Intent | undefined;
   amount?: Amount | undefined;
   doubt?: true | undefined;
+  /** What is known of its intent was not looked up: it starts if nothing is, and otherwise stays open. */
+  unseen?: true | undefined;
   /** It has started before, and is counted already. */
   resumed?: true;
 }
@@ -83,8 +85,8 @@ export type Verdict<T extends Gated> =
 
 export interface GateOptions<T extends Gated = Gated> extends Asking {
   policy: Policy | undefined;
-  /** Asked after the policy, and before a person is. */
-  lookUp(tool: T, call: Asked, meant: Meant, shown: Json): Promise<LookedUp<T>>;
+  /** Asked after the policy, and before a person is. @param asks whether a person may be asked. */
+  lookUp(tool: T, call: Asked, meant: Meant, shown: Json, asks: boolean): LookedUp<T> | Promise<LookedUp<T>>;
   /** The store's clock, epoch milliseconds, by which approvals expire. */
   now: number;
 }
@@ -150,12 +152,13 @@ function permit<T extends Gated>(tool: T, call: Asked, written: Json, args: Agai
 }
 
 /** What the call declares, what the policy says of it, and what is known of its intent, in this order. */
-async function declaring<T extends Gated>(checked: Checked<T>, o: GateOptions<T>): Promise<Verdict<T>> {
+function declaring<T extends Gated>(checked: Checked<T>, o: GateOptions<T>): Verdict<T> | Promise<Verdict<T>> {
   const { tool, call, args } = checked;
   const amount = amountOf(tool, args);
   if (typeof amount === 'string') return refuse('AMOUNT_INVALID', amount);
   const intent = meant(tool, args, call.approval?.asked);
   if (typeof intent === 'string') return refuse('INTENT_KEY_INVALID', intent);
+  if (!o.policy && !tool.doors) return looked(checked, o, amount, intent, []);
   const written = isSameJson(args.shown, call.input) ? undefined : call.input;
   const about = {
     tool: tool.name,
@@ -165,11 +168,28 @@ async function declaring<T extends Gated>(checked: Checked<T>, o: GateOptions<T>
     amount,
     ...(intent && { intent: intent.name, key: intent.key }),
   };
-  const { denied, asks } = await permitted(tool, about, o);
-  if (denied !== undefined) return refuse('NOT_PERMITTED', denied);
-  const known = intent && (await o.lookUp(tool, call, intent, args.shown));
-  if (known && known.go !== 'claim') return known;
-  return approve({ ...checked, asks, declared: { amount, intent: known?.intent, doubt: known?.doubt } }, o);
+  return permitted(tool, about, o).then(({ denied, asks }) =>
+    denied !== undefined ? refuse('NOT_PERMITTED', denied) : looked(checked, o, amount, intent, asks),
+  );
+}
+
+function looked<T extends Gated>(
+  checked: Checked<T>,
+  o: GateOptions<T>,
+  amount: Amount | undefined,
+  intent: Meant | undefined,
+  asks: readonly ApprovalRule[],
+): Verdict<T> | Promise<Verdict<T>> {
+  const { tool, call, args } = checked;
+  if (!intent) return approve({ ...checked, asks, declared: { amount } }, o);
+  const found = (known: LookedUp<T>) => {
+    if (known.go !== 'claim') return known;
+    const { intent: claimed, doubt, unseen } = known;
+    return approve({ ...checked, asks, declared: { amount, intent: claimed, doubt, unseen } }, o);
+  };
+  const mayAsk = asks.length > 0 || tool.options.approval !== undefined || tool.ask !== undefined;
+  const known = o.lookUp(tool, call, intent, args.shown, mayAsk);
+  return known instanceof Promise ? known.then(found) : found(known);
 }
 
 /** What the policy says, and those of the gateways that the tool came through. */

@@ -26,8 +26,13 @@ export function prepare(scope: Scope, calls: readonly (Asked | Call)[], now: num
     session: run.started.session,
     context: run.started.context,
     policy: host.policy,
-    // the id of a call that was just asked for is the provider's
-    lookUp: (tool, call, intent, shown) => lookUpIntent(scope, tool, 'status' in call ? (call as Call) : {}, intent, shown),
+    lookUp: (tool, call, intent, shown, asks) => {
+      if ('status' in call) return lookUpIntent(scope, tool, call as Call, intent, shown);
+      // most intents are new: the claim finds that out by itself. Nobody is asked in vain, though
+      if (host.intents.kept && !asks && startsAtOnce(tool)) return { go: 'claim', intent, unseen: true };
+      // the id of a call that was just asked for is the provider's
+      return lookUpIntent(scope, tool, {}, intent, shown);
+    },
     now,
     cancel: scope.cancel,
   };
@@ -42,6 +47,9 @@ export function prepare(scope: Scope, calls: readonly (Asked | Call)[], now: num
   }
   return later ? Promise.all(prepared).then((all) => within(scope, all)) : within(scope, prepared as Prepared[]);
 }
+
+/** Whether nothing is asked for or opened between the gate and the start of a call. */
+const startsAtOnce = ({ options, waits, delegate }: ToolDefinition) => !options.credentials && !waits && !delegate;
 
 /** One that waits for a person, or whose answer a person gave, needs no tool. */
 function mayBeFound(scope: Scope, { approval }: Asked): boolean {

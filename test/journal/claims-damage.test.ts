@@ -104,10 +104,11 @@ test('what is beside the place of a name is found by the index of names', async 
   await journal.append('r', 0, [entry(0)], head('r'), { claims: [taken('a')] });
   await journal.close?.();
   const db = new DatabaseSync(path);
-  for (const query of BESIDE)
-    expect(db.prepare(`EXPLAIN QUERY PLAN ${query}`).all('x')).toEqual([
-      expect.objectContaining({ detail: expect.stringMatching(/^SEARCH claim USING PRIMARY KEY/) }),
-    ]);
+  const plan = (db.prepare(`EXPLAIN QUERY PLAN ${BESIDE}`).all('x') as { detail: string }[]).map(({ detail }) => detail);
+  expect(plan.filter((detail) => / claim\b/.test(detail))).toEqual([
+    expect.stringMatching(/^SEARCH claim USING PRIMARY KEY \(mac<\?\)/),
+    expect.stringMatching(/^SEARCH claim USING PRIMARY KEY \(mac>\?\)/),
+  ]);
   db.close();
 });
 

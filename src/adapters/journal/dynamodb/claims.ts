@@ -2,7 +2,7 @@
 import { lazy } from '../../../flight.ts';
 import { type Claim, type ClaimKey, changedClaims, tombstone } from '../../../journal/claims.ts';
 import { type ClaimRow, claimOf, readable, rowOf } from '../rows/claim.ts';
-import { keep, macs } from '../rows/macs.ts';
+import { isFirst, keep, macs } from '../rows/macs.ts';
 import type { Access, Write } from './access.ts';
 import type { Key, Row } from './client.ts';
 import { Refused } from './errors.ts';
@@ -54,7 +54,7 @@ export function claimsOf(access: Access, now: () => number) {
       for (const mac of wanted) keep(seen, mac, claimRow(items.get(claimKey(mac).pk)));
     };
     const rowsOf = () => new Map(names.map((mac) => [mac, seen.get(mac)]));
-    const stale = fresh ? names : names.filter((mac) => !seen.has(mac));
+    const stale = fresh ? names : names.filter((mac) => !seen.has(mac) && !isFirst(changes, mac, (key) => macOf(under, key)));
     if (stale.length > 0) await load(stale);
     let rows = rowsOf();
     let claims: ReadonlyMap<string, Claim>;

@@ -1,7 +1,7 @@
 /** The claims, see `src/journal/claims.ts`. */
 import { type Claim, type ClaimChange, type ClaimKey, changedClaims, tombstone } from '../../../journal/claims.ts';
 import { type ClaimRow, claimOf, readable, secretOf } from '../rows/claim.ts';
-import { keep, macs } from '../rows/macs.ts';
+import { isFirst, keep, macs } from '../rows/macs.ts';
 import type { Access } from './access.ts';
 import type { SeenClaim } from './append.ts';
 import type { Query } from './client.ts';
@@ -53,10 +53,11 @@ export function claims({ names: { of }, query }: Access) {
 
     /** What the changes make of the claims that this process saw last. Undefined if they may be others: then `locked` decides. */
     guessed(runId: string, changes: readonly ClaimChange[], now: number): SeenClaim[] | undefined {
-      if (!secret) return undefined;
+      const under = secret;
+      if (!under) return undefined;
       let sure = true;
       const rowOf = (mac: string) => {
-        sure &&= seen.has(mac);
+        if (!seen.has(mac)) sure &&= isFirst(changes, mac, (key) => macOf(under, key));
         return seen.get(mac);
       };
       const knows = () => {
@@ -64,7 +65,7 @@ export function claims({ names: { of }, query }: Access) {
         return true;
       };
       try {
-        const made = changed(runId, changes, secret, now, rowOf, knows);
+        const made = changed(runId, changes, under, now, rowOf, knows);
         return sure && made.length === changes.length ? made : undefined;
       } catch {
         // what was seen is not what decides

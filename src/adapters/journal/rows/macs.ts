@@ -1,5 +1,5 @@
 /** Names of claims, and what was seen of them last. */
-import { type ClaimKey, claimMac } from '../../../journal/claims.ts';
+import { type ClaimChange, type ClaimKey, claimMac } from '../../../journal/claims.ts';
 
 /** Most claims that are remembered, and names of them. The oldest is dropped, which costs its next change a look-up. */
 const MOST = 1_000;
@@ -17,6 +17,13 @@ export function macs(): (secret: Uint8Array, key: ClaimKey) => string {
     return mac;
   };
 }
+
+/**
+ * Whether changes take the claim of this name as one that was never there. Then it need not be read before it is written: a claim that is
+ * there after all refuses that.
+ */
+export const isFirst = (changes: readonly ClaimChange[], mac: string, macOf: (key: ClaimKey) => string): boolean =>
+  changes.some((change) => change.to === 'held' && change.seen === 0 && macOf(change) === mac);
 
 /** Remembers a value, and drops the oldest if there are too many. */
 export function keep<T>(all: Map<string, T>, key: string, value: T): void {

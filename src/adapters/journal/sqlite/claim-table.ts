@@ -2,14 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
-import { type Claim, type ClaimChange, type ClaimKey, changedClaims, claimMac, tombstone } from '../../../journal/claims.ts';
+import { type Claim, type ClaimChange, type ClaimKey, changedClaims, tombstone } from '../../../journal/claims.ts';
 import { type ClaimRow, claimDamaged, claimOf, readable, rowOf, type SecretRow, secretOf } from '../rows/claim.ts';
+import { isFirst, keep, macs } from '../rows/macs.ts';
 
-/** The claims beside the place of a name that was not found. */
-export const BESIDE = [
-  'SELECT mac, mac_checksum FROM claim WHERE mac < ? ORDER BY mac DESC LIMIT 1',
-  'SELECT mac, mac_checksum FROM claim WHERE mac > ? ORDER BY mac LIMIT 1',
-] as const;
+/** The claims beside the place of a name that was not found, in one statement: each takes a lock of its own outside of a transaction. */
+export const BESIDE = `
+  SELECT * FROM (SELECT mac, mac_checksum FROM claim WHERE mac < ?1 ORDER BY mac DESC LIMIT 1)
+  UNION ALL SELECT * FROM (SELECT mac, mac_checksum FROM claim WHERE mac > ?1 ORDER BY mac LIMIT 1)`;
 
 export type ClaimTable = ReturnType<typeof claimTable>;
 
@@ -19,7 +19,7 @@ export function claimTable(db: DatabaseSync) {
   const head = db.prepare('SELECT 1 FROM head WHERE run_id = ?');
   const find = db.prepare('SELECT * FROM claim WHERE mac = ?');
   const ofRun = db.prepare('SELECT * FROM claim WHERE run = ?');
-  const beside = BESIDE.map((query) => db.prepare(query));
+  const beside = db.prepare(BESIDE);
   const insert = db.prepare(`
     INSERT INTO claim (state, call, digest, since, until, generation, revision, checksum, run, mac, mac_checksum)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -34,18 +34,11 @@ export function claimTable(db: DatabaseSync) {
   /** Rows as they were seen last, by name; undefined for none. Other connections may have changed them since. */
   const seen = new Map<string, ClaimRow | undefined>();
   let secret: Uint8Array | undefined;
-  /** The newest names, because a key is looked up, claimed and ended soon after another. */
-  const names = new Map<string, string>();
+  const names = macs();
 
   function macOf(key: ClaimKey): string {
-    const text = JSON.stringify([key.tenant, key.intent, key.key]);
-    let mac = names.get(text);
-    if (mac === undefined) {
-      secret ??= secretOf(secretRow.get() as SecretRow | undefined);
-      mac = claimMac(secret, key);
-      keep(names, text, mac);
-    }
-    return mac;
+    secret ??= secretOf(secretRow.get() as SecretRow | undefined);
+    return names(secret, key);
   }
 
   function stored(mac: string): ClaimRow | undefined {
@@ -60,13 +53,11 @@ export function claimTable(db: DatabaseSync) {
    * @throws RondoError `JOURNAL_DAMAGED`
    */
   function assertNotThere(mac: string): void {
-    for (const neighbour of beside) {
-      const found = neighbour.get(mac) as Pick<ClaimRow, 'mac' | 'mac_checksum'> | undefined;
-      if (found && found.mac_checksum !== crc32(found.mac))
+    for (const found of beside.all(mac) as Pick<ClaimRow, 'mac' | 'mac_checksum'>[])
+      if (found.mac_checksum !== crc32(found.mac))
         throw claimDamaged('The name of a claim is damaged, so it is unknown what was done under a key, and nothing was done.', {
           mac: found.mac,
         });
-    }
   }
 
   function changedOf(
@@ -105,17 +96,23 @@ export function claimTable(db: DatabaseSync) {
     },
 
     /**
-     * The same without reading, if all claims are as this connection saw them last. @returns false if they may not be: the transaction must be
-     * rolled back, and `prepare` decides in another one. @throws RondoError as `prepare`, by what was seen, so `prepare` decides then too.
+     * The same without reading, if all claims are as this connection saw them last, and those that are taken for the first time are not there.
+     * @returns false if they may not be: the transaction must be rolled back, and `prepare` decides in another one. @throws RondoError as
+     * `prepare`, by what was seen, so `prepare` decides then too.
      */
     changeSeen(runId: string, changes: readonly ClaimChange[]): boolean {
       let known = true;
       const changed = changedOf(runId, changes, (mac) => {
-        known &&= seen.has(mac);
+        if (!seen.has(mac)) known &&= isFirst(changes, mac, macOf);
         return seen.get(mac);
       });
       // what does not apply to the claim that was seen may apply to the one that is stored
-      return known && changed.size === changes.length && [...changed].every(([mac, claim]) => put(mac, claim));
+      if (!known || changed.size !== changes.length) return false;
+      for (const [mac, claim] of changed) {
+        if (!seen.has(mac)) assertNotThere(mac);
+        if (!put(mac, claim)) return false;
+      }
+      return true;
     },
 
     /** The run is removed: what it did stays done. */
@@ -127,14 +124,6 @@ export function claimTable(db: DatabaseSync) {
       }
     },
   };
-}
-
-/** Most claims that are remembered. The oldest is dropped, which costs its next change a look-up. */
-const MOST_KEPT = 1_000;
-
-function keep<T>(all: Map<string, T>, key: string, value: T): void {
-  if (all.size >= MOST_KEPT && !all.has(key)) all.delete(all.keys().next().value as string);
-  all.set(key, value);
 }
 
 /** Makes the secret, once for each file: under another one every key would look as if nothing had been done. */
