@@ -12,7 +12,7 @@ import { describe, type JsonSchema, type Schema } from './schema.ts';
 export const VENDOR = 'rondo';
 
 /**
- * A schema from a plain JSON Schema document, draft 2020-12. The validator is loaded at the first validation, so a declaration is cheap.
+ * A schema from a plain JSON Schema document, draft 2020-12. The validator is loaded while a model is asked that may call a tool with one, or at the first validation, so a declaration is cheap.
  * @throws RondoError `CONFIG_INVALID` if the argument is not an object, or is a document that cannot be checked: a keyword with an invalid
  * value, a pattern that is not a regular expression, a `$ref` out of the document, to nothing or in a circle, a dynamic reference with
  * several possible targets, an unknown dialect, a keyword that would not be checked.
@@ -75,6 +75,27 @@ function fromDocument<T>(given: unknown, whose: 'own' | 'foreign', where: string
 type Run = typeof import('@cfworker/json-schema').validate;
 let library: Run | undefined;
 const load = async () => (library ??= (await import('@cfworker/json-schema')).validate);
+
+let soon: NodeJS.Immediate | undefined;
+
+/**
+ * Loads the validator in this turn of the event loop, if a tool needs it: while its model is asked, and not while its first call waits. An
+ * error is told by the validation that needs it.
+ */
+export function loadSoon(tools: Iterable<{ readonly options: { readonly input: Schema } }>): void {
+  if (library || soon) return;
+  for (const { options } of tools) {
+    if (options.input['~standard'].vendor !== VENDOR) continue;
+    // its one large function is compiled by its first call
+    const loading = () =>
+      void load()
+        .then((run) => run(null, {}))
+        .catch(() => undefined);
+    soon = setImmediate(loading);
+    return;
+  }
+}
+
 /** Most work of one check: about 200 milliseconds, and less for a server's document. */
 const MOST_WORK = { own: 300_000, foreign: 80_000 };
 

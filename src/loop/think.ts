@@ -1,3 +1,4 @@
+import { loadSoon } from '../json-schema.ts';
 import type { Model, ModelRequest, ModelResponse } from '../ports/model.ts';
 import { type FailedAttempt, guard } from '../reliability/envelope.ts';
 import { candidates, switches } from '../reliability/fallback.ts';
@@ -105,6 +106,7 @@ async function generate(
     await asking;
     attempt.signal.throwIfAborted();
   }
+  if (scope.frame.step === 0) loadSoon(scope.tools.values());
   // a summary is not an answer, so listeners hear nothing of it
   if (!scope.emit || of === 'summary') {
     const answer = answerOf(await model.generate(request, attempt), modelKey(model));
