@@ -136,26 +136,27 @@ class SqliteJournal implements Journal {
 
   /** Call it within a transaction. */
   #append(runId: string, expectedSeq: number, count: number, stored: StoredAppend, given: RunHead, o: AppendOptions = {}): void {
-    const { log, heads, claims, effects, inbox, records } = this.#access.opened();
+    const file = this.#access.opened();
+    const { log, heads, claims, effects } = file;
     const { record } = o;
     const known = this.#live.get(runId) ?? this.#find(runId);
     const held = known?.tail.held ?? 0;
     if (held !== expectedSeq) throw conflict(runId, expectedSeq, held);
     heads.place(given, known);
-    if (record) records.assert(record.namespace, record.key, record.expected);
+    if (record) file.records.assert(record.namespace, record.key, record.expected);
     const claim = o.claims && claims.prepare(runId, o.claims);
     // it may find damage, and then nothing may be written
-    if (o.waits) inbox.change(runId, o.waits);
+    if (o.waits) file.inbox.change(runId, o.waits);
     claim?.();
     if (record)
-      records.append(
+      file.records.append(
         record.namespace,
         record.key,
         record.values.map((value) => JSON.stringify(value)),
         undefined,
       );
     // a paused run to which an event is assigned is due at once
-    const head = given.status === 'paused' && inbox.has(runId) ? { ...given, wakeAt: 0 } : given;
+    const head = given.status === 'paused' && file.inbox.has(runId) ? { ...given, wakeAt: 0 } : given;
     this.#touched.push(runId);
     const live: Live = known ?? { run: heads.nextRun(), tail: NO_TAIL, head: { ...head } };
     if (count > 0) live.tail = log.append(live.run, live.tail, stored, count);

@@ -24,11 +24,8 @@ export class File {
   readonly db: DatabaseSync;
   readonly log: Log;
   readonly heads: Heads;
-  readonly removal: Removal;
-  readonly records: RecordTables;
   readonly claims: ClaimTable;
   readonly effects: EffectTable;
-  readonly inbox: InboxTable;
   /** Runs that the current transaction has changed. */
   readonly touched: string[] = [];
   readonly #path: string;
@@ -38,6 +35,10 @@ export class File {
   readonly #version;
   #seen: unknown;
   #synced: 'power' | 'process' | undefined;
+  // half of all statements, and most processes need none of them
+  #removal: Removal | undefined;
+  #records: RecordTables | undefined;
+  #inbox: InboxTable | undefined;
   /** The inodes of the opened files. */
   readonly #own: string | undefined;
   #wal: string | undefined;
@@ -54,14 +55,8 @@ export class File {
       this.#own = inode(path);
       this.log = log(this.db);
       this.heads = heads(this.db, this.log.isWhole);
-      this.removal = removal(this.db);
-      this.records = recordTables(this.db);
       this.claims = claimTable(this.db);
       this.effects = effectTable(this.db);
-      this.inbox = inboxTable(this.db, (run) => {
-        this.heads.wake(run);
-        this.touched.push(run);
-      });
       this.#begin = this.db.prepare('BEGIN IMMEDIATE');
       this.#commit = this.db.prepare('COMMIT');
       this.#version = this.db.prepare('PRAGMA data_version');
@@ -77,6 +72,24 @@ export class File {
       this.close();
       throw cutOff(path, markOf(path), last, least);
     }
+  }
+
+  get removal(): Removal {
+    this.#removal ??= removal(this.db);
+    return this.#removal;
+  }
+
+  get records(): RecordTables {
+    this.#records ??= recordTables(this.db);
+    return this.#records;
+  }
+
+  get inbox(): InboxTable {
+    this.#inbox ??= inboxTable(this.db, (run) => {
+      this.heads.wake(run);
+      this.touched.push(run);
+    });
+    return this.#inbox;
   }
 
   begin(): void {
