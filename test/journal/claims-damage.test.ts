@@ -89,10 +89,14 @@ test.each([1, 200])(
         const where = `claim ${i}, byte ${at}, bit ${bit}`;
         expect(found, where).not.toContain('free');
         expect(found, where).toContain('JOURNAL_DAMAGED');
-        await refused('JOURNAL_DAMAGED', async () =>
-          again.append('s', 0, [entry(0)], head('s'), { claims: [taken(keys[found.indexOf('JOURNAL_DAMAGED')] as string)] }),
-        );
+        const claims = [taken(keys[found.indexOf('JOURNAL_DAMAGED')] as string)];
+        await refused('JOURNAL_DAMAGED', async () => again.append('s', 0, [entry(0)], head('s'), { claims }));
         await again.close?.();
+        // nor by a run that appends alone, and takes the claim without a look
+        const alone = file(copy).open();
+        for (const seq of [0, 1]) await alone.append('s', seq, [entry(seq)], head('s'));
+        await refused('JOURNAL_DAMAGED', async () => alone.append('s', 2, [entry(2)], head('s'), { claims }));
+        await alone.close?.();
       }
     }
   },

@@ -119,6 +119,20 @@ describe('in a SQLite file', () => {
     expect(await other.claim?.(KEY)).toMatchObject({ state: 'done', holder: { run: 'next', call: CALL }, revision: seen + 3 });
   });
 
+  // holds claims.I1
+  test('a run that appends alone takes no claim as new which another connection has taken', async () => {
+    const { open } = file();
+    const [journal, other] = [open(), open()];
+    await other.append('other', 0, [entry(0)], head('other'), { claims: [held] });
+    for (const seq of [0, 1]) await journal.append('next', seq, [entry(seq)], head('next'));
+    const claims = [{ ...held, key: 'more' }, held] as ClaimChange[];
+    await refused('INTENT_CLAIMED', async () => journal.append('next', 2, [entry(2)], head('next'), { claims }));
+    expect([await journal.claim?.({ ...KEY, key: 'more' }), (await read(journal, 'next')).length]).toEqual([undefined, 2]);
+    expect(await journal.claim?.(KEY)).toMatchObject({ state: 'held', holder: { run: 'other' }, revision: 1 });
+    await journal.append('next', 2, [entry(2)], head('next'), { claims: claims.slice(0, 1) });
+    expect(await other.claim?.({ ...KEY, key: 'more' })).toMatchObject({ state: 'held', holder: { run: 'next' }, revision: 1 });
+  });
+
   test('a claim that was changed in any field is refused, to those who read it and to those who take it, and no other is', async () => {
     const { path, open } = file();
     const journal = open();

@@ -1,8 +1,10 @@
 /** Names of claims, and what was seen of them last. */
 import { type ClaimChange, type ClaimKey, claimMac } from '../../../journal/claims.ts';
 
-/** Most claims that are remembered, and names of them. The oldest is dropped, which costs its next change a look-up. */
+/** Most claims that are remembered, and names of them. The oldest are dropped, which costs their next change a look-up. */
 const MOST = 1_000;
+/** How many are dropped at a time: one at a time would cost each new one a walk over those that were dropped before. */
+const DROPPED = 100;
 
 /** The names of keys under a secret, each made once. */
 export function macs(): (secret: Uint8Array, key: ClaimKey) => string {
@@ -27,6 +29,12 @@ export const isFirst = (changes: readonly ClaimChange[], mac: string, macOf: (ke
 
 /** Remembers a value, and drops the oldest if there are too many. */
 export function keep<T>(all: Map<string, T>, key: string, value: T): void {
-  if (all.size >= MOST && !all.has(key)) all.delete(all.keys().next().value as string);
+  if (all.size >= MOST && !all.has(key)) {
+    let left = DROPPED;
+    for (const old of all.keys()) {
+      all.delete(old);
+      if (--left === 0) break;
+    }
+  }
   all.set(key, value);
 }
