@@ -1,4 +1,5 @@
 /** The minimum of a hand-written loop, in memory and on SQLite: the baseline for Rondo. */
+import { hash } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
 import type { Effect, Message, Model, ModelRequest, ToolSpec } from '../src/index.ts';
 import type { ToolCallPart, ToolResultPart } from '../src/ports/model.ts';
@@ -25,8 +26,16 @@ export async function bareRun({ model, tools, execute }: BareLoop): Promise<numb
   }
 }
 
-/** The same, with each answer and each result in its own transaction before the loop continues. */
-export async function bareSqliteRun({ model, tools, execute }: BareLoop, store: BareStore, effect: Effect): Promise<number> {
+/**
+ * The same, with each answer and each result in its own transaction before the loop continues.
+ * @param key of the next call, which may be made once.
+ */
+export async function bareSqliteRun(
+  { model, tools, execute }: BareLoop,
+  store: BareStore,
+  effect: Effect,
+  key?: () => string,
+): Promise<number> {
   const messages: Message[] = [{ role: 'user', content: [{ type: 'text', text: QUESTION }] }];
   const request: ModelRequest = { instructions: INSTRUCTIONS, messages, tools };
   const run = store.newRun();
@@ -37,7 +46,7 @@ export async function bareSqliteRun({ model, tools, execute }: BareLoop, store: 
     const call = content.find(isCall);
     // the final answer is not written: exactly two transactions per turn
     if (!call) return turns;
-    store.insert(run, said, effect === 'once');
+    store.insert(run, said, effect === 'once', key?.());
     const observed: Message = { role: 'tool', content: [await answer(call, execute)] };
     messages.push(observed);
     store.insert(run, observed, false);
@@ -55,8 +64,11 @@ export async function answer(call: ToolCallPart, execute: BareLoop['execute']): 
 
 export interface BareStore {
   newRun(): number;
-  /** One transaction. `power`: it is synced to disk, as Rondo's intent of a `once` call is. */
-  insert(run: number, message: Message, power: boolean): void;
+  /**
+   * One transaction. `power`: it is synced to disk, as Rondo's intent of a `once` call is. `key`: taken in it, by its hash.
+   * @throws for a key that was taken before.
+   */
+  insert(run: number, message: Message, power: boolean, key?: string): void;
   /** Messages of a run, in order. */
   read(run: number): Message[];
   rows(): number;
@@ -68,6 +80,9 @@ export function bareStore(path: string): BareStore {
   const db = new DatabaseSync(path);
   db.exec('PRAGMA busy_timeout = 5; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
   db.exec('CREATE TABLE IF NOT EXISTS message (id INTEGER PRIMARY KEY, run INTEGER NOT NULL, body TEXT NOT NULL)');
+  db.exec('CREATE TABLE IF NOT EXISTS taken (name BLOB PRIMARY KEY, run INTEGER NOT NULL) WITHOUT ROWID');
+  const take = db.prepare('INSERT INTO taken (name, run) VALUES (?, ?)');
+  const [begin, commit] = [db.prepare('BEGIN IMMEDIATE'), db.prepare('COMMIT')];
   // a single statement is its own transaction, the cheapest one
   const insert = db.prepare('INSERT INTO message (run, body) VALUES (?, ?)');
   const select = db.prepare('SELECT body FROM message WHERE run = ? ORDER BY id');
@@ -75,12 +90,19 @@ export function bareStore(path: string): BareStore {
   let synced = false;
   return {
     newRun: () => ++runs,
-    insert(run, message, power) {
+    insert(run, message, power, key) {
       if (power !== synced) {
         db.exec(power ? 'PRAGMA synchronous = FULL' : 'PRAGMA synchronous = NORMAL');
         synced = power;
       }
+      if (key === undefined) {
+        insert.run(run, JSON.stringify(message));
+        return;
+      }
+      begin.run();
       insert.run(run, JSON.stringify(message));
+      take.run(hash('sha256', key, 'buffer'), run);
+      commit.run();
     },
     read: (run) => (select.all(run) as { body: string }[]).map(({ body }) => JSON.parse(body) as Message),
     rows: () => (db.prepare('SELECT count(*) AS n FROM message').get() as { n: number }).n,

@@ -126,19 +126,22 @@ export const bare = (name: string, shape: Shape): Contender =>
     return { calls, once: () => bareRun(loop) };
   });
 
-export const bareSqlite = (name: string, shape: Shape, effect: Effect): Contender =>
-  lasting(name, shape, () => inScratch((path) => bareSqliteLoop(path, shape.turns, effect)));
+/** @param keyed each call has a key of its own. */
+export const bareSqlite = (name: string, shape: Shape, effect: Effect, keyed = false): Contender =>
+  lasting(name, shape, () => inScratch((path) => bareSqliteLoop(path, shape.turns, effect, keyed)));
 
-export function bareSqliteLoop(path: string, turns: number, effect: Effect): FileLoop {
+export function bareSqliteLoop(path: string, turns: number, effect: Effect, keyed = false): FileLoop {
   const { execute, calls } = counted('1 KB');
   const loop = bareLoop(instantModel(turns), execute);
   const store = bareStore(path);
   let runs = 0;
+  let keys = 0;
+  const key = keyed ? () => `call:${keys++}` : undefined;
   return {
     calls,
     once() {
       runs++;
-      return bareSqliteRun(loop, store, effect);
+      return bareSqliteRun(loop, store, effect, key);
     },
     close() {
       const rows = store.rows();
