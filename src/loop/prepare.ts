@@ -28,7 +28,7 @@ export function prepare(scope: Scope, calls: readonly (Asked | Call)[], now: num
     policy: host.policy,
     lookUp: (tool, call, intent, shown, asks) => {
       if ('status' in call) return lookUpIntent(scope, tool, call as Call, intent, shown);
-      // most intents are new: the claim finds that out by itself. Nobody is asked in vain, though
+      // most intents are new: the claim finds that out by itself. No person is asked in vain, though
       if (host.intents.kept && !asks && startsAtOnce(tool)) return { go: 'claim', intent, unseen: true };
       // the id of a call that was just asked for is the provider's
       return lookUpIntent(scope, tool, {}, intent, shown);
