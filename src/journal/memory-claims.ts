@@ -12,7 +12,12 @@ export interface MemoryClaims {
 
 /** @param knows whether the journal has a run. */
 export function memoryClaims(knows: (runId: string) => boolean): MemoryClaims {
-  const secret = crypto.randomBytes(32);
+  // most journals never need it
+  let secret: Uint8Array | undefined;
+  const macOf = (key: ClaimKey) => {
+    secret ??= crypto.randomBytes(32);
+    return claimMac(secret, key);
+  };
   const claims = new Map<string, Claim>();
   /** By the run that holds them. */
   const held = new Map<string, Set<string>>();
@@ -29,12 +34,12 @@ export function memoryClaims(knows: (runId: string) => boolean): MemoryClaims {
 
   return {
     find(key) {
-      const claim = claims.get(claimMac(secret, key));
+      const claim = claims.get(macOf(key));
       return claim && { ...claim, holder: claim.holder && { ...claim.holder } };
     },
     prepare(runId, changes) {
       const changed = changedClaims(runId, changes, {
-        macOf: (key) => claimMac(secret, key),
+        macOf,
         find: (mac) => claims.get(mac),
         knows,
         now: Date.now(),
