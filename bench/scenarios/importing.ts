@@ -1,4 +1,4 @@
-/** The time of `import 'rondo'` in a fresh process, as in a cold start. */
+/** The time of `import 'rondo'` in a fresh process, and of the first run in it, as in a cold start. */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -17,6 +17,11 @@ export const importing: Scenario = async ({ quick }) => {
     { name: BARE, code: '' },
     { name: 'the core', code: imported(file('index')) },
     { name: 'the core and the SQLite journal', code: imported(file('index')) + imported(file('adapters/journal/sqlite')) },
+    { name: 'the core, and a first run of one turn in memory', code: firstRun(imported(file('index'))) },
+    {
+      name: 'both, and a first run of one turn on SQLite',
+      code: firstRun(imported(file('index')), imported(file('adapters/journal/sqlite'))),
+    },
     { name: 'zod, for comparison', code: imported(fileURLToPath(import.meta.resolve('zod'))) },
   ];
   const cpu = new Map<string, number[]>();
@@ -64,6 +69,27 @@ export const importing: Scenario = async ({ quick }) => {
     ],
   };
 };
+
+/** An engine, an agent and a tool of JSON Schema are made, and run with a model that answers at once. */
+function firstRun(core: string, sqlite?: string): string {
+  const names = (code: string, of: string) => code.replace('import ', `import { ${of} } from `);
+  return `${names(core, 'agent, Engine, tool')}${sqlite ? names(sqlite, 'sqliteJournal') : ''}
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+const folder = mkdtempSync(tmpdir() + '/rondo-bench-');
+const usage = { input: 10, output: 5 };
+const model = { provider: 'bench', id: 'instant', generate: async ({ messages }) => messages.length > 1
+  ? { content: [{ type: 'text', text: 'Done.' }], stop: 'end', usage }
+  : { content: [{ type: 'toolCall', id: 'c', name: 'lookup', input: { id: 1 } }], stop: 'tools', usage } };
+const input = { type: 'object', properties: { id: { type: 'number' } }, required: ['id'] };
+const lookup = tool({ name: 'lookup', description: 'Looks something up', input, effect: 'read', execute: async ({ id }) => id });
+const engine = new Engine({ ${sqlite ? "journal: sqliteJournal(folder + '/runs.db'), " : ''}prices: {} });
+const { status } = await engine.run(agent({ name: 'bench', instructions: '', model, tools: [lookup] }), 'go');
+if (status !== 'completed') throw new Error(status);
+await engine.close();
+rmSync(folder, { recursive: true });
+`;
+}
 
 /** The last line of each script: microseconds of processor time so far. */
 const SAY_CPU =
