@@ -3,7 +3,7 @@ import type { Model, Part } from 'rondo';
 import { scripted } from 'rondo/testing';
 
 const told = (content: readonly Part[]): string =>
-  content.map((part) => (part.type === 'text' ? part.text : part.type === 'toolResult' ? told(part.output) : '')).join('');
+  content.map((part) => (part.type === 'text' ? part.text : part.type === 'toolResult' ? told(part.output) : '')).join(' ');
 
 /** The job is `ticket 7, order 42, 1250 cents`, or `refund order 42, 1250 cents`. */
 const parse = (job: string) => ({

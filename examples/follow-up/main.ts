@@ -68,17 +68,15 @@ console.log(values.silent ? '' : `  (the webhook answered ${await replied}, twic
 await job('refund order 42, 1250 cents');
 console.log(`\nThe payment service paid ${paid.length} time(s). What was done:\n`);
 const rows = [];
-for await (const { at, tool, intent, amount, outcome, output, again } of engine.effects({ by }))
-  rows.push({
-    at: new Date(at).toISOString(),
-    tool,
-    key: intent?.key,
-    usd: amount?.usd ?? '',
-    outcome,
-    receipt: JSON.stringify(output),
-    again,
-  });
-console.table(rows);
+console.log(`  ${'tool'.padEnd(14)} ${'key'.padEnd(10)} ${'usd'.padStart(6)}  outcome  again  receipt`);
+for await (const { tool, intent, amount, outcome, output, again } of engine.effects({ by })) {
+  rows.push({ tool, again });
+  const key = (intent?.key ?? '').padEnd(10);
+  const usd = (amount?.usd?.toFixed(2) ?? '').padStart(6);
+  console.log(
+    `  ${tool.padEnd(14)} ${key} ${usd}  ${outcome.padEnd(7)}  ${String(again).padEnd(5)}  ${Object.values(output ?? {})[0] ?? ''}`,
+  );
+}
 
 await loop.stop();
 await webhook.close();
