@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { type AgUiOptions, bearer, serveAgUi } from '../../src/adapters/ag-ui/index.ts';
+import { type AgUiOptions, bearer, type ServeAgUiOptions, serveAgUi } from '../../src/adapters/ag-ui/index.ts';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import { agent, Engine, type Principal, supervisor } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
@@ -20,7 +20,7 @@ const people: Record<string, Principal> = {
 const auth = bearer({ verify: (token) => people[token] });
 const as = (who: string) => ({ authorization: `Bearer ${who}` });
 
-async function serving(agents: Parameters<typeof serveAgUi>[1], o: AgUiOptions = {}, engine = new Engine()) {
+async function serving(agents: Parameters<typeof serveAgUi>[1], o: ServeAgUiOptions = {}, engine = new Engine()) {
   const server = await serveAgUi(engine, agents, o);
   onTestFinished(async () => {
     await server.close();
@@ -283,8 +283,9 @@ describe('an approval', () => {
   });
 
   test('whose turn ended before the run was told what was said beside it tells it when it is sent again', async () => {
+    // no worker: it would go on with the decided run before the page says anything
     const { clerk } = obedient();
-    const { url, engine } = await serving(clerk, { auth });
+    const { url, engine } = await serving(clerk, { auth, worker: false });
     const page = new Page(url, 't', as('ana'));
     const { interrupts } = await page.say('call pay {"to":"eve","cents":5}');
     const by = { id: 'ana', tenant: 'acme' };
