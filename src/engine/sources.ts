@@ -87,12 +87,15 @@ export class Sources {
 
   async #gather(agent: AgentDefinition, caller: Caller): Promise<ReadonlyMap<string, ToolDefinition>> {
     const all = await Promise.all(
-      agent.sources.map((source) => this.#open(source, caller).then(async (opened) => ({ opened, list: await opened.list() }))),
+      agent.sources.map((source) =>
+        this.#open(source, caller).then(async (opened) => ({ opened, list: await opened.list(), shown: await opened.agents?.() })),
+      ),
     );
     const tools = new Map(agent.tools);
     const searched = new Set<string>();
-    all.forEach(({ opened, list }, i) => {
-      const { name } = agent.sources[i] as ToolSource;
+    all.forEach(({ opened, list, shown }, i) => {
+      const { name, agents = [] } = agent.sources[i] as ToolSource;
+      if (shown) for (const one of agents) if (!shown.includes(one)) tools.set(one.name, hiddenFrom(definition(one)));
       if (opened.search && searched.has(name))
         throw invalid(`agent "${agent.name}" has two sources named "${name}" that are searched. Name one differently.`);
       if (opened.search) searched.add(name);
@@ -181,6 +184,15 @@ export class Sources {
     await Promise.all(all.map((connection) => connection.close()));
   }
 }
+
+/** An agent of a source that is not offered to the caller: a call that is open goes on with it. The same object each time. */
+function hiddenFrom(tool: ToolDefinition): ToolDefinition {
+  const made = hidden.get(tool) ?? { ...tool, hidden: true };
+  hidden.set(tool, made);
+  return made;
+}
+
+const hidden = new WeakMap<ToolDefinition, ToolDefinition>();
 
 /** Identifies a caller. It includes the token: an approver who resumes a run, or a caller without a principal, gets a connection of their own. */
 function keyOf({ perCaller }: ToolSource, { by, session, assertion }: Caller): string {

@@ -135,7 +135,7 @@ async function complete(scope: Scope, call: Call, output: Json, last?: Finished)
   const finished: Finished = last ?? { type: 'call.finished', call: call.id, ok: true, attempts: 1, ms: 0 };
   // the receipt of its intent
   if (call.intent) finished.output = output;
-  const closing = scope.closing({ ok: true, output });
+  const closing = await scope.closing({ ok: true, output });
   await appendWithRetry(scope, (seq) => [{ ...finished }, ...closing(seq + 1)]);
   return { status: 'completed', output, committed: true };
 }

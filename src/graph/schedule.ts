@@ -52,7 +52,7 @@ async function begin(scope: Scope, graph: GraphDefinition): Promise<Settlement |
   } catch (error) {
     return { status: 'failed', error: failureOf(error, 'NODE_FAILED') };
   }
-  const closing = next.length === 0 ? scope.closing({ ok: true, output }) : () => [];
+  const closing = next.length === 0 ? await scope.closing({ ok: true, output }) : () => [];
   await scope.append((seq) => [{ type: 'frame.began', kind: 'graph', state, next }, ...closing(seq + 1)]);
   return next.length === 0 ? { status: 'completed', output, committed: true } : undefined;
 }
@@ -154,7 +154,7 @@ class Schedule implements Scheduling {
     return this.#head < this.#queue.length;
   }
 
-  /** Completes a graph with no task left. Only a fork starts in this state; otherwise the last task completes the graph. */
+  /** Completes a graph with no task left. A fork starts in this state, and a guarded graph ends in it; otherwise the last task completes the graph. */
   async #conclude(): Promise<Settlement> {
     let output: Json;
     try {
@@ -162,8 +162,7 @@ class Schedule implements Scheduling {
     } catch (error) {
       return { status: 'failed', error: failureOf(error, 'NODE_FAILED') };
     }
-    const closing = this.scope.closing({ ok: true, output });
-    await this.scope.append(closing);
+    await this.scope.append(await this.scope.closing({ ok: true, output }));
     return { status: 'completed', output, committed: true };
   }
 
@@ -253,7 +252,8 @@ class Schedule implements Scheduling {
     const waitedFor = (node: string) => this.#joins.waitedFor(task, node);
     for (const key of keys) if (!Object.hasOwn(graph.reducers, key)) this.#writes.assertAlone(task, key, waitedFor);
     const next = this.#joins.arrivals(routed(graph, task.name, state));
-    const last = this.#joins.total === 1 && next.length === 0;
+    // what asks somebody first cannot be in the append that ends a task
+    const last = !this.scope.guarded && this.#joins.total === 1 && next.length === 0;
     const output = last ? resultOf(graph, state) : undefined;
     // nothing below throws, so the state and its entries change together
     this.state = state;
@@ -268,7 +268,7 @@ class Schedule implements Scheduling {
     if (next.length > 0) finished.next = next;
     const drafts = last ? [finished] : [...overtaken, finished];
     if (last) this.#ended = { status: 'completed', output: output as Json, committed: true };
-    const closing = last ? this.scope.closing({ ok: true, output: output as Json }) : undefined;
+    const closing = last ? (this.scope.closing({ ok: true, output: output as Json }) as Make) : undefined;
     return this.#inOrder(task, (seq) => {
       const own = drafts.map((draft) => ({ ...draft }));
       return closing ? [...own, ...closing(seq + own.length)] : own;

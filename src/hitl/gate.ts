@@ -47,8 +47,8 @@ export interface Gated {
     readonly units?: readonly string[];
   } & Keyed['options'];
   readonly ask?: (input: Json) => Question;
-  /** Policies that are asked in addition to the engine's, each about the tool by this name. */
-  readonly doors?: readonly { readonly policy: Policy; readonly tool: string }[];
+  /** Their policies are asked in addition to the engine's, each about the tool by this name. */
+  readonly doors?: readonly { readonly policy?: Policy | undefined; readonly tool: string }[];
   /** Why the tool is held back and must not be called. */
   readonly held?: string;
 }
@@ -198,6 +198,7 @@ async function permitted(tool: Gated, about: Parameters<typeof permission>[2], o
   if (!tool.doors || first.denied !== undefined) return first;
   const asks = [...first.asks];
   for (const { policy, tool: name } of tool.doors) {
+    if (!policy) continue;
     const ruled = await permission(policy, o, { ...about, tool: name });
     if (ruled.denied !== undefined) return ruled;
     asks.push(...ruled.asks);

@@ -26,6 +26,8 @@ export interface Child {
   given(): { input: Json; history?: readonly Message[] };
   /** The entries with which its parent's call ends. */
   closing(end: End): Make;
+  /** Asked before that: what the end becomes. */
+  leaving?: ((end: End) => Promise<End>) | undefined;
   /** What is above fails with it, and may be resumed: then it goes on in the middle of this part, which stays open. */
   fatal?: true;
 }
@@ -35,13 +37,13 @@ export interface Child {
  * @returns why it did not end; undefined where its end is in the journal, or the run was halted.
  */
 export async function driveChild(scope: Scope, child: Child): Promise<Left | undefined> {
-  const { call, agent, closing } = child;
+  const { call, agent, leaving } = child;
   if (!call.frame) {
     let opened: Draft;
     try {
       opened = { type: 'frame.opened', call: call.id, agent: agent.name, fingerprint: agent.fingerprint, ...child.given() };
     } catch (error) {
-      await appendWithRetry(scope, closing({ ok: false, error: failureOf(error, 'AGENT_FAILED') }));
+      await appendWithRetry(scope, await closingOf(child)({ ok: false, error: failureOf(error, 'AGENT_FAILED') }));
       return undefined;
     }
     await scope.append(() => [{ ...opened }]);
@@ -54,12 +56,18 @@ export async function driveChild(scope: Scope, child: Child): Promise<Left | und
     agent,
     limits: limitsWith(agent.limits, child.limits),
     parent: scope,
-    closing,
+    closing: closingOf(child),
+    guarded: leaving !== undefined,
     trace: () => scope.trace.agent({ agent: agent.name, description: agent.description, path: frame.path }),
     refused: (error) => failed(scope, child, failureOf(error, 'AGENT_FAILED')),
     work: (inner) => work(inner, child),
   });
 }
+
+const closingOf =
+  ({ leaving, closing }: Child) =>
+  (end: End): Make | Promise<Make> =>
+    leaving ? leaving(end).then(closing) : closing(end);
 
 async function work(inner: Scope, child: Child): Promise<Left | undefined> {
   const { frame, trace } = inner;
@@ -85,12 +93,13 @@ function errorOf(inner: Scope, settlement: Settlement): Failure | undefined {
 }
 
 /** Ends the call with a failure; for a fatal one, leaves the frame open and returns the failure. */
-async function failed(at: Scope, { call, closing, ...child }: Child, error: Failure): Promise<Left | undefined> {
+async function failed(at: Scope, child: Child, error: Failure): Promise<Left | undefined> {
+  const { call } = child;
   const fatal = child.fatal && isResumable(error);
   // its tools may have acted before: a repeated call would repeat their effects
   const told: Failure =
     call.frame?.acted && error.outcome === 'not-run' ? { ...error, outcome: 'unknown', retryable: fatal === true } : error;
   if (fatal) return { failed: told };
-  await appendWithRetry(at, closing({ ok: false, error: told }));
+  await appendWithRetry(at, await closingOf(child)({ ok: false, error: told }));
   return undefined;
 }

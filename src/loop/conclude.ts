@@ -49,7 +49,8 @@ const saying = (responded: Responded, output: Json): Responded => ({ ...responde
 
 /** Ends the frame, unless a message has arrived. Then the model is asked again, and the result is an empty list. */
 async function end(scope: LoopScope, output: Json, before: readonly Draft[]): Promise<readonly Due[] | Settlement> {
-  const closing = scope.closing({ ok: true, output });
+  const asked = scope.closing({ ok: true, output });
+  const closing = asked instanceof Promise ? await asked : asked;
   let ended = false;
   const append = scope.append((seq) => {
     ended = scope.frame.waiting.length === 0;

@@ -3,14 +3,17 @@
 import { ToolError } from '../errors.ts';
 import { seenOf } from '../journal/conversation.ts';
 import type { Draft } from '../journal/entries.ts';
-import type { Call } from '../journal/fold.ts';
+import type { Call, Frame } from '../journal/fold.ts';
 import { type Json, plainJson } from '../json.ts';
 import type { Message, Part } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
+import { unlessHalted } from '../reliability/patience.ts';
+import { appendWithRetry } from './append-with-retry.ts';
 import type { Blocked, Ready } from './call.ts';
 import { driveChild } from './child.ts';
 import { clears } from './context/read-result.ts';
 import { observed } from './output.ts';
+import { entered, left, passagesOf } from './passage.ts';
 import type { Delegate, End, Scope } from './types.ts';
 
 /** Runs the sub-agent that answers a call. @returns why it is blocked; undefined if its end is in the journal, or the run was halted. */
@@ -29,15 +32,42 @@ export async function runSubAgent(scope: Scope, call: Call, ready: Ready, delega
       ms: Date.now() - since,
     },
   ];
-  const left = await driveChild(scope, {
+  const passages = passagesOf(tool);
+  const about = {
+    by: scope.run.started.by,
+    session: scope.run.started.session,
+    callId: call.id,
+    runId: scope.run.runId,
+    context: scope.run.started.context,
+    path: scope.frame.path,
+  };
+  let args = input;
+  if (passages.length > 0 && !call.frame) {
+    const taken = await unlessHalted(entered(passages, input, { ...about, signal: scope.cancel.signal }), scope.cancel);
+    if ('end' in taken) {
+      await appendWithRetry(scope, closing(taken.end));
+      return undefined;
+    }
+    args = taken.args;
+  }
+  // not ended with the run: what the agent did is done, and is told as the gateway lets it out
+  const leaving = (end: End) =>
+    left(passages, call.frame ? givenTo(call.frame, delegate) : args, end, { ...about, signal: NEVER }, call.frame?.acted ? 'unknown' : 'failed');
+  const blocked = await driveChild(scope, {
     call,
     agent: delegate.agent,
     limits: delegate.limits,
-    given: () => given(scope, delegate, input),
+    given: () => given(scope, delegate, args),
     closing,
+    leaving: passages.length > 0 ? leaving : undefined,
   });
-  return left && 'failed' in left ? undefined : left;
+  return blocked && 'failed' in blocked ? undefined : blocked;
 }
+
+const NEVER = new AbortController().signal;
+
+/** The arguments as the agent of a frame was given them, also by another process. */
+const givenTo = ({ input = null }: Frame, { agent }: Delegate): Json => (agent.input ? input : { task: input });
 
 function given(scope: Scope, { agent, share, handoff }: Delegate, input: Json): { input: Json; history?: readonly Message[] } {
   const { task, reason } = input as { task?: Json; reason?: Json };

@@ -67,11 +67,15 @@ function known(
     const there = tool && 'missing' in tool ? undefined : tool;
     return call.wait ? ended(scope, call, call.wait, there, o.now) : recalled(scope, call, there);
   }
-  return gated(scope, call, tool ?? notThere(scope, call.name), o);
+  return gated(scope, call, tool && isThere(scope, call, tool) ? tool : notThere(scope, call.name), o);
 }
 
+/** A tool that is not offered cannot be called by a model. A person has seen the call, or a program names the tool: then the gate decides. */
+const isThere = (scope: Scope, call: Asked, tool: ToolDefinition | Missing): boolean =>
+  'missing' in tool || !tool.hidden || tool.held !== undefined || call.approval !== undefined || scope.agent.direct === true;
+
 function notThere({ tools }: Scope, name: string): Missing {
-  const names = [...tools.values()].flatMap((t) => (t.held === undefined ? [t.name] : []));
+  const names = [...tools.values()].flatMap((t) => (t.held === undefined && !t.hidden ? [t.name] : []));
   return { missing: { code: 'TOOL_NOT_FOUND', message: `There is no tool "${name}". There are: ${names.join(', ') || 'none'}.` } };
 }
 

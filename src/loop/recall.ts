@@ -62,7 +62,9 @@ async function recalled(scope: Scope, call: Call, tool: ToolDefinition | undefin
 /** The answer of the tool's `check`; undefined if it has none, failed, or took too long. @throws Halted */
 export async function checked(scope: Scope, { options }: ToolDefinition, call: Call, q: { input: unknown; context: unknown }) {
   try {
-    const asking = async () => options.check?.({ ...q, idempotencyKey: idempotencyKey(scope, call) }, { signal: scope.cancel.signal });
+    const { by, session } = scope.run.started;
+    const asked = { ...q, idempotencyKey: idempotencyKey(scope, call), by, session };
+    const asking = async () => options.check?.(asked, { signal: scope.cancel.signal });
     return await unlessHalted(inTime(asking(), CHECK_TIMEOUT, 'the check', scope.cancel), scope.cancel);
   } catch (error) {
     if (error instanceof Halted) throw error;

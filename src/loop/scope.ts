@@ -21,7 +21,8 @@ export interface ScopeOptions {
   grants: readonly Grants[];
   parent?: Scope;
   /** The entries with which this part ends, in the same append as its last answer. */
-  closing(end: End): Make;
+  closing(end: End): Make | Promise<Make>;
+  guarded?: boolean;
 }
 
 /** @see Scope, where the contracts stand. */
@@ -37,7 +38,8 @@ export class LiveScope implements Scope {
   readonly trace: AgentTrace;
   readonly cancel: CancelSource;
   readonly parent: Scope | undefined;
-  readonly closing: (end: End) => Make;
+  readonly closing: Scope['closing'];
+  readonly guarded: boolean;
   readonly grants: readonly Grants[];
   readonly reserved = new Reserved();
   request: ModelRequest | undefined;
@@ -56,13 +58,17 @@ export class LiveScope implements Scope {
     this.trace = o.trace;
     this.cancel = o.cancel;
     this.parent = o.parent;
+    this.guarded = o.guarded === true;
     this.closing = (end) => {
       const close = o.closing(end);
       if (!end.ok) return close;
-      return (seq) => {
-        const due = promise(this);
-        return [...due, ...close(seq + due.length)];
-      };
+      const kept =
+        (made: Make): Make =>
+        (seq) => {
+          const due = promise(this);
+          return [...due, ...made(seq + due.length)];
+        };
+      return close instanceof Promise ? close.then(kept) : kept(close);
     };
     this.grants = o.grants;
     this.request = undefined;

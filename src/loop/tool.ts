@@ -6,11 +6,11 @@ import { declaredSchema, schemaOf } from '../json-schema.ts';
 import { checkOptions } from '../options.ts';
 import type { Kept } from '../ports/kept.ts';
 import type { ToolSpec } from '../ports/model.ts';
-import type { Policy } from '../ports/policy.ts';
 import type { OutputOf, Question, Tool, ToolOptions } from '../ports/tool.ts';
 import type { JsonSchema, Out, Schema, SchemaLike } from '../schema.ts';
 import { checkCost } from './charge.ts';
 import { checkIntent } from './keyed.ts';
+import type { Door } from './passage.ts';
 import type { AnyToolOptions, Delegate, ToolDefinition, Waits } from './types.ts';
 
 const MADE = Symbol.for('rondo.tool');
@@ -145,12 +145,12 @@ const hashOf = (spec: ToolSpec) => sha256(JSON.stringify(spec)).slice(0, 16);
  * The same tool under another name, for a source that is made of sources.
  * @param o.full its full name: the intent of its keys, unless it declares one, and its name for the door.
  * @param o.changed options in place of its own.
- * @param o.door a policy that is asked about its calls, in addition to those that are.
+ * @param o.door what the source asks about its calls, in addition to those that are.
  */
 export function renamedTool(
   { spec: { description, input }, ...made }: ToolDefinition,
   name: string,
-  { full, changed, door }: { full: string; changed?: Partial<ToolDefinition['options']>; door?: Policy | undefined },
+  { full, changed, door }: { full: string; changed?: Partial<ToolDefinition['options']>; door?: Omit<Door, 'tool'> | undefined },
 ): ToolDefinition {
   const spec: ToolSpec = { name, description, input };
   const own = made.options.key && made.options.intent === undefined;
@@ -160,7 +160,7 @@ export function renamedTool(
     options: { ...made.options, ...changed, name, ...(own && { intent: full }) },
     spec,
     hash: hashOf(spec),
-    ...(door && { doors: [{ policy: door, tool: full }, ...(made.doors ?? [])] }),
+    ...((door?.policy || door?.passage) && { doors: [{ ...door, tool: full }, ...(made.doors ?? [])] }),
   };
 }
 

@@ -25,6 +25,7 @@ import type { JsonSchema, Schema } from '../schema.ts';
 import type { Secrets } from '../secrets.ts';
 import type { AgentTrace } from '../telemetry/trace.ts';
 import type { Middleware } from './middleware.ts';
+import type { Door, End } from './passage.ts';
 import type { Reserved } from './reserved.ts';
 import type { ResultCache } from './result-cache.ts';
 import type { WaitFor } from './wait.ts';
@@ -72,8 +73,8 @@ export interface ToolDefinition extends Tool {
   readonly waits?: Waits;
   /** Why a tool that a source offers must not be called for now. */
   readonly held?: string;
-  /** Policies of the gateways that it came through, the outermost first, each with the tool's name there. Asked in addition to the engine's. */
-  readonly doors?: readonly { readonly policy: Policy; readonly tool: string }[];
+  /** The gateways that it came through, the outermost first. */
+  readonly doors?: readonly Door[];
   /** The tool is not offered to the model. */
   readonly hidden?: true;
   /** Set for the two tools by which a model reaches what its sources find: see finding.ts. */
@@ -239,8 +240,7 @@ export type Halt =
   | { why: 'limit'; limit: Crossed }
   | { why: 'lost'; error: unknown };
 
-/** How a frame ended. */
-export type End = { ok: true; output: Json } | { ok: false; error: Failure };
+export type { End };
 
 /** The caller of a run. `by` started the run; `assertion` is the token of the caller who started or resumed it in this process. */
 export interface Caller {
@@ -307,8 +307,10 @@ export interface Scope {
   readonly halt: Halt | undefined;
   /** Emits a transient event of this frame; undefined while there is no listener. */
   readonly emit: ((event: Transient, step: number) => void) | undefined;
-  /** The entries that end this frame, for the append with its last answer. */
-  closing(end: End): Make;
+  /** The entries that end this frame, for the append with its last answer. A promise if `guarded`. */
+  closing(end: End): Make | Promise<Make>;
+  /** Whether a gateway stands between its end and what is above. */
+  readonly guarded: boolean;
   /**
    * Appends entries of this frame, or of the frame that an entry names itself. After the frame has ended, entries are dropped, except
    * charges, which go to the nearest open ancestor. @throws as `Log.append`.

@@ -154,7 +154,7 @@ export interface ToolOptions<Name extends string, S extends SchemaLike, C extend
   execute(input: Out<S>, ctx: ToolContext<Out<C>, K>): O | Promise<O>;
   /** For a `once` tool: finds out the outcome of a call after a crash or a timeout. */
   check?(
-    q: { idempotencyKey: string; input: Out<S>; context: Out<C> },
+    q: { idempotencyKey: string; input: Out<S>; context: Out<C>; by: Principal | undefined; session: string | undefined },
     ctx: { signal: AbortSignal },
   ): CheckResult<OutputOf<O>> | Promise<CheckResult<OutputOf<O>>>;
   /** Makes the content that the model sees. Default: the output as text, or as JSON. */
@@ -208,6 +208,8 @@ export interface OpenedSource {
    * stay the same object, which identifies its circuit breaker.
    */
   list(): Promise<readonly Tool[]>;
+  /** Of the source's `agents`, those that the caller may be shown; the model is not told of the others, and cannot call them. Absent: all. */
+  agents?(): Promise<readonly Tool[]>;
   /** All tools, also those that only `search` finds: for what lists them elsewhere, such as a server. Absent: `list` has all of them. */
   listAll?(): Promise<readonly Tool[]>;
   /**

@@ -7,11 +7,11 @@ import { permission } from '../../hitl/policy.ts';
 import { isSameJson, type Json, type JsonObject, plainJson } from '../../json.ts';
 import { isObject } from '../../json-schema/keywords.ts';
 import { driven, isGenerator } from '../../loop/generator.ts';
+import type { Passage, PassageContext } from '../../loop/passage.ts';
 import type { ToolDefinition } from '../../loop/types.ts';
 import type { Policy } from '../../ports/policy.ts';
-import type { ToolContext } from '../../ports/tool.ts';
 import { CancelSource } from '../../reliability/cancel.ts';
-import { bounded, messageOf } from '../../reliability/classify.ts';
+import { bounded, failureOf, messageOf } from '../../reliability/classify.ts';
 import { validate } from '../../schema.ts';
 import type { GatewayRequest, GatewayResponse, InterceptedCall, Interception } from './interception.ts';
 import type { Exceeded, RateLimits } from './rate-limits.ts';
@@ -32,54 +32,142 @@ export interface Behind {
   readonly tool: ToolDefinition;
 }
 
-type Execute = ToolDefinition['options']['execute'];
+type Options = ToolDefinition['options'];
 
-/** The tool's `execute`, with the door before it; the tool's own where the door has nothing to do. */
-export function behindDoor(door: Door, behind: Behind): Execute {
+/** What the door needs of the context of a call. */
+type Passing = PassageContext;
+
+/** Whether the door has something to do when a call passes. */
+export const guards = ({ interception, limits }: Door): boolean => interception !== undefined || limits !== undefined;
+
+/**
+ * The options of a tool that runs behind the door, in place of its own. What an interceptor answers may differ from one caller to the
+ * next, so it is not cached.
+ */
+export function behindDoor(door: Door, behind: Behind): Partial<Options> {
   const { interception } = door;
   const { options } = behind.tool;
-  if (!interception && !door.limits) return options.execute;
+  if (!guards(door)) return {};
+  const { check } = options;
+  return {
+    execute: passing(door, behind),
+    ...(interception && { cache: undefined }),
+    ...(interception?.hasResponse && check && { check: checked(interception, behind, check) }),
+  };
+}
+
+function passing(door: Door, behind: Behind): Options['execute'] {
+  const { interception } = door;
+  const { options, effect } = behind.tool;
   if (!interception)
     return (input, ctx) => {
       admit(door, behind, ctx);
       return options.execute(input, ctx);
     };
   return async (input, ctx) => {
-    const call: InterceptedCall = { signal: ctx.signal, by: ctx.by, session: ctx.session };
-    const args = argumentsAsJson(input);
-    const asked = requestOf(ctx.callId, behind.fullName, args);
-    const taken = await interception.request(asked, call).catch((error) => failed('request', error, 'not-run'));
-    if ('response' in taken) return ended(await after(taken.response, asked, 'not-run'), 'not-run');
-    const given = await argumentsOf(taken.request, asked, behind, { args, input });
-    admit(door, behind, ctx);
-    if (given) await permitted(door.policy, behind, given, ctx);
-    const value = given ? given.value : input;
+    const taken = await entering(door, interception, behind, { args: argumentsAsJson(input), input }, ctx);
+    if ('output' in taken) return taken.output;
+    const value = taken.given ? taken.given.value : input;
     if (!interception.hasResponse) return options.execute(value, ctx);
-    let output: unknown;
-    let response: GatewayResponse;
-    let thrown: { error: unknown } | undefined;
+    let came: Came;
     try {
       const first: unknown = await options.execute(value, ctx);
-      output = isGenerator(first) ? await driven(first, ctx.signal, ctx.progress as (data: unknown) => void) : first;
-      response = succeeded(ctx.callId, plainJson(output) ?? null);
+      came = { output: isGenerator(first) ? await driven(first, ctx.signal, ctx.progress as (data: unknown) => void) : first };
     } catch (error) {
       // it asks a person, and runs again with the answer
       if (ToolError.is(error) && error.code === 'PERSON_NEEDED') throw error;
-      thrown = { error };
-      response = refused(ctx.callId, messageOf(error));
+      came = { error };
     }
-    const came = thrown ? outcomeOf(thrown.error) : behind.tool.effect === 'read' ? 'failed' : 'unknown';
-    const shown = await after(response, taken.request, came);
-    if (shown === response || isSameJson({ ...shown }, { ...response })) {
-      if (thrown) throw thrown.error;
-      return output;
-    }
-    return ended(shown, came, thrown?.error);
-
-    function after(made: GatewayResponse, request: GatewayRequest, outcome: Outcome): Promise<GatewayResponse> {
-      return (interception as Interception).response(request, made, call).catch((error) => failed('response', error, outcome));
-    }
+    return leaving(interception, taken.request, came, ctx, outcomeOf(came, effect === 'read' ? 'failed' : 'unknown'));
   };
+}
+
+/** For a tool that an agent answers: what is before its frame and behind it, where other tools have their body. */
+export function passageOf(door: Door, behind: Behind): Passage | undefined {
+  const { interception } = door;
+  if (!guards(door)) return undefined;
+  return {
+    async before(args, ctx) {
+      if (!interception) {
+        admit(door, behind, ctx);
+        return { args };
+      }
+      const taken = await entering(door, interception, behind, { args: argumentsAsJson(args), input: args }, ctx);
+      return 'output' in taken ? taken : { args: taken.given?.shown ?? args };
+    },
+    async after(args, end, ctx, outcome) {
+      if (!interception?.hasResponse) return end;
+      const came: Came = end.ok ? { output: end.output } : { error: new ToolError(end.error.code, end.error.message, end.error) };
+      try {
+        const request = requestOf(ctx.callId, behind.fullName, argumentsAsJson(args));
+        return { ok: true, output: (await leaving(interception, request, came, ctx, outcomeOf(came, outcome))) as Json };
+      } catch (error) {
+        return !end.ok && 'error' in came && error === came.error ? end : { ok: false, error: failureOf(error, 'AGENT_FAILED') };
+      }
+    },
+  };
+}
+
+/** What a `check` finds out after a crash is an answer of the target too. */
+function checked(interception: Interception, { fullName }: Behind, check: NonNullable<Options['check']>): NonNullable<Options['check']> {
+  return async (q, ctx) => {
+    const found = await check(q, ctx);
+    if (found?.outcome !== 'done') return found;
+    const call = { ...ctx, callId: q.idempotencyKey, by: q.by, session: q.session };
+    const request = requestOf(q.idempotencyKey, fullName, argumentsAsJson(q.input));
+    return { outcome: 'done', output: (await leaving(interception, request, { output: found.output }, call, 'unknown')) as Json };
+  };
+}
+
+type Given = { value: unknown; shown: Json; key?: string; amount?: Readonly<Record<string, number>> };
+
+/**
+ * What the interceptor of the request, the limits and the policy make of a call.
+ * @returns the request of the target, and its arguments if they are others; or the output of the call without the target. @throws ToolError
+ */
+async function entering(
+  door: Door,
+  interception: Interception,
+  behind: Behind,
+  asked: { args: JsonObject; input: unknown },
+  ctx: Passing,
+): Promise<{ request: GatewayRequest; given: Given | undefined } | { output: Json }> {
+  const call: InterceptedCall = { signal: ctx.signal, by: ctx.by, session: ctx.session };
+  const before = requestOf(ctx.callId, behind.fullName, asked.args);
+  const taken = await interception.request(before, call).catch((error) => failed('request', error, 'not-run'));
+  if ('response' in taken) {
+    const shown = await interception.response(before, taken.response, call).catch((error) => failed('response', error, 'not-run'));
+    return { output: ended(shown, 'not-run') };
+  }
+  const given = await argumentsOf(taken.request, before, behind, asked);
+  admit(door, behind, ctx);
+  if (given) await permitted(door.policy, behind, given, ctx);
+  return { request: taken.request, given };
+}
+
+/** What the target gave, or the error that it threw. */
+type Came = { output: unknown } | { error: unknown };
+
+const outcomeOf = (came: Came, ran: Outcome): Outcome =>
+  'output' in came ? ran : ToolError.is(came.error) ? came.error.outcome : 'unknown';
+
+/**
+ * What came of a call, as the interceptor of the response lets it out: the same thing where it changes nothing.
+ * @param outcome of the call, if it is withheld. @throws ToolError, or the error that came
+ */
+async function leaving(
+  interception: Interception,
+  request: GatewayRequest,
+  came: Came,
+  { signal, by, session, callId }: Pick<Passing, 'signal' | 'by' | 'session' | 'callId'>,
+  outcome: Outcome,
+): Promise<unknown> {
+  const made = 'output' in came ? succeeded(callId, plainJson(came.output) ?? null) : refused(callId, messageOf(came.error));
+  const shown = await interception.response(request, made, { signal, by, session }).catch((error) => failed('response', error, outcome));
+  if (shown !== made && !isSameJson({ ...shown }, { ...made }))
+    return ended(shown, outcome, 'error' in came ? came.error : undefined);
+  if ('error' in came) throw came.error;
+  return came.output;
 }
 
 /** The arguments as the interceptor gets them. @throws ToolError for what a schema of the tool has made of them, if JSON cannot hold it. */
@@ -93,8 +181,6 @@ function argumentsAsJson(input: unknown): JsonObject {
   return failed('request', new Error('the arguments are no object'), 'not-run');
 }
 
-const outcomeOf = (error: unknown): Outcome => (ToolError.is(error) ? error.outcome : 'unknown');
-
 function failed(point: string, error: unknown, outcome: Outcome): never {
   const ran = {
     'not-run': 'The target was not called',
@@ -107,7 +193,7 @@ function failed(point: string, error: unknown, outcome: Outcome): never {
 }
 
 /** @throws ToolError `GATEWAY_RATE_LIMITED`. */
-function admit({ limits }: Door, { target, name }: Behind, { by, session }: ToolContext): void {
+function admit({ limits }: Door, { target, name }: Behind, { by, session }: Passing): void {
   const exceeded: Exceeded | undefined = limits?.take((key) => {
     if (key.startsWith('claims.')) return by?.claims?.[key.slice(7)];
     return { targetName: target, toolName: name, user: by?.id, tenant: by?.tenant, session }[key];
@@ -131,7 +217,7 @@ async function argumentsOf(
   before: GatewayRequest,
   { tool, fullName }: Behind,
   { args, input }: { args: JsonObject; input: unknown },
-) {
+): Promise<Given | undefined> {
   if (now.body === before.body) return undefined;
   const { params } = now.body;
   const { name, arguments: changed } = isObject(params) ? params : {};
@@ -166,8 +252,8 @@ function sameMeaning(tool: ToolDefinition, before: unknown, after: unknown) {
 async function permitted(
   policy: Policy | undefined,
   { fullName, tool }: Behind,
-  { shown: input, key, amount }: { shown: Json; key?: string; amount?: Readonly<Record<string, number>> },
-  ctx: ToolContext,
+  { shown: input, key, amount }: Given,
+  ctx: Passing,
 ): Promise<void> {
   if (!policy) return;
   const { by, runId, session, context, path } = ctx;

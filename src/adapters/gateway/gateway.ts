@@ -6,7 +6,7 @@ import type { ToolDefinition } from '../../loop/types.ts';
 import type { OpenedSource, SourceCaller, Tool, ToolSource } from '../../ports/tool.ts';
 import type { Door } from './door.ts';
 import { Interception } from './interception.ts';
-import { type GatewayTool, Offered } from './offered.ts';
+import { type GatewayTool, Offered, unguarded } from './offered.ts';
 import { offersOf } from './offers.ts';
 import { OpenedTargets } from './opened.ts';
 import { Opening } from './opening.ts';
@@ -51,9 +51,9 @@ export function gateway(options: GatewayOptions): Gateway {
     limits: options.rateLimits && new RateLimits(options.rateLimits, options.now),
   };
   const targets = Object.entries(options.targets).map(([target, given]) => {
-    const { source, agents } = sourceOf(target, given, where);
+    const { source, agents } = sourceOf(target, given, where, door);
     const offered = new Offered(target, reliability[target], door);
-    return { source, offered, agents: agents.map((one) => offered.of(one)), shared: source.perCaller ? undefined : new Opening(source) };
+    return { source, offered, own: agents, agents: agents.map((one) => offered.of(one)), shared: source.perCaller ? undefined : new Opening(source) };
   });
   const agents = targets.flatMap((target) => target.agents);
   const searching = options.search ? { above: 0, ...(options.search === true ? {} : options.search) } : undefined;
@@ -78,8 +78,9 @@ export function gateway(options: GatewayOptions): Gateway {
         search,
         offers: policy?.offers && ((tools) => offersOf(policy, caller.by, tools, where)),
         open: (onChanged) =>
-          targets.map(({ source, offered, shared = new Opening(source, caller) }) => ({
+          targets.map(({ source, offered, own, shared = new Opening(source, caller) }) => ({
             offered,
+            agents: own,
             target: new Target(offered.target, shared, { patience: openTimeout, onChanged }),
           })),
       });
@@ -88,7 +89,7 @@ export function gateway(options: GatewayOptions): Gateway {
 }
 
 /** A target as a source, and the tools that agents answer. */
-function sourceOf(target: string, given: TargetTools, where: string): { source: ToolSource; agents: readonly ToolDefinition[] } {
+function sourceOf(target: string, given: TargetTools, where: string, door: Door): { source: ToolSource; agents: readonly ToolDefinition[] } {
   const about = `${where}: the target "${target}"`;
   if (typeof (given as ToolSource | undefined)?.open === 'function') {
     const source = given as ToolSource;
@@ -102,6 +103,8 @@ function sourceOf(target: string, given: TargetTools, where: string): { source: 
     const tool = isTool(item) ? item : delegated(item);
     if (tool.delegate?.handoff)
       throw invalid(`${about}: a handoff takes over the conversation of an agent. List it in agents of that agent.`);
+    const why = unguarded(door, tool);
+    if (why !== undefined) throw invalid(`${about}: "${tool.name}" cannot be here: ${why}.`);
     if (tools.has(tool.name)) throw invalid(`${about} has two tools or agents named "${tool.name}". Rename one.`);
     tools.set(tool.name, tool);
   }

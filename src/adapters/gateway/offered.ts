@@ -2,7 +2,7 @@ import { definition, isTool, renamedTool } from '../../loop/tool.ts';
 import type { Reliability, ToolDefinition } from '../../loop/types.ts';
 import type { Tool } from '../../ports/tool.ts';
 import { bounded } from '../../reliability/classify.ts';
-import { behindDoor, type Door } from './door.ts';
+import { behindDoor, type Door, guards, passageOf } from './door.ts';
 import { fullName, shortName } from './names.ts';
 
 /** A tool as a gateway offers it. */
@@ -42,13 +42,11 @@ export class Offered {
     let made = this.#made.get(tool);
     if (!made) {
       const full = fullName(this.target, tool.name);
-      const changed = {
-        ...this.#reliability,
-        ...within(this.#reliability, tool),
-        execute: behindDoor(this.#door, { target: this.target, name: tool.name, fullName: full, tool }),
-      };
+      const behind = { target: this.target, name: tool.name, fullName: full, tool };
+      const changed = { ...this.#reliability, ...within(this.#reliability, tool), ...behindDoor(this.#door, behind) };
+      const door = { policy: this.#door.policy, passage: tool.delegate && passageOf(this.#door, behind) };
       made = {
-        tool: renamedTool(tool, shortName(full), { full, changed, door: this.#door.policy }),
+        tool: renamedTool(tool, shortName(full), { full, changed, door }),
         target: this.target,
         name: tool.name,
         fullName: full,
@@ -69,7 +67,11 @@ export class Offered {
 
   one(item: unknown, left: string[]): GatewayTool | undefined {
     if (isTool(item) && AWS_SEARCH.test(item.name)) return undefined;
-    const why = !isTool(item) ? 'it was not made by tool()' : item.delegate || item.finding ? 'it stands for an agent' : undefined;
+    const why = !isTool(item)
+      ? 'it was not made by tool()'
+      : item.delegate || item.finding
+        ? 'it stands for an agent'
+        : unguarded(this.#door, item);
     if (why === undefined) return this.of(definition(item as Tool));
     const { name } = (item ?? {}) as { name?: unknown };
     left.push(`${typeof name === 'string' ? JSON.stringify(bounded(name)) : 'an item'}: ${why}`);
@@ -86,4 +88,10 @@ function within(reliability: Reliability, { options }: ToolDefinition): Reliabil
   if (options.breaker !== undefined)
     own.breaker = options.breaker && reliability.breaker ? { ...reliability.breaker, ...options.breaker } : options.breaker;
   return own;
+}
+
+/** Why a tool cannot be behind a door: what has no body is not called, so that nothing could stand before it. */
+export function unguarded(door: Door, { ask, waits }: ToolDefinition): string | undefined {
+  if (!guards(door) || !(ask || waits)) return undefined;
+  return `${ask ? 'a person answers it' : 'its calls wait for something'}, so that no interceptor or rate limit could hold for it. List it among the agent's own tools`;
 }

@@ -1,3 +1,4 @@
+import type { ToolDefinition } from '../../loop/types.ts';
 import type { OpenedSource, Tool } from '../../ports/tool.ts';
 import { bounded } from '../../reliability/classify.ts';
 import { type Catalogue, catalogue } from './catalogue.ts';
@@ -21,11 +22,18 @@ interface Search {
   ranks: ToolSearch;
 }
 
+interface OpenedTarget {
+  readonly offered: Offered;
+  readonly target: Target;
+  /** Its tools that agents answer, as the target itself has them. */
+  readonly agents: readonly ToolDefinition[];
+}
+
 /** The targets of a gateway, opened for all callers or for one. */
 export class OpenedTargets implements OpenedSource {
   readonly #where: string;
   readonly #agents: readonly GatewayTool[];
-  readonly #targets: readonly { offered: Offered; target: Target }[];
+  readonly #targets: readonly OpenedTarget[];
   readonly #search: Search | undefined;
   readonly #offers: Offers;
   readonly #hides: boolean;
@@ -41,7 +49,7 @@ export class OpenedTargets implements OpenedSource {
     agents: readonly GatewayTool[];
     search?: Search | undefined;
     offers?: Offers | undefined;
-    open: (onChanged: () => void) => readonly { offered: Offered; target: Target }[];
+    open: (onChanged: () => void) => readonly OpenedTarget[];
   }) {
     this.#where = o.where;
     this.#agents = o.agents;
@@ -59,7 +67,13 @@ export class OpenedTargets implements OpenedSource {
   }
 
   async all(): Promise<readonly GatewayTool[]> {
-    return this.#offers([...this.#agents, ...(await this.#catalogue()).tools]);
+    const { tools } = await this.#catalogue();
+    return this.#offers([...this.#shownAgents(await this.#hidden()), ...tools]);
+  }
+
+  async agents(): Promise<readonly Tool[]> {
+    if (this.#agents.length === 0) return [];
+    return (await this.#offers(this.#shownAgents(await this.#hidden()))).map(({ tool }) => tool);
   }
 
   async listAll(): Promise<readonly Tool[]> {
@@ -137,6 +151,22 @@ export class OpenedTargets implements OpenedSource {
       shown.push(...(await this.#offers(some)).map(({ tool }) => tool));
     }
     return shown.slice(0, limit);
+  }
+
+  #shownAgents(hidden: ReadonlySet<Tool>): readonly GatewayTool[] {
+    return this.#agents.filter(({ tool }) => !hidden.has(tool));
+  }
+
+  /** The agents that a target, which is a gateway itself, does not offer this caller; all of a target that cannot be opened. */
+  async #hidden(): Promise<ReadonlySet<Tool>> {
+    const all = await Promise.all(
+      this.#targets.map(async ({ offered, target, agents }) => {
+        if (agents.length === 0) return [];
+        const shown = await target.agents();
+        return shown ? agents.filter((one) => !shown.includes(one)).map((one) => offered.of(one).tool) : [];
+      }),
+    );
+    return new Set(all.flat());
   }
 
   #madeOf(tool: Tool): GatewayTool | undefined {

@@ -1,4 +1,4 @@
-import type { OpenedSource } from '../../ports/tool.ts';
+import type { OpenedSource, Tool } from '../../ports/tool.ts';
 import { bounded, messageOf } from '../../reliability/classify.ts';
 import { inTime } from '../../reliability/patience.ts';
 import type { Opening } from './opening.ts';
@@ -45,6 +45,16 @@ export class Target {
     } catch (error) {
       this.#failed = true;
       return { missing: bounded(messageOf(error)) };
+    }
+  }
+
+  /** Those of its agents that it offers the caller; undefined: all. None while it cannot be asked. Never throws. */
+  async agents(): Promise<readonly Tool[] | undefined> {
+    try {
+      const opened = await this.opened();
+      return opened.agents && (await inTime(opened.agents(), this.#patience, 'the target, asked which agents it offers,'));
+    } catch {
+      return [];
     }
   }
 

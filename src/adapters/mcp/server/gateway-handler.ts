@@ -109,14 +109,14 @@ const within = <T>({ engine, agent }: Serving, { by, assertion }: Caller, use: (
   );
 
 async function list(serving: Serving, caller: Caller, cursor: string | undefined): Promise<ToolPage> {
-  const { agent, o } = serving;
+  const { o } = serving;
   const searchTool = searchToolOf(o);
-  const { tools, searches } = await within(serving, caller, async (source) => ({
+  const { agents, tools, searches } = await within(serving, caller, async (source) => ({
+    agents: await source.agents(),
     tools: await source.listAll(),
     searches: searchTool !== false && (await source.searches()),
   }));
-  // tools that agents answer are the direct agent's own
-  const all = [...agentDefinition(agent).tools.values(), ...tools.filter((tool) => !('held' in tool && tool.held !== undefined))];
+  const all = [...agents, ...tools.filter((tool) => !('held' in tool && tool.held !== undefined))];
   const own: Described[] = [...(searches ? [searchTools(searchTool as string)] : []), ...(caller.mayDecide ? [decideTool('run')] : [])];
   const names = new Set(own.map(({ name }) => name));
   return pageOf([...own, ...all.filter(({ name }) => !names.has(name)).map(described)], cursor, o.pageSize ?? 100);

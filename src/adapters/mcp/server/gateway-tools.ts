@@ -12,6 +12,8 @@ import { INVALID_PARAMS, RpcError, type ToolPage } from './offering.ts';
 export interface ServedSource extends OpenedSource {
   /** All tools that can be listed, those that agents answer too. */
   listAll(): Promise<readonly Tool[]>;
+  /** Of the tools that agents answer, those that the caller may be shown. */
+  agents(): Promise<readonly Tool[]>;
   /** Whether the source has tools that only a search finds. */
   searches(): Promise<boolean>;
   search: NonNullable<OpenedSource['search']>;
@@ -30,6 +32,7 @@ export function foundByName(source: ToolSource, changed: () => void): ToolSource
       return {
         list: async () => [],
         listAll,
+        agents: async () => (await opened.agents?.()) ?? source.agents ?? [],
         async searches() {
           await opened.list();
           return opened.search !== undefined;
