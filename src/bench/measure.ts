@@ -75,6 +75,8 @@ export interface RunMeasure {
   usage: Usage;
   /** US dollars; null if unknown. */
   costUsd: number | null;
+  /** Of these, what checks of guardrails cost. Absent if nothing. */
+  guardrailsUsd?: number | null;
   /** Input tokens, cached ones included: those that the request before had at the same place, the most that could have been, those read from a cache. */
   prefix: PrefixTokens;
   modelCalls: number;

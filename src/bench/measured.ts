@@ -42,6 +42,7 @@ export function measured(result: RunResult, trace: readonly TraceRecord[], clock
     ...(Number.isFinite(first) && { firstTokenMs: round(first - started) }),
     usage: { ...result.usage },
     costUsd: result.costUsd ?? null,
+    ...(clock.guardrailsUsd !== 0 && { guardrailsUsd: clock.guardrailsUsd }),
     modelCalls: answers.filter(({ status }) => status === 'SUCCEEDED').length,
     toolCalls: calls.filter(({ kind, attempts }) => kind === 'tool' && attempts > 0).length,
     prefix: prefixTokens(clock.asked),

@@ -30,6 +30,8 @@ export class Clock {
   readonly first = new Map<string, number>();
   /** When the run waited for people. */
   readonly pauses: Span[] = [];
+  /** US dollars of the checks of guardrails; null if one is unknown. */
+  guardrailsUsd: number | null = 0;
   /** Of a run from a recording: what answers its calls, so that no tool is executed. */
   readonly recorded: RecordedCalls | undefined;
 
@@ -81,6 +83,9 @@ export class Meter {
   readonly onEvent = (event: RunEvent): void => {
     const clock = this.#clocks.get(event.runId);
     if (!clock) return;
+    if ('verdicts' in event)
+      for (const { usd = 0, unpriced } of event.verdicts ?? [])
+        clock.guardrailsUsd = unpriced || clock.guardrailsUsd === null ? null : Math.round((clock.guardrailsUsd + usd) * 1e9) / 1e9;
     switch (event.type) {
       case 'text.delta':
       case 'reasoning.delta':

@@ -150,7 +150,7 @@ export class Context implements NodeContext {
       name: `the step "${name}"`,
       fallbackCode: 'STEP_FAILED',
       run: async (_, attempt) => resultOf(name, await fn(stepContext(attempt, () => idempotencyKey(scope, call)))),
-      keep: (output) => output,
+      keep: (output) => ({ output }),
     });
     const { attempts } = result.ok ? result : result.error;
     const end = result.ok ? { output: result.value } : { error: result.error };

@@ -1,5 +1,6 @@
 /** Asks guardrails about a value, one after the other: each sees what the one before made of it. The first that blocks ends it. */
 import { invalid, RondoError, ToolError } from '../errors.ts';
+import { isCost } from '../journal/spent.ts';
 import { copyJson, type Json, plainJson } from '../json.ts';
 import type { Finding, Guardrail, GuardrailRequest, GuardrailVerdict } from '../ports/guardrail.ts';
 import type { Message } from '../ports/model.ts';
@@ -60,7 +61,7 @@ export async function guarded(guardrails: readonly Guardrail[], r: ContentReques
     if (guardrail.points && !guardrail.points.includes(r.point)) continue;
     const since = performance.now();
     const ruling = await ruled(guardrail, { ...r, value }, o);
-    const { action, findings, usd } = ruling;
+    const { action, findings, usd, unpriced } = ruling;
     verdicts.push({
       guardrail: guardrail.name,
       point: r.point,
@@ -69,6 +70,7 @@ export async function guarded(guardrails: readonly Guardrail[], r: ContentReques
       ...('code' in ruling && { code: ruling.code }),
       ...(o.of && { of: o.of }),
       ...(usd !== undefined && { usd }),
+      ...(unpriced && { unpriced }),
       ms: Math.round(performance.now() - since),
     });
     if (action === 'block') {
@@ -83,7 +85,7 @@ export async function guarded(guardrails: readonly Guardrail[], r: ContentReques
   return { value, changed, verdicts };
 }
 
-type Ruled = { findings: readonly Finding[]; usd?: number } & (
+type Ruled = { findings: readonly Finding[]; usd?: number; unpriced?: true } & (
   | { action: 'allow' }
   | { action: 'mask'; value: Json }
   | { action: 'block'; reason: string; code?: 'GUARDRAIL_FAILED' | 'GUARDRAIL_TIMEOUT' }
@@ -114,14 +116,15 @@ async function ruled(guardrail: Guardrail, r: ContentRequest, { conversation, ca
       `guardrail "${name}"`,
       cancel,
     );
-    const { action, findings, usd, value, reason } = (answer ?? {}) as {
+    const { action, findings, value, reason, ...cost } = (answer ?? {}) as {
       action?: unknown;
       findings?: unknown;
       usd?: unknown;
+      unpriced?: unknown;
       value?: unknown;
       reason?: unknown;
     };
-    const seen = { findings: findingsOf(findings), ...(typeof usd === 'number' && Number.isFinite(usd) && usd >= 0 && { usd }) };
+    const seen = { findings: findingsOf(findings), ...chargeOf(cost) };
     if (action === 'allow') return { action, ...seen };
     if (action === 'block') {
       const told = typeof reason === 'string' && reason !== '' ? bounded(reason) : `guardrail "${name}" does not allow it`;
@@ -136,6 +139,12 @@ async function ruled(guardrail: Guardrail, r: ContentRequest, { conversation, ca
     const told = ToolError.is(error) || RondoError.is(error) ? `: ${messageOf(error)}` : '';
     return refused('GUARDRAIL_FAILED', `could not be asked${told}`);
   }
+}
+
+/** What a check says that it cost. What is not US dollars is unknown, and never nothing. */
+function chargeOf({ usd, unpriced }: { usd?: unknown; unpriced?: unknown }): Pick<Ruled, 'usd' | 'unpriced'> {
+  const priced = isCost(usd);
+  return { ...(priced && { usd }), ...((unpriced === true || (usd !== undefined && !priced)) && { unpriced: true as const }) };
 }
 
 function findingsOf(given: unknown): readonly Finding[] {

@@ -1,4 +1,5 @@
-/** What calls of tools cost, in the sums of their frame, of those above, and of the run. */
+/** What calls of tools and the checks of guardrails cost, in the sums of their frame, of those above, and of the run. */
+import type { Judged } from '../ports/guardrail.ts';
 import type { Charge } from './intent.ts';
 import { nanoOf } from './spent.ts';
 import type { Call, Frame } from './state.ts';
@@ -28,6 +29,14 @@ export function refunds(call: Call): void {
 export function spends(frame: Frame, { usd, unpriced }: Charge): void {
   if (usd !== undefined) charge(frame, nanoOf(usd));
   if (unpriced) charge(frame, undefined);
+}
+
+/** Adds what it cost to check the content of an entry. Verdicts are in the entry that they let in, so a run that goes on counts none again. */
+export function checks(frame: Frame, verdicts: NonNullable<Judged['verdicts']>): void {
+  for (const { usd, unpriced } of verdicts) {
+    if (usd !== undefined) charge(frame, nanoOf(usd));
+    if (unpriced) charge(frame, undefined);
+  }
 }
 
 function pays(frame: Frame, call: Call, usd: number): void {

@@ -13,7 +13,7 @@ import { sizeOf } from '../json.ts';
 import type { Message } from '../ports/model.ts';
 import { limitsWith } from './amounts.ts';
 import { begun, decided, finished, opened, outcomeSettled, reopen, requested, waits } from './calls.ts';
-import { spends } from './charges.ts';
+import { checks, spends } from './charges.ts';
 import { compacted } from './compacted.ts';
 import { leaveOut, promptParts, say, seenOf } from './conversation.ts';
 import type { CallId, Entry, EntryOf } from './entries.ts';
@@ -70,6 +70,7 @@ export function apply(run: RunFold, entry: Entry): void {
   const frame = entry.frame === undefined ? run.root : run.frames.get(entry.frame);
   if (!frame) throw damaged(run.runId, entry.seq, `it names frame ${entry.frame}, which is not open`);
   take(run, frame, entry);
+  if (entry.verdicts && entry.seq > run.inherited) checks(frame, entry.verdicts);
   if (entry.seq === run.inherited) reopen(run);
   if (entry.frame !== undefined && run.frames.has(entry.frame)) for (let f: Frame | undefined = frame; f; f = f.parent) f.lastAt = entry.at;
   run.lastAt = entry.at;

@@ -7,6 +7,7 @@ import { type Json, plainJson } from '../json.ts';
 import type { Judged } from '../ports/guardrail.ts';
 import type { Part } from '../ports/model.ts';
 import type { ContentRequest } from '../ports/policy.ts';
+import type { Kept } from './late.ts';
 import type { Scope } from './types.ts';
 
 /** Whether what tools say is held until it is checked. */
@@ -60,8 +61,8 @@ export async function resultAllowed<R extends Result>(scope: Scope, tool: string
 }
 
 /** A late result: what the model has seen does not change, but the journal has it. */
-export function lateAllowed(scope: Scope, tool: string, output: Json): Json | Promise<Json> {
-  return checksResults(scope) ? resultAllowed(scope, tool, { output }).then((told) => told.output) : output;
+export function lateAllowed(scope: Scope, tool: string, output: Json): Kept | Promise<Kept> {
+  return checksResults(scope) ? resultAllowed<Kept>(scope, tool, { output }) : { output };
 }
 
 /** A failure after the guardrails: what went wrong may quote what a service holds. */

@@ -52,7 +52,13 @@ export async function runSubAgent(scope: Scope, call: Call, ready: Ready, delega
   }
   // not ended with the run: what the agent did is done, and is told as the gateway lets it out
   const leaving = (end: End) =>
-    left(passages, call.frame ? givenTo(call.frame, delegate) : args, end, { ...about, signal: NEVER }, call.frame?.acted ? 'unknown' : 'failed');
+    left(
+      passages,
+      call.frame ? givenTo(call.frame, delegate) : args,
+      end,
+      { ...about, signal: NEVER },
+      call.frame?.acted ? 'unknown' : 'failed',
+    );
   const blocked = await driveChild(scope, {
     call,
     agent: delegate.agent,

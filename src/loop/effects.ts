@@ -20,7 +20,7 @@ import { type Guarded, guard } from '../reliability/envelope.ts';
 import type { AttemptContext } from '../reliability/timeout.ts';
 import { appendWithRetry, noted } from './append-with-retry.ts';
 import { stillClaimed } from './intent.ts';
-import { cameTo, settleLate } from './late.ts';
+import { cameTo, type Kept, settleLate } from './late.ts';
 import { Meter } from './meter.ts';
 import type { ResolvedPolicy, Scope } from './types.ts';
 
@@ -56,7 +56,7 @@ export interface Performing<T, V> {
   prepare?(): V | Promise<V>;
   run(given: V, attempt: AttemptContext): T | PromiseLike<T>;
   /** The journaled form of a late result; undefined if it is not journaled. */
-  keep(value: T): Json | undefined | Promise<Json>;
+  keep(value: T): Kept | undefined | Promise<Kept>;
   failedAttempt?(draft: FailedAttempt): void;
   /** US dollars of each attempt that runs, where they are known before. */
   usd?: number | undefined;
@@ -130,13 +130,13 @@ export function perform<T, V = undefined>(scope: Scope, effect: Performing<T, V>
           if (late.attempt > entered) return;
           wrote();
           if (!late.ok) return settleLate(scope, call.id, epoch, cameTo(scope, late.error, policy.effect));
-          const settle = (output: Json | undefined) => {
-            if (output !== undefined) settleLate(scope, call.id, epoch, { output, ...effect.charge?.(late.value) });
+          const settle = (kept: Kept | undefined) => {
+            if (kept) settleLate(scope, call.id, epoch, { ...kept, ...effect.charge?.(late.value) });
           };
-          const output = effect.keep(late.value);
+          const kept = effect.keep(late.value);
           // a check never fails: it withholds
-          if (output instanceof Promise) void output.then(settle);
-          else settle(output);
+          if (kept instanceof Promise) void kept.then(settle);
+          else settle(kept);
         },
       },
     ).then((result): Performed<T> => {

@@ -5,11 +5,15 @@ import type { CallId, Draft } from '../journal/entries.ts';
 import { type RunFold, unfinishedCalls } from '../journal/fold.ts';
 import type { Charge } from '../journal/intent.ts';
 import type { Json } from '../json.ts';
+import type { Judged } from '../ports/guardrail.ts';
 import type { Effect } from '../ports/tool.ts';
 import { asSeen, classify } from '../reliability/classify.ts';
 import type { Scope } from './types.ts';
 
-export type Came = ({ output: Json } & Charge) | Pick<Failure, 'outcome' | 'message'>;
+/** What came too late, with what guardrails said of it. */
+export type Kept = { output: Json } & Judged;
+
+export type Came = (Kept & Charge) | Pick<Failure, 'outcome' | 'message'>;
 
 /** The outcome that a late error proves. */
 export const cameTo = (scope: Scope, error: unknown, effect: Effect): Came =>
@@ -20,10 +24,10 @@ export const cameTo = (scope: Scope, error: unknown, effect: Effect): Came =>
  * @param epoch the number of the claim in which the call started.
  */
 export function settleLate(scope: Scope, call: CallId, epoch: number, came: Came): void {
-  let said: ({ outcome: 'done'; output: Json } & Charge) | { outcome: 'failed' | 'not-run'; note: string };
+  let said: ({ outcome: 'done'; output: Json } & Charge & Judged) | { outcome: 'failed' | 'not-run'; note: string };
   if ('output' in came) {
-    const { output, usd, unpriced } = came;
-    said = { outcome: 'done', output, ...(usd !== undefined && { usd }), ...(unpriced && { unpriced }) };
+    const { output, usd, unpriced, verdicts } = came;
+    said = { outcome: 'done', output, ...(usd !== undefined && { usd }), ...(unpriced && { unpriced }), ...(verdicts && { verdicts }) };
   }
   // the error proves nothing, for example because the call was aborted
   else if (came.outcome === 'unknown') return;
@@ -45,7 +49,7 @@ export function endedLate(
   scope: Scope,
   call: CallId,
   epoch: number,
-  { output = null, error, usd, unpriced }: { output?: Json; error?: Failure } & Charge,
+  { output = null, error, usd, unpriced, verdicts }: { output?: Json; error?: Failure } & Charge & Judged,
 ): void {
-  settleLate(scope, call, epoch, error ?? { output, ...(usd !== undefined && { usd }), ...(unpriced && { unpriced }) });
+  settleLate(scope, call, epoch, error ?? { output, ...(usd !== undefined && { usd }), ...(unpriced && { unpriced }), verdicts });
 }

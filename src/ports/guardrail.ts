@@ -22,8 +22,10 @@ export interface GuardrailRequest extends ContentRequest {
 
 interface Seen {
   findings?: readonly Finding[];
-  /** US dollars that the check cost, if known. It is reported, and is not part of the run's cost. */
+  /** US dollars that the check cost: part of the run's cost, and of its limits. Absent: nothing. At most 1e9. */
   usd?: number;
+  /** The check cost something, and it is not known what: so the cost of the run is unknown from here on. */
+  unpriced?: true;
 }
 
 /** `value` replaces the original, in the same form. `reason` is told to the caller or the model, so it must not repeat what was found. */
@@ -54,6 +56,7 @@ export type GuardrailVerdict = {
   /** Of an answer: its reasoning, in place of its text. */
   of?: 'reasoning';
   usd?: number;
+  unpriced?: true;
   ms: number;
 };
 

@@ -129,6 +129,11 @@ test('all that was paid for models counts: lost attempts and summaries are no st
     toolsUsd: 0.1,
   });
   expect(sessionOf(aRun({ steps, costUsd: null }))).toMatchObject({ paidUsd: null });
+  // guardrails are no models either
+  const guarded = sessionOf(aRun({ steps, calls, costUsd: 0.5, guardrailsUsd: 0.15 }));
+  expect(guarded).toMatchObject({ paidUsd: 0.25, toolsUsd: 0.1, guardrailsUsd: 0.15 });
+  expect(month([guarded as never], { sessions: 100 }).others[1]).toMatchObject({ name: 'Guardrails', usd: 15 });
+  expect(sessionOf(aRun({ steps, calls, costUsd: 0.5, guardrailsUsd: null }))).toMatchObject({ paidUsd: null });
 });
 
 test('every model that is offered has a price', () => {

@@ -21,7 +21,10 @@ export interface BedrockGuardrailOptions {
   client?: BedrockRuntimeClient;
   /** Checks answers against the results of the run's tools, for a guardrail with contextual grounding. Default false. */
   grounding?: boolean;
-  /** US dollars per 1,000 text units of each kind of policy, to report what checks cost. */
+  /**
+   * US dollars per 1,000 text units of each kind of policy: what checks cost is part of the run's cost. Where a kind was used that has no price here, the
+   * cost of the run is unknown, so a run with a limit `costUsd` stops.
+   */
   prices?: Readonly<Partial<Record<BilledPolicy, number>>>;
   /** Default: everything. */
   points?: Guardrail['points'];
@@ -242,15 +245,14 @@ const UNITS: readonly [BilledPolicy, keyof GuardrailUsage][] = [
 ];
 
 /** Unknown where a kind of policy was used that has no price, or an answer does not tell what it used. */
-function costOf({ prices }: BedrockGuardrailOptions, spent: readonly Spent[]): { usd?: number } {
-  if (!prices) return {};
+function costOf({ prices = {} }: BedrockGuardrailOptions, spent: readonly Spent[]): { usd: number } | { unpriced: true } {
   let usd = 0;
   for (const usage of spent)
     for (const [policy, field] of UNITS) {
       const units = usage?.[field] ?? (usage ? 0 : Number.NaN);
       const price = units === 0 ? 0 : prices[policy];
-      if (price === undefined) return {};
+      if (price === undefined || !Number.isFinite(units)) return { unpriced: true };
       usd += (units * price) / 1_000;
     }
-  return Number.isFinite(usd) ? { usd } : {};
+  return { usd };
 }

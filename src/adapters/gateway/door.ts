@@ -164,8 +164,7 @@ async function leaving(
 ): Promise<unknown> {
   const made = 'output' in came ? succeeded(callId, plainJson(came.output) ?? null) : refused(callId, messageOf(came.error));
   const shown = await interception.response(request, made, { signal, by, session }).catch((error) => failed('response', error, outcome));
-  if (shown !== made && !isSameJson({ ...shown }, { ...made }))
-    return ended(shown, outcome, 'error' in came ? came.error : undefined);
+  if (shown !== made && !isSameJson({ ...shown }, { ...made })) return ended(shown, outcome, 'error' in came ? came.error : undefined);
   if ('error' in came) throw came.error;
   return came.output;
 }

@@ -53,7 +53,13 @@ export function gateway(options: GatewayOptions): Gateway {
   const targets = Object.entries(options.targets).map(([target, given]) => {
     const { source, agents } = sourceOf(target, given, where, door);
     const offered = new Offered(target, reliability[target], door);
-    return { source, offered, own: agents, agents: agents.map((one) => offered.of(one)), shared: source.perCaller ? undefined : new Opening(source) };
+    return {
+      source,
+      offered,
+      own: agents,
+      agents: agents.map((one) => offered.of(one)),
+      shared: source.perCaller ? undefined : new Opening(source),
+    };
   });
   const agents = targets.flatMap((target) => target.agents);
   const searching = options.search ? { above: 0, ...(options.search === true ? {} : options.search) } : undefined;
@@ -89,7 +95,12 @@ export function gateway(options: GatewayOptions): Gateway {
 }
 
 /** A target as a source, and the tools that agents answer. */
-function sourceOf(target: string, given: TargetTools, where: string, door: Door): { source: ToolSource; agents: readonly ToolDefinition[] } {
+function sourceOf(
+  target: string,
+  given: TargetTools,
+  where: string,
+  door: Door,
+): { source: ToolSource; agents: readonly ToolDefinition[] } {
   const about = `${where}: the target "${target}"`;
   if (typeof (given as ToolSource | undefined)?.open === 'function') {
     const source = given as ToolSource;

@@ -65,7 +65,10 @@ export function month(measured: readonly PaperSession[], o: MonthOptions): Month
   const prices = o.prices && checkPrices(o.prices);
   const models = o.models ?? [...new Set(measured.flatMap((session) => session.models))];
   const mean = (of: (session: PaperSession) => number) => measured.reduce((sum, session) => sum + of(session), 0) / measured.length;
-  const toolsUsd = measured.some((session) => session.toolsUsd === null) ? null : mean((session) => session.toolsUsd ?? 0) * sessions;
+  const inAll = (of: (session: PaperSession) => number | null) =>
+    measured.some((session) => of(session) === null) ? null : mean((session) => of(session) ?? 0) * sessions;
+  const toolsUsd = inAll((session) => session.toolsUsd);
+  const guardrailsUsd = inAll(({ guardrailsUsd: usd = 0 }) => usd);
   const paid = measured.map(({ paidUsd }) => paidUsd);
   return {
     sessions,
@@ -79,7 +82,7 @@ export function month(measured: readonly PaperSession[], o: MonthOptions): Month
       toolCalls: mean(({ toolCalls }) => toolCalls),
     },
     models: models.map((model) => modelMonth(model, measured, { sessions, prices, now })),
-    others: othersOf(mean, { sessions, memoryGb, toolsUsd }),
+    others: othersOf(mean, { sessions, memoryGb, toolsUsd, guardrailsUsd }),
   };
 }
 
@@ -126,8 +129,9 @@ function atBest({ input, output, before }: PaperCall, from = 0): Parameters<type
 
 function othersOf(
   mean: (of: (session: PaperSession) => number) => number,
-  { sessions, memoryGb, toolsUsd }: { sessions: number; memoryGb: number; toolsUsd: number | null },
+  o: { sessions: number; memoryGb: number; toolsUsd: number | null; guardrailsUsd: number | null },
 ): OtherMonth[] {
+  const { sessions, memoryGb, toolsUsd, guardrailsUsd } = o;
   const toolCalls = mean((session) => session.toolCalls);
   const seconds = mean(({ ms }) => ms) / 1_000;
   const work = mean(({ workMs }) => workMs) / 1_000;
@@ -152,12 +156,17 @@ function othersOf(
             basis: `${rounded(work)} s of one CPU and ${rounded(seconds)} s of ${memoryGb} GB a session, as measured on this machine; the time until an idle session ends is not in it`,
           },
         ];
-  return [{ name: "Tools' own cost", usd: toolsUsd, basis: 'the cost that the tools declare' }, ...runtime, gateway, memory].map(
-    (other) => ({
-      ...other,
-      usd: other.usd === null ? null : Math.round(other.usd * 1e6) / 1e6,
-    }),
-  );
+  const guardrails = guardrailsUsd === 0 ? [] : [{ name: 'Guardrails', usd: guardrailsUsd, basis: 'the cost of checks, as measured' }];
+  return [
+    { name: "Tools' own cost", usd: toolsUsd, basis: 'the cost that the tools declare' },
+    ...guardrails,
+    ...runtime,
+    gateway,
+    memory,
+  ].map((other) => ({
+    ...other,
+    usd: other.usd === null ? null : Math.round(other.usd * 1e6) / 1e6,
+  }));
 }
 
 const rounded = (value: number) => Number(value.toPrecision(3));

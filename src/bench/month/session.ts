@@ -23,6 +23,8 @@ export interface PaperSession {
   paidUsd?: number | null;
   /** US dollars of the tools themselves; null if unknown. */
   toolsUsd: number | null;
+  /** US dollars of the checks of guardrails; null if unknown, absent if nothing. */
+  guardrailsUsd?: number | null;
   toolCalls: number;
   /** Milliseconds of the run, and of these, of the engine and the tools. */
   ms: number;
@@ -41,11 +43,14 @@ export function sessionOf(run: RunMeasure): PaperSession | undefined {
     last.set(frame, input);
   }
   const toolsUsd = total(run.calls.map(({ costUsd }) => costUsd));
+  const { guardrailsUsd = 0 } = run;
+  const besides = total([toolsUsd, guardrailsUsd]);
   return {
     calls,
     models: [...new Set(run.steps.map(({ model }) => model))],
-    paidUsd: run.costUsd === null || toolsUsd === null ? null : Math.max(0, total([run.costUsd, -toolsUsd]) ?? 0),
+    paidUsd: run.costUsd === null || besides === null ? null : Math.max(0, total([run.costUsd, -besides]) ?? 0),
     toolsUsd,
+    ...(guardrailsUsd !== 0 && { guardrailsUsd }),
     toolCalls: run.toolCalls,
     ms: run.ms,
     workMs: run.callMs + run.engineMs,
