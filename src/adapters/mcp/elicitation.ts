@@ -63,9 +63,10 @@ function accepted(params: JsonObject, answer: Json | undefined): Elicited {
 export function questionOf(params: JsonObject, server: string): PersonAsked | undefined {
   const message = cut(typeof params.message === 'string' ? params.message : '', 4_000);
   if (params.mode === 'url') {
-    const { url } = params;
+    const { url, elicitationId } = params;
     if (typeof url !== 'string' || !/^https?:$/.test(URL.canParse(url) ? new URL(url).protocol : '')) return undefined;
-    return { provider: server, url, reason: message };
+    const handle = typeof elicitationId === 'string' && elicitationId !== '' ? { handle: cut(elicitationId, 500) } : {};
+    return { provider: server, url, reason: message, ...handle };
   }
   try {
     const answer = params.requestedSchema as JsonObject;
@@ -80,9 +81,13 @@ export function questionOf(params: JsonObject, server: string): PersonAsked | un
 /** A call that the server refused until a person has visited a page (2025-11-25): it is made again then. */
 export function toVisit(error: unknown, server: string): NeedsPerson | undefined {
   const { code, data } = (error ?? {}) as { code?: unknown; data?: { elicitations?: readonly JsonObject[] } };
-  const first = code === -32042 ? data?.elicitations?.[0] : undefined;
-  const question = first && questionOf({ ...first, mode: 'url' }, server);
-  return question && new NeedsPerson(question);
+  const asked = code === -32042 && Array.isArray(data?.elicitations) ? data.elicitations : [];
+  // there may be forms among them, which are not for a call that was refused
+  for (const one of asked.filter((elicitation) => typeof elicitation?.url === 'string')) {
+    const question = questionOf({ ...one, mode: 'url' }, server);
+    if (question) return new NeedsPerson(question);
+  }
+  return undefined;
 }
 
 export function asks(question: PersonAsked, left: Left): NeedsPerson {

@@ -7,6 +7,7 @@ import type { OpenedSource, SourceCaller, Tool, ToolContext } from '../../../por
 import type { SigningKeys } from '../../../server/sigv4.ts';
 import { defaultKeys } from '../../aws/default-keys.ts';
 import { type McpOptions, type McpSource, mcpTools } from '../../mcp/index.ts';
+import { withSession } from './consents.ts';
 import { explained } from './errors.ts';
 import { signingFetch, telling404 } from './signing.ts';
 
@@ -34,6 +35,7 @@ const HOST = /^([0-9a-z-]+)\.gateway\.bedrock-agentcore\.([a-z0-9-]+)\.amazonaws
  * The tools of a gateway of Amazon Bedrock AgentCore, by `mcpTools()`: its options hold, and it needs `@modelcontextprotocol/sdk`. With `search`,
  * `find_tools` asks the search of the gateway, if it has one; the search tool itself is never offered.
  *
+ * A call that needs the consent of a user pauses the run with an approval of kind `consent`; see `gatewayConsents()`.
  * A call that the policy of the gateway refuses is a ToolError `NOT_PERMITTED`, which did not run; one over its rate is `RATE_LIMITED`, with the wait.
  * @throws RondoError `CONFIG_INVALID`.
  */
@@ -112,7 +114,7 @@ function telling(name: string): (tool: Tool) => Tool {
         try {
           return await execute(input as never, ctx as never);
         } catch (error) {
-          throw explained(error, name);
+          throw explained(withSession(error), name);
         }
       },
     };

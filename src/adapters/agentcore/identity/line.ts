@@ -26,12 +26,14 @@ export interface Line {
 export interface LineOptions {
   region?: string | undefined;
   client?: BedrockAgentCoreClient | undefined;
+  /** The function that needs it, in messages. */
+  where?: string;
 }
 
 const ATTEMPTS = 3;
 const BACKOFF = { initialDelay: 200, maxDelay: 5_000 };
 
-export function identityLine({ region, client: given }: LineOptions): Line {
+export function identityLine({ region, client: given, where = 'agentcoreIdentity()' }: LineOptions): Line {
   /** Made at the first call. @throws RondoError `CONFIG_INVALID` without the package. */
   const loaded = lazy(() =>
     import('@aws-sdk/client-bedrock-agentcore').then(
@@ -39,7 +41,7 @@ export function identityLine({ region, client: given }: LineOptions): Line {
       (sdk) => ({ sdk, client: given ?? new sdk.BedrockAgentCoreClient({ maxAttempts: 1, ...(region !== undefined && { region }) }) }),
       (cause: unknown) => {
         throw invalid(
-          'agentcoreIdentity() needs the package @aws-sdk/client-bedrock-agentcore: npm install @aws-sdk/client-bedrock-agentcore.',
+          `${where} needs the package @aws-sdk/client-bedrock-agentcore: npm install @aws-sdk/client-bedrock-agentcore.`,
           { cause },
         );
       },

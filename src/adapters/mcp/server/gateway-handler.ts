@@ -13,6 +13,7 @@ import { report } from '../../../server/report.ts';
 import { type TakenTurn, takeTurn } from '../../../server/turns.ts';
 import { resultOf } from './agents.ts';
 import { approvalsOf, type Begun, type Carrying, carryOut, isDecided } from './carry-out.ts';
+import { approving, consentRequired, consentsIn } from './consents.ts';
 import { DECIDE, decideTool, decisionsOf, pausedText } from './decide.ts';
 import { described, doneResult, failedResult, foundByName, pageOf, type ServedSource } from './gateway-tools.ts';
 import {
@@ -42,6 +43,12 @@ export interface GatewayHandlerOptions extends McpServeOptions {
    * `{ NOT_PERMITTED: -32002, GATEWAY_RATE_LIMITED: -32003 }`. `{}`: every failure of a tool is a result with `isError`.
    */
   rpcErrors?: { readonly [code: string]: number };
+  /**
+   * What a call answers that waits for a user's consent. `paused`, the default: that its run waits, until the consent is decided where it is given.
+   * `elicited`: the error -32042 with the URL (URL elicitation of 2025-11-25), or a question on 2026-07-28; the same call that comes again approves. For an
+   * identity that knows itself whether the user has consented, and else asks again: approving is no proof of a consent.
+   */
+  consents?: 'paused' | 'elicited';
 }
 
 const WHERE = 'gatewayHandler()';
@@ -90,6 +97,7 @@ export function gatewayHandler(engine: Engine, source: ToolSource, o: GatewayHan
       params.name === searchToolOf(o)
         ? search(serving, caller, params)
         : carryOut(serving, caller, exchange, () => begin(serving, caller, params, exchange)),
+    ...(o.consents === 'elicited' && { approvesConsents: true }),
     approvalsOf: (...asked) => approvalsOf(engine, ...asked),
     isDecided: (...asked) => isDecided(engine, ...asked),
     onChanged(listener) {
@@ -159,7 +167,7 @@ async function begin(
   serving: Serving,
   caller: Caller,
   { name, arguments: given = {}, _meta }: CallParams,
-  { again }: Exchange,
+  { again, ask }: Exchange,
 ): Promise<Begun> {
   const { engine, agent, o } = serving;
   const { by, assertion, mayDecide } = caller;
@@ -174,6 +182,12 @@ async function begin(
         if (result.status === 'completed') return answered(await finished(engine, runId, caller), o);
         if (result.status !== 'paused') return resultOf(result, '', mayDecide);
         const { approvals, waiting } = result;
+        const consents = o.consents === 'elicited' && !ask ? consentsIn(approvals) : undefined;
+        if (consents) {
+          // a call without a key is another run when it comes again
+          if (requestId === undefined) await engine.cancel(runId, { by, reason: 'its caller calls again after the consent' });
+          throw consentRequired(consents);
+        }
         const words = pausedText(approvals, `run ${JSON.stringify(runId)}`, mayDecide);
         const structuredContent = copyJson({ status: 'paused', run: runId, approvals, waiting } as JsonObject);
         return { content: [{ type: 'text', text: words }], structuredContent };
@@ -188,7 +202,19 @@ async function begin(
   }
   const input = directInput({ name, input: given as Json });
   const turn = await takeTurn(engine, agent, { by, assertion, input, requestId, limits: o.limits });
-  return begun(turn.runId, turn);
+  return begun(turn.runId, turn.repeated && o.consents === 'elicited' ? await afterConsent(serving, caller, turn) : turn);
+}
+
+/** A call that comes again: it goes on where it waits for consents. @returns undefined if its run does not: it is answered as it is now. */
+async function afterConsent(
+  { engine, agent }: Serving,
+  { by, assertion }: Caller,
+  { runId, events }: TakenTurn,
+): Promise<TakenTurn | undefined> {
+  await events.return?.();
+  const { status, approvals } = await engine.inspect(runId, { by });
+  const consents = status === 'paused' ? consentsIn(approvals) : undefined;
+  return consents && takeTurn(engine, agent, { by, assertion, runId, decisions: consents.map(approving) });
 }
 
 /** How the one call of a run ended. */

@@ -7,6 +7,7 @@ import type { Json } from '../../../json.ts';
 import type { Decision } from '../../../ports/tool.ts';
 import { loadModernServer } from '../sdk.ts';
 import { Interrupted } from './carry-out.ts';
+import { approving } from './consents.ts';
 import { decisionOf, type ElicitAnswer, elicitationOf, showsOf } from './elicit.ts';
 import { type Caller, type CallParams, type Exchange, INVALID_PARAMS, type Offering, RpcError, type Served } from './offering.ts';
 
@@ -150,7 +151,10 @@ async function againOf(offering: Offering, caller: Caller, params: CallParams, c
   for (const approval of approvals) {
     const answer = answers[approval.id] as ElicitAnswer | undefined;
     if (!answer || !caller.mayBeAsked) continue;
-    if (isFollowed(approval, answer)) await offering.isDecided(caller, state.run, approval.id, CONSENT, ctx.mcpReq.signal);
+    if (isFollowed(approval, answer)) {
+      if (offering.approvesConsents) decisions.push(approving(approval));
+      else await offering.isDecided(caller, state.run, approval.id, CONSENT, ctx.mcpReq.signal);
+    }
     const decision = decisionOf(approval, answer);
     if (decision) decisions.push(decision);
   }

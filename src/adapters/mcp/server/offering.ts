@@ -54,6 +54,8 @@ export interface Offering {
   list(caller: Caller, cursor: string | undefined): Promise<ToolPage>;
   /** Never throws anything but an {@link RpcError}, and what `exchange.ask` throws. */
   call(caller: Caller, params: CallParams, exchange: Exchange): Promise<CallToolResult>;
+  /** A call that is sent again after its person followed the link of a consent approves that. Else the consent is decided elsewhere. */
+  readonly approvesConsents?: boolean;
   /** What a run of this caller asks; undefined if it is not this caller's. */
   approvalsOf(caller: Caller, runId: string): Promise<readonly Approval[] | undefined>;
   /** Waits until an approval of a run is decided, elsewhere. @returns false if it was not within `ms` milliseconds, or the signal was aborted. */

@@ -5,11 +5,11 @@ import type { OutboundAuth } from '../../../gateway/index.ts';
 import type { Operation, World } from '../call.ts';
 import { AwsError, refused } from '../codec/error.ts';
 import { invocationToken } from '../identity/invocation-token.ts';
-import { apiKeyOf, secretOf, WORKLOAD, type Workload } from '../identity/resources.ts';
+import { apiKeyOf, secretOf, WORKLOAD, type Workload, workloadOf } from '../identity/resources.ts';
 import { newWorkloadToken } from '../identity/workload-token.ts';
 import { exchange, OPAQUE, tellLog } from './exchange.ts';
 import { partsOf, TARGET, type Target } from './resources.ts';
-import type { CredentialConfiguration } from './target-configuration.ts';
+import { type CredentialConfiguration, ELICITS } from './target-configuration.ts';
 
 const FLOWS = { CLIENT_CREDENTIALS: 'client', TOKEN_EXCHANGE: 'exchange', AUTHORIZATION_CODE: 'user' } as const;
 const OPERATION_FLOWS = { client: 'M2M', exchange: 'ON_BEHALF_OF_TOKEN_EXCHANGE', user: 'USER_FEDERATION' } as const;
@@ -81,6 +81,9 @@ export function gatewayIdentity(world: World, gateway: string, token: Operation)
     if (flow === 'user' && !occasion.assertion) throw refused('3LO Auth needs the JWT of a user.');
     const { defaultReturnUrl, ...more } = oauthOf(occasion.tool);
     const asked = exchange.getStore()?.consent ?? {};
+    // a caller could send another user's browser to an address of their own
+    if (flow === 'user' && asked.returnUrl !== undefined && !workloadOf(world, gateway).returnUrls.includes(asked.returnUrl))
+      throw refused(`Callback URL ${asked.returnUrl} is not registered`);
     const input = {
       workloadIdentityToken: workloadToken(occasion),
       resourceCredentialProviderName: provider,
@@ -101,6 +104,9 @@ export function gatewayIdentity(world: World, gateway: string, token: Operation)
     if (flow === 'api-key') return { token: secretOf<string>(world, 'apikey', apiKeyOf(world, provider)), flow };
     const { accessToken, authorizationUrl, sessionUri } = await oauth2({ ...r, flow });
     if (accessToken !== undefined) return { token: accessToken, flow };
+    // the text of AWS, as users measured it
+    if ((exchange.getStore()?.version ?? ELICITS) < ELICITS)
+      throw new ToolError('CONSENT_REQUIRED', `URL elicitation requires MCP version ${ELICITS} or newer`, { outcome: 'not-run' });
     return { consentUrl: authorizationUrl ?? '', handle: sessionUri ?? '' };
   }
 

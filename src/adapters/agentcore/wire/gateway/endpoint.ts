@@ -82,7 +82,16 @@ class Refusal extends Error {
 interface Rpc {
   id?: string | number;
   method?: string;
-  params?: { protocolVersion?: unknown; name?: unknown };
+  params?: { protocolVersion?: unknown; name?: unknown; _meta?: { readonly [key: string]: unknown } };
+}
+
+/** The key of `_meta` that changes what a target says of a consent. */
+const CONFIGURATION = 'aws.bedrock-agentcore.gateway/credentialProviderConfiguration';
+
+function consentIn({ params }: Rpc): Exchange['consent'] {
+  const { oauthCredentialProvider } = (params?._meta?.[CONFIGURATION] ?? {}) as { oauthCredentialProvider?: unknown };
+  const { returnUrl, forceAuthentication } = (oauthCredentialProvider ?? {}) as { returnUrl?: unknown; forceAuthentication?: unknown };
+  return { ...(typeof returnUrl === 'string' && { returnUrl }), ...(forceAuthentication === true && { force: true }) };
 }
 
 interface Answering extends Exchange {
@@ -181,7 +190,7 @@ export function gatewayEndpoint(
     const versions = mcp.supportedVersions ?? VERSIONS;
     if (one(VERSION) === MODERN) {
       if (!versions.includes(MODERN)) throw new Refusal(400, INVALID, `Unsupported protocol version: ${MODERN}`);
-      return handled(received, gateway, rpc, admitted, Object.assign(current, { messageId: String(rpc.id) }));
+      return handled(received, gateway, rpc, admitted, Object.assign(current, { messageId: String(rpc.id), version: MODERN }));
     }
     if (rpc.method === 'initialize') {
       const asked = rpc.params?.protocolVersion;
@@ -205,7 +214,7 @@ export function gatewayEndpoint(
     const named = one(VERSION) ?? agreed;
     if (!versions.includes(named)) throw new Refusal(400, INVALID, `Unsupported protocol version: ${named}`);
     if (rpc.id === undefined) return { status: 202, headers: {}, body: '' };
-    return handled(received, gateway, rpc, admitted, Object.assign(current, { messageId: String(rpc.id) }));
+    return handled(received, gateway, rpc, admitted, Object.assign(current, { messageId: String(rpc.id), version: named }));
   }
 
   async function handled(received: Received, gateway: Gateway, rpc: Rpc, { by, token }: Admitted, of: Answering): Promise<Encoded> {
@@ -241,7 +250,7 @@ export function gatewayEndpoint(
     const exceeded = rpc.method === 'tools/call' ? behind.exceeded(gateway, String(rpc.params?.name), by) : undefined;
     if (exceeded) throw new Refusal(200, LIMITED, 'Rate limit exceeded', `The limit of ${exceeded.limitKey} is reached.`, { ...exceeded });
     const { leave, handle } = behind.executed(gateway);
-    of.leave = leave;
+    Object.assign(of, { leave, consent: consentIn(rpc) });
     const headers = new Headers({ 'content-type': 'application/json', accept: 'application/json, text/event-stream', host: 'localhost' });
     if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
     for (const name of PASSED) if (typeof received.headers[name] === 'string') headers.set(name, received.headers[name]);

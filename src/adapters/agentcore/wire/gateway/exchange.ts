@@ -6,8 +6,10 @@ export interface Exchange {
   readonly id: string;
   /** The id of the JSON-RPC request. */
   readonly messageId: string;
+  /** The version of MCP. */
+  version?: string;
   /** What the request says of a consent that it may need. */
-  readonly consent?: { readonly returnUrl?: string; readonly force?: boolean };
+  consent?: { readonly returnUrl?: string; readonly force?: boolean };
   /** Why a call failed, where the client is not told: for the log. */
   because?: string;
 }

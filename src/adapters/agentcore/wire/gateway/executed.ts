@@ -62,6 +62,8 @@ export function executedGateway(o: ExecutedOptions, gateway: Gateway): Executed 
     path: HANDLED,
     agent: 'gateway',
     decide: false,
+    // Identity knows who has consented
+    consents: 'elicited',
     pageSize: mcp.disableMcpListToolsPagination ? false : DEFAULT_PAGE,
     auth: async () => o.callerOf(),
     info: { name: gateway.name, version: '1.0.0' },

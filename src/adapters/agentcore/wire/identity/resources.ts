@@ -11,6 +11,8 @@ export interface Workload {
   tags: Record<string, string>;
   /** The runtime that it was made for. The service gets the tokens of such a workload, and no one else can. */
   runtime?: string;
+  /** Of a gateway: as long as no return URL is registered, that of a target is taken. */
+  openReturns?: boolean;
 }
 
 export interface Provider {
@@ -73,10 +75,10 @@ export function managedSecret(secret: string | undefined, source: string | undef
   return secret;
 }
 
-/** The workload identity that comes with a runtime. */
-export function addWorkloadOf({ state, clock }: World, runtime: string): void {
+/** The workload identity that comes with a runtime or a gateway. */
+export function addWorkloadOf({ state, clock }: World, runtime: string, more: Pick<Workload, 'openReturns'> = {}): void {
   const at = new Date(clock.now());
-  const workload: Workload = { name: runtime, returnUrls: [], createdAt: at, updatedAt: at, tags: {}, runtime };
+  const workload: Workload = { name: runtime, returnUrls: [], createdAt: at, updatedAt: at, tags: {}, runtime, ...more };
   state.put(WORKLOAD, runtime, workload);
 }
 

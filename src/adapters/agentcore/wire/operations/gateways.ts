@@ -91,7 +91,7 @@ export function gatewayOperations(world: World, { changed, checkEngine }: Gatewa
         const id = `${name.toLowerCase().replace(/-$/, '')}-${suffix().toLowerCase()}`;
         const gateway: Gateway = { id, name, createdAt: at, updatedAt: at, until: 'CREATING', readyAt: soon(), settings, tags };
         state.put(GATEWAY, id, gateway);
-        addWorkloadOf(world, id);
+        addWorkloadOf(world, id, { openReturns: true });
         return told(gateway);
       });
     },
