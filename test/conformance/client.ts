@@ -14,7 +14,7 @@ const scenario = process.env.MCP_CONFORMANCE_SCENARIO ?? '';
 const context = JSON.parse(process.env.MCP_CONFORMANCE_CONTEXT ?? '{}') as Record<string, string>;
 const { toolCalls = [] } = context as { toolCalls?: { name: string; arguments: JsonObject }[] };
 
-const CALLBACK = 'http://localhost:3000/callback';
+const CALLBACK = 'http://localhost:3000/callback/{provider}';
 const by = { id: 'ana' };
 // the suite's authorization servers are on this machine
 const ownFetch = (to: string, init: RequestInit) => fetch(to, init);

@@ -7,7 +7,7 @@ import { asks, ends, shown } from '../engine/setup.ts';
 import { folder } from '../folder.ts';
 import { protectedServer } from './protected.ts';
 
-const CALLBACK = 'http://127.0.0.1:1/consent';
+const CALLBACK = 'http://127.0.0.1:1/consent/{provider}';
 const ana = { id: 'ana' };
 const ben = { id: 'ben' };
 const key = { current: 'k', keys: { k: Buffer.alloc(32, 7) } };
@@ -241,7 +241,11 @@ test('what is declared wrongly is told at once', () => {
   const vault = sqliteVault(':memory:', key);
   const client = { id: 'desk' };
   for (const wrong of [
-    () => userGrant({ vault, callback: 'https://app.example/back?x=1' }),
+    () => userGrant({ vault, callback: 'https://app.example/back/{provider}?x=1' }),
+    () => userGrant({ vault, callback: 'https://app.example/back-{provider}' }),
+    // one callback for several authorization servers
+    () => userGrant({ vault, callback: 'https://app.example/back' }),
+    () => userGrant({ vault, callback: 'https://app.example/back', client }),
     () => userGrant({ vault: {} as never, callback: CALLBACK }),
     () => userGrant({ vault, callback: CALLBACK, clientUrl: 'http://app.example/client.json' }),
     () => clientGrant({} as never),
@@ -253,4 +257,6 @@ test('what is declared wrongly is told at once', () => {
     () => mcpTools({ command: 'node', auth: clientGrant({ client }) }),
   ])
     expect(wrong).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
+  // that of one server may be for it alone
+  userGrant({ vault, callback: 'https://app.example/back', client: { ...client, issuer: 'https://id.example' } });
 });

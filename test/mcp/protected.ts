@@ -38,7 +38,8 @@ interface Grant {
 
 /** @param o.oauth changes of the authorization server's document; null: the server names none. */
 export async function protectedServer(o: { oauth?: object; scopes?: string } = {}) {
-  const codes = new Map<string, Grant & { challenge: string }>();
+  const codes = new Map<string, Grant & { challenge: string; redirect: string }>();
+  const clients = new Map<string, readonly string[]>();
   const tokens = new Map<string, Grant>();
   const refreshes = new Map<string, Grant>();
   const state = {
@@ -72,7 +73,9 @@ export async function protectedServer(o: { oauth?: object; scopes?: string } = {
       state.registered++;
       let text = '';
       for await (const chunk of req) text += chunk;
-      return json(res, 201, { ...JSON.parse(text), client_id: `client-${state.registered}`, token_endpoint_auth_method: 'none' });
+      const client = `client-${state.registered}`;
+      clients.set(client, JSON.parse(text).redirect_uris);
+      return json(res, 201, { ...JSON.parse(text), client_id: client, token_endpoint_auth_method: 'none' });
     }
     if (url.pathname === '/authorize') {
       // whoever comes is `user`
@@ -82,9 +85,11 @@ export async function protectedServer(o: { oauth?: object; scopes?: string } = {
         scope = '',
         code_challenge: challenge = '',
         redirect_uri: to = '',
+        client_id: client = '',
         user = 'ana',
       } = Object.fromEntries(url.searchParams);
-      codes.set(code, { scope, user, challenge });
+      if (!clients.get(client)?.includes(to)) return json(res, 400, { error: 'invalid_redirect_uri' });
+      codes.set(code, { scope, user, challenge, redirect: to });
       return void res.writeHead(302, { location: `${to}?code=${code}&state=${back}` }).end();
     }
     if (url.pathname !== '/token') return void res.writeHead(404).end();
@@ -110,7 +115,8 @@ export async function protectedServer(o: { oauth?: object; scopes?: string } = {
       createHash('sha256')
         .update(form.get('code_verifier') ?? '')
         .digest('base64url') === found?.challenge;
-    return found && proved ? given(res, found) : json(res, 400, { error: 'invalid_grant' });
+    const here = form.get('redirect_uri') === found?.redirect;
+    return found && proved && here ? given(res, found) : json(res, 400, { error: 'invalid_grant' });
   });
 
   function given(res: ServerResponse, grant: Grant) {
@@ -164,6 +170,8 @@ export async function protectedServer(o: { oauth?: object; scopes?: string } = {
   return Object.assign(state, {
     url: `${resource.origin}/mcp`,
     issuer: authorization.origin,
+    /** The redirect URIs of its clients. */
+    redirects: () => [...clients.values()].flat(),
     /** All tokens end now; those that refresh stay. */
     expire: () => tokens.clear(),
     /** The user takes their consent back. */

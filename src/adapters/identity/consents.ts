@@ -3,7 +3,7 @@ import { type ErrorCode, RondoError } from '../../errors.ts';
 import { sha256 } from '../../journal/canonical.ts';
 import type { Json, JsonObject } from '../../json.ts';
 import type { ConsentNeeded, ConsentReturn, ConsentReturned, CredentialRequest, Occasion } from '../../ports/identity.ts';
-import { addressOf, callbackOf } from './address.ts';
+import { addressOf } from './address.ts';
 import type { Asked, OAuth } from './oauth.ts';
 import { refusal } from './oauth-errors.ts';
 import { aboutOf, fingerprint, type KeptToken, lockOf, ownerOf, tokenPlace } from './places.ts';
@@ -16,6 +16,8 @@ type Pending = {
   wanted: { scopes: readonly string[]; resources: readonly string[]; audiences: readonly string[] };
   asked: { callback: string; state: string; verifier: string; nonce: string | null; more?: Json };
   url: string;
+  /** The callback that it was asked with, where `ask` made another one of it. */
+  given?: string;
   /** The provider was told to ask again, whatever it knows. */
   forced: boolean;
   /** SHA-256 of the token that it began with; null: any return of the user ends it. */
@@ -28,7 +30,8 @@ type Pending = {
 export interface ConsentsOptions {
   vault: Vault;
   oauthOf(provider: string): Pick<OAuth, 'ask' | 'consentUrl' | 'code'>;
-  callback: string;
+  /** The callback that `ask` of a provider is given. */
+  callbackOf(provider: string): string;
   /** Milliseconds. */
   lifetime: number;
   /** Whether a consent that begins with a token ends only with the same token. */
@@ -49,7 +52,7 @@ const REMEMBERED = 86_400_000;
 const handleOf = (state: string) => sha256(`rondo consent ${state}`).slice(0, 32);
 const placeOf = (owner: string, provider: string, handle: string): Place => ({ kind: 'consent', owner, provider, about: handle });
 
-export function consents({ vault, oauthOf, callback, lifetime, binds, now }: ConsentsOptions): Consents {
+export function consents({ vault, oauthOf, callbackOf, lifetime, binds, now }: ConsentsOptions): Consents {
   const boundBy = (r: Pick<Occasion, 'assertion'>) => (binds === 'token' && r.assertion ? fingerprint(r.assertion.token) : null);
 
   /** One that is open already: several tools of a run that need the same are answered by one consent. */
@@ -59,7 +62,7 @@ export function consents({ vault, oauthOf, callback, lifetime, binds, now }: Con
       if (found?.state !== 'open' || found.runId !== r.runId || found.expiresAt <= now() + lifetime / 2) continue;
       if (aboutOf({ ...found.wanted, provider: found.provider }) !== aboutOf(r) || found.bound !== boundBy(r)) continue;
       if (found.forced !== (r.force === true)) continue;
-      if (found.asked.callback === callbackOf(callback, r.provider)) return { consentUrl: found.url, handle: place.about };
+      if ((found.given ?? found.asked.callback) === callbackOf(r.provider)) return { consentUrl: found.url, handle: place.about };
     }
     return undefined;
   }
@@ -70,7 +73,8 @@ export function consents({ vault, oauthOf, callback, lifetime, binds, now }: Con
     return vault.alone(`consent ${owner} ${provider}`, async () => {
       const known = await open(owner, r);
       if (known) return known;
-      const asked = await oauth.ask(callbackOf(callback, provider), scopes);
+      const given = callbackOf(provider);
+      const asked = await oauth.ask(given, scopes);
       const url = await oauth.consentUrl(asked, { scopes, resources, audiences }, force ? { prompt: 'consent' } : undefined);
       const handle = handleOf(asked.state);
       const expiresAt = now() + lifetime;
@@ -80,6 +84,7 @@ export function consents({ vault, oauthOf, callback, lifetime, binds, now }: Con
         wanted: { scopes, resources, audiences },
         asked: { ...asked, nonce: asked.nonce ?? null },
         url,
+        ...(asked.callback !== given && { given }),
         forced: force === true,
         bound: boundBy(r),
         expiresAt,

@@ -4,7 +4,7 @@ import { checkOptions, hint } from '../../options.ts';
 import type { ConsentNeeded, CredentialRequest, Identity, Occasion, Token } from '../../ports/identity.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { isTrusted } from '../../server/jose.ts';
-import { hasProvider, isCallback } from './address.ts';
+import { callbackOf, hasProvider, isCallback } from './address.ts';
 import { assertions } from './assertions.ts';
 import type { Fetch } from './bounded-fetch.ts';
 import { consents } from './consents.ts';
@@ -92,7 +92,10 @@ export function localIdentity(o: LocalIdentityOptions): LocalIdentity {
     return made;
   };
 
-  const asking = callback === undefined ? undefined : consents({ vault, oauthOf, callback, lifetime: consentLifetime, binds: bind, now });
+  const asking =
+    callback === undefined
+      ? undefined
+      : consents({ vault, oauthOf, callbackOf: (one) => callbackOf(callback, one), lifetime: consentLifetime, binds: bind, now });
   const callers = assertions(vault, now, keepAssertions);
   const kept = tokens(vault, oauthOf, now);
 

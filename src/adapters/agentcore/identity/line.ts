@@ -40,10 +40,9 @@ export function identityLine({ region, client: given, where = 'agentcoreIdentity
       // its own retries would not tell a lost answer from a refusal
       (sdk) => ({ sdk, client: given ?? new sdk.BedrockAgentCoreClient({ maxAttempts: 1, ...(region !== undefined && { region }) }) }),
       (cause: unknown) => {
-        throw invalid(
-          `${where} needs the package @aws-sdk/client-bedrock-agentcore: npm install @aws-sdk/client-bedrock-agentcore.`,
-          { cause },
-        );
+        throw invalid(`${where} needs the package @aws-sdk/client-bedrock-agentcore: npm install @aws-sdk/client-bedrock-agentcore.`, {
+          cause,
+        });
       },
     ),
   );

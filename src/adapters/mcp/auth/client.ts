@@ -1,8 +1,16 @@
 /** How this application is known to authorization servers, and the requests that the OAuth client of the MCP SDK makes for it. */
-import type { OAuthClientInformationMixed, OAuthClientProvider, OAuthDiscoveryState, OAuthTokens } from '@modelcontextprotocol/client';
+import type {
+  FetchLike,
+  OAuthClientInformationMixed,
+  OAuthClientProvider,
+  OAuthDiscoveryState,
+  OAuthTokens,
+} from '@modelcontextprotocol/client';
 import { invalid } from '../../../errors.ts';
+import { sha256 } from '../../../journal/canonical.ts';
 import { publicFetch } from '../../../server/egress.ts';
 import { isTrusted } from '../../../server/jose.ts';
+import { callbackOf, hasProvider } from '../../identity/address.ts';
 import { boundedFetch, type Fetch } from '../../identity/bounded-fetch.ts';
 import { loadAuth } from '../sdk.ts';
 
@@ -88,20 +96,51 @@ export interface Known extends ClientOptions {
   registrations: Registrations;
 }
 
-/** @returns 'REDIRECT' if a person must consent at `flow.url`. What the server or the network refuses is thrown, see `unauthorized`. */
+/**
+ * A URL of this application for one authorization server, with a segment of its own in the place of `{provider}`. Two servers never have the same.
+ * @param issuer as its metadata has it, with or without a slash at the end.
+ */
+export const urlAt = (url: string, issuer: string): string => callbackOf(url, sha256(issuer.replace(/\/$/, '')).slice(0, 32));
+
+/**
+ * In `flow.callback`, `{provider}` is replaced once the authorization server is known.
+ * @returns 'REDIRECT' if a person must consent at `flow.url`. What the server or the network refuses is thrown, see `unauthorized`.
+ */
 export async function authorize(known: Known, flow: Flow): Promise<'AUTHORIZED' | 'REDIRECT'> {
   const lib = await loadAuth();
   const { timeout = 10_000 } = known;
   const send = boundedFetch(known.fetch ?? publicFetch({ allow: [flow.server.origin] }), () => flow.sending?.());
-  return lib.auth(providerOf(known, flow, lib.createPrivateKeyJwtAuth), {
+  const fetchFn: FetchLike = (url, init) =>
+    send(String(url), { ...init, signal: AbortSignal.any([AbortSignal.timeout(timeout), ...(init?.signal ? [init.signal] : [])]) });
+  let { url } = known;
+  if (flow.callback !== undefined && hasProvider(flow.callback)) {
+    flow.discovery ??= await discovered(lib, flow, fetchFn);
+    const issuer = flow.discovery.authorizationServerMetadata?.issuer ?? flow.discovery.authorizationServerUrl;
+    flow.callback = urlAt(flow.callback, issuer);
+    url = url === undefined ? undefined : urlAt(url, issuer);
+  }
+  return lib.auth(providerOf({ ...known, url }, flow, lib.createPrivateKeyJwtAuth), {
     serverUrl: flow.server,
-    fetchFn: (url, init) =>
-      send(String(url), { ...init, signal: AbortSignal.any([AbortSignal.timeout(timeout), ...(init?.signal ? [init.signal] : [])]) }),
+    fetchFn,
     ...(flow.scope !== undefined && { scope: flow.scope }),
     ...(flow.metadata && { resourceMetadataUrl: flow.metadata }),
     ...(flow.again && { forceReauthorization: true }),
     ...(flow.code && { authorizationCode: flow.code.code, ...(flow.code.iss !== undefined && { iss: flow.code.iss }) }),
   });
+}
+
+/** The authorization server of an MCP server, as the SDK finds it. */
+async function discovered(
+  lib: Awaited<ReturnType<typeof loadAuth>>,
+  { server, metadata }: Flow,
+  fetchFn: FetchLike,
+): Promise<OAuthDiscoveryState> {
+  const found = await lib.discoverOAuthServerInfo(server, { fetchFn, ...(metadata && { resourceMetadataUrl: metadata }) });
+  return {
+    ...found,
+    authorizationServerUrl: String(found.authorizationServerUrl),
+    ...(metadata && { resourceMetadataUrl: metadata.href }),
+  };
 }
 
 type SignedBy = Awaited<ReturnType<typeof loadAuth>>['createPrivateKeyJwtAuth'];

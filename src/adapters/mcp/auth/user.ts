@@ -7,23 +7,30 @@ import { checkOptions } from '../../../options.ts';
 import type { Identity } from '../../../ports/identity.ts';
 import type { Principal } from '../../../ports/principal.ts';
 import { isTrusted } from '../../../server/jose.ts';
+import { hasProvider, isCallback } from '../../identity/address.ts';
 import { type Consents, consents } from '../../identity/consents.ts';
 import type { OAuth, Tokens } from '../../identity/oauth.ts';
 import { APPLICATION, type KeptToken, ownerOf } from '../../identity/places.ts';
 import type { Place, Vault } from '../../identity/vault.ts';
 import { loadAuth } from '../sdk.ts';
 import { type Access, type Challenge, explained, type McpAuth, type Protected, Unconsented, unauthorized } from './access.ts';
-import { authorize, CLIENT_EXAMPLES, type ClientOptions, checkClient, type Flow, type Known } from './client.ts';
+import { authorize, CLIENT_EXAMPLES, type ClientOptions, checkClient, type Flow, type Known, urlAt } from './client.ts';
 import { hasScopes, scopesWith, wordsOf } from './scopes.ts';
 
 export interface UserGrantOptions extends ClientOptions {
   /** Where tokens, registrations and open consents are kept, encrypted: `sqliteVault()` of `rondo/identity`. */
   vault: Vault;
-  /** Where a browser comes back to after a consent: the URL of `consentCallback()`. */
+  /**
+   * Where a browser comes back to after a consent: the URL of `consentCallback()`, with `{provider}` as a segment, in whose place each authorization server
+   * has its own: none can have a browser bring it what another one gave. Without `{provider}` only with a `client` that names its `issuer`.
+   */
   callback: string;
   /** What an authorization server shows to the person. Default `Rondo`. */
   name?: string;
-  /** The URL of this application's client id metadata document, over https. It is used where the authorization server takes one. */
+  /**
+   * The URL of this application's client id metadata document, over https. It is used where the authorization server takes one. The document names the
+   * callback of each authorization server, see `callbackOf()`; with `{provider}` in this URL each has a document of its own, with the same segment.
+   */
   clientUrl?: string;
   /** Milliseconds that a person has for a consent. Default 600,000. */
   consentLifetime?: number;
@@ -36,6 +43,8 @@ export interface UserGrantOptions extends ClientOptions {
 /** It ends consents, for `consentCallback()`: alone, or among others by `identities()`. */
 export interface UserGrant extends McpAuth, Identity {
   returned: NonNullable<Identity['returned']>;
+  /** The callback to register at an authorization server where the application is registered by hand. @param issuer as its metadata names it. */
+  callbackOf(issuer: string): string;
   /** Forgets the tokens of a user, at one server or at all. */
   forget(o: { by: Principal; server?: string }): Promise<void>;
 }
@@ -43,7 +52,7 @@ export interface UserGrant extends McpAuth, Identity {
 const EXAMPLES = {
   ...CLIENT_EXAMPLES,
   vault: "vault: sqliteVault('vault.db', keyFile('vault.key'))",
-  callback: "callback: 'https://app.example.com/consent'",
+  callback: "callback: 'https://app.example.com/consent/{provider}'",
   name: "name: 'Service desk'",
   clientUrl: "clientUrl: 'https://app.example.com/client.json'",
   consentLifetime: 'consentLifetime: 600_000',
@@ -62,7 +71,7 @@ export function userGrant(o: UserGrantOptions): UserGrant {
   /** Where the servers say that their metadata is. */
   const metadata = new Map<string, URL | undefined>();
   const oauthOf = (provider: string) => serverOAuth(o, new URL(provider), () => metadata.get(provider), now);
-  const asking = consents({ vault, oauthOf, callback, lifetime: consentLifetime, binds: bind, now });
+  const asking = consents({ vault, oauthOf, callbackOf: () => callback, lifetime: consentLifetime, binds: bind, now });
   return {
     ofUsers: true,
     access: (at) => accessOf(o, at, { asking, metadata, now }),
@@ -70,6 +79,7 @@ export function userGrant(o: UserGrantOptions): UserGrant {
       throw invalid(`${WHERE} is for auth of mcpTools(): tools that declare credentials need another identity.`);
     },
     returned: (r) => asking.returned(r),
+    callbackOf: (issuer) => urlAt(callback, issuer),
     async forget({ by, server }) {
       await vault.remove({ kind: 'token', owner: ownerOf(by), ...(server !== undefined && { provider: new URL(server).href }) });
     },
@@ -79,10 +89,17 @@ export function userGrant(o: UserGrantOptions): UserGrant {
 function check(o: UserGrantOptions): void {
   checkOptions(o, EXAMPLES, WHERE);
   checkClient(o, WHERE);
-  const { vault, callback, clientUrl, bind, consentLifetime } = o;
+  const { vault, callback, client, clientUrl, bind, consentLifetime } = o;
   if (typeof vault?.alone !== 'function') throw invalid(`${WHERE} needs a vault: { ${EXAMPLES.vault} }.`);
-  if (!URL.canParse(callback) || !isTrusted(new URL(callback)) || /[?#]/.test(callback))
-    throw invalid(`${WHERE}: callback is a URL over https, or on this machine, without a query: { ${EXAMPLES.callback} }.`);
+  if (!isCallback(callback) || !isTrusted(new URL(callback)))
+    throw invalid(
+      `${WHERE}: callback is a URL over https, or on this machine, without a query, and {provider} is a whole segment of its path: { ${EXAMPLES.callback} }.`,
+    );
+  // a server without `iss` in its answers (RFC 9207) cannot be told from another one by what the browser brings
+  if (!hasProvider(callback) && client?.issuer === undefined)
+    throw invalid(
+      `${WHERE}: each authorization server needs a callback of its own: { callback: '${callback.replace(/\/$/, '')}/{provider}' }. With a client of one server, name its issuer.`,
+    );
   if (clientUrl !== undefined && !(URL.canParse(clientUrl) && /^https:.+\/.+/.test(clientUrl)))
     throw invalid(`${WHERE}: clientUrl is a URL over https with a path: { ${EXAMPLES.clientUrl} }.`);
   if (bind !== undefined && bind !== 'token' && bind !== 'user') throw invalid(`${WHERE}: bind is token or user.`);
@@ -134,7 +151,7 @@ function serverOAuth(
       url = flow.url ?? '';
       const scope = new URL(url).searchParams.get('scope');
       return {
-        callback,
+        callback: flow.callback ?? callback,
         state: flow.state ?? '',
         verifier: flow.verifier ?? '',
         more: { discovery: plainJson(flow.discovery) ?? null, scope },

@@ -46,7 +46,7 @@ export interface GatewayHandlerOptions extends McpServeOptions {
   /**
    * What a call answers that waits for a user's consent. `paused`, the default: that its run waits, until the consent is decided where it is given.
    * `elicited`: the error -32042 with the URL (URL elicitation of 2025-11-25), or a question on 2026-07-28; the same call that comes again approves. For an
-   * identity that knows itself whether the user has consented, and else asks again: approving is no proof of a consent.
+   * identity that knows itself whether the user has consented, and else asks again: approving proves nothing.
    */
   consents?: 'paused' | 'elicited';
 }

@@ -77,7 +77,7 @@ export function gatewayIdentity(world: World, gateway: string, token: Operation)
     scopes = [],
     ...occasion
   }: CredentialRequest & Occasion & { flow: keyof typeof OPERATION_FLOWS }) {
-    // an id is no proof of a user: a gateway that takes no JWTs has the same one for everybody
+    // an id does not prove a user: at a gateway that takes no JWTs all callers have the same one
     if (flow === 'user' && !occasion.assertion) throw refused('3LO Auth needs the JWT of a user.');
     const { defaultReturnUrl, ...more } = oauthOf(occasion.tool);
     const asked = exchange.getStore()?.consent ?? {};

@@ -11,7 +11,8 @@ import { gatewayHandler } from '../../../mcp/index.ts';
 import type { DescribedTool } from '../../../policy/tools.ts';
 import { Ranking } from '../../../ranking/tools.ts';
 import { type Gateway, partsOf, statusOf, TARGET, type Target } from './resources.ts';
-import { type TargetWorld, targetSource } from './target-source.ts';
+import { targetSource } from './target-source.ts';
+import type { TargetWorld } from './target-world.ts';
 
 /** The path under which the handler is asked. */
 export const HANDLED = '/mcp';

@@ -11,7 +11,7 @@ import { mcpTools } from '../../../mcp/index.ts';
 import { outboundOf } from './credentials.ts';
 import type { ListedTool, Target } from './resources.ts';
 import type { McpServerTarget } from './target-configuration.ts';
-import type { TargetWorld } from './target-source.ts';
+import type { TargetWorld } from './target-world.ts';
 
 type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
 

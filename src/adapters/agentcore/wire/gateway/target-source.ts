@@ -1,13 +1,11 @@
 /** The targets of a gateway as tool sources. */
 import { ToolError } from '../../../../errors.ts';
 import { definition } from '../../../../loop/tool.ts';
-import type { Identity } from '../../../../ports/identity.ts';
 import type { Tool, ToolContext, ToolSource } from '../../../../ports/tool.ts';
 import { messageOf } from '../../../../reliability/classify.ts';
 import { type LambdaOptions, lambdaTools, openApiTools, type SearchBackend, webSearch } from '../../../gateway/index.ts';
 import { passes } from '../../../gateway/web/search.ts';
-import { type Bound, loaded } from '../bindings.ts';
-import type { World } from '../call.ts';
+import { loaded } from '../bindings.ts';
 import { AwsError } from '../codec/error.ts';
 import { outboundOf } from './credentials.ts';
 import { exchange, OPAQUE, tellLog } from './exchange.ts';
@@ -15,13 +13,7 @@ import { boundFunction } from './lambda.ts';
 import type { Target } from './resources.ts';
 import { isKept, serverSource } from './server-target.ts';
 import { type Connector, kindOf, type McpServerTarget, type McpTarget, WEB_SEARCH_TOOL } from './target-configuration.ts';
-
-export interface TargetWorld {
-  readonly world: World;
-  readonly bound: Bound;
-  /** Where the gateway gets the credentials of its targets. */
-  readonly identity: Identity;
-}
+import type { TargetWorld } from './target-world.ts';
 
 /** Milliseconds of a call. */
 const CALL = 900_000;

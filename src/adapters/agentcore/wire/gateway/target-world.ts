@@ -1,0 +1,11 @@
+/** What the targets of a gateway are executed with. */
+import type { Identity } from '../../../../ports/identity.ts';
+import type { Bound } from '../bindings.ts';
+import type { World } from '../call.ts';
+
+export interface TargetWorld {
+  readonly world: World;
+  readonly bound: Bound;
+  /** Where the gateway gets the credentials of its targets. */
+  readonly identity: Identity;
+}
