@@ -1,6 +1,7 @@
 /** One request of an AWS client: from its bytes to those of the answer. It knows no operation but by the model. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { bearerToken } from '../../../server/auth.ts';
 import { isSigned } from '../../../server/sigv4-check.ts';
 import type { Call, Caller, Operations, World } from './call.ts';
 import { decode } from './codec/decode.ts';
@@ -81,10 +82,13 @@ export function recordOf(
 }
 
 /** The token of a request, whatever it is worth. */
-export const tokenOf = ({ authorization }: Signed['headers']): string | undefined =>
-  /^Bearer (.+)$/i.exec([authorization].flat()[0] ?? '')?.[1];
+export const tokenOf = ({ authorization }: Signed['headers']): string | undefined => bearerToken([authorization].flat()[0]);
 
-/** The key or the token of a request, or neither. @throws AwsError for a signature that does not hold. */
+/**
+ * The key or the token of a request, or neither. It reads both by what `sigV4()` and `bearer()` of `server` read them by; those answer a principal or nothing, and
+ * this the error of AWS, by the clock, the region and the account of this server.
+ * @throws AwsError for a signature that does not hold.
+ */
 export function callerOf(of: Pick<Answering, 'keys' | 'clock' | 'region' | 'account'>, signed: Signed): Caller {
   const token = tokenOf(signed.headers);
   if (token !== undefined) return { kind: 'bearer', token };

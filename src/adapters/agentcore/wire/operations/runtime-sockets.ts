@@ -45,7 +45,7 @@ export function sockets(world: World, host: Host, targets: Targets): (upgrade: U
     if (label === undefined) return false;
     const own = String(request.headers.host ?? 'localhost');
     const protocols = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
-    const target = await targets.of(namedOf(label, query), callerOf(caller, protocols), own);
+    const target = await targets.of(namedOf(label, query), withSubprotocol(caller, protocols), own);
     const { gone, stay } = left(socket);
     // what a browser cannot send as a header is in the query, which a signed URL covers
     const inQuery = [...query].map(([name, value]) => [name.toLowerCase(), value] as const).filter(([name]) => name.startsWith(PREFIX));
@@ -109,7 +109,8 @@ function checked(text: string, name: string, min: number, max: number): string {
   return text;
 }
 
-function callerOf(caller: Caller, protocols: readonly string[]): Caller {
+/** A browser cannot set headers: its token is a subprotocol. */
+function withSubprotocol(caller: Caller, protocols: readonly string[]): Caller {
   const encoded = protocols.find((name) => name.startsWith(`${BEARER}.`))?.slice(BEARER.length + 1);
   if (caller.kind !== 'none' || encoded === undefined) return caller;
   return { kind: 'bearer', token: Buffer.from(encoded, 'base64url').toString('utf8') };
