@@ -1,6 +1,6 @@
 import type { StandardJSONSchemaV1, StandardSchemaV1, StandardTypedV1 } from '@standard-schema/spec';
 import { invalid, type Mistake, RondoError } from './errors.ts';
-import type { Json, JsonObject } from './json.ts';
+import { copyJson, type Json, type JsonObject } from './json.ts';
 import { checkSize, cut, LARGEST } from './json-schema/size.ts';
 import { plain } from './options.ts';
 
@@ -68,8 +68,11 @@ export type Validated<T> = { ok: true; value: T } | { ok: false; problem: string
 
 const TARGET = { target: 'draft-2020-12' } as const;
 
+/** What schemas said of themselves. To convert one takes most of the time of a new tool, and some make their tools for each request. */
+const described = new WeakMap<Schema, JsonObject>();
+
 /**
- * The JSON Schema of the input of a schema.
+ * The JSON Schema of the input of a schema, converted once.
  * @throws RondoError `CONFIG_INVALID` if the schema cannot be converted; `where` is its name in the message.
  */
 export function describe(schema: Schema, where: string): JsonSchema {
@@ -82,10 +85,14 @@ export function describe(schema: Schema, where: string): JsonSchema {
     throw invalid(
       `${where}: this ${standard.vendor} schema cannot describe itself as JSON Schema. Use Zod >= 4.2, ArkType >= 2.1.28, Valibot's toStandardJsonSchema(), or plain JSON Schema.`,
     );
+  const known = described.get(schema);
+  if (known) return copyJson(known);
   try {
     const { $schema: _, ...rest } = standard.jsonSchema.input(TARGET) as JsonObject;
     checkSize(rest, LARGEST.own, where);
-    return plain(rest, where) as JsonObject;
+    const made = plain(rest, where) as JsonObject;
+    described.set(schema, made);
+    return copyJson(made);
   } catch (error) {
     if (RondoError.is(error)) throw error;
     throw invalid(`${where} cannot be written as JSON Schema: ${(error as Error).message}`, { cause: error });
