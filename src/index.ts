@@ -120,6 +120,16 @@ export type {
   Token,
 } from './ports/identity.ts';
 export type { Kept } from './ports/kept.ts';
+export type {
+  Completion,
+  ListedPrompt,
+  ListedResource,
+  ListedTemplate,
+  MaterialCall,
+  MaterialCaller,
+  MaterialKind,
+  MaterialRequest,
+} from './ports/materials.ts';
 export type { Fact, ForgetRequest, Memory, RecallRequest, RecordRequest } from './ports/memory.ts';
 export type {
   AgentInput,
@@ -146,6 +156,7 @@ export type {
   CheckResult,
   DecisionType,
   Effect,
+  Materials,
   OpenedSource,
   Retry,
   SourceCaller,

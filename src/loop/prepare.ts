@@ -51,10 +51,12 @@ export function prepare(scope: Scope, calls: readonly (Asked | Call)[], now: num
 /** Whether nothing is asked for or opened between the gate and the start of a call. */
 const startsAtOnce = ({ options, waits, delegate }: ToolDefinition) => !options.credentials && !waits && !delegate;
 
-/** One that waits for a person, or whose answer a person gave, needs no tool. */
+/** One that waits for a person, or whose result a person gave, needs no tool. One that asked while it ran goes on with the answer. */
 function mayBeFound(scope: Scope, { approval }: Asked): boolean {
   const type = approval?.decided?.decision.type;
-  return finds(scope) && (!approval || type === 'approve' || type === 'edit');
+  return (
+    finds(scope) && (!approval || type === 'approve' || type === 'edit' || (type === 'respond' && approval.asked.midway !== undefined))
+  );
 }
 
 function known(

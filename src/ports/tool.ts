@@ -2,6 +2,15 @@ import type { Mistake } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { JsonSchema, Out, SchemaLike } from '../schema.ts';
 import type { Assertion, CredentialRequest } from './identity.ts';
+import type {
+  ListedPrompt,
+  ListedResource,
+  ListedTemplate,
+  MaterialCall,
+  MaterialCaller,
+  MaterialKind,
+  MaterialRequest,
+} from './materials.ts';
 import type { Part } from './model.ts';
 import type { Principal } from './principal.ts';
 
@@ -190,6 +199,8 @@ export interface ToolSource {
    * because a run that goes on in another process finds the agent of a call by its tool. `list` must not return them.
    */
   readonly agents?: readonly Tool[];
+  /** What it may have besides tools, for the clients of a server. Known before the source is opened, because a server announces it. */
+  readonly passes?: readonly MaterialKind[];
   open(o: { signal: AbortSignal } & SourceCaller): Promise<OpenedSource>;
 }
 
@@ -234,7 +245,24 @@ export interface OpenedSource {
    * @returns a function that removes the listener. The engine calls it before `close`.
    */
   changed?(listener: () => void): () => void;
+  /** Present if the source `passes` resources or prompts. */
+  readonly materials?: Materials;
   close(): Promise<void>;
+}
+
+/**
+ * Resources and prompts of a source. They are listed by its functions and read by its tools, so that what holds for a call of a tool holds for each read:
+ * journal, policy, approvals, limits.
+ */
+export interface Materials {
+  /** A list ends with what is too much for one answer: at most 1,000 items. */
+  resources(o: MaterialCaller): Promise<readonly ListedResource[]>;
+  templates(o: MaterialCaller): Promise<readonly ListedTemplate[]>;
+  prompts(o: MaterialCaller): Promise<readonly ListedPrompt[]>;
+  /** The tools that read. They are not listed to models, and their names are not those of other tools: `resources/read`. */
+  tools(): Promise<readonly Tool[]>;
+  /** @returns undefined if there is no such URI or name, as far as that is known without a call. */
+  callOf(request: MaterialRequest, o: MaterialCaller): Promise<MaterialCall | undefined>;
 }
 
 /** The question of a tool that a person answers. The answer is the tool's output. */

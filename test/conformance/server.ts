@@ -1,7 +1,7 @@
-/** The server that the conformance suites test: the tools that they ask for, served by `gatewayHandler()`. */
+/** The server that the conformance suites test: the tools, resources and prompts that they ask for, served by `gatewayHandler()`. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { gatewayHandler } from '../../src/adapters/mcp/index.ts';
-import { Engine, type JsonSchema, type Part, type Tool, ToolError, tool } from '../../src/index.ts';
+import { gatewayHandler, type McpPrompt, type McpResource } from '../../src/adapters/mcp/index.ts';
+import { Engine, type JsonSchema, NeedsPerson, type Part, type Tool, ToolError, tool } from '../../src/index.ts';
 import { questionTool } from '../../src/loop/tool.ts';
 import { listen } from '../../src/server/index.ts';
 
@@ -11,8 +11,8 @@ const WAV = 'UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQAAAAA=';
 
 const IMAGE: Part = { type: 'image', mediaType: 'image/png', data: PNG };
 const AUDIO: Part = { type: 'document', mediaType: 'audio/wav', data: WAV };
-const RESOURCE: Part = {
-  type: 'document',
+const RESOURCE = {
+  type: 'document' as const,
   mediaType: 'text/plain',
   data: Buffer.from('This is an embedded resource content.').toString('base64'),
   name: 'test://embedded-resource',
@@ -35,6 +35,62 @@ async function* counting() {
   }
   return 'done';
 }
+
+async function* logging() {
+  for (const message of ['Tool execution started', 'Tool processing data', 'Tool execution completed']) {
+    yield { level: 'info', message };
+    await delay(10);
+  }
+  return 'done';
+}
+
+const resources: readonly McpResource[] = [
+  { uri: 'test://static-text', name: 'Text', mimeType: 'text/plain', read: () => 'This is the content of the static text resource.' },
+  { uri: 'test://static-binary', name: 'Image', mimeType: 'image/png', read: () => Buffer.from(PNG, 'base64') },
+  { uri: 'test://watched-resource', name: 'Watched', read: () => 'as it is now' },
+  {
+    uri: 'test://template/{id}/data',
+    name: 'Template',
+    mimeType: 'application/json',
+    read: ({ id }) => JSON.stringify({ id, templateTest: true, data: `Data for ID: ${id}` }),
+  },
+];
+
+const prompts: readonly McpPrompt[] = [
+  { name: 'test_simple_prompt', description: 'For a test', get: () => 'This is a simple prompt for testing.' },
+  {
+    name: 'test_prompt_with_arguments',
+    description: 'For a test',
+    arguments: { arg1: { required: true, complete: () => ['paris', 'park'] }, arg2: { required: true } },
+    get: ({ arg1, arg2 }) => `Prompt with arguments: arg1='${arg1}', arg2='${arg2}'`,
+  },
+  {
+    name: 'test_prompt_with_embedded_resource',
+    description: 'For a test',
+    arguments: { resourceUri: { required: true } },
+    get: ({ resourceUri = '' }) => [
+      { role: 'user', content: { ...RESOURCE, name: resourceUri } },
+      { role: 'user', content: 'Please process the embedded resource above.' },
+    ],
+  },
+  {
+    name: 'test_prompt_with_image',
+    description: 'For a test',
+    get: () => [
+      { role: 'user', content: IMAGE },
+      { role: 'user', content: 'Please analyze the image above.' },
+    ],
+  },
+  {
+    name: 'test_input_required_result_prompt',
+    description: 'For a test',
+    get(_, { asked }) {
+      if (asked) return JSON.stringify(asked.answer);
+      const answer = { type: 'object', properties: { context: TEXT }, required: ['context'] };
+      throw new NeedsPerson({ question: 'What context should the prompt use?', answer });
+    },
+  },
+];
 
 const TEXT = { type: 'string' };
 const ADDRESS = { $anchor: 'addressDef', type: 'object', properties: { street: TEXT, city: TEXT } };
@@ -62,6 +118,9 @@ const tools: readonly Tool[] = [
   showing('test_embedded_resource', [RESOURCE]),
   showing('test_multiple_content_types', [{ type: 'text', text: 'Multiple content types test:' }, IMAGE, RESOURCE]),
   tool({ name: 'test_tool_with_progress', description: 'Counts', input: NONE, effect: 'read', execute: () => counting() }),
+  ...['test_tool_with_logging', 'test_logging_tool'].map((name) =>
+    tool({ name, description: 'Logs', input: NONE, effect: 'read', execute: () => logging() }),
+  ),
   tool({
     name: 'test_error_handling',
     description: 'Fails',
@@ -118,7 +177,7 @@ const tools: readonly Tool[] = [
 export async function conformingServer(sessions: boolean): Promise<{ url: string; close(): Promise<void> }> {
   const engine = new Engine();
   const source = { name: 'conformance', open: async () => ({ list: async () => tools, close: async () => {} }) };
-  const server = await listen(gatewayHandler(engine, source, { sessions }));
+  const server = await listen(gatewayHandler(engine, source, { sessions, resources, prompts }));
   return {
     url: `${server.url}/mcp`,
     async close() {

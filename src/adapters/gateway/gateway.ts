@@ -6,6 +6,7 @@ import type { ToolDefinition } from '../../loop/types.ts';
 import type { OpenedSource, SourceCaller, Tool, ToolSource } from '../../ports/tool.ts';
 import type { Door } from './door.ts';
 import { Interception } from './interception.ts';
+import type { GatewayMaterials } from './materials.ts';
 import { type GatewayTool, Offered, unguarded } from './offered.ts';
 import { offersOf } from './offers.ts';
 import { OpenedTargets } from './opened.ts';
@@ -29,6 +30,7 @@ export interface OpenedGateway extends OpenedSource {
   all(): Promise<readonly GatewayTool[]>;
   /** The tool with this name, full or short, also one that only its target's search finds; undefined if there is none. */
   resolve(name: string, o: { signal: AbortSignal }): Promise<GatewayTool | undefined>;
+  readonly materials?: GatewayMaterials;
   /** Targets and tools that are left out, and why, as last listed. */
   left(): readonly { readonly target: string; readonly reason: string }[];
 }
@@ -64,12 +66,14 @@ export function gateway(options: GatewayOptions): Gateway {
   const agents = targets.flatMap((target) => target.agents);
   const searching = options.search ? { above: 0, ...(options.search === true ? {} : options.search) } : undefined;
   const search = searching && { above: searching.above, ranks: new ToolSearch(searching.embed) };
+  const passes = [...new Set(targets.flatMap(({ source }) => source.passes ?? []))];
   const handed = targets.filter(({ source }) => source.secrets);
   return {
     name,
     targets: Object.keys(options.targets),
     agents: agents.map(({ tool }) => tool),
     ...((policy?.offers || targets.some(({ source }) => source.perCaller)) && { perCaller: true }),
+    ...(passes.length > 0 && { passes }),
     ...(handed.length > 0 && {
       secrets: {
         *[Symbol.iterator]() {
@@ -82,11 +86,13 @@ export function gateway(options: GatewayOptions): Gateway {
         where,
         agents,
         search,
+        patience: openTimeout,
         offers: policy?.offers && ((tools) => offersOf(policy, caller.by, tools, where)),
         open: (onChanged) =>
           targets.map(({ source, offered, own, shared = new Opening(source, caller) }) => ({
             offered,
             agents: own,
+            passes: (source.passes ?? []).length > 0,
             target: new Target(offered.target, shared, { patience: openTimeout, onChanged }),
           })),
       });

@@ -2,6 +2,7 @@ import type { ToolDefinition } from '../../loop/types.ts';
 import type { OpenedSource, Tool } from '../../ports/tool.ts';
 import { bounded } from '../../reliability/classify.ts';
 import { type Catalogue, catalogue } from './catalogue.ts';
+import { GatewayMaterials } from './materials.ts';
 import { beginningIn, nameIn } from './names.ts';
 import type { GatewayTool, Offered } from './offered.ts';
 import type { ToolSearch } from './search.ts';
@@ -40,6 +41,8 @@ export class OpenedTargets implements OpenedSource {
   /** Decided once: a choice that changed with the number of tools would change every request. */
   #searches = false;
   readonly #closed = new AbortController();
+  /** Present if a target passes resources or prompts. */
+  readonly materials?: GatewayMaterials;
   #listener: (() => void) | undefined;
   #known: { offers: readonly Offer[]; catalogue: Catalogue } | undefined;
   #warned = new Set<string>();
@@ -49,14 +52,18 @@ export class OpenedTargets implements OpenedSource {
     agents: readonly GatewayTool[];
     search?: Search | undefined;
     offers?: Offers | undefined;
-    open: (onChanged: () => void) => readonly OpenedTarget[];
+    open: (onChanged: () => void) => readonly (OpenedTarget & { passes: boolean })[];
+    patience: number;
   }) {
     this.#where = o.where;
     this.#agents = o.agents;
     this.#search = o.search;
     this.#hides = o.offers !== undefined;
     this.#offers = o.offers ?? (async (tools) => tools);
-    this.#targets = o.open(() => this.#listener?.());
+    const targets = o.open(() => this.#listener?.());
+    this.#targets = targets;
+    const passing = targets.filter(({ passes }) => passes);
+    if (passing.length > 0) this.materials = new GatewayMaterials(passing, this.#offers, o.patience);
   }
 
   async list(): Promise<readonly Tool[]> {
@@ -95,6 +102,8 @@ export class OpenedTargets implements OpenedSource {
   }
 
   async resolve(name: string, { signal }: { signal: AbortSignal }): Promise<GatewayTool | undefined> {
+    const reader = await this.materials?.find(name);
+    if (reader) return reader;
     const { named, searchable } = await this.#catalogue();
     const listed = named.get(name);
     if (listed) return listed;

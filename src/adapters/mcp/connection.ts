@@ -2,7 +2,8 @@ import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { context, isSpanContextValid, trace } from '@opentelemetry/api';
 import { NeedsPerson, ToolError } from '../../errors.ts';
 import { lazy } from '../../flight.ts';
-import type { JsonObject } from '../../json.ts';
+import { type JsonObject, sizeOf } from '../../json.ts';
+import type { MaterialKind } from '../../ports/materials.ts';
 import type { Effect, ToolContext } from '../../ports/tool.ts';
 import { inTime } from '../../reliability/patience.ts';
 import type { Secrets } from '../../secrets.ts';
@@ -25,6 +26,8 @@ const NEVER = 2 ** 31 - 1;
 const OLD: ReadonlySet<unknown> = new Set([400, 404, 405]);
 /** How long progress may extend a call, ms. It bounds a server that reports progress for ever. */
 const LONGEST_CALL = 3_600_000;
+/** Characters of a line that a server logs; a longer one is left out. */
+const LARGEST_LINE = 65_536;
 
 interface Peer {
   dialect: Dialect;
@@ -120,9 +123,14 @@ export class Connection {
     }
   }
 
-  /** The server asks in the middle of a call: the one on whose stream the question came, or the only one. */
+  /** The call that a message without a token is about: the one on whose stream it came, or the only one. */
+  #callOfMessage(): OpenCall | undefined {
+    return (current.getStore()?.of as OpenCall | undefined) ?? (this.#open.size === 1 ? [...this.#open.values()][0] : undefined);
+  }
+
+  /** The server asks in the middle of a call. */
   async #elicited(params: JsonObject): Promise<Elicited> {
-    const call = (current.getStore()?.of as OpenCall | undefined) ?? (this.#open.size === 1 ? [...this.#open.values()][0] : undefined);
+    const call = this.#callOfMessage();
     return call ? call.elicited(params) : { action: 'cancel' };
   }
 
@@ -143,7 +151,7 @@ export class Connection {
   }
 
   /** Which of these the server says that it has. */
-  async has<W extends 'resources' | 'prompts'>(what: readonly W[]): Promise<W[]> {
+  async has<W extends MaterialKind>(what: readonly W[]): Promise<W[]> {
     const { dialect } = await this.#connected();
     return what.filter((one) => dialect.has(one));
   }
@@ -186,7 +194,7 @@ export class Connection {
     const { protocol } = o;
     const wire = await openWire(o, this.name, this.#secrets, old);
     const events: Events = {
-      toolsChanged: () => this.onChanged(),
+      changed: () => this.onChanged(),
       closed: () => this.#giveUp(peer),
       elicited: (params) => this.#elicited(params),
     };
@@ -195,7 +203,9 @@ export class Connection {
     const peer: Peer = { dialect, wire, busy: 0 };
     // read from the transport: the SDK loses a progress that arrives together with the result
     wire.transport.onmessage = (message) => {
-      if ('method' in message && message.method === 'notifications/progress') this.#onProgress(message.params ?? {});
+      if (!('method' in message)) return;
+      if (message.method === 'notifications/progress') this.#onProgress(message.params ?? {});
+      if (message.method === 'notifications/message') this.#onLog((message.params ?? {}) as JsonObject);
     };
     try {
       const timeout = o.startTimeout ?? 30_000;
@@ -223,6 +233,12 @@ export class Connection {
     if (!call) return;
     if (performance.now() - call.began < LONGEST_CALL) call.ctx.alive();
     call.ctx.progress({ progress, ...more });
+  }
+
+  /** What the server logs in the middle of a call is told as the tool's own. */
+  #onLog({ level, logger, data }: JsonObject): void {
+    if (typeof level !== 'string' || data === undefined || sizeOf(data) > LARGEST_LINE) return;
+    this.#callOfMessage()?.ctx.progress({ level, data, ...(typeof logger === 'string' && { logger }) });
   }
 
   async #notes(): Promise<string | undefined> {

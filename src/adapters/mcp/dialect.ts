@@ -1,6 +1,7 @@
 /** What a connection needs of an SDK: one client, connected by one transport. Each version of the SDK has its own. */
 import type { CallToolResult, Tool as ToolDescription } from '@modelcontextprotocol/sdk/types.js';
 import type { JsonObject } from '../../json.ts';
+import type { MaterialKind } from '../../ports/materials.ts';
 
 export interface Ask {
   /** Milliseconds. */
@@ -47,7 +48,8 @@ export interface McpQuestion {
 export type Answering = (question: McpQuestion) => JsonObject | undefined | Promise<JsonObject | undefined>;
 
 export interface Events {
-  toolsChanged(): void;
+  /** The server may offer other tools, resources or prompts. */
+  changed(): void;
   closed(): void;
   /** The server asks in the middle of a call (2025-11-25). */
   elicited(params: JsonObject): Promise<Elicited>;
@@ -61,7 +63,7 @@ export interface Dialect {
   /** Any other request that reads, such as `resources/read`. */
   request(method: string, params: JsonObject, o: Ask): Promise<JsonObject>;
   /** What the server said that it has. */
-  has(what: 'resources' | 'prompts'): boolean;
+  has(what: MaterialKind): boolean;
 }
 
 export const INFO = { name: 'rondo', version: '0.1.0' };

@@ -7,6 +7,7 @@ import { Unconsented } from './auth/access.ts';
 import { Connection } from './connection.ts';
 import type { McpOptions, ToolChange } from './options.ts';
 import { type Bound, check, checkAuth, secretsOf } from './options.ts';
+import { passedMaterials } from './passing.ts';
 import { Pins } from './pins.ts';
 import { promptParts, readingTools, resourceParts } from './reading.ts';
 import { signIn } from './sign-in.ts';
@@ -20,6 +21,8 @@ export type { McpQuestion } from './dialect.ts';
 export type { McpOptions, ToolChange } from './options.ts';
 export { type GatewayHandlerOptions, gatewayHandler } from './server/gateway-handler.ts';
 export { type McpHandlerOptions, mcpHandler } from './server/handler.ts';
+export type { Completer, MaterialContext, McpPrompt, McpResource, PerCaller, PromptMessage, ResourceContent } from './server/own.ts';
+export type { McpHandler } from './server/serve.ts';
 
 /** The tools of an MCP server. */
 export interface McpSource extends ToolSource {
@@ -94,6 +97,7 @@ export function mcpTools(options: McpOptions): McpSource {
     resource: (uri, o = {}) => reading(o, (from, signal) => resourceParts(from, uri, signal)),
     prompt: (prompt, o = {}) => reading(o, (from, signal) => promptParts(from, prompt, signal)),
     ...(options.perCaller && { perCaller: true }),
+    ...(options.pass && { passes: options.pass }),
     async open({ signal, ...caller }) {
       await pins.load();
       const { bound, connection } = await connectionOf(caller);
@@ -154,6 +158,7 @@ export function mcpTools(options: McpOptions): McpSource {
         // what is there in place of the tools is always listed
         list: searched ? () => all().then((tools) => tools.filter((one) => one === own?.shown || one === own?.hidden)) : all,
         ...(searched && lookedUp(() => all().then((tools) => tools.filter((one) => one !== own?.shown && one !== own?.hidden)))),
+        ...(options.pass && { materials: passedMaterials(connection, options.pass, options) }),
         changed(told) {
           listener = told;
           return () => {

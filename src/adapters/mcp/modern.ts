@@ -19,7 +19,8 @@ export async function modern({ transport }: Wire, events: Events, pin: string | 
     inputRequired: { autoFulfill: false },
     jsonSchemaValidator: UNCHECKED as never,
   });
-  client.setNotificationHandler('notifications/tools/list_changed', () => events.toolsChanged());
+  for (const list of ['tools', 'resources', 'prompts'] as const)
+    client.setNotificationHandler(`notifications/${list}/list_changed`, () => events.changed());
   client.setRequestHandler('elicitation/create', (async ({ params }: { params: unknown }) =>
     events.elicited(params as JsonObject)) as never);
   client.onclose = () => events.closed();
@@ -29,9 +30,15 @@ export async function modern({ transport }: Wire, events: Events, pin: string | 
   return {
     async connect({ timeout, signal }) {
       await client.connect(transport as never, { timeout, signal }).catch(told);
-      const listens = client.getProtocolEra() === 'modern' && client.getServerCapabilities()?.tools?.listChanged;
+      if (client.getProtocolEra() !== 'modern') return;
+      const { tools, resources, prompts } = client.getServerCapabilities() ?? {};
+      const wanted = {
+        ...(tools?.listChanged && { toolsListChanged: true }),
+        ...(resources?.listChanged && { resourcesListChanged: true }),
+        ...(prompts?.listChanged && { promptsListChanged: true }),
+      };
       // a server that does not keep the stream open is asked again at the next connection
-      if (listens) await client.listen({ toolsListChanged: true } as never, { timeout }).catch(() => undefined);
+      if (Object.keys(wanted).length > 0) await client.listen(wanted as never, { timeout }).catch(() => undefined);
     },
     close: () => client.close(),
     async list(params, o) {

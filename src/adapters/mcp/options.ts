@@ -1,6 +1,7 @@
 import { invalid } from '../../errors.ts';
 import type { Json } from '../../json.ts';
 import { checkForeignTools } from '../../loop/foreign-tools.ts';
+import type { MaterialKind } from '../../ports/materials.ts';
 import type { Breaker, Effect, Retry, SourceCaller, ToolOptions } from '../../ports/tool.ts';
 import type { Schema } from '../../schema.ts';
 import { secretsIn } from '../../secrets.ts';
@@ -74,6 +75,11 @@ export interface McpOptions {
    */
   resources?: boolean;
   prompts?: boolean;
+  /**
+   * Passes on what the server has of these, as it is, to the clients of `gatewayHandler()`, also through a `gateway()`; models see nothing of it. Each read is a
+   * call of the tool `resources/read`, `prompts/get` or `completion/complete`, for policies and limits. Default: none.
+   */
+  pass?: readonly MaterialKind[];
   /** Prefix of every tool's name, so that two servers do not collide. */
   prefix?: string;
   /** What a second call of a tool does, by the server's name for it. Default `once`. */
@@ -125,6 +131,8 @@ export interface McpOptions {
 /** The options as one caller's connection uses them. */
 export type Bound = McpOptions & { access?: Access };
 
+const KINDS: readonly MaterialKind[] = ['resources', 'prompts', 'completions'];
+
 export const isModern = ({ protocol = '2025-11-25' }: McpOptions): boolean => protocol !== '2025-11-25';
 
 /** @returns the source's name. @throws RondoError `CONFIG_INVALID`. */
@@ -136,6 +144,8 @@ export function check(o: McpOptions): string {
     throw invalid('mcpTools(): search is true, or { above: 40 }, a number of tools of 0 or more.');
   if (o.protocol !== undefined && !['auto', '2025-11-25', '2026-07-28'].includes(o.protocol))
     throw invalid(`mcpTools(): protocol is "auto", "2025-11-25" or "2026-07-28", not ${JSON.stringify(o.protocol)}.`);
+  if (o.pass !== undefined && !(Array.isArray(o.pass) && o.pass.every((kind) => KINDS.includes(kind))))
+    throw invalid("mcpTools(): pass is a list of what to pass on: pass: ['resources', 'prompts', 'completions'].");
   if (o.startTimeout !== undefined && !(o.startTimeout > 0)) throw invalid('mcpTools(): startTimeout must be a number above 0.');
   if (o.command !== undefined) {
     if (typeof o.command !== 'string' || o.command === '') throw invalid('mcpTools(): command must name a program, such as "node".');

@@ -76,12 +76,13 @@ export function readingTools(connection: Connection, prefix: string, kinds: read
 const pick = (from: JsonObject, keys: readonly string[]): JsonObject =>
   Object.fromEntries(keys.flatMap((key): [string, Json][] => (from[key] === undefined ? [] : [[key, from[key] as Json]])));
 
-function unlessUnknown(error: unknown): undefined {
+/** Of a method that a server does not know. */
+export function unlessUnknown(error: unknown): undefined {
   if (!(ToolError.is(error) && error.code === 'MCP_METHOD_NOT_FOUND')) throw error;
 }
 
 /** @throws ToolError `MCP_BAD_RESULT`. */
-function listOf(answer: JsonObject, key: string): JsonObject[] {
+export function listOf(answer: JsonObject, key: string): JsonObject[] {
   const list = answer[key];
   if (Array.isArray(list) && list.every((one) => typeof one === 'object' && one !== null && !Array.isArray(one)))
     return list as JsonObject[];
@@ -89,10 +90,13 @@ function listOf(answer: JsonObject, key: string): JsonObject[] {
 }
 
 const resourceContent = (answer: JsonObject): Content =>
-  listOf(answer, 'contents').map(({ uri, text, blob, mimeType }) => {
-    const data = typeof blob === 'string' ? { blob } : { text: typeof text === 'string' ? text : '' };
-    return { type: 'resource', resource: { uri: String(uri ?? ''), ...data, ...(typeof mimeType === 'string' && { mimeType }) } };
-  });
+  listOf(answer, 'contents').map((resource) => ({ type: 'resource', resource: withText(resource) }) as unknown as Content[number]);
+
+/** A resource has a text or a blob, as texts. */
+export function withText({ uri, text, blob, mimeType }: JsonObject) {
+  const data = typeof blob === 'string' ? { blob } : { text: typeof text === 'string' ? text : '' };
+  return { uri: String(uri ?? ''), ...data, ...(typeof mimeType === 'string' && { mimeType }) };
+}
 
 const promptContent = (answer: JsonObject): Content =>
   listOf(answer, 'messages').flatMap(({ role, content }) => [

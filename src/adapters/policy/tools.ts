@@ -6,7 +6,7 @@ import { FIND_TOOLS } from '../../loop/finding.ts';
 import { delegated } from '../../loop/sub-agent.ts';
 import { isTool } from '../../loop/tool.ts';
 import type { Agent, ToolDefinition } from '../../loop/types.ts';
-import type { OpenedSource, Tool, ToolSource } from '../../ports/tool.ts';
+import type { Materials, OpenedSource, Tool, ToolSource } from '../../ports/tool.ts';
 import { inTime } from '../../reliability/patience.ts';
 import type { JsonSchema } from '../../schema.ts';
 
@@ -66,23 +66,32 @@ async function toolsOf(item: unknown, where: string): Promise<readonly Described
   );
 }
 
-/** What a gateway has besides: all of its tools, also those that are only found, and their names in full. */
+/** What a gateway has besides: all of its tools, also those that are only found and those that read, and their names in full. */
 interface Whole extends OpenedSource {
-  all?(): Promise<readonly { readonly tool: Tool; readonly fullName: string }[]>;
+  all?(): Promise<readonly FullNamed[]>;
+  readonly materials?: Materials & { readers?(): Promise<readonly FullNamed[]> };
 }
+interface FullNamed {
+  readonly tool: Tool;
+  readonly fullName: string;
+}
+
+const NONE: Promise<readonly never[]> = Promise.resolve([]);
 
 async function listed(source: ToolSource): Promise<readonly DescribedTool[]> {
   const opened: Whole = await source.open({ signal: AbortSignal.timeout(PATIENCE) });
   const soon = <T>(answer: Promise<T>) => inTime(answer, PATIENCE, `the tools of ${source.name}`);
   try {
+    const { materials } = opened;
     if (opened.all)
-      return (await soon(opened.all())).map(({ tool, fullName }) => ({
+      return [...(await soon(opened.all())), ...(await soon(materials?.readers?.() ?? NONE))].map(({ tool, fullName }) => ({
         ...ofDefinition(tool as ToolDefinition),
         name: fullName,
         ...(tool.name !== fullName && { short: tool.name }),
       }));
     const agents = (source as { agents?: readonly Tool[] }).agents ?? [];
-    return [...agents, ...(await soon(opened.list()))].map((tool) => ofDefinition(tool as ToolDefinition));
+    const tools = [...agents, ...(await soon(opened.list())), ...(await soon(materials?.tools() ?? NONE))];
+    return tools.map((tool) => ofDefinition(tool as ToolDefinition));
   } finally {
     await opened.close();
   }

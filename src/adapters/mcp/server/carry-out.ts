@@ -1,15 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import type { Engine } from '../../../engine/engine.ts';
 import type { RunResult } from '../../../engine/results.ts';
 import { RondoError } from '../../../errors.ts';
 import type { Approval } from '../../../hitl/approvals.ts';
 import { isSamePrincipal } from '../../../ports/principal.ts';
 import type { Decision } from '../../../ports/tool.ts';
-import { problemOf } from '../../../server/errors.ts';
+import { type Problem, problemOf } from '../../../server/errors.ts';
 import { cancelWhenGone } from '../../../server/gone.ts';
 import type { TakenTurn } from '../../../server/turns.ts';
-import { refusedResult } from './agents.ts';
+import { logOf } from './logs.ts';
 import { type Caller, type CallOfRun, type Exchange, RpcError } from './offering.ts';
 
 export interface Carrying {
@@ -19,8 +18,8 @@ export interface Carrying {
 }
 
 /** A call, and the turn that it began; none if it is of a run that was begun before. */
-export interface Begun {
-  readonly call: CallOfRun;
+export interface Begun<T> {
+  readonly call: CallOfRun<T>;
   readonly turn?: TakenTurn | undefined;
   /** The caller can ask again for the same call, so it is not cancelled with the request. */
   readonly repeatable: boolean;
@@ -29,13 +28,14 @@ export interface Begun {
 /** What `exchange.ask` throws to answer the call with a question. */
 export class Interrupted extends Error {}
 
-/** Carries out a call: takes its turn, reports its progress, has the client's person decide, and answers how the run ended, or why there is none. */
-export async function carryOut(
+/** Carries out a call: takes its turn, reports its progress and what it logs, has the client's person decide, and answers how the run ended, or why there is none. */
+export async function carryOut<T>(
   carrying: Carrying,
   caller: Caller,
   exchange: Exchange,
-  begin: () => Promise<Begun>,
-): Promise<CallToolResult> {
+  begin: () => Promise<Begun<T>>,
+  refused: (problem: Problem, retryable: boolean) => T,
+): Promise<T> {
   const { tell } = carrying;
   try {
     const begun = await begin();
@@ -50,7 +50,7 @@ export async function carryOut(
   } catch (error) {
     if (error instanceof RpcError || error instanceof Interrupted) throw error;
     if (!RondoError.is(error)) tell(error);
-    return refusedResult(problemOf(error, tell).problem, RondoError.is(error, 'SESSION_BUSY'));
+    return refused(problemOf(error, tell).problem, RondoError.is(error, 'SESSION_BUSY'));
   }
 }
 
@@ -58,7 +58,7 @@ async function decided(
   carrying: Carrying,
   caller: Caller,
   exchange: Exchange,
-  begun: Begun,
+  begun: Begun<unknown>,
   decisions: readonly Decision[],
 ): Promise<RunResult> {
   try {
@@ -75,7 +75,7 @@ async function follow(
   { engine, cancelOnDisconnect, tell }: Carrying,
   caller: Caller,
   exchange: Exchange,
-  { call, repeatable }: Begun,
+  { call, repeatable }: Begun<unknown>,
   turn: TakenTurn,
 ): Promise<RunResult> {
   if (cancelOnDisconnect) cancelWhenGone(engine, turn, caller.by, caller.gone, tell);
@@ -86,6 +86,11 @@ async function follow(
   try {
     let progress: number | undefined;
     for await (const event of turn.events) {
+      const line = exchange.log && logOf(event);
+      if (line) {
+        await exchange.log?.(line).catch(() => undefined);
+        continue;
+      }
       const told = exchange.progress && call.told(event);
       if (!told) continue;
       const { progress: own, ...more } = told;

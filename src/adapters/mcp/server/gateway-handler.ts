@@ -1,32 +1,25 @@
 import type { CallToolResult, Tool as Described } from '@modelcontextprotocol/sdk/types.js';
-import { Engine } from '../../../engine/engine.ts';
+import type { Engine } from '../../../engine/engine.ts';
 import type { RunEvent } from '../../../engine/events.ts';
-import { invalid } from '../../../errors.ts';
+import { failedOnce, invalid } from '../../../errors.ts';
 import type { EntryOf } from '../../../journal/entries.ts';
-import { copyJson, type Json, type JsonObject } from '../../../json.ts';
-import { agentDefinition } from '../../../loop/definition.ts';
+import type { Json } from '../../../json.ts';
 import { directAgent, directInput } from '../../../loop/direct.ts';
-import type { Agent } from '../../../loop/types.ts';
 import type { ToolSource } from '../../../ports/tool.ts';
-import type { Handler } from '../../../server/listen.ts';
 import { report } from '../../../server/report.ts';
 import { type TakenTurn, takeTurn } from '../../../server/turns.ts';
-import { resultOf } from './agents.ts';
-import { approvalsOf, type Begun, type Carrying, carryOut, isDecided } from './carry-out.ts';
+import { refusedResult, resultOf } from './agents.ts';
+import { type Answers, begin } from './begin.ts';
+import { approvalsOf, type Begun, carryOut, isDecided } from './carry-out.ts';
+import { Changes } from './changes.ts';
 import { approving, consentRequired, consentsIn } from './consents.ts';
-import { DECIDE, decideTool, decisionsOf, pausedText } from './decide.ts';
-import { described, doneResult, failedResult, foundByName, pageOf, type ServedSource } from './gateway-tools.ts';
-import {
-  type Caller,
-  type CallParams,
-  type Exchange,
-  INVALID_PARAMS,
-  type Offering,
-  type Progress,
-  RpcError,
-  type ToolPage,
-} from './offering.ts';
-import { type McpServeOptions, requestIdOf, serveMcp } from './serve.ts';
+import { DECIDE, decideTool, decisionsOf } from './decide.ts';
+import { type DirectServing, finished, PAGE, RPC_ERRORS, rpcErrorOf, waits, within } from './direct.ts';
+import { described, doneResult, failedResult, foundByName, pageOf } from './gateway-tools.ts';
+import type { Caller, CallParams, Exchange, Offering, Page, Progress } from './offering.ts';
+import { kindsOf, ownMaterials } from './own-materials.ts';
+import { listed, orUnlisted, read } from './readings.ts';
+import { type McpHandler, type McpServeOptions, requestIdOf, serveMcp } from './serve.ts';
 
 export interface GatewayHandlerOptions extends McpServeOptions {
   /**
@@ -53,14 +46,8 @@ export interface GatewayHandlerOptions extends McpServeOptions {
 
 const WHERE = 'gatewayHandler()';
 const SEARCH_TOOL = 'x_amz_bedrock_agentcore_search';
-const RPC_ERRORS = { NOT_PERMITTED: -32002, GATEWAY_RATE_LIMITED: -32003 };
 /** How a search is limited, and how long it may take, in milliseconds. */
 const SEARCH = { tools: 10, query: 1_000, ms: 20_000 };
-
-interface Serving extends Carrying {
-  readonly agent: Agent;
-  readonly o: GatewayHandlerOptions;
-}
 
 /**
  * The tools of a source, such as `gateway()` or `mcpTools()`, as an MCP server over streamable HTTP, as a web-standard request handler. Each call is a run of the engine
@@ -68,56 +55,58 @@ interface Serving extends Carrying {
  * with the same `_meta["rondo/idempotency-key"]` of one caller are one run. Needs `@modelcontextprotocol/sdk`, which is loaded with the first request.
  * @throws RondoError `CONFIG_INVALID`.
  */
-export function gatewayHandler(engine: Engine, source: ToolSource, o: GatewayHandlerOptions = {}): Handler {
+export function gatewayHandler(engine: Engine, source: ToolSource, o: GatewayHandlerOptions = {}): McpHandler {
   if (typeof source?.open !== 'function') throw invalid(`${WHERE} needs a tool source, such as gateway({ ... }) or mcpTools({ ... }).`);
-  const { pageSize = 100, limits, agent: named = source.name.replace(/[^a-zA-Z0-9_-]+/g, '_').slice(0, 64) || 'gateway' } = o;
+  const {
+    pageSize = PAGE,
+    limits,
+    rpcErrors = RPC_ERRORS,
+    agent: named = source.name.replace(/[^a-zA-Z0-9_-]+/g, '_').slice(0, 64) || 'gateway',
+  } = o;
   if (pageSize !== false && !(Number.isInteger(pageSize) && pageSize > 0))
     throw invalid(`${WHERE}: pageSize is a whole number above 0, or false.`);
-  const listeners = new Set<() => void>();
+  const own = kindsOf(o);
+  const passes = [...new Set([...own, ...(source.passes ?? [])])];
+  if (own.length > 0 && source.passes?.length && !('targets' in source))
+    throw invalid(
+      `${WHERE}: ${own.join(' and ')} are offered beside those of ${source.name}. Make it a target of a gateway(), which tells them apart.`,
+    );
+  const changes = new Changes();
   const agent = directAgent({
     name: named,
     description: `Calls of the tools of ${source.name}`,
-    source: foundByName(source, () => {
-      for (const listener of listeners) listener();
-    }),
+    source: foundByName(source, () => changes.ofSource(source), own.length > 0 ? ownMaterials(o, WHERE) : undefined),
     ...(limits && { limits }),
   });
   engine.register(agent);
   const tell = report(WHERE);
-  const serving: Serving = { engine, agent, o, tell, cancelOnDisconnect: o.cancelOnDisconnect === true };
+  const serving: Serving = { engine, agent, limits, pageSize, rpcErrors, o, tell, cancelOnDisconnect: o.cancelOnDisconnect === true };
   const offering: Offering = {
-    list: (caller, cursor) =>
-      list(serving, caller, cursor).catch((error) => {
-        if (error instanceof RpcError) throw error;
-        // its message may expose internals
-        tell(error);
-        throw new RpcError(-32603, 'The tools cannot be listed now. Try again later.');
-      }),
+    passes,
+    updates: own.includes('resources'),
+    list: (caller, method, cursor) =>
+      method === 'tools/list' ? orUnlisted(serving, list(serving, caller, cursor)) : listed(serving, caller, method, cursor),
     call: (caller, params, exchange) =>
       params.name === searchToolOf(o)
         ? search(serving, caller, params)
-        : carryOut(serving, caller, exchange, () => begin(serving, caller, params, exchange)),
+        : carryOut(serving, caller, exchange, () => begins(serving, caller, params, exchange), refusedResult),
+    read: (caller, request, exchange) => read(serving, caller, request, exchange),
     ...(o.consents === 'elicited' && { approvesConsents: true }),
     approvalsOf: (...asked) => approvalsOf(engine, ...asked),
     isDecided: (...asked) => isDecided(engine, ...asked),
-    onChanged(listener) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
+    onChanged: (listener) => changes.on(listener),
   };
-  return serveMcp(offering, { ...o, info: o.info ?? { name: source.name, version: '1.0.0' } }, { where: WHERE, tell });
+  return serveMcp(offering, changes, { ...o, info: o.info ?? { name: source.name, version: '1.0.0' } }, { where: WHERE, tell });
+}
+
+interface Serving extends DirectServing {
+  readonly o: GatewayHandlerOptions;
 }
 
 const searchToolOf = ({ searchTool = SEARCH_TOOL }: GatewayHandlerOptions) => searchTool;
 
-/** Calls `use` with the source, as a run of this caller gets it. */
-const within = <T>({ engine, agent }: Serving, { by, assertion }: Caller, use: (source: ServedSource) => Promise<T>): Promise<T> =>
-  Engine.settings(engine).sources.lookIn(agentDefinition(agent), { by, session: undefined, assertion }, ([source]) =>
-    use(source?.opened as ServedSource),
-  );
-
-async function list(serving: Serving, caller: Caller, cursor: string | undefined): Promise<ToolPage> {
-  const { o } = serving;
+async function list(serving: Serving, caller: Caller, cursor: string | undefined): Promise<Page> {
+  const { o, pageSize: size } = serving;
   const searchTool = searchToolOf(o);
   const { agents, tools, searches } = await within(serving, caller, async (source) => ({
     agents: await source.agents(),
@@ -127,7 +116,9 @@ async function list(serving: Serving, caller: Caller, cursor: string | undefined
   const all = [...agents, ...tools.filter((tool) => !('held' in tool && tool.held !== undefined))];
   const own: Described[] = [...(searches ? [searchTools(searchTool as string)] : []), ...(caller.mayDecide ? [decideTool('run')] : [])];
   const names = new Set(own.map(({ name }) => name));
-  return pageOf([...own, ...all.filter(({ name }) => !names.has(name)).map(described)], cursor, o.pageSize ?? 100);
+  const shown = [...own, ...all.filter(({ name }) => !names.has(name)).map(described)];
+  const { items, ...more } = pageOf(shown, { nameOf: ({ name }) => name, cursor, size });
+  return { tools: items, ...more };
 }
 
 const searchTools = (name: string): Described => ({
@@ -163,46 +154,39 @@ async function search(serving: Serving, caller: Caller, { arguments: args = {} }
   }
 }
 
-async function begin(
+async function begins(
   serving: Serving,
   caller: Caller,
   { name, arguments: given = {}, _meta }: CallParams,
   { again, ask }: Exchange,
-): Promise<Begun> {
-  const { engine, agent, o } = serving;
-  const { by, assertion, mayDecide } = caller;
+): Promise<Begun<CallToolResult>> {
+  const { engine, agent, limits, o } = serving;
   const requestId = requestIdOf(_meta);
-  const begun = (runId: string, turn?: TakenTurn): Begun => ({
-    turn,
-    repeatable: requestId !== undefined,
-    call: {
-      runId,
-      told: progressOf,
-      async answer(result) {
-        if (result.status === 'completed') return answered(await finished(engine, runId, caller), o);
-        if (result.status !== 'paused') return resultOf(result, '', mayDecide);
-        const { approvals, waiting } = result;
-        const consents = o.consents === 'elicited' && !ask ? consentsIn(approvals) : undefined;
-        if (consents) {
-          // a call without a key is another run when it comes again
-          if (requestId === undefined) await engine.cancel(runId, { by, reason: 'its caller calls again after the consent' });
-          throw consentRequired(consents);
-        }
-        const words = pausedText(approvals, `run ${JSON.stringify(runId)}`, mayDecide);
-        const structuredContent = copyJson({ status: 'paused', run: runId, approvals, waiting } as JsonObject);
-        return { content: [{ type: 'text', text: words }], structuredContent };
-      },
-      decided: (decisions) => takeTurn(engine, agent, { by, assertion, runId, decisions }),
+  const answers: Answers<CallToolResult> = {
+    told: progressOf,
+    async answer(result, runId) {
+      if (result.status === 'completed') return answered(await finished(serving, runId, caller), serving);
+      if (result.status !== 'paused') return resultOf(result, '', caller.mayDecide);
+      const consents = o.consents === 'elicited' && !ask ? consentsIn(result.approvals) : undefined;
+      if (consents) {
+        // a call without a key is another run when it comes again
+        if (requestId === undefined) await engine.cancel(runId, { by: caller.by, reason: 'its caller calls again after the consent' });
+        throw consentRequired(consents);
+      }
+      const { words, data } = waits(result, runId, caller);
+      return { content: [{ type: 'text', text: words }], structuredContent: data };
     },
-  });
-  if (again) return begun(again.runId, again.decisions.length === 0 ? undefined : await begun(again.runId).call.decided(again.decisions));
-  if (name === DECIDE && mayDecide) {
+  };
+  // resources and prompts are read by their own methods
+  if (name.includes('/')) throw rpcErrorOf(failedOnce('TOOL_NOT_FOUND', ''), serving);
+  if (again) return begin(engine, agent, caller, requestId, answers, again);
+  if (name === DECIDE && caller.mayDecide) {
     const { at: runId, decisions } = decisionsOf(given, 'run');
-    return begun(runId, await takeTurn(engine, agent, { by, assertion, runId, decisions }));
+    return begin(engine, agent, caller, requestId, answers, { runId, decisions });
   }
-  const input = directInput({ name, input: given as Json });
-  const turn = await takeTurn(engine, agent, { by, assertion, input, requestId, limits: o.limits });
-  return begun(turn.runId, turn.repeated && o.consents === 'elicited' ? await afterConsent(serving, caller, turn) : turn);
+  const begun = await begin(engine, agent, caller, requestId, answers, { input: directInput({ name, input: given as Json }), limits });
+  const repeated = o.consents === 'elicited' && begun.turn?.repeated ? begun.turn : undefined;
+  return repeated ? { ...begun, turn: await afterConsent(serving, caller, repeated) } : begun;
 }
 
 /** A call that comes again: it goes on where it waits for consents. @returns undefined if its run does not: it is answered as it is now. */
@@ -217,23 +201,12 @@ async function afterConsent(
   return consents && takeTurn(engine, agent, { by, assertion, runId, decisions: consents.map(approving) });
 }
 
-/** How the one call of a run ended. */
-async function finished(engine: Engine, runId: string, { by }: Caller): Promise<EntryOf<'call.finished'> | undefined> {
-  let last: EntryOf<'call.finished'> | undefined;
-  for await (const entry of engine.entries(runId, { by })) if (entry.type === 'call.finished' && entry.frame === undefined) last = entry;
-  return last;
-}
-
-function answered(entry: EntryOf<'call.finished'> | undefined, { rpcErrors = RPC_ERRORS }: GatewayHandlerOptions): CallToolResult {
-  if (!entry) throw new Error('the run ended without its call');
+function answered(entry: EntryOf<'call.finished'>, serving: Serving): CallToolResult {
   const { error } = entry;
   if (!error) return doneResult(entry);
-  const { code, message, retryAfter } = error;
-  if (code === 'TOOL_NOT_FOUND') throw new RpcError(INVALID_PARAMS, 'There is no tool of this name. List the tools.');
-  const number = Object.hasOwn(rpcErrors, code) ? rpcErrors[code] : undefined;
-  if (number === undefined) return failedResult(error);
-  const said = code === 'NOT_PERMITTED' ? `Tool Execution Denied: ${message}` : message;
-  throw new RpcError(number, said, { code, ...(retryAfter !== undefined && { retryAfter }) });
+  const refused = rpcErrorOf(error, serving);
+  if (refused) throw refused;
+  return failedResult(error);
 }
 
 /** What the tool itself tells: `{ progress, total, message }`, or any other value as a message. */

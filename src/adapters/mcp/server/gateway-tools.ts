@@ -5,9 +5,9 @@ import { sha256 } from '../../../journal/canonical.ts';
 import type { EntryOf } from '../../../journal/entries.ts';
 import type { Json } from '../../../json.ts';
 import { definition } from '../../../loop/tool.ts';
-import type { Part } from '../../../ports/model.ts';
-import type { OpenedSource, Tool, ToolSource } from '../../../ports/tool.ts';
-import { INVALID_PARAMS, RpcError, type ToolPage } from './offering.ts';
+import type { Materials, OpenedSource, Tool, ToolSource } from '../../../ports/tool.ts';
+import { toContent } from './content.ts';
+import { INVALID_PARAMS, RpcError } from './offering.ts';
 
 export interface ServedSource extends OpenedSource {
   /** All tools that can be listed, those that agents answer too. */
@@ -19,8 +19,11 @@ export interface ServedSource extends OpenedSource {
   search: NonNullable<OpenedSource['search']>;
 }
 
-/** A source whose tools are all found by name, so that a run has only the one that it calls. `changed` is called when it offers others. */
-export function foundByName(source: ToolSource, changed: () => void): ToolSource {
+/**
+ * A source whose tools are all found by name, so that a run has only the one that it calls. `changed` is called when it offers others.
+ * @param own materials in addition to those of the source, and before them.
+ */
+export function foundByName(source: ToolSource, changed: () => void, own?: Materials): ToolSource {
   return {
     name: source.name,
     ...(source.perCaller && { perCaller: true }),
@@ -29,8 +32,10 @@ export function foundByName(source: ToolSource, changed: () => void): ToolSource
     async open(o): Promise<ServedSource> {
       const opened = await source.open(o);
       const listAll = async () => (opened.listAll ? opened.listAll() : opened.list());
+      const materials = own && opened.materials ? both(own, opened.materials) : (own ?? opened.materials);
       return {
         list: async () => [],
+        ...(materials && { materials }),
         listAll,
         agents: async () => (await opened.agents?.()) ?? source.agents ?? [],
         async searches() {
@@ -39,7 +44,12 @@ export function foundByName(source: ToolSource, changed: () => void): ToolSource
         },
         search: async (query, options) => (opened.search ? opened.search(query, options) : []),
         async find(name, options) {
-          return (await opened.find?.(name, options)) ?? (await opened.list()).find((tool) => tool.name === name);
+          const byName = ({ name: other }: Tool) => other === name;
+          const ownOne = (await own?.tools())?.find(byName);
+          if (ownOne) return ownOne;
+          // no other tool has a name with a slash
+          const reads = name.includes('/') ? (await opened.materials?.tools())?.find(byName) : undefined;
+          return reads ?? (await opened.find?.(name, options)) ?? (await opened.list()).find(byName);
         },
         changed(listener) {
           return (
@@ -55,6 +65,15 @@ export function foundByName(source: ToolSource, changed: () => void): ToolSource
   };
 }
 
+/** What both have. */
+const both = (one: Materials, other: Materials): Materials => ({
+  resources: async (o) => [...(await one.resources(o)), ...(await other.resources(o))],
+  templates: async (o) => [...(await one.templates(o)), ...(await other.templates(o))],
+  prompts: async (o) => [...(await one.prompts(o)), ...(await other.prompts(o))],
+  tools: async () => [...(await one.tools()), ...(await other.tools())],
+  callOf: async (request, o) => (await one.callOf(request, o)) ?? other.callOf(request, o),
+});
+
 /** A tool as MCP describes it. */
 export function described(tool: Tool): Described {
   const { name, description, effect } = tool;
@@ -63,15 +82,18 @@ export function described(tool: Tool): Described {
   return { name, description, inputSchema, ...(hints && { annotations: hints }) };
 }
 
-/** One page of a list. The cursor names the last tool of the page before, so that a tool that came or went before it shifts nothing. */
-export function pageOf(tools: readonly Described[], cursor: string | undefined, size: number | false): ToolPage {
-  if (size === false) return { tools: [...tools] };
-  const last = cursor === undefined ? -1 : tools.findIndex(({ name }) => cursorOf(name) === cursor);
+/** One page of a list. The cursor names the last item of the page before, so that an item that came or went before it shifts nothing. */
+export function pageOf<T extends object>(
+  items: readonly T[],
+  { nameOf, cursor, size }: { nameOf: (item: T) => string; cursor: string | undefined; size: number | false },
+): { items: readonly T[]; nextCursor?: string } {
+  if (size === false) return { items };
+  const last = cursor === undefined ? -1 : items.findIndex((item) => cursorOf(nameOf(item)) === cursor);
   if (cursor !== undefined && last < 0)
-    throw new RpcError(INVALID_PARAMS, 'The cursor is of no tool that is listed now. List from the start.');
-  const page = tools.slice(last + 1, last + 1 + size);
+    throw new RpcError(INVALID_PARAMS, 'The cursor is of nothing that is listed now. List from the start.');
+  const page = items.slice(last + 1, last + 1 + size);
   const end = page.at(-1);
-  return { tools: page, ...(end && last + 1 + size < tools.length && { nextCursor: cursorOf(end.name) }) };
+  return { items: page, ...(end && last + 1 + size < items.length && { nextCursor: cursorOf(nameOf(end)) }) };
 }
 
 const cursorOf = (name: string) => sha256(name).slice(0, 24);
@@ -81,16 +103,6 @@ export function doneResult({ output = null, content }: EntryOf<'call.finished'>)
   const parts = content ?? [{ type: 'text' as const, text: typeof output === 'string' ? output : JSON.stringify(output) }];
   const structured = typeof output === 'object' && output !== null && !Array.isArray(output);
   return { content: parts.flatMap(toContent), ...(structured && { structuredContent: output as { [k: string]: Json } }) };
-}
-
-function toContent(part: Part): CallToolResult['content'] {
-  if (part.type === 'text') return [{ type: 'text', text: part.text }];
-  if (part.type === 'image') return [{ type: 'image', data: part.data, mimeType: part.mediaType }];
-  if (part.type !== 'document') return [];
-  const { mediaType, data, name } = part;
-  if (mediaType.startsWith('audio/')) return [{ type: 'audio', data, mimeType: mediaType }];
-  const uri = name !== undefined && URL.canParse(name) ? name : `document:${encodeURIComponent(name ?? 'result')}`;
-  return [{ type: 'resource', resource: { uri, mimeType: mediaType, blob: data } }];
 }
 
 /** A tool that failed: what the model of an agent would be told, and the code. */

@@ -1,18 +1,22 @@
 import { randomUUID } from 'node:crypto';
+import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import type { Engine } from '../../../engine/engine.ts';
 import { invalid, RondoError } from '../../../errors.ts';
 import { sha256 } from '../../../journal/canonical.ts';
 import type { Json, JsonObject } from '../../../json.ts';
 import type { Agent } from '../../../loop/types.ts';
 import { agentsOf } from '../../../server/handle.ts';
-import type { Handler } from '../../../server/listen.ts';
 import { report } from '../../../server/report.ts';
-import { type TakenTurn, takeTurn } from '../../../server/turns.ts';
-import { askedOf, progressOf, resultOf, toolOf } from './agents.ts';
+import { askedOf, progressOf, refusedResult, resultOf, toolOf } from './agents.ts';
+import { begin } from './begin.ts';
 import { approvalsOf, type Begun, type Carrying, carryOut, isDecided } from './carry-out.ts';
+import { Changes } from './changes.ts';
 import { DECIDE, decideTool, decisionsOf } from './decide.ts';
+import { type DirectServing, PAGE, RPC_ERRORS } from './direct.ts';
 import type { Caller, CallParams, Exchange, Offering } from './offering.ts';
-import { type McpServeOptions, requestIdOf, serveMcp } from './serve.ts';
+import { kindsOf, ownMaterials } from './own-materials.ts';
+import { listed, read, readingAgent } from './readings.ts';
+import { type McpHandler, type McpServeOptions, requestIdOf, serveMcp } from './serve.ts';
 
 export interface McpHandlerOptions<C = unknown> extends McpServeOptions {
   /** Makes the context of the agents' tools for a caller. */
@@ -32,62 +36,60 @@ const WHERE = 'mcpHandler()';
  * with the engine.
  * @throws RondoError `CONFIG_INVALID`.
  */
-export function mcpHandler<C>(engine: Engine, agents: Agent | readonly Agent[], o: McpHandlerOptions<C> = {}): Handler {
+export function mcpHandler<C>(engine: Engine, agents: Agent | readonly Agent[], o: McpHandlerOptions<C> = {}): McpHandler {
   const byName = agentsOf(engine, agents, WHERE);
   if (byName.has(DECIDE)) throw invalid(`${WHERE}: the name "${DECIDE}" is that of the tool that answers approvals. Rename the agent.`);
   const names = [...byName.keys()];
+  const info = o.info ?? { name: names.length === 1 ? (names[0] as string) : 'agents', version: '1.0.0' };
   const tell = report(WHERE);
+  const changes = new Changes();
   const serving: Serving = { engine, agents: byName, o: o as McpHandlerOptions, tell, cancelOnDisconnect: o.cancelOnDisconnect === true };
+  const passes = kindsOf(o);
+  const reader = passes.length > 0 ? readerOf(serving, info.name) : undefined;
   const offering: Offering = {
-    list: async ({ mayDecide }) => ({
-      tools: [...[...byName.values()].map(toolOf), ...(mayDecide ? [decideTool('session', names)] : [])],
-    }),
-    call: (caller, params, exchange) => carryOut(serving, caller, exchange, () => begin(serving, caller, params, exchange)),
+    passes,
+    updates: passes.includes('resources'),
+    list: async (caller, method, cursor) => {
+      if (method !== 'tools/list') return listed(reader as DirectServing, caller, method, cursor);
+      return { tools: [...[...byName.values()].map(toolOf), ...(caller.mayDecide ? [decideTool('session', names)] : [])] };
+    },
+    call: (caller, params, exchange) => carryOut(serving, caller, exchange, () => begins(serving, caller, params, exchange), refusedResult),
+    read: (caller, request, exchange) => read(reader as DirectServing, caller, request, exchange),
     approvalsOf: (...asked) => approvalsOf(engine, ...asked),
     isDecided: (...asked) => isDecided(engine, ...asked),
-    onChanged: () => () => undefined,
+    onChanged: (listener) => changes.on(listener),
   };
-  const name = names.length === 1 ? (names[0] as string) : 'agents';
-  return serveMcp(offering, { ...o, info: o.info ?? { name, version: '1.0.0' } }, { where: WHERE, tell });
+  return serveMcp(offering, changes, { ...o, info }, { where: WHERE, tell });
 }
 
-async function begin(
-  serving: Serving,
+/** What reads the resources and prompts of the options: an agent of its own, since each read is a run. */
+function readerOf({ engine, o, ...carrying }: Serving, name: string): DirectServing {
+  const agent = readingAgent(ownMaterials(o, WHERE), `${name.replace(/[^a-zA-Z0-9_-]+/g, '_').slice(0, 50)}-materials`, o.limits);
+  engine.register(agent);
+  return { ...carrying, engine, agent, limits: o.limits, pageSize: PAGE, rpcErrors: RPC_ERRORS };
+}
+
+async function begins(
+  { engine, agents, o }: Serving,
   caller: Caller,
   { name, arguments: given = {}, _meta }: CallParams,
   { again }: Exchange,
-): Promise<Begun> {
-  const { engine, agents, o } = serving;
-  const { by, assertion, mayDecide } = caller;
+): Promise<Begun<CallToolResult>> {
+  const { by, mayDecide } = caller;
   const args = given as JsonObject;
   const requestId = requestIdOf(_meta);
-  const begun = (agent: Agent, session: string, runId: string, turn?: TakenTurn): Begun => ({
-    turn,
-    repeatable: requestId !== undefined,
-    call: {
-      runId,
-      told: progressOf,
-      answer: (result) => resultOf(result, session, mayDecide),
-      decided: (decisions) => takeTurn(engine, agent, { by, assertion, runId, decisions }),
-    },
-  });
+  const run = (agent: Agent, session: string, turn: Parameters<typeof begin>[5]) =>
+    begin(engine, agent, caller, requestId, { told: progressOf, answer: (result) => resultOf(result, session, mayDecide) }, turn);
   if (name === DECIDE && mayDecide) {
     const agent = agents.get(String(args.agent ?? [...agents.keys()][0]));
     const { at: session, decisions } = decisionsOf(agent ? args : {}, 'session');
-    const turn = await takeTurn(engine, agent as Agent, { by, assertion, session, decisions });
-    return begun(agent as Agent, session, turn.runId, turn);
+    return run(agent as Agent, session, { session, decisions });
   }
   const agent = agents.get(name);
   if (!agent) throw new RondoError('AGENT_NOT_REGISTERED', `There is no tool "${name.slice(0, 100)}". List the tools.`);
-  if (again) {
-    const { session = '' } = await engine.inspect(again.runId, { by });
-    const call = begun(agent, session, again.runId);
-    return again.decisions.length === 0 ? call : { ...call, turn: await call.call.decided(again.decisions) };
-  }
+  if (again) return run(agent, (await engine.inspect(again.runId, { by })).session ?? '', again);
   const { input, session = newSession(requestId) } = askedOf(agent, args);
-  const asked = { by, assertion, session: session as string, requestId, limits: o.limits, context: o.context?.(by) };
-  const turn = await takeTurn(engine, agent, { ...asked, input: input ?? null });
-  return begun(agent, session as string, turn.runId, turn);
+  return run(agent, session as string, { input: input ?? null, session: session as string, limits: o.limits, context: o.context?.(by) });
 }
 
 /** Calls are conversations of their own, unless they name a session. A call that is sent again is in the same one. */

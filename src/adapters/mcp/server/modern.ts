@@ -4,12 +4,26 @@ import { RondoError } from '../../../errors.ts';
 import type { Approval } from '../../../hitl/approvals.ts';
 import { canonical, sha256 } from '../../../journal/canonical.ts';
 import type { Json } from '../../../json.ts';
+import type { MaterialRequest } from '../../../ports/materials.ts';
 import type { Decision } from '../../../ports/tool.ts';
 import { loadModernServer } from '../sdk.ts';
 import { Interrupted } from './carry-out.ts';
 import { approving } from './consents.ts';
 import { decisionOf, type ElicitAnswer, elicitationOf, showsOf } from './elicit.ts';
-import { type Caller, type CallParams, type Exchange, INVALID_PARAMS, type Offering, RpcError, type Served } from './offering.ts';
+import {
+  type Caller,
+  type CallParams,
+  type Change,
+  type Exchange,
+  INTERNAL,
+  INVALID_PARAMS,
+  type ListMethod,
+  type Offering,
+  RpcError,
+  type Served,
+} from './offering.ts';
+import { rpcAnswer } from './rpc-answer.ts';
+import { completionOf, MOST_WATCHED, mayWatch } from './watching.ts';
 
 type Sdk = Awaited<ReturnType<typeof loadModernServer>>;
 
@@ -42,10 +56,12 @@ export async function modernServer(
     throw error;
   }
   const handler = handlerOf(sdk, served);
-  served.offering.onChanged(() => handler.notify.toolsChanged());
+  served.offering.onChanged((change) => tell(handler, change));
   return {
     isOurs: async (request, body) => !(await sdk.isLegacyRequest(request, body)),
-    answer(caller, request, parsedBody) {
+    async answer(caller, request, parsedBody) {
+      const refused = await refusedWatch(served.offering, caller, parsedBody);
+      if (refused) return refused;
       const authInfo = { token: '', clientId: '', scopes: [] };
       callers.set(authInfo, caller);
       return handler.fetch(request, { parsedBody, authInfo });
@@ -58,39 +74,120 @@ const callers = new WeakMap<object, Caller>();
 const callerOf = (ctx: ServerContext): Caller => callers.get(ctx.http?.authInfo as object) as Caller;
 
 function handlerOf({ createMcpHandler, Server }: Sdk, { offering, info, instructions }: Served): McpHttpHandler {
+  const { passes, updates } = offering;
+  const listChanged = true;
   return createMcpHandler(
     () => {
       const server = new Server(info, {
-        capabilities: { tools: { listChanged: true } },
+        capabilities: {
+          tools: { listChanged },
+          ...(passes.includes('resources') && { resources: { listChanged, ...(updates && { subscribe: true }) } }),
+          ...(passes.includes('prompts') && { prompts: { listChanged } }),
+          ...(passes.includes('completions') && { completions: {} }),
+          logging: {},
+        },
         ...(instructions !== undefined && { instructions }),
         requestState: { verify: (state) => stateOf(state) },
       });
-      server.setRequestHandler(
-        'tools/list',
-        async ({ params }, ctx) => (await offering.list(callerOf(ctx), params?.cursor)) as object as never,
-      );
-      server.setRequestHandler('tools/call', async ({ params }, ctx) => {
-        const caller = callerOf(ctx);
-        const again = await againOf(offering, caller, params as CallParams, ctx);
-        try {
-          return (await offering.call(caller, params as CallParams, exchangeOf(ctx, params as CallParams, again))) as never;
-        } catch (error) {
-          if (error instanceof InputRequired) return error.result as never;
-          throw error;
-        }
+      const list = (method: ListMethod) =>
+        server.setRequestHandler(
+          method as 'tools/list',
+          async ({ params }, ctx) => (await offering.list(callerOf(ctx), method, params?.cursor)) as object as never,
+        );
+      const read = (requestOf: (params: object) => MaterialRequest, method: MaterialRequest['method']) =>
+        server.setRequestHandler(method as 'prompts/get', async ({ params }, ctx) => {
+          const request = requestOf(params);
+          const { params: of } = request;
+          return answered(offering, ctx, params._meta, [method, of as unknown as Json], (caller, exchange) =>
+            // a completion is nothing to ask a person for
+            offering.read(caller, request, method === 'completion/complete' ? {} : exchange),
+          );
+        });
+      list('tools/list');
+      server.setRequestHandler('tools/call', ({ params }, ctx) => {
+        const { name, arguments: args = {} } = params as CallParams;
+        return answered(offering, ctx, params._meta, [name, args as Json], (caller, exchange) =>
+          offering.call(caller, params as CallParams, exchange),
+        );
       });
+      if (passes.includes('resources')) {
+        list('resources/list');
+        list('resources/templates/list');
+        read((params) => ({ method: 'resources/read', params: { uri: (params as { uri: string }).uri } }), 'resources/read');
+      }
+      if (passes.includes('prompts')) {
+        list('prompts/list');
+        read((params) => {
+          const { name, arguments: given } = params as { name: string; arguments?: { [name: string]: string } };
+          return { method: 'prompts/get', params: { name, ...(given && { arguments: given }) } };
+        }, 'prompts/get');
+      }
+      if (passes.includes('completions'))
+        read(
+          (params) => ({ method: 'completion/complete', params: completionOf(params as Parameters<typeof completionOf>[0]) }),
+          'completion/complete',
+        );
       return server;
     },
     { legacy: 'reject' },
   );
 }
 
-function exchangeOf(ctx: ServerContext, params: CallParams, again: Exchange['again']): Exchange {
-  const progressToken = params._meta?.progressToken;
+function tell({ notify }: McpHttpHandler, change: Change): void {
+  if (change === 'tools') notify.toolsChanged();
+  else if (change === 'resources') notify.resourcesChanged();
+  else if (change === 'prompts') notify.promptsChanged();
+  else notify.resourceUpdated(change.updated);
+}
+
+/** The answer to a client that wants to watch a resource which it may not read. */
+async function refusedWatch(offering: Offering, caller: Caller, body: unknown): Promise<Response | undefined> {
+  const { method, params } = (body ?? {}) as { method?: unknown; params?: { notifications?: { resourceSubscriptions?: unknown } } };
+  const watched = params?.notifications?.resourceSubscriptions;
+  if (method !== 'subscriptions/listen' || !offering.updates || !Array.isArray(watched)) return undefined;
+  if (watched.length > MOST_WATCHED) return rpcAnswer(400, body, INVALID_PARAMS, `A stream watches at most ${MOST_WATCHED} resources.`);
+  try {
+    for (const uri of watched) await mayWatch(offering, caller, String(uri));
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof RpcError)) throw error;
+    // the code of a missing resource is another one before this revision
+    return rpcAnswer(400, body, error.code === INTERNAL ? INTERNAL : INVALID_PARAMS, error.message);
+  }
+}
+
+/** @param of what is asked for: the same again, if the request is sent again with answers. */
+async function answered(
+  offering: Offering,
+  ctx: ServerContext,
+  meta: { progressToken?: string | number | undefined } | undefined,
+  of: Json,
+  make: (caller: Caller, exchange: Exchange) => Promise<object>,
+): Promise<never> {
+  const caller = callerOf(ctx);
+  const call = sha256(canonical(of)).slice(0, 32);
+  const again = await againOf(offering, caller, call, ctx);
+  try {
+    return (await make(caller, exchangeOf(ctx, meta, call, again))) as never;
+  } catch (error) {
+    if (error instanceof InputRequired) return error.result as never;
+    throw error;
+  }
+}
+
+function exchangeOf(
+  ctx: ServerContext,
+  meta: { progressToken?: string | number | undefined } | undefined,
+  call: string,
+  again: Exchange['again'],
+): Exchange {
+  const progressToken = meta?.progressToken;
   const declared = ctx.mcpReq.envelope as { readonly [k: string]: unknown } | undefined;
   const shows = showsOf(declared?.[CAPABILITIES_KEY] as Parameters<typeof showsOf>[0]);
   return {
     cancelled: ctx.mcpReq.signal,
+    // told if the request names a level
+    log: ({ level, data, logger }) => ctx.mcpReq.log(level, data, logger),
     ...(progressToken !== undefined && {
       progress: (told) => ctx.mcpReq.notify({ method: 'notifications/progress', params: { progressToken, ...told } }),
     }),
@@ -105,7 +202,7 @@ function exchangeOf(ctx: ServerContext, params: CallParams, again: Exchange['aga
       throw new InputRequired({
         resultType: 'input_required',
         inputRequests: requests,
-        requestState: textOf({ run: runId, call: digestOf(params), asked: Object.keys(requests).join(' ') }),
+        requestState: textOf({ run: runId, call, asked: Object.keys(requests).join(' ') }),
       });
     },
   };
@@ -123,14 +220,13 @@ class InputRequired extends Interrupted {
 /** What the client hands back with the answers. It names a run, which must be the caller's own: there is nothing in it to forge. */
 interface State {
   run: string;
-  /** Of the name and the arguments of the call. */
+  /** Of what is asked for, with its arguments. */
   call: string;
   /** The ids of the approvals. */
   asked: string;
 }
 
 const textOf = (state: State): string => Buffer.from(JSON.stringify(state)).toString('base64url');
-const digestOf = ({ name, arguments: args = {} }: CallParams): string => sha256(canonical([name, args as Json])).slice(0, 32);
 
 /** @throws Error for anything but what `textOf` made. */
 function stateOf(text: string): State {
@@ -141,10 +237,10 @@ function stateOf(text: string): State {
 }
 
 /** The run of a call that is sent again, and what its answers decide. @throws RpcError for a run that is not this caller's, or not of this call. */
-async function againOf(offering: Offering, caller: Caller, params: CallParams, ctx: ServerContext): Promise<Exchange['again']> {
+async function againOf(offering: Offering, caller: Caller, call: string, ctx: ServerContext): Promise<Exchange['again']> {
   const state = ctx.mcpReq.requestState<State | undefined>();
   if (state === undefined) return undefined;
-  const approvals = state.call === digestOf(params) ? await offering.approvalsOf(caller, state.run) : undefined;
+  const approvals = state.call === call ? await offering.approvalsOf(caller, state.run) : undefined;
   if (!approvals) throw new RpcError(INVALID_PARAMS, 'Invalid or expired requestState', { reason: 'invalid_request_state' });
   const answers = ctx.mcpReq.inputResponses ?? {};
   const decisions: Decision[] = [];

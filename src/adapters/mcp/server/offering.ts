@@ -1,12 +1,15 @@
 /** What an MCP server offers to a caller, whatever revision of the protocol the caller speaks. */
-import type { CallToolRequest, CallToolResult, Tool } from '@modelcontextprotocol/sdk/types.js';
+import type { CallToolRequest, CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import type { RunEvent } from '../../../engine/events.ts';
 import type { RunResult } from '../../../engine/results.ts';
 import type { Approval } from '../../../hitl/approvals.ts';
+import type { JsonObject } from '../../../json.ts';
 import type { Assertion } from '../../../ports/identity.ts';
+import type { MaterialKind, MaterialRequest } from '../../../ports/materials.ts';
 import type { Principal } from '../../../ports/principal.ts';
 import type { Decision } from '../../../ports/tool.ts';
 import type { TakenTurn } from '../../../server/turns.ts';
+import type { LogLine } from './logs.ts';
 
 export interface Caller {
   readonly by: Principal;
@@ -30,6 +33,8 @@ export interface Progress {
 export interface Exchange {
   /** Present if the client asked for progress. */
   readonly progress?: (told: Progress) => Promise<void>;
+  /** Present if the client can be told log lines. */
+  readonly log?: (line: LogLine) => Promise<void>;
   /** Aborted when the client cancels the call. */
   readonly cancelled?: AbortSignal;
   /** Present if the client's person can be asked. @returns what was decided; an empty list if nothing was. */
@@ -43,25 +48,42 @@ export interface Exchange {
   };
 }
 
-export interface ToolPage {
-  tools: Tool[];
-  nextCursor?: string;
-}
+/** The lists of MCP, and the member of a page that has their items. */
+export const LISTS = {
+  'tools/list': 'tools',
+  'resources/list': 'resources',
+  'resources/templates/list': 'resourceTemplates',
+  'prompts/list': 'prompts',
+} as const;
+export type ListMethod = keyof typeof LISTS;
+
+/** The items, under their member, and the cursor of the next page. */
+export type Page = { nextCursor?: string } & { [M in (typeof LISTS)[ListMethod]]?: readonly object[] };
+
+/** A list that may be another now, or the URI of a resource that is. */
+export type Change = 'tools' | 'resources' | 'prompts' | { readonly updated: string };
 
 export type CallParams = CallToolRequest['params'];
 
 export interface Offering {
-  list(caller: Caller, cursor: string | undefined): Promise<ToolPage>;
+  /** What it has besides tools. */
+  readonly passes: readonly MaterialKind[];
+  /** Whether it tells that a resource was updated. */
+  readonly updates: boolean;
+  /** @throws RpcError */
+  list(caller: Caller, method: ListMethod, cursor: string | undefined): Promise<Page>;
   /** Never throws anything but an {@link RpcError}, and what `exchange.ask` throws. */
   call(caller: Caller, params: CallParams, exchange: Exchange): Promise<CallToolResult>;
   /** A call that is sent again after its person followed the link of a consent approves that. Else the consent is decided elsewhere. */
   readonly approvesConsents?: boolean;
+  /** Reads a resource, gets a prompt, or completes an argument. @throws RpcError, and what `exchange.ask` throws. */
+  read(caller: Caller, request: MaterialRequest, exchange: Exchange): Promise<JsonObject>;
   /** What a run of this caller asks; undefined if it is not this caller's. */
   approvalsOf(caller: Caller, runId: string): Promise<readonly Approval[] | undefined>;
   /** Waits until an approval of a run is decided, elsewhere. @returns false if it was not within `ms` milliseconds, or the signal was aborted. */
   isDecided(caller: Caller, runId: string, approval: string, ms: number, signal: AbortSignal): Promise<boolean>;
-  /** Calls `listener` when it may offer other tools. @returns a function that removes it. */
-  onChanged(listener: () => void): () => void;
+  /** @returns a function that removes the listener. */
+  onChanged(listener: (change: Change) => void): () => void;
 }
 
 /** What an MCP server is made of, for each revision of the protocol. */
@@ -86,14 +108,15 @@ export class RpcError extends Error {
 }
 
 export const INVALID_PARAMS = -32602;
+export const INTERNAL = -32603;
 
 /** A call whose run is known. */
-export interface CallOfRun {
+export interface CallOfRun<T> {
   readonly runId: string;
   /** What the client is told of an event. */
   told(event: RunEvent): Partial<Progress> | undefined;
   /** The answer of the call, once its run has ended or waits. */
-  answer(result: RunResult): CallToolResult | Promise<CallToolResult>;
+  answer(result: RunResult): T | Promise<T>;
   /** Goes on with the run after decisions of the caller. */
   decided(decisions: readonly Decision[]): Promise<TakenTurn>;
 }

@@ -8,13 +8,23 @@ import { type BodyLimits, readJson } from '../../../server/body.ts';
 import { HttpError } from '../../../server/errors.ts';
 import { authenticated, isAt, pathOf } from '../../../server/handle.ts';
 import type { Handler } from '../../../server/listen.ts';
+import type { Changes } from './changes.ts';
 import { mayBeModern, modernServer } from './modern.ts';
 import type { Caller, Offering, Served } from './offering.ts';
 import { answerOnce } from './once.ts';
 import { checkOrigin } from './origin.ts';
+import type { OwnOptions } from './own.ts';
 import { type McpSessionOptions, McpSessions, sessionOptions } from './sessions.ts';
 
-export interface McpServeOptions extends BodyLimits {
+/** A request handler that tells its clients what has changed of the options `resources` and `prompts`: those with a session, or that listen. */
+export interface McpHandler extends Handler {
+  /** The list may be another now. */
+  changed(list: 'resources' | 'prompts'): void;
+  /** What a resource holds is another now. */
+  updated(uri: string): void;
+}
+
+export interface McpServeOptions extends BodyLimits, OwnOptions {
   /**
    * Authenticates callers, such as `bearer({ verify: jwt({ ... }) })`. Without it every caller is the principal `anonymous`, and only
    * this machine may call. `'none'`: any machine may.
@@ -50,9 +60,10 @@ export interface McpServeOptions extends BodyLimits {
 /** @throws RondoError `CONFIG_INVALID`. */
 export function serveMcp(
   offering: Offering,
+  changes: Changes,
   o: McpServeOptions & { info: { name: string; version: string } },
   { where, tell }: { where: string; tell: (error: unknown) => void },
-): Handler {
+): McpHandler {
   const path = pathOf(o.path ?? '/mcp', where, '/mcp');
   const { info, instructions, decide = typeof o.auth === 'function', elicit = o.auth !== 'none' } = o;
   const served: Served = { offering, info, instructions, tell };
@@ -60,7 +71,7 @@ export function serveMcp(
   const sessions = options && new McpSessions(served, options);
   const modern = lazy(() => modernServer(served));
   const methods = sessions ? ['POST', 'GET', 'DELETE'] : ['POST'];
-  return authenticated(o.auth, tell, (request) => {
+  const handle = authenticated(o.auth, tell, (request) => {
     if (!isAt(new URL(request.url).pathname, path)) throw new HttpError(404, 'There is nothing here.');
     checkOrigin(request, o.auth);
     // without sessions there are no messages of the server's own, and nothing to end
@@ -81,6 +92,10 @@ export function serveMcp(
       }
       return sessions ? sessions.answer(caller, request, body) : answerOnce(served, caller, request, body);
     };
+  });
+  return Object.assign(handle, {
+    changed: (list: 'resources' | 'prompts') => changes.tell(list),
+    updated: (uri: string) => changes.tell({ updated: uri }),
   });
 }
 

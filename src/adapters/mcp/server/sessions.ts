@@ -86,14 +86,14 @@ export class McpSessions {
     });
     const session: Session = { id: randomUUID(), by: caller.by, transport, busy: 1, closed: false };
     this.#sessions.set(session.id, session);
-    const { server } = legacyServer(sdk, this.#served, (extra) => callers.get(extra.authInfo as object) as Caller, {
+    const { server, tell: told } = legacyServer(sdk, this.#served, (extra) => callers.get(extra.authInfo as object) as Caller, {
       elicitTimeout: this.#o.elicitTimeout,
       isClosed: () => session.closed,
     });
     server.onerror = (error) => {
       if (!session.closed) tell(error);
     };
-    const leave = offering.onChanged(() => void server.sendToolListChanged().catch(() => undefined));
+    const leave = offering.onChanged(told);
     server.onclose = () => {
       session.closed = true;
       leave();

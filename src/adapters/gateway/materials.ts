@@ -1,0 +1,131 @@
+/**
+ * Resources and prompts of the targets of a gateway. A prompt is `target___name`; a resource is `gateway:target/` and its URI in the target, so that two
+ * targets may have one of the same URI. Each read is a call of the target's tool that reads, behind the gateway's door.
+ */
+import { definition } from '../../loop/tool.ts';
+import type { ListedPrompt, ListedResource, ListedTemplate, MaterialCall, MaterialCaller, MaterialRequest } from '../../ports/materials.ts';
+import type { Materials, Tool } from '../../ports/tool.ts';
+import { inTime } from '../../reliability/patience.ts';
+import { fullName, nameIn, shortName } from './names.ts';
+import type { GatewayTool, Offered } from './offered.ts';
+import type { Target } from './target.ts';
+
+const SCHEME = 'gateway:';
+const METHODS: readonly MaterialRequest['method'][] = ['resources/read', 'prompts/get', 'completion/complete'];
+
+const startOf = (target: string) => `${SCHEME}${target}/`;
+
+export interface PassingTarget {
+  readonly offered: Offered;
+  readonly target: Target;
+}
+
+/** The resources and prompts of these targets, as far as the caller may be shown the tools that read them. */
+export class GatewayMaterials implements Materials {
+  readonly #targets: readonly PassingTarget[];
+  readonly #offers: (tools: readonly GatewayTool[]) => Promise<readonly GatewayTool[]>;
+  readonly #patience: number;
+
+  constructor(
+    targets: readonly PassingTarget[],
+    offers: (tools: readonly GatewayTool[]) => Promise<readonly GatewayTool[]>,
+    patience: number,
+  ) {
+    this.#targets = targets;
+    this.#offers = offers;
+    this.#patience = patience;
+  }
+
+  resources(o: MaterialCaller): Promise<readonly ListedResource[]> {
+    return this.#listed('resources/read', async (from, target) =>
+      (await from.resources(o)).map((one) => ({ ...one, uri: startOf(target) + one.uri })),
+    );
+  }
+
+  templates(o: MaterialCaller): Promise<readonly ListedTemplate[]> {
+    return this.#listed('resources/read', async (from, target) =>
+      (await from.templates(o)).map((one) => ({ ...one, uriTemplate: startOf(target) + one.uriTemplate })),
+    );
+  }
+
+  prompts(o: MaterialCaller): Promise<readonly ListedPrompt[]> {
+    return this.#listed('prompts/get', async (from, target) =>
+      (await from.prompts(o)).map((one) => ({ ...one, name: fullName(target, one.name) })),
+    );
+  }
+
+  async tools(): Promise<readonly Tool[]> {
+    return (await this.readers()).map(({ tool }) => tool);
+  }
+
+  /** The tools that read, of all targets that can be reached. */
+  async readers(): Promise<readonly GatewayTool[]> {
+    const all = await Promise.allSettled(this.#targets.map((one) => readersOf(one)));
+    return all.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+  }
+
+  /** The tool of this name, full or short; undefined if it is none that reads. */
+  async find(name: string): Promise<GatewayTool | undefined> {
+    for (const one of this.#targets)
+      for (const method of METHODS) {
+        const full = fullName(one.offered.target, method);
+        if (name === full || name === shortName(full)) return (await readersOf(one)).find((reader) => reader.fullName === full);
+      }
+    return undefined;
+  }
+
+  async callOf(request: MaterialRequest, o: MaterialCaller): Promise<MaterialCall | undefined> {
+    for (const one of this.#targets) {
+      const inner = innerOf(request, one.offered.target);
+      if (!inner) continue;
+      const { materials } = await one.target.opened();
+      const call = await materials?.callOf(inner, o);
+      const reader = call && (await readersOf(one)).find(({ name }) => name === call.tool);
+      if (!call || !reader) return undefined;
+      const outer = (uri: string) => startOf(one.offered.target) + (call.outer?.(uri) ?? uri);
+      return { tool: reader.tool.name, input: call.input, outer };
+    }
+    return undefined;
+  }
+
+  /** What the targets have whose tool for it is offered. One that fails or hangs is left out. */
+  async #listed<T>(
+    method: MaterialRequest['method'],
+    list: (from: Materials, target: string) => Promise<readonly T[]>,
+  ): Promise<readonly T[]> {
+    const all = await Promise.allSettled(
+      this.#targets.map(async (one): Promise<readonly T[]> => {
+        const reader = (await readersOf(one)).find(({ name }) => name === method);
+        const { materials } = await one.target.opened();
+        if (!materials || !reader || (await this.#offers([reader])).length === 0) return [];
+        return inTime(list(materials, one.offered.target), this.#patience, `the target, asked for its ${method.split('/')[0]},`);
+      }),
+    );
+    return all.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+  }
+}
+
+async function readersOf({ offered, target }: PassingTarget): Promise<readonly GatewayTool[]> {
+  const { materials } = await target.opened();
+  return ((await materials?.tools()) ?? []).map((tool) => offered.of(definition(tool)));
+}
+
+/** A request as the target gets it; undefined if it is not for this target. */
+function innerOf(request: MaterialRequest, target: string): MaterialRequest | undefined {
+  const uriIn = (uri: string) => (uri.startsWith(startOf(target)) ? uri.slice(startOf(target).length) : undefined);
+  if (request.method === 'resources/read') {
+    const uri = uriIn(request.params.uri);
+    return uri === undefined ? undefined : { ...request, params: { uri } };
+  }
+  if (request.method === 'prompts/get') {
+    const name = nameIn(target, request.params.name);
+    return name === undefined ? undefined : { ...request, params: { ...request.params, name } };
+  }
+  const { ref } = request.params;
+  if (ref.type === 'ref/prompt') {
+    const name = nameIn(target, ref.name);
+    return name === undefined ? undefined : { ...request, params: { ...request.params, ref: { ...ref, name } } };
+  }
+  const uri = uriIn(ref.uri);
+  return uri === undefined ? undefined : { ...request, params: { ...request.params, ref: { ...ref, uri } } };
+}
