@@ -15,6 +15,15 @@ const METHODS: readonly MaterialRequest['method'][] = ['resources/read', 'prompt
 
 const startOf = (target: string) => `${SCHEME}${target}/`;
 
+/** The URI of a target's resource, or template, in the gateway. */
+export const outerUri = (target: string, uri: string): string => startOf(target) + uri;
+
+/** The target and its own URI; undefined for one that is not of a gateway. */
+export function innerUri(uri: string): { target: string; uri: string } | undefined {
+  const [, target, inner] = new RegExp(`^${SCHEME}([^/]+)/(.+)$`, 's').exec(uri) ?? [];
+  return target === undefined || inner === undefined ? undefined : { target, uri: inner };
+}
+
 export interface PassingTarget {
   readonly offered: Offered;
   readonly target: Target;
@@ -38,13 +47,13 @@ export class GatewayMaterials implements Materials {
 
   resources(o: MaterialCaller): Promise<readonly ListedResource[]> {
     return this.#listed('resources/read', async (from, target) =>
-      (await from.resources(o)).map((one) => ({ ...one, uri: startOf(target) + one.uri })),
+      (await from.resources(o)).map((one) => ({ ...one, uri: outerUri(target, one.uri) })),
     );
   }
 
   templates(o: MaterialCaller): Promise<readonly ListedTemplate[]> {
     return this.#listed('resources/read', async (from, target) =>
-      (await from.templates(o)).map((one) => ({ ...one, uriTemplate: startOf(target) + one.uriTemplate })),
+      (await from.templates(o)).map((one) => ({ ...one, uriTemplate: outerUri(target, one.uriTemplate) })),
     );
   }
 
@@ -82,7 +91,7 @@ export class GatewayMaterials implements Materials {
       const call = await materials?.callOf(inner, o);
       const reader = call && (await readersOf(one)).find(({ name }) => name === call.tool);
       if (!call || !reader) return undefined;
-      const outer = (uri: string) => startOf(one.offered.target) + (call.outer?.(uri) ?? uri);
+      const outer = (uri: string) => outerUri(one.offered.target, call.outer?.(uri) ?? uri);
       return { tool: reader.tool.name, input: call.input, outer };
     }
     return undefined;

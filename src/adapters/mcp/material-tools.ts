@@ -2,6 +2,7 @@
 import { ToolError } from '../../errors.ts';
 import { type JsonObject, sizeOf } from '../../json.ts';
 import { definition, renamedTool, tool } from '../../loop/tool.ts';
+import type { CredentialRequest } from '../../ports/identity.ts';
 import type { MaterialRequest } from '../../ports/materials.ts';
 import type { Tool, ToolContext } from '../../ports/tool.ts';
 import type { JsonSchema } from '../../schema.ts';
@@ -42,8 +43,14 @@ const DESCRIPTION: Readonly<Record<Method, string>> = {
 export const RESOURCE_NOT_FOUND = 'RESOURCE_NOT_FOUND';
 export const noResource = () => new ToolError(RESOURCE_NOT_FOUND, 'There is no resource of this URI.', { outcome: 'not-run' });
 
+interface Options {
+  timeout?: number;
+  breaker?: false;
+  credentials?: { readonly [name: string]: CredentialRequest };
+}
+
 /** A method for each function that there is. @param options of all of them. */
-export function materialTools(reads: Reads, options: { timeout?: number; breaker?: false } = {}): readonly Tool[] {
+export function materialTools(reads: Reads, options: Options = {}): readonly Tool[] {
   return (Object.keys(INPUT) as Method[]).flatMap((method) => {
     const read = reads[method] as ((params: unknown, ctx: ToolContext) => Promise<JsonObject>) | undefined;
     if (!read) return [];

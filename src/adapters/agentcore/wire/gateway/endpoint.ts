@@ -39,6 +39,8 @@ export interface BehindEndpoint {
   /** The handler of a gateway as it is now, for one request; `leave` is called when its answer is over. */
   executed(gateway: Gateway): { handle: Handler; leave(): void };
   interception(gateway: Gateway): Interception | undefined;
+  /** Whether its targets may have resources and prompts. */
+  passes(gateway: Gateway): boolean;
   /** Counts a call of a tool. @returns the limit that it would exceed. */
   exceeded(gateway: Gateway, tool: string, by: Principal): Exceeded | undefined;
 }
@@ -201,7 +203,7 @@ export function gatewayEndpoint(
       const id = sessions.begin(gateway.id, by.id, version, seconds);
       const result = {
         protocolVersion: version,
-        capabilities: { tools: { listChanged: false } },
+        capabilities: { tools: { listChanged: false }, ...(behind.passes(gateway) && { resources: {}, prompts: {} }) },
         serverInfo: { name: gateway.name, version: '1.0.0' },
         ...(mcp.instructions !== undefined && { instructions: mcp.instructions }),
       };

@@ -10,6 +10,7 @@ import { gateway as gatewayOf } from '../../../gateway/index.ts';
 import { gatewayHandler } from '../../../mcp/index.ts';
 import type { DescribedTool } from '../../../policy/tools.ts';
 import { Ranking } from '../../../ranking/tools.ts';
+import { rawMaterials } from './raw-materials.ts';
 import { type Gateway, partsOf, statusOf, TARGET, type Target } from './resources.ts';
 import { targetSource } from './target-source.ts';
 import type { TargetWorld } from './target-world.ts';
@@ -20,6 +21,8 @@ export const HANDLED = '/mcp';
 export interface Executed {
   /** The handler for one request; `leave` is called when its answer is over. */
   enter(): { handle: Handler; leave(): void };
+  /** Whether its targets may have resources and prompts. */
+  readonly passes: boolean;
   /** All its tools now, for the schema of policies. */
   tools(): Promise<readonly DescribedTool[]>;
   /** Closes it when the last answer is over: another has taken its place. */
@@ -48,7 +51,7 @@ export function executedGateway(o: ExecutedOptions, gateway: Gateway): Executed 
   );
   const ofGateway = { debug: gateway.settings.exceptionLevel === 'DEBUG' };
   const policy = o.policyOf(gateway);
-  const engine = new Engine({ identity: o.identity, ...(policy && { policy }) });
+  const engine = new Engine({ identity: o.identity, ...(policy && { policy: governing(policy) }) });
   const source =
     targets.length === 0
       ? NOTHING
@@ -57,7 +60,11 @@ export function executedGateway(o: ExecutedOptions, gateway: Gateway): Executed 
             name: gateway.id,
             targets: Object.fromEntries(targets.map((target) => [target.name, targetSource(o, target, ofGateway)])),
           }),
-          { searched: mcp.searchType === 'SEMANTIC', shown: shownBy(policy, o.callerOf) },
+          {
+            searched: mcp.searchType === 'SEMANTIC',
+            shown: shownBy(policy, o.callerOf),
+            priorities: new Map(targets.map(({ name, settings }) => [name, settings.targetConfiguration.mcp?.mcpServer?.resourcePriority])),
+          },
         );
   const handle = gatewayHandler(engine, source, {
     path: HANDLED,
@@ -99,10 +106,18 @@ export function executedGateway(o: ExecutedOptions, gateway: Gateway): Executed 
         });
       await close();
     },
+    passes: (source.passes ?? []).length > 0,
     tools,
     close,
   };
 }
+
+/** The tools that read resources and prompts, which the policies of AgentCore do not govern. No call of a tool can have such a name. */
+const READS = /___(resources\/read|prompts\/get)$/;
+const governing = (policy: Policy): Policy => ({
+  ...policy,
+  decide: (call) => (READS.test(call.tool) ? { allow: true } : policy.decide(call)),
+});
 
 /** A source whose tools are under their full names. */
 interface FullNamed extends ToolSource {
@@ -123,7 +138,10 @@ function shownBy(policy: Policy | undefined, callerOf: () => Principal | undefin
 }
 
 /** The tools of a gateway under their full names, which AgentCore does not shorten, and all of them listed. */
-function byFullName(inner: ReturnType<typeof gatewayOf>, { searched, shown }: { searched: boolean; shown: Shown }): FullNamed {
+function byFullName(
+  inner: ReturnType<typeof gatewayOf>,
+  { searched, shown, priorities }: { searched: boolean; shown: Shown; priorities: ReadonlyMap<string, number | undefined> },
+): FullNamed {
   const { agents: _, ...source } = inner;
   const made = new WeakMap<Tool, Tool>();
   const named = (tool: Tool, fullName: string): Tool => {
@@ -145,6 +163,9 @@ function byFullName(inner: ReturnType<typeof gatewayOf>, { searched, shown }: { 
       };
       return {
         all,
+        ...(opened.materials && {
+          materials: rawMaterials(opened.materials, priorities, ({ tool, fullName }) => named(tool, fullName)),
+        }),
         list: async () => shown(await all()),
         async find(name, o) {
           const found = await opened.resolve(name, o);

@@ -4,10 +4,11 @@ import type { Json, JsonObject } from '../../../../json.ts';
 import { foreignSchema } from '../../../../json-schema.ts';
 import { definition, tool } from '../../../../loop/tool.ts';
 import type { Assertion } from '../../../../ports/identity.ts';
-import type { SourceCaller, Tool, ToolContext, ToolSource } from '../../../../ports/tool.ts';
+import type { Materials, SourceCaller, Tool, ToolContext, ToolSource } from '../../../../ports/tool.ts';
 import { Secrets } from '../../../../secrets.ts';
 import { type Outbound, outbound } from '../../../gateway/outbound/auth.ts';
 import { mcpTools } from '../../../mcp/index.ts';
+import { materialTools } from '../../../mcp/material-tools.ts';
 import { outboundOf } from './credentials.ts';
 import type { ListedTool, Target } from './resources.ts';
 import type { McpServerTarget } from './target-configuration.ts';
@@ -17,6 +18,10 @@ type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
 
 /** Milliseconds of a call. */
 const CALL = 900_000;
+
+/** What AgentCore passes on of a server besides its tools. */
+const PASSED = ['resources', 'prompts'] as const;
+const METHODS = ['resources/read', 'prompts/get'] as const;
 
 /** What the requests of a connection are authorized with: the credentials of the newest call. Undefined: they are sent without any. */
 interface Given {
@@ -65,6 +70,7 @@ export function serverSource(
   return {
     name,
     ...(ofUsers && { perCaller: true }),
+    passes: PASSED,
     async open(caller) {
       let given: Given | undefined;
       let secrets: readonly (readonly [string, string])[] = [];
@@ -73,6 +79,7 @@ export function serverSource(
         url: bound.url(endpoint),
         breaker: false,
         timeout: CALL,
+        pass: PASSED,
         fetch: authorizing(
           out,
           () => given,
@@ -142,7 +149,35 @@ export function serverSource(
             return new Secrets(secrets).maskJson(answer);
           },
         });
-      return { list: async () => (kept ?? (await listed())).map(toolOf), close };
+      const reads = materialTools(
+        Object.fromEntries(METHODS.map((method) => [method, (params: object, ctx: ToolContext) => read(method, params, ctx)])),
+        {
+          credentials: out.requests,
+          timeout: CALL,
+          breaker: false,
+        },
+      );
+      async function read(method: string, params: object, ctx: ToolContext): Promise<JsonObject> {
+        given = { values: { ...ctx.credentials }, assertion: caller.assertion };
+        const its = (await (await connected()).materials?.tools())?.find((one) => one.name === method);
+        const execute = its && definition(its).options.execute;
+        if (!execute) throw new ToolError('TOOL_NOT_FOUND', `The server has no ${method}.`, { outcome: 'not-run' });
+        return new Secrets(secrets).maskJson((await execute(params as never, ctx as never)) as JsonObject);
+      }
+      /** What the server has now: it is listed like its tools, and nothing is kept of it. */
+      const its = async () => {
+        given = ofUsers && !caller.assertion ? undefined : await hadFor(caller);
+        return (await connected()).materials as Materials;
+      };
+      const materials: Materials = {
+        resources: async (o) => (await its()).resources(o),
+        templates: async (o) => (await its()).templates(o),
+        prompts: async (o) => (await its()).prompts(o),
+        tools: async () => reads,
+        callOf: async ({ method, params }) =>
+          method === 'completion/complete' ? undefined : { tool: method, input: params as unknown as JsonObject },
+      };
+      return { list: async () => (kept ?? (await listed())).map(toolOf), materials, close };
     },
   };
 }

@@ -98,7 +98,12 @@ export function gatewayService(world: World, bound: Bound, { identity, policies 
     toolsOf: (gateway) => executed(gateway).tools(),
     endpoint: gatewayEndpoint(
       world,
-      { executed: (gateway) => executed(gateway).enter(), interception: (gateway) => interceptionOf(bound, gateway), exceeded },
+      {
+        executed: (gateway) => executed(gateway).enter(),
+        passes: (gateway) => executed(gateway).passes,
+        interception: (gateway) => interceptionOf(bound, gateway),
+        exceeded,
+      },
       callers,
     ),
     async stop() {
