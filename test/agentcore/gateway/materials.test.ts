@@ -31,7 +31,7 @@ async function serverOf(who: string) {
 }
 
 async function twoServers() {
-  const bindings = { [urlOf('North')]: await serverOf('North'), [urlOf('South')]: await serverOf('South') } as Bindings;
+  const bindings = { [urlOf('North')]: await serverOf('North'), [urlOf('South')]: await serverOf('South') } as unknown as Bindings;
   const made = await withGateway(OPEN, { bindings });
   expect(await made.target(targetOf('North', 500))).toMatchObject({ status: 'READY' });
   expect(await made.target(targetOf('South', 20))).toMatchObject({ status: 'READY' });
