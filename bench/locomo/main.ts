@@ -1,6 +1,7 @@
 /**
  * How well a memory finds: recall at k on LoCoMo, with a row for each term of the ranking. `npm run bench:locomo -- path/to/locomo10.json`, with
  *   --embedder file   a module whose default export is an `Embedder`; default: hashes, which have no meaning,
+ *   --first n         only the first n conversations,
  *   --json            prints one JSON and nothing else.
  * The data is CC BY-NC 4.0, by Snap Research: github.com/snap-research/LoCoMo, data/locomo10.json. It is not in this repository.
  */
@@ -27,13 +28,13 @@ const ROWS: readonly (readonly [name: string, ranking: Partial<Ranking>])[] = [
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { embedder: { type: 'string' }, json: { type: 'boolean', default: false } },
+  options: { embedder: { type: 'string' }, first: { type: 'string' }, json: { type: 'boolean', default: false } },
 });
 const [path] = positionals;
 if (path === undefined) throw new Error('Give the path of locomo10.json: npm run bench:locomo -- path/to/locomo10.json');
 
 const embed = values.embedder ? await given(values.embedder) : hashEmbedder(512);
-const talks = conversations(path);
+const talks = conversations(path).slice(0, values.first === undefined ? undefined : Number(values.first));
 /** By conversation: the turn of each record. */
 const filledBefore = new Map<string, ReadonlyMap<string, string>>();
 const rows: (Recalled & { name: string })[] = [];

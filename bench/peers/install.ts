@@ -1,13 +1,11 @@
-/** Installs the peers into a folder of their own, which the next run finds again. Nothing of it is a dependency of the package. */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+/** The frameworks that Rondo is compared with, in a folder of their own, which the next run finds again. */
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { root } from '../../scripts/doors.ts';
-import { run } from '../../scripts/run.ts';
+import { folderOf, installFrom } from '../installed.ts';
 
 const here = import.meta.dirname;
-const folder = join(root, 'node_modules', '.cache', 'bench-peers');
-const LOCK = 'package-lock.json';
-const DONE = 'installed';
+const NAME = 'bench-peers';
+const folder = folderOf(NAME);
 
 /** The frameworks that are compared, and the packages that each needs. */
 export const FRAMEWORKS = {
@@ -27,18 +25,7 @@ export const environment = { ...process.env, RONDO_BENCH_PEERS: join(folder, 'pa
 
 /** Each with its versions, or why it is not there. */
 export async function installed(): Promise<Record<Framework, { versions: string } | { missing: string }>> {
-  const lock = readFileSync(join(here, LOCK), 'utf8');
-  const done = join(folder, DONE);
-  let problem = 'it is not in the lock file';
-  // natives are built for one version of Node
-  const state = `${process.versions.modules}\n${lock}`;
-  if (!existsSync(done) || readFileSync(done, 'utf8') !== state) {
-    mkdirSync(folder, { recursive: true });
-    for (const file of ['package.json', LOCK]) copyFileSync(join(here, file), join(folder, file));
-    const result = await run('npm', ['ci', '--no-audit', '--no-fund'], { cwd: folder });
-    if (result.ok) writeFileSync(done, state);
-    else problem = `npm ci failed: ${result.output.trim().split('\n').at(-1)}`;
-  }
+  const problem = (await installFrom(here, NAME)) ?? 'it is not in the lock file';
   const entries = frameworks.map((name) => {
     const versions = FRAMEWORKS[name].map((it) => versionOf(it));
     const found = versions.every((version) => version !== undefined);

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../../scripts/doors.ts';
 import { benchText, peersText } from '../report.ts';
+import { foundTable } from '../tools/found.ts';
 import { behaviourText } from './behaviour.ts';
 import { merged, RESULTS_FORMAT, type Results } from './results.ts';
 import { summaryTable } from './summary.ts';
@@ -37,12 +38,13 @@ export const resultsJson = (results: Results) =>
   );
 
 /** The page with the results in it. */
-export function documented(page: string, { scenarios, peers, behaviour }: Results): string {
+export function documented(page: string, { scenarios, peers, behaviour, found }: Results): string {
   const parts: [name: string, text: string | undefined][] = [
     ['summary', summaryTable({ scenarios, peers, behaviour })],
     ['bench', scenarios && fenced(benchText(scenarios))],
     ['peers', peers && fenced(peersText(peers))],
     ['behaviour', behaviour?.length ? fenced(behaviourText(behaviour)) : undefined],
+    ['found', found && foundTable(found)],
   ];
   return parts.reduce((text, [name, part]) => (part === undefined ? text : between(text, name, part)), page);
 }

@@ -1,6 +1,7 @@
 /** One format holds all that was measured: what `--json` prints, and what is kept in bench/results.json. */
 import type { Here } from '../here.ts';
 import type { Outcome, Table } from '../result.ts';
+import type { FoundResults } from '../tools/found.ts';
 import type { Behaviour } from './behaviour.ts';
 
 export const RESULTS_FORMAT = 1;
@@ -13,6 +14,8 @@ export interface Results {
   readonly peers?: PeerResults;
   /** Of `npm run bench:behaviour`. */
   readonly behaviour?: readonly Behaviour[];
+  /** Of `npm run bench:tools`. */
+  readonly found?: FoundResults;
 }
 
 export interface ScenarioResult extends Outcome {
@@ -32,6 +35,7 @@ export interface PeerResults {
 export function merged(before: Results, now: Results): Results {
   const scenarios = { ...before.scenarios, ...now.scenarios };
   const peers = now.peers ?? before.peers;
+  const found = now.found ?? before.found;
   const others = (before.behaviour ?? []).filter(({ name }) => !now.behaviour?.some((one) => one.name === name));
   const behaviour = [...(now.behaviour ?? []), ...others];
   return {
@@ -39,5 +43,6 @@ export function merged(before: Results, now: Results): Results {
     ...(Object.keys(scenarios).length > 0 && { scenarios }),
     ...(peers && { peers }),
     ...(behaviour.length > 0 && { behaviour }),
+    ...(found && { found }),
   };
 }

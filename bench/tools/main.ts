@@ -1,59 +1,63 @@
 /**
  * How well a gateway finds tools, and what that saves: hit rates on catalogues of 300 and 3,000 tools, and the tokens of their declarations.
  * `npm run bench:tools`, or `npm run bench:tools -- path/to/MetaTool` for its questions too, with
- *   --every n       asks each n-th of them; default 10,
- *   --embedder file a module whose default export is an `Embedder`, for rows with vectors; default: none,
+ *   --embedder file a module whose default export is an `Embedder`; default: a small model that is installed at the first run,
+ *   --tuned         asks the questions by which the ranking was chosen, in place of those that were held back,
+ *   --write         puts the results into bench/results.json and docs/benchmarks.md,
  *   --json          prints one JSON and nothing else.
  * The data is MIT, github.com/HowieHwong/MetaTool: dataset/plugin_des.json and dataset/data/all_clean_data.csv. It is not in this repository.
  */
 import { resolve } from 'node:path';
+import { setTimeout as after } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Embedder, gateway } from '../../src/adapters/gateway/index.ts';
 import type { Tool } from '../../src/index.ts';
 import { calling, finding } from '../../src/loop/finding.ts';
 import { definition } from '../../src/loop/tool.ts';
+import sentences from '../embedder/sentences.ts';
+import { here } from '../here.ts';
+import { write } from '../results/file.ts';
+import { RESULTS_FORMAT } from '../results/results.ts';
 import { firstOf, operations, plugins, type Targets } from './catalogue.ts';
+import { AT, ENOUGH, type Found, foundTable, SHOWN } from './found.ts';
 import { metaTool, ownQuestions, type Question } from './questions.ts';
 
-/** Characters of a token, as a rule of thumb; dollars of a million tokens of input. The share that is saved depends on neither. */
+/** Characters of a token, as a rule of thumb. The share that is saved does not depend on it. */
 const TOKEN = 4;
-const PRICE = 3;
-/** As many as find_tools answers at most. */
-const SHOWN = 10;
-const AT = [1, 5, 10] as const;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { embedder: { type: 'string' }, every: { type: 'string', default: '10' }, json: { type: 'boolean', default: false } },
+  options: {
+    embedder: { type: 'string' },
+    tuned: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  },
+});
+process.on('warning', (warning) => {
+  if (warning.name === 'RondoWarning') throw warning;
 });
 
-interface Measured {
-  catalogue: string;
-  tools: number;
-  questions: number;
-  /** Shares of questions whose tool is among the first k. */
-  hits: Record<number, number>;
-  /** Tokens of all declarations; of the two search tools; of what a search answers, on average. */
-  tokens: { all: number; search: number; answer: number };
-}
-
+const machine = here();
+const half = values.tuned ? 'tuned' : 'held';
+const given = values.embedder && ((await import(pathToFileURL(resolve(values.embedder)).href)) as { default: Embedder }).default;
+const embedder: Embedder = given || sentences;
 const all = operations();
-const every = Math.max(1, Number(values.every) || 1);
-const embed = values.embedder ? ((await import(pathToFileURL(resolve(values.embedder)).href)) as { default: Embedder }).default : undefined;
-const own = ownQuestions();
-const wanted = new Set(own.map(({ tool }) => tool));
-const meta = positionals[0] === undefined ? undefined : metaTool(positionals[0]);
-const rows: Measured[] = [];
-await measure('services', pick(all, 300), own);
-await measure('services', all, own);
-if (meta) {
-  const asked = meta.questions.filter((_, i) => i % every === 0);
-  const named = plugins(meta.descriptions);
-  for (const size of [300, 3_000]) await measure('MetaTool and services', { plugins: named, ...firstOf(all, size - named.length) }, asked);
+const own = ownQuestions(half);
+// the same catalogue for both halves
+const wanted = new Set([...ownQuestions('tuned'), ...ownQuestions('held')].map(({ tool }) => tool));
+const rows: Found[] = [];
+await both('services', pick(all, 300), own);
+await both('services', all, own);
+if (positionals[0] !== undefined) {
+  const { descriptions, questions } = metaTool(positionals[0], half);
+  const named = plugins(descriptions);
+  for (const size of [300, 3_000]) await both('MetaTool and services', { plugins: named, ...firstOf(all, size - named.length) }, questions);
 }
-if (values.json) console.log(JSON.stringify({ embedder: embed?.name ?? null, every, rows }));
-else for (const row of rows) print(row);
+const found = { machine, rows };
+console.log(values.json ? JSON.stringify(found) : foundTable(found));
+if (values.write) write({ format: RESULTS_FORMAT, found });
 
 /** So many tools, and among them all that the questions are about. */
 function pick(targets: Targets, size: number): Targets {
@@ -68,48 +72,65 @@ function pick(targets: Targets, size: number): Targets {
   return Object.fromEntries(Object.keys(targets).map((target) => [target, [...(kept[target] ?? []), ...(more[target] ?? [])]]));
 }
 
-async function measure(catalogue: string, targets: Targets, questions: readonly Question[]): Promise<void> {
-  const opened = await gateway({ name: 'bench', targets, search: embed ? { embed } : true }).open({
+async function both(catalogue: string, targets: Targets, questions: readonly Question[]): Promise<void> {
+  rows.push(await measured({ catalogue, ranking: 'words' }, targets, questions));
+  rows.push(await measured({ catalogue, ranking: 'words and vectors' }, targets, questions, embedder));
+}
+
+async function measured(
+  what: Pick<Found, 'catalogue' | 'ranking'>,
+  targets: Targets,
+  questions: readonly Question[],
+  embed?: Embedder,
+): Promise<Found> {
+  // a search waits five seconds for vectors, and a model on a busy machine may take longer
+  if (embed) for (let i = 0; i < questions.length; i += 32) await embed.embed(questions.slice(i, i + 32).map(({ text }) => text));
+  let embedded = 0;
+  const counted = embed && {
+    name: embed.name,
+    async embed(texts: readonly string[]) {
+      const vectors = await embed.embed(texts);
+      embedded += texts.length;
+      return vectors;
+    },
+  };
+  const opened = await gateway({ name: 'bench', targets, search: counted ? { embed: counted } : true }).open({
     signal: AbortSignal.timeout(3_600_000),
   });
   await opened.list();
-  const tools = await opened.all();
-  const known = new Set(tools.map(({ tool }) => tool.name));
-  const hits = AT.map(() => 0);
-  let answered = 0;
+  const tools = (await opened.all()).map(({ tool }) => tool);
+  while (counted && embedded < tools.length) await after(50);
+  const known = new Set(tools.map(({ name }) => name));
+  const sizes = new Map(tools.map((tool) => [tool, tokensOf([tool])]));
+  const places: number[] = [];
+  const answers: number[][] = [];
   for (const { text, tool } of questions) {
     if (!known.has(tool)) throw new Error(`a question is about ${tool}, which the catalogue does not have`);
-    const found = (await opened.search?.(text, { limit: SHOWN, signal: AbortSignal.timeout(60_000) })) ?? [];
+    const found = (await opened.search?.(text, { limit: tools.length, signal: AbortSignal.timeout(60_000) })) ?? [];
     const place = found.findIndex(({ name }) => name === tool);
-    for (const [i, k] of AT.entries()) if (place >= 0 && place < k) hits[i] = (hits[i] as number) + 1;
-    answered += tokensOf(found);
+    places.push(place < 0 ? Number.POSITIVE_INFINITY : place + 1);
+    answers.push(found.map((one) => sizes.get(one) ?? tokensOf([one])));
   }
   await opened.close();
-  rows.push({
-    catalogue,
+  const within = (k: number) => places.filter((place) => place <= k).length / questions.length;
+  const answer = (k: number) =>
+    Math.round(answers.reduce((sum, sizes) => sum + sizes.slice(0, k).reduce((a, b) => a + b, 0), 0) / questions.length);
+  const enough = tools.findIndex((_, i) => within(i + 1) >= ENOUGH) + 1 || null;
+  return {
+    ...what,
     tools: tools.length,
     questions: questions.length,
-    hits: Object.fromEntries(AT.map((k, i) => [k, (hits[i] as number) / questions.length])),
+    hits: Object.fromEntries(AT.map((k) => [k, within(k)])),
+    enough,
     tokens: {
-      all: tokensOf(tools.map(({ tool }) => tool)),
+      all: tokensOf(tools),
       search: tokensOf([finding, calling]),
-      answer: Math.round(answered / questions.length),
+      answer: answer(SHOWN),
+      enough: enough && answer(enough),
     },
-  });
+  };
 }
 
 function tokensOf(tools: readonly Tool[]): number {
   return Math.round(tools.reduce((sum, tool) => sum + JSON.stringify(definition(tool).spec).length, 0) / TOKEN);
-}
-
-/** A task with one call of a tool: two requests with all tools; three with the two search tools, two of which have the answer of a search. */
-function print({ catalogue, tools, questions, hits, tokens: { all: every, search, answer } }: Measured): void {
-  const [sent, searched] = [2 * every, 3 * search + 2 * answer];
-  const usd = (tokens: number) => `$${((tokens * PRICE) / 1e6).toFixed(4)}`;
-  console.log(`${catalogue}: ${tools} tools, ${questions} questions${embed ? `, words and ${embed.name}` : ', words'}`);
-  console.log(`  hit rate ${AT.map((k) => `at ${k}: ${((hits[k] as number) * 100).toFixed(1)}%`).join(', ')}`);
-  console.log(`  tokens of a request: ${every} with all, ${search} with find_tools and call_tool, and ${answer} for what a search answers`);
-  console.log(
-    `  a task of one call: ${sent} with all (${usd(sent)}), ${searched} searched (${usd(searched)}): ${(100 - (100 * searched) / sent).toFixed(1)}% fewer`,
-  );
 }
