@@ -33,7 +33,7 @@ export interface FoundResults {
 }
 
 /** The share of tokens saved in a task with one call: two requests with all tools; three with the two of a search, two of which have its answer. */
-export const saved = ({ tokens: { all, search } }: Found, answer: number): number => 1 - (3 * search + 2 * answer) / (2 * all);
+const saved = ({ tokens: { all, search } }: Found, answer: number): number => 1 - (3 * search + 2 * answer) / (2 * all);
 
 const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
 const count = (value: number) => value.toLocaleString('en-GB');
