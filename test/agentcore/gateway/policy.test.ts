@@ -54,7 +54,7 @@ test('a call that a policy permits runs, and another is denied by -32002; the li
     message: expect.stringContaining('Tool Execution Denied'),
   });
   await expect(client.callTool({ name: 'Refund___cancel', arguments: { amount: 1 } })).rejects.toMatchObject({ code: -32002 });
-  expect(server.calls().at(-1)).toMatchObject({ caller: 'ana' });
+  expect(server.calls().at(-1)).toMatchObject({ caller: 'ana', policy: { decision: 'DENY', mode: 'ENFORCE', determiningPolicies: [] } });
   const other = await connected(url, { token: await token({ role: 'guest' }) });
   await expect(other.callTool({ name: 'Refund___process', arguments: { amount: 1 } })).rejects.toMatchObject({ code: -32002 });
 });

@@ -1,8 +1,10 @@
 import { expect, onTestFinished, test } from 'vitest';
 import type { Operation, World } from '../../../src/adapters/agentcore/wire/call.ts';
 import { movableClock } from '../../../src/adapters/agentcore/wire/clock.ts';
+import { type Exchange, exchange } from '../../../src/adapters/agentcore/wire/gateway/exchange.ts';
 import { GATEWAY, type Gateway, type GatewaySettings } from '../../../src/adapters/agentcore/wire/gateway/resources.ts';
 import { policyService } from '../../../src/adapters/agentcore/wire/operations/policy.ts';
+import type { PolicyRecord } from '../../../src/adapters/agentcore/wire/policy/decided.ts';
 import { openState } from '../../../src/adapters/agentcore/wire/state.ts';
 import type { DescribedTool } from '../../../src/adapters/policy/index.ts';
 import type { CallRequest, Policy } from '../../../src/index.ts';
@@ -146,6 +148,48 @@ test('a policy is in force when it is active, a change when it has taken effect,
   expect(await allowed(2)).toBe(true);
   await clock.advance(2_000);
   expect(await allowed(2)).toBe(false);
+});
+
+/** A call, and what the log is told of it. */
+async function logged({ allowed }: Enforcing, amount: number) {
+  const current: Exchange = { id: 'r', messageId: '1' };
+  const held = await exchange.run(current, () => allowed(amount));
+  return { held, ...(current.decided as PolicyRecord) };
+}
+
+test('the log has each decision, and what each policy that only logs would have done, which changes nothing', async () => {
+  const own = await enforcing();
+  const small = await own.add(permit('context.input.amount < 10'));
+  const log = { enforcementMode: 'LOG_ONLY' };
+  const large = await own.add(permit('context.input.amount < 100'), log);
+  const never = await own.add(permit('context.input.amount == 5').replace('permit(', 'forbid('), log);
+  const base = { mode: 'ENFORCE' as const };
+  expect(await logged(own, 7)).toEqual({ ...base, held: true, decision: 'ALLOW', determiningPolicies: [small], logOnlyMatches: [large], logOnlyDecisionFlips: [] });
+  expect(await logged(own, 5)).toEqual({
+    ...base,
+    held: true,
+    decision: 'ALLOW',
+    determiningPolicies: [small],
+    logOnlyMatches: [large, never],
+    logOnlyDecisionFlips: [never],
+  });
+  expect(await logged(own, 50)).toEqual({ ...base, held: false, decision: 'DENY', determiningPolicies: [], logOnlyMatches: [large], logOnlyDecisionFlips: [large] });
+  expect(await logged(own, 500)).toEqual({ ...base, held: false, decision: 'DENY', determiningPolicies: [], logOnlyMatches: [], logOnlyDecisionFlips: [] });
+  // a permit beside a forbid that decides changes nothing
+  const forbid = await own.add(permit('context.input.amount > 20').replace('permit(', 'forbid('));
+  expect(await logged(own, 50)).toMatchObject({ held: false, determiningPolicies: [forbid], logOnlyMatches: [large], logOnlyDecisionFlips: [] });
+});
+
+test('a policy that only logs and fails is told of as incomplete, and changes nothing', async () => {
+  const own = await enforcing();
+  await own.add(permit('context.input.amount < 10'));
+  const broken = await own.add(permit('context.input.amount * 9223372036854775807 > 3'), { enforcementMode: 'LOG_ONLY' });
+  expect(await logged(own, 7)).toMatchObject({ held: true, decision: 'ALLOW', logOnlyMatches: [], logOnlyEvalIncomplete: [broken] });
+});
+
+test('an engine that only logs logs what it would have decided', async () => {
+  const own = await enforcing({}, 'LOG_ONLY');
+  expect(await logged(own, 7)).toEqual({ held: true, decision: 'DENY', mode: 'LOG_ONLY', determiningPolicies: [] });
 });
 
 test('a policy that failed, or is for another gateway, permits nothing', async () => {

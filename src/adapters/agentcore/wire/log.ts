@@ -1,5 +1,6 @@
 /** The record of the requests, newest last. It holds no bodies and no signatures. */
 import { appendFile } from 'node:fs/promises';
+import type { PolicyRecord } from './policy/decided.ts';
 
 export interface CallRecord {
   readonly id: string;
@@ -14,6 +15,8 @@ export interface CallRecord {
   readonly error?: string;
   /** Which rule refused the request: more than a client is told. */
   readonly rule?: string;
+  /** What the policies of a gateway said of a call of a tool. */
+  readonly policy?: PolicyRecord;
   /** Milliseconds until the answer began. */
   readonly ms: number;
 }

@@ -151,7 +151,8 @@ export function gatewayEndpoint(
     const end = () => {
       current.leave?.();
       const why = refused === undefined ? current.because : whyOf(refused);
-      on.log({ ...record, ms: world.clock.now() - started, ...(why !== undefined && { error: nameOf(refused), rule: why }) });
+      const told = { ...(why !== undefined && { error: nameOf(refused), rule: why }), ...(current.decided && { policy: current.decided }) };
+      on.log({ ...record, ms: world.clock.now() - started, ...told });
     };
     const headers = { ...encoded.headers, 'x-amzn-requestid': current.id };
     if (typeof encoded.body === 'string' || encoded.body instanceof Uint8Array) {

@@ -1,5 +1,6 @@
 /** The request to a gateway that is being answered, for what happens deep below it. */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { PolicyRecord } from '../policy/decided.ts';
 
 export interface Exchange {
   /** The id of the request, as the log has it. */
@@ -12,6 +13,8 @@ export interface Exchange {
   consent?: { readonly returnUrl?: string; readonly force?: boolean };
   /** Why a call failed, where the client is not told: for the log. */
   because?: string;
+  /** What the policies said of the call, the last time that they were asked. */
+  decided?: PolicyRecord;
 }
 
 export const exchange = new AsyncLocalStorage<Exchange>();
@@ -24,3 +27,9 @@ export function tellLog(why: string): void {
 
 /** What a client is told of a failure that is not its own. */
 export const OPAQUE = 'An internal error occurred. Please retry later.';
+
+/** Tells the log what the policies said. */
+export function logDecision(decided: PolicyRecord): void {
+  const current = exchange.getStore();
+  if (current) current.decided = decided;
+}

@@ -3,24 +3,32 @@ import type { Policy } from '../../../../ports/policy.ts';
 import type { Decider } from '../../../policy/decide.ts';
 import { enforced } from '../../../policy/enforced.ts';
 import { deciderOf } from '../../../policy/findings.ts';
-import { iamEntity, oauthUser } from '../../../policy/principals.ts';
+import { entityOf, iamEntity, oauthUser } from '../../../policy/principals.ts';
 import type { DescribedTool } from '../../../policy/tools.ts';
 import type { World } from '../call.ts';
+import { logDecision } from '../gateway/exchange.ts';
 import { type Gateway, gatewayArn } from '../gateway/resources.ts';
-import { engineOf, policiesOf } from './resources.ts';
+import { recordOf } from './decided.ts';
+import { engineOf, policiesOf, type StoredPolicy } from './resources.ts';
 
 /** The tools of a gateway by their full names, as they are now. */
 export type ToolsOf = (gateway: Gateway) => Promise<readonly DescribedTool[]>;
 
-/** The statements that are in force now, by the id of each policy. One that only logs decides nothing. */
-function inForce(world: World, engine: string): Map<string, string> {
+/** The statements that are valid now, by the id of each policy: those that decide, or those that only log. */
+function statementsOf(world: World, engine: string, mode: StoredPolicy['enforcementMode']): Map<string, string> {
   const now = world.clock.now();
   return new Map(
     policiesOf(world, engine).flatMap(({ id, valid, enforcementMode }) => {
       const statement = valid && now < valid.from ? valid.before : valid?.statement;
-      return statement === undefined || enforcementMode === 'LOG_ONLY' ? [] : [[id, statement] as const];
+      return statement === undefined || enforcementMode !== mode ? [] : [[id, statement] as const];
     }),
   );
+}
+
+/** What decides, and each policy that only logs by itself. */
+interface Loaded {
+  readonly decides: Decider;
+  readonly alone: ReadonlyMap<string, Decider>;
 }
 
 /**
@@ -32,39 +40,42 @@ export function gatewayPolicy(world: World, gateway: Gateway, toolsOf: ToolsOf):
   if (!configured) return undefined;
   const engine = configured.arn.split('/')[1] as string;
   const isUser = authorizerConfiguration?.customJWTAuthorizer !== undefined || authorizerType === 'NONE';
-  let made: { key: string; decider: Promise<Decider> } | undefined;
-  const current = (again: boolean): Promise<Decider> => {
+  const principal = isUser ? oauthUser : iamEntity;
+  const now = () => world.clock.now();
+  let made: { key: string; loaded: Promise<Loaded> } | undefined;
+  async function load(deciding: ReadonlyMap<string, string>, logging: ReadonlyMap<string, string>): Promise<Loaded> {
+    const about = { arn: gatewayArn(world, gateway.id), tools: await toolsOf(gateway) };
+    const alone = [...logging].map(async ([id, statement]) => [id, await deciderOf(new Map([[id, statement]]), about)] as const);
+    return { decides: await deciderOf(deciding, about), alone: new Map(await Promise.all(alone)) };
+  }
+  const current = (again: boolean): Promise<Loaded> => {
     engineOf(world, engine);
-    const statements = inForce(world, engine);
-    const key = JSON.stringify([...statements]);
+    const [deciding, logging] = [statementsOf(world, engine, 'ACTIVE'), statementsOf(world, engine, 'LOG_ONLY')];
+    const key = JSON.stringify([[...deciding], [...logging]]);
     if (again || made?.key !== key) {
-      const decider = toolsOf(gateway).then((tools) => deciderOf(statements, { arn: gatewayArn(world, gateway.id), tools }));
-      made = { key, decider };
+      const loaded = load(deciding, logging);
+      made = { key, loaded };
       // a failure is not kept: the next call tries again
-      decider.catch(() => {
-        if (made?.decider === decider) made = undefined;
+      loaded.catch(() => {
+        if (made?.loaded === loaded) made = undefined;
       });
     }
-    return (made as { decider: Promise<Decider> }).decider;
+    return (made as { loaded: Promise<Loaded> }).loaded;
   };
-  const by = (decider: Decider) =>
-    enforced(() => decider, {
-      mode: configured.mode,
-      principal: isUser ? oauthUser : iamEntity,
-      onDecision: undefined,
-      now: () => world.clock.now(),
-    });
+  const by = ({ decides }: Loaded, onDecision?: Parameters<typeof enforced>[1]['onDecision']) =>
+    enforced(() => decides, { mode: configured.mode, principal, onDecision, now });
   return {
     async decide(r) {
-      let decider = await current(false);
+      let loaded = await current(false);
       // a tool that came since: a server may list others from one call to the next
-      if (!decider.knows(r.tool)) decider = await current(true);
-      return by(decider).decide(r);
+      if (!loaded.decides.knows(r.tool)) loaded = await current(true);
+      const ask = (decider: Decider) => decider.call(entityOf(r.by, principal), r, now());
+      return by(loaded, (decision) => logDecision(recordOf(decision, configured.mode, loaded.alone, ask))).decide(r);
     },
     async offers(r) {
-      let decider = await current(false);
-      if (!r.tools.every((name) => decider.knows(name))) decider = await current(true);
-      return by(decider).offers(r);
+      let loaded = await current(false);
+      if (!r.tools.every((name) => loaded.decides.knows(name))) loaded = await current(true);
+      return by(loaded).offers(r);
     },
   };
 }
