@@ -202,14 +202,6 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   DeletePolicy: { from: 'documentation', guess: `${STATUS}; it is in force until it is gone` },
   ListPolicies: { from: 'documentation', guess: 'the order: oldest first; targetResourceScope is met by a policy that names no gateway' },
   ListPolicySummaries: { from: 'documentation', guess: 'the order: oldest first' },
-  CreateGatewayRule: {
-    from: 'documentation: an action of a kind, a condition of a kind',
-    guess: `${STATUS}; a priority in use is a ConflictException; weights add up to 100. Rules route to HTTP targets, which are not executed: they are kept, and change nothing`,
-  },
-  UpdateGatewayRule: { from: 'documentation: what is left out stays', guess: STATUS },
-  GetGatewayRule: { from: 'documentation' },
-  ListGatewayRules: { from: 'documentation', guess: 'the order: oldest first' },
-  DeleteGatewayRule: { from: 'documentation', guess: STATUS },
   CreateGatewayRateLimit: {
     from: 'documentation: one for each list of dimensionKeys; the dimensions of an entry; `*` for the last ones; 30 seconds until it is known everywhere',
     guess: 'keys in use are a ConflictException; at most 50',
@@ -227,6 +219,11 @@ export const SWITCHES: readonly (readonly [string, string, string])[] = [
     'A busy session whose pings have no `time_of_last_update`',
     'It is idle, with a warning, and ends at its idle timeout: measured by the authors of fastagent in August 2026',
     "`sessions: { untimed: 'protect' }`: it is busy, as the documentation says",
+  ],
+  [
+    'Whether the interceptors of a gateway see `ping`',
+    'They see it, as every other request: the documentation speaks of no exception but notifications, and pings of a server within a stream',
+    "`gateways: { pings: 'passed' }`: they do not see it",
   ],
   [
     'The service in the ARN of a credential provider',

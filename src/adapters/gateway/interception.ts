@@ -128,8 +128,8 @@ export class Interception {
   }
 
   /**
-   * @param part of a stream: only the first event may change the status and the headers. Events without an `id`, such as progress, are left as
-   *   they are.
+   * @param part of a stream: only the first event may change the status and the headers. Events without an `id`, such as progress, and pings of a
+   *   server are left as they are.
    */
   async response(
     request: GatewayRequest,
@@ -138,7 +138,7 @@ export class Interception {
     part?: 'first' | 'later',
   ): Promise<GatewayResponse> {
     const own = this.#options('response');
-    if (!own || (part && response.body?.id === undefined)) return response;
+    if (!own || (part && (response.body?.id === undefined || response.body.method === 'ping'))) return response;
     const event = eventOf(own, request, response, part !== undefined);
     const { transformedGatewayResponse: changed } = await this.#ask('response', own, event, call);
     if (!changed) return response;

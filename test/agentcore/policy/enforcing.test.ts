@@ -164,7 +164,14 @@ test('the log has each decision, and what each policy that only logs would have 
   const large = await own.add(permit('context.input.amount < 100'), log);
   const never = await own.add(permit('context.input.amount == 5').replace('permit(', 'forbid('), log);
   const base = { mode: 'ENFORCE' as const };
-  expect(await logged(own, 7)).toEqual({ ...base, held: true, decision: 'ALLOW', determiningPolicies: [small], logOnlyMatches: [large], logOnlyDecisionFlips: [] });
+  expect(await logged(own, 7)).toEqual({
+    ...base,
+    held: true,
+    decision: 'ALLOW',
+    determiningPolicies: [small],
+    logOnlyMatches: [large],
+    logOnlyDecisionFlips: [],
+  });
   expect(await logged(own, 5)).toEqual({
     ...base,
     held: true,
@@ -173,11 +180,30 @@ test('the log has each decision, and what each policy that only logs would have 
     logOnlyMatches: [large, never],
     logOnlyDecisionFlips: [never],
   });
-  expect(await logged(own, 50)).toEqual({ ...base, held: false, decision: 'DENY', determiningPolicies: [], logOnlyMatches: [large], logOnlyDecisionFlips: [large] });
-  expect(await logged(own, 500)).toEqual({ ...base, held: false, decision: 'DENY', determiningPolicies: [], logOnlyMatches: [], logOnlyDecisionFlips: [] });
+  expect(await logged(own, 50)).toEqual({
+    ...base,
+    held: false,
+    decision: 'DENY',
+    determiningPolicies: [],
+    logOnlyMatches: [large],
+    logOnlyDecisionFlips: [large],
+  });
+  expect(await logged(own, 500)).toEqual({
+    ...base,
+    held: false,
+    decision: 'DENY',
+    determiningPolicies: [],
+    logOnlyMatches: [],
+    logOnlyDecisionFlips: [],
+  });
   // a permit beside a forbid that decides changes nothing
   const forbid = await own.add(permit('context.input.amount > 20').replace('permit(', 'forbid('));
-  expect(await logged(own, 50)).toMatchObject({ held: false, determiningPolicies: [forbid], logOnlyMatches: [large], logOnlyDecisionFlips: [] });
+  expect(await logged(own, 50)).toMatchObject({
+    held: false,
+    determiningPolicies: [forbid],
+    logOnlyMatches: [large],
+    logOnlyDecisionFlips: [],
+  });
 });
 
 test('a policy that only logs and fails is told of as incomplete, and changes nothing', async () => {

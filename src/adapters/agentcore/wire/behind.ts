@@ -8,7 +8,7 @@ import type { Operation, Operations, World } from './call.ts';
 import { AwsError, type Encoded, encodeError } from './codec/error.ts';
 import type { Routed } from './gateway/endpoint.ts';
 import { endpointOperations } from './operations/endpoints.ts';
-import { type GatewayService, gatewayService } from './operations/gateway.ts';
+import { type GatewayOptions, type GatewayService, gatewayService } from './operations/gateway.ts';
 import { type IdentityOptions, identityService } from './operations/identity.ts';
 import { type MemoryOptions, memoryService } from './operations/memory.ts';
 import { policyService } from './operations/policy.ts';
@@ -23,14 +23,23 @@ import type { Signed } from './sigv4.ts';
 /** How the sessions of runtimes are held. */
 export type SessionOptions = Pick<HostOptions, 'logs' | 'newPerSecond' | 'untimed' | 'grace' | 'starting' | 'pinging'>;
 
-export function behind(world: World, bound: Bound, sessions: SessionOptions, identity: IdentityOptions, memory: MemoryOptions): Behind {
+/** Options of each service. */
+export interface ServiceOptions {
+  sessions?: SessionOptions;
+  identity?: IdentityOptions;
+  memory?: MemoryOptions;
+  gateways?: GatewayOptions;
+}
+
+export function behind(world: World, bound: Bound, o: ServiceOptions): Behind {
+  const { sessions = {}, identity = {}, memory = {} } = o;
   const host = sessionHost({ ...sessions, clock: world.clock, onWarning: report('startAgentCore()') });
   const found = targets(world, bound);
   const memories = memoryService(world, bound, memory);
   const control = { ...runtimeOperations(world), ...endpointOperations(world), ...tagOperations(world) };
   const policies = policyService(world, (gateway) => gateways.toolsOf(gateway));
   const identities = identityService(world, identity);
-  const gateways: GatewayService = gatewayService(world, bound, { identity: identities.operations, policies });
+  const gateways: GatewayService = gatewayService(world, bound, o.gateways ?? {}, { identity: identities.operations, policies });
   const operations: Operations = {
     ...control,
     ...sessionOperations(world, host, found),

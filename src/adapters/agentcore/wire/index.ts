@@ -1,26 +1,22 @@
-import { behind, type SessionOptions } from './behind.ts';
+import { behind, type ServiceOptions } from './behind.ts';
 import { type Bindings, bindings } from './bindings.ts';
-import type { IdentityOptions } from './operations/identity.ts';
-import type { MemoryOptions } from './operations/memory.ts';
 import { type AgentCore, listenWire, type WireOptions } from './server.ts';
 
 export type { AuthorizationClient, AuthorizationOptions } from './authorization/options.ts';
-export type { SessionOptions } from './behind.ts';
+export type { ServiceOptions, SessionOptions } from './behind.ts';
 export type { Bindings, Container } from './bindings.ts';
 export { type Clock, type MovableClock, movableClock } from './clock.ts';
 export type { Fault, FaultKind } from './faults.ts';
 export type { CallRecord } from './log.ts';
+export type { GatewayOptions } from './operations/gateway.ts';
 export type { IdentityOptions } from './operations/identity.ts';
 export type { MemoryOptions } from './operations/memory.ts';
 export type { AgentCore, RunningSession, Sessions, WireOptions } from './server.ts';
 export type { Keys } from './sigv4.ts';
 
-export interface AgentCoreOptions extends WireOptions {
+export interface AgentCoreOptions extends WireOptions, ServiceOptions {
   /** Commands behind container URIs and functions behind Lambda ARNs, or the path of a JSON file of them. */
   bindings?: Bindings | string;
-  sessions?: SessionOptions;
-  identity?: IdentityOptions;
-  memory?: MemoryOptions;
 }
 
 /**
@@ -29,7 +25,7 @@ export interface AgentCoreOptions extends WireOptions {
  * @throws RondoError `CONFIG_INVALID`.
  */
 export async function startAgentCore(o: AgentCoreOptions = {}): Promise<AgentCore> {
-  const { bindings: given, sessions = {}, identity = {}, memory = {}, ...options } = o;
+  const { bindings: given, sessions, identity, memory, gateways, ...options } = o;
   const bound = bindings(given);
-  return listenWire(options, (world) => behind(world, bound, sessions, identity, memory));
+  return listenWire(options, (world) => behind(world, bound, { sessions, identity, memory, gateways }));
 }

@@ -12,9 +12,10 @@ import type { CallLog } from '../log.ts';
 import { type Admitted, admission } from './admission.ts';
 import { type Exchange, exchange, OPAQUE } from './exchange.ts';
 import { HANDLED } from './executed.ts';
-import { letOut, lettingOut } from './interceptors.ts';
+import { encodedFrom, INTERNAL, letOut, lettingOut } from './interceptors.ts';
 import { type Gateway, gatewayOf, gatewayPath, statusOf } from './resources.ts';
 import { mcpSessions } from './sessions.ts';
+import { ended, isRefused, streams, wholeOf } from './streaming.ts';
 import { MODERN, VERSIONS } from './versions.ts';
 
 /** What a route of this server is given besides the request. */
@@ -41,6 +42,8 @@ export interface BehindEndpoint {
   interception(gateway: Gateway): Interception | undefined;
   /** Whether its targets may have resources and prompts. */
   passes(gateway: Gateway): boolean;
+  /** Whether interceptors see `ping`. */
+  readonly interceptsPings: boolean;
   /** Counts a call of a tool. @returns the limit that it would exceed. */
   exceeded(gateway: Gateway, tool: string, by: Principal): Exceeded | undefined;
 }
@@ -59,7 +62,6 @@ const CODES: Readonly<Record<string, number>> = {
 };
 const PARSE = -32_700;
 const INVALID = -32_600;
-const INTERNAL = -32_603;
 const LIMITED = -32_003;
 
 /** Headers that say what a request is, in versions without a session. */
@@ -195,21 +197,13 @@ export function gatewayEndpoint(
       if (!versions.includes(MODERN)) throw new Refusal(400, INVALID, `Unsupported protocol version: ${MODERN}`);
       return handled(received, gateway, rpc, admitted, Object.assign(current, { messageId: String(rpc.id), version: MODERN }));
     }
+    // the session is begun by what an interceptor makes of the request
     if (rpc.method === 'initialize') {
-      const asked = rpc.params?.protocolVersion;
-      const [newest, ...older] = versions.filter((known) => known !== MODERN);
-      if (newest === undefined) throw new Refusal(400, INVALID, `This gateway speaks ${MODERN} alone, which has no initialize`);
-      const version = older.find((known) => known === asked) ?? newest;
-      const seconds = mcp.sessionConfiguration?.sessionTimeoutInSeconds ?? SECONDS;
-      const id = sessions.begin(gateway.id, by.id, version, seconds);
-      const result = {
-        protocolVersion: version,
-        capabilities: { tools: { listChanged: false }, ...(behind.passes(gateway) && { resources: {}, prompts: {} }) },
-        serverInfo: { name: gateway.name, version: '1.0.0' },
-        ...(mcp.instructions !== undefined && { instructions: mcp.instructions }),
-      };
-      const { headers, ...answer } = json(200, { jsonrpc: '2.0', id: rpc.id ?? null, result });
-      return { ...answer, headers: { ...headers, [SESSION]: id } };
+      const begins = await passed(received, gateway, rpc, admitted, current, (asked) => begun(gateway, asked, by));
+      const { [SESSION]: begunSession, ...headers } = begins.headers;
+      if (begunSession === undefined || !isRefused(begins)) return begins;
+      sessions.end(begunSession);
+      return { ...begins, headers };
     }
     if (session === undefined) throw new Refusal(400, INVALID, 'Missing required Mcp-Session-Id header');
     const agreed = sessions.version(session, gateway.id, by.id);
@@ -220,32 +214,56 @@ export function gatewayEndpoint(
     return handled(received, gateway, rpc, admitted, Object.assign(current, { messageId: String(rpc.id), version: named }));
   }
 
-  async function handled(received: Received, gateway: Gateway, rpc: Rpc, { by, token }: Admitted, of: Answering): Promise<Encoded> {
+  /** Begins a session. */
+  function begun(gateway: Gateway, { id, method, params }: Rpc, by: Principal): Response {
+    if (method !== 'initialize') throw new Error('an interceptor made of initialize something else');
+    const { mcp = {} } = gateway.settings.protocolConfiguration ?? {};
+    const [newest, ...older] = (mcp.supportedVersions ?? VERSIONS).filter((known) => known !== MODERN);
+    if (newest === undefined) throw new Refusal(400, INVALID, `This gateway speaks ${MODERN} alone, which has no initialize`);
+    const version = older.find((known) => known === params?.protocolVersion) ?? newest;
+    const session = sessions.begin(gateway.id, by.id, version, mcp.sessionConfiguration?.sessionTimeoutInSeconds ?? SECONDS);
+    const result = {
+      protocolVersion: version,
+      capabilities: { tools: { listChanged: false }, ...(behind.passes(gateway) && { resources: {}, prompts: {} }) },
+      serverInfo: { name: gateway.name, version: '1.0.0' },
+      ...(mcp.instructions !== undefined && { instructions: mcp.instructions }),
+    };
+    return Response.json({ jsonrpc: '2.0', id: id ?? null, result }, { headers: { [SESSION]: session } });
+  }
+
+  const handled = (received: Received, gateway: Gateway, rpc: Rpc, admitted: Admitted, of: Answering): Promise<Encoded> =>
+    passed(received, gateway, rpc, admitted, of, async (asked) => {
+      const answer = await answeredBy(received, gateway, asked, admitted, of);
+      // a subscription is a stream in any case
+      const streamed = streams(gateway, received.headers.accept) || asked.method?.startsWith('subscriptions/') === true;
+      return streamed ? answer : wholeOf(answer, asked.id);
+    });
+
+  /** A request through the interceptors of the gateway. @param answer what the gateway answers to what they make of it. */
+  async function passed(
+    received: Received,
+    gateway: Gateway,
+    rpc: Rpc,
+    { by }: Admitted,
+    of: Answering,
+    answer: (asked: Rpc) => Response | Promise<Response>,
+  ): Promise<Encoded> {
     const call = { signal: received.signal, by };
-    const interception = behind.interception(gateway);
+    const interception = rpc.method === 'ping' && !behind.interceptsPings ? undefined : behind.interception(gateway);
+    if (!interception) return encodedFrom(await answer(rpc));
     const headers = Object.fromEntries(Object.entries(received.headers).map(([name, value]) => [name, String(value)]));
     const asked = { path: '/mcp', httpMethod: received.method, headers, body: rpc as unknown as JsonObject };
-    if (!interception) return forwarded(received, gateway, rpc, { by, ...(token !== undefined && { token }) }, of);
     try {
       const taken = await interception.request(asked, call);
       if ('response' in taken) return await letOut(interception, asked, taken.response, call);
-      const changed = taken.request.body as unknown as Rpc;
-      const response = await answeredBy(received, gateway, changed, { by, ...(token !== undefined && { token }) }, of);
-      return await lettingOut(interception, taken.request, response, call);
+      return await lettingOut(interception, taken.request, await answer(taken.request.body as Rpc), call, (why) => {
+        of.because ??= why;
+      });
     } catch (error) {
       if (error instanceof Refusal || error instanceof AwsError) throw error;
       of.because = (error as Error).message;
       throw new Refusal(200, INTERNAL, OPAQUE, of.because);
     }
-  }
-
-  async function forwarded(...[received, gateway, rpc, admitted, of]: Parameters<typeof answeredBy>): Promise<Encoded> {
-    const response = await answeredBy(received, gateway, rpc, admitted, of);
-    return {
-      status: response.status,
-      headers: Object.fromEntries([...response.headers].filter(([name]) => name !== 'content-length')),
-      body: (response.body as AsyncIterable<Uint8Array> | null) ?? '',
-    };
   }
 
   /** What the gateway answers, after its rate limits. */
@@ -321,11 +339,3 @@ function refusalOf(error: unknown, id: string | number | undefined): Encoded {
 const nameOf = (error: unknown) =>
   error === undefined ? 'TargetFailed' : error instanceof Refusal ? 'InvalidRequest' : (error as Error).name;
 const whyOf = (error: unknown) => ((error instanceof AwsError || error instanceof Refusal) && error.because) || (error as Error).message;
-
-async function* ended(body: AsyncIterable<Uint8Array>, end: () => void): AsyncGenerator<Uint8Array> {
-  try {
-    yield* body;
-  } finally {
-    end();
-  }
-}

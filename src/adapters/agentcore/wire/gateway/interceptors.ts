@@ -9,9 +9,13 @@ import {
 } from '../../../gateway/interception.ts';
 import type { Bound } from '../bindings.ts';
 import type { Encoded } from '../codec/error.ts';
-import { tellLog } from './exchange.ts';
+import { OPAQUE } from './exchange.ts';
 import { boundFunction } from './lambda.ts';
 import type { Gateway, Interceptor } from './resources.ts';
+import { eventOf, isStream, messagesIn } from './streaming.ts';
+
+/** The code of JSON-RPC for what the client is told nothing of. */
+export const INTERNAL = -32_603;
 
 /** Milliseconds of one interceptor. */
 const TIMEOUT = 10_000;
@@ -62,13 +66,30 @@ export const letOut = async (
   call: InterceptedCall,
 ): Promise<Encoded> => encodedOf(await to.response(request, response, call));
 
-/** An answer of the targets, one message or a stream of them, as the interceptor of the response lets it out. */
-export async function lettingOut(to: Interception, request: GatewayRequest, response: Response, call: InterceptedCall): Promise<Encoded> {
-  const headers = Object.fromEntries([...response.headers].filter(([name]) => name !== 'content-length'));
+/** An answer as it is. */
+export const encodedFrom = (response: Response): Encoded => ({
+  status: response.status,
+  headers: headersOf(response),
+  body: (response.body as AsyncIterable<Uint8Array> | null) ?? '',
+});
+
+const headersOf = ({ headers }: Response) => Object.fromEntries([...headers].filter(([name]) => name !== 'content-length'));
+
+/**
+ * An answer of the gateway or its targets, one message or a stream of them, as the interceptor of the response lets it out.
+ * @param tell told why a message of a stream is withheld: it is read when the request is over.
+ */
+export async function lettingOut(
+  to: Interception,
+  request: GatewayRequest,
+  response: Response,
+  call: InterceptedCall,
+  tell: (why: string) => void,
+): Promise<Encoded> {
+  const headers = headersOf(response);
   const { status } = response;
-  if (!to.hasResponse || response.body === null)
-    return { status, headers, body: (response.body as AsyncIterable<Uint8Array> | null) ?? '' };
-  if (!response.headers.get('content-type')?.startsWith('text/event-stream'))
+  if (!to.hasResponse || response.body === null) return encodedFrom(response);
+  if (!isStream(response))
     return letOut(to, request, { statusCode: status, headers, body: JSON.parse(await response.text()) as JsonObject }, call);
   const events = messagesIn(response.body as AsyncIterable<Uint8Array>);
   const first = await events.next();
@@ -78,32 +99,19 @@ export async function lettingOut(to: Interception, request: GatewayRequest, resp
 
   async function* rest(): AsyncGenerator<Uint8Array> {
     if (shown.body) yield eventOf(shown.body);
-    try {
-      for await (const body of events) {
-        const next = await to.response(request, { statusCode: shown.statusCode, headers, body }, call, 'later');
-        if (next.body) yield eventOf(next.body);
-      }
-    } catch (error) {
-      // the answer began, so it can only break off
-      tellLog((error as Error).message);
-      throw error;
+    for await (const body of events) {
+      const next = await later(body);
+      if (next) yield eventOf(next);
     }
   }
-}
 
-const eventOf = (body: JsonObject) => Buffer.from(`event: message\ndata: ${JSON.stringify(body)}\n\n`);
-
-/** The messages in a stream of events. What is not a message, such as an event that only opens the stream, is left out. */
-async function* messagesIn(stream: AsyncIterable<Uint8Array>): AsyncGenerator<JsonObject> {
-  let text = '';
-  const decoder = new TextDecoder();
-  for await (const chunk of stream) {
-    text += decoder.decode(chunk, { stream: true });
-    const whole = text.split('\n\n');
-    text = whole.pop() ?? '';
-    for (const event of whole) {
-      const data = /^data: ?(.+)$/m.exec(event)?.[1];
-      if (data !== undefined) yield JSON.parse(data) as JsonObject;
+  /** The answer has begun, so what an interceptor fails about is withheld in the stream: an error in its place, and nothing in place of a request. */
+  async function later(body: JsonObject): Promise<JsonObject | undefined> {
+    try {
+      return (await to.response(request, { statusCode: shown.statusCode, headers, body }, call, 'later')).body;
+    } catch (error) {
+      tell((error as Error).message);
+      return body.method === undefined ? { jsonrpc: '2.0', id: body.id ?? null, error: { code: INTERNAL, message: OPAQUE } } : undefined;
     }
   }
 }

@@ -81,7 +81,6 @@ export interface ListedTool {
 
 export const GATEWAY = 'gateway';
 export const TARGET = 'gateway-target';
-export const RULE = 'gateway-rule';
 export const RATE_LIMIT = 'gateway-rate-limit';
 
 export const gatewayArn = (world: World, id: string) => arnOf(world, `gateway/${id}`);

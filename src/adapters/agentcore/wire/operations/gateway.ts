@@ -15,10 +15,14 @@ import { isKept, listOf, toolsOfSchema } from '../gateway/server-target.ts';
 import { targetSource } from '../gateway/target-source.ts';
 import type { ToolsOf } from '../policy/enforcing.ts';
 import { gatewayRateLimitOperations } from './gateway-rate-limits.ts';
-import { gatewayRuleOperations } from './gateway-rules.ts';
 import { gatewayTargetOperations } from './gateway-targets.ts';
 import { gatewayOperations } from './gateways.ts';
 import type { PolicyService } from './policy.ts';
+
+export interface GatewayOptions {
+  /** Whether interceptors see `ping`, of which the documentation says nothing. Default `intercepted`, as every other request is. */
+  pings?: 'intercepted' | 'passed';
+}
 
 export interface GatewayService {
   operations: Operations;
@@ -38,7 +42,7 @@ export interface OtherServices {
   policies: PolicyService;
 }
 
-export function gatewayService(world: World, bound: Bound, { identity, policies }: OtherServices): GatewayService {
+export function gatewayService(world: World, bound: Bound, o: GatewayOptions, { identity, policies }: OtherServices): GatewayService {
   const running = new Map<string, Executed>();
   const callers = new AsyncLocalStorage<Principal>();
   const tell = report('startAgentCore()');
@@ -92,7 +96,6 @@ export function gatewayService(world: World, bound: Bound, { identity, policies 
     operations: {
       ...gatewayOperations(world, { changed, checkEngine: policies.checkEngine }),
       ...gatewayTargetOperations(world, { changed, looked }),
-      ...gatewayRuleOperations(world),
       ...gatewayRateLimitOperations(world),
     },
     toolsOf: (gateway) => executed(gateway).tools(),
@@ -102,6 +105,7 @@ export function gatewayService(world: World, bound: Bound, { identity, policies 
         executed: (gateway) => executed(gateway).enter(),
         passes: (gateway) => executed(gateway).passes,
         interception: (gateway) => interceptionOf(bound, gateway),
+        interceptsPings: o.pings !== 'passed',
         exceeded,
       },
       callers,

@@ -14,7 +14,6 @@ import {
   gatewayUrl,
   partsOf,
   RATE_LIMIT,
-  RULE,
   statusOf,
   TARGET,
 } from '../gateway/resources.ts';
@@ -113,8 +112,7 @@ export function gatewayOperations(world: World, { changed, checkEngine }: Gatewa
       if (gateway.goneAt === undefined) {
         if (partsOf(world, TARGET, id).length > 0) throw conflict(`Gateway ${id} has targets. Delete them first.`);
         state.put(GATEWAY, id, { ...gateway, goneAt: soon() });
-        for (const kind of [RULE, RATE_LIMIT])
-          for (const part of partsOf<{ id: string; goneAt?: number }>(world, kind, id)) state.delete(kind, `${id}/${part.id}`);
+        for (const part of partsOf<{ id: string; goneAt?: number }>(world, RATE_LIMIT, id)) state.delete(RATE_LIMIT, `${id}/${part.id}`);
         removeWorkload(world, id);
         changed(id);
       }

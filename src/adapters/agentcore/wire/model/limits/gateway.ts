@@ -6,7 +6,6 @@ const GATEWAY_ID = { gatewayIdentifier: like('([0-9a-z][-]?){1,100}-[0-9a-z]{10}
 const GATEWAY_NAME = like('([0-9a-zA-Z][-]?){1,48}');
 const TARGET_NAME = like('([0-9a-zA-Z][-]?){1,100}');
 const TARGET = { ...GATEWAY_ID, targetId: like('[0-9a-zA-Z]{10}') };
-const RULE = { ...GATEWAY_ID, ruleId: text(36, 36, '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}') };
 const RATE_LIMIT_ID = text(2, 64, '[a-zA-Z0-9][a-zA-Z0-9\\-_\\.]{0,62}[a-zA-Z0-9]');
 const RATE_LIMIT = { ...GATEWAY_ID, rateLimitId: RATE_LIMIT_ID };
 const DIMENSION = text(
@@ -23,22 +22,7 @@ const LAMBDA = text(
 const ENDPOINT = text(1, 2048, 'https://[a-zA-Z0-9\\-\\.]+(:[0-9]{1,5})?(/.*)?');
 const CONNECTOR = range(1, 256);
 const PROVIDER = like('arn:([^:]*):([^:]*):([^:]*):([0-9]{12})?:(.+)');
-const BUNDLE = {
-  bundleArn: like(
-    'arn:aws[a-zA-Z-]*:bedrock-agentcore:[a-z0-9-]+:[0-9]{12}:configuration-bundle/[a-zA-Z][a-zA-Z0-9-_]{0,99}-[a-zA-Z0-9]{10}',
-  ),
-  bundleVersion: like('[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}'),
-};
-const SPLIT = {
-  name: text(1, 64, '[a-zA-Z0-9]([a-zA-Z0-9-]{0,62}[a-zA-Z0-9])?'),
-  weight: range(1, 99),
-  description: range(1, 200),
-  metadata: { min: 0, max: 25, keys: range(1, 128), each: range(1, 256) },
-};
-const SPLITS = { trafficSplit: range(2, 2) };
 const ONE_RATE = range(1, 1);
-const PRINCIPAL =
-  '(arn:aws[a-zA-Z-]*:iam::(\\d{12}|\\*):(user|role)/[\\w+=,.@*?/-]+|arn:aws[a-zA-Z-]*:sts::(\\d{12}|\\*):assumed-role/[\\w+=,.@*?/-]+)';
 
 const GATEWAY_SETTINGS = {
   name: GATEWAY_NAME,
@@ -51,7 +35,6 @@ const GATEWAY_SETTINGS = {
   exceptionLevel: oneOf('ExceptionLevel'),
 };
 const TARGET_SETTINGS = { name: TARGET_NAME, description: range(1, 200), credentialProviderConfigurations: range(1, 1) };
-const RULE_SETTINGS = { priority: range(1, 1_000_000), conditions: range(0, 2), actions: range(1, 2), description: range(1, 256) };
 
 export const GATEWAY: Readonly<Record<Plane, Limits>> = {
   data: {},
@@ -67,11 +50,6 @@ export const GATEWAY: Readonly<Record<Plane, Limits>> = {
     DeleteGatewayTargetRequest: TARGET,
     ListGatewayTargetsRequest: { ...GATEWAY_ID, ...PAGE, maxResults: range(1, 1000) },
     SynchronizeGatewayTargetsRequest: { ...GATEWAY_ID, targetIdList: entries(1, 1, TARGET.targetId) },
-    CreateGatewayRuleRequest: { ...GATEWAY_ID, ...RULE_SETTINGS, clientToken: CLIENT_TOKEN },
-    UpdateGatewayRuleRequest: { ...RULE, ...RULE_SETTINGS },
-    GetGatewayRuleRequest: RULE,
-    DeleteGatewayRuleRequest: RULE,
-    ListGatewayRulesRequest: { ...GATEWAY_ID, ...PAGE },
     CreateGatewayRateLimitRequest: { ...RATE_LIMIT, ...LIMITED, clientToken: CLIENT_TOKEN },
     UpdateGatewayRateLimitRequest: { ...RATE_LIMIT, entries: LIMITED.entries, description: LIMITED.description },
     GetGatewayRateLimitRequest: RATE_LIMIT,
@@ -146,15 +124,5 @@ export const GATEWAY: Readonly<Record<Plane, Limits>> = {
     },
     ModelEntry: { model: text(1, 256, '[a-zA-Z0-9\\-\\._\\*\\?@]+(/[a-zA-Z0-9\\-\\._\\*\\?@]+)*') },
     ProviderPrefix: { separator: range(1, 1) },
-    MatchPrincipals: { anyOf: range(1, 100) },
-    IamPrincipal: { arn: text(0, 2048, PRINCIPAL), operator: oneOf('PrincipalMatchOperator') },
-    MatchPaths: { anyOf: entries(1, 10, text(0, 512, '/[\\w\\-.]+/\\*')) },
-    StaticRoute: { targetName: TARGET_NAME },
-    WeightedRoute: SPLITS,
-    TargetTrafficSplitEntry: { ...SPLIT, targetName: TARGET_NAME },
-    StaticOverride: BUNDLE,
-    ConfigurationBundleReference: BUNDLE,
-    WeightedOverride: SPLITS,
-    TrafficSplitEntry: SPLIT,
   },
 };
