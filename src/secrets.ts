@@ -27,6 +27,8 @@ export class Secrets {
   readonly #names = new Map<string, string>();
   #pattern: { regex: RegExp; names: readonly string[] } | undefined;
   #plain: readonly string[] | undefined;
+  /** This object once it holds a secret. Undefined before: `secrets.active?.mask(text) ?? text` costs nothing then. */
+  active: this | undefined;
 
   constructor(named: Iterable<Named> = []) {
     this.add(named);
@@ -38,16 +40,13 @@ export class Secrets {
       this.#names.set(value, name);
       this.#pattern = undefined;
       this.#plain = undefined;
+      this.active = this;
     }
-  }
-
-  get empty(): boolean {
-    return this.#names.size === 0;
   }
 
   /** Masks a complete text: replaces every encoding of a secret by `[secret NAME]`. */
   readonly mask = (text: string): string => {
-    if (this.empty) return text;
+    if (!this.active) return text;
     this.#pattern ??= this.#compiled();
     const { regex, names } = this.#pattern;
     return text.replace(regex, (found, ...groups) => {
@@ -58,7 +57,7 @@ export class Secrets {
 
   /** A masked copy of plain JSON, including keys and numbers. */
   maskJson<T>(value: T): T {
-    return this.empty ? value : (this.#deep(value, MAX_DEPTH) as T);
+    return this.active === undefined ? value : (this.#deep(value, MAX_DEPTH) as T);
   }
 
   /** A mask for streamed text. If a chunk ends with what may be the start of a secret, that part is held back until the next chunk. */
@@ -66,7 +65,7 @@ export class Secrets {
     let held = '';
     return {
       next: (piece) => {
-        if (this.empty && held === '') return piece;
+        if (!this.active && held === '') return piece;
         const text = this.mask(held + piece);
         const keep = this.#begun(text);
         held = keep === 0 ? '' : text.slice(-keep);

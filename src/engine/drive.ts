@@ -73,7 +73,7 @@ export async function drive(resources: Resources, live: LiveRun, o: DriveOptions
           parent: takeover ? run.started.trace : undefined,
           link: run.trace,
         });
-        const log = new Log(resources.journal, run, lease, (entry) => live.committed(run, entry));
+        const log = new Log(resources.journal, run, lease, live);
         live.begin(agent, log, trace, ownership(resources, live, log));
         return trace;
       },

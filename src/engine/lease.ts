@@ -37,7 +37,7 @@ export async function prolong(resources: Resources, log: Log): Promise<boolean> 
 }
 
 /** @see Drive.own */
-export function ownership(resources: Resources, live: LiveRun, log: Log): (waited: boolean) => void | Promise<void> {
+export function ownership(resources: Resources, live: LiveRun, log: Log): LiveRun['own'] {
   const join = joining<undefined, void>();
   const isOurs = () => log.lease !== undefined && left(log.lease) > MARGIN;
   const confirm = async (): Promise<void> => {

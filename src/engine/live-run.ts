@@ -8,8 +8,6 @@ import type { AgentTrace } from '../telemetry/trace.ts';
 import { eventOf, type RunEvent } from './events.ts';
 import { EventStream } from './stream.ts';
 
-type Own = Drive['own'];
-
 /** A run that this process drives, or is about to drive: the only place of its live state. Scopes hold it as their `Drive`. */
 export class LiveRun implements Drive {
   readonly runId: string;
@@ -20,6 +18,9 @@ export class LiveRun implements Drive {
   readonly secrets = new Secrets();
   readonly cancel = new CancelSource();
   draining = false;
+  halt: Halt | undefined;
+  own: Drive['own'] = () => undefined;
+  emit: Drive['emit'];
   /** The agent that it is driven with; undefined until it is about to be claimed. */
   agent: AgentDefinition | undefined;
   /** The first entry of this drive: what its own readers begin with. */
@@ -34,10 +35,8 @@ export class LiveRun implements Drive {
   readonly opened: Promise<void>;
   #open: () => void = () => {};
   #over: { error?: unknown } | undefined;
-  #halt: Halt | undefined;
   #log: Log | undefined;
   #trace: AgentTrace | undefined;
-  #own: Own | undefined;
   readonly #streams = new Set<EventStream>();
   readonly #onEvent: ((event: RunEvent) => void) | undefined;
 
@@ -45,6 +44,7 @@ export class LiveRun implements Drive {
     this.runId = runId;
     this.host = host;
     this.#onEvent = onEvent;
+    this.emit = onEvent && this.#emit;
     this.caller = { runId, by: undefined, session: undefined, assertion: undefined };
     this.opened = new Promise((resolve) => {
       this.#open = resolve;
@@ -52,12 +52,12 @@ export class LiveRun implements Drive {
   }
 
   /** The run is about to be claimed. */
-  begin(agent: AgentDefinition, log: Log, trace: AgentTrace, own: Own): void {
+  begin(agent: AgentDefinition, log: Log, trace: AgentTrace, own: Drive['own']): void {
     this.agent = agent;
     this.from = log.run.next;
     this.#log = log;
     this.#trace = trace;
-    this.#own = own;
+    this.own = own;
   }
 
   /** Whether there is a log: not before the tools of the agent are listed. */
@@ -76,21 +76,9 @@ export class LiveRun implements Drive {
     return this.#log;
   }
 
-  get halt(): Halt | undefined {
-    return this.#halt;
-  }
-
-  set halt(halt: Halt) {
-    this.#halt ??= halt;
-  }
-
   stop(halt: Halt): void {
-    this.halt = halt;
+    this.halt ??= halt;
     this.cancel.cancel();
-  }
-
-  own(waited: boolean): void | Promise<void> {
-    return this.#own?.(waited);
   }
 
   /** Milliseconds since the claim: the wall clock may have been set meanwhile. */
@@ -109,7 +97,7 @@ export class LiveRun implements Drive {
       for (const verdict of entry.verdicts)
         this.#trace?.guardrailRuled('call' in entry ? { ...verdict, call: entry.call } : verdict, entry.at);
     // a late result may still be written down after the end; by then another drive may be telling what happens
-    if (this.#over || (this.#streams.size === 0 && !this.#onEvent)) return;
+    if (!this.emit) return;
     let event: RunEvent | undefined;
     try {
       event = eventOf(run, entry);
@@ -121,15 +109,17 @@ export class LiveRun implements Drive {
 
   /** A reader from now on. `begin` puts before the next committed entry what it has missed. */
   join(begin?: (stream: EventStream) => void): EventStream {
-    const stream: EventStream = new EventStream(() => this.#streams.delete(stream));
+    const stream: EventStream = new EventStream(() => {
+      this.#streams.delete(stream);
+      if (this.#streams.size === 0 && !this.#onEvent) this.emit = undefined;
+    });
     begin?.(stream);
     if (this.#over) this.#close(stream, this.#over);
-    else this.#streams.add(stream);
+    else {
+      this.#streams.add(stream);
+      this.emit = this.#emit;
+    }
     return stream;
-  }
-
-  get emit(): Drive['emit'] {
-    return !this.#over && (this.#streams.size > 0 || this.#onEvent) ? this.#emit : undefined;
   }
 
   readonly #emit = (event: Transient, step: number, path: readonly string[]): void => {
@@ -150,6 +140,7 @@ export class LiveRun implements Drive {
   /** The drive has ended; with `error`, the engine could not go on. A later reader gets the events so far, and the same end. */
   end(over: { error?: unknown }): void {
     this.#over = over;
+    this.emit = undefined;
     this.#open();
     for (const stream of this.#streams) this.#close(stream, over);
     this.#streams.clear();

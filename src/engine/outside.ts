@@ -33,7 +33,7 @@ export async function logOf(resources: Resources, runId: string, viewer: Viewer,
     }
   }
   const run = await runFor(resources, runId, viewer, point);
-  return new Log(resources.journal, run, undefined, () => undefined, true);
+  return new Log(resources.journal, run, undefined, undefined, true);
 }
 
 /** Brings a log up to date. @returns false if another process has claimed the run. */

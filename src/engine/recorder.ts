@@ -130,7 +130,7 @@ export class Recorder {
   async #found(runId: string, agent: AgentDefinition): Promise<number | undefined> {
     const run = await loadRun(this.#resources.journal, runId);
     if (run?.status !== 'completed' || run.outbox.size === 0) return undefined;
-    return this.#work(new Log(this.#resources.journal, run, undefined, () => undefined, true), agent);
+    return this.#work(new Log(this.#resources.journal, run, undefined, undefined, true), agent);
   }
 
   /** Makes one attempt for everything that is due. @returns milliseconds until the next one; undefined if nothing is left for this process. */

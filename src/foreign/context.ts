@@ -43,7 +43,7 @@ export function contextOf(
   traceparent: string | undefined,
   talk: { readonly over: boolean },
 ): TurnContext {
-  const { secrets } = scope.drive;
+  const { drive, frame, secrets } = scope;
   const held = holds(scope);
   const emit: TurnContext['emit'] = ({ type, text }) => {
     if (talk.over || attempt.signal.aborted) return;
@@ -53,7 +53,8 @@ export function contextOf(
     // tool calls inside the agent are not calls of this run
     if (type === 'toolCall') return;
     const said = secrets.mask(typeof text === 'string' ? text : messageOf(text));
-    scope.emit?.({ type: type === 'text' ? 'text.delta' : 'reasoning.delta', text: said, attempt: attempt.attempt }, call.step);
+    const event = { type: type === 'text' ? 'text.delta' : 'reasoning.delta', text: said, attempt: attempt.attempt } as const;
+    drive.emit?.(event, call.step, frame.path);
   };
   return {
     ...shared(scope.run, scope.frame),
@@ -68,7 +69,7 @@ export function contextOf(
     alive: () => attempt.alive(),
     secrets,
     get emit() {
-      return scope.emit && emit;
+      return drive.emit && emit;
     },
   };
 }

@@ -61,7 +61,7 @@ function bounded(value: unknown, what: string): Json {
 
 /** The result with every secret of the run masked. */
 export function masked<T extends Checked>({ secrets }: Scope, value: T): T {
-  if (!secrets) return value;
+  if (!secrets.active) return value;
   if (value.status === 'completed') return { ...value, output: secrets.maskJson(value.output) };
   return { ...value, state: secrets.maskJson(value.state), asks: secrets.maskJson(value.asks) };
 }

@@ -27,7 +27,7 @@ export function perform(schedule: Scheduling, task: Call): undefined | Promise<L
   const node = schedule.graph.nodes.get(task.name);
   if (!node) throw new ToolError('NODE_NOT_FOUND', `graph "${schedule.graph.name}" has no node "${task.name}" any more.`);
   if (node.kind === 'function') {
-    const asking = schedule.scope.own();
+    const asking = schedule.scope.drive.own();
     return asking ? asking.then(() => runFunction(schedule, task, node)) : runFunction(schedule, task, node);
   }
   if (node.kind === 'wait') return runWait(schedule, task, node);

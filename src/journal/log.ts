@@ -38,6 +38,11 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+/** Told of each entry that was written or adopted, after it was applied to the fold. */
+interface Committed {
+  committed(run: RunFold, entry: Entry): void;
+}
+
 export class Log {
   /** The fold of all stored entries. */
   readonly run: RunFold;
@@ -50,19 +55,18 @@ export class Log {
   /** The number of the newest batch: drafts made in the same batch are appended together or not at all. */
   stamped = 0;
   readonly #journal: Journal;
-  readonly #committed: (entry: Entry) => void;
+  readonly #listener: Committed | undefined;
   /** A fold that includes the entries of the current append, kept for the next one. Undefined: copy `run`. */
   #ahead: RunFold | undefined;
   #busy = false;
   #waiting: Waiting[] = [];
 
-  /** @param committed called for each entry that was written or adopted, after it was applied to `run`. */
-  constructor(journal: Journal, run: RunFold, lease: Lease | undefined, committed: (entry: Entry) => void, guest = false) {
+  constructor(journal: Journal, run: RunFold, lease: Lease | undefined, listener: Committed | undefined, guest = false) {
     this.guest = guest;
     this.#journal = journal;
     this.run = run;
     this.lease = lease;
-    this.#committed = committed;
+    this.#listener = listener;
   }
 
   /**
@@ -99,7 +103,7 @@ export class Log {
       const { runId, started } = this.run;
       const run = emptyFold(runId, started.agent);
       for await (const entry of this.#journal.read(runId)) apply(run, entry);
-      await new Log(this.#journal, run, undefined, () => undefined, true).append(() => make(run));
+      await new Log(this.#journal, run, undefined, undefined, true).append(() => make(run));
     }
   }
 
@@ -252,7 +256,7 @@ export class Log {
   #commit(entries: readonly Entry[]): void {
     for (const entry of entries) {
       apply(this.run, entry);
-      this.#committed(entry);
+      this.#listener?.committed(this.run, entry);
     }
   }
 }

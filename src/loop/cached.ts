@@ -42,7 +42,7 @@ export async function throughCache(
   if (hit) {
     ready.cached = { ...hit.from };
     // secrets that this run has handed out, and the other did not know
-    const seen = scope.secrets ? scope.secrets.maskJson(hit.seen) : hit.seen;
+    const seen = scope.secrets.maskJson(hit.seen);
     return { ok: true, seen: copyJson(seen), attempts: 0, ...free };
   }
   ready.cached = 'missed';

@@ -87,7 +87,7 @@ export function perform<T, V = undefined>(scope: Scope, effect: Performing<T, V>
     return effect.run(given, attempt);
   };
   const checked = (given: V, attempt: AttemptContext) => {
-    const owned = scope.own();
+    const owned = scope.drive.own();
     // once the lease has run out, another run may take the claim over, and leave this run to its owner
     const suspect = call.intent && policy.effect === 'once' && (owned || waited || attempt.attempt > 1);
     const asking = suspect ? stillClaimed(scope, effect, owned) : owned;
@@ -110,11 +110,11 @@ export function perform<T, V = undefined>(scope: Scope, effect: Performing<T, V>
       },
       {
         policy,
-        before: () => scope.own(true),
+        before: () => scope.drive.own(true),
         circuit: scope.host.breakers.of(effect.owner, effect.name, policy.breaker),
         cancel: scope.cancel,
         fallbackCode: effect.fallbackCode,
-        mask: scope.drive.secrets.mask,
+        mask: scope.secrets.mask,
         against: (outcome, attempt) => meter.against(outcome, attempt),
         onAttemptFailed: (failed, outcome) => {
           const paid = meter.failed(failed, outcome);
@@ -147,7 +147,7 @@ export function perform<T, V = undefined>(scope: Scope, effect: Performing<T, V>
       return { ...result, error: { ...result.error, outcome: 'not-run' }, ...paid };
     });
   // outside the attempt's timeout, because a slow store is not a slow effect
-  const asking = waited ? scope.own(true) : undefined;
+  const asking = waited ? scope.drive.own(true) : undefined;
   return asking ? asking.then(guarded) : guarded();
 }
 

@@ -88,9 +88,10 @@ class CallContext {
   get progress() {
     return (data: Json) => {
       // what comes before the result cannot be checked by itself
-      if (!this.#scope.emit || holdsResults(this.#scope)) return;
-      const { output } = observed(this.#ready.tool, data, this.#scope.secrets);
-      this.#scope.emit({ type: 'tool.progress', callId: this.#call.id, data: output }, this.#call.step);
+      const { drive, frame, secrets } = this.#scope;
+      if (!drive.emit || holdsResults(this.#scope)) return;
+      const { output } = observed(this.#ready.tool, data, secrets);
+      drive.emit({ type: 'tool.progress', callId: this.#call.id, data: output }, this.#call.step, frame.path);
     };
   }
 }
@@ -178,7 +179,7 @@ function builtIn(scope: Scope, ready: Ready, value: unknown, attempt: AttemptCon
 async function once(scope: Scope, call: Call, ready: Ready, span: ToolTrace, waited: boolean, changed?: Json): Promise<End> {
   const { tool } = ready;
   const { cost } = tool.options;
-  const { mask } = scope.drive.secrets;
+  const { mask } = scope.secrets;
   const result = await perform<unknown, unknown>(
     scope,
     {

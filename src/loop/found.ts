@@ -188,7 +188,7 @@ export async function lookUp(scope: Scope, call: Asked | Call): Promise<ToolDefi
     }
   } catch (error) {
     if (error instanceof Halted) throw error;
-    failed.push(messageOf(error, scope.drive.secrets.mask));
+    failed.push(messageOf(error, scope.secrets.mask));
   }
   if (failed.length === 0) return missing(`There is no tool "${name}" any more. ${FIND}`);
   return {
@@ -214,7 +214,7 @@ async function named(scope: Scope, source: Searchable, name: string, failed: str
     return tool?.name === name ? tool : undefined;
   } catch (error) {
     if (error instanceof Halted) throw error;
-    failed.push(messageOf(error, scope.drive.secrets.mask));
+    failed.push(messageOf(error, scope.secrets.mask));
     return undefined;
   }
 }

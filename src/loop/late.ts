@@ -17,7 +17,7 @@ export type Came = (Kept & Charge) | Pick<Failure, 'outcome' | 'message'>;
 
 /** The outcome that a late error proves. */
 export const cameTo = (scope: Scope, error: unknown, effect: Effect): Came =>
-  asSeen(classify(error, 'TOOL_FAILED', scope.drive.secrets.mask), effect);
+  asSeen(classify(error, 'TOOL_FAILED', scope.secrets.mask), effect);
 
 /**
  * Appends a late result. It does not change what the model or a node has seen, but the next claim and an operator know the outcome.

@@ -133,7 +133,7 @@ function through(content: readonly Part[]): readonly number[] {
 
 /** The answer with secrets masked. Masked reasoning loses its signature, because the provider would refuse it. */
 function masked({ secrets }: Scope, thought: Thought & { ok: true }): Thought & { ok: true } {
-  if (!secrets) return thought;
+  if (!secrets.active) return thought;
   const content = thought.response.content.map((part): Part => {
     const told = secrets.maskJson(part);
     return part.type === 'reasoning' && (told as typeof part).text !== part.text

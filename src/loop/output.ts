@@ -17,10 +17,11 @@ const MAX_BINARY = 8_000_000;
 export function observed(
   tool: { readonly options: Pick<AnyToolOptions, 'maxBytes' | 'toModel'> },
   value: unknown,
-  secrets?: Secrets,
+  secrets?: Pick<Secrets, 'active'>,
 ): Observed {
+  const mask = secrets?.active;
   const max = tool.options.maxBytes ?? MAX_BYTES;
-  const kept = bounded(value, max, secrets);
+  const kept = bounded(value, max, mask);
   const { toModel } = tool.options;
   if (!toModel) return kept;
   let parts: readonly Part[];
@@ -29,9 +30,9 @@ export function observed(
     parts = typeof said === 'string' ? [{ type: 'text', text: said }] : (JSON.parse(JSON.stringify(said)) as Part[]);
     if (!Array.isArray(parts)) throw new Error('it gave neither a text nor a list of parts');
   } catch (error) {
-    parts = [{ type: 'text', text: `(the tool succeeded, but its output could not be shown: ${messageOf(error, secrets?.mask)})` }];
+    parts = [{ type: 'text', text: `(the tool succeeded, but its output could not be shown: ${messageOf(error, mask?.mask)})` }];
   }
-  const content = boundedParts(secrets ? secrets.maskJson(parts) : parts, max);
+  const content = boundedParts(mask ? mask.maskJson(parts) : parts, max);
   const [only] = content;
   // content that equals the default is not stored
   if (

@@ -41,7 +41,7 @@ async function recalled(scope: Scope, call: Call, tool: ToolDefinition | undefin
     const answer = await checked(scope, tool, call, { input: valid.value, context });
     if (answer?.outcome === 'done') {
       const seen = observed(tool, answer.output, scope.secrets);
-      return { go: 'answer', ...seen, ...chargeOf(tool, answer.output, scope.drive.secrets.mask) };
+      return { go: 'answer', ...seen, ...chargeOf(tool, answer.output, scope.secrets.mask) };
     }
     if (answer?.outcome !== 'not-run') return lostTrack(call, '. It may have taken effect: do not repeat it, find out first.');
   }

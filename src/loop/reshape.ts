@@ -22,13 +22,13 @@ export async function reshape(scope: LoopScope, request: ModelRequest): Promise<
       made = checked(request, await inTime(wrapper(given, info), HOOK_TIMEOUT, 'a use.step wrapper', cancel));
     } catch (error) {
       if (error instanceof Halted) throw error;
-      throw new ToolError('MIDDLEWARE_FAILED', `a use.step wrapper failed: ${messageOf(error, scope.drive.secrets.mask)}`, {
+      throw new ToolError('MIDDLEWARE_FAILED', `a use.step wrapper failed: ${messageOf(error, scope.secrets.mask)}`, {
         cause: error,
       });
     }
   }
   const difference = differenceOf(request, made);
-  const told = difference && secrets ? secrets.maskJson(difference) : difference;
+  const told = difference && secrets.maskJson(difference);
   if (JSON.stringify(told) !== JSON.stringify(frame.reshaped))
     await scope.append(() => [{ type: 'context.changed', reshaped: told ?? null }]);
   return difference ? made : request;

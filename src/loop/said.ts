@@ -73,13 +73,14 @@ function saying(content: readonly Part[], replaced: Json): readonly Part[] {
 }
 
 /** Tells listeners what they would have been told while the model spoke. */
-export function release({ emit }: Scope, { content, step, attempts = 1 }: Responded): void {
+export function release({ drive, frame }: Scope, { content, step, attempts = 1 }: Responded): void {
+  const { emit } = drive;
   if (!emit) return;
   for (const part of content) {
     const about = { attempt: attempts };
-    if (part.type === 'text' && part.text !== '') emit({ type: 'text.delta', text: part.text, ...about }, step);
-    else if (part.type === 'reasoning' && part.text !== '') emit({ type: 'reasoning.delta', text: part.text, ...about }, step);
+    if (part.type === 'text' && part.text !== '') emit({ type: 'text.delta', text: part.text, ...about }, step, frame.path);
+    else if (part.type === 'reasoning' && part.text !== '') emit({ type: 'reasoning.delta', text: part.text, ...about }, step, frame.path);
     else if (part.type === 'toolCall')
-      emit({ type: 'tool.delta', id: part.id, tool: part.name, text: JSON.stringify(part.input), ...about }, step);
+      emit({ type: 'tool.delta', id: part.id, tool: part.name, text: JSON.stringify(part.input), ...about }, step, frame.path);
   }
 }

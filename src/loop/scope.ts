@@ -1,13 +1,13 @@
 import type { Draft, Limits } from '../journal/entries.ts';
 import type { Frame, RunFold } from '../journal/fold.ts';
-import type { Make } from '../journal/log.ts';
+import type { Log, Make } from '../journal/log.ts';
 import type { ModelRequest } from '../ports/model.ts';
 import { CancelSource } from '../reliability/cancel.ts';
 import type { Secrets } from '../secrets.ts';
 import type { AgentTrace } from '../telemetry/trace.ts';
 import { promise } from './remembered.ts';
 import { Reserved } from './reserved.ts';
-import type { AgentDefinition, Drive, End, Found, Grants, Halt, Host, Plan, Scope, Tools, Transient } from './types.ts';
+import type { AgentDefinition, Drive, End, Found, Grants, Halt, Host, Plan, Scope, Tools } from './types.ts';
 
 export interface ScopeOptions {
   drive: Drive;
@@ -28,6 +28,10 @@ export interface ScopeOptions {
 /** @see Scope, where the contracts stand. */
 export class LiveScope implements Scope {
   readonly drive: Drive;
+  readonly host: Host;
+  readonly log: Log;
+  readonly run: RunFold;
+  readonly secrets: Secrets;
   readonly frame: Frame;
   readonly agent: AgentDefinition;
   readonly plan: Plan;
@@ -48,6 +52,10 @@ export class LiveScope implements Scope {
 
   constructor(o: ScopeOptions) {
     this.drive = o.drive;
+    this.host = o.drive.host;
+    this.log = o.drive.log;
+    this.run = o.drive.log.run;
+    this.secrets = o.drive.secrets;
     this.frame = o.frame;
     this.agent = o.agent;
     this.plan = o.plan;
@@ -73,19 +81,7 @@ export class LiveScope implements Scope {
     this.grants = o.grants;
     this.request = undefined;
     this.#halt = undefined;
-    for (const { secrets } of o.agent.sources) if (secrets) o.drive.secrets.add(secrets);
-  }
-
-  get host(): Host {
-    return this.drive.host;
-  }
-
-  get run(): RunFold {
-    return this.drive.log.run;
-  }
-
-  get secrets(): Secrets | undefined {
-    return this.drive.secrets.empty ? undefined : this.drive.secrets;
+    for (const { secrets } of o.agent.sources) if (secrets) this.secrets.add(secrets);
   }
 
   get halt(): Halt | undefined {
@@ -105,8 +101,8 @@ export class LiveScope implements Scope {
   }
 
   append(make: Make, power = false): void | Promise<void> {
-    if (this.frame.id === '') return this.drive.log.append(make, power);
-    return this.drive.log.append((seq) => {
+    if (this.frame.id === '') return this.log.append(make, power);
+    return this.log.append((seq) => {
       const drafts = this.frame.ended ? make(seq).filter(costs) : make(seq);
       const id = this.#open().frame.id || undefined;
       for (const draft of drafts) if (this.frame.ended || !('frame' in draft)) draft.frame = id;
@@ -119,15 +115,6 @@ export class LiveScope implements Scope {
     let scope: Scope = this;
     while (scope.frame.ended && scope.parent) scope = scope.parent;
     return scope;
-  }
-
-  get emit(): ((event: Transient, step: number) => void) | undefined {
-    const { emit } = this.drive;
-    return emit && ((event, step) => emit(event, step, this.frame.path));
-  }
-
-  own(waited = false): void | Promise<void> {
-    return this.drive.own(waited);
   }
 
   linkedCancel(): { cancel: CancelSource; unlink: () => void } {

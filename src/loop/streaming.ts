@@ -1,7 +1,7 @@
 import type { ModelDelta } from '../ports/model.ts';
 import type { AttemptContext } from '../reliability/timeout.ts';
 import type { SecretStream } from '../secrets.ts';
-import type { LoopScope } from './types.ts';
+import type { LoopScope, Transient } from './types.ts';
 
 /** Most characters of arguments streamed in one attempt. `model.finished` has them all. */
 const MOST_ARGUMENTS = 1_000_000;
@@ -72,19 +72,22 @@ export class Streaming {
     this.#left -= text.length;
     this.#calls.add(id);
     this.#masked(`call ${id}`, text, (shown) => {
-      const told = this.#scope.secrets?.mask ?? ((plain: string) => plain);
-      this.#scope.emit?.({ type: 'tool.delta', id: told(id), tool: told(name), text: shown, attempt: this.#number }, this.#step);
+      const { mask: told } = this.#scope.secrets;
+      this.#emit({ type: 'tool.delta', id: told(id), tool: told(name), text: shown, attempt: this.#number });
     });
   }
 
+  #emit(event: Transient): void {
+    this.#scope.drive.emit?.(event, this.#step, this.#scope.frame.path);
+  }
+
   #showText(type: 'text' | 'reasoning'): Show {
-    const { emit } = this.#scope;
-    return (text) => emit?.({ type: type === 'text' ? 'text.delta' : 'reasoning.delta', text, attempt: this.#number }, this.#step);
+    return (text) => this.#emit({ type: type === 'text' ? 'text.delta' : 'reasoning.delta', text, attempt: this.#number });
   }
 
   #masked(of: string, text: string, show: Show): void {
     const { secrets } = this.#scope;
-    if (!secrets) {
+    if (!secrets.active) {
       show(text);
       return;
     }

@@ -45,14 +45,14 @@ async function askInTurn(scope: LoopScope, request: ModelRequest, span: ChatTrac
         return scope.append(() => [BILLED.has(f.code) && !f.fallback ? { ...draft, lost: lost(asking) } : draft]);
       };
       // checked before the call, because a process that lost the run could not journal the answer; outside the model's timeout
-      if (waited && i === 0) await scope.own(true);
+      if (waited && i === 0) await scope.drive.own(true);
       const result = await guard((attempt) => generate(scope, span, asking, model, request, attempt, before), {
         policy,
-        before: () => scope.own(true),
+        before: () => scope.drive.own(true),
         circuit: host.breakers.of(model, modelKey(model), policy.breaker),
         cancel: scope.cancel,
         fallbackCode: 'MODEL_FAILED',
-        mask: scope.drive.secrets.mask,
+        mask: scope.secrets.mask,
         onAttemptFailed: async (f) => {
           await failed(f);
           // the first attempt was checked before the step; each retry may cost as much again
@@ -101,14 +101,14 @@ async function generate(
   attempt: AttemptContext,
   before: number,
 ): Promise<ModelResponse> {
-  const asking = scope.own();
+  const asking = scope.drive.own();
   if (asking) {
     await asking;
     attempt.signal.throwIfAborted();
   }
   if (scope.frame.step === 0) loadSoon(scope.tools.values());
   // a summary is not an answer, so listeners hear nothing of it
-  if (!scope.emit || of === 'summary') {
+  if (!scope.drive.emit || of === 'summary') {
     const answer = answerOf(await model.generate(request, attempt), modelKey(model));
     if (answer.id !== undefined) span.answered(answer.id);
     return answer;

@@ -273,13 +273,15 @@ export interface Drive {
    * @param waited time has passed since the last append, so the lease alone does not prove it.
    * @throws RondoError `RUN_BUSY` if another process owns the run. Then the run is halted, and the effect must not start.
    */
-  own(waited: boolean): void | Promise<void>;
+  readonly own: (waited?: boolean) => void | Promise<void>;
 }
 
 /** A frame while this process drives it: the root frame, or that of a sub-agent. */
 export interface Scope {
   readonly drive: Drive;
   readonly host: Host;
+  /** `drive.log`: only what concerns no frame is appended to it. */
+  readonly log: Log;
   readonly run: RunFold;
   readonly frame: Frame;
   readonly agent: AgentDefinition;
@@ -301,12 +303,10 @@ export interface Scope {
   readonly reserved: Reserved;
   /** The current model request. Its list of messages grows; if anything else changes, it is made again. */
   request: ModelRequest | undefined;
-  /** Undefined while there are none, so that masking costs nothing. */
-  readonly secrets: Secrets | undefined;
+  /** Those of the run. `secrets.active` is undefined while there are none, so that masking costs nothing. */
+  readonly secrets: Secrets;
   /** Why this frame must stop: its own reason, or that of its parent or the run. */
   readonly halt: Halt | undefined;
-  /** Emits a transient event of this frame; undefined while there is no listener. */
-  readonly emit: ((event: Transient, step: number) => void) | undefined;
   /** The entries that end this frame, for the append with its last answer. A promise if `guarded`. */
   closing(end: End): Make | Promise<Make>;
   /** Whether a gateway stands between its end and what is above. */
@@ -318,8 +318,6 @@ export interface Scope {
   append(make: Make, fsync?: boolean): void | Promise<void>;
   /** Whether this frame stops between two of its steps, as it does where the engine is closing. Nothing of it may be under way. */
   stopsHere(): boolean;
-  /** @see Drive.own */
-  own(waited?: boolean): void | Promise<void>;
   /** A source that is cancelled with this scope's `cancel`, and can be cancelled separately. `unlink` removes its listener. */
   linkedCancel(): { cancel: CancelSource; unlink: () => void };
 }

@@ -82,7 +82,7 @@ export async function wrappedTool(
   } catch (error) {
     // a halt also ends the call itself at once, so this does not wait long
     if (error instanceof Halted) return charged((await inside) ?? cancelledBefore());
-    return charged(broken(messageOf(error, scope.drive.secrets.mask), attempts, known()));
+    return charged(broken(messageOf(error, scope.secrets.mask), attempts, known()));
   } finally {
     wrapping.end();
     // a wrapper returned a result of its own while the call still runs
@@ -112,7 +112,7 @@ function judged(scope: Scope, ready: Ready, outcome: unknown, last: End | undefi
     return { ok: true, attempts, seen: last?.ok && last.seen.output === output ? last.seen : observed(ready.tool, output, scope.secrets) };
   if (ok !== false || typeof error?.code !== 'string' || typeof error.message !== 'string')
     return broken('a wrapper answered neither { ok: true, output } nor { ok: false, error: { code, message } }', attempts, otherwise);
-  const { mask } = scope.drive.secrets;
+  const { mask } = scope.secrets;
   const known: Failure = {
     code: mask(error.code).slice(0, 100),
     message: bounded(mask(error.message)),

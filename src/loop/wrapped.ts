@@ -77,7 +77,7 @@ export async function wrapped(
       ok: false,
       error: {
         code: 'MIDDLEWARE_FAILED',
-        message: messageOf(error, scope.drive.secrets.mask),
+        message: messageOf(error, scope.secrets.mask),
         retryable: false,
         attempts: 0,
         outcome: 'failed',

@@ -12,7 +12,9 @@ const R = 'r';
 const lease = { owner: 'me', until: 4e12, wall: Number.POSITIVE_INFINITY, monotonic: 1e12 };
 
 const logOf = (journal: Journal, told: string[] = [], run = emptyFold(R, 'a')) => {
-  const log: Log = new Log(journal, run, lease, (entry) => told.push(`${entry.type} ${run.next - 1}`));
+  const log: Log = new Log(journal, run, lease, {
+    committed: (_, entry) => told.push(`${entry.type} ${run.next - 1}`),
+  });
   return log;
 };
 
@@ -29,7 +31,7 @@ async function storedHead(journal: Journal) {
 
 /** As another process would append: it knows nothing of the log under test. */
 async function other(journal: Journal, ...drafts: Draft[]): Promise<void> {
-  await new Log(journal, await replayed(journal), undefined, () => undefined, true).append(() => drafts);
+  await new Log(journal, await replayed(journal), undefined, undefined, true).append(() => drafts);
 }
 
 const full = () => new RondoError('JOURNAL_UNAVAILABLE', 'the disk of this store is full');

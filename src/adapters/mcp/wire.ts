@@ -117,7 +117,7 @@ function withoutSecrets(transport: Transport, secrets: Secrets): void {
       listener =
         inner &&
         ((message, extra) => {
-          if (secrets.empty) return inner(message, extra);
+          if (!secrets.active) return inner(message, extra);
           const { params, result, error } = message as { params?: unknown; result?: unknown; error?: unknown };
           inner(
             {

@@ -43,7 +43,7 @@ export function intents(
     async settle({ run: runId, call }, found) {
       const own = await opened(runId);
       const run = own ? undefined : await loadRun(journal, runId);
-      const log = own ?? (run && new Log(journal, run, undefined, () => undefined, true));
+      const log = own ?? (run && new Log(journal, run, undefined, undefined, true));
       await log?.append(() => (log.run.unknowns.has(call) ? [{ type: 'outcome.settled', call, source: 'check', ...found }] : []));
     },
   };

@@ -45,7 +45,7 @@ export async function enqueueAgent(
     started.shared = true;
   const run = emptyFold(runId, definition.name);
   const live = new LiveRun(runId, resources.host, resources.onEvent);
-  const log = new Log(resources.journal, run, undefined, (entry) => live.committed(run, entry));
+  const log = new Log(resources.journal, run, undefined, live);
   log.record = record;
   await open(resources, log, () => [{ ...started, queued: true }], false, o.by);
   return { runId };

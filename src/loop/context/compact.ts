@@ -76,7 +76,7 @@ async function applied(scope: LoopScope, policy: Compaction, refusals: number): 
     scope.trace.contextCompacted({ policy: policy.name, dropped: drop.length, cleared: clear.length, tokens: entry.tokens });
   };
   if (typeof summary === 'object') return summarised(scope, policy, { seen, drop, prompt: summary.prompt, must: refusals > 0 }, keep);
-  await keep(summary === undefined ? undefined : { text: scope.secrets?.mask(summary) ?? summary });
+  await keep(summary === undefined ? undefined : { text: scope.secrets.active?.mask(summary) ?? summary });
   return true;
 }
 
@@ -94,7 +94,7 @@ async function decided(scope: LoopScope, policy: Compaction, seen: SeenConversat
     if (error instanceof Halted) throw error;
     throw new ToolError(
       'COMPACTION_FAILED',
-      `the policy "${policy.name}" of compact failed: ${messageOf(error, scope.drive.secrets.mask)}. Correct it, or leave it out.`,
+      `the policy "${policy.name}" of compact failed: ${messageOf(error, scope.secrets.mask)}. Correct it, or leave it out.`,
       { cause: error },
     );
   }
