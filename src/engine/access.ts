@@ -1,6 +1,6 @@
 /** Asks the engine's policy about access to runs and about input. */
 import { RondoError } from '../errors.ts';
-import { type Allowed, allowedContent, checks } from '../hitl/content.ts';
+import { type Allowed, allowedContent } from '../hitl/content.ts';
 import { accessProblem } from '../hitl/policy.ts';
 import type { Decision } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
@@ -45,7 +45,7 @@ export async function runFor(
 }
 
 /** Whether a run is checked before it starts. */
-export const checksStarts = ({ host }: Resources): boolean => host.policy?.access !== undefined || checks(host, 'input');
+export const checksStarts = ({ host }: Resources): boolean => host.policy?.access !== undefined || host.checks.input.asked;
 
 /**
  * The policy and the guardrails see the whole input, a conversation as a list of messages. @returns the input, as they replaced it if
@@ -84,7 +84,7 @@ export async function allowedAnswers(
   by: Principal,
 ): Promise<{ decisions: readonly Decision[]; verdicts: ReadonlyMap<string, Judged['verdicts']> }> {
   const verdicts = new Map<string, Judged['verdicts']>();
-  if (!checks(host, 'input')) return { decisions, verdicts };
+  if (!host.checks.input.asked) return { decisions, verdicts };
   const told: Decision[] = [];
   for (const decision of decisions) {
     if (decision.type !== 'respond' || decision.answer === undefined) {

@@ -1,4 +1,5 @@
 import { RondoError } from '../errors.ts';
+import { pointsOf } from '../hitl/content.ts';
 import { checkGuardrails } from '../hitl/guardrails.ts';
 import type { Limits } from '../journal/entries.ts';
 import type { Log } from '../journal/log.ts';
@@ -65,6 +66,7 @@ export class Resources {
     this.telemetry = telemetry(options.telemetry);
     const { journal } = this;
     const now = () => journal.now?.() ?? Date.now();
+    const guardrails = checkGuardrails(options.guardrails, 'new Engine()');
     this.host = {
       intents: intents(journal, { policy: options.policy, now }, (runId) => this.opened(runId)),
       results: new ResultCache(),
@@ -72,8 +74,9 @@ export class Resources {
       memory: options.memory,
       identity: options.identity,
       policy: options.policy,
-      guardrails: checkGuardrails(options.guardrails, 'new Engine()'),
-      prices: options.prices ? checkPrices(options.prices) : {},
+      guardrails,
+      checks: pointsOf({ policy: options.policy, guardrails }),
+      prices: options.prices && checkPrices(options.prices),
       breakers: new Breakers((circuit, state) => {
         if (state === 'open') this.telemetry.breakerOpened(circuit.name.includes('/') ? 'model' : 'tool', circuit.name);
       }),

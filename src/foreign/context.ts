@@ -4,7 +4,6 @@ import type { Call, Frame, RunFold } from '../journal/fold.ts';
 import { levelOf } from '../loop/delegation.ts';
 import { flat } from '../loop/descend.ts';
 import { idempotencyKey } from '../loop/effects.ts';
-import { holds } from '../loop/said.ts';
 import type { Scope } from '../loop/types.ts';
 import type { Turn, TurnContext } from '../ports/foreign.ts';
 import type { Prompt } from '../ports/model.ts';
@@ -44,7 +43,7 @@ export function contextOf(
   talk: { readonly over: boolean },
 ): TurnContext {
   const { drive, frame, secrets } = scope;
-  const held = holds(scope);
+  const held = scope.host.checks.output.held;
   const emit: TurnContext['emit'] = ({ type, text }) => {
     if (talk.over || attempt.signal.aborted) return;
     attempt.alive();

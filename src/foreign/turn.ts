@@ -9,7 +9,6 @@ import { failureAllowed, lateAllowed, saidAllowed } from '../loop/content.ts';
 import { knownOf, perform } from '../loop/effects.ts';
 import { bare, claimed } from '../loop/intent.ts';
 import { endedLate } from '../loop/late.ts';
-import { holds } from '../loop/said.ts';
 import type { Scope, Settlement } from '../loop/types.ts';
 import type { Turn } from '../ports/foreign.ts';
 import type { Judged } from '../ports/guardrail.ts';
@@ -79,7 +78,7 @@ export async function take(scope: Scope, own: Foreign, call: Call): Promise<Sett
   if (usd !== undefined) finished.usd = usd;
   if (value.unmetered) finished.unmetered = true;
   span.end({ attempts });
-  const said = value.status === 'completed' && holds(scope) ? await saidAllowed(scope, value.output) : undefined;
+  const said = value.status === 'completed' && scope.host.checks.output.held ? await saidAllowed(scope, value.output) : undefined;
   if (said?.verdicts) finished.verdicts = said.verdicts;
   if (said?.ok === false) return withheld(scope, call, finished, said);
   const output = said?.replaced ?? (value.status === 'completed' ? value.output : null);

@@ -17,9 +17,17 @@ export interface Checks {
 /** The ruling on a value: unchanged, replaced, or withheld with a reason. `code`: a guardrail could not be asked. */
 export type Allowed = Judged & ({ ok: true; replaced?: Json } | { ok: false; reason: string; code?: 'GUARDRAIL_FAILED' });
 
-/** Whether anything is asked about values of a kind. */
-export const checks = ({ policy, guardrails }: Checks, point: ContentRequest['point']): boolean =>
-  policy?.content !== undefined || (guardrails.length > 0 && guards(guardrails, point));
+/** By kind of value: whether `asked` anything is asked about it, and whether nothing of it may be shown before (`held`). */
+export type Points = { readonly [point in ContentRequest['point']]: { readonly asked: boolean; readonly held: boolean } };
+
+/** Decided once for an engine, so that a run without checks does not look for them. */
+export function pointsOf({ policy, guardrails }: Checks): Points {
+  const of = (point: ContentRequest['point']) => {
+    const held = guards(guardrails, point);
+    return { asked: held || policy?.content !== undefined, held };
+  };
+  return { input: of('input'), output: of('output'), result: of('result') };
+}
 
 /** Asks the policy, and the guardrails about what it made of the value. */
 export async function allowedContent({ policy, guardrails }: Checks, r: ContentRequest, o: Asking = {}): Promise<Allowed> {

@@ -13,7 +13,7 @@ import { appendWithRetry } from './append-with-retry.ts';
 import { callsLeft, needsCrossing, roomLater } from './budget.ts';
 import { type Blocked, type Due, needsOf, type Prepared } from './call.ts';
 import { lateCharge } from './charge.ts';
-import { checksResults, failureAllowed, resultAllowed } from './content.ts';
+import { failureAllowed, resultAllowed } from './content.ts';
 import { runSubAgent } from './descend.ts';
 import { execute } from './execute.ts';
 import { endedLate } from './late.ts';
@@ -96,10 +96,10 @@ async function lane(scope: Scope, first: Due, queue: Due[], asleep: Asleep): Pro
     const span = scope.trace.tool(call.step, { call: call.id, name, effect, id: call.providerId, input: ready.shown, description });
     const ended = await execute(scope, call, ready, span);
     if (!ended) return;
-    const asks = midway(scope, call, ready, ended);
+    const asks = ready.asks && midway(scope, call, ready.asks, ended);
     const { reads } = ready.tool;
     const finished =
-      asks || !checksResults(scope)
+      asks || !scope.host.checks.result.asked
         ? ended
         : await (ended.ok ? resultAllowed(scope, name, ended, reads) : failureAllowed(scope, name, ended));
     try {

@@ -18,6 +18,8 @@ export type Answered = Thought & { ok: true };
 export interface Asking {
   of: 'model' | 'summary';
   model: Model;
+  /** Those to ask in its place, in order: more than one for a `fallback()`. */
+  models: readonly Model[];
   /** The most that the call can use. */
   bound(): Estimate;
 }
@@ -36,8 +38,9 @@ export function answerOf(response: unknown, model: string): ModelResponse {
   if (!Array.isArray(content)) throw wrong('content is not a list');
   if (!STOPS.has(stop)) throw wrong(`stop is ${JSON.stringify(stop) ?? 'missing'}`);
   const parts: Part[] = [];
-  for (const part of content as readonly Part[]) {
-    const copy = partOf(part);
+  for (const part of content as readonly (Part & { vendor?: unknown })[]) {
+    const known = partOf(part);
+    const copy = known && part.vendor !== undefined ? withVendor(known, part.vendor) : known;
     if (!copy) throw wrong(`part ${parts.length} is not a text, reasoning, image, document or toolCall`);
     parts.push(copy);
   }
@@ -49,19 +52,20 @@ export function answerOf(response: unknown, model: string): ModelResponse {
   return answer;
 }
 
+/** The known fields of a part, without `vendor`; undefined for a malformed one. */
 function partOf(part: Part | null | undefined): Part | undefined {
   switch (part?.type) {
     case 'text':
     case 'reasoning':
-      return typeof part.text === 'string' ? withVendor({ type: part.type, text: part.text }, part) : undefined;
+      return typeof part.text === 'string' ? { type: part.type, text: part.text } : undefined;
     case 'toolCall':
       if (typeof part.name !== 'string' || typeof part.id !== 'string') return undefined;
-      return withVendor({ type: 'toolCall', id: part.id, name: part.name, input: inputOf(part.input) }, part);
+      return { type: 'toolCall', id: part.id, name: part.name, input: inputOf(part.input) };
     case 'image':
     case 'document': {
       const { type, mediaType, data, name } = part;
       if (typeof mediaType !== 'string' || typeof data !== 'string') return undefined;
-      return withVendor(typeof name === 'string' ? { type, mediaType, data, name } : { type, mediaType, data }, part);
+      return typeof name === 'string' ? { type, mediaType, data, name } : { type, mediaType, data };
     }
     default:
       return undefined;
@@ -82,8 +86,7 @@ function inputOf(input: unknown) {
   }
 }
 
-function withVendor<P extends Part>(copy: P, { vendor }: { vendor?: unknown }): P | undefined {
-  if (vendor === undefined) return copy;
+function withVendor<P extends Part>(copy: P, vendor: unknown): P | undefined {
   try {
     return { ...copy, vendor: plainJson(vendor) ?? null };
   } catch {

@@ -121,9 +121,8 @@ async function reserveBeside(scope: Scope, bound: () => Estimate): Promise<Cross
 export function callsLeft(scope: Scope): { left: number; crossing: Crossing | undefined } {
   let left = Number.POSITIVE_INFINITY;
   let crossing: Crossing | undefined;
-  for (let at: Scope | undefined = scope; at; at = at.parent) {
-    const max = at.limits.toolCalls;
-    if (max === undefined) continue;
+  for (const at of scope.limitedBy.toolCalls ?? []) {
+    const max = at.limits.toolCalls as number;
     const used = at.frame.spent.toolCalls;
     const here = max - used - at.reserved.toolCalls(at.run.next);
     if (here >= left) continue;
@@ -145,8 +144,8 @@ export const needsCrossing = (scope: Scope, { amount, cost }: Needs): Crossing |
 
 function amountCrossing(scope: Scope, amount: Amount | undefined): Crossing | undefined {
   if (!amount) return undefined;
-  for (const at of upwards(scope))
-    for (const [unit, n] of Object.entries(at.limits.amounts ? amount : {})) {
+  for (const at of scope.limitedBy.amounts ?? [])
+    for (const [unit, n] of Object.entries(amount)) {
       const max = at.limits.amounts?.[unit];
       const used = usedOf(at.frame.spent, unit);
       if (max === undefined || used + at.reserved.amount(unit, at.run.next) + millionthsOf(n) <= millionthsOf(max)) continue;
@@ -159,9 +158,8 @@ function amountCrossing(scope: Scope, amount: Amount | undefined): Crossing | un
 function costCrossing(scope: Scope, cost: Needs['cost']): Crossing | undefined {
   if (cost === undefined) return undefined;
   const nano = typeof cost === 'number' ? nanoOf(cost) : 1;
-  for (const at of upwards(scope)) {
-    const max = at.limits.costUsd;
-    if (max === undefined) continue;
+  for (const at of scope.limitedBy.costUsd ?? []) {
+    const max = at.limits.costUsd as number;
     const used = costUsd(at.frame.spent);
     const { usd } = at.reserved;
     // an unknown sum counts as crossed, as before a model call
@@ -194,9 +192,9 @@ export function roomLater(scope: Scope, calls: readonly Needs[]): Promise<void> 
  */
 export function reserveToolCall(scope: Scope, { amount, cost }: Needs, seq: number, counted = false): Reservation | undefined {
   if (counted) return costCrossing(scope, cost) ? undefined : cost === undefined ? NOTHING : reserving(scope, { cost }, seq);
-  const { left, crossing } = callsLeft(scope);
-  if (!crossing && !amount && cost === undefined) return NOTHING;
-  if (left <= 0 || needsCrossing(scope, { amount, cost })) return undefined;
+  const { toolCalls } = scope.limitedBy;
+  if (!toolCalls && !amount && cost === undefined) return NOTHING;
+  if (callsLeft(scope).left <= 0 || needsCrossing(scope, { amount, cost })) return undefined;
   return reserving(scope, { calls: 1, amount, cost }, seq);
 }
 

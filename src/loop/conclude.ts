@@ -110,8 +110,8 @@ async function finalAnswer({ agent }: LoopScope, content: readonly Part[]): Prom
  * @returns undefined without a handoff, and an empty list if a message arrived in the last moment.
  */
 export function handedOver(scope: LoopScope): Promise<readonly Due[] | Settlement> | undefined {
-  const { agent, frame, tools } = scope;
-  if (agent.agents.length === 0 || frame.waiting.length > 0) return undefined;
+  const { frame, tools } = scope;
+  if (frame.waiting.length > 0) return undefined;
   const call = frame.calls.find((c) => c.finished?.ok && tools.get(c.name)?.delegate?.handoff);
   return call && handOver(scope, call.finished?.output ?? null);
 }

@@ -1,7 +1,6 @@
 /** Applies the policy and the guardrails to an agent's answer and to the results of its tools. */
 import type { Failure } from '../errors.ts';
-import { type Allowed, allowedByGuardrails, allowedContent, checks } from '../hitl/content.ts';
-import { guards } from '../hitl/guardrails.ts';
+import { type Allowed, allowedByGuardrails, allowedContent } from '../hitl/content.ts';
 import { promptParts, seenOf } from '../journal/conversation.ts';
 import { type Json, plainJson } from '../json.ts';
 import type { Judged } from '../ports/guardrail.ts';
@@ -9,11 +8,6 @@ import type { Part } from '../ports/model.ts';
 import type { ContentRequest } from '../ports/policy.ts';
 import type { Kept } from './late.ts';
 import type { Scope } from './types.ts';
-
-/** Whether what tools say is held until it is checked. */
-export const holdsResults = ({ host }: Scope): boolean => host.guardrails.length > 0 && guards(host.guardrails, 'result');
-
-export const checksResults = ({ host }: Scope) => checks(host, 'result');
 
 function request({ run, agent }: Scope, point: ContentRequest['point'], value: Json, tool?: string): ContentRequest {
   const { runId, started } = run;
@@ -62,7 +56,7 @@ export async function resultAllowed<R extends Result>(scope: Scope, tool: string
 
 /** A late result: what the model has seen does not change, but the journal has it. */
 export function lateAllowed(scope: Scope, tool: string, output: Json): Kept | Promise<Kept> {
-  return checksResults(scope) ? resultAllowed<Kept>(scope, tool, { output }) : { output };
+  return scope.host.checks.result.asked ? resultAllowed<Kept>(scope, tool, { output }) : { output };
 }
 
 /** A failure after the guardrails: what went wrong may quote what a service holds. */

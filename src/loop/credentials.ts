@@ -95,8 +95,8 @@ function asked<T>({ run, frame, drive, cancel }: Scope, tool: ToolDefinition, as
 }
 
 /** Renews the credentials of a call before an attempt, if one expires soon. @throws ToolError; nothing ran. */
-export function renewed(scope: Scope, ready: Ready): Promise<void> | undefined {
-  if (ready.expiresAt === undefined || ready.expiresAt - MARGIN > Date.now()) return undefined;
+export function renewed(scope: Scope, ready: Ready, expiresAt: number): Promise<void> | undefined {
+  if (expiresAt - MARGIN > Date.now()) return undefined;
   return credentials(scope, ready.tool, undefined, true).then((got) => {
     if (got.ok) {
       ready.credentials = got.values;
@@ -126,11 +126,10 @@ function reasonOf(error: unknown, secrets: Secrets): string {
 }
 
 /** What a call was handed again and is in no entry yet; the caller writes it. */
-export function takeHandedAgain(ready: Ready): { credentials?: readonly HandOut[] } | undefined {
+export function takeHandedAgain(ready: Ready): readonly HandOut[] | undefined {
   const { handedAgain } = ready;
-  if (!handedAgain) return undefined;
   ready.handedAgain = undefined;
-  return { credentials: handedAgain };
+  return handedAgain;
 }
 
 /** An error of this file, whose message is safe to show. */

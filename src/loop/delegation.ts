@@ -8,7 +8,6 @@ import type { Scope } from './types.ts';
 
 /** Refuses calls of sub-agents that would nest too deeply, and all handoffs of a step but one. */
 export function delegations(scope: Scope, prepared: readonly Prepared[]): readonly Prepared[] {
-  if (scope.agent.agents.length === 0) return prepared;
   const { frame, tools } = scope;
   const max = depthLimit(scope);
   let handed = frame.calls.some((c) => (c.status === 'started' || c.finished?.ok) && tools.get(c.name)?.delegate?.handoff);

@@ -75,15 +75,14 @@ export type Performed<T> = Guarded<T> & Pick<Charge, 'usd'>;
 export function perform<T, V = undefined>(scope: Scope, effect: Performing<T, V>, waited = false): Promise<Performed<T>> {
   const { call, policy } = effect;
   const { epoch, started } = scope.run;
-  const wrote = () => {
-    if (policy.effect !== 'read') scope.host.results.wrote(started.by);
-  };
-  wrote();
+  // cached results may be out of date from now on, and again once it has ended
+  const wrote = policy.effect === 'read' ? undefined : () => scope.host.results.wrote(started.by);
+  wrote?.();
   let entered = 0;
-  const meter = new Meter(scope, effect.usd);
+  const meter = effect.usd === undefined ? undefined : new Meter(scope, effect.usd);
   const enter = (given: V, attempt: AttemptContext) => {
     entered = attempt.attempt;
-    meter.entered = entered;
+    if (meter) meter.entered = entered;
     return effect.run(given, attempt);
   };
   const checked = (given: V, attempt: AttemptContext) => {
@@ -115,20 +114,20 @@ export function perform<T, V = undefined>(scope: Scope, effect: Performing<T, V>
         cancel: scope.cancel,
         fallbackCode: effect.fallbackCode,
         mask: scope.secrets.mask,
-        against: (outcome, attempt) => meter.against(outcome, attempt),
+        against: meter && ((outcome, attempt) => meter.against(outcome, attempt)),
         onAttemptFailed: (failed, outcome) => {
-          const paid = meter.failed(failed, outcome);
+          const paid = meter?.failed(failed, outcome);
           // the last failure is part of `call.finished`
           if (failed.retryIn === undefined) return undefined;
           const draft: FailedAttempt = { type: 'attempt.failed', of: call.id, step: call.step, ...failed, ...paid };
           effect.failedAttempt?.(draft);
           // what was paid must not be lost
-          return paid ? appendWithRetry(scope, meter.counted(draft)) : noted(() => scope.append(() => [draft]));
+          return meter && paid ? appendWithRetry(scope, meter.counted(draft)) : noted(() => scope.append(() => [draft]));
         },
         onLate: (late) => {
           // an attempt that timed out before it started has done nothing
           if (late.attempt > entered) return;
-          wrote();
+          wrote?.();
           if (!late.ok) return settleLate(scope, call.id, epoch, cameTo(scope, late.error, policy.effect));
           const settle = (kept: Kept | undefined) => {
             if (kept) settleLate(scope, call.id, epoch, { ...kept, ...effect.charge?.(late.value) });
@@ -140,8 +139,8 @@ export function perform<T, V = undefined>(scope: Scope, effect: Performing<T, V>
         },
       },
     ).then((result): Performed<T> => {
-      wrote();
-      const paid = meter.last(result.ok);
+      wrote?.();
+      const paid = meter?.last(result.ok);
       // a `once` effect is retried only if earlier attempts did not run; so if the last one never started, nothing ran
       if (result.ok || policy.effect !== 'once' || entered >= result.error.attempts) return paid ? { ...result, ...paid } : result;
       return { ...result, error: { ...result.error, outcome: 'not-run' }, ...paid };

@@ -11,7 +11,7 @@ import { noted } from './append-with-retry.ts';
 import { throughCache } from './cached.ts';
 import type { Ready } from './call.ts';
 import { chargeOf } from './charge.ts';
-import { holdsResults, lateAllowed } from './content.ts';
+import { lateAllowed } from './content.ts';
 import { readBack } from './context/read-result.ts';
 import { renewed, takeHandedAgain } from './credentials.ts';
 import { idempotencyKey, perform } from './effects.ts';
@@ -88,8 +88,8 @@ class CallContext {
   get progress() {
     return (data: Json) => {
       // what comes before the result cannot be checked by itself
-      const { drive, frame, secrets } = this.#scope;
-      if (!drive.emit || holdsResults(this.#scope)) return;
+      const { drive, host, frame, secrets } = this.#scope;
+      if (!drive.emit || host.checks.result.held) return;
       const { output } = observed(this.#ready.tool, data, secrets);
       drive.emit({ type: 'tool.progress', callId: this.#call.id, data: output }, this.#call.step, frame.path);
     };
@@ -115,7 +115,7 @@ export async function execute(scope: Scope, call: Call, ready: Ready, span: Tool
   const why = scope.halt?.why;
   if (!end.ok && end.cancelled && (why === 'lost' || (end.error.outcome !== 'not-run' && why !== 'cancel'))) return undefined;
   const ms = Math.round(performance.now() - started);
-  const again = takeHandedAgain(ready);
+  const again = ready.handedAgain && { credentials: takeHandedAgain(ready) };
   if (end.ok) {
     const finished: Finished = { type: 'call.finished', call: call.id, ok: true, ...end.seen, ...end.charge, attempts, ms, ...again };
     if (ready.found) finished.found = ready.found;
@@ -189,7 +189,7 @@ async function once(scope: Scope, call: Call, ready: Ready, span: ToolTrace, wai
       name: tool.name,
       fallbackCode: 'TOOL_FAILED',
       prepare: () => {
-        const renewing = renewed(scope, ready);
+        const renewing = ready.expiresAt === undefined ? undefined : renewed(scope, ready, ready.expiresAt);
         return renewing ? renewing.then(() => argument(ready, changed)) : argument(ready, changed);
       },
       run: (value, attempt) =>
@@ -210,8 +210,8 @@ async function once(scope: Scope, call: Call, ready: Ready, span: ToolTrace, wai
         }),
       keep: (value) => lateAllowed(scope, tool.name, observed(tool, value, scope.secrets).output),
       failedAttempt: (draft) => {
-        Object.assign(draft, takeHandedAgain(ready));
-        if (holdsResults(scope)) draft.message = UNCHECKED;
+        if (ready.handedAgain) draft.credentials = takeHandedAgain(ready);
+        if (scope.host.checks.result.held) draft.message = UNCHECKED;
         span.failedAttempt(draft);
       },
       usd: typeof cost === 'number' ? cost : undefined,

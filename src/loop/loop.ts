@@ -9,8 +9,9 @@
 import type { Failure } from '../errors.ts';
 import type { Asked } from '../hitl/gate.ts';
 import { meant } from '../journal/through.ts';
-import type { ModelRequest, Part, ToolCallPart } from '../ports/model.ts';
+import type { ModelRequest, Part } from '../ports/model.ts';
 import { unlessHalted } from '../reliability/patience.ts';
+import type { Secrets } from '../secrets.ts';
 import { act } from './act.ts';
 import type { Thought } from './answer.ts';
 import { type Reservation, reserveModelCall } from './budget.ts';
@@ -22,10 +23,10 @@ import { finds } from './finding.ts';
 import { assemble, observe } from './observe.ts';
 import { repetition } from './repetition.ts';
 import { reshape } from './reshape.ts';
-import { checkedAnswer, holds, release, type Said } from './said.ts';
+import { checkedAnswer, release, type Said } from './said.ts';
 import { answered, type Responded } from './start.ts';
 import { nextStep, think } from './think.ts';
-import type { LoopScope, Scope, Settlement } from './types.ts';
+import type { LoopScope, Settlement } from './types.ts';
 import { chargeUnused } from './unused-answer.ts';
 
 /** @returns how the frame ended; only `completed` is in the journal already. Undefined if it was halted (`scope.halt`). */
@@ -41,11 +42,10 @@ export async function loop(scope: LoopScope): Promise<Settlement | undefined> {
       if (scope.halt) return undefined;
       if (blocked) return 'waiting' in blocked ? { status: 'paused' } : { status: 'stopped', limit: blocked.crossed, at: blocked.at };
     }
-    const handing = handedOver(scope);
-    const handed = handing && (await handing);
+    const handed = scope.agent.agents.length > 0 && (await handedOver(scope));
     if (handed && 'status' in handed) return handed;
     if (scope.stopsHere()) return undefined;
-    const stuck = repetition(scope);
+    const stuck = scope.limitedBy.repeats && repetition(scope, scope.limitedBy.repeats);
     if (stuck) return { status: 'stopped', limit: stuck.crossed, at: stuck.at };
 
     const seen = observe(scope);
@@ -87,7 +87,7 @@ async function turn(scope: LoopScope, request: ModelRequest, reserved: Reservati
         ? { status: 'failed', error: thought.error }
         : { status: 'stopped', limit: thought.crossed, at: thought.at };
     }
-    const told = masked(scope, thought);
+    const told = scope.secrets.active ? masked(scope.secrets, thought) : thought;
     if (told.response.stop === 'context' && mayCompact(scope, TOO_LONG) && !halt) {
       // what was cut off is charged, and is not a part of the conversation that is made smaller
       await chargeUnused(scope, nextStep(scope), thought, TOO_LONG);
@@ -95,7 +95,7 @@ async function turn(scope: LoopScope, request: ModelRequest, reserved: Reservati
       return { status: 'failed', error: incomplete('context') as Failure };
     }
     const answer = respondedEntry(scope, told);
-    const said = holds(scope) ? await checkedEntry(scope, answer) : undefined;
+    const said = scope.host.checks.output.held ? await checkedEntry(scope, answer) : undefined;
     const entry = said?.entry ?? answer;
     if (said?.refused) {
       await scope.append(() => [entry]);
@@ -122,8 +122,9 @@ async function checkedEntry(scope: LoopScope, entry: Responded): Promise<Said> {
 
 /** Those made through `call_tool` as calls of the tools that they name. */
 function callsOf(content: readonly Part[], { through }: Responded): readonly Asked[] {
-  const calls = content.filter((p): p is ToolCallPart => p.type === 'toolCall');
-  return through ? calls.map((call, i) => (through.includes(i) && meant(call)) || call) : calls;
+  const calls: Asked[] = [];
+  for (const part of content) if (part.type === 'toolCall') calls.push((through?.includes(calls.length) && meant(part)) || part);
+  return calls;
 }
 
 /** Which calls, by their index, are made through `call_tool`. */
@@ -132,8 +133,7 @@ function through(content: readonly Part[]): readonly number[] {
 }
 
 /** The answer with secrets masked. Masked reasoning loses its signature, because the provider would refuse it. */
-function masked({ secrets }: Scope, thought: Thought & { ok: true }): Thought & { ok: true } {
-  if (!secrets.active) return thought;
+function masked(secrets: Secrets, thought: Thought & { ok: true }): Thought & { ok: true } {
   const content = thought.response.content.map((part): Part => {
     const told = secrets.maskJson(part);
     return part.type === 'reasoning' && (told as typeof part).text !== part.text

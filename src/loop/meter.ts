@@ -11,14 +11,14 @@ import type { Scope } from './types.ts';
  */
 export class Meter {
   readonly #scope: Scope;
-  readonly #usd: number | undefined;
+  readonly #usd: number;
   /** The newest attempt that has begun, that has an entry of its own, and that is known not to have run. */
   entered = 0;
   #written = 0;
   #idle = 0;
   #next: Reservation | undefined;
 
-  constructor(scope: Scope, usd: number | undefined) {
+  constructor(scope: Scope, usd: number) {
     this.#scope = scope;
     this.#usd = usd;
   }
@@ -29,7 +29,7 @@ export class Meter {
 
   /** Reserves the next attempt of one that failed. @returns why the limits allow none. */
   against(outcome: Outcome, attempt: number): string | undefined {
-    if (!this.#usd || !this.#ran(attempt, outcome)) return undefined;
+    if (this.#usd === 0 || !this.#ran(attempt, outcome)) return undefined;
     const place = reserveAttempt(this.#scope, this.#usd);
     if ('crossed' in place) return `it would cross a limit: ${limitText(place.crossed)}`;
     this.#next = place;
@@ -42,7 +42,7 @@ export class Meter {
     if (!ran) this.#idle = attempt;
     if (retryIn === undefined) return undefined;
     this.#written = attempt;
-    return ran && this.#usd !== undefined ? { usd: this.#usd } : undefined;
+    return ran ? { usd: this.#usd } : undefined;
   }
 
   /** Appends the entry of a failed attempt, which counts the next one in place of its reservation. */
@@ -54,9 +54,8 @@ export class Meter {
   }
 
   /** What the end of the call says of its last attempt. @param ok it succeeded. */
-  last(ok: boolean): { usd: number } | undefined {
+  last(ok: boolean): { usd: number } {
     this.#next?.release();
-    if (this.#usd === undefined) return undefined;
     return { usd: ok || this.entered > Math.max(this.#written, this.#idle) ? this.#usd : 0 };
   }
 }

@@ -1,11 +1,11 @@
 /** Calls that ask a person while they run, see `NeedsPerson`. */
 
+import type { NeedsPerson } from '../errors.ts';
 import { request } from '../hitl/approvals.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import { plainJson } from '../json.ts';
 import { bounded } from '../reliability/classify.ts';
-import type { Ready } from './call.ts';
 import type { Scope } from './types.ts';
 
 type Finished = Extract<Draft, { type: 'call.finished' }>;
@@ -14,10 +14,10 @@ type Finished = Extract<Draft, { type: 'call.finished' }>;
 const MOST = 65_536;
 
 /**
- * The question in place of the call's end. Undefined for a call that has really ended: most of them, and those whose wrapper answered in its place.
+ * The question in place of the end of a call that asked one. Undefined for a call that has really ended, as a wrapper answered in its place.
  */
-export function midway({ run }: Scope, call: Call, { asks: asked }: Ready, ended: Finished): Draft | undefined {
-  if (!asked || ended.ok || ended.error?.code !== 'PERSON_NEEDED') return undefined;
+export function midway({ run }: Scope, call: Call, asked: NeedsPerson, ended: Finished): Draft | undefined {
+  if (ended.ok || ended.error?.code !== 'PERSON_NEEDED') return undefined;
   try {
     const state = plainJson(asked.state);
     const { asks } = asked;

@@ -18,12 +18,11 @@ const HOOK_TIMEOUT = 30_000;
  */
 export function observe(scope: LoopScope): ModelRequest | Promise<ModelRequest> {
   const dynamic = typeof scope.agent.instructions === 'function';
-  const recall = recallable(scope);
-  const stale = isStale(scope) || scope.frame.waiting.length > 0;
-  // the tool choice applies to the first step only
-  if (scope.request && scope.request.toolChoice !== choiceOf(scope)) scope.request = undefined;
-  if (!dynamic && !recall && !stale && scope.request) return scope.request;
-  return dynamic || recall || stale ? refresh(scope) : assemble(scope);
+  const recall = scope.memory && recallable(scope);
+  const stale = scope.frame.waiting.length > 0 || (scope.agent.sources.length > 0 && isStale(scope));
+  // a choice may apply to the first step only
+  if (scope.request?.toolChoice !== undefined && scope.request.toolChoice !== choiceOf(scope)) scope.request = undefined;
+  return dynamic || recall || stale ? refresh(scope) : (scope.request ?? assemble(scope));
 }
 
 async function refresh(scope: LoopScope): Promise<ModelRequest> {

@@ -1,3 +1,4 @@
+import { candidates } from '../reliability/fallback.ts';
 import { resolvePolicy } from '../reliability/policy.ts';
 import { isLoop } from './definition.ts';
 import type { Middleware } from './middleware.ts';
@@ -33,6 +34,7 @@ export function planOf(
   return {
     compact,
     pin,
+    models: isLoop(agent) ? candidates(agent.model) : [],
     model: resolvePolicy({ effect: 'read' }, agent.reliability.model, engine.reliability.model, MODEL_DEFAULTS),
     stepWrappers: use.flatMap((m) => (m.step ? [m.step.bind(m)] : [])),
     modelWrappers: use.flatMap((m) => (m.model ? [m.model.bind(m)] : [])),

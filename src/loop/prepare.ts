@@ -120,7 +120,8 @@ async function withCredentials(scope: Scope, { approval }: Asked, verdict: Verdi
 
 /** Holds calls above the limit of tool calls, and refuses calls of sub-agents that are not allowed. */
 function within(scope: Scope, prepared: readonly Prepared[]): readonly Prepared[] {
-  const allowed = delegations(scope, prepared);
+  const allowed = scope.agent.agents.length > 0 ? delegations(scope, prepared) : prepared;
+  if (!scope.limitedBy.toolCalls) return allowed;
   let { left, crossing } = callsLeft(scope);
   if (!crossing) return allowed;
   const hold: Prepared = { go: 'hold', ...crossing };

@@ -18,8 +18,8 @@ export const memoryOf = ({ memory }: AgentDefinition, isTop: boolean, host: Pick
   memory === false ? undefined : (memory ?? (isTop ? host.memory : undefined));
 
 /** The memory to ask before this frame's first step; undefined if there is none, or it was asked already. */
-export const recallable = ({ agent, frame, run, host }: Scope): Memory | undefined =>
-  frame.memory === undefined && run.started.by ? memoryOf(agent, !frame.parent, host) : undefined;
+export const recallable = ({ frame, run, memory }: Scope): Memory | undefined =>
+  frame.memory === undefined && run.started.by ? memory : undefined;
 
 /** The facts that the memory recalls for the frame's input. If the memory fails, the run continues without facts. */
 export async function recalled(memory: Memory, { run, frame, agent, cancel, drive }: Scope): Promise<readonly Fact[]> {
@@ -69,9 +69,9 @@ export function blockOf(facts: readonly Fact[]): string {
 const MARK = /<\s*\/?\s*remembered\s*>/gi;
 
 /** The `memory.due` entry for a frame's conversation, to append with the frame's end; none if no memory records it. */
-export function promise({ agent, frame, run, host }: Scope): Draft[] {
+export function promise({ frame, run, memory }: Scope): Draft[] {
   const { by, session, shared, previous, previousSeq } = run.started;
-  if (!by || session === undefined || !memoryOf(agent, !frame.parent, host)) return [];
+  if (!by || session === undefined || !memory) return [];
   const place = [by.tenant ?? null, run.runId, session, shared ?? false, previous ?? null, previousSeq ?? null, frame.position];
   return [{ type: 'memory.due', frame: frame.id || undefined, key: sha256(canonical(place)) }];
 }

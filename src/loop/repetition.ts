@@ -3,14 +3,13 @@ import { isSameJson } from '../json.ts';
 import type { Message, ToolCallPart, ToolResultPart } from '../ports/model.ts';
 import type { Crossing, Scope } from './types.ts';
 
-/** @returns the limit that the frame has reached: its own, or one of a frame above. Undefined if there is none. */
-export function repetition(scope: Scope): Crossing | undefined {
+/** @param limiting the scopes with the limit. @returns that which the frame has reached: its own, or one of a frame above. */
+export function repetition(scope: Scope, limiting: readonly Scope[]): Crossing | undefined {
   let found: Crossing | undefined;
-  let made: Repeated | undefined;
-  for (let at: Scope | undefined = scope; at; at = at.parent) {
-    const max = at.limits.repeats;
-    if (max === undefined || (found && max >= found.crossed.max)) continue;
-    made ??= mostRepeated(scope.frame.messages);
+  const made = mostRepeated(scope.frame.messages);
+  for (const at of limiting) {
+    const max = at.limits.repeats as number;
+    if (found && max >= found.crossed.max) continue;
     if (made.times >= max) found = { crossed: { name: 'repeats', max, used: made.times, tool: made.tool }, at };
   }
   return found;

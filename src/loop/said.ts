@@ -3,7 +3,6 @@
  * call tools. Until then listeners hear none of it (`held` in streaming.ts).
  */
 import { type Failure, failedOnce } from '../errors.ts';
-import { guards } from '../hitl/guardrails.ts';
 import { outputParts } from '../journal/conversation.ts';
 import type { Json } from '../json.ts';
 import type { GuardrailVerdict } from '../ports/guardrail.ts';
@@ -12,9 +11,6 @@ import { saidAllowed } from './content.ts';
 import type { Responded } from './start.ts';
 import type { LoopScope, Scope } from './types.ts';
 import { unfenced } from './unfenced.ts';
-
-/** Whether what models say is held until it is checked. */
-export const holds = ({ host }: Scope): boolean => host.guardrails.length > 0 && guards(host.guardrails, 'output');
 
 /** The answer as the guardrails leave it, with their verdicts. `refused`: why the frame ends. None of its calls is made then. */
 export interface Said {

@@ -1,13 +1,14 @@
 import type { Draft, Limits } from '../journal/entries.ts';
 import type { Frame, RunFold } from '../journal/fold.ts';
 import type { Log, Make } from '../journal/log.ts';
+import type { Memory } from '../ports/memory.ts';
 import type { ModelRequest } from '../ports/model.ts';
 import { CancelSource } from '../reliability/cancel.ts';
 import type { Secrets } from '../secrets.ts';
 import type { AgentTrace } from '../telemetry/trace.ts';
-import { promise } from './remembered.ts';
+import { memoryOf, promise } from './remembered.ts';
 import { Reserved } from './reserved.ts';
-import type { AgentDefinition, Drive, End, Found, Grants, Halt, Host, Plan, Scope, Tools } from './types.ts';
+import type { AgentDefinition, Drive, End, Found, Grants, Halt, Host, LimitedBy, Plan, Scope, Tools } from './types.ts';
 
 export interface ScopeOptions {
   drive: Drive;
@@ -45,6 +46,8 @@ export class LiveScope implements Scope {
   readonly closing: Scope['closing'];
   readonly guarded: boolean;
   readonly grants: readonly Grants[];
+  readonly memory: Memory | undefined;
+  readonly limitedBy: LimitedBy;
   readonly reserved = new Reserved();
   request: ModelRequest | undefined;
   /** Why this part alone must stop. */
@@ -79,6 +82,8 @@ export class LiveScope implements Scope {
       return close instanceof Promise ? close.then(kept) : kept(close);
     };
     this.grants = o.grants;
+    this.memory = memoryOf(o.agent, !o.parent, this.host);
+    this.limitedBy = limitedBy(this);
     this.request = undefined;
     this.#halt = undefined;
     for (const { secrets } of o.agent.sources) if (secrets) this.secrets.add(secrets);
@@ -122,6 +127,13 @@ export class LiveScope implements Scope {
     const link = this.cancel.add((reason) => cancel.cancel(reason));
     return { cancel, unlink: () => link?.remove() };
   }
+}
+
+function limitedBy(scope: Scope): LimitedBy {
+  const by: { [limit in keyof Limits]?: readonly Scope[] } = { ...scope.parent?.limitedBy };
+  for (const [name, max] of Object.entries(scope.limits) as [keyof Limits, unknown][])
+    if (max !== undefined) by[name] = [scope, ...(by[name] ?? [])];
+  return by;
 }
 
 const costs = (draft: Draft) => draft.type === 'attempt.failed' && (draft.lost !== undefined || draft.usd !== undefined);

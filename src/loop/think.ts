@@ -1,14 +1,13 @@
 import { loadSoon } from '../json-schema.ts';
 import type { Model, ModelRequest, ModelResponse } from '../ports/model.ts';
 import { type FailedAttempt, guard } from '../reliability/envelope.ts';
-import { candidates, switches } from '../reliability/fallback.ts';
+import { switches } from '../reliability/fallback.ts';
 import type { AttemptContext } from '../reliability/timeout.ts';
 import type { ChatTrace } from '../telemetry/trace.ts';
 import type { Asking, Thought } from './answer.ts';
 import { answerOf } from './answer.ts';
 import { crossing } from './budget.ts';
 import { estimate, modelKey } from './estimate.ts';
-import { holds } from './said.ts';
 import { Streaming } from './streaming.ts';
 import type { Crossing, LoopScope } from './types.ts';
 import { wrapped } from './wrapped.ts';
@@ -26,12 +25,17 @@ export function think(scope: LoopScope, request: ModelRequest, span: ChatTrace, 
 }
 
 /** The next step of the agent: its conversation may have changed when it is estimated. */
-export const nextStep = (scope: LoopScope): Asking => ({ of: 'model', model: scope.agent.model, bound: () => estimate(scope) });
+export const nextStep = (scope: LoopScope): Asking => ({
+  of: 'model',
+  model: scope.agent.model,
+  models: scope.plan.models,
+  bound: () => estimate(scope),
+});
 
 async function askInTurn(scope: LoopScope, request: ModelRequest, span: ChatTrace, asking: Asking, waited = false): Promise<Thought> {
   const { host } = scope;
   const started = Date.now();
-  const models = candidates(asking.model);
+  const { models } = asking;
   const step = scope.frame.step + 1;
   const policy = scope.plan.model;
   let before = 0;
@@ -113,7 +117,7 @@ async function generate(
     if (answer.id !== undefined) span.answered(answer.id);
     return answer;
   }
-  const streaming = new Streaming(attempt, scope, before + attempt.attempt, scope.frame.step + 1, holds(scope));
+  const streaming = new Streaming(attempt, scope, before + attempt.attempt, scope.frame.step + 1, scope.host.checks.output.held);
   try {
     const answer = answerOf(await model.generate(request, streaming), modelKey(model));
     span.answered(answer.id, streaming.firstChunk);

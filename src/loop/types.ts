@@ -3,6 +3,7 @@
  * imported here imports the loop.
  */
 import type { Failure } from '../errors.ts';
+import type { Points } from '../hitl/content.ts';
 import type { Claim, ClaimKey, Holder } from '../journal/claims.ts';
 import type { Crossed, Limits } from '../journal/entries.ts';
 import type { Frame, RunFold } from '../journal/fold.ts';
@@ -165,6 +166,8 @@ export type ResolvedPolicy = EnvelopePolicy & { breaker: BreakerPolicy };
 /** The resolved options of an agent and its engine: reliability policies and wrappers. Computed once. */
 export interface Plan {
   readonly model: ResolvedPolicy;
+  /** The models to ask, in order: more than one for a `fallback()`, none for an agent without a model. */
+  readonly models: readonly Model[];
   /** The policies that keep the conversation small, in order. */
   readonly compact: readonly Compaction[];
   /** The messages that they never leave out. */
@@ -208,7 +211,10 @@ export interface Host {
   readonly identity: Identity | undefined;
   readonly policy: Policy | undefined;
   readonly guardrails: readonly Guardrail[];
-  readonly prices: Prices;
+  /** What policy and guardrails are asked about. */
+  readonly checks: Points;
+  /** In place of the known ones. */
+  readonly prices: Prices | undefined;
   readonly breakers: Breakers;
   readonly intents: Intents;
   readonly results: ResultCache;
@@ -276,6 +282,8 @@ export interface Drive {
   readonly own: (waited?: boolean) => void | Promise<void>;
 }
 
+export type LimitedBy = { readonly [limit in keyof Limits]?: readonly Scope[] };
+
 /** A frame while this process drives it: the root frame, or that of a sub-agent. */
 export interface Scope {
   readonly drive: Drive;
@@ -299,6 +307,10 @@ export interface Scope {
   readonly parent: Scope | undefined;
   /** The grants of all agents from the root down to this one. */
   readonly grants: readonly Grants[];
+  /** The agent's long-term memory. */
+  readonly memory: Memory | undefined;
+  /** By limit: the scopes that have it, this one and those above, from here upwards. Absent where none has it. */
+  readonly limitedBy: LimitedBy;
   /** The reservations of this frame and all frames below it. */
   readonly reserved: Reserved;
   /** The current model request. Its list of messages grows; if anything else changes, it is made again. */

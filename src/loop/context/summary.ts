@@ -74,7 +74,12 @@ export function summaryBounds({ agent, frame, host }: Pick<LoopScope, 'agent' | 
 /** @returns true, or the code of the failure. */
 async function asked(scope: LoopScope, model: LoopScope['agent']['model'], request: ModelRequest, keep: Keep): Promise<true | string> {
   const newBytes = Buffer.byteLength(request.instructions) + bytesOf(request.messages[0] as Message);
-  const asking: Asking = { of: 'summary', model, bound: () => bound(scope.host, model, { measuredTokens: 0, newBytes }) };
+  const asking: Asking = {
+    of: 'summary',
+    model,
+    models: candidates(model),
+    bound: () => bound(scope.host, model, { measuredTokens: 0, newBytes }),
+  };
   const reserved = await reserveModelCall(scope, asking.bound);
   if ('crossed' in reserved) return 'LIMIT_REACHED';
   const span = scope.trace.chat(scope.frame.step + 1, model, request, undefined, true);
