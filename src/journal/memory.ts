@@ -74,14 +74,20 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
       index(fresh);
       join(fresh);
       claim?.();
-      if (o?.effects) effects.change(runId, o.effects);
       more(fresh, o);
       if (bounded) bound(fresh, entries);
       listeners.changed(runId);
       return;
     }
     const before = run.head;
-    if (INDEXED.every((field) => before[field] === head[field])) run.head = kept(before, head);
+    if (
+      before.status === head.status &&
+      before.aside === head.aside &&
+      before.asks === head.asks &&
+      before.session === head.session &&
+      before.tenant === head.tenant
+    )
+      run.head = kept(before, head);
     else {
       place(run, head);
       const moves = before.session !== head.session;
@@ -93,15 +99,15 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     }
     for (const entry of entries) run.log.push(entry);
     claim?.();
-    if (o?.effects) effects.change(runId, o.effects);
-    more(run, o);
+    if (o || head.status === 'paused') more(run, o);
     if (bounded) bound(run, entries);
-    listeners.changed(runId);
+    if (listeners.any) listeners.changed(runId);
   }
 
-  /** Changes waits and a record. A paused run to which an event is assigned is due at once. */
-  function more(run: Run, { waits, record }: AppendOptions = {}): void {
+  /** Changes effects, waits and a record. A paused run to which an event is assigned is due at once. */
+  function more(run: Run, { effects: changed, waits, record }: AppendOptions = {}): void {
     const { runId, status } = run.head;
+    if (changed) effects.change(runId, changed);
     if (record) records.append(record.namespace, record.key, record.values);
     if (waits) inbox.change(runId, waits);
     if (status === 'paused' && inbox.has(runId)) run.head = { ...run.head, wakeAt: 0 };
@@ -259,8 +265,6 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
 
 const newestFirst = (a: Run, b: Run) => b.head.startedAt - a.head.startedAt || b.nr - a.nr;
 
-/** The fields by which runs are indexed. */
-const INDEXED = ['status', 'aside', 'asks', 'session', 'tenant'] as const;
 const isOpen = (status: RunStatus) => status === 'running' || status === 'paused';
 const occupies = ({ status, aside }: RunHead) => isOpen(status) && !aside;
 const sessionKey = (session: string, tenant: string | undefined) =>
