@@ -65,13 +65,14 @@ const callsAlone = (name: string, shape: Shape): Contender =>
       async once() {
         const agent = spans.startAgent({ agent: 'bench', runId: 'run', epoch: 1 });
         for (let step = 1; step <= shape.turns; step++) {
-          agent.chat(step, model).end(ended);
-          const span = agent.tool(step, { call: '1.0', name: 'lookup', effect: 'read', id: 'call' });
-          span.run(tool);
-          span.end(ended);
+          agent?.chat(step, model).end(ended);
+          const span = agent?.tool(step, { call: '1.0', name: 'lookup', effect: 'read', id: 'call' });
+          if (span) span.run(tool);
+          else tool();
+          span?.end(ended);
         }
-        agent.chat(shape.turns + 1, model).end(ended);
-        agent.end({ status: 'completed' });
+        agent?.chat(shape.turns + 1, model).end(ended);
+        agent?.end({ status: 'completed' });
         return shape.turns;
       },
     };

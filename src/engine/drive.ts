@@ -79,7 +79,7 @@ export async function drive(resources: Resources, live: LiveRun, o: DriveOptions
       },
       open: async (trace) => {
         // always awaited, so that a reader of the run has joined before the model is asked
-        await open(resources, live.log, () => o.opening(trace.traceparent, run), fsync, by);
+        await open(resources, live.log, () => o.opening(trace?.traceparent, run), fsync, by);
         live.leased = true;
         live.claimedAt = performance.now();
         // rules, policies and tools see who asked; none of them may change it
@@ -146,7 +146,7 @@ async function work(scope: Scope, live: LiveRun): Promise<RunResult> {
     if (append) await append;
     for (const say of waiting) say();
   }
-  scope.trace.end(run.settled ?? {}, { usage: run.usage, usd: costUsd(run) });
+  scope.trace?.end(run.settled ?? {}, { usage: run.usage, usd: costUsd(run) });
   return resultOf(run) as RunResult;
 }
 

@@ -52,7 +52,7 @@ export class LiveRun implements Drive {
   }
 
   /** The run is about to be claimed. */
-  begin(agent: AgentDefinition, log: Log, trace: AgentTrace, own: Drive['own']): void {
+  begin(agent: AgentDefinition, log: Log, trace: AgentTrace | undefined, own: Drive['own']): void {
     this.agent = agent;
     this.from = log.run.next;
     this.#log = log;

@@ -33,7 +33,7 @@ export async function take(scope: Scope, own: Foreign, call: Call): Promise<Sett
   const instead = await begun(scope, own, call, start);
   if (instead) return instead;
   const { name, description } = scope.agent;
-  const span = scope.trace.tool(call.step, { call: call.id, name, effect: own.effect, description });
+  const span = scope.trace?.tool(call.step, { call: call.id, name, effect: own.effect, description });
   const { state } = scope.frame.state as State;
   const turn: Turn =
     call.input === null
@@ -48,18 +48,21 @@ export async function take(scope: Scope, own: Foreign, call: Call): Promise<Sett
     owner: own,
     name,
     fallbackCode: 'TOOL_FAILED',
-    run: async (_, attempt) => checked(await span.run(() => own.turn(turn, contextOf(scope, call, turn, attempt, span.traceparent, talk)))),
+    run: async (_, attempt) => {
+      const go = () => own.turn(turn, contextOf(scope, call, turn, attempt, span?.traceparent, talk));
+      return checked(await (span ? span.run(go) : go()));
+    },
     keep: (value) => {
       const output = outputOf(value);
       return output === undefined ? undefined : lateAllowed(scope, name, output);
     },
-    failedAttempt: (draft) => span.failedAttempt(draft),
+    failedAttempt: (draft) => span?.failedAttempt(draft),
   });
   talk.over = true;
   if (!result.ok) {
     const { error } = result;
     const halted = result.cancelled && scope.halt;
-    if (!halted || halted.why === 'cancel') span.end({ error, attempts: error.attempts });
+    if (!halted || halted.why === 'cancel') span?.end({ error, attempts: error.attempts });
     if (!halted) {
       const told = await failureAllowed<Judged & { error: Failure }>(scope, name, { error });
       return end(scope, call, told.error, told.verdicts);
@@ -77,7 +80,7 @@ export async function take(scope: Scope, own: Foreign, call: Call): Promise<Sett
   const usd = value.costUsd ?? cost(value.usage, own.price);
   if (usd !== undefined) finished.usd = usd;
   if (value.unmetered) finished.unmetered = true;
-  span.end({ attempts });
+  span?.end({ attempts });
   const said = value.status === 'completed' && scope.host.checks.output.held ? await saidAllowed(scope, value.output) : undefined;
   if (said?.verdicts) finished.verdicts = said.verdicts;
   if (said?.ok === false) return withheld(scope, call, finished, said);

@@ -42,13 +42,13 @@ function runFunction(
 ): undefined | Promise<Blocked | undefined> {
   const since = Date.now();
   const { scope } = schedule;
-  const span = scope.trace.node(task.step, { call: task.id, name: task.name });
+  const span = scope.trace?.node(task.step, { call: task.id, name: task.name });
   const ctx = new Context(scope, task, node, itemOf(task));
   const afterSteps = (then: () => undefined | Promise<undefined>): undefined | Promise<Blocked | undefined> => {
     // a limit is not the node's failure, even if the function caught it: the node runs again once the limit is raised
     const ended = (): undefined | Promise<Blocked | undefined> => {
       if (!ctx.crossing || ctx.trouble) return then();
-      span.end({ error: { code: 'LIMIT_REACHED' } });
+      span?.end({ error: { code: 'LIMIT_REACHED' } });
       return Promise.resolve(ctx.crossing);
     };
     const steps = ctx.ended();
@@ -64,7 +64,7 @@ function runFunction(
   };
   let result: unknown;
   try {
-    result = span.run(() => node.run(schedule.state, ctx));
+    result = span ? span.run(() => node.run(schedule.state, ctx)) : node.run(schedule.state, ctx);
   } catch (error) {
     return failed(error);
   }

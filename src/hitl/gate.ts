@@ -143,12 +143,13 @@ function permit<T extends Gated>(tool: T, call: Asked, written: Json, args: Agai
   if (!args.ok) return refuse('INVALID_ARGUMENTS', `${args.problem}. Correct the arguments and call ${tool.name} again.`);
   if (args.shown !== written && !fits(args.shown, LARGEST_MADE))
     return refuse('INVALID_ARGUMENTS', `What the schema of ${tool.name} makes of the arguments is too large. Call it with less.`);
-  const valid = contextOf(tool, o.context);
-  if (!valid.ok) return refuse('CONTEXT_INVALID', `The run was started without what this tool needs: ${valid.problem}.`);
-  const checked: Checked<T> = { tool, call, written, args, context: valid.value };
-  const { amount, key } = tool.options;
-  if (!o.policy && !amount && !key && !tool.doors) return approve(checked, o);
-  return declaring(checked, o);
+  const { context: schema, approval, amount, key } = tool.options;
+  const valid = schema ? contextIn(schema, o.context) : undefined;
+  if (valid?.ok === false) return refuse('CONTEXT_INVALID', `The run was started without what this tool needs: ${valid.problem}.`);
+  const checked: Checked<T> = { tool, call, written, args, context: valid ? valid.value : (o.context ?? {}) };
+  if (o.policy || amount || key || tool.doors) return declaring(checked, o);
+  // nothing can ask a person about a call of such a tool
+  return approval === undefined && !tool.ask && !call.approval ? start(checked) : approve(checked, o);
 }
 
 /** What the call declares, what the policy says of it, and what is known of its intent, in this order. */
@@ -310,7 +311,10 @@ type Decided = NonNullable<Approval['decided']>;
 /** The run's context as parsed by the tool's context schema. */
 export function contextOf(tool: Gated, context: unknown): Validated<unknown> {
   const { context: schema } = tool.options;
-  if (!schema) return { ok: true, value: context ?? {} };
+  return schema ? contextIn(schema, context) : { ok: true, value: context ?? {} };
+}
+
+function contextIn(schema: Schema, context: unknown): Validated<unknown> {
   const checked = validate(schema, context ?? {});
   return checked instanceof Promise ? { ok: false, problem: 'its context schema is asynchronous, which is not supported' } : checked;
 }

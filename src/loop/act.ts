@@ -10,8 +10,8 @@ import { assertBound } from '../hitl/approvals.ts';
 import type { Draft } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import { appendWithRetry } from './append-with-retry.ts';
-import { callsLeft, needsCrossing, roomLater } from './budget.ts';
-import { type Blocked, type Due, needsOf, type Prepared } from './call.ts';
+import { callsLeft, needsCrossing, needsOf, roomLater } from './budget.ts';
+import type { Blocked, Due, Prepared } from './call.ts';
 import { lateCharge } from './charge.ts';
 import { failureAllowed, resultAllowed } from './content.ts';
 import { runSubAgent } from './descend.ts';
@@ -93,7 +93,7 @@ async function lane(scope: Scope, first: Due, queue: Due[], asleep: Asleep): Pro
       continue;
     }
     const { epoch } = scope.run;
-    const span = scope.trace.tool(call.step, { call: call.id, name, effect, id: call.providerId, input: ready.shown, description });
+    const span = scope.trace?.tool(call.step, { call: call.id, name, effect, id: call.providerId, input: ready.shown, description });
     const ended = await execute(scope, call, ready, span);
     if (!ended) return;
     const asks = ready.asks && midway(scope, call, ready.asks, ended);
@@ -108,7 +108,7 @@ async function lane(scope: Scope, first: Due, queue: Due[], asleep: Asleep): Pro
       if (RondoError.is(error, 'RUN_BUSY')) endedLate(scope, call.id, epoch, { ...finished, ...lateCharge(ready.tool, finished) });
       throw error;
     }
-    span.end(finished);
+    span?.end(finished);
   }
 }
 

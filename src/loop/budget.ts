@@ -138,6 +138,14 @@ export interface Needs {
   readonly cost?: AnyToolOptions['cost'];
 }
 
+/** A call that was prepared. */
+interface Prepared {
+  readonly amount?: Amount | undefined;
+  readonly tool: { readonly options: Pick<AnyToolOptions, 'cost'> };
+}
+
+export const needsOf = ({ amount, tool }: Prepared): Needs => ({ amount, cost: tool.options.cost });
+
 /** The limit that a call would cross, of this frame or of one above. Reserved calls count. */
 export const needsCrossing = (scope: Scope, { amount, cost }: Needs): Crossing | undefined =>
   amountCrossing(scope, amount) ?? costCrossing(scope, cost);
@@ -190,7 +198,9 @@ export function roomLater(scope: Scope, calls: readonly Needs[]): Promise<void> 
  * @param counted an earlier start of it was counted, so only the cost of one more attempt is reserved.
  * @returns undefined if a limit allows no more.
  */
-export function reserveToolCall(scope: Scope, { amount, cost }: Needs, seq: number, counted = false): Reservation | undefined {
+export function reserveToolCall(scope: Scope, call: Prepared, seq: number, counted = false): Reservation | undefined {
+  const { amount } = call;
+  const { cost } = call.tool.options;
   if (counted) return costCrossing(scope, cost) ? undefined : cost === undefined ? NOTHING : reserving(scope, { cost }, seq);
   const { toolCalls } = scope.limitedBy;
   if (!toolCalls && !amount && cost === undefined) return NOTHING;

@@ -8,7 +8,6 @@ import type { HandOut } from '../journal/hand-out.ts';
 import type { Began } from '../journal/wait.ts';
 import type { Json } from '../json.ts';
 import type { Part } from '../ports/model.ts';
-import type { Needs } from './budget.ts';
 import type { Crossing, ToolDefinition } from './types.ts';
 
 /** A call that the gate allowed. `input` is as written; `value` is for the first attempt, which may mutate it. */
@@ -54,9 +53,6 @@ export interface Due {
   ready: Startable;
   started: boolean;
 }
-
-/** What a call needs of the limits. */
-export const needsOf = ({ amount, tool }: Pick<Ready, 'amount' | 'tool'>): Needs => ({ amount, cost: tool.options.cost });
 
 /** Why a frame has not ended: it waits for people, or for a higher limit. */
 export type Blocked = { waiting: true } | Crossing;

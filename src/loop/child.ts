@@ -58,7 +58,7 @@ export async function driveChild(scope: Scope, child: Child): Promise<Left | und
     parent: scope,
     closing: closingOf(child),
     guarded: leaving !== undefined,
-    trace: () => scope.trace.agent({ agent: agent.name, description: agent.description, path: frame.path }),
+    trace: () => scope.trace?.agent({ agent: agent.name, description: agent.description, path: frame.path }),
     refused: (error) => failed(scope, child, failureOf(error, 'AGENT_FAILED')),
     work: (inner) => work(inner, child),
   });
@@ -74,7 +74,7 @@ async function work(inner: Scope, child: Child): Promise<Left | undefined> {
   const settlement = await attempt(inner);
   const error = settlement && errorOf(inner, settlement);
   const left = error && (await failed(inner, child, error));
-  trace.end(error ? { status: 'failed', error } : { status: frame.ended ? 'completed' : 'paused' }, { usage: frame.spent.usage });
+  trace?.end(error ? { status: 'failed', error } : { status: frame.ended ? 'completed' : 'paused' }, { usage: frame.spent.usage });
   if (settlement?.status === 'paused') return { waiting: true };
   return settlement?.status === 'stopped' && !error ? { crossed: settlement.limit, at: settlement.at } : left;
 }

@@ -72,7 +72,7 @@ export type Performed<T> = Guarded<T> & Pick<Charge, 'usd'>;
  * @param waited time has passed since the intent was appended, so the store is asked whether this process still holds the lease.
  * @returns the result; failures resolve too. @throws RondoError if the journal fails, or `RUN_BUSY`.
  */
-export function perform<T, V = undefined>(scope: Scope, effect: Performing<T, V>, waited = false): Promise<Performed<T>> {
+export async function perform<T, V = undefined>(scope: Scope, effect: Performing<T, V>, waited = false): Promise<Performed<T>> {
   const { call, policy } = effect;
   const { epoch, started } = scope.run;
   // cached results may be out of date from now on, and again once it has ended
@@ -101,53 +101,50 @@ export function perform<T, V = undefined>(scope: Scope, effect: Performing<T, V>
     refuseGivenUp(attempt);
     return checked(given, attempt);
   };
-  const guarded = () =>
-    guard<T>(
-      (attempt) => {
-        const given = effect.prepare?.() as V | Promise<V>;
-        return given instanceof Promise ? given.then((v) => prepared(v, attempt)) : checked(given, attempt);
-      },
-      {
-        policy,
-        before: () => scope.drive.own(true),
-        circuit: scope.host.breakers.of(effect.owner, effect.name, policy.breaker),
-        cancel: scope.cancel,
-        fallbackCode: effect.fallbackCode,
-        mask: scope.secrets.mask,
-        against: meter && ((outcome, attempt) => meter.against(outcome, attempt)),
-        onAttemptFailed: (failed, outcome) => {
-          const paid = meter?.failed(failed, outcome);
-          // the last failure is part of `call.finished`
-          if (failed.retryIn === undefined) return undefined;
-          const draft: FailedAttempt = { type: 'attempt.failed', of: call.id, step: call.step, ...failed, ...paid };
-          effect.failedAttempt?.(draft);
-          // what was paid must not be lost
-          return meter && paid ? appendWithRetry(scope, meter.counted(draft)) : noted(() => scope.append(() => [draft]));
-        },
-        onLate: (late) => {
-          // an attempt that timed out before it started has done nothing
-          if (late.attempt > entered) return;
-          wrote?.();
-          if (!late.ok) return settleLate(scope, call.id, epoch, cameTo(scope, late.error, policy.effect));
-          const settle = (kept: Kept | undefined) => {
-            if (kept) settleLate(scope, call.id, epoch, { ...kept, ...effect.charge?.(late.value) });
-          };
-          const kept = effect.keep(late.value);
-          // a check never fails: it withholds
-          if (kept instanceof Promise) void kept.then(settle);
-          else settle(kept);
-        },
-      },
-    ).then((result): Performed<T> => {
-      wrote?.();
-      const paid = meter?.last(result.ok);
-      // a `once` effect is retried only if earlier attempts did not run; so if the last one never started, nothing ran
-      if (result.ok || policy.effect !== 'once' || entered >= result.error.attempts) return paid ? { ...result, ...paid } : result;
-      return { ...result, error: { ...result.error, outcome: 'not-run' }, ...paid };
-    });
   // outside the attempt's timeout, because a slow store is not a slow effect
-  const asking = waited ? scope.drive.own(true) : undefined;
-  return asking ? asking.then(guarded) : guarded();
+  if (waited) await scope.drive.own(true);
+  const result = await guard<T>(
+    (attempt) => {
+      const given = effect.prepare?.() as V | Promise<V>;
+      return given instanceof Promise ? given.then((v) => prepared(v, attempt)) : checked(given, attempt);
+    },
+    {
+      policy,
+      before: () => scope.drive.own(true),
+      circuit: scope.host.breakers.of(effect.owner, effect.name, policy.breaker),
+      cancel: scope.cancel,
+      fallbackCode: effect.fallbackCode,
+      mask: scope.secrets.mask,
+      against: meter && ((outcome, attempt) => meter.against(outcome, attempt)),
+      onAttemptFailed: (failed, outcome) => {
+        const paid = meter?.failed(failed, outcome);
+        // the last failure is part of `call.finished`
+        if (failed.retryIn === undefined) return undefined;
+        const draft: FailedAttempt = { type: 'attempt.failed', of: call.id, step: call.step, ...failed, ...paid };
+        effect.failedAttempt?.(draft);
+        // what was paid must not be lost
+        return meter && paid ? appendWithRetry(scope, meter.counted(draft)) : noted(() => scope.append(() => [draft]));
+      },
+      onLate: (late) => {
+        // an attempt that timed out before it started has done nothing
+        if (late.attempt > entered) return;
+        wrote?.();
+        if (!late.ok) return settleLate(scope, call.id, epoch, cameTo(scope, late.error, policy.effect));
+        const settle = (kept: Kept | undefined) => {
+          if (kept) settleLate(scope, call.id, epoch, { ...kept, ...effect.charge?.(late.value) });
+        };
+        const kept = effect.keep(late.value);
+        // a check never fails: it withholds
+        if (kept instanceof Promise) void kept.then(settle);
+        else settle(kept);
+      },
+    },
+  );
+  wrote?.();
+  const paid = meter?.last(result.ok);
+  // a `once` effect is retried only if earlier attempts did not run; so if the last one never started, nothing ran
+  if (result.ok || policy.effect !== 'once' || entered >= result.error.attempts) return paid ? { ...result, ...paid } : result;
+  return { ...result, error: { ...result.error, outcome: 'not-run' }, ...paid };
 }
 
 /** `open`: the effect has not happened, or it may run again. */

@@ -102,15 +102,12 @@ type Finished = Extract<Draft, { type: 'call.finished' }>;
 const UNCHECKED = '(not shown: guardrails check what tools say)';
 
 /** @returns the entry with the result of the call; undefined if the run was halted meanwhile. Then the next claim handles it. */
-export async function execute(scope: Scope, call: Call, ready: Ready, span: ToolTrace): Promise<Finished | undefined> {
+export async function execute(scope: Scope, call: Call, ready: Ready, span: ToolTrace | undefined): Promise<Finished | undefined> {
   const started = performance.now();
   const found = ready.doubt && (await foundOut(scope, call, ready));
   if (found) return { ...found, ms: Math.round(performance.now() - started) };
-  const run = (waited: boolean, changed?: Json) => {
-    const itself = (later: boolean) => once(scope, call, ready, span, waited || later, changed);
-    return ready.tool.options.cache ? throughCache(scope, call, ready, itself, changed) : itself(false);
-  };
-  const end = await (scope.plan.toolWrappers.length === 0 ? run(false) : wrappedTool(scope, call, ready, run));
+  const around = scope.plan.toolWrappers.length > 0 || ready.tool.options.cache;
+  const end = await (around ? inside(scope, call, ready, span) : once(scope, call, ready, span, false));
   const { attempts } = end;
   const why = scope.halt?.why;
   if (!end.ok && end.cancelled && (why === 'lost' || (end.error.outcome !== 'not-run' && why !== 'cancel'))) return undefined;
@@ -124,6 +121,15 @@ export async function execute(scope: Scope, call: Call, ready: Ready, span: Tool
     return finished;
   }
   return { type: 'call.finished', call: call.id, ok: false, error: end.error, ...end.charge, attempts, ms, ...again };
+}
+
+/** The call inside its wrappers and, nearest to it, its cache. */
+function inside(scope: Scope, call: Call, ready: Ready, span: ToolTrace | undefined): Promise<End> {
+  const run = (waited: boolean, changed?: Json) => {
+    const itself = (later: boolean) => once(scope, call, ready, span, waited || later, changed);
+    return ready.tool.options.cache ? throughCache(scope, call, ready, itself, changed) : itself(false);
+  };
+  return scope.plan.toolWrappers.length === 0 ? run(false) : wrappedTool(scope, call, ready, run);
 }
 
 /**
@@ -165,18 +171,36 @@ function sameValue(again: Again): unknown {
   throw new ToolError('INVALID_ARGUMENTS', `${again.problem}. They were valid before.`, { outcome: 'not-run', retryable: false });
 }
 
-/** What the engine's own tools answer; undefined for any other tool. */
-function builtIn(scope: Scope, ready: Ready, value: unknown, attempt: AttemptContext): Promise<Json> | undefined {
-  if (ready.tool.finding === 'find') return search(scope, ready, value as { query: string }, attempt);
-  if (!ready.tool.reads) return undefined;
+/** What a tool of the engine's own answers: `find_tools` or `read_result`. */
+function builtIn(scope: Scope, ready: Ready, value: unknown, attempt: AttemptContext): Promise<Json> {
+  if (ready.tool.finding) return search(scope, ready, value as { query: string }, attempt);
   return readBack(scope, value as { ref: string; from?: number }).then(({ text, parts }) => {
     if (parts) ready.parts = parts;
     return text;
   });
 }
 
+/** Runs the tool once. What a generator returns is its output. */
+function executed(scope: Scope, call: Call, ready: Ready, value: unknown, attempt: AttemptContext): unknown {
+  const { tool } = ready;
+  const ctx = new CallContext(attempt, scope, call, ready);
+  const failed = (error: unknown) => {
+    if (NeedsPerson.is(error)) ready.asks = error;
+    throw error;
+  };
+  const whole = (output: unknown) =>
+    isGenerator(output) ? driven(output, attempt.signal, ctx.progress as (data: unknown) => void).catch(failed) : output;
+  const own = tool.finding === 'find' || tool.reads;
+  try {
+    const output: unknown = own ? builtIn(scope, ready, value, attempt) : tool.options.execute(value, ctx);
+    return isThenable(output) ? Promise.resolve(output).then(whole, failed) : whole(output);
+  } catch (error) {
+    return failed(error);
+  }
+}
+
 /** The call itself, with its retries. @param changed the input from a wrapper. */
-async function once(scope: Scope, call: Call, ready: Ready, span: ToolTrace, waited: boolean, changed?: Json): Promise<End> {
+async function once(scope: Scope, call: Call, ready: Ready, span: ToolTrace | undefined, waited: boolean, changed?: Json): Promise<End> {
   const { tool } = ready;
   const { cost } = tool.options;
   const { mask } = scope.secrets;
@@ -192,27 +216,15 @@ async function once(scope: Scope, call: Call, ready: Ready, span: ToolTrace, wai
         const renewing = ready.expiresAt === undefined ? undefined : renewed(scope, ready, ready.expiresAt);
         return renewing ? renewing.then(() => argument(ready, changed)) : argument(ready, changed);
       },
-      run: (value, attempt) =>
-        span.run(() => {
-          const ctx = new CallContext(attempt, scope, call, ready);
-          const failed = (error: unknown) => {
-            if (NeedsPerson.is(error)) ready.asks = error;
-            throw error;
-          };
-          const whole = (output: unknown) =>
-            isGenerator(output) ? driven(output, attempt.signal, ctx.progress as (data: unknown) => void).catch(failed) : output;
-          try {
-            const output: unknown = builtIn(scope, ready, value, attempt) ?? tool.options.execute(value, ctx);
-            return isThenable(output) ? Promise.resolve(output).then(whole, failed) : whole(output);
-          } catch (error) {
-            return failed(error);
-          }
-        }),
+      run: (value, attempt) => {
+        const go = () => executed(scope, call, ready, value, attempt);
+        return span ? span.run(go) : go();
+      },
       keep: (value) => lateAllowed(scope, tool.name, observed(tool, value, scope.secrets).output),
       failedAttempt: (draft) => {
         if (ready.handedAgain) draft.credentials = takeHandedAgain(ready);
         if (scope.host.checks.result.held) draft.message = UNCHECKED;
-        span.failedAttempt(draft);
+        span?.failedAttempt(draft);
       },
       usd: typeof cost === 'number' ? cost : undefined,
       charge: (value) => chargeOf(tool, value, mask),

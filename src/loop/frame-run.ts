@@ -27,9 +27,9 @@ export interface FrameRun<T> {
   /** The scope whose call this frame answers; undefined for the root frame. */
   parent?: Scope;
   /** Starts the span of this frame, after the tools are listed. */
-  trace(): AgentTrace;
+  trace(): AgentTrace | undefined;
   /** Opens the frame in the journal, if it is not open yet. */
-  open?(trace: AgentTrace): Promise<void>;
+  open?(trace: AgentTrace | undefined): Promise<void>;
   /** The entries that end this frame. A promise if it is `guarded`. */
   closing(end: End): Make | Promise<Make>;
   guarded?: boolean;
@@ -68,7 +68,7 @@ export async function runFrame<T>(o: FrameRun<T>): Promise<T> {
     stop = watchTime(parent ? o.frame.workMs : drive.log.run.workMs, limits, (limit) => scope.stop({ why: 'limit', limit }));
     return await o.work(scope);
   } catch (error) {
-    trace.end({ error: { code: RondoError.is(error) ? error.code : 'INTERNAL' } });
+    trace?.end({ error: { code: RondoError.is(error) ? error.code : 'INTERNAL' } });
     throw error;
   } finally {
     stop?.();

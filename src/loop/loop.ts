@@ -77,12 +77,12 @@ const TOO_LONG = { code: 'CONTEXT_TOO_LONG', message: "the answer was cut off, b
 /** Makes one model call and journals the answer. @returns the calls to run, or how the frame ended. */
 async function turn(scope: LoopScope, request: ModelRequest, reserved: Reservation): Promise<readonly Due[] | Settlement | undefined> {
   try {
-    const span = scope.trace.chat(scope.frame.step + 1, scope.agent.model, request);
+    const span = scope.trace?.chat(scope.frame.step + 1, scope.agent.model, request);
     const thought = await think(scope, request, span);
     const { halt } = scope;
     if (halt && (!thought.ok || halt.why === 'lost')) return undefined;
     if (!thought.ok) {
-      span.end({ error: 'error' in thought ? thought.error : { code: 'LIMIT_REACHED' } });
+      span?.end({ error: 'error' in thought ? thought.error : { code: 'LIMIT_REACHED' } });
       return 'error' in thought
         ? { status: 'failed', error: thought.error }
         : { status: 'stopped', limit: thought.crossed, at: thought.at };
@@ -91,7 +91,7 @@ async function turn(scope: LoopScope, request: ModelRequest, reserved: Reservati
     if (told.response.stop === 'context' && mayCompact(scope, TOO_LONG) && !halt) {
       // what was cut off is charged, and is not a part of the conversation that is made smaller
       await chargeUnused(scope, nextStep(scope), thought, TOO_LONG);
-      span.end({ error: TOO_LONG });
+      span?.end({ error: TOO_LONG });
       return { status: 'failed', error: incomplete('context') as Failure };
     }
     const answer = respondedEntry(scope, told);
@@ -99,14 +99,14 @@ async function turn(scope: LoopScope, request: ModelRequest, reserved: Reservati
     const entry = said?.entry ?? answer;
     if (said?.refused) {
       await scope.append(() => [entry]);
-      span.end(entry);
+      span?.end(entry);
       return scope.halt ? [] : { status: 'failed', error: said.refused };
     }
     const { content, stop } = entry;
     const calls = callsOf(content, entry);
     const ends = calls.length === 0 || stop === 'blocked' || stop === 'context';
     const next = ends ? await conclude(scope, entry) : await answered(scope, { entry, calls, cut: stop === 'length' });
-    span.end(entry);
+    span?.end(entry);
     return next;
   } finally {
     reserved.release();
@@ -152,7 +152,7 @@ function respondedEntry(scope: LoopScope, { response, model, attempts, ms }: Tho
   if (usage) entry.usage = usage;
   if (usd !== undefined) entry.usd = usd;
   if (attempts > 1) entry.attempts = attempts;
-  const found = finds(scope) ? through(content) : [];
+  const found = scope.agent.sources.length > 0 && finds(scope) ? through(content) : [];
   if (found.length > 0) entry.through = found;
   return entry;
 }

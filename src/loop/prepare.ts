@@ -39,9 +39,9 @@ export function prepare(scope: Scope, calls: readonly (Asked | Call)[], now: num
   let later = false;
   const prepared: (Prepared | Promise<Prepared>)[] = [];
   for (const call of calls) {
-    const tool = scope.tools.get(call.name) ?? foundTool(scope, call.name);
-    const one: Prepared | Promise<Prepared> =
-      tool || !mayBeFound(scope, call) ? known(scope, call, tool, o) : lookUp(scope, call).then((looked) => known(scope, call, looked, o));
+    const tool = scope.tools.get(call.name);
+    // a call that was just asked for
+    const one = tool && !('status' in call) ? gated(scope, call, tool, o) : looked(scope, call, tool, o);
     later ||= one instanceof Promise;
     prepared.push(one);
   }
@@ -50,6 +50,18 @@ export function prepare(scope: Scope, calls: readonly (Asked | Call)[], now: num
 
 /** Whether nothing is asked for or opened between the gate and the start of a call. */
 const startsAtOnce = ({ options, waits, delegate }: ToolDefinition) => !options.credentials && !waits && !delegate;
+
+/** A call that the journal has, or of a tool that is not listed. */
+function looked(
+  scope: Scope,
+  call: Asked | Call,
+  listed: ToolDefinition | undefined,
+  o: GateOptions<ToolDefinition>,
+): Prepared | Promise<Prepared> {
+  const tool = listed ?? foundTool(scope, call.name);
+  if (tool || !mayBeFound(scope, call)) return known(scope, call, tool, o);
+  return lookUp(scope, call).then((found) => known(scope, call, found, o));
+}
 
 /** One that waits for a person, or whose result a person gave, needs no tool. One that asked while it ran goes on with the answer. */
 function mayBeFound(scope: Scope, { approval }: Asked): boolean {

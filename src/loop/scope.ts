@@ -17,7 +17,7 @@ export interface ScopeOptions {
   plan: Plan;
   limits: Limits;
   tools: Tools;
-  trace: AgentTrace;
+  trace: AgentTrace | undefined;
   cancel: CancelSource;
   grants: readonly Grants[];
   parent?: Scope;
@@ -40,7 +40,7 @@ export class LiveScope implements Scope {
   tools: Tools;
   found: Map<string, Found> | undefined;
   revision: number | undefined;
-  readonly trace: AgentTrace;
+  readonly trace: AgentTrace | undefined;
   readonly cancel: CancelSource;
   readonly parent: Scope | undefined;
   readonly closing: Scope['closing'];

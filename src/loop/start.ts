@@ -18,7 +18,7 @@ import { isSameJson } from '../json.ts';
 import { Halted, unlessHalted } from '../reliability/patience.ts';
 import { appendWithRetry } from './append-with-retry.ts';
 import { type Reservation, reserveToolCall } from './budget.ts';
-import { type Due, needsOf, type Prepared, type Ready } from './call.ts';
+import type { Due, Prepared, Ready, Startable } from './call.ts';
 import { prepare } from './prepare.ts';
 import type { Scope } from './types.ts';
 
@@ -119,13 +119,13 @@ async function write(
       const id = answer ? `${seq}.${i}` : (call.id as CallId);
       if (p.go === 'start') {
         if (started.size >= parallel || lost.has(id) || (refused && p.unseen) || (p.intent && claims >= MOST_CLAIMS)) continue;
-        const place = reserveToolCall(scope, needsOf(p), seq + drafts.length, p.resumed);
+        const place = reserveToolCall(scope, p, seq + drafts.length, p.resumed);
         if (!place) continue;
         reserved.push(place);
         started.add(i);
         if (p.intent) claims++;
       }
-      const draft = entryOf(scope, id, call, p, now);
+      const draft = p.go === 'start' ? startEntry(id, call, p) : entryOf(scope, id, call, p, now);
       if (draft) drafts.push(draft);
     }
     // a resumed sub-agent is started without an entry
@@ -133,11 +133,10 @@ async function write(
     return drafts;
   };
   try {
-    // the end of a call records an effect, so it must not be lost
-    const append = () => (before && !answer ? appendWithRetry(scope, make, fsync) : scope.append(make, fsync));
     for (let claimed = true; claimed; ) {
       try {
-        const appending = append();
+        // the end of a call records an effect, so it must not be lost
+        const appending = before && !answer ? appendWithRetry(scope, make, fsync) : scope.append(make, fsync);
         if (appending) await appending;
         claimed = false;
       } catch (error) {
@@ -166,12 +165,10 @@ function dueOf(calls: readonly Call[], prepared: readonly Prepared[], started: R
   return due;
 }
 
-/** The entry of a prepared call: its start, an approval request, or its end if it does not run. */
-function entryOf(scope: Scope, id: CallId, call: Asked, prepared: Prepared, now: number): Draft | undefined {
+/** The entry of a prepared call that does not start: an approval request, or its end. */
+function entryOf(scope: Scope, id: CallId, call: Asked, prepared: Exclude<Prepared, Startable>, now: number): Draft | undefined {
   const asking = { id, name: call.name, input: call.input, asked: call.asked ?? 0 };
   switch (prepared.go) {
-    case 'start':
-      return startEntry(id, call, prepared);
     case 'ask':
       return request(scope.run.runId, asking, { ...prepared, hash: prepared.tool.hash }, now);
     case 'consent':

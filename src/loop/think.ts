@@ -18,7 +18,12 @@ const BILLED: ReadonlySet<string> = new Set(['TIMEOUT', 'STREAM_BROKEN', 'STREAM
 const GONE: ReadonlySet<string | undefined> = new Set(['close', 'lost']);
 
 /** Think: calls the model, each candidate with its own timeouts, retries and breaker. Failed attempts and switches are journaled. */
-export function think(scope: LoopScope, request: ModelRequest, span: ChatTrace, asking: Asking = nextStep(scope)): Promise<Thought> {
+export function think(
+  scope: LoopScope,
+  request: ModelRequest,
+  span: ChatTrace | undefined,
+  asking: Asking = nextStep(scope),
+): Promise<Thought> {
   const { modelWrappers } = scope.plan;
   if (modelWrappers.length === 0) return askInTurn(scope, request, span, asking);
   return wrapped(scope, request, asking, (r, waited) => askInTurn(scope, r, span, asking, waited));
@@ -32,7 +37,13 @@ export const nextStep = (scope: LoopScope): Asking => ({
   bound: () => estimate(scope),
 });
 
-async function askInTurn(scope: LoopScope, request: ModelRequest, span: ChatTrace, asking: Asking, waited = false): Promise<Thought> {
+async function askInTurn(
+  scope: LoopScope,
+  request: ModelRequest,
+  span: ChatTrace | undefined,
+  asking: Asking,
+  waited = false,
+): Promise<Thought> {
   const { host } = scope;
   const started = Date.now();
   const { models } = asking;
@@ -44,7 +55,7 @@ async function askInTurn(scope: LoopScope, request: ModelRequest, span: ChatTrac
       const model = models[i] as Model;
       const failed = (f: FailedAttempt & { fallback?: string }) => {
         const draft = { type: 'attempt.failed', of: asking.of, step, model: modelKey(model), ...f, attempt: before + f.attempt } as const;
-        span.failedAttempt(draft);
+        span?.failedAttempt(draft);
         // a switch repeats the failure of an attempt that was charged already
         return scope.append(() => [BILLED.has(f.code) && !f.fallback ? { ...draft, lost: lost(asking) } : draft]);
       };
@@ -98,7 +109,7 @@ function affordable(scope: LoopScope, { bound }: Asking): void {
 
 async function generate(
   scope: LoopScope,
-  span: ChatTrace,
+  span: ChatTrace | undefined,
   { of }: Asking,
   model: Model,
   request: ModelRequest,
@@ -114,13 +125,13 @@ async function generate(
   // a summary is not an answer, so listeners hear nothing of it
   if (!scope.drive.emit || of === 'summary') {
     const answer = answerOf(await model.generate(request, attempt), modelKey(model));
-    if (answer.id !== undefined) span.answered(answer.id);
+    if (span && answer.id !== undefined) span.answered(answer.id);
     return answer;
   }
   const streaming = new Streaming(attempt, scope, before + attempt.attempt, scope.frame.step + 1, scope.host.checks.output.held);
   try {
     const answer = answerOf(await model.generate(request, streaming), modelKey(model));
-    span.answered(answer.id, streaming.firstChunk);
+    span?.answered(answer.id, streaming.firstChunk);
     return answer;
   } finally {
     streaming.end();

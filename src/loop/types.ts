@@ -301,7 +301,8 @@ export interface Scope {
   found: Map<string, Found> | undefined;
   /** The sources' revision when `tools` was listed. */
   revision: number | undefined;
-  readonly trace: AgentTrace;
+  /** Undefined if nothing is recorded. */
+  readonly trace: AgentTrace | undefined;
   /** Cancelled when this frame must stop. Then `halt` says why. */
   readonly cancel: CancelSource;
   readonly parent: Scope | undefined;

@@ -6,22 +6,14 @@ export class Subscription {
   #before: Subscription | undefined;
   #after: Subscription | undefined;
 
-  private constructor(listener: Listener) {
+  /** @param head the start of the list that it is inserted into; without it, this is the start of one. */
+  constructor(listener: Listener, head?: Subscription) {
     this.#listener = listener;
-  }
-
-  /** The start of a list. */
-  static head(): Subscription {
-    return new Subscription(() => {});
-  }
-
-  static insert(head: Subscription, listener: Listener): Subscription {
-    const s = new Subscription(listener);
-    s.#before = head;
-    s.#after = head.#after;
-    if (head.#after) head.#after.#before = s;
-    head.#after = s;
-    return s;
+    if (!head) return;
+    this.#before = head;
+    this.#after = head.#after;
+    if (head.#after) head.#after.#before = this;
+    head.#after = this;
   }
 
   /** Empties a list, newest first, calling each listener. */
@@ -47,9 +39,10 @@ export class Subscription {
  * times as much, so it is created only on demand.
  */
 export class CancelSource {
-  #cancelled = false;
+  /** Set by `cancel` alone. */
+  cancelled = false;
   #reason: unknown;
-  readonly #listeners = Subscription.head();
+  readonly #listeners = new Subscription(() => {});
   #controller: AbortController | undefined;
 
   /** A source that is cancelled with a signal. `unlink` removes its listener from the signal. */
@@ -64,10 +57,6 @@ export class CancelSource {
     return { source, unlink: () => signal.removeEventListener('abort', onAbort) };
   }
 
-  get cancelled(): boolean {
-    return this.#cancelled;
-  }
-
   get reason(): unknown {
     return this.#reason;
   }
@@ -76,15 +65,15 @@ export class CancelSource {
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
-      if (this.#cancelled) this.#controller.abort(this.#reason);
+      if (this.cancelled) this.#controller.abort(this.#reason);
     }
     return this.#controller.signal;
   }
 
   /** Calls every listener. Later calls do nothing. */
   cancel(reason?: unknown): void {
-    if (this.#cancelled) return;
-    this.#cancelled = true;
+    if (this.cancelled) return;
+    this.cancelled = true;
     this.#reason = reason ?? new DOMException('The run was cancelled', 'AbortError');
     Subscription.drain(this.#listeners, this.#reason);
     this.#controller?.abort(this.#reason);
@@ -92,7 +81,7 @@ export class CancelSource {
 
   /** Calls `listener` on cancellation, or at once if it is cancelled already. It must not throw. */
   add(listener: Listener): Subscription | undefined {
-    if (!this.#cancelled) return Subscription.insert(this.#listeners, listener);
+    if (!this.cancelled) return new Subscription(listener, this.#listeners);
     listener(this.#reason);
     return undefined;
   }

@@ -56,16 +56,11 @@ export interface GuardOptions<T = unknown> {
  * once, even if it ignores the signal: `not-run` if it had not started, else `unknown` (`failed` for a read).
  */
 export function guard<T>(run: (attempt: AttemptContext) => T | PromiseLike<T>, o: GuardOptions<T>): Promise<Guarded<T>> {
-  const { cancel } = o;
-  if (!cancel || cancel instanceof CancelSource) return within(run, o, cancel);
-  const { source, unlink } = CancelSource.follow(cancel);
-  return within(run, o, source).finally(unlink);
-}
-
-type Run<T> = (attempt: AttemptContext) => T | PromiseLike<T>;
-
-function within<T>(run: Run<T>, o: GuardOptions<T>, cancel: CancelSource | undefined): Promise<Guarded<T>> {
-  const { policy } = o;
+  const { cancel, policy } = o;
+  if (cancel && !(cancel instanceof CancelSource)) {
+    const { source, unlink } = CancelSource.follow(cancel);
+    return guard(run, { ...o, cancel: source }).finally(unlink);
+  }
   const now = Date.now();
   const own = policy.deadline === undefined ? Infinity : now + policy.deadline;
   const outer = o.deadlineAt ?? Infinity;
@@ -74,6 +69,8 @@ function within<T>(run: Run<T>, o: GuardOptions<T>, cancel: CancelSource | undef
   if (until <= now && !cancel?.cancelled) return Promise.resolve(tooLate());
   return launch(first, o.circuit).then(succeeded, (thrown) => new Recovery(run, o, cancel, own, outer, first).from(thrown));
 }
+
+type Run<T> = (attempt: AttemptContext) => T | PromiseLike<T>;
 
 const succeeded = <T>(value: T): Guarded<T> => ({ ok: true, value, attempts: 1 });
 

@@ -28,7 +28,7 @@ export class AgentRecorder extends Recorder implements AgentTrace {
     return new NodeRecorder(this.claim, this.#open, step, node, at ?? Date.now());
   }
 
-  agent(o: { agent: string; description?: string; path: readonly string[] }, at?: number): AgentTrace {
+  agent(o: { agent: string; description?: string; path: readonly string[] }, at?: number): AgentTrace | undefined {
     return quietly(() => this.claim.below(o, at)) ?? this;
   }
 

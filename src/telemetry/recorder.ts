@@ -36,7 +36,7 @@ export interface Claim {
   /** Epoch milliseconds. */
   readonly start: number;
   /** Opens the span of a sub-agent. */
-  below(o: { agent: string; description?: string }, at?: number): AgentTrace;
+  below(o: { agent: string; description?: string }, at?: number): AgentTrace | undefined;
 }
 
 /** Runs `fn` in a context, exactly once, even if the context manager throws before or after it. */

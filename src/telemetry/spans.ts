@@ -21,8 +21,8 @@ export interface TelemetryOptions {
 }
 
 export interface Telemetry {
-  /** Opens the span of one claim, and decides whether anything is recorded until the next claim. */
-  startAgent(o: AgentStart): AgentTrace;
+  /** Opens the span of one claim. @returns undefined if nothing is recorded until the next claim. */
+  startAgent(o: AgentStart): AgentTrace | undefined;
   /** Records decisions that came while no process drove the run: one span with an event per decision. Call it after they are committed. */
   decided(o: AgentStart, decisions: readonly Parameters<AgentTrace['approvalDecided']>[0][]): void;
   /** Records a grader's score of a run that has ended: one span with an event. @param at when the grader began, epoch milliseconds. */
@@ -34,16 +34,17 @@ export interface Telemetry {
 export function telemetry(options: TelemetryOptions = {}): Telemetry {
   const instruments = instrumentSource(options.meter);
   return {
-    startAgent: (o) => quietly(() => open(options, instruments(), o)) ?? NOOP,
+    startAgent: (o) => quietly(() => open(options, instruments(), o)),
     decided(o, decisions) {
-      const decision = quietly(() => open(options, undefined, o, undefined, OPERATION.decide)) ?? NOOP;
+      const decision = quietly(() => open(options, undefined, o, undefined, OPERATION.decide));
+      if (!decision) return;
       for (const one of decisions) decision.approvalDecided(one);
       decision.end({ status: 'paused' });
     },
     evaluated(o, score, at) {
-      const evaluation = quietly(() => open(options, undefined, { ...o, at }, undefined, OPERATION.evaluate)) ?? NOOP;
-      evaluation.evaluated(score);
-      evaluation.end({ status: 'completed' }, score.usd === undefined ? {} : { usd: score.usd });
+      const evaluation = quietly(() => open(options, undefined, { ...o, at }, undefined, OPERATION.evaluate));
+      evaluation?.evaluated(score);
+      evaluation?.end({ status: 'completed' }, score.usd === undefined ? {} : { usd: score.usd });
     },
     breakerOpened(target, name) {
       const key = target === 'tool' ? ATTR.tool : ATTR.requestModel;
@@ -58,7 +59,7 @@ function open(
   o: AgentStart,
   under?: Context,
   operation: string = OPERATION.agent,
-): AgentTrace {
+): AgentTrace | undefined {
   const content = options.content === true;
   const start = o.at ?? Date.now();
   const common: Attributes = { [ATTR.agent]: o.agent, [ATTR.run]: o.runId, [ATTR.conversation]: o.session, [ATTR.session]: o.session };
@@ -92,7 +93,7 @@ function open(
   const active = traced ? trace.setSpan(parent, span) : undefined;
   const traceparent = traced ? formatTraceparent(spanContext) : undefined;
   const recording = traced && quietly(() => span.isRecording()) === true;
-  if (!recording && !instruments) return active ? passive(active, traceparent) : NOOP;
+  if (!recording && !instruments) return active ? passive(active, traceparent) : undefined;
   const { runId, session, by } = o;
   return new AgentRecorder({
     tracer,
@@ -122,30 +123,7 @@ function open(
   });
 }
 
-/** Used if nothing is recorded: shared objects whose methods do nothing. */
 const nothing = () => {};
-const NOOP_CALL: ChatTrace & ToolTrace = {
-  traceparent: undefined,
-  run: (fn) => fn(),
-  answered: nothing,
-  failedAttempt: nothing,
-  end: nothing,
-};
-export const NOOP: AgentTrace = {
-  traceparent: undefined,
-  run: (fn) => fn(),
-  chat: () => NOOP_CALL,
-  tool: () => NOOP_CALL,
-  node: () => NOOP_CALL,
-  agent: () => NOOP,
-  approvalRequested: nothing,
-  waitBegan: nothing,
-  contextCompacted: nothing,
-  guardrailRuled: nothing,
-  approvalDecided: nothing,
-  evaluated: nothing,
-  end: nothing,
-};
 
 /** For a trace that is not sampled: propagates its context and records nothing. */
 function passive(active: Context, traceparent: string | undefined): AgentTrace {

@@ -25,7 +25,7 @@ export interface AgentTrace extends Traced {
   /** Starts the span of a graph node. Call it before the node's function. */
   node(step: number, node: { call: string; name: string }, at?: number): NodeTrace;
   /** Starts the `invoke_agent` span of a sub-agent, under this one. */
-  agent(o: { agent: string; description?: string; path: readonly string[] }, at?: number): AgentTrace;
+  agent(o: { agent: string; description?: string; path: readonly string[] }, at?: number): AgentTrace | undefined;
   approvalRequested(a: { id: string; kind: string; tool: string; call?: string }, at?: number): void;
   /** A call began to wait, until a time in epoch milliseconds. */
   waitBegan(w: { call: string; until: number }, at?: number): void;

@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { ModelRequest } from '../../src/ports/model.ts';
 import { messagesAttribute } from '../../src/telemetry/content.ts';
 import { type TelemetryOptions, telemetry } from '../../src/telemetry/spans.ts';
+import type { AgentTrace } from '../../src/telemetry/trace.ts';
 import { exported, model, registerSpans, start, unregister } from './sdk.ts';
 
 afterEach(unregister);
@@ -11,7 +12,7 @@ const SECRET = 'sk-live 4242';
 /** A claim in which the secret is everywhere where an application can put text. */
 function everything(options?: TelemetryOptions) {
   const sdk = registerSpans();
-  const agent = telemetry(options).startAgent({ ...start, by: { id: `ana ${SECRET}`, tenant: SECRET, roles: [SECRET] } });
+  const agent = telemetry(options).startAgent({ ...start, by: { id: `ana ${SECRET}`, tenant: SECRET, roles: [SECRET] } }) as AgentTrace;
   const request: ModelRequest = {
     instructions: `Be kind. ${SECRET}`,
     messages: [
@@ -102,7 +103,7 @@ test('opted-in content is bounded: long texts are cut, old messages and the byte
   expect(call.arguments).toMatch(/^\{"long":"x+ \[cut: 95915 more characters\]$/);
 
   const sdk = registerSpans();
-  const agent = telemetry({ content: true }).startAgent(start);
+  const agent = telemetry({ content: true }).startAgent(start) as AgentTrace;
   agent.tool(1, { call: '1.0', name: 'big', input: { long } }).end({ output: { long } });
   agent.end({ status: 'completed' });
   const { attributes } = sdk.named('execute_tool big');
@@ -112,7 +113,7 @@ test('opted-in content is bounded: long texts are cut, old messages and the byte
 
 test('if content cannot be serialised, only the attribute is missing', () => {
   const sdk = registerSpans();
-  const agent = telemetry({ content: true }).startAgent(start);
+  const agent = telemetry({ content: true }).startAgent(start) as AgentTrace;
   const loop: Record<string, never> = {};
   (loop as Record<string, unknown>).self = loop;
   agent.tool(1, { call: '1.0', name: 'odd', input: loop }).end({ output: loop, attempts: 1 });

@@ -2,6 +2,7 @@ import { type ContextManager, context, diag, type Meter, metrics, ROOT_CONTEXT, 
 import { BasicTracerProvider, SimpleSpanProcessor, type SpanExporter, type SpanProcessor } from '@opentelemetry/sdk-trace-node';
 import { afterEach, expect, test, vi } from 'vitest';
 import { type TelemetryOptions, telemetry } from '../../src/telemetry/spans.ts';
+import type { AgentTrace } from '../../src/telemetry/trace.ts';
 import { model, registerMetrics, registerSpans, start, unregister } from './sdk.ts';
 
 afterEach(() => {
@@ -16,7 +17,7 @@ const boom = (): never => {
 /** A run as the loop does it; returns what user code returned. */
 function run(options?: TelemetryOptions): string[] {
   const engine = telemetry(options);
-  const agent = engine.startAgent({ ...start, link: `00-${'1'.repeat(32)}-${'2'.repeat(16)}-01` });
+  const agent = engine.startAgent({ ...start, link: `00-${'1'.repeat(32)}-${'2'.repeat(16)}-01` }) as AgentTrace;
   const results: string[] = [];
   const chat = agent.chat(1, model, { instructions: '', messages: [], tools: [] });
   chat.failedAttempt({ attempt: 1, code: 'X', retryIn: 1 });
@@ -124,7 +125,7 @@ test('a context manager that throws before, after or instead still lets user cod
     };
     context.setGlobalContextManager(manager);
     const code = vi.fn(() => 'once');
-    const agent = telemetry().startAgent(start);
+    const agent = telemetry().startAgent(start) as AgentTrace;
     expect(agent.run(code)).toBe('once');
     expect(code).toHaveBeenCalledTimes(1);
     const bad = vi.fn(() => boom());
@@ -139,7 +140,7 @@ test('swallowed errors go to the diagnostics, and a broken logger does no harm',
   const quiet = { warn() {}, info() {}, debug() {}, verbose() {} };
   registerSpans({ processors: [{ ...processor, onEnd: boom }] });
   diag.setLogger({ ...quiet, error });
-  telemetry().startAgent(start).end({ status: 'completed' });
+  telemetry().startAgent(start)?.end({ status: 'completed' });
   expect(error).toHaveBeenCalledWith(
     'rondo: telemetry failed, the run goes on',
     expect.objectContaining({ message: 'telemetry is broken' }),

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { telemetry } from '../../src/telemetry/spans.ts';
+import type { AgentTrace } from '../../src/telemetry/trace.ts';
 import { model, registerMetrics, registerSpans, start, unregister } from './sdk.ts';
 
 afterEach(unregister);
@@ -11,7 +12,7 @@ test('durations, tokens, dollars, retries and breakers are measured, with or wit
     if (spans) registerSpans();
     const measured = registerMetrics();
     const engine = telemetry();
-    const agent = engine.startAgent({ ...start, at: t });
+    const agent = engine.startAgent({ ...start, at: t }) as AgentTrace;
     const chat = agent.chat(1, model, undefined, t);
     chat.failedAttempt({ attempt: 1, code: 'THROTTLING', retryIn: 100 }, t + 10);
     chat.failedAttempt({ attempt: 2, code: 'THROTTLING', fallback: 'bedrock/amazon.nova-pro' }, t + 120);
@@ -65,7 +66,7 @@ test('durations, tokens, dollars, retries and breakers are measured, with or wit
 
 test('no run id, session or step is a dimension, and an unknown cost is not counted as 0', async () => {
   const measured = registerMetrics();
-  const agent = telemetry().startAgent(start);
+  const agent = telemetry().startAgent(start) as AgentTrace;
   agent.chat(1, model).end({ usage: { input: 1, output: 1 } });
   agent.tool(1, { call: '7.0', name: 'mail', input: 'x' }).end({ output: 'x' });
   agent.end({ status: 'completed' });
@@ -78,7 +79,7 @@ test('no run id, session or step is a dimension, and an unknown cost is not coun
 
 test("a stand-in's tokens can be told from a model's", async () => {
   const measured = registerMetrics();
-  const agent = telemetry().startAgent(start);
+  const agent = telemetry().startAgent(start) as AgentTrace;
   agent.chat(1, { provider: 'standin', id: 'rules', standin: true }).end({ usage: { input: 1, output: 1 }, usd: 0 });
   agent.end({ status: 'completed' });
   const points = await measured.collect();
@@ -88,7 +89,7 @@ test("a stand-in's tokens can be told from a model's", async () => {
 
 test('a clock that was set back makes no negative duration', async () => {
   const measured = registerMetrics();
-  const agent = telemetry().startAgent({ ...start, at: t });
+  const agent = telemetry().startAgent({ ...start, at: t }) as AgentTrace;
   agent.tool(1, { call: '1.0', name: 'mail' }, t).end({}, t - 500);
   agent.end({ status: 'completed' }, {}, t - 500);
   const points = await measured.collect();

@@ -73,7 +73,7 @@ async function applied(scope: LoopScope, policy: Compaction, refusals: number): 
     const entry = { ...draft, tokens: { ...draft.tokens, after }, ...(text !== undefined && { summary: text }), ...cost };
     scope.request = undefined;
     await scope.append(() => [{ ...entry }]);
-    scope.trace.contextCompacted({ policy: policy.name, dropped: drop.length, cleared: clear.length, tokens: entry.tokens });
+    scope.trace?.contextCompacted({ policy: policy.name, dropped: drop.length, cleared: clear.length, tokens: entry.tokens });
   };
   if (typeof summary === 'object') return summarised(scope, policy, { seen, drop, prompt: summary.prompt, must: refusals > 0 }, keep);
   await keep(summary === undefined ? undefined : { text: scope.secrets.active?.mask(summary) ?? summary });

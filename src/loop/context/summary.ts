@@ -82,25 +82,25 @@ async function asked(scope: LoopScope, model: LoopScope['agent']['model'], reque
   };
   const reserved = await reserveModelCall(scope, asking.bound);
   if ('crossed' in reserved) return 'LIMIT_REACHED';
-  const span = scope.trace.chat(scope.frame.step + 1, model, request, undefined, true);
+  const span = scope.trace?.chat(scope.frame.step + 1, model, request, undefined, true);
   try {
     const thought = await think(scope, request, span, asking);
     if (!thought.ok || scope.halt?.why === 'lost') {
       const error = !thought.ok && 'error' in thought ? thought.error : { code: thought.ok ? 'RUN_BUSY' : 'LIMIT_REACHED' };
-      span.end({ error });
+      span?.end({ error });
       return error.code;
     }
     const summary = summaryOf(scope, thought);
     if (!summary) {
       const error = { code: 'SUMMARY_EMPTY', message: `the model answered no text (${thought.response.stop})` };
       await chargeUnused(scope, asking, thought, error);
-      span.end({ error });
+      span?.end({ error });
       return thought.response.stop === 'context' ? 'CONTEXT_TOO_LONG' : error.code;
     }
     // the frame of a sub-agent may have ended meanwhile: what was spent counts all the same
     if (scope.frame.ended) await chargeUnused(scope, asking, thought, { code: 'CANCELLED', message: 'the agent had ended' });
     else await keep(summary);
-    span.end(summary);
+    span?.end(summary);
     return true;
   } finally {
     reserved.release();
