@@ -64,6 +64,23 @@ describe('the stored head is the one that a replay of the entries gives', () => 
 });
 
 // holds log.I1
+// holds log.I2
+test('an append that changes only the seq of the head writes the lease of now, and what others appended since', async () => {
+  const journal = memoryJournal();
+  const log = logOf(journal);
+  await log.append(() => [started, asks('t', 't')]);
+  await log.append(() => [begins('1.0')]);
+  log.lease = { ...lease, until: 5e12 };
+  await log.append(() => [begins('1.1')]);
+  expect(await storedHead(journal)).toEqual(headOf(await replayed(journal), log.lease));
+  await other(journal, settled('cancelled'));
+  await log.adopt().catch(() => undefined);
+  log.guest = true;
+  await log.adopt();
+  await log.append(() => [ends('1.0')]);
+  expect(await storedHead(journal)).toMatchObject({ status: 'cancelled', owner: undefined, seq: 6 });
+});
+
 test('an append is not visible before the store has accepted it', async () => {
   const { promise, resolve } = deferred();
   const inner = memoryJournal();
