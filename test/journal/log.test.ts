@@ -78,7 +78,7 @@ test('an append that changes only the seq of the head writes the lease of now, a
   log.guest = true;
   await log.adopt();
   await log.append(() => [ends('1.0')]);
-  expect(await storedHead(journal)).toMatchObject({ status: 'cancelled', owner: undefined, seq: 6 });
+  expect(await storedHead(journal)).toMatchObject({ status: 'completed', owner: undefined, seq: 6 });
 });
 
 test('an append is not visible before the store has accepted it', async () => {
