@@ -280,7 +280,8 @@ export class Log {
 }
 
 /** Whether an entry may change the store's claims or effects in a run that has had neither. */
-const isIndexed = (entry: Entry) => ('intent' in entry && entry.intent !== undefined) || ('repeated' in entry && entry.repeated !== undefined);
+const isIndexed = (entry: Entry) =>
+  ('intent' in entry && entry.intent !== undefined) || ('repeated' in entry && entry.repeated !== undefined);
 
 const same = (a: Entry, b: Entry | undefined) => b !== undefined && JSON.stringify({ ...a, at: 0 }) === JSON.stringify({ ...b, at: 0 });
 
