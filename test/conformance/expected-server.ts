@@ -13,8 +13,7 @@ export const SERVER_REASONS: Readonly<Record<(typeof REVISIONS)[number], Readonl
   },
   '2026-07-28': {
     'json-schema-2020-12': DIALECT,
-    'server-stateless':
-      'four of its checks need tools that log, or that fail for a client that cannot be asked: here the call answers that it waits',
+    'server-stateless': 'two of its checks need a tool that fails for a client that cannot be asked: here the call answers that it waits',
     'http-custom-header-server-validation': 'tools do not take parameters from headers',
     'input-required-result-basic-elicitation': 'it wants a key of its own for the request; here the key is the id of the approval',
     'input-required-result-ignore-extra-params': 'it answers under a key of its own; here the key is the id of the approval',

@@ -169,6 +169,7 @@ const tools: readonly Tool[] = [
       },
     },
   }),
+  asking('test_streaming_elicitation', 'Is it right?', { ok: { type: 'boolean' } }),
   ...['request_state', 'tampered_state', 'elicitation'].map((name) =>
     asking(`test_input_required_result_${name}`, 'Is it right?', { ok: { type: 'boolean' } }),
   ),
@@ -176,8 +177,31 @@ const tools: readonly Tool[] = [
 
 export async function conformingServer(sessions: boolean): Promise<{ url: string; close(): Promise<void> }> {
   const engine = new Engine();
-  const source = { name: 'conformance', open: async () => ({ list: async () => tools, close: async () => {} }) };
-  const server = await listen(gatewayHandler(engine, source, { sessions, resources, prompts }));
+  let tellTools = () => {};
+  const changing = (list: string, tell: () => void): Tool =>
+    tool({
+      name: `test_trigger_${list}_change`,
+      description: `Tells of other ${list}s`,
+      input: NONE,
+      execute() {
+        tell();
+        return 'told';
+      },
+    });
+  const all = [...tools, changing('tool', () => tellTools()), changing('prompt', () => handler.changed('prompts'))];
+  const source = {
+    name: 'conformance',
+    open: async () => ({
+      list: async () => all,
+      changed(listener: () => void) {
+        tellTools = listener;
+        return () => {};
+      },
+      close: async () => {},
+    }),
+  };
+  const handler = gatewayHandler(engine, source, { sessions, resources, prompts });
+  const server = await listen(handler);
   return {
     url: `${server.url}/mcp`,
     async close() {
