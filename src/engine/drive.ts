@@ -92,7 +92,7 @@ export async function drive(resources: Resources, live: LiveRun, o: DriveOptions
       work: (scope) => work(scope, live),
     });
   } catch (error) {
-    // what comes late must not take the run again, which is given back
+    // a late answer must not claim the run again: it is released
     if (live.begun) live.log.lease = undefined;
     throw error;
   }
@@ -102,7 +102,7 @@ export async function drive(resources: Resources, live: LiveRun, o: DriveOptions
 export const limitsOf = ({ limits }: Resources, agent: AgentDefinition, run: RunFold, claimed?: Limits): Limits =>
   [limits, agent.limits, run.limits, claimed].reduce<Limits>(limitsWith, DEFAULT_LIMITS);
 
-/** Under the code that the source gives it, where it knows one: such as `MCP_UNAVAILABLE`. */
+/** The error has the code of the source, such as `MCP_UNAVAILABLE`, if there is one. */
 function unavailable(agent: AgentDefinition, cause: unknown): RondoError {
   const code = cause instanceof ToolError && cause.code === 'MCP_UNAVAILABLE' ? cause.code : 'SOURCE_UNAVAILABLE';
   return new RondoError(code, `agent "${agent.name}" has no tools: ${messageOf(cause)} Nothing was done: try again once they are there.`, {
@@ -171,7 +171,7 @@ function halted({ halt, run }: Scope): Settled {
 
 const cancelled = (reason: string | undefined): Settled => ({ status: 'cancelled', ...(reason !== undefined && { reason }) });
 
-/** One that failed may go on later, in the middle of what is below it. */
+/** A failed frame may be resumed later, in the middle of its sub-agents. */
 const isFinal = ({ status, error }: Settled) => status === 'cancelled' || (status === 'failed' && !isResumable(error as Failure));
 
 function crashLoop(run: RunFold): Settlement | undefined {

@@ -18,7 +18,7 @@ export interface Driven extends PromiseLike<readonly Resumed[]>, AsyncIterable<R
 /**
  * @param find the runs to drive. It is read while they are claimed, so that only one page is in memory.
  * @param claim starts to drive a run. `claimed` resolves once the run has been claimed, or could not be.
- * @param besides other due work. It starts once all runs are claimed and is awaited with them. Its failure affects no run.
+ * @param besides other due work. It starts when all runs are claimed, and is awaited with them. If it fails, the runs go on.
  */
 export function driveAll(
   find: () => AsyncIterable<string>,

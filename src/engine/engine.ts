@@ -59,13 +59,13 @@ export class Engine extends Operations implements AsyncDisposable {
     this.#heartbeat = new Heartbeat(resources);
   }
 
-  /** Parts of an engine, for what is built on engines: a benchmark that must find its own wrapper, a server that lists the tools of sources. */
+  /** Parts of an engine, for other parts of Rondo: a benchmark finds its own wrapper here, a server the tools of sources. */
   static settings(engine: Engine): Pick<Resources, 'use' | 'limits' | 'journal' | 'sources'> {
     const { use, limits, journal, sources } = engine.#resources;
     return { use, limits, journal, sources };
   }
 
-  /** Calls `told` now, and whenever that changes: whether this engine drives a run. @returns a function that ends the calls. */
+  /** Tells whether this engine drives a run: at once, and after each change. @returns a function that stops the calls. */
   static onBusy(engine: Engine, told: (busy: boolean) => void): () => void {
     const { active, onBusy } = engine.#resources;
     onBusy.add(told);
@@ -106,9 +106,9 @@ export class Engine extends Operations implements AsyncDisposable {
   }
 
   /**
-   * Writes a run for later, from any process: it is `queued` until a process begins it, see `work()`. In a session it waits its turn,
-   * behind the open run and the runs that were enqueued before it.
-   * @returns once it is in the journal.
+   * Stores a run that starts later, from any process. Its status is `queued` until a process with `work()` starts it. In a session it waits
+   * for the open run and for the runs that were enqueued earlier.
+   * Resolves when the run is in the journal.
    * @throws RondoError `RUN_EXISTS`, `CONFIG_INVALID`, `NOT_PERMITTED`, `INPUT_REFUSED`, or an error of the journal.
    */
   enqueue<I, O, C>(agent: Agent<I, O, C>, input: NoInfer<I>, ...options: EnqueueArgs<NoInfer<C>>): Promise<{ runId: string }>;
@@ -247,8 +247,8 @@ export class Engine extends Operations implements AsyncDisposable {
   }
 
   /**
-   * Tries a dead letter again. A call that is known not to have taken effect, or that is idempotent: resumes its run, where that failed and can
-   * go on. An event: delivers it again, with `data` if it is given. A firing: enqueues its run.
+   * Tries a dead letter again. Of a call: resumes its run, if the run failed and the call is idempotent or is known not to have run. Of an
+   * event: delivers it again, with `data` if given. Of a firing of a schedule: enqueues its run.
    * Rejects with RondoError `DECISION_INVALID` for a `once` call that is unknown, `RUN_ENDED` where the run went on without the call,
    * `CALL_NOT_FOUND`, or as `resume`; `EVENT_REJECTED`; `AGENT_NOT_REGISTERED`, or as `enqueue`; `LETTER_NOT_FOUND`, `NOT_PERMITTED`.
    */
@@ -266,8 +266,8 @@ export class Engine extends Operations implements AsyncDisposable {
   }
 
   /**
-   * Starts a new run from any position of an old one, which is unchanged. Calls that had ended by then are copied and not repeated; the
-   * others run again and need new approvals. The spending of the old run is not counted. Events of the copied entries come first.
+   * Starts a new run from any position of an old run. The old run does not change. Calls that had ended at that position are copied and do
+   * not run again. All others run again and need new approvals. The spending of the old run is not counted. Events of the copied entries come first.
    * Rejects with RondoError `RUN_NOT_FOUND`, `CONFIG_INVALID`, `AGENT_NOT_REGISTERED`, `RUN_EXISTS`, or an error of the journal.
    */
   fork(runId: string, o: ForkOptions): Run {
@@ -284,8 +284,8 @@ export class Engine extends Operations implements AsyncDisposable {
   }
 
   /**
-   * Resumes runs whose process died: those that are running without a live lease. Runs of unknown agents are left alone. It starts with
-   * the call. Await it until all of them have ended or paused, or iterate over the runs as they are claimed.
+   * Resumes runs whose process died: runs with the status `running` and no live lease. Runs of unknown agents are skipped. It starts at once.
+   * Await it to wait until all these runs have ended or paused, or iterate over the runs as they are claimed.
    */
   recover(): Driven {
     return this.#due('running');
@@ -297,9 +297,8 @@ export class Engine extends Operations implements AsyncDisposable {
   }
 
   /**
-   * Drives all runs that need a process, now and from then on: those that were decided or whose time has come, those that a dead process
-   * left, and those that were enqueued. Any number of processes may work on one store. Runs of agents that this engine does not know are
-   * left alone.
+   * Drives all runs that need a process, until it is stopped: runs with a decision, runs whose wait is over, runs of a process that died, and
+   * queued runs. Any number of processes may work on one store. Runs of unknown agents are skipped.
    * @throws RondoError `CONFIG_INVALID`, `ENGINE_CLOSED`.
    */
   work(o: WorkOptions = {}): Work {

@@ -22,7 +22,7 @@ import { checkBy } from './start.ts';
 import { clearMemories, keptInMemory } from './unremember.ts';
 import { eraseEvents } from './unsend.ts';
 
-/** The runs that were removed, and those that had copies of their content and were rewritten. */
+/** `removed`: the runs that are gone. `rewritten`: other runs, from which copies of their content were removed. */
 export interface Forgotten {
   runs: readonly string[];
   rewritten: readonly string[];
@@ -181,7 +181,7 @@ async function assertIdle(resources: Resources, runId: string, why: string, busy
 
 type Started = EntryOf<'run.started'>;
 
-/** The runs whose content a message has. A summary may have that of several. */
+/** The runs whose content is in a message. A summary may hold content of several runs. */
 type Origin = readonly string[];
 
 /** Finds copies of the content of some runs in other runs. */
@@ -228,7 +228,7 @@ class Words {
     return this.#ids.has(fork.run) ? fork.at : Math.min(fork.at, await this.copied(fork.run));
   }
 
-  /** For each message that a run started with: the runs it comes from. None if that run is gone. */
+  /** For each message that a run started with: the runs that it comes from. Empty if they are gone. */
   async #inherited(id: string): Promise<readonly Origin[]> {
     const known = this.#origins.get(id);
     if (known) return known;
@@ -248,7 +248,7 @@ class Words {
     const { inherited, messages, seen } = run.root;
     const own = [id];
     const whole = [...lastOf(await this.#inherited(id), inherited), ...Array<Origin>(messages.length - inherited).fill(own)];
-    // what stands in the place of messages comes from all that the model does not see
+    // a summary stands for all messages that the model does not see
     const left = seen ? together(whole.filter((_, i) => !seen.at.includes(i))) : [];
     const told = seen ? seen.at.map((i) => (i < 0 ? left : (whole[i] as Origin))) : whole;
     return closedMessages(run).length > told.length ? [...told, own] : told;
@@ -274,7 +274,7 @@ class Words {
         const { previous: _, previousSeq: _s, depth: _d, history: _h, ...rest } = now;
         now = rest;
       } else if (now.type === 'context.compacted') {
-        // the conversation has fewer messages now, and a summary may tell of them; what it cost stays
+        // the conversation has fewer messages now, and a summary may repeat them. Its cost stays
         if (now.summary !== undefined) for (const part of standIn(now.summary).content) gone.add(JSON.stringify(part));
         const { dropped: _, cleared: _c, summary: _s, ...rest } = now;
         now = rest;
@@ -339,7 +339,7 @@ const lastOf = (list: readonly Origin[], count: number): readonly Origin[] =>
 
 const together = (origins: readonly Origin[]): Origin => [...new Set(origins.flat())];
 
-/** Those of the messages that were copied: the newest ones, behind the summary of older ones. */
+/** The messages that were copied: the newest ones. They follow the summary of the older ones. */
 function originsOf(origins: readonly Origin[], history: readonly Message[]): readonly Origin[] {
   const newest = lastOf(origins, history.length);
   if (!history[0]?.summary || origins.length <= history.length) return newest;

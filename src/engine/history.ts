@@ -79,7 +79,7 @@ export function orDamaged<T>(runId: string, { seq }: Entry, take: () => T): T {
   }
 }
 
-/** Whether an error concerns one run alone, whose journal cannot be read: lists of runs go on without it. */
+/** Whether an error is about the journal of one run. Lists of runs leave that run out. */
 export const isUnreadable = (error: unknown): boolean => RondoError.is(error, 'JOURNAL_DAMAGED') || RondoError.is(error, 'JOURNAL_VERSION');
 
 type Started = EntryOf<'run.started'>;
@@ -93,7 +93,7 @@ export async function startOf(journal: Journal, runId: string): Promise<Started 
   return undefined;
 }
 
-/** The first entry of a queued run, with what its first claim adds. @param until the last sequence number that counts. */
+/** The first entry of a queued run, with the fields that its first claim adds. @param until the last sequence number to read. */
 async function begunAt(journal: Journal, runId: string, started: Started, until = Number.POSITIVE_INFINITY): Promise<Started> {
   for await (const entry of journal.read(runId, 0)) {
     if (entry.seq > until) break;

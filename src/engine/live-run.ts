@@ -12,7 +12,7 @@ import { EventStream } from './stream.ts';
 export class LiveRun implements Drive {
   readonly runId: string;
   readonly host: Host;
-  /** What the run was asked for, and whose it is; undefined until that is known. */
+  /** The input of the run and its principal; undefined until they are known. */
   asked: { tenant: string | undefined; agent: string; session: string | undefined } | undefined;
   caller: Caller;
   readonly secrets = new Secrets();
@@ -23,9 +23,9 @@ export class LiveRun implements Drive {
   emit: Drive['emit'];
   /** The agent that it is driven with; undefined until it is about to be claimed. */
   agent: AgentDefinition | undefined;
-  /** The first entry of this drive: what its own readers begin with. */
+  /** The first entry since this process drives the run. Its own readers start there. */
   from = 0;
-  /** Whether a lease was taken for it, which is given back where the run does not end here. */
+  /** Whether this process holds a lease for it. The lease is released if the run does not end here. */
   leased = false;
   /** When the claim was made, by the clock that does not jump. */
   claimedAt = performance.now();
@@ -107,7 +107,7 @@ export class LiveRun implements Drive {
     if (event) this.#tell(event);
   }
 
-  /** A reader from now on. `begin` puts before the next committed entry what it has missed. */
+  /** A reader of the entries from now on. `begin` adds the entries that it missed, before the next one. */
   join(begin?: (stream: EventStream) => void): EventStream {
     const stream: EventStream = new EventStream(() => {
       this.#streams.delete(stream);

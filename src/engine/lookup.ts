@@ -32,7 +32,7 @@ export async function headsOfSession(journal: Journal, session: string, by: Prin
   return heads.sort((a, b) => b.startedAt - a.startedAt);
 }
 
-/** One text for a run that does not exist and for one of another tenant, so that it tells no one which ids are taken. */
+/** The same text for a missing run and for a run of another tenant: it must not tell which ids exist. */
 export const notFound = (runId: string) =>
   new RondoError(
     'RUN_NOT_FOUND',

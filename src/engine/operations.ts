@@ -67,7 +67,7 @@ export abstract class Operations {
     return watch(this.#resources, runId, o, o.by);
   }
 
-  /** Cancels a run: at once if this engine or no process drives it, else within seconds. A run that has ended is unchanged. */
+  /** Cancels a run. If another process drives the run, this takes some seconds. A run that has ended does not change. */
   async cancel(runId: string, o: { reason?: string; by?: Principal } = {}): Promise<void> {
     this.#resources.assertOpen();
     await cancel(this.#resources, runId, o);
@@ -100,14 +100,14 @@ export abstract class Operations {
     return signal(this.#resources, event, o?.by);
   }
 
-  /** The events of the tenant of `by` that no run has taken, newest first: those that wait, were rejected, or have expired. Default 100. */
+  /** The events of the tenant of `by` that no run has received, newest first: waiting, rejected and expired ones. Default 100. */
   async events(o: { by?: Principal; limit?: number } = {}): Promise<readonly InboxEvent[]> {
     this.#resources.assertOpen();
     return inboxEvents(this.#resources, o);
   }
 
   /**
-   * Frees the key of a call that is done, so that what it names may be done once more, under another idempotency key. It is written in the
+   * Frees the key of a call that is done: a later call with this key runs again, with another idempotency key. It is written in the
    * call's run, with who did it and why.
    * @throws RondoError `CALL_NOT_FOUND` where no key of this call is done, `RUN_NOT_FOUND`, `NOT_PERMITTED`, `DECISION_INVALID`.
    */
@@ -217,7 +217,7 @@ export abstract class Operations {
 
   /**
    * What a run did, one record per attempt, in the order of its entries: of calls, model calls, sub-agents, approvals, memory, and its end.
-   * For a running run, what is in the journal now. docs/telemetry.md has an example. Access is that of `entries`.
+   * While the run is running, the trace ends with the newest entry. docs/telemetry.md has an example. Access is that of `entries`.
    * @throws RondoError `RUN_NOT_FOUND`, `NOT_PERMITTED`, `CONFIG_INVALID`, `JOURNAL_DAMAGED`, `JOURNAL_VERSION`.
    */
   exportTrace(runId: string, o: TraceOptions = {}): AsyncGenerator<TraceRecord, void, undefined> {
@@ -225,7 +225,7 @@ export abstract class Operations {
   }
 
   /**
-   * Finds runs by what happened in them, newest first, with the calls and texts that match: those that the caller may see and inspect. A page
+   * Finds runs by their calls and texts, newest first, and tells what matched. Only runs that the caller may inspect are searched. A page
    * reads at most 200 runs, so it may hold fewer than `limit`, or none, and still have a `cursor` for the next one.
    * @throws RondoError `CONFIG_INVALID`, whose details name the field.
    */

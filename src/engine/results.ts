@@ -65,7 +65,7 @@ export interface RunState {
   steps: number;
   usage: Usage;
   costUsd: number | undefined;
-  /** How the run ended, or what it waits for; undefined while it is queued or running. */
+  /** The result: how the run ended, or what it waits for. Undefined while it is queued or running. */
   result?: RunResult;
   /** Sequence number of the newest entry. */
   seq: number;
@@ -93,7 +93,7 @@ export function resultOf(run: RunFold): RunResult | undefined {
 
 export const approvalsOf = (run: RunFold): Approval[] => openApprovals(run).map((a) => view(run, a));
 
-/** What the run waits for besides people. */
+/** Events and times that the run waits for. */
 const waitingOf = (run: RunFold): Waiting[] => openWaits(run).map(waitingView);
 
 export function stateOf(run: RunFold): RunState {

@@ -105,7 +105,7 @@ export async function fits(resources: Resources, topic: Topic, data: Json): Prom
   return first && misfit(resources, first, data);
 }
 
-/** Why data does not fit what a call waits for, as far as its JSON Schema tells; undefined if it does, or the call waits no more. */
+/** Why data does not fit the JSON Schema of a waiting call. Undefined if it fits, or if the call does not wait any more. */
 async function misfit(
   { journal }: Resources,
   { run: runId, call }: { run: string; call: string },

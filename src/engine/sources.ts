@@ -19,7 +19,7 @@ interface Connection {
   ready?: OpenedSource;
   /** The number of its newest change; undefined if the source does not report changes. */
   revision?: number;
-  /** The runs that may be using it. Empty for a shared one, which is closed with the engine. */
+  /** The runs that may use it. Empty for a shared source: it is closed with the engine. */
   readonly users: Set<string>;
   timer?: NodeJS.Timeout;
   close(): Promise<void>;
@@ -34,7 +34,7 @@ export class Sources {
   #changes = 0;
 
   /**
-   * The tools that an agent may call: those it declares, and those that its sources list now for this caller.
+   * The tools that an agent may call: its own, and the tools that its sources list for this caller now.
    * @throws RondoError `CONFIG_INVALID` if two have the same name; or the error of a source.
    */
   toolsOf(agent: AgentDefinition, caller: Caller): ReadonlyMap<string, ToolDefinition> | Promise<ReadonlyMap<string, ToolDefinition>> {

@@ -95,7 +95,7 @@ function nodesOf(run: RunFold, { tasks, visits }: Frame): NodeState[] {
     if (before && RANK.indexOf(before.status) > RANK.indexOf(status)) continue;
     nodes.set(task.name, { name: task.name, runs: before?.runs ?? 0, ms: before?.ms ?? 0, status });
   }
-  // a graph that has ended has no tasks any more, only visits
+  // an ended graph has no tasks, only visits
   for (const [name, { failed }] of visits ?? []) {
     const node = nodes.get(name) as NodeState;
     if (failed && node.status === 'completed') nodes.set(name, { ...node, status: 'failed' });

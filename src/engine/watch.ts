@@ -19,7 +19,7 @@ async function* replay({ journal }: Resources, runId: string, after: number, bef
   }
 }
 
-/** The events of a run that this process drives: first those that are in the journal, then live ones. */
+/** The events of a run that this process drives: first the events in the journal, then live ones. */
 export function follow(resources: Resources, live: LiveRun, after = live.from - 1): EventStream {
   const next = live.begun ? live.log.run.next : 0;
   return live.join((stream) => {

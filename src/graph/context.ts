@@ -181,7 +181,7 @@ export class Context implements NodeContext {
     throw new ToolError('LIMIT_REACHED', why, { outcome: 'not-run', retryable: false });
   }
 
-  /** Starts a step that has a key, unless what it means was done, or is being done. @returns what it comes to instead. */
+  /** Starts a step that has a key, unless that key is done or is running elsewhere. @returns the result or the error to use instead. */
   async #claimed(
     call: Pick<Call, 'id' | 'name'>,
     effect: Effect,

@@ -62,7 +62,7 @@ export function updated(
   return { state: after, patch: { keys } };
 }
 
-/** Converts a class instance. A Map or a generator has no own fields, so without this check it would be an update that changes nothing. */
+/** Converts a class instance. A Map or a generator has no own fields: without this check it would be an empty update. */
 function ofInstance(node: string, update: object): object {
   try {
     const json = plainJson(update);

@@ -35,13 +35,13 @@ export interface StepOptions {
   deadline?: number;
   retry?: Retry;
   /**
-   * Names what the step is meant to do, 1 to 512 characters. What a key names in a node of a graph happens once, over all runs and processes
-   * of a tenant: a step whose key is done gets the first result. Not for a `read` step.
+   * Identifies the effect of the step, 1 to 512 characters. A key runs once in a node of a graph, over all runs and processes of a tenant. A
+   * later step with a key that is done gets the first result. Not for a `read` step.
    */
   key?: string;
   /**
-   * What the step is worth, by unit, for the ledger and the limits `amounts`: `{ usd: 12.5 }`. A unit is `[a-z][a-z0-9_-]{0,31}`, an amount 0
-   * or more, at most 6 decimals. A step that would cross a limit is not begun: the run stops, and its node runs again once the limit is raised.
+   * The amounts of the step by unit, for the ledger and the limits `amounts`: `{ usd: 12.5 }`. A unit is `[a-z][a-z0-9_-]{0,31}`, an amount is 0
+   * or more, with at most 6 decimals. A step that would cross a limit does not start: the run stops. The node runs again after the limit is raised.
    */
   amount?: Readonly<Record<string, number>>;
   /** The circuit breaker of all steps of this name in this node, in every run of the engine. `false`: none. */
@@ -63,7 +63,7 @@ export interface NodeContext<C = unknown> {
    * unless the first failed.
    * @returns what `fn` returned, as JSON of at most 1,048,576 characters.
    * @throws what the last attempt threw. ToolError `OUTCOME_UNKNOWN` for a `once` step that a crash interrupted, or that failed but may
-   * have taken effect; `INTENT_BUSY` where another run is at its key; `AMOUNT_INVALID`; `LIMIT_REACHED` where its amount would cross a limit, which also
+   * have taken effect; `INTENT_BUSY` if another run is using its key; `AMOUNT_INVALID`; `LIMIT_REACHED` where its amount would cross a limit, which also
    * stops the run; `STEP_INVALID` for a bad name, option or result; `STEP_LATE` after the node has ended.
    */
   durable<T>(name: string, fn: (step: StepContext) => T | Promise<T>, options?: StepOptions): Promise<T>;
@@ -99,9 +99,9 @@ export type NodeSpec<S, A> =
   | {
       /** The name of the event that this branch waits for, without a process: see `engine.signal()`. */
       event: string;
-      /** What the event must be about. */
+      /** The key that the event must have. */
       key: (state: S, item: Json | undefined) => string;
-      /** The schema of the event's data. An event that does not fit is listed, and the node goes on waiting. */
+      /** The schema of the event's data. An event that does not fit is rejected, and the node keeps waiting. */
       schema: A;
       /** Milliseconds. */
       for: number;
@@ -114,7 +114,7 @@ export type NodeSpec<S, A> =
       wait: (state: S, item: Json | undefined) => WaitFor;
     };
 
-/** Leads to a node with an input of its own (`item`). Each `send` makes one task. */
+/** Leads to a node with its own input (`item`). Each `send` makes one task. */
 export interface Send<N extends string = string> {
   readonly node: N;
   readonly input: Json;

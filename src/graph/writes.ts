@@ -25,7 +25,7 @@ export class Writes {
     for (const key of keys) this.#written.set(key, { at, node: task.name });
   }
 
-  /** Forgets a task. @returns the position at which it ended, which is where the tasks that follow it were reached. */
+  /** Forgets a task. @returns the position at which it ended: the tasks after it were reached there. */
   ended(task: Call): number {
     const at = this.#ended.get(task) ?? task.finished?.seq ?? 0;
     this.#reached.delete(task);
@@ -34,7 +34,7 @@ export class Writes {
   }
 
   /**
-   * @param waitedFor whether the task waited until a node ended, so that it has seen that node's updates.
+   * @param waitedFor whether the task waited for a node to end, and so has seen its updates.
    * @throws ToolError `UPDATE_CONFLICT` if a node that ran in parallel wrote the field: one of the updates would be lost.
    */
   assertAlone(task: Call, key: string, waitedFor: (node: string) => boolean): void {

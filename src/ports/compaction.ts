@@ -8,7 +8,7 @@ export interface Conversation {
   readonly tokens: number;
   /** About how many tokens each of `messages` has. */
   readonly sizes: readonly number[];
-  /** By message: it stays in any case, because `pin` says so, or because it is the input of the run or the newest message. */
+  /** By message: true if it must stay. `pin` says so, or it is the input of the run or the newest message. */
   readonly pinned: readonly boolean[];
   /** Most tokens of a request: the model's `contextWindow` less its `maxOutput`. Undefined if the window is not known. */
   readonly room: number | undefined;
@@ -22,7 +22,7 @@ export interface Compacted {
   drop?: readonly number[];
   /** Results to replace by a reference, by message and part. The model reads one back with the tool `read_result`. */
   clear?: readonly (readonly [message: number, part: number])[];
-  /** Stands in the place of what is left out: a text, or what the policy's model writes when it is asked with `prompt`. */
+  /** Replaces the messages that are left out: a text, or the answer of the policy's model to `prompt`. */
   summary?: string | { prompt: string };
 }
 
@@ -32,7 +32,7 @@ export interface Compaction {
   readonly name: string;
   /** The model that writes summaries. Default: the agent's. */
   readonly model?: Model;
-  /** It asks a model for summaries. The most that such a call can cost is charged if the process dies in it. */
+  /** It asks a model for summaries. If the process dies during such a call, the most that it can cost is charged. */
   readonly summarises?: true;
   /** It clears results, so the agent is offered `read_result` from its first request on. */
   readonly clears?: true;

@@ -2,7 +2,7 @@ import type { Json } from '../json.ts';
 import type { Message } from './model.ts';
 import type { ContentRequest } from './policy.ts';
 
-/** What a guardrail found: never the text itself, because it is journaled, and shown in events and spans. */
+/** What a guardrail found. It must not hold the text itself, because the journal, events and spans show it. */
 export type Finding = {
   /** Such as `EMAIL`, or the name of a topic. */
   category: string;
@@ -28,7 +28,7 @@ interface Seen {
   unpriced?: true;
 }
 
-/** `value` replaces the original, in the same form. `reason` is told to the caller or the model, so it must not repeat what was found. */
+/** `value` replaces the original and has the same form. The caller or the model sees `reason`, so it must not repeat the text that was found. */
 export type GuardrailRuling = Seen & ({ action: 'allow' } | { action: 'mask'; value: Json } | { action: 'block'; reason?: string });
 
 /**
@@ -51,7 +51,7 @@ export type GuardrailVerdict = {
   point: ContentRequest['point'];
   action: GuardrailRuling['action'];
   findings?: readonly Finding[];
-  /** Why there is no ruling of its own, so that it blocks. */
+  /** Why it blocks without a ruling of its own. */
   code?: 'GUARDRAIL_FAILED' | 'GUARDRAIL_TIMEOUT';
   /** Of an answer: its reasoning, in place of its text. */
   of?: 'reasoning';

@@ -44,13 +44,13 @@ export interface Token {
   secrets?: readonly string[];
   /** Epoch milliseconds. A token that expires within 30 seconds is renewed before an attempt. Default: it does not expire. */
   expiresAt?: number;
-  /** How it was got, where the tool did not say. For the audit. */
+  /** How it was obtained, if the tool did not say. For the audit trail. */
   flow?: NonNullable<CredentialRequest['flow']>;
-  /** True: it was renewed for this request, with a refresh token. For the audit. */
+  /** True if a refresh token was used for this request. For the audit trail. */
   refreshed?: boolean;
 }
 
-/** A person must consent first. `handle` is passed to `complete` after the approval. It is journaled, so it must not be a secret. */
+/** A person must consent first. After the approval, `complete` gets `handle`. The journal stores it, so it must not be a secret. */
 export interface ConsentNeeded {
   consentUrl: string;
   handle: string;
@@ -67,7 +67,7 @@ export interface ConsentReturn {
   signal: AbortSignal;
 }
 
-/** A consent that ended: which approval it is of, by its run and its handle. */
+/** A consent that has ended. Its run and handle identify the approval. */
 export interface ConsentReturned {
   runId: string;
   handle: string;

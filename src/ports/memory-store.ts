@@ -6,8 +6,8 @@ import type { Json } from '../json.ts';
  */
 export interface MemoryStore {
   /**
-   * Adds an event. The same `key` again, in any process: the first event is returned, and nothing is added.
-   * @throws RondoError `MEMORY_CONFLICT` where a key comes again with other content, `MEMORY_INPUT_INVALID` for what is against a limit.
+   * Adds an event. If its `key` was used before, in any process, nothing is added, and the first event is returned.
+   * @throws RondoError `MEMORY_CONFLICT` if the key was used with other content, `MEMORY_INPUT_INVALID` if a limit is exceeded.
    */
   append(event: NewEvent): Promise<MemoryEvent>;
   /** Newest first. An unknown actor or session has none. */
@@ -15,38 +15,38 @@ export interface MemoryStore {
   event(ref: EventRef): Promise<MemoryEvent | undefined>;
   /** @returns whether there was one. */
   removeEvent(ref: EventRef): Promise<boolean>;
-  /** Those that have events, newest first. */
+  /** Sessions that have events, newest first. */
   sessions(query: PageQuery & { actor: string }): Promise<MemoryPage<{ session: string; actor: string; createdAt: number }>>;
-  /** Those that have events, by name. */
+  /** Actors that have events, by name. */
   actors(query: PageQuery): Promise<MemoryPage<{ actor: string }>>;
 
-  /** The records that fit a text best, best first. */
+  /** The records that match a text, best first. */
   search(query: SearchQuery): Promise<MemoryPage<FoundRecord>>;
   /** All records of a namespace, newest first. */
   list(query: RecordQuery): Promise<MemoryPage<MemoryRecord>>;
   record(id: string): Promise<MemoryRecord | undefined>;
   /**
-   * Adds records, at most 100. By position in what was given. One that is refused does not stop the others. `key`, the same for every attempt to add
-   * these: what was added before is the answer, and is not added again.
+   * Adds records, at most 100. The answers are in the order of `records`; a record that is refused does not stop the others. Pass the same `key` with
+   * every attempt: records that were added before are returned and not added again.
    */
   add(records: readonly NewRecord[], o?: { key?: string }): Promise<readonly Written[]>;
-  /** Corrects records, at most 100: what a change does not name stays. */
+  /** Changes records, at most 100. Fields that a change does not name stay. */
   correct(changes: readonly RecordChange[]): Promise<readonly Written[]>;
   /** Deletes records, at most 100. */
   remove(ids: readonly string[]): Promise<readonly Written[]>;
 
   /** Extractions that failed, newest first. */
   jobs(query?: JobQuery): Promise<MemoryPage<ExtractionJob>>;
-  /** Does a failed extraction again. @throws RondoError `MEMORY_JOB_UNKNOWN`. */
+  /** Repeats a failed extraction. @throws RondoError `MEMORY_JOB_UNKNOWN`. */
   redeliver(job: string): Promise<void>;
-  /** Resolves when what was appended before has been extracted, or its extraction has failed for good. */
+  /** Resolves when all events so far have been extracted, or their extraction has failed for good. */
   settled(o?: { actor?: string; session?: string; signal?: AbortSignal }): Promise<void>;
   /**
-   * Why a search found what it found, or nothing. Absent: the store cannot tell. `among`: the namespaces that may be named, with those below. Default: all,
+   * Explains the result of a search. Absent if the store cannot tell. `among`: the namespaces that the explanation may name, with all below them. Default: all,
    * also those of other users.
    */
   explain?(query: SearchQuery & { among?: readonly string[] }): Promise<Explanation>;
-  /** Events of an actor, or of one of its sessions, and all that was derived from them. Idempotent. */
+  /** Removes the events of an actor, or of one session, and everything derived from them. Idempotent. */
   forget(whom: { actor: string; session?: string }): Promise<void>;
   close(): Promise<void>;
 }
@@ -81,7 +81,7 @@ export interface NewEvent {
   at?: number;
   /** At most 100. */
   items: readonly EventItem[];
-  /** A line of the conversation beside the main one. `root`: the last event that both share; needed for the first event of a branch. */
+  /** A branch of the conversation. `root`: the last event that both share; needed for the first event of a branch. */
   branch?: { name: string; root?: string };
   /** At most 15 entries of at most 256 characters. */
   metadata?: Readonly<Record<string, string>>;
@@ -111,7 +111,7 @@ export interface EventQuery extends PageQuery {
   session: string;
   /** False: without `items`. Default true. */
   items?: boolean;
-  /** One branch. `parents`: with what it shares with the lines it began from. Default: all events. */
+  /** One branch. `parents`: also the events before it that it shares with other branches. Default: all events. */
   branch?: { name: string; parents?: boolean };
   /** All must hold. */
   metadata?: readonly EventFilter[];
@@ -206,7 +206,7 @@ export interface RecordChange {
   expiresAt?: number | null;
 }
 
-/** By position in what was given. */
+/** In the order of the request. */
 export type Written = { ok: true; id: string } | { ok: false; id?: string; code: string; message: string };
 
 export interface JobQuery extends PageQuery {

@@ -15,7 +15,7 @@ import { ToolError } from '../../errors.ts';
 import type { Json, JsonObject } from '../../json.ts';
 import type { Message, Model, ModelDelta, ModelRequest, ModelResponse, ModelSettings, Part } from '../../ports/model.ts';
 import { sendable } from '../../ports/sendable/calls.ts';
-import { blamesMedia, holdsMedia, isKnown, linesForMedia } from '../../ports/sendable/media.ts';
+import { askedWithMedia } from '../../ports/sendable/media.ts';
 import { aliases, unusedName } from '../../ports/sendable/names.ts';
 import { wellFormed, wellFormedJson } from '../../ports/sendable/text.ts';
 import type { JsonSchema } from '../../schema.ts';
@@ -79,14 +79,7 @@ export function aiSdkModel(
         emit?.(delta);
       };
       try {
-        const messages = linesForMedia(request.messages, isKnown);
-        try {
-          return await once({ ...request, messages });
-        } catch (error) {
-          // an image that the provider refuses must not end the session
-          if (signal.aborted || heard || !blamesMedia(error) || !holdsMedia(messages)) throw error;
-          return await once({ ...request, messages: linesForMedia(messages, () => false) });
-        }
+        return await askedWithMedia(request, once, () => signal.aborted || heard);
       } catch (error) {
         if (signal.aborted) throw signal.reason;
         throw failure(error, false, 'MODEL_FAILED');

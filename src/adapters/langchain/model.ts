@@ -1,6 +1,6 @@
 import { invalid, ToolError } from '../../errors.ts';
 import type { Model, ModelRequest, ModelResponse, ModelSettings } from '../../ports/model.ts';
-import { blamesMedia, holdsMedia, isKnown, linesForMedia } from '../../ports/sendable/media.ts';
+import { askedWithMedia } from '../../ports/sendable/media.ts';
 import { type Aliases, aliases } from '../../ports/sendable/names.ts';
 import { wellFormed, wellFormedJson } from '../../ports/sendable/text.ts';
 import { modelFailure } from './failure.ts';
@@ -89,14 +89,7 @@ export function langchainModel(model: ChatModelLike, o: LangchainModelOptions = 
         return responseOf(whole, id, tools);
       };
       try {
-        const messages = linesForMedia(request.messages, isKnown);
-        try {
-          return await once({ ...request, messages });
-        } catch (error) {
-          // an image that the provider refuses must not end the session
-          if (signal.aborted || heard || !blamesMedia(error) || !holdsMedia(messages)) throw error;
-          return await once({ ...request, messages: linesForMedia(messages, () => false) });
-        }
+        return await askedWithMedia(request, once, () => signal.aborted || heard);
       } catch (error) {
         if (signal.aborted) throw signal.reason;
         throw listener.threw ? listener.threw.error : modelFailure(error, id);

@@ -9,7 +9,7 @@ import type { Miss } from '../work/schedule-store.ts';
 import type { EffectRecord } from './did.ts';
 import { type EffectsOptions, listedEffects } from './effects.ts';
 
-/** An effect that gave up after its attempts, or whose outcome is unknown. */
+/** An effect that failed after all attempts, or whose outcome is unknown. */
 export type CallLetter = Omit<EffectRecord, 'kind'> & { kind: 'call' };
 
 /** An event that did not fit, or for which no run waited in seven days. `damaged`: nothing of it is known but its number. */

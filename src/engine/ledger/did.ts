@@ -57,7 +57,7 @@ export interface Did {
   effects: ReadonlyMap<CallId, Told>;
   /** The credentials that its calls were handed, reads too, in their order. */
   handOuts: readonly HandOutRecord[];
-  /** The calls that got the result of another one, and of which. */
+  /** Calls that got the result of another call, by that call. */
   repeated: ReadonlyMap<CallId, Holder>;
   /** All changes of the index that the entries stand for, in their order. */
   changes: readonly EffectChange[];
@@ -138,7 +138,7 @@ export function effectOf(runId: string, { row, ...told }: Told, again: number, l
   return { runId, ...told, outcome, again, ...(row?.open && { open: true }) };
 }
 
-/** What a call was meant to do, as its newest start says. */
+/** The intent of a call, by its newest `call.started`. */
 export async function intentOf(journal: Journal, runId: string, callId: CallId): Promise<Intent | undefined> {
   let intent: Intent | undefined;
   for await (const entry of journal.read(runId))

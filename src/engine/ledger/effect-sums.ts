@@ -8,7 +8,7 @@ export interface EffectSumsOptions {
   tool?: string;
   /** Effects that started at this time or later, epoch milliseconds. */
   since?: number;
-  /** The IANA name of the time zone whose days are meant, such as `Europe/Berlin`. Default UTC. */
+  /** The time zone of the days, an IANA name such as `Europe/Berlin`. Default `UTC`. */
   timezone?: string;
 }
 
@@ -21,7 +21,7 @@ export interface EffectSum {
   failed: number;
   notRun: number;
   unknown: number;
-  /** The amounts of calls that are done, and of those whose outcome is unknown, by unit. */
+  /** Amounts by unit: of calls that are done, and of calls with an unknown outcome. */
   amounts: Readonly<Record<string, number>>;
 }
 

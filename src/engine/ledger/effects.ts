@@ -1,4 +1,4 @@
-/** The ledger: what all runs did, newest first. Lists come from the store's index, and what they tell from the journals of the runs. */
+/** The ledger: the effects of all runs, newest first. The store's index gives the order, the journals of the runs give the content. */
 import { invalid, RondoError } from '../../errors.ts';
 import { type EffectOutcome, type EffectPlace, type EffectRow, laterCall, type EffectFilter as RowFilter } from '../../journal/effects.ts';
 import { headOf } from '../../journal/head.ts';

@@ -22,7 +22,7 @@ export interface SearchQuery {
   tool?: string;
   /** The code of a failure, such as `THROTTLING`. */
   errorCode?: string;
-  /** What became of a call, as far as it is known now. */
+  /** The outcome of a call, as it is known now. */
   outcome?: 'done' | Outcome;
   /** Is in what a user, an agent or a tool said, in upper or lower case: 1 to 200 characters, not a pattern. */
   text?: string;
@@ -58,7 +58,7 @@ export interface FoundRun extends RunSummary {
   more: boolean;
 }
 
-/** `cursor`: set while there may be more. `unreadable`: runs of this page whose journal is damaged, or of a newer version. */
+/** `cursor`: present if there may be more. `unreadable`: runs of this page whose journal is damaged or was written by a newer version. */
 export interface SearchPage {
   runs: readonly FoundRun[];
   unreadable: readonly string[];

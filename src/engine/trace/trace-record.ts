@@ -85,7 +85,7 @@ export type TraceRecord = About &
     | ({ type: 'NODE'; node: string } & Called)
     | ({ type: 'DURABLE_STEP'; node: string; name: string } & Called)
     | ({ type: 'FOREIGN_TURN'; agent: string; usage?: Usage; costUsd?: number } & Called)
-    /** What became known of a call whose outcome was unknown. */
+    /** The outcome that was found out later, of a call with an unknown outcome. */
     | {
         type: 'OUTCOME';
         toolName: string;

@@ -42,7 +42,7 @@ export class Backoff {
     return [...this.#runs.values()].map((one) => ({ ...one }));
   }
 
-  /** When the next of them is tried again; infinity: there is none. */
+  /** When the next one is tried again, epoch milliseconds; infinity if there is none. */
   next(now: number): number {
     let first = Number.POSITIVE_INFINITY;
     for (const { until } of this.#runs.values()) if (until > now && until < first) first = until;

@@ -4,7 +4,7 @@ import { messageOf } from '../../reliability/classify.ts';
 
 /** The times of a schedule, epoch milliseconds. */
 export interface Times {
-  /** The first one after this time; undefined: there is none. */
+  /** The first firing after this time; undefined if there is none. */
   next(after: number): number | undefined;
   /** The newest ones up to and including this time, oldest first. */
   last(count: number, until: number): readonly number[];

@@ -44,7 +44,7 @@ export type ScheduleState = {
   next?: number;
   /** The newest run. */
   run?: string;
-  /** The time whose run waits for the end of the newest one. */
+  /** The firing that waits until the newest run has ended. */
   held?: number;
   /** How many times started no run, and the newest of them. */
   missed: number;
@@ -127,7 +127,7 @@ export class ScheduleStore {
     stored: Stored,
     write: Write = (change) => this.#append(change),
   ): Promise<Found | undefined> {
-    // what was removed is not kept in older values; and the mark of it may be deleted now
+    // a removed schedule is not in older values, so its mark may be deleted
     const moves = count >= MOST_VALUES || 'removed' in stored || removed;
     const value = moves ? { ...stored, moved: true as const } : stored;
     try {

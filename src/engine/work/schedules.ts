@@ -26,9 +26,9 @@ export interface ScheduleOptions {
   timezone?: string;
   agent: Agent;
   input: Json;
-  /** The user on whose behalf the runs start. There is no token: tools that need one ask the engine's identity. */
+  /** The principal of the runs. They have no token of the user: tools that need one ask the engine's identity. */
   by: Principal;
-  /** If the run before is still open: start none (the default), or one when that has ended. */
+  /** If the previous run is still open: start none (`skip`, the default), or one run after it has ended. */
   overlap?: 'skip' | 'queue';
   /** How many times that passed while no process worked are made up for: the newest. Default 1. */
   catchUp?: number;
@@ -136,8 +136,8 @@ export class Schedules {
 
   /**
    * Enqueues the runs of the times that have come. An error of one schedule does not keep the others.
-   * @param look reads them even if none is due by what was read a moment ago.
-   * @returns when the next time comes; infinity: there is none.
+   * @param look reads the store even if the last reading says that none is due.
+   * @returns when the next one is due, epoch milliseconds; infinity if there is none.
    */
   async fire(now: number, look: boolean, tell: (error: unknown) => void): Promise<number> {
     if (!look && now < this.#soon && performance.now() < this.#readAgain) return this.#soon;
@@ -162,7 +162,7 @@ export class Schedules {
       if (!this.#agentOf(kept.state)) return kept.state.next;
       const served = await this.#held(kept, now);
       if (served) return served.state.next;
-      // another process was faster: what it left is served
+      // another process was faster: serve what is left
       const { by, name } = first.state;
       const found = await this.#stored().find(by.tenant, name);
       kept = found?.state && { ...found, state: found.state };

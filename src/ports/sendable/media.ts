@@ -1,4 +1,4 @@
-import type { Message, Part } from '../model.ts';
+import type { Message, ModelRequest, Part } from '../model.ts';
 
 type Media = Extract<Part, { type: 'image' | 'document' }>;
 
@@ -6,15 +6,15 @@ type Media = Extract<Part, { type: 'image' | 'document' }>;
 const IMAGES = /^image\/(png|jpe?g|gif|webp)(;|$)/i;
 
 /** Whether an image or a document may be sent. With any other, a provider refuses the whole request. */
-export const isKnown = ({ type, mediaType, data }: Media): boolean => data !== '' && (type === 'document' || IMAGES.test(mediaType.trim()));
+const isKnown = ({ type, mediaType, data }: Media): boolean => data !== '' && (type === 'document' || IMAGES.test(mediaType.trim()));
 
-export const holdsMedia = (messages: readonly Message[]): boolean =>
+const holdsMedia = (messages: readonly Message[]): boolean =>
   messages.some(({ content }) => content.some((part) => (part.type === 'toolResult' ? part.output.some(isMedia) : isMedia(part))));
 
 const isMedia = (part: Part): part is Media => part.type === 'image' || part.type === 'document';
 
 /** The conversation with a line of text instead of each image and document for which `keep` returns false. */
-export function linesForMedia(messages: readonly Message[], keep: (part: Media) => boolean): Message[] {
+function linesForMedia(messages: readonly Message[], keep: (part: Media) => boolean): Message[] {
   const line = (part: Part): Part => {
     if (part.type === 'toolResult') return { ...part, output: part.output.map(line) };
     if (!isMedia(part) || keep(part)) return part;
@@ -28,8 +28,27 @@ export function linesForMedia(messages: readonly Message[], keep: (part: Media) 
   return messages.map(({ role, content }) => ({ role, content: content.map(line) }));
 }
 
+/**
+ * Asks a model with the media that providers take. If the provider refuses them, asks once more with a line of text instead of each: an image that a
+ * provider does not take must not end the session.
+ * @param isOver whether it is too late to ask again: the call was given up, or a part of the answer was told already.
+ */
+export async function askedWithMedia<T>(
+  request: ModelRequest,
+  once: (request: ModelRequest) => Promise<T>,
+  isOver: () => boolean,
+): Promise<T> {
+  const messages = linesForMedia(request.messages, isKnown);
+  try {
+    return await once({ ...request, messages });
+  } catch (error) {
+    if (isOver() || !blamesMedia(error) || !holdsMedia(messages)) throw error;
+    return once({ ...request, messages: linesForMedia(messages, () => false) });
+  }
+}
+
 /** Whether a refusal may be about an image or a document. */
-export function blamesMedia(error: unknown): boolean {
+function blamesMedia(error: unknown): boolean {
   const { name, message, statusCode, status } = (error ?? {}) as { [k: string]: unknown };
   if (name === 'AI_UnsupportedFunctionalityError') return true;
   const code = typeof statusCode === 'number' ? statusCode : status;

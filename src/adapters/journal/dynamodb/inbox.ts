@@ -10,14 +10,13 @@ import {
   type Inbox,
   type InboxRows,
   inboxOver,
-  isDead,
   KEPT,
   PURGE,
   type StoredEvent,
   topicOf,
   withoutWaits,
 } from '../../../journal/inbox.ts';
-import { eventRowOf, isSound, listedOf, type UseRow, useSum, type WaitRow, waitOf } from '../rows/event.ts';
+import { deadOf, eventRowOf, isListedDead, isSound, listedOf, newestDead, type UseRow, useSum, type WaitRow, waitOf } from '../rows/event.ts';
 import { type InboxChanges, type InboxReader, inboxDraft, type Use } from '../rows/inbox-draft.ts';
 import { nonceOf } from '../rows/nonce.ts';
 import type { Access, Write } from './access.ts';
@@ -237,7 +236,7 @@ export function inboxOf(access: Access, heads: Heads) {
     for await (const one of backwards(stateKey(tenant, state), 'list', range)) {
       if (found.length === limit) break;
       if ((below !== undefined && arrivalOf(one) >= below) || one.tenant !== tenant) continue;
-      if (one.doubtful || (one.state === state && isDead(one, now) && (event ?? one.event) === one.event)) found.push(one);
+      if (one.doubtful || (one.state === state && isListedDead(one, { now, event }))) found.push(one);
     }
     return found;
   }
@@ -277,15 +276,11 @@ export function inboxOf(access: Access, heads: Heads) {
     },
 
     async dead(filter) {
-      const { tenant, nr, now, limit } = filter;
-      if (nr !== undefined) {
-        const item = await access.get(eventKey(nr));
-        const [found] = item ? await eventsOf(access, [item]) : [];
-        const event = found && listedOf(found.row);
-        return event && event.tenant === tenant && (event.doubtful || isDead(event, now)) ? [event] : [];
-      }
-      const found = [...(await dead('rejected', filter)), ...(await dead('waiting', filter))];
-      return found.sort((a, b) => b.at - a.at || b.nr - a.nr).slice(0, limit);
+      const { nr } = filter;
+      if (nr === undefined) return newestDead([await dead('rejected', filter), await dead('waiting', filter)], filter);
+      const item = await access.get(eventKey(nr));
+      const [found] = item ? await eventsOf(access, [item]) : [];
+      return deadOf(found && listedOf(found.row), filter);
     },
   };
 

@@ -3,6 +3,7 @@ import { decode, type StoredBlob } from '../../../journal/codec.ts';
 import type { Entry } from '../../../journal/entries.ts';
 import { damaged } from '../../../journal/refuse.ts';
 import { blobHashes } from '../rows/hashes.ts';
+import { entriesOfRow } from '../rows/reading.ts';
 import type { Access } from './access.ts';
 import { bodiesOf, type ContentRow, type Put, rowsFrom, split } from './content.ts';
 import { storedHead } from './head-item.ts';
@@ -42,26 +43,20 @@ export async function* readEntries(access: Access, runId: string, after: number)
   };
   const first = await look();
   if (!first || after + 1 >= first.held) return;
-  let next = after + 1;
-  let at: number | undefined;
-  for await (const rows of rowsFrom(access, pk, next)) {
+  const reading = { at: Number.NaN, next: after + 1 };
+  for await (const rows of rowsFrom(access, pk, reading.next)) {
     const blob = await blobsOf(access, pk, rows);
     for (const row of rows) {
-      at ??= row.seq;
-      const entries = row.seq === at && row.seq <= next ? decode(row, blob) : undefined;
+      // the first row says where it begins
+      if (Number.isNaN(reading.at)) reading.at = row.seq;
+      const entries = row.seq === reading.at && row.seq <= reading.next ? decode(row, blob) : undefined;
       if (!entries) {
         // it may be removed while it is read
         if ((await look())?.born !== first.born) return;
-        throw damaged(runId, at);
+        throw damaged(runId, reading.at);
       }
-      at += entries.length;
-      for (const entry of entries)
-        if (entry.seq >= next) {
-          next = entry.seq + 1;
-          yield entry;
-        }
-      if (next !== at) throw damaged(runId, next);
+      yield* entriesOfRow(runId, entries, reading);
     }
   }
-  if (next < first.held && (await look())?.born === first.born) throw damaged(runId, next);
+  if (reading.next < first.held && (await look())?.born === first.born) throw damaged(runId, reading.next);
 }

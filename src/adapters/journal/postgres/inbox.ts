@@ -5,13 +5,12 @@ import {
   type Inbox,
   type InboxRows,
   inboxOver,
-  isDead,
   KEPT,
   type StoredEvent,
   topicOf,
   withoutWaits,
 } from '../../../journal/inbox.ts';
-import { type EventRow, isSound, listedOf, type UseRow, type WaitRow, waitOf } from '../rows/event.ts';
+import { deadOf, type EventRow, isListedDead, isSound, listedOf, newestDead, type UseRow, type WaitRow, waitOf } from '../rows/event.ts';
 import type { Access } from './access.ts';
 import type { Query } from './client.ts';
 import { EVENT, inboxRows, ofTenant } from './inbox-rows.ts';
@@ -53,7 +52,7 @@ export function inboxOf(access: Access) {
       const page = await query<EventRow>(text, [from.at, from.nr, since, limit, ...(tenant === undefined ? [] : [tenant])]);
       for (const row of page) {
         const listed = listedOf(row);
-        if (listed.doubtful || (isDead(listed, now) && (event ?? listed.event) === listed.event)) found.push(listed);
+        if (isListedDead(listed, { now, event })) found.push(listed);
       }
       if (found.length >= limit || page.length < limit) return found.slice(0, limit);
       from = page.at(-1) as EventRow;
@@ -77,14 +76,10 @@ export function inboxOf(access: Access) {
     },
 
     async dead(filter) {
-      const { tenant, nr, now, limit } = filter;
-      if (nr !== undefined) {
-        const [row] = await query<EventRow>(`SELECT ${EVENT} FROM ${of('event')} WHERE nr = $1`, [nr]);
-        const event = row && listedOf(row);
-        return event && event.tenant === tenant && (event.doubtful || isDead(event, now)) ? [event] : [];
-      }
-      const found = [...(await newest('rejected', filter)), ...(await newest('waiting', filter))];
-      return found.sort((a, b) => b.at - a.at || b.nr - a.nr).slice(0, limit);
+      const { nr } = filter;
+      if (nr === undefined) return newestDead([await newest('rejected', filter), await newest('waiting', filter)], filter);
+      const [row] = await query<EventRow>(`SELECT ${EVENT} FROM ${of('event')} WHERE nr = $1`, [nr]);
+      return deadOf(row && listedOf(row), filter);
     },
   };
 

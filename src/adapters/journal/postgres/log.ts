@@ -3,6 +3,7 @@ import { decode } from '../../../journal/codec.ts';
 import type { Entry } from '../../../journal/entries.ts';
 import { damaged } from '../../../journal/refuse.ts';
 import { blobHashes } from '../rows/hashes.ts';
+import { entriesOfRow } from '../rows/reading.ts';
 import type { Access } from './access.ts';
 import type { Query } from './client.ts';
 import type { Names } from './schema.ts';
@@ -43,7 +44,9 @@ export async function* readEntries({ query, names }: Access, runId: string, afte
     SELECT 1 FROM ${of('entry')} AS e JOIN ${of('head')} AS h ON h.run = e.run
     WHERE h.run_id = $1 AND e.run = $2 AND e.seq = $3 AND e.checksum = $4`;
   let run: number | undefined;
-  for (let next = after + 1; ; ) {
+  const reading = { at: 0, next: after + 1 };
+  for (;;) {
+    const { next } = reading;
     const rows = await query<EntryRow & { run: number; held: number }>(PAGE, [runId, next]);
     const [first] = rows;
     // a run may be removed while it is read
@@ -52,22 +55,17 @@ export async function* readEntries({ query, names }: Access, runId: string, afte
     if (next >= first.held) return;
     if (first.seq === null) throw damaged(runId, next);
     const blob = await blobsOf(query, names, rows);
-    let at = first.seq;
-    if (at > next) throw damaged(runId, next);
+    reading.at = first.seq;
+    if (first.seq > next) throw damaged(runId, next);
     for (const row of rows) {
+      const { at } = reading;
       const entries = row.seq === at ? decode(row, blob) : undefined;
       if (!entries) {
         // its blobs may have gone since
         if ((await query(SAME, [runId, run, row.seq, row.checksum])).length > 0 || row.seq !== at) throw damaged(runId, at);
         break;
       }
-      at += entries.length;
-      for (const entry of entries)
-        if (entry.seq >= next) {
-          next = entry.seq + 1;
-          yield entry;
-        }
-      if (next !== at) throw damaged(runId, next);
+      yield* entriesOfRow(runId, entries, reading);
     }
   }
 }

@@ -1,7 +1,7 @@
 /** Events, waits and what assigns one to the other as rows: their columns, and the checksums that detect changes by others. */
 import { crc32 } from 'node:zlib';
 import type { CallId } from '../../../journal/entries.ts';
-import { type StoredEvent, topicOf } from '../../../journal/inbox.ts';
+import { type DeadFilter, isDead, type StoredEvent, topicOf } from '../../../journal/inbox.ts';
 import { eventDamaged } from '../../../journal/refuse.ts';
 import type { Json } from '../../../json.ts';
 
@@ -75,3 +75,18 @@ export function listedOf(row: EventRow): StoredEvent {
   const nothing = { id: '', event: '', key: '', by: '', digest: '', until: 0 };
   return { ...nothing, nr, tenant: tenant ?? undefined, at: Number(at), state, doubtful: true };
 }
+
+/** Whether `dead()` lists an event. One that was changed by others is always listed, since nothing can be told of it. */
+export const isListedDead = (one: StoredEvent, { now, event }: Pick<DeadFilter, 'now' | 'event'>): boolean =>
+  one.doubtful === true || (isDead(one, now) && (event ?? one.event) === one.event);
+
+/** What `dead()` answers for the event of a number. */
+export const deadOf = (found: StoredEvent | undefined, { tenant, now }: DeadFilter): StoredEvent[] =>
+  found && found.tenant === tenant && isListedDead(found, { now }) ? [found] : [];
+
+/** What `dead()` answers for lists of several states: the newest of all, newest first. */
+export const newestDead = (lists: readonly (readonly StoredEvent[])[], { limit }: DeadFilter): StoredEvent[] =>
+  lists
+    .flat()
+    .sort((a, b) => b.at - a.at || b.nr - a.nr)
+    .slice(0, limit);

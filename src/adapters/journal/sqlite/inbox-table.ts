@@ -2,14 +2,17 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { RondoError } from '../../../errors.ts';
 import type { CallId } from '../../../journal/entries.ts';
-import { type DeadFilter, type InboxRows, inboxOver, isDead, KEPT, PURGE, type StoredEvent, withoutWaits } from '../../../journal/inbox.ts';
+import { type DeadFilter, type InboxRows, inboxOver, KEPT, PURGE, type StoredEvent, withoutWaits } from '../../../journal/inbox.ts';
 import { eventDamaged } from '../../../journal/refuse.ts';
 import {
   type EventRow,
   eventOf,
   eventRowOf,
   isSound,
+  deadOf,
+  isListedDead,
   listedOf,
+  newestDead,
   type UseRow,
   useOf,
   useSum,
@@ -106,7 +109,7 @@ export function inboxTable(db: DatabaseSync, wake: (run: string) => void) {
       const page = dead[state].all(tenant ?? null, from.at, from.nr, since, limit) as unknown as EventRow[];
       for (const row of page) {
         const listed = listedOf(row);
-        if (listed.doubtful || (isDead(listed, now) && (event ?? listed.event) === listed.event)) found.push(listed);
+        if (isListedDead(listed, { now, event })) found.push(listed);
       }
       if (found.length >= limit || page.length < limit) return found.slice(0, limit);
       from = page.at(-1) as EventRow;
@@ -148,12 +151,8 @@ export function inboxTable(db: DatabaseSync, wake: (run: string) => void) {
       (list.all(tenant ?? null, limit) as unknown as EventRow[]).map(listedOf),
 
     dead(filter: DeadFilter): StoredEvent[] {
-      const { tenant, nr, now, limit } = filter;
-      if (nr !== undefined) {
-        const event = rows.listed(nr);
-        return event && event.tenant === tenant && (event.doubtful || isDead(event, now)) ? [event] : [];
-      }
-      return [...newest('rejected', filter), ...newest('waiting', filter)].sort((a, b) => b.at - a.at || b.nr - a.nr).slice(0, limit);
+      if (filter.nr !== undefined) return deadOf(rows.listed(filter.nr), filter);
+      return newestDead([newest('rejected', filter), newest('waiting', filter)], filter);
     },
 
     /** Whether an event is assigned to a call of the run. */

@@ -7,6 +7,7 @@ import type { Json } from '../../../json.ts';
 import type { MaterialRequest } from '../../../ports/materials.ts';
 import type { Decision } from '../../../ports/tool.ts';
 import { loadModernServer } from '../sdk.ts';
+import { authInfoOf, callerIn } from './callers.ts';
 import { Interrupted } from './carry-out.ts';
 import { approving } from './consents.ts';
 import { decisionOf, type ElicitAnswer, elicitationOf, showsOf } from './elicit.ts';
@@ -62,16 +63,12 @@ export async function modernServer(
     async answer(caller, request, parsedBody) {
       const refused = await refusedWatch(served.offering, caller, parsedBody);
       if (refused) return refused;
-      const authInfo = { token: '', clientId: '', scopes: [] };
-      callers.set(authInfo, caller);
-      return handler.fetch(request, { parsedBody, authInfo });
+      return handler.fetch(request, { parsedBody, authInfo: authInfoOf(caller) });
     },
   };
 }
 
-/** The caller of a request, by what the SDK hands through for it. */
-const callers = new WeakMap<object, Caller>();
-const callerOf = (ctx: ServerContext): Caller => callers.get(ctx.http?.authInfo as object) as Caller;
+const callerOf = (ctx: ServerContext): Caller => callerIn(ctx.http?.authInfo);
 
 function handlerOf({ createMcpHandler, Server }: Sdk, { offering, info, instructions }: Served): McpHttpHandler {
   const { passes, updates } = offering;

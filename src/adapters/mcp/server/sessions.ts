@@ -5,6 +5,7 @@ import { invalid } from '../../../errors.ts';
 import { checkOptions } from '../../../options.ts';
 import { isSamePrincipal, type Principal } from '../../../ports/principal.ts';
 import { loadServer } from '../sdk.ts';
+import { authInfoOf, callerIn } from './callers.ts';
 import { EventLog } from './event-log.ts';
 import { legacyServer } from './legacy.ts';
 import type { Caller, Served } from './offering.ts';
@@ -86,7 +87,7 @@ export class McpSessions {
     });
     const session: Session = { id: randomUUID(), by: caller.by, transport, busy: 1, closed: false };
     this.#sessions.set(session.id, session);
-    const { server, tell: told } = legacyServer(sdk, this.#served, (extra) => callers.get(extra.authInfo as object) as Caller, {
+    const { server, tell: told } = legacyServer(sdk, this.#served, (extra) => callerIn(extra.authInfo), {
       elicitTimeout: this.#o.elicitTimeout,
       isClosed: () => session.closed,
     });
@@ -115,8 +116,7 @@ export class McpSessions {
     const { id, transport } = session;
     this.#sessions.delete(id);
     this.#sessions.set(id, session);
-    const authInfo = { token: '', clientId: '', scopes: [] };
-    callers.set(authInfo, caller);
+    const authInfo = authInfoOf(caller);
     if (request.method === 'GET') {
       this.#rest(session);
       return transport.handleRequest(request, { authInfo });
@@ -160,9 +160,6 @@ export class McpSessions {
     return this.#sessions.size < MOST_OF_ALL;
   }
 }
-
-/** The caller of a request, by what the SDK hands through for it. */
-const callers = new WeakMap<object, Caller>();
 
 const isInitialize = (body: unknown): boolean =>
   typeof body === 'object' && body !== null && (body as { method?: unknown }).method === 'initialize';
