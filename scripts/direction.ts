@@ -21,7 +21,18 @@ export const LAYERS = [
   'cli',
 ];
 /** Below all layers. */
-const BASE = ['errors.ts', 'json.ts', 'json-schema', 'json-schema.ts', 'node.ts', 'options.ts', 'schema.ts', 'secrets.ts', 'spellings.ts'];
+const BASE = [
+  'errors.ts',
+  'flight.ts',
+  'json.ts',
+  'json-schema',
+  'json-schema.ts',
+  'node.ts',
+  'options.ts',
+  'schema.ts',
+  'secrets.ts',
+  'spellings.ts',
+];
 
 /** What the core may import besides Node, and how at most. Everything else is an adapter's. */
 const CORE: Record<string, Import['kind']> = {

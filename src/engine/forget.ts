@@ -22,7 +22,7 @@ import { checkBy } from './start.ts';
 import { clearMemories, keptInMemory } from './unremember.ts';
 import { eraseEvents } from './unsend.ts';
 
-/** `removed`: the runs that are gone. `rewritten`: other runs, from which copies of their content were removed. */
+/** `runs`: those that are removed. `rewritten`: other runs, from which copies of their content were removed. */
 export interface Forgotten {
   runs: readonly string[];
   rewritten: readonly string[];
