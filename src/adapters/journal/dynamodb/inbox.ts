@@ -16,7 +16,18 @@ import {
   topicOf,
   withoutWaits,
 } from '../../../journal/inbox.ts';
-import { deadOf, eventRowOf, isListedDead, isSound, listedOf, newestDead, type UseRow, useSum, type WaitRow, waitOf } from '../rows/event.ts';
+import {
+  deadOf,
+  eventRowOf,
+  isListedDead,
+  isSound,
+  listedOf,
+  newestDead,
+  type UseRow,
+  useSum,
+  type WaitRow,
+  waitOf,
+} from '../rows/event.ts';
 import { type InboxChanges, type InboxReader, inboxDraft, type Use } from '../rows/inbox-draft.ts';
 import { nonceOf } from '../rows/nonce.ts';
 import type { Access, Write } from './access.ts';

@@ -5,12 +5,12 @@ import type { CallId } from '../../../journal/entries.ts';
 import { type DeadFilter, type InboxRows, inboxOver, KEPT, PURGE, type StoredEvent, withoutWaits } from '../../../journal/inbox.ts';
 import { eventDamaged } from '../../../journal/refuse.ts';
 import {
+  deadOf,
   type EventRow,
   eventOf,
   eventRowOf,
-  isSound,
-  deadOf,
   isListedDead,
+  isSound,
   listedOf,
   newestDead,
   type UseRow,
