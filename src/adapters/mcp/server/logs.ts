@@ -11,7 +11,7 @@ export interface LogLine {
   readonly data: Json;
 }
 
-export const isLevel = (value: unknown): value is LogLevel => LEVELS.includes(value as LogLevel);
+const isLevel = (value: unknown): value is LogLevel => LEVELS.includes(value as LogLevel);
 
 /** Whether a line is told to a client that wants those of a level and above. */
 export const isLogged = (level: LogLevel, wanted: LogLevel): boolean => LEVELS.indexOf(level) >= LEVELS.indexOf(wanted);
