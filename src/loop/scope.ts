@@ -8,7 +8,7 @@ import type { Secrets } from '../secrets.ts';
 import type { AgentTrace } from '../telemetry/trace.ts';
 import { memoryOf, promise } from './remembered.ts';
 import { Reserved } from './reserved.ts';
-import type { AgentDefinition, Drive, End, Found, Grants, Halt, Host, LimitedBy, Plan, Scope, Tools } from './types.ts';
+import type { AgentDefinition, Drive, End, Found, Grants, Halt, Host, Plan, Scope, Tools } from './types.ts';
 
 export interface ScopeOptions {
   drive: Drive;
@@ -30,7 +30,6 @@ export interface ScopeOptions {
 export class LiveScope implements Scope {
   readonly drive: Drive;
   readonly host: Host;
-  readonly log: Log;
   readonly run: RunFold;
   readonly secrets: Secrets;
   readonly frame: Frame;
@@ -47,16 +46,17 @@ export class LiveScope implements Scope {
   readonly guarded: boolean;
   readonly grants: readonly Grants[];
   readonly memory: Memory | undefined;
-  readonly limitedBy: LimitedBy;
+  readonly limitedBy: Scope['limitedBy'];
   readonly reserved = new Reserved();
   request: ModelRequest | undefined;
+  readonly #log: Log;
   /** Why this part alone must stop. */
   #halt: Halt | undefined;
 
   constructor(o: ScopeOptions) {
     this.drive = o.drive;
     this.host = o.drive.host;
-    this.log = o.drive.log;
+    this.#log = o.drive.log;
     this.run = o.drive.log.run;
     this.secrets = o.drive.secrets;
     this.frame = o.frame;
@@ -106,8 +106,8 @@ export class LiveScope implements Scope {
   }
 
   append(make: Make, power = false): void | Promise<void> {
-    if (this.frame.id === '') return this.log.append(make, power);
-    return this.log.append((seq) => {
+    if (this.frame.id === '') return this.#log.append(make, power);
+    return this.#log.append((seq) => {
       const drafts = this.frame.ended ? make(seq).filter(costs) : make(seq);
       const id = this.#open().frame.id || undefined;
       for (const draft of drafts) if (this.frame.ended || !('frame' in draft)) draft.frame = id;
@@ -129,7 +129,7 @@ export class LiveScope implements Scope {
   }
 }
 
-function limitedBy(scope: Scope): LimitedBy {
+function limitedBy(scope: Scope): Scope['limitedBy'] {
   const by: { [limit in keyof Limits]?: readonly Scope[] } = { ...scope.parent?.limitedBy };
   for (const [name, max] of Object.entries(scope.limits) as [keyof Limits, unknown][])
     if (max !== undefined) by[name] = [scope, ...(by[name] ?? [])];

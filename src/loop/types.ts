@@ -282,14 +282,10 @@ export interface Drive {
   readonly own: (waited?: boolean) => void | Promise<void>;
 }
 
-export type LimitedBy = { readonly [limit in keyof Limits]?: readonly Scope[] };
-
 /** A frame while this process drives it: the root frame, or that of a sub-agent. */
 export interface Scope {
   readonly drive: Drive;
   readonly host: Host;
-  /** `drive.log`: only what concerns no frame is appended to it. */
-  readonly log: Log;
   readonly run: RunFold;
   readonly frame: Frame;
   readonly agent: AgentDefinition;
@@ -311,7 +307,7 @@ export interface Scope {
   /** The agent's long-term memory. */
   readonly memory: Memory | undefined;
   /** By limit: the scopes that have it, this one and those above, from here upwards. Absent where none has it. */
-  readonly limitedBy: LimitedBy;
+  readonly limitedBy: { readonly [limit in keyof Limits]?: readonly Scope[] };
   /** The reservations of this frame and all frames below it. */
   readonly reserved: Reserved;
   /** The current model request. Its list of messages grows; if anything else changes, it is made again. */
