@@ -21,10 +21,12 @@ import { context } from './scenarios/context.ts';
 import { events } from './scenarios/events.ts';
 import { gateways } from './scenarios/gateway.ts';
 import { graphs } from './scenarios/graphs.ts';
+import { guarding } from './scenarios/guarding.ts';
 import { harness } from './scenarios/harness.ts';
 import { importing } from './scenarios/importing.ts';
 import { keys } from './scenarios/keys.ts';
 import { learning } from './scenarios/learning.ts';
+import { mcpServing } from './scenarios/mcp.ts';
 import { policy } from './scenarios/policy.ts';
 import { postgres } from './scenarios/postgres.ts';
 import { queue } from './scenarios/queue.ts';
@@ -58,6 +60,8 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   vault,
   policy,
   gateway: gateways,
+  mcp: mcpServing,
+  guardrail: guarding,
   learning,
   import: importing,
   harness,
