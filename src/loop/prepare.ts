@@ -40,8 +40,8 @@ export function prepare(scope: Scope, calls: readonly (Asked | Call)[], now: num
   const prepared: (Prepared | Promise<Prepared>)[] = [];
   for (const call of calls) {
     const tool = scope.tools.get(call.name);
-    // a call that was just asked for
-    const one = tool && !('status' in call) ? gated(scope, call, tool, o) : looked(scope, call, tool, o);
+    // a call that was just asked for, of a tool that the model was offered
+    const one = tool && !tool.hidden && !('status' in call) ? gated(scope, call, tool, o) : looked(scope, call, tool, o);
     later ||= one instanceof Promise;
     prepared.push(one);
   }
