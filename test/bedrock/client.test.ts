@@ -96,6 +96,7 @@ describe('without the SDK', () => {
     const src = join(import.meta.dirname, '../../src');
     for (const part of [
       'errors.ts',
+      'flight.ts',
       'json.ts',
       'node.ts',
       'options.ts',
