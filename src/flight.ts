@@ -3,7 +3,7 @@
 export interface Lazy<T> {
   (): Promise<T>;
   /** What is loaded or loading. Undefined before the first call, after a failure and after `forget()`. */
-  readonly current: Promise<T> | undefined;
+  current(): Promise<T> | undefined;
   /** The next call loads again. */
   forget(): void;
 }
@@ -21,10 +21,12 @@ export function lazy<T>(load: () => Promise<T>): Lazy<T> {
     });
     return loading;
   };
-  const forget = () => {
-    current = undefined;
-  };
-  return Object.defineProperty(Object.assign(get, { forget, current }), 'current', { get: () => current });
+  return Object.assign(get, {
+    current: () => current,
+    forget: () => {
+      current = undefined;
+    },
+  });
 }
 
 /** Runs one piece of work at a time for each key. A call joins the one that is under way under its key, and gets its result or its error. */

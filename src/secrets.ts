@@ -27,7 +27,7 @@ export class Secrets {
   readonly #names = new Map<string, string>();
   #pattern: { regex: RegExp; names: readonly string[] } | undefined;
   #plain: readonly string[] | undefined;
-  /** This object once it holds a secret. Undefined before: `secrets.active?.mask(text) ?? text` costs nothing then. */
+  /** This object once it holds a secret. Undefined before, so that work is spared which only secrets need. */
   active: this | undefined;
 
   constructor(named: Iterable<Named> = []) {

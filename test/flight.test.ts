@@ -11,14 +11,14 @@ function work() {
 test('lazy loads once for all callers, and again after a failure', async () => {
   const { begun, run } = work();
   const get = lazy(run);
-  expect(get.current).toBeUndefined();
+  expect(get.current()).toBeUndefined();
   const both = Promise.allSettled([get(), get()]);
   expect(begun).toHaveLength(1);
   begun[0]?.fail(new Error('gone'));
   expect((await both).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
   const again = get();
   begun[1]?.done(7);
-  expect([await again, await get(), await get.current]).toEqual([7, 7, 7]);
+  expect([await again, await get(), await get.current()]).toEqual([7, 7, 7]);
   expect(begun).toHaveLength(2);
 });
 

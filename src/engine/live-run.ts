@@ -20,7 +20,6 @@ export class LiveRun implements Drive {
   draining = false;
   halt: Halt | undefined;
   own: Drive['own'] = () => undefined;
-  emit: Drive['emit'];
   /** The agent that it is driven with; undefined until it is about to be claimed. */
   agent: AgentDefinition | undefined;
   /** The first entry since this process drives the run. Its own readers start there. */
@@ -44,7 +43,6 @@ export class LiveRun implements Drive {
     this.runId = runId;
     this.host = host;
     this.#onEvent = onEvent;
-    this.emit = onEvent && this.#emit;
     this.caller = { runId, by: undefined, session: undefined, assertion: undefined };
     this.opened = new Promise((resolve) => {
       this.#open = resolve;
@@ -109,17 +107,15 @@ export class LiveRun implements Drive {
 
   /** A reader of the entries from now on. `begin` adds the entries that it missed, before the next one. */
   join(begin?: (stream: EventStream) => void): EventStream {
-    const stream: EventStream = new EventStream(() => {
-      this.#streams.delete(stream);
-      if (this.#streams.size === 0 && !this.#onEvent) this.emit = undefined;
-    });
+    const stream: EventStream = new EventStream(() => this.#streams.delete(stream));
     begin?.(stream);
     if (this.#over) this.#close(stream, this.#over);
-    else {
-      this.#streams.add(stream);
-      this.emit = this.#emit;
-    }
+    else this.#streams.add(stream);
     return stream;
+  }
+
+  get emit(): Drive['emit'] {
+    return !this.#over && (this.#streams.size > 0 || this.#onEvent) ? this.#emit : undefined;
   }
 
   readonly #emit = (event: Transient, step: number, path: readonly string[]): void => {
@@ -140,7 +136,6 @@ export class LiveRun implements Drive {
   /** The drive has ended; with `error`, the engine could not go on. A later reader gets the events so far, and the same end. */
   end(over: { error?: unknown }): void {
     this.#over = over;
-    this.emit = undefined;
     this.#open();
     for (const stream of this.#streams) this.#close(stream, over);
     this.#streams.clear();

@@ -5,6 +5,7 @@ import type { Call } from '../journal/fold.ts';
 import type { Json } from '../json.ts';
 import { appendWithRetry } from '../loop/append-with-retry.ts';
 import { crossing } from '../loop/budget.ts';
+import { closingOf } from '../loop/conclude.ts';
 import { failureAllowed, lateAllowed, saidAllowed } from '../loop/content.ts';
 import { knownOf, perform } from '../loop/effects.ts';
 import { bare, claimed } from '../loop/intent.ts';
@@ -138,7 +139,7 @@ async function complete(scope: Scope, call: Call, output: Json, last?: Finished)
   const finished: Finished = last ?? { type: 'call.finished', call: call.id, ok: true, attempts: 1, ms: 0 };
   // the receipt of its intent
   if (call.intent) finished.output = output;
-  const closing = await scope.closing({ ok: true, output });
+  const closing = await closingOf(scope, output);
   await appendWithRetry(scope, (seq) => [{ ...finished }, ...closing(seq + 1)]);
   return { status: 'completed', output, committed: true };
 }

@@ -17,6 +17,7 @@ import { appendWithRetry } from '../loop/append-with-retry.ts';
 import { journalCrossed } from '../loop/budget.ts';
 import type { Blocked } from '../loop/call.ts';
 import type { Left } from '../loop/child.ts';
+import { closingOf } from '../loop/conclude.ts';
 import type { Scope, Settlement } from '../loop/types.ts';
 import { failureOf } from '../reliability/classify.ts';
 import { Halted } from '../reliability/patience.ts';
@@ -52,7 +53,7 @@ async function begin(scope: Scope, graph: GraphDefinition): Promise<Settlement |
   } catch (error) {
     return { status: 'failed', error: failureOf(error, 'NODE_FAILED') };
   }
-  const closing = next.length === 0 ? await scope.closing({ ok: true, output }) : () => [];
+  const closing = next.length === 0 ? await closingOf(scope, output) : () => [];
   await scope.append((seq) => [{ type: 'frame.began', kind: 'graph', state, next }, ...closing(seq + 1)]);
   return next.length === 0 ? { status: 'completed', output, committed: true } : undefined;
 }
@@ -154,7 +155,7 @@ class Schedule implements Scheduling {
     return this.#head < this.#queue.length;
   }
 
-  /** Completes a graph with no task left. A fork starts in this state, and a guarded graph ends in it; otherwise the last task completes the graph. */
+  /** Completes a graph with no task left. A fork starts in this state, and a graph whose end a gateway lets out comes to it; otherwise the last task completes the graph. */
   async #conclude(): Promise<Settlement> {
     let output: Json;
     try {
@@ -162,7 +163,7 @@ class Schedule implements Scheduling {
     } catch (error) {
       return { status: 'failed', error: failureOf(error, 'NODE_FAILED') };
     }
-    await this.scope.append(await this.scope.closing({ ok: true, output }));
+    await this.scope.append(await closingOf(this.scope, output));
     return { status: 'completed', output, committed: true };
   }
 
@@ -253,7 +254,7 @@ class Schedule implements Scheduling {
     for (const key of keys) if (!Object.hasOwn(graph.reducers, key)) this.#writes.assertAlone(task, key, waitedFor);
     const next = this.#joins.arrivals(routed(graph, task.name, state));
     // what asks somebody first cannot be in the append that ends a task
-    const last = !this.scope.guarded && this.#joins.total === 1 && next.length === 0;
+    const last = !this.scope.leaving && this.#joins.total === 1 && next.length === 0;
     const output = last ? resultOf(graph, state) : undefined;
     // nothing below throws, so the state and its entries change together
     this.state = state;
@@ -268,7 +269,7 @@ class Schedule implements Scheduling {
     if (next.length > 0) finished.next = next;
     const drafts = last ? [finished] : [...overtaken, finished];
     if (last) this.#ended = { status: 'completed', output: output as Json, committed: true };
-    const closing = last ? (this.scope.closing({ ok: true, output: output as Json }) as Make) : undefined;
+    const closing = last ? this.scope.closing({ ok: true, output: output as Json }) : undefined;
     return this.#inOrder(task, (seq) => {
       const own = drafts.map((draft) => ({ ...draft }));
       return closing ? [...own, ...closing(seq + own.length)] : own;

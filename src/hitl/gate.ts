@@ -143,14 +143,17 @@ function permit<T extends Gated>(tool: T, call: Asked, written: Json, args: Agai
   if (!args.ok) return refuse('INVALID_ARGUMENTS', `${args.problem}. Correct the arguments and call ${tool.name} again.`);
   if (args.shown !== written && !fits(args.shown, LARGEST_MADE))
     return refuse('INVALID_ARGUMENTS', `What the schema of ${tool.name} makes of the arguments is too large. Call it with less.`);
-  const { context: schema, approval, amount, key } = tool.options;
-  const valid = schema ? contextIn(schema, o.context) : undefined;
-  if (valid?.ok === false) return refuse('CONTEXT_INVALID', `The run was started without what this tool needs: ${valid.problem}.`);
-  const checked: Checked<T> = { tool, call, written, args, context: valid ? valid.value : (o.context ?? {}) };
+  const valid = contextOf(tool, o.context);
+  if (!valid.ok) return refuse('CONTEXT_INVALID', `The run was started without what this tool needs: ${valid.problem}.`);
+  const checked: Checked<T> = { tool, call, written, args, context: valid.value };
+  const { amount, key } = tool.options;
   if (o.policy || amount || key || tool.doors) return declaring(checked, o);
   // nothing can ask a person about a call of such a tool
-  return approval === undefined && !tool.ask && !call.approval ? start(checked) : approve(checked, o);
+  return call.approval || mayAsk(tool) ? approve(checked, o) : start(checked);
 }
+
+/** Whether the tool itself may ask a person about a call. */
+const mayAsk = ({ options, ask }: Gated): boolean => options.approval !== undefined || ask !== undefined;
 
 /** What the call declares, what the policy says of it, and what is known of its intent, in this order. */
 function declaring<T extends Gated>(checked: Checked<T>, o: GateOptions<T>): Verdict<T> | Promise<Verdict<T>> {
@@ -188,8 +191,7 @@ function looked<T extends Gated>(
     const { intent: claimed, doubt, unseen } = known;
     return approve({ ...checked, asks, declared: { amount, intent: claimed, doubt, unseen } }, o);
   };
-  const mayAsk = asks.length > 0 || tool.options.approval !== undefined || tool.ask !== undefined;
-  const known = o.lookUp(tool, call, intent, args.shown, mayAsk);
+  const known = o.lookUp(tool, call, intent, args.shown, asks.length > 0 || mayAsk(tool));
   return known instanceof Promise ? known.then(found) : found(known);
 }
 
@@ -311,10 +313,7 @@ type Decided = NonNullable<Approval['decided']>;
 /** The run's context as parsed by the tool's context schema. */
 export function contextOf(tool: Gated, context: unknown): Validated<unknown> {
   const { context: schema } = tool.options;
-  return schema ? contextIn(schema, context) : { ok: true, value: context ?? {} };
-}
-
-function contextIn(schema: Schema, context: unknown): Validated<unknown> {
+  if (!schema) return { ok: true, value: context ?? {} };
   const checked = validate(schema, context ?? {});
   return checked instanceof Promise ? { ok: false, problem: 'its context schema is asynchronous, which is not supported' } : checked;
 }

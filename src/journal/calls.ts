@@ -22,7 +22,7 @@ export function begun(run: RunFold, frame: Frame, entry: EntryOf<'call.started'>
   call.effect = entry.effect;
   call.epoch = run.epoch;
   if (entry.input !== undefined) call.agreed = { input: entry.input };
-  if (entry.usd !== undefined || call.paid) begins(frame, call, entry.seq > run.inherited ? entry.usd : undefined);
+  begins(frame, call, entry.seq > run.inherited ? entry.usd : undefined);
   if (startsEffect(run, frame, entry)) {
     call.since = entry.at;
     count(frame, call, entry.amount);
@@ -117,7 +117,7 @@ export function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finish
       spend(f.spent, entry.usage, entry.usd);
       if (entry.unmetered) f.spent.unmetered = true;
     }
-  else if (entry.seq > run.inherited && (entry.usd !== undefined || entry.unpriced)) costs(frame, call, entry);
+  else if (entry.seq > run.inherited) costs(frame, call, entry);
   // an inherited call is settled in the run it was copied from, unless a graph or a foreign agent of this run continues from it
   if (
     entry.error?.outcome === 'unknown' &&

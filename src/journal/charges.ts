@@ -25,18 +25,15 @@ export function refunds(call: Call): void {
   call.paid = undefined;
 }
 
-/** Adds the cost of a failed attempt, or of a late result. */
-export function spends(frame: Frame, { usd, unpriced }: Charge): void {
+/** Adds the cost of a failed attempt, of a late result, or of a check. */
+export function spends(frame: Frame, { usd, unpriced }: { readonly usd?: number; readonly unpriced?: unknown }): void {
   if (usd !== undefined) charge(frame, nanoOf(usd));
   if (unpriced) charge(frame, undefined);
 }
 
 /** Adds what it cost to check the content of an entry. Verdicts are in the entry that they let in, so a run that goes on counts none again. */
 export function checks(frame: Frame, verdicts: NonNullable<Judged['verdicts']>): void {
-  for (const { usd, unpriced } of verdicts) {
-    if (usd !== undefined) charge(frame, nanoOf(usd));
-    if (unpriced) charge(frame, undefined);
-  }
+  for (const verdict of verdicts) spends(frame, verdict);
 }
 
 function pays(frame: Frame, call: Call, usd: number): void {

@@ -17,14 +17,11 @@ export class Listeners {
   readonly #all = new Set<{ listener: Listener }>();
   readonly #byRun = new Map<string, Set<{ listener: Listener }>>();
   readonly #changed = new Set<string>();
-  /** Whether there has been a listener. */
-  any = false;
 
   add(listener: Listener, { runId, signal }: SubscribeOptions): void {
     if (signal.aborted) return;
     // a listener that subscribes twice is called twice, and each of its signals ends one subscription
     const own = { listener };
-    this.any = true;
     const group = runId === undefined ? this.#all : (this.#byRun.get(runId) ?? new Set());
     if (runId !== undefined) this.#byRun.set(runId, group);
     group.add(own);

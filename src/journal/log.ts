@@ -18,7 +18,7 @@ import { effectChanges } from './effecting.ts';
 import { type Draft, type Entry, FOREIGN, VERSION } from './entries.ts';
 import { apply, emptyFold } from './fold.ts';
 import { headOf, keepsHead, type Lease } from './head.ts';
-import type { AppendOptions, Journal, RunHead } from './port.ts';
+import type { AppendOptions, Journal } from './port.ts';
 import type { RecordChange } from './records.ts';
 import { isRecordConflict } from './refuse.ts';
 import type { RunFold } from './state.ts';
@@ -58,8 +58,6 @@ export class Log {
   readonly #listener: Committed | undefined;
   /** A fold that includes the entries of the current append, kept for the next one. Undefined: copy `run`. */
   #ahead: RunFold | undefined;
-  /** The head of the newest append. It is that of `run` if it says so by its `seq`. */
-  #head: RunHead | undefined;
   #busy = false;
   #waiting: Waiting[] = [];
 
@@ -139,19 +137,12 @@ export class Log {
 
   #write(entries: readonly Entry[], fsync: boolean): void | Promise<void> {
     const { run, lease } = this;
+    const claims = claimChanges(run, entries);
+    const effects = this.#journal.effects && effectChanges(run, entries);
     let o: AppendOptions | undefined = fsync ? POWER : undefined;
-    if (run.intents > 0 || run.effects > 0 || entries.some(isIndexed)) {
-      const claims = claimChanges(run, entries);
-      const effects = this.#journal.effects && effectChanges(run, entries);
-      if (claims || effects) o = { ...o, claims, effects };
-    }
-    if (!this.#ahead && keepsHead(run, entries)) {
-      const now = this.#head?.seq === run.next ? this.#head : headOf(run, lease);
-      const head = { ...now, seq: run.next + entries.length, owner: lease?.owner, leaseUntil: lease?.until };
-      const pending = this.#journal.append(run.runId, run.next, entries, head, o);
-      this.#head = head;
-      return pending;
-    }
+    if (claims || effects) o = { ...o, claims, effects };
+    if (!this.#ahead && keepsHead(run, entries))
+      return this.#journal.append(run.runId, run.next, entries, headOf(run, lease, run.next + entries.length), o);
     const ahead = this.#ahead ?? (run.next === 0 ? emptyFold(run.runId, run.root.agent, run.root.messages) : copyOf(run));
     // cleared first: if the append fails, this fold is ahead of the store and must not be reused
     this.#ahead = undefined;
@@ -159,18 +150,10 @@ export class Log {
     const waits = waitChanges(run, ahead, entries, () => this.#journal.now?.() ?? Date.now());
     if (waits) o = { ...o, waits };
     if (this.record) o = { ...o, record: this.record };
-    const head = headOf(ahead, lease);
-    const pending = this.#journal.append(run.runId, run.next, entries, head, o);
-    this.#head = head;
+    const pending = this.#journal.append(run.runId, run.next, entries, headOf(ahead, lease), o);
     // then `keepsHead` fails for every append, so this fold is kept to avoid a copy each time
     if (ahead.unknowns.size > 0 || ahead.listens) this.#ahead = ahead;
     return pending;
-  }
-
-  /** What was made for an append that failed, or before others appended, is not used again. */
-  #stale(): void {
-    this.#ahead = undefined;
-    this.#head = undefined;
   }
 
   /** Waits for an append and repeats it after a conflict. */
@@ -181,7 +164,7 @@ export class Log {
           await pending;
           return this.#commit(entries);
         } catch (error) {
-          this.#stale();
+          this.#ahead = undefined;
           if (!RondoError.is(error, 'JOURNAL_CONFLICT') || isRecordConflict(error)) throw error;
           const { next } = this.run;
           if (await this.#adopt(entries)) return;
@@ -253,7 +236,7 @@ export class Log {
     const { runId, next } = this.run;
     const found: Entry[] = [];
     for await (const entry of this.#journal.read(runId, next - 1)) found.push(entry);
-    if (found.length > 0) this.#stale();
+    if (found.length > 0) this.#ahead = undefined;
     const through = next > 0 && ours.length > 0 && ours.every((entry, i) => same(entry, found[i]));
     // the stored entries, not `ours`: their times may differ
     if (through) this.#commit(found.slice(0, ours.length));
@@ -278,10 +261,6 @@ export class Log {
     }
   }
 }
-
-/** Whether an entry may change the store's claims or effects in a run that has had neither. */
-const isIndexed = (entry: Entry) =>
-  ('intent' in entry && entry.intent !== undefined) || ('repeated' in entry && entry.repeated !== undefined);
 
 const same = (a: Entry, b: Entry | undefined) => b !== undefined && JSON.stringify({ ...a, at: 0 }) === JSON.stringify({ ...b, at: 0 });
 

@@ -80,14 +80,7 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
       return;
     }
     const before = run.head;
-    if (
-      before.status === head.status &&
-      before.aside === head.aside &&
-      before.asks === head.asks &&
-      before.session === head.session &&
-      before.tenant === head.tenant
-    )
-      run.head = kept(before, head);
+    if (INDEXED.every((field) => before[field] === head[field])) run.head = kept(before, head);
     else {
       place(run, head);
       const moves = before.session !== head.session;
@@ -99,9 +92,9 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
     }
     for (const entry of entries) run.log.push(entry);
     claim?.();
-    if (o || head.status === 'paused') more(run, o);
+    more(run, o);
     if (bounded) bound(run, entries);
-    if (listeners.any) listeners.changed(runId);
+    listeners.changed(runId);
   }
 
   /** Changes effects, waits and a record. A paused run to which an event is assigned is due at once. */
@@ -265,6 +258,8 @@ export function memoryJournal(o: MemoryJournalOptions = {}): Journal {
 
 const newestFirst = (a: Run, b: Run) => b.head.startedAt - a.head.startedAt || b.nr - a.nr;
 
+/** The fields by which runs are indexed. */
+const INDEXED = ['status', 'aside', 'asks', 'session', 'tenant'] as const;
 const isOpen = (status: RunStatus) => status === 'running' || status === 'paused';
 const occupies = ({ status, aside }: RunHead) => isOpen(status) && !aside;
 const sessionKey = (session: string, tenant: string | undefined) =>

@@ -199,8 +199,7 @@ export function roomLater(scope: Scope, calls: readonly Needs[]): Promise<void> 
  * @returns undefined if a limit allows no more.
  */
 export function reserveToolCall(scope: Scope, call: Prepared, seq: number, counted = false): Reservation | undefined {
-  const { amount } = call;
-  const { cost } = call.tool.options;
+  const { amount, cost } = needsOf(call);
   if (counted) return costCrossing(scope, cost) ? undefined : cost === undefined ? NOTHING : reserving(scope, { cost }, seq);
   const { toolCalls } = scope.limitedBy;
   if (!toolCalls && !amount && cost === undefined) return NOTHING;

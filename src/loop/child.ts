@@ -27,7 +27,7 @@ export interface Child {
   /** The entries with which its parent's call ends. */
   closing(end: End): Make;
   /** Asked before that: what the end becomes. */
-  leaving?: ((end: End) => Promise<End>) | undefined;
+  leaving?: Scope['leaving'];
   /** What is above fails with it, and may be resumed: then it goes on in the middle of this part, which stays open. */
   fatal?: true;
 }
@@ -37,13 +37,13 @@ export interface Child {
  * @returns why it did not end; undefined where its end is in the journal, or the run was halted.
  */
 export async function driveChild(scope: Scope, child: Child): Promise<Left | undefined> {
-  const { call, agent, leaving } = child;
+  const { call, agent, closing, leaving } = child;
   if (!call.frame) {
     let opened: Draft;
     try {
       opened = { type: 'frame.opened', call: call.id, agent: agent.name, fingerprint: agent.fingerprint, ...child.given() };
     } catch (error) {
-      await appendWithRetry(scope, await closingOf(child)({ ok: false, error: failureOf(error, 'AGENT_FAILED') }));
+      await fail(scope, child, failureOf(error, 'AGENT_FAILED'));
       return undefined;
     }
     await scope.append(() => [{ ...opened }]);
@@ -56,18 +56,19 @@ export async function driveChild(scope: Scope, child: Child): Promise<Left | und
     agent,
     limits: limitsWith(agent.limits, child.limits),
     parent: scope,
-    closing: closingOf(child),
-    guarded: leaving !== undefined,
+    closing,
+    leaving,
     trace: () => scope.trace?.agent({ agent: agent.name, description: agent.description, path: frame.path }),
     refused: (error) => failed(scope, child, failureOf(error, 'AGENT_FAILED')),
     work: (inner) => work(inner, child),
   });
 }
 
-const closingOf =
-  ({ leaving, closing }: Child) =>
-  (end: End): Make | Promise<Make> =>
-    leaving ? leaving(end).then(closing) : closing(end);
+/** Ends the call with a failure, as it is let out. */
+async function fail(at: Scope, { closing, leaving }: Child, error: Failure): Promise<void> {
+  const end: End = { ok: false, error };
+  await appendWithRetry(at, closing(leaving ? await leaving(end) : end));
+}
 
 async function work(inner: Scope, child: Child): Promise<Left | undefined> {
   const { frame, trace } = inner;
@@ -100,6 +101,6 @@ async function failed(at: Scope, child: Child, error: Failure): Promise<Left | u
   const told: Failure =
     call.frame?.acted && error.outcome === 'not-run' ? { ...error, outcome: 'unknown', retryable: fatal === true } : error;
   if (fatal) return { failed: told };
-  await appendWithRetry(at, await closingOf(child)({ ok: false, error: told }));
+  await fail(at, child, told);
   return undefined;
 }

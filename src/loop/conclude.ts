@@ -2,6 +2,7 @@
 import { type Failure, failedOnce } from '../errors.ts';
 import { outputParts } from '../journal/conversation.ts';
 import type { Draft } from '../journal/entries.ts';
+import type { Make } from '../journal/log.ts';
 import { type Json, plainJson } from '../json.ts';
 import type { ModelResponse, Part } from '../ports/model.ts';
 import { messageOf } from '../reliability/classify.ts';
@@ -9,7 +10,7 @@ import { validate } from '../schema.ts';
 import type { Due } from './call.ts';
 import { outputAllowed } from './content.ts';
 import type { Responded } from './start.ts';
-import type { LoopScope, Settlement } from './types.ts';
+import type { LoopScope, Scope, Settlement } from './types.ts';
 import { unfenced } from './unfenced.ts';
 
 /** How often the model may repair a final answer that does not fit the schema, before the run fails. */
@@ -47,10 +48,15 @@ export async function conclude(scope: LoopScope, responded: Responded): Promise<
 /** The answer with other content, so that the journal and later runs of the session do not have what the policy removed. */
 const saying = (responded: Responded, output: Json): Responded => ({ ...responded, content: outputParts(output) });
 
+/** The entries with which a frame ends that has an output, after its end was let out. */
+export async function closingOf(scope: Scope, output: Json): Promise<Make> {
+  const whole = { ok: true, output } as const;
+  return scope.closing(whole, scope.leaving && (await scope.leaving(whole)));
+}
+
 /** Ends the frame, unless a message has arrived. Then the model is asked again, and the result is an empty list. */
 async function end(scope: LoopScope, output: Json, before: readonly Draft[]): Promise<readonly Due[] | Settlement> {
-  const asked = scope.closing({ ok: true, output });
-  const closing = asked instanceof Promise ? await asked : asked;
+  const closing = await closingOf(scope, output);
   let ended = false;
   const append = scope.append((seq) => {
     ended = scope.frame.waiting.length === 0;

@@ -33,17 +33,18 @@ export async function runSubAgent(scope: Scope, call: Call, ready: Ready, delega
     },
   ];
   const passages = passagesOf(tool);
-  const about = {
+  const about = (signal: AbortSignal) => ({
+    signal,
     by: scope.run.started.by,
     session: scope.run.started.session,
     callId: call.id,
     runId: scope.run.runId,
     context: scope.run.started.context,
     path: scope.frame.path,
-  };
+  });
   let args = input;
   if (passages.length > 0 && !call.frame) {
-    const taken = await unlessHalted(entered(passages, input, { ...about, signal: scope.cancel.signal }), scope.cancel);
+    const taken = await unlessHalted(entered(passages, input, about(scope.cancel.signal)), scope.cancel);
     if ('end' in taken) {
       await appendWithRetry(scope, closing(taken.end));
       return undefined;
@@ -52,13 +53,7 @@ export async function runSubAgent(scope: Scope, call: Call, ready: Ready, delega
   }
   // not ended with the run: what the agent did is done, and is told as the gateway lets it out
   const leaving = (end: End) =>
-    left(
-      passages,
-      call.frame ? givenTo(call.frame, delegate) : args,
-      end,
-      { ...about, signal: NEVER },
-      call.frame?.acted ? 'unknown' : 'failed',
-    );
+    left(passages, call.frame ? givenTo(call.frame, delegate) : args, end, about(NEVER), call.frame?.acted ? 'unknown' : 'failed');
   const blocked = await driveChild(scope, {
     call,
     agent: delegate.agent,

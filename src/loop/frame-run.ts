@@ -30,9 +30,9 @@ export interface FrameRun<T> {
   trace(): AgentTrace | undefined;
   /** Opens the frame in the journal, if it is not open yet. */
   open?(trace: AgentTrace | undefined): Promise<void>;
-  /** The entries that end this frame. A promise if it is `guarded`. */
-  closing(end: End): Make | Promise<Make>;
-  guarded?: boolean;
+  /** The entries that end this frame. */
+  closing(end: End): Make;
+  leaving?: Scope['leaving'];
   /** Handles an agent that cannot be driven: its tools cannot be listed, or its reliability options are invalid. Nothing has run yet. */
   refused(error: unknown): Promise<T>;
   /** Drives the frame with `attempt`, and appends the outcome. */

@@ -22,8 +22,8 @@ export interface ScopeOptions {
   grants: readonly Grants[];
   parent?: Scope;
   /** The entries with which this part ends, in the same append as its last answer. */
-  closing(end: End): Make | Promise<Make>;
-  guarded?: boolean;
+  closing(end: End): Make;
+  leaving?: Scope['leaving'];
 }
 
 /** @see Scope, where the contracts stand. */
@@ -43,7 +43,7 @@ export class LiveScope implements Scope {
   readonly cancel: CancelSource;
   readonly parent: Scope | undefined;
   readonly closing: Scope['closing'];
-  readonly guarded: boolean;
+  readonly leaving: Scope['leaving'];
   readonly grants: readonly Grants[];
   readonly memory: Memory | undefined;
   readonly limitedBy: Scope['limitedBy'];
@@ -69,17 +69,14 @@ export class LiveScope implements Scope {
     this.trace = o.trace;
     this.cancel = o.cancel;
     this.parent = o.parent;
-    this.guarded = o.guarded === true;
-    this.closing = (end) => {
-      const close = o.closing(end);
+    this.leaving = o.leaving;
+    this.closing = (end, told = end) => {
+      const close = o.closing(told);
       if (!end.ok) return close;
-      const kept =
-        (made: Make): Make =>
-        (seq) => {
-          const due = promise(this);
-          return [...due, ...made(seq + due.length)];
-        };
-      return close instanceof Promise ? close.then(kept) : kept(close);
+      return (seq) => {
+        const due = promise(this);
+        return [...due, ...close(seq + due.length)];
+      };
     };
     this.grants = o.grants;
     this.memory = memoryOf(o.agent, !o.parent, this.host);

@@ -104,8 +104,6 @@ async function write(
   const answer = before?.type === 'model.responded';
   // calls whose intent another call has claimed since it was looked up: they stay open, and are looked at again
   const lost = new Set<CallId>();
-  // after the first refusal those that were not looked up stay open too, and all are looked at together
-  let refused = false;
   const make: Make = (seq) => {
     // called again after a conflict, so reset the state of the first call
     for (const reservation of reserved.splice(0)) reservation.release();
@@ -118,7 +116,8 @@ async function write(
       const call = calls[i] as Asked & Partial<Pick<Call, 'id'>>;
       const id = answer ? `${seq}.${i}` : (call.id as CallId);
       if (p.go === 'start') {
-        if (started.size >= parallel || lost.has(id) || (refused && p.unseen) || (p.intent && claims >= MOST_CLAIMS)) continue;
+        // after the first refusal those that were not looked up stay open too, and all are looked at together
+        if (started.size >= parallel || lost.has(id) || (lost.size > 0 && p.unseen) || (p.intent && claims >= MOST_CLAIMS)) continue;
         const place = reserveToolCall(scope, p, seq + drafts.length, p.resumed);
         if (!place) continue;
         reserved.push(place);
@@ -143,7 +142,6 @@ async function write(
         const other = claimedCall(error);
         if (other === undefined || lost.has(other)) throw error;
         lost.add(other);
-        refused = true;
       }
     }
   } finally {

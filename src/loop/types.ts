@@ -316,10 +316,10 @@ export interface Scope {
   readonly secrets: Secrets;
   /** Why this frame must stop: its own reason, or that of its parent or the run. */
   readonly halt: Halt | undefined;
-  /** The entries that end this frame, for the append with its last answer. A promise if `guarded`. */
-  closing(end: End): Make | Promise<Make>;
-  /** Whether a gateway stands between its end and what is above. */
-  readonly guarded: boolean;
+  /** Where a gateway stands between this frame and what is above: what the frame's end becomes. To be asked before `closing`. */
+  readonly leaving: ((end: End) => Promise<End>) | undefined;
+  /** The entries that end this frame, for the append with its last answer. @param told what `leaving` has made of its end. */
+  closing(end: End, told?: End): Make;
   /**
    * Appends entries of this frame, or of the frame that an entry names itself. After the frame has ended, entries are dropped, except
    * charges, which go to the nearest open ancestor. @throws as `Log.append`.

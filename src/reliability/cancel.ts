@@ -39,8 +39,7 @@ export class Subscription {
  * times as much, so it is created only on demand.
  */
 export class CancelSource {
-  /** Set by `cancel` alone. */
-  cancelled = false;
+  #cancelled = false;
   #reason: unknown;
   readonly #listeners = new Subscription(() => {});
   #controller: AbortController | undefined;
@@ -57,6 +56,10 @@ export class CancelSource {
     return { source, unlink: () => signal.removeEventListener('abort', onAbort) };
   }
 
+  get cancelled(): boolean {
+    return this.#cancelled;
+  }
+
   get reason(): unknown {
     return this.#reason;
   }
@@ -65,15 +68,15 @@ export class CancelSource {
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
-      if (this.cancelled) this.#controller.abort(this.#reason);
+      if (this.#cancelled) this.#controller.abort(this.#reason);
     }
     return this.#controller.signal;
   }
 
   /** Calls every listener. Later calls do nothing. */
   cancel(reason?: unknown): void {
-    if (this.cancelled) return;
-    this.cancelled = true;
+    if (this.#cancelled) return;
+    this.#cancelled = true;
     this.#reason = reason ?? new DOMException('The run was cancelled', 'AbortError');
     Subscription.drain(this.#listeners, this.#reason);
     this.#controller?.abort(this.#reason);
@@ -81,7 +84,7 @@ export class CancelSource {
 
   /** Calls `listener` on cancellation, or at once if it is cancelled already. It must not throw. */
   add(listener: Listener): Subscription | undefined {
-    if (!this.cancelled) return new Subscription(listener, this.#listeners);
+    if (!this.#cancelled) return new Subscription(listener, this.#listeners);
     listener(this.#reason);
     return undefined;
   }

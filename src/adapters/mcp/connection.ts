@@ -159,7 +159,7 @@ export class Connection {
   async close(): Promise<void> {
     this.#closed = true;
     this.#connecting?.abort(new Error('closed'));
-    const peer = await this.#peer.current?.catch(() => undefined);
+    const peer = await this.#peer.current()?.catch(() => undefined);
     this.#peer.forget();
     if (!peer) return;
     await Promise.race([peer.wire.bye().catch(() => {}), delay(1_000)]);
@@ -242,14 +242,14 @@ export class Connection {
   }
 
   async #notes(): Promise<string | undefined> {
-    return (await this.#peer.current?.catch(() => undefined))?.wire.notes();
+    return (await this.#peer.current()?.catch(() => undefined))?.wire.notes();
   }
 
   /** The next call opens a new connection; open calls on this one may still end. */
   #giveUp(peer: Peer): void {
     if (peer.given) return;
     peer.given = 'up';
-    void this.#peer.current?.then(
+    void this.#peer.current()?.then(
       (now) => {
         if (now === peer) this.#peer.forget();
       },

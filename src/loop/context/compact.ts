@@ -76,7 +76,7 @@ async function applied(scope: LoopScope, policy: Compaction, refusals: number): 
     scope.trace?.contextCompacted({ policy: policy.name, dropped: drop.length, cleared: clear.length, tokens: entry.tokens });
   };
   if (typeof summary === 'object') return summarised(scope, policy, { seen, drop, prompt: summary.prompt, must: refusals > 0 }, keep);
-  await keep(summary === undefined ? undefined : { text: scope.secrets.active?.mask(summary) ?? summary });
+  await keep(summary === undefined ? undefined : { text: scope.secrets.mask(summary) });
   return true;
 }
 

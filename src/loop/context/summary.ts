@@ -110,7 +110,7 @@ async function asked(scope: LoopScope, model: LoopScope['agent']['model'], reque
 function summaryOf(scope: LoopScope, { response, model, attempts, ms }: Answered): Summary | undefined {
   const { content, stop, usage } = response;
   const said = content.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('');
-  const text = (scope.secrets.active?.mask(said) ?? said).trim();
+  const text = scope.secrets.mask(said).trim();
   if (text === '' || stop === 'blocked' || stop === 'context') return undefined;
   const usd = costOf(scope, model, response);
   return {

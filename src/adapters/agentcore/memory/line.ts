@@ -68,7 +68,7 @@ export function line({ memoryId, region, client, endpoint }: LineOptions): Line 
     close() {
       // a client that was given is the caller's
       if (!client)
-        void made.current?.then(
+        void made.current()?.then(
           (found) => found.client.destroy(),
           // the package is missing, which each call has said
           () => undefined,

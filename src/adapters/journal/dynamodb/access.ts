@@ -256,7 +256,7 @@ export function accessTo(place: DynamoPlace & { patience: number }): Access {
     close() {
       closed = true;
       if (!place.client)
-        void opened.current?.then(
+        void opened.current()?.then(
           ({ client }) => client.destroy(),
           () => undefined,
         );

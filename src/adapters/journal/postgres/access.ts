@@ -165,7 +165,7 @@ export class Access {
   close(): Promise<void> {
     this.#closed = true;
     this.#end ??= (async () => {
-      if (typeof this.#o.pool === 'string') await (await this.#pool.current)?.end();
+      if (typeof this.#o.pool === 'string') await (await this.#pool.current())?.end();
     })();
     return this.#end;
   }
