@@ -1,4 +1,4 @@
-// The suites of the core on the oldest Node that the package admits. It comes from the npm registry, into a folder that the next run
+// The suites of the core, and of all that stands on node:sqlite, on the oldest Node that the package admits. It comes from the npm registry, into a folder that the next run
 // finds again.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { run } from './run.ts';
 const VERSION = '22.13.1';
 /** Later versions read TypeScript without being asked; the tests start processes that do. */
 const OPTIONS = '--experimental-strip-types --disable-warning=ExperimentalWarning';
-const SUITES = ['journal', 'loop', 'engine', 'hitl', 'reliability', 'graph'];
+const SUITES = ['journal', 'loop', 'engine', 'hitl', 'reliability', 'graph', 'identity', 'memory'];
 
 const folder = join(root, 'node_modules', '.cache', `node-${VERSION}`);
 const node = join(folder, 'node_modules', '.bin', 'node');

@@ -76,8 +76,9 @@ async function taken(db: Database, name: string, holder: string): Promise<void> 
       // a lease that ends later than any could was taken under a clock that was wrong
       const { changes } = db
         .prepare(
-          `INSERT INTO lease (name, holder, until) VALUES (?1, ?2, ?3)
-           ON CONFLICT (name) DO UPDATE SET holder = ?2, until = ?3 WHERE until < ?4 OR until > ?3 + ?5`,
+          `INSERT INTO lease (name, holder, until) VALUES (?, ?, ?)
+           ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
+           WHERE lease.until < ? OR lease.until > excluded.until + ?`,
         )
         .run(name, holder, now + LEASE, now, LEASE);
       return Number(changes) === 1;

@@ -11,11 +11,11 @@ export function unembedded({ db, space }: Settings, embedder: string, most: numb
   return db
     .prepare(
       `SELECT nr, text FROM record WHERE nr IN (
-         SELECT nr FROM record WHERE space = ?1 AND embedder IS NULL
-         UNION ALL SELECT nr FROM record WHERE space = ?1 AND embedder < ?2
-         UNION ALL SELECT nr FROM record WHERE space = ?1 AND embedder > ?2 LIMIT ?3)`,
+         SELECT nr FROM record WHERE space = :space AND embedder IS NULL
+         UNION ALL SELECT nr FROM record WHERE space = :space AND embedder < :embedder
+         UNION ALL SELECT nr FROM record WHERE space = :space AND embedder > :embedder LIMIT :most)`,
     )
-    .all(space(), embedder, most) as unknown as Unembedded[];
+    .all({ space: space(), embedder, most }) as unknown as Unembedded[];
 }
 
 /** Stores the vector of a text, unless the record has another text by now. */

@@ -8,8 +8,8 @@ import { isFirst, keep, macs } from '../rows/macs.ts';
 
 /** The claims beside the place of a name that was not found, in one statement: each takes a lock of its own outside of a transaction. */
 export const BESIDE = `
-  SELECT * FROM (SELECT mac, mac_checksum FROM claim WHERE mac < ?1 ORDER BY mac DESC LIMIT 1)
-  UNION ALL SELECT * FROM (SELECT mac, mac_checksum FROM claim WHERE mac > ?1 ORDER BY mac LIMIT 1)`;
+  SELECT * FROM (SELECT mac, mac_checksum FROM claim WHERE mac < ? ORDER BY mac DESC LIMIT 1)
+  UNION ALL SELECT * FROM (SELECT mac, mac_checksum FROM claim WHERE mac > ? ORDER BY mac LIMIT 1)`;
 
 export type ClaimTable = ReturnType<typeof claimTable>;
 
@@ -53,7 +53,7 @@ export function claimTable(db: DatabaseSync) {
    * @throws RondoError `JOURNAL_DAMAGED`
    */
   function assertNotThere(mac: string): void {
-    for (const found of beside.all(mac) as Pick<ClaimRow, 'mac' | 'mac_checksum'>[])
+    for (const found of beside.all(mac, mac) as Pick<ClaimRow, 'mac' | 'mac_checksum'>[])
       if (found.mac_checksum !== crc32(found.mac))
         throw claimDamaged('The name of a claim is damaged, so it is unknown what was done under a key, and nothing was done.', {
           mac: found.mac,
