@@ -1,6 +1,6 @@
 /**
  * Amazon DynamoDB Local for the tests of the journal in DynamoDB. It is under a licence of its own, for development and tests, and may not be passed on: so
- * it is no dependency, and is downloaded to a cache of this user's, outside the repository.
+ * it is not a dependency, and is downloaded to a cache of this user's, outside the repository.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';

@@ -33,7 +33,7 @@ export function sizeProblems(files: ReadonlyMap<string, string>): string[] {
     const longest = file.startsWith('src/') ? LONGEST.source : LONGEST.other;
     if (lines > longest) problems.push(`${file}: ${lines} lines, more than ${longest}: which concept is missing?`);
     const vague = file.split('/').find((part) => NO_CONCEPT.includes(part.replace(/\.ts$/, '')));
-    if (vague) problems.push(`${file}: "${vague}" is no concept`);
+    if (vague) problems.push(`${file}: "${vague}" names no concept`);
   }
   return problems;
 }

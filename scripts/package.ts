@@ -179,7 +179,7 @@ async function doorsWithoutPeers(): Promise<Door[]> {
 
 /**
  * The doors that open without a peer also compile for a user who checks every declaration file. Only a peer's own types may be missing:
- * whoever uses that door has them.
+ * the users of that door have them.
  */
 export async function checkUser(): Promise<string> {
   const { user } = await pack();
@@ -191,7 +191,10 @@ export async function checkUser(): Promise<string> {
   symlinkSync(join(root, 'node_modules', '@types', 'node'), join(typeRoots, 'node'));
   const types = ['--types', 'node', '--typeRoots', typeRoots];
   const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--lib', 'es2023,esnext.disposable', ...types];
-  const { output } = await run('tsc', [...options, '--pretty', 'false', 'user.ts'], { cwd: user });
-  failIf(output.split('\n').filter((line) => line.includes('error TS') && !isOptional(/Cannot find module '([^']+)'/.exec(line)?.[1])));
+  const { ok, output } = await run('tsc', [...options, '--pretty', 'false', 'user.ts'], { cwd: user });
+  const errors = output.split('\n').filter((line) => line.includes('error TS'));
+  // a compiler that did not run tells no errors either
+  if (!ok && errors.length === 0) throw new Failed(`tsc user.ts\n${output.trim()}`);
+  failIf(errors.filter((line) => !isOptional(/Cannot find module '([^']+)'/.exec(line)?.[1])));
   return `${open.length} of ${doors().length} doors open without a peer`;
 }

@@ -80,7 +80,10 @@ function contentsProblems(page: string, text: string): string[] {
   const [, rest = ''] = text.split(/^## Contents$/m);
   const listed = linksOf(rest.split(/^## /m)[0] as string).map(({ target }) => target);
   const wanted = sections.map(({ anchor }) => `#${anchor}`);
-  return wanted.filter((w) => !listed.includes(w)).map((w) => `${page}: its contents do not have ${w}`);
+  const missing = wanted.filter((w) => !listed.includes(w));
+  if (missing.length > 0) return missing.map((w) => `${page}: its contents do not have ${w}`);
+  const ordered = listed.filter((l) => wanted.includes(l)).join() === wanted.join();
+  return ordered ? [] : [`${page}: its contents are not in the order of its sections`];
 }
 
 /** @returns one problem per thing that a reader would not find. */
@@ -94,5 +97,11 @@ export function pageProblems(pages: ReadonlyMap<string, string>, named: Named): 
   };
   for (const door of named.doors) lists(INSTALL, `\`${door}\``);
   for (const [code, status] of Object.entries(named.codes)) lists(ERRORS, `\n| \`${code}\` | ${status} |`);
+  // a code or a door that was removed must not stay behind
+  for (const [, code = ''] of pages.get(ERRORS)?.matchAll(/^\| `(\w+)` \| \d+ \|/gm) ?? [])
+    if (!Object.hasOwn(named.codes, code)) problems.push(`${ERRORS}: there is no code ${code}`);
+  for (const [row] of pages.get(INSTALL)?.matchAll(/^\| `rondo.*? \|/gm) ?? [])
+    for (const [, door = ''] of row.matchAll(/`(rondo[\w/-]*)`/g))
+      if (!named.doors.includes(door)) problems.push(`${INSTALL}: there is no entry point ${door}`);
   return problems;
 }

@@ -1,4 +1,4 @@
-// The one gate. `npm run verify` runs every check; `npm run verify -- types knip` those named.
+// The one gate. `npm run verify` runs every check; `npm run verify -- types unused` those named.
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { STATUS } from '../src/server/errors.ts';

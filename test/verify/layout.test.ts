@@ -32,7 +32,7 @@ test('a source has at most 350 lines, any other file 550, its folder a concept',
   const lines = (n: number) => 'x\n'.repeat(n);
   expect(sizeProblems(new Map([['src/a.ts', lines(350)]]))).toEqual([]);
   expect(sizeProblems(new Map([['src/a.ts', lines(351)]]))).toEqual([expect.stringContaining('351 lines')]);
-  expect(sizeProblems(new Map([['src/utils/a.ts', '']]))).toEqual([expect.stringContaining('"utils" is no concept')]);
+  expect(sizeProblems(new Map([['src/utils/a.ts', '']]))).toEqual([expect.stringContaining('"utils" names no concept')]);
 });
 
 test('an example imports only what a user has', () => {

@@ -23,6 +23,12 @@ it.each([
   ['a heading of this page', { 'docs/errors.md': `${good['docs/errors.md']}\n[x](#gone)` }, 'docs/errors.md:3: #gone'],
   ['a page that the index does not have', { 'docs/agentcore/b.md': '# B' }, `docs/agentcore/b.md: not in ${INDEX}`],
   ['a door without a row', { 'docs/install.md': '# I\n`rondo`' }, 'docs/install.md: "`rondo/mcp`" is missing'],
+  [
+    'a door that is not there',
+    { 'docs/install.md': `${good['docs/install.md']}\n| \`rondo/mcp\`, \`rondo/old\` | x |` },
+    'entry point rondo/old',
+  ],
+  ['a code that is not there', { 'docs/errors.md': `${good['docs/errors.md']}\n| \`RUN_OLD\` | 500 | x |` }, 'there is no code RUN_OLD'],
   ['a code without its status', { 'docs/errors.md': '# E\n| `RUN_BUSY` | 404 |' }, '"| `RUN_BUSY` | 409 |" is missing'],
 ])('%s', (_, over, problem) => {
   const problems = problemsOf(over);
@@ -40,6 +46,9 @@ it('a page of more than 300 lines begins with its contents', () => {
   const contents = '# A\n## Contents\n- [The second one](#the-second-one)\n';
   expect(problemsOf({ 'docs/a.md': `${contents}## The second one\n## B${long}` })).toEqual(['docs/a.md: its contents do not have #b']);
   expect(problemsOf({ 'docs/a.md': `${contents}- [B](#b)\n## The second one\n## B${long}` })).toEqual([]);
+  expect(problemsOf({ 'docs/a.md': `${contents}- [B](#b)\n## B\n## The second one${long}` })).toEqual([
+    'docs/a.md: its contents are not in the order of its sections',
+  ]);
 });
 
 it('gives headings the anchors of GitHub', () => {
