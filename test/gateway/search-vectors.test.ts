@@ -1,8 +1,6 @@
-import type { Tool } from 'rondo';
 import { gateway } from 'rondo/gateway';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { named } from '../loop/searched.ts';
-import { opened, source } from './support.ts';
+import { about, MAIL, namesOf, opened, shop, source } from './support.ts';
 
 let warned: ReturnType<typeof vi.spyOn>;
 beforeEach(() => {
@@ -14,15 +12,8 @@ afterEach(() => {
 });
 
 const signal = new AbortController().signal;
-const about = (name: string, description: string) => named(name, { description });
-const MAIL = [about('send', 'Sends a letter to a person'), about('archive', 'Puts a letter away')];
-const SHOP = [
-  about('refund', 'Gives money back'),
-  about('track', 'Says where a parcel is'),
-  ...Array.from({ length: 130 }, (_, i) => named(`report_${i}`)),
-];
+const SHOP = shop(130);
 const COUNT = MAIL.length + SHOP.length;
-const names = (tools: readonly Tool[] | undefined) => tools?.map(({ name }) => name);
 const warnings = () => warned.mock.calls.map(([text]: unknown[]) => text);
 
 /** A model that knows three things: money, letters and the rest. */
@@ -51,7 +42,7 @@ async function searching(embed: object | undefined, targets: object = { mail: MA
   const own = await opened(made);
   const listed = await own.list();
   expect(listed).toEqual([]);
-  return { made, own, find: async (query: string, limit = 2) => names(await own.search?.(query, { limit, signal })) };
+  return { made, own, find: async (query: string, limit = 2) => namesOf(await own.search?.(query, { limit, signal })) };
 }
 
 describe('a gateway that is searched by vectors', () => {
@@ -193,6 +184,6 @@ describe('a gateway that is searched by vectors', () => {
     });
     const own = await opened(made, { by: { id: 'ana' } });
     await own.list();
-    expect(names(await own.search?.('money', { limit: 2, signal }))).toEqual(['shop___report_129']);
+    expect(namesOf(await own.search?.('money', { limit: 2, signal }))).toEqual(['shop___report_129']);
   });
 });

@@ -1,9 +1,9 @@
-import { approve, memoryJournal, type Tool } from 'rondo';
+import { approve, memoryJournal } from 'rondo';
 import { gateway } from 'rondo/gateway';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { asks, ends, entriesOf, shown } from '../engine/setup.ts';
 import { answerIn, call, find, named } from '../loop/searched.ts';
-import { opened, over, source } from './support.ts';
+import { about, MAIL, namesOf, opened, over, shop, source } from './support.ts';
 
 beforeEach(() => {
   vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
@@ -11,14 +11,7 @@ beforeEach(() => {
 afterEach(() => vi.restoreAllMocks());
 
 const signal = new AbortController().signal;
-const about = (name: string, description: string) => named(name, { description });
-const MAIL = [about('send', 'Sends a letter to a person'), about('archive', 'Puts a letter away')];
-const SHOP = [
-  about('refund', 'Gives money back'),
-  about('track', 'Says where a parcel is'),
-  ...Array.from({ length: 50 }, (_, i) => named(`report_${i}`)),
-];
-const names = (tools: readonly Tool[] | undefined) => tools?.map(({ name }) => name);
+const SHOP = shop(50);
 
 describe('a gateway that is searched', () => {
   it('offers the same two tools in every request, and a call is one of the named tool', async () => {
@@ -54,7 +47,7 @@ describe('a gateway that is searched', () => {
     ]);
     more.length = 1;
     listed.tell();
-    expect(names(await (await opened(office)).list())).toEqual(['mail___send']);
+    expect(namesOf(await (await opened(office)).list())).toEqual(['mail___send']);
   });
 
   it('beside another one is searched with it, by one search tool', async () => {
@@ -63,7 +56,7 @@ describe('a gateway that is searched', () => {
     const { go, offered, model } = over([one, two], [asks(find('letter')), asks(call('post___letter', {})), 'done']);
     await ends(go(), 'completed');
     expect(offered()[0]).toEqual(['find_tools', 'call_tool']);
-    expect(names(answerIn(shown(model.requests[2])[0]).tools as never)?.toSorted()).toEqual([
+    expect(namesOf(answerIn(shown(model.requests[2])[0]).tools as never)?.toSorted()).toEqual([
       'mail___archive',
       'mail___send',
       'post___letter',
@@ -102,7 +95,7 @@ describe('a gateway that is searched', () => {
     };
     const own = await opened(gateway({ name: 'office', targets, search: true }));
     await own.list();
-    const first = async (query: string) => names(await own.search?.(query, { limit: 5, signal }))?.[0];
+    const first = async (query: string) => namesOf(await own.search?.(query, { limit: 5, signal }))?.[0];
     expect(await first('translating a document')).toBe('shop___translate');
     expect(await first('paying')).toBe('shop___pay');
     expect(await first('remove the invoices of May')).toBe('shop___delete_invoice');
@@ -116,7 +109,7 @@ describe('a gateway that is searched', () => {
     const targets = { a: about5('mail_draft', 'a letter of mail'), b: about5('mail_filter', 'a filter of mail, by rules for the box') };
     const own = await opened(gateway({ name: 'office', targets, search: true }));
     await own.list();
-    expect(names(await own.search?.('mail', { limit: 3, signal }))?.some((name) => name.startsWith('b___'))).toBe(true);
+    expect(namesOf(await own.search?.('mail', { limit: 3, signal }))?.some((name) => name.startsWith('b___'))).toBe(true);
   });
 
   it.each([

@@ -2,6 +2,7 @@ import { type Agent, agent, Engine, type EngineOptions, type OpenedSource, type 
 import type { Gateway, OpenedGateway } from 'rondo/gateway';
 import { scripted } from 'rondo/testing';
 import { onTestFinished } from 'vitest';
+import { named } from '../loop/searched.ts';
 
 /** An agent that has these tools, in an engine of its own. */
 export function over(tools: readonly (Tool | ToolSource | Agent)[], steps: Parameters<typeof scripted>[0], o: Partial<EngineOptions> = {}) {
@@ -51,3 +52,14 @@ export function source(
   };
   return Object.assign(state, { made });
 }
+
+export const about = (name: string, description: string) => named(name, { description });
+
+/** What is searched: two targets, one of them with as many tools more that no search is for. */
+export const MAIL = [about('send', 'Sends a letter to a person'), about('archive', 'Puts a letter away')];
+export const shop = (more: number) => [
+  about('refund', 'Gives money back'),
+  about('track', 'Says where a parcel is'),
+  ...Array.from({ length: more }, (_, i) => named(`report_${i}`)),
+];
+export const namesOf = (tools: readonly Tool[] | undefined) => tools?.map(({ name }) => name);

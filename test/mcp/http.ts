@@ -57,20 +57,27 @@ export async function serveHttp(port = 0) {
   });
 }
 
-/** Any server over streamable HTTP, one for each session. */
-export async function serveWith(make: () => Server) {
+/** A server for each session: answers the transport of the session that a request names, or that of a new one. */
+export function sessionsOf(make: () => Server) {
   const sessions = new Map<string, StreamableHTTPServerTransport>();
+  return async ({ headers }: IncomingMessage): Promise<StreamableHTTPServerTransport> => {
+    const known = sessions.get(String(headers['mcp-session-id']));
+    if (known) return known;
+    const transport = new StreamableHTTPServerTransport({
+      sessionIdGenerator: randomUUID,
+      onsessioninitialized: (id) => void sessions.set(id, transport),
+    });
+    await make().connect(transport as never);
+    return transport;
+  };
+}
+
+/** Any server over streamable HTTP, one for each session. What it does not admit gets the status 401. */
+export async function serveWith(make: () => Server, admits: (req: IncomingMessage) => boolean = () => true) {
+  const transportOf = sessionsOf(make);
   const http = createServer(async (req, res) => {
-    let transport = sessions.get(String(req.headers['mcp-session-id']));
-    if (!transport) {
-      const fresh = new StreamableHTTPServerTransport({
-        sessionIdGenerator: randomUUID,
-        onsessioninitialized: (id) => void sessions.set(id, fresh),
-      });
-      await make().connect(fresh as never);
-      transport = fresh;
-    }
-    await transport.handleRequest(req, res);
+    if (!admits(req)) return void res.writeHead(401).end();
+    await (await transportOf(req)).handleRequest(req, res);
   });
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   return {

@@ -3,12 +3,13 @@ import { createHash, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Server } from '@modelcontextprotocol/sdk/server/index.js';
-import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { CallToolRequestSchema, ListToolsRequestSchema } from '@modelcontextprotocol/sdk/types.js';
+import { sessionsOf } from './http.ts';
 
 type Handler = (req: IncomingMessage, res: ServerResponse) => void | Promise<void>;
 
-async function listening(handler: Handler) {
+/** A server on a port of its own. */
+export async function listening(handler: Handler) {
   const server = createServer((req, res) => void handler(req, res));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -21,13 +22,13 @@ async function listening(handler: Handler) {
   };
 }
 
-const json = (res: ServerResponse, status: number, body: unknown, headers = {}) =>
+export const json = (res: ServerResponse, status: number, body: unknown, headers = {}) =>
   void res.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
 
-async function formOf(req: IncomingMessage): Promise<URLSearchParams> {
+export async function bodyOf(req: IncomingMessage): Promise<string> {
   let text = '';
   for await (const chunk of req) text += chunk;
-  return new URLSearchParams(text);
+  return text;
 }
 
 interface Grant {
@@ -71,14 +72,13 @@ export async function protectedServer(o: { oauth?: object; scopes?: string } = {
     }
     if (url.pathname === '/register') {
       state.registered++;
-      let text = '';
-      for await (const chunk of req) text += chunk;
+      const asked = JSON.parse(await bodyOf(req));
       const client = `client-${state.registered}`;
-      clients.set(client, JSON.parse(text).redirect_uris);
-      return json(res, 201, { ...JSON.parse(text), client_id: client, token_endpoint_auth_method: 'none' });
+      clients.set(client, asked.redirect_uris);
+      return json(res, 201, { ...asked, client_id: client, token_endpoint_auth_method: 'none' });
     }
     if (url.pathname === '/authorize') {
-      // whoever comes is `user`
+      // the browser is that of `user`
       const code = randomUUID();
       const {
         state: back = '',
@@ -93,7 +93,7 @@ export async function protectedServer(o: { oauth?: object; scopes?: string } = {
       return void res.writeHead(302, { location: `${to}?code=${code}&state=${back}` }).end();
     }
     if (url.pathname !== '/token') return void res.writeHead(404).end();
-    const form = await formOf(req);
+    const form = new URLSearchParams(await bodyOf(req));
     const grant = form.get('grant_type') ?? '';
     state.grants.push(grant);
     if (state.token) {
@@ -131,7 +131,7 @@ export async function protectedServer(o: { oauth?: object; scopes?: string } = {
     });
   }
 
-  const sessions = new Map<string, StreamableHTTPServerTransport>();
+  const transportOf = sessionsOf(serverOf);
   const resource = await listening(async (req, res) => {
     if (req.url?.startsWith('/.well-known/oauth-protected-resource'))
       return json(res, 200, { resource: `${resource.origin}/mcp`, authorization_servers: [authorization.origin] });
@@ -139,20 +139,11 @@ export async function protectedServer(o: { oauth?: object; scopes?: string } = {
     const grant = state.takesTokens ? tokens.get(req.headers.authorization?.replace('Bearer ', '') ?? '') : undefined;
     const metadata = `resource_metadata="${resource.origin}/.well-known/oauth-protected-resource/mcp"`;
     if (!grant) return json(res, 401, {}, { 'www-authenticate': `Bearer scope="${o.scopes ?? 'read'}", ${metadata}` });
-    let text = '';
-    for await (const chunk of req) text += chunk;
+    const text = await bodyOf(req);
     const body = text === '' ? undefined : JSON.parse(text);
     if (body?.params?.name === 'write' && !grant.scope.split(' ').includes('write'))
       return json(res, 403, {}, { 'www-authenticate': `Bearer error="insufficient_scope", scope="write", ${metadata}` });
-    let transport = sessions.get(String(req.headers['mcp-session-id']));
-    if (!transport) {
-      const fresh = new StreamableHTTPServerTransport({
-        sessionIdGenerator: randomUUID,
-        onsessioninitialized: (id) => void sessions.set(id, fresh),
-      });
-      await serverOf().connect(fresh as never);
-      transport = fresh;
-    }
+    const transport = await transportOf(req);
     if (body?.method === 'tools/call') state.calls.push({ tool: body.params.name, user: grant.user });
     await transport.handleRequest(req, res, body);
   });
