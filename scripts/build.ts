@@ -7,7 +7,7 @@ import { rolldown } from 'rolldown';
 import { esmExternalRequirePlugin } from 'rolldown/plugins';
 import * as assets from '../src/cli/bench/assets.ts';
 import { doors, root } from './doors.ts';
-import { importsOf } from './imports.ts';
+import { loadedBy } from './imports.ts';
 import { run } from './run.ts';
 
 // a file that was renamed must not stay behind in the package
@@ -16,15 +16,6 @@ rmSync(join(root, 'dist'), { recursive: true, force: true });
 const declarations = await run('tsc', ['-p', 'tsconfig.build.json', '--pretty', 'false']);
 process.stdout.write(declarations.output);
 if (!declarations.ok) process.exit(1);
-
-/** The files that a file loads, itself included. */
-function loaded(file: string, seen = new Set<string>()): Set<string> {
-  if (seen.has(file)) return seen;
-  seen.add(file);
-  for (const { specifier, kind } of importsOf(file, readFileSync(file, 'utf8')))
-    if (kind === 'value' && specifier.startsWith('.')) loaded(join(file, '..', specifier), seen);
-  return seen;
-}
 
 /**
  * Built into the core: a library that calls `require` of Node's own modules stops an ESM bundle that a user makes of his application. Built
@@ -65,7 +56,7 @@ function assetsOf(id: string): string | undefined {
     .join('\n');
 }
 
-const core = loaded(join(root, 'src', 'index.ts'));
+const core = loadedBy(join(root, 'src', 'index.ts'));
 const inputs = [...doors(), { built: 'dist/cli/main.js', source: 'src/cli/main.ts' }];
 const bundle = await rolldown({
   cwd: root,

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import ts from 'typescript';
 
 /**
@@ -33,4 +35,14 @@ export function importsOf(file: string, text: string): Import[] {
   };
   visit(source);
   return found;
+}
+
+/** The files of the repository that a file loads, itself included; with `later`, those too that it imports when a line is reached. */
+export function loadedBy(file: string, { later = false } = {}, seen = new Set<string>()): Set<string> {
+  if (seen.has(file)) return seen;
+  seen.add(file);
+  for (const { specifier, kind } of importsOf(file, readFileSync(file, 'utf8')))
+    if ((kind === 'value' || (later && kind === 'dynamic')) && specifier.startsWith('.'))
+      loadedBy(join(file, '..', specifier), { later }, seen);
+  return seen;
 }

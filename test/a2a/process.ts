@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import type { ServeOptions } from '../../src/adapters/a2a/index.ts';
+import { compiled } from '../compiled.ts';
 
 export interface Order {
   journal: string;
@@ -42,8 +43,7 @@ const SCRIPTS = {
 /** Starts a script of this folder, and waits until it serves. */
 export async function start(script: keyof typeof SCRIPTS, order: object): Promise<Process> {
   const file = SCRIPTS[script];
-  // the code that these load is compiled once for all of them
-  const env = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'rondo-a2a-compiled') };
+  const env = { ...process.env, ...compiled };
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', file, JSON.stringify(order)], {
     stdio: ['pipe', 'pipe', 'inherit'],
     env,

@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { cpSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import * as sdk from '@aws-sdk/client-bedrock-runtime';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { loadedBy } from '../../scripts/imports.ts';
 import { clientFor } from '../../src/adapters/bedrock/client.ts';
 import { bedrock } from '../../src/adapters/bedrock/index.ts';
+import { folder } from '../folder.ts';
 import { http1Client, says } from '../wire/bedrock.ts';
 import type { Call } from '../wire/server.ts';
 import { ask, ID, MODES, machine, request, user, wire } from './setup.ts';
@@ -89,28 +90,11 @@ describe('the client', () => {
 });
 
 describe('without the SDK', () => {
-  let folder = '';
-  beforeAll(() => {
-    // the sources alone, out of reach of any node_modules
-    folder = mkdtempSync(join(tmpdir(), 'rondo-bedrock-'));
-    const src = join(import.meta.dirname, '../../src');
-    for (const part of [
-      'errors.ts',
-      'flight.ts',
-      'json.ts',
-      'node.ts',
-      'options.ts',
-      'schema.ts',
-      'hitl/texts.ts',
-      'ports',
-      'reliability',
-      'adapters/bedrock',
-    ])
-      cpSync(join(src, part), join(folder, part), { recursive: true });
-  });
-  afterAll(() => rmSync(folder, { recursive: true }));
-
   test('a model can be declared; its first call says what to install', () => {
+    // the sources alone, out of reach of any node_modules
+    const cwd = folder('bedrock');
+    const src = join(import.meta.dirname, '../../src');
+    for (const file of loadedBy(join(src, 'adapters/bedrock/index.ts'), { later: true })) cpSync(file, join(cwd, relative(src, file)));
     const program = `
       import fs from 'node:fs';
       import { bedrock } from './adapters/bedrock/index.ts';
@@ -129,7 +113,7 @@ describe('without the SDK', () => {
         await model.generate(request, call).catch((e) => console.log(JSON.stringify([e.name, e.code, e.message, e.cause?.code])));
       }
     `;
-    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], { cwd: folder, encoding: 'utf8' });
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], { cwd, encoding: 'utf8' });
     const [id, ...errors] = stdout.trim().split('\n');
     // no restart is needed once it is there
     expect(errors.pop()).toContain('installed meanwhile');

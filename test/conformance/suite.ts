@@ -1,10 +1,9 @@
 /** Runs scenarios of the conformance suites of MCP, each by the suite's own command. */
 import { execFile } from 'node:child_process';
-import { globSync, mkdtempSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { folder } from '../folder.ts';
 
 /** The suite for 2025-11-25, and the one for 2026-07-28. */
 export type Suite = 'mcp-conformance' | 'mcp-conformance-next';
@@ -46,7 +45,7 @@ export const serverScenario = (suite: Suite, scenario: string, o: { url: string;
   ended(suite, scenario, ['server', '--url', o.url, '--spec-version', o.revision]);
 
 async function ended(suite: Suite, scenario: string, args: readonly string[]): Promise<Ended> {
-  const results = mkdtempSync(join(tmpdir(), 'conformance-'));
+  const results = folder('conformance');
   // a scenario that fails ends with 1
   const { stdout, stderr } = await run(process.execPath, [suiteOf(suite), ...args, '--scenario', scenario, '-o', results], {
     maxBuffer: 64 << 20,

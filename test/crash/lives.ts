@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { availableParallelism } from 'node:os';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { compiled } from '../compiled.ts';
 import type { Order } from './child.ts';
 import type { Command, OwnerOrder } from './owner.ts';
 
@@ -50,8 +50,7 @@ interface Bounds {
 export function start(name: string, order: object, { longest, file }: Bounds): Child {
   const args = ['--disable-warning=ExperimentalWarning', script(name), JSON.stringify(order)];
   const bounded = ['-c', `ulimit -S -f ${file} && exec "$0" "$@"`, process.execPath, ...args];
-  // the code that children load is compiled once for all of them
-  const env = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'rondo-crash-compiled') };
+  const env = { ...process.env, ...compiled };
   const child = file === undefined ? spawn(process.execPath, args, { env }) : spawn('bash', bounded, { env });
   const pid = child.pid as number;
   alive.add(child);

@@ -1,5 +1,3 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ToolError } from 'rondo';
 import {
@@ -13,6 +11,7 @@ import {
   type Talk,
 } from 'rondo/memory';
 import { afterEach, expect, test } from 'vitest';
+import { folder } from '../folder.ts';
 
 const open: MemoryStore[] = [];
 afterEach(async () => {
@@ -23,7 +22,7 @@ const memory = (o: SqliteMemoryOptions, path = ':memory:') => {
   open.push(store);
   return store;
 };
-const file = () => join(mkdtempSync(join(tmpdir(), 'rondo-extraction-')), 'memory.db');
+const file = () => join(folder('extraction'), 'memory.db');
 const said = (text: string, over: Partial<NewEvent> = {}): NewEvent => ({
   actor: 'ana',
   session: 's1',

@@ -1,10 +1,10 @@
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { agent, Engine, type Principal } from 'rondo';
 import { episodes, facts, type MemoryStore, preferences, remember, type SqliteMemoryOptions, sqliteMemory, summary } from 'rondo/memory';
 import { scripted } from 'rondo/testing';
 import { afterEach, expect, test } from 'vitest';
+import { folder } from '../folder.ts';
 
 const open: { close(): Promise<unknown> }[] = [];
 afterEach(async () => {
@@ -101,7 +101,7 @@ const SECRET = 'Quokkasauerkraut';
 const items = (...found: readonly unknown[]) => JSON.stringify({ items: found });
 
 test('after a user is forgotten, no byte of what they said or of what was learned from it is in the files', async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'rondo-forgotten-'));
+  const directory = folder('forgotten');
   const path = join(directory, 'memory.db');
   const files = () => readdirSync(directory).map((name) => readFileSync(join(directory, name)).toString('latin1'));
   const found = (word: string) => files().filter((text) => text.toLowerCase().includes(word.toLowerCase())).length;

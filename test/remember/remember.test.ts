@@ -1,5 +1,3 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { agent, Engine, type Message, type Principal } from 'rondo';
 import {
@@ -14,6 +12,7 @@ import {
 } from 'rondo/memory';
 import { memoryConformance, scripted } from 'rondo/testing';
 import { afterEach, describe, expect, test } from 'vitest';
+import { folder } from '../folder.ts';
 
 const open: { close(): Promise<unknown> }[] = [];
 afterEach(async () => {
@@ -356,7 +355,7 @@ test('what is not a store, and what is not a principal, is refused', async () =>
 });
 
 test('a memory in a file is the same for a memory that another process opens', async () => {
-  const path = join(mkdtempSync(join(tmpdir(), 'rondo-remember-')), 'memory.db');
+  const path = join(folder('remember'), 'memory.db');
   await record(remember(storeOf({}, path)), [said('I like tea.')]);
   const another = storeOf({}, path);
   await another.settled();

@@ -1,10 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { compiled } from '../../compiled.ts';
 import type { ServerOrder } from './child.ts';
 
 /** A server process that is started again after each kill, at the same address. */
@@ -30,8 +29,7 @@ process.once('exit', () => {
 
 async function begin(order: ServerOrder): Promise<{ url: string; stop(): Promise<void> }> {
   const script = fileURLToPath(new URL('./child.ts', import.meta.url));
-  // the code that they load is compiled once for all of them
-  const env = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'rondo-crash-compiled') };
+  const env = { ...process.env, ...compiled };
   const child = spawn(process.execPath, [script, JSON.stringify(order)], { stdio: ['ignore', 'pipe', 'pipe'], env });
   alive.add(child);
   const ended = once(child, 'close').then(() => void alive.delete(child));
