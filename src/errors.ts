@@ -92,6 +92,12 @@ export class RondoError<C extends ErrorCode = ErrorCode> extends Error {
   }
 }
 
+/** A text in the details of an error with this code. Undefined where it has none: a store of your own may tell less than those of this package. */
+export function detailOf(error: unknown, code: ErrorCode, name: string): string | undefined {
+  const found = RondoError.is(error, code) ? (error.details as JsonObject | null)?.[name] : undefined;
+  return typeof found === 'string' ? found : undefined;
+}
+
 /** An error for an invalid declaration or option. */
 export const invalid = (message: string, o?: { details?: Json; cause?: unknown }) => new RondoError('CONFIG_INVALID', message, o);
 

@@ -1,4 +1,4 @@
-import { type Failure, isResumable, RondoError, ToolError } from '../errors.ts';
+import { detailOf, type Failure, isResumable, RondoError, ToolError } from '../errors.ts';
 import { limitsWith } from '../journal/amounts.ts';
 import type { Draft, Limits } from '../journal/entries.ts';
 import type { RunFold } from '../journal/fold.ts';
@@ -117,7 +117,7 @@ export async function open(resources: Resources, log: Log, opening: Make, fsync:
   } catch (error) {
     const { runId } = log.run;
     if (RondoError.is(error, 'RUN_EXISTS') && !sees(by, (await findHead(resources.journal, runId))?.tenant)) throw idTaken(runId);
-    const other = RondoError.is(error, 'SESSION_BUSY') ? (error.details as { runId?: string } | null)?.runId : undefined;
+    const other = detailOf(error, 'SESSION_BUSY', 'runId');
     const run = other === undefined ? undefined : await loadRun(resources.journal, other);
     throw run ? sessionBusy(run) : error;
   }

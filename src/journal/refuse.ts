@@ -1,5 +1,5 @@
 /** The errors of a journal, shared by all stores and readers. */
-import { RondoError } from '../errors.ts';
+import { detailOf, RondoError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import { sessionId } from './session.ts';
 
@@ -23,8 +23,7 @@ export function recordConflict(namespace: string, key: string, expected: number,
 }
 
 /** Whether an append was refused because of its record, and not because of its run. */
-export const isRecordConflict = (error: unknown): boolean =>
-  RondoError.is(error, 'JOURNAL_CONFLICT') && (error.details as { namespace?: string } | null)?.namespace !== undefined;
+export const isRecordConflict = (error: unknown): boolean => detailOf(error, 'JOURNAL_CONFLICT', 'namespace') !== undefined;
 
 /** A stored value is not what was written, or is missing. */
 export function recordDamaged(namespace: string, key: string, seq: number): RondoError<'JOURNAL_DAMAGED'> {

@@ -6,7 +6,7 @@
  * I3. A call with an intent claims it in the same append as its start. If another call was faster, it stays open.
  * I4. At most `parallel` calls are started at once. The others start when one has ended.
  */
-import { notRun, RondoError } from '../errors.ts';
+import { detailOf, notRun } from '../errors.ts';
 import { request } from '../hitl/approvals.ts';
 import type { Asked } from '../hitl/gate.ts';
 import { MOST_CLAIMS } from '../journal/claims.ts';
@@ -139,7 +139,8 @@ async function write(
         if (appending) await appending;
         claimed = false;
       } catch (error) {
-        const other = claimedCall(error);
+        // the call whose intent was claimed by another one in the last moment
+        const other = detailOf(error, 'INTENT_CLAIMED', 'call');
         if (other === undefined || lost.has(other)) throw error;
         lost.add(other);
       }
@@ -149,10 +150,6 @@ async function write(
   }
   return { started, wrote };
 }
-
-/** The call whose intent was claimed by another one in the last moment. */
-const claimedCall = (error: unknown): CallId | undefined =>
-  RondoError.is(error, 'INTENT_CLAIMED') ? (error.details as { call: CallId }).call : undefined;
 
 function dueOf(calls: readonly Call[], prepared: readonly Prepared[], started: ReadonlySet<number>): readonly Due[] {
   const due: Due[] = [];

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { RunEvent } from '../engine/events.ts';
 import type { Run } from '../engine/run.ts';
-import { RondoError } from '../errors.ts';
+import { detailOf, RondoError } from '../errors.ts';
 import type { Principal } from '../ports/principal.ts';
 
 /**
@@ -28,14 +28,10 @@ export async function keepStreaming(events: AsyncIterator<RunEvent>): Promise<vo
 }
 
 /** The id of the open run, from the error `SESSION_BUSY`. */
-export function openRunOf({ details }: RondoError): string | undefined {
-  const open = (details as { runId?: unknown } | null)?.runId;
-  return typeof open === 'string' ? open : undefined;
-}
+export const openRunOf = (error: unknown): string | undefined => detailOf(error, 'SESSION_BUSY', 'runId');
 
 /** Whether a start failed because the run exists already. If that run is still open in a session, the error is `SESSION_BUSY`. */
-export const isSameRun = (error: unknown, id: string): boolean =>
-  RondoError.is(error, 'RUN_EXISTS') || (RondoError.is(error, 'SESSION_BUSY') && openRunOf(error) === id);
+export const isSameRun = (error: unknown, id: string): boolean => RondoError.is(error, 'RUN_EXISTS') || openRunOf(error) === id;
 
 /**
  * A run id that is the same when a request is sent again. It includes the caller, so that equal keys of two callers do not collide.

@@ -118,7 +118,7 @@ async function begunOf(run: Run, { followed = true }: Turn): Promise<AsyncIterat
 
 /** Lets the open run of the session go on where it can: its process may have died, or an approval expired, and no worker need be there. */
 function kick(engine: Engine, agent: Agent, { by, assertion }: Turn, error: unknown): void {
-  const open = RondoError.is(error, 'SESSION_BUSY') ? openRunOf(error) : undefined;
+  const open = openRunOf(error);
   // RUN_BUSY: it goes on already
   if (open !== undefined) engine.resume(open, { agent, by, assertion }).catch(() => undefined);
 }
@@ -127,7 +127,7 @@ const sessionIdOf = ({ session }: Turn) => (typeof session === 'object' ? sessio
 
 /** The open run that keeps the session busy, if it still runs and the same caller started it with the same input. */
 async function sameTurn(engine: Engine, agent: Agent, by: Principal, input: unknown, error: unknown): Promise<string | undefined> {
-  const open = RondoError.is(error, 'SESSION_BUSY') ? openRunOf(error) : undefined;
+  const open = openRunOf(error);
   if (open === undefined || (await engine.inspect(open, { by })).status !== 'running') return undefined;
   const json = plainJson(input) as Json;
   for await (const entry of engine.entries(open, { by })) {

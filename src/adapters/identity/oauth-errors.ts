@@ -1,5 +1,5 @@
 /** Errors of authorization servers as RondoErrors. They hold no text of a server, which may have a secret in it, and no cause. */
-import { RondoError } from '../../errors.ts';
+import { detailOf, RondoError } from '../../errors.ts';
 import { TooLong } from './bounded-fetch.ts';
 
 /** The error codes of OAuth are short words. */
@@ -23,9 +23,7 @@ export const invalidAnswer = (provider: string, why: string) =>
   );
 
 /** The word of OAuth for why a server refused; undefined for any other error. */
-export function refusal(error: unknown): string | undefined {
-  return RondoError.is(error, 'PROVIDER_REFUSED') ? (error.details as { error: string }).error : undefined;
-}
+export const refusal = (error: unknown): string | undefined => detailOf(error, 'PROVIDER_REFUSED', 'error');
 
 const LATER = ['temporarily_unavailable', 'server_error', 'slow_down'];
 

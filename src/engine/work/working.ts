@@ -6,7 +6,7 @@
  * I3. Decisions come before timers, these before recovery, and that before the queue.
  * I4. A run that it cannot drive holds no place, and is tried again later.
  */
-import { RondoError } from '../../errors.ts';
+import { detailOf, RondoError } from '../../errors.ts';
 import { dueAt } from '../../journal/due.ts';
 import type { RunHead } from '../../journal/port.ts';
 import { allDue, orphans } from '../due.ts';
@@ -267,7 +267,7 @@ export class Loop {
 
   async #refused(head: RunHead, error: unknown): Promise<void> {
     if (RondoError.is(error, 'ENGINE_CLOSED')) return;
-    const behind = RondoError.is(error, 'SESSION_BUSY') ? (error.details as { runId?: string } | null)?.runId : undefined;
+    const behind = detailOf(error, 'SESSION_BUSY', 'runId');
     // it is the turn of another run of its session
     if (behind !== undefined && head.status === 'queued') return this.#wait(head, behind).catch(() => this.#missed(head, 'SESSION_BUSY'));
     if (!RondoError.is(error, 'RUN_BUSY')) {

@@ -1,11 +1,12 @@
 /** What a store must find again by equality: sealed so that equal names are equal boxes, under a key of the whole store. */
 
-import { RondoError } from '../../../errors.ts';
+import { detailOf, RondoError } from '../../../errors.ts';
 import { lazy } from '../../../flight.ts';
 import type { Claim, ClaimChange, ClaimKey } from '../../../journal/claims.ts';
 import type { HeadFilter, Journal, RunHead } from '../../../journal/port.ts';
 import { sessionBusy } from '../../../journal/refuse.ts';
 import { plainJson } from '../../../json.ts';
+import { isObject } from '../../../json-schema/keywords.ts';
 import type { DataKey } from '../../keys/data-key.ts';
 import { keyUnavailable } from './master.ts';
 import { nameOf, type Ring } from './ring.ts';
@@ -103,16 +104,12 @@ export class Names {
 
   /** An error of the store as if it had seen what is sealed. */
   error(error: unknown, head: RunHead): unknown {
-    if (RondoError.is(error, 'SESSION_BUSY') && head.session !== undefined)
-      return sessionBusy(head.session, (error.details as { runId: string }).runId);
-    if (RondoError.is(error, 'INTENT_CLAIMED')) {
-      const { call, claim } = error.details as unknown as { call: string; claim: Claim | null };
-      return new RondoError('INTENT_CLAIMED', error.message, {
-        details: plainJson({ call, claim: claim && this.openClaim(claim) }) ?? null,
-        cause: error.cause,
-      });
-    }
-    return error;
+    const open = detailOf(error, 'SESSION_BUSY', 'runId');
+    if (open !== undefined && head.session !== undefined) return sessionBusy(head.session, open);
+    const details = RondoError.is(error, 'INTENT_CLAIMED') ? error.details : null;
+    if (!RondoError.is(error) || !isObject(details) || !isObject(details.claim)) return error;
+    const claim = plainJson(this.openClaim(details.claim as unknown as Claim)) ?? null;
+    return new RondoError(error.code, error.message, { details: { ...details, claim }, cause: error.cause });
   }
 }
 

@@ -1,5 +1,5 @@
 /** Errors of a memory's store, as operations answer them. */
-import { RondoError } from '../../../../errors.ts';
+import { detailOf, RondoError } from '../../../../errors.ts';
 import { AwsError, invalidInput, refused } from '../codec/error.ts';
 
 /** By the store's name of a field. */
@@ -20,8 +20,8 @@ const FIELDS: Readonly<Record<string, string>> = {
 /** @returns the error itself, if it is a fault of the server. */
 function awsErrorOf(error: unknown): unknown {
   if (!RondoError.is(error) || error.code !== 'MEMORY_INPUT_INVALID') return error;
-  const field = (error.details as { field?: unknown } | null)?.field;
-  if (typeof field !== 'string') return refused(error.message);
+  const field = detailOf(error, 'MEMORY_INPUT_INVALID', 'field');
+  if (field === undefined) return refused(error.message);
   const message = error.message.startsWith(`${field}: `) ? error.message.slice(field.length + 2) : error.message;
   // the root of a branch that this session does not have
   if (field === 'branch.root') return new AwsError('ValidationException', message, { reason: 'EventInOtherSession' });
