@@ -1,7 +1,7 @@
 /** The MCP endpoint of gateways: callers, sessions and versions. What is asked for is done by the gateway. */
 import { randomUUID } from 'node:crypto';
-import type { JsonObject } from '../../../../json.ts';
 import type { Principal } from '../../../../ports/principal.ts';
+import { messageOf } from '../../../../reliability/classify.ts';
 import type { Handler } from '../../../../server/listen.ts';
 import type { Interception } from '../../../gateway/interception.ts';
 import type { Exceeded } from '../../../gateway/rate-limits.ts';
@@ -14,6 +14,7 @@ import { type Exchange, exchange, OPAQUE } from './exchange.ts';
 import { HANDLED } from './executed.ts';
 import { encodedFrom, INTERNAL, letOut, lettingOut } from './interceptors.ts';
 import { type Gateway, gatewayOf, gatewayPath, statusOf } from './resources.ts';
+import { consentIn, fieldsOf, isRpc, type Rpc } from './rpc.ts';
 import { mcpSessions } from './sessions.ts';
 import { ended, isRefused, streams, wholeOf } from './streaming.ts';
 import { MODERN, VERSIONS } from './versions.ts';
@@ -83,24 +84,11 @@ class Refusal extends Error {
   }
 }
 
-interface Rpc {
-  id?: string | number;
-  method?: string;
-  params?: { protocolVersion?: unknown; name?: unknown; _meta?: { readonly [key: string]: unknown } };
-}
-
-/** The key of `_meta` that changes what a target says of a consent. */
-const CONFIGURATION = 'aws.bedrock-agentcore.gateway/credentialProviderConfiguration';
-
-function consentIn({ params }: Rpc): Exchange['consent'] {
-  const { oauthCredentialProvider } = (params?._meta?.[CONFIGURATION] ?? {}) as { oauthCredentialProvider?: unknown };
-  const { returnUrl, forceAuthentication } = (oauthCredentialProvider ?? {}) as { returnUrl?: unknown; forceAuthentication?: unknown };
-  return { ...(typeof returnUrl === 'string' && { returnUrl }), ...(forceAuthentication === true && { force: true }) };
-}
-
 interface Answering extends Exchange {
   /** Called when the answer is over. */
   leave?: () => void;
+  /** The session that the request has begun. */
+  begun?: string;
 }
 
 export function gatewayEndpoint(
@@ -129,6 +117,7 @@ export function gatewayEndpoint(
     let refused: unknown;
     let encoded: Encoded;
     const parsed = rest === 'mcp' && received.method === 'POST' ? rpcIn(received.body) : {};
+    const { id: messageId, method } = parsed instanceof Refusal ? {} : parsed;
     try {
       if (rest !== 'mcp') encoded = document(received, id);
       else {
@@ -139,14 +128,14 @@ export function gatewayEndpoint(
       }
     } catch (error) {
       refused = error;
-      encoded = refusalOf(error, 'id' in parsed ? parsed.id : undefined);
+      encoded = refusalOf(error, messageId);
     }
     const record = {
       id: current.id,
       at: started,
       method: received.method,
       path: received.path,
-      operation: 'method' in parsed && parsed.method ? `InvokeGateway ${parsed.method}` : 'InvokeGateway',
+      operation: method ? `InvokeGateway ${method}` : 'InvokeGateway',
       ...(caller !== undefined && { caller }),
       status: encoded.status,
     };
@@ -195,49 +184,58 @@ export function gatewayEndpoint(
     const versions = mcp.supportedVersions ?? VERSIONS;
     if (one(VERSION) === MODERN) {
       if (!versions.includes(MODERN)) throw new Refusal(400, INVALID, `Unsupported protocol version: ${MODERN}`);
-      return handled(received, gateway, rpc, admitted, Object.assign(current, { messageId: String(rpc.id), version: MODERN }));
+      return handled(received, gateway, rpc, admitted, current, MODERN);
     }
-    // the session is begun by what an interceptor makes of the request
-    if (rpc.method === 'initialize') {
-      const begins = await passed(received, gateway, rpc, admitted, current, (asked) => begun(gateway, asked, by));
-      const { [SESSION]: begunSession, ...headers } = begins.headers;
-      if (begunSession === undefined || !isRefused(begins)) return begins;
-      sessions.end(begunSession);
-      return { ...begins, headers };
-    }
+    if (rpc.method === 'initialize') return initialized(received, gateway, rpc, admitted, current);
     if (session === undefined) throw new Refusal(400, INVALID, 'Missing required Mcp-Session-Id header');
     const agreed = sessions.version(session, gateway.id, by.id);
     if (agreed === undefined) throw unknownSession();
     const named = one(VERSION) ?? agreed;
     if (!versions.includes(named)) throw new Refusal(400, INVALID, `Unsupported protocol version: ${named}`);
     if (rpc.id === undefined) return { status: 202, headers: {}, body: '' };
-    return handled(received, gateway, rpc, admitted, Object.assign(current, { messageId: String(rpc.id), version: named }));
+    return handled(received, gateway, rpc, admitted, current, named);
+  }
+
+  /** The session is begun by what an interceptor makes of the request. Its id is the gateway's own to tell, and it is over where it is not told. */
+  async function initialized(received: Received, gateway: Gateway, rpc: Rpc, admitted: Admitted, of: Answering): Promise<Encoded> {
+    let told: string | undefined;
+    try {
+      const answer = await passed(received, gateway, rpc, admitted, of, (asked) => begun(gateway, asked, admitted.by, of));
+      const { [SESSION]: _, ...headers } = answer.headers;
+      if (!isRefused(answer)) told = of.begun;
+      return { ...answer, headers: { ...headers, ...(told !== undefined && { [SESSION]: told }) } };
+    } finally {
+      if (of.begun !== undefined && told === undefined) sessions.end(of.begun);
+    }
   }
 
   /** Begins a session. */
-  function begun(gateway: Gateway, { id, method, params }: Rpc, by: Principal): Response {
+  function begun(gateway: Gateway, { id, method, params }: Rpc, by: Principal, of: Answering): Response {
     if (method !== 'initialize') throw new Error('an interceptor made of initialize something else');
     const { mcp = {} } = gateway.settings.protocolConfiguration ?? {};
     const [newest, ...older] = (mcp.supportedVersions ?? VERSIONS).filter((known) => known !== MODERN);
     if (newest === undefined) throw new Refusal(400, INVALID, `This gateway speaks ${MODERN} alone, which has no initialize`);
-    const version = older.find((known) => known === params?.protocolVersion) ?? newest;
-    const session = sessions.begin(gateway.id, by.id, version, mcp.sessionConfiguration?.sessionTimeoutInSeconds ?? SECONDS);
+    const version = older.find((known) => known === fieldsOf(params).protocolVersion) ?? newest;
+    of.begun = sessions.begin(gateway.id, by.id, version, mcp.sessionConfiguration?.sessionTimeoutInSeconds ?? SECONDS);
     const result = {
       protocolVersion: version,
       capabilities: { tools: { listChanged: false }, ...(behind.passes(gateway) && { resources: {}, prompts: {} }) },
       serverInfo: { name: gateway.name, version: '1.0.0' },
       ...(mcp.instructions !== undefined && { instructions: mcp.instructions }),
     };
-    return Response.json({ jsonrpc: '2.0', id: id ?? null, result }, { headers: { [SESSION]: session } });
+    return Response.json({ jsonrpc: '2.0', id: id ?? null, result }, { headers: { [SESSION]: of.begun } });
   }
 
-  const handled = (received: Received, gateway: Gateway, rpc: Rpc, admitted: Admitted, of: Answering): Promise<Encoded> =>
-    passed(received, gateway, rpc, admitted, of, async (asked) => {
+  function handled(received: Received, gateway: Gateway, rpc: Rpc, admitted: Admitted, of: Answering, version: string): Promise<Encoded> {
+    of.messageId = String(rpc.id);
+    of.version = version;
+    return passed(received, gateway, rpc, admitted, of, async (asked) => {
       const answer = await answeredBy(received, gateway, asked, admitted, of);
       // a subscription is a stream in any case
       const streamed = streams(gateway, received.headers.accept) || asked.method?.startsWith('subscriptions/') === true;
       return streamed ? answer : wholeOf(answer, asked.id);
     });
+  }
 
   /** A request through the interceptors of the gateway. @param answer what the gateway answers to what they make of it. */
   async function passed(
@@ -252,26 +250,29 @@ export function gatewayEndpoint(
     const interception = rpc.method === 'ping' && !behind.interceptsPings ? undefined : behind.interception(gateway);
     if (!interception) return encodedFrom(await answer(rpc));
     const headers = Object.fromEntries(Object.entries(received.headers).map(([name, value]) => [name, String(value)]));
-    const asked = { path: '/mcp', httpMethod: received.method, headers, body: rpc as unknown as JsonObject };
+    const asked = { path: '/mcp', httpMethod: received.method, headers, body: rpc };
     try {
       const taken = await interception.request(asked, call);
       if ('response' in taken) return await letOut(interception, asked, taken.response, call);
-      return await lettingOut(interception, taken.request, await answer(taken.request.body as Rpc), call, (why) => {
+      const { body } = taken.request;
+      if (!isRpc(body)) throw new Error('The interceptor of the request made of it what is not a message of JSON-RPC 2.0.');
+      return await lettingOut(interception, taken.request, await answer(body), call, (why) => {
         of.because ??= why;
       });
     } catch (error) {
       if (error instanceof Refusal || error instanceof AwsError) throw error;
-      of.because = (error as Error).message;
+      of.because = messageOf(error);
       throw new Refusal(200, INTERNAL, OPAQUE, of.because);
     }
   }
 
   /** What the gateway answers, after its rate limits. */
   async function answeredBy(received: Received, gateway: Gateway, rpc: Rpc, { by, token }: Admitted, of: Answering): Promise<Response> {
-    const exceeded = rpc.method === 'tools/call' ? behind.exceeded(gateway, String(rpc.params?.name), by) : undefined;
+    const exceeded = rpc.method === 'tools/call' ? behind.exceeded(gateway, String(fieldsOf(rpc.params).name), by) : undefined;
     if (exceeded) throw new Refusal(200, LIMITED, 'Rate limit exceeded', `The limit of ${exceeded.limitKey} is reached.`, { ...exceeded });
     const { leave, handle } = behind.executed(gateway);
-    Object.assign(of, { leave, consent: consentIn(rpc) });
+    of.leave = leave;
+    of.consent = consentIn(rpc);
     const headers = new Headers({ 'content-type': 'application/json', accept: 'application/json, text/event-stream', host: 'localhost' });
     if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
     for (const name of PASSED) if (typeof received.headers[name] === 'string') headers.set(name, received.headers[name]);
@@ -313,16 +314,7 @@ function rpcIn(body: Uint8Array): Rpc | Refusal {
   } catch {
     return new Refusal(400, PARSE, 'Parse error: the body is not JSON');
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    return new Refusal(400, INVALID, 'The body is one message of JSON-RPC');
-  const { id, method, jsonrpc } = value as { id?: unknown; method?: unknown; jsonrpc?: unknown };
-  if (
-    jsonrpc !== '2.0' ||
-    (id !== undefined && typeof id !== 'string' && typeof id !== 'number') ||
-    (method !== undefined && typeof method !== 'string')
-  )
-    return new Refusal(400, INVALID, 'The body is not a message of JSON-RPC 2.0');
-  return value as Rpc;
+  return isRpc(value) ? value : new Refusal(400, INVALID, 'The body is not a message of JSON-RPC 2.0');
 }
 
 function refusalOf(error: unknown, id: string | number | undefined): Encoded {
@@ -337,5 +329,5 @@ function refusalOf(error: unknown, id: string | number | undefined): Encoded {
 }
 
 const nameOf = (error: unknown) =>
-  error === undefined ? 'TargetFailed' : error instanceof Refusal ? 'InvalidRequest' : (error as Error).name;
-const whyOf = (error: unknown) => ((error instanceof AwsError || error instanceof Refusal) && error.because) || (error as Error).message;
+  error === undefined ? 'TargetFailed' : error instanceof Refusal ? 'InvalidRequest' : error instanceof Error ? error.name : 'Error';
+const whyOf = (error: unknown) => ((error instanceof AwsError || error instanceof Refusal) && error.because) || messageOf(error);

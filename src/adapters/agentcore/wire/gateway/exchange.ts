@@ -6,7 +6,7 @@ export interface Exchange {
   /** The id of the request, as the log has it. */
   readonly id: string;
   /** The id of the JSON-RPC request. */
-  readonly messageId: string;
+  messageId: string;
   /** The version of MCP. */
   version?: string;
   /** What the request says of a consent that it may need. */

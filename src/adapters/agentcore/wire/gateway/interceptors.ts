@@ -52,9 +52,10 @@ function optionsOf({ interceptor, inputConfiguration }: Interceptor): Intercepto
   };
 }
 
-const encodedOf = ({ statusCode, headers = {}, body }: GatewayResponse): Encoded => ({
+/** Names of headers in lower case. @throws TypeError for what cannot be one. */
+const encodedOf = ({ statusCode, headers, body }: GatewayResponse): Encoded => ({
   status: statusCode,
-  headers: { 'content-type': 'application/json', ...headers },
+  headers: { 'content-type': 'application/json', ...Object.fromEntries(new Headers(headers)) },
   body: body === undefined ? '' : JSON.stringify(body),
 });
 
