@@ -6,12 +6,14 @@ import { declaredSchema, schemaOf } from '../json-schema.ts';
 import { checkOptions } from '../options.ts';
 import type { Kept } from '../ports/kept.ts';
 import type { ToolSpec } from '../ports/model.ts';
-import type { OutputOf, Question, Tool, ToolOptions } from '../ports/tool.ts';
+import type { OutputOf, Question, Tool, ToolContext, ToolOptions } from '../ports/tool.ts';
 import type { JsonSchema, Out, Schema, SchemaLike } from '../schema.ts';
 import { checkCost } from './charge.ts';
 import { checkIntent } from './keyed.ts';
 import type { Door } from './passage.ts';
 import type { AnyToolOptions, Delegate, ToolDefinition, Waits } from './types.ts';
+
+export type Execute = (input: unknown, ctx: ToolContext) => unknown;
 
 const MADE = Symbol.for('rondo.tool');
 
@@ -188,5 +190,14 @@ export function definition(value: Tool): ToolDefinition {
   if (isTool(value)) return value;
   throw invalid('a tool was not made by tool(). Write tool({ name, description, input, execute }).');
 }
+
+/** The body of a tool whose types are not known. @throws RondoError `CONFIG_INVALID` if the value was not made by `tool()`. */
+export const executeOf = (value: Tool): Execute => definition(value).options.execute as Execute;
+
+/** The same tool with another body. */
+export const withExecute = (made: ToolDefinition, execute: Execute): ToolDefinition => ({
+  ...made,
+  options: { ...made.options, execute },
+});
 
 export const isTool = (value: unknown): value is ToolDefinition => typeof value === 'object' && value !== null && MADE in value;

@@ -16,6 +16,8 @@ export interface Guarded {
   refused: number;
   /** What the tool answers, beside that it was called. */
   answer: string;
+  /** Whether the answers of lists and of calls are errors with this text. */
+  fails?: 'lists' | 'calls' | 'results';
   readonly bindings: { readonly [key: `url:${string}`]: string };
 }
 
@@ -23,10 +25,15 @@ export async function guardedServer(admits: (request: IncomingMessage) => boolea
   const state: { -readonly [K in keyof Guarded]: Guarded[K] } = { seen: [], refused: 0, answer: '', bindings: {} };
   const made = () => {
     const server = new Server({ name: 'tools', version: '1' }, { capabilities: { tools: {} } });
-    server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: JSON.parse(SCHEMA).tools }));
-    server.setRequestHandler(CallToolRequestSchema, ({ params }) => ({
-      content: [{ type: 'text', text: `${params.name} was called ${state.answer}`.trim() }],
-    }));
+    server.setRequestHandler(ListToolsRequestSchema, () => {
+      if (state.fails === 'lists') throw new Error(`no list ${state.answer}`);
+      return { tools: JSON.parse(SCHEMA).tools };
+    });
+    server.setRequestHandler(CallToolRequestSchema, ({ params }) => {
+      const text = `${params.name} was called ${state.answer}`.trim();
+      if (state.fails === 'calls') throw new Error(text);
+      return { content: [{ type: 'text', text }], isError: state.fails === 'results' };
+    });
     return server;
   };
   const http = await serveWith(made, (request) => {

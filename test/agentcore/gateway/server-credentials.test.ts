@@ -1,6 +1,6 @@
 /** Credentials of targets that are MCP servers: the server admits only requests that carry them, its listing included. */
 import * as control from '@aws-sdk/client-bedrock-agentcore-control';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { jwtAuthorizer } from '../../../src/server/index.ts';
 import { issuer } from '../../server/issuer.ts';
 import { claimsOf } from '../identity/desk.ts';
@@ -109,6 +109,32 @@ test('a signature of the gateway, which another gateway verifies', async () => {
   // a signature for another service is refused there
   const other = await outer.target({ ...target(role({ service: 'execute-api' })), name: 'Other' });
   expect(other).toMatchObject({ status: 'FAILED' });
+});
+
+test.each(['results', 'calls'] as const)('the keys of a signature are in no error of a server that says them again: %s', async (fails) => {
+  const tools = await guardedServer(() => true);
+  const gateway = await withGateway(tokenless, { bindings: tools.bindings });
+  vi.stubEnv('AWS_SESSION_TOKEN', 'session/of+the=gateway-4711');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const iam = { iamCredentialProvider: { service: 'execute-api' } };
+  await gateway.target(target({ credentialProviderType: 'GATEWAY_IAM_ROLE', credentialProvider: iam }));
+  Object.assign(tools, { fails, answer: `with ${process.env.AWS_SESSION_TOKEN} and ${process.env.AWS_SECRET_ACCESS_KEY}` });
+  const refused = await (await connected(gateway.url)).callTool(ECHO);
+  expect(refused.isError).toBe(true);
+  expect(textOf(refused)).toContain('echo was called with [secret AWS session token] and [secret AWS secret]');
+  expect(tools.seen.at(-1)?.headers['x-amz-security-token']).toBe(process.env.AWS_SESSION_TOKEN);
+});
+
+test('a key is not in the reason why a target failed', async () => {
+  const tools = await guardedServer(() => true);
+  Object.assign(tools, { fails: 'lists', answer: `for ${KEY}` });
+  const gateway = await withGateway(tokenless, { bindings: tools.bindings });
+  const { credentialProviderArn: providerArn = '' } = await gateway.controls.send(
+    new control.CreateApiKeyCredentialProviderCommand({ name: 'tools', apiKey: KEY }),
+  );
+  const provider = { apiKeyCredentialProvider: { providerArn, credentialParameterName: 'x-api-key' } };
+  const made = await gateway.target(target({ credentialProviderType: 'API_KEY', credentialProvider: provider }));
+  expect(made).toMatchObject({ status: 'FAILED', reasons: expect.stringContaining('no list for [secret outbound]') });
 });
 
 test('credentials that are gone end a call: the client is told nothing, and the log why', async () => {

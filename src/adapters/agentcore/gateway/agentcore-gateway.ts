@@ -2,7 +2,7 @@
 import { invalid, ToolError } from '../../../errors.ts';
 import type { JsonObject } from '../../../json.ts';
 import { possibleNames } from '../../../loop/foreign-tools.ts';
-import { definition, renamedTool } from '../../../loop/tool.ts';
+import { definition, type Execute, executeOf, withExecute } from '../../../loop/tool.ts';
 import type { OpenedSource, SourceCaller, Tool, ToolContext } from '../../../ports/tool.ts';
 import type { SigningKeys } from '../../../server/sigv4.ts';
 import { defaultKeys } from '../../aws/default-keys.ts';
@@ -107,18 +107,15 @@ function telling(name: string): (tool: Tool) => Tool {
     const known = made.get(tool);
     if (known) return known;
     const own = definition(tool);
-    const { execute } = own.options;
-    // a tool that is held back executes nothing
-    const changed = execute && {
-      execute: async (input: unknown, ctx: ToolContext) => {
-        try {
-          return await execute(input as never, ctx as never);
-        } catch (error) {
-          throw explained(withSession(error), name);
-        }
-      },
+    const execute: Execute = async (input, ctx) => {
+      try {
+        return await executeOf(own)(input, ctx);
+      } catch (error) {
+        throw explained(withSession(error), name);
+      }
     };
-    const now = own.held === undefined && changed ? renamedTool(own, own.name, { full: own.name, changed: changed as never }) : tool;
+    // a tool that is held back executes nothing
+    const now = own.held === undefined ? withExecute(own, execute) : tool;
     made.set(tool, now);
     return now;
   };
@@ -133,9 +130,8 @@ async function found(
   o: { limit: number; signal: AbortSignal },
 ): Promise<readonly Tool[]> {
   const asking = await find?.(searchName, o);
-  const execute = asking && definition(asking).options.execute;
-  if (!execute) return search?.(query, o) ?? [];
-  const names = namesIn(await execute({ query } as never, outsideOfARun(o.signal) as never));
+  if (!asking) return search?.(query, o) ?? [];
+  const names = namesIn(await executeOf(asking)({ query }, outsideOfARun(o.signal)));
   const tools = await Promise.all(names.slice(0, o.limit).map((name) => named(name, prefix, (one) => find?.(one, o))));
   return tools.flatMap(present);
 }
@@ -170,9 +166,12 @@ function parsed(text: string): unknown {
 }
 
 /** The model does not make this call, so it is not in the journal. */
-const outsideOfARun = (signal: AbortSignal): Partial<ToolContext> => ({
-  signal,
-  idempotencyKey: `search-${Math.random().toString(36).slice(2)}`,
-  progress: () => undefined,
-  alive: () => undefined,
-});
+const outsideOfARun = (signal: AbortSignal): ToolContext => {
+  const known: Partial<ToolContext> = {
+    signal,
+    idempotencyKey: `search-${Math.random().toString(36).slice(2)}`,
+    progress: () => undefined,
+    alive: () => undefined,
+  };
+  return known as ToolContext;
+};

@@ -1,20 +1,21 @@
 /** A target that is an MCP server. Its requests are authorized as those of an API are, and its tools are listed, or kept. */
 import { invalid, ToolError } from '../../../../errors.ts';
+import { lazy } from '../../../../flight.ts';
 import type { Json, JsonObject } from '../../../../json.ts';
 import { foreignSchema } from '../../../../json-schema.ts';
-import { definition, tool } from '../../../../loop/tool.ts';
+import { definition, executeOf, tool } from '../../../../loop/tool.ts';
 import type { Assertion } from '../../../../ports/identity.ts';
 import type { Materials, SourceCaller, Tool, ToolContext, ToolSource } from '../../../../ports/tool.ts';
+import { classify, messageOf } from '../../../../reliability/classify.ts';
 import { Secrets } from '../../../../secrets.ts';
 import { type Outbound, outbound } from '../../../gateway/outbound/auth.ts';
+import type { Fetch } from '../../../mcp/fetch.ts';
 import { mcpTools } from '../../../mcp/index.ts';
 import { materialTools } from '../../../mcp/material-tools.ts';
 import { outboundOf } from './credentials.ts';
 import type { ListedTool, Target } from './resources.ts';
 import type { McpServerTarget } from './target-configuration.ts';
 import type { TargetWorld } from './target-world.ts';
-
-type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
 
 /** Milliseconds of a call. */
 const CALL = 900_000;
@@ -73,40 +74,26 @@ export function serverSource(
     passes: PASSED,
     async open(caller) {
       let given: Given | undefined;
-      let secrets: readonly (readonly [string, string])[] = [];
+      const secrets = new Secrets();
       const source = mcpTools({
         name,
         url: bound.url(endpoint),
         breaker: false,
         timeout: CALL,
         pass: PASSED,
-        fetch: authorizing(
-          out,
-          () => given,
-          (found) => {
-            secrets = found;
-          },
-        ),
+        fetch: authorizing(out, () => given, secrets),
       });
-      let opened: ReturnType<ToolSource['open']> | undefined;
-      const connected = () => {
-        opened ??= source.open(caller).catch((error) => {
-          opened = undefined;
-          throw error;
-        });
-        return opened;
-      };
+      const connected = lazy(() => source.open(caller));
       const close = async () => {
-        const last = opened;
-        opened = undefined;
+        const last = connected.current();
+        connected.forget();
         await (await last?.catch(() => undefined))?.close();
       };
-      const found = async (tool: string) => (await (await connected()).list()).find((one) => one.name === tool);
 
-      /** The server is listed for a caller, or, when it is synchronized, for the gateway itself: then no request speaks for a user. */
-      async function listed(): Promise<readonly ListedTool[]> {
+      /** Lists for a caller, or, when the server is synchronized, for the gateway itself: then no request speaks for a user. */
+      async function listing<T>(list: () => Promise<T>): Promise<T> {
         given = ofUsers && !caller.assertion ? undefined : await hadFor(caller);
-        return listOf(source, caller);
+        return masked(secrets, list);
       }
       async function hadFor({ by, assertion, session, signal }: SourceCaller & { signal: AbortSignal }): Promise<Given> {
         const occasion = { by, runId: '', agent: '', tool: `${name}___`, signal };
@@ -119,7 +106,18 @@ export function serverSource(
         }
         return { values, assertion };
       }
+      /** @param find the tool of the server. @param what it is, for the error. */
+      function called<T>(find: () => Promise<Tool | undefined>, what: string, input: unknown, ctx: ToolContext): Promise<T> {
+        given = { values: { ...ctx.credentials }, assertion: caller.assertion };
+        return masked(secrets, async () => {
+          const its = await find();
+          if (!its) throw new ToolError('TOOL_NOT_FOUND', `The server has no ${what}.`, { outcome: 'not-run' });
+          return executeOf(its)(input, ctx) as T;
+        });
+      }
+      const found = async (tool: string) => (await (await connected()).list()).find((one) => one.name === tool);
 
+      const options = { credentials: out.requests, timeout: CALL, breaker: false } as const;
       const known = new Map<string, Tool>();
       function toolOf(one: ListedTool): Tool {
         const key = JSON.stringify(one);
@@ -129,65 +127,64 @@ export function serverSource(
       }
       const calling = ({ name: tooled, description = '', inputSchema }: ListedTool) =>
         tool({
+          ...options,
           name: tooled,
           description,
           input: foreignSchema(inputSchema as JsonObject, `the input of ${tooled}`),
-          credentials: out.requests,
-          timeout: CALL,
-          breaker: false,
-          async execute(input, ctx) {
-            given = { values: { ...ctx.credentials }, assertion: caller.assertion };
-            let now = await found(tooled);
-            if (!now) {
-              // it came after the connection was made
-              await close();
-              now = await found(tooled);
-            }
-            const execute = now && definition(now).options.execute;
-            if (!execute) throw new ToolError('TOOL_NOT_FOUND', `The server has no tool ${tooled} any more.`, { outcome: 'not-run' });
-            const answer = (await execute(input as never, ctx as ToolContext as never)) as Json;
-            return new Secrets(secrets).maskJson(answer);
-          },
+          execute: (input, ctx) =>
+            called<Json>(
+              async () => {
+                const now = await found(tooled);
+                if (now) return now;
+                // it came after the connection was made
+                await close();
+                return found(tooled);
+              },
+              `tool ${tooled} any more`,
+              input,
+              ctx as ToolContext,
+            ),
         });
       const reads = materialTools(
-        Object.fromEntries(METHODS.map((method) => [method, (params: object, ctx: ToolContext) => read(method, params, ctx)])),
-        {
-          credentials: out.requests,
-          timeout: CALL,
-          breaker: false,
-        },
+        Object.fromEntries(
+          METHODS.map((method) => {
+            const reader = async () => (await (await connected()).materials?.tools())?.find((one) => one.name === method);
+            return [method, (params: object, ctx: ToolContext) => called<JsonObject>(reader, method, params, ctx)];
+          }),
+        ),
+        options,
       );
-      async function read(method: string, params: object, ctx: ToolContext): Promise<JsonObject> {
-        given = { values: { ...ctx.credentials }, assertion: caller.assertion };
-        const its = (await (await connected()).materials?.tools())?.find((one) => one.name === method);
-        const execute = its && definition(its).options.execute;
-        if (!execute) throw new ToolError('TOOL_NOT_FOUND', `The server has no ${method}.`, { outcome: 'not-run' });
-        return new Secrets(secrets).maskJson((await execute(params as never, ctx as never)) as JsonObject);
-      }
       /** What the server has now: it is listed like its tools, and nothing is kept of it. */
-      const its = async () => {
-        given = ofUsers && !caller.assertion ? undefined : await hadFor(caller);
-        return (await connected()).materials as Materials;
-      };
+      const its = <T>(list: (from: Materials) => Promise<readonly T[]>) =>
+        listing(async () => {
+          const { materials } = await connected();
+          return materials ? list(materials) : [];
+        });
       const materials: Materials = {
-        resources: async (o) => (await its()).resources(o),
-        templates: async (o) => (await its()).templates(o),
-        prompts: async (o) => (await its()).prompts(o),
+        resources: (o) => its((from) => from.resources(o)),
+        templates: (o) => its((from) => from.templates(o)),
+        prompts: (o) => its((from) => from.prompts(o)),
         tools: async () => reads,
         callOf: async ({ method, params }) =>
           method === 'completion/complete' ? undefined : { tool: method, input: params as unknown as JsonObject },
       };
-      return { list: async () => (kept ?? (await listed())).map(toolOf), materials, close };
+      return { list: async () => (kept ?? (await listing(() => listOf(source, caller)))).map(toolOf), materials, close };
     },
   };
 }
 
+/** What a server says, also in an error, without the secrets that it was sent. */
+async function masked<T>(secrets: Secrets, act: () => Promise<T>): Promise<T> {
+  try {
+    return secrets.maskJson(await act());
+  } catch (error) {
+    const { code, message, ...how } = classify(error, 'TOOL_FAILED', secrets.mask);
+    throw message === messageOf(error) ? error : new ToolError(code, message, how);
+  }
+}
+
 /** `fetch` with what is there when a request is sent: a token that was renewed for a call is used by the connection from then on. */
-function authorizing(
-  out: Outbound,
-  given: () => Given | undefined,
-  tell: (secrets: readonly (readonly [string, string])[]) => void,
-): Fetch {
+function authorizing(out: Outbound, given: () => Given | undefined, secrets: Secrets): Fetch {
   return async (to, init = {}) => {
     const now = given();
     if (!now) return fetch(to, init);
@@ -197,9 +194,9 @@ function authorizing(
       headers: Object.fromEntries(new Headers(init.headers)),
       body: typeof init.body === 'string' ? Buffer.from(init.body) : undefined,
     };
-    const { request, secrets } = await out.authorize(plain, now.values, now.assertion);
-    tell(secrets);
-    return fetch(request.url, { ...init, headers: request.headers });
+    const sent = await out.authorize(plain, now.values, now.assertion);
+    secrets.add([...sent.secrets, ...Object.entries(now.values)]);
+    return fetch(sent.request.url, { ...init, headers: sent.request.headers });
   };
 }
 

@@ -1,7 +1,7 @@
 /** The targets of a gateway as tool sources. */
 import { ToolError } from '../../../../errors.ts';
-import { definition } from '../../../../loop/tool.ts';
-import type { Tool, ToolContext, ToolSource } from '../../../../ports/tool.ts';
+import { definition, type Execute, executeOf, withExecute } from '../../../../loop/tool.ts';
+import type { ToolSource } from '../../../../ports/tool.ts';
 import { messageOf } from '../../../../reliability/classify.ts';
 import { type LambdaOptions, lambdaTools, openApiTools, type SearchBackend, webSearch } from '../../../gateway/index.ts';
 import { passes } from '../../../gateway/web/search.ts';
@@ -70,10 +70,7 @@ function lambdaSource(
 }
 
 /** A failure that the client is told nothing of, and the log all. */
-function opaque<T>(
-  { debug }: OfGateway,
-  execute: (input: unknown, ctx: ToolContext) => T | Promise<T>,
-): (input: unknown, ctx: ToolContext) => Promise<T> {
+function opaque({ debug }: OfGateway, execute: Execute): Execute {
   return async (input, ctx) => {
     try {
       return await execute(input, ctx);
@@ -97,18 +94,13 @@ function openApiSource({ world, bound }: TargetWorld, target: Target, document: 
   return changed(source, (execute) => opaque(o, execute));
 }
 
-type Execute = (input: unknown, ctx: ToolContext) => unknown;
-
 /** The same tools, with another way to execute them. */
-function changed(source: ToolSource, change: (execute: Execute) => unknown): ToolSource {
+function changed(source: ToolSource, change: (execute: Execute) => Execute): ToolSource {
   return {
     ...source,
     async open(caller) {
       const opened = await source.open(caller);
-      const tools = (await opened.list()).map((one) => {
-        const own = definition(one);
-        return { ...own, options: { ...own.options, execute: change(own.options.execute as Execute) } } as unknown as Tool;
-      });
+      const tools = (await opened.list()).map((one) => withExecute(definition(one), change(executeOf(one))));
       return { ...opened, list: async () => tools };
     },
   };
