@@ -47,12 +47,7 @@ export function enforced(current: () => Decider, { mode, principal, onDecision, 
   }
   return {
     decide(r) {
-      let verdict: Verdict;
-      try {
-        verdict = current().call(entityOf(r.by, principal), r, now());
-      } catch (error) {
-        verdict = { decision: 'deny', policies: [], errors: [messageOf(error)] };
-      }
+      const verdict = verdictOf(() => current().call(entityOf(r.by, principal), r, now()));
       told(r, verdict);
       return mode === 'LOG_ONLY' || verdict.decision === 'allow' ? { allow: true } : { allow: false, reason: reasonOf(verdict) };
     },
@@ -62,6 +57,15 @@ export function enforced(current: () => Decider, { mode, principal, onDecision, 
       return caller ? current().offers(caller, agent, tools) : [];
     },
   };
+}
+
+/** Never throws: what cannot be decided is denied. */
+export function verdictOf(ask: () => Verdict): Verdict {
+  try {
+    return ask();
+  } catch (error) {
+    return { decision: 'deny', policies: [], errors: [messageOf(error)] };
+  }
 }
 
 /** Why a call is denied, in the words of AgentCore. */

@@ -1,6 +1,6 @@
 /** What the policies of a gateway said of a call, for the log: those that decide, and what each that only logs would have done. */
 import type { Decider, Verdict } from '../../../policy/decide.ts';
-import type { PolicyDecision } from '../../../policy/enforced.ts';
+import { type PolicyDecision, verdictOf } from '../../../policy/enforced.ts';
 
 /** In the words of AWS: its metrics for policies have these names. */
 export interface PolicyRecord {
@@ -29,7 +29,7 @@ export function recordOf(
   const flips: string[] = [];
   const incomplete: string[] = [];
   for (const [id, decider] of alone) {
-    const own = asked(decider, ask);
+    const own = verdictOf(() => ask(decider));
     if (own.errors.length > 0) incomplete.push(id);
     if (!own.policies.includes(id)) continue;
     matches.push(id);
@@ -45,13 +45,4 @@ export function recordOf(
     ...(alone.size > 0 && { logOnlyMatches: matches, logOnlyDecisionFlips: flips }),
     ...(incomplete.length > 0 && { logOnlyEvalIncomplete: incomplete }),
   };
-}
-
-/** Never throws: what only logs changes nothing. */
-function asked(decider: Decider, ask: (decider: Decider) => Verdict): Verdict {
-  try {
-    return ask(decider);
-  } catch (error) {
-    return { decision: 'deny', policies: [], errors: [(error as Error).message] };
-  }
 }

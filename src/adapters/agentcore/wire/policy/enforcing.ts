@@ -1,4 +1,5 @@
 /** The policies of an engine as the `Policy` of a gateway. */
+import { type Lazy, lazy } from '../../../../flight.ts';
 import type { Policy } from '../../../../ports/policy.ts';
 import type { Decider } from '../../../policy/decide.ts';
 import { enforced } from '../../../policy/enforced.ts';
@@ -42,7 +43,7 @@ export function gatewayPolicy(world: World, gateway: Gateway, toolsOf: ToolsOf):
   const isUser = authorizerConfiguration?.customJWTAuthorizer !== undefined || authorizerType === 'NONE';
   const principal = isUser ? oauthUser : iamEntity;
   const now = () => world.clock.now();
-  let made: { key: string; loaded: Promise<Loaded> } | undefined;
+  let made: { key: string; loaded: Lazy<Loaded> } | undefined;
   async function load(deciding: ReadonlyMap<string, string>, logging: ReadonlyMap<string, string>): Promise<Loaded> {
     const about = { arn: gatewayArn(world, gateway.id), tools: await toolsOf(gateway) };
     const alone = [...logging].map(async ([id, statement]) => [id, await deciderOf(new Map([[id, statement]]), about)] as const);
@@ -52,15 +53,9 @@ export function gatewayPolicy(world: World, gateway: Gateway, toolsOf: ToolsOf):
     engineOf(world, engine);
     const [deciding, logging] = [statementsOf(world, engine, 'ACTIVE'), statementsOf(world, engine, 'LOG_ONLY')];
     const key = JSON.stringify([[...deciding], [...logging]]);
-    if (again || made?.key !== key) {
-      const loaded = load(deciding, logging);
-      made = { key, loaded };
-      // a failure is not kept: the next call tries again
-      loaded.catch(() => {
-        if (made?.loaded === loaded) made = undefined;
-      });
-    }
-    return (made as { loaded: Promise<Loaded> }).loaded;
+    if (made?.key !== key) made = { key, loaded: lazy(() => load(deciding, logging)) };
+    else if (again) made.loaded.forget();
+    return made.loaded();
   };
   const by = ({ decides }: Loaded, onDecision?: Parameters<typeof enforced>[1]['onDecision']) =>
     enforced(() => decides, { mode: configured.mode, principal, onDecision, now });
