@@ -1,5 +1,7 @@
 import { gateway } from 'rondo/gateway';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { definition } from '../../src/loop/tool.ts';
+import type { Tool } from '../../src/index.ts';
 import { about, MAIL, namesOf, opened, shop, source } from './support.ts';
 
 let warned: ReturnType<typeof vi.spyOn>;
@@ -63,6 +65,24 @@ describe('a gateway that is searched by vectors', () => {
     };
     const { find } = await searching(model(async (texts) => texts.map(near)).embed, { shop: [...tools, ...MAIL] });
     expect((await find('show the bill'))?.toSorted()).toEqual(['shop___get_invoice', 'shop___list_invoice']);
+  });
+
+  it('weighs the words of tools at the first search, and not when they are listed', async () => {
+    const { embed, state } = model();
+    let weighed = 0;
+    const [send] = MAIL as [Tool];
+    Object.defineProperty(definition(send).spec.input, 'properties', {
+      get: () => {
+        weighed++;
+        return {};
+      },
+    });
+    const { find } = await searching(embed, { mail: MAIL });
+    await vi.waitFor(() => expect(state.tools).toHaveLength(MAIL.length));
+    expect(weighed).toBe(0);
+    await find('money');
+    await find('letter');
+    expect(weighed).toBe(1);
   });
 
   // holds tool-vectors.I1

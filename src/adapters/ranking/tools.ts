@@ -20,13 +20,15 @@ const SIBLING = 0.85;
 /** What words count beside vectors, of 1. */
 const WORDS = 0.35;
 
+/** Those that can be found, in the order of the list. */
+export const unheld = (tools: readonly Tool[]): readonly Tool[] => tools.filter((tool) => definition(tool).held === undefined);
+
 export class Ranking extends Words<Tool> {
-  /** Those that can be found, in the order of the list. */
   readonly tools: readonly Tool[];
   readonly #operations: ReadonlyMap<Tool, Operation>;
 
   constructor(tools: readonly Tool[]) {
-    const shown = tools.filter((tool) => definition(tool).held === undefined);
+    const shown = unheld(tools);
     super(shown, textsOf, MOST);
     this.tools = shown;
     this.#operations = new Map(shown.map((tool) => [tool, operationOf(tool.name)]));
