@@ -58,12 +58,10 @@ export function gateway(options: GatewayOptions): Gateway {
     return {
       source,
       offered,
-      own: agents,
-      agents: agents.map((one) => offered.of(one)),
+      agents,
       shared: source.perCaller ? undefined : new Opening(source),
     };
   });
-  const agents = targets.flatMap((target) => target.agents);
   const searching = options.search ? { above: 0, ...(options.search === true ? {} : options.search) } : undefined;
   const search = searching && { above: searching.above, ranks: new ToolSearch(searching.embed) };
   const passes = [...new Set(targets.flatMap(({ source }) => source.passes ?? []))];
@@ -71,7 +69,7 @@ export function gateway(options: GatewayOptions): Gateway {
   return {
     name,
     targets: Object.keys(options.targets),
-    agents: agents.map(({ tool }) => tool),
+    agents: targets.flatMap(({ offered, agents }) => agents.map((one) => offered.of(one).tool)),
     ...((policy?.offers || targets.some(({ source }) => source.perCaller)) && { perCaller: true }),
     ...(passes.length > 0 && { passes }),
     ...(handed.length > 0 && {
@@ -84,14 +82,13 @@ export function gateway(options: GatewayOptions): Gateway {
     async open({ signal: _, ...caller }) {
       return new OpenedTargets({
         where,
-        agents,
         search,
         patience: openTimeout,
         offers: policy?.offers && ((tools) => offersOf(policy, caller.by, tools, where)),
         open: (onChanged) =>
-          targets.map(({ source, offered, own, shared = new Opening(source, caller) }) => ({
+          targets.map(({ source, offered, agents, shared = new Opening(source, caller) }) => ({
             offered,
-            agents: own,
+            agents,
             passes: (source.passes ?? []).length > 0,
             target: new Target(offered.target, shared, { patience: openTimeout, onChanged }),
           })),

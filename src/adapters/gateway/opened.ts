@@ -33,7 +33,6 @@ interface OpenedTarget {
 /** The targets of a gateway, opened for all callers or for one. */
 export class OpenedTargets implements OpenedSource {
   readonly #where: string;
-  readonly #agents: readonly GatewayTool[];
   readonly #targets: readonly OpenedTarget[];
   readonly #search: Search | undefined;
   readonly #offers: Offers;
@@ -49,14 +48,12 @@ export class OpenedTargets implements OpenedSource {
 
   constructor(o: {
     where: string;
-    agents: readonly GatewayTool[];
     search?: Search | undefined;
     offers?: Offers | undefined;
     open: (onChanged: () => void) => readonly (OpenedTarget & { passes: boolean })[];
     patience: number;
   }) {
     this.#where = o.where;
-    this.#agents = o.agents;
     this.#search = o.search;
     this.#hides = o.offers !== undefined;
     this.#offers = o.offers ?? (async (tools) => tools);
@@ -75,12 +72,11 @@ export class OpenedTargets implements OpenedSource {
 
   async all(): Promise<readonly GatewayTool[]> {
     const { tools } = await this.#catalogue();
-    return this.#offers([...this.#shownAgents(await this.#hidden()), ...tools]);
+    return this.#offers([...(await this.#shownAgents()), ...tools]);
   }
 
   async agents(): Promise<readonly Tool[]> {
-    if (this.#agents.length === 0) return [];
-    return (await this.#offers(this.#shownAgents(await this.#hidden()))).map(({ tool }) => tool);
+    return (await this.#offers(await this.#shownAgents())).map(({ tool }) => tool);
   }
 
   async listAll(): Promise<readonly Tool[]> {
@@ -162,20 +158,15 @@ export class OpenedTargets implements OpenedSource {
     return shown.slice(0, limit);
   }
 
-  #shownAgents(hidden: ReadonlySet<Tool>): readonly GatewayTool[] {
-    return this.#agents.filter(({ tool }) => !hidden.has(tool));
-  }
-
-  /** The agents that a target, which is a gateway itself, does not offer this caller; all of a target that cannot be opened. */
-  async #hidden(): Promise<ReadonlySet<Tool>> {
+  /** The tools that agents answer. A target that is a gateway itself may offer this caller only some of its own. */
+  async #shownAgents(): Promise<readonly GatewayTool[]> {
     const all = await Promise.all(
       this.#targets.map(async ({ offered, target, agents }) => {
-        if (agents.length === 0) return [];
-        const shown = await target.agents();
-        return shown ? agents.filter((one) => !shown.includes(one)).map((one) => offered.of(one).tool) : [];
+        const shown = agents.length === 0 ? undefined : await target.agents();
+        return (shown ? agents.filter((one) => shown.includes(one)) : agents).map((one) => offered.of(one));
       }),
     );
-    return new Set(all.flat());
+    return all.flat();
   }
 
   #madeOf(tool: Tool): GatewayTool | undefined {
@@ -192,7 +183,7 @@ export class OpenedTargets implements OpenedSource {
     if (known && offers.every((offer, i) => isSame(offer, known.offers[i]))) return known.catalogue;
     const made = catalogue(
       this.#targets.map(({ offered }, i) => ({ offered, offer: offers[i] as Offer })),
-      this.#agents,
+      this.#targets.flatMap(({ offered, agents }) => agents.map((one) => offered.of(one))),
     );
     this.#known = { offers, catalogue: made };
     this.#warn(made.left);
