@@ -2,8 +2,10 @@ import { ResultSchema } from '@modelcontextprotocol/sdk/types.js';
 import { describe, expect, it } from 'vitest';
 import { type GatewayOptions, gateway } from '../../src/adapters/gateway/index.ts';
 import { gatewayHandler, type McpOptions, mcpHandler, mcpTools } from '../../src/adapters/mcp/index.ts';
+import { materialTools } from '../../src/adapters/mcp/material-tools.ts';
 import { cedarPolicy } from '../../src/adapters/policy/index.ts';
-import { agent, type EngineOptions, tool } from '../../src/index.ts';
+import { agent, type EngineOptions, type Materials, type ToolSource, tool } from '../../src/index.ts';
+import type { JsonObject } from '../../src/json.ts';
 import { scripted } from '../../src/testing/index.ts';
 import { auth, connected, serving, sourceOf } from '../mcp/served.ts';
 
@@ -31,6 +33,19 @@ async function serverOf(who: string) {
     }),
   );
   return url;
+}
+
+/** A source with a resource. */
+function menus(who: string, tools?: Materials['tools']): ToolSource {
+  const reads = materialTools({ 'resources/read': async ({ uri }) => ({ contents: [{ uri, text: `the menu of ${who}` }] }) });
+  const materials: Materials = {
+    resources: async () => [{ uri: 'menu://today', name: 'menu' }],
+    templates: async () => [],
+    prompts: async () => [],
+    tools: tools ?? (async () => reads),
+    callOf: async ({ method, params }) => ({ tool: method, input: { ...params } as JsonObject }),
+  };
+  return { name: who, passes: ['resources'], open: async () => ({ list: async () => [], materials, close: async () => {} }) };
 }
 
 interface Served extends Partial<GatewayOptions> {
@@ -148,6 +163,44 @@ describe('the resources and prompts of targets', () => {
     await expect(request('completion/complete', { ref: { type: 'ref/prompt', name: 'south___review' }, argument })).rejects.toMatchObject(
       denied,
     );
+  });
+
+  it('of a target that never says what reads them are left out, and reads of the others do not ask it', async () => {
+    const hangs = { asked: 0 };
+    const north = menus('north');
+    const south = menus('south', () => {
+      hangs.asked++;
+      return new Promise(() => {});
+    });
+    const { request, read } = await client({ targets: { north, south }, openTimeout: 20 });
+    expect((await request('resources/list')).resources).toEqual([{ uri: NORTH, name: 'menu' }]);
+    expect(hangs.asked).toBe(1);
+    expect(await read(NORTH)).toMatchObject([{ text: 'the menu of north' }]);
+    expect(hangs.asked).toBe(1);
+  });
+
+  it('are asked of the policy once for a list, whatever the number of targets', async () => {
+    const asked: unknown[] = [];
+    const policy = {
+      decide: () => ({ allow: true as const }),
+      offers: ({ tools }: { tools: readonly string[] }) => (asked.push(tools), tools.filter((name) => name.startsWith('south'))),
+    };
+    const { request } = await client({ targets: { north: menus('north'), south: menus('south') }, policy });
+    expect((await request('resources/list')).resources).toEqual([{ uri: SOUTH, name: 'menu' }]);
+    expect(asked).toEqual([['north___resources/read', 'south___resources/read']]);
+  });
+
+  it('are read of a target with a long name, and no call of a tool can have the name of what reads them', async () => {
+    const long = 'n'.repeat(60);
+    const targets = { [long]: menus('north') };
+    const { own, read } = await client({ targets });
+    expect(await read(`gateway:${long}/menu://today`)).toMatchObject([{ text: 'the menu of north' }]);
+    const opening = await gateway({ name: 'all', targets }).open({ signal: new AbortController().signal });
+    const [reader] = (await opening.materials?.tools()) ?? [];
+    await opening.close();
+    await expect(own.callTool({ name: reader?.name as string, arguments: { uri: 'menu://today' } })).rejects.toMatchObject({
+      code: -32602,
+    });
   });
 
   it('tell what they log, through the gateway', async () => {

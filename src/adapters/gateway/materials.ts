@@ -6,12 +6,14 @@ import { definition } from '../../loop/tool.ts';
 import type { ListedPrompt, ListedResource, ListedTemplate, MaterialCall, MaterialCaller, MaterialRequest } from '../../ports/materials.ts';
 import type { Materials, Tool } from '../../ports/tool.ts';
 import { inTime } from '../../reliability/patience.ts';
-import { fullName, nameIn, shortName } from './names.ts';
+import { fullName, nameIn } from './names.ts';
 import type { GatewayTool, Offered } from './offered.ts';
 import type { Target } from './target.ts';
 
 const SCHEME = 'gateway:';
 const METHODS: readonly MaterialRequest['method'][] = ['resources/read', 'prompts/get', 'completion/complete'];
+
+const INNER = new RegExp(`^${SCHEME}([^/]+)/(.+)$`, 's');
 
 const startOf = (target: string) => `${SCHEME}${target}/`;
 
@@ -20,7 +22,7 @@ export const outerUri = (target: string, uri: string): string => startOf(target)
 
 /** The target and its own URI; undefined for one that is not of a gateway. */
 export function innerUri(uri: string): { target: string; uri: string } | undefined {
-  const [, target, inner] = new RegExp(`^${SCHEME}([^/]+)/(.+)$`, 's').exec(uri) ?? [];
+  const [, target, inner] = INNER.exec(uri) ?? [];
   return target === undefined || inner === undefined ? undefined : { target, uri: inner };
 }
 
@@ -69,16 +71,15 @@ export class GatewayMaterials implements Materials {
 
   /** The tools that read, of all targets that can be reached. */
   async readers(): Promise<readonly GatewayTool[]> {
-    const all = await Promise.allSettled(this.#targets.map((one) => readersOf(one)));
-    return all.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+    return each(this.#targets, (one) => this.#readersOf(one));
   }
 
-  /** The tool of this name, full or short; undefined if it is none that reads. */
+  /** The tool of this name; undefined if it is none that reads. */
   async find(name: string): Promise<GatewayTool | undefined> {
     for (const one of this.#targets)
       for (const method of METHODS) {
         const full = fullName(one.offered.target, method);
-        if (name === full || name === shortName(full)) return (await readersOf(one)).find((reader) => reader.fullName === full);
+        if (name === full) return (await this.#readersOf(one)).find((reader) => reader.fullName === full);
       }
     return undefined;
   }
@@ -89,7 +90,7 @@ export class GatewayMaterials implements Materials {
       if (!inner) continue;
       const { materials } = await one.target.opened();
       const call = await materials?.callOf(inner, o);
-      const reader = call && (await readersOf(one)).find(({ name }) => name === call.tool);
+      const reader = call && (await this.#readersOf(one)).find(({ name }) => name === call.tool);
       if (!call || !reader) return undefined;
       const outer = (uri: string) => outerUri(one.offered.target, call.outer?.(uri) ?? uri);
       return { tool: reader.tool.name, input: call.input, outer };
@@ -102,21 +103,35 @@ export class GatewayMaterials implements Materials {
     method: MaterialRequest['method'],
     list: (from: Materials, target: string) => Promise<readonly T[]>,
   ): Promise<readonly T[]> {
-    const all = await Promise.allSettled(
-      this.#targets.map(async (one): Promise<readonly T[]> => {
-        const reader = (await readersOf(one)).find(({ name }) => name === method);
-        const { materials } = await one.target.opened();
-        if (!materials || !reader || (await this.#offers([reader])).length === 0) return [];
-        return inTime(list(materials, one.offered.target), this.#patience, `the target, asked for its ${method.split('/')[0]},`);
-      }),
+    const readers = await each(this.#targets, async ({ offered, target }) => {
+      const reader = (await this.#readersOf({ offered, target })).find(({ name }) => name === method);
+      return reader ? [{ reader, target }] : [];
+    });
+    const shown = new Set(await this.#offers(readers.map(({ reader }) => reader)));
+    return each(
+      readers.filter(({ reader }) => shown.has(reader)),
+      async ({ reader, target }) => {
+        const { materials } = await target.opened();
+        return materials ? this.#soon(list(materials, reader.target), `for its ${method.split('/')[0]}`) : [];
+      },
     );
-    return all.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+  }
+
+  async #readersOf({ offered, target }: PassingTarget): Promise<readonly GatewayTool[]> {
+    const { materials } = await target.opened();
+    const tools = await this.#soon(materials?.tools() ?? [], 'what reads');
+    return tools.map((tool) => offered.of(definition(tool)));
+  }
+
+  #soon<T>(answer: T | Promise<T>, what: string): Promise<T> {
+    return inTime(answer, this.#patience, `the target, asked ${what},`);
   }
 }
 
-async function readersOf({ offered, target }: PassingTarget): Promise<readonly GatewayTool[]> {
-  const { materials } = await target.opened();
-  return ((await materials?.tools()) ?? []).map((tool) => offered.of(definition(tool)));
+/** What all of these have, in order. One that fails is left out. */
+async function each<T, R>(from: readonly T[], ask: (one: T) => Promise<readonly R[]>): Promise<readonly R[]> {
+  const all = await Promise.allSettled(from.map(ask));
+  return all.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
 }
 
 /** A request as the target gets it; undefined if it is not for this target. */

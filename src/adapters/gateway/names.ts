@@ -32,8 +32,12 @@ export function checkTargetName(name: string, where: string): void {
 /** `target___tool`, of any length. */
 export const fullName = (target: string, tool: string): string => `${target}${SEPARATOR}${tool}`;
 
-/** The name for a model: the full name, or its beginning with a hash of all of it. */
-export const shortName = (full: string): string => (full.length <= MOST ? full : `${full.slice(0, CUT)}_${sha256(full).slice(0, HASH)}`);
+/**
+ * The name for a model: the full name, or its beginning with a hash of all of it. A name with a slash is of a tool that reads resources or prompts: no
+ * model gets it, and servers know it by the slash.
+ */
+export const shortName = (full: string): string =>
+  full.length <= MOST || full.includes('/') ? full : `${full.slice(0, CUT)}_${sha256(full).slice(0, HASH)}`;
 
 /** The tool's name within the target; undefined if the name is not one of the target, or is shortened. */
 export function nameIn(target: string, name: string): string | undefined {

@@ -1,8 +1,10 @@
 import { CreatePolicyCommand, CreatePolicyEngineCommand, UpdateGatewayCommand } from '@aws-sdk/client-bedrock-agentcore-control';
 import { expect, test } from 'vitest';
 import type { Bindings } from '../../../src/adapters/agentcore/wire/index.ts';
-import { mcpHandler } from '../../../src/adapters/mcp/index.ts';
-import { agent } from '../../../src/index.ts';
+import { gatewayHandler, mcpHandler } from '../../../src/adapters/mcp/index.ts';
+import { materialTools } from '../../../src/adapters/mcp/material-tools.ts';
+import { agent, type MaterialRequest } from '../../../src/index.ts';
+import type { JsonObject } from '../../../src/json.ts';
 import { scripted } from '../../../src/testing/index.ts';
 import { serving } from '../../mcp/served.ts';
 import { CREATE, connected, withGateway } from './kit.ts';
@@ -52,6 +54,38 @@ test('prompts have the names of their targets, resources their own URIs, and the
   expect(messages).toMatchObject([{ role: 'user', content: { text: 'North: x' } }]);
   await expect(client.readResource({ uri: 'menu://tomorrow' })).rejects.toMatchObject({ code: -32002 });
   await expect(client.getPrompt({ name: 'review' })).rejects.toMatchObject({ code: -32602 });
+});
+
+test('a template without variables is of its own URI alone', async () => {
+  const served = async (who: string, uri: string) => {
+    const source = {
+      name: who,
+      passes: ['resources' as const],
+      open: async () => ({
+        list: async () => [],
+        materials: {
+          resources: async () => [],
+          templates: async () => [{ uriTemplate: uri, name: who }],
+          prompts: async () => [],
+          tools: async () => reads,
+          callOf: async ({ params }: MaterialRequest) => ({ tool: 'resources/read', input: { ...params } as JsonObject }),
+        },
+        close: async () => {},
+      }),
+    };
+    const reads = materialTools({ 'resources/read': async (asked) => ({ contents: [{ uri: asked.uri, text: who }] }) });
+    return (await serving((engine) => gatewayHandler(engine, source))).url;
+  };
+  const bindings = {
+    [urlOf('North')]: await served('North', 'docs://a'),
+    [urlOf('South')]: await served('South', 'docs://{name}'),
+  } as unknown as Bindings;
+  const { url, target } = await withGateway(OPEN, { bindings });
+  expect(await target(targetOf('North', 1))).toMatchObject({ status: 'READY' });
+  expect(await target(targetOf('South'))).toMatchObject({ status: 'READY' });
+  const client = await connected(url);
+  expect((await client.readResource({ uri: 'docs://a' })).contents).toMatchObject([{ text: 'North' }]);
+  expect((await client.readResource({ uri: 'docs://b' })).contents).toMatchObject([{ text: 'South' }]);
 });
 
 test('what AWS does not document is not found', async () => {

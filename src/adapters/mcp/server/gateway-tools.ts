@@ -47,9 +47,11 @@ export function foundByName(source: ToolSource, changed: () => void, own?: Mater
           const byName = ({ name: other }: Tool) => other === name;
           const ownOne = (await own?.tools())?.find(byName);
           if (ownOne) return ownOne;
-          // no other tool has a name with a slash
-          const reads = name.includes('/') ? (await opened.materials?.tools())?.find(byName) : undefined;
-          return reads ?? (await opened.find?.(name, options)) ?? (await opened.list()).find(byName);
+          const found = await opened.find?.(name, options);
+          if (found) return found;
+          // what is listed has no slash in its name
+          const others = name.includes('/') ? await opened.materials?.tools() : await opened.list();
+          return others?.find(byName);
         },
         changed(listener) {
           return (

@@ -10,6 +10,8 @@ import { type GatewayMaterials, innerUri, outerUri } from '../../../gateway/mate
 /** What AWS says of a target without one. */
 const PRIORITY = 1_000;
 
+type Read = Extract<MaterialRequest, { method: 'resources/read' }>;
+
 /** @param priorities by target. @param named the tool under its full name, as the gateway offers it. */
 export function rawMaterials(
   from: GatewayMaterials,
@@ -32,9 +34,11 @@ export function rawMaterials(
   const resources = async (o: MaterialCaller) => raw(await from.resources(o), ({ uri }) => uri);
   const templates = async (o: MaterialCaller) => raw(await from.templates(o), ({ uriTemplate }) => uriTemplate);
 
-  async function targetOf(uri: string, o: MaterialCaller): Promise<string | undefined> {
-    const listed = (await resources(o)).find((one) => one.uri === uri);
-    return (listed ?? (await templates(o)).find((one) => fits(one.uri, uri)))?.target;
+  /** A read of the gateway's own, for one by the URI of a server. */
+  async function outerOf(request: Read, o: MaterialCaller): Promise<Read | undefined> {
+    const { uri } = request.params;
+    const listed = (await resources(o)).find((one) => one.uri === uri) ?? (await templates(o)).find((one) => fits(one.uri, uri));
+    return listed && { ...request, params: { uri: outerUri(listed.target, uri) } };
   }
 
   return {
@@ -44,11 +48,8 @@ export function rawMaterials(
     tools: async () => (await from.readers()).map(named),
     async callOf(request: MaterialRequest, o): Promise<MaterialCall | undefined> {
       if (request.method === 'completion/complete') return undefined;
-      const target = request.method === 'resources/read' ? await targetOf(request.params.uri, o) : undefined;
-      if (request.method === 'resources/read' && target === undefined) return undefined;
-      const outer =
-        target === undefined ? request : { ...request, params: { uri: outerUri(target, (request.params as { uri: string }).uri) } };
-      const call = await from.callOf(outer as MaterialRequest, o);
+      const outer = request.method === 'resources/read' ? await outerOf(request, o) : request;
+      const call = outer && (await from.callOf(outer, o));
       const tool = call && (await from.find(call.tool));
       return call && tool && { tool: tool.fullName, input: call.input };
     },
@@ -56,4 +57,4 @@ export function rawMaterials(
 }
 
 /** Whether a URI may be of a template: the server says for certain. */
-const fits = (template: string, uri: string): boolean => uri.startsWith(template.slice(0, template.indexOf('{')));
+const fits = (template: string, uri: string): boolean => uri.startsWith(template.split('{', 1)[0] as string);
