@@ -34,9 +34,6 @@ export interface Behind {
 
 type Options = ToolDefinition['options'];
 
-/** What the door needs of the context of a call. */
-type Passing = PassageContext;
-
 /** Whether the door has something to do when a call passes. */
 export const guards = ({ interception, limits }: Door): boolean => interception !== undefined || limits !== undefined;
 
@@ -69,7 +66,7 @@ function passing(door: Door, behind: Behind): Options['execute'] {
     if ('output' in taken) return taken.output;
     const value = taken.given ? taken.given.value : input;
     if (!interception.hasResponse) return options.execute(value, ctx);
-    let came: Came;
+    let came: Came<unknown>;
     try {
       const first: unknown = await options.execute(value, ctx);
       came = { output: isGenerator(first) ? await driven(first, ctx.signal, ctx.progress as (data: unknown) => void) : first };
@@ -97,10 +94,10 @@ export function passageOf(door: Door, behind: Behind): Passage | undefined {
     },
     async after(args, end, ctx, outcome) {
       if (!interception?.hasResponse) return end;
-      const came: Came = end.ok ? { output: end.output } : { error: new ToolError(end.error.code, end.error.message, end.error) };
+      const came: Came<Json> = end.ok ? { output: end.output } : { error: new ToolError(end.error.code, end.error.message, end.error) };
       try {
         const request = requestOf(ctx.callId, behind.fullName, argumentsAsJson(args));
-        return { ok: true, output: (await leaving(interception, request, came, ctx, outcomeOf(came, outcome))) as Json };
+        return { ok: true, output: await leaving(interception, request, came, ctx, outcomeOf(came, outcome)) };
       } catch (error) {
         return !end.ok && 'error' in came && error === came.error ? end : { ok: false, error: failureOf(error, 'AGENT_FAILED') };
       }
@@ -115,7 +112,7 @@ function checked(interception: Interception, { fullName }: Behind, check: NonNul
     if (found?.outcome !== 'done') return found;
     const call = { ...ctx, callId: q.idempotencyKey, by: q.by, session: q.session };
     const request = requestOf(q.idempotencyKey, fullName, argumentsAsJson(q.input));
-    return { outcome: 'done', output: (await leaving(interception, request, { output: found.output }, call, 'unknown')) as Json };
+    return { outcome: 'done', output: await leaving(interception, request, { output: found.output }, call, 'unknown') };
   };
 }
 
@@ -130,7 +127,7 @@ async function entering(
   interception: Interception,
   behind: Behind,
   asked: { args: JsonObject; input: unknown },
-  ctx: Passing,
+  ctx: PassageContext,
 ): Promise<{ request: GatewayRequest; given: Given | undefined } | { output: Json }> {
   const call: InterceptedCall = { signal: ctx.signal, by: ctx.by, session: ctx.session };
   const before = requestOf(ctx.callId, behind.fullName, asked.args);
@@ -146,22 +143,22 @@ async function entering(
 }
 
 /** What the target gave, or the error that it threw. */
-type Came = { output: unknown } | { error: unknown };
+type Came<T> = { output: T } | { error: unknown };
 
-const outcomeOf = (came: Came, ran: Outcome): Outcome =>
+const outcomeOf = (came: Came<unknown>, ran: Outcome): Outcome =>
   'output' in came ? ran : ToolError.is(came.error) ? came.error.outcome : 'unknown';
 
 /**
  * What came of a call, as the interceptor of the response lets it out: the same thing where it changes nothing.
  * @param outcome of the call, if it is withheld. @throws ToolError, or the error that came
  */
-async function leaving(
+async function leaving<T>(
   interception: Interception,
   request: GatewayRequest,
-  came: Came,
-  { signal, by, session, callId }: Pick<Passing, 'signal' | 'by' | 'session' | 'callId'>,
+  came: Came<T>,
+  { signal, by, session, callId }: Pick<PassageContext, 'signal' | 'by' | 'session' | 'callId'>,
   outcome: Outcome,
-): Promise<unknown> {
+): Promise<T | Json> {
   const made = 'output' in came ? succeeded(callId, plainJson(came.output) ?? null) : refused(callId, messageOf(came.error));
   const shown = await interception.response(request, made, { signal, by, session }).catch((error) => failed('response', error, outcome));
   if (shown !== made && !isSameJson({ ...shown }, { ...made })) return ended(shown, outcome, 'error' in came ? came.error : undefined);
@@ -192,7 +189,7 @@ function failed(point: string, error: unknown, outcome: Outcome): never {
 }
 
 /** @throws ToolError `GATEWAY_RATE_LIMITED`. */
-function admit({ limits }: Door, { target, name }: Behind, { by, session }: Passing): void {
+function admit({ limits }: Door, { target, name }: Behind, { by, session }: PassageContext): void {
   const exceeded: Exceeded | undefined = limits?.take((key) => {
     if (key.startsWith('claims.')) return by?.claims?.[key.slice(7)];
     return { targetName: target, toolName: name, user: by?.id, tenant: by?.tenant, session }[key];
@@ -252,7 +249,7 @@ async function permitted(
   policy: Policy | undefined,
   { fullName, tool }: Behind,
   { shown: input, key, amount }: Given,
-  ctx: Passing,
+  ctx: PassageContext,
 ): Promise<void> {
   if (!policy) return;
   const { by, runId, session, context, path } = ctx;
@@ -276,9 +273,8 @@ const requestOf = (id: string, name: string, args: JsonObject): GatewayRequest =
 });
 
 function succeeded(id: string, output: Json): GatewayResponse {
-  const structured = typeof output === 'object' && output !== null && !Array.isArray(output);
   const text = typeof output === 'string' ? output : JSON.stringify(output);
-  const result = { content: [{ type: 'text', text }], ...(structured && { structuredContent: output }), isError: false };
+  const result = { content: [{ type: 'text', text }], ...(isObject(output) && { structuredContent: output }), isError: false };
   return { statusCode: 200, headers: {}, body: { jsonrpc: '2.0', id, result } };
 }
 

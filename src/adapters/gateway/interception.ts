@@ -175,7 +175,7 @@ export class Interception {
       const { headers = {}, statusCode = 200 } = part;
       if (!isObject(headers) || !Object.values(headers).every((value) => typeof value === 'string'))
         throw new Error(`${what} answered a ${name} whose headers are not texts by name`);
-      if (!(Number.isInteger(statusCode) && (statusCode as number) >= 200 && (statusCode as number) <= 599))
+      if (!(typeof statusCode === 'number' && Number.isInteger(statusCode) && statusCode >= 200 && statusCode <= 599))
         throw new Error(`${what} answered a ${name} whose statusCode is not one from 200 to 599`);
     }
     return mcp as InterceptorOutput['mcp'];

@@ -1,4 +1,5 @@
 import { invalid } from '../../errors.ts';
+import { isObject } from '../../json-schema/keywords.ts';
 import { isAgent } from '../../loop/definition.ts';
 import { isTool } from '../../loop/tool.ts';
 import type { Agent, Reliability } from '../../loop/types.ts';
@@ -60,8 +61,6 @@ const GATEWAY = {
   openTimeout: 'openTimeout: 10_000',
 } satisfies Record<keyof GatewayOptions, string>;
 
-const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** @returns how the gateway is named in errors. @throws RondoError `CONFIG_INVALID`. */
 export function checkGateway(o: GatewayOptions): string {
   const where = typeof o?.name === 'string' ? `gateway "${o.name}"` : 'gateway()';
@@ -79,7 +78,7 @@ export function checkGateway(o: GatewayOptions): string {
     folded.set(name.toLowerCase(), name);
   }
   const { reliability = {}, openTimeout } = o;
-  if (!isObject(reliability)) throw invalid(`${where}: reliability is an object by the names of targets: ${GATEWAY.reliability}.`);
+  if (!isObject(o.reliability ?? {})) throw invalid(`${where}: reliability is an object by the names of targets: ${GATEWAY.reliability}.`);
   for (const [target, options] of Object.entries(reliability)) {
     if (!Object.hasOwn(o.targets, target)) throw invalid(`${where}: reliability is about a target "${target}". ${hint(target, names)}`);
     checkOptions(options, RELIABILITY, `${where}: reliability of "${target}"`);

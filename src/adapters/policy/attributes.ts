@@ -1,6 +1,7 @@
 /** The arguments of a tool as Cedar has them: a type for each, and the value of each as that type. */
 import type { CedarValueJson, Type } from '@cedar-policy/cedar-wasm/nodejs';
 import { type Json, type JsonObject, put } from '../../json.ts';
+import { isObject } from '../../json-schema/keywords.ts';
 import { pointed } from '../../json-schema/pointer.ts';
 import type { JsonSchema } from '../../schema.ts';
 
@@ -99,7 +100,6 @@ export function attributesOf(schema: JsonSchema, notes: string[]): Attributes {
   return isObject(root) ? fieldsOf(root, 'input', 1) : new Map();
 }
 
-const isObject = (value: Json | undefined): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isNull = (schema: Json) => isObject(schema) && (schema.type === 'null' || schema.const === null);
 
 /** The types that a schema says, or that its choices have. */

@@ -1,12 +1,11 @@
 /** Consents that a gateway asks for: what identifies one, and the return of the browser from it. */
 import type { BedrockAgentCoreClient } from '@aws-sdk/client-bedrock-agentcore';
 import type { Engine } from '../../../engine/engine.ts';
-import { type ErrorCode, invalid, NeedsPerson, RondoError } from '../../../errors.ts';
-import type { JsonObject } from '../../../json.ts';
+import { invalid, NeedsPerson } from '../../../errors.ts';
 import { checkOptions } from '../../../options.ts';
 import type { ConsentReturn, ConsentReturned, Identity } from '../../../ports/identity.ts';
 import { isSamePrincipal } from '../../../ports/principal.ts';
-import { awsNameOf, identityLine } from '../identity/line.ts';
+import { awsNameOf, identityLine, no, noConsent } from '../identity/line.ts';
 
 export interface GatewayConsentsOptions {
   /** Default: that of the AWS client's configuration. */
@@ -60,7 +59,7 @@ export function gatewayConsents(engine: Engine, o: GatewayConsentsOptions = {}):
       }
       throw no('CONSENT_MISMATCH', 'This consent was asked of another user. Sign in as the user who was asked, and open the link again.');
     }
-    throw no('CONSENT_NOT_FOUND', 'There is no such consent. Open the link that the assistant showed.');
+    throw noConsent();
   }
 
   return {
@@ -70,7 +69,7 @@ export function gatewayConsents(engine: Engine, o: GatewayConsentsOptions = {}):
     async returned(r): Promise<ConsentReturned> {
       const { searchParams } = new URL(r.url);
       const handle = searchParams.get('session_id');
-      if (handle === null) throw no('CONSENT_NOT_FOUND', 'There is no such consent. Open the link that the assistant showed.');
+      if (handle === null) throw noConsent();
       const { runId, provider } = await asked(handle, r);
       const ended = (outcome: 'granted' | 'declined'): ConsentReturned => ({ runId, handle, provider, outcome });
       if (searchParams.has('error')) return ended('declined');
@@ -93,5 +92,3 @@ export function gatewayConsents(engine: Engine, o: GatewayConsentsOptions = {}):
     },
   };
 }
-
-const no = (code: ErrorCode, message: string, details?: JsonObject) => new RondoError(code, message, details && { details });

@@ -1,6 +1,5 @@
 import type { BedrockAgentCoreClient, GetResourceOauth2TokenCommandOutput, Oauth2FlowType } from '@aws-sdk/client-bedrock-agentcore';
-import { type ErrorCode, invalid, RondoError } from '../../../errors.ts';
-import type { JsonObject } from '../../../json.ts';
+import { invalid } from '../../../errors.ts';
 import { checkOptions } from '../../../options.ts';
 import type {
   ConsentNeeded,
@@ -14,7 +13,7 @@ import type {
 import { addressOf } from '../../identity/address.ts';
 import { expiryOf } from '../../identity/expiry.ts';
 import { type Carried, carriedIn, carriedText, hashOf } from './carried.ts';
-import { awsNameOf, identityLine } from './line.ts';
+import { awsNameOf, identityLine, no, noConsent } from './line.ts';
 import { userIdOf } from './user-id.ts';
 import { workloads } from './workload.ts';
 
@@ -163,7 +162,7 @@ export function agentcoreIdentity(o: AgentCoreIdentityOptions): AgentCoreIdentit
   async function returned(r: ConsentReturn): Promise<ConsentReturned> {
     const { searchParams } = new URL(r.url);
     const [handle, carried] = [searchParams.get('session_id'), carriedIn(searchParams.get('state') ?? '')];
-    if (handle === null || !carried) throw no('CONSENT_NOT_FOUND', 'There is no such consent. Open the link that the assistant showed.');
+    if (handle === null || !carried) throw noConsent();
     if (addressOf(r.url) !== addressOf(returnUrl ?? r.url))
       throw no('RETURN_URL_REFUSED', 'This is not the address that this consent returns to.');
     const { runId, provider } = carried;
@@ -221,8 +220,6 @@ const withUser = ({ by, signal }: ConsentReturn, identifier: Identifier) => ({
   signal,
   ...('userToken' in identifier && { assertion: { type: 'jwt', token: identifier.userToken } }),
 });
-
-const no = (code: ErrorCode, message: string, details?: JsonObject) => new RondoError(code, message, details && { details });
 
 /** The service does not say when a token ends. One that is a JWT says so itself. */
 function told(token: string, flow: NonNullable<Token['flow']>): Token {

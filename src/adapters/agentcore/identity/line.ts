@@ -3,6 +3,7 @@
 import type { BedrockAgentCoreClient } from '@aws-sdk/client-bedrock-agentcore';
 import { type ErrorCode, invalid, RondoError } from '../../../errors.ts';
 import { lazy } from '../../../flight.ts';
+import type { JsonObject } from '../../../json.ts';
 import { classify } from '../../../reliability/classify.ts';
 import { fullJitter } from '../../../reliability/retry.ts';
 
@@ -108,6 +109,9 @@ function failureOf(error: unknown, what: string): RondoError {
 }
 
 const detailsOf = ({ details }: RondoError) => (details ?? {}) as { aws?: string; retryable?: boolean; undone?: boolean };
+
+export const no = (code: ErrorCode, message: string, details?: JsonObject) => new RondoError(code, message, details && { details });
+export const noConsent = () => no('CONSENT_NOT_FOUND', 'There is no such consent. Open the link that the assistant showed.');
 
 /** The name that AWS gave an error; undefined for another error. */
 export const awsNameOf = (error: unknown): string | undefined => (RondoError.is(error) ? detailsOf(error).aws : undefined);

@@ -1,4 +1,4 @@
-/** What the control plane of Gateway keeps: gateways, and their targets, rules and rate limits. */
+/** What the control plane of Gateway keeps: gateways, and their targets and rate limits. */
 import type { CustomJwtAuthorizer } from '../../../../server/authorizer.ts';
 import { arnOf, type World } from '../call.ts';
 import { AwsError } from '../codec/error.ts';
