@@ -1,7 +1,6 @@
 /** Requests to a gateway: signed as AWS wants them. */
 import { type SigningKeys, signedHeaders } from '../../../server/sigv4.ts';
-
-type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
+import type { Fetch } from '../../mcp/fetch.ts';
 
 const SERVICE = 'bedrock-agentcore';
 /** Milliseconds by which the clock of the service may differ before a signature is refused for it. */

@@ -1,17 +1,20 @@
 /** Interceptors of a gateway: Lambda functions between its callers and its targets. */
-import type { Json, JsonObject } from '../../../../json.ts';
+import type { JsonObject } from '../../../../json.ts';
 import {
   type GatewayRequest,
   type GatewayResponse,
   type InterceptedCall,
   Interception,
   type InterceptorOptions,
+  type Interceptors,
 } from '../../../gateway/interception.ts';
+import type { Invoke } from '../../../gateway/lambda/invoke.ts';
 import type { Bound } from '../bindings.ts';
 import type { Encoded } from '../codec/error.ts';
 import { OPAQUE } from './exchange.ts';
 import { boundFunction } from './lambda.ts';
 import type { Gateway, Interceptor } from './resources.ts';
+import { fieldsOf } from './rpc.ts';
 import { eventOf, isStream, messagesIn } from './streaming.ts';
 
 /** The code of JSON-RPC for what the client is told nothing of. */
@@ -20,26 +23,28 @@ export const INTERNAL = -32_603;
 /** Milliseconds of one interceptor. */
 const TIMEOUT = 10_000;
 
-/** Undefined for a gateway without interceptors. */
-export function interceptionOf(bound: Bound, { settings }: Gateway): Interception | undefined {
-  const { interceptorConfigurations = [] } = settings;
-  if (interceptorConfigurations.length === 0) return undefined;
-  const at = (point: 'REQUEST' | 'RESPONSE') => {
-    const found = interceptorConfigurations.find(({ interceptionPoints }) => interceptionPoints.includes(point));
-    return found && optionsOf(found);
+/** The interceptors of gateways; undefined for a gateway without any. Each function is loaded once. */
+export function interceptions(bound: Bound): (gateway: Gateway) => Interception | undefined {
+  const functions = new Map<string, Invoke>();
+  const invoke: Interceptors['invoke'] = async (arn, event, { signal }) => {
+    const call = functions.get(arn) ?? boundFunction(bound, arn);
+    functions.set(arn, call);
+    const { payload, error } = await call({
+      event: event as unknown as JsonObject,
+      clientContext: { custom: {} },
+      signal,
+      deadline: Date.now() + TIMEOUT,
+    });
+    if (error === undefined) return payload;
+    const { errorType, errorMessage } = fieldsOf(payload);
+    throw new Error(`${errorType}: ${errorMessage}`);
   };
-  const [request, response] = [at('REQUEST'), at('RESPONSE')];
-  return new Interception({
-    ...(request && { request }),
-    ...(response && { response }),
-    async invoke(arn, event, { signal }) {
-      const call = { event: event as unknown as JsonObject, clientContext: { custom: {} }, signal, deadline: Date.now() + TIMEOUT };
-      const { payload, error } = await boundFunction(bound, arn)(call);
-      if (error === undefined) return payload;
-      const { errorType, errorMessage } = payload as { errorType?: Json; errorMessage?: Json };
-      throw new Error(`${errorType}: ${errorMessage}`);
-    },
-  });
+  return ({ settings: { interceptorConfigurations: all = [] } }) => {
+    const at = (point: 'REQUEST' | 'RESPONSE') =>
+      all.filter(({ interceptionPoints }) => interceptionPoints.includes(point)).map(optionsOf)[0];
+    const [request, response] = [at('REQUEST'), at('RESPONSE')];
+    return request || response ? new Interception({ ...(request && { request }), ...(response && { response }), invoke }) : undefined;
+  };
 }
 
 function optionsOf({ interceptor, inputConfiguration }: Interceptor): InterceptorOptions {

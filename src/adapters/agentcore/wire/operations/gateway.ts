@@ -8,7 +8,7 @@ import type { Operation, Operations, World } from '../call.ts';
 import { gatewayIdentity } from '../gateway/credentials.ts';
 import { type GatewayEndpoint, gatewayEndpoint } from '../gateway/endpoint.ts';
 import { type Executed, executedGateway } from '../gateway/executed.ts';
-import { interceptionOf } from '../gateway/interceptors.ts';
+import { interceptions } from '../gateway/interceptors.ts';
 import { type RateLimit, rateCounters } from '../gateway/rate-limits.ts';
 import { type Gateway, type ListedTool, partsOf, RATE_LIMIT, type Target } from '../gateway/resources.ts';
 import { isKept, listOf, toolsOfSchema } from '../gateway/server-target.ts';
@@ -104,7 +104,7 @@ export function gatewayService(world: World, bound: Bound, o: GatewayOptions, { 
       {
         executed: (gateway) => executed(gateway).enter(),
         passes: (gateway) => executed(gateway).passes,
-        interception: (gateway) => interceptionOf(bound, gateway),
+        interception: interceptions(bound),
         interceptsPings: o.pings !== 'passed',
         exceeded,
       },
