@@ -1,7 +1,6 @@
 import { gateway } from 'rondo/gateway';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { definition } from '../../src/loop/tool.ts';
-import type { Tool } from '../../src/index.ts';
 import { about, MAIL, namesOf, opened, shop, source } from './support.ts';
 
 let warned: ReturnType<typeof vi.spyOn>;
@@ -70,15 +69,15 @@ describe('a gateway that is searched by vectors', () => {
   it('weighs the words of tools at the first search, and not when they are listed', async () => {
     const { embed, state } = model();
     let weighed = 0;
-    const [send] = MAIL as [Tool];
+    const send = about('send', 'Sends a letter to a person');
     Object.defineProperty(definition(send).spec.input, 'properties', {
       get: () => {
         weighed++;
         return {};
       },
     });
-    const { find } = await searching(embed, { mail: MAIL });
-    await vi.waitFor(() => expect(state.tools).toHaveLength(MAIL.length));
+    const { find } = await searching(embed, { mail: [send] });
+    await vi.waitFor(() => expect(state.tools).toHaveLength(1));
     expect(weighed).toBe(0);
     await find('money');
     await find('letter');
