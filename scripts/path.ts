@@ -3,7 +3,6 @@
  *
  *   node --import ./scripts/source.ts scripts/path.ts            the counts
  *   node --import ./scripts/source.ts scripts/path.ts --list     and each function, by file
- *   node --import ./scripts/source.ts scripts/path.ts --most 20,70   exits 1 where a tool call takes more files or functions
  */
 import { Session } from 'node:inspector';
 import { relative } from 'node:path';
@@ -158,7 +157,7 @@ async function subAgent(): Promise<Path> {
   return path as Path;
 }
 
-const { values } = parseArgs({ options: { list: { type: 'boolean' }, most: { type: 'string' } } });
+const { values } = parseArgs({ options: { list: { type: 'boolean' } } });
 const paths: [string, () => Promise<Path>][] = [
   ['a tool call: from the answer to the next request', toolCall],
   ['decide()', decision],
@@ -166,16 +165,9 @@ const paths: [string, () => Promise<Path>][] = [
   ['a node of a graph, to the next one', node],
   ["a sub-agent's last answer, to its parent's next request", subAgent],
 ];
-let first: Path | undefined;
 for (const [name, run] of paths) {
   const path = await run();
-  first ??= path;
   console.log(`${String(path.files.size).padStart(3)} files ${String(path.functions.size).padStart(4)} functions  ${name}`);
   if (values.list) for (const line of [...path.functions].sort()) console.log(`      ${line}`);
 }
 session.disconnect();
-const [files = Number.POSITIVE_INFINITY, functions = Number.POSITIVE_INFINITY] = values.most?.split(',').map(Number) ?? [];
-if (first && (first.files.size > files || first.functions.size > functions)) {
-  console.error(`A tool call takes more than ${files} files or ${functions} functions.`);
-  process.exitCode = 1;
-}

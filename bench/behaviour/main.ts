@@ -70,7 +70,11 @@ async function scene(name: string, of: (typeof SCENES)[number]['key']): Promise<
   }
 }
 
-const names = ['rondo', ...frameworks].filter((name) => !values.only || values.only.split(',').includes(name));
+const all: readonly string[] = ['rondo', ...frameworks];
+const wanted = values.only?.split(',') ?? all;
+const unknown = wanted.filter((name) => !all.includes(name));
+if (unknown.length) throw new Error(`No such framework: ${unknown.join(', ')}. There are: ${all.join(', ')}.`);
+const names = all.filter((name) => wanted.includes(name));
 const found: Awaited<ReturnType<typeof installed>> | undefined = names.some((name) => name !== 'rondo') ? await installed() : undefined;
 const behaviours: Behaviour[] = [];
 for (const name of names) {

@@ -34,7 +34,10 @@ const [path] = positionals;
 if (path === undefined) throw new Error('Give the path of locomo10.json: npm run bench:locomo -- path/to/locomo10.json');
 
 const embed = values.embedder ? await given(values.embedder) : hashEmbedder(512);
-const talks = conversations(path).slice(0, values.first === undefined ? undefined : Number(values.first));
+const first = values.first === undefined ? undefined : Number(values.first);
+if (first !== undefined && !(Number.isInteger(first) && first > 0))
+  throw new Error(`--first is a number of conversations, not ${values.first}.`);
+const talks = conversations(path).slice(0, first);
 /** By conversation: the turn of each record. */
 const filledBefore = new Map<string, ReadonlyMap<string, string>>();
 const rows: (Recalled & { name: string })[] = [];

@@ -2,7 +2,7 @@
  * Claims: which call of which run holds an intent, so that what a tool's `key` names happens once over all calls, runs and processes.
  * A claim changes in the same append as the entry that says why. But for those of forgotten runs, claims can be rebuilt from entries.
  *
- * I1. A claim is taken only by a call that has seen its newest revision. So of two calls that find it free, one gets it.
+ * I1. A claim is taken only by a call that names its newest revision, or that there is none. So of two calls that find it free, one gets it.
  * I2. A claim is freed, or becomes unknown, only by the call that holds it.
  * I3. A claim that is done stays done until somebody reopens it, or until it expires: a late result makes it done, even if another call holds it.
  */

@@ -2,7 +2,7 @@
  * Intents: what is known of what a call is meant to do, before it runs. The store's claims tell which call did it, or does it now.
  *
  * I1. A `once` intent is done by at most one call, until it is known that it did not happen or somebody reopens it.
- * I2. A call that claims an intent has seen the newest revision of its claim, so of two that saw it free one starts.
+ * I2. A call that claims an intent names the newest revision of its claim, or that there is none, so of two that find it free one starts.
  * I3. All calls of one intent have one idempotency key, in every run.
  */
 import { type Failure, notRun, RondoError, ToolError } from '../errors.ts';

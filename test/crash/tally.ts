@@ -63,10 +63,10 @@ export class Tally {
 
 /**
  * Checks that nearly all of the schedules that each kill one process did so. A process passes a few points more or less each
- * time, since a slow machine renews its lease in between and branches overlap: the last points may come to nothing.
+ * time, since a slow machine renews its lease in between and branches overlap: the last points may come to nothing. One at least is hit.
  */
 export function checkHits(hits: number, schedules: number): void {
-  expect(hits, `of ${schedules} schedules`).toBeGreaterThanOrEqual(0.9 * schedules - 1);
+  expect(hits, `of ${schedules} schedules`).toBeGreaterThanOrEqual(Math.max(1, 0.9 * schedules - 1));
 }
 
 /** The seed of the samples: printed, and taken from RONDO_CRASH_SEED to draw them again. */

@@ -239,7 +239,7 @@ describe.each(Object.entries(ROWS))('%s', (_, make) => {
     expect([failure(seen[0]).code, asked, row.ran()]).toEqual(['NOT_PERMITTED', [full], 0]);
   });
 
-  it('is offered to nobody whom its policy does not offer it, and cannot be called then', async () => {
+  it('is not offered to a caller to whom its policy does not offer it, and cannot be called then', async () => {
     const row = await make();
     const policy = { decide: () => ({ allow: true }), offers: ({ tools }: { tools: readonly string[] }) => tools.filter(() => false) };
     const { seen, offered, full, searched: all } = await through(row, { policy });
