@@ -98,9 +98,10 @@ export async function checkDocs(pages = ['README.md', 'docs/**/*.md']): Promise<
   mkdirSync(folder, { recursive: true });
   const files = new Map(blocks.map((block, i) => [join(folder, `${i}.ts`), block]));
   for (const [file, block] of files) writeFileSync(file, moduleOf(block));
-  const names = join(folder, 'names.d.ts');
+  // not a declaration file, which would not be checked
+  const names = join(folder, 'names.ts');
   writeFileSync(names, `export {};\ndeclare global {\n${exportsOf()}\n}\n`);
-  problems.push(...compiled(files, 'part', [names, join(root, 'scripts', 'docs-world.d.ts')]), ...compiled(files, 'program', []));
+  problems.push(...compiled(files, 'part', [names, join(root, 'scripts', 'docs-world.d.ts')], names), ...compiled(files, 'program', []));
   const programs = problems.length > 0 ? [] : [...files].filter(([, { kind }]) => kind === 'program');
   for (const [file, { page, line }] of programs) {
     const cwd = mkdtempSync(join(tmpdir(), 'rondo-docs-'));
@@ -111,7 +112,11 @@ export async function checkDocs(pages = ['README.md', 'docs/**/*.md']): Promise<
   return { compiled: blocks.length, ran: programs.length, problems };
 }
 
-function compiled(files: ReadonlyMap<string, Block>, kind: Block['kind'], more: readonly string[]): string[] {
+/** Type `X` requires type arguments. */
+const GENERIC = [2314, 2707];
+
+/** @param names the file of the names that every block may use. */
+function compiled(files: ReadonlyMap<string, Block>, kind: Block['kind'], more: readonly string[], names?: string): string[] {
   const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile);
   const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, root);
   const own = [...files].filter(([, block]) => block.kind === kind).map(([file]) => file);
@@ -122,12 +127,44 @@ function compiled(files: ReadonlyMap<string, Block>, kind: Block['kind'], more: 
     // a block may end where the reader goes on
     noUnusedLocals: false,
   });
-  return own.flatMap((file) => {
+  const told = (file: string) => {
+    const { page, line: first } = files.get(file) as Block;
+    return ({ line, text }: { line: number; text: string }) => `${page}:${first + line}: ${text}`;
+  };
+  const wrong = (file: string) => {
     const source = program.getSourceFile(file);
-    const { page, line } = files.get(file) as Block;
-    return [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)].map((d) => {
-      const at = source && d.start !== undefined ? source.getLineAndCharacterOfPosition(d.start).line : 0;
-      return `${page}:${line + at}: ${ts.flattenDiagnosticMessageText(d.messageText, ' ').slice(0, 400)}`;
-    });
-  });
+    return [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)].map((d) => ({
+      line: source && d.start !== undefined ? source.getLineAndCharacterOfPosition(d.start).line : 0,
+      code: d.code,
+      text: ts.flattenDiagnosticMessageText(d.messageText, ' ').slice(0, 400),
+    }));
+  };
+  if (names === undefined) return own.flatMap((file) => wrong(file).map(told(file)));
+  // a type that needs arguments would be `any` in a block that takes it from here without them
+  const lines = readFileSync(names, 'utf8').split('\n');
+  const generic = new Set<string>();
+  const problems: string[] = [];
+  for (const { line, code, text } of wrong(names)) {
+    const [, type] = /type (\w+) =/.exec(lines[line] ?? '') ?? [];
+    if (type && GENERIC.includes(code)) generic.add(type);
+    else problems.push(`the names of the doors: ${lines[line]}: ${text}`);
+  }
+  const checker = program.getTypeChecker();
+  const ofNames = (name: ts.Identifier) =>
+    generic.has(name.text) && checker.getSymbolAtLocation(name)?.declarations?.some((d) => d.getSourceFile().fileName === names) === true;
+  const bare = (file: string) => {
+    const found: { line: number; text: string }[] = [];
+    const source = program.getSourceFile(file) as ts.SourceFile;
+    const visit = (node: ts.Node): void => {
+      if (ts.isTypeReferenceNode(node) && ts.isIdentifier(node.typeName) && ofNames(node.typeName))
+        found.push({
+          line: source.getLineAndCharacterOfPosition(node.getStart()).line,
+          text: `import ${node.typeName.text}: it takes type arguments`,
+        });
+      ts.forEachChild(node, visit);
+    };
+    visit(source);
+    return found;
+  };
+  return [...problems, ...own.flatMap((file) => [...wrong(file), ...bare(file)].map(told(file)))];
 }
