@@ -1,5 +1,5 @@
-// The suites of the core, and of all that stands on node:sqlite, on the oldest Node that the package admits. It comes from the npm registry, into a folder that the next run
-// finds again.
+// The suites of the core, and of all that stands on node:sqlite, on the oldest Node that the package admits. It comes from the npm
+// registry, into a folder that the next run finds again.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -29,6 +29,8 @@ const child = spawn(node, [...args, ...process.argv.slice(2)], {
   stdio: 'inherit',
   env: { ...process.env, NODE_OPTIONS: OPTIONS },
 });
+// a run that is ended from outside leaves no tests running
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
 child.on('exit', (code, signal) => {
   process.exitCode = code ?? (signal ? 1 : 0);
 });

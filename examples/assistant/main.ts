@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { type AgentCore, startAgentCore } from 'rondo/agentcore/wire';
 import { listen } from 'rondo/server';
 import { container, deployed, IMAGE } from './deployed.ts';
@@ -109,5 +110,5 @@ async function chat(wire: boolean): Promise<void> {
     );
 }
 
-const { argv } = process;
-await (argv.includes('--script') ? script() : chat(argv.includes('--wire')));
+const { values } = parseArgs({ options: { script: { type: 'boolean' }, wire: { type: 'boolean', default: false } } });
+await (values.script ? script() : chat(values.wire));
