@@ -27,7 +27,9 @@ const ticketService = (database: string, faults: Faults) =>
     command: process.execPath,
     args: [...process.execArgv, fileURLToPath(new URL('./tickets/server.ts', import.meta.url)), '--db', database, '--faults', faults],
     effects: { list_tickets: 'read', search_issues: 'read' },
-    timeout: 5_000,
+    // a busy machine takes its time to start a process
+    startTimeout: 120_000,
+    timeout: 30_000,
     retry: { attempts: 3, initialDelay: 100 },
     breaker: { failures: 3, recovery: 60_000 },
   });

@@ -49,8 +49,8 @@ describe('the job without a terminal', () => {
 
   it('finds everything without the faults, and takes a decision from the command line', async () => {
     const dir = temp();
-    const { code, out } = await run(dir, ['--faults', 'none', '--approve']);
-    expect(code).toBe(0);
+    const { code, out, err } = await run(dir, ['--faults', 'none', '--approve']);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
     expect(out).toMatch(/COMPLETED {2}4 steps, 5 tools ran, 1 approval\n/);
     const [file] = mails(dir);
     expect(readFileSync(join(dir, 'outbox', file as string), 'utf8')).toContain('KI-40');
@@ -58,8 +58,8 @@ describe('the job without a terminal', () => {
 
   it('sends nothing where a person says no', async () => {
     const dir = temp();
-    const { code, out } = await run(dir, ['--faults', 'none', '--reject', 'not today']);
-    expect(code).toBe(0);
+    const { code, out, err } = await run(dir, ['--faults', 'none', '--reject', 'not today']);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
     expect(out).toMatch(/rejected by .*NOT RUN[\s\S]*was NOT sent[\s\S]*not today[\s\S]*mail {2}none was sent/);
     expect(mails(dir)).toEqual([]);
   });
@@ -77,10 +77,10 @@ describe('the job without a terminal', () => {
         }
       },
     });
-    expect(stopped.code).toBe(130);
+    expect(stopped.code, stopped.err).toBe(130);
     expect(stopped.out).toMatch(/nothing lost; go on with: RONDO_DIR=\S+ npm start -- resume \w{26}\n$/);
     const gone = await run(dir, [...copied(stopped.out), '--approve']);
-    expect(gone.code).toBe(0);
+    expect(gone).toMatchObject({ code: 0, err: '' });
     expect(gone.out).toMatch(/COMPLETED {2}/);
     // the list was read before Ctrl-C, and is not read again
     expect(gone.out).not.toContain('list_tickets');
@@ -88,8 +88,8 @@ describe('the job without a terminal', () => {
   });
 
   it('says of another task that it does not know it', async () => {
-    const { code, out } = await run(temp(), ['--task', 'Write a poem']);
-    expect(code).toBe(0);
+    const { code, out, err } = await run(temp(), ['--task', 'Write a poem']);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
     expect(out).toContain('I only know this job');
     expect(out).toContain('mail  none was sent');
   });

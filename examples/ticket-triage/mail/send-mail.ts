@@ -14,9 +14,9 @@ export const sendMail = (smtp: SmtpAddress) =>
     // a mail cannot be taken back, so it is retried only if it is certain that nothing was sent
     effect: 'once',
     approval: { reason: 'it mails people' },
-    timeout: 15_000,
+    timeout: 60_000,
     async execute({ to, subject, body }, { idempotencyKey, runId, signal }) {
-      const transport = createTransport({ ...smtp, secure: false, ignoreTLS: true, connectionTimeout: 5_000 });
+      const transport = createTransport({ ...smtp, secure: false, ignoreTLS: true, connectionTimeout: 20_000 });
       signal.addEventListener('abort', () => transport.close());
       try {
         const { messageId } = await transport.sendMail({
