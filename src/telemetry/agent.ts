@@ -29,7 +29,7 @@ export class AgentRecorder extends Recorder implements AgentTrace {
   }
 
   agent(o: { agent: string; description?: string; path: readonly string[] }, at?: number): AgentTrace | undefined {
-    return quietly(() => this.claim.below(o, at)) ?? this;
+    return quietly(() => this.claim.below(o, at));
   }
 
   approvalRequested(a: { id: string; kind: string; tool: string; call?: string }, at?: number): void {

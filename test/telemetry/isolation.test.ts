@@ -1,5 +1,11 @@
 import { type ContextManager, context, diag, type Meter, metrics, ROOT_CONTEXT, type Tracer, trace } from '@opentelemetry/api';
-import { BasicTracerProvider, SimpleSpanProcessor, type SpanExporter, type SpanProcessor } from '@opentelemetry/sdk-trace-node';
+import {
+  BasicTracerProvider,
+  SamplingDecision,
+  SimpleSpanProcessor,
+  type SpanExporter,
+  type SpanProcessor,
+} from '@opentelemetry/sdk-trace-node';
 import { afterEach, expect, test, vi } from 'vitest';
 import { type TelemetryOptions, telemetry } from '../../src/telemetry/spans.ts';
 import type { AgentTrace } from '../../src/telemetry/trace.ts';
@@ -78,6 +84,16 @@ test('a sampler that throws disturbs no run', () => {
   registerSpans({ sampler: { shouldSample, toString: () => 'broken' } });
   expect(run()).toEqual(UNDISTURBED);
   expect(shouldSample).toHaveBeenCalled();
+});
+
+test('a sub-agent whose span cannot be opened does not end the span of its parent', () => {
+  const shouldSample = (_: unknown, __: string, name: string) =>
+    name.endsWith('helper') ? boom() : { decision: SamplingDecision.RECORD_AND_SAMPLED };
+  const { named } = registerSpans({ sampler: { shouldSample, toString: () => 'broken' } });
+  const agent = telemetry().startAgent(start);
+  agent?.agent({ agent: 'helper', path: ['support', 'helper'] })?.end({ status: 'failed', error: { code: 'X' } });
+  agent?.end({ status: 'completed' });
+  expect(named('invoke_agent support').attributes).toMatchObject({ 'rondo.run.status': 'completed' });
 });
 
 test('a tracer, a span and a provider that throw disturb no run', () => {
