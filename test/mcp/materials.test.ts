@@ -405,7 +405,17 @@ describe('bad options', () => {
     [{ resources: [{ uri: 'a:b', name: 'x', reads: () => '' }] }, /Did you mean "read"/],
     [{ prompts: [{ name: 'x' }] }, /has no get/],
     [{ prompts: [{ name: 'x', get: () => '', arguments: { a: { needed: true } } }] }, /no option "needed"/],
+    [{ prompts: [{ name: 'x', get: () => '', arguments: null }] }, /arguments are an object/],
+    [{ prompts: [{ name: 'x', get: () => '', arguments: ['a'] }] }, /arguments are an object/],
+    [{ prompts: [{ name: 'x', get: () => '', arguments: { a: null } }] }, /takes its options as an object/],
+    [{ prompts: [{ name: 'x', get: () => '', arguments: { a: { complete: 'a' } } }] }, /complete is a function/],
+    [{ prompts: [null] }, /takes its options as an object/],
     [{ prompts: 'x' }, /is a list/],
+    [{ prompts: null }, /is a list/],
+    [{ resources: [{ uri: 'a:{b}', name: 'x', read: () => '', complete: null }] }, /complete is an object/],
+    [{ resources: [{ uri: 'a:{b}', name: 'x', read: () => '', complete: { b: 'c' } }] }, /complete is a function/],
+    [{ resources: [null] }, /takes its options as an object/],
+    [{ resources: null }, /is a list/],
   ];
   it.each(wrong)('%j', (o, message) => {
     expect(() => mcpHandler(new Engine(), shop, o as never)).toThrow(message);

@@ -1,5 +1,6 @@
 /** What an application offers besides tools: the options, and their checks. */
 import { invalid } from '../../../errors.ts';
+import { isObject } from '../../../json-schema/keywords.ts';
 import { checkOptions, type Examples } from '../../../options.ts';
 import type { Part } from '../../../ports/model.ts';
 import type { Principal } from '../../../ports/principal.ts';
@@ -132,9 +133,12 @@ export function checkResources(
     seen.add(uri);
     const template = isTemplate(uri) ? (templates.get(one) ?? uriTemplate(uri, owner)) : undefined;
     if (template) templates.set(one, template);
-    for (const variable of Object.keys(complete))
+    if (!isObject(complete)) throw invalid(`${where}: complete is an object: ${RESOURCE.complete}.`);
+    for (const [variable, own] of Object.entries(complete)) {
       if (!template?.variables.includes(variable))
         throw invalid(`${where}: complete is for a variable "${variable}", which it does not have.`);
+      checkCompleter(own, `${where}: the variable "${variable}"`);
+    }
   }
   return list;
 }
@@ -151,12 +155,16 @@ export function checkPrompts(list: readonly McpPrompt[], owner: string): readonl
     if (typeof one.get !== 'function') throw invalid(`${where} has no get(): ${PROMPT.get}.`);
     if (seen.has(one.name)) throw invalid(`${where} is there twice.`);
     seen.add(one.name);
-    if (one.arguments !== undefined) checkOptions(one.arguments, { ...named(one.arguments) }, `${where}: arguments`);
-    for (const [name, argument] of Object.entries(one.arguments ?? {}))
+    const { arguments: known = {} } = one;
+    if (!isObject(known)) throw invalid(`${where}: the arguments are an object: ${PROMPT.arguments}.`);
+    for (const [name, argument] of Object.entries(known)) {
       checkOptions(argument, ARGUMENT, `${where}: the argument "${name}"`);
+      checkCompleter(argument.complete, `${where}: the argument "${name}"`);
+    }
   }
   return list;
 }
 
-const named = (given: object): Examples =>
-  typeof given === 'object' ? Object.fromEntries(Object.keys(given).map((name) => [name, name])) : {};
+function checkCompleter(complete: unknown, where: string): void {
+  if (complete !== undefined && typeof complete !== 'function') throw invalid(`${where}: complete is a function: ${ARGUMENT.complete}.`);
+}
