@@ -8,7 +8,7 @@ import type { Effect, ToolContext } from '../../ports/tool.ts';
 import { inTime } from '../../reliability/patience.ts';
 import type { Secrets } from '../../secrets.ts';
 import { consenting } from './auth/consenting.ts';
-import type { Dialect, Elicited, Events } from './dialect.ts';
+import type { ChangedList, Dialect, Elicited, Events } from './dialect.ts';
 import { toVisit } from './elicitation.ts';
 import { callError, notConnected, unavailable } from './failure.ts';
 import { current, type Pending } from './fetch.ts';
@@ -39,8 +39,8 @@ interface Peer {
 
 /** Keeps one connection to a server, and reconnects at the next call after it broke. */
 export class Connection {
-  /** Called when the server may offer other tools: it sent a notification, or it is a new process. */
-  onChanged: () => void = () => {};
+  /** Called when the server says that a list has changed; without one when it is a new process, which may have others of all. */
+  onChanged: (list?: ChangedList) => void = () => {};
   readonly #options: Bound;
   readonly name: string;
   readonly #secrets: Secrets;
@@ -194,7 +194,7 @@ export class Connection {
     const { protocol } = o;
     const wire = await openWire(o, this.name, this.#secrets, old);
     const events: Events = {
-      changed: () => this.onChanged(),
+      changed: (list) => this.onChanged(list),
       closed: () => this.#giveUp(peer),
       elicited: (params) => this.#elicited(params),
     };

@@ -47,9 +47,11 @@ export interface McpQuestion {
 
 export type Answering = (question: McpQuestion) => JsonObject | undefined | Promise<JsonObject | undefined>;
 
+/** A list of a server that is another now. */
+export type ChangedList = 'tools' | 'resources' | 'prompts';
+
 export interface Events {
-  /** The server may offer other tools, resources or prompts. */
-  changed(): void;
+  changed(list: ChangedList): void;
   closed(): void;
   /** The server asks in the middle of a call (2025-11-25). */
   elicited(params: JsonObject): Promise<Elicited>;

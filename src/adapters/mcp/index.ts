@@ -5,6 +5,7 @@ import { Secrets } from '../../secrets.ts';
 import { Ranking } from '../ranking/tools.ts';
 import { Unconsented } from './auth/access.ts';
 import { Connection } from './connection.ts';
+import type { ChangedList } from './dialect.ts';
 import type { McpOptions, ToolChange } from './options.ts';
 import { type Bound, check, checkAuth, secretsOf } from './options.ts';
 import { passedMaterials } from './passing.ts';
@@ -106,8 +107,10 @@ export function mcpTools(options: McpOptions): McpSource {
       let known: Promise<readonly Tool[]> | undefined;
       const offer = new Offer(options, name, connection, pins);
       let listener: (() => void) | undefined;
-      const onChanged = () => {
-        known = undefined;
+      const onChanged = (list: ChangedList = 'tools') => {
+        if (list === 'tools') known = undefined;
+        // models read the others when they need them; clients to which they are passed on list them
+        else if (!options.pass?.includes(list)) return;
         listener?.();
       };
       connection.onChanged = onChanged;

@@ -7,9 +7,9 @@ import type { Wire } from './wire.ts';
 export async function legacy({ transport }: Wire, events: Events): Promise<Dialect> {
   const [{ Client }, types] = await Promise.all([loadClient(), loadTypes()]);
   const client = new Client(INFO, { capabilities: CAPABILITIES });
-  client.setNotificationHandler(types.ToolListChangedNotificationSchema, () => events.changed());
-  client.setNotificationHandler(types.ResourceListChangedNotificationSchema, () => events.changed());
-  client.setNotificationHandler(types.PromptListChangedNotificationSchema, () => events.changed());
+  client.setNotificationHandler(types.ToolListChangedNotificationSchema, () => events.changed('tools'));
+  client.setNotificationHandler(types.ResourceListChangedNotificationSchema, () => events.changed('resources'));
+  client.setNotificationHandler(types.PromptListChangedNotificationSchema, () => events.changed('prompts'));
   client.setRequestHandler(types.ElicitRequestSchema, ({ params }) => events.elicited(params as unknown as JsonObject));
   client.onclose = () => events.closed();
   return {

@@ -20,7 +20,7 @@ export async function modern({ transport }: Wire, events: Events, pin: string | 
     jsonSchemaValidator: UNCHECKED as never,
   });
   for (const list of ['tools', 'resources', 'prompts'] as const)
-    client.setNotificationHandler(`notifications/${list}/list_changed`, () => events.changed());
+    client.setNotificationHandler(`notifications/${list}/list_changed`, () => events.changed(list));
   client.setRequestHandler('elicitation/create', (async ({ params }: { params: unknown }) =>
     events.elicited(params as JsonObject)) as never);
   client.onclose = () => events.closed();
