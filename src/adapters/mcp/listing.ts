@@ -1,40 +1,57 @@
+/** Lists of a server that come in pages, of which there may be no last one. */
 import type { Tool as ToolDescription } from '@modelcontextprotocol/sdk/types.js';
+import { type Json, sizeOf } from '../../json.ts';
 
-/** Most pages, tools and characters that are read of a listing, in case it never ends. */
-export const MOST_LISTED = { pages: 100, tools: 10_000, chars: 16 * 1024 * 1024 };
+const MOST_PAGES = 100;
+/** Most tools, and characters of their declarations, that are read of a server. */
+export const MOST_LISTED = { items: 10_000, chars: 16 * 1024 * 1024 };
 
-/** `cut`: why the list is not complete. */
+type Cursor = { readonly cursor?: string };
+
+/** The items of all pages. `cut`: why they are not all. @param of what they are, for people. */
+export async function pages<P extends { nextCursor?: Json | undefined }, T>(
+  of: string,
+  most: { items: number; chars: number },
+  ask: (at: Cursor) => Promise<P>,
+  itemsOf: (page: P) => readonly T[],
+): Promise<{ items: T[]; cut?: string }> {
+  const items: T[] = [];
+  const cursors = new Set<string>();
+  let { chars } = most;
+  let at: Cursor = {};
+  for (let page = 0; page < MOST_PAGES; page++) {
+    const answer = await ask(at);
+    for (const item of itemsOf(answer)) {
+      if (items.length >= most.items) return { items, cut: `the list has more than ${most.items} ${of}` };
+      chars -= sizeOf(item as Json);
+      if (chars < 0) return { items, cut: `the list has more than ${most.chars} characters` };
+      items.push(item);
+    }
+    const { nextCursor: cursor } = answer;
+    if (typeof cursor !== 'string') return { items };
+    if (cursors.has(cursor)) return { items, cut: 'its pages lead back to one that was read' };
+    cursors.add(cursor);
+    at = { cursor };
+  }
+  return { items, cut: `the list has more than ${MOST_PAGES} pages` };
+}
+
 export interface Listing {
   tools: readonly ToolDescription[];
   cut?: string;
 }
 
-interface Page {
-  tools: ToolDescription[];
-  nextCursor?: string | undefined;
-}
-
-/** All pages of a listing, within the time of one request: a server that never sends the last page counts as one that does not answer. */
-export async function listTools(ask: (params: { cursor?: string }, timeout: number) => Promise<Page>, ms: number): Promise<Listing> {
+/** All tools, within the time of one request: a server that never sends the last page counts as one that does not answer. */
+export async function listTools(
+  ask: (at: Cursor, timeout: number) => Promise<{ tools: ToolDescription[]; nextCursor?: string | undefined }>,
+  ms: number,
+): Promise<Listing> {
   const until = performance.now() + ms;
-  const tools: ToolDescription[] = [];
-  const cursors = new Set<string>();
-  let chars = MOST_LISTED.chars;
-  let cursor: string | undefined;
-  for (let page = 0; ; page++) {
+  const inTime = (at: Cursor) => {
     const left = until - performance.now();
     if (left <= 0) throw Object.assign(new Error('it did not come to its last page in time'), { code: -32001 });
-    const answer = await ask(cursor === undefined ? {} : { cursor }, Math.max(1, left));
-    for (const tool of answer.tools) {
-      if (tools.length >= MOST_LISTED.tools) return { tools, cut: `the list has more than ${MOST_LISTED.tools} tools` };
-      chars -= JSON.stringify(tool).length;
-      if (chars < 0) return { tools, cut: `the list has more than ${MOST_LISTED.chars} characters` };
-      tools.push(tool);
-    }
-    cursor = answer.nextCursor;
-    if (cursor === undefined) return { tools };
-    if (cursors.has(cursor)) return { tools, cut: 'its pages lead back to one that was read' };
-    if (page + 1 >= MOST_LISTED.pages) return { tools, cut: `the list has more than ${MOST_LISTED.pages} pages` };
-    cursors.add(cursor);
-  }
+    return ask(at, Math.max(1, left));
+  };
+  const { items, ...more } = await pages('tools', MOST_LISTED, inTime, ({ tools }) => tools);
+  return { tools: items, ...more };
 }

@@ -1,13 +1,14 @@
 /** Resources and prompts of a server as they are, for the clients of a gateway. Nothing that a server says of them is trusted. */
-import { ToolError } from '../../errors.ts';
-import { isDeep, type Json, type JsonObject, sizeOf } from '../../json.ts';
+import { isDeep, type Json, type JsonObject } from '../../json.ts';
+import { isObject } from '../../json-schema/keywords.ts';
 import type { Completion, ListedPrompt, ListedResource, ListedTemplate, MaterialCaller, MaterialKind } from '../../ports/materials.ts';
 import type { Materials } from '../../ports/tool.ts';
 import type { Connection } from './connection.ts';
-import { MOST_LISTED } from './listing.ts';
+import { pages } from './listing.ts';
 import { materialTools, noResource } from './material-tools.ts';
 import type { McpOptions } from './options.ts';
 import { listOf, unlessUnknown, withText } from './reading.ts';
+import { badResult, contentIn } from './result.ts';
 
 /** What is read of one list: items, and characters of all of them. */
 const MOST = { items: 1_000, chars: 1_000_000 };
@@ -16,16 +17,21 @@ const MOST_VALUES = 100;
 export function passedMaterials(connection: Connection, kinds: readonly MaterialKind[], { timeout, breaker }: McpOptions): Materials {
   const has = async (kind: MaterialKind) => kinds.includes(kind) && (await connection.has([kind])).length > 0;
   const list =
-    <T>(kind: MaterialKind, method: string, key: string, itemOf: (item: JsonObject) => T | undefined) =>
-    async ({ signal }: MaterialCaller): Promise<readonly T[]> =>
-      (await has(kind)) ? listed(connection, { method, key, itemOf, signal }) : [];
+    <T>(kind: MaterialKind, method: string, key: string, itemOf: (item: JsonObject) => T) =>
+    async ({ signal }: MaterialCaller): Promise<readonly T[]> => {
+      if (!(await has(kind))) return [];
+      // a server may not know of templates
+      const ask = async (at: { readonly cursor?: string }) =>
+        (await connection.read(method, { ...at }, signal).catch(unlessUnknown)) ?? { [key]: [] };
+      return (await pages(key, MOST, ask, (page) => listOf(page, key).map(itemOf))).items;
+    };
 
   const tools = materialTools(
     {
       ...(kinds.includes('resources') && {
         async 'resources/read'({ uri }, ctx) {
           const answer = await connection.read('resources/read', { uri }, ctx.signal, ctx).catch(unlessMissing);
-          return { contents: listOf(answer, 'contents').map((one) => withText(one) as unknown as JsonObject) };
+          return { contents: listOf(answer, 'contents').map(withText) };
         },
       }),
       ...(kinds.includes('prompts') && {
@@ -42,11 +48,11 @@ export function passedMaterials(connection: Connection, kinds: readonly Material
       ...(kinds.includes('completions') && {
         async 'completion/complete'(params: Completion, ctx) {
           const { completion } = await connection.read('completion/complete', params as unknown as JsonObject, ctx.signal, ctx);
-          const { values, total, hasMore } = (completion ?? {}) as JsonObject;
-          if (!Array.isArray(values)) throw badResult('values');
+          const { values, total, hasMore } = isObject(completion) ? completion : {};
+          if (!Array.isArray(values) || values.some((value) => typeof value !== 'string')) throw badResult('without values to choose from');
           return {
             completion: {
-              values: values.slice(0, MOST_VALUES).map(String),
+              values: values.slice(0, MOST_VALUES),
               ...(typeof total === 'number' && { total }),
               ...(typeof hasMore === 'boolean' && { hasMore }),
             },
@@ -69,66 +75,34 @@ export function passedMaterials(connection: Connection, kinds: readonly Material
   };
 }
 
-const badResult = (key: string) => new ToolError('MCP_BAD_RESULT', `The server answered without ${key}.`, { outcome: 'failed' });
-
 /** A server that has no such resource says it in one of two ways. */
 function unlessMissing(error: unknown): never {
   const { code } = ((error as Error).cause ?? {}) as { code?: unknown };
   throw code === -32002 || code === -32602 ? noResource() : error;
 }
 
-async function listed<T>(
-  connection: Connection,
-  { method, key, itemOf, signal }: { method: string; key: string; itemOf: (item: JsonObject) => T | undefined; signal: AbortSignal },
-): Promise<readonly T[]> {
-  const items: T[] = [];
-  let chars = MOST.chars;
-  let cursor: string | undefined;
-  const cursors = new Set<string>();
-  for (let page = 0; page < MOST_LISTED.pages; page++) {
-    // a server may not know of templates
-    const answer = await connection.read(method, cursor === undefined ? {} : { cursor }, signal).catch(unlessUnknown);
-    if (!answer) return items;
-    for (const one of listOf(answer, key)) {
-      const item = itemOf(one);
-      if (!item) continue;
-      chars -= sizeOf(item as Json);
-      if (items.length >= MOST.items || chars < 0) return items;
-      items.push(item);
-    }
-    const { nextCursor } = answer;
-    if (typeof nextCursor !== 'string' || cursors.has(nextCursor)) return items;
-    cursors.add(nextCursor);
-    cursor = nextCursor;
-  }
-  return items;
+/** An item with these texts. @throws ToolError `MCP_BAD_RESULT` if it lacks one that every item has. */
+function withTexts<T>(from: JsonObject, needed: readonly (keyof T & string)[], more: readonly (keyof T & string)[]): T {
+  for (const key of needed) if (typeof from[key] !== 'string') throw badResult(`with an item that has no ${key}`);
+  return Object.fromEntries([...needed, ...more].flatMap((key) => (typeof from[key] === 'string' ? [[key, from[key]]] : []))) as T;
 }
 
-const texts = (from: JsonObject, keys: readonly string[]): { [k: string]: string } =>
-  Object.fromEntries(keys.flatMap((key) => (typeof from[key] === 'string' ? [[key, from[key]]] : [])));
+const ABOUT = ['title', 'description'] as const;
+const resourceOf = (one: JsonObject) => withTexts<ListedResource>(one, ['uri', 'name'], [...ABOUT, 'mimeType']);
+const templateOf = (one: JsonObject) => withTexts<ListedTemplate>(one, ['uriTemplate', 'name'], [...ABOUT, 'mimeType']);
 
-/** @returns undefined for an item without what every item has. */
-const withTexts = (from: JsonObject, needed: readonly string[], more: readonly string[]): { [k: string]: string } | undefined =>
-  needed.every((key) => typeof from[key] === 'string') ? texts(from, [...needed, ...more]) : undefined;
-
-const ABOUT = ['title', 'description'];
-const resourceOf = (one: JsonObject) => withTexts(one, ['uri', 'name'], [...ABOUT, 'mimeType']) as ListedResource | undefined;
-const templateOf = (one: JsonObject) => withTexts(one, ['uriTemplate', 'name'], [...ABOUT, 'mimeType']) as ListedTemplate | undefined;
-
-function promptOf(one: JsonObject): ListedPrompt | undefined {
-  const made = withTexts(one, ['name'], ABOUT) as ListedPrompt | undefined;
-  if (!made || !Array.isArray(one.arguments)) return made;
-  const given = one.arguments.flatMap((argument) => {
-    const { required } = (argument ?? {}) as JsonObject;
-    const known = withTexts((argument ?? {}) as JsonObject, ['name'], ABOUT) as { name: string } | undefined;
-    return known ? [{ ...known, ...(typeof required === 'boolean' && { required }) }] : [];
-  });
-  return { ...made, arguments: given };
-}
+const promptOf = (one: JsonObject): ListedPrompt => ({
+  ...withTexts<ListedPrompt>(one, ['name'], ABOUT),
+  ...(one.arguments !== undefined && { arguments: listOf(one, 'arguments').map(argumentOf) }),
+});
+const argumentOf = (one: JsonObject) => ({
+  ...withTexts<{ name: string; title?: string; description?: string }>(one, ['name'], ABOUT),
+  ...(typeof one.required === 'boolean' && { required: one.required }),
+});
 
 /** One part of a message. */
 function contentOf(content: Json | undefined): Json {
-  const part = (typeof content === 'object' ? content : null) as JsonObject | null;
-  if (typeof part?.type !== 'string' || isDeep(part)) throw badResult('a content');
-  return part;
+  const [part] = contentIn([content]);
+  if (isDeep(part as unknown as Json)) throw badResult('with a part that is nested too deeply');
+  return part as unknown as Json;
 }

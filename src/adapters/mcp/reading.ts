@@ -90,12 +90,13 @@ export function listOf(answer: JsonObject, key: string): JsonObject[] {
 }
 
 const resourceContent = (answer: JsonObject): Content =>
-  listOf(answer, 'contents').map((resource) => ({ type: 'resource', resource: withText(resource) }) as unknown as Content[number]);
+  contentIn(listOf(answer, 'contents').map((resource) => ({ type: 'resource', resource: withText(resource) })));
 
-/** A resource has a text or a blob, as texts. */
-export function withText({ uri, text, blob, mimeType }: JsonObject) {
-  const data = typeof blob === 'string' ? { blob } : { text: typeof text === 'string' ? text : '' };
-  return { uri: String(uri ?? ''), ...data, ...(typeof mimeType === 'string' && { mimeType }) };
+/** What a resource holds: a text, or a blob. @throws ToolError `MCP_BAD_RESULT` */
+export function withText({ uri, text, blob, mimeType }: JsonObject): JsonObject {
+  const held: JsonObject | undefined = typeof blob === 'string' ? { blob } : typeof text === 'string' ? { text } : undefined;
+  if (typeof uri !== 'string' || !held) throw badResult('with a resource that has no URI, or holds nothing');
+  return { uri, ...held, ...(typeof mimeType === 'string' && { mimeType }) };
 }
 
 const promptContent = (answer: JsonObject): Content =>
