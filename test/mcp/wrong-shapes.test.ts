@@ -4,10 +4,14 @@ import { CallToolRequestSchema, GetPromptRequestSchema, ListToolsRequestSchema }
 import { expect, it, onTestFinished } from 'vitest';
 import { mcpTools } from '../../src/adapters/mcp/index.ts';
 import { OpenCall } from '../../src/adapters/mcp/open-call.ts';
-import type { ToolContext } from '../../src/ports/tool.ts';
+import { NeedsPerson } from '../../src/errors.ts';
+import type { Json } from '../../src/json.ts';
+import { isObject } from '../../src/json-schema/keywords.ts';
+import { definition } from '../../src/loop/tool.ts';
+import type { Tool, ToolContext } from '../../src/ports/tool.ts';
 import { listen } from '../../src/server/index.ts';
 import { serveWith } from './http.ts';
-import { using } from './support.ts';
+import { toModel, using } from './support.ts';
 
 const WRONG = [
   null,
@@ -49,28 +53,131 @@ it.each([undefined, 'auto'] as const)('of a prompt (protocol %s)', async (protoc
 });
 
 /** JSON-RPC without an SDK, which would check what it answers. */
-async function raw(content: readonly unknown[], tools: unknown = [{ name: 'lend', inputSchema: { type: 'object' } }]) {
-  const results: { readonly [method: string]: (params: { protocolVersion?: string }) => object } = {
-    initialize: ({ protocolVersion }) => ({ protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 'odd', version: '1' } }),
-    'tools/list': () => ({ tools }),
-    'tools/call': () => ({ content }),
+async function raw(answers: { readonly [method: string]: unknown }) {
+  const about = { capabilities: { tools: {}, resources: {}, prompts: {}, completions: {} }, serverInfo: { name: 'odd', version: '1' } };
+  const calls: string[] = [];
+  const results: { readonly [method: string]: unknown } = {
+    'server/discover': { supportedVersions: ['2026-07-28'], ...about },
+    'tools/list': { tools: [{ name: 'lend', inputSchema: { type: 'object' } }] },
+    ...answers,
   };
   const server = await listen(async (request) => {
     if (request.method !== 'POST') return new Response(null, { status: 405 });
-    const { id, method, params } = (await request.json()) as { id?: number; method: string; params: object };
+    const { id, method, params } = (await request.json()) as { id?: number; method: string; params: { protocolVersion?: string } };
     if (id === undefined) return new Response(null, { status: 202 });
-    const result = results[method]?.(params);
+    calls.push(method);
+    const { protocolVersion } = params ?? {};
+    const made = method === 'initialize' ? { protocolVersion, ...about } : results[method];
+    const isNew = request.headers.get('mcp-protocol-version') === '2026-07-28';
+    const result = isNew && isObject(made) ? { resultType: 'complete', ttlMs: 0, cacheScope: 'private', ...made } : made;
     return Response.json(
-      result ? { jsonrpc: '2.0', id, result } : { jsonrpc: '2.0', id, error: { code: -32601, message: 'no such method' } },
+      result === undefined ? { jsonrpc: '2.0', id, error: { code: -32601, message: 'no such method' } } : { jsonrpc: '2.0', id, result },
     );
   });
   onTestFinished(() => server.close({ grace: 0 }));
-  return `${server.url}/mcp`;
+  return { url: `${server.url}/mcp`, calls };
 }
+
+/** One way to speak each revision, and the way from one to the other. */
+const PROTOCOLS = ['2025-11-25', 'auto', '2026-07-28'] as const;
+const BAD = { name: 'ToolError', code: 'MCP_BAD_RESULT' };
+const pass = ['resources', 'prompts', 'completions'] as const;
+
+const READ: readonly [string, object, readonly unknown[]][] = [
+  [
+    'resources/read',
+    { uri: 'a:b' },
+    [
+      null,
+      [],
+      ...[null, 'x', [null], [{}], [{ uri: 7, text: 'x' }], [{ uri: 'a:b' }], [{ uri: 'a:b', text: 7 }], [{ uri: 'a:b', blob: null }]].map(
+        (contents) => ({ contents }),
+      ),
+    ],
+  ],
+  [
+    'prompts/get',
+    { name: 'p' },
+    [
+      ...[null, 'x', [null], [{}]].map((messages) => ({ messages })),
+      ...WRONG.map((content) => ({ messages: [{ role: 'user', content }] })),
+    ],
+  ],
+  [
+    'completion/complete',
+    { ref: { type: 'ref/prompt', name: 'p' }, argument: { name: 'a', value: '' } },
+    [null, 'x', {}, { values: null }, { values: [7] }, { values: [null] }].map((completion) => ({ completion })),
+  ],
+];
+
+it.each(PROTOCOLS)('of what is passed on (protocol %s)', async (protocol) => {
+  for (const [method, input, answers] of READ)
+    for (const answer of answers) {
+      const { url } = await raw({ [method]: answer });
+      await using({ url, name: 'odd', pass, protocol }, async ({ materials }) => {
+        const reader = definition((await materials?.tools())?.find(({ name }) => name === method) as Tool);
+        await expect(reader.options.execute(input as Json, context), JSON.stringify(answer)).rejects.toMatchObject(BAD);
+      });
+    }
+});
+
+it.each(PROTOCOLS)('of a resource for the input of a run (protocol %s)', async (protocol) => {
+  for (const answer of READ[0]?.[2] ?? []) {
+    const { url } = await raw({ 'resources/read': answer });
+    await expect(mcpTools({ url, name: 'odd', protocol }).resource('a:b'), JSON.stringify(answer)).rejects.toMatchObject(BAD);
+  }
+});
+
+it.each(PROTOCOLS)('of a list that is passed on (protocol %s)', async (protocol) => {
+  const lists = [
+    ['resources', 'resources/list', 'resources', [null, 'x', [null], [{}], [{ uri: 7, name: 'n' }], [{ uri: 'a:b' }]]],
+    ['templates', 'resources/templates/list', 'resourceTemplates', [null, 'x', [null], [{}], [{ uriTemplate: 'a:{b}' }]]],
+    [
+      'prompts',
+      'prompts/list',
+      'prompts',
+      [null, 'x', [null], [{}], [{ name: 7 }], ...[null, 'x', [null], [{}]].map((given) => [{ name: 'n', arguments: given }])],
+    ],
+  ] as const;
+  for (const [list, method, key, answers] of lists)
+    for (const answer of answers) {
+      const { url } = await raw({ [method]: { [key]: answer } });
+      await using({ url, name: 'odd', pass, protocol }, async ({ materials }) => {
+        await expect(materials?.[list](context), JSON.stringify([method, answer])).rejects.toMatchObject(BAD);
+      });
+    }
+});
+
+it('a list that is passed on ends where its pages lead back', async () => {
+  const { url, calls } = await raw({ 'prompts/list': { prompts: [{ name: 'p' }], nextCursor: 'again' } });
+  await using({ url, name: 'odd', pass }, async ({ materials }) => {
+    expect(await materials?.prompts(context)).toEqual([{ name: 'p' }, { name: 'p' }]);
+  });
+  expect(calls.filter((method) => method === 'prompts/list')).toHaveLength(2);
+});
+
+it('structured content that is a list is not taken for parts', async () => {
+  const structuredContent = [{ a: 1 }];
+  for (const content of [[], [{ type: 'text', text: '[{"a":1}]' }]]) {
+    const { url } = await raw({ 'tools/call': { content, structuredContent } });
+    await using({ url, name: 'odd', protocol: '2026-07-28' }, async ({ tools, call }) => {
+      expect(toModel(tools, 'lend', await call('lend')), JSON.stringify(content)).toBe('[{"a":1}]');
+    });
+    await using({ url, name: 'odd' }, async ({ call }) => {
+      await expect(call('lend')).rejects.toMatchObject(BAD);
+    });
+  }
+});
+
+it('a server of 2025-11-25 does not end a call with questions: it is not called again', async () => {
+  const { url, calls } = await raw({ 'tools/call': { content: [{ type: 'text', text: 'done' }], resultType: 'input_required' } });
+  await using({ url, name: 'odd' }, async ({ call }) => expect(await call('lend')).toBe('done'));
+  expect(calls.filter((method) => method === 'tools/call')).toHaveLength(1);
+});
 
 it.each([undefined, 'auto'] as const)('of a call (protocol %s)', async (protocol) => {
   for (const content of WRONG) {
-    const url = await raw([content].flat());
+    const { url } = await raw({ 'tools/call': { content: [content].flat() } });
     await using({ url, name: 'odd', ...(protocol && { protocol }) }, async ({ call }) => {
       await expect(call('lend'), JSON.stringify(content)).rejects.toMatchObject({ name: 'ToolError', code: 'MCP_BAD_RESULT' });
     });
@@ -79,7 +186,7 @@ it.each([undefined, 'auto'] as const)('of a call (protocol %s)', async (protocol
 
 it.each([undefined, 'auto'] as const)('of a list of tools (protocol %s)', async (protocol) => {
   for (const tools of [null, 'x', {}, [null], ['x'], [{ name: 7 }], [{ name: 'a', inputSchema: 'x' }]]) {
-    const url = await raw([], tools);
+    const { url } = await raw({ 'tools/list': { tools } });
     await expect(
       using({ url, name: 'odd', ...(protocol && { protocol }) }, async () => undefined),
       JSON.stringify(tools),
@@ -111,7 +218,18 @@ it('questions that are none are an error of the server', async () => {
     await expect(
       opened().answered(async () => ({ resultType: 'input_required', inputRequests }) as never),
       JSON.stringify(inputRequests),
-    ).rejects.toMatchObject({ name: 'ToolError', code: 'MCP_BAD_RESULT' });
+    ).rejects.toMatchObject(BAD);
+  await expect(opened().answered(async () => ({ resultType: 'input_required', requestState: 7 }) as never)).rejects.toMatchObject(BAD);
+});
+
+it('an application that fails to answer at once has a person asked', async () => {
+  const answering = () => {
+    throw new Error('no terminal');
+  };
+  const call = new OpenCall({ server: 'odd', tool: 'lend', effect: 'read', ctx: context, answering });
+  const params = { message: 'Which?', requestedSchema: { type: 'object', properties: {} } };
+  const inputRequests = { a: { method: 'elicitation/create', params } };
+  await expect(call.answered(async () => ({ resultType: 'input_required', inputRequests }))).rejects.toSatisfy(NeedsPerson.is);
 });
 
 it('what another version of the program left with a call is not taken for answers', async () => {

@@ -94,7 +94,7 @@ export function asks(question: PersonAsked, left: Left): NeedsPerson {
   return new NeedsPerson(question, { state: left as unknown as Json });
 }
 
-/** What the application answers at once; undefined if a person is to be asked. */
+/** What the application answers at once; undefined if a person is to be asked, as also if it fails. */
 export async function answeredAtOnce(
   answering: Answering | undefined,
   tool: string,
@@ -102,11 +102,12 @@ export async function answeredAtOnce(
   signal: AbortSignal,
 ): Promise<Elicited | undefined> {
   const { message, requestedSchema: schema, url, mode } = params;
-  const answer = await answering?.({
+  const question = {
     tool,
     message: typeof message === 'string' ? message : '',
     ...(mode === 'url' ? { url: String(url) } : { schema: (schema ?? {}) as JsonObject }),
     signal,
-  });
+  };
+  const answer = await (async () => answering?.(question))().catch(() => undefined);
   return answer === undefined ? undefined : accepted(params, mode === 'url' ? undefined : answer);
 }

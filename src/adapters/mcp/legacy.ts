@@ -17,7 +17,15 @@ export async function legacy({ transport }: Wire, events: Events): Promise<Diale
     close: () => client.close(),
     // not client.listTools(), which would compile the output schemas of an untrusted server
     list: (params, o) => client.request({ method: 'tools/list', params }, types.ListToolsResultSchema, o),
-    call: (params, o) => client.request({ method: 'tools/call', params: { ...params } }, types.CallToolResultSchema, o),
+    async call(params, o) {
+      // only 2026-07-28 has types of results: a server of this revision ends no call with questions
+      const { resultType: _, ...result } = await client.request(
+        { method: 'tools/call', params: { ...params } },
+        types.CallToolResultSchema,
+        o,
+      );
+      return result;
+    },
     request: async (method, params, o) =>
       (await client.request({ method, params } as never, types.ResultSchema, o)) as unknown as JsonObject,
     has: (what) => client.getServerCapabilities()?.[what] !== undefined,

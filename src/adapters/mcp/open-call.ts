@@ -46,7 +46,7 @@ export class OpenCall {
     const key = keyOf(params);
     const known = this.#left?.answers[key];
     if (known) return known;
-    const atOnce = await answeredAtOnce(this.#o.answering, tool, params, this.stop.signal).catch(() => undefined);
+    const atOnce = await answeredAtOnce(this.#o.answering, tool, params, this.stop.signal);
     if (atOnce) return atOnce;
     const question = effect === 'once' ? undefined : questionOf(params, server);
     if (!question) return { action: 'cancel' };
@@ -63,7 +63,8 @@ export class OpenCall {
       const answer = await send(next ? { inputResponses: { ...answers }, ...next } : {});
       if (!isInputRequired(answer)) return answer;
       const { inputRequests = {}, requestState } = answer;
-      if (!isQuestions(inputRequests)) throw badResult('with questions whose shape MCP does not have');
+      if (!isQuestions(inputRequests) || typeof (requestState ?? '') !== 'string')
+        throw badResult('with questions whose shape MCP does not have');
       this.#left = {
         answers: {},
         pending: '',

@@ -45,11 +45,13 @@ export function output(result: CallToolResult): Json {
   const structured = result.structuredContent as Json | undefined;
   const [only] = content;
   if (structured === undefined) return content.length === 1 && only?.type === 'text' ? only.text : content.map(toPart);
-  if (content.length === 0) return structured;
   if (isDeep(structured))
     return [...content.map(toPart), { type: 'text', text: '[structured content that is nested too deeply is not passed on]' }];
+  // in the journal a list holds parts; a server of 2026-07-28 may structure its content as one
+  const whole = Array.isArray(structured) ? JSON.stringify(structured) : structured;
+  if (content.length === 0) return whole;
   const said = new Said(content);
-  if (content.every((c) => c.type === 'text') && said.asText(structured)) return structured;
+  if (content.every((c) => c.type === 'text') && said.asText(structured)) return whole;
   if (said.all(structured)) return content.length === 1 && only?.type === 'text' ? only.text : content.map(toPart);
   // the structured content holds more than the content: the model gets both
   return [...content.map(toPart), { type: 'text', text: JSON.stringify(said.rest(structured)) }];
@@ -102,7 +104,7 @@ function textsOf(part: Content): string[] {
   return fields.filter((field): field is string => typeof field === 'string');
 }
 
-/** What the model sees of an {@link output}. Structured content is always an object, so an array holds parts. */
+/** What the model sees of an {@link output}, in which an array holds parts. */
 export function toParts(value: Json): string | readonly Part[] {
   if (typeof value === 'string') return value;
   return Array.isArray(value) ? (value as readonly Part[]) : JSON.stringify(value);
