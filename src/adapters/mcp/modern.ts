@@ -4,11 +4,8 @@ import { ToolError } from '../../errors.ts';
 import type { JsonObject } from '../../json.ts';
 import { CAPABILITIES, type Dialect, type Events, INFO, type InputRequired } from './dialect.ts';
 import { HttpStatus } from './failure.ts';
-import { loadModern } from './sdk.ts';
+import { loadModern, UNCHECKED } from './sdk.ts';
 import type { Wire } from './wire.ts';
-
-/** The SDK compiles no output schema of an untrusted server: results are data for the model. */
-const UNCHECKED = { getValidator: () => (data: unknown) => ({ valid: true as const, data: data as never, errorMessage: undefined }) };
 
 /** @param pin the one version to speak; undefined: what both know. */
 export async function modern({ transport }: Wire, events: Events, pin: string | undefined): Promise<Dialect> {
@@ -17,7 +14,8 @@ export async function modern({ transport }: Wire, events: Events, pin: string | 
     capabilities: CAPABILITIES,
     versionNegotiation: { mode: pin === undefined ? 'auto' : { pin } },
     inputRequired: { autoFulfill: false },
-    jsonSchemaValidator: UNCHECKED as never,
+    // no output schema of an untrusted server is compiled: results are data for the model
+    jsonSchemaValidator: UNCHECKED,
   });
   for (const list of ['tools', 'resources', 'prompts'] as const)
     client.setNotificationHandler(`notifications/${list}/list_changed`, () => events.changed(list));

@@ -4,7 +4,7 @@ import type { ElicitRequestURLParams, ServerNotification } from '@modelcontextpr
 import type { Approval } from '../../../hitl/approvals.ts';
 import type { MaterialRequest } from '../../../ports/materials.ts';
 import type { Decision } from '../../../ports/tool.ts';
-import type { loadServer } from '../sdk.ts';
+import { type loadServer, UNCHECKED } from '../sdk.ts';
 import { decisionOf, elicitationOf, showsOf } from './elicit.ts';
 import { isLogged, type LogLevel } from './logs.ts';
 import { type Caller, type Change, type Exchange, INTERNAL, type ListMethod, type Offering, RpcError, type Served } from './offering.ts';
@@ -48,6 +48,8 @@ export function legacyServer(sdk: Sdk, served: Served, callerOf: (extra: Extra) 
       ...(lasts && { logging: {} }),
     },
     ...(instructions !== undefined && { instructions }),
+    // it checks the answers of elicitations
+    ...(!lasts && { jsonSchemaValidator: UNCHECKED }),
   });
   let level: LogLevel = 'info';
   const exchangeOf = (extra: Extra, meta: { progressToken?: string | number | undefined } | undefined): Exchange => {
