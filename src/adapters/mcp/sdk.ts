@@ -1,4 +1,5 @@
 import { invalid } from '../../errors.ts';
+import { lazy } from '../../flight.ts';
 
 /** Loaded when a server is first opened, so that declaring one is free and the SDK stays an optional peer. */
 export const loadClient = () => load(() => import('@modelcontextprotocol/sdk/client/index.js'));
@@ -9,11 +10,13 @@ export const loadHttp = () => load(() => import('@modelcontextprotocol/sdk/clien
 type Server = typeof import('@modelcontextprotocol/sdk/server/index.js') &
   typeof import('@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js') &
   typeof import('@modelcontextprotocol/sdk/types.js');
-export const loadServer = async (): Promise<Server> => ({
-  ...(await load(() => import('@modelcontextprotocol/sdk/server/index.js'), 'mcpHandler()')),
-  ...(await load(() => import('@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'), 'mcpHandler()')),
-  ...(await loadTypes()),
-});
+export const loadServer = lazy(
+  async (): Promise<Server> => ({
+    ...(await load(() => import('@modelcontextprotocol/sdk/server/index.js'), 'mcpHandler()')),
+    ...(await load(() => import('@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'), 'mcpHandler()')),
+    ...(await loadTypes()),
+  }),
+);
 export const loadTypes = () => load(() => import('@modelcontextprotocol/sdk/types.js'));
 
 /** The OAuth client of the SDK's second version: it checks issuers, and binds clients and tokens to them. */
