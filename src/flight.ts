@@ -1,4 +1,4 @@
-/** Work that several callers need at the same time and that runs once for all of them. */
+/** Work of several callers at the same time: it runs once for all of them, or for one after the other. */
 
 export interface Lazy<T> {
   (): Promise<T>;
@@ -38,5 +38,20 @@ export function joining<K, T>(): (key: K, work: () => Promise<T>) => Promise<T> 
     const own = work().finally(() => running.delete(key));
     running.set(key, own);
     return own;
+  };
+}
+
+/** Runs the pieces of work of each key one after the other, in the order of the calls. A failure is that of its caller alone. */
+export function inTurn<K>(): <T>(key: K, work: () => Promise<T>) => Promise<T> {
+  const last = new Map<K, Promise<unknown>>();
+  return (key, work) => {
+    const turn = (last.get(key) ?? Promise.resolve()).then(work);
+    const over: Promise<unknown> = turn
+      .catch(() => undefined)
+      .then(() => {
+        if (last.get(key) === over) last.delete(key);
+      });
+    last.set(key, over);
+    return turn;
   };
 }

@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
-import { joining, lazy } from '../src/flight.ts';
+import { expect, test, vi } from 'vitest';
+import { inTurn, joining, lazy } from '../src/flight.ts';
 
 /** Work that ends when the test says so. */
 function work() {
@@ -51,4 +51,24 @@ test('joining runs one piece of work for each key at a time', async () => {
   begun[2]?.done(3);
   begun[3]?.done(4);
   expect([await next, await other]).toEqual([3, 4]);
+});
+
+test('inTurn runs the work of one key in the order of the calls, also after a failure, and that of another at once', async () => {
+  const { begun, run } = work();
+  const turn = inTurn<string>();
+  const begins = (count: number) => vi.waitFor(() => expect(begun).toHaveLength(count));
+  const [first, second, other] = [turn('a', run).catch((error: Error) => error.message), turn('a', run), turn('b', run)];
+  await begins(2);
+  begun[1]?.done(3);
+  expect(await other).toBe(3);
+  expect(begun).toHaveLength(2);
+  begun[0]?.fail(new Error('gone'));
+  expect(await first).toBe('gone');
+  await begins(3);
+  begun[2]?.done(2);
+  expect(await second).toBe(2);
+  const again = turn('a', run);
+  await begins(4);
+  begun[3]?.done(4);
+  expect(await again).toBe(4);
 });

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RondoError } from '../../errors.ts';
+import { inTurn } from '../../flight.ts';
 import type { Database } from '../sqlite/database.ts';
 
 /** Milliseconds that a lease lasts after its holder last renewed it, and between renewals. A holder that died is waited for as long. */
@@ -20,25 +21,9 @@ export type Alone = <T>(name: string, work: (held: Held) => Promise<T>) => Promi
 
 /** Runs one function at a time under a name, over all processes that have the file open. The others wait. */
 export function leases(db: Database): Alone {
-  const turns = new Map<string, Promise<unknown>>();
-
-  return (name, work) => {
-    // in this process a queue, so that one at most looks at the file
-    const before = turns.get(name) ?? Promise.resolve();
-    const turn = before.then(
-      () => held(db, name, work),
-      () => held(db, name, work),
-    );
-    const over = turn.then(
-      () => undefined,
-      () => undefined,
-    );
-    turns.set(name, over);
-    void over.then(() => {
-      if (turns.get(name) === over) turns.delete(name);
-    });
-    return turn;
-  };
+  // in this process a queue, so that one at most looks at the file
+  const turn = inTurn<string>();
+  return (name, work) => turn(name, () => held(db, name, work));
 }
 
 async function held<T>(db: Database, name: string, work: (held: Held) => Promise<T>): Promise<T> {

@@ -3,9 +3,10 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Tool as ToolDescription } from '@modelcontextprotocol/sdk/types.js';
 import { invalid } from '../../errors.ts';
-import { lazy } from '../../flight.ts';
+import { inTurn, lazy } from '../../flight.ts';
 import { digest } from '../../journal/canonical.ts';
 import type { Json } from '../../json.ts';
+import { isObject } from '../../json-schema/keywords.ts';
 import { inTime } from '../../reliability/patience.ts';
 import { cut } from './failure.ts';
 import type { ToolChange } from './options.ts';
@@ -20,8 +21,8 @@ export interface PinOptions {
 const ACCEPT_TIMEOUT = 10_000;
 /** Different tools of one server that are pinned. A server may show others at each listing. */
 const MOST = 20_000;
-/** The end of the last save of each file in this process: a save reads, changes and replaces the whole file. */
-const saving = new Map<string, Promise<void>>();
+/** The saves of each file in this process: one reads, changes and replaces the whole file. */
+const saving = inTurn<string>();
 
 type Names = { [tool: string]: string };
 
@@ -106,17 +107,11 @@ export class Pins {
   async save(): Promise<void> {
     if (!this.#unsaved || this.#file === undefined) return;
     this.#unsaved = false;
-    const name = resolve(this.#file);
-    const turn = (saving.get(name) ?? Promise.resolve()).then(() => this.#write());
-    const over = turn.catch(() => undefined);
-    saving.set(name, over);
     try {
-      await turn;
+      await saving(resolve(this.#file), () => this.#write());
     } catch (error) {
       this.#unsaved = true;
       throw error;
-    } finally {
-      if (saving.get(name) === over) saving.delete(name);
     }
   }
 
@@ -166,7 +161,7 @@ export class Pins {
     try {
       const all = JSON.parse(text);
       const fits =
-        isRecord(all) && Object.values(all).every((tools) => isRecord(tools) && Object.values(tools).every((h) => typeof h === 'string'));
+        isObject(all) && Object.values(all).every((tools) => isObject(tools) && Object.values(tools).every((h) => typeof h === 'string'));
       if (fits) return all as { [server: string]: Names };
     } catch {}
     throw invalid(
@@ -174,6 +169,3 @@ export class Pins {
     );
   }
 }
-
-const isRecord = (value: unknown): value is { [k: string]: unknown } =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -30,7 +30,9 @@ const MODERN = '@modelcontextprotocol/client';
 export const loadModernServer = () => load(() => import('@modelcontextprotocol/server'), 'mcpHandler()', '@modelcontextprotocol/server');
 
 /** In place of the validator of an SDK, which makes an Ajv for each client and server. */
-export const UNCHECKED = { getValidator: () => (data: unknown) => ({ valid: true as const, data: data as never, errorMessage: undefined }) };
+export const UNCHECKED = {
+  getValidator: () => (data: unknown) => ({ valid: true as const, data: data as never, errorMessage: undefined }),
+};
 
 async function load<T>(from: () => Promise<T>, what = 'mcpTools()', name = '@modelcontextprotocol/sdk'): Promise<T> {
   try {
