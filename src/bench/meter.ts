@@ -6,6 +6,7 @@ import type { RunEvent } from '../engine/events.ts';
 import type { CallId } from '../journal/entries.ts';
 import type { Middleware } from '../loop/middleware.ts';
 import type { Asking } from '../testing/prefix-share.ts';
+import { total } from './numbers.ts';
 import type { RecordedCalls } from './recorded/calls.ts';
 import type { Span } from './spans.ts';
 
@@ -84,8 +85,7 @@ export class Meter {
     const clock = this.#clocks.get(event.runId);
     if (!clock) return;
     if ('verdicts' in event)
-      for (const { usd = 0, unpriced } of event.verdicts ?? [])
-        clock.guardrailsUsd = unpriced || clock.guardrailsUsd === null ? null : Math.round((clock.guardrailsUsd + usd) * 1e9) / 1e9;
+      for (const { usd = 0, unpriced } of event.verdicts ?? []) clock.guardrailsUsd = total([clock.guardrailsUsd, unpriced ? null : usd]);
     switch (event.type) {
       case 'text.delta':
       case 'reasoning.delta':
