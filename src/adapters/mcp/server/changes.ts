@@ -1,7 +1,10 @@
 import type { ToolSource } from '../../../ports/tool.ts';
-import type { Change } from './offering.ts';
+import type { ChangedList } from '../dialect.ts';
 
-/** Tells of what an offering offers otherwise. */
+/** A list that may be another now, or the URI of a resource that is. */
+export type Change = ChangedList | { readonly updated: string };
+
+/** Tells the clients of an offering what is another now. */
 export class Changes {
   readonly #listeners = new Set<(change: Change) => void>();
 

@@ -50,9 +50,11 @@ export function waits(
   return { words: pausedText(approvals, `run ${JSON.stringify(runId)}`, mayDecide), data };
 }
 
+export const noTool = () => new RpcError(INVALID_PARAMS, 'There is no tool of this name. List the tools.');
+
 /** The error of JSON-RPC for a failed call; undefined if its failure is a result. */
 export function rpcErrorOf({ code, message, retryAfter }: Failure, { rpcErrors }: DirectServing): RpcError | undefined {
-  if (code === 'TOOL_NOT_FOUND') return new RpcError(INVALID_PARAMS, 'There is no tool of this name. List the tools.');
+  if (code === 'TOOL_NOT_FOUND') return noTool();
   const number = Object.hasOwn(rpcErrors, code) ? rpcErrors[code] : undefined;
   if (number === undefined) return undefined;
   const said = code === 'NOT_PERMITTED' ? `Tool Execution Denied: ${message}` : message;

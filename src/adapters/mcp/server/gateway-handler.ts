@@ -1,7 +1,7 @@
 import type { CallToolResult, Tool as Described } from '@modelcontextprotocol/sdk/types.js';
 import type { Engine } from '../../../engine/engine.ts';
 import type { RunEvent } from '../../../engine/events.ts';
-import { failedOnce, invalid } from '../../../errors.ts';
+import { invalid } from '../../../errors.ts';
 import type { EntryOf } from '../../../journal/entries.ts';
 import type { Json } from '../../../json.ts';
 import { directAgent, directInput } from '../../../loop/direct.ts';
@@ -14,7 +14,7 @@ import { approvalsOf, type Begun, carryOut, isDecided } from './carry-out.ts';
 import { Changes } from './changes.ts';
 import { approving, consentRequired, consentsIn } from './consents.ts';
 import { DECIDE, decideTool, decisionsOf } from './decide.ts';
-import { type DirectServing, finished, PAGE, RPC_ERRORS, rpcErrorOf, waits, within } from './direct.ts';
+import { type DirectServing, finished, noTool, PAGE, RPC_ERRORS, rpcErrorOf, waits, within } from './direct.ts';
 import { described, doneResult, failedResult, foundByName, pageOf } from './gateway-tools.ts';
 import type { Caller, CallParams, Exchange, Offering, Page, Progress } from './offering.ts';
 import { kindsOf, ownMaterials } from './own-materials.ts';
@@ -94,9 +94,9 @@ export function gatewayHandler(engine: Engine, source: ToolSource, o: GatewayHan
     ...(o.consents === 'elicited' && { approvesConsents: true }),
     approvalsOf: (...asked) => approvalsOf(engine, ...asked),
     isDecided: (...asked) => isDecided(engine, ...asked),
-    onChanged: (listener) => changes.on(listener),
+    changes,
   };
-  return serveMcp(offering, changes, { ...o, info: o.info ?? { name: source.name, version: '1.0.0' } }, { where: WHERE, tell });
+  return serveMcp(offering, { ...o, info: o.info ?? { name: source.name, version: '1.0.0' } }, { where: WHERE, tell });
 }
 
 interface Serving extends DirectServing {
@@ -178,7 +178,7 @@ async function begins(
     },
   };
   // resources and prompts are read by their own methods
-  if (name.includes('/')) throw rpcErrorOf(failedOnce('TOOL_NOT_FOUND', ''), serving);
+  if (name.includes('/')) throw noTool();
   if (again) return begin(engine, agent, caller, requestId, answers, again);
   if (name === DECIDE && caller.mayDecide) {
     const { at: runId, decisions } = decisionsOf(given, 'run');

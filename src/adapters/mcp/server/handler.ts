@@ -42,7 +42,6 @@ export function mcpHandler<C>(engine: Engine, agents: Agent | readonly Agent[], 
   const names = [...byName.keys()];
   const info = o.info ?? { name: names.length === 1 ? (names[0] as string) : 'agents', version: '1.0.0' };
   const tell = report(WHERE);
-  const changes = new Changes();
   const serving: Serving = { engine, agents: byName, o: o as McpHandlerOptions, tell, cancelOnDisconnect: o.cancelOnDisconnect === true };
   const passes = kindsOf(o);
   const reader = passes.length > 0 ? readerOf(serving, info.name) : undefined;
@@ -57,9 +56,9 @@ export function mcpHandler<C>(engine: Engine, agents: Agent | readonly Agent[], 
     read: (caller, request, exchange) => read(reader as DirectServing, caller, request, exchange),
     approvalsOf: (...asked) => approvalsOf(engine, ...asked),
     isDecided: (...asked) => isDecided(engine, ...asked),
-    onChanged: (listener) => changes.on(listener),
+    changes: new Changes(),
   };
-  return serveMcp(offering, changes, { ...o, info }, { where: WHERE, tell });
+  return serveMcp(offering, { ...o, info }, { where: WHERE, tell });
 }
 
 /** What reads the resources and prompts of the options: an agent of its own, since each read is a run. */

@@ -5,9 +5,10 @@ import type { Approval } from '../../../hitl/approvals.ts';
 import type { MaterialRequest } from '../../../ports/materials.ts';
 import type { Decision } from '../../../ports/tool.ts';
 import { type loadServer, UNCHECKED } from '../sdk.ts';
+import type { Change } from './changes.ts';
 import { decisionOf, elicitationOf, showsOf } from './elicit.ts';
 import { isLogged, type LogLevel } from './logs.ts';
-import { type Caller, type Change, type Exchange, INTERNAL, type ListMethod, type Offering, RpcError, type Served } from './offering.ts';
+import { type Caller, type Exchange, INTERNAL, type ListMethod, type Offering, RpcError, type Served } from './offering.ts';
 import { completionOf, MOST_WATCHED, mayWatch } from './watching.ts';
 
 type Sdk = Awaited<ReturnType<typeof loadServer>>;

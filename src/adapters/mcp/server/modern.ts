@@ -9,12 +9,12 @@ import type { Decision } from '../../../ports/tool.ts';
 import { loadModernServer } from '../sdk.ts';
 import { authInfoOf, callerIn } from './callers.ts';
 import { Interrupted } from './carry-out.ts';
+import type { Change } from './changes.ts';
 import { approving } from './consents.ts';
 import { decisionOf, type ElicitAnswer, elicitationOf, showsOf } from './elicit.ts';
 import {
   type Caller,
   type CallParams,
-  type Change,
   type Exchange,
   INTERNAL,
   INVALID_PARAMS,
@@ -57,7 +57,7 @@ export async function modernServer(
     throw error;
   }
   const handler = handlerOf(sdk, served);
-  served.offering.onChanged((change) => tell(handler, change));
+  served.offering.changes.on((change) => tell(handler, change));
   return {
     isOurs: async (request, body) => !(await sdk.isLegacyRequest(request, body)),
     async answer(caller, request, parsedBody) {

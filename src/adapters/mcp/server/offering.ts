@@ -9,6 +9,7 @@ import type { MaterialKind, MaterialRequest } from '../../../ports/materials.ts'
 import type { Principal } from '../../../ports/principal.ts';
 import type { Decision } from '../../../ports/tool.ts';
 import type { TakenTurn } from '../../../server/turns.ts';
+import type { Changes } from './changes.ts';
 import type { LogLine } from './logs.ts';
 
 export interface Caller {
@@ -60,9 +61,6 @@ export type ListMethod = keyof typeof LISTS;
 /** The items, under their member, and the cursor of the next page. */
 export type Page = { nextCursor?: string } & { [M in (typeof LISTS)[ListMethod]]?: readonly object[] };
 
-/** A list that may be another now, or the URI of a resource that is. */
-export type Change = 'tools' | 'resources' | 'prompts' | { readonly updated: string };
-
 export type CallParams = CallToolRequest['params'];
 
 export interface Offering {
@@ -82,8 +80,7 @@ export interface Offering {
   approvalsOf(caller: Caller, runId: string): Promise<readonly Approval[] | undefined>;
   /** Waits until an approval of a run is decided, elsewhere. @returns false if it was not within `ms` milliseconds, or the signal was aborted. */
   isDecided(caller: Caller, runId: string, approval: string, ms: number, signal: AbortSignal): Promise<boolean>;
-  /** @returns a function that removes the listener. */
-  onChanged(listener: (change: Change) => void): () => void;
+  readonly changes: Changes;
 }
 
 /** What an MCP server is made of, for each revision of the protocol. */

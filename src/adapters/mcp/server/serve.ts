@@ -8,7 +8,6 @@ import { type BodyLimits, readJson } from '../../../server/body.ts';
 import { HttpError } from '../../../server/errors.ts';
 import { authenticated, isAt, pathOf } from '../../../server/handle.ts';
 import type { Handler } from '../../../server/listen.ts';
-import type { Changes } from './changes.ts';
 import { mayBeModern, modernServer } from './modern.ts';
 import type { Caller, Offering, Served } from './offering.ts';
 import { answerOnce } from './once.ts';
@@ -60,7 +59,6 @@ export interface McpServeOptions extends BodyLimits, OwnOptions {
 /** @throws RondoError `CONFIG_INVALID`. */
 export function serveMcp(
   offering: Offering,
-  changes: Changes,
   o: McpServeOptions & { info: { name: string; version: string } },
   { where, tell }: { where: string; tell: (error: unknown) => void },
 ): McpHandler {
@@ -94,8 +92,8 @@ export function serveMcp(
     };
   });
   return Object.assign(handle, {
-    changed: (list: 'resources' | 'prompts') => changes.tell(list),
-    updated: (uri: string) => changes.tell({ updated: uri }),
+    changed: (list: 'resources' | 'prompts') => offering.changes.tell(list),
+    updated: (uri: string) => offering.changes.tell({ updated: uri }),
   });
 }
 

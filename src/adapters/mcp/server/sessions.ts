@@ -94,7 +94,7 @@ export class McpSessions {
     server.onerror = (error) => {
       if (!session.closed) tell(error);
     };
-    const leave = offering.onChanged(told);
+    const leave = offering.changes.on(told);
     server.onclose = () => {
       session.closed = true;
       leave();
