@@ -27,12 +27,12 @@ export interface ListedPrompt extends Described {
 }
 
 /** What is completed: an argument of a prompt, or a variable in a template of URIs. */
-export interface Completion {
+export type Completion = {
   ref: { type: 'ref/prompt'; name: string } | { type: 'ref/resource'; uri: string };
   argument: { name: string; value: string };
   /** Arguments that have a value already. */
   context?: { arguments?: { readonly [name: string]: string } };
-}
+};
 
 /** A request that a tool of the source answers. */
 export type MaterialRequest =

@@ -349,6 +349,26 @@ describe.each(HANDLERS)('a prompt of %s that asks a person', (_, make) => {
     expect((await client.getPrompt({ name: 'asking' })).messages).toMatchObject([{ content: { text: 'it is red' } }]);
   });
 
+  it('asks no person for a completion', async () => {
+    const complete = () => {
+      throw new NeedsPerson({ question: 'Which colour?' });
+    };
+    const { url } = await serve(make, { prompts: [{ ...asking, arguments: { colour: { complete } } }], sessions: true });
+    let asked = 0;
+    const elicited = () => {
+      asked++;
+      return { action: 'accept' as const, content };
+    };
+    const capabilities = { elicitation: { form: {} } };
+    const old = await connected(url, { token: 'ana', capabilities, before: (one) => one.setRequestHandler(ElicitRequestSchema, elicited) });
+    const { client } = await modernReader(url, 'ana', capabilities);
+    client.setRequestHandler('elicitation/create', elicited);
+    const params = { ref: { type: 'ref/prompt' as const, name: 'asking' }, argument: { name: 'colour', value: '' } };
+    for (const completed of [old.complete(params), client.complete(params)])
+      expect(await failure(completed)).toMatchObject({ code: -32603, message: expect.stringContaining('waits for people') });
+    expect(asked).toBe(0);
+  });
+
   it('is answered with the question over 2026-07-28, and then again', async () => {
     const { url } = await serve(make, { prompts: [asking] });
     const { client } = await modernReader(url, 'ana', { elicitation: { form: {} } });

@@ -36,7 +36,7 @@ export function passedMaterials(connection: Connection, kinds: readonly Material
       }),
       ...(kinds.includes('prompts') && {
         async 'prompts/get'(params, ctx) {
-          const answer = await connection.read('prompts/get', { ...params } as JsonObject, ctx.signal, ctx);
+          const answer = await connection.read('prompts/get', params, ctx.signal, ctx);
           const { description } = answer;
           const messages = listOf(answer, 'messages').map(({ role, content }) => ({
             role: role === 'assistant' ? 'assistant' : 'user',
@@ -46,8 +46,8 @@ export function passedMaterials(connection: Connection, kinds: readonly Material
         },
       }),
       ...(kinds.includes('completions') && {
-        async 'completion/complete'(params: Completion, ctx) {
-          const { completion } = await connection.read('completion/complete', params as unknown as JsonObject, ctx.signal, ctx);
+        async 'completion/complete'(params, ctx) {
+          const { completion } = await connection.read('completion/complete', params, ctx.signal, ctx);
           const { values, total, hasMore } = isObject(completion) ? completion : {};
           if (!Array.isArray(values) || values.some((value) => typeof value !== 'string')) throw badResult('without values to choose from');
           return {
@@ -70,7 +70,7 @@ export function passedMaterials(connection: Connection, kinds: readonly Material
     tools: async () => tools,
     async callOf({ method, params }) {
       const kind = method === 'resources/read' ? 'resources' : method === 'prompts/get' ? 'prompts' : 'completions';
-      return (await has(kind)) ? { tool: method, input: params as unknown as JsonObject } : undefined;
+      return (await has(kind)) ? { tool: method, input: params } : undefined;
     },
   };
 }

@@ -2,23 +2,23 @@
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import type { ElicitRequestURLParams, ServerNotification } from '@modelcontextprotocol/sdk/types.js';
 import type { Approval } from '../../../hitl/approvals.ts';
-import type { MaterialRequest } from '../../../ports/materials.ts';
 import type { Decision } from '../../../ports/tool.ts';
 import { type loadServer, UNCHECKED } from '../sdk.ts';
 import type { Change } from './changes.ts';
 import { decisionOf, elicitationOf, showsOf } from './elicit.ts';
 import { isLogged, type LogLevel } from './logs.ts';
-import { type Caller, type Exchange, INTERNAL, type ListMethod, type Offering, RpcError, type Served } from './offering.ts';
-import { completionOf, MOST_WATCHED, mayWatch } from './watching.ts';
+import { type Caller, type Exchange, INTERNAL, type Offering, RpcError, type Served } from './offering.ts';
+import { capabilitiesOf, listsOf, readsOf, requestOf } from './requests.ts';
+import { MOST_WATCHED, mayWatch } from './watching.ts';
 
 type Sdk = Awaited<ReturnType<typeof loadServer>>;
 
-/** What a server can do that lasts longer than one request. */
+/** What a server needs that lasts longer than one request. */
 export interface Lasting {
   /** Milliseconds that a person has to answer an elicitation. */
-  readonly elicitTimeout?: number;
+  readonly elicitTimeout: number;
   /** Whether the server was closed, which is not a wish of the client to cancel. */
-  readonly isClosed?: () => boolean;
+  readonly isClosed: () => boolean;
 }
 
 interface Extra {
@@ -34,23 +34,14 @@ export interface LegacyServer {
   tell(change: Change): void;
 }
 
-/** @param callerOf the caller of one request. @param lasting absent members: each request has a server of its own. */
-export function legacyServer(sdk: Sdk, served: Served, callerOf: (extra: Extra) => Caller, lasting: Lasting): LegacyServer {
+/** @param callerOf the caller of one request. @param lasting undefined: each request has a server of its own. */
+export function legacyServer(sdk: Sdk, served: Served, callerOf: (extra: Extra) => Caller, lasting?: Lasting): LegacyServer {
   const { offering, info, instructions } = served;
-  const { passes, updates } = offering;
-  const lasts = lasting.elicitTimeout !== undefined;
-  const changes = lasts && { listChanged: true };
   const server = new sdk.Server(info, {
-    capabilities: {
-      tools: { ...changes },
-      ...(passes.includes('resources') && { resources: { ...changes, ...(lasts && updates && { subscribe: true }) } }),
-      ...(passes.includes('prompts') && { prompts: { ...changes } }),
-      ...(passes.includes('completions') && { completions: {} }),
-      ...(lasts && { logging: {} }),
-    },
+    capabilities: capabilitiesOf(offering, lasting !== undefined),
     ...(instructions !== undefined && { instructions }),
     // it checks the answers of elicitations
-    ...(!lasts && { jsonSchemaValidator: UNCHECKED }),
+    ...(!lasting && { jsonSchemaValidator: UNCHECKED }),
   });
   let level: LogLevel = 'info';
   const exchangeOf = (extra: Extra, meta: { progressToken?: string | number | undefined } | undefined): Exchange => {
@@ -59,7 +50,7 @@ export function legacyServer(sdk: Sdk, served: Served, callerOf: (extra: Extra) 
       ...(progressToken !== undefined && {
         progress: (told) => extra.sendNotification({ method: 'notifications/progress', params: { progressToken, ...told } }),
       }),
-      ...(lasts && {
+      ...(lasting && {
         log: async (line) => {
           if (isLogged(line.level, level)) await extra.sendNotification({ method: 'notifications/message', params: { ...line } });
         },
@@ -68,28 +59,34 @@ export function legacyServer(sdk: Sdk, served: Served, callerOf: (extra: Extra) 
       }),
     };
   };
-  const list = (method: ListMethod) => async (request: { params?: { cursor?: string | undefined } | undefined }, extra: Extra) =>
-    (await offering.list(callerOf(extra), method, request.params?.cursor)) as never;
-  const read = (request: MaterialRequest, extra: Extra, meta?: { progressToken?: string | number | undefined }) =>
-    offering.read(callerOf(extra), request, exchangeOf(extra, meta)) as Promise<never>;
-
-  server.setRequestHandler(sdk.ListToolsRequestSchema, list('tools/list'));
+  const schemas = {
+    'tools/list': sdk.ListToolsRequestSchema,
+    'resources/list': sdk.ListResourcesRequestSchema,
+    'resources/templates/list': sdk.ListResourceTemplatesRequestSchema,
+    'prompts/list': sdk.ListPromptsRequestSchema,
+    'resources/read': sdk.ReadResourceRequestSchema,
+    'prompts/get': sdk.GetPromptRequestSchema,
+    'completion/complete': sdk.CompleteRequestSchema,
+  };
+  for (const method of listsOf(offering))
+    server.setRequestHandler(
+      schemas[method],
+      async ({ params }, extra) => (await offering.list(callerOf(extra), method, params?.cursor)) as never,
+    );
+  for (const method of readsOf(offering))
+    server.setRequestHandler(schemas[method], ({ params }, extra) =>
+      offering.read(callerOf(extra), requestOf(method, params), exchangeOf(extra, params._meta)),
+    );
   server.setRequestHandler(sdk.CallToolRequestSchema, ({ params }, extra) =>
     offering.call(callerOf(extra), params, exchangeOf(extra, params._meta)),
   );
-  if (lasts)
+  const watched = new Set<string>();
+  if (lasting) {
     server.setRequestHandler(sdk.SetLevelRequestSchema, ({ params }) => {
       level = params.level;
       return {};
     });
-  const watched = new Set<string>();
-  if (passes.includes('resources')) {
-    server.setRequestHandler(sdk.ListResourcesRequestSchema, list('resources/list'));
-    server.setRequestHandler(sdk.ListResourceTemplatesRequestSchema, list('resources/templates/list'));
-    server.setRequestHandler(sdk.ReadResourceRequestSchema, ({ params: { uri, _meta } }, extra) =>
-      read({ method: 'resources/read', params: { uri } }, extra, _meta),
-    );
-    if (lasts && updates) {
+    if (offering.updates) {
       server.setRequestHandler(sdk.SubscribeRequestSchema, async ({ params: { uri } }, extra) => {
         await mayWatch(offering, callerOf(extra), uri);
         if (watched.size >= MOST_WATCHED) throw new RpcError(INTERNAL, `A session watches at most ${MOST_WATCHED} resources.`);
@@ -102,16 +99,6 @@ export function legacyServer(sdk: Sdk, served: Served, callerOf: (extra: Extra) 
       });
     }
   }
-  if (passes.includes('prompts')) {
-    server.setRequestHandler(sdk.ListPromptsRequestSchema, list('prompts/list'));
-    server.setRequestHandler(sdk.GetPromptRequestSchema, ({ params: { name, arguments: given, _meta } }, extra) =>
-      read({ method: 'prompts/get', params: { name, ...(given && { arguments: given }) } }, extra, _meta),
-    );
-  }
-  if (passes.includes('completions'))
-    server.setRequestHandler(sdk.CompleteRequestSchema, ({ params }, extra) =>
-      read({ method: 'completion/complete', params: completionOf(params) }, extra),
-    );
   return {
     server,
     tell(change) {
@@ -131,7 +118,7 @@ export function legacyServer(sdk: Sdk, served: Served, callerOf: (extra: Extra) 
 /** The signal of a request is aborted too when its session ends: then the run goes on. */
 function cancelledOf(signal: AbortSignal, { isClosed }: Lasting): AbortSignal {
   const cancelled = new AbortController();
-  signal.addEventListener('abort', () => !isClosed?.() && cancelled.abort(signal.reason), { once: true });
+  signal.addEventListener('abort', () => !isClosed() && cancelled.abort(signal.reason), { once: true });
   return cancelled.signal;
 }
 
@@ -141,7 +128,7 @@ async function asked(
   offering: Offering,
   caller: Caller,
   { requestId, signal }: Extra,
-  { elicitTimeout: timeout = 0 }: Lasting,
+  { elicitTimeout: timeout }: Lasting,
   runId: string,
   approvals: readonly Approval[],
 ): Promise<readonly Decision[]> {

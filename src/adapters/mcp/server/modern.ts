@@ -4,7 +4,6 @@ import { RondoError } from '../../../errors.ts';
 import type { Approval } from '../../../hitl/approvals.ts';
 import { canonical, sha256 } from '../../../journal/canonical.ts';
 import type { Json } from '../../../json.ts';
-import type { MaterialRequest } from '../../../ports/materials.ts';
 import type { Decision } from '../../../ports/tool.ts';
 import { loadModernServer } from '../sdk.ts';
 import { authInfoOf, callerIn } from './callers.ts';
@@ -12,19 +11,10 @@ import { Interrupted } from './carry-out.ts';
 import type { Change } from './changes.ts';
 import { approving } from './consents.ts';
 import { decisionOf, type ElicitAnswer, elicitationOf, showsOf } from './elicit.ts';
-import {
-  type Caller,
-  type CallParams,
-  type Exchange,
-  INTERNAL,
-  INVALID_PARAMS,
-  type ListMethod,
-  type Offering,
-  RpcError,
-  type Served,
-} from './offering.ts';
+import { type Caller, type CallParams, type Exchange, INTERNAL, INVALID_PARAMS, type Offering, RpcError, type Served } from './offering.ts';
+import { capabilitiesOf, listsOf, readsOf, requestOf } from './requests.ts';
 import { rpcAnswer } from './rpc-answer.ts';
-import { completionOf, MOST_WATCHED, mayWatch } from './watching.ts';
+import { MOST_WATCHED, mayWatch } from './watching.ts';
 
 type Sdk = Awaited<ReturnType<typeof loadModernServer>>;
 
@@ -71,59 +61,31 @@ export async function modernServer(
 const callerOf = (ctx: ServerContext): Caller => callerIn(ctx.http?.authInfo);
 
 function handlerOf({ createMcpHandler, Server }: Sdk, { offering, info, instructions }: Served): McpHttpHandler {
-  const { passes, updates } = offering;
-  const listChanged = true;
   return createMcpHandler(
     () => {
       const server = new Server(info, {
-        capabilities: {
-          tools: { listChanged },
-          ...(passes.includes('resources') && { resources: { listChanged, ...(updates && { subscribe: true }) } }),
-          ...(passes.includes('prompts') && { prompts: { listChanged } }),
-          ...(passes.includes('completions') && { completions: {} }),
-          logging: {},
-        },
+        capabilities: capabilitiesOf(offering, true),
         ...(instructions !== undefined && { instructions }),
         requestState: { verify: (state) => stateOf(state) },
       });
-      const list = (method: ListMethod) =>
+      for (const method of listsOf(offering))
         server.setRequestHandler(
           method as 'tools/list',
           async ({ params }, ctx) => (await offering.list(callerOf(ctx), method, params?.cursor)) as object as never,
         );
-      const read = (requestOf: (params: object) => MaterialRequest, method: MaterialRequest['method']) =>
+      for (const method of readsOf(offering))
         server.setRequestHandler(method as 'prompts/get', async ({ params }, ctx) => {
-          const request = requestOf(params);
-          const { params: of } = request;
-          return answered(offering, ctx, params._meta, [method, of as unknown as Json], (caller, exchange) =>
-            // a completion is nothing to ask a person for
-            offering.read(caller, request, method === 'completion/complete' ? {} : exchange),
+          const request = requestOf(method, params);
+          return answered(offering, ctx, params._meta, [method, request.params], (caller, exchange) =>
+            offering.read(caller, request, exchange),
           );
         });
-      list('tools/list');
       server.setRequestHandler('tools/call', ({ params }, ctx) => {
         const { name, arguments: args = {} } = params as CallParams;
         return answered(offering, ctx, params._meta, [name, args as Json], (caller, exchange) =>
           offering.call(caller, params as CallParams, exchange),
         );
       });
-      if (passes.includes('resources')) {
-        list('resources/list');
-        list('resources/templates/list');
-        read((params) => ({ method: 'resources/read', params: { uri: (params as { uri: string }).uri } }), 'resources/read');
-      }
-      if (passes.includes('prompts')) {
-        list('prompts/list');
-        read((params) => {
-          const { name, arguments: given } = params as { name: string; arguments?: { [name: string]: string } };
-          return { method: 'prompts/get', params: { name, ...(given && { arguments: given }) } };
-        }, 'prompts/get');
-      }
-      if (passes.includes('completions'))
-        read(
-          (params) => ({ method: 'completion/complete', params: completionOf(params as Parameters<typeof completionOf>[0]) }),
-          'completion/complete',
-        );
       return server;
     },
     { legacy: 'reject' },

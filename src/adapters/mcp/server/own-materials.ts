@@ -54,6 +54,14 @@ export function ownMaterials({ resources = [], prompts = [] }: OwnOptions, where
     return undefined;
   }
 
+  async function isOwn({ method, params }: MaterialRequest, by: Principal | undefined): Promise<boolean> {
+    if (method === 'resources/read') return (await found(params.uri, by)) !== undefined;
+    const of = method === 'prompts/get' ? params : params.ref;
+    return 'uri' in of
+      ? (await resourcesOf(by)).some(({ uri }) => uri === of.uri)
+      : (await promptsOf(by)).some(({ name }) => name === of.name);
+  }
+
   async function completer({ ref, argument }: Completion, by: Principal | undefined): Promise<Completer | undefined> {
     if (ref.type === 'ref/prompt') {
       const prompt = (await promptsOf(by)).find(({ name }) => name === ref.name);
@@ -100,15 +108,7 @@ export function ownMaterials({ resources = [], prompts = [] }: OwnOptions, where
     templates: async ({ by }) => (await resourcesOf(by)).filter((one) => templates.has(one)).map(listedTemplate),
     prompts: async ({ by }) => (await promptsOf(by)).map(listedPrompt),
     tools: async () => tools,
-    async callOf({ method, params }: MaterialRequest, { by }) {
-      const isOwn =
-        method === 'resources/read'
-          ? (await found(params.uri, by)) !== undefined
-          : 'ref' in params && params.ref.type === 'ref/resource'
-            ? (await resourcesOf(by)).some(({ uri }) => uri === (params.ref as { uri: string }).uri)
-            : (await promptsOf(by)).some(({ name }) => name === ('ref' in params ? (params.ref as { name: string }).name : params.name));
-      return isOwn ? { tool: method, input: params as unknown as JsonObject } : undefined;
-    },
+    callOf: async (request, { by }) => ((await isOwn(request, by)) ? { tool: request.method, input: request.params } : undefined),
   };
 }
 

@@ -65,6 +65,9 @@ export const readingAgent = (materials: Materials, name: string, limits: Limits 
 /** @see Offering.read */
 export async function read(serving: DirectServing, caller: Caller, request: MaterialRequest, exchange: Exchange): Promise<JsonObject> {
   const { engine, agent, limits, tell } = serving;
+  // a completion is nothing to ask a person for
+  const { ask: _, again: __, ...unasked } = exchange;
+  const own: Exchange = request.method === 'completion/complete' ? unasked : exchange;
   const signal = AbortSignal.any([caller.gone, AbortSignal.timeout(LISTS_IN)]);
   let call: MaterialCall | undefined;
   try {
@@ -92,8 +95,8 @@ export async function read(serving: DirectServing, caller: Caller, request: Mate
   return carryOut(
     serving,
     caller,
-    exchange,
-    () => begin(engine, agent, caller, undefined, answers, exchange.again ?? { input: directInput({ name, input }), limits }),
+    own,
+    () => begin(engine, agent, caller, undefined, answers, own.again ?? { input: directInput({ name, input }), limits }),
     ({ code }) => {
       throw unread(code);
     },
