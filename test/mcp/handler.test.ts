@@ -209,6 +209,22 @@ describe('bad input', () => {
     expect(await raw(port, head)).toMatch(/^HTTP\/1.1 403/);
   });
 
+  test('arguments that are of another type are refused with a code, and no operator is told', async () => {
+    const { url } = await serving(obedient().clerk, { auth });
+    const client = await connected(url, { token: 'ana' });
+    const key = { 'rondo/idempotency-key': 'k1' };
+    for (const session of [null, 7, '', {}, { id: 'x', shared: true }, 'x'.repeat(501)]) {
+      const answer = await call(client, 'clerk', { prompt: 'hello', session }, key);
+      expect(answer, JSON.stringify(session)).toMatchObject({ isError: true, _meta: { 'rondo/error': { code: 'INPUT_REFUSED' } } });
+    }
+    for (const agent of [null, 7, {}, { toString: 7 }, 'nobody'])
+      expect(await call(client, 'decide', { agent, session: 's', decisions: [{ approval: 'a', type: 'approve' }] })).toMatchObject({
+        isError: true,
+        _meta: { 'rondo/error': { code: agent === null ? 'APPROVAL_NOT_FOUND' : 'AGENT_NOT_REGISTERED' } },
+      });
+    expect(process.emitWarning).not.toHaveBeenCalled();
+  });
+
   test('no agent may have the name of the tool that decides', async () => {
     await using engine = new Engine();
     const decide = agent({ name: 'decide', instructions: '', model: scripted(() => 'ok') });

@@ -410,6 +410,27 @@ describe('over 2026-07-28', () => {
   });
 });
 
+it('a list of resources to watch that are no URIs is refused as parameters', async () => {
+  const { url } = await serve(HANDLERS[0]?.[1] as (engine: Engine, o: object) => McpHandler);
+  const meta = { protocolVersion: '2026-07-28', clientInfo: { name: 'test', version: '1' }, clientCapabilities: {} };
+  const _meta = Object.fromEntries(Object.entries(meta).map(([key, value]) => [`io.modelcontextprotocol/${key}`, value]));
+  for (const uri of [null, 7, { toString: 7 }]) {
+    const params = { notifications: { resourceSubscriptions: [uri] }, _meta };
+    const answer = await fetch(url, {
+      method: 'POST',
+      headers: {
+        authorization: 'Bearer ana',
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        'mcp-protocol-version': '2026-07-28',
+        'mcp-method': 'subscriptions/listen',
+      },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'subscriptions/listen', params }),
+    });
+    expect(await answer.json()).toMatchObject({ error: { code: -32602, message: expect.stringContaining('SubscriptionFilter') } });
+  }
+});
+
 describe('bad options', () => {
   const wrong: [object, RegExp][] = [
     [{ resources: [{ uri: 'menu', name: 'x', read: () => '' }] }, /has no URI/],

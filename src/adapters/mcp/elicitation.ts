@@ -105,7 +105,7 @@ export async function answeredAtOnce(
   const question = {
     tool,
     message: typeof message === 'string' ? message : '',
-    ...(mode === 'url' ? { url: String(url) } : { schema: (schema ?? {}) as JsonObject }),
+    ...(mode === 'url' ? { url: typeof url === 'string' ? url : '' } : { schema: (schema ?? {}) as JsonObject }),
     signal,
   };
   const answer = await (async () => answering?.(question))().catch(() => undefined);

@@ -2,9 +2,11 @@
 import type { CallToolResult, Tool } from '@modelcontextprotocol/sdk/types.js';
 import type { RunEvent } from '../../../engine/events.ts';
 import type { RunResult } from '../../../engine/results.ts';
+import { RondoError } from '../../../errors.ts';
 import { copyJson, type Json, type JsonObject } from '../../../json.ts';
 import { agentDefinition } from '../../../loop/definition.ts';
 import type { Agent } from '../../../loop/types.ts';
+import { isName } from '../../../ports/principal.ts';
 import type { Problem } from '../../../server/errors.ts';
 import { pausedText } from './decide.ts';
 
@@ -32,10 +34,17 @@ const wrapped = (schema: object): object =>
   isObject(schema) ? schema : { type: 'object', properties: { input: schema }, required: ['input'], additionalProperties: false };
 const isObject = (schema: object): boolean => 'type' in schema && schema.type === 'object';
 
-/** What an agent is asked, and in which session. */
-export function askedOf(agent: Agent, { prompt, session, ...others }: JsonObject): { input: unknown; session?: Json } {
+/** What an agent is asked, and in which session. @throws RondoError `INPUT_REFUSED` for a session that is not a text. */
+export function askedOf(
+  agent: Agent,
+  { prompt, session, ...others }: { readonly [k: string]: unknown },
+): { input: unknown; session?: string } {
   const { input } = agentDefinition(agent);
-  if (!input) return { input: prompt, ...(session !== undefined && { session }) };
+  if (!input) {
+    if (session === undefined) return { input: prompt };
+    if (isName(session)) return { input: prompt, session };
+    throw new RondoError('INPUT_REFUSED', 'The turn was not taken: session is a text of 1 to 500 characters.');
+  }
   const given = { ...(prompt !== undefined && { prompt }), ...(session !== undefined && { session }), ...others };
   return { input: isObject(input.json) ? given : others.input };
 }

@@ -3,7 +3,6 @@ import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import type { Engine } from '../../../engine/engine.ts';
 import { invalid, RondoError } from '../../../errors.ts';
 import { sha256 } from '../../../journal/canonical.ts';
-import type { Json, JsonObject } from '../../../json.ts';
 import type { Agent } from '../../../loop/types.ts';
 import { agentsOf } from '../../../server/handle.ts';
 import { report } from '../../../server/report.ts';
@@ -44,16 +43,16 @@ export function mcpHandler<C>(engine: Engine, agents: Agent | readonly Agent[], 
   const tell = report(WHERE);
   const serving: Serving = { engine, agents: byName, o: o as McpHandlerOptions, tell, cancelOnDisconnect: o.cancelOnDisconnect === true };
   const passes = kindsOf(o);
-  const reader = passes.length > 0 ? readerOf(serving, info.name) : undefined;
+  const reader = readerOf(serving, info.name);
   const offering: Offering = {
     passes,
     updates: passes.includes('resources'),
     list: async (caller, method, cursor) => {
-      if (method !== 'tools/list') return listed(reader as DirectServing, caller, method, cursor);
+      if (method !== 'tools/list') return listed(reader, caller, method, cursor);
       return { tools: [...[...byName.values()].map(toolOf), ...(caller.mayDecide ? [decideTool('session', names)] : [])] };
     },
     call: (caller, params, exchange) => carryOut(serving, caller, exchange, () => begins(serving, caller, params, exchange), refusedResult),
-    read: (caller, request, exchange) => read(reader as DirectServing, caller, request, exchange),
+    read: (caller, request, exchange) => read(reader, caller, request, exchange),
     approvalsOf: (...asked) => approvalsOf(engine, ...asked),
     isDecided: (...asked) => isDecided(engine, ...asked),
     changes: new Changes(),
@@ -64,7 +63,7 @@ export function mcpHandler<C>(engine: Engine, agents: Agent | readonly Agent[], 
 /** What reads the resources and prompts of the options: an agent of its own, since each read is a run. */
 function readerOf({ engine, o, ...carrying }: Serving, name: string): DirectServing {
   const agent = readingAgent(ownMaterials(o, WHERE), `${name.replace(/[^a-zA-Z0-9_-]+/g, '_').slice(0, 50)}-materials`, o.limits);
-  engine.register(agent);
+  if (kindsOf(o).length > 0) engine.register(agent);
   return { ...carrying, engine, agent, limits: o.limits, pageSize: PAGE, rpcErrors: RPC_ERRORS };
 }
 
@@ -75,22 +74,24 @@ async function begins(
   { again }: Exchange,
 ): Promise<Begun<CallToolResult>> {
   const { by, mayDecide } = caller;
-  const args = given as JsonObject;
   const requestId = requestIdOf(_meta);
   const run = (agent: Agent, session: string, turn: Parameters<typeof begin>[5]) =>
     begin(engine, agent, caller, requestId, { told: progressOf, answer: (result) => resultOf(result, session, mayDecide) }, turn);
+  const agentOf = (called: unknown): Agent => {
+    const agent = agents.get(called as string);
+    if (!agent) throw new RondoError('AGENT_NOT_REGISTERED', `There is no tool ${JSON.stringify(called).slice(0, 100)}. List the tools.`);
+    return agent;
+  };
   if (name === DECIDE && mayDecide) {
-    const agent = agents.get(String(args.agent ?? [...agents.keys()][0]));
-    const { at: session, decisions } = decisionsOf(agent ? args : {}, 'session');
-    return run(agent as Agent, session, { session, decisions });
+    const { at: session, decisions } = decisionsOf(given, 'session');
+    return run(agentOf(given.agent ?? [...agents.keys()][0]), session, { session, decisions });
   }
-  const agent = agents.get(name);
-  if (!agent) throw new RondoError('AGENT_NOT_REGISTERED', `There is no tool "${name.slice(0, 100)}". List the tools.`);
+  const agent = agentOf(name);
   if (again) return run(agent, (await engine.inspect(again.runId, { by })).session ?? '', again);
-  const { input, session = newSession(requestId) } = askedOf(agent, args);
-  return run(agent, session as string, { input: input ?? null, session: session as string, limits: o.limits, context: o.context?.(by) });
+  const { input, session = newSession(requestId) } = askedOf(agent, given);
+  return run(agent, session, { input: input ?? null, session, limits: o.limits, context: o.context?.(by) });
 }
 
 /** Calls are conversations of their own, unless they name a session. A call that is sent again is in the same one. */
-const newSession = (requestId: string | undefined): Json =>
+const newSession = (requestId: string | undefined): string =>
   `mcp-${requestId === undefined ? randomUUID() : sha256(requestId).slice(0, 32)}`;

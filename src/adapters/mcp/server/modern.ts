@@ -104,9 +104,11 @@ async function refusedWatch(offering: Offering, caller: Caller, body: unknown): 
   const { method, params } = (body ?? {}) as { method?: unknown; params?: { notifications?: { resourceSubscriptions?: unknown } } };
   const watched = params?.notifications?.resourceSubscriptions;
   if (method !== 'subscriptions/listen' || !offering.updates || !Array.isArray(watched)) return undefined;
+  // the SDK refuses a list of anything else
+  if (!watched.every((uri) => typeof uri === 'string')) return undefined;
   if (watched.length > MOST_WATCHED) return rpcAnswer(400, body, INVALID_PARAMS, `A stream watches at most ${MOST_WATCHED} resources.`);
   try {
-    for (const uri of watched) await mayWatch(offering, caller, String(uri));
+    for (const uri of watched) await mayWatch(offering, caller, uri);
     return undefined;
   } catch (error) {
     if (!(error instanceof RpcError)) throw error;
