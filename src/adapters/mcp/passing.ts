@@ -1,7 +1,7 @@
 /** Resources and prompts of a server as they are, for the clients of a gateway. Nothing that a server says of them is trusted. */
 import { isDeep, type Json, type JsonObject } from '../../json.ts';
 import { isObject } from '../../json-schema/keywords.ts';
-import type { Completion, ListedPrompt, ListedResource, ListedTemplate, MaterialCaller, MaterialKind } from '../../ports/materials.ts';
+import type { ListedPrompt, ListedResource, ListedTemplate, MaterialCaller, MaterialKind } from '../../ports/materials.ts';
 import type { Materials } from '../../ports/tool.ts';
 import type { Connection } from './connection.ts';
 import { pages } from './listing.ts';
