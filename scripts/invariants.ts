@@ -22,12 +22,16 @@ export function invariantProblems(sources: ReadonlyMap<string, string>, tests: R
     });
   }
   const held = new Set<string>();
-  for (const [file, text] of tests)
+  for (const [file, text] of tests) {
+    // a test that is put in between takes the name away from the one that it is about
+    for (const [, names, next = ''] of text.matchAll(/^ *\/\/ holds ([^\n]*)\n([^\n]*)/gm))
+      if (!/^ *(test|it|describe)\b/.test(next)) problems.push(`${file}: "holds ${names}" does not stand directly above a test`);
     for (const [, list = ''] of text.matchAll(/\bholds (\w[\w-]*\.I\d+(?:, \w[\w-]*\.I\d+)*)/g))
       for (const name of list.split(', ')) {
         held.add(name);
         if (!stated.has(name)) problems.push(`${file}: claims to hold ${name}, which no source states`);
       }
+  }
   for (const [name, file] of stated) if (!held.has(name)) problems.push(`${file}: no test claims to hold ${name}`);
   return problems;
 }

@@ -16,6 +16,14 @@ test('every invariant is named by a test, and every test names one that there is
   ]);
 });
 
+test('a comment that names one stands directly above its test', () => {
+  const sources = { 'src/pen.ts': source('I1. One.', 'I2. Two.') };
+  const [comment] = holds('pen.I1').split('\n');
+  expect(problems(sources, { 'test/a.test.ts': `${comment}\n${holds('pen.I2')}` })).toEqual([
+    expect.stringMatching(/^test\/a\.test\.ts: .*pen\.I1.* does not stand directly above a test$/),
+  ]);
+});
+
 test('they are numbered from 1 without gaps, at the top of a file, and under one name', () => {
   const tests = { 'test/a.test.ts': holds('pen.I1, pen.I3') };
   expect(problems({ 'src/pen.ts': source('I1. One.', 'I3. Three.') }, tests)).toEqual(['src/pen.ts: I3 stands where I2 is due']);
