@@ -6,7 +6,6 @@ import { agent, askHuman, delegate, Engine, foreignAgent, graph, type Json, type
 import * as exported from 'rondo/gateway';
 import { type GatewayOptions, gateway, type InterceptorInput, type InterceptorOutput, type TargetTools } from 'rondo/gateway';
 import { gatewayHandler, mcpTools } from 'rondo/mcp';
-import { listen } from 'rondo/server';
 import { scripted } from 'rondo/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
@@ -14,6 +13,8 @@ import type { ToolDefinition } from '../../src/loop/types.ts';
 import { reference } from '../agentcore/targets/reference.ts';
 import { asks, ends, failure, shown } from '../engine/setup.ts';
 import { call, find, named, searched } from '../loop/searched.ts';
+import { serving, sourceOf } from '../mcp/served.ts';
+import { opened } from './support.ts';
 
 /** What of a tool says who answers its calls. A tool that is answered in another way needs rows below. */
 const ANSWERS = {
@@ -122,7 +123,7 @@ const ROWS: Record<string, () => Row | Promise<Row>> = {
   'a source for each caller': () => {
     const { tool, ran } = counted();
     return {
-      tools: { name: 's', perCaller: true, open: async () => ({ list: async () => [tool], close: async () => {} }) },
+      tools: { ...sourceOf('s', [tool]), perCaller: true },
       name: 'act',
       args: {},
       ran,
@@ -130,14 +131,8 @@ const ROWS: Record<string, () => Row | Promise<Row>> = {
   },
   'an MCP server': async () => {
     const { tool, ran } = counted();
-    const engine = new Engine();
-    const source = { name: 's', open: async () => ({ list: async () => [tool], close: async () => {} }) };
-    const server = await listen(gatewayHandler(engine, source));
-    onTestFinished(async () => {
-      await server.close({ grace: 0 });
-      await engine.close();
-    });
-    return { tools: mcpTools({ url: `${server.url}/mcp` }), name: 'act', args: {}, ran };
+    const { url } = await serving((engine) => gatewayHandler(engine, sourceOf('s', [tool])));
+    return { tools: mcpTools({ url }), name: 'act', args: {}, ran };
   },
   'an OpenAPI document': () => {
     const document = {
@@ -265,12 +260,14 @@ describe('what has no body', () => {
   });
 
   it('is left out of what a source lists', async () => {
-    const source = { name: 's', open: async () => ({ list: async () => [askHuman(), named('act')], close: async () => {} }) };
-    const office = gateway({ name: 'a', targets: { to: source }, interceptors: { request: () => out({}) } });
-    const opened = await office.open({ signal: AbortSignal.timeout(60_000) });
-    onTestFinished(() => opened.close());
-    expect((await opened.list()).map(({ name }) => name)).toEqual(['to___act']);
-    expect(opened.left()).toEqual([{ target: 'to', reason: expect.stringContaining('a person answers it') }]);
+    const office = gateway({
+      name: 'a',
+      targets: { to: sourceOf('s', [askHuman(), named('act')]) },
+      interceptors: { request: () => out({}) },
+    });
+    const own = await opened(office);
+    expect((await own.list()).map(({ name }) => name)).toEqual(['to___act']);
+    expect(own.left()).toEqual([{ target: 'to', reason: expect.stringContaining('a person answers it') }]);
   });
 
   it.each(Object.entries(ANSWERS).filter(([, by]) => by === 'a person' || by === 'what it waits for'))('is known by %s', (field) => {

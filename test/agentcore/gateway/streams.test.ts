@@ -1,9 +1,9 @@
 /** Interceptors over streams, and on what is no call of a tool. */
-import { Engine, tool } from 'rondo';
+import { tool } from 'rondo';
 import { gatewayHandler } from 'rondo/mcp';
-import { listen } from 'rondo/server';
-import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import type { AgentCoreOptions } from '../../../src/adapters/agentcore/wire/index.ts';
+import { serving, sourceOf } from '../../mcp/served.ts';
 import { connected, posted, textOf, withGateway } from './kit.ts';
 
 const ARN = 'arn:aws:lambda:us-east-1:123456789012:function:onEvery';
@@ -26,13 +26,7 @@ async function streaming(o: { enableResponseStreaming?: boolean; wire?: AgentCor
     },
   });
   const secret = tool({ name: 'secret', description: '', input: { type: 'object' }, effect: 'read', execute: () => 'x' });
-  const engine = new Engine();
-  const source = { name: 's', open: async () => ({ list: async () => [said, secret], close: async () => {} }) };
-  const own = await listen(gatewayHandler(engine, source));
-  onTestFinished(async () => {
-    await own.close({ grace: 0 });
-    await engine.close();
-  });
+  const own = await serving((engine) => gatewayHandler(engine, sourceOf('s', [said, secret])));
   const { enableResponseStreaming } = o;
   const made = await withGateway(
     {
@@ -46,7 +40,7 @@ async function streaming(o: { enableResponseStreaming?: boolean; wire?: AgentCor
       ...o.wire,
       bindings: {
         [`lambda:${ARN}`]: `${import.meta.dirname}/../fixtures/lambdas.ts#onEvery`,
-        'url:https://tools.example/mcp': `${own.url}/mcp`,
+        'url:https://tools.example/mcp': own.url,
       },
     },
   );
