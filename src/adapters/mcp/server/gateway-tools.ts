@@ -3,7 +3,7 @@ import type { CallToolResult, Tool as Described } from '@modelcontextprotocol/sd
 import type { Failure } from '../../../errors.ts';
 import { sha256 } from '../../../journal/canonical.ts';
 import type { EntryOf } from '../../../journal/entries.ts';
-import type { Json } from '../../../json.ts';
+import { isObject } from '../../../json-schema/keywords.ts';
 import { definition } from '../../../loop/tool.ts';
 import type { Materials, OpenedSource, Tool, ToolSource } from '../../../ports/tool.ts';
 import { toContent } from './content.ts';
@@ -103,8 +103,7 @@ const cursorOf = (name: string) => sha256(name).slice(0, 24);
 /** A tool that succeeded: its content, and its output as structured content if that is an object. */
 export function doneResult({ output = null, content }: EntryOf<'call.finished'>): CallToolResult {
   const parts = content ?? [{ type: 'text' as const, text: typeof output === 'string' ? output : JSON.stringify(output) }];
-  const structured = typeof output === 'object' && output !== null && !Array.isArray(output);
-  return { content: parts.flatMap(toContent), ...(structured && { structuredContent: output as { [k: string]: Json } }) };
+  return { content: parts.flatMap(toContent), ...(isObject(output) && { structuredContent: output }) };
 }
 
 /** A tool that failed: what the model of an agent would be told, and the code. */
