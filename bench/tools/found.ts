@@ -1,10 +1,9 @@
 /** How well tools were found, and the table that says so. */
 import type { Here } from '../here.ts';
 
-/** Numbers of results at which hits are counted. The last is as many as find_tools answers. */
+/** Numbers of results at which hits are counted. The last is as many as find_tools answers with their schemas. */
 export const AT = [1, 3, 5, 10, 20] as const;
-export const SHOWN = 20;
-/** The share of the hits that sending all tools has, at which a search is good enough; and of tokens that it is to save. */
+/** The share of the hits that sending all tools has, at which a search is good enough. */
 export const ENOUGH = 0.95;
 
 /** Of one catalogue and ranking. */
@@ -15,15 +14,17 @@ export interface Found {
   readonly questions: number;
   /** By k: the share of questions whose tool is among the first k. */
   readonly hits: Readonly<Record<number, number>>;
+  /** The share of questions whose tool is in the answer of find_tools, with its schema or named. */
+  readonly answered: number;
   /** The smallest k whose share is enough; null if some are not found at all. */
   readonly enough: number | null;
   readonly tokens: {
     /** Of all declarations, and of the two tools of a search. */
     readonly all: number;
     readonly search: number;
-    /** Of what a search answers, on average: as it is, and with as many as are enough. */
+    /** Of what find_tools answers, and of a task with one call, both on average. */
     readonly answer: number;
-    readonly enough: number | null;
+    readonly task: number;
   };
 }
 
@@ -32,8 +33,8 @@ export interface FoundResults {
   readonly rows: readonly Found[];
 }
 
-/** The share of tokens saved in a task with one call: two requests with all tools; three with the two of a search, two of which have its answer. */
-const saved = ({ tokens: { all, search } }: Found, answer: number): number => 1 - (3 * search + 2 * answer) / (2 * all);
+/** The share of tokens saved in a task with one call, which is two requests with all tools. */
+const saved = ({ tokens: { all, task } }: Found): number => 1 - task / (2 * all);
 
 const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
 const count = (value: number) => value.toLocaleString('en-GB');
@@ -45,11 +46,11 @@ export function foundTable({ rows }: FoundResults): string {
     'questions',
     'ranked by',
     ...AT.map((k) => `hit rate at ${k}`),
+    'in the answer',
     'tokens of all',
-    `of an answer with ${SHOWN}`,
+    'of an answer',
     'fewer in a task of one call',
     `${100 * ENOUGH}% at`,
-    'fewer then',
   ];
   const lines = rows.map((row) => [
     row.catalogue,
@@ -57,11 +58,11 @@ export function foundTable({ rows }: FoundResults): string {
     count(row.questions),
     row.ranking,
     ...AT.map((k) => percent(row.hits[k] as number)),
+    percent(row.answered),
     count(row.tokens.all),
     count(row.tokens.answer),
-    percent(saved(row, row.tokens.answer)),
+    percent(saved(row)),
     row.enough === null ? 'never' : count(row.enough),
-    row.tokens.enough === null ? '' : percent(saved(row, row.tokens.enough)),
   ]);
   return [head, head.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }

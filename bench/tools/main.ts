@@ -19,8 +19,9 @@ import sentences from '../embedder/sentences.ts';
 import { here } from '../here.ts';
 import { write } from '../results/file.ts';
 import { RESULTS_FORMAT } from '../results/results.ts';
+import { answering } from './answering.ts';
 import { firstOf, operations, plugins, type Targets } from './catalogue.ts';
-import { AT, ENOUGH, type Found, foundTable, SHOWN } from './found.ts';
+import { AT, ENOUGH, type Found, foundTable } from './found.ts';
 import { metaTool, ownQuestions, type Question } from './questions.ts';
 
 /** Characters of a token, as a rule of thumb. The share that is saved does not depend on it. */
@@ -94,40 +95,40 @@ async function measured(
       return vectors;
     },
   };
-  const opened = await gateway({ name: 'bench', targets, search: counted ? { embed: counted } : true }).open({
-    signal: AbortSignal.timeout(3_600_000),
-  });
+  const made = gateway({ name: 'bench', targets, search: counted ? { embed: counted } : true });
+  const opened = await made.open({ signal: AbortSignal.timeout(3_600_000) });
   await opened.list();
   const tools = (await opened.all()).map(({ tool }) => tool);
   while (counted && embedded < tools.length) await after(50);
-  const known = new Set(tools.map(({ name }) => name));
-  const sizes = new Map(tools.map((tool) => [tool, tokensOf([tool])]));
+  const sizes = new Map(tools.map((tool) => [tool.name, tokensOf([tool])]));
+  await using model = answering(made);
   const places: number[] = [];
-  const answers: number[][] = [];
+  const all = tokensOf(tools);
+  const search = tokensOf([finding, calling]);
+  const sums = { answered: 0, answer: 0, task: 0 };
   for (const { text, tool } of questions) {
-    if (!known.has(tool)) throw new Error(`a question is about ${tool}, which the catalogue does not have`);
+    const size = sizes.get(tool);
+    if (size === undefined) throw new Error(`a question is about ${tool}, which the catalogue does not have`);
     const found = (await opened.search?.(text, { limit: tools.length, signal: AbortSignal.timeout(60_000) })) ?? [];
     const place = found.findIndex(({ name }) => name === tool);
     places.push(place < 0 ? Number.POSITIVE_INFINITY : place + 1);
-    answers.push(found.map((one) => sizes.get(one) ?? tokensOf([one])));
+    const { whole, named, chars } = await model.ask(text);
+    const answer = chars / TOKEN;
+    sums.answer += answer;
+    if (whole.includes(tool) || named.includes(tool)) sums.answered++;
+    // with its answer, each request has those before it; for one that was only named, there is one request more, which asks for its schema
+    sums.task += named.includes(tool) ? 4 * search + 3 * answer + 2 * size : 3 * search + 2 * answer;
   }
   await opened.close();
   const within = (k: number) => places.filter((place) => place <= k).length / questions.length;
-  const answer = (k: number) =>
-    Math.round(answers.reduce((sum, sizes) => sum + sizes.slice(0, k).reduce((a, b) => a + b, 0), 0) / questions.length);
-  const enough = tools.findIndex((_, i) => within(i + 1) >= ENOUGH) + 1 || null;
   return {
     ...what,
     tools: tools.length,
     questions: questions.length,
     hits: Object.fromEntries(AT.map((k) => [k, within(k)])),
-    enough,
-    tokens: {
-      all: tokensOf(tools),
-      search: tokensOf([finding, calling]),
-      answer: answer(SHOWN),
-      enough: enough && answer(enough),
-    },
+    answered: sums.answered / questions.length,
+    enough: tools.findIndex((_, i) => within(i + 1) >= ENOUGH) + 1 || null,
+    tokens: { all, search, answer: Math.round(sums.answer / questions.length), task: Math.round(sums.task / questions.length) },
   };
 }
 

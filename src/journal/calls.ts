@@ -108,6 +108,11 @@ export function finished(run: RunFold, frame: Frame, entry: EntryOf<'call.finish
   call.status = 'finished';
   call.finished = entry;
   if (entry.found) frame.found = new Map([...(frame.found ?? []), ...entry.found.map((tool): [string, FoundTool] => [tool.name, tool])]);
+  if (entry.named)
+    frame.named = new Map([
+      ...(frame.named ?? []),
+      ...entry.named.flatMap(({ source, names }) => names.map((name): [string, string] => [name, source])),
+    ]);
   // for a sub-agent, its own calls have set `acted`
   if (!call.frame && call.effect && call.effect !== 'read' && entry.error?.outcome !== 'not-run')
     for (let f: Frame | undefined = frame; f && !f.acted; f = f.parent) f.acted = true;
@@ -168,6 +173,7 @@ function close(run: RunFold, frame: Frame, { ok, error, at }: Pick<EntryOf<'call
   frame.memory = undefined;
   frame.tools = undefined;
   frame.found = undefined;
+  frame.named = undefined;
 }
 
 /**

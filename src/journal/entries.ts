@@ -15,10 +15,10 @@ import type { JsonSchema } from '../schema.ts';
 import type { HandOut } from './hand-out.ts';
 import type { Amount, Charge, Intent } from './intent.ts';
 import type { Crossed, Limits } from './limits.ts';
-import type { FoundTool, LeftOut, Reshaped } from './request.ts';
+import type { FoundTool, LeftOut, NamedTools, Reshaped } from './request.ts';
 import type { Began, TakenEvent } from './wait.ts';
 
-export type { Amount, Crossed, Decision, FoundTool, HandOut, Intent, Limits, Reshaped };
+export type { Amount, Crossed, Decision, FoundTool, HandOut, Intent, Limits, NamedTools, Reshaped };
 
 export const VERSION = 3;
 
@@ -216,6 +216,7 @@ type Body =
       cut?: number;
       /** Set for `find_tools`: the tools that the model may call from now on. */
       found?: readonly FoundTool[];
+      named?: readonly NamedTools[];
       /** For a node or a foreign agent's turn: the change of state, and what runs next. */
       state?: Patch;
       next?: readonly Reached[];

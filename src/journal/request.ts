@@ -8,6 +8,12 @@ export interface FoundTool {
   source: string;
 }
 
+/** Tools of a source that a search named without their schemas: the model may ask for them, and not call them yet. */
+export interface NamedTools {
+  source: string;
+  names: readonly string[];
+}
+
 /** How a request differs from the conversation. */
 export interface Reshaped {
   instructions?: string;

@@ -130,6 +130,8 @@ export interface Frame {
   tools?: EntryOf<'context.changed'>['tools'];
   /** Tools that the model has found and may call through `call_tool`, by name. */
   found?: ReadonlyMap<string, FoundTool>;
+  /** The source of each tool that was named without its schema, by name. */
+  named?: ReadonlyMap<string, string>;
   /**
    * Size of the conversation in tokens, by the usage of the newest answer, and the number of messages it covers.
    * `fixed`: instructions, tools and schema have not changed since.

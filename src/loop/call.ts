@@ -2,7 +2,7 @@
 import type { NeedsPerson } from '../errors.ts';
 import type { Arguments } from '../hitl/arguments.ts';
 import type { Declared, Verdict } from '../hitl/gate.ts';
-import type { CallId, FoundTool } from '../journal/entries.ts';
+import type { CallId, FoundTool, NamedTools } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import type { HandOut } from '../journal/hand-out.ts';
 import type { Began } from '../journal/wait.ts';
@@ -22,6 +22,7 @@ export interface Ready extends Arguments, Declared {
   asks?: NeedsPerson;
   /** Set once `find_tools` has run. */
   found?: readonly FoundTool[];
+  named?: readonly NamedTools[];
   /** Set once `read_result` has read images or documents back. */
   parts?: readonly Part[];
   credentials?: Readonly<Record<string, string>>;

@@ -116,6 +116,7 @@ export async function execute(scope: Scope, call: Call, ready: Ready, span: Tool
   if (end.ok) {
     const finished: Finished = { type: 'call.finished', call: call.id, ok: true, ...end.seen, ...end.charge, attempts, ms, ...again };
     if (ready.found) finished.found = ready.found;
+    if (ready.named?.length) finished.named = ready.named;
     if (ready.cached === 'missed') finished.missed = true;
     else if (ready.cached) finished.cached = ready.cached;
     return finished;

@@ -15,10 +15,17 @@ export const finding: ToolDefinition = {
     tool({
       name: FIND_TOOLS,
       description:
-        'Finds tools by what they do. There are more tools than are listed: search for what you need before you say that it cannot be done. Answers names, descriptions and input schemas. Then call one with call_tool.',
+        'Finds tools by what they do. There are more tools than are listed: search for what you need before you say that it cannot be done. Answers the best with their input schemas, and `others` short: search for the exact name of one for its schema. Then call it with call_tool.',
       input: {
         type: 'object',
-        properties: { query: { type: 'string', minLength: 1, maxLength: 1_000, description: 'What the tool is to do, in a few words' } },
+        properties: {
+          query: {
+            type: 'string',
+            minLength: 1,
+            maxLength: 1_000,
+            description: 'What the tool is to do, in a few words, or the exact name of one of `others`',
+          },
+        },
         required: ['query'],
         additionalProperties: false,
       },
@@ -37,7 +44,7 @@ export const calling: ToolDefinition = {
   ...definition(
     tool({
       name: CALL_TOOL,
-      description: 'Calls a tool that find_tools has found: its name, and the arguments by its input schema.',
+      description: 'Calls a tool whose input schema find_tools has answered: its name, and the arguments by its input schema.',
       input: {
         type: 'object',
         properties: {

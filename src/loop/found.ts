@@ -1,8 +1,8 @@
 /**
  * Tools found at run time: the model searches its sources, and each call looks the tool up again by name.
  *
- * I1. The model may call only a tool that a search of the same agent run returned: its name, source and hash are in the journal; the calls of a
- *     `direct` agent are a program's, which may name any. A call that
+ * I1. The model may call only a tool whose schema a search of the same agent run returned: its name, source and hash are in the journal; the calls
+ *     of a `direct` agent are a program's, which may name any. What was only named has to be asked for first. A call that
  *     a person has seen, or that has started, is looked up in any case, and the gate decides what a change means.
  * I2. A name belongs to the source that it was found in. A tool of the same name in another source is never called in its place.
  * I3. Grants apply to found tools as they do to listed ones.
@@ -10,7 +10,7 @@
  */
 import { ToolError } from '../errors.ts';
 import type { Asked, Missing } from '../hitl/gate.ts';
-import type { FoundTool } from '../journal/entries.ts';
+import type { FoundTool, NamedTools } from '../journal/entries.ts';
 import type { Call } from '../journal/fold.ts';
 import type { Json } from '../json.ts';
 import type { Tool } from '../ports/tool.ts';
@@ -22,8 +22,10 @@ import { isGranted } from './grants.ts';
 import { isTool, RESERVED_NAME } from './tool.ts';
 import type { Scope, Searchable, ToolDefinition } from './types.ts';
 
-/** Limits of one search. `description`, `schema` and `all` are in characters; `ms` is per source. */
-const MOST = { tools: 20, description: 2_000, schema: 16_384, all: 40_000, ms: 20_000 };
+/** Limits of one search. `description`, `schema`, `all` and `line` are in characters; `ms` is per source. */
+const MOST = { tools: 20, description: 2_000, schema: 16_384, all: 40_000, others: 150, line: 160, ms: 20_000 };
+/** A source is asked for this share of its tools, if that is more than are told whole: the answer stays short beside all of them. */
+const SHARE = 1 / 12;
 /** Milliseconds that a source has to find a tool by name. */
 const FIND_TIMEOUT = 20_000;
 /** Warnings per source; later ones are dropped. */
@@ -32,64 +34,99 @@ const MOST_WARNINGS = 100;
 /** A tool as the model sees it. */
 type Told = { name: string; description: string; input: Json };
 
-/** Runs `find_tools`. Sets `ready.found` to what the journal records. @throws ToolError if every source fails. */
+/** Runs `find_tools`. Sets in `ready` what the journal records. @throws ToolError if every source fails. */
 export async function search(scope: Scope, ready: Ready, { query }: { query: string }, attempt: AttemptContext): Promise<Json> {
   const sources = await scope.host.searchable(scope.agent, scope.drive.caller);
   // a source that hangs must not use up the attempt: the answers of the others are still returned
   const ms = Math.min(MOST.ms, Math.max(1, (attempt.deadline - Date.now()) / 2));
-  const answers = await Promise.all(sources.map((source) => asked(source, query, attempt, ms)));
-  const failed = answers.flatMap((answer, i) =>
-    Array.isArray(answer) ? [] : [{ source: (sources[i] as Searchable).name, reason: bounded(messageOf(answer)) }],
+  const one = await byName(scope, sources, query.trim(), attempt, ms);
+  if (one) {
+    ready.found = one.found;
+    return { tools: one.tools };
+  }
+  const lists = await Promise.all(sources.map((source) => asked(source, (own) => listOf(source, query, own), attempt, ms)));
+  const failed = lists.flatMap((list, i) =>
+    list instanceof Error ? [{ source: (sources[i] as Searchable).name, reason: bounded(messageOf(list)) }] : [],
   );
   if (failed.length === sources.length)
     throw new ToolError('SOURCE_UNAVAILABLE', `No tools could be searched: ${failed.map(({ reason }) => reason).join('; ')}`, {
       outcome: 'not-run',
       retryable: true,
     });
-  const { tools, found, more } = chosen(scope, sources, answers);
+  const { tools, others, more, found, named } = chosen(scope, sources, lists);
   ready.found = found;
+  ready.named = named;
   return {
     tools,
+    ...(others.length > 0 && { others }),
     ...(tools.length === 0 && { note: 'Nothing was found. Search again with other words, or go on without.' }),
     ...(more && { note: 'There is more than is shown. Search again with words that say more.' }),
     ...(failed.length > 0 && { unavailable: failed }),
   };
 }
 
+/** @throws Error for an answer that is no list. */
+async function listOf({ name, opened }: Searchable, query: string, signal: AbortSignal): Promise<readonly unknown[]> {
+  const count = Number(await opened.count?.()) || 0;
+  const limit = Math.min(MOST.tools + MOST.others, Math.max(MOST.tools, Math.ceil(count * SHARE)));
+  const list: unknown = await opened.search?.(query, { limit, signal });
+  if (!Array.isArray(list)) throw new Error(`the source "${name}" answered no list of tools`);
+  return list.slice(0, limit);
+}
+
+/** The tool that this is the name of, if a search of this agent run named it; undefined where it cannot be had, so that its words are searched for. */
+async function byName(scope: Scope, sources: readonly Searchable[], name: string, attempt: AttemptContext, ms: number) {
+  const source = sources.find((one) => one.name === scope.frame.named?.get(name));
+  const item = source && (await asked(source, async (signal) => source.opened.find?.(name, { signal }), attempt, ms));
+  if (!source || !isTool(item) || item.name !== name) return undefined;
+  const one = chosen(
+    scope,
+    sources,
+    sources.map((other) => (other === source ? [item] : [])),
+  );
+  return one.tools.length > 0 ? one : undefined;
+}
+
 /** The answer of one source, or its error. Never throws. */
-async function asked(
-  { opened, name }: Searchable,
-  query: string,
+async function asked<T>(
+  { name }: Searchable,
+  ask: (signal: AbortSignal) => Promise<T>,
   attempt: AttemptContext,
   ms: number,
-): Promise<readonly unknown[] | Error> {
+): Promise<T | Error> {
   try {
-    const answer: unknown = await signalled(
-      (own) => opened.search?.(query, { limit: MOST.tools, signal: AbortSignal.any([own, attempt.signal]) }),
-      ms,
-      `the source "${name}"`,
-    );
-    if (Array.isArray(answer)) return answer;
-    return new Error(`the source "${name}" answered no list of tools`);
+    return await signalled((own) => ask(AbortSignal.any([own, attempt.signal])), ms, `the source "${name}"`);
   } catch (error) {
     return error instanceof Error ? error : new Error(messageOf(error));
   }
 }
 
-/** The first result of every source, then the second of every source, and so on, until a limit is reached. */
-function chosen(scope: Scope, sources: readonly Searchable[], answers: readonly (readonly unknown[] | Error)[]) {
+/**
+ * The first result of every source, then the second of every source, and so on: whole until a limit is reached, then by name and first sentence until
+ * another is.
+ */
+function chosen(scope: Scope, sources: readonly Searchable[], lists: readonly (readonly unknown[] | Error)[]) {
   const tools: Told[] = [];
+  const others: string[] = [];
   const found: FoundTool[] = [];
+  const named = new Map<string, string[]>();
+  const answer = (more: boolean) => ({
+    tools,
+    others,
+    found,
+    named: [...named].map(([source, names]): NamedTools => ({ source, names })),
+    more,
+  });
   const seen = new Map<string, string>();
+  let whole = true;
   let chars = MOST.all;
-  for (let rank = 0; rank < MOST.tools; rank++)
+  for (let rank = 0; rank < MOST.tools + MOST.others; rank++)
     for (const [i, source] of sources.entries()) {
-      const answer = answers[i];
-      const item = Array.isArray(answer) ? answer[rank] : undefined;
+      const list = lists[i];
+      const item = list instanceof Error ? undefined : list?.[rank];
       if (item === undefined) continue;
       const tool = usable(item, source);
       if (!tool || tool.held !== undefined || !isGranted(tool.name, scope.grants) || seen.get(tool.name) === source.name) continue;
-      const listed = scope.tools.get(tool.name);
       const told = { name: tool.name, description: briefly(tool.description), input: tool.spec.input as Json };
       const schema = JSON.stringify(told.input).length;
       const why = taken(scope, sources, source, tool, seen) ?? (schema > MOST.schema ? 'its input schema is too large' : undefined);
@@ -97,15 +134,25 @@ function chosen(scope: Scope, sources: readonly Searchable[], answers: readonly 
         leftOut(source, tool.name, why);
         continue;
       }
-      chars -= schema + told.description.length + told.name.length;
-      if (tools.length === MOST.tools || (chars < 0 && tools.length > 0)) return { tools, found, more: true };
+      const line = lineOf(tool);
+      const size = schema + told.description.length + told.name.length;
+      whole &&= tools.length < MOST.tools && (size <= chars || tools.length === 0);
+      if (others.length === MOST.others || (!whole && line.length > chars)) return answer(true);
+      chars -= whole ? size : line.length;
       seen.set(tool.name, source.name);
+      const listed = scope.tools.has(tool.name);
+      if (!whole) {
+        others.push(line);
+        // its schema is in every request
+        if (!listed) named.set(source.name, [...(named.get(source.name) ?? []), tool.name]);
+        continue;
+      }
       tools.push(told);
       if (listed) continue;
       found.push({ name: tool.name, hash: tool.hash, source: source.name });
       keep(scope, tool, source);
     }
-  return { tools, found, more: false };
+  return answer(false);
 }
 
 /** The result as a tool; undefined, with a warning, if a source may not offer it. */
@@ -129,7 +176,7 @@ function taken(
   // a source may return a tool that it also lists
   if (listed) return listed === tool ? undefined : 'the agent has a tool of that name';
   // `found` too: a parallel search may not be in the journal yet
-  const other = seen.get(name) ?? frame.found?.get(name)?.source ?? found?.get(name)?.source;
+  const other = seen.get(name) ?? frame.found?.get(name)?.source ?? frame.named?.get(name) ?? found?.get(name)?.source;
   if (other === undefined || other === own || !sources.some((s) => s.name === other)) return undefined;
   return `the source "${other}" has a tool of that name: rename one`;
 }
@@ -149,6 +196,13 @@ function leftOut({ opened, name: source }: Searchable, name: string, why: string
 function briefly(description: string): string {
   const over = description.length - MOST.description;
   return over > 0 ? `${description.slice(0, MOST.description)} [cut: ${over} characters of this description are not shown]` : description;
+}
+
+/** The name and the first sentence of the description. */
+function lineOf({ name, description }: ToolDefinition): string {
+  const text = description.slice(0, MOST.description).replaceAll(/\s+/g, ' ').trim();
+  const line = `${name}: ${/^.*?(?:[.!?](?= \p{Lu}|$)|[。！？])/u.exec(text)?.[0] ?? text}`;
+  return line.length > MOST.line ? `${line.slice(0, MOST.line - 1)}…` : line;
 }
 
 /** Returns the known object of an unchanged tool: its circuit breaker is keyed by that object. */
@@ -174,7 +228,11 @@ export async function lookUp(scope: Scope, call: Asked | Call): Promise<ToolDefi
   // the gate itself checks a call that a person has seen or that has started
   const seen = call.approval !== undefined || ('status' in call && call.status === 'started');
   if ((!told && !seen && !scope.agent.direct) || !isGranted(name, scope.grants))
-    return missing(`There is no tool "${name}" among those that were found. ${FIND}`);
+    return missing(
+      scope.frame.named?.has(name) && isGranted(name, scope.grants)
+        ? `You have not seen the input schema of "${name}". Get it with find_tools({ query: "${name}" }), and call it then.`
+        : `There is no tool "${name}" among those that were found. ${FIND}`,
+    );
   const failed: string[] = [];
   try {
     const sources = await unlessHalted(scope.host.searchable(scope.agent, scope.drive.caller), scope.cancel);

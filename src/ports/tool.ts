@@ -225,17 +225,19 @@ export interface OpenedSource {
   listAll?(): Promise<readonly Tool[]>;
   /**
    * Finds tools that `list` does not return, best first: for a source with too many tools for every request. With such a source, the model is
-   * offered two more tools: `find_tools({ query })` returns names, descriptions and schemas of at most 20 tools, `call_tool({ name, arguments })`
-   * calls one of them. Journal, policies, approvals, limits, events and wrappers see the call of the named tool. An error, a timeout or an
+   * offered two more tools: `find_tools({ query })` returns names, descriptions and schemas of at most 20 tools and names further ones,
+   * `call_tool({ name, arguments })` calls one whose schema it returned. Journal, policies, approvals, limits, events and wrappers see the call of the named tool. An error, a timeout or an
    * invalid result is reported to the model. The searched sources of an agent must have different names. A found tool is left out, with a
    * `RondoWarning`, if a listed tool or a tool found in another source has its name.
    * @param query the model's words, 1 to 1,000 characters.
    * @param o.limit the maximum number of tools; further ones are ignored.
    */
   search?(query: string, o: { limit: number; signal: AbortSignal }): Promise<readonly Tool[]>;
+  /** How many tools `search` looks through. It is asked for a twelfth of them, from 20 to 170. Absent: for 20. */
+  count?(): Promise<number>;
   /**
-   * The tool with exactly this name, as `search` returns it; undefined if there is none. Required with `search`: the journal holds the names of
-   * found tools, and a run that continues in another process, such as after an approval, looks up its tools with it.
+   * The tool with exactly this name, as `search` returns it; undefined if there is none. Required with `search`: the model asks for the schema of
+   * a tool that a search named, and a run that continues in another process, such as after an approval, looks up its tools.
    */
   find?(name: string, o: { signal: AbortSignal }): Promise<Tool | undefined>;
   /**

@@ -55,15 +55,16 @@ describe('results of the benchmarks', () => {
       tools: 3_000,
       questions: 9,
       hits: { 1: 0.1, 3: 0.3, 5: 0.5, 10: 0.6, 20: 0.96 },
+      answered: 0.98,
       enough: 14,
     };
-    const found = { machine: here(), rows: [{ ...row, tokens: { all: 10_000, search: 200, answer: 1_000, enough: 700 } }] };
+    const found = { machine: here(), rows: [{ ...row, tokens: { all: 10_000, search: 200, answer: 1_000, task: 2_600 } }] };
     const page = documented(
       `${PAGE}<!-- found -->\nold\n<!-- /found -->`,
       merged({ ...measured({ a: 1 }, '2026-01-01'), found }, measured({ a: 2 }, '2026-02-02')),
     );
     expect(page).toContain(
-      '| c | 3,000 | 9 | words | 10.0% | 30.0% | 50.0% | 60.0% | 96.0% | 10,000 | 1,000 | 87.0% | 14 | 90.0% |\n<!-- /found -->',
+      '| c | 3,000 | 9 | words | 10.0% | 30.0% | 50.0% | 60.0% | 96.0% | 98.0% | 10,000 | 1,000 | 87.0% | 14 |\n<!-- /found -->',
     );
     expect(page).not.toContain('old');
   });

@@ -83,6 +83,24 @@ describe('a gateway that is searched', () => {
     expect(shown(second.model.requests[0]).at(-1)?.text).toBe('pay {"usd":5}');
   });
 
+  it('with hundreds of tools names further ones, counted in all of its searches, and a named one is had by its name', async () => {
+    const many = (what: string, count: number) => Array.from({ length: count }, (_, i) => about(`${what}_${i}`, `Prints ${what} ${i}`));
+    const failing = source(() => [], { opened: { search: async () => [], count: () => Promise.reject(new Error('down')) } });
+    const inner = gateway({ name: 'inner', targets: { b: many('report', 300) }, search: true });
+    const office = gateway({ name: 'office', targets: { a: many('report', 300), inner, failing: failing.made }, search: true });
+    const named = (request: Parameters<typeof shown>[0]) => answerIn(shown(request)[0]).others?.at(-1)?.split(':')[0] ?? '';
+    const { go, model } = over([office], (request, n) => (n === 2 ? 'done' : asks(find(n === 0 ? 'report' : named(request)))));
+    await ends(go(), 'completed');
+    const [first, second] = shown(model.requests[2]).map(answerIn);
+    expect(first?.tools).toHaveLength(20);
+    expect(first?.others).toHaveLength(30);
+    expect(second?.tools.map((tool) => tool.name)).toEqual([named(model.requests[1])]);
+    const own = await opened(office);
+    expect(await own.count?.()).toBe(300);
+    await own.list();
+    expect(await own.count?.()).toBe(600);
+  });
+
   it('compares words by their stems, without common words, and takes the operation that is asked for', async () => {
     const crud = ['list', 'get', 'create', 'update', 'delete'].map((verb) => about(`${verb}_invoice`, 'An invoice of the shop'));
     const targets = {

@@ -44,6 +44,7 @@ export const call = (name: string, args: Json = {}, id?: string) => ['call_tool'
 
 interface Answer {
   tools: { name: string; description: string; input: Json }[];
+  others?: string[];
   note?: string;
   unavailable?: { source: string; reason: string }[];
 }

@@ -117,7 +117,7 @@ describe('a source whose search', () => {
   test('answers 10,000 tools has twenty of them told', async () => {
     const many = Array.from({ length: 10_000 }, (_, i) => named(`pay_${i}`));
     const { found } = await over([lying(async () => many)]);
-    expect(answerIn(found).tools.map((t) => t.name)).toEqual(many.slice(0, 20).map((t) => t.name));
+    expect(answerIn(found)).toEqual({ tools: many.slice(0, 20).map((t) => expect.objectContaining({ name: t.name })) });
   });
 
   test('answers the same tool again and again has it told once', async () => {
@@ -133,11 +133,11 @@ describe('a source whose search', () => {
     const large = (size: number) => ({ field: { type: 'string', description: 'x'.repeat(size) } });
     const some = [wordy('too_large', large(17_000)), ...Array.from({ length: 9 }, (_, i) => wordy(`pay_${i}`, large(8_000)))];
     const { found } = await over([lying(async () => some)]);
-    const { tools, note } = answerIn(found);
+    const { tools, others } = answerIn(found);
     expect(tools.map((t) => t.name)).toEqual(['pay_0', 'pay_1', 'pay_2']);
     expect(tools[0]?.description).toMatch(/^long .*\[cut: 998000 characters of this description are not shown\]$/);
     expect(found?.text.length).toBeLessThan(45_000);
-    expect(note).toMatch(/more than is shown/);
+    expect(others).toHaveLength(6);
     expect(warnings()).toEqual([expect.stringMatching(/too_large: its input schema is too large/)]);
   });
 

@@ -98,6 +98,16 @@ describe('an MCP server that is searched', () => {
     await opened.close();
   });
 
+  it('with hundreds of tools names further ones, and answers a named one by its name', async () => {
+    const server = await serve(Array.from({ length: 264 }, (_, i) => plain(`report_${i}`, 'Makes a report. Slowly.')));
+    const { go, model } = over(server.source(), [asks(find('report')), asks(find('report_21')), asks(call('report_21')), 'done']);
+    await ends(go(), 'completed');
+    const [first, second, called] = shown(model.requests[3]);
+    expect(answerIn(first).others).toEqual(['report_20: Makes a report.', 'report_21: Makes a report.']);
+    expect(answerIn(second).tools.map((t) => t.name)).toEqual(['report_21']);
+    expect(called?.text).toBe('report_21 done');
+  });
+
   it('is searched only above a number of tools, of those that are allowed', async () => {
     const server = await serve(SHOP.slice(58));
     const offered = async (o: Partial<McpOptions>) => {

@@ -92,6 +92,12 @@ export class OpenedTargets implements OpenedSource {
     return this.#searches || this.#known?.catalogue.searchable.length ? (query, o) => this.#found(query, o) : undefined;
   }
 
+  async count(): Promise<number> {
+    const { searchable, offered } = await this.#catalogue();
+    const counts = await Promise.all(searchable.map(({ opened }) => opened.count?.().catch(() => 0) ?? 0));
+    return counts.reduce((sum, count) => sum + count, this.#searches ? offered.length : 0);
+  }
+
   async find(name: string, o: { signal: AbortSignal }): Promise<Tool | undefined> {
     const found = await this.resolve(name, o);
     return found?.tool.name === name ? found.tool : undefined;

@@ -183,7 +183,7 @@ function isMany({ search, allow }: McpOptions, names: readonly string[]): boolea
 }
 
 /** `search` and `find` over all tools of a server. The ranking is made again when the list has changed. */
-function lookedUp(all: () => Promise<readonly Tool[]>): Required<Pick<OpenedSource, 'search' | 'find' | 'listAll'>> {
+function lookedUp(all: () => Promise<readonly Tool[]>): Required<Pick<OpenedSource, 'search' | 'count' | 'find' | 'listAll'>> {
   let ranked: { tools: readonly Tool[]; ranking: Ranking } | undefined;
   return {
     async search(query, { limit }) {
@@ -191,6 +191,7 @@ function lookedUp(all: () => Promise<readonly Tool[]>): Required<Pick<OpenedSour
       if (ranked?.tools !== tools) ranked = { tools, ranking: new Ranking(tools) };
       return ranked.ranking.best(query, limit);
     },
+    count: async () => (await all()).length,
     listAll: all,
     find: async (name) => (await all()).find((tool) => tool.name === name),
   };
