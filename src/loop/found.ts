@@ -65,7 +65,7 @@ export async function search(scope: Scope, ready: Ready, { query }: { query: str
   };
 }
 
-/** @throws Error for an answer that is no list. */
+/** @throws Error for an answer that is not a list. */
 async function listOf({ name, opened }: Searchable, query: string, signal: AbortSignal): Promise<readonly unknown[]> {
   const count = Number(await opened.count?.()) || 0;
   const limit = Math.min(MOST.tools + MOST.others, Math.max(MOST.tools, Math.ceil(count * SHARE)));
