@@ -34,7 +34,7 @@ interface Peer {
   wire: Wire;
   /** Open calls: a dropped connection is closed when the last of them has ended. */
   busy: number;
-  given?: 'up';
+  dropped?: boolean;
 }
 
 /** Keeps one connection to a server, and reconnects at the next call after it broke. */
@@ -119,7 +119,7 @@ export class Connection {
       ctx.signal.removeEventListener('abort', onAbort);
       this.#open.delete(progressToken);
       peer.busy--;
-      if (peer.given && peer.busy === 0) void peer.dialect.close().catch(() => {});
+      if (peer.dropped && peer.busy === 0) void peer.dialect.close().catch(() => {});
     }
   }
 
@@ -247,8 +247,8 @@ export class Connection {
 
   /** The next call opens a new connection; open calls on this one may still end. */
   #giveUp(peer: Peer): void {
-    if (peer.given) return;
-    peer.given = 'up';
+    if (peer.dropped) return;
+    peer.dropped = true;
     void this.#peer.current()?.then(
       (now) => {
         if (now === peer) this.#peer.forget();

@@ -27,14 +27,18 @@ const UNAUTHORIZED: ReadonlySet<string> = new Set(['CONSENT_REQUIRED', 'MCP_UNAU
 export const notConnected = (name: string, cause: unknown) =>
   new ToolError('NETWORK', `MCP server "${name}" is not connected.`, { outcome: 'not-run', retryable: true, cause });
 
+const failing =
+  (cause: unknown) =>
+  (code: string, text: string, outcome: Outcome, retryable: boolean, broken = false) => ({
+    failure: new ToolError(code, text, { outcome, retryable, cause }),
+    broken,
+  });
+
 /** For the agent: without the server's stderr. `broken`: this connection can no longer be used. */
 export function callError(error: unknown, name: string, tool: string): { failure: ToolError; broken: boolean } {
   const { code, message } = error as { code?: unknown; message: string };
   const of = `MCP server "${name}"`;
-  const fail = (errorCode: string, text: string, outcome: Outcome, retryable: boolean, broken = false) => ({
-    failure: new ToolError(errorCode, text, { outcome, retryable, cause: error }),
-    broken,
-  });
+  const fail = failing(error);
   // the messages of our own fetch
   if (error instanceof ToolError) return { failure: error, broken: false };
   if (error instanceof TooLarge)
@@ -89,10 +93,7 @@ const NOT_SENT: ReadonlySet<string> = new Set([
 
 /** @param status -1 if the answer was not MCP. */
 function httpError(status: number, of: string, cause: unknown): { failure: ToolError; broken: boolean } {
-  const fail = (code: string, text: string, outcome: Outcome, retryable: boolean, broken = false) => ({
-    failure: new ToolError(code, text, { outcome, retryable, cause }),
-    broken,
-  });
+  const fail = failing(cause);
   const kind = ofStatus(status);
   if (!kind) return fail('MCP_BAD_RESULT', `${of} answered with something that is not MCP.`, 'unknown', false);
   const text = `${of} answered HTTP ${status}.`;

@@ -8,9 +8,7 @@ import { agentDefinition } from '../../../loop/definition.ts';
 import type { Agent } from '../../../loop/types.ts';
 import { isName } from '../../../ports/principal.ts';
 import type { Problem } from '../../../server/errors.ts';
-import { pausedText } from './decide.ts';
-
-const text = (description: string) => ({ type: 'string', description });
+import { pausedText, text } from './decide.ts';
 
 /** An agent without an input schema takes a prompt. */
 export function toolOf(agent: Agent): Tool {

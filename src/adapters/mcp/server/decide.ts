@@ -6,7 +6,7 @@ import type { Decision } from '../../../ports/tool.ts';
 
 export const DECIDE = 'decide';
 
-const text = (description: string) => ({ type: 'string', description });
+export const text = (description: string) => ({ type: 'string', description });
 
 /** @param where the argument that says what waits. @param agents the names to choose from, if there are several. */
 export const decideTool = (where: 'session' | 'run', agents: readonly string[] = []): Tool => ({

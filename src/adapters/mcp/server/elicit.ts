@@ -1,7 +1,8 @@
 /** Approvals as elicitations of MCP, which the client puts before its person, and the answers as decisions. */
 import type { ElicitRequestFormParams } from '@modelcontextprotocol/sdk/types.js';
 import type { Approval } from '../../../hitl/approvals.ts';
-import type { Json } from '../../../json.ts';
+import type { Json, JsonObject } from '../../../json.ts';
+import { isObject } from '../../../json-schema/keywords.ts';
 import type { Decision } from '../../../ports/tool.ts';
 import { asked } from './decide.ts';
 
@@ -58,7 +59,7 @@ export function elicitationOf(approval: Approval, shows: Shows): Elicitation | u
 export function decisionOf(approval: Approval, answer: ElicitAnswer): Decision | undefined {
   const { action } = answer;
   const { id } = approval;
-  const content = isRecord(answer.content) ? answer.content : {};
+  const content = isObject(answer.content) ? answer.content : {};
   const reject = (reason: string): Decision | undefined =>
     approval.allow.includes('reject') ? { approval: id, type: 'reject', reason } : undefined;
   if (action === 'decline') return reject('declined');
@@ -72,35 +73,32 @@ export function decisionOf(approval: Approval, answer: ElicitAnswer): Decision |
   return content.decision === 'approve' ? { approval: id, type: 'approve' } : undefined;
 }
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const PRIMITIVE = ['string', 'number', 'integer', 'boolean'];
 
 /** A form has the fields of a flat object; anything else is one field, which holds JSON if it is not a primitive. */
 function formOf(answer: unknown): {
   schema: ElicitRequestFormParams['requestedSchema'];
-  valueOf(content: Readonly<Record<string, unknown>>): Json | undefined;
+  valueOf(content: JsonObject): Json | undefined;
 } {
-  const given = isRecord(answer) ? answer : { type: 'string' };
+  const given = isObject(answer) ? answer : { type: 'string' };
   const texts = Array.isArray(given.enum) && given.enum.every((one) => typeof one === 'string');
-  const schema: Readonly<Record<string, unknown>> = given.type === undefined && texts ? { type: 'string', ...given } : given;
-  const fields = isRecord(schema.properties) ? Object.values(schema.properties) : [];
-  const primitive = (field: unknown) => isRecord(field) && PRIMITIVE.includes(field.type as string);
+  const schema: JsonObject = given.type === undefined && texts ? { type: 'string', ...given } : given;
+  const fields = isObject(schema.properties) ? Object.values(schema.properties) : [];
+  const primitive = (field: unknown) => isObject(field) && PRIMITIVE.includes(field.type as string);
   // a list of choices
   const fits = (field: unknown) =>
-    primitive(field) || (isRecord(field) && field.type === 'array' && isRecord(field.items) && !('properties' in field.items));
+    primitive(field) || (isObject(field) && field.type === 'array' && isObject(field.items) && !('properties' in field.items));
   if (schema.type === 'object' && fields.length > 0 && fields.every(fits)) {
     const { properties, required } = schema as { properties: object; required?: string[] };
     const flat = { type: 'object', properties, ...(required && { required }) };
-    return { schema: flat as ElicitRequestFormParams['requestedSchema'], valueOf: (content) => content as Json };
+    return { schema: flat as ElicitRequestFormParams['requestedSchema'], valueOf: (content) => content };
   }
   const plain = primitive(schema);
   const field = plain ? schema : { type: 'string', description: `JSON of this schema: ${JSON.stringify(schema)}` };
   const form = { type: 'object', properties: { answer: field }, required: ['answer'] };
   return {
     schema: form as unknown as ElicitRequestFormParams['requestedSchema'],
-    valueOf: ({ answer: value }) => (plain ? (value as Json | undefined) : parsed(value)),
+    valueOf: ({ answer: value }) => (plain ? value : parsed(value)),
   };
 }
 
