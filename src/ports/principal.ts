@@ -22,9 +22,12 @@ export function principalProblem(by: unknown): string | undefined {
   return undefined;
 }
 
-/** Whether a value is a valid id or name: a text of 1 to 500 characters without lone surrogates, which some stores would confuse. */
+/**
+ * Whether a value is a valid id or name: a text of 1 to 500 characters. It has no lone surrogate, which some stores would confuse with another,
+ * and no U+0000, at which the SQLite of Node 22 cuts a text when it is read.
+ */
 export const isName = (value: unknown): value is string =>
-  typeof value === 'string' && value !== '' && value.length <= 500 && !/\p{Cs}/u.test(value);
+  typeof value === 'string' && value !== '' && value.length <= 500 && !/\p{Cs}/u.test(value) && !value.includes('\0');
 
 function areClaims(claims: unknown): claims is Principal['claims'] {
   if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) return false;

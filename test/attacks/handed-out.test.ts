@@ -86,7 +86,7 @@ test('an MCP server leaks its environment: in descriptions, results, truncated e
   const server = mcpTools({
     name: 'leaky',
     command: process.execPath,
-    args: [fileURLToPath(new URL('./leaky-server.ts', import.meta.url))],
+    args: ['--experimental-strip-types', fileURLToPath(new URL('./leaky-server.ts', import.meta.url))],
     env: { API_KEY: secret },
   });
   const { tool: act } = ledgered({ execute: () => secret });

@@ -195,8 +195,6 @@ describe('an id', () => {
   const odd = [
     '../../etc/passwd',
     "'; DROP TABLE head; --",
-    'a\0b',
-    '\0',
     '__proto__',
     'constructor',
     '\u202egnp.exe',
@@ -237,6 +235,10 @@ describe('an id', () => {
 
   test.each<[string, object]>([
     ['run', { id: 'a\ud800' }],
+    ['run that a text ends early', { id: 'a\0b' }],
+    ['session that a text ends early', { session: '\0' }],
+    ['principal that a text ends early', { by: { id: 'a\0' } }],
+    ['tenant that a text ends early', { by: { id: 'a', tenant: 'b\0' } }],
     ['session', { session: '\udfff' }],
     ['principal', { by: { id: '\ud800' } }],
     ['tenant', { by: { id: 'a', tenant: '\ud800' } }],

@@ -313,7 +313,7 @@ describe('the SQLite of Node', () => {
     vi.spyOn(process, 'getBuiltinModule').mockReturnValue(undefined as never);
     onTestFinished(() => void vi.restoreAllMocks());
     const error = await refused('CONFIG_INVALID', () => start(file().open(), 'r'));
-    expect(error.message).toContain('Node 22.13');
+    expect(error.message).toContain('Node 22.16');
   });
 
   test('says of itself that it is experimental: that is not passed on, other warnings are', async () => {

@@ -8,7 +8,7 @@ import type { Tool, ToolContext } from '../../src/ports/tool.ts';
 export const stdioServer = {
   name: 'fixture',
   command: process.execPath,
-  args: [fileURLToPath(new URL('./fixture-stdio.ts', import.meta.url))],
+  args: ['--experimental-strip-types', fileURLToPath(new URL('./fixture-stdio.ts', import.meta.url))],
 };
 
 const context = (over: Partial<ToolContext> = {}): ToolContext => ({

@@ -128,7 +128,7 @@ export function sqlite(where: string): typeof import('node:sqlite') {
   } finally {
     process.emitWarning = warn;
   }
-  throw invalid(`${where} needs the SQLite of Node 22.13 or later; this is Node ${process.versions.node}.`);
+  throw invalid(`${where} needs the SQLite of Node 22.16 or later; this is Node ${process.versions.node}.`);
 }
 
 /** Rolls back a transaction. After some errors SQLite has done so already. */
