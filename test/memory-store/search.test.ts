@@ -52,6 +52,16 @@ describe('words', () => {
     await store.close();
   });
 
+  test('a text with U+0000 is kept to its end, as U+FFFD', async () => {
+    const store = sqliteMemory(':memory:');
+    await add(store, 'tea\0with milk');
+    expect(await find(store, 'milk')).toEqual(['tea\ufffdwith milk']);
+    const [found] = (await store.search({ namespace: PLACE, text: 'tea' })).items;
+    await store.correct([{ id: found?.id as string, text: 'coffee\0black' }]);
+    expect(await find(store, 'black')).toEqual(['coffee\ufffdblack']);
+    await store.close();
+  });
+
   test('a rare word counts more than a common one, and more shared words more than few', async () => {
     const store = sqliteMemory(':memory:', { clock });
     await add(store, 'Ana has tea at nine', 'Ana has a saxophone', 'Ana has tea at ten', 'Ana has tea at noon', 'Ana has tea with milk');

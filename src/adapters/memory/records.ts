@@ -38,6 +38,7 @@ export function insertRecord(settings: Settings, record: CheckedRecord, id = set
   const now = settings.now();
   const lives = settings.recordExpiry(record.namespace);
   const expires = record.expiresAt ?? (lives === undefined ? null : now + lives);
+  const text = storable(record.text);
   const { lastInsertRowid } = db
     .prepare(
       'INSERT INTO record (space, id, namespace, text, strategy, metadata, origin, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
@@ -46,7 +47,7 @@ export function insertRecord(settings: Settings, record: CheckedRecord, id = set
       settings.makeSpace(),
       id,
       namespace,
-      record.text,
+      text,
       record.strategy ?? null,
       record.metadata ?? null,
       record.origin,
@@ -54,7 +55,7 @@ export function insertRecord(settings: Settings, record: CheckedRecord, id = set
       expires,
     );
   const nr = Number(lastInsertRowid);
-  db.prepare('INSERT INTO record_text (rowid, terms, place) VALUES (?, ?, ?)').run(nr, indexed(record.text), placeOf(namespace));
+  db.prepare('INSERT INTO record_text (rowid, terms, place) VALUES (?, ?, ?)').run(nr, indexed(text), placeOf(namespace));
   if (record.from) addSource(settings, nr, record.from);
   return id;
 }
@@ -64,7 +65,7 @@ export function changeRecord(settings: Settings, change: CheckedChange): void {
   const { db } = settings;
   const row = knownRow(settings, change.id);
   const at = change.at ?? settings.now();
-  const text = change.text ?? row.text;
+  const text = change.text === undefined ? row.text : storable(change.text);
   const namespace = change.namespace === undefined ? row.namespace : makeNamespace(settings, change.namespace);
   const expires = change.expiresAt === undefined ? row.expires_at : change.expiresAt;
   db.prepare('UPDATE record SET text = ?, namespace = ?, metadata = ?, updated_at = ?, expires_at = ? WHERE nr = ?').run(
@@ -90,6 +91,9 @@ export function changeRecord(settings: Settings, change: CheckedChange): void {
   if (namespace !== row.namespace) removeEmptyNamespaces(settings, [row.namespace]);
   if (change.from) addSource(settings, row.nr, change.from);
 }
+
+/** The SQLite of Node 22 cuts a text at U+0000 when it is read. */
+const storable = (text: string): string => text.replaceAll('\0', '\uFFFD');
 
 type Nullable<T> = { [K in keyof T]: T[K] | null };
 
