@@ -109,7 +109,10 @@ describe("the approver's screen", () => {
     const engine = new Engine({ journal, onEvent: (e) => events.push(e) });
     const mail = { to: text, subject: text, body: text, [text]: text };
     const model = scripted([asks(['act', mail], ['bad', mail], [text, mail], ['gated', mail], ['gated', { [text]: { [text]: [text] } }])]);
-    const paused = await ends(engine.run(clerk(model, [plain.tool, bad.tool, gated.tool]), text, { by: { id: text.replaceAll('\0', '') } }), 'paused');
+    const paused = await ends(
+      engine.run(clerk(model, [plain.tool, bad.tool, gated.tool]), text, { by: { id: text.replaceAll('\0', '') } }),
+      'paused',
+    );
     const log = await entriesOf(journal, paused.runId);
     const lines = shownTo((screen) => {
       for (const approval of paused.approvals) showApproval(screen, approval, 'once');
