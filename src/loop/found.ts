@@ -140,15 +140,13 @@ function chosen(scope: Scope, sources: readonly Searchable[], lists: readonly (r
       if (others.length === MOST.others || (!whole && line.length > chars)) return answer(true);
       chars -= whole ? size : line.length;
       seen.set(tool.name, source.name);
-      const listed = scope.tools.has(tool.name);
       if (!whole) {
         others.push(line);
-        // its schema is in every request
-        if (!listed) named.set(source.name, [...(named.get(source.name) ?? []), tool.name]);
+        named.set(source.name, [...(named.get(source.name) ?? []), tool.name]);
         continue;
       }
       tools.push(told);
-      if (listed) continue;
+      if (scope.tools.has(tool.name)) continue;
       found.push({ name: tool.name, hash: tool.hash, source: source.name });
       keep(scope, tool, source);
     }

@@ -85,7 +85,9 @@ describe('a gateway that is searched', () => {
 
   it('with hundreds of tools names further ones, counted in all of its searches, and a named one is had by its name', async () => {
     const many = (what: string, count: number) => Array.from({ length: count }, (_, i) => about(`${what}_${i}`, `Prints ${what} ${i}`));
-    const failing = source(() => [], { opened: { search: async () => [], count: () => Promise.reject(new Error('down')) } });
+    const failing = source(() => [], {
+      opened: { search: async () => [], find: async () => undefined, count: () => Promise.reject(new Error('down')) },
+    });
     const inner = gateway({ name: 'inner', targets: { b: many('report', 300) }, search: true });
     const office = gateway({ name: 'office', targets: { a: many('report', 300), inner, failing: failing.made }, search: true });
     const named = (request: Parameters<typeof shown>[0]) => answerIn(shown(request)[0]).others?.at(-1)?.split(':')[0] ?? '';

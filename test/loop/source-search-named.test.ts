@@ -263,7 +263,7 @@ describe('what is named', () => {
     expect(note).toMatch(/more than is shown/);
   });
 
-  test('is no tool whose schema is in every request, nor one that cannot be shown', async () => {
+  test('is no tool that cannot be shown, and none twice', async () => {
     const huge = { field: { type: 'string', description: 'x'.repeat(17_000) } } as const;
     const tooLarge = tool({ name: 'large', description: '', input: { type: 'object', properties: huge }, execute: () => null });
     const { others } = await answered([...pays(WHOLE), tooLarge, named('ask_human'), null as never, named('pay_0'), named('last')]);
