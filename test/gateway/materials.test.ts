@@ -179,6 +179,29 @@ describe('the resources and prompts of targets', () => {
     expect(hangs.asked).toBe(1);
   });
 
+  it('of a gateway that is a target are listed and read by the URIs of both, as far as what reads them is offered', async () => {
+    const far = mcpTools({ url: await serverOf('far'), pass });
+    const inner = gateway({ name: 'inner', targets: { north: menus('north'), far } });
+    const targets = { mid: gateway({ name: 'mid', targets: { in: inner } }), south: menus('south') };
+    const { request, read } = await client({ targets });
+    const uris = (list: unknown) => (list as { uri: string }[]).map(({ uri }) => uri);
+    const [NEAR, FAR] = ['gateway:mid/gateway:in/gateway:north/menu://today', 'gateway:mid/gateway:in/gateway:far/menu://today'];
+    expect(uris((await request('resources/list')).resources)).toEqual([NEAR, FAR, SOUTH]);
+    expect((await request('prompts/list')).prompts).toMatchObject([{ name: 'mid___in___far___review' }]);
+    expect((await request('resources/templates/list')).resourceTemplates).toMatchObject([
+      { uriTemplate: 'gateway:mid/gateway:in/gateway:far/order://{id}' },
+    ]);
+    expect(await read(NEAR)).toMatchObject([{ uri: NEAR, text: 'the menu of north' }]);
+    expect(await read(FAR)).toMatchObject([{ uri: FAR, text: 'the menu of far' }]);
+    const policy = {
+      decide: () => ({ allow: true as const }),
+      offers: ({ tools }: { tools: readonly string[] }) => tools.filter((name) => !name.includes('far')),
+    };
+    const some = await client({ targets, policy });
+    expect(uris((await some.request('resources/list')).resources)).toEqual([NEAR, SOUTH]);
+    expect((await some.request('prompts/list')).prompts).toEqual([]);
+  });
+
   it('are asked of the policy once for a list, whatever the number of targets', async () => {
     const asked: unknown[] = [];
     const policy = {

@@ -48,21 +48,24 @@ export class GatewayMaterials implements Materials {
   }
 
   resources(o: MaterialCaller): Promise<readonly ListedResource[]> {
-    return this.#listed('resources/read', async (from, target) =>
-      (await from.resources(o)).map((one) => ({ ...one, uri: outerUri(target, one.uri) })),
-    );
+    return this.#listed('resources/read', (from) => from.resources(o), {
+      named: ({ uri }) => uri,
+      outer: (target, one) => ({ ...one, uri: outerUri(target, one.uri) }),
+    });
   }
 
   templates(o: MaterialCaller): Promise<readonly ListedTemplate[]> {
-    return this.#listed('resources/read', async (from, target) =>
-      (await from.templates(o)).map((one) => ({ ...one, uriTemplate: outerUri(target, one.uriTemplate) })),
-    );
+    return this.#listed('resources/read', (from) => from.templates(o), {
+      named: ({ uriTemplate }) => uriTemplate,
+      outer: (target, one) => ({ ...one, uriTemplate: outerUri(target, one.uriTemplate) }),
+    });
   }
 
   prompts(o: MaterialCaller): Promise<readonly ListedPrompt[]> {
-    return this.#listed('prompts/get', async (from, target) =>
-      (await from.prompts(o)).map((one) => ({ ...one, name: fullName(target, one.name) })),
-    );
+    return this.#listed('prompts/get', (from) => from.prompts(o), {
+      named: ({ name }) => name,
+      outer: (target, one) => ({ ...one, name: fullName(target, one.name) }),
+    });
   }
 
   async tools(): Promise<readonly Tool[]> {
@@ -76,12 +79,8 @@ export class GatewayMaterials implements Materials {
 
   /** The tool of this name; undefined if it is none that reads. */
   async find(name: string): Promise<GatewayTool | undefined> {
-    for (const one of this.#targets)
-      for (const method of METHODS) {
-        const full = fullName(one.offered.target, method);
-        if (name === full) return (await this.#readersOf(one)).find((reader) => reader.fullName === full);
-      }
-    return undefined;
+    const target = METHODS.some((method) => isReader(name, method)) && this.#targets.find((one) => nameIn(one.offered.target, name));
+    return target ? (await this.#readersOf(target)).find((reader) => reader.fullName === name) : undefined;
   }
 
   async callOf(request: MaterialRequest, o: MaterialCaller): Promise<MaterialCall | undefined> {
@@ -100,21 +99,23 @@ export class GatewayMaterials implements Materials {
 
   /** What the targets have whose tool for it is offered. One that fails or hangs is left out. */
   async #listed<T>(
-    method: MaterialRequest['method'],
-    list: (from: Materials, target: string) => Promise<readonly T[]>,
+    method: 'resources/read' | 'prompts/get',
+    list: (from: Materials) => Promise<readonly T[]>,
+    { named, outer }: { named: (one: T) => string; outer: (target: string, one: T) => T },
   ): Promise<readonly T[]> {
-    const readers = await each(this.#targets, async ({ offered, target }) => {
-      const reader = (await this.#readersOf({ offered, target })).find(({ name }) => name === method);
-      return reader ? [{ reader, target }] : [];
-    });
-    const shown = new Set(await this.#offers(readers.map(({ reader }) => reader)));
-    return each(
-      readers.filter(({ reader }) => shown.has(reader)),
-      async ({ reader, target }) => {
-        const { materials } = await target.opened();
-        return materials ? this.#soon(list(materials, reader.target), `for its ${method.split('/')[0]}`) : [];
-      },
+    const readers = await each(this.#targets, async (one) =>
+      (await this.#readersOf(one)).filter(({ name }) => isReader(name, method)).map((reader) => ({ one, reader })),
     );
+    const shown = new Set(await this.#offers(readers.map(({ reader }) => reader)));
+    return each(this.#targets, async (one) => {
+      const starts = readers
+        .filter((each) => each.one === one && shown.has(each.reader))
+        .map(({ reader }) => startFor(reader.name, method));
+      if (starts.length === 0) return [];
+      const { materials } = await one.target.opened();
+      const items = await this.#soon(materials ? list(materials) : [], `for its ${method.split('/')[0]}`);
+      return items.filter((item) => starts.some((start) => named(item).startsWith(start))).map((item) => outer(one.offered.target, item));
+    });
   }
 
   async #readersOf({ offered, target }: PassingTarget): Promise<readonly GatewayTool[]> {
@@ -132,6 +133,15 @@ export class GatewayMaterials implements Materials {
 async function each<T, R>(from: readonly T[], ask: (one: T) => Promise<readonly R[]>): Promise<readonly R[]> {
   const all = await Promise.allSettled(from.map(ask));
   return all.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+}
+
+/** Whether a tool of this name reads so. Those of a gateway that is a target have the names of its targets before the method. */
+const isReader = (name: string, method: MaterialRequest['method']): boolean => name === method || name.endsWith(fullName('', method));
+
+/** How the URIs, or the names of prompts, begin that a tool of this name reads. */
+function startFor(name: string, method: 'resources/read' | 'prompts/get'): string {
+  const start = name.slice(0, -method.length);
+  return method === 'prompts/get' ? start : start.replace(/(.+?)___/g, (_, target: string) => startOf(target));
 }
 
 /** A request as the target gets it; undefined if it is not for this target. */
