@@ -67,11 +67,20 @@ export async function search(scope: Scope, ready: Ready, { query }: { query: str
 
 /** @throws Error for an answer that is not a list. */
 async function listOf({ name, opened }: Searchable, query: string, signal: AbortSignal): Promise<readonly unknown[]> {
-  const count = Number(await opened.count?.()) || 0;
+  const count = Number(await counted(opened)) || 0;
   const limit = Math.min(MOST.tools + MOST.others, Math.max(MOST.tools, Math.ceil(count * SHARE)));
   const list: unknown = await opened.search?.(query, { limit, signal });
   if (!Array.isArray(list)) throw new Error(`the source "${name}" answered no list of tools`);
   return list.slice(0, limit);
+}
+
+/** A source that cannot count its tools is asked for as few as one that has no count. */
+async function counted(opened: Searchable['opened']): Promise<unknown> {
+  try {
+    return await opened.count?.();
+  } catch {
+    return undefined;
+  }
 }
 
 /** The tool that this is the name of, if a search of this agent run named it; undefined where it cannot be had, so that its words are searched for. */

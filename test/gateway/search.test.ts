@@ -86,7 +86,13 @@ describe('a gateway that is searched', () => {
   it('with hundreds of tools names further ones, counted in all of its searches, and a named one is had by its name', async () => {
     const many = (what: string, count: number) => Array.from({ length: count }, (_, i) => about(`${what}_${i}`, `Prints ${what} ${i}`));
     const failing = source(() => [], {
-      opened: { search: async () => [], find: async () => undefined, count: () => Promise.reject(new Error('down')) },
+      opened: {
+        search: async () => [],
+        find: async () => undefined,
+        count() {
+          throw new Error('down');
+        },
+      },
     });
     const inner = gateway({ name: 'inner', targets: { b: many('report', 300) }, search: true });
     const office = gateway({ name: 'office', targets: { a: many('report', 300), inner, failing: failing.made }, search: true });

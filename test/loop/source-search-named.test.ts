@@ -15,6 +15,7 @@ afterEach(() => {
 });
 
 const WHOLE = 20;
+const TOO_LARGE = { type: 'object', properties: { to: { type: 'string', description: 'x'.repeat(17_000) } } } as const;
 /** `pay_0` and so on: those from the 21st on are named alone. */
 const pays = (count: number, over: Parameters<typeof named>[1] = {}): Tool[] =>
   Array.from({ length: count }, (_, i) => named(`pay_${i}`, over));
@@ -117,6 +118,7 @@ describe('a tool that was only named', () => {
     ['is another one', async () => named('refund')],
     ['is none', async () => ({ name: SHORT }) as never],
     ['stands for the engine', async () => named('rondo_admin')],
+    ['has too large a schema', async () => tool({ name: SHORT, description: 'Pays', input: TOO_LARGE, execute: () => 1 })],
   ])('and %s when it is asked for has its words searched for', async (_, own) => {
     const asked: string[] = [];
     const search: OpenedSource['search'] = async (query) => {
@@ -227,6 +229,7 @@ describe('what is named', () => {
     ['of no known number', undefined, 20],
     ['of no number', async () => 'many' as never, 20],
     ['of a number that is none', async () => Number.NaN, 20],
+    ['of a number that cannot be had', () => Promise.reject(new Error('down')), 20],
   ])('is a twelfth of the tools, %s', async (_, count, results) => {
     const limits: number[] = [];
     const search: OpenedSource['search'] = async (_, { limit }) => {

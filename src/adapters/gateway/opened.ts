@@ -94,8 +94,9 @@ export class OpenedTargets implements OpenedSource {
 
   async count(): Promise<number> {
     const { searchable, offered } = await this.#catalogue();
-    const counts = await Promise.all(searchable.map(({ opened }) => opened.count?.().catch(() => 0) ?? 0));
-    return counts.reduce((sum, count) => sum + count, this.#searches ? offered.length : 0);
+    const counts = await Promise.allSettled(searchable.map(async ({ opened }) => opened.count?.()));
+    const known = counts.map((count) => (count.status === 'fulfilled' && Number(count.value)) || 0);
+    return known.reduce((sum, count) => sum + count, this.#searches ? offered.length : 0);
   }
 
   async find(name: string, o: { signal: AbortSignal }): Promise<Tool | undefined> {
