@@ -42,6 +42,18 @@ const SLOW = [
   'test/server/lambda.test.ts',
 ];
 
+const NOT_FAST = [
+  'test/crash/**',
+  'test/lowest/**',
+  'test/browser/**',
+  'test/agentcore/**',
+  'test/conformance/**',
+  'test/postgres/**',
+  'test/dynamodb/**',
+  ...WHOLE_EXAMPLES,
+  ...SLOW,
+];
+
 export default defineConfig({
   // a test that imports the package gets the sources
   resolve: { alias: doors().map(({ name, source }) => ({ find: new RegExp(`^${name}$`), replacement: join(root, source) })) },
@@ -63,17 +75,16 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: [
-            'test/crash/**',
-            'test/lowest/**',
-            'test/browser/**',
-            'test/agentcore/**',
-            'test/conformance/**',
-            'test/postgres/**',
-            'test/dynamodb/**',
-            ...WHOLE_EXAMPLES,
-            ...SLOW,
-          ],
+          exclude: NOT_FAST,
+        },
+      },
+      // the same on the oldest Node, but for the examples, which are of this project's own
+      {
+        extends: true,
+        test: {
+          name: 'node22',
+          include: ['test/**/*.test.ts'],
+          exclude: [...NOT_FAST, 'test/examples/**', 'test/foreign/examples.test.ts'],
         },
       },
       lowest,

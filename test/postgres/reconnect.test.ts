@@ -164,6 +164,22 @@ test('connections that are ended by the server, at any moment, cost nothing that
   for (const runId of runs) expect(await read(journal, runId)).toEqual(entries(0, 60));
 });
 
+test('a pool whose connections are all in use is told as what it may be, and serves once one is free', async () => {
+  const pool = new pg.Pool({ connectionString: url(), max: 1, connectionTimeoutMillis: 50 });
+  onTestFinished(() => pool.end());
+  const journal = postgresJournal({ pool, schema: freshSchema(), patience: 0 });
+  onTestFinished(() => journal.close?.());
+  const held = await pool.connect();
+  const refused = async () => start(journal, 'r', 1);
+  await expect(refused()).rejects.toMatchObject({
+    code: 'JOURNAL_UNAVAILABLE',
+    message: expect.stringContaining('all connections of the pool are busy'),
+  });
+  held.release();
+  await start(journal, 'r', 1);
+  expect(await read(journal, 'r')).toHaveLength(1);
+});
+
 describe('a server that goes away', () => {
   async function own(): Promise<Server> {
     const server = await makeServer();

@@ -18,6 +18,9 @@ const NETWORK = /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_
 const SAID =
   /connection terminated|timeout exceeded when trying to connect|query read timeout|client has encountered a connection error|not queryable/i;
 
+/** What a pool says both of a server that does not answer and of its own connections, if none gets free. */
+const NO_CONNECTION = /timeout exceeded when trying to connect/;
+
 /** Whether the connection is lost, so that it is unknown what became of a statement. */
 export const isLost = (error: unknown): boolean => {
   const code = codeOf(error);
@@ -39,6 +42,10 @@ export function explain(error: unknown): Error {
   const code = codeOf(error);
   const said = error instanceof Error ? error.message || code : String(error);
   const unavailable = (what: string) => new RondoError('JOURNAL_UNAVAILABLE', what, { cause: error, details: code ? { code } : {} });
+  if (NO_CONNECTION.test(said))
+    return unavailable(
+      `Postgres cannot be reached, or all connections of the pool are busy (${said}). Nothing was written; start it, or raise max, and resume the runs.`,
+    );
   if (isLost(error))
     return unavailable(
       `Postgres cannot be reached (${said}). What was not acknowledged may be missing; start it again, and resume the runs.`,
