@@ -104,16 +104,21 @@ describe('an append whose connection is cut', () => {
     const other = postgresJournal({ url: url(), schema });
     onTestFinished(() => other.close?.());
     await start(journal, 'r');
+    const appending = async (to: Journal) => to.append('r', 1, [entry(1)], head('r'));
+    const theirs: Promise<unknown>[] = [];
     cut('before', (query) => {
       if (!appends(query)) return false;
-      void other.append('r', 1, [entry(1)], head('r'));
+      theirs.push(appending(other));
       return true;
     });
-    const [mine] = await Promise.allSettled([journal.append('r', 1, [entry(1)], head('r'))]);
-    const stored = await read(journal, 'r');
-    expect(stored).toHaveLength(2);
-    if (mine.status === 'rejected') expect(mine.reason.code).toBe('JOURNAL_CONFLICT');
-    else await expect((async () => other.append('r', 1, [entry(1)], head('r')))()).rejects.toMatchObject({ code: 'JOURNAL_CONFLICT' });
+    // the append that is made again may be faster than the other one
+    const mine = appending(journal);
+    await mine.catch(() => undefined);
+    const ends = await Promise.allSettled([mine, ...theirs]);
+    expect(ends).toHaveLength(2);
+    expect(ends.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    expect(ends.find((end) => end.status === 'rejected')?.reason).toMatchObject({ code: 'JOURNAL_CONFLICT' });
+    expect(await read(journal, 'r')).toHaveLength(2);
   });
 });
 
