@@ -105,6 +105,7 @@ describe('a gateway refuses', () => {
     ['a bare function', bad({ name: 'a', targets: { mail: () => 1 } }), /list of tools and agents/],
     ['an unknown option', bad({ name: 'a', targets: { mail: [send] }, target: {} }), /Did you mean "targets"/],
     ['reliability of no target', bad({ name: 'a', targets: { mail: [send] }, reliability: { mails: {} } }), /Did you mean "mail"/],
+    ['no reliability at all', bad({ name: 'a', targets: { mail: [send] }, reliability: null as never }), /reliability is an object/],
     ['an unknown reliability', bad({ name: 'a', targets: { mail: [send] }, reliability: { mail: { retrys: 3 } } }), /Did you mean "retry"/],
     ['a wrong number', bad({ name: 'a', targets: { mail: [send] }, reliability: { mail: { timeout: -1 } } }), /timeout must be/],
     ['no time to open', bad({ name: 'a', targets: { mail: [send] }, openTimeout: 0 }), /openTimeout/],

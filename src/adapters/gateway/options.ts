@@ -78,7 +78,8 @@ export function checkGateway(o: GatewayOptions): string {
     folded.set(name.toLowerCase(), name);
   }
   const { reliability = {}, openTimeout } = o;
-  if (!isObject(o.reliability ?? {})) throw invalid(`${where}: reliability is an object by the names of targets: ${GATEWAY.reliability}.`);
+  if (!isObject(reliability as unknown))
+    throw invalid(`${where}: reliability is an object by the names of targets: ${GATEWAY.reliability}.`);
   for (const [target, options] of Object.entries(reliability)) {
     if (!Object.hasOwn(o.targets, target)) throw invalid(`${where}: reliability is about a target "${target}". ${hint(target, names)}`);
     checkOptions(options, RELIABILITY, `${where}: reliability of "${target}"`);
