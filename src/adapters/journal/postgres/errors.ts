@@ -42,14 +42,12 @@ export function explain(error: unknown): Error {
   const code = codeOf(error);
   const said = error instanceof Error ? error.message || code : String(error);
   const unavailable = (what: string) => new RondoError('JOURNAL_UNAVAILABLE', what, { cause: error, details: code ? { code } : {} });
-  if (NO_CONNECTION.test(said))
+  if (isLost(error)) {
+    const [busy, raise] = NO_CONNECTION.test(said) ? [', or all connections of the pool are busy', ', or raise max'] : ['', ''];
     return unavailable(
-      `Postgres cannot be reached, or all connections of the pool are busy (${said}). Nothing was written; start it, or raise max, and resume the runs.`,
+      `Postgres cannot be reached${busy} (${said}). What was not acknowledged may be missing; start it again${raise}, and resume the runs.`,
     );
-  if (isLost(error))
-    return unavailable(
-      `Postgres cannot be reached (${said}). What was not acknowledged may be missing; start it again, and resume the runs.`,
-    );
+  }
   if (code === '53100') return unavailable('Postgres has no space left. Nothing was written; free some and resume.');
   if (code.startsWith('53')) return unavailable(`Postgres lacks resources (${said}). Nothing was written; raise its limits and resume.`);
   if (isPassing(error)) return unavailable(`Postgres was busy for too long (${said}). Nothing was written; try again.`);
