@@ -6,7 +6,7 @@ import { definition } from '../../loop/tool.ts';
 import type { ListedPrompt, ListedResource, ListedTemplate, MaterialCall, MaterialCaller, MaterialRequest } from '../../ports/materials.ts';
 import type { Materials, Tool } from '../../ports/tool.ts';
 import { inTime } from '../../reliability/patience.ts';
-import { fullName, nameIn } from './names.ts';
+import { fullName, nameIn, SEPARATOR } from './names.ts';
 import type { GatewayTool, Offered } from './offered.ts';
 import type { Target } from './target.ts';
 
@@ -103,14 +103,13 @@ export class GatewayMaterials implements Materials {
     list: (from: Materials) => Promise<readonly T[]>,
     { named, outer }: { named: (one: T) => string; outer: (target: string, one: T) => T },
   ): Promise<readonly T[]> {
-    const readers = await each(this.#targets, async (one) =>
-      (await this.#readersOf(one)).filter(({ name }) => isReader(name, method)).map((reader) => ({ one, reader })),
-    );
-    const shown = new Set(await this.#offers(readers.map(({ reader }) => reader)));
-    return each(this.#targets, async (one) => {
-      const starts = readers
-        .filter((each) => each.one === one && shown.has(each.reader))
-        .map(({ reader }) => startFor(reader.name, method));
+    const asked = await each(this.#targets, async (one) => {
+      const readers = await this.#readersOf(one);
+      return [{ one, readers: readers.filter(({ name }) => isReader(name, method)) }];
+    });
+    const shown = new Set(await this.#offers(asked.flatMap(({ readers }) => readers)));
+    return each(asked, async ({ one, readers }) => {
+      const starts = readers.filter((reader) => shown.has(reader)).map(({ name }) => startFor(name, method));
       if (starts.length === 0) return [];
       const { materials } = await one.target.opened();
       const items = await this.#soon(materials ? list(materials) : [], `for its ${method.split('/')[0]}`);
@@ -140,8 +139,8 @@ const isReader = (name: string, method: MaterialRequest['method']): boolean => n
 
 /** How the URIs, or the names of prompts, begin that a tool of this name reads. */
 function startFor(name: string, method: 'resources/read' | 'prompts/get'): string {
-  const start = name.slice(0, -method.length);
-  return method === 'prompts/get' ? start : start.replace(/(.+?)___/g, (_, target: string) => startOf(target));
+  const targets = name.split(SEPARATOR).slice(0, -1);
+  return targets.map((target) => (method === 'prompts/get' ? fullName(target, '') : startOf(target))).join('');
 }
 
 /** A request as the target gets it; undefined if it is not for this target. */

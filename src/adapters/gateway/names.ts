@@ -3,7 +3,7 @@ import { invalid } from '../../errors.ts';
 import { sha256 } from '../../journal/canonical.ts';
 import { RESERVED_NAME } from '../../loop/tool.ts';
 
-const SEPARATOR = '___';
+export const SEPARATOR = '___';
 /** The longest name that models accept, and where a longer one is cut: 10 characters of its hash follow. */
 const MOST = 64;
 const CUT = 53;

@@ -102,7 +102,7 @@ const argumentOf = (one: JsonObject) => ({
 
 /** One part of a message. */
 function contentOf(content: Json | undefined): Json {
-  const [part] = contentIn([content]);
-  if (isDeep(part as unknown as Json)) throw badResult('with a part that is nested too deeply');
-  return part as unknown as Json;
+  const part = contentIn([content])[0] as unknown as Json;
+  if (isDeep(part)) throw badResult('with a part that is nested too deeply');
+  return part;
 }
