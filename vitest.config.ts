@@ -95,12 +95,27 @@ export default defineConfig({
       // the conformance suites of MCP, a process for each scenario
       { extends: true, test: { name: 'conformance', include: ['test/conformance/**/*.test.ts'], maxConcurrency: 3 } },
       // a Postgres of its own; as root it adds a system user to run it
-      { extends: true, test: { name: 'postgres', include: ['test/postgres/**/*.test.ts'], globalSetup: ['test/postgres/global.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'postgres',
+          include: ['test/postgres/**/*.test.ts'],
+          globalSetup: ['test/postgres/global.ts', 'test/crash/global.ts'],
+        },
+      },
       // needs Java and DynamoDB Local, which it downloads; without them it is skipped, and its name says so
       { extends: true, test: { name: 'dynamodb', include: ['test/dynamodb/**/*.test.ts'], globalSetup: ['test/dynamodb/global.ts'] } },
       // needs Chromium; without one it is skipped, and its name says so
       { extends: true, test: { name: 'browser', include: ['test/browser/**/*.test.ts'] } },
-      { extends: true, test: { name: 'crash', include: ['test/crash/**/*.test.ts'], testTimeout: 1_200_000 } },
+      {
+        extends: true,
+        test: {
+          name: 'crash',
+          include: ['test/crash/**/*.test.ts'],
+          globalSetup: ['test/crash/global.ts'],
+          testTimeout: 1_200_000,
+        },
+      },
       // the same on Postgres, but for what happens to files: a full disk, and a log of SQLite that is cut off
       {
         extends: true,
@@ -108,7 +123,7 @@ export default defineConfig({
           name: 'crash-postgres',
           include: ['test/crash/**/*.test.ts'],
           exclude: ['test/crash/{disk,power}.test.ts'],
-          globalSetup: ['test/postgres/global.ts'],
+          globalSetup: ['test/postgres/global.ts', 'test/crash/global.ts'],
           setupFiles: ['test/crash/on-postgres.ts'],
           testTimeout: 2_400_000,
         },
@@ -120,7 +135,7 @@ export default defineConfig({
           name: 'crash-dynamodb',
           include: ['test/crash/**/*.test.ts'],
           exclude: ['test/crash/{disk,power}.test.ts'],
-          globalSetup: ['test/dynamodb/global.ts'],
+          globalSetup: ['test/dynamodb/global.ts', 'test/crash/global.ts'],
           setupFiles: ['test/crash/on-dynamodb.ts'],
           testTimeout: 2_400_000,
           hookTimeout: 120_000,

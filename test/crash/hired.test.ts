@@ -10,7 +10,7 @@ const BY = { id: 'ana', tenant: 'acme' };
 const world = new World();
 afterAll(() => world.remove());
 
-const live = (order: HiredOrder): Promise<Life> => start('./hired.ts', order, { longest: 90_000 }).ended;
+const live = (order: HiredOrder): Promise<Life> => start('hired', order, { longest: 90_000 }).ended;
 const endsOf = ({ end }: Life) => (end as unknown as { ends: Readonly<Record<string, string>> }).ends;
 
 /** A foreign agent is killed, another run asks for the same, and the first is recovered; then both are asked again, and a third run. */

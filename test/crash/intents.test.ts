@@ -11,7 +11,7 @@ const TOOLS = ['once', 'checked', 'idempotent'];
 const world = new World();
 afterAll(() => world.remove());
 
-const asker = (order: AskerOrder): Promise<Life> => start('./asker.ts', order, { longest: 90_000 }).ended;
+const asker = (order: AskerOrder): Promise<Life> => start('asker', order, { longest: 90_000 }).ended;
 
 /** Two processes ask for the same keys at once, each killed at a point; then both runs are recovered, one after the other. */
 async function play(dir: string, kills: readonly [Where, Where]): Promise<Life[]> {

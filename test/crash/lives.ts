@@ -1,14 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { inject } from 'vitest';
 import { compiled } from '../compiled.ts';
 import type { Order } from './child.ts';
+import type { Program } from './global.ts';
 import type { Command, OwnerOrder } from './owner.ts';
-
-const script = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 /** How a process ended: `end` is what it said last, unless a signal was faster; `at` the point at which it got it. */
 export interface Life {
@@ -46,9 +46,9 @@ interface Bounds {
   file?: number | undefined;
 }
 
-/** Starts a process of a script of this folder. */
-export function start(name: string, order: object, { longest, file }: Bounds): Child {
-  const args = ['--disable-warning=ExperimentalWarning', script(name), JSON.stringify(order)];
+/** Starts a process of a program of the suite. */
+export function start(name: Program, order: object, { longest, file }: Bounds): Child {
+  const args = ['--disable-warning=ExperimentalWarning', join(inject('programs'), `${name}.mjs`), JSON.stringify(order)];
   const bounded = ['-c', `ulimit -S -f ${file} && exec "$0" "$@"`, process.execPath, ...args];
   const env = { ...process.env, ...compiled };
   const child = file === undefined ? spawn(process.execPath, args, { env }) : spawn('bash', bounded, { env });
@@ -103,8 +103,8 @@ const matches = (line: Line, fits: Line) =>
   Object.entries(fits).every(([key, value]) => (value === true ? key in line : line[key] === value));
 
 /** @param file how large the files that it writes may grow, in KiB. */
-export const startJob = (order: Order, file?: number): Child => start('./child.ts', order, { longest: 300_000, file });
-export const startOwner = (order: OwnerOrder): Child => start('./owner.ts', order, { longest: 300_000 });
+export const startJob = (order: Order, file?: number): Child => start('child', order, { longest: 300_000, file });
+export const startOwner = (order: OwnerOrder): Child => start('owner', order, { longest: 300_000 });
 export const live = (order: Order): Promise<Life> => startJob(order).ended;
 
 /** Waits until a process is held by a SIGSTOP; false where it is gone. */

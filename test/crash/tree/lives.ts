@@ -10,7 +10,7 @@ import { judge } from './verdict.ts';
 export type Schedule = readonly Where[];
 type Job = Omit<TreeOrder, 'dir' | 'at'>;
 
-const live = (order: TreeOrder): Promise<Life> => start('./tree/child.ts', order, { longest: 300_000 }).ended;
+const live = (order: TreeOrder): Promise<Life> => start('tree/child', order, { longest: 300_000 }).ended;
 
 /** Lets processes live and die as a schedule says, until the run has ended or goes no further. */
 export async function play(dir: string, job: Job, schedule: Schedule): Promise<Life[]> {

@@ -8,7 +8,7 @@ import { World } from '../world.ts';
 import { agents, type Clock, clocked, START } from './agents.ts';
 import type { WaitingOrder, Working } from './child.ts';
 
-const live = (order: WaitingOrder): Promise<Life> => start('./waiting/child.ts', order, { longest: 300_000 }).ended;
+const live = (order: WaitingOrder): Promise<Life> => start('waiting/child', order, { longest: 300_000 }).ended;
 
 /** What some processes do at once. The ones that work go on until the others have ended. */
 export interface Phase {
