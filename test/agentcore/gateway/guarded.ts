@@ -14,20 +14,29 @@ export interface Guarded {
   readonly seen: IncomingMessage[];
   /** How many were not. */
   refused: number;
+  /** The names of its tools. */
+  names: readonly string[];
   /** What the tool answers, beside that it was called. */
   answer: string;
   /** Whether the answers of lists and of calls are errors with this text. */
-  fails?: 'lists' | 'calls' | 'results';
+  fails: 'lists' | 'calls' | 'results' | undefined;
   readonly bindings: { readonly [key: `url:${string}`]: string };
 }
 
 export async function guardedServer(admits: (request: IncomingMessage) => boolean): Promise<Guarded> {
-  const state: { -readonly [K in keyof Guarded]: Guarded[K] } = { seen: [], refused: 0, answer: '', bindings: {} };
+  const state: { -readonly [K in keyof Guarded]: Guarded[K] } = {
+    seen: [],
+    refused: 0,
+    names: ['echo'],
+    answer: '',
+    fails: undefined,
+    bindings: {},
+  };
   const made = () => {
     const server = new Server({ name: 'tools', version: '1' }, { capabilities: { tools: {} } });
     server.setRequestHandler(ListToolsRequestSchema, () => {
       if (state.fails === 'lists') throw new Error(`no list ${state.answer}`);
-      return { tools: JSON.parse(SCHEMA).tools };
+      return { tools: state.names.map((name) => ({ ...JSON.parse(SCHEMA).tools[0], name })) };
     });
     server.setRequestHandler(CallToolRequestSchema, ({ params }) => {
       const text = `${params.name} was called ${state.answer}`.trim();

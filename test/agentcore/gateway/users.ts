@@ -5,7 +5,7 @@ import { APP } from '../identity/sign-in.ts';
 import { CREATE, type WithGateway, withGateway } from './kit.ts';
 
 /** A gateway for the users ana and ben, who sign in with `signIn()`. */
-export async function withUsers(o: AgentCoreOptions = {}): Promise<WithGateway> {
+export async function withUsers(o: AgentCoreOptions & { attempts?: number } = {}): Promise<WithGateway> {
   const gateway = await withGateway({}, { identity: { authorization: { users: ['ana', 'ben'], redirectUrls: [APP] } }, ...o });
   const { discoveryUrl, clientId } = gateway.server.authorization;
   await gateway.controls.send(

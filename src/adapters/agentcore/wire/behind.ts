@@ -38,7 +38,7 @@ export function behind(world: World, bound: Bound, o: ServiceOptions): Behind {
   const memories = memoryService(world, bound, memory);
   const control = { ...runtimeOperations(world), ...endpointOperations(world), ...tagOperations(world) };
   const policies = policyService(world, (gateway) => gateways.toolsOf(gateway));
-  const identities = identityService(world, identity);
+  const identities = identityService(world, identity, (...session) => gateways.consented(...session));
   const gateways: GatewayService = gatewayService(world, bound, o.gateways ?? {}, { identity: identities.operations, policies });
   const operations: Operations = {
     ...control,

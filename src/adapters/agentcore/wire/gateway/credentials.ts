@@ -52,14 +52,22 @@ export function outboundOf(
   }
 }
 
-/** @param token the operation GetResourceOauth2Token. */
-export function gatewayIdentity(world: World, gateway: string, token: Operation): Identity {
+/**
+ * @param token the operation GetResourceOauth2Token.
+ * @param administrator whom it speaks for in place of callers: the id is the gateway's own, so no caller has it.
+ */
+export function gatewayIdentity(world: World, gateway: string, token: Operation, administrator?: string): Identity {
   /** For the caller's JWT, or for the caller's id; for the gateway itself without a caller. */
   function workloadToken({ by, assertion }: Occasion): string {
     const workload = world.state.get<Workload>(WORKLOAD, gateway);
     if (!workload) throw new AwsError('ResourceNotFoundException', `The workload identity ${gateway} was not found.`);
     return (
-      invocationToken(world, gateway, assertion?.token ?? by?.id, assertion !== undefined) ?? newWorkloadToken(world, workload, undefined)
+      invocationToken(
+        world,
+        gateway,
+        administrator ?? assertion?.token ?? by?.id,
+        administrator === undefined && assertion !== undefined,
+      ) ?? newWorkloadToken(world, workload, undefined)
     );
   }
 
@@ -78,7 +86,7 @@ export function gatewayIdentity(world: World, gateway: string, token: Operation)
     ...occasion
   }: CredentialRequest & Occasion & { flow: keyof typeof OPERATION_FLOWS }) {
     // an id does not prove a user: at a gateway that takes no JWTs all callers have the same one
-    if (flow === 'user' && !occasion.assertion) throw refused('3LO Auth needs the JWT of a user.');
+    if (flow === 'user' && !occasion.assertion && administrator === undefined) throw refused('3LO Auth needs the JWT of a user.');
     const { defaultReturnUrl, ...more } = oauthOf(occasion.tool);
     const asked = exchange.getStore()?.consent ?? {};
     // a caller could send another user's browser to an address of their own

@@ -68,8 +68,18 @@ export interface Target extends Changing {
   /** Why the last change failed, and what the status is then. */
   failed?: { status: 'FAILED' | 'UPDATE_UNSUCCESSFUL' | 'SYNCHRONIZE_UNSUCCESSFUL'; reasons: readonly string[] };
   lastSynchronizedAt?: Date;
+  /** With whose token a server is listed, where it takes tokens of users alone: while the change goes on. */
+  administrator?: Administrator;
   /** Of a server whose list is kept: what it listed when it was synchronized. */
   listed?: readonly ListedTool[];
+}
+
+/** One who consents in place of all users, so that the tools of a server are known. */
+export interface Administrator {
+  /** The id that the gateway has given them for this change. */
+  userId: string;
+  /** The consent that is waited for. */
+  open?: { authorizationUrl: string; sessionUri: string };
 }
 
 /** A tool as an MCP server declares it. */
@@ -115,9 +125,16 @@ export const targetOf = (world: World, gateway: string, id: string) => partOf<Ta
 export const putTarget = ({ state }: World, target: Target): void =>
   state.put(TARGET, `${target.gateway}/${target.id}`, target, target.gateway);
 
+const WAITING = { CREATING: 'CREATE_PENDING_AUTH', UPDATING: 'UPDATE_PENDING_AUTH', SYNCHRONIZING: 'SYNCHRONIZE_PENDING_AUTH' } as const;
+
 /** The status by the clock. A failure is told when the change is over. */
-export function statusOf({ clock }: World, { goneAt, readyAt, until }: Changing, failed?: { status: string }): string {
+export function statusOf(
+  { clock }: World,
+  { goneAt, readyAt, until, administrator }: Changing & Pick<Target, 'administrator'>,
+  failed?: { status: string },
+): string {
   if (goneAt !== undefined) return 'DELETING';
+  if (administrator?.open) return WAITING[until];
   if (clock.now() < readyAt) return until;
   return failed?.status ?? 'READY';
 }

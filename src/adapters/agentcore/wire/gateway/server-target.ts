@@ -4,7 +4,7 @@ import { lazy } from '../../../../flight.ts';
 import type { Json, JsonObject } from '../../../../json.ts';
 import { foreignSchema } from '../../../../json-schema.ts';
 import { definition, executeOf, tool } from '../../../../loop/tool.ts';
-import type { Assertion } from '../../../../ports/identity.ts';
+import type { Assertion, CredentialRequest } from '../../../../ports/identity.ts';
 import type { Materials, SourceCaller, Tool, ToolContext, ToolSource } from '../../../../ports/tool.ts';
 import { classify, messageOf } from '../../../../reliability/classify.ts';
 import { Secrets } from '../../../../secrets.ts';
@@ -12,6 +12,7 @@ import { type Outbound, outbound } from '../../../gateway/outbound/auth.ts';
 import type { Fetch } from '../../../mcp/fetch.ts';
 import { mcpTools } from '../../../mcp/index.ts';
 import { materialTools } from '../../../mcp/material-tools.ts';
+import type { World } from '../call.ts';
 import { outboundOf } from './credentials.ts';
 import type { ListedTool, Target } from './resources.ts';
 import type { McpServerTarget } from './target-configuration.ts';
@@ -57,15 +58,26 @@ export function toolsOfSchema(text: string): readonly ListedTool[] {
   });
 }
 
+function outboundTo({ region }: Pick<World, 'region'>, { name, settings }: Target): Outbound {
+  return outbound(outboundOf(settings.credentialProviderConfigurations ?? [], { region, kind: 'mcpServer' }), `The target ${name}`);
+}
+
+/** The token that a server is listed with, of the one whom `identity` speaks for. */
+export function tokenFor({ world, identity }: Pick<TargetWorld, 'world' | 'identity'>, target: Target, signal: AbortSignal) {
+  const [wanted] = Object.values(outboundTo(world, target).requests);
+  return identity.get({ ...(wanted as CredentialRequest), by: undefined, ...occasionOf(target.name), signal });
+}
+
+const occasionOf = (target: string) => ({ runId: '', agent: '', tool: `${target}___` });
+
 /** @param o.kept the tools that are listed; undefined: those that the server lists each time. */
 export function serverSource(
-  { world, bound, identity }: TargetWorld,
+  { world, bound, identity, administered = false }: TargetWorld,
   target: Target,
   { endpoint, kept }: { endpoint: string; kept: readonly ListedTool[] | undefined },
 ): ToolSource {
   const { name } = target;
-  const credentials = outboundOf(target.settings.credentialProviderConfigurations ?? [], { region: world.region, kind: 'mcpServer' });
-  const out = outbound(credentials, `The target ${name}`);
+  const out = outboundTo(world, target);
   const ofUsers = out.perCaller || Object.values(out.requests).some(({ flow }) => flow === 'user' || flow === 'exchange');
 
   return {
@@ -90,13 +102,13 @@ export function serverSource(
         await (await last?.catch(() => undefined))?.close();
       };
 
-      /** Lists for a caller, or, when the server is synchronized, for the gateway itself: then no request speaks for a user. */
+      /** Lists for a caller, or, when the server is synchronized, for the gateway itself: then no request speaks for a user but an administrator. */
       async function listing<T>(list: () => Promise<T>): Promise<T> {
-        given = ofUsers && !caller.assertion ? undefined : await hadFor(caller);
+        given = ofUsers && !caller.assertion && !administered ? undefined : await hadFor(caller);
         return masked(secrets, list);
       }
       async function hadFor({ by, assertion, session, signal }: SourceCaller & { signal: AbortSignal }): Promise<Given> {
-        const occasion = { by, runId: '', agent: '', tool: `${name}___`, signal };
+        const occasion = { by, ...occasionOf(name), signal };
         const more = { ...(assertion && { assertion }), ...(session !== undefined && { session }) };
         const values: Record<string, string> = {};
         for (const [key, wanted] of Object.entries(out.requests)) {

@@ -175,6 +175,12 @@ function checkCredential({ credentialProviderType: type, credentialProvider: pro
 /** The version of MCP that has URL elicitation, by which a user is asked. */
 export const ELICITS = '2025-11-25';
 
+/** Whether an administrator must consent before the tools of a target are known. */
+export function asksAdministrator({ mcp }: TargetConfiguration, [credential]: readonly CredentialConfiguration[] = []): boolean {
+  const { grantType } = credential?.credentialProvider?.oauthCredentialProvider ?? {};
+  return grantType === 'AUTHORIZATION_CODE' && mcp?.mcpServer !== undefined && !mcp.mcpServer.mcpToolSchema;
+}
+
 /** A user who consents must be known to the gateway, and be asked. */
 function checkConsent({ credentialProvider }: CredentialConfiguration, { mcpServer }: McpTarget, gateway: GatewayOfTarget): void {
   // the text of AWS, as users measured it
@@ -187,6 +193,4 @@ function checkConsent({ credentialProvider }: CredentialConfiguration, { mcpServ
     throw refused('The grant type AUTHORIZATION_CODE needs a defaultReturnUrl.');
   if (mcpServer?.listingMode === 'DYNAMIC' && !mcpServer.mcpToolSchema)
     throw refused('The listing mode DYNAMIC does not go with the grant type AUTHORIZATION_CODE.');
-  if (mcpServer && !mcpServer.mcpToolSchema)
-    throw notExecuted('an MCP server that is listed with a consent', 'Give its tools as mcpToolSchema.');
 }

@@ -8,4 +8,6 @@ export interface TargetWorld {
   readonly bound: Bound;
   /** Where the gateway gets the credentials of its targets. */
   readonly identity: Identity;
+  /** A server that takes tokens of users alone is listed with that of an administrator, as which `identity` speaks. */
+  readonly administered?: boolean;
 }

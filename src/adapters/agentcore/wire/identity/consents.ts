@@ -65,20 +65,24 @@ export const AUTHORIZE = '/identities/oauth2/authorize';
 const KIND = 'consent-session';
 const URN = 'urn:ietf:params:oauth:request_uri:';
 /** Milliseconds that a user has. The SDK asks for as long. */
-const LIFETIME = 600_000;
+export const LIFETIME = 600_000;
 /** For how long it is known that a session was used. */
 const REMEMBERED = 3_600_000;
 
 const denied = (why: string) => because(new AwsError('AccessDeniedException', 'Invalid or expired session'), why);
 const about = (id: string) => `the consent session ${id}`;
 
+/** Told of a session that is over: with a token, or without. One that nothing comes of in its time is not told. */
+export type ConsentEnded = (sessionUri: string, status: 'COMPLETED' | 'FAILED') => void;
+
 export interface ConsentsOptions {
   clientOf: (provider: Oauth2Provider) => OAuth;
   tokens: TokenStore;
   users: UserTokens;
+  ended: ConsentEnded;
 }
 
-export function consents(world: World, { clientOf, tokens, users }: ConsentsOptions): Consents {
+export function consents(world: World, { clientOf, tokens, users, ended }: ConsentsOptions): Consents {
   const { state, clock } = world;
 
   /** @throws AwsError `AccessDeniedException` */
@@ -90,7 +94,10 @@ export function consents(world: World, { clientOf, tokens, users }: ConsentsOpti
     return session;
   }
   const idOf = (sessionUri: string) => (sessionUri.startsWith(URN) ? sessionUri.slice(URN.length) : '');
-  const put = (session: Session) => state.put(KIND, session.id, session);
+  function put(session: Session): void {
+    state.put(KIND, session.id, session);
+    if (session.status === 'COMPLETED' || session.status === 'FAILED') ended(`${URN}${session.id}`, session.status);
+  }
 
   function secretsOf({ id, sealed }: Session): Secrets {
     const secrets = state.sealing.open<Secrets>(about(id), sealed);

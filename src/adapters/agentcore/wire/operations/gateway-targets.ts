@@ -1,4 +1,8 @@
 /** The control plane of Gateway: targets, and what an MCP server listed when it was synchronized. */
+import { randomUUID } from 'node:crypto';
+import { ToolError } from '../../../../errors.ts';
+import type { ConsentNeeded, Token } from '../../../../ports/identity.ts';
+import { messageOf } from '../../../../reliability/classify.ts';
 import type { Operations, World } from '../call.ts';
 import type { Output } from '../codec/encode.ts';
 import { AwsError, refused } from '../codec/error.ts';
@@ -18,7 +22,8 @@ import {
   type TargetSettings,
   targetOf,
 } from '../gateway/resources.ts';
-import { checkTarget, typeOf } from '../gateway/target-configuration.ts';
+import { asksAdministrator, checkTarget, typeOf } from '../gateway/target-configuration.ts';
+import { type ConsentEnded, LIFETIME } from '../identity/consents.ts';
 import type { PageRequest } from '../state.ts';
 import { isHere, suffix, TAKES } from './resource.ts';
 
@@ -43,17 +48,25 @@ export interface TargetEvents {
    * undefined for all others. Rejects with what is told as the reason of the failure.
    */
   looked(target: Target): Promise<readonly ListedTool[] | undefined>;
+  /** Asks for a token of an administrator, by the id that the gateway gives them. */
+  asked(target: Target, administrator: string): Promise<Token | ConsentNeeded>;
   /** The targets of a gateway are others. */
   changed(gateway: string): void;
 }
 
-export function gatewayTargetOperations(world: World, { looked, changed }: TargetEvents): Operations {
+export interface GatewayTargets {
+  operations: Operations;
+  /** Goes on with the target that has waited for a consent. */
+  consented: ConsentEnded;
+}
+
+export function gatewayTargets(world: World, { looked, asked, changed }: TargetEvents): GatewayTargets {
   const { state, clock } = world;
   const soon = () => clock.now() + TAKES;
   const date = () => new Date(clock.now());
 
   function told(target: Target) {
-    const { id, gateway, name, createdAt, updatedAt, settings, failed, lastSynchronizedAt } = target;
+    const { id, gateway, name, createdAt, updatedAt, settings, failed, lastSynchronizedAt, administrator } = target;
     const status = statusOf(world, target, failed);
     return {
       credentialProviderConfigurations: [],
@@ -67,54 +80,106 @@ export function gatewayTargetOperations(world: World, { looked, changed }: Targe
       protocolType: 'MCP',
       ...(failed && status === failed.status && { statusReasons: failed.reasons }),
       ...(lastSynchronizedAt && { lastSynchronizedAt }),
+      ...(administrator?.open && {
+        authorizationData: { oauth2: { authorizationUrl: administrator.open.authorizationUrl, userId: administrator.userId } },
+      }),
     };
   }
 
   function summary(target: Target) {
-    const { targetId, name, status, createdAt, updatedAt, description, lastSynchronizedAt } = told(target) as Output;
-    return { targetId, name, status, createdAt, updatedAt, description, lastSynchronizedAt, ...kindIn(target) };
+    const { targetId, name, status, createdAt, updatedAt, description, lastSynchronizedAt, authorizationData } = told(target) as Output;
+    return { targetId, name, status, createdAt, updatedAt, description, lastSynchronizedAt, authorizationData, ...kindIn(target) };
   }
 
-  /** Stores a change, and does what takes until it is ready. */
-  function begin(target: Target): Target {
+  /** Stores a change, and ends it when it has taken its time. */
+  function put(target: Target, takes: number): Target {
     const { failed: _, ...changing } = target;
-    const begun: Target = { ...changing, readyAt: soon() };
+    const begun: Target = { ...changing, readyAt: clock.now() + takes };
     putTarget(world, begun);
-    clock.after(TAKES, () => end(begun));
+    clock.after(takes, () => end(begun));
     return begun;
   }
 
+  function begin(target: Target): Target {
+    const { targetConfiguration, credentialProviderConfigurations } = target.settings;
+    if (!asksAdministrator(targetConfiguration, credentialProviderConfigurations)) return put(target, TAKES);
+    // an id for each change: the one who consents to it need not be the one who did before
+    return put({ ...target, administrator: { userId: randomUUID() } }, LIFETIME);
+  }
+
+  /** What is told of a change that was begun, when it is known whether an administrator has to consent. */
+  async function begunWith(begun: Target): Promise<Output> {
+    const { administrator } = begun;
+    if (!administrator) return told(begun);
+    try {
+      const got = await asked(begun, administrator.userId);
+      const open = 'consentUrl' in got && { authorizationUrl: got.consentUrl, sessionUri: got.handle };
+      if (still(begun)) put({ ...begun, administrator: { ...administrator, ...(open && { open }) } }, open ? LIFETIME : TAKES);
+    } catch (error) {
+      settle(begun, failure(begun, reasonOf(error)));
+    }
+    return told(targetOf(world, begun.gateway, begun.id));
+  }
+
+  /** The target, if it was neither deleted nor changed again since. */
+  function still({ gateway, id, readyAt, administrator }: Target): Target | undefined {
+    const now = state.get<Target>(TARGET, `${gateway}/${id}`);
+    if (!now || now.goneAt !== undefined || now.readyAt !== readyAt) return undefined;
+    return now.administrator?.open?.sessionUri === administrator?.open?.sessionUri ? now : undefined;
+  }
+
+  /** Stores what has become of a change. */
+  function settle(begun: Target, result: Partial<Target>): void {
+    const now = still(begun);
+    if (!now) return;
+    const { administrator: _, ...settled } = now;
+    putTarget(world, { ...settled, ...result });
+    changed(begun.gateway);
+  }
+
+  const failure = ({ until }: Target, reason: string): Partial<Target> => ({
+    readyAt: clock.now(),
+    failed: { status: UNSUCCESSFUL[until], reasons: [reason.slice(0, 2_048)] },
+  });
+
   async function end(begun: Target): Promise<void> {
+    if (begun.administrator?.open)
+      return settle(begun, failure(begun, `The authorization was not completed within ${LIFETIME / 60_000} minutes.`));
     let result: Partial<Target>;
     try {
       const listed = await looked(begun);
       result = listed ? { listed, lastSynchronizedAt: date() } : {};
     } catch (error) {
-      result = { failed: { status: UNSUCCESSFUL[begun.until], reasons: [(error as Error).message.slice(0, 2_048)] } };
+      result = failure(begun, reasonOf(error));
     }
-    const now = state.get<Target>(TARGET, `${begun.gateway}/${begun.id}`);
-    // deleted, or changed again, meanwhile
-    if (!now || now.goneAt !== undefined || now.readyAt !== begun.readyAt) return;
-    putTarget(world, { ...now, ...result });
-    changed(begun.gateway);
+    settle(begun, result);
   }
 
+  const consented: ConsentEnded = (sessionUri, status) => {
+    const target = every().find(({ administrator }) => administrator?.open?.sessionUri === sessionUri);
+    if (!target?.administrator) return;
+    if (status === 'FAILED') return settle(target, failure(target, 'The administrator declined, or the authorization server refused.'));
+    put({ ...target, administrator: { userId: target.administrator.userId } }, TAKES);
+  };
+
+  const every = () => state.list<Gateway>(GATEWAY).flatMap(({ id }) => state.list<Target>(TARGET, id));
+
   // what the server before this one had begun
-  for (const { id } of state.list<Gateway>(GATEWAY))
-    for (const target of state.list<Target>(TARGET, id))
-      if (target.readyAt > clock.now()) clock.after(target.readyAt - clock.now(), () => end(target));
+  for (const target of every())
+    if (target.readyAt > clock.now() || target.administrator) clock.after(target.readyAt - clock.now(), () => end(target));
 
   function checkName(gateway: string, name: string, own?: string): void {
     if (partsOf<Target>(world, TARGET, gateway).some((other) => other.name.toLowerCase() === name.toLowerCase() && other.id !== own))
       throw conflict(`A target with the name ${name} exists already in the gateway ${gateway}.`);
   }
 
-  return {
-    CreateGatewayTarget(input: CreateInput) {
+  const operations: Operations = {
+    async CreateGatewayTarget(input: CreateInput) {
       const { gatewayIdentifier, name: given, clientToken, ...settings } = input;
       const gateway = gatewayOf(world, gatewayIdentifier);
       checkTarget(settings.targetConfiguration, settings.credentialProviderConfigurations ?? [], gateway.settings);
-      return state.once('CreateGatewayTarget', clientToken, input, () => {
+      let begun: Target | undefined;
+      const first = state.once('CreateGatewayTarget', clientToken, input, () => {
         checkSettled(world, `Gateway ${gateway.id}`, gateway);
         const here = partsOf<Target>(world, TARGET, gateway.id);
         if (here.length >= MOST) throw new AwsError('ServiceQuotaExceededException', `A gateway has at most ${MOST} targets.`);
@@ -122,7 +187,7 @@ export function gatewayTargetOperations(world: World, { looked, changed }: Targe
         const name = given ?? `target-${id}`;
         checkName(gateway.id, name);
         const at = date();
-        const target: Target = {
+        begun = begin({
           id,
           gateway: gateway.id,
           name,
@@ -131,9 +196,10 @@ export function gatewayTargetOperations(world: World, { looked, changed }: Targe
           updatedAt: at,
           until: 'CREATING',
           readyAt: soon(),
-        };
-        return told(begin(target));
+        });
+        return told(begun);
       });
+      return begun ? begunWith(begun) : first;
     },
     GetGatewayTarget: ({ gatewayIdentifier, targetId }: Named) => told(targetOf(world, gatewayIdentifier, targetId)),
     UpdateGatewayTarget(input: UpdateInput) {
@@ -147,11 +213,12 @@ export function gatewayTargetOperations(world: World, { looked, changed }: Targe
       checkNotBusy(before);
       if (name !== undefined) checkName(gatewayIdentifier, name, targetId);
       const target: Target = { ...before, name: name ?? before.name, settings, updatedAt: date(), until: 'UPDATING' };
-      return told(begin(target));
+      return begunWith(begin(target));
     },
     DeleteGatewayTarget({ gatewayIdentifier, targetId }: Named) {
       const target = targetOf(world, gatewayIdentifier, targetId);
       if (target.goneAt === undefined) {
+        if (target.administrator?.open) throw busy(target);
         putTarget(world, { ...target, goneAt: soon() });
         changed(gatewayIdentifier);
       }
@@ -163,7 +230,7 @@ export function gatewayTargetOperations(world: World, { looked, changed }: Targe
       const here = items.filter((target) => isHere(world, target));
       return { items: here.map(summary), nextToken };
     },
-    SynchronizeGatewayTargets({ gatewayIdentifier, targetIdList }: InGateway & { targetIdList: readonly string[] }) {
+    async SynchronizeGatewayTargets({ gatewayIdentifier, targetIdList }: InGateway & { targetIdList: readonly string[] }) {
       gatewayOf(world, gatewayIdentifier);
       const targets = targetIdList.map((id) => targetOf(world, gatewayIdentifier, id));
       for (const target of targets) {
@@ -172,16 +239,24 @@ export function gatewayTargetOperations(world: World, { looked, changed }: Targe
         if (mcpServer.mcpToolSchema) throw refused(`Target ${target.id} has a static tool schema. Remove it to synchronize.`);
         checkNotBusy(target);
       }
-      return { targets: targets.map((target) => told(begin({ ...target, until: 'SYNCHRONIZING' }))) };
+      return { targets: await Promise.all(targets.map((target) => begunWith(begin({ ...target, until: 'SYNCHRONIZING' })))) };
     },
   };
 
+  return { operations, consented };
+
   /** A change that failed can be followed by another. */
   function checkNotBusy(target: Target): void {
-    const status = statusOf(world, target);
-    if (status !== 'READY') throw conflict(`Gateway target ${target.id} is ${status}. Wait until it is READY.`);
+    if (statusOf(world, target) !== 'READY') throw busy(target);
+  }
+  function busy(target: Target): AwsError {
+    const until = target.administrator?.open ? 'its authorization was completed or has failed' : 'it is READY';
+    return conflict(`Gateway target ${target.id} is ${statusOf(world, target)}. Wait until ${until}.`);
   }
 }
+
+/** Why a target failed, for its owner: what a client of the gateway is not told. */
+const reasonOf = (error: unknown): string => messageOf(error instanceof ToolError && error.cause instanceof AwsError ? error.cause : error);
 
 function kindIn({ settings: { targetConfiguration } }: Target) {
   const { mcpServer } = targetConfiguration.mcp ?? {};

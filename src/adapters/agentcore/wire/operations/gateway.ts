@@ -11,11 +11,12 @@ import { type Executed, executedGateway } from '../gateway/executed.ts';
 import { interceptions } from '../gateway/interceptors.ts';
 import { type RateLimit, rateCounters } from '../gateway/rate-limits.ts';
 import { type Gateway, type ListedTool, partsOf, RATE_LIMIT, type Target } from '../gateway/resources.ts';
-import { isKept, listOf, toolsOfSchema } from '../gateway/server-target.ts';
+import { isKept, listOf, tokenFor, toolsOfSchema } from '../gateway/server-target.ts';
 import { targetSource } from '../gateway/target-source.ts';
+import type { ConsentEnded } from '../identity/consents.ts';
 import type { ToolsOf } from '../policy/enforcing.ts';
 import { gatewayRateLimitOperations } from './gateway-rate-limits.ts';
-import { gatewayTargetOperations } from './gateway-targets.ts';
+import { gatewayTargets, type TargetEvents } from './gateway-targets.ts';
 import { gatewayOperations } from './gateways.ts';
 import type { PolicyService } from './policy.ts';
 
@@ -27,6 +28,8 @@ export interface GatewayOptions {
 export interface GatewayService {
   operations: Operations;
   endpoint: GatewayEndpoint;
+  /** A consent of Identity is over: it may be one that a target waits for. */
+  consented: ConsentEnded;
   /** The tools of a gateway by their full names, as they are now. */
   toolsOf: ToolsOf;
   stop(): Promise<void>;
@@ -48,7 +51,8 @@ export function gatewayService(world: World, bound: Bound, o: GatewayOptions, { 
   const tell = report('startAgentCore()');
 
   const counterOf = rateCounters(world.clock.now);
-  const identityOf = (gateway: string) => gatewayIdentity(world, gateway, identity.GetResourceOauth2Token as Operation);
+  const identityOf = (gateway: string, administrator?: string) =>
+    gatewayIdentity(world, gateway, identity.GetResourceOauth2Token as Operation, administrator);
 
   function changed(gateway: string): void {
     void running.get(gateway)?.retire().catch(tell);
@@ -85,19 +89,27 @@ export function gatewayService(world: World, bound: Bound, o: GatewayOptions, { 
     const { mcpServer } = target.settings.targetConfiguration.mcp ?? {};
     if (mcpServer?.mcpToolSchema) return toolsOfSchema(mcpServer.mcpToolSchema.inlinePayload ?? '');
     const kept = mcpServer !== undefined && isKept(mcpServer);
-    const source = targetSource({ world, bound, identity: identityOf(target.gateway) }, kept ? withoutList(target) : target, {
-      debug: false,
-    });
+    const { gateway, administrator } = target;
+    const source = targetSource(
+      { world, bound, identity: identityOf(gateway, administrator?.userId), administered: administrator !== undefined },
+      kept ? withoutList(target) : target,
+      { debug: false },
+    );
     const tools = await listOf(source, { signal: AbortSignal.timeout(LOOKS) });
     return kept ? tools : undefined;
   }
 
+  const asked: TargetEvents['asked'] = (target, administrator) =>
+    tokenFor({ world, identity: identityOf(target.gateway, administrator) }, target, AbortSignal.timeout(LOOKS));
+
+  const targets = gatewayTargets(world, { changed, looked, asked });
   return {
     operations: {
       ...gatewayOperations(world, { changed, checkEngine: policies.checkEngine }),
-      ...gatewayTargetOperations(world, { changed, looked }),
+      ...targets.operations,
       ...gatewayRateLimitOperations(world),
     },
+    consented: targets.consented,
     toolsOf: (gateway) => executed(gateway).tools(),
     endpoint: gatewayEndpoint(
       world,

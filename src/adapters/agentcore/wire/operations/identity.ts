@@ -5,7 +5,7 @@ import type { AuthorizationOptions } from '../authorization/options.ts';
 import { type AuthorizationServer, authorizationServer } from '../authorization/server.ts';
 import type { Operations, World } from '../call.ts';
 import type { Encoded } from '../codec/error.ts';
-import { AUTHORIZE, consents } from '../identity/consents.ts';
+import { AUTHORIZE, type ConsentEnded, consents } from '../identity/consents.ts';
 import { signedBy } from '../identity/issuers.ts';
 import { CALLBACK, callbackUrl, type Oauth2Provider, oauthClients, providerError } from '../identity/oauth2-provider.ts';
 import { OAUTH2, type ProviderArns } from '../identity/resources.ts';
@@ -41,11 +41,12 @@ export interface IdentityService {
 export function identityService(
   world: World,
   { providerArns = 'bedrock-agentcore', authorization = {}, issuers }: IdentityOptions,
+  ended: ConsentEnded,
 ): IdentityService {
   const users = userTokens(world);
   const tokens = tokenStore(world);
   const clientOf = oauthClients(world);
-  const asking = consents(world, { clientOf, tokens, users });
+  const asking = consents(world, { clientOf, tokens, users, ended });
   const authorizing = authorizationServer(world, authorization, () =>
     world.state.list<Oauth2Provider>(OAUTH2).map((provider) => callbackUrl(world, provider)),
   );
