@@ -33,12 +33,18 @@ const WHOLE_EXAMPLES = ['test/examples/job.test.ts', 'test/research-desk/job.tes
 /** What takes longest: many processes, all that a store can hold, broken stores of every kind. Without them `npm cit` stays under four minutes. */
 const SLOW = [
   'test/a2a/across.test.ts',
+  'test/a2a/agent.test.ts',
   'test/a2a/restart.test.ts',
+  'test/a2a/serve.test.ts',
   'test/examples/bedrock.test.ts',
+  'test/faults/faults.test.ts',
   'test/faults/huge.test.ts',
   'test/guardrails/adversarial.test.ts',
+  'test/journal/encrypted-conformance.test.ts',
   'test/journal/suite.test.ts',
   'test/langgraph/processes.test.ts',
+  'test/mcp/declaration.test.ts',
+  'test/mcp/trouble.test.ts',
   'test/server/lambda.test.ts',
 ];
 
