@@ -92,7 +92,8 @@ export class Connection {
 
   async #call(tool: string, input: JsonObject, ctx: ToolContext, effect: Effect): Promise<CallToolResult> {
     const peer = await raced(this.#connected(), ctx.signal);
-    const call = new OpenCall({ server: this.name, tool, effect, ctx, answering: this.#options.elicit });
+    const { elicit, midway } = this.#options;
+    const call = new OpenCall({ server: this.name, tool, effect, ctx, answering: elicit, midway: midway?.() });
     const onAbort = () => call.stop.abort(ctx.signal.reason);
     ctx.signal.addEventListener('abort', onAbort);
     const progressToken = `rondo-${++this.#calls}`;
@@ -238,7 +239,7 @@ export class Connection {
   /** What the server logs in the middle of a call is told as the tool's own. */
   #onLog({ level, logger, data }: JsonObject): void {
     if (typeof level !== 'string' || data === undefined || sizeOf(data) > LARGEST_LINE) return;
-    this.#callOfMessage()?.ctx.progress({ level, data, ...(typeof logger === 'string' && { logger }) });
+    this.#callOfMessage()?.logged({ level, data, ...(typeof logger === 'string' && { logger }) });
   }
 
   async #notes(): Promise<string | undefined> {

@@ -47,6 +47,14 @@ export interface McpQuestion {
 
 export type Answering = (question: McpQuestion) => JsonObject | undefined | Promise<JsonObject | undefined>;
 
+/** Takes what a server says in the middle of one call, in place of the run: for a gateway that passes it on as it is. */
+export interface Midway {
+  /** `elicitation/create`. An error with a `code` is what the server is told. */
+  ask(params: JsonObject, signal: AbortSignal): Promise<Elicited>;
+  /** `notifications/message` */
+  log(params: JsonObject): void;
+}
+
 /** A list of a server that is another now. */
 export type ChangedList = 'tools' | 'resources' | 'prompts';
 

@@ -6,7 +6,7 @@ import { Ranking } from '../ranking/tools.ts';
 import { Unconsented } from './auth/access.ts';
 import { Connection } from './connection.ts';
 import type { ChangedList } from './dialect.ts';
-import type { McpOptions, ToolChange } from './options.ts';
+import type { McpOptions, MidwayOptions, ToolChange } from './options.ts';
 import { type Bound, check, checkAuth, secretsOf } from './options.ts';
 import { passedMaterials } from './passing.ts';
 import { Pins } from './pins.ts';
@@ -198,7 +198,7 @@ function lookedUp(all: () => Promise<readonly Tool[]>): Required<Pick<OpenedSour
 }
 
 /** The headers and the token are those of one caller: a connection cannot ask for another's. */
-async function boundTo(caller: SourceCaller, options: McpOptions, name: string): Promise<Bound> {
+async function boundTo(caller: SourceCaller, options: MidwayOptions, name: string): Promise<Bound> {
   const { headers, auth } = options;
   const given = typeof auth === 'function' ? checkAuth(options, await auth(caller)) : auth;
   return {

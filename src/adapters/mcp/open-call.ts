@@ -4,7 +4,7 @@ import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { type NeedsPerson, ToolError } from '../../errors.ts';
 import { type JsonObject, put } from '../../json.ts';
 import type { Effect, ToolContext } from '../../ports/tool.ts';
-import { type Answering, type Elicited, type InputRequired, isInputRequired } from './dialect.ts';
+import { type Answering, type Elicited, type InputRequired, isInputRequired, type Midway } from './dialect.ts';
 import { answeredAtOnce, asks, isQuestions, keyOf, type Left, leftBy, questionOf } from './elicitation.ts';
 import { badResult } from './result.ts';
 
@@ -19,6 +19,7 @@ export interface Calling {
   effect: Effect;
   ctx: ToolContext;
   answering: Answering | undefined;
+  midway?: Midway | undefined;
 }
 
 export class OpenCall {
@@ -37,12 +38,19 @@ export class OpenCall {
     this.#left = leftBy(o.ctx);
   }
 
+  logged(line: JsonObject): void {
+    const { midway } = this.#o;
+    if (midway) midway.log(line);
+    else this.ctx.progress(line);
+  }
+
   /**
    * 2025-11-25: the server asks, and keeps the call open for the answer. A person may take days, so the call is given up and made again then. That would repeat
    * what a `once` tool has done so far: its question is cancelled.
    */
   async elicited(params: JsonObject): Promise<Elicited> {
-    const { tool, server, effect } = this.#o;
+    const { tool, server, effect, midway } = this.#o;
+    if (midway) return midway.ask(params, this.stop.signal);
     const key = keyOf(params);
     const known = this.#left?.answers[key];
     if (known) return known;
@@ -80,7 +88,7 @@ export class OpenCall {
 
   /** Answers all questions that can be answered here. @throws NeedsPerson for the first that cannot. */
   async #complete(): Promise<void> {
-    const { tool, server, answering } = this.#o;
+    const { tool, server, answering, midway } = this.#o;
     const left = this.#left as Left;
     for (const [key, { method, params = {} }] of Object.entries(left.questions)) {
       if (Object.hasOwn(left.answers, key)) continue;
@@ -92,7 +100,8 @@ export class OpenCall {
             outcome: 'not-run',
           },
         );
-      const atOnce = await answeredAtOnce(answering, tool, params, this.stop.signal);
+      const { signal } = this.stop;
+      const atOnce = await (midway ? midway.ask(params, signal) : answeredAtOnce(answering, tool, params, signal));
       const question = atOnce ? undefined : questionOf(params, server);
       if (question) throw asks(question, { ...left, pending: key });
       put(left.answers, key, atOnce ?? { action: 'decline' });

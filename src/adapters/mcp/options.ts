@@ -6,7 +6,7 @@ import type { Breaker, Effect, Retry, SourceCaller, ToolOptions } from '../../po
 import type { Schema } from '../../schema.ts';
 import { secretsIn } from '../../secrets.ts';
 import type { Access, McpAuth } from './auth/access.ts';
-import type { Answering } from './dialect.ts';
+import type { Answering, Midway } from './dialect.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a server's arguments have no static type
 type Options = ToolOptions<string, Schema<any>, Schema<any>, never, Json>;
@@ -128,8 +128,14 @@ export interface McpOptions {
   maxBytes?: number;
 }
 
+/** The options of a gateway that passes on what the server says in the middle of a call. */
+export interface MidwayOptions extends McpOptions {
+  /** Asked when a call begins. Undefined: the run takes it. */
+  midway?: () => Midway | undefined;
+}
+
 /** The options as one caller's connection uses them. */
-export type Bound = McpOptions & { access?: Access };
+export type Bound = MidwayOptions & { access?: Access };
 
 const KINDS: readonly MaterialKind[] = ['resources', 'prompts', 'completions'];
 

@@ -184,7 +184,7 @@ test('a consent in the last two seconds counts, though its list comes when the t
   expect(await own.get(made.targetId as string)).toMatchObject({ status: 'READY' });
 });
 
-test('a server that is started again fails what nobody consented to in time', async () => {
+test('a server that is started again fails what was not consented to in time', async () => {
   const state = join(folder('administrator'), 'state.db');
   const own = await desk({}, { state });
   const { targetId = '' } = await own.create();
@@ -213,7 +213,7 @@ test('what cannot be asked for is the failure of the target, with the reason; so
   expect(await own.offered()).toEqual(['Tools___echo']);
 });
 
-test('a static schema asks for nobody, also in place of a list', async () => {
+test('a static schema asks for no consent, also in place of a list', async () => {
   const own = await desk();
   const made = await own.create();
   const id = made.targetId as string;

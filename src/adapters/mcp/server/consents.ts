@@ -6,6 +6,8 @@ import { RpcError } from './offering.ts';
 
 type Consent = Approval & { kind: 'consent' };
 
+const LOGIN = 'Please login to this URL for authorization.';
+
 /** The error of 2025-11-25 for a page that must be visited first. */
 const URL_NEEDED = -32_042;
 
@@ -17,13 +19,13 @@ export function consentsIn(approvals: readonly Approval[]): readonly Consent[] |
 
 export const approving = ({ id }: Approval): Decision => ({ approval: id, type: 'approve' });
 
-/** The words are those of an AgentCore gateway, as its documentation shows them. */
+/** The words are those of an AgentCore gateway, as its documentation shows them; of a page that a server sends its user to, those of the server. */
 export function consentRequired(consents: readonly Consent[]): RpcError {
-  const elicitations = consents.map(({ id, runId, url }) => ({
+  const elicitations = consents.map(({ id, runId, url, reason = LOGIN }) => ({
     mode: 'url',
     elicitationId: sha256(`${runId} ${id}`).slice(0, 32),
     url,
-    message: 'Please login to this URL for authorization.',
+    message: reason,
   }));
   return new RpcError(URL_NEEDED, 'This request requires more information.', { elicitations });
 }

@@ -5,14 +5,17 @@ import { messageOf } from '../../../../reliability/classify.ts';
 import type { Handler } from '../../../../server/listen.ts';
 import type { Interception } from '../../../gateway/interception.ts';
 import type { Exceeded } from '../../../gateway/rate-limits.ts';
+import { showsOf } from '../../../mcp/server/elicit.ts';
 import type { Received } from '../answer.ts';
 import type { Caller, World } from '../call.ts';
-import { AwsError, type Encoded, encodeError } from '../codec/error.ts';
+import { AwsError, type Encoded } from '../codec/error.ts';
 import type { CallLog } from '../log.ts';
 import { type Admitted, admission } from './admission.ts';
 import { type Exchange, exchange, OPAQUE } from './exchange.ts';
 import { HANDLED } from './executed.ts';
 import { encodedFrom, INTERNAL, letOut, lettingOut } from './interceptors.ts';
+import { Midstream, SILENT, type Talking } from './midway.ts';
+import { INVALID, json, LIMITED, nameOf, Refusal, refusalOf, rpcIn, whyOf } from './refusal.ts';
 import { type Gateway, gatewayOf, gatewayPath, statusOf } from './resources.ts';
 import { consentIn, fieldsOf, isRpc, type Rpc } from './rpc.ts';
 import { mcpSessions } from './sessions.ts';
@@ -55,34 +58,8 @@ const SESSION = 'mcp-session-id';
 const VERSION = 'mcp-protocol-version';
 const SECONDS = 3_600;
 
-/** Codes of JSON-RPC. */
-const CODES: Readonly<Record<string, number>> = {
-  UnauthorizedException: -32_001,
-  ResourceNotFoundException: -32_001,
-  AccessDeniedException: -32_002,
-};
-const PARSE = -32_700;
-const INVALID = -32_600;
-const LIMITED = -32_003;
-
 /** Headers that say what a request is, in versions without a session. */
 const PASSED = [VERSION, 'mcp-method', 'mcp-name'] as const;
-
-/** A request that MCP refuses. */
-class Refusal extends Error {
-  readonly status: number;
-  readonly code: number;
-  /** For the log: more than the client is told. */
-  readonly because: string | undefined;
-  readonly data: object | undefined;
-  constructor(status: number, code: number, message: string, because?: string, data?: object) {
-    super(message);
-    this.status = status;
-    this.code = code;
-    this.because = because;
-    this.data = data;
-  }
-}
 
 interface Answering extends Exchange {
   /** Called when the answer is over. */
@@ -173,7 +150,7 @@ export function gatewayEndpoint(
     const one = (name: string) => [received.headers[name]].flat()[0];
     const session = one(SESSION);
     if (received.method === 'DELETE') {
-      if (session === undefined || sessions.version(session, gateway.id, by.id) === undefined) throw unknownSession();
+      if (session === undefined || !sessions.find(session, gateway.id, by.id)) throw unknownSession();
       sessions.end(session);
       return { status: 204, headers: {}, body: '' };
     }
@@ -188,12 +165,14 @@ export function gatewayEndpoint(
     }
     if (rpc.method === 'initialize') return initialized(received, gateway, rpc, admitted, current);
     if (session === undefined) throw new Refusal(400, INVALID, 'Missing required Mcp-Session-Id header');
-    const agreed = sessions.version(session, gateway.id, by.id);
-    if (agreed === undefined) throw unknownSession();
-    const named = one(VERSION) ?? agreed;
+    const talking = sessions.find(session, gateway.id, by.id);
+    if (!talking) throw unknownSession();
+    const named = one(VERSION) ?? talking.version;
     if (!versions.includes(named)) throw new Refusal(400, INVALID, `Unsupported protocol version: ${named}`);
-    if (rpc.id === undefined) return { status: 202, headers: {}, body: '' };
-    return handled(received, gateway, rpc, admitted, current, named);
+    if (rpc.method === undefined && !talking.questions.answer(rpc))
+      throw new Refusal(400, INVALID, 'No matching elicitation found for this session.');
+    if (rpc.id === undefined || rpc.method === undefined) return { status: 202, headers: {}, body: '' };
+    return handled(received, gateway, rpc, admitted, current, named, talking);
   }
 
   /** The session is begun by what an interceptor makes of the request. Its id is the gateway's own to tell, and it is over where it is not told. */
@@ -216,7 +195,11 @@ export function gatewayEndpoint(
     const [newest, ...older] = (mcp.supportedVersions ?? VERSIONS).filter((known) => known !== MODERN);
     if (newest === undefined) throw new Refusal(400, INVALID, `This gateway speaks ${MODERN} alone, which has no initialize`);
     const version = older.find((known) => known === fieldsOf(params).protocolVersion) ?? newest;
-    of.begun = sessions.begin(gateway.id, by.id, version, mcp.sessionConfiguration?.sessionTimeoutInSeconds ?? SECONDS);
+    of.begun = sessions.begin(gateway.id, by.id, {
+      version,
+      shows: showsOf(fieldsOf(fieldsOf(params).capabilities) as Parameters<typeof showsOf>[0]),
+      seconds: mcp.sessionConfiguration?.sessionTimeoutInSeconds ?? SECONDS,
+    });
     const result = {
       protocolVersion: version,
       capabilities: { tools: { listChanged: false }, ...(behind.passes(gateway) && { resources: {}, prompts: {} }) },
@@ -226,14 +209,26 @@ export function gatewayEndpoint(
     return Response.json({ jsonrpc: '2.0', id: id ?? null, result }, { headers: { [SESSION]: of.begun } });
   }
 
-  function handled(received: Received, gateway: Gateway, rpc: Rpc, admitted: Admitted, of: Answering, version: string): Promise<Encoded> {
+  /** @param talking what the client can be told on the way, in a version with sessions. */
+  function handled(
+    received: Received,
+    gateway: Gateway,
+    rpc: Rpc,
+    admitted: Admitted,
+    of: Answering,
+    version: string,
+    talking?: Talking,
+  ): Promise<Encoded> {
     of.messageId = String(rpc.id);
     of.version = version;
+    const streamed = streams(gateway, received.headers.accept);
+    const midstream = talking && streamed ? new Midstream({ ...talking, version }, received.signal) : undefined;
+    if (talking) of.midway = midstream?.midway ?? SILENT;
     return passed(received, gateway, rpc, admitted, of, async (asked) => {
       const answer = await answeredBy(received, gateway, asked, admitted, of);
+      if (midstream) return midstream.within(answer);
       // a subscription is a stream in any case
-      const streamed = streams(gateway, received.headers.accept) || asked.method?.startsWith('subscriptions/') === true;
-      return streamed ? answer : wholeOf(answer, asked.id);
+      return streamed || asked.method?.startsWith('subscriptions/') === true ? answer : wholeOf(answer, asked.id);
     });
   }
 
@@ -304,30 +299,3 @@ export function gatewayEndpoint(
 }
 
 const unknownSession = () => new Refusal(404, INVALID, 'Session not found: it has ended, or it is of another gateway or caller');
-
-const json = (status: number, body: object) => ({ status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
-
-function rpcIn(body: Uint8Array): Rpc | Refusal {
-  let value: unknown;
-  try {
-    value = JSON.parse(Buffer.from(body).toString('utf8'));
-  } catch {
-    return new Refusal(400, PARSE, 'Parse error: the body is not JSON');
-  }
-  return isRpc(value) ? value : new Refusal(400, INVALID, 'The body is not a message of JSON-RPC 2.0');
-}
-
-function refusalOf(error: unknown, id: string | number | undefined): Encoded {
-  const told = (status: number, code: number, message: string, headers: Readonly<Record<string, string>> = {}, data?: object) => {
-    const encoded = json(status, { jsonrpc: '2.0', id: id ?? null, error: { code, message, ...(data && { data }) } });
-    return { ...encoded, headers: { ...encoded.headers, ...headers } };
-  };
-  if (error instanceof Refusal) return told(error.status, error.code, error.message, {}, error.data);
-  if (!(error instanceof AwsError)) return told(500, INTERNAL, 'The server failed.');
-  const { status, headers } = encodeError(error, undefined);
-  return told(status, CODES[error.name] ?? INTERNAL, error.message, { ...headers, 'content-type': 'application/json' });
-}
-
-const nameOf = (error: unknown) =>
-  error === undefined ? 'TargetFailed' : error instanceof Refusal ? 'InvalidRequest' : error instanceof Error ? error.name : 'Error';
-const whyOf = (error: unknown) => ((error instanceof AwsError || error instanceof Refusal) && error.because) || messageOf(error);

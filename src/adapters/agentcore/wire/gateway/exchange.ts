@@ -1,5 +1,6 @@
 /** The request to a gateway that is being answered, for what happens deep below it. */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Midway } from '../../../mcp/dialect.ts';
 import type { PolicyRecord } from '../policy/decided.ts';
 
 export interface Exchange {
@@ -9,6 +10,8 @@ export interface Exchange {
   messageId: string;
   /** The version of MCP. */
   version?: string;
+  /** Takes what a server says in the middle of the call. Undefined in a version without sessions, in which the call ends with what is asked. */
+  midway?: Midway;
   /** What the request says of a consent that it may need. */
   consent?: { readonly returnUrl?: string; readonly force?: boolean };
   /** Why a call failed, where the client is not told: for the log. */

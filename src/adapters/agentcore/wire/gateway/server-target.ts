@@ -9,11 +9,14 @@ import type { Materials, SourceCaller, Tool, ToolContext, ToolSource } from '../
 import { classify, messageOf } from '../../../../reliability/classify.ts';
 import { Secrets } from '../../../../secrets.ts';
 import { type Outbound, outbound } from '../../../gateway/outbound/auth.ts';
+import type { Midway } from '../../../mcp/dialect.ts';
 import type { Fetch } from '../../../mcp/fetch.ts';
 import { mcpTools } from '../../../mcp/index.ts';
 import { materialTools } from '../../../mcp/material-tools.ts';
+import type { MidwayOptions } from '../../../mcp/options.ts';
 import type { World } from '../call.ts';
 import { outboundOf } from './credentials.ts';
+import { exchange } from './exchange.ts';
 import type { ListedTool, Target } from './resources.ts';
 import type { McpServerTarget } from './target-configuration.ts';
 import type { TargetWorld } from './target-world.ts';
@@ -87,14 +90,16 @@ export function serverSource(
     async open(caller) {
       let given: Given | undefined;
       const secrets = new Secrets();
-      const source = mcpTools({
+      const toServer: MidwayOptions = {
         name,
         url: bound.url(endpoint),
         breaker: false,
         timeout: CALL,
         pass: PASSED,
         fetch: authorizing(out, () => given, secrets),
-      });
+        midway: () => exchange.getStore()?.midway && maskedMidway(exchange.getStore()?.midway as Midway, secrets),
+      };
+      const source = mcpTools(toServer);
       const connected = lazy(() => source.open(caller));
       const close = async () => {
         const last = connected.current();
@@ -193,6 +198,10 @@ async function masked<T>(secrets: Secrets, act: () => Promise<T>): Promise<T> {
     const { code, message, ...how } = classify(error, 'TOOL_FAILED', secrets.mask);
     throw message === messageOf(error) ? error : new ToolError(code, message, how);
   }
+}
+
+function maskedMidway({ ask, log }: Midway, secrets: Secrets): Midway {
+  return { ask: (params, signal) => ask(secrets.maskJson(params), signal), log: (params) => log(secrets.maskJson(params)) };
 }
 
 /** `fetch` with what is there when a request is sent: a token that was renewed for a call is used by the connection from then on. */
