@@ -191,6 +191,15 @@ describe('a target', () => {
       'ValidationException',
       'API_KEY',
     ],
+    [
+      'an MCP server with the keys of the caller, which AWS takes for targets of http',
+      {
+        targetConfiguration: { mcp: { mcpServer: { endpoint: 'https://tools.example/mcp' } } },
+        credentialProviderConfigurations: [{ credentialProviderType: 'CALLER_IAM_CREDENTIALS' }],
+      },
+      'ValidationException',
+      'CALLER_IAM_CREDENTIALS',
+    ],
     ['two tools of one name', refunds('Twice', ['a', 'a']), 'ValidationException', 'two tools'],
     ['a tool with a space in its name', refunds('Odd', ['a b']), 'ValidationException', 'a b'],
     [
@@ -247,6 +256,21 @@ describe('a target', () => {
   ])('%s is refused', async (_, of, name, why) => {
     const { target } = await withGateway();
     await expect(target({ ...refunds(), ...of })).rejects.toMatchObject({ name, message: expect.stringContaining(why) });
+  });
+
+  test.each([
+    ['AWS_IAM', 'NotImplementedException', 'http.agentcoreRuntime'],
+    ['AUTHENTICATE_ONLY', 'NotImplementedException', 'http.agentcoreRuntime'],
+    ['NONE', 'ValidationException', 'CALLER_IAM_CREDENTIALS needs a gateway with the authorizerType AWS_IAM or AUTHENTICATE_ONLY'],
+  ] as const)('of a runtime with the keys of the caller, in a gateway of %s: %s', async (authorizerType, name, why) => {
+    const { target } = await withGateway({ authorizerType, protocolType: undefined });
+    const http = { agentcoreRuntime: { arn: 'arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/clerk-abcdefghij' } };
+    const made = target({
+      name: 'Clerk',
+      targetConfiguration: { http },
+      credentialProviderConfigurations: [{ credentialProviderType: 'CALLER_IAM_CREDENTIALS' }],
+    });
+    await expect(made).rejects.toMatchObject({ name, message: expect.stringContaining(why) });
   });
 
   test('is one of at most 100', async () => {

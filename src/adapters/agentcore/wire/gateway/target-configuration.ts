@@ -95,11 +95,14 @@ export const typeOf = (configuration: TargetConfiguration): string => TYPES[kind
 const notExecuted = (what: string, instead: string) =>
   new AwsError('NotImplementedException', `This server does not execute ${what} as a target of a gateway. ${instead}`);
 
-/** Types of credentials that a kind of target may have. The first is required of Lambda, and one of them of an OpenAPI document. */
+/** Gateways whose callers sign: only there the requests of a target can be signed for them. */
+const SIGNED = ['AWS_IAM', 'AUTHENTICATE_ONLY'];
+
+/** Types of credentials that a kind of target may have. CALLER_IAM_CREDENTIALS is for targets of http, which are not executed. */
 const CREDENTIALS: Readonly<Record<string, { types: readonly string[]; required: boolean }>> = {
   lambda: { types: ['GATEWAY_IAM_ROLE'], required: true },
-  openApiSchema: { types: ['OAUTH', 'API_KEY', 'GATEWAY_IAM_ROLE', 'CALLER_IAM_CREDENTIALS', 'JWT_PASSTHROUGH'], required: false },
-  mcpServer: { types: ['OAUTH', 'API_KEY', 'GATEWAY_IAM_ROLE', 'CALLER_IAM_CREDENTIALS', 'JWT_PASSTHROUGH'], required: false },
+  openApiSchema: { types: ['OAUTH', 'API_KEY', 'GATEWAY_IAM_ROLE', 'JWT_PASSTHROUGH'], required: false },
+  mcpServer: { types: ['OAUTH', 'API_KEY', 'GATEWAY_IAM_ROLE', 'JWT_PASSTHROUGH'], required: false },
   connector: { types: ['GATEWAY_IAM_ROLE'], required: true },
 };
 
@@ -118,6 +121,9 @@ export function checkTarget(
 ): void {
   if ((http || inference) && gateway.protocolType === 'MCP')
     throw refused('A gateway with the protocolType MCP takes targets of mcp alone. Create it without protocolType.');
+  const [given] = credentials;
+  if (given?.credentialProviderType === 'CALLER_IAM_CREDENTIALS' && !SIGNED.includes(gateway.authorizerType))
+    throw refused(`CALLER_IAM_CREDENTIALS needs a gateway with the authorizerType ${SIGNED.join(' or ')}, not ${gateway.authorizerType}.`);
   const other = http ? `http.${Object.keys(http)[0]}` : inference ? `inference.${Object.keys(inference)[0]}` : undefined;
   if (other !== undefined) throw notExecuted(other, 'It executes the targets of mcp.');
   const configuration = mcp ?? {};
@@ -135,7 +141,6 @@ export function checkTarget(
     );
   if (lambda) checkTools(lambda.toolSchema.inlinePayload ?? []);
   const { types, required } = CREDENTIALS[kind] as { types: readonly string[]; required: boolean };
-  const [given] = credentials;
   if (!given && required) throw refused(`A target of ${kind} needs the credential provider type ${types[0]}.`);
   if (given && !types.includes(given.credentialProviderType))
     throw refused(`A target of ${kind} takes credential providers of ${types.join(', ')}, and not ${given.credentialProviderType}.`);
