@@ -77,8 +77,8 @@ export class Resources {
       guardrails,
       checks: pointsOf({ policy: options.policy, guardrails }),
       prices: options.prices && checkPrices(options.prices),
-      breakers: new Breakers((circuit, state) => {
-        if (state === 'open') this.telemetry.breakerOpened(circuit.name.includes('/') ? 'model' : 'tool', circuit.name);
+      breakers: new Breakers((_, state, target) => {
+        if (state === 'open') this.telemetry.breakerOpened(target);
       }),
       now,
       planOf: (agent) => this.planOf(agent),

@@ -48,6 +48,8 @@ export async function take(scope: Scope, own: Foreign, call: Call): Promise<Sett
     policy: own.policy,
     owner: own,
     name,
+    // as in its span
+    target: { tool: name },
     fallbackCode: 'TOOL_FAILED',
     run: async (_, attempt) => {
       const go = () => own.turn(turn, contextOf(scope, call, turn, attempt, span?.traceparent, talk));

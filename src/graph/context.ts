@@ -148,6 +148,7 @@ export class Context implements NodeContext {
       policy,
       owner: this.#node,
       name: `the step "${name}"`,
+      target: { node: this.#task.name },
       fallbackCode: 'STEP_FAILED',
       run: async (_, attempt) => resultOf(name, await fn(stepContext(attempt, () => idempotencyKey(scope, call)))),
       keep: (output) => ({ output }),

@@ -18,6 +18,7 @@ import type { Effect } from '../ports/tool.ts';
 import type { FallbackCode } from '../reliability/classify.ts';
 import { type Guarded, guard } from '../reliability/envelope.ts';
 import type { AttemptContext } from '../reliability/timeout.ts';
+import type { BreakerTarget } from '../telemetry/trace.ts';
 import { appendWithRetry, noted } from './append-with-retry.ts';
 import { stillClaimed } from './intent.ts';
 import { cameTo, type Kept, settleLate } from './late.ts';
@@ -51,6 +52,8 @@ export interface Performing<T, V> {
   /** The owner of the circuit breaker, and its name in messages. */
   owner: object;
   name: string;
+  /** What telemetry calls it. */
+  target: BreakerTarget;
   fallbackCode: FallbackCode;
   /** Makes the input of an attempt. It runs before the lease is checked, because it may take time. */
   prepare?(): V | Promise<V>;
@@ -111,7 +114,7 @@ export async function perform<T, V = undefined>(scope: Scope, effect: Performing
     {
       policy,
       before: () => scope.drive.own(true),
-      circuit: scope.host.breakers.of(effect.owner, effect.name, policy.breaker),
+      circuit: scope.host.breakers.of(effect.owner, effect.name, policy.breaker, effect.target),
       cancel: scope.cancel,
       fallbackCode: effect.fallbackCode,
       mask: scope.secrets.mask,

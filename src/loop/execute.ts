@@ -212,6 +212,7 @@ async function once(scope: Scope, call: Call, ready: Ready, span: ToolTrace | un
       policy: scope.plan.tool(tool),
       owner: tool,
       name: tool.name,
+      target: { tool: tool.name },
       fallbackCode: 'TOOL_FAILED',
       prepare: () => {
         const renewing = ready.expiresAt === undefined ? undefined : renewed(scope, ready, ready.expiresAt);

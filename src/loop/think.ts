@@ -64,7 +64,7 @@ async function askInTurn(
       const result = await guard((attempt) => generate(scope, span, asking, model, request, attempt, before), {
         policy,
         before: () => scope.drive.own(true),
-        circuit: host.breakers.of(model, modelKey(model), policy.breaker),
+        circuit: host.breakers.of(model, modelKey(model), policy.breaker, { model }),
         cancel: scope.cancel,
         fallbackCode: 'MODEL_FAILED',
         mask: scope.secrets.mask,

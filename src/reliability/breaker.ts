@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import Opossum from 'opossum';
 import { ToolError } from '../errors.ts';
+import type { BreakerTarget } from '../telemetry/trace.ts';
 import { classify } from './classify.ts';
 import type { Fault } from './codes.ts';
 import { type BreakerPolicy, DEFAULTS } from './policy.ts';
@@ -178,20 +179,25 @@ function evidenceOf(error: unknown): Fault {
 /** Most circuits of one owner. A step's name may contain an id and be new in every run, so the oldest are evicted. */
 const MOST_NAMES = 100;
 
+type OnChange = (circuit: Circuit, state: CircuitState, target: BreakerTarget) => void;
+
 /** The circuits of an engine, one per owner (a tool, a model, a node) and name. They live as long as their owner. */
 export class Breakers {
   readonly #circuits = new WeakMap<object, Map<string, Circuit>>();
   /** Circuits that are open or half-open. Only these have a timer. */
   readonly #tripped = new Set<Circuit>();
   readonly #gate = { closed: false };
-  readonly #onState: CircuitOptions['onState'];
+  readonly #onState: OnChange | undefined;
 
-  constructor(onState?: CircuitOptions['onState']) {
+  constructor(onState?: OnChange) {
     this.#onState = onState;
   }
 
-  /** The circuit of an owner and name, created at the first call; undefined if the policy disables it. */
-  of(owner: object, name: string, policy: BreakerPolicy): Circuit | undefined {
+  /**
+   * The circuit of an owner and name, created at the first call; undefined if the policy disables it.
+   * @param target what it guards, for telemetry.
+   */
+  of(owner: object, name: string, policy: BreakerPolicy, target: BreakerTarget): Circuit | undefined {
     if (policy === false) return undefined;
     let named = this.#circuits.get(owner);
     if (!named) {
@@ -200,7 +206,7 @@ export class Breakers {
     }
     let found = named.get(name);
     if (found && named.size === 1) return found;
-    found ??= new Circuit({ name, ...policy, gate: this.#gate, onState: (c, state) => this.#changed(c, state) });
+    found ??= new Circuit({ name, ...policy, gate: this.#gate, onState: (c, state) => this.#changed(c, state, target) });
     // moves it to the end: the first one is the least recently used
     named.delete(name);
     named.set(name, found);
@@ -220,13 +226,13 @@ export class Breakers {
     this.#tripped.clear();
   }
 
-  #changed(changed: Circuit, state: CircuitState): void {
+  #changed(changed: Circuit, state: CircuitState, target: BreakerTarget): void {
     if (this.#gate.closed) {
       changed.close();
       return;
     }
     if (state === 'closed') this.#tripped.delete(changed);
     else this.#tripped.add(changed);
-    this.#onState?.(changed, state);
+    this.#onState?.(changed, state, target);
   }
 }

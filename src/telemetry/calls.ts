@@ -81,10 +81,7 @@ export class ChatRecorder extends CallRecorder implements ChatTrace {
     const { step, model, request, at } = o;
     const dimensions: Attributes = {
       [ATTR.operation]: OPERATION.chat,
-      [ATTR.provider]: providerName(model.provider),
-      [ATTR.requestModel]: model.id,
-      // so that charts can leave out stand-ins such as scripted models
-      ...(model.standin ? { [ATTR.standin]: true } : {}),
+      ...modelAttributes(model),
     };
     super(claim, open, {
       target: 'model',
@@ -226,6 +223,16 @@ export class NodeRecorder extends Recorder implements NodeTrace {
     this.#open.delete(this);
     this.close({}, { error, at });
   }
+}
+
+/** The model that is asked. */
+export function modelAttributes({ provider, id, standin }: Pick<TracedModel, 'provider' | 'id' | 'standin'>): Attributes {
+  return {
+    [ATTR.provider]: providerName(provider),
+    [ATTR.requestModel]: id,
+    // so that charts can leave out stand-ins such as scripted models
+    ...(standin ? { [ATTR.standin]: true } : {}),
+  };
 }
 
 function settingsAttributes({ temperature, topP, server }: ModelSettings): Attributes {

@@ -103,7 +103,7 @@ export const ATTR = {
   guardrailAction: 'rondo.guardrail.action',
   guardrailPoint: 'rondo.guardrail.point',
   guardrailFindings: 'rondo.guardrail.findings',
-  /** `model` or `tool`: what was retried, or what the breaker guards. */
+  /** `model` or `tool`: what was retried, or what the breaker guards, which may be a `node` too. */
   target: 'rondo.target',
 } as const;
 

@@ -1,11 +1,12 @@
 import { type Attributes, type Context, context, isSpanContextValid, type Meter, SpanKind, type Tracer, trace } from '@opentelemetry/api';
 import { AgentRecorder } from './agent.ts';
+import { modelAttributes } from './calls.ts';
 import { clip } from './content.ts';
 import { quietly } from './guard.ts';
 import { type Instruments, instrumentSource } from './metrics.ts';
 import { ATTR, OPERATION, SCOPE } from './names.ts';
 import { within } from './recorder.ts';
-import type { AgentStart, AgentTrace, ChatTrace, ToolTrace } from './trace.ts';
+import type { AgentStart, AgentTrace, BreakerTarget, ChatTrace, ToolTrace } from './trace.ts';
 import { formatTraceparent, parseTraceparent } from './traceparent.ts';
 
 export interface TelemetryOptions {
@@ -27,8 +28,8 @@ export interface Telemetry {
   decided(o: AgentStart, decisions: readonly Parameters<AgentTrace['approvalDecided']>[0][]): void;
   /** Records a grader's score of a run that has ended: one span with an event. @param at when the grader began, epoch milliseconds. */
   evaluated(o: AgentStart, score: Parameters<AgentTrace['evaluated']>[0], at: number): void;
-  /** Counts a circuit breaker that opened. @param name the tool's name, or the model's `provider/id`. */
-  breakerOpened(target: 'tool' | 'model', name: string): void;
+  /** Counts a circuit breaker that opened. */
+  breakerOpened(target: BreakerTarget): void;
 }
 
 export function telemetry(options: TelemetryOptions = {}): Telemetry {
@@ -46,11 +47,16 @@ export function telemetry(options: TelemetryOptions = {}): Telemetry {
       evaluation?.evaluated(score);
       evaluation?.end({ status: 'completed' }, score.usd === undefined ? {} : { usd: score.usd });
     },
-    breakerOpened(target, name) {
-      const key = target === 'tool' ? ATTR.tool : ATTR.requestModel;
-      quietly(() => instruments()?.breakerOpens.add(1, { [ATTR.target]: target, [key]: name }));
+    breakerOpened(target) {
+      quietly(() => instruments()?.breakerOpens.add(1, guarded(target)));
     },
   };
+}
+
+function guarded(target: BreakerTarget): Attributes {
+  if ('tool' in target) return { [ATTR.target]: 'tool', [ATTR.tool]: target.tool };
+  if ('node' in target) return { [ATTR.target]: 'node', [ATTR.node]: target.node };
+  return { [ATTR.target]: 'model', ...modelAttributes(target.model) };
 }
 
 function open(

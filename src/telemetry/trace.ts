@@ -61,6 +61,9 @@ export interface NodeTrace extends Traced {
 
 export type TracedModel = Pick<Model, 'provider' | 'id' | 'standin' | 'maxOutput' | 'settings'>;
 
+/** What a circuit breaker guards. Not the name of a step, which may contain an id and be new in every run, but that of its node. */
+export type BreakerTarget = { model: Pick<TracedModel, 'provider' | 'id' | 'standin'> } | { tool: string } | { node: string };
+
 export interface AgentStart {
   agent: string;
   description?: string;

@@ -220,10 +220,12 @@ describe('closing down', () => {
 });
 
 describe('Breakers', () => {
+  const target = { tool: 'a' };
+
   it('keeps a circuit for each name of an owner, and evicts the least recently used one above a hundred', () => {
     const breakers = new Breakers();
     const node = {};
-    const of = (n: number) => breakers.of(node, `step ${n}`, { failures: 1, recovery: 1_000 });
+    const of = (n: number) => breakers.of(node, `step ${n}`, { failures: 1, recovery: 1_000 }, target);
     const [first, second] = [of(0), of(1)];
     expect(first).not.toBe(second);
     for (let n = 2; n < 100; n++) of(n);
@@ -237,15 +239,15 @@ describe('Breakers', () => {
     const breakers = new Breakers();
     const [a, b] = [{}, {}];
     const policy = { failures: 2, recovery: 1_000 };
-    expect(breakers.of(a, 'a', policy)).toBe(breakers.of(a, 'a', policy));
-    expect(breakers.of(a, 'a', policy)).not.toBe(breakers.of(b, 'a', policy));
-    expect(breakers.of(a, 'a', false)).toBeUndefined();
+    expect(breakers.of(a, 'a', policy, target)).toBe(breakers.of(a, 'a', policy, target));
+    expect(breakers.of(a, 'a', policy, target)).not.toBe(breakers.of(b, 'a', policy, target));
+    expect(breakers.of(a, 'a', false, target)).toBeUndefined();
   });
 
   it('knows which are tripped, and tells of every change', async () => {
     const told: string[] = [];
     const breakers = new Breakers((c, state) => void told.push(`${c.name} ${state}`));
-    const c = breakers.of({}, 'a', { failures: 1, recovery: 1_000 }) as Circuit;
+    const c = breakers.of({}, 'a', { failures: 1, recovery: 1_000 }, target) as Circuit;
     expect(breakers.tripped()).toEqual([]);
     await fire(c, ill);
     expect(breakers.tripped()).toEqual([c]);
@@ -259,11 +261,11 @@ describe('Breakers', () => {
   it('close() refuses calls of all its circuits, those closed and those to come', async () => {
     const breakers = new Breakers();
     const policy = { failures: 1, recovery: 1_000 };
-    const [healthy, sick] = [breakers.of({}, 'a', policy), breakers.of({}, 'b', policy)] as [Circuit, Circuit];
+    const [healthy, sick] = [breakers.of({}, 'a', policy, target), breakers.of({}, 'b', policy, target)] as [Circuit, Circuit];
     await fire(sick, ill);
     breakers.close();
     expect(vi.getTimerCount()).toBe(0);
-    for (const c of [healthy, sick, breakers.of({}, 'c', policy) as Circuit])
+    for (const c of [healthy, sick, breakers.of({}, 'c', policy, target) as Circuit])
       await expect(c.fire(ok)).rejects.toMatchObject({ code: 'ENGINE_CLOSED' });
   });
 });

@@ -146,6 +146,8 @@ describe('opossum: rejections for want of capacity count as failures', () => {
 });
 
 describe('opossum: timers need a shutdown', () => {
+  const target = { tool: 't' };
+
   it('the library runs two intervals per breaker, and one more while open', async () => {
     const breaker = raw(ill);
     expect(vi.getTimerCount()).toBe(2);
@@ -157,7 +159,7 @@ describe('opossum: timers need a shutdown', () => {
 
   it('ours has none but while open, and close() clears that', async () => {
     const breakers = new Breakers();
-    const c = breakers.of({}, 't', { failures: 1, recovery: 1_000 });
+    const c = breakers.of({}, 't', { failures: 1, recovery: 1_000 }, target);
     await c?.fire(() => Promise.resolve(1));
     expect(vi.getTimerCount()).toBe(0);
     await c?.fire(ill).catch(() => {});
@@ -168,7 +170,7 @@ describe('opossum: timers need a shutdown', () => {
 
   it('a call that fails after close() leaves no timer either', async () => {
     const breakers = new Breakers();
-    const c = breakers.of({}, 't', { failures: 1, recovery: 1_000 });
+    const c = breakers.of({}, 't', { failures: 1, recovery: 1_000 }, target);
     let fail = (_: unknown) => {};
     const late = c?.fire(() => new Promise((_, reject) => (fail = reject)));
     breakers.close();

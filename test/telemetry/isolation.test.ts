@@ -37,7 +37,7 @@ function run(options?: TelemetryOptions): string[] {
   expect(() => within(tool, () => boom())).toThrow('telemetry is broken');
   tool?.end({ error: { code: 'X' } });
   agent?.approvalRequested({ id: 'a', kind: 'tool', tool: 'mail' });
-  engine.breakerOpened('tool', 'mail');
+  engine.breakerOpened({ tool: 'mail' });
   results.push(within(agent, () => 'done'));
   void agent?.traceparent;
   agent?.end({ status: 'completed' });

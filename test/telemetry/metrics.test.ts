@@ -25,8 +25,9 @@ test('durations, tokens, dollars, retries and breakers are measured, with or wit
     tool.end({ error: { code: 'TIMEOUT' } }, t + 2_600);
     const kept = agent.tool(2, { call: '2.0', name: 'mail' }, t + 2_600);
     kept.end({ attempts: 0, cached: { run: 'r', call: '1.0' } }, t + 2_600);
-    engine.breakerOpened('tool', 'mail');
-    engine.breakerOpened('model', 'bedrock/x');
+    engine.breakerOpened({ tool: 'mail' });
+    engine.breakerOpened({ model: { provider: 'bedrock', id: 'x' } });
+    engine.breakerOpened({ node: 'review' });
     agent.end({ status: 'completed' }, {}, t + 3_000);
     agent.end({ status: 'completed' }, {}, t + 9_000);
 
@@ -58,7 +59,8 @@ test('durations, tokens, dollars, retries and breakers are measured, with or wit
     ]);
     expect(rows('rondo.breaker.opens')).toEqual([
       [{ 'rondo.target': 'tool', 'gen_ai.tool.name': 'mail' }, 1],
-      [{ 'rondo.target': 'model', 'gen_ai.request.model': 'bedrock/x' }, 1],
+      [{ 'rondo.target': 'model', 'gen_ai.provider.name': 'aws.bedrock', 'gen_ai.request.model': 'x' }, 1],
+      [{ 'rondo.target': 'node', 'rondo.node': 'review' }, 1],
     ]);
     unregister();
   }

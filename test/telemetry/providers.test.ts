@@ -13,7 +13,7 @@ test('with nothing registered a claim has no recorder at all', () => {
   const engine = telemetry();
   expect(engine.startAgent(start)).toBeUndefined();
   expect(engine.startAgent({ ...start, runId: 'run-2', link: PARENT })).toBeUndefined();
-  engine.breakerOpened('model', 'bedrock/x');
+  engine.breakerOpened({ model: { provider: 'bedrock', id: 'x' } });
 });
 
 test('a TracerProvider registered after the engine was made is picked up at the next claim, and so is its successor', () => {
