@@ -1,5 +1,6 @@
 /** A server of revision 2025-11-25 and those before. */
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import type { ElicitRequestURLParams, ServerNotification } from '@modelcontextprotocol/sdk/types.js';
 import type { Approval } from '../../../hitl/approvals.ts';
 import type { Decision } from '../../../ports/tool.ts';
@@ -7,7 +8,8 @@ import { type loadServer, UNCHECKED } from '../sdk.ts';
 import type { Change } from './changes.ts';
 import { decisionOf, elicitationOf, showsOf } from './elicit.ts';
 import { isLogged, type LogLevel } from './logs.ts';
-import { type Caller, type Exchange, INTERNAL, type Offering, RpcError, type Served } from './offering.ts';
+import { type Caller, type Exchange, INTERNAL, INVALID_PARAMS, type Offering, RpcError, type Served } from './offering.ts';
+import { REQUEST_TYPES, type RequestSchema, wrongParams } from './params.ts';
 import { capabilitiesOf, listsOf, readsOf, requestOf } from './requests.ts';
 import { MOST_WATCHED, mayWatch } from './watching.ts';
 
@@ -30,6 +32,8 @@ interface Extra {
 
 export interface LegacyServer {
   readonly server: Server;
+  /** Serves a transport. Params that do not fit are answered here, before the SDK sees them. */
+  connect(transport: Transport): Promise<void>;
   /** Tells the client what has changed. */
   tell(change: Change): void;
 }
@@ -59,41 +63,35 @@ export function legacyServer(sdk: Sdk, served: Served, callerOf: (extra: Extra) 
       }),
     };
   };
-  const schemas = {
-    'tools/list': sdk.ListToolsRequestSchema,
-    'resources/list': sdk.ListResourcesRequestSchema,
-    'resources/templates/list': sdk.ListResourceTemplatesRequestSchema,
-    'prompts/list': sdk.ListPromptsRequestSchema,
-    'resources/read': sdk.ReadResourceRequestSchema,
-    'prompts/get': sdk.GetPromptRequestSchema,
-    'completion/complete': sdk.CompleteRequestSchema,
+  const schemas = new Map<string, RequestSchema>([['initialize', sdk.InitializeRequestSchema]]);
+  const answer: Server['setRequestHandler'] = (schema, handler) => {
+    schemas.set((schema as typeof sdk.CallToolRequestSchema).shape.method.value, schema as RequestSchema);
+    server.setRequestHandler(schema, handler);
   };
   for (const method of listsOf(offering))
-    server.setRequestHandler(
-      schemas[method],
+    answer(
+      sdk[`${REQUEST_TYPES[method]}Schema`],
       async ({ params }, extra) => (await offering.list(callerOf(extra), method, params?.cursor)) as never,
     );
   for (const method of readsOf(offering))
-    server.setRequestHandler(schemas[method], ({ params }, extra) =>
+    answer(sdk[`${REQUEST_TYPES[method]}Schema`], ({ params }, extra) =>
       offering.read(callerOf(extra), requestOf(method, params), exchangeOf(extra, params._meta)),
     );
-  server.setRequestHandler(sdk.CallToolRequestSchema, ({ params }, extra) =>
-    offering.call(callerOf(extra), params, exchangeOf(extra, params._meta)),
-  );
+  answer(sdk.CallToolRequestSchema, ({ params }, extra) => offering.call(callerOf(extra), params, exchangeOf(extra, params._meta)));
   const watched = new Set<string>();
   if (lasting) {
-    server.setRequestHandler(sdk.SetLevelRequestSchema, ({ params }) => {
+    answer(sdk.SetLevelRequestSchema, ({ params }) => {
       level = params.level;
       return {};
     });
     if (offering.updates) {
-      server.setRequestHandler(sdk.SubscribeRequestSchema, async ({ params: { uri } }, extra) => {
+      answer(sdk.SubscribeRequestSchema, async ({ params: { uri } }, extra) => {
         await mayWatch(offering, callerOf(extra), uri);
         if (watched.size >= MOST_WATCHED) throw new RpcError(INTERNAL, `A session watches at most ${MOST_WATCHED} resources.`);
         watched.add(uri);
         return {};
       });
-      server.setRequestHandler(sdk.UnsubscribeRequestSchema, ({ params: { uri } }) => {
+      answer(sdk.UnsubscribeRequestSchema, ({ params: { uri } }) => {
         watched.delete(uri);
         return {};
       });
@@ -101,6 +99,16 @@ export function legacyServer(sdk: Sdk, served: Served, callerOf: (extra: Extra) 
   }
   return {
     server,
+    async connect(transport) {
+      await server.connect(transport);
+      const { onmessage } = transport;
+      transport.onmessage = (message, extra) => {
+        const wrong = wrongParams(message, schemas);
+        if (wrong === undefined) return onmessage?.(message, extra);
+        const { id } = message as { id: string | number };
+        transport.send({ jsonrpc: '2.0', id, error: { code: INVALID_PARAMS, message: wrong } }).catch((error) => server.onerror?.(error));
+      };
+    },
     tell(change) {
       const told =
         change === 'tools'

@@ -12,6 +12,7 @@ import type { Change } from './changes.ts';
 import { approving } from './consents.ts';
 import { decisionOf, type ElicitAnswer, elicitationOf, showsOf } from './elicit.ts';
 import { type Caller, type CallParams, type Exchange, INTERNAL, INVALID_PARAMS, type Offering, RpcError, type Served } from './offering.ts';
+import { REQUEST_TYPES, type RequestSchema, wrongParams } from './params.ts';
 import { capabilitiesOf, listsOf, readsOf, requestOf } from './requests.ts';
 import { rpcAnswer } from './rpc-answer.ts';
 import { MOST_WATCHED, mayWatch } from './watching.ts';
@@ -47,15 +48,27 @@ export async function modernServer(
     throw error;
   }
   const handler = handlerOf(sdk, served);
-  served.offering.changes.on((change) => tell(handler, change));
+  const { offering } = served;
+  const schemas = new Map<string, RequestSchema>();
+  for (const method of [...listsOf(offering), ...readsOf(offering), 'tools/call'] as const)
+    schemas.set(method, sdk.specTypeSchemas[REQUEST_TYPES[method]]);
+  offering.changes.on((change) => tell(handler, change));
   return {
     isOurs: async (request, body) => !(await sdk.isLegacyRequest(request, body)),
     async answer(caller, request, parsedBody) {
-      const refused = await refusedWatch(served.offering, caller, parsedBody);
+      const wrong = wrongParams(known(parsedBody), schemas);
+      if (wrong !== undefined) return rpcAnswer(200, parsedBody, INVALID_PARAMS, wrong);
+      const refused = await refusedWatch(offering, caller, parsedBody);
       if (refused) return refused;
       return handler.fetch(request, { parsedBody, authInfo: authInfoOf(caller) });
     },
   };
+}
+
+/** A request without what the SDK's types have of earlier revisions, and this one passes over. */
+function known(body: unknown): unknown {
+  const { params, ...request } = (body ?? {}) as { params?: object };
+  return { ...request, params: { ...params, task: undefined } };
 }
 
 const callerOf = (ctx: ServerContext): Caller => callerIn(ctx.http?.authInfo);

@@ -9,10 +9,12 @@ import { HttpError } from '../../../server/errors.ts';
 import { authenticated, isAt, pathOf } from '../../../server/handle.ts';
 import type { Handler } from '../../../server/listen.ts';
 import { mayBeModern, modernServer } from './modern.ts';
-import type { Caller, Offering, Served } from './offering.ts';
+import { type Caller, INVALID_PARAMS, type Offering, type Served } from './offering.ts';
 import { answerOnce } from './once.ts';
 import { checkOrigin } from './origin.ts';
 import type { OwnOptions } from './own.ts';
+import { oddParams } from './params.ts';
+import { rpcAnswer } from './rpc-answer.ts';
 import { type McpSessionOptions, McpSessions, sessionOptions } from './sessions.ts';
 
 /** A request handler that tells its clients what has changed of the options `resources` and `prompts`: those with a session, or that listen. */
@@ -84,6 +86,8 @@ export function serveMcp(
         mayBeAsked: typeof elicit === 'function' ? elicit(by) : elicit,
         gone: request.signal,
       };
+      const odd = oddParams(body);
+      if (odd !== undefined) return rpcAnswer(400, body, INVALID_PARAMS, odd);
       if (mayBeModern(request, body)) {
         const newer = await modern();
         if (newer && (await newer.isOurs(request, body))) return newer.answer(caller, request, body);

@@ -8,7 +8,8 @@ import { loadServer } from '../sdk.ts';
 import { authInfoOf, callerIn } from './callers.ts';
 import { EventLog } from './event-log.ts';
 import { legacyServer } from './legacy.ts';
-import type { Caller, Served } from './offering.ts';
+import { type Caller, INVALID_PARAMS, type Served } from './offering.ts';
+import { wrongParams } from './params.ts';
 import { rpcAnswer } from './rpc-answer.ts';
 
 export interface McpSessionOptions {
@@ -79,6 +80,9 @@ export class McpSessions {
   async #begin(caller: Caller, request: Request, body: unknown): Promise<Response> {
     const { tell, offering } = this.#served;
     const sdk = await loadServer();
+    // the SDK would say that there is no session
+    const wrong = wrongParams(body, new Map([['initialize', sdk.InitializeRequestSchema]]));
+    if (wrong !== undefined) return rpcAnswer(200, body, INVALID_PARAMS, wrong);
     // nothing is awaited between the count and the entry, so sessions that begin at once count each other
     if (!this.#room(caller.by)) return rpcAnswer(503, body, -32000, 'There are too many sessions. Try again later.');
     const transport = new sdk.WebStandardStreamableHTTPServerTransport({
@@ -87,7 +91,11 @@ export class McpSessions {
     });
     const session: Session = { id: randomUUID(), by: caller.by, transport, busy: 1, closed: false };
     this.#sessions.set(session.id, session);
-    const { server, tell: told } = legacyServer(sdk, this.#served, (extra) => callerIn(extra.authInfo), {
+    const {
+      server,
+      connect,
+      tell: told,
+    } = legacyServer(sdk, this.#served, (extra) => callerIn(extra.authInfo), {
       elicitTimeout: this.#o.elicitTimeout,
       isClosed: () => session.closed,
     });
@@ -102,7 +110,7 @@ export class McpSessions {
       this.#sessions.delete(session.id);
     };
     try {
-      await server.connect(transport);
+      await connect(transport);
       return await this.#pass(session, caller, request, body);
     } finally {
       session.busy--;
