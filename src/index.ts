@@ -121,6 +121,7 @@ export type {
 } from './ports/identity.ts';
 export type { Kept } from './ports/kept.ts';
 export type {
+  ChangedList,
   Completion,
   ListedPrompt,
   ListedResource,

@@ -3,6 +3,7 @@ import { sha256 } from '../journal/canonical.ts';
 import { calling, finding } from '../loop/finding.ts';
 import { definition, RESERVED_NAME } from '../loop/tool.ts';
 import type { AgentDefinition, Caller, Searchable, ToolDefinition } from '../loop/types.ts';
+import type { ChangedList } from '../ports/materials.ts';
 import type { OpenedSource, ToolSource } from '../ports/tool.ts';
 import { inTime } from '../reliability/patience.ts';
 import { newId } from './ids.ts';
@@ -142,8 +143,8 @@ export class Sources {
     const { signal } = this.#closing;
     const own = { ...(by && { by: structuredClone(by) }), ...(session !== undefined && { session }), ...(assertion && { assertion }) };
     let release: (() => void) | undefined;
-    const changed = () => {
-      connection.revision = ++this.#changes;
+    const changed = (list?: ChangedList) => {
+      if (list === undefined || list === 'tools') connection.revision = ++this.#changes;
     };
     const watched = (ready: OpenedSource): OpenedSource => {
       try {

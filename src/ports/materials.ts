@@ -5,6 +5,9 @@ import type { Principal } from './principal.ts';
 /** `completions`: values for the arguments of prompts, and for the variables in the URIs of resources. */
 export type MaterialKind = 'resources' | 'prompts' | 'completions';
 
+/** A list of a source that is another now. */
+export type ChangedList = 'tools' | 'resources' | 'prompts';
+
 interface Described {
   name: string;
   title?: string;

@@ -3,6 +3,7 @@ import type { Json } from '../json.ts';
 import type { JsonSchema, Out, SchemaLike } from '../schema.ts';
 import type { Assertion, CredentialRequest } from './identity.ts';
 import type {
+  ChangedList,
   ListedPrompt,
   ListedResource,
   ListedTemplate,
@@ -243,10 +244,12 @@ export interface OpenedSource {
   /**
    * Sets the engine's listener, once, right after `open`. The source calls it whenever `list`, `search` or `find` would return other tools. A
    * run gets the new list at its next step, a waiting run when it resumes. The engine does not poll: a source without notifications must poll
-   * its server itself. Without this method, a run keeps the tools that it started with.
+   * its server itself. Without this method, a run keeps the tools that it started with. What serves the source to others tells its clients of
+   * each list that it is told of.
+   * @param listener is told which list changed, or nothing if any of them may have.
    * @returns a function that removes the listener. The engine calls it before `close`.
    */
-  changed?(listener: () => void): () => void;
+  changed?(listener: (list?: ChangedList) => void): () => void;
   /** Present if the source `passes` resources or prompts. */
   readonly materials?: Materials;
   close(): Promise<void>;

@@ -1,6 +1,6 @@
 /** A tool source that tells when it offers something else. */
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { agent, Engine, memoryJournal, type OpenedSource, type Tool, type ToolSource, tool } from '../../src/index.ts';
+import { agent, type ChangedList, Engine, memoryJournal, type OpenedSource, type Tool, type ToolSource, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { anything, asks, ends, shown } from '../engine/setup.ts';
 
@@ -10,7 +10,7 @@ const named = (name: string, approval = false): Tool =>
 /** `happened` tells what the engine did, in order; `becomes` changes the list, and tells. */
 function source(first: readonly Tool[], o: Partial<OpenedSource> & { perCaller?: boolean } = {}) {
   const happened: string[] = [];
-  const listeners: (() => void)[] = [];
+  const listeners: ((list?: ChangedList) => void)[] = [];
   let list = first;
   const { perCaller = false, ...over } = o;
   const made: ToolSource = {
@@ -29,9 +29,12 @@ function source(first: readonly Tool[], o: Partial<OpenedSource> & { perCaller?:
   };
   const becomes = (...tools: Tool[]) => {
     list = tools;
-    for (const listener of listeners) listener();
+    tells();
   };
-  return { made, happened, becomes };
+  const tells = (changed?: ChangedList) => {
+    for (const listener of listeners) listener(changed);
+  };
+  return { made, happened, becomes, tells };
 }
 
 function over(made: ToolSource, steps: Parameters<typeof scripted>[0]) {
@@ -52,6 +55,22 @@ describe('a source that tells of changes', () => {
     await ends(engine.run(own, 'go'), 'completed');
     expect(offered()).toEqual([['a'], ['a', 'b'], ['a', 'b']]);
     expect(shown(model.requests[2]).at(-1)?.text).toBe('b done');
+  });
+
+  test('is asked again for its tools if those changed, and not if its resources or prompts did', async () => {
+    const list = vi.fn(async () => [named('a')]);
+    const { made, tells } = source([], { list });
+    const listed: number[] = [];
+    const { engine, own } = over(made, (_, n) => {
+      listed.push(list.mock.calls.length);
+      if (n === 0) for (const other of ['resources', 'prompts'] as const) tells(other);
+      if (n === 1) tells('tools');
+      if (n === 2) tells();
+      return n < 3 ? asks(['a', {}]) : 'done';
+    });
+    await ends(engine.run(own, 'go'), 'completed');
+    const [first = 0, ...later] = listed;
+    expect(later).toEqual([first, first + 1, first + 2]);
   });
 
   test('offers a run that waited for a person the new list when it goes on', async () => {

@@ -1,4 +1,5 @@
 import type { ToolDefinition } from '../../loop/types.ts';
+import type { ChangedList } from '../../ports/materials.ts';
 import type { OpenedSource, Tool } from '../../ports/tool.ts';
 import { bounded } from '../../reliability/classify.ts';
 import { type Catalogue, catalogue } from './catalogue.ts';
@@ -42,7 +43,7 @@ export class OpenedTargets implements OpenedSource {
   readonly #closed = new AbortController();
   /** Present if a target passes resources or prompts. */
   readonly materials?: GatewayMaterials;
-  #listener: (() => void) | undefined;
+  #listener: ((list?: ChangedList) => void) | undefined;
   #known: { offers: readonly Offer[]; catalogue: Catalogue } | undefined;
   #warned = new Set<string>();
 
@@ -50,14 +51,14 @@ export class OpenedTargets implements OpenedSource {
     where: string;
     search?: Search | undefined;
     offers?: Offers | undefined;
-    open: (onChanged: () => void) => readonly (OpenedTarget & { passes: boolean })[];
+    open: (onChanged: (list?: ChangedList) => void) => readonly (OpenedTarget & { passes: boolean })[];
     patience: number;
   }) {
     this.#where = o.where;
     this.#search = o.search;
     this.#hides = o.offers !== undefined;
     this.#offers = o.offers ?? (async (tools) => tools);
-    const targets = o.open(() => this.#listener?.());
+    const targets = o.open((list) => this.#listener?.(list));
     this.#targets = targets;
     const passing = targets.filter(({ passes }) => passes);
     if (passing.length > 0) this.materials = new GatewayMaterials(passing, this.#offers, o.patience);
@@ -123,7 +124,7 @@ export class OpenedTargets implements OpenedSource {
     return undefined;
   }
 
-  changed(listener: () => void): () => void {
+  changed(listener: (list?: ChangedList) => void): () => void {
     this.#listener = listener;
     return () => {
       this.#listener = undefined;

@@ -1,5 +1,6 @@
 import { closeQuietly } from '../../engine/sources.ts';
 import { invalid } from '../../errors.ts';
+import type { ChangedList } from '../../ports/materials.ts';
 import type { OpenedSource, SourceCaller, ToolSource } from '../../ports/tool.ts';
 
 interface Now {
@@ -12,7 +13,7 @@ interface Now {
 export class Opening {
   readonly #source: ToolSource;
   readonly #caller: SourceCaller;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<(list?: ChangedList) => void>();
   #now: Now | undefined;
 
   constructor(source: ToolSource, caller: SourceCaller = {}) {
@@ -20,9 +21,9 @@ export class Opening {
     this.#caller = caller;
   }
 
-  /** @param onChanged called when the source offers something else. @returns how to leave, which is to be called once. */
-  join(onChanged: () => void): () => Promise<void> {
-    const listener = () => onChanged();
+  /** @param onChanged called when the source offers something else: which list, or nothing if any may be another. @returns how to leave, which is to be called once. */
+  join(onChanged: (list?: ChangedList) => void): () => Promise<void> {
+    const listener = (list?: ChangedList) => onChanged(list);
     this.#listeners.add(listener);
     return async () => {
       if (!this.#listeners.delete(listener) || this.#listeners.size > 0) return;
@@ -53,8 +54,8 @@ export class Opening {
         throw invalid(`the source "${this.#source.name}" has search() but no find(name), by which a run in another process gets its tool.`);
       }
       ready = opened;
-      release = opened.changed?.(() => {
-        for (const listener of this.#listeners) listener();
+      release = opened.changed?.((list) => {
+        for (const listener of this.#listeners) listener(list);
       });
       return opened;
     };

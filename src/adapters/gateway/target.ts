@@ -1,3 +1,4 @@
+import type { ChangedList } from '../../ports/materials.ts';
 import type { OpenedSource, Tool } from '../../ports/tool.ts';
 import { bounded, messageOf } from '../../reliability/classify.ts';
 import { inTime } from '../../reliability/patience.ts';
@@ -14,7 +15,7 @@ export class Target {
   readonly name: string;
   readonly #opening: Opening;
   readonly #patience: number;
-  readonly #onChanged: () => void;
+  readonly #onChanged: (list?: ChangedList) => void;
   readonly #leave: () => Promise<void>;
   /** Answers that were not waited for to the end. */
   readonly #late = new WeakSet<Promise<unknown>>();
@@ -26,7 +27,7 @@ export class Target {
   };
   #failed = false;
 
-  constructor(name: string, opening: Opening, { patience, onChanged }: { patience: number; onChanged: () => void }) {
+  constructor(name: string, opening: Opening, { patience, onChanged }: { patience: number; onChanged: (list?: ChangedList) => void }) {
     this.name = name;
     this.#opening = opening;
     this.#patience = patience;
@@ -99,7 +100,8 @@ export class Target {
         answer.then((value) => {
           done();
           keep?.(value);
-          this.#onChanged();
+          // only the list of its tools is kept; a target that has opened may have others of all
+          this.#onChanged(keep && 'tools');
         }, done);
       }
       throw error;

@@ -1,7 +1,7 @@
 /** What a connection needs of an SDK: one client, connected by one transport. Each version of the SDK has its own. */
 import type { CallToolResult, Tool as ToolDescription } from '@modelcontextprotocol/sdk/types.js';
 import type { JsonObject } from '../../json.ts';
-import type { MaterialKind } from '../../ports/materials.ts';
+import type { ChangedList, MaterialKind } from '../../ports/materials.ts';
 
 export interface Ask {
   /** Milliseconds. */
@@ -54,9 +54,6 @@ export interface Midway {
   /** `notifications/message` */
   log(params: JsonObject): void;
 }
-
-/** A list of a server that is another now. */
-export type ChangedList = 'tools' | 'resources' | 'prompts';
 
 export interface Events {
   changed(list: ChangedList): void;

@@ -1,11 +1,11 @@
 import { checkNamedTools } from '../../loop/foreign-tools.ts';
+import type { ChangedList } from '../../ports/materials.ts';
 import type { Part } from '../../ports/model.ts';
 import type { OpenedSource, SourceCaller, Tool, ToolSource } from '../../ports/tool.ts';
 import { Secrets } from '../../secrets.ts';
 import { Ranking } from '../ranking/tools.ts';
 import { Unconsented } from './auth/access.ts';
 import { Connection } from './connection.ts';
-import type { ChangedList } from './dialect.ts';
 import type { McpOptions, MidwayOptions, ToolChange } from './options.ts';
 import { type Bound, check, checkAuth, secretsOf } from './options.ts';
 import { passedMaterials } from './passing.ts';
@@ -106,15 +106,16 @@ export function mcpTools(options: McpOptions): McpSource {
       // called often, so the list is cached until something changes
       let known: Promise<readonly Tool[]> | undefined;
       const offer = new Offer(options, name, connection, pins);
-      let listener: (() => void) | undefined;
-      const onChanged = (list: ChangedList = 'tools') => {
-        if (list === 'tools') known = undefined;
+      let listener: ((list?: ChangedList) => void) | undefined;
+      const onChanged = (list?: ChangedList) => {
+        if (list === undefined || list === 'tools') known = undefined;
         // models read the others when they need them; clients to which they are passed on list them
         else if (!options.pass?.includes(list)) return;
-        listener?.();
+        listener?.(list);
       };
       connection.onChanged = onChanged;
-      pins.listeners.add(onChanged);
+      const pinned = () => onChanged('tools');
+      pins.listeners.add(pinned);
       const own = bound.access?.begin && signIn(name, options.prefix ?? '', connection, onChanged);
       let readers: readonly Tool[] | undefined;
       let first = true;
@@ -150,7 +151,7 @@ export function mcpTools(options: McpOptions): McpSource {
       if (typeof options.search === 'object') {
         // the number of tools decides which functions the source has
         const [one] = await all().catch(async (error) => {
-          pins.listeners.delete(onChanged);
+          pins.listeners.delete(pinned);
           await connection.close();
           throw error;
         });
@@ -169,7 +170,7 @@ export function mcpTools(options: McpOptions): McpSource {
           };
         },
         close() {
-          pins.listeners.delete(onChanged);
+          pins.listeners.delete(pinned);
           return connection.close();
         },
       };

@@ -1,5 +1,5 @@
+import type { ChangedList } from '../../../ports/materials.ts';
 import type { ToolSource } from '../../../ports/tool.ts';
-import type { ChangedList } from '../dialect.ts';
 
 /** A list that may be another now, or the URI of a resource that is. */
 export type Change = ChangedList | { readonly updated: string };
@@ -12,9 +12,10 @@ export class Changes {
     for (const change of changes) for (const listener of this.#listeners) listener(change);
   }
 
-  /** The source may have others of all that it has. */
-  ofSource({ passes = [] }: ToolSource): void {
-    this.tell('tools', ...passes.filter((kind) => kind !== 'completions'));
+  /** The source has another list, of those that it passes on. @param list undefined: it may have others of all. */
+  ofSource({ passes = [] }: ToolSource, list?: ChangedList): void {
+    const lists: readonly ChangedList[] = ['tools', ...passes.filter((kind) => kind !== 'completions')];
+    this.tell(...lists.filter((one) => list === undefined || one === list));
   }
 
   /** @returns a function that removes the listener. */

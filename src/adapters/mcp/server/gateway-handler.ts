@@ -75,7 +75,7 @@ export function gatewayHandler(engine: Engine, source: ToolSource, o: GatewayHan
   const agent = directAgent({
     name: named,
     description: `Calls of the tools of ${source.name}`,
-    source: foundByName(source, () => changes.ofSource(source), own.length > 0 ? ownMaterials(o, WHERE) : undefined),
+    source: foundByName(source, (list) => changes.ofSource(source, list), own.length > 0 ? ownMaterials(o, WHERE) : undefined),
     ...(limits && { limits }),
   });
   engine.register(agent);

@@ -5,6 +5,7 @@ import { sha256 } from '../../../journal/canonical.ts';
 import type { EntryOf } from '../../../journal/entries.ts';
 import { isObject } from '../../../json-schema/keywords.ts';
 import { definition } from '../../../loop/tool.ts';
+import type { ChangedList } from '../../../ports/materials.ts';
 import type { Materials, OpenedSource, Tool, ToolSource } from '../../../ports/tool.ts';
 import { toContent } from './content.ts';
 import { INVALID_PARAMS, RpcError } from './offering.ts';
@@ -20,10 +21,10 @@ export interface ServedSource extends OpenedSource {
 }
 
 /**
- * A source whose tools are all found by name, so that a run has only the one that it calls. `changed` is called when it offers others.
+ * A source whose tools are all found by name, so that a run has only the one that it calls. `changed` is called when it offers others, as its listener.
  * @param own materials in addition to those of the source, and before them.
  */
-export function foundByName(source: ToolSource, changed: () => void, own?: Materials): ToolSource {
+export function foundByName(source: ToolSource, changed: (list?: ChangedList) => void, own?: Materials): ToolSource {
   return {
     name: source.name,
     ...(source.perCaller && { perCaller: true }),
@@ -55,9 +56,9 @@ export function foundByName(source: ToolSource, changed: () => void, own?: Mater
         },
         changed(listener) {
           return (
-            opened.changed?.(() => {
-              listener();
-              changed();
+            opened.changed?.((list) => {
+              listener(list);
+              changed(list);
             }) ?? (() => undefined)
           );
         },

@@ -172,7 +172,7 @@ function byFullName(
           return found && found.fullName === name ? named(found.tool, found.fullName) : undefined;
         },
         ...(searched && { search }),
-        ...(opened.changed && { changed: (listener: () => void) => (opened.changed as NonNullable<OpenedSource['changed']>)(listener) }),
+        ...(opened.changed && { changed: opened.changed.bind(opened) }),
         close: () => opened.close(),
       };
     },
