@@ -1,6 +1,7 @@
 /** What an MCP server says in the middle of a call, behind a gateway: questions to the person, and log lines. */
 
 import { CreateApiKeyCredentialProviderCommand, type CreateGatewayCommandInput } from '@aws-sdk/client-bedrock-agentcore-control';
+import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from '@modelcontextprotocol/client';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { Server } from '@modelcontextprotocol/sdk/server/index.js';
@@ -13,7 +14,10 @@ import {
   LoggingMessageNotificationSchema,
   UrlElicitationRequiredError,
 } from '@modelcontextprotocol/sdk/types.js';
+import { createMcpHandler, inputRequired, McpServer } from '@modelcontextprotocol/server';
+import { listen } from 'rondo/server';
 import { expect, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
 import { serveWith } from '../../mcp/http.ts';
 import { ENDPOINT } from './guarded.ts';
 import { BINDINGS, posted, textOf, withGateway } from './kit.ts';
@@ -218,6 +222,60 @@ test('log lines of the server are told before the result, in a stream; else they
   const other = await person(silent.url, {}, () => ({ action: 'cancel' }));
   expect(await other.call('deploy')).toBe('deployed');
   expect(other.logged).toEqual([]);
+});
+
+/** A gateway before a server of 2026-07-28, which ends a call with what it asks, and what it was answered. */
+async function askingModern() {
+  const answers: unknown[] = [];
+  const handler = createMcpHandler(() => {
+    const server = new McpServer({ name: 'tools', version: '2' });
+    server.registerTool('delete', { description: 'Deletes.', inputSchema: z.object({}) }, (_, { mcpReq }) => {
+      const { inputResponses } = mcpReq;
+      if (!inputResponses)
+        return inputRequired({
+          inputRequests: { sure: inputRequired.elicit({ message: FORM.message, requestedSchema: FORM.requestedSchema }) },
+        });
+      answers.push(inputResponses.sure);
+      return { content: [{ type: 'text', text: 'deleted' }] };
+    });
+    return server;
+  });
+  const running = await listen(handler.fetch);
+  onTestFinished(() => running.close({ grace: 0 }));
+  const made = await withGateway(
+    { authorizerType: 'NONE', protocolConfiguration: { mcp: STREAMS } },
+    { bindings: { [`url:${ENDPOINT}`]: `${running.url}/mcp` } },
+  );
+  const target = { name: 'T', targetConfiguration: { mcp: { mcpServer: { endpoint: ENDPOINT } } } };
+  expect(await made.target(target)).toMatchObject({ status: 'READY' });
+  return { ...made, answers };
+}
+
+const SURE = { action: 'accept' as const, content: { sure: true } };
+
+test('a server of 2026-07-28 asks the client of a session within the call', async () => {
+  const { url, answers } = await askingModern();
+  const { asked, call } = await person(url, BOTH, () => SURE);
+  expect(await call('delete')).toBe('deleted');
+  expect([asked, answers]).toEqual([[FORM], [SURE]]);
+});
+
+test('a server of 2026-07-28 asks a client of 2026-07-28 by its answer, and gets the call again', async () => {
+  const { url, answers } = await askingModern();
+  const client = new ModernClient(
+    { name: 'test', version: '1' },
+    { versionNegotiation: { mode: { pin: '2026-07-28' } }, capabilities: { elicitation: { form: {} } } },
+  );
+  const asked: unknown[] = [];
+  client.setRequestHandler('elicitation/create', ({ params }) => {
+    asked.push(params);
+    return SURE;
+  });
+  await client.connect(new ModernTransport(new URL(url)));
+  onTestFinished(() => client.close());
+  expect(textOf(await client.callTool({ name: 'T___delete', arguments: {} }))).toBe('deleted');
+  expect(asked).toMatchObject([{ message: expect.stringContaining(FORM.message), requestedSchema: FORM.requestedSchema }]);
+  expect(answers).toEqual([SURE]);
 });
 
 /** A call in 2026-07-28. @returns the text of the answer. */

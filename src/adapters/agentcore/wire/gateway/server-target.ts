@@ -1,5 +1,5 @@
 /** A target that is an MCP server. Its requests are authorized as those of an API are, and its tools are listed, or kept. */
-import { invalid, ToolError } from '../../../../errors.ts';
+import { invalid, RondoError, ToolError } from '../../../../errors.ts';
 import { lazy } from '../../../../flight.ts';
 import type { Json, JsonObject } from '../../../../json.ts';
 import { foreignSchema } from '../../../../json-schema.ts';
@@ -14,6 +14,7 @@ import type { Fetch } from '../../../mcp/fetch.ts';
 import { mcpTools } from '../../../mcp/index.ts';
 import { materialTools } from '../../../mcp/material-tools.ts';
 import type { MidwayOptions } from '../../../mcp/options.ts';
+import { loadModern } from '../../../mcp/sdk.ts';
 import type { World } from '../call.ts';
 import { outboundOf } from './credentials.ts';
 import { exchange } from './exchange.ts';
@@ -33,6 +34,17 @@ interface Given {
   readonly values: Readonly<Record<string, string>>;
   readonly assertion: Assertion | undefined;
 }
+
+/** A server is spoken to in the newest version that it knows, where the SDK for it is installed. */
+const newest = lazy(async () => {
+  try {
+    await loadModern();
+    return 'auto';
+  } catch (error) {
+    if (RondoError.is(error, 'CONFIG_INVALID')) return '2025-11-25';
+    throw error;
+  }
+});
 
 /** Whether the gateway keeps a list of the server's tools. */
 export const isKept = ({ listingMode, mcpToolSchema }: McpServerTarget): boolean =>
@@ -96,6 +108,7 @@ export function serverSource(
         breaker: false,
         timeout: CALL,
         pass: PASSED,
+        protocol: await newest(),
         fetch: authorizing(out, () => given, secrets),
         midway: () => exchange.getStore()?.midway && maskedMidway(exchange.getStore()?.midway as Midway, secrets),
       };
