@@ -111,6 +111,7 @@ export type { Ask, Turn, TurnContext, TurnResult } from './ports/foreign.ts';
 export type { Finding, Guardrail, GuardrailRequest, GuardrailRuling, GuardrailVerdict } from './ports/guardrail.ts';
 export type {
   Assertion,
+  ConsentAddress,
   ConsentNeeded,
   ConsentReturn,
   ConsentReturned,

@@ -75,6 +75,12 @@ export interface ConsentReturned {
   outcome: 'granted' | 'declined';
 }
 
+/** Where browsers come back to from these authorization servers. `{provider}` stands for a segment that each of them has for itself. */
+export interface ConsentAddress {
+  readonly callback: string;
+  readonly issuers: readonly string[];
+}
+
 /** Gets credentials for tools, or the URL where a person must consent first. See docs/identity.md. */
 export interface Identity {
   /** Called at each start of a call. If it throws, the call does not run and ends with `CREDENTIALS_UNAVAILABLE`. */
@@ -92,4 +98,6 @@ export interface Identity {
    *   are `{ runId, handle }`, so that the user can be asked again, and of `CONSENT_USED` `{ runId, handle, outcome }`.
    */
   returned?(r: ConsentReturn): Promise<ConsentReturned>;
+  /** The addresses that consents return to. `identities()` of `rondo/identity` refuses one that several authorization servers share. */
+  readonly returnsTo?: readonly ConsentAddress[];
 }

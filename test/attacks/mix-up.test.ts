@@ -2,10 +2,10 @@
  * The mix-up attack: a hostile MCP server, whose authorization server sends the browser on to an honest one, and wants the code that the user gets there. Neither
  * names itself in its answer (`iss`, RFC 9207).
  */
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { consentCallback, sqliteVault } from '../../src/adapters/identity/index.ts';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { consentCallback, identities, localIdentity, sqliteVault } from '../../src/adapters/identity/index.ts';
 import { mcpTools, userGrant } from '../../src/adapters/mcp/index.ts';
-import { agent, Engine, type RunResult } from '../../src/index.ts';
+import { agent, Engine, type Identity, type RunResult } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { asks, ends } from '../engine/setup.ts';
 import { bodyOf, json, listening, protectedServer } from '../mcp/protected.ts';
@@ -134,4 +134,64 @@ test('a code that the honest server sends to its own callback is not brought to 
   expect(await answer.text()).toContain('RETURN_URL_REFUSED');
   expect(hostile.stolen).toEqual([]);
   await engine.close();
+});
+
+describe('identities, each with an authorization server of its own', () => {
+  const vault = () => sqliteVault(':memory:', { current: 'k', keys: { k: Buffer.alloc(32, 7) } });
+  const at = (name: string, issuer: string, callback: string) =>
+    localIdentity({
+      vault: vault(),
+      callback,
+      providers: {
+        [name]: {
+          endpoints: { issuer, authorization: `${issuer}/authorize`, token: `${issuer}/token` },
+          clientId: 'client-1',
+          clientAuth: 'none',
+        },
+      },
+    });
+  const asked = async (identity: Identity, provider: string) => {
+    const signal = new AbortController().signal;
+    const got = await identity.get({ provider, by: ana, runId: 'r1', agent: 'clerk', tool: 'look', signal });
+    if (!('consentUrl' in got)) throw new Error('no consent is asked for');
+    return got.consentUrl;
+  };
+  /** The application is a client of the honest server, with these callbacks. */
+  const registered = (...callbacks: string[]) =>
+    fetch(`${honest.issuer}/register`, { method: 'POST', body: JSON.stringify({ redirect_uris: callbacks }) });
+  const SHARED = 'http://127.0.0.1:1/consent';
+
+  test('may not share a callback', () => {
+    const [mail, news] = [at('mail', honest.issuer, SHARED), at('news', hostile.issuer, SHARED)];
+    const fixed = at('news', hostile.issuer, `${SHARED}/mail`);
+    const together: readonly Readonly<Record<string, Identity>>[] = [
+      { mail, '*': news },
+      { all: identities({ mail }), '*': news },
+      { mail: at('mail', honest.issuer, CALLBACK), '*': fixed },
+    ];
+    for (const all of together)
+      expect(() => identities(all)).toThrow(
+        expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining('/{provider}') }),
+      );
+    // of one server, or without consents
+    identities({ mail, other: at('other', honest.issuer, SHARED), keys: localIdentity({ vault: vault(), providers: {} }) });
+  });
+
+  test('do not bring the code of one to the other', async () => {
+    const all = identities({ mail: at('mail', honest.issuer, CALLBACK), '*': at('news', hostile.issuer, CALLBACK) });
+    await registered(`${SHARED}/mail`);
+    const url = await asked(all, 'news');
+    expect(await browse(url)).toEqual({ status: 400, back: undefined });
+    hostile.change = (parameters) => parameters.set('redirect_uri', `${SHARED}/mail`);
+    const { back = '' } = await browse(url);
+    // the code of the honest server, with the state that was made for the hostile one
+    expect([new URL(back).searchParams.get('code'), new URL(back).searchParams.get('state')]).toEqual([
+      expect.stringMatching(/./),
+      new URL(url).searchParams.get('state'),
+    ]);
+    await expect(all.returned?.({ url: back, by: ana, signal: new AbortController().signal })).rejects.toMatchObject({
+      code: 'RETURN_URL_REFUSED',
+    });
+    expect(hostile.stolen).toEqual([]);
+  });
 });

@@ -1,3 +1,6 @@
+import { invalid } from '../../errors.ts';
+import type { ConsentAddress } from '../../ports/identity.ts';
+
 /** The address that a browser came back to: host and path. Not the scheme, because a proxy may end TLS. */
 export function addressOf(url: string): string {
   const { host, pathname } = new URL(url);
@@ -27,4 +30,20 @@ export function arrivedAt(url: string, request: string): string | undefined {
   const isHere =
     wanted.length === found.length && wanted.every((segment, i) => segment === found[i] || (segment === SEGMENT && found[i] !== ''));
   return isHere && own.host === came.host ? own.origin + came.pathname : undefined;
+}
+
+/**
+ * Refuses an address that several authorization servers share (RFC 9700, 4.4). One that does not name itself in its answers (`iss`, RFC 9207)
+ * cannot be told from another one by what the browser brings, so a hostile one could have it bring the code of an honest one.
+ * @throws RondoError `CONFIG_INVALID`.
+ */
+export function checkApart(addresses: readonly ConsentAddress[], where: string): void {
+  for (const { callback } of addresses) {
+    if (hasProvider(callback)) continue;
+    const servers = new Set(addresses.flatMap((other) => (arrivedAt(other.callback, callback) === undefined ? [] : other.issuers)));
+    if (servers.size > 1)
+      throw invalid(
+        `${where}: there are several authorization servers, and each needs a callback of its own: { callback: '${callback.replace(/\/$/, '')}/{provider}' }.`,
+      );
+  }
 }

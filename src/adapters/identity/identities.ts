@@ -2,11 +2,12 @@
 import { invalid, RondoError } from '../../errors.ts';
 import { hint } from '../../options.ts';
 import type { Identity } from '../../ports/identity.ts';
+import { checkApart } from './address.ts';
 
 /**
  * An identity for each provider, and `*` for all others: `identities({ aws: awsCredentials({ roleArn }), '*': localIdentity({ ... }) })`. A browser that
  * comes back from a consent is offered to each in turn, until one knows the consent.
- * @throws RondoError `CONFIG_INVALID`, also for a provider that none of them is for.
+ * @throws RondoError `CONFIG_INVALID`, also for a callback that several authorization servers share, and for a provider that none of them is for.
  */
 export function identities(byProvider: Readonly<Record<string, Identity>>): Identity {
   const entries = typeof byProvider === 'object' && byProvider !== null ? Object.entries(byProvider) : [];
@@ -23,6 +24,8 @@ export function identities(byProvider: Readonly<Record<string, Identity>>): Iden
   }
 
   const returning = [...new Set(all.values())].filter(({ returned }) => returned);
+  const returnsTo = returning.flatMap((identity) => identity.returnsTo ?? []);
+  checkApart(returnsTo, 'identities()');
   return {
     async get(r) {
       return of(r.provider).get(r);
@@ -31,6 +34,7 @@ export function identities(byProvider: Readonly<Record<string, Identity>>): Iden
       await of(r.provider).complete?.(r);
     },
     ...(returning.length > 0 && {
+      returnsTo,
       async returned(r) {
         for (const identity of returning) {
           try {

@@ -1,10 +1,10 @@
 /** An identity of this application's own: OAuth with each provider, and an encrypted vault for what they give. */
 import { invalid, RondoError } from '../../errors.ts';
 import { checkOptions, hint } from '../../options.ts';
-import type { ConsentNeeded, CredentialRequest, Identity, Occasion, Token } from '../../ports/identity.ts';
+import type { ConsentAddress, ConsentNeeded, CredentialRequest, Identity, Occasion, Token } from '../../ports/identity.ts';
 import type { Principal } from '../../ports/principal.ts';
 import { isTrusted } from '../../server/jose.ts';
-import { callbackOf, hasProvider, isCallback } from './address.ts';
+import { callbackOf, checkApart, isCallback } from './address.ts';
 import { assertions } from './assertions.ts';
 import type { Fetch } from './bounded-fetch.ts';
 import { consents } from './consents.ts';
@@ -172,6 +172,7 @@ export function localIdentity(o: LocalIdentityOptions): LocalIdentity {
 
   return {
     get,
+    returnsTo: addressesOf(o),
     async complete(r) {
       // without it an approval alone would do, and the token of an earlier consent would be handed out
       if (r.force && r.by && flowOf(r) === 'user') await asking?.assertGiven(ownerOf(r.by), r);
@@ -200,6 +201,9 @@ const told = ({ access, expiresAt }: Kept, flow: NonNullable<Token['flow']>, ref
   ...(refreshed && { refreshed }),
 });
 
+const addressesOf = ({ callback, providers }: LocalIdentityOptions): ConsentAddress[] =>
+  callback === undefined ? [] : [{ callback, issuers: Object.values(providers).flatMap(issuerOf) }];
+
 function check(o: LocalIdentityOptions): void {
   checkOptions(o, EXAMPLES, WHERE);
   const { vault, providers, callback, signIn, bind, consentLifetime, timeout } = o;
@@ -211,12 +215,7 @@ function check(o: LocalIdentityOptions): void {
       throw invalid(`${WHERE}: ${name} is a URL over https, or on this machine.`);
   if (callback !== undefined && !isCallback(callback))
     throw invalid(`${WHERE}: callback has no query, as providers compare it, and {provider} is a whole segment of its path.`);
-  const servers = new Set(Object.values(providers).flatMap(issuerOf));
-  // a server without `iss` in its answers (RFC 9207) cannot be told from another one by what the browser brings
-  if (callback !== undefined && servers.size > 1 && !hasProvider(callback))
-    throw invalid(
-      `${WHERE}: there are several authorization servers, and each needs a callback of its own: { callback: '${callback.replace(/\/$/, '')}/{provider}' }.`,
-    );
+  checkApart(addressesOf(o), WHERE);
   if (bind !== undefined && bind !== 'token' && bind !== 'user') throw invalid(`${WHERE}: bind is token or user.`);
   for (const [name, ms] of Object.entries({ consentLifetime, timeout }))
     if (ms !== undefined && !(Number.isFinite(ms) && ms > 0)) throw invalid(`${WHERE}: ${name} is a number of milliseconds above 0.`);

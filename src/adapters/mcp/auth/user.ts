@@ -79,6 +79,8 @@ export function userGrant(o: UserGrantOptions): UserGrant {
       throw invalid(`${WHERE} is for auth of mcpTools(): tools that declare credentials need another identity.`);
     },
     returned: (r) => asking.returned(r),
+    // without an issuer, `{provider}` is in the callback
+    returnsTo: [{ callback, issuers: o.client?.issuer === undefined ? [] : [o.client.issuer] }],
     callbackOf: (issuer) => urlAt(callback, issuer),
     async forget({ by, server }) {
       await vault.remove({ kind: 'token', owner: ownerOf(by), ...(server !== undefined && { provider: new URL(server).href }) });
