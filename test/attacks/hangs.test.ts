@@ -2,7 +2,7 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { agent, Engine, type EngineOptions, memoryJournal, type ToolSource, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, around, asks, deferred, ends, entriesOf, expireLease, settle, shown } from '../engine/setup.ts';
+import { anything, around, asks, deferred, ends, entriesOf, expireLease, hurried, settle, shown } from '../engine/setup.ts';
 import { type Anything, clerk, HANGS, ledgered, never, pause, settled, within } from './setup.ts';
 
 const sluggish = {
@@ -87,7 +87,7 @@ test('engine.close() ends, however many things hang, and a run that is given bac
     const ended = await Promise.all(engines.map(async (e) => [e.name, await within(what(e))] as const));
     return ended.filter(([, outcome]) => outcome === HANGS).map(([name]) => name);
   };
-  expect(await hanging(({ engine }) => engine.close())).toEqual([]);
+  await hurried(async () => expect(await hanging(({ engine }) => engine.close())).toEqual([]));
   expect(await hanging(({ run }) => run)).toEqual([]);
   for (const { run } of engines) {
     const result = (await run) as Anything;

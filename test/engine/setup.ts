@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { expect, onTestFinished } from 'vitest';
+import { expect, onTestFinished, vi } from 'vitest';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import {
   type Entry,
@@ -269,6 +269,26 @@ export function deferred<T = void>(): Deferred<T> {
 /** Lets everything that can go on go on: the work of some turns of the event loop. */
 export async function settle(turns = 20): Promise<void> {
   for (let i = 0; i < turns; i++) await setImmediate();
+}
+
+/** Closes an engine, or what closes one. The seconds that it gives to calls which do not end pass at once, as often as it waits for them. */
+export async function hurried(close: () => Promise<unknown>): Promise<void> {
+  // a timer from before is still cleared as what it is
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
+  try {
+    let open = true;
+    const closed = close().finally(() => {
+      open = false;
+    });
+    while (open) {
+      // what needs no time comes first
+      await settle();
+      await vi.advanceTimersByTimeAsync(5_000);
+    }
+    await closed;
+  } finally {
+    vi.useRealTimers();
+  }
 }
 
 /** Waits until something is so, and returns it; the test's own time limit ends it. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Agent, type Ask, Engine, foreignAgent, memoryJournal, supervisor, ToolError, type Turn } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { asks, deferred, ends, expireLease, journals, settle, until } from '../engine/setup.ts';
+import { asks, deferred, ends, expireLease, hurried, journals, settle, until } from '../engine/setup.ts';
 import { clock } from '../hitl/setup.ts';
 
 const ben = { id: 'ben' };
@@ -236,7 +236,7 @@ describe('a run of a foreign agent alone', () => {
     const run = first.run(alien(), 'x');
     await until(async () => turns === 1 || undefined);
     await settle();
-    await Promise.allSettled([first.close(), run]);
+    await Promise.allSettled([hurried(() => first.close()), run]);
     const second = new Engine({ journal: another(), agents: [alien()] });
     expect((await ends(second.resume(run.id), 'completed')).output).toBe('done');
     expect(turns).toBe(2);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { Engine, graph, type NodeContext, type StepContext, send, ToolError } from '../../src/index.ts';
-import { deferred, dies, ends, entriesOf, expireLease, journals, settle, until } from '../engine/setup.ts';
+import { deferred, dies, ends, entriesOf, expireLease, hurried, journals, settle, until } from '../engine/setup.ts';
 import { working } from './working.ts';
 
 const unreached = () => Object.assign(new Error('no route'), { code: 'ECONNREFUSED', syscall: 'connect' });
@@ -161,7 +161,7 @@ describe.each(journals)('a durable step on $name', ({ make }) => {
     const first = new Engine({ journal });
     const run = first.run(g(), {});
     await until(async () => (await entriesOf(journal, run.id)).some((e) => e.type === 'attempt.failed') || undefined);
-    await Promise.allSettled([first.close(), run]);
+    await Promise.allSettled([hurried(() => first.close()), run]);
     await settle();
     const second = new Engine({ journal: another(), agents: [g()] });
     expect((await ends(second.resume(run.id), 'completed')).output).toEqual({ said: 'paid' });

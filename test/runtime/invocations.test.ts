@@ -4,7 +4,7 @@ import { encrypted } from '../../src/adapters/journal/encrypted.ts';
 import { agent, Engine, jsonSchema, memoryJournal, tool } from '../../src/index.ts';
 import { bearer } from '../../src/server/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, deferred, journals, refused } from '../engine/setup.ts';
+import { all, deferred, hurried, journals, refused } from '../engine/setup.ts';
 import { KEYS } from '../journal/encrypted-open.ts';
 import { held } from '../server/held.ts';
 import { eventsOf, get, post, raw } from '../server/http.ts';
@@ -324,7 +324,7 @@ describe('a server that drains', () => {
     const body = { input: 'go', requestId: 'r' };
     const answer = post(`${before.url}/invocations`, body, as('ana'));
     await begun;
-    const drained = before.drain();
+    const drained = hurried(() => before.drain());
     expect((await answer).status).toBe(503);
     await drained;
     const { agent: next, finish } = held();
