@@ -5,10 +5,11 @@ export const CHECKED = [
   'README.md',
   'CONTRIBUTING.md',
   'docs/**/*.md',
-  'bench/**/*.ts',
-  'examples/**/*.ts',
+  'bench/**/*.{md,ts}',
+  'examples/**/*.{md,ts}',
   'scripts/!(words).ts',
   'src/**/*.ts',
+  'test/**/!(words.test).{ts,md}',
 ];
 
 const FORBIDDEN: readonly { word: string; pattern: RegExp; instead: string }[] = [

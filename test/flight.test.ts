@@ -35,7 +35,7 @@ test('lazy: a failure that comes after forget() leaves the load that began since
   expect(await fresh).toBe(1);
 });
 
-test('lazy: a failed load that was awaited by its caller alone is no unhandled rejection', async () => {
+test('lazy: a failed load that was awaited by its caller alone is not an unhandled rejection', async () => {
   await expect(lazy(async () => Promise.reject(new Error('gone')))()).rejects.toThrow('gone');
 });
 

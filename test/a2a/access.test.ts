@@ -132,7 +132,7 @@ describe('who calls', () => {
     const answer = await rpc(server.url, call('ListTasks', {}), { authorization: 'Bearer x' });
     expect(answer.status).toBe(503);
     expect(await answer.text()).not.toContain('secret-host');
-    // whoever runs it is told
+    // the operator is told
     expect(String(vi.mocked(process.emitWarning).mock.calls[0]?.[0])).toContain('secret-host is down');
   });
 });

@@ -306,7 +306,7 @@ describe('a Rondo agent in another process', () => {
       instructions: '',
       agents: [remoteOf(server)],
       tools: [wipe],
-      // does what it is told by whoever talks last
+      // does what it is told by the one who talks last
       model: scripted(({ messages }) => {
         const results = shown({ messages } as never);
         if (results.length === 0) return { toolCalls: [{ name: 'remote', input: { task: `echo ${words}` } }] };

@@ -35,5 +35,5 @@ it('the client of 0.3 sends, is asked, answers, streams and gets', async () => {
   expect(kinds.at(-1)).toBe('status-update');
 
   expect(await client.getTask({ id: asked.id })).toMatchObject({ id: asked.id, status: { state: 'completed' } });
-  await expect(client.getTask({ id: 'nobody-knows' })).rejects.toThrow(/not found/i);
+  await expect(client.getTask({ id: 'no-one-knows' })).rejects.toThrow(/not found/i);
 });

@@ -164,7 +164,7 @@ describe('a peer', () => {
     const some = await total({ input: 10, output: 5, costUsd: 0.25 });
     expect([some.usage.input - none.input, some.usage.output - none.output]).toEqual([10, 5]);
     expect(some.costUsd).toBe(0.25);
-    // tokens without a price: nobody knows what the run cost
+    // tokens without a price: no one knows what the run cost
     expect((await total({ input: 10, output: 5, costUsd: -1 })).costUsd).toBeUndefined();
     for (const lie of [{ input: -1e6, output: 0 }, { input: 1e300, output: 1 }, { input: '9', output: 1 }, 7, null])
       expect((await total(lie)).usage).toEqual(none);

@@ -33,7 +33,7 @@ it('an interrupted task is continued by the next process', async () => {
     const task = await get(again, id);
     return stateOf(task) === 'TASK_STATE_WORKING' ? undefined : task;
   });
-  // the tool has one chance: nobody knows what became of it, which is what the agent was told
+  // the tool has one chance: no one knows what became of it, which is what the agent was told
   expect(stateOf(last)).toBe('TASK_STATE_COMPLETED');
   expect(output(last)).toContain('OUTCOME_UNKNOWN');
   expect(after.said).toEqual([]);

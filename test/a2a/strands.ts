@@ -23,7 +23,7 @@ const mail = tool({
   },
 });
 
-/** Mails whoever it is told to, and says what the tool said: what it does next is in its conversation. */
+/** Mails the person that it is told to, and says what the tool said: what it does next is in its conversation. */
 class Mailing extends FakeModel {
   override async *stream(...args: Parameters<FakeModel['stream']>) {
     const last = args[0].at(-1)?.content.at(-1);

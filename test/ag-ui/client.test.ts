@@ -516,7 +516,7 @@ describe('bad input', () => {
     expect((await post(url, good)).status).toBe(401);
     await expect(new Page(url, 't').say('hi')).rejects.toThrow('HTTP 401');
     expect((await fetch(url)).status).toBe(405);
-    expect((await post(`${url}/nobody`, good)).status).toBe(404);
+    expect((await post(`${url}/nothing`, good)).status).toBe(404);
     const { port } = await serving(clerk);
     const head =
       'POST / HTTP/1.1\r\nhost: evil.example\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}';

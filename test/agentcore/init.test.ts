@@ -181,7 +181,7 @@ test('the versions that it asks for are those that this package is tested with',
     expect([name, range]).toEqual([name, peerDependencies[name] ?? devDependencies[name]]);
 });
 
-// the CLI is no dependency of this repository: its path is given by hand
+// the CLI is not a dependency of this repository: its path is given by hand
 const cli = process.env.RONDO_AGENTCORE_CLI;
 test.skipIf(!cli)(
   '`agentcore validate` of the official CLI (RONDO_AGENTCORE_CLI is the path of its index.mjs) finds the project valid',

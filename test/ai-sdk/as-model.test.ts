@@ -14,7 +14,7 @@ const desk = (said: readonly Said[], sent: string[] = []) => {
     description: 'Sends mail',
     input: z.object({ to: z.string() }),
     execute: ({ to }) => {
-      if (to === 'nobody') throw new Error('no such person');
+      if (to === 'no-one') throw new Error('no such person');
       sent.push(to);
       return `sent to ${to}`;
     },
@@ -23,7 +23,7 @@ const desk = (said: readonly Said[], sent: string[] = []) => {
 };
 const ask: Said = [
   { id: 'c1', name: 'mail', input: { to: 'ana' } },
-  { id: 'c2', name: 'mail', input: { to: 'nobody' } },
+  { id: 'c2', name: 'mail', input: { to: 'no-one' } },
   { id: 'c3', name: 'mail', input: { nonsense: 1 } },
 ];
 

@@ -159,7 +159,7 @@ test('a function is wrapped as well as an agent; a signed approval survives the 
   const pause = paused(await turn(start, context()));
   expect(await turn(back(pause, { type: 'approve' }), context())).toMatchObject({ output: 'Done.' });
   expect(sent).toEqual(['ben']);
-  // and one that was tampered with is no approval
+  // and one that was tampered with is not an approval
   const other = paused(
     await aiSdkTurn({
       name: 'd',

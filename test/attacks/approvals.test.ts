@@ -112,7 +112,7 @@ describe('a decision that says more than a decision', () => {
     ['an edit of nothing', { approval: 'ID', type: 'edit' }],
     ['a rejection without a reason', { approval: 'ID', type: 'reject' }],
     ['a response where none is allowed', { approval: 'ID', type: 'respond', answer: 'paid' }],
-    ['an id that is no text', { approval: { $ne: '' }, type: 'approve' }],
+    ['an id that is not a text', { approval: { $ne: '' }, type: 'approve' }],
     ['an id from the prototype', { approval: '__proto__', type: 'approve' }],
   ])('%s is refused with a code, and leaves no trace', async (_, decision) => {
     const { engine, ids, runId, journal, ledger } = await waiting();
@@ -126,11 +126,11 @@ describe('a decision that says more than a decision', () => {
   });
 
   test.each<[string, unknown]>([
-    ['nobody', undefined],
+    ['no-one', undefined],
     ['null', null],
     ['no id', {}],
     ['an empty id', { id: '' }],
-    ['an id that is no text', { id: 7 }],
+    ['an id that is not a text', { id: 7 }],
   ])('by %s is refused', async (_, by) => {
     const { engine, ids, runId } = await waiting();
     await refused('NOT_PERMITTED', engine.decide(runId, [{ approval: ids[0] as string, type: 'approve' }], { by: by as Principal }));

@@ -174,7 +174,7 @@ describe('a policy that denies, or cannot be understood, is a denial', () => {
 
 describe('a rule that returns', () => {
   test.each([undefined, null, 0, '', Number.NaN, 'yes', 1, [], () => true])(
-    '%s, which is no rule, lets nothing through',
+    '%s, which is not a rule, lets nothing through',
     async (answer) => {
       for (const given of [answer, Promise.resolve(answer)]) {
         const { tool, ledger } = ledgered({ approval: () => given as Anything });

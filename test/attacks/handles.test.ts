@@ -1,4 +1,4 @@
-/** What a run's handle and its events promise to whoever holds them. */
+/** What a run's handle and its events promise to the code that holds them. */
 import { describe, expect, test } from 'vitest';
 import { sse } from '../../src/adapters/http/index.ts';
 import { Engine, type Json, memoryJournal, type RunEvent, type ToolContext } from '../../src/index.ts';
@@ -245,8 +245,8 @@ describe('an id', () => {
     ['empty tenant', { by: { id: 'a', tenant: 7 } }],
     ['id of 501 characters', { id: 'x'.repeat(501) }],
     ['session of a million', { session: 'x'.repeat(1e6) }],
-    ['id that is no text', { id: 7 }],
-    ['tag that is no text', { tags: { a: 1n } }],
+    ['id that is not a text', { id: 7 }],
+    ['tag that is not a text', { tags: { a: 1n } }],
     ['roles that are no list', { by: { id: 'a', roles: 'lead' } }],
   ])('%s that could be taken for another is refused', async (_, o) => {
     const engine = new Engine({ journal: onDisk().open() });

@@ -154,7 +154,7 @@ test.each<['once' | 'idempotent']>([['once'], ['idempotent']])(
     await ends(later.resume(run.id, { limits: { time: 60_000 } }), 'completed');
     expect((await later.inspect(run.id)).unknowns).toEqual([]);
     const told = shown(m.requests[1])[0];
-    // it runs now, or the agent hears that it did not; nobody is told that it may have
+    // it runs now, or the agent hears that it did not; no one is told that it may have
     if (ledger.length === 0) expect(JSON.parse(told?.text as string)).toMatchObject({ outcome: 'not-run' });
     else expect(told?.text).toBe('done');
   },

@@ -72,7 +72,7 @@ describe("the approver's screen", () => {
     'exe.\u202egpj',
     'a\u0000b\u0007c\bd',
     '\u009b2J\u0085',
-    `line one\n  +- APPROVAL ap_fake   effect: read\n  |  to nobody`,
+    `line one\n  +- APPROVAL ap_fake   effect: read\n  |  to no one`,
     '\u{e0041}\u{e0042}',
     '\u2028\u2029',
   ];
@@ -122,9 +122,9 @@ describe("the approver's screen", () => {
     });
     expect(lines.length).toBeGreaterThan(10);
     for (const line of lines) expect(line).toMatch(NEUTRAL);
-    // nobody forges a line of ours
+    // no one forges a line of ours
     expect(lines.filter((line) => line.startsWith('  +- APPROVAL'))).toHaveLength(2);
-    expect(lines.some((line) => line.startsWith('  |  to nobody'))).toBe(false);
+    expect(lines.some((line) => line.startsWith('  |  to no one'))).toBe(false);
   });
 
   test('long texts keep to their lines', async () => {

@@ -252,7 +252,7 @@ describe('excessive data', () => {
   test.each<[string, unknown]>([
     ['nothing', undefined],
     ['a text', 'hello'],
-    ['content that is no list', { content: 'x' }],
+    ['content that is not a list', { content: 'x' }],
     ['a part of an unknown kind', { content: [{ type: 'weird' }] }],
     [
       'an error whose code is from the prototype',

@@ -25,7 +25,7 @@ describe.each(journals)('a tool wrapper on $name', ({ make }) => {
     ['a failure whose code is an object', { ok: false, error: { code: {}, message: {} } }],
     ['ok that is a text', { ok: 'true', output: 1 }],
   ];
-  test.each(rubbish)('that answers %s is no success', async (_, answer) => {
+  test.each(rubbish)('that answers %s is not a success', async (_, answer) => {
     for (const ran of [false, true]) {
       const { journal } = make();
       const { tool, ledger } = ledgered();
@@ -157,7 +157,7 @@ describe('a wrapper that tries again', () => {
     ['both', async (_, next) => (await Promise.all([next(), next()]))[0] as ToolOutcome],
     ['the first that answers', (_, next) => Promise.race([next(), next()])],
     [
-      'one that nobody waits for',
+      'one that no one waits for',
       async (_, next) => {
         void next();
         return next();

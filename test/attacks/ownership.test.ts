@@ -1,4 +1,4 @@
-/** Who drives a run: nobody takes it from a living owner by asking, deciding, cancelling or by an unlucky moment. */
+/** Who drives a run: no one takes it from a living owner by asking, deciding, cancelling or by an unlucky moment. */
 import { describe, expect, test } from 'vitest';
 import { Engine, type Journal } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
@@ -53,7 +53,7 @@ describe.each(journals)('on $name', ({ make }) => {
     const { owned, go, third, ledger, runId } = await raced((engine, runId) => engine.cancel(runId, { reason: 'stop' }));
     await refused('RUN_BUSY', third.resume(runId));
     go.resolve();
-    // in this process nobody beats: it is heard with the owner's next append
+    // in this process no one beats: it is heard with the owner's next append
     expect(['cancelled', 'paused', 'completed']).toContain((await owned).status);
     expect(ledger).toHaveLength(1);
   });

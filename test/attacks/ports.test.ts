@@ -22,7 +22,7 @@ describe.each(journals)('on $name', ({ make }) => {
     ['null', null],
     ['a text', 'hello'],
     ['no content', { stop: 'end' }],
-    ['content that is no list', { content: 'hello', stop: 'end' }],
+    ['content that is not a list', { content: 'hello', stop: 'end' }],
     ['a part that is null', { content: [null], stop: 'end' }],
     ['a part that is a text', { content: ['hello'], stop: 'end' }],
     ['a text without text', { content: [{ type: 'text' }], stop: 'end' }],

@@ -10,7 +10,7 @@ const by = { id: 'ana', roles: ['lead'] };
 const operator = { id: 'op' };
 
 describe.each(journals)('on $name', ({ make }) => {
-  /** A run whose process stopped while `act` ran; `make` builds the agent, anew in the process that takes over. */
+  /** A run whose process stopped while `act` ran; `make` builds the agent, again in the process that takes over. */
   async function stopped(options: object, o: { context?: unknown } = {}) {
     const { journal, another } = make();
     const runs: Anything[] = [];

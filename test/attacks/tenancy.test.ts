@@ -7,7 +7,7 @@ import { clerk, ledgered, settled, within } from './setup.ts';
 const ana: Principal = { id: 'ana', tenant: 'acme' };
 const strangers: readonly [string, Principal | undefined][] = [
   ['another tenant', { id: 'ana', tenant: 'evil' }],
-  ['nobody', undefined],
+  ['no-one', undefined],
   ['somebody of no tenant', { id: 'ana' }],
   ['a tenant of nearly that name', { id: 'ana', tenant: 'acme ' }],
   ['a tenant of the prototype', { id: 'ana', tenant: '__proto__' }],
@@ -56,8 +56,8 @@ describe.each(journals)('a run of a tenant on $name', ({ make }) => {
         await seen(from.resume(id, o));
         await seen(from.cancel(id, o));
         await seen(all(from.watch(id, o)));
-        await seen(from.decide(id, [{ approval, type: 'approve' }], { by: by ?? { id: 'nobody' } }));
-        await seen(from.settle(id, '1.0', { outcome: 'done', by: by ?? { id: 'nobody' } }));
+        await seen(from.decide(id, [{ approval, type: 'approve' }], { by: by ?? { id: 'no-one' } }));
+        await seen(from.settle(id, '1.0', { outcome: 'done', by: by ?? { id: 'no-one' } }));
         // a handle that was refused shows nothing of the run
         const handle = from.resume(id, o);
         expect(await within(read(handle))).toEqual({ events: [], code: 'RUN_NOT_FOUND' });

@@ -53,7 +53,7 @@ describe('the client', () => {
   test('forty calls at once, each with its own answer', async () => {
     const before = w.server.otherwise;
     const waiting: (() => void)[] = [];
-    // nobody is answered before all have asked
+    // no one is answered before all have asked
     w.server.otherwise = async (call: Call) => {
       await new Promise<void>((resolve) => {
         waiting.push(resolve);

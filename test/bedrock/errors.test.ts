@@ -85,7 +85,7 @@ const answers: [string, Reply, Expected][] = [
     ['CONTEXT_TOO_LONG', false, 'not-run', /larger context/],
   ]),
   [
-    'more output than the model has is no long conversation',
+    'more output than the model has is not a long conversation',
     fails('ValidationException', 'The maximum tokens you requested exceeds the model limit of 8192. Try again with a lower value.'),
     ['VALIDATION', false, 'not-run', /8192/],
   ],
@@ -147,7 +147,7 @@ describe.each(MODES)('%s', (mode) => {
     expect(w.server.calls[0]?.headers['amz-sdk-request']).toBe('attempt=1; max=1');
   });
 
-  test('a failure that nobody knows keeps its cause', async () => {
+  test('a failure that no one knows keeps its cause', async () => {
     const cause = new Error('odd');
     const client = { send: () => Promise.reject(cause) } as never;
     const error = await rejection(ask(bedrock(ID, { client }), request(), mode));
@@ -190,7 +190,7 @@ describe.each(MODES)('%s', (mode) => {
     });
   });
 
-  test('nobody listens', async () => {
+  test('no one listens', async () => {
     const port = await freePort();
     for (const model of [
       bedrock(ID, { endpoint: `http://127.0.0.1:${port}` }),

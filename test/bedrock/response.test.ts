@@ -55,7 +55,7 @@ describe.each(MODES)('%s', (mode) => {
     expect(deltas).toEqual(mode === 'stream' ? expected : []);
   });
 
-  test('a tool the provider ran itself is nobody’s call', async () => {
+  test('a tool the provider ran itself is not a call', async () => {
     const server = { toolUse: { toolUseId: 's', name: 'nova_grounding', input: {}, type: 'server_tool_use' } } as ContentBlock;
     const { content, stop } = await answer({ content: [server, { text: 'done' }], stopReason: 'end_turn' });
     expect(content).toEqual([{ type: 'text', text: 'done' }]);
@@ -87,7 +87,7 @@ describe.each(MODES)('%s', (mode) => {
     expect(ids).not.toContain('');
   });
 
-  test('calls count, whatever reason is given; but a cut or blocked answer is no request for tools', async () => {
+  test('calls count, whatever reason is given; but a cut or blocked answer is not a request for tools', async () => {
     const content: ContentBlock[] = [{ toolUse: { toolUseId: 't', name: 'look', input: {} } }];
     for (const [stopReason, stop] of [
       ['tool_use', 'tools'],

@@ -31,7 +31,7 @@ export function wire(): { readonly server: WireServer } {
   afterEach(() => {
     machine();
     const left = server?.reset();
-    if (left) throw new Error(`the test scripted ${left} answers that nobody asked for`);
+    if (left) throw new Error(`the test scripted ${left} answers that no one asked for`);
   });
   afterAll(() => server?.close());
   return {

@@ -276,7 +276,7 @@ describe('what streams may do', () => {
   });
 
   test.each(['{"a":', 'not json', '{"a":1}}', "{'a':1}", '{"a":1'])(
-    'a tool input that is no JSON comes as the text it is: %s',
+    'a tool input that is not JSON comes as the text it is: %s',
     async (raw) => {
       w.server.next(says({ content: [{ toolUse: { toolUseId: 't', name: 'n', input: {} } }], rawInput: raw, deltas: (t) => [...t] }));
       const { content, stop: why } = await ask(bedrock(ID, { endpoint: w.server.url }), request(), 'stream');

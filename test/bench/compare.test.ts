@@ -73,7 +73,7 @@ describe('differences', () => {
     expect(compared(report, { baseline: report })).toEqual(comparisons);
   });
 
-  test('a sum that only drifts is no difference', () => {
+  test('a sum that only drifts is not a difference', () => {
     const base = aReport(inRounds(Array(7).fill(0.3), (costUsd) => ({ costUsd })));
     const other = aReport(inRounds(Array(7).fill(0.1 + 0.2), (costUsd) => ({ costUsd })));
     const { change, told } = one(compared(other, { baseline: base }), 'costUsd');

@@ -228,7 +228,7 @@ test.each<[string, Benchmark['engine']]>([
   expect(executed).toEqual(['refund']);
 });
 
-test('a wrapper of the application beside that of the benchmark is no reason to execute', async () => {
+test('a wrapper of the application beside that of the benchmark is not a reason to execute', async () => {
   const executed: string[] = [];
   const { tools } = desk(executed);
   const journal = memoryJournal();
@@ -240,7 +240,7 @@ test('a wrapper of the application beside that of the benchmark is no reason to 
   expect(executed).toEqual(['refund']);
 });
 
-test('a compacted run reads its results back: that is no call of the recording, and no effect', async () => {
+test('a compacted run reads its results back: that is not a call of the recording, and no effect', async () => {
   const big = tool({ name: 'big', description: '', input: anything, effect: 'read', execute: (i) => `fact ${i.n} `.padEnd(6_000, '.') });
   const journal = memoryJournal();
   const calls = (n: number) => asks(['big', { n }]);

@@ -149,7 +149,7 @@ describe('exit codes', () => {
     ['a condition that cannot be read', ['bench', FILE, '--fail-if', 'costUSD > 1'], undefined, /Did you mean "costUsd"/],
     ['a change without a baseline', ['bench', FILE, '--fail-if', 'ms > +5%'], undefined, /needs something to compare with/],
     ['a baseline that is nothing', ['bench', FILE, '--baseline', 'old.json'], undefined, /neither a file nor a variant/],
-    ['a baseline that is no report', ['bench', FILE, '--baseline', FILE], undefined, /is not JSON/],
+    ['a baseline that is not a report', ['bench', FILE, '--baseline', FILE], undefined, /is not JSON/],
     ['two outputs at once', ['bench', FILE, '--json', '--markdown'], undefined, /Give one of them a file/],
     ['an output that is a folder', ['bench', FILE, '--json', '.'], undefined, /is a folder/],
   ];
@@ -232,7 +232,7 @@ describe('comparing', () => {
   test.each([
     ['one variant', ['a.json'], /nothing to compare it with/],
     ['a file that is not there', ['a.json', 'no.json'], /no file no\.json/],
-    ['a file that is no report', ['a.json', 'x.json'], /x\.json is not a report\. A report is what/],
+    ['a file that is not a report', ['a.json', 'x.json'], /x\.json is not a report\. A report is what/],
     ['a report of a later version', ['a.json', 'v.json'], /Its format is 2, and this version of rondo reads format 1/],
     ['a report whose runs are not runs', ['a.json', 'w.json'], /w\.json is not a report/],
   ])('%s is refused', async (_, args, message) => {

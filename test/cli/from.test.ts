@@ -54,7 +54,7 @@ test.each([
   [['--from', 'other.db'], 'has no completed run of agent "support"'],
 ])('%j: exit code 2, and clear words', async (args, why) => {
   const cwd = folder('from');
-  writeFileSync(join(cwd, 'text.db'), 'this is no database, and long enough to be read as one: '.repeat(100), { mode: 0o600 });
+  writeFileSync(join(cwd, 'text.db'), 'this is not a database, and long enough to be read as one: '.repeat(100), { mode: 0o600 });
   const engine = new Engine({ journal: sqliteJournal(join(cwd, 'other.db')) });
   await ends(engine.run(agent({ name: 'other', instructions: '', model: scripted(['done']) }), 'go'), 'completed');
   await engine.close();

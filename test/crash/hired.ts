@@ -44,7 +44,7 @@ async function toTheEnd(id: string): Promise<RunResult> {
   let result = await (known ? engine.resume(id, { by: BY }) : engine.run(agent, '7', { id, by: BY }));
   while (result.status === 'paused') {
     const [asked] = result.approvals;
-    if (!asked) throw new Error(`${id} waits for nobody`);
+    if (!asked) throw new Error(`${id} waits for no one`);
     await engine.decide(id, [{ approval: asked.id, type: 'respond', answer: 'yes' }], { by: BY });
     result = await engine.resume(id, { by: BY });
   }

@@ -24,7 +24,7 @@ type Line = Record<string, unknown>;
 export interface Child {
   pid: number;
   kill(signal: NodeJS.Signals): void;
-  /** The next line that it says with these values, and that nobody has taken; one of `true` may have any. */
+  /** The next line that it says with these values, and that no one has taken; one of `true` may have any. */
   said(fits: Line): Promise<Line>;
   tell(command: Command): void;
   /** Ends its input: an owner closes its engine and ends. */

@@ -38,7 +38,7 @@ export interface Noted {
   now?: () => number;
 }
 
-/** A journal with a point before and after each write: committed, and nobody knows it yet. */
+/** A journal with a point before and after each write: committed, and no one knows it yet. */
 export function pointed(journal: Journal, point: Point, { synced, refused, now }: Noted = {}): Journal {
   const around = <T>(label: string, write: () => T | Promise<T>, power = false): T | Promise<T> => {
     point(`before ${label}`);

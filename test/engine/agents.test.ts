@@ -186,7 +186,7 @@ test('two agents of one registered name are refused, however alike they are, and
     },
   ])
     expect((await refused('CONFIG_INVALID', attempt)).message).toMatch(/\{ context \}/);
-  // the same one again is no other
+  // the same one again is not another
   engine.register(one);
   await ends(engine.run(one, 'go'), 'paused');
 });
@@ -227,7 +227,7 @@ describe('sweep() and recover()', () => {
     await Promise.all(watched);
     void engine.sweep();
     for (const id of ids) {
-      // it is told of by whoever looks next
+      // it is told of by the one that looks next
       while ((await engine.inspect(id)).status !== 'completed') await new Promise(setImmediate);
     }
   });
@@ -329,7 +329,7 @@ describe('a run', () => {
     ],
     ['a store that throws an error of its own', storing(new TypeError('no table')), 'INTERNAL', 'no table'],
     ['a store that throws a text', storing('no table'), 'INTERNAL', 'no table'],
-    ['what is no agent', { engine: new Engine(), agent: undefined }, 'CONFIG_INVALID', 'this is not an agent'],
+    ['what is not an agent', { engine: new Engine(), agent: undefined }, 'CONFIG_INVALID', 'this is not an agent'],
   ])('rejects with a RondoError: %s', async (_, { engine, agent }, code, says) => {
     const run = engine.run(agent as never, 'go' as never);
     expect((await refused(code as 'INTERNAL', run)).message).toContain(says);

@@ -40,11 +40,11 @@ describe('a tool that makes no sense is refused where it is declared, and the me
       () => tool({ name: 'x', ...options, input: { type: 'objekt' } }),
       'input of tool "x": #/type must',
     ],
-    ['a JSON Schema that is no JSON', () => tool(bad({ name: 'x', ...options, input: { type: 'object', at: new Map() } })), 'a Map'],
+    ['a JSON Schema that is not JSON', () => tool(bad({ name: 'x', ...options, input: { type: 'object', at: new Map() } })), 'a Map'],
     ['a JSON Schema of no object', () => tool({ name: 'x', ...options, input: { type: 'string' } }), 'must be an object schema'],
-    ['a context that is no schema', () => tool(bad({ name: 'x', ...options, context: { tenant: 'text' } })), 'context of tool "x"'],
+    ['a context that is not a schema', () => tool(bad({ name: 'x', ...options, context: { tenant: 'text' } })), 'context of tool "x"'],
     ['a schema that cannot describe itself', () => tool({ name: 'x', ...options, input: mute }), 'quiet'],
-    ['a schema that is no object', () => tool({ name: 'x', ...options, input: z.string() }), 'z.object'],
+    ['a schema that is not an object', () => tool({ name: 'x', ...options, input: z.string() }), 'z.object'],
     ['a schema that JSON Schema cannot say', () => tool({ name: 'x', ...options, input: z.object({ d: z.date() }) }), '"x"'],
     ['an effect that there is not', () => tool({ name: 'x', ...options, effect: bad('twice') }), 'twice'],
     ['a timeout of 0', () => tool({ name: 'x', ...options, timeout: 0 }), 'timeout'],
@@ -63,7 +63,7 @@ describe('an agent that makes no sense is refused where it is declared', () => {
     ['two tools of one name', () => agent({ ...ok, tools: [t('same'), t('same')] }), 'same'],
     ['a tool that is none', () => agent({ ...ok, tools: [bad({ name: 'x' })] }), 'tool()'],
     ['a cap of 0', () => agent({ ...ok, parallel: 0 }), 'parallel'],
-    ['an output that is no schema', () => agent({ ...ok, output: bad({ total: 'number' }) }), 'output of agent "a"'],
+    ['an output that is not a schema', () => agent({ ...ok, output: bad({ total: 'number' }) }), 'output of agent "a"'],
   ])('%s', async (_, declare, word) => {
     expect((await refused('CONFIG_INVALID', declare)).message).toContain(word);
   });
@@ -77,12 +77,12 @@ describe('an engine or a run that makes no sense is refused at once', () => {
     ['an agent that is none', () => new Engine({ agents: [bad({ name: 'a' })] }), 'agent('],
     ['a price without a rate', () => new Engine({ prices: { 'x/y': bad({ input: 1 }) } }), 'x/y'],
     ['a bad retry', () => new Engine({ agents: [a], reliability: { tools: { retry: { attempts: 0 } } } }), 'attempts'],
-    ['a run of what is no agent', () => engine.run(bad({ name: 'a' }), 'go'), 'agent('],
+    ['a run of what is not an agent', () => engine.run(bad({ name: 'a' }), 'go'), 'agent('],
     ['an input that is a number', () => engine.run(a, bad(7)), 'text'],
     ['no input', () => engine.run(a, bad(undefined)), 'text'],
     ['an id that is empty', () => engine.run(a, 'go', { id: '' }), 'id'],
     ['an id too long', () => engine.run(a, 'go', { id: 'x'.repeat(501) }), 'id'],
-    ['a session that is no text', () => engine.run(a, 'go', { session: bad(7) }), 'session'],
+    ['a session that is not a text', () => engine.run(a, 'go', { session: bad(7) }), 'session'],
     ['somebody without an id', () => engine.run(a, 'go', { by: bad({ name: 'ana' }) }), 'by'],
     ['a context that JSON cannot hold', () => engine.run(a, 'go', { context: bad({ n: 1n }) }), 'context'],
   ])('%s', async (_, attempt, word) => {
@@ -224,7 +224,7 @@ describe('input and context', () => {
     expect(script.requests[0]?.messages).toEqual([{ role: 'user', content: [{ type: 'text', text: 'What is this?' }, image] }]);
   });
 
-  test('tags and principal are in the journal; a field of the principal that is no part of it is not', async () => {
+  test('tags and principal are in the journal; a field of the principal that is not a part of it is not', async () => {
     const journal = memoryJournal();
     const by = { id: 'ana', tenant: 't', roles: ['user'], password: 'hunter2' };
     const run = new Engine({ journal }).run(agent({ ...ok, model: scripted(['done']) }), 'go', { by, tags: { team: 'x' } });

@@ -130,7 +130,7 @@ describe.each(journals)('an owner that lost its run on $name', ({ make }) => {
     await until(async () => (await entriesOf(journal, run.id)).some((e) => e.type === 'call.started'));
     const other = another();
     await expireLease(other, run.id);
-    // nobody can ask what it did: the outcome is unknown there
+    // no one can ask what it did: the outcome is unknown there
     const blind = agent({ name: 'a', instructions: '', tools: [slow], model: scripted(['told']) });
     const engine = new Engine({ journal: other, agents: [blind] });
     await ends(engine.resume(run.id), 'completed');

@@ -29,7 +29,7 @@ test('a scripted model measures each message once, however long the run, and rec
   }
   expect(model.requests.map((r) => r.messages.length)).toEqual(Array.from({ length: 200 }, (_, n) => n + 1));
   expect(model.requests[0]?.messages).toEqual(messages.slice(0, 1));
-  // another list under the same name is measured anew
+  // another list under the same name is measured again
   messages.length = 0;
   say('short');
   expect((await model.generate(request, call)).usage?.input).toBe(Math.ceil(JSON.stringify(messages).length / 4));

@@ -25,7 +25,7 @@ const sign = tool({ name: 'sign', description: '', input: anything, approval: tr
 describe.each(journals)('a session on $name', ({ make }) => {
   test('goes on from its history, in another process too', async () => {
     const { journal, another } = make();
-    const model = scripted(['Hello Ana.', 'You are Ana.', 'Nobody.']);
+    const model = scripted(['Hello Ana.', 'You are Ana.', 'No one.']);
     const a = agent({ name: 'a', instructions: '', model });
     await ends(new Engine({ journal }).run(a, 'I am Ana.', { session: 's' }), 'completed');
     const second = await ends(new Engine({ journal: another() }).run(a, 'Who am I?', { session: 's' }), 'completed');

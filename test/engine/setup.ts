@@ -221,7 +221,7 @@ export function recording(inner: Journal): { journal: Journal; appends: Appended
   return { journal, appends };
 }
 
-/** What a process that died left: some appends, and a lease that nobody prolongs. */
+/** What a process that died left: some appends, and a lease that no one prolongs. */
 export async function leftBehind(appends: readonly Appended[], journal: Journal = memoryJournal()): Promise<Journal> {
   for (const { runId, seq, entries, head, claims, effects } of appends)
     await journal.append(runId, seq, structuredClone(entries), structuredClone(head), { claims, effects });

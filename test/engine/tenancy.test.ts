@@ -27,9 +27,9 @@ const methods: Readonly<
   entries: (e, id, by) => all(e.entries(id, by ? { by } : {})),
   watch: (e, id, by) => all(e.watch(id, by ? { by } : {})),
   cancel: (e, id, by) => e.cancel(id, by ? { by } : {}),
-  decide: (e, id, by, approval) => e.decide(id, [{ approval, type: 'approve' }], { by: by ?? { id: 'nobody' } }),
+  decide: (e, id, by, approval) => e.decide(id, [{ approval, type: 'approve' }], { by: by ?? { id: 'no-one' } }),
   forget: (e, id, by) => e.forget(id, by ? { by } : {}),
-  settle: (e, id, by) => e.settle(id, '1.0', { outcome: 'done', by: by ?? { id: 'nobody' } }),
+  settle: (e, id, by) => e.settle(id, '1.0', { outcome: 'done', by: by ?? { id: 'no-one' } }),
 };
 
 describe.each(journals)('a run of a tenant on $name', ({ make }) => {
@@ -103,7 +103,7 @@ describe.each(journals)('a run of a tenant on $name', ({ make }) => {
     expect(heard).toEqual([]);
   });
 
-  test('is there for its own tenant, whoever asks', async () => {
+  test('is there for its own tenant, no matter who asks', async () => {
     const { journal } = make();
     const engine = new Engine({ journal });
     const { a, hold } = working();

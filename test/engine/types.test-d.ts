@@ -66,7 +66,7 @@ expectTypeOf(refund).toEqualTypeOf<
 const options = { description: '', input: z.object({}) };
 // @ts-expect-error an effect that there is not
 tool({ ...options, name: 'x', effect: 'twice', execute: () => 1 });
-// @ts-expect-error a text is no schema
+// @ts-expect-error a text is not a schema
 tool({ name: 'x', description: '', input: 'string', execute: () => 1 });
 // @ts-expect-error what check found must be what execute returns
 tool({ ...options, name: 'x', execute: () => 1, check: () => ({ outcome: 'done', output: 'one' }) });
@@ -180,7 +180,7 @@ const decisions: Decision[] = [
 expectTypeOf(engine.decide('r', decisions, { by: { id: 'ben' } })).resolves.toEqualTypeOf<readonly Approval[]>();
 // @ts-expect-error a rejection needs a reason
 decisions.push({ approval: 'a', type: 'reject' });
-// @ts-expect-error nobody decides
+// @ts-expect-error no one decides
 void engine.decide('r', decisions);
 
 expectTypeOf(engine.inspect('r')).resolves.toEqualTypeOf<RunState>();

@@ -101,7 +101,7 @@ describe.each(journals)('watch on $name', ({ make }) => {
     expect([...before, ...kept(after), ...rest]).toEqual(await all(engine.watch(paused.runId)));
   });
 
-  test('by the signal of whoever watches stops the watching, not the run', async () => {
+  test('by the signal of the one who watches stops the watching, not the run', async () => {
     const { journal } = make();
     const hold = deferred();
     const slow = tool({ name: 'slow', description: '', input: anything, execute: () => hold.promise });

@@ -116,7 +116,7 @@ describe('send_mail', () => {
     }
   });
 
-  it('goes to the team and to nobody else', async () => {
+  it('goes to the team and to no one else', async () => {
     const outbox = temp();
     const smtp = await startSmtp(outbox);
     try {
@@ -139,7 +139,7 @@ describe('send_mail', () => {
     }
   });
 
-  it('knows that nothing was sent where nobody listens', async () => {
+  it('knows that nothing was sent where no one listens', async () => {
     const smtp = await startSmtp(temp());
     await smtp.close();
     expect((await mail(smtp)).told).toMatchObject({ code: 'SMTP_UNREACHABLE', outcome: 'not-run', retryable: true });

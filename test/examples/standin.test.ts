@@ -112,7 +112,7 @@ describe('the stand-in', () => {
     expect(textOf(parts)).toBe(text);
   });
 
-  it('never sends a mail again of which nobody knows whether it was sent', () => {
+  it('never sends a mail again of which no one knows whether it was sent', () => {
     const { rules, parts } = play({ ...checked, 'mail-1': failure('OUTCOME_UNKNOWN', false, 'unknown') });
     expect(rules.at(-1)).toMatch(/^rule 8: it is unknown/);
     expect(parts.some((p) => p.type === 'toolCall')).toBe(false);
@@ -131,7 +131,7 @@ describe('the stand-in', () => {
     expect(textOf(parts)).toBe(OTHER_TASK);
   });
 
-  it('begins anew with the next task of a session', () => {
+  it('begins again with the next task of a session', () => {
     const { messages } = play({ ...checked, 'mail-1': { messageId: 'x' } });
     const again = [...messages, { role: 'user' as const, content: [{ type: 'text' as const, text: `  ${TASK.toUpperCase()} ` }] }];
     expect(decide(request(again)).rule).toMatch(/^rule 1/);

@@ -121,7 +121,7 @@ function asApproved(entries: readonly Entry[], done: readonly Done[]): void {
     assert.equal(again, undefined, 'an approval was decided twice');
     const yes = decided?.decision.type === 'approve' || decided?.decision.type === 'edit';
     const started = entries.find((e) => e.type === 'call.started' && e.call === asked.call);
-    assert.ok(!started || (yes && decided.seq < started.seq), 'a call started that nobody approved');
+    assert.ok(!started || (yes && decided.seq < started.seq), 'a call started that no one approved');
     if (!decided || !yes) continue;
     assert.ok(asked.expiresAt === undefined || decided.at < asked.expiresAt + 50, 'somebody decided after it had expired');
     assert.ok(!asked.roles || asked.roles.some((role) => decided.by.roles?.includes(role)), 'somebody without the role decided');
@@ -129,7 +129,7 @@ function asApproved(entries: readonly Entry[], done: readonly Done[]): void {
     allowed.add(`${asked.tool} ${(input as { n: number }).n}`);
   }
   for (const { tool, n } of done)
-    assert.ok(!ASKING.has(tool) || allowed.has(`${tool} ${n}`), `${tool} ran with ${n}, which nobody approved`);
+    assert.ok(!ASKING.has(tool) || allowed.has(`${tool} ${n}`), `${tool} ran with ${n}, which no one approved`);
 }
 
 function callAt(entries: readonly Entry[], id: string) {
@@ -211,11 +211,11 @@ async function projected(tape: Tape, scene: Scene, { events: live, rejected }: P
   }
   const told = new Set(live.map(({ seq }) => seq));
   const missed: string[] = [];
-  // of what others wrote while nobody drove the run, nobody was told
+  // of what others wrote while no one drove the run, no one was told
   let driven = false;
   for (const { seq, type } of entries) {
     if (type === 'run.started' || type === 'run.claimed') driven = told.has(seq);
-    // a decision just before a claim is taken up with it; where a drive gave up, nobody is told of one until the next
+    // a decision just before a claim is taken up with it; where a drive gave up, no one is told of one until the next
     const silent = type === 'outcome.settled' || (OUTSIDE.has(type) && (!driven || rejected.length > 0));
     if (driven !== told.has(seq) && !silent) missed.push(`${seq} ${type}`);
     if (type === 'run.settled') driven = false;

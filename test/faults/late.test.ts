@@ -69,7 +69,7 @@ test('a late result of an earlier drive is written down while the run goes on', 
   expect(settled(tape)).toMatchObject([{ source: 'late', outcome: 'done' }]);
   const state = await engine.inspect('r');
   expect(state.unknowns).toEqual([]);
-  // the model was told that nobody knows, and is not told otherwise
+  // the model was told that no one knows, and is not told otherwise
   expect(JSON.stringify(state.messages)).toContain('unknown');
   expect(JSON.stringify(state.messages)).not.toContain('done after all');
   expect(events).toEqual([...events].sort((x, y) => (x as number) - (y as number)));

@@ -66,7 +66,7 @@ export async function play(scene: Scene, tape: Tape): Promise<Played> {
     } catch (error) {
       if (!RondoError.is(error)) throw error;
       played.rejected.push(error.code);
-      // whoever is told so tries again a little later
+      // the one that is told so tries again a little later
       await passing(new Promise<void>((resolve) => setTimeout(resolve, 100)), 'a pause');
       return undefined;
     }
@@ -150,7 +150,7 @@ export class People {
       case 'too-late':
         await new Promise((resolve) => setTimeout(resolve, 1_500));
         return how === 'expire' ? undefined : decide(yes);
-      case 'nobody':
+      case 'no-one':
         return;
       default:
         return decide(yes);

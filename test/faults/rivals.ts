@@ -13,7 +13,7 @@ export interface Rivalry {
 }
 
 /**
- * Two engines, one run, and a store that gives the lease to whoever asks. Each takes the run from the other at the given moments.
+ * Two engines, one run, and a store that gives the lease to the one that asks. Each takes the run from the other at the given moments.
  * Both go on until the run has ended.
  */
 export async function rivalry(scene: Scene, tape: Tape, moments: readonly number[]): Promise<Rivalry> {
@@ -25,7 +25,7 @@ export async function rivalry(scene: Scene, tape: Tape, moments: readonly number
         agents: [scene.agent],
         prices: PRICES,
         onEvent: ({ seq, type }) => {
-          // what anybody may write is told by whoever drives the run then
+          // what anybody may write is told by the one that drives the run then
           if (seq !== undefined && type !== 'approval.decided' && type !== 'outcome.settled') told.push(seq);
         },
       }),

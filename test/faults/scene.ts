@@ -41,7 +41,7 @@ const never = () => new Promise<never>(() => undefined);
 const untilAborted = (signal: AbortSignal) =>
   new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
 
-/** The world that a script plays in: what its tools did stays done, whoever crashes. */
+/** The world that a script plays in: what its tools did stays done, no matter who crashes. */
 export class Scene {
   readonly script: Script;
   readonly done: Done[];

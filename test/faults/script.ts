@@ -65,7 +65,7 @@ export type Answer =
   | 'stranger'
   | 'expire'
   | 'too-late'
-  | 'nobody';
+  | 'no-one';
 
 export interface Script {
   steps: readonly Step[];
@@ -174,7 +174,7 @@ export const script: fc.Arbitrary<Script> = fc.record({
       'stranger',
       'expire',
       'too-late',
-      'nobody',
+      'no-one',
     ),
     {
       minLength: 1,

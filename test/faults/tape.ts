@@ -16,12 +16,12 @@ export interface TapeOptions {
   /** How many effects the world has seen so far. */
   effects?: () => number;
   trouble?: Trouble;
-  /** Gives the lease to whoever asks for it. */
+  /** Gives the lease to the engine that asks for it. */
   blind?: boolean;
 }
 
 /**
- * A journal in memory that keeps what it was given as text, so that nobody's object is shared, and that remembers every append: a
+ * A journal in memory that keeps what it was given as text, so that no one's object is shared, and that remembers every append: a
  * copy may be cut behind any of them, as a crash would.
  */
 export class Tape implements Journal {

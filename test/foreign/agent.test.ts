@@ -243,7 +243,7 @@ describe('a run of a foreign agent alone', () => {
   });
 
   test.each<[string, object, readonly string[]]>([
-    ['a cost that is no number', { usage: { input: 1, output: 1 }, costUsd: Number.NaN }, ['costUsd']],
+    ['a cost that is not a number', { usage: { input: 1, output: 1 }, costUsd: Number.NaN }, ['costUsd']],
     ['a negative cost', { usage: { input: 0, output: 0 }, costUsd: -100 }, ['costUsd']],
     ['an endless cost', { usage: { input: 1, output: 1 }, costUsd: Number.POSITIVE_INFINITY }, ['costUsd']],
     ['a cost in words, and nothing else', { costUsd: '5' }, ['costUsd', 'tokens']],

@@ -188,7 +188,7 @@ export function foreignSuite(make: Made): void {
     expect(aborted).toBe(true);
   });
 
-  test('a tool of it that hangs and ignores its signal: the supervisor is told in time, and that nobody knows', async () => {
+  test('a tool of it that hangs and ignores its signal: the supervisor is told in time, and that no one knows', async () => {
     const { boss, model } = world({ said: [mail('ana')], timeout: 40, onMail: () => new Promise(() => undefined) });
     await ends(new Engine().run(boss, 'hi'), 'completed');
     expect(failure(shown(model.requests[1])[0])).toMatchObject({ code: 'TIMEOUT', outcome: 'unknown' });

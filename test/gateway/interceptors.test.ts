@@ -43,7 +43,7 @@ describe('interceptors', () => {
     ['a result that is null', { body: { jsonrpc: '2.0', id: 1, result: null } }],
     ['a result that is a text', { body: { jsonrpc: '2.0', id: 1, result: 'x' } }],
     ['content with null in it', { body: { jsonrpc: '2.0', id: 1, result: { content: [null] } } }],
-    ['content that is no list', { body: { jsonrpc: '2.0', id: 1, result: { content: 'x' } } }],
+    ['content that is not a list', { body: { jsonrpc: '2.0', id: 1, result: { content: 'x' } } }],
     ['a status that is a text', { statusCode: '403' }],
     ['a status that HTTP does not have', { statusCode: 42 }],
     ['headers that are a text', { headers: 'x' }],

@@ -130,7 +130,7 @@ describe('rate limits', () => {
     ['an unknown dimension', [{ dimensionKeys: ['userr'], entries: [] }], /Did you mean "user"/],
     ['a key twice', [{ dimensionKeys: ['user', 'user'], entries: [] }], /different keys/],
     [
-      'a dimension that is no key',
+      'a dimension that is not a key',
       [{ dimensionKeys: ['user'], entries: [{ dimensions: { tenant: 'a' }, requests: requests(1) }] }],
       /dimensionKeys are user/,
     ],

@@ -319,7 +319,7 @@ describe('a graph', () => {
             await until(() => !hangs || times('j') > 0);
           },
         },
-        // nobody sees where x leads: the first j runs by then
+        // no one sees where x leads: the first j runs by then
         edges: { start: ['a', 'x'], a: 'j', b: 'j', x: () => ['a', 'b'], j: 'end' },
       });
     };

@@ -80,7 +80,7 @@ test('of the run that it is a fork of is not counted again', async () => {
 describe('that is not known', () => {
   test.each<[string, object]>([
     ['and is said to be', { usd: undefined, unpriced: true }],
-    ['because it is no number of dollars', { usd: Number.NaN }],
+    ['because it is not a number of dollars', { usd: Number.NaN }],
     ['because it is less than nothing', { usd: -1 }],
   ])('%s makes the cost of the run unknown, and a limit of dollars stops it', async (_, ruling) => {
     const engine = new Engine({ guardrails: [paid({ points: ['input'] }, ruling)] });

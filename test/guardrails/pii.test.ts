@@ -97,7 +97,7 @@ describe('what is masked', () => {
   test.each([
     'order 4111 1111 1111 1112',
     'ISBN 978-3-16-148410-0',
-    'DE00 3704 0044 0532 0130 00 is no account',
+    'DE00 3704 0044 0532 0130 00 is not an account',
     'at 12:30:45 on 2026-11-29, 29.11.2026, 11/29/2026',
     'room 12, 1,234,567.89 dollars, v1.2.3, 100 000 people',
     'std::vector<int> a::b foo@bar @ana user@localhost',

@@ -48,7 +48,7 @@ describe.each(journals)('a tool that changed after it was asked about, on $name'
     expect(ran).toEqual([{ cents: 5 }]);
   });
 
-  test('in what it takes: the arguments are validated anew', async () => {
+  test('in what it takes: the arguments are validated again', async () => {
     const { engine, runId, ran, told } = await between({}, { input: z.object({ euros: z.number() }) });
     await ends(engine.resume(runId), 'completed');
     expect(ran).toEqual([]);
@@ -67,7 +67,7 @@ describe('an approval rule that makes no sense', () => {
     ['no roles at all', { roles: [] }],
     ['roles that are no list', { roles: 'lead' }],
     ['an expiry of 0', { expires: 0 }],
-    ['an expiry that is no number', { expires: Number.NaN }],
+    ['an expiry that is not a number', { expires: Number.NaN }],
     ['a decision that there is not', { allow: ['maybe'] }],
     ['nothing to decide', { allow: [] }],
     ['a text', 'yes'],

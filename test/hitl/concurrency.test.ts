@@ -159,7 +159,7 @@ describe.each(journals)('two at once on $name', ({ make }) => {
   });
 });
 
-test('whatever people decide and whoever resumes, in any order: each call runs at most once, and only if it was approved first', async () => {
+test('no matter what people decide and who resumes, in any order: each call runs at most once, and only if it was approved first', async () => {
   const choice = fc.record({ call: fc.nat(3), who: fc.nat(2), yes: fc.boolean(), resume: fc.boolean() });
   await fc.assert(
     fc.asyncProperty(fc.array(choice, { maxLength: 8 }), fc.boolean(), async (choices, atOnce) => {

@@ -72,7 +72,7 @@ describe.each(journals)('expiry on $name', ({ make }) => {
   });
 
   test.each([1_000_000, Date.now() + 3_600_000])(
-    'sweep() drives on a run that was decided and that nobody resumed (store clock at %d)',
+    'sweep() drives on a run that was decided and that no one resumed (store clock at %d)',
     async (start) => {
       const { journal } = clock(make().journal, start);
       const { a, ledger } = refunding();

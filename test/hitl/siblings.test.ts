@@ -4,7 +4,7 @@ import { scripted } from '../../src/testing/scripted.ts';
 import { anything, around, asks, deferred, ends, entriesOf, entryOf, failure, headOf, journals, shown, typesOf } from '../engine/setup.ts';
 import { ana, ben, elsewhere } from './setup.ts';
 
-/** Two calls that need a person, two that need nobody, mixed; a ledger of what ran. */
+/** Two calls that need a person, two that need no one, mixed; a ledger of what ran. */
 function mixed(parallel = 8) {
   const ledger: Json[] = [];
   const free = tool({

@@ -59,7 +59,7 @@ test('without an identity that has consents there is no return', () => {
   expect(identities({ aws: one('aws') }).returned).toBeUndefined();
 });
 
-test('what is no identity is refused where it is declared', () => {
+test('what is not an identity is refused where it is declared', () => {
   expect(() => identities({})).toThrow(/takes an identity for each provider/);
   expect(() => identities({ aws: {} as Identity })).toThrow(/"aws" has no method get/);
   expect(() => identities(undefined as never)).toThrow(/takes an identity for each provider/);

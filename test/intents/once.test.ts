@@ -238,7 +238,7 @@ describe.each(journals)('a once call with a key, on $name', ({ make }) => {
   });
 
   // holds claims.I3
-  test('whose result comes late settles the claim too, and whoever asks then gets it', async () => {
+  test('whose result comes late settles the claim too, and the run that asks then gets it', async () => {
     const { journal } = make();
     const go = deferred<string>();
     const { pays } = paying({ timeout: 20, execute: () => go.promise });

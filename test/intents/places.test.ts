@@ -175,7 +175,7 @@ describe.each(journals)('one intent, once, on $name', ({ make }) => {
     expect(turns).toBe(3);
   });
 
-  test('of a foreign agent whose second turn did not run: nobody begins the first again, until a person says that it failed', async () => {
+  test('of a foreign agent whose second turn did not run: no one begins the first again, until a person says that it failed', async () => {
     const { journal } = make();
     const keys: string[] = [];
     let broken = true;

@@ -21,7 +21,7 @@ async function write(runId: string): Promise<void> {
     try {
       // two entries to an append now and then
       const made = n % 5 === 0 ? [entry(next, `${name} ${n}`), entry(next + 1, `${name} and`)] : [entry(next, `${name} ${n}`)];
-      await journal.append(runId, next, made, head(runId, { owner: n % 10 === 0 ? name : 'nobody' }));
+      await journal.append(runId, next, made, head(runId, { owner: n % 10 === 0 ? name : 'none' }));
       next += made.length;
       n++;
     } catch (error) {

@@ -103,7 +103,7 @@ describe('damaged appends are not returned', () => {
     expect(decode(row(stored, 3), noBlob)).toHaveLength(2);
   });
 
-  test('with a right checksum over something that is no append', () => {
+  test('with a right checksum over something that is not an append', () => {
     for (const body of ['', '{', '{}', '7', 'null', '[1]', '[null]', '["x"]'])
       expect(decode({ seq: 0, body, checksum: crc32(body) }, noBlob)).toBeUndefined();
   });

@@ -80,7 +80,7 @@ describe.each([
     const journal = open();
     await start(journal, 'first', 1, { status: 'completed' });
     await fill(journal, 'r', guests);
-    // whoever comes next does not hide it
+    // the process that comes next does not hide it
     await start(journal, 'next');
     const db = raw(path);
     db.exec(`${change} WHERE id = ${rowsOf(db, 'r').at(-1)?.id}`);
@@ -102,7 +102,7 @@ describe.each([
     expect((await all(journal.heads({ runId: 'r' })))[0]).toMatchObject({ status: 'completed', doubtful: true });
   });
 
-  test('the only row of a run is no exception', async () => {
+  test('the only row of a run is not an exception', async () => {
     const { path, open } = file();
     await open().append('r', 0, entries(0, 2), head('r'));
     raw(path).exec("UPDATE entry SET body = 'x'");

@@ -77,7 +77,7 @@ test.each(["run = 's'", "call = '1.1'", 'checksum = 1'])('a wait that was change
   db().exec(`UPDATE event_wait SET ${change}`);
   await refused('JOURNAL_DAMAGED', () => journal.inbox.waits(TOPIC));
   await refused('JOURNAL_DAMAGED', async () => journal.inbox.signal(signal('e1')));
-  expect(await journal.inbox.list('t', 9), 'the event was kept, although nobody knows for whom').toEqual([]);
+  expect(await journal.inbox.list('t', 9), 'the event was kept, although no one knows for whom').toEqual([]);
 });
 
 test('any bit of an event turned in the file: what is read is right, or refused', async () => {

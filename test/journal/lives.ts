@@ -77,7 +77,7 @@ export const lives: Record<string, Draft[][]> = {
     [settled('paused')],
   ],
   'it waits for people who may take their time': [[...ask.slice(0, 2), asked('x', '1.0'), settled('paused')]],
-  'the list of a state grows, and is set anew': [
+  'the list of a state grows, and is set again': [
     [started, { type: 'frame.began', kind: 'graph', state: { notes: [] }, next: [{ node: 'n' }, { node: 'n' }] }],
     [ends('1.0', { state: pushed('one'), next: [{ node: 'n' }] })],
     [ends('1.1', { state: pushed('two') })],

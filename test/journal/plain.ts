@@ -384,7 +384,7 @@ export class PlainJournal implements Journal {
       this.#removed.add(JSON.stringify([run.head.tenant ?? null, run.head.session]));
     if (bug === 'forgets shared content with the first run that is removed') this.#shared.clear();
     if (bug === 'removes everything') this.runs.clear();
-    else if (bug === 'keeps the entries of a removed run') run.head = { ...run.head, status: 'completed', session: 'nobody', agent: '' };
+    else if (bug === 'keeps the entries of a removed run') run.head = { ...run.head, status: 'completed', session: 'none', agent: '' };
     else if (bug === 'keeps the head of a removed run') run.log = [];
     else this.runs.delete(runId);
   }

@@ -173,7 +173,7 @@ describe('a full disk', () => {
   });
 });
 
-test('an error of SQLite that nobody foresaw leaves nothing behind, and the next append succeeds', async () => {
+test('an error of SQLite that no one foresaw leaves nothing behind, and the next append succeeds', async () => {
   const { path, open } = file();
   const journal = open();
   await start(journal, 'r');

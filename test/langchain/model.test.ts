@@ -45,7 +45,7 @@ const desk = (said: readonly Said[], sent: string[] = []) => {
     description: 'Sends mail',
     input: z.object({ to: z.string() }),
     execute: ({ to }) => {
-      if (to === 'nobody') throw new Error('no such person');
+      if (to === 'no-one') throw new Error('no such person');
       sent.push(to);
       return `sent to ${to}`;
     },
@@ -58,7 +58,7 @@ describe('a chat model drives a Rondo agent', () => {
     const sent: string[] = [];
     const calls = asking(
       { id: 'c1', name: 'mail', args: { to: 'ana' } },
-      { id: 'c2', name: 'mail', args: { to: 'nobody' } },
+      { id: 'c2', name: 'mail', args: { to: 'no-one' } },
       { id: 'c3', name: 'mail', args: { nonsense: 1 } },
     );
     const { talker, clerk } = desk([calls, new AIMessage({ content: 'All sent.', ...used(20, 6) })], sent);
@@ -82,7 +82,7 @@ describe('a chat model drives a Rondo agent', () => {
     const [, , asked, ...results] = talker.seen[1] as [unknown, unknown, AIMessage, ...ToolMessage[]];
     expect(asked.tool_calls?.map(({ id, args }) => [id, args])).toEqual([
       ['c1', { to: 'ana' }],
-      ['c2', { to: 'nobody' }],
+      ['c2', { to: 'no-one' }],
       ['c3', { nonsense: 1 }],
     ]);
     expect(results.map(({ tool_call_id, name, status }) => [tool_call_id, name, status])).toEqual([
@@ -240,7 +240,7 @@ describe('what it said', () => {
     expect(stop).toBe('tools');
   });
 
-  test('images of the model are parts with their bytes; a block of a call without the call is no call', async () => {
+  test('images of the model are parts with their bytes; a block of a call without the call is not a call', async () => {
     const image = { type: 'image', mimeType: 'image/png', data: new Uint8Array([1, 2]) };
     const { content } = await answer(new AIMessage({ content: [image, { type: 'tool_use', id: 'gone', name: 'x', input: {} }] as never }));
     expect(content).toEqual([{ type: 'image', mediaType: 'image/png', data: 'AQI=' }]);

@@ -50,7 +50,7 @@ test('an interrupt in a subgraph of a graph under a supervisor is an approval of
   const two = world();
   const id = (tool: string) => approvals.find((a) => a.kind === 'tool' && a.tool === tool)?.id as string;
   await two.engine.decide('r', [{ approval: id('refund'), type: 'approve' }], { by: { id: 'ben' } });
-  // half of the answers is no reason to run any of it
+  // half of the answers is not a reason to run any of it
   expect(pausedOf(await two.engine.resume('r'))).toHaveLength(1);
   await two.engine.decide('r', [{ approval: id('wipe'), type: 'reject', reason: 'never' }], { by: { id: 'ben' } });
   const result = await two.engine.resume('r');

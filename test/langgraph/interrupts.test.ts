@@ -141,7 +141,7 @@ describe.each(savers)('interrupts, kept by %s', (_, saver) => {
     const { asks, state } = paused(await agent.turn({ type: 'start', input: '' }, context()));
     const said = answers(asks, { good: { type: 'approve' }, bad: { type: 'reject', reason: '' } });
     const error = await agent.turn({ type: 'resume', state, answers: said }, context()).catch((e) => e);
-    // a node of this turn ran before: that another one reached nobody does not undo it
+    // a node of this turn ran before: that another one reached no one does not undo it
     expect(error).toMatchObject({ name: 'ToolError', code: 'NETWORK', outcome: 'unknown', retryable: true });
     const result = await agent.turn({ type: 'resume', state, answers: said }, context({ attempt: 2 }));
     expect(result).toMatchObject({ status: 'completed', output: expect.stringMatching(/good:true/) });

@@ -281,7 +281,7 @@ test('a thread that another process deleted is gone here too, even if it was cre
   await diamond(there).invoke({ log: ['new'] }, at('t'));
   await diamond(there).invoke({ log: ['newer'] }, at('t'));
   expect((await diamond(here).getState(at('t'))).values.log[0]).toBe('new');
-  // and what is written next is no change to what is gone
+  // and what is written next is not a change to what is gone
   await there.deleteThread('t');
   await diamond(here).invoke({ log: ['newest'] }, at('t'));
   expect((await diamond(there).getState(at('t'))).values.log).toEqual(['newest', 'a', 'b', 'c', 'd']);

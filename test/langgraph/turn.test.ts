@@ -18,7 +18,7 @@ test('a graph of messages takes a prompt and gives the last text, with its usage
   const deltas: ModelDelta[] = [];
   const { turn } = foreignGraph({ name: 'g', graph });
   const result = await turn({ type: 'start', input: 'hello' }, context({ deltas }));
-  // this model does not say what it used: something, at a cost that nobody knows
+  // this model does not say what it used: something, at a cost that no one knows
   expect(result).toEqual({ status: 'completed', output: 'a few words', usage: { input: 0, output: 0 } });
   expect(deltas.map(({ text }) => text).join('')).toBe('a few words');
   expect(deltas.length).toBeGreaterThan(3);

@@ -84,7 +84,7 @@ test('__proto__ and extra keys that a schema leaves out do not reach the tool', 
   expect(({} as { admin?: boolean }).admin).toBeUndefined();
 });
 
-test('bad arguments are refused before the gate: nobody is asked to approve them', async () => {
+test('bad arguments are refused before the gate: no one is asked to approve them', async () => {
   const { result, told, got } = await called(z.object({ city: z.string() }), { city: 7 }, true);
   expect(result.status).toBe('completed');
   expect(failure(told).code).toBe('INVALID_ARGUMENTS');

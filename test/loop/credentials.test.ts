@@ -253,7 +253,7 @@ describe('a credential that cannot be had', () => {
     expect(ran).toEqual([]);
   });
 
-  test('is asked for whoever started the run', async () => {
+  test('is asked for the person who started the run', async () => {
     const asked: unknown[] = [];
     const identity: Identity = {
       get: async (r) => {

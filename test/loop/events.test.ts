@@ -93,7 +93,7 @@ describe.each(journals)('events on $name', ({ make }) => {
     expect(JSON.stringify(await entriesOf(journal, run.id))).not.toContain('almost');
   });
 
-  test('onEvent sees every event of every run; one that throws disturbs nobody', async () => {
+  test('onEvent sees every event of every run; one that throws disturbs no one', async () => {
     const { journal } = make();
     const seen: RunEvent[] = [];
     const onEvent = (e: RunEvent) => {
@@ -120,7 +120,7 @@ describe.each(journals)('events on $name', ({ make }) => {
   });
 });
 
-test('an asynchronous listener that rejects disturbs nobody, and ends no process', async () => {
+test('an asynchronous listener that rejects disturbs no one, and ends no process', async () => {
   const unhandled: unknown[] = [];
   const note = (reason: unknown) => unhandled.push(reason);
   const others = process.listeners('unhandledRejection');

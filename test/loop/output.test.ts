@@ -124,7 +124,7 @@ describe('the end of an answer', () => {
     ['NaN', { input: Number.NaN, output: 3 }],
     ['a negative count', { input: -5, output: 3 }],
     ['null', null],
-  ])('usage that is %s is no usage: the cost is unknown, not wrong', async (_, usage) => {
+  ])('usage that is %s is not usage: the cost is unknown, not wrong', async (_, usage) => {
     const result = await ends(run(answering({ usage: usage as never })), 'completed');
     expect(result.costUsd).toBeUndefined();
     expect(JSON.parse(JSON.stringify(result.usage))).toEqual(result.usage);

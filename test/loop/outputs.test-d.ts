@@ -36,7 +36,7 @@ tool({ ...base, execute: async () => (await fetch('http://a.test')).json() });
 tool({ ...base, cost: 0.005, execute: () => 1 });
 tool({ ...base, execute: async () => ({ ms: 3 }), cost: (output) => (expectTypeOf(output).toEqualTypeOf<{ ms: number }>(), output.ms) });
 tool({ ...base, cost: (output) => output.ms, execute: async () => ({ ms: 3 }) });
-// @ts-expect-error it is no text
+// @ts-expect-error it is not a text
 tool({ ...base, cost: '5', execute: () => 1 });
 // @ts-expect-error of the output, not of anything else
 tool({ ...base, execute: () => ({ ms: 3 }), cost: (output: { seconds: number }) => output.seconds });
@@ -47,7 +47,7 @@ slow({ ...base, execute: () => ({ a: 1 }) });
 // @ts-expect-error which it tells in the same way
 slow({ ...base, execute: () => () => 1 });
 
-// @ts-expect-error a function is no output
+// @ts-expect-error a function is not an output
 tool({ ...base, execute: () => () => 1 });
 // @ts-expect-error nor one in a field
 tool({ ...base, execute: () => ({ id: 1, cancel: () => 1 }) });

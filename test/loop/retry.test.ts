@@ -58,7 +58,7 @@ describe.each(journals)('tries of a call on $name', ({ make }) => {
     ['failed', 'failed'],
     ['unknown', 'unknown'],
     ['timeout', 'unknown'],
-  ])('a once tool that ended as %s is not tried again: the agent is told, and an operator of what nobody knows', async (outcome, told) => {
+  ])('a once tool that ended as %s is not tried again: the agent is told, and an operator of what no one knows', async (outcome, told) => {
     const { numbers, seen, state } = await failing('once', outcome);
     expect(numbers).toEqual([1]);
     expect(failure(seen)).toMatchObject({ outcome: told, attempts: 1 });

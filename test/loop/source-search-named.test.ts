@@ -266,7 +266,7 @@ describe('what is named', () => {
     expect(note).toMatch(/more than is shown/);
   });
 
-  test('is no tool that cannot be shown, and none twice', async () => {
+  test('is never a tool that cannot be shown, and none twice', async () => {
     const huge = { field: { type: 'string', description: 'x'.repeat(17_000) } } as const;
     const tooLarge = tool({ name: 'large', description: '', input: { type: 'object', properties: huge }, execute: () => null });
     const { others } = await answered([...pays(WHOLE), tooLarge, named('ask_human'), null as never, named('pay_0'), named('last')]);

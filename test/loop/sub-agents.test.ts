@@ -147,7 +147,7 @@ describe('a supervisor that makes no sense is refused where it is declared:', ()
   test.each<[string, () => unknown, string]>([
     ['no agents', () => make({ agents: [] }), 'has no agents'],
     ['agents that are no list', () => make({ agents: research }), 'has no agents'],
-    ['something that is no agent', () => make({ agents: [{ name: 'x' }] }), 'each of its agents must come from'],
+    ['something that is not an agent', () => make({ agents: [{ name: 'x' }] }), 'each of its agents must come from'],
     ['one agent twice', () => make({ agents: [research, research] }), 'two tools or agents named "research"'],
     ['two agents of one name', () => make({ agents: [research, leaf('research', ['y'])] }), 'Rename one: delegate(agent, { name })'],
     [
@@ -160,7 +160,7 @@ describe('a supervisor that makes no sense is refused where it is declared:', ()
     ['a graph that is handed a conversation', () => make({ agents: [handoff(flow)] }), 'takes no conversation'],
     ['a share that is none', () => delegate(research, { share: 'all' as 'task' }), "share is 'task', 'history' or a function"],
     ['a limit that is none', () => delegate(research, { limits: { cost: 1 } as object }), 'there is no limit "cost"'],
-    ['a delegate that is no agent', () => delegate({ name: 'x' } as never), 'this is not an agent'],
+    ['a delegate that is not an agent', () => delegate({ name: 'x' } as never), 'this is not an agent'],
     ['an agent whose name begins with a sign', () => leaf('@x', ['x']), 'Write "_x".'],
   ])('%s', (_, declare, message) => {
     expect(declare).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining(message) }));

@@ -221,7 +221,7 @@ describe('a source of tools, served', () => {
 
   test('each caller of a source per caller has a connection of its own, with its token', async () => {
     const opened: (string | undefined)[] = [];
-    const who = (by: string | undefined) => tool({ name: 'who', description: 'Who', input: z.object({}), execute: () => by ?? 'nobody' });
+    const who = (by: string | undefined) => tool({ name: 'who', description: 'Who', input: z.object({}), execute: () => by ?? 'no-one' });
     const { url } = await serving((engine) =>
       gatewayHandler(
         engine,

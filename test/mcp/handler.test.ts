@@ -217,7 +217,7 @@ describe('bad input', () => {
       const answer = await call(client, 'clerk', { prompt: 'hello', session }, key);
       expect(answer, JSON.stringify(session)).toMatchObject({ isError: true, _meta: { 'rondo/error': { code: 'INPUT_REFUSED' } } });
     }
-    for (const agent of [null, 7, {}, { toString: 7 }, 'nobody'])
+    for (const agent of [null, 7, {}, { toString: 7 }, 'no-one'])
       expect(await call(client, 'decide', { agent, session: 's', decisions: [{ approval: 'a', type: 'approve' }] })).toMatchObject({
         isError: true,
         _meta: { 'rondo/error': { code: agent === null ? 'APPROVAL_NOT_FOUND' : 'AGENT_NOT_REGISTERED' } },

@@ -152,7 +152,7 @@ describe('a server that goes away', () => {
     }
   });
 
-  it('over HTTP, in a stream that could be taken up again, but nobody is there', async () => {
+  it('over HTTP, in a stream that could be taken up again, but no one is there', async () => {
     const http = await serveHttp();
     await using({ url: http.url }, async ({ call }) => {
       http.answer = (res) => {
@@ -183,7 +183,7 @@ describe('a server that goes away', () => {
     const http = await serveHttp();
     await using({ url: http.url }, async ({ call }) => {
       await http.close();
-      // the first may still go out on a socket whose end has not been seen, and then nobody knows
+      // the first may still go out on a socket whose end has not been seen, and then no one knows
       await expect(call('echo', { text: 'x' })).rejects.toMatchObject({ code: 'NETWORK', retryable: true });
       await expect(call('echo', { text: 'x' })).rejects.toMatchObject({ code: 'MCP_UNAVAILABLE', outcome: 'not-run', retryable: true });
       const back = await serveHttp(http.port);

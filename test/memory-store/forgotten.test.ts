@@ -95,7 +95,7 @@ describe('on the disk', () => {
     expect((await store.actors({})).items).toEqual([]);
     await store.append({ actor: 'ben', session: 's1', items: [] });
     // what empties the log of writes
-    await store.forget({ actor: 'nobody-there' });
+    await store.forget({ actor: 'no-one-there' });
     for (const secret of ['vlimptar', 'gnorfwel']) expect(holding(at, secret), secret).toEqual([]);
     await store.close();
   });

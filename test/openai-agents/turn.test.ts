@@ -29,7 +29,7 @@ const mail = (sent: string[], name = 'mail') =>
     },
   });
 
-/** An agent whose mails wait for a person, except those to Ana; made anew by each of a test's "processes". */
+/** An agent whose mails wait for a person, except those to Ana; made again by each of a test's "processes". */
 function desk(
   said: readonly Said[],
   o: { sent?: string[]; tools?: Tool[]; options?: Partial<OpenAiAgentOptions>; agent?: Partial<AgentConfiguration> } = {},
@@ -136,7 +136,7 @@ test('an approval inside an agent that is a tool of another, and after a handoff
   expect(sent).toEqual(['ben', 'cleo']);
 });
 
-test('the context of the application is made anew for every turn', async () => {
+test('the context of the application is made again for every turn', async () => {
   const seen: unknown[] = [];
   const look = tool({
     name: 'look',

@@ -119,7 +119,7 @@ describe('AWS', () => {
     expect(classify(ms).retryAfter).toBe(250);
   });
 
-  it('the client of Bedrock, with nobody at the other end', async () => {
+  it('the client of Bedrock, with no one at the other end', async () => {
     const { url, close } = await server((_, res) => res.end());
     await close();
     const client = new BedrockRuntimeClient({
@@ -165,7 +165,7 @@ describe('HTTP', () => {
     expect(short(new Response(null, { status: n }))).toBe(expected);
   });
 
-  it.each([200, 302, 399, 600, 404.5, Number.NaN])('%s is no status of a failure', (status) => {
+  it.each([200, 302, 399, 600, 404.5, Number.NaN])('%s is not a status of a failure', (status) => {
     expect(short(Object.assign(new Error('x'), { status }))).toBe('TOOL_FAILED stop unknown none');
   });
 

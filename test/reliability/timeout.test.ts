@@ -50,7 +50,7 @@ describe('the race', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('listener'))],
-  ])('an onLate that %s disturbs nobody', async (_, onLate) => {
+  ])('an onLate that %s disturbs no one', async (_, onLate) => {
     // vitest fails the run on an unhandled rejection
     let called = 0;
     // no mock: it would handle the rejection

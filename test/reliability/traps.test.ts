@@ -428,7 +428,7 @@ describe('p-retry: cancellation', () => {
 });
 
 describe('p-retry: what is thrown decides behind our back', () => {
-  it('the library gives up at a TypeError, replaces what is no Error, and unwraps its AbortError', async () => {
+  it('the library gives up at a TypeError, replaces what is not an Error, and unwraps its AbortError', async () => {
     const run = vi.fn(() => Promise.reject(new TypeError('not a function')));
     await pRetry(run, { retries: 3, minTimeout: 0 }).catch(() => {});
     expect(run).toHaveBeenCalledOnce();

@@ -303,7 +303,7 @@ describe('GET /ping', () => {
     expect((await get(`${url}/ping`)).body.status).toBe('Healthy');
   });
 
-  test('is busy for a run that nobody waits for', async () => {
+  test('is busy for a run that no one waits for', async () => {
     const { agent, begun, finish } = held();
     const { url, engine } = await serving(agent);
     const run = engine.run(agent, 'go');

@@ -120,11 +120,11 @@ describe('a body', () => {
     ['that is too deep', `{"input":${'['.repeat(20)}${']'.repeat(20)}}`, {}, 422, 'BODY_TOO_DEEP'],
     ['that is cut off', '{"input":', {}, 400, 'BAD_REQUEST'],
     ['that is empty', '', {}, 400, 'BAD_REQUEST'],
-    ['that is no object', '["x"]', {}, 400, 'BAD_REQUEST'],
+    ['that is not an object', '["x"]', {}, 400, 'BAD_REQUEST'],
     ['without an input', '{}', {}, 400, 'BAD_REQUEST'],
     ['with a field that is misspelt', '{"input":"x","sesion":"s"}', {}, 400, 'BAD_REQUEST'],
     ['that says who asks', '{"input":"x","by":{"id":"boss"}}', {}, 400, 'BAD_REQUEST'],
-    ['with a session that is no name', '{"input":"x","session":7}', {}, 400, 'BAD_REQUEST'],
+    ['with a session that is not a name', '{"input":"x","session":7}', {}, 400, 'BAD_REQUEST'],
     ['with an agent that is not served', '{"input":"x","agent":"other"}', {}, 400, 'BAD_REQUEST'],
     ['with an input that the agent does not take', '{"input":7}', {}, 400, 'CONFIG_INVALID'],
   ])('%s is refused', async (_, body, headers, status, code) => {

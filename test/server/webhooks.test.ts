@@ -10,7 +10,7 @@ interface Told {
   body: string;
 }
 
-/** A receiver. `answer`: the status of each request, by its number from 1; a text is where it redirects to; nothing is no answer. */
+/** A receiver. `answer`: the status of each request, by its number from 1; a text is where it redirects to; without one it does not answer. */
 async function receiver(answer: (n: number) => number | string | undefined = () => 200) {
   const told: Told[] = [];
   const server = createServer(async (request, response) => {

@@ -160,7 +160,7 @@ test('a tool that asks gets the answer, also a false one; what had finished besi
   }
 });
 
-test('a question that nobody answers ends its tool, and the model is told why', async () => {
+test('a question that no one answers ends its tool, and the model is told why', async () => {
   const asking = tool({
     name: 'confirm',
     description: 'Asks',
@@ -257,7 +257,7 @@ test('a throttled model may be asked again, but not once a tool has run', async 
   expect(sent).toEqual(['ana']);
 });
 
-test('a stop without an answer is an error, and so is a state nobody can keep or read', async () => {
+test('a stop without an answer is an error, and so is a state no one can keep or read', async () => {
   const limited = desk([]);
   limited.model.stream = async function* () {
     yield { type: 'modelMessageStartEvent', role: 'assistant' };

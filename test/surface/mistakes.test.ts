@@ -131,7 +131,7 @@ const mistakes: readonly [mistake: string, code: string, ...says: string[]][] = 
   ],
   ['a rejection without a reason', `const d: Decision = { approval: 'a', type: 'reject' }; void d;`, "Property 'reason' is missing"],
   [
-    'a decision of nobody',
+    'a decision of no one',
     `void engine.decide('r', [{ approval: 'a', type: 'approve' }]);`,
     "Say who decides: engine.decide(runId, [approve(approval)], { by: { id: 'ben' } })",
   ],

@@ -183,7 +183,7 @@ export async function trap() {
   return status;
 }
 
-// what a tool asks of the context is asked of whoever runs the agent
+// what a tool asks of the context is asked of the code that runs the agent
 const tenantTool = tool({
   name: 'tenant',
   description: '',

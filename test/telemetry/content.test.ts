@@ -80,7 +80,7 @@ test('on opt-in they hold it, in the shape of the conventions', () => {
   });
   expect(sdk.named('execute_tool mail2')).toMatchObject({ status: { message: `failed with ${SECRET}` } });
   expect(sdk.named('invoke_agent support').attributes['user.id']).toBe(`ana ${SECRET}`);
-  // what a provider signed is nobody's content
+  // what a provider signed is not content
   expect(exported(sdk.spans())).not.toContain('signature');
 });
 

@@ -37,7 +37,7 @@ test('on a span of its own, in the trace of the run, while it is paused', async 
   await ends(run, 'paused');
   const elsewhere = new Engine({ journal, agents: [clerk()] });
   await approve(elsewhere, run.id);
-  // the same decision again is no other one
+  // the same decision again is not another one
   await approve(elsewhere, run.id).catch(() => undefined);
   const [only, ...others] = told(sdk);
   expect(others).toEqual([]);
@@ -51,7 +51,7 @@ test('on a span of its own, in the trace of the run, while it is paused', async 
   expect(told(sdk)).toHaveLength(1);
 });
 
-test('by the process that drives the run, where one does, whoever takes the decision', async () => {
+test('by the process that drives the run, where one does, no matter who decides', async () => {
   for (const same of [true, false]) {
     const sdk = registerSpans();
     const journal = memoryJournal();

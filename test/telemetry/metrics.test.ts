@@ -52,7 +52,7 @@ test('durations, tokens, dollars, retries and breakers are measured, with or wit
       [{ 'gen_ai.operation.name': 'invoke_agent', 'gen_ai.agent.name': 'support', 'rondo.run.status': 'completed' }, 3],
     ]);
     expect(rows('rondo.cost.usd')).toEqual([[{ ...answered, 'gen_ai.agent.name': 'support' }, 0.5]]);
-    // an attempt that nothing followed is no retry
+    // an attempt that nothing followed is not a retry
     expect(rows('rondo.retries')).toEqual([
       [{ ...asked, 'rondo.target': 'model', 'error.type': 'THROTTLING' }, 2],
       [{ ...mail, 'rondo.target': 'tool', 'error.type': 'TIMEOUT' }, 1],

@@ -26,6 +26,6 @@ test.each([
   `00-${traceId.toUpperCase()}-${spanId}-01`,
   `00-${traceId}-${spanId}`,
   ` 00-${traceId}-${spanId}-01`,
-])('%j is no traceparent', (text) => {
+])('%j is not a traceparent', (text) => {
   expect(parseTraceparent(text)).toBeUndefined();
 });

@@ -55,7 +55,7 @@ test('a tree of agents is one trace, with a span for each agent, node, answer an
   const spans = sdk.spans();
   expect(new Set(spans.map((s) => s.spanContext().traceId)).size).toBe(1);
   const nameOf = new Map(spans.map((s) => [s.spanContext().spanId, s.name]));
-  const edges = new Set(spans.map((s) => `${nameOf.get(s.parentSpanContext?.spanId ?? '') ?? 'nobody'} > ${s.name}`));
+  const edges = new Set(spans.map((s) => `${nameOf.get(s.parentSpanContext?.spanId ?? '') ?? 'root'} > ${s.name}`));
   expect([...edges].toSorted()).toEqual([
     'invoke_agent alien > execute_tool alien',
     'invoke_agent clerk > chat script',
@@ -67,7 +67,7 @@ test('a tree of agents is one trace, with a span for each agent, node, answer an
     'invoke_agent desk > invoke_agent flow',
     'invoke_agent flow > invoke_agent clerk',
     'invoke_agent flow > node plan',
-    'nobody > invoke_agent desk',
+    'root > invoke_agent desk',
   ]);
   // what a foreign agent is given to hand on is of its own turn
   const turn = sdk.named('execute_tool alien');

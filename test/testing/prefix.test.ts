@@ -169,7 +169,7 @@ test('the tokens of a prefix: whole requests, a part, none, and other conversati
     { request: request(messages, { instructions: 'Other.' }), usage: usage(200 + i * 50), conversation: 'b' },
   ]);
   expect(prefixTokens(turns)).toEqual({ input: 100 + 200 + 150 + 250, prefix: 300, highest: 300, read: 0, unmetered: 0 });
-  // unknown usage is no 0
+  // unknown usage is not 0
   const asked = [{ request: request(first) }, { request: request(grown), usage: usage(150) }];
   expect(prefixTokens(asked)).toEqual({ input: 150, prefix: 0, highest: 0, read: 0, unmetered: 1 });
   expect(prefixTokens([])).toEqual({ input: 0, prefix: 0, highest: 0, read: 0, unmetered: 0 });

@@ -1,7 +1,15 @@
+import { matchesGlob } from 'node:path';
 import { expect, test } from 'vitest';
-import { wordProblems } from '../../scripts/words.ts';
+import { CHECKED, wordProblems } from '../../scripts/words.ts';
 
 const problems = (text: string, file = 'docs/a.md') => wordProblems(new Map([[file, text]]));
+
+test.each(['docs/a/b.md', 'src/a/b.ts', 'scripts/a.ts', 'test/a/b.test.ts', 'test/a/README.md', 'examples/a/main.ts', 'bench/a/README.md'])(
+  '%s is checked',
+  (file) => {
+    expect(CHECKED.some((pattern) => matchesGlob(file, pattern))).toBe(true);
+  },
+);
 
 test('each forbidden word is reported with its file, its line and a plainer form', () => {
   expect(problems('One line.\nNobody knows.')).toEqual(['docs/a.md:2: "nobody": write no one, or the part that does not do it']);

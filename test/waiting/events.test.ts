@@ -72,9 +72,9 @@ describe.each(journals)('an event on $name', ({ make }) => {
     const { time, on } = clock();
     const w = waiter();
     const engine = engineOf(on(journal), w.a);
-    await engine.signal(reply('nobody there', 'e1'), { by: ana });
+    await engine.signal(reply('no one there', 'e1'), { by: ana });
     expect(await engine.events()).toEqual([
-      { id: 'e1', event: 'reply', key: 't1', data: { text: 'nobody there' }, by: 'ana', at: START, state: 'waiting' },
+      { id: 'e1', event: 'reply', key: 't1', data: { text: 'no one there' }, by: 'ana', at: START, state: 'waiting' },
     ]);
     time.now += 7 * DAY;
     expect(await engine.events()).toMatchObject([{ id: 'e1', state: 'expired' }]);

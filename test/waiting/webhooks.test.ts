@@ -93,7 +93,7 @@ test('without the package the sender is told to come again, and the operator wha
   );
 });
 
-test('a body that is no event is refused, and so is a bad configuration', async () => {
+test('a body that is not an event is refused, and so is a bad configuration', async () => {
   const { engine, handle, post } = made();
   for (const body of ['{', '[]', '{}', '{"event":"e"}']) expect((await post(body, signature(SECRET, 'm', body))).status, body).toBe(400);
   expect((await handle(new Request('http://localhost/events'))).status).toBe(405);

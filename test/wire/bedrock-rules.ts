@@ -48,7 +48,7 @@ function inference({ inferenceConfig: c, guardrailConfig: g, outputConfig: o, sy
   if (g && !(g.guardrailIdentifier && g.guardrailVersion)) return 'guardrailConfig needs an identifier and a version';
   if (o?.effort !== undefined && !EFFORTS.has(o.effort)) return `outputConfig.effort: ${o.effort} is not known`;
   if (o?.textFormat && typeof JSON.parse(o.textFormat.structure.jsonSchema.schema) !== 'object')
-    return 'outputConfig.textFormat: the schema is no object';
+    return 'outputConfig.textFormat: the schema is not an object';
   const blank = system?.findIndex((b: any) => b.text !== undefined && !b.text.trim());
   if (blank >= 0)
     return `The text field in the SystemContentBlock object at system.${blank} is blank. Add text to the text field, and try again.`;

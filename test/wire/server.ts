@@ -54,7 +54,7 @@ export interface WireServer {
   next(...answers: (Reply | Answer)[]): void;
   /** What answers where nothing is queued. */
   otherwise: Answer;
-  /** Forgets the requests and the answers that are queued; how many of those nobody asked for. */
+  /** Forgets the requests and the answers that are queued; how many of those no one asked for. */
   reset(): number;
   /** Sockets open now. */
   readonly connections: number;

@@ -149,7 +149,7 @@ export class Service {
     return input;
   }
 
-  /** Headers, status and body of an answer that is no event stream. */
+  /** Headers, status and body of an answer that is not an event stream. */
   encodeOutput(
     operation: Operation,
     output: Record<string, unknown>,

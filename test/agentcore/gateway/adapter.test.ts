@@ -17,7 +17,7 @@ function over(source: ReturnType<typeof agentcoreGateway>, steps: Parameters<typ
 
 const CALL = asks(['Refund___process', { amount: 5 }]);
 
-test('a token of each caller: nobody calls with that of another', async () => {
+test('a token of each caller: no one calls with that of another', async () => {
   const idp = await issuer();
   const authorizer = { customJWTAuthorizer: { discoveryUrl: idp.discoveryUrl, allowedClients: ['web'] } };
   const { url, target, server } = await withGateway(

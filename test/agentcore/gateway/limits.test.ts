@@ -54,7 +54,7 @@ test('the most specific entry decides, its bucket fills again on the clock of th
   expect(await calls(client, 'Refund___process', 1)).toMatchObject({ ran: 0 });
   await server.clock.advance(1);
   expect(await calls(client, 'Refund___process', 2)).toMatchObject({ ran: 1 });
-  // another target does not make the limits begin anew
+  // another target does not make the limits begin again
   await target(refunds('Other'));
   expect(await calls(await connected(url), 'Refund___process', 1)).toMatchObject({ ran: 0 });
   const entries = [{ dimensions: { targetName: '*', toolName: '*' }, requests: perMinute(100) }];

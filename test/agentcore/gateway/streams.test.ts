@@ -1,4 +1,4 @@
-/** Interceptors over streams, and on what is no call of a tool. */
+/** Interceptors over streams, and on what is not a call of a tool. */
 import { tool } from 'rondo';
 import { gatewayHandler } from 'rondo/mcp';
 import { beforeEach, expect, test } from 'vitest';

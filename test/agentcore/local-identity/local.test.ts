@@ -170,7 +170,7 @@ describe('the flow user', () => {
 });
 
 describe('renewal', () => {
-  test('before the end, once, whoever asks: no refresh token is used twice', async () => {
+  test('before the end, once, no matter who asks: no refresh token is used twice', async () => {
     const path = place();
     const identities = [identityAt(path), identityAt(path)] as const;
     await consented(identities[0]);

@@ -41,7 +41,7 @@ test('a note that the model makes is there once, however often its call is tried
   expect((await store.list({ namespace: '/notes/ana/' })).items).toHaveLength(1);
 });
 
-test('an event is one call, whatever it holds; what a known key brings again is no second event, also after a fault', async () => {
+test('an event is one call, whatever it holds; what a known key brings again is not a second event, also after a fault', async () => {
   const memory = await withMemory({}, { faults: ['error-after=CreateEvent:0.5'], seed: 3 });
   const { memoryId } = memory;
   const store = agentcoreMemory({ memoryId });

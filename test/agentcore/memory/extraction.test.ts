@@ -144,7 +144,7 @@ test('an event without a value for a variable of a namespace is stored, the stra
   });
 });
 
-test('data that is ingested is learned from, and is no event', async () => {
+test('data that is ingested is learned from, and is not an event', async () => {
   const memory = await withMemory({ memoryStrategies: [FACTS] });
   const { client, memoryId } = memory;
   const input = {

@@ -17,7 +17,7 @@ export interface TreeOrder {
   at: Where;
   job: 'desk' | 'mill';
   /**
-   * `all` (default): goes on to the end, and answers what it is asked. `drive`: goes on as far as nobody is asked. `decide`: answers one
+   * `all` (default): goes on to the end, and answers what it is asked. `drive`: goes on as far as no one is asked. `decide`: answers one
    * approval, and does nothing more.
    */
   act?: 'all' | 'drive' | 'decide';
@@ -81,7 +81,7 @@ async function settle({ unknowns }: RunState): Promise<void> {
   }
 }
 
-/** Runs whose process died, and runs that somebody answered and nobody resumed. */
+/** Runs whose process died, and runs that somebody answered and no one resumed. */
 async function recover(): Promise<void> {
   for await (const { run } of engine.recover()) await run;
   for await (const { run } of engine.sweep()) await run;

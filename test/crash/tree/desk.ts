@@ -98,7 +98,7 @@ const report = (out: Outside) => {
         try {
           reserved = await step(out, ctx, 'report/plan', 'reserve', 'once', 3);
         } catch (error) {
-          // a function that knows what to do where nobody knows
+          // a function that knows what to do where no one knows
           if (!isUnknown(error)) throw error;
           reserved = 'unknown';
         }

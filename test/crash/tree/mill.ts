@@ -1,4 +1,4 @@
-/** A graph of its own: a loop with branches in it, steps that nobody catches, one that fails first, and a map at the end. */
+/** A graph of its own: a loop with branches in it, steps that no one catches, one that fails first, and a map at the end. */
 import { type Agent, agent, append, graph, jsonSchema, send, ToolError } from '../../../src/index.ts';
 import type { Outside } from './deeds.ts';
 import { isUnknown, step, thinker, work } from './parts.ts';

@@ -15,7 +15,7 @@ export interface TreeVerdict {
   again: string[];
   /** Calls that were made again under another idempotency key. */
   keys: string[];
-  /** Calls and steps of which nobody knows whether they took effect: not wrong, but counted. */
+  /** Calls and steps of which no one knows whether they took effect: not wrong, but counted. */
   unknown: number;
   /** Those of which an operator said what became of them. */
   settled: number;
@@ -129,7 +129,7 @@ function judgeUnknowns({ record, state }: TreeOutcome, verdict: TreeVerdict): vo
   for (const id of listed) if (!open.has(id)) verdict.differences.push(`${record.byId.get(id)?.what} is listed as unknown, and is not`);
 }
 
-/** Agents whose part ended because nobody knows what became of something in it: what they would have done later is not missed. */
+/** Agents whose part ended because no one knows what became of something in it: what they would have done later is not missed. */
 function excuses({ record }: TreeOutcome): ReadonlySet<string> {
   const own = (agent: string) => (item: Item) => item.path.at(-1) === agent && (toldUnknown(item) || item.steps.some(toldUnknown));
   return new Set(
@@ -180,7 +180,7 @@ function judgeEnd(got: TreeOutcome, want: TreeOutcome, excused: ReadonlySet<stri
   differ('what was to be done', names(got).sort(), names(want).sort());
   const undone = got.record.items.filter((item) => !missing(item) && item.kind !== 'answer' && item.kind !== 'step' && !last(item));
   for (const { what } of undone) verdict.lost.push(`${what} has no end`);
-  // what nobody knows stands in the results of whoever was told so
+  // what no one knows stands in the results of the one that was told so
   const masked = JSON.stringify(got.entries).includes('OUTCOME_UNKNOWN') || verdict.unknown > 0;
   differ('output', plain(got.output, masked), plain(want.output, masked));
   if (got.state.state !== undefined) differ('state', plain(got.state.state, masked), plain(want.state.state, masked));

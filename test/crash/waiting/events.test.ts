@@ -102,7 +102,7 @@ async function playAll(title: string, schedules: readonly (readonly Phase[])[]):
 const pointsOf = (phase: Phase): Promise<number> =>
   world.copy(async (dir) => (await play(dir, cast, [phase])).at(phase.work ? -2 : 0)?.points as number);
 
-test('a process that sends events, killed at each of its writes, sends those again that nobody answered', async () => {
+test('a process that sends events, killed at each of its writes, sends those again that no one answered', async () => {
   const [points, statements] = [await pointsOf({ tells: 0 }), await pointsOf({ tells: 0, fine: true })];
   const schedules = [
     ...sampled(points, 1).map((at): Phase[] => [{ tells: at }]),

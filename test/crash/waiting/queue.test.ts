@@ -74,7 +74,7 @@ const cast = { tells: { enqueue: QUEUED }, work: { times: [START], concurrency: 
 const pointsOf = (phase: Phase): Promise<number> =>
   world.copy(async (dir) => (await play(dir, cast, [phase])).at(phase.work ? -2 : 0)?.points as number);
 
-test('a process that enqueues runs, killed at its writes, enqueues those again that nobody answered', async () => {
+test('a process that enqueues runs, killed at its writes, enqueues those again that no one answered', async () => {
   const points = await pointsOf({ tells: 0 });
   const statements = await pointsOf({ tells: 0, fine: true });
   const plays = [

@@ -14,7 +14,7 @@ export interface Verdict {
   duplicates: string[];
   lost: string[];
   differences: string[];
-  /** Effects without a key of which nobody knows: not wrong, but counted. */
+  /** Effects without a key of which no one knows: not wrong, but counted. */
   unknown: number;
 }
 
@@ -66,7 +66,7 @@ export function judge(dir: string, runs: readonly Ended[], alone: boolean): Verd
   const plain = done.filter(({ kind }) => kind === 'plain');
   for (const [run, all] of grouped(plain, ({ run = '' }) => run))
     if (all.length > 1) verdict.duplicates.push(`${run} took effect ${all.length} times without a key`);
-  for (const { run } of plain) if (!runs.some(({ head }) => head.runId === run)) verdict.lost.push(`${run} took effect, and is no run`);
+  for (const { run } of plain) if (!runs.some(({ head }) => head.runId === run)) verdict.lost.push(`${run} took effect, and is not a run`);
   return verdict;
 }
 
