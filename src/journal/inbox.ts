@@ -110,8 +110,8 @@ export interface Inbox {
   assigned(runId: string): readonly Delivery[] | Promise<readonly Delivery[]>;
   /** The calls that wait for a topic, oldest first. */
   waits(topic: Topic): readonly { run: string; call: CallId }[] | Promise<readonly { run: string; call: CallId }[]>;
-  /** The events of a tenant that were not taken, newest first. */
-  list(tenant: string | undefined, limit: number): readonly StoredEvent[] | Promise<readonly StoredEvent[]>;
+  /** The events of a tenant that were not taken, newest first. @param nr only this one, at the cost of one. */
+  list(tenant: string | undefined, limit: number, nr?: number): readonly StoredEvent[] | Promise<readonly StoredEvent[]>;
   /** The cost of a page must depend on its size only. */
   dead(filter: DeadFilter): readonly StoredEvent[] | Promise<readonly StoredEvent[]>;
   /** @returns the event as it is then; undefined if the tenant has no such event that no wait will get. */

@@ -108,9 +108,8 @@ export function memoryInbox(wake: (run: string) => void): MemoryInbox {
 
   return {
     ...inboxOver(rows),
-    list: (tenant, limit) =>
-      [...events.values()]
-        .reverse()
+    list: (tenant, limit, nr) =>
+      (nr === undefined ? [...events.values()].reverse() : [events.get(nr) ?? []].flat())
         .filter((event) => event.tenant === tenant && event.state !== 'taken')
         .slice(0, limit),
     dead({ tenant, now, nr, event: name, since = Number.MIN_SAFE_INTEGER, after, limit }) {

@@ -80,7 +80,7 @@ export function pointed(journal: Journal, point: Point, { synced, refused, now }
         signal: (event) => around('signal', () => inbox.signal(event)),
         assigned: (runId) => inbox.assigned(runId),
         waits: (topic) => inbox.waits(topic),
-        list: (tenant, limit) => inbox.list(tenant, limit),
+        list: (...o) => inbox.list(...o),
         dead: (filter) => inbox.dead(filter),
         bury: (tenant, nr, change) => around(`${change.to} of an event`, () => inbox.bury(tenant, nr, change)),
         forget: (sender) => around('forgetting events', () => inbox.forget(sender)),

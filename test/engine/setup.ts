@@ -133,7 +133,7 @@ const laterInbox = (inner: Inbox): Inbox => {
     signal: (event) => after(() => inner.signal(event)),
     assigned: (runId) => after(() => inner.assigned(runId)),
     waits: (topic) => after(() => inner.waits(topic)),
-    list: (tenant, limit) => after(() => inner.list(tenant, limit)),
+    list: (...o) => after(() => inner.list(...o)),
     dead: (filter) => after(() => inner.dead(filter)),
     bury: (tenant, nr, change) => after(() => inner.bury(tenant, nr, change)),
     forget: (sender) => after(() => inner.forget(sender)),

@@ -3,7 +3,13 @@ import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type EncryptedOptions, encrypted, type KeyService, type MasterKeys } from '../../src/adapters/journal/encrypted.ts';
+import {
+  type EncryptedJournal,
+  type EncryptedOptions,
+  encrypted,
+  type KeyService,
+  type MasterKeys,
+} from '../../src/adapters/journal/encrypted.ts';
 import { sqliteJournal } from '../../src/adapters/journal/sqlite.ts';
 import {
   agent,
@@ -19,6 +25,7 @@ import {
 } from '../../src/index.ts';
 import type { RunHead } from '../../src/journal/port.ts';
 import type { Json } from '../../src/json.ts';
+import { change, type Listening, NOW, open, signal, states } from '../../src/testing/journal/inbox-kit.ts';
 import { all, entry, head, start } from '../../src/testing/journal/kit.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { folder } from './setup.ts';
@@ -465,6 +472,36 @@ describe('rotation', () => {
     expect(await journal.rotate()).toEqual({ rewrapped: 0, destroyed: 2 });
     expect(await all(encrypted(inner, FIRST).read('c'))).toHaveLength(1);
   });
+});
+
+test('an event that is taken costs no look at the others of its tenant', async () => {
+  const inner = memoryJournal() as Listening;
+  const read: number[] = [];
+  const counting: Journal = {
+    ...inner,
+    inbox: {
+      ...inner.inbox,
+      list: async (...o) => {
+        const found = await inner.inbox.list(...o);
+        read.push(found.length);
+        return found;
+      },
+    },
+  };
+  const journal = encrypted(counting, FIRST) as EncryptedJournal & Listening;
+  for (const run of ['r', 's']) await change(journal, run, [open('1.0')]);
+  for (let i = 0; i < 20; i++) await journal.inbox.signal(signal(`other ${i}`, { key: 'other' }));
+  await journal.inbox.signal(signal('e', { all: true }));
+  const take = (run: string) =>
+    change(journal, run, [
+      { call: '1.0', to: 'taken', id: 'e' },
+      { call: '1.0', to: 'closed', now: NOW },
+    ]);
+  await take('r');
+  expect((await journal.inbox.assigned('s')).map(({ event }) => event.data)).toEqual([{ n: 'e' }]);
+  await take('s');
+  expect(read).toEqual([1, 0]);
+  expect(await states(journal)).not.toContainEqual(['e', expect.anything()]);
 });
 
 describe('forgetting destroys the key', () => {

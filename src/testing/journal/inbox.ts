@@ -101,6 +101,21 @@ const CASES: readonly (readonly [string, (journal: Listening) => Promise<void>])
     },
   ],
   [
+    'an event is listed by its number for its tenant, until it is taken',
+    async (journal) => {
+      await change(journal, 'r', [open('1.0')]);
+      const [first, second] = [await journal.inbox.signal(signal('e1')), await journal.inbox.signal(signal('e2'))];
+      const listed = async (nr: number, tenant = 't', limit = 9) => (await journal.inbox.list(tenant, limit, nr)).map(({ id }) => id);
+      assert.deepEqual([await listed(first.nr), await listed(second.nr)], [['e1'], ['e2']]);
+      assert.deepEqual([await listed(first.nr, 'other'), await listed(first.nr, 't', 0), await listed(second.nr + 1_000)], [[], [], []]);
+      await change(journal, 'r', [
+        { call: '1.0', to: 'taken', id: 'e1' },
+        { call: '1.0', to: 'closed', now: NOW },
+      ]);
+      assert.deepEqual([await listed(first.nr), await listed(second.nr)], [[], ['e2']]);
+    },
+  ],
+  [
     'an event for all goes to each open wait, and is gone once the last has taken it',
     async (journal) => {
       for (const run of ['r', 's']) await change(journal, run, [open('1.0')]);

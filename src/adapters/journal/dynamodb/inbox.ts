@@ -22,6 +22,7 @@ import {
   isListedDead,
   isSound,
   listedOf,
+  listOf,
   newestDead,
   type UseRow,
   useSum,
@@ -252,6 +253,12 @@ export function inboxOf(access: Access, heads: Heads) {
     return found;
   }
 
+  async function numbered(nr: number): Promise<StoredEvent | undefined> {
+    const item = await access.get(eventKey(nr));
+    const [found] = item ? await eventsOf(access, [item]) : [];
+    return found && listedOf(found.row);
+  }
+
   const inbox: Inbox = {
     async signal(event) {
       const { result, purge: before } = await alone((rows) => inboxOver(rows).signal(event));
@@ -277,7 +284,8 @@ export function inboxOf(access: Access, heads: Heads) {
 
     waits: async (topic) => (await waitsOf(access, topicOf(topic))).map(waitOf),
 
-    async list(tenant, limit) {
+    async list(tenant, limit, nr) {
+      if (nr !== undefined) return listOf(await numbered(nr), tenant).slice(0, limit);
       const found: StoredEvent[] = [];
       for await (const event of backwards(listedKey(tenant), 'due', {})) {
         if (found.length === limit) break;
@@ -289,9 +297,7 @@ export function inboxOf(access: Access, heads: Heads) {
     async dead(filter) {
       const { nr } = filter;
       if (nr === undefined) return newestDead([await dead('rejected', filter), await dead('waiting', filter)], filter);
-      const item = await access.get(eventKey(nr));
-      const [found] = item ? await eventsOf(access, [item]) : [];
-      return deadOf(found && listedOf(found.row), filter);
+      return deadOf(await numbered(nr), filter);
     },
   };
 

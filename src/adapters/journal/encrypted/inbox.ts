@@ -71,8 +71,8 @@ export class SealedInbox implements Inbox {
     return this.#inner.waits(sealedTopic(names, topic));
   }
 
-  async list(tenant: string | undefined, limit: number) {
-    return this.#listed(await this.#inner.list(tenant, limit));
+  async list(...o: Parameters<Inbox['list']>) {
+    return this.#listed(await this.#inner.list(...o));
   }
 
   async dead(filter: Parameters<Inbox['dead']>[0]) {
@@ -137,7 +137,7 @@ export class SealedInbox implements Inbox {
   /** After the append: the keys of events that no other call waits for are destroyed. */
   async took(taken: Taken): Promise<void> {
     for (const { of, nr, tenant } of taken) {
-      const left = await this.#inner.list(tenant, MANY);
+      const left = await this.#inner.list(tenant, MANY, nr);
       if (left.every((event) => event.nr !== nr)) await this.#ring.destroy(nameOf(of));
     }
   }

@@ -10,7 +10,18 @@ import {
   topicOf,
   withoutWaits,
 } from '../../../journal/inbox.ts';
-import { deadOf, type EventRow, isListedDead, isSound, listedOf, newestDead, type UseRow, type WaitRow, waitOf } from '../rows/event.ts';
+import {
+  deadOf,
+  type EventRow,
+  isListedDead,
+  isSound,
+  listedOf,
+  listOf,
+  newestDead,
+  type UseRow,
+  type WaitRow,
+  waitOf,
+} from '../rows/event.ts';
 import type { Access } from './access.ts';
 import type { Query } from './client.ts';
 import { EVENT, inboxRows, ofTenant } from './inbox-rows.ts';
@@ -59,6 +70,11 @@ export function inboxOf(access: Access) {
     }
   }
 
+  async function numbered(nr: number): Promise<StoredEvent | undefined> {
+    const [row] = await query<EventRow>(`SELECT ${EVENT} FROM ${of('event')} WHERE nr = $1`, [nr]);
+    return row && listedOf(row);
+  }
+
   const inbox: Inbox = {
     signal: (event) => alone((rows) => inboxOver(rows).signal(event)),
     bury: (tenant, nr, change) => alone((rows) => inboxOver(rows).bury(tenant, nr, change)),
@@ -70,7 +86,8 @@ export function inboxOf(access: Access) {
       return (await query<WaitRow>(WAITS, [topicOf(topic)])).map(waitOf);
     },
 
-    async list(tenant, limit) {
+    async list(tenant, limit, nr) {
+      if (nr !== undefined) return listOf(await numbered(nr), tenant).slice(0, limit);
       const text = `SELECT ${EVENT} FROM ${of('event')} WHERE ${ofTenant(tenant, '$2')} AND state <> 'taken' ORDER BY nr DESC LIMIT $1`;
       return (await query<EventRow>(text, tenant === undefined ? [limit] : [limit, tenant])).map(listedOf);
     },
@@ -78,8 +95,7 @@ export function inboxOf(access: Access) {
     async dead(filter) {
       const { nr } = filter;
       if (nr === undefined) return newestDead([await newest('rejected', filter), await newest('waiting', filter)], filter);
-      const [row] = await query<EventRow>(`SELECT ${EVENT} FROM ${of('event')} WHERE nr = $1`, [nr]);
-      return deadOf(row && listedOf(row), filter);
+      return deadOf(await numbered(nr), filter);
     },
   };
 

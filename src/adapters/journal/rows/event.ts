@@ -84,6 +84,10 @@ export const isListedDead = (one: StoredEvent, { now, event }: Pick<DeadFilter, 
 export const deadOf = (found: StoredEvent | undefined, { tenant, now }: DeadFilter): StoredEvent[] =>
   found && found.tenant === tenant && isListedDead(found, { now }) ? [found] : [];
 
+/** What `list()` answers for the event of a number. */
+export const listOf = (found: StoredEvent | undefined, tenant: string | undefined): StoredEvent[] =>
+  found && found.tenant === tenant && found.state !== 'taken' ? [found] : [];
+
 /** What `dead()` answers for lists of several states: the newest of all, newest first. */
 export const newestDead = (lists: readonly (readonly StoredEvent[])[], { limit }: DeadFilter): StoredEvent[] =>
   lists

@@ -12,6 +12,7 @@ import {
   isListedDead,
   isSound,
   listedOf,
+  listOf,
   newestDead,
   type UseRow,
   useOf,
@@ -147,8 +148,10 @@ export function inboxTable(db: DatabaseSync, wake: (run: string) => void) {
     bury: whole(bury),
     forget: whole(forget),
 
-    list: (tenant: string | undefined, limit: number): StoredEvent[] =>
-      (list.all(tenant ?? null, limit) as unknown as EventRow[]).map(listedOf),
+    list: (tenant: string | undefined, limit: number, nr?: number): StoredEvent[] =>
+      nr === undefined
+        ? (list.all(tenant ?? null, limit) as unknown as EventRow[]).map(listedOf)
+        : listOf(rows.listed(nr), tenant).slice(0, limit),
 
     dead(filter: DeadFilter): StoredEvent[] {
       if (filter.nr !== undefined) return deadOf(rows.listed(filter.nr), filter);

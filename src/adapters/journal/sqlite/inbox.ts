@@ -25,6 +25,6 @@ export function sqliteInbox(access: Access): Inbox {
       });
       return erased;
     },
-    list: (tenant, limit) => read((inbox) => inbox.list(tenant, limit)),
+    list: (...o) => read((inbox) => inbox.list(...o)),
   };
 }
