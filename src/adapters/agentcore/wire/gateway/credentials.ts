@@ -57,18 +57,12 @@ export function outboundOf(
  * @param administrator whom it speaks for in place of callers: the id is the gateway's own, so no caller has it.
  */
 export function gatewayIdentity(world: World, gateway: string, token: Operation, administrator?: string): Identity {
-  /** For the caller's JWT, or for the caller's id; for the gateway itself without a caller. */
+  /** For the administrator; else for the caller's JWT, or for the caller's id; for the gateway itself without a caller. */
   function workloadToken({ by, assertion }: Occasion): string {
     const workload = world.state.get<Workload>(WORKLOAD, gateway);
     if (!workload) throw new AwsError('ResourceNotFoundException', `The workload identity ${gateway} was not found.`);
-    return (
-      invocationToken(
-        world,
-        gateway,
-        administrator ?? assertion?.token ?? by?.id,
-        administrator === undefined && assertion !== undefined,
-      ) ?? newWorkloadToken(world, workload, undefined)
-    );
+    const [user, isJwt] = administrator === undefined ? [assertion?.token ?? by?.id, assertion !== undefined] : [administrator, false];
+    return invocationToken(world, gateway, user, isJwt) ?? newWorkloadToken(world, workload, undefined);
   }
 
   /** What the target of a tool says of its OAuth, beside what `outboundOf` takes of it. */

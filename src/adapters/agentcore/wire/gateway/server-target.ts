@@ -110,7 +110,10 @@ export function serverSource(
         pass: PASSED,
         protocol: await newest(),
         fetch: authorizing(out, () => given, secrets),
-        midway: () => exchange.getStore()?.midway && maskedMidway(exchange.getStore()?.midway as Midway, secrets),
+        midway() {
+          const { midway } = exchange.getStore() ?? {};
+          return midway && maskedMidway(midway, secrets);
+        },
       };
       const source = mcpTools(toServer);
       const connected = lazy(() => source.open(caller));
