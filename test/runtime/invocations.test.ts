@@ -4,7 +4,7 @@ import { encrypted } from '../../src/adapters/journal/encrypted.ts';
 import { agent, Engine, jsonSchema, memoryJournal, tool } from '../../src/index.ts';
 import { bearer } from '../../src/server/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { all, deferred, hurried, journals, refused } from '../engine/setup.ts';
+import { all, deferred, hurried, journals, refused, until } from '../engine/setup.ts';
 import { KEYS } from '../journal/encrypted-open.ts';
 import { held } from '../server/held.ts';
 import { eventsOf, get, post, raw } from '../server/http.ts';
@@ -93,19 +93,30 @@ describe('POST /invocations', () => {
       { input: 'go', requestId: 'r1' },
       { input: 'go', requestId: 'r1' },
     ];
-    const same = [{ input: 'go' }, { input: 'go' }];
+    const same = { input: 'go' };
     const answers = [
       ...bodies.map((body) => post(`${url}/invocations`, body, as('ana'))),
-      ...same.map((body) => post(`${url}/invocations`, body, as('ana', 2))),
+      post(`${url}/invocations`, same, as('ana', 2)),
     ];
-    await vi.waitFor(() => expect(ran).toBe(2));
+    await until(() => ran === 2);
+    // as a stream, so that the server has it before the run ends
+    const again = await fetch(`${url}/invocations`, {
+      method: 'POST',
+      headers: { ...as('ana', 2), 'content-type': 'application/json', accept: 'text/event-stream' },
+      body: JSON.stringify(same),
+    });
+    const events = eventsOf(again);
+    const { value: first } = await events.next();
+    expect(first?.event).toMatchObject({ type: 'run', repeated: true });
     finish.resolve('seen');
     const got = await Promise.all(answers);
-    expect(got.map(({ body }) => body.output)).toEqual(Array(5).fill('seen'));
+    expect(got.map(({ body }) => body.output)).toEqual(Array(4).fill('seen'));
+    const rest = (await all(events)).map(({ event }) => event as object);
+    expect(rest.at(-1)).toMatchObject({ type: 'result', output: 'seen', runId: got[3]?.body.runId });
     expect(new Set(got.map(({ body }) => body.runId)).size).toBe(2);
     expect((await post(`${url}/invocations`, bodies[0], as('ana'))).body).toEqual(got[0]?.body);
     expect(ran).toBe(2);
-    await post(`${url}/invocations`, same[0], as('ana', 2));
+    await post(`${url}/invocations`, same, as('ana', 2));
     expect(ran).toBe(3);
   });
 
