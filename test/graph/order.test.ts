@@ -15,7 +15,7 @@ import {
   tool,
 } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
-import { anything, around, asks, ends, expireLease, headOf, settle, until } from '../engine/setup.ts';
+import { anything, around, asks, ends, expireLease, headOf, hurried, settle, until } from '../engine/setup.ts';
 
 const ben = { id: 'ben' };
 const later = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
@@ -207,32 +207,31 @@ describe('a durable step that stops because its engine closes', () => {
       edges: { start: 'work', work: 'end' },
     });
 
-  test('is as if the process had been killed, and the run can be resumed at once', async () => {
-    await Promise.all(
-      (['once', 'idempotent'] as const).map(async (effect) => {
-        const journal = memoryJournal();
-        const done: string[] = [];
-        const first = new Engine({ journal: around(journal, { close: () => undefined }) });
-        const run = first.run(g(effect, done, true), {});
-        const rejected = run.then(
-          () => 'ended',
-          (error) => error.code,
-        );
-        await until(() => done.length === 1);
-        await first.close();
-        expect(await rejected).toBe('ENGINE_CLOSED');
-        const engine = new Engine({ journal, agents: [g(effect, done, false)] });
-        if (effect === 'idempotent') {
-          expect((await ends(engine.resume(run.id), 'completed')).output).toEqual({ said: 'paid' });
-          return;
-        }
-        expect((await ends(engine.resume(run.id), 'failed')).error.code).toBe('OUTCOME_UNKNOWN');
-        expect((await engine.inspect(run.id)).unknowns).toHaveLength(1);
-        expect((await headOf(journal, run.id))?.unknowns).toBe(1);
-        expect(done).toHaveLength(1);
-      }),
-    );
-  });
+  test.each(['once', 'idempotent'] as const)(
+    'is as if the process had been killed, and the run can be resumed at once (%s)',
+    async (effect) => {
+      const journal = memoryJournal();
+      const done: string[] = [];
+      const first = new Engine({ journal: around(journal, { close: () => undefined }) });
+      const run = first.run(g(effect, done, true), {});
+      const rejected = run.then(
+        () => 'ended',
+        (error) => error.code,
+      );
+      await until(() => done.length === 1);
+      await hurried(() => first.close());
+      expect(await rejected).toBe('ENGINE_CLOSED');
+      const engine = new Engine({ journal, agents: [g(effect, done, false)] });
+      if (effect === 'idempotent') {
+        expect((await ends(engine.resume(run.id), 'completed')).output).toEqual({ said: 'paid' });
+        return;
+      }
+      expect((await ends(engine.resume(run.id), 'failed')).error.code).toBe('OUTCOME_UNKNOWN');
+      expect((await engine.inspect(run.id)).unknowns).toHaveLength(1);
+      expect((await headOf(journal, run.id))?.unknowns).toBe(1);
+      expect(done).toHaveLength(1);
+    },
+  );
 
   test('or ends anyway: its result is journaled, and the run has no owner until it is claimed', async () => {
     const journal = memoryJournal();
@@ -279,7 +278,7 @@ test('a result that comes after its engine was closed does not take the run agai
     (error) => error.code,
   );
   await until(() => paid !== undefined);
-  await first.close();
+  await hurried(() => first.close());
   expect(await rejected).toBe('ENGINE_CLOSED');
   paid?.();
   await settle();
