@@ -94,10 +94,7 @@ describe('POST /invocations', () => {
       { input: 'go', requestId: 'r1' },
     ];
     const same = { input: 'go' };
-    const answers = [
-      ...bodies.map((body) => post(`${url}/invocations`, body, as('ana'))),
-      post(`${url}/invocations`, same, as('ana', 2)),
-    ];
+    const answers = [...bodies.map((body) => post(`${url}/invocations`, body, as('ana'))), post(`${url}/invocations`, same, as('ana', 2))];
     await until(() => ran === 2);
     // as a stream, so that the server has it before the run ends
     const again = await fetch(`${url}/invocations`, {
