@@ -100,8 +100,14 @@ export class Midstream {
   }
 
   async *#merged(own: AsyncGenerator<JsonObject>): AsyncGenerator<Uint8Array> {
+    // one that is not waited for any more may fail
+    const following = () => {
+      const next = own.next();
+      next.catch(() => undefined);
+      return next;
+    };
     try {
-      let next = own.next();
+      let next = following();
       while (!this.#over.signal.aborted) {
         const heard = new Promise<undefined>((resolve) => {
           this.#heard = () => resolve(undefined);
@@ -112,8 +118,7 @@ export class Midstream {
         if (said === undefined) continue;
         if (said.done) return;
         yield eventOf(said.value);
-        next = own.next();
-        next.catch(() => undefined);
+        next = following();
       }
     } finally {
       this.#over.abort(new Error('the call is over'));
