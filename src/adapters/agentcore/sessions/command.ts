@@ -82,7 +82,12 @@ async function* outputOf(
   }
 }
 
-const step = (source: AsyncGenerator<CommandEvent>) => source.next().then((result) => ({ source, result }));
+function step(source: AsyncGenerator<CommandEvent>) {
+  const next = source.next().then((result) => ({ source, result }));
+  // it is not waited for while the reader is busy, and not at all once the reader has left
+  next.catch(() => undefined);
+  return next;
+}
 
 async function* eventsOf(stream: NodeJS.ReadableStream, as: (text: string) => CommandEvent): AsyncGenerator<CommandEvent> {
   // a character may be cut at the end of a chunk
