@@ -72,6 +72,7 @@ export default defineConfig({
     // ends a test that hangs; no test may fail because the machine is slow
     testTimeout: 300_000,
     hookTimeout: 300_000,
+    expect: { poll: { timeout: 240_000 } },
     dangerouslyIgnoreUnhandledErrors: false,
     reporters: reports ? ['default', ['json', { outputFile: join(reports, `${process.pid}.json`) }]] : ['default'],
     // a suite that takes minutes is a project of its own, with a command in package.json and a line in .ci/run

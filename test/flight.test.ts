@@ -1,5 +1,6 @@
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { inTurn, joining, lazy } from '../src/flight.ts';
+import { eventually } from './eventually.ts';
 
 /** Work that ends when the test says so. */
 function work() {
@@ -56,7 +57,7 @@ test('joining runs one piece of work for each key at a time', async () => {
 test('inTurn runs the work of one key in the order of the calls, also after a failure, and that of another at once', async () => {
   const { begun, run } = work();
   const turn = inTurn<string>();
-  const begins = (count: number) => vi.waitFor(() => expect(begun).toHaveLength(count));
+  const begins = (count: number) => eventually(() => expect(begun).toHaveLength(count));
   const [first, second, other] = [turn('a', run).catch((error: Error) => error.message), turn('a', run), turn('b', run)];
   await begins(2);
   begun[1]?.done(3);

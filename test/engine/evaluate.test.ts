@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { agent, Engine, type EntryOf, type GradedRun, type Grader, tool } from '../../src/index.ts';
 import { all } from '../../src/testing/journal/kit.ts';
 import { scripted } from '../../src/testing/scripted.ts';
+import { eventually } from '../eventually.ts';
 import { registerSpans, unregister } from '../telemetry/sdk.ts';
 import { anything, asks, ends, entriesOf, journals } from './setup.ts';
 
@@ -29,7 +30,7 @@ describe.each(journals)('evaluate on $name', ({ make }) => {
       evaluate: { graders: [passes('one', seen), { name: 'two', grade: () => ({ pass: false, score: 0.5 }) }] },
     });
     const { runId } = await ends(engine.run(a, 'go'), 'completed');
-    await vi.waitFor(async () => expect(await scores(journal, runId)).toHaveLength(2));
+    await eventually(async () => expect(await scores(journal, runId)).toHaveLength(2));
     expect(await scores(journal, runId)).toMatchObject([
       { name: 'one', pass: true, score: 1, reason: 'all there', usd: 0.002 },
       { name: 'two', pass: false, score: 0.5, usd: 0 },
@@ -113,7 +114,7 @@ test('a grader that throws or answers rubbish has failed itself, and the others 
   });
   const { runId } = await ends(engine.run(talker(), 'go'), 'completed');
   const scored = async () => (await all(engine.entries(runId))).filter(({ type }) => type === 'run.evaluated');
-  await vi.waitFor(async () => expect(await scored()).toHaveLength(3));
+  await eventually(async () => expect(await scored()).toHaveLength(3));
   expect(await scored()).toMatchObject([
     { name: 'throws', pass: false, failed: true, reason: 'The check failed: no judge today' },
     { name: 'rubbish', pass: false, failed: true, usd: 0 },
@@ -156,11 +157,11 @@ test('a fork has no score of the run that it came from', async () => {
   engine.register(a);
   const { runId } = await ends(engine.run(a, 'go'), 'completed');
   const scored = async (id: string) => (await all(engine.entries(id))).filter(({ type }) => type === 'run.evaluated').length;
-  await vi.waitFor(async () => expect(await scored(runId)).toBe(1));
+  await eventually(async () => expect(await scored(runId)).toBe(1));
   const last = (await all(engine.entries(runId))).length - 1;
   const fork = engine.fork(runId, { at: last });
   await fork;
-  await vi.waitFor(async () => expect(await scored((await fork).runId)).toBe(1));
+  await eventually(async () => expect(await scored((await fork).runId)).toBe(1));
   const omitted = (await all(engine.entries((await fork).runId))).filter((e) => e.type === 'entry.omitted' && e.was === 'run.evaluated');
   expect(omitted).toHaveLength(1);
   await engine.close();
@@ -171,7 +172,7 @@ test('a score is a span in the trace of the run, with the event of the conventio
   onTestFinished(unregister);
   const engine = new Engine({ evaluate: { graders: [passes()] } });
   await ends(engine.run(talker(), 'go'), 'completed');
-  await vi.waitFor(() => expect(spans().some(({ name }) => name === 'evaluate a')).toBe(true));
+  await eventually(() => expect(spans().some(({ name }) => name === 'evaluate a')).toBe(true));
   const of = (name: string) => spans().find((span) => span.name === name);
   expect(of('evaluate a')?.spanContext().traceId).toBe(of('invoke_agent a')?.spanContext().traceId);
   expect(of('evaluate a')?.events).toMatchObject([

@@ -1,6 +1,7 @@
 import { gateway } from 'rondo/gateway';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { definition } from '../../src/loop/tool.ts';
+import { eventually } from '../eventually.ts';
 import { about, MAIL, namesOf, opened, shop, source } from './support.ts';
 
 let warned: ReturnType<typeof vi.spyOn>;
@@ -77,7 +78,7 @@ describe('a gateway that is searched by vectors', () => {
       },
     });
     const { find } = await searching(embed, { mail: [send] });
-    await vi.waitFor(() => expect(state.tools).toHaveLength(1));
+    await eventually(() => expect(state.tools).toHaveLength(1));
     expect(weighed).toBe(0);
     await find('money');
     await find('letter');
@@ -88,7 +89,7 @@ describe('a gateway that is searched by vectors', () => {
   it('embeds each tool once, in batches, before the first search', async () => {
     const { embed, state } = model();
     const { made, own, find } = await searching(embed);
-    await vi.waitFor(() => expect(state.tools).toHaveLength(COUNT));
+    await eventually(() => expect(state.tools).toHaveLength(COUNT));
     expect(state.sizes).toEqual([64, 64, COUNT - 128]);
     await Promise.all([find('money'), find('money'), own.list()]);
     const other = await opened(made);
@@ -123,7 +124,7 @@ describe('a gateway that is searched by vectors', () => {
     let go = () => {};
     const { embed, state } = model((texts) => new Promise((resolve) => (go = () => resolve(texts.map(vectorOf)))));
     const { own } = await searching(embed);
-    await vi.waitFor(() => expect(state.sizes).toEqual([64]));
+    await eventually(() => expect(state.sizes).toEqual([64]));
     await own.close();
     go();
     await new Promise((resolve) => setImmediate(resolve));
@@ -170,7 +171,7 @@ describe('a gateway that is searched by vectors', () => {
       return texts.map(vectorOf);
     };
     const { find } = await searching(embed);
-    await vi.waitFor(() => expect(warnings()).toHaveLength(1));
+    await eventually(() => expect(warnings()).toHaveLength(1));
     expect((await find('reimburse'))?.[0]).toBe('shop___refund');
     expect(state.sizes).toEqual([64, 64, 64, COUNT - 128]);
   });

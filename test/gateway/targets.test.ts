@@ -3,6 +3,7 @@ import { gateway } from 'rondo/gateway';
 import { scripted } from 'rondo/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { asks, ends, failure, shown } from '../engine/setup.ts';
+import { eventually } from '../eventually.ts';
 import { call, find, named, searched } from '../loop/searched.ts';
 import { opened, over, source } from './support.ts';
 
@@ -210,7 +211,7 @@ describe('a target that fails', () => {
     const { go, offered } = over([made], async (_, n) => {
       if (n > 0) return 'done';
       answer([named('late')]);
-      await vi.waitFor(() => expect(told).toHaveBeenCalled());
+      await eventually(() => expect(told).toHaveBeenCalled());
       return asks(['mail___send', {}]);
     });
     const open = made.open.bind(made);

@@ -14,6 +14,7 @@ import {
 import { ResultCache } from '../../src/loop/result-cache.ts';
 import { type Scripted, scripted } from '../../src/testing/scripted.ts';
 import { all, anything, asks, ends, entriesOf, journals } from '../engine/setup.ts';
+import { eventually } from '../eventually.ts';
 
 afterEach(() => void vi.useRealTimers());
 
@@ -105,7 +106,7 @@ describe.each(journals)('a cached read on $name', ({ make }) => {
     await ends(there.resume(run.id, { by: ana }), 'paused');
     await approve(here);
     // claims are told apart from results by the millisecond
-    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(seenAt));
+    await eventually(() => expect(Date.now()).toBeGreaterThan(seenAt));
     await ends(here.resume(run.id, { by: ana }), 'completed');
     expect(n).toBe(2);
   });
@@ -215,13 +216,13 @@ test('the same calls at the same time are one, within a step and between runs; i
     const engine = new Engine({ journal });
     const twice = asks(['rate', { to: 'EUR' }], ['rate', { to: 'EUR' }]);
     const runs = [engine.run(a([twice]), 'go'), engine.run(a([read]), 'go')];
-    await vi.waitFor(() => expect(started).toHaveBeenCalledTimes(1));
+    await eventually(() => expect(started).toHaveBeenCalledTimes(1));
     // all three calls have begun before the first one ends
     for (const run of runs)
-      await vi.waitFor(async () => expect((await entriesOf(journal, run.id)).some((e) => e.type === 'call.started')).toBe(true));
+      await eventually(async () => expect((await entriesOf(journal, run.id)).some((e) => e.type === 'call.started')).toBe(true));
     open.shift()?.();
     if (fails) {
-      await vi.waitFor(() => expect(started).toHaveBeenCalledTimes(3));
+      await eventually(() => expect(started).toHaveBeenCalledTimes(3));
       for (const go of open) go();
     }
     await Promise.all(runs.map((run) => ends(run, 'completed')));
@@ -252,9 +253,9 @@ test('a call that waits for another one ends when its run is cancelled', async (
   const journal = memoryJournal();
   const engine = new Engine({ journal });
   const first = engine.run(a([read]), 'go');
-  await vi.waitFor(() => expect(open).toBeDefined());
+  await eventually(() => expect(open).toBeDefined());
   const second = engine.run(a([read]), 'go');
-  await vi.waitFor(async () => expect((await entriesOf(journal, second.id)).some((e) => e.type === 'call.started')).toBe(true));
+  await eventually(async () => expect((await entriesOf(journal, second.id)).some((e) => e.type === 'call.started')).toBe(true));
   await engine.cancel(second.id);
   await ends(second, 'cancelled');
   expect(finished(await entriesOf(journal, second.id))[0]?.error).toMatchObject({ code: 'CANCELLED', outcome: 'not-run' });

@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { agent, type ChangedList, Engine, memoryJournal, type OpenedSource, type Tool, type ToolSource, tool } from '../../src/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { anything, asks, ends, shown } from '../engine/setup.ts';
+import { eventually } from '../eventually.ts';
 
 const named = (name: string, approval = false): Tool =>
   tool({ name, description: name, input: anything, approval, execute: () => `${name} done` });
@@ -102,7 +103,7 @@ describe('a source that tells of changes', () => {
     const { engine, own } = over(made, () => 'done');
     await ends(engine.run(own, 'go', { by: { id: 'ana' } }), 'completed');
     vi.advanceTimersByTime(300_000);
-    await vi.waitFor(() => expect(happened).toEqual(['listen', 'release', 'close']));
+    await eventually(() => expect(happened).toEqual(['listen', 'release', 'close']));
     await ends(engine.run(own, 'go', { by: { id: 'ana' } }), 'completed');
     expect(happened.slice(3)).toEqual(['listen']);
   });

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'v
 import type { McpOptions } from '../../src/adapters/mcp/index.ts';
 import { ToolError } from '../../src/errors.ts';
 import type { Json } from '../../src/json.ts';
+import { eventually } from '../eventually.ts';
 import { folder } from '../folder.ts';
 import { serveHttp } from './http.ts';
 import { stdioServer, toModel, using } from './support.ts';
@@ -136,7 +137,7 @@ describe.each(['stdio', 'http', 'http, by the later SDK'] as const)('calls over 
       // the first progress says that the server works on it
       const hanging = call('hang', {}, { signal: stop.signal, progress: () => stop.abort() });
       await expect(hanging).rejects.toMatchObject({ code: 'ABORTED', outcome: 'unknown' });
-      await vi.waitFor(() => expect(existsSync(cancelled)).toBe(true), 5_000);
+      await eventually(() => expect(existsSync(cancelled)).toBe(true));
       expect(await call('echo', { text: 'still there' })).toBe('still there');
     });
   });
@@ -145,6 +146,6 @@ describe.each(['stdio', 'http', 'http, by the later SDK'] as const)('calls over 
     using(server(), async ({ call, list, tools }) => {
       expect(await list()).toBe(tools);
       await call('grow');
-      await vi.waitFor(async () => expect((await list()).map((t) => t.name)).toContain('grown'), 5_000);
+      await eventually(async () => expect((await list()).map((t) => t.name)).toContain('grown'));
     }));
 });

@@ -14,6 +14,7 @@ import { output } from '../../src/adapters/mcp/result.ts';
 import { foreignSchema } from '../../src/json-schema.ts';
 import { definition } from '../../src/loop/tool.ts';
 import { validate } from '../../src/schema.ts';
+import { eventually } from '../eventually.ts';
 import { stdioServer, using } from './support.ts';
 
 type Described = { name: string; description?: string; inputSchema?: unknown; annotations?: object };
@@ -177,11 +178,11 @@ describe('what a server says of its tools', () => {
       const relisted = async (next: readonly Described[], last: readonly Tool[]) => {
         server.tools = next;
         await server.changed();
-        return vi.waitFor(async () => {
+        return eventually(async () => {
           const now = await list();
           expect(now).not.toBe(last);
           return now;
-        }, 5_000);
+        });
       };
       expect(await list()).toBe(tools);
       const second = await relisted([structuredClone(one), { name: 'two', description: 'after' }], tools);

@@ -1,4 +1,5 @@
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
+import { eventually } from '../eventually.ts';
 import { stdioServer, using } from './support.ts';
 
 // in a file of its own: it counts what this process holds open
@@ -10,7 +11,7 @@ it('restarts a server that died between calls, without a failed call', async () 
     const during = held();
     process.kill(pid, 'SIGKILL');
     // the process, and the three pipes to it
-    await vi.waitFor(() => expect(held()).toBeLessThanOrEqual(during - 4), 5_000);
+    await eventually(() => expect(held()).toBeLessThanOrEqual(during - 4));
     await new Promise(setImmediate);
     expect(Number(await call('pid'))).not.toBe(pid);
   });

@@ -1,6 +1,7 @@
 /** What is left when something that was learned from is forgotten, and what is learned while records change. */
 import { facts, type MemoryStore, type NewEvent, type SqliteMemoryOptions, sqliteMemory, strategy, summary } from 'rondo/memory';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
+import { eventually } from '../eventually.ts';
 
 const open: MemoryStore[] = [];
 afterEach(async () => {
@@ -130,7 +131,7 @@ test('what is being learned from one session writes nothing of another that is f
   await store.append(said('A secret.', 's1'));
   await store.settled();
   await store.append(said('Good news.', 's2'));
-  await vi.waitFor(() => expect(seen).toHaveLength(1));
+  await eventually(() => expect(seen).toHaveLength(1));
   await store.forget({ actor: 'ana', session: 's1' });
   goOn();
   await store.settled();

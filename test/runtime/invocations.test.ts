@@ -5,6 +5,7 @@ import { agent, Engine, jsonSchema, memoryJournal, tool } from '../../src/index.
 import { bearer } from '../../src/server/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { all, deferred, hurried, journals, refused, until } from '../engine/setup.ts';
+import { eventually } from '../eventually.ts';
 import { KEYS } from '../journal/encrypted-open.ts';
 import { held } from '../server/held.ts';
 import { eventsOf, get, post, raw } from '../server/http.ts';
@@ -353,6 +354,6 @@ describe('a server that closes', () => {
     await closed;
     finish('seen');
     const [run] = await all(engine.runs());
-    await vi.waitFor(async () => expect((await engine.inspect(run?.runId as string)).status).toBe('completed'));
+    await eventually(async () => expect((await engine.inspect(run?.runId as string)).status).toBe('completed'));
   });
 });

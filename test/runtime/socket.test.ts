@@ -4,6 +4,7 @@ import { agent } from '../../src/index.ts';
 import { bearer } from '../../src/server/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { deferred } from '../engine/setup.ts';
+import { eventually } from '../eventually.ts';
 import { held } from '../server/held.ts';
 import { get } from '../server/http.ts';
 import { connect, echo, payer, SESSION, serving, session, USER } from './serving.ts';
@@ -189,7 +190,7 @@ describe('/ws', () => {
     expect(await client.closed).toBe(1001);
     await closed;
     finish('seen');
-    await vi.waitFor(async () => expect((await engine.inspect(runId, { by: { id: 'ana' } })).status).toBe('completed'));
+    await eventually(async () => expect((await engine.inspect(runId, { by: { id: 'ana' } })).status).toBe('completed'));
   });
 });
 

@@ -3,6 +3,7 @@ import { agent, Engine, type Principal, RondoError } from '../../src/index.ts';
 import { type TakenTurn, takeTurn } from '../../src/server/index.ts';
 import { scripted } from '../../src/testing/scripted.ts';
 import { all, deferred, journals } from '../engine/setup.ts';
+import { eventually } from '../eventually.ts';
 import { payer as payerOf } from '../runtime/payer.ts';
 import { held } from './held.ts';
 
@@ -105,7 +106,7 @@ describe.each(journals)('a turn, journal: $name', ({ make }) => {
     const turn = { input: 'go', requestId: 'r1' };
     for (const by of [ana, ben, { id: 'ana' }])
       for (const session of ['s', 't']) expect((await takeTurn(engine, agent, { ...turn, by, session })).repeated).toBe(false);
-    await vi.waitFor(() => expect(asked()).toBe(6));
+    await eventually(() => expect(asked()).toBe(6));
   });
 
   test('that is repeated without an id joins the first only while it runs', async () => {

@@ -3,6 +3,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { Engine } from '../../src/index.ts';
 import { eventHandler } from '../../src/server/index.ts';
 import { refused } from '../engine/setup.ts';
+import { eventually } from '../eventually.ts';
 
 const SECRET = 'a secret of at least 24 bytes';
 /** The headers that the kept library signs with. */
@@ -87,7 +88,7 @@ test('without the package the sender is told to come again, and the operator wha
   const answer = await handler(engine, { secrets: [SECRET], by })(request);
   expect([answer.status, ((await answer.json()) as { error: { code: string } }).error.code]).toEqual([503, 'UNAVAILABLE']);
   expect(await engine.events({ by })).toEqual([]);
-  await vi.waitFor(() => expect(told.join()).toContain('npm install standardwebhooks'));
+  await eventually(() => expect(told.join()).toContain('npm install standardwebhooks'));
   await expect(webhooks().send({ url: 'https://example.com/', body: said, secret: SECRET })).rejects.toThrow(
     'npm install standardwebhooks',
   );

@@ -6,8 +6,9 @@ import { consentCallback, type LocalIdentityOptions, localIdentity, sqliteVault 
 import { sqliteJournal } from 'rondo/journal/sqlite';
 import { type Handler, type Listening, listen } from 'rondo/server';
 import { type Scripted, scripted } from 'rondo/testing';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { eventually } from '../../eventually.ts';
 import { folder } from '../../folder.ts';
 import { type AuthorizationServer, authorizationServer, browser, CLIENT, userToken } from './server.ts';
 
@@ -103,14 +104,11 @@ const open = (url: string, user: string, token?: string) =>
   fetch(url, { redirect: 'manual', headers: { cookie: `user=${user}${token === undefined ? '' : `; token=${token}`}` } });
 
 const ended = (engine: Engine, runId: string, status: string) =>
-  vi.waitFor(
-    async () => {
-      const found = await engine.inspect(runId, { by: ana });
-      expect(found.status).toBe(status);
-      return found;
-    },
-    { timeout: 30_000, interval: 20 },
-  );
+  eventually(async () => {
+    const found = await engine.inspect(runId, { by: ana });
+    expect(found.status).toBe(status);
+    return found;
+  });
 
 /** All that is written, in all files of a folder. */
 const written = (dir: string) =>
@@ -209,7 +207,7 @@ describe('the return of a browser', () => {
     now += 61_000;
     const late = await open(await browser('ana').consent(first.url), 'ana');
     expect([late.status, (await late.text()).includes('CONSENT_EXPIRED')]).toEqual([410, true]);
-    const next = await vi.waitFor(async () => {
+    const next = await eventually(async () => {
       const found = await engine.inspect(paused.runId, { by: ana });
       const [approval] = found.approvals;
       if (found.status !== 'paused' || approval?.kind !== 'consent' || approval.id === first.id) throw new Error('not yet');

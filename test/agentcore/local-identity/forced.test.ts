@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { agent, Engine, memoryJournal, type RunResult, tool } from 'rondo';
 import { consentCallback, localIdentity, sqliteVault, type Vault } from 'rondo/identity';
 import { scripted } from 'rondo/testing';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
+import { eventually } from '../../eventually.ts';
 import { folder } from '../../folder.ts';
 import { type AuthorizationServer, authorizationServer, browser, CLIENT } from './server.ts';
 
@@ -70,7 +71,7 @@ const consentIn = (result: RunResult) => {
   return approval;
 };
 const ended = (engine: Engine, runId: string) =>
-  vi.waitFor(async () => expect((await engine.inspect(runId, { by: ana })).status).toBe('completed'), { timeout: 30_000, interval: 20 });
+  eventually(async () => expect((await engine.inspect(runId, { by: ana })).status).toBe('completed'));
 
 test('given by the user, the call runs with the new token', async () => {
   const { engine, handler, had, paused, consent } = await world();

@@ -2,8 +2,9 @@ import { BedrockAgentCoreClient, CreateEventCommand, ListEventsCommand } from '@
 import { agentcoreMemory } from 'rondo/agentcore/memory';
 import type { MemoryStore } from 'rondo/memory';
 import { memoryStoreConformance } from 'rondo/testing';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { movableClock } from '../../../src/adapters/agentcore/wire/index.ts';
+import { eventually } from '../../eventually.ts';
 import { type WithMemory, withMemory } from './kit.ts';
 
 const FACTS = { semanticMemoryStrategy: { name: 'facts', namespaceTemplates: ['/facts/{actorId}/'] } };
@@ -36,7 +37,7 @@ test('a note that the model makes is there once, however often its call is tried
   const note = [{ namespace: '/notes/ana/', text: 'Likes tea.', origin: 'assistant' as const }];
   const attempts = Array.from({ length: 4 }, () => store.add(note, { key: 'call-1' }).catch(() => undefined));
   await Promise.all(attempts);
-  await vi.waitFor(() => store.add(note, { key: 'call-1' }));
+  await eventually(() => store.add(note, { key: 'call-1' }));
   expect(server.calls().filter(({ operation }) => operation === 'BatchCreateMemoryRecords').length).toBeGreaterThan(4);
   expect((await store.list({ namespace: '/notes/ana/' })).items).toHaveLength(1);
 });
@@ -52,7 +53,7 @@ test('an event is one call, whatever it holds; what a known key brings again is 
     { kind: 'text' as const, role: 'assistant' as const, text: 'On its way.' },
   ];
   for (let n = 0; n < 4; n++) await store.append({ actor: 'ana', session: 's1', items, key: `turn ${n}` }).catch(() => undefined);
-  for (let n = 0; n < 4; n++) await vi.waitFor(() => store.append({ actor: 'ana', session: 's1', items, key: `turn ${n}` }));
+  for (let n = 0; n < 4; n++) await eventually(() => store.append({ actor: 'ana', session: 's1', items, key: `turn ${n}` }));
   const { events } = await memory.client.send(new ListEventsCommand({ memoryId, actorId: 'ana', sessionId: 's1' }));
   expect(events).toHaveLength(4);
   expect(events?.[0]?.payload).toEqual([
@@ -91,7 +92,7 @@ test('what must not be extracted is not, and records that AWS extracts are found
   await store.append(say('I have a dog.', { extract: false }));
   await store.append(say('I like rooibos tea.'));
   const listed = async () => (await store.list({ namespace: '/facts/ana/' })).items;
-  await vi.waitFor(async () => expect(await listed()).toMatchObject([{ text: 'I like rooibos tea.', strategy: strategy('facts') }]));
+  await eventually(async () => expect(await listed()).toMatchObject([{ text: 'I like rooibos tea.', strategy: strategy('facts') }]));
   expect((await listed())[0]).not.toHaveProperty('origin');
   await store.add([{ namespace: '/facts/ana/', text: 'Ana may like cocoa.', origin: 'assistant', metadata: { sure: 'no' } }]);
   const [found] = (await store.search({ namespace: '/facts/ana/', text: 'cocoa' })).items;

@@ -1,7 +1,8 @@
 import * as data from '@aws-sdk/client-bedrock-agentcore';
 import type { MemoryStrategyInput } from '@aws-sdk/client-bedrock-agentcore-control';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import type { AgentCoreOptions, Bindings } from '../../../src/adapters/agentcore/wire/index.ts';
+import { eventually } from '../../eventually.ts';
 import { type WithMemory, withMemory } from './kit.ts';
 
 const MODELS = new URL('../fixtures/models.ts', import.meta.url).pathname;
@@ -38,8 +39,8 @@ test('without a model, what users say becomes facts, sentence by sentence; SKIP,
   await append(memory, 'I have a dog.', { extractionMode: 'SKIP' });
   await append(memory, '', { payload: [{ blob: 'I have a cat.' }] });
   await append(memory, 'I live in Lisbon.', { actorId: 'bob' });
-  await vi.waitFor(async () => expect(await texts(memory, '/facts/bob/')).toEqual(['I live in Lisbon.']));
-  await vi.waitFor(async () => expect(await texts(memory, '/facts/alice/')).toEqual(['I like green tea.']));
+  await eventually(async () => expect(await texts(memory, '/facts/bob/')).toEqual(['I live in Lisbon.']));
+  await eventually(async () => expect(await texts(memory, '/facts/alice/')).toEqual(['I like green tea.']));
   const { memoryRecordSummaries } = await memory.client.send(
     new data.RetrieveMemoryRecordsCommand({
       memoryId: memory.memoryId,
@@ -76,15 +77,15 @@ test('an override asks the model that is bound to its id, with its prompt; the o
     bound({ default: 'usual', 'some.model': 'traveller' }),
   );
   await append(memory, 'I go to Lisbon.');
-  await vi.waitFor(async () => expect(await texts(memory, '/trips/alice/')).toEqual(['traveller: Only what is about travel.']));
-  await vi.waitFor(async () => expect(await texts(memory, '/facts/alice/')).toEqual(['usual: I go to Lisbon.']));
-  await vi.waitFor(async () => expect(await texts(memory, '/sums/alice/chat-1')).toEqual(['usual: I go to Lisbon.']));
-  await vi.waitFor(async () =>
+  await eventually(async () => expect(await texts(memory, '/trips/alice/')).toEqual(['traveller: Only what is about travel.']));
+  await eventually(async () => expect(await texts(memory, '/facts/alice/')).toEqual(['usual: I go to Lisbon.']));
+  await eventually(async () => expect(await texts(memory, '/sums/alice/chat-1')).toEqual(['usual: I go to Lisbon.']));
+  await eventually(async () =>
     expect((await texts(memory, '/prefs/alice/')).map((text) => JSON.parse(text as string))).toEqual([
       { context: 'said', preference: 'usual: I go to Lisbon.', categories: ['travel'] },
     ]),
   );
-  await vi.waitFor(async () => expect(await texts(memory, '/e/alice/')).toHaveLength(2));
+  await eventually(async () => expect(await texts(memory, '/e/alice/')).toHaveLength(2));
   expect((await texts(memory, '/e/alice/chat-1/')).join()).toContain('Outcome: arrived');
   expect(await jobs(memory)).toEqual([]);
 });
@@ -92,7 +93,7 @@ test('an override asks the model that is bound to its id, with its prompt; the o
 test('a strategy without the model that it needs fails with a job that says so, and the event stays', async () => {
   const memory = await withMemory({ memoryStrategies: [{ userPreferenceMemoryStrategy: { name: 'prefs' } }] });
   const { eventId } = await append(memory, 'I like tea.');
-  await vi.waitFor(async () => expect(await jobs(memory)).toHaveLength(1));
+  await eventually(async () => expect(await jobs(memory)).toHaveLength(1));
   expect(await jobs(memory)).toMatchObject([
     {
       status: 'FAILED',
@@ -107,7 +108,7 @@ test('a strategy without the model that it needs fails with a job that says so, 
 test('a failed extraction is listed with the index of its messages, and one that is started again makes the records', async () => {
   const memory = await withMemory({ memoryStrategies: [FACTS] }, bound({ default: 'broken' }));
   const { eventId } = await append(memory, '', { payload: [{ blob: 1 }, say('I like tea.')] });
-  await vi.waitFor(async () => expect(await jobs(memory)).toHaveLength(1));
+  await eventually(async () => expect(await jobs(memory)).toHaveLength(1));
   const [job] = await jobs(memory);
   expect(job).toMatchObject({
     status: 'FAILED',
@@ -122,7 +123,7 @@ test('a failed extraction is listed with the index of its messages, and one that
   await expect(start('job-unknown')).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
   // the fixture is broken once
   expect(await start(job?.jobID as string)).toMatchObject({ jobId: job?.jobID });
-  await vi.waitFor(async () => expect(await texts(memory, '/facts/alice/')).toEqual(['usual: I like tea.']));
+  await eventually(async () => expect(await texts(memory, '/facts/alice/')).toEqual(['usual: I like tea.']));
   expect(await jobs(memory)).toEqual([]);
 });
 
@@ -133,7 +134,7 @@ test('an event without a value for a variable of a namespace is stored, the stra
   });
   const { eventId } = await append(memory, 'I like tea.');
   await append(memory, 'I like cocoa.', { extractionConfig: { namespaceVariables: { team: 'red' } } });
-  await vi.waitFor(async () => expect(await texts(memory, '/facts/')).toEqual(['I like cocoa.']));
+  await eventually(async () => expect(await texts(memory, '/facts/')).toEqual(['I like cocoa.']));
   const ref = { memoryId: memory.memoryId, actorId: 'alice', sessionId: 'chat-1', eventId };
   expect((await memory.client.send(new data.GetEventCommand(ref))).event?.eventId).toBe(eventId);
   expect(await jobs(memory)).toEqual([]);
@@ -155,7 +156,7 @@ test('data that is ingested is learned from, and is not an event', async () => {
   };
   const { sessionId } = await client.send(new data.IngestDataCommand(input));
   expect(sessionId).toMatch(/^[0-9a-f-]{36}$/);
-  await vi.waitFor(async () => expect(await texts(memory, '/facts/alice/')).toEqual(['I like tea.']));
+  await eventually(async () => expect(await texts(memory, '/facts/alice/')).toEqual(['I like tea.']));
   const { events } = await client.send(new data.ListEventsCommand({ memoryId, actorId: 'alice', sessionId }));
   expect(events).toEqual([]);
   const { sessionSummaries } = await client.send(
@@ -168,7 +169,7 @@ test('a strategy that is added reads what comes after, and one that is deleted r
   const memory = await withMemory({ memoryStrategies: [FACTS] });
   const { controls, server, memoryId } = memory;
   await append(memory, 'I like tea.');
-  await vi.waitFor(async () => expect(await texts(memory, '/facts/alice/')).toHaveLength(1));
+  await eventually(async () => expect(await texts(memory, '/facts/alice/')).toHaveLength(1));
   const { UpdateMemoryCommand } = await import('@aws-sdk/client-bedrock-agentcore-control');
   await controls.send(
     new UpdateMemoryCommand({
@@ -181,7 +182,7 @@ test('a strategy that is added reads what comes after, and one that is deleted r
   );
   await server.clock.advance(2_000);
   await append(memory, 'I like cocoa.');
-  await vi.waitFor(async () => expect(await texts(memory, '/more/alice/')).toEqual(['I like cocoa.']));
+  await eventually(async () => expect(await texts(memory, '/more/alice/')).toEqual(['I like cocoa.']));
   expect(await texts(memory, '/facts/alice/')).toEqual(['I like tea.']);
 });
 
@@ -192,7 +193,7 @@ test('records that an extraction makes are told to the stream', async () => {
     memoryStrategies: [FACTS],
   });
   await append(memory, 'I like tea.');
-  await vi.waitFor(async () => expect(await texts(memory, '/facts/alice/')).toHaveLength(1));
+  await eventually(async () => expect(await texts(memory, '/facts/alice/')).toHaveLength(1));
   const url = `${memory.server.url}/_rondo/streams`;
   const answer = await fetch(url, { headers: { authorization: `Bearer ${memory.server.adminToken}` } });
   const streams = (await answer.json()) as Record<string, { data: { memoryStreamEvent: object } }[]>;
@@ -233,7 +234,7 @@ test('the metadata of a memoryRecordSchema: what the event brings as it is, and 
   const memory = await withMemory({ memoryStrategies: [SCHEMED] }, bound({ default: 'usual' }));
   const event = { metadata: { team: { stringValue: 'red' }, floor: { stringValue: '4' }, other: { stringValue: 'x' } } };
   await append(memory, 'I live in Lisbon.', event);
-  await vi.waitFor(async () => expect(await metadataOf(memory)).toHaveLength(1));
+  await eventually(async () => expect(await metadataOf(memory)).toHaveLength(1));
   const found = { city: { stringValue: 'Lisbon' }, visits: { numberValue: 3 }, tags: { stringListValue: ['home'] } };
   expect(await metadataOf(memory)).toEqual([{ ...found, team: { stringValue: 'red' }, floor: { numberValue: 4 } }]);
   // which a search can ask for
@@ -266,18 +267,15 @@ test('a value against its validation is asked for again, and then fails the extr
   };
   const wrong = await withMemory({ memoryStrategies: [strict] }, { ...bound({ default: 'usual' }), attempts: 3 });
   await append(wrong, 'I live in Lisbon.');
-  await vi.waitFor(
-    async () => {
-      await wrong.server.clock.advance(10_000);
-      // an event that nothing is learned from wakes the extraction
-      await append(wrong, 'Nothing.', { extractionMode: 'SKIP' });
-      expect((await jobs(wrong))[0]?.failureReason ?? '').toContain('EXTRACTION_INVALID');
-    },
-    { timeout: 20_000 },
-  );
+  await eventually(async () => {
+    await wrong.server.clock.advance(10_000);
+    // an event that nothing is learned from wakes the extraction
+    await append(wrong, 'Nothing.', { extractionMode: 'SKIP' });
+    expect((await jobs(wrong))[0]?.failureReason ?? '').toContain('EXTRACTION_INVALID');
+  });
   expect(await metadataOf(wrong)).toEqual([]);
   const plain = await withMemory({ memoryStrategies: [SCHEMED] });
   await append(plain, 'I live in Lisbon.', { metadata: { team: { stringValue: 'red' }, floor: { stringValue: 'fourth' } } });
-  await vi.waitFor(async () => expect(await metadataOf(plain)).toEqual([{ team: { stringValue: 'red' } }]));
+  await eventually(async () => expect(await metadataOf(plain)).toEqual([{ team: { stringValue: 'red' } }]));
   expect((await explained(plain, '/facts/', 'x')).notes.join()).toContain('no metadata is inferred');
 });

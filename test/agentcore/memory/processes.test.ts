@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import * as data from '@aws-sdk/client-bedrock-agentcore';
 import * as control from '@aws-sdk/client-bedrock-agentcore-control';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
+import { eventually } from '../../eventually.ts';
 import { folder } from '../../folder.ts';
 import { type Serving, serving } from '../serving.ts';
 
@@ -77,12 +78,10 @@ test("Strands' MemoryManager on the stores of AgentCore's SDK: what is said in o
   expect(await turn('alice', 'monday', told)).toContain('rooibos');
   const client = new data.BedrockAgentCoreClient(served.options);
   const input = { memoryId, namespace: '/facts/alice/', searchCriteria: { searchQuery: 'drink' } };
-  await vi.waitFor(
-    async () =>
-      expect((await client.send(new data.RetrieveMemoryRecordsCommand(input))).memoryRecordSummaries).toMatchObject([
-        { content: { text: told } },
-      ]),
-    { timeout: 60_000, interval: 100 },
+  await eventually(async () =>
+    expect((await client.send(new data.RetrieveMemoryRecordsCommand(input))).memoryRecordSummaries).toMatchObject([
+      { content: { text: told } },
+    ]),
   );
   expect(await turn('alice', 'tuesday', 'Which drink do I like?')).toContain('rooibos');
   expect(await turn('bob', 'tuesday', 'Which drink do I like?')).not.toContain('rooibos');

@@ -2,7 +2,8 @@ import { agent, Engine } from 'rondo';
 import { agentcoreMemory } from 'rondo/agentcore/memory';
 import { remember } from 'rondo/memory';
 import { scripted } from 'rondo/testing';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
+import { eventually } from '../../eventually.ts';
 import { withMemory } from './kit.ts';
 
 const PLACE = '/facts/{actorId}/';
@@ -25,7 +26,7 @@ test('an engine remembers in AgentCore: one CreateEvent a turn, recalled for tha
   expect(server.calls().filter(({ operation }) => operation === 'CreateEvent')).toHaveLength(1);
   const [actor] = (await store.actors({})).items;
   const place = PLACE.replace('{actorId}', actor?.actor as string);
-  await vi.waitFor(async () => expect((await store.list({ namespace: place })).items).toHaveLength(1));
+  await eventually(async () => expect((await store.list({ namespace: place })).items).toHaveLength(1));
   expect(await turn('ana', 'tuesday', 'Which drink do I like?')).toContain('My favourite drink is rooibos tea.');
   expect(await turn('ben', 'tuesday', 'Which drink do I like?')).not.toContain('rooibos');
   const engine = new Engine({ memory, agents: [barista] });

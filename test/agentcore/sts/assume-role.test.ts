@@ -5,6 +5,7 @@ import { identities } from 'rondo/identity';
 import { scripted } from 'rondo/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { z } from 'zod';
+import { eventually } from '../../eventually.ts';
 import { BASE, Refusal, ROLE, type Sts, stsServer } from './server.ts';
 
 let sts: Sts;
@@ -128,7 +129,7 @@ test('calls at the same time are one request, which the signal of one of them do
   });
   sts.before = () => gate;
   const both = [tokenOf(identity, { signal: leaving.signal }), tokenOf(identity)];
-  await vi.waitFor(() => expect(sts.trail).toHaveLength(1));
+  await eventually(() => expect(sts.trail).toHaveLength(1));
   leaving.abort();
   release();
   const [one, other] = await Promise.all(both);

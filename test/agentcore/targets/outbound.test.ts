@@ -8,6 +8,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { type Keys, verified } from '../../../src/adapters/agentcore/wire/sigv4.ts';
 import { definition } from '../../../src/loop/tool.ts';
 import { asks, ends, entriesOf, refused } from '../../engine/setup.ts';
+import { eventually } from '../../eventually.ts';
 import { calling, over } from '../../gateway/calls.ts';
 import { authorizationServer, browser, CLIENT, userToken } from '../local-identity/server.ts';
 import { type Received, type Reference, reference } from './reference.ts';
@@ -249,10 +250,7 @@ test('OAuth of a user: the run waits for the consent, and goes on with the token
   expect(service.received).toHaveLength(0);
   const back = await browser('ana').consent((approval as { url: string }).url);
   expect((await fetch(back)).status).toBe(200);
-  await vi.waitFor(async () => expect((await engine.inspect(paused.runId, { by: ana })).status).toBe('completed'), {
-    timeout: 30_000,
-    interval: 20,
-  });
+  await eventually(async () => expect((await engine.inspect(paused.runId, { by: ana })).status).toBe('completed'));
   const token = bearer(service.received[0] as Received);
   expect(await server.whose(token)).toMatchObject({ user: 'ana', scope: 'calendar.read' });
   const written: Json[] = [JSON.stringify(await entriesOf(journal, paused.runId)), JSON.stringify(model.requests)];
