@@ -285,7 +285,7 @@ export function inboxOf(access: Access, heads: Heads) {
     waits: async (topic) => (await waitsOf(access, topicOf(topic))).map(waitOf),
 
     async list(tenant, limit, nr) {
-      if (nr !== undefined) return listOf(await numbered(nr), tenant).slice(0, limit);
+      if (nr !== undefined) return listOf(await numbered(nr), tenant, limit);
       const found: StoredEvent[] = [];
       for await (const event of backwards(listedKey(tenant), 'due', {})) {
         if (found.length === limit) break;

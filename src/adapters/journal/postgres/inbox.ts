@@ -87,7 +87,7 @@ export function inboxOf(access: Access) {
     },
 
     async list(tenant, limit, nr) {
-      if (nr !== undefined) return listOf(await numbered(nr), tenant).slice(0, limit);
+      if (nr !== undefined) return listOf(await numbered(nr), tenant, limit);
       const text = `SELECT ${EVENT} FROM ${of('event')} WHERE ${ofTenant(tenant, '$2')} AND state <> 'taken' ORDER BY nr DESC LIMIT $1`;
       return (await query<EventRow>(text, tenant === undefined ? [limit] : [limit, tenant])).map(listedOf);
     },

@@ -85,8 +85,8 @@ export const deadOf = (found: StoredEvent | undefined, { tenant, now }: DeadFilt
   found && found.tenant === tenant && isListedDead(found, { now }) ? [found] : [];
 
 /** What `list()` answers for the event of a number. */
-export const listOf = (found: StoredEvent | undefined, tenant: string | undefined): StoredEvent[] =>
-  found && found.tenant === tenant && found.state !== 'taken' ? [found] : [];
+export const listOf = (found: StoredEvent | undefined, tenant: string | undefined, limit: number): StoredEvent[] =>
+  found && found.tenant === tenant && found.state !== 'taken' && limit > 0 ? [found] : [];
 
 /** What `dead()` answers for lists of several states: the newest of all, newest first. */
 export const newestDead = (lists: readonly (readonly StoredEvent[])[], { limit }: DeadFilter): StoredEvent[] =>

@@ -149,9 +149,7 @@ export function inboxTable(db: DatabaseSync, wake: (run: string) => void) {
     forget: whole(forget),
 
     list: (tenant: string | undefined, limit: number, nr?: number): StoredEvent[] =>
-      nr === undefined
-        ? (list.all(tenant ?? null, limit) as unknown as EventRow[]).map(listedOf)
-        : listOf(rows.listed(nr), tenant).slice(0, limit),
+      nr === undefined ? (list.all(tenant ?? null, limit) as unknown as EventRow[]).map(listedOf) : listOf(rows.listed(nr), tenant, limit),
 
     dead(filter: DeadFilter): StoredEvent[] {
       if (filter.nr !== undefined) return deadOf(rows.listed(filter.nr), filter);

@@ -3,21 +3,13 @@ import { randomUUID } from 'node:crypto';
 import type { JsonObject } from '../../../../json.ts';
 import type { Elicited, Midway } from '../../../mcp/dialect.ts';
 import type { Shows } from '../../../mcp/server/elicit.ts';
+import { RpcError } from '../../../mcp/server/offering.ts';
 import { fieldsOf, type Rpc } from './rpc.ts';
 import { eventOf, isStream, messagesIn } from './streaming.ts';
 import { ELICITS } from './target-configuration.ts';
 
 const ELICIT = 'elicitation/create';
 const NO_METHOD = -32_601;
-
-/** An error that a server, or a client, is told with its code. */
-class CodedError extends Error {
-  readonly code: number;
-  constructor(code: number, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
 
 interface Open {
   answered(answer: Elicited): void;
@@ -45,7 +37,7 @@ export class Questions {
     if (!open) return false;
     const { code, message } = fieldsOf(error);
     if (error === undefined) open.answered(result as Elicited);
-    else open.failed(new CodedError(typeof code === 'number' ? code : NO_METHOD, String(message)));
+    else open.failed(new RpcError(typeof code === 'number' ? code : NO_METHOD, String(message)));
     return true;
   }
 }
@@ -60,7 +52,7 @@ export interface Talking {
 /** A client that is not answered by a stream, which is told nothing on the way. */
 export const SILENT: Midway = {
   ask: async () => {
-    throw new CodedError(NO_METHOD, `Method not found: ${ELICIT}`);
+    throw new RpcError(NO_METHOD, `Method not found: ${ELICIT}`);
   },
   log: () => undefined,
 };
@@ -85,12 +77,14 @@ export class Midstream {
       },
       log: (params) => say({ jsonrpc: '2.0', method: 'notifications/message', params }),
     };
-    const over = () => {
-      this.#over.abort(new Error('the call is over'));
-      this.#heard();
-    };
-    if (gone.aborted) over();
-    else gone.addEventListener('abort', over, { once: true });
+    const left = () => this.#end();
+    if (gone.aborted) left();
+    else gone.addEventListener('abort', left, { once: true });
+  }
+
+  #end(): void {
+    this.#over.abort(new Error('the call is over'));
+    this.#heard();
   }
 
   /** The answer, with what is said before it is over. */
@@ -121,7 +115,7 @@ export class Midstream {
         next = following();
       }
     } finally {
-      this.#over.abort(new Error('the call is over'));
+      this.#end();
       // it may wait for what never comes
       own.return(undefined).catch(() => undefined);
     }
