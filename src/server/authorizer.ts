@@ -75,7 +75,10 @@ interface Issuer {
  * `jose`, which is loaded for the first token.
  * @throws RondoError `CONFIG_INVALID`.
  */
-export function jwtAuthorizer(o: JwtAuthorizerOptions): JwtAuthorizer {
+export const jwtAuthorizer = (o: JwtAuthorizerOptions): JwtAuthorizer => authorizerAt(o, Date.now);
+
+/** The same by a clock of its own. @param now epoch milliseconds. */
+export function authorizerAt(o: JwtAuthorizerOptions, now: () => number): JwtAuthorizer {
   checkOptions(o);
   const { allowedAudience, allowedClients, allowedScopes, customClaims = [], principal, resourceMetadata } = o;
   const toPrincipal = typeof principal === 'function' ? principal : (claims: Claims) => principalFrom(claims, principal);
@@ -86,7 +89,8 @@ export function jwtAuthorizer(o: JwtAuthorizerOptions): JwtAuthorizer {
     const { issuer, keys } = await issuerOf();
     let claims: Claims;
     try {
-      const verified = await library.jwtVerify(token, keys, { issuer, algorithms: ALGORITHMS, requiredClaims: ['exp'] });
+      const currentDate = new Date(now());
+      const verified = await library.jwtVerify(token, keys, { issuer, algorithms: ALGORITHMS, requiredClaims: ['exp'], currentDate });
       claims = verified.payload;
     } catch (error) {
       if (!isBadToken(library, error)) throw error;

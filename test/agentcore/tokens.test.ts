@@ -4,6 +4,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { movableClock } from '../../src/adapters/agentcore/wire/index.ts';
 import { issuer, SHAPES } from '../server/issuer.ts';
 import { type Deployed, deployed, sessionId } from './runtime.ts';
 
@@ -11,10 +12,14 @@ const SESSION = 'x-amzn-bedrock-agentcore-runtime-session-id';
 const MCP = fileURLToPath(new URL('fixtures/mcp.mjs', import.meta.url));
 
 /** A runtime that takes tokens of an issuer for the audience of one of its shapes. */
-async function guarded(more: object = {}, binding?: { command: readonly [string, ...string[]] }) {
+async function guarded(more: object = {}, binding?: { command: readonly [string, ...string[]] }, start = Date.now()) {
   const idp = await issuer();
   const authorizer = { discoveryUrl: idp.discoveryUrl, allowedAudience: ['api://agents'] };
-  const of = await deployed({ authorizerConfiguration: { customJWTAuthorizer: authorizer }, ...more }, binding && { binding });
+  const clock = movableClock({ frozen: true, start });
+  const of = await deployed(
+    { authorizerConfiguration: { customJWTAuthorizer: authorizer }, ...more },
+    { clock, ...(binding && { binding }) },
+  );
   const url = `${of.server.url}/runtimes/${encodeURIComponent(of.arn)}/invocations`;
   const ask = (token: string | undefined, body: object = { act: 'headers' }, headers: Record<string, string> = {}) =>
     fetch(`${url}?qualifier=DEFAULT`, {
@@ -71,6 +76,19 @@ test('bad tokens: expired, of another issuer, garbage, another audience; signed 
   const answer = await fetch(at, { method: 'POST', body: '{}', headers: { authorization: `Bearer ${await token()}` } });
   expect(answer.status).toBe(403);
   expect((await fetch(`${at}/.well-known/oauth-protected-resource`)).status).toBe(404);
+});
+
+test.each([
+  ['now', Date.now()],
+  ['2020', Date.UTC(2020, 0, 1)],
+])('the clock of the server says whether a token has expired: %s', async (_, start) => {
+  const { idp, of, ask } = await guarded({}, undefined, start);
+  const at = of.server.clock.now();
+  const token = await idp.token({ ...SHAPES.okta, nbf: Math.floor(at / 1_000) }, { at });
+  expect((await ask(token)).status).toBe(200);
+  await of.server.clock.advance(301_000);
+  const refused = await ask(token);
+  expect([refused.status, await refused.json()]).toEqual([401, { message: 'The token is refused: the token has expired.' }]);
 });
 
 test('a large body is read only of a caller whose token is good', async () => {

@@ -56,8 +56,8 @@ export const SHAPES = {
 export interface Issuer {
   readonly url: string;
   readonly discoveryUrl: string;
-  /** Signed with the newest key. */
-  token(claims: object, o?: { expires?: string; issuer?: string; key?: KeyObject; kid?: string }): Promise<string>;
+  /** Signed with the newest key. @param o.at epoch milliseconds of its issue; default now. It expires five minutes later. */
+  token(claims: object, o?: { at?: number; expires?: string; issuer?: string; key?: KeyObject; kid?: string }): Promise<string>;
   readonly publicKey: KeyObject;
   /** Signs with another key from now on, and publishes only that. */
   rotate(): void;
@@ -102,8 +102,8 @@ export async function issuer(): Promise<Issuer> {
       new SignJWT({ ...claims })
         .setProtectedHeader({ alg: 'RS256', kid: o.kid ?? String(kid), typ: 'JWT' })
         .setIssuer(o.issuer ?? url)
-        .setIssuedAt()
-        .setExpirationTime(o.expires ?? '5m')
+        .setIssuedAt(new Date(o.at ?? Date.now()))
+        .setExpirationTime(o.expires ?? new Date((o.at ?? Date.now()) + 300_000))
         .sign(o.key ?? keys.privateKey),
   };
   return self;

@@ -126,7 +126,9 @@ export function oauth(name: string, provider: Provider, { fetch, timeout = 10_00
   async function asking<T>(request: (lib: Library, config: Configuration) => Promise<T>, sending?: () => void): Promise<T> {
     const lib = await library();
     const server = await serverOf(lib);
-    const config = new lib.Configuration(server, provider.clientId ?? '', undefined, authOf(lib, provider));
+    // an ID token is judged by the same time as the tokens beside it
+    const ahead = { [lib.clockSkew]: Math.round((now() - Date.now()) / 1_000) };
+    const config = new lib.Configuration(server, provider.clientId ?? '', ahead, authOf(lib, provider));
     config.timeout = timeout / 1_000;
     config[lib.customFetch] = boundedFetch(send, sending) as never;
     if (new URL(server.token_endpoint ?? server.issuer).protocol === 'http:') lib.allowInsecureRequests(config);

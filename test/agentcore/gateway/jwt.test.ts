@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { movableClock } from '../../../src/adapters/agentcore/wire/index.ts';
 import { type Issuer, issuer } from '../../server/issuer.ts';
 import { BINDINGS, connected, posted, refunds, textOf, type WithGateway, withGateway } from './kit.ts';
 
@@ -19,10 +20,13 @@ const claim = (
   },
 });
 
-async function guarded(more: object): Promise<WithGateway & { idp: Issuer }> {
+async function guarded(more: object, start = Date.now()): Promise<WithGateway & { idp: Issuer }> {
   const idp = await issuer();
   const authorizer = { customJWTAuthorizer: { discoveryUrl: idp.discoveryUrl, ...more } };
-  const made = await withGateway({ authorizerType: 'CUSTOM_JWT', authorizerConfiguration: authorizer }, { bindings: BINDINGS });
+  const clock = movableClock({ frozen: true, start });
+  // the clients sign again by the time of the server, where theirs differs
+  const o = { bindings: BINDINGS, clock, attempts: 2 };
+  const made = await withGateway({ authorizerType: 'CUSTOM_JWT', authorizerConfiguration: authorizer }, o);
   await made.target(refunds());
   return { ...made, idp };
 }
@@ -71,6 +75,19 @@ test.each<[string, object, object, number]>([
   expect((await posted(url, begin, bearer(await idp.token(claims)))).status).toBe(status);
   if (status === 403)
     expect(server.calls().at(-1)).toMatchObject({ status, error: 'AccessDeniedException', rule: expect.stringMatching(/token/) });
+});
+
+test.each([
+  ['now', Date.now()],
+  ['2020', Date.UTC(2020, 0, 1)],
+])('the clock of the server says whether a token has expired: %s', async (_, start) => {
+  const { url, idp, server } = await guarded({ allowedClients: ['web'] }, start);
+  const at = server.clock.now();
+  const token = await idp.token({ ...CLAIMS, nbf: Math.floor(at / 1_000) }, { at });
+  expect((await posted(url, begin, bearer(token))).status).toBe(200);
+  await server.clock.advance(301_000);
+  expect((await posted(url, begin, bearer(token))).status).toBe(401);
+  expect(server.calls().at(-1)?.rule).toBe('the token has expired');
 });
 
 test('tokens of another issuer, expired, without a signature, signed by the public key as a secret, and garbage', async () => {

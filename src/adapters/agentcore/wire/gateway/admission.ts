@@ -1,8 +1,8 @@
 /** Who calls a gateway: by a signature, by a token, or without either. */
 import type { Principal } from '../../../../ports/principal.ts';
-import { type CustomJwtAuthorizer, type JwtAuthorizer, jwtAuthorizer } from '../../../../server/authorizer.ts';
+import { authorizerAt, type CustomJwtAuthorizer, type JwtAuthorizer } from '../../../../server/authorizer.ts';
 import { type Claims, principalFrom } from '../../../../server/claims.ts';
-import type { Caller } from '../call.ts';
+import type { Caller, World } from '../call.ts';
 import { AwsError } from '../codec/error.ts';
 import type { Gateway } from './resources.ts';
 
@@ -23,7 +23,7 @@ const denied = (message: string) => new AwsError('AccessDeniedException', messag
 /** A principal has at most so many claims, and a claim so many characters. */
 const MOST = { claims: 50, characters: 4_096 };
 
-export function admission(): Admission {
+export function admission({ clock }: Pick<World, 'clock'>): Admission {
   const authorizers = new Map<string, { options: CustomJwtAuthorizer; authorizer: JwtAuthorizer }>();
 
   function authorizerOf({ id, settings }: Gateway): JwtAuthorizer | undefined {
@@ -31,7 +31,7 @@ export function admission(): Admission {
     if (!options) return undefined;
     const known = authorizers.get(id);
     if (known && JSON.stringify(known.options) === JSON.stringify(options)) return known.authorizer;
-    const authorizer = jwtAuthorizer(options);
+    const authorizer = authorizerAt(options, clock.now);
     authorizers.set(id, { options, authorizer });
     return authorizer;
   }

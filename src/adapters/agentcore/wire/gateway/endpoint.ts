@@ -74,7 +74,7 @@ export function gatewayEndpoint(
   current: { getStore(): Principal | undefined; run<T>(by: Principal, act: () => T): T },
 ): GatewayEndpoint {
   const sessions = mcpSessions(world.clock);
-  const callers = admission();
+  const callers = admission(world);
   const baseOf = ({ headers }: Pick<Received, 'headers'>) => `http://${headers.host ?? 'localhost'}`;
   const metadataUrl = (received: Pick<Received, 'headers'>, id: string) => `${baseOf(received)}/gateways/${id}${METADATA}`;
 

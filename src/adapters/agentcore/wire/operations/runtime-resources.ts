@@ -1,5 +1,5 @@
 /** What Runtime keeps: runtimes, their versions, and endpoints that point to a version. */
-import { type CustomJwtAuthorizer, type JwtAuthorizer, jwtAuthorizer } from '../../../../server/authorizer.ts';
+import { authorizerAt, type CustomJwtAuthorizer, type JwtAuthorizer } from '../../../../server/authorizer.ts';
 import type { Protocol } from '../../sessions/session.ts';
 import { arnOf, type World } from '../call.ts';
 import { AwsError } from '../codec/error.ts';
@@ -95,7 +95,7 @@ export function endpointOf({ state, clock }: World, { id }: Runtime, name: strin
 }
 
 /** @throws RondoError `CONFIG_INVALID`. */
-export const authorizerOf = (options: CustomJwtAuthorizer): JwtAuthorizer => jwtAuthorizer(options);
+export const authorizerOf = ({ clock }: World, options: CustomJwtAuthorizer): JwtAuthorizer => authorizerAt(options, clock.now);
 
 export const lifecycleOf = ({ configuration }: Version): Lifecycle => ({ ...LIFECYCLE, ...configuration.lifecycleConfiguration });
 

@@ -66,7 +66,7 @@ export function targets(world: World, bound: Bound): Targets {
     const options = configuration.authorizerConfiguration?.customJWTAuthorizer;
     if (!options) return undefined;
     const key = `${id}/${version}`;
-    const known = authorizers.get(key) ?? authorizerOf(options);
+    const known = authorizers.get(key) ?? authorizerOf(world, options);
     authorizers.set(key, known);
     return known;
   }

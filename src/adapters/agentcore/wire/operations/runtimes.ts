@@ -72,7 +72,7 @@ export function runtimeOperations(world: World): Operations {
     if (problem !== undefined) throw invalidInput([{ name: 'requestHeaderConfiguration.requestHeaderAllowlist', message: problem }]);
     if (authorizer === undefined) return;
     try {
-      authorizerOf(authorizer);
+      authorizerOf(world, authorizer);
     } catch (error) {
       if (!RondoError.is(error, 'CONFIG_INVALID')) throw error;
       throw invalidInput([{ name: 'authorizerConfiguration.customJWTAuthorizer', message: error.message }]);
