@@ -194,13 +194,14 @@ describe('a server that goes away', () => {
 
   it('knows a call that was never sent from one that may have been', () => {
     const fetchFailed = (code: string) => Object.assign(new TypeError('fetch failed'), { cause: { code } });
+    const asked = { server: 'x', what: 't', mask: (text: string) => text };
     for (const code of ['ECONNREFUSED', 'ENOTFOUND', 'UND_ERR_CONNECT_TIMEOUT'])
-      expect(callError(fetchFailed(code), 'x', 't')).toMatchObject({
+      expect(callError(fetchFailed(code), asked)).toMatchObject({
         failure: { code: 'NETWORK', outcome: 'not-run', retryable: true },
         broken: true,
       });
     for (const code of ['ECONNRESET', 'UND_ERR_SOCKET'])
-      expect(callError(fetchFailed(code), 'x', 't')).toMatchObject({
+      expect(callError(fetchFailed(code), asked)).toMatchObject({
         failure: { code: 'NETWORK', outcome: 'unknown', retryable: true },
         broken: true,
       });

@@ -10,7 +10,7 @@ import type { Secrets } from '../../secrets.ts';
 import { consenting } from './auth/consenting.ts';
 import type { Dialect, Elicited, Events } from './dialect.ts';
 import { toVisit } from './elicitation.ts';
-import { callError, notConnected, unavailable } from './failure.ts';
+import { type Asked, callError, notConnected, unavailable } from './failure.ts';
 import { current, type Pending } from './fetch.ts';
 import { legacy } from './legacy.ts';
 import { type Listing, listTools } from './listing.ts';
@@ -113,7 +113,7 @@ export class Connection {
         throw new ToolError('ABORTED', `The call of ${tool} was given up.`, { outcome: 'unknown', cause: ctx.signal.reason });
       const visit = toVisit(error, this.name);
       if (visit) throw visit;
-      const { failure, broken } = callError(peer.wire.flaw() ?? error, this.name, tool);
+      const { failure, broken } = callError(peer.wire.flaw() ?? error, { ...this.#asked(tool), effect });
       if (broken) this.#giveUp(peer);
       throw failure;
     } finally {
@@ -122,6 +122,11 @@ export class Connection {
       peer.busy--;
       if (peer.dropped && peer.busy === 0) void peer.dialect.close().catch(() => {});
     }
+  }
+
+  #asked(what: string): Asked {
+    const { trustAnnotations, trustRefusals } = this.#options;
+    return { server: this.name, what, trusted: trustAnnotations === true || trustRefusals === true, mask: this.#secrets.mask };
   }
 
   /** The call that a message without a token is about: the one on whose stream it came, or the only one. */
@@ -143,7 +148,7 @@ export class Connection {
       try {
         return await asked((options) => peer.dialect.request(method, params, { ...options, signal, timeout }));
       } catch (error) {
-        const { failure, broken } = callError(peer.wire.flaw() ?? error, this.name, method);
+        const { failure, broken } = callError(peer.wire.flaw() ?? error, this.#asked(method));
         if (broken) this.#giveUp(peer);
         throw failure;
       }

@@ -8,12 +8,12 @@ import type { McpOptions } from './options.ts';
 /** For the person who starts the run, so it may quote the server's stderr. */
 export function unavailable(o: McpOptions, name: string, what: string, notes: string, cause: unknown): Error {
   if (RondoError.is(cause) || (ToolError.is(cause) && UNAUTHORIZED.has(cause.code))) return cause;
-  const { code, message } = cause as { code?: unknown; message: string };
+  const { code } = cause as { code?: unknown };
   if (o.command !== undefined && (code === 'ENOENT' || code === 'EACCES'))
     return invalid(`MCP server "${name}": cannot run "${o.command}" (${code}). Check command and cwd of mcpTools().`, { cause });
   const where =
     o.command === undefined ? new URL(o.url as string).origin : [o.command, ...(o.args ?? [])].map(hideSecret).join(' ').slice(0, 200);
-  const why = code === -32001 ? 'it did not answer in time' : code === -32000 ? 'it ended, or closed the connection' : message;
+  const why = cause instanceof Unanswered ? cause.message : (httpIn(cause) ?? (cause as Error).message);
   return new ToolError('MCP_UNAVAILABLE', `MCP server "${name}" (${where}) ${what}: ${why}.${notes}`, {
     outcome: 'not-run',
     retryable: true,
@@ -34,10 +34,25 @@ const failing =
     broken,
   });
 
+/** What was asked of a server. */
+export interface Asked {
+  /** The server's name. */
+  server: string;
+  /** The tool that was called; or the method of another request, of which nothing but reads. */
+  what: string;
+  /** Of the tool. Undefined for another request. */
+  effect?: Effect;
+  /** Whether the server is trusted to say that a call did not run. */
+  trusted?: boolean;
+  /** Takes secrets out of a text. Messages of the protocol are without them, bodies of HTTP are not. */
+  mask(text: string): string;
+}
+
 /** For the agent: without the server's stderr. `broken`: this connection can no longer be used. */
-export function callError(error: unknown, name: string, tool: string): { failure: ToolError; broken: boolean } {
-  const { code, message } = error as { code?: unknown; message: string };
-  const of = `MCP server "${name}"`;
+export function callError(error: unknown, asked: Asked): { failure: ToolError; broken: boolean } {
+  const { message } = error as Error;
+  const { what: tool } = asked;
+  const of = `MCP server "${asked.server}"`;
   const fail = failing(error);
   // the messages of our own fetch
   if (error instanceof ToolError) return { failure: error, broken: false };
@@ -51,16 +66,72 @@ export function callError(error: unknown, name: string, tool: string): { failure
     );
   if (isWrongShape(error))
     return fail('MCP_BAD_RESULT', `${of} answered ${tool} with something that is not a tool result.`, 'unknown', false);
-  if (message === 'Not connected') return { failure: notConnected(name, error), broken: true };
-  if (error instanceof HttpStatus || (error as Error).constructor.name === 'StreamableHTTPError')
-    return httpError(code as number, of, error);
-  if (code === -32000 || code === undefined) {
+  if (message === 'Not connected') return { failure: notConnected(asked.server, error), broken: true };
+  if (isHttp(error)) return httpError(error, of, asked);
+  if (error instanceof Unanswered && error.late) return fail('TIMEOUT', `${of} did not answer ${tool} in time.`, 'unknown', true);
+  if (error instanceof Unanswered || (error as { code?: unknown }).code === undefined) {
     const cause = (error as { cause?: { code?: string } }).cause?.code ?? '';
     if (NOT_SENT.has(cause)) return fail('NETWORK', `${of} cannot be reached (${cause}).`, 'not-run', true, true);
     return fail('NETWORK', `${of} went away while it ran ${tool}: it is unknown whether the call took effect.`, 'unknown', true, true);
   }
-  const [errorCode, outcome] = RPC[code as number] ?? ['MCP_ERROR', 'unknown'];
-  return fail(errorCode, `${of}: ${bounded(message)}`, outcome, false);
+  return rpcError(error as RpcFailure, of, asked, error);
+}
+
+/** An error that the server has answered. */
+interface RpcFailure {
+  code: number;
+  message: string;
+  data?: unknown;
+}
+
+function rpcError(said: RpcFailure, of: string, asked: Asked, cause: unknown): { failure: ToolError; broken: boolean } {
+  const refused = refusal(said, of, asked, cause);
+  if (refused) return { failure: refused, broken: false };
+  const [code, outcome] = RPC[said.code] ?? ['MCP_ERROR', 'unknown'];
+  return failing(cause)(code, `${of}: ${saidIn(said)}`, outcome, false);
+}
+
+/** The message without what the first version of the SDK puts before it. */
+const saidIn = ({ message }: RpcFailure) => bounded(message.replace(/^MCP error -?\d+: /, ''));
+
+/** The numbers by which a gateway refuses a call. The first is one of MCP for a resource that is not there, so it counts for calls of tools alone. */
+const REFUSED: Readonly<Record<number, string>> = { [-32002]: 'NOT_PERMITTED', [-32003]: 'RATE_LIMITED' };
+/** The codes by which `gatewayHandler()` says it, whatever the number is. */
+const REFUSED_AS: Readonly<Record<string, string>> = {
+  NOT_PERMITTED: 'NOT_PERMITTED',
+  GATEWAY_RATE_LIMITED: 'RATE_LIMITED',
+  RATE_LIMITED: 'RATE_LIMITED',
+};
+
+/**
+ * The error of a gateway that refused a call by its policy, or by a rate limit. That the call did not run is a word of the server, as in `toolError()`.
+ * @returns undefined for another error.
+ */
+function refusal(said: RpcFailure, of: string, { effect, trusted = false }: Asked, cause: unknown): ToolError | undefined {
+  const { code: own, retryAfter } = (said.data ?? {}) as { code?: unknown; retryAfter?: unknown };
+  const told = typeof own === 'string' && Object.hasOwn(REFUSED_AS, own) ? REFUSED_AS[own] : undefined;
+  const code = told ?? (effect === undefined ? undefined : REFUSED[said.code]);
+  if (code === undefined) return undefined;
+  const believed = trusted || effect !== 'once';
+  // of gateways: ours tell milliseconds, those of AWS seconds
+  const wait = typeof retryAfter === 'number' && retryAfter >= 0 && believed ? retryAfter * (told ? 1 : 1_000) : undefined;
+  return new ToolError(code, `${of}: ${saidIn(said)}`, {
+    outcome: trusted ? 'not-run' : 'unknown',
+    retryable: code === 'RATE_LIMITED' && believed,
+    retryAfter: wait,
+    cause,
+  });
+}
+
+/** A request that an SDK gave up: no server says this, whatever the number of an error that it answers. */
+export class Unanswered extends Error {
+  /** There was no answer in time; else the connection was closed. */
+  readonly late: boolean;
+  constructor(late: boolean, cause?: unknown) {
+    super(late ? 'it did not answer in time' : 'it ended, or closed the connection', { cause });
+    this.name = 'Unanswered';
+    this.late = late;
+  }
 }
 
 /** A message that the schemas of an SDK refuse. The first SDK names its error by the version of Zod. */
@@ -91,14 +162,41 @@ const NOT_SENT: ReadonlySet<string> = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
-/** @param status -1 if the answer was not MCP. */
-function httpError(status: number, of: string, cause: unknown): { failure: ToolError; broken: boolean } {
-  const fail = failing(cause);
+const isHttp = (error: unknown): error is HttpStatus =>
+  error instanceof HttpStatus || (error as Error).constructor.name === 'StreamableHTTPError';
+
+/** The error of JSON-RPC in the body of an answer of HTTP. Both versions of the SDK tell the body in their message. */
+function rpcIn({ message }: Error): RpcFailure | undefined {
+  const [, body] = /Error POSTing to endpoint: ([\s\S]*)/.exec(message) ?? [];
+  try {
+    const { error } = JSON.parse(body ?? '') as { error?: Partial<RpcFailure> };
+    return typeof error?.code === 'number' && typeof error.message === 'string' ? (error as RpcFailure) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What an answer of HTTP says, for people. */
+function httpIn(error: unknown): string | undefined {
+  const said = isHttp(error) ? rpcIn(error) : undefined;
+  return said && `it answered HTTP ${(error as HttpStatus).code}: ${saidIn(said)}`;
+}
+
+/** The status is -1 if the answer was not MCP. */
+function httpError(error: HttpStatus, of: string, asked: Asked): { failure: ToolError; broken: boolean } {
+  const { code: status } = error;
+  const fail = failing(error);
   const kind = ofStatus(status);
   if (!kind) return fail('MCP_BAD_RESULT', `${of} answered with something that is not MCP.`, 'unknown', false);
-  const text = `${of} answered HTTP ${status}.`;
-  // a restarted server answers this for a session that it does not know
-  if (status === 400 || status === 404) return fail('MCP_SESSION_LOST', text, 'not-run', true, true);
+  const inside = rpcIn(error);
+  const said = inside && { ...inside, message: asked.mask(inside.message) };
+  const refused = said && refusal(said, of, asked, error);
+  if (refused) return { failure: refused, broken: false };
+  const text = `${of} answered HTTP ${status}${said ? `: ${saidIn(said)}` : '.'}`;
+  // a restarted server answers this for a session that it does not know; what else is wrong with a request, it says
+  const lost = status === 404 || (status === 400 && !(said && !/session|initiali[sz]/i.test(said.message)));
+  if (lost) return fail('MCP_SESSION_LOST', text, 'not-run', true, true);
+  if (status === 400) return rpcError(said as RpcFailure, of, asked, error);
   const advice = status === 401 ? ' Check the headers of mcpTools().' : '';
   return fail(kind.code, text + advice, outcomeOf(kind, status), kind.retryable);
 }

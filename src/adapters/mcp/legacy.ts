@@ -1,6 +1,7 @@
 /** 2025-11-25 and earlier, by the first version of the SDK. */
 import type { JsonObject } from '../../json.ts';
 import { CAPABILITIES, type Dialect, type Events, INFO } from './dialect.ts';
+import { Unanswered } from './failure.ts';
 import { loadClient, loadTypes } from './sdk.ts';
 import type { Wire } from './wire.ts';
 
@@ -11,23 +12,35 @@ export async function legacy({ transport }: Wire, events: Events): Promise<Diale
   client.setNotificationHandler(types.ResourceListChangedNotificationSchema, () => events.changed('resources'));
   client.setNotificationHandler(types.PromptListChangedNotificationSchema, () => events.changed('prompts'));
   client.setRequestHandler(types.ElicitRequestSchema, ({ params }) => events.elicited(params as unknown as JsonObject));
-  client.onclose = () => events.closed();
+  let closed = false;
+  client.onclose = () => {
+    closed = true;
+    events.closed();
+  };
+  /** Throws what the SDK says of itself in its own form: a server may answer errors with the same numbers. */
+  const told =
+    (o: { timeout: number }) =>
+    (error: unknown): never => {
+      const { code, message, data } = (error ?? {}) as { code?: unknown; message?: string; data?: { timeout?: unknown } };
+      if (closed && code === types.ErrorCode.ConnectionClosed && message?.endsWith(': Connection closed'))
+        throw new Unanswered(false, error);
+      if (code === types.ErrorCode.RequestTimeout && data?.timeout === o.timeout) throw new Unanswered(true, error);
+      throw error;
+    };
   return {
-    connect: (o) => client.connect(transport, o),
+    connect: (o) => client.connect(transport, o).catch(told(o)),
     close: () => client.close(),
     // not client.listTools(), which would compile the output schemas of an untrusted server
-    list: (params, o) => client.request({ method: 'tools/list', params }, types.ListToolsResultSchema, o),
+    list: (params, o) => client.request({ method: 'tools/list', params }, types.ListToolsResultSchema, o).catch(told(o)),
     async call(params, o) {
       // only 2026-07-28 has types of results: a server of this revision ends no call with questions
-      const { resultType: _, ...result } = await client.request(
-        { method: 'tools/call', params: { ...params } },
-        types.CallToolResultSchema,
-        o,
-      );
+      const { resultType: _, ...result } = await client
+        .request({ method: 'tools/call', params: { ...params } }, types.CallToolResultSchema, o)
+        .catch(told(o));
       return result;
     },
     request: async (method, params, o) =>
-      (await client.request({ method, params } as never, types.ResultSchema, o)) as unknown as JsonObject,
+      (await client.request({ method, params } as never, types.ResultSchema, o).catch(told(o))) as unknown as JsonObject,
     has: (what) => client.getServerCapabilities()?.[what] !== undefined,
   };
 }

@@ -1,6 +1,7 @@
 /** Lists of a server that come in pages, of which there may be no last one. */
 import type { Tool as ToolDescription } from '@modelcontextprotocol/sdk/types.js';
 import { type Json, sizeOf } from '../../json.ts';
+import { Unanswered } from './failure.ts';
 
 const MOST_PAGES = 100;
 /** Most tools, and characters of their declarations, that are read of a server. */
@@ -49,7 +50,7 @@ export async function listTools(
   const until = performance.now() + ms;
   const inTime = (at: Cursor) => {
     const left = until - performance.now();
-    if (left <= 0) throw Object.assign(new Error('it did not come to its last page in time'), { code: -32001 });
+    if (left <= 0) throw new Unanswered(true);
     return ask(at, Math.max(1, left));
   };
   const { items, ...more } = await pages('tools', MOST_LISTED, inTime, ({ tools }) => tools);

@@ -3,7 +3,7 @@ import type { CallToolResult, Tool as ToolDescription } from '@modelcontextproto
 import { ToolError } from '../../errors.ts';
 import type { JsonObject } from '../../json.ts';
 import { CAPABILITIES, type Dialect, type Events, INFO, type InputRequired } from './dialect.ts';
-import { HttpStatus } from './failure.ts';
+import { HttpStatus, Unanswered } from './failure.ts';
 import { loadModern, UNCHECKED } from './sdk.ts';
 import type { Wire } from './wire.ts';
 
@@ -71,14 +71,14 @@ function told(error: unknown): never {
   if (ToolError.is(error)) throw error;
   if (ToolError.is(cause)) throw cause;
   if (name === 'SdkHttpError' && typeof status === 'number') throw new HttpStatus(status, message ?? '');
+  if (code === 'CLIENT_HTTP_UNEXPECTED_CONTENT') throw new HttpStatus(-1, message ?? '');
+  if (code === 'REQUEST_TIMEOUT' || code === 'CONNECTION_CLOSED') throw new Unanswered(code === 'REQUEST_TIMEOUT', error);
   if (typeof code !== 'string' || !Object.hasOwn(CODES, code)) throw error;
   throw Object.assign(new Error(code === 'NOT_CONNECTED' ? 'Not connected' : message, { cause: cause ?? error }), CODES[code]);
 }
 
-const CODES: Readonly<Record<string, { code?: number; name?: string }>> = {
+const CODES: Readonly<Record<string, { name?: string }>> = {
   NOT_CONNECTED: {},
-  REQUEST_TIMEOUT: { code: -32001 },
-  CONNECTION_CLOSED: { code: -32000 },
   INVALID_RESULT: { name: 'ZodError' },
   UNSUPPORTED_RESULT_TYPE: { name: 'ZodError' },
 };

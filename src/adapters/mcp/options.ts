@@ -128,9 +128,11 @@ export interface McpOptions {
   maxBytes?: number;
 }
 
-/** The options of a gateway that passes on what the server says in the middle of a call. */
+/** The options of those adapters that know the server. */
 export interface MidwayOptions extends McpOptions {
-  /** Asked when a call begins. Undefined: the run takes it. */
+  /** The server is a gateway: a call that it refuses did not run. */
+  trustRefusals?: boolean;
+  /** Takes what the server says in the middle of a call, to pass it on. Asked when a call begins. Undefined: the run takes it. */
   midway?: () => Midway | undefined;
 }
 

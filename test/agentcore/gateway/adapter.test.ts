@@ -2,7 +2,7 @@ import { agent, Engine } from 'rondo';
 import { scripted } from 'rondo/testing';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { agentcoreGateway } from '../../../src/adapters/agentcore/gateway/index.ts';
-import { asks, refused, shown } from '../../engine/setup.ts';
+import { asks, failure, refused, shown } from '../../engine/setup.ts';
 import { serveHttp } from '../../mcp/http.ts';
 import { issuer } from '../../server/issuer.ts';
 import { BINDINGS, refunds, withGateway } from './kit.ts';
@@ -81,6 +81,26 @@ test('a gateway that tells of a lost session by -32600 is begun with again, what
   };
   await engine.run(clerk, 'go');
   expect(shown(model.requests[3]).at(-1)).toMatchObject({ text: 'hi' });
+});
+
+test.each([
+  [200, 'idempotent', { code: 'MCP_ERROR', message: 'MCP server "desk": no refunds on sundays', outcome: 'unknown' }],
+  [403, 'once', { code: 'ACCESS_DENIED', message: 'MCP server "desk" answered HTTP 403: no refunds on sundays', outcome: 'failed' }],
+] as const)('what an interceptor answers with the status %i is told, and not asked again', async (status, effect, expected) => {
+  const arn = 'arn:aws:lambda:us-east-1:123456789012:function:sunday';
+  const bindings = { ...BINDINGS, [`lambda:${arn}`]: `${import.meta.dirname}/../fixtures/lambdas.ts#onSunday` };
+  const interceptor = { interceptor: { lambda: { arn } }, inputConfiguration: { passRequestHeaders: true } };
+  const { url, target, server } = await withGateway(
+    { interceptorConfigurations: [{ ...interceptor, interceptionPoints: ['REQUEST'] }] },
+    { bindings },
+  );
+  await target(refunds());
+  const headers = { 'x-status': String(status) };
+  const source = agentcoreGateway({ url, name: 'desk', region: 'us-east-1', headers, effects: { Refund___process: effect } });
+  const { engine, clerk, model } = over(source, [CALL, 'done']);
+  await engine.run(clerk, 'go');
+  expect(failure(shown(model.requests[1])[0])).toMatchObject({ ...expected, attempts: 1 });
+  expect(server.calls().filter(({ operation }) => operation === 'InvokeGateway tools/call')).toHaveLength(1);
 });
 
 test('keys that the gateway does not know', async () => {

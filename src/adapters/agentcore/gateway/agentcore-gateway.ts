@@ -7,8 +7,8 @@ import type { OpenedSource, SourceCaller, Tool, ToolContext } from '../../../por
 import type { SigningKeys } from '../../../server/sigv4.ts';
 import { defaultKeys } from '../../aws/default-keys.ts';
 import { type McpOptions, type McpSource, mcpTools } from '../../mcp/index.ts';
+import type { MidwayOptions } from '../../mcp/options.ts';
 import { withSession } from './consents.ts';
-import { explained } from './errors.ts';
 import { signingFetch, telling404 } from './signing.ts';
 
 export interface AgentCoreGatewayOptions extends Omit<McpOptions, 'command' | 'args' | 'env' | 'cwd' | 'url' | 'fetch' | 'auth'> {
@@ -45,7 +45,8 @@ export function agentcoreGateway(o: AgentCoreGatewayOptions): McpSource {
   if (auth !== 'sigv4' && typeof auth !== 'function') throw invalid(`${WHERE}: auth is 'sigv4', or a function that gets a token.`);
   if (auth !== 'sigv4' && credentials) throw invalid(`${WHERE}: a token or credentials of AWS, not both.`);
   const name = options.name ?? new URL(url).host;
-  const inner = mcpTools({ ...options, name, url, ...(auth === 'sigv4' ? signed() : bearer(auth)) });
+  const known: MidwayOptions = { ...options, name, url, trustRefusals: true, ...(auth === 'sigv4' ? signed() : bearer(auth)) };
+  const inner = mcpTools(known);
 
   function signed(): Pick<McpOptions, 'fetch' | 'headers'> {
     if (!region) throw invalid(`${WHERE} needs a region to sign for: { region: 'us-east-1' }.`);
@@ -68,7 +69,7 @@ export function agentcoreGateway(o: AgentCoreGatewayOptions): McpSource {
     ...inner,
     async open(opening) {
       const opened = await inner.open(opening);
-      const told = telling(name);
+      const told = telling();
       const withoutSearch = (tools: readonly Tool[]) => tools.filter((tool) => tool.name !== searchName).map(told);
       return {
         ...opened,
@@ -100,8 +101,8 @@ function placeOf({ url, gatewayId, region }: AgentCoreGatewayOptions): { url: st
   return { url: `https://${gatewayId}.gateway.bedrock-agentcore.${of}.amazonaws.com/mcp`, region: of };
 }
 
-/** Tools whose errors are those of a gateway. An unchanged tool stays the same object, which identifies its circuit. */
-function telling(name: string): (tool: Tool) => Tool {
+/** Tools whose consents are those of AgentCore. An unchanged tool stays the same object, which identifies its circuit. */
+function telling(): (tool: Tool) => Tool {
   const made = new WeakMap<Tool, Tool>();
   return (tool) => {
     const known = made.get(tool);
@@ -111,7 +112,7 @@ function telling(name: string): (tool: Tool) => Tool {
       try {
         return await executeOf(own)(input, ctx);
       } catch (error) {
-        throw explained(withSession(error), name);
+        throw withSession(error);
       }
     };
     // a tool that is held back executes nothing
