@@ -45,7 +45,7 @@ async function desk(more: Partial<control.OAuthCredentialProvider> = {}, o: Agen
     tools,
     settings,
     ana,
-    create: () => controls.send(new control.CreateGatewayTargetCommand(settings())),
+    create: (more: object = {}) => controls.send(new control.CreateGatewayTargetCommand({ ...settings(), ...more })),
     get: (targetId: string) => controls.send(new control.GetGatewayTargetCommand({ gatewayIdentifier, targetId })),
     synchronize: (targetId: string) =>
       controls.send(new control.SynchronizeGatewayTargetsCommand({ gatewayIdentifier, targetIdList: [targetId] })),
@@ -79,6 +79,19 @@ async function authorized(own: Desk, told: Told): Promise<void> {
   await own.complete(await allowed(url), { userId });
   await own.server.clock.advance(2_000);
 }
+
+test('a creation that is retried with its clientToken is told where the administrator consents, as the first was', async () => {
+  const own = await desk();
+  const token = { clientToken: 'create'.padEnd(40, '0') };
+  const answers = await Promise.all([own.create(token), own.create(token)]);
+  await own.server.clock.advance(2_000);
+  answers.push(await own.create(token));
+  await authorized(own, answers[0] as Told);
+  answers.push(await own.create(token));
+  const told = answers.map(({ $metadata: _, ...answer }) => answer);
+  expect(told[0]).toMatchObject({ status: 'CREATE_PENDING_AUTH', authorizationData: { oauth2: { userId: expect.any(String) } } });
+  for (const answer of told) expect(answer).toEqual(told[0]);
+});
 
 test('the target waits for an administrator, is listed with the token of the consent, and is then called with those of its users', async () => {
   const own = await desk();

@@ -4,7 +4,7 @@ import { type HostOptions, sessionHost } from '../sessions/host.ts';
 import type { Session } from '../sessions/session.ts';
 import type { Received } from './answer.ts';
 import type { Bound } from './bindings.ts';
-import type { Operation, Operations, World } from './call.ts';
+import type { Operations, World } from './call.ts';
 import { AwsError, type Encoded, encodeError } from './codec/error.ts';
 import type { Routed } from './gateway/endpoint.ts';
 import { endpointOperations } from './operations/endpoints.ts';
@@ -36,27 +36,20 @@ export function behind(world: World, bound: Bound, o: ServiceOptions): Behind {
   const host = sessionHost({ ...sessions, clock: world.clock, onWarning: report('startAgentCore()') });
   const found = targets(world, bound);
   const memories = memoryService(world, bound, memory);
-  const control = { ...runtimeOperations(world), ...endpointOperations(world), ...tagOperations(world) };
+  const end = (why: string, of: (session: { runtime: string }) => boolean) => void host.stop(why, of);
   const policies = policyService(world, (gateway) => gateways.toolsOf(gateway));
   const identities = identityService(world, identity, (...session) => gateways.consented(...session));
   const gateways: GatewayService = gatewayService(world, bound, o.gateways ?? {}, { identity: identities.operations, policies });
   const operations: Operations = {
-    ...control,
+    ...runtimeOperations(world, (id) => end('its runtime was deleted', ({ runtime }) => runtime.startsWith(`${id}/`))),
+    ...endpointOperations(world, (id, name) => end('its endpoint was deleted', ({ runtime }) => runtime === `${id}/${name}`)),
+    ...tagOperations(world),
     ...sessionOperations(world, host, found),
     ...identities.operations,
     ...memories.operations,
     ...policies.operations,
     ...gateways.operations,
-    // the sessions of what is deleted end
-    DeleteAgentRuntime: then(control.DeleteAgentRuntime, ({ agentRuntimeId, agentRuntimeVersion }) => {
-      if (agentRuntimeVersion === undefined) stop(`${agentRuntimeId}/`, 'its runtime was deleted');
-    }),
-    DeleteAgentRuntimeEndpoint: then(control.DeleteAgentRuntimeEndpoint, ({ agentRuntimeId, endpointName }) =>
-      stop(`${agentRuntimeId}/${endpointName}`, 'its endpoint was deleted'),
-    ),
   };
-  const stop = (of: string, why: string) =>
-    void host.stop(why, ({ runtime }) => (of.endsWith('/') ? runtime.startsWith(of) : runtime === of));
 
   async function route(received: Received, on: Routed): Promise<Encoded | undefined> {
     const { method, path, query, headers } = received;
@@ -116,12 +109,3 @@ const told = ({ wanted, startedAt, busy, log }: Session): RunningSession => ({
   busy,
   log,
 });
-
-/** Does something after an operation that succeeded. */
-function then(operation: Operation | undefined, act: (input: Readonly<Record<string, string>>) => void): Operation {
-  return async (input, call) => {
-    const output = await (operation as Operation)(input, call);
-    act(input);
-    return output;
-  };
-}

@@ -34,6 +34,8 @@ export interface State {
    * @throws AwsError `ConflictException` if the token came with another request before.
    */
   once<T>(operation: string, token: string | undefined, input: unknown, make: () => T): T;
+  /** What the requests with a client token are answered from now on, where more of the first answer is known only after its effect. */
+  amend(operation: string, token: string | undefined, answer: unknown): void;
   /** For what must not be in the file as it is. */
   readonly sealing: Sealing;
   /** How many resources of each kind there are. */
@@ -73,6 +75,7 @@ export function openState(path: string | undefined): State {
   const page = db.prepare('SELECT nr, value FROM resource WHERE kind = ? AND parent = ? AND nr > ? ORDER BY nr LIMIT ?');
   const known = db.prepare('SELECT input, answer FROM token WHERE operation = ? AND token = ?');
   const remember = db.prepare('INSERT INTO token (operation, token, input, answer) VALUES (?, ?, ?, ?)');
+  const amend = db.prepare('UPDATE token SET answer = ? WHERE operation = ? AND token = ?');
   const counts = db.prepare('SELECT kind, count(*) AS n FROM resource GROUP BY kind');
 
   const sign = (text: string) => createHmac('sha256', secret).update(text).digest('base64url').slice(0, 22);
@@ -127,6 +130,9 @@ export function openState(path: string | undefined): State {
         remember.run(operation, token, said, serialize(answer));
         return answer;
       });
+    },
+    amend(operation, token, answer) {
+      if (token !== undefined) amend.run(serialize(answer), operation, token);
     },
     counts: () => Object.fromEntries(counts.all().map(({ kind, n }) => [kind, n])) as Record<string, number>,
     clear: () => db.exec('DELETE FROM resource; DELETE FROM token'),

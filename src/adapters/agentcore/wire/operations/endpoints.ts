@@ -24,7 +24,8 @@ interface EndpointInput {
   tags?: Record<string, string>;
 }
 
-export function endpointOperations(world: World): Operations {
+/** @param deleted is told of an endpoint that was deleted, whose sessions end. */
+export function endpointOperations(world: World, deleted: (runtime: string, name: string) => void): Operations {
   const { state, clock } = world;
   const soon = () => clock.now() + TAKES;
   const date = () => new Date(clock.now());
@@ -103,13 +104,16 @@ export function endpointOperations(world: World): Operations {
       const runtime = runtimeOf(world, agentRuntimeId);
       return endpointSummary(runtime, endpointOf(world, runtime, endpointName));
     },
-    DeleteAgentRuntimeEndpoint(input: { agentRuntimeId: string; endpointName: string }) {
-      const { agentRuntimeId: id, endpointName } = input;
-      const runtime = runtimeOf(world, id);
-      const endpoint = endpointOf(world, runtime, endpointName);
-      if (endpointName === DEFAULT) throw conflict(`The endpoint ${DEFAULT} is deleted with its runtime.`);
-      putEndpoint(world, runtime, { ...endpoint, goneAt: soon() });
-      return { status: 'DELETING', agentRuntimeId: id, endpointName };
+    DeleteAgentRuntimeEndpoint(input: { agentRuntimeId: string; endpointName: string; clientToken?: string }) {
+      const { agentRuntimeId: id, endpointName, clientToken } = input;
+      return state.once('DeleteAgentRuntimeEndpoint', clientToken, input, () => {
+        const runtime = runtimeOf(world, id);
+        const endpoint = endpointOf(world, runtime, endpointName);
+        if (endpointName === DEFAULT) throw conflict(`The endpoint ${DEFAULT} is deleted with its runtime.`);
+        putEndpoint(world, runtime, { ...endpoint, goneAt: soon() });
+        deleted(id, endpointName);
+        return { status: 'DELETING', agentRuntimeId: id, endpointName };
+      });
     },
     ListAgentRuntimeEndpoints(input: PageRequest & { agentRuntimeId: string }) {
       const { agentRuntimeId: id, ...request } = input;

@@ -1,6 +1,7 @@
 /** The control plane of Gateway: targets, and what an MCP server listed when it was synchronized. */
 import { randomUUID } from 'node:crypto';
 import { ToolError } from '../../../../errors.ts';
+import { joining } from '../../../../flight.ts';
 import type { ConsentNeeded, Token } from '../../../../ports/identity.ts';
 import { messageOf } from '../../../../reliability/classify.ts';
 import type { Operations, World } from '../call.ts';
@@ -64,6 +65,7 @@ export function gatewayTargets(world: World, { looked, asked, changed }: TargetE
   const { state, clock } = world;
   const soon = () => clock.now() + TAKES;
   const date = () => new Date(clock.now());
+  const join = joining<string, Output>();
 
   function told(target: Target) {
     const { id, gateway, name, createdAt, updatedAt, settings, failed, lastSynchronizedAt, administrator } = target;
@@ -179,6 +181,7 @@ export function gatewayTargets(world: World, { looked, asked, changed }: TargetE
       const gateway = gatewayOf(world, gatewayIdentifier);
       checkTarget(settings.targetConfiguration, settings.credentialProviderConfigurations ?? [], gateway.settings);
       let begun: Target | undefined;
+      // a retry is told what the first request was, also where an administrator has to consent
       const first = state.once('CreateGatewayTarget', clientToken, input, () => {
         checkSettled(world, `Gateway ${gateway.id}`, gateway);
         const here = partsOf<Target>(world, TARGET, gateway.id);
@@ -199,7 +202,12 @@ export function gatewayTargets(world: World, { looked, asked, changed }: TargetE
         });
         return told(begun);
       });
-      return begun ? begunWith(begun) : first;
+      return join(`${gateway.id}/${first.targetId}`, async () => {
+        if (!begun) return first;
+        const answer = await begunWith(begun);
+        state.amend('CreateGatewayTarget', clientToken, answer);
+        return answer;
+      });
     },
     GetGatewayTarget: ({ gatewayIdentifier, targetId }: Named) => told(targetOf(world, gatewayIdentifier, targetId)),
     UpdateGatewayTarget(input: UpdateInput) {

@@ -28,7 +28,8 @@ import {
 
 type Configured = Configuration & { clientToken?: string; tags?: Record<string, string> };
 
-export function runtimeOperations(world: World): Operations {
+/** @param deleted is told the id of a runtime that was deleted, whose sessions end. */
+export function runtimeOperations(world: World, deleted: (id: string) => void): Operations {
   const { state, clock } = world;
   const soon = () => clock.now() + TAKES;
   const date = () => new Date(clock.now());
@@ -64,6 +65,7 @@ export function runtimeOperations(world: World): Operations {
     state.put(RUNTIME, runtime.id, { ...runtime, goneAt: soon() });
     removeWorkload(world, runtime.id);
     for (const endpoint of state.list<Endpoint>(ENDPOINT, runtime.id)) putEndpoint(world, runtime, { ...endpoint, goneAt: soon() });
+    deleted(runtime.id);
   }
 
   function checkConfiguration({ requestHeaderConfiguration, authorizerConfiguration }: Configuration): void {
@@ -138,18 +140,21 @@ export function runtimeOperations(world: World): Operations {
         workloadIdentityDetails: identityOf(runtime),
       };
     },
-    DeleteAgentRuntime(input: { agentRuntimeId: string; agentRuntimeVersion?: string }) {
-      const { agentRuntimeId: id, agentRuntimeVersion } = input;
-      const runtime = runtimeOf(world, id);
-      if (agentRuntimeVersion === undefined) {
-        remove(runtime);
-        return { status: 'DELETING', agentRuntimeId: id };
-      }
-      const { version } = versionOf(world, runtime, Number(agentRuntimeVersion));
-      const pointing = state.list<Endpoint>(ENDPOINT, id).find((endpoint) => endpoint.version === version && isHere(world, endpoint));
-      if (pointing) throw conflict(`Version ${version} is in use by the endpoint ${pointing.name}.`);
-      state.delete(VERSION, versionId(id, version));
-      return { status: 'DELETING', agentRuntimeId: id, agentRuntimeVersion };
+    DeleteAgentRuntime(input: { agentRuntimeId: string; agentRuntimeVersion?: string; clientToken?: string }) {
+      const { agentRuntimeId: id, agentRuntimeVersion, clientToken } = input;
+      // a retry of a deletion whose answer was lost finds nothing
+      return state.once('DeleteAgentRuntime', clientToken, input, () => {
+        const runtime = runtimeOf(world, id);
+        if (agentRuntimeVersion === undefined) {
+          remove(runtime);
+          return { status: 'DELETING', agentRuntimeId: id };
+        }
+        const { version } = versionOf(world, runtime, Number(agentRuntimeVersion));
+        const pointing = state.list<Endpoint>(ENDPOINT, id).find((endpoint) => endpoint.version === version && isHere(world, endpoint));
+        if (pointing) throw conflict(`Version ${version} is in use by the endpoint ${pointing.name}.`);
+        state.delete(VERSION, versionId(id, version));
+        return { status: 'DELETING', agentRuntimeId: id, agentRuntimeVersion };
+      });
     },
     ListAgentRuntimes(input: PageRequest) {
       const { items, nextToken } = state.page<Runtime>(RUNTIME, '', input);
