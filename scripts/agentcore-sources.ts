@@ -171,7 +171,7 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   ListGateways: { from: 'documentation', guess: 'the order: oldest first' },
   DeleteGateway: { from: 'documentation', guess: `${STATUS}; with targets it is a ConflictException` },
   CreateGatewayTarget: {
-    from: 'documentation: the types of credentials that a kind of target takes; at most 100 targets and 1,000 tools of one; measured: web-search needs the role of the gateway, and a configuration of its tool; the form of a `mcpToolSchema`; AUTHORIZATION_CODE needs the authorizerType CUSTOM_JWT; an MCP server with it and without a `mcpToolSchema` is CREATE_PENDING_AUTH, with authorizationData in the answer, until an administrator has consented',
+    from: 'documentation: the types of credentials that a kind of target takes; documents in S3 of at most 10 MB; at most 100 targets and 1,000 tools of one; measured: web-search needs the role of the gateway, and a configuration of its tool; the form of a `mcpToolSchema`; AUTHORIZATION_CODE needs the authorizerType CUSTOM_JWT; an MCP server with it and without a `mcpToolSchema` is CREATE_PENDING_AUTH, with authorizationData in the answer, until an administrator has consented',
     guess: `${STATUS}; a name that is left out is made of the id; JWT_PASSTHROUGH, which the documentation has for targets of http alone, is taken for APIs and MCP servers; what cannot be listed or parsed is FAILED, with the reason; AUTHORIZATION_CODE needs a defaultReturnUrl and the MCP version 2025-11-25 or newer; the userId of authorizationData is another one for each change; after CompleteResourceTokenAuth the status is CREATING for two seconds; without it in 10 minutes, or declined, FAILED`,
   },
   UpdateGatewayTarget: {

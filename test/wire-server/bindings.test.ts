@@ -16,12 +16,15 @@ test('a file binds commands and functions, with paths from its own folder', () =
       [`container:${IMAGE}`]: { command: ['node', 'agent.ts'], cwd: 'agent', env: { A: '1' } },
       [`lambda:${LAMBDA}`]: './tools.ts#refund',
       'lambda:other': 'tools.ts',
+      's3://schemas/tools.json': './schemas/tools.json',
     }),
   );
   const bound = bindings(file);
   expect(bound.container(IMAGE)).toEqual({ command: ['node', 'agent.ts'], cwd: join(cwd, 'agent'), env: { A: '1' } });
   expect(bound.lambda(LAMBDA)).toEqual({ module: join(cwd, 'tools.ts'), name: 'refund' });
   expect(bound.lambda('other')).toEqual({ module: join(cwd, 'tools.ts'), name: 'handler' });
+  expect(bound.document('s3://schemas/tools.json')).toBe(join(cwd, 'schemas', 'tools.json'));
+  expect(bound.document('s3://schemas/tools')).toBeUndefined();
   expect(bound.container('toString')).toBeUndefined();
 });
 
@@ -34,6 +37,8 @@ test.each<[string, unknown, string]>([
   ['a variable that is a number', { 'container:a': { command: ['node'], env: { A: 1 } } }, '"env"'],
   ['a misspelt field', { 'container:a': { command: ['node'], envs: {} } }, '"envs"'],
   ['a function that is an object', { 'lambda:a': {} }, './tools.ts#refund'],
+  ['a document that is an object', { 's3://a/b': {} }, './document.json'],
+  ['a bucket without a key', { 's3://a': './b.json' }, '"s3://a"'],
   ['a list', [], 'begins with none of'],
 ])('%s is refused, and the entry is named', (_, given, why) => {
   const wrong = Array.isArray(given) ? [1] : given;

@@ -170,7 +170,6 @@ describe('a target', () => {
     await expect(target(refunds())).rejects.toMatchObject({ name: 'ConflictException' });
   });
 
-  const lambda = refunds().targetConfiguration?.mcp?.lambda;
   test.each<[string, object, string, string]>([
     [
       'a Lambda without the role of the gateway',
@@ -210,12 +209,6 @@ describe('a target', () => {
       ),
       'ServiceQuotaExceededException',
       '1000',
-    ],
-    [
-      'tools in S3',
-      { targetConfiguration: { mcp: { lambda: { ...lambda, toolSchema: { s3: { uri: 's3://a/b' } } } } } },
-      'NotImplementedException',
-      'S3',
     ],
     [
       'a Smithy model',

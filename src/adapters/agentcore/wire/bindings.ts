@@ -15,11 +15,11 @@ export interface Container {
 
 /**
  * By `url:<https url>` with the address of this machine that stands behind it, such as that of an MCP server. By `container:<uri>`; and by `lambda:<arn>`, `model:<id>` and `connector:<id>` with a module and the name of its export, `./tools.ts#refund`. `model:default` is that of
- * what names no model.
+ * what names no model. By `s3://<bucket>/<key>` with the path of a file.
  */
 export type Bindings = Readonly<
   Record<`container:${string}`, Container> &
-    Record<`lambda:${string}` | `model:${string}` | `connector:${string}` | `url:${string}`, string>
+    Record<`lambda:${string}` | `model:${string}` | `connector:${string}` | `url:${string}` | `s3://${string}`, string>
 >;
 
 /** An export of a module. */
@@ -35,10 +35,14 @@ export interface Bound {
   lambda(arn: string): Exported | undefined;
   model(id: string): Exported | undefined;
   connector(id: string): Exported | undefined;
+  /** The absolute path of the file behind a document, such as `s3://bucket/key`. */
+  document(place: string): string | undefined;
   /** The address behind a URL, or behind what it begins with; the URL itself if nothing is bound. */
   url(url: string): string;
 }
 
+/** A bucket and a key. */
+const DOCUMENT = /^s3:\/\/[^/]+\/./;
 const WHERE = 'startAgentCore()';
 
 /** @param given an object, or the path of a JSON file. @throws RondoError `CONFIG_INVALID`, which names the entry. */
@@ -47,14 +51,16 @@ export function bindings(given: Bindings | string | undefined): Bound {
   const entries = Object.entries(typeof given === 'string' ? fromFile(given) : (given ?? {}));
   const containers = new Map<string, Container & { cwd: string }>();
   const exported = new Map<string, Exported>();
+  const documents = new Map<string, string>();
   const urls: (readonly [from: string, to: string])[] = [];
   for (const [key, value] of entries) {
     if (key.startsWith('container:')) containers.set(key.slice('container:'.length), containerOf(key, value, folder));
     else if (/^(lambda|model|connector):/.test(key)) exported.set(key, exportOf(key, value, folder));
+    else if (DOCUMENT.test(key)) documents.set(key, fileOf(key, value, folder));
     else if (key.startsWith('url:')) urls.push(urlOf(key, value));
     else
       throw invalid(
-        `${WHERE}: the binding ${JSON.stringify(key)} begins with none of "container:", "lambda:", "model:", "connector:" and "url:".`,
+        `${WHERE}: the binding ${JSON.stringify(key)} begins with none of "container:", "lambda:", "model:", "connector:", "s3://" and "url:".`,
       );
   }
   // the most exact first
@@ -64,6 +70,7 @@ export function bindings(given: Bindings | string | undefined): Bound {
     lambda: (arn) => exported.get(`lambda:${arn}`),
     model: (id) => exported.get(`model:${id}`),
     connector: (id) => exported.get(`connector:${id}`),
+    document: (place) => documents.get(place),
     url(url) {
       const [from = '', to = ''] = urls.find(([bound]) => url === bound || url.startsWith(bound.endsWith('/') ? bound : `${bound}/`)) ?? [];
       return to + url.slice(from.length);
@@ -104,6 +111,12 @@ function urlOf(key: string, value: unknown): readonly [from: string, to: string]
       `${WHERE}: the binding ${JSON.stringify(key)} is a URL for another one: "url:https://tools.example/mcp": "http://127.0.0.1:8080/mcp".`,
     );
   return [from, value as string];
+}
+
+function fileOf(key: string, value: unknown, folder: string): string {
+  if (typeof value !== 'string' || value === '')
+    throw invalid(`${WHERE}: the binding ${JSON.stringify(key)} is the path of a file, such as "./document.json".`);
+  return resolve(folder, value);
 }
 
 function exportOf(key: string, value: unknown, folder: string): Exported {

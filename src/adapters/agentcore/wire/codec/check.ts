@@ -11,7 +11,7 @@ interface Problem extends Field {
 }
 
 /** @throws AwsError `ValidationException` with every member that is missing or that the service refuses. */
-export function check({ plane, input: shape }: Operation, input: Input): void {
+export function check({ plane, input: shape }: Pick<Operation, 'plane' | 'input'>, input: Input): void {
   const problems = inStructure(plane, shape, input, '');
   const [first] = problems;
   if (!first) return;

@@ -60,6 +60,13 @@ export interface TargetSettings {
   privateEndpoint?: object;
 }
 
+/** As it was when the target was created or changed: what becomes of the file later changes nothing. */
+export interface KeptDocument {
+  /** Where AWS has it, which is also its binding: `s3://bucket/key`. */
+  place: string;
+  text: string;
+}
+
 export interface Target extends Changing {
   id: string;
   gateway: string;
@@ -72,6 +79,8 @@ export interface Target extends Changing {
   administrator?: Administrator;
   /** Of a server whose list is kept: what it listed when it was synchronized. */
   listed?: readonly ListedTool[];
+  /** What was read for it from outside of its settings. */
+  document?: KeptDocument;
 }
 
 /** One who consents in place of all users, so that the tools of a server are known. */

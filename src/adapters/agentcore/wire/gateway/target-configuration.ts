@@ -18,7 +18,7 @@ export interface LambdaTool {
 }
 
 interface Source {
-  s3?: object;
+  s3?: { uri: string };
   inlinePayload?: string;
 }
 
@@ -41,7 +41,7 @@ export interface McpServerTarget {
 }
 
 export interface McpTarget {
-  lambda?: { lambdaArn: string; toolSchema: { s3?: object; inlinePayload?: readonly LambdaTool[] } };
+  lambda?: { lambdaArn: string; toolSchema: { s3?: { uri: string }; inlinePayload?: readonly LambdaTool[] } };
   openApiSchema?: Source;
   smithyModel?: Source;
   mcpServer?: McpServerTarget;
@@ -128,9 +128,7 @@ export function checkTarget(
   if (other !== undefined) throw notExecuted(other, 'It executes the targets of mcp.');
   const configuration = mcp ?? {};
   const kind = kindOf({ mcp: configuration });
-  const source = configuration.lambda?.toolSchema ?? configuration.openApiSchema ?? configuration.mcpServer?.mcpToolSchema;
   if (kind === 'smithyModel' || kind === 'apiGateway') throw notExecuted(kind, 'Give an openApiSchema.');
-  if (source && 's3' in source && source.s3) throw notExecuted('a document in S3', 'Give it as inlinePayload.');
   const { connector, lambda } = configuration;
   if (connector && connector.source.connectorId !== WEB_SEARCH)
     throw notExecuted(`the connector ${connector.source.connectorId}`, `It executes ${WEB_SEARCH}.`);
@@ -139,7 +137,8 @@ export function checkTarget(
     throw refused(
       `The connector ${WEB_SEARCH} needs a configuration of its tool: { "name": "${WEB_SEARCH_TOOL}", "parameterValues": {} }.`,
     );
-  if (lambda) checkTools(lambda.toolSchema.inlinePayload ?? []);
+  // what is in S3 is checked when it is read
+  if (lambda && !lambda.toolSchema.s3) checkTools(lambda.toolSchema.inlinePayload ?? []);
   const { types, required } = CREDENTIALS[kind] as { types: readonly string[]; required: boolean };
   if (!given && required) throw refused(`A target of ${kind} needs the credential provider type ${types[0]}.`);
   if (given && !types.includes(given.credentialProviderType))
@@ -152,7 +151,8 @@ export function checkTarget(
 const MOST_TOOLS = 1_000;
 const LONGEST_NAME = 256;
 
-function checkTools(tools: readonly LambdaTool[]): void {
+/** @throws AwsError `ValidationException`, `ServiceQuotaExceededException`. */
+export function checkTools(tools: readonly LambdaTool[]): void {
   if (tools.length === 0) throw refused('The tool schema has no tool.');
   if (tools.length > MOST_TOOLS) throw new AwsError('ServiceQuotaExceededException', `A target has at most ${MOST_TOOLS} tools.`);
   const names = tools.map(({ name }) => name);

@@ -8,6 +8,7 @@ import { passes } from '../../../gateway/web/search.ts';
 import { loaded } from '../bindings.ts';
 import { AwsError } from '../codec/error.ts';
 import { outboundOf } from './credentials.ts';
+import { lambdaToolsOf, textOf } from './documents.ts';
 import { exchange, OPAQUE, tellLog } from './exchange.ts';
 import { boundFunction } from './lambda.ts';
 import type { Target } from './resources.ts';
@@ -24,14 +25,22 @@ export interface OfGateway {
   readonly debug: boolean;
 }
 
-/** @throws AwsError for what this server does not execute, RondoError for what is not valid. */
+/** The source of a target. What is not valid of it is found when it is opened: the other targets of the gateway have their tools. */
 export function targetSource(of: TargetWorld, target: Target, gateway: OfGateway): ToolSource {
+  try {
+    return sourceOf(of, target, gateway);
+  } catch (error) {
+    return { name: target.name, open: () => Promise.reject(error) };
+  }
+}
+
+function sourceOf(of: TargetWorld, target: Target, gateway: OfGateway): ToolSource {
   const { mcp = {} } = target.settings.targetConfiguration;
   switch (kindOf({ mcp })) {
     case 'lambda':
-      return lambdaSource(of, target, mcp.lambda as NonNullable<McpTarget['lambda']>, gateway);
+      return lambdaSource(of, target, (mcp.lambda as NonNullable<McpTarget['lambda']>).lambdaArn, gateway);
     case 'openApiSchema':
-      return openApiSource(of, target, mcp.openApiSchema?.inlinePayload ?? '', gateway);
+      return openApiSource(of, target, textOf(target), gateway);
     case 'mcpServer': {
       const server = mcp.mcpServer as McpServerTarget;
       return serverSource(of, target, { endpoint: server.endpoint, kept: isKept(server) ? (target.listed ?? []) : undefined });
@@ -43,17 +52,13 @@ export function targetSource(of: TargetWorld, target: Target, gateway: OfGateway
   }
 }
 
-function lambdaSource(
-  { bound }: TargetWorld,
-  { id, gateway, name }: Target,
-  { lambdaArn, toolSchema }: NonNullable<McpTarget['lambda']>,
-  o: OfGateway,
-): ToolSource {
+function lambdaSource({ bound }: TargetWorld, target: Target, lambdaArn: string, o: OfGateway): ToolSource {
+  const { id, gateway, name } = target;
   const invoke = boundFunction(bound, lambdaArn);
   const source = lambdaTools({
     target: name,
     gateway,
-    tools: (toolSchema.inlinePayload ?? []) as unknown as LambdaOptions['tools'],
+    tools: lambdaToolsOf(target) as unknown as LambdaOptions['tools'],
     timeout: CALL,
     breaker: false,
     invoke(call) {

@@ -14,6 +14,7 @@ import {
   type Gateway,
   gatewayArn,
   gatewayOf,
+  type KeptDocument,
   type ListedTool,
   partsOf,
   putTarget,
@@ -42,13 +43,21 @@ const MOST = 100;
 
 const UNSUCCESSFUL = { CREATING: 'FAILED', UPDATING: 'UPDATE_UNSUCCESSFUL', SYNCHRONIZING: 'SYNCHRONIZE_UNSUCCESSFUL' } as const;
 
+/** What was found of a target. */
+export interface Looked {
+  /** What a server lists whose list is kept. */
+  listed?: readonly ListedTool[];
+  /** What was read for the target, and is kept until it is changed. */
+  document?: KeptDocument;
+}
+
 /** What happens beside the state. */
 export interface TargetEvents {
   /**
-   * Looks at a target that was made or changed, as the service does in the time until it is ready: what a server lists that must be listed, and
-   * undefined for all others. Rejects with what is told as the reason of the failure.
+   * Looks at a target that was made or changed, as the service does in the time until it is ready. Rejects with what is told as the reason of the
+   * failure.
    */
-  looked(target: Target): Promise<readonly ListedTool[] | undefined>;
+  looked(target: Target): Promise<Looked>;
   /** Asks for a token of an administrator, by the id that the gateway gives them. */
   asked(target: Target, administrator: string): Promise<Token | ConsentNeeded>;
   /** The targets of a gateway are others. */
@@ -149,8 +158,8 @@ export function gatewayTargets(world: World, { looked, asked, changed }: TargetE
       return settle(begun, failure(begun, `The authorization was not completed within ${LIFETIME / 60_000} minutes.`));
     let result: Partial<Target>;
     try {
-      const listed = await looked(begun);
-      result = listed ? { listed, lastSynchronizedAt: date() } : {};
+      const found = await looked(begun);
+      result = { ...found, ...(found.listed && { lastSynchronizedAt: date() }) };
     } catch (error) {
       result = failure(begun, reasonOf(error));
     }

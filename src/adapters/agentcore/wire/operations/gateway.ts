@@ -6,17 +6,18 @@ import type { Exceeded } from '../../../gateway/rate-limits.ts';
 import type { Bound } from '../bindings.ts';
 import type { Operation, Operations, World } from '../call.ts';
 import { gatewayIdentity } from '../gateway/credentials.ts';
+import { placeOf, readDocument, textOf } from '../gateway/documents.ts';
 import { type GatewayEndpoint, gatewayEndpoint } from '../gateway/endpoint.ts';
 import { type Executed, executedGateway } from '../gateway/executed.ts';
 import { interceptions } from '../gateway/interceptors.ts';
 import { type RateLimit, rateCounters } from '../gateway/rate-limits.ts';
-import { type Gateway, type ListedTool, partsOf, RATE_LIMIT, type Target } from '../gateway/resources.ts';
+import { type Gateway, partsOf, RATE_LIMIT, type Target } from '../gateway/resources.ts';
 import { isKept, listOf, tokenFor, toolsOfSchema } from '../gateway/server-target.ts';
 import { targetSource } from '../gateway/target-source.ts';
 import type { ConsentEnded } from '../identity/consents.ts';
 import type { ToolsOf } from '../policy/enforcing.ts';
 import { gatewayRateLimitOperations } from './gateway-rate-limits.ts';
-import { gatewayTargets, type TargetEvents } from './gateway-targets.ts';
+import { gatewayTargets, type Looked, type TargetEvents } from './gateway-targets.ts';
 import { gatewayOperations } from './gateways.ts';
 import type { PolicyService } from './policy.ts';
 
@@ -84,10 +85,14 @@ export function gatewayService(world: World, bound: Bound, o: GatewayOptions, { 
     return counterOf(id, partsOf<RateLimit>(world, RATE_LIMIT, id))?.take(value);
   }
 
-  /** @returns what a server lists whose list is kept. Rejects for a target that cannot be opened. */
-  async function looked(target: Target): Promise<readonly ListedTool[] | undefined> {
-    const { mcpServer } = target.settings.targetConfiguration.mcp ?? {};
-    if (mcpServer?.mcpToolSchema) return toolsOfSchema(mcpServer.mcpToolSchema.inlinePayload ?? '');
+  /** Rejects for a target that cannot be opened. */
+  async function looked(given: Target): Promise<Looked> {
+    const { targetConfiguration } = given.settings;
+    const place = placeOf(targetConfiguration);
+    const read = place !== undefined && { document: await readDocument(bound, place) };
+    const target: Target = { ...given, ...read };
+    const { mcpServer } = targetConfiguration.mcp ?? {};
+    if (mcpServer?.mcpToolSchema) return { listed: toolsOfSchema(textOf(target)) };
     const kept = mcpServer !== undefined && isKept(mcpServer);
     const { gateway, administrator } = target;
     const source = targetSource(
@@ -96,7 +101,7 @@ export function gatewayService(world: World, bound: Bound, o: GatewayOptions, { 
       { debug: false },
     );
     const tools = await listOf(source, { signal: AbortSignal.timeout(LOOKS) });
-    return kept ? tools : undefined;
+    return { ...read, ...(kept && { listed: tools }) };
   }
 
   const asked: TargetEvents['asked'] = (target, administrator) =>
