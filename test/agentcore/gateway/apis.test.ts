@@ -116,5 +116,5 @@ test.each([
     credentialProviderConfigurations: undefined as never,
   });
   expect(status).toBe('FAILED');
-  expect(reasons).toMatch(/openApiTools/);
+  expect(reasons).toMatch(/^openApiSchema: /);
 });

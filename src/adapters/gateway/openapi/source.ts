@@ -68,6 +68,8 @@ export interface Manner {
   /** Who asks, in errors. */
   readonly where: string;
   read(): Promise<ReadDocument>;
+  /** Where an operation is served, in place of `server`: for a document whose addresses are those of who configures the service. */
+  servedAt?(operation: Operation): URL;
   /** An error that came with a status of success. */
   refusal?(answer: Json): Error | undefined;
   /** Whether an error is one of too many requests, with another status than 429. */
@@ -89,16 +91,16 @@ export function openApiTools(o: OpenApiOptions): ToolSource {
   const where = 'openApiTools()';
   checkOptions(o, EXAMPLES, where);
   if (!o.document) throw invalid(`${where} needs a document: { ${EXAMPLES.document} }.`);
-  return sourceOf(o, { where, read: () => readDocument(o.document, where) });
+  return serviceSource(o, { where, read: () => readDocument(o.document, where) });
 }
 
 /** @throws RondoError `CONFIG_INVALID`. */
-export function sourceOf(o: Omit<OpenApiOptions, 'document'>, manner: Manner): ToolSource {
+export function serviceSource(o: Omit<OpenApiOptions, 'document'>, manner: Manner): ToolSource {
   const { where } = manner;
   checkForeignTools(o, where);
   const server = o.server === undefined ? undefined : serverUrl(o.server, where, 'server');
   const auth = outbound(o.credentials, where);
-  if (!server && (o.credentials !== undefined || o.headers !== undefined))
+  if (!server && !manner.servedAt && (o.credentials !== undefined || o.headers !== undefined))
     throw invalid(
       `${where} sends credentials and headers to a server that you name, not to one that only the document does: { ${EXAMPLES.server} }.`,
     );
@@ -161,8 +163,9 @@ function offered(
       if (RESERVED_NAME.test(name)) throw invalid('its name is reserved for the engine: give it another with prefix');
       const effect = effectOf(operation, o);
       const schema = foreignSchema(inputSchema(document, own, where), 'its input');
-      const to = server ?? serverUrl(operation.server, `${where}: ${operation.at}`, 'the server of the document');
-      return [{ operation: own, name, schema, effect, server: to, fetch: server ? fetch : outside }];
+      const known = manner.servedAt?.(operation) ?? server;
+      const to = known ?? serverUrl(operation.server, `${where}: ${operation.at}`, 'the server of the document');
+      return [{ operation: own, name, schema, effect, server: to, fetch: known ? fetch : outside }];
     } catch (error) {
       if (!RondoError.is(error) || o.allow) throw error;
       left.push(`${JSON.stringify(operation.name.slice(0, 80))}: ${error.message.slice(0, 300)}`);

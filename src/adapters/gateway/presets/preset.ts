@@ -1,7 +1,7 @@
 /** A service whose operations are known. */
 import { checkOptions } from '../../../options.ts';
 import type { ToolSource } from '../../../ports/tool.ts';
-import { type Manner, type OpenApiOptions, SERVICE_EXAMPLES, sourceOf } from '../openapi/source.ts';
+import { type Manner, type OpenApiOptions, SERVICE_EXAMPLES, serviceSource } from '../openapi/source.ts';
 import type { OutboundAuth } from '../outbound/auth.ts';
 import { compact } from './compact.ts';
 
@@ -25,5 +25,5 @@ export function presetSource({ name, server, credentials, headers, lines, manner
   checkOptions(o, EXAMPLES, where);
   const read = compact(name, lines, where);
   const options = { name, server, credentials, ...(headers && { headers }), ...o, effects: { ...read.effects, ...o.effects } };
-  return sourceOf(options, { where, read: async () => read, ...manner });
+  return serviceSource(options, { where, read: async () => read, ...manner });
 }

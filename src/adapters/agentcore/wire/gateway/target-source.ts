@@ -3,10 +3,12 @@ import { ToolError } from '../../../../errors.ts';
 import { definition, type Execute, executeOf, withExecute } from '../../../../loop/tool.ts';
 import type { ToolSource } from '../../../../ports/tool.ts';
 import { messageOf } from '../../../../reliability/classify.ts';
-import { type LambdaOptions, lambdaTools, openApiTools, type SearchBackend, webSearch } from '../../../gateway/index.ts';
+import { type LambdaOptions, lambdaTools, type SearchBackend, webSearch } from '../../../gateway/index.ts';
+import { serviceSource } from '../../../gateway/openapi/source.ts';
 import { passes } from '../../../gateway/web/search.ts';
 import { loaded } from '../bindings.ts';
 import { AwsError } from '../codec/error.ts';
+import { readServed, servedAt, WHERE } from './api-servers.ts';
 import { outboundOf } from './credentials.ts';
 import { lambdaToolsOf, textOf } from './documents.ts';
 import { exchange, OPAQUE, tellLog } from './exchange.ts';
@@ -89,13 +91,10 @@ function opaque({ debug }: OfGateway, execute: Execute): Execute {
 
 function openApiSource({ world, bound }: TargetWorld, target: Target, document: string, o: OfGateway): ToolSource {
   const credentials = outboundOf(target.settings.credentialProviderConfigurations ?? [], { region: world.region, kind: 'openApiSchema' });
-  const server = serverIn(document);
-  const source = openApiTools({
-    document,
-    name: target.name,
-    ...(server !== undefined && { server: bound.url(server) }),
-    ...(credentials && { credentials }),
-  });
+  const source = serviceSource(
+    { name: target.name, ...(credentials && { credentials }) },
+    { where: WHERE, read: () => readServed(document), servedAt: servedAt(bound) },
+  );
   return changed(source, (execute) => opaque(o, execute));
 }
 
@@ -135,10 +134,4 @@ function webSource(
       return changed(webSearch({ backend: { ...backend, search }, ttl: false }), (execute) => opaque(o, execute)).open(caller);
     },
   };
-}
-
-/** The address in a document, which its creator has chosen for the gateway. */
-function serverIn(document: string): string | undefined {
-  const named = /["']?servers["']?\s*:[\s\S]*?["']?url["']?\s*:\s*["']?(https?:\/\/[^"'\s]+)/.exec(document)?.[1];
-  return named !== undefined && URL.canParse(named) && !named.includes('{') ? named : undefined;
 }
