@@ -38,6 +38,7 @@ test.each<[string, unknown, string]>([
   ['a misspelt field', { 'container:a': { command: ['node'], envs: {} } }, '"envs"'],
   ['a function that is an object', { 'lambda:a': {} }, './tools.ts#refund'],
   ['a document that is an object', { 's3://a/b': {} }, './document.json'],
+  ['a REST API without a stage', { 'apigateway:a': './b.json' }, '"apigateway:a"'],
   ['a bucket without a key', { 's3://a': './b.json' }, '"s3://a"'],
   ['a list', [], 'begins with none of'],
 ])('%s is refused, and the entry is named', (_, given, why) => {

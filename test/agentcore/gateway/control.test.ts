@@ -217,12 +217,6 @@ describe('a target', () => {
       'smithyModel',
     ],
     [
-      'a REST API of API Gateway',
-      { targetConfiguration: { mcp: { apiGateway: { restApiId: 'a', stage: 'b', apiGatewayToolConfiguration: { toolFilters: [] } } } } },
-      'NotImplementedException',
-      'apiGateway',
-    ],
-    [
       'an HTTP target in a gateway of MCP',
       { targetConfiguration: { http: { passthrough: { endpoint: 'https://a.example', protocolType: 'CUSTOM' } } } },
       'ValidationException',

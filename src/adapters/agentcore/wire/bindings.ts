@@ -15,11 +15,14 @@ export interface Container {
 
 /**
  * By `url:<https url>` with the address of this machine that stands behind it, such as that of an MCP server. By `container:<uri>`; and by `lambda:<arn>`, `model:<id>` and `connector:<id>` with a module and the name of its export, `./tools.ts#refund`. `model:default` is that of
- * what names no model. By `s3://<bucket>/<key>` with the path of a file.
+ * what names no model. By `s3://<bucket>/<key>` and by `apigateway:<id>/<stage>`, the export of a REST API, with the path of a file.
  */
 export type Bindings = Readonly<
   Record<`container:${string}`, Container> &
-    Record<`lambda:${string}` | `model:${string}` | `connector:${string}` | `url:${string}` | `s3://${string}`, string>
+    Record<
+      `lambda:${string}` | `model:${string}` | `connector:${string}` | `url:${string}` | `s3://${string}` | `apigateway:${string}`,
+      string
+    >
 >;
 
 /** An export of a module. */
@@ -35,14 +38,14 @@ export interface Bound {
   lambda(arn: string): Exported | undefined;
   model(id: string): Exported | undefined;
   connector(id: string): Exported | undefined;
-  /** The absolute path of the file behind a document, such as `s3://bucket/key`. */
+  /** The absolute path of the file behind a document, such as `s3://bucket/key` or `apigateway:id/stage`. */
   document(place: string): string | undefined;
   /** The address behind a URL, or behind what it begins with; the URL itself if nothing is bound. */
   url(url: string): string;
 }
 
-/** A bucket and a key. */
-const DOCUMENT = /^s3:\/\/[^/]+\/./;
+/** A bucket and a key, a REST API and its stage. */
+const DOCUMENT = /^s3:\/\/[^/]+\/.|^apigateway:[^/]+\/[^/]+$/;
 const WHERE = 'startAgentCore()';
 
 /** @param given an object, or the path of a JSON file. @throws RondoError `CONFIG_INVALID`, which names the entry. */
@@ -60,7 +63,7 @@ export function bindings(given: Bindings | string | undefined): Bound {
     else if (key.startsWith('url:')) urls.push(urlOf(key, value));
     else
       throw invalid(
-        `${WHERE}: the binding ${JSON.stringify(key)} begins with none of "container:", "lambda:", "model:", "connector:", "s3://" and "url:".`,
+        `${WHERE}: the binding ${JSON.stringify(key)} begins with none of "container:", "lambda:", "model:", "connector:", "s3://", "apigateway:" and "url:".`,
       );
   }
   // the most exact first

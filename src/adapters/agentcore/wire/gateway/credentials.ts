@@ -17,10 +17,14 @@ const OPERATION_FLOWS = { client: 'M2M', exchange: 'ON_BEHALF_OF_TOKEN_EXCHANGE'
 /** The name of a credential provider, from its ARN. */
 const providerNamed = (arn: string) => arn.slice(arn.lastIndexOf('/') + 1);
 
-/** How the requests of a target are authorized. @throws AwsError for what this server cannot do. */
+/**
+ * How the requests of a target are authorized.
+ * @param service what requests with the role of the gateway are signed for, if the target does not say.
+ * @throws AwsError for what this server cannot do.
+ */
 export function outboundOf(
   [given]: readonly CredentialConfiguration[],
-  { region, kind }: { region: string; kind: string },
+  { region, kind, service }: { region: string; kind: string; service?: string },
 ): OutboundAuth | undefined {
   if (!given) return undefined;
   const { oauthCredentialProvider: oauth, apiKeyCredentialProvider: key, iamCredentialProvider: iam } = given.credentialProvider ?? {};
@@ -43,7 +47,8 @@ export function outboundOf(
     case 'JWT_PASSTHROUGH':
       return { type: 'pass-through' };
     case 'GATEWAY_IAM_ROLE':
-      return iam ? { type: 'sigv4', service: iam.service, region: iam.region ?? region } : undefined;
+      if (iam) return { type: 'sigv4', service: iam.service, region: iam.region ?? region };
+      return service === undefined ? undefined : { type: 'sigv4', service, region };
     default:
       throw new AwsError(
         'NotImplementedException',

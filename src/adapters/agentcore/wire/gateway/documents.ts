@@ -1,4 +1,4 @@
-/** Documents of targets that are not in their settings: files of this machine, in place of objects in S3. */
+/** Documents of targets that are not in their settings: files of this machine, in place of objects in S3 and exports of API Gateway. */
 import { readFile, stat } from 'node:fs/promises';
 import { invalid } from '../../../../errors.ts';
 import type { Bound } from '../bindings.ts';
@@ -13,7 +13,10 @@ const LARGEST = 10 * 1024 * 1024;
 const sourceOf = ({ mcp = {} }: TargetConfiguration) => mcp.lambda?.toolSchema ?? mcp.openApiSchema ?? mcp.mcpServer?.mcpToolSchema;
 
 /** Where the document of a target is; undefined if it is in the settings, or if there is none. */
-export const placeOf = (configuration: TargetConfiguration): string | undefined => sourceOf(configuration)?.s3?.uri;
+export function placeOf(configuration: TargetConfiguration): string | undefined {
+  const { apiGateway } = configuration.mcp ?? {};
+  return apiGateway ? `apigateway:${apiGateway.restApiId}/${apiGateway.stage}` : sourceOf(configuration)?.s3?.uri;
+}
 
 /** Reads what is bound to a place. @throws RondoError `CONFIG_INVALID`, which says what to bind. */
 export async function readDocument(bound: Bound, place: string): Promise<KeptDocument> {

@@ -62,7 +62,7 @@ export interface TargetSettings {
 
 /** As it was when the target was created or changed: what becomes of the file later changes nothing. */
 export interface KeptDocument {
-  /** Where AWS has it, which is also its binding: `s3://bucket/key`. */
+  /** Where AWS has it, which is also its binding: `s3://bucket/key`, or `apigateway:id/stage`. */
   place: string;
   text: string;
 }

@@ -1,5 +1,6 @@
 /** What a target of a gateway is, as the control plane takes it, and which of it this server executes. */
 import { AwsError, refused } from '../codec/error.ts';
+import { checkRestApi, type RestApiTarget } from './rest-api.ts';
 
 /** A schema as AgentCore has it: JSON Schema without what is not listed here. */
 export interface SchemaDefinition {
@@ -45,7 +46,7 @@ export interface McpTarget {
   openApiSchema?: Source;
   smithyModel?: Source;
   mcpServer?: McpServerTarget;
-  apiGateway?: object;
+  apiGateway?: RestApiTarget;
   connector?: Connector;
 }
 
@@ -103,6 +104,7 @@ const CREDENTIALS: Readonly<Record<string, { types: readonly string[]; required:
   lambda: { types: ['GATEWAY_IAM_ROLE'], required: true },
   openApiSchema: { types: ['OAUTH', 'API_KEY', 'GATEWAY_IAM_ROLE', 'JWT_PASSTHROUGH'], required: false },
   mcpServer: { types: ['OAUTH', 'API_KEY', 'GATEWAY_IAM_ROLE', 'JWT_PASSTHROUGH'], required: false },
+  apiGateway: { types: ['GATEWAY_IAM_ROLE', 'API_KEY'], required: false },
   connector: { types: ['GATEWAY_IAM_ROLE'], required: true },
 };
 
@@ -128,8 +130,8 @@ export function checkTarget(
   if (other !== undefined) throw notExecuted(other, 'It executes the targets of mcp.');
   const configuration = mcp ?? {};
   const kind = kindOf({ mcp: configuration });
-  if (kind === 'smithyModel' || kind === 'apiGateway') throw notExecuted(kind, 'Give an openApiSchema.');
-  const { connector, lambda } = configuration;
+  if (kind === 'smithyModel') throw notExecuted(kind, 'Give an openApiSchema.');
+  const { connector, lambda, apiGateway } = configuration;
   if (connector && connector.source.connectorId !== WEB_SEARCH)
     throw notExecuted(`the connector ${connector.source.connectorId}`, `It executes ${WEB_SEARCH}.`);
   // measured by those who made one
@@ -137,6 +139,10 @@ export function checkTarget(
     throw refused(
       `The connector ${WEB_SEARCH} needs a configuration of its tool: { "name": "${WEB_SEARCH_TOOL}", "parameterValues": {} }.`,
     );
+  if (apiGateway) {
+    checkRestApi(apiGateway);
+    checkNames((apiGateway.apiGatewayToolConfiguration.toolOverrides ?? []).map(({ name }) => name));
+  }
   // what is in S3 is checked when it is read
   if (lambda && !lambda.toolSchema.s3) checkTools(lambda.toolSchema.inlinePayload ?? []);
   const { types, required } = CREDENTIALS[kind] as { types: readonly string[]; required: boolean };
@@ -155,9 +161,12 @@ const LONGEST_NAME = 256;
 export function checkTools(tools: readonly LambdaTool[]): void {
   if (tools.length === 0) throw refused('The tool schema has no tool.');
   if (tools.length > MOST_TOOLS) throw new AwsError('ServiceQuotaExceededException', `A target has at most ${MOST_TOOLS} tools.`);
-  const names = tools.map(({ name }) => name);
+  checkNames(tools.map(({ name }) => name));
+}
+
+function checkNames(names: readonly string[]): void {
   const twice = names.find((name, i) => names.indexOf(name) < i);
-  if (twice !== undefined) throw refused(`The tool schema has two tools with the name ${twice}.`);
+  if (twice !== undefined) throw refused(`There are two tools with the name ${twice}.`);
   const odd = names.find((name) => !/^[a-zA-Z0-9_-]+$/.test(name) || name.length > LONGEST_NAME);
   if (odd !== undefined)
     throw refused(`The name of a tool is 1 to ${LONGEST_NAME} letters, digits, "_" and "-"; ${JSON.stringify(odd)} is not.`);

@@ -4,6 +4,7 @@ import { definition, type Execute, executeOf, withExecute } from '../../../../lo
 import type { ToolSource } from '../../../../ports/tool.ts';
 import { messageOf } from '../../../../reliability/classify.ts';
 import { type LambdaOptions, lambdaTools, type SearchBackend, webSearch } from '../../../gateway/index.ts';
+import { readDocument } from '../../../gateway/openapi/document.ts';
 import { serviceSource } from '../../../gateway/openapi/source.ts';
 import { passes } from '../../../gateway/web/search.ts';
 import { loaded } from '../bindings.ts';
@@ -14,6 +15,7 @@ import { lambdaToolsOf, textOf } from './documents.ts';
 import { exchange, OPAQUE, tellLog } from './exchange.ts';
 import { boundFunction } from './lambda.ts';
 import type { Target } from './resources.ts';
+import { type RestApiTarget, restApiDocument, restApiUrl } from './rest-api.ts';
 import { isKept, serverSource } from './server-target.ts';
 import { type Connector, kindOf, type McpServerTarget, type McpTarget, WEB_SEARCH_TOOL } from './target-configuration.ts';
 import type { TargetWorld } from './target-world.ts';
@@ -47,6 +49,8 @@ function sourceOf(of: TargetWorld, target: Target, gateway: OfGateway): ToolSour
       const server = mcp.mcpServer as McpServerTarget;
       return serverSource(of, target, { endpoint: server.endpoint, kept: isKept(server) ? (target.listed ?? []) : undefined });
     }
+    case 'apiGateway':
+      return restApiSource(of, target, mcp.apiGateway as RestApiTarget, gateway);
     case 'connector':
       return webSource(of, target, mcp.connector as Connector, gateway);
     default:
@@ -94,6 +98,18 @@ function openApiSource({ world, bound }: TargetWorld, target: Target, document: 
   const source = serviceSource(
     { name: target.name, ...(credentials && { credentials }) },
     { where: WHERE, read: () => readServed(document), servedAt: servedAt(bound) },
+  );
+  return changed(source, (execute) => opaque(o, execute));
+}
+
+function restApiSource({ world, bound }: TargetWorld, target: Target, api: RestApiTarget, o: OfGateway): ToolSource {
+  const where = 'apiGateway';
+  const { region } = world;
+  const given = target.settings.credentialProviderConfigurations ?? [];
+  const credentials = outboundOf(given, { region, kind: where, service: 'execute-api' });
+  const source = serviceSource(
+    { name: target.name, server: bound.url(restApiUrl(api, region)), ...(credentials && { credentials }) },
+    { where, read: async () => readDocument(restApiDocument(textOf(target), api), where) },
   );
   return changed(source, (execute) => opaque(o, execute));
 }
